@@ -1,0 +1,1 @@
+//! The World: a trait, and an embedded ledger behind it.

@@ -1,0 +1,1 @@
+//! Counter, escrow and lock: how updates of parallel shards merge. No I/O.

@@ -1,0 +1,41 @@
+//! The vocabulary that messages and domain share: identities, a shard's start, its transactions, its output.
+//!
+//! Everything here is data and pure functions on data: no I/O, no clock, no randomness. A type is in this crate if a
+//! protocol message *and* a room without a network (execution, proving, ledger) both speak of it.
+//!
+//! - [`Felt`]s are elements of the Stark field. On the wire a felt is exactly 32 bytes, big-endian and canonical
+//!   (below the prime); in JSON it is `0x…`. [`felt`] holds the identities made of one.
+//! - [`ShardStart`] is the World's start data: what a shard may touch, and when it ends. It has a
+//!   [commitment](ShardStart::commitment) that everything else is bound to.
+//! - [`Transaction`] is a signed step of a shard; its [words](Transaction::words) are what is hashed and proven.
+//! - [`Output`] is the public output of the shard program, and all that settlement believes.
+//!
+//! Bounds are the `MAX_…` constants; [`ShardStart::validate`] refuses what exceeds them.
+#![forbid(unsafe_code)]
+
+mod account;
+mod chain;
+mod clock;
+mod error;
+pub mod felt;
+mod hash;
+mod output;
+mod peer;
+mod start;
+mod transaction;
+
+pub use account::{AccountKey, Signature};
+pub use chain::{ChainHead, transactions_commitment};
+pub use clock::{Clock, Timestamp};
+pub use error::Coded;
+pub use felt::{AccountId, ContractId, Felt, Key, Selector, ShardId, starknet_keccak};
+pub use hash::Hash;
+pub use output::{ABI_VERSION, HEADER_FELTS, Output, OutputError, Update};
+pub use peer::PeerId;
+pub use start::{
+    Entry, EntryRequest, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError, StartRequest,
+    state_commitment,
+};
+pub use transaction::{
+    Action, Call, MAX_TRANSACTIONS, SignedTransaction, Transaction, TransactionError, finished_selector,
+};

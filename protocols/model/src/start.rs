@@ -1,0 +1,398 @@
+//! What a shard is started with, and the commitments to it.
+//!
+//! A [`StartRequest`] is what somebody asks the World for; a [`ShardStart`] is what the World fixed. Both are refused by
+//! [`ShardStart::validate`] where they contradict themselves, before anything moves.
+
+use crate::{
+    Coded, Hash, PeerId,
+    felt::{AccountId, ContractId, Felt, Key, Selector, ShardId},
+};
+use serde::{Deserialize, Serialize};
+use starknet_types_core::hash::{Poseidon, StarkHash};
+use std::{collections::BTreeSet, fmt};
+
+/// Most accounts a shard may whitelist. Each that acts costs the prover one signature (about 65 ms).
+pub const MAX_ACCOUNTS: usize = 256;
+/// Most contracts a shard may whitelist.
+pub const MAX_CONTRACTS: usize = 64;
+/// Most storage addresses a shard may settle.
+pub const MAX_ENTRIES: usize = 1024;
+
+/// How a storage address merges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Only grows; increments of parallel shards add up.
+    Counter,
+    /// An amount taken out of a balance, which the shard alone may spend; the rest returns.
+    Escrow,
+    /// A value that one shard at a time may change.
+    Lock,
+}
+
+impl Kind {
+    /// The number that stands for it in the shard program and its output.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        match self {
+            Self::Counter => 1,
+            Self::Escrow => 2,
+            Self::Lock => 3,
+        }
+    }
+
+    /// The kind with this number.
+    #[must_use]
+    pub fn from_felt(felt: Felt) -> Option<Self> {
+        [Self::Counter, Self::Escrow, Self::Lock].into_iter().find(|kind| felt == Felt::from(kind.number()))
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Counter => "counter",
+            Self::Escrow => "escrow",
+            Self::Lock => "lock",
+        })
+    }
+}
+
+/// The event that ends a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventId {
+    /// The contract that emits it.
+    pub from: ContractId,
+    /// Its selector.
+    pub selector: Selector,
+}
+
+/// One storage address that a shard may touch and will settle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// How it merges.
+    pub kind: Kind,
+    /// The contract whose storage it is; only transactions to that contract touch it.
+    pub contract: ContractId,
+    /// The storage address.
+    pub key: Key,
+    /// Whose it is: for an escrow the account that may spend it, for a lock the shard that holds it, for a counter zero.
+    #[serde(with = "crate::felt::wire")]
+    pub guard: Felt,
+}
+
+/// One storage address that somebody asks a shard to be started over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryRequest {
+    /// How it merges.
+    pub kind: Kind,
+    /// The contract whose storage it is.
+    pub contract: ContractId,
+    /// The storage address.
+    pub key: Key,
+    /// For an escrow: the account that may spend it. Absent otherwise.
+    #[serde(default)]
+    pub owner: Option<AccountId>,
+    /// For an escrow: how much moves from the balance to the shard. Zero otherwise.
+    #[serde(default)]
+    pub amount: u64,
+}
+
+/// What somebody asks the World for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartRequest {
+    /// Chosen by the requester: the same request with the same salt is the same shard, and starts once.
+    pub salt: u64,
+    /// Who will execute it.
+    pub operator: PeerId,
+    /// The contracts whose storage it may touch.
+    pub contracts: Vec<ContractId>,
+    /// The accounts whose transactions it takes.
+    pub accounts: Vec<AccountId>,
+    /// The event that ends it.
+    pub end_event: EventId,
+    /// What it may touch.
+    pub entries: Vec<EntryRequest>,
+}
+
+impl StartRequest {
+    /// The shard that this request starts in the network of this name: a hash of all of it, so that a request repeated is
+    /// the same shard, and no two networks share one.
+    #[must_use]
+    pub fn shard_id(&self, network: &str) -> ShardId {
+        let felts = |it: &mut dyn Iterator<Item = Felt>| it.flat_map(|felt| felt.to_bytes_be()).collect::<Vec<u8>>();
+        let entries: Vec<u8> = self
+            .entries
+            .iter()
+            .flat_map(|entry| {
+                let owner = entry.owner.unwrap_or_default().0;
+                let head =
+                    [Felt::from(entry.kind.number()), entry.contract.0, entry.key.0, owner, Felt::from(entry.amount)];
+                head.into_iter().flat_map(|felt| felt.to_bytes_be())
+            })
+            .collect();
+        let mut hash = Hash::of_parts(
+            "shardwire shard",
+            &[
+                network.as_bytes(),
+                &self.salt.to_le_bytes(),
+                &self.operator.0,
+                &felts(&mut self.contracts.iter().map(|c| c.0)),
+                &felts(&mut self.accounts.iter().map(|a| a.0)),
+                &felts(&mut [self.end_event.from.0, self.end_event.selector.0].into_iter()),
+                &entries,
+            ],
+        );
+        hash.0[0] &= 0x03; // 250 bits: always below the prime.
+        ShardId(Felt::from_bytes_be(&hash.0))
+    }
+
+    /// The start data that follows from this request.
+    #[must_use]
+    pub fn to_start(&self, network: &str) -> ShardStart {
+        let shard = self.shard_id(network);
+        let guard = |entry: &EntryRequest| match entry.kind {
+            Kind::Counter => Felt::ZERO,
+            Kind::Escrow => entry.owner.unwrap_or_default().0,
+            Kind::Lock => shard.0,
+        };
+        ShardStart {
+            shard,
+            operator: self.operator,
+            contracts: self.contracts.clone(),
+            accounts: self.accounts.clone(),
+            end_event: self.end_event,
+            entries: self
+                .entries
+                .iter()
+                .map(|e| Entry { kind: e.kind, contract: e.contract, key: e.key, guard: guard(e) })
+                .collect(),
+        }
+    }
+}
+
+/// What the World fixed when the shard started: the whole of what the shard may touch, and when it ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardStart {
+    /// Its name.
+    pub shard: ShardId,
+    /// Who executes it.
+    pub operator: PeerId,
+    /// Whitelisted contracts, at most [`MAX_CONTRACTS`].
+    pub contracts: Vec<ContractId>,
+    /// Whitelisted accounts, at most [`MAX_ACCOUNTS`].
+    pub accounts: Vec<AccountId>,
+    /// The event that ends it.
+    pub end_event: EventId,
+    /// The settlement list, at most [`MAX_ENTRIES`]: nothing else appears in the output.
+    pub entries: Vec<Entry>,
+}
+
+/// A start that can't be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// A list is empty or longer than its bound.
+    #[error("{what}: {got} given, 1 to {max} allowed")]
+    Size {
+        /// The list.
+        what: &'static str,
+        /// Its length.
+        got: usize,
+        /// Its bound.
+        max: usize,
+    },
+    /// Something is listed twice.
+    #[error("{what} {which} is listed twice")]
+    Twice {
+        /// The list.
+        what: &'static str,
+        /// The element.
+        which: String,
+    },
+    /// An entry or the end event names a contract that is not whitelisted.
+    #[error("{what} names contract {contract}, which is not whitelisted")]
+    ForeignContract {
+        /// What names it.
+        what: String,
+        /// The contract.
+        contract: ContractId,
+    },
+    /// An escrow whose owner is not a whitelisted account.
+    #[error("escrow {key} belongs to {owner:#x}, which is not a whitelisted account")]
+    ForeignOwner {
+        /// The escrow.
+        key: Key,
+        /// Its owner.
+        owner: Felt,
+    },
+    /// An owner or an amount on an entry that has none.
+    #[error("{kind} {key} can't have an owner or an amount: only escrows do")]
+    NotEscrow {
+        /// Its kind.
+        kind: Kind,
+        /// The entry.
+        key: Key,
+    },
+    /// A counter or a lock with a guard that is not its own.
+    #[error("{kind} {key} has a wrong guard")]
+    Guard {
+        /// Its kind.
+        kind: Kind,
+        /// The entry.
+        key: Key,
+    },
+    /// The event can't be emitted by any transaction.
+    #[error("the end event's selector {selector} is none that a transaction can emit, so the shard could never end")]
+    Endless {
+        /// The selector.
+        selector: Selector,
+    },
+}
+
+impl Coded for StartError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Size { .. } => "SW-START-001",
+            Self::Twice { .. } => "SW-START-002",
+            Self::ForeignContract { .. } => "SW-START-003",
+            Self::ForeignOwner { .. } => "SW-START-004",
+            Self::NotEscrow { .. } => "SW-START-005",
+            Self::Guard { .. } => "SW-START-006",
+            Self::Endless { .. } => "SW-START-007",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Size { .. } => "Split the work over several shards, or list what is missing.".into(),
+            Self::Twice { .. } => "Remove one of the two.".into(),
+            Self::ForeignContract { .. } => "Add the contract to the whitelist, or correct the address.".into(),
+            Self::ForeignOwner { .. } => "Add the account to the whitelist, or correct the owner.".into(),
+            Self::NotEscrow { .. } => "Remove the owner and the amount, or make it an escrow.".into(),
+            Self::Guard { .. } => "Take the start data from the World as it is.".into(),
+            Self::Endless { .. } => {
+                format!("Use the selector of the event 'Finished': {}.", crate::finished_selector())
+            }
+        }
+    }
+}
+
+fn listed<T: Ord + fmt::Display + Copy>(what: &'static str, list: &[T], max: usize) -> Result<BTreeSet<T>, StartError> {
+    if list.is_empty() || list.len() > max {
+        return Err(StartError::Size { what, got: list.len(), max });
+    }
+    let mut set = BTreeSet::new();
+    match list.iter().find(|it| !set.insert(**it)) {
+        Some(again) => Err(StartError::Twice { what, which: again.to_string() }),
+        None => Ok(set),
+    }
+}
+
+impl StartRequest {
+    /// Refuses what [`ShardStart::validate`] refuses, and owners or amounts where they have no meaning.
+    ///
+    /// # Errors
+    /// The first contradiction.
+    pub fn validate(&self, network: &str) -> Result<ShardStart, StartError> {
+        let misplaced = |e: &&EntryRequest| e.kind != Kind::Escrow && (e.owner.is_some() || e.amount != 0);
+        if let Some(entry) = self.entries.iter().find(misplaced) {
+            return Err(StartError::NotEscrow { kind: entry.kind, key: entry.key });
+        }
+        let start = self.to_start(network);
+        start.validate().map(|()| start)
+    }
+}
+
+impl ShardStart {
+    /// Refuses start data that contradicts itself or exceeds a bound.
+    ///
+    /// # Errors
+    /// The first contradiction.
+    pub fn validate(&self) -> Result<(), StartError> {
+        let contracts = listed("contract", &self.contracts, MAX_CONTRACTS)?;
+        let accounts = listed("account", &self.accounts, MAX_ACCOUNTS)?;
+        let keys: Vec<Key> = self.entries.iter().map(|entry| entry.key).collect();
+        listed("storage address", &keys, MAX_ENTRIES)?;
+        if !contracts.contains(&self.end_event.from) {
+            return Err(StartError::ForeignContract { what: "the end event".into(), contract: self.end_event.from });
+        }
+        if self.end_event.selector != crate::finished_selector() {
+            return Err(StartError::Endless { selector: self.end_event.selector });
+        }
+        for Entry { kind, contract, key, guard } in &self.entries {
+            if !contracts.contains(contract) {
+                return Err(StartError::ForeignContract { what: format!("{kind} {key}"), contract: *contract });
+            }
+            match kind {
+                Kind::Escrow if !accounts.contains(&AccountId(*guard)) => {
+                    return Err(StartError::ForeignOwner { key: *key, owner: *guard });
+                }
+                Kind::Lock if *guard != self.shard.0 => return Err(StartError::Guard { kind: *kind, key: *key }),
+                Kind::Counter if *guard != Felt::ZERO => return Err(StartError::Guard { kind: *kind, key: *key }),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The felts that the [commitment](Self::commitment) hashes and the shard program reads, in this order: abi version,
+    /// shard, operator (low 128 bits, high 128 bits of its id as a big-endian number), end event (from, selector), number of
+    /// contracts, of accounts, of entries; the contracts; the accounts; (kind, contract's index, key, guard) of each entry.
+    ///
+    /// A contract that is not whitelisted has the index `n_contracts`, which the shard program refuses.
+    #[must_use]
+    pub fn to_felts(&self) -> Vec<Felt> {
+        let half = |bytes: &[u8]| Felt::from_bytes_be_slice(bytes);
+        let (high, low) = self.operator.0.split_at(16);
+        let count = |n: usize| Felt::from(n as u64);
+        let mut felts = vec![
+            Felt::from(crate::ABI_VERSION),
+            self.shard.0,
+            half(low),
+            half(high),
+            self.end_event.from.0,
+            self.end_event.selector.0,
+            count(self.contracts.len()),
+            count(self.accounts.len()),
+            count(self.entries.len()),
+        ];
+        felts.extend(self.contracts.iter().map(|contract| contract.0));
+        felts.extend(self.accounts.iter().map(|account| account.0));
+        for entry in &self.entries {
+            let contract = self.contract_index(entry.contract).unwrap_or(self.contracts.len());
+            felts.extend([Felt::from(entry.kind.number()), count(contract), entry.key.0, entry.guard]);
+        }
+        felts
+    }
+
+    /// What everything in the shard is bound to: Poseidon (Starknet's sponge, `poseidon_hash_many`) of [`Self::to_felts`].
+    #[must_use]
+    pub fn commitment(&self) -> Felt {
+        Poseidon::hash_array(&self.to_felts())
+    }
+
+    /// Where this contract is in the whitelist.
+    #[must_use]
+    pub fn contract_index(&self, contract: ContractId) -> Option<usize> {
+        self.contracts.iter().position(|it| *it == contract)
+    }
+
+    /// Where this account is in the whitelist.
+    #[must_use]
+    pub fn account_index(&self, account: AccountId) -> Option<usize> {
+        self.accounts.iter().position(|it| *it == account)
+    }
+
+    /// Where this storage address is in the settlement list.
+    #[must_use]
+    pub fn entry_index(&self, key: Key) -> Option<usize> {
+        self.entries.iter().position(|it| it.key == key)
+    }
+}
+
+/// The commitment to a state of a shard: Poseidon of the start commitment and the value of each entry, in the settlement list's order.
+#[must_use]
+pub fn state_commitment(start_commitment: Felt, values: &[Felt]) -> Felt {
+    let felts: Vec<Felt> = std::iter::once(start_commitment).chain(values.iter().copied()).collect();
+    Poseidon::hash_array(&felts)
+}

@@ -1,0 +1,151 @@
+//! Transactions: what an account asks a shard to do, and the eight words that are hashed, signed and proven.
+
+use crate::{
+    Coded, ShardStart, Signature,
+    felt::{AccountId, ContractId, Key, Selector, starknet_keccak},
+};
+use serde::{Deserialize, Serialize};
+
+/// Most transactions in one shard. At 5.6 µs a step and about 250 steps each this is the size of witness (some 8 GB flat) beyond
+/// which one proof stops being practical.
+pub const MAX_TRANSACTIONS: u32 = 1 << 16;
+
+/// What a transaction does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Call {
+    /// Adds to a counter.
+    Add {
+        /// The counter.
+        counter: Key,
+        /// How much; not zero.
+        amount: u64,
+    },
+    /// Spends from an escrow of the account's own.
+    Spend {
+        /// The escrow.
+        escrow: Key,
+        /// How much; not zero.
+        amount: u64,
+    },
+    /// Passes from an escrow of the account's own to another escrow.
+    Pass {
+        /// The escrow that pays.
+        from: Key,
+        /// The escrow that receives; another one.
+        to: Key,
+        /// How much; not zero.
+        amount: u64,
+    },
+    /// Gives what a lock guards to another account.
+    Give {
+        /// The lock.
+        lock: Key,
+        /// Who holds it afterwards.
+        to: AccountId,
+    },
+    /// Emits the event `Finished`.
+    Finish,
+}
+
+/// The number of a [`Call`] in the shard program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Action {
+    /// [`Call::Add`]
+    Add = 1,
+    /// [`Call::Spend`]
+    Spend = 2,
+    /// [`Call::Pass`]
+    Pass = 3,
+    /// [`Call::Give`]
+    Give = 4,
+    /// [`Call::Finish`]
+    Finish = 5,
+}
+
+/// One step of a shard, asked for by one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// Who asks.
+    pub account: AccountId,
+    /// The account's first transaction in a shard has nonce 1, each further one the next number.
+    pub nonce: u32,
+    /// The contract it calls.
+    pub contract: ContractId,
+    /// What it does.
+    pub call: Call,
+}
+
+/// A transaction with the account's signature over its chain's head *after* this transaction
+/// (see [`ChainHead`](crate::ChainHead)): it authorises this one and all before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedTransaction {
+    /// The transaction.
+    pub transaction: Transaction,
+    /// The signature.
+    pub signature: Signature,
+}
+
+/// The selector of the event that [`Call::Finish`] emits.
+#[must_use]
+pub fn finished_selector() -> Selector {
+    Selector(starknet_keccak("Finished"))
+}
+
+/// A transaction that names something which the shard's start data does not list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransactionError {
+    /// Not whitelisted.
+    #[error("contract {0} is not whitelisted in this shard")]
+    Contract(ContractId),
+    /// Not in the settlement list.
+    #[error("storage address {0} is not in the shard's settlement list")]
+    Entry(Key),
+    /// Not whitelisted.
+    #[error("account {0} is not whitelisted in this shard")]
+    Account(AccountId),
+}
+
+impl Coded for TransactionError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Contract(_) => "SW-TX-001",
+            Self::Entry(_) => "SW-TX-002",
+            Self::Account(_) => "SW-TX-003",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        "Use what the shard was started with: `shardwire shard status` lists it.".into()
+    }
+}
+
+impl Transaction {
+    /// The eight words that stand for this transaction: nonce, action, contract's index, entry's index, the other index (of the
+    /// receiving escrow for `pass`, of the receiving account for `give`), amount (low, high), 0. Words without a meaning are 0.
+    ///
+    /// # Errors
+    /// If it names something that the start data does not list.
+    pub fn words(&self, start: &ShardStart) -> Result<[u32; 8], TransactionError> {
+        // Indices are below MAX_ENTRIES, so they fit.
+        #[allow(clippy::cast_possible_truncation)]
+        let word = |index: usize| index as u32;
+        let entry = |key: Key| start.entry_index(key).map(word).ok_or(TransactionError::Entry(key));
+        let contract =
+            start.contract_index(self.contract).map(word).ok_or(TransactionError::Contract(self.contract))?;
+        let (action, index, other, amount) = match self.call {
+            Call::Add { counter, amount } => (Action::Add, entry(counter)?, 0, amount),
+            Call::Spend { escrow, amount } => (Action::Spend, entry(escrow)?, 0, amount),
+            Call::Pass { from, to, amount } => (Action::Pass, entry(from)?, entry(to)?, amount),
+            Call::Give { lock, to } => {
+                let to = start.account_index(to).map(word).ok_or(TransactionError::Account(to))?;
+                (Action::Give, entry(lock)?, to, 0)
+            }
+            Call::Finish => (Action::Finish, 0, 0, 0),
+        };
+        #[allow(clippy::cast_possible_truncation)]
+        let (low, high) = (amount as u32, (amount >> 32) as u32);
+        Ok([self.nonce, action as u32, contract, index, other, low, high, 0])
+    }
+}
