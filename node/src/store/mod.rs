@@ -1,0 +1,220 @@
+//! The node's durable memory: one redb file, `node.redb`, in the data folder.
+//!
+//! Roles persist *before* they act: what a node has told a peer it can find again after `kill -9`. Every [`Store::write`] is one
+//! transaction, on disk when it returns; a failed one leaves nothing behind. Records are postcard under a schema version; a
+//! file of another version, another program, or a damaged one is refused and left as it is.
+//!
+//! The file holds identities and small records only ([`records`]); witness chunks and proofs are files of their own, named by
+//! content, in the data folder. The World is not here either: a settler's ledger has its own file, since it is the one thing
+//! that other settlers replicate.
+//!
+//! Bounds: a record is at most [`MAX_RECORD_BYTES`]. Writes wait for the disk (some milliseconds) on the thread that calls.
+
+mod error;
+pub mod records;
+
+pub use error::StoreError;
+use redb::{Database, ReadableDatabase, StorageBackend, TableDefinition};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{marker::PhantomData, path::Path};
+
+/// Most bytes one record may take: the largest is an assignment with the model's bounds exhausted (about 200 KiB).
+pub const MAX_RECORD_BYTES: usize = 1 << 20;
+/// The version of the records' layout.
+const SCHEMA: u64 = 1;
+/// What the file is, so that another program's redb file is never taken for ours.
+const MAGIC: &str = "shardwire node";
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+
+type Bytes = &'static [u8];
+
+/// A table of records of type `V` by keys of type `K`.
+#[derive(Debug)]
+pub struct Table<K, V> {
+    name: &'static str,
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K: RecordKey, V: Serialize + DeserializeOwned> Table<K, V> {
+    /// The table of this name.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, types: PhantomData }
+    }
+
+    fn definition(&self) -> TableDefinition<'static, Bytes, Bytes> {
+        TableDefinition::new(self.name)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<V, StoreError> {
+        postcard::from_bytes(bytes).map_err(|_| StoreError::Damaged(format!("a record of '{}' can't be read", self.name)))
+    }
+}
+
+/// A key: bytes that sort as the key does.
+pub trait RecordKey: Sized {
+    /// The bytes.
+    fn to_bytes(&self) -> Vec<u8>;
+    /// The key with these bytes.
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+}
+
+/// The open file.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// Opens the file, or makes it if there is none.
+    ///
+    /// # Errors
+    /// If it is in use, damaged, or not a node's.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let fresh = !path.exists();
+        Self::admit(Database::create(path).map_err(StoreError::from)?, fresh)
+    }
+
+    /// Opens a store over another kind of storage: memory in tests, a faulty disk in the simulator.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn with_backend(backend: impl StorageBackend, fresh: bool) -> Result<Self, StoreError> {
+        Self::admit(Database::builder().create_with_backend(backend).map_err(StoreError::from)?, fresh)
+    }
+
+    fn admit(database: Database, fresh: bool) -> Result<Self, StoreError> {
+        let store = Self { database };
+        match store.schema()? {
+            Some(SCHEMA) => {}
+            Some(found) => return Err(StoreError::Schema { found, expected: SCHEMA }),
+            None if fresh || store.is_empty()? => {
+                let transaction = store.database.begin_write()?;
+                transaction.open_table(META)?.insert(MAGIC, SCHEMA)?;
+                transaction.commit()?;
+            }
+            None => return Err(StoreError::Foreign),
+        }
+        Ok(store)
+    }
+
+    fn schema(&self) -> Result<Option<u64>, StoreError> {
+        match self.database.begin_read()?.open_table(META) {
+            Ok(table) => Ok(table.get(MAGIC)?.map(|schema| schema.value())),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(_) => Err(StoreError::Foreign),
+        }
+    }
+
+    /// A crash between making the file and its first transaction leaves it without a table.
+    fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(self.database.begin_read()?.list_tables()?.next().is_none())
+    }
+
+    /// The record with this key.
+    ///
+    /// # Errors
+    /// If the disk fails or the record is damaged.
+    pub fn get<K: RecordKey, V: Serialize + DeserializeOwned>(
+        &self,
+        table: &Table<K, V>,
+        key: &K,
+    ) -> Result<Option<V>, StoreError> {
+        match self.database.begin_read()?.open_table(table.definition()) {
+            Ok(open) => open.get(&*key.to_bytes())?.map(|bytes| table.decode(bytes.value())).transpose(),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// All records whose key begins with `prefix`, in the order of their keys.
+    ///
+    /// # Errors
+    /// If the disk fails or a record is damaged.
+    pub fn with_prefix<K: RecordKey, V: Serialize + DeserializeOwned>(
+        &self,
+        table: &Table<K, V>,
+        prefix: &[u8],
+    ) -> Result<Vec<(K, V)>, StoreError> {
+        let open = match self.database.begin_read()?.open_table(table.definition()) {
+            Ok(open) => open,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut records = Vec::new();
+        for record in open.range(prefix..)? {
+            let (key, value) = record?;
+            if !key.value().starts_with(prefix) {
+                break;
+            }
+            let key = K::from_bytes(key.value())
+                .ok_or_else(|| StoreError::Damaged(format!("a key of '{}' can't be read", table.name)))?;
+            records.push((key, table.decode(value.value())?));
+        }
+        Ok(records)
+    }
+
+    /// All records of a table.
+    ///
+    /// # Errors
+    /// If the disk fails or a record is damaged.
+    pub fn all<K: RecordKey, V: Serialize + DeserializeOwned>(
+        &self,
+        table: &Table<K, V>,
+    ) -> Result<Vec<(K, V)>, StoreError> {
+        self.with_prefix(table, &[])
+    }
+
+    /// Several changes at once: all of them are on disk when this returns, or none is.
+    ///
+    /// # Errors
+    /// If the disk fails, or if `changes` does.
+    pub fn write<E: From<StoreError>>(&self, changes: impl FnOnce(&mut Write<'_>) -> Result<(), E>) -> Result<(), E> {
+        let transaction = self.database.begin_write().map_err(StoreError::from)?;
+        changes(&mut Write { transaction: &transaction })?;
+        transaction.commit().map_err(StoreError::from)?;
+        Ok(())
+    }
+
+    /// Stores one record, durably.
+    ///
+    /// # Errors
+    /// If the disk fails or the record is too large.
+    pub fn put<K: RecordKey, V: Serialize + DeserializeOwned>(
+        &self,
+        table: &Table<K, V>,
+        key: &K,
+        value: &V,
+    ) -> Result<(), StoreError> {
+        self.write(|write| write.put(table, key, value))
+    }
+}
+
+/// Changes that become durable together.
+#[allow(missing_debug_implementations)]
+pub struct Write<'t> {
+    transaction: &'t redb::WriteTransaction,
+}
+
+impl Write<'_> {
+    /// Stores a record, over what was there.
+    ///
+    /// # Errors
+    /// If the disk fails or the record is too large.
+    pub fn put<K: RecordKey, V: Serialize + DeserializeOwned>(
+        &mut self,
+        table: &Table<K, V>,
+        key: &K,
+        value: &V,
+    ) -> Result<(), StoreError> {
+        let bytes = postcard::to_allocvec(value)
+            .ok()
+            .filter(|bytes| bytes.len() <= MAX_RECORD_BYTES)
+            .ok_or(StoreError::TooLarge { table: table.name, max: MAX_RECORD_BYTES })?;
+        self.transaction.open_table(table.definition())?.insert(&*key.to_bytes(), &*bytes)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
