@@ -1,0 +1,51 @@
+//! Why a job failed, each with a stable code, in words for the person who reads the node's log.
+
+use std::path::PathBuf;
+
+use crate::shape::TooLarge;
+use crate::witness::Malformed;
+
+/// A failed job.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The command line contradicts itself.
+    #[error("{0}")]
+    Misuse(&'static str),
+    /// The witness couldn't be read at all.
+    #[error("can't read the witness {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    /// The witness breaks the format.
+    #[error("malformed witness: {0}")]
+    Malformed(#[from] Malformed),
+    /// The witness is well formed, but doesn't fit one proof.
+    #[error("the run is too large for one proof: {0}; prove it in shorter segments")]
+    TooLarge(#[from] TooLarge),
+    /// The prover refused the input or panicked over it.
+    #[error("the prover failed: {0}")]
+    Prover(String),
+    /// The proof couldn't be written.
+    #[error("can't write the proof {}: {source}", path.display())]
+    Unwritable { path: PathBuf, source: std::io::Error },
+    /// The system refused the memory limit.
+    #[error("can't limit memory to {bytes} bytes: {reason}")]
+    MemoryLimit { bytes: u64, reason: String },
+    /// The thread pool couldn't be made.
+    #[error("can't start the threads: {0}")]
+    Threads(String),
+}
+
+impl Error {
+    /// Never reused for another meaning.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::Misuse(_) => "SW-WORKER-001",
+            Self::Unreadable { .. } => "SW-WORKER-002",
+            Self::Malformed(_) => "SW-WORKER-003",
+            Self::TooLarge(_) => "SW-WORKER-004",
+            Self::Prover(_) => "SW-WORKER-005",
+            Self::Unwritable { .. } => "SW-WORKER-006",
+            Self::MemoryLimit { .. } => "SW-WORKER-007",
+            Self::Threads(_) => "SW-WORKER-008",
+        }
+    }
+}

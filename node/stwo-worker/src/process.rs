@@ -1,0 +1,156 @@
+//! This process and the system: events out, memory limit, lifeline, resource use, the proof file.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use serde_json::json;
+
+use crate::error::Error;
+
+/// What standard output says, one JSON object a line.
+pub(crate) enum Event {
+    /// The witness is read and well formed.
+    Loaded { steps: u64, cells: u64 },
+    /// The prover has its input; nothing more is said until it ends.
+    Proving { log_domain: u32 },
+    /// The proof is in its place.
+    Done { proof_bytes: u64, usage: Used },
+}
+
+/// Writes an event. A closed pipe is no reason to stop proving: the lifeline decides that.
+pub(crate) fn emit(event: &Event) {
+    let object = match event {
+        Event::Loaded { steps, cells } => json!({"event": "loaded", "steps": steps, "cells": cells}),
+        Event::Proving { log_domain } => json!({"event": "proving", "log_domain": log_domain}),
+        Event::Done { proof_bytes, usage } => json!({
+            "event": "done",
+            "proof_bytes": proof_bytes,
+            "prove_s": round(usage.wall_s),
+            "cpu_s": round(usage.cpu_s),
+            "peak_bytes": usage.peak_bytes,
+        }),
+    };
+    print_line(&object.to_string());
+}
+
+/// One line to standard output, at once.
+pub(crate) fn print_line(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+fn round(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
+/// Makes the system refuse more than `bytes` of data memory to this process.
+///
+/// `RLIMIT_DATA` counts what is writable and private, so reserved address space costs nothing, which `RLIMIT_AS` would count.
+pub(crate) fn limit_memory(bytes: u64) -> Result<(), Error> {
+    let refused = |e: nix::Error| Error::MemoryLimit { bytes, reason: e.to_string() };
+    let (_, hard) = getrlimit(Resource::RLIMIT_DATA).map_err(refused)?;
+    let limit = bytes.min(hard);
+    setrlimit(Resource::RLIMIT_DATA, limit, limit).map_err(refused)
+}
+
+/// Ends the process when standard input closes.
+pub(crate) fn end_with_stdin() {
+    std::thread::spawn(|| {
+        let mut ignored = [0u8; 256];
+        let mut stdin = std::io::stdin().lock();
+        loop {
+            match stdin.read(&mut ignored) {
+                Ok(0) => break,
+                Err(e) if e.kind() != std::io::ErrorKind::Interrupted => break,
+                _ => {}
+            }
+        }
+        eprintln!("error: standard input closed, so whoever started this job is gone [SW-WORKER-009]");
+        std::process::exit(1);
+    });
+}
+
+/// Writes a file so that it is there whole or not at all, and returns its length.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<u64, Error> {
+    let partial = partial_path(path);
+    let write = || {
+        let mut file = File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&partial, path)
+    };
+    match write() {
+        Ok(()) => Ok(bytes.len() as u64),
+        Err(source) => {
+            let _ = std::fs::remove_file(&partial);
+            Err(Error::Unwritable { path: path.to_owned(), source })
+        }
+    }
+}
+
+fn partial_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
+}
+
+/// Started when work begins.
+pub(crate) struct Usage {
+    begun: Instant,
+}
+
+/// What the job took.
+pub(crate) struct Used {
+    wall_s: f64,
+    cpu_s: f64,
+    peak_bytes: u64,
+}
+
+impl Usage {
+    pub(crate) fn start() -> Self {
+        Self { begun: Instant::now() }
+    }
+
+    pub(crate) fn stop(self) -> Used {
+        let wall_s = self.begun.elapsed().as_secs_f64();
+        // On failure zero: figures are for people, and no reason to fail a proof.
+        let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
+            return Used { wall_s, cpu_s: 0.0, peak_bytes: 0 };
+        };
+        let seconds = |t: nix::sys::time::TimeVal| t.tv_sec() as f64 + t.tv_usec() as f64 / 1e6;
+        // Linux counts in KiB, macOS in bytes.
+        let unit = if cfg!(target_os = "linux") { 1024 } else { 1 };
+        Used {
+            wall_s,
+            cpu_s: seconds(usage.user_time()) + seconds(usage.system_time()),
+            peak_bytes: u64::try_from(usage.max_rss()).unwrap_or(0) * unit,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proof_file_replaces_an_older_one_and_leaves_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.proof");
+        std::fs::write(&path, b"old").unwrap();
+        assert_eq!(write_whole(&path, b"new proof").unwrap(), 9);
+        assert_eq!(std::fs::read(&path).unwrap(), b"new proof");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn unwritable_place_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("missing").join("p.proof");
+        let error = write_whole(&path, b"x").unwrap_err();
+        assert_eq!(error.code(), "SW-WORKER-006");
+        assert!(error.to_string().starts_with("can't write the proof "), "{error}");
+    }
+}
