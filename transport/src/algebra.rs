@@ -1,0 +1,104 @@
+//! The notation of protocols: the types of `session_types`, and the rules that say what a session may do in each.
+//!
+//! | type | this side |
+//! |---|---|
+//! | `Send<M, P>` | sends `M`, then `P` |
+//! | `Recv<M, P>` | receives `M`, then `P` |
+//! | `Choose<P, Q>` | chooses: `P` (tag 0) or `Q` (tag 1) |
+//! | `Offer<P, Q>` | learns which of the two the peer chose |
+//! | `Rec<P>`, `Var<Z>`, `Var<S<N>>` | a loop; back to the innermost; back to one further out |
+//! | `Eps` | the end |
+//!
+//! [`HasDual::Dual`] is the other side's type. Import the names one by one: a glob would hide the marker trait `Send`.
+//!
+//! The traits below have one implementation a rule and can't be implemented elsewhere. They carry the state that
+//! follows as a parameter, not as an associated type, because rustc shows the explanation attached to a trait only
+//! when a bound has parameters that are still open.
+
+pub use session_types::{Choose, Eps, HasDual, Offer, Rec, Recv, S, Send, Var, Z};
+use std::marker::PhantomData;
+
+mod sealed {
+    pub trait Sealed {}
+    impl<M, P> Sealed for super::Send<M, P> {}
+    impl<M, P> Sealed for super::Recv<M, P> {}
+    impl<P, Q> Sealed for super::Choose<P, Q> {}
+    impl<P, Q> Sealed for super::Offer<P, Q> {}
+    impl<P> Sealed for super::Rec<P> {}
+    impl<N> Sealed for super::Var<N> {}
+    impl Sealed for super::Eps {}
+}
+pub(crate) use sealed::Sealed;
+
+/// A state in which this side sends `M` and is in `N` afterwards.
+#[diagnostic::on_unimplemented(
+    message = "a session in state `{Self}` does not send `{M}` now",
+    label = "the protocol has another step here",
+    note = "the session's type names the step that is due: `Recv` receives, `Choose` chooses, `Offer` learns the peer's choice, `Rec` is entered, `Var` goes back, `Eps` is closed"
+)]
+pub trait Sends<M, N>: Sealed {}
+impl<M, N> Sends<M, N> for Send<M, N> {}
+
+/// A state in which this side receives `M` and is in `N` afterwards.
+#[diagnostic::on_unimplemented(
+    message = "a session in state `{Self}` does not receive now",
+    label = "the protocol has another step here",
+    note = "the session's type names the step that is due: `Send` sends, `Choose` chooses, `Offer` learns the peer's choice, `Rec` is entered, `Var` goes back, `Eps` is closed"
+)]
+pub trait Receives<M, N>: Sealed {}
+impl<M, N> Receives<M, N> for Recv<M, N> {}
+
+/// A state in which this side chooses between `A` and `B`.
+#[diagnostic::on_unimplemented(
+    message = "a session in state `{Self}` has nothing to choose now",
+    label = "the protocol has another step here"
+)]
+pub trait Chooses<A, B>: Sealed {}
+impl<A, B> Chooses<A, B> for Choose<A, B> {}
+
+/// A state in which the peer chooses between `A` and `B`.
+#[diagnostic::on_unimplemented(
+    message = "a session in state `{Self}` offers no choice now",
+    label = "the protocol has another step here"
+)]
+pub trait Offers<A, B>: Sealed {}
+impl<A, B> Offers<A, B> for Offer<A, B> {}
+
+/// The position of a branch: the first.
+#[derive(Debug)]
+pub struct Here(());
+/// The position of a branch: the last, with no choice left.
+#[derive(Debug)]
+pub struct Last(());
+/// The position of a branch: `I` among those after the first.
+#[derive(Debug)]
+pub struct After<I>(PhantomData<I>);
+
+/// A choice with a branch that begins by sending `M` and goes on as `N`; `I` is its position, which rustc finds.
+#[diagnostic::on_unimplemented(
+    message = "no branch of `{Self}` begins by sending `{M}`",
+    label = "not among the branches of this choice, or in more than one"
+)]
+pub trait Selects<M, N, I>: Sealed {
+    /// Hands the branch tags that lead there to `push`, in order.
+    fn tags(push: &mut impl FnMut(u8));
+}
+impl<M, N, Q> Selects<M, N, Here> for Choose<Send<M, N>, Q> {
+    fn tags(push: &mut impl FnMut(u8)) {
+        push(FIRST);
+    }
+}
+impl<M, N, P, Q: Selects<M, N, I>, I> Selects<M, N, After<I>> for Choose<P, Q> {
+    fn tags(push: &mut impl FnMut(u8)) {
+        push(SECOND);
+        Q::tags(push);
+    }
+}
+impl<M, N> Selects<M, N, Last> for Send<M, N> {
+    fn tags(_: &mut impl FnMut(u8)) {}
+}
+
+/// The branch tag of the first branch of a choice.
+pub const FIRST: u8 = 0;
+/// The branch tag of the second.
+pub const SECOND: u8 = 1;

@@ -1,0 +1,219 @@
+//! What carries a session's bytes: a bidirectional QUIC stream, or a bounded pair of pipes in memory.
+//!
+//! Both halves are cancel safe: a dropped [`Reader::read`] has read nothing, a dropped [`Writer::write`] has kept in
+//! its queue what is not written. Nothing here knows frames.
+
+mod memory;
+
+use crate::wire::{code::WireCode, input::Input};
+use bytes::Bytes;
+use shardwire_model::PeerId;
+use std::collections::VecDeque;
+
+/// How many pieces one read takes from QUIC: about 23 KB of datagrams under one lock.
+const READ_PIECES: usize = 16;
+/// What a memory channel holds in each direction, in bytes, unless told otherwise: as much as a QUIC stream may by
+/// default have in flight on a fast network.
+pub const MEMORY_CHANNEL_BYTES: usize = 256 * 1024;
+/// Who the two ends of a memory channel take each other for, unless told otherwise.
+pub const MEMORY_PEERS: [PeerId; 2] = [PeerId([0xa1; 32]), PeerId([0xb2; 32])];
+
+/// Why a channel carries nothing more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// The peer reset or stopped this stream.
+    Reset(WireCode),
+    /// The peer closed the connection in good order.
+    Closed,
+    /// The connection failed.
+    Connection(String),
+}
+
+impl From<quinn::ConnectionError> for Broken {
+    fn from(error: quinn::ConnectionError) -> Self {
+        match error {
+            quinn::ConnectionError::ApplicationClosed(close) if close.error_code == DONE => Self::Closed,
+            other => Self::Connection(other.to_string()),
+        }
+    }
+}
+
+/// The code with which a connection is closed in good order.
+pub(crate) const DONE: quinn::VarInt = quinn::VarInt::from_u32(0);
+
+/// A bidirectional stream of bytes to a peer.
+#[derive(Debug)]
+pub struct Channel {
+    pub(crate) peer: PeerId,
+    pub(crate) reader: Reader,
+    pub(crate) writer: Writer,
+}
+
+#[derive(Debug)]
+pub(crate) enum Reader {
+    Quic(quinn::RecvStream),
+    Memory(memory::Reader),
+}
+
+#[derive(Debug)]
+pub(crate) enum Writer {
+    Quic(quinn::SendStream),
+    Memory(memory::Writer),
+}
+
+impl Channel {
+    pub(crate) fn quic(peer: PeerId, send: quinn::SendStream, recv: quinn::RecvStream) -> Self {
+        Self { peer, reader: Reader::Quic(recv), writer: Writer::Quic(send) }
+    }
+
+    /// Two ends in memory, each holding [`MEMORY_CHANNEL_BYTES`] on its way to the other.
+    #[must_use]
+    pub fn pair() -> (Self, Self) {
+        Self::pair_between(MEMORY_PEERS, MEMORY_CHANNEL_BYTES)
+    }
+
+    /// Two ends in memory that belong to these peers and hold `capacity` bytes each on their way.
+    #[must_use]
+    pub fn pair_between([a, b]: [PeerId; 2], capacity: usize) -> (Self, Self) {
+        let (to_b, from_a) = memory::pipe(capacity);
+        let (to_a, from_b) = memory::pipe(capacity);
+        (
+            Self { peer: b, reader: Reader::Memory(from_b), writer: Writer::Memory(to_b) },
+            Self { peer: a, reader: Reader::Memory(from_a), writer: Writer::Memory(to_a) },
+        )
+    }
+
+    /// Who is at the other end.
+    #[must_use]
+    pub fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// Writes bytes as they are: for tests that play a hostile peer, and for tools that speak the wire format
+    /// themselves. `false` if nobody takes them any more.
+    pub async fn write_raw(&mut self, bytes: impl Into<Bytes>) -> bool {
+        let mut out = VecDeque::from([bytes.into()]);
+        while !out.is_empty() {
+            if self.writer.write(&mut out).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Reads whatever has come; `Ok(None)` at the end of the stream.
+    ///
+    /// # Errors
+    /// The peer's code if it reset the stream; [`WireCode::Unknown`]`(0)` if the connection is gone.
+    pub async fn read_raw(&mut self) -> Result<Option<Bytes>, WireCode> {
+        let mut input = Input::default();
+        match self.reader.read(&mut input).await {
+            Ok(true) => Ok(Some(input.take(usize::MAX).into_bytes())),
+            Ok(false) => Ok(None),
+            Err(Broken::Reset(code)) => Err(code),
+            Err(Broken::Closed | Broken::Connection(_)) => Err(WireCode::Unknown(0)),
+        }
+    }
+
+    /// Ends the sending side.
+    pub fn finish_raw(&mut self) {
+        self.writer.finish();
+    }
+
+    /// Resets both directions with a code.
+    pub fn reset_raw(&mut self, code: WireCode) {
+        self.reset(code);
+    }
+
+    pub(crate) fn reset(&mut self, code: WireCode) {
+        self.writer.reset(code);
+        self.reader.stop(code);
+    }
+}
+
+impl Reader {
+    /// Appends what has come to `input`, waiting for something; `false` at the end of the stream.
+    pub(crate) async fn read(&mut self, input: &mut Input) -> Result<bool, Broken> {
+        match self {
+            Self::Quic(stream) => {
+                let mut pieces: [Bytes; READ_PIECES] = std::array::from_fn(|_| Bytes::new());
+                match stream.read_chunks(&mut pieces).await {
+                    Ok(Some(n)) => {
+                        pieces.into_iter().take(n).for_each(|piece| input.push(piece));
+                        Ok(true)
+                    }
+                    Ok(None) => Ok(false),
+                    Err(quinn::ReadError::Reset(code)) => Err(Broken::Reset(WireCode::of(code.into_inner()))),
+                    Err(quinn::ReadError::ConnectionLost(error)) => Err(error.into()),
+                    Err(other) => Err(Broken::Connection(other.to_string())),
+                }
+            }
+            Self::Memory(reader) => reader.read(input).await,
+        }
+    }
+
+    fn stop(&mut self, code: WireCode) {
+        match self {
+            Self::Quic(stream) => drop(stream.stop(varint(code))), // an ended stream needs no stop
+            Self::Memory(reader) => reader.stop(code),
+        }
+    }
+}
+
+impl Writer {
+    /// Writes from the front of `out`, waiting until something can be written, and removes what was.
+    pub(crate) async fn write(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), Broken> {
+        match self {
+            Self::Quic(stream) => {
+                let written = stream.write_chunks(out.make_contiguous()).await;
+                while out.front().is_some_and(Bytes::is_empty) {
+                    out.pop_front();
+                }
+                match written {
+                    Ok(_) => Ok(()),
+                    Err(quinn::WriteError::Stopped(code)) => Err(Broken::Reset(WireCode::of(code.into_inner()))),
+                    Err(quinn::WriteError::ConnectionLost(error)) => Err(error.into()),
+                    Err(other) => Err(Broken::Connection(other.to_string())),
+                }
+            }
+            Self::Memory(writer) => writer.write(out).await,
+        }
+    }
+
+    pub(crate) fn finish(&mut self) {
+        match self {
+            Self::Quic(stream) => drop(stream.finish()), // fails only if the stream has ended already
+            Self::Memory(writer) => writer.finish(),
+        }
+    }
+
+    /// Waits until the peer's transport has everything that was written before the end.
+    pub(crate) async fn delivered(&mut self) -> Result<(), Broken> {
+        match self {
+            Self::Quic(stream) => match stream.stopped().await {
+                Ok(None) => Ok(()),
+                Ok(Some(code)) => Err(Broken::Reset(WireCode::of(code.into_inner()))),
+                Err(quinn::StoppedError::ConnectionLost(error)) => Err(error.into()),
+                Err(other) => Err(Broken::Connection(other.to_string())),
+            },
+            Self::Memory(_) => Ok(()), // what is in a pipe can't be lost
+        }
+    }
+
+    fn reset(&mut self, code: WireCode) {
+        match self {
+            Self::Quic(stream) => drop(stream.reset(varint(code))), // an ended stream needs no reset
+            Self::Memory(writer) => writer.reset(code),
+        }
+    }
+
+    pub(crate) fn prioritise(&self, priority: i32) {
+        if let Self::Quic(stream) = self {
+            let _ = stream.set_priority(priority); // fails only if the stream has ended
+        }
+    }
+}
+
+fn varint(code: WireCode) -> quinn::VarInt {
+    quinn::VarInt::from_u64(code.number()).unwrap_or(quinn::VarInt::MAX)
+}

@@ -1,0 +1,306 @@
+//! What a session type says about itself: the protocol graph, and per state what violations, deadlines and the end of
+//! a stream need to know.
+//!
+//! Everything is derived by walking the type ([`State`]), so it can't disagree with what sessions do.
+
+use crate::algebra::{Choose, Eps, FIRST, Offer, Rec, Recv, S, SECOND, Sealed, Send, Var, Z};
+use crate::message::Message;
+use std::{fmt, time::Duration};
+
+/// How long a side waits for a branch tag that comes without a message: nothing in the type says it. As long as a
+/// control message usually has.
+pub const BARE_TAG_DEADLINE: Duration = Duration::from_secs(60);
+
+/// A state of a protocol: every type of the [algebra](crate::algebra) is one.
+pub trait State: Sealed {
+    /// Whether this side may still send. If not, the stream's sending side ends with the message that was last.
+    const SPEAKS: bool;
+    /// How long the peer may take to begin here: the longest deadline among the first messages.
+    const OPENING: Duration;
+    /// The names of the messages with which this state may begin.
+    fn first_messages(names: &mut Vec<&'static str>);
+    /// Adds what happens from state `here` on. `tags` are the branch tags that lead from there to this type.
+    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, loops: &mut Vec<usize>);
+}
+
+impl<M: Message, P: State> State for Send<M, P> {
+    const SPEAKS: bool = true;
+    const OPENING: Duration = M::DEADLINE;
+    fn first_messages(names: &mut Vec<&'static str>) {
+        names.push(M::NAME);
+    }
+    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, loops: &mut Vec<usize>) {
+        let next = graph.step(here, Side::Here, tags, Some(MessageInfo::of::<M>()));
+        P::describe(graph, next, &mut Vec::new(), loops);
+    }
+}
+
+impl<M: Message, P: State> State for Recv<M, P> {
+    const SPEAKS: bool = P::SPEAKS;
+    const OPENING: Duration = M::DEADLINE;
+    fn first_messages(names: &mut Vec<&'static str>) {
+        names.push(M::NAME);
+    }
+    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, loops: &mut Vec<usize>) {
+        let next = graph.step(here, Side::There, tags, Some(MessageInfo::of::<M>()));
+        P::describe(graph, next, &mut Vec::new(), loops);
+    }
+}
+
+impl<P: State, Q: State> State for Choose<P, Q> {
+    const SPEAKS: bool = true;
+    const OPENING: Duration = longer(P::OPENING, Q::OPENING);
+    fn first_messages(names: &mut Vec<&'static str>) {
+        P::first_messages(names);
+        Q::first_messages(names);
+    }
+    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, loops: &mut Vec<usize>) {
+        branches::<P, Q>(graph, here, Side::Here, tags, loops);
+    }
+}
+
+impl<P: State, Q: State> State for Offer<P, Q> {
+    const SPEAKS: bool = P::SPEAKS || Q::SPEAKS;
+    const OPENING: Duration = longer(P::OPENING, Q::OPENING);
+    fn first_messages(names: &mut Vec<&'static str>) {
+        P::first_messages(names);
+        Q::first_messages(names);
+    }
+    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, loops: &mut Vec<usize>) {
+        branches::<P, Q>(graph, here, Side::There, tags, loops);
+    }
+}
+
+impl<P: State> State for Rec<P> {
+    const SPEAKS: bool = P::SPEAKS;
+    const OPENING: Duration = P::OPENING;
+    fn first_messages(names: &mut Vec<&'static str>) {
+        P::first_messages(names);
+    }
+    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, loops: &mut Vec<usize>) {
+        let body = graph.settled(here, tags);
+        loops.push(body);
+        P::describe(graph, body, &mut Vec::new(), loops);
+        loops.pop();
+    }
+}
+
+/// The number of loops that a `Var` leaves.
+pub trait Depth {
+    /// The number.
+    const DEPTH: usize;
+}
+impl Depth for Z {
+    const DEPTH: usize = 0;
+}
+impl<N: Depth> Depth for S<N> {
+    const DEPTH: usize = N::DEPTH + 1;
+}
+
+impl<N: Depth> State for Var<N> {
+    /// Whether the loop speaks isn't known here; saying yes only leaves the end of the stream to `close`.
+    const SPEAKS: bool = true;
+    const OPENING: Duration = BARE_TAG_DEADLINE;
+    fn first_messages(_: &mut Vec<&'static str>) {}
+    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, loops: &mut Vec<usize>) {
+        let here = graph.settled(here, tags);
+        if let Some(target) = loops.iter().rev().nth(N::DEPTH) {
+            graph.alias(here, *target);
+        }
+    }
+}
+
+impl State for Eps {
+    const SPEAKS: bool = false;
+    const OPENING: Duration = BARE_TAG_DEADLINE;
+    fn first_messages(_: &mut Vec<&'static str>) {}
+    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, _: &mut Vec<usize>) {
+        graph.settled(here, tags);
+    }
+}
+
+const fn longer(a: Duration, b: Duration) -> Duration {
+    if a.as_nanos() > b.as_nanos() { a } else { b }
+}
+
+fn branches<P: State, Q: State>(
+    graph: &mut Graph,
+    here: usize,
+    chooser: Side,
+    tags: &mut Vec<u8>,
+    loops: &mut Vec<usize>,
+) {
+    // A choice that the other side makes within one that this side made is a state of its own.
+    let here = if graph.speaker(here).is_some_and(|side| side != chooser) { graph.settled(here, tags) } else { here };
+    graph.speaks(here, chooser);
+    tags.push(FIRST);
+    P::describe(graph, here, &mut tags.clone(), loops);
+    tags.pop();
+    tags.push(SECOND);
+    Q::describe(graph, here, &mut tags.clone(), loops);
+    tags.pop();
+}
+
+/// Which side of a session, seen from the side whose type was walked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The side whose type this is.
+    Here,
+    /// Its peer.
+    There,
+}
+
+/// A message and its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageInfo {
+    /// [`Message::NAME`].
+    pub name: &'static str,
+    /// [`Message::MAX_BYTES`].
+    pub max_bytes: u32,
+    /// [`Message::DEADLINE`].
+    pub deadline: Duration,
+}
+
+impl MessageInfo {
+    /// Of a message type.
+    #[must_use]
+    pub fn of<M: Message>() -> Self {
+        Self { name: M::NAME, max_bytes: M::MAX_BYTES, deadline: M::DEADLINE }
+    }
+}
+
+/// One way out of a state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edge {
+    /// The branch tags that come first.
+    pub tags: Vec<u8>,
+    /// The message, unless the tags are all.
+    pub message: Option<MessageInfo>,
+    /// The state that follows: an index into [`Graph::states`].
+    pub to: usize,
+}
+
+/// A state of the graph.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Node {
+    /// Who speaks; nobody at the end.
+    pub speaker: Option<Side>,
+    /// What may happen.
+    pub edges: Vec<Edge>,
+}
+
+impl Node {
+    /// The state's name: `awaiting Chunk`, `sending Pull | Done`, `the end`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let names: Vec<_> =
+            self.edges.iter().map(|edge| edge.message.map_or("a tag", |message| message.name)).collect();
+        match self.speaker {
+            Some(Side::Here) => format!("sending {}", names.join(" | ")),
+            Some(Side::There) => format!("awaiting {}", names.join(" | ")),
+            None => "the end".to_owned(),
+        }
+    }
+}
+
+/// The states of a protocol as one side sees them. State 0 is the beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Graph {
+    /// The states.
+    pub states: Vec<Node>,
+    aliases: Vec<(usize, usize)>,
+}
+
+impl Graph {
+    /// The graph of a session type.
+    #[must_use]
+    pub fn of<P: State>() -> Self {
+        let mut graph = Self { states: vec![Node::default()], aliases: Vec::new() };
+        P::describe(&mut graph, 0, &mut Vec::new(), &mut Vec::new());
+        graph.compact();
+        graph
+    }
+
+    fn node(&mut self, at: usize) -> &mut Node {
+        &mut self.states[at] // indices come from `step` and the walk's beginning only
+    }
+
+    fn speaker(&self, at: usize) -> Option<Side> {
+        self.states[at].speaker
+    }
+
+    fn speaks(&mut self, at: usize, side: Side) {
+        self.node(at).speaker = Some(side);
+    }
+
+    /// Adds an edge from `here` to a new state.
+    fn step(&mut self, here: usize, side: Side, tags: &[u8], message: Option<MessageInfo>) -> usize {
+        // A message from the other side after tags: the tags alone are this side's step.
+        let here =
+            if self.speaker(here).is_some_and(|speaker| speaker != side) { self.settled(here, tags) } else { here };
+        let tags = if self.speaker(here).is_none() { Vec::new() } else { tags.to_vec() };
+        self.states.push(Node::default());
+        let to = self.states.len() - 1;
+        let node = self.node(here);
+        node.speaker = Some(side);
+        node.edges.push(Edge { tags, message, to });
+        to
+    }
+
+    /// The state after `tags`, if there are any, else `here`.
+    fn settled(&mut self, here: usize, tags: &[u8]) -> usize {
+        if tags.is_empty() {
+            return here;
+        }
+        self.states.push(Node::default());
+        let to = self.states.len() - 1;
+        self.node(here).edges.push(Edge { tags: tags.to_vec(), message: None, to });
+        to
+    }
+
+    fn alias(&mut self, from: usize, to: usize) {
+        self.aliases.push((from, to));
+    }
+
+    /// Replaces each state that only leads back into a loop by the loop's state, and merges the ends.
+    fn compact(&mut self) {
+        let end = self
+            .states
+            .iter()
+            .enumerate()
+            .position(|(at, node)| node.speaker.is_none() && !self.aliases.iter().any(|(from, _)| *from == at));
+        let target = |at: usize| -> usize {
+            let looped = self.aliases.iter().find(|(from, _)| *from == at).map_or(at, |(_, to)| *to);
+            if self.states[looped].speaker.is_none() { end.unwrap_or(looped) } else { looped }
+        };
+        let kept: Vec<usize> = (0..self.states.len()).filter(|at| target(*at) == *at).collect();
+        let place = |at: usize| kept.iter().position(|old| *old == target(at)).unwrap_or(0);
+        self.states = kept
+            .iter()
+            .map(|old| {
+                let mut node = self.states[*old].clone();
+                for edge in &mut node.edges {
+                    edge.to = place(edge.to);
+                }
+                node
+            })
+            .collect();
+        self.aliases.clear();
+    }
+}
+
+impl fmt::Display for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, node) in self.states.iter().enumerate() {
+            writeln!(f, "s{at}: {}", node.name())?;
+            for edge in &node.edges {
+                write!(f, "  --{:?}", edge.tags)?;
+                if let Some(message) = edge.message {
+                    write!(f, " {} (at most {} bytes, {:?})", message.name, message.max_bytes, message.deadline)?;
+                }
+                writeln!(f, "--> s{}", edge.to)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! How sessions begin: the initiator's header, the responder's reading of it, and pairs without either for tests.
+
+use super::core::{At, Core};
+use super::error::{SessionError, ViolationKind};
+use super::{Session, WireCode};
+use crate::{Protocol, channel::Channel, graph::MessageInfo, message::Message, wire::header::Header};
+use shardwire_model::PeerId;
+
+/// Begins a session on a fresh channel. Nothing is sent before the first message.
+///
+/// # Errors
+/// The protocol's name is longer than a header may hold.
+pub fn initiate<P: Protocol>(channel: Channel) -> Result<Session<P::Initiator>, SessionError> {
+    let mut core = Core::new(channel, P::NAME);
+    core.queue(&Header { protocol: P::NAME.to_owned(), version: P::VERSION })?;
+    Ok(Session::from_core(core))
+}
+
+/// The two sides of a protocol, connected in memory, with no header between them.
+pub fn pair<P: Protocol>() -> (Session<P::Initiator>, Session<P::Responder>) {
+    pair_over::<P>(Channel::pair())
+}
+
+/// As [`pair`], over given channels.
+pub fn pair_over<P: Protocol>(
+    (initiator, responder): (Channel, Channel),
+) -> (Session<P::Initiator>, Session<P::Responder>) {
+    (Session::from_core(Core::new(initiator, P::NAME)), Session::from_core(Core::new(responder, P::NAME)))
+}
+
+/// A stream that a peer opened, before it is known what it speaks.
+#[derive(Debug)]
+#[must_use = "an incoming stream is served or refused"]
+pub struct Incoming {
+    core: Box<Core>,
+    header: Option<Header>,
+}
+
+impl Incoming {
+    /// Takes a channel on which the peer is the initiator.
+    pub fn new(channel: Channel) -> Self {
+        Self { core: Core::new(channel, "?"), header: None }
+    }
+
+    /// Who opened it.
+    #[must_use]
+    pub fn peer(&self) -> PeerId {
+        self.core.channel().peer()
+    }
+
+    /// Reads which protocol the peer wants. Cancel safe, and returns the same again.
+    ///
+    /// # Errors
+    /// A violation by the peer, or the stream is lost.
+    pub async fn header(&mut self) -> Result<&Header, SessionError> {
+        if self.header.is_none() {
+            let body = self.core.frame(MessageInfo::of::<Header>()).await?;
+            let header = Header::decode(body).map_err(|error| {
+                let kind = ViolationKind::Malformed { reason: error.to_string() };
+                self.core.violation(At::Awaiting(Header::NAME), kind)
+            })?;
+            self.core.protocol = header.protocol.clone().into();
+            self.header = Some(header);
+        }
+        // `get_or_insert_with` never inserts here: it spares an unreachable branch.
+        Ok(self.header.get_or_insert_with(|| Header { protocol: String::new(), version: 0 }))
+    }
+
+    /// Whether the peer wants this protocol in this version. Waits for nothing: `false` before [`header`](Self::header).
+    #[must_use]
+    pub fn is<P: Protocol>(&self) -> bool {
+        self.header.as_ref().is_some_and(|header| header.protocol == P::NAME && header.version == P::VERSION)
+    }
+
+    /// Begins the responder's side of `P`.
+    ///
+    /// # Errors
+    /// The peer wants something else; or as [`header`](Self::header).
+    pub async fn serve<P: Protocol>(mut self) -> Result<Session<P::Responder>, SessionError> {
+        self.header().await?;
+        if !self.is::<P>() {
+            return Err(self.unserved());
+        }
+        self.core.protocol = P::NAME.into();
+        Ok(Session::from_core(self.core))
+    }
+
+    /// Refuses a protocol or version that nobody here serves, and returns the violation.
+    #[must_use = "the violation is to be reported"]
+    pub fn unserved(mut self) -> SessionError {
+        let (name, version) =
+            self.header.take().map_or(("?".to_owned(), 0), |header| (header.protocol, header.version));
+        self.core.violation(At::Awaiting(Header::NAME), ViolationKind::UnknownProtocol { name, version })
+    }
+
+    /// Refuses for want of capacity.
+    pub fn refuse(mut self) {
+        self.core.give_up(WireCode::Busy);
+    }
+}

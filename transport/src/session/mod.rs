@@ -1,0 +1,249 @@
+//! A session: a protocol's type, interpreted over a channel.
+//!
+//! [`Session<P, E>`](Session) is in state `P` within the loops `E`. Each step consumes it and returns the session in
+//! the next state, so a step that isn't due doesn't compile; a step of the peer that isn't due is a
+//! [`Violation`](error::Violation), resets the stream with a [code](WireCode) and ends the session.
+//!
+//! A message's byte limit is checked against the announced length before anything is kept of it, and its deadline
+//! bounds the wait for the whole of it. A session that is dropped before its end resets the stream
+//! ([`WireCode::Dropped`]); [`Session::abandon`] does it on purpose. It never panics.
+//!
+//! The steps consume the session, so dropping the future of a step ends the session. Only [`Session::arrived`] and
+//! the [pipeline](crate::pipeline) borrow it: those are cancel safe.
+
+pub(crate) mod core;
+pub mod error;
+mod incoming;
+mod offer;
+
+pub use self::core::CLOSE_DEADLINE;
+pub use crate::wire::{code::WireCode, header::Header};
+pub use incoming::{Incoming, initiate, pair, pair_over};
+
+use self::core::{At, Core};
+use self::error::{SessionError, ViolationKind};
+use crate::algebra::{Chooses, Eps, FIRST, Offer, Offers, Rec, Receives, Recv, S, SECOND, Selects, Sends, Var, Z};
+use crate::graph::{MessageInfo, State};
+use crate::message::{MAX_MESSAGE_BYTES, Message};
+use shardwire_model::PeerId;
+use std::{fmt, marker::PhantomData};
+
+/// A session in state `P`, within the loops `E` (innermost first: `(P1, (P2, ()))`).
+#[must_use = "a session runs to its end and is closed, or is abandoned"]
+pub struct Session<P, E = ()> {
+    pub(crate) core: Box<Core>,
+    state: PhantomData<fn() -> (P, E)>,
+}
+
+/// Which branch the peer chose.
+#[derive(Debug)]
+#[must_use = "the session goes on in the branch"]
+pub enum Branch<A, B> {
+    /// The first (tag 0).
+    First(A),
+    /// The second (tag 1).
+    Second(B),
+}
+
+/// A state in which the peer is due: `Recv` or `Offer`.
+#[diagnostic::on_unimplemented(message = "a session in state `{Self}` does not wait for its peer")]
+pub trait Awaits: State {
+    /// The message due, or none if a branch tag comes first.
+    const MESSAGE: Option<MessageInfo>;
+}
+impl<M: Message, P: State> Awaits for Recv<M, P> {
+    const MESSAGE: Option<MessageInfo> =
+        Some(MessageInfo { name: M::NAME, max_bytes: M::MAX_BYTES, deadline: M::DEADLINE });
+}
+impl<P: State, Q: State> Awaits for Offer<P, Q> {
+    const MESSAGE: Option<MessageInfo> = None;
+}
+
+impl<P, E> Session<P, E> {
+    pub(crate) fn from_core(core: Box<Core>) -> Self {
+        Self { core, state: PhantomData }
+    }
+
+    fn cast<Q, F>(self) -> Session<Q, F> {
+        Session::from_core(self.core)
+    }
+
+    /// Sends the message that is due. Returns when the transport has taken it.
+    ///
+    /// # Errors
+    /// The message exceeds its own limit, the stream is lost, or the peer doesn't read within the message's deadline.
+    pub async fn send<M: Message, N: State>(mut self, message: M) -> Result<Session<N, E>, SessionError>
+    where
+        P: Sends<M, N>,
+    {
+        self.queue_and_flush::<M, N>(message).await?;
+        Ok(self.cast())
+    }
+
+    /// Takes the branch that begins by sending this message, and sends it. The branch is found by the message's type
+    /// among those of a choice (`Choose<A, Choose<B, C>>` has three); two branches that begin with the same message
+    /// need [`first`](Self::first) and [`second`](Self::second).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn choose<M: Message, N: State, I>(mut self, message: M) -> Result<Session<N, E>, SessionError>
+    where
+        P: Selects<M, N, I>,
+    {
+        P::tags(&mut |tag| self.core.tag(tag));
+        self.queue_and_flush::<M, N>(message).await?;
+        Ok(self.cast())
+    }
+
+    async fn queue_and_flush<M: Message, N: State>(&mut self, message: M) -> Result<(), SessionError> {
+        const { assert!(M::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES") }
+        self.core.queue(&message)?;
+        drop(message);
+        self.core.flush(At::Sending(M::NAME), M::DEADLINE, 0).await?;
+        if !N::SPEAKS {
+            self.core.end(); // the end of the stream travels with the last message
+        }
+        Ok(())
+    }
+
+    /// Receives the message that is due.
+    ///
+    /// # Errors
+    /// A violation by the peer, or the stream is lost.
+    pub async fn recv<M: Message, N>(mut self) -> Result<(M, Session<N, E>), SessionError>
+    where
+        P: Receives<M, N>,
+    {
+        const { assert!(M::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES") }
+        let message = self.core.message().await?;
+        Ok((message, self.cast()))
+    }
+
+    /// Waits until the peer's next message (or its choice) is here; `recv` (or `offer`) then returns at once. Cancel
+    /// safe: for `select!` with a shutdown signal or a timer. The deadline runs on across waits.
+    ///
+    /// # Errors
+    /// As `recv`.
+    pub async fn arrived(&mut self) -> Result<(), SessionError>
+    where
+        P: Awaits,
+    {
+        match P::MESSAGE {
+            Some(message) => self.core.arrived(message).await.map(drop),
+            None => self.core.tag_arrived(At::Choice(P::first_messages), P::OPENING).await,
+        }
+    }
+
+    /// Chooses the first branch. Its tag goes out with the next message.
+    pub fn first<A, B>(mut self) -> Session<A, E>
+    where
+        P: Chooses<A, B>,
+    {
+        self.core.tag(FIRST);
+        self.cast()
+    }
+
+    /// Chooses the second branch. Its tag goes out with the next message.
+    pub fn second<A, B>(mut self) -> Session<B, E>
+    where
+        P: Chooses<A, B>,
+    {
+        self.core.tag(SECOND);
+        self.cast()
+    }
+
+    /// Learns which branch the peer chose; [`offer!`](crate::offer!) reads better for more than two. The deadline is
+    /// the longest among the branches' first messages.
+    ///
+    /// # Errors
+    /// A violation by the peer, or the stream is lost.
+    pub async fn offer<A, B>(mut self) -> Result<Branch<Session<A, E>, Session<B, E>>, SessionError>
+    where
+        P: Offers<A, B> + State,
+    {
+        let second = self.core.branch(At::Choice(P::first_messages), P::OPENING).await?;
+        Ok(if second { Branch::Second(self.cast()) } else { Branch::First(self.cast()) })
+    }
+
+    /// Gives the session up: the stream is reset with [`WireCode::Abandoned`].
+    pub fn abandon(mut self) {
+        self.core.give_up(WireCode::Abandoned);
+    }
+
+    /// Gives the session up for want of capacity: the stream is reset with [`WireCode::Busy`].
+    pub fn refuse(mut self) {
+        self.core.give_up(WireCode::Busy);
+    }
+
+    /// Ends the session because the peer's message, well-formed as it was, breaks a rule of the protocol: a wrong
+    /// content hash, an order that nobody asked for. Returns the violation to report.
+    #[must_use = "the violation is to be reported"]
+    pub fn broken(mut self, state: &'static str, rule: &'static str, detail: impl Into<String>) -> SessionError {
+        self.core.violation(At::Awaiting(state), ViolationKind::RuleBroken { rule, detail: detail.into() })
+    }
+
+    /// Who is at the other end.
+    #[must_use]
+    pub fn peer(&self) -> PeerId {
+        self.core.channel().peer()
+    }
+
+    /// The protocol's name.
+    #[must_use]
+    pub fn protocol(&self) -> &str {
+        &self.core.protocol
+    }
+
+    /// Bytes received and sent so far.
+    #[must_use]
+    pub fn traffic(&self) -> (u64, u64) {
+        self.core.traffic()
+    }
+
+    /// Sends this session's data before that of sessions with a lower priority on the same connection (0 at first).
+    pub fn prioritise(&mut self, priority: i32) {
+        self.core.channel().writer.prioritise(priority);
+    }
+}
+
+impl<P, E> Session<Rec<P>, E> {
+    /// Enters a loop.
+    pub fn enter(self) -> Session<P, (P, E)> {
+        self.cast()
+    }
+}
+
+impl<P, E> Session<Var<Z>, (P, E)> {
+    /// Goes back to the beginning of the innermost loop.
+    pub fn again(self) -> Session<P, (P, E)> {
+        self.cast()
+    }
+}
+
+impl<N, P, E> Session<Var<S<N>>, (P, E)> {
+    /// Leaves the innermost loop, to go on in one further out.
+    pub fn outer(self) -> Session<Var<N>, E> {
+        self.cast()
+    }
+}
+
+impl<E> Session<Eps, E> {
+    /// Ends the session in order: returns when everything sent has reached the peer's transport and the peer has
+    /// ended its side too, at most [`CLOSE_DEADLINE`] later.
+    ///
+    /// # Errors
+    /// Data after the end, a peer that doesn't end its side, or the stream is lost. A connection that the peer closes
+    /// in good order meanwhile is no error.
+    pub async fn close(mut self) -> Result<(), SessionError> {
+        self.core.close().await
+    }
+}
+
+impl<P, E> fmt::Debug for Session<P, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("protocol", &self.core.protocol)
+            .field("peer", &self.peer())
+            .finish_non_exhaustive()
+    }
+}

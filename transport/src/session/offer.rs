@@ -1,0 +1,28 @@
+//! The n-ary offer: one arm a branch, each named by the message that it begins with.
+
+/// Serves a choice of the peer: waits for it, receives the message that its branch begins with, and runs the arm.
+///
+/// Arms stand in the order of the branches and are checked against them: `Message(pattern), session => expression`.
+/// An error is returned from the enclosing function with `?`.
+///
+/// ```ignore
+/// offer!(session => {
+///     Pull(pull), next => next.send(chunk(pull.index)).await?.again(),
+///     Renew(_), next => next.send(lease).await?.again(),
+///     Done(_), next => return next.close().await,
+/// })
+/// ```
+#[macro_export]
+macro_rules! offer {
+    ($session:expr => { $message:ident($value:pat), $next:pat => $arm:expr $(,)? }) => {{
+        let (value, next) = $crate::Session::recv::<$message, _>($session).await?;
+        let ($value, $next): ($message, _) = (value, next);
+        $arm
+    }};
+    ($session:expr => { $message:ident($value:pat), $next:pat => $arm:expr, $($rest:tt)+ }) => {
+        match $crate::Session::offer($session).await? {
+            $crate::Branch::First(first) => $crate::offer!(first => { $message($value), $next => $arm }),
+            $crate::Branch::Second(second) => $crate::offer!(second => { $($rest)+ }),
+        }
+    };
+}

@@ -1,0 +1,82 @@
+//! A protocol for tests: a consumer pulls chunks, may renew a lease between them, and says when it is done.
+#![allow(dead_code, unreachable_pub)] // each test binary uses a part of it
+
+use serde::{Deserialize, Serialize};
+use shardwire_transport::algebra::{Choose, Eps, HasDual, Rec, Recv, Send, Var, Z};
+use shardwire_transport::message::{Body, DecodeError, EncodeError, Head};
+use shardwire_transport::{Bytes, Message, Protocol, message};
+use std::time::Duration;
+
+pub const CHUNK_BYTES: usize = 60_000;
+const CONTROL: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(600);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    pub job: u8,
+}
+message!(Request, max_bytes = 4, deadline = CONTROL);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub chunks: u32,
+}
+message!(Manifest, max_bytes = 8, deadline = CONTROL);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pull {
+    pub index: u32,
+}
+message!(Pull, max_bytes = 8, deadline = IDLE);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Renew;
+message!(Renew, max_bytes = 0, deadline = CONTROL);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Renewed {
+    pub count: u32,
+}
+message!(Renewed, max_bytes = 8, deadline = CONTROL);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Done;
+message!(Done, max_bytes = 0, deadline = CONTROL);
+
+/// A number, then bulk that is copied nowhere.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chunk {
+    pub index: u32,
+    pub bytes: Bytes,
+}
+
+impl Message for Chunk {
+    const NAME: &'static str = "Chunk";
+    const MAX_BYTES: u32 = 65_600;
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    fn encode(&self, head: &mut Head<'_>) -> Result<Bytes, EncodeError> {
+        head.postcard(&self.index)?;
+        Ok(self.bytes.clone())
+    }
+
+    fn decode(mut body: Body) -> Result<Self, DecodeError> {
+        Ok(Self { index: body.take_head()?, bytes: body.into_bytes() })
+    }
+}
+
+pub fn chunk(index: u32) -> Chunk {
+    let bytes: Vec<u8> = (0..CHUNK_BYTES).map(|at| (at as u32 ^ index) as u8).collect();
+    Chunk { index, bytes: bytes.into() }
+}
+
+pub struct Bulk;
+
+type Pulling = Choose<Send<Pull, Recv<Chunk, Var<Z>>>, Choose<Send<Renew, Recv<Renewed, Var<Z>>>, Send<Done, Eps>>>;
+
+impl Protocol for Bulk {
+    const NAME: &'static str = "bulk";
+    const VERSION: u16 = 1;
+    type Initiator = Send<Request, Recv<Manifest, Rec<Pulling>>>;
+    type Responder = <Self::Initiator as HasDual>::Dual;
+}
