@@ -1,0 +1,292 @@
+//! A World in one file (redb), for networks whose settlement layer is a settler's own disk.
+//!
+//! Each transition is one write transaction with two-phase commit, synced before the call returns, so a crash shows the ledger
+//! before or after it, never between. The tables and the encoding of their rows are in [`tables`], the transitions in
+//! [`transition`].
+//!
+//! A file that is something else, of another schema or network, damaged, or in use is refused. Opening a file first happens on a
+//! copy-on-write view of it ([`rehearsal`]), because opening may repair, and what is refused must stay as it was. Creating one
+//! writes `<name>.partial` and renames it when it is complete, so a crash leaves no half ledger under the real name.
+
+mod audit;
+mod rehearsal;
+mod tables;
+mod transition;
+
+use crate::{
+    Aborted, Genesis, LedgerError, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, Settled, ShardRecord, ShardState, ShardSummary,
+    Stage, Started, StorageEntry, World,
+};
+use redb::{
+    Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction, backends::FileBackend,
+};
+use shardwire_model::{Felt, Hash, Key, Output, PeerId, ShardId, StartRequest, Timestamp};
+use std::{
+    fs::{self, File, OpenOptions},
+    ops::Bound,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
+use tables::{Fault, MAGIC, META, Meta, OPEN, SETTLEMENTS, SHARDS, STAGES, STORAGE};
+
+pub use audit::Audit;
+pub use tables::SCHEMA;
+
+/// Bytes of the file that are kept in memory at most. Enough for the storage of a large World; histories are read rarely.
+const CACHE_BYTES: usize = 32 << 20;
+/// Longest name of a network, in bytes; the handshake's bound.
+const MAX_NETWORK_BYTES: usize = 64;
+/// How a ledger without a file is called in errors.
+const NO_PLACE: &str = "its storage";
+
+/// A World in one redb file. One process at a time; any number of threads.
+#[derive(Debug)]
+pub struct EmbeddedLedger {
+    database: Database,
+    network: String,
+    place: String,
+}
+
+impl EmbeddedLedger {
+    /// Creates a World in a new file.
+    ///
+    /// # Errors
+    /// If there is a file already, the genesis is refused, or the disk fails.
+    pub fn create(path: &Path, network: &str, genesis: &Genesis) -> Result<Self, LedgerError> {
+        let place = path.display().to_string();
+        let meta = Meta::of(network, genesis)?;
+        let disk = |error: std::io::Error| Fault::Disk(error.to_string()).at(&place);
+        if path.try_exists().map_err(disk)? {
+            return Err(LedgerError::Exists { place });
+        }
+        let partial = partial_path(path);
+        match fs::remove_file(&partial) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(disk(error)),
+            _ => {}
+        }
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&partial).map_err(disk)?;
+        drop(Self::fill(file_backend(file, &place)?, &meta, genesis, &place)?);
+        // The data folder belongs to one process, so nobody else creates the file meanwhile.
+        fs::rename(&partial, path).map_err(disk)?;
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(disk)?;
+        }
+        Self::open(path, network)
+    }
+
+    /// Creates a World in an empty storage, such as a simulator's.
+    ///
+    /// # Errors
+    /// If the storage is not empty or fails, or the genesis is refused.
+    pub fn create_with_backend(
+        backend: impl StorageBackend,
+        network: &str,
+        genesis: &Genesis,
+    ) -> Result<Self, LedgerError> {
+        let meta = Meta::of(network, genesis)?;
+        match backend.len() {
+            Ok(0) => Self::fill(backend, &meta, genesis, NO_PLACE),
+            Ok(_) => Err(LedgerError::Exists { place: NO_PLACE.into() }),
+            Err(error) => Err(Fault::Disk(error.to_string()).at(NO_PLACE)),
+        }
+    }
+
+    /// Opens the World in this file.
+    ///
+    /// # Errors
+    /// If there is none, it is in use, something else, damaged, or of another schema or network. The file is as it was then.
+    pub fn open(path: &Path, network: &str) -> Result<Self, LedgerError> {
+        let place = path.display().to_string();
+        let missing = || LedgerError::Missing { place: place.clone() };
+        let file = || match OpenOptions::new().read(true).write(true).open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(missing()),
+            Err(error) => Err(Fault::Disk(error.to_string()).at(&place)),
+            Ok(file) => file_backend(file, &place),
+        };
+        drop(Self::attach(rehearsal::CopyOnWrite::new(file()?), network, &place)?);
+        Self::attach(file()?, network, &place)
+    }
+
+    /// Opens the World in this storage. Unlike [`open`](Self::open), a storage that is refused may have been repaired.
+    ///
+    /// # Errors
+    /// If it is empty, something else, damaged, or of another schema or network.
+    pub fn open_with_backend(backend: impl StorageBackend, network: &str) -> Result<Self, LedgerError> {
+        Self::attach(backend, network, NO_PLACE)
+    }
+
+    fn fill(backend: impl StorageBackend, meta: &Meta, genesis: &Genesis, place: &str) -> Result<Self, LedgerError> {
+        let cells = genesis.cells()?;
+        let database = guarded(place, || Ok(builder().create_with_backend(backend)?))?;
+        let ledger = Self { database, network: meta.network.clone(), place: place.into() };
+        ledger.write(|txn| {
+            meta.store(txn)?;
+            let mut storage = txn.open_table(STORAGE)?;
+            for (key, cell) in &cells {
+                tables::put(&mut storage, &key.0.to_bytes_be(), cell)?;
+            }
+            txn.open_table(SHARDS)?;
+            txn.open_table(STAGES)?;
+            txn.open_table(SETTLEMENTS)?;
+            txn.open_table(OPEN)?;
+            Ok(((), true))
+        })?;
+        Ok(ledger)
+    }
+
+    fn attach(backend: impl StorageBackend, network: &str, place: &str) -> Result<Self, LedgerError> {
+        let foreign = |why: &str| LedgerError::Foreign { place: place.into(), why: why.into() };
+        let mut magic = [0; MAGIC.len()];
+        let length = backend.len().map_err(|error| Fault::Disk(error.to_string()).at(place))?;
+        if length < MAGIC.len() as u64 {
+            return Err(foreign("it is empty or too short"));
+        }
+        backend.read(0, &mut magic).map_err(|error| Fault::Disk(error.to_string()).at(place))?;
+        if magic != MAGIC {
+            return Err(foreign("it is no redb file"));
+        }
+        let database = guarded(place, || Ok(builder().create_with_backend(backend)?))?;
+        let meta = guarded(place, || {
+            let txn = database.begin_read()?;
+            match txn.open_table(META) {
+                Ok(meta) => Meta::load(&meta, place),
+                Err(redb::TableError::Storage(error)) => Err(error.into()),
+                Err(_) => Err(foreign("another program's data is in it").into()),
+            }
+        })?;
+        if meta.network != network {
+            let (found, asked) = (meta.network, network.into());
+            return Err(LedgerError::Network { place: place.into(), found, asked });
+        }
+        Ok(Self { database, network: meta.network, place: place.into() })
+    }
+
+    /// One write transaction: committed if `transition` says that it changed something, otherwise and on errors as if it had never been.
+    fn write<T>(
+        &self,
+        transition: impl FnOnce(&WriteTransaction) -> Result<(T, bool), Fault>,
+    ) -> Result<T, LedgerError> {
+        guarded(&self.place, || {
+            let mut txn = self.database.begin_write()?;
+            // Durability is immediate by default. This adds two-phase commit, and makes opening after a crash instant.
+            txn.set_quick_repair(true);
+            let (answer, changed) = transition(&txn)?;
+            if changed {
+                txn.commit()?;
+            } else {
+                txn.abort()?;
+            }
+            Ok(answer)
+        })
+    }
+
+    fn read<T>(&self, question: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, LedgerError> {
+        guarded(&self.place, || question(&self.database.begin_read()?))
+    }
+}
+
+impl World for EmbeddedLedger {
+    fn network(&self) -> &str {
+        &self.network
+    }
+
+    fn start(&self, request: &StartRequest, now: Timestamp) -> Result<Started, LedgerError> {
+        let start = request.validate(&self.network)?;
+        self.write(|txn| transition::start(txn, request, start, now))
+    }
+
+    fn settle(&self, output: &Output, proof: Hash, now: Timestamp) -> Result<Settled, LedgerError> {
+        self.write(|txn| transition::settle(txn, output, proof, now))
+    }
+
+    fn abort(&self, shard: ShardId, now: Timestamp) -> Result<Aborted, LedgerError> {
+        self.write(|txn| transition::abort(txn, shard, now))
+    }
+
+    fn shard(&self, shard: ShardId) -> Result<Option<ShardRecord>, LedgerError> {
+        self.read(|txn| {
+            let at = shard.0.to_bytes_be();
+            let Some(stage) = tables::get::<tables::StageRow>(&txn.open_table(STAGES)?, &at)? else { return Ok(None) };
+            let row: tables::ShardRow = tables::need(&txn.open_table(SHARDS)?, &at)?;
+            let state = match stage.stage {
+                Stage::Started => ShardState::Started,
+                Stage::Aborted { at } => ShardState::Aborted { at },
+                Stage::Settled { .. } => {
+                    ShardState::Settled(Box::new(tables::need(&txn.open_table(SETTLEMENTS)?, &at)?))
+                }
+            };
+            let values = row.values();
+            let (start, before, started_at) = (row.start, row.before.0, stage.started_at);
+            Ok(Some(ShardRecord { start, values, before, started_at, state }))
+        })
+    }
+
+    fn shards(&self, after: Option<ShardId>, limit: usize) -> Result<Vec<ShardSummary>, LedgerError> {
+        self.read(|txn| {
+            let table = txn.open_table(STAGES)?;
+            let mut shards = Vec::new();
+            for row in tables::rows::<tables::StageRow>(&table, after.map(|it| it.0))?.take(limit.min(MAX_SHARD_PAGE)) {
+                let (shard, row) = row?;
+                let tables::StageRow { operator, started_at, stage } = row;
+                shards.push(ShardSummary { shard: ShardId(shard), operator, started_at, stage });
+            }
+            Ok(shards)
+        })
+    }
+
+    fn open_shards(&self, operator: PeerId, after: Option<ShardId>, limit: usize) -> Result<Vec<ShardId>, LedgerError> {
+        self.read(|txn| {
+            let first = after.map_or(Bound::Included([0; 32]), |it| Bound::Excluded(it.0.to_bytes_be()));
+            let first = first.map(|shard| tables::open_key(operator, &shard));
+            let last = tables::open_key(operator, &[0xff; 32]);
+            let table = txn.open_table(OPEN)?;
+            let range = table.range::<&[u8; 64]>((first.as_ref(), Bound::Included(&last)))?;
+            let mut shards = Vec::new();
+            for row in range.take(limit.min(MAX_SHARD_PAGE)) {
+                let key = row?.0;
+                let (_, shard) = key.value().split_at(32);
+                shards.push(ShardId(Felt::from_bytes_be_slice(shard)));
+            }
+            Ok(shards)
+        })
+    }
+
+    fn storage(&self, after: Option<Key>, limit: usize) -> Result<Vec<StorageEntry>, LedgerError> {
+        self.read(|txn| {
+            let table = txn.open_table(STORAGE)?;
+            let mut entries = Vec::new();
+            for row in
+                tables::rows::<shardwire_crdt::Cell>(&table, after.map(|it| it.0))?.take(limit.min(MAX_STORAGE_PAGE))
+            {
+                let (key, cell) = row?;
+                let (kind, value, in_escrow) = (cell.kind(), cell.value(), cell.in_escrow());
+                entries.push(StorageEntry { key: Key(key), kind, value, in_escrow, held_by: cell.held_by() });
+            }
+            Ok(entries)
+        })
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+fn file_backend(file: File, place: &str) -> Result<FileBackend, LedgerError> {
+    FileBackend::new(file).map_err(|error| Fault::from(error).at(place))
+}
+
+fn partial_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
+}
+
+/// Runs what reads a file: redb may panic where a damaged page contradicts itself, and nothing that a file says may panic a node.
+fn guarded<T>(place: &str, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, LedgerError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|fault| fault.at(place)),
+        Err(_) => Err(Fault::Damaged("its pages contradict each other".into()).at(place)),
+    }
+}
