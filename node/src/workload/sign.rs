@@ -1,0 +1,45 @@
+//! Signs a workload's transactions for one shard, as the players' wallets would.
+
+use super::{Problem, Workload, WorkloadError};
+use shardwire_model::{AccountId, AccountKey, ChainHead, ShardStart, SignedTransaction, Transaction, TransactionError};
+use std::collections::BTreeMap;
+
+/// What a wallet remembers of a shard.
+struct Wallet {
+    key: AccountKey,
+    account: AccountId,
+    head: ChainHead,
+    nonce: u32,
+}
+
+impl Workload {
+    /// The transactions in order, each with its nonce and the signature over its account's chain.
+    ///
+    /// # Errors
+    /// If `start` is not of this workload: it lacks a contract, storage or account that a transaction names.
+    pub fn sign(&self, start: &ShardStart) -> Result<Vec<SignedTransaction>, WorkloadError> {
+        let commitment = start.commitment();
+        let wallet = |player: &super::Player| {
+            let key = player.key();
+            let account = key.id();
+            (player.name.clone(), Wallet { key, account, head: ChainHead::start(commitment, account), nonce: 0 })
+        };
+        let mut wallets: BTreeMap<String, Wallet> = self.players.iter().map(wallet).collect();
+        let step = |(index, step): (usize, &super::Step)| {
+            let number = index + 1;
+            let unknown = || Problem::UnknownPlayer { number, player: step.player.clone() };
+            let wallet = wallets.get_mut(&step.player).ok_or_else(unknown)?;
+            if start.account_index(wallet.account).is_none() {
+                return Err(Problem::Unlisted { number, source: TransactionError::Account(wallet.account) }.into());
+            }
+            wallet.nonce += 1;
+            let transaction =
+                Transaction { account: wallet.account, nonce: wallet.nonce, contract: step.contract, call: step.call };
+            let words = transaction.words(start).map_err(|source| Problem::Unlisted { number, source })?;
+            wallet.head = wallet.head.extend(words);
+            let signature = wallet.key.sign(wallet.head.message()).ok_or(Problem::Unsignable { number })?;
+            Ok(SignedTransaction { transaction, signature })
+        };
+        self.transactions.iter().enumerate().map(step).collect()
+    }
+}
