@@ -1,0 +1,156 @@
+//! The sources meet: the strongest value of each setting is parsed, and what contradicts itself is refused.
+
+use super::{
+    Config, ConfigError, DEFAULT_WORKER_DEADLINE, DEFAULT_WORKER_MEMORY_BYTES, Environment, Log, LogFormat, MAX_ADMINS,
+    MAX_NETWORK_BYTES, MAX_PEERS, Origin, Peer, Profile, Role, Setting, Warning, Worker,
+    source::{Given, Layer},
+};
+use shardwire_model::PeerId;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
+    path::PathBuf,
+    time::Duration,
+};
+use tracing_subscriber::EnvFilter;
+
+/// Longest deadline of a proof: a week. Longer is a slip, not an intention.
+const MAX_WORKER_DEADLINE_S: u64 = 7 * 24 * 60 * 60;
+/// Most threads of a proof.
+const MAX_WORKER_THREADS: usize = 1024;
+
+/// The configuration that the layers, weakest first, make together.
+pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<Config, ConfigError> {
+    let mut given = Layer::new();
+    for layer in layers {
+        given.extend(layer);
+    }
+    let values = Values(given);
+
+    let network = values.one(Setting::Network, network)?.unwrap_or_else(|| "local".to_owned());
+    let (roles, _) = values.list(Setting::Roles, usize::MAX, |text| text.parse::<Role>().ok())?;
+    let listen = values
+        .one(Setting::Listen, |text| text.parse().ok())?
+        .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let (peers, peer_origins) = values.list(Setting::Peers, MAX_PEERS, |text| text.parse::<Peer>().ok())?;
+    let (admins, _) = values.list(Setting::Admins, MAX_ADMINS, |text| text.parse::<PeerId>().ok())?;
+    let profile = values.one(Setting::Profile, |text| text.parse().ok())?.unwrap_or(Profile::Internet);
+    let worker = Worker {
+        path: values.one(Setting::WorkerPath, |text| (!text.is_empty()).then(|| PathBuf::from(text)))?,
+        memory_limit_bytes: values.limit(Setting::WorkerMemory, u64::MAX)?.unwrap_or(DEFAULT_WORKER_MEMORY_BYTES),
+        deadline: values
+            .limit(Setting::WorkerDeadline, MAX_WORKER_DEADLINE_S)?
+            .map_or(DEFAULT_WORKER_DEADLINE, Duration::from_secs),
+        threads: values
+            .limit(Setting::WorkerThreads, MAX_WORKER_THREADS as u64)?
+            .and_then(|n| usize::try_from(n).ok())
+            .and_then(NonZeroUsize::new),
+    };
+    let log = Log {
+        filter: values.one(Setting::LogLevel, filter)?.unwrap_or_else(|| "info".to_owned()),
+        format: values.one(Setting::LogFormat, |text| text.parse().ok())?.unwrap_or(LogFormat::Text),
+    };
+
+    if roles.is_empty() {
+        return Err(ConfigError::NoRole);
+    }
+    refuse_twins(&peers, &peer_origins)?;
+    Ok(Config {
+        network,
+        roles: roles.into_iter().collect(),
+        listen,
+        peers,
+        admins: admins.into_iter().collect(),
+        profile,
+        worker,
+        log,
+        warnings: warnings(listen, environment),
+        origins: values.0.into_iter().map(|(setting, given)| (setting, given.origin)).collect::<BTreeMap<_, _>>(),
+        peer_origins,
+    })
+}
+
+/// The same id twice is a slip; the same address under two ids can't both be true.
+fn refuse_twins(peers: &[Peer], origins: &[Origin]) -> Result<(), ConfigError> {
+    let mut ids = BTreeSet::new();
+    let mut addrs = BTreeSet::new();
+    for (peer, origin) in peers.iter().zip(origins) {
+        let twice = |value: String| ConfigError::Twice { setting: Setting::Peers, value, origin: origin.clone() };
+        if !ids.insert(peer.id) {
+            return Err(twice(peer.id.to_string()));
+        }
+        if let Some(addr) = peer.addr.filter(|addr| !addrs.insert(*addr)) {
+            return Err(twice(addr.to_string()));
+        }
+    }
+    Ok(())
+}
+
+fn warnings(listen: SocketAddr, environment: &Environment) -> Vec<Warning> {
+    let public = (!listen.ip().is_loopback()).then_some(Warning::PublicListener(listen));
+    let unknown = environment.unknown().into_iter().map(|(name, hint)| Warning::UnknownVariable { name, hint });
+    public.into_iter().chain(unknown).collect()
+}
+
+fn network(text: &str) -> Option<String> {
+    is_network(text).then(|| text.to_owned())
+}
+
+/// Whether this is the name of a network: short, and the same in a file name, a log line and a shell.
+pub(super) fn is_network(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
+    (1..=MAX_NETWORK_BYTES).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+fn filter(text: &str) -> Option<String> {
+    // A lone word that is no level would be taken for the name of a module, and silence the node.
+    let is_level = || text.parse::<tracing::Level>().is_ok() || text == "off";
+    let is_filter = || text.contains('=') && EnvFilter::try_new(text).is_ok();
+    (is_level() || is_filter()).then(|| text.to_owned())
+}
+
+/// The strongest value of each setting that somebody gave.
+struct Values(Layer);
+
+impl Values {
+    fn given(&self, setting: Setting) -> Option<&Given> {
+        self.0.get(&setting)
+    }
+
+    fn one<T>(&self, setting: Setting, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ConfigError> {
+        // Of a setting that is no list, clap and the file give exactly one text.
+        let Some((text, origin)) = self.given(setting).and_then(|given| given.texts.first()) else { return Ok(None) };
+        parse(text).map(Some).ok_or_else(|| ConfigError::value(setting, origin.clone(), text))
+    }
+
+    fn list<T: PartialEq>(
+        &self,
+        setting: Setting,
+        max: usize,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<(Vec<T>, Vec<Origin>), ConfigError> {
+        let Some(Given { origin, texts }) = self.given(setting) else { return Ok((Vec::new(), Vec::new())) };
+        if texts.len() > max {
+            return Err(ConfigError::TooMany { setting, origin: origin.clone(), got: texts.len(), max });
+        }
+        let mut values = Vec::with_capacity(texts.len());
+        for (text, origin) in texts {
+            let value = parse(text).ok_or_else(|| ConfigError::value(setting, origin.clone(), text))?;
+            if values.contains(&value) {
+                return Err(ConfigError::Twice { setting, value: text.clone(), origin: origin.clone() });
+            }
+            values.push(value);
+        }
+        Ok((values, texts.iter().map(|(_, origin)| origin.clone()).collect()))
+    }
+
+    /// A number from 1 to `max`.
+    fn limit(&self, setting: Setting, max: u64) -> Result<Option<u64>, ConfigError> {
+        let number = self.one(setting, |text| text.parse::<u64>().ok().filter(|n| *n <= max))?;
+        match (number, self.given(setting)) {
+            (Some(0), Some(given)) => Err(ConfigError::Zero { setting, origin: given.origin.clone() }),
+            _ => Ok(number),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The settings and what each is called in the three places that can give one.
+
+use std::fmt;
+
+/// One thing that can be configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Setting {
+    /// The network's name: nodes of different networks refuse each other.
+    Network,
+    /// What this node does.
+    Roles,
+    /// Where it listens.
+    Listen,
+    /// The nodes it works with.
+    Peers,
+    /// Who else may control it.
+    Admins,
+    /// How packets are sized.
+    Profile,
+    /// The prover process.
+    WorkerPath,
+    /// What a proof may take.
+    WorkerMemory,
+    /// How long a proof may take.
+    WorkerDeadline,
+    /// How many threads a proof may use.
+    WorkerThreads,
+    /// What is logged.
+    LogLevel,
+    /// How it is logged.
+    LogFormat,
+}
+
+/// What a setting is called, and what it takes.
+pub(super) struct Names {
+    /// In `shardwire.toml`, the table's name and a dot before it where it is in one.
+    pub(super) key: &'static str,
+    /// In the environment.
+    pub(super) env: &'static str,
+    /// On the command line.
+    pub(super) flag: &'static str,
+    /// The end of the sentence "… is not".
+    pub(super) expects: &'static str,
+    /// Whether it takes any number of values.
+    pub(super) list: bool,
+}
+
+impl Setting {
+    /// All of them, in the order in which a file lists them.
+    pub const ALL: [Self; 12] = [
+        Self::Network,
+        Self::Roles,
+        Self::Listen,
+        Self::Peers,
+        Self::Admins,
+        Self::Profile,
+        Self::WorkerPath,
+        Self::WorkerMemory,
+        Self::WorkerDeadline,
+        Self::WorkerThreads,
+        Self::LogLevel,
+        Self::LogFormat,
+    ];
+
+    pub(super) const fn names(self) -> Names {
+        const fn one(key: &'static str, env: &'static str, flag: &'static str, expects: &'static str) -> Names {
+            Names { key, env, flag, expects, list: false }
+        }
+        const fn many(key: &'static str, env: &'static str, flag: &'static str, expects: &'static str) -> Names {
+            Names { key, env, flag, expects, list: true }
+        }
+        match self {
+            Self::Network => one(
+                "network",
+                "SHARDWIRE_NETWORK",
+                "--network",
+                "a network's name: 1 to 64 of the characters a-z, 0-9, '-', '_' and '.'",
+            ),
+            Self::Roles => many("roles", "SHARDWIRE_ROLES", "--role", "a role: settler, operator or prover"),
+            Self::Listen => one(
+                "listen",
+                "SHARDWIRE_LISTEN",
+                "--listen",
+                "an IP address and a port, such as 127.0.0.1:7000 (port 0: any free one)",
+            ),
+            Self::Peers => many(
+                "peers",
+                "SHARDWIRE_PEERS",
+                "--peer",
+                "a peer: its id (64 hexadecimal digits), and @IP:PORT behind it if this node shall dial it",
+            ),
+            Self::Admins => many("admins", "SHARDWIRE_ADMINS", "--admin", "a peer id: 64 hexadecimal digits"),
+            Self::Profile => one("profile", "SHARDWIRE_PROFILE", "--profile", "a profile: internet or datacentre"),
+            // The variable is older than this table: tests, testnet and the worker's documentation use it too.
+            Self::WorkerPath => {
+                one("worker.path", "SHARDWIRE_STWO_WORKER", "--worker", "the path of an executable file")
+            }
+            Self::WorkerMemory => one(
+                "worker.memory_limit_bytes",
+                "SHARDWIRE_WORKER_MEMORY_LIMIT_BYTES",
+                "--worker-memory-limit-bytes",
+                "a number of bytes, such as 12884901888 for 12 GiB",
+            ),
+            Self::WorkerDeadline => one(
+                "worker.deadline_s",
+                "SHARDWIRE_WORKER_DEADLINE_S",
+                "--worker-deadline-s",
+                "a number of seconds of at most a week (604800)",
+            ),
+            Self::WorkerThreads => one(
+                "worker.threads",
+                "SHARDWIRE_WORKER_THREADS",
+                "--worker-threads",
+                "a number of threads of at most 1024",
+            ),
+            Self::LogLevel => one(
+                "log.level",
+                "SHARDWIRE_LOG",
+                "--log",
+                "a log level (error, warn, info, debug, trace), or a filter such as info,shardwire=debug",
+            ),
+            Self::LogFormat => one("log.format", "SHARDWIRE_LOG_FORMAT", "--log-format", "a log format: text or json"),
+        }
+    }
+
+    /// Its name in `shardwire.toml`.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        self.names().key
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key())
+    }
+}
+
+/// The name among `candidates` that somebody who wrote `name` probably meant: the nearest one, if at most a third of it
+/// differs, or one that begins so.
+pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+    candidates
+        .map(|candidate| {
+            let whole = strsim::damerau_levenshtein(name, candidate);
+            // A setting outside its table, or in another one, is the right word in the wrong place.
+            let (ours, theirs) = (last(candidate), last(name));
+            let word = if ours.starts_with(&theirs) { 0 } else { strsim::damerau_levenshtein(&theirs, &ours) };
+            (whole.min(word), candidate)
+        })
+        .filter(|(distance, _)| *distance * 3 <= last(name).chars().count())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
