@@ -90,6 +90,11 @@ pub enum ViolationKind {
         /// Bytes of it seen.
         bytes: usize,
     },
+    /// Data while it was this side's turn.
+    OutOfTurn {
+        /// Bytes of it seen.
+        bytes: usize,
+    },
     /// A protocol or version that nobody here serves.
     UnknownProtocol {
         /// Its name.
@@ -127,6 +132,7 @@ impl ViolationKind {
             Self::UnknownBranch { .. } => WireCode::UnknownBranch,
             Self::EndedEarly | Self::Truncated { .. } => WireCode::Truncated,
             Self::AfterEnd { .. } => WireCode::AfterEnd,
+            Self::OutOfTurn { .. } => WireCode::OutOfTurn,
             Self::UnknownProtocol { .. } => WireCode::UnknownProtocol,
             Self::RuleBroken { .. } => WireCode::RuleBroken,
         }
@@ -145,6 +151,7 @@ impl ViolationKind {
             Self::AfterEnd { .. } => "SW-SESSION-009",
             Self::UnknownProtocol { .. } => "SW-SESSION-010",
             Self::RuleBroken { .. } => "SW-SESSION-011",
+            Self::OutOfTurn { .. } => "SW-SESSION-012",
         }
     }
 }
@@ -164,6 +171,7 @@ impl fmt::Display for ViolationKind {
             Self::EndedEarly => f.write_str("the peer ended the stream"),
             Self::Truncated { have } => write!(f, "the peer ended the stream after {have} bytes of a frame"),
             Self::AfterEnd { bytes } => write!(f, "{bytes} bytes came after the end of the protocol"),
+            Self::OutOfTurn { bytes } => write!(f, "{bytes} bytes came that nobody asked for"),
             Self::UnknownProtocol { name, version } => {
                 write!(f, "asked for {name} version {version}, which is not served here")
             }

@@ -31,12 +31,14 @@ pub enum WireCode {
     UnknownProtocol,
     /// A well-formed message that breaks a rule of the protocol.
     RuleBroken,
+    /// Data when it was the other side's turn.
+    OutOfTurn,
     /// A code of a later version.
     Unknown(u64),
 }
 
 /// Each code and its number; the numbers are part of the wire format.
-const CODES: [(WireCode, u64); 13] = [
+const CODES: [(WireCode, u64); 14] = [
     (WireCode::Dropped, 0x01),
     (WireCode::Abandoned, 0x02),
     (WireCode::Failed, 0x03),
@@ -50,6 +52,7 @@ const CODES: [(WireCode, u64); 13] = [
     (WireCode::Stalled, 0x16),
     (WireCode::UnknownProtocol, 0x17),
     (WireCode::RuleBroken, 0x18),
+    (WireCode::OutOfTurn, 0x19),
 ];
 
 impl WireCode {
@@ -85,6 +88,7 @@ impl fmt::Display for WireCode {
             Self::Stalled => "the peer found that we didn't read in time",
             Self::UnknownProtocol => "the peer doesn't serve this protocol or version",
             Self::RuleBroken => "the peer says that we broke a rule of the protocol",
+            Self::OutOfTurn => "the peer says that it was not our turn",
             Self::Unknown(number) => return write!(f, "the peer gave code {number}"),
         })
     }

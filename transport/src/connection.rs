@@ -1,0 +1,112 @@
+//! A connection to an authenticated peer, on which sessions are opened and accepted.
+
+use crate::{
+    Protocol,
+    channel::{Broken, Channel, DONE},
+    session::{
+        Incoming, Session,
+        error::{Lost, LostCause, SessionError},
+        initiate,
+    },
+    tls,
+};
+use rustls::pki_types::CertificateDer;
+use shardwire_model::PeerId;
+use std::{net::SocketAddr, time::Duration};
+
+/// A connection. Cheap to clone; closed when the last clone is dropped, which is not in good order: see
+/// [`close`](Self::close).
+#[derive(Debug, Clone)]
+pub struct Connection {
+    inner: quinn::Connection,
+    peer: PeerId,
+}
+
+/// What a connection measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measures {
+    /// The round trip.
+    pub round_trip: Duration,
+    /// The datagram size found, in bytes.
+    pub mtu: u16,
+    /// Datagrams sent.
+    pub sent: u64,
+    /// Datagrams lost.
+    pub lost: u64,
+}
+
+impl Connection {
+    /// None if the peer showed no usable key, which the handshake has made sure of.
+    pub(crate) fn new(inner: quinn::Connection) -> Option<Self> {
+        let shown = inner.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+        let peer = tls::peer_of(shown.first()?)?;
+        Some(Self { inner, peer })
+    }
+
+    /// Who is at the other end: proven by the handshake.
+    #[must_use]
+    pub fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// Where it is; may change during a connection.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.inner.remote_address()
+    }
+
+    /// Opens a session; waits while the peer allows no more. The peer sees it with our first message.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub async fn open<P: Protocol>(&self) -> Result<Session<P::Initiator>, SessionError> {
+        let (send, recv) = self.inner.open_bi().await.map_err(|error| self.lost(P::NAME, "opening", error))?;
+        initiate::<P>(Channel::quic(self.peer, send, recv))
+    }
+
+    /// Waits for the next session that the peer opens. Cancel safe. Read its header elsewhere: that waits for the peer.
+    ///
+    /// # Errors
+    /// The connection is lost; [`LostCause::Closed`] if the peer closed it in good order.
+    pub async fn accept(&self) -> Result<Incoming, SessionError> {
+        let (send, recv) =
+            self.inner.accept_bi().await.map_err(|error| self.lost("connection", "awaiting a session", error))?;
+        Ok(Incoming::new(Channel::quic(self.peer, send, recv)))
+    }
+
+    /// Closes the connection in good order. Sessions under way are lost: close those first.
+    pub fn close(&self) {
+        self.inner.close(DONE, b"");
+    }
+
+    /// Waits until the connection is gone, and says why.
+    pub async fn closed(&self) -> LostCause {
+        cause(self.inner.closed().await)
+    }
+
+    /// Whether the connection is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.inner.close_reason().is_some()
+    }
+
+    /// What was measured so far.
+    #[must_use]
+    pub fn measures(&self) -> Measures {
+        let path = self.inner.stats().path;
+        Measures { round_trip: path.rtt, mtu: path.current_mtu, sent: path.sent_packets, lost: path.lost_packets }
+    }
+
+    fn lost(&self, protocol: &'static str, state: &str, error: quinn::ConnectionError) -> SessionError {
+        let lost = Lost { peer: self.peer, protocol: protocol.into(), state: state.to_owned(), cause: cause(error) };
+        SessionError::Lost(Box::new(lost))
+    }
+}
+
+fn cause(error: quinn::ConnectionError) -> LostCause {
+    match Broken::from(error) {
+        Broken::Reset(code) => LostCause::Reset(code),
+        Broken::Closed => LostCause::Closed,
+        Broken::Connection(reason) => LostCause::Connection(reason),
+    }
+}

@@ -1,0 +1,380 @@
+//! An endpoint: one UDP socket, on which this node dials and is dialled.
+//!
+//! A peer is known by its key from the end of the handshake on ([`Connection::peer`]). What can be refused before a
+//! handshake is paid for is refused on the [`Arrival`].
+
+use crate::{
+    channel::DONE,
+    connection::Connection,
+    identity::Identity,
+    settings::{HANDSHAKE_BUFFER_BYTES, HANDSHAKE_DEADLINE, MAX_HANDSHAKES, Settings, SettingsError},
+    socket::{self, AsyncUdpSocket, QuicRuntime},
+    tls,
+};
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use rand::CryptoRng;
+use shardwire_model::{Coded, PeerId};
+use std::{fmt, io, net::SocketAddr, sync::Arc};
+use tokio::time::timeout;
+
+/// The name that TLS wants in place of one; it is neither sent nor checked.
+const NO_NAME: &str = "shardwire.invalid";
+/// TLS' alert for "no protocol in common", as QUIC carries it.
+const NO_COMMON_PROTOCOL: u8 = 120;
+
+/// A UDP socket that speaks QUIC under an identity.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    inner: quinn::Endpoint,
+    identity: Identity,
+    transport: Arc<quinn::TransportConfig>,
+    address: SocketAddr,
+}
+
+/// Why an endpoint can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    /// Settings that would not work.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Another program has the port.
+    #[error("UDP port {} at {} is in use", address.port(), address.ip())]
+    PortInUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The system refuses the address.
+    #[error("can't listen at {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What it said.
+        source: io::Error,
+    },
+    /// The cryptography could not be set up.
+    #[error("can't set up TLS: {reason}")]
+    Tls {
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl Coded for EndpointError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Settings(error) => error.code(),
+            Self::PortInUse { .. } => "SW-TRANSPORT-010",
+            Self::Bind { .. } => "SW-TRANSPORT-011",
+            Self::Tls { .. } => "SW-TRANSPORT-012",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Settings(error) => error.next_step(),
+            Self::PortInUse { .. } => {
+                "Stop the program that has the port, perhaps another node; or listen on another one (0 lets the system choose).".to_owned()
+            }
+            Self::Bind { .. } => "Listen on an address of this machine, such as 127.0.0.1, and on a port above 1023.".to_owned(),
+            Self::Tls { .. } => "This is a fault of the program: please report it.".to_owned(),
+        }
+    }
+}
+
+/// Why a connection didn't come about.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// Somebody else answered.
+    #[error("{address} is peer {found}, not {expected}")]
+    WrongPeer {
+        /// Where.
+        address: SocketAddr,
+        /// Who was meant.
+        expected: PeerId,
+        /// Who answered.
+        found: PeerId,
+    },
+    /// Not a peer of this network's protocol.
+    #[error("{address} doesn't speak shardwire/1")]
+    WrongProtocol {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// Nobody answered in time.
+    #[error("{address} didn't answer within {HANDSHAKE_DEADLINE:?}")]
+    NoAnswer {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// The peer refused.
+    #[error("{address} refused the connection")]
+    Refused {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// Anything else.
+    #[error("the handshake with {address} failed: {reason}")]
+    Failed {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Coded for ConnectError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::WrongPeer { .. } => "SW-TRANSPORT-020",
+            Self::WrongProtocol { .. } => "SW-TRANSPORT-021",
+            Self::NoAnswer { .. } => "SW-TRANSPORT-022",
+            Self::Refused { .. } => "SW-TRANSPORT-023",
+            Self::Failed { .. } => "SW-TRANSPORT-024",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::WrongPeer { .. } => {
+                "Check the peer's address and id in the configuration; `shardwire status` shows a node's id."
+            }
+            Self::WrongProtocol { .. } => {
+                "Check that the address belongs to a shardwire node, and that both run versions that go together."
+            }
+            Self::NoAnswer { .. } => {
+                "Check that the peer runs, that the address is right, and that UDP passes between you."
+            }
+            Self::Refused { .. } => "Try again later: the peer takes no connection from here now.",
+            Self::Failed { .. } => "Look at the peer's log for the other side of it, then try again.",
+        }
+        .to_owned()
+    }
+}
+
+impl Endpoint {
+    /// Binds a UDP socket (port 0 lets the system choose) and listens. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`EndpointError`].
+    pub fn bind(
+        address: SocketAddr,
+        identity: Identity,
+        settings: &Settings,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, EndpointError> {
+        settings.validate()?;
+        let socket = socket::bind(address, settings).map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => EndpointError::PortInUse { address },
+            _ => EndpointError::Bind { address, source },
+        })?;
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        Self::with_socket(socket, socket::system_runtime(), identity, settings, seed)
+    }
+
+    /// As [`bind`](Self::bind), on a given socket and runtime: a simulated network, say. The same seed makes the same
+    /// schedule of packets.
+    ///
+    /// # Errors
+    /// See [`EndpointError`].
+    pub fn with_socket(
+        socket: Arc<dyn AsyncUdpSocket>,
+        runtime: Arc<dyn QuicRuntime>,
+        identity: Identity,
+        settings: &Settings,
+        rng_seed: [u8; 32],
+    ) -> Result<Self, EndpointError> {
+        settings.validate()?;
+        let failed = |reason: String| EndpointError::Tls { reason };
+        let transport = Arc::new(settings.transport());
+        let tls = tls::server(&identity).map_err(|error| failed(error.to_string()))?;
+        let crypto = QuicServerConfig::try_from(tls).map_err(|error| failed(error.to_string()))?;
+        let mut server = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+        server
+            .transport_config(Arc::clone(&transport))
+            .max_incoming(MAX_HANDSHAKES)
+            .incoming_buffer_size(HANDSHAKE_BUFFER_BYTES)
+            .incoming_buffer_size_total(HANDSHAKE_BUFFER_BYTES * MAX_HANDSHAKES as u64);
+        let mut config = quinn::EndpointConfig::default();
+        config.rng_seed(Some(rng_seed));
+        // Receive buffers are 32 batches of this: no larger than what the settings can receive.
+        config
+            .max_udp_payload_size(
+                settings
+                    .max_mtu
+                    .max(quinn::EndpointConfig::default().get_max_udp_payload_size().try_into().unwrap_or(u16::MAX)),
+            )
+            .map_err(|error| failed(error.to_string()))?;
+        let bound = socket.local_addr();
+        let address = bound.as_ref().map_or(SocketAddr::from(([0, 0, 0, 0], 0)), |address| *address);
+        let inner = bound
+            .and_then(|_| socket::endpoint(socket, runtime, config, server))
+            .map_err(|source| EndpointError::Bind { address, source })?;
+        Ok(Self { inner, identity, transport, address })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Connects to a peer; if `expected` is given, to that peer and no other.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub async fn connect(&self, address: SocketAddr, expected: Option<PeerId>) -> Result<Connection, ConnectError> {
+        self.connect_speaking(tls::ALPN, address, expected).await
+    }
+
+    async fn connect_speaking(
+        &self,
+        alpn: &[u8],
+        address: SocketAddr,
+        expected: Option<PeerId>,
+    ) -> Result<Connection, ConnectError> {
+        let failed = |reason: String| ConnectError::Failed { address, reason };
+        let (tls, found) = tls::client(alpn, &self.identity, expected).map_err(|error| failed(error.to_string()))?;
+        let crypto = QuicClientConfig::try_from(tls).map_err(|error| failed(error.to_string()))?;
+        let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+        config.transport_config(Arc::clone(&self.transport));
+        let connecting =
+            self.inner.connect_with(config, address, NO_NAME).map_err(|error| failed(error.to_string()))?;
+        let connection = shake(address, connecting).await.map_err(|error| match (expected, found.get()) {
+            (Some(expected), Some(found)) if *found != expected => {
+                ConnectError::WrongPeer { address, expected, found: *found }
+            }
+            _ => error,
+        })?;
+        Ok(connection)
+    }
+
+    /// Waits for the next peer that wants to connect; none once the endpoint is closed. Cancel safe.
+    pub async fn accept(&self) -> Option<Arrival> {
+        Some(Arrival { inner: self.inner.accept().await? })
+    }
+
+    /// Connections that are open.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.inner.open_connections()
+    }
+
+    /// Closes all connections in good order and waits until the peers know, at most [`HANDSHAKE_DEADLINE`].
+    pub async fn close(&self) {
+        self.inner.close(DONE, b"");
+        let _ = timeout(HANDSHAKE_DEADLINE, self.inner.wait_idle()).await; // a peer that is gone can't be told
+    }
+}
+
+/// A peer that wants to connect; nothing has been paid for yet.
+#[must_use = "an arrival is admitted, refused or ignored"]
+pub struct Arrival {
+    inner: quinn::Incoming,
+}
+
+impl Arrival {
+    /// Where it comes from; whether that is so is known if [`validated`](Self::validated).
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.inner.remote_address()
+    }
+
+    /// Whether the address has shown that it receives what is sent there.
+    #[must_use]
+    pub fn validated(&self) -> bool {
+        self.inner.remote_address_validated()
+    }
+
+    /// Performs the handshake. To be spawned: others arrive meanwhile.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub async fn admit(self) -> Result<Connection, ConnectError> {
+        let address = self.address();
+        let connecting = self.inner.accept().map_err(|error| refusal(address, &error))?;
+        shake(address, connecting).await
+    }
+
+    /// Asks the peer to come again and show that its address is its own; the next arrival is then
+    /// [`validated`](Self::validated). Refuses if it is already.
+    pub fn retry(self) {
+        if let Err(again) = self.inner.retry() {
+            again.into_incoming().refuse();
+        }
+    }
+
+    /// Tells the peer that it isn't admitted.
+    pub fn refuse(self) {
+        self.inner.refuse();
+    }
+
+    /// Tells the peer nothing.
+    pub fn ignore(self) {
+        self.inner.ignore();
+    }
+}
+
+impl fmt::Debug for Arrival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arrival").field("address", &self.address()).finish_non_exhaustive()
+    }
+}
+
+async fn shake(address: SocketAddr, connecting: quinn::Connecting) -> Result<Connection, ConnectError> {
+    match timeout(HANDSHAKE_DEADLINE, connecting).await {
+        Ok(Ok(inner)) => Connection::new(inner)
+            .ok_or_else(|| ConnectError::Failed { address, reason: "the peer showed no key".to_owned() }),
+        Ok(Err(error)) => Err(refusal(address, &error)),
+        Err(_) => Err(ConnectError::NoAnswer { address }),
+    }
+}
+
+fn refusal(address: SocketAddr, error: &quinn::ConnectionError) -> ConnectError {
+    let no_common_protocol = quinn::TransportErrorCode::crypto(NO_COMMON_PROTOCOL);
+    match error {
+        quinn::ConnectionError::TimedOut => ConnectError::NoAnswer { address },
+        quinn::ConnectionError::ConnectionClosed(close) if close.error_code == no_common_protocol => {
+            ConnectError::WrongProtocol { address }
+        }
+        quinn::ConnectionError::TransportError(error) if error.code == no_common_protocol => {
+            ConnectError::WrongProtocol { address }
+        }
+        quinn::ConnectionError::ConnectionClosed(close)
+            if close.error_code == quinn::TransportErrorCode::CONNECTION_REFUSED =>
+        {
+            ConnectError::Refused { address }
+        }
+        other => ConnectError::Failed { address, reason: other.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha20Rng;
+
+    #[tokio::test]
+    async fn a_peer_that_speaks_another_protocol_is_told_so() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let mut bind = || {
+            let identity = Identity::generate(&mut rng);
+            Endpoint::bind(([127, 0, 0, 1], 0).into(), identity, &Settings::default(), &mut rng).unwrap()
+        };
+        let (a, b) = (bind(), bind());
+        let (dialled, accepted) = tokio::join!(a.connect_speaking(b"other/1", b.address(), None), async {
+            b.accept().await.unwrap().admit().await
+        });
+        let error = dialled.unwrap_err();
+        assert_eq!(error.to_string(), format!("{} doesn't speak shardwire/1", b.address()));
+        assert_eq!(error.code(), "SW-TRANSPORT-021");
+        assert_eq!(accepted.unwrap_err().code(), "SW-TRANSPORT-021");
+    }
+}

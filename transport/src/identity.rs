@@ -1,0 +1,318 @@
+//! A peer's identity: an ed25519 key in a file that only its owner may read.
+//!
+//! The peer id *is* the public key, so nothing has to vouch for it. The same key authenticates connections
+//! ([`tls`](crate::tls)) and signs statements. Signatures are separated by context: what is signed begins with
+//! [`SIGNING_PREFIX`], the context's length and the context, so a signature made for one purpose is worth nothing for
+//! another, TLS included (whose signed content begins with 64 spaces).
+//!
+//! The file holds one line, `shardwire-identity-1 ` and 64 hexadecimal digits. It is created whole or not at all, with
+//! mode 0600, and never overwritten. It is refused if others may read or write it, or if it is anything else.
+
+use ed25519_dalek::{Signature as DalekSignature, Signer, SigningKey, VerifyingKey};
+use rand::CryptoRng;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeTuple};
+use shardwire_model::{Coded, PeerId};
+use std::{
+    fmt,
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use zeroize::Zeroizing;
+
+/// What every signed statement begins with.
+pub const SIGNING_PREFIX: &[u8] = b"shardwire-signature-1";
+
+/// The beginning of an identity file's line.
+const FILE_PREFIX: &str = "shardwire-identity-1 ";
+/// The longest file that is looked at, in bytes: the line and a little white space.
+const MAX_FILE_BYTES: u64 = 128;
+
+/// A peer's secret key. Cheap to clone; `Debug` shows the public half only.
+#[derive(Clone)]
+pub struct Identity {
+    key: Arc<SigningKey>,
+}
+
+/// Why an identity can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// No file.
+    #[error("there is no identity at {}", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file in the way of a new one.
+    #[error("an identity exists already at {}", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Readable or writable by others.
+    #[error("{} may be read or changed by others (mode {mode:04o})", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// Not an identity.
+    #[error("{} is not an identity: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// The file system refuses.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl Coded for IdentityError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => "SW-IDENTITY-001",
+            Self::Exists { .. } => "SW-IDENTITY-002",
+            Self::Exposed { .. } => "SW-IDENTITY-003",
+            Self::Malformed { .. } => "SW-IDENTITY-004",
+            Self::Io { .. } => "SW-IDENTITY-005",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Missing { .. } => "Create one with `shardwire init`, or name the right data folder.".to_owned(),
+            Self::Exists { .. } => {
+                "Keep it: peers know this node by it. To start anew, move the file away first.".to_owned()
+            }
+            Self::Exposed { path, .. } => {
+                format!(
+                    "If nobody else can have read it, run `chmod 600 {}`; else replace the identity.",
+                    path.display()
+                )
+            }
+            Self::Malformed { .. } => {
+                "Restore the file from a backup, or move it away and create a new identity.".to_owned()
+            }
+            Self::Io { .. } => "Check that the folder exists and that this user may write to it.".to_owned(),
+        }
+    }
+}
+
+impl Identity {
+    /// A new key.
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        let mut secret = Zeroizing::new([0; 32]);
+        rng.fill_bytes(&mut *secret);
+        Self::from_secret(&secret)
+    }
+
+    /// The identity of a secret key. For tests and simulations, in which identities come from a seed.
+    #[must_use]
+    pub fn from_secret(secret: &[u8; 32]) -> Self {
+        Self { key: Arc::new(SigningKey::from_bytes(secret)) }
+    }
+
+    /// Generates a key and writes it to a new file.
+    ///
+    /// # Errors
+    /// The file exists, or can't be written.
+    pub fn create(path: &Path, rng: &mut impl CryptoRng) -> Result<Self, IdentityError> {
+        let identity = Self::generate(rng);
+        let secret = Zeroizing::new(identity.key.to_bytes());
+        let mut line = Zeroizing::new(String::with_capacity(FILE_PREFIX.len() + 65));
+        line.push_str(FILE_PREFIX);
+        for byte in secret.iter() {
+            for digit in [byte >> 4, byte & 15] {
+                line.push(char::from_digit(digit.into(), 16).unwrap_or_default());
+            }
+        }
+        line.push('\n');
+        // A name of our own beside it, then a link that fails if the target exists: whole or not at all, never over.
+        let partial = path.with_extension(format!("{}.partial", identity.peer().short()));
+        let result = write_new(&partial, line.as_bytes()).and_then(|()| fs::hard_link(&partial, path));
+        let _ = fs::remove_file(&partial); // it has served, or was never made
+        result.and_then(|()| sync_folder(path)).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => IdentityError::Exists { path: path.to_owned() },
+            _ => IdentityError::Io { path: path.to_owned(), source },
+        })?;
+        Ok(identity)
+    }
+
+    /// Reads a key from its file.
+    ///
+    /// # Errors
+    /// See [`IdentityError`].
+    pub fn load(path: &Path) -> Result<Self, IdentityError> {
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => IdentityError::Missing { path: path.to_owned() },
+            _ => IdentityError::Io { path: path.to_owned(), source },
+        };
+        let malformed = |reason| IdentityError::Malformed { path: path.to_owned(), reason };
+        let file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(malformed("not a file"));
+        }
+        if let Some(mode) = exposed(&metadata) {
+            return Err(IdentityError::Exposed { path: path.to_owned(), mode });
+        }
+        if metadata.len() > MAX_FILE_BYTES {
+            return Err(malformed("too long"));
+        }
+        let mut text = Zeroizing::new(String::new());
+        file.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => malformed("not text"),
+            _ => failed(error),
+        })?;
+        let digits = text.trim_end().strip_prefix(FILE_PREFIX).ok_or_else(|| malformed("another format"))?;
+        let mut secret = Zeroizing::new([0; 32]);
+        if digits.len() != 64 {
+            return Err(malformed("not 64 hexadecimal digits"));
+        }
+        for (byte, pair) in secret.iter_mut().zip(digits.as_bytes().chunks(2)) {
+            for digit in pair {
+                let value = char::from(*digit).to_digit(16).ok_or_else(|| malformed("not 64 hexadecimal digits"))?;
+                *byte = (*byte << 4) | u8::try_from(value).unwrap_or_default();
+            }
+        }
+        Ok(Self::from_secret(&secret))
+    }
+
+    /// Who this is.
+    #[must_use]
+    pub fn peer(&self) -> PeerId {
+        PeerId(self.key.verifying_key().to_bytes())
+    }
+
+    /// Signs a statement made in a context.
+    #[must_use]
+    pub fn sign(&self, context: &'static str, statement: &[u8]) -> PeerSignature {
+        PeerSignature(self.key.sign(&signed_bytes(context, statement)).to_bytes())
+    }
+
+    pub(crate) fn sign_raw(&self, bytes: &[u8]) -> Vec<u8> {
+        self.key.sign(bytes).to_vec()
+    }
+}
+
+/// Whether `peer` signed this statement in this context.
+#[must_use]
+pub fn verify(peer: &PeerId, context: &'static str, statement: &[u8], signature: &PeerSignature) -> bool {
+    VerifyingKey::from_bytes(&peer.0).is_ok_and(|key| {
+        key.verify_strict(&signed_bytes(context, statement), &DalekSignature::from_bytes(&signature.0)).is_ok()
+    })
+}
+
+fn signed_bytes(context: &'static str, statement: &[u8]) -> Vec<u8> {
+    let length = (context.len() as u64).to_le_bytes();
+    [SIGNING_PREFIX, &length, context.as_bytes(), statement].concat()
+}
+
+#[cfg(unix)]
+fn exposed(metadata: &fs::Metadata) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    let mode = metadata.mode() & 0o7777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
+#[cfg(not(unix))]
+fn exposed(_: &fs::Metadata) -> Option<u32> {
+    None // permissions there are inherited from the user's folder
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({})", self.peer())
+    }
+}
+
+/// A peer's signature: 64 bytes on the wire, 128 hexadecimal digits in text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerSignature(pub [u8; 64]);
+
+impl fmt::Display for PeerSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for PeerSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PeerSignature({self})")
+    }
+}
+
+impl Serialize for PeerSignature {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.collect_str(self);
+        }
+        let mut tuple = serializer.serialize_tuple(64)?;
+        self.0.iter().try_for_each(|byte| tuple.serialize_element(byte))?;
+        tuple.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for PeerSignature {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = PeerSignature;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a signature: 64 bytes or 128 hexadecimal digits")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<PeerSignature, E> {
+                let wrong = || E::custom("a signature has 128 hexadecimal digits");
+                let mut bytes = [0_u8; 64];
+                if text.len() != 128 {
+                    return Err(wrong());
+                }
+                for (at, digit) in text.chars().enumerate() {
+                    let value = digit.to_digit(16).and_then(|value| u8::try_from(value).ok()).ok_or_else(wrong)?;
+                    let byte = bytes.get_mut(at / 2).ok_or_else(wrong)?;
+                    *byte = (*byte << 4) | value;
+                }
+                Ok(PeerSignature(bytes))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<PeerSignature, A::Error> {
+                let mut bytes = [0; 64];
+                for (at, byte) in bytes.iter_mut().enumerate() {
+                    *byte = seq.next_element()?.ok_or_else(|| de::Error::invalid_length(at, &self))?;
+                }
+                Ok(PeerSignature(bytes))
+            }
+        }
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_str(Visitor)
+        } else {
+            deserializer.deserialize_tuple(64, Visitor)
+        }
+    }
+}

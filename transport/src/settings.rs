@@ -1,0 +1,331 @@
+//! The transport's settings: two profiles, every bound with its unit and reason, and what is refused at start-up.
+//!
+//! *Internet* never sends a datagram that the open Internet may drop; *datacentre* is for a network that is known to
+//! carry larger ones. Some combinations that look harmless make QUIC crawl or hang without an error anywhere;
+//! [`Settings::validate`] refuses those.
+
+use shardwire_model::Coded;
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+/// Sessions that a peer may have open on one connection. QUIC reserves memory for each possible stream: about 100 KiB
+/// a connection at 256, against 1.4 MB at 10,000. More requests in flight than this queue up behind one another.
+pub const MAX_SESSIONS: u32 = 256;
+/// Unread bytes that one session may have under way to us: eight chunks of 256 KiB ahead of their reader.
+pub const SESSION_WINDOW_BYTES: u32 = 2 << 20;
+/// Unread bytes that all sessions of a connection may have under way to us: eight busy ones. Bounds what a peer can
+/// make a node hold, however many sessions it opens.
+pub const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// Bytes that a connection holds for sending and sending again.
+pub const SEND_WINDOW_BYTES: u64 = 16 << 20;
+/// A connection is lost when nothing came for this long: a few lost keep-alives.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often an idle connection shows that it is alive. A third of [`IDLE_TIMEOUT`], and below the 30 s after which
+/// home routers forget a UDP flow.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// The socket's buffers in each direction, in bytes. Smaller ones lose thousands of packets under load.
+pub const SOCKET_BUFFER_BYTES: usize = 2 << 20;
+/// Handshakes that may be under way at once; the next is refused before any cryptography.
+pub const MAX_HANDSHAKES: usize = 256;
+/// Bytes held for one handshake that nobody has accepted yet: a few datagrams.
+pub const HANDSHAKE_BUFFER_BYTES: u64 = 16 * 1024;
+/// How long a handshake may take.
+pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+/// The largest datagram that the open Internet carries reliably: Ethernet less IPv6, UDP and a tunnel.
+pub const INTERNET_MTU: u16 = 1452;
+/// The largest datagram of the datacentre profile: with segmentation offload ten of them are one write.
+pub const DATACENTRE_MTU: u16 = 6500;
+
+/// Datagrams that quinn hands to the system in one write.
+const SEGMENTS: u32 = 10;
+/// What the system takes in one write, in bytes.
+const MAX_WRITE_BYTES: u32 = 65_535;
+/// From this initial MTU on, quinn's default initial window (10 × 1200 bytes) is less than one datagram.
+const LARGE_INITIAL_MTU: u16 = 12_000;
+/// The smallest MTU that QUIC allows.
+const MIN_MTU: u16 = 1200;
+
+/// A named set of settings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// Safe everywhere.
+    #[default]
+    Internet,
+    /// For loopback and networks with jumbo frames.
+    Datacentre,
+}
+
+impl FromStr for Profile {
+    type Err = SettingsError;
+
+    fn from_str(name: &str) -> Result<Self, SettingsError> {
+        match name {
+            "internet" => Ok(Self::Internet),
+            "datacentre" => Ok(Self::Datacentre),
+            _ => Err(SettingsError::UnknownProfile { name: name.to_owned() }),
+        }
+    }
+}
+
+/// What can be set; begin with a profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The largest datagram to try, in bytes.
+    pub max_mtu: u16,
+    /// The datagram size to begin with, in bytes.
+    pub initial_mtu: u16,
+    /// Bytes in flight at the beginning; none leaves it to the congestion controller (12,000).
+    pub initial_window: Option<u64>,
+    /// Several datagrams in one write. Off, a bulk transfer runs at a quarter of the speed.
+    pub segmentation_offload: bool,
+    /// Socket buffers in each direction, in bytes.
+    pub socket_buffer: usize,
+    /// Sessions that a peer may have open on one connection.
+    pub max_sessions: u32,
+    /// Unread bytes under way a session.
+    pub session_window: u32,
+    /// Unread bytes under way a connection.
+    pub connection_window: u32,
+    /// After how long without a sign of life a connection is lost.
+    pub idle_timeout: Duration,
+    /// How often an idle connection gives one.
+    pub keep_alive: Duration,
+}
+
+impl From<Profile> for Settings {
+    fn from(profile: Profile) -> Self {
+        let internet = Self {
+            max_mtu: INTERNET_MTU,
+            initial_mtu: MIN_MTU,
+            initial_window: None,
+            segmentation_offload: true,
+            socket_buffer: SOCKET_BUFFER_BYTES,
+            max_sessions: MAX_SESSIONS,
+            session_window: SESSION_WINDOW_BYTES,
+            connection_window: CONNECTION_WINDOW_BYTES,
+            idle_timeout: IDLE_TIMEOUT,
+            keep_alive: KEEP_ALIVE,
+        };
+        match profile {
+            Profile::Internet => internet,
+            Profile::Datacentre => Self { max_mtu: DATACENTRE_MTU, ..internet },
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Profile::default().into()
+    }
+}
+
+/// Settings that would not work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// No such profile.
+    #[error("there is no transport profile {name:?}")]
+    UnknownProfile {
+        /// The name.
+        name: String,
+    },
+    /// Ten datagrams exceed what the system takes in one write; it would drop them without a word.
+    #[error("an MTU of {mtu} bytes with segmentation offload makes writes of {} bytes, where the system takes at most {MAX_WRITE_BYTES} and drops the rest silently", u32::from(*mtu) * SEGMENTS)]
+    WriteTooLarge {
+        /// The MTU.
+        mtu: u16,
+    },
+    /// The connection could never send its first datagram.
+    #[error("an initial MTU of {mtu} bytes needs an initial window of at least {} bytes, or the connection hangs before its first datagram", needed_window(*mtu))]
+    WindowTooSmall {
+        /// The initial MTU.
+        mtu: u16,
+    },
+    /// An MTU that QUIC doesn't allow, or an initial one above the largest.
+    #[error(
+        "the initial MTU is {initial} bytes and the largest {max}; both are at least {MIN_MTU}, and the initial one is not above the largest"
+    )]
+    Mtu {
+        /// The initial MTU.
+        initial: u16,
+        /// The largest.
+        max: u16,
+    },
+    /// A window that holds nothing, or one above what contains it.
+    #[error(
+        "{max_sessions} sessions with {session_window} bytes each in a connection window of {connection_window} bytes"
+    )]
+    Windows {
+        /// Sessions.
+        max_sessions: u32,
+        /// A session's window.
+        session_window: u32,
+        /// The connection's.
+        connection_window: u32,
+    },
+    /// Connections would be lost between two signs of life.
+    #[error("a sign of life every {keep_alive:?} doesn't keep a connection that is lost after {idle_timeout:?}")]
+    KeepAlive {
+        /// The interval.
+        keep_alive: Duration,
+        /// The time-out.
+        idle_timeout: Duration,
+    },
+}
+
+impl Coded for SettingsError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownProfile { .. } => "SW-TRANSPORT-001",
+            Self::WriteTooLarge { .. } => "SW-TRANSPORT-002",
+            Self::WindowTooSmall { .. } => "SW-TRANSPORT-003",
+            Self::Mtu { .. } => "SW-TRANSPORT-004",
+            Self::Windows { .. } => "SW-TRANSPORT-005",
+            Self::KeepAlive { .. } => "SW-TRANSPORT-006",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::UnknownProfile { .. } => "Use `internet` or `datacentre`.".to_owned(),
+            Self::WriteTooLarge { .. } => {
+                format!("Lower the MTU to at most {}, or turn segmentation offload off.", MAX_WRITE_BYTES / SEGMENTS)
+            }
+            Self::WindowTooSmall { mtu } => format!(
+                "Begin with an MTU below {LARGE_INITIAL_MTU}, or raise the initial window to {}.",
+                needed_window(*mtu)
+            ),
+            Self::Mtu { .. } => format!("Use the `internet` profile's values: {MIN_MTU} and {INTERNET_MTU}."),
+            Self::Windows { .. } => {
+                "Allow at least one session, and let one session's window fit into the connection's.".to_owned()
+            }
+            Self::KeepAlive { .. } => "Let the interval be at most a third of the time-out.".to_owned(),
+        }
+    }
+}
+
+/// Ten datagrams, as quinn's default has.
+fn needed_window(mtu: u16) -> u64 {
+    u64::from(mtu) * 10
+}
+
+impl Settings {
+    /// Refuses settings with which connections would crawl, hang or be lost.
+    ///
+    /// # Errors
+    /// See [`SettingsError`].
+    pub fn validate(&self) -> Result<(), SettingsError> {
+        let Self { max_mtu, initial_mtu, .. } = *self;
+        if initial_mtu < MIN_MTU || initial_mtu > max_mtu {
+            return Err(SettingsError::Mtu { initial: initial_mtu, max: max_mtu });
+        }
+        if self.segmentation_offload && u32::from(max_mtu) * SEGMENTS > MAX_WRITE_BYTES {
+            return Err(SettingsError::WriteTooLarge { mtu: max_mtu });
+        }
+        if initial_mtu >= LARGE_INITIAL_MTU
+            && self.initial_window.is_none_or(|window| window < needed_window(initial_mtu))
+        {
+            return Err(SettingsError::WindowTooSmall { mtu: initial_mtu });
+        }
+        if self.max_sessions == 0 || self.session_window == 0 || self.session_window > self.connection_window {
+            return Err(SettingsError::Windows {
+                max_sessions: self.max_sessions,
+                session_window: self.session_window,
+                connection_window: self.connection_window,
+            });
+        }
+        if self.keep_alive.is_zero()
+            || self.keep_alive.saturating_mul(3) > self.idle_timeout
+            || self.idle_timeout > MAX_IDLE
+        {
+            return Err(SettingsError::KeepAlive { keep_alive: self.keep_alive, idle_timeout: self.idle_timeout });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn transport(&self) -> quinn::TransportConfig {
+        let mut config = quinn::TransportConfig::default();
+        let mut discovery = quinn::MtuDiscoveryConfig::default();
+        discovery.upper_bound(self.max_mtu);
+        let mut congestion = quinn::congestion::CubicConfig::default();
+        if let Some(window) = self.initial_window {
+            congestion.initial_window(window);
+        }
+        config
+            .mtu_discovery_config(Some(discovery))
+            .initial_mtu(self.initial_mtu)
+            .congestion_controller_factory(Arc::new(congestion))
+            .enable_segmentation_offload(self.segmentation_offload)
+            .max_concurrent_bidi_streams(self.max_sessions.into())
+            .max_concurrent_uni_streams(0_u32.into()) // sessions are bidirectional
+            .datagram_receive_buffer_size(None) // and streams
+            .stream_receive_window(self.session_window.into())
+            .receive_window(self.connection_window.into())
+            .send_window(SEND_WINDOW_BYTES)
+            .keep_alive_interval(Some(self.keep_alive))
+            .max_idle_timeout(quinn::IdleTimeout::try_from(self.idle_timeout).ok());
+        config
+    }
+}
+
+/// The longest time-out that can be set: a day. QUIC's own limit is far above; a forgotten connection should not be.
+const MAX_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(change: impl FnOnce(&mut Settings)) -> String {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let error = settings.validate().unwrap_err();
+        format!("{} {error} | {}", error.code(), error.next_step())
+    }
+
+    #[test]
+    fn the_profiles_are_valid() {
+        assert_eq!(Settings::from(Profile::Internet).validate(), Ok(()));
+        assert_eq!(Settings::from(Profile::Datacentre).validate(), Ok(()));
+        assert_eq!("datacentre".parse(), Ok(Profile::Datacentre));
+    }
+
+    #[test]
+    fn cliffs_are_refused_with_the_reason() {
+        assert_eq!(
+            text(|s| s.max_mtu = 6600),
+            "SW-TRANSPORT-002 an MTU of 6600 bytes with segmentation offload makes writes of 66000 bytes, where the system \
+             takes at most 65535 and drops the rest silently | Lower the MTU to at most 6553, or turn segmentation offload off."
+        );
+        let large = |window| {
+            move |s: &mut Settings| {
+                (s.max_mtu, s.initial_mtu, s.segmentation_offload, s.initial_window) = (65_507, 12_000, false, window);
+            }
+        };
+        let hangs = "SW-TRANSPORT-003 an initial MTU of 12000 bytes needs an initial window of at least 120000 bytes, or the \
+                     connection hangs before its first datagram | Begin with an MTU below 12000, or raise the initial window to 120000.";
+        assert_eq!(text(large(None)), hangs);
+        assert_eq!(text(large(Some(20_000))), hangs);
+        let mut fine = Settings::default();
+        large(Some(120_000))(&mut fine);
+        assert_eq!(fine.validate(), Ok(()));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        assert!(
+            text(|s| s.initial_mtu = 1199)
+                .starts_with("SW-TRANSPORT-004 the initial MTU is 1199 bytes and the largest 1452")
+        );
+        assert!(text(|s| s.initial_mtu = 1453).starts_with("SW-TRANSPORT-004"));
+        assert!(text(|s| s.max_sessions = 0).starts_with("SW-TRANSPORT-005 0 sessions"));
+        assert!(text(|s| s.session_window = s.connection_window + 1).starts_with("SW-TRANSPORT-005"));
+        assert!(
+            text(|s| s.keep_alive = Duration::from_secs(11)).starts_with("SW-TRANSPORT-006 a sign of life every 11s")
+        );
+        assert!(text(|s| s.idle_timeout = Duration::from_secs(100_000)).starts_with("SW-TRANSPORT-006"));
+        let unknown = "lan".parse::<Profile>().unwrap_err();
+        assert_eq!(
+            format!("{} {unknown} | {}", unknown.code(), unknown.next_step()),
+            "SW-TRANSPORT-001 there is no transport profile \"lan\" | Use `internet` or `datacentre`."
+        );
+    }
+}

@@ -1,0 +1,209 @@
+//! Sessions over real QUIC on the loopback interface.
+
+mod bulk;
+
+use bulk::*;
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use shardwire_model::Coded;
+use shardwire_transport::{offer, *};
+use std::net::SocketAddr;
+use tokio::task::JoinSet;
+
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+fn endpoint(seed: u64) -> Endpoint {
+    endpoint_with(seed, &Settings::default())
+}
+
+fn endpoint_with(seed: u64, settings: &Settings) -> Endpoint {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let identity = Identity::generate(&mut rng);
+    Endpoint::bind(LOOPBACK, identity, settings, &mut rng).unwrap()
+}
+
+async fn connected(a: &Endpoint, b: &Endpoint) -> (Connection, Connection) {
+    let (dialled, accepted) = tokio::join!(a.connect(b.address(), Some(b.identity().peer())), async {
+        b.accept().await.unwrap().admit().await
+    });
+    (dialled.unwrap(), accepted.unwrap())
+}
+
+async fn produce(incoming: Incoming) -> Result<u32, SessionError> {
+    let (_, session) = incoming.serve::<Bulk>().await?.recv().await?;
+    let mut session = session.send(Manifest { chunks: 0 }).await?.enter();
+    let mut pulled = 0;
+    loop {
+        session = offer!(session => {
+            Pull(pull), next => {
+                pulled += 1;
+                next.send(chunk(pull.index)).await?.again()
+            },
+            Renew(_), next => next.send(Renewed { count: 0 }).await?.again(),
+            Done(_), next => {
+                next.close().await?;
+                return Ok(pulled);
+            },
+        });
+    }
+}
+
+async fn consume(connection: Connection, chunks: u32) -> Result<(), SessionError> {
+    let (_, session) = connection.open::<Bulk>().await?.send(Request { job: 1 }).await?.recv().await?;
+    let mut pipeline = session.enter().pipeline::<8>();
+    let mut asked = 0;
+    for index in 0..chunks {
+        while asked < chunks && pipeline.has_room() {
+            pipeline.request(Pull { index: asked }).await?;
+            asked += 1;
+        }
+        assert_eq!(pipeline.response().await?, chunk(index));
+    }
+    pipeline.finish()?.choose(Done).await?.close().await
+}
+
+#[tokio::test]
+async fn both_sides_know_who_the_other_is() {
+    let (a, b) = (endpoint(1), endpoint(2));
+    let (dialled, accepted) = connected(&a, &b).await;
+    assert_eq!(dialled.peer(), b.identity().peer());
+    assert_eq!(accepted.peer(), a.identity().peer());
+    assert_ne!(a.identity().peer(), b.identity().peer());
+
+    // Closing in good order is told from a loss.
+    dialled.close();
+    assert_eq!(accepted.closed().await, LostCause::Closed);
+    let lost = accepted.accept().await.unwrap_err();
+    assert_eq!(
+        format!("{} {lost}", lost.code()),
+        format!(
+            "SW-SESSION-021 connection with peer {} was lost, awaiting a session: the peer closed the connection",
+            a.identity().peer().short()
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_peer_other_than_expected_is_refused() {
+    let (a, b, c) = (endpoint(1), endpoint(2), endpoint(3));
+    let (dialled, accepted) = tokio::join!(a.connect(b.address(), Some(c.identity().peer())), async {
+        b.accept().await.unwrap().admit().await.map(|connection| connection.peer())
+    });
+    let error = dialled.unwrap_err();
+    let (found, expected) = (b.identity().peer(), c.identity().peer());
+    assert_eq!(error.to_string(), format!("{} is peer {found}, not {expected}", b.address()));
+    assert_eq!(error.code(), "SW-TRANSPORT-020");
+    assert!(error.next_step().starts_with("Check the peer's address and id"));
+    assert!(accepted.is_err());
+}
+
+#[tokio::test]
+async fn an_arrival_can_be_refused_before_its_handshake() {
+    let (a, b) = (endpoint(1), endpoint(2));
+    let (dialled, ()) = tokio::join!(a.connect(b.address(), None), async { b.accept().await.unwrap().refuse() });
+    let error = dialled.unwrap_err();
+    assert_eq!(error.to_string(), format!("{} refused the connection", b.address()));
+    assert_eq!(error.code(), "SW-TRANSPORT-023");
+
+    // An address that shows itself is admitted.
+    let (dialled, accepted) = tokio::join!(a.connect(b.address(), None), async {
+        b.accept().await.unwrap().retry();
+        let again = b.accept().await.unwrap();
+        assert!(again.validated());
+        again.admit().await
+    });
+    assert_eq!(dialled.unwrap().peer(), b.identity().peer());
+    assert_eq!(accepted.unwrap().peer(), a.identity().peer());
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_said_to_be() {
+    let a = endpoint(1);
+    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    let identity = Identity::generate(&mut rng);
+    let error = Endpoint::bind(a.address(), identity, &Settings::default(), &mut rng).unwrap_err();
+    assert_eq!(error.to_string(), format!("UDP port {} at 127.0.0.1 is in use", a.address().port()));
+    assert_eq!(error.code(), "SW-TRANSPORT-010");
+    assert_eq!(
+        error.next_step(),
+        "Stop the program that has the port, perhaps another node; or listen on another one (0 lets the system choose)."
+    );
+}
+
+#[tokio::test]
+async fn settings_that_would_not_work_are_refused_at_the_start() {
+    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    let settings = Settings { max_mtu: 9000, ..Settings::default() };
+    let identity = Identity::generate(&mut rng);
+    let error = Endpoint::bind(LOOPBACK, identity, &settings, &mut rng).unwrap_err();
+    assert_eq!(error.code(), "SW-TRANSPORT-002");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_sessions_at_once_on_either_profile() {
+    for profile in [Profile::Internet, Profile::Datacentre] {
+        let (a, b) = (endpoint_with(1, &profile.into()), endpoint_with(2, &profile.into()));
+        let (dialled, accepted) = connected(&a, &b).await;
+        const SESSIONS: u32 = 300; // more than are allowed at once: the others wait
+        let mut consumers = JoinSet::new();
+        for n in 0..SESSIONS {
+            consumers.spawn(consume(dialled.clone(), n % 7));
+        }
+        let mut producers = JoinSet::new();
+        for _ in 0..SESSIONS {
+            producers.spawn(produce(accepted.accept().await.unwrap()));
+        }
+        let consumed = consumers.join_all().await;
+        assert!(consumed.iter().all(Result::is_ok), "{consumed:?}");
+        let pulled: u32 = producers.join_all().await.into_iter().map(Result::unwrap).sum();
+        assert_eq!(pulled, (0..SESSIONS).map(|n| n % 7).sum());
+        assert!(dialled.measures().mtu <= Settings::from(profile).max_mtu);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_session_is_reset_and_its_connection_goes_on() {
+    let (a, b) = (endpoint(1), endpoint(2));
+    let (dialled, accepted) = connected(&a, &b).await;
+    let session = dialled.open::<Bulk>().await.unwrap().send(Request { job: 1 }).await.unwrap();
+    let served = accepted.accept().await.unwrap().serve::<Bulk>().await.unwrap();
+    drop(served);
+    let error = session.recv().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "bulk with peer {} was lost, awaiting Manifest: the peer's program let go of the session",
+            b.identity().peer().short()
+        )
+    );
+
+    // The other way round.
+    let session = dialled.open::<Bulk>().await.unwrap().send(Request { job: 1 }).await.unwrap();
+    let (_, served) = accepted.accept().await.unwrap().serve::<Bulk>().await.unwrap().recv().await.unwrap();
+    let served = served.send(Manifest { chunks: 0 }).await.unwrap().enter();
+    session.abandon();
+    let error = served.offer().await.unwrap_err();
+    assert!(error.to_string().ends_with("awaiting Pull | Renew | Done: the peer gave the session up"), "{error}");
+
+    let (consumed, produced) =
+        tokio::join!(consume(dialled, 3), async { produce(accepted.accept().await.unwrap()).await });
+    assert_eq!((consumed, produced), (Ok(()), Ok(3)));
+}
+
+#[tokio::test]
+async fn a_protocol_that_is_not_served_is_refused() {
+    let (a, b) = (endpoint(1), endpoint(2));
+    let (dialled, accepted) = connected(&a, &b).await;
+    let session = dialled.open::<Bulk>().await.unwrap().send(Request { job: 1 }).await.unwrap();
+    let mut incoming = accepted.accept().await.unwrap();
+    assert_eq!(incoming.header().await.unwrap(), &session::Header { protocol: "bulk".to_owned(), version: 1 });
+    assert!(incoming.is::<Bulk>());
+    let _ = incoming.unserved();
+    let error = session.recv().await.unwrap_err();
+    assert!(
+        error.to_string().ends_with("awaiting Manifest: the peer doesn't serve this protocol or version"),
+        "{error}"
+    );
+    assert_eq!(error.next_step(), "Check which versions both sides run; the older one must upgrade.");
+    assert!(!error.is_transient());
+}
