@@ -1,1 +1,2 @@
+//! See the library.
 fn main() {}

@@ -1,0 +1,233 @@
+//! What the World must hold when the workload is settled, recomputed in plain Rust from the workload alone.
+//!
+//! This is the judge of the whole path, so it shares no code with it: not with the shard program, not with the operator's admission,
+//! not with the merge rules. Whole numbers, maps, and the rules of the game as `docs/workload.md` states them.
+
+use shardwire::workload::{Step, Workload};
+use shardwire_model::{AccountId, Call, Coded, Felt, Key, Kind};
+use std::{collections::BTreeMap, fmt};
+
+/// A storage address's kind and value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// How it merges.
+    pub kind: Kind,
+    /// What is there.
+    pub value: Felt,
+}
+
+/// The World's storage.
+pub type State = BTreeMap<Key, Value>;
+
+/// What must come out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// What each entry of the settlement list must say, in its order.
+    pub updates: Vec<(Kind, Key, Felt)>,
+    /// What the World must hold afterwards.
+    pub state: State,
+}
+
+/// A workload that no honest operator takes whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// The World does not have what the shard takes along.
+    #[error("the shard can't start: {0}")]
+    Start(String),
+    /// A transaction breaks a rule.
+    #[error("transaction {number} of {player} would be refused: {reason}")]
+    Rule {
+        /// Which transaction, from 1.
+        number: usize,
+        /// Whose.
+        player: String,
+        /// Which rule.
+        reason: String,
+    },
+}
+
+impl Coded for Broken {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "SW-RECOMPUTE-001",
+            Self::Rule { .. } => "SW-RECOMPUTE-002",
+        }
+    }
+    fn next_step(&self) -> String {
+        match self {
+            Self::Start(_) => "Correct world.storage or start.entries in the workload file.".into(),
+            Self::Rule { .. } => "Correct the transaction in the workload file, or remove it.".into(),
+        }
+    }
+}
+
+/// The shard's state, kind by kind.
+#[derive(Default)]
+struct Books {
+    grown: BTreeMap<Key, u64>,
+    left: BTreeMap<Key, (AccountId, u64)>,
+    held: BTreeMap<Key, Felt>,
+}
+
+/// What must come out of this workload.
+///
+/// # Errors
+/// If it breaks a rule: then part of it would be refused, and what comes out is not the workload's.
+pub fn recompute(workload: &Workload) -> Result<Expected, Broken> {
+    let mut state: State =
+        workload.world.storage.iter().map(|it| (it.key, Value { kind: it.kind, value: it.value })).collect();
+    let mut books = Books::open(workload, &mut state)?;
+    let accounts: BTreeMap<&str, AccountId> =
+        workload.players.iter().map(|player| (player.name.as_str(), player.key().id())).collect();
+    for (index, step) in workload.transactions.iter().enumerate() {
+        let account = accounts.get(step.player.as_str()).copied().unwrap_or_default();
+        let broken = |reason| Broken::Rule { number: index + 1, player: step.player.clone(), reason };
+        books.apply(account, step).map_err(broken)?;
+    }
+    books.close(workload, state)
+}
+
+/// The amount in storage of a kind that has amounts.
+fn amount(state: &State, key: Key) -> Option<u64> {
+    state.get(&key).and_then(|it| u64::try_from(it.value).ok())
+}
+
+impl Books {
+    /// Takes out of the World what the shard takes along.
+    fn open(workload: &Workload, state: &mut State) -> Result<Self, Broken> {
+        let mut books = Self::default();
+        for entry in &workload.start.entries {
+            let key = entry.key;
+            let missing = || Broken::Start(format!("the World has no {} {key}", entry.kind));
+            let held = state.get(&key).filter(|it| it.kind == entry.kind).ok_or_else(missing)?.value;
+            match entry.kind {
+                Kind::Counter => drop(books.grown.insert(key, 0)),
+                Kind::Lock => drop(books.held.insert(key, held)),
+                Kind::Escrow => {
+                    let balance = amount(state, key).ok_or_else(missing)?;
+                    let rest = balance.checked_sub(entry.amount).ok_or_else(|| {
+                        Broken::Start(format!("escrow {key} takes {} of a balance of {balance}", entry.amount))
+                    })?;
+                    state.insert(key, Value { kind: Kind::Escrow, value: Felt::from(rest) });
+                    books.left.insert(key, (entry.owner.unwrap_or_default(), entry.amount));
+                }
+            }
+        }
+        Ok(books)
+    }
+
+    fn apply(&mut self, account: AccountId, step: &Step) -> Result<(), String> {
+        match step.call {
+            Call::Add { counter, amount } => {
+                let grown = self.grown.get_mut(&counter).ok_or("no such counter")?;
+                *grown = grown.checked_add(amount).ok_or("the counter grows beyond 2^64")?;
+            }
+            Call::Spend { escrow, amount } => self.withdraw(account, escrow, amount)?,
+            Call::Pass { from, to, amount } => {
+                self.withdraw(account, from, amount)?;
+                let (_, left) = self.left.get_mut(&to).ok_or("no such escrow")?;
+                *left = left.checked_add(amount).ok_or("the escrow grows beyond 2^64")?;
+            }
+            Call::Give { lock, to } => {
+                let holder = self.held.get_mut(&lock).ok_or("no such lock")?;
+                if *holder != account.0 {
+                    return Err(format!("{} holds what it gives away", AccountId(*holder)));
+                }
+                *holder = to.0;
+            }
+            Call::Finish => {}
+        }
+        Ok(())
+    }
+
+    fn withdraw(&mut self, account: AccountId, escrow: Key, amount: u64) -> Result<(), String> {
+        let (owner, left) = self.left.get_mut(&escrow).ok_or("no such escrow")?;
+        if *owner != account {
+            return Err(format!("escrow {escrow} belongs to {owner}"));
+        }
+        *left = left.checked_sub(amount).ok_or(format!("{left} are left in escrow, {amount} are needed"))?;
+        Ok(())
+    }
+
+    /// Puts back into the World what the shard leaves.
+    fn close(self, workload: &Workload, mut state: State) -> Result<Expected, Broken> {
+        let mut updates = Vec::new();
+        for entry in &workload.start.entries {
+            let (kind, key) = (entry.kind, entry.key);
+            let lost = || Broken::Start(format!("{kind} {key} exceeds 2^64 when it is settled"));
+            let (update, value) = match kind {
+                Kind::Lock => {
+                    let holder = self.held.get(&key).copied().unwrap_or_default();
+                    (holder, holder)
+                }
+                Kind::Counter | Kind::Escrow => {
+                    let change = match kind {
+                        Kind::Counter => self.grown.get(&key).copied(),
+                        _ => self.left.get(&key).map(|(_, left)| *left),
+                    };
+                    let change = change.unwrap_or_default();
+                    let sum = amount(&state, key).and_then(|it| it.checked_add(change)).ok_or_else(lost)?;
+                    (Felt::from(change), Felt::from(sum))
+                }
+            };
+            updates.push((kind, key, update));
+            state.insert(key, Value { kind, value });
+        }
+        Ok(Expected { updates, state })
+    }
+}
+
+/// How the settled World differs from the recomputation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Where.
+    pub key: Key,
+    /// What people call it, if it has a name.
+    pub name: Option<String>,
+    /// What is settled.
+    pub settled: Option<Value>,
+    /// What was recomputed.
+    pub recomputed: Option<Value>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let say =
+            |it: Option<Value>| it.map_or_else(|| "nothing".into(), |it| format!("{} {}", it.kind, number(it.value)));
+        if let Some(name) = &self.name {
+            write!(f, "{name} ")?;
+        }
+        write!(f, "({}): settled {}, recomputed {}", self.key, say(self.settled), say(self.recomputed))
+    }
+}
+
+fn number(value: Felt) -> String {
+    u64::try_from(value).map_or_else(|_| format!("{value:#x}"), |amount| amount.to_string())
+}
+
+/// Every difference between the settled World and the recomputation, by storage address.
+#[must_use]
+pub fn differences(workload: &Workload, recomputed: &State, settled: &State) -> Vec<Difference> {
+    let names: BTreeMap<Key, String> = workload
+        .world
+        .storage
+        .iter()
+        .filter_map(|it| match (&it.name, &it.of) {
+            (Some(name), Some(of)) => Some((it.key, format!("{name} of {of}"))),
+            (Some(name), None) => Some((it.key, name.clone())),
+            _ => None,
+        })
+        .collect();
+    let mut keys: Vec<Key> = recomputed.keys().chain(settled.keys()).copied().collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let compare = |key: Key| {
+        let (settled, recomputed) = (settled.get(&key).copied(), recomputed.get(&key).copied());
+        let name = names.get(&key).cloned();
+        (settled != recomputed).then_some(Difference { key, name, settled, recomputed })
+    };
+    keys.into_iter().filter_map(compare).collect()
+}
+
+#[cfg(test)]
+mod tests;
