@@ -1,1 +1,45 @@
 //! The protocols of a shard network, each a session type with a client and a server half.
+//!
+//! One folder a protocol: its page and session type in `mod.rs`, what is said in `messages.rs`, the half of the peer that opens
+//! the stream in `client.rs`, the other in `server.rs`. Nothing here knows storage or a network: a half takes a
+//! [`Session`](shardwire_transport::Session), over QUIC or memory, and what it has to decide it asks of its caller.
+//!
+//! - A **client half** is a small state machine: each method consumes it and returns the next, so a step that isn't due doesn't
+//!   compile. Its errors are [`SessionError`](shardwire_transport::SessionError): a well-formed message that breaks a rule is a
+//!   violation whose rule is a stable code (`SW-TRACE-003`).
+//! - A **server half** is a function `serve(session, &handler)` that runs to the session's end. The handler is the domain's side. A future
+//!   that a handler returns may be dropped at any await: questions are held for at most [`HOLD`](pace::HOLD).
+//!
+//! | protocol | initiator → responder | module |
+//! |---|---|---|
+//! | handshake | both, first on a connection | [`handshake`] |
+//! | handoff | operator → settler | [`handoff`] |
+//! | ingress | client → operator | [`ingress`] |
+//! | trace | prover → operator | [`trace`] |
+//! | proof | settler → prover | [`proof`] |
+//! | keepalive | both | [`keepalive`] |
+//! | control | command line → node | [`control`] |
+//!
+//! Limits are computed from the bounds of the model, deadlines are named in [`pace`].
+#![forbid(unsafe_code)]
+
+mod ahead;
+mod bounded;
+mod cause;
+pub mod control;
+pub mod handoff;
+pub mod handshake;
+pub mod ingress;
+pub mod keepalive;
+pub mod pace;
+pub mod proof;
+mod serve;
+mod signed;
+mod size;
+#[cfg(test)]
+mod testing;
+pub mod trace;
+
+pub use cause::{Cause, MAX_CODE, MAX_REASON};
+pub use serve::{Failure, ServeError};
+pub use signed::{Forged, Signed, Statement};

@@ -1,0 +1,377 @@
+//! What the command line asks and a node answers. In JSON as well: these types are what `--json` prints.
+
+use crate::{
+    Cause, bounded,
+    cause::{MAX_CODE, MAX_REASON},
+    pace, size,
+};
+use serde::{Deserialize, Serialize};
+use shardwire_model::{
+    Coded, Felt, Hash, Key, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, PeerId, ShardId, ShardStart, StartRequest,
+    Timestamp, Update, felt,
+};
+use shardwire_transport::message;
+use std::fmt;
+
+/// Most peers in one response: as many connections as a node accepts.
+pub const MAX_PEERS_LISTED: usize = 512;
+/// Most shards in one response.
+pub const MAX_SHARDS_LISTED: usize = 256;
+/// Most storage addresses in one response.
+pub const MAX_STORAGE_LISTED: usize = 1024;
+/// Longest name of a network, an agent or a role, in bytes, as in the handshake.
+const MAX_NAME: usize = crate::handshake::MAX_NAME;
+const MAX_ROLES: usize = crate::handshake::MAX_ROLES;
+
+/// What a node may be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// How the node is. Answer: [`Response::Status`].
+    Status,
+    /// Start a shard (a settler does). Answer: [`Response::Started`].
+    StartShard(StartRequest),
+    /// How one shard is, or all. Answer: [`Response::Shards`].
+    ShardStatus {
+        /// Which; all if absent.
+        shard: Option<ShardId>,
+    },
+    /// The World's storage (a settler has it), in the order of the keys. Answer: [`Response::World`].
+    World {
+        /// Only what comes after this key.
+        after: Option<Key>,
+    },
+    /// The peers. Answer: [`Response::Peers`].
+    Peers,
+    /// Drain and stop. Answer: [`Response::Stopping`].
+    Stop,
+}
+
+/// What a node answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// The node.
+    Status(Box<NodeStatus>),
+    /// The shard is started, with this start data.
+    Started(Box<ShardStart>),
+    /// Shards, the newest first.
+    Shards(#[serde(deserialize_with = "bounded::list::<_, _, MAX_SHARDS_LISTED>")] Vec<ShardStatus>),
+    /// A page of the World's storage.
+    World {
+        /// In the order of the keys.
+        #[serde(deserialize_with = "bounded::list::<_, _, MAX_STORAGE_LISTED>")]
+        storage: Vec<StorageStatus>,
+        /// Whether there is another page after the last key.
+        more: bool,
+    },
+    /// Peers.
+    Peers(#[serde(deserialize_with = "bounded::list::<_, _, MAX_PEERS_LISTED>")] Vec<PeerStatus>),
+    /// It stops as soon as nothing is lost by it.
+    Stopping,
+    /// It can't.
+    Failed {
+        /// A stable code.
+        #[serde(deserialize_with = "bounded::text::<_, MAX_CODE>")]
+        code: String,
+        /// What is wrong.
+        #[serde(deserialize_with = "bounded::text::<_, MAX_REASON>")]
+        reason: String,
+        /// What to do next.
+        #[serde(deserialize_with = "bounded::text::<_, MAX_REASON>")]
+        next_step: String,
+    },
+}
+
+impl Response {
+    /// The answer to a request that failed.
+    #[must_use]
+    pub fn failed(error: &dyn Coded) -> Self {
+        Self::failure(error.code(), &error.to_string(), &error.next_step())
+    }
+
+    pub(super) fn failure(code: &str, reason: &str, next_step: &str) -> Self {
+        let Cause { code, reason } = Cause::new(code, reason);
+        Self::Failed { code, reason, next_step: bounded::cut(next_step, MAX_REASON) }
+    }
+}
+
+/// What a node does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Verifies proofs and keeps the World.
+    Settler,
+    /// Executes shards.
+    Operator,
+    /// Proves.
+    Prover,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Settler => "settler",
+            Self::Operator => "operator",
+            Self::Prover => "prover",
+        })
+    }
+}
+
+/// How a node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Its id.
+    pub peer: PeerId,
+    /// Its network.
+    #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
+    pub network: String,
+    /// What it does.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_ROLES>")]
+    pub roles: Vec<Role>,
+    /// Where it listens.
+    #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
+    pub listen: String,
+    /// Program and version.
+    #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
+    pub agent: String,
+    /// Since when it runs.
+    pub since: Timestamp,
+    /// Its peers.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_PEERS_LISTED>")]
+    pub peers: Vec<PeerStatus>,
+    /// Its shards, the newest first, at most [`MAX_SHARDS_LISTED`].
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_SHARDS_LISTED>")]
+    pub shards: Vec<ShardStatus>,
+    /// How many older shards aren't listed.
+    pub more_shards: u32,
+}
+
+/// How a peer is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerStatus {
+    /// Its id.
+    pub peer: PeerId,
+    /// Its address; empty if it dials us and isn't connected.
+    #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
+    pub addr: String,
+    /// What it says that it does.
+    #[serde(deserialize_with = "bounded::texts::<_, MAX_ROLES, MAX_NAME>")]
+    pub roles: Vec<String>,
+    /// Whether there is a connection.
+    pub connected: bool,
+    /// The last measured round trip.
+    pub round_trip_us: Option<u64>,
+    /// How far its wall clock is ahead of ours.
+    pub skew_ms: Option<i64>,
+}
+
+/// How far a shard is. A node knows the stages that it takes part in or hears of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// The World has started it.
+    #[default]
+    Started,
+    /// An operator has accepted it.
+    Assigned,
+    /// It takes transactions.
+    Executing,
+    /// The end event was emitted.
+    Ended,
+    /// A prover fetches its witness.
+    Streaming,
+    /// A prover proves it.
+    Proving,
+    /// There is a proof.
+    Proven,
+    /// The proof is verified.
+    Verified,
+    /// Its output is settled.
+    Settled,
+    /// It can't go on; see the error.
+    Failed,
+    /// It was given up; escrow and locks went back.
+    Aborted,
+}
+
+impl Stage {
+    /// Whether nothing more happens.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Settled | Self::Failed | Self::Aborted)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Started => "started",
+            Self::Assigned => "assigned",
+            Self::Executing => "executing",
+            Self::Ended => "ended",
+            Self::Streaming => "streaming",
+            Self::Proving => "proving",
+            Self::Proven => "proven",
+            Self::Verified => "verified",
+            Self::Settled => "settled",
+            Self::Failed => "failed",
+            Self::Aborted => "aborted",
+        })
+    }
+}
+
+/// How a shard is, as one node in one role sees it. What it doesn't know (yet) is zero, absent or empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardStatus {
+    /// The shard.
+    pub shard: ShardId,
+    /// As what the node sees it.
+    pub role: Role,
+    /// How far it is.
+    pub stage: Stage,
+    /// Who executes it.
+    pub operator: PeerId,
+    /// Who proves it.
+    pub prover: Option<PeerId>,
+    /// Transactions accepted.
+    pub transactions: u32,
+    /// Transactions refused.
+    pub refused: u32,
+    /// Steps of the run.
+    pub steps: u64,
+    /// Chunks of its witness.
+    pub chunks: u32,
+    /// Bytes of the witness.
+    pub witness_bytes_raw: u64,
+    /// Bytes of the witness, compressed.
+    pub witness_bytes_wire: u64,
+    /// How long it executed, in milliseconds.
+    pub execute_ms: u64,
+    /// How long its witness was fetched, in milliseconds.
+    pub stream_ms: u64,
+    /// How long it was proven, in milliseconds.
+    pub prove_ms: u64,
+    /// CPU time of proving, in milliseconds.
+    pub prove_cpu_ms: u64,
+    /// Most memory that proving held, in bytes.
+    pub prove_peak_bytes: u64,
+    /// How long the proof was verified, in microseconds.
+    pub verify_us: u64,
+    /// The proof's hash.
+    pub proof: Option<Hash>,
+    /// The proof's length.
+    pub proof_bytes: u64,
+    /// The hash of the program that was proven.
+    #[serde(with = "optional_felt")]
+    pub program_hash: Option<Felt>,
+    /// What is settled. Left out (empty) where several shards are listed.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_ENTRIES>")]
+    pub updates: Vec<Update>,
+    /// What went wrong last.
+    pub error: Option<Cause>,
+}
+
+impl ShardStatus {
+    /// A shard of which nothing but this is known yet.
+    #[must_use]
+    pub fn new(shard: ShardId, role: Role, operator: PeerId) -> Self {
+        Self {
+            shard,
+            role,
+            stage: Stage::Started,
+            operator,
+            prover: None,
+            transactions: 0,
+            refused: 0,
+            steps: 0,
+            chunks: 0,
+            witness_bytes_raw: 0,
+            witness_bytes_wire: 0,
+            execute_ms: 0,
+            stream_ms: 0,
+            prove_ms: 0,
+            prove_cpu_ms: 0,
+            prove_peak_bytes: 0,
+            verify_us: 0,
+            proof: None,
+            proof_bytes: 0,
+            program_hash: None,
+            updates: Vec::new(),
+            error: None,
+        }
+    }
+}
+
+/// How a storage address of the World is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageStatus {
+    /// The storage address.
+    pub key: Key,
+    /// How it merges.
+    pub kind: Kind,
+    /// Its value; of an escrow, what isn't in any shard.
+    #[serde(with = "felt::wire")]
+    pub value: Felt,
+    /// Of an escrow: how much is in shards.
+    pub in_escrow: u64,
+    /// Of a lock: the shard that holds it.
+    pub held_by: Option<ShardId>,
+}
+
+/// The command line has no further request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bye {}
+
+mod optional_felt {
+    use super::{Deserialize, Felt, Serialize, felt};
+    use serde::{Deserializer, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Wire(#[serde(with = "felt::wire")] Felt);
+
+    pub(super) fn serialize<S: Serializer>(felt: &Option<Felt>, serializer: S) -> Result<S::Ok, S::Error> {
+        felt.map(Wire).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Felt>, D::Error> {
+        Ok(Option::<Wire>::deserialize(deserializer)?.map(|it| it.0))
+    }
+}
+
+/// Salt, operator, contracts, accounts, end event, entries (kind, contract, key, owner, amount).
+const START_REQUEST: u32 = size::U64
+    + size::PEER
+    + size::list(MAX_CONTRACTS, size::FELT)
+    + size::list(MAX_ACCOUNTS, size::FELT)
+    + 2 * size::FELT
+    + size::list(MAX_ENTRIES, size::TAG + 2 * size::FELT + (size::TAG + size::FELT) + size::U64);
+const REQUEST: u32 = size::TAG + START_REQUEST;
+
+/// Two ids and two optional hashes with their tags, two enums, numbers, an error.
+const SHARD: u32 = (size::FELT + size::PEER + (size::TAG + size::PEER) + 2 * (size::TAG + size::HASH) + 2 * size::TAG)
+    + 3 * size::U32
+    + 10 * size::U64
+    + size::U32
+    + (size::TAG + size::CAUSE);
+const UPDATES: u32 = size::list(MAX_ENTRIES, size::TAG + 2 * size::FELT);
+const SHARDS: u32 = size::list(MAX_SHARDS_LISTED, SHARD) + UPDATES;
+const PEER: u32 = size::PEER
+    + size::text(MAX_NAME)
+    + size::list(MAX_ROLES, size::text(MAX_NAME))
+    + size::TAG
+    + 2 * (size::TAG + size::U64);
+const PEERS: u32 = size::list(MAX_PEERS_LISTED, PEER);
+const STATUS: u32 =
+    size::PEER + 3 * size::text(MAX_NAME) + size::list(MAX_ROLES, size::TAG) + size::U64 + PEERS + SHARDS + size::U32;
+/// The longest response is a status: it holds peers and shards. The others (start data, a page of storage) are shorter.
+const RESPONSE: u32 = size::TAG + STATUS;
+const _: () = assert!(
+    size::SHARD_START < STATUS
+        && size::list(MAX_STORAGE_LISTED, size::TAG + 2 * size::FELT + size::U64 + size::TAG + size::FELT) < STATUS
+);
+
+message!(Request, max_bytes = REQUEST, deadline = pace::IDLE);
+message!(Response, max_bytes = RESPONSE, deadline = pace::ANSWER);
+message!(Bye, max_bytes = 0, deadline = pace::IDLE);

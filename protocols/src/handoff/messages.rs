@@ -1,0 +1,98 @@
+//! What settler and operator say about an assignment.
+
+use crate::{
+    Cause, bounded, pace,
+    signed::{Signed, Statement},
+    size,
+};
+use serde::{Deserialize, Serialize};
+use shardwire_model::{Felt, Hash, MAX_ENTRIES, ShardId, ShardStart, Timestamp};
+use shardwire_transport::message;
+
+/// Most shards that one operator holds of one settler: each has an execution and a log of its own, far fewer fit a machine.
+pub const MAX_KNOWN: usize = 1024;
+
+/// The operator asks for work. This also renews the lease of each shard in `known`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The shards that it has accepted and not been told to be closed. An assigned shard that is missing here is assigned again.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_KNOWN>")]
+    pub known: Vec<ShardId>,
+}
+
+/// Nothing new for now: ask again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nothing {}
+
+/// A shard to execute, under a lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assign {
+    /// The World's start data.
+    pub start: ShardStart,
+    /// The state before: the value of each entry of the settlement list, in its order.
+    #[serde(serialize_with = "bounded::serialize_felts", deserialize_with = "bounded::felts::<_, MAX_ENTRIES>")]
+    pub values: Vec<Felt>,
+    /// The lease's fencing epoch: a later assignment of the same shard has a higher one.
+    pub epoch: u64,
+    /// When the lease ends unless it is renewed.
+    pub expires: Timestamp,
+}
+
+/// What became of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Its output is settled.
+    Settled {
+        /// The proof that settled it.
+        proof: Hash,
+    },
+    /// It was given up; its escrow and locks went back.
+    Aborted,
+}
+
+/// A shard is over: the operator may forget it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// The shard.
+    pub shard: ShardId,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What the operator signs when it accepts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acceptance {
+    /// The shard.
+    pub shard: ShardId,
+    /// The epoch of the lease that it accepts.
+    pub epoch: u64,
+}
+
+impl Statement for Acceptance {
+    const CONTEXT: &'static str = "shardwire handoff acceptance 1";
+}
+
+/// The operator will execute the shard. It has made the assignment durable before.
+pub type Accept = Signed<Acceptance>;
+
+/// The operator won't execute the shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decline {
+    /// The shard.
+    pub shard: ShardId,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// The operator has no further question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bye {}
+
+message!(Ask, max_bytes = size::list(MAX_KNOWN, size::FELT), deadline = pace::NEXT);
+message!(Nothing, max_bytes = 0, deadline = pace::ANSWER);
+message!(Assign, max_bytes = size::SHARD_START + size::VALUES + 2 * size::U64, deadline = pace::ANSWER);
+message!(Closed, max_bytes = size::FELT + size::TAG + size::HASH, deadline = pace::ANSWER);
+message!(Accept, max_bytes = size::FELT + size::U64 + size::SIGNATURE, deadline = pace::NEXT);
+message!(Decline, max_bytes = size::FELT + size::CAUSE, deadline = pace::NEXT);
+message!(Bye, max_bytes = 0, deadline = pace::NEXT);

@@ -1,0 +1,46 @@
+//! handoff: an operator takes shards from a settler.
+//!
+//! The operator drives. It asks, naming the shards that it holds, and the settler answers: nothing for now (after at most
+//! [`HOLD`](crate::pace::HOLD)), a shard to execute, or what became of one. An assigned shard is accepted with a signature, after
+//! it was made durable, or declined with a reason.
+//!
+//! **Lost connections.** Asking is idempotent. A shard that the settler assigned and that `known` doesn't name is assigned again; one that
+//! `known` names but for which the settler has no acceptance is assigned again as well, and accepting it again is harmless.
+//! [`Closed`] is repeated until `known` no longer names the shard. The lease of each shard in `known` is renewed by asking.
+//!
+//! What the client half refuses: start data that contradicts itself or is for another operator, another number of values than
+//! entries, news of a shard that it doesn't hold. What the server half refuses: an acceptance that isn't for the shard and epoch
+//! just assigned or isn't signed by the peer. Each is a fault of the peer and ends the session. Bounds: [`MAX_KNOWN`].
+
+mod client;
+mod messages;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use client::{Client, Next, Pending};
+pub use messages::{Accept, Acceptance, Ask, Assign, Bye, Closed, Decline, MAX_KNOWN, Nothing, Outcome};
+pub use server::{Answer, Handler, serve};
+
+use shardwire_transport::{
+    Protocol,
+    algebra::{Choose, Eps, HasDual, Offer, Rec, Recv, Send, Var, Z},
+};
+
+/// The protocol: the operator is the initiator.
+#[derive(Debug)]
+pub enum Handoff {}
+
+/// The operator's turn.
+type Turn = Choose<Send<Ask, Answered>, Send<Bye, Eps>>;
+/// After a question.
+type Answered = Offer<Recv<Nothing, Var<Z>>, Offer<Recv<Assign, Assigned>, Recv<Closed, Var<Z>>>>;
+/// With an assignment in hand.
+type Assigned = Choose<Send<Accept, Var<Z>>, Send<Decline, Var<Z>>>;
+
+impl Protocol for Handoff {
+    const NAME: &'static str = "handoff";
+    const VERSION: u16 = 1;
+    type Initiator = Rec<Turn>;
+    type Responder = <Self::Initiator as HasDual>::Dual;
+}

@@ -1,0 +1,98 @@
+//! The settler's half.
+
+use super::{Accept, Acceptance, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, Nothing, Turn};
+use crate::{Cause, Failure, ServeError, pace, signed::Signed};
+use shardwire_model::{PeerId, ShardId};
+use shardwire_transport::{Protocol, Session, algebra::HasDual, offer};
+use std::future::Future;
+
+/// What a settler has for an operator.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A shard to execute.
+    Assign(Box<Assign>),
+    /// What became of one.
+    Closed(Closed),
+}
+
+/// The settler's side: what is there for an operator, and what it answered.
+pub trait Handler: Sync {
+    /// Waits until there is something for this operator, which holds the shards in `known`; renews their leases. May be dropped while
+    /// it waits, and is called again with each question.
+    fn next(&self, operator: PeerId, known: &[ShardId]) -> impl Future<Output = Result<Answer, Failure>> + Send;
+
+    /// Makes durable that the operator accepted. The signature is the operator's, shard and epoch are those just assigned.
+    fn accepted(
+        &self,
+        operator: PeerId,
+        acceptance: Signed<Acceptance>,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Notes that the operator declined.
+    fn declined(
+        &self,
+        operator: PeerId,
+        shard: ShardId,
+        cause: Cause,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+type There = <Turn as HasDual>::Dual;
+type Loop = (There, ());
+
+/// Serves an operator until it says goodbye.
+///
+/// # Errors
+/// If the session fails, the operator breaks a rule, or the handler can't go on.
+pub async fn serve<H: Handler>(
+    session: Session<<Handoff as Protocol>::Responder>,
+    handler: &H,
+) -> Result<(), ServeError> {
+    let mut session: Session<There, Loop> = session.enter();
+    loop {
+        session = offer!(session => {
+            Ask(Ask { known }), answer => match pace::hold(handler.next(answer.peer(), &known)).await.transpose()? {
+                None => answer.choose(Nothing {}).await?.again(),
+                Some(Answer::Closed(closed)) => answer.choose(closed).await?.again(),
+                Some(Answer::Assign(assign)) => {
+                    let (shard, epoch) = (assign.start.shard, assign.epoch);
+                    let assigned = answer.choose(*assign).await?;
+                    answered(assigned, handler, shard, epoch).await?
+                }
+            },
+            Bye(_), end => return Ok(end.close().await?),
+        });
+    }
+}
+
+async fn answered<H: Handler>(
+    session: Session<<Assigned as HasDual>::Dual, Loop>,
+    handler: &H,
+    shard: ShardId,
+    epoch: u64,
+) -> Result<Session<There, Loop>, ServeError> {
+    let operator = session.peer();
+    offer!(session => {
+        Accept(accept), next => {
+            let expected = Acceptance { shard, epoch };
+            let detail = match accept.verify(&operator) {
+                Err(forged) => Some(forged.to_string()),
+                Ok(statement) if *statement != expected => Some("it accepts another assignment than this one".into()),
+                Ok(_) => None,
+            };
+            if let Some(detail) = detail {
+                return Err(next.broken("awaiting Accept", "SW-HANDOFF-003", detail).into());
+            }
+            handler.accepted(operator, accept).await?;
+            Ok(next.again())
+        },
+        Decline(decline), next => {
+            if decline.shard != shard {
+                let detail = "it declines another shard than the one assigned";
+                return Err(next.broken("awaiting Decline", "SW-HANDOFF-004", detail).into());
+            }
+            handler.declined(operator, shard, decline.cause).await?;
+            Ok(next.again())
+        },
+    })
+}

@@ -1,0 +1,177 @@
+//! What two peers agree on: a pure function of what each says.
+
+use super::messages::{Hello, Spoken};
+use crate::{control::Control, handoff::Handoff, ingress::Ingress, keepalive::Keepalive, proof::Proof, trace::Trace};
+use shardwire_model::{Coded, PeerId};
+use shardwire_transport::Protocol;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
+
+/// From this difference of the wall clocks on, a node should warn: leases are compared by date.
+pub const SKEW_NOTICED: Duration = Duration::from_secs(5);
+
+/// The entry of a protocol in a [`Hello`].
+#[must_use]
+pub fn entry<P: Protocol>() -> Spoken {
+    Spoken { name: P::NAME.to_owned(), min: P::VERSION, max: P::VERSION }
+}
+
+/// What this build speaks, from the protocols' types. The handshake itself isn't among them: it comes before.
+#[must_use]
+pub fn spoken() -> Vec<Spoken> {
+    vec![
+        entry::<Handoff>(),
+        entry::<Ingress>(),
+        entry::<Trace>(),
+        entry::<Proof>(),
+        entry::<Keepalive>(),
+        entry::<Control>(),
+    ]
+}
+
+/// What a handshake comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreed {
+    /// The peer.
+    pub peer: PeerId,
+    /// Its program and version, for people.
+    pub agent: String,
+    /// Its roles, those that we don't know included.
+    pub roles: BTreeSet<String>,
+    /// The version to use of each protocol that both speak.
+    pub versions: BTreeMap<String, u16>,
+    /// What it can do beyond that.
+    pub capabilities: BTreeSet<String>,
+    /// How far its wall clock is ahead of ours in milliseconds, negative if behind; the message's way is included.
+    pub skew_ms: i64,
+}
+
+impl Agreed {
+    /// Whether both speak this protocol in the version of this build.
+    #[must_use]
+    pub fn speaks<P: Protocol>(&self) -> bool {
+        self.versions.get(P::NAME) == Some(&P::VERSION)
+    }
+}
+
+/// One of the two peers of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The one that dialled.
+    Dialling,
+    /// The one that accepted.
+    Accepting,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dialling => "the dialling peer",
+            Self::Accepting => "the accepting peer",
+        })
+    }
+}
+
+/// Why two peers can't work together. Its words are the same on both sides, so they name the sides by who dialled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// Other networks.
+    #[error("the dialling peer belongs to network '{dialling}', the accepting peer to '{accepting}'")]
+    Network {
+        /// Of the peer that dialled.
+        dialling: String,
+        /// Of the peer that accepted.
+        accepting: String,
+    },
+    /// No version of a protocol that both speak.
+    #[error(
+        "protocol {protocol}: the dialling peer speaks version {} to {}, the accepting peer {} to {}; {behind} must upgrade",
+        dialling.0, dialling.1, accepting.0, accepting.1
+    )]
+    Version {
+        /// The protocol.
+        protocol: String,
+        /// Oldest and newest version of the peer that dialled.
+        dialling: (u16, u16),
+        /// Of the peer that accepted.
+        accepting: (u16, u16),
+        /// Which side is too old.
+        behind: Side,
+    },
+    /// A version range that ends before it begins, or a protocol that is named twice.
+    #[error("{side} announces contradictory versions of protocol {protocol}")]
+    Contradiction {
+        /// Who.
+        side: Side,
+        /// The protocol.
+        protocol: String,
+    },
+}
+
+impl Coded for Mismatch {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Network { .. } => "SW-HANDSHAKE-001",
+            Self::Version { .. } => "SW-HANDSHAKE-002",
+            Self::Contradiction { .. } => "SW-HANDSHAKE-003",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Network { .. } => "Correct `network` in the configuration of the peer that is wrong.".into(),
+            Self::Version { behind, .. } => format!("Upgrade {behind}, then connect again."),
+            Self::Contradiction { side, .. } => format!("Report it to whoever runs {side}; its program is at fault."),
+        }
+    }
+}
+
+fn ranges(hello: &Hello, side: Side) -> Result<BTreeMap<&str, (u16, u16)>, Mismatch> {
+    let mut ranges = BTreeMap::new();
+    for Spoken { name, min, max } in &hello.protocols {
+        if min > max || ranges.insert(name.as_str(), (*min, *max)).is_some() {
+            return Err(Mismatch::Contradiction { side, protocol: name.clone() });
+        }
+    }
+    Ok(ranges)
+}
+
+/// The versions to use, from what the dialling and the accepting peer say. Both compute the same.
+///
+/// # Errors
+/// If they can't work together.
+pub fn agree(dialling: &Hello, accepting: &Hello) -> Result<BTreeMap<String, u16>, Mismatch> {
+    if dialling.network != accepting.network {
+        return Err(Mismatch::Network { dialling: dialling.network.clone(), accepting: accepting.network.clone() });
+    }
+    let ours = ranges(dialling, Side::Dialling)?;
+    let theirs = ranges(accepting, Side::Accepting)?;
+    let both = ours.into_iter().filter_map(|(name, range)| theirs.get(name).map(|other| (name, range, *other)));
+    both.map(|(name, dialling, accepting)| {
+        let common = dialling.1.min(accepting.1);
+        if common >= dialling.0 && common >= accepting.0 {
+            return Ok((name.to_owned(), common));
+        }
+        let behind = if dialling.1 < accepting.0 { Side::Dialling } else { Side::Accepting };
+        Err(Mismatch::Version { protocol: name.to_owned(), dialling, accepting, behind })
+    })
+    .collect()
+}
+
+/// What follows from the peer's greeting for this side.
+pub(super) fn agreed(peer: PeerId, mine: &Hello, theirs: Hello, versions: BTreeMap<String, u16>) -> Agreed {
+    // Dates are below 2^63 milliseconds for honest peers; a wild one only makes a wild skew.
+    #[allow(clippy::cast_possible_wrap)]
+    let skew_ms = theirs.time.0.wrapping_sub(mine.time.0) as i64;
+    Agreed {
+        peer,
+        agent: theirs.agent,
+        roles: theirs.roles.into_iter().collect(),
+        versions,
+        capabilities: theirs.capabilities.into_iter().collect(),
+        skew_ms,
+    }
+}

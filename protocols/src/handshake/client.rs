@@ -1,0 +1,33 @@
+//! The half of the peer that dialled.
+
+use super::{
+    Handshake, Hello, Refused,
+    agree::{Agreed, agree, agreed},
+    error::HandshakeError,
+};
+use shardwire_transport::{Branch, Protocol, Session};
+
+/// Greets the peer at the other end of a new connection.
+///
+/// # Errors
+/// If the peer refuses, or both can't work together.
+pub async fn greet(
+    session: Session<<Handshake as Protocol>::Initiator>,
+    mine: Hello,
+) -> Result<Agreed, HandshakeError> {
+    let peer = session.peer();
+    match session.send(mine.clone()).await?.offer().await? {
+        Branch::First(accepted) => {
+            let (theirs, end) = accepted.recv::<Hello, _>().await?;
+            end.close().await?;
+            let versions = agree(&mine, &theirs)?;
+            Ok(agreed(peer, &mine, theirs, versions))
+        }
+        Branch::Second(refused) => {
+            let (Refused { cause }, end) = refused.recv().await?;
+            // The reason is what counts; how the stream ends after it is not.
+            let _ = end.close().await;
+            Err(HandshakeError::Refused(cause))
+        }
+    }
+}

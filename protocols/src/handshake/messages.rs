@@ -1,0 +1,66 @@
+//! What the two peers of a new connection tell each other.
+
+use crate::{Cause, bounded, pace, size};
+use serde::{Deserialize, Serialize};
+use shardwire_model::Timestamp;
+use shardwire_transport::message;
+
+/// Longest name of a network, an agent, a role, a protocol or a capability, in bytes: a few words.
+pub const MAX_NAME: usize = 64;
+/// Most roles a peer may announce. There are four now.
+pub const MAX_ROLES: usize = 16;
+/// Most protocols a peer may announce. There are seven now.
+pub const MAX_PROTOCOLS: usize = 32;
+/// Most capabilities a peer may announce.
+pub const MAX_CAPABILITIES: usize = 32;
+
+/// A protocol and the versions of it that a peer speaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spoken {
+    /// The protocol's name.
+    #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
+    pub name: String,
+    /// The oldest version.
+    pub min: u16,
+    /// The newest version; not below `min`.
+    pub max: u16,
+}
+
+/// Who a peer is. Roles, protocols and capabilities that the other one doesn't know are ignored: they are the room for later versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The network it belongs to.
+    #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
+    pub network: String,
+    /// Program and version, for people.
+    #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
+    pub agent: String,
+    /// What it does.
+    #[serde(deserialize_with = "bounded::texts::<_, MAX_ROLES, MAX_NAME>")]
+    pub roles: Vec<String>,
+    /// What it speaks.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_PROTOCOLS>")]
+    pub protocols: Vec<Spoken>,
+    /// What it can do beyond that.
+    #[serde(deserialize_with = "bounded::texts::<_, MAX_CAPABILITIES, MAX_NAME>")]
+    pub capabilities: Vec<String>,
+    /// Its wall clock, to notice one that is wrong.
+    pub time: Timestamp,
+}
+
+/// The peer that accepted the connection won't go on. The connection ends after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Why.
+    pub cause: Cause,
+}
+
+const SPOKEN: u32 = size::text(MAX_NAME) + 2 * size::U16;
+const HELLO: u32 = 2 * size::text(MAX_NAME)
+    + size::list(MAX_ROLES, size::text(MAX_NAME))
+    + size::list(MAX_PROTOCOLS, SPOKEN)
+    + size::list(MAX_CAPABILITIES, size::text(MAX_NAME))
+    + size::U64;
+
+message!(Hello, max_bytes = HELLO, deadline = pace::GREETING);
+message!(Refused, max_bytes = size::CAUSE, deadline = pace::GREETING);

@@ -1,0 +1,41 @@
+//! handshake: the first session of a connection. Who are you, and what do we both speak?
+//!
+//! The peer that dialled sends its [`Hello`], the other answers with its own or says why it won't go on. Both then
+//! know the same: the highest common version of each protocol, and the other one's roles. The network's name must be the same;
+//! a protocol that both know must have a version that both speak, else the reason says which side must upgrade. Protocols, roles and
+//! capabilities that one side doesn't know are ignored: a later version adds them without breaking an earlier one.
+//!
+//! What it refuses: see [`Mismatch`]. Bounds: a Hello has at most [`MAX_ROLES`] roles, [`MAX_PROTOCOLS`] protocols and
+//! [`MAX_CAPABILITIES`] capabilities of [`MAX_NAME`] bytes; each side waits [`GREETING`](crate::pace::GREETING).
+//!
+//! [`spoken`] derives what this build speaks from the protocols' types.
+
+mod agree;
+mod client;
+mod error;
+mod messages;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use agree::{Agreed, Mismatch, SKEW_NOTICED, Side, agree, entry, spoken};
+pub use client::greet;
+pub use error::HandshakeError;
+pub use messages::{Hello, MAX_CAPABILITIES, MAX_NAME, MAX_PROTOCOLS, MAX_ROLES, Refused, Spoken};
+pub use server::answer;
+
+use shardwire_transport::{
+    Protocol,
+    algebra::{Eps, HasDual, Offer, Recv, Send},
+};
+
+/// The protocol: the dialling peer is the initiator.
+#[derive(Debug)]
+pub enum Handshake {}
+
+impl Protocol for Handshake {
+    const NAME: &'static str = "handshake";
+    const VERSION: u16 = 1;
+    type Initiator = Send<Hello, Offer<Recv<Hello, Eps>, Recv<Refused, Eps>>>;
+    type Responder = <Self::Initiator as HasDual>::Dual;
+}

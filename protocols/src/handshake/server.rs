@@ -1,0 +1,32 @@
+//! The half of the peer that accepted.
+
+use super::{
+    Handshake, Hello, Refused,
+    agree::{Agreed, agree, agreed},
+    error::HandshakeError,
+};
+use crate::Cause;
+use shardwire_transport::{Protocol, Session};
+
+/// Answers the greeting of the peer that dialled.
+///
+/// # Errors
+/// If both can't work together; the peer was told why.
+pub async fn answer(
+    session: Session<<Handshake as Protocol>::Responder>,
+    mine: Hello,
+) -> Result<Agreed, HandshakeError> {
+    let peer = session.peer();
+    let (theirs, session) = session.recv().await?;
+    match agree(&theirs, &mine) {
+        Ok(versions) => {
+            session.choose(mine.clone()).await?.close().await?;
+            Ok(agreed(peer, &mine, theirs, versions))
+        }
+        Err(mismatch) => {
+            let cause = Cause::from(mismatch.clone());
+            session.choose(Refused { cause }).await?.close().await?;
+            Err(mismatch.into())
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The client's half.
+
+use super::{Bye, DEPTH, Ingress, Open, Opened, Receipt, Refused, Submit, Verdict, transaction_hash};
+use crate::{Cause, ahead::Ahead};
+use shardwire_model::{AccountId, Hash, PeerId, ShardId, SignedTransaction};
+use shardwire_transport::{
+    Branch, Protocol, Session, SessionError,
+    algebra::{Eps, Send},
+};
+
+/// What became of opening a shard.
+#[derive(Debug)]
+#[must_use = "the session goes on in it"]
+pub enum Opening {
+    /// It takes transactions.
+    Opened(Box<Opened>, Box<Client>),
+    /// It doesn't, for this reason. The session is over.
+    Refused(Cause),
+}
+
+/// Opens a shard at its operator.
+///
+/// # Errors
+/// If the session fails, or the answer is about another shard or contradicts itself.
+pub async fn open(session: Session<<Ingress as Protocol>::Initiator>, shard: ShardId) -> Result<Opening, SessionError> {
+    let operator = session.peer();
+    match session.send(Open { shard }).await?.offer().await? {
+        Branch::First(refused) => {
+            let (Refused { cause }, end) = refused.recv().await?;
+            end.close().await?;
+            Ok(Opening::Refused(cause))
+        }
+        Branch::Second(opened) => {
+            let (opened, session) = opened.recv::<Opened, _>().await?;
+            if let Some(detail) = contradiction(&opened, shard, operator) {
+                return Err(session.broken("awaiting Opened", "SW-INGRESS-001", detail));
+            }
+            let submits = Ahead::new(session.enter().pipeline());
+            Ok(Opening::Opened(Box::new(opened), Box::new(Client { submits, shard, operator })))
+        }
+    }
+}
+
+fn contradiction(opened: &Opened, shard: ShardId, operator: PeerId) -> Option<String> {
+    let Opened { start, nonces, .. } = opened;
+    if let Err(error) = start.validate() {
+        return Some(format!("the start data contradicts itself: {error}"));
+    }
+    if start.shard != shard {
+        return Some(format!("start data of shard {}", start.shard.short()));
+    }
+    if start.operator != operator {
+        return Some(format!("the shard's operator is {}", start.operator.short()));
+    }
+    (nonces.len() != start.accounts.len())
+        .then(|| format!("{} nonces for {} accounts", nonces.len(), start.accounts.len()))
+}
+
+/// A client that submits.
+#[derive(Debug)]
+#[must_use = "a session is closed"]
+pub struct Client {
+    submits: Ahead<Submit, Receipt, Send<Bye, Eps>, (), Due, DEPTH>,
+    shard: ShardId,
+    operator: PeerId,
+}
+
+/// What a receipt must be for.
+#[derive(Debug)]
+struct Due {
+    transaction: Hash,
+    account: AccountId,
+    nonce: u32,
+}
+
+impl Client {
+    /// How many transactions have no receipt yet.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        self.submits.notes().len()
+    }
+
+    /// Submits a transaction. If [`DEPTH`] have no receipt yet, it first waits for the oldest one's and returns it. Not cancel safe: a
+    /// transaction whose submission was dropped may or may not be submitted.
+    ///
+    /// # Errors
+    /// If the session fails or the operator breaks a rule; further calls return the same.
+    pub async fn submit(&mut self, transaction: &SignedTransaction) -> Result<Option<Receipt>, SessionError> {
+        let receipt = if self.submits.has_room() { None } else { self.receipt().await? };
+        let (account, nonce) = (transaction.transaction.account, transaction.transaction.nonce);
+        let due = Due { transaction: transaction_hash(transaction), account, nonce };
+        self.submits.request(Submit { transaction: *transaction }, due).await?;
+        Ok(receipt)
+    }
+
+    /// Waits for the oldest transaction's receipt, which is signed by the operator and for that transaction; nothing if
+    /// there is none to wait for. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub async fn receipt(&mut self) -> Result<Option<Receipt>, SessionError> {
+        let Some((due, receipt)) = self.submits.response().await? else {
+            return Ok(None);
+        };
+        match receipt.verify(&self.operator) {
+            Err(forged) => Err(self.submits.broken("SW-INGRESS-002", forged.to_string())),
+            Ok(verdict) if !is_for(verdict, &due, self.shard) => {
+                let detail = "the receipt is for another transaction than the next in turn";
+                Err(self.submits.broken("SW-INGRESS-003", detail))
+            }
+            Ok(_) => Ok(Some(receipt)),
+        }
+    }
+
+    /// Ends the session in good order. Receipts that weren't collected are lost: collect them first.
+    ///
+    /// # Errors
+    /// If the session is lost first.
+    pub async fn close(mut self) -> Result<(), SessionError> {
+        while self.receipt().await?.is_some() {}
+        self.submits.finish()?.send(Bye {}).await?.close().await
+    }
+}
+
+fn is_for(verdict: &Verdict, due: &Due, shard: ShardId) -> bool {
+    verdict.shard == shard
+        && verdict.transaction == due.transaction
+        && verdict.account == due.account
+        && verdict.nonce == due.nonce
+}

@@ -1,0 +1,112 @@
+//! What a client and the operator say about transactions.
+
+use crate::{
+    Cause, bounded, pace,
+    signed::{Signed, Statement},
+    size,
+};
+use serde::{Deserialize, Serialize};
+use shardwire_model::{AccountId, Hash, MAX_ACCOUNTS, ShardId, ShardStart, SignedTransaction};
+use shardwire_transport::message;
+
+/// Which shard the client wants to send transactions to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// The shard.
+    pub shard: ShardId,
+}
+
+/// The operator takes no transactions for that shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Where the shard stands.
+///
+/// It says each account's next nonce, not its chain's head: an account signs over the head, so one that took it from the
+/// operator would authorise whatever the operator says came before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The World's start data. The client compares its commitment with what it knows from the World.
+    pub start: ShardStart,
+    /// The nonce that each account's next transaction has, in the order of the whitelist.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_ACCOUNTS>")]
+    pub nonces: Vec<u32>,
+    /// Transactions accepted so far.
+    pub accepted: u32,
+    /// Whether the end event was emitted: no further transaction is accepted.
+    pub ended: bool,
+}
+
+/// A transaction for the shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submit {
+    /// It.
+    pub transaction: SignedTransaction,
+}
+
+/// What became of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It is in the shard's sequence, durably.
+    Accepted {
+        /// Where, from 0.
+        sequence: u32,
+        /// It was there already: the same transaction was submitted before.
+        duplicate: bool,
+    },
+    /// It breaks a rule and is not in the sequence.
+    Refused(Cause),
+}
+
+/// What the operator signs for each transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The shard.
+    pub shard: ShardId,
+    /// The transaction, by [`transaction_hash`]: an account may have signed several with one nonce.
+    pub transaction: Hash,
+    /// Its account.
+    pub account: AccountId,
+    /// Its nonce.
+    pub nonce: u32,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Statement for Verdict {
+    const CONTEXT: &'static str = "shardwire ingress receipt 1";
+}
+
+/// The receipt of a transaction, signed by the shard's operator.
+pub type Receipt = Signed<Verdict>;
+
+/// The client has no further transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bye {}
+
+/// The hash by which receipts name a signed transaction: of its encoding, signature included.
+#[must_use]
+pub fn transaction_hash(transaction: &SignedTransaction) -> Hash {
+    // A plain struct of numbers: postcard always encodes it.
+    Hash::of_parts("shardwire transaction 1", &[&postcard::to_allocvec(transaction).unwrap_or_default()])
+}
+
+/// Account, nonce, contract, call (its tag, two keys, an amount), signature.
+const SIGNED_TRANSACTION: u32 =
+    size::FELT + size::U32 + size::FELT + (size::TAG + 2 * size::FELT + size::U64) + 2 * size::FELT;
+const VERDICT: u32 = size::FELT + size::HASH + size::FELT + size::U32 + size::TAG + size::CAUSE;
+
+message!(Open, max_bytes = size::FELT, deadline = pace::GREETING);
+message!(Refused, max_bytes = size::CAUSE, deadline = pace::ANSWER);
+message!(
+    Opened,
+    max_bytes = size::SHARD_START + size::list(MAX_ACCOUNTS, size::U32) + size::U32 + size::TAG,
+    deadline = pace::ANSWER
+);
+message!(Submit, max_bytes = SIGNED_TRANSACTION, deadline = pace::IDLE);
+message!(Receipt, max_bytes = VERDICT + size::SIGNATURE, deadline = pace::ANSWER);
+message!(Bye, max_bytes = 0, deadline = pace::IDLE);

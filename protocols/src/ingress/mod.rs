@@ -1,0 +1,43 @@
+//! ingress: a client sends signed transactions to a shard's operator, and gets a signed receipt for each.
+//!
+//! The client opens one shard; the operator says where the shard stands, or why it takes none. Then up to [`DEPTH`] transactions may be
+//! on their way before the first receipt is back; receipts come in the order of submission. A refused transaction doesn't end the
+//! session: its receipt says why. Submitting the same transaction again is harmless: its receipt says that it is a duplicate. So
+//! a client whose connection broke opens again and submits what has no receipt.
+//!
+//! What the client half refuses: a receipt for another transaction than the next in turn, or one that the shard's operator
+//! didn't sign; start data of another shard. What the server half refuses: nothing but what the type doesn't allow; whether a
+//! transaction is acceptable is the [`Handler`]'s to say, in the receipt.
+
+mod client;
+mod messages;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use client::{Client, Opening, open};
+pub use messages::{Bye, Open, Opened, Outcome, Receipt, Refused, Submit, Verdict, transaction_hash};
+pub use server::{Handler, serve};
+
+use shardwire_transport::{
+    Protocol,
+    algebra::{Choose, Eps, HasDual, Offer, Rec, Recv, Send, Var, Z},
+};
+
+/// Most transactions without a receipt: 64 × 270 bytes on the wire, and enough that signatures are checked back to back at any
+/// round trip below 64 × 1 ms.
+pub const DEPTH: usize = 64;
+
+/// The protocol: the client is the initiator.
+#[derive(Debug)]
+pub enum Ingress {}
+
+/// The client's turn.
+type Turn = Choose<Send<Submit, Recv<Receipt, Var<Z>>>, Send<Bye, Eps>>;
+
+impl Protocol for Ingress {
+    const NAME: &'static str = "ingress";
+    const VERSION: u16 = 1;
+    type Initiator = Send<Open, Offer<Recv<Refused, Eps>, Recv<Opened, Rec<Turn>>>>;
+    type Responder = <Self::Initiator as HasDual>::Dual;
+}

@@ -1,0 +1,58 @@
+//! The operator's half.
+
+use super::{Bye, Ingress, Open, Opened, Outcome, Receipt, Refused, Submit, Turn, Verdict, transaction_hash};
+use crate::{Cause, Failure, ServeError, signed::Signed};
+use shardwire_model::{PeerId, ShardId, SignedTransaction};
+use shardwire_transport::{Identity, Protocol, Session, algebra::HasDual, offer};
+use std::future::Future;
+
+/// The operator's side: which shards take transactions, and what becomes of each.
+pub trait Handler: Sync {
+    /// Where the shard stands, or why it takes no transactions from this client.
+    fn open(
+        &self,
+        client: PeerId,
+        shard: ShardId,
+    ) -> impl Future<Output = Result<Result<Opened, Cause>, Failure>> + Send;
+
+    /// Checks a transaction and, if no rule is broken, makes it durable as the next of the shard's sequence.
+    fn submit(
+        &self,
+        client: PeerId,
+        shard: ShardId,
+        transaction: SignedTransaction,
+    ) -> impl Future<Output = Result<Outcome, Failure>> + Send;
+}
+
+/// Serves a client until it says goodbye; `identity` is the operator's and signs the receipts.
+///
+/// # Errors
+/// If the session fails, or the handler can't go on.
+pub async fn serve<H: Handler>(
+    session: Session<<Ingress as Protocol>::Responder>,
+    handler: &H,
+    identity: &Identity,
+) -> Result<(), ServeError> {
+    let client = session.peer();
+    let (Open { shard }, session) = session.recv().await?;
+    let opened = match handler.open(client, shard).await? {
+        Ok(opened) => opened,
+        Err(cause) => return Ok(session.choose(Refused { cause }).await?.close().await?),
+    };
+    let mut session: Session<<Turn as HasDual>::Dual, _> = session.choose(opened).await?.enter();
+    loop {
+        session = offer!(session => {
+            Submit(Submit { transaction }), answer => {
+                let outcome = handler.submit(client, shard, transaction).await?;
+                answer.send(receipt(identity, shard, &transaction, outcome)).await?.again()
+            },
+            Bye(_), end => return Ok(end.close().await?),
+        });
+    }
+}
+
+fn receipt(identity: &Identity, shard: ShardId, transaction: &SignedTransaction, outcome: Outcome) -> Receipt {
+    let hash = transaction_hash(transaction);
+    let (account, nonce) = (transaction.transaction.account, transaction.transaction.nonce);
+    Signed::by(identity, Verdict { shard, transaction: hash, account, nonce, outcome })
+}

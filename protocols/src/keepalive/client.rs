@@ -1,0 +1,53 @@
+//! The half that asks.
+
+use super::{Bye, Keepalive, Ping, Pong, Turn};
+use shardwire_model::Clock;
+use shardwire_transport::{Protocol, Session, SessionError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What one exchange says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// From ping to pong.
+    pub round_trip: Duration,
+    /// How far the peer's wall clock is ahead of ours in milliseconds, negative if behind; half a round trip is taken off.
+    pub skew_ms: i64,
+}
+
+/// Asks a peer whether it is there.
+#[derive(Debug)]
+pub struct Client(Session<Turn, (Turn, ())>);
+
+impl Client {
+    /// Begins.
+    pub fn new(session: Session<<Keepalive as Protocol>::Initiator>) -> Self {
+        Self(session.enter())
+    }
+
+    /// Asks once. Call it every [`EVERY`](super::EVERY).
+    ///
+    /// # Errors
+    /// If the peer doesn't answer, or answers another ping.
+    pub async fn ping(self, clock: &dyn Clock) -> Result<(Measured, Self), SessionError> {
+        let (sent, began) = (clock.now(), Instant::now());
+        let (pong, session) = self.0.choose(Ping { sent }).await?.recv::<Pong, _>().await?;
+        if pong.sent != sent {
+            return Err(session.broken("awaiting Pong", "SW-KEEPALIVE-001", "the pong is that of another ping"));
+        }
+        let round_trip = began.elapsed();
+        let there = sent.plus(round_trip / 2);
+        // A wild date only makes a wild skew.
+        #[allow(clippy::cast_possible_wrap)]
+        let skew_ms = pong.received.0.wrapping_sub(there.0) as i64;
+        Ok((Measured { round_trip, skew_ms }, Self(session.again())))
+    }
+
+    /// Ends the session in good order.
+    ///
+    /// # Errors
+    /// If the session is lost first.
+    pub async fn close(self) -> Result<(), SessionError> {
+        self.0.choose(Bye {}).await?.close().await
+    }
+}

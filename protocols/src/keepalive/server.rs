@@ -1,0 +1,22 @@
+//! The half that answers.
+
+use super::{Bye, Keepalive, Ping, Pong};
+use shardwire_model::Clock;
+use shardwire_transport::{Protocol, Session, SessionError, offer};
+
+/// Answers pings until the peer says goodbye.
+///
+/// # Errors
+/// If the peer falls silent or breaks the protocol.
+pub async fn serve(
+    session: Session<<Keepalive as Protocol>::Responder>,
+    clock: &dyn Clock,
+) -> Result<(), SessionError> {
+    let mut session = session.enter();
+    loop {
+        session = offer!(session => {
+            Ping(Ping { sent }), next => next.send(Pong { sent, received: clock.now() }).await?.again(),
+            Bye(_), end => return end.close().await,
+        });
+    }
+}

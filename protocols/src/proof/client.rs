@@ -1,0 +1,137 @@
+//! The settler's half.
+
+use super::{
+    Ask, Bye, DEPTH, Dispute, Fetching, MAX_PROOF_BYTES, Nothing, Objection, PIECE_BYTES, Piece, Proof, Pull, Ready,
+    Receipt, Settlement, Skip, Turn,
+};
+use crate::{Cause, signed::Signed};
+use shardwire_model::{Hash, Timestamp};
+use shardwire_transport::{Branch, Identity, Protocol, Session, SessionError};
+
+type Outer = (Turn, ());
+type Inner = (Fetching, Outer);
+
+/// A settler that may ask.
+#[derive(Debug)]
+pub struct Client(Session<Turn, Outer>);
+
+/// The prover's answer, and how to go on.
+#[derive(Debug)]
+#[must_use = "the session goes on in it"]
+pub enum Next {
+    /// No proof for now: ask again.
+    Nothing(Client),
+    /// A proof is ready; it has at most [`MAX_PROOF_BYTES`].
+    Ready(Ready, Offered),
+}
+
+/// A proof without a verdict: fetch it, then settle or dispute it; or skip it, or say at once that it is settled.
+#[derive(Debug)]
+#[must_use = "a proof is settled, disputed or skipped"]
+pub struct Offered {
+    session: Session<Fetching, Inner>,
+    ready: Ready,
+}
+
+impl Client {
+    /// Begins.
+    pub fn new(session: Session<<Proof as Protocol>::Initiator>) -> Self {
+        Self(session.enter())
+    }
+
+    /// Asks for a proof. Waits up to [`HOLD`](crate::pace::HOLD) for one.
+    ///
+    /// # Errors
+    /// If the session fails, or the proof is announced longer than it may be.
+    pub async fn ask(self) -> Result<Next, SessionError> {
+        match self.0.choose(Ask {}).await?.offer().await? {
+            Branch::First(nothing) => {
+                let (Nothing {}, session) = nothing.recv().await?;
+                Ok(Next::Nothing(Self(session.again())))
+            }
+            Branch::Second(ready) => {
+                let (ready, session) = ready.recv::<Ready, _>().await?;
+                if ready.bytes == 0 || ready.bytes > MAX_PROOF_BYTES {
+                    let detail = format!("a proof of {} bytes, where 1 to {MAX_PROOF_BYTES} are allowed", ready.bytes);
+                    return Err(session.broken("awaiting Ready", "SW-PROOF-005", detail));
+                }
+                Ok(Next::Ready(ready, Offered { session: session.enter(), ready }))
+            }
+        }
+    }
+
+    /// Ends the session in good order.
+    ///
+    /// # Errors
+    /// If the session is lost first.
+    pub async fn close(self) -> Result<(), SessionError> {
+        self.0.choose(Bye {}).await?.close().await
+    }
+}
+
+impl Offered {
+    /// Fetches the proof. Its bytes have the promised length and hash; whether they prove anything isn't known yet.
+    ///
+    /// # Errors
+    /// If the session fails, or the bytes aren't those promised.
+    pub async fn fetch(self) -> Result<(Vec<u8>, Self), SessionError> {
+        let Self { session, ready } = self;
+        let mut pipeline = session.pipeline::<DEPTH>();
+        let pieces = ready.bytes.div_ceil(PIECE_BYTES);
+        // Grows with what arrives, not with what is promised.
+        let mut proof = Vec::new();
+        let mut asked = 0;
+        for due in 0..pieces {
+            while asked < pieces && pipeline.has_room() {
+                pipeline.request(Pull { index: asked }).await?;
+                asked += 1;
+            }
+            let Piece { index, body } = pipeline.response().await?;
+            let length = PIECE_BYTES.min(ready.bytes - due * PIECE_BYTES);
+            if index != due || body.len() != length as usize {
+                let detail = format!("piece {index} of {} bytes, where piece {due} of {length} was due", body.len());
+                return Err(pipeline.broken("SW-PROOF-006", detail));
+            }
+            proof.extend_from_slice(&body);
+        }
+        if Hash::of(&proof) != ready.proof {
+            return Err(pipeline.broken("SW-PROOF-007", "the proof's bytes don't have the promised hash"));
+        }
+        Ok((proof, Self { session: pipeline.pause()?, ready }))
+    }
+
+    /// Says that the output is settled, after that is durable.
+    ///
+    /// # Errors
+    /// If the session fails: the proof is then offered again.
+    pub async fn settled(self, identity: &Identity, settled_at: Timestamp) -> Result<(Receipt, Client), SessionError> {
+        let Ready { shard, segment, proof, .. } = self.ready;
+        let receipt = Signed::by(identity, Settlement { shard, segment, proof, settled_at });
+        let session = self.session.choose(receipt.clone()).await?;
+        Ok((receipt, Client(session.outer().again())))
+    }
+
+    /// Says that the proof fails a check.
+    ///
+    /// # Errors
+    /// If the session fails: the proof is then offered again.
+    pub async fn dispute(
+        self,
+        identity: &Identity,
+        cause: impl Into<Cause>,
+    ) -> Result<(Dispute, Client), SessionError> {
+        let Ready { shard, segment, proof, .. } = self.ready;
+        let dispute = Signed::by(identity, Objection { shard, segment, proof, cause: cause.into() });
+        let session = self.session.choose(dispute.clone()).await?;
+        Ok((dispute, Client(session.outer().again())))
+    }
+
+    /// Says that the proof isn't wanted.
+    ///
+    /// # Errors
+    /// If the session fails.
+    pub async fn skip(self, cause: impl Into<Cause>) -> Result<Client, SessionError> {
+        let skip = Skip { shard: self.ready.shard, cause: cause.into() };
+        Ok(Client(self.session.choose(skip).await?.outer().again()))
+    }
+}

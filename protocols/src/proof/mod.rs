@@ -1,0 +1,50 @@
+//! proof: a settler fetches a proof from a prover, and answers with a signed receipt or a signed dispute.
+//!
+//! The settler drives. It asks; the prover answers nothing (after at most [`HOLD`](crate::pace::HOLD)) or that a proof is
+//! ready, by hash and size. The settler pulls its pieces, [`DEPTH`] at a time, checks the hash of the whole, verifies it (not here:
+//! that takes no network), applies it, and signs a receipt. If a check fails it signs a dispute that names the proof by hash: prover
+//! and settler both hold the evidence. It may also skip a proof, or send the receipt at once for a proof that it has settled before.
+//! The prover offers a proof until it has a receipt, a dispute or a skip.
+//!
+//! What the client half refuses: a proof longer than [`MAX_PROOF_BYTES`], a piece that isn't the next or isn't as long as it must
+//! be, bytes whose hash isn't the promised one. What the server half refuses: a piece that doesn't exist, a receipt or dispute of another
+//! proof, or one that the settler didn't sign.
+
+mod client;
+mod messages;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use client::{Client, Next, Offered};
+pub use messages::{
+    Ask, Bye, Dispute, MAX_PROOF_BYTES, Nothing, Objection, PIECE_BYTES, Piece, Pull, Ready, Receipt, Settlement, Skip,
+};
+pub use server::{Handler, Held, Verdict, serve};
+
+use shardwire_transport::{
+    Protocol,
+    algebra::{Choose, Eps, HasDual, Offer, Rec, Recv, S, Send, Var, Z},
+};
+
+/// Most pulls without an answer: 2 MiB in flight, more than a proof of today has.
+pub const DEPTH: usize = 8;
+
+/// The protocol: the settler is the initiator.
+#[derive(Debug)]
+pub enum Proof {}
+
+/// The settler's turn.
+type Turn = Choose<Send<Ask, Offer<Recv<Nothing, Var<Z>>, Recv<Ready, Rec<Fetching>>>>, Send<Bye, Eps>>;
+/// With a proof on offer.
+type Fetching = Choose<
+    Send<Pull, Recv<Piece, Var<Z>>>,
+    Choose<Send<Receipt, Var<S<Z>>>, Choose<Send<Dispute, Var<S<Z>>>, Send<Skip, Var<S<Z>>>>>,
+>;
+
+impl Protocol for Proof {
+    const NAME: &'static str = "proof";
+    const VERSION: u16 = 1;
+    type Initiator = Rec<Turn>;
+    type Responder = <Self::Initiator as HasDual>::Dual;
+}

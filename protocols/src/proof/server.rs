@@ -1,0 +1,132 @@
+//! The prover's half.
+
+use super::{Ask, Bye, Dispute, Fetching, Nothing, PIECE_BYTES, Piece, Proof, Pull, Ready, Receipt, Skip, Turn};
+use crate::{Cause, Failure, ServeError, pace};
+use shardwire_model::{Hash, PeerId, ShardId};
+use shardwire_transport::{Bytes, Protocol, Session, algebra::HasDual, offer};
+use std::future::Future;
+
+/// What a settler made of a proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its output is settled. Signed by the settler: keep it.
+    Settled(Receipt),
+    /// A check failed. Signed by the settler: keep it with the proof.
+    Disputed(Dispute),
+    /// It isn't wanted.
+    Skipped {
+        /// The shard.
+        shard: ShardId,
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// A proof that a prover has for a settler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The shard that it settles.
+    pub shard: ShardId,
+    /// Which slice of the shard's run.
+    pub segment: u32,
+    /// The job that it proves.
+    pub job: Hash,
+    /// Its hash.
+    pub proof: Hash,
+    /// Its bytes, at most [`MAX_PROOF_BYTES`](super::MAX_PROOF_BYTES).
+    pub bytes: Bytes,
+}
+
+/// The prover's side: proofs, and what settlers made of them.
+pub trait Handler: Sync {
+    /// Waits until there is a proof for this settler without a verdict. May be dropped while it waits.
+    fn next(&self, settler: PeerId) -> impl Future<Output = Result<Held, Failure>> + Send;
+
+    /// Makes the settler's verdict durable: the proof isn't offered to it again.
+    fn verdict(
+        &self,
+        settler: PeerId,
+        proof: Hash,
+        verdict: Verdict,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+type There<P> = <P as HasDual>::Dual;
+type Outer = (There<Turn>, ());
+type Inner = (There<Fetching>, Outer);
+
+/// Serves a settler until it says goodbye.
+///
+/// # Errors
+/// If the session fails, the settler breaks a rule, or the handler can't go on.
+pub async fn serve<H: Handler>(
+    session: Session<<Proof as Protocol>::Responder>,
+    handler: &H,
+) -> Result<(), ServeError> {
+    let mut session: Session<There<Turn>, Outer> = session.enter();
+    loop {
+        session = offer!(session => {
+            Ask(Ask {}), answer => match pace::hold(handler.next(answer.peer())).await.transpose()? {
+                None => answer.choose(Nothing {}).await?.again(),
+                Some(held) => {
+                    // A proof over its bound is refused by the settler, not cut here.
+                    let bytes = u32::try_from(held.bytes.len()).unwrap_or(u32::MAX);
+                    let Held { shard, segment, job, proof, .. } = held;
+                    let session = answer.choose(Ready { shard, segment, job, proof, bytes }).await?;
+                    deliver(session.enter(), handler, &held).await?
+                }
+            },
+            Bye(_), end => return Ok(end.close().await?),
+        });
+    }
+}
+
+async fn deliver<H: Handler>(
+    mut session: Session<There<Fetching>, Inner>,
+    handler: &H,
+    held: &Held,
+) -> Result<Session<There<Turn>, Outer>, ServeError> {
+    let settler = session.peer();
+    let (next, verdict) = loop {
+        session = offer!(session => {
+            Pull(Pull { index }), answer => match piece(&held.bytes, index) {
+                Some(body) => answer.send(Piece { index, body }).await?.again(),
+                None => {
+                    let detail = format!("piece {index} of a proof of {} bytes", held.bytes.len());
+                    return Err(answer.broken("awaiting Pull", "SW-PROOF-001", detail).into());
+                }
+            },
+            Receipt(receipt), next => {
+                let about = receipt.verify(&settler).map(|it| (it.shard, it.segment, it.proof));
+                if about != Ok((held.shard, held.segment, held.proof)) {
+                    let detail = about.err().map_or("it is for another proof".into(), |forged| forged.to_string());
+                    return Err(next.broken("awaiting Receipt", "SW-PROOF-002", detail).into());
+                }
+                break (next.outer().again(), Verdict::Settled(receipt));
+            },
+            Dispute(dispute), next => {
+                let about = dispute.verify(&settler).map(|it| (it.shard, it.segment, it.proof));
+                if about != Ok((held.shard, held.segment, held.proof)) {
+                    let detail = about.err().map_or("it is of another proof".into(), |forged| forged.to_string());
+                    return Err(next.broken("awaiting Dispute", "SW-PROOF-003", detail).into());
+                }
+                break (next.outer().again(), Verdict::Disputed(dispute));
+            },
+            Skip(Skip { shard, cause }), next => {
+                if shard != held.shard {
+                    return Err(next.broken("awaiting Skip", "SW-PROOF-004", "it skips another shard").into());
+                }
+                break (next.outer().again(), Verdict::Skipped { shard, cause });
+            },
+        });
+    };
+    handler.verdict(settler, held.proof, verdict).await?;
+    Ok(next)
+}
+
+/// The bytes of a piece, uncopied; none if there is no such piece.
+fn piece(proof: &Bytes, index: u32) -> Option<Bytes> {
+    let begin = usize::try_from(u64::from(index) * u64::from(PIECE_BYTES)).ok()?;
+    let end = proof.len().min(begin.saturating_add(PIECE_BYTES as usize));
+    (begin < end).then(|| proof.slice(begin..end))
+}

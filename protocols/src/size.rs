@@ -1,0 +1,43 @@
+//! How many bytes postcard needs at most: the building blocks from which each message's limit is computed.
+//!
+//! Limits are derived from the model's bounds instead of being typed in, so that a limit is never smaller than a legal
+//! message; `tests` in each protocol encode the largest legal value of each message to prove it.
+
+use shardwire_model::{MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES};
+
+/// A tag of an enum or an option, a bool.
+pub(crate) const TAG: u32 = 1;
+/// A varint of 16 bits.
+pub(crate) const U16: u32 = 3;
+/// A varint of 32 bits.
+pub(crate) const U32: u32 = 5;
+/// A varint of 64 bits; a timestamp.
+pub(crate) const U64: u32 = 10;
+/// A felt and every identity made of one.
+pub(crate) const FELT: u32 = 32;
+/// A content hash.
+pub(crate) const HASH: u32 = 32;
+/// A peer's id.
+pub(crate) const PEER: u32 = 32;
+/// An ed25519 signature.
+pub(crate) const SIGNATURE: u32 = 64;
+
+/// A list of at most `max` elements of at most `each` bytes. Our bounds are far below what a `u32` holds.
+#[allow(clippy::cast_possible_truncation)]
+pub(crate) const fn list(max: usize, each: u32) -> u32 {
+    U32 + max as u32 * each
+}
+
+/// A text of at most `max` bytes.
+pub(crate) const fn text(max: usize) -> u32 {
+    list(max, 1)
+}
+
+/// A [`ShardStart`](shardwire_model::ShardStart): shard, operator, contracts, accounts, end event, entries
+/// (kind, contract, key, guard).
+pub(crate) const SHARD_START: u32 =
+    FELT + PEER + list(MAX_CONTRACTS, FELT) + list(MAX_ACCOUNTS, FELT) + 2 * FELT + list(MAX_ENTRIES, TAG + 3 * FELT);
+/// The value of each entry of the settlement list.
+pub(crate) const VALUES: u32 = list(MAX_ENTRIES, FELT);
+/// A [`Cause`](crate::Cause).
+pub(crate) const CAUSE: u32 = text(crate::cause::MAX_CODE) + text(crate::cause::MAX_REASON);

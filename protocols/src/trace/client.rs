@@ -1,0 +1,174 @@
+//! The prover's half, but for [fetching](super::Fetch).
+
+use super::{
+    Abandon, Answered, Begun, Bye, Claim, Considered, Decline, Fetch, Finish, Finished, Idle, JobOffer, Lease, Leased,
+    Nothing, Progress, Progressed, ProverStage, Ready, Refused, Trace,
+};
+use crate::Cause;
+use shardwire_model::{Hash, PeerId};
+use shardwire_transport::{Branch, Protocol, Session, SessionError};
+
+pub(super) type Outer = (Idle, ());
+
+/// A prover without a job.
+#[derive(Debug)]
+pub struct Client {
+    session: Session<Idle, Outer>,
+    me: PeerId,
+}
+
+/// The operator's answer, and how to go on.
+#[derive(Debug)]
+#[must_use = "the session goes on in it"]
+pub enum Next {
+    /// No job for now: ask again.
+    Nothing(Client),
+    /// A job. Its content is consistent and has the name it says.
+    Offered(Box<JobOffer>, Offered),
+}
+
+/// An offer that isn't answered yet.
+#[derive(Debug)]
+#[must_use = "an offer is claimed or declined"]
+pub struct Offered {
+    session: Session<Considered, Outer>,
+    me: PeerId,
+    job: Hash,
+}
+
+/// What became of a claim, and how to go on.
+#[derive(Debug)]
+#[must_use = "the session goes on in it"]
+pub enum Claimed {
+    /// The job is this prover's, by the lease: fetch its witness.
+    Leased(Lease, Box<Fetch>),
+    /// It isn't.
+    Refused(Cause, Client),
+}
+
+/// A prover with a lease that isn't fetching.
+#[derive(Debug)]
+#[must_use = "a job is finished or abandoned"]
+pub struct Working {
+    session: Session<Leased, (Leased, Outer)>,
+    epoch: u64,
+}
+
+impl Client {
+    /// Begins; `me` is this prover.
+    pub fn new(session: Session<<Trace as Protocol>::Initiator>, me: PeerId) -> Self {
+        Self { session: session.enter(), me }
+    }
+
+    /// Asks for a job, rather one of those begun (at most [`MAX_RESUMED`](super::MAX_RESUMED)). Waits up to
+    /// [`HOLD`](crate::pace::HOLD) for one.
+    ///
+    /// # Errors
+    /// If the session fails, or the offer contradicts itself.
+    pub async fn ready(self, begun: &[Begun]) -> Result<Next, SessionError> {
+        let me = self.me;
+        let session: Session<Answered, Outer> = self.session.choose(Ready { resume: begun.to_vec() }).await?;
+        match session.offer().await? {
+            Branch::First(nothing) => {
+                let (Nothing {}, session) = nothing.recv().await?;
+                Ok(Next::Nothing(Self { session: session.again(), me }))
+            }
+            Branch::Second(offered) => {
+                let (offer, session) = offered.recv::<JobOffer, _>().await?;
+                match offer.validate() {
+                    Ok(()) => {
+                        let job = offer.job;
+                        Ok(Next::Offered(Box::new(offer), Offered { session, me, job }))
+                    }
+                    Err(error) => Err(session.broken("awaiting JobOffer", error.rule(), error.to_string())),
+                }
+            }
+        }
+    }
+
+    /// Ends the session in good order.
+    ///
+    /// # Errors
+    /// If the session is lost first.
+    pub async fn close(self) -> Result<(), SessionError> {
+        self.session.choose(Bye {}).await?.close().await
+    }
+}
+
+impl Offered {
+    /// Claims the job.
+    ///
+    /// # Errors
+    /// If the session fails, or the lease isn't for this job and prover or not signed by the operator.
+    pub async fn claim(self) -> Result<Claimed, SessionError> {
+        let Self { session, me, job } = self;
+        match session.choose(Claim { job }).await?.offer().await? {
+            Branch::First(refused) => {
+                let (Refused { cause }, session) = refused.recv().await?;
+                Ok(Claimed::Refused(cause, Client { session: session.again(), me }))
+            }
+            Branch::Second(leased) => {
+                let (lease, session) = leased.recv::<Lease, _>().await?;
+                let detail = match lease.verify(&session.peer()) {
+                    Err(forged) => Some(forged.to_string()),
+                    Ok(terms) if terms.job != job || terms.prover != me => {
+                        Some("it leases another job, or to another prover".into())
+                    }
+                    Ok(_) => None,
+                };
+                if let Some(detail) = detail {
+                    return Err(session.broken("awaiting Lease", "SW-TRACE-002", detail));
+                }
+                let fetch = Fetch::new(session.enter(), lease.statement.epoch);
+                Ok(Claimed::Leased(lease, Box::new(fetch)))
+            }
+        }
+    }
+
+    /// Declines the job.
+    ///
+    /// # Errors
+    /// If the session fails.
+    pub async fn decline(self, cause: impl Into<Cause>) -> Result<Client, SessionError> {
+        let decline = Decline { job: self.job, cause: cause.into() };
+        Ok(Client { session: self.session.choose(decline).await?.again(), me: self.me })
+    }
+}
+
+impl Working {
+    pub(super) fn new(session: Session<Leased, (Leased, Outer)>, epoch: u64) -> Self {
+        Self { session, epoch }
+    }
+
+    /// Says how far this prover is, which renews the lease. To be called every
+    /// [`REPORT_EVERY`](super::REPORT_EVERY). If the lease is lost, the only sensible next step is to abandon the job (or to finish it,
+    /// if the proof is nearly there: the settler takes the first).
+    ///
+    /// # Errors
+    /// If the session fails.
+    pub async fn report(self, stage: ProverStage, done: u64, of: u64) -> Result<(Progressed, Self), SessionError> {
+        let Self { session, epoch } = self;
+        let (progressed, session) = session.choose(Progress { epoch, stage, done, of }).await?.recv().await?;
+        Ok((progressed, Self { session: session.again(), epoch }))
+    }
+
+    /// Says that there is a proof, which this prover has made durable. Ends the session.
+    ///
+    /// # Errors
+    /// If the session fails: the operator may then lease the job again.
+    pub async fn finish(self, proof: Hash) -> Result<Finished, SessionError> {
+        let finish = Finish { epoch: self.epoch, proof };
+        let (finished, end) = self.session.choose(finish).await?.recv().await?;
+        end.close().await?;
+        Ok(finished)
+    }
+
+    /// Gives the job up. Ends the session.
+    ///
+    /// # Errors
+    /// If the session fails.
+    pub async fn abandon(self, cause: impl Into<Cause>) -> Result<(), SessionError> {
+        let abandon = Abandon { epoch: self.epoch, cause: cause.into() };
+        self.session.choose(abandon).await?.close().await
+    }
+}

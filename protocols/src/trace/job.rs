@@ -1,0 +1,85 @@
+//! The name of a job.
+
+use super::messages::JobOffer;
+use shardwire_model::{Coded, Felt, Hash, StartError, state_commitment};
+
+/// The name of a job: the program, what the shard was started with, the state before, and which slice of the run it is. Whoever has these
+/// computes the same name, so a job that was begun with one operator or before a restart is recognised.
+#[must_use]
+pub fn job_id(program: Felt, start_commitment: Felt, before: Felt, segment: u32) -> Hash {
+    let parts = [program, start_commitment, before].map(|felt| felt.to_bytes_be());
+    let [program, start, before] = &parts;
+    Hash::of_parts("shardwire job 1", &[program, start, before, &segment.to_le_bytes()])
+}
+
+/// An offer that contradicts itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JobError {
+    /// Its start data can't be.
+    #[error("the start data contradicts itself: {0}")]
+    Start(#[from] StartError),
+    /// It names another shard than its start data.
+    #[error("the offer names another shard than its start data")]
+    Shard,
+    /// Another number of values than entries.
+    #[error("{values} values for {entries} entries")]
+    Values {
+        /// Values given.
+        values: usize,
+        /// Entries in the settlement list.
+        entries: usize,
+    },
+    /// The name isn't that of the content.
+    #[error("the job's name is not that of its content")]
+    Name,
+}
+
+impl JobError {
+    /// Its code, as the rule that an operator broke by such an offer.
+    pub(super) fn rule(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "SW-TRACE-010",
+            Self::Shard => "SW-TRACE-011",
+            Self::Values { .. } => "SW-TRACE-012",
+            Self::Name => "SW-TRACE-013",
+        }
+    }
+}
+
+impl Coded for JobError {
+    fn code(&self) -> &'static str {
+        self.rule()
+    }
+
+    fn next_step(&self) -> String {
+        "Don't prove it; report it to whoever runs the operator.".into()
+    }
+}
+
+impl JobOffer {
+    /// The commitment of the state before.
+    #[must_use]
+    pub fn before(&self) -> Felt {
+        state_commitment(self.start.commitment(), &self.values)
+    }
+
+    /// Whether the offer is consistent and its name is that of its content.
+    ///
+    /// # Errors
+    /// The first contradiction.
+    pub fn validate(&self) -> Result<(), JobError> {
+        self.start.validate()?;
+        if self.start.shard != self.shard {
+            return Err(JobError::Shard);
+        }
+        if self.values.len() != self.start.entries.len() {
+            return Err(JobError::Values { values: self.values.len(), entries: self.start.entries.len() });
+        }
+        let start_commitment = self.start.commitment();
+        let before = state_commitment(start_commitment, &self.values);
+        if job_id(self.program, start_commitment, before, self.segment) != self.job {
+            return Err(JobError::Name);
+        }
+        Ok(())
+    }
+}

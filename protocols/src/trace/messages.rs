@@ -1,0 +1,306 @@
+//! What prover and operator say about a job, and the pieces of its witness.
+
+use crate::{
+    Cause, bounded, pace,
+    signed::{Signed, Statement},
+    size,
+};
+use serde::{Deserialize, Serialize};
+use shardwire_model::{Felt, HEADER_FELTS, Hash, MAX_ENTRIES, PeerId, ShardId, ShardStart, Timestamp, felt};
+use shardwire_transport::{
+    Bytes, Message, message,
+    message::{Body, DecodeError, EncodeError, Head},
+};
+use std::time::Duration;
+
+/// Most jobs that a prover resumes with one operator.
+pub const MAX_RESUMED: usize = 64;
+/// Longest chunk before compression: what a witness chunk of 16,384 steps may have (it usually has a sixth of that).
+pub const MAX_CHUNK_RAW: u32 = 4 << 20;
+/// Longest chunk on the wire: even one that lz4 can't compress at all (it then adds a byte for each 255, and 16) fits.
+pub const MAX_CHUNK_WIRE: u32 = MAX_CHUNK_RAW + MAX_CHUNK_RAW / 255 + 16;
+/// Most chunks of one job: eight times what a witness of one proof may have; their hashes make 256 KiB.
+pub const MAX_CHUNKS: usize = 1 << 13;
+/// Felts of a shard program's output at most.
+pub const MAX_OUTPUT: usize = HEADER_FELTS + 3 * MAX_ENTRIES;
+
+/// A job that the prover has begun before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// The job.
+    pub job: Hash,
+    /// How many of its chunks the prover has.
+    pub have: u32,
+}
+
+/// The prover has time for a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// Jobs that it would rather go on with.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_RESUMED>")]
+    pub resume: Vec<Begun>,
+}
+
+/// No job for now: ask again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nothing {}
+
+/// A job. Its run may still be going on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobOffer {
+    /// The job's name: [`job_id`](super::job_id) of what follows.
+    pub job: Hash,
+    /// The shard.
+    pub shard: ShardId,
+    /// Which slice of its run, from 0.
+    pub segment: u32,
+    /// The World's start data.
+    pub start: ShardStart,
+    /// The state before.
+    #[serde(serialize_with = "bounded::serialize_felts", deserialize_with = "bounded::felts::<_, MAX_ENTRIES>")]
+    pub values: Vec<Felt>,
+    /// The hash of the program that runs.
+    #[serde(with = "felt::wire")]
+    pub program: Felt,
+}
+
+/// The prover takes the job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The job.
+    pub job: Hash,
+}
+
+/// The prover doesn't take the job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decline {
+    /// The job.
+    pub job: Hash,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// What the operator signs: this prover alone works on the job until then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseTerms {
+    /// The job.
+    pub job: Hash,
+    /// The fencing epoch: each lease of a job has a higher one than those before, and ends them.
+    pub epoch: u64,
+    /// When it ends unless it is renewed. Every pull and every progress renews it.
+    pub expires: Timestamp,
+    /// The prover.
+    pub prover: PeerId,
+}
+
+impl Statement for LeaseTerms {
+    const CONTEXT: &'static str = "shardwire trace lease 1";
+}
+
+/// The lease of a job, signed by the operator.
+pub type Lease = Signed<LeaseTerms>;
+
+/// The operator doesn't lease the job after all (another prover was faster).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Why.
+    pub cause: Cause,
+}
+
+/// The prover wants a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pull {
+    /// The lease's epoch.
+    pub epoch: u64,
+    /// Which chunk, from 0.
+    pub index: u32,
+}
+
+/// The answer to a [`Pull`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// The chunk.
+    Chunk(Chunk),
+    /// It doesn't exist yet: pull it again.
+    Pending {
+        /// Which.
+        index: u32,
+    },
+    /// There is no such chunk and there won't be: the run has ended.
+    End(Ending),
+    /// The lease is no longer this prover's.
+    Lost {
+        /// The epoch that is valid now.
+        epoch: u64,
+    },
+}
+
+/// A chunk of a witness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Which.
+    pub index: u32,
+    /// The hash of what `body` holds, uncompressed.
+    pub hash: Hash,
+    /// How many bytes that is.
+    pub raw_bytes: u32,
+    /// The chunk, an lz4 block.
+    pub body: Bytes,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// The hash of each chunk, in order.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_CHUNKS>")]
+    pub manifest: Vec<Hash>,
+    /// Steps of the run.
+    pub steps: u64,
+    /// What the program put out.
+    #[serde(serialize_with = "bounded::serialize_felts", deserialize_with = "bounded::felts::<_, MAX_OUTPUT>")]
+    pub output: Vec<Felt>,
+}
+
+/// How a piece begins; a chunk's body or the ending follows.
+#[derive(Serialize, Deserialize)]
+enum PieceHead {
+    Chunk { index: u32, hash: Hash, raw_bytes: u32 },
+    Pending { index: u32 },
+    End,
+    Lost { epoch: u64 },
+}
+
+const CHUNK: u32 = size::TAG + size::U32 + size::HASH + size::U32 + MAX_CHUNK_WIRE;
+const ENDING: u32 = size::TAG + size::list(MAX_CHUNKS, size::HASH) + size::U64 + size::list(MAX_OUTPUT, size::FELT);
+const _: () = assert!(ENDING <= CHUNK, "a chunk is the longest piece");
+
+impl Message for Piece {
+    const NAME: &'static str = "Piece";
+    const MAX_BYTES: u32 = CHUNK;
+    const DEADLINE: Duration = pace::BULK;
+
+    fn encode(&self, head: &mut Head<'_>) -> Result<Bytes, EncodeError> {
+        match self {
+            Self::Chunk(Chunk { index, hash, raw_bytes, body }) => {
+                head.postcard(&PieceHead::Chunk { index: *index, hash: *hash, raw_bytes: *raw_bytes })?;
+                return Ok(body.clone());
+            }
+            Self::Pending { index } => head.postcard(&PieceHead::Pending { index: *index })?,
+            Self::End(ending) => {
+                head.postcard(&PieceHead::End)?;
+                head.postcard(ending)?;
+            }
+            Self::Lost { epoch } => head.postcard(&PieceHead::Lost { epoch: *epoch })?,
+        }
+        Ok(Bytes::new())
+    }
+
+    fn decode(mut body: Body) -> Result<Self, DecodeError> {
+        let piece = match body.take_head()? {
+            PieceHead::Chunk { index, hash, raw_bytes } => {
+                if raw_bytes > MAX_CHUNK_RAW || body.len() > MAX_CHUNK_WIRE as usize {
+                    return Err(DecodeError::new("a chunk longer than its bound"));
+                }
+                return Ok(Self::Chunk(Chunk { index, hash, raw_bytes, body: body.into_bytes() }));
+            }
+            PieceHead::Pending { index } => Self::Pending { index },
+            PieceHead::End => return body.postcard().map(Self::End),
+            PieceHead::Lost { epoch } => Self::Lost { epoch },
+        };
+        if body.is_empty() { Ok(piece) } else { Err(DecodeError::new("bytes after the message")) }
+    }
+}
+
+/// Where the prover is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProverStage {
+    /// Fetching chunks.
+    Fetching,
+    /// Assembling the witness.
+    Assembling,
+    /// Proving.
+    Proving,
+    /// Done.
+    Proven,
+}
+
+/// The prover is at work: renews the lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The lease's epoch.
+    pub epoch: u64,
+    /// Where it is.
+    pub stage: ProverStage,
+    /// How much of it is done, in a unit that fits the stage.
+    pub done: u64,
+    /// How much there is; 0 if that isn't known.
+    pub of: u64,
+}
+
+/// The answer to a [`Progress`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Progressed {
+    /// The lease goes on.
+    Renewed {
+        /// Until then.
+        expires: Timestamp,
+    },
+    /// The lease is no longer this prover's.
+    Lost {
+        /// The epoch that is valid now.
+        epoch: u64,
+    },
+}
+
+/// The prover has a proof, and keeps it for the settler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finish {
+    /// The lease's epoch.
+    pub epoch: u64,
+    /// The hash of the proof's bytes.
+    pub proof: Hash,
+}
+
+/// The answer to a [`Finish`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Finished {
+    /// The operator won't lease the job again.
+    Acknowledged,
+    /// The lease is no longer this prover's. The proof is as good as any: the settler takes the first.
+    Lost {
+        /// The epoch that is valid now.
+        epoch: u64,
+    },
+}
+
+/// The prover gives the job up: the operator may lease it again at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abandon {
+    /// The lease's epoch.
+    pub epoch: u64,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// The prover has no time for further jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bye {}
+
+const OFFER: u32 = size::HASH + size::FELT + size::U32 + size::SHARD_START + size::VALUES + size::FELT;
+const LEASE_TERMS: u32 = size::HASH + 2 * size::U64 + size::PEER;
+
+message!(Ready, max_bytes = size::list(MAX_RESUMED, size::HASH + size::U32), deadline = pace::NEXT);
+message!(Nothing, max_bytes = 0, deadline = pace::ANSWER);
+message!(JobOffer, max_bytes = OFFER, deadline = pace::ANSWER);
+message!(Claim, max_bytes = size::HASH, deadline = pace::NEXT);
+message!(Decline, max_bytes = size::HASH + size::CAUSE, deadline = pace::NEXT);
+message!(Lease, max_bytes = LEASE_TERMS + size::SIGNATURE, deadline = pace::ANSWER);
+message!(Refused, max_bytes = size::CAUSE, deadline = pace::ANSWER);
+message!(Pull, max_bytes = size::U64 + size::U32, deadline = super::LEASE);
+message!(Progress, max_bytes = 3 * size::U64 + size::TAG, deadline = super::LEASE);
+message!(Progressed, max_bytes = size::TAG + size::U64, deadline = pace::ANSWER);
+message!(Finish, max_bytes = size::U64 + size::HASH, deadline = super::LEASE);
+message!(Finished, max_bytes = size::TAG + size::U64, deadline = pace::ANSWER);
+message!(Abandon, max_bytes = size::U64 + size::CAUSE, deadline = super::LEASE);
+message!(Bye, max_bytes = 0, deadline = pace::NEXT);
