@@ -1,0 +1,96 @@
+//! Whether a verified output is the one that a shard's start asks for.
+//!
+//! [`verify`](crate::verify) says that the program put this out; here it is compared with the shard: its name, the slice of its run, the
+//! commitment of the state before (which covers the whole start: whitelists, end event, settlement list and values), and that exactly
+//! the settlement list was settled. Applying the updates, once, is the ledger's business.
+
+use shardwire_model::{Coded, Felt, Output, ShardId, ShardStart};
+
+/// What a settler knows of the shard before it sees any output.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// What the World fixed when the shard started.
+    pub start: &'a ShardStart,
+    /// Which slice of the run is next.
+    pub segment: u32,
+    /// The commitment of the state that it begins from.
+    pub before: Felt,
+}
+
+/// An output of something else than what was started.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OutputMismatch {
+    /// Of another shard.
+    #[error("the output is of shard {actual}, not of {expected}")]
+    Shard {
+        /// The shard in question.
+        expected: ShardId,
+        /// The shard in the output.
+        actual: ShardId,
+    },
+    /// Of another slice of the run.
+    #[error("the output is of segment {actual}, and segment {expected} is next")]
+    Segment {
+        /// The next one.
+        expected: u32,
+        /// The one in the output.
+        actual: u32,
+    },
+    /// Begun from another state or other start data.
+    #[error("the run began from state {actual:#x}, not from {expected:#x}")]
+    Before {
+        /// The state to begin from.
+        expected: Felt,
+        /// The state in the output.
+        actual: Felt,
+    },
+    /// Updates of something else than the settlement list.
+    #[error("update {index} is not of that entry of the settlement list")]
+    Update {
+        /// The first that differs, or is missing, or is too much.
+        index: usize,
+    },
+}
+
+impl Coded for OutputMismatch {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Shard { .. } => "SW-SETTLE-001",
+            Self::Segment { .. } => "SW-SETTLE-002",
+            Self::Before { .. } => "SW-SETTLE-003",
+            Self::Update { .. } => "SW-SETTLE-004",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Segment { .. } => {
+                "Ask for the proof of the next segment; one that was settled needs no second.".into()
+            }
+            _ => "Nothing was applied. Refuse the proof and ask its prover for one of this shard's run.".into(),
+        }
+    }
+}
+
+/// Compares a verified output with the shard that was started.
+///
+/// # Errors
+/// If it is of another shard, segment or state, or settles anything but the settlement list, entry by entry.
+pub fn check_output(output: &Output, expected: &Expected<'_>) -> Result<(), OutputMismatch> {
+    let start = expected.start;
+    if output.shard != start.shard {
+        return Err(OutputMismatch::Shard { expected: start.shard, actual: output.shard });
+    }
+    if output.segment != expected.segment {
+        return Err(OutputMismatch::Segment { expected: expected.segment, actual: output.segment });
+    }
+    if output.before != expected.before {
+        return Err(OutputMismatch::Before { expected: expected.before, actual: output.before });
+    }
+    let same = |(entry, update): (&shardwire_model::Entry, &shardwire_model::Update)| {
+        entry.kind == update.kind && entry.key == update.key
+    };
+    let longest = start.entries.len().max(output.updates.len());
+    let agreeing = start.entries.iter().zip(&output.updates).take_while(|pair| same(*pair)).count();
+    if agreeing < longest { Err(OutputMismatch::Update { index: agreeing }) } else { Ok(()) }
+}

@@ -1,0 +1,196 @@
+//! Decides whether bytes prove a run of one given program, and what that run put out.
+//!
+//! ```no_run
+//! # use shardwire_proving::verify::Verifier;
+//! # fn example(program: &[shardwire_model::Felt], bytes: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+//! let verifier = Verifier::new(program)?;
+//! let output = verifier.verify(bytes)?;
+//! # Ok(()) }
+//! ```
+//!
+//! A verification takes about 15 ms and 15 MB and never waits: keep it off the async threads (`spawn_blocking`).
+//!
+//! # What is refused
+//!
+//! `verify_cairo` of cairo-air 1.3.0 checks a STARK against a claim that the proof itself brings. **Alone it decides nothing
+//! that settlement could rely on.** From its source, what it takes from the proof or doesn't look at, and what is pinned here:
+//!
+//! | left open by `verify_cairo` | consequence | here |
+//! |---|---|---|
+//! | the commitment scheme's parameters are the proof's | a proof of 13 bits passes | compared with [`PCS_CONFIG`], all fields |
+//! | preprocessed trace: variant and root are the proof's | any lookup table, so any computation | both pinned ([`PREPROCESSED_ROOT`]) |
+//! | `lookup_sum` adds `memory_id_to_big.claimed_sum`, which no constraint and no transcript binds | **any** false statement passes: set it so that the sum is zero | must be the sum of `big_claimed_sums`, which are bound |
+//! | `lookup_sum` adds the claimed sums of components that the claim doesn't have | the same | a component has a claim and an interaction claim, or neither |
+//! | a builtin's `segment_start` isn't in the transcript, and is compared with the public segment only if that isn't empty | free variables, chosen after the challenges | a builtin has a component exactly if its public segment isn't empty, with the same start |
+//! | the output is taken to lie at the final `ap` | an output that the program never wrote | the output segment must begin there and be as long |
+//! | an output value's bits 252 to 255 enter neither transcript nor memory | the output can be changed in a valid proof | values must be below the Stark prime |
+//! | the program is the proof's, its length too | another program | every felt and the length compared; `initial_ap` follows from it |
+//! | sizes enter shifts and sums in 32 bits (wrapping in release builds) | bounds that don't hold | [`MAX_LOG_ROWS`], at most 16 big memory tables |
+//! | ap may wrap around the field | one address, two meanings | final `ap` below 2^29, at most 2^29 opcode uses |
+//! | field elements and memory ids are decoded without reduction | arithmetic on what isn't a field element; two proofs for one | all must be canonical |
+//! | which builtins are present | arguments shift | all eleven; ecdsa and keccak empty |
+//! | the channel's salt | 2^32 tries for a prover that wants another transcript | zero |
+//! | it panics on bad claims and on a wrong number of commitments | the process ends | caught; commitments counted |
+//!
+//! It does check itself: initial pc 1, final pc 5, `fp` as `ap`, the first six words of the program, relation uses below the field's
+//! characteristic, both proofs of work, the constraints at the out-of-domain point, FRI.
+//!
+//! # Bounds
+//!
+//! Bytes are counted before anything is decoded ([`MAX_PROOF_BYTES`]); decoding allocates no more than they can hold; bytes after the
+//! proof are refused.
+
+mod canonical;
+mod claim;
+mod error;
+mod quiet;
+
+use std::panic::AssertUnwindSafe;
+
+use bincode::Options as _;
+use cairo_air::CairoProofForRustVerifier;
+use cairo_air::utils::{construct_f252, encode_and_hash_memory_section};
+use cairo_air::verifier::verify_cairo;
+use shardwire_model::Felt;
+use stwo::core::fri::FriConfig;
+use stwo::core::pcs::PcsConfig;
+use stwo::core::vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleHasher};
+use stwo_cairo_common::preprocessed_columns::preprocessed_trace::PreProcessedTraceVariant;
+
+pub use claim::{ADDRESS_BOUND, MAX_LOG_ROWS, MAX_OPCODE_USES, MAX_OUTPUT_FELTS};
+pub use error::{ProgramError, VerifyError};
+
+/// Most bytes of a proof. A proof of a million steps has 1.3 MB; each doubling of the run adds about 40 kB.
+pub const MAX_PROOF_BYTES: usize = 4 << 20;
+/// Most felts of a program: some hundred times what a shard program has.
+pub const MAX_PROGRAM_FELTS: usize = 1 << 18;
+/// The only accepted parameters: 26 bits of proof of work and 70 queries at blow-up 2, which is 96 bits.
+pub const PCS_CONFIG: PcsConfig = PcsConfig {
+    pow_bits: 26,
+    fri_config: FriConfig { log_blowup_factor: 1, log_last_layer_degree_bound: 0, n_queries: 70, fold_step: 1 },
+    lifting_log_size: None,
+};
+/// The Blake2s root of the `CanonicalSmall` preprocessed trace at blow-up 2.
+pub const PREPROCESSED_ROOT: [u8; 32] = [
+    0x06, 0x8d, 0x11, 0x66, 0xc9, 0xf9, 0xf0, 0xec, 0x24, 0x76, 0x41, 0xca, 0x39, 0x1e, 0xe8, 0x39, 0x61, 0x70, 0xe6,
+    0x93, 0x43, 0xdf, 0xca, 0xcc, 0x63, 0x2f, 0x96, 0x38, 0x67, 0x0d, 0x2b, 0xec,
+];
+/// Preprocessed trace, main trace, interaction trace, composition.
+const COMMITMENTS: usize = 4;
+/// How a program in proof mode begins: `ap += 11; call rel ..; jmp rel 0`, of which the second word is the number of builtins.
+const BUILTINS: u64 = 11;
+
+type Proof = CairoProofForRustVerifier<Blake2sMerkleHasher>;
+
+/// Verifies proofs of one program.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    program: Vec<Felt>,
+    hash: Felt,
+}
+
+impl Verifier {
+    /// A verifier for the program with this data section (as in the compiled JSON).
+    ///
+    /// # Errors
+    /// If the data can't be a program that was compiled for proving with all eleven builtins.
+    pub fn new(program: &[Felt]) -> Result<Self, ProgramError> {
+        if program.len() > MAX_PROGRAM_FELTS {
+            return Err(ProgramError::TooLong(program.len()));
+        }
+        if program.len() < 6 || program.get(1) != Some(&Felt::from(BUILTINS)) {
+            return Err(ProgramError::Builtins);
+        }
+        Ok(Self { program: program.to_vec(), hash: program_hash(program) })
+    }
+
+    /// The program's hash (Cairo's Blake2s of its data section), which stands for it in messages and records.
+    #[must_use]
+    pub fn program_hash(&self) -> Felt {
+        self.hash
+    }
+
+    /// The run's output, if these bytes prove that the program ran and put it out.
+    ///
+    /// Takes some 15 ms of CPU: call it off the async threads.
+    ///
+    /// # Errors
+    /// If the bytes are no such proof; the error says which check failed.
+    pub fn verify(&self, bytes: &[u8]) -> Result<Vec<Felt>, VerifyError> {
+        let proof = decode(bytes)?;
+        canonical::check(&proof)?;
+        parameters(&proof)?;
+        claim::check_program(&proof.claim, &self.program)?;
+        let output = claim::check_public(&proof.claim)?;
+        claim::check_components(&proof.claim, &proof.interaction_claim)?;
+        match quiet::catch(AssertUnwindSafe(|| verify_cairo::<Blake2sMerkleChannel>(proof))) {
+            Ok(Ok(())) => Ok(output),
+            Ok(Err(error)) => Err(VerifyError::Rejected(error.to_string())),
+            Err(panic) => Err(VerifyError::Panicked(panic)),
+        }
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<Proof, VerifyError> {
+    if bytes.len() > MAX_PROOF_BYTES {
+        return Err(VerifyError::TooLong { bytes: bytes.len() });
+    }
+    bincode::DefaultOptions::new()
+        .with_fixint_encoding()
+        .with_limit(MAX_PROOF_BYTES as u64)
+        .reject_trailing_bytes()
+        .deserialize(bytes)
+        .map_err(|error| VerifyError::Undecodable(error.to_string()))
+}
+
+fn parameters(proof: &Proof) -> Result<(), VerifyError> {
+    let stark = &proof.stark_proof.0;
+    if stark.config != PCS_CONFIG {
+        let bits = u64::from(stark.config.pow_bits).saturating_add(
+            u64::from(stark.config.fri_config.log_blowup_factor)
+                .saturating_mul(stark.config.fri_config.n_queries as u64),
+        );
+        return Err(VerifyError::Parameters { bits });
+    }
+    if proof.channel_salt != 0 {
+        return Err(VerifyError::Claim("the channel's salt is not zero"));
+    }
+    if !matches!(proof.preprocessed_trace_variant, PreProcessedTraceVariant::CanonicalSmall) {
+        return Err(VerifyError::Preprocessed("another variant"));
+    }
+    if stark.commitments.len() != COMMITMENTS {
+        return Err(VerifyError::Claim("not four commitments"));
+    }
+    if stark.commitments.first().map(|root| root.0) != Some(PREPROCESSED_ROOT) {
+        return Err(VerifyError::Preprocessed("another root"));
+    }
+    Ok(())
+}
+
+/// A program's hash: Cairo's Blake2s over its data section, as `cairo_air::utils` computes it.
+#[must_use]
+pub fn program_hash(program: &[Felt]) -> Felt {
+    let section = program.iter().map(|felt| (0, limbs(felt))).collect();
+    let hash = construct_f252(&encode_and_hash_memory_section(&section));
+    Felt::from_bytes_be(&hash.to_bytes_be())
+}
+
+/// A felt as cairo-air has it: eight little-endian words.
+fn limbs(felt: &Felt) -> [u32; 8] {
+    let bytes = felt.to_bytes_le();
+    let (words, _) = bytes.as_chunks::<4>();
+    std::array::from_fn(|i| words.get(i).copied().map_or(0, u32::from_le_bytes))
+}
+
+/// The felt of eight little-endian words, if they are below the prime.
+fn felt(limbs: &[u32; 8]) -> Option<Felt> {
+    let mut bytes = [0; 32];
+    for (chunk, limb) in bytes.chunks_exact_mut(4).zip(limbs) {
+        chunk.copy_from_slice(&limb.to_le_bytes());
+    }
+    bytes.reverse();
+    shardwire_model::felt::from_canonical(&bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! What needs no proof. Proofs are in `tests/proof.rs`.
+
+use super::*;
+
+#[test]
+fn pinned_numbers_are_those_of_the_page() {
+    assert_eq!(PCS_CONFIG.security_bits(), 96);
+    assert_eq!(PCS_CONFIG, PcsConfig { pow_bits: 26, fri_config: FriConfig::new(0, 1, 70, 1), lifting_log_size: None });
+    let root: String = PREPROCESSED_ROOT.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(root, "068d1166c9f9f0ec247641ca391ee8396170e69343dfcacc632f9638670d2bec");
+}
+
+#[test]
+fn words_and_felts_are_one_to_one_below_the_prime() {
+    for value in [Felt::ZERO, Felt::ONE, Felt::MAX, Felt::from(u128::MAX)] {
+        assert_eq!(felt(&limbs(&value)), Some(value));
+    }
+    let prime = [1, 0, 0, 0, 0, 0, 0x11, 0x0800_0000];
+    assert_eq!(felt(&prime), None);
+    assert_eq!(felt(&[u32::MAX; 8]), None);
+}
+
+#[test]
+fn data_that_is_no_provable_program_is_refused() {
+    use shardwire_model::Coded as _;
+    let plain = Verifier::new(&[Felt::ONE; 10]).unwrap_err();
+    assert_eq!(plain.code(), "SW-PROGRAM-002");
+    assert_eq!(plain.to_string(), "the program wasn't compiled in proof mode with all eleven builtins");
+    let long = Verifier::new(&vec![Felt::ONE; MAX_PROGRAM_FELTS + 1]).unwrap_err();
+    assert_eq!(long.code(), "SW-PROGRAM-001");
+    assert_eq!(long.to_string(), "the program has 262145 felts, at most 262144 are allowed");
+    assert!(Verifier::new(&[]).is_err());
+}
+
+#[test]
+fn bytes_that_are_no_proof_are_refused() {
+    let program: Vec<Felt> = [1u64, 11, 3, 4, 5, 6].map(Felt::from).into();
+    let verifier = Verifier::new(&program).unwrap();
+    assert!(matches!(verifier.verify(b""), Err(VerifyError::Undecodable(_))));
+    assert!(matches!(verifier.verify(&[0xff; 5000]), Err(VerifyError::Undecodable(_))));
+    assert_eq!(
+        verifier.verify(&vec![0; MAX_PROOF_BYTES + 1]),
+        Err(VerifyError::TooLong { bytes: MAX_PROOF_BYTES + 1 })
+    );
+}

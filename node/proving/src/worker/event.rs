@@ -1,0 +1,128 @@
+//! What a worker says on its standard output: one JSON object a line.
+
+use serde::Deserialize;
+
+/// Longest line of a worker, in bytes. Its events have about a hundred.
+pub const MAX_LINE_BYTES: usize = 4096;
+/// Most lines of a worker. Ours says three; another may report its stages.
+pub const MAX_EVENTS: usize = 10_000;
+
+/// What a worker reports. Events with other names are for other versions, and are skipped.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum WorkerEvent {
+    /// The witness is read and well formed.
+    Loaded {
+        /// Steps of the run.
+        steps: u64,
+    },
+    /// Proving began; it says nothing more until it is done.
+    Proving {},
+    /// The proof is in its place.
+    Done {
+        /// The proof's length.
+        proof_bytes: u64,
+        /// Seconds it took.
+        prove_s: f64,
+        /// Seconds of CPU it took.
+        cpu_s: f64,
+        /// Most memory it used at once.
+        peak_bytes: u64,
+    },
+    /// An event of another version.
+    #[serde(other)]
+    Other,
+}
+
+/// Cuts a stream of bytes into events.
+#[derive(Default)]
+pub(super) struct Events {
+    line: Vec<u8>,
+    seen: usize,
+}
+
+/// What makes output no output of a worker.
+pub(super) type Junk = String;
+
+impl Events {
+    /// Takes some bytes and hands each whole line to `found`.
+    pub(super) fn push(&mut self, bytes: &[u8], mut found: impl FnMut(WorkerEvent)) -> Result<(), Junk> {
+        for byte in bytes {
+            if *byte == b'\n' {
+                let line = std::mem::take(&mut self.line);
+                if !line.trim_ascii().is_empty() {
+                    found(self.parse(&line)?);
+                }
+            } else if self.line.len() < MAX_LINE_BYTES {
+                self.line.push(*byte);
+            } else {
+                return Err(format!("a line of more than {MAX_LINE_BYTES} bytes"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The stream has ended: nothing may be left over.
+    pub(super) fn end(&self) -> Result<(), Junk> {
+        if self.line.trim_ascii().is_empty() { Ok(()) } else { Err("it ends within a line".into()) }
+    }
+
+    fn parse(&mut self, line: &[u8]) -> Result<WorkerEvent, Junk> {
+        self.seen += 1;
+        if self.seen > MAX_EVENTS {
+            return Err(format!("more than {MAX_EVENTS} lines"));
+        }
+        serde_json::from_slice(line).map_err(|_| format!("the line '{}'", printable(line, 80)))
+    }
+}
+
+/// Bytes as one line of at most `max` characters, without anything that a terminal would obey.
+pub(super) fn printable(bytes: &[u8], max: usize) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let clean = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
+    clean.take(max).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(chunks: &[&[u8]]) -> Result<Vec<WorkerEvent>, Junk> {
+        let mut events = Events::default();
+        let mut found = Vec::new();
+        for chunk in chunks {
+            events.push(chunk, |event| found.push(event))?;
+        }
+        events.end()?;
+        Ok(found)
+    }
+
+    #[test]
+    fn events_arrive_in_any_pieces() {
+        let text = br#"{"event":"loaded","steps":7,"cells":9}
+{"event":"stage","name":"fri"}
+
+{"event":"proving","log_domain":22}
+{"event":"done","proof_bytes":3,"prove_s":1.5,"cpu_s":2,"peak_bytes":4}
+"#;
+        let expected = [
+            WorkerEvent::Loaded { steps: 7 },
+            WorkerEvent::Other,
+            WorkerEvent::Proving {},
+            WorkerEvent::Done { proof_bytes: 3, prove_s: 1.5, cpu_s: 2.0, peak_bytes: 4 },
+        ];
+        assert_eq!(all(&[text]).unwrap(), expected);
+        let bytes: Vec<&[u8]> = text.chunks(1).collect();
+        assert_eq!(all(&bytes).unwrap(), expected);
+    }
+
+    #[test]
+    fn junk_is_bounded_and_named() {
+        assert_eq!(all(&[b"proving \x1b[31m now\n"]).unwrap_err(), "the line 'proving  [31m now'");
+        assert_eq!(all(&[b"{\"event\":\"done\"}\n"]).unwrap_err(), "the line '{\"event\":\"done\"}'");
+        assert_eq!(all(&[b"{\"event\":"]).unwrap_err(), "it ends within a line");
+        assert_eq!(all(&[&[b'x'; 5000]]).unwrap_err(), "a line of more than 4096 bytes");
+        let many = b"{\"event\":\"x\"}\n".repeat(MAX_EVENTS + 1);
+        assert_eq!(all(&[&many]).unwrap_err(), "more than 10000 lines");
+    }
+}

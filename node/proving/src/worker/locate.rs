@@ -1,0 +1,233 @@
+//! Finds the prover worker, and makes sure that it is one.
+//!
+//! In this order: `SHARDWIRE_STWO_WORKER`, beside the running executable, on `PATH`, and in a checkout the one that is built there. The first that
+//! exists is taken; if it is no worker for this node, that is an error rather than a reason to take another one silently.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use shardwire_model::Coded;
+
+use super::event::printable;
+use super::{BuildError, build};
+
+/// The contract between node and worker that this node speaks.
+pub const INTERFACE: &str = "shardwire-prover/1";
+/// The variable that names the worker.
+const VARIABLE: &str = "SHARDWIRE_STWO_WORKER";
+/// The program's name.
+const PROGRAM: &str = "stwo-worker";
+/// How long a worker may take to say what it is.
+const VERSION_TIME: Duration = Duration::from_secs(20);
+/// Longest answer to that question, in bytes.
+const MAX_VERSION_BYTES: u64 = 16 * 1024;
+
+/// A worker that was asked what it is and speaks this node's contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worker {
+    path: PathBuf,
+    name: String,
+    version: String,
+}
+
+impl Worker {
+    /// The program.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it calls itself, for logs.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its own version, for logs.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Asks the program at `path` what it is. Blocks for up to 20 s.
+    ///
+    /// # Errors
+    /// If it doesn't answer as a worker does, or speaks another contract.
+    pub fn at(path: &Path) -> Result<Self, LocateError> {
+        let described = describe(path)?;
+        if described.interface != INTERFACE {
+            return Err(LocateError::Stale { path: path.to_owned(), interface: described.interface });
+        }
+        Ok(Self { path: path.to_owned(), name: described.worker, version: described.version })
+    }
+}
+
+/// What `version --json` says; other fields are for people.
+#[derive(Deserialize)]
+struct Described {
+    worker: String,
+    version: String,
+    interface: String,
+}
+
+/// No worker to prove with.
+#[derive(Debug, thiserror::Error)]
+pub enum LocateError {
+    /// None of the places has one.
+    #[error("there is no prover worker")]
+    Missing,
+    /// The variable names a file that isn't there.
+    #[error("{VARIABLE} names {}, and there is no such file", path.display())]
+    Named {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A program that isn't a worker.
+    #[error("{} is no prover worker: {reason}", path.display())]
+    NoWorker {
+        /// The program.
+        path: PathBuf,
+        /// What it did when asked.
+        reason: String,
+    },
+    /// A worker of another release.
+    #[error("the prover worker {} speaks {interface}, and this node speaks {INTERFACE}", path.display())]
+    Stale {
+        /// The program.
+        path: PathBuf,
+        /// Its contract.
+        interface: String,
+    },
+    /// The checkout's worker can't be built.
+    #[error("the prover worker can't be built: {0}")]
+    Build(#[from] BuildError),
+}
+
+impl Coded for LocateError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Missing => "SW-WORKER-101",
+            Self::Named { .. } => "SW-WORKER-102",
+            Self::NoWorker { .. } => "SW-WORKER-103",
+            Self::Stale { .. } => "SW-WORKER-104",
+            Self::Build(error) => error.code(),
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Missing => format!(
+                "Put {PROGRAM} beside this program or on PATH, or set {VARIABLE}; in a checkout \
+                 `cargo run -p shardwire-proving --bin build-worker` builds it."
+            ),
+            Self::Named { .. } => format!("Correct {VARIABLE}, or unset it to look in the usual places."),
+            Self::NoWorker { .. } => {
+                format!("Remove it, or set {VARIABLE} to a worker; docs/prover-worker.md says what one is.")
+            }
+            Self::Stale { .. } => {
+                "Install the worker of this node's release, or build it again from the same checkout.".into()
+            }
+            Self::Build(error) => error.next_step(),
+        }
+    }
+}
+
+/// Where to look.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// The file that `SHARDWIRE_STWO_WORKER` names.
+    pub named: Option<PathBuf>,
+    /// The folder of the running executable.
+    pub beside: Option<PathBuf>,
+    /// The search path, as `PATH` has it.
+    pub path: Option<OsString>,
+    /// A checkout in which it can be built.
+    pub checkout: Option<PathBuf>,
+}
+
+impl Places {
+    /// Those of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let executable = std::env::current_exe().ok();
+        Self {
+            named: std::env::var_os(VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from),
+            beside: executable.as_deref().and_then(Path::parent).map(Path::to_owned),
+            path: std::env::var_os("PATH"),
+            checkout: checkout(),
+        }
+    }
+}
+
+/// The checkout that this was compiled in, if it is still there; else the one around the current folder.
+fn checkout() -> Option<PathBuf> {
+    let compiled_in = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_owned);
+    let current = std::env::current_dir().ok();
+    let around = current.iter().flat_map(|folder| folder.ancestors()).map(Path::to_owned);
+    compiled_in.into_iter().chain(around).find(|folder| build::is_checkout(folder))
+}
+
+/// Finds the worker, building it in a checkout if it must; `say` hears of that line by line.
+///
+/// Blocks: ask before the runtime starts, or on a thread for such things.
+///
+/// # Errors
+/// If there is none, or the one that was found isn't one for this node.
+pub fn locate(say: &mut dyn FnMut(&str)) -> Result<Worker, LocateError> {
+    locate_in(&Places::of_process(), say)
+}
+
+/// [`locate`] with the places given.
+///
+/// # Errors
+/// Those of [`locate`].
+pub fn locate_in(places: &Places, say: &mut dyn FnMut(&str)) -> Result<Worker, LocateError> {
+    if let Some(path) = &places.named {
+        if !path.is_file() {
+            return Err(LocateError::Named { path: path.clone() });
+        }
+        return Worker::at(path);
+    }
+    let program = format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX);
+    let on_path = places.path.iter().flat_map(std::env::split_paths);
+    let mut candidates = places.beside.iter().cloned().chain(on_path).map(|folder| folder.join(&program));
+    if let Some(path) = candidates.find(|path| path.is_file()) {
+        return Worker::at(&path);
+    }
+    match &places.checkout {
+        Some(checkout) => Worker::at(&build::build(checkout, say)?),
+        None => Err(LocateError::Missing),
+    }
+}
+
+fn describe(path: &Path) -> Result<Described, LocateError> {
+    let refuse = |reason: String| LocateError::NoWorker { path: path.to_owned(), reason };
+    let mut command = Command::new(path);
+    command.args(["version", "--json"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().map_err(|e| refuse(format!("it can't be started: {e}")))?;
+    let Some(stdout) = child.stdout.take() else { return Err(refuse("it has no output".into())) };
+    let (tell, told) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let mut answer = Vec::new();
+        let read = stdout.take(MAX_VERSION_BYTES).read_to_end(&mut answer);
+        let _ = tell.send(read.map(|_| answer));
+    });
+    let answer = told.recv_timeout(VERSION_TIME);
+    // It has answered, or it won't: either way it is asked no more.
+    let _ = child.kill();
+    let _ = child.wait();
+    let answer = match answer {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => return Err(refuse(format!("its answer can't be read: {error}"))),
+        Err(_) => {
+            return Err(refuse(format!("asked for its version, it didn't answer within {} s", VERSION_TIME.as_secs())));
+        }
+    };
+    serde_json::from_slice(&answer)
+        .map_err(|_| refuse(format!("asked for its version, it answered '{}'", printable(&answer, 80))))
+}

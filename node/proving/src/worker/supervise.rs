@@ -1,0 +1,254 @@
+//! Runs one job in one process, to its end whichever that is.
+//!
+//! Waits are for four things at once: what the process says, its end, the deadline, and being cancelled. Whatever comes first, the
+//! process is gone when [`prove`] returns, and a job that failed leaves no file.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep_until};
+
+use super::event::{Events, printable};
+use super::{ProveError, Worker, WorkerEvent};
+use crate::verify::MAX_PROOF_BYTES;
+
+/// How much of a worker's standard error is kept, in bytes: its last lines, for the error's text.
+const MAX_STDERR_BYTES: usize = 4096;
+/// Longest reason in an error, in characters.
+const MAX_REASON_CHARS: usize = 600;
+/// How long after a worker's end its pipes may stay open (a process that it started may hold them).
+const DRAIN: Duration = Duration::from_secs(2);
+/// Read from a pipe at once, in bytes.
+const READ_BYTES: usize = 4096;
+/// How Rust's runtime begins its last words when memory is refused, before it ends the process with SIGABRT.
+const OUT_OF_MEMORY: &str = "memory allocation of";
+const SIGABRT: i32 = 6;
+
+/// A job for a worker.
+#[derive(Clone, Debug)]
+pub struct ProveRequest {
+    /// The witness file.
+    pub witness: PathBuf,
+    /// Where the proof goes. What is there is replaced.
+    pub proof: PathBuf,
+    /// Most bytes of memory that the worker may use.
+    pub memory_limit: u64,
+    /// How long the worker may take.
+    pub time_limit: Duration,
+    /// Threads to prove with; by default one a core.
+    pub threads: Option<u16>,
+}
+
+/// A job that ended with a proof file. It isn't verified yet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Proved {
+    /// The proof's length.
+    pub proof_bytes: u64,
+    /// Seconds it took, the witness's reading included.
+    pub prove_s: f64,
+    /// Seconds of CPU it took.
+    pub cpu_s: f64,
+    /// Most memory it used at once.
+    pub peak_bytes: u64,
+}
+
+/// Proves one witness in a process of its own.
+///
+/// `cancelled` ends the job when it completes ([`pending`](std::future::pending): never), as does dropping the returned future. `on_event` is
+/// called for each event, in between waits, and must not block.
+///
+/// # Errors
+/// Whatever became of the process instead of a proof. No proof file is left then.
+pub async fn prove(
+    worker: &Worker,
+    request: &ProveRequest,
+    cancelled: impl Future<Output = ()>,
+    mut on_event: impl FnMut(&WorkerEvent),
+) -> Result<Proved, ProveError> {
+    // A proof of an earlier try must not be taken for this one's.
+    remove(&request.proof).map_err(|source| ProveError::Io { what: "remove an earlier proof", source })?;
+    let result = attempt(worker, request, cancelled, &mut on_event).await;
+    if result.is_err() {
+        let _ = remove(&request.proof);
+        let _ = remove(&partial(&request.proof));
+    }
+    result
+}
+
+async fn attempt(
+    worker: &Worker,
+    request: &ProveRequest,
+    cancelled: impl Future<Output = ()>,
+    on_event: &mut impl FnMut(&WorkerEvent),
+) -> Result<Proved, ProveError> {
+    let mut child = start(worker, request)?;
+    let mut session = Session::default();
+    let watched = session.watch(&mut child, request, cancelled, on_event).await;
+    // Ended or not, it is over: kill is nothing to a process that ended.
+    let killed = child.kill().await;
+    let status = watched?;
+    killed.map_err(|source| ProveError::Io { what: "end the prover worker", source })?;
+    session.judge(status, request)?;
+    let done = session.done.ok_or_else(|| bad("it ended without a 'done' event"))?;
+    check_proof(&request.proof, done.proof_bytes)?;
+    Ok(done)
+}
+
+fn start(worker: &Worker, request: &ProveRequest) -> Result<Child, ProveError> {
+    let mut command = Command::new(worker.path());
+    command.arg("prove").arg("--witness").arg(&request.witness).arg("--proof").arg(&request.proof);
+    command.arg("--memory-limit").arg(request.memory_limit.to_string()).arg("--lifeline");
+    if let Some(threads) = request.threads {
+        command.arg("--threads").arg(threads.to_string());
+    }
+    // Its standard input is the lifeline: held open by the child's handle until that is dropped.
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    // A backtrace would push the reason out of the tail that is kept.
+    command.env("RUST_BACKTRACE", "0");
+    command.spawn().map_err(|source| ProveError::Start { worker: worker.path().to_owned(), source })
+}
+
+/// What was heard of a process.
+#[derive(Default)]
+struct Session {
+    events: Events,
+    done: Option<Proved>,
+    stderr: Vec<u8>,
+}
+
+impl Session {
+    /// Listens until the process has ended and its pipes are closed.
+    async fn watch(
+        &mut self,
+        child: &mut Child,
+        request: &ProveRequest,
+        cancelled: impl Future<Output = ()>,
+        on_event: &mut impl FnMut(&WorkerEvent),
+    ) -> Result<ExitStatus, ProveError> {
+        let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
+        let (mut said, mut complained) = ([0; READ_BYTES], [0; READ_BYTES]);
+        let mut until = Instant::now() + request.time_limit;
+        let mut status = None;
+        tokio::pin!(cancelled);
+        while status.is_none() || stdout.is_some() || stderr.is_some() {
+            tokio::select! {
+                biased;
+                () = &mut cancelled => return Err(ProveError::Cancelled),
+                () = sleep_until(until) => match status {
+                    // What it left running holds the pipes; what it said itself is in them since before it ended.
+                    Some(_) => break,
+                    None => return Err(ProveError::TimedOut { limit: request.time_limit }),
+                },
+                read = read_open(&mut stdout, &mut said) => {
+                    let bytes = read.map_err(|source| ProveError::Io { what: "read the worker's events", source })?;
+                    let done = &mut self.done;
+                    let heard = self.events.push(bytes, |event| {
+                        if let WorkerEvent::Done { proof_bytes, prove_s, cpu_s, peak_bytes } = event {
+                            *done = Some(Proved { proof_bytes, prove_s, cpu_s, peak_bytes });
+                        }
+                        on_event(&event);
+                    });
+                    heard.map_err(bad)?;
+                }
+                read = read_open(&mut stderr, &mut complained) => {
+                    let bytes = read.map_err(|source| ProveError::Io { what: "read the worker's errors", source })?;
+                    self.keep(bytes);
+                }
+                ended = child.wait(), if status.is_none() => {
+                    let ended = ended.map_err(|source| ProveError::Io { what: "wait for the worker", source })?;
+                    status = Some(ended);
+                    until = Instant::now() + DRAIN;
+                }
+            }
+        }
+        status.ok_or(ProveError::Cancelled)
+    }
+
+    /// Keeps the end of standard error.
+    fn keep(&mut self, bytes: &[u8]) {
+        self.stderr.extend_from_slice(bytes);
+        let excess = self.stderr.len().saturating_sub(MAX_STDERR_BYTES);
+        self.stderr.drain(..excess);
+    }
+
+    fn reason(&self) -> String {
+        let text = printable(&self.stderr, MAX_STDERR_BYTES);
+        let skipped = text.chars().count().saturating_sub(MAX_REASON_CHARS);
+        let reason: String = text.chars().skip(skipped).collect();
+        if reason.is_empty() { "it gave no reason".into() } else { reason }
+    }
+
+    /// What the way it ended says.
+    fn judge(&self, status: ExitStatus, request: &ProveRequest) -> Result<(), ProveError> {
+        if let Some(signal) = signal_of(status) {
+            if signal == SIGABRT && String::from_utf8_lossy(&self.stderr).contains(OUT_OF_MEMORY) {
+                return Err(ProveError::Memory { limit: request.memory_limit });
+            }
+            return Err(ProveError::Killed { signal, reason: self.reason() });
+        }
+        match status.code() {
+            Some(0) => self.events.end().map_err(bad),
+            Some(2) => Err(ProveError::Misuse { reason: self.reason() }),
+            _ => Err(ProveError::Failed { reason: self.reason() }),
+        }
+    }
+}
+
+/// Reads from a pipe until it closes; a closed one is never ready.
+async fn read_open<'b, R: AsyncRead + Unpin>(pipe: &mut Option<R>, buffer: &'b mut [u8]) -> std::io::Result<&'b [u8]> {
+    let Some(open) = pipe else { return std::future::pending().await };
+    let n = open.read(buffer).await?;
+    if n == 0 {
+        *pipe = None;
+    }
+    Ok(buffer.get(..n).unwrap_or_default())
+}
+
+/// The proof is there, of the size that was reported, and of one that a verifier takes.
+fn check_proof(path: &Path, reported: u64) -> Result<(), ProveError> {
+    let bytes = match std::fs::metadata(path) {
+        Ok(meta) if meta.is_file() => meta.len(),
+        Ok(_) => return Err(ProveError::NoProof),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(ProveError::NoProof),
+        Err(source) => return Err(ProveError::Io { what: "look at the proof", source }),
+    };
+    if bytes > MAX_PROOF_BYTES as u64 {
+        return Err(ProveError::TooLarge { bytes });
+    }
+    if bytes != reported {
+        return Err(bad(format!("it reported a proof of {reported} bytes and wrote {bytes}")));
+    }
+    Ok(())
+}
+
+fn bad(what: impl Into<String>) -> ProveError {
+    ProveError::BadOutput { what: what.into() }
+}
+
+/// Where a worker writes before it renames.
+fn partial(proof: &Path) -> PathBuf {
+    let mut name = proof.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn signal_of(status: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+#[cfg(not(unix))]
+fn signal_of(_: ExitStatus) -> Option<i32> {
+    None
+}
