@@ -20,7 +20,7 @@ pub trait State: Sealed {
     /// The names of the messages with which this state may begin.
     fn first_messages(names: &mut Vec<&'static str>);
     /// Adds what happens from state `here` on. `tags` are the branch tags that lead from there to this type.
-    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, loops: &mut Vec<usize>);
+    fn describe(graph: &mut Graph, here: usize, tags: &[u8], loops: &mut Vec<usize>);
 }
 
 impl<M: Message, P: State> State for Send<M, P> {
@@ -29,9 +29,9 @@ impl<M: Message, P: State> State for Send<M, P> {
     fn first_messages(names: &mut Vec<&'static str>) {
         names.push(M::NAME);
     }
-    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, loops: &mut Vec<usize>) {
+    fn describe(graph: &mut Graph, here: usize, tags: &[u8], loops: &mut Vec<usize>) {
         let next = graph.step(here, Side::Here, tags, Some(MessageInfo::of::<M>()));
-        P::describe(graph, next, &mut Vec::new(), loops);
+        P::describe(graph, next, &[], loops);
     }
 }
 
@@ -41,9 +41,9 @@ impl<M: Message, P: State> State for Recv<M, P> {
     fn first_messages(names: &mut Vec<&'static str>) {
         names.push(M::NAME);
     }
-    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, loops: &mut Vec<usize>) {
+    fn describe(graph: &mut Graph, here: usize, tags: &[u8], loops: &mut Vec<usize>) {
         let next = graph.step(here, Side::There, tags, Some(MessageInfo::of::<M>()));
-        P::describe(graph, next, &mut Vec::new(), loops);
+        P::describe(graph, next, &[], loops);
     }
 }
 
@@ -54,7 +54,7 @@ impl<P: State, Q: State> State for Choose<P, Q> {
         P::first_messages(names);
         Q::first_messages(names);
     }
-    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, loops: &mut Vec<usize>) {
+    fn describe(graph: &mut Graph, here: usize, tags: &[u8], loops: &mut Vec<usize>) {
         branches::<P, Q>(graph, here, Side::Here, tags, loops);
     }
 }
@@ -66,7 +66,7 @@ impl<P: State, Q: State> State for Offer<P, Q> {
         P::first_messages(names);
         Q::first_messages(names);
     }
-    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, loops: &mut Vec<usize>) {
+    fn describe(graph: &mut Graph, here: usize, tags: &[u8], loops: &mut Vec<usize>) {
         branches::<P, Q>(graph, here, Side::There, tags, loops);
     }
 }
@@ -77,10 +77,10 @@ impl<P: State> State for Rec<P> {
     fn first_messages(names: &mut Vec<&'static str>) {
         P::first_messages(names);
     }
-    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, loops: &mut Vec<usize>) {
+    fn describe(graph: &mut Graph, here: usize, tags: &[u8], loops: &mut Vec<usize>) {
         let body = graph.settled(here, tags);
         loops.push(body);
-        P::describe(graph, body, &mut Vec::new(), loops);
+        P::describe(graph, body, &[], loops);
         loops.pop();
     }
 }
@@ -102,7 +102,7 @@ impl<N: Depth> State for Var<N> {
     const SPEAKS: bool = true;
     const OPENING: Duration = BARE_TAG_DEADLINE;
     fn first_messages(_: &mut Vec<&'static str>) {}
-    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, loops: &mut Vec<usize>) {
+    fn describe(graph: &mut Graph, here: usize, tags: &[u8], loops: &mut Vec<usize>) {
         let here = graph.settled(here, tags);
         if let Some(target) = loops.iter().rev().nth(N::DEPTH) {
             graph.alias(here, *target);
@@ -114,7 +114,7 @@ impl State for Eps {
     const SPEAKS: bool = false;
     const OPENING: Duration = BARE_TAG_DEADLINE;
     fn first_messages(_: &mut Vec<&'static str>) {}
-    fn describe(graph: &mut Graph, here: usize, tags: &mut Vec<u8>, _: &mut Vec<usize>) {
+    fn describe(graph: &mut Graph, here: usize, tags: &[u8], _: &mut Vec<usize>) {
         graph.settled(here, tags);
     }
 }
@@ -123,23 +123,16 @@ const fn longer(a: Duration, b: Duration) -> Duration {
     if a.as_nanos() > b.as_nanos() { a } else { b }
 }
 
-fn branches<P: State, Q: State>(
-    graph: &mut Graph,
-    here: usize,
-    chooser: Side,
-    tags: &mut Vec<u8>,
-    loops: &mut Vec<usize>,
-) {
-    // A choice that the other side makes within one that this side made is a state of its own.
-    let here = if graph.speaker(here).is_some_and(|side| side != chooser) { graph.settled(here, tags) } else { here };
-    graph.speaks(here, chooser);
-    tags.push(FIRST);
-    P::describe(graph, here, &mut tags.clone(), loops);
-    tags.pop();
-    tags.push(SECOND);
-    Q::describe(graph, here, &mut tags.clone(), loops);
-    tags.pop();
+fn branches<P: State, Q: State>(graph: &mut Graph, here: usize, chooser: Side, tags: &[u8], loops: &mut Vec<usize>) {
+    let (here, tags) = graph.turn(here, chooser, tags);
+    for (tag, describe) in [(FIRST, P::describe as Walk), (SECOND, Q::describe as Walk)] {
+        let mut tags = tags.clone();
+        tags.push(tag);
+        describe(graph, here, &tags, loops);
+    }
 }
+
+type Walk = fn(&mut Graph, usize, &[u8], &mut Vec<usize>);
 
 /// Which side of a session, seen from the side whose type was walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,7 +209,7 @@ impl Graph {
     #[must_use]
     pub fn of<P: State>() -> Self {
         let mut graph = Self { states: vec![Node::default()], aliases: Vec::new() };
-        P::describe(&mut graph, 0, &mut Vec::new(), &mut Vec::new());
+        P::describe(&mut graph, 0, &[], &mut Vec::new());
         graph.compact();
         graph
     }
@@ -225,25 +218,21 @@ impl Graph {
         &mut self.states[at] // indices come from `step` and the walk's beginning only
     }
 
-    fn speaker(&self, at: usize) -> Option<Side> {
-        self.states[at].speaker
-    }
-
-    fn speaks(&mut self, at: usize, side: Side) {
-        self.node(at).speaker = Some(side);
+    /// The state in which `side` speaks, and the tags that it says there. If the tags so far are the other side's,
+    /// they are a step of their own.
+    fn turn(&mut self, here: usize, side: Side, tags: &[u8]) -> (usize, Vec<u8>) {
+        let others = self.node(here).speaker.is_some_and(|speaker| speaker != side);
+        let (here, tags) = if others { (self.settled(here, tags), Vec::new()) } else { (here, tags.to_vec()) };
+        self.node(here).speaker = Some(side);
+        (here, tags)
     }
 
     /// Adds an edge from `here` to a new state.
     fn step(&mut self, here: usize, side: Side, tags: &[u8], message: Option<MessageInfo>) -> usize {
-        // A message from the other side after tags: the tags alone are this side's step.
-        let here =
-            if self.speaker(here).is_some_and(|speaker| speaker != side) { self.settled(here, tags) } else { here };
-        let tags = if self.speaker(here).is_none() { Vec::new() } else { tags.to_vec() };
+        let (here, tags) = self.turn(here, side, tags);
         self.states.push(Node::default());
         let to = self.states.len() - 1;
-        let node = self.node(here);
-        node.speaker = Some(side);
-        node.edges.push(Edge { tags, message, to });
+        self.node(here).edges.push(Edge { tags, message, to });
         to
     }
 

@@ -1,4 +1,28 @@
-//! QUIC endpoint, identity and typed sessions.
+//! Typed sessions over QUIC: a protocol is a type, and what a peer sends is held against it.
+//!
+//! - [`Identity`]: an ed25519 key in a file; the peer id is the public key.
+//! - [`Endpoint`]: a UDP socket that dials and is dialled. TLS 1.3, both sides authenticated by their raw keys
+//!   ([`tls`]); profiles and bounds in [`settings`].
+//! - [`Connection`]: to one peer; sessions are opened ([`Connection::open`]) and accepted ([`Connection::accept`]) on
+//!   it, each a stream of its own.
+//! - [`Session`]: a [`Protocol`]'s type, written in the [`algebra`], interpreted over the stream. A step out of turn
+//!   doesn't compile here and is a [`Violation`] when it comes from there.
+//! - [`Message`]: limits and deadlines belong to message types, so they travel with the protocol.
+//! - [`Pipeline`]: requests ahead of their responses.
+//! - [`graph`]: what a protocol's type says, for people and tools.
+//!
+//! The crate knows no protocol of its own. It refuses, with stable codes: anything longer, later or other than the
+//! type says, transport settings that would not work, and keys that others may read. Each stream, frame, wait and
+//! buffer has a named bound: [`message::MAX_MESSAGE_BYTES`], [`pipeline::MAX_PIPELINE_BYTES`],
+//! [`session::CLOSE_DEADLINE`], and those in [`settings`].
+//!
+//! # A protocol, and both its sides
+//!
+//! The same as `examples/ping.rs`, which runs: `cargo run -p shardwire-transport --example ping`.
+//!
+//! ```
+#![doc = include_str!("../examples/ping.rs")]
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod algebra;

@@ -43,6 +43,9 @@ pub const MAX_PIPELINE_BYTES: u64 = 64 << 20;
 /// The state in which requests can be pipelined: request and response, or on to `Q`.
 pub type Requests<Req, Resp, Q> = Choose<Send<Req, Recv<Resp, Var<Z>>>, Q>;
 
+/// A session that has left the requests for `Q`, still within their loop.
+pub type Onward<Req, Resp, Q, E> = Session<Q, (Requests<Req, Resp, Q>, E)>;
+
 /// A session in state [`Requests`], within the loop that this state begins.
 type Looping<Req, Resp, Q, E> = Session<Requests<Req, Resp, Q>, (Requests<Req, Resp, Q>, E)>;
 
@@ -124,7 +127,7 @@ impl<Req: Message, Resp: Message, Q, E, const DEPTH: usize> Pipeline<Req, Resp, 
     ///
     /// # Errors
     /// [`Local::Outstanding`] if not, and the session is over; a violation if the peer sent more than was asked for.
-    pub fn finish(self) -> Result<Session<Q, (Requests<Req, Resp, Q>, E)>, SessionError> {
+    pub fn finish(self) -> Result<Onward<Req, Resp, Q, E>, SessionError> {
         let mut session = self.pause()?;
         session.core.tag(SECOND);
         Ok(Session::from_core(session.core))
