@@ -5,8 +5,8 @@
 //! [`transition`].
 //!
 //! A file that is something else, of another schema or network, damaged, or in use is refused. Opening a file first happens on a
-//! copy-on-write view of it ([`rehearsal`]), because opening may repair, and what is refused must stay as it was. Creating one
-//! writes `<name>.partial` and renames it when it is complete, so a crash leaves no half ledger under the real name.
+//! copy-on-write view of it ([`rehearsal`]), because opening may repair, and what is refused must stay as it was; there the checksums
+//! of all pages are verified too, up to [`CHECKED_BYTES`]. Creating one writes `<name>.partial` and renames it when it is complete, so a crash leaves no half ledger under the real name.
 
 mod audit;
 mod rehearsal;
@@ -34,6 +34,8 @@ pub use tables::SCHEMA;
 
 /// Bytes of the file that are kept in memory at most. Enough for the storage of a large World; histories are read rarely.
 const CACHE_BYTES: usize = 32 << 20;
+/// Largest file whose pages are all verified when it is opened: what a disk reads in about a second. Beyond, damage is seen when a row is read.
+const CHECKED_BYTES: u64 = 512 << 20;
 /// Longest name of a network, in bytes; the handshake's bound.
 const MAX_NETWORK_BYTES: usize = 64;
 /// How a ledger without a file is called in errors.
@@ -42,7 +44,7 @@ const NO_PLACE: &str = "its storage";
 /// A World in one redb file. One process at a time; any number of threads.
 #[derive(Debug)]
 pub struct EmbeddedLedger {
-    database: Database,
+    database: Held,
     network: String,
     place: String,
 }
@@ -103,8 +105,10 @@ impl EmbeddedLedger {
             Err(error) => Err(Fault::Disk(error.to_string()).at(&place)),
             Ok(file) => file_backend(file, &place),
         };
-        drop(Self::attach(rehearsal::CopyOnWrite::new(file()?), network, &place)?);
-        Self::attach(file()?, network, &place)
+        let trial = rehearsal::CopyOnWrite::new(file()?);
+        let check = trial.len().map_err(|error| Fault::Disk(error.to_string()).at(&place))? <= CHECKED_BYTES;
+        drop(Self::attach(trial, network, &place, check)?);
+        Self::attach(file()?, network, &place, false)
     }
 
     /// Opens the World in this storage. Unlike [`open`](Self::open), a storage that is refused may have been repaired.
@@ -112,12 +116,12 @@ impl EmbeddedLedger {
     /// # Errors
     /// If it is empty, something else, damaged, or of another schema or network.
     pub fn open_with_backend(backend: impl StorageBackend, network: &str) -> Result<Self, LedgerError> {
-        Self::attach(backend, network, NO_PLACE)
+        Self::attach(backend, network, NO_PLACE, false)
     }
 
     fn fill(backend: impl StorageBackend, meta: &Meta, genesis: &Genesis, place: &str) -> Result<Self, LedgerError> {
         let cells = genesis.cells()?;
-        let database = guarded(place, || Ok(builder().create_with_backend(backend)?))?;
+        let database = Held::new(place, || builder().create_with_backend(backend))?;
         let ledger = Self { database, network: meta.network.clone(), place: place.into() };
         ledger.write(|txn| {
             meta.store(txn)?;
@@ -134,7 +138,7 @@ impl EmbeddedLedger {
         Ok(ledger)
     }
 
-    fn attach(backend: impl StorageBackend, network: &str, place: &str) -> Result<Self, LedgerError> {
+    fn attach(backend: impl StorageBackend, network: &str, place: &str, check: bool) -> Result<Self, LedgerError> {
         let foreign = |why: &str| LedgerError::Foreign { place: place.into(), why: why.into() };
         let mut magic = [0; MAGIC.len()];
         let length = backend.len().map_err(|error| Fault::Disk(error.to_string()).at(place))?;
@@ -145,9 +149,10 @@ impl EmbeddedLedger {
         if magic != MAGIC {
             return Err(foreign("it is no redb file"));
         }
-        let database = guarded(place, || Ok(builder().create_with_backend(backend)?))?;
+        let open = || builder().set_check_integrity_on_open(check).create_with_backend(backend);
+        let database = Held::new(place, open)?;
         let meta = guarded(place, || {
-            let txn = database.begin_read()?;
+            let txn = database.get()?.begin_read()?;
             match txn.open_table(META) {
                 Ok(meta) => Meta::load(&meta, place),
                 Err(redb::TableError::Storage(error)) => Err(error.into()),
@@ -167,7 +172,7 @@ impl EmbeddedLedger {
         transition: impl FnOnce(&WriteTransaction) -> Result<(T, bool), Fault>,
     ) -> Result<T, LedgerError> {
         guarded(&self.place, || {
-            let mut txn = self.database.begin_write()?;
+            let mut txn = self.database.get()?.begin_write()?;
             // Durability is immediate by default. This adds two-phase commit, and makes opening after a crash instant.
             txn.set_quick_repair(true);
             let (answer, changed) = transition(&txn)?;
@@ -181,7 +186,7 @@ impl EmbeddedLedger {
     }
 
     fn read<T>(&self, question: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, LedgerError> {
-        guarded(&self.place, || question(&self.database.begin_read()?))
+        guarded(&self.place, || question(&self.database.get()?.begin_read()?))
     }
 }
 
@@ -264,6 +269,28 @@ impl World for EmbeddedLedger {
             }
             Ok(entries)
         })
+    }
+}
+
+/// A database whose closing can't panic either: it writes, and where a damaged file contradicts itself, redb asserts.
+#[derive(Debug)]
+struct Held(Option<Database>);
+
+impl Held {
+    fn new(place: &str, open: impl FnOnce() -> Result<Database, redb::DatabaseError>) -> Result<Self, LedgerError> {
+        guarded(place, || Ok(Self(Some(open()?))))
+    }
+
+    fn get(&self) -> Result<&Database, Fault> {
+        self.0.as_ref().ok_or_else(|| Fault::Disk("it is closed".into()))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let database = self.0.take();
+        // Everything that was confirmed is synced; what fails here is found by the next opening.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
     }
 }
 
