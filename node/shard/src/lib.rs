@@ -12,8 +12,10 @@
 //! Bounds are the `MAX_…` constants of [`witness`] and of `shardwire-model`.
 #![forbid(unsafe_code)]
 
+pub mod admission;
 pub mod execute;
 pub mod program;
 pub mod witness;
 
+pub use admission::{Admission, Refusal, Verdict};
 pub use execute::{ExecuteError, Execution, execute, spawn};

@@ -27,7 +27,7 @@ use cairo_vm::{
 };
 use capture::Capture;
 use hints::ShardHints;
-use shardwire_model::{Coded, Felt, Hash, Output, ShardStart, SignedTransaction, StartError};
+use shardwire_model::{Coded, Entry, Felt, Hash, Key, Kind, Output, ShardStart, SignedTransaction, StartError};
 use std::{io, thread};
 
 /// A finished run.
@@ -55,6 +55,14 @@ pub enum ExecuteError {
         /// How many entries there are.
         expected: usize,
     },
+    /// A value that is out of its kind's range.
+    #[error("the snapshot's value of {kind} {key} is not below 2^64")]
+    Value {
+        /// The entry's kind.
+        kind: Kind,
+        /// The entry.
+        key: Key,
+    },
     /// The transactions ended without the end event.
     #[error("there is no further transaction, and the shard has not ended")]
     Dry,
@@ -81,7 +89,7 @@ impl Coded for ExecuteError {
     fn code(&self) -> &'static str {
         match self {
             Self::Start(_) => "SW-EXEC-001",
-            Self::Values { .. } => "SW-EXEC-002",
+            Self::Values { .. } | Self::Value { .. } => "SW-EXEC-002",
             Self::Dry => "SW-EXEC-003",
             Self::Broken { .. } => "SW-EXEC-004",
             Self::TooLong => "SW-EXEC-005",
@@ -93,7 +101,7 @@ impl Coded for ExecuteError {
     fn next_step(&self) -> String {
         match self {
             Self::Start(error) => error.next_step(),
-            Self::Values { .. } => "Take start data and snapshot from the World together.".into(),
+            Self::Values { .. } | Self::Value { .. } => "Take start data and snapshot from the World together.".into(),
             Self::Dry => "Submit the transactions that are missing, the one that ends the shard included; execution goes on from the log.".into(),
             Self::Broken { .. } => {
                 "The log holds a transaction that was never accepted: restore it from a copy, or hand the shard back.".into()
@@ -161,6 +169,10 @@ pub(crate) fn execute_steps(
     start.validate()?;
     if values.len() != start.entries.len() {
         return Err(ExecuteError::Values { got: values.len(), expected: start.entries.len() });
+    }
+    let excessive = |(entry, value): &(&Entry, &Felt)| entry.kind != Kind::Lock && u64::try_from(**value).is_err();
+    if let Some((entry, _)) = start.entries.iter().zip(values).find(excessive) {
+        return Err(ExecuteError::Value { kind: entry.kind, key: entry.key });
     }
     let mut transaction = 0;
     let mut counted = steps.inspect(|_| transaction += 1);
