@@ -14,8 +14,8 @@ use rustls::pki_types::CertificateDer;
 use shardwire_model::PeerId;
 use std::{net::SocketAddr, time::Duration};
 
-/// A connection. Cheap to clone; closed when the last clone is dropped, which is not in good order: see
-/// [`close`](Self::close).
+/// A connection. Cheap to clone; closed in good order when the last clone and the last of its sessions are dropped. A
+/// session that is dropped before its end tells the peer so itself.
 #[derive(Debug, Clone)]
 pub struct Connection {
     inner: quinn::Connection,

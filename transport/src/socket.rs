@@ -21,6 +21,9 @@ pub(crate) fn bind(address: SocketAddr, settings: &Settings) -> io::Result<Arc<d
             tracing::warn!(%error, bytes = settings.socket_buffer, "the system refuses socket buffers of this size");
         }
     }
+    // Linux grants less without an error (net.core.rmem_max, wmem_max) and counts its own overhead in what it reports.
+    let granted = (socket.recv_buffer_size()?, socket.send_buffer_size()?);
+    tracing::debug!(receive = granted.0, send = granted.1, asked = settings.socket_buffer, "socket buffers");
     socket.bind(&address.into())?;
     TokioRuntime.wrap_udp_socket(socket.into())
 }

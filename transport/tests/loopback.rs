@@ -207,3 +207,22 @@ async fn a_protocol_that_is_not_served_is_refused() {
     assert_eq!(error.next_step(), "Check which versions both sides run; the older one must upgrade.");
     assert!(!error.is_transient());
 }
+
+#[tokio::test]
+async fn a_socket_and_runtime_can_be_passed_in() {
+    use quinn::Runtime;
+    let runtime = std::sync::Arc::new(quinn::TokioRuntime);
+    let bind = |secret: u8| {
+        let socket = runtime.wrap_udp_socket(std::net::UdpSocket::bind(LOOPBACK).unwrap()).unwrap();
+        let identity = Identity::from_secret(&[secret; 32]);
+        Endpoint::with_socket(socket, runtime.clone(), identity, &Settings::default(), [secret; 32]).unwrap()
+    };
+    let (a, b) = (bind(1), bind(2));
+    let (dialled, accepted) = connected(&a, &b).await;
+    let (consumed, produced) =
+        tokio::join!(consume(dialled, 2), async { produce(accepted.accept().await.unwrap()).await });
+    assert_eq!((consumed, produced), (Ok(()), Ok(2)));
+    tokio::join!(a.close(), b.close());
+    assert_eq!(a.open_connections(), 0);
+    assert!(b.accept().await.is_none());
+}

@@ -1,6 +1,6 @@
 //! What carries a session's bytes: a bidirectional QUIC stream, or a bounded pair of pipes in memory.
 //!
-//! Both halves are cancel safe: a dropped [`Reader::read`] has read nothing, a dropped [`Writer::write`] has kept in
+//! Both halves are cancel safe: a dropped read has read nothing, a dropped write has kept in
 //! its queue what is not written. Nothing here knows frames.
 
 mod memory;
@@ -38,7 +38,7 @@ impl From<quinn::ConnectionError> for Broken {
     }
 }
 
-/// The code with which a connection is closed in good order.
+/// The code with which a connection is closed in good order: the one that quinn sends when its last handle is dropped.
 pub(crate) const DONE: quinn::VarInt = quinn::VarInt::from_u32(0);
 
 /// A bidirectional stream of bytes to a peer.

@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use std::{borrow::Cow, collections::VecDeque, fmt, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
-/// How long [`Core::close`] waits for the peer's end: it may still be working on the last message.
+/// How long [`Session::close`](crate::Session::close) waits for the peer's end: it may still be working on the last message.
 pub const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The state a session is in, for messages to people. Costs nothing until printed.
