@@ -70,3 +70,47 @@ fn canonical<T: Statement>(statement: &T) -> Vec<u8> {
     // which no other statement is.
     postcard::to_allocvec(statement).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::identity;
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Promise(u32);
+    impl Statement for Promise {
+        const CONTEXT: &'static str = "test promise";
+    }
+
+    #[derive(Serialize)]
+    struct Threat(u32);
+    impl Statement for Threat {
+        const CONTEXT: &'static str = "test threat";
+    }
+
+    #[test]
+    fn only_the_signer_the_statement_and_its_kind_verify() {
+        let (alice, bob) = (identity(1), identity(2));
+        let promise = Signed::by(&alice, Promise(5));
+        assert_eq!(promise.verify(&alice.peer()), Ok(&Promise(5)));
+        let forged = promise.verify(&bob.peer()).unwrap_err();
+        assert_eq!(forged.to_string(), format!("the signature on the 'test promise' is not by peer {}", bob.peer()));
+        assert_eq!(forged.code(), "SW-SIGNED-001");
+        assert!(forged.next_step().contains("Don't rely on the statement"));
+
+        let other = Signed { statement: Promise(6), signature: promise.signature };
+        assert!(other.verify(&alice.peer()).is_err());
+        let other_kind = Signed { statement: Threat(5), signature: promise.signature };
+        assert!(other_kind.verify(&alice.peer()).is_err());
+    }
+
+    #[test]
+    fn a_signed_statement_survives_the_wire_and_json() {
+        let promise = Signed::by(&identity(1), Promise(5));
+        let bytes = postcard::to_allocvec(&promise).unwrap();
+        assert_eq!(bytes.len(), 1 + 64);
+        assert_eq!(postcard::from_bytes::<Signed<Promise>>(&bytes).unwrap(), promise);
+        let json = serde_json::to_string(&promise).unwrap();
+        assert_eq!(serde_json::from_str::<Signed<Promise>>(&json).unwrap(), promise);
+    }
+}

@@ -1,20 +1,28 @@
-//! What the tests of all protocols share: start data, a clock, identities, and the check of a message's limits.
+//! What the tests of all protocols share: start data, a clock, identities, channels, and the check of a message's limits.
 
-use rand::SeedableRng;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use shardwire_model::{
-    AccountId, Clock, ContractId, Entry, EventId, Felt, Key, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, PeerId,
-    ShardId, ShardStart, Timestamp, finished_selector,
+    AccountId, AccountKey, Call, Clock, Coded, ContractId, Entry, EventId, Felt, Key, Kind, MAX_ACCOUNTS,
+    MAX_CONTRACTS, MAX_ENTRIES, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, Transaction,
+    finished_selector,
 };
-use shardwire_transport::{Channel, Identity, Message, Protocol, Session, message::encode, session::pair_over};
-use std::sync::atomic::{AtomicU64, Ordering};
+use shardwire_transport::{
+    Bytes, Channel, Identity, Message, Protocol, Session, SessionError, ViolationKind, WireCode, message::encode,
+    session::pair_over,
+};
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+use tokio::{sync::mpsc, time::Instant};
 
 /// The largest felt.
 pub(crate) const LARGEST: Felt = Felt::MAX;
 
 /// An identity from a number.
-pub(crate) fn identity(number: u64) -> Identity {
-    Identity::generate(&mut rand_chacha::ChaCha20Rng::seed_from_u64(number))
+pub(crate) fn identity(number: u8) -> Identity {
+    Identity::from_secret(&[number; 32])
 }
 
 /// The two halves of a protocol between these peers, in memory.
@@ -22,7 +30,102 @@ pub(crate) fn halves<P: Protocol>(
     initiator: &Identity,
     responder: &Identity,
 ) -> (Session<P::Initiator>, Session<P::Responder>) {
-    pair_over::<P>(Channel::pair_between([initiator.peer(), responder.peer_id()], 1 << 18))
+    pair_over::<P>(Channel::pair_between([initiator.peer(), responder.peer()], 1 << 18))
+}
+
+/// As [`halves`], with so much time between a byte's sending and its arrival.
+pub(crate) fn distant_halves<P: Protocol>(
+    initiator: &Identity,
+    responder: &Identity,
+    latency: Duration,
+) -> (Session<P::Initiator>, Session<P::Responder>) {
+    let peers = [initiator.peer(), responder.peer()];
+    let (near, from_near) = Channel::pair_between(peers, 1 << 22);
+    let (from_far, far) = Channel::pair_between(peers, 1 << 22);
+    tokio::spawn(link(from_near, from_far, latency));
+    pair_over::<P>((near, far))
+}
+
+/// Carries bytes both ways between two channels, late. One task, so that neither channel needs to be split.
+async fn link(mut near: Channel, mut far: Channel, latency: Duration) {
+    const QUEUED: usize = 4096; // pieces on their way; more than any test has
+    let (to_far, mut for_far) = mpsc::channel::<(Instant, Option<Bytes>)>(QUEUED);
+    let (to_near, mut for_near) = mpsc::channel::<(Instant, Option<Bytes>)>(QUEUED);
+    let (mut near_open, mut far_open) = (true, true);
+    let (mut head_far, mut head_near) = (None, None);
+    loop {
+        if head_far.is_none() {
+            head_far = for_far.try_recv().ok();
+        }
+        if head_near.is_none() {
+            head_near = for_near.try_recv().ok();
+        }
+        let due = [&head_far, &head_near].into_iter().flatten().map(|(at, _): &(Instant, _)| *at).min();
+        let wait = tokio::time::sleep_until(due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600)));
+        tokio::select! { biased;
+            () = wait, if due.is_some() => {
+                for (head, channel) in [(&mut head_far, &mut far), (&mut head_near, &mut near)] {
+                    if head.as_ref().is_some_and(|(at, _)| *at <= Instant::now()) {
+                        match head.take() {
+                            Some((_, Some(bytes))) => { channel.write_raw(bytes).await; }
+                            Some((_, None)) => channel.finish_raw(),
+                            None => {}
+                        }
+                    }
+                }
+            }
+            read = near.read_raw(), if near_open => match read {
+                Ok(bytes) => { near_open = bytes.is_some(); let _ = to_far.send((Instant::now() + latency, bytes)).await; }
+                Err(code) => return far.reset_raw(code),
+            },
+            read = far.read_raw(), if far_open => match read {
+                Ok(bytes) => { far_open = bytes.is_some(); let _ = to_near.send((Instant::now() + latency, bytes)).await; }
+                Err(code) => return near.reset_raw(code),
+            },
+        }
+    }
+}
+
+/// The rule that a violation is of.
+pub(crate) fn rule<T: fmt::Debug>(result: Result<T, impl std::borrow::Borrow<SessionError> + fmt::Debug>) -> String {
+    let error = result.expect_err("a rule is broken");
+    match error.borrow().violation().map(|violation| &violation.kind) {
+        Some(ViolationKind::RuleBroken { rule, detail }) => format!("{rule} {detail}"),
+        other => panic!("no rule broken but {other:?}: {error:?}"),
+    }
+}
+
+/// The rule that a violation is of, of a server half.
+pub(crate) fn served_rule(result: Result<(), crate::ServeError>) -> String {
+    match result {
+        Err(crate::ServeError::Session(error)) => rule::<()>(Err(error)),
+        other => panic!("no violation but {other:?}"),
+    }
+}
+
+/// The code with which the peer ended a session.
+pub(crate) fn reset(result: Result<(), crate::ServeError>) -> WireCode {
+    match result {
+        Err(crate::ServeError::Session(SessionError::Lost(lost))) => match lost.cause {
+            shardwire_transport::LostCause::Reset(code) => code,
+            other => panic!("lost by {other:?}"),
+        },
+        other => panic!("not lost but {other:?}"),
+    }
+}
+
+/// An error of a handler.
+#[derive(Debug, thiserror::Error)]
+#[error("the disk is full")]
+pub(crate) struct DiskFull;
+
+impl Coded for DiskFull {
+    fn code(&self) -> &'static str {
+        "SW-TEST-001"
+    }
+    fn next_step(&self) -> String {
+        "Buy a larger one.".into()
+    }
 }
 
 /// A clock that says what it is told.
@@ -35,19 +138,19 @@ impl Clock for Told {
     }
 }
 
-/// Valid start data with so many accounts and entries.
+/// Valid start data with so many contracts, accounts and entries.
 pub(crate) fn start(operator: PeerId, contracts: usize, accounts: usize, entries: usize) -> ShardStart {
-    let number = |n: usize| Felt::from(n as u64 + 1);
-    let contracts: Vec<ContractId> = (0..contracts).map(|n| ContractId(LARGEST - number(n))).collect();
+    let number = |n: usize| LARGEST - Felt::from(n as u64);
+    let contracts: Vec<ContractId> = (0..contracts).map(|n| ContractId(number(n))).collect();
     let contract = contracts[0];
     ShardStart {
         shard: ShardId(Felt::from(77)),
         operator,
         contracts,
-        accounts: (0..accounts).map(|n| AccountId(LARGEST - number(n))).collect(),
+        accounts: (0..accounts).map(|n| AccountId(number(n))).collect(),
         end_event: EventId { from: contract, selector: finished_selector() },
         entries: (0..entries)
-            .map(|n| Entry { kind: Kind::Counter, contract, key: Key(LARGEST - number(n)), guard: Felt::ZERO })
+            .map(|n| Entry { kind: Kind::Counter, contract, key: Key(number(n)), guard: Felt::ZERO })
             .collect(),
     }
 }
@@ -67,22 +170,26 @@ pub(crate) fn largest_cause() -> crate::Cause {
     crate::Cause::new(&"C".repeat(crate::MAX_CODE), &"r".repeat(crate::MAX_REASON))
 }
 
-/// Checks that a message's largest legal value fits its limit and is read as it was written.
-pub(crate) fn fits<M: Message + PartialEq + std::fmt::Debug>(largest: &M) {
+/// A signed transaction with this nonce; the signature is one, over something.
+pub(crate) fn transaction(nonce: u32) -> SignedTransaction {
+    let key = AccountKey::from_secret([7; 32]);
+    let call = Call::Pass { from: Key(LARGEST), to: Key(LARGEST), amount: u64::MAX };
+    SignedTransaction {
+        transaction: Transaction { account: key.id(), nonce, contract: ContractId(LARGEST), call },
+        signature: key.sign(Felt::ONE).unwrap(),
+    }
+}
+
+/// Checks that a message's largest legal value fits its limit and is read as it was written, and that the limit isn't far above.
+pub(crate) fn fits<M: Message + PartialEq + fmt::Debug>(largest: &M) {
     let bytes = encode(largest).unwrap_or_else(|error| panic!("{}: {error}", M::NAME));
-    // Limits are computed with room for the longest varints only: a limit far above its largest value is a mistake too.
-    assert!(
-        bytes.len() as u64 * 100 >= u64::from(M::MAX_BYTES) * 80,
-        "{}: {} of {}",
-        M::NAME,
-        bytes.len(),
-        M::MAX_BYTES
-    );
+    let (len, max) = (bytes.len() as u64, u64::from(M::MAX_BYTES));
+    assert!(len <= max && len * 10 >= max * 8, "{}: {len} of {max}", M::NAME);
     assert_eq!(&M::decode(bytes.into()).unwrap(), largest, "{}", M::NAME);
 }
 
 /// Checks that this value, in which a list or text is longer than its bound, is refused when it is read.
-pub(crate) fn refused_when_read<T: serde::Serialize + DeserializeOwned>(too_long: &T) {
+pub(crate) fn refused_when_read<T: Serialize + DeserializeOwned>(too_long: &T) {
     let bytes = postcard::to_allocvec(too_long).unwrap();
     assert!(postcard::from_bytes::<T>(&bytes).is_err(), "{}", std::any::type_name::<T>());
 }

@@ -123,7 +123,7 @@ impl Fetch {
     /// last possible chunk it is the pull that asks for the end.
     fn first_missing(&self) -> Option<u32> {
         let last = match &self.ending {
-            Some(ending) => u32::try_from(ending.manifest.len()).unwrap_or(MAX_INDEX),
+            Some(ending) => u32::try_from(ending.chunks.len()).unwrap_or(MAX_INDEX),
             None => MAX_INDEX + 1,
         };
         (self.first..last).find(|index| !self.have.contains_key(index) && !self.pulls.notes().contains(index))
@@ -188,5 +188,5 @@ impl Fetch {
 }
 
 fn listed(ending: &Ending, index: u32) -> Option<Hash> {
-    ending.manifest.get(usize::try_from(index).ok()?).copied()
+    ending.chunks.get(usize::try_from(index).ok()?).copied()
 }

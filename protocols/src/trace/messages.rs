@@ -5,8 +5,8 @@ use crate::{
     signed::{Signed, Statement},
     size,
 };
-use serde::{Deserialize, Serialize};
-use shardwire_model::{Felt, HEADER_FELTS, Hash, MAX_ENTRIES, PeerId, ShardId, ShardStart, Timestamp, felt};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use shardwire_model::{Felt, Hash, MAX_ENTRIES, Output, PeerId, ShardId, ShardStart, Timestamp, felt};
 use shardwire_transport::{
     Bytes, Message, message,
     message::{Body, DecodeError, EncodeError, Head},
@@ -21,8 +21,6 @@ pub const MAX_CHUNK_RAW: u32 = 4 << 20;
 pub const MAX_CHUNK_WIRE: u32 = MAX_CHUNK_RAW + MAX_CHUNK_RAW / 255 + 16;
 /// Most chunks of one job: eight times what a witness of one proof may have; their hashes make 256 KiB.
 pub const MAX_CHUNKS: usize = 1 << 13;
-/// Felts of a shard program's output at most.
-pub const MAX_OUTPUT: usize = HEADER_FELTS + 3 * MAX_ENTRIES;
 
 /// A job that the prover has begun before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,12 +151,20 @@ pub struct Chunk {
 pub struct Ending {
     /// The hash of each chunk, in order.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_CHUNKS>")]
-    pub manifest: Vec<Hash>,
+    pub chunks: Vec<Hash>,
     /// Steps of the run.
     pub steps: u64,
     /// What the program put out.
-    #[serde(serialize_with = "bounded::serialize_felts", deserialize_with = "bounded::felts::<_, MAX_OUTPUT>")]
-    pub output: Vec<Felt>,
+    #[serde(deserialize_with = "output")]
+    pub output: Output,
+}
+
+fn output<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Output, D::Error> {
+    let output = Output::deserialize(deserializer)?;
+    if output.updates.len() > MAX_ENTRIES {
+        return Err(D::Error::custom("an output with too many updates"));
+    }
+    Ok(output)
 }
 
 /// How a piece begins; a chunk's body or the ending follows.
@@ -171,7 +177,14 @@ enum PieceHead {
 }
 
 const CHUNK: u32 = size::TAG + size::U32 + size::HASH + size::U32 + MAX_CHUNK_WIRE;
-const ENDING: u32 = size::TAG + size::list(MAX_CHUNKS, size::HASH) + size::U64 + size::list(MAX_OUTPUT, size::FELT);
+/// Shard, segment, three commitments, count, ended, updates (kind, key, value).
+const OUTPUT: u32 = size::FELT
+    + size::U32
+    + 3 * size::FELT
+    + size::U32
+    + size::TAG
+    + size::list(MAX_ENTRIES, size::TAG + 2 * size::FELT);
+const ENDING: u32 = size::TAG + size::list(MAX_CHUNKS, size::HASH) + size::U64 + OUTPUT;
 const _: () = assert!(ENDING <= CHUNK, "a chunk is the longest piece");
 
 impl Message for Piece {

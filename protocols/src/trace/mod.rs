@@ -29,8 +29,7 @@ pub use fetch::{Fetch, Pulled};
 pub use job::{JobError, job_id};
 pub use messages::{
     Abandon, Begun, Bye, Chunk, Claim, Decline, Ending, Finish, Finished, JobOffer, Lease, LeaseTerms, MAX_CHUNK_RAW,
-    MAX_CHUNK_WIRE, MAX_CHUNKS, MAX_OUTPUT, MAX_RESUMED, Nothing, Piece, Progress, Progressed, ProverStage, Pull,
-    Ready, Refused,
+    MAX_CHUNK_WIRE, MAX_CHUNKS, MAX_RESUMED, Nothing, Piece, Progress, Progressed, ProverStage, Pull, Ready, Refused,
 };
 pub use server::{Grant, Handler, Part, serve};
 
