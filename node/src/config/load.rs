@@ -2,8 +2,9 @@
 
 use super::{
     Config, ConfigError, DEFAULT_WORKER_DEADLINE, DEFAULT_WORKER_MEMORY_BYTES, Environment, Log, LogFormat, MAX_ADMINS,
-    MAX_NETWORK_BYTES, MAX_PEERS, Origin, Peer, Profile, Role, Setting, Warning, Worker,
+    MAX_NETWORK_BYTES, MAX_PEERS, Origin, Peer, Profile, Setting, Warning, Worker,
     source::{Given, Layer},
+    value::role,
 };
 use shardwire_model::PeerId;
 use std::{
@@ -29,7 +30,7 @@ pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<C
     let values = Values(given);
 
     let network = values.one(Setting::Network, network)?.unwrap_or_else(|| "local".to_owned());
-    let (roles, _) = values.list(Setting::Roles, usize::MAX, |text| text.parse::<Role>().ok())?;
+    let (roles, _) = values.list(Setting::Roles, usize::MAX, role)?;
     let listen = values
         .one(Setting::Listen, |text| text.parse().ok())?
         .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
@@ -52,9 +53,6 @@ pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<C
         format: values.one(Setting::LogFormat, |text| text.parse().ok())?.unwrap_or(LogFormat::Text),
     };
 
-    if roles.is_empty() {
-        return Err(ConfigError::NoRole);
-    }
     refuse_twins(&peers, &peer_origins)?;
     Ok(Config {
         network,
@@ -93,14 +91,10 @@ fn warnings(listen: SocketAddr, environment: &Environment) -> Vec<Warning> {
     public.into_iter().chain(unknown).collect()
 }
 
+/// The name of a network: short, and the same in a file name, a log line and a shell.
 fn network(text: &str) -> Option<String> {
-    is_network(text).then(|| text.to_owned())
-}
-
-/// Whether this is the name of a network: short, and the same in a file name, a log line and a shell.
-pub(super) fn is_network(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
-    (1..=MAX_NETWORK_BYTES).contains(&text.len()) && text.bytes().all(allowed)
+    ((1..=MAX_NETWORK_BYTES).contains(&text.len()) && text.bytes().all(allowed)).then(|| text.to_owned())
 }
 
 fn filter(text: &str) -> Option<String> {

@@ -21,8 +21,10 @@ mod value;
 
 pub use error::ConfigError;
 pub use setting::Setting;
+pub use shardwire_protocols::control::Role;
+pub use shardwire_transport::Profile;
 pub use source::{Environment, Flags, Origin};
-pub use value::{LogFormat, ParseValueError, Peer, Profile, Role};
+pub use value::{LogFormat, ParseValueError, Peer};
 
 use shardwire_model::PeerId;
 use std::{
@@ -50,7 +52,7 @@ pub const DEFAULT_WORKER_DEADLINE: Duration = Duration::from_secs(30 * 60);
 pub struct Config {
     /// The network's name: nodes of different networks refuse each other.
     pub network: String,
-    /// What this node does; at least one role.
+    /// What this node does.
     pub roles: BTreeSet<Role>,
     /// Where it listens. Loopback unless told otherwise.
     pub listen: SocketAddr,
@@ -132,7 +134,8 @@ pub struct Facts<'a> {
 }
 
 impl Config {
-    /// Reads the file at `path`, adds environment and flags, and checks every value.
+    /// Reads the file at `path`, adds environment and flags, and checks every value by itself;
+    /// [`check`](Self::check) looks at the whole.
     ///
     /// # Errors
     /// The first bad value, in the order of [`Setting::ALL`], or a file that can't be read.
@@ -148,11 +151,22 @@ impl Config {
         load::resolve([file::parse(path, text)?, environment.to_layer(), flags.into_layer()], environment)
     }
 
-    /// Refuses what contradicts the data folder.
+    /// What environment and flags say, without a file: for a new one. A role may still be missing.
     ///
     /// # Errors
-    /// A peer that is the node itself; a settler without a ledger.
+    /// As [`load`](Self::load).
+    pub fn draft(environment: &Environment, flags: Flags) -> Result<Self, ConfigError> {
+        load::resolve([BTreeMap::new(), environment.to_layer(), flags.into_layer()], environment)
+    }
+
+    /// Refuses a node that couldn't run: one that does nothing, or contradicts its data folder.
+    ///
+    /// # Errors
+    /// No role; a peer that is the node itself; a settler without a ledger.
     pub fn check(&self, facts: Facts<'_>) -> Result<(), ConfigError> {
+        if self.roles.is_empty() {
+            return Err(ConfigError::NoRole);
+        }
         let own = self.peers.iter().zip(&self.peer_origins).find(|(peer, _)| peer.id == facts.own);
         if let Some((peer, origin)) = own {
             return Err(ConfigError::Oneself { peer: peer.id, origin: origin.clone() });

@@ -193,8 +193,10 @@ fn a_bad_value_of_the_environment_or_a_flag_names_it() {
 #[test]
 fn a_node_without_a_role_is_refused() {
     for text in ["", "roles = []"] {
+        let config = parse(text).unwrap();
+        let facts = Facts { own: A.parse().unwrap(), ledger: Path::new("none") };
         assert_eq!(
-            refusal(parse(text)),
+            refusal(config.check(facts).map(|()| config.clone())),
             "error[SW-CONFIG-005]: this node has no role\n  next: Give at least one of settler, operator, prover: `roles` in \
              shardwire.toml, SHARDWIRE_ROLES or --role."
         );

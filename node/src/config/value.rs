@@ -1,6 +1,7 @@
 //! The kinds of values that settings take.
 
 use shardwire_model::PeerId;
+use shardwire_protocols::control::Role;
 use std::{fmt, net::SocketAddr, str::FromStr};
 
 /// A text that is not such a value; the setting says what it expects.
@@ -8,64 +9,38 @@ use std::{fmt, net::SocketAddr, str::FromStr};
 #[error("not such a value")]
 pub struct ParseValueError;
 
-macro_rules! word {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)+
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self {
-                    $(Self::$variant => $text,)+
-                })
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = ParseValueError;
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text {
-                    $($text => Ok(Self::$variant),)+
-                    _ => Err(ParseValueError),
-                }
-            }
-        }
-    };
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
-word! {
-    /// What a node does.
-    Role {
-        /// Starts shards in the World, verifies proofs and settles them.
-        Settler = "settler",
-        /// Executes shards and streams their witnesses.
-        Operator = "operator",
-        /// Proves what operators executed.
-        Prover = "prover",
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        })
     }
 }
 
-word! {
-    /// How packets are sized.
-    Profile {
-        /// Packets that every path on the internet carries (MTU up to 1452).
-        Internet = "internet",
-        /// Larger packets, for loopback and networks with jumbo frames (MTU up to 6500).
-        Datacentre = "datacentre",
+impl FromStr for LogFormat {
+    type Err = ParseValueError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(ParseValueError),
+        }
     }
 }
 
-word! {
-    /// How log lines look.
-    LogFormat {
-        /// For people.
-        Text = "text",
-        /// One JSON object a line.
-        Json = "json",
-    }
+/// The role of this name.
+pub(super) fn role(text: &str) -> Option<Role> {
+    [Role::Settler, Role::Operator, Role::Prover].into_iter().find(|role| role.to_string() == text)
 }
 
 /// A node to work with, written `ID@IP:PORT`, or `ID` alone for one that dials this node.

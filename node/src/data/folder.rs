@@ -1,0 +1,203 @@
+//! A data folder in use: the claim on it, and the announcement of the process that has it.
+
+use super::{DataError, DataPaths};
+use serde::{Deserialize, Serialize};
+use shardwire_model::PeerId;
+use shardwire_transport::Identity;
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read as _, Write as _},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
+
+/// Largest announcement that is read, in bytes: one is about 200.
+const MAX_ANNOUNCEMENT_BYTES: u64 = 4096;
+/// How often a claim is tried: `shardwire status` and the like hold the lock for a moment to see whether anybody has it.
+const CLAIM_ATTEMPTS: u32 = 5;
+/// How long between two attempts; looking takes microseconds.
+const CLAIM_PAUSE: Duration = Duration::from_millis(20);
+
+/// How to reach the process that uses a data folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// Its number.
+    pub pid: u32,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Its id.
+    pub peer: PeerId,
+    /// Its network.
+    pub network: String,
+}
+
+impl Running {
+    /// Where to dial it from this machine: a node that listens everywhere is reached over loopback.
+    #[must_use]
+    pub fn dial(&self) -> SocketAddr {
+        let ip = match self.listen.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        SocketAddr::new(ip, self.listen.port())
+    }
+}
+
+/// A data folder that belongs to this process until dropped.
+#[derive(Debug)]
+pub struct DataFolder {
+    paths: DataPaths,
+    identity: Identity,
+    /// The claim: gone when the file is closed, by whatever.
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Claims a folder for this process. Whatever an earlier one announced is withdrawn.
+    ///
+    /// # Errors
+    /// If it is no data folder, another process has it, or its identity can't be used.
+    pub fn open(root: &Path) -> Result<Self, DataError> {
+        let paths = DataPaths::existing(root)?;
+        let lock = claim(&paths)?;
+        let identity = Identity::load(&paths.identity())?;
+        let folder = Self { paths, identity, _lock: lock };
+        folder.withdraw()?;
+        Ok(folder)
+    }
+
+    /// Where everything is.
+    #[must_use]
+    pub fn paths(&self) -> &DataPaths {
+        &self.paths
+    }
+
+    /// Who this node is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Lets others find this process; to be called once it can be talked to. The file appears whole or not at all.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn announce(&self, running: &Running) -> Result<(), DataError> {
+        let path = self.paths.announcement();
+        let partial = path.with_extension("json.partial");
+        // A struct of plain fields: it always encodes.
+        let text = serde_json::to_string(running).unwrap_or_default() + "\n";
+        write_file(&partial, text.as_bytes(), Existing::Replaced)
+            .and_then(|()| fs::rename(&partial, &path))
+            .map_err(|reason| DataError::Disk { path, what: "written", reason })
+    }
+
+    /// Takes the announcement back. Dropping the folder does so too.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn withdraw(&self) -> Result<(), DataError> {
+        let path = self.paths.announcement();
+        match fs::remove_file(&path) {
+            Err(reason) if reason.kind() != io::ErrorKind::NotFound => {
+                Err(DataError::Disk { path, what: "removed", reason })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for DataFolder {
+    fn drop(&mut self) {
+        // Were it to stay, the lock would still tell that nobody runs.
+        let _ = self.withdraw();
+    }
+}
+
+impl DataPaths {
+    /// How to reach the process that uses this folder.
+    ///
+    /// # Errors
+    /// If there is none, or it isn't ready yet.
+    pub fn running(&self) -> Result<Running, DataError> {
+        let path = self.announcement();
+        let text = match read_bounded(&path) {
+            Ok(text) => text,
+            Err(reason) if reason.kind() == io::ErrorKind::NotFound => {
+                return Err(DataError::NotRunning { path: self.0.clone(), left_over: false });
+            }
+            Err(reason) => return Err(DataError::Disk { path, what: "read", reason }),
+        };
+        if !self.is_claimed()? {
+            return Err(DataError::NotRunning { path: self.0.clone(), left_over: true });
+        }
+        serde_json::from_str(&text).map_err(|reason| DataError::Announcement { path, reason: reason.to_string() })
+    }
+
+    /// Whether a process has this folder now.
+    fn is_claimed(&self) -> Result<bool, DataError> {
+        let path = self.lock();
+        let failed = |reason| DataError::Disk { path: path.clone(), what: "locked", reason };
+        let file = match File::open(&path) {
+            Err(reason) if reason.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file.map_err(failed)?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(reason)) => Err(failed(reason)),
+        }
+    }
+}
+
+fn claim(paths: &DataPaths) -> Result<File, DataError> {
+    let path = paths.lock();
+    let failed = |reason| DataError::Disk { path: path.clone(), what: "locked", reason };
+    let file = open_private(&path, Existing::Kept).map_err(failed)?;
+    for attempt in 1..=CLAIM_ATTEMPTS {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if attempt < CLAIM_ATTEMPTS => std::thread::sleep(CLAIM_PAUSE),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(reason)) => return Err(failed(reason)),
+        }
+    }
+    let pid = paths.running().ok().map(|running| running.pid);
+    Err(DataError::InUse { path: paths.0.clone(), pid })
+}
+
+fn read_bounded(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_ANNOUNCEMENT_BYTES).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// What becomes of a file that is there already.
+#[derive(Clone, Copy)]
+pub(super) enum Existing {
+    Kept,
+    Replaced,
+    Refused,
+}
+
+/// Writes a file that only its owner may read, and waits for the disk.
+pub(super) fn write_file(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
+    let mut file = open_private(path, existing)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn open_private(path: &Path, existing: Existing) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    match existing {
+        Existing::Kept => options.create(true).truncate(false),
+        Existing::Replaced => options.create(true).truncate(true),
+        Existing::Refused => options.create_new(true),
+    };
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

@@ -1,0 +1,100 @@
+//! The text of a new `shardwire.toml`: every setting with a line about it; what wasn't given is there as a comment with its default.
+
+use crate::config::{Config, Origin, Setting};
+use shardwire_model::PeerId;
+use std::fmt::Write as _;
+
+/// The file of a node that is configured like this.
+pub(super) fn shardwire_toml(config: &Config, own: PeerId) -> String {
+    let mut text = format!(
+        "# The configuration of shardwire node\n# {own}\n#\n\
+         # A flag of `shardwire run` is stronger than an environment variable, that is stronger than this file.\n\
+         # Lines that begin with # are defaults or examples.\n"
+    );
+    let mut table = "";
+    for setting in Setting::ALL {
+        let (head, key) = setting.key().split_once('.').unwrap_or(("", setting.key()));
+        if head != table {
+            table = head;
+            // A String takes any text.
+            let _ = write!(text, "\n[{table}]");
+        }
+        let Line { about, value, example } = line(setting, config);
+        let given =
+            matches!(setting, Setting::Network | Setting::Roles) || matches!(config.origin(setting), Origin::Flag(_));
+        let _ = match given {
+            true => write!(text, "\n# {about}\n{key} = {value}\n"),
+            false => write!(text, "\n# {about}\n# {key} = {}\n", example.unwrap_or(value)),
+        };
+    }
+    text
+}
+
+struct Line {
+    about: &'static str,
+    /// The value now.
+    value: String,
+    /// What to show where there is none.
+    example: Option<String>,
+}
+
+fn line(setting: Setting, config: &Config) -> Line {
+    let own = |about, value: String| Line { about, value, example: None };
+    let shown = |about, value: String, example: &str| Line { about, value, example: Some(example.to_owned()) };
+    match setting {
+        Setting::Network => own(
+            "Nodes of different networks refuse each other. A settler's World belongs to its network for good.",
+            quoted(&config.network),
+        ),
+        Setting::Roles => own("What this node does: settler, operator, prover; one or more.", list(&config.roles)),
+        Setting::Listen => own(
+            "Where it listens (UDP). Only this machine reaches a 127.0.0.1; port 0 takes any free one, another at each start.",
+            quoted(config.listen),
+        ),
+        Setting::Peers => shown(
+            "The nodes it works with: \"ID@IP:PORT\" for one that it dials, \"ID\" for one that dials it. Nobody else is let in.",
+            list(&config.peers),
+            "[\"<64 hexadecimal digits>@127.0.0.1:7000\"]",
+        ),
+        Setting::Admins => shown(
+            "Ids that may control it (status, shard start, …) besides its own.",
+            list(&config.admins),
+            "[\"<64 hexadecimal digits>\"]",
+        ),
+        Setting::Profile => own(
+            "How packets are sized: internet (safe everywhere), or datacentre (for loopback and jumbo frames).",
+            quoted(match config.profile {
+                shardwire_transport::Profile::Internet => "internet",
+                shardwire_transport::Profile::Datacentre => "datacentre",
+            }),
+        ),
+        Setting::WorkerPath => shown(
+            "A prover's proving process. Searched for beside this program and on PATH if not given.",
+            quoted(config.worker.path.as_deref().unwrap_or_else(|| "".as_ref()).display()),
+            "\"/usr/local/bin/stwo-worker\"",
+        ),
+        Setting::WorkerMemory => {
+            own("The most memory that a proof may take, in bytes.", config.worker.memory_limit_bytes.to_string())
+        }
+        Setting::WorkerDeadline => {
+            own("The longest that a proof may take, in seconds.", config.worker.deadline.as_secs().to_string())
+        }
+        Setting::WorkerThreads => shown(
+            "The threads that a proof may use; every core if not given.",
+            config.worker.threads.map(|n| n.to_string()).unwrap_or_default(),
+            "2",
+        ),
+        Setting::LogLevel => own("error, warn, info, debug, trace, or a filter.", quoted(&config.log.filter)),
+        Setting::LogFormat => own("text, or json: one object a line.", quoted(config.log.format)),
+    }
+}
+
+/// A TOML string. Values here are short and have no control characters; what else TOML escapes is escaped.
+fn quoted(value: impl ToString) -> String {
+    toml::Value::String(value.to_string()).to_string()
+}
+
+fn list<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
+    let values: Vec<String> = values.into_iter().map(|value| quoted(value.to_string())).collect();
+    format!("[{}]", values.join(", "))
+}

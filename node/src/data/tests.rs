@@ -1,0 +1,230 @@
+use super::*;
+use crate::config::{Config, Environment, Flags, Setting};
+use rand::{SeedableRng, rngs::StdRng};
+use shardwire_model::{Coded, PeerId};
+use std::{fs, process::Command};
+
+const WORLD: &str = r#"{"storage":[{"key":"0x1","kind":"counter","value":0},{"key":"0x2","kind":"escrow","value":1000},{"key":"0x3","kind":"lock","value":"0x77"}]}"#;
+
+fn draft(values: &[(Setting, &str)]) -> Config {
+    let flags = values.iter().fold(Flags::default(), |flags, (setting, value)| flags.with(*setting, [*value]));
+    Config::draft(&Environment::default(), flags).unwrap()
+}
+
+fn rng() -> StdRng {
+    StdRng::seed_from_u64(7)
+}
+
+fn operator(root: &Path) -> Created {
+    init(root, &draft(&[(Setting::Roles, "operator")]), None, &mut rng()).unwrap()
+}
+
+fn shown<T: std::fmt::Debug, E: Coded>(result: Result<T, E>) -> String {
+    let error = result.expect_err("refused");
+    format!("error[{}]: {error}\n  next: {}", error.code(), error.next_step())
+}
+
+#[cfg(unix)]
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_new_folder_is_private_and_its_file_says_what_was_given() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("deep/node");
+    let config =
+        draft(&[(Setting::Roles, "operator"), (Setting::Listen, "127.0.0.1:7000"), (Setting::Network, "devnet")]);
+    let created = init(&root, &config, None, &mut rng()).unwrap();
+    assert_eq!(created.storage, None);
+    #[cfg(unix)]
+    {
+        assert_eq!(mode(&root), 0o700);
+        assert_eq!(mode(&created.paths.identity()), 0o600);
+        assert_eq!(mode(&created.paths.config()), 0o600);
+    }
+    let text = fs::read_to_string(created.paths.config()).unwrap();
+    assert!(text.contains(&created.peer.to_string()));
+    assert!(text.contains("\nnetwork = \"devnet\"\n") && text.contains("\nlisten = \"127.0.0.1:7000\"\n"), "{text}");
+    assert!(text.contains("\n# profile = \"internet\"\n") && text.contains("\n# deadline_s = 1800\n"), "{text}");
+    assert!(!created.paths.ledger().exists());
+    let again = Config::load(&created.paths.config(), &Environment::default(), Flags::default()).unwrap();
+    assert_eq!((again.network, again.roles, again.listen), (config.network, config.roles, config.listen));
+}
+
+#[test]
+fn every_line_of_a_new_file_is_a_valid_setting() {
+    let place = tempfile::tempdir().unwrap();
+    let created = operator(&place.path().join("node"));
+    let text = fs::read_to_string(created.paths.config()).unwrap();
+    let uncommented: Vec<String> = text
+        .lines()
+        .map(|line| line.replace("<64 hexadecimal digits>", &"1".repeat(64)))
+        .map(|line| {
+            line.strip_prefix("# ")
+                .filter(|rest| rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')))
+                .map_or(line.clone(), ToOwned::to_owned)
+        })
+        .collect();
+    let config =
+        Config::parse(Path::new("f"), &uncommented.join("\n"), &Environment::default(), Flags::default()).unwrap();
+    for setting in Setting::ALL {
+        assert!(config.origin(setting).to_string().starts_with("f, line "), "{setting} is not in\n{text}");
+    }
+}
+
+#[test]
+fn a_settler_gets_its_world() {
+    let place = tempfile::tempdir().unwrap();
+    let world = place.path().join("world.json");
+    fs::write(&world, WORLD).unwrap();
+    let settler = draft(&[(Setting::Roles, "settler")]);
+    let root = place.path().join("settler");
+    let created = init(&root, &settler, Some(&world), &mut rng()).unwrap();
+    assert_eq!(created.storage, Some(3));
+    let ledger = shardwire_ledger::EmbeddedLedger::open(&created.paths.ledger(), "local").unwrap();
+    let page = shardwire_ledger::World::storage(&ledger, None, 10).unwrap();
+    assert_eq!(page.len(), 3);
+}
+
+#[test]
+fn a_world_that_does_not_fit_creates_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("node");
+    let settler = draft(&[(Setting::Roles, "settler")]);
+    assert_eq!(
+        shown(init(&root, &settler, None, &mut rng())),
+        "error[SW-INIT-003]: a settler keeps a World, and no file says what that begins with\n  next: Add --world FILE: a workload \
+         file, or one with its `world` part only."
+    );
+    let world = place.path().join("world.json");
+    fs::write(&world, WORLD).unwrap();
+    assert_eq!(
+        shown(init(&root, &draft(&[(Setting::Roles, "prover")]), Some(&world), &mut rng())),
+        "error[SW-INIT-004]: --world is for the role settler, which this node doesn't have\n  next: Remove --world, or add --role \
+         settler."
+    );
+    fs::write(&world, WORLD.replace("1000", "-1")).unwrap();
+    let text = shown(init(&root, &settler, Some(&world), &mut rng()));
+    assert!(text.starts_with("error[SW-WORKLOAD-003]: ") && text.contains("world.json:1"), "{text}");
+    let missing = shown(init(&root, &settler, Some(&place.path().join("none.json")), &mut rng()));
+    assert!(missing.starts_with("error[SW-WORKLOAD-001]"), "{missing}");
+    assert!(!root.exists());
+}
+
+#[test]
+fn init_never_overwrites() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("node");
+    let created = operator(&root);
+    let before = fs::read(created.paths.identity()).unwrap();
+    let again = init(&root, &draft(&[]), None, &mut StdRng::seed_from_u64(8));
+    assert_eq!(
+        shown(again),
+        format!(
+            "error[SW-INIT-001]: {root} is a data folder already\n  next: Use it: `shardwire run --data {root}`; or choose another \
+             folder. Nothing was changed.",
+            root = root.display()
+        )
+    );
+    assert_eq!(fs::read(created.paths.identity()).unwrap(), before);
+
+    let foreign = place.path().join("foreign");
+    fs::create_dir(&foreign).unwrap();
+    fs::write(foreign.join("letter.txt"), "dear").unwrap();
+    assert_eq!(
+        shown(init(&foreign, &draft(&[]), None, &mut rng())),
+        format!(
+            "error[SW-INIT-002]: {} isn't empty: it has letter.txt\n  next: Choose a new or an empty folder; if this is the rest of an \
+             interrupted `shardwire init`, remove it first.",
+            foreign.display()
+        )
+    );
+    let file = foreign.join("letter.txt");
+    assert!(shown(init(&file, &draft(&[]), None, &mut rng())).starts_with("error[SW-DATA-001]"));
+
+    let empty = place.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    operator(&empty);
+    #[cfg(unix)]
+    assert_eq!(mode(&empty), 0o700);
+}
+
+#[test]
+fn a_folder_belongs_to_one_process() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("node");
+    assert_eq!(
+        shown(DataFolder::open(&root)),
+        format!(
+            "error[SW-DATA-002]: {root} is no data folder: it has no shardwire.toml\n  next: Create it with `shardwire init --data \
+             {root} --role ROLE`, or correct --data.",
+            root = root.display()
+        )
+    );
+    let peer = operator(&root).peer;
+    let folder = DataFolder::open(&root).unwrap();
+    assert_eq!(folder.identity().peer(), peer);
+    assert!(shown(DataFolder::open(&root)).starts_with(&format!(
+        "error[SW-DATA-003]: {} is in use by another process\n  next: One process uses a data folder at a time: stop the other one, \
+         or use another folder.",
+        root.display()
+    )));
+    folder.announce(&running(peer)).unwrap();
+    assert!(shown(DataFolder::open(&root)).contains("is in use by another process (42)\n"));
+    drop(folder);
+    DataFolder::open(&root).unwrap();
+}
+
+fn running(peer: PeerId) -> Running {
+    Running { pid: 42, listen: "0.0.0.0:7000".parse().unwrap(), peer, network: "local".into() }
+}
+
+#[test]
+fn a_running_node_is_told_from_one_that_was_killed() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("node");
+    let Created { paths, peer, .. } = operator(&root);
+    let not_running = format!("no node is running in {}", root.display());
+    assert_eq!(
+        shown(paths.running()),
+        format!("error[SW-DATA-004]: {not_running}\n  next: Start it with `shardwire run --data {}`.", root.display())
+    );
+    let folder = DataFolder::open(&root).unwrap();
+    assert_eq!(paths.running().unwrap_err().to_string(), not_running, "it isn't ready yet");
+    folder.announce(&running(peer)).unwrap();
+    assert_eq!(paths.running().unwrap(), running(peer));
+    assert_eq!(running(peer).dial(), "127.0.0.1:7000".parse().unwrap());
+    let announced = fs::read(paths.announcement()).unwrap();
+    drop(folder);
+    assert!(!paths.announcement().exists());
+
+    // What `kill -9` leaves: the announcement, but no lock.
+    fs::write(paths.announcement(), announced).unwrap();
+    assert_eq!(paths.running().unwrap_err().to_string(), format!("{not_running}: the last one was killed"));
+    let folder = DataFolder::open(&root).unwrap();
+    assert!(!paths.announcement().exists(), "the next node withdraws it");
+
+    fs::write(paths.announcement(), "{}").unwrap();
+    assert_eq!(
+        shown(paths.running()),
+        format!(
+            "error[SW-DATA-005]: {} is damaged: missing field `pid` at line 1 column 2\n  next: Stop the node and start it again: it \
+             writes the file anew.",
+            paths.announcement().display()
+        )
+    );
+    drop(folder);
+}
+
+#[test]
+#[cfg(unix)]
+fn an_identity_that_others_can_read_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("node");
+    let key = operator(&root).paths.identity();
+    assert!(Command::new("chmod").arg("644").arg(&key).status().unwrap().success());
+    let text = shown(DataFolder::open(&root));
+    assert!(text.starts_with("error[SW-IDENTITY-003]") && text.contains("0644"), "{text}");
+}
