@@ -74,7 +74,7 @@ async fn a_proof_replaces_an_earlier_one_and_events_are_passed_on() {
     let mut events = Vec::new();
     let proved = prove(&fake(), &job.request, pending(), |event| events.push(event.clone())).await.unwrap();
     assert_eq!(proved, Proved { proof_bytes: 6, prove_s: 1.5, cpu_s: 2.0, peak_bytes: 3 });
-    assert_eq!(events[..2], [WorkerEvent::Loaded { steps: 7 }, WorkerEvent::Proving {}]);
+    assert_eq!(events[..2], [WorkerEvent::Loaded { steps: 7 }, WorkerEvent::Proving]);
     assert_eq!(events.len(), 3);
     assert_eq!(std::fs::read(&job.request.proof).unwrap(), b"proof2");
 }
@@ -165,7 +165,7 @@ async fn a_program_that_cannot_be_started_is_named() {
 
 /// Runs the job until the process says that it proves, then `cancel`.
 async fn once_proving(job: &Job) -> Result<Proved, ProveError> {
-    let (tell, told) = tokio::sync::oneshot::channel();
+    let (tell, told) = tokio::sync::oneshot::channel::<()>();
     let mut tell = Some(tell);
     let cancelled = async {
         let _ = told.await;

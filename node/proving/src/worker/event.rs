@@ -1,6 +1,6 @@
 //! What a worker says on its standard output: one JSON object a line.
 
-use serde::Deserialize;
+use serde_json::Value;
 
 /// Longest line of a worker, in bytes. Its events have about a hundred.
 pub const MAX_LINE_BYTES: usize = 4096;
@@ -8,8 +8,7 @@ pub const MAX_LINE_BYTES: usize = 4096;
 pub const MAX_EVENTS: usize = 10_000;
 
 /// What a worker reports. Events with other names are for other versions, and are skipped.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum WorkerEvent {
     /// The witness is read and well formed.
     Loaded {
@@ -17,7 +16,7 @@ pub enum WorkerEvent {
         steps: u64,
     },
     /// Proving began; it says nothing more until it is done.
-    Proving {},
+    Proving,
     /// The proof is in its place.
     Done {
         /// The proof's length.
@@ -30,7 +29,6 @@ pub enum WorkerEvent {
         peak_bytes: u64,
     },
     /// An event of another version.
-    #[serde(other)]
     Other,
 }
 
@@ -72,8 +70,26 @@ impl Events {
         if self.seen > MAX_EVENTS {
             return Err(format!("more than {MAX_EVENTS} lines"));
         }
-        serde_json::from_slice(line).map_err(|_| format!("the line '{}'", printable(line, 80)))
+        event(line).ok_or_else(|| format!("the line '{}'", printable(line, 80)))
     }
+}
+
+/// By way of a `Value`, because serde's tagged enums lose numbers when some other crate turns on serde_json's arbitrary precision.
+fn event(line: &[u8]) -> Option<WorkerEvent> {
+    let object: Value = serde_json::from_slice(line).ok()?;
+    let whole = |name| object.get(name).and_then(Value::as_u64);
+    let seconds = |name| object.get(name).and_then(Value::as_f64).filter(|s| s.is_finite() && *s >= 0.0);
+    Some(match object.get("event")?.as_str()? {
+        "loaded" => WorkerEvent::Loaded { steps: whole("steps")? },
+        "proving" => WorkerEvent::Proving,
+        "done" => WorkerEvent::Done {
+            proof_bytes: whole("proof_bytes")?,
+            prove_s: seconds("prove_s")?,
+            cpu_s: seconds("cpu_s")?,
+            peak_bytes: whole("peak_bytes")?,
+        },
+        _ => WorkerEvent::Other,
+    })
 }
 
 /// Bytes as one line of at most `max` characters, without anything that a terminal would obey.
@@ -108,7 +124,7 @@ mod tests {
         let expected = [
             WorkerEvent::Loaded { steps: 7 },
             WorkerEvent::Other,
-            WorkerEvent::Proving {},
+            WorkerEvent::Proving,
             WorkerEvent::Done { proof_bytes: 3, prove_s: 1.5, cpu_s: 2.0, peak_bytes: 4 },
         ];
         assert_eq!(all(&[text]).unwrap(), expected);
