@@ -19,3 +19,7 @@ pub mod witness;
 
 pub use admission::{Admission, Refusal, Verdict};
 pub use execute::{ExecuteError, Execution, execute, spawn};
+
+#[cfg(test)]
+#[path = "../tests/workload/mod.rs"]
+mod workload;

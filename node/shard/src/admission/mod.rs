@@ -272,3 +272,27 @@ impl Admission {
 fn owned(entry: &Entry, account: AccountId) -> Result<(), Refusal> {
     if entry.guard == account.0 { Ok(()) } else { Err(Refusal::NotOwner { key: entry.key, account }) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{Player, workload};
+
+    #[test]
+    fn the_last_place_is_kept_for_the_end_event() {
+        let work = workload(1, 1, 1);
+        let (start, game) = (&work.start, work.start.contracts[1]);
+        let mut admission = Admission::new(start.clone(), &work.values);
+        let add = Call::Add { counter: start.entries[0].key, amount: 1 };
+        let mut player = Player::new(start, &work.keys[0]);
+        admission.accepted = MAX_TRANSACTIONS - 2;
+        assert!(admission.accept(&player.sign(start, game, add)).is_ok());
+        let refusal = admission.accept(&player.clone().sign(start, game, add)).expect_err("full");
+        assert_eq!(
+            refusal.to_string(),
+            "the shard is full: of its 65536 transactions only the one that ends it is left"
+        );
+        assert!(admission.accept(&player.sign(start, game, Call::Finish)).is_ok());
+        assert_eq!(admission.accepted(), MAX_TRANSACTIONS);
+    }
+}

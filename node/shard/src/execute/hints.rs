@@ -96,6 +96,11 @@ impl<'a> ShardHints<'a> {
         self.budget = RunResources::new(steps);
     }
 
+    #[cfg(test)]
+    pub(crate) fn start_data(&self) -> &ShardStart {
+        self.start
+    }
+
     fn chain(&mut self, index: &Felt) -> Result<&mut Chain, HintError> {
         let index = usize::try_from(u64::try_from(*index).unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
         self.chains.get_mut(index).ok_or_else(|| custom("no such account"))

@@ -18,6 +18,8 @@ mod cell;
 mod chunk;
 mod flat;
 mod manifest;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use assemble::{AssembleError, Assembled, Assembler};
