@@ -86,6 +86,8 @@ async fn attempt(
     on_event: &mut impl FnMut(&WorkerEvent),
 ) -> Result<Proved, ProveError> {
     let mut child = start(worker, request)?;
+    // Its standard input is the lifeline. Taken out, because `Child::wait` closes what it finds.
+    let _lifeline = child.stdin.take();
     let mut session = Session::default();
     let watched = session.watch(&mut child, request, cancelled, on_event).await;
     // Ended or not, it is over: kill is nothing to a process that ended.
@@ -105,7 +107,6 @@ fn start(worker: &Worker, request: &ProveRequest) -> Result<Child, ProveError> {
     if let Some(threads) = request.threads {
         command.arg("--threads").arg(threads.to_string());
     }
-    // Its standard input is the lifeline: held open by the child's handle until that is dropped.
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     // A backtrace would push the reason out of the tail that is kept.
     command.env("RUST_BACKTRACE", "0");
