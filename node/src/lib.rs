@@ -1,3 +1,21 @@
-//! The node.
+//! The shardwire node: settler, operator and prover roles, and what the command line needs.
+//!
+//! [`run()`] is the node: from a [`config`] and a [`data`] folder until it is told to stop. Its rooms, from the outside in: the
+//! network (connections, handshakes, which session goes to which role), the roles (what the node does), the store and the artefacts
+//! (what it has promised and what it holds).
+#![forbid(unsafe_code)]
+
+mod artefacts;
+pub mod cli;
+pub mod client;
+pub mod clock;
 pub mod config;
+mod control;
+pub mod data;
+mod network;
+mod roles;
+pub mod run;
+mod store;
 pub mod workload;
+
+pub use run::run;

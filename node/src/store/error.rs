@@ -4,7 +4,7 @@ use shardwire_model::Coded;
 
 /// The node's durable memory failed.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub(crate) enum StoreError {
     /// Another process has it open.
     #[error("the data folder's node.redb is in use by another process")]
     InUse,

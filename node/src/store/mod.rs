@@ -11,15 +11,15 @@
 //! Bounds: a record is at most [`MAX_RECORD_BYTES`]. Writes wait for the disk (some milliseconds) on the thread that calls.
 
 mod error;
-pub mod records;
+pub(crate) mod records;
 
-pub use error::StoreError;
-use redb::{Database, ReadableDatabase, StorageBackend, TableDefinition};
+pub(crate) use error::StoreError;
+use redb::{Database, ReadableDatabase, TableDefinition};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{marker::PhantomData, path::Path};
 
 /// Most bytes one record may take: the largest is an assignment with the model's bounds exhausted (about 200 KiB).
-pub const MAX_RECORD_BYTES: usize = 1 << 20;
+pub(crate) const MAX_RECORD_BYTES: usize = 1 << 20;
 /// The version of the records' layout.
 const SCHEMA: u64 = 1;
 /// What the file is, so that another program's redb file is never taken for ours.
@@ -30,7 +30,7 @@ type Bytes = &'static [u8];
 
 /// A table of records of type `V` by keys of type `K`.
 #[derive(Debug)]
-pub struct Table<K, V> {
+pub(crate) struct Table<K, V> {
     name: &'static str,
     types: PhantomData<fn() -> (K, V)>,
 }
@@ -38,7 +38,7 @@ pub struct Table<K, V> {
 impl<K: RecordKey, V: Serialize + DeserializeOwned> Table<K, V> {
     /// The table of this name.
     #[must_use]
-    pub const fn new(name: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static str) -> Self {
         Self { name, types: PhantomData }
     }
 
@@ -47,12 +47,13 @@ impl<K: RecordKey, V: Serialize + DeserializeOwned> Table<K, V> {
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<V, StoreError> {
-        postcard::from_bytes(bytes).map_err(|_| StoreError::Damaged(format!("a record of '{}' can't be read", self.name)))
+        postcard::from_bytes(bytes)
+            .map_err(|_| StoreError::Damaged(format!("a record of '{}' can't be read", self.name)))
     }
 }
 
 /// A key: bytes that sort as the key does.
-pub trait RecordKey: Sized {
+pub(crate) trait RecordKey: Sized {
     /// The bytes.
     fn to_bytes(&self) -> Vec<u8>;
     /// The key with these bytes.
@@ -61,7 +62,7 @@ pub trait RecordKey: Sized {
 
 /// The open file.
 #[derive(Debug)]
-pub struct Store {
+pub(crate) struct Store {
     database: Database,
 }
 
@@ -70,16 +71,17 @@ impl Store {
     ///
     /// # Errors
     /// If it is in use, damaged, or not a node's.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let fresh = !path.exists();
         Self::admit(Database::create(path).map_err(StoreError::from)?, fresh)
     }
 
-    /// Opens a store over another kind of storage: memory in tests, a faulty disk in the simulator.
+    /// Opens a store over another kind of storage, such as memory.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn with_backend(backend: impl StorageBackend, fresh: bool) -> Result<Self, StoreError> {
+    #[cfg(test)]
+    pub(crate) fn with_backend(backend: impl redb::StorageBackend, fresh: bool) -> Result<Self, StoreError> {
         Self::admit(Database::builder().create_with_backend(backend).map_err(StoreError::from)?, fresh)
     }
 
@@ -115,7 +117,7 @@ impl Store {
     ///
     /// # Errors
     /// If the disk fails or the record is damaged.
-    pub fn get<K: RecordKey, V: Serialize + DeserializeOwned>(
+    pub(crate) fn get<K: RecordKey, V: Serialize + DeserializeOwned>(
         &self,
         table: &Table<K, V>,
         key: &K,
@@ -131,7 +133,7 @@ impl Store {
     ///
     /// # Errors
     /// If the disk fails or a record is damaged.
-    pub fn with_prefix<K: RecordKey, V: Serialize + DeserializeOwned>(
+    pub(crate) fn with_prefix<K: RecordKey, V: Serialize + DeserializeOwned>(
         &self,
         table: &Table<K, V>,
         prefix: &[u8],
@@ -158,7 +160,7 @@ impl Store {
     ///
     /// # Errors
     /// If the disk fails or a record is damaged.
-    pub fn all<K: RecordKey, V: Serialize + DeserializeOwned>(
+    pub(crate) fn all<K: RecordKey, V: Serialize + DeserializeOwned>(
         &self,
         table: &Table<K, V>,
     ) -> Result<Vec<(K, V)>, StoreError> {
@@ -169,7 +171,10 @@ impl Store {
     ///
     /// # Errors
     /// If the disk fails, or if `changes` does.
-    pub fn write<E: From<StoreError>>(&self, changes: impl FnOnce(&mut Write<'_>) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn write<E: From<StoreError>>(
+        &self,
+        changes: impl FnOnce(&mut Write<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let transaction = self.database.begin_write().map_err(StoreError::from)?;
         changes(&mut Write { transaction: &transaction })?;
         transaction.commit().map_err(StoreError::from)?;
@@ -180,7 +185,7 @@ impl Store {
     ///
     /// # Errors
     /// If the disk fails or the record is too large.
-    pub fn put<K: RecordKey, V: Serialize + DeserializeOwned>(
+    pub(crate) fn put<K: RecordKey, V: Serialize + DeserializeOwned>(
         &self,
         table: &Table<K, V>,
         key: &K,
@@ -192,7 +197,7 @@ impl Store {
 
 /// Changes that become durable together.
 #[allow(missing_debug_implementations)]
-pub struct Write<'t> {
+pub(crate) struct Write<'t> {
     transaction: &'t redb::WriteTransaction,
 }
 
@@ -201,7 +206,7 @@ impl Write<'_> {
     ///
     /// # Errors
     /// If the disk fails or the record is too large.
-    pub fn put<K: RecordKey, V: Serialize + DeserializeOwned>(
+    pub(crate) fn put<K: RecordKey, V: Serialize + DeserializeOwned>(
         &mut self,
         table: &Table<K, V>,
         key: &K,

@@ -2,39 +2,42 @@
 
 use super::{RecordKey, Table};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Felt, Hash, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt};
+use shardwire_model::{Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt};
+use shardwire_shard::witness::Manifest;
 
 /// Operator: the shards assigned to it.
-pub const ASSIGNMENTS: Table<ShardId, Assignment> = Table::new("operator.assignments");
+pub(crate) const ASSIGNMENTS: Table<ShardId, Assignment> = Table::new("operator.assignments");
 /// Operator: accepted transactions in their sequence. The log *is* the shard: execution is replayed from it.
-pub const TRANSACTIONS: Table<LogKey, SignedTransaction> = Table::new("operator.transactions");
+pub(crate) const TRANSACTIONS: Table<LogKey, SignedTransaction> = Table::new("operator.transactions");
+/// Operator: how a shard's execution ended, once it did.
+pub(crate) const EXECUTIONS: Table<ShardId, Executed> = Table::new("operator.executions");
 /// Operator: the latest trace lease of a shard.
-pub const LEASES: Table<ShardId, TraceLease> = Table::new("operator.leases");
+pub(crate) const LEASES: Table<ShardId, TraceLease> = Table::new("operator.leases");
 /// Prover: its jobs.
-pub const JOBS: Table<Hash, Job> = Table::new("prover.jobs");
+pub(crate) const JOBS: Table<Hash, Job> = Table::new("prover.jobs");
 /// Settler: assignments handed to operators.
-pub const HANDOFFS: Table<ShardId, Handoff> = Table::new("settler.handoffs");
+pub(crate) const HANDOFFS: Table<ShardId, Handoff> = Table::new("settler.handoffs");
 /// Settler: verdicts on proofs, by shard.
-pub const VERDICTS: Table<ShardId, Verdict> = Table::new("settler.verdicts");
+pub(crate) const VERDICTS: Table<ShardId, Verdict> = Table::new("settler.verdicts");
 
 /// A shard that this operator accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Assignment {
+pub(crate) struct Assignment {
     /// The World's start data.
-    pub start: ShardStart,
+    pub(crate) start: ShardStart,
     /// The value of each entry at the start.
-    pub values: Vec<WireFelt>,
+    pub(crate) values: Vec<WireFelt>,
     /// Who assigned it.
-    pub settler: PeerId,
+    pub(crate) settler: PeerId,
     /// The handoff lease's epoch.
-    pub epoch: u64,
+    pub(crate) epoch: u64,
     /// How it ended at the settler, once it did.
-    pub closed: Option<Closed>,
+    pub(crate) closed: Option<Closed>,
 }
 
 /// How a shard ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Closed {
+pub(crate) enum Closed {
     /// Settled by the proof of this hash.
     Settled(Hash),
     /// Aborted.
@@ -43,27 +46,53 @@ pub enum Closed {
 
 /// The place of a transaction in a shard's sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LogKey {
+pub(crate) struct LogKey {
     /// The shard.
-    pub shard: ShardId,
+    pub(crate) shard: ShardId,
     /// From 0.
-    pub sequence: u32,
+    pub(crate) sequence: u32,
+}
+
+/// A witness chunk in the data folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Spooled {
+    /// The hash of its body.
+    pub(crate) hash: Hash,
+    /// The length of its body.
+    pub(crate) raw_bytes: u32,
+    /// Its length, compressed.
+    pub(crate) wire_bytes: u32,
+}
+
+/// A finished execution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Executed {
+    /// All chunks of its witness.
+    pub(crate) chunks: Vec<Spooled>,
+    /// Its steps.
+    pub(crate) steps: u64,
+    /// What the program put out.
+    pub(crate) output: Output,
+    /// From its beginning to its end, waiting for transactions included.
+    pub(crate) execute_ms: u64,
 }
 
 /// A lease of a shard's trace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TraceLease {
+pub(crate) struct TraceLease {
     /// The fencing epoch: what carries a lower one is refused.
-    pub epoch: u64,
+    pub(crate) epoch: u64,
     /// Who holds it.
-    pub prover: PeerId,
+    pub(crate) prover: PeerId,
     /// Until when, unless renewed.
-    pub expires: Timestamp,
+    pub(crate) expires: Timestamp,
+    /// The proof that it led to.
+    pub(crate) proof: Option<Hash>,
 }
 
 /// Where a job stands. Each stage is stored before its effect leaves the node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum JobStage {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum JobStage {
     /// Chunks are being fetched.
     Fetching,
     /// All chunks are here; the operator is no longer needed.
@@ -78,81 +107,83 @@ pub enum JobStage {
 
 /// A proving job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Job {
+pub(crate) struct Job {
     /// The shard's start data.
-    pub start: ShardStart,
+    pub(crate) start: ShardStart,
     /// The value of each entry at the start.
-    pub values: Vec<WireFelt>,
+    pub(crate) values: Vec<WireFelt>,
     /// Which slice.
-    pub segment: u32,
+    pub(crate) segment: u32,
     /// Where the trace comes from.
-    pub operator: PeerId,
+    pub(crate) operator: PeerId,
     /// The lease's epoch.
-    pub epoch: u64,
+    pub(crate) epoch: u64,
     /// Where it stands.
-    pub stage: JobStage,
+    pub(crate) stage: JobStage,
+    /// All chunks of the witness, once it is fetched.
+    pub(crate) manifest: Option<Manifest>,
     /// How often proving was tried and failed.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// The proof's hash; the file is named by it.
-    pub proof: Option<Hash>,
+    pub(crate) proof: Option<Hash>,
     /// What it cost and measured.
-    pub figures: Figures,
+    pub(crate) figures: Figures,
     /// The settler's signed receipt or dispute, as it came.
-    pub verdict: Option<Vec<u8>>,
+    pub(crate) verdict: Option<Vec<u8>>,
     /// Why it failed: code and text.
-    pub fault: Option<(String, String)>,
+    pub(crate) fault: Option<(String, String)>,
 }
 
 /// What a job measured, for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// Steps of the run.
-    pub steps: u64,
+    pub(crate) steps: u64,
     /// Chunks received.
-    pub chunks: u32,
+    pub(crate) chunks: u32,
     /// Their size before compression.
-    pub bytes_raw: u64,
+    pub(crate) bytes_raw: u64,
     /// Their size as received.
-    pub bytes_wire: u64,
+    pub(crate) bytes_wire: u64,
     /// From the first chunk asked for to the last received, this process's part.
-    pub stream_ms: u64,
+    pub(crate) stream_ms: u64,
     /// The worker's wall time.
-    pub prove_ms: u64,
+    pub(crate) prove_ms: u64,
     /// The worker's CPU time.
-    pub prove_cpu_ms: u64,
+    pub(crate) prove_cpu_ms: u64,
     /// The worker's peak memory.
-    pub prove_peak_bytes: u64,
+    pub(crate) prove_peak_bytes: u64,
     /// The proof's size.
-    pub proof_bytes: u64,
+    pub(crate) proof_bytes: u64,
 }
 
 /// An assignment that an operator has accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Handoff {
+pub(crate) struct Handoff {
     /// The lease's epoch.
-    pub epoch: u64,
+    pub(crate) epoch: u64,
     /// Whether the operator accepted it.
-    pub accepted: bool,
+    pub(crate) accepted: bool,
 }
 
 /// What a settler found a proof to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// The proof.
-    pub proof: Hash,
+    pub(crate) proof: Hash,
     /// Who made it.
-    pub prover: PeerId,
+    pub(crate) prover: PeerId,
     /// Its size.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// How long verification took.
-    pub verify_us: u64,
+    pub(crate) verify_us: u64,
     /// `None` if it was accepted, else code and text.
-    pub fault: Option<(String, String)>,
+    pub(crate) fault: Option<(String, String)>,
 }
 
 /// A felt as 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WireFelt(#[serde(with = "felt::wire")] pub Felt);
+pub(crate) struct WireFelt(#[serde(with = "felt::wire")] pub Felt);
 
 impl RecordKey for ShardId {
     fn to_bytes(&self) -> Vec<u8> {

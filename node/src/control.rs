@@ -1,0 +1,109 @@
+//! The node answers its command line.
+
+use crate::network::{AGENT, Node};
+use shardwire_model::{Coded, PeerId, ShardId};
+use shardwire_protocols::control::{Handler, MAX_SHARDS_LISTED, NodeStatus, Request, Response, ShardStatus};
+
+/// A request that this node can't do.
+#[derive(Debug, thiserror::Error)]
+enum Impossible {
+    /// Another node's business.
+    #[error("this node is no settler: it has no World")]
+    NoSettler,
+    /// Nothing known of it.
+    #[error("this node knows no shard {0}")]
+    UnknownShard(ShardId),
+}
+
+impl Coded for Impossible {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoSettler => "SW-NODE-001",
+            Self::UnknownShard(_) => "SW-NODE-002",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::NoSettler => "Ask the settler: give the data folder of a node with the role settler.".into(),
+            Self::UnknownShard(_) => {
+                "Check the id; `shardwire shard status` without one lists the shards of this node.".into()
+            }
+        }
+    }
+}
+
+type Failed = Box<dyn Coded + Send + Sync>;
+
+fn failed(error: impl Coded + Send + Sync + 'static) -> Failed {
+    Box::new(error)
+}
+
+impl Node {
+    fn shards(&self, only: Option<ShardId>) -> Result<Vec<ShardStatus>, Failed> {
+        let mut shards = Vec::new();
+        if let Some(settler) = &self.roles.settler {
+            shards.extend(settler.shards(only).map_err(failed)?);
+        }
+        if let Some(operator) = &self.roles.operator {
+            shards.extend(operator.shards());
+        }
+        if let Some(prover) = &self.roles.prover {
+            shards.extend(prover.shards());
+        }
+        if let Some(only) = only {
+            shards.retain(|status| status.shard == only);
+            if shards.is_empty() {
+                return Err(failed(Impossible::UnknownShard(only)));
+            }
+        }
+        Ok(shards)
+    }
+
+    fn answer(&self, request: Request) -> Result<Response, Failed> {
+        let settler = || self.roles.settler.as_ref().ok_or_else(|| failed(Impossible::NoSettler));
+        Ok(match request {
+            Request::Status => {
+                let mut shards = self.shards(None)?;
+                let more_shards = u32::try_from(shards.len().saturating_sub(MAX_SHARDS_LISTED)).unwrap_or(u32::MAX);
+                shards.truncate(MAX_SHARDS_LISTED);
+                Response::Status(Box::new(NodeStatus {
+                    peer: self.host.identity.peer(),
+                    network: self.host.network.clone(),
+                    roles: self.roles.names(),
+                    listen: self.endpoint.address().to_string(),
+                    agent: AGENT.to_owned(),
+                    since: self.since,
+                    peers: self.links.status(),
+                    shards,
+                    more_shards,
+                }))
+            }
+            Request::StartShard(request) => Response::Started(Box::new(settler()?.start(&request).map_err(failed)?)),
+            Request::ShardStatus { shard } => Response::Shards(self.shards(shard)?),
+            Request::World { after } => {
+                let (storage, more) = settler()?.storage(after).map_err(failed)?;
+                Response::World { storage, more }
+            }
+            Request::Peers => Response::Peers(self.links.status()),
+            Request::Stop => {
+                tracing::info!("told to stop");
+                self.stop.send_replace(true);
+                Response::Stopping
+            }
+        })
+    }
+}
+
+impl Handler for Node {
+    fn allows(&self, peer: PeerId) -> bool {
+        peer == self.host.identity.peer() || self.admins.contains(&peer)
+    }
+
+    async fn handle(&self, request: Request) -> Response {
+        match self.answer(request) {
+            Ok(response) => response,
+            Err(error) => Response::failed(&*error),
+        }
+    }
+}

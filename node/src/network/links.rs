@@ -1,0 +1,131 @@
+//! Which peers there are, and the one connection to each.
+
+use shardwire_model::PeerId;
+use shardwire_protocols::{control::PeerStatus, handshake::Agreed, keepalive::Measured};
+use shardwire_transport::Connection;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::watch, time::Instant};
+
+/// Within this time of each other, two connections between the same peers are taken to be made at once, by both. A later one
+/// means that the peer has lost the earlier one, by a crash say.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+struct Link {
+    connection: Connection,
+    agreed: Agreed,
+    dialled: bool,
+    since: Instant,
+    measured: Option<Measured>,
+    number: u64,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    address: Option<SocketAddr>,
+    link: Option<Link>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    peers: BTreeMap<PeerId, Known>,
+    next: u64,
+}
+
+/// The peers.
+#[derive(Debug)]
+pub(crate) struct Links {
+    me: PeerId,
+    table: Mutex<Table>,
+    changes: watch::Sender<()>,
+}
+
+impl Links {
+    pub(crate) fn new(me: PeerId) -> Self {
+        Self { me, table: Mutex::default(), changes: watch::Sender::new(()) }
+    }
+
+    fn table(&self) -> std::sync::MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a peer that there should be a connection to.
+    pub(super) fn expect(&self, peer: PeerId, address: SocketAddr) {
+        self.table().peers.entry(peer).or_default().address = Some(address);
+    }
+
+    /// Takes up a connection, unless it is to give way to the one there is. Two that were made at once, one by each side, are told apart by
+    /// who dialled, so that both sides keep the same one: that of the peer with the lower id.
+    pub(super) fn adopt(&self, connection: &Connection, agreed: &Agreed, dialled: bool) -> Option<u64> {
+        let peer = connection.peer();
+        let mut table = self.table();
+        table.next += 1;
+        let number = table.next;
+        let known = table.peers.entry(peer).or_default();
+        if let Some(link) = known.link.as_ref().filter(|link| !link.connection.is_closed()) {
+            let mine_wins = self.me < peer;
+            if link.since.elapsed() < AT_ONCE && link.dialled != dialled && link.dialled == mine_wins {
+                return None;
+            }
+            link.connection.close();
+        }
+        let (connection, agreed) = (connection.clone(), agreed.clone());
+        known.link = Some(Link { connection, agreed, dialled, since: Instant::now(), measured: None, number });
+        drop(table);
+        self.changes.send_replace(());
+        Some(number)
+    }
+
+    /// Lets go of a connection, if it is still the peer's.
+    pub(super) fn release(&self, peer: PeerId, number: u64) {
+        if let Some(known) = self.table().peers.get_mut(&peer)
+            && known.link.as_ref().is_some_and(|link| link.number == number)
+        {
+            known.link = None;
+        }
+        self.changes.send_replace(());
+    }
+
+    /// Waits until there is no connection to the peer.
+    pub(super) async fn gone(&self, peer: PeerId) {
+        let mut changes = self.changes.subscribe();
+        while self.table().peers.get(&peer).is_some_and(|known| known.link.is_some()) {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Notes a measurement.
+    pub(super) fn measured(&self, peer: PeerId, measured: Measured) {
+        if let Some(link) = self.table().peers.get_mut(&peer).and_then(|known| known.link.as_mut()) {
+            link.measured = Some(measured);
+        }
+    }
+
+    /// How each peer is.
+    pub(crate) fn status(&self) -> Vec<PeerStatus> {
+        let table = self.table();
+        let peers = table.peers.iter().filter(|(_, known)| known.address.is_some() || known.link.is_some());
+        peers
+            .map(|(peer, known)| {
+                let link = known.link.as_ref();
+                let address = link.map(|link| link.connection.address()).or(known.address);
+                let measured = link.and_then(|link| link.measured);
+                PeerStatus {
+                    peer: *peer,
+                    addr: address.map_or_else(String::new, |address| address.to_string()),
+                    roles: link.map(|link| link.agreed.roles.iter().cloned().collect()).unwrap_or_default(),
+                    connected: link.is_some(),
+                    round_trip_us: measured.map(|it| u64::try_from(it.round_trip.as_micros()).unwrap_or(u64::MAX)),
+                    skew_ms: measured.map(|it| it.skew_ms),
+                }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,96 @@
+//! The node among its peers: connections, handshakes, and which session goes to which role.
+//!
+//! There is one connection to a peer, whoever dialled; sessions run on it both ways. Configured peers with an address are dialled,
+//! again and again with back-off; others dial us. After the handshake each side opens the sessions that its roles consume and serves
+//! those that it is asked for. One session's failure ends that session only; it is opened again after a pause.
+//!
+//! A node with several roles dials itself, so that its roles talk as those of different nodes do. A connection under the node's own
+//! identity, or an administrator's, that names no role is the command line's.
+//!
+//! Refused: more than [`MAX_CONNECTIONS`] connections, a handshake that doesn't come first or in time, a protocol that no role here
+//! serves, control by strangers.
+
+mod dial;
+mod links;
+mod serve;
+
+use crate::roles::{Host, operator::Operator, prover::Prover, settler::Settler};
+pub(crate) use links::Links;
+use shardwire_model::PeerId;
+use shardwire_protocols::{
+    control::Role,
+    handshake::{Hello, spoken},
+};
+use shardwire_transport::Endpoint;
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
+use tokio::{sync::watch, task::JoinSet};
+
+/// Most connections at a time: about 80 kB each, and up to 16 MiB of unread data.
+pub(crate) const MAX_CONNECTIONS: usize = 256;
+/// What this program calls itself in a handshake.
+pub(crate) const AGENT: &str = concat!("shardwire/", env!("CARGO_PKG_VERSION"));
+
+/// What this node does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Roles {
+    pub(crate) settler: Option<Arc<Settler>>,
+    pub(crate) operator: Option<Arc<Operator>>,
+    pub(crate) prover: Option<Arc<Prover>>,
+}
+
+impl Roles {
+    pub(crate) fn names(&self) -> Vec<Role> {
+        let all = [
+            self.settler.is_some().then_some(Role::Settler),
+            self.operator.is_some().then_some(Role::Operator),
+            self.prover.is_some().then_some(Role::Prover),
+        ];
+        all.into_iter().flatten().collect()
+    }
+}
+
+/// The node, as its network tasks see it.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) host: Arc<Host>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) roles: Roles,
+    pub(crate) links: Links,
+    pub(crate) admins: BTreeSet<PeerId>,
+    pub(crate) since: shardwire_model::Timestamp,
+    /// Set when the node should stop.
+    pub(crate) stop: watch::Sender<bool>,
+}
+
+impl Node {
+    fn hello(&self) -> Hello {
+        Hello {
+            network: self.host.network.clone(),
+            agent: AGENT.to_owned(),
+            roles: self.roles.names().iter().map(ToString::to_string).collect(),
+            protocols: spoken(),
+            capabilities: Vec::new(),
+            time: self.host.clock.now(),
+        }
+    }
+
+    fn me(&self) -> PeerId {
+        self.host.identity.peer()
+    }
+
+    /// Dials, accepts and serves until the node is told to stop.
+    pub(crate) async fn run(self: Arc<Self>, dialled: Vec<(PeerId, SocketAddr)>) {
+        let mut stop = self.stop.subscribe();
+        let mut tasks = JoinSet::new();
+        for (peer, address) in dialled {
+            tasks.spawn(dial::keep(self.clone(), peer, address));
+        }
+        if self.roles.names().len() > 1 {
+            tasks.spawn(dial::keep(self.clone(), self.me(), self.endpoint.address()));
+        }
+        tasks.spawn(serve::accept(self.clone()));
+        // An error means that the sender is gone, which stops the node as well.
+        let _ = stop.wait_for(|stop| *stop).await;
+        tasks.shutdown().await;
+    }
+}

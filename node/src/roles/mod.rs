@@ -1,0 +1,59 @@
+//! What a node does: it settles, operates, proves, or several of these.
+//!
+//! A role is the handler of the protocols that it serves and the loop of those that it consumes. Roles share a [`Host`] (identity,
+//! clock, durable memory) and nothing else; two roles of one node talk to each other over the same protocols as roles of
+//! different nodes do.
+
+pub(crate) mod operator;
+pub(crate) mod prover;
+pub(crate) mod settler;
+
+use crate::{artefacts::Artefacts, store::Store};
+use shardwire_model::{Clock, Felt};
+use shardwire_transport::identity::Identity;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What every role needs of the node that it is part of.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) identity: Identity,
+    pub(crate) network: String,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: Store,
+    pub(crate) artefacts: Artefacts,
+    /// The hash of the shard program that this node executes, proves and accepts proofs of.
+    pub(crate) program: Felt,
+}
+
+/// Wakes whoever waits for a role's state to change. A waiter subscribes *before* it looks, so that no change is missed.
+#[derive(Debug)]
+pub(crate) struct Changes(watch::Sender<()>);
+
+impl Changes {
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(()))
+    }
+
+    pub(crate) fn announce(&self) {
+        self.0.send_replace(());
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
+        self.0.subscribe()
+    }
+
+    /// Looks again at each change until `look` finds something.
+    pub(crate) async fn until<T, E>(&self, mut look: impl FnMut() -> Result<Option<T>, E>) -> Result<T, E> {
+        let mut changes = self.subscribe();
+        loop {
+            if let Some(found) = look()? {
+                return Ok(found);
+            }
+            if changes.changed().await.is_err() {
+                // The role is gone, and with it whatever could change.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}

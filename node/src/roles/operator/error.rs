@@ -1,0 +1,97 @@
+//! What an operator can't do.
+
+use crate::{artefacts::ArtefactError, store::StoreError};
+use shardwire_model::{Coded, ShardId};
+use shardwire_protocols::Cause;
+
+/// The operator can't go on with a shard, or not begin it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OperatorError {
+    /// Too many at a time.
+    #[error("this operator already runs {} shards", super::MAX_RUNS)]
+    Full,
+    /// The durable memory.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file.
+    #[error(transparent)]
+    Artefact(#[from] ArtefactError),
+    /// The log holds what the rules refuse.
+    #[error("the log of shard {} doesn't replay: transaction {sequence} is refused: {cause}", shard.short())]
+    Log {
+        /// The shard.
+        shard: ShardId,
+        /// Where, from 0.
+        sequence: u32,
+        /// Why.
+        cause: Cause,
+    },
+    /// No thread for the execution.
+    #[error("no thread could be made for an execution: {0}")]
+    Thread(std::io::Error),
+    /// No such shard here.
+    #[error("this operator doesn't run shard {shard}")]
+    Unknown {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// It is over.
+    #[error("shard {} is over", shard.short())]
+    Over {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// An earlier failure stopped it.
+    #[error("shard {} has stopped: {cause}", shard.short())]
+    Stopped {
+        /// The shard.
+        shard: ShardId,
+        /// Why.
+        cause: Cause,
+    },
+    /// Another prover has the job.
+    #[error("the job is leased to prover {prover}")]
+    Leased {
+        /// Who has it.
+        prover: String,
+    },
+    /// No job of this name.
+    #[error("this operator has no such job")]
+    NoJob,
+}
+
+impl Coded for OperatorError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Artefact(error) => error.code(),
+            Self::Full => "SW-OPERATOR-001",
+            Self::Log { .. } => "SW-OPERATOR-002",
+            Self::Thread(_) => "SW-OPERATOR-003",
+            Self::Unknown { .. } => "SW-OPERATOR-004",
+            Self::Over { .. } => "SW-OPERATOR-005",
+            Self::Stopped { .. } => "SW-OPERATOR-006",
+            Self::Leased { .. } => "SW-OPERATOR-007",
+            Self::NoJob => "SW-OPERATOR-008",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Store(error) => error.next_step(),
+            Self::Artefact(error) => error.next_step(),
+            Self::Full => "Wait until one of its shards is settled, or start the shard with another operator.".into(),
+            Self::Log { .. } => "Restore the data folder from a copy; the log was left as it is.".into(),
+            Self::Thread(_) => "Raise the limit of processes for this user, then start the node again.".into(),
+            Self::Unknown { .. } => {
+                "Check the shard's id, and that it was started with this operator: `shardwire shard status`.".into()
+            }
+            Self::Over { .. } => "Start another shard.".into(),
+            Self::Stopped { .. } => {
+                "Mend what it names, then start the operator again: it replays the shard's log.".into()
+            }
+            Self::Leased { .. } => "Ask again: the lease ends when its prover falls silent.".into(),
+            Self::NoJob => "Ask for a job again.".into(),
+        }
+    }
+}

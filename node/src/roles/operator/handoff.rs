@@ -1,0 +1,52 @@
+//! The operator consumes assignments.
+
+use super::{Operator, OperatorError};
+use crate::store::records::{Assignment, Closed, WireFelt};
+use shardwire_model::ShardId;
+use shardwire_protocols::{
+    Failure, ServeError,
+    handoff::{Client, Handoff, Next, Outcome},
+};
+use shardwire_transport::{Protocol, Session};
+
+impl Operator {
+    /// Takes assignments from a settler until the session fails.
+    ///
+    /// # Errors
+    /// Why the session ended.
+    pub(crate) async fn follow(&self, session: Session<<Handoff as Protocol>::Initiator>) -> Result<(), ServeError> {
+        let settler = session.peer();
+        let identity = &self.host.identity;
+        let mut client = Client::new(session);
+        loop {
+            let runs = self.runs();
+            let known: Vec<ShardId> =
+                runs.iter().filter(|run| run.is_open() && run.settler() == settler).map(|run| run.shard).collect();
+            client = match client.ask(identity, &known).await? {
+                Next::Nothing(client) => client,
+                Next::Assign(assign, pending) => {
+                    let assignment = Assignment {
+                        values: assign.values.iter().copied().map(WireFelt).collect(),
+                        start: assign.start,
+                        settler,
+                        epoch: assign.epoch,
+                        closed: None,
+                    };
+                    match self.assign(assignment) {
+                        Ok(()) => pending.accept(identity).await?,
+                        Err(full @ OperatorError::Full) => pending.decline(full).await?,
+                        Err(error) => return Err(ServeError::Handler(Failure::from(error))),
+                    }
+                }
+                Next::Closed(closed, client) => {
+                    let outcome = match closed.outcome {
+                        Outcome::Settled { proof } => Closed::Settled(proof),
+                        Outcome::Aborted => Closed::Aborted,
+                    };
+                    self.close(closed.shard, outcome).map_err(|error| ServeError::Handler(error.into()))?;
+                    client
+                }
+            };
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The operator serves clients: transactions in, receipts out.
+
+use super::{Operator, OperatorError};
+use shardwire_model::{PeerId, ShardId, SignedTransaction};
+use shardwire_protocols::{
+    Cause, Failure,
+    ingress::{Handler, Opened, Outcome},
+};
+
+impl Handler for Operator {
+    async fn open(&self, client: PeerId, shard: ShardId) -> Result<Result<Opened, Cause>, Failure> {
+        let Some(run) = self.run(shard) else {
+            return Ok(Err(OperatorError::Unknown { shard }.into()));
+        };
+        let opened = run.opened().await;
+        tracing::info!(shard = %shard.short(), client = %client.short(), accepted = opened.is_ok(), "client opens the shard");
+        Ok(opened.map_err(Into::into))
+    }
+
+    async fn submit(&self, _: PeerId, shard: ShardId, transaction: SignedTransaction) -> Result<Outcome, Failure> {
+        let run = self.run(shard).ok_or(OperatorError::Unknown { shard })?;
+        match run.submit(transaction).await {
+            // That the shard is over is an answer, not a fault of ours.
+            Err(over @ OperatorError::Over { .. }) => Ok(Outcome::Refused(over.into())),
+            outcome => Ok(outcome?),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Who may pull a run's witness: one prover at a time, under a lease with a fencing epoch.
+//!
+//! Each lease has a higher epoch than those before, durable before it is signed, so that a prover which was given up for dead and
+//! comes back is told so. The lease is renewed in memory only: after a restart it is taken to be over unless its prover asks again.
+
+use super::OperatorError;
+use crate::{
+    roles::Host,
+    store::{
+        Store, StoreError,
+        records::{LEASES, TraceLease},
+    },
+};
+use shardwire_model::{Hash, PeerId, ShardId, Timestamp};
+use shardwire_protocols::{
+    Signed,
+    control::Stage,
+    trace::{self, Lease, LeaseTerms, ProverStage},
+};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// How long a job is not offered again after a prover said that it has the proof: the settler takes seconds to fetch and verify it.
+const PROOF_GRACE: Duration = Duration::from_secs(600);
+
+#[derive(Debug, Default)]
+struct Present {
+    lease: Option<TraceLease>,
+    stage: Option<ProverStage>,
+}
+
+/// The leases of one run.
+#[derive(Debug)]
+pub(super) struct Leases {
+    shard: ShardId,
+    present: Mutex<Present>,
+}
+
+impl Leases {
+    pub(super) fn new(shard: ShardId) -> Self {
+        Self { shard, present: Mutex::default() }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Present> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the latest lease: its epoch is never given again.
+    pub(super) fn restore(&self, store: &Store) -> Result<(), StoreError> {
+        self.lock().lease = store.get(&LEASES, &self.shard)?;
+        Ok(())
+    }
+
+    pub(super) fn present(&self) -> Option<TraceLease> {
+        self.lock().lease.clone()
+    }
+
+    /// Where the prover says that it is.
+    pub(super) fn stage(&self) -> Stage {
+        match self.lock().stage {
+            Some(ProverStage::Assembling | ProverStage::Proving) => Stage::Proving,
+            Some(ProverStage::Proven) => Stage::Proven,
+            Some(ProverStage::Fetching) | None => Stage::Streaming,
+        }
+    }
+
+    /// Whether this prover may have the job now: nobody else has it.
+    pub(super) fn is_free(&self, prover: PeerId, now: Timestamp) -> bool {
+        self.lock()
+            .lease
+            .as_ref()
+            .is_none_or(|lease| lease.expires <= now || (lease.prover == prover && lease.proof.is_none()))
+    }
+
+    /// Leases the job under a new epoch.
+    pub(super) fn grant(&self, host: &Host, job: Hash, prover: PeerId) -> Result<Lease, OperatorError> {
+        let now = host.clock.now();
+        let mut present = self.lock();
+        let epoch = match &present.lease {
+            Some(lease) if lease.expires > now && lease.prover != prover => {
+                return Err(OperatorError::Leased { prover: lease.prover.short() });
+            }
+            Some(lease) => lease.epoch + 1,
+            None => 1,
+        };
+        let expires = now.plus(trace::LEASE);
+        let lease = TraceLease { epoch, prover, expires, proof: None };
+        host.store.put(&LEASES, &self.shard, &lease)?;
+        *present = Present { lease: Some(lease), stage: None };
+        Ok(Signed::by(&host.identity, LeaseTerms { job, epoch, expires, prover }))
+    }
+
+    /// Renews the lease; the epoch that is valid instead if it isn't this prover's.
+    pub(super) fn renew(&self, prover: PeerId, epoch: u64, now: Timestamp) -> Result<Timestamp, u64> {
+        match &mut self.lock().lease {
+            Some(lease) if lease.prover == prover && lease.epoch == epoch => {
+                lease.expires = lease.expires.max(now.plus(trace::LEASE));
+                Ok(lease.expires)
+            }
+            lease => Err(lease.as_ref().map_or(0, |lease| lease.epoch)),
+        }
+    }
+
+    /// Notes how far the prover is.
+    pub(super) fn reached(&self, stage: ProverStage) {
+        self.lock().stage = Some(stage);
+    }
+
+    /// Notes that the prover has a proof; the job isn't offered again for [`PROOF_GRACE`].
+    pub(super) fn proven(&self, host: &Host, proof: Hash) -> Result<(), StoreError> {
+        let mut present = self.lock();
+        if let Some(lease) = &mut present.lease {
+            lease.proof = Some(proof);
+            lease.expires = host.clock.now().plus(PROOF_GRACE);
+            host.store.put(&LEASES, &self.shard, lease)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the lease: the job may be leased again at once.
+    pub(super) fn end(&self, host: &Host) -> Result<(), StoreError> {
+        let mut present = self.lock();
+        if let Some(lease) = &mut present.lease {
+            lease.expires = host.clock.now();
+            host.store.put(&LEASES, &self.shard, lease)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! The operator: executes shards.
+//!
+//! It holds a `handoff` session to each settler and gets assignments there; serves `ingress`, where clients submit transactions, and
+//! `trace`, where provers take jobs and pull witnesses. Each shard is a [`Run`].
+//!
+//! The order of things, for every shard: the assignment is durable before it is accepted; a transaction is durable before its
+//! receipt is signed; a lease's epoch is durable before the lease is signed. All else (execution, chunks) is made again from the log.
+
+mod error;
+mod handoff;
+mod ingress;
+mod lease;
+mod run;
+mod spool;
+mod trace;
+
+use self::run::Run;
+use super::{Changes, Host};
+use crate::store::{
+    StoreError,
+    records::{ASSIGNMENTS, Assignment, Closed},
+};
+pub(crate) use error::OperatorError;
+use shardwire_model::{Hash, ShardId};
+use shardwire_protocols::control::ShardStatus;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Most shards that run at a time: each has a thread and holds its memory (about 100 MB for 1,000,000 steps).
+pub(crate) const MAX_RUNS: usize = 64;
+
+/// The operator's state.
+#[derive(Debug)]
+pub(crate) struct Operator {
+    host: Arc<Host>,
+    runs: Mutex<BTreeMap<ShardId, Arc<Run>>>,
+    changes: Arc<Changes>,
+}
+
+impl Operator {
+    /// Takes up every shard that is not closed, replaying its log.
+    ///
+    /// # Errors
+    /// If the store can't be read, or a log doesn't replay.
+    pub(crate) fn resume(host: Arc<Host>) -> Result<Self, OperatorError> {
+        let changes = Arc::new(Changes::new());
+        let mut runs = BTreeMap::new();
+        for (shard, assignment) in host.store.all(&ASSIGNMENTS)? {
+            let run = if assignment.closed.is_some() {
+                Run::closed(&host, assignment, changes.clone())
+            } else {
+                tracing::info!(shard = %shard.short(), "taking up the shard again");
+                Run::open(&host, assignment, changes.clone())?
+            };
+            runs.insert(shard, Arc::new(run));
+        }
+        Ok(Self { host, runs: Mutex::new(runs), changes })
+    }
+
+    /// Stores an assignment and begins to execute it. An assignment of a shard that runs already is a new lease of it, nothing more.
+    fn assign(&self, assignment: Assignment) -> Result<(), OperatorError> {
+        let shard = assignment.start.shard;
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        if runs.contains_key(&shard) {
+            return Ok(());
+        }
+        if runs.values().filter(|run| run.is_open()).count() >= MAX_RUNS {
+            return Err(OperatorError::Full);
+        }
+        self.host.store.put(&ASSIGNMENTS, &shard, &assignment)?;
+        let run = Run::open(&self.host, assignment, self.changes.clone())?;
+        runs.insert(shard, Arc::new(run));
+        drop(runs);
+        tracing::info!(shard = %shard.short(), "shard assigned, execution begins");
+        self.changes.announce();
+        Ok(())
+    }
+
+    /// Notes how a shard ended at its settler, stops its execution and lets go of its chunks.
+    fn close(&self, shard: ShardId, closed: Closed) -> Result<(), StoreError> {
+        if let Some(run) = self.run(shard) {
+            run.close(closed)?;
+            tracing::info!(shard = %shard.short(), ?closed, "shard closed");
+            self.changes.announce();
+        }
+        Ok(())
+    }
+
+    fn run(&self, shard: ShardId) -> Option<Arc<Run>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(&shard).cloned()
+    }
+
+    fn runs(&self) -> Vec<Arc<Run>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn job(&self, job: Hash) -> Option<Arc<Run>> {
+        self.runs().into_iter().find(|run| run.job == job)
+    }
+
+    /// How each shard is.
+    pub(crate) fn shards(&self) -> Vec<ShardStatus> {
+        self.runs().iter().map(|run| run.status()).collect()
+    }
+}

@@ -1,0 +1,134 @@
+//! A run's witness chunks on their way to a prover: files in the data folder, and what is known of each.
+//!
+//! The execution's thread writes, sessions read. A chunk can be made again by executing, so its file needn't survive a crash; once the
+//! run has ended, its list of chunks is durable, and a restarted operator whose files are whole executes nothing.
+
+use crate::{
+    artefacts::{self, ArtefactError, Artefacts},
+    store::records::{Executed, Spooled},
+};
+use shardwire_model::{Hash, ShardId};
+use shardwire_protocols::trace;
+use shardwire_shard::witness::{self, Chunk};
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+};
+
+/// What a spool has.
+#[derive(Debug, Default)]
+struct Contents {
+    chunks: Vec<Spooled>,
+    steps: u64,
+    executed: Option<Executed>,
+}
+
+/// The chunks of one run.
+#[derive(Debug)]
+pub(super) struct Spool {
+    artefacts: Artefacts,
+    shard: ShardId,
+    contents: Mutex<Contents>,
+}
+
+/// How far a spool is, for people.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extent {
+    pub(super) chunks: u32,
+    pub(super) steps: u64,
+    pub(super) bytes_raw: u64,
+    pub(super) bytes_wire: u64,
+    pub(super) execute_ms: u64,
+    pub(super) ended: bool,
+}
+
+impl Spool {
+    pub(super) fn new(artefacts: Artefacts, shard: ShardId) -> Self {
+        Self { artefacts, shard, contents: Mutex::default() }
+    }
+
+    fn contents(&self) -> std::sync::MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the next chunk. Called by the execution, in order.
+    pub(super) fn push(&self, chunk: &Chunk) -> io::Result<()> {
+        let wire = witness::compress(&chunk.body);
+        artefacts::write(&self.artefacts.spooled_chunk(self.shard, chunk.index), &[&wire], false)
+            .map_err(io::Error::other)?;
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let mut contents = self.contents();
+        contents.chunks.push(Spooled { hash: chunk.hash, raw_bytes: length(&chunk.body), wire_bytes: length(&wire) });
+        contents.steps = chunk.steps;
+        Ok(())
+    }
+
+    /// The chunks so far, once execution has ended.
+    pub(super) fn chunks(&self) -> Vec<Spooled> {
+        self.contents().chunks.clone()
+    }
+
+    /// Notes that execution has ended.
+    pub(super) fn end(&self, executed: Executed) {
+        let mut contents = self.contents();
+        contents.chunks.clone_from(&executed.chunks);
+        contents.steps = executed.steps;
+        contents.executed = Some(executed);
+    }
+
+    /// Whether each chunk's file holds what it should.
+    pub(super) fn is_whole(&self, executed: &Executed) -> bool {
+        executed.chunks.iter().zip(0..).all(|(spooled, index)| {
+            let wire = self.read(index).ok().flatten();
+            let body = wire.and_then(|wire| witness::decompress(&wire, spooled.raw_bytes as usize).ok());
+            body.is_some_and(|body| Hash::of(&body) == spooled.hash)
+        })
+    }
+
+    fn read(&self, index: u32) -> Result<Option<Vec<u8>>, ArtefactError> {
+        artefacts::read(&self.artefacts.spooled_chunk(self.shard, index), u64::from(trace::MAX_CHUNK_WIRE))
+    }
+
+    /// A chunk, or how the run ended; `None` if there is neither yet.
+    pub(super) fn part(&self, index: u32) -> Result<Option<trace::Part>, ArtefactError> {
+        let (spooled, ended) = {
+            let contents = self.contents();
+            (contents.chunks.get(index as usize).copied(), contents.executed.as_ref().map(ending))
+        };
+        let Some(Spooled { hash, raw_bytes, .. }) = spooled else {
+            return Ok(ended.map(trace::Part::End));
+        };
+        let wire = self.read(index)?.ok_or_else(|| ArtefactError::Disk {
+            path: self.artefacts.spooled_chunk(self.shard, index),
+            what: "read",
+            reason: io::ErrorKind::NotFound.into(),
+        })?;
+        Ok(Some(trace::Part::Chunk(trace::Chunk { index, hash, raw_bytes, body: wire.into() })))
+    }
+
+    pub(super) fn extent(&self) -> Extent {
+        let contents = self.contents();
+        let sum = |bytes: fn(&Spooled) -> u32| contents.chunks.iter().map(|chunk| u64::from(bytes(chunk))).sum();
+        Extent {
+            chunks: u32::try_from(contents.chunks.len()).unwrap_or(u32::MAX),
+            steps: contents.steps,
+            bytes_raw: sum(|chunk| chunk.raw_bytes),
+            bytes_wire: sum(|chunk| chunk.wire_bytes),
+            execute_ms: contents.executed.as_ref().map_or(0, |executed| executed.execute_ms),
+            ended: contents.executed.is_some(),
+        }
+    }
+
+    /// Removes the files.
+    pub(super) fn remove(&self) -> Result<(), ArtefactError> {
+        artefacts::remove_folder(&self.artefacts.shard(self.shard))
+    }
+}
+
+fn ending(executed: &Executed) -> trace::Ending {
+    trace::Ending {
+        chunks: executed.chunks.iter().map(|chunk| chunk.hash).collect(),
+        steps: executed.steps,
+        output: executed.output.clone(),
+    }
+}

@@ -1,0 +1,99 @@
+//! What a prover can't do.
+
+use crate::{artefacts::ArtefactError, store::StoreError};
+use shardwire_model::{Coded, Felt};
+use shardwire_protocols::trace;
+use shardwire_proving::worker::ProveError;
+use shardwire_shard::witness::AssembleError;
+
+/// A job can't be done, or not now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProverError {
+    /// The durable memory.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file.
+    #[error(transparent)]
+    Artefact(#[from] ArtefactError),
+    /// The operator's chunks are no witness.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// The worker.
+    #[error(transparent)]
+    Worker(#[from] ProveError),
+    /// The witness is of another run than the job.
+    #[error("the witness is of another shard or begins from another state than the job")]
+    OtherRun,
+    /// A job of a program that isn't known here.
+    #[error("the job is of program {offered:#x}, this prover proves {ours:#x}")]
+    OtherProgram {
+        /// The job's.
+        offered: Felt,
+        /// Ours.
+        ours: Felt,
+    },
+    /// The job failed before.
+    #[error("this prover has given the job up")]
+    GivenUp,
+    /// A chunk that was here is gone.
+    #[error("chunk {index} is missing or damaged")]
+    Chunk {
+        /// Which.
+        index: u32,
+    },
+    /// A chunk over its bound.
+    #[error("a chunk of more than {} bytes", trace::MAX_CHUNK_RAW)]
+    ChunkSize,
+    /// The file of a proof is gone or damaged.
+    #[error("the file of the proof is missing or damaged")]
+    ProofLost,
+    /// This program's own part ended without an answer.
+    #[error("assembling ended without an answer")]
+    Assembler,
+}
+
+impl ProverError {
+    /// Whether trying again may help: not where the witness itself is wrong.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Store(_) | Self::Artefact(_) | Self::Assembler => true,
+            Self::Worker(error) => !matches!(error, ProveError::Cancelled),
+            _ => false,
+        }
+    }
+}
+
+impl Coded for ProverError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Artefact(error) => error.code(),
+            Self::Assemble(error) => error.code(),
+            Self::Worker(error) => error.code(),
+            Self::OtherRun => "SW-PROVER-001",
+            Self::OtherProgram { .. } => "SW-PROVER-002",
+            Self::GivenUp => "SW-PROVER-003",
+            Self::Chunk { .. } => "SW-PROVER-004",
+            Self::ChunkSize => "SW-PROVER-005",
+            Self::Assembler => "SW-PROVER-006",
+            Self::ProofLost => "SW-PROVER-008",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Store(error) => error.next_step(),
+            Self::Artefact(error) => error.next_step(),
+            Self::Assemble(error) => error.next_step(),
+            Self::Worker(error) => error.next_step(),
+            Self::OtherRun | Self::ChunkSize => {
+                "Remove the operator from the configuration: it doesn't send what it offers.".into()
+            }
+            Self::OtherProgram { .. } => "Run the version of shardwire that the operator runs.".into(),
+            Self::GivenUp => "See `shardwire shard status` for why; another prover can still prove it.".into(),
+            Self::Chunk { .. } => "The chunk is fetched again; check the disk if this repeats.".into(),
+            Self::ProofLost => "Restore the file from a copy, or let another prover prove the shard.".into(),
+            Self::Assembler => "Report it if it repeats.".into(),
+        }
+    }
+}

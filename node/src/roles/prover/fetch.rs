@@ -1,0 +1,211 @@
+//! The prover consumes traces: takes a job under a lease, pulls its witness, and reports until there is a proof.
+
+use super::{Prover, ProverError, chunks};
+use crate::store::records::{Figures, JOBS, Job, JobStage, WireFelt};
+use shardwire_model::{Coded as _, Hash, PeerId};
+use shardwire_protocols::{
+    Cause, Failure, ServeError,
+    trace::{
+        Begun, Claimed, Client, Ending, Fetch, JobOffer, Next, Progressed, ProverStage, Pulled, REPORT_EVERY, Trace,
+        Working,
+    },
+};
+use shardwire_shard::witness::Manifest;
+use shardwire_transport::{Protocol, Session};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+fn failed(error: impl Into<ProverError>) -> ServeError {
+    ServeError::Handler(Failure::from(error.into()))
+}
+
+impl Prover {
+    /// Takes one job from an operator and sees it through: until there is a proof, the job fails, or the session does.
+    ///
+    /// # Errors
+    /// Why the session ended early. What was fetched stays.
+    pub(crate) async fn take(
+        self: &Arc<Self>,
+        session: Session<<Trace as Protocol>::Initiator>,
+    ) -> Result<(), ServeError> {
+        let operator = session.peer();
+        let mut client = Client::new(session, self.host.identity.peer());
+        loop {
+            client = match client.ready(&self.begun(operator)).await? {
+                Next::Nothing(client) => client,
+                Next::Offered(offer, offered) => {
+                    if let Some(reason) = self.unwilling(&offer) {
+                        let client = offered.decline(reason).await?;
+                        // Asking at once would only bring the same offer.
+                        tokio::time::sleep(REPORT_EVERY).await;
+                        client
+                    } else {
+                        match offered.claim().await? {
+                            Claimed::Refused(cause, client) => {
+                                tracing::info!(job = %offer.job.short(), operator = %operator.short(), "claim refused: {cause}");
+                                client
+                            }
+                            Claimed::Leased(_, fetch) => return self.see_through(operator, *offer, *fetch).await,
+                        }
+                    }
+                }
+            };
+        }
+    }
+
+    /// Jobs of this operator that aren't fetched, and then those that aren't proven.
+    fn begun(&self, operator: PeerId) -> Vec<Begun> {
+        let jobs = self.jobs();
+        let open = jobs.iter().filter(|(_, job)| job.operator == operator && job.stage <= JobStage::Fetched);
+        open.map(|(id, job)| Begun { job: *id, have: job.figures.chunks })
+            .take(shardwire_protocols::trace::MAX_RESUMED)
+            .collect()
+    }
+
+    fn unwilling(&self, offer: &JobOffer) -> Option<ProverError> {
+        if offer.program != self.host.program {
+            return Some(ProverError::OtherProgram { offered: offer.program, ours: self.host.program });
+        }
+        self.job(offer.job).filter(|job| job.stage == JobStage::Failed).map(|_| ProverError::GivenUp)
+    }
+
+    async fn see_through(self: &Arc<Self>, operator: PeerId, offer: JobOffer, fetch: Fetch) -> Result<(), ServeError> {
+        let id = offer.job;
+        self.begin(operator, &offer, fetch.epoch()).map_err(failed)?;
+        let fetched = self.job(id).is_some_and(|job| job.stage >= JobStage::Fetched);
+        let working = if fetched {
+            fetch.stop().await?
+        } else {
+            match self.fetch(&offer, fetch).await? {
+                Ok(working) => working,
+                Err(lost) => return lost,
+            }
+        };
+        self.begin_proving(id);
+        self.report(id, working).await
+    }
+
+    fn begin(&self, operator: PeerId, offer: &JobOffer, epoch: u64) -> Result<(), ProverError> {
+        let job = match self.job(offer.job) {
+            Some(job) => Job { operator, epoch, ..job },
+            None => Job {
+                start: offer.start.clone(),
+                values: offer.values.iter().copied().map(WireFelt).collect(),
+                segment: offer.segment,
+                operator,
+                epoch,
+                stage: JobStage::Fetching,
+                manifest: None,
+                attempts: 0,
+                proof: None,
+                figures: Figures::default(),
+                verdict: None,
+                fault: None,
+            },
+        };
+        self.host.store.put(&JOBS, &offer.job, &job)?;
+        self.jobs().insert(offer.job, job);
+        self.changes.announce();
+        Ok(())
+    }
+
+    /// Pulls what is missing of the witness. `Err` within `Ok`: the job ended here, and how the session did.
+    async fn fetch(
+        &self,
+        offer: &JobOffer,
+        mut fetch: Fetch,
+    ) -> Result<Result<Working, Result<(), ServeError>>, ServeError> {
+        let (id, artefacts) = (offer.job, &self.host.artefacts);
+        let have = chunks::whole(artefacts, id).map_err(failed)?;
+        tracing::info!(job = %id.short(), shard = %offer.shard.short(), have = have.len(), "fetching the witness");
+        fetch.resume((0..).zip(have));
+        let began = Instant::now();
+        let before = self.job(id).map_or(0, |job| job.figures.stream_ms);
+        let stream_ms = || before + u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ending = loop {
+            match fetch.next().await? {
+                Pulled::Chunk(chunk) => {
+                    let body = match chunks::unpack(&chunk) {
+                        Ok(body) => body,
+                        Err(why) => return Err(fetch.reject(chunk.index, &why).into()),
+                    };
+                    chunks::keep(artefacts, id, &chunk).map_err(failed)?;
+                    self.show(id, |job| {
+                        job.figures.chunks += 1;
+                        job.figures.bytes_raw += body.len() as u64;
+                        job.figures.bytes_wire += chunk.body.len() as u64;
+                        job.figures.stream_ms = stream_ms();
+                    });
+                }
+                Pulled::End(ending) => break ending,
+                Pulled::Lost { epoch } => {
+                    tracing::warn!(job = %id.short(), epoch, "the lease is another prover's");
+                    let working = fetch.stop().await?;
+                    let cause = Cause::new("SW-PROVER-007", "the lease is another prover's");
+                    return Ok(Err(working.abandon(cause).await.map_err(Into::into)));
+                }
+            }
+        };
+        let working = fetch.stop().await?;
+        match self.fetched(offer, ending, stream_ms()) {
+            Ok(()) => Ok(Ok(working)),
+            Err(error @ ProverError::Store(_)) => Err(failed(error)),
+            Err(error) => {
+                self.give_up(id, &error).map_err(failed)?;
+                Ok(Err(working.abandon(error).await.map_err(Into::into)))
+            }
+        }
+    }
+
+    /// Notes that the witness is whole: from here on the operator isn't needed.
+    fn fetched(&self, offer: &JobOffer, ending: Ending, stream_ms: u64) -> Result<(), ProverError> {
+        let Ending { chunks, steps, output } = ending;
+        let manifest = Manifest { chunks, steps, output };
+        if manifest.output.shard != offer.shard || manifest.output.before != offer.before() {
+            return Err(ProverError::OtherRun);
+        }
+        tracing::info!(job = %offer.job.short(), chunks = manifest.chunks.len(), steps, "the witness is whole");
+        self.update(offer.job, |job| {
+            job.stage = JobStage::Fetched;
+            job.figures.steps = steps;
+            job.figures.chunks = u32::try_from(manifest.chunks.len()).unwrap_or(u32::MAX);
+            job.figures.stream_ms = stream_ms;
+            job.manifest = Some(manifest);
+        })?;
+        Ok(())
+    }
+
+    /// Notes that a job can't be done.
+    pub(super) fn give_up(&self, id: Hash, error: &ProverError) -> Result<(), ProverError> {
+        tracing::error!(job = %id.short(), code = error.code(), "the job has failed: {error}");
+        self.update(id, |job| {
+            job.stage = JobStage::Failed;
+            job.fault = Some((error.code().to_owned(), error.to_string()));
+        })?;
+        Ok(())
+    }
+
+    /// Keeps the lease alive until the job is proven or has failed.
+    async fn report(&self, id: Hash, mut working: Working) -> Result<(), ServeError> {
+        let mut changes = self.changes.subscribe();
+        loop {
+            let Some(job) = self.job(id) else { return Ok(()) };
+            let stage = match job.stage {
+                JobStage::Fetching | JobStage::Fetched => ProverStage::Proving,
+                JobStage::Proven | JobStage::Settled => {
+                    let proof = job.proof.unwrap_or_default();
+                    working.finish(proof).await?;
+                    return Ok(());
+                }
+                JobStage::Failed => {
+                    let (code, reason) = job.fault.unwrap_or_default();
+                    return Ok(working.abandon(Cause::new(&code, &reason)).await?);
+                }
+            };
+            // A lost lease doesn't stop the proof: the settler takes the first that comes.
+            let (Progressed::Renewed { .. } | Progressed::Lost { .. }, next) = working.report(stage, 0, 0).await?;
+            working = next;
+            let _ = tokio::time::timeout(REPORT_EVERY, changes.changed()).await;
+        }
+    }
+}

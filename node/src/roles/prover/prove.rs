@@ -1,0 +1,132 @@
+//! From a whole witness to a proof in a file.
+
+use super::{MAX_ATTEMPTS, Prover, ProverError, RETRY_AFTER, chunks};
+use crate::{
+    artefacts,
+    store::records::{Job, JobStage},
+};
+use shardwire_model::{Coded as _, Hash};
+use shardwire_proving::{
+    verify::MAX_PROOF_BYTES,
+    worker::{self, ProveRequest, Proved},
+};
+use shardwire_shard::witness::{Assembler, Manifest};
+use std::{
+    fs::File,
+    io::{BufWriter, Write as _},
+    path::Path,
+    sync::{Arc, PoisonError},
+};
+
+impl Prover {
+    /// Sees to it that a fetched job is proven: once, however often this is called.
+    pub(super) fn begin_proving(self: &Arc<Self>, id: Hash) {
+        let fetched = self.job(id).is_some_and(|job| job.stage == JobStage::Fetched);
+        if !fetched || !self.at_work.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
+            return;
+        }
+        let prover = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = prover.prove_until_done(id).await {
+                tracing::error!(job = %id.short(), code = error.code(), "{error}");
+            }
+            prover.at_work.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            prover.changes.announce();
+        });
+    }
+
+    async fn prove_until_done(&self, id: Hash) -> Result<(), ProverError> {
+        let Ok(_turn) = self.turn.acquire().await else { return Ok(()) };
+        let mut wait = RETRY_AFTER;
+        loop {
+            let Some(job) = self.job(id) else { return Ok(()) };
+            let error = match self.attempt(id, &job).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let attempts = job.attempts + 1;
+            self.update(id, |job| {
+                job.attempts = attempts;
+                job.fault = Some((error.code().to_owned(), error.to_string()));
+            })?;
+            if !error.may_pass() || attempts >= MAX_ATTEMPTS {
+                return self.give_up(id, &error);
+            }
+            tracing::warn!(job = %id.short(), code = error.code(), attempts, "attempt failed, trying again in {wait:?}: {error}");
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
+    }
+
+    async fn attempt(&self, id: Hash, job: &Job) -> Result<(), ProverError> {
+        let artefacts = self.host.artefacts.clone();
+        let (witness, proof_path) = (artefacts.witness(id), artefacts.worker_proof(id));
+        let manifest = job.manifest.clone().ok_or(ProverError::Chunk { index: 0 })?;
+        let assembled = {
+            let (artefacts, witness) = (artefacts.clone(), witness.clone());
+            tokio::task::spawn_blocking(move || {
+                assemble(&manifest, &witness, |index| {
+                    chunks::kept(&artefacts, id, index).map(|it| it.map(|(_, body, wire)| (body, wire)))
+                })
+            })
+        };
+        let (bytes_raw, bytes_wire) = assembled.await.map_err(|_| ProverError::Assembler)??;
+        self.show(id, |job| {
+            job.figures.bytes_raw = bytes_raw;
+            job.figures.bytes_wire = bytes_wire;
+        });
+
+        let request = ProveRequest {
+            witness,
+            proof: proof_path.clone(),
+            memory_limit: self.workshop.memory_limit,
+            time_limit: self.workshop.deadline,
+            threads: self.workshop.threads,
+        };
+        tracing::info!(job = %id.short(), steps = job.figures.steps, "proving");
+        let Proved { proof_bytes, prove_s, cpu_s, peak_bytes } =
+            worker::prove(&self.workshop.worker, &request, std::future::pending(), |_| {}).await?;
+        let bytes = artefacts::read(&proof_path, u64::from(u32::try_from(MAX_PROOF_BYTES).unwrap_or(u32::MAX)))?
+            .ok_or(worker::ProveError::NoProof)?;
+        let proof = Hash::of(&bytes);
+        artefacts::write(&artefacts.proof(proof), &[&bytes], true)?;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // seconds of one proof, not negative
+        let milliseconds = |seconds: f64| (seconds * 1000.0) as u64;
+        self.update(id, |job| {
+            job.stage = JobStage::Proven;
+            job.proof = Some(proof);
+            job.fault = None;
+            job.figures.prove_ms = milliseconds(prove_s);
+            job.figures.prove_cpu_ms = milliseconds(cpu_s);
+            job.figures.prove_peak_bytes = peak_bytes;
+            job.figures.proof_bytes = proof_bytes;
+        })?;
+        tracing::info!(job = %id.short(), proof = %proof.short(), proof_bytes, prove_s, "proven");
+        // The proof is kept under its hash; the rest can be made again, and never will have to be.
+        artefacts::remove_folder(&artefacts.job(id))?;
+        Ok(())
+    }
+}
+
+/// Writes the flat witness of a job's chunks; returns their bytes, raw and on the wire.
+fn assemble(
+    manifest: &Manifest,
+    witness: &Path,
+    mut chunk: impl FnMut(u32) -> Result<Option<(Vec<u8>, u64)>, ProverError>,
+) -> Result<(u64, u64), ProverError> {
+    let mut assembler = Assembler::new();
+    let (mut bytes_raw, mut bytes_wire) = (0, 0);
+    for (expected, index) in manifest.chunks.iter().zip(0..) {
+        let (body, wire) = chunk(index)?.ok_or(ProverError::Chunk { index })?;
+        if assembler.push(&body)? != *expected {
+            return Err(ProverError::Chunk { index });
+        }
+        bytes_raw += body.len() as u64;
+        bytes_wire += wire;
+    }
+    let disk = |reason| artefacts::ArtefactError::Disk { path: witness.to_owned(), what: "written", reason };
+    let mut file = BufWriter::new(File::create(witness).map_err(disk)?);
+    assembler.finish(manifest, &mut file)?;
+    file.flush().map_err(disk)?;
+    Ok((bytes_raw, bytes_wire))
+}

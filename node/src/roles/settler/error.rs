@@ -1,0 +1,112 @@
+//! What a settler can't do, and what it refuses of a proof.
+
+use crate::{artefacts::ArtefactError, store::StoreError};
+use shardwire_ledger::LedgerError;
+use shardwire_model::{Coded, OutputError, ShardId};
+use shardwire_proving::{settle::OutputMismatch, verify::VerifyError};
+
+/// The settler can't do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettlerError {
+    /// The World refuses, or can't be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The durable memory.
+    #[error(transparent)]
+    Store(StoreError),
+    /// A file.
+    #[error(transparent)]
+    Artefact(#[from] ArtefactError),
+    /// This program's verifier ended without an answer.
+    #[error("verification ended without an answer")]
+    Verifier,
+}
+
+impl Coded for SettlerError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Ledger(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Artefact(error) => error.code(),
+            Self::Verifier => "SW-SETTLER-001",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Ledger(error) => error.next_step(),
+            Self::Store(error) => error.next_step(),
+            Self::Artefact(error) => error.next_step(),
+            Self::Verifier => "Nothing was applied; the proof is fetched again. Report it if it repeats.".into(),
+        }
+    }
+}
+
+/// Why a proof is not believed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Objection {
+    /// A check of the proof itself failed.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// It proves no output of ours.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// It proves another shard, or another state.
+    #[error(transparent)]
+    Mismatch(#[from] OutputMismatch),
+    /// The World refuses its output.
+    #[error("the World refuses the output: {0}")]
+    World(LedgerError),
+}
+
+impl Coded for Objection {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Verify(error) => error.code(),
+            Self::Output(error) => error.code(),
+            Self::Mismatch(error) => error.code(),
+            Self::World(error) => error.code(),
+        }
+    }
+
+    fn next_step(&self) -> String {
+        "Nothing was applied. The proof is kept as evidence; another prover can still prove the shard.".into()
+    }
+}
+
+/// Why a proof isn't fetched at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unwanted {
+    /// Not a shard of this World.
+    #[error("this settler has no shard {shard}")]
+    Unknown {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Given up.
+    #[error("shard {shard} was aborted")]
+    Aborted {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Another proof was first.
+    #[error("shard {shard} is settled by another proof")]
+    Late {
+        /// The shard.
+        shard: ShardId,
+    },
+}
+
+impl Coded for Unwanted {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "SW-SETTLER-002",
+            Self::Aborted { .. } => "SW-SETTLER-003",
+            Self::Late { .. } => "SW-SETTLER-004",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        "The proof is of no use to this settler; it may be deleted.".into()
+    }
+}

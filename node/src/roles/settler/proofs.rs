@@ -1,0 +1,117 @@
+//! The settler consumes proofs: fetches, verifies, applies once, and answers with a receipt or a dispute.
+
+use super::{
+    Settler, SettlerError,
+    error::{Objection, Unwanted},
+};
+use crate::{
+    artefacts,
+    store::records::{VERDICTS, Verdict},
+};
+use shardwire_ledger::{LedgerError, ShardRecord, ShardState};
+use shardwire_model::{Coded as _, PeerId, Timestamp};
+use shardwire_protocols::{
+    Cause, Failure, ServeError,
+    control::Stage,
+    proof::{Client, Next, Offered, Proof, Ready},
+};
+use shardwire_transport::{Protocol, Session};
+
+/// What to do with a proof before it is fetched.
+enum Interest {
+    /// It is settled already, at that time: nothing to fetch.
+    Settled(Timestamp),
+    /// It is not wanted.
+    None(Unwanted),
+    /// It decides a shard.
+    Of(Box<ShardRecord>),
+}
+
+fn failed(error: impl Into<SettlerError>) -> ServeError {
+    ServeError::Handler(Failure::from(error.into()))
+}
+
+impl Settler {
+    /// Takes proofs from a prover until the session fails.
+    ///
+    /// # Errors
+    /// Why the session ended.
+    pub(crate) async fn collect(&self, session: Session<<Proof as Protocol>::Initiator>) -> Result<(), ServeError> {
+        let prover = session.peer();
+        let identity = &self.host.identity;
+        let mut client = Client::new(session);
+        loop {
+            client = match client.ask().await? {
+                Next::Nothing(client) => client,
+                Next::Ready(ready, offered) => match self.interest(&ready).map_err(failed)? {
+                    Interest::Settled(at) => offered.settled(identity, at).await?.1,
+                    Interest::None(unwanted) => {
+                        tracing::warn!(shard = %ready.shard.short(), prover = %prover.short(), "proof not wanted: {unwanted}");
+                        offered.skip(unwanted).await?
+                    }
+                    Interest::Of(record) => self.decide(prover, ready, offered, *record).await?,
+                },
+            };
+        }
+    }
+
+    fn interest(&self, ready: &Ready) -> Result<Interest, SettlerError> {
+        let shard = ready.shard;
+        Ok(match self.world.shard(shard)? {
+            None => Interest::None(Unwanted::Unknown { shard }),
+            Some(record) => match &record.state {
+                ShardState::Aborted { .. } => Interest::None(Unwanted::Aborted { shard }),
+                ShardState::Settled(settlement) if settlement.proof == ready.proof => Interest::Settled(settlement.at),
+                ShardState::Settled(_) => Interest::None(Unwanted::Late { shard }),
+                ShardState::Started => Interest::Of(Box::new(record)),
+            },
+        })
+    }
+
+    async fn decide(
+        &self,
+        prover: PeerId,
+        ready: Ready,
+        offered: Offered,
+        record: ShardRecord,
+    ) -> Result<Client, ServeError> {
+        let Ready { shard, proof, bytes, .. } = ready;
+        self.saw(shard, prover, Stage::Proven);
+        let (proof_bytes, offered) = offered.fetch().await?;
+        artefacts::write(&self.host.artefacts.proof(proof), &[&proof_bytes], true).map_err(failed)?;
+
+        let (judge, began) = (self.judge.clone(), tokio::time::Instant::now());
+        let checked = tokio::task::spawn_blocking(move || judge.check(&proof_bytes, &record))
+            .await
+            .map_err(|_| failed(SettlerError::Verifier))?;
+        let verify_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let verdict = Verdict { proof, prover, bytes: u64::from(bytes), verify_us, fault: None };
+
+        let settled = checked.and_then(|output| {
+            self.saw(shard, prover, Stage::Verified);
+            tracing::info!(shard = %shard.short(), proof = %proof.short(), verify_us, "proof verified");
+            self.world.settle(&output, proof, self.host.clock.now()).map_err(Objection::World)
+        });
+        match settled {
+            Ok(settled) => {
+                self.host.store.put(&VERDICTS, &shard, &verdict).map_err(failed)?;
+                tracing::info!(shard = %shard.short(), updates = settled.settlement.output.updates.len(), "shard settled");
+                self.changes.announce();
+                Ok(offered.settled(&self.host.identity, settled.settlement.at).await?.1)
+            }
+            // The disk failed, not the proof: nobody is to blame, and the proof is offered again.
+            Err(Objection::World(error)) if is_ours(&error) => Err(failed(error)),
+            Err(objection) => {
+                tracing::warn!(shard = %shard.short(), prover = %prover.short(), proof = %proof.short(), code = objection.code(), "proof disputed: {objection}");
+                let fault = Some((objection.code().to_owned(), objection.to_string()));
+                self.host.store.put(&VERDICTS, &shard, &Verdict { fault, ..verdict }).map_err(failed)?;
+                Ok(offered.dispute(&self.host.identity, Cause::from(objection)).await?.1)
+            }
+        }
+    }
+}
+
+/// Whether a refusal is this settler's own trouble, and says nothing about the proof.
+fn is_ours(error: &LedgerError) -> bool {
+    matches!(error, LedgerError::Disk { .. } | LedgerError::Damaged { .. } | LedgerError::InUse { .. })
+}
