@@ -3,7 +3,6 @@
 //! In a checkout without a worker the first test builds one, which takes minutes.
 
 #[path = "../../shard/tests/workload/mod.rs"]
-#[allow(dead_code, unreachable_pub, missing_docs)]
 mod workload;
 
 mod forge;
@@ -48,7 +47,7 @@ fn real() -> &'static Real {
         let work = workload::workload(PLAYERS, TRANSACTIONS, SEED);
         let mut assembler = witness::Assembler::new();
         let run = execute(&work.start, &work.values, work.transactions.clone(), |chunk| {
-            assembler.push(&chunk.body).map(drop).map_err(|e| std::io::Error::other(e.to_string()).into())
+            assembler.push(&chunk.body).map(drop).map_err(|e| std::io::Error::other(e.to_string()))
         })
         .unwrap();
         let mut witness = Vec::new();
@@ -212,7 +211,8 @@ fn other_parameters_are_refused() {
 
 #[test]
 fn impossible_claims_are_refused() {
-    let claims: [(&str, fn(&mut Proof)); 9] = [
+    type Change = fn(&mut Proof);
+    let claims: [(&str, Change); 9] = [
         ("the final ap is out of range", |p| p.claim.public_data.final_state.ap = M31(1 << 29)),
         ("a builtin is missing", |p| p.claim.public_data.public_memory.public_segments.keccak = None),
         ("a builtin that can't be proven was used", |p| {
