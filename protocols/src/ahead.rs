@@ -6,6 +6,9 @@
 use shardwire_transport::{Local, Message, Pipeline, Session, SessionError, pipeline::Requests};
 use std::collections::VecDeque;
 
+/// A session in state `P`, within the loop in which requests are made.
+type Looping<Req, Resp, Q, P, E> = Session<P, (Requests<Req, Resp, Q>, E)>;
+
 /// See the [module](self). `N` is what is noted of a request.
 pub(crate) struct Ahead<Req, Resp, Q, E, N, const DEPTH: usize> {
     state: Result<Pipeline<Req, Resp, Q, E, DEPTH>, SessionError>,
@@ -58,12 +61,12 @@ impl<Req: Message, Resp: Message, Q, E, N, const DEPTH: usize> Ahead<Req, Resp, 
     }
 
     /// The session, in the state in which requests are made. No request may be under way.
-    pub(crate) fn pause(self) -> Result<Session<Requests<Req, Resp, Q>, (Requests<Req, Resp, Q>, E)>, SessionError> {
+    pub(crate) fn pause(self) -> Result<Looping<Req, Resp, Q, Requests<Req, Resp, Q>, E>, SessionError> {
         self.state?.pause()
     }
 
     /// The session after the last request. No request may be under way.
-    pub(crate) fn finish(self) -> Result<Session<Q, (Requests<Req, Resp, Q>, E)>, SessionError> {
+    pub(crate) fn finish(self) -> Result<Looping<Req, Resp, Q, Q, E>, SessionError> {
         self.state?.finish()
     }
 

@@ -5,6 +5,7 @@
 //! within [`ANSWER`].
 
 use std::{future::Future, time::Duration};
+use tokio::time::{Instant, sleep_until};
 
 /// Deadline of the first words of a connection or session: both sides have them ready.
 pub const GREETING: Duration = Duration::from_secs(10);
@@ -20,6 +21,10 @@ pub const NEXT: Duration = Duration::from_secs(60);
 /// Deadline of the next request of a person or a program that sends when it has something to send.
 pub const IDLE: Duration = Duration::from_secs(600);
 
+/// How soon a consumer may ask again that was told to wait. A producer that holds questions is never asked so soon; with one that
+/// answers "nothing" at once this keeps the two from asking and answering as fast as the network allows.
+pub const PAUSE: Duration = Duration::from_secs(1);
+
 /// The future's value if it comes within [`HOLD`]. Otherwise the future is dropped: it must be one that may be.
 pub(crate) async fn hold<T>(answer: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(HOLD, answer).await.ok()
@@ -29,4 +34,12 @@ pub(crate) async fn hold<T>(answer: impl Future<Output = T>) -> Option<T> {
 pub(crate) async fn at_once<T>(answer: impl Future<Output = T>) -> Option<T> {
     // `timeout` polls the future before the clock.
     tokio::time::timeout(Duration::ZERO, answer).await.ok()
+}
+
+/// Waits until it may be asked again, and says when that is.
+pub(crate) async fn turn(not_before: Option<Instant>) -> Instant {
+    if let Some(at) = not_before {
+        sleep_until(at).await;
+    }
+    Instant::now()
 }

@@ -1,15 +1,20 @@
 //! The operator's half.
 
 use super::{Acceptance, Answered, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, Nothing, Turn};
-use crate::{Cause, signed::Signed};
+use crate::{Cause, pace, signed::Signed};
 use shardwire_model::ShardId;
 use shardwire_transport::{Branch, Identity, Protocol, Session, SessionError};
+use tokio::time::Instant;
 
 type Loop = (Turn, ());
 
 /// An operator that may ask.
 #[derive(Debug)]
-pub struct Client(Session<Turn, Loop>);
+pub struct Client {
+    session: Session<Turn, Loop>,
+    /// When it may ask again, after it was told that there is nothing.
+    not_before: Option<Instant>,
+}
 
 /// The settler's answer, and how to go on.
 #[derive(Debug)]
@@ -35,7 +40,11 @@ pub struct Pending {
 impl Client {
     /// Begins.
     pub fn new(session: Session<<Handoff as Protocol>::Initiator>) -> Self {
-        Self(session.enter())
+        Self::at(session.enter(), None)
+    }
+
+    fn at(session: Session<Turn, Loop>, not_before: Option<Instant>) -> Self {
+        Self { session, not_before }
     }
 
     /// Asks for work, naming the shards that were accepted and not closed. Waits up to
@@ -44,11 +53,12 @@ impl Client {
     /// # Errors
     /// If the session fails, or the settler's answer contradicts itself. More than [`MAX_KNOWN`](super::MAX_KNOWN) shards can't be named.
     pub async fn ask(self, identity: &Identity, known: &[ShardId]) -> Result<Next, SessionError> {
-        let session: Session<Answered, Loop> = self.0.choose(Ask { known: known.to_vec() }).await?;
+        let asked = pace::turn(self.not_before).await;
+        let session: Session<Answered, Loop> = self.session.choose(Ask { known: known.to_vec() }).await?;
         match session.offer().await? {
             Branch::First(nothing) => {
                 let (Nothing {}, session) = nothing.recv().await?;
-                Ok(Next::Nothing(Self(session.again())))
+                Ok(Next::Nothing(Self::at(session.again(), Some(asked + pace::PAUSE))))
             }
             Branch::Second(more) => match more.offer().await? {
                 Branch::First(assign) => {
@@ -67,7 +77,7 @@ impl Client {
                         let detail = format!("shard {} is closed, which wasn't asked about", closed.shard.short());
                         return Err(session.broken("awaiting Closed", "SW-HANDOFF-002", detail));
                     }
-                    Ok(Next::Closed(closed, Self(session.again())))
+                    Ok(Next::Closed(closed, Self::at(session.again(), None)))
                 }
             },
         }
@@ -78,7 +88,7 @@ impl Client {
     /// # Errors
     /// If the session is lost first.
     pub async fn close(self) -> Result<(), SessionError> {
-        self.0.choose(Bye {}).await?.close().await
+        self.session.choose(Bye {}).await?.close().await
     }
 }
 
@@ -101,7 +111,7 @@ impl Pending {
     /// If the session fails: the settler then assigns the shard again, and accepting it again is harmless.
     pub async fn accept(self, identity: &Identity) -> Result<Client, SessionError> {
         let accept = Signed::by(identity, Acceptance { shard: self.shard, epoch: self.epoch });
-        Ok(Client(self.session.choose(accept).await?.again()))
+        Ok(Client::at(self.session.choose(accept).await?.again(), None))
     }
 
     /// Declines.
@@ -110,6 +120,6 @@ impl Pending {
     /// If the session fails.
     pub async fn decline(self, cause: impl Into<Cause>) -> Result<Client, SessionError> {
         let decline = Decline { shard: self.shard, cause: cause.into() };
-        Ok(Client(self.session.choose(decline).await?.again()))
+        Ok(Client::at(self.session.choose(decline).await?.again(), None))
     }
 }

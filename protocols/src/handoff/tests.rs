@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     Cause, Failure, Signed,
-    pace::{HOLD, NEXT},
+    pace::{HOLD, NEXT, PAUSE},
     testing::{
         DiskFull, LARGEST, fits, halves, identity, largest_cause, largest_start, refused_when_read, reset, rule,
         served_rule, small_start,
@@ -208,6 +208,29 @@ async fn a_silent_operator_is_given_up() {
     assert!(error.to_string().contains("awaiting Ask | Bye: nothing came within 60s"), "{error}");
     assert_eq!(began.elapsed(), NEXT);
     drop(client);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settler_that_does_not_hold_questions_is_asked_once_a_second() {
+    let (a, b) = halves::<Handoff>(&operator(), &identity(2));
+    let hasty = async {
+        let mut session = b.enter();
+        while let Branch::First(ask) = session.offer().await.unwrap() {
+            let (_, answer) = ask.recv::<Ask, _>().await.unwrap();
+            session = answer.choose(Nothing {}).await.unwrap().again();
+        }
+    };
+    let ask = async {
+        let (me, mut client) = (operator(), Client::new(a));
+        let began = Instant::now();
+        for _ in 0..10 {
+            let Next::Nothing(next) = client.ask(&me, &[]).await.unwrap() else { panic!("something") };
+            client = next;
+        }
+        assert!(began.elapsed() >= 9 * PAUSE);
+        let _ = client.close().await;
+    };
+    tokio::join!(hasty, ask);
 }
 
 #[test]

@@ -4,16 +4,21 @@ use super::{
     Ask, Bye, DEPTH, Dispute, Fetching, MAX_PROOF_BYTES, Nothing, Objection, PIECE_BYTES, Piece, Proof, Pull, Ready,
     Receipt, Settlement, Skip, Turn,
 };
-use crate::{Cause, signed::Signed};
+use crate::{Cause, pace, signed::Signed};
 use shardwire_model::{Hash, Timestamp};
 use shardwire_transport::{Branch, Identity, Protocol, Session, SessionError};
+use tokio::time::Instant;
 
 type Outer = (Turn, ());
 type Inner = (Fetching, Outer);
 
 /// A settler that may ask.
 #[derive(Debug)]
-pub struct Client(Session<Turn, Outer>);
+pub struct Client {
+    session: Session<Turn, Outer>,
+    /// When it may ask again, after it was told that there is nothing.
+    not_before: Option<Instant>,
+}
 
 /// The prover's answer, and how to go on.
 #[derive(Debug)]
@@ -36,7 +41,11 @@ pub struct Offered {
 impl Client {
     /// Begins.
     pub fn new(session: Session<<Proof as Protocol>::Initiator>) -> Self {
-        Self(session.enter())
+        Self::at(session.enter(), None)
+    }
+
+    fn at(session: Session<Turn, Outer>, not_before: Option<Instant>) -> Self {
+        Self { session, not_before }
     }
 
     /// Asks for a proof. Waits up to [`HOLD`](crate::pace::HOLD) for one.
@@ -44,10 +53,11 @@ impl Client {
     /// # Errors
     /// If the session fails, or the proof is announced longer than it may be.
     pub async fn ask(self) -> Result<Next, SessionError> {
-        match self.0.choose(Ask {}).await?.offer().await? {
+        let asked = pace::turn(self.not_before).await;
+        match self.session.choose(Ask {}).await?.offer().await? {
             Branch::First(nothing) => {
                 let (Nothing {}, session) = nothing.recv().await?;
-                Ok(Next::Nothing(Self(session.again())))
+                Ok(Next::Nothing(Self::at(session.again(), Some(asked + pace::PAUSE))))
             }
             Branch::Second(ready) => {
                 let (ready, session) = ready.recv::<Ready, _>().await?;
@@ -65,7 +75,7 @@ impl Client {
     /// # Errors
     /// If the session is lost first.
     pub async fn close(self) -> Result<(), SessionError> {
-        self.0.choose(Bye {}).await?.close().await
+        self.session.choose(Bye {}).await?.close().await
     }
 }
 
@@ -108,7 +118,7 @@ impl Offered {
         let Ready { shard, segment, proof, .. } = self.ready;
         let receipt = Signed::by(identity, Settlement { shard, segment, proof, settled_at });
         let session = self.session.choose(receipt.clone()).await?;
-        Ok((receipt, Client(session.outer().again())))
+        Ok((receipt, Client::at(session.outer().again(), None)))
     }
 
     /// Says that the proof fails a check.
@@ -123,7 +133,7 @@ impl Offered {
         let Ready { shard, segment, proof, .. } = self.ready;
         let dispute = Signed::by(identity, Objection { shard, segment, proof, cause: cause.into() });
         let session = self.session.choose(dispute.clone()).await?;
-        Ok((dispute, Client(session.outer().again())))
+        Ok((dispute, Client::at(session.outer().again(), None)))
     }
 
     /// Says that the proof isn't wanted.
@@ -132,6 +142,6 @@ impl Offered {
     /// If the session fails.
     pub async fn skip(self, cause: impl Into<Cause>) -> Result<Client, SessionError> {
         let skip = Skip { shard: self.ready.shard, cause: cause.into() };
-        Ok(Client(self.session.choose(skip).await?.outer().again()))
+        Ok(Client::at(self.session.choose(skip).await?.outer().again(), None))
     }
 }

@@ -1,1 +1,258 @@
+use super::*;
+use crate::{
+    Failure, Signed,
+    pace::HOLD,
+    testing::{DiskFull, LARGEST, distant_halves, fits, halves, identity, largest_cause, reset, rule, served_rule},
+};
+use shardwire_model::{Felt, Hash, PeerId, ShardId, Timestamp};
+use shardwire_transport::{Branch, Bytes, Identity, Session, WireCode, message::encode};
+use std::{collections::VecDeque, future::pending, sync::Mutex, time::Duration};
+use tokio::time::Instant;
 
+#[derive(Default)]
+struct Prover {
+    proofs: Mutex<VecDeque<Held>>,
+    verdicts: Mutex<Vec<(Hash, Verdict)>>,
+}
+
+impl Handler for Prover {
+    async fn next(&self, _: PeerId) -> Result<Held, Failure> {
+        let proof = self.proofs.lock().unwrap().pop_front();
+        match proof {
+            Some(proof) => Ok(proof),
+            None => pending().await,
+        }
+    }
+
+    async fn verdict(&self, _: PeerId, proof: Hash, verdict: Verdict) -> Result<(), Failure> {
+        self.verdicts.lock().unwrap().push((proof, verdict));
+        Ok(())
+    }
+}
+
+fn held(length: usize) -> Held {
+    let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+    Held {
+        shard: ShardId(Felt::from(7)),
+        segment: 0,
+        job: Hash::of(b"job"),
+        proof: Hash::of(&bytes),
+        bytes: Bytes::from(bytes),
+    }
+}
+
+fn settler() -> Identity {
+    identity(1)
+}
+
+fn prover(proofs: impl Into<VecDeque<Held>>) -> Prover {
+    Prover { proofs: Mutex::new(proofs.into()), ..Prover::default() }
+}
+
+type There = Session<<Proof as Protocol>::Responder>;
+
+fn meet() -> (Client, There) {
+    let (a, b) = halves::<Proof>(&settler(), &identity(2));
+    (Client::new(a), b)
+}
+
+async fn ready(client: Client) -> (Ready, Offered) {
+    match client.ask().await.unwrap() {
+        Next::Ready(ready, offered) => (ready, offered),
+        Next::Nothing(_) => panic!("nothing"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn proofs_are_fetched_settled_disputed_and_skipped_and_an_idle_prover_answers_nothing() {
+    let piece = PIECE_BYTES as usize;
+    // Whole pieces, one byte more, one less, one byte in all: every edge of the cut.
+    let proofs: Vec<Held> = [1_300_000, 2 * piece, 2 * piece + 1, piece - 1, 1].into_iter().map(held).collect();
+    let prover = prover(proofs.clone());
+    let (mut client, session) = meet();
+    let settle = async {
+        let mut verdicts = Vec::new();
+        for (at, proof) in proofs.iter().enumerate() {
+            let (ready, offered) = ready(client).await;
+            assert_eq!((ready.proof, ready.bytes as usize), (proof.proof, proof.bytes.len()));
+            client = match at {
+                0..=1 => {
+                    let (bytes, offered) = offered.fetch().await.unwrap();
+                    assert!(bytes == proof.bytes);
+                    let (receipt, client) = offered.settled(&settler(), Timestamp(9)).await.unwrap();
+                    verdicts.push(Verdict::Settled(receipt));
+                    client
+                }
+                2 => {
+                    let (bytes, offered) = offered.fetch().await.unwrap();
+                    assert!(bytes == proof.bytes);
+                    let (dispute, client) = offered.dispute(&settler(), DiskFull).await.unwrap();
+                    verdicts.push(Verdict::Disputed(dispute));
+                    client
+                }
+                3 => {
+                    // Settled before: no need to fetch it again.
+                    let (receipt, client) = offered.settled(&settler(), Timestamp(9)).await.unwrap();
+                    verdicts.push(Verdict::Settled(receipt));
+                    client
+                }
+                _ => {
+                    let (_, offered) = offered.fetch().await.unwrap();
+                    verdicts.push(Verdict::Skipped { shard: ready.shard, cause: DiskFull.into() });
+                    offered.skip(DiskFull).await.unwrap()
+                }
+            };
+        }
+        let asked = Instant::now();
+        let Next::Nothing(client) = client.ask().await.unwrap() else { panic!("something") };
+        assert_eq!(asked.elapsed(), HOLD);
+        client.close().await.unwrap();
+        verdicts
+    };
+    let (verdicts, served) = tokio::join!(settle, serve(session, &prover));
+    served.unwrap();
+    let expected: Vec<(Hash, Verdict)> = proofs.iter().map(|it| it.proof).zip(verdicts).collect();
+    assert_eq!(*prover.verdicts.lock().unwrap(), expected);
+    let Verdict::Disputed(dispute) = &expected[2].1 else { panic!("no dispute") };
+    let objection = dispute.verify(&settler().peer()).unwrap();
+    assert_eq!((objection.proof, objection.cause.code.as_str()), (proofs[2].proof, "SW-TEST-001"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_piece_costs_no_round_trip() {
+    let prover = prover([held(32 * PIECE_BYTES as usize)]);
+    let latency = Duration::from_millis(50);
+    let (a, session) = distant_halves::<Proof>(&settler(), &identity(2), latency);
+    let fetch = async {
+        let (_, offered) = ready(Client::new(a)).await;
+        let began = Instant::now();
+        let (_, offered) = offered.fetch().await.unwrap();
+        let took = began.elapsed();
+        offered.skip(DiskFull).await.unwrap().close().await.unwrap();
+        took
+    };
+    let (took, served) = tokio::join!(fetch, serve(session, &prover));
+    served.unwrap();
+    // Four windows of eight pieces; stepwise it would be 32 round trips of 100 ms.
+    assert!(took <= Duration::from_millis(600), "{took:?}");
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_the_promised_ones_are_the_provers_fault() {
+    let wrong = Held { proof: Hash::of(b"other"), ..held(300_000) };
+    let empty = Held { bytes: Bytes::new(), ..held(1) };
+    for (bad, text) in [
+        (wrong, "SW-PROOF-007 the proof's bytes don't have the promised hash"),
+        (empty, "SW-PROOF-005 a proof of 0 bytes"),
+        (held(MAX_PROOF_BYTES as usize + 1), "SW-PROOF-005 a proof of 8388609 bytes, where 1 to 8388608 are allowed"),
+    ] {
+        let prover = prover([bad]);
+        let (client, session) = meet();
+        let fetch = async {
+            match client.ask().await? {
+                Next::Ready(_, offered) => offered.fetch().await.map(drop),
+                Next::Nothing(_) => panic!("nothing"),
+            }
+        };
+        let (fetched, served) = tokio::join!(fetch, serve(session, &prover));
+        assert!(rule(fetched).starts_with(text), "{text}");
+        assert_eq!(reset(served), WireCode::RuleBroken);
+    }
+}
+
+#[tokio::test]
+async fn a_piece_that_was_not_asked_for_is_the_provers_fault() {
+    let body = |length| Bytes::from(vec![0; length]);
+    for (piece, text) in [
+        (Piece { index: 1, body: body(100) }, "SW-PROOF-006 piece 1 of 100 bytes, where piece 0 of 100 was due"),
+        (Piece { index: 0, body: body(99) }, "SW-PROOF-006 piece 0 of 99 bytes, where piece 0 of 100 was due"),
+    ] {
+        let (client, session) = meet();
+        let cheat = async {
+            let Branch::First(session) = session.enter().offer().await.unwrap() else { panic!("bye") };
+            let (_, session) = session.recv::<Ask, _>().await.unwrap();
+            let Held { shard, segment, job, proof, .. } = held(100);
+            let session = session.choose(Ready { shard, segment, job, proof, bytes: 100 }).await.unwrap().enter();
+            let Branch::First(session) = session.offer().await.unwrap() else { panic!("no pull") };
+            let (_, session) = session.recv::<Pull, _>().await.unwrap();
+            session.send(piece).await.unwrap()
+        };
+        let fetch = async { ready(client).await.1.fetch().await };
+        let (fetched, _held) = tokio::join!(fetch, cheat);
+        assert_eq!(rule(fetched), text);
+    }
+}
+
+#[tokio::test]
+async fn a_verdict_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
+    let settlement = |proof| Settlement { shard: held(1).shard, segment: 0, proof, settled_at: Timestamp(1) };
+    let objection = |proof| Objection { shard: held(1).shard, segment: 0, proof, cause: DiskFull.into() };
+    let (right, wrong) = (held(1).proof, Hash::of(b"other"));
+    type Loop = (Fetching, (Turn, ()));
+    fn held_open(session: impl std::any::Any) -> Box<dyn std::any::Any> {
+        Box::new(session)
+    }
+    async fn offered(session: Session<<Proof as Protocol>::Initiator>) -> Session<Fetching, Loop> {
+        let Branch::Second(session) = session.enter().choose(Ask {}).await.unwrap().offer().await.unwrap() else {
+            panic!("nothing")
+        };
+        session.recv::<Ready, _>().await.unwrap().1.enter()
+    }
+    for (at, text) in [
+        "SW-PROOF-002 the signature on the 'shardwire proof receipt 1' is not by peer",
+        "SW-PROOF-002 it is for another proof",
+        "SW-PROOF-003 the signature on the 'shardwire proof dispute 1' is not by peer",
+        "SW-PROOF-003 it is of another proof",
+        "SW-PROOF-004 it skips another shard",
+        "SW-PROOF-001 piece 1 of a proof of 1 bytes",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let prover = prover([held(1)]);
+        let (a, session) = halves::<Proof>(&settler(), &identity(2));
+        let cheat = async {
+            let session = offered(a).await;
+            let other = identity(9);
+            let sent = match at {
+                0 => {
+                    session.choose(Signed::by(&other, settlement(right))).await.map(|it| held_open(it.outer().again()))
+                }
+                1 => session
+                    .choose(Signed::by(&settler(), settlement(wrong)))
+                    .await
+                    .map(|it| held_open(it.outer().again())),
+                2 => session.choose(Signed::by(&other, objection(right))).await.map(|it| held_open(it.outer().again())),
+                3 => session
+                    .choose(Signed::by(&settler(), objection(wrong)))
+                    .await
+                    .map(|it| held_open(it.outer().again())),
+                4 => {
+                    let skip = Skip { shard: ShardId(Felt::ONE), cause: DiskFull.into() };
+                    session.choose(skip).await.map(|it| held_open(it.outer().again()))
+                }
+                _ => session.choose(Pull { index: 1 }).await.map(held_open),
+            };
+            sent.unwrap()
+        };
+        let (_held, served) = tokio::join!(cheat, serve(session, &prover));
+        assert!(served_rule(served).starts_with(text), "{text}");
+        assert!(prover.verdicts.lock().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn the_largest_messages_fit() {
+    let (shard, segment, proof) = (ShardId(LARGEST), u32::MAX, Hash([255; 32]));
+    fits(&Ask {});
+    fits(&Nothing {});
+    fits(&Ready { shard, segment, job: proof, proof, bytes: u32::MAX });
+    fits(&Pull { index: u32::MAX });
+    let piece = Piece { index: u32::MAX, body: Bytes::from(vec![7; PIECE_BYTES as usize]) };
+    fits(&piece);
+    assert!(encode(&Piece { index: u32::MAX, body: Bytes::from(vec![7; PIECE_BYTES as usize + 1]) }).is_err());
+    fits(&Skip { shard, cause: largest_cause() });
+    fits(&Signed::by(&settler(), Settlement { shard, segment, proof, settled_at: Timestamp(u64::MAX) }));
+    fits(&Signed::by(&settler(), Objection { shard, segment, proof, cause: largest_cause() }));
+    fits(&Bye {});
+}

@@ -4,9 +4,10 @@ use super::{
     Abandon, Answered, Begun, Bye, Claim, Considered, Decline, Fetch, Finish, Finished, Idle, JobOffer, Lease, Leased,
     Nothing, Progress, Progressed, ProverStage, Ready, Refused, Trace,
 };
-use crate::Cause;
+use crate::{Cause, pace};
 use shardwire_model::{Hash, PeerId};
 use shardwire_transport::{Branch, Protocol, Session, SessionError};
+use tokio::time::Instant;
 
 pub(super) type Outer = (Idle, ());
 
@@ -15,6 +16,8 @@ pub(super) type Outer = (Idle, ());
 pub struct Client {
     session: Session<Idle, Outer>,
     me: PeerId,
+    /// When it may ask again, after it was told that there is nothing.
+    not_before: Option<Instant>,
 }
 
 /// The operator's answer, and how to go on.
@@ -57,7 +60,7 @@ pub struct Working {
 impl Client {
     /// Begins; `me` is this prover.
     pub fn new(session: Session<<Trace as Protocol>::Initiator>, me: PeerId) -> Self {
-        Self { session: session.enter(), me }
+        Self { session: session.enter(), me, not_before: None }
     }
 
     /// Asks for a job, rather one of those begun (at most [`MAX_RESUMED`](super::MAX_RESUMED)). Waits up to
@@ -67,11 +70,13 @@ impl Client {
     /// If the session fails, or the offer contradicts itself.
     pub async fn ready(self, begun: &[Begun]) -> Result<Next, SessionError> {
         let me = self.me;
+        let asked = pace::turn(self.not_before).await;
         let session: Session<Answered, Outer> = self.session.choose(Ready { resume: begun.to_vec() }).await?;
         match session.offer().await? {
             Branch::First(nothing) => {
                 let (Nothing {}, session) = nothing.recv().await?;
-                Ok(Next::Nothing(Self { session: session.again(), me }))
+                let not_before = Some(asked + pace::PAUSE);
+                Ok(Next::Nothing(Self { session: session.again(), me, not_before }))
             }
             Branch::Second(offered) => {
                 let (offer, session) = offered.recv::<JobOffer, _>().await?;
@@ -105,7 +110,7 @@ impl Offered {
         match session.choose(Claim { job }).await?.offer().await? {
             Branch::First(refused) => {
                 let (Refused { cause }, session) = refused.recv().await?;
-                Ok(Claimed::Refused(cause, Client { session: session.again(), me }))
+                Ok(Claimed::Refused(cause, Client { session: session.again(), me, not_before: None }))
             }
             Branch::Second(leased) => {
                 let (lease, session) = leased.recv::<Lease, _>().await?;
@@ -131,7 +136,7 @@ impl Offered {
     /// If the session fails.
     pub async fn decline(self, cause: impl Into<Cause>) -> Result<Client, SessionError> {
         let decline = Decline { job: self.job, cause: cause.into() };
-        Ok(Client { session: self.session.choose(decline).await?.again(), me: self.me })
+        Ok(Client { session: self.session.choose(decline).await?.again(), me: self.me, not_before: None })
     }
 }
 

@@ -4,10 +4,11 @@ use super::{
     Chunk, DEPTH, Ending, Leased, MAX_CHUNKS, Otherwise, Piece, Pull,
     client::{Outer, Working},
 };
-use crate::ahead::Ahead;
+use crate::{ahead::Ahead, pace};
 use shardwire_model::Hash;
 use shardwire_transport::{Session, SessionError};
 use std::collections::BTreeMap;
+use tokio::time::Instant;
 
 /// No chunk has this index or a higher one.
 #[allow(clippy::cast_possible_truncation)] // 8,192
@@ -39,11 +40,45 @@ pub struct Fetch {
     /// Every chunk below is there.
     first: u32,
     ending: Option<Ending>,
+    waiting: Waiting,
+}
+
+/// Keeps a prover and an operator that doesn't hold its pulls from asking and answering as fast as the network allows: after a
+/// round of "pending" the next begins [`PAUSE`](pace::PAUSE) after the round before, at the earliest. With an operator that holds
+/// them, that is long past.
+#[derive(Debug)]
+struct Waiting {
+    /// Pulls answered with "pending" since then.
+    pending: usize,
+    since: Instant,
+    not_before: Option<Instant>,
+}
+
+impl Waiting {
+    fn new() -> Self {
+        Self { pending: 0, since: Instant::now(), not_before: None }
+    }
+
+    fn pending(&mut self) {
+        self.pending += 1;
+        if self.pending == DEPTH {
+            let now = Instant::now();
+            let next = now.max(self.since + pace::PAUSE);
+            *self = Self { pending: 0, since: next, not_before: (next > now).then_some(next) };
+        }
+    }
 }
 
 impl Fetch {
     pub(super) fn new(session: Session<Leased, (Leased, Outer)>, epoch: u64) -> Self {
-        Self { pulls: Ahead::new(session.pipeline()), epoch, have: BTreeMap::new(), first: 0, ending: None }
+        Self {
+            pulls: Ahead::new(session.pipeline()),
+            epoch,
+            have: BTreeMap::new(),
+            first: 0,
+            ending: None,
+            waiting: Waiting::new(),
+        }
     }
 
     /// Names chunks that the prover has from an earlier session: they aren't pulled. If the manifest has another hash at
@@ -96,6 +131,7 @@ impl Fetch {
                         let detail = format!("chunk {index} is not the one of the manifest");
                         return Err(self.pulls.broken("SW-TRACE-004", detail));
                     }
+                    self.waiting = Waiting::new();
                     self.have.insert(index, (chunk.hash, true));
                     self.advance();
                     return Ok(Pulled::Chunk(chunk));
@@ -105,6 +141,7 @@ impl Fetch {
                         let detail = format!("chunk {pending} is pending where chunk {index} was due");
                         return Err(self.pulls.broken("SW-TRACE-003", detail));
                     }
+                    self.waiting.pending();
                 }
                 Piece::End(ending) => self.ended(index, ending)?,
                 Piece::Lost { epoch } => return Ok(Pulled::Lost { epoch }),
@@ -136,6 +173,8 @@ impl Fetch {
     }
 
     async fn pull_ahead(&mut self) -> Result<(), SessionError> {
+        pace::turn(self.waiting.not_before).await;
+        self.waiting.not_before = None;
         while self.pulls.has_room()
             && let Some(index) = self.first_missing()
         {

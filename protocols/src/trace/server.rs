@@ -146,7 +146,7 @@ async fn work<H: Handler>(
         session = offer!(session => {
             Pull(Pull { epoch, index }), answer => {
                 let chunk = handler.chunk(prover, job, epoch, index);
-                let held = !missing.is_some_and(|first| index > first);
+                let held = missing.is_none_or(|first| index <= first);
                 let part = if held { pace::hold(chunk).await } else { pace::at_once(chunk).await };
                 let piece = match part.transpose()? {
                     None => {

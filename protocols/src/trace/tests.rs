@@ -1,1 +1,4 @@
-
+mod course;
+mod faults;
+mod limits;
+mod operator;
