@@ -6,8 +6,8 @@
 use shardwire_transport::{Local, Message, Pipeline, Session, SessionError, pipeline::Requests};
 use std::collections::VecDeque;
 
-/// A session in state `P`, within the loop in which requests are made.
-type Looping<Req, Resp, Q, P, E> = Session<P, (Requests<Req, Resp, Q>, E)>;
+/// A session in state `P`, within the loop in which requests are made, or how it failed.
+type Looping<Req, Resp, Q, P, E> = Result<Session<P, (Requests<Req, Resp, Q>, E)>, SessionError>;
 
 /// See the [module](self). `N` is what is noted of a request.
 pub(crate) struct Ahead<Req, Resp, Q, E, N, const DEPTH: usize> {
@@ -61,12 +61,12 @@ impl<Req: Message, Resp: Message, Q, E, N, const DEPTH: usize> Ahead<Req, Resp, 
     }
 
     /// The session, in the state in which requests are made. No request may be under way.
-    pub(crate) fn pause(self) -> Result<Looping<Req, Resp, Q, Requests<Req, Resp, Q>, E>, SessionError> {
+    pub(crate) fn pause(self) -> Looping<Req, Resp, Q, Requests<Req, Resp, Q>, E> {
         self.state?.pause()
     }
 
     /// The session after the last request. No request may be under way.
-    pub(crate) fn finish(self) -> Result<Looping<Req, Resp, Q, Q, E>, SessionError> {
+    pub(crate) fn finish(self) -> Looping<Req, Resp, Q, Q, E> {
         self.state?.finish()
     }
 
