@@ -1,0 +1,107 @@
+//! The flags.
+
+use crate::dungeon;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// One shard on this machine, from start to settled: three nodes that don't trust each other execute it, prove it and settle it.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "testnet", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do instead.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The run.
+    #[command(flatten)]
+    pub run: Run,
+}
+
+/// What to do instead of a run.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Write the workload of a seed to a file (docs/workload.md describes it) and run nothing.
+    Workload(WriteWorkload),
+}
+
+/// `testnet workload`.
+#[derive(Clone, Debug, Args)]
+pub struct WriteWorkload {
+    /// Which dungeon run.
+    #[command(flatten)]
+    pub dungeon: Dungeon,
+    /// Where to write it; standard output if absent.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `testnet`.
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// Which dungeon run.
+    #[command(flatten)]
+    pub dungeon: Dungeon,
+    /// Play this workload file instead of a dungeon run from a seed.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["players", "transactions", "seed"])]
+    pub workload: Option<PathBuf>,
+    /// Keep the nodes' data in this folder, which must be new or empty, and leave it there.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Leave the network running and print how to reach it.
+    #[arg(long)]
+    pub keep: bool,
+    /// Print one JSON object on the last line of standard output, and all else on standard error.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A dungeon run from a seed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Dungeon {
+    /// How many play (1 to 256).
+    #[arg(long, value_name = "N", default_value_t = dungeon::Options::default().players)]
+    pub players: usize,
+    /// How many signed transactions (1 to 65536); the last one ends the shard.
+    #[arg(long, value_name = "N", default_value_t = dungeon::Options::default().transactions)]
+    pub transactions: usize,
+    /// Which of all such runs: the same seed is the same run.
+    #[arg(long, value_name = "N", default_value_t = dungeon::Options::default().seed)]
+    pub seed: u64,
+}
+
+impl Dungeon {
+    /// As the generator takes it.
+    #[must_use]
+    pub fn options(self) -> dungeon::Options {
+        dungeon::Options { players: self.players, transactions: self.transactions, seed: self.seed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, error::ErrorKind};
+
+    fn refused(args: &[&str]) -> ErrorKind {
+        Cli::try_parse_from(args).expect_err("misuse").kind()
+    }
+
+    #[test]
+    fn the_flags_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_run_without_flags_is_the_default_dungeon() {
+        let cli = Cli::try_parse_from(["testnet"]).expect("flags");
+        assert!(cli.command.is_none() && !cli.run.json && !cli.run.keep);
+        assert_eq!(cli.run.dungeon.options(), dungeon::Options::default());
+    }
+
+    #[test]
+    fn a_file_has_its_own_players_and_seed() {
+        assert_eq!(refused(&["testnet", "--workload", "w.json", "--seed", "3"]), ErrorKind::ArgumentConflict);
+        assert_eq!(refused(&["testnet", "--players", "many"]), ErrorKind::ValueValidation);
+        assert_eq!(refused(&["testnet", "--data"]), ErrorKind::InvalidValue);
+        assert!(Cli::try_parse_from(["testnet", "workload", "--out", "w.json", "--seed", "3"]).is_ok());
+    }
+}

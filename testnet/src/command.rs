@@ -1,0 +1,191 @@
+//! From flags to an exit code: 0 settled as recomputed, 1 failed, 2 misuse.
+
+use crate::{
+    cli::{Cli, Command, Run, WriteWorkload},
+    dungeon,
+    error::TestnetError,
+    network::{Network, Place, Programs, binary},
+    progress::Reporter,
+    recompute::recompute,
+    report::{self, Report},
+    run::play,
+};
+use shardwire::workload::Workload;
+use shardwire_model::Coded;
+use shardwire_proving::worker;
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+/// Does what the flags say.
+#[must_use]
+pub fn main(cli: &Cli) -> ExitCode {
+    let outcome = match &cli.command {
+        Some(Command::Workload(flags)) => write_workload(flags).map(|()| true),
+        None => run(&cli.run),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error[{}]: {error}\n  next: {}", error.code(), error.next_step());
+            if cli.command.is_none() && cli.run.json {
+                // Where nobody reads the object, the exit code tells.
+                let _ = print(&format!("{}\n", report::failure(&error)));
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn print(text: &str) -> Result<(), TestnetError> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|reason| TestnetError::System { what: "standard output", reason })
+}
+
+fn write_workload(flags: &WriteWorkload) -> Result<(), TestnetError> {
+    let workload = dungeon::generate(flags.dungeon.options())?;
+    match &flags.out {
+        Some(file) => Ok(workload.write(file)?),
+        None => print(&workload.to_text()),
+    }
+}
+
+fn workload(flags: &Run) -> Result<Workload, TestnetError> {
+    let workload = match &flags.workload {
+        Some(file) => Workload::read(file)?,
+        None => dungeon::generate(flags.dungeon.options())?,
+    };
+    workload.ends().map_err(|error| shardwire::workload::WorkloadError { path: flags.workload.clone(), ..error })?;
+    Ok(workload)
+}
+
+/// Whether it settled as it should.
+fn run(flags: &Run) -> Result<bool, TestnetError> {
+    let mut reporter = Reporter::for_this_process();
+    // Whatever can be refused is refused before anything is built or started.
+    let workload = workload(flags)?;
+    let expected = recompute(&workload)?;
+    let place = Place::new(flags.data.as_deref())?;
+    let programs = programs(&mut reporter)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|reason| TestnetError::System { what: "the runtime", reason })?;
+    runtime.block_on(async {
+        let mut network = Network::init(place, &programs, &workload).await?;
+        let title = format!(
+            "{} of {} players and {} transactions",
+            workload.name,
+            workload.players.len(),
+            workload.transactions.len()
+        );
+        reporter.say(&format!("{title}, in {}", network.place().path().display()));
+        if flags.keep {
+            network.untie();
+        }
+        let played = tokio::select! {
+            biased;
+            interrupted = interruption() => Err(interrupted),
+            played = async {
+                network.start(&mut |line| reporter.say(line)).await?;
+                play(&mut network, &workload, &expected, &mut Vec::new(), &mut reporter).await
+            } => played,
+        };
+        reporter.finish();
+        conclude(flags, network, played, &programs.node, &mut reporter).await
+    })
+}
+
+fn programs(reporter: &mut Reporter) -> Result<Programs, TestnetError> {
+    let mut say = |line: &str| reporter.say(line);
+    let node = binary::locate(&mut say)?;
+    let worker = worker::locate(&mut say)?.path().to_owned();
+    Ok(Programs { node, worker })
+}
+
+/// Ends or leaves the network, and tells what came out.
+async fn conclude(
+    flags: &Run,
+    mut network: Network,
+    played: Result<Report, TestnetError>,
+    program: &Path,
+    reporter: &mut Reporter,
+) -> Result<bool, TestnetError> {
+    let ok = match played {
+        Ok(report) => {
+            let tables = report::tables(&report);
+            if flags.json {
+                reporter.say(&tables);
+                print(&format!("{}\n", report::object(&report)))?;
+            } else {
+                print(&format!("\n{tables}"))?;
+            }
+            report.is_ok()
+        }
+        Err(error) => {
+            // A second Ctrl-C while they drain ends them at once: dropped processes are killed.
+            tokio::select! {
+                biased;
+                _ = interruption() => {}
+                () = network.stop() => {}
+            }
+            if !matches!(error, TestnetError::Interrupted) {
+                network.place().keep();
+                reporter.say(&format!("The nodes' data and logs stay in {}", network.place().path().display()));
+            }
+            return Err(error);
+        }
+    };
+    if flags.keep {
+        reporter.say(&how_to_reach(network, program));
+    } else {
+        network.stop().await;
+    }
+    Ok(ok)
+}
+
+fn how_to_reach(network: Network, program: &Path) -> String {
+    let nodes = network.release();
+    let mut text = "The network keeps running. To reach it:".to_owned();
+    let program = program.display();
+    for (_, data, _) in &nodes {
+        let _ = write!(text, "\n  {program} status --data {}", data.display());
+    }
+    if let Some((_, settler, _)) = nodes.first() {
+        let settler = settler.display();
+        let _ = write!(text, "\n  {program} shard status --data {settler}\n  {program} world show --data {settler}");
+    }
+    text.push_str("\nTo stop it:\n  kill");
+    for (_, _, pid) in &nodes {
+        let _ = write!(text, " {pid}");
+    }
+    text
+}
+
+/// Waits for Ctrl-C, or for a polite request to end.
+async fn interruption() -> TestnetError {
+    let failed = |reason| TestnetError::System { what: "the signal handler", reason };
+    #[cfg(unix)]
+    let ended = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+                TestnetError::Interrupted
+            }
+            Err(reason) => failed(reason),
+        }
+    };
+    #[cfg(not(unix))]
+    let ended = std::future::pending();
+    tokio::select! {
+        biased;
+        pressed = tokio::signal::ctrl_c() => match pressed {
+            Ok(()) => TestnetError::Interrupted,
+            Err(reason) => failed(reason),
+        },
+        ended = ended => ended,
+    }
+}

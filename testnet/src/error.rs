@@ -1,0 +1,136 @@
+//! Why a run ends otherwise than settled.
+
+use crate::{
+    dungeon::DungeonError,
+    network::{NetworkError, binary::BinaryError},
+    recompute::Broken,
+    run::{PATIENCE, TIME_LIMIT},
+};
+use shardwire::{client::ClientError, workload::WorkloadError};
+use shardwire_model::{Coded, ShardId};
+use shardwire_protocols::control::{Role, Stage};
+use shardwire_proving::worker::LocateError;
+
+/// Why a run ends otherwise than settled.
+#[derive(Debug, thiserror::Error)]
+pub enum TestnetError {
+    /// No such dungeon.
+    #[error(transparent)]
+    Dungeon(#[from] DungeonError),
+    /// The workload can't be used.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// The workload breaks a rule.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    /// No node to start.
+    #[error(transparent)]
+    Binary(#[from] BinaryError),
+    /// No worker to prove with.
+    #[error(transparent)]
+    Worker(#[from] LocateError),
+    /// The processes don't run.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// A node doesn't do what it is asked.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A node runs and doesn't answer.
+    #[error("the {role} has not answered for {} s: {last}", PATIENCE.as_secs())]
+    Unreachable {
+        /// Which.
+        role: Role,
+        /// What happened the last time.
+        last: ClientError,
+    },
+    /// The operator refused a transaction that obeys the rules.
+    #[error("transaction {number} was refused ({code}): {reason}; {of} were refused in all")]
+    Refused {
+        /// Which, from 1.
+        number: usize,
+        /// The rule's code.
+        code: String,
+        /// The operator's reason.
+        reason: String,
+        /// How many were refused.
+        of: usize,
+    },
+    /// A node says that the shard can't go on.
+    #[error("shard {} {stage}, says the {role}: {reason}", shard.short())]
+    Shard {
+        /// The shard.
+        shard: ShardId,
+        /// How it ended.
+        stage: Stage,
+        /// Who says so.
+        role: Role,
+        /// Its code and reason.
+        reason: String,
+    },
+    /// It takes too long.
+    #[error("the shard is not settled after {} min; the settler says {settler}, the operator {operator}, the prover {prover}", TIME_LIMIT.as_secs() / 60)]
+    Late {
+        /// How far the settler is.
+        settler: Stage,
+        /// How far the operator is.
+        operator: Stage,
+        /// How far the prover is.
+        prover: Stage,
+    },
+    /// Somebody pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// The runtime, a signal handler or standard output.
+    #[error("{what}: {reason}")]
+    System {
+        /// What failed.
+        what: &'static str,
+        /// The system's reason.
+        reason: std::io::Error,
+    },
+}
+
+impl TestnetError {
+    /// 2 for misuse, else 1.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Dungeon(_)) { 2 } else { 1 }
+    }
+}
+
+impl Coded for TestnetError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Dungeon(error) => error.code(),
+            Self::Workload(error) => error.code(),
+            Self::Broken(error) => error.code(),
+            Self::Binary(error) => error.code(),
+            Self::Worker(error) => error.code(),
+            Self::Network(error) => error.code(),
+            Self::Client(error) => error.code(),
+            Self::Unreachable { .. } => "SW-TESTNET-007",
+            Self::Refused { .. } => "SW-TESTNET-008",
+            Self::Shard { .. } => "SW-TESTNET-009",
+            Self::Late { .. } => "SW-TESTNET-010",
+            Self::Interrupted => "SW-TESTNET-011",
+            Self::System { .. } => "SW-TESTNET-012",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Dungeon(error) => error.next_step(),
+            Self::Workload(error) => error.next_step(),
+            Self::Broken(error) => error.next_step(),
+            Self::Binary(error) => error.next_step(),
+            Self::Worker(error) => error.next_step(),
+            Self::Network(error) => error.next_step(),
+            Self::Client(error) => error.next_step(),
+            Self::Unreachable { role, .. } | Self::Shard { role, .. } => format!("Read the {role}'s log."),
+            Self::Refused { .. } => "Run it again with --data DIR and read DIR/operator.log.".into(),
+            Self::Late { .. } => "Try fewer transactions, or read the logs of the one that is behind.".into(),
+            Self::Interrupted => "Start it again: every run begins anew.".into(),
+            Self::System { .. } => "Check the limits and the free space of this machine.".into(),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Where the node's program is.
+//!
+//! In a checkout, where this program lies in a folder of cargo's, it is built first, with the same profile: so that the nodes are of the same
+//! source as the testnet. Elsewhere it lies beside this program.
+
+use shardwire_model::Coded;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
+};
+
+/// No node to start.
+#[derive(Debug, thiserror::Error)]
+pub enum BinaryError {
+    /// Where this program is can't be told.
+    #[error("this program's own path is unknown: {0}")]
+    Own(#[source] io::Error),
+    /// cargo isn't there.
+    #[error("{cargo} can't be started: {reason}", cargo = cargo.display())]
+    Cargo {
+        /// What was to be started.
+        cargo: PathBuf,
+        /// Why not.
+        reason: io::Error,
+    },
+    /// It doesn't build.
+    #[error("building shardwire failed ({0})")]
+    Build(ExitStatus),
+    /// It isn't beside this program.
+    #[error("there is no {}", .0.display())]
+    Missing(PathBuf),
+}
+
+impl Coded for BinaryError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Own(_) => "SW-TESTNET-101",
+            Self::Cargo { .. } => "SW-TESTNET-102",
+            Self::Build(_) => "SW-TESTNET-103",
+            Self::Missing(_) => "SW-TESTNET-104",
+        }
+    }
+    fn next_step(&self) -> String {
+        match self {
+            Self::Own(_) => "Start it by its path.".into(),
+            Self::Cargo { .. } => "Install Rust (rustup.rs), or start testnet by `cargo run --release -p testnet`.".into(),
+            Self::Build(_) => "Read the compiler's messages above.".into(),
+            Self::Missing(_) => "Put the program shardwire beside this one, or start testnet in a checkout by `cargo run --release -p testnet`.".into(),
+        }
+    }
+}
+
+/// How cargo is asked for the same program again.
+#[derive(Debug, PartialEq, Eq)]
+struct Checkout {
+    target: PathBuf,
+    profile: String,
+    manifest: PathBuf,
+}
+
+/// The node's program; in a checkout it is built if it isn't fresh. `say` hears of that. Blocks.
+///
+/// # Errors
+/// If there is none and none can be made.
+pub fn locate(say: &mut dyn FnMut(&str)) -> Result<PathBuf, BinaryError> {
+    let own = std::env::current_exe().map_err(BinaryError::Own)?;
+    let folder = own.parent().unwrap_or(Path::new("."));
+    // Tests and examples lie one deeper.
+    let nested = folder.file_name().is_some_and(|name| name == "deps" || name == "examples");
+    let folder = if nested { folder.parent().unwrap_or(folder) } else { folder };
+    if let Some(checkout) = checkout(folder, Path::new(env!("CARGO_MANIFEST_DIR"))) {
+        build(&checkout, say)?;
+    }
+    let program = folder.join(format!("shardwire{}", std::env::consts::EXE_SUFFIX));
+    if program.is_file() { Ok(program) } else { Err(BinaryError::Missing(program)) }
+}
+
+/// The checkout that this was built in, if it is still there, and `folder` is where cargo puts programs.
+fn checkout(folder: &Path, compiled_in: &Path) -> Option<Checkout> {
+    let manifest = compiled_in.parent()?.join("Cargo.toml");
+    let target = folder.parent()?;
+    let profile = match folder.file_name()?.to_str()? {
+        "debug" => "dev",
+        other => other,
+    };
+    let of_cargo =
+        target.join("CACHEDIR.TAG").is_file() && compiled_in.join("Cargo.toml").is_file() && manifest.is_file();
+    of_cargo.then(|| Checkout { target: target.into(), profile: profile.into(), manifest })
+}
+
+fn build(checkout: &Checkout, say: &mut dyn FnMut(&str)) -> Result<(), BinaryError> {
+    say("Building the node (quick if it is fresh): cargo build -p shardwire --bin shardwire");
+    let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = Command::new(&cargo);
+    // Both packages are named so that the features of their dependencies are those this program was built with: else half of
+    // the workspace would be built again.
+    command.args(["build", "--quiet", "--package", "testnet", "--package", "shardwire", "--bin", "shardwire"]);
+    command.args(["--profile", &checkout.profile]).arg("--manifest-path").arg(&checkout.manifest);
+    command.arg("--target-dir").arg(&checkout.target).stdin(Stdio::null()).stdout(Stdio::null());
+    let status = command.status().map_err(|reason| BinaryError::Cargo { cargo, reason })?;
+    if status.success() { Ok(()) } else { Err(BinaryError::Build(status)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkout_is_told_from_an_installation() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        for name in ["target/release", "checkout/testnet", "bin"] {
+            std::fs::create_dir_all(path(name)).expect("a folder");
+        }
+        for name in ["target/CACHEDIR.TAG", "checkout/Cargo.toml", "checkout/testnet/Cargo.toml"] {
+            std::fs::write(path(name), "").expect("a file");
+        }
+        let compiled_in = path("checkout/testnet");
+        let found = checkout(&path("target/release"), &compiled_in).expect("a checkout");
+        let manifest = path("checkout/Cargo.toml");
+        assert_eq!(found, Checkout { target: path("target"), profile: "release".into(), manifest });
+        assert_eq!(checkout(&path("bin"), &compiled_in), None);
+        assert_eq!(checkout(&path("target/release"), &path("gone/testnet")), None);
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let error = BinaryError::Missing("/x/shardwire".into());
+        assert_eq!((error.code(), error.to_string().as_str()), ("SW-TESTNET-104", "there is no /x/shardwire"));
+        assert!(error.next_step().contains("cargo run --release -p testnet"));
+    }
+}

@@ -1,0 +1,277 @@
+//! One node: its data folder and its process.
+//!
+//! The process holds the other end of a pipe (`--lifeline`): it drains and ends when ours closes, whatever ends us. It is in a process group of its
+//! own, so that Ctrl-C on the terminal reaches only us. Its output goes to a log beside its data folder.
+//!
+//! Bounds: [`START_TIME`] to listen, [`STOP_TIME`] to drain; after that it is killed.
+
+use super::{NETWORK, NetworkError};
+use serde::Deserialize;
+use shardwire::data::DataPaths;
+use shardwire_model::PeerId;
+use shardwire_protocols::control::Role;
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, sleep, timeout},
+};
+
+/// How long a node may take until it listens: a prover asks its worker who it is, an operator replays its log.
+pub const START_TIME: Duration = Duration::from_secs(60);
+/// How long a node may take to drain.
+pub const STOP_TIME: Duration = Duration::from_secs(15);
+/// How often its announcement is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How much of a log's end is read for an error, in bytes, and how many lines of that are shown.
+const LOG_END: (u64, usize) = (4096, 8);
+
+/// One node.
+#[derive(Debug)]
+pub struct Node {
+    role: Role,
+    program: PathBuf,
+    worker: PathBuf,
+    data: PathBuf,
+    log: PathBuf,
+    peer: PeerId,
+    /// Where it listens; fixed after the first start, so that its peers find it after another.
+    listen: SocketAddr,
+    /// Whether it ends with us.
+    tied: bool,
+    child: Option<Child>,
+}
+
+/// What all nodes have in common.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// The node.
+    pub node: PathBuf,
+    /// The prover worker.
+    pub worker: PathBuf,
+}
+
+/// What `shardwire init --json` says; other fields are for people.
+#[derive(Deserialize)]
+struct Initialised {
+    peer: PeerId,
+}
+
+impl Node {
+    /// Makes the data folder, and with it the node's identity.
+    ///
+    /// # Errors
+    /// If `shardwire init` doesn't.
+    pub async fn init(
+        role: Role,
+        programs: &Programs,
+        place: &Path,
+        world: Option<&Path>,
+    ) -> Result<Self, NetworkError> {
+        let data = place.join(role.to_string());
+        let mut command = command(&programs.node);
+        command.arg("init").arg("--data").arg(&data).args([
+            "--role",
+            &role.to_string(),
+            "--network",
+            NETWORK,
+            "--json",
+        ]);
+        if let Some(world) = world {
+            command.arg("--world").arg(world);
+        }
+        let output =
+            command.stdin(Stdio::null()).output().await.map_err(|reason| NetworkError::Spawn { role, reason })?;
+        let said = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if !output.status.success() {
+            return Err(NetworkError::Init { role, said: said() });
+        }
+        let Initialised { peer } = serde_json::from_slice(&output.stdout)
+            .map_err(|reason| NetworkError::Init { role, said: format!("unexpected output: {reason}") })?;
+        Ok(Self {
+            role,
+            program: programs.node.clone(),
+            worker: programs.worker.clone(),
+            log: place.join(format!("{role}.log")),
+            data,
+            peer,
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tied: true,
+            child: None,
+        })
+    }
+
+    /// Its role.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Its data folder.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The number of its process.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
+    }
+
+    /// Lets the next process of it outlive us.
+    pub(super) fn untie(&mut self) {
+        self.tied = false;
+    }
+
+    /// Writes its configuration and starts it; returns when it listens.
+    ///
+    /// # Errors
+    /// If it ends instead, or takes longer than [`START_TIME`].
+    pub async fn start(&mut self, peers: &[String]) -> Result<(), NetworkError> {
+        self.configure(peers)?;
+        self.spawn().await?;
+        // Where it listens now is where its peers will look for it after a restart.
+        self.configure(peers)
+    }
+
+    /// Starts it again as it was; returns when it listens.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn restart(&mut self) -> Result<(), NetworkError> {
+        self.spawn().await
+    }
+
+    fn configure(&self, peers: &[String]) -> Result<(), NetworkError> {
+        let path = self.data.join("shardwire.toml");
+        let peers: Vec<String> = peers.iter().map(|peer| format!("\"{peer}\"")).collect();
+        let text = format!(
+            "# Written by testnet.\nnetwork = \"{NETWORK}\"\nroles = [\"{}\"]\nlisten = \"{}\"\npeers = [{}]\n",
+            self.role,
+            self.listen,
+            peers.join(", ")
+        );
+        std::fs::write(&path, text).map_err(|reason| NetworkError::Folder { path, reason })
+    }
+
+    async fn spawn(&mut self) -> Result<(), NetworkError> {
+        let failed = |reason| NetworkError::Folder { path: self.log.clone(), reason };
+        let log = OpenOptions::new().create(true).append(true).open(&self.log).map_err(failed)?;
+        let errors = log.try_clone().map_err(failed)?;
+        let mut command = command(&self.program);
+        command.arg("run").arg("--data").arg(&self.data);
+        command.kill_on_drop(true);
+        if self.tied {
+            command.arg("--lifeline").stdin(Stdio::piped());
+        } else {
+            command.stdin(Stdio::null());
+        }
+        command.env("SHARDWIRE_STWO_WORKER", &self.worker).stdout(log).stderr(errors);
+        #[cfg(unix)]
+        command.process_group(0);
+        let role = self.role;
+        let child = self.child.insert(command.spawn().map_err(|reason| NetworkError::Spawn { role, reason })?);
+        let pid = child.id();
+        let end = Instant::now() + START_TIME;
+        loop {
+            self.alive()?;
+            let running = DataPaths::existing(&self.data).and_then(|paths| paths.running());
+            if let Some(running) = running.ok().filter(|running| Some(running.pid) == pid) {
+                self.listen = running.listen;
+                return Ok(());
+            }
+            if Instant::now() >= end {
+                return Err(NetworkError::Silent { role, within: START_TIME, log: self.log.clone() });
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Whether it still runs.
+    ///
+    /// # Errors
+    /// If it has ended by itself.
+    pub fn alive(&mut self) -> Result<(), NetworkError> {
+        let role = self.role;
+        let Some(child) = &mut self.child else { return Ok(()) };
+        match child.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => {
+                self.child = None;
+                let said = end_of(&self.log).unwrap_or_default();
+                Err(NetworkError::Ended { role, status, said, log: self.log.clone() })
+            }
+            Err(reason) => Err(NetworkError::Spawn { role, reason }),
+        }
+    }
+
+    /// Ends it as a crash would.
+    pub async fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended already.
+            let _ = child.kill().await;
+        }
+    }
+
+    /// Lets it drain, then ends it.
+    pub async fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        let tied = child.stdin.take().is_some();
+        if !(tied && timeout(STOP_TIME, child.wait()).await.is_ok()) {
+            let _ = child.kill().await;
+        }
+    }
+
+    /// Lets it run on without us; returns the number of its process.
+    pub(super) fn release(&mut self) -> Option<u32> {
+        let child = self.child.take()?;
+        let pid = child.id();
+        // Dropped, it would be killed.
+        std::mem::forget(child);
+        pid
+    }
+}
+
+/// The node's program, without settings that were meant for other nodes.
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("SHARDWIRE_") && !name.starts_with("SHARDWIRE_LOG")) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The last lines of a log.
+fn end_of(log: &Path) -> io::Result<String> {
+    let (bytes, lines) = LOG_END;
+    let mut file = File::open(log)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(bytes)))?;
+    let mut end = Vec::new();
+    file.take(bytes).read_to_end(&mut end)?;
+    let text = String::from_utf8_lossy(&end).into_owned();
+    let mut last: Vec<String> = text.lines().rev().take(lines).map(|line| format!("    {line}")).collect();
+    last.reverse();
+    Ok(last.join("\n"))
+}

@@ -1,0 +1,65 @@
+//! What happens while it happens: bars with rates on a terminal, a line now and then elsewhere. Always on standard error; standard output
+//! belongs to the result.
+//!
+//! [`stages`] says what there is to say; [`Reporter`] says it. Bound: elsewhere than on a terminal a stage under way is told of at most every
+//! [`PLAIN_EVERY`].
+
+mod plain;
+mod stages;
+mod terminal;
+#[cfg(test)]
+mod tests;
+
+pub use stages::{Line, Mark, Progress, stages};
+
+use plain::Plain;
+use std::{io::IsTerminal, time::Duration};
+use terminal::Terminal;
+
+/// How often a stage under way gets a line: often enough to see that it lives, seldom enough for a log.
+pub const PLAIN_EVERY: Duration = Duration::from_secs(5);
+
+/// Who tells people.
+#[derive(Debug)]
+pub enum Reporter {
+    /// Bars.
+    Terminal(Terminal),
+    /// Lines.
+    Plain(Plain<std::io::Stderr>),
+}
+
+impl Reporter {
+    /// Bars if standard error is a terminal and nobody asked for less (`NO_COLOR`, `CI`), else lines.
+    #[must_use]
+    pub fn for_this_process() -> Self {
+        let asked = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        if std::io::stderr().is_terminal() && !asked("NO_COLOR") && !asked("CI") {
+            Self::Terminal(Terminal::default())
+        } else {
+            Self::Plain(Plain::new(std::io::stderr()))
+        }
+    }
+
+    /// Something that happened once.
+    pub fn say(&mut self, line: &str) {
+        match self {
+            Self::Terminal(terminal) => terminal.say(line),
+            Self::Plain(plain) => plain.say(line),
+        }
+    }
+
+    /// How far it all is.
+    pub fn show(&mut self, progress: &Progress) {
+        match self {
+            Self::Terminal(terminal) => terminal.show(progress),
+            Self::Plain(plain) => plain.show(progress),
+        }
+    }
+
+    /// Nothing more comes: leaves the terminal in order.
+    pub fn finish(&mut self) {
+        if let Self::Terminal(terminal) = self {
+            terminal.finish();
+        }
+    }
+}

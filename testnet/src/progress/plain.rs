@@ -1,0 +1,37 @@
+//! Lines for a log: when a stage begins or ends, and now and then in between.
+
+use super::{Mark, PLAIN_EVERY, Progress, stages};
+use std::{io::Write, time::Duration};
+
+/// Writes lines.
+#[derive(Debug)]
+pub struct Plain<W> {
+    out: W,
+    last: [(Option<Mark>, String, Duration); 5],
+}
+
+impl<W: Write> Plain<W> {
+    /// Nothing said yet.
+    pub fn new(out: W) -> Self {
+        Self { out, last: Default::default() }
+    }
+
+    pub(super) fn say(&mut self, line: &str) {
+        // Nobody to tell: not a reason to fail.
+        let _ = writeln!(self.out, "{line}");
+    }
+
+    pub(super) fn show(&mut self, progress: &Progress) {
+        let now = progress.elapsed;
+        for (line, (mark, text, at)) in stages(progress).into_iter().zip(&mut self.last) {
+            let changed = *mark != Some(line.mark);
+            let due = line.mark == Mark::Running && line.text != *text && now.saturating_sub(*at) >= PLAIN_EVERY;
+            if line.mark == Mark::Waiting || !(changed || due) {
+                continue;
+            }
+            let done = if line.mark == Mark::Done { "done, " } else { "" };
+            let _ = writeln!(self.out, "[{:7.1} s] {:<8} {done}{}", now.as_secs_f64(), line.name, line.text);
+            (*mark, *text, *at) = (Some(line.mark), line.text, now);
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! A shard's life, from start to settled, on a network that runs.
+//!
+//! Bounds: [`TIME_LIMIT`] for all of it, [`PATIENCE`] with a node that runs and doesn't answer, a look at each node every [`LOOK_EVERY`].
+
+use crate::{
+    error::TestnetError,
+    faults::{AWAY, Fault},
+    figures::Figures,
+    network::Network,
+    progress::{Progress, Reporter},
+    recompute::{self, Expected, State, Value},
+    report::Report,
+};
+use shardwire::{
+    client::{ClientError, ControlClient, Dialler, SubmitReport, Target, submit},
+    clock::SystemClock,
+    workload::Workload,
+};
+use shardwire_model::{Clock, Kind, ShardId, ShardStart};
+use shardwire_protocols::control::{Role, ShardStatus, Stage, StorageStatus};
+use shardwire_transport::Identity;
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior, interval, sleep},
+};
+
+/// How long a shard may take: twice what the slowest worker is given for the largest proof.
+pub const TIME_LIMIT: Duration = Duration::from_secs(60 * 60);
+/// How long a node that runs may leave us without an answer: it may be restarting, or busy proving.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How often each node is asked how far it is: often enough for smooth bars.
+pub const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Plays the workload on the network and judges what comes out. Faults are taken out of the list when they happen.
+///
+/// # Errors
+/// If the shard isn't settled. That it is settled wrongly is not an error but in the [report](Report::is_ok).
+pub async fn play(
+    network: &mut Network,
+    workload: &Workload,
+    expected: &Expected,
+    faults: &mut Vec<Fault>,
+    reporter: &mut Reporter,
+) -> Result<Report, TestnetError> {
+    let began = Instant::now();
+    let mut watch = Watch::new(network);
+    let start = watch.settler().await?.start_shard(workload.start_request(network.node(Role::Operator).peer())).await?;
+    reporter.say(&format!("shard {} is started, for the operator to execute", start.shard.short()));
+    let mut players = Players::send(network, workload, &start);
+    let mut said = BTreeSet::new();
+    let mut proving_since = None;
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let figures = loop {
+        ticks.tick().await;
+        network.alive()?;
+        players.check().await?;
+        let statuses = watch.look(start.shard).await?;
+        for status in &statuses {
+            complain(status, &mut said, reporter)?;
+        }
+        let figures = Figures::of(start.shard, &statuses);
+        if figures.stages.prover >= Stage::Proving {
+            proving_since.get_or_insert_with(Instant::now);
+        }
+        let progress = Progress {
+            elapsed: began.elapsed(),
+            receipts: players.receipts.load(Ordering::Relaxed),
+            of: u32::try_from(workload.transactions.len()).unwrap_or(u32::MAX),
+            playing: players.playing(),
+            proving: proving_since.map(|since: Instant| since.elapsed()).unwrap_or_default(),
+            figures: figures.clone(),
+        };
+        reporter.show(&progress);
+        if figures.stages.settler == Stage::Settled && players.are_done() {
+            break figures;
+        }
+        if let Some(due) = faults.iter().position(|fault| (fault.when)(&progress)) {
+            let fault = faults.remove(due);
+            reporter.say(&fault.to_string());
+            let node = network.node_mut(fault.role);
+            node.kill().await;
+            sleep(AWAY).await;
+            node.restart().await?;
+            reporter.say(&format!("the {} is started again", fault.role));
+        }
+        if began.elapsed() > TIME_LIMIT {
+            let stages = figures.stages;
+            let (settler, operator, prover) = (stages.settler, stages.operator, stages.prover);
+            return Err(TestnetError::Late { settler, operator, prover });
+        }
+    };
+    reporter.finish();
+    let took = began.elapsed();
+    let storage = watch.settler().await?.world().await?;
+    let settled: State = storage.iter().map(|it| (it.key, Value { kind: it.kind, value: it.value })).collect();
+    let differences = judge(workload, expected, &figures, &storage, &settled);
+    Ok(Report { workload: workload.clone(), figures, settled, differences, took })
+}
+
+/// Everything that is otherwise than it should be.
+fn judge(
+    workload: &Workload,
+    expected: &Expected,
+    figures: &Figures,
+    storage: &[StorageStatus],
+    settled: &State,
+) -> Vec<String> {
+    let mut differences: Vec<String> =
+        recompute::differences(workload, &expected.state, settled).iter().map(ToString::to_string).collect();
+    let updates: Vec<_> = figures.updates.iter().map(|it| (it.kind, it.key, it.value)).collect();
+    if updates != expected.updates {
+        differences.push("the proven updates are not those recomputed".into());
+    }
+    let stuck = |it: &&StorageStatus| it.in_escrow != 0 || (it.kind == Kind::Lock && it.held_by.is_some());
+    differences.extend(storage.iter().filter(stuck).map(|it| format!("{} {} is still with a shard", it.kind, it.key)));
+    differences
+}
+
+/// Tells of each trouble once; a shard that can't go on is an error.
+fn complain(
+    status: &ShardStatus,
+    said: &mut BTreeSet<(Role, String)>,
+    reporter: &mut Reporter,
+) -> Result<(), TestnetError> {
+    let reason = status.error.as_ref().map(|cause| format!("{}: {}", cause.code, cause.reason));
+    if matches!(status.stage, Stage::Failed | Stage::Aborted) {
+        let (shard, stage, role) = (status.shard, status.stage, status.role);
+        return Err(TestnetError::Shard {
+            shard,
+            stage,
+            role,
+            reason: reason.unwrap_or_else(|| "no reason given".into()),
+        });
+    }
+    if let Some(reason) = reason
+        && said.insert((status.role, reason.clone()))
+    {
+        reporter.say(&format!("trouble at the {}: {reason}", status.role));
+    }
+    Ok(())
+}
+
+/// The players: they sign and send, and collect receipts.
+struct Players {
+    receipts: Arc<AtomicU32>,
+    began: Instant,
+    took: Option<Duration>,
+    /// Absent when it has ended.
+    task: Option<JoinHandle<Result<SubmitReport, TestnetError>>>,
+}
+
+impl Players {
+    fn send(network: &Network, workload: &Workload, start: &ShardStart) -> Self {
+        let operator = network.node(Role::Operator);
+        let target = Target { peer: operator.peer(), address: operator.listen() };
+        let dialler = Dialler {
+            // The players' client is nobody's peer: operators take transactions from anyone, it is the signature that counts.
+            identity: Identity::generate(&mut rand::rng()),
+            network: crate::network::NETWORK.to_owned(),
+            clock: Arc::new(SystemClock),
+        };
+        let receipts = Arc::new(AtomicU32::new(0));
+        let counter = receipts.clone();
+        let (workload, start) = (workload.clone(), start.clone());
+        let task = tokio::spawn(async move {
+            let shard = start.shard;
+            let signed = tokio::task::spawn_blocking(move || workload.sign(&start)).await;
+            let signed = signed.map_err(|lost| TestnetError::System { what: "signing", reason: lost.into() })??;
+            let count = |progress: shardwire::client::Progress<'_>| {
+                counter.store(u32::try_from(progress.done).unwrap_or(u32::MAX), Ordering::Relaxed);
+            };
+            Ok(submit(&dialler, target, shard, &signed, count).await?)
+        });
+        Self { receipts, began: Instant::now(), took: None, task: Some(task) }
+    }
+
+    /// How long they have been playing, or did.
+    fn playing(&self) -> Duration {
+        self.took.unwrap_or_else(|| self.began.elapsed())
+    }
+
+    fn are_done(&self) -> bool {
+        self.task.is_none()
+    }
+
+    /// Whether all goes well so far.
+    async fn check(&mut self) -> Result<(), TestnetError> {
+        let Some(task) = self.task.take_if(|task| task.is_finished()) else { return Ok(()) };
+        self.took = Some(self.began.elapsed());
+        let report = task.await.map_err(|lost| TestnetError::System { what: "sending", reason: lost.into() })??;
+        match report.refused.first() {
+            None => Ok(()),
+            Some(refusal) => Err(TestnetError::Refused {
+                number: refusal.index + 1,
+                code: refusal.code.clone(),
+                reason: refusal.reason.clone(),
+                of: report.refused.len(),
+            }),
+        }
+    }
+}
+
+impl Drop for Players {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// A control session to each node, made again when it breaks.
+struct Watch {
+    clock: Arc<dyn Clock>,
+    nodes: [Watched; 3],
+}
+
+struct Watched {
+    role: Role,
+    data: PathBuf,
+    client: Option<ControlClient>,
+    answered: Instant,
+}
+
+impl Watched {
+    async fn client(&mut self, clock: &Arc<dyn Clock>) -> Result<&mut ControlClient, ClientError> {
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => ControlClient::connect(&self.data, clock.clone()).await?,
+        };
+        Ok(self.client.insert(client))
+    }
+
+    async fn look(&mut self, clock: &Arc<dyn Clock>, shard: ShardId) -> Result<Vec<ShardStatus>, TestnetError> {
+        let answer = match self.client(clock).await {
+            // A node that hasn't heard of the shard yet says so by not listing it.
+            Ok(client) => client.shard_status(None).await,
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(mut statuses) => {
+                self.answered = Instant::now();
+                statuses.retain(|status| status.shard == shard);
+                Ok(statuses)
+            }
+            Err(last) => {
+                self.client = None;
+                let patient = self.answered.elapsed() < PATIENCE;
+                if patient { Ok(Vec::new()) } else { Err(TestnetError::Unreachable { role: self.role, last }) }
+            }
+        }
+    }
+}
+
+impl Watch {
+    fn new(network: &Network) -> Self {
+        let watched =
+            |role| Watched { role, data: network.node(role).data().to_owned(), client: None, answered: Instant::now() };
+        Self { clock: Arc::new(SystemClock), nodes: [Role::Settler, Role::Operator, Role::Prover].map(watched) }
+    }
+
+    async fn settler(&mut self) -> Result<&mut ControlClient, ClientError> {
+        let Self { clock, nodes: [settler, ..] } = self;
+        settler.client(clock).await
+    }
+
+    /// What the nodes say about the shard.
+    async fn look(&mut self, shard: ShardId) -> Result<Vec<ShardStatus>, TestnetError> {
+        let Self { clock, nodes: [settler, operator, prover] } = self;
+        let (settler, operator, prover) =
+            tokio::join!(settler.look(clock, shard), operator.look(clock, shard), prover.look(clock, shard));
+        Ok([settler?, operator?, prover?].concat())
+    }
+}

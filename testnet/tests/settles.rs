@@ -1,0 +1,102 @@
+//! The whole path: three processes, a real proof, a settled World that is the recomputed one.
+
+use serde_json::Value;
+use shardwire_protocols::control::{Role, Stage};
+use std::{collections::BTreeMap, process::Command, sync::LazyLock};
+use testnet::{
+    dungeon::{Options, generate},
+    faults::Fault,
+    network::{Network, Place, Programs, binary},
+    progress::Reporter,
+    recompute::recompute,
+    run::play,
+};
+use tokio::sync::Mutex;
+
+/// One proof at a time: each takes gigabytes.
+static TURN: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
+
+fn programs() -> Programs {
+    let mut say = |line: &str| eprintln!("{line}");
+    let node = binary::locate(&mut say).expect("a node");
+    let worker = shardwire_proving::worker::locate(&mut say).expect("a worker").path().to_owned();
+    Programs { node, worker }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_settles_what_the_recomputation_says_and_leaves_the_network_if_asked() {
+    let _turn = TURN.lock().await;
+    let programs = programs();
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("net");
+    let output = Command::new(env!("CARGO_BIN_EXE_testnet"))
+        .args(["--json", "--keep", "--players", "3", "--transactions", "40", "--seed", "5", "--data"])
+        .arg(&data)
+        .env("SHARDWIRE_STWO_WORKER", &programs.worker)
+        .output()
+        .expect("testnet starts");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    println!("{told}");
+    assert!(output.status.success(), "{told}");
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    let object: Value = serde_json::from_str(stdout.lines().last().expect("a line")).expect("an object");
+    assert_eq!((&object["ok"], &object["transactions"]), (&true.into(), &40.into()));
+    for figure in [
+        "steps",
+        "witness_bytes_raw",
+        "witness_bytes_wire",
+        "execute_s",
+        "stream_s",
+        "prove_s",
+        "verify_ms",
+        "proof_bytes",
+    ] {
+        assert!(object[figure].as_f64().is_some_and(|it| it > 0.0), "{figure}: {object}");
+    }
+
+    let workload = generate(Options { players: 3, transactions: 40, seed: 5 }).expect("a dungeon");
+    let expected = recompute(&workload).expect("it obeys the rules");
+    let state: BTreeMap<String, Value> = serde_json::from_value(object["state"].clone()).expect("a map");
+    let wanted: BTreeMap<String, Value> = expected
+        .state
+        .iter()
+        .map(|(key, it)| (key.to_string(), serde_json::json!({"kind": it.kind, "value": format!("{:#x}", it.value)})))
+        .collect();
+    assert_eq!(state, wanted);
+
+    // The network is still there, as the printed commands say, and ends when it is told so.
+    let kill = told.lines().find_map(|line| line.trim().strip_prefix("kill ")).expect("a command to stop it");
+    let status = Command::new(&programs.node).args(["status", "--json", "--data"]).arg(data.join("settler")).output();
+    let status = status.expect("shardwire starts");
+    let ended = Command::new("kill").args(kill.split(' ')).status().expect("kill starts");
+    assert!(status.status.success() && ended.success(), "{}", String::from_utf8_lossy(&status.stderr));
+    assert!(String::from_utf8_lossy(&status.stdout).contains("\"settled\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_nodes_that_are_started_again_settle_the_same() {
+    let _turn = TURN.lock().await;
+    let workload = generate(Options { players: 4, transactions: 1_200, seed: 6 }).expect("a dungeon");
+    let expected = recompute(&workload).expect("it obeys the rules");
+    let mut network = Network::init(Place::new(None).expect("a place"), &programs(), &workload).await.expect("folders");
+    let mut faults = vec![
+        Fault {
+            role: Role::Operator,
+            during: "while it takes transactions and streams their witness",
+            when: |it| it.receipts > 200 && it.receipts < it.of,
+        },
+        Fault {
+            role: Role::Prover,
+            during: "while it proves",
+            when: |it| it.figures.stages.prover == Stage::Proving && it.proving.as_millis() > 500,
+        },
+    ];
+    network.start(&mut |line| println!("{line}")).await.expect("a network");
+    let mut reporter = Reporter::for_this_process();
+    let report = play(&mut network, &workload, &expected, &mut faults, &mut reporter).await;
+    network.stop().await;
+    let report = report.expect("settled");
+    assert!(faults.is_empty(), "the moment of {faults:?} was missed");
+    assert!(report.is_ok(), "{:?}", report.differences);
+    assert_eq!(report.figures.transactions, 1_200);
+}
