@@ -1,8 +1,8 @@
 //! The sources meet: the strongest value of each setting is parsed, and what contradicts itself is refused.
 
 use super::{
-    Config, ConfigError, DEFAULT_WORKER_DEADLINE, DEFAULT_WORKER_MEMORY_BYTES, Environment, Log, LogFormat, MAX_ADMINS,
-    MAX_NETWORK_BYTES, MAX_PEERS, Origin, Peer, Profile, Setting, Warning, Worker,
+    Config, ConfigError, DEFAULT_NETWORK, DEFAULT_WORKER_DEADLINE, DEFAULT_WORKER_MEMORY_BYTES, Environment, Log,
+    LogFormat, MAX_ADMINS, MAX_NETWORK_BYTES, MAX_PEERS, Origin, Peer, Profile, Setting, Warning, Worker,
     source::{Given, Layer},
     value::role,
 };
@@ -29,7 +29,7 @@ pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<C
     }
     let values = Values(given);
 
-    let network = values.one(Setting::Network, network)?.unwrap_or_else(|| "local".to_owned());
+    let network = values.one(Setting::Network, network)?.unwrap_or_else(|| DEFAULT_NETWORK.to_owned());
     let (roles, _) = values.list(Setting::Roles, usize::MAX, role)?;
     let listen = values
         .one(Setting::Listen, |text| text.parse().ok())?

@@ -42,6 +42,8 @@ pub const MAX_PEERS: usize = 256;
 pub const MAX_ADMINS: usize = 64;
 /// Longest name of a network, in bytes: what a `Hello` carries.
 pub const MAX_NETWORK_BYTES: usize = 64;
+/// The network's name unless configured.
+pub const DEFAULT_NETWORK: &str = "local";
 /// What a proof may take unless configured: 12 GiB. A shard of 2,000 transactions takes about 4 GiB.
 pub const DEFAULT_WORKER_MEMORY_BYTES: u64 = 12 << 30;
 /// How long a proof may take unless configured: half an hour, some ten times what a full shard takes on two cores.

@@ -1,0 +1,338 @@
+//! The clients against a stand-in node: real sockets and the protocols' server halves, without a node's roles behind them.
+
+use super::*;
+use crate::{
+    config::{Config, Environment, Flags, Setting},
+    data::{self, DataFolder, Running},
+};
+use rand::{SeedableRng, rngs::StdRng};
+use shardwire_model::{
+    AccountKey, Call, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, PeerId, ShardId, ShardStart,
+    SignedTransaction, StartRequest, Timestamp, Transaction, finished_selector,
+};
+use shardwire_protocols::{
+    Cause, Failure,
+    control::{self, Control, NodeStatus, Request, Response, Role},
+    handshake::{Handshake, Hello, answer, spoken},
+    ingress::{self, Ingress, Opened, Outcome},
+};
+use shardwire_transport::{Connection, Endpoint, Identity, Settings};
+use std::sync::{Arc, Mutex};
+use tokio::sync::Notify;
+
+#[derive(Debug)]
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        Timestamp(43_200_000)
+    }
+}
+
+/// A node that serves control and ingress, and loses connections on purpose.
+struct StandIn {
+    identity: Identity,
+    network: String,
+    /// Closes the connection instead of answering these submissions, counted from 1.
+    breaks: Vec<usize>,
+    /// Refuses this many openings, with this code.
+    refuses: Mutex<(usize, &'static str)>,
+    submissions: Mutex<Vec<u32>>,
+    sequence: Mutex<Vec<u32>>,
+    cut: Notify,
+}
+
+impl StandIn {
+    fn new(identity: Identity) -> Self {
+        Self {
+            identity,
+            network: "local".into(),
+            breaks: Vec::new(),
+            refuses: Mutex::new((0, "")),
+            submissions: Mutex::default(),
+            sequence: Mutex::default(),
+            cut: Notify::new(),
+        }
+    }
+
+    fn start(self) -> (Arc<Self>, Target) {
+        let endpoint = endpoint(self.identity.clone());
+        let target = Target { peer: self.identity.peer(), address: endpoint.address() };
+        let node = Arc::new(self);
+        tokio::spawn(Arc::clone(&node).accept(endpoint));
+        (node, target)
+    }
+
+    async fn accept(self: Arc<Self>, endpoint: Endpoint) {
+        while let Some(arrival) = endpoint.accept().await {
+            let node = Arc::clone(&self);
+            tokio::spawn(async move {
+                let connection = arrival.admit().await.unwrap();
+                tokio::select! { biased;
+                    () = node.cut.notified() => connection.close(),
+                    () = node.serve(&connection) => {}
+                }
+            });
+        }
+    }
+
+    async fn serve(&self, connection: &Connection) {
+        let hello = Hello {
+            network: self.network.clone(),
+            agent: "stand-in".into(),
+            roles: vec!["operator".into()],
+            protocols: spoken(),
+            capabilities: Vec::new(),
+            time: Noon.now(),
+        };
+        let session = connection.accept().await.unwrap().serve::<Handshake>().await.unwrap();
+        if answer(session, hello).await.is_err() {
+            connection.closed().await;
+            return;
+        }
+        while let Ok(mut incoming) = connection.accept().await {
+            incoming.header().await.unwrap();
+            // The client ends sessions as it likes; what it got is what is tested.
+            let _ = if incoming.is::<Control>() {
+                control::serve(incoming.serve::<Control>().await.unwrap(), self).await
+            } else {
+                ingress::serve(incoming.serve::<Ingress>().await.unwrap(), self, &self.identity).await
+            };
+        }
+    }
+}
+
+impl control::Handler for StandIn {
+    fn allows(&self, peer: PeerId) -> bool {
+        peer == self.identity.peer()
+    }
+
+    async fn handle(&self, request: Request) -> Response {
+        match request {
+            Request::Status => Response::Status(Box::new(NodeStatus {
+                peer: self.identity.peer(),
+                network: self.network.clone(),
+                roles: vec![Role::Operator],
+                listen: "here".into(),
+                agent: "stand-in".into(),
+                since: Noon.now(),
+                peers: Vec::new(),
+                shards: Vec::new(),
+                more_shards: 0,
+            })),
+            Request::Stop => Response::Stopping,
+            _ => Response::Failed { code: "SW-TEST-001".into(), reason: "no".into(), next_step: "Go home.".into() },
+        }
+    }
+}
+
+impl ingress::Handler for StandIn {
+    async fn open(&self, _: PeerId, _: ShardId) -> Result<Result<Opened, Cause>, Failure> {
+        let mut refuses = self.refuses.lock().unwrap();
+        if refuses.0 > 0 {
+            refuses.0 -= 1;
+            return Ok(Err(Cause::new(refuses.1, "not here")));
+        }
+        let accepted = u32::try_from(self.sequence.lock().unwrap().len()).unwrap();
+        let start = start(self.identity.peer());
+        Ok(Ok(Opened { nonces: vec![1; start.accounts.len()], start, accepted, ended: false }))
+    }
+
+    async fn submit(&self, _: PeerId, _: ShardId, transaction: SignedTransaction) -> Result<Outcome, Failure> {
+        let nonce = transaction.transaction.nonce;
+        let count = {
+            let mut submissions = self.submissions.lock().unwrap();
+            submissions.push(nonce);
+            submissions.len()
+        };
+        let outcome = if nonce == 13 {
+            Outcome::Refused(Cause::new("SW-ADMISSION-001", "unlucky"))
+        } else {
+            let mut sequence = self.sequence.lock().unwrap();
+            let place = sequence.iter().position(|it| *it == nonce);
+            if place.is_none() {
+                sequence.push(nonce);
+            }
+            let position = place.unwrap_or(sequence.len() - 1);
+            Outcome::Accepted { sequence: u32::try_from(position).unwrap(), duplicate: place.is_some() }
+        };
+        if self.breaks.contains(&count) {
+            self.cut.notify_one();
+            std::future::pending::<()>().await;
+        }
+        Ok(outcome)
+    }
+}
+
+fn identity(number: u8) -> Identity {
+    Identity::from_secret(&[number; 32])
+}
+
+fn endpoint(identity: Identity) -> Endpoint {
+    let mut rng = StdRng::seed_from_u64(1);
+    Endpoint::bind(([127, 0, 0, 1], 0).into(), identity, &Settings::default(), &mut rng).unwrap()
+}
+
+fn dialler() -> Dialler {
+    Dialler { identity: identity(1), network: "local".into(), clock: Arc::new(Noon) }
+}
+
+fn start(operator: PeerId) -> ShardStart {
+    let contract = ContractId(Felt::ONE);
+    let request = StartRequest {
+        salt: 1,
+        operator,
+        contracts: vec![contract],
+        accounts: vec![AccountKey::from_secret([7; 32]).id()],
+        end_event: EventId { from: contract, selector: finished_selector() },
+        entries: vec![EntryRequest { kind: Kind::Counter, contract, key: Key(Felt::TWO), owner: None, amount: 0 }],
+    };
+    request.validate("local").unwrap()
+}
+
+/// Transactions by nonce, from 1. The stand-in doesn't check signatures.
+fn transactions(count: u32) -> Vec<SignedTransaction> {
+    let key = AccountKey::from_secret([7; 32]);
+    let signature = key.sign(Felt::ONE).unwrap();
+    let call = Call::Add { counter: Key(Felt::TWO), amount: 1 };
+    let contract = ContractId(Felt::ONE);
+    (1..=count)
+        .map(|nonce| SignedTransaction {
+            transaction: Transaction { account: key.id(), nonce, contract, call },
+            signature,
+        })
+        .collect()
+}
+
+fn shown(error: &ClientError) -> String {
+    format!("error[{}]: {error}\n  next: {}", error.code(), error.next_step())
+}
+
+#[tokio::test]
+async fn each_transaction_gets_one_verified_receipt() {
+    let (node, target) = StandIn::new(identity(2)).start();
+    let shard = start(target.peer).shard;
+    let mut heard = Vec::new();
+    let note = |progress: Progress<'_>| {
+        assert!(progress.receipt.verify(&target.peer).is_ok());
+        heard.push((progress.index, progress.done, progress.of));
+    };
+    let report = submit(&dialler(), target, shard, &transactions(200), note).await.unwrap();
+    let refused = vec![Refusal { index: 12, code: "SW-ADMISSION-001".into(), reason: "unlucky".into() }];
+    assert_eq!(report, SubmitReport { accepted: 199, duplicates: 0, refused, reconnections: 0 });
+    assert_eq!(heard, (0..200).map(|index| (index, index + 1, 200)).collect::<Vec<_>>());
+    assert_eq!(node.sequence.lock().unwrap().len(), 199);
+}
+
+#[tokio::test]
+async fn after_a_lost_connection_only_what_has_no_receipt_is_submitted_again() {
+    let breaks = vec![150, 250];
+    let (node, target) = StandIn { breaks, ..StandIn::new(identity(2)) }.start();
+    let shard = start(target.peer).shard;
+    let mut receipts = vec![0; 300];
+    let report = submit(&dialler(), target, shard, &transactions(300), |it| receipts[it.index] += 1).await.unwrap();
+    assert_eq!((report.accepted, report.refused.len(), report.reconnections), (299, 1, 2));
+    assert_eq!(receipts, vec![1; 300], "each has one receipt");
+    let sequence = node.sequence.lock().unwrap().clone();
+    assert_eq!(sequence, (1..=300).filter(|nonce| *nonce != 13).collect::<Vec<_>>(), "in order, none twice");
+    let submitted = node.submissions.lock().unwrap().len();
+    assert!(
+        (302..300 + 2 * 70).contains(&submitted),
+        "{submitted} submissions: more than what was under way came again"
+    );
+}
+
+#[tokio::test]
+async fn a_shard_that_is_not_assigned_yet_is_waited_for() {
+    let (_, target) = StandIn { refuses: Mutex::new((2, "SW-OPERATOR-004")), ..StandIn::new(identity(2)) }.start();
+    let shard = start(target.peer).shard;
+    let report = submit(&dialler(), target, shard, &transactions(3), |_| {}).await.unwrap();
+    assert_eq!((report.accepted, report.reconnections), (3, 2));
+}
+
+#[tokio::test]
+async fn a_refused_shard_is_an_error() {
+    let (_, target) = StandIn { refuses: Mutex::new((1, "SW-OPERATOR-005")), ..StandIn::new(identity(2)) }.start();
+    let shard = start(target.peer).shard;
+    let error = submit(&dialler(), target, shard, &transactions(3), |_| {}).await.unwrap_err();
+    assert_eq!(
+        shown(&error),
+        format!(
+            "error[SW-CLIENT-002]: the operator takes no transactions for shard {}: not here (SW-OPERATOR-005)\n  next: Check the \
+             shard's id and its operator: `shardwire shard status` lists both.",
+            shard.short()
+        )
+    );
+}
+
+#[tokio::test]
+async fn only_the_named_peer_of_the_same_network_is_believed() {
+    let (_, target) = StandIn::new(identity(2)).start();
+    let shard = start(target.peer).shard;
+    let other = Target { peer: identity(3).peer(), ..target };
+    let error = submit(&dialler(), other, shard, &transactions(1), |_| {}).await.unwrap_err();
+    assert_eq!(error.code(), "SW-TRANSPORT-020", "{error}");
+    let stranger = Dialler { network: "elsewhere".into(), ..dialler() };
+    let error = submit(&stranger, target, shard, &transactions(1), |_| {}).await.unwrap_err();
+    assert_eq!(
+        shown(&error),
+        "error[SW-HANDSHAKE-001]: the peer refuses the connection: the dialling peer belongs to network 'elsewhere', the accepting \
+         peer to 'local' (SW-HANDSHAKE-001)\n  next: Correct `network` in the configuration of the peer that is wrong."
+    );
+}
+
+#[test]
+fn giving_up_says_what_is_left_and_that_repeating_is_safe() {
+    let address = "127.0.0.1:9".parse().unwrap();
+    let last = Box::new(ClientError::Connect(shardwire_transport::ConnectError::NoAnswer { address }));
+    let error = ClientError::GaveUp { address, attempts: MAX_ATTEMPTS, missing: 7, last };
+    assert_eq!(
+        shown(&error),
+        "error[SW-CLIENT-003]: gave up on 127.0.0.1:9 after 12 attempts, with 7 transactions left without a receipt; the last time: \
+         127.0.0.1:9 didn't answer within 10s\n  next: Check that the peer runs, that the address is right, and that UDP passes \
+         between you. Then submit the same workload again: what was accepted is not accepted twice."
+    );
+    let unserved = ClientError::Unserved { peer: identity(2).peer(), protocol: "control" };
+    assert_eq!(
+        shown(&unserved),
+        format!(
+            "error[SW-CLIENT-001]: {} doesn't speak control in this version\n  next: Use the same version of shardwire on both sides.",
+            identity(2).peer().short()
+        )
+    );
+}
+
+#[test]
+fn targets_are_read_and_written() {
+    let text = format!("{}@127.0.0.1:7000", identity(2).peer());
+    assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
+    for bad in ["", "@", "127.0.0.1:7000", "12@127.0.0.1:7000", &text[..70]] {
+        assert!(bad.parse::<Target>().is_err(), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn the_node_of_a_data_folder_is_asked_as_itself() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("node");
+    let config = Config::draft(&Environment::default(), Flags::default().with(Setting::Roles, ["operator"])).unwrap();
+    data::init(&root, &config, None, &mut StdRng::seed_from_u64(3)).unwrap();
+    let connect = || ControlClient::connect(&root, Arc::new(Noon));
+    assert_eq!(connect().await.unwrap_err().code(), "SW-DATA-004");
+
+    let folder = DataFolder::open(&root).unwrap();
+    let (_, target) = StandIn::new(folder.identity().clone()).start();
+    let running = Running { pid: 1, listen: target.address, peer: target.peer, network: "local".into() };
+    folder.announce(&running).unwrap();
+    let mut client = connect().await.unwrap();
+    assert_eq!(client.status().await.unwrap().peer, target.peer);
+    let refused = client.shard_status(None).await.unwrap_err();
+    assert_eq!(shown(&refused), "error[SW-CONTROL-002]: no (SW-TEST-001)\n  next: Go home.");
+    client.stop().await.unwrap();
+    client.close().await;
+
+    let mut stranger = ControlClient::dial(&dialler(), target).await.unwrap();
+    let refused = stranger.status().await.unwrap_err().to_string();
+    assert_eq!(refused, format!("peer {} may not control this node (SW-CONTROL-001)", identity(1).peer()));
+    stranger.close().await;
+}
