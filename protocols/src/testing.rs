@@ -3,7 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_model::{
     AccountId, AccountKey, Call, Clock, Coded, ContractId, Entry, EventId, Felt, Key, Kind, MAX_ACCOUNTS,
-    MAX_CONTRACTS, MAX_ENTRIES, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, Transaction,
+    MAX_CONTRACTS, MAX_ENTRIES, PeerId, ShardId, ShardStart, Signature, SignedTransaction, Timestamp, Transaction,
     finished_selector,
 };
 use shardwire_transport::{
@@ -12,7 +12,10 @@ use shardwire_transport::{
 };
 use std::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -172,12 +175,14 @@ pub(crate) fn largest_cause() -> crate::Cause {
 
 /// A signed transaction with this nonce; the signature is one, over something.
 pub(crate) fn transaction(nonce: u32) -> SignedTransaction {
-    let key = AccountKey::from_secret([7; 32]);
+    // Signing takes milliseconds, and nothing here checks the signature.
+    static SIGNED: LazyLock<(AccountId, Signature)> = LazyLock::new(|| {
+        let key = AccountKey::from_secret([7; 32]);
+        (key.id(), key.sign(Felt::ONE).unwrap())
+    });
+    let (account, signature) = *SIGNED;
     let call = Call::Pass { from: Key(LARGEST), to: Key(LARGEST), amount: u64::MAX };
-    SignedTransaction {
-        transaction: Transaction { account: key.id(), nonce, contract: ContractId(LARGEST), call },
-        signature: key.sign(Felt::ONE).unwrap(),
-    }
+    SignedTransaction { transaction: Transaction { account, nonce, contract: ContractId(LARGEST), call }, signature }
 }
 
 /// Checks that a message's largest legal value fits its limit and is read as it was written, and that the limit isn't far above.
