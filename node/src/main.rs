@@ -1,1 +1,6 @@
-fn main() {}
+//! The `shardwire` program: see [`shardwire::cli`].
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    shardwire::cli::main()
+}

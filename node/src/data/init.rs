@@ -13,8 +13,8 @@ use crate::{
     workload::World,
 };
 use rand::CryptoRng;
-use shardwire_ledger::{EmbeddedLedger, Genesis, GenesisEntry, GenesisValue};
-use shardwire_model::{AccountId, Kind, PeerId};
+use shardwire_ledger::{EmbeddedLedger, Genesis, LedgerError};
+use shardwire_model::PeerId;
 use shardwire_transport::Identity;
 use std::{
     fs::{self, DirBuilder, File},
@@ -46,14 +46,11 @@ pub fn init(
     let paths = DataPaths(root.to_owned());
     refuse_existing(&paths)?;
     let genesis = match (config.has_role(Role::Settler), world) {
-        (true, Some(file)) => Some(genesis(&World::read(file)?)),
+        (true, Some(file)) => Some(genesis(file)?),
         (true, None) => return Err(InitError::NoWorld),
         (false, Some(_)) => return Err(InitError::WorldUnused),
         (false, None) => None,
     };
-    if let Some(genesis) = &genesis {
-        genesis.validate().map_err(shardwire_ledger::LedgerError::from)?;
-    }
 
     let failed = |what| move |reason| DataError::Disk { path: root.to_owned(), what, reason };
     create_private(root).map_err(failed("created"))?;
@@ -105,15 +102,8 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 
-/// A workload's World as a ledger takes it. A value of the wrong sort is left for the ledger to refuse.
-fn genesis(world: &World) -> Genesis {
-    let value = |storage: &crate::workload::Storage| match (storage.kind, u64::try_from(storage.value)) {
-        (Kind::Counter | Kind::Escrow, Ok(number)) => GenesisValue::Number(number),
-        _ => GenesisValue::Account(AccountId(storage.value)),
-    };
-    let entry = |it| -> GenesisEntry {
-        let it: &crate::workload::Storage = it;
-        GenesisEntry { key: it.key, kind: it.kind, value: value(it) }
-    };
-    Genesis { storage: world.storage.iter().map(entry).collect() }
+/// What a World begins with, as its ledger takes it.
+fn genesis(file: &Path) -> Result<Genesis, InitError> {
+    let text = World::read(file)?.to_genesis_text();
+    Ok(Genesis::from_json(&text).map_err(LedgerError::from)?)
 }

@@ -1,0 +1,210 @@
+//! What the command line takes, and what its help says.
+
+use crate::{
+    client::Target,
+    config::{Flags, Setting},
+};
+use clap::{Args, Parser, Subcommand};
+use shardwire_model::{PeerId, ShardId};
+use std::path::PathBuf;
+
+/// Execution sharding on Starknet: start a shard, run it, prove it, settle it, between peers that don't trust each other.
+#[derive(Debug, Parser)]
+#[command(
+    name = "shardwire",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    after_help = "A first node:\n  \
+        shardwire init --data ./operator --role operator\n  \
+        shardwire run  --data ./operator\n\n\
+        Then, in another terminal:\n  \
+        shardwire status --data ./operator\n\n\
+        Exit codes: 0 done, 1 failed, 2 misuse."
+)]
+pub(super) struct Cli {
+    /// The node's data folder: its configuration, identity and state
+    #[arg(long, value_name = "DIR", env = "SHARDWIRE_DATA", global = true, hide_env_values = true)]
+    pub(super) data: Option<PathBuf>,
+    /// Print one JSON object on the last line of standard output
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Create a node's data folder; never overwrites anything
+    #[command(
+        after_help = "The flags, and the network and the roles of the environment, are written to DIR/shardwire.toml, where \
+        they can be changed.\n\nExamples:\n  \
+        shardwire init --data ./operator --role operator --listen 127.0.0.1:7001\n  \
+        shardwire init --data ./settler --role settler --world dungeon.json --peer ID@127.0.0.1:7001"
+    )]
+    Init(InitArgs),
+    /// Run the node of a data folder until Ctrl-C
+    #[command(
+        after_help = "A flag is stronger than its environment variable (SHARDWIRE_LISTEN for --listen, and so on), that is \
+        stronger than DIR/shardwire.toml. The first line on standard output says who and where the node is, then it logs to \
+        standard error. Ctrl-C finishes what is under way, a second Ctrl-C doesn't.\n\nExamples:\n  \
+        shardwire run --data ./operator\n  \
+        shardwire run --data ./operator --listen 127.0.0.1:7001 --log debug"
+    )]
+    Run(RunArgs),
+    /// Show the running node: its peers and its shards
+    #[command(after_help = "Example:\n  shardwire status --data ./operator")]
+    Status,
+    /// Start shards, send them transactions, look at them
+    #[command(subcommand, arg_required_else_help = true)]
+    Shard(ShardCommand),
+    /// Look at the World that a settler keeps
+    #[command(subcommand, arg_required_else_help = true)]
+    World(WorldCommand),
+    /// Show the versions of the program and of what it speaks
+    Version,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ShardCommand {
+    /// Ask the running settler to start a shard
+    #[command(after_help = "Examples:\n  \
+        shardwire shard start --data ./settler --workload dungeon.json --operator ID\n  \
+        shardwire shard start --data ./settler --request request.json")]
+    Start(StartArgs),
+    /// Send a workload's transactions to the shard's operator
+    #[command(
+        after_help = "Each transaction is answered with a receipt that the operator signed. To submit a workload again is \
+        harmless: what was accepted is not accepted twice.\n\n\
+        Without --operator, the running node of --data says where the operator is. With it no data folder is needed.\n\nExamples:\n  \
+        shardwire shard submit --data ./settler --workload dungeon.json --shard 0x1234\n  \
+        shardwire shard submit --workload dungeon.json --shard 0x1234 --operator ID@127.0.0.1:7001"
+    )]
+    Submit(SubmitArgs),
+    /// Show the shards that the running node knows, or one of them in full
+    #[command(after_help = "Examples:\n  \
+        shardwire shard status --data ./operator\n  \
+        shardwire shard status --data ./operator 0x1234")]
+    Status(ShardStatusArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum WorldCommand {
+    /// Show every storage address of the running settler's World
+    #[command(after_help = "Example:\n  shardwire world show --data ./settler")]
+    Show,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// What the World begins with, for a settler: a workload file, or one with its `world` part only
+    #[arg(long, value_name = "FILE")]
+    pub(super) world: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) settings: SettingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// End when standard input closes: for a parent process that must not outlive this one
+    #[arg(long, hide = true)]
+    pub(super) lifeline: bool,
+    #[command(flatten)]
+    pub(super) settings: SettingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StartArgs {
+    /// A start request in JSON
+    #[arg(long, value_name = "FILE", required_unless_present = "workload", conflicts_with_all = ["workload", "operator"])]
+    pub(super) request: Option<PathBuf>,
+    /// A workload file, whose `start` part is asked for
+    #[arg(long, value_name = "FILE", requires = "operator")]
+    pub(super) workload: Option<PathBuf>,
+    /// Who shall execute the shard of a workload: the operator's id
+    #[arg(long, value_name = "ID")]
+    pub(super) operator: Option<PeerId>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SubmitArgs {
+    /// A workload file, whose transactions are signed and sent
+    #[arg(long, value_name = "FILE")]
+    pub(super) workload: PathBuf,
+    /// The shard, as `shard start` has printed it
+    #[arg(long, value_name = "SHARD")]
+    pub(super) shard: ShardId,
+    /// The shard's operator
+    #[arg(long, value_name = "ID@IP:PORT")]
+    pub(super) operator: Option<Target>,
+    /// The network's name, if not the data folder's
+    #[arg(long, value_name = "NAME", env = "SHARDWIRE_NETWORK", hide_env_values = true)]
+    pub(super) network: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShardStatusArgs {
+    /// The shard; all of them if not given
+    #[arg(value_name = "SHARD")]
+    pub(super) shard: Option<ShardId>,
+}
+
+/// The settings as flags: texts, because where all sources of configuration meet is where they are checked.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Settings")]
+pub(super) struct SettingArgs {
+    /// The network's name; nodes of different networks refuse each other [default: local]
+    #[arg(long, value_name = "NAME")]
+    network: Option<String>,
+    /// What the node does: settler, operator, prover; one or more
+    #[arg(long = "role", value_name = "ROLE", value_delimiter = ',')]
+    roles: Vec<String>,
+    /// Where it listens (UDP) [default: 127.0.0.1:0, any free port, this machine only]
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<String>,
+    /// A node to work with; with an address if this node shall dial it; may be repeated
+    #[arg(long = "peer", value_name = "ID[@IP:PORT]", value_delimiter = ',')]
+    peers: Vec<String>,
+    /// An id that may control this node besides its own; may be repeated
+    #[arg(long = "admin", value_name = "ID", value_delimiter = ',')]
+    admins: Vec<String>,
+    /// How packets are sized: internet or datacentre [default: internet]
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// A prover's proving process [default: searched for]
+    #[arg(long, value_name = "FILE")]
+    worker: Option<String>,
+    /// The most memory that a proof may take [default: 12 GiB]
+    #[arg(long, value_name = "BYTES")]
+    worker_memory_limit_bytes: Option<String>,
+    /// The longest that a proof may take [default: 1800]
+    #[arg(long, value_name = "SECONDS")]
+    worker_deadline_s: Option<String>,
+    /// The threads that a proof may use [default: one a core]
+    #[arg(long, value_name = "NUMBER")]
+    worker_threads: Option<String>,
+    /// error, warn, info, debug, trace, or a filter such as info,shardwire=debug [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
+    /// text or json [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+impl SettingArgs {
+    pub(super) fn flags(&self) -> Flags {
+        Flags::default()
+            .with(Setting::Network, &self.network)
+            .with(Setting::Roles, &self.roles)
+            .with(Setting::Listen, &self.listen)
+            .with(Setting::Peers, &self.peers)
+            .with(Setting::Admins, &self.admins)
+            .with(Setting::Profile, &self.profile)
+            .with(Setting::WorkerPath, &self.worker)
+            .with(Setting::WorkerMemory, &self.worker_memory_limit_bytes)
+            .with(Setting::WorkerDeadline, &self.worker_deadline_s)
+            .with(Setting::WorkerThreads, &self.worker_threads)
+            .with(Setting::LogLevel, &self.log)
+            .with(Setting::LogFormat, &self.log_format)
+    }
+}

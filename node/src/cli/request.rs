@@ -1,0 +1,112 @@
+//! A start request in a file of JSON, for `shardwire shard start --request`.
+
+use shardwire_model::{Coded, StartRequest};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+/// Largest file that is read: a request with all bounds exhausted is about 400 kB.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// A file that is no start request.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RequestError {
+    /// The disk.
+    #[error("{path} can't be read: {reason}", path = path.display())]
+    Unreadable { path: PathBuf, reason: io::Error },
+    /// Too large.
+    #[error("{path} is larger than {MAX_FILE_BYTES} bytes", path = path.display())]
+    TooLarge { path: PathBuf },
+    /// Not the JSON that it should be.
+    #[error("{path} is no start request: {reason}", path = path.display())]
+    Malformed { path: PathBuf, reason: String },
+    /// A field that nothing reads.
+    #[error("{path} has the unknown field '{field}'", path = path.display())]
+    UnknownField { path: PathBuf, field: String },
+}
+
+impl Coded for RequestError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "SW-REQUEST-001",
+            Self::TooLarge { .. } => "SW-REQUEST-002",
+            Self::Malformed { .. } => "SW-REQUEST-003",
+            Self::UnknownField { .. } => "SW-REQUEST-004",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Unreadable { .. } => "Check the path and its permissions.".into(),
+            Self::TooLarge { .. } => "Check that it is the right file.".into(),
+            Self::Malformed { .. } | Self::UnknownField { .. } => {
+                "Give it the fields of a workload's `start` part (docs/workload.md), and `operator`: the operator's id."
+                    .into()
+            }
+        }
+    }
+}
+
+/// Reads a start request. What it asks for is checked where it is asked.
+pub(super) fn read(path: &Path) -> Result<StartRequest, RequestError> {
+    let unreadable = |reason| RequestError::Unreadable { path: path.into(), reason };
+    let mut text = String::new();
+    let read = File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text))
+        .map_err(unreadable)?;
+    if read as u64 > MAX_FILE_BYTES {
+        return Err(RequestError::TooLarge { path: path.into() });
+    }
+    let mut unknown = None;
+    let mut deserializer = serde_json::Deserializer::from_str(&text);
+    let request = serde_ignored::deserialize(&mut deserializer, |field| {
+        unknown.get_or_insert_with(|| field.to_string());
+    })
+    .and_then(|request| deserializer.end().map(|()| request))
+    .map_err(|error| RequestError::Malformed { path: path.into(), reason: error.to_string() })?;
+    match unknown {
+        Some(field) => Err(RequestError::UnknownField { path: path.into(), field }),
+        None => Ok(request),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("request.json");
+        std::fs::write(&path, text).unwrap();
+        let error = read(&path).unwrap_err();
+        format!("error[{}]: {error}", error.code()).replace(&path.display().to_string(), "FILE")
+    }
+
+    #[test]
+    fn a_request_is_read_and_what_is_not_one_is_refused() {
+        let id = "11".repeat(32);
+        let text = format!(
+            r#"{{"salt":1,"operator":"{id}","contracts":["0x1"],"accounts":["0x2"],"end_event":{{"from":"0x1","selector":"0x3"}},
+            "entries":[{{"kind":"counter","contract":"0x1","key":"0x4"}}]}}"#
+        );
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("request.json");
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(read(&path).unwrap().salt, 1);
+
+        assert_eq!(
+            shown(&text.replace("salt", "slat")),
+            "error[SW-REQUEST-003]: FILE is no start request: missing field `salt` at line 2 column 72"
+        );
+        assert_eq!(
+            shown(&text.replace(r#""key":"#, r#""size":1,"key":"#)),
+            "error[SW-REQUEST-004]: FILE has the unknown field 'entries.0.size'"
+        );
+        assert_eq!(shown(&" ".repeat(1 << 21)), "error[SW-REQUEST-002]: FILE is larger than 1048576 bytes");
+        let missing = read(&place.path().join("none")).unwrap_err();
+        assert_eq!(missing.code(), "SW-REQUEST-001");
+        assert_eq!(missing.next_step(), "Check the path and its permissions.");
+    }
+}

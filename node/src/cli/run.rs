@@ -1,0 +1,100 @@
+//! `shardwire run`.
+
+use super::{
+    args::RunArgs,
+    failure::Failure,
+    logging,
+    output::{Answer, say},
+    stop,
+};
+use crate::{
+    clock::SystemClock,
+    config::{Config, Environment, Facts},
+    data::{DataFolder, DataPaths},
+    run::{Ready, run as node},
+};
+use serde::Serialize;
+use serde_json::json;
+use shardwire_model::PeerId;
+use shardwire_protocols::control::Role;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use tokio::{
+    sync::{oneshot, watch},
+    time::sleep,
+};
+
+/// How long a node that was told to stop may take, in all: a role's store, its sessions and its worker each have shorter limits.
+const DRAIN: Duration = Duration::from_secs(60);
+/// How long threads that still run then may hold up the end of the program.
+const LAST_THREADS: Duration = Duration::from_secs(2);
+
+/// The first line of a running node.
+#[derive(Serialize)]
+struct Started<'a> {
+    peer: PeerId,
+    listen: SocketAddr,
+    roles: &'a [Role],
+    network: &'a str,
+    pid: u32,
+}
+
+pub(super) fn run(root: Option<PathBuf>, args: &RunArgs, as_json: bool) -> Result<Answer, Failure> {
+    let root = root.ok_or_else(Failure::no_data)?;
+    let paths = DataPaths::existing(&root)?;
+    let config = Config::load(&paths.config(), &Environment::of_process(), args.settings.flags())?;
+    let folder = DataFolder::open(&root)?;
+    config.check(Facts { own: folder.identity().peer(), ledger: &paths.ledger() })?;
+    logging::begin(&config.log);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::no_runtime)?;
+    let result = runtime.block_on(serve(config, folder, args.lifeline, as_json));
+    runtime.shutdown_timeout(LAST_THREADS);
+    result.map(|()| Answer::new("", &json!({ "stopped": true })))
+}
+
+async fn serve(config: Config, folder: DataFolder, lifeline: bool, as_json: bool) -> Result<(), Failure> {
+    let stop = stop::listen(lifeline).map_err(Failure::no_runtime)?;
+    let (ready, is_ready) = oneshot::channel();
+    let roles: Vec<Role> = config.roles.iter().copied().collect();
+    let network = config.network.clone();
+    let announce = async {
+        if let Ok(Ready { peer, listen }) = is_ready.await {
+            let started = Started { peer, listen, roles: &roles, network: &network, pid: std::process::id() };
+            say(&first_line(&started, as_json));
+        }
+        std::future::pending::<()>().await;
+    };
+    let overdue = overdue(stop.clone());
+    tokio::select! { biased;
+        result = node(config, folder, Arc::new(SystemClock), stop, ready) => Ok(result?),
+        () = overdue => Err(Failure::new(
+            "SW-CLI-004",
+            format!("the node didn't stop within {} s and was ended", DRAIN.as_secs()),
+            "Start it again: what was under way is taken up.",
+        )),
+        () = announce => Ok(()),
+    }
+}
+
+/// Completes when the node was told to stop too long ago.
+async fn overdue(mut stop: watch::Receiver<bool>) {
+    // The sender lives as long as the program listens to signals.
+    let _ = stop.wait_for(|stop| *stop).await;
+    sleep(DRAIN).await;
+}
+
+fn first_line(started: &Started<'_>, as_json: bool) -> String {
+    if as_json {
+        return serde_json::to_string(started).unwrap_or_default();
+    }
+    let roles: Vec<String> = started.roles.iter().map(ToString::to_string).collect();
+    format!(
+        "shardwire node {} listens on {} as {} (network {})",
+        started.peer,
+        started.listen,
+        roles.join(", "),
+        started.network
+    )
+}

@@ -1,0 +1,243 @@
+//! `shardwire shard start`, `shard submit` and `shard status`.
+
+use super::{
+    args::{ShardStatusArgs, StartArgs, SubmitArgs},
+    failure::Failure,
+    output::{Answer, columns, plain},
+    progress::Progress,
+    request,
+    status::connect,
+};
+use crate::{
+    client::{ControlClient, Dialler, SubmitReport, Target, submit as submit_to},
+    clock::SystemClock,
+    config::{Config, DEFAULT_NETWORK, Environment, Flags},
+    data::DataPaths,
+    workload::Workload,
+};
+use serde::Serialize;
+use shardwire_model::{PeerId, ShardId};
+use shardwire_protocols::control::ShardStatus;
+use shardwire_transport::Identity;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Most refused transactions that are shown to people; `--json` has all of them.
+const SHOWN_REFUSALS: usize = 10;
+
+pub(super) async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Answer, Failure> {
+    let request = match (&args.request, &args.workload, args.operator) {
+        (Some(file), _, _) => request::read(file)?,
+        (None, Some(file), Some(operator)) => Workload::read(file)?.start_request(operator),
+        // clap demands one of the two forms.
+        _ => {
+            return Err(Failure::new(
+                "SW-CLI-001",
+                "no start is given",
+                "Add --request, or --workload and --operator.",
+            )
+            .misuse(true));
+        }
+    };
+    let mut client = connect(root).await?;
+    let started = client.start_shard(request).await;
+    client.close().await;
+    let start = started?;
+    let text = format!(
+        "started shard {}\n  operator {}\n  {} accounts, {} contracts, {} storage addresses",
+        start.shard,
+        start.operator,
+        start.accounts.len(),
+        start.contracts.len(),
+        start.entries.len()
+    );
+    Ok(Answer::new(text, &start))
+}
+
+#[derive(Serialize)]
+struct Submitted<'a> {
+    shard: ShardId,
+    operator: PeerId,
+    #[serde(flatten)]
+    report: &'a SubmitReport,
+}
+
+pub(super) async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Answer, Failure> {
+    let workload = Workload::read(&args.workload)?;
+    let (operator, network) = match args.operator {
+        Some(operator) => (operator, root.as_deref().map(configured_network).transpose()?),
+        None => {
+            let mut client = connect(root).await?;
+            let found = find_operator(&mut client, args.shard).await;
+            let network = client.network().to_owned();
+            client.close().await;
+            (found?, Some(network))
+        }
+    };
+    let network = args.network.clone().or(network).unwrap_or_else(|| DEFAULT_NETWORK.to_owned());
+    // The start data follows from the workload, its operator and the network; taken from the operator, it could be any shard's, and the
+    // signatures would be for that.
+    let start = workload.start_request(operator.peer).to_start(&network);
+    if start.shard != args.shard {
+        return Err(Failure::new(
+            "SW-CLI-005",
+            format!(
+                "shard {} is not of this workload with operator {} in network {network}: that is {}",
+                args.shard,
+                operator.peer.short(),
+                start.shard
+            ),
+            "Name the shard as `shardwire shard start` has printed it, and the workload, operator and network that it was started with.",
+        ));
+    }
+    let transactions = workload.sign(&start)?;
+    // Nobody needs to know who submits: the accounts' signatures count, not the client's.
+    let identity = Identity::generate(&mut rand::rng());
+    let dialler = Dialler { identity, network, clock: Arc::new(SystemClock) };
+    let mut progress = Progress::new("receipts", transactions.len());
+    let report = submit_to(&dialler, operator, start.shard, &transactions, |it| progress.at(it.done, it.of)).await;
+    progress.done();
+    let report = report?;
+    let mut answer = Answer::new(
+        describe_report(&report),
+        &Submitted { shard: start.shard, operator: operator.peer, report: &report },
+    );
+    answer.failed = !report.refused.is_empty();
+    Ok(answer)
+}
+
+/// The network of a data folder whose node need not run.
+fn configured_network(root: &Path) -> Result<String, Failure> {
+    let paths = DataPaths::existing(root)?;
+    Ok(Config::load(&paths.config(), &Environment::of_process(), Flags::default())?.network)
+}
+
+/// Where a shard's operator is, as a running node knows.
+async fn find_operator(client: &mut ControlClient, shard: ShardId) -> Result<Target, Failure> {
+    let unknown = || {
+        Failure::new(
+            "SW-CLI-006",
+            format!("this node doesn't know shard {shard}"),
+            "Ask the settler that started it or its operator, or add --operator ID@IP:PORT.",
+        )
+    };
+    let peer = client.shard_status(Some(shard)).await?.first().ok_or_else(unknown)?.operator;
+    if peer == client.target().peer {
+        return Ok(client.target());
+    }
+    let peers = client.peers().await?;
+    let address = peers.iter().find(|it| it.peer == peer).and_then(|it| it.addr.parse().ok());
+    let address = address.ok_or_else(|| {
+        Failure::new(
+            "SW-CLI-007",
+            format!("this node isn't connected to the shard's operator {peer}"),
+            "Check that the operator runs and knows this node, or add --operator ID@IP:PORT.",
+        )
+    })?;
+    Ok(Target { peer, address })
+}
+
+fn describe_report(report: &SubmitReport) -> String {
+    let mut lines = vec![format!("{} accepted, {} refused", report.accepted, report.refused.len())];
+    if report.duplicates > 0 {
+        lines.push(format!("{} of the accepted were there already", report.duplicates));
+    }
+    if report.reconnections > 0 {
+        lines.push(format!("{} connections were lost on the way", report.reconnections));
+    }
+    let refusal = |it: &crate::client::Refusal| {
+        format!("transaction {} was refused: {} ({})", it.index + 1, plain(&it.reason), plain(&it.code))
+    };
+    lines.extend(report.refused.iter().take(SHOWN_REFUSALS).map(refusal));
+    if report.refused.len() > SHOWN_REFUSALS {
+        lines.push(format!("and {} more; --json lists all", report.refused.len() - SHOWN_REFUSALS));
+    }
+    lines.join("\n")
+}
+
+#[derive(Serialize)]
+struct Shards {
+    shards: Vec<ShardStatus>,
+}
+
+pub(super) async fn status(root: Option<PathBuf>, args: &ShardStatusArgs) -> Result<Answer, Failure> {
+    let mut client = connect(root).await?;
+    let shards = client.shard_status(args.shard).await;
+    client.close().await;
+    let shards = Shards { shards: shards? };
+    let text = match args.shard {
+        Some(_) => shards.shards.iter().map(in_full).collect::<Vec<_>>().join("\n\n"),
+        None => list(&shards.shards),
+    };
+    Ok(Answer::new(text, &shards))
+}
+
+/// Shards, a line each.
+pub(super) fn list(shards: &[ShardStatus]) -> String {
+    if shards.is_empty() {
+        return "no shards".to_owned();
+    }
+    let head = ["shard", "as", "stage", "operator", "transactions", "steps", "error"].map(ToOwned::to_owned);
+    let rows = shards.iter().map(|it| {
+        [
+            it.shard.to_string(),
+            it.role.to_string(),
+            it.stage.to_string(),
+            it.operator.short(),
+            it.transactions.to_string(),
+            it.steps.to_string(),
+            it.error.as_ref().map(ToString::to_string).unwrap_or_default(),
+        ]
+    });
+    columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
+}
+
+/// All that is known of a shard; what isn't (yet) is left out.
+fn in_full(it: &ShardStatus) -> String {
+    let seconds = |ms: u64| format!("{}.{:03} s", ms / 1000, ms % 1000);
+    let some = |known: bool, text: String| known.then_some(text);
+    let lines = [
+        ("shard", Some(it.shard.to_string())),
+        ("as", Some(it.role.to_string())),
+        ("stage", Some(it.stage.to_string())),
+        ("operator", Some(it.operator.to_string())),
+        ("prover", it.prover.map(|peer| peer.to_string())),
+        ("transactions", Some(format!("{} accepted, {} refused", it.transactions, it.refused))),
+        ("steps", some(it.steps > 0, it.steps.to_string())),
+        (
+            "witness",
+            some(
+                it.chunks > 0,
+                format!("{} chunks, {} bytes, {} on the wire", it.chunks, it.witness_bytes_raw, it.witness_bytes_wire),
+            ),
+        ),
+        ("executed in", some(it.execute_ms > 0, seconds(it.execute_ms))),
+        ("streamed in", some(it.stream_ms > 0, seconds(it.stream_ms))),
+        (
+            "proven in",
+            some(
+                it.prove_ms > 0,
+                format!(
+                    "{} ({} of CPU, {} MiB at most)",
+                    seconds(it.prove_ms),
+                    seconds(it.prove_cpu_ms),
+                    it.prove_peak_bytes >> 20
+                ),
+            ),
+        ),
+        ("proof", it.proof.map(|hash| format!("{hash}, {} bytes", it.proof_bytes))),
+        ("program", it.program_hash.map(|hash| format!("{hash:#x}"))),
+        ("verified in", some(it.verify_us > 0, format!("{} µs", it.verify_us))),
+        ("error", it.error.as_ref().map(ToString::to_string)),
+    ];
+    let mut rows: Vec<[String; 2]> =
+        lines.into_iter().filter_map(|(name, value)| value.map(|value| [name.to_owned(), value])).collect();
+    rows.extend(
+        it.updates
+            .iter()
+            .map(|update| [format!("update of {}", update.kind), format!("{}: {:#x}", update.key, update.value)]),
+    );
+    columns(&rows)
+}
