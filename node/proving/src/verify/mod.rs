@@ -60,7 +60,7 @@ use stwo_cairo_common::preprocessed_columns::preprocessed_trace::PreProcessedTra
 pub use claim::{ADDRESS_BOUND, MAX_LOG_ROWS, MAX_OPCODE_USES, MAX_OUTPUT_FELTS};
 pub use error::{ProgramError, VerifyError};
 
-/// Most bytes of a proof. A proof of a million steps has 1.3 MB; each doubling of the run adds about 40 kB.
+/// Most bytes of a proof: twice the 1.9 MB of one with signatures and Blake2s. The length hardly depends on that of the run.
 pub const MAX_PROOF_BYTES: usize = 4 << 20;
 /// Most felts of a program: some hundred times what a shard program has.
 pub const MAX_PROGRAM_FELTS: usize = 1 << 18;

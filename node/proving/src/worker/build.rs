@@ -180,6 +180,8 @@ fn run_cargo(worker: &Path, target: &Path, say: &mut dyn FnMut(&str)) -> Result<
     if status.success() {
         return Ok(());
     }
+    // Without a word of its own it was ended from outside, which only the status tells.
+    last.push_back(status.to_string());
     Err(BuildError::Failed { what: "cargo build", reason: Vec::from(last).join("\n") })
 }
 
