@@ -1,8 +1,8 @@
 //! The shard program: its compiled form, embedded, and the numbers that its source and this crate share.
 //!
 //! `program/shard.cairo` is the source and the specification of what a proof of it means; `program/build.sh` compiles it, and
-//! `program/build.sh --check` proves that the compiled form is that source's. The program hash is one of the felts of
-//! [`data`]; the proving room computes it, as the verifier does.
+//! `program/build.sh --check` shows that the compiled form is that source's. The program hash is a hash of [`data`]; the
+//! proving room computes it, as the verifier does.
 
 use cairo_vm::types::{program::Program, relocatable::MaybeRelocatable};
 use shardwire_model::Felt;

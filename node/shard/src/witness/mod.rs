@@ -38,8 +38,7 @@ pub const CHUNK_STEPS: usize = 1 << 14;
 pub const MAX_CHUNK_BYTES: usize = 4 << 20;
 /// Most cells in a chunk. A step writes at most 11 (three operands, eight words of a hash); the rest is for what hints load.
 pub const MAX_CHUNK_CELLS: usize = 32 * CHUNK_STEPS;
-/// Most chunks of a run, and so most steps: 2^24, what one proof on a large machine can take (16 GiB a million steps would be
-/// too many long before).
+/// Most chunks of a run. With it a run has at most 2^24 steps, more than twice what the most transactions of a shard make.
 pub const MAX_CHUNKS: usize = 1 << 10;
 /// Most steps of a run.
 pub const MAX_STEPS: usize = MAX_CHUNKS * CHUNK_STEPS;
