@@ -13,7 +13,7 @@ use std::{
 
 /// An artefact could not be written or read.
 #[derive(Debug, thiserror::Error)]
-pub enum ArtefactError {
+pub(crate) enum ArtefactError {
     /// The disk.
     #[error("{path} can't be {what}: {reason}")]
     Disk {
@@ -52,56 +52,56 @@ impl Coded for ArtefactError {
 
 /// The part of a data folder where artefacts are.
 #[derive(Clone, Debug)]
-pub struct Artefacts {
+pub(crate) struct Artefacts {
     root: PathBuf,
 }
 
 impl Artefacts {
     /// Those below this folder.
     #[must_use]
-    pub fn new(root: PathBuf) -> Self {
+    pub(crate) fn new(root: PathBuf) -> Self {
         Self { root }
     }
 
     /// An operator's witness chunk.
     #[must_use]
-    pub fn spooled_chunk(&self, shard: ShardId, index: u32) -> PathBuf {
+    pub(crate) fn spooled_chunk(&self, shard: ShardId, index: u32) -> PathBuf {
         self.shard(shard).join(format!("chunk-{index:05}"))
     }
 
     /// Where an operator keeps what belongs to a shard.
     #[must_use]
-    pub fn shard(&self, shard: ShardId) -> PathBuf {
+    pub(crate) fn shard(&self, shard: ShardId) -> PathBuf {
         self.root.join("shards").join(shard.to_string())
     }
 
     /// A prover's copy of a chunk.
     #[must_use]
-    pub fn fetched_chunk(&self, job: Hash, index: u32) -> PathBuf {
+    pub(crate) fn fetched_chunk(&self, job: Hash, index: u32) -> PathBuf {
         self.job(job).join(format!("chunk-{index:05}"))
     }
 
     /// The flat witness that a worker reads.
     #[must_use]
-    pub fn witness(&self, job: Hash) -> PathBuf {
+    pub(crate) fn witness(&self, job: Hash) -> PathBuf {
         self.job(job).join("witness")
     }
 
     /// The proof that a worker writes.
     #[must_use]
-    pub fn worker_proof(&self, job: Hash) -> PathBuf {
+    pub(crate) fn worker_proof(&self, job: Hash) -> PathBuf {
         self.job(job).join("proof")
     }
 
     /// Where a prover keeps what belongs to a job.
     #[must_use]
-    pub fn job(&self, job: Hash) -> PathBuf {
+    pub(crate) fn job(&self, job: Hash) -> PathBuf {
         self.root.join("jobs").join(job.to_string())
     }
 
     /// A proof, by its hash.
     #[must_use]
-    pub fn proof(&self, hash: Hash) -> PathBuf {
+    pub(crate) fn proof(&self, hash: Hash) -> PathBuf {
         self.root.join("proofs").join(hash.to_string())
     }
 }
@@ -116,7 +116,7 @@ fn disk(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> ArtefactEr
 ///
 /// # Errors
 /// If the disk fails; then there is no such file, or the earlier one.
-pub fn write(path: &Path, parts: &[&[u8]], durable: bool) -> Result<(), ArtefactError> {
+pub(crate) fn write(path: &Path, parts: &[&[u8]], durable: bool) -> Result<(), ArtefactError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(disk(folder, "made"))?;
     let partial = path.with_extension("partial");
@@ -139,7 +139,7 @@ pub fn write(path: &Path, parts: &[&[u8]], durable: bool) -> Result<(), Artefact
 ///
 /// # Errors
 /// If the disk fails or the file is larger.
-pub fn read(path: &Path, max: u64) -> Result<Option<Vec<u8>>, ArtefactError> {
+pub(crate) fn read(path: &Path, max: u64) -> Result<Option<Vec<u8>>, ArtefactError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -157,7 +157,7 @@ pub fn read(path: &Path, max: u64) -> Result<Option<Vec<u8>>, ArtefactError> {
 ///
 /// # Errors
 /// If the disk fails.
-pub fn remove_folder(path: &Path) -> Result<(), ArtefactError> {
+pub(crate) fn remove_folder(path: &Path) -> Result<(), ArtefactError> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk(path, "removed")(error)),
         _ => Ok(()),
