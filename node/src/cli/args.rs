@@ -37,17 +37,17 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Create a node's data folder; never overwrites anything
     #[command(
-        after_help = "The flags, and the network and the roles of the environment, are written to DIR/shardwire.toml, where \
-        they can be changed.\n\nExamples:\n  \
+        after_help = "The flags, and the network and the roles of the environment, are written to DIR/shardwire.toml,\n\
+        where they can be changed.\n\nExamples:\n  \
         shardwire init --data ./operator --role operator --listen 127.0.0.1:7001\n  \
         shardwire init --data ./settler --role settler --world dungeon.json --peer ID@127.0.0.1:7001"
     )]
     Init(InitArgs),
     /// Run the node of a data folder until Ctrl-C
     #[command(
-        after_help = "A flag is stronger than its environment variable (SHARDWIRE_LISTEN for --listen, and so on), that is \
-        stronger than DIR/shardwire.toml. The first line on standard output says who and where the node is, then it logs to \
-        standard error. Ctrl-C finishes what is under way, a second Ctrl-C doesn't.\n\nExamples:\n  \
+        after_help = "A flag is stronger than its environment variable (SHARDWIRE_LISTEN for --listen, and so on),\n\
+        that is stronger than DIR/shardwire.toml. The first line on standard output says who and where\n\
+        the node is, then it logs to standard error. Ctrl-C finishes what is under way, a second one doesn't.\n\nExamples:\n  \
         shardwire run --data ./operator\n  \
         shardwire run --data ./operator --listen 127.0.0.1:7001 --log debug"
     )]
@@ -55,6 +55,9 @@ pub(super) enum Command {
     /// Show the running node: its peers and its shards
     #[command(after_help = "Example:\n  shardwire status --data ./operator")]
     Status,
+    /// Tell the running node to finish what is under way and stop; waits for it
+    #[command(after_help = "Example:\n  shardwire stop --data ./operator")]
+    Stop,
     /// Start shards, send them transactions, look at them
     #[command(subcommand, arg_required_else_help = true)]
     Shard(ShardCommand),
@@ -74,9 +77,10 @@ pub(super) enum ShardCommand {
     Start(StartArgs),
     /// Send a workload's transactions to the shard's operator
     #[command(
-        after_help = "Each transaction is answered with a receipt that the operator signed. To submit a workload again is \
-        harmless: what was accepted is not accepted twice.\n\n\
-        Without --operator, the running node of --data says where the operator is. With it no data folder is needed.\n\nExamples:\n  \
+        after_help = "Each transaction is answered with a receipt that the operator signed. To submit a workload\n\
+        again is harmless: what was accepted is not accepted twice.\n\n\
+        Without --operator, the running node of --data says where the operator is. With it no data folder\n\
+        is needed.\n\nExamples:\n  \
         shardwire shard submit --data ./settler --workload dungeon.json --shard 0x1234\n  \
         shardwire shard submit --workload dungeon.json --shard 0x1234 --operator ID@127.0.0.1:7001"
     )]

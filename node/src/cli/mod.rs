@@ -16,6 +16,7 @@ mod progress;
 mod request;
 mod run;
 mod shard;
+mod signals;
 mod status;
 mod stop;
 mod version;
@@ -46,6 +47,7 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Command::Init(args) => init::init(data, &args),
         Command::Run(args) => run::run(data, &args, json),
         Command::Status => wait_for(status::status(data)),
+        Command::Stop => wait_for(stop::stop(data)),
         Command::Shard(ShardCommand::Start(args)) => wait_for(shard::start(data, &args)),
         Command::Shard(ShardCommand::Submit(args)) => wait_for(shard::submit(data, &args)),
         Command::Shard(ShardCommand::Status(args)) => wait_for(shard::status(data, &args)),

@@ -5,7 +5,7 @@ use super::{
     failure::Failure,
     logging,
     output::{Answer, say},
-    stop,
+    signals,
 };
 use crate::{
     clock::SystemClock,
@@ -24,7 +24,7 @@ use tokio::{
 };
 
 /// How long a node that was told to stop may take, in all: a role's store, its sessions and its worker each have shorter limits.
-const DRAIN: Duration = Duration::from_secs(60);
+pub(super) const DRAIN: Duration = Duration::from_secs(60);
 /// How long threads that still run then may hold up the end of the program.
 const LAST_THREADS: Duration = Duration::from_secs(2);
 
@@ -55,7 +55,7 @@ pub(super) fn run(root: Option<PathBuf>, args: &RunArgs, as_json: bool) -> Resul
 }
 
 async fn serve(config: Config, folder: DataFolder, lifeline: bool, as_json: bool) -> Result<(), Failure> {
-    let stop = stop::listen(lifeline).map_err(Failure::no_runtime)?;
+    let stop = signals::listen(lifeline).map_err(Failure::no_runtime)?;
     let (ready, is_ready) = oneshot::channel();
     let roles: Vec<Role> = config.roles.iter().copied().collect();
     let network = config.network.clone();

@@ -1,83 +1,33 @@
-//! What stops a node: Ctrl-C, SIGTERM, or the end of the process that started it.
+//! `shardwire stop`.
 
-use std::{io, process};
-use tokio::sync::watch;
+use super::{failure::Failure, output::Answer, run::DRAIN, status::connect};
+use crate::data::{DataError, DataPaths};
+use serde_json::json;
+use std::{path::PathBuf, time::Duration};
+use tokio::time::{Instant, sleep};
 
-/// Bytes read at once from a lifeline, on which nothing is expected.
-const LIFELINE_BUFFER: usize = 64;
+/// How often is looked whether the node has stopped.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long is waited for it: what the node itself allows, and a little.
+const PATIENCE: Duration = DRAIN.saturating_add(Duration::from_secs(5));
 
-/// Becomes true when the node shall drain and stop. Must be called within a runtime.
-///
-/// # Errors
-/// If the system takes no signal handlers.
-pub(super) fn listen(lifeline: bool) -> io::Result<watch::Receiver<bool>> {
-    let (stop, stopped) = watch::channel(false);
-    let mut signals = Signals::new()?;
-    if lifeline {
-        let stop = stop.clone();
-        // A thread of its own: a read of standard input can't be cancelled, and must not keep the program from ending.
-        std::thread::Builder::new().name("lifeline".into()).spawn(move || {
-            wait_for_end(io::stdin().lock());
-            tracing::info!("standard input closed: stopping");
-            stop.send_replace(true);
-        })?;
-    }
-    tokio::spawn(async move {
-        signals.next().await;
-        tracing::info!("stopping; once more ends at once");
-        stop.send_replace(true);
-        signals.next().await;
-        tracing::warn!("ended at once");
-        process::exit(1);
-    });
-    Ok(stopped)
-}
-
-/// Reads to the end, whatever comes.
-fn wait_for_end(mut input: impl io::Read) {
-    let mut buffer = [0; LIFELINE_BUFFER];
-    loop {
-        match input.read(&mut buffer) {
-            Ok(0) => return,
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return,
-            _ => {}
+pub(super) async fn stop(root: Option<PathBuf>) -> Result<Answer, Failure> {
+    let mut client = connect(root.clone()).await?;
+    let told = client.stop().await;
+    let peer = client.target().peer;
+    client.close().await;
+    told?;
+    let paths = DataPaths::existing(&root.ok_or_else(Failure::no_data)?)?;
+    let until = Instant::now() + PATIENCE;
+    while !matches!(paths.running(), Err(DataError::NotRunning { .. })) {
+        if Instant::now() >= until {
+            return Err(Failure::new(
+                "SW-CLI-008",
+                format!("the node was told to stop and still runs after {} s", PATIENCE.as_secs()),
+                "Look at its log. A node that is killed loses nothing: it takes up its work when it is started again.",
+            ));
         }
+        sleep(LOOK).await;
     }
-}
-
-#[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! { biased;
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
+    Ok(Answer::new(format!("node {} has stopped", peer.short()), &json!({ "stopped": true })))
 }

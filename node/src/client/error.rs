@@ -55,7 +55,7 @@ pub enum ClientError {
         /// Transactions of which nothing is known.
         missing: usize,
         /// Why the last attempt failed.
-        last: Box<ClientError>,
+        last: Box<Self>,
     },
 }
 

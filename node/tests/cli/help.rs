@@ -3,11 +3,12 @@
 use super::{run, shardwire};
 use std::path::Path;
 
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 10] = [
     &[],
     &["init"],
     &["run"],
     &["status"],
+    &["stop"],
     &["shard"],
     &["shard", "start"],
     &["shard", "submit"],

@@ -90,6 +90,18 @@ fn a_node_announces_itself_answers_and_ends_with_its_lifeline() {
 }
 
 #[test]
+fn a_node_that_is_told_to_stop_has_stopped_when_the_answer_comes() {
+    let place = tempfile::tempdir().unwrap();
+    let root = folder(place.path(), &["--role", "operator"]);
+    let mut node = Node::start(&root);
+    let told = run(&["stop", "--data", &root, "--json"]);
+    assert_eq!((told.code, told.out.as_str(), told.err.as_str()), (0, "{\"stopped\":true}\n", ""));
+    assert!(!announcement(&root).exists());
+    assert_eq!(node.wait().code(), Some(0));
+    assert!(run(&["stop", "--data", &root]).err.starts_with("error[SW-DATA-004]"));
+}
+
+#[test]
 fn a_signal_ends_a_node_in_good_order() {
     let place = tempfile::tempdir().unwrap();
     let root = folder(place.path(), &["--role", "operator"]);

@@ -16,7 +16,7 @@ impl Prover {
             let jobs = self.jobs();
             jobs.iter().find_map(|(id, job)| {
                 let proof = job.proof.filter(|_| job.stage == JobStage::Proven)?;
-                (!skipped.contains(&(settler, proof))).then(|| (*id, proof, job.start.shard, job.segment))
+                (!skipped.contains(&(settler, proof))).then_some((*id, proof, job.start.shard, job.segment))
             })
         };
         let Some((job, proof, shard, segment)) = next else { return Ok(None) };

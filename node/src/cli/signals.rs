@@ -1,0 +1,83 @@
+//! What stops a node: Ctrl-C, SIGTERM, or the end of the process that started it.
+
+use std::{io, process};
+use tokio::sync::watch;
+
+/// Bytes read at once from a lifeline, on which nothing is expected.
+const LIFELINE_BUFFER: usize = 64;
+
+/// Becomes true when the node shall drain and stop. Must be called within a runtime.
+///
+/// # Errors
+/// If the system takes no signal handlers.
+pub(super) fn listen(lifeline: bool) -> io::Result<watch::Receiver<bool>> {
+    let (stop, stopped) = watch::channel(false);
+    let mut signals = Signals::new()?;
+    if lifeline {
+        let stop = stop.clone();
+        // A thread of its own: a read of standard input can't be cancelled, and must not keep the program from ending.
+        std::thread::Builder::new().name("lifeline".into()).spawn(move || {
+            wait_for_end(io::stdin().lock());
+            tracing::info!("standard input closed: stopping");
+            stop.send_replace(true);
+        })?;
+    }
+    tokio::spawn(async move {
+        signals.next().await;
+        tracing::info!("stopping; once more ends at once");
+        stop.send_replace(true);
+        signals.next().await;
+        tracing::warn!("ended at once");
+        process::exit(1);
+    });
+    Ok(stopped)
+}
+
+/// Reads to the end, whatever comes.
+fn wait_for_end(mut input: impl io::Read) {
+    let mut buffer = [0; LIFELINE_BUFFER];
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return,
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! { biased;
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
