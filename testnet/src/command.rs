@@ -14,7 +14,6 @@ use shardwire::workload::Workload;
 use shardwire_model::Coded;
 use shardwire_proving::worker;
 use std::{
-    fmt::Write as _,
     io::{self, Write},
     path::Path,
     process::ExitCode,
@@ -149,19 +148,15 @@ async fn conclude(
 
 fn how_to_reach(network: Network, program: &Path) -> String {
     let nodes = network.release();
-    let mut text = "The network keeps running. To reach it:".to_owned();
-    let program = program.display();
-    for (_, data, _) in &nodes {
-        let _ = write!(text, "\n  {program} status --data {}", data.display());
-    }
+    let command = |what: &str, data: &Path| format!("\n  {} {what} --data {}", program.display(), data.display());
+    let mut text = "The network keeps running. To look at it:".to_owned();
+    text.extend(nodes.iter().map(|(_, data, _)| command("status", data)));
     if let Some((_, settler, _)) = nodes.first() {
-        let settler = settler.display();
-        let _ = write!(text, "\n  {program} shard status --data {settler}\n  {program} world show --data {settler}");
+        text.push_str(&command("shard status", settler));
+        text.push_str(&command("world show", settler));
     }
-    text.push_str("\nTo stop it:\n  kill");
-    for (_, _, pid) in &nodes {
-        let _ = write!(text, " {pid}");
-    }
+    text.push_str("\nTo stop it:");
+    text.extend(nodes.iter().map(|(_, data, _)| command("stop", data)));
     text
 }
 

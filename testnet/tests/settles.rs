@@ -1,6 +1,7 @@
 //! The whole path: three processes, a real proof, a settled World that is the recomputed one.
 
 use serde_json::Value;
+use shardwire::data::DataPaths;
 use shardwire_protocols::control::{Role, Stage};
 use std::{collections::BTreeMap, process::Command, sync::LazyLock};
 use testnet::{
@@ -65,12 +66,22 @@ async fn the_program_settles_what_the_recomputation_says_and_leaves_the_network_
     assert_eq!(state, wanted);
 
     // The network is still there, as the printed commands say, and ends when it is told so.
-    let kill = told.lines().find_map(|line| line.trim().strip_prefix("kill ")).expect("a command to stop it");
-    let status = Command::new(&programs.node).args(["status", "--json", "--data"]).arg(data.join("settler")).output();
-    let status = status.expect("shardwire starts");
-    let ended = Command::new("kill").args(kill.split(' ')).status().expect("kill starts");
-    assert!(status.status.success() && ended.success(), "{}", String::from_utf8_lossy(&status.stderr));
-    assert!(String::from_utf8_lossy(&status.stdout).contains("\"settled\""));
+    let printed = |what: &str| {
+        let what = format!(" {what} --data ");
+        told.lines().filter(|line| line.contains(&what)).map(str::trim).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let run = |line: &String| {
+        let mut words = line.split(' ');
+        let output = Command::new(words.next().expect("a program")).args(words).output().expect("it starts");
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert_eq!((printed("status").len(), printed("stop").len()), (4, 3), "{told}");
+    let shown: Vec<String> = printed("status").iter().chain(&printed("world show")).map(run).collect();
+    assert!(shown.iter().any(|text| text.contains("settled")), "{shown:?}");
+    printed("stop").iter().for_each(|line| drop(run(line)));
+    let runs = |role: &str| DataPaths::existing(&data.join(role)).and_then(|paths| paths.running()).is_ok();
+    assert!(!["settler", "operator", "prover"].into_iter().any(runs));
 }
 
 #[tokio::test(flavor = "multi_thread")]

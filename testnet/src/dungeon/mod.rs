@@ -40,7 +40,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { players: 8, transactions: 500, seed: 1 }
+        Self { players: 8, transactions: 500, seed: 7 }
     }
 }
 

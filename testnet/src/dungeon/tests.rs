@@ -5,7 +5,7 @@ use shardwire_model::{Hash, PeerId};
 
 #[test]
 fn the_same_seed_is_the_same_dungeon_for_ever() {
-    let text = generate(Options::default()).expect("a dungeon").to_text();
+    let text = generate(Options { seed: 1, ..Options::default() }).expect("a dungeon").to_text();
     assert_eq!(
         Hash::of(text.as_bytes()).to_string(),
         "5dc475293402222e71debaec457a2597aa01ea1d5c6383c4994bd4bb9b304c8a",

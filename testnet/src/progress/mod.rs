@@ -23,9 +23,9 @@ pub const PLAIN_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub enum Reporter {
     /// Bars.
-    Terminal(Terminal),
+    Terminal(Box<Terminal>),
     /// Lines.
-    Plain(Plain<std::io::Stderr>),
+    Plain(Box<Plain<std::io::Stderr>>),
 }
 
 impl Reporter {
@@ -34,9 +34,9 @@ impl Reporter {
     pub fn for_this_process() -> Self {
         let asked = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         if std::io::stderr().is_terminal() && !asked("NO_COLOR") && !asked("CI") {
-            Self::Terminal(Terminal::default())
+            Self::Terminal(Box::default())
         } else {
-            Self::Plain(Plain::new(std::io::stderr()))
+            Self::Plain(Box::new(Plain::new(std::io::stderr())))
         }
     }
 

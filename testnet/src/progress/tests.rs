@@ -31,7 +31,7 @@ fn lines_come_when_a_stage_changes_and_now_and_then() {
     };
     plain.say("The settler listens.");
     plain.show(&progress(0, 0, &[]));
-    plain.show(&progress(1, 120, &[executing.clone()]));
+    plain.show(&progress(1, 120, std::slice::from_ref(&executing)));
     plain.show(&progress(2, 300, &[executing.clone(), streaming.clone()]));
     plain.show(&progress(7, 400, &[executing, streaming]));
     let ended = ShardStatus { steps: 131_072, execute_ms: 1_500, ..status(Role::Operator, Stage::Ended) };

@@ -197,7 +197,9 @@ fn shard(report: &Report) -> String {
     let per = |amount: u64, seconds: f64| units::rate(if seconds > 0.0 { amount as f64 / seconds } else { 0.0 });
     let mut table = table(vec!["shard".into(), units::felt(figures.shard.0)]);
     let execute = figures.execute.as_secs_f64();
-    let mut row = |what: &str, how: String| drop(table.add_row([what.to_owned(), how]));
+    let mut row = |what: &str, how: String| {
+        table.add_row([what.to_owned(), how]);
+    };
     row("transactions", format!("{}, the last one ends the shard", units::count(figures.transactions.into())));
     row("steps", format!("{} ({} a second)", units::count(figures.steps), per(figures.steps, execute)));
     row(

@@ -33,7 +33,6 @@ fn report(options: dungeon::Options) -> Report {
 #[test]
 fn the_tables_of_the_default_run() {
     let text = tables(&report(dungeon::Options::default()));
-    println!("{text}");
     assert_eq!(text, include_str!("snapshot.txt"));
 }
 
