@@ -269,6 +269,14 @@ fn amounts_are_numbers_and_felts_are_text() {
 }
 
 #[test]
+fn a_world_is_read_from_a_file_of_its_own_too() {
+    let (_, rest) = example().split_once("\"world\": ").expect("a world");
+    let (world, _) = rest.split_once(",\n  \"start\"").expect("a start");
+    assert_eq!(World::parse(world).expect("a world").storage.len(), 4);
+    assert_eq!(World::parse("{}").expect_err("no storage").code(), "SW-WORKLOAD-003");
+}
+
+#[test]
 fn a_ledger_begins_with_the_storage_without_labels() {
     let text = Workload::parse(example()).expect("a workload").world.to_genesis_text();
     assert!(text.starts_with("{\"storage\": [\n  {\"key\":\"0x100\",\"kind\":\"counter\",\"value\":10},\n"), "{text}");

@@ -1,11 +1,11 @@
 //! Where the node's program is.
 //!
-//! In a checkout, where this program lies in a folder of cargo's, it is built first, with the same profile: so that the nodes are of the same
-//! source as the testnet. Elsewhere it lies beside this program.
+//! In a checkout, where this program lies in a folder of cargo's, it is built first, with the same profile, unless it is newer than all of its
+//! source: so that the nodes are of the same source as the testnet. Elsewhere it lies beside this program.
 
 use shardwire_model::Coded;
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
 };
@@ -69,11 +69,39 @@ pub fn locate(say: &mut dyn FnMut(&str)) -> Result<PathBuf, BinaryError> {
     // Tests and examples lie one deeper.
     let nested = folder.file_name().is_some_and(|name| name == "deps" || name == "examples");
     let folder = if nested { folder.parent().unwrap_or(folder) } else { folder };
-    if let Some(checkout) = checkout(folder, Path::new(env!("CARGO_MANIFEST_DIR"))) {
+    let program = folder.join(format!("shardwire{}", std::env::consts::EXE_SUFFIX));
+    if let Some(checkout) = checkout(folder, Path::new(env!("CARGO_MANIFEST_DIR"))).filter(|it| !it.is_fresh(&program))
+    {
         build(&checkout, say)?;
     }
-    let program = folder.join(format!("shardwire{}", std::env::consts::EXE_SUFFIX));
     if program.is_file() { Ok(program) } else { Err(BinaryError::Missing(program)) }
+}
+
+/// What the node is made of, beside the manifest.
+const SOURCES: [&str; 5] = ["Cargo.lock", "node", "protocols", "reputation", "transport"];
+/// What lies among it and is none of it: a workspace of its own, and what cargo makes.
+const NO_SOURCES: [&str; 2] = ["stwo-worker", "target"];
+
+impl Checkout {
+    /// Whether the program is newer than all of its source. Asking cargo would do, were it not that cargo builds half of the
+    /// dependencies again where other packages of the workspace were built with it: their features are other ones together.
+    fn is_fresh(&self, program: &Path) -> bool {
+        let Ok(built) = fs::metadata(program).and_then(|it| it.modified()) else { return false };
+        let root = self.manifest.parent().unwrap_or(Path::new("."));
+        let mut sources: Vec<PathBuf> =
+            SOURCES.iter().map(|name| root.join(name)).chain([self.manifest.clone()]).collect();
+        while let Some(path) = sources.pop() {
+            let Ok(about) = fs::symlink_metadata(&path) else { continue };
+            if about.is_dir() {
+                let Ok(entries) = fs::read_dir(&path) else { return false };
+                let named = |entry: &fs::DirEntry| NO_SOURCES.iter().any(|it| entry.file_name() == *it);
+                sources.extend(entries.flatten().filter(|entry| !named(entry)).map(|entry| entry.path()));
+            } else if !about.modified().is_ok_and(|changed| changed <= built) {
+                return false;
+            }
+        }
+        true
+    }
 }
 
 /// The checkout that this was built in, if it is still there, and `folder` is where cargo puts programs.
@@ -90,7 +118,7 @@ fn checkout(folder: &Path, compiled_in: &Path) -> Option<Checkout> {
 }
 
 fn build(checkout: &Checkout, say: &mut dyn FnMut(&str)) -> Result<(), BinaryError> {
-    say("Building the node (quick if it is fresh): cargo build -p shardwire --bin shardwire");
+    say("Building the node: cargo build -p shardwire --bin shardwire");
     let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     let mut command = Command::new(&cargo);
     // Both packages are named so that the features of their dependencies are those this program was built with: else half of
@@ -120,6 +148,24 @@ mod tests {
         let found = checkout(&path("target/release"), &compiled_in).expect("a checkout");
         let manifest = path("checkout/Cargo.toml");
         assert_eq!(found, Checkout { target: path("target"), profile: "release".into(), manifest });
+
+        let program = path("target/release/shardwire");
+        assert!(!found.is_fresh(&program), "it isn't there");
+        let touch = |file: &Path, seconds: u64| {
+            let file = std::fs::File::create(file).expect("a file");
+            file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).expect("a date");
+        };
+        for name in ["checkout/node/src", "checkout/node/target"] {
+            std::fs::create_dir_all(path(name)).expect("a folder");
+        }
+        touch(&path("checkout/Cargo.toml"), 1);
+        touch(&path("checkout/node/src/lib.rs"), 2);
+        touch(&path("checkout/node/target/made"), 9);
+        touch(&program, 2);
+        assert!(found.is_fresh(&program));
+        touch(&path("checkout/node/src/main.rs"), 3);
+        assert!(!found.is_fresh(&program), "a source is newer");
+
         assert_eq!(checkout(&path("bin"), &compiled_in), None);
         assert_eq!(checkout(&path("target/release"), &path("gone/testnet")), None);
     }
