@@ -15,6 +15,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+// Whatever a run cuts can be sent.
+const _: () =
+    assert!(witness::MAX_CHUNK_BYTES <= trace::MAX_CHUNK_RAW as usize && witness::MAX_CHUNKS <= trace::MAX_CHUNKS);
+
 /// What a spool has.
 #[derive(Debug, Default)]
 struct Contents {
