@@ -87,4 +87,47 @@ impl Figures {
             updates: statuses.iter().map(|it| &it.updates).find(|it| !it.is_empty()).cloned().unwrap_or_default(),
         }
     }
+
+    /// With what was known before where nobody says so any more: a node that restarts, or has cleaned up, says zero.
+    #[must_use]
+    pub fn or_before(mut self, before: &Self) -> Self {
+        self.transactions = self.transactions.max(before.transactions);
+        self.refused = self.refused.max(before.refused);
+        self.steps = self.steps.max(before.steps);
+        self.chunks = self.chunks.max(before.chunks);
+        self.witness_bytes_raw = self.witness_bytes_raw.max(before.witness_bytes_raw);
+        self.witness_bytes_wire = self.witness_bytes_wire.max(before.witness_bytes_wire);
+        self.execute = self.execute.max(before.execute);
+        self.stream = self.stream.max(before.stream);
+        self.prove = self.prove.max(before.prove);
+        self.prove_cpu = self.prove_cpu.max(before.prove_cpu);
+        self.prove_peak_bytes = self.prove_peak_bytes.max(before.prove_peak_bytes);
+        self.verify = self.verify.max(before.verify);
+        self.proof_bytes = self.proof_bytes.max(before.proof_bytes);
+        self.program_hash = self.program_hash.or(before.program_hash);
+        if self.updates.is_empty() {
+            self.updates.clone_from(&before.updates);
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shardwire_model::PeerId;
+
+    #[test]
+    fn each_figure_is_the_largest_that_somebody_knows_or_knew() {
+        let shard = ShardId(Felt::ONE);
+        let status = |role| ShardStatus::new(shard, role, PeerId([1; 32]));
+        let operator = ShardStatus { stage: Stage::Ended, steps: 70, execute_ms: 5, ..status(Role::Operator) };
+        let prover = ShardStatus { stage: Stage::Streaming, steps: 60, stream_ms: 9, ..status(Role::Prover) };
+        let before = Figures::of(shard, &[operator, prover]);
+        assert_eq!((before.steps, before.execute.as_millis(), before.stream.as_millis()), (70, 5, 9));
+        assert_eq!((before.stages.operator, before.stages.settler), (Stage::Ended, Stage::Started));
+        let after = Figures::of(shard, &[status(Role::Operator)]).or_before(&before);
+        assert_eq!((after.steps, after.execute.as_millis()), (70, 5));
+        assert_eq!(after.stages.operator, Stage::Started, "stages are as they are now");
+    }
 }

@@ -58,6 +58,7 @@ pub async fn play(
     let mut players = Players::send(network, workload, &start);
     let mut said = BTreeSet::new();
     let mut proving_since = None;
+    let mut known = Figures::of(start.shard, &[]);
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let figures = loop {
@@ -68,7 +69,8 @@ pub async fn play(
         for status in &statuses {
             complain(status, &mut said, reporter)?;
         }
-        let figures = Figures::of(start.shard, &statuses);
+        let figures = Figures::of(start.shard, &statuses).or_before(&known);
+        known = figures.clone();
         if figures.stages.prover >= Stage::Proving {
             proving_since.get_or_insert_with(Instant::now);
         }

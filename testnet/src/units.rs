@@ -14,6 +14,12 @@ pub fn count(number: u64) -> String {
     digits.chars().enumerate().flat_map(group).collect()
 }
 
+/// `1 chunk`, `1,234 chunks`.
+#[must_use]
+pub fn things(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 /// `812 B`, `14.2 kB`, `1.28 MB`: three digits, decimal units.
 #[must_use]
 pub fn bytes(bytes: u64) -> String {
@@ -84,6 +90,7 @@ mod tests {
     #[test]
     fn numbers_have_their_thousands_apart() {
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([0, 1, 1000].map(|n| things(n, "chunk")), ["0 chunks", "1 chunk", "1,000 chunks"]);
     }
 
     #[test]

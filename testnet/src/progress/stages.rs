@@ -64,9 +64,11 @@ pub fn stages(progress: &Progress) -> [Line; 5] {
     let seen = |text: String, mark: Mark| if mark == Mark::Waiting { String::new() } else { text };
     let line = |name, mark, text| Line { name, mark, text: seen(text, mark) };
 
-    let play = mark(*receipts > 0 || stages.operator >= Stage::Executing, receipts >= of);
+    let play = mark(*receipts > 0, receipts >= of);
     let execute = mark(stages.operator >= Stage::Executing, stages.operator >= Stage::Ended);
-    let stream = mark(stages.prover >= Stage::Streaming, stages.prover >= Stage::Proving);
+    // A prover that has all of the witness and proves something else just now says "ended".
+    let fetched = stages.prover == Stage::Ended || stages.prover >= Stage::Proving;
+    let stream = mark(stages.prover >= Stage::Streaming, fetched);
     let prove = mark(stages.prover >= Stage::Proving, stages.prover >= Stage::Proven);
     let settle = mark(stages.settler >= Stage::Verified, stages.settler >= Stage::Settled);
     [
@@ -92,8 +94,8 @@ pub fn stages(progress: &Progress) -> [Line; 5] {
             "stream",
             stream,
             format!(
-                "{} chunks, {} of witness as {} on the wire{}",
-                units::count(figures.chunks.into()),
+                "{}, {} of witness as {} on the wire{}",
+                units::things(figures.chunks.into(), "chunk"),
                 units::bytes(figures.witness_bytes_raw),
                 units::bytes(figures.witness_bytes_wire),
                 if stream == Mark::Done { format!(" in {}", units::time(figures.stream)) } else { String::new() }
@@ -113,9 +115,9 @@ pub fn stages(progress: &Progress) -> [Line; 5] {
             "settle",
             settle,
             format!(
-                "verified in {}, {} updates",
+                "verified in {}, {}",
                 units::time(figures.verify),
-                units::count(figures.updates.len() as u64)
+                units::things(figures.updates.len() as u64, "update")
             ),
         ),
     ]

@@ -11,7 +11,7 @@ const TICK: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub struct Terminal {
     /// Absent until there is progress to show.
-    bars: Option<(MultiProgress, Vec<ProgressBar>)>,
+    bars: Option<(MultiProgress, Vec<(ProgressBar, Option<Mark>)>)>,
 }
 
 /// Templates are constants of ours; a broken one would only look plain.
@@ -31,41 +31,47 @@ impl Terminal {
         let lines = stages(progress);
         let (_, bars) = self.bars.get_or_insert_with(|| {
             let all = MultiProgress::new();
-            let bar = |_| all.add(ProgressBar::new(1));
-            let bars = lines.iter().map(bar).collect();
+            let bars = lines.iter().map(|_| (all.add(ProgressBar::new(1)), None)).collect();
             (all, bars)
         });
-        for (index, (line, bar)) in lines.iter().zip(bars).enumerate() {
-            if bar.is_finished() {
+        for (index, (line, (bar, mark))) in lines.into_iter().zip(bars).enumerate() {
+            if *mark == Some(Mark::Done) {
                 continue;
             }
+            if index == 0 {
+                bar.set_length(progress.of.into());
+                bar.set_position(progress.receipts.into());
+            }
             bar.set_prefix(line.name);
-            bar.set_message(line.text.clone());
-            match line.mark {
-                Mark::Waiting => bar.set_style(style("  {prefix:8.dim}")),
-                Mark::Running if index == 0 => {
-                    bar.set_length(progress.of.into());
-                    bar.set_position(progress.receipts.into());
-                    bar.set_style(style("{spinner:.cyan} {prefix:8.bold} {bar:16.cyan/dim} {wide_msg}"));
-                    bar.enable_steady_tick(TICK);
-                }
-                Mark::Running => {
-                    bar.set_style(style("{spinner:.cyan} {prefix:8.bold} {wide_msg}"));
-                    bar.enable_steady_tick(TICK);
-                }
-                Mark::Done => {
-                    bar.set_style(style("✓ {prefix:8.bold} {wide_msg}"));
-                    bar.finish();
-                }
+            bar.set_message(line.text);
+            if *mark != Some(line.mark) {
+                *mark = Some(line.mark);
+                turn(bar, line.mark, index == 0);
             }
         }
     }
 
     pub(super) fn finish(&mut self) {
-        for bar in self.bars.take().into_iter().flat_map(|(_, bars)| bars) {
-            if !bar.is_finished() {
+        for (bar, mark) in self.bars.take().into_iter().flat_map(|(_, bars)| bars) {
+            if mark != Some(Mark::Done) {
                 bar.abandon();
             }
+        }
+    }
+}
+
+/// Makes a bar look as its stage is.
+fn turn(bar: &ProgressBar, mark: Mark, measured: bool) {
+    match mark {
+        Mark::Waiting => bar.set_style(style("  {prefix:8.dim}")),
+        Mark::Running => {
+            let bars = if measured { "{bar:16.cyan/dim} " } else { "" };
+            bar.set_style(style(&format!("{{spinner:.cyan}} {{prefix:8.bold}} {bars}{{wide_msg}}")));
+            bar.enable_steady_tick(TICK);
+        }
+        Mark::Done => {
+            bar.set_style(style("{spinner:.green} {prefix:8.bold} {wide_msg}").tick_chars("✓✓"));
+            bar.finish();
         }
     }
 }

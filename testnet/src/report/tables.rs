@@ -25,9 +25,8 @@ pub fn tables(report: &Report) -> String {
     if report.is_ok() {
         text.push_str("✓ The settled state equals the recomputation of the workload.\n");
     } else {
-        let count = report.differences.len();
-        let places = if count == 1 { "place" } else { "places" };
-        let _ = writeln!(text, "✗ The settled state differs from the recomputation in {count} {places}:");
+        let places = units::things(report.differences.len() as u64, "place");
+        let _ = writeln!(text, "✗ The settled state differs from the recomputation in {places}:");
         for difference in &report.differences {
             let _ = writeln!(text, "  {difference}");
         }
@@ -187,9 +186,9 @@ fn by_key(report: &Report, names: &Names<'_>) -> Table {
 }
 
 /// How often a lock was given.
-fn gifts(workload: &Workload, key: Key) -> usize {
+fn gifts(workload: &Workload, key: Key) -> u64 {
     let given = |call| matches!(call, shardwire_model::Call::Give { lock, .. } if lock == key);
-    workload.transactions.iter().filter(|step| given(step.call)).count()
+    workload.transactions.iter().filter(|step| given(step.call)).count() as u64
 }
 
 fn shard(report: &Report) -> String {
@@ -205,10 +204,10 @@ fn shard(report: &Report) -> String {
     row(
         "witness",
         format!(
-            "{} raw, {} on the wire, {} chunks",
+            "{} raw, {} on the wire, {}",
             units::bytes(figures.witness_bytes_raw),
             units::bytes(figures.witness_bytes_wire),
-            units::count(figures.chunks.into())
+            units::things(figures.chunks.into(), "chunk")
         ),
     );
     row("executed in", units::time(figures.execute));
@@ -229,9 +228,9 @@ fn shard(report: &Report) -> String {
     for lock in report.workload.world.storage.iter().filter(|it| it.kind == Kind::Lock).take(MAX_COLUMNS) {
         let names = Names::of(&report.workload);
         let Change { before, after } = Change::of(lock, &report.settled, &names);
-        let times = gifts(&report.workload, lock.key);
+        let times = units::things(gifts(&report.workload, lock.key), "time");
         let name = units::cut(lock.name.as_deref().unwrap_or("lock"), MAX_NAME);
-        row(&name, format!("{before} → {after}, given {times} times"));
+        row(&name, format!("{before} → {after}, given {times}"));
     }
     row("in all", units::time(report.took));
     rendered(&table)
