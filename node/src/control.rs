@@ -88,7 +88,7 @@ impl Node {
             Request::Peers => Response::Peers(self.links.status()),
             Request::Stop => {
                 tracing::info!("told to stop");
-                self.stop.send_replace(true);
+                self.told.send_replace(true);
                 Response::Stopping
             }
         })

@@ -25,6 +25,9 @@ use tokio::sync::{oneshot, watch};
 /// How long sessions under way may take to end once the node is told to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// How long a command line that told the node to stop has to take the answer: a hundred times what it needs.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Why a node ended otherwise than it was told to.
 pub type RunError = Box<dyn Coded + Send + Sync>;
 
@@ -74,6 +77,7 @@ pub async fn run(
         roles,
         admins: config.admins.clone(),
         since: clock.now(),
+        told: watch::Sender::new(false),
         stop: watch::Sender::new(false),
         host,
     });
@@ -86,15 +90,14 @@ pub async fn run(
     // Whoever started the node may have gone already; it runs all the same.
     let _ = ready.send(Ready { peer, listen });
 
-    let mut told = node.stop.subscribe();
+    let mut told = node.told.subscribe();
     tokio::select! {
         biased;
         // A sender that is gone can't stop the node any more: that is a stop, too.
         _ = stop.wait_for(|stop| *stop) => {}
-        _ = told.wait_for(|stop| *stop) => {}
+        // The command line that told it still waits for its answer, and takes it over this connection.
+        _ = told.wait_for(|stop| *stop) => tokio::time::sleep(LAST_WORDS).await,
     }
-    // The command line that told it still waits for its answer.
-    let _ = tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>()).await;
     node.stop.send_replace(true);
     let _ = tokio::time::timeout(DRAIN, network).await;
     let _ = tokio::time::timeout(DRAIN, endpoint.close()).await;

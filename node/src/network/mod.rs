@@ -58,7 +58,9 @@ pub(crate) struct Node {
     pub(crate) links: Links,
     pub(crate) admins: BTreeSet<PeerId>,
     pub(crate) since: shardwire_model::Timestamp,
-    /// Set when the node should stop.
+    /// Set when the command line says that the node should stop.
+    pub(crate) told: watch::Sender<bool>,
+    /// Set when the node stops: ends its connections.
     pub(crate) stop: watch::Sender<bool>,
 }
 
