@@ -7,11 +7,14 @@ use std::time::Duration;
 /// How often a spinner turns.
 const TICK: Duration = Duration::from_millis(100);
 
+/// A stage's bar, and the mark it was last drawn with.
+type Stage = (ProgressBar, Option<Mark>);
+
 /// Draws on standard error.
 #[derive(Debug, Default)]
 pub struct Terminal {
     /// Absent until there is progress to show.
-    bars: Option<(MultiProgress, Vec<(ProgressBar, Option<Mark>)>)>,
+    bars: Option<(MultiProgress, Vec<Stage>)>,
 }
 
 /// Templates are constants of ours; a broken one would only look plain.
