@@ -20,11 +20,12 @@
 //! | keepalive | both | [`keepalive`] |
 //! | control | command line → node | [`control`] |
 //!
-//! Limits are computed from the bounds of the model, deadlines are named in [`pace`].
+//! [`catalogue`] lists them for tools. Limits are computed from the bounds of the model, deadlines are named in [`pace`].
 #![forbid(unsafe_code)]
 
 mod ahead;
 mod bounded;
+pub mod catalogue;
 mod cause;
 pub mod control;
 pub mod handoff;

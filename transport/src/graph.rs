@@ -4,7 +4,9 @@
 //! Everything is derived by walking the type ([`State`]), so it can't disagree with what sessions do.
 
 use crate::algebra::{Choose, Eps, FIRST, Offer, Rec, Recv, S, SECOND, Sealed, Send, Var, Z};
-use crate::message::Message;
+use crate::message::{self, Body, DecodeError, Message};
+use crate::shape::Shape;
+use bytes::Bytes;
 use std::{fmt, time::Duration};
 
 /// How long a side waits for a branch tag that comes without a message: nothing in the type says it. As long as a
@@ -143,8 +145,8 @@ pub enum Side {
     There,
 }
 
-/// A message and its limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A message and its limits, and what else its type knows. Two are equal if name and limits are.
+#[derive(Debug, Clone, Copy)]
 pub struct MessageInfo {
     /// [`Message::NAME`].
     pub name: &'static str,
@@ -152,14 +154,70 @@ pub struct MessageInfo {
     pub max_bytes: u32,
     /// [`Message::DEADLINE`].
     pub deadline: Duration,
+    shape: fn() -> Shape,
+    read: fn(Bytes) -> Result<Box<dyn fmt::Debug>, DecodeError>,
+    reread: fn(Bytes) -> Result<Bytes, DecodeError>,
 }
+
+impl PartialEq for MessageInfo {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name, self.max_bytes, self.deadline) == (other.name, other.max_bytes, other.deadline)
+    }
+}
+
+impl Eq for MessageInfo {}
 
 impl MessageInfo {
     /// Of a message type.
     #[must_use]
-    pub fn of<M: Message>() -> Self {
-        Self { name: M::NAME, max_bytes: M::MAX_BYTES, deadline: M::DEADLINE }
+    pub const fn of<M: Message>() -> Self {
+        Self {
+            name: M::NAME,
+            max_bytes: M::MAX_BYTES,
+            deadline: M::DEADLINE,
+            shape: M::shape,
+            read: read::<M>,
+            reread: reread::<M>,
+        }
     }
+
+    /// What the bytes of its body are.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        (self.shape)()
+    }
+
+    /// The message with this body, to be shown.
+    ///
+    /// # Errors
+    /// The body is no such message.
+    pub fn read(&self, body: Bytes) -> Result<Box<dyn fmt::Debug>, DecodeError> {
+        (self.read)(body)
+    }
+
+    /// The body of the message that is read from this body: the same, unless there are two encodings of one message.
+    ///
+    /// # Errors
+    /// The body is no such message, or the message can't be sent.
+    pub fn reread(&self, body: Bytes) -> Result<Bytes, DecodeError> {
+        (self.reread)(body)
+    }
+}
+
+/// Decodes a body that is within the message's limit, as a session does.
+fn decode<M: Message>(body: Bytes) -> Result<M, DecodeError> {
+    if body.len() > M::MAX_BYTES as usize {
+        return Err(DecodeError::new(format!("{} bytes, where at most {} are allowed", body.len(), M::MAX_BYTES)));
+    }
+    M::decode(Body::from(body))
+}
+
+fn read<M: Message>(body: Bytes) -> Result<Box<dyn fmt::Debug>, DecodeError> {
+    Ok(Box::new(decode::<M>(body)?))
+}
+
+fn reread<M: Message>(body: Bytes) -> Result<Bytes, DecodeError> {
+    message::encode(&decode::<M>(body)?).map_err(|error| DecodeError::new(error.to_string()))
 }
 
 /// One way out of a state.

@@ -284,7 +284,7 @@ impl<'de> Deserialize<'de> for PeerSignature {
             type Value = PeerSignature;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a signature: 64 bytes or 128 hexadecimal digits")
+                f.write_str("an ed25519 signature: 64 bytes (or 128 hexadecimal digits)")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<PeerSignature, E> {

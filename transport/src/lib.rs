@@ -9,7 +9,7 @@
 //!   doesn't compile here and is a [`Violation`] when it comes from there.
 //! - [`Message`]: limits and deadlines belong to message types, so they travel with the protocol.
 //! - [`Pipeline`]: requests ahead of their responses.
-//! - [`graph`]: what a protocol's type says, for people and tools.
+//! - [`graph`]: what a protocol's type says, for people and tools; [`shape`]: what the bytes of each message are.
 //!
 //! The crate knows no protocol of its own. It refuses, with stable codes: anything longer, later or other than the
 //! type says, transport settings that would not work, and keys that others may read. Each stream, frame, wait and
@@ -36,6 +36,7 @@ pub mod pipeline;
 mod protocol;
 pub mod session;
 pub mod settings;
+pub mod shape;
 pub mod socket;
 pub mod tls;
 mod wire;
@@ -51,3 +52,4 @@ pub use protocol::Protocol;
 pub use session::error::{Fault, Local, Lost, LostCause, SessionError, Violation, ViolationKind};
 pub use session::{Branch, Incoming, Session, WireCode};
 pub use settings::{Profile, Settings, SettingsError};
+pub use shape::Shape;

@@ -5,16 +5,17 @@
 //! that carries bulk writes a small head and hands over the bulk as [`Bytes`], which are never copied on their way to
 //! QUIC; in [`Message::decode`] it takes its head from the [`Body`] and keeps the rest.
 
+use crate::shape::Shape;
 pub use crate::wire::body::{Body, MAX_HEAD_BYTES};
 use bytes::{Bytes, BytesMut};
 use serde::Serialize;
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 /// No message may be longer: a larger thing is sent in pieces. Bounds what one frame can make a peer hold.
 pub const MAX_MESSAGE_BYTES: u32 = 16 << 20;
 
 /// A message of a protocol.
-pub trait Message: Sized + Send + 'static {
+pub trait Message: fmt::Debug + Sized + Send + 'static {
     /// Its name in state names, violations and documentation: the type's own.
     const NAME: &'static str;
     /// The longest body, in bytes. Checked against the announced length before anything is kept of it.
@@ -33,6 +34,9 @@ pub trait Message: Sized + Send + 'static {
     /// # Errors
     /// The body is not such a message.
     fn decode(body: Body) -> Result<Self, DecodeError>;
+
+    /// What the bytes of a body are: of a serde type [`Shape::of`], of a head and bulk both put together.
+    fn shape() -> Shape;
 }
 
 /// Why a value could not be encoded.
@@ -149,6 +153,10 @@ macro_rules! message {
 
             fn decode(body: $crate::message::Body) -> ::core::result::Result<Self, $crate::message::DecodeError> {
                 body.postcard()
+            }
+
+            fn shape() -> $crate::Shape {
+                $crate::Shape::of::<Self>()
             }
         }
     };

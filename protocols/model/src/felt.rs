@@ -35,7 +35,15 @@ pub fn from_canonical(bytes: &[u8; 32]) -> Option<Felt> {
 /// `serde` of a felt as the wire and JSON have it: 32 bytes big-endian, or `0x…`. For `#[serde(with = "felt::wire")]`.
 pub mod wire {
     use super::{Deserialize, Deserializer, Felt, Serialize, Serializer, from_canonical, parse};
+    use crate::hash::{Bytes32, Meaning};
     use serde::de::Error as _;
+
+    struct Canonical;
+
+    impl Meaning for Canonical {
+        const TEXT: &'static str = "a felt: 32 bytes, big-endian, at most \
+                                    0x0800000000000011000000000000000000000000000000000000000000000000";
+    }
 
     /// See [`wire`](self).
     ///
@@ -57,7 +65,7 @@ pub mod wire {
         if deserializer.is_human_readable() {
             parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
         } else {
-            let bytes = <[u8; 32]>::deserialize(deserializer)?;
+            let bytes = deserializer.deserialize_tuple(32, Bytes32::<Canonical>::default())?;
             from_canonical(&bytes).ok_or_else(|| D::Error::custom("a felt that is not below the Stark prime"))
         }
     }

@@ -1,8 +1,11 @@
 //! Content hashes: Blake2s-256, the one hash of everything that only peers compare.
 
 use blake2::{Blake2s256, Digest};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use std::{fmt, str::FromStr};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, SeqAccess, Visitor},
+};
+use std::{fmt, marker::PhantomData, str::FromStr};
 
 /// A Blake2s-256 hash (RFC 7693, no key, 32 bytes). 64 hexadecimal digits in text, 32 bytes on the wire.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,9 +63,40 @@ impl FromStr for Hash {
     }
 }
 
+/// What 32 bytes are: in errors, and in descriptions of the wire that are derived from the types.
+pub(crate) trait Meaning {
+    /// Such as `a peer's id: 32 bytes`.
+    const TEXT: &'static str;
+}
+
+/// Reads 32 bytes.
+pub(crate) struct Bytes32<M>(PhantomData<M>);
+
+impl<M> Default for Bytes32<M> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<'de, M: Meaning> Visitor<'de> for Bytes32<M> {
+    type Value = [u8; 32];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(M::TEXT)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<[u8; 32], A::Error> {
+        let mut bytes = [0; 32];
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(at, &self))?;
+        }
+        Ok(bytes)
+    }
+}
+
 /// `serde` of 32 bytes: hexadecimal text for people, the bytes on the wire.
 pub(crate) mod bytes32 {
-    use super::{Deserialize, Deserializer, ParseHexError, Serialize, Serializer};
+    use super::{Bytes32, Deserialize, Deserializer, Meaning, ParseHexError, Serialize, Serializer};
     use serde::de::Error as _;
 
     pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
@@ -73,16 +107,20 @@ pub(crate) mod bytes32 {
         }
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+    pub(crate) fn deserialize<'de, M: Meaning, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
         if deserializer.is_human_readable() {
             let mut bytes = [0; 32];
             let text = String::deserialize(deserializer)?;
             hex::decode_to_slice(text, &mut bytes).map_err(|_| D::Error::custom(ParseHexError))?;
             Ok(bytes)
         } else {
-            <[u8; 32]>::deserialize(deserializer)
+            deserializer.deserialize_tuple(32, Bytes32::<M>::default())
         }
     }
+}
+
+impl Meaning for Hash {
+    const TEXT: &'static str = "a Blake2s-256 hash: 32 bytes";
 }
 
 impl Serialize for Hash {
@@ -93,6 +131,6 @@ impl Serialize for Hash {
 
 impl<'de> Deserialize<'de> for Hash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        bytes32::deserialize(deserializer).map(Self).map_err(D::Error::custom)
+        bytes32::deserialize::<Self, _>(deserializer).map(Self).map_err(D::Error::custom)
     }
 }

@@ -1,6 +1,6 @@
 //! Who a peer is.
 
-use crate::hash::{ParseHexError, bytes32};
+use crate::hash::{Meaning, ParseHexError, bytes32};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{fmt, str::FromStr};
 
@@ -43,8 +43,12 @@ impl Serialize for PeerId {
     }
 }
 
+impl Meaning for PeerId {
+    const TEXT: &'static str = "a peer's id, its ed25519 public key: 32 bytes";
+}
+
 impl<'de> Deserialize<'de> for PeerId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        bytes32::deserialize(deserializer).map(Self).map_err(D::Error::custom)
+        bytes32::deserialize::<Self, _>(deserializer).map(Self).map_err(D::Error::custom)
     }
 }

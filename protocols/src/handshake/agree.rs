@@ -1,7 +1,10 @@
 //! What two peers agree on: a pure function of what each says.
 
-use super::messages::{Hello, Spoken};
-use crate::{control::Control, handoff::Handoff, ingress::Ingress, keepalive::Keepalive, proof::Proof, trace::Trace};
+use super::{
+    Handshake,
+    messages::{Hello, Spoken},
+};
+use crate::catalogue;
 use shardwire_model::{Coded, PeerId};
 use shardwire_transport::Protocol;
 use std::{
@@ -22,14 +25,12 @@ pub fn entry<P: Protocol>() -> Spoken {
 /// What this build speaks, from the protocols' types. The handshake itself isn't among them: it comes before.
 #[must_use]
 pub fn spoken() -> Vec<Spoken> {
-    vec![
-        entry::<Handoff>(),
-        entry::<Ingress>(),
-        entry::<Trace>(),
-        entry::<Proof>(),
-        entry::<Keepalive>(),
-        entry::<Control>(),
-    ]
+    let mut spoken = BTreeMap::<&str, (u16, u16)>::new();
+    for entry in catalogue::all().iter().filter(|entry| entry.name != Handshake::NAME) {
+        let (min, max) = spoken.entry(entry.name).or_insert((entry.version, entry.version));
+        (*min, *max) = ((*min).min(entry.version), (*max).max(entry.version));
+    }
+    spoken.into_iter().map(|(name, (min, max))| Spoken { name: name.to_owned(), min, max }).collect()
 }
 
 /// What a handshake comes to.

@@ -8,7 +8,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Hash, ShardId, Timestamp};
 use shardwire_transport::{
-    Bytes, Message, message,
+    Bytes, Message, Shape, message,
     message::{Body, DecodeError, EncodeError, Head},
 };
 use std::time::Duration;
@@ -75,6 +75,10 @@ impl Message for Piece {
     fn decode(mut body: Body) -> Result<Self, DecodeError> {
         let PieceHead { index } = body.take_head()?;
         Ok(Self { index, body: body.into_bytes() })
+    }
+
+    fn shape() -> Shape {
+        Shape::of::<PieceHead>().and("body", Shape::rest(format!("the proof's bytes, at most {PIECE_BYTES}")))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use shardwire_model::{Felt, Hash, MAX_ENTRIES, Output, PeerId, ShardId, ShardStart, Timestamp, felt};
 use shardwire_transport::{
-    Bytes, Message, message,
+    Bytes, Message, Shape, message,
     message::{Body, DecodeError, EncodeError, Head},
 };
 use std::time::Duration;
@@ -221,6 +221,11 @@ impl Message for Piece {
             PieceHead::Lost { epoch } => Self::Lost { epoch },
         };
         if body.is_empty() { Ok(piece) } else { Err(DecodeError::new("bytes after the message")) }
+    }
+
+    fn shape() -> Shape {
+        let body = || Shape::rest(format!("the chunk, an lz4 block of at most {MAX_CHUNK_WIRE} bytes"));
+        Shape::of::<PieceHead>().with("Chunk", |chunk| chunk.and("body", body())).with("End", |_| Shape::of::<Ending>())
     }
 }
 

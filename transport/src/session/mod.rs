@@ -52,8 +52,7 @@ pub trait Awaits: State {
     const MESSAGE: Option<MessageInfo>;
 }
 impl<M: Message, P: State> Awaits for Recv<M, P> {
-    const MESSAGE: Option<MessageInfo> =
-        Some(MessageInfo { name: M::NAME, max_bytes: M::MAX_BYTES, deadline: M::DEADLINE });
+    const MESSAGE: Option<MessageInfo> = Some(MessageInfo::of::<M>());
 }
 impl<P: State, Q: State> Awaits for Offer<P, Q> {
     const MESSAGE: Option<MessageInfo> = None;

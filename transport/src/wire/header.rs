@@ -1,6 +1,7 @@
 //! The first frame of a stream: which protocol, which version.
 
 use crate::message::{DecodeError, EncodeError, Head, Message};
+use crate::shape::Shape;
 use crate::wire::body::Body;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -41,5 +42,9 @@ impl Message for Header {
             return Err(DecodeError::new("a protocol's name is 1 to 32 of a-z, 0-9 and -"));
         }
         Ok(header)
+    }
+
+    fn shape() -> Shape {
+        Shape::of::<Self>()
     }
 }

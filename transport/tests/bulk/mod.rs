@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use shardwire_transport::algebra::{Choose, Eps, HasDual, Rec, Recv, Send, Var, Z};
 use shardwire_transport::message::{Body, DecodeError, EncodeError, Head};
-use shardwire_transport::{Bytes, Message, Protocol, message};
+use shardwire_transport::{Bytes, Message, Protocol, Shape, message};
 use std::time::Duration;
 
 pub const CHUNK_BYTES: usize = 60_000;
@@ -62,6 +62,10 @@ impl Message for Chunk {
 
     fn decode(mut body: Body) -> Result<Self, DecodeError> {
         Ok(Self { index: body.take_head()?, bytes: body.into_bytes() })
+    }
+
+    fn shape() -> Shape {
+        Shape::Tuple { of: vec![Shape::of::<u32>(), Shape::rest("bulk")], note: None }
     }
 }
 

@@ -1,0 +1,124 @@
+//! All protocols, for whoever shows, checks or attacks them one by one. Derived from their types; what a node announces in
+//! its handshake is derived from this list in turn.
+
+use crate::{
+    control::Control, handoff::Handoff, handshake::Handshake, ingress::Ingress, keepalive::Keepalive, proof::Proof,
+    trace::Trace,
+};
+use shardwire_transport::{
+    Protocol,
+    graph::{Graph, MessageInfo},
+};
+use std::collections::BTreeMap;
+
+/// One version of a protocol.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// [`Protocol::NAME`].
+    pub name: &'static str,
+    /// [`Protocol::VERSION`].
+    pub version: u16,
+    initiator: fn() -> Graph,
+    responder: fn() -> Graph,
+}
+
+impl Entry {
+    /// Of a protocol type.
+    #[must_use]
+    pub const fn of<P: Protocol>() -> Self {
+        Self {
+            name: P::NAME,
+            version: P::VERSION,
+            initiator: Graph::of::<P::Initiator>,
+            responder: Graph::of::<P::Responder>,
+        }
+    }
+
+    /// The protocol as the peer sees it that opens the session.
+    #[must_use]
+    pub fn initiator(&self) -> Graph {
+        (self.initiator)()
+    }
+
+    /// The protocol as the other peer sees it.
+    #[must_use]
+    pub fn responder(&self) -> Graph {
+        (self.responder)()
+    }
+
+    /// Every message of the protocol once, by name.
+    #[must_use]
+    pub fn messages(&self) -> BTreeMap<&'static str, MessageInfo> {
+        let states = self.initiator().states;
+        states.iter().flat_map(|state| &state.edges).filter_map(|edge| edge.message).map(|it| (it.name, it)).collect()
+    }
+}
+
+/// Every version of every protocol that this build speaks, the handshake first.
+#[must_use]
+pub fn all() -> Vec<Entry> {
+    vec![
+        Entry::of::<Handshake>(),
+        Entry::of::<Handoff>(),
+        Entry::of::<Ingress>(),
+        Entry::of::<Trace>(),
+        Entry::of::<Proof>(),
+        Entry::of::<Keepalive>(),
+        Entry::of::<Control>(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shardwire_transport::{Message, Shape, session::Header};
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    /// The protocol types in this crate's source, outside tests.
+    fn in_source(folder: &Path) -> usize {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries
+            .map(|path| match path.file_name().and_then(|name| name.to_str()) {
+                Some("tests" | "tests.rs" | "testing.rs" | "testing" | "catalogue.rs") => 0,
+                _ if path.is_dir() => in_source(&path),
+                _ => fs::read_to_string(&path).unwrap().matches("impl Protocol for").count(),
+            })
+            .sum()
+    }
+
+    #[test]
+    fn no_protocol_is_missing() {
+        let all = all();
+        assert_eq!(all.len(), in_source(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")), "a protocol isn't listed");
+        let keys: BTreeSet<_> = all.iter().map(|entry| (entry.name, entry.version)).collect();
+        assert_eq!(keys.len(), all.len(), "two protocols with one name and version");
+    }
+
+    #[test]
+    fn every_message_has_a_shape_and_one_meaning() {
+        assert_eq!(Header::shape().unknown(), None);
+        for entry in all() {
+            for graph in [entry.initiator(), entry.responder()] {
+                for message in graph.states.iter().flat_map(|state| &state.edges).filter_map(|edge| edge.message) {
+                    let at = format!("{} {}", entry.name, message.name);
+                    assert_eq!(message.shape().unknown(), None, "{at}");
+                    assert!(message.shape().least() <= message.max_bytes as usize, "{at}");
+                    let listed = entry.messages()[message.name];
+                    assert_eq!((listed, listed.shape()), (message, message.shape()), "{at}: another of its name");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bounds_are_in_the_shapes() {
+        let hello = Entry::of::<Handshake>().messages();
+        let roles = match &hello["Hello"].shape() {
+            Shape::Struct { fields, .. } => fields.iter().find(|(name, _)| *name == "roles").unwrap().1.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(roles.most(), Some(crate::handshake::MAX_ROLES));
+        let Shape::List { of, .. } = &roles else { panic!("{roles:?}") };
+        assert_eq!(of.most(), Some(crate::handshake::MAX_NAME));
+    }
+}
