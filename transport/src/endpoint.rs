@@ -8,7 +8,10 @@ use crate::{
     connection::Connection,
     identity::Identity,
     settings::{HANDSHAKE_BUFFER_BYTES, HANDSHAKE_DEADLINE, MAX_HANDSHAKES, Settings, SettingsError},
-    socket::{self, AsyncUdpSocket, QuicRuntime},
+    socket::{
+        self, AsyncUdpSocket, Network, QuicRuntime, SystemNetwork,
+        pins::{FirstIds, Pins},
+    },
     tls,
 };
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
@@ -23,12 +26,22 @@ const NO_NAME: &str = "shardwire.invalid";
 const NO_COMMON_PROTOCOL: u8 = 120;
 
 /// A UDP socket that speaks QUIC under an identity.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Endpoint {
     inner: quinn::Endpoint,
     identity: Identity,
     transport: Arc<quinn::TransportConfig>,
+    first_ids: FirstIds,
     address: SocketAddr,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("identity", &self.identity)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why an endpoint can't be opened.
@@ -152,7 +165,7 @@ impl Coded for ConnectError {
 }
 
 impl Endpoint {
-    /// Binds a UDP socket (port 0 lets the system choose) and listens. Must be called within a tokio runtime.
+    /// Binds a UDP socket of the system (port 0 lets it choose) and listens. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// See [`EndpointError`].
@@ -162,18 +175,32 @@ impl Endpoint {
         settings: &Settings,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, EndpointError> {
+        Self::open(&SystemNetwork, address, identity, settings, rng)
+    }
+
+    /// As [`bind`](Self::bind), on a given network: the system's, or a host of a simulated one.
+    ///
+    /// # Errors
+    /// See [`EndpointError`].
+    pub fn open(
+        network: &dyn Network,
+        address: SocketAddr,
+        identity: Identity,
+        settings: &Settings,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, EndpointError> {
         settings.validate()?;
-        let socket = socket::bind(address, settings).map_err(|source| match source.kind() {
+        let socket = network.bind(address, settings).map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => EndpointError::PortInUse { address },
             _ => EndpointError::Bind { address, source },
         })?;
         let mut seed = [0; 32];
         rng.fill_bytes(&mut seed);
-        Self::with_socket(socket, socket::system_runtime(), identity, settings, seed)
+        Self::with_socket(socket, network.runtime(), identity, settings, seed)
     }
 
-    /// As [`bind`](Self::bind), on a given socket and runtime: a simulated network, say. The same seed makes the same
-    /// schedule of packets.
+    /// As [`bind`](Self::bind), on a given socket and runtime. All that is random about it, except TLS' keys, comes from the seed: the same
+    /// one makes the same schedule of packets. It must be secret and used once.
     ///
     /// # Errors
     /// See [`EndpointError`].
@@ -182,27 +209,25 @@ impl Endpoint {
         runtime: Arc<dyn QuicRuntime>,
         identity: Identity,
         settings: &Settings,
-        rng_seed: [u8; 32],
+        seed: [u8; 32],
     ) -> Result<Self, EndpointError> {
         settings.validate()?;
         let failed = |reason: String| EndpointError::Tls { reason };
         let transport = Arc::new(settings.transport());
         let tls = tls::server(&identity).map_err(|error| failed(error.to_string()))?;
         let crypto = QuicServerConfig::try_from(tls).map_err(|error| failed(error.to_string()))?;
-        let mut server = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+        let mut pins = Pins::new(seed, &identity);
+        let mut server = pins.server(crypto, &runtime);
         server
             .transport_config(Arc::clone(&transport))
             .max_incoming(MAX_HANDSHAKES)
             .incoming_buffer_size(HANDSHAKE_BUFFER_BYTES)
             .incoming_buffer_size_total(HANDSHAKE_BUFFER_BYTES * MAX_HANDSHAKES as u64);
-        let mut config = quinn::EndpointConfig::default();
-        config.rng_seed(Some(rng_seed));
+        let mut config = pins.endpoint();
         // Receive buffers are 32 batches of this: no larger than what the settings can receive.
         config
             .max_udp_payload_size(
-                settings
-                    .max_mtu
-                    .max(quinn::EndpointConfig::default().get_max_udp_payload_size().try_into().unwrap_or(u16::MAX)),
+                settings.max_mtu.max(config.get_max_udp_payload_size().try_into().unwrap_or(u16::MAX)),
             )
             .map_err(|error| failed(error.to_string()))?;
         let bound = socket.local_addr();
@@ -210,7 +235,7 @@ impl Endpoint {
         let inner = bound
             .and_then(|_| socket::endpoint(socket, runtime, config, server))
             .map_err(|source| EndpointError::Bind { address, source })?;
-        Ok(Self { inner, identity, transport, address })
+        Ok(Self { inner, identity, transport, first_ids: pins.first_ids(), address })
     }
 
     /// Where it listens.
@@ -243,7 +268,7 @@ impl Endpoint {
         let (tls, found) = tls::client(alpn, &self.identity, expected).map_err(|error| failed(error.to_string()))?;
         let crypto = QuicClientConfig::try_from(tls).map_err(|error| failed(error.to_string()))?;
         let mut config = quinn::ClientConfig::new(Arc::new(crypto));
-        config.transport_config(Arc::clone(&self.transport));
+        config.transport_config(Arc::clone(&self.transport)).initial_dst_cid_provider(Arc::clone(&self.first_ids));
         let connecting =
             self.inner.connect_with(config, address, NO_NAME).map_err(|error| failed(error.to_string()))?;
         let connection = shake(address, connecting).await.map_err(|error| match (expected, found.get()) {

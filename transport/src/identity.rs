@@ -11,7 +11,7 @@
 use ed25519_dalek::{Signature as DalekSignature, Signer, SigningKey, VerifyingKey};
 use rand::CryptoRng;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeTuple};
-use shardwire_model::{Coded, PeerId};
+use shardwire_model::{Coded, Hash, PeerId};
 use std::{
     fmt,
     fs::{self, File, OpenOptions},
@@ -197,6 +197,11 @@ impl Identity {
     #[must_use]
     pub fn sign(&self, context: &'static str, statement: &[u8]) -> PeerSignature {
         PeerSignature(self.key.sign(&signed_bytes(context, statement)).to_bytes())
+    }
+
+    /// A key of its own for one use, which stays the same from one run to the next and says nothing about the identity's.
+    pub(crate) fn derived_key(&self, context: &'static str) -> [u8; 32] {
+        Hash::of_parts(context, &[self.key.as_bytes()]).0
     }
 
     pub(crate) fn sign_raw(&self, bytes: &[u8]) -> Vec<u8> {

@@ -10,6 +10,7 @@
 //! - [`Message`]: limits and deadlines belong to message types, so they travel with the protocol.
 //! - [`Pipeline`]: requests ahead of their responses.
 //! - [`graph`]: what a protocol's type says, for people and tools; [`shape`]: what the bytes of each message are.
+//! - [`sim`]: a network in memory and virtual time, under the same endpoint.
 //!
 //! The crate knows no protocol of its own. It refuses, with stable codes: anything longer, later or other than the
 //! type says, transport settings that would not work, and keys that others may read. Each stream, frame, wait and
@@ -37,6 +38,7 @@ mod protocol;
 pub mod session;
 pub mod settings;
 pub mod shape;
+pub mod sim;
 pub mod socket;
 pub mod tls;
 mod wire;
@@ -53,3 +55,4 @@ pub use session::error::{Fault, Local, Lost, LostCause, SessionError, Violation,
 pub use session::{Branch, Incoming, Session, WireCode};
 pub use settings::{Profile, Settings, SettingsError};
 pub use shape::Shape;
+pub use socket::{Network, SystemNetwork};

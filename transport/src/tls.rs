@@ -18,10 +18,14 @@ use rustls::{
         danger::{ClientCertVerified, ClientCertVerifier},
     },
     sign::{CertifiedKey, Signer, SigningKey},
+    time_provider::TimeProvider,
     version::TLS13,
 };
 use shardwire_model::PeerId;
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 /// The protocol that both sides must name in the handshake.
 pub const ALPN: &[u8] = b"shardwire/1";
@@ -52,7 +56,7 @@ pub(crate) fn client(
     let found = Arc::new(OnceLock::new());
     let verifier =
         RawKeys { algorithms: provider.signature_verification_algorithms, expected, found: Arc::clone(&found) };
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+    let mut config = rustls::ClientConfig::builder_with_details(provider, Arc::new(NoDate))
         .with_protocol_versions(&[&TLS13])?
         .dangerous() // rustls' word for an own verifier: this one checks the key itself
         .with_custom_certificate_verifier(Arc::new(verifier))
@@ -69,7 +73,7 @@ pub(crate) fn server(identity: &Identity) -> Result<rustls::ServerConfig, Error>
     let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
     let verifier =
         RawKeys { algorithms: provider.signature_verification_algorithms, expected: None, found: Arc::default() };
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+    let mut config = rustls::ServerConfig::builder_with_details(provider, Arc::new(NoDate))
         .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(Arc::new(verifier))
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(certified(identity))));
@@ -78,6 +82,16 @@ pub(crate) fn server(identity: &Identity) -> Result<rustls::ServerConfig, Error>
     config.send_tls13_tickets = 0;
     config.max_early_data_size = 0;
     Ok(config)
+}
+
+/// Raw keys have no dates and no session is resumed, so the date doesn't matter; it is not read.
+#[derive(Debug)]
+struct NoDate;
+
+impl TimeProvider for NoDate {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::ZERO))
+    }
 }
 
 fn certified(identity: &Identity) -> Arc<CertifiedKey> {

@@ -6,7 +6,7 @@ use bulk::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use shardwire_model::Coded;
-use shardwire_transport::{offer, *};
+use shardwire_transport::*;
 use std::net::SocketAddr;
 use tokio::task::JoinSet;
 
@@ -27,39 +27,6 @@ async fn connected(a: &Endpoint, b: &Endpoint) -> (Connection, Connection) {
         b.accept().await.unwrap().admit().await
     });
     (dialled.unwrap(), accepted.unwrap())
-}
-
-async fn produce(incoming: Incoming) -> Result<u32, SessionError> {
-    let (_, session) = incoming.serve::<Bulk>().await?.recv().await?;
-    let mut session = session.send(Manifest { chunks: 0 }).await?.enter();
-    let mut pulled = 0;
-    loop {
-        session = offer!(session => {
-            Pull(pull), next => {
-                pulled += 1;
-                next.send(chunk(pull.index)).await?.again()
-            },
-            Renew(_), next => next.send(Renewed { count: 0 }).await?.again(),
-            Done(_), next => {
-                next.close().await?;
-                return Ok(pulled);
-            },
-        });
-    }
-}
-
-async fn consume(connection: Connection, chunks: u32) -> Result<(), SessionError> {
-    let (_, session) = connection.open::<Bulk>().await?.send(Request { job: 1 }).await?.recv().await?;
-    let mut pipeline = session.enter().pipeline::<8>();
-    let mut asked = 0;
-    for index in 0..chunks {
-        while asked < chunks && pipeline.has_room() {
-            pipeline.request(Pull { index: asked }).await?;
-            asked += 1;
-        }
-        assert_eq!(pipeline.response().await?, chunk(index));
-    }
-    pipeline.finish()?.choose(Done).await?.close().await
 }
 
 #[tokio::test]

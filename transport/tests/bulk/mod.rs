@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use shardwire_transport::algebra::{Choose, Eps, HasDual, Rec, Recv, Send, Var, Z};
 use shardwire_transport::message::{Body, DecodeError, EncodeError, Head};
-use shardwire_transport::{Bytes, Message, Protocol, Shape, message};
+use shardwire_transport::{Bytes, Connection, Incoming, Message, Protocol, SessionError, Shape, message, offer};
 use std::time::Duration;
 
 pub const CHUNK_BYTES: usize = 60_000;
@@ -83,4 +83,39 @@ impl Protocol for Bulk {
     const VERSION: u16 = 1;
     type Initiator = Send<Request, Recv<Manifest, Rec<Pulling>>>;
     type Responder = <Self::Initiator as HasDual>::Dual;
+}
+
+/// The producer's half: answers until the consumer is done; how many chunks it sent.
+pub async fn produce(incoming: Incoming) -> Result<u32, SessionError> {
+    let (_, session) = incoming.serve::<Bulk>().await?.recv().await?;
+    let mut session = session.send(Manifest { chunks: 0 }).await?.enter();
+    let mut pulled = 0;
+    loop {
+        session = offer!(session => {
+            Pull(pull), next => {
+                pulled += 1;
+                next.send(chunk(pull.index)).await?.again()
+            },
+            Renew(_), next => next.send(Renewed { count: 0 }).await?.again(),
+            Done(_), next => {
+                next.close().await?;
+                return Ok(pulled);
+            },
+        });
+    }
+}
+
+/// The consumer's half: pulls chunks, eight ahead, and compares them.
+pub async fn consume(connection: Connection, chunks: u32) -> Result<(), SessionError> {
+    let (_, session) = connection.open::<Bulk>().await?.send(Request { job: 1 }).await?.recv().await?;
+    let mut pipeline = session.enter().pipeline::<8>();
+    let mut asked = 0;
+    for index in 0..chunks {
+        while asked < chunks && pipeline.has_room() {
+            pipeline.request(Pull { index: asked }).await?;
+            asked += 1;
+        }
+        assert_eq!(pipeline.response().await?, chunk(index));
+    }
+    pipeline.finish()?.choose(Done).await?.close().await
 }

@@ -1,0 +1,38 @@
+//! The system's UDP sockets, and tokio's timers and tasks.
+
+use super::Network;
+use crate::settings::Settings;
+use quinn::{AsyncUdpSocket, Runtime, TokioRuntime};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::{io, net::SocketAddr, sync::Arc};
+
+/// The network that this machine is on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemNetwork;
+
+impl Network for SystemNetwork {
+    /// With buffers as large as the system grants.
+    fn bind(&self, address: SocketAddr, settings: &Settings) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(false).or_else(|error| {
+                tracing::debug!(%error, "this IPv6 socket takes no IPv4");
+                Ok::<_, io::Error>(())
+            })?;
+        }
+        for set in [Socket::set_recv_buffer_size, Socket::set_send_buffer_size] {
+            if let Err(error) = set(&socket, settings.socket_buffer) {
+                tracing::warn!(%error, bytes = settings.socket_buffer, "the system refuses socket buffers of this size");
+            }
+        }
+        // Linux grants less without an error (net.core.rmem_max, wmem_max) and counts its own overhead in what it reports.
+        let granted = (socket.recv_buffer_size()?, socket.send_buffer_size()?);
+        tracing::debug!(receive = granted.0, send = granted.1, asked = settings.socket_buffer, "socket buffers");
+        socket.bind(&address.into())?;
+        TokioRuntime.wrap_udp_socket(socket.into())
+    }
+
+    fn runtime(&self) -> Arc<dyn Runtime> {
+        Arc::new(TokioRuntime)
+    }
+}
