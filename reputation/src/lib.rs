@@ -44,21 +44,34 @@
 //! A [`Book`] holds the records, at most [`MAX_RECORDS`], and the node's own word on peers ([`Listing`]). What other peers do never
 //! changes a peer's record, and a book that is full forgets those first who have nothing to lose: no flood of identities
 //! displaces somebody who has worked.
+//!
+//! # Consequences
+//!
+//! - [`Quotas`]: what a peer may use, by tier and protocol; never less for a better score. [`Gate`] holds them against what peers do, on
+//!   the clock passed in, and says [`RetryAfter`] to whoever asks for more.
+//! - [`admission`]: who may connect, decided before the handshake by address and load, after it by standing.
+//! - [`shed`]: what is refused when the node is overloaded, from the lowest tier up.
 #![forbid(unsafe_code)]
 
 mod address;
+pub mod admission;
 mod ban;
 mod book;
 pub mod decay;
 mod event;
+mod gate;
 mod policy;
+mod quota;
 mod score;
+pub mod shed;
 
 pub use address::AddressRange;
 pub use ban::{BAN_AT, Ban, FORGIVEN_AFTER};
 pub use book::{Book, Change, Listing, MAX_RECORDS, Reason, Standing};
 pub use event::{Breach, Event, Fault, Work};
+pub use gate::{Debt, Gate, LONGEST_WAIT, Permit, RetryAfter};
 pub use policy::{Policy, PolicyError};
+pub use quota::{MAX_RATE, Quota, QuotaError, Quotas, TierQuotas};
 pub use score::{
     Components, HIGH_AT, MAX_BROKEN, MAX_COST, MAX_HARM, MAX_LATE, MAX_SCORE, MAX_WORK, NORMAL_AT, RECOVERY_HALF_LIVES,
     Record, Tier,

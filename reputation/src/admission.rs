@@ -1,0 +1,339 @@
+//! Who may connect: decided twice, from what is known each time.
+//!
+//! [`knock`] decides *before* the handshake, from the address alone, so that refusing costs next to nothing; [`enter`] after it, when the peer is
+//! known. Both are pure: the node counts, these decide.
+//!
+//! | how full | strangers whose address isn't shown to be theirs | others |
+//! |---|---|---|
+//! | below the soft limit | admitted | admitted |
+//! | from the soft limit on | asked to come again with a token | admitted after a delay, from 0 at the soft limit to [`Limits::longest_delay`] at the hard one |
+//! | from the hard limit on | refused | refused; let in to see who they are, if a reserved slot is free |
+//! | work of their tier is [shed](crate::shed) | ignored | refused |
+//!
+//! Reserved slots are beyond the hard limit, and for configured peers alone: one that comes from the address it is configured with, or was last
+//! seen at, is let in at once; one that comes from elsewhere is known only after its handshake, and lets go of the slot if it isn't one.
+//! How many connections come from one host (/32, /64) and one network (/24, /48) is limited for everybody but them. A host from which banned
+//! peers came, and nobody of merit, is treated as banned.
+
+use crate::{Listing, Standing, Tier};
+use serde::{Deserialize, Serialize};
+use shardwire_model::Coded;
+use std::time::Duration;
+
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// From how many on newcomers are slowed down.
+    pub soft: usize,
+    /// From how many on only configured peers are admitted. About 80 kB each, and up to 16 MiB of unread data.
+    pub hard: usize,
+    /// How many configured peers are admitted beyond that.
+    pub reserved: usize,
+    /// The delay just below the hard limit. 5 s: half of what a handshake may take.
+    pub longest_delay: Duration,
+    /// Most from one host (/32, /64).
+    pub per_host: usize,
+    /// Most from one network (/24, /48).
+    pub per_network: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            soft: 192,
+            hard: 256,
+            reserved: 64,
+            longest_delay: Duration::from_secs(5),
+            per_host: 32,
+            per_network: 64,
+        }
+    }
+}
+
+/// Limits that would not do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the limits of connections are {soft} (soft), {hard} (hard), {per_host} from a host and {per_network} from a network; none may be 0, and none larger than the one after it: host, network, hard; soft, hard"
+)]
+pub struct LimitsError {
+    soft: usize,
+    hard: usize,
+    per_host: usize,
+    per_network: usize,
+}
+
+impl Coded for LimitsError {
+    fn code(&self) -> &'static str {
+        "SW-REPUTATION-005"
+    }
+
+    fn next_step(&self) -> String {
+        "Give limits in that order, or none to get the defaults.".to_owned()
+    }
+}
+
+impl Limits {
+    /// Whether they would do.
+    ///
+    /// # Errors
+    /// If not.
+    pub fn validate(&self) -> Result<(), LimitsError> {
+        let Self { soft, hard, per_host, per_network, .. } = *self;
+        let fits = [soft, per_host, per_network, hard].iter().all(|limit| *limit > 0)
+            && soft <= hard
+            && per_host <= per_network
+            && per_network <= hard;
+        if fits { Ok(()) } else { Err(LimitsError { soft, hard, per_host, per_network }) }
+    }
+
+    /// The delay with so many connections open.
+    fn delay(&self, open: usize) -> Duration {
+        let above = open.saturating_sub(self.soft).min(self.hard - self.soft.min(self.hard));
+        let between = self.hard.saturating_sub(self.soft).max(1);
+        let part = |whole: usize| u32::try_from(whole).unwrap_or(u32::MAX);
+        self.longest_delay.saturating_mul(part(above)) / part(between)
+    }
+}
+
+/// How many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Connections open or in their handshake, those in reserved slots aside.
+    pub open: usize,
+    /// Reserved slots taken.
+    pub reserved: usize,
+    /// Of all these, those from the caller's host.
+    pub from_host: usize,
+    /// And from its network.
+    pub from_network: usize,
+    /// The highest tier whose work is [shed](crate::shed::refused).
+    pub shed: Option<Tier>,
+}
+
+/// Somebody who wants to connect, before the handshake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// Whether the address has shown that it receives what is sent there.
+    pub validated: bool,
+    /// A configured peer is at this host.
+    pub configured: bool,
+    /// The best tier of peers that were seen at this host lately.
+    pub best: Option<Tier>,
+    /// A banned or denied peer came from this host lately.
+    pub banned: bool,
+}
+
+/// What to do with a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Knock {
+    /// Perform the handshake, after a delay.
+    Admit {
+        /// The delay.
+        after: Duration,
+        /// In a reserved slot: for configured peers alone.
+        reserved: bool,
+    },
+    /// Ask it to come again with a token.
+    Retry,
+    /// Tell it that it isn't admitted.
+    Refuse,
+    /// Tell it nothing: even an answer is too much.
+    Ignore,
+}
+
+/// Decides before the handshake.
+#[must_use]
+pub fn knock(limits: &Limits, load: &Load, caller: &Caller) -> Knock {
+    let at_once = |reserved| Knock::Admit { after: Duration::ZERO, reserved };
+    let free_slot = load.reserved < limits.reserved;
+    let full = load.open >= limits.hard;
+    if caller.configured && (!full || free_slot) {
+        // Anybody can claim its address: under load it shows that it is there.
+        let claims = load.open >= limits.soft && !caller.validated;
+        return if claims { Knock::Retry } else { at_once(full) };
+    }
+    let tier = caller.best.unwrap_or(Tier::Low);
+    if load.shed.is_some_and(|shed| tier <= shed) {
+        return if caller.validated { Knock::Refuse } else { Knock::Ignore };
+    }
+    if caller.banned && caller.best < Some(Tier::Normal) {
+        return if load.open >= limits.soft { Knock::Ignore } else { Knock::Refuse };
+    }
+    if load.from_host >= limits.per_host || load.from_network >= limits.per_network {
+        return Knock::Refuse;
+    }
+    if full {
+        return if caller.validated && free_slot { at_once(true) } else { Knock::Refuse };
+    }
+    if load.open < limits.soft {
+        return at_once(false);
+    }
+    if caller.validated { Knock::Admit { after: limits.delay(load.open), reserved: false } } else { Knock::Retry }
+}
+
+/// Why a peer is turned away after its handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TurnedAway {
+    /// The word of whoever runs the node.
+    #[error("this node doesn't admit the peer")]
+    Denied,
+    /// For what it did.
+    #[error("the peer is banned until {} ms since the epoch", until.0)]
+    Banned {
+        /// Until when.
+        until: shardwire_model::Timestamp,
+    },
+    /// It took a slot that is reserved for others.
+    #[error("this node has as many connections as it takes")]
+    Full,
+    /// Work of its tier is shed.
+    #[error("this node is overloaded")]
+    Overloaded,
+}
+
+impl Coded for TurnedAway {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Denied => "SW-REPUTATION-020",
+            Self::Banned { .. } => "SW-REPUTATION-021",
+            Self::Full => "SW-REPUTATION-022",
+            Self::Overloaded => "SW-REPUTATION-023",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Denied => "Ask whoever runs the node.",
+            Self::Banned { .. } => "Come back when the ban has ended; look at what was broken meanwhile.",
+            Self::Full | Self::Overloaded => "Try again later, or another peer.",
+        }
+        .to_owned()
+    }
+}
+
+/// Decides after the handshake, when it is known who came; `reserved` says in which kind of slot.
+///
+/// # Errors
+/// Why it is turned away.
+pub fn enter(
+    standing: Standing,
+    listing: Option<Listing>,
+    reserved: bool,
+    shed: Option<Tier>,
+) -> Result<Tier, TurnedAway> {
+    let listed = matches!(listing, Some(Listing::Configured | Listing::Allowed));
+    match standing {
+        Standing::Denied => Err(TurnedAway::Denied),
+        Standing::Banned { until } => Err(TurnedAway::Banned { until }),
+        Standing::Admitted(_) if reserved && !listed => Err(TurnedAway::Full),
+        Standing::Admitted(tier) if !listed && shed.is_some_and(|shed| tier <= shed) => Err(TurnedAway::Overloaded),
+        Standing::Admitted(tier) => Ok(tier),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shardwire_model::Timestamp;
+
+    const LIMITS: Limits =
+        Limits { soft: 10, hard: 20, reserved: 2, longest_delay: Duration::from_secs(5), per_host: 4, per_network: 8 };
+    const STRANGER: Caller = Caller { validated: false, configured: false, best: None, banned: false };
+    const SHOWN: Caller = Caller { validated: true, ..STRANGER };
+    const CONFIGURED: Caller = Caller { validated: true, configured: true, ..STRANGER };
+
+    fn load(open: usize) -> Load {
+        Load { open, ..Load::default() }
+    }
+
+    fn admit(millis: u64) -> Knock {
+        Knock::Admit { after: Duration::from_millis(millis), reserved: false }
+    }
+
+    #[test]
+    fn between_the_limits_strangers_show_their_address_and_wait() {
+        let at = |open, caller| knock(&LIMITS, &load(open), caller);
+        assert_eq!([0, 9].map(|open| at(open, &STRANGER)), [admit(0), admit(0)]);
+        assert_eq!([10, 19].map(|open| at(open, &STRANGER)), [Knock::Retry; 2]);
+        assert_eq!([10, 11, 15, 19].map(|open| at(open, &SHOWN)), [admit(0), admit(500), admit(2500), admit(4500)]);
+        assert_eq!(at(20, &STRANGER), Knock::Refuse);
+    }
+
+    #[test]
+    fn a_flood_cant_cut_configured_peers_off() {
+        let reserved = Knock::Admit { after: Duration::ZERO, reserved: true };
+        let flood = Load { open: 20, from_host: 100, from_network: 100, shed: Some(Tier::High), reserved: 0 };
+        assert_eq!(knock(&LIMITS, &flood, &CONFIGURED), reserved);
+        assert_eq!(knock(&LIMITS, &flood, &Caller { validated: false, ..CONFIGURED }), Knock::Retry);
+        assert_eq!(knock(&LIMITS, &Load { open: 19, ..flood }, &CONFIGURED), admit(0));
+        // Somebody from elsewhere may be one: he is let in to see who he is.
+        assert_eq!(knock(&LIMITS, &load(20), &SHOWN), reserved);
+        assert_eq!(knock(&LIMITS, &Load { reserved: 2, ..load(20) }, &SHOWN), Knock::Refuse);
+        assert_eq!(knock(&LIMITS, &Load { reserved: 2, ..load(20) }, &CONFIGURED), Knock::Refuse);
+        let low = Standing::Admitted(Tier::Low);
+        assert_eq!(enter(low, None, true, None), Err(TurnedAway::Full));
+        let normal = Standing::Admitted(Tier::Normal);
+        assert_eq!(enter(normal, Some(Listing::Configured), true, Some(Tier::High)), Ok(Tier::Normal));
+    }
+
+    #[test]
+    fn a_host_and_a_network_have_their_limits() {
+        let from = |from_host, from_network| knock(&LIMITS, &Load { from_host, from_network, ..load(0) }, &STRANGER);
+        assert_eq!([from(3, 7), from(4, 7), from(3, 8)], [admit(0), Knock::Refuse, Knock::Refuse]);
+    }
+
+    #[test]
+    fn hosts_of_banned_peers_and_shed_tiers_are_refused_before_the_handshake() {
+        let banned = Caller { banned: true, ..STRANGER };
+        assert_eq!(knock(&LIMITS, &load(0), &banned), Knock::Refuse);
+        assert_eq!(knock(&LIMITS, &load(10), &banned), Knock::Ignore);
+        // Others may live behind the same address.
+        assert_eq!(knock(&LIMITS, &load(0), &Caller { best: Some(Tier::Normal), ..banned }), admit(0));
+        let shedding = Load { shed: Some(Tier::Low), ..load(0) };
+        assert_eq!(knock(&LIMITS, &shedding, &STRANGER), Knock::Ignore);
+        assert_eq!(knock(&LIMITS, &shedding, &SHOWN), Knock::Refuse);
+        assert_eq!(knock(&LIMITS, &shedding, &Caller { best: Some(Tier::Normal), ..STRANGER }), admit(0));
+    }
+
+    #[test]
+    fn whoever_is_turned_away_is_told_why() {
+        let text = |standing, shed| {
+            let error = enter(standing, None, false, shed).unwrap_err();
+            format!("{}: {error}. {}", error.code(), error.next_step())
+        };
+        assert_eq!(
+            text(Standing::Denied, None),
+            "SW-REPUTATION-020: this node doesn't admit the peer. Ask whoever runs the node."
+        );
+        assert_eq!(
+            text(Standing::Banned { until: Timestamp(5) }, None),
+            "SW-REPUTATION-021: the peer is banned until 5 ms since the epoch. Come back when the ban has ended; look at what was broken \
+             meanwhile."
+        );
+        assert_eq!(
+            text(Standing::Admitted(Tier::Low), Some(Tier::Low)),
+            "SW-REPUTATION-023: this node is overloaded. Try again later, or another peer."
+        );
+        assert_eq!(TurnedAway::Full.to_string(), "this node has as many connections as it takes");
+        assert_eq!(TurnedAway::Full.code(), "SW-REPUTATION-022");
+    }
+
+    #[test]
+    fn limits_in_disorder_are_refused() {
+        assert_eq!(Limits::default().validate(), Ok(()));
+        let error = Limits { soft: 300, ..Limits::default() }.validate().unwrap_err();
+        assert_eq!(
+            format!("{}: {error}. {}", error.code(), error.next_step()),
+            "SW-REPUTATION-005: the limits of connections are 300 (soft), 256 (hard), 32 from a host and 64 from a network; none may be 0, \
+             and none larger than the one after it: host, network, hard; soft, hard. Give limits in that order, or none to get the defaults."
+        );
+        for limits in [
+            Limits { per_host: 0, ..Limits::default() },
+            Limits { per_network: 31, ..Limits::default() },
+            Limits { per_network: 257, ..Limits::default() },
+        ] {
+            assert!(limits.validate().is_err());
+        }
+    }
+}

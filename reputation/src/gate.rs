@@ -1,0 +1,320 @@
+//! Quotas held against what peers do, now.
+//!
+//! [`Gate`] counts with governor, one keyed limiter for each tier, protocol and kind of thing. The clock is an argument, so that it runs in simulated time; nothing here sleeps.
+//! Whoever is refused is told how long to wait ([`RetryAfter`]).
+//!
+//! A tier is looked up anew at each question: a change of tier concerns sessions that are open, too. Whoever waits because of a quota asks
+//! again after at most [`LONGEST_WAIT`].
+//!
+//! Bounds: a bucket is full after a second, and one that is full is forgotten by [`Gate::tidy`]; so there are as many as peers that
+//! did something within the last second or two.
+
+use crate::{
+    Tier,
+    quota::{BYTES_A_UNIT, Quota, Quotas},
+};
+use governor::{RateLimiter, clock::Clock, middleware::NoOpMiddleware, state::keyed::HashMapStateStore};
+use shardwire_model::{Coded, PeerId};
+use std::{
+    collections::BTreeMap,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// The longest that somebody waits before asking again: within this time a change of tier takes effect on open sessions.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// What somebody is told to wait who has all the sessions that he may have: they end when he ends them.
+const UNTIL_A_SESSION_ENDS: Duration = LONGEST_WAIT;
+
+/// More than a peer may use now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more than is allowed now; to be tried again after {0:?}")]
+pub struct RetryAfter(pub Duration);
+
+impl Coded for RetryAfter {
+    fn code(&self) -> &'static str {
+        "SW-REPUTATION-010"
+    }
+
+    fn next_step(&self) -> String {
+        "Wait that long, then go on; a peer that has worked may use more.".to_owned()
+    }
+}
+
+/// A peer and the name by which its use is counted: none for protocols without a quota of their own.
+type Counted = (PeerId, Option<Box<str>>);
+type Limiter<C> = RateLimiter<PeerId, HashMapStateStore<PeerId>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
+/// The limiters of a tier and protocol.
+#[derive(Debug)]
+struct Limits<C: Clock> {
+    quota: Quota,
+    frames: Limiter<C>,
+    units: Limiter<C>,
+    sessions: Limiter<C>,
+}
+
+impl<C: Clock + Clone> Limits<C> {
+    fn new(quota: Quota, clock: &C) -> Self {
+        let limiter =
+            |per_s: u32| RateLimiter::hashmap_with_clock(governor::Quota::per_second(nonzero(per_s)), clock.clone());
+        Self {
+            quota,
+            frames: limiter(quota.frames_per_s),
+            units: limiter(quota.kib_per_s),
+            sessions: limiter(quota.sessions_per_s),
+        }
+    }
+}
+
+fn nonzero(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
+}
+
+/// Holds quotas against what peers do.
+#[derive(Debug)]
+pub struct Gate<C: Clock> {
+    clock: C,
+    limits: BTreeMap<(Tier, Option<Box<str>>), Limits<C>>,
+    /// Sessions open.
+    open: Mutex<BTreeMap<Counted, u32>>,
+}
+
+/// What is still to be paid for use already made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Debt {
+    /// Frames.
+    pub frames: u32,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// A session that is counted as open until this is dropped.
+#[derive(Debug)]
+#[must_use = "the session is counted for as long as this lives"]
+pub struct Permit<C: Clock> {
+    gate: Arc<Gate<C>>,
+    peer: PeerId,
+    protocol: Option<Box<str>>,
+}
+
+impl<C: Clock + Clone> Gate<C> {
+    /// For quotas that are [valid](Quotas::validate).
+    #[must_use]
+    pub fn new(quotas: &Quotas, clock: C) -> Self {
+        let mut limits = BTreeMap::new();
+        for tier in Tier::ALL {
+            for protocol in quotas.named() {
+                limits.insert((tier, Some(protocol.into())), Limits::new(*quotas.of(tier, protocol), &clock));
+            }
+            limits.insert((tier, None), Limits::new(quotas.tier(tier).others, &clock));
+        }
+        Self { clock, limits, open: Mutex::default() }
+    }
+
+    /// The name by which a protocol is counted.
+    fn counted(&self, protocol: &str) -> Option<Box<str>> {
+        let name = Some(protocol.into());
+        if self.limits.contains_key(&(Tier::Low, name.clone())) { name } else { None }
+    }
+
+    fn wait(&self, refused: &governor::NotUntil<C::Instant>) -> RetryAfter {
+        // A timer that is a moment early would only have to ask again.
+        RetryAfter(refused.wait_time_from(self.clock.now()).max(Duration::from_millis(1)))
+    }
+
+    /// Takes up a session that a peer in this tier opens.
+    ///
+    /// # Errors
+    /// It has as many as it may have, or opens them too fast.
+    pub fn open(self: &Arc<Self>, peer: PeerId, tier: Tier, protocol: &str) -> Result<Permit<C>, RetryAfter> {
+        let protocol = self.counted(protocol);
+        let key = (tier, protocol);
+        // Each tier has limits for every name that is counted by.
+        let Some(limits) = self.limits.get(&key) else { return Err(RetryAfter(LONGEST_WAIT)) };
+        let protocol = key.1;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let have = open.entry((peer, protocol.clone())).or_default();
+        let refused = if *have >= limits.quota.sessions {
+            Some(RetryAfter(UNTIL_A_SESSION_ENDS))
+        } else {
+            limits.sessions.check_key(&peer).err().map(|refused| self.wait(&refused))
+        };
+        if refused.is_none() {
+            *have += 1;
+        } else if *have == 0 {
+            open.remove(&(peer, protocol.clone()));
+        }
+        drop(open);
+        match refused {
+            Some(refused) => Err(refused),
+            None => Ok(Permit { gate: self.clone(), peer, protocol }),
+        }
+    }
+
+    /// Forgets peers that have done nothing for a while. To be called every second or so.
+    pub fn tidy(&self) {
+        for limits in self.limits.values() {
+            for limiter in [&limits.frames, &limits.units, &limits.sessions] {
+                limiter.retain_recent();
+                limiter.shrink_to_fit();
+            }
+        }
+    }
+
+    /// Peers and protocols that something is counted of.
+    #[must_use]
+    pub fn counted_peers(&self) -> usize {
+        self.limits.values().map(|limits| limits.frames.len().max(limits.units.len()).max(limits.sessions.len())).sum()
+    }
+}
+
+impl<C: Clock + Clone> Permit<C> {
+    /// Pays for use made, in the tier that the peer has now. What could be paid is taken off the debt, the rest after a wait of at most
+    /// [`LONGEST_WAIT`].
+    ///
+    /// # Errors
+    /// If something is left.
+    pub fn pay(&self, tier: Tier, debt: &mut Debt) -> Result<(), RetryAfter> {
+        let key = (tier, self.protocol.clone());
+        let Some(limits) = self.gate.limits.get(&key) else { return Err(RetryAfter(LONGEST_WAIT)) };
+        self.pay_at(&limits.frames, limits.quota.frames_per_s, &mut debt.frames)?;
+        let mut units = u32::try_from(debt.bytes / BYTES_A_UNIT).unwrap_or(u32::MAX);
+        let owed = units;
+        let paid = self.pay_at(&limits.units, limits.quota.kib_per_s, &mut units);
+        // What is less than a unit stays owed.
+        debt.bytes -= u64::from(owed - units) * BYTES_A_UNIT;
+        paid
+    }
+
+    /// Pays in pieces as large as a bucket.
+    fn pay_at(&self, limiter: &Limiter<C>, bucket: u32, owed: &mut u32) -> Result<(), RetryAfter> {
+        while let Some(piece) = NonZeroU32::new((*owed).min(bucket)) {
+            match limiter.check_key_n(&self.peer, piece) {
+                Ok(Ok(())) => *owed -= piece.get(),
+                Ok(Err(refused)) => return Err(RetryAfter(self.gate.wait(&refused).0.min(LONGEST_WAIT))),
+                // A piece is never larger than a bucket.
+                Err(_) => return Err(RetryAfter(LONGEST_WAIT)),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<C: Clock> Drop for Permit<C> {
+    fn drop(&mut self) {
+        let mut open = self.gate.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (self.peer, self.protocol.take());
+        if let Some(count) = open.get_mut(&key) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                open.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use governor::clock::FakeRelativeClock;
+
+    const PEER: PeerId = PeerId([1; 32]);
+
+    fn gate() -> (Arc<Gate<FakeRelativeClock>>, FakeRelativeClock) {
+        let quota = |times: u32| Quota {
+            frames_per_s: 10 * times,
+            kib_per_s: 100 * times,
+            sessions_per_s: 4 * times,
+            sessions: 2 * times,
+            leases: 1,
+        };
+        let tier = |times| crate::TierQuotas {
+            others: quota(times),
+            protocols: BTreeMap::from([("trace".to_owned(), quota(times))]),
+        };
+        let (quotas, clock) = (Quotas { low: tier(1), normal: tier(2), high: tier(4) }, FakeRelativeClock::default());
+        quotas.validate().unwrap();
+        (Arc::new(Gate::new(&quotas, clock.clone())), clock)
+    }
+
+    fn frames(frames: u32) -> Debt {
+        Debt { frames, bytes: 0 }
+    }
+
+    #[test]
+    fn sessions_are_counted_by_peer_and_protocol_and_end_when_they_end() {
+        let (gate, _) = gate();
+        let open = |peer, protocol| gate.open(peer, Tier::Low, protocol);
+        let (first, _second) = (open(PEER, "trace").unwrap(), open(PEER, "trace").unwrap());
+        let refused = open(PEER, "trace").unwrap_err();
+        assert_eq!(refused, RetryAfter(Duration::from_secs(1)));
+        assert_eq!(refused.to_string(), "more than is allowed now; to be tried again after 1s");
+        assert_eq!(refused.code(), "SW-REPUTATION-010");
+        assert!(refused.next_step().starts_with("Wait that long"));
+        let _others = (open(PEER, "proof").unwrap(), open(PEER, "ping").unwrap());
+        assert!(open(PEER, "keepalive").is_err(), "protocols without a quota of their own count together");
+        let _other_peer = open(PeerId([2; 32]), "trace").unwrap();
+        drop(first);
+        drop(open(PEER, "trace").unwrap());
+    }
+
+    #[test]
+    fn sessions_that_are_opened_too_fast_are_told_when() {
+        let (gate, clock) = gate();
+        for _ in 0..4 {
+            drop(gate.open(PEER, Tier::Low, "trace").unwrap());
+        }
+        assert_eq!(gate.open(PEER, Tier::Low, "trace").unwrap_err(), RetryAfter(Duration::from_millis(250)));
+        clock.advance(Duration::from_millis(250));
+        drop(gate.open(PEER, Tier::Low, "trace").unwrap());
+        assert!(gate.open(PEER, Tier::Low, "trace").is_err());
+    }
+
+    #[test]
+    fn a_tier_is_looked_up_anew_for_open_sessions() {
+        let (gate, clock) = gate();
+        let permit = gate.open(PEER, Tier::Normal, "trace").unwrap();
+        // In tier normal 20 frames a second, in tier low 10.
+        let mut debt = frames(20);
+        assert_eq!(permit.pay(Tier::Normal, &mut debt), Ok(()));
+        let mut debt = frames(30);
+        let RetryAfter(wait) = permit.pay(Tier::Low, &mut debt).unwrap_err();
+        assert_eq!((debt, wait), (frames(20), LONGEST_WAIT));
+        clock.advance(wait);
+        assert_eq!(permit.pay(Tier::Low, &mut debt), Err(RetryAfter(LONGEST_WAIT)));
+        assert_eq!(debt, frames(10));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(permit.pay(Tier::Normal, &mut debt), Ok(()), "it has risen again");
+    }
+
+    #[test]
+    fn what_is_larger_than_a_bucket_is_paid_in_pieces_and_small_change_stays_owed() {
+        let (gate, clock) = gate();
+        let permit = gate.open(PEER, Tier::Low, "trace").unwrap();
+        let mut debt = Debt { frames: 0, bytes: 250 * 1024 + 5 };
+        let mut waited = Duration::ZERO;
+        while let Err(RetryAfter(wait)) = permit.pay(Tier::Low, &mut debt) {
+            assert!(wait <= LONGEST_WAIT);
+            clock.advance(wait);
+            waited += wait;
+        }
+        assert_eq!(debt, Debt { frames: 0, bytes: 5 });
+        // The first 100 KiB are there, the others take a second and a half.
+        assert!((1490..=1510).contains(&waited.as_millis()), "{waited:?}");
+    }
+
+    #[test]
+    fn nobody_is_counted_for_longer_than_his_bucket_fills() {
+        let (gate, clock) = gate();
+        for n in 0..100 {
+            let permit = gate.open(PeerId([n; 32]), Tier::Low, "trace").unwrap();
+            permit.pay(Tier::Low, &mut frames(10)).unwrap();
+        }
+        assert_eq!(gate.counted_peers(), 100);
+        clock.advance(Duration::from_secs(3));
+        gate.tidy();
+        assert_eq!(gate.counted_peers(), 0);
+    }
+}
