@@ -1,0 +1,257 @@
+//! The disk, with its power.
+
+use crate::{
+    change::{Change, Content, Survives},
+    storage::Storage,
+};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::{
+    collections::BTreeMap,
+    io::{self, Error, ErrorKind},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// Largest file, in bytes: a simulation's databases are a few MiB, and all of them are in memory.
+pub const MAX_FILE_BYTES: usize = 1 << 30;
+/// One in a million, the unit of chances.
+const PPM: u32 = 1_000_000;
+
+/// A disk in memory. Cheap to clone: clones are the same disk.
+#[derive(Debug, Clone)]
+pub struct Medium(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    files: BTreeMap<String, File>,
+    rng: ChaCha8Rng,
+    /// Counts power-ons: a handle of an earlier one is dead.
+    life: u64,
+    powered: bool,
+    acts: u64,
+    fails_at: Option<u64>,
+    capacity: Option<usize>,
+    failing_reads: u32,
+}
+
+#[derive(Debug, Clone, Default)]
+struct File {
+    /// What is read.
+    current: Content,
+    /// What is there for certain.
+    synced: Content,
+    /// What may be.
+    unsynced: Vec<Change>,
+}
+
+impl File {
+    fn whole(content: Content) -> Self {
+        Self { current: content.clone(), synced: content, unsynced: Vec::new() }
+    }
+
+    fn sync(&mut self) {
+        for change in self.unsynced.drain(..) {
+            change.apply(&mut self.synced);
+        }
+    }
+
+    fn after(&self, survives: Survives) -> Content {
+        match survives {
+            Survives::Nothing => self.synced.clone(),
+            Survives::All => self.current.clone(),
+            Survives::Some(seed) => {
+                let mut coin = ChaCha8Rng::seed_from_u64(seed);
+                let mut content = self.synced.clone();
+                self.unsynced.iter().for_each(|change| change.apply_torn(&mut content, &mut coin));
+                content
+            }
+        }
+    }
+}
+
+fn power_failed() -> Error {
+    Error::other("the power failed")
+}
+
+impl State {
+    fn alive(&self, life: u64) -> io::Result<()> {
+        if self.powered && self.life == life { Ok(()) } else { Err(power_failed()) }
+    }
+
+    /// Counts an act, which may be the one at which the power fails.
+    fn act(&mut self, life: u64) -> io::Result<()> {
+        self.alive(life)?;
+        if self.fails_at == Some(self.acts) {
+            self.powered = false;
+            return Err(power_failed());
+        }
+        self.acts += 1;
+        Ok(())
+    }
+
+    fn used(&self) -> usize {
+        self.files.values().filter_map(|file| file.current.as_ref()).map(Vec::len).sum()
+    }
+}
+
+impl Medium {
+    /// An empty disk, with power.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            files: BTreeMap::new(),
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            life: 0,
+            powered: true,
+            acts: 0,
+            fails_at: None,
+            capacity: None,
+            failing_reads: 0,
+        })))
+    }
+
+    /// A disk with one file on it.
+    #[must_use]
+    pub fn with_file(seed: u64, name: &str, content: Vec<u8>) -> Self {
+        let medium = Self::new(seed);
+        medium.state().files.insert(name.to_owned(), File::whole(Some(content)));
+        medium
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change is complete before anything can panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The storage of a database under this name, for a process of this life. The file comes into being with its first write.
+    #[must_use]
+    pub fn storage(&self, name: &str) -> Storage {
+        Storage::new(self.clone(), name.to_owned(), self.state().life)
+    }
+
+    /// How many writes, resizes, syncs and replacements there were.
+    #[must_use]
+    pub fn acts(&self) -> u64 {
+        self.state().acts
+    }
+
+    /// Lets the power fail at the act after so many more: that one and everything after it fails.
+    pub fn power_off_after(&self, acts: u64) {
+        let mut state = self.state();
+        state.fails_at = Some(state.acts.saturating_add(acts));
+    }
+
+    /// Lets the power fail now.
+    pub fn power_off(&self) {
+        self.state().powered = false;
+    }
+
+    /// Whether there is power.
+    #[must_use]
+    pub fn is_powered(&self) -> bool {
+        self.state().powered
+    }
+
+    /// Ends the life of all handles and begins a new one, with what survives. Each file of [`Survives::Some`] is torn in its own way. A planned
+    /// power failure that has not come is forgotten.
+    pub fn power_on(&self, survives: Survives) {
+        let mut state = self.state();
+        let mut seeds = ChaCha8Rng::seed_from_u64(if let Survives::Some(seed) = survives { seed } else { 0 });
+        for file in state.files.values_mut() {
+            let own = if let Survives::Some(_) = survives { Survives::Some(seeds.random()) } else { survives };
+            *file = File::whole(file.after(own));
+        }
+        state.files.retain(|_, file| file.current.is_some());
+        state.life += 1;
+        (state.powered, state.fails_at) = (true, None);
+    }
+
+    /// What a file would be if the power failed now; none if there would be no such file.
+    #[must_use]
+    pub fn image(&self, name: &str, survives: Survives) -> Option<Vec<u8>> {
+        self.state().files.get(name).and_then(|file| file.after(survives))
+    }
+
+    /// How many bytes all files may have together; any number if none.
+    pub fn set_capacity(&self, bytes: Option<usize>) {
+        self.state().capacity = bytes;
+    }
+
+    /// Bytes in all files.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.state().used()
+    }
+
+    /// Lets so many reads in a million fail, with an error.
+    pub fn fail_reads(&self, chance: u32) {
+        self.state().failing_reads = chance;
+    }
+
+    /// Flips a bit of a file, as a disk does that lies; false if there is no such place.
+    pub fn damage(&self, name: &str, at: usize) -> bool {
+        let mut state = self.state();
+        let Some(file) = state.files.get_mut(name) else { return false };
+        file.sync();
+        match file.current.as_mut().and_then(|bytes| bytes.get_mut(at)) {
+            Some(byte) => *byte ^= 1,
+            None => return false,
+        }
+        file.synced = file.current.clone();
+        true
+    }
+
+    pub(crate) fn length(&self, name: &str, life: u64) -> io::Result<Option<usize>> {
+        let state = self.state();
+        state.alive(life)?;
+        Ok(state.files.get(name).and_then(|file| file.current.as_ref()).map(Vec::len))
+    }
+
+    pub(crate) fn read<T>(
+        &self,
+        name: &str,
+        life: u64,
+        look: impl FnOnce(Option<&[u8]>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut state = self.state();
+        state.alive(life)?;
+        let chance = state.failing_reads;
+        if chance > 0 && state.rng.random_range(0..PPM) < chance {
+            return Err(Error::other("the disk can't read this"));
+        }
+        look(state.files.get(name).and_then(|file| file.current.as_deref()))
+    }
+
+    pub(crate) fn change(&self, name: &str, life: u64, change: Change) -> io::Result<()> {
+        let mut state = self.state();
+        state.act(life)?;
+        let present = state.files.get(name).and_then(|file| file.current.as_ref()).map_or(0, Vec::len);
+        let reached = change.reaches();
+        let longer = reached.saturating_sub(present);
+        let full = state.capacity.is_some_and(|capacity| longer > 0 && state.used() + longer > capacity);
+        if full || reached > MAX_FILE_BYTES {
+            return Err(ErrorKind::StorageFull.into());
+        }
+        let file = state.files.entry(name.to_owned()).or_default();
+        change.apply(&mut file.current);
+        file.unsynced.push(change);
+        Ok(())
+    }
+
+    pub(crate) fn sync(&self, name: &str, life: u64) -> io::Result<()> {
+        let mut state = self.state();
+        state.act(life)?;
+        if let Some(file) = state.files.get_mut(name) {
+            file.sync();
+        }
+        Ok(())
+    }
+
+    /// The names of all files that begin like this.
+    pub(crate) fn names(&self, prefix: &str, life: u64) -> io::Result<Vec<String>> {
+        let state = self.state();
+        state.alive(life)?;
+        let all = state.files.range(prefix.to_owned()..).take_while(|(name, _)| name.starts_with(prefix));
+        Ok(all.filter(|(_, file)| file.current.is_some()).map(|(name, _)| name.clone()).collect())
+    }
+}

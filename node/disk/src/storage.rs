@@ -1,0 +1,78 @@
+//! A process' handle to a file on a simulated disk.
+
+use crate::{change::Change, medium::Medium};
+use redb::StorageBackend;
+use std::io::{ErrorKind, Result};
+
+/// A file, for the life in which it was opened. The storage of a redb database.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    medium: Medium,
+    name: String,
+    life: u64,
+}
+
+impl Storage {
+    pub(crate) fn new(medium: Medium, name: String, life: u64) -> Self {
+        Self { medium, name, life }
+    }
+
+    /// The whole file; none if there is none.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn content(&self) -> Result<Option<Vec<u8>>> {
+        self.medium.read(&self.name, self.life, |bytes| Ok(bytes.map(<[u8]>::to_vec)))
+    }
+
+    /// Puts a new file in the place of this one: whole or not at all if `durable`; otherwise a crash may leave the old one, the new one, or
+    /// a torn one.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn replace(&self, content: Vec<u8>, durable: bool) -> Result<()> {
+        self.medium.change(&self.name, self.life, Change::Replace(content))?;
+        if durable { self.medium.sync(&self.name, self.life) } else { Ok(()) }
+    }
+
+    /// Removes all files whose names begin like this one's.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn remove_all(&self) -> Result<()> {
+        for name in self.medium.names(&self.name, self.life)? {
+            self.medium.change(&name, self.life, Change::Remove)?;
+        }
+        Ok(())
+    }
+}
+
+impl StorageBackend for Storage {
+    fn len(&self) -> Result<u64> {
+        Ok(self.medium.length(&self.name, self.life)?.unwrap_or(0) as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        self.medium.read(&self.name, self.life, |bytes| {
+            let at = usize::try_from(offset).map_err(|_| ErrorKind::UnexpectedEof)?;
+            let end = at.checked_add(out.len()).ok_or(ErrorKind::UnexpectedEof)?;
+            let found = bytes.unwrap_or_default().get(at..end).ok_or(ErrorKind::UnexpectedEof)?;
+            out.copy_from_slice(found);
+            Ok(())
+        })
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        let length = usize::try_from(len).map_err(|_| ErrorKind::StorageFull)?;
+        self.medium.change(&self.name, self.life, Change::Length(length))
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        self.medium.sync(&self.name, self.life)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
+        let at = usize::try_from(offset).map_err(|_| ErrorKind::StorageFull)?;
+        self.medium.change(&self.name, self.life, Change::Write(at, data.to_vec()))
+    }
+}
