@@ -6,13 +6,13 @@ use shardwire_transport::{Connection, Endpoint, Identity, Protocol, Session, Ses
 use std::{error::Error, time::Duration};
 
 // Messages: what they hold, how long they may be, how long they may take.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Ping(u32);
 message!(Ping, max_bytes = 5, deadline = Duration::from_secs(60));
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Pong(u32);
 message!(Pong, max_bytes = 5, deadline = Duration::from_secs(10));
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Bye;
 message!(Bye, max_bytes = 0, deadline = Duration::from_secs(60));
 

@@ -50,27 +50,27 @@ pub enum Shape {
         note: Option<String>,
     },
     /// A byte 0; or a byte 1 and the value.
-    Option(Box<Shape>),
+    Option(Box<Self>),
     /// The number of elements as a varint, and the elements.
     List {
         /// Of each element.
-        of: Box<Shape>,
+        of: Box<Self>,
         /// What the type says about it.
         note: Option<String>,
     },
     /// The number of entries as a varint, and each entry's key and value.
     Map {
         /// Of each key.
-        key: Box<Shape>,
+        key: Box<Self>,
         /// Of each value.
-        value: Box<Shape>,
+        value: Box<Self>,
         /// What the type says about it.
         note: Option<String>,
     },
     /// So many values of one shape.
     Array {
         /// Of each.
-        of: Box<Shape>,
+        of: Box<Self>,
         /// How many.
         len: usize,
         /// What the type says about it.
@@ -79,7 +79,7 @@ pub enum Shape {
     /// One after the other.
     Tuple {
         /// What follows what.
-        of: Vec<Shape>,
+        of: Vec<Self>,
         /// What the type says about it.
         note: Option<String>,
     },
@@ -88,21 +88,21 @@ pub enum Shape {
         /// The type's name.
         name: &'static str,
         /// What it is.
-        of: Box<Shape>,
+        of: Box<Self>,
     },
     /// The fields, in this order.
     Struct {
         /// The type's name.
         name: &'static str,
         /// Name and shape of each field.
-        fields: Vec<(&'static str, Shape)>,
+        fields: Vec<(&'static str, Self)>,
     },
     /// The variant's place in this list as a varint, and what the variant holds.
     Enum {
         /// The type's name.
         name: &'static str,
         /// Name and content of each variant: [`Shape::Unit`], a [`Shape::Struct`] of the variant's name, or a value.
-        variants: Vec<(&'static str, Shape)>,
+        variants: Vec<(&'static str, Self)>,
     },
     /// All bytes to the frame's end.
     Rest {

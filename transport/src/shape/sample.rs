@@ -81,7 +81,7 @@ impl<R: RngCore> Sampler<'_, R> {
     /// Spends the least bytes of `n` elements, fewer if there is no room, and writes how many.
     fn count(&mut self, n: usize, each: usize) -> usize {
         let room = self.spare.saturating_sub(4); // of the count's further bytes
-        let n = if each == 0 { n.min(SHORT) } else { n.min(room / each) };
+        let n = n.min(room.checked_div(each).unwrap_or(SHORT));
         self.varint(n as u128);
         self.spare -= n * each;
         n
@@ -215,7 +215,7 @@ impl<R: RngCore> Sampler<'_, R> {
                     if self.out[start..] <= most[..] {
                         break;
                     }
-                    self.out[start + at] &= most[at].checked_sub(1).unwrap_or(0);
+                    self.out[start + at] &= most[at].saturating_sub(1);
                 }
             }
         }

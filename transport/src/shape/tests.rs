@@ -105,7 +105,7 @@ fn what_has_no_shape_says_why() {
     #[derive(Deserialize)]
     #[allow(dead_code)]
     struct Endless {
-        more: Option<Box<Endless>>,
+        more: Option<Box<Self>>,
     }
     assert_eq!(Shape::of::<Either>().unknown(), Some("it reads whatever it finds"));
     assert_eq!(Shape::of::<Endless>().unknown(), Some("it contains itself"));
