@@ -1,0 +1,65 @@
+use super::{INITIATOR, RESPONDER, Script, script, start, unexpected};
+use shardwire_model::{
+    AccountId, Call, ContractId, Felt, Key, PeerId, ShardId, Signature, SignedTransaction, Transaction,
+};
+use shardwire_protocols::{
+    Cause, Failure,
+    ingress::{Handler, Ingress, Opened, Opening, Outcome, open, serve},
+};
+
+struct Operator;
+
+impl Handler for Operator {
+    async fn open(&self, client: PeerId, shard: ShardId) -> Result<Result<Opened, Cause>, Failure> {
+        assert_eq!(client, INITIATOR.peer());
+        let start = start(&RESPONDER);
+        if shard != start.shard {
+            return Ok(Err(Cause::new("SW-TEST-002", "no such shard")));
+        }
+        Ok(Ok(Opened { start, nonces: vec![1, u32::MAX], accepted: 7, ended: false }))
+    }
+
+    async fn submit(&self, _: PeerId, _: ShardId, signed: SignedTransaction) -> Result<Outcome, Failure> {
+        Ok(match signed.transaction.nonce {
+            1 => Outcome::Accepted { sequence: 7, duplicate: false },
+            2 => Outcome::Accepted { sequence: 7, duplicate: true },
+            _ => Outcome::Refused(Cause::new("SW-TEST-003", "another nonce is due")),
+        })
+    }
+}
+
+fn transaction(nonce: u32, call: Call) -> SignedTransaction {
+    let (account, contract) = (AccountId(Felt::from(0xa1)), ContractId(Felt::from(0xc0)));
+    let signature = Signature { r: Felt::from(0x12), s: Felt::MAX };
+    SignedTransaction { transaction: Transaction { account, nonce, contract, call }, signature }
+}
+
+pub(super) fn scripts() -> Vec<Script> {
+    vec![
+        script::<Ingress, _, _>(
+            "three transactions ahead of their receipts",
+            |session| async move {
+                let Opening::Opened(opened, mut client) = open(session, start(&RESPONDER).shard).await? else {
+                    return unexpected("refused");
+                };
+                assert_eq!(opened.accepted, 7);
+                let key = |n: u64| Key(Felt::from(n));
+                client.submit(&transaction(1, Call::Add { counter: key(1), amount: 1 })).await?;
+                client.submit(&transaction(2, Call::Pass { from: key(1), to: key(2), amount: u64::MAX })).await?;
+                client.submit(&transaction(3, Call::Finish)).await?;
+                Ok(client.close().await?)
+            },
+            |session| async move { Ok(serve(session, &Operator, &RESPONDER).await?) },
+        ),
+        script::<Ingress, _, _>(
+            "no such shard",
+            |session| async move {
+                match open(session, ShardId(Felt::THREE)).await? {
+                    Opening::Refused(_) => Ok(()),
+                    opened => unexpected(opened),
+                }
+            },
+            |session| async move { Ok(serve(session, &Operator, &RESPONDER).await?) },
+        ),
+    ]
+}
