@@ -1,7 +1,7 @@
 //! Quotas held against what peers do, now.
 //!
-//! [`Gate`] counts with governor, one keyed limiter for each tier, protocol and kind of thing. The clock is an argument, so that it runs in simulated time; nothing here sleeps.
-//! Whoever is refused is told how long to wait ([`RetryAfter`]).
+//! [`Gate`] counts with governor, one keyed limiter for each tier, protocol and kind of thing. The clock is an argument, so that it runs in
+//! simulated time, and nothing here sleeps. Whoever is refused is told how long to wait ([`RetryAfter`]).
 //!
 //! A tier is looked up anew at each question: a change of tier concerns sessions that are open, too. Whoever waits because of a quota asks
 //! again after at most [`LONGEST_WAIT`].
@@ -42,9 +42,27 @@ impl Coded for RetryAfter {
     }
 }
 
-/// A peer and the name by which its use is counted: none for protocols without a quota of their own.
-type Counted = (PeerId, Option<Box<str>>);
+/// The name by which use is counted: none for protocols without a quota of their own.
+type Name = Option<Box<str>>;
 type Limiter<C> = RateLimiter<PeerId, HashMapStateStore<PeerId>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
+/// The limiters of a protocol, by tier.
+#[derive(Debug)]
+struct Tiers<C: Clock> {
+    low: Limits<C>,
+    normal: Limits<C>,
+    high: Limits<C>,
+}
+
+impl<C: Clock> Tiers<C> {
+    fn of(&self, tier: Tier) -> &Limits<C> {
+        match tier {
+            Tier::Low => &self.low,
+            Tier::Normal => &self.normal,
+            Tier::High => &self.high,
+        }
+    }
+}
 
 /// The limiters of a tier and protocol.
 #[derive(Debug)]
@@ -76,9 +94,10 @@ fn nonzero(number: u32) -> NonZeroU32 {
 #[derive(Debug)]
 pub struct Gate<C: Clock> {
     clock: C,
-    limits: BTreeMap<(Tier, Option<Box<str>>), Limits<C>>,
+    named: BTreeMap<Box<str>, Arc<Tiers<C>>>,
+    others: Arc<Tiers<C>>,
     /// Sessions open.
-    open: Mutex<BTreeMap<Counted, u32>>,
+    open: Mutex<BTreeMap<(PeerId, Name), u32>>,
 }
 
 /// What is still to be paid for use already made.
@@ -95,33 +114,26 @@ pub struct Debt {
 #[must_use = "the session is counted for as long as this lives"]
 pub struct Permit<C: Clock> {
     gate: Arc<Gate<C>>,
-    peer: PeerId,
-    protocol: Option<Box<str>>,
+    tiers: Arc<Tiers<C>>,
+    counted: (PeerId, Name),
+}
+
+fn wait<C: Clock>(clock: &C, refused: &governor::NotUntil<C::Instant>) -> RetryAfter {
+    // A timer that is a moment early would only have to ask again.
+    RetryAfter(refused.wait_time_from(clock.now()).max(Duration::from_millis(1)))
 }
 
 impl<C: Clock + Clone> Gate<C> {
     /// For quotas that are [valid](Quotas::validate).
     #[must_use]
     pub fn new(quotas: &Quotas, clock: C) -> Self {
-        let mut limits = BTreeMap::new();
-        for tier in Tier::ALL {
-            for protocol in quotas.named() {
-                limits.insert((tier, Some(protocol.into())), Limits::new(*quotas.of(tier, protocol), &clock));
-            }
-            limits.insert((tier, None), Limits::new(quotas.tier(tier).others, &clock));
-        }
-        Self { clock, limits, open: Mutex::default() }
-    }
-
-    /// The name by which a protocol is counted.
-    fn counted(&self, protocol: &str) -> Option<Box<str>> {
-        let name = Some(protocol.into());
-        if self.limits.contains_key(&(Tier::Low, name.clone())) { name } else { None }
-    }
-
-    fn wait(&self, refused: &governor::NotUntil<C::Instant>) -> RetryAfter {
-        // A timer that is a moment early would only have to ask again.
-        RetryAfter(refused.wait_time_from(self.clock.now()).max(Duration::from_millis(1)))
+        let tiers = |quota: &dyn Fn(Tier) -> Quota| {
+            let limits = |tier| Limits::new(quota(tier), &clock);
+            Arc::new(Tiers { low: limits(Tier::Low), normal: limits(Tier::Normal), high: limits(Tier::High) })
+        };
+        let named = quotas.named().map(|name| (name.into(), tiers(&|tier| *quotas.of(tier, name)))).collect();
+        let others = tiers(&|tier| quotas.tier(tier).others);
+        Self { clock, named, others, open: Mutex::default() }
     }
 
     /// Takes up a session that a peer in this tier opens.
@@ -129,44 +141,39 @@ impl<C: Clock + Clone> Gate<C> {
     /// # Errors
     /// It has as many as it may have, or opens them too fast.
     pub fn open(self: &Arc<Self>, peer: PeerId, tier: Tier, protocol: &str) -> Result<Permit<C>, RetryAfter> {
-        let protocol = self.counted(protocol);
-        let key = (tier, protocol);
-        // Each tier has limits for every name that is counted by.
-        let Some(limits) = self.limits.get(&key) else { return Err(RetryAfter(LONGEST_WAIT)) };
-        let protocol = key.1;
+        let named = self.named.get_key_value(protocol);
+        let counted = (peer, named.map(|(name, _)| name.clone()));
+        let tiers = named.map_or(&self.others, |(_, tiers)| tiers).clone();
+        let limits = tiers.of(tier);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let have = open.entry((peer, protocol.clone())).or_default();
-        let refused = if *have >= limits.quota.sessions {
-            Some(RetryAfter(UNTIL_A_SESSION_ENDS))
-        } else {
-            limits.sessions.check_key(&peer).err().map(|refused| self.wait(&refused))
-        };
-        if refused.is_none() {
-            *have += 1;
-        } else if *have == 0 {
-            open.remove(&(peer, protocol.clone()));
+        let have = open.get(&counted).copied().unwrap_or(0);
+        if have >= limits.quota.sessions {
+            return Err(RetryAfter(UNTIL_A_SESSION_ENDS));
         }
+        limits.sessions.check_key(&peer).map_err(|refused| wait(&self.clock, &refused))?;
+        open.insert(counted.clone(), have + 1);
         drop(open);
-        match refused {
-            Some(refused) => Err(refused),
-            None => Ok(Permit { gate: self.clone(), peer, protocol }),
-        }
+        Ok(Permit { gate: self.clone(), tiers, counted })
     }
 
     /// Forgets peers that have done nothing for a while. To be called every second or so.
     pub fn tidy(&self) {
-        for limits in self.limits.values() {
-            for limiter in [&limits.frames, &limits.units, &limits.sessions] {
-                limiter.retain_recent();
-                limiter.shrink_to_fit();
-            }
+        for limiter in self.limiters() {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
         }
     }
 
-    /// Peers and protocols that something is counted of.
+    /// How many buckets there are.
     #[must_use]
-    pub fn counted_peers(&self) -> usize {
-        self.limits.values().map(|limits| limits.frames.len().max(limits.units.len()).max(limits.sessions.len())).sum()
+    pub fn buckets(&self) -> usize {
+        self.limiters().map(Limiter::len).sum()
+    }
+
+    fn limiters(&self) -> impl Iterator<Item = &Limiter<C>> {
+        let all = self.named.values().chain([&self.others]);
+        all.flat_map(|tiers| [&tiers.low, &tiers.normal, &tiers.high])
+            .flat_map(|limits| [&limits.frames, &limits.units, &limits.sessions])
     }
 }
 
@@ -177,8 +184,7 @@ impl<C: Clock + Clone> Permit<C> {
     /// # Errors
     /// If something is left.
     pub fn pay(&self, tier: Tier, debt: &mut Debt) -> Result<(), RetryAfter> {
-        let key = (tier, self.protocol.clone());
-        let Some(limits) = self.gate.limits.get(&key) else { return Err(RetryAfter(LONGEST_WAIT)) };
+        let limits = self.tiers.of(tier);
         self.pay_at(&limits.frames, limits.quota.frames_per_s, &mut debt.frames)?;
         let mut units = u32::try_from(debt.bytes / BYTES_A_UNIT).unwrap_or(u32::MAX);
         let owed = units;
@@ -191,9 +197,9 @@ impl<C: Clock + Clone> Permit<C> {
     /// Pays in pieces as large as a bucket.
     fn pay_at(&self, limiter: &Limiter<C>, bucket: u32, owed: &mut u32) -> Result<(), RetryAfter> {
         while let Some(piece) = NonZeroU32::new((*owed).min(bucket)) {
-            match limiter.check_key_n(&self.peer, piece) {
+            match limiter.check_key_n(&self.counted.0, piece) {
                 Ok(Ok(())) => *owed -= piece.get(),
-                Ok(Err(refused)) => return Err(RetryAfter(self.gate.wait(&refused).0.min(LONGEST_WAIT))),
+                Ok(Err(refused)) => return Err(RetryAfter(wait(&self.gate.clock, &refused).0.min(LONGEST_WAIT))),
                 // A piece is never larger than a bucket.
                 Err(_) => return Err(RetryAfter(LONGEST_WAIT)),
             }
@@ -205,11 +211,10 @@ impl<C: Clock + Clone> Permit<C> {
 impl<C: Clock> Drop for Permit<C> {
     fn drop(&mut self) {
         let mut open = self.gate.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (self.peer, self.protocol.take());
-        if let Some(count) = open.get_mut(&key) {
+        if let Some(count) = open.get_mut(&self.counted) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                open.remove(&key);
+                open.remove(&self.counted);
             }
         }
     }
@@ -312,9 +317,9 @@ mod tests {
             let permit = gate.open(PeerId([n; 32]), Tier::Low, "trace").unwrap();
             permit.pay(Tier::Low, &mut frames(10)).unwrap();
         }
-        assert_eq!(gate.counted_peers(), 100);
+        assert_eq!(gate.buckets(), 200);
         clock.advance(Duration::from_secs(3));
         gate.tidy();
-        assert_eq!(gate.counted_peers(), 0);
+        assert_eq!(gate.buckets(), 0);
     }
 }

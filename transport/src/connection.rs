@@ -4,7 +4,7 @@ use crate::{
     Protocol,
     channel::{Broken, Channel, DONE},
     session::{
-        Incoming, Session,
+        Incoming, Session, WireCode,
         error::{Lost, LostCause, SessionError},
         initiate,
     },
@@ -77,6 +77,12 @@ impl Connection {
     /// Closes the connection in good order. Sessions under way are lost: close those first.
     pub fn close(&self) {
         self.inner.close(DONE, b"");
+    }
+
+    /// Closes the connection because this peer is not admitted, and says when it is worth to come again.
+    pub fn turn_away(&self, wait: Duration) {
+        let code = quinn::VarInt::from_u64(WireCode::retry_after(wait).number());
+        self.inner.close(code.unwrap_or(DONE), b"");
     }
 
     /// Waits until the connection is gone, and says why.

@@ -51,6 +51,16 @@ async fn both_sides_know_who_the_other_is() {
 }
 
 #[tokio::test]
+async fn a_peer_that_is_turned_away_learns_when_to_come_again() {
+    let (a, b) = (endpoint(1), endpoint(2));
+    let (dialled, accepted) = connected(&a, &b).await;
+    accepted.turn_away(std::time::Duration::from_secs(60));
+    assert_eq!(dialled.closed().await, LostCause::Reset(WireCode::RetryAfter { ms: 60_000 }));
+    let lost = dialled.open::<Bulk>().await.map(drop).unwrap_err();
+    assert_eq!(lost.retry_after(), Some(std::time::Duration::from_secs(60)));
+}
+
+#[tokio::test]
 async fn a_peer_other_than_expected_is_refused() {
     let (a, b, c) = (endpoint(1), endpoint(2), endpoint(3));
     let (dialled, accepted) = tokio::join!(a.connect(b.address(), Some(c.identity().peer())), async {

@@ -33,6 +33,9 @@ impl From<quinn::ConnectionError> for Broken {
     fn from(error: quinn::ConnectionError) -> Self {
         match error {
             quinn::ConnectionError::ApplicationClosed(close) if close.error_code == DONE => Self::Closed,
+            quinn::ConnectionError::ApplicationClosed(close) => {
+                Self::Reset(WireCode::of(close.error_code.into_inner()))
+            }
             other => Self::Connection(other.to_string()),
         }
     }

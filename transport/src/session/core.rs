@@ -5,6 +5,7 @@
 //! wait for a thing until it is there, however often the wait is taken up.
 
 use super::error::{Local, Lost, LostCause, SessionError, Violation, ViolationKind};
+use super::meter::Metered;
 use crate::{
     channel::{Broken, Channel},
     graph::MessageInfo,
@@ -62,6 +63,8 @@ pub(crate) struct Core {
     waiting_since: Option<Instant>,
     received: u64,
     sent: u64,
+    /// What the peer's use is held to, if to anything.
+    pub(super) metered: Option<Metered>,
     /// The peer has ended its side.
     peer_ended: bool,
     /// This side has ended its.
@@ -83,6 +86,7 @@ impl Core {
             waiting_since: None,
             received: 0,
             sent: 0,
+            metered: None,
             peer_ended: false,
             ended: false,
             spoke_last: false,
@@ -180,6 +184,7 @@ impl Core {
     /// Waits until a whole frame for this message is buffered. Says how many bytes are its length and how many its body.
     pub(crate) async fn arrived(&mut self, message: MessageInfo) -> Result<(usize, usize), SessionError> {
         let at = At::Awaiting(message.name);
+        self.pay().await;
         loop {
             match varint::parse(self.input.iter()) {
                 varint::Parsed::Whole { value, len } => {
@@ -204,6 +209,9 @@ impl Core {
     /// Consumes the next frame.
     pub(crate) async fn frame(&mut self, message: MessageInfo) -> Result<Body, SessionError> {
         let (len, body) = self.arrived(message).await?;
+        if let Some(metered) = &mut self.metered {
+            metered.frame();
+        }
         self.input.skip(len);
         self.spoke_last = false;
         Ok(self.input.take(body))
@@ -219,6 +227,7 @@ impl Core {
 
     /// Waits until a branch tag is buffered.
     pub(crate) async fn tag_arrived(&mut self, at: At, deadline: Duration) -> Result<(), SessionError> {
+        self.pay().await;
         while self.input.is_empty() {
             self.wait(at, deadline).await?;
         }
@@ -234,6 +243,13 @@ impl Core {
             Some(crate::algebra::FIRST) => Ok(false),
             Some(crate::algebra::SECOND) => Ok(true),
             tag => Err(self.violation(at, ViolationKind::UnknownBranch { tag: tag.unwrap_or_default() })),
+        }
+    }
+
+    /// Waits until what the peer used is paid for.
+    async fn pay(&mut self) {
+        if let Some(metered) = &mut self.metered {
+            metered.pay(self.received.saturating_add(self.sent)).await;
         }
     }
 

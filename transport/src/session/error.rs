@@ -257,7 +257,7 @@ impl Coded for Lost {
             LostCause::Reset(WireCode::UnknownProtocol) => {
                 "Check which versions both sides run; the older one must upgrade."
             }
-            LostCause::Reset(WireCode::Busy) => "Try again later, or another peer.",
+            LostCause::Reset(WireCode::Busy | WireCode::RetryAfter { .. }) => "Try again later, or another peer.",
             LostCause::Reset(_) => "Look at the peer's log for the reason; the session can be opened again.",
             LostCause::Closed => "Connect again when the peer is back.",
             LostCause::Connection(_) => "Check that the peer runs and is reachable, then connect again.",
@@ -340,13 +340,25 @@ impl SessionError {
         if let Self::Violation(violation) = self { Some(violation) } else { None }
     }
 
+    /// How long the peer asks to wait before the session is opened again.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Lost(lost) => match lost.cause {
+                LostCause::Reset(code) => code.wait(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Whether opening the session again may succeed: the loss of a connection, not a breach and not a refusal.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Violation(violation) => violation.fault() == Fault::Unclear,
             Self::Lost(lost) => {
-                !matches!(lost.cause, LostCause::Reset(code) if !matches!(code, WireCode::Dropped | WireCode::Abandoned | WireCode::Failed | WireCode::Busy))
+                !matches!(lost.cause, LostCause::Reset(code) if !matches!(code, WireCode::Dropped | WireCode::Abandoned | WireCode::Failed | WireCode::Busy | WireCode::RetryAfter { .. }))
             }
             Self::Local(_) => false,
         }

@@ -2,9 +2,11 @@
 
 use super::core::{At, Core};
 use super::error::{SessionError, ViolationKind};
+use super::meter::{Meter, Metered};
 use super::{Session, WireCode};
 use crate::{Protocol, channel::Channel, graph::MessageInfo, message::Message, wire::header::Header};
 use shardwire_model::PeerId;
+use std::{sync::Arc, time::Duration};
 
 /// Begins a session on a fresh channel. Nothing is sent before the first message.
 ///
@@ -93,8 +95,19 @@ impl Incoming {
         self.core.violation(At::Awaiting(Header::NAME), ViolationKind::UnknownProtocol { name, version })
     }
 
+    /// Holds the session to a rate: what the peer uses from here on is told to the meter.
+    pub fn metered(mut self, meter: Arc<dyn Meter>) -> Self {
+        self.core.metered = Some(Metered::new(meter));
+        self
+    }
+
     /// Refuses for want of capacity.
     pub fn refuse(mut self) {
         self.core.give_up(WireCode::Busy);
+    }
+
+    /// Refuses for now, and says when it is worth to try again.
+    pub fn refuse_for(mut self, wait: Duration) {
+        self.core.give_up(WireCode::retry_after(wait));
     }
 }

@@ -14,11 +14,13 @@
 pub(crate) mod core;
 pub mod error;
 mod incoming;
+mod meter;
 mod offer;
 
 pub use self::core::CLOSE_DEADLINE;
 pub use crate::wire::{code::WireCode, header::Header};
 pub use incoming::{Incoming, initiate, pair, pair_over};
+pub use meter::Meter;
 
 use self::core::{At, Core};
 use self::error::{SessionError, ViolationKind};

@@ -1,6 +1,10 @@
-//! Why a stream was reset, as a number on the wire.
+//! Why a stream was reset, as a number on the wire. A connection that is closed otherwise than in good order (0) is closed with one
+//! of these, too.
 
-use std::fmt;
+use std::{fmt, time::Duration};
+
+/// From this number on a code says how long to wait: the number less this, in milliseconds.
+const RETRY_AFTER: u64 = 1 << 32;
 
 /// The code with which a session's stream is reset and stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +17,11 @@ pub enum WireCode {
     Failed,
     /// No capacity for this session now.
     Busy,
+    /// More than the peer may use now: worth to be tried again after so long. `0x1_0000_0000` and the milliseconds.
+    RetryAfter {
+        /// How long, in milliseconds.
+        ms: u32,
+    },
     /// A frame that is not the message due.
     Malformed,
     /// A frame longer than its message may be.
@@ -59,8 +68,10 @@ impl WireCode {
     /// Its number on the wire.
     #[must_use]
     pub fn number(self) -> u64 {
-        if let Self::Unknown(number) = self {
-            return number;
+        match self {
+            Self::Unknown(number) => return number,
+            Self::RetryAfter { ms } => return RETRY_AFTER + u64::from(ms),
+            _ => {}
         }
         CODES.iter().find(|(code, _)| *code == self).map_or(0, |(_, number)| *number)
     }
@@ -68,7 +79,22 @@ impl WireCode {
     /// The code of a number.
     #[must_use]
     pub fn of(number: u64) -> Self {
+        if let Some(ms) = number.checked_sub(RETRY_AFTER).and_then(|ms| u32::try_from(ms).ok()) {
+            return Self::RetryAfter { ms };
+        }
         CODES.iter().find(|(_, n)| *n == number).map_or(Self::Unknown(number), |(code, _)| *code)
+    }
+
+    /// The code that asks for this wait, rounded up.
+    #[must_use]
+    pub fn retry_after(wait: Duration) -> Self {
+        Self::RetryAfter { ms: u32::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX) }
+    }
+
+    /// How long it asks to wait, if it does.
+    #[must_use]
+    pub fn wait(self) -> Option<Duration> {
+        if let Self::RetryAfter { ms } = self { Some(Duration::from_millis(ms.into())) } else { None }
     }
 }
 
@@ -79,6 +105,10 @@ impl fmt::Display for WireCode {
             Self::Abandoned => "the peer gave the session up",
             Self::Failed => "the peer failed for a reason of its own",
             Self::Busy => "the peer has no capacity for it now",
+            Self::RetryAfter { ms } => {
+                let wait = Duration::from_millis((*ms).into());
+                return write!(f, "the peer allows us no more now, but again after {wait:?}");
+            }
             Self::Malformed => "the peer could not read our message",
             Self::TooLong => "the peer found our message too long",
             Self::Late => "the peer found us too late",
@@ -104,6 +134,18 @@ mod tests {
             assert_eq!(code.number(), number);
             assert_eq!(WireCode::of(number), code);
         }
-        assert_eq!(WireCode::of(77).number(), 77);
+        for number in [77, RETRY_AFTER - 1, RETRY_AFTER, RETRY_AFTER + 1500, RETRY_AFTER << 1, u64::MAX] {
+            assert_eq!(WireCode::of(number).number(), number);
+        }
+    }
+
+    #[test]
+    fn a_wait_travels_in_the_code() {
+        let code = WireCode::retry_after(Duration::from_micros(1_499_001));
+        assert_eq!((code, code.number()), (WireCode::RetryAfter { ms: 1500 }, 0x1_0000_05dc));
+        assert_eq!(code.wait(), Some(Duration::from_millis(1500)));
+        assert_eq!(code.to_string(), "the peer allows us no more now, but again after 1.5s");
+        assert_eq!(WireCode::retry_after(Duration::MAX), WireCode::RetryAfter { ms: u32::MAX });
+        assert_eq!(WireCode::Busy.wait(), None);
     }
 }

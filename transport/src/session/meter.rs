@@ -1,0 +1,47 @@
+//! Paying for use: a session that the peer opened can be held to a rate.
+//!
+//! A [`Meter`] is told what the peer used, and says how long to wait before more is read of it. While the session waits the stream's flow
+//! control holds the peer back: nothing is dropped, and no deadline of the peer's runs. Nothing is metered on sessions that this side
+//! opened, and nothing unless [`Incoming::metered`](super::Incoming::metered) asks for it.
+
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::time::sleep;
+
+/// What holds a session to a rate.
+pub trait Meter: Send + Sync + fmt::Debug {
+    /// Notes what was used since the last call: frames received, bytes received and sent. Zero means to go on; else it is asked again, with
+    /// nothing more used, after that time.
+    fn used(&self, frames: u32, bytes: u64) -> Duration;
+}
+
+/// A meter, and what it has been told.
+#[derive(Debug)]
+pub(super) struct Metered {
+    meter: Arc<dyn Meter>,
+    frames: u32,
+    told: u64,
+    owing: bool,
+}
+
+impl Metered {
+    pub(super) fn new(meter: Arc<dyn Meter>) -> Self {
+        Self { meter, frames: 0, told: 0, owing: false }
+    }
+
+    pub(super) fn frame(&mut self) {
+        self.frames = self.frames.saturating_add(1);
+    }
+
+    /// Waits until what was used is paid for. Cancel safe: the meter remembers.
+    pub(super) async fn pay(&mut self, traffic: u64) {
+        while self.owing || self.frames > 0 || traffic > self.told {
+            let (frames, bytes) = (std::mem::take(&mut self.frames), traffic.saturating_sub(self.told));
+            self.told = traffic;
+            let wait = self.meter.used(frames, bytes);
+            self.owing = !wait.is_zero();
+            if self.owing {
+                sleep(wait).await;
+            }
+        }
+    }
+}
