@@ -20,7 +20,8 @@
 //! | keepalive | both | [`keepalive`] |
 //! | control | command line → node | [`control`] |
 //!
-//! [`catalogue`] lists them for tools. Limits are computed from the bounds of the model, deadlines are named in [`pace`].
+//! [`catalogue`] lists them for tools; [`evidence`] is what signed statements show against their signer. Limits are computed from
+//! the bounds of the model, deadlines are named in [`pace`].
 #![forbid(unsafe_code)]
 
 mod ahead;
@@ -28,6 +29,7 @@ mod bounded;
 pub mod catalogue;
 mod cause;
 pub mod control;
+pub mod evidence;
 pub mod handoff;
 pub mod handshake;
 pub mod ingress;
