@@ -3,8 +3,9 @@
 use super::ClientError;
 use shardwire_model::{Clock, PeerId};
 use shardwire_protocols::{
+    catalogue::Entry,
     control::Control,
-    handshake::{Agreed, Handshake, Hello, entry, greet},
+    handshake::{Agreed, Handshake, Hello, announce, greet},
     ingress::Ingress,
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Protocol, Session, Settings};
@@ -89,7 +90,7 @@ impl Dialler {
             network: self.network.clone(),
             agent: AGENT.to_owned(),
             roles: Vec::new(),
-            protocols: vec![entry::<Control>(), entry::<Ingress>()],
+            protocols: announce(&[Entry::of::<Control>(), Entry::of::<Ingress>()]),
             capabilities: Vec::new(),
             time: self.clock.now(),
         };

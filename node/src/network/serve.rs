@@ -81,6 +81,7 @@ pub(super) async fn connection(node: Arc<Node>, connection: Connection, agreed: 
         let roles: Vec<&str> = agreed.roles.iter().map(String::as_str).collect();
         tracing::info!(peer = %peer.short(), address = %connection.address(), roles = roles.join("+"), "connected");
     }
+    let agreed = Arc::new(agreed);
     let mut sessions = JoinSet::new();
     if number.is_some() {
         consume(&node, &connection, &agreed, &mut sessions);
@@ -89,7 +90,7 @@ pub(super) async fn connection(node: Arc<Node>, connection: Connection, agreed: 
         match connection.accept().await {
             Ok(incoming) => {
                 while sessions.try_join_next().is_some() {}
-                sessions.spawn(serve(node.clone(), incoming));
+                sessions.spawn(serve(node.clone(), agreed.clone(), incoming));
             }
             Err(error) => {
                 if let Some(number) = number {
@@ -173,14 +174,15 @@ fn report(protocol: &str, peer: PeerId, error: &ServeError) {
     }
 }
 
-/// Serves one session that the peer opened.
-async fn serve(node: Arc<Node>, mut incoming: Incoming) {
+/// Serves one session that the peer opened, if it is one that was agreed on.
+async fn serve(node: Arc<Node>, agreed: Arc<Agreed>, mut incoming: Incoming) {
     let peer = incoming.peer();
-    let protocol = match incoming.header().await {
-        Ok(header) => header.protocol.clone(),
+    let (protocol, allowed) = match incoming.header().await {
+        Ok(header) => (header.protocol.clone(), agreed.allows(header)),
         Err(error) => return report("?", peer, &error.into()),
     };
-    if let Err(error) = dispatch(&node, incoming).await {
+    let served = if allowed { dispatch(&node, incoming).await } else { Err(incoming.unserved().into()) };
+    if let Err(error) = served {
         report(&protocol, peer, &error);
     }
 }

@@ -4,9 +4,9 @@ use super::{
     Handshake,
     messages::{Hello, Spoken},
 };
-use crate::catalogue;
+use crate::catalogue::{self, Entry};
 use shardwire_model::{Coded, PeerId};
-use shardwire_transport::Protocol;
+use shardwire_transport::{Protocol, session::Header};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -16,21 +16,27 @@ use std::{
 /// From this difference of the wall clocks on, a node should warn: leases are compared by date.
 pub const SKEW_NOTICED: Duration = Duration::from_secs(5);
 
-/// The entry of a protocol in a [`Hello`].
+/// What is announced of these protocols in a [`Hello`]: of each the newest version, and those before it without a gap.
 #[must_use]
-pub fn entry<P: Protocol>() -> Spoken {
-    Spoken { name: P::NAME.to_owned(), min: P::VERSION, max: P::VERSION }
+pub fn announce(entries: &[Entry]) -> Vec<Spoken> {
+    let mut versions = BTreeMap::<&str, BTreeSet<u16>>::new();
+    for entry in entries {
+        versions.entry(entry.name).or_default().insert(entry.version);
+    }
+    let range = |(name, versions): (&str, BTreeSet<u16>)| {
+        let max = versions.last().copied()?;
+        let min = versions.iter().rev().zip(0..).take_while(|(version, below)| max - **version == *below).last()?;
+        Some(Spoken { name: name.to_owned(), min: *min.0, max })
+    };
+    versions.into_iter().filter_map(range).collect()
 }
 
 /// What this build speaks, from the protocols' types. The handshake itself isn't among them: it comes before.
 #[must_use]
 pub fn spoken() -> Vec<Spoken> {
-    let mut spoken = BTreeMap::<&str, (u16, u16)>::new();
-    for entry in catalogue::all().iter().filter(|entry| entry.name != Handshake::NAME) {
-        let (min, max) = spoken.entry(entry.name).or_insert((entry.version, entry.version));
-        (*min, *max) = ((*min).min(entry.version), (*max).max(entry.version));
-    }
-    spoken.into_iter().map(|(name, (min, max))| Spoken { name: name.to_owned(), min, max }).collect()
+    let mut all = catalogue::all();
+    all.retain(|entry| entry.name != Handshake::NAME);
+    announce(&all)
 }
 
 /// What a handshake comes to.
@@ -51,10 +57,17 @@ pub struct Agreed {
 }
 
 impl Agreed {
-    /// Whether both speak this protocol in the version of this build.
+    /// Whether this protocol type is the one to open: both speak its protocol, and its version is the highest common one. A
+    /// build that speaks several versions has a type for each, of which this is true for one.
     #[must_use]
     pub fn speaks<P: Protocol>(&self) -> bool {
         self.versions.get(P::NAME) == Some(&P::VERSION)
+    }
+
+    /// Whether the peer may open a session with this header: a protocol that both speak, in the version agreed on.
+    #[must_use]
+    pub fn allows(&self, header: &Header) -> bool {
+        self.versions.get(&header.protocol) == Some(&header.version)
     }
 }
 

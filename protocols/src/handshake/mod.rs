@@ -8,7 +8,8 @@
 //! What it refuses: see [`Mismatch`]. Bounds: a Hello has at most [`MAX_ROLES`] roles, [`MAX_PROTOCOLS`] protocols and
 //! [`MAX_CAPABILITIES`] capabilities of [`MAX_NAME`] bytes; each side waits [`GREETING`](crate::pace::GREETING).
 //!
-//! [`spoken`] derives what this build speaks from the protocols' types.
+//! [`spoken`] derives what this build speaks from the protocols' types, of which there is one for each version of a protocol. The
+//! highest common version runs: [`Agreed::speaks`] says which type to open, [`Agreed::allows`] what the peer may open.
 
 mod agree;
 mod client;
@@ -18,7 +19,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub use agree::{Agreed, Mismatch, SKEW_NOTICED, Side, agree, entry, spoken};
+pub use agree::{Agreed, Mismatch, SKEW_NOTICED, Side, agree, announce, spoken};
 pub use client::greet;
 pub use error::HandshakeError;
 pub use messages::{Hello, MAX_CAPABILITIES, MAX_NAME, MAX_PROTOCOLS, MAX_ROLES, Refused, Spoken};
