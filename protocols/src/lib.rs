@@ -23,6 +23,7 @@
 //! [`catalogue`] lists them for tools; [`evidence`] is what signed statements show against their signer. Limits are computed from
 //! the bounds of the model, deadlines are named in [`pace`].
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod ahead;
 mod bounded;

@@ -52,6 +52,7 @@
 //! - [`admission`]: who may connect, decided before the handshake by address and load, after it by standing.
 //! - [`shed`]: what is refused when the node is overloaded, from the lowest tier up.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod address;
 pub mod admission;

@@ -7,6 +7,7 @@
 //!
 //! The file holds one line, `shardwire-identity-1 ` and 64 hexadecimal digits. It is created whole or not at all, with
 //! mode 0600, and never overwritten. It is refused if others may read or write it, or if it is anything else.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the identity is a file")]
 
 use ed25519_dalek::{Signature as DalekSignature, Signer, SigningKey, VerifyingKey};
 use rand::CryptoRng;

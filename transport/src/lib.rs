@@ -25,6 +25,7 @@
 #![doc = include_str!("../examples/ping.rs")]
 //! ```
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod algebra;
 pub mod channel;

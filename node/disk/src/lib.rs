@@ -13,6 +13,7 @@
 //!
 //! It refuses reads beyond a file's end, and files above [`MAX_FILE_BYTES`].
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod change;
 mod medium;

@@ -23,6 +23,7 @@
 //! Bounds: a page of storage has at most [`MAX_STORAGE_PAGE`] entries, one of shards at most [`MAX_SHARD_PAGE`]; a genesis at most
 //! [`MAX_GENESIS`] storage addresses; what a shard may list is bounded by the model. The number of shards is bounded by the disk.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod embedded;
 mod error;

@@ -12,6 +12,7 @@
 //!
 //! Bounds are the `MAX_…` constants; [`ShardStart::validate`] refuses what exceeds them.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod account;
 mod chain;

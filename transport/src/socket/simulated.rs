@@ -1,4 +1,5 @@
 //! A simulated host's sockets, timers and tasks, as quinn asks for them.
+#![allow(clippy::disallowed_types, reason = "quinn's trait names the type; it is refused")]
 
 use crate::sim::Machine;
 use quinn::{

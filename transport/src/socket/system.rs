@@ -1,4 +1,5 @@
 //! The system's UDP sockets, and tokio's timers and tasks.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the system's network")]
 
 use super::Network;
 use crate::settings::Settings;
