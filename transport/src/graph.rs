@@ -9,6 +9,11 @@ use crate::shape::Shape;
 use bytes::Bytes;
 use std::{fmt, time::Duration};
 
+mod frames;
+mod unread;
+pub use frames::Split;
+pub use unread::Unread;
+
 /// How long a side waits for a branch tag that comes without a message: nothing in the type says it. As long as a
 /// control message usually has.
 pub const BARE_TAG_DEADLINE: Duration = Duration::from_secs(60);
@@ -154,6 +159,8 @@ pub struct MessageInfo {
     pub max_bytes: u32,
     /// [`Message::DEADLINE`].
     pub deadline: Duration,
+    /// [`Message::AHEAD`].
+    pub ahead: usize,
     shape: fn() -> Shape,
     read: fn(Bytes) -> Result<Box<dyn fmt::Debug>, DecodeError>,
     reread: fn(Bytes) -> Result<Bytes, DecodeError>,
@@ -161,7 +168,8 @@ pub struct MessageInfo {
 
 impl PartialEq for MessageInfo {
     fn eq(&self, other: &Self) -> bool {
-        (self.name, self.max_bytes, self.deadline) == (other.name, other.max_bytes, other.deadline)
+        let limits = |it: &Self| (it.name, it.max_bytes, it.deadline, it.ahead);
+        limits(self) == limits(other)
     }
 }
 
@@ -175,6 +183,7 @@ impl MessageInfo {
             name: M::NAME,
             max_bytes: M::MAX_BYTES,
             deadline: M::DEADLINE,
+            ahead: M::AHEAD,
             shape: M::shape,
             read: read::<M>,
             reread: reread::<M>,

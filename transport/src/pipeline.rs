@@ -19,6 +19,7 @@
 //!
 //! **Bounds.** At most `DEPTH` requests are under way, so the peer may send `DEPTH` responses that nobody consumes yet:
 //! at most `DEPTH` × (`Resp::MAX_BYTES` + 5) bytes, plus one read, are buffered here; the rest waits in QUIC's window.
+//! The protocol says how deep a pipeline may be ([`Message::AHEAD`] of the request), a half may be content with less.
 //!
 //! **No deadlock.** The responder doesn't read a request before its previous response is written. If both directions
 //! are full, somebody must read: sending a request here goes on reading responses, up to that bound, while it waits.
@@ -57,10 +58,11 @@ pub struct Pipeline<Req, Resp, Q, E, const DEPTH: usize> {
 }
 
 impl<Req: Message, Resp: Message, Q, E> Looping<Req, Resp, Q, E> {
-    /// Sends requests ahead of their responses, `DEPTH` at most.
+    /// Sends requests ahead of their responses, `DEPTH` at most, which is at most the request's [`Message::AHEAD`].
     pub fn pipeline<const DEPTH: usize>(self) -> Pipeline<Req, Resp, Q, E, DEPTH> {
         const {
             assert!(DEPTH > 0, "a pipeline has a depth of at least 1");
+            assert!(DEPTH <= Req::AHEAD, "a pipeline is deeper than its request's AHEAD");
             assert!(Req::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES");
             assert!(Resp::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES");
             assert!(

@@ -4,13 +4,19 @@
 //! carry larger ones. Some combinations that look harmless make QUIC crawl or hang without an error anywhere;
 //! [`Settings::validate`] refuses those.
 
+use crate::{
+    graph::{Graph, Side, Unread},
+    message::Message,
+    session::Header,
+};
 use shardwire_model::Coded;
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 /// Sessions that a peer may have open on one connection. QUIC reserves memory for each possible stream: about 100 KiB
 /// a connection at 256, against 1.4 MB at 10,000. More requests in flight than this queue up behind one another.
 pub const MAX_SESSIONS: u32 = 256;
-/// Unread bytes that one session may have under way to us: eight chunks of 256 KiB ahead of their reader.
+/// The most unread bytes that one session may have under way to us, whatever its protocol could have: 168 Mbit/s over a round
+/// trip of 100 ms, and what eight busy sessions may each have of a connection's. See [`Settings::for_protocols`].
 pub const SESSION_WINDOW_BYTES: u32 = 2 << 20;
 /// Unread bytes that all sessions of a connection may have under way to us: eight busy ones. Bounds what a peer can
 /// make a node hold, however many sessions it opens.
@@ -209,6 +215,23 @@ fn needed_window(mtu: u16) -> u64 {
 }
 
 impl Settings {
+    /// With windows for these protocols: a session's is as large as the most bytes that one of them may leave
+    /// [unread](Graph::unread) in either direction, so that none waits for a window that its type doesn't make it wait for. It is
+    /// never larger than it was (2 MiB by default): a deep pipeline of bulk, and a side that may speak on and on, wait for the
+    /// window then.
+    #[must_use]
+    pub fn for_protocols<'a>(self, graphs: impl IntoIterator<Item = &'a Graph>) -> Self {
+        let unread =
+            graphs.into_iter().flat_map(|graph| [Side::Here, Side::There].map(|side| graph.unread(side))).max();
+        // The side that opens a stream says a header first: its length and its body.
+        let header = u64::from(Header::MAX_BYTES) + 1;
+        let largest = match unread {
+            Some(Unread::Bytes(bytes)) => u32::try_from(bytes.saturating_add(header)).unwrap_or(u32::MAX),
+            Some(Unread::Endless) | None => u32::MAX,
+        };
+        Self { session_window: self.session_window.min(largest), ..self }
+    }
+
     /// Refuses settings with which connections would crawl, hang or be lost.
     ///
     /// # Errors
@@ -307,6 +330,25 @@ mod tests {
         let mut fine = Settings::default();
         large(Some(120_000))(&mut fine);
         assert_eq!(fine.validate(), Ok(()));
+    }
+
+    #[test]
+    fn a_sessions_window_is_what_its_protocols_can_leave_unread() {
+        use crate::algebra::{Eps, Rec, Recv, Send, Var, Z};
+        #[derive(Debug, serde::Serialize, serde::Deserialize)]
+        struct Small(u8);
+        crate::message!(Small, max_bytes = 100, deadline = KEEP_ALIVE);
+        #[derive(Debug, serde::Serialize, serde::Deserialize)]
+        struct Large(u8);
+        crate::message!(Large, max_bytes = 3 << 20, deadline = KEEP_ALIVE);
+        let window = |graphs: &[Graph]| Settings::default().for_protocols(graphs).session_window;
+        let small = Graph::of::<Send<Small, Recv<Small, Eps>>>();
+        let twice = Graph::of::<Recv<Small, Recv<Small, Eps>>>();
+        assert_eq!(window(std::slice::from_ref(&small)), 101 + 37);
+        assert_eq!(window(&[small.clone(), twice]), 2 * 101 + 37);
+        assert_eq!(window(&[small.clone(), Graph::of::<Send<Large, Eps>>()]), SESSION_WINDOW_BYTES);
+        assert_eq!(window(&[small, Graph::of::<Rec<Recv<Small, Var<Z>>>>()]), SESSION_WINDOW_BYTES);
+        assert_eq!(window(&[]), SESSION_WINDOW_BYTES);
     }
 
     #[test]

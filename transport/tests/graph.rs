@@ -3,7 +3,11 @@
 mod bulk;
 
 use bulk::*;
-use shardwire_transport::{Protocol, algebra::*, graph::Graph};
+use shardwire_transport::{
+    Protocol,
+    algebra::*,
+    graph::{Graph, Side, Unread},
+};
 
 #[test]
 fn both_sides_see_the_same_protocol() {
@@ -48,4 +52,56 @@ s3: sending Done | a tag
 s4: the end
 "
     );
+}
+
+const PULL: u64 = 1 + 1 + 8;
+const CHUNK: u64 = 3 + 65_600;
+
+#[test]
+fn unread_bytes_follow_from_the_type() {
+    let graph = Graph::of::<<Bulk as Protocol>::Initiator>();
+    let may_send = |side| (0..6).map(|state| graph.may_send(state, side).bytes().unwrap()).collect::<Vec<_>>();
+    // The request; in the loop sixteen pulls, or fifteen while the answer to another is awaited.
+    assert_eq!(may_send(Side::Here), [5, 0, 16 * PULL, 15 * PULL, 0, 0]);
+    // The manifest; sixteen chunks once sixteen pulls are under way, the answer to a renewal just once.
+    assert_eq!(may_send(Side::There), [0, 9, 0, 16 * CHUNK, 9, 0]);
+    assert_eq!(graph.unread(Side::Here), Unread::Bytes(16 * PULL));
+    assert_eq!(graph.unread(Side::There), Unread::Bytes(16 * CHUNK));
+}
+
+#[test]
+fn the_other_side_sees_the_same_unread_bytes() {
+    let graph = Graph::of::<<Bulk as Protocol>::Responder>();
+    assert_eq!(graph.unread(Side::There), Unread::Bytes(16 * PULL));
+    assert_eq!(graph.unread(Side::Here), Unread::Bytes(16 * CHUNK));
+}
+
+#[test]
+fn what_one_side_says_in_a_row_adds_up_also_across_loops() {
+    // Done twice in a row at most: once to leave the inner loop, once in the outer.
+    type Inner = Rec<Choose<Send<Pull, Recv<Renewed, Var<Z>>>, Send<Done, Var<S<Z>>>>>;
+    type Outer = Rec<Send<Request, Inner>>;
+    // Done, Request, then sixteen pulls.
+    assert_eq!(Graph::of::<Outer>().unread(Side::Here), Unread::Endless, "Done and Request may go on and on");
+    type Answered = Rec<Send<Request, Recv<Manifest, Inner>>>;
+    let graph = Graph::of::<Answered>();
+    assert_eq!(graph.unread(Side::Here), Unread::Bytes(16 * PULL), "longer than Done and Request in a row");
+    assert_eq!(graph.may_send(0, Side::Here), Unread::Bytes(5));
+    assert_eq!(graph.unread(Side::There), Unread::Bytes(16 * 9));
+}
+
+#[test]
+fn a_loop_in_which_one_side_alone_speaks_has_no_bound() {
+    type Flood = Rec<Offer<Recv<Request, Var<Z>>, Recv<Done, Eps>>>;
+    let graph = Graph::of::<Flood>();
+    assert_eq!(graph.unread(Side::There), Unread::Endless);
+    assert_eq!(graph.unread(Side::There).to_string(), "endless");
+    assert_eq!(graph.unread(Side::Here), Unread::Bytes(0));
+}
+
+#[test]
+fn a_request_ahead_of_its_kind_counts_once_where_it_cannot_be_pipelined() {
+    type Once = Send<Pull, Recv<Manifest, Eps>>;
+    let graph = Graph::of::<Once>();
+    assert_eq!((graph.unread(Side::Here), graph.unread(Side::There)), (Unread::Bytes(9), Unread::Bytes(9)));
 }

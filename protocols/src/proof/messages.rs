@@ -140,7 +140,7 @@ const READY: u32 = size::FELT + size::U32 + 2 * size::HASH + size::U32;
 message!(Ask, max_bytes = 0, deadline = pace::NEXT);
 message!(Nothing, max_bytes = 0, deadline = pace::ANSWER);
 message!(Ready, max_bytes = READY, deadline = pace::ANSWER);
-message!(Pull, max_bytes = size::U32, deadline = pace::NEXT);
+message!(Pull, max_bytes = size::U32, deadline = pace::NEXT, ahead = super::DEPTH);
 message!(Skip, max_bytes = size::FELT + size::CAUSE, deadline = pace::NEXT);
 message!(Receipt, max_bytes = size::FELT + size::U32 + size::HASH + size::U64 + size::SIGNATURE, deadline = pace::NEXT);
 message!(

@@ -138,7 +138,9 @@ impl ViolationKind {
         }
     }
 
-    fn code(&self) -> &'static str {
+    /// Its stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
         match self {
             Self::MalformedLength => "SW-SESSION-001",
             Self::Malformed { .. } => "SW-SESSION-002",

@@ -76,6 +76,11 @@ impl WireCode {
         CODES.iter().find(|(code, _)| *code == self).map_or(0, |(_, number)| *number)
     }
 
+    /// Every code that has a number of its own, in the order of the numbers.
+    pub fn all() -> impl Iterator<Item = Self> {
+        CODES.into_iter().map(|(code, _)| code)
+    }
+
     /// The code of a number.
     #[must_use]
     pub fn of(number: u64) -> Self {

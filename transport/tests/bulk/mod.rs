@@ -27,7 +27,7 @@ message!(Manifest, max_bytes = 8, deadline = CONTROL);
 pub struct Pull {
     pub index: u32,
 }
-message!(Pull, max_bytes = 8, deadline = IDLE);
+message!(Pull, max_bytes = 8, deadline = IDLE, ahead = 16);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Renew;
