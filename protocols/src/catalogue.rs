@@ -6,7 +6,7 @@ use crate::{
     trace::Trace,
 };
 use shardwire_transport::{
-    Protocol,
+    Profile, Protocol, Settings,
     graph::{Graph, MessageInfo},
 };
 use std::collections::BTreeMap;
@@ -66,6 +66,13 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<Keepalive>(),
         Entry::of::<Control>(),
     ]
+}
+
+/// A transport profile with the windows that these protocols need.
+#[must_use]
+pub fn settings(profile: Profile) -> Settings {
+    let graphs: Vec<Graph> = all().iter().map(Entry::initiator).collect();
+    Settings::from(profile).for_protocols(&graphs)
 }
 
 #[cfg(test)]

@@ -20,8 +20,9 @@
 //! | keepalive | both | [`keepalive`] |
 //! | control | command line → node | [`control`] |
 //!
-//! [`catalogue`] lists them for tools; [`evidence`] is what signed statements show against their signer. Limits are computed from
-//! the bounds of the model, deadlines are named in [`pace`].
+//! [`catalogue`] lists them for tools, [`describe`] shows what their types say, [`dissect`] reads recorded bytes;
+//! [`evidence`] is what signed statements show against their signer. Limits are computed from the bounds of the model,
+//! deadlines are named in [`pace`].
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
@@ -30,6 +31,8 @@ mod bounded;
 pub mod catalogue;
 mod cause;
 pub mod control;
+pub mod describe;
+pub mod dissect;
 pub mod evidence;
 pub mod handoff;
 pub mod handshake;

@@ -1,0 +1,143 @@
+//! `docs/wire.md` says what the types say: its generated parts are made again here and compared.
+//!
+//! `UPDATE_SNAPSHOTS=1 cargo test -p shardwire-protocols --test wire_page` writes them.
+
+use shardwire_protocols::{
+    Statement, catalogue,
+    describe::{Description, chapters, markdown},
+    handoff, ingress, proof, trace,
+};
+use shardwire_transport::{
+    Profile, WireCode,
+    settings::{CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT, KEEP_ALIVE, MAX_SESSIONS},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+const UPDATE: &str = "UPDATE_SNAPSHOTS";
+
+fn page() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/wire.md")
+}
+
+fn row<const N: usize>(cells: [&str; N]) -> [String; N] {
+    cells.map(str::to_owned)
+}
+
+fn mib(bytes: u32) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+fn windows() -> String {
+    let settings = catalogue::settings(Profile::Internet);
+    assert_eq!(settings.session_window % (1 << 20), 0, "say it in bytes");
+    assert_eq!(settings.connection_window, CONNECTION_WINDOW_BYTES);
+    let unread =
+        "the largest of the unread bytes of chapter 10, or what one of eight busy sessions may have, whichever is less";
+    let rows = [
+        row(["unread bytes of a stream", &mib(settings.session_window), unread]),
+        row([
+            "unread bytes of a connection",
+            &mib(CONNECTION_WINDOW_BYTES),
+            "eight busy sessions; whatever a peer opens, it can't make a node hold more",
+        ]),
+        row(["streams that a peer has open at a time", &MAX_SESSIONS.to_string(), "sessions"]),
+        row(["silence", &format!("{} s", IDLE_TIMEOUT.as_secs()), "then the connection is lost"]),
+        row([
+            "a PING at the latest every",
+            &format!("{} s", KEEP_ALIVE.as_secs()),
+            "home routers forget a flow after 30 s",
+        ]),
+    ];
+    markdown(["what", "how much", "why"], &rows)
+}
+
+fn context<T: Statement>(message: &str) -> [String; 3] {
+    let name = std::any::type_name::<T>().rsplit("::").next().unwrap();
+    [format!("`{message}`"), format!("`{name}`"), format!("`{}`", T::CONTEXT)]
+}
+
+fn contexts() -> String {
+    let rows = [
+        context::<handoff::Acceptance>("handoff Accept"),
+        context::<ingress::Verdict>("ingress Receipt"),
+        context::<trace::LeaseTerms>("trace Lease"),
+        context::<proof::Settlement>("proof Receipt"),
+        context::<proof::Objection>("proof Dispute"),
+    ];
+    markdown(["message", "statement", "context"], &rows)
+}
+
+fn codes() -> String {
+    let mut rows: Vec<[String; 2]> =
+        WireCode::all().map(|code| [format!("0x{:02x}", code.number()), code.to_string()]).collect();
+    let (first, last) = (WireCode::RetryAfter { ms: 0 }.number(), WireCode::RetryAfter { ms: u32::MAX }.number());
+    let wait = WireCode::RetryAfter { ms: 1500 };
+    let meaning = format!("try again after the number less {first:#x}, in milliseconds; {:#x}: {wait}", wait.number());
+    rows.push([format!("{first:#x} to {last:#x}"), meaning]);
+    format!(
+        "{}\nA code that isn't listed is one of a later version: the session is lost, nothing more is known.\n",
+        markdown(["code", "what it says to the other side"], &rows)
+    )
+}
+
+fn replaced(page: &str, name: &str, content: &str) -> String {
+    let (begin, end) = (format!("<!-- begin generated: {name} -->\n"), format!("<!-- end generated: {name} -->"));
+    let (before, rest) = page.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
+    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("no {end}"));
+    format!("{before}{begin}\n{content}\n{end}{after}")
+}
+
+#[test]
+fn the_page_says_what_the_types_say() {
+    let all: Vec<Description> =
+        catalogue::all().iter().map(|entry| Description::of(entry.name, entry.version, &entry.initiator())).collect();
+    let derived = chapters(&all);
+    let stored = fs::read_to_string(page()).unwrap();
+    let parts = [
+        ("windows", windows()),
+        ("contexts", contexts()),
+        ("types", derived.types),
+        ("codes", codes()),
+        ("protocols", derived.protocols),
+    ];
+    let fresh = parts.iter().fold(stored.clone(), |page, (name, content)| replaced(&page, name, content.trim_end()));
+    if std::env::var_os(UPDATE).is_some() {
+        fs::write(page(), fresh).unwrap();
+        return;
+    }
+    let line = fresh.lines().zip(stored.lines()).position(|(fresh, stored)| fresh != stored);
+    assert!(
+        fresh == stored,
+        "docs/wire.md is stale from line {}: run `{UPDATE}=1 cargo test -p shardwire-protocols --test wire_page`, read the \
+         difference, and if a byte or a limit of a published protocol changed, give the protocol a new version",
+        line.map_or(0, |line| line + 1)
+    );
+}
+
+/// Every kind of statement that can be signed is in the table of contexts.
+#[test]
+fn no_signed_statement_is_missing() {
+    fn count(folder: &Path) -> usize {
+        let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        paths
+            .map(|path| match path.file_name().and_then(|name| name.to_str()) {
+                Some("tests" | "tests.rs" | "testing.rs" | "signed.rs") => 0,
+                _ if path.is_dir() => count(&path),
+                _ => fs::read_to_string(&path).unwrap().matches("impl Statement for").count(),
+            })
+            .sum()
+    }
+    assert_eq!(contexts().lines().count() - 2, count(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")));
+}
+
+/// What the types alone can't promise: a protocol in which a side may speak on and on would be held back by the window alone.
+#[test]
+fn no_protocol_lets_a_side_speak_on_and_on() {
+    for entry in catalogue::all() {
+        let unread = Description::of(entry.name, entry.version, &entry.initiator()).unread_bytes;
+        assert!(unread.initiator.is_some() && unread.responder.is_some(), "{}: {unread:?}", entry.name);
+    }
+}
