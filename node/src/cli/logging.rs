@@ -4,9 +4,12 @@ use crate::config::{Log, LogFormat};
 use std::io::{self, IsTerminal as _};
 use tracing_subscriber::EnvFilter;
 
+/// What a level alone leaves out: the virtual machine tells of each run's inner steps. A filter can ask for it.
+const NOISE: &str = "cairo_vm=warn";
+
 /// Begins to log. The filter was checked with the configuration.
 pub(super) fn begin(log: &Log) {
-    let filter = EnvFilter::builder().parse_lossy(&log.filter);
+    let filter = EnvFilter::builder().parse_lossy(filter(&log.filter));
     // Whoever read standard error may have gone; complaining about it there would end the node.
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
@@ -15,4 +18,24 @@ pub(super) fn begin(log: &Log) {
         LogFormat::Text => subscriber.with_ansi(io::stderr().is_terminal()).try_init(),
         LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
     };
+}
+
+/// The directives of a configured filter.
+fn filter(configured: &str) -> String {
+    let above_noise = ["error", "off"].iter().any(|level| configured.eq_ignore_ascii_case(level));
+    if configured.contains(['=', ',']) || above_noise { configured.to_owned() } else { format!("{configured},{NOISE}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_leaves_the_virtual_machine_out_and_a_filter_says_it_all() {
+        assert_eq!(filter("info"), "info,cairo_vm=warn");
+        assert_eq!(filter("debug"), "debug,cairo_vm=warn");
+        assert_eq!(filter("error"), "error");
+        assert_eq!(filter("info,shardwire=debug"), "info,shardwire=debug");
+        assert_eq!(filter("cairo_vm=info"), "cairo_vm=info");
+    }
 }

@@ -4,6 +4,7 @@ use super::{RecordKey, Table};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt};
 use shardwire_shard::witness::Manifest;
+use std::collections::BTreeMap;
 
 /// Operator: the shards assigned to it.
 pub(crate) const ASSIGNMENTS: Table<ShardId, Assignment> = Table::new("operator.assignments");
@@ -105,6 +106,9 @@ pub(crate) enum JobStage {
     Failed,
 }
 
+/// Most disputes kept of one job. A settler that no longer fits is offered the proof again after a restart.
+pub(crate) const MAX_DISPUTES: usize = 16;
+
 /// A proving job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Job {
@@ -128,9 +132,11 @@ pub(crate) struct Job {
     pub(crate) proof: Option<Hash>,
     /// What it cost and measured.
     pub(crate) figures: Figures,
-    /// The settler's signed receipt or dispute, as it came.
-    pub(crate) verdict: Option<Vec<u8>>,
-    /// Why it failed: code and text.
+    /// A settler's signed receipt, as it came.
+    pub(crate) receipt: Option<Vec<u8>>,
+    /// Signed disputes, as they came: who disputes is not offered the proof again. At most [`MAX_DISPUTES`].
+    pub(crate) disputes: BTreeMap<PeerId, Vec<u8>>,
+    /// Why it failed, or what the last dispute says: code and text.
     pub(crate) fault: Option<(String, String)>,
 }
 

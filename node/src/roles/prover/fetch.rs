@@ -12,7 +12,7 @@ use shardwire_protocols::{
 };
 use shardwire_shard::witness::Manifest;
 use shardwire_transport::{Protocol, Session};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::time::Instant;
 
 fn failed(error: impl Into<ProverError>) -> ServeError {
@@ -99,7 +99,8 @@ impl Prover {
                 attempts: 0,
                 proof: None,
                 figures: Figures::default(),
-                verdict: None,
+                receipt: None,
+                disputes: BTreeMap::new(),
                 fault: None,
             },
         };

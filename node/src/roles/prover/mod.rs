@@ -52,7 +52,7 @@ pub(crate) struct Prover {
     jobs: Mutex<BTreeMap<Hash, Job>>,
     /// Jobs that a worker is at, or that wait for their turn.
     at_work: Mutex<BTreeSet<Hash>>,
-    /// Proofs that a settler said it doesn't want. Forgotten at a restart: then it is asked once more.
+    /// Proofs that a settler doesn't want, or disputes. Forgotten at a restart: then it is asked once more.
     skipped: Mutex<BTreeSet<(PeerId, Hash)>>,
     /// One proof at a time.
     turn: tokio::sync::Semaphore,

@@ -1,13 +1,19 @@
 //! The prover offers its proofs to settlers, and keeps their verdicts.
 
 use super::{Prover, ProverError};
-use crate::{artefacts, store::records::JobStage};
+use crate::{
+    artefacts,
+    store::records::{JobStage, MAX_DISPUTES},
+};
 use shardwire_model::{Hash, PeerId};
 use shardwire_protocols::{
     Failure,
     proof::{Handler, Held, MAX_PROOF_BYTES, Verdict},
 };
 use std::sync::PoisonError;
+
+/// Most refusals remembered, of all settlers together: 64 bytes each.
+const MAX_SKIPPED: usize = 4096;
 
 impl Prover {
     fn proof_for(&self, settler: PeerId) -> Result<Option<Held>, ProverError> {
@@ -16,7 +22,8 @@ impl Prover {
             let jobs = self.jobs();
             jobs.iter().find_map(|(id, job)| {
                 let proof = job.proof.filter(|_| job.stage == JobStage::Proven)?;
-                (!skipped.contains(&(settler, proof))).then_some((*id, proof, job.start.shard, job.segment))
+                let wanted = !skipped.contains(&(settler, proof)) && !job.disputes.contains_key(&settler);
+                wanted.then_some((*id, proof, job.start.shard, job.segment))
             })
         };
         let Some((job, proof, shard, segment)) = next else { return Ok(None) };
@@ -30,6 +37,17 @@ impl Prover {
                 Ok(None)
             }
         }
+    }
+}
+
+impl Prover {
+    fn refused_by(&self, settler: PeerId, proof: Hash) {
+        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        // Identities cost nothing: whoever fills this is only asked once more.
+        if skipped.len() >= MAX_SKIPPED {
+            skipped.clear();
+        }
+        skipped.insert((settler, proof));
     }
 }
 
@@ -47,22 +65,26 @@ impl Handler for Prover {
                 let receipt = postcard::to_allocvec(&receipt).unwrap_or_default();
                 self.update(job, |job| {
                     job.stage = JobStage::Settled;
-                    job.verdict = Some(receipt);
+                    job.receipt = Some(receipt);
+                    job.fault = None;
                 })?;
             }
+            // One settler's word, and it may lie: the proof stays on offer to every other one.
             Verdict::Disputed(dispute) => {
                 let cause = dispute.statement.cause.clone();
                 tracing::error!(job = %job.short(), settler = %settler.short(), "disputed: {cause}");
                 let dispute = postcard::to_allocvec(&dispute).unwrap_or_default();
+                self.refused_by(settler, proof);
                 self.update(job, |job| {
-                    job.stage = JobStage::Failed;
-                    job.verdict = Some(dispute);
+                    if job.disputes.len() < MAX_DISPUTES {
+                        job.disputes.insert(settler, dispute);
+                    }
                     job.fault = Some((cause.code, cause.reason));
                 })?;
             }
             Verdict::Skipped { shard, cause } => {
                 tracing::info!(shard = %shard.short(), settler = %settler.short(), "proof not wanted: {cause}");
-                self.skipped.lock().unwrap_or_else(PoisonError::into_inner).insert((settler, proof));
+                self.refused_by(settler, proof);
                 self.changes.announce();
             }
         }

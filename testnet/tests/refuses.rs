@@ -1,0 +1,217 @@
+//! What real nodes refuse of peers that are wrong or lie; nothing here proves anything.
+
+use shardwire::{client::ControlClient, clock::SystemClock, data::DataPaths, workload::Workload};
+use shardwire_model::{Clock as _, Hash, PeerId, ShardId};
+use shardwire_protocols::{
+    Failure,
+    control::{Role, Stage},
+    handshake::{Agreed, Handshake, HandshakeError, Hello, Spoken, greet, spoken},
+    proof::{self, Held, Proof, Verdict},
+};
+use shardwire_transport::{Connection, Endpoint, Identity, Settings};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use testnet::{
+    dungeon::{Options, generate},
+    network::{NETWORK, Node, Place, Programs, binary},
+};
+use tokio::{
+    sync::{Mutex, mpsc},
+    time::{Instant, sleep},
+};
+
+/// How long a test waits for what must come; far beyond what it takes.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn programs() -> Programs {
+    let node = binary::locate(&mut |line| eprintln!("{line}")).expect("a node");
+    // No node here proves.
+    Programs { node, worker: "/nonexistent".into() }
+}
+
+fn dungeon() -> Workload {
+    generate(Options { players: 2, transactions: 10, seed: 5 }).expect("a dungeon")
+}
+
+/// A settler with a World, alone.
+async fn settler(place: &Place, workload: &Workload) -> Node {
+    let world = place.path().join("workload.json");
+    workload.write(&world).expect("written");
+    let mut node = Node::init(Role::Settler, &programs(), place.path(), Some(&world)).await.expect("a folder");
+    node.start(&[]).await.expect("a settler");
+    node
+}
+
+/// A peer of this test's own.
+struct Stranger {
+    endpoint: Endpoint,
+    connection: Connection,
+}
+
+impl Stranger {
+    async fn dial(node: &Node) -> Self {
+        let identity = Identity::generate(&mut rand::rng());
+        let here = SocketAddr::from(([127, 0, 0, 1], 0));
+        let endpoint = Endpoint::bind(here, identity, &Settings::default(), &mut rand::rng()).expect("a socket");
+        let connection = endpoint.connect(node.listen(), Some(node.peer())).await.expect("a connection");
+        Self { endpoint, connection }
+    }
+
+    async fn greet(&self, hello: Hello) -> Result<Agreed, HandshakeError> {
+        greet(self.connection.open::<Handshake>().await.expect("a session"), hello).await
+    }
+
+    async fn leave(self) {
+        self.connection.close();
+        self.endpoint.close().await;
+    }
+}
+
+fn hello(network: &str, role: Role, protocols: Vec<Spoken>) -> Hello {
+    Hello {
+        network: network.into(),
+        agent: "a test".into(),
+        roles: vec![role.to_string()],
+        protocols,
+        capabilities: Vec::new(),
+        time: SystemClock.now(),
+    }
+}
+
+async fn log_says(log: &Path, what: &str) -> String {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let text = std::fs::read_to_string(log).expect("a log");
+        if let Some(line) = text.lines().find(|line| line.contains(what)) {
+            return line.to_owned();
+        }
+        assert!(Instant::now() < end, "{what} isn't in the log:\n{text}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_of_another_network_is_told_which_side_is_wrong_and_what_to_do() {
+    let place = Place::new(None).expect("a place");
+    let mut settler = settler(&place, &dungeon()).await;
+    let mut other = Node::init(Role::Operator, &programs(), place.path(), None).await.expect("a folder");
+    let config = format!(
+        "network = \"elsewhere\"\nroles = [\"operator\"]\nlisten = \"127.0.0.1:0\"\npeers = [\"{}@{}\"]\n",
+        settler.peer(),
+        settler.listen()
+    );
+    std::fs::write(other.data().join("shardwire.toml"), config).expect("written");
+    // Starts as it is configured here.
+    other.restart().await.expect("an operator");
+
+    let mismatch = "the dialling peer belongs to network 'elsewhere', the accepting peer to 'testnet'";
+    let told = log_says(&place.path().join("operator.log"), "no connection yet").await;
+    let next = "Correct `network` in the configuration of the peer that is wrong.";
+    assert!(told.contains(mismatch) && told.contains("(SW-HANDSHAKE-001)") && told.ends_with(next), "{told}");
+    let noted = log_says(&place.path().join("settler.log"), "handshake refused").await;
+    assert!(noted.contains(mismatch) && noted.contains("SW-HANDSHAKE-001"), "{noted}");
+
+    // Both go on.
+    settler.alive().expect("the settler runs");
+    other.alive().expect("the operator runs");
+    other.stop().await;
+    settler.stop().await;
+}
+
+#[tokio::test]
+async fn a_peer_without_a_common_version_is_told_who_must_upgrade() {
+    let place = Place::new(None).expect("a place");
+    let mut settler = settler(&place, &dungeon()).await;
+    let mut newer = spoken();
+    newer.iter_mut().filter(|it| it.name == "handoff").for_each(|it| (it.min, it.max) = (7, 9));
+
+    let stranger = Stranger::dial(&settler).await;
+    let refused = stranger.greet(hello(NETWORK, Role::Operator, newer)).await.expect_err("no common version");
+    assert_eq!(
+        refused.to_string(),
+        "the peer refuses the connection: SW-HANDSHAKE-002: protocol handoff: the dialling peer speaks version 7 to 9, \
+         the accepting peer 1 to 1; the accepting peer must upgrade"
+    );
+    stranger.leave().await;
+
+    // Protocols, roles and versions beyond those it knows are none of its business.
+    let mut more = spoken();
+    more.push(Spoken { name: "dance".into(), min: 1, max: 3 });
+    more.iter_mut().filter(|it| it.name == "handoff").for_each(|it| it.max = 9);
+    let stranger = Stranger::dial(&settler).await;
+    let agreed = stranger.greet(hello(NETWORK, Role::Operator, more)).await.expect("greeted");
+    assert_eq!((agreed.versions.get("handoff"), agreed.versions.get("dance")), (Some(&1), None));
+    stranger.leave().await;
+    settler.alive().expect("the settler runs");
+    settler.stop().await;
+}
+
+/// A prover with bytes that prove nothing.
+struct Liar {
+    shard: ShardId,
+    bytes: Vec<u8>,
+    verdicts: mpsc::Sender<Verdict>,
+    offered: Mutex<bool>,
+}
+
+impl proof::Handler for Liar {
+    async fn next(&self, _: PeerId) -> Result<Held, Failure> {
+        let mut offered = self.offered.lock().await;
+        if std::mem::replace(&mut *offered, true) {
+            std::future::pending::<()>().await;
+        }
+        let proof = Hash::of(&self.bytes);
+        Ok(Held { shard: self.shard, segment: 0, job: Hash::of(b"job"), proof, bytes: self.bytes.clone().into() })
+    }
+
+    async fn verdict(&self, _: PeerId, _: Hash, verdict: Verdict) -> Result<(), Failure> {
+        self.verdicts.send(verdict).await.expect("the test listens");
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
+    let place = Place::new(None).expect("a place");
+    let workload = dungeon();
+    let mut settler = settler(&place, &workload).await;
+    let operator = Identity::generate(&mut rand::rng()).peer();
+    let mut control = ControlClient::connect(settler.data(), Arc::new(SystemClock)).await.expect("control");
+    let start = control.start_shard(workload.start_request(operator)).await.expect("a shard");
+    let before = control.world().await.expect("storage");
+
+    let stranger = Stranger::dial(&settler).await;
+    stranger.greet(hello(NETWORK, Role::Prover, spoken())).await.expect("greeted");
+    let (verdicts, mut heard) = mpsc::channel(1);
+    let liar = Liar { shard: start.shard, bytes: vec![7; 300_000], verdicts, offered: Mutex::new(false) };
+    let serve = async {
+        loop {
+            let incoming = stranger.connection.accept().await.expect("the connection stays");
+            if incoming.is::<Proof>() {
+                let session = incoming.serve::<Proof>().await.expect("a session");
+                proof::serve(session, &liar).await.expect("an honest settler");
+            }
+        }
+    };
+    let verdict = tokio::select! {
+        verdict = heard.recv() => verdict.expect("a verdict"),
+        () = serve => unreachable!("it serves for ever"),
+    };
+    let Verdict::Disputed(dispute) = verdict else { panic!("no dispute but {verdict:?}") };
+    // Anybody can check who says so.
+    let objection = dispute.verify(&settler.peer()).expect("signed by the settler");
+    assert_eq!((objection.shard, objection.proof), (start.shard, Hash::of(&liar.bytes)));
+    assert_eq!(objection.cause.to_string(), "SW-VERIFY-002: the proof can't be read: ");
+
+    let status = control.shard_status(Some(start.shard)).await.expect("a status");
+    let [status] = &status[..] else { panic!("one status, not {status:?}") };
+    assert!(status.stage < Stage::Settled && status.updates.is_empty(), "{status:?}");
+    assert_eq!(status.error.as_ref(), Some(&objection.cause));
+    assert_eq!(control.world().await.expect("storage"), before);
+    // The evidence is kept whole.
+    let kept = DataPaths::existing(settler.data()).expect("a folder").root().join("proofs");
+    let kept = std::fs::read_dir(kept).expect("proofs").map(|entry| std::fs::read(entry.expect("a file").path()));
+    assert!(kept.map(|bytes| bytes.expect("bytes")).any(|bytes| bytes == liar.bytes));
+    control.close().await;
+    stranger.leave().await;
+    settler.stop().await;
+}
