@@ -107,3 +107,22 @@ impl Handler for Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shardwire_model::Felt;
+
+    #[test]
+    fn what_a_node_cannot_do_says_whom_to_ask() {
+        let said = |error: Impossible| format!("{} {error} | {}", error.code(), error.next_step());
+        assert_eq!(
+            said(Impossible::NoSettler),
+            "SW-NODE-001 this node is no settler: it has no World | Ask the settler: give the data folder of a node with the \
+             role settler."
+        );
+        let text = said(Impossible::UnknownShard(ShardId(Felt::from(7))));
+        assert!(text.starts_with("SW-NODE-002 this node knows no shard 0x"), "{text}");
+        assert!(text.ends_with("`shardwire shard status` without one lists the shards of this node."), "{text}");
+    }
+}

@@ -106,7 +106,7 @@ async fn a_node_of_another_network_is_told_which_side_is_wrong_and_what_to_do() 
     let mismatch = "the dialling peer belongs to network 'elsewhere', the accepting peer to 'testnet'";
     let told = log_says(&place.path().join("operator.log"), "no connection yet").await;
     let next = "Correct `network` in the configuration of the peer that is wrong.";
-    assert!(told.contains(mismatch) && told.contains("(SW-HANDSHAKE-001)") && told.ends_with(next), "{told}");
+    assert!(told.contains(&format!("{mismatch} (SW-HANDSHAKE-001). {next}")), "{told}");
     let noted = log_says(&place.path().join("settler.log"), "handshake refused").await;
     assert!(noted.contains(mismatch) && noted.contains("SW-HANDSHAKE-001"), "{noted}");
 
@@ -128,8 +128,8 @@ async fn a_peer_without_a_common_version_is_told_who_must_upgrade() {
     let refused = stranger.greet(hello(NETWORK, Role::Operator, newer)).await.expect_err("no common version");
     assert_eq!(
         refused.to_string(),
-        "the peer refuses the connection: SW-HANDSHAKE-002: protocol handoff: the dialling peer speaks version 7 to 9, \
-         the accepting peer 1 to 1; the accepting peer must upgrade"
+        "the peer refuses the connection: protocol handoff: the dialling peer speaks version 7 to 9, the accepting peer \
+         1 to 1; the accepting peer must upgrade"
     );
     stranger.leave().await;
 
@@ -185,7 +185,8 @@ async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
     let liar = Liar { shard: start.shard, bytes: vec![7; 300_000], verdicts, offered: Mutex::new(false) };
     let serve = async {
         loop {
-            let incoming = stranger.connection.accept().await.expect("the connection stays");
+            let mut incoming = stranger.connection.accept().await.expect("the connection stays");
+            incoming.header().await.expect("a header");
             if incoming.is::<Proof>() {
                 let session = incoming.serve::<Proof>().await.expect("a session");
                 proof::serve(session, &liar).await.expect("an honest settler");
@@ -195,12 +196,13 @@ async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
     let verdict = tokio::select! {
         verdict = heard.recv() => verdict.expect("a verdict"),
         () = serve => unreachable!("it serves for ever"),
+        () = sleep(PATIENCE) => panic!("no verdict within {PATIENCE:?}"),
     };
     let Verdict::Disputed(dispute) = verdict else { panic!("no dispute but {verdict:?}") };
     // Anybody can check who says so.
     let objection = dispute.verify(&settler.peer()).expect("signed by the settler");
     assert_eq!((objection.shard, objection.proof), (start.shard, Hash::of(&liar.bytes)));
-    assert_eq!(objection.cause.to_string(), "SW-VERIFY-002: the proof can't be read: ");
+    assert!(objection.cause.to_string().starts_with("the bytes are no proof: "), "{}", objection.cause);
 
     let status = control.shard_status(Some(start.shard)).await.expect("a status");
     let [status] = &status[..] else { panic!("one status, not {status:?}") };

@@ -7,6 +7,8 @@
 pub(crate) mod operator;
 pub(crate) mod prover;
 pub(crate) mod settler;
+#[cfg(test)]
+mod tests;
 
 use crate::{artefacts::Artefacts, store::Store};
 use shardwire_model::{Clock, Felt};

@@ -47,6 +47,9 @@ pub(crate) enum ProverError {
     /// The file of a proof is gone or damaged.
     #[error("the file of the proof is missing or damaged")]
     ProofLost,
+    /// Another prover works on it.
+    #[error("the lease is another prover's")]
+    LeaseLost,
     /// This program's own part ended without an answer.
     #[error("assembling ended without an answer")]
     Assembler,
@@ -76,6 +79,7 @@ impl Coded for ProverError {
             Self::Chunk { .. } => "SW-PROVER-004",
             Self::ChunkSize => "SW-PROVER-005",
             Self::Assembler => "SW-PROVER-006",
+            Self::LeaseLost => "SW-PROVER-007",
             Self::ProofLost => "SW-PROVER-008",
         }
     }
@@ -93,6 +97,7 @@ impl Coded for ProverError {
             Self::GivenUp => "See `shardwire shard status` for why; another prover can still prove it.".into(),
             Self::Chunk { .. } => "The chunk is fetched again; check the disk if this repeats.".into(),
             Self::ProofLost => "Restore the file from a copy, or let another prover prove the shard.".into(),
+            Self::LeaseLost => "Nothing: the operator leases the job again if that prover falls silent.".into(),
             Self::Assembler => "Report it if it repeats.".into(),
         }
     }

@@ -142,7 +142,7 @@ impl Prover {
                 Pulled::Lost { epoch } => {
                     tracing::warn!(job = %id.short(), epoch, "the lease is another prover's");
                     let working = fetch.stop().await?;
-                    let cause = Cause::new("SW-PROVER-007", "the lease is another prover's");
+                    let cause = Cause::from(ProverError::LeaseLost);
                     return Ok(Err(working.abandon(cause).await.map_err(Into::into)));
                 }
             }

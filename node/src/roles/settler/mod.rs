@@ -15,6 +15,8 @@ use crate::store::{
     records::{HANDOFFS, VERDICTS},
 };
 pub(crate) use error::SettlerError;
+#[cfg(test)]
+pub(crate) use error::Unwanted;
 pub(crate) use judge::Judge;
 use shardwire_ledger::{ShardState, Stage as WorldStage, World};
 use shardwire_model::{Key, PeerId, ShardId, ShardStart, StartRequest};
