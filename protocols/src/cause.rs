@@ -35,21 +35,10 @@ impl<E: Coded> From<E> for Cause {
     }
 }
 
-/// A peer's words go to a person's terminal: no control characters.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-impl Cause {
-    /// The reason alone, fit for a terminal: where the code is shown beside it.
-    #[must_use]
-    pub fn words(&self) -> String {
-        plain(&self.reason)
-    }
-}
-
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A peer's words go to a person's terminal: no control characters.
+        let plain = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
         write!(f, "{} ({})", plain(&self.reason), plain(&self.code))
     }
 }

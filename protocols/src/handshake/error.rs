@@ -15,7 +15,7 @@ pub enum HandshakeError {
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
     /// The peer won't go on, for a reason of its own.
-    #[error("the peer refuses the connection: {}", .0.words())]
+    #[error("the peer refuses the connection: {0}")]
     Refused(Cause),
 }
 
