@@ -65,7 +65,9 @@ pub fn stages(progress: &Progress) -> [Line; 5] {
     let line = |name, mark, text| Line { name, mark, text: seen(text, mark) };
 
     let play = mark(*receipts > 0, receipts >= of);
-    let execute = mark(stages.operator >= Stage::Executing, stages.operator >= Stage::Ended);
+    // The end event comes a little before the last steps, and the figures with those.
+    let executed = stages.operator >= Stage::Ended && !figures.execute.is_zero();
+    let execute = mark(stages.operator >= Stage::Executing, executed);
     // A prover that has all of the witness and proves something else just now says "ended".
     let fetched = stages.prover == Stage::Ended || stages.prover >= Stage::Proving;
     let stream = mark(stages.prover >= Stage::Streaming, fetched);
