@@ -198,7 +198,7 @@ fn check_segment(
     }
     let instances = (stop - begin) / cells;
     if name != "output" {
-        if (stop - begin) % cells != 0 {
+        if !(stop - begin).is_multiple_of(cells) {
             return Err("it isn't a whole number of instances");
         }
         if !instances.is_power_of_two() || instances < MIN_SEGMENT_SIZE as u64 {
