@@ -6,18 +6,18 @@
 use shardwire_transport::{Local, Message, Pipeline, Session, SessionError, pipeline::Requests};
 use std::collections::VecDeque;
 
-/// A session in state `P`, within the loop in which requests are made, or how it failed.
-type Looping<Req, Resp, Q, P, E> = Result<Session<P, (Requests<Req, Resp, Q>, E)>, SessionError>;
+/// A session in state `S`, within the loop in which requests are made, or how it failed.
+type Looping<P, Req, Resp, Q, S, E> = Result<Session<P, S, (Requests<Req, Resp, Q>, E)>, SessionError>;
 
 /// See the [module](self). `N` is what is noted of a request.
-pub(crate) struct Ahead<Req, Resp, Q, E, N, const DEPTH: usize> {
-    state: Result<Pipeline<Req, Resp, Q, E, DEPTH>, SessionError>,
+pub(crate) struct Ahead<P, Req, Resp, Q, E, N, const DEPTH: usize> {
+    state: Result<Pipeline<P, Req, Resp, Q, E, DEPTH>, SessionError>,
     /// One note for each request under way, the oldest first; so at most `DEPTH`.
     notes: VecDeque<N>,
 }
 
-impl<Req: Message, Resp: Message, Q, E, N, const DEPTH: usize> Ahead<Req, Resp, Q, E, N, DEPTH> {
-    pub(crate) fn new(pipeline: Pipeline<Req, Resp, Q, E, DEPTH>) -> Self {
+impl<P, Req: Message, Resp: Message, Q, E, N, const DEPTH: usize> Ahead<P, Req, Resp, Q, E, N, DEPTH> {
+    pub(crate) fn new(pipeline: Pipeline<P, Req, Resp, Q, E, DEPTH>) -> Self {
         Self { state: Ok(pipeline), notes: VecDeque::new() }
     }
 
@@ -61,12 +61,12 @@ impl<Req: Message, Resp: Message, Q, E, N, const DEPTH: usize> Ahead<Req, Resp, 
     }
 
     /// The session, in the state in which requests are made. No request may be under way.
-    pub(crate) fn pause(self) -> Looping<Req, Resp, Q, Requests<Req, Resp, Q>, E> {
+    pub(crate) fn pause(self) -> Looping<P, Req, Resp, Q, Requests<Req, Resp, Q>, E> {
         self.state?.pause()
     }
 
     /// The session after the last request. No request may be under way.
-    pub(crate) fn finish(self) -> Looping<Req, Resp, Q, Q, E> {
+    pub(crate) fn finish(self) -> Looping<P, Req, Resp, Q, Q, E> {
         self.state?.finish()
     }
 
@@ -76,7 +76,9 @@ impl<Req: Message, Resp: Message, Q, E, N, const DEPTH: usize> Ahead<Req, Resp, 
     }
 }
 
-impl<Req, Resp, Q, E, N: std::fmt::Debug, const DEPTH: usize> std::fmt::Debug for Ahead<Req, Resp, Q, E, N, DEPTH> {
+impl<P, Req, Resp, Q, E, N: std::fmt::Debug, const DEPTH: usize> std::fmt::Debug
+    for Ahead<P, Req, Resp, Q, E, N, DEPTH>
+{
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ahead").field("state", &self.state).field("notes", &self.notes).finish()
     }

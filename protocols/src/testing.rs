@@ -7,8 +7,8 @@ use shardwire_model::{
     finished_selector,
 };
 use shardwire_transport::{
-    Bytes, Channel, Identity, Message, Protocol, Session, SessionError, ViolationKind, WireCode, message::encode,
-    session::pair_over,
+    Bytes, Channel, Identity, Initiator, Message, Protocol, Responder, SessionError, ViolationKind, WireCode,
+    message::encode, session::pair_over,
 };
 use std::{
     fmt,
@@ -29,10 +29,7 @@ pub(crate) fn identity(number: u8) -> Identity {
 }
 
 /// The two halves of a protocol between these peers, in memory.
-pub(crate) fn halves<P: Protocol>(
-    initiator: &Identity,
-    responder: &Identity,
-) -> (Session<P::Initiator>, Session<P::Responder>) {
+pub(crate) fn halves<P: Protocol>(initiator: &Identity, responder: &Identity) -> (Initiator<P>, Responder<P>) {
     pair_over::<P>(Channel::pair_between([initiator.peer(), responder.peer()], 1 << 18))
 }
 
@@ -41,7 +38,7 @@ pub(crate) fn distant_halves<P: Protocol>(
     initiator: &Identity,
     responder: &Identity,
     latency: Duration,
-) -> (Session<P::Initiator>, Session<P::Responder>) {
+) -> (Initiator<P>, Responder<P>) {
     let peers = [initiator.peer(), responder.peer()];
     let (near, from_near) = Channel::pair_between(peers, 1 << 22);
     let (from_far, far) = Channel::pair_between(peers, 1 << 22);

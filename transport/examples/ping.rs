@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use shardwire_transport::algebra::{Choose, Eps, HasDual, Rec, Recv, Send, Var, Z};
-use shardwire_transport::{Connection, Endpoint, Identity, Protocol, Session, SessionError, Settings, message, offer};
+use shardwire_transport::{
+    Connection, Endpoint, Identity, Initiator, Protocol, Responder, SessionError, Settings, message, offer,
+};
 use std::{error::Error, time::Duration};
 
 // Messages: what they hold, how long they may be, how long they may take.
@@ -24,8 +26,8 @@ impl Protocol for PingPong {
     type Initiator = Rec<Choose<Send<Ping, Recv<Pong, Var<Z>>>, Send<Bye, Eps>>>;
     type Responder = <Self::Initiator as HasDual>::Dual;
 }
-type Pinger = Session<<PingPong as Protocol>::Initiator>;
-type Ponger = Session<<PingPong as Protocol>::Responder>;
+type Pinger = Initiator<PingPong>;
+type Ponger = Responder<PingPong>;
 
 async fn ping(session: Pinger, times: u32) -> Result<(), SessionError> {
     let mut session = session.enter();

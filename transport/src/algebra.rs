@@ -13,7 +13,8 @@
 //!
 //! The traits below have one implementation a rule and can't be implemented elsewhere. They carry the state that
 //! follows as a parameter, not as an associated type, because rustc shows the explanation attached to a trait only
-//! when a bound has parameters that are still open.
+//! when a bound has parameters that are still open. The protocol `P` decides nothing; it is there to be named in that
+//! explanation.
 
 pub use session_types::{Choose, Eps, HasDual, Offer, Rec, Recv, S, Send, Var, Z};
 use std::marker::PhantomData;
@@ -32,37 +33,45 @@ pub(crate) use sealed::Sealed;
 
 /// A state in which this side sends `M` and is in `N` afterwards.
 #[diagnostic::on_unimplemented(
-    message = "a session in state `{Self}` does not send `{M}` now",
-    label = "the protocol has another step here",
-    note = "the session's type names the step that is due: `Recv` receives, `Choose` chooses, `Offer` learns the peer's choice, `Rec` is entered, `Var` goes back, `Eps` is closed"
+    message = "protocol `{P}` does not send `{M}` here: the state is `{Self}`",
+    label = "another step of `{P}` is due",
+    note = "the state names the step that is due: `Recv` receives, `Choose` chooses, `Offer` learns the peer's choice, `Rec` is entered, `Var` goes back, `Eps` is closed"
 )]
-pub trait Sends<M, N>: Sealed {}
-impl<M, N> Sends<M, N> for Send<M, N> {}
+pub trait Sends<P, M, N>: Sealed {}
+impl<P, M, N, D> Sends<P, M, N> for Send<D, N> where M: IsDue<P, D> {}
+
+/// A message that is the one due: `D` itself. Said apart from [`Sends`], so that what is due is named when another is sent.
+#[diagnostic::on_unimplemented(
+    message = "protocol `{P}` sends `{D}` here, not `{Self}`",
+    label = "`{D}` is due"
+)]
+pub trait IsDue<P, D> {}
+impl<P, D> IsDue<P, D> for D {}
 
 /// A state in which this side receives `M` and is in `N` afterwards.
 #[diagnostic::on_unimplemented(
-    message = "a session in state `{Self}` does not receive now",
-    label = "the protocol has another step here",
-    note = "the session's type names the step that is due: `Send` sends, `Choose` chooses, `Offer` learns the peer's choice, `Rec` is entered, `Var` goes back, `Eps` is closed"
+    message = "protocol `{P}` does not receive here: the state is `{Self}`",
+    label = "another step of `{P}` is due",
+    note = "the state names the step that is due: `Send` sends, `Choose` chooses, `Offer` learns the peer's choice, `Rec` is entered, `Var` goes back, `Eps` is closed"
 )]
-pub trait Receives<M, N>: Sealed {}
-impl<M, N> Receives<M, N> for Recv<M, N> {}
+pub trait Receives<P, M, N>: Sealed {}
+impl<P, M, N> Receives<P, M, N> for Recv<M, N> {}
 
 /// A state in which this side chooses between `A` and `B`.
 #[diagnostic::on_unimplemented(
-    message = "a session in state `{Self}` has nothing to choose now",
-    label = "the protocol has another step here"
+    message = "protocol `{P}` has nothing to choose here: the state is `{Self}`",
+    label = "another step of `{P}` is due"
 )]
-pub trait Chooses<A, B>: Sealed {}
-impl<A, B> Chooses<A, B> for Choose<A, B> {}
+pub trait Chooses<P, A, B>: Sealed {}
+impl<P, A, B> Chooses<P, A, B> for Choose<A, B> {}
 
 /// A state in which the peer chooses between `A` and `B`.
 #[diagnostic::on_unimplemented(
-    message = "a session in state `{Self}` offers no choice now",
-    label = "the protocol has another step here"
+    message = "protocol `{P}` offers no choice here: the state is `{Self}`",
+    label = "another step of `{P}` is due"
 )]
-pub trait Offers<A, B>: Sealed {}
-impl<A, B> Offers<A, B> for Offer<A, B> {}
+pub trait Offers<P, A, B>: Sealed {}
+impl<P, A, B> Offers<P, A, B> for Offer<A, B> {}
 
 /// The position of a branch: the first.
 #[derive(Debug)]
@@ -76,25 +85,25 @@ pub struct After<I>(PhantomData<I>);
 
 /// A choice with a branch that begins by sending `M` and goes on as `N`; `I` is its position, which rustc finds.
 #[diagnostic::on_unimplemented(
-    message = "no branch of `{Self}` begins by sending `{M}`",
-    label = "not among the branches of this choice, or in more than one"
+    message = "protocol `{P}` has no branch here that begins by sending `{M}`: the state is `{Self}`",
+    label = "not among the branches of this choice"
 )]
-pub trait Selects<M, N, I>: Sealed {
+pub trait Selects<P, M, N, I>: Sealed {
     /// Hands the branch tags that lead there to `push`, in order.
     fn tags(push: &mut impl FnMut(u8));
 }
-impl<M, N, Q> Selects<M, N, Here> for Choose<Send<M, N>, Q> {
+impl<P, M, N, Q> Selects<P, M, N, Here> for Choose<Send<M, N>, Q> {
     fn tags(push: &mut impl FnMut(u8)) {
         push(FIRST);
     }
 }
-impl<M, N, P, Q: Selects<M, N, I>, I> Selects<M, N, After<I>> for Choose<P, Q> {
+impl<P, M, N, A, Q: Selects<P, M, N, I>, I> Selects<P, M, N, After<I>> for Choose<A, Q> {
     fn tags(push: &mut impl FnMut(u8)) {
         push(SECOND);
         Q::tags(push);
     }
 }
-impl<M, N> Selects<M, N, Last> for Send<M, N> {
+impl<P, M, N> Selects<P, M, N, Last> for Send<M, N> {
     fn tags(_: &mut impl FnMut(u8)) {}
 }
 

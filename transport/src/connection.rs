@@ -4,7 +4,7 @@ use crate::{
     Protocol,
     channel::{Broken, Channel, DONE},
     session::{
-        Incoming, Session, WireCode,
+        Incoming, Initiator, WireCode,
         error::{Lost, LostCause, SessionError},
         initiate,
     },
@@ -59,7 +59,7 @@ impl Connection {
     ///
     /// # Errors
     /// The connection is lost.
-    pub async fn open<P: Protocol>(&self) -> Result<Session<P::Initiator>, SessionError> {
+    pub async fn open<P: Protocol>(&self) -> Result<Initiator<P>, SessionError> {
         let (send, recv) = self.inner.open_bi().await.map_err(|error| self.lost(P::NAME, "opening", error))?;
         initiate::<P>(Channel::quic(self.peer, send, recv))
     }

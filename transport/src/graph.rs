@@ -19,7 +19,7 @@ pub use unread::Unread;
 pub const BARE_TAG_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A state of a protocol: every type of the [algebra](crate::algebra) is one.
-pub trait State: Sealed {
+pub trait State: Sealed + Sized + 'static {
     /// Whether this side may still send. If not, the stream's sending side ends with the message that was last.
     const SPEAKS: bool;
     /// How long the peer may take to begin here: the longest deadline among the first messages.
@@ -104,7 +104,7 @@ impl<N: Depth> Depth for S<N> {
     const DEPTH: usize = N::DEPTH + 1;
 }
 
-impl<N: Depth> State for Var<N> {
+impl<N: Depth + 'static> State for Var<N> {
     /// Whether the loop speaks isn't known here; saying yes only leaves the end of the stream to `close`.
     const SPEAKS: bool = true;
     const OPENING: Duration = BARE_TAG_DEADLINE;

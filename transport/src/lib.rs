@@ -53,7 +53,7 @@ pub use message::Message;
 pub use pipeline::Pipeline;
 pub use protocol::Protocol;
 pub use session::error::{Fault, Local, Lost, LostCause, SessionError, Violation, ViolationKind};
-pub use session::{Branch, Incoming, Meter, Session, WireCode};
+pub use session::{Branch, Incoming, Initiator, Meter, Responder, Session, WireCode};
 pub use settings::{Profile, Settings, SettingsError};
 pub use shape::Shape;
 pub use socket::{Network, SystemNetwork};

@@ -15,6 +15,11 @@ use std::{borrow::Cow, fmt, time::Duration};
 pub const MAX_MESSAGE_BYTES: u32 = 16 << 20;
 
 /// A message of a protocol.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no message: it has no byte limit and no deadline",
+    label = "no message of a protocol",
+    note = "give it both: `message!({Self}, max_bytes = …, deadline = …)`"
+)]
 pub trait Message: fmt::Debug + Sized + Send + 'static {
     /// Its name in state names, violations and documentation: the type's own.
     const NAME: &'static str;
@@ -164,5 +169,14 @@ macro_rules! message {
                 $crate::Shape::of::<Self>()
             }
         }
+    };
+    ($name:ident $($rest:tt)*) => {
+        ::core::compile_error!(::core::concat!(
+            "message `",
+            ::core::stringify!($name),
+            "` needs both its limits: `message!(",
+            ::core::stringify!($name),
+            ", max_bytes = …, deadline = …)`"
+        ));
     };
 }

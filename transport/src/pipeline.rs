@@ -45,21 +45,21 @@ pub const MAX_PIPELINE_BYTES: u64 = 64 << 20;
 pub type Requests<Req, Resp, Q> = Choose<Send<Req, Recv<Resp, Var<Z>>>, Q>;
 
 /// A session that has left the requests for `Q`, still within their loop.
-pub type Onward<Req, Resp, Q, E> = Session<Q, (Requests<Req, Resp, Q>, E)>;
+pub type Onward<P, Req, Resp, Q, E> = Session<P, Q, (Requests<Req, Resp, Q>, E)>;
 
 /// A session in state [`Requests`], within the loop that this state begins.
-type Looping<Req, Resp, Q, E> = Session<Requests<Req, Resp, Q>, (Requests<Req, Resp, Q>, E)>;
+type Looping<P, Req, Resp, Q, E> = Session<P, Requests<Req, Resp, Q>, (Requests<Req, Resp, Q>, E)>;
 
-/// A session with up to `DEPTH` requests under way. See the [module](self).
+/// A session of protocol `P` with up to `DEPTH` requests under way. See the [module](self).
 #[must_use = "a pipeline is finished, or its session abandoned"]
-pub struct Pipeline<Req, Resp, Q, E, const DEPTH: usize> {
-    session: Looping<Req, Resp, Q, E>,
+pub struct Pipeline<P, Req, Resp, Q, E, const DEPTH: usize> {
+    session: Looping<P, Req, Resp, Q, E>,
     outstanding: usize,
 }
 
-impl<Req: Message, Resp: Message, Q, E> Looping<Req, Resp, Q, E> {
+impl<P, Req: Message, Resp: Message, Q, E> Looping<P, Req, Resp, Q, E> {
     /// Sends requests ahead of their responses, `DEPTH` at most, which is at most the request's [`Message::AHEAD`].
-    pub fn pipeline<const DEPTH: usize>(self) -> Pipeline<Req, Resp, Q, E, DEPTH> {
+    pub fn pipeline<const DEPTH: usize>(self) -> Pipeline<P, Req, Resp, Q, E, DEPTH> {
         const {
             assert!(DEPTH > 0, "a pipeline has a depth of at least 1");
             assert!(DEPTH <= Req::AHEAD, "a pipeline is deeper than its request's AHEAD");
@@ -74,7 +74,7 @@ impl<Req: Message, Resp: Message, Q, E> Looping<Req, Resp, Q, E> {
     }
 }
 
-impl<Req: Message, Resp: Message, Q, E, const DEPTH: usize> Pipeline<Req, Resp, Q, E, DEPTH> {
+impl<P, Req: Message, Resp: Message, Q, E, const DEPTH: usize> Pipeline<P, Req, Resp, Q, E, DEPTH> {
     /// Requests whose responses are not collected yet.
     #[must_use]
     pub fn outstanding(&self) -> usize {
@@ -129,7 +129,7 @@ impl<Req: Message, Resp: Message, Q, E, const DEPTH: usize> Pipeline<Req, Resp, 
     ///
     /// # Errors
     /// [`Local::Outstanding`] if not, and the session is over; a violation if the peer sent more than was asked for.
-    pub fn finish(self) -> Result<Onward<Req, Resp, Q, E>, SessionError> {
+    pub fn finish(self) -> Result<Onward<P, Req, Resp, Q, E>, SessionError> {
         let mut session = self.pause()?;
         session.core.tag(SECOND);
         Ok(Session::from_core(session.core))
@@ -139,7 +139,7 @@ impl<Req: Message, Resp: Message, Q, E, const DEPTH: usize> Pipeline<Req, Resp, 
     ///
     /// # Errors
     /// As [`finish`](Self::finish).
-    pub fn pause(mut self) -> Result<Looping<Req, Resp, Q, E>, SessionError> {
+    pub fn pause(mut self) -> Result<Looping<P, Req, Resp, Q, E>, SessionError> {
         let outstanding = self.outstanding;
         if outstanding > 0 {
             return Err(self.session.core.local(|protocol| Local::Outstanding { protocol, outstanding }));
@@ -177,7 +177,7 @@ impl<Req: Message, Resp: Message, Q, E, const DEPTH: usize> Pipeline<Req, Resp, 
     }
 }
 
-impl<Req, Resp, Q, E, const DEPTH: usize> fmt::Debug for Pipeline<Req, Resp, Q, E, DEPTH> {
+impl<P, Req, Resp, Q, E, const DEPTH: usize> fmt::Debug for Pipeline<P, Req, Resp, Q, E, DEPTH> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pipeline")
             .field("session", &self.session)

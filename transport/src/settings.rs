@@ -41,6 +41,20 @@ pub const INTERNET_MTU: u16 = 1452;
 /// The largest datagram of the datacentre profile: with segmentation offload ten of them are one write.
 pub const DATACENTRE_MTU: u16 = 6500;
 
+/// The most sessions that can be allowed on one connection: with them QUIC reserves 225 KiB a connection at both ends, six
+/// times that at 10,000. A node with hundreds of peers would pay for streams that nobody opens.
+pub const MOST_SESSIONS: u32 = 1024;
+/// The fewest: a connection between two nodes has one session a protocol, and room for as many commands and retries. With fewer
+/// streams than requests in flight each waits for another's end; at 256 in flight on 100 streams that costs 56 times the rate.
+pub const LEAST_SESSIONS: u32 = 16;
+/// What an endpoint may allocate for receiving, in bytes, unless told otherwise: 13 MB are needed for the datacentre profile, 134 MB
+/// for the largest datagrams. Many nodes may share a machine.
+pub const RECEIVE_BUFFER_BYTES: u64 = 16 << 20;
+
+/// Batches of datagrams for which quinn makes room in each endpoint.
+const RECEIVE_BATCHES: u64 = 32;
+/// Datagrams that the system hands over in one read.
+const RECEIVE_SEGMENTS: u64 = 64;
 /// Datagrams that quinn hands to the system in one write.
 const SEGMENTS: u32 = 10;
 /// What the system takes in one write, in bytes.
@@ -86,6 +100,8 @@ pub struct Settings {
     pub segmentation_offload: bool,
     /// Socket buffers in each direction, in bytes.
     pub socket_buffer: usize,
+    /// What the endpoint may allocate for receiving, in bytes: 2048 of the largest datagrams.
+    pub receive_buffer: u64,
     /// Sessions that a peer may have open on one connection.
     pub max_sessions: u32,
     /// Unread bytes under way a session.
@@ -106,6 +122,7 @@ impl From<Profile> for Settings {
             initial_window: None,
             segmentation_offload: true,
             socket_buffer: SOCKET_BUFFER_BYTES,
+            receive_buffer: RECEIVE_BUFFER_BYTES,
             max_sessions: MAX_SESSIONS,
             session_window: SESSION_WINDOW_BYTES,
             connection_window: CONNECTION_WINDOW_BYTES,
@@ -168,6 +185,32 @@ pub enum SettingsError {
         /// The connection's.
         connection_window: u32,
     },
+    /// QUIC reserves memory for each stream that a peer may open, whether it does or not.
+    #[error(
+        "{max_sessions} sessions a connection make QUIC reserve memory for as many streams at both ends of each connection, opened or not; at most {MOST_SESSIONS} are allowed"
+    )]
+    TooManySessions {
+        /// Sessions.
+        max_sessions: u32,
+    },
+    /// Requests would queue up behind one another.
+    #[error(
+        "with {max_sessions} sessions a connection, requests wait for one another's end as soon as more are in flight; at least {LEAST_SESSIONS} are needed"
+    )]
+    TooFewSessions {
+        /// Sessions.
+        max_sessions: u32,
+    },
+    /// The endpoint would allocate more than it may.
+    #[error(
+        "an MTU of {mtu} bytes makes the endpoint allocate {} bytes for receiving, where {limit} are allowed", receive_buffer(*mtu)
+    )]
+    ReceiveBuffer {
+        /// The MTU.
+        mtu: u16,
+        /// What may be allocated, in bytes.
+        limit: u64,
+    },
     /// Connections would be lost between two signs of life.
     #[error("a sign of life every {keep_alive:?} doesn't keep a connection that is lost after {idle_timeout:?}")]
     KeepAlive {
@@ -187,6 +230,9 @@ impl Coded for SettingsError {
             Self::Mtu { .. } => "SW-TRANSPORT-004",
             Self::Windows { .. } => "SW-TRANSPORT-005",
             Self::KeepAlive { .. } => "SW-TRANSPORT-006",
+            Self::TooManySessions { .. } => "SW-TRANSPORT-007",
+            Self::TooFewSessions { .. } => "SW-TRANSPORT-008",
+            Self::ReceiveBuffer { .. } => "SW-TRANSPORT-009",
         }
     }
 
@@ -202,8 +248,16 @@ impl Coded for SettingsError {
             ),
             Self::Mtu { .. } => format!("Use the `internet` profile's values: {MIN_MTU} and {INTERNET_MTU}."),
             Self::Windows { .. } => {
-                "Allow at least one session, and let one session's window fit into the connection's.".to_owned()
+                "Let a session's window be at least one byte, and fit into the connection's.".to_owned()
             }
+            Self::TooManySessions { .. } | Self::TooFewSessions { .. } => {
+                format!("Allow {LEAST_SESSIONS} to {MOST_SESSIONS} sessions; {MAX_SESSIONS} is the default.")
+            }
+            Self::ReceiveBuffer { mtu, limit } => format!(
+                "Lower the MTU to at most {}, or allow the endpoint {} bytes.",
+                limit / (RECEIVE_BATCHES * RECEIVE_SEGMENTS),
+                receive_buffer(*mtu)
+            ),
             Self::KeepAlive { .. } => "Let the interval be at most a third of the time-out.".to_owned(),
         }
     }
@@ -212,6 +266,11 @@ impl Coded for SettingsError {
 /// Ten datagrams, as quinn's default has.
 fn needed_window(mtu: u16) -> u64 {
     u64::from(mtu) * 10
+}
+
+/// What quinn allocates in each endpoint for receiving datagrams of up to `mtu` bytes.
+fn receive_buffer(mtu: u16) -> u64 {
+    u64::from(mtu) * RECEIVE_SEGMENTS * RECEIVE_BATCHES
 }
 
 impl Settings {
@@ -249,7 +308,17 @@ impl Settings {
         {
             return Err(SettingsError::WindowTooSmall { mtu: initial_mtu });
         }
-        if self.max_sessions == 0 || self.session_window == 0 || self.session_window > self.connection_window {
+        if receive_buffer(max_mtu) > self.receive_buffer {
+            return Err(SettingsError::ReceiveBuffer { mtu: max_mtu, limit: self.receive_buffer });
+        }
+        let max_sessions = self.max_sessions;
+        if max_sessions > MOST_SESSIONS {
+            return Err(SettingsError::TooManySessions { max_sessions });
+        }
+        if max_sessions < LEAST_SESSIONS {
+            return Err(SettingsError::TooFewSessions { max_sessions });
+        }
+        if self.session_window == 0 || self.session_window > self.connection_window {
             return Err(SettingsError::Windows {
                 max_sessions: self.max_sessions,
                 session_window: self.session_window,
@@ -321,6 +390,7 @@ mod tests {
         let large = |window| {
             move |s: &mut Settings| {
                 (s.max_mtu, s.initial_mtu, s.segmentation_offload, s.initial_window) = (65_507, 12_000, false, window);
+                s.receive_buffer = 134_158_336;
             }
         };
         let hangs = "SW-TRANSPORT-003 an initial MTU of 12000 bytes needs an initial window of at least 120000 bytes, or the \
@@ -330,6 +400,21 @@ mod tests {
         let mut fine = Settings::default();
         large(Some(120_000))(&mut fine);
         assert_eq!(fine.validate(), Ok(()));
+        assert_eq!(
+            text(|s| (s.max_mtu, s.segmentation_offload) = (65_507, false)),
+            "SW-TRANSPORT-009 an MTU of 65507 bytes makes the endpoint allocate 134158336 bytes for receiving, where 16777216 \
+             are allowed | Lower the MTU to at most 8192, or allow the endpoint 134158336 bytes."
+        );
+        assert_eq!(
+            text(|s| s.max_sessions = 1025),
+            "SW-TRANSPORT-007 1025 sessions a connection make QUIC reserve memory for as many streams at both ends of each \
+             connection, opened or not; at most 1024 are allowed | Allow 16 to 1024 sessions; 256 is the default."
+        );
+        assert_eq!(
+            text(|s| s.max_sessions = 15),
+            "SW-TRANSPORT-008 with 15 sessions a connection, requests wait for one another's end as soon as more are in \
+             flight; at least 16 are needed | Allow 16 to 1024 sessions; 256 is the default."
+        );
     }
 
     #[test]
@@ -358,7 +443,7 @@ mod tests {
                 .starts_with("SW-TRANSPORT-004 the initial MTU is 1199 bytes and the largest 1452")
         );
         assert!(text(|s| s.initial_mtu = 1453).starts_with("SW-TRANSPORT-004"));
-        assert!(text(|s| s.max_sessions = 0).starts_with("SW-TRANSPORT-005 0 sessions"));
+        assert!(text(|s| s.session_window = 0).starts_with("SW-TRANSPORT-005 256 sessions with 0 bytes each"));
         assert!(text(|s| s.session_window = s.connection_window + 1).starts_with("SW-TRANSPORT-005"));
         assert!(
             text(|s| s.keep_alive = Duration::from_secs(11)).starts_with("SW-TRANSPORT-006 a sign of life every 11s")

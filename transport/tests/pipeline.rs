@@ -5,16 +5,16 @@ mod bulk;
 use bulk::*;
 use shardwire_model::Coded;
 use shardwire_transport::{
-    offer,
+    Initiator, Responder, offer,
     session::{pair, pair_over},
     *,
 };
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
-type Consumer = Session<<Bulk as Protocol>::Initiator>;
+type Consumer = Initiator<Bulk>;
 
-async fn produce(session: Session<<Bulk as Protocol>::Responder>) -> Result<u32, SessionError> {
+async fn produce(session: Responder<Bulk>) -> Result<u32, SessionError> {
     let (_, session) = session.recv().await?;
     let mut session = session.send(Manifest { chunks: 0 }).await?.enter();
     let mut pulled = 0;
@@ -120,6 +120,7 @@ type Loop = pipeline::Requests<
     >,
 >;
 type Pipeline2 = Pipeline<
+    Bulk,
     Pull,
     Chunk,
     algebra::Choose<
@@ -129,7 +130,7 @@ type Pipeline2 = Pipeline<
     (),
     2,
 >;
-const _: fn(Session<Loop, (Loop, ())>) -> Pipeline2 = Session::pipeline::<2>;
+const _: fn(Session<Bulk, Loop, (Loop, ())>) -> Pipeline2 = Session::pipeline::<2>;
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_wait_loses_nothing() {

@@ -3,9 +3,9 @@
 mod bulk;
 
 use bulk::*;
-use shardwire_transport::{offer, session::pair, *};
+use shardwire_transport::{Initiator, Responder, offer, session::pair, *};
 
-async fn produce(session: Session<<Bulk as Protocol>::Responder>) -> Result<u32, SessionError> {
+async fn produce(session: Responder<Bulk>) -> Result<u32, SessionError> {
     let (request, session) = session.recv().await?;
     let mut session = session.send(Manifest { chunks: request.job.into() }).await?.enter();
     let mut renewed = 0;
@@ -24,7 +24,7 @@ async fn produce(session: Session<<Bulk as Protocol>::Responder>) -> Result<u32,
     }
 }
 
-async fn consume(session: Session<<Bulk as Protocol>::Initiator>, job: u8) -> Result<usize, SessionError> {
+async fn consume(session: Initiator<Bulk>, job: u8) -> Result<usize, SessionError> {
     let (manifest, session) = session.send(Request { job }).await?.recv().await?;
     let mut session = session.enter();
     let mut total = 0;

@@ -187,10 +187,10 @@ async fn a_rule_that_the_type_can_not_express() {
     let (mut hostile, channel) = Channel::pair();
     assert!(hostile.write_raw(HEADER.to_vec()).await);
     let session = Incoming::new(channel).serve::<Bulk>().await.unwrap();
-    let error = session.broken("Request", "wrong job", "job 9 was never offered");
+    let error = session.broken("Request", "SW-TEST-001", "job 9 was never offered");
     assert_eq!(
         format!("{} {error}", error.code()),
-        "SW-SESSION-011 bulk with peer a1a1a1a1a1, awaiting Request: wrong job: job 9 was never offered"
+        "SW-TEST-001 bulk with peer a1a1a1a1a1, awaiting Request: job 9 was never offered"
     );
     assert_eq!(error.violation().map(Violation::fault), Some(Fault::Peer));
     assert_eq!(hostile.read_raw().await, Err(WireCode::RuleBroken));

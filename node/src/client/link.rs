@@ -8,7 +8,7 @@ use shardwire_protocols::{
     handshake::{Agreed, Handshake, Hello, announce, greet},
     ingress::Ingress,
 };
-use shardwire_transport::{Connection, Endpoint, Identity, Protocol, Session, Settings};
+use shardwire_transport::{Connection, Endpoint, Identity, Initiator, Protocol, Settings};
 use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -109,7 +109,7 @@ pub(super) struct Link {
 
 impl Link {
     /// Opens a session, if the node serves the protocol.
-    pub(super) async fn open<P: Protocol>(&self) -> Result<Session<P::Initiator>, ClientError> {
+    pub(super) async fn open<P: Protocol>(&self) -> Result<Initiator<P>, ClientError> {
         if !self.agreed.speaks::<P>() {
             return Err(ClientError::Unserved { peer: self.connection.peer(), protocol: P::NAME });
         }

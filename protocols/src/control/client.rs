@@ -3,7 +3,7 @@
 use super::{Bye, Control, NodeStatus, PeerStatus, Request, Response, ShardStatus, StorageStatus, Turn};
 use crate::Cause;
 use shardwire_model::{Coded, Key, ShardId, ShardStart, StartRequest};
-use shardwire_transport::{Protocol, Session, SessionError};
+use shardwire_transport::{Initiator, Session, SessionError};
 
 /// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,11 +44,11 @@ impl Coded for ControlError {
 
 /// Asks a node.
 #[derive(Debug)]
-pub struct Client(Option<Session<Turn, (Turn, ())>>);
+pub struct Client(Option<Session<Control, Turn, (Turn, ())>>);
 
 impl Client {
     /// Begins.
-    pub fn new(session: Session<<Control as Protocol>::Initiator>) -> Self {
+    pub fn new(session: Initiator<Control>) -> Self {
         Self(Some(session.enter()))
     }
 
@@ -71,7 +71,7 @@ impl Client {
     fn unexpected<T>(&mut self) -> Result<T, ControlError> {
         let session = self.0.take().ok_or(ControlError::Over)?;
         let detail = "the response answers another request";
-        Err(session.broken("awaiting Response", "SW-CONTROL-004", detail).into())
+        Err(session.broken("Response", "SW-CONTROL-004", detail).into())
     }
 
     /// How the node is.

@@ -3,7 +3,7 @@
 use super::{Bye, Control, MAX_PEERS_LISTED, MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, Request, Response, ShardStatus};
 use crate::ServeError;
 use shardwire_model::PeerId;
-use shardwire_transport::{Protocol, Session, offer};
+use shardwire_transport::{Responder, offer};
 use std::future::Future;
 
 /// The code of the answer to a peer that may not control the node.
@@ -22,10 +22,7 @@ pub trait Handler: Sync {
 ///
 /// # Errors
 /// If the session fails.
-pub async fn serve<H: Handler>(
-    session: Session<<Control as Protocol>::Responder>,
-    handler: &H,
-) -> Result<(), ServeError> {
+pub async fn serve<H: Handler>(session: Responder<Control>, handler: &H) -> Result<(), ServeError> {
     let peer = session.peer();
     let mut session = session.enter();
     loop {

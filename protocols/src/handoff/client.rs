@@ -3,7 +3,7 @@
 use super::{Acceptance, Answered, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, Nothing, Turn};
 use crate::{Cause, pace, signed::Signed};
 use shardwire_model::ShardId;
-use shardwire_transport::{Branch, Identity, Protocol, Session, SessionError};
+use shardwire_transport::{Branch, Identity, Initiator, Session, SessionError};
 use tokio::time::Instant;
 
 type Loop = (Turn, ());
@@ -11,7 +11,7 @@ type Loop = (Turn, ());
 /// An operator that may ask.
 #[derive(Debug)]
 pub struct Client {
-    session: Session<Turn, Loop>,
+    session: Session<Handoff, Turn, Loop>,
     /// When it may ask again, after it was told that there is nothing.
     not_before: Option<Instant>,
 }
@@ -32,18 +32,18 @@ pub enum Next {
 #[derive(Debug)]
 #[must_use = "an assignment is accepted or declined"]
 pub struct Pending {
-    session: Session<Assigned, Loop>,
+    session: Session<Handoff, Assigned, Loop>,
     shard: ShardId,
     epoch: u64,
 }
 
 impl Client {
     /// Begins.
-    pub fn new(session: Session<<Handoff as Protocol>::Initiator>) -> Self {
+    pub fn new(session: Initiator<Handoff>) -> Self {
         Self::at(session.enter(), None)
     }
 
-    fn at(session: Session<Turn, Loop>, not_before: Option<Instant>) -> Self {
+    fn at(session: Session<Handoff, Turn, Loop>, not_before: Option<Instant>) -> Self {
         Self { session, not_before }
     }
 
@@ -54,7 +54,7 @@ impl Client {
     /// If the session fails, or the settler's answer contradicts itself. More than [`MAX_KNOWN`](super::MAX_KNOWN) shards can't be named.
     pub async fn ask(self, identity: &Identity, known: &[ShardId]) -> Result<Next, SessionError> {
         let asked = pace::turn(self.not_before).await;
-        let session: Session<Answered, Loop> = self.session.choose(Ask { known: known.to_vec() }).await?;
+        let session: Session<Handoff, Answered, Loop> = self.session.choose(Ask { known: known.to_vec() }).await?;
         match session.offer().await? {
             Branch::First(nothing) => {
                 let (Nothing {}, session) = nothing.recv().await?;
@@ -64,7 +64,7 @@ impl Client {
                 Branch::First(assign) => {
                     let (assign, session) = assign.recv::<Assign, _>().await?;
                     match contradiction(&assign, identity) {
-                        Some(detail) => Err(session.broken("awaiting Assign", "SW-HANDOFF-001", detail)),
+                        Some(detail) => Err(session.broken("Assign", "SW-HANDOFF-001", detail)),
                         None => {
                             let pending = Pending { session, shard: assign.start.shard, epoch: assign.epoch };
                             Ok(Next::Assign(Box::new(assign), pending))
@@ -75,7 +75,7 @@ impl Client {
                     let (closed, session) = closed.recv::<Closed, _>().await?;
                     if !known.contains(&closed.shard) {
                         let detail = format!("shard {} is closed, which wasn't asked about", closed.shard.short());
-                        return Err(session.broken("awaiting Closed", "SW-HANDOFF-002", detail));
+                        return Err(session.broken("Closed", "SW-HANDOFF-002", detail));
                     }
                     Ok(Next::Closed(closed, Self::at(session.again(), None)))
                 }

@@ -3,7 +3,7 @@
 use super::{Accept, Acceptance, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, Nothing, Turn};
 use crate::{Cause, Failure, ServeError, pace, signed::Signed};
 use shardwire_model::{PeerId, ShardId};
-use shardwire_transport::{Protocol, Session, algebra::HasDual, offer};
+use shardwire_transport::{Responder, Session, algebra::HasDual, offer};
 use std::future::Future;
 
 /// What a settler has for an operator.
@@ -44,11 +44,8 @@ type Loop = (There, ());
 ///
 /// # Errors
 /// If the session fails, the operator breaks a rule, or the handler can't go on.
-pub async fn serve<H: Handler>(
-    session: Session<<Handoff as Protocol>::Responder>,
-    handler: &H,
-) -> Result<(), ServeError> {
-    let mut session: Session<There, Loop> = session.enter();
+pub async fn serve<H: Handler>(session: Responder<Handoff>, handler: &H) -> Result<(), ServeError> {
+    let mut session: Session<Handoff, There, Loop> = session.enter();
     loop {
         session = offer!(session => {
             Ask(Ask { known }), answer => match pace::hold(handler.next(answer.peer(), &known)).await.transpose()? {
@@ -66,11 +63,11 @@ pub async fn serve<H: Handler>(
 }
 
 async fn answered<H: Handler>(
-    session: Session<<Assigned as HasDual>::Dual, Loop>,
+    session: Session<Handoff, <Assigned as HasDual>::Dual, Loop>,
     handler: &H,
     shard: ShardId,
     epoch: u64,
-) -> Result<Session<There, Loop>, ServeError> {
+) -> Result<Session<Handoff, There, Loop>, ServeError> {
     let operator = session.peer();
     offer!(session => {
         Accept(accept), next => {
@@ -81,7 +78,7 @@ async fn answered<H: Handler>(
                 Ok(_) => None,
             };
             if let Some(detail) = detail {
-                return Err(next.broken("awaiting Accept", "SW-HANDOFF-003", detail).into());
+                return Err(next.broken("Accept", "SW-HANDOFF-003", detail).into());
             }
             handler.accepted(operator, accept).await?;
             Ok(next.again())
@@ -89,7 +86,7 @@ async fn answered<H: Handler>(
         Decline(decline), next => {
             if decline.shard != shard {
                 let detail = "it declines another shard than the one assigned";
-                return Err(next.broken("awaiting Decline", "SW-HANDOFF-004", detail).into());
+                return Err(next.broken("Decline", "SW-HANDOFF-004", detail).into());
             }
             handler.declined(operator, shard, decline.cause).await?;
             Ok(next.again())

@@ -8,7 +8,7 @@ use crate::{
     },
 };
 use shardwire_model::{Coded, Felt, Hash, MAX_ENTRIES, PeerId, ShardId, Timestamp};
-use shardwire_transport::{Branch, Identity, Session, WireCode};
+use shardwire_transport::{Branch, Identity, Responder, WireCode};
 use std::{collections::VecDeque, future::pending, sync::Mutex};
 use tokio::time::Instant;
 
@@ -66,7 +66,7 @@ fn assignment() -> Answer {
     Answer::Assign(Box::new(assign()))
 }
 
-fn meet() -> (Client, Session<<Handoff as Protocol>::Responder>) {
+fn meet() -> (Client, Responder<Handoff>) {
     let (a, b) = halves::<Handoff>(&operator(), &identity(2));
     (Client::new(a), b)
 }

@@ -5,16 +5,13 @@ use super::{
     agree::{Agreed, agree, agreed},
     error::HandshakeError,
 };
-use shardwire_transport::{Branch, Protocol, Session};
+use shardwire_transport::{Branch, Initiator};
 
 /// Greets the peer at the other end of a new connection.
 ///
 /// # Errors
 /// If the peer refuses, or both can't work together.
-pub async fn greet(
-    session: Session<<Handshake as Protocol>::Initiator>,
-    mine: Hello,
-) -> Result<Agreed, HandshakeError> {
+pub async fn greet(session: Initiator<Handshake>, mine: Hello) -> Result<Agreed, HandshakeError> {
     let peer = session.peer();
     match session.send(mine.clone()).await?.offer().await? {
         Branch::First(accepted) => {

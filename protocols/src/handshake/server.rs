@@ -6,16 +6,13 @@ use super::{
     error::HandshakeError,
 };
 use crate::Cause;
-use shardwire_transport::{Protocol, Session};
+use shardwire_transport::Responder;
 
 /// Answers the greeting of the peer that dialled.
 ///
 /// # Errors
 /// If both can't work together; the peer was told why.
-pub async fn answer(
-    session: Session<<Handshake as Protocol>::Responder>,
-    mine: Hello,
-) -> Result<Agreed, HandshakeError> {
+pub async fn answer(session: Responder<Handshake>, mine: Hello) -> Result<Agreed, HandshakeError> {
     let peer = session.peer();
     let (theirs, session) = session.recv().await?;
     match agree(&theirs, &mine) {

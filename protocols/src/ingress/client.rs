@@ -4,7 +4,7 @@ use super::{Bye, DEPTH, Ingress, Open, Opened, Receipt, Refused, Submit, Verdict
 use crate::{Cause, ahead::Ahead};
 use shardwire_model::{AccountId, Hash, PeerId, ShardId, SignedTransaction};
 use shardwire_transport::{
-    Branch, Protocol, Session, SessionError,
+    Branch, Initiator, SessionError,
     algebra::{Eps, Send},
 };
 
@@ -22,7 +22,7 @@ pub enum Opening {
 ///
 /// # Errors
 /// If the session fails, or the answer is about another shard or contradicts itself.
-pub async fn open(session: Session<<Ingress as Protocol>::Initiator>, shard: ShardId) -> Result<Opening, SessionError> {
+pub async fn open(session: Initiator<Ingress>, shard: ShardId) -> Result<Opening, SessionError> {
     let operator = session.peer();
     match session.send(Open { shard }).await?.offer().await? {
         Branch::First(refused) => {
@@ -33,7 +33,7 @@ pub async fn open(session: Session<<Ingress as Protocol>::Initiator>, shard: Sha
         Branch::Second(opened) => {
             let (opened, session) = opened.recv::<Opened, _>().await?;
             if let Some(detail) = contradiction(&opened, shard, operator) {
-                return Err(session.broken("awaiting Opened", "SW-INGRESS-001", detail));
+                return Err(session.broken("Opened", "SW-INGRESS-001", detail));
             }
             let submits = Ahead::new(session.enter().pipeline());
             Ok(Opening::Opened(Box::new(opened), Box::new(Client { submits, shard, operator })))
@@ -60,7 +60,7 @@ fn contradiction(opened: &Opened, shard: ShardId, operator: PeerId) -> Option<St
 #[derive(Debug)]
 #[must_use = "a session is closed"]
 pub struct Client {
-    submits: Ahead<Submit, Receipt, Send<Bye, Eps>, (), Due, DEPTH>,
+    submits: Ahead<Ingress, Submit, Receipt, Send<Bye, Eps>, (), Due, DEPTH>,
     shard: ShardId,
     operator: PeerId,
 }

@@ -3,7 +3,7 @@
 use super::{Bye, Ingress, Open, Opened, Outcome, Receipt, Refused, Submit, Turn, Verdict, transaction_hash};
 use crate::{Cause, Failure, ServeError, signed::Signed};
 use shardwire_model::{PeerId, ShardId, SignedTransaction};
-use shardwire_transport::{Identity, Protocol, Session, algebra::HasDual, offer};
+use shardwire_transport::{Identity, Responder, Session, algebra::HasDual, offer};
 use std::future::Future;
 
 /// The operator's side: which shards take transactions, and what becomes of each.
@@ -29,7 +29,7 @@ pub trait Handler: Sync {
 /// # Errors
 /// If the session fails, or the handler can't go on.
 pub async fn serve<H: Handler>(
-    session: Session<<Ingress as Protocol>::Responder>,
+    session: Responder<Ingress>,
     handler: &H,
     identity: &Identity,
 ) -> Result<(), ServeError> {
@@ -39,7 +39,7 @@ pub async fn serve<H: Handler>(
         Ok(opened) => opened,
         Err(cause) => return Ok(session.choose(Refused { cause }).await?.close().await?),
     };
-    let mut session: Session<<Turn as HasDual>::Dual, _> = session.choose(opened).await?.enter();
+    let mut session: Session<Ingress, <Turn as HasDual>::Dual, _> = session.choose(opened).await?.enter();
     loop {
         session = offer!(session => {
             Submit(Submit { transaction }), answer => {

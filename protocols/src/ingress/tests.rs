@@ -7,7 +7,7 @@ use crate::{
     },
 };
 use shardwire_model::{AccountId, Felt, Hash, MAX_ACCOUNTS, PeerId, ShardId, SignedTransaction};
-use shardwire_transport::{Branch, Identity, Session, WireCode};
+use shardwire_transport::{Branch, Identity, Initiator, Responder, WireCode};
 use std::{sync::Mutex, time::Duration};
 use tokio::{sync::watch, time::Instant};
 
@@ -58,13 +58,13 @@ fn shard() -> ShardId {
     opened().start.shard
 }
 
-type Halves = (Session<<Ingress as Protocol>::Initiator>, Session<<Ingress as Protocol>::Responder>);
+type Halves = (Initiator<Ingress>, Responder<Ingress>);
 
 fn meet() -> Halves {
     halves::<Ingress>(&identity(1), &operator_identity())
 }
 
-async fn client(session: Session<<Ingress as Protocol>::Initiator>) -> Box<Client> {
+async fn client(session: Initiator<Ingress>) -> Box<Client> {
     match open(session, shard()).await.unwrap() {
         Opening::Opened(got, client) => {
             assert_eq!(*got, opened());
@@ -189,7 +189,7 @@ async fn a_transaction_costs_no_round_trip() {
 }
 
 /// An operator that answers the first submit with this receipt.
-async fn cheat(session: Session<<Ingress as Protocol>::Responder>, receipt: impl FnOnce(Hash) -> Receipt) {
+async fn cheat(session: Responder<Ingress>, receipt: impl FnOnce(Hash) -> Receipt) {
     let (_, session) = session.recv::<Open, _>().await.unwrap();
     let session = session.choose(opened()).await.unwrap().enter();
     let Branch::First(session) = session.offer().await.unwrap() else { panic!("bye") };

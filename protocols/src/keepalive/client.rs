@@ -2,7 +2,7 @@
 
 use super::{Bye, Keepalive, Ping, Pong, Turn};
 use shardwire_model::Clock;
-use shardwire_transport::{Protocol, Session, SessionError};
+use shardwire_transport::{Initiator, Session, SessionError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -17,11 +17,11 @@ pub struct Measured {
 
 /// Asks a peer whether it is there.
 #[derive(Debug)]
-pub struct Client(Session<Turn, (Turn, ())>);
+pub struct Client(Session<Keepalive, Turn, (Turn, ())>);
 
 impl Client {
     /// Begins.
-    pub fn new(session: Session<<Keepalive as Protocol>::Initiator>) -> Self {
+    pub fn new(session: Initiator<Keepalive>) -> Self {
         Self(session.enter())
     }
 
@@ -33,7 +33,7 @@ impl Client {
         let (sent, began) = (clock.now(), Instant::now());
         let (pong, session) = self.0.choose(Ping { sent }).await?.recv::<Pong, _>().await?;
         if pong.sent != sent {
-            return Err(session.broken("awaiting Pong", "SW-KEEPALIVE-001", "the pong is that of another ping"));
+            return Err(session.broken("Pong", "SW-KEEPALIVE-001", "the pong is that of another ping"));
         }
         let round_trip = began.elapsed();
         let there = sent.plus(round_trip / 2);

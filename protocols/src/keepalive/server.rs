@@ -2,16 +2,13 @@
 
 use super::{Bye, Keepalive, Ping, Pong};
 use shardwire_model::Clock;
-use shardwire_transport::{Protocol, Session, SessionError, offer};
+use shardwire_transport::{Responder, SessionError, offer};
 
 /// Answers pings until the peer says goodbye.
 ///
 /// # Errors
 /// If the peer falls silent or breaks the protocol.
-pub async fn serve(
-    session: Session<<Keepalive as Protocol>::Responder>,
-    clock: &dyn Clock,
-) -> Result<(), SessionError> {
+pub async fn serve(session: Responder<Keepalive>, clock: &dyn Clock) -> Result<(), SessionError> {
     let mut session = session.enter();
     loop {
         session = offer!(session => {

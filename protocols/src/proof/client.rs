@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{Cause, pace, signed::Signed};
 use shardwire_model::{Hash, Timestamp};
-use shardwire_transport::{Branch, Identity, Protocol, Session, SessionError};
+use shardwire_transport::{Branch, Identity, Initiator, Session, SessionError};
 use tokio::time::Instant;
 
 type Outer = (Turn, ());
@@ -15,7 +15,7 @@ type Inner = (Fetching, Outer);
 /// A settler that may ask.
 #[derive(Debug)]
 pub struct Client {
-    session: Session<Turn, Outer>,
+    session: Session<Proof, Turn, Outer>,
     /// When it may ask again, after it was told that there is nothing.
     not_before: Option<Instant>,
 }
@@ -34,17 +34,17 @@ pub enum Next {
 #[derive(Debug)]
 #[must_use = "a proof is settled, disputed or skipped"]
 pub struct Offered {
-    session: Session<Fetching, Inner>,
+    session: Session<Proof, Fetching, Inner>,
     ready: Ready,
 }
 
 impl Client {
     /// Begins.
-    pub fn new(session: Session<<Proof as Protocol>::Initiator>) -> Self {
+    pub fn new(session: Initiator<Proof>) -> Self {
         Self::at(session.enter(), None)
     }
 
-    fn at(session: Session<Turn, Outer>, not_before: Option<Instant>) -> Self {
+    fn at(session: Session<Proof, Turn, Outer>, not_before: Option<Instant>) -> Self {
         Self { session, not_before }
     }
 
@@ -63,7 +63,7 @@ impl Client {
                 let (ready, session) = ready.recv::<Ready, _>().await?;
                 if ready.bytes == 0 || ready.bytes > MAX_PROOF_BYTES {
                     let detail = format!("a proof of {} bytes, where 1 to {MAX_PROOF_BYTES} are allowed", ready.bytes);
-                    return Err(session.broken("awaiting Ready", "SW-PROOF-005", detail));
+                    return Err(session.broken("Ready", "SW-PROOF-005", detail));
                 }
                 Ok(Next::Ready(ready, Offered { session: session.enter(), ready }))
             }

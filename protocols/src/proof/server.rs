@@ -3,7 +3,7 @@
 use super::{Ask, Bye, Dispute, Fetching, Nothing, PIECE_BYTES, Piece, Proof, Pull, Ready, Receipt, Skip, Turn};
 use crate::{Cause, Failure, ServeError, pace};
 use shardwire_model::{Hash, PeerId, ShardId};
-use shardwire_transport::{Bytes, Protocol, Session, algebra::HasDual, offer};
+use shardwire_transport::{Bytes, Responder, Session, algebra::HasDual, offer};
 use std::future::Future;
 
 /// What a settler made of a proof.
@@ -59,11 +59,8 @@ type Inner = (There<Fetching>, Outer);
 ///
 /// # Errors
 /// If the session fails, the settler breaks a rule, or the handler can't go on.
-pub async fn serve<H: Handler>(
-    session: Session<<Proof as Protocol>::Responder>,
-    handler: &H,
-) -> Result<(), ServeError> {
-    let mut session: Session<There<Turn>, Outer> = session.enter();
+pub async fn serve<H: Handler>(session: Responder<Proof>, handler: &H) -> Result<(), ServeError> {
+    let mut session: Session<Proof, There<Turn>, Outer> = session.enter();
     loop {
         session = offer!(session => {
             Ask(Ask {}), answer => match pace::hold(handler.next(answer.peer())).await.transpose()? {
@@ -82,10 +79,10 @@ pub async fn serve<H: Handler>(
 }
 
 async fn deliver<H: Handler>(
-    mut session: Session<There<Fetching>, Inner>,
+    mut session: Session<Proof, There<Fetching>, Inner>,
     handler: &H,
     held: &Held,
-) -> Result<Session<There<Turn>, Outer>, ServeError> {
+) -> Result<Session<Proof, There<Turn>, Outer>, ServeError> {
     let settler = session.peer();
     let (next, verdict) = loop {
         session = offer!(session => {
@@ -93,14 +90,14 @@ async fn deliver<H: Handler>(
                 Some(body) => answer.send(Piece { index, body }).await?.again(),
                 None => {
                     let detail = format!("piece {index} of a proof of {} bytes", held.bytes.len());
-                    return Err(answer.broken("awaiting Pull", "SW-PROOF-001", detail).into());
+                    return Err(answer.broken("Pull", "SW-PROOF-001", detail).into());
                 }
             },
             Receipt(receipt), next => {
                 let about = receipt.verify(&settler).map(|it| (it.shard, it.segment, it.proof));
                 if about != Ok((held.shard, held.segment, held.proof)) {
                     let detail = about.err().map_or("it is for another proof".into(), |forged| forged.to_string());
-                    return Err(next.broken("awaiting Receipt", "SW-PROOF-002", detail).into());
+                    return Err(next.broken("Receipt", "SW-PROOF-002", detail).into());
                 }
                 break (next.outer().again(), Verdict::Settled(receipt));
             },
@@ -108,13 +105,13 @@ async fn deliver<H: Handler>(
                 let about = dispute.verify(&settler).map(|it| (it.shard, it.segment, it.proof));
                 if about != Ok((held.shard, held.segment, held.proof)) {
                     let detail = about.err().map_or("it is of another proof".into(), |forged| forged.to_string());
-                    return Err(next.broken("awaiting Dispute", "SW-PROOF-003", detail).into());
+                    return Err(next.broken("Dispute", "SW-PROOF-003", detail).into());
                 }
                 break (next.outer().again(), Verdict::Disputed(dispute));
             },
             Skip(Skip { shard, cause }), next => {
                 if shard != held.shard {
-                    return Err(next.broken("awaiting Skip", "SW-PROOF-004", "it skips another shard").into());
+                    return Err(next.broken("Skip", "SW-PROOF-004", "it skips another shard").into());
                 }
                 break (next.outer().again(), Verdict::Skipped { shard, cause });
             },

@@ -5,7 +5,7 @@ use crate::{
     testing::{DiskFull, LARGEST, distant_halves, fits, halves, identity, largest_cause, reset, rule, served_rule},
 };
 use shardwire_model::{Felt, Hash, PeerId, ShardId, Timestamp};
-use shardwire_transport::{Branch, Bytes, Identity, Session, WireCode, message::encode};
+use shardwire_transport::{Branch, Bytes, Identity, Initiator, Responder, Session, WireCode, message::encode};
 use std::{collections::VecDeque, future::pending, sync::Mutex, time::Duration};
 use tokio::time::Instant;
 
@@ -49,7 +49,7 @@ fn prover(proofs: impl Into<VecDeque<Held>>) -> Prover {
     Prover { proofs: Mutex::new(proofs.into()), ..Prover::default() }
 }
 
-type There = Session<<Proof as Protocol>::Responder>;
+type There = Responder<Proof>;
 
 fn meet() -> (Client, There) {
     let (a, b) = halves::<Proof>(&settler(), &identity(2));
@@ -192,7 +192,7 @@ async fn a_verdict_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
     fn held_open(session: impl std::any::Any) -> Box<dyn std::any::Any> {
         Box::new(session)
     }
-    async fn offered(session: Session<<Proof as Protocol>::Initiator>) -> Session<Fetching, Loop> {
+    async fn offered(session: Initiator<Proof>) -> Session<Proof, Fetching, Loop> {
         let Branch::Second(session) = session.enter().choose(Ask {}).await.unwrap().offer().await.unwrap() else {
             panic!("nothing")
         };

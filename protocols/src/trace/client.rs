@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{Cause, pace};
 use shardwire_model::{Hash, PeerId};
-use shardwire_transport::{Branch, Protocol, Session, SessionError};
+use shardwire_transport::{Branch, Initiator, Session, SessionError};
 use tokio::time::Instant;
 
 pub(super) type Outer = (Idle, ());
@@ -14,7 +14,7 @@ pub(super) type Outer = (Idle, ());
 /// A prover without a job.
 #[derive(Debug)]
 pub struct Client {
-    session: Session<Idle, Outer>,
+    session: Session<Trace, Idle, Outer>,
     me: PeerId,
     /// When it may ask again, after it was told that there is nothing.
     not_before: Option<Instant>,
@@ -34,7 +34,7 @@ pub enum Next {
 #[derive(Debug)]
 #[must_use = "an offer is claimed or declined"]
 pub struct Offered {
-    session: Session<Considered, Outer>,
+    session: Session<Trace, Considered, Outer>,
     me: PeerId,
     job: Hash,
 }
@@ -53,13 +53,13 @@ pub enum Claimed {
 #[derive(Debug)]
 #[must_use = "a job is finished or abandoned"]
 pub struct Working {
-    session: Session<Leased, (Leased, Outer)>,
+    session: Session<Trace, Leased, (Leased, Outer)>,
     epoch: u64,
 }
 
 impl Client {
     /// Begins; `me` is this prover.
-    pub fn new(session: Session<<Trace as Protocol>::Initiator>, me: PeerId) -> Self {
+    pub fn new(session: Initiator<Trace>, me: PeerId) -> Self {
         Self { session: session.enter(), me, not_before: None }
     }
 
@@ -71,7 +71,7 @@ impl Client {
     pub async fn ready(self, begun: &[Begun]) -> Result<Next, SessionError> {
         let me = self.me;
         let asked = pace::turn(self.not_before).await;
-        let session: Session<Answered, Outer> = self.session.choose(Ready { resume: begun.to_vec() }).await?;
+        let session: Session<Trace, Answered, Outer> = self.session.choose(Ready { resume: begun.to_vec() }).await?;
         match session.offer().await? {
             Branch::First(nothing) => {
                 let (Nothing {}, session) = nothing.recv().await?;
@@ -85,7 +85,7 @@ impl Client {
                         let job = offer.job;
                         Ok(Next::Offered(Box::new(offer), Offered { session, me, job }))
                     }
-                    Err(error) => Err(session.broken("awaiting JobOffer", error.rule(), error.to_string())),
+                    Err(error) => Err(session.broken("JobOffer", error.rule(), error.to_string())),
                 }
             }
         }
@@ -122,7 +122,7 @@ impl Offered {
                     Ok(_) => None,
                 };
                 if let Some(detail) = detail {
-                    return Err(session.broken("awaiting Lease", "SW-TRACE-002", detail));
+                    return Err(session.broken("Lease", "SW-TRACE-002", detail));
                 }
                 let fetch = Fetch::new(session.enter(), lease.statement.epoch);
                 Ok(Claimed::Leased(lease, Box::new(fetch)))
@@ -141,7 +141,7 @@ impl Offered {
 }
 
 impl Working {
-    pub(super) fn new(session: Session<Leased, (Leased, Outer)>, epoch: u64) -> Self {
+    pub(super) fn new(session: Session<Trace, Leased, (Leased, Outer)>, epoch: u64) -> Self {
         Self { session, epoch }
     }
 

@@ -1,7 +1,7 @@
 //! The prover's half while it fetches: pulls ahead, in any order of arrival, until the witness is whole.
 
 use super::{
-    Chunk, DEPTH, Ending, Leased, MAX_CHUNKS, Otherwise, Piece, Pull,
+    Chunk, DEPTH, Ending, Leased, MAX_CHUNKS, Otherwise, Piece, Pull, Trace,
     client::{Outer, Working},
 };
 use crate::{ahead::Ahead, pace};
@@ -33,7 +33,7 @@ pub enum Pulled {
 #[derive(Debug)]
 #[must_use = "a job is finished or abandoned"]
 pub struct Fetch {
-    pulls: Ahead<Pull, Piece, Otherwise, Outer, u32, DEPTH>,
+    pulls: Ahead<Trace, Pull, Piece, Otherwise, Outer, u32, DEPTH>,
     epoch: u64,
     /// Chunks that the prover has, by index: the hash, and whether it came in this session.
     have: BTreeMap<u32, (Hash, bool)>,
@@ -70,7 +70,7 @@ impl Waiting {
 }
 
 impl Fetch {
-    pub(super) fn new(session: Session<Leased, (Leased, Outer)>, epoch: u64) -> Self {
+    pub(super) fn new(session: Session<Trace, Leased, (Leased, Outer)>, epoch: u64) -> Self {
         Self {
             pulls: Ahead::new(session.pipeline()),
             epoch,

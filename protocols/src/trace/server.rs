@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{Cause, Failure, ServeError, pace};
 use shardwire_model::{Hash, PeerId};
-use shardwire_transport::{Protocol, Session, algebra::HasDual, offer};
+use shardwire_transport::{Responder, Session, algebra::HasDual, offer};
 use std::future::Future;
 
 /// What became of a claim.
@@ -89,11 +89,8 @@ type Inner = (There<Leased>, Outer);
 ///
 /// # Errors
 /// If the session fails, the prover breaks a rule, or the handler can't go on.
-pub async fn serve<H: Handler>(
-    session: Session<<Trace as Protocol>::Responder>,
-    handler: &H,
-) -> Result<(), ServeError> {
-    let mut session: Session<There<Idle>, Outer> = session.enter();
+pub async fn serve<H: Handler>(session: Responder<Trace>, handler: &H) -> Result<(), ServeError> {
+    let mut session: Session<Trace, There<Idle>, Outer> = session.enter();
     let prover = session.peer();
     loop {
         session = offer!(session => {
@@ -106,7 +103,7 @@ pub async fn serve<H: Handler>(
                             Claim(claim), answer => {
                                 if claim.job != job {
                                     let detail = "it claims another job than the one offered";
-                                    return Err(answer.broken("awaiting Claim", "SW-TRACE-001", detail).into());
+                                    return Err(answer.broken("Claim", "SW-TRACE-001", detail).into());
                                 }
                                 match handler.claim(prover, job).await? {
                                     Grant::Refused(cause) => answer.choose(Refused { cause }).await?.again(),
@@ -119,7 +116,7 @@ pub async fn serve<H: Handler>(
                             Decline(decline), next => {
                                 if decline.job != job {
                                     let detail = "it declines another job than the one offered";
-                                    return Err(next.broken("awaiting Decline", "SW-TRACE-001", detail).into());
+                                    return Err(next.broken("Decline", "SW-TRACE-001", detail).into());
                                 }
                                 handler.declined(prover, job, decline.cause).await?;
                                 next.again()
@@ -134,7 +131,7 @@ pub async fn serve<H: Handler>(
 }
 
 async fn work<H: Handler>(
-    mut session: Session<There<Leased>, Inner>,
+    mut session: Session<Trace, There<Leased>, Inner>,
     handler: &H,
     job: Hash,
 ) -> Result<(), ServeError> {

@@ -104,7 +104,7 @@ pub enum ViolationKind {
     },
     /// A well-formed message that breaks a rule which the type can't express. Found by the protocol's own code.
     RuleBroken {
-        /// Which rule.
+        /// The rule's own code, such as `SW-TRACE-003`.
         rule: &'static str,
         /// In what way.
         detail: String,
@@ -152,7 +152,7 @@ impl ViolationKind {
             Self::Truncated { .. } => "SW-SESSION-008",
             Self::AfterEnd { .. } => "SW-SESSION-009",
             Self::UnknownProtocol { .. } => "SW-SESSION-010",
-            Self::RuleBroken { .. } => "SW-SESSION-011",
+            Self::RuleBroken { rule, .. } => rule,
             Self::OutOfTurn { .. } => "SW-SESSION-012",
         }
     }
@@ -177,7 +177,7 @@ impl fmt::Display for ViolationKind {
             Self::UnknownProtocol { name, version } => {
                 write!(f, "asked for {name} version {version}, which is not served here")
             }
-            Self::RuleBroken { rule, detail } => write!(f, "{rule}: {detail}"),
+            Self::RuleBroken { detail, .. } => f.write_str(detail),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::core::{At, Core};
 use super::error::{SessionError, ViolationKind};
 use super::meter::{Meter, Metered};
-use super::{Session, WireCode};
+use super::{Initiator, Responder, Session, WireCode};
 use crate::{Protocol, channel::Channel, graph::MessageInfo, message::Message, wire::header::Header};
 use shardwire_model::PeerId;
 use std::{sync::Arc, time::Duration};
@@ -12,21 +12,19 @@ use std::{sync::Arc, time::Duration};
 ///
 /// # Errors
 /// The protocol's name is longer than a header may hold.
-pub fn initiate<P: Protocol>(channel: Channel) -> Result<Session<P::Initiator>, SessionError> {
+pub fn initiate<P: Protocol>(channel: Channel) -> Result<Initiator<P>, SessionError> {
     let mut core = Core::new(channel, P::NAME);
     core.queue(&Header { protocol: P::NAME.to_owned(), version: P::VERSION })?;
     Ok(Session::from_core(core))
 }
 
 /// The two sides of a protocol, connected in memory, with no header between them.
-pub fn pair<P: Protocol>() -> (Session<P::Initiator>, Session<P::Responder>) {
+pub fn pair<P: Protocol>() -> (Initiator<P>, Responder<P>) {
     pair_over::<P>(Channel::pair())
 }
 
 /// As [`pair`], over given channels.
-pub fn pair_over<P: Protocol>(
-    (initiator, responder): (Channel, Channel),
-) -> (Session<P::Initiator>, Session<P::Responder>) {
+pub fn pair_over<P: Protocol>((initiator, responder): (Channel, Channel)) -> (Initiator<P>, Responder<P>) {
     (Session::from_core(Core::new(initiator, P::NAME)), Session::from_core(Core::new(responder, P::NAME)))
 }
 
@@ -78,7 +76,7 @@ impl Incoming {
     ///
     /// # Errors
     /// The peer wants something else; or as [`header`](Self::header).
-    pub async fn serve<P: Protocol>(mut self) -> Result<Session<P::Responder>, SessionError> {
+    pub async fn serve<P: Protocol>(mut self) -> Result<Responder<P>, SessionError> {
         self.header().await?;
         if !self.is::<P>() {
             return Err(self.unserved());

@@ -1,6 +1,6 @@
 //! A session: a protocol's type, interpreted over a channel.
 //!
-//! [`Session<P, E>`](Session) is in state `P` within the loops `E`. Each step consumes it and returns the session in
+//! [`Session<P, S, E>`](Session) is a session of protocol `P` in state `S` within the loops `E`. Each step consumes it and returns the session in
 //! the next state, so a step that isn't due doesn't compile; a step of the peer that isn't due is a
 //! [`Violation`](error::Violation), resets the stream with a [code](WireCode) and ends the session.
 //!
@@ -16,6 +16,7 @@ pub mod error;
 mod incoming;
 mod meter;
 mod offer;
+pub mod play;
 
 pub use self::core::CLOSE_DEADLINE;
 pub use crate::wire::{code::WireCode, header::Header};
@@ -24,18 +25,26 @@ pub use meter::Meter;
 
 use self::core::{At, Core};
 use self::error::{SessionError, ViolationKind};
-use crate::algebra::{Chooses, Eps, FIRST, Offer, Offers, Rec, Receives, Recv, S, SECOND, Selects, Sends, Var, Z};
+use crate::Protocol;
+use crate::algebra::{
+    Chooses, Eps, FIRST, Offer, Offers, Rec, Receives, Recv, S as Succ, SECOND, Selects, Sends, Var, Z,
+};
 use crate::graph::{MessageInfo, State};
 use crate::message::{MAX_MESSAGE_BYTES, Message};
 use shardwire_model::PeerId;
 use std::{fmt, marker::PhantomData};
 
-/// A session in state `P`, within the loops `E` (innermost first: `(P1, (P2, ()))`).
+/// A session of protocol `P` in state `S`, within the loops `E` (innermost first: `(S1, (S2, ()))`).
 #[must_use = "a session runs to its end and is closed, or is abandoned"]
-pub struct Session<P, E = ()> {
+pub struct Session<P, S, E = ()> {
     pub(crate) core: Box<Core>,
-    state: PhantomData<fn() -> (P, E)>,
+    state: PhantomData<fn() -> (P, S, E)>,
 }
+
+/// The session of the side that opened the stream, at its beginning.
+pub type Initiator<P> = Session<P, <P as Protocol>::Initiator>;
+/// The session of the side that accepted the stream, at its beginning.
+pub type Responder<P> = Session<P, <P as Protocol>::Responder>;
 
 /// Which branch the peer chose.
 #[derive(Debug)]
@@ -60,12 +69,12 @@ impl<P: State, Q: State> Awaits for Offer<P, Q> {
     const MESSAGE: Option<MessageInfo> = None;
 }
 
-impl<P, E> Session<P, E> {
+impl<P, S, E> Session<P, S, E> {
     pub(crate) fn from_core(core: Box<Core>) -> Self {
         Self { core, state: PhantomData }
     }
 
-    fn cast<Q, F>(self) -> Session<Q, F> {
+    fn cast<T, F>(self) -> Session<P, T, F> {
         Session::from_core(self.core)
     }
 
@@ -73,9 +82,9 @@ impl<P, E> Session<P, E> {
     ///
     /// # Errors
     /// The message exceeds its own limit, the stream is lost, or the peer doesn't read within the message's deadline.
-    pub async fn send<M: Message, N: State>(mut self, message: M) -> Result<Session<N, E>, SessionError>
+    pub async fn send<M: Message, N: State>(mut self, message: M) -> Result<Session<P, N, E>, SessionError>
     where
-        P: Sends<M, N>,
+        S: Sends<P, M, N>,
     {
         self.queue_and_flush::<M, N>(message).await?;
         Ok(self.cast())
@@ -87,11 +96,11 @@ impl<P, E> Session<P, E> {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn choose<M: Message, N: State, I>(mut self, message: M) -> Result<Session<N, E>, SessionError>
+    pub async fn choose<M: Message, N: State, I>(mut self, message: M) -> Result<Session<P, N, E>, SessionError>
     where
-        P: Selects<M, N, I>,
+        S: Selects<P, M, N, I>,
     {
-        P::tags(&mut |tag| self.core.tag(tag));
+        S::tags(&mut |tag| self.core.tag(tag));
         self.queue_and_flush::<M, N>(message).await?;
         Ok(self.cast())
     }
@@ -111,9 +120,9 @@ impl<P, E> Session<P, E> {
     ///
     /// # Errors
     /// A violation by the peer, or the stream is lost.
-    pub async fn recv<M: Message, N>(mut self) -> Result<(M, Session<N, E>), SessionError>
+    pub async fn recv<M: Message, N>(mut self) -> Result<(M, Session<P, N, E>), SessionError>
     where
-        P: Receives<M, N>,
+        S: Receives<P, M, N>,
     {
         const { assert!(M::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES") }
         let message = self.core.message().await?;
@@ -127,27 +136,27 @@ impl<P, E> Session<P, E> {
     /// As `recv`.
     pub async fn arrived(&mut self) -> Result<(), SessionError>
     where
-        P: Awaits,
+        S: Awaits,
     {
-        match P::MESSAGE {
+        match S::MESSAGE {
             Some(message) => self.core.arrived(message).await.map(drop),
-            None => self.core.tag_arrived(At::Choice(P::first_messages), P::OPENING).await,
+            None => self.core.tag_arrived(At::Choice(S::first_messages), S::OPENING).await,
         }
     }
 
     /// Chooses the first branch. Its tag goes out with the next message.
-    pub fn first<A, B>(mut self) -> Session<A, E>
+    pub fn first<A, B>(mut self) -> Session<P, A, E>
     where
-        P: Chooses<A, B>,
+        S: Chooses<P, A, B>,
     {
         self.core.tag(FIRST);
         self.cast()
     }
 
     /// Chooses the second branch. Its tag goes out with the next message.
-    pub fn second<A, B>(mut self) -> Session<B, E>
+    pub fn second<A, B>(mut self) -> Session<P, B, E>
     where
-        P: Chooses<A, B>,
+        S: Chooses<P, A, B>,
     {
         self.core.tag(SECOND);
         self.cast()
@@ -158,11 +167,11 @@ impl<P, E> Session<P, E> {
     ///
     /// # Errors
     /// A violation by the peer, or the stream is lost.
-    pub async fn offer<A, B>(mut self) -> Result<Branch<Session<A, E>, Session<B, E>>, SessionError>
+    pub async fn offer<A, B>(mut self) -> Result<Branch<Session<P, A, E>, Session<P, B, E>>, SessionError>
     where
-        P: Offers<A, B> + State,
+        S: Offers<P, A, B> + State,
     {
-        let second = self.core.branch(At::Choice(P::first_messages), P::OPENING).await?;
+        let second = self.core.branch(At::Choice(S::first_messages), S::OPENING).await?;
         Ok(if second { Branch::Second(self.cast()) } else { Branch::First(self.cast()) })
     }
 
@@ -177,10 +186,11 @@ impl<P, E> Session<P, E> {
     }
 
     /// Ends the session because the peer's message, well-formed as it was, breaks a rule of the protocol: a wrong
-    /// content hash, an order that nobody asked for. Returns the violation to report.
+    /// content hash, an order that nobody asked for. `rule` is the rule's code, which the violation then has. Returns the
+    /// violation to report.
     #[must_use = "the violation is to be reported"]
-    pub fn broken(mut self, state: &'static str, rule: &'static str, detail: impl Into<String>) -> SessionError {
-        self.core.violation(At::Awaiting(state), ViolationKind::RuleBroken { rule, detail: detail.into() })
+    pub fn broken(mut self, message: &'static str, rule: &'static str, detail: impl Into<String>) -> SessionError {
+        self.core.violation(At::Awaiting(message), ViolationKind::RuleBroken { rule, detail: detail.into() })
     }
 
     /// Who is at the other end.
@@ -207,28 +217,28 @@ impl<P, E> Session<P, E> {
     }
 }
 
-impl<P, E> Session<Rec<P>, E> {
+impl<P, S, E> Session<P, Rec<S>, E> {
     /// Enters a loop.
-    pub fn enter(self) -> Session<P, (P, E)> {
+    pub fn enter(self) -> Session<P, S, (S, E)> {
         self.cast()
     }
 }
 
-impl<P, E> Session<Var<Z>, (P, E)> {
+impl<P, S, E> Session<P, Var<Z>, (S, E)> {
     /// Goes back to the beginning of the innermost loop.
-    pub fn again(self) -> Session<P, (P, E)> {
+    pub fn again(self) -> Session<P, S, (S, E)> {
         self.cast()
     }
 }
 
-impl<N, P, E> Session<Var<S<N>>, (P, E)> {
+impl<P, N, S, E> Session<P, Var<Succ<N>>, (S, E)> {
     /// Leaves the innermost loop, to go on in one further out.
-    pub fn outer(self) -> Session<Var<N>, E> {
+    pub fn outer(self) -> Session<P, Var<N>, E> {
         self.cast()
     }
 }
 
-impl<E> Session<Eps, E> {
+impl<P, E> Session<P, Eps, E> {
     /// Ends the session in order: returns when everything sent has reached the peer's transport and the peer has
     /// ended its side too, at most [`CLOSE_DEADLINE`] later.
     ///
@@ -240,7 +250,7 @@ impl<E> Session<Eps, E> {
     }
 }
 
-impl<P, E> fmt::Debug for Session<P, E> {
+impl<P, S, E> fmt::Debug for Session<P, S, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("protocol", &self.core.protocol)

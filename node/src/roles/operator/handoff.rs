@@ -7,14 +7,14 @@ use shardwire_protocols::{
     Failure, ServeError,
     handoff::{Client, Handoff, Next, Outcome},
 };
-use shardwire_transport::{Protocol, Session};
+use shardwire_transport::Initiator;
 
 impl Operator {
     /// Takes assignments from a settler until the session fails.
     ///
     /// # Errors
     /// Why the session ended.
-    pub(crate) async fn follow(&self, session: Session<<Handoff as Protocol>::Initiator>) -> Result<(), ServeError> {
+    pub(crate) async fn follow(&self, session: Initiator<Handoff>) -> Result<(), ServeError> {
         let settler = session.peer();
         let identity = &self.host.identity;
         let mut client = Client::new(session);

@@ -11,7 +11,7 @@ use shardwire_protocols::{
     },
 };
 use shardwire_shard::witness::Manifest;
-use shardwire_transport::{Protocol, Session};
+use shardwire_transport::Initiator;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::time::Instant;
 
@@ -24,10 +24,7 @@ impl Prover {
     ///
     /// # Errors
     /// Why the session ended early. What was fetched stays.
-    pub(crate) async fn take(
-        self: &Arc<Self>,
-        session: Session<<Trace as Protocol>::Initiator>,
-    ) -> Result<(), ServeError> {
+    pub(crate) async fn take(self: &Arc<Self>, session: Initiator<Trace>) -> Result<(), ServeError> {
         let operator = session.peer();
         let mut client = Client::new(session, self.host.identity.peer());
         loop {

@@ -15,7 +15,7 @@ use shardwire_protocols::{
     control::Stage,
     proof::{Client, Next, Offered, Proof, Ready},
 };
-use shardwire_transport::{Protocol, Session};
+use shardwire_transport::Initiator;
 
 /// What to do with a proof before it is fetched.
 enum Interest {
@@ -36,7 +36,7 @@ impl Settler {
     ///
     /// # Errors
     /// Why the session ended.
-    pub(crate) async fn collect(&self, session: Session<<Proof as Protocol>::Initiator>) -> Result<(), ServeError> {
+    pub(crate) async fn collect(&self, session: Initiator<Proof>) -> Result<(), ServeError> {
         let prover = session.peer();
         let identity = &self.host.identity;
         let mut client = Client::new(session);

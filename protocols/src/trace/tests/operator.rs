@@ -9,7 +9,7 @@ use crate::{
     },
 };
 use shardwire_model::{Felt, Hash, Output, PeerId, Timestamp, state_commitment};
-use shardwire_transport::{Bytes, Identity, Protocol, Session, SessionError};
+use shardwire_transport::{Bytes, Identity, Initiator, Responder, SessionError};
 use std::{collections::BTreeMap, future::pending, sync::Mutex};
 use tokio::sync::watch;
 
@@ -147,8 +147,8 @@ impl Handler for Operator {
     }
 }
 
-pub(super) type Here = Session<<Trace as Protocol>::Initiator>;
-pub(super) type There = Session<<Trace as Protocol>::Responder>;
+pub(super) type Here = Initiator<Trace>;
+pub(super) type There = Responder<Trace>;
 
 pub(super) fn meet() -> (Here, There) {
     halves::<Trace>(&prover(), &operator())
