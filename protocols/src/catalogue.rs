@@ -6,8 +6,9 @@ use crate::{
     trace::Trace,
 };
 use shardwire_transport::{
-    Profile, Protocol, Settings,
+    Channel, Profile, Protocol, Settings,
     graph::{Graph, MessageInfo},
+    session::play::{self, Ending, Player},
 };
 use std::collections::BTreeMap;
 
@@ -20,7 +21,12 @@ pub struct Entry {
     pub version: u16,
     initiator: fn() -> Graph,
     responder: fn() -> Graph,
+    play_initiator: Play,
+    play_responder: Play,
 }
+
+/// Plays a side of a protocol over a channel.
+type Play = for<'a> fn(Channel, &'a mut dyn Player) -> Ending<'a>;
 
 impl Entry {
     /// Of a protocol type.
@@ -31,6 +37,8 @@ impl Entry {
             version: P::VERSION,
             initiator: Graph::of::<P::Initiator>,
             responder: Graph::of::<P::Responder>,
+            play_initiator: play::initiator::<P>,
+            play_responder: play::responder::<P>,
         }
     }
 
@@ -44,6 +52,16 @@ impl Entry {
     #[must_use]
     pub fn responder(&self) -> Graph {
         (self.responder)()
+    }
+
+    /// Plays the side that opens the session: [`play::initiator`].
+    pub fn play_initiator<'a>(&self, channel: Channel, player: &'a mut dyn Player) -> Ending<'a> {
+        (self.play_initiator)(channel, player)
+    }
+
+    /// Plays the other side: [`play::responder`].
+    pub fn play_responder<'a>(&self, channel: Channel, player: &'a mut dyn Player) -> Ending<'a> {
+        (self.play_responder)(channel, player)
     }
 
     /// Every message of the protocol once, by name.

@@ -33,7 +33,7 @@ pub(crate) use sealed::Sealed;
 
 /// A state in which this side sends `M` and is in `N` afterwards.
 #[diagnostic::on_unimplemented(
-    message = "protocol `{P}` does not send `{M}` here: the state is `{Self}`",
+    message = "protocol `{P}` does not send here: the state is `{Self}`",
     label = "another step of `{P}` is due",
     note = "the state names the step that is due: `Recv` receives, `Choose` chooses, `Offer` learns the peer's choice, `Rec` is entered, `Var` goes back, `Eps` is closed"
 )]
@@ -41,10 +41,7 @@ pub trait Sends<P, M, N>: Sealed {}
 impl<P, M, N, D> Sends<P, M, N> for Send<D, N> where M: IsDue<P, D> {}
 
 /// A message that is the one due: `D` itself. Said apart from [`Sends`], so that what is due is named when another is sent.
-#[diagnostic::on_unimplemented(
-    message = "protocol `{P}` sends `{D}` here, not `{Self}`",
-    label = "`{D}` is due"
-)]
+#[diagnostic::on_unimplemented(message = "protocol `{P}` sends `{D}` here, not `{Self}`", label = "`{D}` is due")]
 pub trait IsDue<P, D> {}
 impl<P, D> IsDue<P, D> for D {}
 

@@ -46,6 +46,9 @@ pub struct Onward {
 /// A part of a session, being played.
 pub type Playing<'a> = Pin<Box<dyn Future<Output = Result<Played, SessionError>> + marker::Send + 'a>>;
 
+/// A session, being played to its end.
+pub type Ending<'a> = Pin<Box<dyn Future<Output = Result<(), SessionError>> + marker::Send + 'a>>;
+
 /// A state that can be played: every one.
 pub trait Play: State {
     /// Plays from this state on, until the end or a loop that began before it.
@@ -133,18 +136,13 @@ fn give_up<P, S>(session: Session<P, S>) -> Played {
     Played::Over
 }
 
-/// Plays the side that opens the stream.
-///
-/// # Errors
-/// As the session's steps; [`Local::Unsendable`] if the player says what is no such message.
-pub async fn initiator<P: Protocol>(channel: Channel, player: &mut dyn Player) -> Result<(), SessionError> {
-    P::Initiator::play(initiate::<P>(channel)?, player).await.map(drop)
+/// Plays the side that opens the stream. Fails as the session's steps do, and with [`Local::Unsendable`] if the player says what is
+/// no such message.
+pub fn initiator<P: Protocol>(channel: Channel, player: &mut dyn Player) -> Ending<'_> {
+    Box::pin(async move { P::Initiator::play(initiate::<P>(channel)?, player).await.map(drop) })
 }
 
-/// Plays the side that accepts the stream, from the reading of its header on.
-///
-/// # Errors
-/// As [`initiator`].
-pub async fn responder<P: Protocol>(channel: Channel, player: &mut dyn Player) -> Result<(), SessionError> {
-    P::Responder::play(Incoming::new(channel).serve::<P>().await?, player).await.map(drop)
+/// Plays the side that accepts the stream, from the reading of its header on. Fails as [`initiator`] does.
+pub fn responder<P: Protocol>(channel: Channel, player: &mut dyn Player) -> Ending<'_> {
+    Box::pin(async move { P::Responder::play(Incoming::new(channel).serve::<P>().await?, player).await.map(drop) })
 }
