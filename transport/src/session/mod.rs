@@ -38,8 +38,11 @@ use std::{fmt, marker::PhantomData};
 #[must_use = "a session runs to its end and is closed, or is abandoned"]
 pub struct Session<P, S, E = ()> {
     pub(crate) core: Box<Core>,
-    state: PhantomData<fn() -> (P, S, E)>,
+    place: PhantomData<Place<P, S, E>>,
 }
+
+/// Where a session is: in types only, and `Send` whatever they are.
+type Place<P, S, E> = fn() -> (P, S, E);
 
 /// The session of the side that opened the stream, at its beginning.
 pub type Initiator<P> = Session<P, <P as Protocol>::Initiator>;
@@ -71,7 +74,7 @@ impl<P: State, Q: State> Awaits for Offer<P, Q> {
 
 impl<P, S, E> Session<P, S, E> {
     pub(crate) fn from_core(core: Box<Core>) -> Self {
-        Self { core, state: PhantomData }
+        Self { core, place: PhantomData }
     }
 
     fn cast<T, F>(self) -> Session<P, T, F> {
