@@ -30,7 +30,7 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// The socket's buffers in each direction, in bytes. Smaller ones lose thousands of packets under load.
 pub const SOCKET_BUFFER_BYTES: usize = 2 << 20;
-/// Handshakes that may be under way at once; the next is refused before any cryptography.
+/// Handshakes that may wait for admission at once; the next are ignored before any cryptography, and their peers try again.
 pub const MAX_HANDSHAKES: usize = 256;
 /// Bytes held for one handshake that nobody has accepted yet: a few datagrams.
 pub const HANDSHAKE_BUFFER_BYTES: u64 = 16 * 1024;

@@ -1,0 +1,373 @@
+//! Both halves of every protocol, honest, small and without storage. Handlers always have an answer and never fail.
+
+use super::sessions::{Ended, boxed, signed};
+use shardwire_model::{
+    AccountId, AccountKey, Call, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Output, PeerId, ShardId,
+    ShardStart, SignedTransaction, Timestamp, Transaction, finished_selector, state_commitment,
+};
+use shardwire_protocols::{
+    Cause, Failure, Signed,
+    control::{self, Control, Request, Response},
+    handoff::{self, Acceptance, Answer, Assign, Closed, Handoff},
+    handshake::{self, Handshake, Hello},
+    ingress::{self, Ingress, Opened, Opening},
+    keepalive::{self, Keepalive},
+    proof::{self, Held, Proof, Verdict},
+    trace::{self, Begun, Chunk, Claimed, Ending, Finished, Grant, JobOffer, LeaseTerms, Part, Pulled, Trace},
+};
+use shardwire_transport::{Bytes, Identity, Initiator, Responder};
+use std::sync::LazyLock;
+
+/// The initiator's key is made of this, the responder's of the next.
+const INITIATOR: u8 = 1;
+const RESPONDER: u8 = 2;
+/// How often a client asks before it is content.
+const ROUNDS: usize = 4;
+/// Chunks of the trace.
+const CHUNKS: u32 = 3;
+
+pub(crate) fn identity(number: u8) -> Identity {
+    static IDENTITIES: LazyLock<[Identity; 2]> =
+        LazyLock::new(|| [INITIATOR, RESPONDER].map(|number| Identity::from_secret(&[number; 32])));
+    IDENTITIES[usize::from(number - INITIATOR)].clone()
+}
+
+pub(crate) fn peers() -> [PeerId; 2] {
+    [identity(INITIATOR).peer(), identity(RESPONDER).peer()]
+}
+
+fn start(operator: u8) -> ShardStart {
+    let contract = ContractId(Felt::from(5));
+    ShardStart {
+        shard: ShardId(Felt::from(77)),
+        operator: identity(operator).peer(),
+        contracts: vec![contract],
+        accounts: vec![AccountId(Felt::from(8)), account().0],
+        end_event: EventId { from: contract, selector: finished_selector() },
+        entries: (1..3_u64)
+            .map(|n| Entry { kind: Kind::Counter, contract, key: Key(Felt::from(n)), guard: Felt::ZERO })
+            .collect(),
+    }
+}
+
+fn cause() -> Cause {
+    Cause::new("SW-FUZZ-001", "because")
+}
+
+/// What both sides are. Its state is nothing but constants.
+#[derive(Debug)]
+struct Peer;
+
+impl Clock for Peer {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_700_000_000_000)
+    }
+}
+
+// ---- handshake
+
+fn hello(agent: &str) -> Hello {
+    Hello {
+        network: "local".into(),
+        agent: agent.into(),
+        roles: vec!["prover".into()],
+        protocols: handshake::spoken(),
+        capabilities: vec![],
+        time: Peer.now(),
+    }
+}
+
+pub(crate) async fn greet(session: Initiator<Handshake>) -> Ended {
+    handshake::greet(session, hello("a/1")).await.map(drop).map_err(boxed)
+}
+
+pub(crate) async fn greeted(session: Responder<Handshake>) -> Ended {
+    handshake::answer(session, hello("b/1")).await.map(drop).map_err(boxed)
+}
+
+// ---- keepalive
+
+pub(crate) async fn ping(session: Initiator<Keepalive>) -> Ended {
+    let mut client = keepalive::Client::new(session);
+    for _ in 0..ROUNDS {
+        client = client.ping(&Peer).await.map_err(boxed)?.1;
+    }
+    client.close().await.map_err(boxed)
+}
+
+pub(crate) async fn pong(session: Responder<Keepalive>) -> Ended {
+    keepalive::serve(session, &Peer).await.map_err(boxed)
+}
+
+// ---- control
+
+impl control::Handler for Peer {
+    fn allows(&self, _: PeerId) -> bool {
+        true
+    }
+
+    async fn handle(&self, request: Request) -> Response {
+        match request {
+            Request::Stop => Response::Stopping,
+            Request::Peers => Response::Peers(vec![]),
+            Request::ShardStatus { .. } => Response::Shards(vec![control::ShardStatus::new(
+                start(RESPONDER).shard,
+                control::Role::Operator,
+                identity(RESPONDER).peer(),
+            )]),
+            Request::World { after: None } => {
+                let page = control::StorageStatus {
+                    key: Key(Felt::ONE),
+                    kind: Kind::Counter,
+                    value: Felt::TWO,
+                    in_escrow: 0,
+                    held_by: None,
+                };
+                Response::World { storage: vec![page], more: true }
+            }
+            Request::World { .. } => Response::World { storage: vec![], more: false },
+            Request::StartShard(_) => Response::Started(Box::new(start(RESPONDER))),
+            Request::Status => Response::Failed { code: "SW-A-1".into(), reason: "b".into(), next_step: "c".into() },
+        }
+    }
+}
+
+pub(crate) async fn ask_node(session: Initiator<Control>) -> Ended {
+    let mut client = control::Client::new(session);
+    drop(client.status().await); // refused by the node here
+    drop(client.shard_status(None).await.map_err(boxed)?);
+    drop(client.world().await.map_err(boxed)?);
+    drop(client.request(Request::Peers).await.map_err(boxed)?);
+    client.close().await.map_err(boxed)
+}
+
+pub(crate) async fn node(session: Responder<Control>) -> Ended {
+    control::serve(session, &Peer).await.map_err(boxed)
+}
+
+// ---- handoff
+
+impl handoff::Handler for Peer {
+    async fn next(&self, _: PeerId, known: &[ShardId]) -> Result<Answer, Failure> {
+        let start = start(INITIATOR);
+        let values = vec![Felt::ONE; start.entries.len()];
+        Ok(match known.first() {
+            None => Answer::Assign(Box::new(Assign { start, values, epoch: 3, expires: self.now() })),
+            Some(shard) => Answer::Closed(Closed { shard: *shard, outcome: handoff::Outcome::Aborted }),
+        })
+    }
+
+    async fn accepted(&self, _: PeerId, _: Signed<Acceptance>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn declined(&self, _: PeerId, _: ShardId, _: Cause) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+pub(crate) async fn take_shards(session: Initiator<Handoff>) -> Ended {
+    let mut client = handoff::Client::new(session);
+    let me = identity(INITIATOR);
+    for round in 0..ROUNDS {
+        let known = if round == 2 { vec![start(INITIATOR).shard] } else { vec![] };
+        client = match client.ask(&me, &known).await.map_err(boxed)? {
+            handoff::Next::Nothing(client) | handoff::Next::Closed(_, client) => client,
+            handoff::Next::Assign(_, pending) if round == 0 => pending.decline(cause()).await.map_err(boxed)?,
+            handoff::Next::Assign(_, pending) => pending.accept(&me).await.map_err(boxed)?,
+        };
+    }
+    client.close().await.map_err(boxed)
+}
+
+pub(crate) async fn assign_shards(session: Responder<Handoff>) -> Ended {
+    handoff::serve(session, &Peer).await.map_err(boxed)
+}
+
+// ---- ingress
+
+/// The account and a transaction that it signed. Signing takes milliseconds, so it is done once.
+fn account() -> (AccountId, SignedTransaction) {
+    static SIGNED: LazyLock<(AccountId, SignedTransaction)> = LazyLock::new(|| {
+        let key = AccountKey::from_secret([7; 32]);
+        let call = Call::Add { counter: Key(Felt::ONE), amount: 300 };
+        let transaction = Transaction { account: key.id(), nonce: 0, contract: ContractId(Felt::from(5)), call };
+        let signature = key.sign(Felt::ONE).expect("one can be signed");
+        (key.id(), SignedTransaction { transaction, signature })
+    });
+    *SIGNED
+}
+
+impl ingress::Handler for Peer {
+    async fn open(&self, _: PeerId, shard: ShardId) -> Result<Result<Opened, Cause>, Failure> {
+        let start = start(RESPONDER);
+        let nonces = vec![0; start.accounts.len()];
+        Ok(if shard == start.shard { Ok(Opened { start, nonces, accepted: 0, ended: false }) } else { Err(cause()) })
+    }
+
+    async fn submit(&self, _: PeerId, _: ShardId, it: SignedTransaction) -> Result<ingress::Outcome, Failure> {
+        Ok(match it.transaction.nonce {
+            0 => ingress::Outcome::Accepted { sequence: 0, duplicate: false },
+            _ => ingress::Outcome::Refused(cause()),
+        })
+    }
+}
+
+pub(crate) async fn submit(session: Initiator<Ingress>) -> Ended {
+    let Opening::Opened(_, mut client) = ingress::open(session, start(RESPONDER).shard).await.map_err(boxed)? else {
+        return Ok(());
+    };
+    let mut transaction = account().1;
+    for nonce in 0..2 {
+        transaction.transaction.nonce = nonce;
+        client.submit(&transaction).await.map_err(boxed)?;
+    }
+    client.close().await.map_err(boxed)
+}
+
+pub(crate) async fn receive(session: Responder<Ingress>) -> Ended {
+    ingress::serve(session, &Peer, &identity(RESPONDER)).await.map_err(boxed)
+}
+
+// ---- proof
+
+fn held() -> Held {
+    let bytes = Bytes::from_static(b"a proof, or so it says");
+    let job = Hash::of(b"job");
+    Held { shard: start(RESPONDER).shard, segment: 0, job, proof: Hash::of(&bytes), bytes }
+}
+
+impl proof::Handler for Peer {
+    async fn next(&self, _: PeerId) -> Result<Held, Failure> {
+        Ok(held())
+    }
+
+    async fn verdict(&self, _: PeerId, _: Hash, _: Verdict) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+pub(crate) async fn settle(session: Initiator<Proof>) -> Ended {
+    let mut client = proof::Client::new(session);
+    let me = identity(INITIATOR);
+    for round in 0..ROUNDS {
+        let offered = match client.ask().await.map_err(boxed)? {
+            proof::Next::Nothing(again) => {
+                client = again;
+                continue;
+            }
+            proof::Next::Ready(_, offered) => offered,
+        };
+        client = match round {
+            0 => offered.skip(cause()).await.map_err(boxed)?,
+            1 => {
+                let (_, fetched) = offered.fetch().await.map_err(boxed)?;
+                fetched.dispute(&me, cause()).await.map_err(boxed)?.1
+            }
+            _ => {
+                let (_, fetched) = offered.fetch().await.map_err(boxed)?;
+                fetched.settled(&me, Peer.now()).await.map_err(boxed)?.1
+            }
+        };
+    }
+    client.close().await.map_err(boxed)
+}
+
+pub(crate) async fn offer_proof(session: Responder<Proof>) -> Ended {
+    proof::serve(session, &Peer).await.map_err(boxed)
+}
+
+// ---- trace
+
+fn job() -> JobOffer {
+    let start = start(RESPONDER);
+    let values = vec![Felt::ONE; start.entries.len()];
+    let (program, segment, commitment) = (Felt::from(99), 0, start.commitment());
+    let job = trace::job_id(program, commitment, state_commitment(commitment, &values), segment);
+    JobOffer { job, shard: start.shard, segment, start, values, program }
+}
+
+fn chunk(index: u32) -> Chunk {
+    let body = Bytes::from(vec![7; 40]);
+    Chunk { index, hash: Hash::of(&index.to_le_bytes()), raw_bytes: 90, body }
+}
+
+impl trace::Handler for Peer {
+    async fn offer(&self, _: PeerId, _: &[Begun]) -> Result<JobOffer, Failure> {
+        Ok(job())
+    }
+
+    async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
+        let terms = LeaseTerms { job, epoch: 3, expires: self.now(), prover };
+        Ok(Grant::Leased(signed(RESPONDER, terms)))
+    }
+
+    async fn declined(&self, _: PeerId, _: Hash, _: Cause) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn chunk(&self, _: PeerId, _: Hash, epoch: u64, index: u32) -> Result<Part, Failure> {
+        if epoch != 3 {
+            return Ok(Part::Lost { epoch: 3 });
+        }
+        if index < CHUNKS {
+            return Ok(Part::Chunk(chunk(index)));
+        }
+        let output = Output {
+            shard: job().shard,
+            segment: 0,
+            before: Felt::ONE,
+            after: Felt::TWO,
+            transactions: Felt::THREE,
+            count: 5,
+            ended: true,
+            updates: vec![],
+        };
+        Ok(Part::End(Ending { chunks: (0..CHUNKS).map(|n| chunk(n).hash).collect(), steps: 1 << 20, output }))
+    }
+
+    async fn progress(&self, _: PeerId, _: Hash, _: trace::Progress) -> Result<trace::Progressed, Failure> {
+        Ok(trace::Progressed::Renewed { expires: self.now() })
+    }
+
+    async fn finished(&self, _: PeerId, _: Hash, _: u64, _: Hash) -> Result<Finished, Failure> {
+        Ok(Finished::Acknowledged)
+    }
+
+    async fn abandoned(&self, _: PeerId, _: Hash, _: u64, _: Cause) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+pub(crate) async fn prove(session: Initiator<Trace>) -> Ended {
+    let mut client = trace::Client::new(session, identity(INITIATOR).peer());
+    for round in 0..ROUNDS {
+        let offered = match client.ready(&[]).await.map_err(boxed)? {
+            trace::Next::Nothing(again) => {
+                client = again;
+                continue;
+            }
+            trace::Next::Offered(_, offered) => offered,
+        };
+        if round == 0 {
+            client = offered.decline(cause()).await.map_err(boxed)?;
+            continue;
+        }
+        let mut fetch = match offered.claim().await.map_err(boxed)? {
+            Claimed::Refused(_, again) => {
+                client = again;
+                continue;
+            }
+            Claimed::Leased(_, fetch) => fetch,
+        };
+        while let Pulled::Chunk(_) = fetch.next().await.map_err(boxed)? {}
+        let working = fetch.stop().await.map_err(boxed)?;
+        let (_, working) = working.report(trace::ProverStage::Proving, 1, 2).await.map_err(boxed)?;
+        return working.finish(Hash::of(b"proof")).await.map(drop).map_err(boxed);
+    }
+    client.close().await.map_err(boxed)
+}
+
+pub(crate) async fn offer_job(session: Responder<Trace>) -> Ended {
+    trace::serve(session, &Peer).await.map_err(boxed)
+}
