@@ -130,7 +130,8 @@ type Pipeline2 = Pipeline<
     (),
     2,
 >;
-const _: fn(Session<Bulk, Loop, (Loop, ())>) -> Pipeline2 = Session::pipeline::<2>;
+type Looping = Session<Bulk, Loop, (Loop, ())>;
+const _: fn(Looping) -> Pipeline2 = Session::pipeline::<2>;
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_wait_loses_nothing() {

@@ -15,7 +15,7 @@ use shardwire_model::{
     finished_selector,
 };
 use shardwire_protocols::catalogue::Entry;
-use shardwire_transport::{Channel, Identity, Incoming, Protocol, Session, session::initiate};
+use shardwire_transport::{Channel, Identity, Incoming, Initiator, Protocol, Responder, session::initiate};
 use std::{
     error::Error,
     future::Future,
@@ -56,8 +56,8 @@ pub(crate) fn of(entry: &Entry) -> Vec<Script> {
 
 fn script<P: Protocol, I, R>(
     name: &'static str,
-    initiator: fn(Session<P::Initiator>) -> I,
-    responder: fn(Session<P::Responder>) -> R,
+    initiator: fn(Initiator<P>) -> I,
+    responder: fn(Responder<P>) -> R,
 ) -> Script
 where
     I: Future<Output = Ended> + 'static,
