@@ -36,6 +36,8 @@ impl Coded for ControlError {
     fn next_step(&self) -> String {
         match self {
             Self::Session(error) => error.next_step(),
+            // The words are the node's: it may have sent none.
+            Self::Failed { next_step, .. } if next_step.trim().is_empty() => "Look at the node's log for more.".into(),
             Self::Failed { next_step, .. } => next_step.clone(),
             Self::Over => "Connect again.".into(),
         }

@@ -284,3 +284,10 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     let code = "C".repeat(crate::MAX_CODE + 1);
     refused_when_read(&Response::Failed { code, reason: String::new(), next_step: String::new() });
 }
+
+/// Found by fuzzing: a person was told to do nothing.
+#[test]
+fn a_failure_for_which_the_node_names_no_next_step_has_one() {
+    let error = ControlError::Failed { cause: crate::Cause::new("SW-A-1", "broken"), next_step: " ".into() };
+    assert_eq!(error.next_step(), "Look at the node's log for more.");
+}

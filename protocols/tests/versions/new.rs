@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use shardwire_model::Timestamp;
 use shardwire_protocols::keepalive::{Bye, Ping};
 use shardwire_transport::{
-    Protocol, Session, SessionError,
+    Initiator, Protocol, Responder, SessionError,
     algebra::{Choose, Eps, HasDual, Rec, Recv, Send, Var, Z},
     message, offer,
 };
@@ -34,7 +34,7 @@ impl Protocol for Keepalive {
 }
 
 /// Asks once, for the load.
-pub(crate) async fn ping(session: Session<<Keepalive as Protocol>::Initiator>, sent: u64) -> Result<u8, SessionError> {
+pub(crate) async fn ping(session: Initiator<Keepalive>, sent: u64) -> Result<u8, SessionError> {
     let sent = Timestamp(sent);
     let (pong, session) = session.enter().choose(Ping { sent }).await?.recv::<Pong, _>().await?;
     assert_eq!(pong.sent, sent);
@@ -42,7 +42,7 @@ pub(crate) async fn ping(session: Session<<Keepalive as Protocol>::Initiator>, s
     Ok(pong.load)
 }
 
-pub(crate) async fn serve(session: Session<<Keepalive as Protocol>::Responder>) -> Result<(), SessionError> {
+pub(crate) async fn serve(session: Responder<Keepalive>) -> Result<(), SessionError> {
     let mut session = session.enter();
     loop {
         session = offer!(session => {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shardwire_transport::{
-    Protocol, Session, SessionError,
+    Initiator, Protocol, Responder, SessionError,
     algebra::{Choose, Eps, HasDual, Rec, Recv, Send, Var, Z},
     message, offer,
 };
@@ -36,13 +36,13 @@ impl Protocol for Keepalive {
 }
 
 /// Asks once.
-pub(crate) async fn ping(session: Session<<Keepalive as Protocol>::Initiator>, sent: u64) -> Result<(), SessionError> {
+pub(crate) async fn ping(session: Initiator<Keepalive>, sent: u64) -> Result<(), SessionError> {
     let (pong, session) = session.enter().choose(Ping { sent }).await?.recv::<Pong, _>().await?;
     assert_eq!((pong.sent, pong.received), (sent, 43_200_000));
     session.again().choose(Bye {}).await?.close().await
 }
 
-pub(crate) async fn serve(session: Session<<Keepalive as Protocol>::Responder>) -> Result<(), SessionError> {
+pub(crate) async fn serve(session: Responder<Keepalive>) -> Result<(), SessionError> {
     let mut session = session.enter();
     loop {
         session = offer!(session => {
