@@ -3,6 +3,7 @@
 //! A file appears whole or not at all (written beside its place, synced, renamed), and is never believed: who reads one checks
 //! its hash. Reading is bounded by the caller's limit, so a damaged length can't fill the memory. What can be made again (a
 //! chunk, by executing; a witness, from its chunks) may be deleted at any time; a proof is kept until it is settled.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "artefacts are files")]
 
 use shardwire_model::{Coded, Hash, ShardId};
 use std::{

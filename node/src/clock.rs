@@ -1,4 +1,9 @@
 //! The date, from the system. The only place where it is read.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this is the only place where the date is read"
+)]
 
 use shardwire_model::{Clock, Timestamp};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -4,6 +4,7 @@
 //! network (connections, handshakes, which session goes to which role), the roles (what the node does), the store and the artefacts
 //! (what it has promised and what it holds).
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod artefacts;
 pub mod cli;
@@ -16,6 +17,7 @@ mod network;
 mod roles;
 pub mod run;
 mod store;
+pub mod surroundings;
 pub mod workload;
 
 pub use run::run;

@@ -12,9 +12,10 @@ use crate::{
         settler::{Judge, Settler},
     },
     store::Store,
+    surroundings::Surroundings,
 };
 use shardwire_ledger::EmbeddedLedger;
-use shardwire_model::{Clock, Coded, PeerId};
+use shardwire_model::{Coded, PeerId};
 use shardwire_protocols::control::Role;
 use shardwire_proving::worker::{self, LocateError, Worker};
 use shardwire_shard::program;
@@ -52,10 +53,11 @@ fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
 pub async fn run(
     config: Config,
     folder: DataFolder,
-    clock: Arc<dyn Clock>,
+    surroundings: Surroundings,
     mut stop: watch::Receiver<bool>,
     ready: oneshot::Sender<Ready>,
 ) -> Result<(), RunError> {
+    let Surroundings { clock, network: sockets, mut randomness } = surroundings;
     let identity = folder.identity().clone();
     let peer = identity.peer();
     let judge = Arc::new(Judge::new(program::data()).map_err(boxed)?);
@@ -68,8 +70,8 @@ pub async fn run(
         program: judge.program(),
     });
     // The port is taken before work is taken up: a second node on it would only do it twice.
-    let endpoint =
-        Endpoint::bind(config.listen, identity, &Settings::from(config.profile), &mut rand::rng()).map_err(boxed)?;
+    let endpoint = Endpoint::open(&*sockets, config.listen, identity, &Settings::from(config.profile), &mut randomness)
+        .map_err(boxed)?;
     let roles = take_up(&config, folder.paths(), &host, judge).await?;
     let node = Arc::new(Node {
         links: Links::new(peer),

@@ -13,10 +13,10 @@ use crate::{
 };
 use shardwire::{
     client::{ClientError, ControlClient, Dialler, SubmitReport, Target, submit},
-    clock::SystemClock,
+    surroundings::{Randomness, Surroundings},
     workload::Workload,
 };
-use shardwire_model::{Clock, Kind, ShardId, ShardStart};
+use shardwire_model::{Kind, ShardId, ShardStart};
 use shardwire_protocols::control::{Role, ShardStatus, Stage, StorageStatus};
 use shardwire_transport::Identity;
 use std::{
@@ -167,9 +167,9 @@ impl Players {
         let target = Target { peer: operator.peer(), address: operator.listen() };
         let dialler = Dialler {
             // The players' client is nobody's peer: operators take transactions from anyone, it is the signature that counts.
-            identity: Identity::generate(&mut rand::rng()),
+            identity: Identity::generate(&mut Randomness::system()),
             network: crate::network::NETWORK.to_owned(),
-            clock: Arc::new(SystemClock),
+            surroundings: Surroundings::system(),
         };
         let receipts = Arc::new(AtomicU32::new(0));
         let counter = receipts.clone();
@@ -222,7 +222,7 @@ impl Drop for Players {
 
 /// A control session to each node, made again when it breaks.
 struct Watch {
-    clock: Arc<dyn Clock>,
+    surroundings: Surroundings,
     nodes: [Watched; 3],
 }
 
@@ -234,16 +234,16 @@ struct Watched {
 }
 
 impl Watched {
-    async fn client(&mut self, clock: &Arc<dyn Clock>) -> Result<&mut ControlClient, ClientError> {
+    async fn client(&mut self, surroundings: &Surroundings) -> Result<&mut ControlClient, ClientError> {
         let client = match self.client.take() {
             Some(client) => client,
-            None => ControlClient::connect(&self.data, clock.clone()).await?,
+            None => ControlClient::connect(&self.data, surroundings).await?,
         };
         Ok(self.client.insert(client))
     }
 
-    async fn look(&mut self, clock: &Arc<dyn Clock>, shard: ShardId) -> Result<Vec<ShardStatus>, TestnetError> {
-        let answer = match self.client(clock).await {
+    async fn look(&mut self, surroundings: &Surroundings, shard: ShardId) -> Result<Vec<ShardStatus>, TestnetError> {
+        let answer = match self.client(surroundings).await {
             // A node that hasn't heard of the shard yet says so by not listing it.
             Ok(client) => client.shard_status(None).await,
             Err(error) => Err(error),
@@ -267,19 +267,22 @@ impl Watch {
     fn new(network: &Network) -> Self {
         let watched =
             |role| Watched { role, data: network.node(role).data().to_owned(), client: None, answered: Instant::now() };
-        Self { clock: Arc::new(SystemClock), nodes: [Role::Settler, Role::Operator, Role::Prover].map(watched) }
+        Self { surroundings: Surroundings::system(), nodes: [Role::Settler, Role::Operator, Role::Prover].map(watched) }
     }
 
     async fn settler(&mut self) -> Result<&mut ControlClient, ClientError> {
-        let Self { clock, nodes: [settler, ..] } = self;
-        settler.client(clock).await
+        let Self { surroundings, nodes: [settler, ..] } = self;
+        settler.client(surroundings).await
     }
 
     /// What the nodes say about the shard.
     async fn look(&mut self, shard: ShardId) -> Result<Vec<ShardStatus>, TestnetError> {
-        let Self { clock, nodes: [settler, operator, prover] } = self;
-        let (settler, operator, prover) =
-            tokio::join!(settler.look(clock, shard), operator.look(clock, shard), prover.look(clock, shard));
+        let Self { surroundings, nodes: [settler, operator, prover] } = self;
+        let (settler, operator, prover) = tokio::join!(
+            settler.look(surroundings, shard),
+            operator.look(surroundings, shard),
+            prover.look(surroundings, shard)
+        );
         Ok([settler?, operator?, prover?].concat())
     }
 }

@@ -7,6 +7,7 @@
 //! - [`settle`]: compare a verified output with the shard that was started.
 //!
 //! This room knows no network and no storage: bytes, paths and felts come in, results go out.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 // `verify_cairo` panics on bad claims, so verification must be able to unwind.
 #[cfg(panic = "abort")]

@@ -11,6 +11,7 @@
 //!
 //! Bounds are the `MAX_…` constants of [`witness`] and of `shardwire-model`.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod admission;
 pub mod execute;

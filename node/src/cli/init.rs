@@ -8,6 +8,7 @@ use super::{
 use crate::{
     config::{Config, Environment},
     data,
+    surroundings::Randomness,
 };
 use serde::Serialize;
 use shardwire_model::PeerId;
@@ -26,7 +27,7 @@ struct Created<'a> {
 pub(super) fn init(root: Option<PathBuf>, args: &InitArgs) -> Result<Answer, Failure> {
     let root = root.ok_or_else(Failure::no_data)?;
     let config = Config::draft(&Environment::of_process(), args.settings.flags())?;
-    let created = data::init(&root, &config, args.world.as_deref(), &mut rand::rng())?;
+    let created = data::init(&root, &config, args.world.as_deref(), &mut Randomness::system())?;
     let roles: Vec<Role> = config.roles.iter().copied().collect();
     let words: Vec<String> = roles.iter().map(ToString::to_string).collect();
     let mut rows = vec![

@@ -1,4 +1,5 @@
 //! A start request in a file of JSON, for `shardwire shard start --request`.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a request is a file")]
 
 use shardwire_model::{Coded, StartRequest};
 use std::{

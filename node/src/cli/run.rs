@@ -8,16 +8,16 @@ use super::{
     signals,
 };
 use crate::{
-    clock::SystemClock,
     config::{Config, Environment, Facts},
     data::{DataFolder, DataPaths},
     run::{Ready, run as node},
+    surroundings::Surroundings,
 };
 use serde::Serialize;
 use serde_json::json;
 use shardwire_model::PeerId;
 use shardwire_protocols::control::Role;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tokio::{
     sync::{oneshot, watch},
     time::sleep,
@@ -68,7 +68,7 @@ async fn serve(config: Config, folder: DataFolder, lifeline: bool, as_json: bool
     };
     let overdue = overdue(stop.clone());
     tokio::select! { biased;
-        result = node(config, folder, Arc::new(SystemClock), stop, ready) => Ok(result?),
+        result = node(config, folder, Surroundings::system(), stop, ready) => Ok(result?),
         () = overdue => Err(Failure::new(
             "SW-CLI-004",
             format!("the node didn't stop within {} s and was ended", DRAIN.as_secs()),

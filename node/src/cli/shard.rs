@@ -10,19 +10,16 @@ use super::{
 };
 use crate::{
     client::{ControlClient, Dialler, SubmitReport, Target, submit as submit_to},
-    clock::SystemClock,
     config::{Config, DEFAULT_NETWORK, Environment, Flags},
     data::DataPaths,
+    surroundings::Surroundings,
     workload::Workload,
 };
 use serde::Serialize;
 use shardwire_model::{PeerId, ShardId};
 use shardwire_protocols::control::ShardStatus;
 use shardwire_transport::Identity;
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 
 /// Most refused transactions that are shown to people; `--json` has all of them.
 const SHOWN_REFUSALS: usize = 10;
@@ -94,8 +91,9 @@ pub(super) async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<A
     }
     let transactions = workload.sign(&start)?;
     // Nobody needs to know who submits: the accounts' signatures count, not the client's.
-    let identity = Identity::generate(&mut rand::rng());
-    let dialler = Dialler { identity, network, clock: Arc::new(SystemClock) };
+    let mut surroundings = Surroundings::system();
+    let identity = Identity::generate(&mut surroundings.randomness);
+    let dialler = Dialler { identity, network, surroundings };
     let mut progress = Progress::new("receipts", transactions.len());
     let report = submit_to(&dialler, operator, start.shard, &transactions, |it| progress.at(it.done, it.of)).await;
     progress.done();

@@ -5,15 +5,15 @@ use super::{
     output::{Answer, columns, plain},
     shard,
 };
-use crate::{client::ControlClient, clock::SystemClock};
+use crate::{client::ControlClient, clock::SystemClock, surroundings::Surroundings};
 use shardwire_model::{Clock as _, Timestamp};
 use shardwire_protocols::control::{NodeStatus, PeerStatus};
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 /// The node that runs in a data folder.
 pub(super) async fn connect(root: Option<PathBuf>) -> Result<ControlClient, Failure> {
     let root = root.ok_or_else(Failure::no_data)?;
-    Ok(ControlClient::connect(&root, Arc::new(SystemClock)).await?)
+    Ok(ControlClient::connect(&root, &Surroundings::system()).await?)
 }
 
 pub(super) async fn status(root: Option<PathBuf>) -> Result<Answer, Failure> {

@@ -1,11 +1,14 @@
 //! Asking the node of a data folder.
 
 use super::{ClientError, Dialler, Target, link::Link};
-use crate::data::{DataError, DataPaths};
-use shardwire_model::{Clock, ShardId, ShardStart, StartRequest};
+use crate::{
+    data::{DataError, DataPaths},
+    surroundings::Surroundings,
+};
+use shardwire_model::{ShardId, ShardStart, StartRequest};
 use shardwire_protocols::control::{self, Control, NodeStatus, PeerStatus, ShardStatus, StorageStatus};
 use shardwire_transport::Identity;
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 /// A session with a running node that does as it is told.
 #[derive(Debug)]
@@ -21,11 +24,11 @@ impl ControlClient {
     ///
     /// # Errors
     /// If none runs there, or it can't be reached.
-    pub async fn connect(root: &Path, clock: Arc<dyn Clock>) -> Result<Self, ClientError> {
+    pub async fn connect(root: &Path, surroundings: &Surroundings) -> Result<Self, ClientError> {
         let paths = DataPaths::existing(root)?;
         let running = paths.running()?;
         let identity = Identity::load(&paths.identity()).map_err(DataError::from)?;
-        let dialler = Dialler { identity, network: running.network.clone(), clock };
+        let dialler = Dialler { identity, network: running.network.clone(), surroundings: surroundings.clone() };
         Self::dial(&dialler, Target { peer: running.peer, address: running.dial() }).await
     }
 

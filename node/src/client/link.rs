@@ -1,7 +1,8 @@
 //! Dialling a node.
 
 use super::ClientError;
-use shardwire_model::{Clock, PeerId};
+use crate::surroundings::Surroundings;
+use shardwire_model::PeerId;
 use shardwire_protocols::{
     catalogue::Entry,
     control::Control,
@@ -13,7 +14,6 @@ use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     str::FromStr,
-    sync::Arc,
     time::Duration,
 };
 use tokio::time::timeout;
@@ -60,8 +60,8 @@ pub struct Dialler {
     pub identity: Identity,
     /// The network's name.
     pub network: String,
-    /// The date, which the greeting carries.
-    pub clock: Arc<dyn Clock>,
+    /// The date, which the greeting carries, and the network.
+    pub surroundings: Surroundings,
 }
 
 impl Dialler {
@@ -72,8 +72,8 @@ impl Dialler {
             SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
         };
         let from = if target.address.ip().is_loopback() { SocketAddr::new(target.address.ip(), 0) } else { from };
-        // The seed scatters connection ids; it is no secret, and a simulated network makes its endpoints itself.
-        let endpoint = Endpoint::bind(from, self.identity.clone(), &Settings::default(), &mut rand::rng())?;
+        let Surroundings { network, mut randomness, .. } = self.surroundings.clone();
+        let endpoint = Endpoint::open(&*network, from, self.identity.clone(), &Settings::default(), &mut randomness)?;
         let connected = self.greet(&endpoint, target).await;
         match connected {
             Ok((connection, agreed)) => Ok(Link { endpoint, connection, agreed }),
@@ -92,7 +92,7 @@ impl Dialler {
             roles: Vec::new(),
             protocols: announce(&[Entry::of::<Control>(), Entry::of::<Ingress>()]),
             capabilities: Vec::new(),
-            time: self.clock.now(),
+            time: self.surroundings.clock.now(),
         };
         let agreed = greet(connection.open::<Handshake>().await?, hello).await?;
         Ok((connection, agreed))

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     config::{Config, Environment, Flags, Setting},
     data::{self, DataFolder, Running},
+    surroundings::{Randomness, Surroundings},
 };
 use rand::{SeedableRng, rngs::StdRng};
 use shardwire_model::{
@@ -16,7 +17,7 @@ use shardwire_protocols::{
     handshake::{Handshake, Hello, answer, spoken},
     ingress::{self, Ingress, Opened, Outcome},
 };
-use shardwire_transport::{Connection, Endpoint, Identity, Settings};
+use shardwire_transport::{Connection, Endpoint, Identity, Settings, SystemNetwork};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
@@ -173,8 +174,13 @@ fn endpoint(identity: Identity) -> Endpoint {
     Endpoint::bind(([127, 0, 0, 1], 0).into(), identity, &Settings::default(), &mut rng).unwrap()
 }
 
+fn surroundings() -> Surroundings {
+    let network = Arc::new(SystemNetwork);
+    Surroundings { clock: Arc::new(Noon), network, randomness: Randomness::from_seed(1) }
+}
+
 fn dialler() -> Dialler {
-    Dialler { identity: identity(1), network: "local".into(), clock: Arc::new(Noon) }
+    Dialler { identity: identity(1), network: "local".into(), surroundings: surroundings() }
 }
 
 fn start(operator: PeerId) -> ShardStart {
@@ -317,7 +323,8 @@ async fn the_node_of_a_data_folder_is_asked_as_itself() {
     let root = place.path().join("node");
     let config = Config::draft(&Environment::default(), Flags::default().with(Setting::Roles, ["operator"])).unwrap();
     data::init(&root, &config, None, &mut StdRng::seed_from_u64(3)).unwrap();
-    let connect = || ControlClient::connect(&root, Arc::new(Noon));
+    let noon = surroundings();
+    let connect = || ControlClient::connect(&root, &noon);
     assert_eq!(connect().await.unwrap_err().code(), "SW-DATA-004");
 
     let folder = DataFolder::open(&root).unwrap();

@@ -2,6 +2,7 @@
 //!
 //! Walked over the parsed table, not derived: so every value keeps its line, and a setting that doesn't exist is named with
 //! the one that was probably meant.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the configuration is a file")]
 
 use super::{
     error::ConfigError,

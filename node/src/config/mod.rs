@@ -165,6 +165,7 @@ impl Config {
     ///
     /// # Errors
     /// No role; a peer that is the node itself; a settler without a ledger.
+    #[allow(clippy::disallowed_methods, reason = "a settler's ledger is a file")]
     pub fn check(&self, facts: Facts<'_>) -> Result<(), ConfigError> {
         if self.roles.is_empty() {
             return Err(ConfigError::NoRole);

@@ -16,6 +16,7 @@
 //! behind is told from a living one's by the lock ([`DataPaths::running`]).
 //!
 //! Refused: a folder that holds something else, a second process, an identity that others can read.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the data folder is files")]
 
 mod error;
 mod folder;

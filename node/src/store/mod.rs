@@ -9,6 +9,7 @@
 //! that other settlers replicate.
 //!
 //! Bounds: a record is at most [`MAX_RECORD_BYTES`]. Writes wait for the disk (some milliseconds) on the thread that calls.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the store is a file")]
 
 mod error;
 pub(crate) mod records;

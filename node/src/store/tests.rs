@@ -2,7 +2,9 @@ use super::{
     RecordKey as _, Store, StoreError,
     records::{HANDOFFS, Handoff, LogKey},
 };
+use proptest::prelude::*;
 use redb::{Database, TableDefinition, backends::InMemoryBackend};
+use shardwire_disk::{Medium, Survives};
 use shardwire_model::{Coded, Felt, ShardId};
 
 fn id(n: u64) -> ShardId {
@@ -82,4 +84,67 @@ fn every_refusal_says_what_to_do() {
     assert_eq!(error.to_string(), "node.redb is damaged: it is not a redb file");
     assert_eq!(error.code(), "SW-STORE-004");
     assert_eq!(std::fs::read(&text).unwrap().len(), 48 * 400);
+}
+
+const NAME: &str = "node.redb";
+
+fn open(disk: &Medium) -> Result<Store, StoreError> {
+    let storage = disk.storage(NAME);
+    let fresh = redb::StorageBackend::len(&storage).is_ok_and(|length| length == 0);
+    Store::with_backend(storage, fresh)
+}
+
+fn epochs(store: &Store) -> Vec<u64> {
+    store.all(&HANDOFFS).unwrap().iter().map(|(_, handoff)| handoff.epoch).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// What a role was told is stored, it finds again: whatever act the power fails at, and whatever the disk had got to.
+    #[test]
+    fn a_crash_takes_nothing_that_was_confirmed(crashes in prop::collection::vec((0..60u64, any::<u64>()), 1..8)) {
+        let disk = Medium::new(0);
+        drop(open(&disk).unwrap());
+        let mut confirmed = 0;
+        for (acts, seed) in crashes {
+            disk.power_off_after(acts);
+            let mut attempted = confirmed;
+            let failed = open(&disk).and_then(|store| loop {
+                attempted = confirmed + 1;
+                // One transaction: both records are there, or neither.
+                store.write(|write| {
+                    write.put(&HANDOFFS, &id(0), &Handoff { epoch: attempted, accepted: true })?;
+                    write.put(&HANDOFFS, &id(1), &Handoff { epoch: attempted, accepted: false })
+                })?;
+                confirmed = attempted;
+            });
+            let failed: Result<(), StoreError> = failed;
+            prop_assert_eq!(failed.unwrap_err().code(), "SW-STORE-006");
+            disk.power_on(Survives::Some(seed));
+            let found = epochs(&open(&disk).unwrap());
+            prop_assert!(found.is_empty() || found.len() == 2 && found[0] == found[1], "{:?}", found);
+            let found = found.first().copied().unwrap_or(0);
+            prop_assert!(found == confirmed || found == attempted, "{} of {} to {}", found, confirmed, attempted);
+            confirmed = found;
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_to_be_one_and_keeps_what_it_has() {
+    let disk = Medium::new(0);
+    let store = open(&disk).unwrap();
+    store.put(&HANDOFFS, &id(0), &Handoff { epoch: 1, accepted: true }).unwrap();
+    disk.set_capacity(Some(disk.used()));
+    let much: Result<(), StoreError> = store.write(|write| {
+        (1..200_000).try_for_each(|n| write.put(&HANDOFFS, &id(n), &Handoff { epoch: n, accepted: true }))
+    });
+    let error = much.unwrap_err();
+    assert_eq!(error.to_string(), "node.redb can't be read or written: I/O error: no storage space");
+    assert_eq!(error.code(), "SW-STORE-006");
+    assert_eq!(error.next_step(), "Check that the disk has room and that the folder is writable, then start again.");
+    drop(store);
+    disk.set_capacity(None);
+    assert_eq!(epochs(&open(&disk).unwrap()), [1], "all of a transaction or nothing");
 }

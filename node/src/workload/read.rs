@@ -1,4 +1,5 @@
 //! Reads the file: JSON to a [`Workload`], each element checked where it stands, so that an error can name its line.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a workload is a file")]
 
 use super::{
     MAX_FILE_BYTES, MAX_NAME_CHARS, MAX_STORAGE, Player, Problem, Start, Step, Storage, VERSION, Workload,

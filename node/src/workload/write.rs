@@ -1,4 +1,5 @@
 //! Writes the file: JSON, one storage, entry, player or transaction a line, so that errors, people and `diff` can point at it.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a workload is a file")]
 
 use super::{Problem, Storage, VERSION, Workload, WorkloadError, World};
 use serde::Serialize;

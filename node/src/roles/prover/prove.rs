@@ -1,4 +1,9 @@
 //! From a whole witness to a proof in a file.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the worker, another process, reads the witness from a file"
+)]
 
 use super::{MAX_ATTEMPTS, Prover, ProverError, RETRY_AFTER, chunks};
 use crate::{
