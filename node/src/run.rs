@@ -16,10 +16,10 @@ use crate::{
 };
 use shardwire_ledger::EmbeddedLedger;
 use shardwire_model::{Coded, PeerId};
-use shardwire_protocols::control::Role;
+use shardwire_protocols::{catalogue, control::Role};
 use shardwire_proving::worker::{self, LocateError, Worker};
 use shardwire_shard::program;
-use shardwire_transport::{Endpoint, Settings};
+use shardwire_transport::Endpoint;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::{oneshot, watch};
 
@@ -70,8 +70,9 @@ pub async fn run(
         program: judge.program(),
     });
     // The port is taken before work is taken up: a second node on it would only do it twice.
-    let endpoint = Endpoint::open(&*sockets, config.listen, identity, &Settings::from(config.profile), &mut randomness)
-        .map_err(boxed)?;
+    let endpoint =
+        Endpoint::open(&*sockets, config.listen, identity, &catalogue::settings(config.profile), &mut randomness)
+            .map_err(boxed)?;
     let roles = take_up(&config, folder.paths(), &host, judge).await?;
     let node = Arc::new(Node {
         links: Links::new(peer),

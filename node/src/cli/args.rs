@@ -4,8 +4,9 @@ use crate::{
     client::Target,
     config::{Flags, Setting},
 };
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use shardwire_model::{PeerId, ShardId};
+use shardwire_protocols::describe::Speaker;
 use std::path::PathBuf;
 
 /// Execution sharding on Starknet: start a shard, run it, prove it, settle it, between peers that don't trust each other.
@@ -64,8 +65,108 @@ pub(super) enum Command {
     /// Look at the World that a settler keeps
     #[command(subcommand, arg_required_else_help = true)]
     World(WorldCommand),
+    /// Show what the protocols' types say: states, messages, limits, bytes; needs no node
+    #[command(subcommand, arg_required_else_help = true)]
+    Protocol(ProtocolCommand),
+    /// Read recorded bytes; needs no node
+    #[command(subcommand, arg_required_else_help = true)]
+    Wire(WireCommand),
     /// Show the versions of the program and of what it speaks
     Version,
+}
+
+impl Command {
+    /// Whether it prints JSON also without `--json`.
+    pub(super) fn json(&self) -> bool {
+        matches!(self, Self::Protocol(ProtocolCommand::Show(ProtocolShowArgs { format: ProtocolFormat::Json, .. })))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ProtocolCommand {
+    /// List the protocols and their versions
+    #[command(after_help = "Example:\n  shardwire protocol list")]
+    List,
+    /// Show one protocol
+    #[command(
+        after_help = "A table of states, one of unread bytes, and one a message; or a state diagram in Mermaid; or all of it\n\
+        in JSON, as with --json. docs/wire.md has the same of all protocols, and the rules around it.\n\nExamples:\n  \
+        shardwire protocol show trace\n  \
+        shardwire protocol show trace --format mermaid"
+    )]
+    Show(ProtocolShowArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ProtocolShowArgs {
+    /// Its name; with @ and a number that version of it
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = ProtocolFormat::Table)]
+    pub(super) format: ProtocolFormat,
+}
+
+/// How a protocol is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProtocolFormat {
+    /// Aligned Markdown tables
+    Table,
+    /// A state diagram
+    Mermaid,
+    /// One object
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum WireCommand {
+    /// Say frame by frame what recorded bytes are, up to the first violation
+    #[command(
+        after_help = "With --side: the raw bytes of one direction, as they were on the stream. Without: a recording of both, a\n\
+        JSON object a line in the order in which the bytes were seen:\n  \
+        {\"from\":\"initiator\",\"bytes\":\"0b096b656570616c6976650100028101\"}\n  \
+        {\"from\":\"responder\",\"bytes\":\"0381017f\"}\n\n\
+        One direction alone doesn't tell what the other side chose; a frame that could be several messages is said to\n\
+        be each of them. A violation is named with its byte and ends with exit code 1. With --json an object a\n\
+        frame, and one on the last line that says how it ended.\n\nExamples:\n  \
+        shardwire wire decode --protocol keepalive --from session.jsonl\n  \
+        shardwire wire decode --protocol trace --from prover.bin --side initiator --json"
+    )]
+    Decode(DecodeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DecodeArgs {
+    /// The protocol; with @ and a number that version of it
+    #[arg(long, value_name = "NAME")]
+    pub(super) protocol: String,
+    /// The recorded bytes; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(super) from: PathBuf,
+    /// Whose bytes they are, if they are raw bytes of one direction
+    #[arg(long, value_enum, value_name = "SIDE")]
+    pub(super) side: Option<Side>,
+    /// The bytes begin after the stream's header
+    #[arg(long)]
+    pub(super) no_header: bool,
+}
+
+/// A side of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Side {
+    /// The peer that opened the stream
+    Initiator,
+    /// The other one
+    Responder,
+}
+
+impl From<Side> for Speaker {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Initiator => Self::Initiator,
+            Side::Responder => Self::Responder,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,7 +5,7 @@
 //! `--json` `{"error":{"code","message","next_step"}}`.
 //!
 //! One file a command; each returns what it has to say as an [`Answer`](output::Answer) and prints nothing itself, except `run`, which says where
-//! the node is before it ends, and `submit`, which shows its progress.
+//! the node is before it ends, `submit`, which shows its progress, and `wire decode`, whose frames may be any number.
 
 mod args;
 mod failure;
@@ -13,6 +13,7 @@ mod init;
 mod logging;
 mod output;
 mod progress;
+mod protocol;
 mod request;
 mod run;
 mod shard;
@@ -20,9 +21,10 @@ mod signals;
 mod status;
 mod stop;
 mod version;
+mod wire;
 mod world;
 
-use args::{Cli, Command, ShardCommand, WorldCommand};
+use args::{Cli, Command, ProtocolCommand, ShardCommand, WireCommand, WorldCommand};
 use clap::Parser as _;
 use failure::Failure;
 use output::Answer;
@@ -32,9 +34,12 @@ use std::{ffi::OsString, future::Future, process::ExitCode};
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let json = arguments.iter().any(|argument| argument == "--json");
+    let mut json = arguments.iter().any(|argument| argument == "--json");
     let result = match Cli::try_parse_from(arguments) {
-        Ok(cli) => dispatch(cli),
+        Ok(cli) => {
+            json |= cli.command.json();
+            dispatch(cli)
+        }
         Err(error) if failure::is_help(&error) => return output::help(&error),
         Err(error) => Err(Failure::of_arguments(&error)),
     };
@@ -52,6 +57,9 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Command::Shard(ShardCommand::Submit(args)) => wait_for(shard::submit(data, &args)),
         Command::Shard(ShardCommand::Status(args)) => wait_for(shard::status(data, &args)),
         Command::World(WorldCommand::Show) => wait_for(world::show(data)),
+        Command::Protocol(ProtocolCommand::List) => Ok(protocol::list()),
+        Command::Protocol(ProtocolCommand::Show(args)) => protocol::show(&args),
+        Command::Wire(WireCommand::Decode(args)) => wire::decode(&args, json),
         Command::Version => Ok(version::version()),
     }
 }

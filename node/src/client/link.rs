@@ -4,12 +4,12 @@ use super::ClientError;
 use crate::surroundings::Surroundings;
 use shardwire_model::PeerId;
 use shardwire_protocols::{
-    catalogue::Entry,
+    catalogue::{self, Entry},
     control::Control,
     handshake::{Agreed, Handshake, Hello, announce, greet},
     ingress::Ingress,
 };
-use shardwire_transport::{Connection, Endpoint, Identity, Initiator, Protocol, Settings};
+use shardwire_transport::{Connection, Endpoint, Identity, Initiator, Profile, Protocol};
 use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -73,7 +73,13 @@ impl Dialler {
         };
         let from = if target.address.ip().is_loopback() { SocketAddr::new(target.address.ip(), 0) } else { from };
         let Surroundings { network, mut randomness, .. } = self.surroundings.clone();
-        let endpoint = Endpoint::open(&*network, from, self.identity.clone(), &Settings::default(), &mut randomness)?;
+        let endpoint = Endpoint::open(
+            &*network,
+            from,
+            self.identity.clone(),
+            &catalogue::settings(Profile::default()),
+            &mut randomness,
+        )?;
         let connected = self.greet(&endpoint, target).await;
         match connected {
             Ok((connection, agreed)) => Ok(Link { endpoint, connection, agreed }),

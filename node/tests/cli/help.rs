@@ -3,7 +3,7 @@
 use super::{run, shardwire};
 use std::path::Path;
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 14] = [
     &[],
     &["init"],
     &["run"],
@@ -14,6 +14,10 @@ const COMMANDS: [&[&str]; 10] = [
     &["shard", "submit"],
     &["shard", "status"],
     &["world", "show"],
+    &["protocol"],
+    &["protocol", "show"],
+    &["wire"],
+    &["wire", "decode"],
 ];
 
 #[test]
@@ -36,7 +40,7 @@ fn help_is_what_it_was() {
 
 #[test]
 fn an_empty_command_shows_the_help_as_misuse() {
-    for command in [&[][..], &["shard"], &["world"]] {
+    for command in [&[][..], &["shard"], &["world"], &["protocol"], &["wire"]] {
         let empty = run(command);
         assert_eq!((empty.code, empty.out.as_str()), (2, ""));
         assert!(empty.err.contains("Usage: shardwire"), "{}", empty.err);

@@ -1,0 +1,86 @@
+//! `shardwire protocol list` and `shardwire protocol show`: what the protocols' types say. Needs no node.
+
+use super::{
+    args::{ProtocolFormat, ProtocolShowArgs},
+    failure::Failure,
+    output::{Answer, columns},
+};
+use serde::Serialize;
+use shardwire_protocols::{
+    catalogue::{self, Entry},
+    describe::Description,
+};
+
+#[derive(Serialize)]
+struct Listed {
+    protocol: &'static str,
+    version: u16,
+    states: usize,
+    messages: usize,
+    unread_bytes: shardwire_protocols::describe::Sides<Option<u64>>,
+}
+
+#[derive(Serialize)]
+struct List {
+    protocols: Vec<Listed>,
+}
+
+/// A protocol by its name; of several versions the newest, unless the name goes on with `@` and a version.
+pub(super) fn find(name: &str) -> Result<Entry, Failure> {
+    let (word, version) = match name.split_once('@') {
+        Some((word, version)) => (word, Some(version)),
+        None => (name, None),
+    };
+    let wanted =
+        |entry: &Entry| entry.name == word && version.is_none_or(|version| version.parse() == Ok(entry.version));
+    let all = catalogue::all();
+    all.iter().copied().filter(wanted).max_by_key(|entry| entry.version).ok_or_else(|| {
+        let known: Vec<String> = all.iter().map(|entry| format!("{}@{}", entry.name, entry.version)).collect();
+        Failure::new(
+            "SW-PROTOCOL-001",
+            format!("there is no protocol '{name}'"),
+            format!("Use one of {}; without @ and a version the newest is meant.", known.join(", ")),
+        )
+        .misuse(true)
+    })
+}
+
+fn description(entry: &Entry) -> Description {
+    Description::of(entry.name, entry.version, &entry.initiator())
+}
+
+pub(super) fn list() -> Answer {
+    let protocols: Vec<Listed> = catalogue::all()
+        .iter()
+        .map(|entry| {
+            let Description { protocol, version, unread_bytes, states, messages } = description(entry);
+            Listed { protocol, version, states: states.len(), messages: messages.len(), unread_bytes }
+        })
+        .collect();
+    let bytes = |bytes: Option<u64>| bytes.map_or_else(|| "endless".to_owned(), |bytes| bytes.to_string());
+    let heading = ["protocol", "version", "states", "messages", "initiator's unread bytes", "responder's"];
+    let rows: Vec<[String; 6]> = std::iter::once(heading.map(str::to_owned))
+        .chain(protocols.iter().map(|it| {
+            [
+                it.protocol.to_owned(),
+                it.version.to_string(),
+                it.states.to_string(),
+                it.messages.to_string(),
+                bytes(it.unread_bytes.initiator),
+                bytes(it.unread_bytes.responder),
+            ]
+        }))
+        .collect();
+    Answer::new(columns(&rows), &List { protocols })
+}
+
+pub(super) fn show(args: &ProtocolShowArgs) -> Result<Answer, Failure> {
+    let description = description(&find(&args.name)?);
+    let text = match args.format {
+        ProtocolFormat::Table => description.tables(),
+        ProtocolFormat::Mermaid => description.mermaid(),
+        // Printed as JSON: `Command::json`.
+        ProtocolFormat::Json => String::new(),
+    };
+    Ok(Answer::new(text.trim_end(), &description))
+}
