@@ -1,6 +1,8 @@
 //! What real nodes refuse of peers that are wrong or lie; nothing here proves anything.
 
-use shardwire::{client::ControlClient, clock::SystemClock, data::DataPaths, workload::Workload};
+use shardwire::{
+    client::ControlClient, clock::SystemClock, data::DataPaths, surroundings::Surroundings, workload::Workload,
+};
 use shardwire_model::{Clock as _, Hash, PeerId, ShardId};
 use shardwire_protocols::{
     Failure,
@@ -9,7 +11,7 @@ use shardwire_protocols::{
     proof::{self, Held, Proof, Verdict},
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Settings};
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 use testnet::{
     dungeon::{Options, generate},
     network::{NETWORK, Node, Place, Programs, binary},
@@ -175,7 +177,7 @@ async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
     let workload = dungeon();
     let mut settler = settler(&place, &workload).await;
     let operator = Identity::generate(&mut rand::rng()).peer();
-    let mut control = ControlClient::connect(settler.data(), Arc::new(SystemClock)).await.expect("control");
+    let mut control = ControlClient::connect(settler.data(), &Surroundings::system()).await.expect("control");
     let start = control.start_shard(workload.start_request(operator)).await.expect("a shard");
     let before = control.world().await.expect("storage");
 
