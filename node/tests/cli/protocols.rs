@@ -165,3 +165,23 @@ fn what_is_no_recording_is_told() {
     assert_eq!(missing.code, 1);
     assert!(missing.err.starts_with("error[SW-WIRE-002]: /nowhere/at-all can't be read: "), "{}", missing.err);
 }
+
+/// The recordings in `protocols/vectors` are read as they are, to their last byte.
+#[test]
+fn the_golden_sessions_are_whole() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocols/vectors");
+    let mut sessions = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let vectors: Value = serde_json::from_slice(&std::fs::read(file.unwrap().path()).unwrap()).unwrap();
+        let name = format!("{}@{}", vectors["protocol"].as_str().unwrap(), vectors["version"]);
+        for session in vectors["sessions"].as_array().unwrap() {
+            let steps = session["steps"].as_array().unwrap();
+            let lines: String = steps.iter().map(|step| format!("{step}\n")).collect();
+            let read = fed(&["wire", "decode", "--protocol", &name, "--from", "-"], lines.as_bytes());
+            assert_eq!((read.code, read.err.as_str()), (0, ""), "{name}: {}", session["name"]);
+            assert!(read.out.ends_with(": the session is whole\n"), "{name}, {}: {}", session["name"], read.out);
+            sessions += 1;
+        }
+    }
+    assert!(sessions > 0);
+}
