@@ -79,8 +79,8 @@ pub fn locate(say: &mut dyn FnMut(&str)) -> Result<PathBuf, BinaryError> {
 
 /// What the node is made of, beside the manifest.
 const SOURCES: [&str; 5] = ["Cargo.lock", "node", "protocols", "reputation", "transport"];
-/// What lies among it and is none of it: a workspace of its own, and what cargo makes.
-const NO_SOURCES: [&str; 2] = ["stwo-worker", "target"];
+/// What lies among it and is none of it: a workspace of its own, what cargo makes, and what only tests read.
+const NO_SOURCES: [&str; 4] = ["stwo-worker", "target", "tests", "vectors"];
 
 impl Checkout {
     /// Whether the program is newer than all of its source. Asking cargo would do, were it not that cargo builds half of the
