@@ -48,6 +48,7 @@ pub(super) fn ensure(checkout: &Path, worker: &Path) -> Result<(), BuildError> {
     remove(&fresh).map_err(io_error("remove", &fresh))?;
     copy_sources(&original, &fresh).map_err(io_error("write", &fresh))?;
     change(&fresh.join(FILE)).map_err(io_error("change", &fresh))?;
+    keep_time(&original.join(FILE), &fresh.join(FILE)).map_err(io_error("change", &fresh))?;
     let found = digest(&fresh).map_err(io_error("read", &fresh))?;
     if found != PATCHED {
         return Err(BuildError::Altered { path: fresh, found });
@@ -126,9 +127,16 @@ fn copy_sources(from: &Path, to: &Path) -> io::Result<()> {
         if let Some(folder) = target.parent() {
             fs::create_dir_all(folder)?;
         }
-        fs::write(target, read_bounded(&from.join(file))?)?;
+        let source = from.join(file);
+        fs::write(&target, read_bounded(&source)?)?;
+        keep_time(&source, &target)?;
     }
     Ok(())
+}
+
+/// Cargo goes by times: without this, a new checkout would compile the prover again in a target folder that has it.
+fn keep_time(from: &Path, to: &Path) -> io::Result<()> {
+    fs::File::options().write(true).open(to)?.set_modified(fs::metadata(from)?.modified()?)
 }
 
 fn change(file: &Path) -> io::Result<()> {
@@ -176,6 +184,8 @@ mod tests {
         copy_sources(root.path(), copy.path()).unwrap();
         assert_eq!(digest(copy.path()).unwrap(), digest(root.path()).unwrap());
         assert!(!copy.path().join("README").exists());
+        let modified = |root: &Path| fs::metadata(root.join(FILE)).unwrap().modified().unwrap();
+        assert_eq!(modified(copy.path()), modified(root.path()));
     }
 
     #[test]
