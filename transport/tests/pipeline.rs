@@ -5,7 +5,7 @@ mod bulk;
 use bulk::*;
 use shardwire_model::Coded;
 use shardwire_transport::{
-    Initiator, Responder, offer,
+    Initiator,
     session::{pair, pair_over},
     *,
 };
@@ -13,25 +13,6 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 type Consumer = Initiator<Bulk>;
-
-async fn produce(session: Responder<Bulk>) -> Result<u32, SessionError> {
-    let (_, session) = session.recv().await?;
-    let mut session = session.send(Manifest { chunks: 0 }).await?.enter();
-    let mut pulled = 0;
-    loop {
-        session = offer!(session => {
-            Pull(pull), next => {
-                pulled += 1;
-                next.send(chunk(pull.index)).await?.again()
-            },
-            Renew(_), next => next.send(Renewed { count: 0 }).await?.again(),
-            Done(_), next => {
-                next.close().await?;
-                return Ok(pulled);
-            },
-        });
-    }
-}
 
 #[tokio::test(start_paused = true)]
 async fn requests_need_no_round_trip() {
@@ -98,7 +79,7 @@ async fn pull_all<const DEPTH: usize>(session: Consumer, chunks: u32) -> Result<
 async fn narrow_channels_in_both_directions_do_not_deadlock() {
     for capacity in [20, 1000, 70_000, 200_000] {
         let (initiator, responder) = pair_over::<Bulk>(Channel::pair_between(channel::MEMORY_PEERS, capacity));
-        let (consumed, produced) = tokio::join!(pull_all::<16>(initiator, 40), produce(responder));
+        let (consumed, produced) = tokio::join!(pull_all::<16>(initiator, 40), answer(responder));
         assert_eq!((consumed, produced), (Ok(()), Ok(40)), "capacity {capacity}");
     }
 }

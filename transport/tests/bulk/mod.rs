@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 use shardwire_transport::algebra::{Choose, Eps, HasDual, Rec, Recv, Send, Var, Z};
 use shardwire_transport::message::{Body, DecodeError, EncodeError, Head};
-use shardwire_transport::{Bytes, Connection, Incoming, Message, Protocol, SessionError, Shape, message, offer};
+use shardwire_transport::{
+    Bytes, Connection, Incoming, Message, Protocol, Responder, SessionError, Shape, message, offer,
+};
 use std::time::Duration;
 
 pub const CHUNK_BYTES: usize = 60_000;
@@ -87,7 +89,12 @@ impl Protocol for Bulk {
 
 /// The producer's half: answers until the consumer is done; how many chunks it sent.
 pub async fn produce(incoming: Incoming) -> Result<u32, SessionError> {
-    let (_, session) = incoming.serve::<Bulk>().await?.recv().await?;
+    answer(incoming.serve().await?).await
+}
+
+/// As [`produce`], once the session is known.
+pub async fn answer(session: Responder<Bulk>) -> Result<u32, SessionError> {
+    let (_, session) = session.recv().await?;
     let mut session = session.send(Manifest { chunks: 0 }).await?.enter();
     let mut pulled = 0;
     loop {
