@@ -95,8 +95,8 @@ fn a_prover_says_what_to_do() {
         "SW-PROVER-006 assembling ended without an answer | Report it if it repeats."
     );
     assert_eq!(
-        said(ProverError::LeaseLost),
-        "SW-PROVER-007 the lease is another prover's | Nothing: the operator leases the job again if that prover falls silent."
+        said(ProverError::LeaseEnded),
+        "SW-PROVER-007 the lease of the job has ended | Nothing: the job goes on when its operator leases it to this prover again."
     );
     assert_eq!(
         said(ProverError::ProofLost),

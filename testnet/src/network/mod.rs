@@ -1,8 +1,7 @@
 //! Three peers that don't trust each other, on one machine: a settler, an operator and a prover, each a process of the real node with a
 //! data folder, an identity and a port of its own.
 //!
-//! The settler listens; the operator dials it; the prover dials both. They
-//! let anybody else in, too, and trust nobody. The processes never outlive this one, unless the network is [released](Network::release).
+//! The settler listens; the operator dials it; the prover dials both. They let anybody else in, too, and trust nobody. The processes never outlive this one, unless the network is [released](Network::release).
 
 pub mod binary;
 mod error;

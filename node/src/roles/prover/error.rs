@@ -47,9 +47,9 @@ pub(crate) enum ProverError {
     /// The file of a proof is gone or damaged.
     #[error("the file of the proof is missing or damaged")]
     ProofLost,
-    /// Another prover works on it.
-    #[error("the lease is another prover's")]
-    LeaseLost,
+    /// The operator was silent for too long, or another prover works on it.
+    #[error("the lease of the job has ended")]
+    LeaseEnded,
     /// This program's own part ended without an answer.
     #[error("assembling ended without an answer")]
     Assembler,
@@ -58,11 +58,7 @@ pub(crate) enum ProverError {
 impl ProverError {
     /// Whether trying again may help: not where the witness itself is wrong.
     pub(crate) fn may_pass(&self) -> bool {
-        match self {
-            Self::Store(_) | Self::Artefact(_) | Self::Assembler => true,
-            Self::Worker(error) => !matches!(error, ProveError::Cancelled),
-            _ => false,
-        }
+        matches!(self, Self::Store(_) | Self::Artefact(_) | Self::Assembler | Self::Worker(_))
     }
 }
 
@@ -79,7 +75,7 @@ impl Coded for ProverError {
             Self::Chunk { .. } => "SW-PROVER-004",
             Self::ChunkSize => "SW-PROVER-005",
             Self::Assembler => "SW-PROVER-006",
-            Self::LeaseLost => "SW-PROVER-007",
+            Self::LeaseEnded => "SW-PROVER-007",
             Self::ProofLost => "SW-PROVER-008",
         }
     }
@@ -97,7 +93,7 @@ impl Coded for ProverError {
             Self::GivenUp => "See `shardwire shard status` for why; another prover can still prove it.".into(),
             Self::Chunk { .. } => "The chunk is fetched again; check the disk if this repeats.".into(),
             Self::ProofLost => "Restore the file from a copy, or let another prover prove the shard.".into(),
-            Self::LeaseLost => "Nothing: the operator leases the job again if that prover falls silent.".into(),
+            Self::LeaseEnded => "Nothing: the job goes on when its operator leases it to this prover again.".into(),
             Self::Assembler => "Report it if it repeats.".into(),
         }
     }

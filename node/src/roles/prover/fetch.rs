@@ -6,8 +6,8 @@ use shardwire_model::{Coded as _, Hash, PeerId};
 use shardwire_protocols::{
     Cause, Failure, ServeError,
     trace::{
-        Begun, Claimed, Client, Ending, Fetch, JobOffer, Next, Progressed, ProverStage, Pulled, REPORT_EVERY, Trace,
-        Working,
+        Begun, Claimed, Client, Ending, Fetch, JobOffer, LEASE, Next, Progressed, ProverStage, Pulled, REPORT_EVERY,
+        Trace, Working,
     },
 };
 use shardwire_shard::witness::Manifest;
@@ -78,7 +78,7 @@ impl Prover {
                 Err(lost) => return lost,
             }
         };
-        self.begin_proving(id);
+        self.begin_proving(id, Instant::now() + LEASE);
         self.report(id, working).await
     }
 
@@ -139,7 +139,7 @@ impl Prover {
                 Pulled::Lost { epoch } => {
                     tracing::warn!(job = %id.short(), epoch, "the lease is another prover's");
                     let working = fetch.stop().await?;
-                    let cause = Cause::from(ProverError::LeaseLost);
+                    let cause = Cause::from(ProverError::LeaseEnded);
                     return Ok(Err(working.abandon(cause).await.map_err(Into::into)));
                 }
             }
@@ -200,8 +200,17 @@ impl Prover {
                     return Ok(working.abandon(Cause::new(&code, &reason)).await?);
                 }
             };
-            // A lost lease doesn't stop the proof: the settler takes the first that comes.
-            let (Progressed::Renewed { .. } | Progressed::Lost { .. }, next) = working.report(stage, 0, 0).await?;
+            // The operator counts from when it hears of this, which is later.
+            let asked = Instant::now();
+            let (progressed, next) = working.report(stage, 0, 0).await?;
+            match progressed {
+                Progressed::Renewed { .. } => self.at_work.set(id, asked + LEASE),
+                Progressed::Lost { epoch } => {
+                    tracing::warn!(job = %id.short(), epoch, "the lease is another prover's");
+                    self.at_work.set(id, asked);
+                    return Ok(next.abandon(ProverError::LeaseEnded).await?);
+                }
+            }
             working = next;
             let _ = tokio::time::timeout(REPORT_EVERY, changes.changed()).await;
         }

@@ -2,15 +2,19 @@
 //!
 //! It consumes `trace` from operators and serves `proof` to settlers. A job is a record in the store that only moves forward: fetching,
 //! fetched, proven, settled (or failed). Each step is repeated alone after a crash: what was fetched is not fetched again, what is proven
-//! is never proven again, and a fetched job needs its operator no longer.
+//! is never proven again. Work is done under the operator's lease only: when that ends, the worker does, and what was fetched waits for
+//! the next lease. A proof needs its operator no longer.
 //!
 //! Bounds: one witness is proven at a time (a proof takes every core and gigabytes); a job is tried [`MAX_ATTEMPTS`] times.
 
 mod chunks;
 mod error;
 mod fetch;
+mod lease;
 mod offer;
 mod prove;
+#[cfg(test)]
+mod tests;
 
 use super::{Changes, Host};
 use crate::store::{
@@ -18,6 +22,7 @@ use crate::store::{
     records::{JOBS, Job, JobStage},
 };
 pub(crate) use error::ProverError;
+use lease::Leases;
 use shardwire_model::{Hash, PeerId};
 use shardwire_protocols::{
     Cause,
@@ -51,7 +56,7 @@ pub(crate) struct Prover {
     workshop: Workshop,
     jobs: Mutex<BTreeMap<Hash, Job>>,
     /// Jobs that a worker is at, or that wait for their turn.
-    at_work: Mutex<BTreeSet<Hash>>,
+    at_work: Leases,
     /// Proofs that a settler doesn't want, or disputes. Forgotten at a restart: then it is asked once more.
     skipped: Mutex<BTreeSet<(PeerId, Hash)>>,
     /// One proof at a time.
@@ -60,27 +65,21 @@ pub(crate) struct Prover {
 }
 
 impl Prover {
-    /// Takes up every job.
+    /// Reads every job; each goes on when its operator leases it again.
     ///
     /// # Errors
     /// If the store can't be read.
     pub(crate) fn resume(host: Arc<Host>, workshop: Workshop) -> Result<Arc<Self>, StoreError> {
         let jobs: BTreeMap<Hash, Job> = host.store.all(&JOBS)?.into_iter().collect();
-        let fetched: Vec<Hash> =
-            jobs.iter().filter(|(_, job)| job.stage == JobStage::Fetched).map(|(id, _)| *id).collect();
-        let prover = Arc::new(Self {
+        Ok(Arc::new(Self {
             host,
             workshop,
             jobs: Mutex::new(jobs),
-            at_work: Mutex::default(),
+            at_work: Leases::default(),
             skipped: Mutex::default(),
             turn: tokio::sync::Semaphore::new(1),
             changes: Changes::new(),
-        });
-        for job in fetched {
-            prover.begin_proving(job);
-        }
-        Ok(prover)
+        }))
     }
 
     fn jobs(&self) -> std::sync::MutexGuard<'_, BTreeMap<Hash, Job>> {
@@ -111,10 +110,6 @@ impl Prover {
         }
     }
 
-    fn is_at_work(&self, id: Hash) -> bool {
-        self.at_work.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
-    }
-
     /// How each shard is.
     pub(crate) fn shards(&self) -> Vec<ShardStatus> {
         let jobs: Vec<(Hash, Job)> = self.jobs().iter().map(|(id, job)| (*id, job.clone())).collect();
@@ -126,7 +121,7 @@ impl Prover {
         ShardStatus {
             stage: match job.stage {
                 JobStage::Fetching => Stage::Streaming,
-                JobStage::Fetched if self.is_at_work(id) => Stage::Proving,
+                JobStage::Fetched if self.at_work.is_held(id) => Stage::Proving,
                 JobStage::Fetched => Stage::Ended,
                 JobStage::Proven => Stage::Proven,
                 JobStage::Settled => Stage::Settled,

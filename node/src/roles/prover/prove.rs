@@ -5,7 +5,7 @@
     reason = "the worker, another process, reads the witness from a file"
 )]
 
-use super::{MAX_ATTEMPTS, Prover, ProverError, RETRY_AFTER, chunks};
+use super::{MAX_ATTEMPTS, Prover, ProverError, RETRY_AFTER, chunks, lease::Lease};
 use crate::{
     artefacts,
     store::records::{Job, JobStage},
@@ -13,40 +13,59 @@ use crate::{
 use shardwire_model::{Coded as _, Hash};
 use shardwire_proving::{
     verify::MAX_PROOF_BYTES,
-    worker::{self, ProveRequest, Proved},
+    worker::{self, ProveError, ProveRequest, Proved},
 };
 use shardwire_shard::witness::{Assembler, Manifest};
 use std::{
     fs::File,
     io::{BufWriter, Write as _},
     path::Path,
-    sync::{Arc, PoisonError},
+    sync::Arc,
 };
+use tokio::time::{Instant, timeout};
 
 impl Prover {
-    /// Sees to it that a fetched job is proven: once, however often this is called.
-    pub(super) fn begin_proving(self: &Arc<Self>, id: Hash) {
-        let fetched = self.job(id).is_some_and(|job| job.stage == JobStage::Fetched);
-        if !fetched || !self.at_work.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
+    /// Sees to it that a fetched job is proven while its lease lasts: once, however often this is called. Extends the lease otherwise.
+    pub(super) fn begin_proving(self: &Arc<Self>, id: Hash, until: Instant) {
+        if self.job(id).is_none_or(|job| job.stage != JobStage::Fetched) {
             return;
         }
+        let Some(lease) = self.at_work.take(id, until) else { return };
         let prover = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = prover.prove_until_done(id).await {
-                tracing::error!(job = %id.short(), code = error.code(), "{error}");
+            loop {
+                match prover.prove_until_done(id, &lease).await {
+                    Err(error @ ProverError::LeaseEnded) => {
+                        tracing::warn!(job = %id.short(), code = error.code(), "{error}");
+                        if prover.at_work.release_ended(id) {
+                            break;
+                        }
+                    }
+                    result => {
+                        if let Err(error) = result {
+                            tracing::error!(job = %id.short(), code = error.code(), "{error}");
+                        }
+                        prover.at_work.release(id);
+                        break;
+                    }
+                }
             }
-            prover.at_work.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
             prover.changes.announce();
         });
     }
 
-    async fn prove_until_done(&self, id: Hash) -> Result<(), ProverError> {
-        let Ok(_turn) = self.turn.acquire().await else { return Ok(()) };
+    async fn prove_until_done(&self, id: Hash, lease: &Lease) -> Result<(), ProverError> {
+        let _turn = tokio::select! {
+            biased;
+            () = lease.clone().ended() => return Err(ProverError::LeaseEnded),
+            turn = self.turn.acquire() => turn,
+        };
         let mut wait = RETRY_AFTER;
         loop {
             let Some(job) = self.job(id) else { return Ok(()) };
-            let error = match self.attempt(id, &job).await {
+            let error = match self.attempt(id, &job, lease).await {
                 Ok(()) => return Ok(()),
+                Err(ProverError::Worker(ProveError::Cancelled)) => return Err(ProverError::LeaseEnded),
                 Err(error) => error,
             };
             let attempts = job.attempts + 1;
@@ -58,12 +77,14 @@ impl Prover {
                 return self.give_up(id, &error);
             }
             tracing::warn!(job = %id.short(), code = error.code(), attempts, "attempt failed, trying again in {wait:?}: {error}");
-            tokio::time::sleep(wait).await;
+            if timeout(wait, lease.clone().ended()).await.is_ok() {
+                return Err(ProverError::LeaseEnded);
+            }
             wait *= 2;
         }
     }
 
-    async fn attempt(&self, id: Hash, job: &Job) -> Result<(), ProverError> {
+    async fn attempt(&self, id: Hash, job: &Job, lease: &Lease) -> Result<(), ProverError> {
         let artefacts = self.host.artefacts.clone();
         let (witness, proof_path) = (artefacts.witness(id), artefacts.worker_proof(id));
         let manifest = job.manifest.clone().ok_or(ProverError::Chunk { index: 0 })?;
@@ -90,9 +111,9 @@ impl Prover {
         };
         tracing::info!(job = %id.short(), steps = job.figures.steps, "proving");
         let Proved { proof_bytes, prove_s, cpu_s, peak_bytes } =
-            worker::prove(&self.workshop.worker, &request, std::future::pending(), |_| {}).await?;
+            worker::prove(&self.workshop.worker, &request, lease.clone().ended(), |_| {}).await?;
         let bytes = artefacts::read(&proof_path, u64::from(u32::try_from(MAX_PROOF_BYTES).unwrap_or(u32::MAX)))?
-            .ok_or(worker::ProveError::NoProof)?;
+            .ok_or(ProveError::NoProof)?;
         let proof = Hash::of(&bytes);
         artefacts::write(&artefacts.proof(proof), &[&bytes], true)?;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // seconds of one proof, not negative

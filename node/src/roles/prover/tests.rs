@@ -1,0 +1,233 @@
+//! A prover and an operator's half that leases it one small job, and then doesn't.
+#![cfg(unix)]
+#![allow(clippy::disallowed_methods, reason = "the tests look at the files and processes that a prover leaves")]
+
+use super::*;
+use crate::{artefacts::Artefacts, clock::SystemClock, store::Store};
+use shardwire_model::{
+    AccountKey, Call, ChainHead, ContractId, Entry, EventId, Felt, Key, Kind, ShardId, ShardStart, SignedTransaction,
+    Timestamp, Transaction, finished_selector, state_commitment,
+};
+use shardwire_protocols::{
+    Failure, Signed,
+    trace::{
+        Begun, Chunk, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace,
+        job_id, serve,
+    },
+};
+use shardwire_shard::{execute, witness::compress};
+use shardwire_transport::{Channel, Responder, identity::Identity, session::pair_over};
+use std::{
+    fs,
+    future::pending,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
+use tokio::time::{sleep, timeout};
+
+/// How often a test looks at what only the system knows.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Longer than starting or ending a process takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn identities() -> [Identity; 2] {
+    [1, 2].map(|number| Identity::from_secret(&[number; 32]))
+}
+
+/// The one job, and what the operator does about it.
+#[derive(Debug)]
+struct Operator {
+    offer: JobOffer,
+    chunks: Vec<Chunk>,
+    ending: Ending,
+    epoch: AtomicU64,
+    /// Whether another prover has the lease.
+    taken: AtomicBool,
+    abandoned: Mutex<Option<Cause>>,
+}
+
+impl Operator {
+    /// Executes a shard of one account that ends at once.
+    fn new() -> Self {
+        let (game, key) = (ContractId(Felt::from(5)), AccountKey::from_secret([9; 32]));
+        let start = ShardStart {
+            shard: ShardId(Felt::from(77)),
+            operator: identities()[1].peer(),
+            contracts: vec![game],
+            accounts: vec![key.id()],
+            end_event: EventId { from: game, selector: finished_selector() },
+            entries: vec![Entry { kind: Kind::Counter, contract: game, key: Key(Felt::from(6)), guard: Felt::ZERO }],
+        };
+        let values = vec![Felt::from(3)];
+        let transaction = Transaction { account: key.id(), nonce: 1, contract: game, call: Call::Finish };
+        let head = ChainHead::start(start.commitment(), key.id()).extend(transaction.words(&start).unwrap());
+        let finish = SignedTransaction { transaction, signature: key.sign(head.message()).unwrap() };
+        let mut chunks = Vec::new();
+        let run = execute(&start, &values, [finish], |chunk| {
+            let raw_bytes = u32::try_from(chunk.body.len()).unwrap();
+            chunks.push(Chunk { index: chunk.index, hash: chunk.hash, raw_bytes, body: compress(&chunk.body).into() });
+            Ok(())
+        })
+        .unwrap();
+        let (program, commitment) = (Felt::from(99), start.commitment());
+        let job = job_id(program, commitment, state_commitment(commitment, &values), 0);
+        Self {
+            offer: JobOffer { job, shard: start.shard, segment: 0, start, values, program },
+            chunks,
+            ending: Ending { chunks: run.manifest.chunks, steps: run.manifest.steps, output: run.manifest.output },
+            epoch: AtomicU64::new(0),
+            taken: AtomicBool::new(false),
+            abandoned: Mutex::default(),
+        }
+    }
+}
+
+impl Handler for Operator {
+    async fn offer(&self, _: PeerId, _: &[Begun]) -> Result<JobOffer, Failure> {
+        if self.taken.load(Ordering::SeqCst) { pending().await } else { Ok(self.offer.clone()) }
+    }
+
+    async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
+        let epoch = 1 + self.epoch.fetch_add(1, Ordering::SeqCst);
+        let terms = LeaseTerms { job, epoch, expires: Timestamp(60_000), prover };
+        Ok(Grant::Leased(Signed::by(&identities()[1], terms)))
+    }
+
+    async fn declined(&self, _: PeerId, _: Hash, cause: Cause) -> Result<(), Failure> {
+        panic!("declined: {cause}")
+    }
+
+    async fn chunk(&self, _: PeerId, _: Hash, _: u64, index: u32) -> Result<Part, Failure> {
+        let chunk = self.chunks.get(index as usize).cloned();
+        Ok(chunk.map_or_else(|| Part::End(self.ending.clone()), Part::Chunk))
+    }
+
+    async fn progress(&self, _: PeerId, _: Hash, progress: Progress) -> Result<Progressed, Failure> {
+        Ok(if self.taken.load(Ordering::SeqCst) {
+            Progressed::Lost { epoch: progress.epoch + 1 }
+        } else {
+            Progressed::Renewed { expires: Timestamp(70_000) }
+        })
+    }
+
+    async fn finished(&self, _: PeerId, _: Hash, _: u64, _: Hash) -> Result<Finished, Failure> {
+        panic!("the worker never ends")
+    }
+
+    async fn abandoned(&self, _: PeerId, _: Hash, _: u64, cause: Cause) -> Result<(), Failure> {
+        *self.abandoned.lock().unwrap() = Some(cause);
+        Ok(())
+    }
+}
+
+/// A prover whose worker hangs.
+fn prover(folder: &Path) -> Arc<Prover> {
+    let host = Host {
+        identity: identities()[0].clone(),
+        network: "test".into(),
+        clock: Arc::new(SystemClock),
+        store: Store::open(&folder.join("node.redb")).unwrap(),
+        artefacts: Artefacts::new(folder.to_owned()),
+        program: Felt::from(99),
+    };
+    let worker = Worker::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workers/hangs")).unwrap();
+    let hour = Duration::from_secs(3600);
+    Prover::resume(Arc::new(host), Workshop { worker, memory_limit: 1 << 30, deadline: hour, threads: None }).unwrap()
+}
+
+/// A session between the two, served until it ends.
+fn meet(prover: &Arc<Prover>, operator: &Arc<Operator>) -> [tokio::task::JoinHandle<()>; 2] {
+    let [ours, theirs] = identities();
+    let peers = [ours.peer(), theirs.peer()];
+    let (consumer, producer): (_, Responder<Trace>) = pair_over(Channel::pair_between(peers, 1 << 18));
+    let (prover, operator) = (prover.clone(), operator.clone());
+    [
+        tokio::spawn(async move { drop(prover.take(consumer).await) }),
+        tokio::spawn(async move { drop(serve(producer, &*operator).await) }),
+    ]
+}
+
+fn pid_file(prover: &Prover, job: Hash) -> PathBuf {
+    let mut name = prover.host.artefacts.worker_proof(job).into_os_string();
+    name.push(".pid");
+    name.into()
+}
+
+/// Waits until a worker is at the job, whose process this is.
+async fn worker_starts(prover: &Prover, job: Hash) -> String {
+    let file = pid_file(prover, job);
+    let starts = async {
+        while !file.exists() {
+            sleep(LOOK_EVERY).await;
+        }
+    };
+    timeout(PATIENCE, starts).await.expect("a worker starts");
+    let pid = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    pid.trim().to_owned()
+}
+
+async fn worker_ends(pid: &str) {
+    let stat = PathBuf::from(format!("/proc/{pid}/stat"));
+    // A process that has ended but wasn't waited for yet is as good as gone.
+    let runs = |stat: String| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z');
+    let ends = async {
+        while fs::read_to_string(&stat).is_ok_and(runs) {
+            sleep(LOOK_EVERY).await;
+        }
+    };
+    timeout(PATIENCE, ends).await.expect("the worker ends");
+}
+
+#[tokio::test]
+async fn a_lease_that_another_prover_took_ends_the_worker_and_a_new_one_costs_the_proof_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let (prover, operator) = (prover(folder.path()), Arc::new(Operator::new()));
+    let job = operator.offer.job;
+    let [taking, serving] = meet(&prover, &operator);
+    let pid = worker_starts(&prover, job).await;
+    assert_eq!(prover.shards()[0].stage, Stage::Proving);
+
+    operator.taken.store(true, Ordering::SeqCst);
+    prover.changes.announce(); // It reports at each change, too.
+    worker_ends(&pid).await;
+    taking.await.unwrap();
+    serving.await.unwrap();
+    let cause = operator.abandoned.lock().unwrap().take().expect("the operator is told");
+    assert_eq!(cause.to_string(), "the lease of the job has ended (SW-PROVER-007)");
+    prover.changes.until(|| Ok::<_, ()>((!prover.at_work.is_held(job)).then_some(()))).await.unwrap();
+    let status = &prover.shards()[0];
+    assert_eq!((status.stage, &status.error), (Stage::Ended, &None), "nothing went wrong, it only waits");
+
+    operator.taken.store(false, Ordering::SeqCst);
+    let kept = Operator { chunks: vec![], ..Arc::try_unwrap(operator).unwrap() };
+    let sessions = meet(&prover, &Arc::new(kept));
+    assert_ne!(worker_starts(&prover, job).await, pid);
+    sessions.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_restarted_prover_works_only_when_the_job_is_leased_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let operator = Arc::new(Operator::new());
+    let job = operator.offer.job;
+    {
+        let prover = prover(folder.path());
+        let sessions = meet(&prover, &operator);
+        let pid = worker_starts(&prover, job).await;
+        sessions.iter().for_each(tokio::task::JoinHandle::abort);
+        // The lease ends by itself once nobody extends it.
+        prover.at_work.set(job, tokio::time::Instant::now());
+        worker_ends(&pid).await;
+        prover.changes.until(|| Ok::<_, ()>((!prover.at_work.is_held(job)).then_some(()))).await.unwrap();
+        while Arc::strong_count(&prover) > 1 {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+    let prover = prover(folder.path());
+    assert_eq!(prover.shards()[0].stage, Stage::Ended);
+    assert!(!pid_file(&prover, job).exists());
+    let sessions = meet(&prover, &operator);
+    worker_starts(&prover, job).await;
+    sessions.iter().for_each(tokio::task::JoinHandle::abort);
+}
