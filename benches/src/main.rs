@@ -1,11 +1,15 @@
-//! Measurements. `cargo run --release -p benches -- prove` says what proving a shard costs.
+//! Measurements. `cargo run --release -p benches -- session` compares sessions with the QUIC streams that carry them;
+//! `cargo run --release -p benches --features prove -- prove` says what proving a shard costs.
 //!
 //! Figures are for the machine and the moment: other load shows in them, CPU seconds included. Compare within one run.
+//! What needs the Cairo virtual machine and the verifier, a build of many minutes, is behind the feature `prove`.
 
+#[cfg(feature = "prove")]
 mod prove;
+mod session;
 
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::{error::Error, process::ExitCode};
 
 #[derive(Debug, Parser)]
 #[command(name = "benches", version, about = "Measurements")]
@@ -16,17 +20,30 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Sessions against raw QUIC streams: bulk, round trips, a session a request, memory.
+    Session(session::Options),
     /// Execute and prove dungeon runs: steps, witness, CPU seconds, memory, verification.
+    #[cfg(feature = "prove")]
     Prove(prove::Options),
+    #[command(name = session::peer::COMMAND, hide = true)]
+    SessionPeer,
 }
 
 fn main() -> ExitCode {
-    let Command::Prove(options) = Cli::parse().command;
-    match prove::measure(&options) {
+    match run(&Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(command: &Command) -> Result<(), Box<dyn Error + Send + Sync>> {
+    match command {
+        Command::Session(options) => session::measure(options),
+        #[cfg(feature = "prove")]
+        Command::Prove(options) => prove::measure(options).map_err(|error| error.to_string().into()),
+        Command::SessionPeer => session::peer::run(),
     }
 }

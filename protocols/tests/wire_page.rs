@@ -41,7 +41,7 @@ fn windows() -> String {
         row([
             "unread bytes of a connection",
             &mib(CONNECTION_WINDOW_BYTES),
-            "eight busy sessions; whatever a peer opens, it can't make a node hold more",
+            "eight sessions whose answers are long, and 32 KiB for each other: none that nobody reads stops another",
         ]),
         row(["streams that a peer has open at a time", &MAX_SESSIONS.to_string(), "sessions"]),
         row(["silence", &format!("{} s", IDLE_TIMEOUT.as_secs()), "then the connection is lost"]),

@@ -4,9 +4,8 @@ use crate::{
     Protocol,
     channel::{Broken, Channel, DONE},
     session::{
-        Incoming, Initiator, WireCode,
+        Incoming, Initiator, Shared, WireCode,
         error::{Lost, LostCause, SessionError},
-        initiate,
     },
     tls,
 };
@@ -20,6 +19,7 @@ use std::{net::SocketAddr, time::Duration};
 pub struct Connection {
     inner: quinn::Connection,
     peer: PeerId,
+    shared: Shared,
 }
 
 /// What a connection measured.
@@ -37,10 +37,10 @@ pub struct Measures {
 
 impl Connection {
     /// None if the peer showed no usable key, which the handshake has made sure of.
-    pub(crate) fn new(inner: quinn::Connection) -> Option<Self> {
+    pub(crate) fn new(inner: quinn::Connection, bulk_sessions: u32) -> Option<Self> {
         let shown = inner.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
         let peer = tls::peer_of(shown.first()?)?;
-        Some(Self { inner, peer })
+        Some(Self { inner, peer, shared: Shared::new(bulk_sessions) })
     }
 
     /// Who is at the other end: proven by the handshake.
@@ -55,13 +55,22 @@ impl Connection {
         self.inner.remote_address()
     }
 
-    /// Opens a session; waits while the peer allows no more. The peer sees it with our first message.
+    /// The QUIC connection beneath, to measure sessions against. A stream that is opened on it carries no session, so a
+    /// peer that accepts sessions finds a violation.
+    #[must_use]
+    pub fn quinn(&self) -> &quinn::Connection {
+        &self.inner
+    }
+
+    /// Opens a session; waits while the peer allows no more, or no more that carries bulk to us have a
+    /// [place](crate::session::share). The peer sees it with our first message.
     ///
     /// # Errors
     /// The connection is lost.
     pub async fn open<P: Protocol>(&self) -> Result<Initiator<P>, SessionError> {
+        let place = self.shared.place::<P>().await;
         let (send, recv) = self.inner.open_bi().await.map_err(|error| self.lost(P::NAME, "opening", error))?;
-        initiate::<P>(Channel::quic(self.peer, send, recv))
+        self.shared.initiate::<P>(Channel::quic(self.peer, send, recv), place)
     }
 
     /// Waits for the next session that the peer opens. Cancel safe. Read its header elsewhere: that waits for the peer.
@@ -71,7 +80,7 @@ impl Connection {
     pub async fn accept(&self) -> Result<Incoming, SessionError> {
         let (send, recv) =
             self.inner.accept_bi().await.map_err(|error| self.lost("connection", "awaiting a session", error))?;
-        Ok(Incoming::new(Channel::quic(self.peer, send, recv)))
+        Ok(self.shared.incoming(Channel::quic(self.peer, send, recv)))
     }
 
     /// Closes the connection in good order. Sessions under way are lost: close those first.

@@ -32,6 +32,7 @@ pub struct Endpoint {
     identity: Identity,
     transport: Arc<quinn::TransportConfig>,
     first_ids: FirstIds,
+    bulk_sessions: u32,
     address: SocketAddr,
 }
 
@@ -235,7 +236,14 @@ impl Endpoint {
         let inner = bound
             .and_then(|_| socket::endpoint(socket, runtime, config, server))
             .map_err(|source| EndpointError::Bind { address, source })?;
-        Ok(Self { inner, identity, transport, first_ids: pins.first_ids(), address })
+        Ok(Self {
+            inner,
+            identity,
+            transport,
+            bulk_sessions: settings.bulk_sessions(),
+            first_ids: pins.first_ids(),
+            address,
+        })
     }
 
     /// Where it listens.
@@ -271,18 +279,19 @@ impl Endpoint {
         config.transport_config(Arc::clone(&self.transport)).initial_dst_cid_provider(Arc::clone(&self.first_ids));
         let connecting =
             self.inner.connect_with(config, address, NO_NAME).map_err(|error| failed(error.to_string()))?;
-        let connection = shake(address, connecting).await.map_err(|error| match (expected, found.get()) {
-            (Some(expected), Some(found)) if *found != expected => {
-                ConnectError::WrongPeer { address, expected, found: *found }
-            }
-            _ => error,
-        })?;
+        let connection =
+            shake(address, connecting, self.bulk_sessions).await.map_err(|error| match (expected, found.get()) {
+                (Some(expected), Some(found)) if *found != expected => {
+                    ConnectError::WrongPeer { address, expected, found: *found }
+                }
+                _ => error,
+            })?;
         Ok(connection)
     }
 
     /// Waits for the next peer that wants to connect; none once the endpoint is closed. Cancel safe.
     pub async fn accept(&self) -> Option<Arrival> {
-        Some(Arrival { inner: self.inner.accept().await? })
+        Some(Arrival { inner: self.inner.accept().await?, bulk_sessions: self.bulk_sessions })
     }
 
     /// Connections that are open.
@@ -302,6 +311,7 @@ impl Endpoint {
 #[must_use = "an arrival is admitted, refused or ignored"]
 pub struct Arrival {
     inner: quinn::Incoming,
+    bulk_sessions: u32,
 }
 
 impl Arrival {
@@ -324,7 +334,7 @@ impl Arrival {
     pub async fn admit(self) -> Result<Connection, ConnectError> {
         let address = self.address();
         let connecting = self.inner.accept().map_err(|error| refusal(address, &error))?;
-        shake(address, connecting).await
+        shake(address, connecting, self.bulk_sessions).await
     }
 
     /// Asks the peer to come again and show that its address is its own; the next arrival is then
@@ -352,9 +362,13 @@ impl fmt::Debug for Arrival {
     }
 }
 
-async fn shake(address: SocketAddr, connecting: quinn::Connecting) -> Result<Connection, ConnectError> {
+async fn shake(
+    address: SocketAddr,
+    connecting: quinn::Connecting,
+    bulk_sessions: u32,
+) -> Result<Connection, ConnectError> {
     match timeout(HANDSHAKE_DEADLINE, connecting).await {
-        Ok(Ok(inner)) => Connection::new(inner)
+        Ok(Ok(inner)) => Connection::new(inner, bulk_sessions)
             .ok_or_else(|| ConnectError::Failed { address, reason: "the peer showed no key".to_owned() }),
         Ok(Err(error)) => Err(refusal(address, &error)),
         Err(_) => Err(ConnectError::NoAnswer { address }),

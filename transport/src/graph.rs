@@ -24,6 +24,10 @@ pub trait State: Sealed + Sized + 'static {
     const SPEAKS: bool;
     /// How long the peer may take to begin here: the longest deadline among the first messages.
     const OPENING: Duration;
+    /// The longest message that this side may receive from here on, in bytes.
+    const LONGEST_IN: u32;
+    /// The longest that it may send.
+    const LONGEST_OUT: u32;
     /// The names of the messages with which this state may begin.
     fn first_messages(names: &mut Vec<&'static str>);
     /// Adds what happens from state `here` on. `tags` are the branch tags that lead from there to this type.
@@ -33,6 +37,8 @@ pub trait State: Sealed + Sized + 'static {
 impl<M: Message, P: State> State for Send<M, P> {
     const SPEAKS: bool = true;
     const OPENING: Duration = M::DEADLINE;
+    const LONGEST_IN: u32 = P::LONGEST_IN;
+    const LONGEST_OUT: u32 = larger(M::MAX_BYTES, P::LONGEST_OUT);
     fn first_messages(names: &mut Vec<&'static str>) {
         names.push(M::NAME);
     }
@@ -45,6 +51,8 @@ impl<M: Message, P: State> State for Send<M, P> {
 impl<M: Message, P: State> State for Recv<M, P> {
     const SPEAKS: bool = P::SPEAKS;
     const OPENING: Duration = M::DEADLINE;
+    const LONGEST_IN: u32 = larger(M::MAX_BYTES, P::LONGEST_IN);
+    const LONGEST_OUT: u32 = P::LONGEST_OUT;
     fn first_messages(names: &mut Vec<&'static str>) {
         names.push(M::NAME);
     }
@@ -57,6 +65,8 @@ impl<M: Message, P: State> State for Recv<M, P> {
 impl<P: State, Q: State> State for Choose<P, Q> {
     const SPEAKS: bool = true;
     const OPENING: Duration = longer(P::OPENING, Q::OPENING);
+    const LONGEST_IN: u32 = larger(P::LONGEST_IN, Q::LONGEST_IN);
+    const LONGEST_OUT: u32 = larger(P::LONGEST_OUT, Q::LONGEST_OUT);
     fn first_messages(names: &mut Vec<&'static str>) {
         P::first_messages(names);
         Q::first_messages(names);
@@ -69,6 +79,8 @@ impl<P: State, Q: State> State for Choose<P, Q> {
 impl<P: State, Q: State> State for Offer<P, Q> {
     const SPEAKS: bool = P::SPEAKS || Q::SPEAKS;
     const OPENING: Duration = longer(P::OPENING, Q::OPENING);
+    const LONGEST_IN: u32 = larger(P::LONGEST_IN, Q::LONGEST_IN);
+    const LONGEST_OUT: u32 = larger(P::LONGEST_OUT, Q::LONGEST_OUT);
     fn first_messages(names: &mut Vec<&'static str>) {
         P::first_messages(names);
         Q::first_messages(names);
@@ -81,6 +93,8 @@ impl<P: State, Q: State> State for Offer<P, Q> {
 impl<P: State> State for Rec<P> {
     const SPEAKS: bool = P::SPEAKS;
     const OPENING: Duration = P::OPENING;
+    const LONGEST_IN: u32 = P::LONGEST_IN;
+    const LONGEST_OUT: u32 = P::LONGEST_OUT;
     fn first_messages(names: &mut Vec<&'static str>) {
         P::first_messages(names);
     }
@@ -108,6 +122,8 @@ impl<N: Depth + 'static> State for Var<N> {
     /// Whether the loop speaks isn't known here; saying yes only leaves the end of the stream to `close`.
     const SPEAKS: bool = true;
     const OPENING: Duration = BARE_TAG_DEADLINE;
+    const LONGEST_IN: u32 = 0;
+    const LONGEST_OUT: u32 = 0;
     fn first_messages(_: &mut Vec<&'static str>) {}
     fn describe(graph: &mut Graph, here: usize, tags: &[u8], loops: &mut Vec<usize>) {
         let here = graph.settled(here, tags);
@@ -120,10 +136,16 @@ impl<N: Depth + 'static> State for Var<N> {
 impl State for Eps {
     const SPEAKS: bool = false;
     const OPENING: Duration = BARE_TAG_DEADLINE;
+    const LONGEST_IN: u32 = 0;
+    const LONGEST_OUT: u32 = 0;
     fn first_messages(_: &mut Vec<&'static str>) {}
     fn describe(graph: &mut Graph, here: usize, tags: &[u8], _: &mut Vec<usize>) {
         graph.settled(here, tags);
     }
+}
+
+const fn larger(a: u32, b: u32) -> u32 {
+    if a > b { a } else { b }
 }
 
 const fn longer(a: Duration, b: Duration) -> Duration {

@@ -17,6 +17,14 @@
 //! buffer has a named bound: [`message::MAX_MESSAGE_BYTES`], [`pipeline::MAX_PIPELINE_BYTES`],
 //! [`session::CLOSE_DEADLINE`], and those in [`settings`].
 //!
+//! # Copies
+//!
+//! A payload travels as [`Bytes`]: from a message to QUIC, and from QUIC to a message, nothing of bulk is copied here. What
+//! remains: QUIC copies each datagram out of the socket's receive buffer, and each payload into the packet that is
+//! encrypted. [`message::Body::into_bytes`] makes a body of several pieces contiguous, for messages whose consumer needs
+//! that (a compressed chunk, a piece of a file). Messages of a few hundred bytes are copied where that is cheaper than to
+//! share an allocation, or to keep a whole datagram alive. `cargo run --release -p benches -- session` measures it.
+//!
 //! # A protocol, and both its sides
 //!
 //! The same as `examples/ping.rs`, which runs: `cargo run -p shardwire-transport --example ping`.

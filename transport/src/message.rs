@@ -7,7 +7,7 @@
 
 use crate::shape::Shape;
 pub use crate::wire::body::{Body, MAX_HEAD_BYTES};
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -117,7 +117,9 @@ impl postcard::ser_flavors::Flavor for Flavor<'_, '_> {
     type Output = ();
 
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.try_extend(&[byte])
+        self.0.left = self.0.left.checked_sub(1).ok_or(postcard::Error::SerializeBufferFull)?;
+        self.0.out.put_u8(byte);
+        Ok(())
     }
 
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {

@@ -18,8 +18,11 @@
 //! tag are anticipated, and no other state is reached before every response has been collected.
 //!
 //! **Bounds.** At most `DEPTH` requests are under way, so the peer may send `DEPTH` responses that nobody consumes yet:
-//! at most `DEPTH` × (`Resp::MAX_BYTES` + 5) bytes, plus one read, are buffered here; the rest waits in QUIC's window.
-//! The protocol says how deep a pipeline may be ([`Message::AHEAD`] of the request), a half may be content with less.
+//! at most `DEPTH` × (`Resp::MAX_BYTES` + 5) bytes, plus one read, are buffered here; the rest waits in QUIC's window. That
+//! is the peer's credit, in responses and in bytes: what comes beyond it is a violation. The protocol says how deep a
+//! pipeline may be ([`Message::AHEAD`] of the request), a half may be content with less. In a session whose type has no
+//! bulk, `DEPTH` responses should fit into [`SMALL_SESSION_BYTES`](crate::settings::SMALL_SESSION_BYTES), its share of
+//! the connection's window.
 //!
 //! **No deadlock.** The responder doesn't read a request before its previous response is written. If both directions
 //! are full, somebody must read: sending a request here goes on reading responses, up to that bound, while it waits.
@@ -29,7 +32,6 @@
 //! first poll on, and what is unsent of it goes out with the next call. [`Session`]'s own steps are not cancel safe.
 
 use crate::algebra::{Choose, FIRST, Recv, SECOND, Send, Var, Z};
-use crate::graph::MessageInfo;
 use crate::message::{MAX_MESSAGE_BYTES, Message};
 use crate::session::Session;
 use crate::session::core::At;
@@ -119,8 +121,7 @@ impl<P, Req: Message, Resp: Message, Q, E, const DEPTH: usize> Pipeline<P, Req, 
                 outstanding: 0,
             })));
         }
-        core.arrived(MessageInfo::of::<Resp>()).await?;
-        let response = core.message().await?; // it is here: this doesn't wait
+        let response = core.message().await?;
         self.outstanding -= 1;
         Ok(response)
     }

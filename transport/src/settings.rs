@@ -18,9 +18,17 @@ pub const MAX_SESSIONS: u32 = 256;
 /// The most unread bytes that one session may have under way to us, whatever its protocol could have: 168 Mbit/s over a round
 /// trip of 100 ms, and what eight busy sessions may each have of a connection's. See [`Settings::for_protocols`].
 pub const SESSION_WINDOW_BYTES: u32 = 2 << 20;
-/// Unread bytes that all sessions of a connection may have under way to us: eight busy ones. Bounds what a peer can
-/// make a node hold, however many sessions it opens.
-pub const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// Unread bytes that a session without bulk may have under way to us: its longest message, or a pipeline of short ones.
+pub const SMALL_SESSION_BYTES: u32 = 32 * 1024;
+/// A session in which we may receive a longer message than this many bytes carries bulk. A quarter of
+/// [`SMALL_SESSION_BYTES`], so that a session without bulk can have a few messages under way.
+pub const BULK_MESSAGE_BYTES: u32 = SMALL_SESSION_BYTES / 4;
+/// Sessions of a connection that may carry bulk to us at once: several traces and proofs between the same two peers.
+pub const BULK_SESSIONS: u32 = 8;
+/// Unread bytes that all sessions of a connection may have under way to us. Bounds what a peer can make a node hold,
+/// however many sessions it opens. It has room for [`BULK_SESSIONS`] that nobody reads and for every other session
+/// besides (both sides open up to [`MAX_SESSIONS`]), so no session that nobody reads can keep others from being read.
+pub const CONNECTION_WINDOW_BYTES: u32 = BULK_SESSIONS * SESSION_WINDOW_BYTES + 2 * MAX_SESSIONS * SMALL_SESSION_BYTES;
 /// Bytes that a connection holds for sending and sending again.
 pub const SEND_WINDOW_BYTES: u64 = 16 << 20;
 /// A connection is lost when nothing came for this long: a few lost keep-alives.
@@ -173,9 +181,9 @@ pub enum SettingsError {
         /// The largest.
         max: u16,
     },
-    /// A window that holds nothing, or one above what contains it.
+    /// A window that holds nothing, or sessions that could keep each other from being read.
     #[error(
-        "{max_sessions} sessions with {session_window} bytes each in a connection window of {connection_window} bytes"
+        "{max_sessions} sessions, of {session_window} bytes each if they carry bulk, in a connection window of {connection_window} bytes"
     )]
     Windows {
         /// Sessions.
@@ -248,7 +256,10 @@ impl Coded for SettingsError {
             ),
             Self::Mtu { .. } => format!("Use the `internet` profile's values: {MIN_MTU} and {INTERNET_MTU}."),
             Self::Windows { .. } => {
-                "Let a session's window be at least one byte, and fit into the connection's.".to_owned()
+                format!(
+                    "Let a session's window be at least one byte, and the connection's hold one session's besides {} bytes for each that a side may open.",
+                    2 * SMALL_SESSION_BYTES
+                )
             }
             Self::TooManySessions { .. } | Self::TooFewSessions { .. } => {
                 format!("Allow {LEAST_SESSIONS} to {MOST_SESSIONS} sessions; {MAX_SESSIONS} is the default.")
@@ -318,7 +329,7 @@ impl Settings {
         if max_sessions < LEAST_SESSIONS {
             return Err(SettingsError::TooFewSessions { max_sessions });
         }
-        if self.session_window == 0 || self.session_window > self.connection_window {
+        if self.session_window == 0 || self.bulk_sessions() == 0 {
             return Err(SettingsError::Windows {
                 max_sessions: self.max_sessions,
                 session_window: self.session_window,
@@ -332,6 +343,14 @@ impl Settings {
             return Err(SettingsError::KeepAlive { keep_alive: self.keep_alive, idle_timeout: self.idle_timeout });
         }
         Ok(())
+    }
+
+    /// How many sessions of a connection may carry bulk to us at once: as many as fit into the connection's window with
+    /// nobody reading them, when every other session has its share.
+    #[must_use]
+    pub fn bulk_sessions(&self) -> u32 {
+        let others = self.max_sessions.saturating_mul(2).saturating_mul(SMALL_SESSION_BYTES);
+        self.connection_window.saturating_sub(others).checked_div(self.session_window).unwrap_or_default()
     }
 
     pub(crate) fn transport(&self) -> quinn::TransportConfig {
@@ -377,6 +396,7 @@ mod tests {
     fn the_profiles_are_valid() {
         assert_eq!(Settings::from(Profile::Internet).validate(), Ok(()));
         assert_eq!(Settings::from(Profile::Datacentre).validate(), Ok(()));
+        assert_eq!(Settings::default().bulk_sessions(), BULK_SESSIONS);
         assert_eq!("datacentre".parse(), Ok(Profile::Datacentre));
     }
 
@@ -443,8 +463,13 @@ mod tests {
                 .starts_with("SW-TRANSPORT-004 the initial MTU is 1199 bytes and the largest 1452")
         );
         assert!(text(|s| s.initial_mtu = 1453).starts_with("SW-TRANSPORT-004"));
-        assert!(text(|s| s.session_window = 0).starts_with("SW-TRANSPORT-005 256 sessions with 0 bytes each"));
-        assert!(text(|s| s.session_window = s.connection_window + 1).starts_with("SW-TRANSPORT-005"));
+        assert_eq!(
+            text(|s| s.session_window = 0),
+            "SW-TRANSPORT-005 256 sessions, of 0 bytes each if they carry bulk, in a connection window of 33554432 bytes | \
+             Let a session's window be at least one byte, and the connection's hold one session's besides 65536 bytes for \
+             each that a side may open."
+        );
+        assert!(text(|s| s.session_window = s.connection_window).starts_with("SW-TRANSPORT-005"));
         assert!(
             text(|s| s.keep_alive = Duration::from_secs(11)).starts_with("SW-TRANSPORT-006 a sign of life every 11s")
         );

@@ -66,7 +66,7 @@ async fn a_flood_of_streams_stops_at_the_limit_and_harms_nobody_else() {
     ALLOCATOR.reset_peak_usage();
     let before = ALLOCATOR.current_usage();
     let mut opened = Vec::new();
-    let opening = async || flooding.open::<Bulk>().await.unwrap().send(Request { job: 1 }).await.unwrap();
+    let opening = async || flooding.open::<PingPong>().await.unwrap().enter().choose(Ping(1)).await.unwrap();
     // The node serves nobody: as slow as a node can be.
     while let Ok(session) = timeout(Duration::from_secs(5), opening()).await {
         opened.push(session);
@@ -81,7 +81,7 @@ async fn a_flood_of_streams_stops_at_the_limit_and_harms_nobody_else() {
     let ended = opened.len() / 2;
     for session in opened.drain(..ended) {
         flooded.accept().await.unwrap().refuse();
-        let error = session.recv().await.unwrap_err();
+        let error = session.recv::<Pong, _>().await.unwrap_err();
         assert!(error.to_string().ends_with("the peer has no capacity for it now"), "{error}");
     }
     while let Ok(session) = timeout(Duration::from_secs(5), opening()).await {

@@ -55,25 +55,26 @@ s4: the end
 }
 
 const PULL: u64 = 1 + 1 + 8;
+const PULLS: u64 = AHEAD as u64;
 const CHUNK: u64 = 3 + 65_600;
 
 #[test]
 fn unread_bytes_follow_from_the_type() {
     let graph = Graph::of::<<Bulk as Protocol>::Initiator>();
     let may_send = |side| (0..6).map(|state| graph.may_send(state, side).bytes().unwrap()).collect::<Vec<_>>();
-    // The request; in the loop sixteen pulls, or fifteen while the answer to another is awaited.
-    assert_eq!(may_send(Side::Here), [5, 0, 16 * PULL, 15 * PULL, 0, 0]);
-    // The manifest; sixteen chunks once sixteen pulls are under way, the answer to a renewal just once.
-    assert_eq!(may_send(Side::There), [0, 9, 0, 16 * CHUNK, 9, 0]);
-    assert_eq!(graph.unread(Side::Here), Unread::Bytes(16 * PULL));
-    assert_eq!(graph.unread(Side::There), Unread::Bytes(16 * CHUNK));
+    // The request; in the loop as many pulls as may be ahead, or one less while the answer to another is awaited.
+    assert_eq!(may_send(Side::Here), [5, 0, PULLS * PULL, (PULLS - 1) * PULL, 0, 0]);
+    // The manifest; as many chunks once all pulls are under way, the answer to a renewal just once.
+    assert_eq!(may_send(Side::There), [0, 9, 0, PULLS * CHUNK, 9, 0]);
+    assert_eq!(graph.unread(Side::Here), Unread::Bytes(PULLS * PULL));
+    assert_eq!(graph.unread(Side::There), Unread::Bytes(PULLS * CHUNK));
 }
 
 #[test]
 fn the_other_side_sees_the_same_unread_bytes() {
     let graph = Graph::of::<<Bulk as Protocol>::Responder>();
-    assert_eq!(graph.unread(Side::There), Unread::Bytes(16 * PULL));
-    assert_eq!(graph.unread(Side::Here), Unread::Bytes(16 * CHUNK));
+    assert_eq!(graph.unread(Side::There), Unread::Bytes(PULLS * PULL));
+    assert_eq!(graph.unread(Side::Here), Unread::Bytes(PULLS * CHUNK));
 }
 
 #[test]
@@ -81,13 +82,13 @@ fn what_one_side_says_in_a_row_adds_up_also_across_loops() {
     // Done twice in a row at most: once to leave the inner loop, once in the outer.
     type Inner = Rec<Choose<Send<Pull, Recv<Renewed, Var<Z>>>, Send<Done, Var<S<Z>>>>>;
     type Outer = Rec<Send<Request, Inner>>;
-    // Done, Request, then sixteen pulls.
+    // Done, Request, then all pulls.
     assert_eq!(Graph::of::<Outer>().unread(Side::Here), Unread::Endless, "Done and Request may go on and on");
     type Answered = Rec<Send<Request, Recv<Manifest, Inner>>>;
     let graph = Graph::of::<Answered>();
-    assert_eq!(graph.unread(Side::Here), Unread::Bytes(16 * PULL), "longer than Done and Request in a row");
+    assert_eq!(graph.unread(Side::Here), Unread::Bytes(PULLS * PULL), "longer than Done and Request in a row");
     assert_eq!(graph.may_send(0, Side::Here), Unread::Bytes(5));
-    assert_eq!(graph.unread(Side::There), Unread::Bytes(16 * 9));
+    assert_eq!(graph.unread(Side::There), Unread::Bytes(PULLS * 9));
 }
 
 #[test]

@@ -7,7 +7,13 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use shardwire_model::Coded;
 use shardwire_transport::*;
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 use tokio::task::JoinSet;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
@@ -202,4 +208,105 @@ async fn a_socket_and_runtime_can_be_passed_in() {
     tokio::join!(a.close(), b.close());
     assert_eq!(a.open_connections(), 0);
     assert!(b.accept().await.is_none());
+}
+
+#[tokio::test]
+async fn sessions_that_nobody_reads_leave_room_for_the_others() {
+    let (a, b) = (endpoint(31), endpoint(32));
+    let (dialled, accepted) = connected(&a, &b).await;
+    let taken = Arc::new(AtomicUsize::new(0));
+    let serving = tokio::spawn({
+        let taken = Arc::clone(&taken);
+        async move {
+            while let Ok(mut incoming) = accepted.accept().await {
+                let taken = Arc::clone(&taken);
+                tokio::spawn(async move {
+                    incoming.header().await?;
+                    if !incoming.is::<Bulk>() {
+                        return echo(incoming).await;
+                    }
+                    let (_, session) = incoming.serve::<Bulk>().await?.recv().await?;
+                    let mut session = session.send(Manifest { chunks: 0 }).await?.enter();
+                    loop {
+                        let Branch::First(pull) = session.offer().await? else { return Ok(()) };
+                        let (pull, next) = pull.recv().await?;
+                        session = next.send(chunk(pull.index)).await?.again();
+                        taken.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        }
+    });
+
+    // As many as there may be, each with its whole window asked for and nothing collected.
+    let mut stalled = Vec::new();
+    for _ in 0..settings::BULK_SESSIONS {
+        let session = dialled.open::<Bulk>().await.unwrap();
+        let (_, session) = session.send(Request { job: 1 }).await.unwrap().recv().await.unwrap();
+        let mut pipeline = session.enter().pipeline::<AHEAD>();
+        for index in 0..AHEAD as u32 {
+            pipeline.request(Pull { index }).await.unwrap();
+        }
+        stalled.push(pipeline);
+    }
+    let window = settings::SESSION_WINDOW_BYTES as usize / CHUNK_BYTES;
+    while taken.load(Ordering::SeqCst) < settings::BULK_SESSIONS as usize * window {
+        tokio::task::yield_now().await;
+    }
+
+    // Small sessions go on, long ones and new ones.
+    let mut long = dialled.open::<PingPong>().await.unwrap().enter();
+    for number in 0..100 {
+        let (pong, next) = long.choose(Ping(number)).await.unwrap().recv::<Pong, _>().await.unwrap();
+        assert_eq!(pong.0, number);
+        long = next.again();
+        let one = dialled.open::<PingPong>().await.unwrap().enter();
+        let (_, next) = one.choose(Ping(number)).await.unwrap().recv::<Pong, _>().await.unwrap();
+        next.again().choose(Bye {}).await.unwrap().close().await.unwrap();
+    }
+
+    // One more of them waits for the end of another.
+    let another = dialled.open::<Bulk>();
+    tokio::pin!(another);
+    tokio::select! { biased;
+        _ = &mut another => panic!("there was a place"),
+        () = std::future::ready(()) => {}
+    }
+    stalled.pop().unwrap().abandon();
+    another.await.unwrap().abandon();
+    serving.abort();
+}
+
+#[tokio::test]
+async fn serving_more_bulk_than_there_are_places_is_refused() {
+    let (a, b) = (endpoint(33), endpoint(34));
+    let (dialled, accepted) = connected(&a, &b).await;
+    let mut opened = Vec::new();
+    let mut served = Vec::new();
+    for _ in 0..settings::BULK_SESSIONS {
+        opened.push(dialled.open::<Upload>().await.unwrap().send(chunk(1)).await.unwrap());
+        served.push(accepted.accept().await.unwrap().serve::<Upload>().await.unwrap());
+    }
+    let session = dialled.open::<Upload>().await.unwrap().send(chunk(1)).await.unwrap();
+    let refused = accepted.accept().await.unwrap().serve::<Upload>().await.unwrap_err();
+    assert_eq!(
+        format!("{} {refused} | {}", refused.code(), refused.next_step()),
+        "SW-SESSION-033 upload: there is no place for another session that carries bulk from this peer | \
+         End one of the others first; the peer may try again."
+    );
+    let SessionError::Lost(lost) = session.recv::<Renewed, _>().await.unwrap_err() else { panic!("it was refused") };
+    assert_eq!(lost.cause, LostCause::Reset(WireCode::Busy));
+    served.pop().unwrap().abandon();
+    let _session = dialled.open::<Upload>().await.unwrap().send(chunk(1)).await.unwrap();
+    accepted.accept().await.unwrap().serve::<Upload>().await.unwrap().abandon();
+}
+
+async fn echo(incoming: Incoming) -> Result<(), SessionError> {
+    let mut session = incoming.serve::<PingPong>().await?.enter();
+    loop {
+        session = offer!(session => {
+            Ping(ping), next => next.send(Pong(ping.0)).await?.again(),
+            Bye(_), end => return end.leave().await,
+        });
+    }
 }

@@ -1,11 +1,10 @@
 //! A bounded pipe in memory: what a QUIC stream does, without one. For tests in which two halves of a protocol meet.
 
 use super::Broken;
-use crate::wire::{code::WireCode, input::Input};
+use crate::wire::{code::WireCode, input::Input, output::Output};
 use bytes::Bytes;
 use std::{
     collections::VecDeque,
-    future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
@@ -50,11 +49,7 @@ pub(crate) fn pipe(capacity: usize) -> (Writer, Reader) {
 }
 
 impl Reader {
-    pub(crate) async fn read(&mut self, input: &mut Input) -> Result<bool, Broken> {
-        poll_fn(|cx| self.poll_read(cx, input)).await
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>, input: &mut Input) -> Poll<Result<bool, Broken>> {
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, input: &mut Input) -> Poll<Result<bool, Broken>> {
         let mut pipe = lock(&self.0);
         if let Some(code) = pipe.reset {
             return Poll::Ready(Err(Broken::Reset(code)));
@@ -80,11 +75,7 @@ impl Reader {
 }
 
 impl Writer {
-    pub(crate) async fn write(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), Broken> {
-        poll_fn(|cx| self.poll_write(cx, out)).await
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut VecDeque<Bytes>) -> Poll<Result<(), Broken>> {
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Output) -> Poll<Result<usize, Broken>> {
         let mut pipe = lock(&self.0);
         if let Some(code) = pipe.stopped {
             return Poll::Ready(Err(Broken::Reset(code)));
@@ -94,21 +85,14 @@ impl Writer {
             pipe.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let mut left = room;
-        while let Some(front) = out.front_mut() {
-            let piece = front.split_to(left.min(front.len()));
-            left -= piece.len();
-            if !piece.is_empty() {
-                pipe.pieces.push_back(piece);
-            }
-            if !front.is_empty() {
-                break;
-            }
-            out.pop_front();
-        }
-        pipe.held += room - left;
+        let mut written = 0;
+        out.take(room, |piece| {
+            written += piece.len();
+            pipe.pieces.push_back(piece);
+        });
+        pipe.held += written;
         pipe.wake();
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(written))
     }
 
     pub(crate) fn finish(&mut self) {

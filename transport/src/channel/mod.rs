@@ -5,13 +5,23 @@
 
 mod memory;
 
-use crate::wire::{code::WireCode, input::Input};
+use crate::wire::{
+    code::WireCode,
+    input::Input,
+    output::{Front, Output},
+};
 use bytes::Bytes;
 use shardwire_model::PeerId;
-use std::collections::VecDeque;
+use std::{
+    future::{Future as _, poll_fn},
+    pin::pin,
+    task::{Context, Poll, ready},
+};
 
-/// How many pieces one read takes from QUIC: about 23 KB of datagrams under one lock.
+/// How many pieces one read of bulk takes from QUIC: about 23 KB of datagrams under one lock.
 const READ_PIECES: usize = 16;
+/// More than this many missing bytes is bulk: less is usually in one datagram.
+const BULK_BYTES: usize = 2048;
 /// What a memory channel holds in each direction, in bytes, unless told otherwise: as much as a QUIC stream may by
 /// default have in flight on a fast network.
 pub const MEMORY_CHANNEL_BYTES: usize = 256 * 1024;
@@ -27,6 +37,26 @@ pub(crate) enum Broken {
     Closed,
     /// The connection failed.
     Connection(String),
+}
+
+impl From<quinn::ReadError> for Broken {
+    fn from(error: quinn::ReadError) -> Self {
+        match error {
+            quinn::ReadError::Reset(code) => Self::Reset(WireCode::of(code.into_inner())),
+            quinn::ReadError::ConnectionLost(error) => error.into(),
+            other => Self::Connection(other.to_string()),
+        }
+    }
+}
+
+impl From<quinn::WriteError> for Broken {
+    fn from(error: quinn::WriteError) -> Self {
+        match error {
+            quinn::WriteError::Stopped(code) => Self::Reset(WireCode::of(code.into_inner())),
+            quinn::WriteError::ConnectionLost(error) => error.into(),
+            other => Self::Connection(other.to_string()),
+        }
+    }
 }
 
 impl From<quinn::ConnectionError> for Broken {
@@ -95,9 +125,10 @@ impl Channel {
     /// Writes bytes as they are: for tests that play a hostile peer, and for tools that speak the wire format
     /// themselves. `false` if nobody takes them any more.
     pub async fn write_raw(&mut self, bytes: impl Into<Bytes>) -> bool {
-        let mut out = VecDeque::from([bytes.into()]);
+        let mut out = Output::default();
+        out.bulk(bytes.into());
         while !out.is_empty() {
-            if self.writer.write(&mut out).await.is_err() {
+            if poll_fn(|cx| self.writer.poll_write(cx, &mut out)).await.is_err() {
                 return false;
             }
         }
@@ -110,7 +141,7 @@ impl Channel {
     /// The peer's code if it reset the stream; [`WireCode::Unknown`]`(0)` if the connection is gone.
     pub async fn read_raw(&mut self) -> Result<Option<Bytes>, WireCode> {
         let mut input = Input::default();
-        match self.reader.read(&mut input).await {
+        match poll_fn(|cx| self.reader.poll_read(cx, &mut input, usize::MAX)).await {
             Ok(true) => Ok(Some(input.take(usize::MAX).into_bytes())),
             Ok(false) => Ok(None),
             Err(Broken::Reset(code)) => Err(code),
@@ -135,23 +166,29 @@ impl Channel {
 }
 
 impl Reader {
-    /// Appends what has come to `input`, waiting for something; `false` at the end of the stream.
-    pub(crate) async fn read(&mut self, input: &mut Input) -> Result<bool, Broken> {
+    /// Appends what has come to `input`, waiting for something; `false` at the end of the stream. `missing` is how many
+    /// bytes the reader still wants: whether it is worth while to take many pieces at once.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &mut Input,
+        missing: usize,
+    ) -> Poll<Result<bool, Broken>> {
         match self {
-            Self::Quic(stream) => {
+            Self::Quic(stream) if missing > BULK_BYTES => {
                 let mut pieces: [Bytes; READ_PIECES] = std::array::from_fn(|_| Bytes::new());
-                match stream.read_chunks(&mut pieces).await {
-                    Ok(Some(n)) => {
-                        pieces.into_iter().take(n).for_each(|piece| input.push(piece));
-                        Ok(true)
-                    }
-                    Ok(None) => Ok(false),
-                    Err(quinn::ReadError::Reset(code)) => Err(Broken::Reset(WireCode::of(code.into_inner()))),
-                    Err(quinn::ReadError::ConnectionLost(error)) => Err(error.into()),
-                    Err(other) => Err(Broken::Connection(other.to_string())),
-                }
+                let read = ready!(pin!(stream.read_chunks(&mut pieces)).poll(cx))?;
+                let came = pieces.into_iter().take(read.unwrap_or_default());
+                came.for_each(|piece| input.push(piece));
+                Poll::Ready(Ok(read.is_some()))
             }
-            Self::Memory(reader) => reader.read(input).await,
+            Self::Quic(stream) => {
+                let read = ready!(pin!(stream.read_chunk(usize::MAX, true)).poll(cx))?;
+                let more = read.is_some();
+                read.into_iter().for_each(|chunk| input.push(chunk.bytes));
+                Poll::Ready(Ok(more))
+            }
+            Self::Memory(reader) => reader.poll_read(cx, input),
         }
     }
 
@@ -164,22 +201,18 @@ impl Reader {
 }
 
 impl Writer {
-    /// Writes from the front of `out`, waiting until something can be written, and removes what was.
-    pub(crate) async fn write(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), Broken> {
+    /// Writes from the front of `out`, waiting until something can be written; removes what was and says how many bytes.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Output) -> Poll<Result<usize, Broken>> {
         match self {
             Self::Quic(stream) => {
-                let written = stream.write_chunks(out.make_contiguous()).await;
-                while out.front().is_some_and(Bytes::is_empty) {
-                    out.pop_front();
-                }
-                match written {
-                    Ok(_) => Ok(()),
-                    Err(quinn::WriteError::Stopped(code)) => Err(Broken::Reset(WireCode::of(code.into_inner()))),
-                    Err(quinn::WriteError::ConnectionLost(error)) => Err(error.into()),
-                    Err(other) => Err(Broken::Connection(other.to_string())),
-                }
+                let written = match out.front() {
+                    Front::Small(bytes) => ready!(pin!(stream.write(bytes)).poll(cx))?,
+                    Front::Pieces(pieces) => ready!(pin!(stream.write_chunks(pieces)).poll(cx))?.bytes,
+                };
+                out.written(written);
+                Poll::Ready(Ok(written))
             }
-            Self::Memory(writer) => writer.write(out).await,
+            Self::Memory(writer) => writer.poll_write(cx, out),
         }
     }
 

@@ -2,19 +2,31 @@
 //!
 //! What is read stays in the buffer until a whole frame is there, and what is to be written stays queued until it is
 //! written: every wait here can be dropped and taken up again without losing a byte. A deadline runs from the first
-//! wait for a thing until it is there, however often the wait is taken up.
+//! wait for a thing until it is there, however often the wait is taken up; the clock is read, and the session's one
+//! timer set, only if it isn't there at once.
 
 use super::error::{Local, Lost, LostCause, SessionError, Violation, ViolationKind};
 use super::meter::Metered;
+use super::share::Place;
+use super::spare::{Spare, Spares};
+use super::timer::Timer;
 use crate::{
     channel::{Broken, Channel},
     graph::MessageInfo,
     message::{Body, DecodeError, Head, Message},
-    wire::{code::WireCode, input::Input, varint},
+    wire::{code::WireCode, input::Input, output::Output, varint},
 };
-use bytes::{Bytes, BytesMut};
-use std::{borrow::Cow, collections::VecDeque, fmt, time::Duration};
-use tokio::time::{Instant, timeout_at};
+use bytes::BytesMut;
+use std::{
+    borrow::Cow,
+    fmt,
+    future::{Future as _, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::time::Instant;
 
 /// How long [`Session::close`](crate::Session::close) waits for the peer's end: it may still be working on the last message.
 pub const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
@@ -51,16 +63,22 @@ enum Step {
     Late,
 }
 
+/// Where a wait notes when it began.
+type Since = fn(&mut Core) -> &mut Option<Instant>;
+const WAITING: Since = |core| &mut core.waiting_since;
+const LEAVING: Since = |core| &mut core.leaving_since;
+
 #[derive(Debug)]
 pub(crate) struct Core {
     channel: Channel,
     pub(crate) protocol: Cow<'static, str>,
     input: Input,
-    /// Branch tags and the frame being composed; joins `out` before it is written.
-    gather: BytesMut,
-    out: VecDeque<Bytes>,
+    out: Output,
     /// Since when the next frame or tag is awaited.
     waiting_since: Option<Instant>,
+    /// Since when what is queued waits to be taken, or the end for the peer's.
+    leaving_since: Option<Instant>,
+    timer: Timer,
     received: u64,
     sent: u64,
     /// What the peer's use is held to, if to anything.
@@ -73,17 +91,31 @@ pub(crate) struct Core {
     spoke_last: bool,
     /// Ended in order, given up or failed: dropping it does nothing more.
     over: bool,
+    /// Where the next session of the connection finds what this one needs no more.
+    spares: Option<Arc<Spares>>,
+    /// Held as long as the session lasts, if it carries bulk to us.
+    pub(crate) place: Option<Place>,
 }
 
 impl Core {
     pub(crate) fn new(channel: Channel, protocol: impl Into<Cow<'static, str>>) -> Box<Self> {
+        Self::with_spares(channel, protocol, None)
+    }
+
+    pub(crate) fn with_spares(
+        channel: Channel,
+        protocol: impl Into<Cow<'static, str>>,
+        spares: Option<Arc<Spares>>,
+    ) -> Box<Self> {
+        let Spare { timer, small } = spares.as_ref().and_then(|spares| spares.take()).unwrap_or_default();
         Box::new(Self {
             channel,
             protocol: protocol.into(),
             input: Input::default(),
-            gather: BytesMut::new(),
-            out: VecDeque::new(),
+            out: Output::new(small),
             waiting_since: None,
+            leaving_since: None,
+            timer,
             received: 0,
             sent: 0,
             metered: None,
@@ -91,11 +123,20 @@ impl Core {
             ended: false,
             spoke_last: false,
             over: false,
+            spares,
+            place: None,
         })
     }
 
     pub(crate) fn channel(&self) -> &Channel {
         &self.channel
+    }
+
+    /// Sets the priority of what is sent; it is 0 at first.
+    pub(crate) fn prioritise(&self, priority: i32) {
+        if priority != 0 {
+            self.channel.writer.prioritise(priority);
+        }
     }
 
     /// Bytes received that nobody has consumed yet.
@@ -111,58 +152,56 @@ impl Core {
 
     /// Queues a branch tag; it goes out with what follows.
     pub(crate) fn tag(&mut self, tag: u8) {
-        self.gather.extend_from_slice(&[tag]);
+        self.out.small().extend_from_slice(&[tag]);
     }
 
     /// Queues a message. On an error nothing of it is queued, and the session is over.
     pub(crate) fn queue<M: Message>(&mut self, message: &M) -> Result<(), SessionError> {
-        let start = self.gather.len();
-        let encoded = message.encode(&mut Head::new(&mut self.gather, M::MAX_BYTES)).map_err(|error| error.to_string());
-        let head = self.gather.len() - start;
+        let small = self.out.small();
+        let start = small.len();
+        let encoded = message.encode(&mut Head::new(small, M::MAX_BYTES)).map_err(|error| error.to_string());
+        let head = small.len() - start;
         let framed = encoded.and_then(|tail| match u32::try_from(head.saturating_add(tail.len())) {
             Ok(len) if len <= M::MAX_BYTES => Ok((tail, len)),
             _ => Err(format!("it has {} bytes, where at most {} are allowed", head + tail.len(), M::MAX_BYTES)),
         });
         match framed {
             Ok((tail, len)) => {
-                self.frame_head(start, head, len);
+                frame_head(small, start, len);
                 if !tail.is_empty() {
-                    self.out.push_back(self.gather.split().freeze());
-                    self.out.push_back(tail);
+                    self.out.bulk(tail);
                 }
                 Ok(())
             }
             Err(reason) => {
-                self.gather.truncate(start);
+                small.truncate(start);
                 Err(self.local(|protocol| Local::Unsendable { protocol, message: M::NAME, reason }))
             }
-        }
-    }
-
-    /// Puts the length `len` in front of the `head` bytes that begin at `start`.
-    fn frame_head(&mut self, start: usize, head: usize, len: u32) {
-        let (bytes, n) = varint::write(len);
-        let bytes = bytes.get(..n).unwrap_or_default();
-        self.gather.extend_from_slice(bytes); // room; the head moves up
-        self.gather.copy_within(start..start + head, start + n);
-        if let Some(place) = self.gather.get_mut(start..start + n) {
-            place.copy_from_slice(bytes);
         }
     }
 
     /// Writes all that is queued. While that waits, reads what comes as long as less than `read_below` bytes are
     /// buffered.
     pub(crate) async fn flush(&mut self, at: At, deadline: Duration, read_below: usize) -> Result<(), SessionError> {
-        self.pack();
-        let due = Instant::now() + deadline;
+        self.leaving_since = None;
+        poll_fn(|cx| self.poll_flush(cx, at, deadline, read_below)).await
+    }
+
+    fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: At,
+        deadline: Duration,
+        read_below: usize,
+    ) -> Poll<Result<(), SessionError>> {
         while !self.out.is_empty() {
-            let read = !self.peer_ended && self.input.len() < read_below;
-            if let Step::Late = self.step(read, at, due).await? {
-                return Err(self.violation(at, ViolationKind::Stalled { after: deadline }));
+            let read = if self.peer_ended { 0 } else { read_below.saturating_sub(self.input.len()) };
+            if let Step::Late = ready!(self.poll_step(cx, read, at, deadline, LEAVING))? {
+                return Poll::Ready(Err(self.violation(at, ViolationKind::Stalled { after: deadline })));
             }
         }
         self.spoke_last = true;
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
     /// Ends the sending side: nothing more will be said.
@@ -173,71 +212,83 @@ impl Core {
         }
     }
 
-    fn pack(&mut self) {
-        if !self.gather.is_empty() {
-            self.out.push_back(self.gather.split().freeze());
-        }
-    }
-
     // ---- in
 
     /// Waits until a whole frame for this message is buffered. Says how many bytes are its length and how many its body.
-    pub(crate) async fn arrived(&mut self, message: MessageInfo) -> Result<(usize, usize), SessionError> {
+    pub(crate) fn poll_arrived(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &MessageInfo,
+    ) -> Poll<Result<(usize, usize), SessionError>> {
         let at = At::Awaiting(message.name);
-        self.pay().await;
         loop {
-            match varint::parse(self.input.iter()) {
+            let missing = match self.input.number() {
                 varint::Parsed::Whole { value, len } => {
                     if value > message.max_bytes {
-                        return Err(
-                            self.violation(at, ViolationKind::TooLong { announced: value, max: message.max_bytes })
-                        );
+                        let kind = ViolationKind::TooLong { announced: value, max: message.max_bytes };
+                        return Poll::Ready(Err(self.violation(at, kind)));
                     }
-                    let body = value as usize;
-                    if self.input.len() - len >= body {
+                    let (body, have) = (value as usize, self.input.len() - len);
+                    if have >= body {
                         self.waiting_since = None;
-                        return Ok((len, body));
+                        return Poll::Ready(Ok((len, body)));
                     }
+                    body - have
                 }
-                varint::Parsed::Partial => {}
-                varint::Parsed::Malformed => return Err(self.violation(at, ViolationKind::MalformedLength)),
-            }
-            self.wait(at, message.deadline).await?;
+                varint::Parsed::Partial => 1,
+                varint::Parsed::Malformed => {
+                    return Poll::Ready(Err(self.violation(at, ViolationKind::MalformedLength)));
+                }
+            };
+            ready!(self.poll_more(cx, missing, at, message.deadline))?;
         }
     }
 
     /// Consumes the next frame.
-    pub(crate) async fn frame(&mut self, message: MessageInfo) -> Result<Body, SessionError> {
-        let (len, body) = self.arrived(message).await?;
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &MessageInfo,
+    ) -> Poll<Result<Body, SessionError>> {
+        let (len, body) = ready!(self.poll_arrived(cx, message))?;
         if let Some(metered) = &mut self.metered {
             metered.frame();
         }
         self.input.skip(len);
         self.spoke_last = false;
-        Ok(self.input.take(body))
+        Poll::Ready(Ok(self.input.take(body)))
     }
 
     /// Consumes the next frame and decodes it.
     pub(crate) async fn message<M: Message>(&mut self) -> Result<M, SessionError> {
-        let body = self.frame(MessageInfo::of::<M>()).await?;
-        M::decode(body).map_err(|error: DecodeError| {
-            self.violation(At::Awaiting(M::NAME), ViolationKind::Malformed { reason: error.to_string() })
+        self.pay().await;
+        poll_fn(|cx| {
+            let body = ready!(self.poll_frame(cx, &MessageInfo::of::<M>()))?;
+            Poll::Ready(M::decode(body).map_err(|error: DecodeError| {
+                self.violation(At::Awaiting(M::NAME), ViolationKind::Malformed { reason: error.to_string() })
+            }))
         })
+        .await
     }
 
     /// Waits until a branch tag is buffered.
-    pub(crate) async fn tag_arrived(&mut self, at: At, deadline: Duration) -> Result<(), SessionError> {
-        self.pay().await;
+    pub(crate) fn poll_tag(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: At,
+        deadline: Duration,
+    ) -> Poll<Result<(), SessionError>> {
         while self.input.is_empty() {
-            self.wait(at, deadline).await?;
+            ready!(self.poll_more(cx, 1, at, deadline))?;
         }
         self.waiting_since = None;
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
     /// Consumes a branch tag: whether it is the second.
     pub(crate) async fn branch(&mut self, at: At, deadline: Duration) -> Result<bool, SessionError> {
-        self.tag_arrived(at, deadline).await?;
+        self.pay().await;
+        poll_fn(|cx| self.poll_tag(cx, at, deadline)).await?;
         self.spoke_last = false;
         match self.input.take_byte() {
             Some(crate::algebra::FIRST) => Ok(false),
@@ -246,89 +297,135 @@ impl Core {
         }
     }
 
-    /// Waits until what the peer used is paid for.
-    async fn pay(&mut self) {
+    /// Waits until what the peer used is paid for. To be done before its next frame or tag is waited for.
+    pub(crate) async fn pay(&mut self) {
         if let Some(metered) = &mut self.metered {
             metered.pay(self.received.saturating_add(self.sent)).await;
         }
     }
 
     /// Waits for more input (and writes what is queued meanwhile), as long as `deadline` allows.
-    async fn wait(&mut self, at: At, deadline: Duration) -> Result<(), SessionError> {
-        self.pack();
-        let due = *self.waiting_since.get_or_insert_with(Instant::now) + deadline;
+    fn poll_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        missing: usize,
+        at: At,
+        deadline: Duration,
+    ) -> Poll<Result<(), SessionError>> {
         let have = self.input.len();
         loop {
-            if self.peer_ended {
-                let kind = if have == 0 { ViolationKind::EndedEarly } else { ViolationKind::Truncated { have } };
-                return Err(self.violation(at, kind));
-            }
-            match self.step(true, at, due).await? {
-                Step::Wrote | Step::End => {}
-                Step::Read => return Ok(()),
-                Step::Late => return Err(self.violation(at, ViolationKind::Late { after: deadline, have })),
+            let kind = if !self.peer_ended {
+                match ready!(self.poll_step(cx, missing, at, deadline, WAITING))? {
+                    Step::Wrote | Step::End => continue,
+                    Step::Read => return Poll::Ready(Ok(())),
+                    Step::Late => ViolationKind::Late { after: deadline, have },
+                }
+            } else if have == 0 {
+                ViolationKind::EndedEarly
+            } else {
+                ViolationKind::Truncated { have }
+            };
+            return Poll::Ready(Err(self.violation(at, kind)));
+        }
+    }
+
+    /// Writes or reads once, whichever is possible first; reads only if bytes are `missing`. Notes in `since` when the
+    /// wait began.
+    fn poll_step(
+        &mut self,
+        cx: &mut Context<'_>,
+        missing: usize,
+        at: At,
+        deadline: Duration,
+        since: Since,
+    ) -> Poll<Result<Step, SessionError>> {
+        match self.poll_channel(cx, missing) {
+            Poll::Ready(step) => Poll::Ready(step.map_err(|broken| self.lost(at, broken))),
+            Poll::Pending => {
+                let since = *since(self).get_or_insert_with(Instant::now);
+                self.timer.poll_at(cx, since + deadline).map(|()| Ok(Step::Late))
             }
         }
     }
 
-    /// Writes or reads once, whichever is possible first.
-    async fn step(&mut self, read: bool, at: At, due: Instant) -> Result<Step, SessionError> {
+    fn poll_channel(&mut self, cx: &mut Context<'_>, missing: usize) -> Poll<Result<Step, Broken>> {
         let Self { channel, out, input, .. } = self;
-        let (queued, held) = (out.iter().map(Bytes::len).sum::<usize>(), input.len());
-        let write = !out.is_empty();
-        let once = async {
-            tokio::select! { biased;
-                written = channel.writer.write(out), if write => written.map(|()| Step::Wrote),
-                more = channel.reader.read(input), if read => more.map(|more| if more { Step::Read } else { Step::End }),
-            }
-        };
-        let step = timeout_at(due, once).await;
-        self.sent += (queued - self.out.iter().map(Bytes::len).sum::<usize>()) as u64;
-        self.received += (self.input.len() - held) as u64;
-        match step {
-            Ok(Ok(Step::End)) => {
-                self.peer_ended = true;
-                Ok(Step::End)
-            }
-            Ok(Ok(step)) => Ok(step),
-            Ok(Err(broken)) => Err(self.lost(at, broken)),
-            Err(_) => Ok(Step::Late),
+        if !out.is_empty()
+            && let Poll::Ready(written) = channel.writer.poll_write(cx, out)
+        {
+            self.sent += written? as u64;
+            return Poll::Ready(Ok(Step::Wrote));
         }
+        if missing > 0 {
+            let held = input.len();
+            if let Poll::Ready(more) = channel.reader.poll_read(cx, input, missing) {
+                self.received += (input.len() - held) as u64;
+                self.peer_ended |= !more?;
+                return Poll::Ready(Ok(if self.peer_ended { Step::End } else { Step::Read }));
+            }
+            input.settle();
+        }
+        Poll::Pending
     }
 
     // ---- the end
 
-    /// Ends both sides: everything is written, the peer's transport has it, and nothing more came.
-    pub(crate) async fn close(&mut self) -> Result<(), SessionError> {
-        match self.close_both().await {
+    /// Ends both sides: everything is written and nothing more came; if `delivery` is to be waited for, the peer's
+    /// transport has it.
+    pub(crate) async fn close(&mut self, delivery: bool) -> Result<(), SessionError> {
+        let spoke_last = self.spoke_last || !self.out.is_empty();
+        self.leaving_since = None;
+        let mut closed = poll_fn(|cx| self.poll_ended(cx)).await;
+        if delivery && spoke_last && closed.is_ok() {
+            closed = Box::pin(self.delivered()).await; // boxed: most sessions' last word is the peer's
+        }
+        match closed {
+            Ok(()) => {
+                self.over = true;
+                Ok(())
+            }
             // A peer that closed its connection in good order has ended its side of every session.
             Err(SessionError::Lost(lost)) if lost.cause == LostCause::Closed && self.out.is_empty() => Ok(()),
-            other => other,
+            Err(error) => Err(error),
         }
     }
 
-    async fn close_both(&mut self) -> Result<(), SessionError> {
-        let spoke_last = self.spoke_last || !self.gather.is_empty();
-        self.flush(At::End, CLOSE_DEADLINE, 0).await?;
-        self.end();
-        let due = Instant::now() + CLOSE_DEADLINE;
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
+        if !self.ended {
+            ready!(self.poll_flush(cx, At::End, CLOSE_DEADLINE, 0))?;
+            self.end();
+            self.leaving_since = None;
+        }
         while !self.peer_ended && self.input.is_empty() {
-            if let Step::Late = self.step(true, At::End, due).await? {
-                return Err(self.violation(At::End, ViolationKind::Late { after: CLOSE_DEADLINE, have: 0 }));
+            if let Step::Late = ready!(self.poll_step(cx, 1, At::End, CLOSE_DEADLINE, LEAVING))? {
+                let kind = ViolationKind::Late { after: CLOSE_DEADLINE, have: 0 };
+                return Poll::Ready(Err(self.violation(At::End, kind)));
             }
         }
-        if !self.input.is_empty() {
-            return Err(self.violation(At::End, ViolationKind::AfterEnd { bytes: self.input.len() }));
+        Poll::Ready(match self.input.len() {
+            0 => Ok(()),
+            bytes => Err(self.violation(At::End, ViolationKind::AfterEnd { bytes })),
+        })
+    }
+
+    /// Waits until the peer's transport has everything.
+    async fn delivered(&mut self) -> Result<(), SessionError> {
+        let Self { channel, timer, leaving_since, .. } = self;
+        let delivery = {
+            let mut delivered = pin!(channel.writer.delivered());
+            let either = poll_fn(|cx| match delivered.as_mut().poll(cx) {
+                Poll::Ready(delivery) => Poll::Ready(Some(delivery)),
+                Poll::Pending => {
+                    let since = *leaving_since.get_or_insert_with(Instant::now);
+                    timer.poll_at(cx, since + CLOSE_DEADLINE).map(|()| None)
+                }
+            });
+            either.await
+        };
+        match delivery {
+            Some(delivery) => delivery.map_err(|broken| self.lost(At::End, broken)),
+            None => Err(self.violation(At::End, ViolationKind::Stalled { after: CLOSE_DEADLINE })),
         }
-        if spoke_last {
-            match timeout_at(due, self.channel.writer.delivered()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(broken)) => return Err(self.lost(At::End, broken)),
-                Err(_) => return Err(self.violation(At::End, ViolationKind::Stalled { after: CLOSE_DEADLINE })),
-            }
-        }
-        self.over = true;
-        Ok(())
     }
 
     /// Resets the stream, once.
@@ -374,8 +471,23 @@ impl Core {
     }
 }
 
+/// Puts the length `len` of a body in front of its first bytes, which begin at `start`.
+fn frame_head(small: &mut BytesMut, start: usize, len: u32) {
+    let (bytes, n) = varint::write(len);
+    let bytes = bytes.get(..n).unwrap_or_default();
+    let end = small.len();
+    small.extend_from_slice(bytes); // room; the body moves up
+    small.copy_within(start..end, start + n);
+    if let Some(place) = small.get_mut(start..start + n) {
+        place.copy_from_slice(bytes);
+    }
+}
+
 impl Drop for Core {
     fn drop(&mut self) {
         self.give_up(WireCode::Dropped);
+        if let Some(spares) = &self.spares {
+            spares.keep(Spare { timer: std::mem::take(&mut self.timer), small: self.out.take_small() });
+        }
     }
 }

@@ -289,6 +289,12 @@ pub enum Local {
         /// The depth.
         depth: usize,
     },
+    /// As many sessions with this peer carry bulk to us as the connection has places for.
+    #[error("{protocol}: there is no place for another session that carries bulk from this peer")]
+    NoPlace {
+        /// The protocol.
+        protocol: Cow<'static, str>,
+    },
     /// A pipeline was left with requests outstanding, or asked for a response with none.
     #[error("{protocol}: {outstanding} requests are outstanding")]
     Outstanding {
@@ -305,12 +311,14 @@ impl Coded for Local {
             Self::Unsendable { .. } => "SW-SESSION-030",
             Self::PipelineFull { .. } => "SW-SESSION-031",
             Self::Outstanding { .. } => "SW-SESSION-032",
+            Self::NoPlace { .. } => "SW-SESSION-033",
         }
     }
 
     fn next_step(&self) -> String {
         match self {
             Self::Unsendable { .. } => "Split what is sent, or keep it within the message's limit.",
+            Self::NoPlace { .. } => "End one of the others first; the peer may try again.",
             Self::PipelineFull { .. } | Self::Outstanding { .. } => "This is a fault of the program: please report it.",
         }
         .to_owned()

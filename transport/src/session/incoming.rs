@@ -1,21 +1,61 @@
 //! How sessions begin: the initiator's header, the responder's reading of it, and pairs without either for tests.
 
 use super::core::{At, Core};
-use super::error::{SessionError, ViolationKind};
+use super::error::{Local, SessionError, ViolationKind};
 use super::meter::{Meter, Metered};
-use super::{Initiator, Responder, Session, WireCode};
+use super::share::{self, Place, Places};
+use super::{Initiator, Responder, Session, WireCode, spare::Spares};
 use crate::{Protocol, channel::Channel, graph::MessageInfo, message::Message, wire::header::Header};
 use shardwire_model::PeerId;
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 /// Begins a session on a fresh channel. Nothing is sent before the first message.
 ///
 /// # Errors
 /// The protocol's name is longer than a header may hold.
 pub fn initiate<P: Protocol>(channel: Channel) -> Result<Initiator<P>, SessionError> {
-    let mut core = Core::new(channel, P::NAME);
+    initiate_with::<P>(channel, None)
+}
+
+fn initiate_with<P: Protocol>(channel: Channel, spares: Option<Arc<Spares>>) -> Result<Initiator<P>, SessionError> {
+    let mut core = Core::with_spares(channel, P::NAME, spares);
+    core.prioritise(share::priority::<P::Initiator>());
     core.queue(&Header { protocol: P::NAME.to_owned(), version: P::VERSION })?;
     Ok(Session::from_core(core))
+}
+
+/// What the sessions of a connection share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    spares: Arc<Spares>,
+    places: Places,
+}
+
+impl Shared {
+    /// With room for so many sessions that carry bulk to us.
+    pub(crate) fn new(bulk_sessions: u32) -> Self {
+        Self { spares: Arc::default(), places: Places::new(bulk_sessions) }
+    }
+
+    /// Waits until the session may be opened.
+    pub(crate) async fn place<P: Protocol>(&self) -> Option<Place> {
+        self.places.wait::<P::Initiator>().await
+    }
+
+    pub(crate) fn initiate<P: Protocol>(
+        &self,
+        channel: Channel,
+        place: Option<Place>,
+    ) -> Result<Initiator<P>, SessionError> {
+        let mut session = initiate_with::<P>(channel, Some(Arc::clone(&self.spares)))?;
+        session.core.place = place;
+        Ok(session)
+    }
+
+    pub(crate) fn incoming(&self, channel: Channel) -> Incoming {
+        let core = Core::with_spares(channel, "?", Some(Arc::clone(&self.spares)));
+        Incoming { core, header: None, places: Some(self.places.clone()) }
+    }
 }
 
 /// The two sides of a protocol, connected in memory, with no header between them.
@@ -34,12 +74,13 @@ pub fn pair_over<P: Protocol>((initiator, responder): (Channel, Channel)) -> (In
 pub struct Incoming {
     core: Box<Core>,
     header: Option<Header>,
+    places: Option<Places>,
 }
 
 impl Incoming {
     /// Takes a channel on which the peer is the initiator.
     pub fn new(channel: Channel) -> Self {
-        Self { core: Core::new(channel, "?"), header: None }
+        Self { core: Core::new(channel, "?"), header: None, places: None }
     }
 
     /// Who opened it.
@@ -54,12 +95,12 @@ impl Incoming {
     /// A violation by the peer, or the stream is lost.
     pub async fn header(&mut self) -> Result<&Header, SessionError> {
         if self.header.is_none() {
-            let body = self.core.frame(MessageInfo::of::<Header>()).await?;
+            self.core.pay().await;
+            let body = poll_fn(|cx| self.core.poll_frame(cx, &MessageInfo::of::<Header>())).await?;
             let header = Header::decode(body).map_err(|error| {
                 let kind = ViolationKind::Malformed { reason: error.to_string() };
                 self.core.violation(At::Awaiting(Header::NAME), kind)
             })?;
-            self.core.protocol = header.protocol.clone().into();
             self.header = Some(header);
         }
         // `get_or_insert_with` never inserts here: it spares an unreachable branch.
@@ -75,13 +116,22 @@ impl Incoming {
     /// Begins the responder's side of `P`.
     ///
     /// # Errors
-    /// The peer wants something else; or as [`header`](Self::header).
+    /// The peer wants something else; [`Local::NoPlace`] if too many sessions carry bulk already, and the peer is told
+    /// that we are busy; or as [`header`](Self::header).
     pub async fn serve<P: Protocol>(mut self) -> Result<Responder<P>, SessionError> {
         self.header().await?;
         if !self.is::<P>() {
             return Err(self.unserved());
         }
         self.core.protocol = P::NAME.into();
+        if let Some(places) = &self.places {
+            let Ok(place) = places.now::<P::Responder>() else {
+                self.core.give_up(WireCode::Busy);
+                return Err(self.core.local(|protocol| Local::NoPlace { protocol }));
+            };
+            self.core.place = place;
+        }
+        self.core.prioritise(share::priority::<P::Responder>());
         Ok(Session::from_core(self.core))
     }
 
@@ -90,6 +140,7 @@ impl Incoming {
     pub fn unserved(mut self) -> SessionError {
         let (name, version) =
             self.header.take().map_or(("?".to_owned(), 0), |header| (header.protocol, header.version));
+        self.core.protocol = name.clone().into();
         self.core.violation(At::Awaiting(Header::NAME), ViolationKind::UnknownProtocol { name, version })
     }
 

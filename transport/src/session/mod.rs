@@ -17,9 +17,13 @@ mod incoming;
 mod meter;
 mod offer;
 pub mod play;
+pub mod share;
+pub(crate) mod spare;
+mod timer;
 
 pub use self::core::CLOSE_DEADLINE;
 pub use crate::wire::{code::WireCode, header::Header};
+pub(crate) use incoming::Shared;
 pub use incoming::{Incoming, initiate, pair, pair_over};
 pub use meter::Meter;
 
@@ -32,7 +36,7 @@ use crate::algebra::{
 use crate::graph::{MessageInfo, State};
 use crate::message::{MAX_MESSAGE_BYTES, Message};
 use shardwire_model::PeerId;
-use std::{fmt, marker::PhantomData};
+use std::{fmt, future::poll_fn, marker::PhantomData};
 
 /// A session of protocol `P` in state `S`, within the loops `E` (innermost first: `(S1, (S2, ()))`).
 #[must_use = "a session runs to its end and is closed, or is abandoned"]
@@ -141,9 +145,10 @@ impl<P, S, E> Session<P, S, E> {
     where
         S: Awaits,
     {
+        self.core.pay().await;
         match S::MESSAGE {
-            Some(message) => self.core.arrived(message).await.map(drop),
-            None => self.core.tag_arrived(At::Choice(S::first_messages), S::OPENING).await,
+            Some(message) => poll_fn(|cx| self.core.poll_arrived(cx, &message)).await.map(drop),
+            None => poll_fn(|cx| self.core.poll_tag(cx, At::Choice(S::first_messages), S::OPENING)).await,
         }
     }
 
@@ -214,7 +219,8 @@ impl<P, S, E> Session<P, S, E> {
         self.core.traffic()
     }
 
-    /// Sends this session's data before that of sessions with a lower priority on the same connection (0 at first).
+    /// Sends this session's data before that of sessions with a lower priority on the same connection. At first it is 0,
+    /// or [`share::BULK_PRIORITY`].
     pub fn prioritise(&mut self, priority: i32) {
         self.core.channel().writer.prioritise(priority);
     }
@@ -249,7 +255,17 @@ impl<P, E> Session<P, Eps, E> {
     /// Data after the end, a peer that doesn't end its side, or the stream is lost. A connection that the peer closes
     /// in good order meanwhile is no error.
     pub async fn close(mut self) -> Result<(), SessionError> {
-        self.core.close().await
+        self.core.close(true).await
+    }
+
+    /// Ends the session in order, as [`close`](Self::close) does, but leaves the delivery of what was sent last to the
+    /// connection, which goes on with it while it is open: for a side that keeps its connection, and whose peer notices
+    /// by itself if an answer never comes. A server that answers many short sessions saves a wait for each.
+    ///
+    /// # Errors
+    /// As [`close`](Self::close).
+    pub async fn leave(mut self) -> Result<(), SessionError> {
+        self.core.close(false).await
     }
 }
 

@@ -1,11 +1,14 @@
 //! The body of a received frame: one or more pieces, in order.
 //!
 //! A message that carries bulk keeps the pieces and copies nothing; [`Body::into_bytes`] makes them contiguous, which
-//! copies only when there is more than one.
+//! copies when there is more than one, or when the one is so small that it would be kept alive by the datagram around
+//! it. Reading a value ([`Body::postcard`]) copies only a body that came in several pieces.
 
+use super::input::GATHER_BELOW;
 use crate::message::DecodeError;
 use bytes::{Buf, Bytes, BytesMut};
 use serde::de::DeserializeOwned;
+use std::{borrow::Cow, collections::VecDeque};
 
 /// How much of a body [`Body::take_head`] looks at: a head in front of bulk is a handful of fields.
 pub const MAX_HEAD_BYTES: usize = 1024;
@@ -14,13 +17,13 @@ pub const MAX_HEAD_BYTES: usize = 1024;
 #[derive(Debug, Clone, Default)]
 pub struct Body {
     first: Bytes,
-    rest: Vec<Bytes>, // newest last; empty for what came in one piece
+    rest: VecDeque<Bytes>, // newest last; empty for what came in one piece
     len: usize,
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self { len: bytes.len(), first: bytes, rest: Vec::new() }
+        Self { len: bytes.len(), first: bytes, rest: VecDeque::new() }
     }
 }
 
@@ -30,7 +33,7 @@ impl Body {
         if self.first.is_empty() {
             self.first = piece;
         } else if !piece.is_empty() {
-            self.rest.push(piece);
+            self.rest.push_back(piece);
         }
     }
 
@@ -51,10 +54,10 @@ impl Body {
         std::iter::once(&self.first).filter(|first| !first.is_empty()).chain(&self.rest)
     }
 
-    /// All bytes in one piece. Copies if there are several.
+    /// All bytes in one piece. Copies if there are several, or few bytes.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        if self.rest.is_empty() {
+        if self.rest.is_empty() && self.len >= GATHER_BELOW {
             return self.first;
         }
         let mut all = BytesMut::with_capacity(self.len);
@@ -64,12 +67,42 @@ impl Body {
         all.freeze()
     }
 
+    /// The first `n` bytes, or all if there are fewer.
+    fn look(&self, n: usize) -> Cow<'_, [u8]> {
+        if self.rest.is_empty() || self.first.len() >= n {
+            return Cow::Borrowed(self.first.get(..n).unwrap_or(&self.first));
+        }
+        let mut bytes = Vec::with_capacity(n.min(self.len));
+        for piece in self.pieces() {
+            let left = n - bytes.len();
+            bytes.extend_from_slice(piece.get(..left).unwrap_or(piece));
+        }
+        Cow::Owned(bytes)
+    }
+
+    /// Copies a body of exactly as many bytes as `place` has.
+    ///
+    /// # Errors
+    /// It has more or fewer.
+    pub fn copy_to(&self, place: &mut [u8]) -> Result<(), DecodeError> {
+        if self.len != place.len() {
+            return Err(DecodeError::new(format!("{} bytes instead of {}", self.len, place.len())));
+        }
+        let mut rest = place;
+        for piece in self.pieces() {
+            let Some((place, others)) = rest.split_at_mut_checked(piece.len()) else { break };
+            place.copy_from_slice(piece);
+            rest = others;
+        }
+        Ok(())
+    }
+
     /// Reads the whole body as one postcard value.
     ///
     /// # Errors
     /// Not such a value, or bytes remain after it.
     pub fn postcard<T: DeserializeOwned>(self) -> Result<T, DecodeError> {
-        let bytes = self.into_bytes();
+        let bytes = self.look(self.len);
         let (value, rest) = postcard::take_from_bytes(&bytes).map_err(|error| DecodeError::new(error.to_string()))?;
         if rest.is_empty() {
             Ok(value)
@@ -83,16 +116,9 @@ impl Body {
     /// # Errors
     /// No such value within these bytes.
     pub fn take_head<T: DeserializeOwned>(&mut self) -> Result<T, DecodeError> {
-        let malformed = |error: postcard::Error| DecodeError::new(error.to_string());
-        let (value, used) = if self.rest.is_empty() || self.first.len() >= MAX_HEAD_BYTES {
-            let look = self.first.get(..MAX_HEAD_BYTES).unwrap_or(&self.first);
-            let (value, rest) = postcard::take_from_bytes(look).map_err(malformed)?;
-            (value, look.len() - rest.len())
-        } else {
-            let look: Vec<u8> = self.pieces().flat_map(|piece| piece.iter().copied()).take(MAX_HEAD_BYTES).collect();
-            let (value, rest) = postcard::take_from_bytes(&look).map_err(malformed)?;
-            (value, look.len() - rest.len())
-        };
+        let look = self.look(MAX_HEAD_BYTES);
+        let (value, rest) = postcard::take_from_bytes(&look).map_err(|error| DecodeError::new(error.to_string()))?;
+        let used = look.len() - rest.len();
         self.advance(used);
         Ok(value)
     }
@@ -100,23 +126,17 @@ impl Body {
     fn advance(&mut self, n: usize) {
         let mut left = n.min(self.len);
         self.len -= left;
-        let step = left.min(self.first.len());
-        self.first.advance(step);
-        left -= step;
-        let mut spent = 0;
-        for piece in &mut self.rest {
-            let step = left.min(piece.len());
-            piece.advance(step);
-            left -= step;
-            if !piece.is_empty() {
-                break;
+        while left >= self.first.len() {
+            left -= self.first.len();
+            match self.rest.pop_front() {
+                Some(piece) => self.first = piece,
+                None => {
+                    self.first = Bytes::new();
+                    return;
+                }
             }
-            spent += 1;
         }
-        self.rest.drain(..spent);
-        if self.first.is_empty() && !self.rest.is_empty() {
-            self.first = self.rest.remove(0);
-        }
+        self.first.advance(left);
     }
 }
 

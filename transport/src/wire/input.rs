@@ -1,20 +1,24 @@
 //! Received bytes that nobody has consumed yet, as the pieces in which they came.
 //!
-//! Large pieces are kept as they are (no copy). Small ones are gathered into one buffer: a piece of one byte would
+//! Pieces are kept as they are (no copy), and a message that comes in one piece is consumed from it. What is left when
+//! the session waits for more, and small pieces behind others, are gathered into one buffer: a piece of one byte would
 //! otherwise keep the whole datagram it came in alive, and a peer that sends a byte at a time could hold a thousand
 //! times what its message may have.
 
-use super::body::Body;
+use super::{body::Body, varint};
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 
 /// Pieces below this many bytes are copied together. A third of the smallest datagram that a session sees full.
-const GATHER_BELOW: usize = 512;
+pub(super) const GATHER_BELOW: usize = 512;
 
 /// A queue of pieces. Its owner decides how much it may hold, by not reading.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
+    /// The oldest. May be empty while others are not.
+    front: Bytes,
     pieces: VecDeque<Bytes>,
+    /// The newest, gathered.
     small: BytesMut,
     len: usize,
 }
@@ -32,6 +36,11 @@ impl Input {
 
     /// Appends a piece.
     pub(crate) fn push(&mut self, piece: Bytes) {
+        if self.len == 0 {
+            self.front = piece;
+            self.len = self.front.len();
+            return;
+        }
         self.len += piece.len();
         if piece.len() < GATHER_BELOW {
             self.small.extend_from_slice(&piece);
@@ -43,9 +52,28 @@ impl Input {
         }
     }
 
+    /// To be called before a wait for more: lets go of the datagram that a small piece came in.
+    pub(crate) fn settle(&mut self) {
+        if self.pieces.is_empty() && !self.front.is_empty() && self.front.len() < GATHER_BELOW {
+            let mut gathered = BytesMut::with_capacity(self.len);
+            gathered.extend_from_slice(&self.front);
+            gathered.extend_from_slice(&self.small);
+            (self.front, self.small) = (Bytes::new(), gathered);
+        }
+    }
+
+    /// Reads a number from the front, without consuming it.
+    pub(crate) fn number(&self) -> varint::Parsed {
+        match varint::parse(self.front.iter().copied()) {
+            varint::Parsed::Partial => varint::parse(self.iter()),
+            parsed => parsed,
+        }
+    }
+
     /// The bytes from the front, without consuming them.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = u8> + '_ {
-        self.pieces.iter().flat_map(|piece| piece.iter().copied()).chain(self.small.iter().copied())
+    fn iter(&self) -> impl Iterator<Item = u8> + '_ {
+        let pieces = std::iter::once(&self.front).chain(&self.pieces);
+        pieces.flat_map(|piece| piece.iter().copied()).chain(self.small.iter().copied())
     }
 
     /// Consumes one byte.
@@ -57,27 +85,35 @@ impl Input {
 
     /// Consumes up to `n` bytes unseen.
     pub(crate) fn skip(&mut self, n: usize) {
-        let _ = self.take(n);
+        if n < self.front.len() {
+            self.front.advance(n);
+            self.len -= n;
+        } else {
+            let _ = self.take(n);
+        }
     }
 
     /// Consumes up to `n` bytes.
     pub(crate) fn take(&mut self, n: usize) -> Body {
         let mut wanted = n.min(self.len);
         self.len -= wanted;
+        if wanted <= self.front.len() {
+            return self.front.split_to(wanted).into();
+        }
         let mut body = Body::default();
         while wanted > 0 {
-            let Some(front) = self.pieces.front_mut() else {
-                body.push(self.small.split_to(wanted.min(self.small.len())).freeze());
-                break;
-            };
-            if front.len() > wanted {
-                body.push(front.split_to(wanted));
-                break;
+            if self.front.is_empty() {
+                match self.pieces.pop_front() {
+                    Some(piece) => self.front = piece,
+                    None => {
+                        body.push(self.small.split_to(wanted.min(self.small.len())).freeze());
+                        break;
+                    }
+                }
             }
-            wanted -= front.remaining();
-            if let Some(piece) = self.pieces.pop_front() {
-                body.push(piece);
-            }
+            let piece = self.front.split_to(wanted.min(self.front.len()));
+            wanted -= piece.len();
+            body.push(piece);
         }
         body
     }
@@ -97,6 +133,9 @@ mod tests {
                 let piece: Vec<u8> = (0..size).map(|at| (at * 7 + n) as u8).collect();
                 all.extend_from_slice(&piece);
                 input.push(piece.into());
+                if n % 3 == 1 {
+                    input.settle();
+                }
             }
             let mut out = Vec::new();
             for take in takes {
@@ -119,6 +158,7 @@ mod tests {
         let mut input = Input::default();
         for byte in 0..=255_u8 {
             input.push(Bytes::from(vec![byte]));
+            input.settle();
         }
         let body = input.take(256);
         assert_eq!(body.pieces().count(), 1);

@@ -1,4 +1,4 @@
-//! The bytes of a session, as pure functions: variable-length integers, ropes of received pieces, the stream header,
+//! The bytes of a session, as pure functions: variable-length integers, ropes of received pieces, what is queued for sending, the stream header,
 //! error codes. No I/O and no types of a protocol.
 //!
 //! A stream is: header frame, then frames; before a frame come the branch tags (one byte, 0 or 1, each) of the
@@ -8,4 +8,5 @@ pub(crate) mod body;
 pub(crate) mod code;
 pub(crate) mod header;
 pub(crate) mod input;
+pub(crate) mod output;
 pub(crate) mod varint;

@@ -10,6 +10,8 @@ use shardwire_transport::{
 use std::time::Duration;
 
 pub const CHUNK_BYTES: usize = 60_000;
+/// Pulls under way at once: chunks that fill a session's window and what is buffered before it, with some to spare.
+pub const AHEAD: usize = 70;
 const CONTROL: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(600);
 
@@ -29,7 +31,7 @@ message!(Manifest, max_bytes = 8, deadline = CONTROL);
 pub struct Pull {
     pub index: u32,
 }
-message!(Pull, max_bytes = 8, deadline = IDLE, ahead = 16);
+message!(Pull, max_bytes = 8, deadline = IDLE, ahead = AHEAD);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Renew;
@@ -125,4 +127,36 @@ pub async fn consume(connection: Connection, chunks: u32) -> Result<(), SessionE
         assert_eq!(pipeline.response().await?, chunk(index));
     }
     pipeline.finish()?.choose(Done).await?.close().await
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ping(pub u32);
+message!(Ping, max_bytes = 5, deadline = CONTROL);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pong(pub u32);
+message!(Pong, max_bytes = 5, deadline = CONTROL);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bye {}
+message!(Bye, max_bytes = 0, deadline = CONTROL);
+
+/// Small messages alone.
+pub struct PingPong;
+
+impl Protocol for PingPong {
+    const NAME: &'static str = "ping-pong";
+    const VERSION: u16 = 1;
+    type Initiator = Rec<Choose<Send<Ping, Recv<Pong, Var<Z>>>, Send<Bye, Eps>>>;
+    type Responder = <Self::Initiator as HasDual>::Dual;
+}
+
+/// Bulk from the side that opens it.
+pub struct Upload;
+
+impl Protocol for Upload {
+    const NAME: &'static str = "upload";
+    const VERSION: u16 = 1;
+    type Initiator = Send<Chunk, Recv<Renewed, Eps>>;
+    type Responder = <Self::Initiator as HasDual>::Dual;
 }

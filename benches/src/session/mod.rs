@@ -1,0 +1,412 @@
+//! `benches session`: what sessions cost over the QUIC streams that carry them.
+//!
+//! The same work is done twice, through sessions (`ours`) and on quinn's streams without them (`raw`), and compared. Both
+//! use endpoints of this project, so TLS, transport settings and sockets are the same by construction; both sides of the
+//! work are processes of their own with one thread each; and the two take turns of a fraction of a second, so that what
+//! else the machine does falls on both alike. Look at the ratios: absolute figures belong to the machine and the moment.
+//!
+//! | work | what is done | figure |
+//! |---|---|---|
+//! | `bulk` | chunks of 64 KiB are pulled, 16 requests ahead | Gbit/s |
+//! | `pingpong` | 64 bytes there and back on one session | median round trip |
+//! | `new_session_1` | a session of its own for each request of 64 bytes | requests a second |
+//! | `new_session_64` | the same, 64 at a time | requests a second |
+//! | `idle_peer` | connections with one session that wait | resident bytes a peer, at the accepting process |
+//!
+//! Raw quinn has the easier work: no header, frame, type, limit or deadline. It answers as many requests ahead, and
+//! copies as little. CPU time (both processes together) is printed beside each figure because other load disturbs it less.
+//! In `pingpong`, `stalled` is the same round trip while another session of the connection has filled its whole window
+//! and nobody reads it.
+
+mod figures;
+mod ours;
+pub(crate) mod peer;
+mod protocol;
+mod raw;
+
+use clap::Args;
+use figures::{Figures, Pair, percentile};
+use peer::{Peer, used};
+use protocol::CHUNK_BYTES;
+use serde_json::{Value, json};
+use shardwire_transport::{Connection, Endpoint, Profile, Settings};
+use std::{
+    cell::Cell,
+    error::Error,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+use tokio::task::LocalSet;
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+const PROFILES: [(&str, Profile); 2] = [("internet", Profile::Internet), ("datacentre", Profile::Datacentre)];
+const SIDES: [Side; 2] = [Side::Ours, Side::Raw];
+/// Combinations of profile and side: each has an endpoint of its own.
+const TAKES: usize = PROFILES.len() * SIDES.len();
+/// A round's work is cut into so many turns a side.
+const TURNS: u32 = 16;
+/// Round trips of a turn.
+const TRIPS: usize = 500;
+/// Requests of a turn, one at a time.
+const QUESTIONS: u32 = 500;
+/// How many more there are when they are many at a time.
+const IN_FLIGHT: u32 = 64;
+/// Handshakes under way while idle peers connect.
+const CONNECTING: usize = 16;
+/// How long a stalled session gets to fill its window, and idle peers to settle.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// Which way the work is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Side {
+    Ours,
+    Raw,
+}
+
+fn takes() -> impl Iterator<Item = (Profile, Side)> {
+    PROFILES.into_iter().flat_map(|(_, profile)| SIDES.into_iter().map(move |side| (profile, side)))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Work {
+    Bulk,
+    #[value(name = "pingpong")]
+    PingPong,
+    #[value(name = "new_session_1")]
+    NewSession1,
+    #[value(name = "new_session_64")]
+    NewSession64,
+    IdlePeer,
+}
+
+impl Work {
+    const ALL: [Self; 5] = [Self::Bulk, Self::PingPong, Self::NewSession1, Self::NewSession64, Self::IdlePeer];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bulk => "bulk",
+            Self::PingPong => "pingpong",
+            Self::NewSession1 => "new_session_1",
+            Self::NewSession64 => "new_session_64",
+            Self::IdlePeer => "idle_peer",
+        }
+    }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Bulk => "Gbit/s",
+            Self::PingPong => "us",
+            Self::NewSession1 | Self::NewSession64 => "1/s",
+            Self::IdlePeer => "bytes",
+        }
+    }
+}
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Rounds; the median is printed, with the range.
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// MiB that each side pulls in a round.
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    mib: u32,
+    /// Peers that connect and then wait.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    peers: u32,
+    /// A look within half a minute: three rounds, 128 MiB, 200 peers.
+    #[arg(long, conflicts_with_all = ["rounds", "mib", "peers"])]
+    quick: bool,
+    /// Measure these alone.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Work>,
+    /// Do one side's work alone, for a profiler: nothing is compared.
+    #[arg(long)]
+    side: Option<Side>,
+    /// Print one JSON object on the last line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures and prints.
+pub(crate) fn measure(options: &Options) -> Outcome<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, run(options))
+}
+
+async fn run(options: &Options) -> Outcome<()> {
+    let (rounds, mib, peers) = if options.quick { (3, 128, 200) } else { (options.rounds, options.mib, options.peers) };
+    let works: Vec<Work> =
+        Work::ALL.into_iter().filter(|work| options.only.is_empty() || options.only.contains(work)).collect();
+    let began = Instant::now();
+    let mut bench = Bench::start(mib, peers, options.side).await?;
+    for work in works.iter().filter(|work| **work != Work::IdlePeer) {
+        for take in 0..TAKES {
+            bench.turn(*work, take).await?; // warms up: code, caches, the MTU and the congestion window
+        }
+    }
+    let mut figures: Vec<(Work, Vec<Figures>)> =
+        works.iter().map(|work| (*work, vec![<_>::default(); TAKES])).collect();
+    for round in 0..rounds {
+        for (work, figures) in &mut figures {
+            for (profile, (name, _)) in PROFILES.into_iter().enumerate() {
+                eprintln!("round {} of {rounds}: {name}, {}", round + 1, work.name());
+                let here = profile * SIDES.len()..(profile + 1) * SIDES.len();
+                match work {
+                    Work::IdlePeer => bench.idle(round, here.start, &mut figures[here]).await?,
+                    _ => bench.round(*work, here.start, &mut figures[here]).await?,
+                }
+            }
+        }
+    }
+    println!(
+        "{rounds} rounds in {:.0} s; {} sessions a connection",
+        began.elapsed().as_secs_f64(),
+        Settings::default().max_sessions
+    );
+    let mut object = json!({});
+    for (at, (profile, _)) in PROFILES.into_iter().enumerate() {
+        let mut of_profile = serde_json::Map::new();
+        for (work, figures) in &figures {
+            let [ours, raw] = &figures[at * SIDES.len()..(at + 1) * SIDES.len()] else { continue };
+            let pair = Pair { ours, raw, unit: work.unit() };
+            println!("session::{}/profile={profile}: {pair}", work.name());
+            let mut json = pair.json();
+            if *work == Work::IdlePeer {
+                json["bytes"] = json["ours"].clone();
+            }
+            of_profile.insert(work.name().to_owned(), json);
+        }
+        object[profile] = Value::Object(of_profile);
+    }
+    if options.json {
+        println!("{object}");
+    }
+    Ok(())
+}
+
+/// What one turn brought.
+#[derive(Default)]
+struct Turn {
+    took: Duration,
+    cpu: Duration,
+    operations: f64,
+    trips: Vec<Duration>,
+    stalled: Vec<Duration>,
+}
+
+/// Datagrams, both ways.
+#[derive(Clone, Copy, Default)]
+struct Datagrams {
+    sent: u64,
+    lost: u64,
+}
+
+/// Both processes, connected.
+struct Bench {
+    peer: Peer,
+    /// A connection for each profile and side.
+    connections: Vec<Connection>,
+    chunks: u32,
+    peers: u32,
+    alone: Option<Side>,
+}
+
+impl Bench {
+    async fn start(mib: u32, peers: u32, alone: Option<Side>) -> Outcome<Self> {
+        let peer = Peer::start()?;
+        let mut connections = Vec::new();
+        for (take, (profile, _)) in takes().enumerate() {
+            connections.push(peer.connect(&peer::endpoint(profile, take as u64)?, take).await?);
+        }
+        #[allow(clippy::cast_possible_truncation)] // 16
+        let chunks = (mib * ((1 << 20) / CHUNK_BYTES as u32) / TURNS).max(1);
+        Ok(Self { peer, connections, chunks, peers, alone })
+    }
+
+    /// One side's share of one turn.
+    async fn turn(&mut self, work: Work, take: usize) -> Outcome<Turn> {
+        let (connection, side) = (self.connections[take].clone(), SIDES[take % SIDES.len()]);
+        let mut turn = Turn::default();
+        let cpu = self.peer.used()?.cpu + used()?.cpu;
+        let began = Instant::now();
+        match work {
+            Work::Bulk => {
+                let bytes = match side {
+                    Side::Ours => ours::bulk(&connection, self.chunks).await?,
+                    Side::Raw => raw::bulk(connection.quinn(), self.chunks).await?,
+                };
+                if bytes != self.chunks as usize * CHUNK_BYTES {
+                    return Err("the chunks don't have the bytes that they should".into());
+                }
+                turn.operations = f64::from(self.chunks);
+            }
+            Work::PingPong => {
+                match side {
+                    Side::Ours => ours::ping_pong(&connection, TRIPS, &mut turn.trips).await?,
+                    Side::Raw => raw::ping_pong(connection.quinn(), TRIPS, &mut turn.trips).await?,
+                }
+                #[allow(clippy::cast_precision_loss)] // 500
+                let trips = TRIPS as f64;
+                turn.operations = trips;
+            }
+            Work::NewSession1 => {
+                questions(&connection, side, 1, QUESTIONS).await?;
+                turn.operations = f64::from(QUESTIONS);
+            }
+            Work::NewSession64 => {
+                questions(&connection, side, IN_FLIGHT, QUESTIONS * 8).await?;
+                turn.operations = f64::from(QUESTIONS * 8);
+            }
+            Work::IdlePeer => {}
+        }
+        turn.took = began.elapsed();
+        turn.cpu = (self.peer.used()?.cpu + used()?.cpu).saturating_sub(cpu);
+        if work == Work::PingPong && side == Side::Ours {
+            let stalled = ours::stall(&connection).await?;
+            tokio::time::sleep(SETTLE).await;
+            ours::ping_pong(&connection, TRIPS, &mut turn.stalled).await?;
+            drop(stalled);
+        }
+        Ok(turn)
+    }
+
+    /// One round of a work for one profile: the sides take turns.
+    async fn round(&mut self, work: Work, first: usize, figures: &mut [Figures]) -> Outcome<()> {
+        let before = self.datagrams()?;
+        let mut sums = [Turn::default(), Turn::default()];
+        for turn in 0..TURNS as usize {
+            for side in 0..SIDES.len() {
+                let side = (side + turn) % SIDES.len(); // neither is always the first
+                if self.alone.is_some_and(|alone| alone != SIDES[side]) {
+                    continue;
+                }
+                let Turn { took, cpu, operations, trips, stalled } = self.turn(work, first + side).await?;
+                let sum = &mut sums[side];
+                sum.took += took;
+                sum.cpu += cpu;
+                sum.operations += operations;
+                sum.trips.extend(trips);
+                sum.stalled.extend(stalled);
+            }
+        }
+        let after = self.datagrams()?;
+        for (side, (sum, figures)) in sums.iter_mut().zip(figures).enumerate() {
+            let seconds = sum.took.as_secs_f64();
+            #[allow(clippy::cast_precision_loss)] // 65,536
+            let chunk_bits = CHUNK_BYTES as f64 * 8.0;
+            figures.value.push(match work {
+                Work::Bulk => sum.operations * chunk_bits / seconds / 1e9,
+                Work::PingPong => percentile(&mut sum.trips, 0.5),
+                _ => sum.operations / seconds,
+            });
+            if work == Work::PingPong {
+                figures.more("p99").push(percentile(&mut sum.trips, 0.99));
+                if !sum.stalled.is_empty() {
+                    figures.more("stalled").push(percentile(&mut sum.stalled, 0.5));
+                    figures.more("stalled_p99").push(percentile(&mut sum.stalled, 0.99));
+                }
+            }
+            figures.cpu.push(sum.cpu.as_secs_f64() * 1e6 / sum.operations);
+            let (before, after) = (before[first + side], after[first + side]);
+            #[allow(clippy::cast_precision_loss)] // far below 2^52
+            figures.datagrams.push((after.sent - before.sent) as f64 / sum.operations);
+            figures.lost += after.lost - before.lost;
+            figures.mtu = self.connections[first + side].measures().mtu;
+        }
+        Ok(())
+    }
+
+    /// Datagrams of both processes, by profile and side.
+    fn datagrams(&mut self) -> Outcome<[Datagrams; TAKES]> {
+        let used = self.peer.used()?;
+        let mut all = [Datagrams::default(); TAKES];
+        for (take, (all, connection)) in all.iter_mut().zip(&self.connections).enumerate() {
+            let measures = connection.measures();
+            *all = Datagrams { sent: measures.sent + used.sent[take], lost: measures.lost + used.lost[take] };
+        }
+        Ok(all)
+    }
+
+    /// Peers that connect to a fresh process, do one round trip and wait: how much more memory it has then.
+    async fn idle(&self, round: u32, first: usize, figures: &mut [Figures]) -> Outcome<()> {
+        for side in 0..SIDES.len() {
+            let side = (side + round as usize) % SIDES.len();
+            let take = first + side;
+            let Some((profile, figures)) = takes().nth(take).map(|(profile, _)| profile).zip(figures.get_mut(side))
+            else {
+                continue;
+            };
+            let mut peer = Peer::start()?;
+            let from = peer::endpoint(profile, 10 + take as u64)?;
+            let cpu = peer.used()?.cpu;
+            // The first ones make the process allocate what all of them share.
+            let mut kept = vec![connect(&peer, &from, take, CONNECTING).await?];
+            let _sessions = wait(&kept, SIDES[side]).await?;
+            let before = peer.used()?.resident;
+            for _ in 0..self.peers as usize / CONNECTING {
+                kept.push(connect(&peer, &from, take, CONNECTING).await?);
+            }
+            tokio::time::sleep(SETTLE).await;
+            let connected = peer.used()?.resident;
+            let sessions = wait(&kept[1..], SIDES[side]).await?;
+            tokio::time::sleep(SETTLE).await;
+            let used = peer.used()?;
+            #[allow(clippy::cast_precision_loss)] // far below 2^52
+            let each = |from: u64, to: u64| to.saturating_sub(from) as f64 / sessions.len() as f64;
+            figures.value.push(each(before, used.resident));
+            figures.more("connection").push(each(before, connected));
+            figures.more("session").push(each(connected, used.resident));
+            figures.cpu.push(used.cpu.saturating_sub(cpu).as_secs_f64() * 1e6 / f64::from(self.peers));
+            figures.lost += used.lost.iter().sum::<u64>();
+            figures.mtu = kept[0][0].measures().mtu;
+        }
+        Ok(())
+    }
+}
+
+async fn connect(peer: &Peer, from: &Endpoint, take: usize, count: usize) -> Outcome<Vec<Connection>> {
+    let mut connections = Vec::new();
+    for _ in 0..count {
+        connections.push(peer.connect(from, take).await?);
+    }
+    Ok(connections)
+}
+
+/// One session on each connection, which waits after a round trip.
+async fn wait(connections: &[Vec<Connection>], side: Side) -> Outcome<Vec<Box<dyn std::any::Any>>> {
+    let mut sessions = Vec::new();
+    for connection in connections.iter().flatten() {
+        sessions.push(match side {
+            Side::Ours => ours::idle(connection).await?,
+            Side::Raw => raw::idle(connection.quinn()).await?,
+        });
+    }
+    Ok(sessions)
+}
+
+/// So many requests, each in a session of its own, `at_once` at a time.
+async fn questions(connection: &Connection, side: Side, at_once: u32, count: u32) -> Outcome<()> {
+    let left = Rc::new(Cell::new(count));
+    let asking: Vec<_> = (0..at_once)
+        .map(|_| {
+            let (left, connection) = (Rc::clone(&left), connection.clone());
+            tokio::task::spawn_local(async move {
+                while let Some(rest) = left.get().checked_sub(1) {
+                    left.set(rest);
+                    match side {
+                        Side::Ours => ours::question(&connection).await?,
+                        Side::Raw => raw::question(connection.quinn()).await?,
+                    }
+                }
+                Outcome::Ok(())
+            })
+        })
+        .collect();
+    for asked in asking {
+        asked.await??;
+    }
+    Ok(())
+}
