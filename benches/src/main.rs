@@ -26,7 +26,10 @@ enum Command {
     #[cfg(feature = "prove")]
     Prove(prove::Options),
     #[command(name = session::peer::COMMAND, hide = true)]
-    SessionPeer,
+    SessionPeer {
+        #[arg(long, value_enum)]
+        threads: session::Threads,
+    },
 }
 
 fn main() -> ExitCode {
@@ -44,6 +47,6 @@ fn run(command: &Command) -> Result<(), Box<dyn Error + Send + Sync>> {
         Command::Session(options) => session::measure(options),
         #[cfg(feature = "prove")]
         Command::Prove(options) => prove::measure(options).map_err(|error| error.to_string().into()),
-        Command::SessionPeer => session::peer::run(),
+        Command::SessionPeer { threads } => session::peer::run(*threads),
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! The same work is done twice, through sessions (`ours`) and on quinn's streams without them (`raw`), and compared. Both
 //! use endpoints of this project, so TLS, transport settings and sockets are the same by construction; both sides of the
-//! work are processes of their own with one thread each; and the two take turns of a fraction of a second, so that what
-//! else the machine does falls on both alike. Look at the ratios: absolute figures belong to the machine and the moment.
+//! work are processes of their own, on the runtime that a node runs on ([`Threads`]); and the two take turns of a fraction of
+//! a second, so that what else the machine does falls on both alike. Look at the ratios: absolute figures belong to the
+//! machine and the moment.
 //!
 //! | work | what is done | figure |
 //! |---|---|---|
@@ -31,12 +32,15 @@ use protocol::CHUNK_BYTES;
 use serde_json::{Value, json};
 use shardwire_transport::{Connection, Endpoint, Profile, Settings};
 use std::{
-    cell::Cell,
     error::Error,
-    rc::Rc,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
-use tokio::task::LocalSet;
+use tokio::runtime::{Builder, Runtime};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -104,8 +108,36 @@ impl Work {
     }
 }
 
+/// What both processes run on.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+pub(crate) enum Threads {
+    /// As a node does: a thread a core, which share the tasks.
+    #[default]
+    Node,
+    /// One thread: a third of the CPU time a request, for both ways, so what a session adds weighs three times as much.
+    One,
+}
+
+impl Threads {
+    fn runtime(self) -> io::Result<Runtime> {
+        match self {
+            Self::Node => Builder::new_multi_thread(),
+            Self::One => Builder::new_current_thread(),
+        }
+        .enable_all()
+        .build()
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::One => "one",
+        }
+    }
+}
+
 /// What to measure.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
     /// Rounds; the median is printed, with the range.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -125,6 +157,9 @@ pub(crate) struct Options {
     /// Do one side's work alone, for a profiler: nothing is compared.
     #[arg(long)]
     side: Option<Side>,
+    /// The threads of each process.
+    #[arg(long, value_enum, default_value_t)]
+    threads: Threads,
     /// Print one JSON object on the last line.
     #[arg(long)]
     json: bool,
@@ -132,16 +167,17 @@ pub(crate) struct Options {
 
 /// Measures and prints.
 pub(crate) fn measure(options: &Options) -> Outcome<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, run(options))
+    let runtime = options.threads.runtime()?;
+    // A task of its own, so that the work is done where a node does it, and not on the thread that waits.
+    runtime.block_on(runtime.spawn(run(options.clone())))?
 }
 
-async fn run(options: &Options) -> Outcome<()> {
+async fn run(options: Options) -> Outcome<()> {
     let (rounds, mib, peers) = if options.quick { (3, 128, 200) } else { (options.rounds, options.mib, options.peers) };
     let works: Vec<Work> =
         Work::ALL.into_iter().filter(|work| options.only.is_empty() || options.only.contains(work)).collect();
     let began = Instant::now();
-    let mut bench = Bench::start(mib, peers, options.side).await?;
+    let mut bench = Bench::start(mib, peers, &options).await?;
     for work in works.iter().filter(|work| **work != Work::IdlePeer) {
         for take in 0..TAKES {
             bench.turn(*work, take).await?; // warms up: code, caches, the MTU and the congestion window
@@ -162,8 +198,9 @@ async fn run(options: &Options) -> Outcome<()> {
         }
     }
     println!(
-        "{rounds} rounds in {:.0} s; {} sessions a connection",
+        "{rounds} rounds in {:.0} s; threads: {}; {} sessions a connection",
         began.elapsed().as_secs_f64(),
+        options.threads.name(),
         Settings::default().max_sessions
     );
     let mut object = json!({});
@@ -212,18 +249,20 @@ struct Bench {
     chunks: u32,
     peers: u32,
     alone: Option<Side>,
+    threads: Threads,
 }
 
 impl Bench {
-    async fn start(mib: u32, peers: u32, alone: Option<Side>) -> Outcome<Self> {
-        let peer = Peer::start()?;
+    async fn start(mib: u32, peers: u32, options: &Options) -> Outcome<Self> {
+        let (threads, alone) = (options.threads, options.side);
+        let peer = Peer::start(threads)?;
         let mut connections = Vec::new();
         for (take, (profile, _)) in takes().enumerate() {
             connections.push(peer.connect(&peer::endpoint(profile, take as u64)?, take).await?);
         }
         #[allow(clippy::cast_possible_truncation)] // 16
         let chunks = (mib * ((1 << 20) / CHUNK_BYTES as u32) / TURNS).max(1);
-        Ok(Self { peer, connections, chunks, peers, alone })
+        Ok(Self { peer, connections, chunks, peers, alone, threads })
     }
 
     /// One side's share of one turn.
@@ -339,7 +378,7 @@ impl Bench {
             else {
                 continue;
             };
-            let mut peer = Peer::start()?;
+            let mut peer = Peer::start(self.threads)?;
             let from = peer::endpoint(profile, 10 + take as u64)?;
             let cpu = peer.used()?.cpu;
             // The first ones make the process allocate what all of them share.
@@ -376,7 +415,7 @@ async fn connect(peer: &Peer, from: &Endpoint, take: usize, count: usize) -> Out
 }
 
 /// One session on each connection, which waits after a round trip.
-async fn wait(connections: &[Vec<Connection>], side: Side) -> Outcome<Vec<Box<dyn std::any::Any>>> {
+async fn wait(connections: &[Vec<Connection>], side: Side) -> Outcome<Vec<Box<dyn std::any::Any + Send>>> {
     let mut sessions = Vec::new();
     for connection in connections.iter().flatten() {
         sessions.push(match side {
@@ -389,13 +428,12 @@ async fn wait(connections: &[Vec<Connection>], side: Side) -> Outcome<Vec<Box<dy
 
 /// So many requests, each in a session of its own, `at_once` at a time.
 async fn questions(connection: &Connection, side: Side, at_once: u32, count: u32) -> Outcome<()> {
-    let left = Rc::new(Cell::new(count));
+    let left = Arc::new(AtomicU32::new(count));
     let asking: Vec<_> = (0..at_once)
         .map(|_| {
-            let (left, connection) = (Rc::clone(&left), connection.clone());
-            tokio::task::spawn_local(async move {
-                while let Some(rest) = left.get().checked_sub(1) {
-                    left.set(rest);
+            let (left, connection) = (Arc::clone(&left), connection.clone());
+            tokio::spawn(async move {
+                while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
                     match side {
                         Side::Ours => ours::question(&connection).await?,
                         Side::Raw => raw::question(connection.quinn()).await?,

@@ -54,7 +54,7 @@ pub(super) async fn stall(connection: &Connection) -> Result<impl Drop + use<>, 
 }
 
 /// Ends a stalled session when it is dropped.
-struct Stalled(Option<Box<dyn FnOnce()>>);
+struct Stalled(Option<Box<dyn FnOnce() + Send>>);
 
 impl Drop for Stalled {
     fn drop(&mut self) {
@@ -65,7 +65,7 @@ impl Drop for Stalled {
 }
 
 /// Opens a session, does one round trip and leaves it waiting.
-pub(super) async fn idle(connection: &Connection) -> Result<Box<dyn std::any::Any>, SessionError> {
+pub(super) async fn idle(connection: &Connection) -> Result<Box<dyn std::any::Any + Send>, SessionError> {
     let session = connection.open::<PingPong>().await?.enter();
     let (_, session) = session.choose(Small([7; SMALL_BYTES])).await?.recv::<Small, _>().await?;
     Ok(Box::new(session))

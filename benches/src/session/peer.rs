@@ -3,7 +3,7 @@
 //! It prints where its endpoints are, then answers each line on standard input with what it has used so far, and ends
 //! with its input. Both are one line of JSON.
 
-use super::{Side, TAKES, ours, raw};
+use super::{Side, TAKES, Threads, ours, raw};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
@@ -63,8 +63,8 @@ pub(super) fn endpoint(profile: Profile, seed: u64) -> Outcome<Endpoint> {
 type Register = Arc<Mutex<Vec<(usize, Connection)>>>;
 
 /// Runs the other side until its input ends.
-pub(crate) fn run() -> Outcome<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+pub(crate) fn run(threads: Threads) -> Outcome<()> {
+    let runtime = threads.runtime()?;
     runtime.block_on(async {
         let register = Register::default();
         let mut places = Vec::new();
@@ -121,9 +121,12 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn start() -> Outcome<Self> {
-        let mut child =
-            Command::new(std::env::current_exe()?).arg(COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    pub(super) fn start(threads: Threads) -> Outcome<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args([COMMAND, "--threads", threads.name()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
         let input = child.stdin.take().ok_or("no input")?;
         let mut output = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
         let places = output.next().ok_or("the other side ended at once")??;

@@ -81,7 +81,7 @@ pub(super) async fn question(connection: &Connection) -> Outcome<()> {
 }
 
 /// Opens a stream, does one round trip and leaves it waiting.
-pub(super) async fn idle(connection: &Connection) -> Outcome<Box<dyn std::any::Any>> {
+pub(super) async fn idle(connection: &Connection) -> Outcome<Box<dyn std::any::Any + Send>> {
     let (mut send, mut recv) = connection.open_bi().await?;
     send.write_all(&[PING_PONG; SMALL_BYTES]).await?;
     recv.read_exact(&mut [0; SMALL_BYTES]).await?;
