@@ -179,7 +179,7 @@ async fn a_protocol_that_is_not_served_is_refused() {
     let (dialled, accepted) = connected(&a, &b).await;
     let session = dialled.open::<Bulk>().await.unwrap().send(Request { job: 1 }).await.unwrap();
     let mut incoming = accepted.accept().await.unwrap();
-    assert_eq!(incoming.header().await.unwrap(), &session::Header { protocol: "bulk".to_owned(), version: 1 });
+    assert_eq!(incoming.header().await.unwrap(), &session::Header::new("bulk", 1).unwrap());
     assert!(incoming.is::<Bulk>());
     let _ = incoming.unserved();
     let error = session.recv().await.unwrap_err();

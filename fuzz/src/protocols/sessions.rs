@@ -94,7 +94,7 @@ async fn against(half: impl Future<Output = Ended>, peer: Channel, bytes: Vec<u8
 
 /// The stream's header as its initiator sends it.
 pub(crate) fn header<P: Protocol>() -> Vec<u8> {
-    let body = postcard::to_stdvec(&Header { protocol: P::NAME.to_owned(), version: P::VERSION }).unwrap_or_default();
+    let body = Header::new(P::NAME, P::VERSION).and_then(|it| postcard::to_stdvec(&it).ok()).unwrap_or_default();
     let length = u8::try_from(body.len()).unwrap_or_default(); // at most 36: one byte
     [vec![length], body].concat()
 }

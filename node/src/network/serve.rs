@@ -178,7 +178,7 @@ fn report(protocol: &str, peer: PeerId, error: &ServeError) {
 async fn serve(node: Arc<Node>, agreed: Arc<Agreed>, mut incoming: Incoming) {
     let peer = incoming.peer();
     let (protocol, allowed) = match incoming.header().await {
-        Ok(header) => (header.protocol.clone(), agreed.allows(header)),
+        Ok(header) => (header.protocol, agreed.allows(header)),
         Err(error) => return report("?", peer, &error.into()),
     };
     let served = if allowed { dispatch(&node, incoming).await } else { Err(incoming.unserved().into()) };

@@ -209,8 +209,8 @@ fn read(state: Option<usize>, edge: &Edge, body: &[u8]) -> Result<Reading, Viola
 fn served(body: &[u8], protocol: &str, version: u16) -> Result<(), ViolationKind> {
     let header = Header::decode(Body::from(Bytes::copy_from_slice(body)));
     let header = header.map_err(|error| ViolationKind::Malformed { reason: error.to_string() })?;
-    if header.protocol == protocol && header.version == version {
+    if &header.protocol == protocol && header.version == version {
         return Ok(());
     }
-    Err(ViolationKind::UnknownProtocol { name: header.protocol, version: header.version })
+    Err(ViolationKind::UnknownProtocol { name: header.protocol.to_string(), version: header.version })
 }

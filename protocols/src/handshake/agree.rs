@@ -67,7 +67,7 @@ impl Agreed {
     /// Whether the peer may open a session with this header: a protocol that both speak, in the version agreed on.
     #[must_use]
     pub fn allows(&self, header: &Header) -> bool {
-        self.versions.get(&header.protocol) == Some(&header.version)
+        self.versions.get(header.protocol.as_str()) == Some(&header.version)
     }
 }
 

@@ -70,7 +70,7 @@ fn words(leg: &Leg, random: &mut ChaCha20Rng) -> (Vec<u8>, Vec<u8>) {
 }
 
 fn header(entry: &Entry) -> Vec<u8> {
-    let header = Header { protocol: entry.name.to_owned(), version: entry.version };
+    let header = Header::new(entry.name, entry.version).unwrap();
     frame(&[], &encode(&header).unwrap())
 }
 

@@ -175,19 +175,9 @@ impl Reader {
         missing: usize,
     ) -> Poll<Result<bool, Broken>> {
         match self {
-            Self::Quic(stream) if missing > BULK_BYTES => {
-                let mut pieces: [Bytes; READ_PIECES] = std::array::from_fn(|_| Bytes::new());
-                let read = ready!(pin!(stream.read_chunks(&mut pieces)).poll(cx))?;
-                let came = pieces.into_iter().take(read.unwrap_or_default());
-                came.for_each(|piece| input.push(piece));
-                Poll::Ready(Ok(read.is_some()))
-            }
-            Self::Quic(stream) => {
-                let read = ready!(pin!(stream.read_chunk(usize::MAX, true)).poll(cx))?;
-                let more = read.is_some();
-                read.into_iter().for_each(|chunk| input.push(chunk.bytes));
-                Poll::Ready(Ok(more))
-            }
+            Self::Quic(stream) if missing > BULK_BYTES => poll_quic::<READ_PIECES>(cx, stream, input),
+            // One more than there usually is: the read that finds no second piece finds the end, and the next needs no lock.
+            Self::Quic(stream) => poll_quic::<2>(cx, stream, input),
             Self::Memory(reader) => reader.poll_read(cx, input),
         }
     }
@@ -198,6 +188,19 @@ impl Reader {
             Self::Memory(reader) => reader.stop(code),
         }
     }
+}
+
+/// Takes up to `N` pieces.
+fn poll_quic<const N: usize>(
+    cx: &mut Context<'_>,
+    stream: &mut quinn::RecvStream,
+    input: &mut Input,
+) -> Poll<Result<bool, Broken>> {
+    let mut pieces = [const { Bytes::new() }; N];
+    let read = ready!(pin!(stream.read_chunks(&mut pieces)).poll(cx))?;
+    let came = pieces.into_iter().take(read.unwrap_or_default());
+    came.for_each(|piece| input.push(piece));
+    Poll::Ready(Ok(read.is_some()))
 }
 
 impl Writer {

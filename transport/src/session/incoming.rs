@@ -5,7 +5,13 @@ use super::error::{Local, SessionError, ViolationKind};
 use super::meter::{Meter, Metered};
 use super::share::{self, Place, Places};
 use super::{Initiator, Responder, Session, WireCode, spare::Spares};
-use crate::{Protocol, channel::Channel, graph::MessageInfo, message::Message, wire::header::Header};
+use crate::{
+    Protocol,
+    channel::Channel,
+    graph::MessageInfo,
+    message::Message,
+    wire::header::{Header, MAX_PROTOCOL_NAME_BYTES},
+};
 use shardwire_model::PeerId;
 use std::{future::poll_fn, sync::Arc, time::Duration};
 
@@ -20,7 +26,11 @@ pub fn initiate<P: Protocol>(channel: Channel) -> Result<Initiator<P>, SessionEr
 fn initiate_with<P: Protocol>(channel: Channel, spares: Option<Arc<Spares>>) -> Result<Initiator<P>, SessionError> {
     let mut core = Core::with_spares(channel, P::NAME, spares);
     core.prioritise(share::priority::<P::Initiator>());
-    core.queue(&Header { protocol: P::NAME.to_owned(), version: P::VERSION })?;
+    let Some(header) = Header::new(P::NAME, P::VERSION) else {
+        let reason = format!("a protocol's name has more than {MAX_PROTOCOL_NAME_BYTES} bytes");
+        return Err(core.local(|protocol| Local::Unsendable { protocol, message: Header::NAME, reason }));
+    };
+    core.queue(&header)?;
     Ok(Session::from_core(core))
 }
 
@@ -103,14 +113,14 @@ impl Incoming {
             })?;
             self.header = Some(header);
         }
-        // `get_or_insert_with` never inserts here: it spares an unreachable branch.
-        Ok(self.header.get_or_insert_with(|| Header { protocol: String::new(), version: 0 }))
+        // `get_or_insert_default` never inserts here: it spares an unreachable branch.
+        Ok(self.header.get_or_insert_default())
     }
 
     /// Whether the peer wants this protocol in this version. Waits for nothing: `false` before [`header`](Self::header).
     #[must_use]
     pub fn is<P: Protocol>(&self) -> bool {
-        self.header.as_ref().is_some_and(|header| header.protocol == P::NAME && header.version == P::VERSION)
+        self.header.as_ref().is_some_and(|header| &header.protocol == P::NAME && header.version == P::VERSION)
     }
 
     /// Begins the responder's side of `P`.
@@ -139,7 +149,7 @@ impl Incoming {
     #[must_use = "the violation is to be reported"]
     pub fn unserved(mut self) -> SessionError {
         let (name, version) =
-            self.header.take().map_or(("?".to_owned(), 0), |header| (header.protocol, header.version));
+            self.header.take().map_or(("?".to_owned(), 0), |header| (header.protocol.to_string(), header.version));
         self.core.protocol = name.clone().into();
         self.core.violation(At::Awaiting(Header::NAME), ViolationKind::UnknownProtocol { name, version })
     }

@@ -6,7 +6,7 @@
 
 use super::timer::Timer;
 use bytes::BytesMut;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// Spares that a connection keeps: as many as requests are usually under way at once. About 300 bytes each.
 const MAX_SPARES: usize = 64;
@@ -20,13 +20,13 @@ pub(super) struct Spare {
     pub(super) small: BytesMut,
 }
 
-/// The spares of a connection.
+/// The spares of a connection. Nobody waits for them: whoever finds them in use does without.
 #[derive(Debug, Default)]
 pub(crate) struct Spares(Mutex<Vec<Spare>>);
 
 impl Spares {
     pub(super) fn take(&self) -> Option<Spare> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop() // no panic can leave it half changed
+        self.0.try_lock().ok()?.pop()
     }
 
     pub(super) fn keep(&self, mut spare: Spare) {
@@ -34,8 +34,9 @@ impl Spares {
             spare.small = BytesMut::new();
         }
         spare.timer.release();
-        let mut spares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if spares.len() < MAX_SPARES {
+        if let Ok(mut spares) = self.0.try_lock()
+            && spares.len() < MAX_SPARES
+        {
             spares.push(spare);
         }
     }

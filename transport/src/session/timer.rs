@@ -12,19 +12,24 @@ use std::{
 use tokio::time::{Instant, Sleep, sleep_until};
 
 #[derive(Debug, Default)]
-pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
+pub(super) struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// Whether it would wake somebody.
+    set: bool,
+}
 
 impl Timer {
     /// Wakes nobody any more.
     pub(super) fn release(&mut self) {
-        if let Some(sleep) = &mut self.0 {
+        if let Some(sleep) = self.sleep.as_mut().filter(|_| std::mem::take(&mut self.set)) {
             let _ = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())); // lets go of the task it would wake
         }
     }
 
     /// Ready at `due`.
     pub(super) fn poll_at(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<()> {
-        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        self.set = true;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(due)));
         if sleep.deadline() > due {
             sleep.as_mut().reset(due);
         }
