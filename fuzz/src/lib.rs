@@ -1,7 +1,7 @@
 //! What a peer or a file can say, fed to what reads it: one entry a fuzz target.
 //!
 //! `cargo +nightly fuzz run trace` (in this repository's root, with cargo-fuzz) runs one. The same entries run for a moment in the tests of
-//! `protocols` and of the node, over the corpus and over mutations of it from a seed.
+//! `protocols` and of the node, over the corpus and over mutations of it from a seed (`near.rs`).
 
 #![allow(clippy::missing_panics_doc)] // an entry panics: that is how a fuzzer learns of a fault
 #![forbid(unsafe_code)]
