@@ -38,11 +38,14 @@ pub(super) fn init(root: Option<PathBuf>, args: &InitArgs) -> Result<Answer, Fai
     if let Some(storage) = created.storage {
         rows.push(["  World".to_owned(), format!("{storage} storage addresses")]);
     }
+    let first = match config.peers.is_empty() {
+        true => format!("name its peers in {}, then ", created.paths.config().display()),
+        false => String::new(),
+    };
     let text = format!(
-        "created {root}\n{}\nnext: name its peers in {}, then `shardwire run --data {root}`",
+        "created {root}\n{}\nnext: {first}`shardwire run --data {root}`",
         columns(&rows),
-        created.paths.config().display(),
-        root = root.display(),
+        root = root.display()
     );
     let json = Created { data: &root, peer: created.peer, network: &config.network, roles, storage: created.storage };
     Ok(Answer::new(text, &json))

@@ -99,6 +99,12 @@ fn init_says_what_it_made_and_refuses_to_do_it_again() {
     let made = run(&["init", "--data", &other]);
     assert!(made.out.starts_with(&format!("created {other}\n  id       ")), "{}", made.out);
     assert!(made.out.contains("\n  roles    none yet\n"), "{}", made.out);
+    let config = format!("next: name its peers in {other}/shardwire.toml, then `shardwire run --data {other}`");
+    assert!(made.out.trim_end().ends_with(&config), "{}", made.out);
+    let third = place.path().join("third").display().to_string();
+    let made =
+        run(&["init", "--data", &third, "--role", "prover", "--peer", &format!("{}@127.0.0.1:7", "a1".repeat(32))]);
+    assert!(made.out.trim_end().ends_with(&format!("\nnext: `shardwire run --data {third}`")), "{}", made.out);
     let (code, text) = refused(&["run", "--data", &other]);
     assert!(code == 1 && text.starts_with("error[SW-CONFIG-005]: this node has no role"), "{text}");
 }
