@@ -85,16 +85,20 @@ impl<P, S, E> Session<P, S, E> {
         Session::from_core(self.core)
     }
 
-    /// Sends the message that is due. Returns when the transport has taken it.
+    /// Sends the message that is due. Returns when the transport has taken it. It is encoded at once; the future holds no
+    /// message.
     ///
     /// # Errors
     /// The message exceeds its own limit, the stream is lost, or the peer doesn't read within the message's deadline.
-    pub async fn send<M: Message, N: State>(mut self, message: M) -> Result<Session<P, N, E>, SessionError>
+    pub fn send<M: Message, N: State>(
+        mut self,
+        message: M,
+    ) -> impl Future<Output = Result<Session<P, N, E>, SessionError>>
     where
         S: Sends<P, M, N>,
     {
-        self.queue_and_flush::<M, N>(message).await?;
-        Ok(self.cast())
+        let queued = self.queue(&message);
+        self.flushed::<M, N>(queued)
     }
 
     /// Takes the branch that begins by sending this message, and sends it. The branch is found by the message's type
@@ -103,24 +107,33 @@ impl<P, S, E> Session<P, S, E> {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn choose<M: Message, N: State, I>(mut self, message: M) -> Result<Session<P, N, E>, SessionError>
+    pub fn choose<M: Message, N: State, I>(
+        mut self,
+        message: M,
+    ) -> impl Future<Output = Result<Session<P, N, E>, SessionError>>
     where
         S: Selects<P, M, N, I>,
     {
         S::tags(&mut |tag| self.core.tag(tag));
-        self.queue_and_flush::<M, N>(message).await?;
-        Ok(self.cast())
+        let queued = self.queue(&message);
+        self.flushed::<M, N>(queued)
     }
 
-    async fn queue_and_flush<M: Message, N: State>(&mut self, message: M) -> Result<(), SessionError> {
+    fn queue<M: Message>(&mut self, message: &M) -> Result<(), SessionError> {
         const { assert!(M::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES") }
-        self.core.queue(&message)?;
-        drop(message);
+        self.core.queue(message)
+    }
+
+    async fn flushed<M: Message, N: State>(
+        mut self,
+        queued: Result<(), SessionError>,
+    ) -> Result<Session<P, N, E>, SessionError> {
+        queued?;
         self.core.flush(At::Sending(M::NAME), M::DEADLINE, 0).await?;
         if !N::SPEAKS {
             self.core.end(); // the end of the stream travels with the last message
         }
-        Ok(())
+        Ok(self.cast())
     }
 
     /// Receives the message that is due.
