@@ -14,6 +14,7 @@ pub mod config;
 mod control;
 pub mod data;
 mod network;
+mod peers;
 mod roles;
 pub mod run;
 mod store;

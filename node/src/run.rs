@@ -5,6 +5,7 @@ use crate::{
     config::Config,
     data::{DataFolder, DataPaths, Running},
     network::{Links, Node, Roles},
+    peers::Peers,
     roles::{
         Host,
         operator::Operator,
@@ -61,12 +62,15 @@ pub async fn run(
     let identity = folder.identity().clone();
     let peer = identity.peer();
     let judge = Arc::new(Judge::new(program::data()).map_err(boxed)?);
+    let store = Store::open(&folder.paths().store()).map_err(boxed)?;
+    let peers = Peers::recall(&config, peer, clock.clone(), &store).map_err(boxed)?;
     let host = Arc::new(Host {
         identity: identity.clone(),
         network: config.network.clone(),
         clock: clock.clone(),
-        store: Store::open(&folder.paths().store()).map_err(boxed)?,
+        store,
         artefacts: Artefacts::new(folder.paths().root().to_owned()),
+        peers: Arc::new(peers),
         program: judge.program(),
     });
     // The port is taken before work is taken up: a second node on it would only do it twice.
@@ -103,6 +107,7 @@ pub async fn run(
     }
     node.stop.send_replace(true);
     let _ = tokio::time::timeout(DRAIN, network).await;
+    node.host.peers.keep(&node.host.store);
     let _ = tokio::time::timeout(DRAIN, endpoint.close()).await;
     Ok(())
 }

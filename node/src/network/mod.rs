@@ -7,14 +7,17 @@
 //! A node with several roles dials itself, so that its roles talk as those of different nodes do. A connection under the node's own
 //! identity, or an administrator's, that names no role is the command line's.
 //!
-//! Refused: more than [`MAX_CONNECTIONS`] connections, a handshake that doesn't come first or in time, a protocol that no role here
-//! serves, control by strangers.
+//! Refused: whoever is not [admitted](crate::peers), more sessions than a peer may have, a handshake that doesn't come first or in
+//! time, a protocol that no role here serves, control by strangers.
 
 mod dial;
 mod links;
 mod serve;
 
-use crate::roles::{Host, operator::Operator, prover::Prover, settler::Settler};
+use crate::{
+    peers::Peers,
+    roles::{Host, operator::Operator, prover::Prover, settler::Settler},
+};
 pub(crate) use links::Links;
 use shardwire_model::PeerId;
 use shardwire_protocols::{
@@ -25,8 +28,6 @@ use shardwire_transport::Endpoint;
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 use tokio::{sync::watch, task::JoinSet};
 
-/// Most connections at a time: about 80 kB each, and up to 16 MiB of unread data.
-pub(crate) const MAX_CONNECTIONS: usize = 256;
 /// What this program calls itself in a handshake.
 pub(crate) const AGENT: &str = concat!("shardwire/", env!("CARGO_PKG_VERSION"));
 
@@ -91,6 +92,7 @@ impl Node {
             tasks.spawn(dial::keep(self.clone(), self.me(), self.endpoint.address()));
         }
         tasks.spawn(serve::accept(self.clone()));
+        tasks.spawn(Peers::tend(self.host.clone()));
         // An error means that the sender is gone, which stops the node as well.
         let _ = stop.wait_for(|stop| *stop).await;
         tasks.shutdown().await;

@@ -1,6 +1,7 @@
 //! Serving a connection: the sessions that the peer opens, and those that our roles consume.
 
-use super::{MAX_CONNECTIONS, Node};
+use super::Node;
+use crate::peers::{Knock, Place, Presence, seen};
 use shardwire_model::{Coded as _, PeerId};
 use shardwire_protocols::{
     ServeError,
@@ -19,27 +20,42 @@ use tokio::{task::JoinSet, time::error::Elapsed};
 
 /// How long a failed session waits before it is opened again.
 const SESSION_PAUSE: Duration = Duration::from_millis(500);
+/// How long a peer that is shut out has to take what it was told on the way: a dispute, say. Nothing new is served meanwhile.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// The longest that it waits because the peer says so: another may take the work meanwhile, but this one isn't forgotten.
+const LONGEST_SESSION_PAUSE: Duration = Duration::from_secs(60);
 
 /// Takes connections until the endpoint is closed.
 pub(super) async fn accept(node: Arc<Node>) {
     let mut connections = JoinSet::new();
     while let Some(arrival) = node.endpoint.accept().await {
         while connections.try_join_next().is_some() {}
-        if node.endpoint.open_connections() >= MAX_CONNECTIONS {
-            tracing::warn!(address = %arrival.address(), "refused: {MAX_CONNECTIONS} connections are open");
-            arrival.refuse();
-            continue;
+        match node.host.peers.knock(arrival.address().ip(), arrival.validated()) {
+            Knock::Admit { after, place } => {
+                connections.spawn(admit(node.clone(), arrival, after, place));
+            }
+            Knock::Retry => arrival.retry(),
+            Knock::Refuse => {
+                tracing::debug!(address = %arrival.address(), "refused before the handshake");
+                arrival.refuse();
+            }
+            Knock::Ignore => arrival.ignore(),
         }
-        connections.spawn(admit(node.clone(), arrival));
     }
 }
 
-async fn admit(node: Arc<Node>, arrival: Arrival) {
+/// Performs the handshakes and serves the connection. It takes its place for as long as that lasts.
+async fn admit(node: Arc<Node>, arrival: Arrival, after: Duration, place: Place) {
     let address = arrival.address();
-    match arrival.admit().await {
-        Err(error) => tracing::debug!(%address, code = error.code(), "no connection: {error}"),
-        Ok(connection) => match greeted(&node, &connection).await {
-            Ok(Ok(agreed)) => self::connection(node, connection, agreed, false).await,
+    tokio::time::sleep(after).await;
+    let connection = match arrival.admit().await {
+        Ok(connection) => connection,
+        Err(error) => return tracing::debug!(%address, code = error.code(), "no connection: {error}"),
+    };
+    match node.host.peers.enter(connection.peer(), &place) {
+        Err(wait) => connection.turn_away(wait),
+        Ok(presence) => match greeted(&node, &connection).await {
+            Ok(Ok(agreed)) => self::connection(node, connection, agreed, presence, false).await,
             Ok(Err(error)) => {
                 let peer = connection.peer().short();
                 tracing::warn!(%address, peer, code = error.code(), "handshake refused: {error}");
@@ -64,7 +80,14 @@ async fn greeted(node: &Node, connection: &Connection) -> Result<Result<Agreed, 
 }
 
 /// Serves a connection to its end. Sessions that are under way then end with it.
-pub(super) async fn connection(node: Arc<Node>, connection: Connection, agreed: Agreed, dialled: bool) {
+pub(super) async fn connection(
+    node: Arc<Node>,
+    connection: Connection,
+    agreed: Agreed,
+    presence: Presence,
+    dialled: bool,
+) {
+    let presence = Arc::new(presence);
     let peer = connection.peer();
     let own = peer == node.me();
     // A peer with a role is kept as one; the command line and clients are only served. Of a node's connection to itself, the
@@ -86,20 +109,26 @@ pub(super) async fn connection(node: Arc<Node>, connection: Connection, agreed: 
     if number.is_some() {
         consume(&node, &connection, &agreed, &mut sessions);
     }
-    loop {
-        match connection.accept().await {
+    let gone = loop {
+        let accepted = tokio::select! { biased;
+            wait = presence.shut_out() => {
+                tokio::time::sleep(LAST_WORDS).await;
+                connection.turn_away(wait);
+                break format!("shut out for {wait:?}");
+            }
+            accepted = connection.accept() => accepted,
+        };
+        match accepted {
             Ok(incoming) => {
                 while sessions.try_join_next().is_some() {}
-                sessions.spawn(serve(node.clone(), agreed.clone(), incoming));
+                sessions.spawn(serve(node.clone(), agreed.clone(), incoming, presence.clone()));
             }
-            Err(error) => {
-                if let Some(number) = number {
-                    tracing::info!(peer = %peer.short(), "disconnected: {error}");
-                    node.links.release(peer, number);
-                }
-                break;
-            }
+            Err(error) => break error.to_string(),
         }
+    };
+    if let Some(number) = number {
+        tracing::info!(peer = %peer.short(), "disconnected: {gone}");
+        node.links.release(peer, number);
     }
     sessions.shutdown().await;
 }
@@ -109,28 +138,28 @@ fn consume(node: &Arc<Node>, connection: &Connection, agreed: &Agreed, sessions:
     let has = |role: Role| agreed.roles.contains(&role.to_string());
     if let Some(operator) = node.roles.operator.clone().filter(|_| has(Role::Settler) && agreed.speaks::<Handoff>()) {
         let connection = connection.clone();
-        sessions.spawn(again("handoff", connection.peer(), move || {
+        sessions.spawn(again(node.clone(), "handoff", connection.peer(), move || {
             let (operator, connection) = (operator.clone(), connection.clone());
             async move { operator.follow(connection.open::<Handoff>().await?).await }
         }));
     }
     if let Some(prover) = node.roles.prover.clone().filter(|_| has(Role::Operator) && agreed.speaks::<Trace>()) {
         let connection = connection.clone();
-        sessions.spawn(again("trace", connection.peer(), move || {
+        sessions.spawn(again(node.clone(), "trace", connection.peer(), move || {
             let (prover, connection) = (prover.clone(), connection.clone());
             async move { prover.take(connection.open::<Trace>().await?).await }
         }));
     }
     if let Some(settler) = node.roles.settler.clone().filter(|_| has(Role::Prover) && agreed.speaks::<Proof>()) {
         let connection = connection.clone();
-        sessions.spawn(again("proof", connection.peer(), move || {
+        sessions.spawn(again(node.clone(), "proof", connection.peer(), move || {
             let (settler, connection) = (settler.clone(), connection.clone());
             async move { settler.collect(connection.open::<Proof>().await?).await }
         }));
     }
     if agreed.speaks::<Keepalive>() {
         let (node, connection) = (node.clone(), connection.clone());
-        sessions.spawn(again("keepalive", connection.peer(), move || {
+        sessions.spawn(again(node.clone(), "keepalive", connection.peer(), move || {
             let (node, connection) = (node.clone(), connection.clone());
             async move {
                 let mut client = keepalive::Client::new(connection.open::<Keepalive>().await?);
@@ -146,20 +175,29 @@ fn consume(node: &Arc<Node>, connection: &Connection, agreed: &Agreed, sessions:
 }
 
 /// Holds a session of this protocol with the peer: opens it again whenever it ends. Ends with the connection's task.
-async fn again<F>(protocol: &'static str, peer: PeerId, mut session: impl FnMut() -> F + Send)
+async fn again<F>(node: Arc<Node>, protocol: &'static str, peer: PeerId, mut session: impl FnMut() -> F + Send)
 where
     F: Future<Output = Result<(), ServeError>> + Send,
 {
     loop {
         match session().await {
             Ok(()) => {}
-            Err(error) => report(protocol, peer, &error),
+            Err(error) => {
+                report(&node, protocol, peer, &error);
+                // A peer that says when to come again is taken at its word, within reason.
+                let asked = if let ServeError::Session(error) = &error { error.retry_after() } else { None };
+                tokio::time::sleep(asked.unwrap_or_default().min(LONGEST_SESSION_PAUSE)).await;
+            }
         }
         tokio::time::sleep(SESSION_PAUSE).await;
     }
 }
 
-fn report(protocol: &str, peer: PeerId, error: &ServeError) {
+/// Says why a session failed, and notes what that means for the peer.
+fn report(node: &Node, protocol: &str, peer: PeerId, error: &ServeError) {
+    if let Some(event) = seen(error) {
+        node.host.peers.note(peer, &event);
+    }
     let code = error.code();
     match error {
         ServeError::Session(SessionError::Violation(_)) => {
@@ -174,16 +212,24 @@ fn report(protocol: &str, peer: PeerId, error: &ServeError) {
     }
 }
 
-/// Serves one session that the peer opened, if it is one that was agreed on.
-async fn serve(node: Arc<Node>, agreed: Arc<Agreed>, mut incoming: Incoming) {
+/// Serves one session that the peer opened, if it is one that was agreed on, as far as it may open one now.
+async fn serve(node: Arc<Node>, agreed: Arc<Agreed>, mut incoming: Incoming, presence: Arc<Presence>) {
     let peer = incoming.peer();
     let (protocol, allowed) = match incoming.header().await {
         Ok(header) => (header.protocol, agreed.allows(header)),
-        Err(error) => return report("?", peer, &error.into()),
+        Err(error) => return report(&node, "?", peer, &error.into()),
+    };
+    let incoming = match presence.session(&protocol) {
+        Ok(None) => incoming,
+        Ok(Some(meter)) => incoming.metered(meter),
+        Err(wait) => {
+            tracing::debug!(peer = %peer.short(), protocol = %protocol, "session refused for {wait:?}");
+            return incoming.refuse_for(wait);
+        }
     };
     let served = if allowed { dispatch(&node, incoming).await } else { Err(incoming.unserved().into()) };
     if let Err(error) = served {
-        report(&protocol, peer, &error);
+        report(&node, &protocol, peer, &error);
     }
 }
 

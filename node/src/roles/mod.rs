@@ -10,7 +10,7 @@ pub(crate) mod settler;
 #[cfg(test)]
 mod tests;
 
-use crate::{artefacts::Artefacts, store::Store};
+use crate::{artefacts::Artefacts, peers::Peers, store::Store};
 use shardwire_model::{Clock, Felt};
 use shardwire_transport::identity::Identity;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub(crate) struct Host {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Store,
     pub(crate) artefacts: Artefacts,
+    /// What this node thinks of its peers: roles note what they see.
+    pub(crate) peers: Arc<Peers>,
     /// The hash of the shard program that this node executes, proves and accepts proofs of.
     pub(crate) program: Felt,
 }

@@ -220,6 +220,19 @@ impl Write<'_> {
         self.transaction.open_table(table.definition())?.insert(&*key.to_bytes(), &*bytes)?;
         Ok(())
     }
+
+    /// Removes a record, if it is there.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub(crate) fn remove<K: RecordKey, V: Serialize + DeserializeOwned>(
+        &mut self,
+        table: &Table<K, V>,
+        key: &K,
+    ) -> Result<(), StoreError> {
+        self.transaction.open_table(table.definition())?.remove(&*key.to_bytes())?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::{RecordKey, Table};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt};
+use shardwire_reputation::Record;
 use shardwire_shard::witness::Manifest;
 use std::collections::BTreeMap;
 
@@ -20,6 +21,8 @@ pub(crate) const JOBS: Table<Hash, Job> = Table::new("prover.jobs");
 pub(crate) const HANDOFFS: Table<ShardId, Handoff> = Table::new("settler.handoffs");
 /// Settler: verdicts on proofs, by shard.
 pub(crate) const VERDICTS: Table<ShardId, Verdict> = Table::new("settler.verdicts");
+/// What each peer has earned.
+pub(crate) const PEERS: Table<PeerId, Record> = Table::new("node.peers");
 
 /// A shard that this operator accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,6 +204,15 @@ impl RecordKey for ShardId {
 }
 
 impl RecordKey for Hash {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl RecordKey for PeerId {
     fn to_bytes(&self) -> Vec<u8> {
         self.0.to_vec()
     }

@@ -6,6 +6,7 @@ use shardwire_protocols::{
     Cause, Failure,
     ingress::{Handler, Opened, Outcome},
 };
+use shardwire_reputation::{Event, Work};
 
 impl Handler for Operator {
     async fn open(&self, client: PeerId, shard: ShardId) -> Result<Result<Opened, Cause>, Failure> {
@@ -17,12 +18,18 @@ impl Handler for Operator {
         Ok(opened.map_err(Into::into))
     }
 
-    async fn submit(&self, _: PeerId, shard: ShardId, transaction: SignedTransaction) -> Result<Outcome, Failure> {
+    async fn submit(&self, client: PeerId, shard: ShardId, transaction: SignedTransaction) -> Result<Outcome, Failure> {
         let run = self.run(shard).ok_or(OperatorError::Unknown { shard })?;
         match run.submit(transaction).await {
             // That the shard is over is an answer, not a fault of ours.
             Err(over @ OperatorError::Over { .. }) => Ok(Outcome::Refused(over.into())),
-            outcome => Ok(outcome?),
+            outcome => {
+                let outcome = outcome?;
+                if matches!(outcome, Outcome::Accepted { duplicate: false, .. }) {
+                    self.host.peers.note(client, &Event::Worked(Work::Transactions(1)));
+                }
+                Ok(outcome)
+            }
         }
     }
 }

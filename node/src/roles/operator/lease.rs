@@ -17,6 +17,7 @@ use shardwire_protocols::{
     control::Stage,
     trace::{self, Lease, LeaseTerms, ProverStage},
 };
+use shardwire_reputation::{Breach, Event, Fault};
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -85,6 +86,12 @@ impl Leases {
             Some(lease) => lease.epoch + 1,
             None => 1,
         };
+        // That it ran out may be the network's fault, or this node's, which was down.
+        let ran_out = present.lease.as_ref().filter(|lease| lease.proof.is_none() && lease.prover != prover);
+        if let Some(lease) = ran_out {
+            let broke = Event::Broke { breach: Breach::Lease, fault: Fault::Unclear };
+            host.peers.note(lease.prover, &broke);
+        }
         let expires = now.plus(trace::LEASE);
         let lease = TraceLease { epoch, prover, expires, proof: None };
         host.store.put(&LEASES, &self.shard, &lease)?;

@@ -23,6 +23,7 @@ use crate::store::{
 pub(crate) use error::OperatorError;
 use shardwire_model::{Hash, ShardId};
 use shardwire_protocols::control::ShardStatus;
+use shardwire_reputation::{Event, Work};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -82,6 +83,9 @@ impl Operator {
     fn close(&self, shard: ShardId, closed: Closed) -> Result<(), StoreError> {
         if let Some(run) = self.run(shard) {
             run.close(closed)?;
+            if let (Closed::Settled(_), Some(lease)) = (closed, run.leases.present()) {
+                self.host.peers.note(lease.prover, &Event::Worked(Work::Lease));
+            }
             tracing::info!(shard = %shard.short(), ?closed, "shard closed");
             self.changes.announce();
         }

@@ -10,6 +10,7 @@ use shardwire_protocols::{
         Trace, Working,
     },
 };
+use shardwire_reputation::{Event, Work};
 use shardwire_shard::witness::Manifest;
 use shardwire_transport::Initiator;
 use std::{collections::BTreeMap, sync::Arc};
@@ -73,7 +74,7 @@ impl Prover {
         let working = if fetched {
             fetch.stop().await?
         } else {
-            match self.fetch(&offer, fetch).await? {
+            match self.fetch(operator, &offer, fetch).await? {
                 Ok(working) => working,
                 Err(lost) => return lost,
             }
@@ -110,6 +111,7 @@ impl Prover {
     /// Pulls what is missing of the witness. `Err` within `Ok`: the job ended here, and how the session did.
     async fn fetch(
         &self,
+        operator: PeerId,
         offer: &JobOffer,
         mut fetch: Fetch,
     ) -> Result<Result<Working, Result<(), ServeError>>, ServeError> {
@@ -128,6 +130,7 @@ impl Prover {
                         Err(why) => return Err(fetch.reject(chunk.index, &why).into()),
                     };
                     chunks::keep(artefacts, id, &chunk).map_err(failed)?;
+                    self.host.peers.note(operator, &Event::Worked(Work::Bytes(chunk.body.len() as u64)));
                     self.show(id, |job| {
                         job.figures.chunks += 1;
                         job.figures.bytes_raw += body.len() as u64;

@@ -3,7 +3,13 @@
 #![allow(clippy::disallowed_methods, reason = "the tests look at the files and processes that a prover leaves")]
 
 use super::*;
-use crate::{artefacts::Artefacts, clock::SystemClock, store::Store};
+use crate::{
+    artefacts::Artefacts,
+    clock::SystemClock,
+    config::{Config, Environment, Flags},
+    peers::Peers,
+    store::Store,
+};
 use shardwire_model::{
     AccountKey, Call, ChainHead, ContractId, Entry, EventId, Felt, Key, Kind, ShardId, ShardStart, SignedTransaction,
     Timestamp, Transaction, finished_selector, state_commitment,
@@ -122,11 +128,15 @@ impl Handler for Operator {
 
 /// A prover whose worker hangs.
 fn prover(folder: &Path) -> Arc<Prover> {
+    let identity = identities()[0].clone();
+    let store = Store::open(&folder.join("node.redb")).unwrap();
+    let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
-        identity: identities()[0].clone(),
+        peers: Arc::new(Peers::recall(&config, identity.peer(), Arc::new(SystemClock), &store).unwrap()),
+        identity,
         network: "test".into(),
         clock: Arc::new(SystemClock),
-        store: Store::open(&folder.join("node.redb")).unwrap(),
+        store,
         artefacts: Artefacts::new(folder.to_owned()),
         program: Felt::from(99),
     };

@@ -15,6 +15,7 @@ use shardwire_protocols::{
     control::Stage,
     proof::{Client, Next, Offered, Proof, Ready},
 };
+use shardwire_reputation::{Breach, Event, Fault, Work};
 use shardwire_transport::Initiator;
 
 /// What to do with a proof before it is fetched.
@@ -96,6 +97,7 @@ impl Settler {
             Ok(settled) => {
                 self.host.store.put(&VERDICTS, &shard, &verdict).map_err(failed)?;
                 tracing::info!(shard = %shard.short(), updates = settled.settlement.output.updates.len(), "shard settled");
+                self.host.peers.note(prover, &Event::Worked(Work::Proof));
                 self.changes.announce();
                 Ok(offered.settled(&self.host.identity, settled.settlement.at).await?.1)
             }
@@ -103,11 +105,27 @@ impl Settler {
             Err(Objection::World(error)) if is_ours(&error) => Err(failed(error)),
             Err(objection) => {
                 tracing::warn!(shard = %shard.short(), prover = %prover.short(), proof = %proof.short(), code = objection.code(), "proof disputed: {objection}");
+                let blamed = prover_s(&objection);
                 let fault = Some((objection.code().to_owned(), objection.to_string()));
                 self.host.store.put(&VERDICTS, &shard, &Verdict { fault, ..verdict }).map_err(failed)?;
-                Ok(offered.dispute(&self.host.identity, Cause::from(objection)).await?.1)
+                let told = offered.dispute(&self.host.identity, Cause::from(objection)).await;
+                // After the dispute is on its way: what follows may end the connection.
+                if let Some(fault) = blamed {
+                    self.host.peers.note(prover, &Event::Broke { breach: Breach::Proof, fault });
+                }
+                Ok(told?.1)
             }
         }
+    }
+}
+
+/// Whether the prover is to blame: for a proof that proves nothing it is; that another state was proven may be its operator's
+/// doing; and what the World refuses was proven all the same.
+fn prover_s(objection: &Objection) -> Option<Fault> {
+    match objection {
+        Objection::Verify(_) | Objection::Output(_) => Some(Fault::Peer),
+        Objection::Mismatch(_) => Some(Fault::Unclear),
+        Objection::World(_) => None,
     }
 }
 

@@ -1,0 +1,50 @@
+//! What a failed session says of the peer.
+
+use shardwire_model::Coded as _;
+use shardwire_protocols::ServeError;
+use shardwire_reputation::{Breach, Event, Fault};
+use shardwire_transport::{self as transport, SessionError};
+
+/// The event that a failed session is. None if the connection was lost, or the fault is this node's.
+pub(crate) fn seen(error: &ServeError) -> Option<Event> {
+    let ServeError::Session(SessionError::Violation(violation)) = error else { return None };
+    let (protocol, state) = (violation.protocol.clone(), violation.state.clone().into());
+    Some(match violation.fault() {
+        transport::Fault::Peer => {
+            Event::Broke { breach: Breach::Violation { code: violation.code(), protocol, state }, fault: Fault::Peer }
+        }
+        transport::Fault::Unclear => {
+            Event::Broke { breach: Breach::Deadline { protocol, state }, fault: Fault::Unclear }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+    use shardwire_model::PeerId;
+    use shardwire_protocols::Failure;
+    use shardwire_transport::{Local, Lost, LostCause, Violation, ViolationKind};
+    use std::time::Duration;
+
+    fn violation(kind: ViolationKind) -> ServeError {
+        let (peer, protocol, state) = (PeerId([1; 32]), "trace".into(), "awaiting Pull".to_owned());
+        SessionError::Violation(Box::new(Violation { peer, protocol, state, kind, received: 0, sent: 0 })).into()
+    }
+
+    #[test]
+    fn only_the_peers_fault_is_an_event_and_what_is_unclear_is_said_to_be() {
+        let seen = |error: &ServeError| seen(error).map(|event| event.to_string());
+        let too_long = violation(ViolationKind::TooLong { announced: 9, max: 3 });
+        assert_eq!(seen(&too_long).as_deref(), Some("violation SW-SESSION-003 of trace, awaiting Pull"));
+        let late = violation(ViolationKind::Late { after: Duration::from_secs(9), have: 0 });
+        assert!(matches!(super::seen(&late), Some(Event::Broke { fault: Fault::Unclear, .. })));
+        let (peer, protocol) = (PeerId([1; 32]), "trace");
+        let lost = Lost { peer, protocol: protocol.into(), state: String::new(), cause: LostCause::Closed };
+        assert_eq!(seen(&SessionError::Lost(Box::new(lost)).into()), None);
+        let ours = Local::PipelineFull { protocol: protocol.into(), depth: 8 };
+        assert_eq!(seen(&SessionError::Local(Box::new(ours)).into()), None);
+        assert_eq!(seen(&Failure::from(StoreError::Disk("it is full".into())).into()), None);
+    }
+}
