@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 mod control;
 pub mod data;
+pub mod facts;
 mod network;
 mod peers;
 mod roles;

@@ -4,6 +4,7 @@
 //! [`progress`] and [`report`] tell people and machines, [`command`] puts it together. [`faults`] are for tests.
 #![forbid(unsafe_code)]
 
+pub mod checks;
 pub mod cli;
 pub mod command;
 pub mod dungeon;

@@ -1,0 +1,110 @@
+//! What a node's data folder says, without the files' layout: for people, for programs and for those who check a network.
+//!
+//! Plain data. A node that runs knows more (who is connected, how far a worker is); what is here is what it has made durable, and
+//! all that is left of it after a crash. The lists are as long as the folder's: whoever reads a folder bounds that.
+
+use serde::{Deserialize, Serialize};
+use shardwire_ledger::StorageEntry;
+use shardwire_model::{Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt};
+use shardwire_protocols::proof;
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeFacts {
+    /// Who.
+    pub peer: PeerId,
+    /// The World, if it settles.
+    pub world: Option<WorldFacts>,
+    /// The shards that it operates, in the order of their ids.
+    pub operated: Vec<OperatedShard>,
+    /// The jobs that it proves, in the order of their ids.
+    pub jobs: Vec<ProverJob>,
+}
+
+/// A World.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorldFacts {
+    /// Its storage, in the order of the keys.
+    pub storage: Vec<StorageEntry>,
+    /// Every shard ever started in it, in the order of the ids.
+    pub shards: Vec<WorldShard>,
+}
+
+/// A shard in a World.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorldShard {
+    /// What the World fixed.
+    pub start: ShardStart,
+    /// The value of each entry of the settlement list when it started; of an escrow, how much the shard took.
+    pub values: Vec<Value>,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of a shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// Nothing yet.
+    Open,
+    /// Its output was applied.
+    Settled {
+        /// What.
+        output: Output,
+        /// The proof that was accepted.
+        proof: Hash,
+        /// When.
+        at: Timestamp,
+    },
+    /// It was given up.
+    Aborted {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// A shard at its operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatedShard {
+    /// The World's start data.
+    pub start: ShardStart,
+    /// Every accepted transaction, in its sequence.
+    pub log: Vec<SignedTransaction>,
+    /// How it ended at its settler, as far as the operator knows.
+    pub ended: Ended,
+}
+
+/// How a shard ended, as far as a node knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ended {
+    /// It hasn't heard of an end.
+    No,
+    /// Settled by this proof.
+    Settled {
+        /// The proof.
+        proof: Hash,
+    },
+    /// Aborted.
+    Aborted,
+}
+
+/// A job at its prover.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProverJob {
+    /// Which.
+    pub job: Hash,
+    /// Of which shard.
+    pub shard: ShardId,
+    /// The proof, once there is one.
+    pub proof: Option<Hash>,
+    /// The settler's receipt for the proof.
+    pub receipt: Option<proof::Receipt>,
+}
+
+/// A felt in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Value(#[serde(with = "felt::wire")] pub Felt);

@@ -1,0 +1,309 @@
+//! What must hold of a network, whatever crashed in it: checked over what is left on the disks.
+//!
+//! Pure functions from [`Facts`] (what the nodes' data folders say, and what those outside hold: whoever started shards, and clients with
+//! their receipts) to [`Violation`]s. They share no code with what they check: what a shard did is recomputed from its log with whole numbers
+//! and maps ([`books`]), not taken from its output; the World's storage is recomputed from its first storage and that.
+//!
+//! [`safety`] holds at every moment; [`liveness`] once faults have ceased for long enough; [`all`] is both.
+
+mod books;
+#[cfg(test)]
+mod tests;
+
+use crate::recompute::State;
+use books::Books;
+use shardwire::facts::{Ended, Fate, NodeFacts, OperatedShard, WorldFacts, WorldShard};
+use shardwire_model::{Felt, Hash, Kind, PeerId, ShardId};
+use shardwire_protocols::ingress::{Outcome, Receipt, transaction_hash};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+/// All that is known when the nodes have stopped.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// What each World began with, by its settler.
+    pub genesis: BTreeMap<PeerId, State>,
+    /// What is on the nodes' disks.
+    pub nodes: Vec<NodeFacts>,
+    /// The shards that somebody was told to be started, and by which settler.
+    pub started: Vec<(PeerId, ShardId)>,
+    /// Clients' receipts, and the operator that each is from.
+    pub receipts: Vec<(PeerId, Receipt)>,
+}
+
+/// Something that must not be.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Violation {
+    /// What is broken.
+    pub check: Check,
+    /// How.
+    pub what: String,
+}
+
+/// The checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// A shard that somebody was told to be started is in the World; once over it stays so, and everybody who knows says the same.
+    StartedShards,
+    /// Every started shard is settled or aborted.
+    EveryShardEnds,
+    /// Counters, balances and locks are what the logs of the settled shards make of the first storage.
+    SettledOnce,
+    /// Balances, escrows and what was spent add up to the first balances.
+    ValueConserved,
+    /// No two open shards hold a lock; what is held is held by an open shard, and an escrow by as much as open shards took.
+    OneHolder,
+    /// No job has two accepted proofs, and no proof is accepted for two jobs.
+    OneProof,
+    /// A receipt that a client holds names a transaction in the log, in its place.
+    ReceiptsKept,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.check, self.what)
+    }
+}
+
+/// What must hold at every moment.
+#[must_use]
+pub fn safety(facts: &Facts) -> Vec<Violation> {
+    [
+        started_shards(facts),
+        settled_once(facts),
+        value_conserved(facts),
+        one_holder(facts),
+        one_proof(facts),
+        receipts_kept(facts),
+    ]
+    .concat()
+}
+
+/// What must hold some time after the last fault.
+#[must_use]
+pub fn liveness(facts: &Facts) -> Vec<Violation> {
+    let mut found = Found(Check::EveryShardEnds, Vec::new());
+    for (settler, world) in facts.worlds() {
+        for shard in world.shards.iter().filter(|shard| shard.fate == Fate::Open) {
+            found.add(format!("shard {} of settler {} is still open", shard.start.shard, settler.short()));
+        }
+    }
+    found.1
+}
+
+/// Everything.
+#[must_use]
+pub fn all(facts: &Facts) -> Vec<Violation> {
+    [safety(facts), liveness(facts)].concat()
+}
+
+/// What one check has found.
+struct Found(Check, Vec<Violation>);
+
+impl Found {
+    fn add(&mut self, what: String) {
+        self.1.push(Violation { check: self.0, what });
+    }
+}
+
+impl Facts {
+    fn worlds(&self) -> impl Iterator<Item = (PeerId, &WorldFacts)> {
+        self.nodes.iter().filter_map(|node| Some((node.peer, node.world.as_ref()?)))
+    }
+
+    fn shards(&self) -> impl Iterator<Item = &WorldShard> {
+        self.worlds().flat_map(|(_, world)| &world.shards)
+    }
+
+    /// A shard as the operator has it that the World named.
+    fn operated(&self, shard: &WorldShard) -> Option<&OperatedShard> {
+        let operator = self.nodes.iter().find(|node| node.peer == shard.start.operator)?;
+        operator.operated.iter().find(|it| it.start.shard == shard.start.shard)
+    }
+}
+
+/// Who was told that a shard is started finds it in the World; operators and provers say nothing else of its end than the World.
+fn started_shards(facts: &Facts) -> Vec<Violation> {
+    let mut found = Found(Check::StartedShards, Vec::new());
+    let worlds: BTreeMap<PeerId, &WorldFacts> = facts.worlds().collect();
+    for (settler, shard) in &facts.started {
+        let known = worlds.get(settler).is_some_and(|world| world.shards.iter().any(|it| it.start.shard == *shard));
+        if !known {
+            found.add(format!("shard {shard} was started, and settler {} doesn't know it", settler.short()));
+        }
+    }
+    for shard in facts.shards() {
+        let Some(operated) = facts.operated(shard) else { continue };
+        let agrees = match (operated.ended, &shard.fate) {
+            (Ended::No, _) | (Ended::Aborted, Fate::Aborted { .. }) => true,
+            (Ended::Settled { proof: told }, Fate::Settled { proof, .. }) => told == *proof,
+            _ => false,
+        };
+        if !agrees {
+            let (id, told, fate) = (shard.start.shard, operated.ended, &shard.fate);
+            found.add(format!("the operator of shard {id} was told {told:?}, the World says {fate:?}"));
+        }
+        if operated.start != shard.start {
+            found.add(format!("the operator of shard {} has other start data than the World", shard.start.shard));
+        }
+    }
+    found.1
+}
+
+/// The World's storage is what the settled shards' logs make of its first storage: applied once each, aborted ones not at all.
+fn settled_once(facts: &Facts) -> Vec<Violation> {
+    let mut found = Found(Check::SettledOnce, Vec::new());
+    for (settler, world) in facts.worlds() {
+        let Some(genesis) = facts.genesis.get(&settler) else { continue };
+        let mut books = Books::open(genesis);
+        for shard in in_order(world) {
+            let Some(log) = facts.operated(shard).map(|it| &it.log) else {
+                if matches!(shard.fate, Fate::Settled { .. }) {
+                    found.add(format!("shard {} is settled, and its operator has no log of it", shard.start.shard));
+                }
+                continue;
+            };
+            if let Fate::Settled { output, .. } = &shard.fate {
+                let count = usize::try_from(output.count).unwrap_or(usize::MAX);
+                if count != log.len() {
+                    let (id, logged) = (shard.start.shard, log.len());
+                    found.add(format!("{count} transactions of shard {id} are settled, {logged} were accepted"));
+                }
+                match books.settle(shard, log) {
+                    Err(why) => found.add(format!("shard {}: {why}", shard.start.shard)),
+                    Ok(updates) => {
+                        let proven: Vec<(Kind, Felt)> = output.updates.iter().map(|it| (it.kind, it.value)).collect();
+                        if proven != updates {
+                            found.add(format!("the updates of shard {} are not what its log says", shard.start.shard));
+                        }
+                    }
+                }
+            }
+        }
+        for shard in world.shards.iter().filter(|shard| shard.fate == Fate::Open) {
+            books.take(shard);
+        }
+        found.1.extend(books.compare(world).into_iter().map(|what| Violation { check: Check::SettledOnce, what }));
+    }
+    found.1
+}
+
+/// Settled shards in the order in which they were settled. Who holds a lock after another got it later.
+fn in_order(world: &WorldFacts) -> Vec<&WorldShard> {
+    let mut shards: Vec<&WorldShard> = world.shards.iter().collect();
+    shards.sort_by_key(|shard| match shard.fate {
+        Fate::Settled { at, .. } => (at, shard.started_at),
+        _ => (shard.started_at, shard.started_at),
+    });
+    shards
+}
+
+fn value_conserved(facts: &Facts) -> Vec<Violation> {
+    let mut found = Found(Check::ValueConserved, Vec::new());
+    for (settler, world) in facts.worlds() {
+        let Some(genesis) = facts.genesis.get(&settler) else { continue };
+        let balance = |kind, value| if kind == Kind::Escrow { books::amount(value) } else { 0 };
+        let first: u128 = genesis.values().map(|it| balance(it.kind, it.value)).sum();
+        let left: u128 = world.storage.iter().map(|it| balance(it.kind, it.value)).sum();
+        let away: u128 = world.storage.iter().map(|it| u128::from(it.in_escrow)).sum();
+        let settled = world.shards.iter().filter(|shard| matches!(shard.fate, Fate::Settled { .. }));
+        let spent: u128 = settled.filter_map(|shard| facts.operated(shard)).map(|it| books::spent(&it.log)).sum();
+        if left + away + spent != first {
+            found.add(format!(
+                "settler {}: balances of {left}, escrows of {away} and spends of {spent} don't add up to {first}",
+                settler.short()
+            ));
+        }
+    }
+    found.1
+}
+
+fn one_holder(facts: &Facts) -> Vec<Violation> {
+    let mut found = Found(Check::OneHolder, Vec::new());
+    for (_, world) in facts.worlds() {
+        let open = world.shards.iter().filter(|shard| shard.fate == Fate::Open);
+        let (mut holders, mut escrows) = (BTreeMap::new(), BTreeMap::<_, u128>::new());
+        for shard in open {
+            for (entry, value) in shard.start.entries.iter().zip(&shard.values) {
+                match entry.kind {
+                    Kind::Counter => {}
+                    Kind::Escrow => *escrows.entry(entry.key).or_default() += books::amount(value.0),
+                    Kind::Lock => {
+                        if let Some(other) = holders.insert(entry.key, shard.start.shard) {
+                            let (key, shard) = (entry.key, shard.start.shard);
+                            found.add(format!("lock {key} is in the open shards {other} and {shard}"));
+                        }
+                    }
+                }
+            }
+        }
+        for cell in &world.storage {
+            let holder = holders.get(&cell.key).copied();
+            if cell.held_by != holder {
+                let said = |it: Option<ShardId>| it.map_or_else(|| "nobody".to_owned(), |it| it.to_string());
+                let (by, open) = (said(cell.held_by), said(holder));
+                found.add(format!("lock {} is held by {by}; of the open shards {open} took it", cell.key));
+            }
+            let taken = escrows.get(&cell.key).copied().unwrap_or(0);
+            if u128::from(cell.in_escrow) != taken {
+                let (key, held) = (cell.key, cell.in_escrow);
+                found.add(format!("{held} of balance {key} are in escrow; open shards took {taken}"));
+            }
+        }
+    }
+    found.1
+}
+
+/// Each receipt is the settler's word, for the proof that settled the shard; no job has two.
+fn one_proof(facts: &Facts) -> Vec<Violation> {
+    let mut found = Found(Check::OneProof, Vec::new());
+    let settlers: BTreeSet<PeerId> = facts.worlds().map(|(settler, _)| settler).collect();
+    let mut accepted = BTreeMap::<Hash, Hash>::new();
+    let mut jobs = BTreeMap::<Hash, Hash>::new();
+    for (node, job) in facts.nodes.iter().flat_map(|node| node.jobs.iter().map(move |job| (node.peer, job))) {
+        let Some(receipt) = &job.receipt else { continue };
+        let prover = node.short();
+        let proof = receipt.statement.proof;
+        if !settlers.iter().any(|settler| receipt.verify(settler).is_ok()) {
+            found.add(format!("prover {prover} has a receipt for proof {} that no settler signed", proof.short()));
+        }
+        if job.proof != Some(proof) || receipt.statement.shard != job.shard {
+            found.add(format!("prover {prover} has a receipt for another proof than that of job {}", job.job.short()));
+        }
+        let settled = facts.shards().find(|shard| shard.start.shard == job.shard).map(|shard| &shard.fate);
+        if !matches!(settled, Some(Fate::Settled { proof: by, .. }) if *by == proof) {
+            found.add(format!("proof {} has a receipt, and shard {} isn't settled by it", proof.short(), job.shard));
+        }
+        if accepted.insert(job.job, proof).is_some_and(|other| other != proof) {
+            found.add(format!("two proofs of job {} were accepted", job.job.short()));
+        }
+        if jobs.insert(proof, job.job).is_some_and(|other| other != job.job) {
+            found.add(format!("proof {} was accepted for two jobs", proof.short()));
+        }
+    }
+    found.1
+}
+
+fn receipts_kept(facts: &Facts) -> Vec<Violation> {
+    let mut found = Found(Check::ReceiptsKept, Vec::new());
+    for (operator, receipt) in &facts.receipts {
+        let verdict = &receipt.statement;
+        if receipt.verify(operator).is_err() {
+            found.add(format!("a receipt for shard {} is not signed by operator {}", verdict.shard, operator.short()));
+            continue;
+        }
+        let Outcome::Accepted { sequence, .. } = verdict.outcome else { continue };
+        let node = facts.nodes.iter().find(|node| node.peer == *operator);
+        let log = node.and_then(|node| node.operated.iter().find(|it| it.start.shard == verdict.shard));
+        let kept = log.and_then(|it| it.log.get(usize::try_from(sequence).unwrap_or(usize::MAX)));
+        if kept.map(transaction_hash) != Some(verdict.transaction) {
+            let (shard, transaction) = (verdict.shard, verdict.transaction.short());
+            found
+                .add(format!("transaction {transaction} has receipt {sequence} of shard {shard} and isn't in its log"));
+        }
+    }
+    found.1
+}

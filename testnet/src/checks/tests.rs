@@ -1,0 +1,258 @@
+use super::*;
+use crate::{
+    dungeon::{Options, generate},
+    recompute::{Value, recompute},
+};
+use shardwire::facts::{self, ProverJob};
+use shardwire_ledger::StorageEntry;
+use shardwire_model::{Felt, Output, ShardStart, StartRequest, Timestamp, Update};
+use shardwire_protocols::{Signed, ingress::Verdict, proof::Settlement};
+use shardwire_transport::Identity;
+use std::sync::LazyLock;
+
+fn identity(number: u8) -> Identity {
+    Identity::from_secret(&[number; 32])
+}
+
+const PROOF: Hash = Hash([5; 32]);
+const SETTLED: usize = 0;
+const ABORTED: usize = 1;
+const OPEN: usize = 2;
+
+const TRANSACTIONS: u32 = 12;
+
+/// Made once: signing is slow.
+static SOUND: LazyLock<Facts> = LazyLock::new(made);
+
+fn sound() -> Facts {
+    SOUND.clone()
+}
+
+/// A settler, an operator and a prover; a shard that is settled, one aborted, one open.
+fn made() -> Facts {
+    let [settler, operator, prover] = [1, 2, 3].map(identity);
+    let workload = generate(Options { players: 3, transactions: TRANSACTIONS as usize, seed: 4 }).expect("a dungeon");
+    let expected = recompute(&workload).expect("it obeys the rules");
+    let genesis: State =
+        workload.world.storage.iter().map(|it| (it.key, Value { kind: it.kind, value: it.value })).collect();
+    let request = workload.start_request(operator.peer());
+    let starts: Vec<ShardStart> =
+        [1, 2, 3].map(|salt| StartRequest { salt, ..request.clone() }.to_start("test")).to_vec();
+    let logs: Vec<_> = starts.iter().map(|start| workload.sign(start).expect("it signs")).collect();
+    let values = |state: &State| -> Vec<facts::Value> {
+        let entry = |it: &shardwire_model::EntryRequest| match it.kind {
+            Kind::Escrow => Felt::from(it.amount),
+            _ => state[&it.key].value,
+        };
+        request.entries.iter().map(|it| facts::Value(entry(it))).collect()
+    };
+    let output = Output {
+        shard: starts[SETTLED].shard,
+        segment: 0,
+        before: Felt::ONE,
+        after: Felt::ONE,
+        transactions: Felt::ONE,
+        count: TRANSACTIONS,
+        ended: true,
+        updates: expected.updates.iter().map(|&(kind, key, value)| Update { kind, key, value }).collect(),
+    };
+    let fates = [
+        (Timestamp(10), values(&genesis), Fate::Settled { output, proof: PROOF, at: Timestamp(20) }),
+        (Timestamp(21), values(&expected.state), Fate::Aborted { at: Timestamp(30) }),
+        (Timestamp(31), values(&expected.state), Fate::Open),
+    ];
+    let shards = starts.iter().zip(fates).map(|(start, (started_at, values, fate))| WorldShard {
+        start: start.clone(),
+        values,
+        started_at,
+        fate,
+    });
+    let open = &request.entries;
+    let storage = expected.state.iter().map(|(key, it)| {
+        let in_escrow = open.iter().find(|entry| entry.key == *key).map_or(0, |entry| entry.amount);
+        StorageEntry {
+            key: *key,
+            kind: it.kind,
+            value: it.value - Felt::from(in_escrow),
+            in_escrow,
+            held_by: (it.kind == Kind::Lock).then_some(starts[OPEN].shard),
+        }
+    });
+    let world = WorldFacts { storage: storage.collect(), shards: shards.collect() };
+    let ends = [Ended::Settled { proof: PROOF }, Ended::Aborted, Ended::No];
+    let operated: Vec<OperatedShard> = starts
+        .iter()
+        .zip(&logs)
+        .zip(ends)
+        .map(|((start, log), ended)| OperatedShard { start: start.clone(), log: log.clone(), ended })
+        .collect();
+    let receipts = operated.iter().flat_map(|it| {
+        let shard = it.start.shard;
+        let operator = &operator;
+        it.log.iter().zip(0..).map(move |(signed, sequence)| {
+            let verdict = Verdict {
+                shard,
+                transaction: transaction_hash(signed),
+                account: signed.transaction.account,
+                nonce: signed.transaction.nonce,
+                outcome: Outcome::Accepted { sequence, duplicate: false },
+            };
+            (operator.peer(), Signed::by(operator, verdict))
+        })
+    });
+    let settlement = Settlement { shard: starts[SETTLED].shard, segment: 0, proof: PROOF, settled_at: Timestamp(20) };
+    let job = ProverJob {
+        job: Hash([7; 32]),
+        shard: starts[SETTLED].shard,
+        proof: Some(PROOF),
+        receipt: Some(Signed::by(&settler, settlement)),
+    };
+    let node = |identity: &Identity| NodeFacts { peer: identity.peer(), world: None, operated: vec![], jobs: vec![] };
+    let receipts = receipts.collect();
+    Facts {
+        genesis: [(settler.peer(), genesis)].into(),
+        started: starts.iter().map(|start| (settler.peer(), start.shard)).collect(),
+        nodes: vec![
+            NodeFacts { world: Some(world), ..node(&settler) },
+            NodeFacts { operated, ..node(&operator) },
+            NodeFacts { jobs: vec![job], ..node(&prover) },
+        ],
+        receipts,
+    }
+}
+
+fn world(facts: &mut Facts) -> &mut WorldFacts {
+    facts.nodes[0].world.as_mut().expect("a World")
+}
+
+fn cell(facts: &mut Facts, kind: Kind) -> &mut StorageEntry {
+    world(facts).storage.iter_mut().find(|it| it.kind == kind).expect("one of each kind")
+}
+
+fn checks(facts: &Facts) -> BTreeSet<Check> {
+    safety(facts).into_iter().map(|it| it.check).collect()
+}
+
+/// What is found after this change of a sound network, in an own copy of it.
+#[track_caller]
+fn finds(check: Check, text: &str, change: impl FnOnce(&mut Facts)) {
+    let mut facts = sound();
+    change(&mut facts);
+    let found = safety(&facts);
+    assert!(found.iter().any(|it| it.check == check && it.what.contains(text)), "{check:?} '{text}': {found:#?}");
+}
+
+#[test]
+fn a_sound_network_has_no_violation_and_an_open_shard_is_late() {
+    let mut facts = sound();
+    assert_eq!(safety(&facts), []);
+    let late = liveness(&facts);
+    assert_eq!(late.len(), 1);
+    assert_eq!(late[0].check, Check::EveryShardEnds);
+    assert!(late[0].what.contains("is still open"), "{}", late[0]);
+    assert_eq!(all(&facts), late);
+    // At some moment an operator or a prover has nothing yet, or hasn't heard of an end.
+    facts.nodes[1].operated.remove(OPEN);
+    facts.nodes[1].operated[SETTLED].ended = Ended::No;
+    facts.nodes[2].jobs.clear();
+    facts
+        .receipts
+        .retain(|(_, receipt)| facts.nodes[1].operated.iter().any(|it| it.start.shard == receipt.statement.shard));
+    assert_eq!(safety(&facts), []);
+}
+
+#[test]
+fn a_started_shard_that_the_world_forgot() {
+    finds(Check::StartedShards, "doesn't know it", |facts| drop(world(facts).shards.remove(OPEN)));
+    finds(Check::StartedShards, "was told Aborted", |facts| facts.nodes[1].operated[SETTLED].ended = Ended::Aborted);
+    finds(Check::StartedShards, "was told Settled", |facts| {
+        facts.nodes[1].operated[ABORTED].ended = Ended::Settled { proof: PROOF };
+    });
+    finds(Check::StartedShards, "other start data", |facts| {
+        assert!(facts.nodes[1].operated[OPEN].start.accounts.pop().is_some())
+    });
+}
+
+#[test]
+fn a_settlement_that_was_applied_twice_not_at_all_or_of_another_run() {
+    let twice = |facts: &mut Facts| {
+        let genesis = facts.genesis.values().next().expect("a settler").clone();
+        let counter = cell(facts, Kind::Counter);
+        counter.value = counter.value + counter.value - genesis[&counter.key].value;
+    };
+    finds(Check::SettledOnce, "and should be", twice);
+    finds(Check::SettledOnce, "12 transactions of shard", |facts| {
+        facts.nodes[1].operated[SETTLED].log.remove(3);
+    });
+    finds(Check::SettledOnce, "its log has no end", |facts| {
+        assert!(facts.nodes[1].operated[SETTLED].log.pop().is_some())
+    });
+    finds(Check::SettledOnce, "comes after the end", |facts| facts.nodes[1].operated[SETTLED].log.swap(10, 11));
+    finds(Check::SettledOnce, "has no log of it", |facts| drop(facts.nodes[1].operated.remove(SETTLED)));
+    finds(Check::SettledOnce, "are not what its log says", |facts| {
+        let Fate::Settled { output, .. } = &mut world(facts).shards[SETTLED].fate else { panic!("settled") };
+        output.updates[0].value += Felt::ONE;
+    });
+    finds(Check::SettledOnce, "is missing, and should be", |facts| assert!(world(facts).storage.pop().is_some()));
+    finds(Check::SettledOnce, "wasn't when it began", |facts| {
+        let last = *world(facts).storage.last().expect("storage");
+        world(facts).storage.push(StorageEntry { key: shardwire_model::Key(Felt::MAX), ..last });
+    });
+    // The escrow of an aborted shard that didn't come back, and gold from nowhere.
+    finds(Check::SettledOnce, "and should be", |facts| cell(facts, Kind::Escrow).value -= Felt::ONE);
+    finds(Check::ValueConserved, "don't add up", |facts| cell(facts, Kind::Escrow).value += Felt::ONE);
+}
+
+#[test]
+fn a_lock_with_two_holders_or_one_that_is_over() {
+    finds(Check::OneHolder, "is in the open shards", |facts| world(facts).shards[ABORTED].fate = Fate::Open);
+    finds(Check::OneHolder, "of the open shards nobody took it", |facts| {
+        world(facts).shards[OPEN].fate = Fate::Aborted { at: Timestamp(40) };
+    });
+    finds(Check::OneHolder, "is held by nobody", |facts| cell(facts, Kind::Lock).held_by = None);
+    finds(Check::OneHolder, "are in escrow; open shards took", |facts| cell(facts, Kind::Escrow).in_escrow += 1);
+}
+
+#[test]
+fn a_job_with_two_accepted_proofs() {
+    let again = |facts: &mut Facts, job: Hash, proof: Hash| {
+        let shard = world(facts).shards[SETTLED].start.shard;
+        let settlement = Settlement { shard, segment: 0, proof, settled_at: Timestamp(21) };
+        let receipt = Some(Signed::by(&identity(1), settlement));
+        facts.nodes[1].jobs.push(ProverJob { job, shard, proof: Some(proof), receipt });
+    };
+    finds(Check::OneProof, "two proofs of job", |facts| again(facts, Hash([7; 32]), Hash([6; 32])));
+    finds(Check::OneProof, "was accepted for two jobs", |facts| again(facts, Hash([8; 32]), PROOF));
+    finds(Check::OneProof, "isn't settled by it", |facts| again(facts, Hash([8; 32]), Hash([6; 32])));
+    finds(Check::OneProof, "that no settler signed", |facts| facts.nodes[0].peer = identity(9).peer());
+    finds(Check::OneProof, "for another proof than that of job", |facts| facts.nodes[2].jobs[0].proof = None);
+    // The same proof offered twice, and twice answered with a receipt, is fine.
+    let mut facts = sound();
+    again(&mut facts, Hash([7; 32]), PROOF);
+    assert_eq!(checks(&facts), BTreeSet::new());
+}
+
+#[test]
+fn a_receipt_whose_transaction_is_gone() {
+    finds(Check::ReceiptsKept, "isn't in its log", |facts| assert!(facts.nodes[1].operated[OPEN].log.pop().is_some()));
+    finds(Check::ReceiptsKept, "isn't in its log", |facts| facts.nodes[1].operated[ABORTED].log.swap(0, 1));
+    finds(Check::ReceiptsKept, "isn't in its log", |facts| drop(facts.nodes[1].operated.remove(ABORTED)));
+    finds(Check::ReceiptsKept, "is not signed by operator", |facts| facts.receipts[0].0 = identity(1).peer());
+    let mut facts = sound();
+    let (operator, receipt) = facts.receipts[0].clone();
+    let refused = Verdict {
+        outcome: Outcome::Refused(shardwire_protocols::Cause::new("SW-TX-001", "no")),
+        transaction: Hash([1; 32]),
+        ..receipt.statement
+    };
+    facts.receipts.push((operator, Signed::by(&identity(2), refused)));
+    assert_eq!(safety(&facts), [], "what was refused is in no log");
+}
+
+#[test]
+fn a_violation_says_what_and_how() {
+    let violation = Violation { check: Check::OneHolder, what: "lock 0x1 is held by two".into() };
+    assert_eq!(violation.to_string(), "OneHolder: lock 0x1 is held by two");
+    let json = serde_json::to_string(&violation).expect("JSON");
+    assert_eq!(json, r#"{"check":"one_holder","what":"lock 0x1 is held by two"}"#);
+}
