@@ -1,9 +1,11 @@
 //! Measurements. `cargo run --release -p benches -- session` compares sessions with the QUIC streams that carry them;
+//! `cargo run --release -p benches -- attack` says what honest peers keep of their throughput under attack;
 //! `cargo run --release -p benches --features prove -- prove` says what proving a shard costs.
 //!
 //! Figures are for the machine and the moment: other load shows in them, CPU seconds included. Compare within one run.
 //! What needs the Cairo virtual machine and the verifier, a build of many minutes, is behind the feature `prove`.
 
+mod attack;
 #[cfg(feature = "prove")]
 mod prove;
 mod session;
@@ -25,6 +27,17 @@ enum Command {
     /// Execute and prove dungeon runs: steps, witness, CPU seconds, memory, verification.
     #[cfg(feature = "prove")]
     Prove(prove::Options),
+    /// Two honest peers' throughput while sixteen others attack the node that they stream from.
+    Attack(attack::Options),
+    #[command(name = attack::victim::COMMAND, hide = true)]
+    AttackVictim,
+    #[command(name = attack::hostile::COMMAND, hide = true)]
+    AttackHostile {
+        #[arg(value_enum)]
+        part: attack::hostile::Part,
+        address: std::net::SocketAddr,
+        peer: String,
+    },
     #[command(name = session::peer::COMMAND, hide = true)]
     SessionPeer {
         #[arg(long, value_enum)]
@@ -47,6 +60,9 @@ fn run(command: &Command) -> Result<(), Box<dyn Error + Send + Sync>> {
         Command::Session(options) => session::measure(options),
         #[cfg(feature = "prove")]
         Command::Prove(options) => prove::measure(options).map_err(|error| error.to_string().into()),
+        Command::Attack(options) => attack::measure(options),
+        Command::AttackVictim => attack::victim::run(),
+        Command::AttackHostile { part, address, peer } => attack::hostile::run(*part, *address, peer),
         Command::SessionPeer { threads } => session::peer::run(*threads),
     }
 }

@@ -40,6 +40,11 @@ fn failed(error: impl Coded + Send + Sync + 'static) -> Failed {
 }
 
 impl Node {
+    /// Whether this peer may ask and tell: the node itself, and its administrators.
+    pub(crate) fn may_control(&self, peer: PeerId) -> bool {
+        peer == self.host.identity.peer() || self.admins.contains(&peer)
+    }
+
     fn shards(&self, only: Option<ShardId>) -> Result<Vec<ShardStatus>, Failed> {
         let mut shards = Vec::new();
         if let Some(settler) = &self.roles.settler {
@@ -97,7 +102,7 @@ impl Node {
 
 impl Handler for Node {
     fn allows(&self, peer: PeerId) -> bool {
-        peer == self.host.identity.peer() || self.admins.contains(&peer)
+        self.may_control(peer)
     }
 
     async fn handle(&self, request: Request) -> Response {

@@ -4,8 +4,8 @@ use crate::{
     artefacts::Artefacts,
     config::Config,
     data::{DataFolder, DataPaths, Running},
-    network::{Links, Node, Roles},
-    peers::Peers,
+    network::{Links, Node, Reload, Roles},
+    peers,
     roles::{
         Host,
         operator::Operator,
@@ -63,14 +63,14 @@ pub async fn run(
     let peer = identity.peer();
     let judge = Arc::new(Judge::new(program::data()).map_err(boxed)?);
     let store = Store::open(&folder.paths().store()).map_err(boxed)?;
-    let peers = Peers::recall(&config, peer, clock.clone(), &store).map_err(boxed)?;
+    let peers = peers::recall(&config, peer, clock.clone(), &store).map_err(boxed)?;
     let host = Arc::new(Host {
         identity: identity.clone(),
         network: config.network.clone(),
         clock: clock.clone(),
         store,
         artefacts: Artefacts::new(folder.paths().root().to_owned()),
-        peers: Arc::new(peers),
+        peers,
         program: judge.program(),
     });
     // The port is taken before work is taken up: a second node on it would only do it twice.
@@ -83,6 +83,11 @@ pub async fn run(
         endpoint: endpoint.clone(),
         roles,
         admins: config.admins.clone(),
+        reload: {
+            let config = config.clone();
+            let again = move || config.again().map(|config| peers::named(&config, peer)).map_err(boxed);
+            Reload(Box::new(again))
+        },
         since: clock.now(),
         told: watch::Sender::new(false),
         stop: watch::Sender::new(false),
@@ -107,7 +112,7 @@ pub async fn run(
     }
     node.stop.send_replace(true);
     let _ = tokio::time::timeout(DRAIN, network).await;
-    node.host.peers.keep(&node.host.store);
+    peers::keep(&node.host.store, &node.host.peers.take_unkept());
     let _ = tokio::time::timeout(DRAIN, endpoint.close()).await;
     Ok(())
 }

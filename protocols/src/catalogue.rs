@@ -3,7 +3,7 @@
 
 use crate::{
     control::Control, handoff::Handoff, handshake::Handshake, ingress::Ingress, keepalive::Keepalive, proof::Proof,
-    trace::Trace,
+    reputation::Reputation, trace::Trace,
 };
 use shardwire_transport::{
     Channel, Profile, Protocol, Settings,
@@ -83,6 +83,7 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<Proof>(),
         Entry::of::<Keepalive>(),
         Entry::of::<Control>(),
+        Entry::of::<Reputation>(),
     ]
 }
 

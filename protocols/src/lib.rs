@@ -19,6 +19,7 @@
 //! | proof | settler → prover | [`proof`] |
 //! | keepalive | both | [`keepalive`] |
 //! | control | command line → node | [`control`] |
+//! | reputation | command line → node | [`reputation`] |
 //!
 //! [`catalogue`] lists them for tools, [`describe`] shows what their types say, [`dissect`] reads recorded bytes;
 //! [`evidence`] is what signed statements show against their signer. Limits are computed from the bounds of the model,
@@ -40,6 +41,7 @@ pub mod ingress;
 pub mod keepalive;
 pub mod pace;
 pub mod proof;
+pub mod reputation;
 mod serve;
 mod signed;
 mod size;

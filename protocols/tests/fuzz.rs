@@ -16,10 +16,11 @@ const CUTS: usize = 250;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 9] = [
     ("frames", fuzz::frames),
     ("handshake", fuzz::handshake),
     ("control", fuzz::control),
+    ("reputation", fuzz::reputation),
     ("handoff", fuzz::handoff),
     ("ingress", fuzz::ingress),
     ("keepalive", fuzz::keepalive),

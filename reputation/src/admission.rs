@@ -13,7 +13,8 @@
 //! Reserved slots are beyond the hard limit, and for configured peers alone: one that comes from the address it is configured with, or was last
 //! seen at, is let in at once; one that comes from elsewhere is known only after its handshake, and lets go of the slot if it isn't one.
 //! How many connections come from one host (/32, /64) and one network (/24, /48) is limited for everybody but them. A host from which banned
-//! peers came, and nobody of merit, is treated as banned.
+//! peers came, and nobody of merit, is treated as banned. How fast strangers may come is counted by the caller, as are the answers to those
+//! who aren't let in ([`Limits`] has the numbers): a rate needs a memory, which nothing here has.
 
 use crate::{Listing, Standing, Tier};
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,14 @@ pub struct Limits {
     pub per_host: usize,
     /// Most from one network (/24, /48).
     pub per_network: usize,
+    /// Handshakes of strangers a second, from one host. Each costs some 300 µs of a core.
+    pub host_per_s: u32,
+    /// And from one network.
+    pub network_per_s: u32,
+    /// And in all: a few hundredths of a core.
+    pub strangers_per_s: u32,
+    /// Callers a second who are told that they aren't let in, or to come again with a token: some 20 µs each. The rest is ignored.
+    pub answers_per_s: u32,
 }
 
 impl Default for Limits {
@@ -47,6 +56,10 @@ impl Default for Limits {
             longest_delay: Duration::from_secs(5),
             per_host: 32,
             per_network: 64,
+            host_per_s: 8,
+            network_per_s: 32,
+            strangers_per_s: 64,
+            answers_per_s: 512,
         }
     }
 }
@@ -54,13 +67,14 @@ impl Default for Limits {
 /// Limits that would not do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the limits of connections are {soft} (soft), {hard} (hard), {per_host} from a host and {per_network} from a network; none may be 0, and none larger than the one after it: host, network, hard; soft, hard"
+    "the limits of connections are {soft} (soft), {hard} (hard), {per_host} from a host and {per_network} from a network, with handshakes a second of {rates:?} (host, network, all); none may be 0, and none larger than the one after it: host, network, hard; soft, hard; host, network, all"
 )]
 pub struct LimitsError {
     soft: usize,
     hard: usize,
     per_host: usize,
     per_network: usize,
+    rates: [u32; 3],
 }
 
 impl Coded for LimitsError {
@@ -80,11 +94,14 @@ impl Limits {
     /// If not.
     pub fn validate(&self) -> Result<(), LimitsError> {
         let Self { soft, hard, per_host, per_network, .. } = *self;
+        let rates = [self.host_per_s, self.network_per_s, self.strangers_per_s];
         let fits = [soft, per_host, per_network, hard].iter().all(|limit| *limit > 0)
             && soft <= hard
             && per_host <= per_network
-            && per_network <= hard;
-        if fits { Ok(()) } else { Err(LimitsError { soft, hard, per_host, per_network }) }
+            && per_network <= hard
+            && rates.iter().chain([&self.answers_per_s]).all(|rate| *rate > 0)
+            && rates.is_sorted();
+        if fits { Ok(()) } else { Err(LimitsError { soft, hard, per_host, per_network, rates }) }
     }
 
     /// The delay with so many connections open.
@@ -237,8 +254,18 @@ mod tests {
     use super::*;
     use shardwire_model::Timestamp;
 
-    const LIMITS: Limits =
-        Limits { soft: 10, hard: 20, reserved: 2, longest_delay: Duration::from_secs(5), per_host: 4, per_network: 8 };
+    const LIMITS: Limits = Limits {
+        soft: 10,
+        hard: 20,
+        reserved: 2,
+        longest_delay: Duration::from_secs(5),
+        per_host: 4,
+        per_network: 8,
+        host_per_s: 1,
+        network_per_s: 1,
+        strangers_per_s: 1,
+        answers_per_s: 1,
+    };
     const STRANGER: Caller = Caller { validated: false, configured: false, best: None, banned: false };
     const SHOWN: Caller = Caller { validated: true, ..STRANGER };
     const CONFIGURED: Caller = Caller { validated: true, configured: true, ..STRANGER };
@@ -325,13 +352,17 @@ mod tests {
         let error = Limits { soft: 300, ..Limits::default() }.validate().unwrap_err();
         assert_eq!(
             format!("{}: {error}. {}", error.code(), error.next_step()),
-            "SW-REPUTATION-005: the limits of connections are 300 (soft), 256 (hard), 32 from a host and 64 from a network; none may be 0, \
-             and none larger than the one after it: host, network, hard; soft, hard. Give limits in that order, or none to get the defaults."
+            "SW-REPUTATION-005: the limits of connections are 300 (soft), 256 (hard), 32 from a host and 64 from a network, with handshakes a \
+             second of [8, 32, 64] (host, network, all); none may be 0, and none larger than the one after it: host, network, hard; soft, \
+             hard; host, network, all. Give limits in that order, or none to get the defaults."
         );
         for limits in [
             Limits { per_host: 0, ..Limits::default() },
             Limits { per_network: 31, ..Limits::default() },
             Limits { per_network: 257, ..Limits::default() },
+            Limits { host_per_s: 0, ..Limits::default() },
+            Limits { strangers_per_s: 31, ..Limits::default() },
+            Limits { answers_per_s: 0, ..Limits::default() },
         ] {
             assert!(limits.validate().is_err());
         }

@@ -24,7 +24,7 @@ pub struct Gauges {
 pub struct Watermarks {
     /// Requests that wait. 1024: a second's worth, and more than honest peers have outstanding.
     pub queue_depth: u64,
-    /// How late timers are. 100 ms: ten round trips of a continent, still far from any deadline.
+    /// How late timers are. 250 ms: a round trip around the world, still far from any deadline.
     pub loop_delay: Duration,
     /// Memory in bytes. 4 GiB: the proving worker, which needs more, is another process.
     pub memory_bytes: u64,
@@ -32,7 +32,7 @@ pub struct Watermarks {
 
 impl Default for Watermarks {
     fn default() -> Self {
-        Self { queue_depth: 1024, loop_delay: Duration::from_millis(100), memory_bytes: 4 << 30 }
+        Self { queue_depth: 1024, loop_delay: Duration::from_millis(250), memory_bytes: 4 << 30 }
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
         let at = |queue_depth| refused(&Gauges { queue_depth, ..Gauges::default() }, &marks);
         assert_eq!([0, 99, 100, 149].map(at), [None, None, Some(Tier::Low), Some(Tier::Low)]);
         assert_eq!([150, 199, 200].map(at), [Some(Tier::Normal), Some(Tier::Normal), Some(Tier::High)]);
-        let late = Gauges { loop_delay: Duration::from_millis(150), ..Gauges::default() };
+        let late = Gauges { loop_delay: Duration::from_millis(375), ..Gauges::default() };
         assert_eq!(refused(&late, &marks), Some(Tier::Normal));
         let full = Gauges { memory_bytes: u64::MAX, ..Gauges::default() };
         assert_eq!(refused(&full, &marks), Some(Tier::High));

@@ -13,6 +13,7 @@ use shardwire_protocols::{
     ingress::{self, Ingress, Opened, Opening},
     keepalive::{self, Keepalive},
     proof::{self, Held, Proof, Verdict},
+    reputation::{self, Reputation},
     trace::{self, Begun, Chunk, Claimed, Ending, Finished, Grant, JobOffer, LeaseTerms, Part, Pulled, Trace},
 };
 use shardwire_transport::{Bytes, Identity, Initiator, Responder};
@@ -143,6 +144,36 @@ pub(crate) async fn ask_node(session: Initiator<Control>) -> Ended {
 
 pub(crate) async fn node(session: Responder<Control>) -> Ended {
     control::serve(session, &Peer).await.map_err(boxed)
+}
+
+// ---- reputation
+
+impl reputation::Handler for Peer {
+    fn allows(&self, _: PeerId) -> bool {
+        true
+    }
+
+    async fn handle(&self, request: reputation::Request) -> reputation::Response {
+        use reputation::{Request, Response};
+        match request {
+            Request::List { .. } => Response::Peers { peers: vec![], more: false },
+            Request::Evidence { from: 0, .. } => Response::Evidence { bytes: 3, part: vec![1, 2] },
+            Request::Evidence { .. } => Response::Evidence { bytes: 3, part: vec![3] },
+            _ => Response::Failed { code: "SW-A-1".into(), reason: "b".into(), next_step: "c".into() },
+        }
+    }
+}
+
+pub(crate) async fn ask_about_peers(session: Initiator<Reputation>) -> Ended {
+    let mut client = reputation::Client::new(session);
+    drop(client.overview().await); // refused by the node here
+    drop(client.page(None).await.map_err(boxed)?);
+    drop(client.evidence(identity(RESPONDER).peer(), 0).await.map_err(boxed)?);
+    client.close().await.map_err(boxed)
+}
+
+pub(crate) async fn judge(session: Responder<Reputation>) -> Ended {
+    reputation::serve(session, &Peer).await.map_err(boxed)
 }
 
 // ---- handoff

@@ -62,6 +62,9 @@ pub(super) enum Command {
     /// Start shards, send them transactions, look at them
     #[command(subcommand, arg_required_else_help = true)]
     Shard(ShardCommand),
+    /// Look at peers: how they stand and why; ban them, allow them
+    #[command(subcommand, arg_required_else_help = true)]
+    Peer(PeerCommand),
     /// Look at the World that a settler keeps
     #[command(subcommand, arg_required_else_help = true)]
     World(WorldCommand),
@@ -194,6 +197,63 @@ pub(super) enum ShardCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum PeerCommand {
+    /// List the peers that are connected, known or named, with the components of their scores
+    #[command(after_help = "Example:\n  shardwire peer list --data ./operator")]
+    List,
+    /// Show one peer: its score, what its tier may use, how its standing changed
+    #[command(after_help = "Example:\n  shardwire peer show --data ./operator ID")]
+    Show(PeerArgs),
+    /// Shut a peer out, at once and across restarts: for some time, or until it is unbanned
+    #[command(after_help = "Examples:\n  \
+        shardwire peer ban --data ./operator ID --seconds 3600\n  \
+        shardwire peer ban --data ./operator ID")]
+    Ban(BanArgs),
+    /// Let a peer in again, and forgive what led to its ban
+    #[command(after_help = "Example:\n  shardwire peer unban --data ./operator ID")]
+    Unban(PeerArgs),
+    /// Never ban a peer, whatever it does; it is in tier normal at least
+    #[command(after_help = "Examples:\n  \
+        shardwire peer allow --data ./operator ID\n  \
+        shardwire peer allow --data ./operator ID --withdraw")]
+    Allow(AllowArgs),
+    /// Let the running node read its configuration's peers, reputation.allow and reputation.deny again
+    #[command(
+        after_help = "A node that runs under a supervisor does the same when it gets SIGHUP. Peers that were added are admitted\n\
+        as configured; to dial them takes a restart. What `peer ban` and `peer allow` said stays said.\n\n\
+        Example:\n  shardwire peer reload --data ./operator"
+    )]
+    Reload,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PeerArgs {
+    /// The peer's id
+    #[arg(value_name = "PEER")]
+    pub(super) peer: PeerId,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BanArgs {
+    /// The peer's id
+    #[arg(value_name = "PEER")]
+    pub(super) peer: PeerId,
+    /// For how long; until `peer unban` if not given
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) seconds: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AllowArgs {
+    /// The peer's id
+    #[arg(value_name = "PEER")]
+    pub(super) peer: PeerId,
+    /// Treat it like others again
+    #[arg(long)]
+    pub(super) withdraw: bool,
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum WorldCommand {
     /// Show every storage address of the running settler's World
     #[command(after_help = "Example:\n  shardwire world show --data ./settler")]
@@ -288,6 +348,30 @@ pub(super) struct SettingArgs {
     /// The threads that a proof may use [default: one a core]
     #[arg(long, value_name = "NUMBER")]
     worker_threads: Option<String>,
+    /// A peer that is never banned; may be repeated
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    allow: Vec<String>,
+    /// A peer that is never admitted; may be repeated
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    deny: Vec<String>,
+    /// In what time useful work is half forgotten [default: 86400]
+    #[arg(long, value_name = "SECONDS")]
+    work_half_life_s: Option<String>,
+    /// In what time faults are half forgotten [default: 600]
+    #[arg(long, value_name = "SECONDS")]
+    fault_half_life_s: Option<String>,
+    /// How long a first ban is [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    first_ban_s: Option<String>,
+    /// How long a ban is at most [default: 86400]
+    #[arg(long, value_name = "SECONDS")]
+    longest_ban_s: Option<String>,
+    /// What a tier may use of a protocol, such as low/trace/kib_per_s=4096; may be repeated
+    #[arg(long = "quota", value_name = "QUOTA", value_delimiter = ',')]
+    quotas: Vec<String>,
+    /// From which memory on newcomers are refused [default: 4 GiB]
+    #[arg(long, value_name = "BYTES")]
+    memory_watermark_bytes: Option<String>,
     /// error, warn, info, debug, trace, or a filter such as info,shardwire=debug [default: info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
@@ -309,6 +393,14 @@ impl SettingArgs {
             .with(Setting::WorkerMemory, &self.worker_memory_limit_bytes)
             .with(Setting::WorkerDeadline, &self.worker_deadline_s)
             .with(Setting::WorkerThreads, &self.worker_threads)
+            .with(Setting::Allow, &self.allow)
+            .with(Setting::Deny, &self.deny)
+            .with(Setting::WorkHalfLife, &self.work_half_life_s)
+            .with(Setting::FaultHalfLife, &self.fault_half_life_s)
+            .with(Setting::FirstBan, &self.first_ban_s)
+            .with(Setting::LongestBan, &self.longest_ban_s)
+            .with(Setting::Quotas, &self.quotas)
+            .with(Setting::MemoryWatermark, &self.memory_watermark_bytes)
             .with(Setting::LogLevel, &self.log)
             .with(Setting::LogFormat, &self.log_format)
     }

@@ -12,6 +12,7 @@ mod failure;
 mod init;
 mod logging;
 mod output;
+mod peer;
 mod progress;
 mod protocol;
 mod request;
@@ -24,7 +25,7 @@ mod version;
 mod wire;
 mod world;
 
-use args::{Cli, Command, ProtocolCommand, ShardCommand, WireCommand, WorldCommand};
+use args::{Cli, Command, PeerCommand, ProtocolCommand, ShardCommand, WireCommand, WorldCommand};
 use clap::Parser as _;
 use failure::Failure;
 use output::Answer;
@@ -56,6 +57,12 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Command::Shard(ShardCommand::Start(args)) => wait_for(shard::start(data, &args)),
         Command::Shard(ShardCommand::Submit(args)) => wait_for(shard::submit(data, &args)),
         Command::Shard(ShardCommand::Status(args)) => wait_for(shard::status(data, &args)),
+        Command::Peer(PeerCommand::List) => wait_for(peer::list(data)),
+        Command::Peer(PeerCommand::Show(args)) => wait_for(peer::show(data, &args)),
+        Command::Peer(PeerCommand::Ban(args)) => wait_for(peer::ban(data, &args)),
+        Command::Peer(PeerCommand::Unban(args)) => wait_for(peer::unban(data, &args)),
+        Command::Peer(PeerCommand::Allow(args)) => wait_for(peer::allow(data, &args)),
+        Command::Peer(PeerCommand::Reload) => wait_for(peer::reload(data)),
         Command::World(WorldCommand::Show) => wait_for(world::show(data)),
         Command::Protocol(ProtocolCommand::List) => Ok(protocol::list()),
         Command::Protocol(ProtocolCommand::Show(args)) => protocol::show(&args),

@@ -6,7 +6,10 @@ use crate::{
     surroundings::Surroundings,
 };
 use shardwire_model::{ShardId, ShardStart, StartRequest};
-use shardwire_protocols::control::{self, Control, NodeStatus, PeerStatus, ShardStatus, StorageStatus};
+use shardwire_protocols::{
+    control::{self, Control, NodeStatus, PeerStatus, ShardStatus, StorageStatus},
+    reputation::{self, Reputation},
+};
 use shardwire_transport::Identity;
 use std::path::Path;
 
@@ -99,6 +102,14 @@ impl ControlClient {
     /// As [`status`](Self::status).
     pub async fn peers(&mut self) -> Result<Vec<PeerStatus>, ClientError> {
         Ok(self.client.peers().await?)
+    }
+
+    /// What the node thinks of its peers.
+    ///
+    /// # Errors
+    /// If the node doesn't serve that, or the session fails.
+    pub async fn reputation(&self) -> Result<reputation::Client, ClientError> {
+        Ok(reputation::Client::new(self.link.open::<Reputation>().await?))
     }
 
     /// Tells the node to drain and stop.

@@ -8,6 +8,7 @@ use shardwire_protocols::{
     control::Control,
     handshake::{Agreed, Handshake, Hello, announce, greet},
     ingress::Ingress,
+    reputation::Reputation,
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Initiator, Profile, Protocol};
 use std::{
@@ -96,7 +97,7 @@ impl Dialler {
             network: self.network.clone(),
             agent: AGENT.to_owned(),
             roles: Vec::new(),
-            protocols: announce(&[Entry::of::<Control>(), Entry::of::<Ingress>()]),
+            protocols: announce(&[Entry::of::<Control>(), Entry::of::<Ingress>(), Entry::of::<Reputation>()]),
             capabilities: Vec::new(),
             time: self.surroundings.clock.now(),
         };

@@ -2,11 +2,14 @@
 
 use super::{
     Config, ConfigError, DEFAULT_NETWORK, DEFAULT_WORKER_DEADLINE, DEFAULT_WORKER_MEMORY_BYTES, Environment, Log,
-    LogFormat, MAX_ADMINS, MAX_NETWORK_BYTES, MAX_PEERS, Origin, Peer, Profile, Setting, Warning, Worker,
+    LogFormat, MAX_ADMINS, MAX_LISTED, MAX_NETWORK_BYTES, MAX_PEERS, MAX_QUOTAS, Origin, Peer, Profile, Reputation,
+    Setting, Warning, Worker,
     source::{Given, Layer},
-    value::role,
+    value::{OneQuota, role},
 };
 use shardwire_model::PeerId;
+use shardwire_peers::Rules;
+use shardwire_reputation::decay::MAX_HALF_LIFE;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddr},
@@ -48,6 +51,7 @@ pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<C
             .and_then(|n| usize::try_from(n).ok())
             .and_then(NonZeroUsize::new),
     };
+    let reputation = reputation(&values)?;
     let log = Log {
         filter: values.one(Setting::LogLevel, filter)?.unwrap_or_else(|| "info".to_owned()),
         format: values.one(Setting::LogFormat, |text| text.parse().ok())?.unwrap_or(LogFormat::Text),
@@ -62,11 +66,50 @@ pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<C
         admins: admins.into_iter().collect(),
         profile,
         worker,
+        reputation,
         log,
         warnings: warnings(listen, environment),
         origins: values.0.into_iter().map(|(setting, given)| (setting, given.origin)).collect::<BTreeMap<_, _>>(),
         peer_origins,
+        sources: None,
     })
+}
+
+/// What peers may do. Whether half-lives, bans and quotas go together is told of the one given last.
+fn reputation(values: &Values) -> Result<Reputation, ConfigError> {
+    let id = |text: &str| text.parse::<PeerId>().ok();
+    let (allow, _) = values.list(Setting::Allow, MAX_LISTED, id)?;
+    let (deny, _) = values.list(Setting::Deny, MAX_LISTED, id)?;
+    let mut rules = Rules::default();
+    let policy = &mut rules.policy;
+    for (setting, length) in [
+        (Setting::WorkHalfLife, &mut policy.work_half_life),
+        (Setting::FaultHalfLife, &mut policy.fault_half_life),
+        (Setting::FirstBan, &mut policy.first_ban),
+        (Setting::LongestBan, &mut policy.longest_ban),
+    ] {
+        if let Some(seconds) = values.limit(setting, MAX_HALF_LIFE)? {
+            *length = Duration::from_secs(seconds);
+        }
+    }
+    if policy.validate().is_err() {
+        let setting = [Setting::FirstBan, Setting::LongestBan].into_iter().find(|it| values.given(*it).is_some());
+        return Err(values.refused(setting.unwrap_or(Setting::FirstBan)));
+    }
+    let parsed = |text: &str| Some((text.to_owned(), text.parse::<OneQuota>().ok()?));
+    let (given, _) = values.list(Setting::Quotas, MAX_QUOTAS, parsed)?;
+    let mut quotas = Vec::with_capacity(given.len());
+    for (text, quota) in given {
+        quota.apply(&mut rules.quotas);
+        quotas.push(text);
+    }
+    if rules.quotas.validate().is_err() {
+        return Err(values.refused(Setting::Quotas));
+    }
+    if let Some(bytes) = values.limit(Setting::MemoryWatermark, u64::MAX)? {
+        rules.watermarks.memory_bytes = bytes;
+    }
+    Ok(Reputation { rules, quotas, allow: allow.into_iter().collect(), deny: deny.into_iter().collect() })
 }
 
 /// The same id twice is a slip; the same address under two ids can't both be true.
@@ -137,6 +180,13 @@ impl Values {
             values.push(value);
         }
         Ok((values, texts.iter().map(|(_, origin)| origin.clone()).collect()))
+    }
+
+    /// That the values of a setting don't go together, or not with others.
+    fn refused(&self, setting: Setting) -> ConfigError {
+        let given = self.given(setting);
+        let origin = given.map_or(Origin::Default, |given| given.origin.clone());
+        ConfigError::value(setting, origin, given.map_or_else(String::new, Given::said))
     }
 
     /// A number from 1 to `max`.

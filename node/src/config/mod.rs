@@ -8,7 +8,7 @@
 //! or an address given twice, a limit of zero, a settler without a ledger. Not refused but [warned of](Config::warnings): a
 //! listener that is reachable from elsewhere, and an unknown `SHARDWIRE_…` variable.
 //!
-//! Bounds: [`MAX_PEERS`], [`MAX_ADMINS`], a file of 256 KiB.
+//! Bounds: [`MAX_PEERS`], [`MAX_ADMINS`], [`MAX_LISTED`], [`MAX_QUOTAS`], a file of 256 KiB.
 
 mod error;
 mod file;
@@ -27,6 +27,7 @@ pub use source::{Environment, Flags, Origin};
 pub use value::{LogFormat, ParseValueError, Peer};
 
 use shardwire_model::PeerId;
+use shardwire_peers::Rules;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -40,6 +41,10 @@ use std::{
 pub const MAX_PEERS: usize = 256;
 /// Most peers that may control a node besides itself.
 pub const MAX_ADMINS: usize = 64;
+/// Most peers that are allowed, and most that are denied, by the configuration. `shardwire peer` names as many more as there are records.
+pub const MAX_LISTED: usize = 1024;
+/// Most quotas that differ from the default: five for each tier and protocol.
+pub const MAX_QUOTAS: usize = 256;
 /// Longest name of a network, in bytes: what a `Hello` carries.
 pub const MAX_NETWORK_BYTES: usize = 64;
 /// The network's name unless configured.
@@ -66,12 +71,24 @@ pub struct Config {
     pub profile: Profile,
     /// The prover process, if this node proves.
     pub worker: Worker,
+    /// What peers may do, and who is named.
+    pub reputation: Reputation,
     /// What is logged, and how.
     pub log: Log,
     /// What is allowed and probably not meant.
     pub warnings: Vec<Warning>,
     origins: BTreeMap<Setting, Origin>,
     peer_origins: Vec<Origin>,
+    /// What it was read from, if that can be read again.
+    sources: Option<Sources>,
+}
+
+/// A file, and what is stronger than it.
+#[derive(Clone, Debug)]
+struct Sources {
+    path: PathBuf,
+    environment: Environment,
+    flags: Flags,
 }
 
 /// The prover process and its limits.
@@ -85,6 +102,19 @@ pub struct Worker {
     pub deadline: Duration,
     /// How many threads it may use; every core if absent.
     pub threads: Option<NonZeroUsize>,
+}
+
+/// What peers may do, and who is named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reputation {
+    /// By what the node goes.
+    pub rules: Rules,
+    /// The quotas that aren't the default, as they were given.
+    pub quotas: Vec<String>,
+    /// Peers that are never banned.
+    pub allow: BTreeSet<PeerId>,
+    /// Peers that are never admitted, even if allowed.
+    pub deny: BTreeSet<PeerId>,
 }
 
 /// What is logged, and how.
@@ -142,7 +172,20 @@ impl Config {
     /// # Errors
     /// The first bad value, in the order of [`Setting::ALL`], or a file that can't be read.
     pub fn load(path: &Path, environment: &Environment, flags: Flags) -> Result<Self, ConfigError> {
-        load::resolve([file::read(path)?, environment.to_layer(), flags.into_layer()], environment)
+        let sources = Sources { path: path.to_owned(), environment: environment.clone(), flags: flags.clone() };
+        let layers = [file::read(path)?, environment.to_layer(), flags.into_layer()];
+        Ok(Self { sources: Some(sources), ..load::resolve(layers, environment)? })
+    }
+
+    /// Reads the file again, with the environment and the flags as they were. One that was made otherwise stays what it is.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn again(&self) -> Result<Self, ConfigError> {
+        match self.sources.clone() {
+            Some(Sources { path, environment, flags }) => Self::load(&path, &environment, flags),
+            None => Ok(self.clone()),
+        }
     }
 
     /// As [`load`](Self::load), of a file's text.

@@ -25,6 +25,22 @@ pub enum Setting {
     WorkerDeadline,
     /// How many threads a proof may use.
     WorkerThreads,
+    /// Peers that are never banned.
+    Allow,
+    /// Peers that are never admitted.
+    Deny,
+    /// How fast work is forgotten.
+    WorkHalfLife,
+    /// How fast faults are forgotten.
+    FaultHalfLife,
+    /// How long a first ban is.
+    FirstBan,
+    /// How long a ban is at most.
+    LongestBan,
+    /// What the tiers may use.
+    Quotas,
+    /// From which memory on work is refused.
+    MemoryWatermark,
     /// What is logged.
     LogLevel,
     /// How it is logged.
@@ -47,7 +63,7 @@ pub(super) struct Names {
 
 impl Setting {
     /// All of them, in the order in which a file lists them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 20] = [
         Self::Network,
         Self::Roles,
         Self::Listen,
@@ -58,6 +74,14 @@ impl Setting {
         Self::WorkerMemory,
         Self::WorkerDeadline,
         Self::WorkerThreads,
+        Self::Allow,
+        Self::Deny,
+        Self::WorkHalfLife,
+        Self::FaultHalfLife,
+        Self::FirstBan,
+        Self::LongestBan,
+        Self::Quotas,
+        Self::MemoryWatermark,
         Self::LogLevel,
         Self::LogFormat,
     ];
@@ -112,6 +136,45 @@ impl Setting {
                 "SHARDWIRE_WORKER_THREADS",
                 "--worker-threads",
                 "a number of threads of at most 1024",
+            ),
+            Self::Allow => many("reputation.allow", "SHARDWIRE_ALLOW", "--allow", "a peer id: 64 hexadecimal digits"),
+            Self::Deny => many("reputation.deny", "SHARDWIRE_DENY", "--deny", "a peer id: 64 hexadecimal digits"),
+            Self::WorkHalfLife => one(
+                "reputation.work_half_life_s",
+                "SHARDWIRE_WORK_HALF_LIFE_S",
+                "--work-half-life-s",
+                "a number of seconds of at most 194 days (16777216)",
+            ),
+            Self::FaultHalfLife => one(
+                "reputation.fault_half_life_s",
+                "SHARDWIRE_FAULT_HALF_LIFE_S",
+                "--fault-half-life-s",
+                "a number of seconds of at most 194 days (16777216)",
+            ),
+            Self::FirstBan => one(
+                "reputation.first_ban_s",
+                "SHARDWIRE_FIRST_BAN_S",
+                "--first-ban-s",
+                "a number of seconds, no more than the longest ban's",
+            ),
+            Self::LongestBan => one(
+                "reputation.longest_ban_s",
+                "SHARDWIRE_LONGEST_BAN_S",
+                "--longest-ban-s",
+                "a number of seconds of at most 194 days (16777216), no less than the first ban's",
+            ),
+            Self::Quotas => many(
+                "reputation.quotas",
+                "SHARDWIRE_QUOTAS",
+                "--quota",
+                "a quota such as low/trace/kib_per_s=4096: a tier (low, normal, high), a protocol or 'others', what is limited \
+                 (frames_per_s, kib_per_s, sessions_per_s, sessions, leases) and a number up to 1000000; no better tier may have less",
+            ),
+            Self::MemoryWatermark => one(
+                "reputation.memory_watermark_bytes",
+                "SHARDWIRE_MEMORY_WATERMARK_BYTES",
+                "--memory-watermark-bytes",
+                "a number of bytes, such as 4294967296 for 4 GiB",
             ),
             Self::LogLevel => one(
                 "log.level",

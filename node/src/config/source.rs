@@ -41,6 +41,13 @@ pub(super) struct Given {
     pub(super) texts: Vec<(String, Origin)>,
 }
 
+impl Given {
+    /// As it was written.
+    pub(super) fn said(&self) -> String {
+        self.texts.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// The values of one source. A list given by a stronger source replaces a weaker one's, it isn't added to it.
 pub(super) type Layer = BTreeMap<Setting, Given>;
 

@@ -1,7 +1,8 @@
 //! The kinds of values that settings take.
 
 use shardwire_model::PeerId;
-use shardwire_protocols::control::Role;
+use shardwire_protocols::{catalogue, control::Role};
+use shardwire_reputation::{Quotas, Tier};
 use std::{fmt, net::SocketAddr, str::FromStr};
 
 /// A text that is not such a value; the setting says what it expects.
@@ -41,6 +42,71 @@ impl FromStr for LogFormat {
 /// The role of this name.
 pub(super) fn role(text: &str) -> Option<Role> {
     [Role::Settler, Role::Operator, Role::Prover].into_iter().find(|role| role.to_string() == text)
+}
+
+/// One number of the quotas, written `low/trace/kib_per_s=4096`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OneQuota {
+    tier: Tier,
+    /// None for the protocols that aren't named.
+    protocol: Option<String>,
+    field: Field,
+    value: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Frames,
+    Kib,
+    SessionsASecond,
+    Sessions,
+    Leases,
+}
+
+impl FromStr for OneQuota {
+    type Err = ParseValueError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (path, value) = text.split_once('=').ok_or(ParseValueError)?;
+        let [tier, protocol, field] = path.split('/').collect::<Vec<_>>()[..] else { return Err(ParseValueError) };
+        let tier = Tier::ALL.into_iter().find(|it| it.to_string() == tier).ok_or(ParseValueError)?;
+        let protocol = match protocol {
+            "others" => None,
+            name if catalogue::all().iter().any(|entry| entry.name == name) => Some(name.to_owned()),
+            _ => return Err(ParseValueError),
+        };
+        let field = match field {
+            "frames_per_s" => Field::Frames,
+            "kib_per_s" => Field::Kib,
+            "sessions_per_s" => Field::SessionsASecond,
+            "sessions" => Field::Sessions,
+            "leases" => Field::Leases,
+            _ => return Err(ParseValueError),
+        };
+        Ok(Self { tier, protocol, field, value: value.parse().map_err(|_| ParseValueError)? })
+    }
+}
+
+impl OneQuota {
+    /// Sets the number. A protocol that was one of the others until now begins with their quota.
+    pub(super) fn apply(self, quotas: &mut Quotas) {
+        let tier = match self.tier {
+            Tier::Low => &mut quotas.low,
+            Tier::Normal => &mut quotas.normal,
+            Tier::High => &mut quotas.high,
+        };
+        let others = tier.others;
+        let quota = match self.protocol {
+            None => &mut tier.others,
+            Some(name) => tier.protocols.entry(name).or_insert(others),
+        };
+        *match self.field {
+            Field::Frames => &mut quota.frames_per_s,
+            Field::Kib => &mut quota.kib_per_s,
+            Field::SessionsASecond => &mut quota.sessions_per_s,
+            Field::Sessions => &mut quota.sessions,
+            Field::Leases => &mut quota.leases,
+        } = self.value;
+    }
 }
 
 /// A node to work with, written `ID@IP:PORT`, or `ID` alone for one that dials this node.

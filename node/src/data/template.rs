@@ -41,6 +41,8 @@ struct Line {
 fn line(setting: Setting, config: &Config) -> Line {
     let own = |about, value: String| Line { about, value, example: None };
     let shown = |about, value: String, example: &str| Line { about, value, example: Some(example.to_owned()) };
+    let policy = config.reputation.rules.policy;
+    let seconds = |time: std::time::Duration| time.as_secs().to_string();
     match setting {
         Setting::Network => own(
             "Nodes of different networks refuse each other. A settler's World belongs to its network for good.",
@@ -52,7 +54,7 @@ fn line(setting: Setting, config: &Config) -> Line {
             quoted(config.listen),
         ),
         Setting::Peers => shown(
-            "The nodes it works with: \"ID@IP:PORT\" for one that it dials, \"ID\" for one that dials it. Nobody else is let in.",
+            "The nodes it works with: \"ID@IP:PORT\" for one that it dials, \"ID\" for one that dials it. Others are strangers: tier low.",
             list(&config.peers),
             "[\"<64 hexadecimal digits>@127.0.0.1:7000\"]",
         ),
@@ -83,6 +85,35 @@ fn line(setting: Setting, config: &Config) -> Line {
             "The threads that a proof may use; every core if not given.",
             config.worker.threads.map(|n| n.to_string()).unwrap_or_default(),
             "2",
+        ),
+        Setting::Allow => shown(
+            "Peers that are never banned, and in tier normal at least. `shardwire peer reload` reads both lists again.",
+            list(&config.reputation.allow),
+            "[\"<64 hexadecimal digits>\"]",
+        ),
+        Setting::Deny => {
+            shown("Peers that are never admitted.", list(&config.reputation.deny), "[\"<64 hexadecimal digits>\"]")
+        }
+        Setting::WorkHalfLife => {
+            own("In how many seconds useful work is half forgotten.", seconds(policy.work_half_life))
+        }
+        Setting::FaultHalfLife => own(
+            "In how many seconds faults are half forgotten. A peer that did wrong once is back in tier normal after four times this.",
+            seconds(policy.fault_half_life),
+        ),
+        Setting::FirstBan => own("How long a first ban is, in seconds.", seconds(policy.first_ban)),
+        Setting::LongestBan => own(
+            "How long a ban is at most, in seconds. Each within a day of the one before is four times as long.",
+            seconds(policy.longest_ban),
+        ),
+        Setting::Quotas => shown(
+            "What tiers may use where it isn't the default: \"TIER/PROTOCOL/WHAT=NUMBER\"; `shardwire peer show` shows all.",
+            list(&config.reputation.quotas),
+            "[\"low/trace/kib_per_s=4096\", \"high/others/sessions=512\"]",
+        ),
+        Setting::MemoryWatermark => own(
+            "From how much memory on newcomers are refused, in bytes; from one and a half of it tier normal, too.",
+            config.reputation.rules.watermarks.memory_bytes.to_string(),
         ),
         Setting::LogLevel => own("error, warn, info, debug, trace, or a filter.", quoted(&config.log.filter)),
         Setting::LogFormat => own("text, or json: one object a line.", quoted(config.log.format)),

@@ -37,13 +37,13 @@ pub(super) async fn keep(node: Arc<Node>, peer: PeerId, address: SocketAddr) {
 /// Connects and serves the connection to its end.
 async fn attempt(node: &Arc<Node>, peer: PeerId, address: SocketAddr) -> Result<(), String> {
     let connection = node.endpoint.connect(address, Some(peer)).await.map_err(|error| said(&error))?;
-    let presence = node.host.peers.dialled(peer).map_err(|wait| {
+    let presence = node.host.peers.dialled(peer, address.ip()).map_err(|wait| {
         connection.turn_away(wait);
         format!("the peer is shut out here for another {wait:?}")
     })?;
     let session = connection.open::<Handshake>().await.map_err(|error| said(&error))?;
     let agreed = handshake::greet(session, node.hello()).await.map_err(|error| said(&error))?;
-    serve::connection(node.clone(), connection, agreed, presence, true).await;
+    serve::connection(node.clone(), connection, agreed, presence.into(), true).await;
     Ok(())
 }
 

@@ -7,7 +7,7 @@
 //! A node with several roles dials itself, so that its roles talk as those of different nodes do. A connection under the node's own
 //! identity, or an administrator's, that names no role is the command line's.
 //!
-//! Refused: whoever is not [admitted](crate::peers), more sessions than a peer may have, a handshake that doesn't come first or in
+//! Refused: whoever is not [admitted](shardwire_peers), more sessions than a peer may have, a handshake that doesn't come first or in
 //! time, a protocol that no role here serves, control by strangers.
 
 mod dial;
@@ -15,17 +15,18 @@ mod links;
 mod serve;
 
 use crate::{
-    peers::Peers,
+    peers::keep,
     roles::{Host, operator::Operator, prover::Prover, settler::Settler},
 };
 pub(crate) use links::Links;
-use shardwire_model::PeerId;
+use shardwire_model::{Coded, PeerId};
+use shardwire_peers::{Named, load::resident_bytes, receive};
 use shardwire_protocols::{
     control::Role,
     handshake::{Hello, spoken},
 };
 use shardwire_transport::Endpoint;
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeSet, fmt, net::SocketAddr, sync::Arc};
 use tokio::{sync::watch, task::JoinSet};
 
 /// What this program calls itself in a handshake.
@@ -50,6 +51,15 @@ impl Roles {
     }
 }
 
+/// Reads whom the configuration names again.
+pub(crate) struct Reload(pub(crate) Box<dyn Fn() -> Result<Named, Box<dyn Coded + Send + Sync>> + Send + Sync>);
+
+impl fmt::Debug for Reload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reload")
+    }
+}
+
 /// The node, as its network tasks see it.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -59,6 +69,8 @@ pub(crate) struct Node {
     pub(crate) links: Links,
     pub(crate) admins: BTreeSet<PeerId>,
     pub(crate) since: shardwire_model::Timestamp,
+    /// Reads whom the configuration names again.
+    pub(crate) reload: Reload,
     /// Set when the command line says that the node should stop.
     pub(crate) told: watch::Sender<bool>,
     /// Set when the node stops: ends its connections.
@@ -91,8 +103,12 @@ impl Node {
         if self.roles.names().len() > 1 {
             tasks.spawn(dial::keep(self.clone(), self.me(), self.endpoint.address()));
         }
-        tasks.spawn(serve::accept(self.clone()));
-        tasks.spawn(Peers::tend(self.host.clone()));
+        let (node, peers) = (self.clone(), self.host.peers.clone());
+        tasks.spawn(receive(peers, self.endpoint.clone(), move |connection, presence| {
+            serve::accepted(node.clone(), connection, presence)
+        }));
+        let host = self.host.clone();
+        tasks.spawn(async move { host.peers.tend(|unkept| keep(&host.store, &unkept), resident_bytes).await });
         // An error means that the sender is gone, which stops the node as well.
         let _ = stop.wait_for(|stop| *stop).await;
         tasks.shutdown().await;

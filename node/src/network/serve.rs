@@ -1,8 +1,8 @@
 //! Serving a connection: the sessions that the peer opens, and those that our roles consume.
 
 use super::Node;
-use crate::peers::{Knock, Place, Presence, seen};
 use shardwire_model::{Coded as _, PeerId};
+use shardwire_peers::{Presence, sessions};
 use shardwire_protocols::{
     ServeError,
     control::{self, Control, Role},
@@ -12,61 +12,35 @@ use shardwire_protocols::{
     keepalive::{self, Keepalive},
     pace::GREETING,
     proof::{self, Proof},
+    reputation::{self, Reputation},
     trace::{self, Trace},
 };
-use shardwire_transport::{Arrival, Connection, Incoming, SessionError};
+use shardwire_transport::{Connection, Incoming};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::error::Elapsed};
 
 /// How long a failed session waits before it is opened again.
 const SESSION_PAUSE: Duration = Duration::from_millis(500);
-/// How long a peer that is shut out has to take what it was told on the way: a dispute, say. Nothing new is served meanwhile.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The longest that it waits because the peer says so: another may take the work meanwhile, but this one isn't forgotten.
 const LONGEST_SESSION_PAUSE: Duration = Duration::from_secs(60);
 
-/// Takes connections until the endpoint is closed.
-pub(super) async fn accept(node: Arc<Node>) {
-    let mut connections = JoinSet::new();
-    while let Some(arrival) = node.endpoint.accept().await {
-        while connections.try_join_next().is_some() {}
-        match node.host.peers.knock(arrival.address().ip(), arrival.validated()) {
-            Knock::Admit { after, place } => {
-                connections.spawn(admit(node.clone(), arrival, after, place));
+/// Greets and serves a peer that dialled.
+pub(super) async fn accepted(node: Arc<Node>, connection: Connection, presence: Arc<Presence>) {
+    let (address, peer) = (connection.address(), connection.peer().short());
+    match greeted(&node, &connection).await {
+        Ok(Ok(agreed)) => self::connection(node, connection, agreed, presence, false).await,
+        Ok(Err(error)) => {
+            match error {
+                HandshakeError::Session(error) => presence.failed("handshake", &error.into()),
+                error => tracing::warn!(%address, peer, code = error.code(), "handshake refused: {error}"),
             }
-            Knock::Retry => arrival.retry(),
-            Knock::Refuse => {
-                tracing::debug!(address = %arrival.address(), "refused before the handshake");
-                arrival.refuse();
-            }
-            Knock::Ignore => arrival.ignore(),
+            // The peer closes when it has read why.
+            let _ = tokio::time::timeout(GREETING, connection.closed()).await;
         }
-    }
-}
-
-/// Performs the handshakes and serves the connection. It takes its place for as long as that lasts.
-async fn admit(node: Arc<Node>, arrival: Arrival, after: Duration, place: Place) {
-    let address = arrival.address();
-    tokio::time::sleep(after).await;
-    let connection = match arrival.admit().await {
-        Ok(connection) => connection,
-        Err(error) => return tracing::debug!(%address, code = error.code(), "no connection: {error}"),
-    };
-    match node.host.peers.enter(connection.peer(), &place) {
-        Err(wait) => connection.turn_away(wait),
-        Ok(presence) => match greeted(&node, &connection).await {
-            Ok(Ok(agreed)) => self::connection(node, connection, agreed, presence, false).await,
-            Ok(Err(error)) => {
-                let peer = connection.peer().short();
-                tracing::warn!(%address, peer, code = error.code(), "handshake refused: {error}");
-                // The peer closes when it has read why.
-                let _ = tokio::time::timeout(GREETING, connection.closed()).await;
-            }
-            Err(_) => {
-                tracing::warn!(%address, peer = connection.peer().short(), "no greeting within {GREETING:?}");
-                connection.close();
-            }
-        },
+        Err(_) => {
+            tracing::warn!(%address, peer, "no greeting within {GREETING:?}");
+            connection.close();
+        }
     }
 }
 
@@ -84,10 +58,9 @@ pub(super) async fn connection(
     node: Arc<Node>,
     connection: Connection,
     agreed: Agreed,
-    presence: Presence,
+    presence: Arc<Presence>,
     dialled: bool,
 ) {
-    let presence = Arc::new(presence);
     let peer = connection.peer();
     let own = peer == node.me();
     // A peer with a role is kept as one; the command line and clients are only served. Of a node's connection to itself, the
@@ -105,32 +78,21 @@ pub(super) async fn connection(
         tracing::info!(peer = %peer.short(), address = %connection.address(), roles = roles.join("+"), "connected");
     }
     let agreed = Arc::new(agreed);
-    let mut sessions = JoinSet::new();
+    let mut consumed = JoinSet::new();
     if number.is_some() {
-        consume(&node, &connection, &agreed, &mut sessions);
+        consume(&node, &connection, &agreed, &mut consumed);
     }
-    let gone = loop {
-        let accepted = tokio::select! { biased;
-            wait = presence.shut_out() => {
-                tokio::time::sleep(LAST_WORDS).await;
-                connection.turn_away(wait);
-                break format!("shut out for {wait:?}");
-            }
-            accepted = connection.accept() => accepted,
-        };
-        match accepted {
-            Ok(incoming) => {
-                while sessions.try_join_next().is_some() {}
-                sessions.spawn(serve(node.clone(), agreed.clone(), incoming, presence.clone()));
-            }
-            Err(error) => break error.to_string(),
-        }
+    let serving = (node.clone(), agreed);
+    let serve = move |incoming| {
+        let (node, agreed) = serving.clone();
+        async move { dispatch(&node, &agreed, incoming).await }
     };
+    let gone = sessions(&connection, &presence, serve).await;
     if let Some(number) = number {
         tracing::info!(peer = %peer.short(), "disconnected: {gone}");
         node.links.release(peer, number);
     }
-    sessions.shutdown().await;
+    consumed.shutdown().await;
 }
 
 /// Opens the sessions that our roles consume of this peer.
@@ -183,7 +145,7 @@ where
         match session().await {
             Ok(()) => {}
             Err(error) => {
-                report(&node, protocol, peer, &error);
+                node.host.peers.failed(peer, protocol, &error);
                 // A peer that says when to come again is taken at its word, within reason.
                 let asked = if let ServeError::Session(error) = &error { error.retry_after() } else { None };
                 tokio::time::sleep(asked.unwrap_or_default().min(LONGEST_SESSION_PAUSE)).await;
@@ -193,50 +155,15 @@ where
     }
 }
 
-/// Says why a session failed, and notes what that means for the peer.
-fn report(node: &Node, protocol: &str, peer: PeerId, error: &ServeError) {
-    if let Some(event) = seen(error) {
-        node.host.peers.note(peer, &event);
-    }
-    let code = error.code();
-    match error {
-        ServeError::Session(SessionError::Violation(_)) => {
-            tracing::warn!(peer = %peer.short(), protocol, code, "violation: {error}");
-        }
-        ServeError::Session(SessionError::Lost(_)) => {
-            tracing::debug!(peer = %peer.short(), protocol, code, "session lost: {error}");
-        }
-        ServeError::Session(SessionError::Local(_)) | ServeError::Handler(_) => {
-            tracing::error!(peer = %peer.short(), protocol, code, "session failed on our side: {error}");
-        }
-    }
-}
-
-/// Serves one session that the peer opened, if it is one that was agreed on, as far as it may open one now.
-async fn serve(node: Arc<Node>, agreed: Arc<Agreed>, mut incoming: Incoming, presence: Arc<Presence>) {
-    let peer = incoming.peer();
-    let (protocol, allowed) = match incoming.header().await {
-        Ok(header) => (header.protocol, agreed.allows(header)),
-        Err(error) => return report(&node, "?", peer, &error.into()),
-    };
-    let incoming = match presence.session(&protocol) {
-        Ok(None) => incoming,
-        Ok(Some(meter)) => incoming.metered(meter),
-        Err(wait) => {
-            tracing::debug!(peer = %peer.short(), protocol = %protocol, "session refused for {wait:?}");
-            return incoming.refuse_for(wait);
-        }
-    };
-    let served = if allowed { dispatch(&node, incoming).await } else { Err(incoming.unserved().into()) };
-    if let Err(error) = served {
-        report(&node, &protocol, peer, &error);
-    }
-}
-
-async fn dispatch(node: &Node, incoming: Incoming) -> Result<(), ServeError> {
+/// Serves one session that the peer opened, if it is one that was agreed on.
+async fn dispatch(node: &Node, agreed: &Agreed, mut incoming: Incoming) -> Result<(), ServeError> {
     let roles = &node.roles;
-    if incoming.is::<Control>() {
+    if !agreed.allows(incoming.header().await?) {
+        Err(incoming.unserved().into())
+    } else if incoming.is::<Control>() {
         control::serve(incoming.serve::<Control>().await?, node).await
+    } else if incoming.is::<Reputation>() {
+        reputation::serve(incoming.serve::<Reputation>().await?, node).await
     } else if incoming.is::<Keepalive>() {
         Ok(keepalive::serve(incoming.serve::<Keepalive>().await?, &*node.host.clock).await?)
     } else if let Some(settler) = roles.settler.as_deref().filter(|_| incoming.is::<Handoff>()) {

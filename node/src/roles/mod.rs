@@ -10,8 +10,9 @@ pub(crate) mod settler;
 #[cfg(test)]
 mod tests;
 
-use crate::{artefacts::Artefacts, peers::Peers, store::Store};
+use crate::{artefacts::Artefacts, store::Store};
 use shardwire_model::{Clock, Felt};
+use shardwire_peers::Peers;
 use shardwire_transport::identity::Identity;
 use std::sync::Arc;
 use tokio::sync::watch;

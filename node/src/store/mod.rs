@@ -47,6 +47,10 @@ impl<K: RecordKey, V: Serialize + DeserializeOwned> Table<K, V> {
         TableDefinition::new(self.name)
     }
 
+    fn key(&self, bytes: &[u8]) -> Result<K, StoreError> {
+        K::from_bytes(bytes).ok_or_else(|| StoreError::Damaged(format!("a key of '{}' can't be read", self.name)))
+    }
+
     fn decode(&self, bytes: &[u8]) -> Result<V, StoreError> {
         postcard::from_bytes(bytes)
             .map_err(|_| StoreError::Damaged(format!("a record of '{}' can't be read", self.name)))
@@ -150,11 +154,34 @@ impl Store {
             if !key.value().starts_with(prefix) {
                 break;
             }
-            let key = K::from_bytes(key.value())
-                .ok_or_else(|| StoreError::Damaged(format!("a key of '{}' can't be read", table.name)))?;
-            records.push((key, table.decode(value.value())?));
+            records.push((table.key(key.value())?, table.decode(value.value())?));
         }
         Ok(records)
+    }
+
+    /// The keys that begin with `prefix`, in their order: where the records are long and only counted.
+    ///
+    /// # Errors
+    /// If the disk fails or a key is damaged.
+    pub(crate) fn keys_with_prefix<K: RecordKey, V: Serialize + DeserializeOwned>(
+        &self,
+        table: &Table<K, V>,
+        prefix: &[u8],
+    ) -> Result<Vec<K>, StoreError> {
+        let open = match self.database.begin_read()?.open_table(table.definition()) {
+            Ok(open) => open,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut keys = Vec::new();
+        for record in open.range(prefix..)? {
+            let (key, _) = record?;
+            if !key.value().starts_with(prefix) {
+                break;
+            }
+            keys.push(table.key(key.value())?);
+        }
+        Ok(keys)
     }
 
     /// All records of a table.

@@ -1,9 +1,10 @@
 //! What each role remembers.
 
 use super::{RecordKey, Table};
+use crate::evidence::{EvidenceKey, EvidencePart};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt};
-use shardwire_reputation::Record;
+use shardwire_reputation::{Listing, Record};
 use shardwire_shard::witness::Manifest;
 use std::collections::BTreeMap;
 
@@ -21,8 +22,12 @@ pub(crate) const JOBS: Table<Hash, Job> = Table::new("prover.jobs");
 pub(crate) const HANDOFFS: Table<ShardId, Handoff> = Table::new("settler.handoffs");
 /// Settler: verdicts on proofs, by shard.
 pub(crate) const VERDICTS: Table<ShardId, Verdict> = Table::new("settler.verdicts");
+/// What can be proven against peers.
+pub(crate) const EVIDENCE: Table<EvidenceKey, EvidencePart> = Table::new("node.evidence");
 /// What each peer has earned.
 pub(crate) const PEERS: Table<PeerId, Record> = Table::new("node.peers");
+/// The operator's word on peers, as given at run time.
+pub(crate) const WORDS: Table<PeerId, Listing> = Table::new("node.words");
 
 /// A shard that this operator accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,6 +223,18 @@ impl RecordKey for PeerId {
     }
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
+    }
+}
+
+impl RecordKey for EvidenceKey {
+    fn to_bytes(&self) -> Vec<u8> {
+        [&self.peer.0[..], &self.number.to_be_bytes(), &self.part.to_be_bytes()].concat()
+    }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (peer, rest) = bytes.split_at_checked(32)?;
+        let (number, part) = rest.split_at_checked(4)?;
+        let [number, part] = [number, part].map(|four| Some(u32::from_be_bytes(four.try_into().ok()?)));
+        Some(Self { peer: PeerId::from_bytes(peer)?, number: number?, part: part? })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{run, shardwire};
 use std::path::Path;
 
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 17] = [
     &[],
     &["init"],
     &["run"],
@@ -13,6 +13,9 @@ const COMMANDS: [&[&str]; 14] = [
     &["shard", "start"],
     &["shard", "submit"],
     &["shard", "status"],
+    &["peer"],
+    &["peer", "ban"],
+    &["peer", "reload"],
     &["world", "show"],
     &["protocol"],
     &["protocol", "show"],

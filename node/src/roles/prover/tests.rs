@@ -7,7 +7,7 @@ use crate::{
     artefacts::Artefacts,
     clock::SystemClock,
     config::{Config, Environment, Flags},
-    peers::Peers,
+    peers,
     store::Store,
 };
 use shardwire_model::{
@@ -132,7 +132,7 @@ fn prover(folder: &Path) -> Arc<Prover> {
     let store = Store::open(&folder.join("node.redb")).unwrap();
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
-        peers: Arc::new(Peers::recall(&config, identity.peer(), Arc::new(SystemClock), &store).unwrap()),
+        peers: peers::recall(&config, identity.peer(), Arc::new(SystemClock), &store).unwrap(),
         identity,
         network: "test".into(),
         clock: Arc::new(SystemClock),

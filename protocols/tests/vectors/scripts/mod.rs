@@ -8,6 +8,7 @@ mod handshake;
 mod ingress;
 mod keepalive;
 mod proof;
+mod reputation;
 mod trace;
 
 use shardwire_model::{
@@ -50,6 +51,7 @@ pub(crate) fn of(entry: &Entry) -> Vec<Script> {
         ("proof", 1) => proof::scripts(),
         ("keepalive", 1) => keepalive::scripts(),
         ("control", 1) => control::scripts(),
+        ("reputation", 1) => reputation::scripts(),
         (name, version) => panic!("no session of {name} version {version} is recorded: write a script"),
     }
 }

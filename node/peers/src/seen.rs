@@ -6,7 +6,8 @@ use shardwire_reputation::{Breach, Event, Fault};
 use shardwire_transport::{self as transport, SessionError};
 
 /// The event that a failed session is. None if the connection was lost, or the fault is this node's.
-pub(crate) fn seen(error: &ServeError) -> Option<Event> {
+#[must_use]
+pub fn seen(error: &ServeError) -> Option<Event> {
     let ServeError::Session(SessionError::Violation(violation)) = error else { return None };
     let (protocol, state) = (violation.protocol.clone(), violation.state.clone().into());
     Some(match violation.fault() {
@@ -22,11 +23,28 @@ pub(crate) fn seen(error: &ServeError) -> Option<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::StoreError;
+    use shardwire_model::Coded;
     use shardwire_model::PeerId;
     use shardwire_protocols::Failure;
     use shardwire_transport::{Local, Lost, LostCause, Violation, ViolationKind};
-    use std::time::Duration;
+    use std::{fmt, time::Duration};
+
+    #[derive(Debug)]
+    struct DiskFull;
+    impl fmt::Display for DiskFull {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the disk is full")
+        }
+    }
+    impl std::error::Error for DiskFull {}
+    impl Coded for DiskFull {
+        fn code(&self) -> &'static str {
+            "SW-TEST-001"
+        }
+        fn next_step(&self) -> String {
+            "Buy a larger one.".to_owned()
+        }
+    }
 
     fn violation(kind: ViolationKind) -> ServeError {
         let (peer, protocol, state) = (PeerId([1; 32]), "trace".into(), "awaiting Pull".to_owned());
@@ -45,6 +63,6 @@ mod tests {
         assert_eq!(seen(&SessionError::Lost(Box::new(lost)).into()), None);
         let ours = Local::PipelineFull { protocol: protocol.into(), depth: 8 };
         assert_eq!(seen(&SessionError::Local(Box::new(ours)).into()), None);
-        assert_eq!(seen(&Failure::from(StoreError::Disk("it is full".into())).into()), None);
+        assert_eq!(seen(&Failure::from(DiskFull).into()), None);
     }
 }

@@ -1,0 +1,101 @@
+//! The peers that are to be served: they stream traces with the production client half, each without a pause.
+
+use super::{
+    Outcome, host, identity,
+    victim::{Place, Wall, hello},
+};
+use shardwire_protocols::{
+    Cause, catalogue,
+    handshake::{Handshake, greet},
+    trace::{Claimed, Client, Next, Pulled, Trace},
+};
+use shardwire_transport::{Connection, Endpoint, Profile};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+/// Chunks of a lease; then the next is taken, as for another shard.
+const CHUNKS: u32 = 4096;
+/// How long a stream may take to begin.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How soon a peer that lost its stream connects again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Both of them.
+pub(super) struct Peers {
+    received: Arc<AtomicU64>,
+    tasks: JoinSet<()>,
+}
+
+impl Peers {
+    pub(super) fn start(place: &Place, numbers: [u8; 2]) -> Self {
+        let received = Arc::new(AtomicU64::new(0));
+        let mut tasks = JoinSet::new();
+        for number in numbers {
+            let (place, received) = (*place, received.clone());
+            tasks.spawn(async move {
+                loop {
+                    if let Err(error) = stream(number, place, &received).await {
+                        eprintln!("an honest peer lost its stream: {error}");
+                    }
+                    sleep(PAUSE).await;
+                }
+            });
+        }
+        Self { received, tasks }
+    }
+
+    /// Waits until chunks come.
+    pub(super) async fn streaming(&self) -> Outcome<()> {
+        let begin = async {
+            while self.received.load(Ordering::Relaxed) == 0 {
+                sleep(PAUSE).await;
+            }
+        };
+        Ok(timeout(PATIENCE, begin).await.map_err(|_| "the honest peers get nothing, although nobody attacks")?)
+    }
+
+    /// Bytes a second over so long.
+    #[allow(clippy::cast_precision_loss)] // gigabytes
+    pub(super) async fn throughput(&self, length: Duration) -> f64 {
+        let (began, before) = (Instant::now(), self.received.load(Ordering::Relaxed));
+        sleep(length).await;
+        (self.received.load(Ordering::Relaxed) - before) as f64 / began.elapsed().as_secs_f64()
+    }
+
+    pub(super) async fn stop(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Streams until something fails.
+async fn stream(number: u8, place: Place, received: &AtomicU64) -> Outcome<()> {
+    let settings = catalogue::settings(Profile::default());
+    let endpoint = Endpoint::bind((host(number), 0).into(), identity(number), &settings, &mut rand::rng())?;
+    let connection = endpoint.connect(place.address, Some(place.peer)).await?;
+    greet(connection.open::<Handshake>().await?, hello(&Wall)).await?;
+    loop {
+        lease(&connection, number, received).await?;
+    }
+}
+
+/// Takes a lease and streams its chunks.
+pub(super) async fn lease(connection: &Connection, number: u8, received: &AtomicU64) -> Outcome<()> {
+    let client = Client::new(connection.open::<Trace>().await?, identity(number).peer());
+    let Next::Offered(_, offered) = client.ready(&[]).await? else { return Err("no job".into()) };
+    let Claimed::Leased(_, mut fetch) = offered.claim().await? else { return Err("no lease".into()) };
+    for _ in 0..CHUNKS {
+        let Pulled::Chunk(chunk) = fetch.next().await? else { return Err("no chunk".into()) };
+        received.fetch_add(chunk.body.len() as u64, Ordering::Relaxed);
+    }
+    fetch.stop().await?.abandon(Cause::new("SW-BENCH-001", "enough of this one")).await?;
+    Ok(())
+}

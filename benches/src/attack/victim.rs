@@ -1,0 +1,276 @@
+//! The process that is attacked. It prints where it is, then answers each line on standard input with a line about itself, and ends with its
+//! input.
+
+use super::{HONEST, Outcome, host, hostile::ATTACKERS, hostile::Kind, identity};
+use serde::{Deserialize, Serialize};
+use shardwire_model::{
+    Clock, ContractId, EventId, Felt, Hash, PeerId, ShardId, ShardStart, Timestamp, finished_selector, state_commitment,
+};
+use shardwire_peers::{Door, Named, Peers, Rules, load::resident_bytes, receive, sessions};
+use shardwire_protocols::{
+    Cause, Failure, ServeError, Signed, catalogue,
+    handshake::{self, Handshake, Hello, spoken},
+    keepalive::{self, Keepalive},
+    pace::GREETING,
+    trace::{self, Begun, Chunk, Finished, Grant, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace, job_id},
+};
+use shardwire_reputation::{Event, Record, Standing, Work};
+use shardwire_transport::{Bytes, Connection, Endpoint, Identity, Incoming, Profile, SessionError};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{BufRead, BufReader, Lines, Write},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+use tokio::time::timeout;
+
+/// The hidden command that makes a process the victim.
+pub(crate) const COMMAND: &str = "attack-victim";
+/// Bytes of a chunk on the wire: in the middle of what chunks have.
+const CHUNK_BYTES: usize = 256 << 10;
+const NUMBER: u8 = 200;
+
+/// Where the victim is.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(super) address: SocketAddr,
+    pub(super) peer: PeerId,
+}
+
+/// What the victim says about itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Looked {
+    /// Processor time so far.
+    pub(super) cpu: Duration,
+    /// The most memory that it ever had, in bytes.
+    pub(super) peak: u64,
+    /// How each attacker stands.
+    pub(super) attackers: Vec<String>,
+    /// What the door did.
+    pub(super) door: Door,
+}
+
+/// The date.
+#[derive(Debug)]
+pub(super) struct Wall;
+
+impl Clock for Wall {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// The greeting of everybody here.
+pub(super) fn hello(clock: &dyn Clock) -> Hello {
+    Hello {
+        network: "attack".into(),
+        agent: "benches".into(),
+        roles: Vec::new(),
+        protocols: spoken(),
+        capabilities: Vec::new(),
+        time: clock.now(),
+    }
+}
+
+/// An operator whose chunks hold noise: everybody gets the same job, under a lease of his own.
+struct Source {
+    identity: Identity,
+    offer: JobOffer,
+    chunk: Chunk,
+    epoch: AtomicU64,
+}
+
+impl Source {
+    fn new(identity: Identity) -> Self {
+        use rand::{RngCore as _, SeedableRng as _};
+        let contract = ContractId(Felt::ONE);
+        let shard = ShardId(Felt::TWO);
+        let end_event = EventId { from: contract, selector: finished_selector() };
+        let (operator, contracts) = (identity.peer(), vec![contract]);
+        let start = ShardStart { shard, operator, contracts, accounts: vec![], end_event, entries: vec![] };
+        let (program, values) = (Felt::THREE, Vec::new());
+        let job = job_id(program, start.commitment(), state_commitment(start.commitment(), &values), 0);
+        let mut body = vec![0; CHUNK_BYTES];
+        rand_chacha::ChaCha20Rng::seed_from_u64(1).fill_bytes(&mut body);
+        let hash = Hash::of(&body);
+        #[allow(clippy::cast_possible_truncation)] // 256 KiB
+        let chunk = Chunk { index: 0, hash, raw_bytes: CHUNK_BYTES as u32, body: Bytes::from(body) };
+        let offer = JobOffer { job, shard, segment: 0, start, values, program };
+        Self { identity, offer, chunk, epoch: AtomicU64::new(0) }
+    }
+}
+
+impl trace::Handler for Source {
+    async fn offer(&self, _: PeerId, _: &[Begun]) -> Result<JobOffer, Failure> {
+        Ok(self.offer.clone())
+    }
+
+    async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
+        let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
+        let expires = Wall.now().plus(trace::LEASE);
+        Ok(Grant::Leased(Signed::by(&self.identity, LeaseTerms { job, epoch, expires, prover })))
+    }
+
+    async fn declined(&self, _: PeerId, _: Hash, _: Cause) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn chunk(&self, _: PeerId, _: Hash, _: u64, index: u32) -> Result<Part, Failure> {
+        Ok(Part::Chunk(Chunk { index, ..self.chunk.clone() }))
+    }
+
+    async fn progress(&self, _: PeerId, _: Hash, _: Progress) -> Result<Progressed, Failure> {
+        Ok(Progressed::Renewed { expires: Wall.now().plus(trace::LEASE) })
+    }
+
+    async fn finished(&self, _: PeerId, _: Hash, _: u64, _: Hash) -> Result<Finished, Failure> {
+        Ok(Finished::Acknowledged)
+    }
+
+    async fn abandoned(&self, _: PeerId, _: Hash, _: u64, _: Cause) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// Runs the victim until its input ends.
+pub(crate) fn run() -> Outcome<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let identity = identity(NUMBER);
+        let settings = catalogue::settings(Profile::default());
+        let here = (Ipv4Addr::LOCALHOST, 0).into();
+        let endpoint = Endpoint::bind(here, identity.clone(), &settings, &mut rand::rng())?;
+        let peers = Arc::new(peers());
+        let tending = peers.clone();
+        tokio::spawn(async move { tending.tend(drop, resident_bytes).await });
+        let source = Arc::new(Source::new(identity.clone()));
+        tokio::spawn(receive(peers.clone(), endpoint.clone(), move |connection, presence| {
+            let source = source.clone();
+            async move {
+                match timeout(GREETING, greeted(&connection)).await {
+                    Ok(Ok(())) => {
+                        let serving = move |incoming| {
+                            let source = source.clone();
+                            async move { serve(incoming, &source).await }
+                        };
+                        sessions(&connection, &presence, serving).await;
+                    }
+                    Ok(Err(error)) => presence.failed("handshake", &error.into()),
+                    Err(_) => connection.close(),
+                }
+            }
+        }));
+        let place = Place { address: endpoint.address(), peer: identity.peer() };
+        println!("{}", serde_json::to_string(&place)?);
+        let (done, ended) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || done.send(answer(&peers)));
+        ended.await?
+    })
+}
+
+/// By the rules that a node has unless told otherwise. Two peers are configured; some attackers have worked well until today.
+fn peers() -> Peers {
+    let worked = |_: &Kind| {
+        let work = Event::Worked(Work::Proof);
+        (0..4).fold(Record::default(), |record, _| record.after(&work, Wall.now(), &Rules::default().policy))
+    };
+    let turncoats = ATTACKERS.iter().zip(0..).filter(|(kind, _)| **kind == Kind::Oversize);
+    let records = turncoats.map(|(kind, number)| (identity(number).peer(), worked(kind)));
+    let configured = HONEST.map(|number| (identity(number).peer(), Some(IpAddr::from(host(number)))));
+    let named = Named {
+        own: BTreeSet::from([identity(NUMBER).peer()]),
+        configured: configured.into(),
+        hosts: BTreeSet::from([Ipv4Addr::LOCALHOST.into()]),
+        ..Named::default()
+    };
+    Peers::new(&Rules::default(), named, records, BTreeMap::new(), Arc::new(Wall))
+}
+
+async fn greeted(connection: &Connection) -> Result<(), SessionError> {
+    let session = connection.accept().await?.serve::<Handshake>().await?;
+    match handshake::answer(session, hello(&Wall)).await {
+        Err(handshake::HandshakeError::Session(error)) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn serve(incoming: Incoming, source: &Source) -> Result<(), ServeError> {
+    if incoming.is::<Keepalive>() {
+        Ok(keepalive::serve(incoming.serve::<Keepalive>().await?, &Wall).await?)
+    } else if incoming.is::<Trace>() {
+        trace::serve(incoming.serve::<Trace>().await?, source).await
+    } else {
+        Err(incoming.unserved().into())
+    }
+}
+
+/// Answers each line of input.
+fn answer(peers: &Arc<Peers>) -> Outcome<()> {
+    for line in std::io::stdin().lines() {
+        line?;
+        let attackers = (0..).zip(ATTACKERS).map(|(number, kind)| stands(peers, number, kind)).collect();
+        let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        let cpu = Duration::new(u64::try_from(cpu.tv_sec)?, u32::try_from(cpu.tv_nsec)?);
+        let looked = Looked { cpu, peak: peak_bytes()?, attackers, door: peers.figures().door };
+        println!("{}", serde_json::to_string(&looked)?);
+        std::io::stdout().flush()?;
+    }
+    Ok(())
+}
+
+/// How an attacker stands. One that comes under ever new names stands as the best that is connected from its host does, and is refused if none is.
+fn stands(peers: &Peers, number: u8, kind: Kind) -> String {
+    if kind != Kind::Reconnect {
+        return peers.standing(identity(number).peer()).to_string();
+    }
+    let from = IpAddr::from(host(number));
+    let views = peers.after(None, usize::MAX).into_iter().map(|peer| peers.view(peer));
+    let best = views.filter(|view| view.connected.contains(&from)).filter_map(|view| view.standing.tier()).max();
+    best.map_or_else(|| "refused".to_owned(), |tier| Standing::Admitted(tier).to_string())
+}
+
+/// The most memory that this process ever had in RAM.
+fn peak_bytes() -> Outcome<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no peak in /proc/self/status")?;
+    let kib: u64 = line.split_whitespace().next().ok_or("no peak in /proc/self/status")?.parse()?;
+    Ok(kib * 1024)
+}
+
+/// The process. Dropped, it ends.
+pub(super) struct Victim {
+    child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+    pub(super) place: Place,
+}
+
+impl Victim {
+    pub(super) fn start() -> Outcome<Self> {
+        let mut child =
+            Command::new(std::env::current_exe()?).arg(COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let input = child.stdin.take().ok_or("no input")?;
+        let mut output = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
+        let place = output.next().ok_or("the victim ended at once")??;
+        Ok(Self { child, input, output, place: serde_json::from_str(&place)? })
+    }
+
+    /// What it says about itself now.
+    pub(super) fn look(&mut self) -> Outcome<Looked> {
+        self.input.write_all(b"\n")?;
+        Ok(serde_json::from_str(&self.output.next().ok_or("the victim ended")??)?)
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may have ended
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,102 @@
+//! What was done with peers so far, by tier: what a node shows of it.
+
+use serde::{Deserialize, Serialize};
+use shardwire_reputation::Tier;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What happened to the peers of a tier since the node began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfTier {
+    /// Peers connected now.
+    pub connected: u64,
+    /// Sessions that they opened.
+    pub sessions: u64,
+    /// Sessions refused for now: above their quota, or the node was overloaded.
+    pub refused: u64,
+    /// How often a session of theirs had to wait for its quota.
+    pub waits: u64,
+    /// Bytes that their sessions received and sent.
+    pub bytes: u64,
+}
+
+/// What the door did since the node began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Door {
+    /// Handshakes performed.
+    pub admitted: u64,
+    /// Callers asked to come again with a token.
+    pub retried: u64,
+    /// Callers refused before their handshake.
+    pub refused: u64,
+    /// Callers ignored.
+    pub ignored: u64,
+    /// Peers turned away after their handshake: banned, denied, no free slot, or too much load.
+    pub turned_away: u64,
+}
+
+/// All of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Tier low.
+    pub low: OfTier,
+    /// Tier normal.
+    pub normal: OfTier,
+    /// Tier high.
+    pub high: OfTier,
+    /// The door.
+    pub door: Door,
+}
+
+impl Figures {
+    /// Those of a tier.
+    pub fn tier_mut(&mut self, tier: Tier) -> &mut OfTier {
+        match tier {
+            Tier::Low => &mut self.low,
+            Tier::Normal => &mut self.normal,
+            Tier::High => &mut self.high,
+        }
+    }
+}
+
+/// Counts for [`OfTier`].
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) sessions: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) waits: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+}
+
+/// One more.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The counts of each tier.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    low: Counts,
+    normal: Counts,
+    high: Counts,
+}
+
+impl Totals {
+    pub(crate) fn of(&self, tier: Tier) -> &Counts {
+        match tier {
+            Tier::Low => &self.low,
+            Tier::Normal => &self.normal,
+            Tier::High => &self.high,
+        }
+    }
+
+    pub(crate) fn figures(&self, door: Door) -> Figures {
+        let of = |counts: &Counts| OfTier {
+            connected: 0,
+            sessions: counts.sessions.load(Ordering::Relaxed),
+            refused: counts.refused.load(Ordering::Relaxed),
+            waits: counts.waits.load(Ordering::Relaxed),
+            bytes: counts.bytes.load(Ordering::Relaxed),
+        };
+        Figures { low: of(&self.low), normal: of(&self.normal), high: of(&self.high), door }
+    }
+}

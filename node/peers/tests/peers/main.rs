@@ -1,0 +1,244 @@
+//! What peers may do, on a clock that the tests move.
+
+mod simulated;
+
+use shardwire_model::{Clock, PeerId, Timestamp};
+use shardwire_peers::{Named, Peers, Place, Rules, door::Knock};
+use shardwire_reputation::{Breach, Event, Fault, Listing, Record, Standing, Tier, Work};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
+
+const OWN: PeerId = PeerId([9; 32]);
+const STRANGER: PeerId = PeerId([1; 32]);
+const CONFIGURED: PeerId = PeerId([2; 32]);
+
+/// The date moves with the runtime's time.
+#[derive(Debug)]
+struct Moving(Instant);
+
+impl Clock for Moving {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_790_000_000_000).plus(self.0.elapsed())
+    }
+}
+
+fn named() -> Named {
+    Named {
+        own: BTreeSet::from([OWN]),
+        configured: BTreeMap::from([(CONFIGURED, Some(Ipv4Addr::new(10, 0, 0, 2).into()))]),
+        hosts: BTreeSet::from([Ipv4Addr::LOCALHOST.into()]),
+        ..Named::default()
+    }
+}
+
+fn with(records: Vec<(PeerId, Record)>, said: BTreeMap<PeerId, Listing>) -> Arc<Peers> {
+    Arc::new(Peers::new(&Rules::default(), named(), records, said, Arc::new(Moving(Instant::now()))))
+}
+
+fn peers() -> Arc<Peers> {
+    with(vec![], BTreeMap::new())
+}
+
+fn place(peers: &Arc<Peers>, address: impl Into<IpAddr>) -> Place {
+    match peers.knock(address.into(), true) {
+        Knock::Admit { place, .. } => place,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn broke(breach: Breach) -> Event {
+    Event::Broke { breach, fault: Fault::Peer }
+}
+
+fn violation() -> Event {
+    broke(Breach::Violation { code: "SW-SESSION-003", protocol: "trace".into(), state: "awaiting Pull".into() })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ban_ends_the_connection_outlives_a_restart_and_shuts_the_host() {
+    let before = peers();
+    let presence = before.enter(STRANGER, &place(&before, [10, 0, 0, 1])).unwrap();
+    assert!(presence.session("trace").unwrap().is_some());
+    before.note(STRANGER, &broke(Breach::Proof));
+    assert_eq!(presence.shut_out().await, Duration::from_secs(60));
+    assert!(presence.session("trace").is_err());
+    // An identity costs nothing: from where a banned peer came, nobody is shaken hands with for as long.
+    assert!(matches!(before.knock([10, 0, 0, 1].into(), true), Knock::Refuse));
+    sleep(Duration::from_secs(61)).await;
+    assert!(matches!(before.knock([10, 0, 0, 1].into(), true), Knock::Admit { .. }));
+    // The next time from there, under another name, is twice as long.
+    let next = PeerId([7; 32]);
+    let _presence = before.enter(next, &place(&before, [10, 0, 0, 1])).unwrap();
+    before.note(next, &broke(Breach::Proof));
+    sleep(Duration::from_secs(61)).await;
+    assert!(matches!(before.knock([10, 0, 0, 1].into(), true), Knock::Refuse));
+    sleep(Duration::from_secs(60)).await;
+    assert!(matches!(before.knock([10, 0, 0, 1].into(), true), Knock::Admit { .. }));
+
+    before.note(STRANGER, &broke(Breach::Proof));
+    let kept = before.take_unkept().into_iter().filter_map(|(peer, record)| Some((peer, record?))).collect();
+    let after = with(kept, BTreeMap::new());
+    let wait = after.enter(STRANGER, &place(&after, [10, 0, 0, 1])).map(drop).unwrap_err();
+    assert!(wait > Duration::from_secs(60), "{wait:?}");
+    assert!(after.dialled(STRANGER, Ipv4Addr::new(10, 0, 0, 1).into()).is_err());
+    assert!(matches!(after.knock([10, 0, 0, 3].into(), true), Knock::Admit { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_tier_takes_effect_on_open_sessions_within_a_second() {
+    let peers = peers();
+    for _ in 0..2 {
+        peers.note(STRANGER, &Event::Worked(Work::Proof));
+    }
+    let presence = peers.enter(STRANGER, &place(&peers, [10, 0, 0, 1])).unwrap();
+    let meter = presence.session("trace").unwrap().unwrap();
+    // A second's worth in tier normal, four in tier low.
+    assert_eq!(meter.used(8_000, 0), Duration::ZERO);
+    peers.note(STRANGER, &violation());
+    let began = Instant::now();
+    let mut wait = meter.used(8_000, 0);
+    while !wait.is_zero() {
+        assert!(wait <= Duration::from_secs(1));
+        sleep(wait).await;
+        wait = meter.used(0, 0);
+    }
+    assert!((3..=4).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    let changes: Vec<String> = peers.changes(STRANGER).iter().map(|told| told.change.reason.to_string()).collect();
+    assert_eq!(changes, ["valid proof", "violation SW-SESSION-003 of trace, awaiting Pull"]);
+    let figures = peers.figures();
+    assert_eq!((figures.low.connected, figures.normal.connected, figures.normal.sessions), (1, 0, 1));
+    assert!(figures.low.waits > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_beyond_the_quota_are_told_when_and_the_nodes_own_are_not_counted() {
+    let peers = peers();
+    let stranger = peers.enter(STRANGER, &place(&peers, [10, 0, 0, 1])).unwrap();
+    let held: Vec<_> = (0..8).map(|_| stranger.session("trace").unwrap()).collect();
+    assert_eq!(stranger.session("trace").map(drop).unwrap_err(), Duration::from_secs(1));
+    drop(held);
+    sleep(Duration::from_secs(1)).await;
+    assert!(stranger.session("trace").is_ok());
+    let own = peers.enter(OWN, &place(&peers, [127, 0, 0, 1])).unwrap();
+    for _ in 0..1000 {
+        assert!(own.session("control").unwrap().is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_cant_cut_a_configured_peer_off() {
+    let peers = peers();
+    let mut flood = Vec::new();
+    for n in 0..=255 {
+        // More than a second's worth of strangers takes its time.
+        sleep(Duration::from_millis(50)).await;
+        for m in 0..=1 {
+            if let Knock::Admit { place, .. } = peers.knock([192, 168, n, m].into(), true) {
+                flood.push(place);
+            }
+        }
+    }
+    // The hard limit, and the slots in which it is seen who comes.
+    assert_eq!(flood.len(), 256 + 64);
+    assert!(flood.iter().filter(|place| place.reserved()).all(|place| peers.enter(STRANGER, place).is_err()));
+    flood.retain(|place| !place.reserved());
+    let place = place(&peers, [10, 0, 0, 2]);
+    let presence = peers.enter(CONFIGURED, &place).unwrap();
+    assert!(place.reserved() && presence.session("trace").is_ok());
+    drop((flood, place));
+    sleep(Duration::from_secs(1)).await;
+    assert!(matches!(peers.knock([192, 168, 0, 1].into(), false), Knock::Admit { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_who_come_and_go_are_slowed_down_and_known_peers_are_not() {
+    let peers = peers();
+    let mut did = [0; 4];
+    let mut knock = |from: [u8; 4], validated| {
+        let index = match peers.knock(from.into(), validated) {
+            Knock::Admit { .. } => 0,
+            Knock::Retry => 1,
+            Knock::Refuse => 2,
+            Knock::Ignore => 3,
+        };
+        did[index] += 1;
+        index
+    };
+    // From one host: eight a second, then a token is asked for, then it is refused.
+    assert!((0..8).all(|_| knock([10, 7, 0, 1], false) == 0));
+    assert_eq!([knock([10, 7, 0, 1], false), knock([10, 7, 0, 1], true)], [1, 2]);
+    // From one network: 32.
+    assert_eq!((1..10).flat_map(|n| [n; 8]).filter(|n| knock([10, 7, 0, *n], true) == 0).count(), 32 - 8);
+    // In all: 64.
+    assert_eq!((0..100).filter(|n| knock([10, 8, *n, 1], true) == 0).count(), 64 - 32);
+    // Configured peers have no rate.
+    assert!((0..100).all(|_| knock([10, 0, 0, 2], true) == 0));
+    // Those who aren't let in are answered 512 times a second.
+    assert!((0..1000).any(|_| knock([10, 7, 0, 1], true) == 3));
+    assert_eq!(did[1] + did[2], 512);
+    let door = peers.figures().door;
+    assert_eq!([door.admitted, door.retried, door.refused, door.ignored], did);
+    sleep(Duration::from_secs(1)).await;
+    assert!(matches!(peers.knock([10, 7, 0, 1].into(), false), Knock::Admit { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_operators_word_holds_at_once_and_is_stronger_than_the_configuration() {
+    let peers = peers();
+    let presence = peers.enter(STRANGER, &place(&peers, [10, 0, 0, 1])).unwrap();
+    peers.say(STRANGER, Some(Listing::Denied));
+    assert_eq!(presence.shut_out().await, Duration::from_secs(24 * 60 * 60));
+    peers.say(STRANGER, Some(Listing::Allowed));
+    assert_eq!(peers.standing(STRANGER), Standing::Admitted(Tier::Normal));
+    peers.note(STRANGER, &broke(Breach::Proof));
+    assert_eq!(peers.standing(STRANGER), Standing::Admitted(Tier::Normal), "it is never banned");
+
+    // The lists of the configuration change while it runs.
+    let other = PeerId([5; 32]);
+    peers.name(Named { denied: BTreeSet::from([other, STRANGER, OWN]), ..named() });
+    assert_eq!(peers.standing(other), Standing::Denied);
+    assert_eq!(peers.standing(STRANGER), Standing::Admitted(Tier::Normal), "what was said at run time is stronger");
+    assert_eq!(peers.standing(OWN), Standing::Admitted(Tier::Normal), "nobody locks himself out");
+    peers.say(STRANGER, None);
+    assert_eq!(peers.standing(STRANGER), Standing::Denied);
+    peers.name(named());
+    assert_eq!(peers.standing(other), Standing::Admitted(Tier::Low));
+    assert!(matches!(peers.standing(STRANGER), Standing::Banned { .. }));
+    peers.unban(STRANGER);
+    assert_eq!(peers.standing(STRANGER), Standing::Admitted(Tier::Low));
+    peers.ban(STRANGER, Duration::from_secs(10));
+    assert!(matches!(peers.standing(STRANGER), Standing::Banned { .. }));
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(peers.standing(STRANGER), Standing::Admitted(Tier::Low));
+
+    let again = with(vec![], BTreeMap::from([(STRANGER, Listing::Denied)]));
+    assert_eq!((again.standing(STRANGER), again.said(STRANGER)), (Standing::Denied, Some(Listing::Denied)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn above_a_watermark_newcomers_are_refused_and_configured_peers_are_not() {
+    let peers = peers();
+    let tending = peers.clone();
+    let memory = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let used = memory.clone();
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    tokio::spawn(async move { tending.tend(|_| {}, move || used.load(relaxed)).await });
+    let stranger = peers.enter(STRANGER, &place(&peers, [10, 0, 0, 1])).unwrap();
+    let configured = peers.enter(CONFIGURED, &place(&peers, [10, 0, 0, 2])).unwrap();
+    memory.store(Rules::default().watermarks.memory_bytes, relaxed);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(peers.load().refused(), Some(Tier::Low));
+    assert_eq!(stranger.session("trace").map(drop).unwrap_err(), Duration::from_secs(5));
+    assert!(configured.session("trace").is_ok());
+    assert!(matches!(peers.knock([10, 0, 0, 3].into(), true), Knock::Refuse));
+    assert!(matches!(peers.knock([10, 0, 0, 3].into(), false), Knock::Ignore));
+    assert!(matches!(peers.knock([10, 0, 0, 2].into(), true), Knock::Admit { .. }));
+    memory.store(0, relaxed);
+    sleep(Duration::from_secs(1)).await;
+    assert!(stranger.session("trace").is_ok());
+}
