@@ -42,9 +42,14 @@ impl Peers {
         for number in numbers {
             let (place, received) = (*place, received.clone());
             tasks.spawn(async move {
+                let mut said = String::new();
                 loop {
                     if let Err(error) = stream(number, place, &received).await {
-                        eprintln!("an honest peer lost its stream: {error}");
+                        let error = format!("an honest peer lost its stream: {error}");
+                        if error != said {
+                            eprintln!("{error}");
+                        }
+                        said = error;
                     }
                     sleep(PAUSE).await;
                 }

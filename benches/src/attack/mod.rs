@@ -47,8 +47,8 @@ use victim::{Looked, Victim};
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// What the victim's memory stays under: a program with a runtime has 20 MiB, a full send window for each of two streaming peers is 32 MiB, the door lets 256
-/// strangers in at 225 KiB each (56 MiB), and as much again is for what the allocator keeps.
-pub(crate) const PEAK_BOUND_BYTES: u64 = 256 << 20;
+/// strangers in at 225 KiB each (56 MiB), and the rest is the allocator's.
+pub(crate) const PEAK_BOUND_BYTES: u64 = 128 << 20;
 /// The two that are to be served whatever happens.
 const HONEST: [u8; 2] = [201, 202];
 /// How often the victim is asked how attackers stand.

@@ -1,10 +1,15 @@
 //! The process that is attacked. It prints where it is, then answers each line on standard input with a line about itself, and ends with its
 //! input.
 
-use super::{HONEST, Outcome, host, hostile::ATTACKERS, hostile::Kind, identity};
+use super::{
+    HONEST, Outcome, host,
+    hostile::{self, ATTACKERS},
+    identity,
+};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
-    Clock, ContractId, EventId, Felt, Hash, PeerId, ShardId, ShardStart, Timestamp, finished_selector, state_commitment,
+    AccountId, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, PeerId, ShardId, ShardStart, Timestamp,
+    finished_selector, state_commitment,
 };
 use shardwire_peers::{Door, Named, Peers, Rules, load::resident_bytes, receive, sessions};
 use shardwire_protocols::{
@@ -92,9 +97,10 @@ impl Source {
         let contract = ContractId(Felt::ONE);
         let shard = ShardId(Felt::TWO);
         let end_event = EventId { from: contract, selector: finished_selector() };
-        let (operator, contracts) = (identity.peer(), vec![contract]);
-        let start = ShardStart { shard, operator, contracts, accounts: vec![], end_event, entries: vec![] };
-        let (program, values) = (Felt::THREE, Vec::new());
+        let (operator, contracts, accounts) = (identity.peer(), vec![contract], vec![AccountId(Felt::ONE)]);
+        let entries = vec![Entry { kind: Kind::Counter, contract, key: Key(Felt::ONE), guard: Felt::ZERO }];
+        let start = ShardStart { shard, operator, contracts, accounts, end_event, entries };
+        let (program, values) = (Felt::THREE, vec![Felt::ZERO]);
         let job = job_id(program, start.commitment(), state_commitment(start.commitment(), &values), 0);
         let mut body = vec![0; CHUNK_BYTES];
         rand_chacha::ChaCha20Rng::seed_from_u64(1).fill_bytes(&mut body);
@@ -176,12 +182,12 @@ pub(crate) fn run() -> Outcome<()> {
 
 /// By the rules that a node has unless told otherwise. Two peers are configured; some attackers have worked well until today.
 fn peers() -> Peers {
-    let worked = |_: &Kind| {
+    let worked = || {
         let work = Event::Worked(Work::Proof);
         (0..4).fold(Record::default(), |record, _| record.after(&work, Wall.now(), &Rules::default().policy))
     };
-    let turncoats = ATTACKERS.iter().zip(0..).filter(|(kind, _)| **kind == Kind::Oversize);
-    let records = turncoats.map(|(kind, number)| (identity(number).peer(), worked(kind)));
+    let turncoats = ATTACKERS.iter().zip(0..).filter(|(kind, _)| **kind == hostile::Kind::Oversize);
+    let records = turncoats.map(|(_, number)| (identity(number).peer(), worked()));
     let configured = HONEST.map(|number| (identity(number).peer(), Some(IpAddr::from(host(number)))));
     let named = Named {
         own: BTreeSet::from([identity(NUMBER).peer()]),
@@ -225,8 +231,8 @@ fn answer(peers: &Arc<Peers>) -> Outcome<()> {
 }
 
 /// How an attacker stands. One that comes under ever new names stands as the best that is connected from its host does, and is refused if none is.
-fn stands(peers: &Peers, number: u8, kind: Kind) -> String {
-    if kind != Kind::Reconnect {
+fn stands(peers: &Peers, number: u8, kind: hostile::Kind) -> String {
+    if kind != hostile::Kind::Reconnect {
         return peers.standing(identity(number).peer()).to_string();
     }
     let from = IpAddr::from(host(number));
