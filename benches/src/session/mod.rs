@@ -4,7 +4,8 @@
 //! use endpoints of this project, so TLS, transport settings and sockets are the same by construction; both sides of the
 //! work are processes of their own, on the runtime that a node runs on ([`Threads`]); and the two take turns of a tenth of
 //! a second, so that what else the machine does falls on both alike. A round's figure is the median of its turns, so that a turn
-//! in which the machine did something else counts as one turn, however long it took. Look at the ratios: absolute
+//! in which the machine did something else counts as one turn, however long it took; and each round has a process, sockets
+//! and connections of its own. Look at the ratios: absolute
 //! figures belong to the machine and the moment.
 //!
 //! | work | what is done | figure |
@@ -181,15 +182,16 @@ async fn run(options: Options) -> Outcome<()> {
     let works: Vec<Work> =
         Work::ALL.into_iter().filter(|work| options.only.is_empty() || options.only.contains(work)).collect();
     let began = Instant::now();
-    let mut bench = Bench::start(mib, peers, &options).await?;
-    for work in works.iter().filter(|work| **work != Work::IdlePeer) {
-        for take in 0..TAKES {
-            bench.turn(*work, take).await?; // warms up: code, caches, the MTU and the congestion window
-        }
-    }
     let mut figures: Vec<(Work, Vec<Figures>)> =
         works.iter().map(|work| (*work, vec![<_>::default(); TAKES])).collect();
     for round in 0..rounds {
+        // Where the system puts threads, sockets and buffers makes one side faster for as long as they live. So each round has its own.
+        let mut bench = Bench::start(mib, peers, &options).await?;
+        for work in works.iter().filter(|work| **work != Work::IdlePeer) {
+            for take in 0..TAKES {
+                bench.turn(*work, take).await?; // warms up: code, caches, the MTU and the congestion window
+            }
+        }
         for (work, figures) in &mut figures {
             for (profile, (name, _)) in PROFILES.into_iter().enumerate() {
                 eprintln!("round {} of {rounds}: {name}, {}", round + 1, work.name());

@@ -23,9 +23,9 @@ mod timer;
 
 pub use self::core::CLOSE_DEADLINE;
 pub use crate::wire::{code::WireCode, header::Header};
-pub(crate) use share::Shared;
 pub use incoming::{Incoming, initiate, pair, pair_over};
 pub use meter::Meter;
+pub(crate) use share::Shared;
 
 use self::core::{At, Core};
 use self::error::{SessionError, ViolationKind};
