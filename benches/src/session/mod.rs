@@ -5,8 +5,7 @@
 //! work are processes of their own, on the runtime that a node runs on ([`Threads`]); and the two take turns of a tenth of
 //! a second, so that what else the machine does falls on both alike. A round's figure is the median of its turns, so that a turn
 //! in which the machine did something else counts as one turn, however long it took; and each round has a process, sockets
-//! and connections of its own. Look at the ratios: absolute
-//! figures belong to the machine and the moment.
+//! and connections of its own. Look at the ratios: absolute figures belong to the machine and the moment.
 //!
 //! | work | what is done | figure |
 //! |---|---|---|
