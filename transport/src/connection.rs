@@ -11,7 +11,7 @@ use crate::{
 };
 use rustls::pki_types::CertificateDer;
 use shardwire_model::PeerId;
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// A connection. Cheap to clone; closed in good order when the last clone and the last of its sessions are dropped. A
 /// session that is dropped before its end tells the peer so itself.
@@ -19,7 +19,7 @@ use std::{net::SocketAddr, time::Duration};
 pub struct Connection {
     inner: quinn::Connection,
     peer: PeerId,
-    shared: Shared,
+    shared: Arc<Shared>,
 }
 
 /// What a connection measured.

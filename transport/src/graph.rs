@@ -22,6 +22,8 @@ pub const BARE_TAG_DEADLINE: Duration = Duration::from_secs(60);
 pub trait State: Sealed + Sized + 'static {
     /// Whether this side may still send. If not, the stream's sending side ends with the message that was last.
     const SPEAKS: bool;
+    /// Whether nobody sends anything more.
+    const OVER: bool = false;
     /// How long the peer may take to begin here: the longest deadline among the first messages.
     const OPENING: Duration;
     /// The longest message that this side may receive from here on, in bytes.
@@ -92,6 +94,7 @@ impl<P: State, Q: State> State for Offer<P, Q> {
 
 impl<P: State> State for Rec<P> {
     const SPEAKS: bool = P::SPEAKS;
+    const OVER: bool = P::OVER;
     const OPENING: Duration = P::OPENING;
     const LONGEST_IN: u32 = P::LONGEST_IN;
     const LONGEST_OUT: u32 = P::LONGEST_OUT;
@@ -135,6 +138,7 @@ impl<N: Depth + 'static> State for Var<N> {
 
 impl State for Eps {
     const SPEAKS: bool = false;
+    const OVER: bool = true;
     const OPENING: Duration = BARE_TAG_DEADLINE;
     const LONGEST_IN: u32 = 0;
     const LONGEST_OUT: u32 = 0;

@@ -2,9 +2,10 @@
 //!
 //! The same work is done twice, through sessions (`ours`) and on quinn's streams without them (`raw`), and compared. Both
 //! use endpoints of this project, so TLS, transport settings and sockets are the same by construction; both sides of the
-//! work are processes of their own, on the runtime that a node runs on ([`Threads`]); and the two take turns of a fraction of
-//! a second, so that what else the machine does falls on both alike. Look at the ratios: absolute figures belong to the
-//! machine and the moment.
+//! work are processes of their own, on the runtime that a node runs on ([`Threads`]); and the two take turns of a tenth of
+//! a second, so that what else the machine does falls on both alike. A round's figure is the median of its turns, so that a turn
+//! in which the machine did something else counts as one turn, however long it took; and each round has a process, sockets
+//! and connections of its own. Look at the ratios: absolute figures belong to the machine and the moment.
 //!
 //! | work | what is done | figure |
 //! |---|---|---|
@@ -17,7 +18,8 @@
 //! Raw quinn has the easier work: no header, frame, type, limit or deadline. It answers as many requests ahead, and
 //! copies as little. CPU time (both processes together) is printed beside each figure because other load disturbs it less.
 //! In `pingpong`, `stalled` is the same round trip while another session of the connection has filled its whole window
-//! and nobody reads it.
+//! and nobody reads it. It is measured when the round's turns are over: ending such a session is work that would fall on
+//! the next turn.
 
 mod figures;
 mod ours;
@@ -26,7 +28,7 @@ mod protocol;
 mod raw;
 
 use clap::Args;
-use figures::{Figures, Pair, percentile};
+use figures::{Figures, Pair, Series, percentile};
 use peer::{Peer, used};
 use protocol::CHUNK_BYTES;
 use serde_json::{Value, json};
@@ -49,9 +51,11 @@ const SIDES: [Side; 2] = [Side::Ours, Side::Raw];
 /// Combinations of profile and side: each has an endpoint of its own.
 const TAKES: usize = PROFILES.len() * SIDES.len();
 /// A round's work is cut into so many turns a side.
-const TURNS: u32 = 16;
+const TURNS: u32 = 32;
 /// Round trips of a turn.
 const TRIPS: usize = 500;
+/// Turns' worth of round trips beside a stalled session.
+const STALLED_TURNS: usize = 8;
 /// Requests of a turn, one at a time.
 const QUESTIONS: u32 = 500;
 /// How many more there are when they are many at a time.
@@ -177,15 +181,16 @@ async fn run(options: Options) -> Outcome<()> {
     let works: Vec<Work> =
         Work::ALL.into_iter().filter(|work| options.only.is_empty() || options.only.contains(work)).collect();
     let began = Instant::now();
-    let mut bench = Bench::start(mib, peers, &options).await?;
-    for work in works.iter().filter(|work| **work != Work::IdlePeer) {
-        for take in 0..TAKES {
-            bench.turn(*work, take).await?; // warms up: code, caches, the MTU and the congestion window
-        }
-    }
     let mut figures: Vec<(Work, Vec<Figures>)> =
         works.iter().map(|work| (*work, vec![<_>::default(); TAKES])).collect();
     for round in 0..rounds {
+        // Where the system puts threads, sockets and buffers makes one side faster for as long as they live. So each round has its own.
+        let mut bench = Bench::start(mib, peers, &options).await?;
+        for work in works.iter().filter(|work| **work != Work::IdlePeer) {
+            for take in 0..TAKES {
+                bench.turn(*work, take).await?; // warms up: code, caches, the MTU and the congestion window
+            }
+        }
         for (work, figures) in &mut figures {
             for (profile, (name, _)) in PROFILES.into_iter().enumerate() {
                 eprintln!("round {} of {rounds}: {name}, {}", round + 1, work.name());
@@ -231,7 +236,16 @@ struct Turn {
     cpu: Duration,
     operations: f64,
     trips: Vec<Duration>,
-    stalled: Vec<Duration>,
+}
+
+/// What a round's turns brought.
+#[derive(Default)]
+struct Sum {
+    /// A figure a turn.
+    values: Series,
+    cpu: Duration,
+    operations: f64,
+    trips: Vec<Duration>,
 }
 
 /// Datagrams, both ways.
@@ -303,52 +317,39 @@ impl Bench {
         }
         turn.took = began.elapsed();
         turn.cpu = (self.peer.used()?.cpu + used()?.cpu).saturating_sub(cpu);
-        if work == Work::PingPong && side == Side::Ours {
-            let stalled = ours::stall(&connection).await?;
-            tokio::time::sleep(SETTLE).await;
-            // The first after a pause find cold caches, and a hundredth of the trips is what the 99th percentile is about.
-            ours::ping_pong(&connection, TRIPS / 10, &mut Vec::new()).await?;
-            ours::ping_pong(&connection, TRIPS, &mut turn.stalled).await?;
-            drop(stalled);
-        }
         Ok(turn)
     }
 
     /// One round of a work for one profile: the sides take turns.
     async fn round(&mut self, work: Work, first: usize, figures: &mut [Figures]) -> Outcome<()> {
         let before = self.datagrams()?;
-        let mut sums = [Turn::default(), Turn::default()];
+        let mut sums = [Sum::default(), Sum::default()];
         for turn in 0..TURNS as usize {
             for side in 0..SIDES.len() {
                 let side = (side + turn) % SIDES.len(); // neither is always the first
                 if self.alone.is_some_and(|alone| alone != SIDES[side]) {
                     continue;
                 }
-                let Turn { took, cpu, operations, trips, stalled } = self.turn(work, first + side).await?;
+                let Turn { took, cpu, operations, mut trips } = self.turn(work, first + side).await?;
                 let sum = &mut sums[side];
-                sum.took += took;
+                let each_second = operations / took.as_secs_f64();
+                #[allow(clippy::cast_precision_loss)] // 65,536
+                let chunk_bits = CHUNK_BYTES as f64 * 8.0;
+                sum.values.push(match work {
+                    Work::Bulk => each_second * chunk_bits / 1e9,
+                    Work::PingPong => percentile(&mut trips, 0.5),
+                    _ => each_second,
+                });
                 sum.cpu += cpu;
                 sum.operations += operations;
                 sum.trips.extend(trips);
-                sum.stalled.extend(stalled);
             }
         }
         let after = self.datagrams()?;
-        for (side, (sum, figures)) in sums.iter_mut().zip(figures).enumerate() {
-            let seconds = sum.took.as_secs_f64();
-            #[allow(clippy::cast_precision_loss)] // 65,536
-            let chunk_bits = CHUNK_BYTES as f64 * 8.0;
-            figures.value.push(match work {
-                Work::Bulk => sum.operations * chunk_bits / seconds / 1e9,
-                Work::PingPong => percentile(&mut sum.trips, 0.5),
-                _ => sum.operations / seconds,
-            });
+        for (side, (mut sum, figures)) in sums.into_iter().zip(&mut *figures).enumerate() {
+            figures.value.push(sum.values.median());
             if work == Work::PingPong {
                 figures.more("p99").push(percentile(&mut sum.trips, 0.99));
-                if !sum.stalled.is_empty() {
-                    figures.more("stalled").push(percentile(&mut sum.stalled, 0.5));
-                    figures.more("stalled_p99").push(percentile(&mut sum.stalled, 0.99));
-                }
             }
             figures.cpu.push(sum.cpu.as_secs_f64() * 1e6 / sum.operations);
             let (before, after) = (before[first + side], after[first + side]);
@@ -357,7 +358,27 @@ impl Bench {
             figures.lost += after.lost - before.lost;
             figures.mtu = self.connections[first + side].measures().mtu;
         }
+        if work == Work::PingPong && self.alone != Some(Side::Raw) {
+            let mut trips = self.stalled(first).await?;
+            figures[0].more("stalled").push(percentile(&mut trips, 0.5));
+            figures[0].more("stalled_p99").push(percentile(&mut trips, 0.99));
+        }
         Ok(())
+    }
+
+    /// Round trips beside a stalled session, through sessions.
+    async fn stalled(&self, first: usize) -> Outcome<Vec<Duration>> {
+        let connection = &self.connections[first];
+        let stalled = ours::stall(connection).await?;
+        tokio::time::sleep(SETTLE).await;
+        // The first after a pause find cold caches, and a hundredth of the trips is what the 99th percentile is about.
+        ours::ping_pong(connection, TRIPS / 10, &mut Vec::new()).await?;
+        let mut trips = Vec::new();
+        for _ in 0..STALLED_TURNS {
+            ours::ping_pong(connection, TRIPS, &mut trips).await?;
+        }
+        drop(stalled);
+        Ok(trips)
     }
 
     /// Datagrams of both processes, by profile and side.

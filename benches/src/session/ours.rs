@@ -85,9 +85,9 @@ async fn answer(mut incoming: Incoming, block: Bytes) -> Result<(), SessionError
         let (asked, session) = incoming.serve::<Question>().await?.recv().await?;
         session.send::<Small, _>(asked).await?.leave().await
     } else if incoming.is::<Bulk>() {
-        produce(incoming.serve::<Bulk>().await?, block).await
+        Box::pin(produce(incoming.serve::<Bulk>().await?, block)).await // boxed: it would make every task as large
     } else {
-        echo(incoming.serve::<PingPong>().await?).await
+        Box::pin(echo(incoming.serve::<PingPong>().await?)).await
     }
 }
 

@@ -92,6 +92,8 @@ pub(crate) enum Reader {
 pub(crate) enum Writer {
     Quic(quinn::SendStream),
     Memory(memory::Writer),
+    /// Ended, and left to the connection.
+    Left,
 }
 
 impl Channel {
@@ -216,6 +218,7 @@ impl Writer {
                 Poll::Ready(Ok(written))
             }
             Self::Memory(writer) => writer.poll_write(cx, out),
+            Self::Left => Poll::Ready(Err(Broken::Closed)),
         }
     }
 
@@ -223,6 +226,15 @@ impl Writer {
         match self {
             Self::Quic(stream) => drop(stream.finish()), // fails only if the stream has ended already
             Self::Memory(writer) => writer.finish(),
+            Self::Left => {}
+        }
+    }
+
+    /// As [`finish`](Self::finish), and nothing will be asked about it any more: QUIC does both at once.
+    pub(crate) fn leave(&mut self) {
+        match self {
+            Self::Quic(_) => *self = Self::Left, // a stream that is dropped is finished
+            Self::Memory(_) | Self::Left => self.finish(),
         }
     }
 
@@ -235,7 +247,7 @@ impl Writer {
                 Err(quinn::StoppedError::ConnectionLost(error)) => Err(error.into()),
                 Err(other) => Err(Broken::Connection(other.to_string())),
             },
-            Self::Memory(_) => Ok(()), // what is in a pipe can't be lost
+            Self::Memory(_) | Self::Left => Ok(()), // what is in a pipe can't be lost
         }
     }
 
@@ -243,6 +255,7 @@ impl Writer {
         match self {
             Self::Quic(stream) => drop(stream.reset(varint(code))), // an ended stream needs no reset
             Self::Memory(writer) => writer.reset(code),
+            Self::Left => {} // the reader tells the peer
         }
     }
 

@@ -7,8 +7,8 @@
 
 use super::error::{Local, Lost, LostCause, SessionError, Violation, ViolationKind};
 use super::meter::Metered;
-use super::share::Place;
-use super::spare::{Spare, Spares};
+use super::share::{Place, Shared};
+use super::spare::Spare;
 use super::timer::Timer;
 use crate::{
     channel::{Broken, Channel},
@@ -92,22 +92,23 @@ pub(crate) struct Core {
     /// Ended in order, given up or failed: dropping it does nothing more.
     over: bool,
     /// Where the next session of the connection finds what this one needs no more.
-    spares: Option<Arc<Spares>>,
+    pub(super) shared: Option<Arc<Shared>>,
     /// Held as long as the session lasts, if it carries bulk to us.
     pub(crate) place: Option<Place>,
 }
 
 impl Core {
     pub(crate) fn new(channel: Channel, protocol: impl Into<Cow<'static, str>>) -> Box<Self> {
-        Self::with_spares(channel, protocol, None)
+        Self::within(channel, protocol, None)
     }
 
-    pub(crate) fn with_spares(
+    /// Of a session within a connection.
+    pub(super) fn within(
         channel: Channel,
         protocol: impl Into<Cow<'static, str>>,
-        spares: Option<Arc<Spares>>,
+        shared: Option<Arc<Shared>>,
     ) -> Box<Self> {
-        let Spare { timer, small } = spares.as_ref().and_then(|spares| spares.take()).unwrap_or_default();
+        let Spare { timer, small } = shared.as_ref().and_then(|shared| shared.spares.take()).unwrap_or_default();
         Box::new(Self {
             channel,
             protocol: protocol.into(),
@@ -123,7 +124,7 @@ impl Core {
             ended: false,
             spoke_last: false,
             over: false,
-            spares,
+            shared,
             place: None,
         })
     }
@@ -204,11 +205,16 @@ impl Core {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the sending side: nothing more will be said.
-    pub(crate) fn end(&mut self) {
+    /// Ends the sending side: nothing more will be said. Whether it was delivered can be asked later only if it
+    /// is `held`.
+    pub(crate) fn end(&mut self, held: bool) {
         if !self.ended {
             self.ended = true;
-            self.channel.writer.finish();
+            if held {
+                self.channel.writer.finish();
+            } else {
+                self.channel.writer.leave();
+            }
         }
     }
 
@@ -375,8 +381,9 @@ impl Core {
     pub(crate) async fn close(&mut self, delivery: bool) -> Result<(), SessionError> {
         let spoke_last = self.spoke_last || !self.out.is_empty();
         self.leaving_since = None;
-        let mut closed = poll_fn(|cx| self.poll_ended(cx)).await;
-        if delivery && spoke_last && closed.is_ok() {
+        let asked = delivery && spoke_last;
+        let mut closed = poll_fn(|cx| self.poll_ended(cx, asked)).await;
+        if asked && closed.is_ok() {
             closed = Box::pin(self.delivered()).await; // boxed: most sessions' last word is the peer's
         }
         match closed {
@@ -390,10 +397,10 @@ impl Core {
         }
     }
 
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
+    fn poll_ended(&mut self, cx: &mut Context<'_>, held: bool) -> Poll<Result<(), SessionError>> {
         if !self.ended {
             ready!(self.poll_flush(cx, At::End, CLOSE_DEADLINE, 0))?;
-            self.end();
+            self.end(held);
             self.leaving_since = None;
         }
         while !self.peer_ended && self.input.is_empty() {
@@ -486,8 +493,8 @@ fn frame_head(small: &mut BytesMut, start: usize, len: u32) {
 impl Drop for Core {
     fn drop(&mut self) {
         self.give_up(WireCode::Dropped);
-        if let Some(spares) = &self.spares {
-            spares.keep(Spare { timer: std::mem::take(&mut self.timer), small: self.out.take_small() });
+        if let Some(shared) = &self.shared {
+            shared.spares.keep(Spare { timer: std::mem::take(&mut self.timer), small: self.out.take_small() });
         }
     }
 }

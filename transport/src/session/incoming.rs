@@ -3,8 +3,8 @@
 use super::core::{At, Core};
 use super::error::{Local, SessionError, ViolationKind};
 use super::meter::{Meter, Metered};
-use super::share::{self, Place, Places};
-use super::{Initiator, Responder, Session, WireCode, spare::Spares};
+use super::share::{self, Place, Shared};
+use super::{Initiator, Responder, Session, WireCode};
 use crate::{
     Protocol,
     channel::Channel,
@@ -23,8 +23,8 @@ pub fn initiate<P: Protocol>(channel: Channel) -> Result<Initiator<P>, SessionEr
     initiate_with::<P>(channel, None)
 }
 
-fn initiate_with<P: Protocol>(channel: Channel, spares: Option<Arc<Spares>>) -> Result<Initiator<P>, SessionError> {
-    let mut core = Core::with_spares(channel, P::NAME, spares);
+fn initiate_with<P: Protocol>(channel: Channel, shared: Option<Arc<Shared>>) -> Result<Initiator<P>, SessionError> {
+    let mut core = Core::within(channel, P::NAME, shared);
     core.prioritise(share::priority::<P::Initiator>());
     let Some(header) = Header::new(P::NAME, P::VERSION) else {
         let reason = format!("a protocol's name has more than {MAX_PROTOCOL_NAME_BYTES} bytes");
@@ -34,37 +34,24 @@ fn initiate_with<P: Protocol>(channel: Channel, spares: Option<Arc<Spares>>) -> 
     Ok(Session::from_core(core))
 }
 
-/// What the sessions of a connection share.
-#[derive(Debug, Clone)]
-pub(crate) struct Shared {
-    spares: Arc<Spares>,
-    places: Places,
-}
-
 impl Shared {
-    /// With room for so many sessions that carry bulk to us.
-    pub(crate) fn new(bulk_sessions: u32) -> Self {
-        Self { spares: Arc::default(), places: Places::new(bulk_sessions) }
-    }
-
-    /// Waits until the session may be opened.
+    /// Waits until a session may be opened.
     pub(crate) async fn place<P: Protocol>(&self) -> Option<Place> {
         self.places.wait::<P::Initiator>().await
     }
 
     pub(crate) fn initiate<P: Protocol>(
-        &self,
+        self: &Arc<Self>,
         channel: Channel,
         place: Option<Place>,
     ) -> Result<Initiator<P>, SessionError> {
-        let mut session = initiate_with::<P>(channel, Some(Arc::clone(&self.spares)))?;
+        let mut session = initiate_with::<P>(channel, Some(Arc::clone(self)))?;
         session.core.place = place;
         Ok(session)
     }
 
-    pub(crate) fn incoming(&self, channel: Channel) -> Incoming {
-        let core = Core::with_spares(channel, "?", Some(Arc::clone(&self.spares)));
-        Incoming { core, header: None, places: Some(self.places.clone()) }
+    pub(crate) fn incoming(self: &Arc<Self>, channel: Channel) -> Incoming {
+        Incoming { core: Core::within(channel, "?", Some(Arc::clone(self))), header: None }
     }
 }
 
@@ -84,13 +71,12 @@ pub fn pair_over<P: Protocol>((initiator, responder): (Channel, Channel)) -> (In
 pub struct Incoming {
     core: Box<Core>,
     header: Option<Header>,
-    places: Option<Places>,
 }
 
 impl Incoming {
     /// Takes a channel on which the peer is the initiator.
     pub fn new(channel: Channel) -> Self {
-        Self { core: Core::new(channel, "?"), header: None, places: None }
+        Self { core: Core::new(channel, "?"), header: None }
     }
 
     /// Who opened it.
@@ -134,8 +120,8 @@ impl Incoming {
             return Err(self.unserved());
         }
         self.core.protocol = P::NAME.into();
-        if let Some(places) = &self.places {
-            let Ok(place) = places.now::<P::Responder>() else {
+        if let Some(shared) = &self.core.shared {
+            let Ok(place) = shared.places.now::<P::Responder>() else {
                 self.core.give_up(WireCode::Busy);
                 return Err(self.core.local(|protocol| Local::NoPlace { protocol }));
             };

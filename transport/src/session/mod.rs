@@ -23,9 +23,9 @@ mod timer;
 
 pub use self::core::CLOSE_DEADLINE;
 pub use crate::wire::{code::WireCode, header::Header};
-pub(crate) use incoming::Shared;
 pub use incoming::{Incoming, initiate, pair, pair_over};
 pub use meter::Meter;
+pub(crate) use share::Shared;
 
 use self::core::{At, Core};
 use self::error::{SessionError, ViolationKind};
@@ -131,7 +131,8 @@ impl<P, S, E> Session<P, S, E> {
         queued?;
         self.core.flush(At::Sending(M::NAME), M::DEADLINE, 0).await?;
         if !N::SPEAKS {
-            self.core.end(); // the end of the stream travels with the last message
+            // The end of the stream travels with the last message. That the peer has it is asked only if no answer says so.
+            self.core.end(N::OVER);
         }
         Ok(self.cast())
     }

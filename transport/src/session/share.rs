@@ -9,6 +9,7 @@
 //! What goes out is shared too: bulk goes after what is no bulk ([`BULK_PRIORITY`]), and sessions of equal priority take
 //! turns. A peer that sends what nobody asked for fills its own connection, and no other.
 
+use super::spare::Spares;
 use crate::{graph::State, settings::BULK_MESSAGE_BYTES};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -19,8 +20,22 @@ pub const BULK_PRIORITY: i32 = -1;
 /// A place among the sessions that carry bulk to us.
 pub(crate) type Place = OwnedSemaphorePermit;
 
+/// What the sessions of a connection share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(super) spares: Spares,
+    pub(super) places: Places,
+}
+
+impl Shared {
+    /// With room for so many sessions that carry bulk to us.
+    pub(crate) fn new(bulk_sessions: u32) -> Arc<Self> {
+        Arc::new(Self { spares: Spares::default(), places: Places::new(bulk_sessions) })
+    }
+}
+
 /// The places of a connection.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Places(Arc<Semaphore>);
 
 impl Places {

@@ -6,35 +6,58 @@
 
 use std::{
     future::Future as _,
-    pin::Pin,
+    pin::{Pin, pin},
+    ptr,
     task::{Context, Poll, Waker, ready},
 };
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::{
+    task::coop::unconstrained,
+    time::{Instant, Sleep, sleep_until},
+};
 
 #[derive(Debug, Default)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Whether it would wake somebody.
-    set: bool,
+    /// Whom it would wake.
+    wakes: Option<Wakes>,
+}
+
+/// Which waker a timer holds. The timer keeps it alive, so no other one has these addresses meanwhile.
+#[derive(Debug, PartialEq, Eq)]
+struct Wakes {
+    data: usize,
+    vtable: usize,
+}
+
+impl Wakes {
+    fn of(waker: &Waker) -> Self {
+        Self { data: waker.data().addr(), vtable: ptr::from_ref(waker.vtable()).addr() }
+    }
 }
 
 impl Timer {
     /// Wakes nobody any more.
     pub(super) fn release(&mut self) {
-        if let Some(sleep) = self.sleep.as_mut().filter(|_| std::mem::take(&mut self.set)) {
-            let _ = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())); // lets go of the task it would wake
+        if let Some(sleep) = self.sleep.as_mut().filter(|_| self.wakes.take().is_some()) {
+            let nobody = &mut Context::from_waker(Waker::noop());
+            let _ = pin!(unconstrained(sleep.as_mut())).poll(nobody); // lets go of the task it would wake
         }
     }
 
     /// Ready at `due`.
     pub(super) fn poll_at(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<()> {
-        self.set = true;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(due)));
         if sleep.deadline() > due {
             sleep.as_mut().reset(due);
         }
+        let wakes = Some(Wakes::of(cx.waker()));
+        if self.wakes == wakes && !sleep.is_elapsed() {
+            return Poll::Pending; // set already, for this task, and early enough
+        }
+        self.wakes = wakes;
         loop {
-            ready!(sleep.as_mut().poll(cx));
+            // Outside of tokio's budget: a task that has used it up would not be registered, and what is noted above would be wrong.
+            ready!(pin!(unconstrained(sleep.as_mut())).poll(cx));
             if sleep.deadline() >= due {
                 return Poll::Ready(());
             }
@@ -47,6 +70,7 @@ impl Timer {
 mod tests {
     use super::*;
     use std::{future::poll_fn, time::Duration};
+    use tokio::task::coop::{consume_budget, has_budget_remaining};
 
     #[tokio::test(start_paused = true)]
     async fn it_fires_when_what_is_due_now_is_due() {
@@ -63,5 +87,30 @@ mod tests {
         assert_eq!(at(50).await, 50); // earlier
         assert_eq!(at(40).await, 50); // over already
         assert_eq!(at(60).await, 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_has_used_up_its_turn_is_woken_nevertheless() {
+        let due = Instant::now() + Duration::from_secs(10);
+        let mut timer = Timer::default();
+        poll_fn(|cx| {
+            while has_budget_remaining() {
+                let _ = pin!(consume_budget()).poll(cx);
+            }
+            timer.poll_at(cx, due)
+        })
+        .await;
+        assert_eq!(Instant::now(), due);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_wakes_the_task_that_waits_now() {
+        let due = Instant::now() + Duration::from_secs(10);
+        let mut timer = Timer::default();
+        let mut wait = pin!(poll_fn(|cx| timer.poll_at(cx, due)));
+        // Somebody else waited first.
+        assert!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        wait.await;
+        assert_eq!(Instant::now(), due);
     }
 }
