@@ -13,13 +13,16 @@ pub mod clock;
 pub mod config;
 mod control;
 pub mod data;
+pub mod disk;
 pub mod facts;
 mod network;
 mod peers;
+pub mod proofs;
 mod roles;
 pub mod run;
 mod store;
 pub mod surroundings;
+mod tasks;
 pub mod workload;
 
 pub use run::run;
