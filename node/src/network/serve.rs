@@ -2,7 +2,7 @@
 
 use super::Node;
 use crate::peers::{Knock, Place, Presence, seen};
-use shardwire_model::{Coded as _, PeerId};
+use shardwire_model::{Coded as _, Mutation, PeerId};
 use shardwire_protocols::{
     ServeError,
     control::{self, Control, Role},
@@ -189,7 +189,9 @@ where
                 tokio::time::sleep(asked.unwrap_or_default().min(LONGEST_SESSION_PAUSE)).await;
             }
         }
-        tokio::time::sleep(SESSION_PAUSE).await;
+        if !Mutation::NoBackOff.is_planted() {
+            tokio::time::sleep(SESSION_PAUSE).await;
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         records::{ASSIGNMENTS, Assignment, Closed, EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireFelt},
     },
 };
-use shardwire_model::{Felt, Hash, ShardId, ShardStart, SignedTransaction, Timestamp, state_commitment};
+use shardwire_model::{Felt, Hash, Mutation, ShardId, ShardStart, SignedTransaction, Timestamp, state_commitment};
 use shardwire_protocols::{
     Cause,
     control::{Role, ShardStatus, Stage},
@@ -77,6 +77,8 @@ impl Run {
             .into_iter()
             .map(|(_, it)| it)
             .collect();
+        let kept = log.len() - usize::from(Mutation::LogCutShort.is_planted() && !log.is_empty());
+        let log: Vec<SignedTransaction> = log.into_iter().take(kept).collect();
         let desk = run.desk.get_mut();
         for (transaction, sequence) in log.iter().zip(0..) {
             desk.accept(transaction).map_err(|refusal| OperatorError::Log {
@@ -201,7 +203,13 @@ impl Run {
             Verdict::Accepted { sequence } => sequence,
         };
         let key = LogKey { shard: self.shard, sequence };
-        if let Err(error) = self.host.store.put(&TRANSACTIONS, &key, &transaction) {
+        if Mutation::EffectBeforeRecord.is_planted() {
+            let host = self.host.clone();
+            self.host.tasks.spawn(async move {
+                tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+                drop(host.store.put(&TRANSACTIONS, &key, &transaction));
+            });
+        } else if let Err(error) = self.host.store.put(&TRANSACTIONS, &key, &transaction) {
             // The rules are ahead of the log now. Nothing more is taken until a restart replays the log.
             self.state().fault = Some(Cause::new(shardwire_model::Coded::code(&error), &error.to_string()));
             return Err(error.into());
