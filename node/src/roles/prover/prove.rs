@@ -57,6 +57,15 @@ impl Prover {
             let error = match self.attempt(id, &job, lease).await {
                 Ok(()) => return Ok(()),
                 Err(ProverError::Worker(ProveError::Cancelled)) => return Err(ProverError::LeaseEnded),
+                Err(error @ ProverError::Chunk { .. }) => {
+                    // Chunks needn't survive a crash. What is left of them is found when the job is leased again.
+                    self.update(id, |job| {
+                        job.stage = JobStage::Fetching;
+                        job.manifest = None;
+                        job.fault = Some((error.code().to_owned(), error.to_string()));
+                    })?;
+                    return Err(error);
+                }
                 Err(error) => error,
             };
             let attempts = job.attempts + 1;
