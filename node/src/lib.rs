@@ -15,6 +15,7 @@ mod control;
 pub mod data;
 pub mod disk;
 pub mod facts;
+mod inspect;
 mod network;
 mod peers;
 pub mod proofs;
@@ -25,4 +26,5 @@ pub mod surroundings;
 mod tasks;
 pub mod workload;
 
+pub use inspect::inspect;
 pub use run::run;
