@@ -3,28 +3,21 @@
 //! A file appears whole or not at all (written beside its place, synced, renamed), and is never believed: who reads one checks
 //! its hash. Reading is bounded by the caller's limit, so a damaged length can't fill the memory. What can be made again (a
 //! chunk, by executing; a witness, from its chunks) may be deleted at any time; a proof is kept until it is settled.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "artefacts are files")]
 
+use crate::disk::{Disk, DiskError};
 use shardwire_model::{Coded, Hash, ShardId};
 use std::{
-    fs::{self, File},
-    io::{self, Read as _, Write as _},
+    io::Write,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// An artefact could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArtefactError {
     /// The disk.
-    #[error("{path} can't be {what}: {reason}")]
-    Disk {
-        /// The file.
-        path: PathBuf,
-        /// What was tried.
-        what: &'static str,
-        /// What the system said.
-        reason: io::Error,
-    },
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     /// Larger than it may be.
     #[error("{path} has more than {max} bytes")]
     TooLarge {
@@ -38,13 +31,13 @@ pub(crate) enum ArtefactError {
 impl Coded for ArtefactError {
     fn code(&self) -> &'static str {
         match self {
-            Self::Disk { .. } => "SW-ARTEFACT-001",
+            Self::Disk(_) => "SW-ARTEFACT-001",
             Self::TooLarge { .. } => "SW-ARTEFACT-002",
         }
     }
     fn next_step(&self) -> String {
         match self {
-            Self::Disk { .. } => "Check that the disk has room and that the data folder is writable, then start again.",
+            Self::Disk(_) => "Check that the disk has room and that the data folder is writable, then start again.",
             Self::TooLarge { .. } => "Something else wrote it: remove the file; the node makes it again.",
         }
         .into()
@@ -55,13 +48,14 @@ impl Coded for ArtefactError {
 #[derive(Clone, Debug)]
 pub(crate) struct Artefacts {
     root: PathBuf,
+    disk: Arc<dyn Disk>,
 }
 
 impl Artefacts {
     /// Those below this folder.
     #[must_use]
-    pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root }
+    pub(crate) fn new(root: PathBuf, disk: Arc<dyn Disk>) -> Self {
+        Self { root, disk }
     }
 
     /// An operator's witness chunk.
@@ -105,90 +99,74 @@ impl Artefacts {
     pub(crate) fn proof(&self, hash: Hash) -> PathBuf {
         self.root.join("proofs").join(hash.to_string())
     }
-}
 
-fn disk(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> ArtefactError {
-    let path = path.to_owned();
-    move |reason| ArtefactError::Disk { path, what, reason }
-}
+    /// Writes a file so that it is there whole, or not at all; makes the folder if it is missing. `durable`: it is on the disk when
+    /// this returns.
+    ///
+    /// # Errors
+    /// If the disk fails; then there is no such file, or the earlier one.
+    pub(crate) fn write(&self, path: &Path, parts: &[&[u8]], durable: bool) -> Result<(), ArtefactError> {
+        Ok(self.disk.write(path, parts, durable)?)
+    }
 
-/// Writes a file so that it is there whole, or not at all; makes the folder if it is missing. `durable`: it is on the disk when
-/// this returns.
-///
-/// # Errors
-/// If the disk fails; then there is no such file, or the earlier one.
-pub(crate) fn write(path: &Path, parts: &[&[u8]], durable: bool) -> Result<(), ArtefactError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(disk(folder, "made"))?;
-    let partial = path.with_extension("partial");
-    let mut file = File::create(&partial).map_err(disk(&partial, "made"))?;
-    for part in parts {
-        file.write_all(part).map_err(disk(&partial, "written"))?;
+    /// Begins a file that is written piece by piece and flushed at its end.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub(crate) fn create(&self, path: &Path) -> Result<Box<dyn Write + Send>, ArtefactError> {
+        Ok(self.disk.create(path)?)
     }
-    if durable {
-        file.sync_all().map_err(disk(&partial, "synced"))?;
-    }
-    drop(file);
-    fs::rename(&partial, path).map_err(disk(path, "renamed"))?;
-    if durable {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(disk(folder, "synced"))?;
-    }
-    Ok(())
-}
 
-/// Reads a file of at most `max` bytes; `None` if there is none.
-///
-/// # Errors
-/// If the disk fails or the file is larger.
-pub(crate) fn read(path: &Path, max: u64) -> Result<Option<Vec<u8>>, ArtefactError> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(disk(path, "opened")(error)),
-    };
-    let mut bytes = Vec::new();
-    file.take(max + 1).read_to_end(&mut bytes).map_err(disk(path, "read"))?;
-    if bytes.len() as u64 > max {
-        return Err(ArtefactError::TooLarge { path: path.to_owned(), max });
+    /// Reads a file of at most `max` bytes; `None` if there is none.
+    ///
+    /// # Errors
+    /// If the disk fails or the file is larger.
+    pub(crate) fn read(&self, path: &Path, max: u64) -> Result<Option<Vec<u8>>, ArtefactError> {
+        match self.disk.read(path, max.saturating_add(1))? {
+            Some(bytes) if bytes.len() as u64 > max => Err(ArtefactError::TooLarge { path: path.to_owned(), max }),
+            bytes => Ok(bytes),
+        }
     }
-    Ok(Some(bytes))
-}
 
-/// Removes a folder and all in it; does nothing if there is none.
-///
-/// # Errors
-/// If the disk fails.
-pub(crate) fn remove_folder(path: &Path) -> Result<(), ArtefactError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk(path, "removed")(error)),
-        _ => Ok(()),
+    /// Removes a folder and all in it; does nothing if there is none.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub(crate) fn remove_folder(&self, path: &Path) -> Result<(), ArtefactError> {
+        Ok(self.disk.remove_folder(path)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::SystemDisk;
+    use std::fs;
+
+    fn artefacts(root: &Path) -> Artefacts {
+        Artefacts::new(root.to_owned(), Arc::new(SystemDisk))
+    }
 
     #[test]
     fn a_file_is_there_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("deep/in/it");
-        assert!(read(&path, 10).unwrap().is_none());
-        write(&path, &[b"first"], true).unwrap();
-        write(&path, &[b"sec", b"ond"], false).unwrap();
-        assert_eq!(read(&path, 6).unwrap().unwrap(), b"second");
+        let (artefacts, path) = (artefacts(folder.path()), folder.path().join("deep/in/it"));
+        assert!(artefacts.read(&path, 10).unwrap().is_none());
+        artefacts.write(&path, &[b"first"], true).unwrap();
+        artefacts.write(&path, &[b"sec", b"ond"], false).unwrap();
+        assert_eq!(artefacts.read(&path, 6).unwrap().unwrap(), b"second");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no partial file is left");
     }
 
     #[test]
     fn every_error_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("it");
-        write(&path, &[b"seven!!"], false).unwrap();
-        let error = read(&path, 6).unwrap_err();
+        let (artefacts, path) = (artefacts(folder.path()), folder.path().join("it"));
+        artefacts.write(&path, &[b"seven!!"], false).unwrap();
+        let error = artefacts.read(&path, 6).unwrap_err();
         assert_eq!(error.to_string(), format!("{} has more than 6 bytes", path.display()));
         assert_eq!(error.code(), "SW-ARTEFACT-002");
-        let error = write(&path.join("below a file"), &[], false).unwrap_err();
+        let error = artefacts.write(&path.join("below a file"), &[], false).unwrap_err();
         assert!(error.to_string().contains("can't be made"), "{error}");
         assert_eq!(error.code(), "SW-ARTEFACT-001");
         assert!(error.next_step().starts_with("Check that the disk has room"));

@@ -1,24 +1,32 @@
-//! What a node takes from outside itself: the date, the network and randomness. The system's in production, a seed's in simulation.
+//! What a node takes from outside itself: the date, the network, the disk, threads and randomness. The system's in production, a seed's in simulation.
 //!
 //! They are made where the program begins and passed down; nothing else in the node reads them (clippy.toml says what is
 //! forbidden, and each exception says why where it stands). Timers need no argument: they are tokio's, whose time a test or a simulator moves.
 
-use crate::clock::SystemClock;
+use crate::{
+    clock::SystemClock,
+    disk::{Disk, SystemDisk},
+};
 use rand::{CryptoRng, RngCore, SeedableRng, rngs::StdRng};
 use shardwire_model::Clock;
 use shardwire_transport::{Network, SystemNetwork};
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The date, the network and randomness. Cheap to clone: clones share them.
+/// The date, the network, the disk, threads and randomness. Cheap to clone: clones share them.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     /// The date.
     pub clock: Arc<dyn Clock>,
     /// Where sockets come from.
     pub network: Arc<dyn Network>,
+    /// Where files and databases are.
+    pub disk: Arc<dyn Disk>,
+    /// How work is done that would hold up the async threads.
+    pub work: Work,
     /// Where keys, ids and seeds come from.
     pub randomness: Randomness,
 }
@@ -27,7 +35,32 @@ impl Surroundings {
     /// The system's.
     #[must_use]
     pub fn system() -> Self {
-        Self { clock: Arc::new(SystemClock), network: Arc::new(SystemNetwork), randomness: Randomness::system() }
+        Self {
+            clock: Arc::new(SystemClock),
+            network: Arc::new(SystemNetwork),
+            disk: Arc::new(SystemDisk),
+            work: Work::Beside,
+            randomness: Randomness::system(),
+        }
+    }
+}
+
+/// How work is done that would hold up the async threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// On threads of its own, beside everything else.
+    Beside,
+    /// At once, while everything else waits: the same each time.
+    AtOnce,
+}
+
+impl Work {
+    /// Does it; none if it panicked.
+    pub(crate) async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        match self {
+            Self::Beside => tokio::task::spawn_blocking(work).await.ok(),
+            Self::AtOnce => catch_unwind(AssertUnwindSafe(work)).ok(),
+        }
     }
 }
 

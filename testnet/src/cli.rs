@@ -1,6 +1,6 @@
 //! The flags.
 
-use crate::dungeon;
+use crate::{dungeon, sim::Seeds};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -21,6 +21,36 @@ pub struct Cli {
 pub enum Command {
     /// Write the workload of a seed to a file (docs/workload.md describes it) and run nothing.
     Workload(WriteWorkload),
+    /// Simulate whole networks in virtual time, with everything that can go wrong, and check what is left of them.
+    Sim(Sim),
+}
+
+/// `testnet sim`.
+#[derive(Clone, Debug, Args)]
+pub struct Sim {
+    /// Which runs: `FIRST..END`, the end not included.
+    #[arg(long, value_name = "A..B", default_value = "0..100")]
+    pub seeds: Seeds,
+    /// This one only.
+    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    pub seed: Option<u64>,
+    /// Print everything that happens in the run.
+    #[arg(long, requires = "seed")]
+    pub trace: bool,
+    /// Plant this bug, to see that it is found.
+    #[cfg(feature = "mutations")]
+    #[arg(long, value_name = "NAME", value_parser = mutation)]
+    pub mutate: Option<shardwire_model::Mutation>,
+    /// Print one JSON object on the last line of standard output, and all else on standard error.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(feature = "mutations")]
+fn mutation(name: &str) -> Result<shardwire_model::Mutation, String> {
+    let all = shardwire_model::Mutation::ALL;
+    let names = || all.iter().map(|it| it.name()).collect::<Vec<_>>().join(", ");
+    all.iter().find(|it| it.name() == name).copied().ok_or_else(|| format!("expected one of {}", names()))
 }
 
 /// `testnet workload`.

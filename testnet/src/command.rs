@@ -1,7 +1,7 @@
 //! From flags to an exit code: 0 settled as recomputed, 1 failed, 2 misuse.
 
 use crate::{
-    cli::{Cli, Command, Run, WriteWorkload},
+    cli::{Cli, Command, Run, Sim, WriteWorkload},
     dungeon,
     error::TestnetError,
     network::{Network, Place, Programs, binary},
@@ -9,6 +9,7 @@ use crate::{
     recompute::recompute,
     report::{self, Report},
     run::play,
+    sim::{Seeds, campaign},
 };
 use shardwire::workload::Workload;
 use shardwire_model::Coded;
@@ -24,6 +25,7 @@ use std::{
 pub fn main(cli: &Cli) -> ExitCode {
     let outcome = match &cli.command {
         Some(Command::Workload(flags)) => write_workload(flags).map(|()| true),
+        Some(Command::Sim(flags)) => simulate(flags),
         None => run(&cli.run),
     };
     match outcome {
@@ -52,6 +54,23 @@ fn write_workload(flags: &WriteWorkload) -> Result<(), TestnetError> {
         Some(file) => Ok(workload.write(file)?),
         None => print(&workload.to_text()),
     }
+}
+
+/// Whether no run failed.
+fn simulate(flags: &Sim) -> Result<bool, TestnetError> {
+    #[cfg(feature = "mutations")]
+    if let Some(mutation) = flags.mutate {
+        mutation.plant();
+    }
+    let seeds = flags.seed.map_or(flags.seeds, Seeds::one);
+    let mut say = |line: &str| if flags.json { eprintln!("{line}") } else { println!("{line}") };
+    let totals = campaign(seeds, flags.trace, &mut say);
+    if flags.json {
+        print(&format!("{}\n", totals.object()))?;
+    } else {
+        say(&totals.to_string());
+    }
+    Ok(totals.failures.is_empty())
 }
 
 fn workload(flags: &Run) -> Result<Workload, TestnetError> {

@@ -16,4 +16,5 @@ pub mod progress;
 pub mod recompute;
 pub mod report;
 pub mod run;
+pub mod sim;
 pub mod units;

@@ -17,6 +17,12 @@ impl Storage {
         Self { medium, name, life }
     }
 
+    /// Another file of the same disk, in the same life.
+    #[must_use]
+    pub fn sibling(&self, name: &str) -> Self {
+        Self { medium: self.medium.clone(), name: name.to_owned(), life: self.life }
+    }
+
     /// The whole file; none if there is none.
     ///
     /// # Errors

@@ -176,7 +176,7 @@ fn endpoint(identity: Identity) -> Endpoint {
 
 fn surroundings() -> Surroundings {
     let network = Arc::new(SystemNetwork);
-    Surroundings { clock: Arc::new(Noon), network, randomness: Randomness::from_seed(1) }
+    Surroundings { clock: Arc::new(Noon), network, randomness: Randomness::from_seed(1), ..Surroundings::system() }
 }
 
 fn dialler() -> Dialler {

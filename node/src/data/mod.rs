@@ -45,6 +45,12 @@ impl DataPaths {
         if paths.config().is_file() { Ok(paths) } else { Err(DataError::NotInitialised { path: root.into() }) }
     }
 
+    /// Those of a folder that is somewhere else than on the system's disk.
+    #[must_use]
+    pub fn below(root: PathBuf) -> Self {
+        Self(root)
+    }
+
     /// The folder itself.
     #[must_use]
     pub fn root(&self) -> &Path {

@@ -1,7 +1,7 @@
 //! Serving a connection: the sessions that the peer opens, and those that our roles consume.
 
 use super::Node;
-use shardwire_model::{Coded as _, PeerId};
+use shardwire_model::{Coded as _, Mutation, PeerId};
 use shardwire_peers::{Presence, sessions};
 use shardwire_protocols::{
     ServeError,
@@ -151,7 +151,9 @@ where
                 tokio::time::sleep(asked.unwrap_or_default().min(LONGEST_SESSION_PAUSE)).await;
             }
         }
-        tokio::time::sleep(SESSION_PAUSE).await;
+        if !Mutation::NoBackOff.is_planted() {
+            tokio::time::sleep(SESSION_PAUSE).await;
+        }
     }
 }
 

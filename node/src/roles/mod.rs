@@ -10,7 +10,7 @@ pub(crate) mod settler;
 #[cfg(test)]
 mod tests;
 
-use crate::{artefacts::Artefacts, store::Store};
+use crate::{artefacts::Artefacts, store::Store, surroundings::Work, tasks::Spawner};
 use shardwire_model::{Clock, Felt};
 use shardwire_peers::Peers;
 use shardwire_transport::identity::Identity;
@@ -27,6 +27,10 @@ pub(crate) struct Host {
     pub(crate) artefacts: Artefacts,
     /// What this node thinks of its peers: roles note what they see.
     pub(crate) peers: Arc<Peers>,
+    /// How work is done that would hold up the async threads.
+    pub(crate) work: Work,
+    /// Where tasks begin that no session owns.
+    pub(crate) tasks: Spawner,
     /// The hash of the shard program that this node executes, proves and accepts proofs of.
     pub(crate) program: Felt,
 }

@@ -14,8 +14,9 @@
 mod error;
 pub(crate) mod records;
 
+use crate::disk::Disk;
 pub(crate) use error::StoreError;
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadableDatabase, StorageBackend as _, TableDefinition};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{marker::PhantomData, path::Path};
 
@@ -72,6 +73,20 @@ pub(crate) struct Store {
 }
 
 impl Store {
+    /// Opens the store of a data folder on this disk, or makes it if there is none.
+    ///
+    /// # Errors
+    /// If it is in use, damaged, or not a node's.
+    pub(crate) fn on(disk: &dyn Disk, path: &Path) -> Result<Self, StoreError> {
+        match disk.database(path) {
+            None => Self::open(path),
+            Some(backend) => {
+                let fresh = backend.len().is_ok_and(|length| length == 0);
+                Self::with_backend(backend, fresh)
+            }
+        }
+    }
+
     /// Opens the file, or makes it if there is none.
     ///
     /// # Errors
@@ -85,7 +100,6 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::open`].
-    #[cfg(test)]
     pub(crate) fn with_backend(backend: impl redb::StorageBackend, fresh: bool) -> Result<Self, StoreError> {
         Self::admit(Database::builder().create_with_backend(backend).map_err(StoreError::from)?, fresh)
     }

@@ -20,6 +20,7 @@ mod clock;
 mod error;
 pub mod felt;
 mod hash;
+mod mutation;
 mod output;
 mod peer;
 mod start;
@@ -31,6 +32,7 @@ pub use clock::{Clock, Timestamp};
 pub use error::Coded;
 pub use felt::{AccountId, ContractId, Felt, Key, Selector, ShardId, starknet_keccak};
 pub use hash::Hash;
+pub use mutation::Mutation;
 pub use output::{ABI_VERSION, HEADER_FELTS, Output, OutputError, Update};
 pub use peer::PeerId;
 pub use start::{

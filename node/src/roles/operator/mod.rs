@@ -7,6 +7,7 @@
 //! receipt is signed; a lease's epoch is durable before the lease is signed. All else (execution, chunks) is made again from the log.
 
 mod error;
+mod feed;
 mod handoff;
 mod ingress;
 mod lease;

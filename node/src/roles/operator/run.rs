@@ -6,6 +6,7 @@
 
 use super::{
     OperatorError,
+    feed::Feed,
     lease::Leases,
     spool::{Extent, Spool},
 };
@@ -16,7 +17,7 @@ use crate::{
         records::{ASSIGNMENTS, Assignment, Closed, EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireFelt},
     },
 };
-use shardwire_model::{Felt, Hash, ShardId, ShardStart, SignedTransaction, Timestamp, state_commitment};
+use shardwire_model::{Felt, Hash, Mutation, ShardId, ShardStart, SignedTransaction, Timestamp, state_commitment};
 use shardwire_protocols::{
     Cause,
     control::{Role, ShardStatus, Stage},
@@ -27,15 +28,7 @@ use shardwire_shard::{
     admission::{Admission, Verdict},
     execute::{self, ExecuteError, Execution},
 };
-use std::{
-    iter,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-};
-use tokio::sync::mpsc;
-
-/// Transactions that are logged and not yet executed. Execution is a hundred times faster than logging, so this only bridges a pause.
-const FEED_DEPTH: usize = 256;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One shard at its operator.
 #[derive(Debug)]
@@ -47,7 +40,7 @@ pub(super) struct Run {
     /// Where transactions enter, one at a time.
     desk: tokio::sync::Mutex<Admission>,
     /// Where the execution takes them from; none once the run has ended or failed.
-    feed: Mutex<Option<mpsc::Sender<SignedTransaction>>>,
+    feed: Mutex<Option<Arc<Feed>>>,
     pub(super) leases: Leases,
     spool: Arc<Spool>,
     state: Arc<Mutex<State>>,
@@ -84,6 +77,8 @@ impl Run {
             .into_iter()
             .map(|(_, it)| it)
             .collect();
+        let kept = log.len() - usize::from(Mutation::LogCutShort.is_planted() && !log.is_empty());
+        let log: Vec<SignedTransaction> = log.into_iter().take(kept).collect();
         let desk = run.desk.get_mut();
         for (transaction, sequence) in log.iter().zip(0..) {
             desk.accept(transaction).map_err(|refusal| OperatorError::Log {
@@ -128,14 +123,12 @@ impl Run {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn feed(&self) -> std::sync::MutexGuard<'_, Option<mpsc::Sender<SignedTransaction>>> {
+    fn feed(&self) -> std::sync::MutexGuard<'_, Option<Arc<Feed>>> {
         self.feed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins to execute: the log first, then what is fed.
     fn execute(&mut self, log: Vec<SignedTransaction>) -> Result<(), OperatorError> {
-        let (feed, mut fed) = mpsc::channel(FEED_DEPTH);
-        let transactions = log.into_iter().chain(iter::from_fn(move || fed.blocking_recv()));
         let (start, values) = (self.assignment.start.clone(), felts(&self.assignment.values));
         let (spool, changes) = (self.spool.clone(), self.changes.clone());
         let sink = {
@@ -147,22 +140,20 @@ impl Run {
             }
         };
         let (host, state, began) = (self.host.clone(), self.state.clone(), self.host.clock.now());
-        thread::Builder::new()
-            .name(format!("shard {}", self.shard.short()))
-            .spawn(move || {
-                let result = execute::execute(&start, &values, transactions, sink);
-                if let Err(cause) = conclude(&host, &spool, start.shard, began, result) {
-                    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-                    // A run that is closed loses its feed, and ends for want of transactions: no fault.
-                    if state.closed.is_none() {
-                        tracing::error!(shard = %start.shard.short(), code = cause.code, "execution stopped: {}", cause.reason);
-                        state.fault = Some(cause);
-                    }
+        let feed = Feed::start(self.host.work, format!("shard {}", self.shard.short()), log, move |transactions| {
+            let result = execute::execute(&start, &values, transactions, sink);
+            if let Err(cause) = conclude(&host, &spool, start.shard, began, result) {
+                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                // A run that is closed loses its feed, and ends for want of transactions: no fault.
+                if state.closed.is_none() {
+                    tracing::error!(shard = %start.shard.short(), code = cause.code, "execution stopped: {}", cause.reason);
+                    state.fault = Some(cause);
                 }
-                changes.announce();
-            })
-            .map_err(OperatorError::Thread)?;
-        *self.feed.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(feed);
+            }
+            changes.announce();
+        });
+        let feed = feed.map_err(OperatorError::Thread)?;
+        *self.feed.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(feed));
         Ok(())
     }
 
@@ -212,7 +203,13 @@ impl Run {
             Verdict::Accepted { sequence } => sequence,
         };
         let key = LogKey { shard: self.shard, sequence };
-        if let Err(error) = self.host.store.put(&TRANSACTIONS, &key, &transaction) {
+        if Mutation::EffectBeforeRecord.is_planted() {
+            let host = self.host.clone();
+            self.host.tasks.spawn(async move {
+                tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+                drop(host.store.put(&TRANSACTIONS, &key, &transaction));
+            });
+        } else if let Err(error) = self.host.store.put(&TRANSACTIONS, &key, &transaction) {
             // The rules are ahead of the log now. Nothing more is taken until a restart replays the log.
             self.state().fault = Some(Cause::new(shardwire_model::Coded::code(&error), &error.to_string()));
             return Err(error.into());
@@ -225,8 +222,7 @@ impl Run {
         }
         let feed = self.feed().clone();
         if let Some(feed) = feed {
-            // An execution that is gone has noted why.
-            let _ = feed.send(transaction).await;
+            feed.send(transaction).await;
         }
         if ended {
             *self.feed() = None;

@@ -4,7 +4,8 @@
 //! run has ended, its list of chunks is durable, and a restarted operator whose files are whole executes nothing.
 
 use crate::{
-    artefacts::{self, ArtefactError, Artefacts},
+    artefacts::{ArtefactError, Artefacts},
+    disk::DiskError,
     store::records::{Executed, Spooled},
 };
 use shardwire_model::{Hash, ShardId};
@@ -58,7 +59,8 @@ impl Spool {
     /// Takes the next chunk. Called by the execution, in order.
     pub(super) fn push(&self, chunk: &Chunk) -> io::Result<()> {
         let wire = witness::compress(&chunk.body);
-        artefacts::write(&self.artefacts.spooled_chunk(self.shard, chunk.index), &[&wire], false)
+        self.artefacts
+            .write(&self.artefacts.spooled_chunk(self.shard, chunk.index), &[&wire], false)
             .map_err(io::Error::other)?;
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let mut contents = self.contents();
@@ -90,7 +92,7 @@ impl Spool {
     }
 
     fn read(&self, index: u32) -> Result<Option<Vec<u8>>, ArtefactError> {
-        artefacts::read(&self.artefacts.spooled_chunk(self.shard, index), u64::from(trace::MAX_CHUNK_WIRE))
+        self.artefacts.read(&self.artefacts.spooled_chunk(self.shard, index), u64::from(trace::MAX_CHUNK_WIRE))
     }
 
     /// A chunk, or how the run ended; `None` if there is neither yet.
@@ -102,11 +104,9 @@ impl Spool {
         let Some(Spooled { hash, raw_bytes, .. }) = spooled else {
             return Ok(ended.map(trace::Part::End));
         };
-        let wire = self.read(index)?.ok_or_else(|| ArtefactError::Disk {
-            path: self.artefacts.spooled_chunk(self.shard, index),
-            what: "read",
-            reason: io::ErrorKind::NotFound.into(),
-        })?;
+        let missing =
+            || DiskError::of(&self.artefacts.spooled_chunk(self.shard, index), "read")(io::ErrorKind::NotFound.into());
+        let wire = self.read(index)?.ok_or_else(missing)?;
         Ok(Some(trace::Part::Chunk(trace::Chunk { index, hash, raw_bytes, body: wire.into() })))
     }
 
@@ -125,7 +125,7 @@ impl Spool {
 
     /// Removes the files.
     pub(super) fn remove(&self) -> Result<(), ArtefactError> {
-        artefacts::remove_folder(&self.artefacts.shard(self.shard))
+        self.artefacts.remove_folder(&self.artefacts.shard(self.shard))
     }
 }
 

@@ -39,6 +39,7 @@ impl Handler for Operator {
 
     async fn declined(&self, prover: PeerId, job: Hash, cause: Cause) -> Result<(), Failure> {
         tracing::warn!(job = %job.short(), prover = %prover.short(), "prover declines the job: {cause}");
+        self.leased(job)?.leases.declined(prover);
         Ok(())
     }
 

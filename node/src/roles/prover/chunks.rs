@@ -2,7 +2,7 @@
 //! what didn't.
 
 use super::ProverError;
-use crate::artefacts::{self, Artefacts};
+use crate::artefacts::Artefacts;
 use shardwire_model::Hash;
 use shardwire_protocols::trace::{Chunk, MAX_CHUNK_RAW, MAX_CHUNK_WIRE};
 use shardwire_shard::witness::decompress;
@@ -22,13 +22,13 @@ pub(super) fn keep(artefacts: &Artefacts, job: Hash, chunk: &Chunk) -> Result<()
         return Err(ProverError::ChunkSize);
     }
     let path = artefacts.fetched_chunk(job, chunk.index);
-    Ok(artefacts::write(&path, &[&chunk.raw_bytes.to_le_bytes(), &chunk.hash.0, &chunk.body], false)?)
+    Ok(artefacts.write(&path, &[&chunk.raw_bytes.to_le_bytes(), &chunk.hash.0, &chunk.body], false)?)
 }
 
 /// A chunk that was kept, if it is whole: its hash, body, and length on the wire.
 pub(super) fn kept(artefacts: &Artefacts, job: Hash, index: u32) -> Result<Option<(Hash, Vec<u8>, u64)>, ProverError> {
     let most = u64::from(MAX_CHUNK_WIRE) + HEAD_BYTES as u64;
-    let Some(file) = artefacts::read(&artefacts.fetched_chunk(job, index), most)? else { return Ok(None) };
+    let Some(file) = artefacts.read(&artefacts.fetched_chunk(job, index), most)? else { return Ok(None) };
     let whole = || {
         let (length, rest) = file.split_at_checked(4)?;
         let (hash, wire) = rest.split_at_checked(32)?;
@@ -55,12 +55,14 @@ pub(super) fn whole(artefacts: &Artefacts, job: Hash) -> Result<Vec<Hash>, Prove
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::SystemDisk;
     use shardwire_shard::witness::compress;
+    use std::sync::Arc;
 
     #[test]
     fn only_whole_chunks_count_after_a_crash() {
         let folder = tempfile::tempdir().unwrap();
-        let (artefacts, job) = (Artefacts::new(folder.path().into()), Hash::of(b"job"));
+        let (artefacts, job) = (Artefacts::new(folder.path().into(), Arc::new(SystemDisk)), Hash::of(b"job"));
         let bodies: Vec<Vec<u8>> = (0..4u8).map(|n| vec![n; 100]).collect();
         for (body, index) in bodies.iter().zip(0..) {
             let body_wire = compress(body).into();

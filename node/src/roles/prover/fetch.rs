@@ -2,12 +2,12 @@
 
 use super::{Prover, ProverError, chunks};
 use crate::store::records::{Figures, JOBS, Job, JobStage, WireFelt};
-use shardwire_model::{Coded as _, Hash, PeerId};
+use shardwire_model::{Coded as _, Hash, Mutation, PeerId};
 use shardwire_protocols::{
     Cause, Failure, ServeError,
     trace::{
-        Begun, Claimed, Client, Ending, Fetch, JobOffer, LEASE, Next, Progressed, ProverStage, Pulled, REPORT_EVERY,
-        Trace, Working,
+        Begun, Chunk, Claimed, Client, Ending, Fetch, JobOffer, LEASE, Next, Progressed, ProverStage, Pulled,
+        REPORT_EVERY, Trace, Working,
     },
 };
 use shardwire_reputation::{Event, Work};
@@ -118,6 +118,7 @@ impl Prover {
         let (id, artefacts) = (offer.job, &self.host.artefacts);
         let have = chunks::whole(artefacts, id).map_err(failed)?;
         tracing::info!(job = %id.short(), shard = %offer.shard.short(), have = have.len(), "fetching the witness");
+        let too_far = u32::from(Mutation::ResumedOffByOne.is_planted() && !have.is_empty());
         fetch.resume((0..).zip(have));
         let began = Instant::now();
         let before = self.job(id).map_or(0, |job| job.figures.stream_ms);
@@ -129,6 +130,7 @@ impl Prover {
                         Ok(body) => body,
                         Err(why) => return Err(fetch.reject(chunk.index, &why).into()),
                     };
+                    let chunk = Chunk { index: chunk.index + too_far, ..chunk };
                     chunks::keep(artefacts, id, &chunk).map_err(failed)?;
                     self.host.peers.note(operator, &Event::Worked(Work::Bytes(chunk.body.len() as u64)));
                     self.show(id, |job| {
@@ -192,13 +194,13 @@ impl Prover {
         loop {
             let Some(job) = self.job(id) else { return Ok(()) };
             let stage = match job.stage {
-                JobStage::Fetching | JobStage::Fetched => ProverStage::Proving,
+                JobStage::Fetched => ProverStage::Proving,
                 JobStage::Proven | JobStage::Settled => {
                     let proof = job.proof.unwrap_or_default();
                     working.finish(proof).await?;
                     return Ok(());
                 }
-                JobStage::Failed => {
+                JobStage::Fetching | JobStage::Failed => {
                     let (code, reason) = job.fault.unwrap_or_default();
                     return Ok(working.abandon(Cause::new(&code, &reason)).await?);
                 }

@@ -17,9 +17,12 @@ mod prove;
 mod tests;
 
 use super::{Changes, Host};
-use crate::store::{
-    StoreError,
-    records::{JOBS, Job, JobStage},
+use crate::{
+    proofs::Prove,
+    store::{
+        StoreError,
+        records::{JOBS, Job, JobStage},
+    },
 };
 pub(crate) use error::ProverError;
 use lease::Leases;
@@ -28,7 +31,6 @@ use shardwire_protocols::{
     Cause,
     control::{Role, ShardStatus, Stage},
 };
-use shardwire_proving::worker::Worker;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
@@ -40,20 +42,11 @@ pub(crate) const MAX_ATTEMPTS: u32 = 3;
 /// How long the second attempt waits; each further one twice as long as the one before.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// How proofs are made here.
-#[derive(Clone, Debug)]
-pub(crate) struct Workshop {
-    pub(crate) worker: Worker,
-    pub(crate) memory_limit: u64,
-    pub(crate) deadline: Duration,
-    pub(crate) threads: Option<u16>,
-}
-
 /// The prover's state.
 #[derive(Debug)]
 pub(crate) struct Prover {
     host: Arc<Host>,
-    workshop: Workshop,
+    workshop: Arc<dyn Prove>,
     jobs: Mutex<BTreeMap<Hash, Job>>,
     /// Jobs that a worker is at, or that wait for their turn.
     at_work: Leases,
@@ -69,7 +62,7 @@ impl Prover {
     ///
     /// # Errors
     /// If the store can't be read.
-    pub(crate) fn resume(host: Arc<Host>, workshop: Workshop) -> Result<Arc<Self>, StoreError> {
+    pub(crate) fn resume(host: Arc<Host>, workshop: Arc<dyn Prove>) -> Result<Arc<Self>, StoreError> {
         let jobs: BTreeMap<Hash, Job> = host.store.all(&JOBS)?.into_iter().collect();
         Ok(Arc::new(Self {
             host,

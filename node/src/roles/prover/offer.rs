@@ -1,10 +1,7 @@
 //! The prover offers its proofs to settlers, and keeps their verdicts.
 
 use super::{Prover, ProverError};
-use crate::{
-    artefacts,
-    store::records::{JobStage, MAX_DISPUTES},
-};
+use crate::store::records::{JobStage, MAX_DISPUTES};
 use shardwire_model::{Hash, PeerId};
 use shardwire_protocols::{
     Failure,
@@ -27,7 +24,9 @@ impl Prover {
             })
         };
         let Some((job, proof, shard, segment)) = next else { return Ok(None) };
-        let bytes = artefacts::read(&self.host.artefacts.proof(proof), u64::from(MAX_PROOF_BYTES))?
+        let artefacts = &self.host.artefacts;
+        let bytes = artefacts
+            .read(&artefacts.proof(proof), u64::from(MAX_PROOF_BYTES))?
             .filter(|bytes| Hash::of(bytes) == proof);
         match bytes {
             Some(bytes) => Ok(Some(Held { shard, segment, job, proof, bytes: bytes.into() })),

@@ -1,27 +1,18 @@
 //! From a whole witness to a proof in a file.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "the worker, another process, reads the witness from a file"
-)]
 
 use super::{MAX_ATTEMPTS, Prover, ProverError, RETRY_AFTER, chunks, lease::Lease};
 use crate::{
-    artefacts,
+    artefacts::{ArtefactError, Artefacts},
+    disk::DiskError,
     store::records::{Job, JobStage},
 };
 use shardwire_model::{Coded as _, Hash};
 use shardwire_proving::{
     verify::MAX_PROOF_BYTES,
-    worker::{self, ProveError, ProveRequest, Proved},
+    worker::{ProveError, Proved},
 };
 use shardwire_shard::witness::{Assembler, Manifest};
-use std::{
-    fs::File,
-    io::{BufWriter, Write as _},
-    path::Path,
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 use tokio::time::{Instant, timeout};
 
 impl Prover {
@@ -32,7 +23,7 @@ impl Prover {
         }
         let Some(lease) = self.at_work.take(id, until) else { return };
         let prover = self.clone();
-        tokio::spawn(async move {
+        self.host.tasks.spawn(async move {
             loop {
                 match prover.prove_until_done(id, &lease).await {
                     Err(error @ ProverError::LeaseEnded) => {
@@ -66,6 +57,15 @@ impl Prover {
             let error = match self.attempt(id, &job, lease).await {
                 Ok(()) => return Ok(()),
                 Err(ProverError::Worker(ProveError::Cancelled)) => return Err(ProverError::LeaseEnded),
+                Err(error @ ProverError::Chunk { .. }) => {
+                    // Chunks needn't survive a crash. What is left of them is found when the job is leased again.
+                    self.update(id, |job| {
+                        job.stage = JobStage::Fetching;
+                        job.manifest = None;
+                        job.fault = Some((error.code().to_owned(), error.to_string()));
+                    })?;
+                    return Err(error);
+                }
                 Err(error) => error,
             };
             let attempts = job.attempts + 1;
@@ -90,32 +90,26 @@ impl Prover {
         let manifest = job.manifest.clone().ok_or(ProverError::Chunk { index: 0 })?;
         let assembled = {
             let (artefacts, witness) = (artefacts.clone(), witness.clone());
-            tokio::task::spawn_blocking(move || {
-                assemble(&manifest, &witness, |index| {
+            self.host.work.run(move || {
+                assemble(&manifest, &artefacts, &witness, |index| {
                     chunks::kept(&artefacts, id, index).map(|it| it.map(|(_, body, wire)| (body, wire)))
                 })
             })
         };
-        let (bytes_raw, bytes_wire) = assembled.await.map_err(|_| ProverError::Assembler)??;
+        let (bytes_raw, bytes_wire) = assembled.await.ok_or(ProverError::Assembler)??;
         self.show(id, |job| {
             job.figures.bytes_raw = bytes_raw;
             job.figures.bytes_wire = bytes_wire;
         });
 
-        let request = ProveRequest {
-            witness,
-            proof: proof_path.clone(),
-            memory_limit: self.workshop.memory_limit,
-            time_limit: self.workshop.deadline,
-            threads: self.workshop.threads,
-        };
         tracing::info!(job = %id.short(), steps = job.figures.steps, "proving");
         let Proved { proof_bytes, prove_s, cpu_s, peak_bytes } =
-            worker::prove(&self.workshop.worker, &request, lease.clone().ended(), |_| {}).await?;
-        let bytes = artefacts::read(&proof_path, u64::from(u32::try_from(MAX_PROOF_BYTES).unwrap_or(u32::MAX)))?
+            self.workshop.prove(&witness, &proof_path, Box::pin(lease.clone().ended())).await?;
+        let bytes = artefacts
+            .read(&proof_path, u64::from(u32::try_from(MAX_PROOF_BYTES).unwrap_or(u32::MAX)))?
             .ok_or(ProveError::NoProof)?;
         let proof = Hash::of(&bytes);
-        artefacts::write(&artefacts.proof(proof), &[&bytes], true)?;
+        artefacts.write(&artefacts.proof(proof), &[&bytes], true)?;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // seconds of one proof, not negative
         let milliseconds = |seconds: f64| (seconds * 1000.0) as u64;
         self.update(id, |job| {
@@ -129,7 +123,7 @@ impl Prover {
         })?;
         tracing::info!(job = %id.short(), proof = %proof.short(), proof_bytes, prove_s, "proven");
         // The proof is kept under its hash; the rest can be made again, and never will have to be.
-        artefacts::remove_folder(&artefacts.job(id))?;
+        artefacts.remove_folder(&artefacts.job(id))?;
         Ok(())
     }
 }
@@ -137,6 +131,7 @@ impl Prover {
 /// Writes the flat witness of a job's chunks; returns their bytes, raw and on the wire.
 fn assemble(
     manifest: &Manifest,
+    artefacts: &Artefacts,
     witness: &Path,
     mut chunk: impl FnMut(u32) -> Result<Option<(Vec<u8>, u64)>, ProverError>,
 ) -> Result<(u64, u64), ProverError> {
@@ -150,9 +145,8 @@ fn assemble(
         bytes_raw += body.len() as u64;
         bytes_wire += wire;
     }
-    let disk = |reason| artefacts::ArtefactError::Disk { path: witness.to_owned(), what: "written", reason };
-    let mut file = BufWriter::new(File::create(witness).map_err(disk)?);
+    let mut file = artefacts.create(witness)?;
     assembler.finish(manifest, &mut file)?;
-    file.flush().map_err(disk)?;
+    file.flush().map_err(|reason| ArtefactError::from(DiskError::of(witness, "written")(reason)))?;
     Ok((bytes_raw, bytes_wire))
 }

@@ -7,8 +7,12 @@ use crate::{
     artefacts::Artefacts,
     clock::SystemClock,
     config::{Config, Environment, Flags},
+    disk::SystemDisk,
     peers,
+    proofs::Workshop,
     store::Store,
+    surroundings::Work,
+    tasks::Tasks,
 };
 use shardwire_model::{
     AccountKey, Call, ChainHead, ContractId, Entry, EventId, Felt, Key, Kind, ShardId, ShardStart, SignedTransaction,
@@ -21,6 +25,7 @@ use shardwire_protocols::{
         job_id, serve,
     },
 };
+use shardwire_proving::worker::Worker;
 use shardwire_shard::{execute, witness::compress};
 use shardwire_transport::{Channel, Responder, identity::Identity, session::pair_over};
 use std::{
@@ -127,7 +132,8 @@ impl Handler for Operator {
 }
 
 /// A prover whose worker hangs.
-fn prover(folder: &Path) -> Arc<Prover> {
+fn prover(folder: &Path) -> (Arc<Prover>, Tasks) {
+    let tasks = Tasks::default();
     let identity = identities()[0].clone();
     let store = Store::open(&folder.join("node.redb")).unwrap();
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
@@ -137,12 +143,15 @@ fn prover(folder: &Path) -> Arc<Prover> {
         network: "test".into(),
         clock: Arc::new(SystemClock),
         store,
-        artefacts: Artefacts::new(folder.to_owned()),
+        artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
+        work: Work::Beside,
+        tasks: tasks.spawner(),
         program: Felt::from(99),
     };
     let worker = Worker::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workers/hangs")).unwrap();
     let hour = Duration::from_secs(3600);
-    Prover::resume(Arc::new(host), Workshop { worker, memory_limit: 1 << 30, deadline: hour, threads: None }).unwrap()
+    let workshop = Workshop { worker, memory_limit: 1 << 30, deadline: hour, threads: None };
+    (Prover::resume(Arc::new(host), Arc::new(workshop)).unwrap(), tasks)
 }
 
 /// A session between the two, served until it ends.
@@ -192,7 +201,7 @@ async fn worker_ends(pid: &str) {
 #[tokio::test]
 async fn a_lease_that_another_prover_took_ends_the_worker_and_a_new_one_costs_the_proof_only() {
     let folder = tempfile::tempdir().unwrap();
-    let (prover, operator) = (prover(folder.path()), Arc::new(Operator::new()));
+    let ((prover, _tasks), operator) = (prover(folder.path()), Arc::new(Operator::new()));
     let job = operator.offer.job;
     let [taking, serving] = meet(&prover, &operator);
     let pid = worker_starts(&prover, job).await;
@@ -222,7 +231,7 @@ async fn a_restarted_prover_works_only_when_the_job_is_leased_again() {
     let operator = Arc::new(Operator::new());
     let job = operator.offer.job;
     {
-        let prover = prover(folder.path());
+        let (prover, _tasks) = prover(folder.path());
         let sessions = meet(&prover, &operator);
         let pid = worker_starts(&prover, job).await;
         sessions.iter().for_each(tokio::task::JoinHandle::abort);
@@ -234,7 +243,7 @@ async fn a_restarted_prover_works_only_when_the_job_is_leased_again() {
             sleep(LOOK_EVERY).await;
         }
     }
-    let prover = prover(folder.path());
+    let (prover, _tasks) = prover(folder.path());
     assert_eq!(prover.shards()[0].stage, Stage::Ended);
     assert!(!pid_file(&prover, job).exists());
     let sessions = meet(&prover, &operator);

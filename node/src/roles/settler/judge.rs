@@ -1,31 +1,21 @@
 //! Whether a proof is believed.
 
 use super::error::Objection;
+use crate::proofs::Verify;
 use shardwire_ledger::ShardRecord;
-use shardwire_model::{Felt, Output};
-use shardwire_proving::{
-    settle::{Expected, check_output},
-    verify::{ProgramError, Verifier},
-};
+use shardwire_model::Output;
+use shardwire_proving::settle::{Expected, check_output};
+use std::sync::Arc;
 
 /// Checks proofs of the shard program.
 #[derive(Debug)]
 pub(crate) struct Judge {
-    verifier: Verifier,
+    verifier: Arc<dyn Verify>,
 }
 
 impl Judge {
-    /// For the program with these felts.
-    ///
-    /// # Errors
-    /// If they are no program.
-    pub(crate) fn new(program: &[Felt]) -> Result<Self, ProgramError> {
-        Ok(Self { verifier: Verifier::new(program)? })
-    }
-
-    /// The hash of the program whose proofs are believed.
-    pub(crate) fn program(&self) -> Felt {
-        self.verifier.program_hash()
+    pub(crate) fn new(verifier: Arc<dyn Verify>) -> Self {
+        Self { verifier }
     }
 
     /// The output that the bytes prove, if they prove this shard from the state that the World fixed. Takes some 15 ms of a CPU: call it

@@ -4,10 +4,7 @@ use super::{
     Settler, SettlerError,
     error::{Objection, Unwanted},
 };
-use crate::{
-    artefacts,
-    store::records::{VERDICTS, Verdict},
-};
+use crate::store::records::{VERDICTS, Verdict};
 use shardwire_ledger::{LedgerError, ShardRecord, ShardState};
 use shardwire_model::{Coded as _, PeerId, Timestamp};
 use shardwire_protocols::{
@@ -79,12 +76,12 @@ impl Settler {
         let Ready { shard, proof, bytes, .. } = ready;
         self.saw(shard, prover, Stage::Proven);
         let (proof_bytes, offered) = offered.fetch().await?;
-        artefacts::write(&self.host.artefacts.proof(proof), &[&proof_bytes], true).map_err(failed)?;
+        let artefacts = &self.host.artefacts;
+        artefacts.write(&artefacts.proof(proof), &[&proof_bytes], true).map_err(failed)?;
 
         let (judge, began) = (self.judge.clone(), tokio::time::Instant::now());
-        let checked = tokio::task::spawn_blocking(move || judge.check(&proof_bytes, &record))
-            .await
-            .map_err(|_| failed(SettlerError::Verifier))?;
+        let checked = self.host.work.run(move || judge.check(&proof_bytes, &record)).await;
+        let checked = checked.ok_or_else(|| failed(SettlerError::Verifier))?;
         let verify_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let verdict = Verdict { proof, prover, bytes: u64::from(bytes), verify_us, fault: None };
 

@@ -1,0 +1,75 @@
+//! Bugs that are planted on purpose, to see that the simulator finds them.
+//!
+//! Without the feature `mutations`, which only the simulator's own test builds with, none can be planted: every question is answered with no before
+//! the program is compiled.
+
+macro_rules! mutations {
+    ($($(#[doc = $doc:literal])+ $mutation:ident = $name:literal,)+) => {
+        /// A bug.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Mutation { $($(#[doc = $doc])+ $mutation,)+ }
+
+        impl Mutation {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$mutation,)+];
+
+            /// What it is called on a command line.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$mutation => $name,)+ }
+            }
+        }
+    };
+}
+
+mutations! {
+    /// A transaction's receipt leaves before the log is written.
+    EffectBeforeRecord = "effect-before-record",
+    /// A lease's epoch isn't compared with the valid one.
+    EpochUnchecked = "epoch-unchecked",
+    /// More is asked for than the protocol lets be under way.
+    CreditUnbounded = "credit-unbounded",
+    /// A settled shard's updates are applied twice.
+    AppliedTwice = "applied-twice",
+    /// Locks stay with a shard that is over.
+    LockKept = "lock-kept",
+    /// A fetch that goes on after an interruption counts one too far.
+    ResumedOffByOne = "resumed-off-by-one",
+    /// What failed is tried again at once.
+    NoBackOff = "no-back-off",
+    /// A lease that was extended ends when it would have ended before.
+    TimerNotCancelled = "timer-not-cancelled",
+    /// A restarted operator doesn't replay the last transaction of its log.
+    LogCutShort = "log-cut-short",
+}
+
+#[cfg(feature = "mutations")]
+mod planted {
+    use super::Mutation;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Its place in the list, from 1; 0 for none.
+    static PLANTED: AtomicUsize = AtomicUsize::new(0);
+
+    impl Mutation {
+        /// Plants this bug in the whole program.
+        pub fn plant(self) {
+            PLANTED.store(self as usize + 1, Ordering::Relaxed);
+        }
+
+        /// Whether it is there.
+        #[must_use]
+        pub fn is_planted(self) -> bool {
+            PLANTED.load(Ordering::Relaxed) == self as usize + 1
+        }
+    }
+}
+
+#[cfg(not(feature = "mutations"))]
+impl Mutation {
+    /// Whether it is there: it isn't.
+    #[must_use]
+    pub const fn is_planted(self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,225 @@
+//! A machine of the simulated network: a disk that outlives crashes, a clock that may be wrong, and the node that runs on it.
+
+use super::{disk::SimulatedDisk, plan::Dice, record::note, reexecution::Notary};
+use shardwire::{
+    config::{Config, Environment, Flags, Role},
+    data::DataPaths,
+    run::{Home, run_at},
+    surroundings::{Randomness, Surroundings, Work},
+};
+use shardwire_disk::{Medium, Survives};
+use shardwire_model::{Clock, PeerId, Timestamp};
+use shardwire_transport::{
+    Identity,
+    sim::{Host, Internet},
+};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
+
+/// Every node's port.
+pub(super) const PORT: u16 = 7000;
+/// The network's name.
+pub(super) const NETWORK: &str = "simulation";
+/// When simulations begin: in 2020.
+const BEGINNING: u64 = 1_577_836_800_000;
+
+/// A clock that shows the virtual time, and how wrong it is.
+#[derive(Clone, Debug)]
+pub(super) struct SimulatedClock {
+    began: Instant,
+    /// In milliseconds.
+    wrong_by: Arc<AtomicI64>,
+}
+
+impl SimulatedClock {
+    pub(super) fn new(wrong_by: i64) -> Self {
+        Self { began: Instant::now(), wrong_by: Arc::new(AtomicI64::new(wrong_by)) }
+    }
+
+    pub(super) fn jump(&self, by: i64) {
+        self.wrong_by.fetch_add(by, Ordering::Relaxed);
+    }
+}
+
+impl Clock for SimulatedClock {
+    fn now(&self) -> Timestamp {
+        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Timestamp((BEGINNING + passed).saturating_add_signed(self.wrong_by.load(Ordering::Relaxed)))
+    }
+}
+
+/// How a proof is made on a machine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proving {
+    pub(super) takes: Duration,
+    pub(super) padding: usize,
+}
+
+/// A machine with a node.
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) name: String,
+    pub(super) ip: IpAddr,
+    pub(super) identity: Identity,
+    pub(super) medium: Medium,
+    pub(super) clock: SimulatedClock,
+    role: Role,
+    internet: Internet,
+    notary: Arc<Notary>,
+    proving: Proving,
+    /// The configuration's lists.
+    peers: Vec<String>,
+    admins: Vec<PeerId>,
+    seeds: Dice,
+    life: Option<Life>,
+}
+
+/// From power-on to power-off.
+#[derive(Debug)]
+struct Life {
+    host: Host,
+    node: JoinHandle<Result<(), String>>,
+    stop: watch::Sender<bool>,
+}
+
+/// What a machine is made of.
+pub(super) struct Parts<'a> {
+    pub(super) role: Role,
+    pub(super) number: usize,
+    pub(super) ip: IpAddr,
+    pub(super) internet: &'a Internet,
+    pub(super) notary: &'a Arc<Notary>,
+    pub(super) proving: Proving,
+    pub(super) wrong_by: i64,
+    pub(super) dice: &'a mut Dice,
+}
+
+impl Machine {
+    pub(super) fn new(Parts { role, number, ip, internet, notary, proving, wrong_by, dice }: Parts<'_>) -> Self {
+        Self {
+            name: format!("{role} {number}"),
+            ip,
+            identity: Identity::from_secret(&dice.secret()),
+            medium: Medium::new(dice.number()),
+            clock: SimulatedClock::new(wrong_by),
+            role,
+            internet: internet.clone(),
+            notary: notary.clone(),
+            proving,
+            peers: Vec::new(),
+            admins: Vec::new(),
+            seeds: Dice::of(dice.number(), 0),
+            life: None,
+        }
+    }
+
+    /// Introduces a peer; this machine dials it if it has an address.
+    pub(super) fn knows(&mut self, peer: PeerId, address: Option<SocketAddr>) {
+        self.peers.push(address.map_or_else(|| peer.to_string(), |address| format!("{peer}@{address}")));
+    }
+
+    pub(super) fn obeys(&mut self, admin: PeerId) {
+        self.admins.push(admin);
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.ip, PORT)
+    }
+
+    pub(super) fn peer(&self) -> PeerId {
+        self.identity.peer()
+    }
+
+    pub(super) fn role(&self) -> Role {
+        self.role
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.life.is_some()
+    }
+
+    /// Where the node's files are.
+    pub(super) fn paths(&self) -> DataPaths {
+        DataPaths::below(PathBuf::from("/node"))
+    }
+
+    pub(super) fn disk(&self) -> SimulatedDisk {
+        SimulatedDisk::new(&self.medium)
+    }
+
+    fn config(&self) -> Config {
+        let list = |texts: Vec<String>| texts.iter().map(|it| format!("\"{it}\"")).collect::<Vec<_>>().join(",");
+        let text = format!(
+            "network = \"{NETWORK}\"\nroles = [\"{}\"]\nlisten = \"{}\"\npeers = [{}]\nadmins = [{}]\n",
+            self.role,
+            self.address(),
+            list(self.peers.clone()),
+            list(self.admins.iter().map(ToString::to_string).collect())
+        );
+        Config::parse(Path::new("shardwire.toml"), &text, &Environment::default(), Flags::default())
+            .expect("the simulator's own text")
+    }
+
+    /// Starts the node.
+    pub(super) fn start(&mut self) {
+        note(&format!("{} starts", self.name));
+        let host = self.internet.host(self.ip);
+        let surroundings = Surroundings {
+            clock: Arc::new(self.clock.clone()),
+            network: Arc::new(host.clone()),
+            disk: Arc::new(self.disk()),
+            work: Work::AtOnce,
+            randomness: Randomness::from_seed(self.seeds.number()),
+        };
+        let home = Home { identity: self.identity.clone(), paths: self.paths() };
+        let proofs = self.notary.proofs(self.peer(), self.disk(), self.proving.takes, self.proving.padding);
+        let (stop, stopped) = watch::channel(false);
+        let (config, name) = (self.config(), self.name.clone());
+        let node = tokio::spawn(async move {
+            let ended = run_at(config, home, surroundings, proofs, stopped, |_| Ok(())).await;
+            ended.map_err(|error| {
+                note(&format!("{name} can't run: {error}"));
+                error.to_string()
+            })
+        });
+        self.life = Some(Life { host, node, stop });
+    }
+
+    /// Tells the node to stop, and waits for it.
+    pub(super) async fn stop(&mut self) {
+        let Some(life) = self.life.take() else { return };
+        note(&format!("{} is told to stop", self.name));
+        life.stop.send_replace(true);
+        let _ = life.node.await;
+        life.host.power_off();
+    }
+
+    /// Takes the power away.
+    pub(super) fn crash(&mut self) {
+        let Some(life) = self.life.take() else { return };
+        note(&format!("{} crashes", self.name));
+        self.medium.power_off();
+        life.host.power_off();
+        life.node.abort();
+    }
+
+    /// Gives it back, with what survived on the disk, and starts the node.
+    pub(super) fn recover(&mut self, survives: Survives) {
+        self.crash();
+        self.medium.power_on(survives);
+        self.start();
+    }
+
+    /// Whether the node has ended by itself: a disk that fails while it starts, say.
+    pub(super) fn has_ended(&self) -> bool {
+        self.life.as_ref().is_some_and(|life| life.node.is_finished())
+    }
+}

@@ -1,0 +1,241 @@
+//! What goes wrong in a run, when and with whom; and that it stops.
+
+use super::{
+    machine::Machine,
+    plan::{Dice, Fault, Plan},
+    record::note,
+};
+use shardwire_disk::Survives;
+use shardwire_transport::sim::{Internet, PPM};
+use std::{net::IpAddr, time::Duration};
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// How often machines are looked at whose power may have failed.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Farthest that a clock jumps, in seconds: longer than any lease but that of a proof that was announced.
+const MAX_JUMP_S: u64 = 150;
+/// How many reads in a million fail on a disk that fails.
+const FAILING_READS: u32 = PPM / 20;
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Deeds {
+    pub(super) crashes: u64,
+    pub(super) partitions: u64,
+}
+
+/// A fault that ends by itself.
+struct Ongoing {
+    until: Instant,
+    what: Cure,
+}
+
+enum Cure {
+    Mend(Vec<(IpAddr, IpAddr)>),
+    /// A machine without power.
+    PowerOn(usize),
+    /// A disk that fails: whoever looks after the node mends it and starts the node again.
+    Disk(usize),
+}
+
+/// Makes trouble for machines that it is lent.
+pub(super) struct Nemesis<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) internet: &'a Internet,
+    pub(super) machines: &'a mut [Machine],
+    pub(super) clients: Vec<IpAddr>,
+    pub(super) dice: Dice,
+    ongoing: Vec<Ongoing>,
+    pub(super) deeds: Deeds,
+}
+
+impl<'a> Nemesis<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        internet: &'a Internet,
+        machines: &'a mut [Machine],
+        clients: Vec<IpAddr>,
+        dice: Dice,
+    ) -> Self {
+        Self { plan, internet, machines, clients, dice, ongoing: Vec::new(), deeds: Deeds::default() }
+    }
+
+    /// Makes trouble for as long as the plan says, then ends all of it.
+    pub(super) async fn rage(&mut self) {
+        let end = Instant::now() + self.plan.safety;
+        let mut next = self.after();
+        loop {
+            let now = Instant::now();
+            self.cure(|ongoing| ongoing.until <= now).await;
+            self.watch();
+            if now >= end {
+                break;
+            }
+            if now >= next {
+                if !self.plan.faults.is_empty() {
+                    let fault = self.plan.faults[self.dice.index(self.plan.faults.len())];
+                    self.strike(fault).await;
+                }
+                next = self.after();
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        note("faults end");
+        self.internet.set_links(shardwire_transport::sim::Link::default());
+        self.cure(|_| true).await;
+        for machine in &mut *self.machines {
+            machine.medium.power_off_after(u64::MAX);
+        }
+        self.watch();
+    }
+
+    fn after(&mut self) -> Instant {
+        Instant::now() + self.dice.between(Duration::from_millis(100), self.plan.quiet)
+    }
+
+    /// A machine whose disk lost its power is off; a node that ended by itself is started again.
+    pub(super) fn watch(&mut self) {
+        for index in 0..self.machines.len() {
+            let machine = &mut self.machines[index];
+            if !machine.is_up() {
+                continue;
+            }
+            if !machine.medium.is_powered() {
+                self.deeds.crashes += 1;
+                machine.crash();
+                self.power_on_later(index);
+            } else if machine.has_ended() {
+                machine.crash();
+                self.power_on_later(index);
+            }
+        }
+    }
+
+    fn power_on_later(&mut self, index: usize) {
+        let most = if self.dice.chance(PPM / 6) { 100 } else { 10 };
+        let down = self.dice.between(Duration::from_millis(10), Duration::from_secs(most));
+        self.ongoing.push(Ongoing { until: Instant::now() + down, what: Cure::PowerOn(index) });
+    }
+
+    async fn cure(&mut self, due: impl Fn(&Ongoing) -> bool) {
+        let (due, rest) = std::mem::take(&mut self.ongoing).into_iter().partition(due);
+        self.ongoing = rest;
+        for Ongoing { what, .. } in due {
+            match what {
+                Cure::Mend(directions) => {
+                    note("a partition heals");
+                    directions.into_iter().for_each(|(from, to)| self.internet.mend(from, to));
+                }
+                Cure::PowerOn(index) => {
+                    let survives = self.survives();
+                    if !self.machines[index].is_up() {
+                        self.machines[index].recover(survives);
+                    }
+                }
+                Cure::Disk(index) => {
+                    let machine = &mut self.machines[index];
+                    machine.medium.set_capacity(None);
+                    machine.medium.fail_reads(0);
+                    if machine.is_up() {
+                        machine.stop().await;
+                        // The node is gone in good order: its disk loses nothing.
+                        machine.recover(Survives::All);
+                    }
+                }
+            }
+        }
+    }
+
+    fn survives(&mut self) -> Survives {
+        match self.dice.below(3) {
+            0 => Survives::Nothing,
+            1 => Survives::All,
+            _ => Survives::Some(self.dice.number()),
+        }
+    }
+
+    fn victim(&mut self) -> Option<usize> {
+        let index = self.dice.index(self.machines.len());
+        self.machines[index].is_up().then_some(index)
+    }
+
+    async fn strike(&mut self, fault: Fault) {
+        let lasts = self.dice.between(Duration::from_millis(200), Duration::from_secs(45));
+        let until = Instant::now() + lasts;
+        match fault {
+            Fault::Partition | Fault::OneWay => {
+                let mut all: Vec<IpAddr> = self.machines.iter().map(|machine| machine.ip).collect();
+                all.extend(&self.clients);
+                let (these, those): (Vec<IpAddr>, Vec<IpAddr>) = all.iter().partition(|_| self.dice.chance(PPM / 2));
+                let mut directions = Vec::new();
+                for from in &these {
+                    for to in &those {
+                        directions.push((*from, *to));
+                        if fault == Fault::Partition {
+                            directions.push((*to, *from));
+                        }
+                    }
+                }
+                note(&format!("{fault:?} between {these:?} and {those:?} for {lasts:?}"));
+                directions.iter().for_each(|(from, to)| self.internet.cut(*from, *to));
+                self.deeds.partitions += 1;
+                self.ongoing.push(Ongoing { until, what: Cure::Mend(directions) });
+            }
+            Fault::Clog => {
+                let from = self.machines[self.dice.index(self.machines.len())].ip;
+                let to = self.machines[self.dice.index(self.machines.len())].ip;
+                note(&format!("clog from {from} to {to} for {lasts:?}"));
+                self.internet.clog(from, to, lasts);
+            }
+            Fault::Crash => {
+                if let Some(index) = self.victim() {
+                    self.deeds.crashes += 1;
+                    self.machines[index].crash();
+                    self.power_on_later(index);
+                }
+            }
+            Fault::CrashAtWrite => {
+                if let Some(index) = self.victim() {
+                    let acts = self.dice.below(60);
+                    note(&format!("{} will lose its power after {acts} writes", self.machines[index].name));
+                    self.machines[index].medium.power_off_after(acts);
+                }
+            }
+            Fault::Restart => {
+                if let Some(index) = self.victim() {
+                    self.machines[index].stop().await;
+                    self.machines[index].recover(Survives::All);
+                }
+            }
+            Fault::ClockJump => {
+                let index = self.dice.index(self.machines.len());
+                let by = i64::try_from(self.dice.below(2 * MAX_JUMP_S * 1000)).unwrap_or(0)
+                    - i64::try_from(MAX_JUMP_S * 1000).unwrap_or(0);
+                note(&format!("the clock of {} jumps by {by} ms", self.machines[index].name));
+                self.machines[index].clock.jump(by);
+            }
+            Fault::FullDisk | Fault::ReadErrors => {
+                if let Some(index) = self.victim() {
+                    let machine = &self.machines[index];
+                    note(&format!("{fault:?} at {}", machine.name));
+                    if fault == Fault::FullDisk {
+                        machine.medium.set_capacity(Some(machine.medium.used()));
+                    } else {
+                        machine.medium.fail_reads(FAILING_READS);
+                    }
+                    self.ongoing.push(Ongoing { until, what: Cure::Disk(index) });
+                }
+            }
+        }
+    }
+
+    /// Looks after the nodes until this time: what ends by itself or was still to fail is started again.
+    pub(super) async fn tend(&mut self, until: Instant) {
+        while Instant::now() < until {
+            let now = Instant::now();
+            self.watch();
+            self.cure(|ongoing| ongoing.until <= now).await;
+            sleep_until(now + Duration::from_secs(1)).await;
+        }
+    }
+}

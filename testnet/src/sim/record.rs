@@ -1,0 +1,150 @@
+//! What the nodes said while a simulation ran: their log, which is part of what must be the same each time.
+
+use shardwire_transport::sim::Internet;
+use std::{
+    cell::RefCell,
+    fmt::{self, Write as _},
+};
+use tokio::time::Instant;
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record as Values},
+    subscriber::DefaultGuard,
+};
+
+/// Most lines that are kept of a run: some hundred times what a run says.
+const MAX_LINES: usize = 100_000;
+
+/// A line of a node's log.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    /// When, in milliseconds of the run.
+    pub(super) at: u64,
+    pub(super) level: Level,
+    pub(super) text: String,
+    /// The code of the error that it tells of.
+    pub(super) code: Option<String>,
+}
+
+impl Line {
+    /// The value of a field, as the line shows it.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        let mut words = self.text.split(' ');
+        let value = words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='))?;
+        Some(value.trim_matches('"'))
+    }
+}
+
+struct Recording {
+    internet: Internet,
+    began: Instant,
+    lines: Vec<Line>,
+    aloud: bool,
+}
+
+thread_local! {
+    static RECORDING: RefCell<Option<Recording>> = const { RefCell::new(None) };
+}
+
+/// Writes down what is said on this thread, until dropped.
+pub(super) struct Recorder(#[allow(dead_code, reason = "ends when it is dropped")] DefaultGuard);
+
+impl Recorder {
+    /// Begins a record. `aloud`: print it, too.
+    pub(super) fn begin(internet: Internet, aloud: bool) -> Self {
+        let recording = Recording { internet, began: Instant::now(), lines: Vec::new(), aloud };
+        RECORDING.with_borrow_mut(|it| *it = Some(recording));
+        Self(tracing::subscriber::set_default(Ear))
+    }
+
+    /// What was said so far and wasn't taken yet.
+    pub(super) fn take(&self) -> Vec<Line> {
+        RECORDING.with_borrow_mut(|it| it.as_mut().map(|it| std::mem::take(&mut it.lines)).unwrap_or_default())
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        RECORDING.with_borrow_mut(|it| *it = None);
+    }
+}
+
+/// Writes down what the simulation itself did.
+pub(super) fn note(text: &str) {
+    RECORDING.with_borrow_mut(|it| {
+        if let Some(recording) = it {
+            recording.put(Level::INFO, format!("* {text}"), None);
+        }
+    });
+}
+
+impl Recording {
+    fn put(&mut self, level: Level, text: String, code: Option<String>) {
+        self.internet.note(text.as_bytes());
+        let at = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if self.aloud {
+            #[allow(clippy::print_stdout, reason = "that is what it is for")]
+            {
+                println!("{:>9.3} {level:5} {text}", Instant::now().duration_since(self.began).as_secs_f64());
+            }
+        }
+        if self.lines.len() < MAX_LINES {
+            self.lines.push(Line { at, level, text, code });
+        }
+    }
+}
+
+/// Hears what nodes say.
+struct Ear;
+
+#[derive(Default)]
+struct Words {
+    message: String,
+    rest: String,
+    code: Option<String>,
+}
+
+impl Visit for Words {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // A String takes any text.
+        match field.name() {
+            "message" => drop(write!(self.message, "{value:?}")),
+            name => {
+                let _ = write!(self.rest, " {name}={value:?}");
+                if name == "code" {
+                    self.code = Some(format!("{value:?}").trim_matches('"').to_owned());
+                }
+            }
+        }
+    }
+}
+
+impl Subscriber for Ear {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && metadata.target().starts_with("shardwire") && *metadata.level() <= Level::DEBUG
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Values<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut words = Words::default();
+        event.record(&mut words);
+        let Words { message, rest, code } = words;
+        RECORDING.with_borrow_mut(|it| {
+            if let Some(recording) = it {
+                recording.put(*event.metadata().level(), format!("{message}{rest}"), code);
+            }
+        });
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}

@@ -1,0 +1,234 @@
+//! A proof in simulation is a **signed re-execution**: the simulator executes the shard's transactions once more, in plain Rust, and signs the output.
+//!
+//! A STARK takes seconds of every core; a simulation has milliseconds. So the [`Notary`] stands for soundness: it looks the output up in the witness that
+//! the prover assembled, executes the shard's transactions by itself, and signs only if both agree; and it believes its own signature alone.
+//! All else about a proof (its file, its hash, how it is fetched and what is done with its output) is the node's own code. Nothing outside of this
+//! module makes or believes such a proof, and `shardwire run` can't be given one: the program doesn't contain it.
+
+use super::plan::Dice;
+use serde::{Deserialize, Serialize};
+use shardwire::{
+    disk::Disk as _,
+    proofs::{Cancelled, Proofs, Prove, Proving, Verify},
+};
+use shardwire_model::{
+    Call, ChainHead, Felt, Kind, Output, PeerId, ShardId, ShardStart, SignedTransaction, Update, state_commitment,
+    transactions_commitment,
+};
+use shardwire_protocols::{Signed, Statement};
+use shardwire_proving::{
+    verify::{Verifier, VerifyError},
+    worker::{ProveError, Proved},
+};
+use shardwire_shard::program;
+use shardwire_transport::Identity;
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+use tokio::time::sleep;
+
+use super::disk::SimulatedDisk;
+
+/// Where the header of a flat witness ends, and what is in it (docs/prover-worker.md).
+const HEADER_BYTES: usize = 176;
+
+/// What is signed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct SignedReexecution {
+    output: Vec<[u8; 32]>,
+    /// Two provers' proofs of one run differ.
+    prover: PeerId,
+    /// As long as proofs are.
+    padding: Vec<u8>,
+}
+
+impl Statement for SignedReexecution {
+    const CONTEXT: &'static str = "shardwire simulation re-execution 1";
+}
+
+/// Knows what was played in each shard, executes it again, and signs.
+#[derive(Debug)]
+pub(super) struct Notary {
+    identity: Identity,
+    shards: Mutex<BTreeMap<ShardId, (ShardStart, Vec<SignedTransaction>)>>,
+    program: Felt,
+}
+
+impl Notary {
+    pub(super) fn new(dice: &mut Dice) -> Arc<Self> {
+        // Hashing the program takes longer than simulating a shard.
+        static PROGRAM: OnceLock<Felt> = OnceLock::new();
+        let hash = || Verifier::new(program::data()).map(|it| it.program_hash()).unwrap_or_default();
+        let identity = Identity::from_secret(&dice.secret());
+        Arc::new(Self { identity, shards: Mutex::default(), program: *PROGRAM.get_or_init(hash) })
+    }
+
+    /// Notes what is played in a shard.
+    pub(super) fn learn(&self, start: &ShardStart, transactions: &[SignedTransaction]) {
+        let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
+        shards.insert(start.shard, (start.clone(), transactions.to_vec()));
+    }
+
+    /// The proofs of a prover that takes so long for one.
+    pub(super) fn proofs(
+        self: &Arc<Self>,
+        prover: PeerId,
+        disk: SimulatedDisk,
+        takes: Duration,
+        padding: usize,
+    ) -> Proofs {
+        let worker = Worker { notary: self.clone(), prover, disk, takes, padding };
+        Proofs { verify: Arc::new(Believer(self.clone())), prove: Some(Arc::new(worker)) }
+    }
+
+    fn sign(&self, witness: &[u8], prover: PeerId, padding: usize) -> Result<Vec<u8>, String> {
+        let memory = Memory::of(witness).ok_or("the witness can't be read")?;
+        let felts = memory.output().ok_or("the witness has no output")?;
+        let output = Output::from_felts(&felts).map_err(|error| error.to_string())?;
+        let shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
+        let (start, transactions) = shards.get(&output.shard).ok_or("a witness of an unknown shard")?;
+        let values = memory.values(start, output.before).ok_or("the witness doesn't begin from its state")?;
+        if execute(start, &values, transactions) != Some(output) {
+            return Err("the witness is not of what the shard's accounts signed".into());
+        }
+        let output = felts.iter().map(Felt::to_bytes_be).collect();
+        let statement = SignedReexecution { output, prover, padding: vec![0; padding] };
+        postcard::to_allocvec(&Signed::by(&self.identity, statement)).map_err(|error| error.to_string())
+    }
+}
+
+/// The memory of a flat witness.
+struct Memory<'a> {
+    cells: &'a [[u8; 32]],
+    output: (usize, usize),
+}
+
+impl<'a> Memory<'a> {
+    fn of(witness: &'a [u8]) -> Option<Self> {
+        let number = |at: usize, length: usize| {
+            let mut bytes = [0; 8];
+            bytes.get_mut(..length)?.copy_from_slice(witness.get(at..at + length)?);
+            usize::try_from(u64::from_le_bytes(bytes)).ok()
+        };
+        let (steps, public) = (number(8, 8)?, number(24, 4)?);
+        let output = (number(32, 8)?, number(40, 8)?);
+        let (cells, _) = witness.get(HEADER_BYTES + 4 * public + 12 * steps..)?.as_chunks::<32>();
+        Some(Self { cells, output })
+    }
+
+    fn cell(&self, address: usize) -> Option<Felt> {
+        Some(Felt::from_bytes_le(self.cells.get(address.checked_sub(1)?)?))
+    }
+
+    fn output(&self) -> Option<Vec<Felt>> {
+        (self.output.0..self.output.1).map(|address| self.cell(address)).collect()
+    }
+
+    /// The values that the run begins from: they stand behind the start's commitment, and their commitment is in the output.
+    fn values(&self, start: &ShardStart, before: Felt) -> Option<Vec<Felt>> {
+        let commitment = start.commitment();
+        let wanted = commitment.to_bytes_le();
+        let places = self.cells.iter().zip(1..).filter(|(cell, _)| **cell == wanted);
+        let mut states = places.filter_map(|(_, address)| {
+            (1..=start.entries.len()).map(|offset| self.cell(address + offset)).collect::<Option<Vec<Felt>>>()
+        });
+        states.find(|values| state_commitment(commitment, values) == before)
+    }
+}
+
+/// What the shard program puts out, by its rules as docs/workload.md states them.
+fn execute(start: &ShardStart, values: &[Felt], transactions: &[SignedTransaction]) -> Option<Output> {
+    let commitment = start.commitment();
+    let mut heads: Vec<ChainHead> =
+        start.accounts.iter().map(|account| ChainHead::start(commitment, *account)).collect();
+    let mut now = values.to_vec();
+    let mut order = Vec::new();
+    let mut ended = false;
+    for SignedTransaction { transaction, .. } in transactions {
+        let account = start.account_index(transaction.account)?;
+        let head = heads.get_mut(account)?;
+        *head = head.extend(transaction.words(start).ok()?);
+        order.push(u32::try_from(account).ok()?);
+        let mut change = |key, by: &dyn Fn(Felt) -> Felt| -> Option<()> {
+            let value = now.get_mut(start.entry_index(key)?)?;
+            *value = by(*value);
+            Some(())
+        };
+        match transaction.call {
+            Call::Add { counter, amount } => change(counter, &|value| value + Felt::from(amount))?,
+            Call::Spend { escrow, amount } => change(escrow, &|value| value - Felt::from(amount))?,
+            Call::Pass { from, to, amount } => {
+                change(from, &|value| value - Felt::from(amount))?;
+                change(to, &|value| value + Felt::from(amount))?;
+            }
+            Call::Give { lock, to } => change(lock, &|_| to.0)?,
+            Call::Finish => ended = true,
+        }
+    }
+    let update = |((entry, before), after): ((&shardwire_model::Entry, &Felt), &Felt)| Update {
+        kind: entry.kind,
+        key: entry.key,
+        value: if entry.kind == Kind::Counter { *after - *before } else { *after },
+    };
+    Some(Output {
+        shard: start.shard,
+        segment: 0,
+        before: state_commitment(commitment, values),
+        after: state_commitment(commitment, &now),
+        transactions: transactions_commitment(&heads, &order),
+        count: u32::try_from(transactions.len()).ok()?,
+        ended,
+        updates: start.entries.iter().zip(values).zip(&now).map(update).collect(),
+    })
+}
+
+/// Believes the notary.
+#[derive(Debug)]
+struct Believer(Arc<Notary>);
+
+impl Verify for Believer {
+    fn program(&self) -> Felt {
+        self.0.program
+    }
+
+    fn verify(&self, bytes: &[u8]) -> Result<Vec<Felt>, VerifyError> {
+        let rejected = |why: String| VerifyError::Rejected(why);
+        let proof: Signed<SignedReexecution> =
+            postcard::from_bytes(bytes).map_err(|error| rejected(error.to_string()))?;
+        let statement = proof.verify(&self.0.identity.peer()).map_err(|error| rejected(error.to_string()))?;
+        Ok(statement.output.iter().map(Felt::from_bytes_be).collect())
+    }
+}
+
+/// A prover's worker.
+#[derive(Debug)]
+struct Worker {
+    notary: Arc<Notary>,
+    prover: PeerId,
+    disk: SimulatedDisk,
+    takes: Duration,
+    padding: usize,
+}
+
+impl Prove for Worker {
+    fn prove<'a>(&'a self, witness: &'a Path, proof: &'a Path, cancelled: Cancelled<'a>) -> Proving<'a> {
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                () = cancelled => return Err(ProveError::Cancelled),
+                () = sleep(self.takes) => {}
+            }
+            let failed = |reason: String| ProveError::Failed { reason };
+            let disk =
+                |error: shardwire::disk::DiskError| ProveError::Io { what: "use the disk", source: error.reason };
+            let bytes = self.disk.read(witness, u64::MAX).map_err(disk)?.ok_or_else(|| failed("no witness".into()))?;
+            let signed = self.notary.sign(&bytes, self.prover, self.padding).map_err(failed)?;
+            self.disk.write(proof, &[&signed], false).map_err(disk)?;
+            let seconds = self.takes.as_secs_f64();
+            Ok(Proved { proof_bytes: signed.len() as u64, prove_s: seconds, cpu_s: seconds, peak_bytes: 0 })
+        })
+    }
+}

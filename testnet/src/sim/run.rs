@@ -1,0 +1,171 @@
+//! One run: a network from a seed, a time in which things go wrong, a time in which they don't, and the verdict.
+
+use super::{
+    check::{self, Failure},
+    client::{Client, Told},
+    game::Game,
+    liar::Liar,
+    machine::{Machine, Parts, Proving},
+    nemesis::Nemesis,
+    plan::{Dice, Plan},
+    record::{Recorder, note},
+    reexecution::Notary,
+};
+use shardwire::{client::Target, config::Role};
+use shardwire_ledger::EmbeddedLedger;
+use shardwire_model::Hash;
+use shardwire_protocols::control::Stage;
+use shardwire_transport::{Identity, sim::Internet};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+use tokio::{task::JoinSet, time::Instant};
+
+/// How long every shard may take to settle once nothing goes wrong any more: leases of a minute, time-outs of half a minute, pauses of a quarter,
+/// ten minutes in which a job isn't offered whose prover said that it had the proof; some of these one after the other.
+pub const LIVENESS: Duration = Duration::from_secs(30 * 60);
+
+/// What became of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What is broken.
+    pub failures: Vec<Failure>,
+    /// Over all that happened.
+    pub hash: Hash,
+    /// How much time passed in it.
+    pub virtual_time: Duration,
+    /// Machines that lost their power.
+    pub crashes: u64,
+    /// Partitions, total or one way.
+    pub partitions: u64,
+    /// Shards that settled.
+    pub settled: u64,
+    /// Shards that were given up.
+    pub aborted: u64,
+}
+
+/// Runs this plan. The same seed and plan give the same outcome. `aloud`: print what happens.
+#[must_use]
+pub fn run(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime without threads or sockets").block_on(simulate(seed, plan, aloud))
+}
+
+fn ip(group: u8, number: usize) -> IpAddr {
+    Ipv4Addr::new(10, 0, group, u8::try_from(number + 1).unwrap_or(u8::MAX)).into()
+}
+
+async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
+    let internet = Internet::new(seed);
+    internet.set_links(plan.link);
+    let recorder = Recorder::begin(internet.clone(), aloud);
+    let began = Instant::now();
+    note(&format!("seed {seed}: {plan:?}"));
+    let dice = &mut Dice::of(seed, 1);
+    let notary = Notary::new(dice);
+    let game = Game::new(plan.people, dice);
+    let mut machines = machines(plan, &internet, &notary, dice);
+    let settler = machines.first().expect("there is a settler");
+    let backend = settler.medium.storage(&settler.paths().ledger().to_string_lossy());
+    drop(EmbeddedLedger::create_with_backend(backend, super::machine::NETWORK, &game.genesis()).expect("an own World"));
+
+    let told = Told::default();
+    let mut clients = JoinSet::new();
+    let mut addresses = Vec::new();
+    let settler = Target { peer: machines[0].peer(), address: machines[0].address() };
+    for number in 0..plan.shards {
+        let operator = &machines[1 + dice.index(plan.operators)];
+        let operator = Target { peer: operator.peer(), address: operator.address() };
+        let identity = Identity::from_secret(&dice.secret());
+        machines[0].obeys(identity.peer());
+        let moves = dice.index(plan.moves) + 1;
+        let client = Client {
+            identity,
+            host: internet.host(ip(2, number)),
+            settler,
+            operator,
+            workload: game.shard(number as u64, moves, dice),
+            begins: dice.between(Duration::from_millis(100), plan.safety / 2),
+            notary: notary.clone(),
+            told: told.clone(),
+        };
+        addresses.push(ip(2, number));
+        clients.spawn(client.play(Dice::of(dice.number(), 0)));
+    }
+    let mut liars = JoinSet::new();
+    if plan.liar {
+        let identity = Identity::from_secret(&dice.secret());
+        let mut peers = Vec::new();
+        for machine in machines.iter_mut().filter(|machine| machine.role() != Role::Prover) {
+            machine.knows(identity.peer(), None);
+            peers.push((Target { peer: machine.peer(), address: machine.address() }, machine.role()));
+        }
+        let host = internet.host(ip(3, 0));
+        let address = std::net::SocketAddr::new(host.ip(), super::machine::PORT);
+        addresses.push(host.ip());
+        liars.spawn(Liar::new(identity, Dice::of(dice.number(), 0)).run(host, address, peers));
+    }
+    machines.iter_mut().for_each(Machine::start);
+
+    let mut nemesis = Nemesis::new(plan, &internet, &mut machines, addresses, Dice::of(seed, 2));
+    nemesis.rage().await;
+    // Its connections are gone with it; what it said isn't.
+    liars.shutdown().await;
+    let deadline = Instant::now() + LIVENESS;
+    let mut ends: Vec<Stage> = Vec::new();
+    tokio::select! {
+        biased;
+        () = async { while let Some(end) = clients.join_next().await { ends.extend(end.ok()); } } => {}
+        () = nemesis.tend(deadline) => {}
+    }
+    let deeds = nemesis.deeds;
+    let late = plan.shards - ends.len();
+    clients.abort_all();
+    for machine in &mut machines {
+        machine.stop().await;
+    }
+    let lines = recorder.take();
+    let mut failures = check::all(&machines, &game, &told.words(), &lines);
+    if late > 0 {
+        failures.insert(0, Failure::late(late, plan.shards));
+    }
+    for failure in &failures {
+        note(&format!("FAILED {failure}"));
+    }
+    let count = |stage| ends.iter().filter(|end| **end == stage).count() as u64;
+    Outcome {
+        failures,
+        hash: internet.hash(),
+        virtual_time: began.elapsed(),
+        crashes: deeds.crashes,
+        partitions: deeds.partitions,
+        settled: count(Stage::Settled),
+        aborted: count(Stage::Aborted),
+    }
+}
+
+/// Settler first, then operators, then provers. Each dials those before it.
+fn machines(plan: &Plan, internet: &Internet, notary: &std::sync::Arc<Notary>, dice: &mut Dice) -> Vec<Machine> {
+    let roles = std::iter::once(Role::Settler)
+        .chain(std::iter::repeat_n(Role::Operator, plan.operators))
+        .chain(std::iter::repeat_n(Role::Prover, plan.provers));
+    let mut machines: Vec<Machine> = Vec::new();
+    for (role, number) in roles.zip(0..) {
+        let proving =
+            Proving { takes: dice.between(plan.proof / 2, plan.proof), padding: dice.index(plan.proof_bytes + 1) };
+        let skew = dice.between(Duration::ZERO, plan.skew * 2).as_millis();
+        let wrong_by = i64::try_from(skew).unwrap_or(0) - i64::try_from(plan.skew.as_millis()).unwrap_or(0);
+        let parts = Parts { role, number, ip: ip(1, number), internet, notary, proving, wrong_by, dice };
+        machines.push(Machine::new(parts));
+    }
+    let all: Vec<_> = machines.iter().map(|it| (it.peer(), it.address(), it.role())).collect();
+    for (index, machine) in machines.iter_mut().enumerate() {
+        for (other, (peer, address, role)) in all.iter().enumerate() {
+            if *role != machine.role() {
+                machine.knows(*peer, (other < index).then_some(*address));
+            }
+        }
+    }
+    machines
+}

@@ -1,0 +1,88 @@
+//! Whole networks in virtual time: they settle whatever goes wrong, and the same seed is the same run everywhere.
+#![allow(missing_docs)]
+
+use std::{process::Command, time::Duration};
+use testnet::sim::{Fault, Plan, Seeds, campaign, run};
+
+/// Enough that every kind of fault is met; the rest is for `testnet sim`.
+const SEEDS: &str = "0..12";
+
+fn object(arguments: &[&str]) -> serde_json::Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_testnet")).arg("sim").args(arguments).arg("--json").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn a_network_without_faults_settles_every_shard() {
+    for seed in 0..3 {
+        let plan = Plan::without_faults(seed);
+        let outcome = run(seed, &plan, false);
+        assert_eq!(outcome.failures, []);
+        assert_eq!(outcome.settled, plan.shards as u64);
+    }
+}
+
+#[test]
+fn a_network_settles_every_shard_whatever_goes_wrong() {
+    let mut said = Vec::new();
+    let totals = campaign(SEEDS.parse().unwrap(), false, &mut |line| said.push(line.to_owned()));
+    assert_eq!(totals.failures, [], "{said:#?}");
+    assert_eq!(totals.seeds, 12);
+    assert!(totals.crashes > 0 && totals.partitions > 0 && totals.shards_settled > 12, "{totals:?}");
+}
+
+/// Before, the prover gave the job up: it knew that it had all chunks, and they were gone.
+#[test]
+fn a_prover_that_lost_its_chunks_in_a_crash_fetches_them_again() {
+    for seed in [0, 1, 2, 3, 4, 5] {
+        let faults = vec![Fault::Crash, Fault::CrashAtWrite];
+        let quiet = Duration::from_secs(4);
+        let plan = Plan { provers: 1, faults, quiet, proof: Duration::from_secs(9), ..Plan::without_faults(seed) };
+        assert_eq!(run(seed, &plan, false).failures, [], "seed {seed}");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run_here_and_in_another_process() {
+    for seed in [3, 4] {
+        let here = || campaign(Seeds::one(seed), false, &mut |_| {}).hash;
+        let hash = here();
+        assert_eq!(hash, here(), "seed {seed}, twice in one process");
+        let number = seed.to_string();
+        for _ in 0..2 {
+            assert_eq!(object(&["--seed", &number])["hash"], hash.as_str(), "seed {seed}, in another process");
+        }
+    }
+    let of = |seed| run(seed, &Plan::of(seed), false).hash;
+    assert_ne!(of(1), of(2));
+}
+
+#[test]
+fn the_last_line_is_an_object_with_all_that_came_out() {
+    let object = object(&["--seeds", "0..2"]);
+    let fields: Vec<&String> = object.as_object().unwrap().keys().collect();
+    let expected = [
+        "crashes",
+        "failures",
+        "hash",
+        "partitions",
+        "seeds",
+        "seeds_per_minute",
+        "shards_aborted",
+        "shards_settled",
+        "virtual_hours",
+    ];
+    assert_eq!(fields, expected);
+    assert_eq!(object["seeds"], 2);
+}
+
+#[test]
+fn misuse_says_what_is_expected() {
+    for seeds in ["5..5", "7", "a..b"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_testnet")).args(["sim", "--seeds", seeds]).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("expected FIRST..END, with an end above the first"), "{text}");
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
