@@ -1,5 +1,6 @@
 //! Which peers there are, and the one connection to each.
 
+use crate::roles::Changes;
 use shardwire_model::PeerId;
 use shardwire_protocols::{control::PeerStatus, handshake::Agreed, keepalive::Measured};
 use shardwire_transport::Connection;
@@ -9,7 +10,7 @@ use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 /// Within this time of each other, two connections between the same peers are taken to be made at once, by both. A later one
 /// means that the peer has lost the earlier one, by a crash say.
@@ -42,12 +43,12 @@ struct Table {
 pub(crate) struct Links {
     me: PeerId,
     table: Mutex<Table>,
-    changes: watch::Sender<()>,
+    changes: Changes,
 }
 
 impl Links {
     pub(crate) fn new(me: PeerId) -> Self {
-        Self { me, table: Mutex::default(), changes: watch::Sender::new(()) }
+        Self { me, table: Mutex::default(), changes: Changes::new() }
     }
 
     fn table(&self) -> std::sync::MutexGuard<'_, Table> {
@@ -77,7 +78,7 @@ impl Links {
         let (connection, agreed) = (connection.clone(), agreed.clone());
         known.link = Some(Link { connection, agreed, dialled, since: Instant::now(), measured: None, number });
         drop(table);
-        self.changes.send_replace(());
+        self.changes.announce();
         Some(number)
     }
 
@@ -88,16 +89,17 @@ impl Links {
         {
             known.link = None;
         }
-        self.changes.send_replace(());
+        self.changes.announce();
     }
 
     /// Waits until there is no connection to the peer.
     pub(super) async fn gone(&self, peer: PeerId) {
-        let mut changes = self.changes.subscribe();
-        while self.table().peers.get(&peer).is_some_and(|known| known.link.is_some()) {
-            if changes.changed().await.is_err() {
+        loop {
+            let changed = self.changes.next();
+            if self.table().peers.get(&peer).is_none_or(|known| known.link.is_none()) {
                 return;
             }
+            changed.await;
         }
     }
 

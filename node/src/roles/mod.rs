@@ -15,7 +15,7 @@ use shardwire_model::{Clock, Felt};
 use shardwire_peers::Peers;
 use shardwire_transport::identity::Identity;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Notify, futures::Notified};
 
 /// What every role needs of the node that it is part of.
 #[derive(Debug)]
@@ -35,34 +35,33 @@ pub(crate) struct Host {
     pub(crate) program: Felt,
 }
 
-/// Wakes whoever waits for a role's state to change. A waiter subscribes *before* it looks, so that no change is missed.
+/// Wakes whoever waits for a state to change, in the order in which they began to wait (tokio's `watch` wakes in a random one). A waiter asks
+/// for the next change *before* it looks, so that none is missed.
 #[derive(Debug)]
-pub(crate) struct Changes(watch::Sender<()>);
+pub(crate) struct Changes(Notify);
 
 impl Changes {
     pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(()))
+        Self(Notify::new())
     }
 
     pub(crate) fn announce(&self) {
-        self.0.send_replace(());
+        self.0.notify_waiters();
     }
 
-    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
-        self.0.subscribe()
+    /// Completes at the first change after this call.
+    pub(crate) fn next(&self) -> Notified<'_> {
+        self.0.notified()
     }
 
     /// Looks again at each change until `look` finds something.
     pub(crate) async fn until<T, E>(&self, mut look: impl FnMut() -> Result<Option<T>, E>) -> Result<T, E> {
-        let mut changes = self.subscribe();
         loop {
+            let changed = self.next();
             if let Some(found) = look()? {
                 return Ok(found);
             }
-            if changes.changed().await.is_err() {
-                // The role is gone, and with it whatever could change.
-                std::future::pending::<()>().await;
-            }
+            changed.await;
         }
     }
 }

@@ -190,8 +190,8 @@ impl Prover {
 
     /// Keeps the lease alive until the job is proven or has failed.
     async fn report(&self, id: Hash, mut working: Working) -> Result<(), ServeError> {
-        let mut changes = self.changes.subscribe();
         loop {
+            let changed = self.changes.next();
             let Some(job) = self.job(id) else { return Ok(()) };
             let stage = match job.stage {
                 JobStage::Fetched => ProverStage::Proving,
@@ -217,7 +217,7 @@ impl Prover {
                 }
             }
             working = next;
-            let _ = tokio::time::timeout(REPORT_EVERY, changes.changed()).await;
+            let _ = tokio::time::timeout(REPORT_EVERY, changed).await;
         }
     }
 }
