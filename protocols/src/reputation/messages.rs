@@ -269,7 +269,8 @@ const VIEW: u32 = size::PEER
     + size::list(MAX_QUOTAS, QUOTA)
     + size::list(MAX_CHANGES, CHANGED)
     + size::U32;
-const REQUEST: u32 = size::TAG + size::PEER + 2 * size::U32 + size::U64 + size::TAG;
+/// The longest request is a ban; evidence is a byte shorter.
+const REQUEST: u32 = size::TAG + size::PEER + size::TAG + size::U64;
 const PEERS: u32 = size::list(MAX_LISTED, VIEW) + size::TAG;
 #[allow(clippy::cast_possible_truncation)] // 128 KiB
 const EVIDENCE: u32 = size::U32 + size::U32 + PART_BYTES as u32;
