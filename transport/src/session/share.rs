@@ -118,9 +118,10 @@ mod tests {
         let (dialled, accepted) =
             tokio::join!(a.connect(b.address(), None), async { b.accept().await.unwrap().admit().await });
         let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap());
-        let small = dialled.open::<Small>().await.unwrap().send(Ask).await.unwrap();
-        let serving = accepted.accept().await.unwrap().serve::<Small>().await.unwrap();
+        let small = dialled.open::<Small>().await.unwrap();
         assert_eq!(priority_of(&small.core.channel().writer), 0);
+        let small = small.send(Ask).await.unwrap();
+        let serving = accepted.accept().await.unwrap().serve::<Small>().await.unwrap();
         assert_eq!(priority_of(&serving.core.channel().writer), 0);
         let large = dialled.open::<Large>().await.unwrap();
         assert_eq!(priority_of(&large.core.channel().writer), BULK_PRIORITY);
