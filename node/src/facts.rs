@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use shardwire_ledger::StorageEntry;
 use shardwire_model::{Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt};
 use shardwire_protocols::proof;
+use shardwire_reputation::{Ban, Components};
 
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ pub struct NodeFacts {
     pub operated: Vec<OperatedShard>,
     /// The jobs that it proves, in the order of their ids.
     pub jobs: Vec<ProverJob>,
+    /// What its peers have earned with it, in the order of their ids.
+    pub peers: Vec<PeerScore>,
 }
 
 /// A World.
@@ -102,6 +105,17 @@ pub struct ProverJob {
     pub proof: Option<Hash>,
     /// The settler's receipt for the proof.
     pub receipt: Option<proof::Receipt>,
+}
+
+/// What a peer has earned with a node, as the node last kept it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerScore {
+    /// Who.
+    pub peer: PeerId,
+    /// What its score is made of, when it was kept.
+    pub components: Components,
+    /// Its last ban, if it ever had one.
+    pub ban: Option<Ban>,
 }
 
 /// A felt in a list.

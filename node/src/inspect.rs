@@ -5,15 +5,16 @@
 use crate::{
     data::DataPaths,
     disk::Disk,
-    facts::{Ended, Fate, NodeFacts, OperatedShard, ProverJob, Value, WorldFacts, WorldShard},
+    facts::{Ended, Fate, NodeFacts, OperatedShard, PeerScore, ProverJob, Value, WorldFacts, WorldShard},
     run::RunError,
     store::{
         RecordKey, Store,
-        records::{ASSIGNMENTS, Closed, JOBS, TRANSACTIONS},
+        records::{ASSIGNMENTS, Closed, JOBS, PEERS, TRANSACTIONS},
     },
 };
 use shardwire_ledger::{EmbeddedLedger, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, ShardState, World};
-use shardwire_model::{Coded, PeerId};
+use shardwire_model::{Coded, PeerId, Timestamp};
+use shardwire_reputation::Policy;
 
 fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
     Box::new(error)
@@ -45,8 +46,16 @@ pub fn inspect(disk: &dyn Disk, paths: &DataPaths, peer: PeerId, network: Option
         receipt: job.receipt.and_then(|receipt| postcard::from_bytes(&receipt).ok()),
     });
     let jobs = jobs.collect();
+    // Nothing decays before a record's own date, so this is how it was kept, whatever the node's half-lives.
+    let (kept, policy) = (Timestamp::default(), Policy::default());
+    let peers = store.all(&PEERS).map_err(boxed)?.into_iter().map(|(peer, record)| PeerScore {
+        peer,
+        components: record.components(kept, &policy),
+        ban: record.ban(),
+    });
+    let peers = peers.collect();
     let world = network.map(|network| world(disk, paths, network)).transpose()?;
-    Ok(NodeFacts { peer, world, operated, jobs })
+    Ok(NodeFacts { peer, world, operated, jobs, peers })
 }
 
 fn world(disk: &dyn Disk, paths: &DataPaths, network: &str) -> Result<WorldFacts, RunError> {

@@ -100,7 +100,7 @@ pub async fn run_at(
     let peer = identity.peer();
     let store = Store::on(&*disk, &paths.store()).map_err(boxed)?;
     let peers = peers::recall(&config, peer, clock.clone(), &store).map_err(boxed)?;
-    let tasks = Tasks::default();
+    let tasks = Tasks::new(sockets.pause());
     let host = Arc::new(Host {
         identity: identity.clone(),
         network: config.network.clone(),
@@ -135,7 +135,7 @@ pub async fn run_at(
     let listen = endpoint.address();
     let dialled = config.peers.iter().filter_map(|peer| Some((peer.id, peer.addr?))).collect();
     let mut network = JoinSet::new();
-    network.spawn(node.clone().run(dialled));
+    network.spawn(endpoint.pause().task(node.clone().run(dialled)));
     announce(Ready { peer, listen })?;
 
     let mut told = node.told.subscribe();

@@ -1,6 +1,6 @@
 //! The flags.
 
-use crate::{dungeon, sim::Seeds};
+use crate::{chaos, dungeon, sim::Seeds};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -23,6 +23,8 @@ pub enum Command {
     Workload(WriteWorkload),
     /// Simulate whole networks in virtual time, with everything that can go wrong, and check what is left of them.
     Sim(Sim),
+    /// Kill real nodes over and over while shards are played on them, and check what is left.
+    Chaos(Chaos),
 }
 
 /// `testnet sim`.
@@ -51,6 +53,23 @@ fn mutation(name: &str) -> Result<shardwire_model::Mutation, String> {
     let all = shardwire_model::Mutation::ALL;
     let names = || all.iter().map(|it| it.name()).collect::<Vec<_>>().join(", ");
     all.iter().find(|it| it.name() == name).copied().ok_or_else(|| format!("expected one of {}", names()))
+}
+
+/// `testnet chaos`.
+#[derive(Clone, Debug, Args)]
+pub struct Chaos {
+    /// How long nodes are killed, in minutes (1 to 1440); then all shards have to end.
+    #[arg(long, value_name = "M", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=i64::from(chaos::MAX_MINUTES)))]
+    pub minutes: u16,
+    /// Who is killed when, and what is played: the same seed makes the same plan, though processes never run twice alike.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Keep the nodes' data in this folder, which must be new or empty, and leave it there.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print one JSON object on the last line of standard output, and all else on standard error.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `testnet workload`.
@@ -132,6 +151,7 @@ mod tests {
         assert_eq!(refused(&["testnet", "--workload", "w.json", "--seed", "3"]), ErrorKind::ArgumentConflict);
         assert_eq!(refused(&["testnet", "--players", "many"]), ErrorKind::ValueValidation);
         assert_eq!(refused(&["testnet", "--data"]), ErrorKind::InvalidValue);
+        assert_eq!(refused(&["testnet", "chaos", "--minutes", "0"]), ErrorKind::ValueValidation);
         assert!(Cli::try_parse_from(["testnet", "workload", "--out", "w.json", "--seed", "3"]).is_ok());
     }
 }

@@ -1,7 +1,8 @@
 //! From flags to an exit code: 0 settled as recomputed, 1 failed, 2 misuse.
 
 use crate::{
-    cli::{Cli, Command, Run, Sim, WriteWorkload},
+    chaos,
+    cli::{Chaos, Cli, Command, Run, Sim, WriteWorkload},
     dungeon,
     error::TestnetError,
     network::{Network, Place, Programs, binary},
@@ -26,6 +27,7 @@ pub fn main(cli: &Cli) -> ExitCode {
     let outcome = match &cli.command {
         Some(Command::Workload(flags)) => write_workload(flags).map(|()| true),
         Some(Command::Sim(flags)) => simulate(flags),
+        Some(Command::Chaos(flags)) => storm(flags),
         None => run(&cli.run),
     };
     match outcome {
@@ -73,6 +75,39 @@ fn simulate(flags: &Sim) -> Result<bool, TestnetError> {
     Ok(totals.failures.is_empty())
 }
 
+/// Whether all is well after the storm.
+fn storm(flags: &Chaos) -> Result<bool, TestnetError> {
+    let mut say = |line: &str| if flags.json { eprintln!("{line}") } else { println!("{line}") };
+    let place = Place::new(flags.data.as_deref())?;
+    let programs = programs(&mut say)?;
+    let path = place.path().to_owned();
+    let totals = runtime()?.block_on(async {
+        let mut chaos = chaos::Chaos::init(place, &programs, flags.seed).await?;
+        let ended = tokio::select! {
+            biased;
+            interrupted = interruption() => Err(interrupted),
+            ended = chaos.run(flags.minutes, &mut say) => ended,
+        };
+        if ended.as_ref().map_or_else(|error| !matches!(error, TestnetError::Interrupted), |totals| !totals.ok) {
+            chaos.place().keep();
+            say(&format!("The nodes' data and logs stay in {}", path.display()));
+        }
+        chaos.stop().await;
+        ended
+    })?;
+    if flags.json {
+        print(&format!("{}\n", totals.object()))?;
+    } else {
+        say(&totals.to_string());
+    }
+    Ok(totals.ok)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, TestnetError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|reason| TestnetError::System { what: "the runtime", reason })
+}
+
 fn workload(flags: &Run) -> Result<Workload, TestnetError> {
     let workload = match &flags.workload {
         Some(file) => Workload::read(file)?,
@@ -89,10 +124,8 @@ fn run(flags: &Run) -> Result<bool, TestnetError> {
     let workload = workload(flags)?;
     let expected = recompute(&workload)?;
     let place = Place::new(flags.data.as_deref())?;
-    let programs = programs(&mut reporter)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|reason| TestnetError::System { what: "the runtime", reason })?;
-    runtime.block_on(async {
+    let programs = programs(&mut |line| reporter.say(line))?;
+    runtime()?.block_on(async {
         let mut network = Network::init(place, &programs, &workload).await?;
         let title = format!(
             "{} of {} players and {} transactions",
@@ -117,10 +150,9 @@ fn run(flags: &Run) -> Result<bool, TestnetError> {
     })
 }
 
-fn programs(reporter: &mut Reporter) -> Result<Programs, TestnetError> {
-    let mut say = |line: &str| reporter.say(line);
-    let node = binary::locate(&mut say)?;
-    let worker = worker::locate(&mut say)?.path().to_owned();
+fn programs(say: &mut dyn FnMut(&str)) -> Result<Programs, TestnetError> {
+    let node = binary::locate(say)?;
+    let worker = worker::locate(say)?.path().to_owned();
     Ok(Programs { node, worker })
 }
 

@@ -10,6 +10,7 @@ use shardwire::{client::ClientError, workload::WorkloadError};
 use shardwire_model::{Coded, ShardId};
 use shardwire_protocols::control::{Role, Stage};
 use shardwire_proving::worker::LocateError;
+use std::path::PathBuf;
 
 /// Why a run ends otherwise than settled.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +78,14 @@ pub enum TestnetError {
         /// How far the prover is.
         prover: Stage,
     },
+    /// A data folder that a crash has left can't be read.
+    #[error("the data folder {} can't be read: {reason}", folder.display())]
+    Unreadable {
+        /// Which.
+        folder: PathBuf,
+        /// Its code and reason.
+        reason: Box<dyn Coded + Send + Sync>,
+    },
     /// Somebody pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
@@ -114,6 +123,7 @@ impl Coded for TestnetError {
             Self::Late { .. } => "SW-TESTNET-010",
             Self::Interrupted => "SW-TESTNET-011",
             Self::System { .. } => "SW-TESTNET-012",
+            Self::Unreadable { .. } => "SW-TESTNET-013",
         }
     }
 
@@ -129,8 +139,24 @@ impl Coded for TestnetError {
             Self::Unreachable { role, .. } | Self::Shard { role, .. } => format!("Read the {role}'s log."),
             Self::Refused { .. } => "Run it again with --data DIR and read DIR/operator.log.".into(),
             Self::Late { .. } => "Try fewer transactions, or read the logs of the one that is behind.".into(),
+            Self::Unreadable { reason, .. } => reason.next_step(),
             Self::Interrupted => "Start it again: every run begins anew.".into(),
             Self::System { .. } => "Check the limits and the free space of this machine.".into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_read_says_which_and_why() {
+        let reason: Box<dyn Coded + Send + Sync> = Box::new(BinaryError::Missing("/x".into()));
+        let next = reason.next_step();
+        let error = TestnetError::Unreadable { folder: "/net/prover-3".into(), reason };
+        let text = "the data folder /net/prover-3 can't be read: there is no /x";
+        assert_eq!((error.code(), error.to_string().as_str()), ("SW-TESTNET-013", text));
+        assert_eq!(error.next_step(), next);
     }
 }

@@ -1,24 +1,31 @@
 //! The simulator finds bugs: each of those that can be planted shows within [`SEEDS`] runs.
 //!
-//! `cargo test --release -p testnet --features mutations --test mutations -- --nocapture` says after how many.
+//! `cargo test --release -p testnet --features mutations --test mutations -- --nocapture` says which run shows which. A run that is known to show a
+//! bug is tried first, so that this takes a minute; where it doesn't any more, because what seeds decide has changed, all are searched.
 #![cfg(feature = "mutations")]
 #![allow(missing_docs)]
 
 use shardwire_model::Mutation;
-use testnet::sim::{Plan, run};
+use testnet::sim::{Failure, Plan, run};
 
 /// In how many runs a bug has to show.
 const SEEDS: u64 = 500;
+
+/// The first run that shows each bug.
+const KNOWN: [(Mutation, u64); 0] = [];
+
+fn shows(seed: u64) -> Option<(u64, Failure)> {
+    Some((seed, run(seed, &Plan::of(seed), false).failures.into_iter().next()?))
+}
 
 #[test]
 fn every_planted_bug_is_found() {
     let mut missed = Vec::new();
     for mutation in Mutation::ALL {
         mutation.plant();
-        let found =
-            (0..SEEDS).find_map(|seed| Some((seed, run(seed, &Plan::of(seed), false).failures.first()?.clone())));
-        match found {
-            Some((seed, failure)) => println!("{}: found after {} runs, {failure}", mutation.name(), seed + 1),
+        let known = KNOWN.iter().find(|(it, _)| it == mutation).map(|(_, seed)| *seed);
+        match known.and_then(shows).or_else(|| (0..SEEDS).find_map(shows)) {
+            Some((seed, failure)) => println!("{}: found by seed {seed}, {failure}", mutation.name()),
             None => missed.push(mutation.name()),
         }
     }

@@ -86,3 +86,12 @@ fn misuse_says_what_is_expected() {
         assert_eq!(output.status.code(), Some(2));
     }
 }
+
+#[test]
+fn processes_that_stop_and_go_on_settle_every_shard() {
+    for seed in 0..4 {
+        let (faults, quiet) = (vec![Fault::Pause], Duration::from_secs(8));
+        let plan = Plan { provers: 2, faults, quiet, safety: Duration::from_secs(60), ..Plan::without_faults(seed) };
+        assert_eq!(run(seed, &plan, false).failures, [], "seed {seed}");
+    }
+}

@@ -9,7 +9,7 @@ use crate::{
     identity::Identity,
     settings::{HANDSHAKE_BUFFER_BYTES, HANDSHAKE_DEADLINE, MAX_HANDSHAKES, Settings, SettingsError},
     socket::{
-        self, AsyncUdpSocket, Network, QuicRuntime, SystemNetwork,
+        self, AsyncUdpSocket, Network, Pause, QuicRuntime, SystemNetwork,
         pins::{FirstIds, Pins},
     },
     tls,
@@ -34,6 +34,7 @@ pub struct Endpoint {
     first_ids: FirstIds,
     bulk_sessions: u32,
     address: SocketAddr,
+    pause: Pause,
 }
 
 impl fmt::Debug for Endpoint {
@@ -197,7 +198,8 @@ impl Endpoint {
         })?;
         let mut seed = [0; 32];
         rng.fill_bytes(&mut seed);
-        Self::with_socket(socket, network.runtime(), identity, settings, seed)
+        let endpoint = Self::with_socket(socket, network.runtime(), identity, settings, seed)?;
+        Ok(Self { pause: network.pause(), ..endpoint })
     }
 
     /// As [`bind`](Self::bind), on a given socket and runtime. All that is random about it, except TLS' keys, comes from the seed: the same
@@ -243,6 +245,7 @@ impl Endpoint {
             bulk_sessions: settings.bulk_sessions(),
             first_ids: pins.first_ids(),
             address,
+            pause: Pause::default(),
         })
     }
 
@@ -256,6 +259,12 @@ impl Endpoint {
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// What holds up the tasks of whoever uses this endpoint.
+    #[must_use]
+    pub fn pause(&self) -> &Pause {
+        &self.pause
     }
 
     /// Connects to a peer; if `expected` is given, to that peer and no other.

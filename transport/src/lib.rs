@@ -64,4 +64,4 @@ pub use session::error::{Fault, Local, Lost, LostCause, SessionError, Violation,
 pub use session::{Branch, Incoming, Initiator, Meter, Responder, Session, WireCode};
 pub use settings::{Profile, Settings, SettingsError};
 pub use shape::Shape;
-pub use socket::{Network, SystemNetwork};
+pub use socket::{Network, Pause, SystemNetwork};

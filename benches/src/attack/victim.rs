@@ -20,7 +20,7 @@ use shardwire_protocols::{
     trace::{self, Begun, Chunk, Finished, Grant, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace, job_id},
 };
 use shardwire_reputation::{Event, Record, Standing, Work};
-use shardwire_transport::{Bytes, Connection, Endpoint, Identity, Incoming, Profile, SessionError};
+use shardwire_transport::{Bytes, Connection, Endpoint, Identity, Incoming, Pause, Profile, SessionError};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader, Lines, Write},
@@ -165,7 +165,7 @@ pub(crate) fn run() -> Outcome<()> {
                             let source = source.clone();
                             async move { serve(incoming, &source).await }
                         };
-                        sessions(&connection, &presence, serving).await;
+                        sessions(&connection, &presence, &Pause::default(), serving).await;
                     }
                     Ok(Err(error)) => presence.failed("handshake", &error.into()),
                     Err(_) => connection.close(),

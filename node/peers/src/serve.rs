@@ -8,7 +8,7 @@ use crate::{
 use shardwire_model::Coded as _;
 use shardwire_protocols::ServeError;
 use shardwire_reputation::LONGEST_WAIT;
-use shardwire_transport::{Arrival, Connection, Endpoint, Incoming, SessionError};
+use shardwire_transport::{Arrival, Connection, Endpoint, Incoming, Pause, SessionError};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -33,7 +33,8 @@ pub async fn receive<S>(
         while connections.try_join_next().is_some() {}
         match peers.knock(arrival.address().ip(), arrival.validated()) {
             Knock::Admit { after, place } => {
-                connections.spawn(admit(peers.clone(), arrival, after, place, serve.clone()));
+                let admit = admit(peers.clone(), arrival, after, place, serve.clone());
+                connections.spawn(endpoint.pause().task(admit));
             }
             Knock::Retry => arrival.retry(),
             Knock::Refuse => {
@@ -69,10 +70,11 @@ async fn admit<S: Future<Output = ()> + Send>(
 }
 
 /// Serves the sessions that a peer opens, until the connection ends or the peer is shut out. Says why. Sessions that are under way then end
-/// with it.
+/// with it. `pause` holds them up.
 pub async fn sessions<S>(
     connection: &Connection,
     presence: &Arc<Presence>,
+    pause: &Pause,
     serve: impl Fn(Incoming) -> S + Send + Sync + 'static,
 ) -> String
 where
@@ -100,7 +102,7 @@ where
         };
         while running.try_join_next().is_some() {}
         let (presence, serve) = (presence.clone(), serve.clone());
-        running.spawn(async move {
+        running.spawn(pause.task(async move {
             if let Some(incoming) = begin(&presence, incoming).await {
                 drop(turn);
                 let (protocol, incoming) = incoming;
@@ -108,7 +110,7 @@ where
                     presence.failed(&protocol, &error);
                 }
             }
-        });
+        }));
     };
     running.shutdown().await;
     gone

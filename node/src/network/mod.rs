@@ -97,18 +97,21 @@ impl Node {
     pub(crate) async fn run(self: Arc<Self>, dialled: Vec<(PeerId, SocketAddr)>) {
         let mut stop = self.stop.subscribe();
         let mut tasks = JoinSet::new();
+        let pause = self.endpoint.pause();
         for (peer, address) in dialled {
-            tasks.spawn(dial::keep(self.clone(), peer, address));
+            tasks.spawn(pause.task(dial::keep(self.clone(), peer, address)));
         }
         if self.roles.names().len() > 1 {
-            tasks.spawn(dial::keep(self.clone(), self.me(), self.endpoint.address()));
+            tasks.spawn(pause.task(dial::keep(self.clone(), self.me(), self.endpoint.address())));
         }
         let (node, peers) = (self.clone(), self.host.peers.clone());
-        tasks.spawn(receive(peers, self.endpoint.clone(), move |connection, presence| {
+        tasks.spawn(pause.task(receive(peers, self.endpoint.clone(), move |connection, presence| {
             serve::accepted(node.clone(), connection, presence)
-        }));
+        })));
         let host = self.host.clone();
-        tasks.spawn(async move { host.peers.tend(|unkept| keep(&host.store, &unkept), resident_bytes).await });
+        tasks.spawn(
+            pause.task(async move { host.peers.tend(|unkept| keep(&host.store, &unkept), resident_bytes).await }),
+        );
         // An error means that the sender is gone, which stops the node as well.
         let _ = stop.wait_for(|stop| *stop).await;
         tasks.shutdown().await;

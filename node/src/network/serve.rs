@@ -82,12 +82,12 @@ pub(super) async fn connection(
     if number.is_some() {
         consume(&node, &connection, &agreed, &mut consumed);
     }
-    let serving = (node.clone(), agreed);
+    let (serving, pause) = ((node.clone(), agreed), node.endpoint.pause());
     let serve = move |incoming| {
         let (node, agreed) = serving.clone();
         async move { dispatch(&node, &agreed, incoming).await }
     };
-    let gone = sessions(&connection, &presence, serve).await;
+    let gone = sessions(&connection, &presence, pause, serve).await;
     if let Some(number) = number {
         tracing::info!(peer = %peer.short(), "disconnected: {gone}");
         node.links.release(peer, number);
@@ -98,30 +98,31 @@ pub(super) async fn connection(
 /// Opens the sessions that our roles consume of this peer.
 fn consume(node: &Arc<Node>, connection: &Connection, agreed: &Agreed, sessions: &mut JoinSet<()>) {
     let has = |role: Role| agreed.roles.contains(&role.to_string());
+    let pause = node.endpoint.pause();
     if let Some(operator) = node.roles.operator.clone().filter(|_| has(Role::Settler) && agreed.speaks::<Handoff>()) {
         let connection = connection.clone();
-        sessions.spawn(again(node.clone(), "handoff", connection.peer(), move || {
+        sessions.spawn(pause.task(again(node.clone(), "handoff", connection.peer(), move || {
             let (operator, connection) = (operator.clone(), connection.clone());
             async move { operator.follow(connection.open::<Handoff>().await?).await }
-        }));
+        })));
     }
     if let Some(prover) = node.roles.prover.clone().filter(|_| has(Role::Operator) && agreed.speaks::<Trace>()) {
         let connection = connection.clone();
-        sessions.spawn(again(node.clone(), "trace", connection.peer(), move || {
+        sessions.spawn(pause.task(again(node.clone(), "trace", connection.peer(), move || {
             let (prover, connection) = (prover.clone(), connection.clone());
             async move { prover.take(connection.open::<Trace>().await?).await }
-        }));
+        })));
     }
     if let Some(settler) = node.roles.settler.clone().filter(|_| has(Role::Prover) && agreed.speaks::<Proof>()) {
         let connection = connection.clone();
-        sessions.spawn(again(node.clone(), "proof", connection.peer(), move || {
+        sessions.spawn(pause.task(again(node.clone(), "proof", connection.peer(), move || {
             let (settler, connection) = (settler.clone(), connection.clone());
             async move { settler.collect(connection.open::<Proof>().await?).await }
-        }));
+        })));
     }
     if agreed.speaks::<Keepalive>() {
         let (node, connection) = (node.clone(), connection.clone());
-        sessions.spawn(again(node.clone(), "keepalive", connection.peer(), move || {
+        sessions.spawn(pause.task(again(node.clone(), "keepalive", connection.peer(), move || {
             let (node, connection) = (node.clone(), connection.clone());
             async move {
                 let mut client = keepalive::Client::new(connection.open::<Keepalive>().await?);
@@ -132,7 +133,7 @@ fn consume(node: &Arc<Node>, connection: &Connection, agreed: &Agreed, sessions:
                     tokio::time::sleep(keepalive::EVERY).await;
                 }
             }
-        }));
+        })));
     }
 }
 

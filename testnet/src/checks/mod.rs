@@ -12,7 +12,7 @@ mod tests;
 
 use crate::recompute::State;
 use books::Books;
-use shardwire::facts::{Ended, Fate, NodeFacts, OperatedShard, WorldFacts, WorldShard};
+use shardwire::facts::{Ended, Fate, NodeFacts, OperatedShard, PeerScore, WorldFacts, WorldShard};
 use shardwire_model::{Felt, Hash, Kind, PeerId, ShardId};
 use shardwire_protocols::ingress::{Outcome, Receipt, transaction_hash};
 use std::{
@@ -29,8 +29,10 @@ pub struct Facts {
     pub nodes: Vec<NodeFacts>,
     /// The shards that somebody was told to be started, and by which settler.
     pub started: Vec<(PeerId, ShardId)>,
-    /// Clients' receipts, and the operator that each is from.
+    /// Clients' receipts, and the operator that each is from. A liar's are worth nothing.
     pub receipts: Vec<(PeerId, Receipt)>,
+    /// Who lies. Everybody else is honest.
+    pub liars: BTreeSet<PeerId>,
 }
 
 /// Something that must not be.
@@ -60,6 +62,8 @@ pub enum Check {
     OneProof,
     /// A receipt that a client holds names a transaction in the log, in its place.
     ReceiptsKept,
+    /// No honest peer has harm, a broken lease or a ban on its account with another.
+    ScoresKept,
 }
 
 impl fmt::Display for Violation {
@@ -78,6 +82,7 @@ pub fn safety(facts: &Facts) -> Vec<Violation> {
         one_holder(facts),
         one_proof(facts),
         receipts_kept(facts),
+        scores_kept(facts),
     ]
     .concat()
 }
@@ -289,7 +294,7 @@ fn one_proof(facts: &Facts) -> Vec<Violation> {
 
 fn receipts_kept(facts: &Facts) -> Vec<Violation> {
     let mut found = Found(Check::ReceiptsKept, Vec::new());
-    for (operator, receipt) in &facts.receipts {
+    for (operator, receipt) in facts.receipts.iter().filter(|(operator, _)| !facts.liars.contains(operator)) {
         let verdict = &receipt.statement;
         if receipt.verify(operator).is_err() {
             found.add(format!("a receipt for shard {} is not signed by operator {}", verdict.shard, operator.short()));
@@ -303,6 +308,20 @@ fn receipts_kept(facts: &Facts) -> Vec<Violation> {
             let (shard, transaction) = (verdict.shard, verdict.transaction.short());
             found
                 .add(format!("transaction {transaction} has receipt {sequence} of shard {shard} and isn't in its log"));
+        }
+    }
+    found.1
+}
+
+/// What is late may be the network's fault, and what a peer costs is no fault; the rest only a liar earns.
+fn scores_kept(facts: &Facts) -> Vec<Violation> {
+    let mut found = Found(Check::ScoresKept, Vec::new());
+    for (node, score) in facts.nodes.iter().flat_map(|node| node.peers.iter().map(move |it| (node.peer, it))) {
+        let PeerScore { peer, components, ban } = score;
+        let harmed = components.harm > 0 || components.broken > 0 || ban.is_some();
+        if harmed && !facts.liars.contains(peer) {
+            let (node, peer) = (node.short(), peer.short());
+            found.add(format!("honest peer {peer} has {components:?} and {ban:?} with node {node}"));
         }
     }
     found.1

@@ -3,10 +3,11 @@ use crate::{
     dungeon::{Options, generate},
     recompute::{Value, recompute},
 };
-use shardwire::facts::{self, ProverJob};
+use shardwire::facts::{self, PeerScore, ProverJob};
 use shardwire_ledger::StorageEntry;
 use shardwire_model::{Felt, Output, ShardStart, StartRequest, Timestamp, Update};
 use shardwire_protocols::{Signed, ingress::Verdict, proof::Settlement};
+use shardwire_reputation::{Ban, Components};
 use shardwire_transport::Identity;
 use std::sync::LazyLock;
 
@@ -107,7 +108,17 @@ fn made() -> Facts {
         proof: Some(PROOF),
         receipt: Some(Signed::by(&settler, settlement)),
     };
-    let node = |identity: &Identity| NodeFacts { peer: identity.peer(), world: None, operated: vec![], jobs: vec![] };
+    let node = |identity: &Identity| NodeFacts {
+        peer: identity.peer(),
+        world: None,
+        operated: vec![],
+        jobs: vec![],
+        peers: vec![PeerScore {
+            peer: prover.peer(),
+            components: Components { work: 250, late: 25, cost: 3, ..Components::default() },
+            ban: None,
+        }],
+    };
     let receipts = receipts.collect();
     Facts {
         genesis: [(settler.peer(), genesis)].into(),
@@ -118,6 +129,7 @@ fn made() -> Facts {
             NodeFacts { jobs: vec![job], ..node(&prover) },
         ],
         receipts,
+        liars: BTreeSet::new(),
     }
 }
 
@@ -247,6 +259,27 @@ fn a_receipt_whose_transaction_is_gone() {
     };
     facts.receipts.push((operator, Signed::by(&identity(2), refused)));
     assert_eq!(safety(&facts), [], "what was refused is in no log");
+}
+
+#[test]
+fn an_honest_peer_that_lost_what_it_had_earned() {
+    let score = |facts: &mut Facts, change: fn(&mut PeerScore)| change(&mut facts.nodes[1].peers[0]);
+    finds(Check::ScoresKept, "harm: 1500", |facts| score(facts, |it| it.components.harm = 1500));
+    finds(Check::ScoresKept, "broken: 150", |facts| score(facts, |it| it.components.broken = 150));
+    let banned = |it: &mut PeerScore| it.ban = Some(Ban { until: Timestamp(9), times: 1 });
+    finds(Check::ScoresKept, "times: 1", |facts| score(facts, banned));
+    let mut facts = sound();
+    score(&mut facts, banned);
+    facts.liars.insert(identity(3).peer());
+    assert_eq!(safety(&facts), [], "a liar has earned it");
+}
+
+#[test]
+fn what_a_liar_signed_is_worth_nothing() {
+    let mut facts = sound();
+    assert!(facts.nodes[1].operated[OPEN].log.pop().is_some());
+    facts.liars.insert(identity(2).peer());
+    assert_eq!(safety(&facts), []);
 }
 
 #[test]

@@ -40,7 +40,8 @@ impl Network {
             reason: std::io::Error::other(error.problem.to_string()),
         })?;
         let world = |role| (role == Role::Settler).then_some(file.as_path());
-        let [settler, operator, prover] = ROLES.map(|role| Node::init(role, programs, place.path(), world(role)));
+        let init = async |role: Role| Node::init(role, &role.to_string(), programs, place.path(), world(role)).await;
+        let [settler, operator, prover] = ROLES.map(init);
         let nodes = [settler.await?, operator.await?, prover.await?];
         Ok(Self { place, nodes })
     }

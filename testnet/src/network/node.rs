@@ -43,6 +43,8 @@ pub struct Node {
     peer: PeerId,
     /// Where it listens; fixed after the first start, so that its peers find it after another.
     listen: SocketAddr,
+    /// Who else may control it.
+    admins: Vec<PeerId>,
     /// Whether it ends with us.
     tied: bool,
     child: Option<Child>,
@@ -64,17 +66,18 @@ struct Initialised {
 }
 
 impl Node {
-    /// Makes the data folder, and with it the node's identity.
+    /// Makes the data folder of this name, and with it the node's identity.
     ///
     /// # Errors
     /// If `shardwire init` doesn't.
     pub async fn init(
         role: Role,
+        name: &str,
         programs: &Programs,
         place: &Path,
         world: Option<&Path>,
     ) -> Result<Self, NetworkError> {
-        let data = place.join(role.to_string());
+        let data = place.join(name);
         let mut command = command(&programs.node);
         command.arg("init").arg("--data").arg(&data).args([
             "--role",
@@ -98,10 +101,11 @@ impl Node {
             role,
             program: programs.node.clone(),
             worker: programs.worker.clone(),
-            log: place.join(format!("{role}.log")),
+            log: place.join(format!("{name}.log")),
             data,
             peer,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            admins: Vec::new(),
             tied: true,
             child: None,
         })
@@ -137,6 +141,11 @@ impl Node {
         self.child.as_ref().and_then(Child::id)
     }
 
+    /// Lets this peer control it, from its next start on.
+    pub(crate) fn obeys(&mut self, admin: PeerId) {
+        self.admins.push(admin);
+    }
+
     /// Lets the next process of it outlive us.
     pub(super) fn untie(&mut self) {
         self.tied = false;
@@ -163,12 +172,14 @@ impl Node {
 
     fn configure(&self, peers: &[String]) -> Result<(), NetworkError> {
         let path = self.data.join("shardwire.toml");
-        let peers: Vec<String> = peers.iter().map(|peer| format!("\"{peer}\"")).collect();
+        let list = |texts: &[String]| texts.iter().map(|it| format!("\"{it}\"")).collect::<Vec<_>>().join(", ");
+        let admins: Vec<String> = self.admins.iter().map(ToString::to_string).collect();
         let text = format!(
-            "# Written by testnet.\nnetwork = \"{NETWORK}\"\nroles = [\"{}\"]\nlisten = \"{}\"\npeers = [{}]\n",
+            "# Written by testnet.\nnetwork = \"{NETWORK}\"\nroles = [\"{}\"]\nlisten = \"{}\"\npeers = [{}]\nadmins = [{}]\n",
             self.role,
             self.listen,
-            peers.join(", ")
+            list(peers),
+            list(&admins)
         );
         std::fs::write(&path, text).map_err(|reason| NetworkError::Folder { path, reason })
     }

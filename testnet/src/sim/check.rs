@@ -3,15 +3,22 @@
 //! What is on the disks is checked by [`checks`], as after a run of real processes. What only shows while nodes run is checked here, in their logs.
 
 use super::{
-    client::Words,
-    game::Game,
     machine::{Machine, NETWORK},
     record::Line,
 };
-use crate::checks::{self, Facts};
+use crate::{
+    checks::{self, Facts},
+    play::{Game, Words},
+};
 use shardwire::config::Role;
 use shardwire_disk::Survives;
-use std::{collections::BTreeMap, fmt};
+use shardwire_model::PeerId;
+use shardwire_protocols::trace;
+use shardwire_transport::{settings::CONNECTION_WINDOW_BYTES, sim::Counters};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 use tracing::Level;
 
 /// Silence: the network's fault as well as anybody's.
@@ -23,6 +30,8 @@ const PIPELINE_FULL: &str = "SW-SESSION-031";
 const MAX_FAILURES: usize = 44;
 /// In milliseconds.
 const WINDOW: u64 = 5000;
+/// Most bytes that wait for a socket: what one connection may leave unread, since all that is ever sent in a run is a few megabytes.
+const MOST_WAITING: u64 = CONNECTION_WINDOW_BYTES as u64;
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,18 +58,32 @@ impl Failure {
     }
 }
 
+/// A run that is over.
+pub(super) struct Played<'a> {
+    pub(super) machines: &'a [Machine],
+    pub(super) game: &'a Game,
+    pub(super) told: &'a Words,
+    /// Who lied.
+    pub(super) lying: BTreeSet<PeerId>,
+    pub(super) lines: &'a [Line],
+}
+
 /// Every check.
-pub(super) fn all(machines: &[Machine], game: &Game, told: &Words, lines: &[Line]) -> Vec<Failure> {
-    let mut failures = on_the_disks(machines, game, told);
-    failures.extend(honest_peers_are_not_blamed(machines, lines));
+pub(super) fn all(played: Played<'_>, counters: Counters) -> Vec<Failure> {
+    let lines = played.lines;
+    let lying: Vec<String> = played.lying.iter().map(|peer| peer.short()).collect();
+    let mut failures = on_the_disks(played);
+    failures.extend(honest_peers_are_not_blamed(&lying, lines));
     failures.extend(retries_wait(lines));
     failures.extend(buffers_stay_within_bounds(lines));
+    failures.extend(nothing_floods(counters));
     failures.extend(one_prover_a_job(lines));
     failures
 }
 
-fn on_the_disks(machines: &[Machine], game: &Game, told: &Words) -> Vec<Failure> {
-    let mut facts = Facts { started: told.started.clone(), receipts: told.receipts.clone(), ..Facts::default() };
+fn on_the_disks(Played { machines, game, told, lying, .. }: Played<'_>) -> Vec<Failure> {
+    let (started, receipts) = (told.started.clone(), told.receipts.clone());
+    let mut facts = Facts { started, receipts, liars: lying, ..Facts::default() };
     for machine in machines {
         machine.medium.power_on(Survives::All);
         let network = (machine.role() == Role::Settler).then_some(NETWORK);
@@ -80,14 +103,13 @@ fn on_the_disks(machines: &[Machine], game: &Game, told: &Words) -> Vec<Failure>
 }
 
 /// Nobody but a liar is accused of what only the accused can have done.
-fn honest_peers_are_not_blamed(machines: &[Machine], lines: &[Line]) -> Option<Failure> {
-    let honest: Vec<String> = machines.iter().map(|machine| machine.peer().short()).collect();
+fn honest_peers_are_not_blamed(lying: &[String], lines: &[Line]) -> Option<Failure> {
     let blamed = lines.iter().find(|line| {
-        let accused = line.field("peer").is_some_and(|peer| honest.iter().any(|it| it == peer));
+        let accused = line.field("peer").is_some_and(|peer| lying.iter().all(|it| it != peer));
         let clear = line.code.as_deref().is_some_and(|code| !UNCLEAR.contains(&code));
         accused && clear && line.level == Level::WARN && line.text.starts_with("violation")
     });
-    blamed.map(|line| Failure::of("honest_peers_keep_their_score", line.text.clone()))
+    blamed.map(|line| Failure::of("honest_peers_are_not_blamed", line.text.clone()))
 }
 
 /// Whoever fails waits before it tries again.
@@ -109,10 +131,24 @@ fn retries_wait(lines: &[Line]) -> Option<Failure> {
     None
 }
 
-/// No node runs into a bound of its own: it keeps them by asking for no more.
+/// No node runs into a bound of its own: it keeps them by asking for no more. No prover had more chunks under way than the protocol says, and no
+/// node had so much to do that it turned its peers away.
 fn buffers_stay_within_bounds(lines: &[Line]) -> Option<Failure> {
-    let full = lines.iter().find(|line| line.code.as_deref() == Some(PIPELINE_FULL));
-    full.map(|line| Failure::of("buffers_stay_within_bounds", line.text.clone()))
+    let number = |line: &Line, name: &str| line.field(name).and_then(|text| text.parse::<usize>().ok());
+    let too_much = |line: &&Line| {
+        line.code.as_deref() == Some(PIPELINE_FULL)
+            || number(line, "ahead").is_some_and(|ahead| ahead > trace::DEPTH)
+            || line.text.starts_with("overloaded")
+    };
+    let found = lines.iter().find(too_much);
+    found.map(|line| Failure::of("buffers_stay_within_bounds", line.text.clone()))
+}
+
+/// What is under way to a socket, or waits in it because its machine is paused, is never more than a few connections may have unread.
+fn nothing_floods(counters: Counters) -> Option<Failure> {
+    let most = counters.most_waiting;
+    (most > MOST_WAITING)
+        .then(|| Failure::of("buffers_stay_within_bounds", format!("{most} bytes waited for one socket")))
 }
 
 /// Only who has the latest lease of a job may say that it has the proof.
@@ -127,4 +163,63 @@ fn one_prover_a_job(lines: &[Line]) -> Option<Failure> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(at: u64, text: &str) -> Line {
+        let code = text.split(' ').find_map(|word| word.strip_prefix("code=")).map(str::to_owned);
+        Line { at, level: Level::WARN, text: text.to_owned(), code }
+    }
+
+    #[track_caller]
+    fn fires(failure: Option<Failure>, check: &str) {
+        assert_eq!(failure.map(|failure| failure.check).as_deref(), Some(check));
+    }
+
+    #[test]
+    fn an_honest_peer_that_is_blamed() {
+        let blamed = [line(1, "violation: an early end peer=aa protocol=trace code=SW-SESSION-002")];
+        fires(honest_peers_are_not_blamed(&["bb".to_owned()], &blamed), "honest_peers_are_not_blamed");
+        assert_eq!(honest_peers_are_not_blamed(&["aa".to_owned()], &blamed), None, "it lied");
+        let silent = [line(1, "violation: no answer peer=aa protocol=trace code=SW-SESSION-004")];
+        assert_eq!(honest_peers_are_not_blamed(&[], &silent), None, "that may be the network");
+    }
+
+    #[test]
+    fn a_retry_that_does_not_wait() {
+        let failures = |every: u64| -> Vec<Line> {
+            (0..60).map(|number| line(number * every, "session lost: gone peer=aa protocol=trace")).collect()
+        };
+        fires(retries_wait(&failures(20)), "retries_wait");
+        assert_eq!(retries_wait(&failures(500)), None);
+    }
+
+    #[test]
+    fn a_buffer_that_is_overrun() {
+        let check = "buffers_stay_within_bounds";
+        fires(buffers_stay_within_bounds(&[line(1, "session failed on our side code=SW-SESSION-031")]), check);
+        fires(buffers_stay_within_bounds(&[line(1, "pulled job=aa ahead=13")]), check);
+        fires(buffers_stay_within_bounds(&[line(1, "overloaded: peers up to tier low are refused")]), check);
+        assert_eq!(buffers_stay_within_bounds(&[line(1, "pulled job=aa ahead=12")]), None);
+        let waited = |most_waiting| nothing_floods(Counters { most_waiting, ..Counters::default() });
+        fires(waited(MOST_WAITING + 1), check);
+        assert_eq!(waited(MOST_WAITING), None);
+    }
+
+    #[test]
+    fn a_prover_that_says_it_has_the_proof_under_a_lease_that_is_over() {
+        let (first, second) =
+            (line(1, "job leased job=j prover=aa epoch=1"), line(2, "job leased job=j prover=bb epoch=2"));
+        let proven = |prover: &str| line(3, &format!("prover has the proof job=j prover={prover}"));
+        fires(one_prover_a_job(&[first.clone(), second.clone(), proven("aa")]), "one_prover_a_job");
+        assert_eq!(one_prover_a_job(&[first, second, proven("bb")]), None);
+    }
+
+    #[test]
+    fn a_shard_that_is_not_over_in_time() {
+        assert_eq!(Failure::late(1, 3).to_string(), "every_shard_ends: 1 of 3 shards are not over");
+    }
 }

@@ -1,6 +1,7 @@
 //! A machine of the simulated network: a disk that outlives crashes, a clock that may be wrong, and the node that runs on it.
 
-use super::{disk::SimulatedDisk, plan::Dice, record::note, reexecution::Notary};
+use super::{disk::SimulatedDisk, record::note, reexecution::Notary};
+use crate::dice::Dice;
 use shardwire::{
     config::{Config, Environment, Flags, Role},
     data::DataPaths,
@@ -10,7 +11,7 @@ use shardwire::{
 use shardwire_disk::{Medium, Survives};
 use shardwire_model::{Clock, PeerId, Timestamp};
 use shardwire_transport::{
-    Identity,
+    Identity, Network as _,
     sim::{Host, Internet},
 };
 use std::{
@@ -183,19 +184,36 @@ impl Machine {
         let proofs = self.notary.proofs(self.peer(), self.disk(), self.proving.takes, self.proving.padding);
         let (stop, stopped) = watch::channel(false);
         let (config, name) = (self.config(), self.name.clone());
-        let node = tokio::spawn(async move {
+        let node = tokio::spawn(host.pause().task(async move {
             let ended = run_at(config, home, surroundings, proofs, stopped, |_| Ok(())).await;
             ended.map_err(|error| {
                 note(&format!("{name} can't run: {error}"));
                 error.to_string()
             })
-        });
+        }));
         self.life = Some(Life { host, node, stop });
+    }
+
+    /// Stops the process where it is, until [`resume`](Self::resume).
+    pub(super) fn pause(&self) {
+        if let Some(life) = &self.life {
+            life.host.begin_pause();
+        }
+    }
+
+    /// Lets it go on.
+    pub(super) fn resume(&self) {
+        if let Some(life) = &self.life {
+            note(&format!("{} goes on", self.name));
+            life.host.end_pause();
+        }
     }
 
     /// Tells the node to stop, and waits for it.
     pub(super) async fn stop(&mut self) {
         let Some(life) = self.life.take() else { return };
+        // Paused, it wouldn't hear of it.
+        life.host.end_pause();
         note(&format!("{} is told to stop", self.name));
         life.stop.send_replace(true);
         let _ = life.node.await;

@@ -11,9 +11,7 @@
 
 mod campaign;
 mod check;
-mod client;
 mod disk;
-mod game;
 mod liar;
 mod machine;
 mod nemesis;

@@ -2,11 +2,12 @@
 
 use super::{
     machine::Machine,
-    plan::{Dice, Fault, Plan},
+    plan::{Fault, Plan},
     record::note,
 };
+use crate::dice::{Dice, PPM};
 use shardwire_disk::Survives;
-use shardwire_transport::sim::{Internet, PPM};
+use shardwire_transport::sim::{Internet, Link};
 use std::{net::IpAddr, time::Duration};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -34,6 +35,8 @@ enum Cure {
     Mend(Vec<(IpAddr, IpAddr)>),
     /// A machine without power.
     PowerOn(usize),
+    /// A process that is stopped.
+    Resume(usize),
     /// A disk that fails: whoever looks after the node mends it and starts the node again.
     Disk(usize),
 }
@@ -60,6 +63,22 @@ impl<'a> Nemesis<'a> {
         Self { plan, internet, machines, clients, dice, ongoing: Vec::new(), deeds: Deeds::default() }
     }
 
+    fn addresses(&self) -> Vec<IpAddr> {
+        self.machines.iter().map(|machine| machine.ip).chain(self.clients.iter().copied()).collect()
+    }
+
+    fn set_links(&self, link: &mut dyn FnMut() -> Link) {
+        let all = self.addresses();
+        for from in &all {
+            all.iter().filter(|to| *to != from).for_each(|to| self.internet.set_link(*from, *to, link()));
+        }
+    }
+
+    /// Draws the links between all machines.
+    pub(super) fn wire(&self, mut dice: Dice) {
+        self.set_links(&mut || self.plan.link(&mut dice));
+    }
+
     /// Makes trouble for as long as the plan says, then ends all of it.
     pub(super) async fn rage(&mut self) {
         let end = Instant::now() + self.plan.safety;
@@ -81,7 +100,7 @@ impl<'a> Nemesis<'a> {
             sleep(LOOK_EVERY).await;
         }
         note("faults end");
-        self.internet.set_links(shardwire_transport::sim::Link::default());
+        self.set_links(&mut Link::default);
         self.cure(|_| true).await;
         for machine in &mut *self.machines {
             machine.medium.power_off_after(u64::MAX);
@@ -132,6 +151,7 @@ impl<'a> Nemesis<'a> {
                         self.machines[index].recover(survives);
                     }
                 }
+                Cure::Resume(index) => self.machines[index].resume(),
                 Cure::Disk(index) => {
                     let machine = &mut self.machines[index];
                     machine.medium.set_capacity(None);
@@ -164,8 +184,7 @@ impl<'a> Nemesis<'a> {
         let until = Instant::now() + lasts;
         match fault {
             Fault::Partition | Fault::OneWay => {
-                let mut all: Vec<IpAddr> = self.machines.iter().map(|machine| machine.ip).collect();
-                all.extend(&self.clients);
+                let all = self.addresses();
                 let (these, those): (Vec<IpAddr>, Vec<IpAddr>) = all.iter().partition(|_| self.dice.chance(PPM / 2));
                 let mut directions = Vec::new();
                 for from in &these {
@@ -213,6 +232,15 @@ impl<'a> Nemesis<'a> {
                     - i64::try_from(MAX_JUMP_S * 1000).unwrap_or(0);
                 note(&format!("the clock of {} jumps by {by} ms", self.machines[index].name));
                 self.machines[index].clock.jump(by);
+            }
+            Fault::Pause => {
+                if let Some(index) = self.victim() {
+                    // Longer than a lease, now and then.
+                    let lasts = if self.dice.chance(PPM / 3) { lasts * 2 } else { lasts };
+                    note(&format!("{} is paused for {lasts:?}", self.machines[index].name));
+                    self.machines[index].pause();
+                    self.ongoing.push(Ongoing { until: Instant::now() + lasts, what: Cure::Resume(index) });
+                }
             }
             Fault::FullDisk | Fault::ReadErrors => {
                 if let Some(index) = self.victim() {

@@ -2,52 +2,12 @@
 //!
 //! Each kind of fault is there in about half of the runs, so that the rare ones meet each other and none hides behind another.
 
-use rand::{Rng, RngCore, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use shardwire_transport::sim::{Link, PPM};
+use crate::dice::{Dice, PPM};
+use shardwire_transport::sim::Link;
 use std::time::Duration;
 
-/// A source of chances.
-#[derive(Clone, Debug)]
-pub(super) struct Dice(ChaCha8Rng);
-
-impl Dice {
-    /// Each purpose has a stream of its own, so that more draws for one leave the others as they were.
-    pub(super) fn of(seed: u64, purpose: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(purpose);
-        Self(rng)
-    }
-
-    /// A number below this one, which is not zero.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.0.random_range(0..bound)
-    }
-
-    /// As [`below`](Self::below), for places in lists.
-    pub(super) fn index(&mut self, bound: usize) -> usize {
-        self.0.random_range(0..bound)
-    }
-
-    /// Whether something happens that does so many times in a million.
-    pub(super) fn chance(&mut self, in_a_million: u32) -> bool {
-        self.0.random_range(0..PPM) < in_a_million
-    }
-
-    pub(super) fn number(&mut self) -> u64 {
-        self.0.next_u64()
-    }
-
-    pub(super) fn secret(&mut self) -> [u8; 32] {
-        self.0.random()
-    }
-
-    /// A time between these two, in whole milliseconds.
-    pub(super) fn between(&mut self, least: Duration, most: Duration) -> Duration {
-        let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        Duration::from_millis(self.0.random_range(milliseconds(least)..=milliseconds(most)))
-    }
-}
+/// How long datagrams may be on a link, in bytes: what IPv6 guarantees less its headers, IPv6's least, a tunnel, Ethernet.
+const MTUS: [u16; 4] = [1200, 1280, 1400, 1500];
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,10 +30,12 @@ pub enum Fault {
     FullDisk,
     /// A disk reports read errors.
     ReadErrors,
+    /// A process is stopped, and goes on later with what it knew.
+    Pause,
 }
 
 impl Fault {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Partition,
         Self::OneWay,
         Self::Clog,
@@ -83,6 +45,7 @@ impl Fault {
         Self::ClockJump,
         Self::FullDisk,
         Self::ReadErrors,
+        Self::Pause,
     ];
 }
 
@@ -99,12 +62,14 @@ pub struct Plan {
     pub people: usize,
     /// Most moves in a shard.
     pub moves: usize,
-    /// What links do all the time.
-    pub link: Link,
+    /// Whether the first shard is so long that its witness has several chunks.
+    pub long: bool,
+    /// How bad a link is at most, all the time. Each direction between two machines is drawn for itself.
+    pub worst: Link,
     /// What goes wrong now and then.
     pub faults: Vec<Fault>,
-    /// Whether one of the provers lies.
-    pub liar: bool,
+    /// Whether there is another prover, which lies.
+    pub lying_prover: bool,
     /// How long things go wrong.
     pub safety: Duration,
     /// How long it is quiet between two faults, at most.
@@ -125,42 +90,60 @@ impl Plan {
         let mut sometimes = |value: u32| if dice.chance(PPM / 2) { value } else { 0 };
         let (lost, duplicated, reordered) = (sometimes(20_000), sometimes(20_000), sometimes(20_000));
         let milliseconds = Duration::from_millis;
-        let link = Link {
+        let worst = Link {
             latency: dice.between(milliseconds(1), milliseconds(80)),
             jitter: dice.between(milliseconds(0), milliseconds(30)),
             bytes_per_second: dice.chance(PPM / 4).then(|| 100_000 + dice.below(1_000_000)),
             lost,
             duplicated,
             reordered,
-            mtu: [1200, 1280, 1400, 1500][dice.index(4)],
+            mtu: MTUS[dice.index(MTUS.len())],
             ..Link::default()
         };
         let seconds = Duration::from_secs;
         let faults: Vec<Fault> = Fault::ALL.into_iter().filter(|_| dice.chance(PPM / 2)).collect();
-        // Long ones are cut into several chunks.
-        let most_moves = if dice.chance(PPM / 12) { 200 } else { 1 + dice.index(8) };
-        let longest_proof = seconds(if dice.chance(PPM / 8) { 90 } else { 15 });
+        // Some take longer than a lease.
+        let (shortest_proof, longest_proof) = if dice.chance(PPM / 8) { (70, 140) } else { (1, 15) };
         let most_bytes = if dice.chance(PPM / 8) { 800_000 } else { 40_000 };
         Self {
             operators: 1 + dice.index(2),
             provers: 1 + dice.index(2),
             shards: 1 + dice.index(3),
             people: 2 + dice.index(3),
-            moves: most_moves,
-            link,
+            moves: 1 + dice.index(8),
+            long: dice.chance(PPM / 8),
+            worst,
             faults,
-            liar: dice.chance(PPM / 4),
+            lying_prover: dice.chance(PPM / 4),
             safety: dice.between(seconds(5), seconds(60)),
             quiet: dice.between(seconds(1), seconds(15)),
             skew: dice.between(seconds(0), seconds(30)),
-            proof: dice.between(seconds(1), longest_proof),
+            proof: dice.between(seconds(shortest_proof), seconds(longest_proof)),
             proof_bytes: dice.index(most_bytes),
+        }
+    }
+
+    /// One direction between two machines.
+    pub(super) fn link(&self, dice: &mut Dice) -> Link {
+        let Link { latency, jitter, bytes_per_second, lost, duplicated, reordered, mtu, .. } = self.worst;
+        let mut up_to = |most: u32| u32::try_from(dice.below(u64::from(most) + 1)).unwrap_or(most);
+        let (lost, duplicated, reordered) = (up_to(lost), up_to(duplicated), up_to(reordered));
+        let mtus: Vec<u16> = MTUS.into_iter().filter(|it| *it >= mtu).collect();
+        Link {
+            latency: dice.between(Duration::from_millis(1).min(latency), latency),
+            jitter: dice.between(Duration::ZERO, jitter),
+            bytes_per_second: bytes_per_second.filter(|_| dice.chance(PPM / 2)).map(|rate| rate + dice.below(rate)),
+            lost,
+            duplicated,
+            reordered,
+            mtu: mtus[dice.index(mtus.len())],
+            ..self.worst
         }
     }
 
     /// As [`of`](Self::of), in a world in which nothing goes wrong.
     #[must_use]
     pub fn without_faults(seed: u64) -> Self {
-        Self { link: Link::default(), faults: Vec::new(), liar: false, skew: Duration::ZERO, ..Self::of(seed) }
+        Self { worst: Link::default(), faults: Vec::new(), lying_prover: false, skew: Duration::ZERO, ..Self::of(seed) }
     }
 }

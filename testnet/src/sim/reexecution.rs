@@ -5,7 +5,7 @@
 //! All else about a proof (its file, its hash, how it is fetched and what is done with its output) is the node's own code. Nothing outside of this
 //! module makes or believes such a proof, and `shardwire run` can't be given one: the program doesn't contain it.
 
-use super::plan::Dice;
+use crate::dice::Dice;
 use serde::{Deserialize, Serialize};
 use shardwire::{
     disk::Disk as _,

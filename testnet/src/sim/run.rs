@@ -1,23 +1,31 @@
 //! One run: a network from a seed, a time in which things go wrong, a time in which they don't, and the verdict.
 
 use super::{
-    check::{self, Failure},
-    client::{Client, Told},
-    game::Game,
-    liar::Liar,
-    machine::{Machine, Parts, Proving},
+    check::{self, Failure, Played},
+    liar::LyingProver,
+    machine::{Machine, NETWORK, PORT, Parts, Proving, SimulatedClock},
     nemesis::Nemesis,
-    plan::{Dice, Plan},
+    plan::Plan,
     record::{Recorder, note},
     reexecution::Notary,
 };
-use shardwire::{client::Target, config::Role};
+use crate::{
+    dice::{Dice, PPM},
+    play::{Client, Ends, Game, Told},
+};
+use shardwire::{
+    client::{Dialler, Target},
+    config::Role,
+    surroundings::{Randomness, Surroundings},
+};
 use shardwire_ledger::EmbeddedLedger;
 use shardwire_model::Hash;
 use shardwire_protocols::control::Stage;
 use shardwire_transport::{Identity, sim::Internet};
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{task::JoinSet, time::Instant};
@@ -25,6 +33,9 @@ use tokio::{task::JoinSet, time::Instant};
 /// How long every shard may take to settle once nothing goes wrong any more: leases of a minute, time-outs of half a minute, pauses of a quarter,
 /// ten minutes in which a job isn't offered whose prover said that it had the proof; some of these one after the other.
 pub const LIVENESS: Duration = Duration::from_secs(30 * 60);
+
+/// Moves of a long shard, at least, and half of the most: a chunk of its witness holds some 155.
+const LONG: usize = 165;
 
 /// What became of a run.
 #[derive(Clone, Debug)]
@@ -58,7 +69,6 @@ fn ip(group: u8, number: usize) -> IpAddr {
 
 async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     let internet = Internet::new(seed);
-    internet.set_links(plan.link);
     let recorder = Recorder::begin(internet.clone(), aloud);
     let began = Instant::now();
     note(&format!("seed {seed}: {plan:?}"));
@@ -68,7 +78,7 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     let mut machines = machines(plan, &internet, &notary, dice);
     let settler = machines.first().expect("there is a settler");
     let backend = settler.medium.storage(&settler.paths().ledger().to_string_lossy());
-    drop(EmbeddedLedger::create_with_backend(backend, super::machine::NETWORK, &game.genesis()).expect("an own World"));
+    drop(EmbeddedLedger::create_with_backend(backend, NETWORK, &game.genesis()).expect("an own World"));
 
     let told = Told::default();
     let mut clients = JoinSet::new();
@@ -79,22 +89,27 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
         let operator = Target { peer: operator.peer(), address: operator.address() };
         let identity = Identity::from_secret(&dice.secret());
         machines[0].obeys(identity.peer());
-        let moves = dice.index(plan.moves) + 1;
-        let client = Client {
-            identity,
-            host: internet.host(ip(2, number)),
-            settler,
-            operator,
-            workload: game.shard(number as u64, moves, dice),
-            begins: dice.between(Duration::from_millis(100), plan.safety / 2),
-            notary: notary.clone(),
-            told: told.clone(),
+        let long = plan.long && number == 0;
+        let moves = if long { LONG + dice.index(LONG) } else { dice.index(plan.moves) + 1 };
+        let with_sword = dice.chance(PPM / 5 * 2);
+        let workload = game.shard(number as u64, moves, with_sword, dice);
+        let surroundings = Surroundings {
+            clock: Arc::new(SimulatedClock::new(0)),
+            network: Arc::new(internet.host(ip(2, number))),
+            randomness: Randomness::from_seed(dice.number()),
+            ..Surroundings::system()
         };
+        let dialler = Dialler { identity, network: NETWORK.to_owned(), surroundings };
+        let client = Client::new(dialler, Ends { settler, operator }, &workload, told.clone(), note);
+        let client = client.expect("the simulator's own workload");
+        let (start, signed) = client.plays();
+        notary.learn(start, signed);
         addresses.push(ip(2, number));
-        clients.spawn(client.play(Dice::of(dice.number(), 0)));
+        let begins = dice.between(Duration::from_millis(100), plan.safety / 2);
+        clients.spawn(client.play(begins, Dice::of(dice.number(), 0)));
     }
-    let mut liars = JoinSet::new();
-    if plan.liar {
+    let (mut liars, mut lying) = (JoinSet::new(), BTreeSet::new());
+    if plan.lying_prover {
         let identity = Identity::from_secret(&dice.secret());
         let mut peers = Vec::new();
         for machine in machines.iter_mut().filter(|machine| machine.role() != Role::Prover) {
@@ -102,13 +117,14 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
             peers.push((Target { peer: machine.peer(), address: machine.address() }, machine.role()));
         }
         let host = internet.host(ip(3, 0));
-        let address = std::net::SocketAddr::new(host.ip(), super::machine::PORT);
+        let address = SocketAddr::new(host.ip(), PORT);
         addresses.push(host.ip());
-        liars.spawn(Liar::new(identity, Dice::of(dice.number(), 0)).run(host, address, peers));
+        lying.insert(identity.peer());
+        liars.spawn(LyingProver::new(identity, Dice::of(dice.number(), 0)).run(host, address, peers));
     }
-    machines.iter_mut().for_each(Machine::start);
-
     let mut nemesis = Nemesis::new(plan, &internet, &mut machines, addresses, Dice::of(seed, 2));
+    nemesis.wire(Dice::of(seed, 3));
+    nemesis.machines.iter_mut().for_each(Machine::start);
     nemesis.rage().await;
     // Its connections are gone with it; what it said isn't.
     liars.shutdown().await;
@@ -126,7 +142,8 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
         machine.stop().await;
     }
     let lines = recorder.take();
-    let mut failures = check::all(&machines, &game, &told.words(), &lines);
+    let played = Played { machines: &machines, game: &game, told: &told.words(), lying, lines: &lines };
+    let mut failures = check::all(played, internet.counters());
     if late > 0 {
         failures.insert(0, Failure::late(late, plan.shards));
     }
@@ -146,7 +163,7 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
 }
 
 /// Settler first, then operators, then provers. Each dials those before it.
-fn machines(plan: &Plan, internet: &Internet, notary: &std::sync::Arc<Notary>, dice: &mut Dice) -> Vec<Machine> {
+fn machines(plan: &Plan, internet: &Internet, notary: &Arc<Notary>, dice: &mut Dice) -> Vec<Machine> {
     let roles = std::iter::once(Role::Settler)
         .chain(std::iter::repeat_n(Role::Operator, plan.operators))
         .chain(std::iter::repeat_n(Role::Prover, plan.provers));

@@ -4,7 +4,7 @@ use super::Internet;
 use crate::{
     settings::Settings,
     socket::{
-        AsyncUdpSocket, Network, QuicRuntime,
+        AsyncUdpSocket, Network, Pause, QuicRuntime,
         simulated::{SimulatedRuntime, SimulatedSocket},
     },
 };
@@ -28,6 +28,7 @@ pub(crate) struct Machine {
     pub(crate) internet: Internet,
     ip: IpAddr,
     running: AtomicBool,
+    pause: Pause,
     sockets: Mutex<BTreeSet<SocketAddr>>,
     /// QUIC's tasks on this machine.
     tasks: Mutex<JoinSet<()>>,
@@ -36,13 +37,24 @@ pub(crate) struct Machine {
 impl Host {
     pub(super) fn new(internet: Internet, ip: IpAddr) -> Self {
         let (running, sockets, tasks) = (AtomicBool::new(true), Mutex::default(), Mutex::default());
-        Self(Arc::new(Machine { internet, ip, running, sockets, tasks }))
+        Self(Arc::new(Machine { internet, ip, running, pause: Pause::switched(), sockets, tasks }))
     }
 
     /// Its address.
     #[must_use]
     pub fn ip(&self) -> IpAddr {
         self.0.ip
+    }
+
+    /// Pauses it until [the end of that](Self::end_pause): no [task](Pause::task) of this host is polled, nothing is sent, and what arrives waits in
+    /// the sockets, whatever of it these hold ([`MAX_ARRIVALS`](super::MAX_ARRIVALS)).
+    pub fn begin_pause(&self) {
+        self.0.pause.begin();
+    }
+
+    /// Lets everything go on, with what it knew before.
+    pub fn end_pause(&self) {
+        self.0.pause.end();
     }
 
     /// Ends everything at once: sockets close without a word, what is on its way is lost, QUIC's tasks stop. Tasks of the test's own that use
@@ -73,7 +85,7 @@ impl Machine {
         let mut tasks = self.tasks();
         while tasks.try_join_next().is_some() {}
         if self.is_running() {
-            tasks.spawn(task);
+            tasks.spawn(self.pause.task(task));
         }
     }
 
@@ -112,5 +124,9 @@ impl Network for Host {
 
     fn runtime(&self) -> Arc<dyn QuicRuntime> {
         Arc::new(SimulatedRuntime(Arc::clone(&self.0)))
+    }
+
+    fn pause(&self) -> Pause {
+        self.0.pause.clone()
     }
 }

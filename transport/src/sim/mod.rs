@@ -3,7 +3,7 @@
 //! An [`Internet`] is made from a seed. Its [`Host`]s are given to [`Endpoint::open`](crate::Endpoint::open) in place of the system's network. What
 //! a [`Link`] does is set per pair of hosts and direction, and may change while datagrams fly: latency, bandwidth, loss, duplication,
 //! reordering, MTU. A direction can be [cut](Internet::cut), hosts can be [partitioned](Internet::partition), a direction
-//! [clogged](Internet::clog): what is sent there arrives late and in order. A host can [lose its power](Host::power_off).
+//! [clogged](Internet::clog): what is sent there arrives late and in order. A host can be [paused](Host::begin_pause) and can [lose its power](Host::power_off).
 //!
 //! **The same seed gives the same run**, on a current-thread runtime with paused time: when which datagram of which length goes from where to where, and
 //! what becomes of it. [`Internet::hash`] is over exactly that, and over what the test [notes](Internet::note). The bytes in the datagrams

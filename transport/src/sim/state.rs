@@ -40,6 +40,8 @@ pub struct Counters {
     pub duplicated: u64,
     /// Allowed to overtake, or to be overtaken.
     pub reordered: u64,
+    /// The most bytes that were under way to one socket or waited in it.
+    pub most_waiting: u64,
 }
 
 /// What becomes of a datagram, for the record.
@@ -81,6 +83,8 @@ pub(crate) struct Datagram {
 #[derive(Debug, Default)]
 struct Arrivals {
     waiting: BTreeMap<(Instant, u64), Datagram>,
+    /// Of all of them.
+    bytes: u64,
     waker: Option<Waker>,
 }
 
@@ -214,6 +218,8 @@ impl State {
         let number = self.number;
         match self.sockets.get_mut(&to) {
             Some(arrivals) if arrivals.waiting.len() < MAX_ARRIVALS => {
+                arrivals.bytes += datagram.bytes.len() as u64;
+                self.counters.most_waiting = self.counters.most_waiting.max(arrivals.bytes);
                 arrivals.waiting.insert((at, number), datagram);
                 if let Some(waker) = arrivals.waker.take() {
                     waker.wake();
@@ -254,6 +260,7 @@ impl State {
             return None;
         }
         let mut datagram = first.remove();
+        arrivals.bytes = arrivals.bytes.saturating_sub(datagram.bytes.len() as u64);
         // As the system does with a buffer that is too small.
         datagram.bytes.truncate(room);
         self.counters.delivered += 1;

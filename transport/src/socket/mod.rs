@@ -3,6 +3,7 @@
 //! An endpoint takes them from a [`Network`]: the system's ([`SystemNetwork`]), or a host of a simulated one
 //! ([`sim::Host`](crate::sim::Host)). What is random about an endpoint comes from one seed ([`pins`]).
 
+mod pause;
 pub(crate) mod pins;
 pub(crate) mod simulated;
 mod system;
@@ -11,6 +12,7 @@ use crate::settings::Settings;
 use quinn::{EndpointConfig, Runtime, ServerConfig};
 use std::{fmt, io, net::SocketAddr, sync::Arc};
 
+pub use pause::Pause;
 pub use quinn::{AsyncUdpSocket, Runtime as QuicRuntime};
 pub use system::SystemNetwork;
 
@@ -24,6 +26,11 @@ pub trait Network: fmt::Debug + Send + Sync {
 
     /// The timers and tasks that go with its sockets. Called within a tokio runtime.
     fn runtime(&self) -> Arc<dyn QuicRuntime>;
+
+    /// What holds up the tasks of whoever uses its sockets: nothing, unless the network is simulated.
+    fn pause(&self) -> Pause {
+        Pause::default()
+    }
 }
 
 /// Puts QUIC on a socket. Must be called within a runtime.

@@ -10,7 +10,7 @@ use shardwire_protocols::{
 };
 use shardwire_reputation::{Event, Standing, Tier, Work};
 use shardwire_transport::{
-    Connection, Endpoint, Identity, LostCause, Profile, SessionError, WireCode,
+    Connection, Endpoint, Identity, LostCause, Pause, Profile, SessionError, WireCode,
     sim::{Host, Internet, Link},
 };
 use std::{
@@ -66,7 +66,7 @@ impl World {
         let tending = peers.clone();
         tokio::spawn(async move { tending.tend(|_| {}, || 0).await });
         tokio::spawn(receive(peers.clone(), node.clone(), move |connection, presence| async move {
-            sessions(&connection, &presence, move |incoming| async move {
+            sessions(&connection, &presence, &Pause::default(), move |incoming| async move {
                 if disk_full {
                     return Err(ServeError::Handler(Failure::from(DiskFull)));
                 }

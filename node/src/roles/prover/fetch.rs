@@ -123,8 +123,12 @@ impl Prover {
         let began = Instant::now();
         let before = self.job(id).map_or(0, |job| job.figures.stream_ms);
         let stream_ms = || before + u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut ahead = 0;
         let ending = loop {
-            match fetch.next().await? {
+            let pulled = fetch.next().await?;
+            // The one that was just answered among them.
+            ahead = ahead.max(fetch.outstanding() + 1);
+            match pulled {
                 Pulled::Chunk(chunk) => {
                     let body = match chunks::unpack(&chunk) {
                         Ok(body) => body,
@@ -149,6 +153,7 @@ impl Prover {
                 }
             }
         };
+        tracing::debug!(job = %id.short(), ahead, "pulled");
         let working = fetch.stop().await?;
         match self.fetched(offer, ending, stream_ms()) {
             Ok(()) => Ok(Ok(working)),

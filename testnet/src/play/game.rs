@@ -1,10 +1,12 @@
-//! What is played in a simulation: a World, and shards over it that want the same things.
+//! A World, and shards over it that want the same things.
 //!
 //! Players have experience (a counter) and gold (an escrow) each; a guild's experience and a sword (a lock) are common. Shards overlap in all
 //! of these. In each the sword goes around and returns to whom it belonged, so that the next shard's moves are known before this one ends.
 
-use super::plan::Dice;
-use crate::recompute::{State, Value};
+use crate::{
+    dice::Dice,
+    recompute::{State, Value},
+};
 use shardwire::workload::{Player, Start, Step, Workload, World};
 use shardwire_ledger::{Genesis, GenesisEntry, GenesisValue};
 use shardwire_model::{
@@ -22,19 +24,19 @@ struct Hero {
 
 /// The World and its people.
 #[derive(Clone, Debug)]
-pub(super) struct Game {
+pub(crate) struct Game {
     heroes: Vec<Hero>,
     guild: Key,
     sword: Key,
     dungeon: ContractId,
     treasury: ContractId,
     /// What the World begins with.
-    pub(super) first: State,
+    pub(crate) first: State,
 }
 
 impl Game {
     /// A World of so many people.
-    pub(super) fn new(people: usize, dice: &mut Dice) -> Self {
+    pub(crate) fn new(people: usize, dice: &mut Dice) -> Self {
         let hero = |index: usize, dice: &mut Dice| {
             let player = Player { name: format!("hero {index}"), secret: dice.secret() };
             let account = player.key().id();
@@ -56,7 +58,7 @@ impl Game {
     }
 
     /// What the settler's World is made of.
-    pub(super) fn genesis(&self) -> Genesis {
+    pub(crate) fn genesis(&self) -> Genesis {
         let entry = |(key, value): (&Key, &Value)| {
             let number = u64::try_from(value.value).unwrap_or(0);
             let value = match value.kind {
@@ -68,9 +70,9 @@ impl Game {
         Genesis { storage: self.first.iter().map(entry).collect() }
     }
 
-    /// One shard: a few of the people, a few moves, the end.
-    pub(super) fn shard(&self, salt: u64, moves: usize, dice: &mut Dice) -> Workload {
-        let with_sword = dice.chance(400_000) && self.heroes.len() > 1;
+    /// One shard: a few of the people, a few moves, the end. Each with a sword waits for the one before it.
+    pub(crate) fn shard(&self, salt: u64, moves: usize, with_sword: bool, dice: &mut Dice) -> Workload {
+        let with_sword = with_sword && self.heroes.len() > 1;
         let count = 2.max(1 + dice.index(self.heroes.len())).min(self.heroes.len());
         let skip = if with_sword { 0 } else { dice.index(self.heroes.len() - count + 1) };
         let heroes: Vec<&Hero> = self.heroes.iter().skip(skip).take(count).collect();

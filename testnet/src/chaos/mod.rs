@@ -1,0 +1,306 @@
+//! Crashes on real machines: a network of real processes, one of which is killed every second or two while shards are played on it.
+//!
+//! A settler, two operators and two provers, each a process of the `shardwire` program with a data folder that outlives it. What is played is what
+//! simulations play ([`play`](crate::play)), with real proofs; what must hold of the data folders afterwards is what must hold of simulated disks
+//! ([`checks`]).
+//!
+//! First the [storm](storm): `kill -9` of a random node every [`PAUSE`], which is started again after a moment. Then the calm: nobody is killed any more, and
+//! every shard has to be over within [`CALM`]. A proof takes ten seconds of two cores, and starts anew when its prover is killed; so that some are finished
+//! in the storm, too, a prover is killed less often than the others ([`storm::WEIGHTS`]). Most of its kills hit it while it proves.
+//!
+//! Bounds: [`MAX_MINUTES`] of storm, [`SHARDS_A_MINUTE`], the calm. A node that doesn't come up again within its [`START_TIME`](crate::network::START_TIME), or
+//! that ends by itself, ends the run with an error.
+
+mod storm;
+
+use crate::{
+    checks::{self, Facts, Violation},
+    dice::{Dice, PPM},
+    error::TestnetError,
+    network::{NETWORK, NetworkError, Node, Place, Programs},
+    play::{Client, Ends, Game, Told, Words},
+};
+use serde::Serialize;
+use shardwire::{
+    client::{Dialler, Target},
+    data::DataPaths,
+    disk::SystemDisk,
+    surroundings::{Randomness, Surroundings},
+    workload::{Storage, Workload, World},
+};
+use shardwire_model::Kind;
+use shardwire_protocols::control::{Role, Stage};
+use shardwire_transport::Identity;
+use std::{collections::BTreeSet, fmt, time::Duration};
+use storm::Storm;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, timeout_at},
+};
+
+/// The longest storm, in minutes: a day.
+pub const MAX_MINUTES: u16 = 24 * 60;
+/// How many shards are started in a minute of storm: what two cores prove in about as long.
+pub const SHARDS_A_MINUTE: u32 = 7;
+/// From one kill to the next, at least and at most.
+pub const PAUSE: (Duration, Duration) = (Duration::from_millis(900), Duration::from_millis(2100));
+/// How long every shard may take to be over once nobody is killed, and a minute more for each minute of storm: all that wasn't proven in the storm is
+/// proven then, one after the other, some of it under a lease that another prover lost and that has to run out first.
+pub const CALM: Duration = Duration::from_secs(6 * 60);
+/// People in the World; all of them want the same things.
+const PEOPLE: usize = 6;
+/// Most moves in a shard: a proof takes as long for one as for a hundred.
+const MOVES: usize = 6;
+/// How many shards in a million want the sword, of which there is one: each of these waits for the one before it.
+const WITH_SWORD: u32 = PPM / 10;
+/// The part of the storm in which shards are started, in hundredths.
+const STARTS: u32 = 85;
+/// How often it is said how far everything is.
+const TELL_EVERY: Duration = Duration::from_secs(15);
+/// Settler first, then those who dial it.
+const ROLES: [Role; 5] = [Role::Settler, Role::Operator, Role::Operator, Role::Prover, Role::Prover];
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Processes that were killed.
+    pub kills: u64,
+    /// Shards that a settler said it had started.
+    pub shards_started: u64,
+    /// Shards that settled.
+    pub shards_settled: u64,
+    /// Shards that were given up.
+    pub shards_aborted: u64,
+    /// What is wrong in the data folders.
+    pub violations_of_checks: u64,
+    /// Nothing is, and every shard is over.
+    pub ok: bool,
+}
+
+impl Totals {
+    /// One line of JSON.
+    #[must_use]
+    pub fn object(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kills, shards_started, shards_settled, shards_aborted, violations_of_checks, .. } = self;
+        write!(
+            f,
+            "{kills} kills; {shards_started} shards started, {shards_settled} settled, {shards_aborted} aborted; "
+        )?;
+        write!(f, "{violations_of_checks} violations of checks")
+    }
+}
+
+/// The network under the storm.
+#[derive(Debug)]
+pub struct Chaos {
+    place: Place,
+    nodes: Vec<Node>,
+    game: Game,
+    /// Who starts shards.
+    starter: Identity,
+    dice: Dice,
+}
+
+impl Chaos {
+    /// Makes the data folders.
+    ///
+    /// # Errors
+    /// If one can't be made.
+    pub async fn init(place: Place, programs: &Programs, seed: u64) -> Result<Self, TestnetError> {
+        let mut dice = Dice::of(seed, 0);
+        let game = Game::new(PEOPLE, &mut dice);
+        let starter = Identity::from_secret(&dice.secret());
+        let file = place.path().join("world.json");
+        Workload { world: world(&game), ..game.shard(0, 1, false, &mut dice) }.write(&file)?;
+        let mut nodes = Vec::new();
+        for (role, number) in ROLES.into_iter().zip(0..) {
+            let world = (role == Role::Settler).then_some(file.as_path());
+            let mut node = Node::init(role, &format!("{role}-{number}"), programs, place.path(), world).await?;
+            node.obeys(starter.peer());
+            nodes.push(node);
+        }
+        Ok(Self { place, nodes, game, starter, dice })
+    }
+
+    /// The folder of all their folders.
+    #[must_use]
+    pub fn place(&mut self) -> &mut Place {
+        &mut self.place
+    }
+
+    /// Lets the storm pass, and judges what it has left. `say` hears how it goes.
+    ///
+    /// # Errors
+    /// If a node doesn't run as it should.
+    pub async fn run(&mut self, minutes: u16, say: &mut dyn FnMut(&str)) -> Result<Totals, TestnetError> {
+        self.start(say).await?;
+        let began = Instant::now();
+        let end = began + Duration::from_secs(60) * u32::from(minutes);
+        let told = Told::default();
+        let mut clients = self.clients(minutes, &told)?;
+        let mut stages = Vec::new();
+        let mut storm = Storm::new(std::mem::take(&mut self.nodes), Dice::of(self.dice.number(), 0));
+        let mut next = began + TELL_EVERY;
+        let calm_ends = end + CALM + Duration::from_secs(60) * u32::from(minutes);
+        loop {
+            if Instant::now() < end {
+                storm.strike().await?;
+            } else if !storm.is_over() {
+                storm.pass().await?;
+                say(&format!("[{:>5.0} s] the storm is over", began.elapsed().as_secs_f64()));
+            }
+            storm.alive()?;
+            while let Some(ended) = clients.try_join_next() {
+                stages.extend(ended.ok());
+            }
+            let late = Instant::now() >= calm_ends;
+            if Instant::now() >= next || late {
+                next += TELL_EVERY;
+                let (started, over, kills) = (told.words().started.len(), stages.len(), storm.kills());
+                let elapsed = began.elapsed().as_secs_f64();
+                say(&format!("[{elapsed:>5.0} s] {kills} kills, {started} shards started, {over} over"));
+            }
+            if late || (clients.is_empty() && storm.is_over()) {
+                break;
+            }
+            if storm.is_over() {
+                let _ = timeout_at(next.min(calm_ends), async {
+                    if let Some(ended) = clients.join_next().await {
+                        stages.extend(ended.ok());
+                    }
+                })
+                .await;
+            } else {
+                sleep(storm.pause()).await;
+            }
+        }
+        clients.abort_all();
+        let kills = storm.kills();
+        self.nodes = storm.end();
+        self.stop().await;
+        let violations = self.judge(told.words())?;
+        violations.iter().for_each(|violation| say(&violation.to_string()));
+        let count = |stage| stages.iter().filter(|it| **it == stage).count() as u64;
+        let (shards_settled, shards_aborted) = (count(Stage::Settled), count(Stage::Aborted));
+        let shards_started = told.words().started.len() as u64;
+        Ok(Totals {
+            kills,
+            shards_started,
+            shards_settled,
+            shards_aborted,
+            violations_of_checks: violations.len() as u64,
+            ok: violations.is_empty() && clients.is_empty() && shards_started == shards_settled + shards_aborted,
+        })
+    }
+
+    /// Lets them drain, all at once, then ends them.
+    pub async fn stop(&mut self) {
+        let mut stopping = JoinSet::new();
+        for mut node in std::mem::take(&mut self.nodes) {
+            stopping.spawn(async move {
+                node.stop().await;
+                node
+            });
+        }
+        self.nodes = stopping.join_all().await;
+    }
+
+    /// Starts the nodes, each when those it dials listen.
+    async fn start(&mut self, say: &mut dyn FnMut(&str)) -> Result<(), NetworkError> {
+        for index in 0..self.nodes.len() {
+            let (before, [node, after @ ..]) = self.nodes.split_at_mut(index) else { break };
+            let dialled = before.iter().filter(|it| it.role() != node.role());
+            let dialled = dialled.map(|it| format!("{}@{}", it.peer(), it.listen()));
+            let known = after.iter().filter(|it| it.role() != node.role()).map(|it| it.peer().to_string());
+            let peers: Vec<String> = dialled.chain(known).collect();
+            node.start(&peers).await?;
+            say(&format!("{:<8} {} listens on {}", node.role(), node.peer().short(), node.listen()));
+        }
+        Ok(())
+    }
+
+    /// Who plays, and when each begins.
+    fn clients(&mut self, minutes: u16, told: &Told) -> Result<JoinSet<Stage>, TestnetError> {
+        let dice = &mut self.dice;
+        let target = |node: &Node| Target { peer: node.peer(), address: node.listen() };
+        let [settler, first, second, ..] = self.nodes.as_slice() else { return Ok(JoinSet::new()) };
+        let surroundings = Surroundings::system();
+        let shards = SHARDS_A_MINUTE * u32::from(minutes);
+        let mut clients = JoinSet::new();
+        for number in 0..shards {
+            let operator = if dice.chance(PPM / 2) { first } else { second };
+            let (moves, with_sword) = (1 + dice.index(MOVES), dice.chance(WITH_SWORD));
+            let workload = self.game.shard(u64::from(number), moves, with_sword, dice);
+            let surroundings =
+                Surroundings { randomness: Randomness::from_seed(dice.number()), ..surroundings.clone() };
+            let dialler = Dialler { identity: self.starter.clone(), network: NETWORK.to_owned(), surroundings };
+            let ends = Ends { settler: target(settler), operator: target(operator) };
+            let client = Client::new(dialler, ends, &workload, told.clone(), |_| {})?;
+            let begins = Duration::from_secs(60) * u32::from(minutes) * STARTS / 100 * number / shards;
+            clients.spawn(client.play(begins, Dice::of(dice.number(), 0)));
+        }
+        Ok(clients)
+    }
+
+    /// What is wrong in the data folders.
+    fn judge(&self, Words { started, receipts }: Words) -> Result<Vec<Violation>, TestnetError> {
+        let mut facts = Facts { started, receipts, liars: BTreeSet::new(), ..Facts::default() };
+        for node in &self.nodes {
+            let network = (node.role() == Role::Settler).then_some(NETWORK);
+            let paths = DataPaths::below(node.data().to_owned());
+            let read = shardwire::inspect(&SystemDisk, &paths, node.peer(), network);
+            let unreadable = |reason| TestnetError::Unreadable { folder: node.data().to_owned(), reason };
+            facts.nodes.push(read.map_err(unreadable)?);
+            if network.is_some() {
+                facts.genesis.insert(node.peer(), self.game.first.clone());
+            }
+        }
+        Ok(checks::all(&facts))
+    }
+}
+
+/// What the settler's World begins with.
+fn world(game: &Game) -> World {
+    let storage = game.first.iter().map(|(key, it)| Storage {
+        key: *key,
+        kind: it.kind,
+        value: it.value,
+        name: (it.kind == Kind::Lock).then(|| "sword".to_owned()),
+        of: None,
+    });
+    World { storage: storage.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_an_object_with_all_that_came_out() {
+        let totals = Totals {
+            kills: 102,
+            shards_started: 21,
+            shards_settled: 15,
+            shards_aborted: 6,
+            violations_of_checks: 0,
+            ok: true,
+        };
+        let object = r#"{"kills":102,"shards_started":21,"shards_settled":15,"shards_aborted":6,"violations_of_checks":0,"ok":true}"#;
+        assert_eq!(totals.object(), object);
+        assert_eq!(totals.to_string(), "102 kills; 21 shards started, 15 settled, 6 aborted; 0 violations of checks");
+    }
+
+    #[test]
+    fn the_world_begins_with_what_is_played_for() {
+        let game = Game::new(PEOPLE, &mut Dice::of(1, 0));
+        let world = world(&game);
+        assert_eq!(world.storage.len(), game.first.len());
+        assert_eq!(world.storage.iter().filter(|it| it.name.is_some()).count(), 1, "there is one sword");
+    }
+}

@@ -1,0 +1,102 @@
+//! Peers that lie.
+//!
+//! They keep to the protocols' types, as whoever wants to be believed would; the protocols' own tests are for those who don't. What they are told, they
+//! forget when faults end.
+
+mod prover;
+
+pub(super) use prover::LyingProver;
+
+use super::{
+    machine::{NETWORK, SimulatedClock},
+    record::note,
+};
+use crate::dice::Dice;
+use shardwire::{client::Target, config::Role, surroundings::Randomness};
+use shardwire_model::{Clock as _, PeerId};
+use shardwire_protocols::{
+    catalogue,
+    handshake::{self, Handshake, Hello},
+};
+use shardwire_transport::{Connection, Endpoint, Identity, Profile, sim::Host};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{task::JoinSet, time::sleep};
+
+/// How long a liar waits between two tries.
+const AGAIN: Duration = Duration::from_secs(3);
+
+/// Who lies, and what it says that it does.
+#[derive(Debug)]
+struct Impostor {
+    identity: Identity,
+    role: Role,
+    dice: Mutex<Dice>,
+}
+
+impl Impostor {
+    fn new(identity: Identity, role: Role, dice: Dice) -> Arc<Self> {
+        Arc::new(Self { identity, role, dice: Mutex::new(dice) })
+    }
+
+    fn me(&self) -> PeerId {
+        self.identity.peer()
+    }
+
+    fn dice<T>(&self, draw: impl FnOnce(&mut Dice) -> T) -> T {
+        draw(&mut self.dice.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn listen(&self, host: &Host, address: SocketAddr) -> Option<Endpoint> {
+        let mut randomness = Randomness::from_seed(self.dice(Dice::number));
+        let settings = catalogue::settings(Profile::default());
+        let endpoint = Endpoint::open(host, address, self.identity.clone(), &settings, &mut randomness);
+        endpoint.inspect_err(|error| note(&format!("a liar can't listen: {error}"))).ok()
+    }
+
+    fn hello(&self) -> Hello {
+        Hello {
+            network: NETWORK.to_owned(),
+            agent: "liar".to_owned(),
+            roles: vec![self.role.to_string()],
+            protocols: handshake::spoken(),
+            capabilities: Vec::new(),
+            time: SimulatedClock::new(0).now(),
+        }
+    }
+
+    async fn connect(&self, endpoint: &Endpoint, target: Target) -> Option<Connection> {
+        let connection = endpoint.connect(target.address, Some(target.peer)).await.ok()?;
+        let session = connection.open::<Handshake>().await.ok()?;
+        handshake::greet(session, self.hello()).await.ok()?;
+        Some(connection)
+    }
+
+    /// Keeps a connection to each of these, and attends to it.
+    async fn keep<F>(
+        self: &Arc<Self>,
+        endpoint: &Endpoint,
+        peers: Vec<(Target, Role)>,
+        attend: impl Fn(Connection, Role) -> F + Clone + Send + 'static,
+    ) where
+        F: Future<Output = ()> + Send,
+    {
+        let mut kept = JoinSet::new();
+        for (target, role) in peers {
+            let (impostor, endpoint, attend) = (self.clone(), endpoint.clone(), attend.clone());
+            kept.spawn(async move {
+                loop {
+                    if let Some(connection) = impostor.connect(&endpoint, target).await {
+                        attend(connection, role).await;
+                    }
+                    sleep(AGAIN).await;
+                }
+            });
+        }
+        while kept.join_next().await.is_some() {}
+    }
+}

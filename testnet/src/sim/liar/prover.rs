@@ -1,0 +1,180 @@
+//! A prover that lies: it takes jobs and doesn't do them, says that it has proofs which it doesn't have, keeps a lease for as long as it can and uses
+//! it when it is over, uses one that it has given back, and gives settlers proofs of nothing.
+
+use super::{AGAIN, Impostor};
+use crate::{
+    dice::Dice,
+    sim::{machine::SimulatedClock, record::note},
+};
+use shardwire::{client::Target, config::Role};
+use shardwire_model::{Hash, PeerId};
+use shardwire_protocols::{
+    Cause, Failure,
+    keepalive::{self, Keepalive},
+    proof::{self, Held, Proof, Verdict},
+    trace::{Begun, Claimed, Client, Fetch, JobOffer, Next, ProverStage, Pulled, Trace},
+};
+use shardwire_transport::{Connection, Identity, SessionError, sim::Host};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::watch, task::JoinSet, time::sleep};
+
+/// How long it stays silent under a lease: as long as the protocol lets it.
+const SILENT: Duration = Duration::from_secs(55);
+/// How long it waits until somebody else has the job that it gave back.
+const UNTIL_LEASED: Duration = Duration::from_secs(20);
+
+/// A proof of nothing.
+#[derive(Clone, Debug)]
+struct Lie {
+    offer: JobOffer,
+    bytes: Vec<u8>,
+}
+
+/// The liar's state.
+#[derive(Debug)]
+pub(in crate::sim) struct LyingProver {
+    impostor: Arc<Impostor>,
+    lies: Mutex<Vec<Lie>>,
+    told: watch::Sender<()>,
+}
+
+impl LyingProver {
+    pub(in crate::sim) fn new(identity: Identity, dice: Dice) -> Arc<Self> {
+        let impostor = Impostor::new(identity, Role::Prover, dice);
+        Arc::new(Self { impostor, lies: Mutex::default(), told: watch::Sender::new(()) })
+    }
+
+    /// Lies to all of these for as long as it is polled.
+    pub(in crate::sim) async fn run(self: Arc<Self>, host: Host, address: SocketAddr, peers: Vec<(Target, Role)>) {
+        let Some(endpoint) = self.impostor.listen(&host, address) else { return };
+        let impostor = self.impostor.clone();
+        impostor.keep(&endpoint, peers, move |connection, role| self.clone().attend(connection, role)).await;
+    }
+
+    /// Serves what the peer opens, and asks an operator for jobs.
+    async fn attend(self: Arc<Self>, connection: Connection, role: Role) {
+        let mut sessions = JoinSet::new();
+        if role == Role::Operator {
+            let (liar, connection) = (self.clone(), connection.clone());
+            sessions.spawn(async move {
+                loop {
+                    let _ = liar.take(&connection).await;
+                    sleep(AGAIN).await;
+                }
+            });
+        }
+        while let Ok(mut incoming) = connection.accept().await {
+            let liar = self.clone();
+            sessions.spawn(async move {
+                if incoming.header().await.is_err() {
+                } else if incoming.is::<Proof>() {
+                    if let Ok(session) = incoming.serve::<Proof>().await {
+                        let _ = proof::serve(session, &*liar).await;
+                    }
+                } else if incoming.is::<Keepalive>() {
+                    if let Ok(session) = incoming.serve::<Keepalive>().await {
+                        let _ = keepalive::serve(session, &SimulatedClock::new(0)).await;
+                    }
+                } else {
+                    let _ = incoming.unserved();
+                }
+            });
+        }
+    }
+
+    /// Takes a job, and betrays it.
+    async fn take(&self, connection: &Connection) -> Result<(), SessionError> {
+        let mut client = Client::new(connection.open::<Trace>().await?, self.impostor.me());
+        loop {
+            client = match client.ready(&[]).await? {
+                Next::Nothing(client) => client,
+                Next::Offered(offer, offered) => match offered.claim().await? {
+                    Claimed::Refused(_, client) => {
+                        sleep(AGAIN).await;
+                        client
+                    }
+                    Claimed::Leased(_, fetch) => return self.betray(connection, *offer, *fetch).await,
+                },
+            };
+        }
+    }
+
+    async fn betray(&self, connection: &Connection, offer: JobOffer, mut fetch: Fetch) -> Result<(), SessionError> {
+        let deed = self.impostor.dice(|dice| dice.below(6));
+        note(&format!("the lying prover has a lease of job {} and does {deed}", offer.job.short()));
+        if deed == 0 {
+            // Fetches something and goes away.
+            if let Pulled::Lost { .. } = fetch.next().await? {}
+            return Ok(());
+        }
+        if deed > 3 {
+            return self.replay(connection, offer, fetch).await;
+        }
+        let mut working = fetch.stop().await?;
+        if deed == 1 {
+            return working.abandon(Cause::new("SW-PROVER-009", "it has no time")).await;
+        }
+        if deed == 2 {
+            for _ in 0..2 {
+                sleep(SILENT).await;
+                working = working.report(ProverStage::Proving, 0, 0).await?.1;
+            }
+            sleep(SILENT).await;
+        }
+        working.finish(self.lie(offer)).await?;
+        Ok(())
+    }
+
+    /// Takes the job once more and gives it back, waits until another prover has it, and then says under the first lease that it has the proof.
+    async fn replay(&self, connection: &Connection, offer: JobOffer, fetch: Fetch) -> Result<(), SessionError> {
+        let again = Client::new(connection.open::<Trace>().await?, self.impostor.me());
+        match again.ready(&[Begun { job: offer.job, have: 0 }]).await? {
+            Next::Offered(offered_job, offered) if offered_job.job == offer.job => {
+                if let Claimed::Leased(_, second) = offered.claim().await? {
+                    let given_back = second.stop().await?;
+                    given_back.abandon(Cause::new("SW-PROVER-009", "it has no time")).await?;
+                }
+            }
+            Next::Offered(_, offered) => drop(offered.decline(Cause::new("SW-PROVER-009", "it has no time")).await?),
+            Next::Nothing(client) => client.close().await?,
+        }
+        sleep(UNTIL_LEASED).await;
+        let (_, working) = fetch.stop().await?.report(ProverStage::Proving, 0, 0).await?;
+        working.finish(self.lie(offer)).await?;
+        Ok(())
+    }
+
+    /// Makes a proof of nothing, which settlers are offered.
+    fn lie(&self, offer: JobOffer) -> Hash {
+        let length = self.impostor.dice(|dice| dice.index(2000));
+        let lie = Lie { bytes: vec![7; length], offer };
+        let proof = Hash::of(&lie.bytes);
+        self.lies.lock().unwrap_or_else(PoisonError::into_inner).push(lie);
+        self.told.send_replace(());
+        proof
+    }
+}
+
+impl proof::Handler for LyingProver {
+    async fn next(&self, _: PeerId) -> Result<Held, Failure> {
+        let mut told = self.told.subscribe();
+        loop {
+            let lie = self.lies.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            if let Some(Lie { offer, bytes }) = lie {
+                let proof = Hash::of(&bytes);
+                return Ok(Held { shard: offer.shard, segment: 0, job: offer.job, proof, bytes: bytes.into() });
+            }
+            if told.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn verdict(&self, _: PeerId, _: Hash, _: Verdict) -> Result<(), Failure> {
+        Ok(())
+    }
+}
