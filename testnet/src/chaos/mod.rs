@@ -121,7 +121,7 @@ impl Chaos {
         let mut nodes = Vec::new();
         for (role, number) in ROLES.into_iter().zip(0..) {
             let world = (role == Role::Settler).then_some(file.as_path());
-            let mut node = Node::init(role, &format!("{role}-{number}"), programs, place.path(), world).await?;
+            let mut node = Node::init_as(role, &format!("{role}-{number}"), programs, place.path(), world).await?;
             node.obeys(starter.peer());
             nodes.push(node);
         }

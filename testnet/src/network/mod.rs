@@ -40,8 +40,7 @@ impl Network {
             reason: std::io::Error::other(error.problem.to_string()),
         })?;
         let world = |role| (role == Role::Settler).then_some(file.as_path());
-        let init = async |role: Role| Node::init(role, &role.to_string(), programs, place.path(), world(role)).await;
-        let [settler, operator, prover] = ROLES.map(init);
+        let [settler, operator, prover] = ROLES.map(|role| Node::init(role, programs, place.path(), world(role)));
         let nodes = [settler.await?, operator.await?, prover.await?];
         Ok(Self { place, nodes })
     }

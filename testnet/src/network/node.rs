@@ -66,11 +66,24 @@ struct Initialised {
 }
 
 impl Node {
-    /// Makes the data folder of this name, and with it the node's identity.
+    /// Makes the data folder, named after the role, and with it the node's identity.
     ///
     /// # Errors
     /// If `shardwire init` doesn't.
     pub async fn init(
+        role: Role,
+        programs: &Programs,
+        place: &Path,
+        world: Option<&Path>,
+    ) -> Result<Self, NetworkError> {
+        Self::init_as(role, &role.to_string(), programs, place, world).await
+    }
+
+    /// As [`init`](Self::init), in a folder of this name.
+    ///
+    /// # Errors
+    /// As [`init`](Self::init).
+    pub async fn init_as(
         role: Role,
         name: &str,
         programs: &Programs,
