@@ -7,7 +7,7 @@
 
 use crate::shape::Shape;
 pub use crate::wire::body::{Body, MAX_HEAD_BYTES};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Serialize;
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -78,12 +78,12 @@ impl DecodeError {
 /// Where a message writes its body: the session's send buffer, up to the message's limit.
 #[derive(Debug)]
 pub struct Head<'a> {
-    out: &'a mut BytesMut,
+    out: &'a mut Vec<u8>,
     left: usize,
 }
 
 impl<'a> Head<'a> {
-    pub(crate) fn new(out: &'a mut BytesMut, max: u32) -> Self {
+    pub(crate) fn new(out: &'a mut Vec<u8>, max: u32) -> Self {
         Self { out, left: max as usize }
     }
 
@@ -118,7 +118,7 @@ impl postcard::ser_flavors::Flavor for Flavor<'_, '_> {
 
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
         self.0.left = self.0.left.checked_sub(1).ok_or(postcard::Error::SerializeBufferFull)?;
-        self.0.out.put_u8(byte);
+        self.0.out.push(byte);
         Ok(())
     }
 
@@ -136,10 +136,10 @@ impl postcard::ser_flavors::Flavor for Flavor<'_, '_> {
 /// # Errors
 /// As [`Message::encode`], and if head and bulk together exceed the limit.
 pub fn encode<M: Message>(message: &M) -> Result<Bytes, EncodeError> {
-    let mut out = BytesMut::new();
+    let mut out = Vec::new();
     let tail = message.encode(&mut Head::new(&mut out, M::MAX_BYTES))?;
     out.extend_from_slice(&tail);
-    if out.len() > M::MAX_BYTES as usize { Err(EncodeError::new(EXCEEDS)) } else { Ok(out.freeze()) }
+    if out.len() > M::MAX_BYTES as usize { Err(EncodeError::new(EXCEEDS)) } else { Ok(out.into()) }
 }
 
 /// Makes serde types messages: `message!(Ping, max_bytes = 16, deadline = PING_DEADLINE);`

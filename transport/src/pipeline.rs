@@ -37,7 +37,7 @@ use crate::session::Session;
 use crate::session::core::At;
 use crate::session::error::{Local, SessionError, ViolationKind};
 use crate::wire::varint;
-use std::fmt;
+use std::{fmt, future::poll_fn};
 
 /// The most bytes of responses that a pipeline may let its peer send ahead. Above it a deeper pipeline gains nothing:
 /// it is the bandwidth-delay product of 10 Gbit/s over 50 ms.
@@ -121,7 +121,7 @@ impl<P, Req: Message, Resp: Message, Q, E, const DEPTH: usize> Pipeline<P, Req, 
                 outstanding: 0,
             })));
         }
-        let response = core.message().await?;
+        let response = poll_fn(|cx| core.poll_message(cx)).await?;
         self.outstanding -= 1;
         Ok(response)
     }

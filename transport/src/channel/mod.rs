@@ -14,6 +14,7 @@ use bytes::Bytes;
 use shardwire_model::PeerId;
 use std::{
     future::{Future as _, poll_fn},
+    mem,
     pin::pin,
     task::{Context, Poll, ready},
 };
@@ -82,18 +83,29 @@ pub struct Channel {
     pub(crate) writer: Writer,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum Reader {
     Quic(quinn::RecvStream),
     Memory(memory::Reader),
+    /// No session's any more.
+    #[default]
+    Left,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum Writer {
     Quic(quinn::SendStream),
     Memory(memory::Writer),
     /// Ended, and left to the connection.
+    #[default]
     Left,
+}
+
+/// To nobody: it carries nothing.
+impl Default for Channel {
+    fn default() -> Self {
+        Self { peer: PeerId([0; 32]), reader: Reader::Left, writer: Writer::Left }
+    }
 }
 
 impl Channel {
@@ -181,6 +193,7 @@ impl Reader {
             // One more than there usually is: the read that finds no second piece finds the end, and the next needs no lock.
             Self::Quic(stream) => poll_quic::<2>(cx, stream, input),
             Self::Memory(reader) => reader.poll_read(cx, input),
+            Self::Left => Poll::Ready(Err(Broken::Closed)),
         }
     }
 
@@ -188,6 +201,7 @@ impl Reader {
         match self {
             Self::Quic(stream) => drop(stream.stop(varint(code))), // an ended stream needs no stop
             Self::Memory(reader) => reader.stop(code),
+            Self::Left => {}
         }
     }
 }
@@ -200,8 +214,9 @@ fn poll_quic<const N: usize>(
 ) -> Poll<Result<bool, Broken>> {
     let mut pieces = [const { Bytes::new() }; N];
     let read = ready!(pin!(stream.read_chunks(&mut pieces)).poll(cx))?;
-    let came = pieces.into_iter().take(read.unwrap_or_default());
-    came.for_each(|piece| input.push(piece));
+    for piece in pieces.iter_mut().take(read.unwrap_or_default()) {
+        input.push(mem::take(piece));
+    }
     Poll::Ready(Ok(read.is_some()))
 }
 

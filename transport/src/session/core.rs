@@ -8,7 +8,6 @@
 use super::error::{Local, Lost, LostCause, SessionError, Violation, ViolationKind};
 use super::meter::Metered;
 use super::share::{Place, Shared};
-use super::spare::Spare;
 use super::timer::Timer;
 use crate::{
     channel::{Broken, Channel},
@@ -16,11 +15,11 @@ use crate::{
     message::{Body, DecodeError, Head, Message},
     wire::{code::WireCode, input::Input, output::Output, varint},
 };
-use bytes::BytesMut;
 use std::{
     borrow::Cow,
     fmt,
-    future::{Future as _, poll_fn},
+    future::{Future, poll_fn},
+    mem,
     pin::pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -68,7 +67,8 @@ type Since = fn(&mut Core) -> &mut Option<Instant>;
 const WAITING: Since = |core| &mut core.waiting_since;
 const LEAVING: Since = |core| &mut core.leaving_since;
 
-#[derive(Debug)]
+/// What a session is beside its type. Made for the first time, or what an earlier session of the connection left ([`Held`]).
+#[derive(Debug, Default)]
 pub(crate) struct Core {
     channel: Channel,
     pub(crate) protocol: Cow<'static, str>,
@@ -98,35 +98,15 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(channel: Channel, protocol: impl Into<Cow<'static, str>>) -> Box<Self> {
-        Self::within(channel, protocol, None)
+    /// Becomes that of a session.
+    pub(super) fn begin(&mut self, channel: Channel, protocol: Cow<'static, str>, shared: Option<Arc<Shared>>) {
+        (self.channel, self.protocol, self.shared) = (channel, protocol, shared);
     }
 
-    /// Of a session within a connection.
-    pub(super) fn within(
-        channel: Channel,
-        protocol: impl Into<Cow<'static, str>>,
-        shared: Option<Arc<Shared>>,
-    ) -> Box<Self> {
-        let Spare { timer, small } = shared.as_ref().and_then(|shared| shared.spares.take()).unwrap_or_default();
-        Box::new(Self {
-            channel,
-            protocol: protocol.into(),
-            input: Input::default(),
-            out: Output::new(small),
-            waiting_since: None,
-            leaving_since: None,
-            timer,
-            received: 0,
-            sent: 0,
-            metered: None,
-            peer_ended: false,
-            ended: false,
-            spoke_last: false,
-            over: false,
-            shared,
-            place: None,
-        })
+    /// Nothing of a session that is over but what costs time to make: its timer and its small buffer.
+    pub(super) fn emptied(&mut self) -> Self {
+        self.timer.release();
+        Self { timer: mem::take(&mut self.timer), out: self.out.emptied(), ..Self::default() }
     }
 
     pub(crate) fn channel(&self) -> &Channel {
@@ -160,8 +140,10 @@ impl Core {
     pub(crate) fn queue<M: Message>(&mut self, message: &M) -> Result<(), SessionError> {
         let small = self.out.small();
         let start = small.len();
+        small.push(0); // the length, if it takes one byte
+        let body = small.len();
         let encoded = message.encode(&mut Head::new(small, M::MAX_BYTES)).map_err(|error| error.to_string());
-        let head = small.len() - start;
+        let head = small.len() - body;
         let framed = encoded.and_then(|tail| match u32::try_from(head.saturating_add(tail.len())) {
             Ok(len) if len <= M::MAX_BYTES => Ok((tail, len)),
             _ => Err(format!("it has {} bytes, where at most {} are allowed", head + tail.len(), M::MAX_BYTES)),
@@ -183,9 +165,14 @@ impl Core {
 
     /// Writes all that is queued. While that waits, reads what comes as long as less than `read_below` bytes are
     /// buffered.
-    pub(crate) async fn flush(&mut self, at: At, deadline: Duration, read_below: usize) -> Result<(), SessionError> {
+    pub(crate) fn flush(
+        &mut self,
+        at: At,
+        deadline: Duration,
+        read_below: usize,
+    ) -> impl Future<Output = Result<(), SessionError>> + '_ {
         self.leaving_since = None;
-        poll_fn(|cx| self.poll_flush(cx, at, deadline, read_below)).await
+        poll_fn(move |cx| self.poll_flush(cx, at, deadline, read_below))
     }
 
     fn poll_flush(
@@ -266,15 +253,12 @@ impl Core {
     }
 
     /// Consumes the next frame and decodes it.
-    pub(crate) async fn message<M: Message>(&mut self) -> Result<M, SessionError> {
-        self.pay().await;
-        poll_fn(|cx| {
-            let body = ready!(self.poll_frame(cx, &MessageInfo::of::<M>()))?;
-            Poll::Ready(M::decode(body).map_err(|error: DecodeError| {
-                self.violation(At::Awaiting(M::NAME), ViolationKind::Malformed { reason: error.to_string() })
-            }))
-        })
-        .await
+    pub(crate) fn poll_message<M: Message>(&mut self, cx: &mut Context<'_>) -> Poll<Result<M, SessionError>> {
+        ready!(self.poll_paid(cx));
+        let body = ready!(self.poll_frame(cx, &MessageInfo::of::<M>()))?;
+        Poll::Ready(M::decode(body).map_err(|error: DecodeError| {
+            self.violation(At::Awaiting(M::NAME), ViolationKind::Malformed { reason: error.to_string() })
+        }))
     }
 
     /// Waits until a branch tag is buffered.
@@ -292,21 +276,30 @@ impl Core {
     }
 
     /// Consumes a branch tag: whether it is the second.
-    pub(crate) async fn branch(&mut self, at: At, deadline: Duration) -> Result<bool, SessionError> {
-        self.pay().await;
-        poll_fn(|cx| self.poll_tag(cx, at, deadline)).await?;
+    pub(crate) fn poll_branch(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: At,
+        deadline: Duration,
+    ) -> Poll<Result<bool, SessionError>> {
+        ready!(self.poll_paid(cx));
+        ready!(self.poll_tag(cx, at, deadline))?;
         self.spoke_last = false;
-        match self.input.take_byte() {
+        Poll::Ready(match self.input.take_byte() {
             Some(crate::algebra::FIRST) => Ok(false),
             Some(crate::algebra::SECOND) => Ok(true),
             tag => Err(self.violation(at, ViolationKind::UnknownBranch { tag: tag.unwrap_or_default() })),
-        }
+        })
     }
 
-    /// Waits until what the peer used is paid for. To be done before its next frame or tag is waited for.
-    pub(crate) async fn pay(&mut self) {
-        if let Some(metered) = &mut self.metered {
-            metered.pay(self.received.saturating_add(self.sent)).await;
+    /// Waits until what the peer used is paid for, unless its next frame or tag is waited for already: no deadline of the
+    /// peer's runs while it is held back.
+    pub(crate) fn poll_paid(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.metered {
+            Some(metered) if self.waiting_since.is_none() => {
+                metered.poll_paid(cx, self.received.saturating_add(self.sent))
+            }
+            _ => Poll::Ready(()),
         }
     }
 
@@ -478,23 +471,11 @@ impl Core {
     }
 }
 
-/// Puts the length `len` of a body in front of its first bytes, which begin at `start`.
-fn frame_head(small: &mut BytesMut, start: usize, len: u32) {
+/// Puts the length `len` of a body in front of its first bytes: where it begins, at `start`, there is room for one byte.
+fn frame_head(small: &mut Vec<u8>, start: usize, len: u32) {
     let (bytes, n) = varint::write(len);
-    let bytes = bytes.get(..n).unwrap_or_default();
-    let end = small.len();
-    small.extend_from_slice(bytes); // room; the body moves up
-    small.copy_within(start..end, start + n);
-    if let Some(place) = small.get_mut(start..start + n) {
-        place.copy_from_slice(bytes);
-    }
-}
-
-impl Drop for Core {
-    fn drop(&mut self) {
-        self.give_up(WireCode::Dropped);
-        if let Some(shared) = &self.shared {
-            shared.spares.keep(Spare { timer: std::mem::take(&mut self.timer), small: self.out.take_small() });
-        }
+    match small.get_mut(start) {
+        Some(place) if n == 1 => *place = bytes[0],
+        _ => drop(small.splice(start..=start, bytes.into_iter().take(n))), // the body moves up
     }
 }

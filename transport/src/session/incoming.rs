@@ -1,9 +1,10 @@
 //! How sessions begin: the initiator's header, the responder's reading of it, and pairs without either for tests.
 
-use super::core::{At, Core};
+use super::core::At;
 use super::error::{Local, SessionError, ViolationKind};
 use super::meter::{Meter, Metered};
 use super::share::{self, Place, Shared};
+use super::spare::Held;
 use super::{Initiator, Responder, Session, WireCode};
 use crate::{
     Protocol,
@@ -13,7 +14,7 @@ use crate::{
     wire::header::{Header, MAX_PROTOCOL_NAME_BYTES},
 };
 use shardwire_model::PeerId;
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, task::ready, time::Duration};
 
 /// Begins a session on a fresh channel. Nothing is sent before the first message.
 ///
@@ -24,7 +25,7 @@ pub fn initiate<P: Protocol>(channel: Channel) -> Result<Initiator<P>, SessionEr
 }
 
 fn initiate_with<P: Protocol>(channel: Channel, shared: Option<Arc<Shared>>) -> Result<Initiator<P>, SessionError> {
-    let mut core = Core::within(channel, P::NAME, shared);
+    let mut core = Held::within(channel, P::NAME, shared);
     core.prioritise(share::priority::<P::Initiator>());
     let Some(header) = Header::new(P::NAME, P::VERSION) else {
         let reason = format!("a protocol's name has more than {MAX_PROTOCOL_NAME_BYTES} bytes");
@@ -51,7 +52,7 @@ impl Shared {
     }
 
     pub(crate) fn incoming(self: &Arc<Self>, channel: Channel) -> Incoming {
-        Incoming { core: Core::within(channel, "?", Some(Arc::clone(self))), header: None }
+        Incoming { core: Held::within(channel, "?", Some(Arc::clone(self))), header: None }
     }
 }
 
@@ -62,21 +63,21 @@ pub fn pair<P: Protocol>() -> (Initiator<P>, Responder<P>) {
 
 /// As [`pair`], over given channels.
 pub fn pair_over<P: Protocol>((initiator, responder): (Channel, Channel)) -> (Initiator<P>, Responder<P>) {
-    (Session::from_core(Core::new(initiator, P::NAME)), Session::from_core(Core::new(responder, P::NAME)))
+    (Session::from_core(Held::new(initiator, P::NAME)), Session::from_core(Held::new(responder, P::NAME)))
 }
 
 /// A stream that a peer opened, before it is known what it speaks.
 #[derive(Debug)]
 #[must_use = "an incoming stream is served or refused"]
 pub struct Incoming {
-    core: Box<Core>,
+    core: Held,
     header: Option<Header>,
 }
 
 impl Incoming {
     /// Takes a channel on which the peer is the initiator.
     pub fn new(channel: Channel) -> Self {
-        Self { core: Core::new(channel, "?"), header: None }
+        Self { core: Held::new(channel, "?"), header: None }
     }
 
     /// Who opened it.
@@ -91,8 +92,11 @@ impl Incoming {
     /// A violation by the peer, or the stream is lost.
     pub async fn header(&mut self) -> Result<&Header, SessionError> {
         if self.header.is_none() {
-            self.core.pay().await;
-            let body = poll_fn(|cx| self.core.poll_frame(cx, &MessageInfo::of::<Header>())).await?;
+            let body = poll_fn(|cx| {
+                ready!(self.core.poll_paid(cx));
+                self.core.poll_frame(cx, &MessageInfo::of::<Header>())
+            });
+            let body = body.await?;
             let header = Header::decode(body).map_err(|error| {
                 let kind = ViolationKind::Malformed { reason: error.to_string() };
                 self.core.violation(At::Awaiting(Header::NAME), kind)

@@ -4,8 +4,14 @@
 //! control holds the peer back: nothing is dropped, and no deadline of the peer's runs. Nothing is metered on sessions that this side
 //! opened, and nothing unless [`Incoming::metered`](super::Incoming::metered) asks for it.
 
-use std::{fmt, sync::Arc, time::Duration};
-use tokio::time::sleep;
+use std::{
+    fmt, mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::time::{Sleep, sleep};
 
 /// What holds a session to a rate.
 pub trait Meter: Send + Sync + fmt::Debug {
@@ -20,28 +26,35 @@ pub(super) struct Metered {
     meter: Arc<dyn Meter>,
     frames: u32,
     told: u64,
-    owing: bool,
+    /// Until when what was used is paid for, if it isn't yet.
+    owing: Option<Pin<Box<Sleep>>>,
 }
 
 impl Metered {
     pub(super) fn new(meter: Arc<dyn Meter>) -> Self {
-        Self { meter, frames: 0, told: 0, owing: false }
+        Self { meter, frames: 0, told: 0, owing: None }
     }
 
     pub(super) fn frame(&mut self) {
         self.frames = self.frames.saturating_add(1);
     }
 
-    /// Waits until what was used is paid for. Cancel safe: the meter remembers.
-    pub(super) async fn pay(&mut self, traffic: u64) {
-        while self.owing || self.frames > 0 || traffic > self.told {
-            let (frames, bytes) = (std::mem::take(&mut self.frames), traffic.saturating_sub(self.told));
+    /// Waits until what was used is paid for.
+    pub(super) fn poll_paid(&mut self, cx: &mut Context<'_>, traffic: u64) -> Poll<()> {
+        let mut asked = false;
+        loop {
+            if let Some(wait) = &mut self.owing {
+                ready!(wait.as_mut().poll(cx));
+                (self.owing, asked) = (None, true);
+            }
+            if !asked && self.frames == 0 && traffic <= self.told {
+                return Poll::Ready(());
+            }
+            asked = false;
+            let (frames, bytes) = (mem::take(&mut self.frames), traffic.saturating_sub(self.told));
             self.told = traffic;
             let wait = self.meter.used(frames, bytes);
-            self.owing = !wait.is_zero();
-            if self.owing {
-                sleep(wait).await;
-            }
+            self.owing = (!wait.is_zero()).then(|| Box::pin(sleep(wait)));
         }
     }
 }

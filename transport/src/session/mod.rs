@@ -27,8 +27,9 @@ pub use incoming::{Incoming, initiate, pair, pair_over};
 pub use meter::Meter;
 pub(crate) use share::Shared;
 
-use self::core::{At, Core};
+use self::core::At;
 use self::error::{SessionError, ViolationKind};
+use self::spare::Held;
 use crate::Protocol;
 use crate::algebra::{
     Chooses, Eps, FIRST, Offer, Offers, Rec, Receives, Recv, S as Succ, SECOND, Selects, Sends, Var, Z,
@@ -36,12 +37,12 @@ use crate::algebra::{
 use crate::graph::{MessageInfo, State};
 use crate::message::{MAX_MESSAGE_BYTES, Message};
 use shardwire_model::PeerId;
-use std::{fmt, future::poll_fn, marker::PhantomData};
+use std::{fmt, future::poll_fn, marker::PhantomData, task::ready};
 
 /// A session of protocol `P` in state `S`, within the loops `E` (innermost first: `(S1, (S2, ()))`).
 #[must_use = "a session runs to its end and is closed, or is abandoned"]
 pub struct Session<P, S, E = ()> {
-    pub(crate) core: Box<Core>,
+    pub(crate) core: Held,
     place: PhantomData<Place<P, S, E>>,
 }
 
@@ -77,7 +78,7 @@ impl<P: State, Q: State> Awaits for Offer<P, Q> {
 }
 
 impl<P, S, E> Session<P, S, E> {
-    pub(crate) fn from_core(core: Box<Core>) -> Self {
+    pub(crate) fn from_core(core: Held) -> Self {
         Self { core, place: PhantomData }
     }
 
@@ -146,7 +147,7 @@ impl<P, S, E> Session<P, S, E> {
         S: Receives<P, M, N>,
     {
         const { assert!(M::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES") }
-        let message = self.core.message().await?;
+        let message = poll_fn(|cx| self.core.poll_message(cx)).await?;
         Ok((message, self.cast()))
     }
 
@@ -159,11 +160,14 @@ impl<P, S, E> Session<P, S, E> {
     where
         S: Awaits,
     {
-        self.core.pay().await;
-        match S::MESSAGE {
-            Some(message) => poll_fn(|cx| self.core.poll_arrived(cx, &message)).await.map(drop),
-            None => poll_fn(|cx| self.core.poll_tag(cx, At::Choice(S::first_messages), S::OPENING)).await,
-        }
+        poll_fn(|cx| {
+            ready!(self.core.poll_paid(cx));
+            match S::MESSAGE {
+                Some(message) => self.core.poll_arrived(cx, &message).map_ok(drop),
+                None => self.core.poll_tag(cx, At::Choice(S::first_messages), S::OPENING),
+            }
+        })
+        .await
     }
 
     /// Chooses the first branch. Its tag goes out with the next message.
@@ -193,7 +197,7 @@ impl<P, S, E> Session<P, S, E> {
     where
         S: Offers<P, A, B> + State,
     {
-        let second = self.core.branch(At::Choice(S::first_messages), S::OPENING).await?;
+        let second = poll_fn(|cx| self.core.poll_branch(cx, At::Choice(S::first_messages), S::OPENING)).await?;
         Ok(if second { Branch::Second(self.cast()) } else { Branch::First(self.cast()) })
     }
 

@@ -1,43 +1,84 @@
-//! What a session leaves to the next one of its connection: its timer and its small buffer.
+//! A session's core, and what it leaves to the next session of its connection: its memory, its timer and its small buffer.
 //!
-//! A session that carries one request is over in microseconds; setting and clearing a timer, and a buffer of its own,
-//! would be a good part of its cost. A timer that is left keeps ticking, wakes nobody, and is moved when it is next
-//! used.
+//! A session that carries one request is over in microseconds; allocating, setting and clearing a timer, and a buffer of
+//! its own, would be a good part of its cost. A timer that is left keeps ticking, wakes nobody, and is moved when it is
+//! next used. Nothing else of a session is left to the next one.
 
-use super::timer::Timer;
-use bytes::BytesMut;
-use std::sync::Mutex;
+use super::{WireCode, core::Core, share::Shared};
+use crate::channel::Channel;
+use std::{
+    borrow::Cow,
+    ops::{Deref, DerefMut},
+    sync::{Arc, Mutex},
+};
 
-/// Spares that a connection keeps: as many as requests are usually under way at once. About 300 bytes each.
+/// Spares that a connection keeps: as many as requests are usually under way at once. About 600 bytes each.
 const MAX_SPARES: usize = 64;
-/// A larger buffer isn't kept, in bytes: what most headers and small messages need.
-const MAX_SMALL_BYTES: usize = 512;
 
-/// What can be used again.
-#[derive(Debug, Default)]
-pub(super) struct Spare {
-    pub(super) timer: Timer,
-    pub(super) small: BytesMut,
-}
+/// A session's core. Dropped before the session's end, it resets the stream.
+#[derive(Debug)]
+pub(crate) struct Held(Option<Box<Core>>);
 
 /// The spares of a connection. Nobody waits for them: whoever finds them in use does without.
 #[derive(Debug, Default)]
-pub(crate) struct Spares(Mutex<Vec<Spare>>);
+#[allow(clippy::vec_box, reason = "what is kept are the boxes: a session moves by its pointer")]
+pub(crate) struct Spares(Mutex<Vec<Box<Core>>>);
+
+impl Held {
+    /// Of a session on its own.
+    pub(crate) fn new(channel: Channel, protocol: impl Into<Cow<'static, str>>) -> Self {
+        Self::within(channel, protocol, None)
+    }
+
+    /// Of a session within a connection.
+    pub(super) fn within(
+        channel: Channel,
+        protocol: impl Into<Cow<'static, str>>,
+        shared: Option<Arc<Shared>>,
+    ) -> Self {
+        let mut core = shared.as_ref().and_then(|shared| shared.spares.take()).unwrap_or_default();
+        core.begin(channel, protocol.into(), shared);
+        Self(Some(core))
+    }
+}
 
 impl Spares {
-    pub(super) fn take(&self) -> Option<Spare> {
+    fn take(&self) -> Option<Box<Core>> {
         self.0.try_lock().ok()?.pop()
     }
 
-    pub(super) fn keep(&self, mut spare: Spare) {
-        if spare.small.capacity() > MAX_SMALL_BYTES {
-            spare.small = BytesMut::new();
-        }
-        spare.timer.release();
+    fn keep(&self, core: Box<Core>) {
         if let Ok(mut spares) = self.0.try_lock()
             && spares.len() < MAX_SPARES
         {
-            spares.push(spare);
+            spares.push(core);
+        }
+    }
+}
+
+const TAKEN: &str = "only dropping takes it";
+
+impl Deref for Held {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        self.0.as_ref().expect(TAKEN)
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut Core {
+        self.0.as_mut().expect(TAKEN)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(mut core) = self.0.take() else { return };
+        core.give_up(WireCode::Dropped);
+        if let Some(shared) = core.shared.take() {
+            *core = core.emptied();
+            shared.spares.keep(core);
         }
     }
 }

@@ -17,13 +17,13 @@ pub const MAX_HEAD_BYTES: usize = 1024;
 #[derive(Debug, Clone, Default)]
 pub struct Body {
     first: Bytes,
-    rest: VecDeque<Bytes>, // newest last; empty for what came in one piece
+    rest: Option<VecDeque<Bytes>>, // newest last; none for what came in one piece, as nearly everything small does
     len: usize,
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self { len: bytes.len(), first: bytes, rest: VecDeque::new() }
+        Self { len: bytes.len(), first: bytes, rest: None }
     }
 }
 
@@ -33,7 +33,7 @@ impl Body {
         if self.first.is_empty() {
             self.first = piece;
         } else if !piece.is_empty() {
-            self.rest.push_back(piece);
+            self.rest.get_or_insert_default().push_back(piece);
         }
     }
 
@@ -51,13 +51,15 @@ impl Body {
 
     /// The pieces in order.
     pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
-        std::iter::once(&self.first).filter(|first| !first.is_empty()).chain(&self.rest)
+        std::iter::once(&self.first)
+            .filter(|first| !first.is_empty())
+            .chain(self.rest.iter().flat_map(|rest| rest.iter()))
     }
 
     /// All bytes in one piece. Copies if there are several, or few bytes.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        if self.rest.is_empty() && self.len >= GATHER_BELOW {
+        if self.rest.is_none() && self.len >= GATHER_BELOW {
             return self.first;
         }
         let mut all = BytesMut::with_capacity(self.len);
@@ -67,9 +69,14 @@ impl Body {
         all.freeze()
     }
 
+    /// All bytes, if they came in one piece.
+    pub(crate) fn as_slice(&self) -> Option<&[u8]> {
+        self.rest.is_none().then_some(&self.first)
+    }
+
     /// The first `n` bytes, or all if there are fewer.
     fn look(&self, n: usize) -> Cow<'_, [u8]> {
-        if self.rest.is_empty() || self.first.len() >= n {
+        if self.rest.is_none() || self.first.len() >= n {
             return Cow::Borrowed(self.first.get(..n).unwrap_or(&self.first));
         }
         let mut bytes = Vec::with_capacity(n.min(self.len));
@@ -87,6 +94,10 @@ impl Body {
     pub fn copy_to(&self, place: &mut [u8]) -> Result<(), DecodeError> {
         if self.len != place.len() {
             return Err(DecodeError::new(format!("{} bytes instead of {}", self.len, place.len())));
+        }
+        if let Some(bytes) = self.as_slice() {
+            place.copy_from_slice(bytes);
+            return Ok(());
         }
         let mut rest = place;
         for piece in self.pieces() {
@@ -128,7 +139,7 @@ impl Body {
         self.len -= left;
         while left >= self.first.len() {
             left -= self.first.len();
-            match self.rest.pop_front() {
+            match self.rest.as_mut().and_then(|rest| rest.pop_front()) {
                 Some(piece) => self.first = piece,
                 None => {
                     self.first = Bytes::new();

@@ -2,7 +2,7 @@
 
 use crate::message::{DecodeError, EncodeError, Head, Message};
 use crate::shape::Shape;
-use crate::wire::body::Body;
+use crate::wire::{body::Body, varint};
 use arrayvec::ArrayString;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,27 @@ impl Header {
     }
 }
 
+/// Whether it is a word.
+fn is_plain(name: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
+    !name.is_empty() && name.iter().all(plain)
+}
+
+impl Header {
+    /// What postcard reads, where nothing is unusual: every session begins with one, and this takes a tenth of the time.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (&len, rest) = bytes.split_first()?;
+        let (name, version) = rest.split_at_checked(len.into()).filter(|(name, _)| is_plain(name))?;
+        let protocol = ArrayString::from(std::str::from_utf8(name).ok()?).ok()?;
+        match varint::parse(version.iter().copied()) {
+            varint::Parsed::Whole { value, len } if len == version.len() => {
+                Some(Self { protocol, version: value.try_into().ok()? })
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Message for Header {
     const NAME: &'static str = "Header";
     /// A name with its length, and a version of at most three bytes.
@@ -41,9 +62,11 @@ impl Message for Header {
     }
 
     fn decode(body: Body) -> Result<Self, DecodeError> {
+        if let Some(header) = body.as_slice().and_then(Self::read) {
+            return Ok(header);
+        }
         let header: Self = body.postcard()?;
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if header.protocol.is_empty() || !header.protocol.bytes().all(plain) {
+        if !is_plain(header.protocol.as_bytes()) {
             // It goes into logs and metrics, so it is a word or nothing.
             return Err(DecodeError::new("a protocol's name is 1 to 32 of a-z, 0-9 and -"));
         }
@@ -52,5 +75,35 @@ impl Message for Header {
 
     fn shape() -> Shape {
         Shape::of::<Self>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_short_way_reads_what_postcard_does(name in "[ -~é]{0,40}", version: u16, rest: Vec<u8>, cut in 0_usize..50, byte: Option<(usize, u8)>) {
+            let mut bytes = postcard::to_stdvec(&(&name, version)).unwrap();
+            bytes.extend(rest.iter().take(2));
+            if let Some((at, byte)) = byte {
+                let at = at % bytes.len();
+                bytes[at] = byte;
+            }
+            for bytes in [&bytes[..], &bytes[..cut.min(bytes.len())]] {
+                if let Some(header) = Header::read(bytes) {
+                    let whole = postcard::take_from_bytes::<Header>(bytes).unwrap();
+                    prop_assert_eq!(whole, (header, &[][..]));
+                }
+            }
+        }
+
+        #[test]
+        fn it_is_the_way_of_every_usual_header(name in "[a-z0-9-]{1,32}", version: u16) {
+            let header = Header::new(&name, version).unwrap();
+            prop_assert_eq!(Header::read(&postcard::to_stdvec(&header).unwrap()), Some(header));
+        }
     }
 }

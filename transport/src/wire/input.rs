@@ -17,73 +17,103 @@ pub(super) const GATHER_BELOW: usize = 512;
 pub(crate) struct Input {
     /// The oldest. May be empty while others are not.
     front: Bytes,
+    /// What came after it. Most sessions never have any: they don't pay for its making, moving and dropping.
+    rest: Option<Box<Rest>>,
+    len: usize,
+}
+
+/// What came after the oldest piece.
+#[derive(Debug, Default)]
+struct Rest {
     pieces: VecDeque<Bytes>,
     /// The newest, gathered.
     small: BytesMut,
-    len: usize,
 }
 
 impl Input {
     /// Bytes waiting.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Whether nothing waits.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Appends a piece.
+    #[inline]
     pub(crate) fn push(&mut self, piece: Bytes) {
         if self.len == 0 {
+            self.len = piece.len();
             self.front = piece;
-            self.len = self.front.len();
-            return;
-        }
-        self.len += piece.len();
-        if piece.len() < GATHER_BELOW {
-            self.small.extend_from_slice(&piece);
         } else {
-            if !self.small.is_empty() {
-                self.pieces.push_back(self.small.split().freeze());
+            self.push_behind(piece);
+        }
+    }
+
+    fn push_behind(&mut self, piece: Bytes) {
+        self.len += piece.len();
+        let rest = self.rest.get_or_insert_default();
+        if piece.len() < GATHER_BELOW {
+            rest.small.extend_from_slice(&piece);
+        } else {
+            if !rest.small.is_empty() {
+                rest.pieces.push_back(rest.small.split().freeze());
             }
-            self.pieces.push_back(piece);
+            rest.pieces.push_back(piece);
         }
     }
 
     /// To be called before a wait for more: lets go of the datagram that a small piece came in.
     pub(crate) fn settle(&mut self) {
-        if self.pieces.is_empty() && !self.front.is_empty() && self.front.len() < GATHER_BELOW {
+        if self.front.is_empty() || self.front.len() >= GATHER_BELOW {
+            return;
+        }
+        let rest = self.rest.get_or_insert_default();
+        if rest.pieces.is_empty() {
             let mut gathered = BytesMut::with_capacity(self.len);
             gathered.extend_from_slice(&self.front);
-            gathered.extend_from_slice(&self.small);
-            (self.front, self.small) = (Bytes::new(), gathered);
+            gathered.extend_from_slice(&rest.small);
+            (self.front, rest.small) = (Bytes::new(), gathered);
         }
     }
 
     /// Reads a number from the front, without consuming it.
+    #[inline]
     pub(crate) fn number(&self) -> varint::Parsed {
-        match varint::parse(self.front.iter().copied()) {
-            varint::Parsed::Partial => varint::parse(self.iter()),
-            parsed => parsed,
+        match self.front.first() {
+            // Nearly always: a small message, whole.
+            Some(&byte) if byte < 0x80 => varint::Parsed::Whole { value: byte.into(), len: 1 },
+            Some(_) if self.front.len() >= varint::MAX_LEN => varint::parse(self.front.iter().copied()),
+            _ => varint::parse(self.iter()),
         }
     }
 
     /// The bytes from the front, without consuming them.
     fn iter(&self) -> impl Iterator<Item = u8> + '_ {
-        let pieces = std::iter::once(&self.front).chain(&self.pieces);
-        pieces.flat_map(|piece| piece.iter().copied()).chain(self.small.iter().copied())
+        let rest = self.rest.iter().flat_map(|rest| {
+            let pieces = rest.pieces.iter().flat_map(|piece| piece.iter());
+            pieces.chain(rest.small.iter())
+        });
+        self.front.iter().chain(rest).copied()
     }
 
     /// Consumes one byte.
+    #[inline]
     pub(crate) fn take_byte(&mut self) -> Option<u8> {
-        let byte = self.iter().next()?;
+        let byte = match self.front.first() {
+            Some(byte) => *byte,
+            None => self.iter().next()?,
+        };
         self.skip(1);
         Some(byte)
     }
 
     /// Consumes up to `n` bytes unseen.
+    #[inline]
     pub(crate) fn skip(&mut self, n: usize) {
         if n < self.front.len() {
             self.front.advance(n);
@@ -101,12 +131,13 @@ impl Input {
             return self.front.split_to(wanted).into();
         }
         let mut body = Body::default();
+        let Some(rest) = &mut self.rest else { return body };
         while wanted > 0 {
             if self.front.is_empty() {
-                match self.pieces.pop_front() {
+                match rest.pieces.pop_front() {
                     Some(piece) => self.front = piece,
                     None => {
-                        body.push(self.small.split_to(wanted.min(self.small.len())).freeze());
+                        body.push(rest.small.split_to(wanted.min(rest.small.len())).freeze());
                         break;
                     }
                 }

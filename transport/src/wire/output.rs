@@ -3,7 +3,7 @@
 //! Small things are copied when QUIC takes them, which is cheaper than an allocation that both sides share; bulk is
 //! never copied.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// A queue of bytes. Its owner decides how much it may hold, by not queuing.
@@ -11,7 +11,9 @@ use std::collections::VecDeque;
 pub(crate) struct Output {
     /// What goes before `small`.
     pieces: VecDeque<Bytes>,
-    small: BytesMut,
+    small: Vec<u8>,
+    /// So many bytes of `small` are written.
+    written: usize,
 }
 
 /// What is to be written next.
@@ -25,32 +27,41 @@ pub(crate) enum Front<'a> {
 
 /// Room for a header and a small message.
 const SMALL_BYTES: usize = 128;
+/// A larger buffer isn't used again, in bytes: what most headers and small messages need.
+const MAX_SMALL_BYTES: usize = 512;
 
 impl Output {
-    /// Gathers in this buffer.
-    pub(crate) fn new(small: BytesMut) -> Self {
-        Self { pieces: VecDeque::new(), small }
-    }
-
-    /// The buffer, emptied, to be used again.
-    pub(crate) fn take_small(&mut self) -> BytesMut {
-        self.small.clear();
-        std::mem::take(&mut self.small)
+    /// Its buffer, emptied, to be used again.
+    pub(crate) fn emptied(&mut self) -> Self {
+        self.forget_small();
+        let reusable = self.small.capacity() <= MAX_SMALL_BYTES;
+        Self { small: if reusable { std::mem::take(&mut self.small) } else { Vec::new() }, ..Self::default() }
     }
 
     /// Where small things are appended.
-    pub(crate) fn small(&mut self) -> &mut BytesMut {
-        if self.small.is_empty() {
+    #[inline]
+    pub(crate) fn small(&mut self) -> &mut Vec<u8> {
+        if self.written == self.small.len() {
+            self.forget_small();
             self.small.reserve(SMALL_BYTES);
         }
         &mut self.small
     }
 
+    fn forget_small(&mut self) {
+        self.small.clear();
+        self.written = 0;
+    }
+
+    fn unwritten(&self) -> &[u8] {
+        self.small.get(self.written..).unwrap_or_default()
+    }
+
     /// Appends bulk.
     pub(crate) fn bulk(&mut self, bytes: Bytes) {
-        if !self.small.is_empty() {
-            self.pieces.push_back(Bytes::copy_from_slice(&self.small));
-            self.small.clear();
+        if !self.unwritten().is_empty() {
+            self.pieces.push_back(Bytes::copy_from_slice(self.unwritten()));
+            self.forget_small();
         }
         if !bytes.is_empty() {
             self.pieces.push_back(bytes);
@@ -58,19 +69,26 @@ impl Output {
     }
 
     /// Whether everything is written.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.pieces.is_empty() && self.small.is_empty()
+        self.pieces.is_empty() && self.written == self.small.len()
     }
 
     /// What is to be written next.
+    #[inline]
     pub(crate) fn front(&mut self) -> Front<'_> {
-        if self.pieces.is_empty() { Front::Small(&self.small) } else { Front::Pieces(self.pieces.make_contiguous()) }
+        if self.pieces.is_empty() {
+            Front::Small(self.unwritten())
+        } else {
+            Front::Pieces(self.pieces.make_contiguous())
+        }
     }
 
     /// So many bytes of the front were written, and its pieces have moved.
+    #[inline]
     pub(crate) fn written(&mut self, bytes: usize) {
         if self.pieces.is_empty() {
-            self.small.advance(bytes.min(self.small.len()));
+            self.written = self.small.len().min(self.written.saturating_add(bytes));
         } else {
             while self.pieces.front().is_some_and(Bytes::is_empty) {
                 self.pieces.pop_front();
