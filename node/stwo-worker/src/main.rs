@@ -78,7 +78,7 @@ fn main() -> ExitCode {
         Command::Prove(args) => match run(&args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("error: {error} [{}]", error.code());
+                process::complain(&error.to_string(), error.code());
                 ExitCode::from(if matches!(error, Error::Misuse(_)) { 2 } else { 1 })
             }
         },

@@ -56,6 +56,12 @@ pub(crate) fn limit_memory(bytes: u64) -> Result<(), Error> {
     setrlimit(Resource::RLIMIT_DATA, limit, limit).map_err(refused)
 }
 
+/// Says on standard error what is wrong. Whoever started this process may be gone, and the other end of that pipe with it: then nobody hears it, which
+/// must not keep the process from ending.
+pub(crate) fn complain(error: &str, code: &str) {
+    let _ = writeln!(std::io::stderr(), "error: {error} [{code}]");
+}
+
 /// Ends the process when standard input closes.
 pub(crate) fn end_with_stdin() {
     std::thread::spawn(|| {
@@ -68,7 +74,7 @@ pub(crate) fn end_with_stdin() {
                 _ => {}
             }
         }
-        eprintln!("error: standard input closed, so whoever started this job is gone [SW-WORKER-009]");
+        complain("standard input closed, so whoever started this job is gone", "SW-WORKER-009");
         std::process::exit(1);
     });
 }
