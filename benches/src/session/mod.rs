@@ -358,7 +358,7 @@ impl Bench {
             figures.lost += after.lost - before.lost;
             figures.mtu = self.connections[first + side].measures().mtu;
         }
-        if work == Work::PingPong && self.alone != Some(Side::Raw) {
+        if work == Work::PingPong && self.alone.is_none() {
             let mut trips = self.stalled(first).await?;
             figures[0].more("stalled").push(percentile(&mut trips, 0.5));
             figures[0].more("stalled_p99").push(percentile(&mut trips, 0.99));

@@ -165,7 +165,7 @@ impl Channel {
 
     /// Ends the sending side.
     pub fn finish_raw(&mut self) {
-        self.writer.finish();
+        self.writer.end(true);
     }
 
     /// Resets both directions with a code.
@@ -237,19 +237,13 @@ impl Writer {
         }
     }
 
-    pub(crate) fn finish(&mut self) {
+    /// Ends the stream. Unless it is `held`, nothing will be asked about it any more: QUIC does both at once.
+    pub(crate) fn end(&mut self, held: bool) {
         match self {
-            Self::Quic(stream) => drop(stream.finish()), // fails only if the stream has ended already
+            Self::Quic(stream) if held => drop(stream.finish()), // fails only if the stream has ended already
+            Self::Quic(_) => *self = Self::Left,                 // a stream that is dropped is finished
             Self::Memory(writer) => writer.finish(),
             Self::Left => {}
-        }
-    }
-
-    /// As [`finish`](Self::finish), and nothing will be asked about it any more: QUIC does both at once.
-    pub(crate) fn leave(&mut self) {
-        match self {
-            Self::Quic(_) => *self = Self::Left, // a stream that is dropped is finished
-            Self::Memory(_) | Self::Left => self.finish(),
         }
     }
 

@@ -85,8 +85,10 @@ pub(crate) struct Core {
     pub(super) metered: Option<Metered>,
     /// The peer has ended its side.
     peer_ended: bool,
-    /// This side has ended its.
+    /// This side has ended its, or will with the last of what is queued.
     ended: bool,
+    /// The end is still to be made, and whether it is held then.
+    last: Option<bool>,
     /// Nothing has come since this side sent, so nothing proves that it arrived.
     spoke_last: bool,
     /// Ended in order, given up or failed: dropping it does nothing more.
@@ -192,15 +194,15 @@ impl Core {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the sending side: nothing more will be said. Whether it was delivered can be asked later only if it
-    /// is `held`.
+    /// Ends the sending side, with the last of what is queued: nothing more will be said. Whether it was delivered can be
+    /// asked later only if it is `held`.
     pub(crate) fn end(&mut self, held: bool) {
         if !self.ended {
             self.ended = true;
-            if held {
-                self.channel.writer.finish();
+            if self.out.is_empty() {
+                self.channel.writer.end(held);
             } else {
-                self.channel.writer.leave();
+                self.last = Some(held);
             }
         }
     }
@@ -348,11 +350,18 @@ impl Core {
     }
 
     fn poll_channel(&mut self, cx: &mut Context<'_>, missing: usize) -> Poll<Result<Step, Broken>> {
-        let Self { channel, out, input, .. } = self;
+        let Self { channel, out, input, last, .. } = self;
         if !out.is_empty()
             && let Poll::Ready(written) = channel.writer.poll_write(cx, out)
         {
-            self.sent += written? as u64;
+            let written = written?;
+            // At once: if a datagram leaves between the last bytes and the end, the end needs another.
+            if out.is_empty()
+                && let Some(held) = last.take()
+            {
+                channel.writer.end(held);
+            }
+            self.sent += written as u64;
             return Poll::Ready(Ok(Step::Wrote));
         }
         if missing > 0 {
@@ -391,9 +400,9 @@ impl Core {
     }
 
     fn poll_ended(&mut self, cx: &mut Context<'_>, held: bool) -> Poll<Result<(), SessionError>> {
-        if !self.ended {
+        self.end(held);
+        if !self.out.is_empty() {
             ready!(self.poll_flush(cx, At::End, CLOSE_DEADLINE, 0))?;
-            self.end(held);
             self.leaving_since = None;
         }
         while !self.peer_ended && self.input.is_empty() {

@@ -130,11 +130,11 @@ impl<P, S, E> Session<P, S, E> {
         queued: Result<(), SessionError>,
     ) -> Result<Session<P, N, E>, SessionError> {
         queued?;
-        self.core.flush(At::Sending(M::NAME), M::DEADLINE, 0).await?;
         if !N::SPEAKS {
             // The end of the stream travels with the last message. That the peer has it is asked only if no answer says so.
             self.core.end(N::OVER);
         }
+        self.core.flush(At::Sending(M::NAME), M::DEADLINE, 0).await?;
         Ok(self.cast())
     }
 
