@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use shardwire_model::{PeerId, Timestamp};
 use shardwire_reputation::{
     Book, Breach, Event, Fault, HIGH_AT, Listing, MAX_BROKEN, MAX_COST, MAX_HARM, MAX_LATE, MAX_SCORE, MAX_WORK,
-    NORMAL_AT, Policy, RECOVERY_HALF_LIVES, Record, Standing, Tier, Work,
+    NORMAL_AT, Policy, Quota, Quotas, RECOVERY_HALF_LIVES, Record, Standing, Tier, TierQuotas, Work,
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -56,6 +56,40 @@ fn bad() -> impl Strategy<Value = Event> {
 
 fn events() -> impl Strategy<Value = Event> {
     prop_oneof![good(), bad()]
+}
+
+fn quota([frames_per_s, kib_per_s, sessions_per_s, sessions, leases]: [u32; 5]) -> Quota {
+    Quota { frames_per_s, kib_per_s, sessions_per_s, sessions, leases }
+}
+
+/// What each tier has, at least what the tier below has.
+fn rising() -> impl Strategy<Value = [Quota; 3]> {
+    prop::array::uniform3(prop::array::uniform5(0u32..4)).prop_map(|more| {
+        let mut have = [1; 5];
+        more.map(|more| {
+            have.iter_mut().zip(more).for_each(|(have, more)| *have += more);
+            quota(have)
+        })
+    })
+}
+
+/// Quotas in order, but perhaps for one that says of one protocol something else.
+fn quotas() -> impl Strategy<Value = Quotas> {
+    let other = prop::option::of((0usize..3, prop::array::uniform5(1u32..12)));
+    (rising(), rising(), other).prop_map(|(others, trace, other)| {
+        let tier =
+            |at: usize| TierQuotas { others: others[at], protocols: BTreeMap::from([("trace".to_owned(), trace[at])]) };
+        let mut tiers = [0, 1, 2].map(tier);
+        if let Some((at, numbers)) = other {
+            tiers[at].protocols.insert("proof".to_owned(), quota(numbers));
+        }
+        let [low, normal, high] = tiers;
+        Quotas { low, normal, high }
+    })
+}
+
+fn numbers(quota: &Quota) -> [u32; 5] {
+    [quota.frames_per_s, quota.kib_per_s, quota.sessions_per_s, quota.sessions, quota.leases]
 }
 
 /// Events, each some seconds after the one before.
@@ -190,6 +224,20 @@ proptest! {
         let (beside, alone) = (run(&script), run(&alone));
         prop_assert_eq!(beside.components(peer, now), alone.components(peer, now));
         prop_assert_eq!(beside.standing(peer, now), alone.standing(peer, now));
+    }
+
+    /// Whatever an operator sets: what is accepted never gives less for a better score.
+    #[test]
+    fn quotas_are_monotone_in_the_score(
+        set in quotas(), scores in (0..=MAX_SCORE, 0..=MAX_SCORE),
+    ) {
+        let (less, more) = (scores.0.min(scores.1), scores.0.max(scores.1));
+        if set.validate().is_ok() {
+            for protocol in ["trace", "proof", "anything"] {
+                let [less, more] = [less, more].map(|score| numbers(set.of(Tier::of(score), protocol)));
+                prop_assert!(less.iter().zip(&more).all(|(less, more)| less <= more), "{protocol}: {less:?} and {more:?}");
+            }
+        }
     }
 
     #[test]

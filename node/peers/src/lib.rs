@@ -21,6 +21,7 @@
 
 pub mod door;
 pub mod load;
+mod named;
 mod peers;
 mod presence;
 mod seen;
@@ -28,7 +29,8 @@ mod serve;
 mod totals;
 
 pub use door::Place;
-pub use peers::{MAX_CHANGES, Named, Peers, Rules, Told, View};
+pub use named::{Named, Rules};
+pub use peers::{MAX_CHANGES, Peers, Told, View};
 pub use presence::Presence;
 pub use seen::seen;
 pub use serve::{BEGINNING, LAST_WORDS, receive, sessions};

@@ -4,15 +4,14 @@ use crate::{
     Ticks,
     door::{Door, Knock, Place},
     load::{self, Load},
+    named::{Named, Rules, Words},
     presence::{BUSY_FOR, DENIED_FOR, Presence},
     totals::{Figures, Totals},
 };
-use shardwire_model::{Clock, Coded, PeerId, Timestamp};
+use shardwire_model::{Clock, Coded as _, PeerId, Timestamp};
 use shardwire_reputation::{
-    Ban, Book, Change, Components, Event, Gate, Listing, MAX_RECORDS, Policy, PolicyError, Quota, QuotaError, Quotas,
-    Reason, Record, Standing, Tier,
-    admission::{self, Limits, LimitsError, TurnedAway},
-    shed::Watermarks,
+    Ban, Book, Change, Components, Event, Gate, Listing, MAX_RECORDS, Quota, Quotas, Reason, Record, Standing, Tier,
+    admission::{self, TurnedAway},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -31,66 +30,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 /// Most changes of standing that are remembered to be shown. The log has all.
 pub const MAX_CHANGES: usize = 256;
-
-/// By what a node goes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rules {
-    /// Scores and bans.
-    pub policy: Policy,
-    /// What each tier may use.
-    pub quotas: Quotas,
-    /// Connections.
-    pub limits: Limits,
-    /// From where on work is refused.
-    pub watermarks: Watermarks,
-}
-
-impl Rules {
-    /// Whether they would work.
-    ///
-    /// # Errors
-    /// Which of them doesn't.
-    pub fn validate(&self) -> Result<(), Box<dyn Coded + Send + Sync>> {
-        self.policy.validate().map_err(|error: PolicyError| Box::new(error) as Box<_>)?;
-        self.quotas.validate().map_err(|error: QuotaError| Box::new(error) as Box<_>)?;
-        self.limits.validate().map_err(|error: LimitsError| Box::new(error) as Box<_>)
-    }
-}
-
-/// Whom the configuration names. May change while the node runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Named {
-    /// The node itself and who may control it: neither counted nor metered.
-    pub own: BTreeSet<PeerId>,
-    /// Peers to work with, and where they are if that is known.
-    pub configured: BTreeMap<PeerId, Option<IpAddr>>,
-    /// Never banned.
-    pub allowed: BTreeSet<PeerId>,
-    /// Never admitted, even if allowed.
-    pub denied: BTreeSet<PeerId>,
-    /// Further hosts that have reserved places: where the node's own command line comes from.
-    pub hosts: BTreeSet<IpAddr>,
-}
-
-/// The configuration's word and the operator's at run time, which is stronger.
-#[derive(Debug, Default)]
-struct Words {
-    named: Named,
-    said: BTreeMap<PeerId, Listing>,
-}
-
-impl Words {
-    /// The node itself comes first: nobody locks himself out.
-    fn listed(&self) -> BTreeMap<PeerId, Listing> {
-        let Named { own, configured, allowed, denied, .. } = &self.named;
-        let mut listed: BTreeMap<_, _> = configured.keys().map(|peer| (*peer, Listing::Configured)).collect();
-        listed.extend(allowed.iter().map(|peer| (*peer, Listing::Allowed)));
-        listed.extend(denied.iter().map(|peer| (*peer, Listing::Denied)));
-        listed.extend(self.said.iter().map(|(peer, word)| (*peer, *word)));
-        listed.extend(own.iter().map(|peer| (*peer, Listing::Allowed)));
-        listed
-    }
-}
 
 /// A change of standing that was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,6 +189,7 @@ impl Peers {
     fn tell(&self, change: &Change) {
         let Change { peer, from, to, reason } = change;
         let cause = reason.to_string();
+        self.totals.changed(*from, *to);
         match (to, reason) {
             (Standing::Banned { .. } | Standing::Denied, _) => {
                 tracing::warn!(peer = %peer.short(), %from, %to, cause, "standing");
@@ -416,13 +356,6 @@ impl Peers {
         self.book().standing(peer, self.clock.now())
     }
 
-    /// Which of two peers is to be preferred: the greater has the better tier, or in the same one the better score.
-    #[must_use]
-    pub fn merit(&self, peer: PeerId) -> (Option<Tier>, u32) {
-        let (book, now) = (self.book(), self.clock.now());
-        (book.standing(peer, now).tier(), book.score(peer, now))
-    }
-
     /// Whether work of a peer in this tier is refused now because of load. That of peers the operator names never is, but at the last.
     #[must_use]
     pub fn is_shed(&self, peer: PeerId, tier: Tier) -> bool {
@@ -461,6 +394,12 @@ impl Peers {
             }
         }
         figures
+    }
+
+    /// How often a standing changed since the node began: from, to, and how often, if ever.
+    #[must_use]
+    pub fn counted_changes(&self) -> Vec<(&'static str, &'static str, u64)> {
+        self.totals.changes()
     }
 
     /// Connections in ordinary places and in reserved ones.

@@ -1,7 +1,7 @@
 //! What was done with peers so far, by tier: what a node shows of it.
 
 use serde::{Deserialize, Serialize};
-use shardwire_reputation::Tier;
+use shardwire_reputation::{Standing, Tier};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What happened to the peers of a tier since the node began.
@@ -72,12 +72,27 @@ pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
+/// What a standing may be, as it is called.
+const STANDINGS: [&str; 5] = ["denied", "banned", "low", "normal", "high"];
+
+fn place(standing: Standing) -> usize {
+    match standing {
+        Standing::Denied => 0,
+        Standing::Banned { .. } => 1,
+        Standing::Admitted(Tier::Low) => 2,
+        Standing::Admitted(Tier::Normal) => 3,
+        Standing::Admitted(Tier::High) => 4,
+    }
+}
+
 /// The counts of each tier.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     low: Counts,
     normal: Counts,
     high: Counts,
+    /// Changes of standing: from, to.
+    changes: [[AtomicU64; STANDINGS.len()]; STANDINGS.len()],
 }
 
 impl Totals {
@@ -87,6 +102,19 @@ impl Totals {
             Tier::Normal => &self.normal,
             Tier::High => &self.high,
         }
+    }
+
+    pub(crate) fn changed(&self, from: Standing, to: Standing) {
+        // Every standing has its place.
+        self.changes.get(place(from)).and_then(|row| row.get(place(to))).into_iter().for_each(count);
+    }
+
+    pub(crate) fn changes(&self) -> Vec<(&'static str, &'static str, u64)> {
+        let rows = STANDINGS.iter().zip(&self.changes);
+        let all = rows.flat_map(|(from, row)| {
+            STANDINGS.iter().zip(row).map(move |(to, count)| (*from, *to, count.load(Ordering::Relaxed)))
+        });
+        all.filter(|(.., count)| *count > 0).collect()
     }
 
     pub(crate) fn figures(&self, door: Door) -> Figures {

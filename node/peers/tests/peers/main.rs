@@ -156,6 +156,31 @@ async fn a_flood_cant_cut_a_configured_peer_off() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_subscriber_and_a_network_of_ipv6_have_limits_whatever_address_they_take() {
+    let peers = peers();
+    let at = |network: u16, subscriber: u16, n: u16| IpAddr::from([0x2001, 0xdb8, network, subscriber, 0, 0, 0, n]);
+    let mut places = Vec::new();
+    let mut enters = async |from: IpAddr| {
+        // Slowly enough for every rate.
+        sleep(Duration::from_millis(200)).await;
+        match peers.knock(from, true) {
+            Knock::Admit { place, .. } => places.push(place),
+            refused => return Err(format!("{refused:?}")),
+        }
+        Ok(())
+    };
+    for n in 0..32 {
+        enters(at(1, 1, n)).await.unwrap();
+    }
+    assert_eq!(enters(at(1, 1, 999)).await, Err("Refuse".to_owned()), "a /64 is one host");
+    for n in 0..32 {
+        enters(at(1, 2 + n, 1)).await.unwrap();
+    }
+    assert_eq!(enters(at(1, 999, 1)).await, Err("Refuse".to_owned()), "a /48 is one network");
+    enters(at(2, 1, 1)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn strangers_who_come_and_go_are_slowed_down_and_known_peers_are_not() {
     let peers = peers();
     let mut did = [0; 4];
