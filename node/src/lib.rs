@@ -18,6 +18,7 @@ mod evidence;
 pub mod facts;
 mod inspect;
 mod judgement;
+mod metrics;
 mod network;
 mod peers;
 pub mod proofs;

@@ -5,6 +5,7 @@ use crate::{
     config::Config,
     data::{DataFolder, DataPaths, Running},
     disk::Disk,
+    metrics::Metrics,
     network::{Links, Node, Reload, Roles},
     peers,
     proofs::{Proofs, Prove, Workshop},
@@ -20,12 +21,13 @@ use crate::{
 };
 use shardwire_ledger::EmbeddedLedger;
 use shardwire_model::{Coded, PeerId};
+use shardwire_peers::Peers;
 use shardwire_protocols::{catalogue, control::Role};
 use shardwire_proving::worker::{self, LocateError, Worker};
 use shardwire_transport::{Endpoint, Identity};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
-    sync::{oneshot, watch},
+    sync::{Notify, oneshot, watch},
     task::JoinSet,
 };
 
@@ -45,13 +47,30 @@ pub struct Ready {
     pub peer: PeerId,
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where its metrics are.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// What a node is told from outside while it runs.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    /// Becomes true when it shall stop. That the sender is gone means the same.
+    pub stop: watch::Receiver<bool>,
+    /// Notified when it shall read the lists of its configuration again.
+    pub reload: Arc<Notify>,
+}
+
+impl From<watch::Receiver<bool>> for Orders {
+    fn from(stop: watch::Receiver<bool>) -> Self {
+        Self { stop, reload: Arc::default() }
+    }
 }
 
 fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
     Box::new(error)
 }
 
-/// Runs a node until `stop` becomes true (or its sender is dropped, or the command line says so), then drains and returns.
+/// Runs a node until its orders, or the command line, say that it shall stop, then drains and returns.
 /// `ready` is told, and the folder announced, as soon as the node listens.
 ///
 /// # Errors
@@ -60,18 +79,27 @@ pub async fn run(
     config: Config,
     folder: DataFolder,
     surroundings: Surroundings,
-    stop: watch::Receiver<bool>,
+    orders: impl Into<Orders>,
     ready: oneshot::Sender<Ready>,
 ) -> Result<(), RunError> {
     let home = Home { identity: folder.identity().clone(), paths: folder.paths().clone() };
     let network = config.network.clone();
-    let announce = |Ready { peer, listen }| {
+    let metrics = match config.metrics {
+        Some(address) => Some(Metrics::open(address).await.map_err(boxed)?),
+        None => None,
+    };
+    let mut collected = JoinSet::new();
+    let announce = |Ready { peer, listen, .. }, peers: &Arc<Peers>| {
         folder.announce(&Running { pid: std::process::id(), listen, peer, network }).map_err(boxed)?;
+        let address = metrics.as_ref().map(Metrics::address);
+        if let Some(metrics) = metrics {
+            collected.spawn(metrics.serve(peers.clone()));
+        }
         // Whoever started the node may have gone already; it runs all the same.
-        let _ = ready.send(Ready { peer, listen });
+        let _ = ready.send(Ready { peer, listen, metrics: address });
         Ok(())
     };
-    run_at(config, home, surroundings, Proofs::stark().map_err(boxed)?, stop, announce).await
+    run_at(config, home, surroundings, Proofs::stark().map_err(boxed)?, orders, announce).await
 }
 
 /// Where a node is at home, when nobody else can be.
@@ -83,7 +111,7 @@ pub struct Home {
     pub paths: DataPaths,
 }
 
-/// As [`run()`], of a home that is claimed, with proofs of the caller's choice; `announce` is called as soon as the node listens. Everything that
+/// As [`run()`], of a home that is claimed, with proofs of the caller's choice; `announce` is called as soon as the node listens, with what it thinks of its peers. Everything that
 /// the node does ends when this does, or is dropped.
 ///
 /// # Errors
@@ -93,9 +121,10 @@ pub async fn run_at(
     Home { identity, paths }: Home,
     surroundings: Surroundings,
     proofs: Proofs,
-    mut stop: watch::Receiver<bool>,
-    announce: impl FnOnce(Ready) -> Result<(), RunError>,
+    orders: impl Into<Orders>,
+    announce: impl FnOnce(Ready, &Arc<Peers>) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
+    let Orders { mut stop, reload } = orders.into();
     let Surroundings { clock, network: sockets, disk, work, mut randomness } = surroundings;
     let peer = identity.peer();
     let store = Store::on(&*disk, &paths.store()).map_err(boxed)?;
@@ -136,7 +165,7 @@ pub async fn run_at(
     let dialled = config.peers.iter().filter_map(|peer| Some((peer.id, peer.addr?))).collect();
     let mut network = JoinSet::new();
     network.spawn(endpoint.pause().task(node.clone().run(dialled)));
-    announce(Ready { peer, listen })?;
+    announce(Ready { peer, listen, metrics: None }, &node.host.peers)?;
 
     let mut told = node.told.subscribe();
     tokio::select! {
@@ -145,6 +174,7 @@ pub async fn run_at(
         () = async { drop(stop.wait_for(|stop| *stop).await) } => {}
         // The command line that told it still waits for its answer, and takes it over this connection.
         () = async { drop(told.wait_for(|stop| *stop).await) } => tokio::time::sleep(LAST_WORDS).await,
+        () = reloads(&node, &reload) => {}
     }
     node.stop.send_replace(true);
     let _ = tokio::time::timeout(DRAIN, network.join_next()).await;
@@ -186,6 +216,20 @@ async fn take_up(
         roles.prover = Some(Prover::resume(host.clone(), workshop).map_err(boxed)?);
     }
     Ok(roles)
+}
+
+/// Reads the lists again whenever that is ordered; never ends. If they can't be read they stay as they were.
+async fn reloads(node: &Node, ordered: &Notify) {
+    loop {
+        ordered.notified().await;
+        if let Err(error) = node.reload() {
+            tracing::error!(
+                code = error.code(),
+                "the lists of peers stay as they were: {error}. {}",
+                error.next_step()
+            );
+        }
+    }
 }
 
 /// Finds the prover worker: before the node listens, so that a prover which couldn't prove takes no job.

@@ -64,6 +64,7 @@ fn contexts() -> String {
         context::<handoff::Acceptance>("handoff Accept"),
         context::<ingress::Verdict>("ingress Receipt"),
         context::<trace::LeaseTerms>("trace Lease"),
+        context::<proof::Announced>("proof Announcement"),
         context::<proof::Settlement>("proof Receipt"),
         context::<proof::Objection>("proof Dispute"),
     ];

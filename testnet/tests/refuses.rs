@@ -3,12 +3,13 @@
 use shardwire::{
     client::ControlClient, clock::SystemClock, data::DataPaths, surroundings::Surroundings, workload::Workload,
 };
-use shardwire_model::{Clock as _, Hash, PeerId, ShardId};
+use shardwire_model::{Clock as _, Felt, Hash, Kind, PeerId, ShardId, ShardStart, state_commitment};
 use shardwire_protocols::{
     Failure,
     control::{Role, Stage},
     handshake::{Agreed, Handshake, HandshakeError, Hello, Spoken, greet, spoken},
     proof::{self, Held, Proof, Verdict},
+    trace::job_id,
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Settings};
 use std::{net::SocketAddr, path::Path, time::Duration};
@@ -45,6 +46,7 @@ async fn settler(place: &Place, workload: &Workload) -> Node {
 
 /// A peer of this test's own.
 struct Stranger {
+    identity: Identity,
     endpoint: Endpoint,
     connection: Connection,
 }
@@ -53,9 +55,10 @@ impl Stranger {
     async fn dial(node: &Node) -> Self {
         let identity = Identity::generate(&mut rand::rng());
         let here = SocketAddr::from(([127, 0, 0, 1], 0));
-        let endpoint = Endpoint::bind(here, identity, &Settings::default(), &mut rand::rng()).expect("a socket");
+        let endpoint =
+            Endpoint::bind(here, identity.clone(), &Settings::default(), &mut rand::rng()).expect("a socket");
         let connection = endpoint.connect(node.listen(), Some(node.peer())).await.expect("a connection");
-        Self { endpoint, connection }
+        Self { identity, endpoint, connection }
     }
 
     async fn greet(&self, hello: Hello) -> Result<Agreed, HandshakeError> {
@@ -150,6 +153,7 @@ async fn a_peer_without_a_common_version_is_told_who_must_upgrade() {
 /// A prover with bytes that prove nothing.
 struct Liar {
     shard: ShardId,
+    job: Hash,
     bytes: Vec<u8>,
     verdicts: mpsc::Sender<Verdict>,
     offered: Mutex<bool>,
@@ -162,13 +166,34 @@ impl proof::Handler for Liar {
             std::future::pending::<()>().await;
         }
         let proof = Hash::of(&self.bytes);
-        Ok(Held { shard: self.shard, segment: 0, job: Hash::of(b"job"), proof, bytes: self.bytes.clone().into() })
+        let (shard, job, bytes) = (self.shard, self.job, self.bytes.clone().into());
+        Ok(Held { shard, segment: 0, job, proof, bytes, leased: None })
     }
 
     async fn verdict(&self, _: PeerId, _: Hash, verdict: Verdict) -> Result<(), Failure> {
         self.verdicts.send(verdict).await.expect("the test listens");
         Ok(())
     }
+}
+
+/// The job that settles a shard which was started from this workload.
+fn job(workload: &Workload, start: &ShardStart, program: Felt) -> Hash {
+    let value = |key| workload.world.storage.iter().find(|it| it.key == key).map(|it| it.value).expect("an address");
+    let values: Vec<Felt> = workload
+        .start
+        .entries
+        .iter()
+        .map(|entry| if entry.kind == Kind::Escrow { entry.amount.into() } else { value(entry.key) })
+        .collect();
+    let commitment = start.commitment();
+    job_id(program, commitment, state_commitment(commitment, &values), 0)
+}
+
+/// What the program says: standard output, if it ended well.
+fn shardwire(arguments: &[&str]) -> Result<String, String> {
+    let output = std::process::Command::new(programs().node).args(arguments).output().expect("it runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
 #[tokio::test]
@@ -180,18 +205,21 @@ async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
     let mut control = ControlClient::connect(settler.data(), &Surroundings::system()).await.expect("control");
     let start = control.start_shard(workload.start_request(operator)).await.expect("a shard");
     let before = control.world().await.expect("storage");
+    let program = control.shard_status(Some(start.shard)).await.expect("a status")[0].program_hash.expect("a program");
 
     let stranger = Stranger::dial(&settler).await;
     stranger.greet(hello(NETWORK, Role::Prover, spoken())).await.expect("greeted");
     let (verdicts, mut heard) = mpsc::channel(1);
-    let liar = Liar { shard: start.shard, bytes: vec![7; 300_000], verdicts, offered: Mutex::new(false) };
+    let job = job(&workload, &start, program);
+    let liar = Liar { shard: start.shard, job, bytes: vec![7; 300_000], verdicts, offered: Mutex::new(false) };
     let serve = async {
         loop {
             let mut incoming = stranger.connection.accept().await.expect("the connection stays");
             incoming.header().await.expect("a header");
             if incoming.is::<Proof>() {
                 let session = incoming.serve::<Proof>().await.expect("a session");
-                proof::serve(session, &liar).await.expect("an honest settler");
+                // Banned for it, it is shut out.
+                let _ = proof::serve(session, &stranger.identity, &liar).await;
             }
         }
     };
@@ -216,6 +244,31 @@ async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
     let kept = std::fs::read_dir(kept).expect("proofs").map(|entry| std::fs::read(entry.expect("a file").path()));
     assert!(kept.map(|bytes| bytes.expect("bytes")).any(|bytes| bytes == liar.bytes));
     control.close().await;
+
+    // So is what shows to anybody who did it, also after a crash.
+    let prover = stranger.identity.peer().to_string();
     stranger.leave().await;
+    settler.kill().await;
+    settler.restart().await.expect("a settler");
+    let data = settler.data().display().to_string();
+    let shown = shardwire(&["peer", "show", "--data", &data, &prover]).expect("the peer");
+    assert!(shown.contains("evidence   1"), "{shown}");
+    let folder = place.path().join("shown").display().to_string();
+    let exported = shardwire(&["peer", "evidence", "--data", &data, &prover, "--to", &folder]).expect("evidence");
     settler.stop().await;
+    let (file, shows) = exported.split_once("  ").expect("a file and what it shows");
+    assert!(shows.starts_with("what was announced as a proof is none: the bytes are no proof"), "{shows}");
+    let checked = shardwire(&["evidence", "check", file]).expect("evidence");
+    assert_eq!(checked, format!("against {prover}: {shows}"));
+
+    // A byte of it changed, and it shows nothing.
+    let mut forged = std::fs::read(file).expect("the file");
+    let middle = forged.len() / 2;
+    forged[middle] ^= 1;
+    std::fs::write(file, forged).expect("written");
+    let refused = shardwire(&["evidence", "check", file]).expect_err("no evidence");
+    assert!(
+        refused.starts_with("error[SW-EVIDENCE-004]: the bytes don't have the hash that was announced"),
+        "{refused}"
+    );
 }

@@ -12,7 +12,7 @@ use shardwire_protocols::{
     handshake::{self, Handshake, Hello},
     ingress::{self, Ingress, Opened, Opening},
     keepalive::{self, Keepalive},
-    proof::{self, Held, Proof, Verdict},
+    proof::{self, Held, Leased, Verdict, Version},
     reputation::{self, Reputation},
     trace::{self, Begun, Chunk, Claimed, Ending, Finished, Grant, JobOffer, LeaseTerms, Part, Pulled, Trace},
 };
@@ -265,7 +265,9 @@ pub(crate) async fn receive(session: Responder<Ingress>) -> Ended {
 fn held() -> Held {
     let bytes = Bytes::from_static(b"a proof, or so it says");
     let job = Hash::of(b"job");
-    Held { shard: start(RESPONDER).shard, segment: 0, job, proof: Hash::of(&bytes), bytes }
+    let terms = LeaseTerms { job, epoch: 3, expires: Peer.now(), prover: identity(RESPONDER).peer() };
+    let leased = Some(Leased::by(identity(RESPONDER).peer(), &signed(RESPONDER, terms)));
+    Held { shard: start(RESPONDER).shard, segment: 0, job, proof: Hash::of(&bytes), bytes, leased }
 }
 
 impl proof::Handler for Peer {
@@ -278,7 +280,7 @@ impl proof::Handler for Peer {
     }
 }
 
-pub(crate) async fn settle(session: Initiator<Proof>) -> Ended {
+pub(crate) async fn settle<V: Version>(session: Initiator<V>) -> Ended {
     let mut client = proof::Client::new(session);
     let me = identity(INITIATOR);
     for round in 0..ROUNDS {
@@ -304,8 +306,8 @@ pub(crate) async fn settle(session: Initiator<Proof>) -> Ended {
     client.close().await.map_err(boxed)
 }
 
-pub(crate) async fn offer_proof(session: Responder<Proof>) -> Ended {
-    proof::serve(session, &Peer).await.map_err(boxed)
+pub(crate) async fn offer_proof<V: Version>(session: Responder<V>) -> Ended {
+    proof::serve(session, &identity(RESPONDER), &Peer).await.map_err(boxed)
 }
 
 // ---- trace

@@ -48,12 +48,13 @@ pub(super) enum Command {
     #[command(
         after_help = "A flag is stronger than its environment variable (SHARDWIRE_LISTEN for --listen, and so on),\n\
         that is stronger than DIR/shardwire.toml. The first line on standard output says who and where\n\
-        the node is, then it logs to standard error. Ctrl-C finishes what is under way, a second one doesn't.\n\nExamples:\n  \
+        the node is, then it logs to standard error. Ctrl-C finishes what is under way, a second one doesn't.\n\
+        SIGHUP does what `shardwire peer reload` does.\n\nExamples:\n  \
         shardwire run --data ./operator\n  \
         shardwire run --data ./operator --listen 127.0.0.1:7001 --log debug"
     )]
     Run(RunArgs),
-    /// Show the running node: its peers and its shards
+    /// Show the running node: whether it is ready, its peers and its shards
     #[command(after_help = "Example:\n  shardwire status --data ./operator")]
     Status,
     /// Tell the running node to finish what is under way and stop; waits for it
@@ -65,6 +66,9 @@ pub(super) enum Command {
     /// Look at peers: how they stand and why; ban them, allow them
     #[command(subcommand, arg_required_else_help = true)]
     Peer(PeerCommand),
+    /// Check what is said to be proven against a peer; needs no node
+    #[command(subcommand, arg_required_else_help = true)]
+    Evidence(EvidenceCommand),
     /// Look at the World that a settler keeps
     #[command(subcommand, arg_required_else_help = true)]
     World(WorldCommand),
@@ -217,6 +221,14 @@ pub(super) enum PeerCommand {
         shardwire peer allow --data ./operator ID\n  \
         shardwire peer allow --data ./operator ID --withdraw")]
     Allow(AllowArgs),
+    /// Show what the node can prove against a peer: a bad proof, or signed words that contradict each other
+    #[command(
+        after_help = "With --to each piece is written to a file of its own, whole: whoever has it can check it with\n\
+        `shardwire evidence check`, without this node.\n\nExamples:\n  \
+        shardwire peer evidence --data ./settler ID\n  \
+        shardwire peer evidence --data ./settler ID --to ./evidence"
+    )]
+    Evidence(EvidenceArgs),
     /// Let the running node read its configuration's peers, reputation.allow and reputation.deny again
     #[command(
         after_help = "A node that runs under a supervisor does the same when it gets SIGHUP. Peers that were added are admitted\n\
@@ -224,6 +236,34 @@ pub(super) enum PeerCommand {
         Example:\n  shardwire peer reload --data ./operator"
     )]
     Reload,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum EvidenceCommand {
+    /// Say what a file of evidence shows, and against whom
+    #[command(
+        after_help = "Signatures, hashes and, of a proof, what it proves are checked again; the word of whoever gave you the file\n\
+        isn't. Exit code 0: it shows that the peer broke its word. 1: it shows nothing.\n\nExample:\n  \
+        shardwire evidence check 2222222222-1a2b3c4d5e.evidence"
+    )]
+    Check(EvidenceCheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvidenceCheckArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvidenceArgs {
+    /// The peer's id
+    #[arg(value_name = "PEER")]
+    pub(super) peer: PeerId,
+    /// A folder to write each piece to
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) to: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -372,6 +412,9 @@ pub(super) struct SettingArgs {
     /// From which memory on newcomers are refused [default: 4 GiB]
     #[arg(long, value_name = "BYTES")]
     memory_watermark_bytes: Option<String>,
+    /// Where /metrics and /ready are served over HTTP (TCP) [default: nowhere]
+    #[arg(long, value_name = "IP:PORT")]
+    metrics_listen: Option<String>,
     /// error, warn, info, debug, trace, or a filter such as info,shardwire=debug [default: info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
@@ -401,6 +444,7 @@ impl SettingArgs {
             .with(Setting::LongestBan, &self.longest_ban_s)
             .with(Setting::Quotas, &self.quotas)
             .with(Setting::MemoryWatermark, &self.memory_watermark_bytes)
+            .with(Setting::MetricsListen, &self.metrics_listen)
             .with(Setting::LogLevel, &self.log)
             .with(Setting::LogFormat, &self.log_format)
     }

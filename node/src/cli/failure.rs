@@ -42,6 +42,12 @@ impl Failure {
         self
     }
 
+    /// With something more to do.
+    pub(super) fn and_next(mut self, next_step: &str) -> Self {
+        self.next_step = format!("{} {next_step}", self.next_step);
+        self
+    }
+
     pub(super) fn of(error: &(impl Coded + ?Sized)) -> Self {
         Self::new(error.code(), error.to_string(), error.next_step())
     }

@@ -8,6 +8,7 @@
 //! the node is before it ends, `submit`, which shows its progress, and `wire decode`, whose frames may be any number.
 
 mod args;
+mod evidence;
 mod failure;
 mod init;
 mod logging;
@@ -25,7 +26,7 @@ mod version;
 mod wire;
 mod world;
 
-use args::{Cli, Command, PeerCommand, ProtocolCommand, ShardCommand, WireCommand, WorldCommand};
+use args::{Cli, Command, EvidenceCommand, PeerCommand, ProtocolCommand, ShardCommand, WireCommand, WorldCommand};
 use clap::Parser as _;
 use failure::Failure;
 use output::Answer;
@@ -62,7 +63,9 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Command::Peer(PeerCommand::Ban(args)) => wait_for(peer::ban(data, &args)),
         Command::Peer(PeerCommand::Unban(args)) => wait_for(peer::unban(data, &args)),
         Command::Peer(PeerCommand::Allow(args)) => wait_for(peer::allow(data, &args)),
+        Command::Peer(PeerCommand::Evidence(args)) => wait_for(evidence::export(data, &args)),
         Command::Peer(PeerCommand::Reload) => wait_for(peer::reload(data)),
+        Command::Evidence(EvidenceCommand::Check(args)) => evidence::check(&args),
         Command::World(WorldCommand::Show) => wait_for(world::show(data)),
         Command::Protocol(ProtocolCommand::List) => Ok(protocol::list()),
         Command::Protocol(ProtocolCommand::Show(args)) => protocol::show(&args),

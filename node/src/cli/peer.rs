@@ -25,7 +25,7 @@ struct Listed {
 }
 
 /// Asks the running node.
-async fn ask<T, F: Future<Output = (Result<T, ControlError>, Client)>>(
+pub(super) async fn ask<T, F: Future<Output = (Result<T, ControlError>, Client)>>(
     root: Root,
     request: impl FnOnce(Client) -> F,
 ) -> Result<T, Failure> {

@@ -36,6 +36,8 @@ struct Started<'a> {
     roles: &'a [Role],
     network: &'a str,
     pid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<SocketAddr>,
 }
 
 pub(super) fn run(root: Option<PathBuf>, args: &RunArgs, as_json: bool) -> Result<Answer, Failure> {
@@ -55,20 +57,21 @@ pub(super) fn run(root: Option<PathBuf>, args: &RunArgs, as_json: bool) -> Resul
 }
 
 async fn serve(config: Config, folder: DataFolder, lifeline: bool, as_json: bool) -> Result<(), Failure> {
-    let stop = signals::listen(lifeline).map_err(Failure::no_runtime)?;
+    let orders = signals::listen(lifeline).map_err(Failure::no_runtime)?;
     let (ready, is_ready) = oneshot::channel();
     let roles: Vec<Role> = config.roles.iter().copied().collect();
     let network = config.network.clone();
     let announce = async {
-        if let Ok(Ready { peer, listen }) = is_ready.await {
-            let started = Started { peer, listen, roles: &roles, network: &network, pid: std::process::id() };
+        if let Ok(Ready { peer, listen, metrics }) = is_ready.await {
+            let pid = std::process::id();
+            let started = Started { peer, listen, roles: &roles, network: &network, pid, metrics };
             say(&first_line(&started, as_json));
         }
         std::future::pending::<()>().await;
     };
-    let overdue = overdue(stop.clone());
+    let overdue = overdue(orders.stop.clone());
     tokio::select! { biased;
-        result = node(config, folder, Surroundings::system(), stop, ready) => Ok(result?),
+        result = node(config, folder, Surroundings::system(), orders, ready) => Ok(result?),
         () = overdue => Err(Failure::new(
             "SW-CLI-004",
             format!("the node didn't stop within {} s and was ended", DRAIN.as_secs()),
@@ -90,8 +93,9 @@ fn first_line(started: &Started<'_>, as_json: bool) -> String {
         return serde_json::to_string(started).unwrap_or_default();
     }
     let roles: Vec<String> = started.roles.iter().map(ToString::to_string).collect();
+    let metrics = started.metrics.map_or_else(String::new, |address| format!(", metrics at http://{address}/metrics"));
     format!(
-        "shardwire node {} listens on {} as {} (network {})",
+        "shardwire node {} listens on {} as {} (network {}){metrics}",
         started.peer,
         started.listen,
         roles.join(", "),

@@ -2,6 +2,7 @@
 
 use super::{
     args::{ShardStatusArgs, StartArgs, SubmitArgs},
+    evidence,
     failure::Failure,
     output::{Answer, columns, plain},
     progress::Progress,
@@ -9,7 +10,7 @@ use super::{
     status::connect,
 };
 use crate::{
-    client::{ControlClient, Dialler, SubmitReport, Target, submit as submit_to},
+    client::{ClientError, ControlClient, Dialler, SubmitReport, Target, submit as submit_to},
     config::{Config, DEFAULT_NETWORK, Environment, Flags},
     data::DataPaths,
     surroundings::Surroundings,
@@ -97,13 +98,26 @@ pub(super) async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<A
     let mut progress = Progress::new("receipts", transactions.len());
     let report = submit_to(&dialler, operator, start.shard, &transactions, |it| progress.at(it.done, it.of)).await;
     progress.done();
-    let report = report?;
+    let report = match report {
+        Err(error @ ClientError::Contradiction { .. }) => return Err(kept(&error)),
+        report => report?,
+    };
     let mut answer = Answer::new(
         describe_report(&report),
         &Submitted { shard: start.shard, operator: operator.peer, report: &report },
     );
     answer.failed = !report.refused.is_empty();
     Ok(answer)
+}
+
+/// The failure that a contradiction is, once the evidence is in a file.
+fn kept(error: &ClientError) -> Failure {
+    let failure = Failure::of(error);
+    let ClientError::Contradiction { evidence: piece, .. } = error else { return failure };
+    match evidence::save(piece.accused, &piece.to_bytes(), Path::new(".")) {
+        Ok(file) => failure.and_next(&format!("It is in {}; `shardwire evidence check` reads it.", file.display())),
+        Err(unkept) => unkept,
+    }
 }
 
 /// The network of a data folder whose node need not run.

@@ -1,16 +1,18 @@
-//! What stops a node: Ctrl-C, SIGTERM, or the end of the process that started it.
+//! What a node is told by signals. It stops by Ctrl-C, SIGTERM, or the end of the process that started it; SIGHUP lets it read the lists of its
+//! configuration again.
 
-use std::{io, process};
-use tokio::sync::watch;
+use crate::run::Orders;
+use std::{io, process, sync::Arc};
+use tokio::sync::{Notify, watch};
 
 /// Bytes read at once from a lifeline, on which nothing is expected.
 const LIFELINE_BUFFER: usize = 64;
 
-/// Becomes true when the node shall drain and stop. Must be called within a runtime.
+/// What signals order from now on. Must be called within a runtime.
 ///
 /// # Errors
 /// If the system takes no signal handlers.
-pub(super) fn listen(lifeline: bool) -> io::Result<watch::Receiver<bool>> {
+pub(super) fn listen(lifeline: bool) -> io::Result<Orders> {
     let (stop, stopped) = watch::channel(false);
     let mut signals = Signals::new()?;
     if lifeline {
@@ -30,7 +32,27 @@ pub(super) fn listen(lifeline: bool) -> io::Result<watch::Receiver<bool>> {
         tracing::warn!("ended at once");
         process::exit(1);
     });
-    Ok(stopped)
+    let reload = Arc::new(Notify::new());
+    on_hangup(reload.clone())?;
+    Ok(Orders { stop: stopped, reload })
+}
+
+/// Orders a reload at each SIGHUP.
+#[cfg(unix)]
+fn on_hangup(reload: Arc<Notify>) -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangups = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            reload.notify_one();
+        }
+    });
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn on_hangup(_: Arc<Notify>) -> io::Result<()> {
+    Ok(())
 }
 
 /// Reads to the end, whatever comes.

@@ -5,10 +5,29 @@ use super::{
     output::{Answer, columns, plain},
     shard,
 };
-use crate::{client::ControlClient, clock::SystemClock, surroundings::Surroundings};
+use crate::{
+    client::{ClientError, ControlClient},
+    clock::SystemClock,
+    surroundings::Surroundings,
+};
+use serde::Serialize;
 use shardwire_model::{Clock as _, Timestamp};
-use shardwire_protocols::control::{NodeStatus, PeerStatus};
+use shardwire_protocols::{
+    control::{NodeStatus, PeerStatus},
+    reputation::Overview,
+};
 use std::path::PathBuf;
+
+/// What is asked of a node about itself: over `control`, and its readiness over `reputation`, which is younger.
+#[derive(Serialize)]
+struct Status {
+    #[serde(flatten)]
+    node: NodeStatus,
+    /// Whether it takes work of everybody; none if it doesn't say.
+    ready: Option<bool>,
+    /// How loaded it is, and what it did with whom.
+    load: Option<Overview>,
+}
 
 /// The node that runs in a data folder.
 pub(super) async fn connect(root: Option<PathBuf>) -> Result<ControlClient, Failure> {
@@ -18,26 +37,60 @@ pub(super) async fn connect(root: Option<PathBuf>) -> Result<ControlClient, Fail
 
 pub(super) async fn status(root: Option<PathBuf>) -> Result<Answer, Failure> {
     let mut client = connect(root).await?;
-    let status = client.status().await;
+    let status = ask(&mut client).await;
     client.close().await;
     let status = status?;
     Ok(Answer::new(describe(&status, SystemClock.now()), &status))
 }
 
-fn describe(status: &NodeStatus, now: Timestamp) -> String {
+async fn ask(client: &mut ControlClient) -> Result<Status, Failure> {
+    let node = client.status().await?;
+    let load = match client.reputation().await {
+        Ok(mut asked) => {
+            let load = asked.overview().await.map_err(|error| Failure::of(&error))?;
+            // The answer is here; a node that is gone meanwhile need not be told.
+            let _ = asked.close().await;
+            Some(load)
+        }
+        Err(ClientError::Unserved { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Status { node, ready: load.as_ref().map(|load| load.ready), load })
+}
+
+fn describe(Status { node: status, load, .. }: &Status, now: Timestamp) -> String {
     let roles: Vec<String> = status.roles.iter().map(ToString::to_string).collect();
-    let rows = [
+    let mut rows = vec![
         ["id".to_owned(), status.peer.to_string()],
         ["network".to_owned(), status.network.clone()],
         ["roles".to_owned(), roles.join(", ")],
         ["listens on".to_owned(), status.listen.clone()],
         ["runs".to_owned(), format!("{}, for {} s", status.agent, now.since(status.since).as_secs())],
     ];
+    rows.extend(load.as_ref().map(|load| ["ready".to_owned(), readiness(load)]));
     let mut parts = vec![columns(&rows), peers(&status.peers), shard::list(&status.shards)];
     if status.more_shards > 0 {
         parts.push(format!("and {} older shards", status.more_shards));
     }
     parts.join("\n\n")
+}
+
+/// Whether a node takes work of everybody, and if not, of whom it doesn't and why.
+fn readiness(load: &Overview) -> String {
+    let Some(tier) = load.refused_tier else { return "yes".to_owned() };
+    let mut over = Vec::new();
+    if load.queue_depth >= load.queue_watermark {
+        over.push(format!("{} handshakes and requests wait, of {}", load.queue_depth, load.queue_watermark));
+    }
+    if load.loop_delay_us >= load.loop_watermark_us {
+        let ms = |us: u64| us / 1000;
+        over.push(format!("timers are {} ms late, of {}", ms(load.loop_delay_us), ms(load.loop_watermark_us)));
+    }
+    if load.memory_bytes >= load.memory_watermark_bytes {
+        let mib = |bytes: u64| bytes >> 20;
+        over.push(format!("{} MiB of memory in use, of {}", mib(load.memory_bytes), mib(load.memory_watermark_bytes)));
+    }
+    format!("no, peers up to tier {tier} are refused: {}", over.join("; "))
 }
 
 fn peers(peers: &[PeerStatus]) -> String {
@@ -61,7 +114,50 @@ fn peers(peers: &[PeerStatus]) -> String {
 mod tests {
     use super::*;
     use shardwire_model::PeerId;
-    use shardwire_protocols::control::Role;
+    use shardwire_protocols::{control::Role, reputation::Counts};
+    use shardwire_reputation::Tier;
+
+    fn overview() -> Overview {
+        let counts = Counts::default();
+        Overview {
+            ready: true,
+            refused_tier: None,
+            queue_depth: 3,
+            queue_watermark: 1024,
+            loop_delay_us: 10,
+            loop_watermark_us: 250_000,
+            memory_bytes: 64 << 20,
+            memory_watermark_bytes: 4 << 30,
+            connections: 2,
+            reserved: 0,
+            low: counts,
+            normal: counts,
+            high: counts,
+            admitted: 2,
+            retried: 0,
+            refused: 0,
+            ignored: 0,
+            turned_away: 0,
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_not_ready_says_for_whom_and_why() {
+        assert_eq!(readiness(&overview()), "yes");
+        let loaded = Overview {
+            ready: false,
+            refused_tier: Some(Tier::Normal),
+            queue_depth: 1600,
+            loop_delay_us: 300_000,
+            memory_bytes: 5 << 30,
+            ..overview()
+        };
+        assert_eq!(
+            readiness(&loaded),
+            "no, peers up to tier normal are refused: 1600 handshakes and requests wait, of 1024; timers are 300 ms late, of 250; 5120 \
+             MiB of memory in use, of 4096"
+        );
+    }
 
     #[test]
     fn a_node_is_described() {
@@ -81,7 +177,7 @@ mod tests {
             round_trip_us: None,
             skew_ms: None,
         };
-        let status = NodeStatus {
+        let node = NodeStatus {
             peer: PeerId([0x11; 32]),
             network: "local".into(),
             roles: vec![Role::Settler, Role::Prover],
@@ -92,13 +188,15 @@ mod tests {
             shards: Vec::new(),
             more_shards: 2,
         };
+        let status = Status { node, ready: Some(true), load: Some(overview()) };
         assert_eq!(
             describe(&status, Timestamp(61_000)),
             "id          1111111111111111111111111111111111111111111111111111111111111111\n\
              network     local\n\
              roles       settler, prover\n\
              listens on  127.0.0.1:7000\n\
-             runs        shardwire/0.1.0, for 60 s\n\n\
+             runs        shardwire/0.1.0, for 60 s\n\
+             ready       yes\n\n\
              peer        address         roles     state          round trip\n\
              2222222222  127.0.0.1:7001  operator  connected      120 µs\n\
              3333333333  -               -         not connected  -\n\n\

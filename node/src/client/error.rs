@@ -2,7 +2,12 @@
 
 use crate::data::DataError;
 use shardwire_model::{Coded, PeerId, ShardId};
-use shardwire_protocols::{Cause, control::ControlError, handshake::HandshakeError};
+use shardwire_protocols::{
+    Cause,
+    control::ControlError,
+    evidence::{Piece, Shown},
+    handshake::HandshakeError,
+};
 use shardwire_transport::{ConnectError, EndpointError, Fault, SessionError};
 use std::net::SocketAddr;
 
@@ -42,6 +47,14 @@ pub enum ClientError {
         shard: ShardId,
         /// Why.
         cause: Cause,
+    },
+    /// The operator signed what can't both be.
+    #[error("operator {} signed receipts that contradict each other: {shown}", evidence.accused.short())]
+    Contradiction {
+        /// What they show.
+        shown: Shown,
+        /// Both, for whoever wants to see them.
+        evidence: Box<Piece>,
     },
     /// It failed too often in a row.
     #[error(
@@ -93,6 +106,7 @@ impl Coded for ClientError {
             Self::Unserved { .. } => "SW-CLIENT-001",
             Self::Refused { .. } => "SW-CLIENT-002",
             Self::GaveUp { .. } => "SW-CLIENT-003",
+            Self::Contradiction { .. } => "SW-CLIENT-004",
         }
     }
 
@@ -107,6 +121,9 @@ impl Coded for ClientError {
             Self::Unserved { .. } => "Use the same version of shardwire on both sides.".into(),
             Self::Refused { .. } => {
                 "Check the shard's id and its operator: `shardwire shard status` lists both.".into()
+            }
+            Self::Contradiction { .. } => {
+                "Don't rely on the operator's receipts; show the evidence to its settler.".into()
             }
             Self::GaveUp { last, .. } => format!(
                 "{} Then submit the same workload again: what was accepted is not accepted twice.",

@@ -4,7 +4,7 @@
 //! - [`submit`] sends signed transactions to a shard's operator and collects a signed receipt for each.
 //!
 //! A client dials, it isn't dialled; it greets as a peer without a role, so that nodes serve it and ask nothing of it. It believes
-//! only the peer it was told to dial, and of that peer only what it signed.
+//! only the peer it was told to dial, and of that peer only what it signed. Receipts that contradict each other end a submission, and are evidence.
 //!
 //! Bounds: a connection is given up after [`HANDSHAKE_DEADLINE`](shardwire_transport::settings::HANDSHAKE_DEADLINE), an answer after
 //! that of its message; [`submit`] connects again at most [`MAX_ATTEMPTS`] times in a row without a receipt in between, and has at
@@ -13,6 +13,7 @@
 mod control;
 mod error;
 mod link;
+mod receipts;
 mod submit;
 #[cfg(test)]
 mod tests;

@@ -3,13 +3,12 @@
 //! Transactions go out in order, up to [`DEPTH`](shardwire_protocols::ingress::DEPTH) ahead of their receipts. After a lost
 //! connection only those without a receipt go out again; one that had arrived is answered as a duplicate, never taken twice.
 
-use super::{ClientError, Dialler, Target, link::Link};
-use shardwire_model::{ShardId, SignedTransaction};
+use super::{ClientError, Dialler, Target, link::Link, receipts::Receipts};
+use shardwire_model::{PeerId, ShardId, SignedTransaction};
 use shardwire_protocols::{
     Cause,
     ingress::{self, Ingress, Opening, Outcome, Receipt},
 };
-use shardwire_transport::SessionError;
 use std::{collections::VecDeque, time::Duration};
 use tokio::time::sleep;
 
@@ -65,7 +64,8 @@ pub struct SubmitReport {
 /// Submits transactions to a shard's operator; `on_progress` hears of each receipt, whose signature is verified by then.
 ///
 /// # Errors
-/// If the operator can't be reached for [`MAX_ATTEMPTS`] attempts, takes no transactions for the shard, or breaks a rule.
+/// If the operator can't be reached for [`MAX_ATTEMPTS`] attempts, takes no transactions for the shard, breaks a rule, or signs receipts that
+/// contradict each other.
 pub async fn submit(
     dialler: &Dialler,
     operator: Target,
@@ -73,7 +73,9 @@ pub async fn submit(
     transactions: &[SignedTransaction],
     on_progress: impl FnMut(Progress<'_>),
 ) -> Result<SubmitReport, ClientError> {
-    let mut work = Work { transactions, outcomes: vec![None; transactions.len()], done: 0, on_progress };
+    let outcomes = vec![None; transactions.len()];
+    let receipts = Receipts::default();
+    let mut work = Work { operator: operator.peer, transactions, outcomes, receipts, done: 0, on_progress };
     let mut reconnections = 0;
     let (mut attempts, mut refusals) = (0, 0);
     let mut pause = FIRST_PAUSE;
@@ -130,39 +132,45 @@ async fn over<F: FnMut(Progress<'_>)>(link: &Link, shard: ShardId, work: &mut Wo
 }
 
 struct Work<'a, F> {
+    operator: PeerId,
     transactions: &'a [SignedTransaction],
     outcomes: Vec<Option<Outcome>>,
+    receipts: Receipts,
     done: usize,
     on_progress: F,
 }
 
 impl<F: FnMut(Progress<'_>)> Work<'_, F> {
     /// Submits what has no receipt, and collects all receipts.
-    async fn pass(&mut self, client: &mut ingress::Client) -> Result<(), SessionError> {
+    async fn pass(&mut self, client: &mut ingress::Client) -> Result<(), ClientError> {
         let mut due: VecDeque<usize> = VecDeque::new();
         for (index, transaction) in self.transactions.iter().enumerate() {
             if self.outcomes.get(index).is_some_and(Option::is_some) {
                 continue;
             }
             if let Some(receipt) = client.submit(transaction).await? {
-                self.collected(&mut due, receipt);
+                self.collected(&mut due, receipt)?;
             }
             due.push_back(index);
         }
         while let Some(receipt) = client.receipt().await? {
-            self.collected(&mut due, receipt);
+            self.collected(&mut due, receipt)?;
         }
         Ok(())
     }
 
     /// Receipts come in the order of submission; the client half has verified each.
-    fn collected(&mut self, due: &mut VecDeque<usize>, receipt: Receipt) {
-        let Some(index) = due.pop_front() else { return };
+    fn collected(&mut self, due: &mut VecDeque<usize>, receipt: Receipt) -> Result<(), ClientError> {
+        let Some(index) = due.pop_front() else { return Ok(()) };
+        if let Some((shown, evidence)) = self.receipts.add(self.operator, &receipt) {
+            return Err(ClientError::Contradiction { shown, evidence: Box::new(evidence) });
+        }
         self.done += 1;
         (self.on_progress)(Progress { index, receipt: &receipt, done: self.done, of: self.transactions.len() });
         if let Some(slot) = self.outcomes.get_mut(index) {
             *slot = Some(receipt.statement.outcome);
         }
+        Ok(())
     }
 
     fn report(self, reconnections: u32) -> SubmitReport {

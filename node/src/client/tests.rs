@@ -8,12 +8,13 @@ use crate::{
 };
 use rand::{SeedableRng, rngs::StdRng};
 use shardwire_model::{
-    AccountKey, Call, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, PeerId, ShardId, ShardStart,
-    SignedTransaction, StartRequest, Timestamp, Transaction, finished_selector,
+    AccountKey, Call, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, Output, PeerId, ShardId,
+    ShardStart, SignedTransaction, StartRequest, Timestamp, Transaction, finished_selector,
 };
 use shardwire_protocols::{
     Cause, Failure,
     control::{self, Control, NodeStatus, Request, Response, Role},
+    evidence::{Shown, Verifier},
     handshake::{Handshake, Hello, answer, spoken},
     ingress::{self, Ingress, Opened, Outcome},
 };
@@ -36,6 +37,8 @@ struct StandIn {
     network: String,
     /// Closes the connection instead of answering these submissions, counted from 1.
     breaks: Vec<usize>,
+    /// Puts the transaction with this nonce at the place of the first.
+    forks: Option<u32>,
     /// Refuses this many openings, with this code.
     refuses: Mutex<(usize, &'static str)>,
     submissions: Mutex<Vec<u32>>,
@@ -49,6 +52,7 @@ impl StandIn {
             identity,
             network: "local".into(),
             breaks: Vec::new(),
+            forks: None,
             refuses: Mutex::new((0, "")),
             submissions: Mutex::default(),
             sequence: Mutex::default(),
@@ -155,6 +159,7 @@ impl ingress::Handler for StandIn {
                 sequence.push(nonce);
             }
             let position = place.unwrap_or(sequence.len() - 1);
+            let position = if self.forks == Some(nonce) { 0 } else { position };
             Outcome::Accepted { sequence: u32::try_from(position).unwrap(), duplicate: place.is_some() }
         };
         if self.breaks.contains(&count) {
@@ -285,6 +290,32 @@ async fn only_the_named_peer_of_the_same_network_is_believed() {
         "error[SW-HANDSHAKE-001]: the peer refuses the connection: the dialling peer belongs to network 'elsewhere', the accepting \
          peer to 'local' (SW-HANDSHAKE-001)\n  next: Correct `network` in the configuration of the peer that is wrong."
     );
+}
+
+#[tokio::test]
+async fn receipts_that_contradict_each_other_end_the_submission_and_are_evidence() {
+    struct NoProofs;
+    impl Verifier for NoProofs {
+        fn program(&self) -> Felt {
+            Felt::ZERO
+        }
+        fn output(&self, _: &[u8]) -> Result<Output, Cause> {
+            unreachable!("receipts need no verifier")
+        }
+    }
+    let (_, target) = StandIn { forks: Some(20), ..StandIn::new(identity(2)) }.start();
+    let shard = start(target.peer).shard;
+    let error = submit(&dialler(), target, shard, &transactions(30), |_| {}).await.unwrap_err();
+    assert_eq!(
+        shown(&error),
+        format!(
+            "error[SW-CLIENT-004]: operator {} signed receipts that contradict each other: two transactions have one place in the \
+             shard's sequence\n  next: Don't rely on the operator's receipts; show the evidence to its settler.",
+            target.peer.short()
+        )
+    );
+    let ClientError::Contradiction { evidence, .. } = error else { panic!("{error}") };
+    assert_eq!(evidence.check(&NoProofs), Ok(Shown::TwoTransactions));
 }
 
 #[test]

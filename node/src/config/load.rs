@@ -52,6 +52,7 @@ pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<C
             .and_then(NonZeroUsize::new),
     };
     let reputation = reputation(&values)?;
+    let metrics = values.one(Setting::MetricsListen, |text| text.parse().ok())?;
     let log = Log {
         filter: values.one(Setting::LogLevel, filter)?.unwrap_or_else(|| "info".to_owned()),
         format: values.one(Setting::LogFormat, |text| text.parse().ok())?.unwrap_or(LogFormat::Text),
@@ -67,8 +68,9 @@ pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<C
         profile,
         worker,
         reputation,
+        metrics,
         log,
-        warnings: warnings(listen, environment),
+        warnings: warnings(listen, metrics, environment),
         origins: values.0.into_iter().map(|(setting, given)| (setting, given.origin)).collect::<BTreeMap<_, _>>(),
         peer_origins,
         sources: None,
@@ -128,10 +130,12 @@ fn refuse_twins(peers: &[Peer], origins: &[Origin]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn warnings(listen: SocketAddr, environment: &Environment) -> Vec<Warning> {
-    let public = (!listen.ip().is_loopback()).then_some(Warning::PublicListener(listen));
+fn warnings(listen: SocketAddr, metrics: Option<SocketAddr>, environment: &Environment) -> Vec<Warning> {
+    let public = |address: &SocketAddr| !address.ip().is_loopback();
+    let listener = Some(listen).filter(public).map(Warning::PublicListener);
+    let metrics = metrics.filter(public).map(Warning::PublicMetrics);
     let unknown = environment.unknown().into_iter().map(|(name, hint)| Warning::UnknownVariable { name, hint });
-    public.into_iter().chain(unknown).collect()
+    listener.into_iter().chain(metrics).chain(unknown).collect()
 }
 
 /// The name of a network: short, and the same in a file name, a log line and a shell.

@@ -73,6 +73,8 @@ pub struct Config {
     pub worker: Worker,
     /// What peers may do, and who is named.
     pub reputation: Reputation,
+    /// Where metrics are served; nowhere if absent.
+    pub metrics: Option<SocketAddr>,
     /// What is logged, and how.
     pub log: Log,
     /// What is allowed and probably not meant.
@@ -131,6 +133,8 @@ pub struct Log {
 pub enum Warning {
     /// Others can reach this node.
     PublicListener(SocketAddr),
+    /// Others can read this node's metrics.
+    PublicMetrics(SocketAddr),
     /// A variable that nothing reads.
     UnknownVariable {
         /// Its name.
@@ -147,6 +151,10 @@ impl fmt::Display for Warning {
                 f,
                 "listening on {addr}, which other machines can reach: any peer may connect there and be refused; \
                  use 127.0.0.1 to keep the node to this machine"
+            ),
+            Self::PublicMetrics(addr) => write!(
+                f,
+                "serving metrics on {addr}, which other machines can reach and read; use 127.0.0.1 to keep them to this machine"
             ),
             Self::UnknownVariable { name, hint } => {
                 write!(f, "environment variable {name} is no setting and is ignored")?;

@@ -41,6 +41,8 @@ pub enum Setting {
     Quotas,
     /// From which memory on work is refused.
     MemoryWatermark,
+    /// Where metrics are served.
+    MetricsListen,
     /// What is logged.
     LogLevel,
     /// How it is logged.
@@ -63,7 +65,7 @@ pub(super) struct Names {
 
 impl Setting {
     /// All of them, in the order in which a file lists them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Network,
         Self::Roles,
         Self::Listen,
@@ -82,6 +84,7 @@ impl Setting {
         Self::LongestBan,
         Self::Quotas,
         Self::MemoryWatermark,
+        Self::MetricsListen,
         Self::LogLevel,
         Self::LogFormat,
     ];
@@ -175,6 +178,12 @@ impl Setting {
                 "SHARDWIRE_MEMORY_WATERMARK_BYTES",
                 "--memory-watermark-bytes",
                 "a number of bytes, such as 4294967296 for 4 GiB",
+            ),
+            Self::MetricsListen => one(
+                "metrics.listen",
+                "SHARDWIRE_METRICS_LISTEN",
+                "--metrics-listen",
+                "an IP address and a port (TCP), such as 127.0.0.1:9464",
             ),
             Self::LogLevel => one(
                 "log.level",

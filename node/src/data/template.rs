@@ -115,6 +115,11 @@ fn line(setting: Setting, config: &Config) -> Line {
             "From how much memory on newcomers are refused, in bytes; from one and a half of it tier normal, too.",
             config.reputation.rules.watermarks.memory_bytes.to_string(),
         ),
+        Setting::MetricsListen => shown(
+            "Where /metrics (OpenMetrics text) and /ready are served over HTTP (TCP); nowhere if not given.",
+            config.metrics.map(quoted).unwrap_or_default(),
+            "\"127.0.0.1:9464\"",
+        ),
         Setting::LogLevel => own("error, warn, info, debug, trace, or a filter.", quoted(&config.log.filter)),
         Setting::LogFormat => own("text, or json: one object a line.", quoted(config.log.format)),
     }

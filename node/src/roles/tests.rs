@@ -62,6 +62,11 @@ fn an_operator_says_what_to_do() {
         said(OperatorError::Leased { prover: "ab12".into() }),
         "SW-OPERATOR-007 the job is leased to prover ab12 | Ask again: the lease ends when its prover falls silent."
     );
+    assert_eq!(
+        said(OperatorError::LeasesHeld { held: 2, most: 2 }),
+        "SW-OPERATOR-009 the prover holds 2 leases, and a peer of its tier may hold 2 | Finish one of them, or give it up; a peer that \
+         has worked may hold more."
+    );
     assert_eq!(said(OperatorError::NoJob), "SW-OPERATOR-008 this operator has no such job | Ask for a job again.");
 }
 
@@ -119,5 +124,9 @@ fn a_settler_says_what_to_do() {
     assert_eq!(
         said(Unwanted::Late { shard }),
         format!("SW-SETTLER-004 shard {id} is settled by another proof | {useless}")
+    );
+    assert_eq!(
+        said(Unwanted::OtherJob { shard }),
+        format!("SW-SETTLER-005 the proof of shard {id} is of another job than this settler's | {useless}")
     );
 }

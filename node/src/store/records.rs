@@ -1,9 +1,10 @@
 //! What each role remembers.
 
 use super::{RecordKey, Table};
-use crate::evidence::{EvidenceKey, EvidencePart};
+use crate::evidence::{EvidenceKey, EvidencePart, Kept};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt};
+use shardwire_protocols::trace::Lease;
 use shardwire_reputation::{Listing, Record};
 use shardwire_shard::witness::Manifest;
 use std::collections::BTreeMap;
@@ -22,6 +23,12 @@ pub(crate) const JOBS: Table<Hash, Job> = Table::new("prover.jobs");
 pub(crate) const HANDOFFS: Table<ShardId, Handoff> = Table::new("settler.handoffs");
 /// Settler: verdicts on proofs, by shard.
 pub(crate) const VERDICTS: Table<ShardId, Verdict> = Table::new("settler.verdicts");
+/// Prover: the latest lease of a job, as its operator signed it.
+pub(crate) const JOB_LEASES: Table<Hash, Lease> = Table::new("prover.leases");
+/// Settler: leases that provers showed, to be compared.
+pub(crate) const LEASES_SEEN: Table<LeaseKey, Lease> = Table::new("settler.leases");
+/// Which pieces of evidence there are against whom.
+pub(crate) const ACCUSED: Table<PeerId, Vec<Kept>> = Table::new("node.accused");
 /// What can be proven against peers.
 pub(crate) const EVIDENCE: Table<EvidenceKey, EvidencePart> = Table::new("node.evidence");
 /// What each peer has earned.
@@ -60,6 +67,15 @@ pub(crate) struct LogKey {
     pub(crate) shard: ShardId,
     /// From 0.
     pub(crate) sequence: u32,
+}
+
+/// A lease, as far as two may contradict each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LeaseKey {
+    /// The job.
+    pub(crate) job: Hash,
+    /// The epoch.
+    pub(crate) epoch: u64,
 }
 
 /// A witness chunk in the data folder.
@@ -235,6 +251,16 @@ impl RecordKey for EvidenceKey {
         let (number, part) = rest.split_at_checked(4)?;
         let [number, part] = [number, part].map(|four| Some(u32::from_be_bytes(four.try_into().ok()?)));
         Some(Self { peer: PeerId::from_bytes(peer)?, number: number?, part: part? })
+    }
+}
+
+impl RecordKey for LeaseKey {
+    fn to_bytes(&self) -> Vec<u8> {
+        [&self.job.0[..], &self.epoch.to_be_bytes()].concat()
+    }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (job, epoch) = bytes.split_at_checked(32)?;
+        Some(Self { job: Hash::from_bytes(job)?, epoch: u64::from_be_bytes(epoch.try_into().ok()?) })
     }
 }
 

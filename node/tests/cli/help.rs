@@ -3,7 +3,7 @@
 use super::{run, shardwire};
 use std::path::Path;
 
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 20] = [
     &[],
     &["init"],
     &["run"],
@@ -15,7 +15,10 @@ const COMMANDS: [&[&str]; 17] = [
     &["shard", "status"],
     &["peer"],
     &["peer", "ban"],
+    &["peer", "evidence"],
     &["peer", "reload"],
+    &["evidence"],
+    &["evidence", "check"],
     &["world", "show"],
     &["protocol"],
     &["protocol", "show"],
@@ -60,4 +63,5 @@ fn versions_are_shown() {
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&json["version"], &json["abi"]), (&version.into(), &1.into()));
     assert_eq!(json["protocols"]["control"], serde_json::json!([1, 1]));
+    assert_eq!(json["protocols"]["proof"], serde_json::json!([1, 2]));
 }

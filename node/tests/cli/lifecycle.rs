@@ -8,14 +8,14 @@ use std::{
 };
 
 /// A running node; killed when dropped, so that a failed test leaves none behind.
-struct Node {
+pub(super) struct Node {
     child: Child,
-    lifeline: Option<ChildStdin>,
+    pub(super) lifeline: Option<ChildStdin>,
     first_line: String,
 }
 
 impl Node {
-    fn start(root: &str) -> Self {
+    pub(super) fn start(root: &str) -> Self {
         let mut child = shardwire(&["run", "--data", root, "--lifeline", "--json"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -28,16 +28,16 @@ impl Node {
         Self { child, lifeline, first_line }
     }
 
-    fn json(&self) -> serde_json::Value {
+    pub(super) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.first_line).unwrap()
     }
 
-    fn signal(&self, signal: &str) {
+    pub(super) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    fn wait(&mut self) -> ExitStatus {
+    pub(super) fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 }

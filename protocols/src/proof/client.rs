@@ -1,21 +1,21 @@
 //! The settler's half.
 
 use super::{
-    Ask, Bye, DEPTH, Dispute, Fetching, MAX_PROOF_BYTES, Nothing, Objection, PIECE_BYTES, Piece, Proof, Pull, Ready,
-    Receipt, Settlement, Skip, Turn,
+    Announcement, Ask, Bye, DEPTH, Dispute, Fetching, MAX_PROOF_BYTES, Nothing, Objection, PIECE_BYTES, Piece, Proof,
+    Pull, Ready, Receipt, Settlement, Skip, Turn, Version,
 };
 use crate::{Cause, pace, signed::Signed};
 use shardwire_model::{Hash, Timestamp};
-use shardwire_transport::{Branch, Identity, Initiator, Session, SessionError};
+use shardwire_transport::{Branch, Identity, Initiator, Message as _, Session, SessionError};
 use tokio::time::Instant;
 
-type Outer = (Turn, ());
-type Inner = (Fetching, Outer);
+type Outer<V> = (Turn<<V as Version>::Said>, ());
+type Inner<V> = (Fetching, Outer<V>);
 
 /// A settler that may ask.
 #[derive(Debug)]
-pub struct Client {
-    session: Session<Proof, Turn, Outer>,
+pub struct Client<V: Version = Proof> {
+    session: Session<V, Turn<V::Said>, Outer<V>>,
     /// When it may ask again, after it was told that there is nothing.
     not_before: Option<Instant>,
 }
@@ -23,36 +23,37 @@ pub struct Client {
 /// The prover's answer, and how to go on.
 #[derive(Debug)]
 #[must_use = "the session goes on in it"]
-pub enum Next {
+pub enum Next<V: Version = Proof> {
     /// No proof for now: ask again.
-    Nothing(Client),
+    Nothing(Client<V>),
     /// A proof is ready; it has at most [`MAX_PROOF_BYTES`].
-    Ready(Ready, Offered),
+    Ready(Ready, Offered<V>),
 }
 
 /// A proof without a verdict: fetch it, then settle or dispute it; or skip it, or say at once that it is settled.
 #[derive(Debug)]
 #[must_use = "a proof is settled, disputed or skipped"]
-pub struct Offered {
-    session: Session<Proof, Fetching, Inner>,
+pub struct Offered<V: Version = Proof> {
+    session: Session<V, Fetching, Inner<V>>,
     ready: Ready,
+    announcement: Option<Announcement>,
 }
 
-impl Client {
+impl<V: Version> Client<V> {
     /// Begins.
-    pub fn new(session: Initiator<Proof>) -> Self {
+    pub fn new(session: Initiator<V>) -> Self {
         Self::at(session.enter(), None)
     }
 
-    fn at(session: Session<Proof, Turn, Outer>, not_before: Option<Instant>) -> Self {
+    fn at(session: Session<V, Turn<V::Said>, Outer<V>>, not_before: Option<Instant>) -> Self {
         Self { session, not_before }
     }
 
     /// Asks for a proof. Waits up to [`HOLD`](crate::pace::HOLD) for one.
     ///
     /// # Errors
-    /// If the session fails, or the proof is announced longer than it may be.
-    pub async fn ask(self) -> Result<Next, SessionError> {
+    /// If the session fails, the proof is announced longer than it may be, or not as the version asks for.
+    pub async fn ask(self) -> Result<Next<V>, SessionError> {
         let asked = pace::turn(self.not_before).await;
         match self.session.choose(Ask {}).await?.offer().await? {
             Branch::First(nothing) => {
@@ -60,12 +61,16 @@ impl Client {
                 Ok(Next::Nothing(Self::at(session.again(), Some(asked + pace::PAUSE))))
             }
             Branch::Second(ready) => {
-                let (ready, session) = ready.recv::<Ready, _>().await?;
+                let (said, session) = ready.recv::<V::Said, _>().await?;
+                let (ready, announcement) = match V::read(said, session.peer()) {
+                    Ok(read) => read,
+                    Err((rule, detail)) => return Err(session.broken(V::Said::NAME, rule, detail)),
+                };
                 if ready.bytes == 0 || ready.bytes > MAX_PROOF_BYTES {
                     let detail = format!("a proof of {} bytes, where 1 to {MAX_PROOF_BYTES} are allowed", ready.bytes);
-                    return Err(session.broken("Ready", "SW-PROOF-005", detail));
+                    return Err(session.broken(V::Said::NAME, "SW-PROOF-005", detail));
                 }
-                Ok(Next::Ready(ready, Offered { session: session.enter(), ready }))
+                Ok(Next::Ready(ready, Offered { session: session.enter(), ready, announcement }))
             }
         }
     }
@@ -79,13 +84,19 @@ impl Client {
     }
 }
 
-impl Offered {
+impl<V: Version> Offered<V> {
+    /// What the prover signed about it; nothing in version 1.
+    #[must_use]
+    pub fn announcement(&self) -> Option<&Announcement> {
+        self.announcement.as_ref()
+    }
+
     /// Fetches the proof. Its bytes have the promised length and hash; whether they prove anything isn't known yet.
     ///
     /// # Errors
     /// If the session fails, or the bytes aren't those promised.
     pub async fn fetch(self) -> Result<(Vec<u8>, Self), SessionError> {
-        let Self { session, ready } = self;
+        let Self { session, ready, announcement } = self;
         let mut pipeline = session.pipeline::<DEPTH>();
         let pieces = ready.bytes.div_ceil(PIECE_BYTES);
         // Grows with what arrives, not with what is promised.
@@ -107,14 +118,18 @@ impl Offered {
         if Hash::of(&proof) != ready.proof {
             return Err(pipeline.broken("SW-PROOF-007", "the proof's bytes don't have the promised hash"));
         }
-        Ok((proof, Self { session: pipeline.pause()?, ready }))
+        Ok((proof, Self { session: pipeline.pause()?, ready, announcement }))
     }
 
     /// Says that the output is settled, after that is durable.
     ///
     /// # Errors
     /// If the session fails: the proof is then offered again.
-    pub async fn settled(self, identity: &Identity, settled_at: Timestamp) -> Result<(Receipt, Client), SessionError> {
+    pub async fn settled(
+        self,
+        identity: &Identity,
+        settled_at: Timestamp,
+    ) -> Result<(Receipt, Client<V>), SessionError> {
         let Ready { shard, segment, proof, .. } = self.ready;
         let receipt = Signed::by(identity, Settlement { shard, segment, proof, settled_at });
         let session = self.session.choose(receipt.clone()).await?;
@@ -129,7 +144,7 @@ impl Offered {
         self,
         identity: &Identity,
         cause: impl Into<Cause>,
-    ) -> Result<(Dispute, Client), SessionError> {
+    ) -> Result<(Dispute, Client<V>), SessionError> {
         let Ready { shard, segment, proof, .. } = self.ready;
         let dispute = Signed::by(identity, Objection { shard, segment, proof, cause: cause.into() });
         let session = self.session.choose(dispute.clone()).await?;
@@ -140,7 +155,7 @@ impl Offered {
     ///
     /// # Errors
     /// If the session fails.
-    pub async fn skip(self, cause: impl Into<Cause>) -> Result<Client, SessionError> {
+    pub async fn skip(self, cause: impl Into<Cause>) -> Result<Client<V>, SessionError> {
         let skip = Skip { shard: self.ready.shard, cause: cause.into() };
         Ok(Client::at(self.session.choose(skip).await?.outer().again(), None))
     }

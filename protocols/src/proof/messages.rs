@@ -1,14 +1,15 @@
 //! What settler and prover say about a proof, and its pieces.
 
 use crate::{
-    Cause, pace,
+    Cause, Forged, pace,
     signed::{Signed, Statement},
     size,
+    trace::{LEASE_TERMS, Lease, LeaseTerms},
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Hash, ShardId, Timestamp};
+use shardwire_model::{Hash, PeerId, ShardId, Timestamp};
 use shardwire_transport::{
-    Bytes, Message, Shape, message,
+    Bytes, Message, PeerSignature, Shape, message,
     message::{Body, DecodeError, EncodeError, Head},
 };
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub struct Ask {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nothing {}
 
-/// A proof is ready.
+/// A proof is ready. In version 1 this is all that the prover says; in version 2 it signs it ([`Announced`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
     /// The shard that it settles.
@@ -40,6 +41,57 @@ pub struct Ready {
     /// How many they are, at most [`MAX_PROOF_BYTES`].
     pub bytes: u32,
 }
+
+/// The lease under which a proof was made, as the shard's operator signed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leased {
+    /// The operator.
+    pub operator: PeerId,
+    /// What it leased, and to whom.
+    pub terms: LeaseTerms,
+    /// Its signature over the terms.
+    pub signature: PeerSignature,
+}
+
+impl Leased {
+    /// Of a lease that this operator signed.
+    #[must_use]
+    pub fn by(operator: PeerId, lease: &Lease) -> Self {
+        Self { operator, terms: lease.statement.clone(), signature: lease.signature }
+    }
+
+    /// The lease as it came from the operator.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        Signed { statement: self.terms.clone(), signature: self.signature }
+    }
+
+    /// Whether the operator signed it.
+    ///
+    /// # Errors
+    /// If not.
+    pub fn verify(&self) -> Result<(), Forged> {
+        self.lease().verify(&self.operator).map(drop)
+    }
+}
+
+/// What a prover signs when a proof is ready: that the bytes of this hash prove this job. Who gets other bytes under that hash, or
+/// bytes that prove something else, can show it to anybody ([`BadProof`](crate::evidence::BadProof)).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announced {
+    /// The proof.
+    pub ready: Ready,
+    /// Under which lease it was made, if the prover still knows: a settler that sees two leases of one job under one epoch can show
+    /// that to anybody, too.
+    pub leased: Option<Leased>,
+}
+
+impl Statement for Announced {
+    const CONTEXT: &'static str = "shardwire proof announcement 1";
+}
+
+/// A proof is ready, signed by its prover.
+pub type Announcement = Signed<Announced>;
 
 /// The settler wants a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,10 +188,12 @@ pub type Dispute = Signed<Objection>;
 pub struct Bye {}
 
 const READY: u32 = size::FELT + size::U32 + 2 * size::HASH + size::U32;
+const LEASED: u32 = size::PEER + LEASE_TERMS + size::SIGNATURE;
 
 message!(Ask, max_bytes = 0, deadline = pace::NEXT);
 message!(Nothing, max_bytes = 0, deadline = pace::ANSWER);
 message!(Ready, max_bytes = READY, deadline = pace::ANSWER);
+message!(Announcement, max_bytes = READY + size::TAG + LEASED + size::SIGNATURE, deadline = pace::ANSWER);
 message!(Pull, max_bytes = size::U32, deadline = pace::NEXT, ahead = super::DEPTH);
 message!(Skip, max_bytes = size::FELT + size::CAUSE, deadline = pace::NEXT);
 message!(Receipt, max_bytes = size::FELT + size::U32 + size::HASH + size::U64 + size::SIGNATURE, deadline = pace::NEXT);

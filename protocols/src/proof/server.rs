@@ -1,9 +1,12 @@
 //! The prover's half.
 
-use super::{Ask, Bye, Dispute, Fetching, Nothing, PIECE_BYTES, Piece, Proof, Pull, Ready, Receipt, Skip, Turn};
+use super::{
+    Ask, Bye, Dispute, Fetching, Leased, Nothing, PIECE_BYTES, Piece, Pull, Receipt, Skip, Turn, Version,
+    version::There,
+};
 use crate::{Cause, Failure, ServeError, pace};
 use shardwire_model::{Hash, PeerId, ShardId};
-use shardwire_transport::{Bytes, Responder, Session, algebra::HasDual, offer};
+use shardwire_transport::{Bytes, Identity, Responder, Session, offer};
 use std::future::Future;
 
 /// What a settler made of a proof.
@@ -35,6 +38,8 @@ pub struct Held {
     pub proof: Hash,
     /// Its bytes, at most [`MAX_PROOF_BYTES`](super::MAX_PROOF_BYTES).
     pub bytes: Bytes,
+    /// Under which lease it was made, if that is known.
+    pub leased: Option<Leased>,
 }
 
 /// The prover's side: proofs, and what settlers made of them.
@@ -51,16 +56,19 @@ pub trait Handler: Sync {
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-type There<P> = <P as HasDual>::Dual;
-type Outer = (There<Turn>, ());
-type Inner = (There<Fetching>, Outer);
+type Outer<V> = (There<Turn<<V as Version>::Said>>, ());
+type Inner<V> = (There<Fetching>, Outer<V>);
 
-/// Serves a settler until it says goodbye.
+/// Serves a settler until it says goodbye. What is announced is signed by `prover`, this side's identity, where the version asks for it.
 ///
 /// # Errors
 /// If the session fails, the settler breaks a rule, or the handler can't go on.
-pub async fn serve<H: Handler>(session: Responder<Proof>, handler: &H) -> Result<(), ServeError> {
-    let mut session: Session<Proof, There<Turn>, Outer> = session.enter();
+pub async fn serve<V: Version, H: Handler>(
+    session: Responder<V>,
+    prover: &Identity,
+    handler: &H,
+) -> Result<(), ServeError> {
+    let mut session: Session<V, There<Turn<V::Said>>, Outer<V>> = session.enter();
     loop {
         session = offer!(session => {
             Ask(Ask {}), answer => match pace::hold(handler.next(answer.peer())).await.transpose()? {
@@ -68,8 +76,7 @@ pub async fn serve<H: Handler>(session: Responder<Proof>, handler: &H) -> Result
                 Some(held) => {
                     // A proof over its bound is refused by the settler, not cut here.
                     let bytes = u32::try_from(held.bytes.len()).unwrap_or(u32::MAX);
-                    let Held { shard, segment, job, proof, .. } = held;
-                    let session = answer.choose(Ready { shard, segment, job, proof, bytes }).await?;
+                    let session = answer.second().send(V::say(&held, bytes, prover)).await?;
                     deliver(session.enter(), handler, &held).await?
                 }
             },
@@ -78,11 +85,11 @@ pub async fn serve<H: Handler>(session: Responder<Proof>, handler: &H) -> Result
     }
 }
 
-async fn deliver<H: Handler>(
-    mut session: Session<Proof, There<Fetching>, Inner>,
+async fn deliver<V: Version, H: Handler>(
+    mut session: Session<V, There<Fetching>, Inner<V>>,
     handler: &H,
     held: &Held,
-) -> Result<Session<Proof, There<Turn>, Outer>, ServeError> {
+) -> Result<Session<V, There<Turn<V::Said>>, Outer<V>>, ServeError> {
     let settler = session.peer();
     let (next, verdict) = loop {
         session = offer!(session => {

@@ -1,8 +1,9 @@
 use super::*;
 use crate::{
-    Failure, Signed,
+    Failure, ServeError, Signed,
     pace::HOLD,
     testing::{DiskFull, LARGEST, distant_halves, fits, halves, identity, largest_cause, reset, rule, served_rule},
+    trace::LeaseTerms,
 };
 use shardwire_model::{Felt, Hash, PeerId, ShardId, Timestamp};
 use shardwire_transport::{Branch, Bytes, Identity, Initiator, Responder, Session, WireCode, message::encode};
@@ -38,7 +39,14 @@ fn held(length: usize) -> Held {
         job: Hash::of(b"job"),
         proof: Hash::of(&bytes),
         bytes: Bytes::from(bytes),
+        leased: None,
     }
+}
+
+/// Under a lease of this job to this prover.
+fn leased(job: Hash, prover: u8) -> Leased {
+    let terms = LeaseTerms { job, epoch: 4, expires: Timestamp(5), prover: identity(prover).peer() };
+    Leased::by(identity(3).peer(), &Signed::by(&identity(3), terms))
 }
 
 fn settler() -> Identity {
@@ -56,7 +64,11 @@ fn meet() -> (Client, There) {
     (Client::new(a), b)
 }
 
-async fn ready(client: Client) -> (Ready, Offered) {
+async fn served<V: Version>(session: Responder<V>, prover: &Prover) -> Result<(), ServeError> {
+    serve(session, &identity(2), prover).await
+}
+
+async fn ready<V: Version>(client: Client<V>) -> (Ready, Offered<V>) {
     match client.ask().await.unwrap() {
         Next::Ready(ready, offered) => (ready, offered),
         Next::Nothing(_) => panic!("nothing"),
@@ -109,7 +121,7 @@ async fn proofs_are_fetched_settled_disputed_and_skipped_and_an_idle_prover_answ
         client.close().await.unwrap();
         verdicts
     };
-    let (verdicts, served) = tokio::join!(settle, serve(session, &prover));
+    let (verdicts, served) = tokio::join!(settle, served(session, &prover));
     served.unwrap();
     let expected: Vec<(Hash, Verdict)> = proofs.iter().map(|it| it.proof).zip(verdicts).collect();
     assert_eq!(*prover.verdicts.lock().unwrap(), expected);
@@ -131,7 +143,7 @@ async fn a_piece_costs_no_round_trip() {
         offered.skip(DiskFull).await.unwrap().close().await.unwrap();
         took
     };
-    let (took, served) = tokio::join!(fetch, serve(session, &prover));
+    let (took, served) = tokio::join!(fetch, served(session, &prover));
     served.unwrap();
     // Four windows of eight pieces; stepwise it would be 32 round trips of 100 ms.
     assert!(took <= Duration::from_millis(600), "{took:?}");
@@ -154,7 +166,7 @@ async fn bytes_that_are_not_the_promised_ones_are_the_provers_fault() {
                 Next::Nothing(_) => panic!("nothing"),
             }
         };
-        let (fetched, served) = tokio::join!(fetch, serve(session, &prover));
+        let (fetched, served) = tokio::join!(fetch, served(session, &prover));
         assert!(rule(fetched).starts_with(text), "{text}");
         assert_eq!(reset(served), WireCode::RuleBroken);
     }
@@ -171,8 +183,8 @@ async fn a_piece_that_was_not_asked_for_is_the_provers_fault() {
         let cheat = async {
             let Branch::First(session) = session.enter().offer().await.unwrap() else { panic!("bye") };
             let (_, session) = session.recv::<Ask, _>().await.unwrap();
-            let Held { shard, segment, job, proof, .. } = held(100);
-            let session = session.choose(Ready { shard, segment, job, proof, bytes: 100 }).await.unwrap().enter();
+            let announcement = Proof::say(&held(100), 100, &identity(2));
+            let session = session.choose(announcement).await.unwrap().enter();
             let Branch::First(session) = session.offer().await.unwrap() else { panic!("no pull") };
             let (_, session) = session.recv::<Pull, _>().await.unwrap();
             session.send(piece).await.unwrap()
@@ -188,7 +200,7 @@ async fn a_verdict_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
     let settlement = |proof| Settlement { shard: held(1).shard, segment: 0, proof, settled_at: Timestamp(1) };
     let objection = |proof| Objection { shard: held(1).shard, segment: 0, proof, cause: DiskFull.into() };
     let (right, wrong) = (held(1).proof, Hash::of(b"other"));
-    type Loop = (Fetching, (Turn, ()));
+    type Loop = (Fetching, (Turn<Announcement>, ()));
     fn held_open(session: impl std::any::Any) -> Box<dyn std::any::Any> {
         Box::new(session)
     }
@@ -196,7 +208,7 @@ async fn a_verdict_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
         let Branch::Second(session) = session.enter().choose(Ask {}).await.unwrap().offer().await.unwrap() else {
             panic!("nothing")
         };
-        session.recv::<Ready, _>().await.unwrap().1.enter()
+        session.recv::<Announcement, _>().await.unwrap().1.enter()
     }
     for (at, text) in [
         "SW-PROOF-002 the signature on the 'shardwire proof receipt 1' is not by peer",
@@ -235,9 +247,65 @@ async fn a_verdict_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
             };
             sent.unwrap()
         };
-        let (_held, served) = tokio::join!(cheat, serve(session, &prover));
+        let (_held, served) = tokio::join!(cheat, served(session, &prover));
         assert!(served_rule(served).starts_with(text), "{text}");
         assert!(prover.verdicts.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn version_1_is_the_same_but_for_the_signature() {
+    let proof = held(300_000);
+    let prover = prover([proof.clone()]);
+    let (a, session) = halves::<v1::Proof>(&settler(), &identity(2));
+    let settle = async {
+        let (ready, offered) = ready(Client::new(a)).await;
+        assert_eq!((ready.proof, offered.announcement()), (proof.proof, None));
+        let (bytes, offered) = offered.fetch().await.unwrap();
+        assert!(bytes == proof.bytes);
+        offered.settled(&settler(), Timestamp(9)).await.unwrap().1.close().await.unwrap();
+    };
+    let ((), served) = tokio::join!(settle, served(session, &prover));
+    served.unwrap();
+    assert!(matches!(prover.verdicts.lock().unwrap()[..], [(_, Verdict::Settled(_))]));
+}
+
+#[tokio::test]
+async fn what_a_prover_announces_is_signed_with_the_lease_under_which_it_was_made() {
+    let proof = Held { leased: Some(leased(held(1).job, 2)), ..held(1) };
+    let prover = prover([proof.clone()]);
+    let (client, session) = meet();
+    let settle = async {
+        let (ready, offered) = ready(client).await;
+        let announcement = offered.announcement().unwrap().clone();
+        let announced = announcement.verify(&identity(2).peer()).unwrap();
+        assert_eq!((announced.ready, &announced.leased), (ready, &proof.leased));
+        let lease = announced.leased.as_ref().unwrap().lease();
+        assert_eq!(lease.verify(&identity(3).peer()).unwrap().prover, identity(2).peer());
+        offered.skip(DiskFull).await.unwrap().close().await.unwrap();
+    };
+    let ((), served) = tokio::join!(settle, served(session, &prover));
+    served.unwrap();
+}
+
+#[tokio::test]
+async fn an_announcement_that_others_could_not_believe_is_the_provers_fault() {
+    let job = held(1).job;
+    let mut altered = leased(job, 2);
+    altered.terms.epoch += 1;
+    let under = |leased| Held { leased: Some(leased), ..held(1) };
+    for (held, signer, text) in [
+        (held(1), 9, "SW-PROOF-008 the signature on the 'shardwire proof announcement 1' is not by peer"),
+        (under(leased(job, 4)), 2, "SW-PROOF-009 the lease is of another job, or to another prover"),
+        (under(leased(Hash::of(b"other"), 2)), 2, "SW-PROOF-009 the lease is of another job, or to another prover"),
+        (under(altered), 2, "SW-PROOF-009 the signature on the 'shardwire trace lease 1' is not by peer"),
+    ] {
+        let prover = prover([held]);
+        let (client, session) = meet();
+        let signer = identity(signer);
+        let (asked, served) = tokio::join!(client.ask(), serve(session, &signer, &prover));
+        assert!(rule(asked).starts_with(text), "{text}");
+        assert_eq!(reset(served), WireCode::RuleBroken);
     }
 }
 
@@ -247,6 +315,10 @@ fn the_largest_messages_fit() {
     fits(&Ask {});
     fits(&Nothing {});
     fits(&Ready { shard, segment, job: proof, proof, bytes: u32::MAX });
+    let terms = LeaseTerms { job: proof, epoch: u64::MAX, expires: Timestamp(u64::MAX), prover: PeerId([255; 32]) };
+    let leased = Leased::by(settler().peer(), &Signed::by(&settler(), terms));
+    let ready = Ready { shard, segment, job: proof, proof, bytes: u32::MAX };
+    fits(&Signed::by(&settler(), Announced { ready, leased: Some(leased) }));
     fits(&Pull { index: u32::MAX });
     let piece = Piece { index: u32::MAX, body: Bytes::from(vec![7; PIECE_BYTES as usize]) };
     fits(&piece);

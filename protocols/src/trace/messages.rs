@@ -306,7 +306,8 @@ pub struct Abandon {
 pub struct Bye {}
 
 const OFFER: u32 = size::HASH + size::FELT + size::U32 + size::SHARD_START + size::VALUES + size::FELT;
-const LEASE_TERMS: u32 = size::HASH + 2 * size::U64 + size::PEER;
+/// Most bytes of the terms of a lease.
+pub(crate) const LEASE_TERMS: u32 = size::HASH + 2 * size::U64 + size::PEER;
 
 message!(Ready, max_bytes = size::list(MAX_RESUMED, size::HASH + size::U32), deadline = pace::NEXT);
 message!(Nothing, max_bytes = 0, deadline = pace::ANSWER);

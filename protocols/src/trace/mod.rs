@@ -27,6 +27,7 @@ mod tests;
 pub use client::{Claimed, Client, Next, Offered, Working};
 pub use fetch::{Fetch, Pulled};
 pub use job::{JobError, job_id};
+pub(crate) use messages::LEASE_TERMS;
 pub use messages::{
     Abandon, Begun, Bye, Chunk, Claim, Decline, Ending, Finish, Finished, JobOffer, Lease, LeaseTerms, MAX_CHUNK_RAW,
     MAX_CHUNK_WIRE, MAX_CHUNKS, MAX_RESUMED, Nothing, Piece, Progress, Progressed, ProverStage, Pull, Ready, Refused,

@@ -185,7 +185,7 @@ impl Machine {
         let (stop, stopped) = watch::channel(false);
         let (config, name) = (self.config(), self.name.clone());
         let node = tokio::spawn(host.pause().task(async move {
-            let ended = run_at(config, home, surroundings, proofs, stopped, |_| Ok(())).await;
+            let ended = run_at(config, home, surroundings, proofs, stopped, |_, _| Ok(())).await;
             ended.map_err(|error| {
                 note(&format!("{name} can't run: {error}"));
                 error.to_string()

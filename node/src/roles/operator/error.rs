@@ -55,6 +55,14 @@ pub(crate) enum OperatorError {
         /// Who has it.
         prover: String,
     },
+    /// The prover holds as many as its tier may.
+    #[error("the prover holds {held} leases, and a peer of its tier may hold {most}")]
+    LeasesHeld {
+        /// How many it holds.
+        held: usize,
+        /// How many it may.
+        most: u32,
+    },
     /// No job of this name.
     #[error("this operator has no such job")]
     NoJob,
@@ -73,6 +81,7 @@ impl Coded for OperatorError {
             Self::Stopped { .. } => "SW-OPERATOR-006",
             Self::Leased { .. } => "SW-OPERATOR-007",
             Self::NoJob => "SW-OPERATOR-008",
+            Self::LeasesHeld { .. } => "SW-OPERATOR-009",
         }
     }
 
@@ -92,6 +101,9 @@ impl Coded for OperatorError {
             }
             Self::Leased { .. } => "Ask again: the lease ends when its prover falls silent.".into(),
             Self::NoJob => "Ask for a job again.".into(),
+            Self::LeasesHeld { .. } => {
+                "Finish one of them, or give it up; a peer that has worked may hold more.".into()
+            }
         }
     }
 }

@@ -80,6 +80,12 @@ impl Leases {
         !present.declined.contains(&prover) && present.lease.as_ref().is_none_or(free)
     }
 
+    /// Whether this prover holds the job and has no proof of it yet.
+    pub(super) fn is_at_work(&self, prover: PeerId, now: Timestamp) -> bool {
+        let present = self.lock();
+        present.lease.as_ref().is_some_and(|it| it.prover == prover && it.expires > now && it.proof.is_none())
+    }
+
     /// Leases the job under a new epoch.
     pub(super) fn grant(&self, host: &Host, job: Hash, prover: PeerId) -> Result<Lease, OperatorError> {
         let now = host.clock.now();

@@ -6,6 +6,7 @@
 //! The order of things, for every shard: the assignment is durable before it is accepted; a transaction is durable before its
 //! receipt is signed; a lease's epoch is durable before the lease is signed. All else (execution, chunks) is made again from the log.
 
+mod asking;
 mod error;
 mod feed;
 mod handoff;
@@ -13,9 +14,11 @@ mod ingress;
 mod lease;
 mod run;
 mod spool;
+#[cfg(test)]
+mod tests;
 mod trace;
 
-use self::run::Run;
+use self::{asking::Asking, run::Run};
 use super::{Changes, Host};
 use crate::store::{
     StoreError,
@@ -39,6 +42,10 @@ pub(crate) struct Operator {
     host: Arc<Host>,
     runs: Mutex<BTreeMap<ShardId, Arc<Run>>>,
     changes: Arc<Changes>,
+    /// Provers that wait for a job.
+    asking: Asking,
+    /// Held while a lease is granted.
+    granting: Mutex<()>,
 }
 
 impl Operator {
@@ -58,7 +65,8 @@ impl Operator {
             };
             runs.insert(shard, Arc::new(run));
         }
-        Ok(Self { host, runs: Mutex::new(runs), changes })
+        let (asking, granting) = (Asking::default(), Mutex::default());
+        Ok(Self { host, runs: Mutex::new(runs), changes, asking, granting })
     }
 
     /// Stores an assignment and begins to execute it. An assignment of a shard that runs already is a new lease of it, nothing more.

@@ -1,44 +1,84 @@
 //! The operator serves provers: jobs, leases, chunks.
 
-use super::{Operator, OperatorError, run::Run};
+use super::{Operator, OperatorError, asking::GIVES_WAY, run::Run};
 use shardwire_model::{Coded as _, Hash, PeerId};
 use shardwire_protocols::{
     Cause, Failure,
-    trace::{Begun, Finished, Grant, Handler, JobOffer, Part, Progress, Progressed},
+    trace::{Begun, Finished, Grant, Handler, JobOffer, Part, Progress, Progressed, Trace},
 };
-use std::sync::Arc;
+use shardwire_transport::Protocol as _;
+use std::sync::{Arc, PoisonError};
+use tokio::time::timeout_at;
 
 impl Operator {
     fn leased(&self, job: Hash) -> Result<Arc<Run>, Failure> {
         Ok(self.job(job).ok_or(OperatorError::NoJob)?)
     }
-}
 
-impl Handler for Operator {
-    async fn offer(&self, prover: PeerId, begun: &[Begun]) -> Result<JobOffer, Failure> {
-        let free = || {
-            let now = self.host.clock.now();
-            let mut jobs: Vec<_> = self.runs();
-            jobs.retain(|run| run.is_provable() && run.leases.is_free(prover, now));
-            jobs.sort_by_key(|run| !begun.iter().any(|it| it.job == run.job));
-            Ok::<_, Failure>(jobs.first().map(|run| run.offer()))
-        };
-        self.changes.until(free).await
+    /// The job that this prover is offered now: one that it has begun before others. While it is patient it gives way, to better
+    /// provers that ask and if it holds all the leases that it may.
+    fn free(&self, prover: PeerId, begun: &[Begun], patient: bool) -> Option<JobOffer> {
+        let (now, runs) = (self.host.clock.now(), self.runs());
+        let tier = self.host.peers.standing(prover).tier();
+        let may_have =
+            |prover, run: &Run| run.leases.is_free(prover, now) && self.leases_left(prover, &runs, run.job).is_ok();
+        let better = |run: &Run| self.asking.better(tier, |other| other != prover && may_have(other, run));
+        let yields = |run: &Run| patient && (!may_have(prover, run) || better(run));
+        let free = |run: &&Arc<Run>| run.is_provable() && run.leases.is_free(prover, now) && !yields(run);
+        let mut jobs: Vec<_> = runs.iter().filter(free).collect();
+        jobs.sort_by_key(|run| !begun.iter().any(|it| it.job == run.job));
+        jobs.first().map(|run| run.offer())
     }
 
-    async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
-        match self.leased(job)?.leases.grant(&self.host, job, prover) {
+    /// Whether the prover may have one more lease, of this job, by the quota of the tier that it is in now.
+    fn leases_left(&self, prover: PeerId, runs: &[Arc<Run>], job: Hash) -> Result<(), OperatorError> {
+        let now = self.host.clock.now();
+        // A lease of the job that it has already is replaced.
+        let others = runs.iter().filter(|run| run.job != job && run.is_provable());
+        let held = others.filter(|run| run.leases.is_at_work(prover, now)).count();
+        let most = self.host.peers.quota(prover, Trace::NAME).map_or(0, |quota| quota.leases);
+        if held < most as usize { Ok(()) } else { Err(OperatorError::LeasesHeld { held, most }) }
+    }
+
+    fn grant(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
+        // One at a time, so that no two claims of a prover take its last lease.
+        let _turn = self.granting.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = self.leased(job)?;
+        let granted =
+            self.leases_left(prover, &self.runs(), job).and_then(|()| run.leases.grant(&self.host, job, prover));
+        match granted {
             Ok(lease) => {
                 tracing::info!(job = %job.short(), prover = %prover.short(), epoch = lease.statement.epoch, "job leased");
                 Ok(Grant::Leased(lease))
             }
-            Err(leased @ OperatorError::Leased { .. }) => Ok(Grant::Refused(leased.into())),
+            Err(refused @ (OperatorError::Leased { .. } | OperatorError::LeasesHeld { .. })) => {
+                tracing::debug!(job = %job.short(), prover = %prover.short(), code = refused.code(), "claim refused: {refused}");
+                Ok(Grant::Refused(refused.into()))
+            }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl Handler for Operator {
+    async fn offer(&self, prover: PeerId, begun: &[Begun]) -> Result<JobOffer, Failure> {
+        let question = self.asking.begin(prover, self.host.peers.standing(prover).tier());
+        let gives_way = question.since + GIVES_WAY;
+        let patiently = self.changes.until(|| Ok::<_, Failure>(self.free(prover, begun, true)));
+        if let Ok(offer) = timeout_at(gives_way, patiently).await {
+            return offer;
+        }
+        self.changes.until(|| Ok(self.free(prover, begun, false))).await
+    }
+
+    async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
+        self.asking.answered(prover);
+        self.grant(prover, job)
     }
 
     async fn declined(&self, prover: PeerId, job: Hash, cause: Cause) -> Result<(), Failure> {
         tracing::warn!(job = %job.short(), prover = %prover.short(), "prover declines the job: {cause}");
+        self.asking.answered(prover);
         self.leased(job)?.leases.declined(prover);
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! The prover consumes traces: takes a job under a lease, pulls its witness, and reports until there is a proof.
 
 use super::{Prover, ProverError, chunks};
-use crate::store::records::{Figures, JOBS, Job, JobStage, WireFelt};
+use crate::store::records::{Figures, JOB_LEASES, JOBS, Job, JobStage, WireFelt};
 use shardwire_model::{Coded as _, Hash, Mutation, PeerId};
 use shardwire_protocols::{
     Cause, Failure, ServeError,
     trace::{
-        Begun, Chunk, Claimed, Client, Ending, Fetch, JobOffer, LEASE, Next, Progressed, ProverStage, Pulled,
+        Begun, Chunk, Claimed, Client, Ending, Fetch, JobOffer, LEASE, Lease, Next, Progressed, ProverStage, Pulled,
         REPORT_EVERY, Trace, Working,
     },
 };
@@ -43,7 +43,9 @@ impl Prover {
                                 tracing::info!(job = %offer.job.short(), operator = %operator.short(), "claim refused: {cause}");
                                 client
                             }
-                            Claimed::Leased(_, fetch) => return self.see_through(operator, *offer, *fetch).await,
+                            Claimed::Leased(lease, fetch) => {
+                                return self.see_through(operator, *offer, &lease, *fetch).await;
+                            }
                         }
                     }
                 }
@@ -67,9 +69,15 @@ impl Prover {
         self.job(offer.job).filter(|job| job.stage == JobStage::Failed).map(|_| ProverError::GivenUp)
     }
 
-    async fn see_through(self: &Arc<Self>, operator: PeerId, offer: JobOffer, fetch: Fetch) -> Result<(), ServeError> {
+    async fn see_through(
+        self: &Arc<Self>,
+        operator: PeerId,
+        offer: JobOffer,
+        lease: &Lease,
+        fetch: Fetch,
+    ) -> Result<(), ServeError> {
         let id = offer.job;
-        self.begin(operator, &offer, fetch.epoch()).map_err(failed)?;
+        self.begin(operator, &offer, lease).map_err(failed)?;
         let fetched = self.job(id).is_some_and(|job| job.stage >= JobStage::Fetched);
         let working = if fetched {
             fetch.stop().await?
@@ -83,7 +91,8 @@ impl Prover {
         self.report(id, working).await
     }
 
-    fn begin(&self, operator: PeerId, offer: &JobOffer, epoch: u64) -> Result<(), ProverError> {
+    fn begin(&self, operator: PeerId, offer: &JobOffer, lease: &Lease) -> Result<(), ProverError> {
+        let epoch = lease.statement.epoch;
         let job = match self.job(offer.job) {
             Some(job) => Job { operator, epoch, ..job },
             None => Job {
@@ -102,7 +111,10 @@ impl Prover {
                 fault: None,
             },
         };
-        self.host.store.put(&JOBS, &offer.job, &job)?;
+        self.host.store.write(|write| {
+            write.put(&JOBS, &offer.job, &job)?;
+            write.put(&JOB_LEASES, &offer.job, lease)
+        })?;
         self.jobs().insert(offer.job, job);
         self.changes.announce();
         Ok(())

@@ -1,11 +1,11 @@
 //! The prover offers its proofs to settlers, and keeps their verdicts.
 
 use super::{Prover, ProverError};
-use crate::store::records::{JobStage, MAX_DISPUTES};
+use crate::store::records::{JOB_LEASES, JobStage, MAX_DISPUTES};
 use shardwire_model::{Hash, PeerId};
 use shardwire_protocols::{
     Failure,
-    proof::{Handler, Held, MAX_PROOF_BYTES, Verdict},
+    proof::{Handler, Held, Leased, MAX_PROOF_BYTES, Verdict},
 };
 use std::sync::PoisonError;
 
@@ -20,16 +20,19 @@ impl Prover {
             jobs.iter().find_map(|(id, job)| {
                 let proof = job.proof.filter(|_| job.stage == JobStage::Proven)?;
                 let wanted = !skipped.contains(&(settler, proof)) && !job.disputes.contains_key(&settler);
-                wanted.then_some((*id, proof, job.start.shard, job.segment))
+                wanted.then_some((*id, proof, job.start.shard, job.segment, job.operator))
             })
         };
-        let Some((job, proof, shard, segment)) = next else { return Ok(None) };
+        let Some((job, proof, shard, segment, operator)) = next else { return Ok(None) };
         let artefacts = &self.host.artefacts;
         let bytes = artefacts
             .read(&artefacts.proof(proof), u64::from(MAX_PROOF_BYTES))?
             .filter(|bytes| Hash::of(bytes) == proof);
         match bytes {
-            Some(bytes) => Ok(Some(Held { shard, segment, job, proof, bytes: bytes.into() })),
+            Some(bytes) => {
+                let leased = self.host.store.get(&JOB_LEASES, &job)?.map(|lease| Leased::by(operator, &lease));
+                Ok(Some(Held { shard, segment, job, proof, bytes: bytes.into(), leased }))
+            }
             None => {
                 // The only thing that can't be made again from what is here.
                 self.give_up(job, &ProverError::ProofLost)?;

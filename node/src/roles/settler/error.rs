@@ -89,6 +89,12 @@ pub(crate) enum Unwanted {
         /// The shard.
         shard: ShardId,
     },
+    /// Of another job than the World's: begun from another state, or with another program, or another slice.
+    #[error("the proof of shard {shard} is of another job than this settler's")]
+    OtherJob {
+        /// The shard.
+        shard: ShardId,
+    },
     /// Another proof was first.
     #[error("shard {shard} is settled by another proof")]
     Late {
@@ -103,6 +109,7 @@ impl Coded for Unwanted {
             Self::Unknown { .. } => "SW-SETTLER-002",
             Self::Aborted { .. } => "SW-SETTLER-003",
             Self::Late { .. } => "SW-SETTLER-004",
+            Self::OtherJob { .. } => "SW-SETTLER-005",
         }
     }
 

@@ -7,6 +7,7 @@
 mod error;
 mod handoff;
 mod judge;
+mod leases;
 mod proofs;
 
 use super::{Changes, Host};

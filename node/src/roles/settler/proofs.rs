@@ -10,8 +10,10 @@ use shardwire_model::{Coded as _, PeerId, Timestamp};
 use shardwire_protocols::{
     Cause, Failure, ServeError,
     control::Stage,
-    proof::{Client, Next, Offered, Proof, Ready},
+    evidence::{BadProof, Evidence, Piece},
+    proof::{Client, Next, Offered, Ready, Version},
 };
+use shardwire_proving::settle::OutputMismatch;
 use shardwire_reputation::{Breach, Event, Fault, Work};
 use shardwire_transport::Initiator;
 
@@ -34,21 +36,26 @@ impl Settler {
     ///
     /// # Errors
     /// Why the session ended.
-    pub(crate) async fn collect(&self, session: Initiator<Proof>) -> Result<(), ServeError> {
+    pub(crate) async fn collect<V: Version>(&self, session: Initiator<V>) -> Result<(), ServeError> {
         let prover = session.peer();
         let identity = &self.host.identity;
         let mut client = Client::new(session);
         loop {
             client = match client.ask().await? {
                 Next::Nothing(client) => client,
-                Next::Ready(ready, offered) => match self.interest(&ready).map_err(failed)? {
-                    Interest::Settled(at) => offered.settled(identity, at).await?.1,
-                    Interest::None(unwanted) => {
-                        tracing::warn!(shard = %ready.shard.short(), prover = %prover.short(), "proof not wanted: {unwanted}");
-                        offered.skip(unwanted).await?
+                Next::Ready(ready, offered) => {
+                    if let Some(leased) = offered.announcement().and_then(|it| it.statement.leased.as_ref()) {
+                        self.compare(ready.shard, leased).map_err(failed)?;
                     }
-                    Interest::Of(record) => self.decide(prover, ready, offered, *record).await?,
-                },
+                    match self.interest(&ready).map_err(failed)? {
+                        Interest::Settled(at) => offered.settled(identity, at).await?.1,
+                        Interest::None(unwanted) => {
+                            tracing::warn!(shard = %ready.shard.short(), prover = %prover.short(), "proof not wanted: {unwanted}");
+                            offered.skip(unwanted).await?
+                        }
+                        Interest::Of(record) => self.decide(prover, ready, offered, *record).await?,
+                    }
+                }
             };
         }
     }
@@ -61,28 +68,37 @@ impl Settler {
                 ShardState::Aborted { .. } => Interest::None(Unwanted::Aborted { shard }),
                 ShardState::Settled(settlement) if settlement.proof == ready.proof => Interest::Settled(settlement.at),
                 ShardState::Settled(_) => Interest::None(Unwanted::Late { shard }),
+                // A prover is held to what it announces; of what was announced, only this settler's job is of use.
+                ShardState::Started if ready.job != self.job(&record) => Interest::None(Unwanted::OtherJob { shard }),
                 ShardState::Started => Interest::Of(Box::new(record)),
             },
         })
     }
 
-    async fn decide(
+    async fn decide<V: Version>(
         &self,
         prover: PeerId,
         ready: Ready,
-        offered: Offered,
+        offered: Offered<V>,
         record: ShardRecord,
-    ) -> Result<Client, ServeError> {
+    ) -> Result<Client<V>, ServeError> {
         let Ready { shard, proof, bytes, .. } = ready;
         self.saw(shard, prover, Stage::Proven);
         let (proof_bytes, offered) = offered.fetch().await?;
         let artefacts = &self.host.artefacts;
         artefacts.write(&artefacts.proof(proof), &[&proof_bytes], true).map_err(failed)?;
 
-        let (judge, began) = (self.judge.clone(), tokio::time::Instant::now());
-        let checked = self.host.work.run(move || judge.check(&proof_bytes, &record)).await;
-        let checked = checked.ok_or_else(|| failed(SettlerError::Verifier))?;
-        let verify_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let (judge, start, before) = (self.judge.clone(), record.start.commitment(), record.before);
+        let check = move || {
+            let began = tokio::time::Instant::now();
+            let checked = judge.check(&proof_bytes, &record);
+            (checked, proof_bytes, began.elapsed())
+        };
+        let checked = self.host.work.run(check).await;
+        let (checked, proof_bytes, took) = checked.ok_or_else(|| failed(SettlerError::Verifier))?;
+        // One thread was at it all the time, so that is what of a processor it took at most.
+        self.host.peers.note(prover, &Event::Spent { bytes: 0, cpu: took });
+        let verify_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let verdict = Verdict { proof, prover, bytes: u64::from(bytes), verify_us, fault: None };
 
         let settled = checked.and_then(|output| {
@@ -105,6 +121,10 @@ impl Settler {
                 let blamed = prover_s(&objection);
                 let fault = Some((objection.code().to_owned(), objection.to_string()));
                 self.host.store.put(&VERDICTS, &shard, &Verdict { fault, ..verdict }).map_err(failed)?;
+                if let (Some(Fault::Peer), Some(announcement)) = (blamed, offered.announcement().cloned()) {
+                    let proof = BadProof { announcement, start, before, bytes: proof_bytes };
+                    self.host.accuse(&Piece { accused: prover, evidence: Evidence::Proof(Box::new(proof)) });
+                }
                 let told = offered.dispute(&self.host.identity, Cause::from(objection)).await;
                 // After the dispute is on its way: what follows may end the connection.
                 if let Some(fault) = blamed {
@@ -116,12 +136,13 @@ impl Settler {
     }
 }
 
-/// Whether the prover is to blame: for a proof that proves nothing it is; that another state was proven may be its operator's
-/// doing; and what the World refuses was proven all the same.
+/// Whether the prover is to blame. For a proof that proves nothing, or another job than the announced one, it is. That the updates of the
+/// right job are others than the settlement list's would be the program's doing; and what the World refuses was proven all the same.
 fn prover_s(objection: &Objection) -> Option<Fault> {
     match objection {
         Objection::Verify(_) | Objection::Output(_) => Some(Fault::Peer),
-        Objection::Mismatch(_) => Some(Fault::Unclear),
+        Objection::Mismatch(OutputMismatch::Update { .. }) => Some(Fault::Unclear),
+        Objection::Mismatch(_) => Some(Fault::Peer),
         Objection::World(_) => None,
     }
 }

@@ -1,10 +1,12 @@
-use super::{INITIATOR, Script, script, unexpected};
+use super::{Ended, INITIATOR, RESPONDER, Script, script, unexpected};
 use bytes::Bytes;
 use shardwire_model::{Felt, Hash, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
-    Cause, Failure,
-    proof::{Client, Handler, Held, Next, Offered, Proof, Verdict, serve},
+    Cause, Failure, Signed,
+    proof::{Client, Handler, Held, Leased, Next, Offered, Proof, Verdict, Version, serve, v1},
+    trace::LeaseTerms,
 };
+use shardwire_transport::{Identity, Initiator, Responder};
 use std::{
     error::Error,
     future::pending,
@@ -23,7 +25,15 @@ impl Handler for Prover {
             return pending().await;
         }
         let (proof, bytes) = (Hash::of(PROOF), Bytes::from_static(PROOF));
-        Ok(Held { shard: ShardId(Felt::from(0x5a)), segment: 3, job: Hash::of(b"job"), proof, bytes })
+        let job = Hash::of(b"job");
+        // Once without a lease, then under one.
+        let leased = (self.0.load(Ordering::SeqCst) > 2).then(|| {
+            let operator = Identity::from_secret(&[3; 32]);
+            let expires = Timestamp(1_700_000_000_000);
+            let terms = LeaseTerms { job, epoch: 4, expires, prover: RESPONDER.peer() };
+            Leased::by(operator.peer(), &Signed::by(&operator, terms))
+        });
+        Ok(Held { shard: ShardId(Felt::from(0x5a)), segment: 3, job, proof, bytes, leased })
     }
 
     async fn verdict(&self, _: PeerId, proof: Hash, _: Verdict) -> Result<(), Failure> {
@@ -32,27 +42,35 @@ impl Handler for Prover {
     }
 }
 
-async fn ready(client: Client) -> Result<Offered, Box<dyn Error>> {
+async fn ready<V: Version>(client: Client<V>) -> Result<Offered<V>, Box<dyn Error>> {
     match client.ask().await? {
         Next::Ready(_, offered) => Ok(offered),
         Next::Nothing(_) => unexpected("nothing"),
     }
 }
 
-pub(super) fn scripts() -> Vec<Script> {
-    vec![script::<Proof, _, _>(
-        "a settler waits, skips, disputes and settles",
-        |session| async move {
-            let Next::Nothing(client) = Client::new(session).ask().await? else {
-                return unexpected("not nothing");
-            };
-            let client = ready(client).await?.skip(Cause::new("SW-TEST-001", "not mine")).await?;
-            let (bytes, offered) = ready(client).await?.fetch().await?;
-            assert_eq!(bytes, PROOF);
-            let (_, client) = offered.dispute(&INITIATOR, Cause::new("SW-TEST-002", "it proves nothing")).await?;
-            let (_, client) = ready(client).await?.settled(&INITIATOR, Timestamp(1_700_000_000_000)).await?;
-            Ok(client.close().await?)
-        },
-        |session| async move { Ok(serve(session, &Prover::default()).await?) },
-    )]
+async fn settler<V: Version>(session: Initiator<V>) -> Ended {
+    let Next::Nothing(client) = Client::new(session).ask().await? else {
+        return unexpected("not nothing");
+    };
+    let client = ready(client).await?.skip(Cause::new("SW-TEST-001", "not mine")).await?;
+    let (bytes, offered) = ready(client).await?.fetch().await?;
+    assert_eq!(bytes, PROOF);
+    let (_, client) = offered.dispute(&INITIATOR, Cause::new("SW-TEST-002", "it proves nothing")).await?;
+    let (_, client) = ready(client).await?.settled(&INITIATOR, Timestamp(1_700_000_000_000)).await?;
+    Ok(client.close().await?)
+}
+
+async fn prover<V: Version>(session: Responder<V>) -> Ended {
+    Ok(serve(session, &RESPONDER, &Prover::default()).await?)
+}
+
+const NAME: &str = "a settler waits, skips, disputes and settles";
+
+pub(super) fn scripts_1() -> Vec<Script> {
+    vec![script::<v1::Proof, _, _>(NAME, settler, prover)]
+}
+
+pub(super) fn scripts_2() -> Vec<Script> {
+    vec![script::<Proof, _, _>(NAME, settler, prover)]
 }

@@ -11,8 +11,8 @@ use shardwire_model::{Hash, PeerId};
 use shardwire_protocols::{
     Cause, Failure,
     keepalive::{self, Keepalive},
-    proof::{self, Held, Proof, Verdict},
-    trace::{Begun, Claimed, Client, Fetch, JobOffer, Next, ProverStage, Pulled, Trace},
+    proof::{self, Held, Leased, Proof, Verdict},
+    trace::{Begun, Claimed, Client, Fetch, JobOffer, Lease, Next, ProverStage, Pulled, Trace},
 };
 use shardwire_transport::{Connection, Identity, SessionError, sim::Host};
 use std::{
@@ -31,6 +31,7 @@ const UNTIL_LEASED: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 struct Lie {
     offer: JobOffer,
+    leased: Leased,
     bytes: Vec<u8>,
 }
 
@@ -73,7 +74,7 @@ impl LyingProver {
                 if incoming.header().await.is_err() {
                 } else if incoming.is::<Proof>() {
                     if let Ok(session) = incoming.serve::<Proof>().await {
-                        let _ = proof::serve(session, &*liar).await;
+                        let _ = proof::serve(session, &liar.impostor.identity, &*liar).await;
                     }
                 } else if incoming.is::<Keepalive>() {
                     if let Ok(session) = incoming.serve::<Keepalive>().await {
@@ -97,13 +98,19 @@ impl LyingProver {
                         sleep(AGAIN).await;
                         client
                     }
-                    Claimed::Leased(_, fetch) => return self.betray(connection, *offer, *fetch).await,
+                    Claimed::Leased(lease, fetch) => return self.betray(connection, *offer, &lease, *fetch).await,
                 },
             };
         }
     }
 
-    async fn betray(&self, connection: &Connection, offer: JobOffer, mut fetch: Fetch) -> Result<(), SessionError> {
+    async fn betray(
+        &self,
+        connection: &Connection,
+        offer: JobOffer,
+        lease: &Lease,
+        mut fetch: Fetch,
+    ) -> Result<(), SessionError> {
         let deed = self.impostor.dice(|dice| dice.below(6));
         note(&format!("the lying prover has a lease of job {} and does {deed}", offer.job.short()));
         if deed == 0 {
@@ -112,7 +119,7 @@ impl LyingProver {
             return Ok(());
         }
         if deed > 3 {
-            return self.replay(connection, offer, fetch).await;
+            return self.replay(connection, offer, lease, fetch).await;
         }
         let mut working = fetch.stop().await?;
         if deed == 1 {
@@ -125,12 +132,18 @@ impl LyingProver {
             }
             sleep(SILENT).await;
         }
-        working.finish(self.lie(offer)).await?;
+        working.finish(self.lie(offer, lease)).await?;
         Ok(())
     }
 
     /// Takes the job once more and gives it back, waits until another prover has it, and then says under the first lease that it has the proof.
-    async fn replay(&self, connection: &Connection, offer: JobOffer, fetch: Fetch) -> Result<(), SessionError> {
+    async fn replay(
+        &self,
+        connection: &Connection,
+        offer: JobOffer,
+        lease: &Lease,
+        fetch: Fetch,
+    ) -> Result<(), SessionError> {
         let again = Client::new(connection.open::<Trace>().await?, self.impostor.me());
         match again.ready(&[Begun { job: offer.job, have: 0 }]).await? {
             Next::Offered(offered_job, offered) if offered_job.job == offer.job => {
@@ -144,14 +157,15 @@ impl LyingProver {
         }
         sleep(UNTIL_LEASED).await;
         let (_, working) = fetch.stop().await?.report(ProverStage::Proving, 0, 0).await?;
-        working.finish(self.lie(offer)).await?;
+        working.finish(self.lie(offer, lease)).await?;
         Ok(())
     }
 
     /// Makes a proof of nothing, which settlers are offered.
-    fn lie(&self, offer: JobOffer) -> Hash {
+    fn lie(&self, offer: JobOffer, lease: &Lease) -> Hash {
         let length = self.impostor.dice(|dice| dice.index(2000));
-        let lie = Lie { bytes: vec![7; length], offer };
+        let leased = Leased::by(offer.start.operator, lease);
+        let lie = Lie { bytes: vec![7; length], leased, offer };
         let proof = Hash::of(&lie.bytes);
         self.lies.lock().unwrap_or_else(PoisonError::into_inner).push(lie);
         self.told.send_replace(());
@@ -164,9 +178,10 @@ impl proof::Handler for LyingProver {
         let mut told = self.told.subscribe();
         loop {
             let lie = self.lies.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            if let Some(Lie { offer, bytes }) = lie {
+            if let Some(Lie { offer, leased, bytes }) = lie {
                 let proof = Hash::of(&bytes);
-                return Ok(Held { shard: offer.shard, segment: 0, job: offer.job, proof, bytes: bytes.into() });
+                let (shard, job, leased) = (offer.shard, offer.job, Some(leased));
+                return Ok(Held { shard, segment: 0, job, proof, bytes: bytes.into(), leased });
             }
             if told.changed().await.is_err() {
                 std::future::pending::<()>().await;

@@ -1,0 +1,126 @@
+//! `shardwire peer evidence` and `shardwire evidence check`: what can be proven against peers, from a node to a file, and from a file to whoever wants to
+//! see it.
+//!
+//! A check needs the file and nothing else: no node, no data folder, no word of whoever made it.
+
+use super::{
+    args::{EvidenceArgs, EvidenceCheckArgs},
+    failure::Failure,
+    output::{Answer, columns},
+    peer::ask,
+};
+use crate::{
+    disk::{Disk as _, DiskError, SystemDisk},
+    evidence::Checking,
+    proofs::Proofs,
+};
+use serde::Serialize;
+use shardwire_model::{Coded, Hash, PeerId};
+use shardwire_protocols::{
+    control::ControlError,
+    evidence::{MAX_EVIDENCE_BYTES, Piece, Shown},
+    reputation::{Client, Request},
+};
+use std::path::{Path, PathBuf};
+
+/// A file of evidence that can't be used.
+#[derive(Debug, thiserror::Error)]
+enum FileError {
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// There is none.
+    #[error("there is no file {path}", path = path.display())]
+    Missing { path: PathBuf },
+}
+
+impl Coded for FileError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Disk(_) => "SW-EVIDENCE-006",
+            Self::Missing { .. } => "SW-EVIDENCE-007",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Disk(_) => "Check the path, its permissions, and that the disk has room.",
+            Self::Missing { .. } => "Check the path.",
+        }
+        .into()
+    }
+}
+
+/// A piece, as it is shown.
+#[derive(Serialize)]
+struct Seen {
+    peer: PeerId,
+    shows: Shown,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct All {
+    peer: PeerId,
+    pieces: Vec<Seen>,
+}
+
+/// What a piece shows.
+fn see(bytes: &[u8]) -> Result<Seen, Failure> {
+    let piece = Piece::from_bytes(bytes).map_err(|error| Failure::of(&error))?;
+    let proofs = Proofs::stark().map_err(|error| Failure::of(&error))?;
+    let shows = piece.check(&Checking(&*proofs.verify)).map_err(|error| Failure::of(&error))?;
+    Ok(Seen { peer: piece.accused, shows, file: None })
+}
+
+/// Writes a piece to a file of its own in a folder; the same piece to the same file.
+pub(super) fn save(accused: PeerId, bytes: &[u8], folder: &Path) -> Result<PathBuf, Failure> {
+    let path = folder.join(format!("{}-{}.evidence", accused.short(), Hash::of(bytes).short()));
+    SystemDisk.write(&path, &[bytes], true).map_err(|error| Failure::of(&FileError::from(error)))?;
+    Ok(path)
+}
+
+pub(super) fn check(args: &EvidenceCheckArgs) -> Result<Answer, Failure> {
+    let path = &args.file;
+    // A byte more than there may be, so that more is seen to be too much.
+    let read = SystemDisk.read(path, u64::from(MAX_EVIDENCE_BYTES) + 1).map_err(FileError::from);
+    let bytes = read.and_then(|bytes| bytes.ok_or_else(|| FileError::Missing { path: path.clone() }));
+    let seen = see(&bytes.map_err(|error| Failure::of(&error))?)?;
+    Ok(Answer::new(format!("against {}: {}", seen.peer, seen.shows), &seen))
+}
+
+pub(super) async fn export(root: Option<PathBuf>, args: &EvidenceArgs) -> Result<Answer, Failure> {
+    let peer = args.peer;
+    let pieces = ask(root, async |mut client: Client| (fetch(&mut client, peer).await, client)).await?;
+    let mut seen = Vec::new();
+    for bytes in pieces {
+        let file = args.to.as_deref().map(|folder| save(peer, &bytes, folder)).transpose()?;
+        seen.push(Seen { file, ..see(&bytes)? });
+    }
+    Ok(Answer::new(describe(peer, &seen), &All { peer, pieces: seen }))
+}
+
+/// All that the node has against a peer, whole.
+async fn fetch(client: &mut Client, peer: PeerId) -> Result<Vec<Vec<u8>>, ControlError> {
+    let count = client.peer(Request::Show { peer }).await?.evidence;
+    let mut pieces = Vec::new();
+    for number in 0..count {
+        pieces.push(client.evidence(peer, number).await?);
+    }
+    Ok(pieces)
+}
+
+fn describe(peer: PeerId, seen: &[Seen]) -> String {
+    if seen.is_empty() {
+        return format!("nothing is known against {}", peer.short());
+    }
+    let rows: Vec<[String; 2]> = seen
+        .iter()
+        .map(|seen| {
+            let file = seen.file.as_ref().map_or_else(|| "-".to_owned(), |file| file.display().to_string());
+            [file, seen.shows.to_string()]
+        })
+        .collect();
+    columns(&rows)
+}

@@ -1,0 +1,33 @@
+//! Compares an operator's receipts: two that contradict each other are evidence against it.
+
+use shardwire_model::{Hash, PeerId};
+use shardwire_protocols::{
+    evidence::{Evidence, Piece, Shown, forked},
+    ingress::{Outcome, Receipt},
+};
+use std::collections::BTreeMap;
+
+/// The receipts of accepted transactions: one a transaction that is submitted.
+#[derive(Debug, Default)]
+pub(super) struct Receipts {
+    by_place: BTreeMap<u32, Receipt>,
+    places: BTreeMap<Hash, u32>,
+}
+
+impl Receipts {
+    /// Takes up a receipt whose signature is verified. If it contradicts an earlier one: what both show, and the piece of evidence.
+    pub(super) fn add(&mut self, operator: PeerId, receipt: &Receipt) -> Option<(Shown, Piece)> {
+        let verdict = &receipt.statement;
+        let Outcome::Accepted { sequence, .. } = verdict.outcome else { return None };
+        let elsewhere = self.places.get(&verdict.transaction).and_then(|place| self.by_place.get(place));
+        for earlier in [self.by_place.get(&sequence), elsewhere].into_iter().flatten() {
+            if let Some(shown) = forked(&earlier.statement, verdict) {
+                let evidence = Evidence::Receipts(Box::new([earlier.clone(), receipt.clone()]));
+                return Some((shown, Piece { accused: operator, evidence }));
+            }
+        }
+        self.places.insert(verdict.transaction, sequence);
+        self.by_place.insert(sequence, receipt.clone());
+        None
+    }
+}

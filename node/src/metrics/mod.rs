@@ -1,0 +1,213 @@
+//! Metrics and readiness for whoever watches the node: two pages over plain HTTP, off unless `metrics.listen` is set.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/metrics` | what was done with peers, by tier, and how loaded the node is ([`text`]), as OpenMetrics text |
+//! | `/ready` | 200 if work of every tier is taken, else 503 and of which it isn't |
+//!
+//! Nothing can be changed here, and nothing is said of single peers. Refused: other methods than GET, other paths, a request longer than
+//! [`http::MAX_REQUEST_BYTES`] or slower than [`DEADLINE`]. Bound: [`MAX_CONNECTIONS`] at a time; further ones wait to be accepted.
+//!
+//! This is the only place where a node listens on TCP. It is no part of a node in simulation: [`run()`](crate::run::run()) opens it beside the node.
+#![allow(clippy::disallowed_types, reason = "the only place where a node listens on TCP")]
+
+mod http;
+mod text;
+
+use self::http::Response;
+use shardwire_model::Coded;
+use shardwire_peers::Peers;
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    sync::Semaphore,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+/// Most connections at a time: a collector or two, and somebody who looks.
+const MAX_CONNECTIONS: usize = 8;
+/// The longest that a connection lives: a hundred times what an answer takes.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How long a failed accept waits: the process has no file left for it.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The metrics can't be served.
+#[derive(Debug, thiserror::Error)]
+#[error("metrics can't be served on {address}: {reason}")]
+pub(crate) struct MetricsError {
+    address: SocketAddr,
+    reason: io::Error,
+}
+
+impl Coded for MetricsError {
+    fn code(&self) -> &'static str {
+        "SW-METRICS-001"
+    }
+
+    fn next_step(&self) -> String {
+        "Set metrics.listen to a free port of this machine, or leave it out.".into()
+    }
+}
+
+/// An open port, on which nothing is answered yet.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Metrics {
+    /// Takes the port.
+    ///
+    /// # Errors
+    /// If it is taken, or not this machine's.
+    pub(crate) async fn open(address: SocketAddr) -> Result<Self, MetricsError> {
+        let failed = |reason| MetricsError { address, reason };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address })
+    }
+
+    /// Where it is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers, for as long as it is polled.
+    pub(crate) async fn serve(self, peers: Arc<Peers>) {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let mut connections = JoinSet::new();
+        loop {
+            let place = places.clone().acquire_owned().await;
+            let mut stream = match self.listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!("a connection for metrics can't be accepted: {error}");
+                    sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            while connections.try_join_next().is_some() {}
+            let peers = peers.clone();
+            connections.spawn(async move {
+                // One that is too slow, or goes away, has no answer.
+                let _ = timeout(DEADLINE, http::answer(&mut stream, |path| page(path, &peers))).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+/// The answer to a GET of this path.
+fn page(path: &str, peers: &Peers) -> Response {
+    match path {
+        "/metrics" => Response { status: 200, kind: text::KIND, body: text::of(peers) },
+        "/ready" => match peers.load().refused() {
+            None => Response::plain(200, "ready\n"),
+            Some(tier) => Response::plain(503, format!("not ready: peers up to tier {tier} are refused\n")),
+        },
+        _ => Response::plain(404, "there are /metrics and /ready\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shardwire_model::PeerId;
+    use shardwire_peers::{Named, Rules};
+    use shardwire_reputation::{Event, Work};
+    use std::collections::BTreeMap;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+    };
+
+    fn peers(rules: &Rules) -> Arc<Peers> {
+        let clock = Arc::new(crate::clock::SystemClock);
+        Arc::new(Peers::new(rules, Named::default(), [], BTreeMap::new(), clock))
+    }
+
+    async fn served(peers: &Arc<Peers>) -> SocketAddr {
+        let metrics = Metrics::open(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = metrics.address();
+        tokio::spawn(metrics.serve(peers.clone()));
+        address
+    }
+
+    async fn get(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn what_was_done_with_peers_is_collected_by_tier() {
+        let peers = peers(&Rules::default());
+        for _ in 0..2 {
+            peers.note(PeerId([1; 32]), &Event::Worked(Work::Proof));
+        }
+        let answer = get(served(&peers).await, "/metrics").await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        assert!(head.contains(&format!("\r\ncontent-length: {}", body.len())), "{head}");
+        for line in [
+            "shardwire_peers_connected{tier=\"low\"} 0",
+            "shardwire_peer_bytes_total{tier=\"high\"} 0",
+            "shardwire_standing_changes_total{from=\"low\",to=\"normal\"} 1",
+            "shardwire_callers_total{answer=\"refused\"} 0",
+            "shardwire_ready 1",
+        ] {
+            assert!(body.lines().any(|it| it == line), "{line} isn't in:\n{body}");
+        }
+        assert!(body.ends_with("# EOF\n"));
+    }
+
+    #[tokio::test]
+    async fn readiness_is_a_status() {
+        let mut rules = Rules::default();
+        rules.watermarks.memory_bytes = 1;
+        let peers = peers(&rules);
+        let address = served(&peers).await;
+        assert!(get(address, "/ready").await.starts_with("HTTP/1.1 200 OK\r\n"));
+        let tending = peers.clone();
+        tokio::spawn(async move { tending.tend(drop, || 2).await });
+        let refused = loop {
+            let answer = get(address, "/ready?now").await;
+            if !answer.starts_with("HTTP/1.1 200") {
+                break answer;
+            }
+        };
+        assert!(refused.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{refused}");
+        assert!(refused.ends_with("\r\n\r\nnot ready: peers up to tier high are refused\n"), "{refused}");
+        assert!(get(address, "/metrics").await.contains("\nshardwire_ready 0\n"));
+        assert!(get(address, "/").await.starts_with("HTTP/1.1 404 Not Found\r\n"));
+    }
+
+    #[tokio::test]
+    async fn so_many_at_a_time_are_served_and_the_next_when_one_goes() {
+        let peers = peers(&Rules::default());
+        let address = served(&peers).await;
+        let mut silent = Vec::new();
+        for _ in 0..MAX_CONNECTIONS {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        let waits = get(address, "/ready");
+        tokio::pin!(waits);
+        // One of them goes: there is room.
+        drop(silent.pop());
+        assert!(waits.await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_told() {
+        let first = Metrics::open(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let error = Metrics::open(first.address()).await.unwrap_err();
+        assert_eq!(error.code(), "SW-METRICS-001");
+        assert!(error.to_string().starts_with(&format!("metrics can't be served on {}: ", first.address())), "{error}");
+        assert_eq!(error.next_step(), "Set metrics.listen to a free port of this machine, or leave it out.");
+    }
+}
