@@ -2,7 +2,7 @@
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric, text::encode},
+    encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric, text::encode},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
@@ -45,7 +45,7 @@ pub(super) fn of(peers: &Peers) -> String {
 }
 
 /// Numbers of one name, told apart by labels.
-type Labelled<const N: usize> = ([(&'static str, &'static str); N], u64);
+type Labelled<const N: usize, V = u64> = ([(&'static str, &'static str); N], V);
 
 fn counters<const N: usize>(
     encoder: &mut DescriptorEncoder<'_>,
@@ -57,11 +57,11 @@ fn counters<const N: usize>(
     values.into_iter().try_for_each(|(labels, value)| ConstCounter::new(value).encode(family.encode_family(&labels)?))
 }
 
-fn gauges<const N: usize>(
+fn gauges<const N: usize, V: EncodeGaugeValue>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
-    values: impl IntoIterator<Item = ([(&'static str, &'static str); N], f64)>,
+    values: impl IntoIterator<Item = Labelled<N, V>>,
 ) -> fmt::Result {
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     values.into_iter().try_for_each(|(labels, value)| ConstGauge::new(value).encode(family.encode_family(&labels)?))
@@ -75,8 +75,7 @@ impl Collector for Moment {
         let tiers = |of: fn(&OfTier) -> u64| {
             [("low", low), ("normal", normal), ("high", high)].map(|(tier, figures)| ([("tier", tier)], of(figures)))
         };
-        let connected = tiers(|of| of.connected).map(|(labels, value)| (labels, value as f64));
-        gauges(to, "peers_connected", "Peers connected now", connected)?;
+        gauges(to, "peers_connected", "Peers connected now", tiers(|of| of.connected))?;
         counters(to, "peer_sessions", "Sessions that peers opened", tiers(|of| of.sessions))?;
         let refused = "Sessions refused for now: above the quota, or the node was overloaded";
         counters(to, "peer_sessions_refused", refused, tiers(|of| of.refused))?;
@@ -94,8 +93,7 @@ impl Collector for Moment {
         let answers = answers.map(|(answer, count)| ([("answer", answer)], count));
         counters(to, "callers", "What was answered to those who wanted to connect", answers)?;
         let (ordinary, reserved) = self.open;
-        let places =
-            [("ordinary", ordinary), ("reserved", reserved)].map(|(of, count)| ([("place", of)], count as f64));
+        let places = [("ordinary", ordinary), ("reserved", reserved)].map(|(of, count)| ([("place", of)], count));
         gauges(to, "connections", "Connections, by kind of place", places)?;
         let load = |waiting: u64, late: std::time::Duration, memory: u64| {
             let values = [
@@ -109,6 +107,7 @@ impl Collector for Moment {
         gauges(to, "load", "How loaded the node is", load(queue_depth, loop_delay, memory_bytes))?;
         let Watermarks { queue_depth, loop_delay, memory_bytes } = self.watermarks;
         gauges(to, "load_watermark", "From where on work is refused", load(queue_depth, loop_delay, memory_bytes))?;
-        gauges(to, "ready", "Whether work of every tier is taken", [([], f64::from(u8::from(self.ready)))])
+        let ready = to.encode_descriptor("ready", "Whether work of every tier is taken", None, MetricType::Gauge)?;
+        ConstGauge::new(u32::from(self.ready)).encode(ready)
     }
 }

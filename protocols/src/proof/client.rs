@@ -36,7 +36,7 @@ pub enum Next<V: Version = Proof> {
 pub struct Offered<V: Version = Proof> {
     session: Session<V, Fetching, Inner<V>>,
     ready: Ready,
-    announcement: Option<Announcement>,
+    announcement: Option<Box<Announcement>>,
 }
 
 impl<V: Version> Client<V> {
@@ -70,6 +70,7 @@ impl<V: Version> Client<V> {
                     let detail = format!("a proof of {} bytes, where 1 to {MAX_PROOF_BYTES} are allowed", ready.bytes);
                     return Err(session.broken(V::Said::NAME, "SW-PROOF-005", detail));
                 }
+                let announcement = announcement.map(Box::new);
                 Ok(Next::Ready(ready, Offered { session: session.enter(), ready, announcement }))
             }
         }
@@ -88,7 +89,7 @@ impl<V: Version> Offered<V> {
     /// What the prover signed about it; nothing in version 1.
     #[must_use]
     pub fn announcement(&self) -> Option<&Announcement> {
-        self.announcement.as_ref()
+        self.announcement.as_deref()
     }
 
     /// Fetches the proof. Its bytes have the promised length and hash; whether they prove anything isn't known yet.

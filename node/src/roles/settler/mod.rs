@@ -9,6 +9,8 @@ mod handoff;
 mod judge;
 mod leases;
 mod proofs;
+#[cfg(test)]
+mod tests;
 
 use super::{Changes, Host};
 use crate::store::{
