@@ -11,8 +11,16 @@ use testnet::sim::{Failure, Plan, run};
 /// In how many runs a bug has to show.
 const SEEDS: u64 = 500;
 
-/// The first run that shows each bug.
-const KNOWN: [(Mutation, u64); 0] = [];
+/// A run that shows each bug.
+const KNOWN: [(Mutation, u64); 7] = [
+    (Mutation::EffectBeforeRecord, 7),
+    (Mutation::CreditUnbounded, 0),
+    (Mutation::AppliedTwice, 0),
+    (Mutation::LockKept, 0),
+    (Mutation::NoBackOff, 0),
+    (Mutation::TimerNotCancelled, 12),
+    (Mutation::LogCutShort, 7),
+];
 
 fn shows(seed: u64) -> Option<(u64, Failure)> {
     Some((seed, run(seed, &Plan::of(seed), false).failures.into_iter().next()?))
