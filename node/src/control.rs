@@ -1,12 +1,17 @@
 //! The node answers its command line.
 
-use crate::network::{AGENT, Node};
+use crate::{
+    network::{AGENT, Node},
+    roles::settler::Settler,
+};
 use shardwire_model::{Coded, PeerId, ShardId};
-use shardwire_protocols::control::{Handler, MAX_SHARDS_LISTED, NodeStatus, Request, Response, ShardStatus};
+use shardwire_protocols::control::{
+    Answer as _, Control, Handler, MAX_SHARDS_LISTED, NodeStatus, Request, Response, ShardStatus,
+};
 
 /// A request that this node can't do.
 #[derive(Debug, thiserror::Error)]
-enum Impossible {
+pub(crate) enum Impossible {
     /// Another node's business.
     #[error("this node is no settler: it has no World")]
     NoSettler,
@@ -33,9 +38,10 @@ impl Coded for Impossible {
     }
 }
 
-type Failed = Box<dyn Coded + Send + Sync>;
+/// Why a request failed.
+pub(crate) type Failed = Box<dyn Coded + Send + Sync>;
 
-fn failed(error: impl Coded + Send + Sync + 'static) -> Failed {
+pub(crate) fn failed(error: impl Coded + Send + Sync + 'static) -> Failed {
     Box::new(error)
 }
 
@@ -65,8 +71,11 @@ impl Node {
         Ok(shards)
     }
 
-    fn answer(&self, request: Request) -> Result<Response, Failed> {
-        let settler = || self.roles.settler.as_ref().ok_or_else(|| failed(Impossible::NoSettler));
+    pub(crate) fn settler(&self) -> Result<&Settler, Failed> {
+        self.roles.settler.as_deref().ok_or_else(|| failed(Impossible::NoSettler))
+    }
+
+    fn answer(&self, peer: PeerId, request: Request) -> Result<Response, Failed> {
         Ok(match request {
             Request::Status => {
                 let mut shards = self.shards(None)?;
@@ -84,10 +93,13 @@ impl Node {
                     more_shards,
                 }))
             }
-            Request::StartShard(request) => Response::Started(Box::new(settler()?.start(&request).map_err(failed)?)),
+            Request::StartShard(request) => {
+                let (start, _) = self.settler()?.start(&request, peer, None).map_err(failed)?;
+                Response::Started(Box::new(start))
+            }
             Request::ShardStatus { shard } => Response::Shards(self.shards(shard)?),
             Request::World { after } => {
-                let (storage, more) = settler()?.storage(after).map_err(failed)?;
+                let (storage, more) = self.settler()?.storage(after).map_err(failed)?;
                 Response::World { storage, more }
             }
             Request::Peers => Response::Peers(self.links.status()),
@@ -100,13 +112,13 @@ impl Node {
     }
 }
 
-impl Handler for Node {
-    fn allows(&self, peer: PeerId) -> bool {
+impl Handler<Control> for Node {
+    fn allows(&self, peer: PeerId, _: &Request) -> bool {
         self.may_control(peer)
     }
 
-    async fn handle(&self, request: Request) -> Response {
-        match self.answer(request) {
+    async fn handle(&self, peer: PeerId, request: Request) -> Response {
+        match self.answer(peer, request) {
             Ok(response) => response,
             Err(error) => Response::failed(&*error),
         }

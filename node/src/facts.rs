@@ -6,7 +6,11 @@
 use serde::{Deserialize, Serialize};
 use shardwire_ledger::StorageEntry;
 use shardwire_model::{Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt};
-use shardwire_protocols::proof;
+use shardwire_protocols::{
+    Signed,
+    life::{HistoryEntry, Part},
+    proof,
+};
 use shardwire_reputation::{Ban, Components};
 
 /// A node.
@@ -22,6 +26,16 @@ pub struct NodeFacts {
     pub jobs: Vec<ProverJob>,
     /// What its peers have earned with it, in the order of their ids.
     pub peers: Vec<PeerScore>,
+    /// What it has signed of the lives of shards, in the order of shard, role, job and number: a history each.
+    pub histories: Vec<Signed<HistoryEntry>>,
+}
+
+impl NodeFacts {
+    /// The histories, one by one.
+    pub fn parts(&self) -> impl Iterator<Item = (Part, &[Signed<HistoryEntry>])> {
+        let chunks = self.histories.chunk_by(|a, b| a.statement.part == b.statement.part);
+        chunks.filter_map(|entries| Some((entries.first()?.statement.part, entries)))
+    }
 }
 
 /// A World.
@@ -75,16 +89,14 @@ pub struct OperatedShard {
     pub start: ShardStart,
     /// Every accepted transaction, in its sequence.
     pub log: Vec<SignedTransaction>,
-    /// How it ended at its settler, as far as the operator knows.
-    pub ended: Ended,
+    /// How it ended at its settler, if the operator has heard of an end.
+    pub ended: Option<Ended>,
 }
 
 /// How a shard ended, as far as a node knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ended {
-    /// It hasn't heard of an end.
-    No,
     /// Settled by this proof.
     Settled {
         /// The proof.

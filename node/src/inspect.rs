@@ -1,6 +1,6 @@
 //! Reads the [`facts`](crate::facts) of a node that doesn't run off its disk.
 //!
-//! Opening a database may repair it: give a copy of a disk whose state is to stay as it is.
+//! Files of the system stay as they are. Opening a database on another disk may repair it: give a copy of one whose state is to stay as it is.
 
 use crate::{
     data::DataPaths,
@@ -9,11 +9,15 @@ use crate::{
     run::RunError,
     store::{
         RecordKey, Store,
-        records::{ASSIGNMENTS, Closed, JOBS, PEERS, TRANSACTIONS},
+        records::{ASSIGNMENTS, HISTORY, JOBS, PEERS, TRANSACTIONS},
     },
 };
 use shardwire_ledger::{EmbeddedLedger, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, ShardState, World};
 use shardwire_model::{Coded, PeerId, Timestamp};
+use shardwire_protocols::{
+    control::Role,
+    life::{Part, Step},
+};
 use shardwire_reputation::Policy;
 
 fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
@@ -25,17 +29,37 @@ fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
 /// # Errors
 /// If a database can't be read.
 pub fn inspect(disk: &dyn Disk, paths: &DataPaths, peer: PeerId, network: Option<&str>) -> Result<NodeFacts, RunError> {
-    let store = Store::on(disk, &paths.store()).map_err(boxed)?;
+    let store = match disk.database(&paths.store()) {
+        None => Store::view(&paths.store()),
+        Some(_) => Store::on(disk, &paths.store()),
+    };
+    let mut facts = node(&store.map_err(boxed)?, peer)?;
+    if let Some(network) = network {
+        let ledger = match disk.database(&paths.ledger()) {
+            None => EmbeddedLedger::view(&paths.ledger(), network),
+            Some(backend) => EmbeddedLedger::open_with_backend(backend, network),
+        };
+        facts.world = Some(world(&ledger.map_err(boxed)?)?);
+    }
+    Ok(facts)
+}
+
+/// What a store says of its node; nothing of a World.
+///
+/// # Errors
+/// If a record can't be read.
+pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeFacts, RunError> {
     let mut operated = Vec::new();
     for (shard, assignment) in store.all(&ASSIGNMENTS).map_err(boxed)? {
+        let life = store.life(Part { shard, role: Role::Operator, job: None }).map_err(boxed)?;
         let log = store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard)).map_err(boxed)?;
         operated.push(OperatedShard {
             start: assignment.start,
             log: log.into_iter().map(|(_, transaction)| transaction).collect(),
-            ended: match assignment.closed {
-                None => Ended::No,
-                Some(Closed::Settled(proof)) => Ended::Settled { proof },
-                Some(Closed::Aborted) => Ended::Aborted,
+            ended: match life.steps().last() {
+                Some(Step::Settled { proof: Some(proof) }) => Some(Ended::Settled { proof: *proof }),
+                Some(Step::Aborted { .. }) => Some(Ended::Aborted),
+                _ => None,
             },
         });
     }
@@ -54,16 +78,15 @@ pub fn inspect(disk: &dyn Disk, paths: &DataPaths, peer: PeerId, network: Option
         ban: record.ban(),
     });
     let peers = peers.collect();
-    let world = network.map(|network| world(disk, paths, network)).transpose()?;
-    Ok(NodeFacts { peer, world, operated, jobs, peers })
+    let histories = store.all(&HISTORY).map_err(boxed)?.into_iter().map(|(_, entry)| entry).collect();
+    Ok(NodeFacts { peer, world: None, operated, jobs, peers, histories })
 }
 
-fn world(disk: &dyn Disk, paths: &DataPaths, network: &str) -> Result<WorldFacts, RunError> {
-    let ledger = match disk.database(&paths.ledger()) {
-        None => EmbeddedLedger::open(&paths.ledger(), network),
-        Some(backend) => EmbeddedLedger::open_with_backend(backend, network),
-    };
-    let ledger = ledger.map_err(boxed)?;
+/// What a ledger says of its World.
+///
+/// # Errors
+/// If it can't be read.
+pub(crate) fn world(ledger: &EmbeddedLedger) -> Result<WorldFacts, RunError> {
     let mut facts = WorldFacts::default();
     loop {
         let page = ledger.storage(facts.storage.last().map(|entry| entry.key), MAX_STORAGE_PAGE).map_err(boxed)?;

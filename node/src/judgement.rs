@@ -1,6 +1,7 @@
 //! The node tells its command line what it thinks of its peers, and does what it is told about them.
 
 use crate::{
+    control::{Failed, failed},
     evidence::{self, pieces},
     network::Node,
     peers::say,
@@ -9,7 +10,7 @@ use crate::{
 use shardwire_model::{Coded, PeerId};
 use shardwire_peers::{Named, Told, View};
 use shardwire_protocols::reputation::{
-    Changed, Counts, Handler, MAX_LISTED, Overview, PeerView, ProtocolQuota, Request, Response,
+    Answer as _, Changed, Counts, Handler, MAX_LISTED, Overview, PeerView, ProtocolQuota, Reputation, Request, Response,
 };
 use shardwire_reputation::{Listing, Standing};
 use std::time::Duration;
@@ -55,12 +56,6 @@ impl Coded for Impossible {
         }
         .to_owned()
     }
-}
-
-type Failed = Box<dyn Coded + Send + Sync>;
-
-fn failed(error: impl Coded + Send + Sync + 'static) -> Failed {
-    Box::new(error)
 }
 
 impl Node {
@@ -203,12 +198,12 @@ fn changed(told: &Told) -> Changed {
     Changed::new(told.at, told.change.from, told.change.to, &told.change.reason.to_string())
 }
 
-impl Handler for Node {
-    fn allows(&self, peer: PeerId) -> bool {
+impl Handler<Reputation> for Node {
+    fn allows(&self, peer: PeerId, _: &Request) -> bool {
         self.may_control(peer)
     }
 
-    async fn handle(&self, request: Request) -> Response {
+    async fn handle(&self, _: PeerId, request: Request) -> Response {
         match self.judge(request) {
             Ok(response) => response,
             Err(error) => Response::failed(&*error),

@@ -198,7 +198,8 @@ async fn take_up(
             Some(backend) => EmbeddedLedger::open_with_backend(backend, &config.network),
         };
         let judge = Arc::new(Judge::new(proofs.verify));
-        roles.settler = Some(Arc::new(Settler::new(host.clone(), Arc::new(world.map_err(boxed)?), judge)));
+        let (world, timeout) = (Arc::new(world.map_err(boxed)?), config.settler.shard_timeout);
+        roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).map_err(boxed)?);
     }
     if config.has_role(Role::Operator) {
         roles.operator = Some(Arc::new(Operator::resume(host.clone()).map_err(boxed)?));

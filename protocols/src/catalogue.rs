@@ -7,6 +7,7 @@ use crate::{
     handshake::Handshake,
     ingress::Ingress,
     keepalive::Keepalive,
+    life::Lives,
     proof::{self, Proof},
     reputation::Reputation,
     trace::Trace,
@@ -91,6 +92,7 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<Keepalive>(),
         Entry::of::<Control>(),
         Entry::of::<Reputation>(),
+        Entry::of::<Lives>(),
     ]
 }
 

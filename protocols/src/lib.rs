@@ -20,6 +20,7 @@
 //! | keepalive | both | [`keepalive`] |
 //! | control | command line → node | [`control`] |
 //! | reputation | command line → node | [`reputation`] |
+//! | life | command line → node | [`life`] |
 //!
 //! [`catalogue`] lists them for tools, [`describe`] shows what their types say, [`dissect`] reads recorded bytes;
 //! [`evidence`] is what signed statements show against their signer. Limits are computed from the bounds of the model,
@@ -35,10 +36,12 @@ pub mod control;
 pub mod describe;
 pub mod dissect;
 pub mod evidence;
+pub mod exchange;
 pub mod handoff;
 pub mod handshake;
 pub mod ingress;
 pub mod keepalive;
+pub mod life;
 pub mod pace;
 pub mod proof;
 pub mod reputation;

@@ -41,3 +41,11 @@ pub(crate) const SHARD_START: u32 =
 pub(crate) const VALUES: u32 = list(MAX_ENTRIES, FELT);
 /// A [`Cause`](crate::Cause).
 pub(crate) const CAUSE: u32 = text(crate::cause::MAX_CODE) + text(crate::cause::MAX_REASON);
+/// A [`StartRequest`](shardwire_model::StartRequest): salt, operator, contracts, accounts, end event, entries (kind, contract, key, owner,
+/// amount).
+pub(crate) const START_REQUEST: u32 = U64
+    + PEER
+    + list(MAX_CONTRACTS, FELT)
+    + list(MAX_ACCOUNTS, FELT)
+    + 2 * FELT
+    + list(MAX_ENTRIES, TAG + 2 * FELT + (TAG + FELT) + U64);

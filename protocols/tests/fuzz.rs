@@ -16,11 +16,12 @@ const CUTS: usize = 250;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 10] = [
     ("frames", fuzz::frames),
     ("handshake", fuzz::handshake),
     ("control", fuzz::control),
     ("reputation", fuzz::reputation),
+    ("life", fuzz::life),
     ("handoff", fuzz::handoff),
     ("ingress", fuzz::ingress),
     ("keepalive", fuzz::keepalive),

@@ -5,7 +5,7 @@
 use shardwire_protocols::{
     Statement, catalogue,
     describe::{Description, chapters, markdown},
-    handoff, ingress, proof, trace,
+    handoff, ingress, life, proof, trace,
 };
 use shardwire_transport::{
     Profile, WireCode,
@@ -67,6 +67,7 @@ fn contexts() -> String {
         context::<proof::Announced>("proof Announcement"),
         context::<proof::Settlement>("proof Receipt"),
         context::<proof::Objection>("proof Dispute"),
+        context::<life::HistoryEntry>("life Response"),
     ];
     markdown(["message", "statement", "context"], &rows)
 }

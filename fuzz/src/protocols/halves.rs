@@ -12,6 +12,7 @@ use shardwire_protocols::{
     handshake::{self, Handshake, Hello},
     ingress::{self, Ingress, Opened, Opening},
     keepalive::{self, Keepalive},
+    life::{self, History, Lives, Step},
     proof::{self, Held, Leased, Verdict, Version},
     reputation::{self, Reputation},
     trace::{self, Begun, Chunk, Claimed, Ending, Finished, Grant, JobOffer, LeaseTerms, Part, Pulled, Trace},
@@ -102,12 +103,12 @@ pub(crate) async fn pong(session: Responder<Keepalive>) -> Ended {
 
 // ---- control
 
-impl control::Handler for Peer {
-    fn allows(&self, _: PeerId) -> bool {
+impl control::Handler<Control> for Peer {
+    fn allows(&self, _: PeerId, _: &Request) -> bool {
         true
     }
 
-    async fn handle(&self, request: Request) -> Response {
+    async fn handle(&self, _: PeerId, request: Request) -> Response {
         match request {
             Request::Stop => Response::Stopping,
             Request::Peers => Response::Peers(vec![]),
@@ -148,12 +149,12 @@ pub(crate) async fn node(session: Responder<Control>) -> Ended {
 
 // ---- reputation
 
-impl reputation::Handler for Peer {
-    fn allows(&self, _: PeerId) -> bool {
+impl reputation::Handler<Reputation> for Peer {
+    fn allows(&self, _: PeerId, _: &reputation::Request) -> bool {
         true
     }
 
-    async fn handle(&self, request: reputation::Request) -> reputation::Response {
+    async fn handle(&self, _: PeerId, request: reputation::Request) -> reputation::Response {
         use reputation::{Request, Response};
         match request {
             Request::List { .. } => Response::Peers { peers: vec![], more: false },
@@ -174,6 +175,44 @@ pub(crate) async fn ask_about_peers(session: Initiator<Reputation>) -> Ended {
 
 pub(crate) async fn judge(session: Responder<Reputation>) -> Ended {
     reputation::serve(session, &Peer).await.map_err(boxed)
+}
+
+// ---- life
+
+/// A history of one entry.
+fn born(shard: ShardId) -> Signed<life::HistoryEntry> {
+    let part = life::Part { shard, role: control::Role::Prover, job: Some(Hash::of(b"job")) };
+    let step = Step::Streaming { job: Hash::of(b"job") };
+    History::new(part).next(&identity(RESPONDER), Timestamp(1), step).ok().flatten().expect("a first step")
+}
+
+impl life::Handler<Lives> for Peer {
+    fn allows(&self, _: PeerId, _: &life::Request) -> bool {
+        true
+    }
+
+    async fn handle(&self, _: PeerId, request: life::Request) -> life::Response {
+        use life::{Request, Response};
+        match request {
+            Request::History { shard, .. } => Response::History { entries: vec![born(shard)], more: false },
+            Request::Abort { .. } => Response::Aborted { at: self.now() },
+            Request::Start { .. } => {
+                Response::Failed { code: "SW-A-1".into(), reason: "b".into(), next_step: "c".into() }
+            }
+        }
+    }
+}
+
+pub(crate) async fn ask_about_lives(session: Initiator<Lives>) -> Ended {
+    let mut client = life::Client::new(session);
+    let shard = start(RESPONDER).shard;
+    drop(client.history(shard).await.map_err(boxed)?);
+    client.abort(shard).await.map_err(boxed)?;
+    client.close().await.map_err(boxed)
+}
+
+pub(crate) async fn live(session: Responder<Lives>) -> Ended {
+    life::serve(session, &Peer).await.map_err(boxed)
 }
 
 // ---- handoff

@@ -18,6 +18,7 @@ use shardwire_protocols::{
     handshake::Handshake,
     ingress::Ingress,
     keepalive::Keepalive,
+    life::Lives,
     proof::{self, Proof},
     reputation::Reputation,
     trace::Trace,
@@ -41,6 +42,11 @@ pub fn control(bytes: &[u8]) {
 /// What the command line asks about peers, and a node answers.
 pub fn reputation(bytes: &[u8]) {
     run(play::<Reputation, _, _>(bytes, h::ask_about_peers, h::judge));
+}
+
+/// What the command line asks about the lives of shards, and a node answers.
+pub fn life(bytes: &[u8]) {
+    run(play::<Lives, _, _>(bytes, h::ask_about_lives, h::live));
 }
 
 /// Assignments.
@@ -79,6 +85,7 @@ pub async fn honest() -> Vec<(&'static str, u8, [Vec<u8>; 2])> {
         ("handshake", 0, recorded::<Handshake, _, _>(h::greet, h::greeted).await),
         ("control", 0, recorded::<Control, _, _>(h::ask_node, h::node).await),
         ("reputation", 0, recorded::<Reputation, _, _>(h::ask_about_peers, h::judge).await),
+        ("life", 0, recorded::<Lives, _, _>(h::ask_about_lives, h::live).await),
         ("handoff", 0, recorded::<Handoff, _, _>(h::take_shards, h::assign_shards).await),
         ("ingress", 0, recorded::<Ingress, _, _>(h::submit, h::receive).await),
         ("keepalive", 0, recorded::<Keepalive, _, _>(h::ping, h::pong).await),

@@ -69,6 +69,9 @@ pub(super) enum Command {
     /// Check what is said to be proven against a peer; needs no node
     #[command(subcommand, arg_required_else_help = true)]
     Evidence(EvidenceCommand),
+    /// Check or export a data folder; no node may run in it, and nothing in it changes
+    #[command(subcommand, arg_required_else_help = true)]
+    Data(DataCommand),
     /// Look at the World that a settler keeps
     #[command(subcommand, arg_required_else_help = true)]
     World(WorldCommand),
@@ -181,8 +184,15 @@ pub(super) enum ShardCommand {
     /// Ask the running settler to start a shard
     #[command(after_help = "Examples:\n  \
         shardwire shard start --data ./settler --workload dungeon.json --operator ID\n  \
+        shardwire shard start --data ./settler --workload dungeon.json --operator ID --timeout 3600\n  \
         shardwire shard start --data ./settler --request request.json")]
     Start(StartArgs),
+    /// Tell the running settler to give a shard up: escrow and locks return, a later proof is refused
+    #[command(
+        after_help = "Only who started the shard, or who may control the node, can abort it. To do so again changes nothing.\n\n\
+        Example:\n  shardwire shard abort --data ./settler 0x1234"
+    )]
+    Abort(ShardArgs),
     /// Send a workload's transactions to the shard's operator
     #[command(
         after_help = "Each transaction is answered with a receipt that the operator signed. To submit a workload\n\
@@ -193,6 +203,14 @@ pub(super) enum ShardCommand {
         shardwire shard submit --workload dungeon.json --shard 0x1234 --operator ID@127.0.0.1:7001"
     )]
     Submit(SubmitArgs),
+    /// Show what the node has signed of a shard's life, step by step
+    #[command(
+        after_help = "The running node is asked; if none runs, its data folder is read. With --verify every signature and every hash of\n\
+        the entry before is checked; a history that somebody has changed ends with exit code 1.\n\nExamples:\n  \
+        shardwire shard history --data ./settler 0x1234\n  \
+        shardwire shard history --data ./settler 0x1234 --verify"
+    )]
+    History(HistoryArgs),
     /// Show the shards that the running node knows, or one of them in full
     #[command(after_help = "Examples:\n  \
         shardwire shard status --data ./operator\n  \
@@ -294,6 +312,29 @@ pub(super) struct AllowArgs {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum DataCommand {
+    /// Read everything and compare it: records, histories with their signatures, proofs, the World
+    #[command(
+        after_help = "What is wrong is named with its file and ends with exit code 1.\n\nExample:\n  shardwire data check --data ./settler"
+    )]
+    Check,
+    /// Write what the folder holds, a JSON object a line
+    #[command(
+        after_help = "The key of each object says what it is: node, storage, shard (of the World), operated, job, history.\n\nExamples:\n  \
+        shardwire data export --data ./settler --out settler.jsonl\n  \
+        shardwire data export --data ./settler --out - | grep history"
+    )]
+    Export(ExportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// The file, which must not exist yet; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum WorldCommand {
     /// Show every storage address of the running settler's World
     #[command(after_help = "Example:\n  shardwire world show --data ./settler")]
@@ -329,6 +370,26 @@ pub(super) struct StartArgs {
     /// Who shall execute the shard of a workload: the operator's id
     #[arg(long, value_name = "ID")]
     pub(super) operator: Option<PeerId>,
+    /// Until when it has to be settled, from now; then it is aborted [default: the settler's shard_timeout_s]
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) timeout: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HistoryArgs {
+    /// The shard, as `shard start` has printed it
+    #[arg(value_name = "SHARD")]
+    pub(super) shard: ShardId,
+    /// Check that the node signed each entry and that none was changed, moved or left out
+    #[arg(long)]
+    pub(super) verify: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShardArgs {
+    /// The shard, as `shard start` has printed it
+    #[arg(value_name = "SHARD")]
+    pub(super) shard: ShardId,
 }
 
 #[derive(Debug, Args)]
@@ -376,6 +437,9 @@ pub(super) struct SettingArgs {
     /// How packets are sized: internet or datacentre [default: internet]
     #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,
+    /// How long a settler gives shards that are started without a time-out [default: 86400]
+    #[arg(long, value_name = "SECONDS")]
+    shard_timeout_s: Option<String>,
     /// A prover's proving process [default: searched for]
     #[arg(long, value_name = "FILE")]
     worker: Option<String>,
@@ -432,6 +496,7 @@ impl SettingArgs {
             .with(Setting::Peers, &self.peers)
             .with(Setting::Admins, &self.admins)
             .with(Setting::Profile, &self.profile)
+            .with(Setting::ShardTimeout, &self.shard_timeout_s)
             .with(Setting::WorkerPath, &self.worker)
             .with(Setting::WorkerMemory, &self.worker_memory_limit_bytes)
             .with(Setting::WorkerDeadline, &self.worker_deadline_s)

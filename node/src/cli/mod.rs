@@ -8,8 +8,10 @@
 //! the node is before it ends, `submit`, which shows its progress, and `wire decode`, whose frames may be any number.
 
 mod args;
+mod data;
 mod evidence;
 mod failure;
+mod history;
 mod init;
 mod logging;
 mod output;
@@ -26,7 +28,9 @@ mod version;
 mod wire;
 mod world;
 
-use args::{Cli, Command, EvidenceCommand, PeerCommand, ProtocolCommand, ShardCommand, WireCommand, WorldCommand};
+use args::{
+    Cli, Command, DataCommand, EvidenceCommand, PeerCommand, ProtocolCommand, ShardCommand, WireCommand, WorldCommand,
+};
 use clap::Parser as _;
 use failure::Failure;
 use output::Answer;
@@ -56,6 +60,8 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Command::Status => wait_for(status::status(data)),
         Command::Stop => wait_for(stop::stop(data)),
         Command::Shard(ShardCommand::Start(args)) => wait_for(shard::start(data, &args)),
+        Command::Shard(ShardCommand::Abort(args)) => wait_for(shard::abort(data, &args)),
+        Command::Shard(ShardCommand::History(args)) => wait_for(history::history(data, &args)),
         Command::Shard(ShardCommand::Submit(args)) => wait_for(shard::submit(data, &args)),
         Command::Shard(ShardCommand::Status(args)) => wait_for(shard::status(data, &args)),
         Command::Peer(PeerCommand::List) => wait_for(peer::list(data)),
@@ -66,6 +72,8 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Command::Peer(PeerCommand::Evidence(args)) => wait_for(evidence::export(data, &args)),
         Command::Peer(PeerCommand::Reload) => wait_for(peer::reload(data)),
         Command::Evidence(EvidenceCommand::Check(args)) => evidence::check(&args),
+        Command::Data(DataCommand::Check) => data::check(data),
+        Command::Data(DataCommand::Export(args)) => data::export(data, &args),
         Command::World(WorldCommand::Show) => wait_for(world::show(data)),
         Command::Protocol(ProtocolCommand::List) => Ok(protocol::list()),
         Command::Protocol(ProtocolCommand::Show(args)) => protocol::show(&args),

@@ -1,7 +1,7 @@
-//! `shardwire shard start`, `shard submit` and `shard status`.
+//! `shardwire shard start`, `shard abort`, `shard submit` and `shard status`.
 
 use super::{
-    args::{ShardStatusArgs, StartArgs, SubmitArgs},
+    args::{ShardArgs, ShardStatusArgs, StartArgs, SubmitArgs},
     evidence,
     failure::Failure,
     output::{Answer, columns, plain},
@@ -11,14 +11,18 @@ use super::{
 };
 use crate::{
     client::{ClientError, ControlClient, Dialler, SubmitReport, Target, submit as submit_to},
+    clock::SystemClock,
     config::{Config, DEFAULT_NETWORK, Environment, Flags},
     data::DataPaths,
     surroundings::Surroundings,
     workload::Workload,
 };
 use serde::Serialize;
-use shardwire_model::{PeerId, ShardId};
-use shardwire_protocols::control::ShardStatus;
+use shardwire_model::{Clock as _, PeerId, ShardId, ShardStart, Timestamp};
+use shardwire_protocols::{
+    control::{ControlError, ShardStatus},
+    life::Client,
+};
 use shardwire_transport::Identity;
 use std::path::{Path, PathBuf};
 
@@ -39,19 +43,58 @@ pub(super) async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Ans
             .misuse(true));
         }
     };
-    let mut client = connect(root).await?;
-    let started = client.start_shard(request).await;
-    client.close().await;
-    let start = started?;
+    let timeout_s = args.timeout;
+    let (start, deadline) = ask(root, async move |client: &mut Client| client.start(request, timeout_s).await).await?;
+    let left = deadline.since(SystemClock.now()).as_secs();
     let text = format!(
-        "started shard {}\n  operator {}\n  {} accounts, {} contracts, {} storage addresses",
+        "started shard {}\n  operator {}\n  {} accounts, {} contracts, {} storage addresses\n  aborted unless it is settled within {left} s",
         start.shard,
         start.operator,
         start.accounts.len(),
         start.contracts.len(),
         start.entries.len()
     );
-    Ok(Answer::new(text, &start))
+    Ok(Answer::new(text, &Started { start: &start, deadline }))
+}
+
+#[derive(Serialize)]
+struct Started<'a> {
+    #[serde(flatten)]
+    start: &'a ShardStart,
+    deadline: Timestamp,
+}
+
+/// Asks the running node about the lives of shards.
+pub(super) async fn ask<T>(
+    root: Option<PathBuf>,
+    request: impl AsyncFnOnce(&mut Client) -> Result<T, ControlError>,
+) -> Result<T, Failure> {
+    let node = connect(root).await?;
+    let mut client = match node.lives().await {
+        Ok(client) => client,
+        Err(error) => {
+            node.close().await;
+            return Err(error.into());
+        }
+    };
+    let answer = request(&mut client).await;
+    // The answer is here; a node that is gone meanwhile need not be told.
+    let _ = client.close().await;
+    node.close().await;
+    answer.map_err(|error| ClientError::from(error).into())
+}
+
+#[derive(Serialize)]
+struct Aborted {
+    shard: ShardId,
+    aborted_at: Timestamp,
+}
+
+pub(super) async fn abort(root: Option<PathBuf>, args: &ShardArgs) -> Result<Answer, Failure> {
+    let shard = args.shard;
+    let at = ask(root, async move |client: &mut Client| client.abort(shard).await).await?;
+    let text = format!("aborted shard {shard}: its escrow and locks have returned");
+    Ok(Answer::new(text, &Aborted { shard, aborted_at: at }))
 }
 
 #[derive(Serialize)]

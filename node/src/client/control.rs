@@ -5,9 +5,10 @@ use crate::{
     data::{DataError, DataPaths},
     surroundings::Surroundings,
 };
-use shardwire_model::{ShardId, ShardStart, StartRequest};
+use shardwire_model::{ShardId, ShardStart, StartRequest, Timestamp};
 use shardwire_protocols::{
     control::{self, Control, NodeStatus, PeerStatus, ShardStatus, StorageStatus},
+    life::{self, Lives},
     reputation::{self, Reputation},
 };
 use shardwire_transport::Identity;
@@ -110,6 +111,26 @@ impl ControlClient {
     /// If the node doesn't serve that, or the session fails.
     pub async fn reputation(&self) -> Result<reputation::Client, ClientError> {
         Ok(reputation::Client::new(self.link.open::<Reputation>().await?))
+    }
+
+    /// The lives of shards: to start one that times out, to abort one, to read its history.
+    ///
+    /// # Errors
+    /// If the node doesn't serve that, or the session fails.
+    pub async fn lives(&self) -> Result<life::Client, ClientError> {
+        Ok(life::Client::new(self.link.open::<Lives>().await?))
+    }
+
+    /// Aborts a shard: escrow and locks return; since when it is aborted. The node must be the settler that started it.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status).
+    pub async fn abort_shard(&self, shard: ShardId) -> Result<Timestamp, ClientError> {
+        let mut client = self.lives().await?;
+        let aborted = client.abort(shard).await;
+        // The answer is here; a node that is gone meanwhile need not be told.
+        let _ = client.close().await;
+        Ok(aborted?)
     }
 
     /// Tells the node to drain and stop.

@@ -8,6 +8,7 @@ use shardwire_protocols::{
     control::Control,
     handshake::{Agreed, Handshake, Hello, announce, greet},
     ingress::Ingress,
+    life::Lives,
     reputation::Reputation,
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Initiator, Profile, Protocol};
@@ -97,7 +98,12 @@ impl Dialler {
             network: self.network.clone(),
             agent: AGENT.to_owned(),
             roles: Vec::new(),
-            protocols: announce(&[Entry::of::<Control>(), Entry::of::<Ingress>(), Entry::of::<Reputation>()]),
+            protocols: announce(&[
+                Entry::of::<Control>(),
+                Entry::of::<Ingress>(),
+                Entry::of::<Reputation>(),
+                Entry::of::<Lives>(),
+            ]),
             capabilities: Vec::new(),
             time: self.surroundings.clock.now(),
         };

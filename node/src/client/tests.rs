@@ -107,12 +107,12 @@ impl StandIn {
     }
 }
 
-impl control::Handler for StandIn {
-    fn allows(&self, peer: PeerId) -> bool {
+impl control::Handler<Control> for StandIn {
+    fn allows(&self, peer: PeerId, _: &Request) -> bool {
         peer == self.identity.peer()
     }
 
-    async fn handle(&self, request: Request) -> Response {
+    async fn handle(&self, _: PeerId, request: Request) -> Response {
         match request {
             Request::Status => Response::Status(Box::new(NodeStatus {
                 peer: self.identity.peer(),

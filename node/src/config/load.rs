@@ -1,14 +1,15 @@
 //! The sources meet: the strongest value of each setting is parsed, and what contradicts itself is refused.
 
 use super::{
-    Config, ConfigError, DEFAULT_NETWORK, DEFAULT_WORKER_DEADLINE, DEFAULT_WORKER_MEMORY_BYTES, Environment, Log,
-    LogFormat, MAX_ADMINS, MAX_LISTED, MAX_NETWORK_BYTES, MAX_PEERS, MAX_QUOTAS, Origin, Peer, Profile, Reputation,
-    Setting, Warning, Worker,
+    Config, ConfigError, DEFAULT_NETWORK, DEFAULT_SHARD_TIMEOUT, DEFAULT_WORKER_DEADLINE, DEFAULT_WORKER_MEMORY_BYTES,
+    Environment, Log, LogFormat, MAX_ADMINS, MAX_LISTED, MAX_NETWORK_BYTES, MAX_PEERS, MAX_QUOTAS, Origin, Peer,
+    Profile, Reputation, Setting, Settler, Warning, Worker,
     source::{Given, Layer},
     value::{OneQuota, role},
 };
 use shardwire_model::PeerId;
 use shardwire_peers::Rules;
+use shardwire_protocols::life::MAX_TIMEOUT;
 use shardwire_reputation::decay::MAX_HALF_LIFE;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -40,6 +41,11 @@ pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<C
     let (peers, peer_origins) = values.list(Setting::Peers, MAX_PEERS, |text| text.parse::<Peer>().ok())?;
     let (admins, _) = values.list(Setting::Admins, MAX_ADMINS, |text| text.parse::<PeerId>().ok())?;
     let profile = values.one(Setting::Profile, |text| text.parse().ok())?.unwrap_or(Profile::Internet);
+    let settler = Settler {
+        shard_timeout: values
+            .limit(Setting::ShardTimeout, MAX_TIMEOUT.as_secs())?
+            .map_or(DEFAULT_SHARD_TIMEOUT, Duration::from_secs),
+    };
     let worker = Worker {
         path: values.one(Setting::WorkerPath, |text| (!text.is_empty()).then(|| PathBuf::from(text)))?,
         memory_limit_bytes: values.limit(Setting::WorkerMemory, u64::MAX)?.unwrap_or(DEFAULT_WORKER_MEMORY_BYTES),
@@ -66,6 +72,7 @@ pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<C
         peers,
         admins: admins.into_iter().collect(),
         profile,
+        settler,
         worker,
         reputation,
         metrics,

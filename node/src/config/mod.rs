@@ -49,6 +49,9 @@ pub const MAX_QUOTAS: usize = 256;
 pub const MAX_NETWORK_BYTES: usize = 64;
 /// The network's name unless configured.
 pub const DEFAULT_NETWORK: &str = "local";
+/// How long a shard has until it is aborted, unless configured or said when it is started: a day. A game's evening, its proof, and a night in which
+/// nobody looks.
+pub const DEFAULT_SHARD_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// What a proof may take unless configured: 12 GiB. A shard of 2,000 transactions takes about 4 GiB.
 pub const DEFAULT_WORKER_MEMORY_BYTES: u64 = 12 << 30;
 /// How long a proof may take unless configured: half an hour, some ten times what a full shard takes on two cores.
@@ -69,6 +72,8 @@ pub struct Config {
     pub admins: BTreeSet<PeerId>,
     /// How packets are sized.
     pub profile: Profile,
+    /// What shards may take, if this node settles.
+    pub settler: Settler,
     /// The prover process, if this node proves.
     pub worker: Worker,
     /// What peers may do, and who is named.
@@ -91,6 +96,13 @@ struct Sources {
     path: PathBuf,
     environment: Environment,
     flags: Flags,
+}
+
+/// What shards may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settler {
+    /// How long a shard has until it is aborted, if nothing else was said when it was started.
+    pub shard_timeout: Duration,
 }
 
 /// The prover process and its limits.

@@ -17,6 +17,8 @@ pub enum Setting {
     Admins,
     /// How packets are sized.
     Profile,
+    /// How long a shard may take.
+    ShardTimeout,
     /// The prover process.
     WorkerPath,
     /// What a proof may take.
@@ -65,13 +67,14 @@ pub(super) struct Names {
 
 impl Setting {
     /// All of them, in the order in which a file lists them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Network,
         Self::Roles,
         Self::Listen,
         Self::Peers,
         Self::Admins,
         Self::Profile,
+        Self::ShardTimeout,
         Self::WorkerPath,
         Self::WorkerMemory,
         Self::WorkerDeadline,
@@ -118,6 +121,12 @@ impl Setting {
             ),
             Self::Admins => many("admins", "SHARDWIRE_ADMINS", "--admin", "a peer id: 64 hexadecimal digits"),
             Self::Profile => one("profile", "SHARDWIRE_PROFILE", "--profile", "a profile: internet or datacentre"),
+            Self::ShardTimeout => one(
+                "settler.shard_timeout_s",
+                "SHARDWIRE_SHARD_TIMEOUT_S",
+                "--shard-timeout-s",
+                "a number of seconds of at most 30 days (2592000)",
+            ),
             // The variable is older than this table: tests, testnet and the worker's documentation use it too.
             Self::WorkerPath => {
                 one("worker.path", "SHARDWIRE_STWO_WORKER", "--worker", "the path of an executable file")

@@ -105,7 +105,7 @@ fn a_misspelt_setting_is_named_with_what_was_meant() {
     assert_eq!(
         next("[worker]\nnice = 1\n"),
         "error[SW-CONFIG-003]: shardwire.toml, line 2: there is no setting 'worker.nice'\n  next: Remove it. The settings are \
-         network, roles, listen, peers, admins, profile, worker.path, worker.memory_limit_bytes, worker.deadline_s, worker.threads, \
+         network, roles, listen, peers, admins, profile, settler.shard_timeout_s, worker.path, worker.memory_limit_bytes, worker.deadline_s, worker.threads, \
          reputation.allow, reputation.deny, reputation.work_half_life_s, reputation.fault_half_life_s, reputation.first_ban_s, \
          reputation.longest_ban_s, reputation.quotas, reputation.memory_watermark_bytes, metrics.listen, log.level, \
          log.format."

@@ -52,6 +52,8 @@ pub struct DataFolder {
     identity: Identity,
     /// The claim: gone when the file is closed, by whatever.
     _lock: File,
+    /// Whether it is only looked at.
+    only_looked_at: bool,
 }
 
 impl DataFolder {
@@ -60,12 +62,21 @@ impl DataFolder {
     /// # Errors
     /// If it is no data folder, another process has it, or its identity can't be used.
     pub fn open(root: &Path) -> Result<Self, DataError> {
+        let mut folder = Self::look(root)?;
+        folder.only_looked_at = false;
+        folder.withdraw()?;
+        Ok(folder)
+    }
+
+    /// Claims a folder to look at it: so long nobody runs there, and nothing in it changes.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn look(root: &Path) -> Result<Self, DataError> {
         let paths = DataPaths::existing(root)?;
         let lock = claim(&paths)?;
         let identity = Identity::load(&paths.identity())?;
-        let folder = Self { paths, identity, _lock: lock };
-        folder.withdraw()?;
-        Ok(folder)
+        Ok(Self { paths, identity, _lock: lock, only_looked_at: true })
     }
 
     /// Where everything is.
@@ -111,8 +122,10 @@ impl DataFolder {
 
 impl Drop for DataFolder {
     fn drop(&mut self) {
-        // Were it to stay, the lock would still tell that nobody runs.
-        let _ = self.withdraw();
+        if !self.only_looked_at {
+            // Were it to stay, the lock would still tell that nobody runs.
+            let _ = self.withdraw();
+        }
     }
 }
 

@@ -15,6 +15,8 @@
 //! lock of the operating system, so it ends with the process however that dies: a `running.json` that a killed node left
 //! behind is told from a living one's by the lock ([`DataPaths::running`]).
 //!
+//! [`DataFolder::look`] claims a folder without changing anything in it.
+//!
 //! Refused: a folder that holds something else, a second process, an identity that others can read.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the data folder is files")]
 

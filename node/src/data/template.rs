@@ -70,6 +70,10 @@ fn line(setting: Setting, config: &Config) -> Line {
                 shardwire_transport::Profile::Datacentre => "datacentre",
             }),
         ),
+        Setting::ShardTimeout => own(
+            "How long a shard has, in seconds: then a settler aborts it, and escrow and locks return. `shard start --timeout` is stronger.",
+            seconds(config.settler.shard_timeout),
+        ),
         Setting::WorkerPath => shown(
             "A prover's proving process. Searched for beside this program and on PATH if not given.",
             quoted(config.worker.path.as_deref().unwrap_or_else(|| "".as_ref()).display()),

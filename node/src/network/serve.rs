@@ -11,6 +11,7 @@ use shardwire_protocols::{
     handshake::{self, Agreed, Handshake, HandshakeError},
     ingress::{self, Ingress},
     keepalive::{self, Keepalive},
+    life::{self, Lives},
     pace::GREETING,
     proof::{self, Proof},
     reputation::{self, Reputation},
@@ -182,6 +183,8 @@ async fn dispatch(node: &Node, agreed: &Agreed, mut incoming: Incoming) -> Resul
         control::serve(incoming.serve::<Control>().await?, node).await
     } else if incoming.is::<Reputation>() {
         reputation::serve(incoming.serve::<Reputation>().await?, node).await
+    } else if incoming.is::<Lives>() {
+        life::serve(incoming.serve::<Lives>().await?, node).await
     } else if incoming.is::<Keepalive>() {
         Ok(keepalive::serve(incoming.serve::<Keepalive>().await?, &*node.host.clock).await?)
     } else if let Some(settler) = roles.settler.as_deref().filter(|_| incoming.is::<Handoff>()) {

@@ -8,6 +8,8 @@ pub(crate) mod operator;
 pub(crate) mod prover;
 pub(crate) mod settler;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 use crate::{artefacts::Artefacts, store::Store, surroundings::Work, tasks::Spawner};

@@ -67,6 +67,15 @@ fn an_operator_says_what_to_do() {
         "SW-OPERATOR-009 the prover holds 2 leases, and a peer of its tier may hold 2 | Finish one of them, or give it up; a peer that \
          has worked may hold more."
     );
+    let useless = "Forget the job: no proof of it is of use any more.";
+    assert_eq!(
+        said(OperatorError::Aborted { shard: id }),
+        format!("SW-OPERATOR-020 shard {short} was aborted | {useless}")
+    );
+    assert_eq!(
+        said(OperatorError::Settled { shard: id }),
+        format!("SW-OPERATOR-021 shard {short} is settled | {useless}")
+    );
     assert_eq!(said(OperatorError::NoJob), "SW-OPERATOR-008 this operator has no such job | Ask for a job again.");
 }
 
@@ -107,6 +116,11 @@ fn a_prover_says_what_to_do() {
         said(ProverError::ProofLost),
         "SW-PROVER-008 the file of the proof is missing or damaged | Restore the file from a copy, or let another prover prove \
          the shard."
+    );
+    assert_eq!(said(ProverError::Over), "SW-PROVER-009 the job is over | Nothing: its shard needs no further proof.");
+    assert_eq!(
+        said(ProverError::OtherWitness),
+        format!("SW-PROVER-010 the witness is another one than the operator had before | {wrong_operator}")
     );
 }
 

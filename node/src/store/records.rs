@@ -4,7 +4,12 @@ use super::{RecordKey, Table};
 use crate::evidence::{EvidenceKey, EvidencePart, Kept};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt};
-use shardwire_protocols::trace::Lease;
+use shardwire_protocols::{
+    Signed,
+    control::Role,
+    life::{self, Part, Why},
+    trace::Lease,
+};
 use shardwire_reputation::{Listing, Record};
 use shardwire_shard::witness::Manifest;
 use std::collections::BTreeMap;
@@ -21,6 +26,8 @@ pub(crate) const LEASES: Table<ShardId, TraceLease> = Table::new("operator.lease
 pub(crate) const JOBS: Table<Hash, Job> = Table::new("prover.jobs");
 /// Settler: assignments handed to operators.
 pub(crate) const HANDOFFS: Table<ShardId, Handoff> = Table::new("settler.handoffs");
+/// Settler: what is about to be done in the World, by shard.
+pub(crate) const INTENTS: Table<ShardId, Intent> = Table::new("settler.intents");
 /// Settler: verdicts on proofs, by shard.
 pub(crate) const VERDICTS: Table<ShardId, Verdict> = Table::new("settler.verdicts");
 /// Prover: the latest lease of a job, as its operator signed it.
@@ -29,6 +36,8 @@ pub(crate) const JOB_LEASES: Table<Hash, Lease> = Table::new("prover.leases");
 pub(crate) const LEASES_SEEN: Table<LeaseKey, Lease> = Table::new("settler.leases");
 /// Which pieces of evidence there are against whom.
 pub(crate) const ACCUSED: Table<PeerId, Vec<Kept>> = Table::new("node.accused");
+/// What the node has signed of the lives of shards.
+pub(crate) const HISTORY: Table<EntryKey, Signed<life::HistoryEntry>> = Table::new("node.history");
 /// What can be proven against peers.
 pub(crate) const EVIDENCE: Table<EvidenceKey, EvidencePart> = Table::new("node.evidence");
 /// What each peer has earned.
@@ -47,17 +56,6 @@ pub(crate) struct Assignment {
     pub(crate) settler: PeerId,
     /// The handoff lease's epoch.
     pub(crate) epoch: u64,
-    /// How it ended at the settler, once it did.
-    pub(crate) closed: Option<Closed>,
-}
-
-/// How a shard ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Closed {
-    /// Settled by the proof of this hash.
-    Settled(Hash),
-    /// Aborted.
-    Aborted,
 }
 
 /// The place of a transaction in a shard's sequence.
@@ -76,6 +74,15 @@ pub(crate) struct LeaseKey {
     pub(crate) job: Hash,
     /// The epoch.
     pub(crate) epoch: u64,
+}
+
+/// The place of an entry among all histories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EntryKey {
+    /// Which history.
+    pub(crate) part: Part,
+    /// From 0.
+    pub(crate) number: u32,
 }
 
 /// A witness chunk in the data folder.
@@ -115,21 +122,6 @@ pub(crate) struct TraceLease {
     pub(crate) proof: Option<Hash>,
 }
 
-/// Where a job stands. Each stage is stored before its effect leaves the node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum JobStage {
-    /// Chunks are being fetched.
-    Fetching,
-    /// All chunks are here; the operator is no longer needed.
-    Fetched,
-    /// The proof is here.
-    Proven,
-    /// A settler signed a receipt for it.
-    Settled,
-    /// It can't be done; `Job::fault` says why.
-    Failed,
-}
-
 /// Most disputes kept of one job. A settler that no longer fits is offered the proof again after a restart.
 pub(crate) const MAX_DISPUTES: usize = 16;
 
@@ -146,11 +138,9 @@ pub(crate) struct Job {
     pub(crate) operator: PeerId,
     /// The lease's epoch.
     pub(crate) epoch: u64,
-    /// Where it stands.
-    pub(crate) stage: JobStage,
-    /// All chunks of the witness, once it is fetched.
+    /// All chunks of the witness, while they are here.
     pub(crate) manifest: Option<Manifest>,
-    /// How often proving was tried and failed.
+    /// How often a worker failed at it.
     pub(crate) attempts: u32,
     /// The proof's hash; the file is named by it.
     pub(crate) proof: Option<Hash>,
@@ -160,7 +150,7 @@ pub(crate) struct Job {
     pub(crate) receipt: Option<Vec<u8>>,
     /// Signed disputes, as they came: who disputes is not offered the proof again. At most [`MAX_DISPUTES`].
     pub(crate) disputes: BTreeMap<PeerId, Vec<u8>>,
-    /// Why it failed, or what the last dispute says: code and text.
+    /// What went wrong last, or what the last dispute says: code and text.
     pub(crate) fault: Option<(String, String)>,
 }
 
@@ -187,13 +177,36 @@ pub(crate) struct Figures {
     pub(crate) proof_bytes: u64,
 }
 
-/// An assignment that an operator has accepted.
+/// The lease of an assignment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Handoff {
     /// The lease's epoch.
     pub(crate) epoch: u64,
-    /// Whether the operator accepted it.
-    pub(crate) accepted: bool,
+}
+
+/// What is about to be done in the World and isn't in the history yet. One that a crash left is looked into before anything else is done about
+/// the shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Intent {
+    /// It is started.
+    Start {
+        /// Who asked for it.
+        by: PeerId,
+        /// When it is aborted unless it is settled.
+        deadline: Timestamp,
+    },
+    /// The output of a verified proof is applied.
+    Settle {
+        /// The proof.
+        proof: Hash,
+        /// Its output.
+        output: Output,
+    },
+    /// It is aborted.
+    Abort {
+        /// Why.
+        why: Why,
+    },
 }
 
 /// What a settler found a proof to be.
@@ -271,5 +284,35 @@ impl RecordKey for LogKey {
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (shard, sequence) = bytes.split_at_checked(32)?;
         Some(Self { shard: ShardId::from_bytes(shard)?, sequence: u32::from_be_bytes(sequence.try_into().ok()?) })
+    }
+}
+
+/// The first bytes of the keys of a history.
+pub(crate) fn history_of(part: &Part) -> Vec<u8> {
+    // Only a prover's part has a job, so none and zeros don't meet.
+    let role = [match part.role {
+        Role::Settler => 0,
+        Role::Operator => 1,
+        Role::Prover => 2,
+    }];
+    [&part.shard.0.to_bytes_be()[..], &role, &part.job.unwrap_or_default().0].concat()
+}
+
+impl RecordKey for EntryKey {
+    fn to_bytes(&self) -> Vec<u8> {
+        [history_of(&self.part), self.number.to_be_bytes().to_vec()].concat()
+    }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (shard, rest) = bytes.split_at_checked(32)?;
+        let (role, rest) = rest.split_first()?;
+        let (job, number) = rest.split_at_checked(32)?;
+        let (role, job) = match role {
+            0 => (Role::Settler, None),
+            1 => (Role::Operator, None),
+            2 => (Role::Prover, Some(Hash::from_bytes(job)?)),
+            _ => return None,
+        };
+        let part = Part { shard: ShardId::from_bytes(shard)?, role, job };
+        Some(Self { part, number: u32::from_be_bytes(number.try_into().ok()?) })
     }
 }

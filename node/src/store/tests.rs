@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use redb::{Database, TableDefinition, backends::InMemoryBackend};
 use shardwire_disk::{Medium, Survives};
 use shardwire_model::{Coded, Felt, ShardId};
+use std::{path::Path, sync::LazyLock};
 
 fn id(n: u64) -> ShardId {
     ShardId(Felt::from(n))
@@ -17,7 +18,7 @@ fn records_survive_reopening_and_come_back_in_order() {
     let path = folder.path().join("node.redb");
     let store = Store::open(&path).unwrap();
     for n in [3, 1, 2] {
-        store.put(&HANDOFFS, &id(n), &Handoff { epoch: n, accepted: false }).unwrap();
+        store.put(&HANDOFFS, &id(n), &Handoff { epoch: n }).unwrap();
     }
     drop(store);
     let epochs: Vec<u64> = Store::open(&path).unwrap().all(&HANDOFFS).unwrap().iter().map(|(_, h)| h.epoch).collect();
@@ -28,7 +29,7 @@ fn records_survive_reopening_and_come_back_in_order() {
 fn a_failed_write_leaves_nothing_behind() {
     let store = Store::with_backend(InMemoryBackend::new(), true).unwrap();
     let result: Result<(), StoreError> = store.write(|write| {
-        write.put(&HANDOFFS, &id(1), &Handoff { epoch: 1, accepted: true })?;
+        write.put(&HANDOFFS, &id(1), &Handoff { epoch: 1 })?;
         Err(StoreError::Foreign)
     });
     assert!(result.is_err());
@@ -62,11 +63,10 @@ fn every_refusal_says_what_to_do() {
     transaction.open_table(TableDefinition::<u64, u64>::new("theirs")).unwrap().insert(1, 1).unwrap();
     transaction.commit().unwrap();
     drop(database);
-    let before = std::fs::read(&foreign).unwrap();
-    let error = Store::open(&foreign).unwrap_err();
+    let error = refused(&foreign);
     assert_eq!(error.to_string(), "node.redb is not a shardwire node's file");
     assert_eq!(error.code(), "SW-STORE-002");
-    assert!(Database::open(&foreign).is_ok() && !before.is_empty(), "a foreign file stays usable");
+    assert!(Database::open(&foreign).is_ok(), "a foreign file stays usable");
 
     let newer = folder.path().join("newer.redb");
     let database = Database::create(&newer).unwrap();
@@ -74,16 +74,73 @@ fn every_refusal_says_what_to_do() {
     transaction.open_table(super::META).unwrap().insert(super::MAGIC, 9).unwrap();
     transaction.commit().unwrap();
     drop(database);
-    let error = Store::open(&newer).unwrap_err();
-    assert_eq!(error.to_string(), "node.redb has layout version 9, this program reads version 1");
+    let error = refused(&newer);
+    assert_eq!(error.to_string(), "node.redb has layout version 9, this program reads version 2");
     assert_eq!(error.code(), "SW-STORE-003");
 
     let text = folder.path().join("text.redb");
     std::fs::write(&text, "not a database, but long enough to look like one".repeat(400)).unwrap();
-    let error = Store::open(&text).unwrap_err();
+    let error = refused(&text);
     assert_eq!(error.to_string(), "node.redb is damaged: it is not a redb file");
     assert_eq!(error.code(), "SW-STORE-004");
-    assert_eq!(std::fs::read(&text).unwrap().len(), 48 * 400);
+}
+
+/// Refused, and byte for byte as before.
+fn refused(path: &Path) -> StoreError {
+    let before = std::fs::read(path).unwrap();
+    let error = Store::open(path).unwrap_err();
+    assert!(std::fs::read(path).unwrap() == before, "the file has changed: {error}");
+    error
+}
+
+/// A store as a crash leaves it: copied while it was open.
+static CRASHED: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.redb");
+    let store = Store::open(&path).unwrap();
+    for n in 0..40 {
+        store.put(&HANDOFFS, &id(n), &Handoff { epoch: n }).unwrap();
+    }
+    std::fs::read(&path).unwrap()
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever is flipped or cut off of a file that a crash left: no panic gets out, and what is refused stays as it was.
+    #[test]
+    fn damage_is_refused_and_never_overwritten(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 1..=255u8), 0..6),
+        near in any::<bool>(),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        let mut bytes = CRASHED.clone();
+        let range = if near { 4096.min(bytes.len()) } else { bytes.len() };
+        for (at, flip) in &flips {
+            bytes[at.index(range)] ^= flip;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(1 + cut.index(bytes.len() - 1));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.redb");
+        std::fs::write(&path, &bytes).unwrap();
+        // Looking never changes anything.
+        let looked = Store::view(&path).map(|store| store.each(&HANDOFFS, drop).is_ok());
+        prop_assert!(std::fs::read(&path).unwrap() == bytes);
+        match Store::open(&path) {
+            Err(error) => {
+                prop_assert!(!error.code().is_empty());
+                prop_assert!(std::fs::read(&path).unwrap() == bytes, "the file has changed: {}", error);
+            }
+            Ok(store) => {
+                prop_assert!(looked.is_ok(), "{:?}", looked);
+                if flips.is_empty() && cut.is_none() {
+                    prop_assert_eq!(store.all(&HANDOFFS).unwrap().len(), 40);
+                }
+            }
+        }
+    }
 }
 
 const NAME: &str = "node.redb";
@@ -114,8 +171,8 @@ proptest! {
                 attempted = confirmed + 1;
                 // One transaction: both records are there, or neither.
                 store.write(|write| {
-                    write.put(&HANDOFFS, &id(0), &Handoff { epoch: attempted, accepted: true })?;
-                    write.put(&HANDOFFS, &id(1), &Handoff { epoch: attempted, accepted: false })
+                    write.put(&HANDOFFS, &id(0), &Handoff { epoch: attempted })?;
+                    write.put(&HANDOFFS, &id(1), &Handoff { epoch: attempted })
                 })?;
                 confirmed = attempted;
             });
@@ -135,11 +192,10 @@ proptest! {
 fn a_full_disk_is_said_to_be_one_and_keeps_what_it_has() {
     let disk = Medium::new(0);
     let store = open(&disk).unwrap();
-    store.put(&HANDOFFS, &id(0), &Handoff { epoch: 1, accepted: true }).unwrap();
+    store.put(&HANDOFFS, &id(0), &Handoff { epoch: 1 }).unwrap();
     disk.set_capacity(Some(disk.used()));
-    let much: Result<(), StoreError> = store.write(|write| {
-        (1..200_000).try_for_each(|n| write.put(&HANDOFFS, &id(n), &Handoff { epoch: n, accepted: true }))
-    });
+    let much: Result<(), StoreError> =
+        store.write(|write| (1..200_000).try_for_each(|n| write.put(&HANDOFFS, &id(n), &Handoff { epoch: n })));
     let error = much.unwrap_err();
     assert_eq!(error.to_string(), "node.redb can't be read or written: I/O error: no storage space");
     assert_eq!(error.code(), "SW-STORE-006");

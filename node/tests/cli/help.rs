@@ -3,7 +3,7 @@
 use super::{run, shardwire};
 use std::path::Path;
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 24] = [
     &[],
     &["init"],
     &["run"],
@@ -11,6 +11,8 @@ const COMMANDS: [&[&str]; 20] = [
     &["stop"],
     &["shard"],
     &["shard", "start"],
+    &["shard", "abort"],
+    &["shard", "history"],
     &["shard", "submit"],
     &["shard", "status"],
     &["peer"],
@@ -19,6 +21,8 @@ const COMMANDS: [&[&str]; 20] = [
     &["peer", "reload"],
     &["evidence"],
     &["evidence", "check"],
+    &["data", "check"],
+    &["data", "export"],
     &["world", "show"],
     &["protocol"],
     &["protocol", "show"],

@@ -8,14 +8,14 @@ use std::{
 };
 
 /// A running node; killed when dropped, so that a failed test leaves none behind.
-pub(super) struct Node {
+pub(crate) struct Node {
     child: Child,
     pub(super) lifeline: Option<ChildStdin>,
     first_line: String,
 }
 
 impl Node {
-    pub(super) fn start(root: &str) -> Self {
+    pub(crate) fn start(root: &str) -> Self {
         let mut child = shardwire(&["run", "--data", root, "--lifeline", "--json"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -35,6 +35,17 @@ impl Node {
     pub(super) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Ends it in good order.
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        drop(self.lifeline.take());
+        self.wait()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.wait();
     }
 
     pub(super) fn wait(&mut self) -> ExitStatus {

@@ -3,6 +3,7 @@
 mod errors;
 mod help;
 mod lifecycle;
+mod lives;
 mod peers;
 mod protocols;
 

@@ -1,81 +1,13 @@
 //! The command line's half.
 
-use super::{Bye, Control, NodeStatus, PeerStatus, Request, Response, ShardStatus, StorageStatus, Turn};
-use crate::Cause;
-use shardwire_model::{Coded, Key, ShardId, ShardStart, StartRequest};
-use shardwire_transport::{Initiator, Session, SessionError};
-
-/// Why a request has no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ControlError {
-    /// The session failed.
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    /// The node says why.
-    #[error("{cause}")]
-    Failed {
-        /// Its reason.
-        cause: Cause,
-        /// What it says to do next.
-        next_step: String,
-    },
-    /// An earlier request has failed with the session.
-    #[error("the session with the node is over")]
-    Over,
-}
-
-impl Coded for ControlError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Session(error) => error.code(),
-            Self::Failed { .. } => "SW-CONTROL-002",
-            Self::Over => "SW-CONTROL-003",
-        }
-    }
-
-    fn next_step(&self) -> String {
-        match self {
-            Self::Session(error) => error.next_step(),
-            // The words are the node's: it may have sent none.
-            Self::Failed { next_step, .. } if next_step.trim().is_empty() => "Look at the node's log for more.".into(),
-            Self::Failed { next_step, .. } => next_step.clone(),
-            Self::Over => "Connect again.".into(),
-        }
-    }
-}
+use super::{Control, ControlError, NodeStatus, PeerStatus, Request, Response, ShardStatus, StorageStatus};
+use crate::exchange;
+use shardwire_model::{Key, ShardId, ShardStart, StartRequest};
 
 /// Asks a node.
-#[derive(Debug)]
-pub struct Client(Option<Session<Control, Turn, (Turn, ())>>);
+pub type Client = exchange::Client<Control>;
 
 impl Client {
-    /// Begins.
-    pub fn new(session: Initiator<Control>) -> Self {
-        Self(Some(session.enter()))
-    }
-
-    /// Asks anything. What the node can't do is an error.
-    ///
-    /// # Errors
-    /// If the session fails (then it is over), or the node says why it can't (then the session goes on).
-    pub async fn request(&mut self, request: Request) -> Result<Response, ControlError> {
-        let session = self.0.take().ok_or(ControlError::Over)?;
-        let (response, session) = session.choose(request).await?.recv::<Response, _>().await?;
-        self.0 = Some(session.again());
-        match response {
-            Response::Failed { code, reason, next_step } => {
-                Err(ControlError::Failed { cause: Cause { code, reason }, next_step })
-            }
-            response => Ok(response),
-        }
-    }
-
-    fn unexpected<T>(&mut self) -> Result<T, ControlError> {
-        let session = self.0.take().ok_or(ControlError::Over)?;
-        let detail = "the response answers another request";
-        Err(session.broken("Response", "SW-CONTROL-004", detail).into())
-    }
-
     /// How the node is.
     ///
     /// # Errors
@@ -159,17 +91,6 @@ impl Client {
         match self.request(Request::Stop).await? {
             Response::Stopping => Ok(()),
             _ => self.unexpected(),
-        }
-    }
-
-    /// Ends the session in good order.
-    ///
-    /// # Errors
-    /// If the session is lost first.
-    pub async fn close(self) -> Result<(), SessionError> {
-        match self.0 {
-            Some(session) => session.choose(Bye {}).await?.close().await,
-            None => Ok(()),
         }
     }
 }

@@ -3,12 +3,12 @@
 use crate::{
     Cause, bounded,
     cause::{MAX_CODE, MAX_REASON},
+    exchange::{Answer, ControlError},
     pace, size,
 };
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
-    Coded, Felt, Hash, Key, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, PeerId, ShardId, ShardStart, StartRequest,
-    Timestamp, Update, felt,
+    Felt, Hash, Key, Kind, MAX_ENTRIES, PeerId, ShardId, ShardStart, StartRequest, Timestamp, Update, felt,
 };
 use shardwire_transport::message;
 use std::fmt;
@@ -83,16 +83,44 @@ pub enum Response {
     },
 }
 
-impl Response {
-    /// The answer to a request that failed.
-    #[must_use]
-    pub fn failed(error: &dyn Coded) -> Self {
-        Self::failure(error.code(), &error.to_string(), &error.next_step())
+impl Answer for Response {
+    fn of_failure(code: String, reason: String, next_step: String) -> Self {
+        Self::Failed { code, reason, next_step }
     }
 
-    pub(super) fn failure(code: &str, reason: &str, next_step: &str) -> Self {
-        let Cause { code, reason } = Cause::new(code, reason);
-        Self::Failed { code, reason, next_step: bounded::cut(next_step, MAX_REASON) }
+    fn or_failure(self) -> Result<Self, ControlError> {
+        match self {
+            Self::Failed { code, reason, next_step } => {
+                Err(ControlError::Failed { cause: Cause { code, reason }, next_step })
+            }
+            response => Ok(response),
+        }
+    }
+
+    fn within_bounds(mut self) -> Self {
+        match &mut self {
+            Self::Status(status) => {
+                status.peers.truncate(MAX_PEERS_LISTED);
+                let omitted = status.shards.len().saturating_sub(MAX_SHARDS_LISTED);
+                status.more_shards = status.more_shards.saturating_add(u32::try_from(omitted).unwrap_or(u32::MAX));
+                few(&mut status.shards);
+            }
+            Self::Shards(shards) => few(shards),
+            Self::Peers(peers) => peers.truncate(MAX_PEERS_LISTED),
+            Self::World { storage, more } => {
+                *more |= storage.len() > MAX_STORAGE_LISTED;
+                storage.truncate(MAX_STORAGE_LISTED);
+            }
+            Self::Started(_) | Self::Stopping | Self::Failed { .. } => {}
+        }
+        self
+    }
+}
+
+fn few(shards: &mut Vec<ShardStatus>) {
+    shards.truncate(MAX_SHARDS_LISTED);
+    if shards.len() > 1 {
+        shards.iter_mut().for_each(|shard| shard.updates.clear());
     }
 }
 
@@ -319,10 +347,6 @@ pub struct StorageStatus {
     pub held_by: Option<ShardId>,
 }
 
-/// The command line has no further request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bye {}
-
 mod optional_felt {
     use super::{Deserialize, Felt, Serialize, felt};
     use serde::{Deserializer, Serializer};
@@ -340,14 +364,7 @@ mod optional_felt {
     }
 }
 
-/// Salt, operator, contracts, accounts, end event, entries (kind, contract, key, owner, amount).
-const START_REQUEST: u32 = size::U64
-    + size::PEER
-    + size::list(MAX_CONTRACTS, size::FELT)
-    + size::list(MAX_ACCOUNTS, size::FELT)
-    + 2 * size::FELT
-    + size::list(MAX_ENTRIES, size::TAG + 2 * size::FELT + (size::TAG + size::FELT) + size::U64);
-const REQUEST: u32 = size::TAG + START_REQUEST;
+const REQUEST: u32 = size::TAG + size::START_REQUEST;
 
 /// Two ids and two optional hashes with their tags, two enums, numbers, an error.
 const SHARD: u32 = (size::FELT + size::PEER + (size::TAG + size::PEER) + 2 * (size::TAG + size::HASH) + 2 * size::TAG)
@@ -374,4 +391,3 @@ const _: () = assert!(
 
 message!(Request, max_bytes = REQUEST, deadline = pace::IDLE);
 message!(Response, max_bytes = RESPONSE, deadline = pace::ANSWER);
-message!(Bye, max_bytes = 0, deadline = pace::IDLE);

@@ -48,12 +48,12 @@ fn node_status() -> NodeStatus {
     }
 }
 
-impl Handler for Node {
-    fn allows(&self, peer: PeerId) -> bool {
+impl Handler<Control> for Node {
+    fn allows(&self, peer: PeerId, _: &Request) -> bool {
         peer == self.admin
     }
 
-    async fn handle(&self, request: Request) -> Response {
+    async fn handle(&self, _: PeerId, request: Request) -> Response {
         match request {
             Request::Status => Response::Status(Box::new(NodeStatus {
                 shards: (0..self.shards as u64).map(shard_status).collect(),

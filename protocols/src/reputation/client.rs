@@ -1,44 +1,16 @@
 //! The command line's half.
 
-use super::{Bye, MAX_EVIDENCE_BYTES, Overview, PeerView, Reputation, Request, Response, Turn};
-use crate::{Cause, control::ControlError};
+use super::{MAX_EVIDENCE_BYTES, Overview, PeerView, Reputation, Request, Response};
+use crate::exchange::{self, ControlError};
 use shardwire_model::PeerId;
-use shardwire_transport::{Initiator, Session, SessionError};
 
 /// Asks a node.
-#[derive(Debug)]
-pub struct Client(Option<Session<Reputation, Turn, (Turn, ())>>);
+pub type Client = exchange::Client<Reputation>;
 
 /// Peers, and whether there are more after the last one.
 pub type Page = (Vec<PeerView>, bool);
 
 impl Client {
-    /// Begins.
-    pub fn new(session: Initiator<Reputation>) -> Self {
-        Self(Some(session.enter()))
-    }
-
-    /// Asks anything. What the node can't do is an error.
-    ///
-    /// # Errors
-    /// If the session fails (then it is over), or the node says why it can't (then the session goes on).
-    pub async fn request(&mut self, request: Request) -> Result<Response, ControlError> {
-        let session = self.0.take().ok_or(ControlError::Over)?;
-        let (response, session) = session.choose(request).await?.recv::<Response, _>().await?;
-        self.0 = Some(session.again());
-        match response {
-            Response::Failed { code, reason, next_step } => {
-                Err(ControlError::Failed { cause: Cause { code, reason }, next_step })
-            }
-            response => Ok(response),
-        }
-    }
-
-    fn unexpected<T>(&mut self) -> Result<T, ControlError> {
-        let session = self.0.take().ok_or(ControlError::Over)?;
-        Err(session.broken("Response", "SW-REPUTATION-030", "the response answers another request").into())
-    }
-
     /// How many peers there are of which tier, and how loaded the node is.
     ///
     /// # Errors
@@ -95,17 +67,6 @@ impl Client {
             if have == whole {
                 return Ok(evidence);
             }
-        }
-    }
-
-    /// Ends the session in good order.
-    ///
-    /// # Errors
-    /// If the session is lost first.
-    pub async fn close(self) -> Result<(), SessionError> {
-        match self.0 {
-            Some(session) => session.choose(Bye {}).await?.close().await,
-            None => Ok(()),
         }
     }
 }

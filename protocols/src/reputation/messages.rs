@@ -3,10 +3,11 @@
 use crate::{
     Cause, bounded,
     cause::{MAX_CODE, MAX_REASON},
+    exchange::{Answer, ControlError},
     pace, size,
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Coded, PeerId, Timestamp};
+use shardwire_model::{PeerId, Timestamp};
 use shardwire_reputation::{Ban, Components, Listing, Quota, Standing, Tier};
 use shardwire_transport::message;
 
@@ -122,17 +123,40 @@ pub enum Response {
     },
 }
 
-impl Response {
-    /// The answer to a request that failed.
-    #[must_use]
-    pub fn failed(error: &dyn Coded) -> Self {
-        Self::failure(error.code(), &error.to_string(), &error.next_step())
+impl Answer for Response {
+    fn of_failure(code: String, reason: String, next_step: String) -> Self {
+        Self::Failed { code, reason, next_step }
     }
 
-    pub(super) fn failure(code: &str, reason: &str, next_step: &str) -> Self {
-        let Cause { code, reason } = Cause::new(code, reason);
-        Self::Failed { code, reason, next_step: bounded::cut(next_step, MAX_REASON) }
+    fn or_failure(self) -> Result<Self, ControlError> {
+        match self {
+            Self::Failed { code, reason, next_step } => {
+                Err(ControlError::Failed { cause: Cause { code, reason }, next_step })
+            }
+            response => Ok(response),
+        }
     }
+
+    fn within_bounds(mut self) -> Self {
+        match &mut self {
+            Self::Peers { peers, more } => {
+                *more |= peers.len() > MAX_LISTED;
+                peers.truncate(MAX_LISTED);
+                peers.iter_mut().for_each(shorten);
+            }
+            Self::Peer(peer) => shorten(peer),
+            Self::Evidence { part, .. } => part.truncate(PART_BYTES),
+            Self::Overview(_) | Self::Reloaded { .. } | Self::Failed { .. } => {}
+        }
+        self
+    }
+}
+
+fn shorten(peer: &mut PeerView) {
+    peer.connected.truncate(MAX_ADDRESSES);
+    peer.quotas.truncate(MAX_QUOTAS);
+    let old = peer.changes.len().saturating_sub(MAX_CHANGES);
+    peer.changes.drain(..old);
 }
 
 /// What happened to the peers of a tier since the node began.
@@ -251,10 +275,6 @@ impl Changed {
     }
 }
 
-/// The command line has no further request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bye {}
-
 const STANDING: u32 = size::TAG + size::U64;
 const BAN: u32 = size::U64 + size::U32;
 const QUOTA: u32 = size::text(MAX_NAME) + 5 * size::U32;
@@ -279,4 +299,3 @@ const RESPONSE: u32 = size::TAG + if PEERS > EVIDENCE { PEERS } else { EVIDENCE 
 
 message!(Request, max_bytes = REQUEST, deadline = pace::IDLE);
 message!(Response, max_bytes = RESPONSE, deadline = pace::ANSWER);
-message!(Bye, max_bytes = 0, deadline = pace::IDLE);

@@ -1,7 +1,6 @@
 //! reputation: the command line asks its node what it thinks of its peers, or tells it what to think.
 //!
-//! As [`control`](crate::control): one request, one response, until goodbye, for whom the [`Handler`] allows. It is a protocol of its own because
-//! control's bytes never change. What is said of a peer is what [`shardwire_reputation`] says: every component of the score, the tier that it
+//! An [exchange](crate::exchange). What is said of a peer is what [`shardwire_reputation`] says: every component of the score, the tier that it
 //! makes, the quotas that follow.
 //!
 //! The types of [`messages`] are also what `--json` prints.
@@ -11,31 +10,35 @@
 
 mod client;
 pub mod messages;
-mod server;
 #[cfg(test)]
 mod tests;
 
+pub use crate::exchange::{Answer, Bye, Handler, serve};
 pub use client::{Client, Page};
 pub use messages::{
-    Bye, Changed, Counts, MAX_ADDRESSES, MAX_CHANGES, MAX_EVIDENCE_BYTES, MAX_LISTED, MAX_QUOTAS, Overview, PART_BYTES,
+    Changed, Counts, MAX_ADDRESSES, MAX_CHANGES, MAX_EVIDENCE_BYTES, MAX_LISTED, MAX_QUOTAS, Overview, PART_BYTES,
     PeerView, ProtocolQuota, Request, Response,
 };
-pub use server::{Handler, serve};
 
+use crate::exchange::{Exchange, Turn};
 use shardwire_transport::{
     Protocol,
-    algebra::{Choose, Eps, HasDual, Rec, Recv, Send, Var, Z},
+    algebra::{HasDual, Rec},
 };
 
 /// The protocol: the command line is the initiator.
 #[derive(Debug)]
 pub enum Reputation {}
 
-type Turn = Choose<Send<Request, Recv<Response, Var<Z>>>, Send<Bye, Eps>>;
-
 impl Protocol for Reputation {
     const NAME: &'static str = "reputation";
     const VERSION: u16 = 1;
-    type Initiator = Rec<Turn>;
+    type Initiator = Rec<Turn<Request, Response>>;
     type Responder = <Self::Initiator as HasDual>::Dual;
+}
+
+impl Exchange for Reputation {
+    type Request = Request;
+    type Response = Response;
+    const UNEXPECTED: &'static str = "SW-REPUTATION-030";
 }

@@ -25,12 +25,12 @@ fn view(number: u8) -> PeerView {
 /// Has so many peers, and evidence of so many bytes.
 struct Node(u8, usize);
 
-impl Handler for Node {
-    fn allows(&self, peer: PeerId) -> bool {
+impl Handler<Reputation> for Node {
+    fn allows(&self, peer: PeerId, _: &Request) -> bool {
         peer == identity(1).peer()
     }
 
-    async fn handle(&self, request: Request) -> Response {
+    async fn handle(&self, _: PeerId, request: Request) -> Response {
         match request {
             Request::List { after } => {
                 let all = (0..self.0).map(view).filter(|it| Some(it.peer) > after);

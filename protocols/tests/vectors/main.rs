@@ -77,6 +77,7 @@ protocols! {
     the_bytes_of_keepalive_are_what_they_were: "keepalive",
     the_bytes_of_control_are_what_they_were: "control",
     the_bytes_of_reputation_are_what_they_were: "reputation",
+    the_bytes_of_life_are_what_they_were: "life",
 }
 
 #[test]

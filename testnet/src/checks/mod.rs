@@ -7,6 +7,7 @@
 //! [`safety`] holds at every moment; [`liveness`] once faults have ceased for long enough; [`all`] is both.
 
 mod books;
+mod histories;
 #[cfg(test)]
 mod tests;
 
@@ -60,6 +61,8 @@ pub enum Check {
     OneHolder,
     /// No job has two accepted proofs, and no proof is accepted for two jobs.
     OneProof,
+    /// What nodes have signed of the lives of shards verifies, and agrees with the World and the logs.
+    Histories,
     /// A receipt that a client holds names a transaction in the log, in its place.
     ReceiptsKept,
     /// No honest peer has harm, a broken lease or a ban on its account with another.
@@ -83,6 +86,7 @@ pub fn safety(facts: &Facts) -> Vec<Violation> {
         one_proof(facts),
         receipts_kept(facts),
         scores_kept(facts),
+        histories::sound(facts),
     ]
     .concat()
 }
@@ -96,7 +100,7 @@ pub fn liveness(facts: &Facts) -> Vec<Violation> {
             found.add(format!("shard {} of settler {} is still open", shard.start.shard, settler.short()));
         }
     }
-    found.1
+    [found.1, histories::complete(facts)].concat()
 }
 
 /// Everything.
@@ -143,8 +147,8 @@ fn started_shards(facts: &Facts) -> Vec<Violation> {
     for shard in facts.shards() {
         let Some(operated) = facts.operated(shard) else { continue };
         let agrees = match (operated.ended, &shard.fate) {
-            (Ended::No, _) | (Ended::Aborted, Fate::Aborted { .. }) => true,
-            (Ended::Settled { proof: told }, Fate::Settled { proof, .. }) => told == *proof,
+            (None, _) | (Some(Ended::Aborted), Fate::Aborted { .. }) => true,
+            (Some(Ended::Settled { proof: told }), Fate::Settled { proof, .. }) => told == *proof,
             _ => false,
         };
         if !agrees {

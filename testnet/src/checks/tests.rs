@@ -6,7 +6,13 @@ use crate::{
 use shardwire::facts::{self, PeerScore, ProverJob};
 use shardwire_ledger::StorageEntry;
 use shardwire_model::{Felt, Output, ShardStart, StartRequest, Timestamp, Update};
-use shardwire_protocols::{Signed, ingress::Verdict, proof::Settlement};
+use shardwire_protocols::{
+    Signed,
+    control::Role,
+    ingress::Verdict,
+    life::{History, HistoryEntry, Part, Step, Why},
+    proof::Settlement,
+};
 use shardwire_reputation::{Ban, Components};
 use shardwire_transport::Identity;
 use std::sync::LazyLock;
@@ -80,7 +86,7 @@ fn made() -> Facts {
         }
     });
     let world = WorldFacts { storage: storage.collect(), shards: shards.collect() };
-    let ends = [Ended::Settled { proof: PROOF }, Ended::Aborted, Ended::No];
+    let ends = [Some(Ended::Settled { proof: PROOF }), Some(Ended::Aborted), None];
     let operated: Vec<OperatedShard> = starts
         .iter()
         .zip(&logs)
@@ -108,7 +114,8 @@ fn made() -> Facts {
         proof: Some(PROOF),
         receipt: Some(Signed::by(&settler, settlement)),
     };
-    let node = |identity: &Identity| NodeFacts {
+    let lives = histories(&starts, &operated, [&settler, &operator, &prover]);
+    let node = |identity: &Identity, histories: &Vec<Signed<HistoryEntry>>| NodeFacts {
         peer: identity.peer(),
         world: None,
         operated: vec![],
@@ -118,19 +125,71 @@ fn made() -> Facts {
             components: Components { work: 250, late: 25, cost: 3, ..Components::default() },
             ban: None,
         }],
+        histories: histories.clone(),
     };
     let receipts = receipts.collect();
     Facts {
         genesis: [(settler.peer(), genesis)].into(),
         started: starts.iter().map(|start| (settler.peer(), start.shard)).collect(),
         nodes: vec![
-            NodeFacts { world: Some(world), ..node(&settler) },
-            NodeFacts { operated, ..node(&operator) },
-            NodeFacts { jobs: vec![job], ..node(&prover) },
+            NodeFacts { world: Some(world), ..node(&settler, &lives[0]) },
+            NodeFacts { operated, ..node(&operator, &lives[1]) },
+            NodeFacts { jobs: vec![job], ..node(&prover, &lives[2]) },
         ],
         receipts,
         liars: BTreeSet::new(),
     }
+}
+
+/// What settler, operator and prover have signed.
+fn histories(
+    starts: &[ShardStart],
+    operated: &[OperatedShard],
+    nodes: [&Identity; 3],
+) -> [Vec<Signed<HistoryEntry>>; 3] {
+    let [settler, operator, prover] = nodes;
+    let hash = Hash([9; 32]);
+    let settled = |proof| Step::Settled { proof: Some(proof) };
+    let aborted = |why| Step::Aborted { why };
+    let started = |start: &ShardStart| {
+        let (commitment, by) = (start.commitment(), settler.peer());
+        let assigned = Step::Assigned { commitment, peer: operator.peer() };
+        vec![Step::Started { commitment, by, deadline: Timestamp(29) }, assigned]
+    };
+    let run = |it: &OperatedShard| {
+        let first = transaction_hash(it.log.first().expect("a log"));
+        vec![
+            Step::Assigned { commitment: it.start.commitment(), peer: settler.peer() },
+            Step::Executing { first },
+            Step::Ended { transactions: TRANSACTIONS, log: hash },
+        ]
+    };
+    let ends = [
+        [vec![Step::Verified { proof: PROOF, prover: prover.peer() }, settled(PROOF)], vec![settled(PROOF)]],
+        [vec![aborted(Why::TimedOut)], vec![aborted(Why::Told { by: settler.peer() })]],
+        [vec![], vec![]],
+    ];
+    let write = |identity: &Identity, part: Part, steps: Vec<Step>| {
+        let mut history = History::new(part);
+        let mut entries = Vec::new();
+        for (step, at) in steps.into_iter().zip(28..) {
+            let entry = history.next(identity, Timestamp(at), step).expect("it follows").expect("it is new");
+            history = history.with(&entry.statement).expect("it follows");
+            entries.push(entry);
+        }
+        entries
+    };
+    let mut all = [vec![], vec![], vec![]];
+    for ((start, it), [of_settler, of_operator]) in starts.iter().zip(operated).zip(ends) {
+        let part = |role| Part { shard: start.shard, role, job: None };
+        all[0].extend(write(settler, part(Role::Settler), [started(start), of_settler].concat()));
+        all[1].extend(write(operator, part(Role::Operator), [run(it), of_operator].concat()));
+    }
+    let job = Hash([7; 32]);
+    let proof =
+        vec![Step::Streaming { job }, Step::Proving { witness: hash }, Step::Proven { proof: PROOF }, settled(PROOF)];
+    all[2] = write(prover, Part { shard: starts[SETTLED].shard, role: Role::Prover, job: Some(job) }, proof);
+    all
 }
 
 fn world(facts: &mut Facts) -> &mut WorldFacts {
@@ -164,9 +223,11 @@ fn a_sound_network_has_no_violation_and_an_open_shard_is_late() {
     assert!(late[0].what.contains("is still open"), "{}", late[0]);
     assert_eq!(all(&facts), late);
     // At some moment an operator or a prover has nothing yet, or hasn't heard of an end.
-    facts.nodes[1].operated.remove(OPEN);
-    facts.nodes[1].operated[SETTLED].ended = Ended::No;
+    let open = facts.nodes[1].operated.remove(OPEN).start.shard;
+    facts.nodes[1].histories.retain(|it| it.statement.part.shard != open);
+    facts.nodes[1].operated[SETTLED].ended = None;
     facts.nodes[2].jobs.clear();
+    facts.nodes[2].histories.clear();
     facts
         .receipts
         .retain(|(_, receipt)| facts.nodes[1].operated.iter().any(|it| it.start.shard == receipt.statement.shard));
@@ -176,9 +237,11 @@ fn a_sound_network_has_no_violation_and_an_open_shard_is_late() {
 #[test]
 fn a_started_shard_that_the_world_forgot() {
     finds(Check::StartedShards, "doesn't know it", |facts| drop(world(facts).shards.remove(OPEN)));
-    finds(Check::StartedShards, "was told Aborted", |facts| facts.nodes[1].operated[SETTLED].ended = Ended::Aborted);
+    finds(Check::StartedShards, "was told Aborted", |facts| {
+        facts.nodes[1].operated[SETTLED].ended = Some(Ended::Aborted)
+    });
     finds(Check::StartedShards, "was told Settled", |facts| {
-        facts.nodes[1].operated[ABORTED].ended = Ended::Settled { proof: PROOF };
+        facts.nodes[1].operated[ABORTED].ended = Some(Ended::Settled { proof: PROOF });
     });
     finds(Check::StartedShards, "other start data", |facts| {
         assert!(facts.nodes[1].operated[OPEN].start.accounts.pop().is_some())
@@ -242,6 +305,55 @@ fn a_job_with_two_accepted_proofs() {
     let mut facts = sound();
     again(&mut facts, Hash([7; 32]), PROOF);
     assert_eq!(checks(&facts), BTreeSet::new());
+}
+
+/// The entry of this stage in the first history of a node that has one, written anew by the node itself, and all that follow.
+fn rewrite(facts: &mut Facts, node: usize, shard: usize, change: impl Fn(&mut Step)) {
+    let shard = facts.nodes[0].world.as_ref().expect("a World").shards[shard].start.shard;
+    let mut history: Option<History> = None;
+    for entry in facts.nodes[node].histories.iter_mut().filter(|it| it.statement.part.shard == shard) {
+        let HistoryEntry { part, at, mut step, .. } = entry.statement.clone();
+        change(&mut step);
+        let so_far = history.take().unwrap_or_else(|| History::new(part));
+        let number = u8::try_from(node + 1).expect("three nodes");
+        *entry = so_far.next(&identity(number), at, step).expect("it follows").expect("it is new");
+        history = Some(so_far.with(&entry.statement).expect("it follows"));
+    }
+}
+
+#[test]
+fn a_history_that_was_changed_or_contradicts_what_happened() {
+    finds(Check::Histories, "is none: entry 1 is not the next one", |facts| drop(facts.nodes[0].histories.remove(1)));
+    finds(Check::Histories, "is not signed by", |facts| facts.nodes[1].histories[0].statement.at = Timestamp(1));
+    finds(Check::Histories, "that no World knows", |facts| drop(world(facts).shards.remove(OPEN)));
+    finds(Check::Histories, "names another start", |facts| {
+        rewrite(facts, 1, SETTLED, |step| {
+            if let Step::Assigned { commitment, .. } = step {
+                *commitment = Felt::ONE;
+            }
+        });
+    });
+    finds(Check::Histories, "says Settled", |facts| world(facts).shards[SETTLED].fate = Fate::Open);
+    finds(Check::Histories, "says Aborted", |facts| world(facts).shards[ABORTED].fate = Fate::Open);
+    finds(Check::Histories, "another transaction than the log", |facts| facts.nodes[1].operated[OPEN].log.swap(0, 1));
+    finds(Check::Histories, "ends after 12 transactions", |facts| {
+        facts.nodes[1].operated[OPEN].log.pop();
+    });
+    finds(Check::Histories, "it doesn't operate", |facts| drop(facts.nodes[1].operated.remove(OPEN)));
+    finds(Check::Histories, "before its deadline", |facts| {
+        rewrite(facts, 0, ABORTED, |step| {
+            if let Step::Started { deadline, .. } = step {
+                *deadline = Timestamp(1000);
+            }
+        });
+    });
+    // What was missed in a crash has to be there some time after it.
+    let mut facts = sound();
+    let settled = world(&mut facts).shards[SETTLED].start.shard;
+    let last = facts.nodes[0].histories.iter().rposition(|it| it.statement.part.shard == settled).expect("a history");
+    facts.nodes[0].histories.remove(last);
+    assert_eq!(safety(&facts), []);
+    assert!(liveness(&facts).iter().any(|it| it.what.contains("its settler's history doesn't say so")));
 }
 
 #[test]

@@ -68,8 +68,7 @@ pub fn stages(progress: &Progress) -> [Line; 5] {
     // The end event comes a little before the last steps, and the figures with those.
     let executed = stages.operator >= Stage::Ended && !figures.execute.is_zero();
     let execute = mark(stages.operator >= Stage::Executing, executed);
-    // A prover that has all of the witness and proves something else just now says "ended".
-    let fetched = stages.prover == Stage::Ended || stages.prover >= Stage::Proving;
+    let fetched = stages.prover >= Stage::Proving;
     let stream = mark(stages.prover >= Stage::Streaming, fetched);
     let prove = mark(stages.prover >= Stage::Proving, stages.prover >= Stage::Proven);
     let settle = mark(stages.settler >= Stage::Verified, stages.settler >= Stage::Settled);

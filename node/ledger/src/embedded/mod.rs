@@ -31,6 +31,7 @@ use std::{
 use tables::{Fault, MAGIC, META, Meta, OPEN, SETTLEMENTS, SHARDS, STAGES, STORAGE};
 
 pub use audit::Audit;
+pub use rehearsal::CopyOnWrite;
 pub use tables::SCHEMA;
 
 /// Bytes of the file that are kept in memory at most. Enough for the storage of a large World; histories are read rarely.
@@ -100,16 +101,24 @@ impl EmbeddedLedger {
     /// If there is none, it is in use, something else, damaged, or of another schema or network. The file is as it was then.
     pub fn open(path: &Path, network: &str) -> Result<Self, LedgerError> {
         let place = path.display().to_string();
-        let missing = || LedgerError::Missing { place: place.clone() };
-        let file = || match OpenOptions::new().read(true).write(true).open(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(missing()),
-            Err(error) => Err(Fault::Disk(error.to_string()).at(&place)),
-            Ok(file) => file_backend(file, &place),
-        };
-        let trial = rehearsal::CopyOnWrite::new(file()?);
-        let check = trial.len().map_err(|error| Fault::Disk(error.to_string()).at(&place))? <= CHECKED_BYTES;
-        drop(Self::attach(trial, network, &place, check)?);
+        let file = || existing(path, &place);
+        drop(Self::look(file()?, network, &place)?);
         Self::attach(file()?, network, &place, false)
+    }
+
+    /// The World in this file, to look at: what would be written stays in memory, so the file is left as it is.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn view(path: &Path, network: &str) -> Result<Self, LedgerError> {
+        let place = path.display().to_string();
+        Self::look(existing(path, &place)?, network, &place)
+    }
+
+    fn look(file: FileBackend, network: &str, place: &str) -> Result<Self, LedgerError> {
+        let view = CopyOnWrite::new(file);
+        let check = view.len().map_err(|error| Fault::Disk(error.to_string()).at(place))? <= CHECKED_BYTES;
+        Self::attach(view, network, place, check)
     }
 
     /// Opens the World in this storage. Unlike [`open`](Self::open), a storage that is refused may have been repaired.
@@ -303,6 +312,16 @@ fn builder() -> Builder {
 
 fn file_backend(file: File, place: &str) -> Result<FileBackend, LedgerError> {
     FileBackend::new(file).map_err(|error| Fault::from(error).at(place))
+}
+
+fn existing(path: &Path, place: &str) -> Result<FileBackend, LedgerError> {
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(LedgerError::Missing { place: place.to_owned() })
+        }
+        Err(error) => Err(Fault::Disk(error.to_string()).at(place)),
+        Ok(file) => file_backend(file, place),
+    }
 }
 
 fn partial_path(path: &Path) -> PathBuf {

@@ -1,4 +1,5 @@
-//! A copy-on-write view of a storage: what is written stays in memory, so that opening can be tried without changing a byte.
+//! A copy-on-write view of a storage: what is written stays in memory, so that opening can be tried, or a database be looked at, without changing
+//! a byte.
 
 use redb::{BackendError, StorageBackend};
 use std::{
@@ -15,7 +16,7 @@ const MAX_PAGES: usize = 65_536;
 
 /// See the module's page. Locks are the storage's own.
 #[derive(Debug)]
-pub(super) struct CopyOnWrite<B> {
+pub struct CopyOnWrite<B> {
     below: B,
     written: Mutex<Written>,
 }
@@ -30,7 +31,8 @@ struct Written {
 }
 
 impl<B: StorageBackend> CopyOnWrite<B> {
-    pub(super) fn new(below: B) -> Self {
+    /// A view in which nothing is written yet.
+    pub fn new(below: B) -> Self {
         Self { below, written: Mutex::default() }
     }
 

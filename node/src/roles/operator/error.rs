@@ -2,7 +2,12 @@
 
 use crate::{artefacts::ArtefactError, store::StoreError};
 use shardwire_model::{Coded, ShardId};
-use shardwire_protocols::Cause;
+use shardwire_protocols::{Cause, life::Refusal};
+
+/// What an operator says of a job whose shard was aborted.
+pub(crate) const ABORTED: &str = "SW-OPERATOR-020";
+/// What an operator says of a job whose shard is settled.
+pub(crate) const SETTLED: &str = "SW-OPERATOR-021";
 
 /// The operator can't go on with a shard, or not begin it.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +46,21 @@ pub(crate) enum OperatorError {
         /// The shard.
         shard: ShardId,
     },
+    /// It was aborted. A prover acts on the code.
+    #[error("shard {} was aborted", shard.short())]
+    Aborted {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Another proof was first. A prover acts on the code.
+    #[error("shard {} is settled", shard.short())]
+    Settled {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// A shard can't get there.
+    #[error(transparent)]
+    Life(#[from] Refusal),
     /// An earlier failure stopped it.
     #[error("shard {} has stopped: {cause}", shard.short())]
     Stopped {
@@ -82,6 +102,9 @@ impl Coded for OperatorError {
             Self::Leased { .. } => "SW-OPERATOR-007",
             Self::NoJob => "SW-OPERATOR-008",
             Self::LeasesHeld { .. } => "SW-OPERATOR-009",
+            Self::Aborted { .. } => ABORTED,
+            Self::Settled { .. } => SETTLED,
+            Self::Life(refusal) => refusal.code(),
         }
     }
 
@@ -96,6 +119,8 @@ impl Coded for OperatorError {
                 "Check the shard's id, and that it was started with this operator: `shardwire shard status`.".into()
             }
             Self::Over { .. } => "Start another shard.".into(),
+            Self::Aborted { .. } | Self::Settled { .. } => "Forget the job: no proof of it is of use any more.".into(),
+            Self::Life(refusal) => refusal.next_step(),
             Self::Stopped { .. } => {
                 "Mend what it names, then start the operator again: it replays the shard's log.".into()
             }

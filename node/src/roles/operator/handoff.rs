@@ -1,11 +1,12 @@
 //! The operator consumes assignments.
 
 use super::{Operator, OperatorError};
-use crate::store::records::{Assignment, Closed, WireFelt};
+use crate::store::records::{Assignment, WireFelt};
 use shardwire_model::ShardId;
 use shardwire_protocols::{
     Failure, ServeError,
     handoff::{Client, Handoff, Next, Outcome},
+    life::{Step, Why},
 };
 use shardwire_transport::Initiator;
 
@@ -30,7 +31,6 @@ impl Operator {
                         start: assign.start,
                         settler,
                         epoch: assign.epoch,
-                        closed: None,
                     };
                     match self.assign(assignment) {
                         Ok(()) => pending.accept(identity).await?,
@@ -39,11 +39,11 @@ impl Operator {
                     }
                 }
                 Next::Closed(closed, client) => {
-                    let outcome = match closed.outcome {
-                        Outcome::Settled { proof } => Closed::Settled(proof),
-                        Outcome::Aborted => Closed::Aborted,
+                    let end = match closed.outcome {
+                        Outcome::Settled { proof } => Step::Settled { proof: Some(proof) },
+                        Outcome::Aborted => Step::Aborted { why: Why::Told { by: settler } },
                     };
-                    self.close(closed.shard, outcome).map_err(|error| ServeError::Handler(error.into()))?;
+                    self.close(closed.shard, end).map_err(|error| ServeError::Handler(error.into()))?;
                     client
                 }
             };

@@ -14,8 +14,7 @@ use crate::{
 use shardwire_model::{Hash, Mutation, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
     Signed,
-    control::Stage,
-    trace::{self, Lease, LeaseTerms, ProverStage},
+    trace::{self, Lease, LeaseTerms},
 };
 use shardwire_reputation::{Breach, Event, Fault};
 use std::{
@@ -33,8 +32,8 @@ const MAX_DECLINED: usize = 64;
 #[derive(Debug, Default)]
 struct Present {
     lease: Option<TraceLease>,
-    stage: Option<ProverStage>,
-    /// Who doesn't want the job: it isn't offered to them again while this node runs, so that they are offered others.
+    /// Who doesn't want the job, or was told that it is over: it isn't offered to them again while this node runs, so that they are offered
+    /// others.
     declined: BTreeSet<PeerId>,
 }
 
@@ -64,13 +63,9 @@ impl Leases {
         self.lock().lease.clone()
     }
 
-    /// Where the prover says that it is.
-    pub(super) fn stage(&self) -> Stage {
-        match self.lock().stage {
-            Some(ProverStage::Assembling | ProverStage::Proving) => Stage::Proving,
-            Some(ProverStage::Proven) => Stage::Proven,
-            Some(ProverStage::Fetching) | None => Stage::Streaming,
-        }
+    /// Whether this prover didn't want the job, or was told that it is over.
+    pub(super) fn has_declined(&self, prover: PeerId) -> bool {
+        self.lock().declined.contains(&prover)
     }
 
     /// Whether this prover may have the job now: nobody else has it.
@@ -106,7 +101,7 @@ impl Leases {
         let expires = now.plus(trace::LEASE);
         let lease = TraceLease { epoch, prover, expires, proof: None };
         host.store.put(&LEASES, &self.shard, &lease)?;
-        (present.lease, present.stage) = (Some(lease), None);
+        present.lease = Some(lease);
         Ok(Signed::by(&host.identity, LeaseTerms { job, epoch, expires, prover }))
     }
 
@@ -123,17 +118,12 @@ impl Leases {
         }
     }
 
-    /// Notes that this prover doesn't want the job.
+    /// Notes that this prover doesn't want the job, or was told that it is over.
     pub(super) fn declined(&self, prover: PeerId) {
         let mut present = self.lock();
         if present.declined.len() < MAX_DECLINED {
             present.declined.insert(prover);
         }
-    }
-
-    /// Notes how far the prover is.
-    pub(super) fn reached(&self, stage: ProverStage) {
-        self.lock().stage = Some(stage);
     }
 
     /// Notes that the prover has a proof; the job isn't offered again for [`PROOF_GRACE`].

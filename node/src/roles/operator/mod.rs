@@ -4,7 +4,8 @@
 //! `trace`, where provers take jobs and pull witnesses. Each shard is a [`Run`].
 //!
 //! The order of things, for every shard: the assignment is durable before it is accepted; a transaction is durable before its
-//! receipt is signed; a lease's epoch is durable before the lease is signed. All else (execution, chunks) is made again from the log.
+//! receipt is signed; a lease's epoch is durable before the lease is signed; and each step of the shard's life with what makes it. All else
+//! (execution, chunks) is made again from the log.
 
 mod asking;
 mod error;
@@ -12,6 +13,8 @@ mod feed;
 mod handoff;
 mod ingress;
 mod lease;
+#[cfg(test)]
+mod life_tests;
 mod run;
 mod spool;
 #[cfg(test)]
@@ -20,13 +23,14 @@ mod trace;
 
 use self::{asking::Asking, run::Run};
 use super::{Changes, Host};
-use crate::store::{
-    StoreError,
-    records::{ASSIGNMENTS, Assignment, Closed},
-};
-pub(crate) use error::OperatorError;
+use crate::store::records::{ASSIGNMENTS, Assignment};
+pub(crate) use error::{ABORTED, OperatorError, SETTLED};
+pub(crate) use run::{extended, witness_hash};
 use shardwire_model::{Hash, ShardId};
-use shardwire_protocols::control::ShardStatus;
+use shardwire_protocols::{
+    control::{Role, ShardStatus, Stage},
+    life::{Life, Step},
+};
 use shardwire_reputation::{Event, Work};
 use std::{
     collections::BTreeMap,
@@ -57,11 +61,12 @@ impl Operator {
         let changes = Arc::new(Changes::new());
         let mut runs = BTreeMap::new();
         for (shard, assignment) in host.store.all(&ASSIGNMENTS)? {
-            let run = if assignment.closed.is_some() {
-                Run::closed(&host, assignment, changes.clone())
+            let life = host.store.life(run::part(shard))?;
+            let run = if life.is_over() {
+                Run::closed(&host, assignment, life, changes.clone())
             } else {
                 tracing::info!(shard = %shard.short(), "taking up the shard again");
-                Run::open(&host, assignment, changes.clone())?
+                Run::open(&host, assignment, life, changes.clone())?
             };
             runs.insert(shard, Arc::new(run));
         }
@@ -79,8 +84,15 @@ impl Operator {
         if runs.values().filter(|run| run.is_open()).count() >= MAX_RUNS {
             return Err(OperatorError::Full);
         }
-        self.host.store.put(&ASSIGNMENTS, &shard, &assignment)?;
-        let run = Run::open(&self.host, assignment, self.changes.clone())?;
+        let mut life = Life::new(Role::Operator);
+        self.host.store.write(|write| {
+            write.put(&ASSIGNMENTS, &shard, &assignment)?;
+            let step = Step::Assigned { commitment: assignment.start.commitment(), peer: assignment.settler };
+            let (identity, now) = (&self.host.identity, self.host.clock.now());
+            life = write.advance::<OperatorError>(identity, now, run::part(shard), step)?;
+            Ok::<_, OperatorError>(())
+        })?;
+        let run = Run::open(&self.host, assignment, life, self.changes.clone())?;
         runs.insert(shard, Arc::new(run));
         drop(runs);
         tracing::info!(shard = %shard.short(), "shard assigned, execution begins");
@@ -89,13 +101,14 @@ impl Operator {
     }
 
     /// Notes how a shard ended at its settler, stops its execution and lets go of its chunks.
-    fn close(&self, shard: ShardId, closed: Closed) -> Result<(), StoreError> {
+    fn close(&self, shard: ShardId, end: Step) -> Result<(), OperatorError> {
         if let Some(run) = self.run(shard) {
-            run.close(closed)?;
-            if let (Closed::Settled(_), Some(lease)) = (closed, run.leases.present()) {
+            let how = end.stage();
+            run.close(end)?;
+            if let (Stage::Settled, Some(lease)) = (how, run.leases.present()) {
                 self.host.peers.note(lease.prover, &Event::Worked(Work::Lease));
             }
-            tracing::info!(shard = %shard.short(), ?closed, "shard closed");
+            tracing::info!(shard = %shard.short(), %how, "shard closed");
             self.changes.announce();
         }
         Ok(())

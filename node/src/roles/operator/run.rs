@@ -13,15 +13,18 @@ use super::{
 use crate::{
     roles::{Changes, Host},
     store::{
-        RecordKey, StoreError,
-        records::{ASSIGNMENTS, Assignment, Closed, EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireFelt},
+        RecordKey, StoreError, Write,
+        records::{Assignment, EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireFelt},
     },
 };
-use shardwire_model::{Felt, Hash, Mutation, ShardId, ShardStart, SignedTransaction, Timestamp, state_commitment};
+use shardwire_model::{
+    Felt, Hash, Mutation, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, state_commitment,
+};
 use shardwire_protocols::{
     Cause,
     control::{Role, ShardStatus, Stage},
-    ingress::{Opened, Outcome},
+    ingress::{Opened, Outcome, transaction_hash},
+    life::{self, Life, Step},
     trace::{JobOffer, Part, job_id},
 };
 use shardwire_shard::{
@@ -47,28 +50,39 @@ pub(super) struct Run {
     changes: Arc<Changes>,
 }
 
-#[derive(Debug, Default)]
+/// An operator's part of a shard's life.
+pub(super) fn part(shard: ShardId) -> life::Part {
+    life::Part { shard, role: Role::Operator, job: None }
+}
+
+#[derive(Debug)]
 struct State {
     accepted: u32,
     refused: u32,
-    ended: bool,
-    closed: Option<Closed>,
+    life: Life,
+    /// The hash of the log so far.
+    log: Hash,
     /// Why the run can't go on.
     fault: Option<Cause>,
 }
 
 impl Run {
     /// A shard that is over.
-    pub(super) fn closed(host: &Arc<Host>, assignment: Assignment, changes: Arc<Changes>) -> Self {
-        let closed = assignment.closed;
-        let run = Self::new(host, assignment, changes);
-        run.state().closed = closed;
+    pub(super) fn closed(host: &Arc<Host>, assignment: Assignment, life: Life, changes: Arc<Changes>) -> Self {
+        let run = Self::new(host, assignment, life, changes);
+        // A crash may have been faster.
+        run.let_go();
         run
     }
 
     /// A shard that goes on where its log ends.
-    pub(super) fn open(host: &Arc<Host>, assignment: Assignment, changes: Arc<Changes>) -> Result<Self, OperatorError> {
-        let mut run = Self::new(host, assignment, changes);
+    pub(super) fn open(
+        host: &Arc<Host>,
+        assignment: Assignment,
+        life: Life,
+        changes: Arc<Changes>,
+    ) -> Result<Self, OperatorError> {
+        let mut run = Self::new(host, assignment, life, changes);
         let shard = run.shard;
         run.leases.restore(&host.store)?;
         let log: Vec<SignedTransaction> = host
@@ -87,11 +101,10 @@ impl Run {
                 cause: refusal.into(),
             })?;
         }
-        let ended = desk.ended();
         {
-            let mut state = run.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = run.state();
             state.accepted = u32::try_from(log.len()).unwrap_or(u32::MAX);
-            state.ended = ended;
+            state.log = log.iter().fold(Hash::default(), extended);
         }
         match host.store.get(&EXECUTIONS, &shard)? {
             Some(executed) if run.spool.is_whole(&executed) => run.spool.end(executed),
@@ -100,7 +113,7 @@ impl Run {
         Ok(run)
     }
 
-    fn new(host: &Arc<Host>, assignment: Assignment, changes: Arc<Changes>) -> Self {
+    fn new(host: &Arc<Host>, assignment: Assignment, life: Life, changes: Arc<Changes>) -> Self {
         let start = assignment.start.clone();
         let values = felts(&assignment.values);
         let before = state_commitment(start.commitment(), &values);
@@ -113,7 +126,7 @@ impl Run {
             feed: Mutex::default(),
             leases: Leases::new(shard),
             spool: Arc::new(Spool::new(host.artefacts.clone(), shard)),
-            state: Arc::default(),
+            state: Arc::new(Mutex::new(State { accepted: 0, refused: 0, life, log: Hash::default(), fault: None })),
             assignment,
             changes,
         }
@@ -145,7 +158,7 @@ impl Run {
             if let Err(cause) = conclude(&host, &spool, start.shard, began, result) {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 // A run that is closed loses its feed, and ends for want of transactions: no fault.
-                if state.closed.is_none() {
+                if !state.life.is_over() {
                     tracing::error!(shard = %start.shard.short(), code = cause.code, "execution stopped: {}", cause.reason);
                     state.fault = Some(cause);
                 }
@@ -158,14 +171,75 @@ impl Run {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.state().closed.is_none()
+        !self.state().life.is_over()
+    }
+
+    /// How the shard ended, if it did, for a prover of it.
+    pub(super) fn over(&self) -> Option<OperatorError> {
+        let shard = self.shard;
+        match self.state().life.stage() {
+            Some(Stage::Settled) => Some(OperatorError::Settled { shard }),
+            Some(Stage::Aborted) => Some(OperatorError::Aborted { shard }),
+            _ => None,
+        }
+    }
+
+    /// Renews a prover's lease; the epoch that is valid instead if it isn't its own. With the shard every lease has ended.
+    pub(super) fn renew(&self, prover: PeerId, epoch: u64) -> Result<Timestamp, u64> {
+        if self.is_open() {
+            self.leases.renew(prover, epoch, self.host.clock.now())
+        } else {
+            Err(epoch.saturating_add(1))
+        }
+    }
+
+    /// Takes a step that provers report. That another prover was further, or had another proof, is no fault; what is said of a run that goes on
+    /// counts for nothing, since a prover may lie, and its witness isn't whole.
+    pub(super) fn reached(&self, step: Step) -> Result<(), OperatorError> {
+        let mut state = self.state();
+        let counts = state.life.has_reached(Stage::Ended);
+        if counts && state.life.after(&step).is_ok_and(|life| life != state.life) {
+            self.advance(&mut state, vec![step], |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// Notes that a prover fetches the witness. If the run goes on, the life says so when it ends.
+    pub(super) fn streams(&self) -> Result<(), OperatorError> {
+        self.reached(Step::Streaming { job: self.job })
+    }
+
+    /// Notes that a prover has the whole witness.
+    pub(super) fn proves(&self) -> Result<(), OperatorError> {
+        let chunks: Vec<Hash> = self.spool.chunks().iter().map(|chunk| chunk.hash).collect();
+        self.reached(Step::Proving { witness: witness_hash(&chunks) })
+    }
+
+    /// Takes steps, with the other changes that belong to them: durable first, then seen.
+    fn advance(
+        &self,
+        state: &mut State,
+        steps: Vec<Step>,
+        with: impl FnOnce(&mut Write<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), OperatorError> {
+        let mut life = state.life.clone();
+        let (identity, now) = (&self.host.identity, self.host.clock.now());
+        self.host.store.write(|write| {
+            with(write)?;
+            for step in steps {
+                life = write.advance::<OperatorError>(identity, now, part(self.shard), step)?;
+            }
+            Ok::<_, OperatorError>(())
+        })?;
+        state.life = life;
+        Ok(())
     }
 
     /// Why no transaction or prover is served any more, if so.
     fn stopped(&self) -> Option<OperatorError> {
         let state = self.state();
         let shard = self.shard;
-        if state.closed.is_some() {
+        if state.life.is_over() {
             return Some(OperatorError::Over { shard });
         }
         state.fault.clone().map(|cause| OperatorError::Stopped { shard, cause })
@@ -202,23 +276,15 @@ impl Run {
             Verdict::Duplicate { sequence } => return Ok(Outcome::Accepted { sequence, duplicate: true }),
             Verdict::Accepted { sequence } => sequence,
         };
-        let key = LogKey { shard: self.shard, sequence };
-        if Mutation::EffectBeforeRecord.is_planted() {
-            let host = self.host.clone();
-            self.host.tasks.spawn(async move {
-                tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-                drop(host.store.put(&TRANSACTIONS, &key, &transaction));
-            });
-        } else if let Err(error) = self.host.store.put(&TRANSACTIONS, &key, &transaction) {
-            // The rules are ahead of the log now. Nothing more is taken until a restart replays the log.
-            self.state().fault = Some(Cause::new(shardwire_model::Coded::code(&error), &error.to_string()));
-            return Err(error.into());
-        }
         let ended = desk.ended();
-        {
-            let mut state = self.state();
-            state.accepted = sequence + 1;
-            state.ended = ended;
+        match self.log(sequence, &transaction, ended) {
+            Ok(()) => {}
+            Err(over @ OperatorError::Over { .. }) => return Err(over),
+            Err(error) => {
+                // The rules are ahead of the log now. Nothing more is taken until a restart replays the log.
+                self.state().fault = Some(Cause::new(shardwire_model::Coded::code(&error), &error.to_string()));
+                return Err(error);
+            }
         }
         let feed = self.feed().clone();
         if let Some(feed) = feed {
@@ -230,6 +296,38 @@ impl Run {
             self.changes.announce();
         }
         Ok(Outcome::Accepted { sequence, duplicate: false })
+    }
+
+    /// Makes a transaction durable, and the steps that it makes with it.
+    fn log(&self, sequence: u32, transaction: &SignedTransaction, ended: bool) -> Result<(), OperatorError> {
+        let key = LogKey { shard: self.shard, sequence };
+        let mut state = self.state();
+        if state.life.is_over() {
+            return Err(OperatorError::Over { shard: self.shard });
+        }
+        let log = extended(state.log, transaction);
+        let mut steps = Vec::new();
+        if sequence == 0 {
+            steps.push(Step::Executing { first: transaction_hash(transaction) });
+        }
+        if ended {
+            steps.push(Step::Ended { transactions: sequence + 1, log });
+            if self.leases.present().is_some() {
+                steps.push(Step::Streaming { job: self.job });
+            }
+        }
+        if Mutation::EffectBeforeRecord.is_planted() {
+            let (host, transaction) = (self.host.clone(), *transaction);
+            self.host.tasks.spawn(async move {
+                tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+                drop(host.store.put(&TRANSACTIONS, &key, &transaction));
+            });
+            self.advance(&mut state, steps, |_| Ok(()))?;
+        } else {
+            self.advance(&mut state, steps, |write| write.put(&TRANSACTIONS, &key, transaction))?;
+        }
+        (state.accepted, state.log) = (sequence + 1, log);
+        Ok(())
     }
 
     /// The job that proving this run is.
@@ -258,39 +356,36 @@ impl Run {
     }
 
     /// Notes how the shard ended, and lets go of what it held.
-    pub(super) fn close(&self, closed: Closed) -> Result<(), StoreError> {
-        let assignment = Assignment { closed: Some(closed), ..self.assignment.clone() };
-        self.host.store.put(&ASSIGNMENTS, &self.shard, &assignment)?;
-        self.state().closed = Some(closed);
+    pub(super) fn close(&self, end: Step) -> Result<(), OperatorError> {
+        self.advance(&mut self.state(), vec![end], |_| Ok(()))?;
         // The execution, if it goes on, ends for want of transactions.
         *self.feed() = None;
-        if let Err(error) = self.spool.remove() {
-            tracing::warn!(shard = %self.shard.short(), "chunks can't be removed: {error}");
-        }
+        self.let_go();
         Ok(())
     }
 
-    pub(super) fn settler(&self) -> shardwire_model::PeerId {
+    fn let_go(&self) {
+        if let Err(error) = self.spool.remove() {
+            tracing::warn!(shard = %self.shard.short(), "chunks can't be removed: {error}");
+        }
+    }
+
+    pub(super) fn settler(&self) -> PeerId {
         self.assignment.settler
     }
 
     /// How the shard is.
     pub(super) fn status(&self) -> ShardStatus {
-        let Extent { chunks, steps, bytes_raw, bytes_wire, execute_ms, ended: executed } = self.spool.extent();
+        let Extent { chunks, steps, bytes_raw, bytes_wire, execute_ms } = self.spool.extent();
         let lease = self.leases.present();
         let state = self.state();
         let start: &ShardStart = &self.assignment.start;
-        let stage = match (&state.closed, &state.fault) {
-            (Some(Closed::Settled(_)), _) => Stage::Settled,
-            (Some(Closed::Aborted), _) => Stage::Aborted,
-            (None, Some(_)) => Stage::Failed,
-            _ if lease.as_ref().is_some_and(|lease| lease.proof.is_some()) => Stage::Proven,
-            _ if executed && lease.is_some() => self.leases.stage(),
-            _ if state.ended => Stage::Ended,
-            _ => Stage::Executing,
+        let stage = match &state.fault {
+            Some(_) if !state.life.is_over() => Stage::Failed,
+            _ => state.life.stage().unwrap_or_default(),
         };
-        let proof = match state.closed {
-            Some(Closed::Settled(proof)) => Some(proof),
+        let proof = match state.life.steps().last() {
+            Some(Step::Settled { proof }) => *proof,
             _ => lease.as_ref().and_then(|lease| lease.proof),
         };
         ShardStatus {
@@ -330,6 +425,17 @@ fn conclude(
     tracing::info!(shard = %shard.short(), steps = executed.steps, chunks = executed.chunks.len(), "execution ended");
     spool.end(executed);
     Ok(())
+}
+
+/// The hash of a log with one more transaction.
+pub(crate) fn extended(log: Hash, transaction: &SignedTransaction) -> Hash {
+    Hash::of_parts("shardwire log 1", &[&log.0, &transaction_hash(transaction).0])
+}
+
+/// The hash of a witness: of its chunks' hashes.
+pub(crate) fn witness_hash(chunks: &[Hash]) -> Hash {
+    let chunks: Vec<&[u8]> = chunks.iter().map(|chunk| &chunk.0[..]).collect();
+    Hash::of_parts("shardwire witness 1", &chunks)
 }
 
 pub(super) fn felts(values: &[WireFelt]) -> Vec<Felt> {

@@ -44,7 +44,6 @@ pub(super) struct Extent {
     pub(super) bytes_raw: u64,
     pub(super) bytes_wire: u64,
     pub(super) execute_ms: u64,
-    pub(super) ended: bool,
 }
 
 impl Spool {
@@ -119,7 +118,6 @@ impl Spool {
             bytes_raw: sum(|chunk| chunk.raw_bytes),
             bytes_wire: sum(|chunk| chunk.wire_bytes),
             execute_ms: contents.executed.as_ref().map_or(0, |executed| executed.execute_ms),
-            ended: contents.executed.is_some(),
         }
     }
 

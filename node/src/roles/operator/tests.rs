@@ -57,7 +57,7 @@ fn assignment(shard: u64) -> Assignment {
         end_event: EventId { from: game, selector: finished_selector() },
         entries: vec![Entry { kind: Kind::Counter, contract: game, key: Key(Felt::from(6)), guard: Felt::ZERO }],
     };
-    Assignment { start, values: vec![WireFelt(Felt::ONE)], settler: PeerId([3; 32]), epoch: 1, closed: None }
+    Assignment { start, values: vec![WireFelt(Felt::ONE)], settler: PeerId([3; 32]), epoch: 1 }
 }
 
 fn worked(operator: &Operator, prover: PeerId, proofs: usize) {

@@ -4,7 +4,8 @@ use super::{Operator, OperatorError, asking::GIVES_WAY, run::Run};
 use shardwire_model::{Coded as _, Hash, PeerId};
 use shardwire_protocols::{
     Cause, Failure,
-    trace::{Begun, Finished, Grant, Handler, JobOffer, Part, Progress, Progressed, Trace},
+    life::Step,
+    trace::{Begun, Finished, Grant, Handler, JobOffer, Part, Progress, Progressed, ProverStage, Trace},
 };
 use shardwire_transport::Protocol as _;
 use std::sync::{Arc, PoisonError};
@@ -24,8 +25,10 @@ impl Operator {
             |prover, run: &Run| run.leases.is_free(prover, now) && self.leases_left(prover, &runs, run.job).is_ok();
         let better = |run: &Run| self.asking.better(tier, |other| other != prover && may_have(other, run));
         let yields = |run: &Run| patient && (!may_have(prover, run) || better(run));
-        let free = |run: &&Arc<Run>| run.is_provable() && run.leases.is_free(prover, now) && !yields(run);
-        let mut jobs: Vec<_> = runs.iter().filter(free).collect();
+        let free = |run: &Run| run.is_provable() && run.leases.is_free(prover, now) && !yields(run);
+        // A job that it has begun and that is over is offered once more: the claim is then refused, which says why.
+        let over = |run: &Run| begun.iter().any(|it| it.job == run.job) && !run.leases.has_declined(prover);
+        let mut jobs: Vec<_> = runs.iter().filter(|run| if run.is_open() { free(run) } else { over(run) }).collect();
         jobs.sort_by_key(|run| !begun.iter().any(|it| it.job == run.job));
         jobs.first().map(|run| run.offer())
     }
@@ -44,10 +47,15 @@ impl Operator {
         // One at a time, so that no two claims of a prover take its last lease.
         let _turn = self.granting.lock().unwrap_or_else(PoisonError::into_inner);
         let run = self.leased(job)?;
+        if let Some(over) = run.over() {
+            run.leases.declined(prover);
+            return Ok(Grant::Refused(over.into()));
+        }
         let granted =
             self.leases_left(prover, &self.runs(), job).and_then(|()| run.leases.grant(&self.host, job, prover));
         match granted {
             Ok(lease) => {
+                run.streams()?;
                 tracing::info!(job = %job.short(), prover = %prover.short(), epoch = lease.statement.epoch, "job leased");
                 Ok(Grant::Leased(lease))
             }
@@ -85,7 +93,7 @@ impl Handler for Operator {
 
     async fn chunk(&self, prover: PeerId, job: Hash, epoch: u64, index: u32) -> Result<Part, Failure> {
         let run = self.leased(job)?;
-        let look = || match run.leases.renew(prover, epoch, self.host.clock.now()) {
+        let look = || match run.renew(prover, epoch) {
             Ok(_) => run.part(index),
             Err(epoch) => Ok(Some(Part::Lost { epoch })),
         };
@@ -94,9 +102,11 @@ impl Handler for Operator {
 
     async fn progress(&self, prover: PeerId, job: Hash, progress: Progress) -> Result<Progressed, Failure> {
         let run = self.leased(job)?;
-        Ok(match run.leases.renew(prover, progress.epoch, self.host.clock.now()) {
+        Ok(match run.renew(prover, progress.epoch) {
             Ok(expires) => {
-                run.leases.reached(progress.stage);
+                if matches!(progress.stage, ProverStage::Assembling | ProverStage::Proving) {
+                    run.proves()?;
+                }
                 Progressed::Renewed { expires }
             }
             Err(epoch) => Progressed::Lost { epoch },
@@ -105,9 +115,10 @@ impl Handler for Operator {
 
     async fn finished(&self, prover: PeerId, job: Hash, epoch: u64, proof: Hash) -> Result<Finished, Failure> {
         let run = self.leased(job)?;
-        Ok(match run.leases.renew(prover, epoch, self.host.clock.now()) {
+        Ok(match run.renew(prover, epoch) {
             Ok(_) => {
                 run.leases.proven(&self.host, proof)?;
+                run.reached(Step::Proven { proof })?;
                 tracing::info!(job = %job.short(), prover = %prover.short(), proof = %proof.short(), "prover has the proof");
                 Finished::Acknowledged
             }
@@ -118,7 +129,7 @@ impl Handler for Operator {
     async fn abandoned(&self, prover: PeerId, job: Hash, epoch: u64, cause: Cause) -> Result<(), Failure> {
         let run = self.leased(job)?;
         tracing::warn!(job = %job.short(), prover = %prover.short(), "prover gives the job up: {cause}");
-        if run.leases.renew(prover, epoch, self.host.clock.now()).is_ok() {
+        if run.renew(prover, epoch).is_ok() {
             run.leases.end(&self.host)?;
             self.changes.announce();
         }

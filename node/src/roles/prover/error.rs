@@ -2,7 +2,7 @@
 
 use crate::{artefacts::ArtefactError, store::StoreError};
 use shardwire_model::{Coded, Felt};
-use shardwire_protocols::trace;
+use shardwire_protocols::{life::Refusal, trace};
 use shardwire_proving::worker::ProveError;
 use shardwire_shard::witness::AssembleError;
 
@@ -50,6 +50,15 @@ pub(crate) enum ProverError {
     /// The operator was silent for too long, or another prover works on it.
     #[error("the lease of the job has ended")]
     LeaseEnded,
+    /// Settled by another proof, or aborted.
+    #[error("the job is over")]
+    Over,
+    /// The operator sent another witness before.
+    #[error("the witness is another one than the operator had before")]
+    OtherWitness,
+    /// A job can't get there.
+    #[error(transparent)]
+    Life(#[from] Refusal),
     /// This program's own part ended without an answer.
     #[error("assembling ended without an answer")]
     Assembler,
@@ -58,7 +67,12 @@ pub(crate) enum ProverError {
 impl ProverError {
     /// Whether trying again may help: not where the witness itself is wrong.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::Artefact(_) | Self::Assembler | Self::Worker(_))
+        self.is_ours() || matches!(self, Self::Assembler | Self::Worker(_))
+    }
+
+    /// Whether this node's disk failed, and nobody's attempt.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Artefact(_) | Self::Worker(ProveError::Io { .. }))
     }
 }
 
@@ -77,6 +91,9 @@ impl Coded for ProverError {
             Self::Assembler => "SW-PROVER-006",
             Self::LeaseEnded => "SW-PROVER-007",
             Self::ProofLost => "SW-PROVER-008",
+            Self::Over => "SW-PROVER-009",
+            Self::OtherWitness => "SW-PROVER-010",
+            Self::Life(refusal) => refusal.code(),
         }
     }
 
@@ -86,7 +103,7 @@ impl Coded for ProverError {
             Self::Artefact(error) => error.next_step(),
             Self::Assemble(error) => error.next_step(),
             Self::Worker(error) => error.next_step(),
-            Self::OtherRun | Self::ChunkSize => {
+            Self::OtherRun | Self::ChunkSize | Self::OtherWitness => {
                 "Remove the operator from the configuration: it doesn't send what it offers.".into()
             }
             Self::OtherProgram { .. } => "Run the version of shardwire that the operator runs.".into(),
@@ -94,6 +111,8 @@ impl Coded for ProverError {
             Self::Chunk { .. } => "The chunk is fetched again; check the disk if this repeats.".into(),
             Self::ProofLost => "Restore the file from a copy, or let another prover prove the shard.".into(),
             Self::LeaseEnded => "Nothing: the job goes on when its operator leases it to this prover again.".into(),
+            Self::Over => "Nothing: its shard needs no further proof.".into(),
+            Self::Life(refusal) => refusal.next_step(),
             Self::Assembler => "Report it if it repeats.".into(),
         }
     }

@@ -1,10 +1,15 @@
 //! The prover consumes traces: takes a job under a lease, pulls its witness, and reports until there is a proof.
 
-use super::{Prover, ProverError, chunks};
-use crate::store::records::{Figures, JOB_LEASES, JOBS, Job, JobStage, WireFelt};
+use super::{Known, Prover, ProverError, chunks};
+use crate::{
+    roles::operator::{self, witness_hash},
+    store::records::{Figures, JOB_LEASES, Job, WireFelt},
+};
 use shardwire_model::{Coded as _, Hash, Mutation, PeerId};
 use shardwire_protocols::{
     Cause, Failure, ServeError,
+    control::{Role, Stage},
+    life::{Life, Step, Why},
     trace::{
         Begun, Chunk, Claimed, Client, Ending, Fetch, JobOffer, LEASE, Lease, Next, Progressed, ProverStage, Pulled,
         REPORT_EVERY, Trace, Working,
@@ -41,6 +46,7 @@ impl Prover {
                         match offered.claim().await? {
                             Claimed::Refused(cause, client) => {
                                 tracing::info!(job = %offer.job.short(), operator = %operator.short(), "claim refused: {cause}");
+                                self.refused(offer.job, operator, &cause.code).map_err(failed)?;
                                 client
                             }
                             Claimed::Leased(lease, fetch) => {
@@ -53,11 +59,26 @@ impl Prover {
         }
     }
 
-    /// Jobs of this operator that aren't fetched, and then those that aren't proven.
-    fn begun(&self, operator: PeerId) -> Vec<Begun> {
+    /// Whether the operator says that the job is over. Where there is no proof, nothing can be done without the operator.
+    fn refused(&self, id: Hash, operator: PeerId, code: &str) -> Result<(), ProverError> {
+        let theirs = |known: &Known| known.job.start.operator == operator && !known.life.has_reached(Stage::Proven);
+        if self.job(id).is_none_or(|known| !theirs(&known)) {
+            return Ok(());
+        }
+        match code {
+            operator::ABORTED => self.end(id, Step::Aborted { why: Why::Told { by: operator } }),
+            operator::SETTLED => self.end(id, Step::Settled { proof: None }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Jobs of this operator that aren't proven.
+    pub(super) fn begun(&self, operator: PeerId) -> Vec<Begun> {
         let jobs = self.jobs();
-        let open = jobs.iter().filter(|(_, job)| job.operator == operator && job.stage <= JobStage::Fetched);
-        open.map(|(id, job)| Begun { job: *id, have: job.figures.chunks })
+        let open = |known: &Known| known.job.operator == operator && !known.life.has_reached(Stage::Proven);
+        jobs.iter()
+            .filter(|(_, known)| open(known))
+            .map(|(id, known)| Begun { job: *id, have: known.job.figures.chunks })
             .take(shardwire_protocols::trace::MAX_RESUMED)
             .collect()
     }
@@ -66,7 +87,12 @@ impl Prover {
         if offer.program != self.host.program {
             return Some(ProverError::OtherProgram { offered: offer.program, ours: self.host.program });
         }
-        self.job(offer.job).filter(|job| job.stage == JobStage::Failed).map(|_| ProverError::GivenUp)
+        match self.job(offer.job) {
+            Some(known) if known.stage() == Some(Stage::Failed) => Some(ProverError::GivenUp),
+            // With a proof the operator may be told which, once more.
+            Some(known) if known.life.is_over() && known.job.proof.is_none() => Some(ProverError::Over),
+            _ => None,
+        }
     }
 
     async fn see_through(
@@ -78,7 +104,7 @@ impl Prover {
     ) -> Result<(), ServeError> {
         let id = offer.job;
         self.begin(operator, &offer, lease).map_err(failed)?;
-        let fetched = self.job(id).is_some_and(|job| job.stage >= JobStage::Fetched);
+        let fetched = self.job(id).is_some_and(|known| known.is_fetched() || known.job.proof.is_some());
         let working = if fetched {
             fetch.stop().await?
         } else {
@@ -93,29 +119,29 @@ impl Prover {
 
     fn begin(&self, operator: PeerId, offer: &JobOffer, lease: &Lease) -> Result<(), ProverError> {
         let epoch = lease.statement.epoch;
-        let job = match self.job(offer.job) {
-            Some(job) => Job { operator, epoch, ..job },
-            None => Job {
-                start: offer.start.clone(),
-                values: offer.values.iter().copied().map(WireFelt).collect(),
-                segment: offer.segment,
-                operator,
-                epoch,
-                stage: JobStage::Fetching,
-                manifest: None,
-                attempts: 0,
-                proof: None,
-                figures: Figures::default(),
-                receipt: None,
-                disputes: BTreeMap::new(),
-                fault: None,
-            },
+        let mut known = match self.job(offer.job) {
+            Some(Known { job, life }) => Known { job: Job { operator, epoch, ..job }, life },
+            None => {
+                let job = Job {
+                    start: offer.start.clone(),
+                    values: offer.values.iter().copied().map(WireFelt).collect(),
+                    segment: offer.segment,
+                    operator,
+                    epoch,
+                    manifest: None,
+                    attempts: 0,
+                    proof: None,
+                    figures: Figures::default(),
+                    receipt: None,
+                    disputes: BTreeMap::new(),
+                    fault: None,
+                };
+                Known { job, life: Life::new(Role::Prover) }
+            }
         };
-        self.host.store.write(|write| {
-            write.put(&JOBS, &offer.job, &job)?;
-            write.put(&JOB_LEASES, &offer.job, lease)
-        })?;
-        self.jobs().insert(offer.job, job);
+        self.host.store.put(&JOB_LEASES, &offer.job, lease)?;
+        self.keep(offer.job, &mut known, Some(Step::Streaming { job: offer.job }))?;
+        self.jobs().insert(offer.job, known);
         self.changes.announce();
         Ok(())
     }
@@ -133,7 +159,7 @@ impl Prover {
         let too_far = u32::from(Mutation::ResumedOffByOne.is_planted() && !have.is_empty());
         fetch.resume((0..).zip(have));
         let began = Instant::now();
-        let before = self.job(id).map_or(0, |job| job.figures.stream_ms);
+        let before = self.job(id).map_or(0, |known| known.job.figures.stream_ms);
         let stream_ms = || before + u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut ahead = 0;
         let ending = loop {
@@ -169,7 +195,7 @@ impl Prover {
         let working = fetch.stop().await?;
         match self.fetched(offer, ending, stream_ms()) {
             Ok(()) => Ok(Ok(working)),
-            Err(error @ ProverError::Store(_)) => Err(failed(error)),
+            Err(error) if error.is_ours() => Err(failed(error)),
             Err(error) => {
                 self.give_up(id, &error).map_err(failed)?;
                 Ok(Err(working.abandon(error).await.map_err(Into::into)))
@@ -185,8 +211,12 @@ impl Prover {
             return Err(ProverError::OtherRun);
         }
         tracing::info!(job = %offer.job.short(), chunks = manifest.chunks.len(), steps, "the witness is whole");
-        self.update(offer.job, |job| {
-            job.stage = JobStage::Fetched;
+        let proving = Step::Proving { witness: witness_hash(&manifest.chunks) };
+        let before = self.job(offer.job).and_then(|known| known.life.step(Stage::Proving).cloned());
+        if before.is_some_and(|before| before != proving) {
+            return Err(ProverError::OtherWitness);
+        }
+        self.update(offer.job, Some(proving), |job| {
             job.figures.steps = steps;
             job.figures.chunks = u32::try_from(manifest.chunks.len()).unwrap_or(u32::MAX);
             job.figures.stream_ms = stream_ms;
@@ -198,8 +228,8 @@ impl Prover {
     /// Notes that a job can't be done.
     pub(super) fn give_up(&self, id: Hash, error: &ProverError) -> Result<(), ProverError> {
         tracing::error!(job = %id.short(), code = error.code(), "the job has failed: {error}");
-        self.update(id, |job| {
-            job.stage = JobStage::Failed;
+        let cause = Cause::new(error.code(), &error.to_string());
+        self.update(id, Some(Step::Failed { cause }), |job| {
             job.fault = Some((error.code().to_owned(), error.to_string()));
         })?;
         Ok(())
@@ -209,19 +239,17 @@ impl Prover {
     async fn report(&self, id: Hash, mut working: Working) -> Result<(), ServeError> {
         loop {
             let changed = self.changes.next();
-            let Some(job) = self.job(id) else { return Ok(()) };
-            let stage = match job.stage {
-                JobStage::Fetched => ProverStage::Proving,
-                JobStage::Proven | JobStage::Settled => {
-                    let proof = job.proof.unwrap_or_default();
-                    working.finish(proof).await?;
-                    return Ok(());
-                }
-                JobStage::Fetching | JobStage::Failed => {
-                    let (code, reason) = job.fault.unwrap_or_default();
-                    return Ok(working.abandon(Cause::new(&code, &reason)).await?);
-                }
-            };
+            let Some(known) = self.job(id) else { return Ok(()) };
+            if let Some(proof) = known.job.proof {
+                working.finish(proof).await?;
+                return Ok(());
+            }
+            if !known.is_fetched() || !self.at_work.is_held(id) {
+                // It failed, or can't be gone on with here for now: others may have it.
+                let cause = known.job.fault.map(|(code, reason)| Cause::new(&code, &reason));
+                return Ok(working.abandon(cause.unwrap_or_else(|| ProverError::LeaseEnded.into())).await?);
+            }
+            let stage = ProverStage::Proving;
             // The operator counts from when it hears of this, which is later.
             let asked = Instant::now();
             let (progressed, next) = working.report(stage, 0, 0).await?;

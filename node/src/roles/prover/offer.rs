@@ -1,24 +1,31 @@
 //! The prover offers its proofs to settlers, and keeps their verdicts.
 
 use super::{Prover, ProverError};
-use crate::store::records::{JOB_LEASES, JobStage, MAX_DISPUTES};
+use crate::{
+    roles::settler::{ABORTED, LATE},
+    store::records::{JOB_LEASES, MAX_DISPUTES},
+};
 use shardwire_model::{Hash, PeerId};
 use shardwire_protocols::{
     Failure,
+    control::Stage,
+    life::{Step, Why},
     proof::{Handler, Held, Leased, MAX_PROOF_BYTES, Verdict},
 };
+use shardwire_reputation::Listing;
 use std::sync::PoisonError;
 
 /// Most refusals remembered, of all settlers together: 64 bytes each.
 const MAX_SKIPPED: usize = 4096;
 
 impl Prover {
-    fn proof_for(&self, settler: PeerId) -> Result<Option<Held>, ProverError> {
+    pub(super) fn proof_for(&self, settler: PeerId) -> Result<Option<Held>, ProverError> {
         let next = {
             let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
             let jobs = self.jobs();
-            jobs.iter().find_map(|(id, job)| {
-                let proof = job.proof.filter(|_| job.stage == JobStage::Proven)?;
+            jobs.iter().find_map(|(id, known)| {
+                let job = &known.job;
+                let proof = job.proof.filter(|_| known.stage() == Some(Stage::Proven))?;
                 let wanted = !skipped.contains(&(settler, proof)) && !job.disputes.contains_key(&settler);
                 wanted.then_some((*id, proof, job.start.shard, job.segment, job.operator))
             })
@@ -51,6 +58,11 @@ impl Prover {
         }
         skipped.insert((settler, proof));
     }
+
+    /// Whether this prover is configured to work with a peer: a stranger's word on what became of a shard counts for nothing.
+    fn is_configured(&self, peer: PeerId) -> bool {
+        matches!(self.host.peers.view(peer).listing, Some(Listing::Configured))
+    }
 }
 
 impl Handler for Prover {
@@ -59,17 +71,23 @@ impl Handler for Prover {
     }
 
     async fn verdict(&self, settler: PeerId, proof: Hash, verdict: Verdict) -> Result<(), Failure> {
-        let job = self.jobs().iter().find(|(_, job)| job.proof == Some(proof)).map(|(id, _)| *id);
+        let job = self.jobs().iter().find(|(_, known)| known.job.proof == Some(proof)).map(|(id, _)| *id);
         let Some(job) = job else { return Ok(()) };
         match verdict {
             Verdict::Settled(receipt) => {
                 tracing::info!(job = %job.short(), settler = %settler.short(), "settled: receipt kept");
                 let receipt = postcard::to_allocvec(&receipt).unwrap_or_default();
-                self.update(job, |job| {
-                    job.stage = JobStage::Settled;
+                let kept = self.update(job, Some(Step::Settled { proof: Some(proof) }), |job| {
                     job.receipt = Some(receipt);
                     job.fault = None;
-                })?;
+                });
+                match kept {
+                    // Another settler has said otherwise, and one of them lies.
+                    Err(ProverError::Life(refusal)) => {
+                        tracing::warn!(job = %job.short(), "receipt not kept: {refusal}")
+                    }
+                    kept => kept?,
+                }
             }
             // One settler's word, and it may lie: the proof stays on offer to every other one.
             Verdict::Disputed(dispute) => {
@@ -77,7 +95,7 @@ impl Handler for Prover {
                 tracing::error!(job = %job.short(), settler = %settler.short(), "disputed: {cause}");
                 let dispute = postcard::to_allocvec(&dispute).unwrap_or_default();
                 self.refused_by(settler, proof);
-                self.update(job, |job| {
+                self.update(job, None, |job| {
                     if job.disputes.len() < MAX_DISPUTES {
                         job.disputes.insert(settler, dispute);
                     }
@@ -87,7 +105,16 @@ impl Handler for Prover {
             Verdict::Skipped { shard, cause } => {
                 tracing::info!(shard = %shard.short(), settler = %settler.short(), "proof not wanted: {cause}");
                 self.refused_by(settler, proof);
-                self.changes.announce();
+                let end = match cause.code.as_str() {
+                    ABORTED => Some(Step::Aborted { why: Why::Told { by: settler } }),
+                    LATE => Some(Step::Settled { proof: None }),
+                    _ => None,
+                };
+                let is_open = self.job(job).is_some_and(|known| !known.life.is_over());
+                match end.filter(|_| is_open && self.is_configured(settler)) {
+                    Some(end) => self.end(job, end)?,
+                    None => self.changes.announce(),
+                }
             }
         }
         Ok(())

@@ -1,12 +1,13 @@
 //! From a whole witness to a proof in a file.
 
-use super::{MAX_ATTEMPTS, Prover, ProverError, RETRY_AFTER, chunks, lease::Lease};
+use super::{MAX_ATTEMPTS, MAX_TROUBLES, Prover, ProverError, RETRY_AFTER, chunks, lease::Lease};
 use crate::{
     artefacts::{ArtefactError, Artefacts},
     disk::DiskError,
-    store::records::{Job, JobStage},
+    store::records::Job,
 };
 use shardwire_model::{Coded as _, Hash};
+use shardwire_protocols::life::Step;
 use shardwire_proving::{
     verify::MAX_PROOF_BYTES,
     worker::{ProveError, Proved},
@@ -18,7 +19,7 @@ use tokio::time::{Instant, timeout};
 impl Prover {
     /// Sees to it that a fetched job is proven while its lease lasts: once, however often this is called. Extends the lease otherwise.
     pub(super) fn begin_proving(self: &Arc<Self>, id: Hash, until: Instant) {
-        if self.job(id).is_none_or(|job| job.stage != JobStage::Fetched) {
+        if self.job(id).is_none_or(|known| !known.is_fetched()) {
             return;
         }
         let Some(lease) = self.at_work.take(id, until) else { return };
@@ -35,6 +36,8 @@ impl Prover {
                     result => {
                         if let Err(error) = result {
                             tracing::error!(job = %id.short(), code = error.code(), "{error}");
+                            // The lease is given back with this.
+                            prover.show(id, |job| job.fault = Some((error.code().to_owned(), error.to_string())));
                         }
                         prover.at_work.release(id);
                         break;
@@ -51,16 +54,15 @@ impl Prover {
             () = lease.clone().ended() => return Err(ProverError::LeaseEnded),
             turn = self.turn.acquire() => turn,
         };
-        let mut wait = RETRY_AFTER;
+        let (mut wait, mut troubles) = (RETRY_AFTER, 0);
         loop {
-            let Some(job) = self.job(id) else { return Ok(()) };
-            let error = match self.attempt(id, &job, lease).await {
+            let Some(known) = self.job(id).filter(super::Known::is_fetched) else { return Ok(()) };
+            let error = match self.attempt(id, &known.job, lease).await {
                 Ok(()) => return Ok(()),
                 Err(ProverError::Worker(ProveError::Cancelled)) => return Err(ProverError::LeaseEnded),
                 Err(error @ ProverError::Chunk { .. }) => {
                     // Chunks needn't survive a crash. What is left of them is found when the job is leased again.
-                    self.update(id, |job| {
-                        job.stage = JobStage::Fetching;
+                    self.update(id, None, |job| {
                         job.manifest = None;
                         job.fault = Some((error.code().to_owned(), error.to_string()));
                     })?;
@@ -68,15 +70,23 @@ impl Prover {
                 }
                 Err(error) => error,
             };
-            let attempts = job.attempts + 1;
-            self.update(id, |job| {
-                job.attempts = attempts;
-                job.fault = Some((error.code().to_owned(), error.to_string()));
-            })?;
-            if !error.may_pass() || attempts >= MAX_ATTEMPTS {
-                return self.give_up(id, &error);
+            if error.is_ours() {
+                troubles += 1;
+                if troubles >= MAX_TROUBLES {
+                    return Err(error);
+                }
+                self.show(id, |job| job.fault = Some((error.code().to_owned(), error.to_string())));
+            } else {
+                let attempts = known.job.attempts + 1;
+                self.update(id, None, |job| {
+                    job.attempts = attempts;
+                    job.fault = Some((error.code().to_owned(), error.to_string()));
+                })?;
+                if !error.may_pass() || attempts >= MAX_ATTEMPTS {
+                    return self.give_up(id, &error);
+                }
             }
-            tracing::warn!(job = %id.short(), code = error.code(), attempts, "attempt failed, trying again in {wait:?}: {error}");
+            tracing::warn!(job = %id.short(), code = error.code(), "attempt failed, trying again in {wait:?}: {error}");
             if timeout(wait, lease.clone().ended()).await.is_ok() {
                 return Err(ProverError::LeaseEnded);
             }
@@ -112,8 +122,7 @@ impl Prover {
         artefacts.write(&artefacts.proof(proof), &[&bytes], true)?;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // seconds of one proof, not negative
         let milliseconds = |seconds: f64| (seconds * 1000.0) as u64;
-        self.update(id, |job| {
-            job.stage = JobStage::Proven;
+        self.update(id, Some(Step::Proven { proof }), |job| {
             job.proof = Some(proof);
             job.fault = None;
             job.figures.prove_ms = milliseconds(prove_s);

@@ -4,28 +4,27 @@
 
 use super::*;
 use crate::{
-    artefacts::Artefacts,
     clock::SystemClock,
-    config::{Config, Environment, Flags},
-    disk::SystemDisk,
-    peers,
-    proofs::Workshop,
+    proofs::{Cancelled, Proving, Workshop},
+    roles::{
+        operator,
+        settler::Unwanted,
+        testing::{PROGRAM, host, small_shard},
+    },
     store::Store,
-    surroundings::Work,
     tasks::Tasks,
 };
-use shardwire_model::{
-    AccountKey, Call, ChainHead, ContractId, Entry, EventId, Felt, Key, Kind, ShardId, ShardStart, SignedTransaction,
-    Timestamp, Transaction, finished_selector, state_commitment,
-};
+use shardwire_model::{Felt, Timestamp, state_commitment};
 use shardwire_protocols::{
     Failure, Signed,
+    life::Why,
+    proof::{Handler as _, Verdict},
     trace::{
         Begun, Chunk, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace,
         job_id, serve,
     },
 };
-use shardwire_proving::worker::Worker;
+use shardwire_proving::worker::{Proved, Worker};
 use shardwire_shard::{execute, witness::compress};
 use shardwire_transport::{Channel, Responder, identity::Identity, session::pair_over};
 use std::{
@@ -54,25 +53,16 @@ struct Operator {
     epoch: AtomicU64,
     /// Whether another prover has the lease.
     taken: AtomicBool,
+    /// Whether the shard was aborted.
+    aborted: AtomicBool,
+    finished: Mutex<Option<Hash>>,
     abandoned: Mutex<Option<Cause>>,
 }
 
 impl Operator {
     /// Executes a shard of one account that ends at once.
     fn new() -> Self {
-        let (game, key) = (ContractId(Felt::from(5)), AccountKey::from_secret([9; 32]));
-        let start = ShardStart {
-            shard: ShardId(Felt::from(77)),
-            operator: identities()[1].peer(),
-            contracts: vec![game],
-            accounts: vec![key.id()],
-            end_event: EventId { from: game, selector: finished_selector() },
-            entries: vec![Entry { kind: Kind::Counter, contract: game, key: Key(Felt::from(6)), guard: Felt::ZERO }],
-        };
-        let values = vec![Felt::from(3)];
-        let transaction = Transaction { account: key.id(), nonce: 1, contract: game, call: Call::Finish };
-        let head = ChainHead::start(start.commitment(), key.id()).extend(transaction.words(&start).unwrap());
-        let finish = SignedTransaction { transaction, signature: key.sign(head.message()).unwrap() };
+        let (start, values, finish) = small_shard(identities()[1].peer());
         let mut chunks = Vec::new();
         let run = execute(&start, &values, [finish], |chunk| {
             let raw_bytes = u32::try_from(chunk.body.len()).unwrap();
@@ -80,7 +70,7 @@ impl Operator {
             Ok(())
         })
         .unwrap();
-        let (program, commitment) = (Felt::from(99), start.commitment());
+        let (program, commitment) = (Felt::from(PROGRAM), start.commitment());
         let job = job_id(program, commitment, state_commitment(commitment, &values), 0);
         Self {
             offer: JobOffer { job, shard: start.shard, segment: 0, start, values, program },
@@ -88,6 +78,8 @@ impl Operator {
             ending: Ending { chunks: run.manifest.chunks, steps: run.manifest.steps, output: run.manifest.output },
             epoch: AtomicU64::new(0),
             taken: AtomicBool::new(false),
+            aborted: AtomicBool::new(false),
+            finished: Mutex::default(),
             abandoned: Mutex::default(),
         }
     }
@@ -99,6 +91,9 @@ impl Handler for Operator {
     }
 
     async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
+        if self.aborted.load(Ordering::SeqCst) {
+            return Ok(Grant::Refused(operator::OperatorError::Aborted { shard: self.offer.shard }.into()));
+        }
         let epoch = 1 + self.epoch.fetch_add(1, Ordering::SeqCst);
         let terms = LeaseTerms { job, epoch, expires: Timestamp(60_000), prover };
         Ok(Grant::Leased(Signed::by(&identities()[1], terms)))
@@ -121,8 +116,9 @@ impl Handler for Operator {
         })
     }
 
-    async fn finished(&self, _: PeerId, _: Hash, _: u64, _: Hash) -> Result<Finished, Failure> {
-        panic!("the worker never ends")
+    async fn finished(&self, _: PeerId, _: Hash, _: u64, proof: Hash) -> Result<Finished, Failure> {
+        *self.finished.lock().unwrap() = Some(proof);
+        Ok(Finished::Acknowledged)
     }
 
     async fn abandoned(&self, _: PeerId, _: Hash, _: u64, cause: Cause) -> Result<(), Failure> {
@@ -131,27 +127,34 @@ impl Handler for Operator {
     }
 }
 
+/// Proves at once: the proof is a text.
+#[derive(Debug)]
+struct AtOnce;
+
+impl Prove for AtOnce {
+    fn prove<'a>(&'a self, _: &'a Path, proof: &'a Path, _: Cancelled<'a>) -> Proving<'a> {
+        Box::pin(async move {
+            fs::write(proof, "a proof").unwrap();
+            Ok(Proved { proof_bytes: 7, prove_s: 1.0, cpu_s: 1.0, peak_bytes: 1 })
+        })
+    }
+}
+
+/// A prover that proves at once, and is configured like this.
+fn quick_prover(folder: &Path, config: &str) -> (Arc<Prover>, Tasks) {
+    let store = Store::open(&folder.join("node.redb")).unwrap();
+    let (host, tasks) = host(identities()[0].clone(), store, folder, Arc::new(SystemClock), config);
+    (Prover::resume(host, Arc::new(AtOnce)).unwrap(), tasks)
+}
+
 /// A prover whose worker hangs.
 fn prover(folder: &Path) -> (Arc<Prover>, Tasks) {
-    let tasks = Tasks::default();
-    let identity = identities()[0].clone();
     let store = Store::open(&folder.join("node.redb")).unwrap();
-    let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
-    let host = Host {
-        peers: peers::recall(&config, identity.peer(), Arc::new(SystemClock), &store).unwrap(),
-        identity,
-        network: "test".into(),
-        clock: Arc::new(SystemClock),
-        store,
-        artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
-        work: Work::Beside,
-        tasks: tasks.spawner(),
-        program: Felt::from(99),
-    };
+    let (host, tasks) = host(identities()[0].clone(), store, folder, Arc::new(SystemClock), "");
     let worker = Worker::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workers/hangs")).unwrap();
     let hour = Duration::from_secs(3600);
     let workshop = Workshop { worker, memory_limit: 1 << 30, deadline: hour, threads: None };
-    (Prover::resume(Arc::new(host), Arc::new(workshop)).unwrap(), tasks)
+    (Prover::resume(host, Arc::new(workshop)).unwrap(), tasks)
 }
 
 /// A session between the two, served until it ends.
@@ -216,7 +219,7 @@ async fn a_lease_that_another_prover_took_ends_the_worker_and_a_new_one_costs_th
     assert_eq!(cause.to_string(), "the lease of the job has ended (SW-PROVER-007)");
     prover.changes.until(|| Ok::<_, ()>((!prover.at_work.is_held(job)).then_some(()))).await.unwrap();
     let status = &prover.shards()[0];
-    assert_eq!((status.stage, &status.error), (Stage::Ended, &None), "nothing went wrong, it only waits");
+    assert_eq!((status.stage, &status.error), (Stage::Proving, &None), "nothing went wrong, it only waits");
 
     operator.taken.store(false, Ordering::SeqCst);
     let kept = Operator { chunks: vec![], ..Arc::try_unwrap(operator).unwrap() };
@@ -244,9 +247,80 @@ async fn a_restarted_prover_works_only_when_the_job_is_leased_again() {
         }
     }
     let (prover, _tasks) = prover(folder.path());
-    assert_eq!(prover.shards()[0].stage, Stage::Ended);
+    assert_eq!(prover.shards()[0].stage, Stage::Proving);
     assert!(!pid_file(&prover, job).exists());
     let sessions = meet(&prover, &operator);
     worker_starts(&prover, job).await;
     sessions.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(start_paused = true)]
+async fn its_own_disk_is_no_fault_of_the_job_and_the_lease_goes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((prover, _tasks), operator) = (quick_prover(folder.path(), ""), Arc::new(Operator::new()));
+    let job = operator.offer.job;
+    // Where the witness should be written.
+    let obstacle = prover.host.artefacts.witness(job);
+    fs::create_dir_all(&obstacle).unwrap();
+    let began = tokio::time::Instant::now();
+    let [taking, _serving] = meet(&prover, &operator);
+    taking.await.unwrap();
+    assert!(began.elapsed() > Duration::from_secs(2 + 4 + 8 + 16), "with a pause before each attempt");
+    let cause = operator.abandoned.lock().unwrap().take().expect("the lease is given back");
+    assert_eq!(cause.code, "SW-ARTEFACT-001");
+    let known = prover.job(job).unwrap();
+    assert_eq!((known.stage(), known.job.attempts), (Some(Stage::Proving), 0), "nothing is given up");
+
+    fs::remove_dir(&obstacle).unwrap();
+    let kept = Operator { chunks: vec![], ..Arc::try_unwrap(operator).unwrap() };
+    let operator = Arc::new(kept);
+    let _sessions = meet(&prover, &operator);
+    prover
+        .changes
+        .until(|| Ok::<_, ()>((prover.job(job).unwrap().stage() == Some(Stage::Proven)).then_some(())))
+        .await
+        .unwrap();
+    assert_eq!(prover.job(job).unwrap().job.proof, Some(Hash::of(b"a proof")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_shard_was_aborted_ends_and_is_open_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((prover, _tasks), operator) = (prover(folder.path()), Arc::new(Operator::new()));
+    let job = operator.offer.job;
+    let sessions = meet(&prover, &operator);
+    let pid = worker_starts(&prover, job).await;
+    sessions.iter().for_each(tokio::task::JoinHandle::abort);
+    prover.at_work.set(job, tokio::time::Instant::now());
+    worker_ends(&pid).await;
+    assert_eq!(prover.begun(identities()[1].peer()).len(), 1);
+
+    operator.aborted.store(true, Ordering::SeqCst);
+    let sessions = meet(&prover, &operator);
+    prover.changes.until(|| Ok::<_, ()>(prover.job(job).unwrap().life.is_over().then_some(()))).await.unwrap();
+    sessions.iter().for_each(tokio::task::JoinHandle::abort);
+    let told = Step::Aborted { why: Why::Told { by: identities()[1].peer() } };
+    assert_eq!(prover.job(job).unwrap().life.steps().last(), Some(&told));
+    assert_eq!(prover.begun(identities()[1].peer()), []);
+    assert!(!prover.host.artefacts.job(job).exists(), "the witness is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_configured_settler_ends_a_job_that_is_proven() {
+    let [settler, stranger] = [3, 4].map(|number| Identity::from_secret(&[number; 32]).peer());
+    let folder = tempfile::tempdir().unwrap();
+    let (prover, _tasks) = quick_prover(folder.path(), &format!("peers = ['{settler}']"));
+    let operator = Arc::new(Operator::new());
+    let (job, shard) = (operator.offer.job, operator.offer.shard);
+    let [taking, _serving] = meet(&prover, &operator);
+    taking.await.unwrap();
+    let proof = operator.finished.lock().unwrap().take().expect("the operator is told");
+    let late = Cause::from(Unwanted::Late { shard });
+    let skipped = || Verdict::Skipped { shard, cause: late.clone() };
+    prover.verdict(stranger, proof, skipped()).await.unwrap();
+    assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven), "a stranger's word counts for the stranger");
+    assert!(prover.proof_for(settler).unwrap().is_some() && prover.proof_for(stranger).unwrap().is_none());
+    prover.verdict(settler, proof, skipped()).await.unwrap();
+    assert_eq!(prover.job(job).unwrap().life.steps().last(), Some(&Step::Settled { proof: None }));
+    assert!(prover.proof_for(Identity::from_secret(&[5; 32]).peer()).unwrap().is_none());
 }

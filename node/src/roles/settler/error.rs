@@ -1,9 +1,15 @@
 //! What a settler can't do, and what it refuses of a proof.
 
-use crate::{artefacts::ArtefactError, store::StoreError};
+use crate::{artefacts::ArtefactError, facts::Ended, store::StoreError};
 use shardwire_ledger::LedgerError;
 use shardwire_model::{Coded, OutputError, ShardId};
+use shardwire_protocols::life::{MAX_TIMEOUT, Refusal};
 use shardwire_proving::{settle::OutputMismatch, verify::VerifyError};
+
+/// What a settler says of a proof whose shard was aborted. A prover acts on it.
+pub(crate) const ABORTED: &str = "SW-SETTLER-003";
+/// What a settler says of a proof that came after another. A prover acts on it.
+pub(crate) const LATE: &str = "SW-SETTLER-004";
 
 /// The settler can't do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +26,15 @@ pub(crate) enum SettlerError {
     /// This program's verifier ended without an answer.
     #[error("verification ended without an answer")]
     Verifier,
+    /// A shard that could never settle, or holds its escrow too long.
+    #[error("a time-out of {seconds} s is not between one second and {} days", MAX_TIMEOUT.as_secs() / (24 * 60 * 60))]
+    Timeout {
+        /// What was asked for.
+        seconds: u64,
+    },
+    /// A shard can't get there.
+    #[error(transparent)]
+    Life(#[from] Refusal),
 }
 
 impl Coded for SettlerError {
@@ -29,6 +44,8 @@ impl Coded for SettlerError {
             Self::Store(error) => error.code(),
             Self::Artefact(error) => error.code(),
             Self::Verifier => "SW-SETTLER-001",
+            Self::Timeout { .. } => "SW-SETTLER-007",
+            Self::Life(refusal) => refusal.code(),
         }
     }
 
@@ -38,6 +55,8 @@ impl Coded for SettlerError {
             Self::Store(error) => error.next_step(),
             Self::Artefact(error) => error.next_step(),
             Self::Verifier => "Nothing was applied; the proof is fetched again. Report it if it repeats.".into(),
+            Self::Timeout { .. } => "Give a time within these bounds, or none for the node's own.".into(),
+            Self::Life(refusal) => refusal.next_step(),
         }
     }
 }
@@ -57,6 +76,12 @@ pub(crate) enum Objection {
     /// The World refuses its output.
     #[error("the World refuses the output: {0}")]
     World(LedgerError),
+    /// Another proof of the shard was verified before.
+    #[error(transparent)]
+    Life(Refusal),
+    /// The shard is over.
+    #[error("the shard ended before its proof was verified")]
+    Ended(Ended),
 }
 
 impl Coded for Objection {
@@ -66,6 +91,8 @@ impl Coded for Objection {
             Self::Output(error) => error.code(),
             Self::Mismatch(error) => error.code(),
             Self::World(error) => error.code(),
+            Self::Life(refusal) => refusal.code(),
+            Self::Ended(_) => "SW-SETTLER-006",
         }
     }
 
@@ -107,8 +134,8 @@ impl Coded for Unwanted {
     fn code(&self) -> &'static str {
         match self {
             Self::Unknown { .. } => "SW-SETTLER-002",
-            Self::Aborted { .. } => "SW-SETTLER-003",
-            Self::Late { .. } => "SW-SETTLER-004",
+            Self::Aborted { .. } => ABORTED,
+            Self::Late { .. } => LATE,
             Self::OtherJob { .. } => "SW-SETTLER-005",
         }
     }

@@ -1,12 +1,16 @@
 //! The settler hands shards to their operators.
 
 use super::{Settler, SettlerError};
-use crate::store::records::{HANDOFFS, Handoff};
-use shardwire_ledger::Stage as WorldStage;
+use crate::{
+    facts::Ended,
+    store::records::{HANDOFFS, Handoff},
+};
 use shardwire_model::{PeerId, ShardId};
 use shardwire_protocols::{
     Cause, Failure, Signed,
+    control::Stage,
     handoff::{Acceptance, Answer, Assign, Closed, Handler, MAX_KNOWN, Outcome},
+    life::Step,
 };
 use std::time::Duration;
 
@@ -16,21 +20,36 @@ const LEASE: Duration = Duration::from_secs(120);
 impl Settler {
     fn answer(&self, operator: PeerId, known: &[ShardId]) -> Result<Option<Answer>, SettlerError> {
         for shard in known {
-            let outcome = match self.is_over(*shard)? {
+            let outcome = match self.ended(*shard)? {
                 None => continue,
-                Some(WorldStage::Aborted { .. }) => Outcome::Aborted,
-                Some(WorldStage::Settled { proof, .. }) => Outcome::Settled { proof },
-                Some(WorldStage::Started) => continue,
+                Some(Ended::Aborted) => Outcome::Aborted,
+                Some(Ended::Settled { proof }) => Outcome::Settled { proof },
             };
             return Ok(Some(Answer::Closed(Closed { shard: *shard, outcome })));
         }
         let open = self.world.open_shards(operator, None, MAX_KNOWN)?;
         let Some(shard) = open.into_iter().find(|shard| !known.contains(shard)) else { return Ok(None) };
-        let Some(record) = self.world.shard(shard)? else { return Ok(None) };
+        // What the World has started, and the history doesn't say yet, nobody is told.
+        let Some(record) = self.world.shard(shard)?.filter(|_| self.is_started(shard)) else { return Ok(None) };
         let epoch = self.host.store.get(&HANDOFFS, &shard)?.map_or(1, |handoff| handoff.epoch + 1);
-        self.host.store.put(&HANDOFFS, &shard, &Handoff { epoch, accepted: false })?;
+        self.host.store.put(&HANDOFFS, &shard, &Handoff { epoch })?;
         let expires = self.host.clock.now().plus(LEASE);
         Ok(Some(Answer::Assign(Box::new(Assign { start: record.start, values: record.values, epoch, expires }))))
+    }
+
+    fn is_started(&self, shard: ShardId) -> bool {
+        self.life(shard).is_ok_and(|life| life.stage().is_some())
+    }
+
+    /// Notes who executes a shard. If it is further already, or over, that came too late to matter.
+    pub(super) fn assigned(&self, operator: PeerId, shard: ShardId) -> Result<(), SettlerError> {
+        let life = self.life(shard)?;
+        let Some(Step::Started { commitment, .. }) = life.step(Stage::Started) else { return Ok(()) };
+        let step = Step::Assigned { commitment: *commitment, peer: operator };
+        match self.advance(shard, step, |_| Ok(())) {
+            Err(SettlerError::Life(_)) => Ok(()),
+            taken => taken,
+        }
     }
 }
 
@@ -41,7 +60,7 @@ impl Handler for Settler {
 
     async fn accepted(&self, operator: PeerId, acceptance: Signed<Acceptance>) -> Result<(), Failure> {
         let Acceptance { shard, epoch } = acceptance.statement;
-        self.host.store.put(&HANDOFFS, &shard, &Handoff { epoch, accepted: true })?;
+        self.assigned(operator, shard)?;
         tracing::info!(shard = %shard.short(), operator = %operator.short(), epoch, "operator accepts the shard");
         Ok(())
     }

@@ -2,39 +2,37 @@
 //!
 //! It serves `handoff` to operators and consumes `proof` from provers. A proof is believed only after [`Judge::check`](judge): every
 //! check that the verifier leaves to its caller, then program, shard and state before against what the World fixed. The World applies an
-//! output once, in one transaction; a receipt is signed after that, a dispute after the verdict is durable.
+//! output once, in one transaction; a receipt is signed after that, a dispute after the verdict is durable. A shard that isn't settled when its
+//! deadline passes is aborted ([`life`]).
 
 mod error;
 mod handoff;
 mod judge;
 mod leases;
+mod life;
+#[cfg(test)]
+mod life_tests;
 mod proofs;
 #[cfg(test)]
 mod tests;
 
 use super::{Changes, Host};
-use crate::store::{
-    StoreError,
-    records::{HANDOFFS, VERDICTS},
-};
-pub(crate) use error::SettlerError;
+use crate::store::{StoreError, records::VERDICTS};
 #[cfg(test)]
 pub(crate) use error::Unwanted;
+pub(crate) use error::{ABORTED, LATE, SettlerError};
 pub(crate) use judge::Judge;
-use shardwire_ledger::{ShardState, Stage as WorldStage, World};
-use shardwire_model::{Key, PeerId, ShardId, ShardStart, StartRequest};
-use shardwire_protocols::control::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, Role, ShardStatus, Stage, StorageStatus};
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+use life::Deadlines;
+use shardwire_ledger::{ShardState, World};
+use shardwire_model::{Key, ShardId};
+use shardwire_protocols::{
+    Cause,
+    control::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, Role, ShardStatus, StorageStatus},
 };
-
-/// What is seen of a shard before its verdict.
-#[derive(Clone, Copy, Debug)]
-struct Sighting {
-    prover: PeerId,
-    stage: Stage,
-}
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 /// The settler's state.
 #[derive(Debug)]
@@ -43,27 +41,26 @@ pub(crate) struct Settler {
     world: Arc<dyn World>,
     judge: Arc<Judge>,
     changes: Changes,
-    sightings: Mutex<BTreeMap<ShardId, Sighting>>,
+    /// How long shards have that were started without a time-out.
+    timeout: Duration,
+    deadlines: Mutex<Deadlines>,
 }
 
 impl Settler {
-    pub(crate) fn new(host: Arc<Host>, world: Arc<dyn World>, judge: Arc<Judge>) -> Self {
-        Self { host, world, judge, changes: Changes::new(), sightings: Mutex::default() }
-    }
-
-    /// Starts a shard: escrow moves, locks are taken, its operator is told.
+    /// Takes up what was about to be done in the World, and looks after deadlines from then on.
     ///
     /// # Errors
-    /// If the World refuses; then nothing has moved.
-    pub(crate) fn start(&self, request: &StartRequest) -> Result<ShardStart, SettlerError> {
-        let started = self.world.start(request, self.host.clock.now())?;
-        tracing::info!(shard = %started.start.shard.short(), operator = %started.start.operator.short(), "shard started");
-        self.changes.announce();
-        Ok(started.start)
-    }
-
-    fn saw(&self, shard: ShardId, prover: PeerId, stage: Stage) {
-        self.sightings.lock().unwrap_or_else(PoisonError::into_inner).insert(shard, Sighting { prover, stage });
+    /// If World or store can't be read or written.
+    pub(crate) fn resume(
+        host: Arc<Host>,
+        world: Arc<dyn World>,
+        judge: Arc<Judge>,
+        timeout: Duration,
+    ) -> Result<Arc<Self>, SettlerError> {
+        let deadlines = Mutex::default();
+        let settler = Arc::new(Self { host, world, judge, changes: Changes::new(), timeout, deadlines });
+        settler.take_up()?;
+        Ok(settler)
     }
 
     /// How each shard is; only this one if it is named, with its updates.
@@ -79,30 +76,19 @@ impl Settler {
         let Some(record) = self.world.shard(shard)? else { return Ok(None) };
         let mut status = ShardStatus::new(shard, Role::Settler, record.start.operator);
         status.program_hash = Some(self.host.program);
-        if self.host.store.get(&HANDOFFS, &shard)?.is_some_and(|handoff| handoff.accepted) {
-            status.stage = Stage::Assigned;
-        }
-        if let Some(sighting) = self.sightings.lock().unwrap_or_else(PoisonError::into_inner).get(&shard) {
-            status.prover = Some(sighting.prover);
-            status.stage = status.stage.max(sighting.stage);
-        }
+        let life = self.life(shard)?;
+        status.stage = life.stage().unwrap_or_default();
         if let Some(verdict) = self.host.store.get(&VERDICTS, &shard)? {
             status.prover = Some(verdict.prover);
             status.proof = Some(verdict.proof);
             status.proof_bytes = verdict.bytes;
             status.verify_us = verdict.verify_us;
-            status.error = verdict.fault.map(|(code, reason)| shardwire_protocols::Cause::new(&code, &reason));
+            status.error = verdict.fault.map(|(code, reason)| Cause::new(&code, &reason)).filter(|_| !life.is_over());
         }
-        match record.state {
-            ShardState::Started => {}
-            ShardState::Settled(settlement) => {
-                status.stage = Stage::Settled;
-                status.error = None;
-                status.proof = Some(settlement.proof);
-                status.transactions = settlement.output.count;
-                status.updates = settlement.output.updates;
-            }
-            ShardState::Aborted { .. } => status.stage = Stage::Aborted,
+        if let ShardState::Settled(settlement) = record.state {
+            status.proof = Some(settlement.proof);
+            status.transactions = settlement.output.count;
+            status.updates = settlement.output.updates;
         }
         Ok(Some(status))
     }
@@ -120,15 +106,6 @@ impl Settler {
             held_by: entry.held_by,
         });
         Ok((storage.collect(), more))
-    }
-
-    /// Whether the World says that the shard is over.
-    fn is_over(&self, shard: ShardId) -> Result<Option<WorldStage>, SettlerError> {
-        Ok(self.world.shard(shard)?.and_then(|record| match record.state {
-            ShardState::Started => None,
-            ShardState::Settled(settlement) => Some(WorldStage::Settled { proof: settlement.proof, at: settlement.at }),
-            ShardState::Aborted { at } => Some(WorldStage::Aborted { at }),
-        }))
     }
 }
 

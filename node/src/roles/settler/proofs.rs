@@ -4,12 +4,14 @@ use super::{
     Settler, SettlerError,
     error::{Objection, Unwanted},
 };
-use crate::store::records::{VERDICTS, Verdict};
+use crate::{
+    facts::Ended,
+    store::records::{VERDICTS, Verdict},
+};
 use shardwire_ledger::{LedgerError, ShardRecord, ShardState};
 use shardwire_model::{Coded as _, PeerId, Timestamp};
 use shardwire_protocols::{
     Cause, Failure, ServeError,
-    control::Stage,
     evidence::{BadProof, Evidence, Piece},
     proof::{Client, Next, Offered, Ready, Version},
 };
@@ -62,6 +64,8 @@ impl Settler {
 
     fn interest(&self, ready: &Ready) -> Result<Interest, SettlerError> {
         let shard = ready.shard;
+        // A proof that was verified before is settled now, if it couldn't be then.
+        self.catch_up(&mut self.deadlines(), shard)?;
         Ok(match self.world.shard(shard)? {
             None => Interest::None(Unwanted::Unknown { shard }),
             Some(record) => match &record.state {
@@ -83,7 +87,6 @@ impl Settler {
         record: ShardRecord,
     ) -> Result<Client<V>, ServeError> {
         let Ready { shard, proof, bytes, .. } = ready;
-        self.saw(shard, prover, Stage::Proven);
         let (proof_bytes, offered) = offered.fetch().await?;
         let artefacts = &self.host.artefacts;
         artefacts.write(&artefacts.proof(proof), &[&proof_bytes], true).map_err(failed)?;
@@ -101,21 +104,25 @@ impl Settler {
         let verify_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let verdict = Verdict { proof, prover, bytes: u64::from(bytes), verify_us, fault: None };
 
-        let settled = checked.and_then(|output| {
-            self.saw(shard, prover, Stage::Verified);
-            tracing::info!(shard = %shard.short(), proof = %proof.short(), verify_us, "proof verified");
-            self.world.settle(&output, proof, self.host.clock.now()).map_err(Objection::World)
-        });
-        match settled {
-            Ok(settled) => {
-                self.host.store.put(&VERDICTS, &shard, &verdict).map_err(failed)?;
-                tracing::info!(shard = %shard.short(), updates = settled.settlement.output.updates.len(), "shard settled");
-                self.host.peers.note(prover, &Event::Worked(Work::Proof));
-                self.changes.announce();
-                Ok(offered.settled(&self.host.identity, settled.settlement.at).await?.1)
+        let settled = match checked {
+            Err(objection) => Err(objection),
+            // Nothing that the World is going to refuse counts as verified.
+            Ok(output) if !output.ended => Err(Objection::World(LedgerError::NotEnded { shard })),
+            Ok(output) => {
+                tracing::info!(shard = %shard.short(), proof = %proof.short(), verify_us, "proof verified");
+                // If the disk fails, nobody is to blame: it is settled as soon as that is possible.
+                self.settle(shard, output, &verdict).map_err(failed)?
             }
-            // The disk failed, not the proof: nobody is to blame, and the proof is offered again.
-            Err(Objection::World(error)) if is_ours(&error) => Err(failed(error)),
+        };
+        match settled {
+            Ok(settlement) => {
+                tracing::info!(shard = %shard.short(), updates = settlement.output.updates.len(), "shard settled");
+                self.host.peers.note(prover, &Event::Worked(Work::Proof));
+                Ok(offered.settled(&self.host.identity, settlement.at).await?.1)
+            }
+            // The shard ended while its proof was on the way.
+            Err(Objection::Ended(Ended::Aborted)) => Ok(offered.skip(Unwanted::Aborted { shard }).await?),
+            Err(Objection::Ended(Ended::Settled { .. })) => Ok(offered.skip(Unwanted::Late { shard }).await?),
             Err(objection) => {
                 tracing::warn!(shard = %shard.short(), prover = %prover.short(), proof = %proof.short(), code = objection.code(), "proof disputed: {objection}");
                 let blamed = prover_s(&objection);
@@ -143,11 +150,6 @@ fn prover_s(objection: &Objection) -> Option<Fault> {
         Objection::Verify(_) | Objection::Output(_) => Some(Fault::Peer),
         Objection::Mismatch(OutputMismatch::Update { .. }) => Some(Fault::Unclear),
         Objection::Mismatch(_) => Some(Fault::Peer),
-        Objection::World(_) => None,
+        Objection::World(_) | Objection::Life(_) | Objection::Ended(_) => None,
     }
-}
-
-/// Whether a refusal is this settler's own trouble, and says nothing about the proof.
-fn is_ours(error: &LedgerError) -> bool {
-    matches!(error, LedgerError::Disk { .. } | LedgerError::Damaged { .. } | LedgerError::InUse { .. })
 }

@@ -16,7 +16,8 @@ use crate::{
 use redb::backends::InMemoryBackend;
 use shardwire_ledger::{EmbeddedLedger, Genesis, GenesisEntry, GenesisValue};
 use shardwire_model::{
-    AccountKey, ContractId, EntryRequest, EventId, Felt, Hash, Kind, Output, Timestamp, finished_selector,
+    AccountKey, ContractId, EntryRequest, EventId, Felt, Hash, Kind, Output, PeerId, ShardStart, StartRequest,
+    Timestamp, finished_selector,
 };
 use shardwire_protocols::{
     Failure, Signed,
@@ -55,7 +56,7 @@ impl Verify for Believer {
 }
 
 /// A settler with one shard, and the shard.
-fn settler(folder: &Path) -> (Settler, ShardStart, Felt) {
+fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
     let (game, key) = (ContractId(Felt::from(5)), Key(Felt::from(6)));
     let storage = vec![GenesisEntry { key, kind: Kind::Counter, value: GenesisValue::Number(3) }];
     let world =
@@ -74,18 +75,24 @@ fn settler(folder: &Path) -> (Settler, ShardStart, Felt) {
         program: PROGRAM,
     };
     let judge = Arc::new(Judge::new(Arc::new(Believer)));
-    let settler = Settler::new(Arc::new(host), Arc::new(world), judge);
+    let day = std::time::Duration::from_secs(24 * 60 * 60);
+    let settler = Settler::resume(Arc::new(host), Arc::new(world), judge, day).unwrap();
     let entries = vec![EntryRequest { kind: Kind::Counter, contract: game, key, owner: None, amount: 0 }];
     let start = settler
-        .start(&StartRequest {
-            salt: 1,
-            operator: operator().peer(),
-            contracts: vec![game],
-            accounts: vec![AccountKey::from_secret([7; 32]).id()],
-            end_event: EventId { from: game, selector: finished_selector() },
-            entries,
-        })
-        .unwrap();
+        .start(
+            &StartRequest {
+                salt: 1,
+                operator: operator().peer(),
+                contracts: vec![game],
+                accounts: vec![AccountKey::from_secret([7; 32]).id()],
+                end_event: EventId { from: game, selector: finished_selector() },
+                entries,
+            },
+            identity(1).peer(),
+            None,
+        )
+        .unwrap()
+        .0;
     let before = settler.world.shard(start.shard).unwrap().unwrap().before;
     (settler, start, before)
 }

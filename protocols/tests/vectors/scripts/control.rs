@@ -39,12 +39,12 @@ fn shard() -> ShardStatus {
     }
 }
 
-impl Handler for Node {
-    fn allows(&self, peer: PeerId) -> bool {
+impl Handler<Control> for Node {
+    fn allows(&self, peer: PeerId, _: &Request) -> bool {
         peer == INITIATOR.peer()
     }
 
-    async fn handle(&self, request: Request) -> Response {
+    async fn handle(&self, _: PeerId, request: Request) -> Response {
         match request {
             Request::Status => Response::Status(Box::new(NodeStatus {
                 peer: RESPONDER.peer(),

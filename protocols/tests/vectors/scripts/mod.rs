@@ -7,6 +7,7 @@ mod handoff;
 mod handshake;
 mod ingress;
 mod keepalive;
+mod life;
 mod proof;
 mod reputation;
 mod trace;
@@ -53,6 +54,7 @@ pub(crate) fn of(entry: &Entry) -> Vec<Script> {
         ("keepalive", 1) => keepalive::scripts(),
         ("control", 1) => control::scripts(),
         ("reputation", 1) => reputation::scripts(),
+        ("life", 1) => life::scripts(),
         (name, version) => panic!("no session of {name} version {version} is recorded: write a script"),
     }
 }

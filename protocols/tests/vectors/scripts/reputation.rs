@@ -29,12 +29,12 @@ fn view(peer: PeerId, standing: Standing) -> PeerView {
     }
 }
 
-impl Handler for Node {
-    fn allows(&self, peer: PeerId) -> bool {
+impl Handler<Reputation> for Node {
+    fn allows(&self, peer: PeerId, _: &Request) -> bool {
         peer == INITIATOR.peer()
     }
 
-    async fn handle(&self, request: Request) -> Response {
+    async fn handle(&self, _: PeerId, request: Request) -> Response {
         let shown = |peer, standing| Response::Peer(Box::new(view(peer, standing)));
         match request {
             Request::Overview => Response::Overview(Box::new(Overview {

@@ -1,0 +1,55 @@
+//! `shardwire data check` and `data export`: a folder that no node uses.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an export is a file")]
+
+use super::{
+    args::ExportArgs,
+    failure::Failure,
+    output::{Answer, columns},
+};
+use crate::offline::{self, Report};
+use serde_json::json;
+use std::{
+    fs::OpenOptions,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+pub(super) fn check(root: Option<PathBuf>) -> Result<Answer, Failure> {
+    let root = root.ok_or_else(Failure::no_data)?;
+    let report = offline::check(&root)?;
+    let mut answer = Answer::new(describe(&report), &report);
+    answer.failed = !report.findings.is_empty();
+    Ok(answer)
+}
+
+fn describe(report: &Report) -> String {
+    let Report { records, histories, proofs, shards, findings, more } = report;
+    let read = format!("{records} records, {histories} histories, {proofs} proofs, {shards} shards of the World");
+    if findings.is_empty() {
+        return format!("sound: {read}");
+    }
+    let rows: Vec<_> = findings.iter().map(|it| [it.file.clone(), it.code.clone(), it.what.clone()]).collect();
+    let rest = if *more > 0 { format!("\nand {more} more") } else { String::new() };
+    format!("{}{rest}\n\nNOT SOUND: {} findings in {read}", columns(&rows), findings.len() as u64 + more)
+}
+
+pub(super) fn export(root: Option<PathBuf>, args: &ExportArgs) -> Result<Answer, Failure> {
+    let root = root.ok_or_else(Failure::no_data)?;
+    let unwritable = |reason: &io::Error| {
+        Failure::new(
+            "SW-CLI-008",
+            format!("{} can't be written: {reason}", args.out.display()),
+            "Name a file that doesn't exist yet, in a folder with room; - is standard output.",
+        )
+    };
+    if args.out == Path::new("-") {
+        let lines = offline::export(&root, &mut io::stdout().lock())?.map_err(|reason| unwritable(&reason))?;
+        return Ok(Answer::new("", &json!({ "lines": lines, "out": "-" })));
+    }
+    let file = OpenOptions::new().write(true).create_new(true).open(&args.out).map_err(|reason| unwritable(&reason))?;
+    let mut out = BufWriter::new(file);
+    let lines = offline::export(&root, &mut out)?.map_err(|reason| unwritable(&reason))?;
+    let text = format!("{lines} lines in {}", args.out.display());
+    out.flush().map_err(|reason| unwritable(&reason))?;
+    Ok(Answer::new(text, &json!({ "lines": lines, "out": args.out })))
+}

@@ -1,0 +1,123 @@
+//! `shardwire shard history`.
+
+use super::{
+    args::HistoryArgs,
+    failure::Failure,
+    output::{Answer, columns, plain},
+    shard::ask,
+};
+use crate::{
+    clock::SystemClock,
+    data::{DataError, DataPaths},
+    offline,
+};
+use serde::Serialize;
+use shardwire_model::{Clock as _, PeerId, ShardId, Timestamp};
+use shardwire_protocols::{
+    Signed,
+    life::{Client, HistoryEntry, HistoryError, Part, Step, Why, verify},
+};
+use std::path::PathBuf;
+
+#[derive(Serialize)]
+struct Histories {
+    shard: ShardId,
+    /// Who signed.
+    peer: PeerId,
+    histories: Vec<OnePart>,
+}
+
+/// What a role has seen.
+#[derive(Serialize)]
+struct OnePart {
+    #[serde(flatten)]
+    part: Part,
+    /// Whether nobody has changed it; absent if that wasn't asked.
+    verified: Option<bool>,
+    error: Option<String>,
+    entries: Vec<Signed<HistoryEntry>>,
+}
+
+pub(super) async fn history(root: Option<PathBuf>, args: &HistoryArgs) -> Result<Answer, Failure> {
+    let shard = args.shard;
+    let (peer, entries) = entries(root, shard).await?;
+    if entries.is_empty() {
+        return Err(Failure::new(
+            "SW-NODE-002",
+            format!("this node knows no shard {shard}"),
+            "Check the id; `shardwire shard status` without one lists the shards of this node.",
+        ));
+    }
+    let histories = entries.chunk_by(|a, b| a.statement.part == b.statement.part).filter_map(|entries| {
+        let part = entries.first()?.statement.part;
+        let checked = args.verify.then(|| verify(&peer, part, entries).map(drop));
+        Some(OnePart {
+            part,
+            verified: checked.map(|it| it.is_ok()),
+            error: checked.and_then(Result::err).map(|error: HistoryError| error.to_string()),
+            entries: entries.to_vec(),
+        })
+    });
+    let told = Histories { shard, peer, histories: histories.collect() };
+    let mut answer = Answer::new(describe(&told, SystemClock.now()), &told);
+    answer.failed = told.histories.iter().any(|it| it.verified == Some(false));
+    Ok(answer)
+}
+
+/// From the running node, or from the folder if none runs.
+async fn entries(root: Option<PathBuf>, shard: ShardId) -> Result<(PeerId, Vec<Signed<HistoryEntry>>), Failure> {
+    let folder = root.clone().ok_or_else(Failure::no_data)?;
+    match DataPaths::existing(&folder)?.running() {
+        Err(DataError::NotRunning { .. }) => Ok(offline::history(&folder, shard)?),
+        Err(error) => Err(error.into()),
+        Ok(running) => {
+            let entries = ask(root, async move |client: &mut Client| client.history(shard).await).await?;
+            Ok((running.peer, entries))
+        }
+    }
+}
+
+fn describe(told: &Histories, now: Timestamp) -> String {
+    let parts = told.histories.iter().map(|it| {
+        let job = it.part.job.map(|job| format!(", job {job}")).unwrap_or_default();
+        let verdict = match (it.verified, &it.error) {
+            (None, _) => String::new(),
+            (Some(true), _) => ": whole and unchanged".to_owned(),
+            (Some(false), error) => format!(": NOT WHOLE: {}", error.as_deref().unwrap_or_default()),
+        };
+        let rows = it.entries.iter().map(|entry| {
+            let HistoryEntry { number, at, step, .. } = &entry.statement;
+            [
+                format!("  {number}"),
+                format!("{} s ago", now.since(*at).as_secs()),
+                step.stage().to_string(),
+                content(step),
+            ]
+        });
+        format!("as {}{job}{verdict}\n{}", it.part.role, columns(&rows.collect::<Vec<_>>()))
+    });
+    let head = format!("shard {}, signed by {}", told.shard, told.peer);
+    std::iter::once(head).chain(parts).collect::<Vec<_>>().join("\n\n")
+}
+
+/// What a step is about.
+fn content(step: &Step) -> String {
+    match step {
+        Step::Started { commitment, by, deadline } => {
+            format!("{commitment:#x}, asked by {}, deadline {}", by.short(), deadline.0)
+        }
+        Step::Assigned { commitment, peer } => format!("{commitment:#x}, with {}", peer.short()),
+        Step::Executing { first } => format!("transaction {first}"),
+        Step::Ended { transactions, log } => format!("{transactions} transactions, log {log}"),
+        Step::Streaming { job } => format!("job {job}"),
+        Step::Proving { witness } => format!("witness {witness}"),
+        Step::Proven { proof } => format!("proof {proof}"),
+        Step::Verified { proof, prover } => format!("proof {proof} of {}", prover.short()),
+        Step::Settled { proof: Some(proof) } => format!("proof {proof}"),
+        Step::Settled { proof: None } => "by another prover's proof".to_owned(),
+        Step::Failed { cause } => plain(&cause.to_string()),
+        Step::Aborted { why: Why::Asked { by } } => format!("asked by {}", by.short()),
+        Step::Aborted { why: Why::TimedOut } => "its deadline had passed".to_owned(),
+        Step::Aborted { why: Why::Told { by } } => format!("told by {}", by.short()),
+    }
+}

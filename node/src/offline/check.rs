@@ -1,0 +1,254 @@
+//! Reads everything in a folder and compares it.
+
+use super::Folder;
+use crate::{
+    facts::{Fate, NodeFacts, WorldFacts},
+    inspect::{node, world},
+    roles::operator::extended,
+    run::RunError,
+    store::{
+        RecordKey, Store, StoreError, Table,
+        records::{
+            ASSIGNMENTS, EVIDENCE, EXECUTIONS, HANDOFFS, HISTORY, INTENTS, JOBS, LEASES, PEERS, TRANSACTIONS, VERDICTS,
+            WORDS,
+        },
+    },
+};
+use serde::{Serialize, de::DeserializeOwned};
+use shardwire_model::{Coded, Hash, ShardId};
+use shardwire_protocols::{
+    control::{Role, Stage},
+    life::{Life, Part, Step, verify},
+    proof::MAX_PROOF_BYTES,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Read as _,
+    path::Path,
+};
+
+/// Most findings that are named; `more` says how many aren't.
+pub(crate) const MAX_FINDINGS: usize = 1000;
+
+/// Something that isn't as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    /// In which file of the folder.
+    pub(crate) file: String,
+    /// The code of the error, if it is one that a node would meet as well.
+    pub(crate) code: String,
+    /// What is wrong.
+    pub(crate) what: String,
+}
+
+/// What was read, and what was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Report {
+    /// Records of the store.
+    pub(crate) records: u64,
+    /// Histories, each a role's part of a shard's life.
+    pub(crate) histories: u64,
+    /// Proofs.
+    pub(crate) proofs: u64,
+    /// Shards of the World.
+    pub(crate) shards: u64,
+    /// What is wrong, at most [`MAX_FINDINGS`].
+    pub(crate) findings: Vec<Finding>,
+    /// How many more findings there are.
+    pub(crate) more: u64,
+}
+
+const STORE: &str = "node.redb";
+const LEDGER: &str = "ledger.redb";
+/// What contradicts something else in the folder.
+const CONTRADICTION: &str = "SW-DATA-006";
+
+impl Report {
+    fn add(&mut self, file: &str, code: &str, what: impl Into<String>) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(Finding { file: file.into(), code: code.into(), what: what.into() });
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn contradiction(&mut self, file: &str, what: impl Into<String>) {
+        self.add(file, CONTRADICTION, what);
+    }
+
+    fn error(&mut self, file: &str, error: &(impl Coded + ?Sized)) {
+        self.add(file, error.code(), error.to_string());
+    }
+
+    /// Reads each record of a table.
+    fn table<K: RecordKey, V: Serialize + DeserializeOwned>(&mut self, store: &Store, table: &Table<K, V>) {
+        let result = store.each(table, |record| {
+            self.records += 1;
+            if let Err(error) = record {
+                self.error(STORE, &error);
+            }
+        });
+        if let Err(error) = result {
+            self.error(STORE, &error);
+        }
+    }
+}
+
+/// Checks a folder.
+///
+/// # Errors
+/// If it is no data folder, a process uses it, or its identity or configuration can't be read. All else is in the report.
+pub(crate) fn check(root: &Path) -> Result<Report, RunError> {
+    let folder = Folder::look(root)?;
+    let mut report = Report::default();
+    let world = if folder.is_settler() { of_world(&folder, &mut report) } else { None };
+    match folder.store() {
+        Err(error) => report.error(STORE, &*error),
+        Ok(store) => {
+            of_store(&store, &mut report);
+            // What can't be read can't be compared; it is named above.
+            if report.findings.iter().all(|finding| finding.file != STORE) {
+                compare(&folder, &store, world.as_ref(), &mut report)?;
+            }
+        }
+    }
+    Ok(report)
+}
+
+fn of_world(folder: &Folder, report: &mut Report) -> Option<WorldFacts> {
+    let read = || {
+        let ledger = folder.ledger()?;
+        ledger.audit().map_err(super::boxed)?;
+        world(&ledger)
+    };
+    match read() {
+        Ok(world) => {
+            report.shards = world.shards.len() as u64;
+            Some(world)
+        }
+        Err(error) => {
+            report.error(LEDGER, &*error);
+            None
+        }
+    }
+}
+
+fn of_store(store: &Store, report: &mut Report) {
+    report.table(store, &ASSIGNMENTS);
+    report.table(store, &TRANSACTIONS);
+    report.table(store, &EXECUTIONS);
+    report.table(store, &LEASES);
+    report.table(store, &JOBS);
+    report.table(store, &HANDOFFS);
+    report.table(store, &INTENTS);
+    report.table(store, &VERDICTS);
+    report.table(store, &HISTORY);
+    report.table(store, &EVIDENCE);
+    report.table(store, &PEERS);
+    report.table(store, &WORDS);
+}
+
+fn compare(folder: &Folder, store: &Store, world: Option<&WorldFacts>, report: &mut Report) -> Result<(), RunError> {
+    let facts = match node(store, folder.peer()) {
+        Ok(facts) => facts,
+        Err(error) => {
+            report.error(STORE, &*error);
+            return Ok(());
+        }
+    };
+    let lives = histories(&facts, report);
+    for shard in &facts.operated {
+        let part = Part { shard: shard.start.shard, role: Role::Operator, job: None };
+        let Some(life) = lives.get(&part) else {
+            report.contradiction(STORE, format!("shard {} was assigned, and its history doesn't say so", part.shard));
+            continue;
+        };
+        if let Some(Step::Ended { transactions, log }) = life.step(Stage::Ended) {
+            let hash = shard.log.iter().fold(Hash::default(), extended);
+            if usize::try_from(*transactions) != Ok(shard.log.len()) || hash != *log {
+                let what = format!("the log of shard {} isn't the one that its history ends with", part.shard);
+                report.contradiction(STORE, what);
+            }
+        }
+    }
+    let proofs = proofs(folder, report);
+    for job in &facts.jobs {
+        let part = Part { shard: job.shard, role: Role::Prover, job: Some(job.job) };
+        let Some(life) = lives.get(&part) else {
+            report.contradiction(STORE, format!("job {} was begun, and its history doesn't say so", job.job));
+            continue;
+        };
+        let proven = matches!(life.stage(), Some(Stage::Proven));
+        if let Some(proof) = job.proof.filter(|proof| proven && !proofs.contains(proof)) {
+            report.add(&format!("proofs/{proof}"), "SW-PROVER-008", format!("the proof of job {} is missing", job.job));
+        }
+    }
+    if let Some(world) = world {
+        against_the_world(store, world, &lives, report).map_err(super::boxed)?;
+    }
+    Ok(())
+}
+
+/// Verifies each history; those that are ones.
+fn histories(facts: &NodeFacts, report: &mut Report) -> BTreeMap<Part, Life> {
+    let mut lives = BTreeMap::new();
+    for (part, entries) in facts.parts() {
+        report.histories += 1;
+        match verify(&facts.peer, part, entries) {
+            Ok(history) => drop(lives.insert(part, history.life().clone())),
+            Err(error) => {
+                let what = format!("the history of shard {} as {}: {error}", part.shard, part.role);
+                report.add(STORE, error.code(), what);
+            }
+        }
+    }
+    lives
+}
+
+/// The history of each shard of the World is where the World is, or a note says that it is about to be.
+fn against_the_world(
+    store: &Store,
+    world: &WorldFacts,
+    lives: &BTreeMap<Part, Life>,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let pending: BTreeSet<ShardId> = store.all(&INTENTS)?.into_iter().map(|(shard, _)| shard).collect();
+    for record in &world.shards {
+        let shard = record.start.shard;
+        let life = lives.get(&Part { shard, role: Role::Settler, job: None });
+        let end = life.and_then(|life| life.steps().last());
+        let agrees = match (&record.fate, end) {
+            (Fate::Open, Some(step)) => !matches!(step.stage(), Stage::Settled | Stage::Aborted),
+            (Fate::Settled { proof, .. }, Some(Step::Settled { proof: Some(by) })) => proof == by,
+            (Fate::Aborted { .. }, Some(Step::Aborted { .. })) => true,
+            _ => false,
+        };
+        if !agrees && !pending.contains(&shard) {
+            report.contradiction(STORE, format!("the history of shard {shard} doesn't end as the World says"));
+        }
+    }
+    Ok(())
+}
+
+/// Hashes each proof; those that are what their names say.
+fn proofs(folder: &Folder, report: &mut Report) -> BTreeSet<Hash> {
+    let mut whole = BTreeSet::new();
+    let Ok(files) = fs::read_dir(folder.claim.paths().root().join("proofs")) else { return whole };
+    for file in files.flatten() {
+        let name = file.file_name().to_string_lossy().into_owned();
+        // What a crash left half written has another ending, and is written over.
+        let Ok(hash) = name.parse::<Hash>() else { continue };
+        report.proofs += 1;
+        let mut bytes = Vec::new();
+        let read = fs::File::open(file.path())
+            .and_then(|file| file.take(u64::from(MAX_PROOF_BYTES) + 1).read_to_end(&mut bytes));
+        let at = format!("proofs/{name}");
+        match read {
+            Err(reason) => report.add(&at, "SW-ARTEFACT-001", format!("it can't be read: {reason}")),
+            Ok(_) if Hash::of(&bytes) != hash => report.contradiction(&at, "its content doesn't have its hash"),
+            Ok(_) => drop(whole.insert(hash)),
+        }
+    }
+    whole
+}

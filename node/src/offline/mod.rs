@@ -1,0 +1,75 @@
+//! A data folder that no node uses: checked, exported, and its histories read. Nothing in it changes, whatever state a crash left it in.
+//!
+//! The folder is claimed, so a running node's is refused. Databases are opened on a view of them that keeps what is written in memory: opening
+//! one after a crash may repair it, and whoever looks shall find what was there.
+//!
+//! - [`check`] reads everything and compares it: each record, each history with its signatures, proofs with their hashes, the World by its own
+//!   audit, and all of these with each other. What it finds is named; it stops at nothing but a folder that isn't one.
+//! - [`export`] says what the folder holds, an object a line.
+//! - [`history`] reads what was signed about a shard.
+//!
+//! Bounds: [`MAX_FINDINGS`](check::MAX_FINDINGS) findings are named. Memory is that of one shard's log, and of the records that aren't logs.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a data folder is files")]
+
+mod check;
+mod export;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use check::{Report, check};
+pub(crate) use export::export;
+
+use crate::{
+    config::{Config, Environment, Flags, Role},
+    data::DataFolder,
+    run::RunError,
+    store::{RecordKey as _, Store, records::HISTORY},
+};
+use shardwire_ledger::EmbeddedLedger;
+use shardwire_model::{Coded, PeerId, ShardId};
+use shardwire_protocols::{Signed, life::HistoryEntry};
+use std::path::Path;
+
+fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
+    Box::new(error)
+}
+
+/// A claimed folder and its configuration.
+struct Folder {
+    claim: DataFolder,
+    config: Config,
+}
+
+impl Folder {
+    fn look(root: &Path) -> Result<Self, RunError> {
+        let claim = DataFolder::look(root).map_err(boxed)?;
+        let config = Config::load(&claim.paths().config(), &Environment::of_process(), Flags::default());
+        Ok(Self { claim, config: config.map_err(boxed)? })
+    }
+
+    fn peer(&self) -> PeerId {
+        self.claim.identity().peer()
+    }
+
+    fn store(&self) -> Result<Store, RunError> {
+        Store::view(&self.claim.paths().store()).map_err(boxed)
+    }
+
+    fn is_settler(&self) -> bool {
+        self.config.has_role(Role::Settler)
+    }
+
+    fn ledger(&self) -> Result<EmbeddedLedger, RunError> {
+        EmbeddedLedger::view(&self.claim.paths().ledger(), &self.config.network).map_err(boxed)
+    }
+}
+
+/// What the node has signed about a shard, and who it is.
+///
+/// # Errors
+/// If the folder is none or in use, or its store can't be read.
+pub(crate) fn history(root: &Path, shard: ShardId) -> Result<(PeerId, Vec<Signed<HistoryEntry>>), RunError> {
+    let folder = Folder::look(root)?;
+    let entries = folder.store()?.with_prefix(&HISTORY, &shard.to_bytes()).map_err(boxed)?;
+    Ok((folder.peer(), entries.into_iter().map(|(_, entry)| entry).collect()))
+}

@@ -1,0 +1,79 @@
+//! What the tests of the roles share: a host of one's own, and a clock that goes with the timers.
+
+use super::Host;
+use crate::{
+    artefacts::Artefacts,
+    config::{Config, Environment, Flags},
+    disk::SystemDisk,
+    peers,
+    store::Store,
+    surroundings::Work,
+    tasks::Tasks,
+};
+use shardwire_model::{
+    AccountKey, Call, ChainHead, Clock, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardId, ShardStart,
+    SignedTransaction, Timestamp, Transaction, finished_selector,
+};
+use shardwire_transport::Identity;
+use std::{path::Path, sync::Arc};
+use tokio::time::Instant;
+
+/// The program that these hosts execute and prove.
+pub(crate) const PROGRAM: u64 = 99;
+
+/// Milliseconds since the test began.
+#[derive(Debug)]
+pub(crate) struct TestClock(Instant);
+
+impl TestClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Instant::now()))
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(u64::try_from(self.0.elapsed().as_millis()).unwrap())
+    }
+}
+
+/// A host that is configured with these lines. Its tasks end with what comes with it.
+pub(crate) fn host(
+    identity: Identity,
+    store: Store,
+    folder: &Path,
+    clock: Arc<dyn Clock>,
+    config: &str,
+) -> (Arc<Host>, Tasks) {
+    let tasks = Tasks::default();
+    let config = Config::parse(Path::new("f"), config, &Environment::default(), Flags::default()).unwrap();
+    let host = Host {
+        peers: peers::recall(&config, identity.peer(), clock.clone(), &store).unwrap(),
+        identity,
+        network: "test".into(),
+        clock,
+        store,
+        artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
+        work: Work::Beside,
+        tasks: tasks.spawner(),
+        program: Felt::from(PROGRAM),
+    };
+    (Arc::new(host), tasks)
+}
+
+/// A shard of one account and one counter, its counter's value, and the transaction that ends it.
+pub(crate) fn small_shard(operator: PeerId) -> (ShardStart, Vec<Felt>, SignedTransaction) {
+    let (game, key) = (ContractId(Felt::from(5)), AccountKey::from_secret([9; 32]));
+    let start = ShardStart {
+        shard: ShardId(Felt::from(77)),
+        operator,
+        contracts: vec![game],
+        accounts: vec![key.id()],
+        end_event: EventId { from: game, selector: finished_selector() },
+        entries: vec![Entry { kind: Kind::Counter, contract: game, key: Key(Felt::from(6)), guard: Felt::ZERO }],
+    };
+    let transaction = Transaction { account: key.id(), nonce: 1, contract: game, call: Call::Finish };
+    let head = ChainHead::start(start.commitment(), key.id()).extend(transaction.words(&start).unwrap());
+    let finish = SignedTransaction { transaction, signature: key.sign(head.message()).unwrap() };
+    (start, vec![Felt::from(3)], finish)
+}

@@ -1,0 +1,98 @@
+//! What nodes have signed of the lives of shards: nobody has changed it, and nobody's contradicts another's or the World.
+
+use super::{Check, Facts, Found, Violation};
+use shardwire::facts::{Fate, NodeFacts, WorldShard};
+use shardwire_model::ShardId;
+use shardwire_protocols::{
+    Signed,
+    control::{Role, Stage},
+    ingress::transaction_hash,
+    life::{HistoryEntry, Life, Part, Step, Why, verify},
+};
+use std::collections::BTreeMap;
+
+/// Each history verifies; what it says of a start, a log or an end is what World and log say.
+pub(super) fn sound(facts: &Facts) -> Vec<Violation> {
+    let mut found = Found(Check::Histories, Vec::new());
+    let shards: BTreeMap<ShardId, &WorldShard> = facts.shards().map(|shard| (shard.start.shard, shard)).collect();
+    for node in &facts.nodes {
+        for (part, entries) in node.parts() {
+            let who = format!("the history of shard {} at {} {}", part.shard, part.role, node.peer.short());
+            match verify(&node.peer, part, entries) {
+                Err(error) => found.add(format!("{who} is none: {error}")),
+                Ok(history) => {
+                    let shard = shards.get(&part.shard).copied();
+                    let differences = [
+                        of_the_world(history.life(), shard),
+                        of_the_log(node, part, history.life()),
+                        in_time(history.life(), entries),
+                    ];
+                    differences.into_iter().flatten().for_each(|what| found.add(format!("{who} {what}")));
+                }
+            }
+        }
+    }
+    found.1
+}
+
+/// The settler's histories have got to where its World is.
+pub(super) fn complete(facts: &Facts) -> Vec<Violation> {
+    let mut found = Found(Check::Histories, Vec::new());
+    for node in &facts.nodes {
+        let over = |shard: ShardId| {
+            let mut own = node.parts().filter(|(part, _)| part.shard == shard && part.role == Role::Settler);
+            own.any(|(_, entries)| {
+                let last = entries.last().map(|it| it.statement.step.stage());
+                matches!(last, Some(Stage::Settled | Stage::Aborted))
+            })
+        };
+        for shard in node.world.iter().flat_map(|world| &world.shards) {
+            if shard.fate != Fate::Open && !over(shard.start.shard) {
+                found.add(format!("shard {} is over, and its settler's history doesn't say so", shard.start.shard));
+            }
+        }
+    }
+    found.1
+}
+
+fn of_the_world(life: &Life, shard: Option<&WorldShard>) -> Option<String> {
+    let Some(shard) = shard else { return Some("is of a shard that no World knows".into()) };
+    life.steps().iter().find_map(|step| match step {
+        Step::Started { commitment, .. } | Step::Assigned { commitment, .. } => {
+            (*commitment != shard.start.commitment()).then(|| "names another start than the World".to_owned())
+        }
+        Step::Settled { proof: told } => {
+            let agrees = matches!(&shard.fate, Fate::Settled { proof, .. } if told.is_none_or(|told| told == *proof));
+            (!agrees).then(|| format!("says {step:?}, and the World {:?}", shard.fate))
+        }
+        Step::Aborted { .. } => {
+            let agrees = matches!(shard.fate, Fate::Aborted { .. });
+            (!agrees).then(|| format!("says {step:?}, and the World {:?}", shard.fate))
+        }
+        _ => None,
+    })
+}
+
+fn of_the_log(node: &NodeFacts, part: Part, life: &Life) -> Option<String> {
+    if part.role != Role::Operator {
+        return None;
+    }
+    let Some(operated) = node.operated.iter().find(|it| it.start.shard == part.shard) else {
+        return Some("is of a shard that it doesn't operate".into());
+    };
+    life.steps().iter().find_map(|step| match step {
+        Step::Executing { first } => (operated.log.first().map(transaction_hash) != Some(*first))
+            .then(|| "begins with another transaction than the log".to_owned()),
+        Step::Ended { transactions, .. } => (usize::try_from(*transactions) != Ok(operated.log.len()))
+            .then(|| format!("ends after {transactions} transactions, and the log has {}", operated.log.len())),
+        _ => None,
+    })
+}
+
+/// Nothing times out before its deadline.
+fn in_time(life: &Life, entries: &[Signed<HistoryEntry>]) -> Option<String> {
+    let Some(Step::Started { deadline, .. }) = life.step(Stage::Started) else { return None };
+    let last = &entries.last()?.statement;
+    let early = matches!(last.step, Step::Aborted { why: Why::TimedOut }) && last.at < *deadline;
+    early.then(|| format!("times out at {:?}, before its deadline {deadline:?}", last.at))
+}
