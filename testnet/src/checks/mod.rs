@@ -152,8 +152,9 @@ fn started_shards(facts: &Facts) -> Vec<Violation> {
             _ => false,
         };
         if !agrees {
-            let (id, told, fate) = (shard.start.shard, operated.ended, &shard.fate);
-            found.add(format!("the operator of shard {id} was told {told:?}, the World says {fate:?}"));
+            let told = operated.ended.map_or_else(String::new, |told| format!("{told:?}"));
+            let (id, fate) = (shard.start.shard, &shard.fate);
+            found.add(format!("the operator of shard {id} was told {told}, the World says {fate:?}"));
         }
         if operated.start != shard.start {
             found.add(format!("the operator of shard {} has other start data than the World", shard.start.shard));

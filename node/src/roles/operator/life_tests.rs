@@ -77,6 +77,13 @@ async fn each_step_of_a_run_is_signed_and_survives_a_restart() {
         // A second prover's proof is no contradiction.
         let run = operator.job(offer.job).unwrap();
         run.reached(Step::Proven { proof: Hash::of(b"another") }).unwrap();
+        drop(run);
+        let host = operator.host.clone();
+        drop((operator, _tasks));
+        // The thread of the execution lets go of the store when it ends.
+        while Arc::strong_count(&host) > 1 {
+            tokio::task::yield_now().await;
+        }
     }
     let (operator, _tasks) = operator(folder.path());
     let shard = operator.shards()[0].shard;

@@ -84,6 +84,7 @@ impl Machine {
             EmbeddedLedger::create_with_backend(machine.medium.storage("ledger"), "test", &Genesis { storage })
                 .unwrap(),
         );
+        drop(Store::with_backend(machine.medium.storage("store"), true).unwrap());
         machine
     }
 
