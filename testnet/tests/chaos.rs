@@ -1,4 +1,4 @@
-//! Crashes of real processes. Three minutes of them are a step of `.ci/run`; here is what can be seen without a proof.
+//! Crashes of real processes. `testnet chaos` takes minutes; here is what can be seen without a proof.
 #![allow(missing_docs)]
 
 use std::process::Command;

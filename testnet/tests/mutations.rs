@@ -11,12 +11,12 @@ use testnet::sim::{Failure, Plan, run};
 /// In how many runs a bug has to show.
 const SEEDS: u64 = 500;
 
-/// A run that shows each bug.
-const KNOWN: [(Mutation, u64); 7] = [
+/// A run that has shown each bug. These were found before shards were aborted in the simulator: where one doesn't show its bug any more, the search
+/// takes its place, which takes longer and misses nothing.
+const KNOWN: [(Mutation, u64); 6] = [
     (Mutation::EffectBeforeRecord, 7),
     (Mutation::CreditUnbounded, 0),
     (Mutation::AppliedTwice, 0),
-    (Mutation::LockKept, 0),
     (Mutation::NoBackOff, 0),
     (Mutation::TimerNotCancelled, 12),
     (Mutation::LogCutShort, 7),

@@ -95,3 +95,25 @@ fn processes_that_stop_and_go_on_settle_every_shard() {
         assert_eq!(run(seed, &plan, false).failures, [], "seed {seed}");
     }
 }
+
+/// Before, three troubles with a full disk ended a job for good.
+#[test]
+fn a_prover_whose_disk_is_full_for_long_proves_when_it_has_room_again() {
+    for seed in 0..4 {
+        let (faults, quiet) = (vec![Fault::FullDisk], Duration::from_secs(5));
+        let plan = Plan { provers: 1, faults, quiet, safety: Duration::from_secs(60), ..Plan::without_faults(seed) };
+        assert_eq!(run(seed, &plan, false).failures, [], "seed {seed}");
+    }
+}
+
+#[test]
+fn shards_that_are_given_up_and_those_of_a_liar_are_aborted() {
+    let mut aborted = 0;
+    for seed in 0..4 {
+        let plan = Plan { shards: 3, lying_operator: true, impatient: true, ..Plan::without_faults(seed) };
+        let outcome = run(seed, &plan, false);
+        assert_eq!(outcome.failures, [], "seed {seed}");
+        aborted += outcome.aborted;
+    }
+    assert!(aborted > 2, "{aborted}");
+}

@@ -91,7 +91,7 @@ fn describe(told: &Histories, now: Timestamp) -> String {
                 format!("  {number}"),
                 format!("{} s ago", now.since(*at).as_secs()),
                 step.stage().to_string(),
-                content(step),
+                content(step, *at),
             ]
         });
         format!("as {}{job}{verdict}\n{}", it.part.role, columns(&rows.collect::<Vec<_>>()))
@@ -100,11 +100,11 @@ fn describe(told: &Histories, now: Timestamp) -> String {
     std::iter::once(head).chain(parts).collect::<Vec<_>>().join("\n\n")
 }
 
-/// What a step is about.
-fn content(step: &Step) -> String {
+/// What a step is about that was taken at this time.
+fn content(step: &Step, at: Timestamp) -> String {
     match step {
         Step::Started { commitment, by, deadline } => {
-            format!("{commitment:#x}, asked by {}, deadline {}", by.short(), deadline.0)
+            format!("{commitment:#x}, asked by {}, times out after {} s", by.short(), deadline.since(at).as_secs())
         }
         Step::Assigned { commitment, peer } => format!("{commitment:#x}, with {}", peer.short()),
         Step::Executing { first } => format!("transaction {first}"),

@@ -31,7 +31,7 @@ mutations! {
     CreditUnbounded = "credit-unbounded",
     /// A settled shard's updates are applied twice.
     AppliedTwice = "applied-twice",
-    /// Locks stay with a shard that is over.
+    /// Locks stay with a shard that was aborted.
     LockKept = "lock-kept",
     /// A fetch that goes on after an interruption counts one too far.
     ResumedOffByOne = "resumed-off-by-one",

@@ -18,7 +18,7 @@ use crate::{
     dice::{Dice, PPM},
     error::TestnetError,
     network::{NETWORK, NetworkError, Node, Place, Programs},
-    play::{Client, Ends, Game, Told, Words},
+    play::{Client, Ends, Game, Patience, Told, Words},
 };
 use serde::Serialize;
 use shardwire::{
@@ -53,6 +53,8 @@ const PEOPLE: usize = 6;
 const MOVES: usize = 6;
 /// How many shards in a million want the sword, of which there is one: each of these waits for the one before it.
 const WITH_SWORD: u32 = PPM / 10;
+/// How long whoever gives a shard up waits for it, at least and at most.
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(40));
 /// The part of the storm in which shards are started, in hundredths.
 const STARTS: u32 = 85;
 /// How often it is said how far everything is.
@@ -241,7 +243,7 @@ impl Chaos {
                 Surroundings { randomness: Randomness::from_seed(dice.number()), ..surroundings.clone() };
             let dialler = Dialler { identity: self.starter.clone(), network: NETWORK.to_owned(), surroundings };
             let ends = Ends { settler: target(settler), operator: target(operator) };
-            let client = Client::new(dialler, ends, &workload, told.clone(), |_| {})?;
+            let client = Client::new(dialler, ends, &workload, patience(dice), told.clone(), |_| {})?;
             let begins = Duration::from_secs(60) * u32::from(minutes) * STARTS / 100 * number / shards;
             clients.spawn(client.play(begins, Dice::of(dice.number(), 0)));
         }
@@ -262,6 +264,16 @@ impl Chaos {
             }
         }
         Ok(checks::all(&facts))
+    }
+}
+
+/// Every third shard is given up: aborted by its starter, or by its settler when its time is over.
+fn patience(dice: &mut Dice) -> Patience {
+    let after = dice.between(PATIENCE.0, PATIENCE.1);
+    match dice.below(6) {
+        0 => Patience::Aborts(after),
+        1 => Patience::TimesOut(after),
+        _ => Patience::Endless,
     }
 }
 

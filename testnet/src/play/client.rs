@@ -1,4 +1,5 @@
-//! Who plays a shard: starts it at the settler, submits its transactions to the operator, keeps every receipt, and waits until it is over.
+//! Who plays a shard: starts it at the settler, submits its transactions to the operator, keeps every receipt, and waits until it is over, or
+//! loses patience and aborts it.
 //!
 //! It does what a person with the command line would do, and as long: whatever fails is tried again.
 
@@ -23,6 +24,8 @@ const MOST_PORTIONS: usize = 4;
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// What a settler says of a shard that it has started before.
 const ALREADY_STARTED: &str = "SW-LEDGER-011";
+/// What it says when a shard is to be aborted that is settled.
+const ALREADY_SETTLED: &str = "SW-LEDGER-013";
 
 /// What clients were told, which has to be true for ever.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +54,17 @@ pub(crate) struct Ends {
     pub(crate) operator: Target,
 }
 
+/// How long a client waits for a shard to be over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As long as it takes.
+    Endless,
+    /// For so long; then it aborts the shard.
+    Aborts(Duration),
+    /// It has told the settler to abort the shard after so long, in whole seconds.
+    TimesOut(Duration),
+}
+
 /// A client of one shard.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -59,6 +73,7 @@ pub(crate) struct Client {
     request: StartRequest,
     start: ShardStart,
     signed: Vec<SignedTransaction>,
+    patience: Patience,
     told: Told,
     say: fn(&str),
 }
@@ -72,13 +87,14 @@ impl Client {
         dialler: Dialler,
         ends: Ends,
         workload: &Workload,
+        patience: Patience,
         told: Told,
         say: fn(&str),
     ) -> Result<Self, WorkloadError> {
         let request = workload.start_request(ends.operator.peer);
         let start = request.to_start(&dialler.network);
         let signed = workload.sign(&start)?;
-        Ok(Self { dialler, ends, request, start, signed, told, say })
+        Ok(Self { dialler, ends, request, start, signed, patience, told, say })
     }
 
     /// What will be played.
@@ -87,12 +103,32 @@ impl Client {
     }
 
     /// Plays the shard to its end: how it ended.
-    pub(crate) async fn play(self, begins: Duration, mut dice: Dice) -> Stage {
+    pub(crate) async fn play(self, begins: Duration, dice: Dice) -> Stage {
         sleep(begins).await;
         let shard = self.start.shard;
         self.persevere("starts", || self.begin()).await;
         self.told.change(|words| words.started.push((self.ends.settler.peer, shard)));
-        (self.say)(&format!("shard {} is started", shard.short()));
+        (self.say)(&format!("shard {} is started, {:?}", shard.short(), self.patience));
+        tokio::select! {
+            biased;
+            ended = self.see_through(dice) => ended,
+            () = self.loses_patience() => self.persevere("looks", || self.look()).await,
+        }
+    }
+
+    async fn loses_patience(&self) {
+        match self.patience {
+            Patience::Endless => std::future::pending().await,
+            Patience::Aborts(after) => {
+                sleep(after).await;
+                self.persevere("aborts", || self.abort()).await;
+            }
+            Patience::TimesOut(after) => sleep(after).await,
+        }
+    }
+
+    async fn see_through(&self, mut dice: Dice) -> Stage {
+        let shard = self.start.shard;
         // A few moves at a time, as people play.
         let portions = 1 + dice.index(MOST_PORTIONS);
         for portion in self.signed.chunks(self.signed.len().div_ceil(portions)) {
@@ -121,7 +157,11 @@ impl Client {
 
     async fn begin(&self) -> Result<(), String> {
         let mut control = ControlClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
-        let started = control.start_shard(self.request.clone()).await;
+        let request = self.request.clone();
+        let started = match self.patience {
+            Patience::TimesOut(after) => start_with(&control, request, after).await,
+            Patience::Endless | Patience::Aborts(_) => control.start_shard(request).await,
+        };
         control.close().await;
         match started {
             Ok(started) if started != self.start => Err("the settler started another shard".into()),
@@ -144,6 +184,18 @@ impl Client {
         }
     }
 
+    async fn abort(&self) -> Result<(), String> {
+        let control = ControlClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
+        let aborted = control.abort_shard(self.start.shard).await;
+        control.close().await;
+        match aborted {
+            Ok(_) => Ok(()),
+            // A proof was faster.
+            Err(error) if error.to_string().contains(ALREADY_SETTLED) => Ok(()),
+            Err(error) => Err(said(error)),
+        }
+    }
+
     /// Waits until the settler says that the shard is over.
     async fn look(&self) -> Result<Stage, String> {
         let mut control = ControlClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
@@ -157,6 +209,19 @@ impl Client {
             sleep(AGAIN).await;
         }
     }
+}
+
+/// Starts a shard that is aborted after so long.
+async fn start_with(
+    control: &ControlClient,
+    request: StartRequest,
+    after: Duration,
+) -> Result<ShardStart, ClientError> {
+    let mut lives = control.lives().await?;
+    let started = lives.start(request, Some(after.as_secs())).await;
+    // The answer is here; a node that is gone meanwhile need not be told.
+    let _ = lives.close().await;
+    Ok(started?.0)
 }
 
 fn said(error: ClientError) -> String {

@@ -2,7 +2,10 @@
 //!
 //! Each kind of fault is there in about half of the runs, so that the rare ones meet each other and none hides behind another.
 
-use crate::dice::{Dice, PPM};
+use crate::{
+    dice::{Dice, PPM},
+    play::Patience,
+};
 use shardwire_transport::sim::Link;
 use std::time::Duration;
 
@@ -70,6 +73,10 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// Whether there is another prover, which lies.
     pub lying_prover: bool,
+    /// Whether there is another operator, which lies. Its shards are aborted.
+    pub lying_operator: bool,
+    /// Whether some give their shards up while they run.
+    pub impatient: bool,
     /// How long things go wrong.
     pub safety: Duration,
     /// How long it is quiet between two faults, at most.
@@ -120,6 +127,8 @@ impl Plan {
             skew: dice.between(seconds(0), seconds(30)),
             proof: dice.between(seconds(shortest_proof), seconds(longest_proof)),
             proof_bytes: dice.index(most_bytes),
+            lying_operator: dice.chance(PPM / 5),
+            impatient: dice.chance(PPM / 3),
         }
     }
 
@@ -141,9 +150,27 @@ impl Plan {
         }
     }
 
+    /// How long a client waits for its shard, which a liar has or not.
+    pub(super) fn patience(&self, lied_to: bool, dice: &mut Dice) -> Patience {
+        let gives_up = lied_to || (self.impatient && dice.chance(PPM / 2));
+        if !gives_up {
+            return Patience::Endless;
+        }
+        let after = dice.between(Duration::from_secs(1), self.safety);
+        if dice.chance(PPM / 2) { Patience::Aborts(after) } else { Patience::TimesOut(after) }
+    }
+
     /// As [`of`](Self::of), in a world in which nothing goes wrong.
     #[must_use]
     pub fn without_faults(seed: u64) -> Self {
-        Self { worst: Link::default(), faults: Vec::new(), lying_prover: false, skew: Duration::ZERO, ..Self::of(seed) }
+        Self {
+            worst: Link::default(),
+            faults: Vec::new(),
+            lying_prover: false,
+            lying_operator: false,
+            impatient: false,
+            skew: Duration::ZERO,
+            ..Self::of(seed)
+        }
     }
 }

@@ -66,6 +66,11 @@ impl Notary {
         Arc::new(Self { identity, shards: Mutex::default(), program: *PROGRAM.get_or_init(hash) })
     }
 
+    /// The program whose runs it knows.
+    pub(super) fn program(&self) -> Felt {
+        self.program
+    }
+
     /// Notes what is played in a shard.
     pub(super) fn learn(&self, start: &ShardStart, transactions: &[SignedTransaction]) {
         let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);

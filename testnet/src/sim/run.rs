@@ -2,7 +2,7 @@
 
 use super::{
     check::{self, Failure, Played},
-    liar::LyingProver,
+    liar::{LyingOperator, LyingProver},
     machine::{Machine, NETWORK, PORT, Parts, Proving, SimulatedClock},
     nemesis::Nemesis,
     plan::Plan,
@@ -19,7 +19,7 @@ use shardwire::{
     surroundings::{Randomness, Surroundings},
 };
 use shardwire_ledger::EmbeddedLedger;
-use shardwire_model::Hash;
+use shardwire_model::{Hash, PeerId};
 use shardwire_protocols::control::Stage;
 use shardwire_transport::{Identity, sim::Internet};
 use std::{
@@ -84,9 +84,22 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     let mut clients = JoinSet::new();
     let mut addresses = Vec::new();
     let settler = Target { peer: machines[0].peer(), address: machines[0].address() };
+    let (mut liars, mut lying) = (JoinSet::new(), BTreeSet::new());
+    let lying_operator = plan.lying_operator.then(|| {
+        let (identity, host) = (Identity::from_secret(&dice.secret()), internet.host(ip(3, 1)));
+        let target = Target { peer: identity.peer(), address: SocketAddr::new(host.ip(), PORT) };
+        addresses.push(host.ip());
+        lying.insert(identity.peer());
+        let peers = introduced(&mut machines, identity.peer(), Role::Operator);
+        let liar = LyingOperator::new(identity, notary.program(), Dice::of(dice.number(), 0));
+        liars.spawn(liar.run(host, peers));
+        target
+    });
     for number in 0..plan.shards {
         let operator = &machines[1 + dice.index(plan.operators)];
-        let operator = Target { peer: operator.peer(), address: operator.address() };
+        let honest = Target { peer: operator.peer(), address: operator.address() };
+        let operator = lying_operator.filter(|_| dice.chance(PPM / 2)).unwrap_or(honest);
+        let patience = plan.patience(operator.peer != honest.peer, dice);
         let identity = Identity::from_secret(&dice.secret());
         machines[0].obeys(identity.peer());
         let long = plan.long && number == 0;
@@ -100,22 +113,19 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
             ..Surroundings::system()
         };
         let dialler = Dialler { identity, network: NETWORK.to_owned(), surroundings };
-        let client = Client::new(dialler, Ends { settler, operator }, &workload, told.clone(), note);
+        let client = Client::new(dialler, Ends { settler, operator }, &workload, patience, told.clone(), note);
         let client = client.expect("the simulator's own workload");
         let (start, signed) = client.plays();
         notary.learn(start, signed);
         addresses.push(ip(2, number));
-        let begins = dice.between(Duration::from_millis(100), plan.safety / 2);
+        // A long one takes up most of the time in which things go wrong.
+        let latest = if long { Duration::from_secs(1) } else { plan.safety / 2 };
+        let begins = dice.between(Duration::from_millis(100), latest);
         clients.spawn(client.play(begins, Dice::of(dice.number(), 0)));
     }
-    let (mut liars, mut lying) = (JoinSet::new(), BTreeSet::new());
     if plan.lying_prover {
         let identity = Identity::from_secret(&dice.secret());
-        let mut peers = Vec::new();
-        for machine in machines.iter_mut().filter(|machine| machine.role() != Role::Prover) {
-            machine.knows(identity.peer(), None);
-            peers.push((Target { peer: machine.peer(), address: machine.address() }, machine.role()));
-        }
+        let peers = introduced(&mut machines, identity.peer(), Role::Prover);
         let host = internet.host(ip(3, 0));
         let address = SocketAddr::new(host.ip(), PORT);
         addresses.push(host.ip());
@@ -160,6 +170,16 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
         settled: count(Stage::Settled),
         aborted: count(Stage::Aborted),
     }
+}
+
+/// Introduces a liar to all that do other work than it says it does; these.
+fn introduced(machines: &mut [Machine], liar: PeerId, role: Role) -> Vec<(Target, Role)> {
+    let others = machines.iter_mut().filter(|machine| machine.role() != role);
+    let introduce = |machine: &mut Machine| {
+        machine.knows(liar, None);
+        (Target { peer: machine.peer(), address: machine.address() }, machine.role())
+    };
+    others.map(introduce).collect()
 }
 
 /// Settler first, then operators, then provers. Each dials those before it.

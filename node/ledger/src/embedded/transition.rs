@@ -92,7 +92,11 @@ pub(super) fn abort(txn: &WriteTransaction, shard: ShardId, now: Timestamp) -> A
         Stage::Settled { proof, .. } => return Err(LedgerError::AlreadySettled { shard, proof }.into()),
     }
     let row: ShardRow = tables::need(&txn.open_table(SHARDS)?, &at)?;
-    merge(txn, &undo(&row.start, &row.claims))?;
+    let mut back = undo(&row.start, &row.claims);
+    if Mutation::LockKept.is_planted() {
+        back.retain(|(_, delta)| !matches!(delta, Delta::Lock { .. }));
+    }
+    merge(txn, &back)?;
     close(txn, shard, &StageRow { stage: Stage::Aborted { at: now }, ..stage })?;
     Ok((Aborted { at: now, repeated: false }, true))
 }
@@ -100,9 +104,6 @@ pub(super) fn abort(txn: &WriteTransaction, shard: ShardId, now: Timestamp) -> A
 fn merge(txn: &WriteTransaction, deltas: &[(Key, Delta)]) -> Result<(), Fault> {
     let mut storage = txn.open_table(STORAGE)?;
     for (key, delta) in deltas {
-        if Mutation::LockKept.is_planted() && matches!(delta, Delta::Lock { .. }) {
-            continue;
-        }
         let at = key.0.to_bytes_be();
         let cell: Cell = tables::need(&storage, &at)?;
         tables::put(&mut storage, &at, &cell.merge(*key, *delta)?)?;

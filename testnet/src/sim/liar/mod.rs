@@ -1,10 +1,12 @@
-//! Peers that lie.
+//! Peers that lie: a [prover](LyingProver) and an [operator](LyingOperator).
 //!
 //! They keep to the protocols' types, as whoever wants to be believed would; the protocols' own tests are for those who don't. What they are told, they
 //! forget when faults end.
 
+mod operator;
 mod prover;
 
+pub(super) use operator::LyingOperator;
 pub(super) use prover::LyingProver;
 
 use super::{

@@ -25,7 +25,7 @@ use tokio::{sync::watch, task::JoinSet, time::sleep};
 /// How long it stays silent under a lease: as long as the protocol lets it.
 const SILENT: Duration = Duration::from_secs(55);
 /// How long it waits until somebody else has the job that it gave back.
-const UNTIL_LEASED: Duration = Duration::from_secs(20);
+const UNTIL_LEASED: Duration = Duration::from_secs(6);
 
 /// A proof of nothing.
 #[derive(Clone, Debug)]
