@@ -7,7 +7,11 @@
 //! Only a peer that the node's [`Handler`] allows is served: for the node's own identity (whoever can read the key file) and those listed
 //! as administrators that is everything; others get the reason for every request.
 
-use crate::{Cause, ServeError, bounded, cause::MAX_REASON, pace};
+use crate::{
+    Cause, ServeError, bounded,
+    cause::{MAX_CODE, MAX_REASON},
+    pace,
+};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Coded, PeerId};
 use shardwire_transport::{
@@ -41,16 +45,30 @@ pub trait Exchange: Protocol {
     const UNEXPECTED: &'static str;
 }
 
+/// Why a request can't be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// A stable code.
+    #[serde(deserialize_with = "bounded::text::<_, MAX_CODE>")]
+    pub code: String,
+    /// What is wrong.
+    #[serde(deserialize_with = "bounded::text::<_, MAX_REASON>")]
+    pub reason: String,
+    /// What to do next.
+    #[serde(deserialize_with = "bounded::text::<_, MAX_REASON>")]
+    pub next_step: String,
+}
+
 /// A response, which may be that the request failed.
 pub trait Answer: Message {
     /// That it failed. The texts are within their bounds.
-    fn of_failure(code: String, reason: String, next_step: String) -> Self;
+    fn of_failure(failed: Failed) -> Self;
 
     /// Itself, or why the request failed.
     ///
     /// # Errors
-    /// [`ControlError::Failed`].
-    fn or_failure(self) -> Result<Self, ControlError>;
+    /// What [`of_failure`](Self::of_failure) was given.
+    fn or_failure(self) -> Result<Self, Failed>;
 
     /// Leaves out what would exceed a list's bound, so that a response can always be sent.
     #[must_use]
@@ -66,7 +84,7 @@ pub trait Answer: Message {
     #[must_use]
     fn failure(code: &str, reason: &str, next_step: &str) -> Self {
         let Cause { code, reason } = Cause::new(code, reason);
-        Self::of_failure(code, reason, bounded::cut(next_step, MAX_REASON))
+        Self::of_failure(Failed { code, reason, next_step: bounded::cut(next_step, MAX_REASON) })
     }
 }
 
@@ -87,6 +105,12 @@ pub enum ControlError {
     /// An earlier request has failed with the session.
     #[error("the session with the node is over")]
     Over,
+}
+
+impl From<Failed> for ControlError {
+    fn from(Failed { code, reason, next_step }: Failed) -> Self {
+        Self::Failed { cause: Cause { code, reason }, next_step }
+    }
 }
 
 impl Coded for ControlError {
@@ -135,7 +159,7 @@ impl<P: Exchange> Client<P> {
         let session = self.0.take().ok_or(ControlError::Over)?;
         let (response, session) = session.first().send(request).await?.recv::<P::Response, _>().await?;
         self.0 = Some(session.again());
-        response.or_failure()
+        Ok(response.or_failure()?)
     }
 
     /// That a response answers another request than the last one. The session is over then.

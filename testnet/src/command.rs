@@ -12,10 +12,12 @@ use crate::{
     run::play,
     sim::{Seeds, campaign},
 };
+use serde::Serialize;
 use shardwire::workload::Workload;
 use shardwire_model::Coded;
 use shardwire_proving::worker;
 use std::{
+    fmt::Display,
     io::{self, Write},
     path::Path,
     process::ExitCode,
@@ -58,6 +60,16 @@ fn write_workload(flags: &WriteWorkload) -> Result<(), TestnetError> {
     }
 }
 
+/// Says what came out: to people, or as one object on the last line.
+fn tell(totals: &(impl Display + Serialize), json: bool, say: &mut dyn FnMut(&str)) -> Result<(), TestnetError> {
+    if json {
+        let object = serde_json::to_string(totals).unwrap_or_default();
+        return print(&format!("{object}\n"));
+    }
+    say(&totals.to_string());
+    Ok(())
+}
+
 /// Whether no run failed.
 fn simulate(flags: &Sim) -> Result<bool, TestnetError> {
     #[cfg(feature = "mutations")]
@@ -67,11 +79,7 @@ fn simulate(flags: &Sim) -> Result<bool, TestnetError> {
     let seeds = flags.seed.map_or(flags.seeds, Seeds::one);
     let mut say = |line: &str| if flags.json { eprintln!("{line}") } else { println!("{line}") };
     let totals = campaign(seeds, flags.trace, &mut say);
-    if flags.json {
-        print(&format!("{}\n", totals.object()))?;
-    } else {
-        say(&totals.to_string());
-    }
+    tell(&totals, flags.json, &mut say)?;
     Ok(totals.failures.is_empty())
 }
 
@@ -95,11 +103,7 @@ fn storm(flags: &Chaos) -> Result<bool, TestnetError> {
         chaos.stop().await;
         ended
     })?;
-    if flags.json {
-        print(&format!("{}\n", totals.object()))?;
-    } else {
-        say(&totals.to_string());
-    }
+    tell(&totals, flags.json, &mut say)?;
     Ok(totals.ok)
 }
 

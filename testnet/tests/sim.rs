@@ -106,6 +106,12 @@ fn a_prover_whose_disk_is_full_for_long_proves_when_it_has_room_again() {
     }
 }
 
+/// Before, a client whose last receipt was lost asked for it for ever if its shard had settled meanwhile.
+#[test]
+fn a_receipt_that_was_lost_is_given_again_when_the_shard_is_over() {
+    assert_eq!(run(1127, &Plan::of(1127), false).failures, []);
+}
+
 #[test]
 fn shards_that_are_given_up_and_those_of_a_liar_are_aborted() {
     let mut aborted = 0;

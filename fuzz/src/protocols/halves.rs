@@ -7,7 +7,7 @@ use shardwire_model::{
 };
 use shardwire_protocols::{
     Cause, Failure, Signed,
-    control::{self, Control, Request, Response},
+    control::{self, Answer as _, Control, Request, Response},
     handoff::{self, Acceptance, Answer, Assign, Closed, Handoff},
     handshake::{self, Handshake, Hello},
     ingress::{self, Ingress, Opened, Opening},
@@ -129,7 +129,7 @@ impl control::Handler<Control> for Peer {
             }
             Request::World { .. } => Response::World { storage: vec![], more: false },
             Request::StartShard(_) => Response::Started(Box::new(start(RESPONDER))),
-            Request::Status => Response::Failed { code: "SW-A-1".into(), reason: "b".into(), next_step: "c".into() },
+            Request::Status => Response::failure("SW-A-1", "b", "c"),
         }
     }
 }
@@ -160,7 +160,7 @@ impl reputation::Handler<Reputation> for Peer {
             Request::List { .. } => Response::Peers { peers: vec![], more: false },
             Request::Evidence { from: 0, .. } => Response::Evidence { bytes: 3, part: vec![1, 2] },
             Request::Evidence { .. } => Response::Evidence { bytes: 3, part: vec![3] },
-            _ => Response::Failed { code: "SW-A-1".into(), reason: "b".into(), next_step: "c".into() },
+            _ => Response::failure("SW-A-1", "b", "c"),
         }
     }
 }
@@ -196,9 +196,7 @@ impl life::Handler<Lives> for Peer {
         match request {
             Request::History { shard, .. } => Response::History { entries: vec![born(shard)], more: false },
             Request::Abort { .. } => Response::Aborted { at: self.now() },
-            Request::Start { .. } => {
-                Response::Failed { code: "SW-A-1".into(), reason: "b".into(), next_step: "c".into() }
-            }
+            Request::Start { .. } => Response::failure("SW-A-1", "b", "c"),
         }
     }
 }

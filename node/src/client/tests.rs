@@ -13,7 +13,7 @@ use shardwire_model::{
 };
 use shardwire_protocols::{
     Cause, Failure,
-    control::{self, Control, NodeStatus, Request, Response, Role},
+    control::{self, Answer as _, Control, NodeStatus, Request, Response, Role},
     evidence::{Shown, Verifier},
     handshake::{Handshake, Hello, answer, spoken},
     ingress::{self, Ingress, Opened, Outcome},
@@ -126,7 +126,7 @@ impl control::Handler<Control> for StandIn {
                 more_shards: 0,
             })),
             Request::Stop => Response::Stopping,
-            _ => Response::Failed { code: "SW-TEST-001".into(), reason: "no".into(), next_step: "Go home.".into() },
+            _ => Response::failure("SW-TEST-001", "no", "Go home."),
         }
     }
 }

@@ -25,7 +25,7 @@ use redb::{
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_ledger::CopyOnWrite;
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -111,12 +111,25 @@ impl Store {
     /// # Errors
     /// If it is in use, damaged, or not a node's.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let fresh = !path.exists();
-        if !fresh {
-            drop(Self::view(path)?);
+        match path.try_exists()? {
+            true => drop(Self::view(path)?),
+            false => Self::create(path)?,
         }
         let length = path.metadata().map_or(0, |file| file.len());
-        guarded(|| Self::admit(Database::create(path).map_err(StoreError::from)?, fresh, length))
+        guarded(|| Self::admit(Database::create(path).map_err(StoreError::from)?, false, length))
+    }
+
+    /// Makes an empty one that is there whole or not at all: half a file would be refused ever after.
+    fn create(path: &Path) -> Result<(), StoreError> {
+        let partial = path.with_extension("redb.partial");
+        match fs::remove_file(&partial) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        drop(Self::admit(Database::create(&partial)?, true, 0)?);
+        fs::rename(&partial, path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Ok(File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?)
     }
 
     /// The store in this file, to look at: what would be written stays in memory, so the file is left as it is. An empty one if there is none.
@@ -128,7 +141,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Self::with_backend(InMemoryBackend::new(), true);
             }
-            file => file.map_err(|error| StoreError::Disk(error.to_string()))?,
+            file => file?,
         };
         let fresh = file.metadata().is_ok_and(|file| file.len() == 0);
         let backend = CopyOnWrite::new(FileBackend::new(file)?);

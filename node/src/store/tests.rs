@@ -45,6 +45,16 @@ fn log_keys_sort_by_shard_then_sequence() {
     assert_eq!(LogKey::from_bytes(&[0; 35]), None);
 }
 
+/// Before, a crash in the middle of it left a file that was refused ever after.
+#[test]
+fn a_store_whose_making_was_cut_short_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, partial) = (folder.path().join("node.redb"), folder.path().join("node.redb.partial"));
+    std::fs::write(&partial, [0; 4096]).unwrap();
+    drop(Store::open(&path).unwrap());
+    assert!(path.exists() && !partial.exists());
+}
+
 #[test]
 fn every_refusal_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();

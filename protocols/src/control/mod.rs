@@ -10,7 +10,7 @@ pub mod messages;
 #[cfg(test)]
 mod tests;
 
-pub use crate::exchange::{Answer, Bye, ControlError, Handler, NOT_ALLOWED, serve};
+pub use crate::exchange::{Answer, Bye, ControlError, Failed, Handler, NOT_ALLOWED, serve};
 pub use client::Client;
 pub use messages::{
     MAX_PEERS_LISTED, MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, NodeStatus, PeerStatus, Request, Response, Role,

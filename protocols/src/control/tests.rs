@@ -282,7 +282,7 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     status.network.push('n');
     refused_when_read(&status);
     let code = "C".repeat(crate::MAX_CODE + 1);
-    refused_when_read(&Response::Failed { code, reason: String::new(), next_step: String::new() });
+    refused_when_read(&Response::Failed(Failed { code, reason: String::new(), next_step: String::new() }));
 }
 
 /// Found by fuzzing: a person was told to do nothing.

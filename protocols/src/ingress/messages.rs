@@ -36,7 +36,8 @@ pub struct Opened {
     pub nonces: Vec<u32>,
     /// Transactions accepted so far.
     pub accepted: u32,
-    /// Whether the end event was emitted: no further transaction is accepted.
+    /// Whether no further transaction is accepted, because the end event was emitted or the shard is over. What was accepted before is
+    /// answered as before.
     pub ended: bool,
 }
 

@@ -2,10 +2,9 @@
 
 use super::history::HistoryEntry;
 use crate::{
-    Cause, Signed, bounded,
-    cause::{MAX_CODE, MAX_REASON},
+    Signed, bounded,
     control::Role,
-    exchange::{Answer, ControlError},
+    exchange::{Answer, Failed},
     pace, size,
 };
 use serde::{Deserialize, Serialize};
@@ -87,29 +86,17 @@ pub enum Response {
         more: bool,
     },
     /// It can't.
-    Failed {
-        /// A stable code.
-        #[serde(deserialize_with = "bounded::text::<_, MAX_CODE>")]
-        code: String,
-        /// What is wrong.
-        #[serde(deserialize_with = "bounded::text::<_, MAX_REASON>")]
-        reason: String,
-        /// What to do next.
-        #[serde(deserialize_with = "bounded::text::<_, MAX_REASON>")]
-        next_step: String,
-    },
+    Failed(Failed),
 }
 
 impl Answer for Response {
-    fn of_failure(code: String, reason: String, next_step: String) -> Self {
-        Self::Failed { code, reason, next_step }
+    fn of_failure(failed: Failed) -> Self {
+        Self::Failed(failed)
     }
 
-    fn or_failure(self) -> Result<Self, ControlError> {
+    fn or_failure(self) -> Result<Self, Failed> {
         match self {
-            Self::Failed { code, reason, next_step } => {
-                Err(ControlError::Failed { cause: Cause { code, reason }, next_step })
-            }
+            Self::Failed(failed) => Err(failed),
             response => Ok(response),
         }
     }

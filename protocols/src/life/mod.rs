@@ -21,7 +21,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use crate::exchange::{Answer, Bye, Handler, serve};
+pub use crate::exchange::{Answer, Bye, Failed, Handler, serve};
 pub use client::Client;
 pub use history::{History, HistoryEntry, HistoryError, MAX_ENTRIES, Part, verify};
 pub use messages::{After, MAX_LISTED, MAX_TIMEOUT, Request, Response};

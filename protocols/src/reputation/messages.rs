@@ -1,9 +1,8 @@
 //! What the command line asks about peers and a node answers. In JSON as well: these types are what `--json` prints.
 
 use crate::{
-    Cause, bounded,
-    cause::{MAX_CODE, MAX_REASON},
-    exchange::{Answer, ControlError},
+    bounded,
+    exchange::{Answer, Failed},
     pace, size,
 };
 use serde::{Deserialize, Serialize};
@@ -110,29 +109,17 @@ pub enum Response {
         part: Vec<u8>,
     },
     /// It can't.
-    Failed {
-        /// A stable code.
-        #[serde(deserialize_with = "bounded::text::<_, MAX_CODE>")]
-        code: String,
-        /// What is wrong.
-        #[serde(deserialize_with = "bounded::text::<_, MAX_REASON>")]
-        reason: String,
-        /// What to do next.
-        #[serde(deserialize_with = "bounded::text::<_, MAX_REASON>")]
-        next_step: String,
-    },
+    Failed(Failed),
 }
 
 impl Answer for Response {
-    fn of_failure(code: String, reason: String, next_step: String) -> Self {
-        Self::Failed { code, reason, next_step }
+    fn of_failure(failed: Failed) -> Self {
+        Self::Failed(failed)
     }
 
-    fn or_failure(self) -> Result<Self, ControlError> {
+    fn or_failure(self) -> Result<Self, Failed> {
         match self {
-            Self::Failed { code, reason, next_step } => {
-                Err(ControlError::Failed { cause: Cause { code, reason }, next_step })
-            }
+            Self::Failed(failed) => Err(failed),
             response => Ok(response),
         }
     }
@@ -146,7 +133,7 @@ impl Answer for Response {
             }
             Self::Peer(peer) => shorten(peer),
             Self::Evidence { part, .. } => part.truncate(PART_BYTES),
-            Self::Overview(_) | Self::Reloaded { .. } | Self::Failed { .. } => {}
+            Self::Overview(_) | Self::Reloaded { .. } | Self::Failed(_) => {}
         }
         self
     }

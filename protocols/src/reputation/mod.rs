@@ -13,7 +13,7 @@ pub mod messages;
 #[cfg(test)]
 mod tests;
 
-pub use crate::exchange::{Answer, Bye, Handler, serve};
+pub use crate::exchange::{Answer, Bye, Failed, Handler, serve};
 pub use client::{Client, Page};
 pub use messages::{
     Changed, Counts, MAX_ADDRESSES, MAX_CHANGES, MAX_EVIDENCE_BYTES, MAX_LISTED, MAX_QUOTAS, Overview, PART_BYTES,

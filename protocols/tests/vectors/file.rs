@@ -12,13 +12,16 @@ use std::{
 };
 
 /// The digest of each version's bytes. Written once, when the version is released; never changed.
-pub(crate) const FROZEN: [(&str, &str); 7] = [
+pub(crate) const FROZEN: [(&str, &str); 10] = [
     ("control-v1", "3904db930a64059c385fac7344014dda208027433ec46b7cd928f6ac93823c72"),
     ("handoff-v1", "580ae9df49ceda967de8cab473d88379d6662e77bff5fe45718e916329e61f98"),
     ("handshake-v1", "94bfe2f4990ee2df0316f948bbcb241aa155adb063ca0946c6342aaff256d3d1"),
     ("ingress-v1", "bdfa6ecb1e4e40afed69c0e90f096e7fb0c3d75e97a944902c76fe6233514349"),
     ("keepalive-v1", "a35c36b2e8e5ef8f93fafa07341f522f29207a51ad71c3f56632fa83eec2b9de"),
+    ("life-v1", "3bc5b8ab7bdaca170567c1b9ea008eb7b0d273fe9059c382c77f225ad8ed313e"),
     ("proof-v1", "790dd5e1b2ec987b78b4cb419d3763e4b435707c50ebc83cbe0d1d6d422161fe"),
+    ("proof-v2", "e049d171e02340c2501ec9b0936ca0448209a8d9a1eb290c9a1121a764537fd7"),
+    ("reputation-v1", "50771d6b4c76b1d97cbfceedf14a288985c0619d02c02f3de8caddd80cec1884"),
     ("trace-v1", "62c6fc4e795762340426d6912ac4fe3504fce98c323625a6f65312bc1e2fc530"),
 ];
 

@@ -79,14 +79,6 @@ pub struct Totals {
     pub ok: bool,
 }
 
-impl Totals {
-    /// One line of JSON.
-    #[must_use]
-    pub fn object(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
-
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kills, shards_started, shards_settled, shards_aborted, violations_of_checks, .. } = self;
@@ -304,7 +296,7 @@ mod tests {
             ok: true,
         };
         let object = r#"{"kills":102,"shards_started":21,"shards_settled":15,"shards_aborted":6,"violations_of_checks":0,"ok":true}"#;
-        assert_eq!(totals.object(), object);
+        assert_eq!(serde_json::to_string(&totals).unwrap(), object);
         assert_eq!(totals.to_string(), "102 kills; 21 shards started, 15 settled, 6 aborted; 0 violations of checks");
     }
 

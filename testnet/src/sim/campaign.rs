@@ -70,14 +70,6 @@ pub struct Totals {
     pub hash: String,
 }
 
-impl Totals {
-    /// One line of JSON.
-    #[must_use]
-    pub fn object(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
-
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

@@ -20,16 +20,10 @@ impl Handler for Operator {
 
     async fn submit(&self, client: PeerId, shard: ShardId, transaction: SignedTransaction) -> Result<Outcome, Failure> {
         let run = self.run(shard).ok_or(OperatorError::Unknown { shard })?;
-        match run.submit(transaction).await {
-            // That the shard is over is an answer, not a fault of ours.
-            Err(over @ OperatorError::Over { .. }) => Ok(Outcome::Refused(over.into())),
-            outcome => {
-                let outcome = outcome?;
-                if matches!(outcome, Outcome::Accepted { duplicate: false, .. }) {
-                    self.host.peers.note(client, &Event::Worked(Work::Transactions(1)));
-                }
-                Ok(outcome)
-            }
+        let outcome = run.submit(transaction).await?;
+        if matches!(outcome, Outcome::Accepted { duplicate: false, .. }) {
+            self.host.peers.note(client, &Event::Worked(Work::Transactions(1)));
         }
+        Ok(outcome)
     }
 }

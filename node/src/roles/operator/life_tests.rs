@@ -10,7 +10,7 @@ use crate::{
     },
     tasks::Tasks,
 };
-use shardwire_model::PeerId;
+use shardwire_model::{Call, Felt, Key, PeerId};
 use shardwire_protocols::{
     ingress::{Handler as _, Outcome},
     life::{Part, Why, verify},
@@ -110,6 +110,36 @@ async fn a_prover_that_says_too_early_that_it_has_a_proof_moves_nothing() {
     assert_eq!(stages(&operator, shard), all);
 }
 
+/// Found by simulation (seed 1127): the last receipt was lost, the shard settled, and its client asked for that receipt for ever.
+#[tokio::test]
+async fn what_was_accepted_is_answered_as_before_when_the_shard_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = identity(9).peer();
+    let (_, _, finish) = small_shard(identity(2).peer());
+    let mut other = finish;
+    other.transaction.call = Call::Add { counter: Key(Felt::from(6)), amount: 1 };
+    let again = async |operator: &Operator, shard| {
+        let opened = operator.open(client, shard).await.unwrap().unwrap();
+        assert_eq!((opened.nonces, opened.accepted, opened.ended), (vec![2], 1, true));
+        let outcome = operator.submit(client, shard, finish).await.unwrap();
+        assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: true });
+        // One of that nonce isn't that one.
+        assert!(matches!(operator.submit(client, shard, other).await.unwrap(), Outcome::Refused(_)));
+    };
+    let host = {
+        let (operator, _tasks, shard) = played(folder.path()).await;
+        operator.close(shard, Step::Settled { proof: None }).unwrap();
+        again(&operator, shard).await;
+        operator.host.clone()
+    };
+    while Arc::strong_count(&host) > 1 {
+        tokio::task::yield_now().await;
+    }
+    drop(host);
+    let (operator, _tasks) = operator(folder.path());
+    again(&operator, operator.shards()[0].shard).await;
+}
+
 #[tokio::test]
 async fn an_aborted_run_is_closed_its_chunks_are_gone_and_its_prover_is_told_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -127,7 +157,12 @@ async fn an_aborted_run_is_closed_its_chunks_are_gone_and_its_prover_is_told_onc
     let lost = operator.chunk(prover(), offer.job, epoch, 1).await.unwrap();
     assert!(matches!(lost, Piece::Lost { epoch: later } if later > epoch));
     let (_, _, finish) = small_shard(identity(2).peer());
-    let refused = operator.submit(identity(9).peer(), shard, finish).await.unwrap();
+    let later = {
+        let mut later = finish;
+        later.transaction.nonce += 1;
+        later
+    };
+    let refused = operator.submit(identity(9).peer(), shard, later).await.unwrap();
     let Outcome::Refused(cause) = refused else { panic!("refused") };
     assert_eq!(cause.code, "SW-OPERATOR-005");
 

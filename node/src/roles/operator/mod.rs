@@ -15,6 +15,7 @@ mod ingress;
 mod lease;
 #[cfg(test)]
 mod life_tests;
+mod past;
 mod run;
 mod spool;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::{
     OperatorError,
     feed::Feed,
     lease::Leases,
+    past::Past,
     spool::{Extent, Spool},
 };
 use crate::{
@@ -44,6 +45,8 @@ pub(super) struct Run {
     desk: tokio::sync::Mutex<Admission>,
     /// Where the execution takes them from; none once the run has ended or failed.
     feed: Mutex<Option<Arc<Feed>>>,
+    /// Where transactions are looked up that come again once the shard is over.
+    past: tokio::sync::OnceCell<Past>,
     pub(super) leases: Leases,
     spool: Arc<Spool>,
     state: Arc<Mutex<State>>,
@@ -124,6 +127,7 @@ impl Run {
             job: job_id(host.program, start.commitment(), before, 0),
             desk: tokio::sync::Mutex::new(Admission::new(start, &values)),
             feed: Mutex::default(),
+            past: tokio::sync::OnceCell::new(),
             leases: Leases::new(shard),
             spool: Arc::new(Spool::new(host.artefacts.clone(), shard)),
             state: Arc::new(Mutex::new(State { accepted: 0, refused: 0, life, log: Hash::default(), fault: None })),
@@ -245,25 +249,35 @@ impl Run {
         state.fault.clone().map(|cause| OperatorError::Stopped { shard, cause })
     }
 
-    /// Where the shard stands for a client.
-    pub(super) async fn opened(&self) -> Result<Opened, OperatorError> {
-        if let Some(stopped) = self.stopped() {
-            return Err(stopped);
-        }
-        let desk = self.desk.lock().await;
-        Ok(Opened {
-            start: self.assignment.start.clone(),
-            nonces: desk.next_nonces(),
-            accepted: desk.accepted(),
-            ended: desk.ended(),
-        })
+    async fn past(&self) -> Result<&Past, StoreError> {
+        self.past.get_or_try_init(async || Past::of(&self.host.store, &self.assignment.start)).await
     }
 
-    /// Checks a transaction, logs it, and feeds it to the execution.
+    /// Where the shard stands for a client.
+    pub(super) async fn opened(&self) -> Result<Opened, OperatorError> {
+        let start = self.assignment.start.clone();
+        match self.stopped() {
+            Some(OperatorError::Over { .. }) => {
+                let past = self.past().await?;
+                return Ok(Opened { start, nonces: past.next_nonces(), accepted: past.accepted(), ended: true });
+            }
+            Some(stopped) => return Err(stopped),
+            None => {}
+        }
+        let desk = self.desk.lock().await;
+        Ok(Opened { start, nonces: desk.next_nonces(), accepted: desk.accepted(), ended: desk.ended() })
+    }
+
+    /// Checks a transaction, logs it, and feeds it to the execution. If the shard is over, what it had accepted is answered as before.
     pub(super) async fn submit(&self, transaction: SignedTransaction) -> Result<Outcome, OperatorError> {
         let mut desk = self.desk.lock().await;
-        if let Some(stopped) = self.stopped() {
-            return Err(stopped);
+        match self.stopped() {
+            Some(over @ OperatorError::Over { .. }) => {
+                let known = self.past().await?.outcome(&self.host.store, &self.assignment.start, &transaction)?;
+                return Ok(known.unwrap_or_else(|| Outcome::Refused(over.into())));
+            }
+            Some(stopped) => return Err(stopped),
+            None => {}
         }
         let verdict = match desk.accept(&transaction) {
             Ok(verdict) => verdict,
@@ -279,7 +293,8 @@ impl Run {
         let ended = desk.ended();
         match self.log(sequence, &transaction, ended) {
             Ok(()) => {}
-            Err(over @ OperatorError::Over { .. }) => return Err(over),
+            // That the shard is over is an answer, not a fault of ours.
+            Err(over @ OperatorError::Over { .. }) => return Ok(Outcome::Refused(over.into())),
             Err(error) => {
                 // The rules are ahead of the log now. Nothing more is taken until a restart replays the log.
                 self.state().fault = Some(Cause::new(shardwire_model::Coded::code(&error), &error.to_string()));

@@ -3,8 +3,8 @@ use shardwire_model::{EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, Shar
 use shardwire_protocols::{
     Cause,
     control::{
-        Client, Control, Handler, NodeStatus, PeerStatus, Request, Response, Role, ShardStatus, Stage, StorageStatus,
-        serve,
+        Answer as _, Client, Control, Handler, NodeStatus, PeerStatus, Request, Response, Role, ShardStatus, Stage,
+        StorageStatus, serve,
     },
 };
 
@@ -59,11 +59,7 @@ impl Handler<Control> for Node {
             })),
             Request::StartShard(_) => Response::Started(Box::new(start(&RESPONDER))),
             Request::ShardStatus { shard: Some(_) } => Response::Shards(vec![shard()]),
-            Request::ShardStatus { shard: None } => Response::Failed {
-                code: "SW-TEST-002".into(),
-                reason: "too many".into(),
-                next_step: "Name one.".into(),
-            },
+            Request::ShardStatus { shard: None } => Response::failure("SW-TEST-002", "too many", "Name one."),
             Request::World { .. } => {
                 let (key, held_by) = (Key(Felt::from(2)), Some(ShardId(Felt::from(0x5a))));
                 let storage = vec![StorageStatus { key, kind: Kind::Lock, value: Felt::ONE, in_escrow: 0, held_by }];

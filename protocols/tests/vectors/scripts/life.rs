@@ -3,7 +3,7 @@ use shardwire_model::{EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, Shar
 use shardwire_protocols::{
     Cause, Signed,
     control::Role,
-    life::{Client, Handler, History, HistoryEntry, Lives, Part, Request, Response, Step, Why, serve},
+    life::{Answer as _, Client, Handler, History, HistoryEntry, Lives, Part, Request, Response, Step, Why, serve},
 };
 
 struct Node;
@@ -64,11 +64,7 @@ impl Handler<Lives> for Node {
             Request::Abort { shard } if shard == ShardId(Felt::from(0x5a)) => {
                 Response::Aborted { at: Timestamp(1_700_000_000_000) }
             }
-            Request::Abort { .. } => Response::Failed {
-                code: "SW-TEST-001".into(),
-                reason: "no such shard".into(),
-                next_step: "Name another.".into(),
-            },
+            Request::Abort { .. } => Response::failure("SW-TEST-001", "no such shard", "Name another."),
             Request::History { shard, after: None } => {
                 Response::History { entries: entries(shard)[..9].to_vec(), more: true }
             }

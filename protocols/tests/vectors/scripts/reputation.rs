@@ -1,7 +1,8 @@
 use super::{INITIATOR, RESPONDER, Script, script};
 use shardwire_model::{PeerId, Timestamp};
 use shardwire_protocols::reputation::{
-    Changed, Client, Counts, Handler, Overview, PeerView, ProtocolQuota, Reputation, Request, Response, serve,
+    Answer as _, Changed, Client, Counts, Handler, Overview, PeerView, ProtocolQuota, Reputation, Request, Response,
+    serve,
 };
 use shardwire_reputation::{Ban, Components, Listing, Quotas, Standing, Tier};
 
@@ -71,11 +72,9 @@ impl Handler<Reputation> for Node {
             }
             Request::Ban { peer, seconds: None } => shown(peer, Standing::Denied),
             Request::Unban { peer } => shown(peer, Standing::Admitted(Tier::Low)),
-            Request::Allow { withdraw: true, .. } => Response::Failed {
-                code: "SW-TEST-001".into(),
-                reason: "the disk is full".into(),
-                next_step: "Buy a larger one.".into(),
-            },
+            Request::Allow { withdraw: true, .. } => {
+                Response::failure("SW-TEST-001", "the disk is full", "Buy a larger one.")
+            }
             Request::Allow { peer, .. } => shown(peer, Standing::Admitted(Tier::High)),
             Request::Reload => Response::Reloaded { configured: 2, allowed: 1, denied: 300 },
             Request::Evidence { from, .. } => {
