@@ -7,6 +7,7 @@
 //!   it, each a stream of its own.
 //! - [`Session`]: a [`Protocol`]'s type, written in the [`algebra`], interpreted over the stream. A step out of turn
 //!   doesn't compile here and is a [`Violation`] when it comes from there.
+//! - [`begun`]: a session's first turn, by whoever accepts it; a task is made only for one that has to wait.
 //! - [`Message`]: limits and deadlines belong to message types, so they travel with the protocol.
 //! - [`Pipeline`]: requests ahead of their responses.
 //! - [`graph`]: what a protocol's type says, for people and tools; [`shape`]: what the bytes of each message are.
@@ -61,7 +62,7 @@ pub use message::Message;
 pub use pipeline::Pipeline;
 pub use protocol::Protocol;
 pub use session::error::{Fault, Local, Lost, LostCause, SessionError, Violation, ViolationKind};
-pub use session::{Branch, Incoming, Initiator, Meter, Responder, Session, WireCode};
+pub use session::{Branch, Incoming, Initiator, Meter, Responder, Session, WireCode, begun};
 pub use settings::{Profile, Settings, SettingsError};
 pub use shape::Shape;
 pub use socket::{Network, Pause, SystemNetwork};

@@ -16,7 +16,8 @@
 //! | `idle_peer` | connections with one session that wait | resident bytes a peer, at the accepting process |
 //!
 //! Raw quinn has the easier work: no header, frame, type, limit or deadline. It answers as many requests ahead, and
-//! copies as little. CPU time (both processes together) is printed beside each figure because other load disturbs it less.
+//! copies as little. It is written as one writes it by hand, with a task for each stream; sessions are served as a node serves them, which makes
+//! a task only for one that has to wait ([`begun`](shardwire_transport::begun)): that is why short sessions can cost less than raw streams. CPU time (both processes together) is printed beside each figure because other load disturbs it less.
 //! In `pingpong`, `stalled` is the same round trip while another session of the connection has filled its whole window
 //! and nobody reads it. It is measured when the round's turns are over: ending such a session is work that would fall on
 //! the next turn.

@@ -8,7 +8,7 @@ use crate::{
 use shardwire_model::Coded as _;
 use shardwire_protocols::ServeError;
 use shardwire_reputation::LONGEST_WAIT;
-use shardwire_transport::{Arrival, Connection, Endpoint, Incoming, Pause, SessionError};
+use shardwire_transport::{Arrival, Connection, Endpoint, Incoming, Pause, SessionError, begun};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -102,7 +102,7 @@ where
         };
         while running.try_join_next().is_some() {}
         let (presence, serve) = (presence.clone(), serve.clone());
-        running.spawn(pause.task(async move {
+        let session = begun(pause.task(async move {
             if let Some(incoming) = begin(&presence, incoming).await {
                 drop(turn);
                 let (protocol, incoming) = incoming;
@@ -111,6 +111,9 @@ where
                 }
             }
         }));
+        if let Err(waiting) = session.await {
+            running.spawn(waiting);
+        }
     };
     running.shutdown().await;
     gone

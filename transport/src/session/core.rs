@@ -350,19 +350,21 @@ impl Core {
     }
 
     fn poll_channel(&mut self, cx: &mut Context<'_>, missing: usize) -> Poll<Result<Step, Broken>> {
-        let Self { channel, out, input, last, .. } = self;
-        if !out.is_empty()
-            && let Poll::Ready(written) = channel.writer.poll_write(cx, out)
-        {
-            let written = written?;
-            // At once: if a datagram leaves between the last bytes and the end, the end needs another.
+        let Self { channel, out, input, last, shared, .. } = self;
+        if !out.is_empty() {
+            // The last bytes and the end leave together, or the end would need a datagram of its own.
+            let hold = shared.as_ref().filter(|_| out.is_small()).map(|shared| shared.driver.hold());
+            let written = channel.writer.poll_write(cx, out);
             if out.is_empty()
                 && let Some(held) = last.take()
             {
                 channel.writer.end(held);
             }
-            self.sent += written as u64;
-            return Poll::Ready(Ok(Step::Wrote));
+            drop(hold);
+            if let Poll::Ready(written) = written {
+                self.sent += written? as u64;
+                return Poll::Ready(Ok(Step::Wrote));
+            }
         }
         if missing > 0 {
             let held = input.len();

@@ -11,6 +11,7 @@
 //! The steps consume the session, so dropping the future of a step ends the session. Only [`Session::arrived`] and
 //! the [pipeline](crate::pipeline) borrow it: those are cancel safe.
 
+mod begun;
 pub(crate) mod core;
 pub mod error;
 mod incoming;
@@ -21,6 +22,7 @@ pub mod share;
 pub(crate) mod spare;
 mod timer;
 
+pub use self::begun::{GoesOn, begun};
 pub use self::core::CLOSE_DEADLINE;
 pub use crate::wire::{code::WireCode, header::Header};
 pub use incoming::{Incoming, initiate, pair, pair_over};
