@@ -42,6 +42,8 @@ enum Command {
     SessionPeer {
         #[arg(long, value_enum)]
         threads: session::Threads,
+        #[arg(long)]
+        round: u32,
     },
 }
 
@@ -63,6 +65,6 @@ fn run(command: &Command) -> Result<(), Box<dyn Error + Send + Sync>> {
         Command::Attack(options) => attack::measure(options),
         Command::AttackVictim => attack::victim::run(),
         Command::AttackHostile { part, address, peer } => attack::hostile::run(*part, *address, peer),
-        Command::SessionPeer { threads } => session::peer::run(*threads),
+        Command::SessionPeer { threads, round } => session::peer::run(*threads, *round),
     }
 }

@@ -73,8 +73,14 @@ enum Side {
     Raw,
 }
 
-fn takes() -> impl Iterator<Item = (Profile, Side)> {
-    PROFILES.into_iter().flat_map(|(_, profile)| SIDES.into_iter().map(move |side| (profile, side)))
+/// What each place is for in this round. Of two sides that do the very same, the one in the first place was slower by up to 4 %; so they take turns.
+fn takes(round: u32) -> impl Iterator<Item = (Profile, Side)> {
+    PROFILES.into_iter().flat_map(move |(_, profile)| [0, 1].map(|place| (profile, SIDES[other(place, round)])))
+}
+
+/// The place of a side in this round, and the side of a place.
+fn other(side: usize, round: u32) -> usize {
+    if round.is_multiple_of(2) { side } else { SIDES.len() - 1 - side }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -186,7 +192,7 @@ async fn run(options: Options) -> Outcome<()> {
         works.iter().map(|work| (*work, vec![<_>::default(); TAKES])).collect();
     for round in 0..rounds {
         // Where the system puts threads, sockets and buffers makes one side faster for as long as they live. So each round has its own.
-        let mut bench = Bench::start(mib, peers, &options).await?;
+        let mut bench = Bench::start(round, mib, peers, &options).await?;
         for work in works.iter().filter(|work| **work != Work::IdlePeer) {
             for take in 0..TAKES {
                 bench.turn(*work, take).await?; // warms up: code, caches, the MTU and the congestion window
@@ -197,7 +203,7 @@ async fn run(options: Options) -> Outcome<()> {
                 eprintln!("round {} of {rounds}: {name}, {}", round + 1, work.name());
                 let here = profile * SIDES.len()..(profile + 1) * SIDES.len();
                 match work {
-                    Work::IdlePeer => bench.idle(round, here.start, &mut figures[here]).await?,
+                    Work::IdlePeer => bench.idle(here.start, &mut figures[here]).await?,
                     _ => bench.round(*work, here.start, &mut figures[here]).await?,
                 }
             }
@@ -265,24 +271,30 @@ struct Bench {
     peers: u32,
     alone: Option<Side>,
     threads: Threads,
+    round: u32,
 }
 
 impl Bench {
-    async fn start(mib: u32, peers: u32, options: &Options) -> Outcome<Self> {
+    async fn start(round: u32, mib: u32, peers: u32, options: &Options) -> Outcome<Self> {
         let (threads, alone) = (options.threads, options.side);
-        let peer = Peer::start(threads)?;
+        let peer = Peer::start(threads, round)?;
         let mut connections = Vec::new();
-        for (take, (profile, _)) in takes().enumerate() {
+        for (take, (profile, _)) in takes(round).enumerate() {
             connections.push(peer.connect(&peer::endpoint(profile, take as u64)?, take).await?);
         }
         #[allow(clippy::cast_possible_truncation)] // 16
         let chunks = (mib * ((1 << 20) / CHUNK_BYTES as u32) / TURNS).max(1);
-        Ok(Self { peer, connections, chunks, peers, alone, threads })
+        Ok(Self { peer, connections, chunks, peers, alone, threads, round })
+    }
+
+    /// Where a side's work of a profile is done.
+    fn take(&self, first: usize, side: usize) -> usize {
+        first + other(side, self.round)
     }
 
     /// One side's share of one turn.
     async fn turn(&mut self, work: Work, take: usize) -> Outcome<Turn> {
-        let (connection, side) = (self.connections[take].clone(), SIDES[take % SIDES.len()]);
+        let (connection, side) = (self.connections[take].clone(), SIDES[other(take % SIDES.len(), self.round)]);
         let mut turn = Turn::default();
         let cpu = self.peer.used()?.cpu + used()?.cpu;
         let began = Instant::now();
@@ -331,7 +343,7 @@ impl Bench {
                 if self.alone.is_some_and(|alone| alone != SIDES[side]) {
                     continue;
                 }
-                let Turn { took, cpu, operations, mut trips } = self.turn(work, first + side).await?;
+                let Turn { took, cpu, operations, mut trips } = self.turn(work, self.take(first, side)).await?;
                 let sum = &mut sums[side];
                 let each_second = operations / took.as_secs_f64();
                 #[allow(clippy::cast_precision_loss)] // 65,536
@@ -353,11 +365,12 @@ impl Bench {
                 figures.more("p99").push(percentile(&mut sum.trips, 0.99));
             }
             figures.cpu.push(sum.cpu.as_secs_f64() * 1e6 / sum.operations);
-            let (before, after) = (before[first + side], after[first + side]);
+            let take = self.take(first, side);
+            let (before, after) = (before[take], after[take]);
             #[allow(clippy::cast_precision_loss)] // far below 2^52
             figures.datagrams.push((after.sent - before.sent) as f64 / sum.operations);
             figures.lost += after.lost - before.lost;
-            figures.mtu = self.connections[first + side].measures().mtu;
+            figures.mtu = self.connections[take].measures().mtu;
         }
         if work == Work::PingPong && self.alone.is_none() {
             let mut trips = self.stalled(first).await?;
@@ -369,7 +382,7 @@ impl Bench {
 
     /// Round trips beside a stalled session, through sessions.
     async fn stalled(&self, first: usize) -> Outcome<Vec<Duration>> {
-        let connection = &self.connections[first];
+        let connection = &self.connections[self.take(first, 0)];
         let stalled = ours::stall(connection).await?;
         tokio::time::sleep(SETTLE).await;
         // The first after a pause find cold caches, and a hundredth of the trips is what the 99th percentile is about.
@@ -394,15 +407,16 @@ impl Bench {
     }
 
     /// Peers that connect to a fresh process, do one round trip and wait: how much more memory it has then.
-    async fn idle(&self, round: u32, first: usize, figures: &mut [Figures]) -> Outcome<()> {
+    async fn idle(&self, first: usize, figures: &mut [Figures]) -> Outcome<()> {
         for side in 0..SIDES.len() {
-            let side = (side + round as usize) % SIDES.len();
-            let take = first + side;
-            let Some((profile, figures)) = takes().nth(take).map(|(profile, _)| profile).zip(figures.get_mut(side))
+            let side = other(side, self.round);
+            let take = self.take(first, side);
+            let Some((profile, figures)) =
+                takes(self.round).nth(take).map(|(profile, _)| profile).zip(figures.get_mut(side))
             else {
                 continue;
             };
-            let mut peer = Peer::start(self.threads)?;
+            let mut peer = Peer::start(self.threads, self.round)?;
             let from = peer::endpoint(profile, 10 + take as u64)?;
             let cpu = peer.used()?.cpu;
             // The first ones make the process allocate what all of them share.

@@ -63,12 +63,12 @@ pub(super) fn endpoint(profile: Profile, seed: u64) -> Outcome<Endpoint> {
 type Register = Arc<Mutex<Vec<(usize, Connection)>>>;
 
 /// Runs the other side until its input ends.
-pub(crate) fn run(threads: Threads) -> Outcome<()> {
+pub(crate) fn run(threads: Threads, round: u32) -> Outcome<()> {
     let runtime = threads.runtime()?;
     runtime.block_on(async {
         let register = Register::default();
         let mut places = Vec::new();
-        for (take, (profile, side)) in super::takes().enumerate() {
+        for (take, (profile, side)) in super::takes(round).enumerate() {
             let endpoint = endpoint(profile, 100 + take as u64)?;
             places.push(Place { address: endpoint.address(), peer: endpoint.identity().peer() });
             tokio::spawn(listen(endpoint, take, side, Arc::clone(&register)));
@@ -121,9 +121,9 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn start(threads: Threads) -> Outcome<Self> {
+    pub(super) fn start(threads: Threads, round: u32) -> Outcome<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args([COMMAND, "--threads", threads.name()])
+            .args([COMMAND, "--threads", threads.name(), "--round", &round.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
