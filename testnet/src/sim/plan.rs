@@ -12,6 +12,10 @@ use std::time::Duration;
 /// How long datagrams may be on a link, in bytes: what IPv6 guarantees less its headers, IPv6's least, a tunnel, Ethernet.
 const MTUS: [u16; 4] = [1200, 1280, 1400, 1500];
 
+/// For how long things go wrong at least, and how quickly after each other at most, where a shard is long.
+const LONG_SAFETY: Duration = Duration::from_secs(40);
+const LONG_QUIET: Duration = Duration::from_secs(4);
+
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -112,7 +116,7 @@ impl Plan {
         // Some take longer than a lease.
         let (shortest_proof, longest_proof) = if dice.chance(PPM / 8) { (70, 140) } else { (1, 15) };
         let most_bytes = if dice.chance(PPM / 8) { 800_000 } else { 40_000 };
-        Self {
+        let plan = Self {
             operators: 1 + dice.index(2),
             provers: 1 + dice.index(2),
             shards: 1 + dice.index(3),
@@ -129,7 +133,20 @@ impl Plan {
             proof_bytes: dice.index(most_bytes),
             lying_operator: dice.chance(PPM / 5),
             impatient: dice.chance(PPM / 3),
+        };
+        if plan.long { plan.interrupted() } else { plan }
+    }
+
+    /// A witness of several chunks is fetched for seconds: what can go wrong is that fetching is interrupted, and goes on where it was. So that happens.
+    fn interrupted(mut self) -> Self {
+        for fault in [Fault::Partition, Fault::Restart] {
+            if !self.faults.contains(&fault) {
+                self.faults.push(fault);
+            }
         }
+        self.safety = self.safety.max(LONG_SAFETY);
+        self.quiet = self.quiet.min(LONG_QUIET);
+        self
     }
 
     /// One direction between two machines.
