@@ -12,12 +12,13 @@ use testnet::sim::{Failure, Plan, run};
 const SEEDS: u64 = 500;
 
 /// A run that has shown each bug: tried first, so that this takes a moment.
-const KNOWN: [(Mutation, u64); 8] = [
+const KNOWN: [(Mutation, u64); 9] = [
     (Mutation::EffectBeforeRecord, 8),
     (Mutation::EpochUnchecked, 65),
     (Mutation::CreditUnbounded, 0),
     (Mutation::AppliedTwice, 0),
     (Mutation::LockKept, 33),
+    (Mutation::ResumedOffByOne, 59),
     (Mutation::NoBackOff, 0),
     (Mutation::TimerNotCancelled, 12),
     (Mutation::LogCutShort, 0),
