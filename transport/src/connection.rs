@@ -7,7 +7,6 @@ use crate::{
         Incoming, Initiator, Shared, WireCode,
         error::{Lost, LostCause, SessionError},
     },
-    socket::driver::Driver,
     tls,
 };
 use rustls::pki_types::CertificateDer;
@@ -38,10 +37,10 @@ pub struct Measures {
 
 impl Connection {
     /// None if the peer showed no usable key, which the handshake has made sure of.
-    pub(crate) fn new(inner: quinn::Connection, bulk_sessions: u32, driver: Arc<Driver>) -> Option<Self> {
+    pub(crate) fn new(inner: quinn::Connection, bulk_sessions: u32) -> Option<Self> {
         let shown = inner.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
         let peer = tls::peer_of(shown.first()?)?;
-        Some(Self { inner, peer, shared: Shared::new(bulk_sessions, driver) })
+        Some(Self { inner, peer, shared: Shared::new(bulk_sessions) })
     }
 
     /// Who is at the other end: proven by the handshake.

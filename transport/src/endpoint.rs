@@ -10,7 +10,6 @@ use crate::{
     settings::{HANDSHAKE_BUFFER_BYTES, HANDSHAKE_DEADLINE, MAX_HANDSHAKES, Settings, SettingsError},
     socket::{
         self, AsyncUdpSocket, Network, Pause, QuicRuntime, SystemNetwork,
-        driver::{Driver, driven},
         pins::{FirstIds, Pins},
     },
     tls,
@@ -287,16 +286,15 @@ impl Endpoint {
         let crypto = QuicClientConfig::try_from(tls).map_err(|error| failed(error.to_string()))?;
         let mut config = quinn::ClientConfig::new(Arc::new(crypto));
         config.transport_config(Arc::clone(&self.transport)).initial_dst_cid_provider(Arc::clone(&self.first_ids));
-        let (connecting, driver) = driven(|| self.inner.connect_with(config, address, NO_NAME));
-        let connecting = connecting.map_err(|error| failed(error.to_string()))?;
-        let connection = shake(address, connecting, self.bulk_sessions, driver).await.map_err(|error| {
-            match (expected, found.get()) {
+        let connecting =
+            self.inner.connect_with(config, address, NO_NAME).map_err(|error| failed(error.to_string()))?;
+        let connection =
+            shake(address, connecting, self.bulk_sessions).await.map_err(|error| match (expected, found.get()) {
                 (Some(expected), Some(found)) if *found != expected => {
                     ConnectError::WrongPeer { address, expected, found: *found }
                 }
                 _ => error,
-            }
-        })?;
+            })?;
         Ok(connection)
     }
 
@@ -344,9 +342,8 @@ impl Arrival {
     /// See [`ConnectError`].
     pub async fn admit(self) -> Result<Connection, ConnectError> {
         let address = self.address();
-        let (connecting, driver) = driven(|| self.inner.accept());
-        let connecting = connecting.map_err(|error| refusal(address, &error))?;
-        shake(address, connecting, self.bulk_sessions, driver).await
+        let connecting = self.inner.accept().map_err(|error| refusal(address, &error))?;
+        shake(address, connecting, self.bulk_sessions).await
     }
 
     /// Asks the peer to come again and show that its address is its own; the next arrival is then
@@ -378,10 +375,9 @@ async fn shake(
     address: SocketAddr,
     connecting: quinn::Connecting,
     bulk_sessions: u32,
-    driver: Arc<Driver>,
 ) -> Result<Connection, ConnectError> {
     match timeout(HANDSHAKE_DEADLINE, connecting).await {
-        Ok(Ok(inner)) => Connection::new(inner, bulk_sessions, driver)
+        Ok(Ok(inner)) => Connection::new(inner, bulk_sessions)
             .ok_or_else(|| ConnectError::Failed { address, reason: "the peer showed no key".to_owned() }),
         Ok(Err(error)) => Err(refusal(address, &error)),
         Err(_) => Err(ConnectError::NoAnswer { address }),

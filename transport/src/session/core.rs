@@ -30,6 +30,9 @@ use tokio::time::Instant;
 /// How long [`Session::close`](crate::Session::close) waits for the peer's end: it may still be working on the last message.
 pub const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
 
+/// Of so many missing bytes many pieces are read at once: fewer are usually in one datagram.
+const MANY_BYTES: usize = 2048;
+
 /// The state a session is in, for messages to people. Costs nothing until printed.
 #[derive(Clone, Copy)]
 pub(crate) enum At {
@@ -350,17 +353,15 @@ impl Core {
     }
 
     fn poll_channel(&mut self, cx: &mut Context<'_>, missing: usize) -> Poll<Result<Step, Broken>> {
-        let Self { channel, out, input, last, shared, .. } = self;
+        let Self { channel, out, input, last, place, .. } = self;
         if !out.is_empty() {
-            // The last bytes and the end leave together, or the end would need a datagram of its own.
-            let hold = shared.as_ref().filter(|_| out.is_small()).map(|shared| shared.driver.hold());
+            // The end comes right behind the last bytes, so that it nearly always finds room in their datagram.
             let written = channel.writer.poll_write(cx, out);
             if out.is_empty()
                 && let Some(held) = last.take()
             {
                 channel.writer.end(held);
             }
-            drop(hold);
             if let Poll::Ready(written) = written {
                 self.sent += written? as u64;
                 return Poll::Ready(Ok(Step::Wrote));
@@ -368,7 +369,8 @@ impl Core {
         }
         if missing > 0 {
             let held = input.len();
-            if let Poll::Ready(more) = channel.reader.poll_read(cx, input, missing) {
+            let many = place.is_some() || missing > MANY_BYTES;
+            if let Poll::Ready(more) = channel.reader.poll_read(cx, input, many) {
                 self.received += (input.len() - held) as u64;
                 self.peer_ended |= !more?;
                 return Poll::Ready(Ok(if self.peer_ended { Step::End } else { Step::Read }));

@@ -10,7 +10,7 @@
 //! turns. A peer that sends what nobody asked for fills its own connection, and no other.
 
 use super::spare::Spares;
-use crate::{graph::State, settings::BULK_MESSAGE_BYTES, socket::driver::Driver};
+use crate::{graph::State, settings::BULK_MESSAGE_BYTES};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -25,13 +25,12 @@ pub(crate) type Place = OwnedSemaphorePermit;
 pub(crate) struct Shared {
     pub(super) spares: Spares,
     pub(super) places: Places,
-    pub(super) driver: Arc<Driver>,
 }
 
 impl Shared {
     /// With room for so many sessions that carry bulk to us.
-    pub(crate) fn new(bulk_sessions: u32, driver: Arc<Driver>) -> Arc<Self> {
-        Arc::new(Self { spares: Spares::default(), places: Places::new(bulk_sessions), driver })
+    pub(crate) fn new(bulk_sessions: u32) -> Arc<Self> {
+        Arc::new(Self { spares: Spares::default(), places: Places::new(bulk_sessions) })
     }
 }
 

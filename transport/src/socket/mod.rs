@@ -3,14 +3,13 @@
 //! An endpoint takes them from a [`Network`]: the system's ([`SystemNetwork`]), or a host of a simulated one
 //! ([`sim::Host`](crate::sim::Host)). What is random about an endpoint comes from one seed ([`pins`]).
 
-pub(crate) mod driver;
+mod datagrams;
 mod pause;
 pub(crate) mod pins;
 pub(crate) mod simulated;
 mod system;
 
 use crate::settings::Settings;
-use driver::Driving;
 use quinn::{EndpointConfig, Runtime, ServerConfig};
 use std::{fmt, io, net::SocketAddr, sync::Arc};
 
@@ -42,5 +41,5 @@ pub(crate) fn endpoint(
     config: EndpointConfig,
     server: ServerConfig,
 ) -> io::Result<quinn::Endpoint> {
-    quinn::Endpoint::new_with_abstract_socket(config, Some(server), socket, Arc::new(Driving(runtime)))
+    quinn::Endpoint::new_with_abstract_socket(config, Some(server), socket, runtime)
 }

@@ -1,19 +1,26 @@
 //! The system's UDP sockets, and tokio's timers and tasks.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the system's network")]
 
-use super::Network;
+use super::{Network, datagrams::Datagrams};
 use crate::settings::Settings;
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{SocketAddr, UdpSocket},
+    sync::Arc,
+};
 
 /// The network that this machine is on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemNetwork;
 
-impl Network for SystemNetwork {
-    /// With buffers as large as the system grants.
-    fn bind(&self, address: SocketAddr, settings: &Settings) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+impl SystemNetwork {
+    /// A bound socket of the system, with buffers as large as it grants.
+    ///
+    /// # Errors
+    /// As [`Network::bind`].
+    pub fn socket(address: SocketAddr, settings: &Settings) -> io::Result<UdpSocket> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(false).or_else(|error| {
@@ -30,7 +37,13 @@ impl Network for SystemNetwork {
         let granted = (socket.recv_buffer_size()?, socket.send_buffer_size()?);
         tracing::debug!(receive = granted.0, send = granted.1, asked = settings.socket_buffer, "socket buffers");
         socket.bind(&address.into())?;
-        TokioRuntime.wrap_udp_socket(socket.into())
+        Ok(socket.into())
+    }
+}
+
+impl Network for SystemNetwork {
+    fn bind(&self, address: SocketAddr, settings: &Settings) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        Ok(Arc::new(Datagrams::new(Self::socket(address, settings)?)?))
     }
 
     fn runtime(&self) -> Arc<dyn Runtime> {

@@ -28,13 +28,12 @@ impl From<Bytes> for Body {
 }
 
 impl Body {
-    pub(crate) fn push(&mut self, piece: Bytes) {
-        self.len += piece.len();
-        if self.first.is_empty() {
-            self.first = piece;
-        } else if !piece.is_empty() {
-            self.rest.get_or_insert_default().push_back(piece);
-        }
+    /// Of pieces, none of them empty but perhaps the first.
+    pub(super) fn of(first: Bytes, rest: Vec<Bytes>) -> Self {
+        let len = first.len() + rest.iter().map(Bytes::len).sum::<usize>();
+        let mut rest = VecDeque::from(rest);
+        let first = if first.is_empty() { rest.pop_front().unwrap_or_default() } else { first };
+        Self { first, rest: Some(rest).filter(|rest| !rest.is_empty()), len }
     }
 
     /// Bytes in all.
@@ -168,12 +167,11 @@ mod tests {
             let head = Head { number, name };
             let mut all = postcard::to_stdvec(&head).unwrap();
             all.extend_from_slice(&tail);
-            let mut body = Body::default();
             let mut rest = Bytes::from(all);
-            for cut in cuts {
-                body.push(rest.split_to(cut.min(rest.len())));
-            }
-            body.push(rest);
+            let mut pieces: Vec<Bytes> = cuts.into_iter().map(|cut| rest.split_to(cut.min(rest.len()))).collect();
+            pieces.push(rest);
+            pieces.retain(|piece| !piece.is_empty());
+            let mut body = Body::of(Bytes::new(), pieces);
             prop_assert_eq!(body.take_head::<Head>().unwrap(), head);
             prop_assert_eq!(body.len(), tail.len());
             prop_assert_eq!(&body.into_bytes()[..], &tail[..]);

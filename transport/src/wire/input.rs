@@ -7,7 +7,7 @@
 
 use super::{body::Body, varint};
 use bytes::{Buf, Bytes, BytesMut};
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem};
 
 /// Pieces below this many bytes are copied together. A third of the smallest datagram that a session sees full.
 pub(super) const GATHER_BELOW: usize = 512;
@@ -125,28 +125,34 @@ impl Input {
 
     /// Consumes up to `n` bytes.
     pub(crate) fn take(&mut self, n: usize) -> Body {
-        let mut wanted = n.min(self.len);
+        let wanted = n.min(self.len);
         self.len -= wanted;
         if wanted <= self.front.len() {
             return self.front.split_to(wanted).into();
         }
-        let mut body = Body::default();
-        let Some(rest) = &mut self.rest else { return body };
-        while wanted > 0 {
-            if self.front.is_empty() {
-                match rest.pieces.pop_front() {
-                    Some(piece) => self.front = piece,
-                    None => {
-                        body.push(rest.small.split_to(wanted.min(rest.small.len())).freeze());
-                        break;
-                    }
-                }
+        let Some(rest) = &mut self.rest else { return Body::default() };
+        let first = mem::take(&mut self.front);
+        let (mut whole, mut missing) = (0, wanted - first.len());
+        for piece in &rest.pieces {
+            if piece.len() > missing {
+                break;
             }
-            let piece = self.front.split_to(wanted.min(self.front.len()));
-            wanted -= piece.len();
-            body.push(piece);
+            missing -= piece.len();
+            whole += 1;
         }
-        body
+        let mut behind = Vec::with_capacity(whole + 1);
+        behind.extend(rest.pieces.drain(..whole));
+        match rest.pieces.pop_front() {
+            Some(mut piece) => {
+                if missing > 0 {
+                    behind.push(piece.split_to(missing));
+                }
+                self.front = piece;
+            }
+            None if missing > 0 => behind.push(rest.small.split_to(missing.min(rest.small.len())).freeze()),
+            None => {}
+        }
+        Body::of(first, behind)
     }
 }
 

@@ -25,8 +25,6 @@ pub(crate) enum Front<'a> {
     Pieces(&'a mut [Bytes]),
 }
 
-/// What fits into a datagram at any rate, in bytes.
-const DATAGRAM_BYTES: usize = 1024;
 /// Room for a header and a small message.
 const SMALL_BYTES: usize = 128;
 /// A larger buffer isn't used again, in bytes: what most headers and small messages need.
@@ -74,12 +72,6 @@ impl Output {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.pieces.is_empty() && self.written == self.small.len()
-    }
-
-    /// Whether what is to be written fits into a datagram.
-    #[inline]
-    pub(crate) fn is_small(&self) -> bool {
-        self.pieces.is_empty() && self.unwritten().len() <= DATAGRAM_BYTES
     }
 
     /// What is to be written next.
