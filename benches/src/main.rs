@@ -40,8 +40,8 @@ enum Command {
     },
     #[command(name = session::peer::COMMAND, hide = true)]
     SessionPeer {
-        #[arg(long, value_enum)]
-        threads: session::Threads,
+        #[command(flatten)]
+        ground: session::Ground,
         #[arg(long)]
         round: u32,
     },
@@ -65,6 +65,6 @@ fn run(command: &Command) -> Result<(), Box<dyn Error + Send + Sync>> {
         Command::Attack(options) => attack::measure(options),
         Command::AttackVictim => attack::victim::run(),
         Command::AttackHostile { part, address, peer } => attack::hostile::run(*part, *address, peer),
-        Command::SessionPeer { threads, round } => session::peer::run(*threads, *round),
+        Command::SessionPeer { ground, round } => session::peer::run(*ground, *round),
     }
 }

@@ -1,7 +1,9 @@
 //! `benches session`: what sessions cost over the QUIC streams that carry them.
 //!
 //! The same work is done twice, through sessions (`ours`) and on quinn's streams without them (`raw`), and compared. Both
-//! use endpoints of this project, so TLS, transport settings and sockets are the same by construction; both sides of the
+//! use endpoints of this project, so TLS and transport settings are the same by construction, and so are the buffers of the
+//! system's sockets. `ours` is on the [`SystemNetwork`](shardwire_transport::SystemNetwork), as a node is; `raw` is quinn as it comes, with its own
+//! socket (`--same-socket` gives it the node's). Both sides of the
 //! work are processes of their own, on the runtime that a node runs on ([`Threads`]); and the two take turns of a tenth of
 //! a second, so that what else the machine does falls on both alike. A round's figure is the median of its turns, so that a turn
 //! in which the machine did something else counts as one turn, however long it took; and each round has a process, sockets
@@ -17,7 +19,8 @@
 //!
 //! Raw quinn has the easier work: no header, frame, type, limit or deadline. It answers as many requests ahead, and
 //! copies as little. It is written as one writes it by hand, with a task for each stream; sessions are served as a node serves them, which makes
-//! a task only for one that has to wait ([`begun`](shardwire_transport::begun)): that is why short sessions can cost less than raw streams. CPU time (both processes together) is printed beside each figure because other load disturbs it less.
+//! a task only for one that has to wait ([`begun`](shardwire_transport::begun)): that is why short sessions can cost less than raw streams. The node's
+//! socket saves system calls, which makes up for what a session adds to bulk and to a round trip. CPU time (both processes together) is printed beside each figure because other load disturbs it less.
 //! In `pingpong`, `stalled` is the same round trip while another session of the connection has filled its whole window
 //! and nobody reads it. It is measured when the round's turns are over: ending such a session is work that would fall on
 //! the next turn.
@@ -33,7 +36,7 @@ use figures::{Figures, Pair, Series, percentile};
 use peer::{Peer, used};
 use protocol::CHUNK_BYTES;
 use serde_json::{Value, json};
-use shardwire_transport::{Connection, Endpoint, Profile, Settings};
+use shardwire_transport::{Connection, Endpoint, Network, Profile, Settings, SystemNetwork};
 use std::{
     error::Error,
     io,
@@ -147,6 +150,27 @@ impl Threads {
     }
 }
 
+/// What both processes stand on.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Ground {
+    /// The threads of each process.
+    #[arg(long, value_enum, default_value_t)]
+    threads: Threads,
+    /// Give raw QUIC the node's socket, too: what sessions cost by themselves.
+    #[arg(long)]
+    same_socket: bool,
+}
+
+impl Ground {
+    /// Where a side's endpoints are.
+    fn network(self, side: Side) -> &'static dyn Network {
+        match side {
+            Side::Raw if !self.same_socket => &peer::QuinnNetwork,
+            Side::Raw | Side::Ours => &SystemNetwork,
+        }
+    }
+}
+
 /// What to measure.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
@@ -168,9 +192,8 @@ pub(crate) struct Options {
     /// Do one side's work alone, for a profiler: nothing is compared.
     #[arg(long)]
     side: Option<Side>,
-    /// The threads of each process.
-    #[arg(long, value_enum, default_value_t)]
-    threads: Threads,
+    #[command(flatten)]
+    ground: Ground,
     /// Print one JSON object on the last line.
     #[arg(long)]
     json: bool,
@@ -178,7 +201,7 @@ pub(crate) struct Options {
 
 /// Measures and prints.
 pub(crate) fn measure(options: &Options) -> Outcome<()> {
-    let runtime = options.threads.runtime()?;
+    let runtime = options.ground.threads.runtime()?;
     // A task of its own, so that the work is done where a node does it, and not on the thread that waits.
     runtime.block_on(runtime.spawn(run(options.clone())))?
 }
@@ -212,7 +235,7 @@ async fn run(options: Options) -> Outcome<()> {
     println!(
         "{rounds} rounds in {:.0} s; threads: {}; {} sessions a connection",
         began.elapsed().as_secs_f64(),
-        options.threads.name(),
+        options.ground.threads.name(),
         Settings::default().max_sessions
     );
     let mut object = json!({});
@@ -270,21 +293,21 @@ struct Bench {
     chunks: u32,
     peers: u32,
     alone: Option<Side>,
-    threads: Threads,
+    ground: Ground,
     round: u32,
 }
 
 impl Bench {
     async fn start(round: u32, mib: u32, peers: u32, options: &Options) -> Outcome<Self> {
-        let (threads, alone) = (options.threads, options.side);
-        let peer = Peer::start(threads, round)?;
+        let (ground, alone) = (options.ground, options.side);
+        let peer = Peer::start(ground, round)?;
         let mut connections = Vec::new();
-        for (take, (profile, _)) in takes(round).enumerate() {
-            connections.push(peer.connect(&peer::endpoint(profile, take as u64)?, take).await?);
+        for (take, (profile, side)) in takes(round).enumerate() {
+            connections.push(peer.connect(&peer::endpoint(profile, ground.network(side), take as u64)?, take).await?);
         }
         #[allow(clippy::cast_possible_truncation)] // 16
         let chunks = (mib * ((1 << 20) / CHUNK_BYTES as u32) / TURNS).max(1);
-        Ok(Self { peer, connections, chunks, peers, alone, threads, round })
+        Ok(Self { peer, connections, chunks, peers, alone, ground, round })
     }
 
     /// Where a side's work of a profile is done.
@@ -416,8 +439,8 @@ impl Bench {
             else {
                 continue;
             };
-            let mut peer = Peer::start(self.threads, self.round)?;
-            let from = peer::endpoint(profile, 10 + take as u64)?;
+            let mut peer = Peer::start(self.ground, self.round)?;
+            let from = peer::endpoint(profile, self.ground.network(SIDES[side]), 10 + take as u64)?;
             let cpu = peer.used()?.cpu;
             // The first ones make the process allocate what all of them share.
             let mut kept = vec![connect(&peer, &from, take, CONNECTING).await?];

@@ -3,12 +3,13 @@
 //! It prints where its endpoints are, then answers each line on standard input with what it has used so far, and ends
 //! with its input. Both are one line of JSON.
 
-use super::{Side, TAKES, Threads, ours, raw};
+use super::{Ground, Side, TAKES, ours, raw};
+use quinn::{AsyncUdpSocket, Runtime, TokioRuntime};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 use shardwire_model::PeerId;
-use shardwire_transport::{Connection, Endpoint, Identity, Profile, Settings};
+use shardwire_transport::{Connection, Endpoint, Identity, Network, Profile, Settings, SystemNetwork};
 use std::{
     error::Error,
     io::{BufRead, BufReader, Lines, Write},
@@ -53,23 +54,37 @@ pub(super) fn used() -> Outcome<Used> {
 }
 
 /// An endpoint on the loopback interface, under a key of its own.
-pub(super) fn endpoint(profile: Profile, seed: u64) -> Outcome<Endpoint> {
+pub(super) fn endpoint(profile: Profile, network: &dyn Network, seed: u64) -> Outcome<Endpoint> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let identity = Identity::generate(&mut rng);
-    Ok(Endpoint::bind(([127, 0, 0, 1], 0).into(), identity, &Settings::from(profile), &mut rng)?)
+    Ok(Endpoint::open(network, ([127, 0, 0, 1], 0).into(), identity, &Settings::from(profile), &mut rng)?)
+}
+
+/// Quinn as it comes: its own socket and runtime. The system's socket beneath has the same buffers.
+#[derive(Debug)]
+pub(super) struct QuinnNetwork;
+
+impl Network for QuinnNetwork {
+    fn bind(&self, address: SocketAddr, settings: &Settings) -> std::io::Result<Arc<dyn AsyncUdpSocket>> {
+        TokioRuntime.wrap_udp_socket(SystemNetwork::socket(address, settings)?)
+    }
+
+    fn runtime(&self) -> Arc<dyn Runtime> {
+        Arc::new(TokioRuntime)
+    }
 }
 
 /// The connections of this process, by profile and side.
 type Register = Arc<Mutex<Vec<(usize, Connection)>>>;
 
 /// Runs the other side until its input ends.
-pub(crate) fn run(threads: Threads, round: u32) -> Outcome<()> {
-    let runtime = threads.runtime()?;
+pub(crate) fn run(ground: Ground, round: u32) -> Outcome<()> {
+    let runtime = ground.threads.runtime()?;
     runtime.block_on(async {
         let register = Register::default();
         let mut places = Vec::new();
         for (take, (profile, side)) in super::takes(round).enumerate() {
-            let endpoint = endpoint(profile, 100 + take as u64)?;
+            let endpoint = endpoint(profile, ground.network(side), 100 + take as u64)?;
             places.push(Place { address: endpoint.address(), peer: endpoint.identity().peer() });
             tokio::spawn(listen(endpoint, take, side, Arc::clone(&register)));
         }
@@ -121,9 +136,10 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn start(threads: Threads, round: u32) -> Outcome<Self> {
+    pub(super) fn start(ground: Ground, round: u32) -> Outcome<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args([COMMAND, "--threads", threads.name(), "--round", &round.to_string()])
+            .args([COMMAND, "--threads", ground.threads.name(), "--round", &round.to_string()])
+            .args(ground.same_socket.then_some("--same-socket"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
