@@ -4,7 +4,7 @@
 //! use endpoints of this project, so TLS and transport settings are the same by construction, and so are the buffers of the
 //! system's sockets. `ours` is on the [`SystemNetwork`](shardwire_transport::SystemNetwork), as a node is; `raw` is quinn as it comes, with its own
 //! socket (`--same-socket` gives it the node's). Both sides of the
-//! work are processes of their own, on the runtime that a node runs on ([`Threads`]); and the two take turns of a tenth of
+//! work are processes of their own, on the runtime that a node runs on ([`Threads`](ground::Threads)); and the two take turns of a tenth of
 //! a second, so that what else the machine does falls on both alike. A round's figure is the median of its turns, so that a turn
 //! in which the machine did something else counts as one turn, however long it took; and each round has a process, sockets
 //! and connections of its own. Look at the ratios: absolute figures belong to the machine and the moment.
@@ -26,6 +26,7 @@
 //! the next turn.
 
 mod figures;
+mod ground;
 mod ours;
 pub(crate) mod peer;
 mod protocol;
@@ -33,20 +34,19 @@ mod raw;
 
 use clap::Args;
 use figures::{Figures, Pair, Series, percentile};
+pub(crate) use ground::Ground;
 use peer::{Peer, used};
 use protocol::CHUNK_BYTES;
 use serde_json::{Value, json};
-use shardwire_transport::{Connection, Endpoint, Network, Profile, Settings, SystemNetwork};
+use shardwire_transport::{Connection, Endpoint, Profile, Settings};
 use std::{
     error::Error,
-    io,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
-use tokio::runtime::{Builder, Runtime};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -118,55 +118,6 @@ impl Work {
             Self::PingPong => "us",
             Self::NewSession1 | Self::NewSession64 => "1/s",
             Self::IdlePeer => "bytes",
-        }
-    }
-}
-
-/// What both processes run on.
-#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
-pub(crate) enum Threads {
-    /// As a node does: a thread a core, which share the tasks.
-    #[default]
-    Node,
-    /// One thread: a third of the CPU time a request, for both ways, so what a session adds weighs three times as much.
-    One,
-}
-
-impl Threads {
-    fn runtime(self) -> io::Result<Runtime> {
-        match self {
-            Self::Node => Builder::new_multi_thread(),
-            Self::One => Builder::new_current_thread(),
-        }
-        .enable_all()
-        .build()
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Node => "node",
-            Self::One => "one",
-        }
-    }
-}
-
-/// What both processes stand on.
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Ground {
-    /// The threads of each process.
-    #[arg(long, value_enum, default_value_t)]
-    threads: Threads,
-    /// Give raw QUIC the node's socket, too: what sessions cost by themselves.
-    #[arg(long)]
-    same_socket: bool,
-}
-
-impl Ground {
-    /// Where a side's endpoints are.
-    fn network(self, side: Side) -> &'static dyn Network {
-        match side {
-            Side::Raw if !self.same_socket => &peer::QuinnNetwork,
-            Side::Raw | Side::Ours => &SystemNetwork,
         }
     }
 }

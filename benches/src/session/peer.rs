@@ -4,12 +4,11 @@
 //! with its input. Both are one line of JSON.
 
 use super::{Ground, Side, TAKES, ours, raw};
-use quinn::{AsyncUdpSocket, Runtime, TokioRuntime};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 use shardwire_model::PeerId;
-use shardwire_transport::{Connection, Endpoint, Identity, Network, Profile, Settings, SystemNetwork};
+use shardwire_transport::{Connection, Endpoint, Identity, Network, Profile, Settings};
 use std::{
     error::Error,
     io::{BufRead, BufReader, Lines, Write},
@@ -58,20 +57,6 @@ pub(super) fn endpoint(profile: Profile, network: &dyn Network, seed: u64) -> Ou
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let identity = Identity::generate(&mut rng);
     Ok(Endpoint::open(network, ([127, 0, 0, 1], 0).into(), identity, &Settings::from(profile), &mut rng)?)
-}
-
-/// Quinn as it comes: its own socket and runtime. The system's socket beneath has the same buffers.
-#[derive(Debug)]
-pub(super) struct QuinnNetwork;
-
-impl Network for QuinnNetwork {
-    fn bind(&self, address: SocketAddr, settings: &Settings) -> std::io::Result<Arc<dyn AsyncUdpSocket>> {
-        TokioRuntime.wrap_udp_socket(SystemNetwork::socket(address, settings)?)
-    }
-
-    fn runtime(&self) -> Arc<dyn Runtime> {
-        Arc::new(TokioRuntime)
-    }
 }
 
 /// The connections of this process, by profile and side.
@@ -138,8 +123,8 @@ pub(super) struct Peer {
 impl Peer {
     pub(super) fn start(ground: Ground, round: u32) -> Outcome<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args([COMMAND, "--threads", ground.threads.name(), "--round", &round.to_string()])
-            .args(ground.same_socket.then_some("--same-socket"))
+            .args([COMMAND, "--round", &round.to_string()])
+            .args(ground.flags())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
