@@ -26,11 +26,11 @@ use shardwire::{
     data::DataPaths,
     disk::SystemDisk,
     surroundings::{Randomness, Surroundings},
-    workload::{Storage, Workload, World},
 };
 use shardwire_model::Kind;
 use shardwire_protocols::control::{Role, Stage};
 use shardwire_transport::Identity;
+use shardwire_workload::{Storage, Workload, World};
 use std::{collections::BTreeSet, fmt, time::Duration};
 use storm::Storm;
 use tokio::{
