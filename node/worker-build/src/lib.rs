@@ -109,7 +109,7 @@ impl Coded for BuildError {
 pub fn build(checkout: &Path, say: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
     let worker = checkout.join(WORKER);
     let target = target_folder(&worker)?;
-    let binary = target.join("release").join(format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX));
+    let binary = place(checkout)?;
     let stamp = target.join("release").join("stwo-worker.sources");
     // Always in this order. The first guards the vendored copy, the second the binary and what is written beside it.
     let _vendor = lock(&worker.join("vendor"), say)?;
@@ -126,6 +126,15 @@ pub fn build(checkout: &Path, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Buil
     written.map_err(|source| BuildError::Io { what: "write", path: stamp, source })?;
     say("the prover worker is built");
     Ok(binary)
+}
+
+/// Where the worker of this checkout lies once it is built.
+///
+/// # Errors
+/// [`BuildError::Io`] if the current folder, which a relative `CARGO_TARGET_DIR` begins at, can't be found.
+pub fn place(checkout: &Path) -> Result<PathBuf, BuildError> {
+    let target = target_folder(&checkout.join(WORKER))?;
+    Ok(target.join("release").join(format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// Does what must come before cargo can be used in the worker's workspace at all: makes the patched copy of the crate that the registry's
