@@ -16,7 +16,7 @@ use shardwire_protocols::{
     ingress::{self, Ingress, Opened, Opening},
     keepalive::{self, Keepalive},
     life::{self, Lives},
-    proof::{self, Held, Leased, Verdict, Version},
+    proof::{self, Held, Leased, Proof, Verdict},
     reputation::{self, Reputation},
     trace::{self, Begun, Chunk, Claimed, Ending, Finished, Grant, JobOffer, LeaseTerms, Part, Pulled, Trace},
 };
@@ -320,7 +320,7 @@ impl proof::Handler for Peer {
     }
 }
 
-pub(crate) async fn settle<V: Version>(session: Initiator<V>) -> Ended {
+pub(crate) async fn settle(session: Initiator<Proof>) -> Ended {
     let mut client = proof::Client::new(session);
     let me = identity(INITIATOR);
     for round in 0..ROUNDS {
@@ -346,7 +346,7 @@ pub(crate) async fn settle<V: Version>(session: Initiator<V>) -> Ended {
     client.close().await.map_err(boxed)
 }
 
-pub(crate) async fn offer_proof<V: Version>(session: Responder<V>) -> Ended {
+pub(crate) async fn offer_proof(session: Responder<Proof>) -> Ended {
     proof::serve(session, &identity(RESPONDER), &Peer).await.map_err(boxed)
 }
 

@@ -27,7 +27,7 @@ pub struct Ask {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nothing {}
 
-/// A proof is ready. In version 1 this is all that the prover says; in version 2 it signs it ([`Announced`]).
+/// A proof that is ready; the prover signs it ([`Announced`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
     /// The shard that it settles.
@@ -192,7 +192,6 @@ const LEASED: u32 = size::PEER + LEASE_TERMS + size::SIGNATURE;
 
 message!(Ask, max_bytes = 0, deadline = pace::NEXT);
 message!(Nothing, max_bytes = 0, deadline = pace::ANSWER);
-message!(Ready, max_bytes = READY, deadline = pace::ANSWER);
 message!(Announcement, max_bytes = READY + size::TAG + LEASED + size::SIGNATURE, deadline = pace::ANSWER);
 message!(Pull, max_bytes = size::U32, deadline = pace::NEXT, ahead = super::DEPTH);
 message!(Skip, max_bytes = size::FELT + size::CAUSE, deadline = pace::NEXT);

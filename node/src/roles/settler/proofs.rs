@@ -13,7 +13,7 @@ use shardwire_model::{Cause, Coded as _, PeerId, Timestamp};
 use shardwire_protocols::{
     Failure, ServeError,
     evidence::{BadProof, Evidence, Piece},
-    proof::{Client, Next, Offered, Ready, Version},
+    proof::{Client, Next, Offered, Proof, Ready},
 };
 use shardwire_proving::settle::OutputMismatch;
 use shardwire_reputation::{Breach, Event, Fault, Work};
@@ -38,7 +38,7 @@ impl Settler {
     ///
     /// # Errors
     /// Why the session ended.
-    pub(crate) async fn collect<V: Version>(&self, session: Initiator<V>) -> Result<(), ServeError> {
+    pub(crate) async fn collect(&self, session: Initiator<Proof>) -> Result<(), ServeError> {
         let prover = session.peer();
         let identity = &self.host.identity;
         let mut client = Client::new(session);
@@ -46,7 +46,7 @@ impl Settler {
             client = match client.ask().await? {
                 Next::Nothing(client) => client,
                 Next::Ready(ready, offered) => {
-                    if let Some(leased) = offered.announcement().and_then(|it| it.statement.leased.as_ref()) {
+                    if let Some(leased) = &offered.announcement().statement.leased {
                         self.compare(ready.shard, leased).map_err(failed)?;
                     }
                     match self.interest(&ready).map_err(failed)? {
@@ -79,13 +79,13 @@ impl Settler {
         })
     }
 
-    async fn decide<V: Version>(
+    async fn decide(
         &self,
         prover: PeerId,
         ready: Ready,
-        offered: Offered<V>,
+        offered: Offered,
         record: ShardRecord,
-    ) -> Result<Client<V>, ServeError> {
+    ) -> Result<Client, ServeError> {
         let Ready { shard, proof, bytes, .. } = ready;
         let (proof_bytes, offered) = offered.fetch().await?;
         let artefacts = &self.host.artefacts;
@@ -128,7 +128,8 @@ impl Settler {
                 let blamed = prover_s(&objection);
                 let fault = Some((objection.code().to_owned(), objection.to_string()));
                 self.host.store.put(&VERDICTS, &shard, &Verdict { fault, ..verdict }).map_err(failed)?;
-                if let (Some(Fault::Peer), Some(announcement)) = (blamed, offered.announcement().cloned()) {
+                if blamed == Some(Fault::Peer) {
+                    let announcement = offered.announcement().clone();
                     let proof = BadProof { announcement, start, before, bytes: proof_bytes };
                     self.host.accuse(&Piece { accused: prover, evidence: Evidence::Proof(Box::new(proof)) });
                 }
