@@ -11,7 +11,7 @@ use shardwire_protocols::{
     trace::Lease,
 };
 use shardwire_reputation::{Listing, Record};
-use shardwire_shard::witness::Manifest;
+use shardwire_witness::Manifest;
 use std::collections::BTreeMap;
 
 /// Operator: the shards assigned to it.

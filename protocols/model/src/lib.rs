@@ -23,6 +23,7 @@ mod hash;
 mod mutation;
 mod output;
 mod peer;
+mod program;
 mod start;
 mod transaction;
 
@@ -35,6 +36,7 @@ pub use hash::Hash;
 pub use mutation::Mutation;
 pub use output::{ABI_VERSION, HEADER_FELTS, Output, OutputError, Update};
 pub use peer::PeerId;
+pub use program::program_hash;
 pub use start::{
     Entry, EntryRequest, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError, StartRequest,
     state_commitment,
