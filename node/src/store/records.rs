@@ -9,7 +9,7 @@ use shardwire_model::{
 };
 use shardwire_protocols::{Signed, trace::Lease};
 use shardwire_reputation::{Listing, Record};
-use shardwire_shard::witness::Manifest;
+use shardwire_witness::Manifest;
 use std::collections::BTreeMap;
 
 /// Operator: the shards assigned to it.

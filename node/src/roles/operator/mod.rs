@@ -26,7 +26,7 @@ use self::{asking::Asking, run::Run};
 use super::{Changes, Host};
 use crate::store::records::{ASSIGNMENTS, Assignment};
 pub(crate) use error::{ABORTED, OperatorError, SETTLED};
-pub(crate) use run::{extended, witness_hash};
+pub(crate) use run::extended;
 use shardwire_model::{
     Hash, Role, ShardId, Stage,
     life::{Life, Step},

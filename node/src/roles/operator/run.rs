@@ -23,15 +23,16 @@ use shardwire_model::{
     life::{self, Life, Step},
     state_commitment,
 };
+use shardwire_program::{
+    admission::{Admission, Verdict},
+    execute::{self, ExecuteError, Execution},
+};
 use shardwire_protocols::{
     control::ShardStatus,
     ingress::{Opened, Outcome, transaction_hash},
     trace::{JobOffer, Part, job_id},
 };
-use shardwire_shard::{
-    admission::{Admission, Verdict},
-    execute::{self, ExecuteError, Execution},
-};
+use shardwire_witness::witness_hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One shard at its operator.
@@ -445,12 +446,6 @@ fn conclude(
 /// The hash of a log with one more transaction.
 pub(crate) fn extended(log: Hash, transaction: &SignedTransaction) -> Hash {
     Hash::of_parts("shardwire log 1", &[&log.0, &transaction_hash(transaction).0])
-}
-
-/// The hash of a witness: of its chunks' hashes.
-pub(crate) fn witness_hash(chunks: &[Hash]) -> Hash {
-    let chunks: Vec<&[u8]> = chunks.iter().map(|chunk| &chunk.0[..]).collect();
-    Hash::of_parts("shardwire witness 1", &chunks)
 }
 
 pub(super) fn felts(values: &[WireFelt]) -> Vec<Felt> {

@@ -4,7 +4,7 @@ use crate::{artefacts::ArtefactError, store::StoreError};
 use shardwire_model::{Coded, Felt, life::Refusal};
 use shardwire_protocols::trace;
 use shardwire_proving::worker::ProveError;
-use shardwire_shard::witness::AssembleError;
+use shardwire_witness::AssembleError;
 
 /// A job can't be done, or not now.
 #[derive(Debug, thiserror::Error)]

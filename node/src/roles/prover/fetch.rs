@@ -2,7 +2,7 @@
 
 use super::{Known, Prover, ProverError, chunks};
 use crate::{
-    roles::operator::{self, witness_hash},
+    roles::operator,
     store::records::{Figures, JOB_LEASES, Job, WireFelt},
 };
 use shardwire_model::{
@@ -17,8 +17,8 @@ use shardwire_protocols::{
     },
 };
 use shardwire_reputation::{Event, Work};
-use shardwire_shard::witness::Manifest;
 use shardwire_transport::Initiator;
+use shardwire_witness::{Manifest, witness_hash};
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::time::Instant;
 

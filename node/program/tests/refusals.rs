@@ -7,7 +7,7 @@ use shardwire_model::{
     AccountId, AccountKey, Call, Coded, ContractId, Felt, Key, Kind, ShardStart, Signature, SignedTransaction,
     Transaction,
 };
-use shardwire_shard::{Admission, Refusal, Verdict};
+use shardwire_program::{Admission, Refusal, Verdict};
 use workload::{Player, Workload, workload};
 
 /// A shard of two players with 1000 and 5 in their escrows, player 0 holding the sword.

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Compiles shard.cairo to shard.json.
+# Compiles rules.cairo to rules.json.
 #
-#   build.sh           writes shard.json beside this script
-#   build.sh --check   compiles elsewhere and fails unless shard.json is byte for byte what comes out
+#   build.sh           writes rules.json beside this script
+#   build.sh --check   compiles elsewhere and fails unless rules.json is byte for byte what comes out
 #
 # Needs python3 (3.9 to 3.12), a C compiler and the headers of gmp (Debian: libgmp-dev). The compiler is installed from PyPI into
 # a virtual environment in $SHARDWIRE_CAIRO_CACHE, which is kept, or in a temporary folder, which is not. Another python is named
@@ -37,19 +37,19 @@ if [ ! -x "$venv/bin/cairo-compile" ]; then
 fi
 
 # In proof mode; without debug information, which would hold this folder's path. Compacted: the compiler indents.
-"$venv/bin/cairo-compile" --proof_mode --no_debug_info "$here/shard.cairo" --output "$work/indented.json"
+"$venv/bin/cairo-compile" --proof_mode --no_debug_info "$here/rules.cairo" --output "$work/indented.json"
 "$venv/bin/python" -c '
 import json, sys
 json.dump(json.load(sys.stdin), sys.stdout, separators=(",", ":"))
 print()
-' < "$work/indented.json" > "$work/shard.json"
+' < "$work/indented.json" > "$work/rules.json"
 
 if [ "$check" = no ]; then
-    cp "$work/shard.json" "$here/shard.json"
-    echo "wrote $here/shard.json" >&2
-elif cmp "$work/shard.json" "$here/shard.json"; then
-    echo "shard.json is what shard.cairo compiles to" >&2
+    cp "$work/rules.json" "$here/rules.json"
+    echo "wrote $here/rules.json" >&2
+elif cmp "$work/rules.json" "$here/rules.json"; then
+    echo "rules.json is what rules.cairo compiles to" >&2
 else
-    echo "shard.json is not what shard.cairo compiles to: run node/shard/program/build.sh and commit the result" >&2
+    echo "rules.json is not what rules.cairo compiles to: run node/program/program/build.sh and commit the result" >&2
     exit 1
 fi

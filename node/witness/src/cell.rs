@@ -105,3 +105,18 @@ impl Cell {
         bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_felt_has_one_encoding() {
+        let read = |bytes: &[u8]| Value::read(&mut Reader::new(bytes));
+        assert_eq!(read(&[0]), Ok(Value::Felt(Felt::ZERO)));
+        assert_eq!(read(&[1, 0]), Err(Malformed("a felt with needless bytes")));
+        assert_eq!(read(&[34]), Err(Malformed("it ends early")));
+        assert_eq!(read(&[&[34][..], &[1; 34]].concat()), Err(Malformed("a felt longer than 32 bytes")));
+        assert_eq!(read(&[&[32][..], &[255; 32]].concat()), Err(Malformed("a felt that is not below the prime")));
+    }
+}

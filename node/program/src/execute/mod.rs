@@ -12,13 +12,9 @@ mod hints;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use capture::BUILTINS;
 pub(crate) use hints::Step;
 
-use crate::{
-    program,
-    witness::{Body, CHUNK_STEPS, Chunk, MAX_CHUNK_BYTES, MAX_CHUNKS, Manifest},
-};
+use crate::program;
 use cairo_vm::{
     types::layout_name::LayoutName,
     vm::{
@@ -28,6 +24,7 @@ use cairo_vm::{
 use capture::Capture;
 use hints::ShardHints;
 use shardwire_model::{Coded, Entry, Felt, Hash, Key, Kind, Output, ShardStart, SignedTransaction, StartError};
+use shardwire_witness::{BUILTINS, Body, CHUNK_STEPS, Chunk, MAX_CHUNK_BYTES, MAX_CHUNKS, Manifest};
 use std::{io, thread};
 
 /// A finished run.
@@ -269,7 +266,7 @@ fn output(runner: &mut CairoRunner) -> Result<Output, ExecuteError> {
     let (segment, _) = runner
         .get_builtin_segments()
         .into_iter()
-        .find(|(_, name)| *name == BUILTINS[0])
+        .find(|(_, name)| name.to_str() == BUILTINS[0])
         .ok_or_else(|| malformed("no segment"))?;
     let length = *capture::lengths(runner).get(segment).ok_or_else(|| malformed("no length"))?;
     let base = (isize::try_from(segment).map_err(|_| malformed("no segment"))?, 0);

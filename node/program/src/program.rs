@@ -1,15 +1,15 @@
 //! The shard program: its compiled form, embedded, and the numbers that its source and this crate share.
 //!
-//! `program/shard.cairo` is the source and the specification of what a proof of it means; `program/build.sh` compiles it, and
-//! `program/build.sh --check` shows that the compiled form is that source's. The program hash is a hash of [`data`]; the
-//! proving room computes it, as the verifier does.
+//! `program/rules.cairo` is the source and the specification of what a proof of it means; `program/build.sh` compiles it, and
+//! `program/build.sh --check` shows that the compiled form is that source's. The program's [`hash`] is
+//! that of its [`data`], as the verifier computes it.
 
 use cairo_vm::types::{program::Program, relocatable::MaybeRelocatable};
-use shardwire_model::Felt;
+use shardwire_model::{Felt, program_hash};
 use std::sync::LazyLock;
 
 /// The compiled program, as the Cairo compiler wrote it.
-pub const COMPILED: &[u8] = include_bytes!("../program/shard.json");
+pub const COMPILED: &[u8] = include_bytes!("../program/rules.json");
 
 /// Words of a block of an account's chain: the chain's head, then a transaction.
 pub(crate) const BLOCK_WORDS: usize = 16;
@@ -45,6 +45,13 @@ pub fn data() -> &'static [Felt] {
         program().iter_data().filter_map(felt).collect()
     });
     &DATA
+}
+
+/// What stands for the program in start data, records and messages.
+#[must_use]
+pub fn hash() -> Felt {
+    static HASH: LazyLock<Felt> = LazyLock::new(|| program_hash(data()));
+    *HASH
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod workload;
 
 use blake2::{Blake2s256, Digest};
 use shardwire_model::{Call, Felt, Kind, ShardStart, SignedTransaction};
-use shardwire_shard::{Admission, Verdict, execute};
+use shardwire_program::{Admission, Verdict, execute};
 use starknet_types_core::hash::{Poseidon, StarkHash};
 use workload::{Workload, workload};
 

@@ -32,32 +32,42 @@ pub struct Chunk {
 }
 
 /// The registers before a step, as offsets.
-pub(crate) type Registers = [u32; 3];
+pub type Registers = [u32; 3];
 
 /// Neighbouring cells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Run {
-    pub(crate) segment: u32,
-    pub(crate) offset: u32,
-    pub(crate) cells: Vec<Value>,
+pub struct Run {
+    /// Their segment.
+    pub segment: u32,
+    /// The offset of the first in it.
+    pub offset: u32,
+    /// What they hold; at least one.
+    pub cells: Vec<Value>,
 }
 
 /// What is known only when the run has ended: the number of segments and the length of each; the number of builtins, and the
 /// name's number and the segment of each; the number of ranges of public memory, and segment, offset and length of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Closing {
-    pub(crate) lengths: Vec<u32>,
-    pub(crate) builtins: Vec<(u8, u32)>,
-    pub(crate) public: Vec<(u32, u32, u32)>,
+pub struct Closing {
+    /// The cells of each segment, the empty ones included.
+    pub lengths: Vec<u32>,
+    /// A builtin's place in [`BUILTINS`](super::BUILTINS), and its segment.
+    pub builtins: Vec<(u8, u32)>,
+    /// Segment, offset and length of each range of public memory.
+    pub public: Vec<(u32, u32, u32)>,
 }
 
 /// What a chunk's body says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Body {
-    pub(crate) first_step: u64,
-    pub(crate) trace: Vec<Registers>,
-    pub(crate) runs: Vec<Run>,
-    pub(crate) closing: Option<Closing>,
+pub struct Body {
+    /// The place of its first step in the run, from 0.
+    pub first_step: u64,
+    /// The registers before each step.
+    pub trace: Vec<Registers>,
+    /// The cells that became known.
+    pub runs: Vec<Run>,
+    /// In the last chunk only.
+    pub closing: Option<Closing>,
 }
 
 /// Bytes of a register's difference.
@@ -92,7 +102,9 @@ fn read_planes(reader: &mut Reader<'_>, trace: &mut [Registers], register: usize
 }
 
 impl Body {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The bytes that are stored, hashed and streamed.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
         let cells: usize = self.runs.iter().map(|run| run.cells.len()).sum();
         let mut out = Vec::with_capacity(self.trace.len() * 3 * PLANES + cells * 8);
         out.push(u8::from(self.closing.is_some()));
@@ -130,7 +142,11 @@ impl Body {
         out
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+    /// Reads those bytes.
+    ///
+    /// # Errors
+    /// [`Malformed`] if they aren't the one encoding of a body within its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         let closing = match reader.byte()? {
             0 => false,

@@ -10,7 +10,13 @@
 //! nothing: a chunk that contradicts another, points nowhere or exceeds a bound is an [`AssembleError`]. It can't see whether the
 //! steps are right ones; a proof of a wrong step fails.
 //!
+//! Nothing here knows a program. A run's program is the content of its first segment, and the assembler is told its hash; the
+//! nine [`BUILTINS`] and their sizes are the proving worker's, whatever the program.
+//!
 //! On the wire a body is compressed ([`compress`], [`decompress`]); its hash is of the uncompressed body.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod assemble;
 mod bytes;
@@ -18,19 +24,18 @@ mod cell;
 mod chunk;
 mod flat;
 mod manifest;
-#[cfg(test)]
-mod tests;
 mod wire;
 
 pub use assemble::{AssembleError, Assembled, Assembler};
-
 pub use bytes::Malformed;
 pub use cell::Value;
-pub use chunk::Chunk;
-pub(crate) use chunk::{Body, Closing, Registers, Run};
-pub use manifest::{Manifest, ManifestError};
+pub use chunk::{Body, Chunk, Closing, Registers, Run};
+pub use manifest::{Manifest, ManifestError, witness_hash};
 pub use wire::{WireError, compress, decompress};
 
+/// The builtins that a proving worker knows, in the flat witness's order; a builtin's place is its number in a closing chunk.
+pub const BUILTINS: [&str; 9] =
+    ["output", "pedersen", "range_check", "bitwise", "ec_op", "poseidon", "range_check96", "add_mod", "mul_mod"];
 /// Steps in a chunk. About 150 transactions and 0.3 MB: small enough to stream a run while it goes on, large enough that
 /// a chunk's own costs vanish.
 pub const CHUNK_STEPS: usize = 1 << 14;

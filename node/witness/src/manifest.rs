@@ -39,7 +39,7 @@ impl Manifest {
     /// Refuses a manifest whose numbers contradict each other or exceed a bound.
     ///
     /// # Errors
-    /// If so.
+    /// [`ManifestError`] if the chunks can't have that many steps, or are more than [`MAX_CHUNKS`].
     pub fn validate(&self) -> Result<(), ManifestError> {
         let chunks = self.chunks.len();
         let full = (chunks as u64).saturating_sub(1) * CHUNK_STEPS as u64;
@@ -50,13 +50,13 @@ impl Manifest {
         }
         Ok(())
     }
+}
 
-    /// The hash of the witness: of all its chunks' hashes.
-    #[must_use]
-    pub fn hash(&self) -> Hash {
-        let chunks: Vec<&[u8]> = self.chunks.iter().map(|hash| &hash.0[..]).collect();
-        Hash::of_parts("shardwire witness", &chunks)
-    }
+/// What stands for a witness in the life of its shard: the hash of its chunks' hashes.
+#[must_use]
+pub fn witness_hash(chunks: &[Hash]) -> Hash {
+    let chunks: Vec<&[u8]> = chunks.iter().map(|chunk| &chunk.0[..]).collect();
+    Hash::of_parts("shardwire witness 1", &chunks)
 }
 
 #[cfg(test)]

@@ -4,14 +4,11 @@
 //! new in it and what is still empty, not what has been written before.
 
 use super::ExecuteError;
-use crate::witness::{Body, Closing, MAX_CELLS, Registers, Run, Value};
 use cairo_vm::{
-    types::{
-        builtin_name::BuiltinName,
-        relocatable::{MaybeRelocatable, Relocatable},
-    },
+    types::relocatable::{MaybeRelocatable, Relocatable},
     vm::runners::cairo_runner::CairoRunner,
 };
+use shardwire_witness::{BUILTINS, Body, Closing, MAX_CELLS, Registers, Run, Value};
 use std::collections::BTreeMap;
 
 /// Where the last slice ended.
@@ -27,19 +24,6 @@ struct Segment {
     /// Offsets below `length` of cells that were empty, ascending.
     empty: Vec<usize>,
 }
-
-/// The builtins that the prover knows, in the flat witness's order; a builtin's place is its number in a closing chunk.
-pub(crate) const BUILTINS: [BuiltinName; 9] = [
-    BuiltinName::output,
-    BuiltinName::pedersen,
-    BuiltinName::range_check,
-    BuiltinName::bitwise,
-    BuiltinName::ec_op,
-    BuiltinName::poseidon,
-    BuiltinName::range_check96,
-    BuiltinName::add_mod,
-    BuiltinName::mul_mod,
-];
 
 fn small(number: usize) -> Result<u32, ExecuteError> {
     u32::try_from(number).ok().filter(|n| *n as usize <= MAX_CELLS).ok_or(ExecuteError::TooLong)
@@ -115,7 +99,7 @@ impl Capture {
         let mut body = self.slice(runner)?;
         let mut builtins = Vec::new();
         for (segment, name) in runner.get_builtin_segments() {
-            match BUILTINS.iter().position(|it| *it == name) {
+            match BUILTINS.iter().position(|it| *it == name.to_str()) {
                 Some(number) => {
                     builtins.push((u8::try_from(number).map_err(|_| ExecuteError::TooLong)?, small(segment)?))
                 }

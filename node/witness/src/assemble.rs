@@ -3,11 +3,10 @@
 //! Memory needed: 32 bytes a cell and 12 a step, so at most 1.3 GiB ([`MAX_CELLS`], [`MAX_STEPS`]); the file is written as a stream.
 
 use super::{
-    Body, CHUNK_STEPS, Closing, MAX_CELLS, MAX_SEGMENTS, MAX_STEPS, Manifest, ManifestError, Registers, Run,
+    BUILTINS, Body, CHUNK_STEPS, Closing, MAX_CELLS, MAX_SEGMENTS, MAX_STEPS, Manifest, ManifestError, Registers, Run,
     bytes::Malformed, cell::Cell, flat::Header,
 };
-use crate::{execute::BUILTINS, program};
-use shardwire_model::{Coded, Felt, Hash, Output, OutputError};
+use shardwire_model::{Coded, Felt, Hash, Output, OutputError, program_hash};
 use std::io::{self, Write};
 
 /// A chunk, or a whole of chunks, that is no witness.
@@ -108,8 +107,10 @@ pub struct Assembled {
 }
 
 /// Takes a run's chunks in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Assembler {
+    /// The hash of the program that was run.
+    program: Felt,
     hashes: Vec<Hash>,
     trace: Vec<Registers>,
     segments: Vec<Vec<Cell>>,
@@ -129,10 +130,10 @@ const PROGRAM: usize = 0;
 const EXECUTION: usize = 1;
 
 impl Assembler {
-    /// Without any chunk.
+    /// For a run of the program with this hash; without any chunk yet.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(program: Felt) -> Self {
+        Self { program, hashes: Vec::new(), trace: Vec::new(), segments: Vec::new(), cells: 0, closing: None }
     }
 
     /// How many chunks it has taken.
@@ -264,11 +265,9 @@ impl Assembler {
 
     fn check_program(&self) -> Result<(), AssembleError> {
         let cells = self.segments.get(PROGRAM).map(Vec::as_slice).unwrap_or_default();
-        let same = |(cell, felt): (&Cell, &Felt)| cell.felt() == Some(*felt);
-        if cells.len() != program::data().len() || !cells.iter().zip(program::data()).all(same) {
-            return Err(contradiction("it is a run of another program"));
-        }
-        Ok(())
+        let felts: Option<Vec<Felt>> = cells.iter().map(Cell::felt).collect();
+        let same = felts.is_some_and(|felts| program_hash(&felts) == self.program);
+        if same { Ok(()) } else { Err(contradiction("it is a run of another program")) }
     }
 
     fn output(&self, segment_of: [usize; 9]) -> Result<Output, AssembleError> {

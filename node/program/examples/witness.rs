@@ -1,8 +1,9 @@
 //! Writes the flat witness of a random run to a file, for trying a proving worker:
-//! `cargo run --release -p shardwire-shard --example witness -- FILE [TRANSACTIONS] [PLAYERS] [SEED]`
+//! `cargo run --release -p shardwire-program --example witness -- FILE [TRANSACTIONS] [PLAYERS] [SEED]`
 #![allow(missing_docs, dead_code)]
 
-use shardwire_shard::{execute, witness};
+use shardwire_program::{execute, program};
+use shardwire_witness as witness;
 use std::{error::Error, fs::File, io::BufWriter, time::Instant};
 
 #[path = "../tests/workload/mod.rs"]
@@ -27,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let executed = began.elapsed();
 
     let began = Instant::now();
-    let mut assembler = witness::Assembler::new();
+    let mut assembler = witness::Assembler::new(program::hash());
     for body in &bodies {
         assembler.push(body)?;
     }

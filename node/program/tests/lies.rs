@@ -1,10 +1,17 @@
 //! Chunks by themselves, and what a lying operator may send.
 
-use super::{bytes::Malformed, chunk::Run, *};
-use crate::{execute, workload::workload};
+#![allow(missing_docs)]
+
+mod workload;
+
 use proptest::prelude::*;
 use shardwire_model::{Felt, Hash};
+use shardwire_program::{execute, program};
+use shardwire_witness::{
+    AssembleError, Assembled, Assembler, Body, CHUNK_STEPS, Closing, MAX_CHUNK_BYTES, Manifest, Run, Value,
+};
 use std::{fmt::Debug, sync::LazyLock};
+use workload::workload;
 
 fn value() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -40,7 +47,7 @@ static SHORT: LazyLock<(Vec<u8>, Manifest)> = LazyLock::new(|| {
 
 /// What becomes of one chunk with a manifest that lists it.
 fn assemble(body: &[u8]) -> Result<Assembled, AssembleError> {
-    let mut assembler = Assembler::new();
+    let mut assembler = Assembler::new(program::hash());
     let hash = assembler.push(body)?;
     assembler.finish(&Manifest { chunks: vec![hash], ..SHORT.1.clone() }, &mut Vec::new())
 }
@@ -100,16 +107,6 @@ fn the_short_run_is_a_witness() {
 }
 
 #[test]
-fn a_felt_has_one_encoding() {
-    let read = |bytes: &[u8]| Value::read(&mut bytes::Reader::new(bytes));
-    assert_eq!(read(&[0]), Ok(Value::Felt(Felt::ZERO)));
-    assert_eq!(read(&[1, 0]), Err(Malformed("a felt with needless bytes")));
-    assert_eq!(read(&[34]), Err(Malformed("it ends early")));
-    assert_eq!(read(&[&[34][..], &[1; 34]].concat()), Err(Malformed("a felt longer than 32 bytes")));
-    assert_eq!(read(&[&[32][..], &[255; 32]].concat()), Err(Malformed("a felt that is not below the prime")));
-}
-
-#[test]
 fn lies_about_cells() {
     let again = |body: &mut Body| {
         let again = body.runs[0].clone();
@@ -140,16 +137,13 @@ fn lies_about_cells() {
         run.cells.remove(0);
         run.offset += 1;
     };
-    assert_eq!(lie(hole), "the witness contradicts itself: the segment of poseidon_builtin has an empty cell");
+    assert_eq!(lie(hole), "the witness contradicts itself: the segment of poseidon has an empty cell");
     let half = |body: &mut Body| {
         let segment = poseidon(body);
         body.runs.iter_mut().rfind(|run| run.segment == segment).expect("it is used").cells.pop();
         closing(body).lengths[segment as usize] -= 1;
     };
-    assert_eq!(
-        lie(half),
-        "the witness contradicts itself: the segment of poseidon_builtin is no whole number of instances"
-    );
+    assert_eq!(lie(half), "the witness contradicts itself: the segment of poseidon is no whole number of instances");
     let output = |body: &mut Body| {
         let segment = closing(body).builtins.iter().find(|it| it.0 == 0).expect("it has one").1;
         let run = body.runs.iter_mut().find(|run| run.segment == segment).expect("there is output");
@@ -209,16 +203,17 @@ fn lies_about_the_end() {
 #[test]
 fn lies_about_the_whole() {
     let (body, manifest) = &*SHORT;
-    let mut assembler = Assembler::new();
+    let mut assembler = Assembler::new(program::hash());
     assembler.push(body).expect("a chunk");
     let text = assembler.push(body).expect_err("after the end").to_string();
     assert_eq!(text, "a chunk follows the closing chunk");
     let other = Manifest { chunks: vec![Hash::default()], ..manifest.clone() };
     let text = assembler.finish(&other, &mut Vec::new()).expect_err("another hash").to_string();
     assert_eq!(text, "the manifest lists other chunks: a hash or their number differs");
-    let text = Assembler::new().finish(&Manifest { chunks: vec![], ..manifest.clone() }, &mut Vec::new());
+    let text =
+        Assembler::new(program::hash()).finish(&Manifest { chunks: vec![], ..manifest.clone() }, &mut Vec::new());
     assert!(text.expect_err("no chunks").to_string().starts_with("a manifest of 0 chunks"));
-    let text = Assembler::new().push(&vec![0; MAX_CHUNK_BYTES + 1]).expect_err("too long").to_string();
+    let text = Assembler::new(program::hash()).push(&vec![0; MAX_CHUNK_BYTES + 1]).expect_err("too long").to_string();
     assert_eq!(text, "chunk 0 exceeds a bound: the bytes of a chunk");
 
     // A long run without its end.
@@ -229,16 +224,16 @@ fn lies_about_the_whole() {
         Ok(())
     })
     .expect("it runs");
-    let mut assembler = Assembler::new();
+    let mut assembler = Assembler::new(program::hash());
     let hash = assembler.push(&bodies[0]).expect("the first");
     assert!(!assembler.is_closed());
     let open = Manifest { chunks: vec![hash], steps: CHUNK_STEPS as u64, output: run.output.clone() };
     let text = assembler.finish(&open, &mut Vec::new()).expect_err("not closed").to_string();
     assert_eq!(text, "the closing chunk is missing");
-    let mut assembler = Assembler::new();
+    let mut assembler = Assembler::new(program::hash());
     let text = assembler.push(&bodies[1]).expect_err("the first is missing").to_string();
     assert_eq!(text, "chunk 0 begins at step 16384, not at 0");
-    let mut full = Assembler::new();
+    let mut full = Assembler::new(program::hash());
     full.push(&bodies[0]).expect("the first");
     full.push(&bodies[1]).expect("the second");
     assert!(full.is_closed() && full.chunks() == 2);

@@ -3,10 +3,11 @@
 use super::Step;
 use crate::{
     execute::{Cutter, Execution, execute, hints::ShardHints, spawn},
-    witness::{Assembler, Chunk},
+    program,
     workload::{Workload, workload},
 };
 use shardwire_model::{Hash, ShardStart};
+use shardwire_witness::{Assembler, Chunk};
 use std::{io, time::Duration};
 
 fn chunks(work: &Workload, pause: Option<Duration>) -> (Execution, Vec<Chunk>) {
@@ -106,7 +107,7 @@ fn from_flat(flat: &[u8]) -> stwo_cairo_adapter::ProverInput {
 #[test]
 fn the_flat_witness_is_what_the_provers_own_adapter_makes() {
     let work = workload(3, 200, 12);
-    let mut assembler = Assembler::new();
+    let mut assembler = Assembler::new(program::hash());
     let run = execute(&work.start, &work.values, work.transactions.clone(), |chunk| {
         assembler.push(&chunk.body).map(|hash| assert_eq!(hash, chunk.hash)).map_err(io::Error::other)
     })
