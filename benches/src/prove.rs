@@ -11,7 +11,7 @@ use shardwire_proving::{
 };
 use shardwire_witness::{Assembler, compress};
 use std::{error::Error, fs::File, io::BufWriter, time::Duration, time::Instant};
-use testnet::dungeon;
+use testnet::{dungeon, network};
 
 /// What a worker may take, so that a run away ends: 16 GiB and half an hour.
 const MEMORY_LIMIT: u64 = 16 << 30;
@@ -46,7 +46,7 @@ struct Round {
 
 /// Measures and prints.
 pub(crate) fn measure(options: &Options) -> Result<(), Box<dyn Error>> {
-    let worker = worker::locate(&mut |line| eprintln!("{line}"))?;
+    let worker = network::worker::locate(&mut |line| eprintln!("{line}"))?;
     let verifier = Verifier::new(program::data())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Interleaved: what else the machine does falls on all of them alike.

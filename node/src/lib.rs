@@ -29,7 +29,6 @@ pub mod run;
 mod store;
 pub mod surroundings;
 mod tasks;
-pub mod workload;
 
 pub use inspect::inspect;
 pub use run::run;

@@ -237,7 +237,7 @@ async fn reloads(node: &Node, ordered: &Notify) {
 async fn find_worker(path: Option<PathBuf>) -> Result<Worker, RunError> {
     let find = move || match path {
         Some(path) => Worker::at(&path),
-        None => worker::locate(&mut |line| tracing::info!("{line}")),
+        None => worker::locate(),
     };
     let found: Result<Worker, LocateError> =
         tokio::task::spawn_blocking(find).await.unwrap_or(Err(LocateError::Missing));

@@ -1,8 +1,6 @@
 //! What real nodes refuse of peers that are wrong or lie; nothing here proves anything.
 
-use shardwire::{
-    client::ControlClient, clock::SystemClock, data::DataPaths, surroundings::Surroundings, workload::Workload,
-};
+use shardwire::{client::ControlClient, clock::SystemClock, data::DataPaths, surroundings::Surroundings};
 use shardwire_model::{Clock as _, Felt, Hash, Kind, PeerId, Role, ShardId, ShardStart, Stage, state_commitment};
 use shardwire_protocols::{
     Failure,
@@ -11,6 +9,7 @@ use shardwire_protocols::{
     trace::job_id,
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Settings};
+use shardwire_workload::Workload;
 use std::{net::SocketAddr, path::Path, time::Duration};
 use testnet::{
     dungeon::{Options, generate},

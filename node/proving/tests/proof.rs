@@ -1,6 +1,6 @@
 //! One real proof, made once by the real worker from a real run, and everything that must not pass for it.
 //!
-//! In a checkout without a worker the first test builds one, which takes minutes.
+//! Where there is no worker the first test builds one, which takes minutes.
 
 #[path = "../../program/tests/workload/mod.rs"]
 mod workload;
@@ -19,7 +19,7 @@ use shardwire_model::{Coded, Felt, Output, state_commitment};
 use shardwire_program::{execute, program};
 use shardwire_proving::settle::{Expected, check_output};
 use shardwire_proving::verify::{MAX_PROOF_BYTES, Verifier, VerifyError};
-use shardwire_proving::worker::{ProveRequest, Worker, locate, prove};
+use shardwire_proving::worker::{LocateError, Places, ProveRequest, Worker, locate_in, prove};
 use shardwire_witness as witness;
 use stwo::core::fields::m31::{M31, P};
 use stwo::core::fields::qm31::SecureField;
@@ -60,7 +60,13 @@ fn real() -> &'static Real {
 
 fn worker() -> &'static Worker {
     static WORKER: OnceLock<Worker> = OnceLock::new();
-    WORKER.get_or_init(|| locate(&mut |line| eprintln!("{line}")).unwrap())
+    WORKER.get_or_init(|| match locate_in(&Places { built: None, ..Places::of_process() }) {
+        Err(LocateError::Missing) => {
+            let checkout = shardwire_worker_build::checkout().unwrap();
+            Worker::at(&shardwire_worker_build::build(&checkout, &mut |line| eprintln!("{line}")).unwrap()).unwrap()
+        }
+        found => found.unwrap(),
+    })
 }
 
 fn prove_bytes(witness: &[u8]) -> Vec<u8> {

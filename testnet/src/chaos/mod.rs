@@ -26,10 +26,10 @@ use shardwire::{
     data::DataPaths,
     disk::SystemDisk,
     surroundings::{Randomness, Surroundings},
-    workload::{Storage, Workload, World},
 };
 use shardwire_model::{Kind, Role, Stage};
 use shardwire_transport::Identity;
+use shardwire_workload::{Storage, Workload, World};
 use std::{collections::BTreeSet, fmt, time::Duration};
 use storm::Storm;
 use tokio::{

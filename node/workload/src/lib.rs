@@ -9,6 +9,10 @@
 //! refuses, with a receipt.
 //!
 //! Bounds: [`MAX_FILE_BYTES`], [`MAX_STORAGE`], [`MAX_NAME_CHARS`] and those of [`shardwire_model`].
+//!
+//! This is a room for people's tools, the command line and testnet: it holds players' secret keys. What a running node does never enters it.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod check;
 mod error;

@@ -2,22 +2,22 @@
 //!
 //! With `--prepare-only` it only makes what cargo needs to be used in the worker's workspace at all.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use shardwire_model::Coded;
-use shardwire_proving::worker;
 
 fn main() -> ExitCode {
-    let Some(checkout) = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2) else {
-        eprintln!("error: this program wasn't compiled in a checkout");
+    let Some(checkout) = shardwire_worker_build::checkout() else {
+        eprintln!(
+            "error: the checkout that this program was compiled in is gone, and there is none around this folder"
+        );
         return ExitCode::FAILURE;
     };
     let say = &mut |line: &str| eprintln!("{line}");
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => worker::build(checkout, say).map(|path| println!("{}", path.display())),
-        ["--prepare-only"] => worker::prepare(checkout, say),
+        [] => shardwire_worker_build::build(&checkout, say).map(|path| println!("{}", path.display())),
+        ["--prepare-only"] => shardwire_worker_build::prepare(&checkout, say),
         _ => {
             eprintln!("usage: build-worker [--prepare-only]");
             return ExitCode::from(2);

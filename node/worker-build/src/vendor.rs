@@ -6,12 +6,11 @@
 //! feature and takes the crate unchanged.
 //!
 //! Original and result are compared with pinned hashes, so nothing but these sources and this change ever gets into a worker. The copy is
-//! made beside its place and renamed, so that it is there whole or not at all; [`build`](super::build) holds a lock meanwhile.
+//! made beside its place and renamed, so that it is there whole or not at all; [`build`](super::build()) holds a lock meanwhile.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -64,7 +63,7 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BuildE
 
 /// Where cargo has the crate's sources. The main workspace depends on the same version, so cargo knows it, and fetches it if it must.
 fn registry_copy(checkout: &Path) -> Result<PathBuf, BuildError> {
-    let mut command = Command::new(super::build::cargo());
+    let mut command = super::cargo();
     command.args(["metadata", "--format-version", "1", "--locked"]).current_dir(checkout);
     let output = command.output().map_err(|source| BuildError::Cargo { source })?;
     if !output.status.success() {
@@ -111,7 +110,7 @@ fn digest(root: &Path) -> io::Result<String> {
         hasher.update((bytes.len() as u64).to_le_bytes());
         hasher.update(&bytes);
     }
-    Ok(super::build::hex(&hasher.finalize()))
+    Ok(super::hex(&hasher.finalize()))
 }
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {

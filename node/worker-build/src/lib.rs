@@ -1,8 +1,21 @@
-//! Builds the worker in a checkout.
+//! Builds the proving worker in a checkout, for people, testnet, the benches and CI.
 //!
-//! Only a checkout has sources to build from; an installed node finds its worker elsewhere ([`locate`](super::locate)). Cargo
-//! decides what there is to do, unless the sources are those of the last build: their digest lies beside the binary, and a build that
-//! has nothing to do costs a few milliseconds.
+//! A node never runs cargo: it finds a worker that is there already (`shardwire_proving::worker::locate`). This room is for those who
+//! build from source. [`build`] makes the worker in release and tells where it lies; cargo decides what there is to do, unless the
+//! sources are those of the last build: their digest lies beside the binary, and a build that has nothing to do costs a few
+//! milliseconds. [`cargo`] is how any program that cargo started starts cargo again.
+//!
+//! It refuses registry sources that aren't the published ones (`vendor.rs`).
+//!
+//! Bounds: [`MAX_FILES`] sources, [`LAST_LINES`] of cargo's output in an error. Builds take turns by a lock on a file; how long one takes is up to cargo.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "building is reading and writing files; no node does it"
+)]
+
+mod vendor;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -12,16 +25,16 @@ use std::process::{Command, Stdio};
 use sha2::{Digest, Sha256};
 use shardwire_model::Coded;
 
-use super::vendor;
-
+/// The worker's program.
+const PROGRAM: &str = "stwo-worker";
 /// The worker's folder in a checkout.
 const WORKER: &str = "node/stwo-worker";
 /// What else its binary depends on, besides `src`.
 const MANIFESTS: [&str; 3] = ["Cargo.toml", "Cargo.lock", ".cargo/config.toml"];
 /// How many of cargo's last lines are kept for an error.
-const LAST_LINES: usize = 30;
+pub const LAST_LINES: usize = 30;
 /// Most files under the worker's `src`: a bound on a walk, far above what is there.
-const MAX_FILES: usize = 1000;
+pub const MAX_FILES: usize = 1000;
 
 /// A worker that couldn't be built.
 #[derive(Debug, thiserror::Error)]
@@ -76,8 +89,7 @@ impl Coded for BuildError {
                 "Install Rust (rustup), or set SHARDWIRE_STWO_WORKER to a worker that is built.".into()
             }
             Self::Failed { .. } => {
-                "Run `cargo run -p shardwire-proving --bin build-worker` in the checkout to see the whole output."
-                    .into()
+                "Run `cargo run --release -p shardwire-worker-build` in the checkout to see the whole output.".into()
             }
             Self::Altered { path, .. } => {
                 format!("Remove {} and let cargo fetch it again.", path.display())
@@ -92,11 +104,12 @@ impl Coded for BuildError {
 /// Blocks for as long as it takes: some minutes the first time. Two processes at once take turns.
 ///
 /// # Errors
-/// If cargo can't be started or fails, if the registry's sources aren't the published ones, or a file can't be written.
+/// [`BuildError::Cargo`] if cargo can't be started, [`BuildError::Failed`] if it fails, [`BuildError::Altered`] if the registry's sources
+/// aren't the published ones, [`BuildError::Io`] if a file can't be read or written.
 pub fn build(checkout: &Path, say: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
     let worker = checkout.join(WORKER);
     let target = target_folder(&worker)?;
-    let binary = target.join("release").join(format!("stwo-worker{}", std::env::consts::EXE_SUFFIX));
+    let binary = target.join("release").join(format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX));
     let stamp = target.join("release").join("stwo-worker.sources");
     // Always in this order. The first guards the vendored copy, the second the binary and what is written beside it.
     let _vendor = lock(&worker.join("vendor"), say)?;
@@ -154,7 +167,7 @@ fn lock(folder: &Path, say: &mut dyn FnMut(&str)) -> Result<File, BuildError> {
 }
 
 fn run_cargo(worker: &Path, target: &Path, say: &mut dyn FnMut(&str)) -> Result<(), BuildError> {
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     // Cargo finds the worker's .cargo/config.toml by the current folder. What the caller's cargo or shell has set for other builds would
     // win over that file, so it is taken away.
     command.args(["build", "--release", "--locked", "--bin", "stwo-worker", "--target-dir"]).arg(target);
@@ -211,12 +224,35 @@ fn sources_digest(worker: &Path) -> io::Result<String> {
     Ok(hex(&hasher.finalize()))
 }
 
-/// The cargo that runs this process, if one does.
-pub(super) fn cargo() -> PathBuf {
-    std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
+/// What cargo tells a program that it runs about the package, besides all that begins with `CARGO_PKG_` or `CARGO_BIN_EXE_`.
+const OF_THE_PACKAGE: [&str; 7] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_MANIFEST_LINKS",
+    "CARGO_CRATE_NAME",
+    "CARGO_BIN_NAME",
+    "CARGO_PRIMARY_PACKAGE",
+    "OUT_DIR",
+];
+
+/// Cargo, as a person at a shell would start it: the one that runs this process, if one does, without what that one has told this process
+/// about its package.
+///
+/// Build scripts may name such variables as what they depend on (`ring`'s does). With another value than last time cargo then builds that crate
+/// and all above it again: half of the workspace, and once more when the person returns.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if OF_THE_PACKAGE.contains(&&*text) || text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_BIN_EXE_") {
+            command.env_remove(&name);
+        }
+    }
+    command
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -224,7 +260,39 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The checkout that this was compiled in, if it is still there; else the one around the current folder.
+#[must_use]
+pub fn checkout() -> Option<PathBuf> {
+    let compiled_in = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_owned);
+    let current = std::env::current_dir().ok();
+    let around = current.iter().flat_map(|folder| folder.ancestors()).map(Path::to_owned);
+    compiled_in.into_iter().chain(around).find(|folder| is_checkout(folder))
+}
+
 /// Whether this folder is a checkout with a worker to build.
-pub(super) fn is_checkout(folder: &Path) -> bool {
+fn is_checkout(folder: &Path) -> bool {
     folder.join(WORKER).join("Cargo.toml").is_file() && folder.join("Cargo.toml").is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_started_by_a_program_of_cargos_sees_what_a_shell_would_show_it() {
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some(), "cargo runs this test");
+        let command = cargo();
+        let removed: Vec<_> = command.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION_MAJOR"] {
+            assert!(removed.iter().any(|it| *it == name), "{name} is among them: {removed:?}");
+        }
+        for kept in ["PATH", "CARGO", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_INCREMENTAL"] {
+            assert!(!removed.iter().any(|it| *it == kept), "{kept} is a person's");
+        }
+    }
+
+    #[test]
+    fn this_checkout_is_found() {
+        assert_eq!(checkout().as_deref(), Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2));
+    }
 }
