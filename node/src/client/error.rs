@@ -7,7 +7,7 @@ use shardwire_protocols::{
     evidence::{Piece, Shown},
     handshake::HandshakeError,
 };
-use shardwire_transport::{ConnectError, EndpointError, Fault, SessionError};
+use shardwire_transport::{Blame, ConnectError, EndpointError, SessionError};
 use std::net::SocketAddr;
 
 /// Why a client has no answer.
@@ -76,7 +76,7 @@ impl ClientError {
     pub(super) fn is_passing(&self) -> bool {
         let session = |error: &SessionError| match error {
             SessionError::Lost(_) => true,
-            SessionError::Violation(violation) => violation.fault() == Fault::Unclear,
+            SessionError::Violation(violation) => violation.blame() == Blame::Unclear,
             SessionError::Local(_) => false,
         };
         match self {

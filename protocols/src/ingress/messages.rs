@@ -108,6 +108,6 @@ message!(
     max_bytes = size::SHARD_START + size::list(MAX_ACCOUNTS, size::U32) + size::U32 + size::TAG,
     deadline = pace::ANSWER
 );
-message!(Submit, max_bytes = SIGNED_TRANSACTION, deadline = pace::IDLE, ahead = super::DEPTH);
+message!(Submit, max_bytes = SIGNED_TRANSACTION, deadline = pace::IDLE, pipeline_depth = super::DEPTH);
 message!(Receipt, max_bytes = VERDICT + size::SIGNATURE, deadline = pace::ANSWER);
 message!(Bye, max_bytes = 0, deadline = pace::IDLE);

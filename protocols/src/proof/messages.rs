@@ -193,7 +193,7 @@ const LEASED: u32 = size::PEER + LEASE_TERMS + size::SIGNATURE;
 message!(Ask, max_bytes = 0, deadline = pace::NEXT);
 message!(Nothing, max_bytes = 0, deadline = pace::ANSWER);
 message!(Announcement, max_bytes = READY + size::TAG + LEASED + size::SIGNATURE, deadline = pace::ANSWER);
-message!(Pull, max_bytes = size::U32, deadline = pace::NEXT, ahead = super::DEPTH);
+message!(Pull, max_bytes = size::U32, deadline = pace::NEXT, pipeline_depth = super::DEPTH);
 message!(Skip, max_bytes = size::FELT + size::CAUSE, deadline = pace::NEXT);
 message!(Receipt, max_bytes = size::FELT + size::U32 + size::HASH + size::U64 + size::SIGNATURE, deadline = pace::NEXT);
 message!(

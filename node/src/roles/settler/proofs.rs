@@ -16,7 +16,7 @@ use shardwire_protocols::{
     proof::{Client, Next, Offered, Proof, Ready},
 };
 use shardwire_proving::settle::OutputMismatch;
-use shardwire_reputation::{Breach, Event, Fault, Work};
+use shardwire_reputation::{Blame, Breach, Event, Work};
 use shardwire_transport::Initiator;
 
 /// What to do with a proof before it is fetched.
@@ -128,15 +128,15 @@ impl Settler {
                 let blamed = prover_s(&objection);
                 let fault = Some((objection.code().to_owned(), objection.to_string()));
                 self.host.store.put(&VERDICTS, &shard, &Verdict { fault, ..verdict }).map_err(failed)?;
-                if blamed == Some(Fault::Peer) {
+                if blamed == Some(Blame::Peer) {
                     let announcement = offered.announcement().clone();
                     let proof = BadProof { announcement, start, before, bytes: proof_bytes };
                     self.host.accuse(&Piece { accused: prover, evidence: Evidence::Proof(Box::new(proof)) });
                 }
                 let told = offered.dispute(&self.host.identity, Cause::from(objection)).await;
                 // After the dispute is on its way: what follows may end the connection.
-                if let Some(fault) = blamed {
-                    self.host.peers.note(prover, &Event::Broke { breach: Breach::Proof, fault });
+                if let Some(blame) = blamed {
+                    self.host.peers.note(prover, &Event::Broke { breach: Breach::Proof, blame });
                 }
                 Ok(told?.1)
             }
@@ -146,11 +146,11 @@ impl Settler {
 
 /// Whether the prover is to blame. For a proof that proves nothing, or another job than the announced one, it is. That the updates of the
 /// right job are others than the settlement list's would be the program's doing; and what the World refuses was proven all the same.
-fn prover_s(objection: &Objection) -> Option<Fault> {
+fn prover_s(objection: &Objection) -> Option<Blame> {
     match objection {
-        Objection::Verify(_) | Objection::Output(_) => Some(Fault::Peer),
-        Objection::Mismatch(OutputMismatch::Update { .. }) => Some(Fault::Unclear),
-        Objection::Mismatch(_) => Some(Fault::Peer),
+        Objection::Verify(_) | Objection::Output(_) => Some(Blame::Peer),
+        Objection::Mismatch(OutputMismatch::Update { .. }) => Some(Blame::Unclear),
+        Objection::Mismatch(_) => Some(Blame::Peer),
         Objection::World(_) | Objection::Life(_) | Objection::Ended(_) => None,
     }
 }

@@ -9,7 +9,7 @@
 //! What goes out is shared too: bulk goes after what is no bulk ([`BULK_PRIORITY`]), and sessions of equal priority take
 //! turns. A peer that sends what nobody asked for fills its own connection, and no other.
 
-use super::spare::Spares;
+use super::core_pool::CorePool;
 use crate::{graph::State, settings::BULK_MESSAGE_BYTES};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,33 +18,33 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub const BULK_PRIORITY: i32 = -1;
 
 /// A place among the sessions that carry bulk to us.
-pub(crate) type Place = OwnedSemaphorePermit;
+pub(crate) type BulkSlot = OwnedSemaphorePermit;
 
 /// What the sessions of a connection share.
 #[derive(Debug)]
-pub(crate) struct Shared {
-    pub(super) spares: Spares,
-    pub(super) places: Places,
+pub(crate) struct ConnectionResources {
+    pub(super) cores: CorePool,
+    pub(super) bulk_slots: BulkSlots,
 }
 
-impl Shared {
+impl ConnectionResources {
     /// With room for so many sessions that carry bulk to us.
     pub(crate) fn new(bulk_sessions: u32) -> Arc<Self> {
-        Arc::new(Self { spares: Spares::default(), places: Places::new(bulk_sessions) })
+        Arc::new(Self { cores: CorePool::default(), bulk_slots: BulkSlots::new(bulk_sessions) })
     }
 }
 
 /// The places of a connection.
 #[derive(Debug)]
-pub(crate) struct Places(Arc<Semaphore>);
+pub(crate) struct BulkSlots(Arc<Semaphore>);
 
-impl Places {
+impl BulkSlots {
     pub(crate) fn new(count: u32) -> Self {
         Self(Arc::new(Semaphore::new(count as usize)))
     }
 
     /// A place for a session in state `P` if it needs one; waits for it.
-    pub(crate) async fn wait<P: State>(&self) -> Option<Place> {
+    pub(crate) async fn wait<P: State>(&self) -> Option<BulkSlot> {
         if P::LONGEST_IN <= BULK_MESSAGE_BYTES {
             return None;
         }
@@ -52,7 +52,7 @@ impl Places {
     }
 
     /// As [`wait`](Self::wait), but now; `Err` if there is none.
-    pub(crate) fn now<P: State>(&self) -> Result<Option<Place>, ()> {
+    pub(crate) fn now<P: State>(&self) -> Result<Option<BulkSlot>, ()> {
         if P::LONGEST_IN <= BULK_MESSAGE_BYTES {
             return Ok(None);
         }

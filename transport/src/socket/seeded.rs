@@ -29,7 +29,7 @@ const FIRST_ID_BYTES: usize = 16;
 const TOKEN_EPOCH: Duration = Duration::from_secs(946_684_800);
 
 /// Everything drawn, for one endpoint.
-pub(crate) struct Pins {
+pub(crate) struct SeededConfig {
     rng: StdRng,
     /// What ids and resets are made of: the same in the node's next life, so that it can tell its peers that the last one is over.
     lasting: [u8; 32],
@@ -38,7 +38,7 @@ pub(crate) struct Pins {
 /// Ids for the first datagrams of connections that are dialled.
 pub(crate) type FirstIds = Arc<dyn Fn() -> ConnectionId + Send + Sync>;
 
-impl Pins {
+impl SeededConfig {
     pub(crate) fn new(seed: [u8; 32], identity: &Identity) -> Self {
         Self { rng: StdRng::from_seed(seed), lasting: identity.derived_key("shardwire-connections-1") }
     }
@@ -73,9 +73,9 @@ impl Pins {
     }
 }
 
-impl fmt::Debug for Pins {
+impl fmt::Debug for SeededConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pins")
+        f.write_str("SeededConfig")
     }
 }
 

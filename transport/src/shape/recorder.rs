@@ -36,12 +36,12 @@ const PLAIN: [&str; 10] = [
 
 const UNTRACED: &str = "it was never read";
 
-pub(super) fn trace<T: DeserializeOwned>() -> Shape {
-    let mut shape = untraced();
+pub(super) fn record<T: DeserializeOwned>() -> Shape {
+    let mut shape = unrecorded();
     for _ in 0..MAX_PASSES {
         let mut read = Ok(());
         for fill in FILLS {
-            read = T::deserialize(Tracer { slot: &mut shape, fill, depth: 0 }).map(drop);
+            read = T::deserialize(Recorder { slot: &mut shape, fill, depth: 0 }).map(drop);
             if read.is_ok() {
                 break;
             }
@@ -57,7 +57,7 @@ pub(super) fn trace<T: DeserializeOwned>() -> Shape {
     Shape::Opaque { reason: "it has too many variants".to_owned() }
 }
 
-fn untraced() -> Shape {
+fn unrecorded() -> Shape {
     Shape::Opaque { reason: UNTRACED.to_owned() }
 }
 
@@ -88,13 +88,13 @@ fn note<'de, V: Visitor<'de>>(visitor: &V) -> Option<String> {
     (!plain).then_some(text)
 }
 
-struct Tracer<'a> {
+struct Recorder<'a> {
     slot: &'a mut Shape,
     fill: u8,
     depth: usize,
 }
 
-impl<'a> Tracer<'a> {
+impl<'a> Recorder<'a> {
     /// Has the shape `fresh` here, unless an earlier reading was here already.
     fn open(self, fresh: impl FnOnce() -> Shape) -> Result<(&'a mut Shape, Within), Error> {
         if self.depth == MAX_DEPTH {
@@ -115,8 +115,8 @@ struct Within {
 }
 
 impl Within {
-    fn tracer(self, slot: &mut Shape) -> Tracer<'_> {
-        Tracer { slot, fill: self.fill, depth: self.depth }
+    fn recorder(self, slot: &mut Shape) -> Recorder<'_> {
+        Recorder { slot, fill: self.fill, depth: self.depth }
     }
 }
 
@@ -126,7 +126,7 @@ fn changed<T>() -> Result<T, Error> {
 }
 
 fn boxed() -> Box<Shape> {
-    Box::new(untraced())
+    Box::new(unrecorded())
 }
 
 macro_rules! numbers {
@@ -138,7 +138,7 @@ macro_rules! numbers {
     )*};
 }
 
-impl<'de> de::Deserializer<'de> for Tracer<'_> {
+impl<'de> de::Deserializer<'de> for Recorder<'_> {
     type Error = Error;
 
     numbers! {
@@ -204,14 +204,14 @@ impl<'de> de::Deserializer<'de> for Tracer<'_> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.open(|| Shape::Option(boxed()))? {
-            (Shape::Option(of), within) => visitor.visit_some(within.tracer(of)),
+            (Shape::Option(of), within) => visitor.visit_some(within.recorder(of)),
             _ => changed(),
         }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
         match self.open(|| Shape::Newtype { name, of: boxed() })? {
-            (Shape::Newtype { of, .. }, within) => visitor.visit_newtype_struct(within.tracer(of)),
+            (Shape::Newtype { of, .. }, within) => visitor.visit_newtype_struct(within.recorder(of)),
             _ => changed(),
         }
     }
@@ -233,7 +233,7 @@ impl<'de> de::Deserializer<'de> for Tracer<'_> {
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
-        let of = || std::iter::repeat_with(untraced).take(len).collect();
+        let of = || std::iter::repeat_with(unrecorded).take(len).collect();
         match self.open(|| Shape::Tuple { of: of(), note: note(&visitor) })? {
             (Shape::Tuple { of, .. }, within) => visitor.visit_seq(Parts::new(of, within)),
             _ => changed(),
@@ -246,7 +246,7 @@ impl<'de> de::Deserializer<'de> for Tracer<'_> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let of = || std::iter::repeat_with(untraced).take(len).collect();
+        let of = || std::iter::repeat_with(unrecorded).take(len).collect();
         let fresh = || Shape::Newtype { name, of: Box::new(Shape::Tuple { of: of(), note: None }) };
         match self.open(fresh)? {
             (Shape::Newtype { of, .. }, within) => match &mut **of {
@@ -263,7 +263,7 @@ impl<'de> de::Deserializer<'de> for Tracer<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let fields = || fields.iter().map(|field| (*field, untraced())).collect();
+        let fields = || fields.iter().map(|field| (*field, unrecorded())).collect();
         match self.open(|| Shape::Struct { name, fields: fields() })? {
             (Shape::Struct { fields, .. }, within) => {
                 visitor.visit_seq(Parts::new(fields.iter_mut().map(|(_, shape)| shape), within))
@@ -278,7 +278,7 @@ impl<'de> de::Deserializer<'de> for Tracer<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let variants = || variants.iter().map(|variant| (*variant, untraced())).collect();
+        let variants = || variants.iter().map(|variant| (*variant, unrecorded())).collect();
         match self.open(|| Shape::Enum { name, variants: variants() })? {
             (Shape::Enum { variants, .. }, within) => {
                 let at = variants.iter().position(|(_, shape)| shape.unknown().is_some()).unwrap_or(0);
@@ -320,7 +320,7 @@ impl<'a> Parts<'a> {
     }
 
     fn next<'de, S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
-        self.left.next().map(|slot| seed.deserialize(self.within.tracer(slot))).transpose()
+        self.left.next().map(|slot| seed.deserialize(self.within.recorder(slot))).transpose()
     }
 }
 
@@ -375,14 +375,14 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
-        seed.deserialize(self.within.tracer(self.slot))
+        seed.deserialize(self.within.recorder(self.slot))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
-        de::Deserializer::deserialize_tuple(self.within.tracer(self.slot), len, visitor)
+        de::Deserializer::deserialize_tuple(self.within.recorder(self.slot), len, visitor)
     }
 
     fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
-        de::Deserializer::deserialize_struct(self.within.tracer(self.slot), self.name, fields, visitor)
+        de::Deserializer::deserialize_struct(self.within.recorder(self.slot), self.name, fields, visitor)
     }
 }

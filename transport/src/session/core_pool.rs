@@ -4,7 +4,7 @@
 //! its own, would be a good part of its cost. A timer that is left keeps ticking, wakes nobody, and is moved when it is
 //! next used. Nothing else of a session is left to the next one.
 
-use super::{WireCode, core::Core, share::Shared};
+use super::{WireCode, bulk::ConnectionResources, core::Core};
 use crate::channel::Channel;
 use std::{
     borrow::Cow,
@@ -12,19 +12,19 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Spares that a connection keeps: as many as requests are usually under way at once. About 600 bytes each.
-const MAX_SPARES: usize = 64;
+/// CorePool that a connection keeps: as many as requests are usually under way at once. About 600 bytes each.
+const MAX_POOLED_CORES: usize = 64;
 
 /// A session's core. Dropped before the session's end, it resets the stream.
 #[derive(Debug)]
-pub(crate) struct Held(Option<Box<Core>>);
+pub(crate) struct PooledCore(Option<Box<Core>>);
 
 /// The spares of a connection. Nobody waits for them: whoever finds them in use does without.
 #[derive(Debug, Default)]
 #[allow(clippy::vec_box, reason = "what is kept are the boxes: a session moves by its pointer")]
-pub(crate) struct Spares(Mutex<Vec<Box<Core>>>);
+pub(crate) struct CorePool(Mutex<Vec<Box<Core>>>);
 
-impl Held {
+impl PooledCore {
     /// Of a session on its own.
     pub(crate) fn new(channel: Channel, protocol: impl Into<Cow<'static, str>>) -> Self {
         Self::within(channel, protocol, None)
@@ -34,22 +34,22 @@ impl Held {
     pub(super) fn within(
         channel: Channel,
         protocol: impl Into<Cow<'static, str>>,
-        shared: Option<Arc<Shared>>,
+        shared: Option<Arc<ConnectionResources>>,
     ) -> Self {
-        let mut core = shared.as_ref().and_then(|shared| shared.spares.take()).unwrap_or_default();
+        let mut core = shared.as_ref().and_then(|shared| shared.cores.take()).unwrap_or_default();
         core.begin(channel, protocol.into(), shared);
         Self(Some(core))
     }
 }
 
-impl Spares {
+impl CorePool {
     fn take(&self) -> Option<Box<Core>> {
         self.0.try_lock().ok()?.pop()
     }
 
     fn keep(&self, core: Box<Core>) {
         if let Ok(mut spares) = self.0.try_lock()
-            && spares.len() < MAX_SPARES
+            && spares.len() < MAX_POOLED_CORES
         {
             spares.push(core);
         }
@@ -58,7 +58,7 @@ impl Spares {
 
 const TAKEN: &str = "only dropping takes it";
 
-impl Deref for Held {
+impl Deref for PooledCore {
     type Target = Core;
 
     fn deref(&self) -> &Core {
@@ -66,19 +66,19 @@ impl Deref for Held {
     }
 }
 
-impl DerefMut for Held {
+impl DerefMut for PooledCore {
     fn deref_mut(&mut self) -> &mut Core {
         self.0.as_mut().expect(TAKEN)
     }
 }
 
-impl Drop for Held {
+impl Drop for PooledCore {
     fn drop(&mut self) {
         let Some(mut core) = self.0.take() else { return };
         core.give_up(WireCode::Dropped);
         if let Some(shared) = core.shared.take() {
             *core = core.emptied();
-            shared.spares.keep(core);
+            shared.cores.keep(core);
         }
     }
 }

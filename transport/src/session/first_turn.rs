@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Work that goes on, to be spawned.
-pub type GoesOn<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub type PendingWork<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Gives work its first turn: what it came to, or the rest of it. If it panics, its rest does, and the task that called this is unharmed.
 ///
@@ -20,7 +20,7 @@ pub type GoesOn<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 ///
 /// # Errors
 /// The work has to wait for something; this is the rest.
-pub async fn begun<F>(work: F) -> Result<F::Output, GoesOn<F::Output>>
+pub async fn first_turn<F>(work: F) -> Result<F::Output, PendingWork<F::Output>>
 where
     F: Future + Send + 'static,
 {
@@ -41,9 +41,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_for_nothing_is_done_at_once_and_the_rest_goes_on() {
-        assert_eq!(begun(async { 7 }).await.ok(), Some(7));
+        assert_eq!(first_turn(async { 7 }).await.ok(), Some(7));
         let (answer, awaited) = oneshot::channel();
-        let Err(rest) = begun(async { awaited.await.unwrap_or(0) + 1 }).await else { panic!("it has to wait") };
+        let Err(rest) = first_turn(async { awaited.await.unwrap_or(0) + 1 }).await else { panic!("it has to wait") };
         let rest = tokio::spawn(rest);
         answer.send(8).unwrap();
         assert_eq!(rest.await.unwrap(), 9);
@@ -51,18 +51,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_its_own_tasks() {
-        let Err(rest) = begun(async { assert_eq!(1, 2, "wrong") }).await else { panic!("it has panicked") };
+        let Err(rest) = first_turn(async { assert_eq!(1, 2, "wrong") }).await else { panic!("it has panicked") };
         assert!(tokio::spawn(rest).await.unwrap_err().is_panic());
     }
 
     #[tokio::test]
     async fn many_short_ones_leave_others_a_turn() {
         let other = tokio::spawn(async {});
-        let mut begun_before = 0;
+        let mut served = 0;
         while !other.is_finished() {
-            begun(async {}).await.ok();
-            begun_before += 1;
+            first_turn(async {}).await.ok();
+            served += 1;
         }
-        assert!(begun_before < 1000, "{begun_before}");
+        assert!(served < 1000, "{served}");
     }
 }
