@@ -4,14 +4,12 @@ use clap::Args;
 use serde_json::json;
 use shardwire_ledger::{EmbeddedLedger, Genesis, Started, World as _};
 use shardwire_model::{PeerId, SignedTransaction, Timestamp};
+use shardwire_program::{execute, program};
 use shardwire_proving::{
     verify::Verifier,
     worker::{self, ProveRequest, Proved, Worker},
 };
-use shardwire_shard::{
-    execute, program,
-    witness::{Assembler, compress},
-};
+use shardwire_witness::{Assembler, compress};
 use std::{error::Error, fs::File, io::BufWriter, time::Duration, time::Instant};
 use testnet::{dungeon, network};
 
@@ -114,7 +112,7 @@ async fn round(
     let execute_s = began.elapsed().as_secs_f64();
 
     let (witness, proof) = (folder.path().join("witness"), folder.path().join("proof"));
-    let mut assembler = Assembler::new();
+    let mut assembler = Assembler::new(program::hash());
     for body in &bodies {
         assembler.push(body)?;
     }

@@ -7,8 +7,7 @@ use crate::{
     run::{PATIENCE, TIME_LIMIT},
 };
 use shardwire::client::ClientError;
-use shardwire_model::{Coded, ShardId};
-use shardwire_protocols::control::{Role, Stage};
+use shardwire_model::{Coded, Role, ShardId, Stage};
 use shardwire_workload::WorkloadError;
 use std::path::PathBuf;
 

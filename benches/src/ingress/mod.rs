@@ -18,7 +18,7 @@ use clap::Args;
 use crowd::Crowd;
 use serde::Serialize;
 use shardwire::{client::ControlClient, surroundings::Surroundings};
-use shardwire_model::{AccountId, Felt, MAX_ACCOUNTS, MAX_TRANSACTIONS, ShardStart, Signature};
+use shardwire_model::{AccountId, Felt, MAX_ACCOUNTS, MAX_TRANSACTIONS, Role, ShardStart, Signature};
 use shardwire_protocols::ingress::DEPTH;
 use std::{
     error::Error,
@@ -142,7 +142,6 @@ async fn round(programs: &Programs, clients: u16, each: usize, ahead: usize) -> 
 
 /// A settler that has started the shard, and its operator.
 async fn nodes(programs: &Programs, place: &Place, crowd: &Crowd) -> Outcome<(Node, Node, ShardStart)> {
-    use shardwire_protocols::control::Role;
     let world = place.path().join("world.json");
     std::fs::write(&world, crowd.world().to_genesis_text())?;
     let mut settler = Node::init(Role::Settler, programs, place.path(), Some(&world)).await?;

@@ -2,7 +2,7 @@
 //!
 //! Where there is no worker the first test builds one, which takes minutes.
 
-#[path = "../../shard/tests/workload/mod.rs"]
+#[path = "../../program/tests/workload/mod.rs"]
 mod workload;
 
 mod forge;
@@ -16,10 +16,11 @@ use cairo_air::verifier::verify_cairo;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use shardwire_model::{Coded, Felt, Output, state_commitment};
+use shardwire_program::{execute, program};
 use shardwire_proving::settle::{Expected, check_output};
 use shardwire_proving::verify::{MAX_PROOF_BYTES, Verifier, VerifyError};
 use shardwire_proving::worker::{LocateError, Places, ProveRequest, Worker, locate_in, prove};
-use shardwire_shard::{execute, program, witness};
+use shardwire_witness as witness;
 use stwo::core::fields::m31::{M31, P};
 use stwo::core::fields::qm31::SecureField;
 use stwo::core::vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleHasher};
@@ -45,7 +46,7 @@ fn real() -> &'static Real {
     static REAL: OnceLock<Real> = OnceLock::new();
     REAL.get_or_init(|| {
         let work = workload::workload(PLAYERS, TRANSACTIONS, SEED);
-        let mut assembler = witness::Assembler::new();
+        let mut assembler = witness::Assembler::new(program::hash());
         let run = execute(&work.start, &work.values, work.transactions.clone(), |chunk| {
             assembler.push(&chunk.body).map(drop).map_err(|e| std::io::Error::other(e.to_string()))
         })

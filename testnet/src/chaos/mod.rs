@@ -27,8 +27,7 @@ use shardwire::{
     disk::SystemDisk,
     surroundings::{Randomness, Surroundings},
 };
-use shardwire_model::Kind;
-use shardwire_protocols::control::{Role, Stage};
+use shardwire_model::{Kind, Role, Stage};
 use shardwire_transport::Identity;
 use shardwire_workload::{Storage, Workload, World};
 use std::{collections::BTreeSet, fmt, time::Duration};

@@ -13,7 +13,7 @@ pub use error::NetworkError;
 pub use node::{Node, Programs, START_TIME, STOP_TIME};
 pub use place::Place;
 
-use shardwire_protocols::control::Role;
+use shardwire_model::Role;
 use shardwire_workload::Workload;
 use std::path::PathBuf;
 

@@ -5,8 +5,8 @@
 
 use crate::dice::Dice;
 use shardwire::client::{ClientError, ControlClient, Dialler, Progress, Target, submit};
-use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, StartRequest};
-use shardwire_protocols::{control::Stage, ingress::Receipt};
+use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, Stage, StartRequest};
+use shardwire_protocols::ingress::Receipt;
 use shardwire_workload::{Workload, WorkloadError};
 use std::{
     future::Future,

@@ -15,17 +15,17 @@ use shardwire_model::{
     Call, ChainHead, Felt, Kind, Output, PeerId, ShardId, ShardStart, SignedTransaction, Update, state_commitment,
     transactions_commitment,
 };
+use shardwire_program::program;
 use shardwire_protocols::{Signed, Statement};
 use shardwire_proving::{
-    verify::{Verifier, VerifyError},
+    verify::VerifyError,
     worker::{ProveError, Proved},
 };
-use shardwire_shard::program;
 use shardwire_transport::Identity;
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::time::sleep;
@@ -59,11 +59,8 @@ pub(super) struct Notary {
 
 impl Notary {
     pub(super) fn new(dice: &mut Dice) -> Arc<Self> {
-        // Hashing the program takes longer than simulating a shard.
-        static PROGRAM: OnceLock<Felt> = OnceLock::new();
-        let hash = || Verifier::new(program::data()).map(|it| it.program_hash()).unwrap_or_default();
         let identity = Identity::from_secret(&dice.secret());
-        Arc::new(Self { identity, shards: Mutex::default(), program: *PROGRAM.get_or_init(hash) })
+        Arc::new(Self { identity, shards: Mutex::default(), program: program::hash() })
     }
 
     /// The program whose runs it knows.

@@ -10,7 +10,7 @@ use crate::{
 };
 use shardwire_model::{Hash, ShardId};
 use shardwire_protocols::trace;
-use shardwire_shard::witness::{self, Chunk};
+use shardwire_witness::{self as witness, Chunk};
 use std::{
     io,
     sync::{Mutex, PoisonError},

@@ -15,7 +15,7 @@ use crate::{
 use redb::backends::InMemoryBackend;
 use shardwire_model::{AccountKey, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardStart, finished_selector};
 use shardwire_protocols::trace::{Grant, Handler as _};
-use shardwire_reputation::{Breach, Fault};
+use shardwire_reputation::{Blame, Breach};
 use shardwire_transport::identity::Identity;
 use std::{path::Path, time::Duration};
 use tokio::time::{Instant, timeout};
@@ -97,7 +97,7 @@ async fn a_prover_holds_as_many_leases_as_its_tier_may_and_is_told_why_it_gets_n
     claims(&operator, NEWCOMER, jobs[3]).await.unwrap();
     let violation =
         Breach::Violation { code: "SW-SESSION-003", protocol: "trace".into(), state: "awaiting Pull".into() };
-    operator.host.peers.note(NEWCOMER, &Event::Broke { breach: violation, fault: Fault::Peer });
+    operator.host.peers.note(NEWCOMER, &Event::Broke { breach: violation, blame: Blame::Peer });
     operator.abandoned(WORKER, jobs[2], 1, OperatorError::NoJob.into()).await.unwrap();
     let refused = "the prover holds 3 leases, and a peer of its tier may hold 2 (SW-OPERATOR-009)";
     assert_eq!(claims(&operator, NEWCOMER, jobs[2]).await, Err(refused.to_owned()));

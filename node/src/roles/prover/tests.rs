@@ -14,10 +14,10 @@ use crate::{
     store::Store,
     tasks::Tasks,
 };
-use shardwire_model::{Felt, Timestamp, state_commitment};
+use shardwire_model::{Felt, Timestamp, life::Why, state_commitment};
+use shardwire_program::execute;
 use shardwire_protocols::{
     Failure, Signed,
-    life::Why,
     proof::{Handler as _, Verdict},
     trace::{
         Begun, Chunk, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace,
@@ -25,8 +25,8 @@ use shardwire_protocols::{
     },
 };
 use shardwire_proving::worker::{Proved, Worker};
-use shardwire_shard::{execute, witness::compress};
 use shardwire_transport::{Channel, Responder, identity::Identity, session::pair_over};
+use shardwire_witness::compress;
 use std::{
     fs,
     future::pending,

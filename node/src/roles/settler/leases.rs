@@ -16,7 +16,7 @@ use shardwire_protocols::{
     proof::Leased,
     trace::job_id,
 };
-use shardwire_reputation::{Breach, Event, Fault};
+use shardwire_reputation::{Blame, Breach, Event};
 
 /// Most leases of a job that are remembered: that many provers in turn had it and came with a proof.
 const MAX_SEEN: usize = 32;
@@ -41,7 +41,7 @@ impl Settler {
                 tracing::warn!(job = %job.short(), operator = %operator.short(), epoch, "the operator leased one job to two provers at once");
                 let evidence = Evidence::Leases(Box::new([seen, lease]));
                 if self.host.accuse(&Piece { accused: operator, evidence }) {
-                    let broke = Event::Broke { breach: Breach::Contradiction, fault: Fault::Peer };
+                    let broke = Event::Broke { breach: Breach::Contradiction, blame: Blame::Peer };
                     self.host.peers.note(operator, &broke);
                 }
             }
