@@ -12,6 +12,7 @@ use shardwire_shard::{
     execute, program,
     witness::{Assembler, compress},
 };
+use shardwire_store::SystemDisk;
 use std::{error::Error, fs::File, io::BufWriter, time::Duration, time::Instant};
 use testnet::dungeon;
 
@@ -101,7 +102,7 @@ async fn round(
     let workload = dungeon::generate(dungeon::Options { players, transactions, seed: 1 })?;
     let folder = tempfile::tempdir()?;
     let genesis = Genesis::from_json(&workload.world.to_genesis_text())?;
-    let world = EmbeddedLedger::create(&folder.path().join("ledger"), "benches", &genesis)?;
+    let world = EmbeddedLedger::create(&SystemDisk, &folder.path().join("ledger"), "benches", &genesis)?;
     let Started { start, values, .. } = world.start(&workload.start_request(PeerId([0; 32])), Timestamp(0))?;
     let signed: Vec<SignedTransaction> = workload.sign(&start)?;
 

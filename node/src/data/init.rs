@@ -15,6 +15,7 @@ use crate::{
 use rand::CryptoRng;
 use shardwire_ledger::{EmbeddedLedger, Genesis, LedgerError};
 use shardwire_model::PeerId;
+use shardwire_store::SystemDisk;
 use shardwire_transport::Identity;
 use std::{
     fs::{self, DirBuilder, File},
@@ -56,7 +57,7 @@ pub fn init(
     create_private(root).map_err(failed("created"))?;
     let identity = Identity::create(&paths.identity(), rng).map_err(DataError::from)?;
     if let Some(genesis) = &genesis {
-        EmbeddedLedger::create(&paths.ledger(), &config.network, genesis)?;
+        EmbeddedLedger::create(&SystemDisk, &paths.ledger(), &config.network, genesis)?;
     }
     let text = template::shardwire_toml(config, identity.peer());
     write_file(&paths.config(), text.as_bytes(), Existing::Refused)

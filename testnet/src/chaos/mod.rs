@@ -24,12 +24,12 @@ use serde::Serialize;
 use shardwire::{
     client::{Dialler, Target},
     data::DataPaths,
-    disk::SystemDisk,
     surroundings::{Randomness, Surroundings},
     workload::{Storage, Workload, World},
 };
 use shardwire_model::Kind;
 use shardwire_protocols::control::{Role, Stage};
+use shardwire_store::SystemDisk;
 use shardwire_transport::Identity;
 use std::{collections::BTreeSet, fmt, time::Duration};
 use storm::Storm;

@@ -11,12 +11,10 @@ use super::{
     past::Past,
     spool::{Extent, Spool},
 };
+use crate::history::Advance as _;
 use crate::{
+    records::{Assignment, EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireFelt},
     roles::{Changes, Host},
-    store::{
-        RecordKey, StoreError, Write,
-        records::{Assignment, EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireFelt},
-    },
 };
 use shardwire_model::{
     Felt, Hash, Mutation, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, state_commitment,
@@ -32,6 +30,7 @@ use shardwire_shard::{
     admission::{Admission, Verdict},
     execute::{self, ExecuteError, Execution},
 };
+use shardwire_store::{RecordKey, StoreError, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One shard at its operator.

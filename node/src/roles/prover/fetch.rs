@@ -2,8 +2,8 @@
 
 use super::{Known, Prover, ProverError, chunks};
 use crate::{
+    records::{Figures, JOB_LEASES, Job, WireFelt},
     roles::operator::{self, witness_hash},
-    store::records::{Figures, JOB_LEASES, Job, WireFelt},
 };
 use shardwire_model::{Coded as _, Hash, Mutation, PeerId};
 use shardwire_protocols::{

@@ -1,11 +1,7 @@
 //! From a whole witness to a proof in a file.
 
 use super::{MAX_ATTEMPTS, MAX_TROUBLES, Prover, ProverError, RETRY_AFTER, chunks, lease::Lease};
-use crate::{
-    artefacts::{ArtefactError, Artefacts},
-    disk::DiskError,
-    store::records::Job,
-};
+use crate::records::Job;
 use shardwire_model::{Coded as _, Hash};
 use shardwire_protocols::life::Step;
 use shardwire_proving::{
@@ -13,6 +9,7 @@ use shardwire_proving::{
     worker::{ProveError, Proved},
 };
 use shardwire_shard::witness::{Assembler, Manifest};
+use shardwire_store::{ArtefactError, Artefacts, DiskError};
 use std::{path::Path, sync::Arc};
 use tokio::time::{Instant, timeout};
 

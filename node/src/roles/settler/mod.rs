@@ -17,7 +17,7 @@ mod proofs;
 mod tests;
 
 use super::{Changes, Host};
-use crate::store::{StoreError, records::VERDICTS};
+use crate::records::VERDICTS;
 #[cfg(test)]
 pub(crate) use error::Unwanted;
 pub(crate) use error::{ABORTED, LATE, SettlerError};
@@ -29,6 +29,7 @@ use shardwire_protocols::{
     Cause,
     control::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, Role, ShardStatus, StorageStatus},
 };
+use shardwire_store::StoreError;
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
