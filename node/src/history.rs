@@ -3,16 +3,16 @@
 //! A life isn't kept beside its history: it is [read](Lives::life) from it. What may follow is said by [`Life::after`] alone.
 
 use crate::records::{EntryKey, HISTORY, history_of};
-use shardwire_model::Timestamp;
-use shardwire_protocols::{
-    Signed,
+use shardwire_model::{
+    Timestamp,
     life::{History, HistoryEntry, Life, Part, Refusal, Step},
 };
+use shardwire_protocols::{Signed, history::sign};
 use shardwire_store::{Store, StoreError, Write};
 use shardwire_transport::Identity;
 
 fn read(part: Part, entries: &[(EntryKey, Signed<HistoryEntry>)]) -> Result<History, StoreError> {
-    History::read(part, entries.iter().map(|(_, entry)| entry))
+    History::read(part, entries.iter().map(|(_, entry)| &entry.statement))
         .map_err(|error| StoreError::Damaged(format!("the history of shard {} is none: {error}", part.shard.short())))
 }
 
@@ -55,7 +55,7 @@ impl Advance for Write<'_> {
         step: Step,
     ) -> Result<Life, E> {
         let history = read(part, &self.with_prefix(&HISTORY, &history_of(&part))?)?;
-        let Some(entry) = history.next(identity, now, step)? else { return Ok(history.life().clone()) };
+        let Some(entry) = sign(&history, identity, now, step)? else { return Ok(history.life().clone()) };
         self.put(&HISTORY, &EntryKey { part, number: entry.statement.number }, &entry)?;
         Ok(history.life().after(&entry.statement.step)?)
     }
@@ -65,11 +65,8 @@ impl Advance for Write<'_> {
 mod tests {
     use super::*;
     use crate::records::LAYOUT;
-    use shardwire_model::{Coded as _, Felt, Hash, ShardId};
-    use shardwire_protocols::{
-        control::{Role, Stage},
-        life::{Why, verify},
-    };
+    use shardwire_model::{Coded as _, Felt, Hash, ShardId, Stage, life::Why};
+    use shardwire_protocols::history::verify;
 
     #[derive(Debug)]
     enum Failed {
@@ -90,7 +87,7 @@ mod tests {
     }
 
     fn part(number: u64) -> Part {
-        Part { shard: ShardId(Felt::from(number)), role: Role::Prover, job: Some(Hash::of(b"job")) }
+        Part::of_job(ShardId(Felt::from(number)), Hash::of(b"job"))
     }
 
     fn advance(store: &Store, part: Part, steps: &[Step]) -> Result<(), Failed> {

@@ -8,12 +8,12 @@ use crate::{
 };
 use rand::{SeedableRng, rngs::StdRng};
 use shardwire_model::{
-    AccountKey, Call, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, Output, PeerId, ShardId,
-    ShardStart, SignedTransaction, StartRequest, Timestamp, Transaction, finished_selector,
+    AccountKey, Call, Cause, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, Output, PeerId, Role,
+    ShardId, ShardStart, SignedTransaction, StartRequest, Timestamp, Transaction, finished_selector,
 };
 use shardwire_protocols::{
-    Cause, Failure,
-    control::{self, Answer as _, Control, NodeStatus, Request, Response, Role},
+    Failure,
+    control::{self, Answer as _, Control, NodeStatus, Request, Response},
     evidence::{Shown, Verifier},
     handshake::{Handshake, Hello, answer, spoken},
     ingress::{self, Ingress, Opened, Outcome},

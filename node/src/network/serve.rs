@@ -2,11 +2,11 @@
 
 use super::Node;
 use crate::roles::settler::Settler;
-use shardwire_model::{Coded as _, Mutation, PeerId};
+use shardwire_model::{Coded as _, Mutation, PeerId, Role};
 use shardwire_peers::{Presence, sessions};
 use shardwire_protocols::{
     ServeError,
-    control::{self, Control, Role},
+    control::{self, Control},
     handoff::{self, Handoff},
     handshake::{self, Agreed, Handshake, HandshakeError},
     ingress::{self, Ingress},

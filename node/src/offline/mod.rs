@@ -26,8 +26,8 @@ use crate::{
     run::RunError,
 };
 use shardwire_ledger::EmbeddedLedger;
-use shardwire_model::{Coded, PeerId, ShardId};
-use shardwire_protocols::{Signed, life::HistoryEntry};
+use shardwire_model::{Coded, PeerId, ShardId, life::HistoryEntry};
+use shardwire_protocols::Signed;
 use shardwire_store::{RecordKey as _, Store, SystemDisk};
 use std::path::Path;
 

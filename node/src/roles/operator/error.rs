@@ -1,7 +1,6 @@
 //! What an operator can't do.
 
-use shardwire_model::{Coded, ShardId};
-use shardwire_protocols::{Cause, life::Refusal};
+use shardwire_model::{Cause, Coded, ShardId, life::Refusal};
 use shardwire_store::{ArtefactError, StoreError};
 
 /// What an operator says of a job whose shard was aborted.

@@ -1,7 +1,7 @@
 //! What a prover can't do.
 
-use shardwire_model::{Coded, Felt};
-use shardwire_protocols::{life::Refusal, trace};
+use shardwire_model::{Coded, Felt, life::Refusal};
+use shardwire_protocols::trace;
 use shardwire_proving::worker::ProveError;
 use shardwire_shard::witness::AssembleError;
 use shardwire_store::{ArtefactError, StoreError};

@@ -2,8 +2,7 @@
 
 use super::{MAX_ATTEMPTS, MAX_TROUBLES, Prover, ProverError, RETRY_AFTER, chunks, lease::Lease};
 use crate::records::Job;
-use shardwire_model::{Coded as _, Hash};
-use shardwire_protocols::life::Step;
+use shardwire_model::{Coded as _, Hash, life::Step};
 use shardwire_proving::{
     verify::MAX_PROOF_BYTES,
     worker::{ProveError, Proved},

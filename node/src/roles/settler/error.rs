@@ -2,8 +2,10 @@
 
 use crate::facts::Ended;
 use shardwire_ledger::LedgerError;
-use shardwire_model::{Coded, OutputError, ShardId};
-use shardwire_protocols::life::{MAX_TIMEOUT, Refusal};
+use shardwire_model::{
+    Coded, OutputError, ShardId,
+    life::{MAX_TIMEOUT, Refusal},
+};
 use shardwire_proving::{settle::OutputMismatch, verify::VerifyError};
 use shardwire_store::{ArtefactError, StoreError};
 
