@@ -9,8 +9,14 @@ use shardwire_proving::{
     verify::Verifier,
     worker::{self, ProveRequest, Proved, Worker},
 };
+use shardwire_store::SystemDisk;
 use shardwire_witness::{Assembler, compress};
-use std::{error::Error, fs::File, io::BufWriter, time::Duration, time::Instant};
+use std::{
+    error::Error,
+    fs::File,
+    io::BufWriter,
+    time::{Duration, Instant},
+};
 use testnet::{dungeon, network};
 
 /// What a worker may take, so that a run away ends: 16 GiB and half an hour.
@@ -99,7 +105,7 @@ async fn round(
     let workload = dungeon::generate(dungeon::Options { players, transactions, seed: 1 })?;
     let folder = tempfile::tempdir()?;
     let genesis = Genesis::from_json(&workload.world.to_genesis_text())?;
-    let world = EmbeddedLedger::create(&folder.path().join("ledger"), "benches", &genesis)?;
+    let world = EmbeddedLedger::create(&SystemDisk, &folder.path().join("ledger"), "benches", &genesis)?;
     let Started { start, values, .. } = world.start(&workload.start_request(PeerId([0; 32])), Timestamp(0))?;
     let signed: Vec<SignedTransaction> = workload.sign(&start)?;
 

@@ -1,16 +1,13 @@
 //! Reads the [`facts`](crate::facts) of a node that doesn't run off its disk.
 //!
-//! Files of the system stay as they are. Opening a database on another disk may repair it: give a copy of one whose state is to stay as it is.
+//! The files stay as they are.
 
+use crate::history::Lives as _;
 use crate::{
     data::DataPaths,
-    disk::Disk,
     facts::{Ended, Fate, NodeFacts, OperatedShard, PeerScore, ProverJob, Value, WorldFacts, WorldShard},
+    records::{ASSIGNMENTS, HISTORY, JOBS, LAYOUT, PEERS, TRANSACTIONS},
     run::RunError,
-    store::{
-        RecordKey, Store,
-        records::{ASSIGNMENTS, HISTORY, JOBS, PEERS, TRANSACTIONS},
-    },
 };
 use shardwire_ledger::{EmbeddedLedger, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, ShardState, World};
 use shardwire_model::{
@@ -18,6 +15,7 @@ use shardwire_model::{
     life::{Part, Step},
 };
 use shardwire_reputation::Policy;
+use shardwire_store::{Disk, RecordKey, Store};
 
 fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
     Box::new(error)
@@ -28,17 +26,11 @@ fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
 /// # Errors
 /// If a database can't be read.
 pub fn inspect(disk: &dyn Disk, paths: &DataPaths, peer: PeerId, network: Option<&str>) -> Result<NodeFacts, RunError> {
-    let store = match disk.database(&paths.store()) {
-        None => Store::view(&paths.store()),
-        Some(_) => Store::on(disk, &paths.store()),
-    };
-    let mut facts = node(&store.map_err(boxed)?, peer)?;
+    let store = Store::view(disk, &paths.store(), &LAYOUT).map_err(boxed)?;
+    let mut facts = node(&store, peer)?;
     if let Some(network) = network {
-        let ledger = match disk.database(&paths.ledger()) {
-            None => EmbeddedLedger::view(&paths.ledger(), network),
-            Some(backend) => EmbeddedLedger::open_with_backend(backend, network),
-        };
-        facts.world = Some(world(&ledger.map_err(boxed)?)?);
+        let ledger = EmbeddedLedger::view(disk, &paths.ledger(), network).map_err(boxed)?;
+        facts.world = Some(world(&ledger)?);
     }
     Ok(facts)
 }

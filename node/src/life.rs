@@ -3,7 +3,7 @@
 use crate::{
     control::{Failed, Impossible, failed},
     network::Node,
-    store::records::HISTORY,
+    records::HISTORY,
 };
 use shardwire_model::{
     PeerId, ShardId,

@@ -1,10 +1,9 @@
 //! A running node: from its configuration and data folder until it is told to stop.
 
+use crate::records::LAYOUT;
 use crate::{
-    artefacts::Artefacts,
     config::Config,
     data::{DataFolder, DataPaths, Running},
-    disk::Disk,
     metrics::Metrics,
     network::{Links, Node, Reload, Roles},
     peers,
@@ -15,7 +14,6 @@ use crate::{
         prover::Prover,
         settler::{Judge, Settler},
     },
-    store::Store,
     surroundings::Surroundings,
     tasks::Tasks,
 };
@@ -24,6 +22,7 @@ use shardwire_model::{Coded, PeerId, Role};
 use shardwire_peers::Peers;
 use shardwire_protocols::catalogue;
 use shardwire_proving::worker::{self, LocateError, Worker};
+use shardwire_store::{Artefacts, Disk, Store};
 use shardwire_transport::{Endpoint, Identity};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
@@ -127,7 +126,7 @@ pub async fn run_at(
     let Orders { mut stop, reload } = orders.into();
     let Surroundings { clock, network: sockets, disk, work, mut randomness } = surroundings;
     let peer = identity.peer();
-    let store = Store::on(&*disk, &paths.store()).map_err(boxed)?;
+    let store = Store::open(&*disk, &paths.store(), &LAYOUT).map_err(boxed)?.with_work(work);
     let peers = peers::recall(&config, peer, clock.clone(), &store).map_err(boxed)?;
     let tasks = Tasks::new(sockets.pause());
     let host = Arc::new(Host {
@@ -193,10 +192,7 @@ async fn take_up(
 ) -> Result<Roles, RunError> {
     let mut roles = Roles::default();
     if config.has_role(Role::Settler) {
-        let world = match disk.database(&paths.ledger()) {
-            None => EmbeddedLedger::open(&paths.ledger(), &config.network),
-            Some(backend) => EmbeddedLedger::open_with_backend(backend, &config.network),
-        };
+        let world = EmbeddedLedger::open(disk, &paths.ledger(), &config.network);
         let judge = Arc::new(Judge::new(proofs.verify));
         let (world, timeout) = (Arc::new(world.map_err(boxed)?), config.settler.shard_timeout);
         roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).map_err(boxed)?);

@@ -30,7 +30,7 @@ mod error;
 mod genesis;
 mod world;
 
-pub use embedded::{Audit, CopyOnWrite, EmbeddedLedger, SCHEMA};
+pub use embedded::{Audit, EmbeddedLedger, SCHEMA};
 pub use error::LedgerError;
 pub use genesis::{Genesis, GenesisEntry, GenesisError, GenesisValue, MAX_GENESIS, MAX_GENESIS_BYTES};
 pub use redb::StorageBackend;

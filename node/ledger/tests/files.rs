@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use redb::ReadableTable;
 use shardwire_ledger::{EmbeddedLedger, LedgerError, SCHEMA, World};
 use shardwire_model::{Coded, Hash};
+use shardwire_store::SystemDisk;
 use std::{fs, path::Path, sync::LazyLock};
 
 #[track_caller]
@@ -20,7 +21,7 @@ fn reads(error: &LedgerError, code: &str, text: &str, next: &str) {
 #[track_caller]
 fn refused(path: &Path) -> LedgerError {
     let before = fs::read(path).unwrap();
-    let error = EmbeddedLedger::open(path, NETWORK).unwrap_err();
+    let error = EmbeddedLedger::open(&SystemDisk, path, NETWORK).unwrap_err();
     assert!(fs::read(path).unwrap() == before, "the file has changed");
     error
 }
@@ -30,17 +31,17 @@ fn missing_and_existing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
     let place = path.display();
-    let error = EmbeddedLedger::open(&path, NETWORK).unwrap_err();
+    let error = EmbeddedLedger::open(&SystemDisk, &path, NETWORK).unwrap_err();
     reads(&error, "SW-LEDGER-002", &format!("there is no ledger at {place}"), "shardwire init");
     assert!(!path.exists());
 
     fs::write(&path, "precious").unwrap();
-    let error = EmbeddedLedger::create(&path, NETWORK, &genesis()).unwrap_err();
+    let error = EmbeddedLedger::create(&SystemDisk, &path, NETWORK, &genesis()).unwrap_err();
     reads(&error, "SW-LEDGER-001", &format!("{place} exists already"), "another data folder");
     assert_eq!(fs::read(&path).unwrap(), b"precious");
 
     let nowhere = folder.path().join("no/ledger.redb");
-    let error = EmbeddedLedger::create(&nowhere, NETWORK, &genesis()).unwrap_err();
+    let error = EmbeddedLedger::create(&SystemDisk, &nowhere, NETWORK, &genesis()).unwrap_err();
     let text =
         format!("the ledger at {} can't be read or written: No such file or directory (os error 2)", nowhere.display());
     reads(&error, "SW-LEDGER-009", &text, "Check the disk");
@@ -51,7 +52,7 @@ fn what_an_interrupted_creation_left_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
     fs::write(folder.path().join("ledger.redb.partial"), "half").unwrap();
-    let world = EmbeddedLedger::create(&path, NETWORK, &genesis()).unwrap();
+    let world = EmbeddedLedger::create(&SystemDisk, &path, NETWORK, &genesis()).unwrap();
     assert_eq!(world.storage(None, 10).unwrap().len(), 4);
     let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
     assert_eq!(names, ["ledger.redb"]);
@@ -90,7 +91,7 @@ fn another_network_or_schema() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
     let place = path.display();
-    drop(EmbeddedLedger::create(&path, "elsewhere", &genesis()).unwrap());
+    drop(EmbeddedLedger::create(&SystemDisk, &path, "elsewhere", &genesis()).unwrap());
     let text = format!("the ledger at {place} belongs to network 'elsewhere', not 'test'");
     reads(&refused(&path), "SW-LEDGER-006", &text, "Correct the network's name");
 
@@ -114,19 +115,19 @@ fn another_network_or_schema() {
 fn in_use() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
-    let world = EmbeddedLedger::create(&path, NETWORK, &genesis()).unwrap();
-    let error = EmbeddedLedger::open(&path, NETWORK).unwrap_err();
+    let world = EmbeddedLedger::create(&SystemDisk, &path, NETWORK, &genesis()).unwrap();
+    let error = EmbeddedLedger::open(&SystemDisk, &path, NETWORK).unwrap_err();
     reads(&error, "SW-LEDGER-008", &format!("the ledger at {} is in use", path.display()), "Stop the other process");
     world.start(&run(1, 1, 1), now()).unwrap();
     drop(world);
-    EmbeddedLedger::open(&path, NETWORK).unwrap();
+    EmbeddedLedger::open(&SystemDisk, &path, NETWORK).unwrap();
 }
 
 #[test]
 fn a_row_that_does_not_match_its_seal() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
-    drop(EmbeddedLedger::create(&path, NETWORK, &genesis()).unwrap());
+    drop(EmbeddedLedger::create(&SystemDisk, &path, NETWORK, &genesis()).unwrap());
     // The row of one address copied to another: well formed, but misplaced.
     let database = redb::Database::open(&path).unwrap();
     let txn = database.begin_write().unwrap();
@@ -137,7 +138,7 @@ fn a_row_that_does_not_match_its_seal() {
     }
     txn.commit().unwrap();
     drop(database);
-    let world = EmbeddedLedger::open(&path, NETWORK).unwrap();
+    let world = EmbeddedLedger::open(&SystemDisk, &path, NETWORK).unwrap();
     let error = world.storage(None, 10).unwrap_err();
     let text = format!("the ledger at {} is damaged: the row of 0x21 does not match its seal", path.display());
     reads(&error, "SW-LEDGER-004", &text, "Restore it from a copy");
@@ -150,7 +151,7 @@ fn a_row_that_does_not_match_its_seal() {
 static HISTORY: LazyLock<([Vec<u8>; 2], Vec<Dump>)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
-    let world = EmbeddedLedger::create(&path, NETWORK, &genesis()).unwrap();
+    let world = EmbeddedLedger::create(&SystemDisk, &path, NETWORK, &genesis()).unwrap();
     let mut dumps = vec![dump(&world)];
     let started = world.start(&run(1, 100, 50), now()).unwrap();
     dumps.push(dump(&world));
@@ -187,7 +188,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.redb");
         fs::write(&path, &bytes).unwrap();
-        match EmbeddedLedger::open(&path, NETWORK) {
+        match EmbeddedLedger::open(&SystemDisk, &path, NETWORK) {
             Err(error) => {
                 prop_assert!(!error.code().is_empty());
                 prop_assert!(fs::read(&path).unwrap() == bytes, "the file has changed: {}", error);

@@ -5,6 +5,7 @@ mod dungeon;
 use dungeon::*;
 use shardwire_ledger::{EmbeddedLedger, LedgerError, MAX_STORAGE_PAGE, ShardState, Stage, World};
 use shardwire_model::{Felt, Key, PeerId, ShardId, Timestamp, state_commitment};
+use shardwire_store::SystemDisk;
 
 #[test]
 fn from_start_to_settled() {
@@ -126,14 +127,14 @@ fn pages_follow_each_other_and_are_bounded() {
 fn everything_is_there_after_opening_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
-    let world = EmbeddedLedger::create(&path, NETWORK, &genesis()).unwrap();
+    let world = EmbeddedLedger::create(&SystemDisk, &path, NETWORK, &genesis()).unwrap();
     let started = world.start(&run(1, 100, 50), now()).unwrap();
     let open = world.start(&request(2, vec![escrow(GOLD, ANNA, 1)]), now()).unwrap();
     let output_1 = output(&started, &felts([12, 50, 70, 0xa2]));
     world.settle(&output_1, proof(1), now()).unwrap();
     let before = dump(&world);
     drop(world);
-    let world = EmbeddedLedger::open(&path, NETWORK).unwrap();
+    let world = EmbeddedLedger::open(&SystemDisk, &path, NETWORK).unwrap();
     assert_eq!(dump(&world), before);
     assert_eq!(world.network(), NETWORK);
     assert!(world.settle(&output_1, proof(1), now()).unwrap().repeated);

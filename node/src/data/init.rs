@@ -12,6 +12,7 @@ use crate::config::{Config, Role};
 use rand::CryptoRng;
 use shardwire_ledger::{EmbeddedLedger, Genesis, LedgerError};
 use shardwire_model::PeerId;
+use shardwire_store::SystemDisk;
 use shardwire_transport::Identity;
 use shardwire_workload::World;
 use std::{
@@ -54,7 +55,7 @@ pub fn init(
     create_private(root).map_err(failed("created"))?;
     let identity = Identity::create(&paths.identity(), rng).map_err(DataError::from)?;
     if let Some(genesis) = &genesis {
-        EmbeddedLedger::create(&paths.ledger(), &config.network, genesis)?;
+        EmbeddedLedger::create(&SystemDisk, &paths.ledger(), &config.network, genesis)?;
     }
     let text = template::shardwire_toml(config, identity.peer());
     write_file(&paths.config(), text.as_bytes(), Existing::Refused)

@@ -2,6 +2,7 @@ use super::*;
 use crate::config::{Config, Environment, Flags, Setting};
 use rand::{SeedableRng, rngs::StdRng};
 use shardwire_model::{Coded, PeerId};
+use shardwire_store::SystemDisk;
 use std::{fs, process::Command};
 
 const WORLD: &str = r#"{"storage":[{"key":"0x1","kind":"counter","value":0},{"key":"0x2","kind":"escrow","value":1000},{"key":"0x3","kind":"lock","value":"0x77"}]}"#;
@@ -83,7 +84,7 @@ fn a_settler_gets_its_world() {
     let root = place.path().join("settler");
     let created = init(&root, &settler, Some(&world), &mut rng()).unwrap();
     assert_eq!(created.storage, Some(3));
-    let ledger = shardwire_ledger::EmbeddedLedger::open(&created.paths.ledger(), "local").unwrap();
+    let ledger = shardwire_ledger::EmbeddedLedger::open(&SystemDisk, &created.paths.ledger(), "local").unwrap();
     let page = shardwire_ledger::World::storage(&ledger, None, 10).unwrap();
     assert_eq!(page.len(), 3);
 }

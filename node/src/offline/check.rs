@@ -4,15 +4,12 @@ use super::Folder;
 use crate::{
     facts::{Fate, NodeFacts, WorldFacts},
     inspect::{node, world},
+    records::{
+        ASSIGNMENTS, EVIDENCE, EXECUTIONS, HANDOFFS, HISTORY, INTENTS, JOBS, LEASES, PEERS, TRANSACTIONS, VERDICTS,
+        WORDS,
+    },
     roles::operator::extended,
     run::RunError,
-    store::{
-        RecordKey, Store, StoreError, Table,
-        records::{
-            ASSIGNMENTS, EVIDENCE, EXECUTIONS, HANDOFFS, HISTORY, INTENTS, JOBS, LEASES, PEERS, TRANSACTIONS, VERDICTS,
-            WORDS,
-        },
-    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_model::{
@@ -20,6 +17,7 @@ use shardwire_model::{
     life::{Life, Part, Step},
 };
 use shardwire_protocols::{history::verify, proof::MAX_PROOF_BYTES};
+use shardwire_store::{RecordKey, Store, StoreError, Table};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

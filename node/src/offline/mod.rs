@@ -22,12 +22,13 @@ pub(crate) use export::export;
 use crate::{
     config::{Config, Environment, Flags, Role},
     data::DataFolder,
+    records::{HISTORY, LAYOUT},
     run::RunError,
-    store::{RecordKey as _, Store, records::HISTORY},
 };
 use shardwire_ledger::EmbeddedLedger;
 use shardwire_model::{Coded, PeerId, ShardId, life::HistoryEntry};
 use shardwire_protocols::Signed;
+use shardwire_store::{RecordKey as _, Store, SystemDisk};
 use std::path::Path;
 
 fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
@@ -52,7 +53,7 @@ impl Folder {
     }
 
     fn store(&self) -> Result<Store, RunError> {
-        Store::view(&self.claim.paths().store()).map_err(boxed)
+        Store::view(&SystemDisk, &self.claim.paths().store(), &LAYOUT).map_err(boxed)
     }
 
     fn is_settler(&self) -> bool {
@@ -60,7 +61,7 @@ impl Folder {
     }
 
     fn ledger(&self) -> Result<EmbeddedLedger, RunError> {
-        EmbeddedLedger::view(&self.claim.paths().ledger(), &self.config.network).map_err(boxed)
+        EmbeddedLedger::view(&SystemDisk, &self.claim.paths().ledger(), &self.config.network).map_err(boxed)
     }
 }
 

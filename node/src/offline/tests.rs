@@ -1,20 +1,20 @@
 //! Folders as nodes leave them, and as they shouldn't be.
 
 use super::*;
+use crate::history::Advance as _;
 use crate::{
     config::Setting,
     data::{DataPaths, init},
+    records::{EntryKey, Figures, HISTORY, JOBS, Job, LAYOUT, LogKey, TRANSACTIONS},
     roles::prover::ProverError,
-    store::{
-        Table,
-        records::{EntryKey, Figures, HISTORY, JOBS, Job, LogKey, TRANSACTIONS},
-    },
 };
 use rand::{SeedableRng, rngs::StdRng};
 use shardwire_model::{
     ContractId, EventId, Felt, Hash, ShardStart, Timestamp, finished_selector,
     life::{Part, Step},
 };
+use shardwire_store::SystemDisk;
+use shardwire_store::Table;
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 const WORLD: &str =
@@ -78,7 +78,7 @@ fn job() -> Job {
 
 /// Stores a proven job with its history and its proof.
 fn proven(root: &Path, paths: &DataPaths) -> (Part, Hash) {
-    let store = Store::open(&paths.store()).unwrap();
+    let store = Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap();
     let identity = DataFolder::look(root).unwrap().identity().clone();
     let job = job();
     let (id, proof) = (Hash::of(b"job"), Hash::of(b"the proof"));
@@ -135,7 +135,7 @@ fn what_is_wrong_is_named_with_its_file() {
     fs::write(&file, b"the proof").unwrap();
 
     // An entry that somebody changed.
-    let store = Store::open(&paths.store()).unwrap();
+    let store = Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap();
     let key = EntryKey { part, number: 1 };
     let mut entry = store.get(&HISTORY, &key).unwrap().unwrap();
     entry.statement.at = Timestamp(6);
@@ -146,9 +146,9 @@ fn what_is_wrong_is_named_with_its_file() {
     assert!(findings[0].contains("as prover: entry 1 is not signed by"), "{findings:?}");
 
     // A record that is none.
-    let store = Store::open(&paths.store()).unwrap();
+    let store = Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap();
     store
-        .put(&Table::<LogKey, u8>::new("operator.transactions"), &LogKey { shard: part.shard, sequence: 0 }, &7)
+        .put(&Table::<LogKey, u8>::new("operator.transactions", 1), &LogKey { shard: part.shard, sequence: 0 }, &7)
         .unwrap();
     assert!(store.all(&TRANSACTIONS).is_err());
     drop(store);

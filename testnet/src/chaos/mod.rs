@@ -24,10 +24,10 @@ use serde::Serialize;
 use shardwire::{
     client::{Dialler, Target},
     data::DataPaths,
-    disk::SystemDisk,
     surroundings::{Randomness, Surroundings},
 };
 use shardwire_model::{Kind, Role, Stage};
+use shardwire_store::SystemDisk;
 use shardwire_transport::Identity;
 use shardwire_workload::{Storage, Workload, World};
 use std::{collections::BTreeSet, fmt, time::Duration};

@@ -7,10 +7,7 @@
 
 use crate::dice::Dice;
 use serde::{Deserialize, Serialize};
-use shardwire::{
-    disk::Disk as _,
-    proofs::{Cancelled, Proofs, Prove, Proving, Verify},
-};
+use shardwire::proofs::{Cancelled, Proofs, Prove, Proving, Verify};
 use shardwire_model::{
     Call, ChainHead, Felt, Kind, Output, PeerId, ShardId, ShardStart, SignedTransaction, Update, state_commitment,
     transactions_commitment,
@@ -30,7 +27,8 @@ use std::{
 };
 use tokio::time::sleep;
 
-use super::disk::SimulatedDisk;
+use shardwire_disk::SimulatedDisk;
+use shardwire_store::{Disk as _, DiskError};
 
 /// Where the header of a flat witness ends, and what is in it (docs/prover-worker.md).
 const HEADER_BYTES: usize = 176;
@@ -224,8 +222,7 @@ impl Prove for Worker {
                 () = sleep(self.takes) => {}
             }
             let failed = |reason: String| ProveError::Failed { reason };
-            let disk =
-                |error: shardwire::disk::DiskError| ProveError::Io { what: "use the disk", source: error.reason };
+            let disk = |error: DiskError| ProveError::Io { what: "use the disk", source: error.reason };
             let bytes = self.disk.read(witness, u64::MAX).map_err(disk)?.ok_or_else(|| failed("no witness".into()))?;
             let signed = self.notary.sign(&bytes, self.prover, self.padding).map_err(failed)?;
             self.disk.write(proof, &[&signed], false).map_err(disk)?;

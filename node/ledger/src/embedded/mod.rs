@@ -4,13 +4,10 @@
 //! before or after it, never between. The tables and the encoding of their rows are in [`tables`], the transitions in
 //! [`transition`].
 //!
-//! A file that is something else, of another schema or network, damaged, or in use is refused. Opening a file first happens on a
-//! copy-on-write view of it ([`rehearsal`]), because opening may repair, and what is refused must stay as it was; there the checksums
-//! of all pages are verified too, up to [`CHECKED_BYTES`]. Creating one writes `<name>.partial` and renames it when it is complete, so a crash leaves no half ledger under the real name.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the ledger is a file")]
+//! A file that is something else, of another schema or network, damaged, or in use is refused and stays as it was
+//! ([`shardwire_store::database`]). When it is opened the checksums of all pages are verified too, up to [`CHECKED_BYTES`].
 
 mod audit;
-mod rehearsal;
 mod tables;
 mod transition;
 
@@ -18,20 +15,16 @@ use crate::{
     Aborted, Genesis, LedgerError, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, Settled, ShardRecord, ShardState, ShardSummary,
     Stage, Started, StorageEntry, World,
 };
-use redb::{
-    Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction, backends::FileBackend,
-};
+use redb::{Builder, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
 use shardwire_model::{Felt, Hash, Key, Output, PeerId, ShardId, StartRequest, Timestamp};
-use std::{
-    fs::{self, File, OpenOptions},
-    ops::Bound,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
+use shardwire_store::{
+    Disk,
+    database::{self, Database, Opening, guarded},
 };
+use std::{ops::Bound, path::Path};
 use tables::{Fault, MAGIC, META, Meta, OPEN, SETTLEMENTS, SHARDS, STAGES, STORAGE};
 
 pub use audit::Audit;
-pub use rehearsal::CopyOnWrite;
 pub use tables::SCHEMA;
 
 /// Bytes of the file that are kept in memory at most. Enough for the storage of a large World; histories are read rarely.
@@ -46,7 +39,7 @@ const NO_PLACE: &str = "its storage";
 /// A World in one redb file. One process at a time; any number of threads.
 #[derive(Debug)]
 pub struct EmbeddedLedger {
-    database: Held,
+    database: Database,
     network: String,
     place: String,
 }
@@ -56,26 +49,16 @@ impl EmbeddedLedger {
     ///
     /// # Errors
     /// If there is a file already, the genesis is refused, or the disk fails.
-    pub fn create(path: &Path, network: &str, genesis: &Genesis) -> Result<Self, LedgerError> {
+    pub fn create(disk: &dyn Disk, path: &Path, network: &str, genesis: &Genesis) -> Result<Self, LedgerError> {
         let place = path.display().to_string();
         let meta = Meta::of(network, genesis)?;
-        let disk = |error: std::io::Error| Fault::Disk(error.to_string()).at(&place);
-        if path.try_exists().map_err(disk)? {
+        if disk.database(path).map_err(|error| Fault::from(error).at(&place))?.is_some() {
             return Err(LedgerError::Exists { place });
         }
-        let partial = partial_path(path);
-        match fs::remove_file(&partial) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(disk(error)),
-            _ => {}
-        }
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&partial).map_err(disk)?;
-        drop(Self::fill(file_backend(file, &place)?, &meta, genesis, &place)?);
         // The data folder belongs to one process, so nobody else creates the file meanwhile.
-        fs::rename(&partial, path).map_err(disk)?;
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(disk)?;
-        }
-        Self::open(path, network)
+        database::create(disk, path, |backend| Ok(Self::fill(backend, &meta, genesis, &place).map(drop)?))
+            .map_err(|fault: Fault| fault.at(&place))?;
+        Self::open(disk, path, network)
     }
 
     /// Creates a World in an empty storage, such as a simulator's.
@@ -99,26 +82,29 @@ impl EmbeddedLedger {
     ///
     /// # Errors
     /// If there is none, it is in use, something else, damaged, or of another schema or network. The file is as it was then.
-    pub fn open(path: &Path, network: &str) -> Result<Self, LedgerError> {
+    pub fn open(disk: &dyn Disk, path: &Path, network: &str) -> Result<Self, LedgerError> {
         let place = path.display().to_string();
-        let file = || existing(path, &place);
-        drop(Self::look(file()?, network, &place)?);
-        Self::attach(file()?, network, &place, false)
+        let opened = database::open(disk, path, |backend, opening| Self::admit(backend, opening, network, &place));
+        Self::found(opened, place)
     }
 
     /// The World in this file, to look at: what would be written stays in memory, so the file is left as it is.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn view(path: &Path, network: &str) -> Result<Self, LedgerError> {
+    pub fn view(disk: &dyn Disk, path: &Path, network: &str) -> Result<Self, LedgerError> {
         let place = path.display().to_string();
-        Self::look(existing(path, &place)?, network, &place)
+        let opened = database::view(disk, path, |backend, opening| Self::admit(backend, opening, network, &place));
+        Self::found(opened, place)
     }
 
-    fn look(file: FileBackend, network: &str, place: &str) -> Result<Self, LedgerError> {
-        let view = CopyOnWrite::new(file);
-        let check = view.len().map_err(|error| Fault::Disk(error.to_string()).at(place))? <= CHECKED_BYTES;
-        Self::attach(view, network, place, check)
+    fn found(opened: Result<Option<Self>, Fault>, place: String) -> Result<Self, LedgerError> {
+        opened.map_err(|fault| fault.at(&place))?.ok_or(LedgerError::Missing { place })
+    }
+
+    fn admit(backend: impl StorageBackend, opening: Opening, network: &str, place: &str) -> Result<Self, Fault> {
+        let check = opening == Opening::OnView && backend.len()? <= CHECKED_BYTES;
+        Ok(Self::attach(backend, network, place, check)?)
     }
 
     /// Opens the World in this storage. Unlike [`open`](Self::open), a storage that is refused may have been repaired.
@@ -131,7 +117,7 @@ impl EmbeddedLedger {
 
     fn fill(backend: impl StorageBackend, meta: &Meta, genesis: &Genesis, place: &str) -> Result<Self, LedgerError> {
         let cells = genesis.cells()?;
-        let database = Held::new(place, || builder().create_with_backend(backend))?;
+        let database = Database::over(&builder(), backend).map_err(|fault: Fault| fault.at(place))?;
         let ledger = Self { database, network: meta.network.clone(), place: place.into() };
         ledger.write(|txn| {
             meta.store(txn)?;
@@ -159,16 +145,17 @@ impl EmbeddedLedger {
         if magic != MAGIC {
             return Err(foreign("it is no redb file"));
         }
-        let open = || builder().set_check_integrity_on_open(check).create_with_backend(backend);
-        let database = Held::new(place, open)?;
-        let meta = guarded(place, || {
+        let database = Database::over(builder().set_check_integrity_on_open(check), backend)
+            .map_err(|fault: Fault| fault.at(place))?;
+        let meta = guarded(|| {
             let txn = database.get()?.begin_read()?;
             match txn.open_table(META) {
                 Ok(meta) => Meta::load(&meta, place),
                 Err(redb::TableError::Storage(error)) => Err(error.into()),
                 Err(_) => Err(foreign("another program's data is in it").into()),
             }
-        })?;
+        })
+        .map_err(|fault: Fault| fault.at(place))?;
         if meta.network != network {
             let (found, asked) = (meta.network, network.into());
             return Err(LedgerError::Network { place: place.into(), found, asked });
@@ -181,7 +168,7 @@ impl EmbeddedLedger {
         &self,
         transition: impl FnOnce(&WriteTransaction) -> Result<(T, bool), Fault>,
     ) -> Result<T, LedgerError> {
-        guarded(&self.place, || {
+        guarded(|| {
             let mut txn = self.database.get()?.begin_write()?;
             // Durability is immediate by default. This adds two-phase commit, and makes opening after a crash instant.
             txn.set_quick_repair(true);
@@ -193,10 +180,11 @@ impl EmbeddedLedger {
             }
             Ok(answer)
         })
+        .map_err(|fault: Fault| fault.at(&self.place))
     }
 
     fn read<T>(&self, question: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, LedgerError> {
-        guarded(&self.place, || question(&self.database.get()?.begin_read()?))
+        guarded(|| question(&self.database.get()?.begin_read()?)).map_err(|fault: Fault| fault.at(&self.place))
     }
 }
 
@@ -282,58 +270,8 @@ impl World for EmbeddedLedger {
     }
 }
 
-/// A database whose closing can't panic either: it writes, and where a damaged file contradicts itself, redb asserts.
-#[derive(Debug)]
-struct Held(Option<Database>);
-
-impl Held {
-    fn new(place: &str, open: impl FnOnce() -> Result<Database, redb::DatabaseError>) -> Result<Self, LedgerError> {
-        guarded(place, || Ok(Self(Some(open()?))))
-    }
-
-    fn get(&self) -> Result<&Database, Fault> {
-        self.0.as_ref().ok_or_else(|| Fault::Disk("it is closed".into()))
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let database = self.0.take();
-        // Everything that was confirmed is synced; what fails here is found by the next opening.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
-    }
-}
-
 fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE_BYTES);
     builder
-}
-
-fn file_backend(file: File, place: &str) -> Result<FileBackend, LedgerError> {
-    FileBackend::new(file).map_err(|error| Fault::from(error).at(place))
-}
-
-fn existing(path: &Path, place: &str) -> Result<FileBackend, LedgerError> {
-    match OpenOptions::new().read(true).write(true).open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(LedgerError::Missing { place: place.to_owned() })
-        }
-        Err(error) => Err(Fault::Disk(error.to_string()).at(place)),
-        Ok(file) => file_backend(file, place),
-    }
-}
-
-fn partial_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    name.into()
-}
-
-/// Runs what reads a file: redb may panic where a damaged page contradicts itself, and nothing that a file says may panic a node.
-fn guarded<T>(place: &str, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, LedgerError> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(|fault| fault.at(place)),
-        Err(_) => Err(Fault::Damaged("its pages contradict each other".into()).at(place)),
-    }
 }

@@ -18,6 +18,7 @@ use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use shardwire_crdt::{Cell, Claim, MergeError};
 use shardwire_model::{Felt, Hash, PeerId, ShardStart, Timestamp, felt::from_canonical};
+use shardwire_store::{Contradiction, DiskError};
 use std::{io::ErrorKind, ops::Bound};
 
 /// The version of tables and rows.
@@ -208,6 +209,24 @@ impl From<LedgerError> for Fault {
 impl From<MergeError> for Fault {
     fn from(error: MergeError) -> Self {
         Self::Refused(error.into())
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        Self::Disk(error.to_string())
+    }
+}
+
+impl From<DiskError> for Fault {
+    fn from(error: DiskError) -> Self {
+        error.reason.into()
+    }
+}
+
+impl From<Contradiction> for Fault {
+    fn from(contradiction: Contradiction) -> Self {
+        Self::Damaged(contradiction.to_string())
     }
 }
 

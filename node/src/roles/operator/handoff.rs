@@ -1,7 +1,7 @@
 //! The operator consumes assignments.
 
 use super::{Operator, OperatorError};
-use crate::store::records::{Assignment, WireFelt};
+use crate::records::{Assignment, WireFelt};
 use shardwire_model::{
     ShardId,
     life::{Step, Why},

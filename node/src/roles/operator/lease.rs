@@ -5,11 +5,8 @@
 
 use super::OperatorError;
 use crate::{
+    records::{LEASES, TraceLease},
     roles::Host,
-    store::{
-        Store, StoreError,
-        records::{LEASES, TraceLease},
-    },
 };
 use shardwire_model::{Hash, Mutation, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
@@ -17,6 +14,7 @@ use shardwire_protocols::{
     trace::{self, Lease, LeaseTerms},
 };
 use shardwire_reputation::{Blame, Breach, Event};
+use shardwire_store::{Store, StoreError};
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},

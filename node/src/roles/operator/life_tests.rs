@@ -3,11 +3,8 @@
 use super::*;
 use crate::{
     clock::SystemClock,
+    records::{HISTORY, WireFelt},
     roles::testing::{host, small_shard},
-    store::{
-        Store,
-        records::{HISTORY, WireFelt},
-    },
     tasks::Tasks,
 };
 use shardwire_model::{
@@ -19,6 +16,7 @@ use shardwire_protocols::{
     ingress::{Handler as _, Outcome},
     trace::{Begun, Grant, Handler as _, Part as Piece, Progress, Progressed, ProverStage},
 };
+use shardwire_store::{Store, SystemDisk};
 use shardwire_transport::Identity;
 use std::path::Path;
 
@@ -35,7 +33,7 @@ fn settler() -> PeerId {
 }
 
 fn operator(folder: &Path) -> (Operator, Tasks) {
-    let store = Store::open(&folder.join("node.redb")).unwrap();
+    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &crate::records::LAYOUT).unwrap();
     let (host, tasks) = host(identity(2), store, folder, Arc::new(SystemClock), "");
     (Operator::resume(host).unwrap(), tasks)
 }

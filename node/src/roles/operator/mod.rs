@@ -24,7 +24,8 @@ mod trace;
 
 use self::{asking::Asking, run::Run};
 use super::{Changes, Host};
-use crate::store::records::{ASSIGNMENTS, Assignment};
+use crate::history::{Advance as _, Lives as _};
+use crate::records::{ASSIGNMENTS, Assignment};
 pub(crate) use error::{ABORTED, OperatorError, SETTLED};
 pub(crate) use run::extended;
 use shardwire_model::{

@@ -12,11 +12,9 @@ use super::{
     spool::{Extent, Spool},
 };
 use crate::{
+    history::Advance as _,
+    records::{Assignment, EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireFelt},
     roles::{Changes, Host},
-    store::{
-        RecordKey, StoreError, Write,
-        records::{Assignment, EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireFelt},
-    },
 };
 use shardwire_model::{
     Cause, Felt, Hash, Mutation, PeerId, Role, ShardId, ShardStart, SignedTransaction, Stage, Timestamp,
@@ -32,6 +30,7 @@ use shardwire_protocols::{
     ingress::{Opened, Outcome, transaction_hash},
     trace::{JobOffer, Part, job_id},
 };
+use shardwire_store::{RecordKey, StoreError, Write};
 use shardwire_witness::witness_hash;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -2,20 +2,18 @@
 
 use super::*;
 use crate::{
-    artefacts::Artefacts,
     clock::SystemClock,
     config::{Config, Environment, Flags},
-    disk::SystemDisk,
     peers,
+    records::WireFelt,
     roles::operator::asking::GIVES_WAY,
-    store::{Store, records::WireFelt},
     surroundings,
     tasks::Tasks,
 };
-use redb::backends::InMemoryBackend;
 use shardwire_model::{AccountKey, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardStart, finished_selector};
 use shardwire_protocols::trace::{Grant, Handler as _};
 use shardwire_reputation::{Blame, Breach};
+use shardwire_store::{Artefacts, Store, SystemDisk};
 use shardwire_transport::identity::Identity;
 use std::{path::Path, time::Duration};
 use tokio::time::{Instant, timeout};
@@ -27,7 +25,7 @@ const WORKER: PeerId = PeerId([2; 32]);
 fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
     let tasks = Tasks::default();
     let identity = Identity::from_secret(&[9; 32]);
-    let store = Store::with_backend(InMemoryBackend::new(), true).unwrap();
+    let store = Store::in_memory(&crate::records::LAYOUT).unwrap();
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
         peers: peers::recall(&config, identity.peer(), Arc::new(SystemClock), &store).unwrap(),

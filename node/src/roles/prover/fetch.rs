@@ -2,8 +2,8 @@
 
 use super::{Known, Prover, ProverError, chunks};
 use crate::{
+    records::{Figures, JOB_LEASES, Job, WireFelt},
     roles::operator,
-    store::records::{Figures, JOB_LEASES, Job, WireFelt},
 };
 use shardwire_model::{
     Cause, Coded as _, Hash, Mutation, PeerId, Role, Stage,

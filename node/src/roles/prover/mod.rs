@@ -21,12 +21,10 @@ mod prove;
 mod tests;
 
 use super::{Changes, Host};
+use crate::history::{Advance as _, Lives as _};
 use crate::{
     proofs::Prove,
-    store::{
-        StoreError,
-        records::{JOBS, Job},
-    },
+    records::{JOBS, Job},
 };
 pub(crate) use error::ProverError;
 use lease::Leases;
@@ -35,6 +33,7 @@ use shardwire_model::{
     life::{Life, Part, Step},
 };
 use shardwire_protocols::control::ShardStatus;
+use shardwire_store::StoreError;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},

@@ -2,8 +2,8 @@
 
 use super::{Prover, ProverError};
 use crate::{
+    records::{JOB_LEASES, MAX_DISPUTES},
     roles::settler::{ABORTED, LATE},
-    store::records::{JOB_LEASES, MAX_DISPUTES},
 };
 use shardwire_model::{
     Hash, PeerId, Stage,

@@ -1,16 +1,13 @@
 //! From a whole witness to a proof in a file.
 
 use super::{MAX_ATTEMPTS, MAX_TROUBLES, Prover, ProverError, RETRY_AFTER, chunks, lease::Lease};
-use crate::{
-    artefacts::{ArtefactError, Artefacts},
-    disk::DiskError,
-    store::records::Job,
-};
+use crate::records::Job;
 use shardwire_model::{Coded as _, Felt, Hash, life::Step};
 use shardwire_proving::{
     verify::MAX_PROOF_BYTES,
     worker::{ProveError, Proved},
 };
+use shardwire_store::{ArtefactError, Artefacts, DiskError};
 use shardwire_witness::{Assembler, Manifest};
 use std::{path::Path, sync::Arc};
 use tokio::time::{Instant, timeout};

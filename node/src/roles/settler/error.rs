@@ -1,12 +1,13 @@
 //! What a settler can't do, and what it refuses of a proof.
 
-use crate::{artefacts::ArtefactError, facts::Ended, store::StoreError};
+use crate::facts::Ended;
 use shardwire_ledger::LedgerError;
 use shardwire_model::{
     Coded, OutputError, ShardId,
     life::{MAX_TIMEOUT, Refusal},
 };
 use shardwire_proving::{settle::OutputMismatch, verify::VerifyError};
+use shardwire_store::{ArtefactError, StoreError};
 
 /// What a settler says of a proof whose shard was aborted. A prover acts on it.
 pub(crate) const ABORTED: &str = "SW-SETTLER-003";

@@ -3,7 +3,7 @@
 use super::{Settler, SettlerError};
 use crate::{
     facts::Ended,
-    store::records::{HANDOFFS, Handoff},
+    records::{HANDOFFS, Handoff},
 };
 use shardwire_model::{Cause, PeerId, ShardId, Stage, life::Step};
 use shardwire_protocols::{

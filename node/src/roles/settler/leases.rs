@@ -5,10 +5,7 @@
 //! [`MAX_SEEN`] a job; those that don't fit are not compared.
 
 use super::{Settler, SettlerError};
-use crate::store::{
-    RecordKey as _,
-    records::{LEASES_SEEN, LeaseKey},
-};
+use crate::records::{LEASES_SEEN, LeaseKey};
 use shardwire_ledger::ShardRecord;
 use shardwire_model::{Hash, ShardId};
 use shardwire_protocols::{
@@ -17,6 +14,7 @@ use shardwire_protocols::{
     trace::job_id,
 };
 use shardwire_reputation::{Blame, Breach, Event};
+use shardwire_store::RecordKey as _;
 
 /// Most leases of a job that are remembered: that many provers in turn had it and came with a proof.
 const MAX_SEEN: usize = 32;

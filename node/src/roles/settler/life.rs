@@ -7,18 +7,17 @@
 //! One such change at a time: that of the World, that of the history and the note are never another's.
 
 use super::{Settler, SettlerError, error::Objection};
+use crate::history::{Advance as _, Lives as _};
 use crate::{
     facts::Ended,
-    store::{
-        Write,
-        records::{INTENTS, Intent, VERDICTS, Verdict},
-    },
+    records::{INTENTS, Intent, VERDICTS, Verdict},
 };
 use shardwire_ledger::{LedgerError, MAX_SHARD_PAGE, Settlement, ShardRecord, ShardState, Stage as WorldStage};
 use shardwire_model::{
     Output, PeerId, Role, ShardId, ShardStart, Stage, StartRequest, Timestamp,
     life::{Life, MAX_TIMEOUT, Part, Step, Why},
 };
+use shardwire_store::Write;
 use std::{
     collections::BTreeSet,
     sync::{Arc, PoisonError},

@@ -1,20 +1,17 @@
 //! A settler over a World on a simulated disk: what becomes of shards that are started, settled, aborted and forgotten.
 
 use super::*;
+use crate::records::LAYOUT;
 use crate::{
     facts::Ended,
     proofs::Verify,
+    records::{HISTORY, INTENTS, Intent, Verdict},
     roles::testing::{PROGRAM, TestClock, host},
-    store::{
-        Store,
-        records::{HISTORY, INTENTS, Intent, Verdict},
-    },
     tasks::Tasks,
 };
 use error::Objection;
 use proptest::prelude::*;
-use redb::StorageBackend as _;
-use shardwire_disk::{Medium, Survives};
+use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_ledger::{EmbeddedLedger, Genesis, GenesisEntry, GenesisValue, LedgerError};
 use shardwire_model::{
     AccountId, AccountKey, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Output, PeerId, ShardStart, Stage,
@@ -26,7 +23,9 @@ use shardwire_protocols::{
     history::verify,
 };
 use shardwire_proving::verify::VerifyError;
+use shardwire_store::Store;
 use shardwire_transport::Identity;
+use std::path::Path;
 use tokio::time::sleep;
 
 const GOLD: u64 = 0x20;
@@ -80,19 +79,16 @@ impl Machine {
             entry(GOLD, shardwire_model::Kind::Escrow, GenesisValue::Number(100)),
             entry(SWORD, shardwire_model::Kind::Lock, GenesisValue::Account(account())),
         ];
-        drop(
-            EmbeddedLedger::create_with_backend(machine.medium.storage("ledger"), "test", &Genesis { storage })
-                .unwrap(),
-        );
-        drop(Store::with_backend(machine.medium.storage("store"), true).unwrap());
+        let disk = SimulatedDisk::new(&machine.medium);
+        drop(EmbeddedLedger::create(&disk, Path::new("ledger"), "test", &Genesis { storage }).unwrap());
+        drop(Store::open(&disk, Path::new("store"), &LAYOUT).unwrap());
         machine
     }
 
     fn open(&self) -> Result<(Store, EmbeddedLedger), String> {
-        let storage = self.medium.storage("store");
-        let fresh = storage.len().is_ok_and(|length| length == 0);
-        let store = Store::with_backend(storage, fresh).map_err(|error| error.to_string())?;
-        let ledger = EmbeddedLedger::open_with_backend(self.medium.storage("ledger"), "test");
+        let disk = SimulatedDisk::new(&self.medium);
+        let store = Store::open(&disk, Path::new("store"), &LAYOUT).map_err(|error| error.to_string())?;
+        let ledger = EmbeddedLedger::open(&disk, Path::new("ledger"), "test");
         Ok((store, ledger.map_err(|error| error.to_string())?))
     }
 

@@ -17,7 +17,7 @@ mod proofs;
 mod tests;
 
 use super::{Changes, Host};
-use crate::store::{StoreError, records::VERDICTS};
+use crate::records::VERDICTS;
 #[cfg(test)]
 pub(crate) use error::Unwanted;
 pub(crate) use error::{ABORTED, LATE, SettlerError};
@@ -26,6 +26,7 @@ use life::Deadlines;
 use shardwire_ledger::{ShardState, World};
 use shardwire_model::{Cause, Key, Role, ShardId};
 use shardwire_protocols::control::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
+use shardwire_store::StoreError;
 use std::{
     sync::{Arc, Mutex},
     time::Duration,

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     facts::Ended,
-    store::records::{VERDICTS, Verdict},
+    records::{VERDICTS, Verdict},
 };
 use shardwire_ledger::{LedgerError, ShardRecord, ShardState};
 use shardwire_model::{Cause, Coded as _, PeerId, Timestamp};

@@ -2,14 +2,11 @@
 
 use super::*;
 use crate::{
-    artefacts::Artefacts,
     clock::SystemClock,
     config::{Config, Environment, Flags},
-    disk::SystemDisk,
     evidence::{self, Checking},
     peers,
     proofs::Verify,
-    store::Store,
     surroundings::Work,
     tasks::Tasks,
 };
@@ -27,6 +24,7 @@ use shardwire_protocols::{
 };
 use shardwire_proving::verify::VerifyError;
 use shardwire_reputation::{Standing, Tier};
+use shardwire_store::{Artefacts, Store, SystemDisk};
 use shardwire_transport::{Channel, identity::Identity, session::pair_over};
 use std::path::Path;
 
@@ -61,7 +59,7 @@ fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
     let storage = vec![GenesisEntry { key, kind: Kind::Counter, value: GenesisValue::Number(3) }];
     let world =
         EmbeddedLedger::create_with_backend(InMemoryBackend::new(), "test", &Genesis { storage }).expect("a World");
-    let store = Store::with_backend(InMemoryBackend::new(), true).unwrap();
+    let store = Store::in_memory(&crate::records::LAYOUT).unwrap();
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
         peers: peers::recall(&config, identity(1).peer(), Arc::new(SystemClock), &store).unwrap(),

@@ -1,16 +1,14 @@
 //! The lives of shards, as this node has signed them: what its roles have seen, durable before anything that follows from it leaves the node.
 //!
-//! A life isn't kept beside its history: it is [read](Store::life) from it. What may follow is said by [`Life::after`] alone.
+//! A life isn't kept beside its history: it is [read](Lives::life) from it. What may follow is said by [`Life::after`] alone.
 
-use super::{
-    Store, StoreError, Write,
-    records::{EntryKey, HISTORY, history_of},
-};
+use crate::records::{EntryKey, HISTORY, history_of};
 use shardwire_model::{
     Timestamp,
     life::{History, HistoryEntry, Life, Part, Refusal, Step},
 };
 use shardwire_protocols::{Signed, history::sign};
+use shardwire_store::{Store, StoreError, Write};
 use shardwire_transport::Identity;
 
 fn read(part: Part, entries: &[(EntryKey, Signed<HistoryEntry>)]) -> Result<History, StoreError> {
@@ -18,22 +16,38 @@ fn read(part: Part, entries: &[(EntryKey, Signed<HistoryEntry>)]) -> Result<Hist
         .map_err(|error| StoreError::Damaged(format!("the history of shard {} is none: {error}", part.shard.short())))
 }
 
-impl Store {
+/// Reads lives from the store.
+pub(crate) trait Lives {
     /// Where a shard stands, as a role has seen it.
     ///
     /// # Errors
     /// If the disk fails, or the entries are no history.
-    pub(crate) fn life(&self, part: Part) -> Result<Life, StoreError> {
+    fn life(&self, part: Part) -> Result<Life, StoreError>;
+}
+
+impl Lives for Store {
+    fn life(&self, part: Part) -> Result<Life, StoreError> {
         Ok(read(part, &self.with_prefix(&HISTORY, &history_of(&part))?)?.life().clone())
     }
 }
 
-impl Write<'_> {
+/// Writes histories.
+pub(crate) trait Advance {
     /// Takes a step of a shard's life, signed and dated; the life after it. One that was taken before changes nothing.
     ///
     /// # Errors
     /// If the step can't follow, the disk fails, or the entries are no history.
-    pub(crate) fn advance<E: From<StoreError> + From<Refusal>>(
+    fn advance<E: From<StoreError> + From<Refusal>>(
+        &mut self,
+        identity: &Identity,
+        now: Timestamp,
+        part: Part,
+        step: Step,
+    ) -> Result<Life, E>;
+}
+
+impl Advance for Write<'_> {
+    fn advance<E: From<StoreError> + From<Refusal>>(
         &mut self,
         identity: &Identity,
         now: Timestamp,
@@ -50,7 +64,7 @@ impl Write<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use redb::backends::InMemoryBackend;
+    use crate::records::LAYOUT;
     use shardwire_model::{Coded as _, Felt, Hash, ShardId, Stage, life::Why};
     use shardwire_protocols::history::verify;
 
@@ -87,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_life_is_its_history_and_a_refused_step_leaves_it_as_it_was() {
-        let store = Store::with_backend(InMemoryBackend::new(), true).unwrap();
+        let store = Store::in_memory(&LAYOUT).unwrap();
         let streaming = Step::Streaming { job: Hash::of(b"job") };
         let proving = Step::Proving { witness: Hash::of(b"witness") };
         let aborted = Step::Aborted { why: Why::TimedOut };
@@ -107,7 +121,7 @@ mod tests {
 
     #[test]
     fn entries_that_are_no_history_are_damage() {
-        let store = Store::with_backend(InMemoryBackend::new(), true).unwrap();
+        let store = Store::in_memory(&LAYOUT).unwrap();
         advance(&store, part(1), &[Step::Streaming { job: Hash::of(b"job") }]).unwrap();
         let mut records = store.all(&HISTORY).unwrap();
         let (key, entry) = records.pop().unwrap();

@@ -1,6 +1,5 @@
 //! What each role remembers.
 
-use super::{RecordKey, Table};
 use crate::evidence::{EvidenceKey, EvidencePart, Kept};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
@@ -9,39 +8,61 @@ use shardwire_model::{
 };
 use shardwire_protocols::{Signed, trace::Lease};
 use shardwire_reputation::{Listing, Record};
+use shardwire_store::{Description, Layout, RecordKey, Table};
 use shardwire_witness::Manifest;
 use std::collections::BTreeMap;
 
 /// Operator: the shards assigned to it.
-pub(crate) const ASSIGNMENTS: Table<ShardId, Assignment> = Table::new("operator.assignments");
+pub(crate) const ASSIGNMENTS: Table<ShardId, Assignment> = Table::new("operator.assignments", 1);
 /// Operator: accepted transactions in their sequence. The log *is* the shard: execution is replayed from it.
-pub(crate) const TRANSACTIONS: Table<LogKey, SignedTransaction> = Table::new("operator.transactions");
+pub(crate) const TRANSACTIONS: Table<LogKey, SignedTransaction> = Table::new("operator.transactions", 1);
 /// Operator: how a shard's execution ended, once it did.
-pub(crate) const EXECUTIONS: Table<ShardId, Executed> = Table::new("operator.executions");
+pub(crate) const EXECUTIONS: Table<ShardId, Executed> = Table::new("operator.executions", 1);
 /// Operator: the latest trace lease of a shard.
-pub(crate) const LEASES: Table<ShardId, TraceLease> = Table::new("operator.leases");
+pub(crate) const LEASES: Table<ShardId, TraceLease> = Table::new("operator.leases", 1);
 /// Prover: its jobs.
-pub(crate) const JOBS: Table<Hash, Job> = Table::new("prover.jobs");
+pub(crate) const JOBS: Table<Hash, Job> = Table::new("prover.jobs", 1);
 /// Settler: assignments handed to operators.
-pub(crate) const HANDOFFS: Table<ShardId, Handoff> = Table::new("settler.handoffs");
+pub(crate) const HANDOFFS: Table<ShardId, Handoff> = Table::new("settler.handoffs", 1);
 /// Settler: what is about to be done in the World, by shard.
-pub(crate) const INTENTS: Table<ShardId, Intent> = Table::new("settler.intents");
+pub(crate) const INTENTS: Table<ShardId, Intent> = Table::new("settler.intents", 1);
 /// Settler: verdicts on proofs, by shard.
-pub(crate) const VERDICTS: Table<ShardId, Verdict> = Table::new("settler.verdicts");
+pub(crate) const VERDICTS: Table<ShardId, Verdict> = Table::new("settler.verdicts", 1);
 /// Prover: the latest lease of a job, as its operator signed it.
-pub(crate) const JOB_LEASES: Table<Hash, Lease> = Table::new("prover.leases");
+pub(crate) const JOB_LEASES: Table<Hash, Lease> = Table::new("prover.leases", 1);
 /// Settler: leases that provers showed, to be compared.
-pub(crate) const LEASES_SEEN: Table<LeaseKey, Lease> = Table::new("settler.leases");
+pub(crate) const LEASES_SEEN: Table<LeaseKey, Lease> = Table::new("settler.leases", 1);
 /// Which pieces of evidence there are against whom.
-pub(crate) const ACCUSED: Table<PeerId, Vec<Kept>> = Table::new("node.accused");
+pub(crate) const ACCUSED: Table<PeerId, Vec<Kept>> = Table::new("node.accused", 1);
 /// What the node has signed of the lives of shards.
-pub(crate) const HISTORY: Table<EntryKey, Signed<HistoryEntry>> = Table::new("node.history");
+pub(crate) const HISTORY: Table<EntryKey, Signed<HistoryEntry>> = Table::new("node.history", 1);
 /// What can be proven against peers.
-pub(crate) const EVIDENCE: Table<EvidenceKey, EvidencePart> = Table::new("node.evidence");
+pub(crate) const EVIDENCE: Table<EvidenceKey, EvidencePart> = Table::new("node.evidence", 1);
 /// What each peer has earned.
-pub(crate) const PEERS: Table<PeerId, Record> = Table::new("node.peers");
+pub(crate) const PEERS: Table<PeerId, Record> = Table::new("node.peers", 1);
 /// The operator's word on peers, as given at run time.
-pub(crate) const WORDS: Table<PeerId, Listing> = Table::new("node.words");
+pub(crate) const WORDS: Table<PeerId, Listing> = Table::new("node.words", 1);
+
+/// All of them.
+pub(crate) const LAYOUT: Layout = Layout { tables: &[TABLES], migrations: &[] };
+
+const TABLES: &[Description] = &[
+    ASSIGNMENTS.description(),
+    TRANSACTIONS.description(),
+    EXECUTIONS.description(),
+    LEASES.description(),
+    JOBS.description(),
+    HANDOFFS.description(),
+    INTENTS.description(),
+    VERDICTS.description(),
+    JOB_LEASES.description(),
+    LEASES_SEEN.description(),
+    ACCUSED.description(),
+    HISTORY.description(),
+    EVIDENCE.description(),
+    PEERS.description(),
+    WORDS.description(),
+];
 
 /// A shard that this operator accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,33 +247,6 @@ pub(crate) struct Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WireFelt(#[serde(with = "felt::wire")] pub Felt);
 
-impl RecordKey for ShardId {
-    fn to_bytes(&self) -> Vec<u8> {
-        self.0.to_bytes_be().to_vec()
-    }
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        felt::from_canonical(bytes.try_into().ok()?).map(Self)
-    }
-}
-
-impl RecordKey for Hash {
-    fn to_bytes(&self) -> Vec<u8> {
-        self.0.to_vec()
-    }
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-}
-
-impl RecordKey for PeerId {
-    fn to_bytes(&self) -> Vec<u8> {
-        self.0.to_vec()
-    }
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-}
-
 impl RecordKey for EvidenceKey {
     fn to_bytes(&self) -> Vec<u8> {
         [&self.peer.0[..], &self.number.to_be_bytes(), &self.part.to_be_bytes()].concat()
@@ -314,5 +308,20 @@ impl RecordKey for EntryKey {
         let segment = u32::from_be_bytes(segment.try_into().ok()?);
         let part = Part { shard: ShardId::from_bytes(shard)?, segment, role, job };
         Some(Self { part, number: u32::from_be_bytes(number.try_into().ok()?) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_keys_sort_by_shard_then_sequence() {
+        let id = |n: u64| ShardId(Felt::from(n));
+        let key = |shard, sequence| LogKey { shard: id(shard), sequence }.to_bytes();
+        assert!(key(1, 255) < key(1, 256));
+        assert!(key(1, u32::MAX) < key(2, 0));
+        assert_eq!(LogKey::from_bytes(&key(7, 300)), Some(LogKey { shard: id(7), sequence: 300 }));
+        assert_eq!(LogKey::from_bytes(&[0; 35]), None);
     }
 }

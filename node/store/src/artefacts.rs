@@ -4,7 +4,7 @@
 //! its hash. Reading is bounded by the caller's limit, so a damaged length can't fill the memory. What can be made again (a
 //! chunk, by executing; a witness, from its chunks) may be deleted at any time; a proof is kept until it is settled.
 
-use crate::disk::{Disk, DiskError};
+use crate::{Disk, DiskError};
 use shardwire_model::{Coded, Hash, ShardId};
 use std::{
     io::Write,
@@ -14,7 +14,7 @@ use std::{
 
 /// An artefact could not be written or read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ArtefactError {
+pub enum ArtefactError {
     /// The disk.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -46,7 +46,7 @@ impl Coded for ArtefactError {
 
 /// The part of a data folder where artefacts are.
 #[derive(Clone, Debug)]
-pub(crate) struct Artefacts {
+pub struct Artefacts {
     root: PathBuf,
     disk: Arc<dyn Disk>,
 }
@@ -54,49 +54,49 @@ pub(crate) struct Artefacts {
 impl Artefacts {
     /// Those below this folder.
     #[must_use]
-    pub(crate) fn new(root: PathBuf, disk: Arc<dyn Disk>) -> Self {
+    pub fn new(root: PathBuf, disk: Arc<dyn Disk>) -> Self {
         Self { root, disk }
     }
 
     /// An operator's witness chunk.
     #[must_use]
-    pub(crate) fn spooled_chunk(&self, shard: ShardId, index: u32) -> PathBuf {
+    pub fn spooled_chunk(&self, shard: ShardId, index: u32) -> PathBuf {
         self.shard(shard).join(format!("chunk-{index:05}"))
     }
 
     /// Where an operator keeps what belongs to a shard.
     #[must_use]
-    pub(crate) fn shard(&self, shard: ShardId) -> PathBuf {
+    pub fn shard(&self, shard: ShardId) -> PathBuf {
         self.root.join("shards").join(shard.to_string())
     }
 
     /// A prover's copy of a chunk.
     #[must_use]
-    pub(crate) fn fetched_chunk(&self, job: Hash, index: u32) -> PathBuf {
+    pub fn fetched_chunk(&self, job: Hash, index: u32) -> PathBuf {
         self.job(job).join(format!("chunk-{index:05}"))
     }
 
     /// The flat witness that a worker reads.
     #[must_use]
-    pub(crate) fn witness(&self, job: Hash) -> PathBuf {
+    pub fn witness(&self, job: Hash) -> PathBuf {
         self.job(job).join("witness")
     }
 
     /// The proof that a worker writes.
     #[must_use]
-    pub(crate) fn worker_proof(&self, job: Hash) -> PathBuf {
+    pub fn worker_proof(&self, job: Hash) -> PathBuf {
         self.job(job).join("proof")
     }
 
     /// Where a prover keeps what belongs to a job.
     #[must_use]
-    pub(crate) fn job(&self, job: Hash) -> PathBuf {
+    pub fn job(&self, job: Hash) -> PathBuf {
         self.root.join("jobs").join(job.to_string())
     }
 
     /// A proof, by its hash.
     #[must_use]
-    pub(crate) fn proof(&self, hash: Hash) -> PathBuf {
+    pub fn proof(&self, hash: Hash) -> PathBuf {
         self.root.join("proofs").join(hash.to_string())
     }
 
@@ -104,24 +104,24 @@ impl Artefacts {
     /// this returns.
     ///
     /// # Errors
-    /// If the disk fails; then there is no such file, or the earlier one.
-    pub(crate) fn write(&self, path: &Path, parts: &[&[u8]], durable: bool) -> Result<(), ArtefactError> {
+    /// [`ArtefactError::Disk`] if the disk fails; then there is no such file, or the earlier one.
+    pub fn write(&self, path: &Path, parts: &[&[u8]], durable: bool) -> Result<(), ArtefactError> {
         Ok(self.disk.write(path, parts, durable)?)
     }
 
     /// Begins a file that is written piece by piece and flushed at its end.
     ///
     /// # Errors
-    /// If the disk fails.
-    pub(crate) fn create(&self, path: &Path) -> Result<Box<dyn Write + Send>, ArtefactError> {
+    /// [`ArtefactError::Disk`] if the disk fails.
+    pub fn create(&self, path: &Path) -> Result<Box<dyn Write + Send>, ArtefactError> {
         Ok(self.disk.create(path)?)
     }
 
     /// Reads a file of at most `max` bytes; `None` if there is none.
     ///
     /// # Errors
-    /// If the disk fails or the file is larger.
-    pub(crate) fn read(&self, path: &Path, max: u64) -> Result<Option<Vec<u8>>, ArtefactError> {
+    /// [`ArtefactError::Disk`] if the disk fails, [`ArtefactError::TooLarge`] if the file is larger.
+    pub fn read(&self, path: &Path, max: u64) -> Result<Option<Vec<u8>>, ArtefactError> {
         match self.disk.read(path, max.saturating_add(1))? {
             Some(bytes) if bytes.len() as u64 > max => Err(ArtefactError::TooLarge { path: path.to_owned(), max }),
             bytes => Ok(bytes),
@@ -131,8 +131,8 @@ impl Artefacts {
     /// Removes a folder and all in it; does nothing if there is none.
     ///
     /// # Errors
-    /// If the disk fails.
-    pub(crate) fn remove_folder(&self, path: &Path) -> Result<(), ArtefactError> {
+    /// [`ArtefactError::Disk`] if the disk fails.
+    pub fn remove_folder(&self, path: &Path) -> Result<(), ArtefactError> {
         Ok(self.disk.remove_folder(path)?)
     }
 }
@@ -140,7 +140,7 @@ impl Artefacts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::SystemDisk;
+    use crate::SystemDisk;
     use std::fs;
 
     fn artefacts(root: &Path) -> Artefacts {

@@ -1,5 +1,5 @@
-//! A copy-on-write view of a storage: what is written stays in memory, so that opening can be tried, or a database be looked at, without changing
-//! a byte.
+//! A copy-on-write view of a storage: what is written stays in memory, so that opening and migrating can be tried, or a database be looked at,
+//! without changing a byte.
 
 use redb::{BackendError, StorageBackend};
 use std::{
@@ -11,7 +11,8 @@ use std::{
 
 /// Bytes of a page of the view.
 const PAGE: u64 = 4096;
-/// Most pages that a rehearsal may write: 256 MiB. Opening writes headers and a repaired allocator, a few pages in a thousand.
+/// Most pages that may be written: 256 MiB. Opening writes headers and a repaired allocator, a few pages in a thousand; a migration all
+/// pages of the tables that it changes.
 const MAX_PAGES: usize = 65_536;
 
 /// See the module's page. Locks are the storage's own.

@@ -1,7 +1,8 @@
 //! A simulated machine's disk, as a node uses it.
 
-use shardwire::disk::{Backend, Disk, DiskError};
-use shardwire_disk::{Medium, Storage};
+use crate::{Medium, Storage};
+use redb::StorageBackend as _;
+use shardwire_store::{Backend, Disk, DiskError};
 use std::{
     io::{self, Write},
     path::Path,
@@ -9,7 +10,7 @@ use std::{
 
 /// The files of a [`Medium`], for one life of the machine: a node of an earlier one finds its disk dead.
 #[derive(Clone, Debug)]
-pub(super) struct SimulatedDisk {
+pub struct SimulatedDisk {
     /// Any file of it: a handle of this life.
     handle: Storage,
 }
@@ -19,7 +20,9 @@ fn name(path: &Path) -> String {
 }
 
 impl SimulatedDisk {
-    pub(super) fn new(medium: &Medium) -> Self {
+    /// The disk of a process that begins now.
+    #[must_use]
+    pub fn new(medium: &Medium) -> Self {
         Self { handle: medium.storage("") }
     }
 
@@ -50,8 +53,20 @@ impl Disk for SimulatedDisk {
         self.handle.sibling(&within).remove_all().map_err(DiskError::of(path, "removed"))
     }
 
-    fn database(&self, path: &Path) -> Option<Backend> {
-        Some(Backend::new(self.file(path)))
+    fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        self.file(from).rename(&name(to)).map_err(DiskError::of(to, "renamed"))
+    }
+
+    fn database(&self, path: &Path) -> Result<Option<Backend>, DiskError> {
+        let file = self.file(path);
+        let exists = file.exists().map_err(DiskError::of(path, "opened"))?;
+        Ok(exists.then(|| Backend::new(file)))
+    }
+
+    fn create_database(&self, path: &Path) -> Result<Backend, DiskError> {
+        let file = self.file(path);
+        file.set_len(0).map_err(DiskError::of(path, "made"))?;
+        Ok(Backend::new(file))
     }
 }
 

@@ -1,23 +1,32 @@
 //! What can go wrong with the node's file.
 
+use crate::{Contradiction, DiskError};
 use shardwire_model::Coded;
 
 /// The node's durable memory failed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StoreError {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
     /// Another process has it open.
     #[error("the data folder's node.redb is in use by another process")]
     InUse,
     /// It is a redb file, but no node's.
     #[error("node.redb is not a shardwire node's file")]
     Foreign,
-    /// Another version of the layout.
-    #[error("node.redb has layout version {found}, this program reads version {expected}")]
-    Schema {
+    /// A table of a version that no migration leads from.
+    #[error("node.redb has {what} in version {found}, this program reads version {known}")]
+    Version {
+        /// Which table.
+        what: String,
         /// The version in the file.
         found: u64,
         /// The version of this program.
-        expected: u64,
+        known: u64,
+    },
+    /// A table that isn't of this program.
+    #[error("node.redb has a table '{table}', which this program doesn't know")]
+    UnknownTable {
+        /// Its name.
+        table: String,
     },
     /// It can't be read.
     #[error("node.redb is damaged: {0}")]
@@ -33,6 +42,15 @@ pub(crate) enum StoreError {
     /// The disk.
     #[error("node.redb can't be read or written: {0}")]
     Disk(String),
+    /// The node ended before the changes were taken up.
+    #[error("node.redb is closed")]
+    Closed,
+}
+
+impl StoreError {
+    pub(crate) fn of_version(what: &str, found: u64, known: u64) -> Self {
+        Self::Version { what: what.to_owned(), found, known }
+    }
 }
 
 impl Coded for StoreError {
@@ -40,10 +58,12 @@ impl Coded for StoreError {
         match self {
             Self::InUse => "SW-STORE-001",
             Self::Foreign => "SW-STORE-002",
-            Self::Schema { .. } => "SW-STORE-003",
+            Self::Version { .. } => "SW-STORE-003",
             Self::Damaged(_) => "SW-STORE-004",
             Self::TooLarge { .. } => "SW-STORE-005",
             Self::Disk(_) => "SW-STORE-006",
+            Self::UnknownTable { .. } => "SW-STORE-007",
+            Self::Closed => "SW-STORE-008",
         }
     }
 
@@ -51,18 +71,30 @@ impl Coded for StoreError {
         match self {
             Self::InUse => "Stop the other node, or give this one a data folder of its own.",
             Self::Foreign => "Choose another data folder; the file was left as it is.",
-            Self::Schema { .. } => "Run the version of shardwire that wrote it; the file was left as it is.",
+            Self::Version { found, known, .. } if found < known => {
+                "Run the version of shardwire that wrote it; the file was left as it is."
+            }
+            Self::Version { .. } | Self::UnknownTable { .. } => {
+                "Use a newer version of shardwire; the file was left as it is."
+            }
             Self::Damaged(_) => "Restore the data folder from a copy; the file was left as it is.",
             Self::TooLarge { .. } => "This is a fault of shardwire; please report it.",
             Self::Disk(_) => "Check that the disk has room and that the folder is writable, then start again.",
+            Self::Closed => "Start the node again: what wasn't confirmed wasn't kept.",
         }
         .into()
     }
 }
 
-impl From<std::io::Error> for StoreError {
-    fn from(error: std::io::Error) -> Self {
-        Self::Disk(error.to_string())
+impl From<DiskError> for StoreError {
+    fn from(error: DiskError) -> Self {
+        Self::Disk(error.reason.to_string())
+    }
+}
+
+impl From<Contradiction> for StoreError {
+    fn from(contradiction: Contradiction) -> Self {
+        Self::Damaged(contradiction.to_string())
     }
 }
 

@@ -1,12 +1,14 @@
-use super::{
-    RecordKey as _, Store, StoreError,
-    records::{HANDOFFS, Handoff, LogKey},
-};
+//! The store on the system's disk and on one that fails.
+
 use proptest::prelude::*;
-use redb::{Database, TableDefinition, backends::InMemoryBackend};
-use shardwire_disk::{Medium, Survives};
+use redb::{Database, TableDefinition};
+use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_model::{Coded, Felt, ShardId};
+use shardwire_store::{Layout, Store, StoreError, SystemDisk, Table};
 use std::{path::Path, sync::LazyLock};
+
+const EPOCHS: Table<ShardId, u64> = Table::new("epochs", 1);
+const LAYOUT: Layout = Layout { tables: &[&[EPOCHS.description()]], migrations: &[] };
 
 fn id(n: u64) -> ShardId {
     ShardId(Felt::from(n))
@@ -16,33 +18,30 @@ fn id(n: u64) -> ShardId {
 fn records_survive_reopening_and_come_back_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("node.redb");
-    let store = Store::open(&path).unwrap();
+    let store = Store::open(&SystemDisk, &path, &LAYOUT).unwrap();
     for n in [3, 1, 2] {
-        store.put(&HANDOFFS, &id(n), &Handoff { epoch: n }).unwrap();
+        store.put(&EPOCHS, &id(n), &n).unwrap();
     }
     drop(store);
-    let epochs: Vec<u64> = Store::open(&path).unwrap().all(&HANDOFFS).unwrap().iter().map(|(_, h)| h.epoch).collect();
+    let epochs: Vec<u64> = Store::open(&SystemDisk, &path, &LAYOUT)
+        .unwrap()
+        .all(&EPOCHS)
+        .unwrap()
+        .iter()
+        .map(|(_, epoch)| *epoch)
+        .collect();
     assert_eq!(epochs, [1, 2, 3]);
 }
 
 #[test]
 fn a_failed_write_leaves_nothing_behind() {
-    let store = Store::with_backend(InMemoryBackend::new(), true).unwrap();
+    let store = Store::in_memory(&LAYOUT).unwrap();
     let result: Result<(), StoreError> = store.write(|write| {
-        write.put(&HANDOFFS, &id(1), &Handoff { epoch: 1 })?;
+        write.put(&EPOCHS, &id(1), &1)?;
         Err(StoreError::Foreign)
     });
     assert!(result.is_err());
-    assert_eq!(store.get(&HANDOFFS, &id(1)).unwrap(), None);
-}
-
-#[test]
-fn log_keys_sort_by_shard_then_sequence() {
-    let key = |shard, sequence| LogKey { shard: id(shard), sequence }.to_bytes();
-    assert!(key(1, 255) < key(1, 256));
-    assert!(key(1, u32::MAX) < key(2, 0));
-    assert_eq!(LogKey::from_bytes(&key(7, 300)), Some(LogKey { shard: id(7), sequence: 300 }));
-    assert_eq!(LogKey::from_bytes(&[0; 35]), None);
+    assert_eq!(store.get(&EPOCHS, &id(1)).unwrap(), None);
 }
 
 /// Before, a crash in the middle of it left a file that was refused ever after.
@@ -51,7 +50,7 @@ fn a_store_whose_making_was_cut_short_is_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let (path, partial) = (folder.path().join("node.redb"), folder.path().join("node.redb.partial"));
     std::fs::write(&partial, [0; 4096]).unwrap();
-    drop(Store::open(&path).unwrap());
+    drop(Store::open(&SystemDisk, &path, &LAYOUT).unwrap());
     assert!(path.exists() && !partial.exists());
 }
 
@@ -60,8 +59,8 @@ fn every_refusal_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("node.redb");
 
-    let first = Store::open(&path).unwrap();
-    let error = Store::open(&path).unwrap_err();
+    let first = Store::open(&SystemDisk, &path, &LAYOUT).unwrap();
+    let error = Store::open(&SystemDisk, &path, &LAYOUT).unwrap_err();
     assert_eq!(error.to_string(), "the data folder's node.redb is in use by another process");
     assert_eq!(error.code(), "SW-STORE-001");
     assert_eq!(error.next_step(), "Stop the other node, or give this one a data folder of its own.");
@@ -78,16 +77,6 @@ fn every_refusal_says_what_to_do() {
     assert_eq!(error.code(), "SW-STORE-002");
     assert!(Database::open(&foreign).is_ok(), "a foreign file stays usable");
 
-    let newer = folder.path().join("newer.redb");
-    let database = Database::create(&newer).unwrap();
-    let transaction = database.begin_write().unwrap();
-    transaction.open_table(super::META).unwrap().insert(super::MAGIC, 9).unwrap();
-    transaction.commit().unwrap();
-    drop(database);
-    let error = refused(&newer);
-    assert_eq!(error.to_string(), "node.redb has layout version 9, this program reads version 2");
-    assert_eq!(error.code(), "SW-STORE-003");
-
     let text = folder.path().join("text.redb");
     std::fs::write(&text, "not a database, but long enough to look like one".repeat(400)).unwrap();
     let error = refused(&text);
@@ -98,7 +87,7 @@ fn every_refusal_says_what_to_do() {
 /// Refused, and byte for byte as before.
 fn refused(path: &Path) -> StoreError {
     let before = std::fs::read(path).unwrap();
-    let error = Store::open(path).unwrap_err();
+    let error = Store::open(&SystemDisk, path, &LAYOUT).unwrap_err();
     assert!(std::fs::read(path).unwrap() == before, "the file has changed: {error}");
     error
 }
@@ -107,9 +96,9 @@ fn refused(path: &Path) -> StoreError {
 static CRASHED: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("node.redb");
-    let store = Store::open(&path).unwrap();
+    let store = Store::open(&SystemDisk, &path, &LAYOUT).unwrap();
     for n in 0..40 {
-        store.put(&HANDOFFS, &id(n), &Handoff { epoch: n }).unwrap();
+        store.put(&EPOCHS, &id(n), &n).unwrap();
     }
     std::fs::read(&path).unwrap()
 });
@@ -136,9 +125,9 @@ proptest! {
         let path = folder.path().join("node.redb");
         std::fs::write(&path, &bytes).unwrap();
         // Looking never changes anything.
-        let looked = Store::view(&path).map(|store| store.each(&HANDOFFS, drop).is_ok());
+        let looked = Store::view(&SystemDisk, &path, &LAYOUT).map(|store| store.each(&EPOCHS, drop).is_ok());
         prop_assert!(std::fs::read(&path).unwrap() == bytes);
-        match Store::open(&path) {
+        match Store::open(&SystemDisk, &path, &LAYOUT) {
             Err(error) => {
                 prop_assert!(!error.code().is_empty());
                 prop_assert!(std::fs::read(&path).unwrap() == bytes, "the file has changed: {}", error);
@@ -146,7 +135,7 @@ proptest! {
             Ok(store) => {
                 prop_assert!(looked.is_ok(), "{:?}", looked);
                 if flips.is_empty() && cut.is_none() {
-                    prop_assert_eq!(store.all(&HANDOFFS).unwrap().len(), 40);
+                    prop_assert_eq!(store.all(&EPOCHS).unwrap().len(), 40);
                 }
             }
         }
@@ -156,13 +145,11 @@ proptest! {
 const NAME: &str = "node.redb";
 
 fn open(disk: &Medium) -> Result<Store, StoreError> {
-    let storage = disk.storage(NAME);
-    let fresh = redb::StorageBackend::len(&storage).is_ok_and(|length| length == 0);
-    Store::with_backend(storage, fresh)
+    Store::open(&SimulatedDisk::new(disk), Path::new(NAME), &LAYOUT)
 }
 
 fn epochs(store: &Store) -> Vec<u64> {
-    store.all(&HANDOFFS).unwrap().iter().map(|(_, handoff)| handoff.epoch).collect()
+    store.all(&EPOCHS).unwrap().iter().map(|(_, epoch)| *epoch).collect()
 }
 
 proptest! {
@@ -181,8 +168,8 @@ proptest! {
                 attempted = confirmed + 1;
                 // One transaction: both records are there, or neither.
                 store.write(|write| {
-                    write.put(&HANDOFFS, &id(0), &Handoff { epoch: attempted })?;
-                    write.put(&HANDOFFS, &id(1), &Handoff { epoch: attempted })
+                    write.put(&EPOCHS, &id(0), &attempted)?;
+                    write.put(&EPOCHS, &id(1), &attempted)
                 })?;
                 confirmed = attempted;
             });
@@ -202,10 +189,10 @@ proptest! {
 fn a_full_disk_is_said_to_be_one_and_keeps_what_it_has() {
     let disk = Medium::new(0);
     let store = open(&disk).unwrap();
-    store.put(&HANDOFFS, &id(0), &Handoff { epoch: 1 }).unwrap();
+    store.put(&EPOCHS, &id(0), &1).unwrap();
     disk.set_capacity(Some(disk.used()));
     let much: Result<(), StoreError> =
-        store.write(|write| (1..200_000).try_for_each(|n| write.put(&HANDOFFS, &id(n), &Handoff { epoch: n })));
+        store.write(|write| (1..200_000).try_for_each(|n| write.put(&EPOCHS, &id(n), &n)));
     let error = much.unwrap_err();
     assert_eq!(error.to_string(), "node.redb can't be read or written: I/O error: no storage space");
     assert_eq!(error.code(), "SW-STORE-006");
