@@ -16,9 +16,8 @@ use crate::{
     },
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Coded as _, Felt, Hash, Output, PeerId, Timestamp};
+use shardwire_model::{Cause, Coded as _, Felt, Hash, Output, PeerId, Timestamp};
 use shardwire_protocols::{
-    Cause,
     evidence::{MAX_EVIDENCE_BYTES, Piece, Verifier},
     reputation::PART_BYTES,
 };

@@ -5,12 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 use shardwire_ledger::StorageEntry;
-use shardwire_model::{Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt};
-use shardwire_protocols::{
-    Signed,
+use shardwire_model::{
+    Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt,
     life::{HistoryEntry, Part},
-    proof,
 };
+use shardwire_protocols::{Signed, proof};
 use shardwire_reputation::{Ban, Components};
 
 /// A node.

@@ -13,9 +13,8 @@ use crate::{
     },
 };
 use shardwire_ledger::{EmbeddedLedger, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, ShardState, World};
-use shardwire_model::{Coded, PeerId, Timestamp};
-use shardwire_protocols::{
-    control::Role,
+use shardwire_model::{
+    Coded, PeerId, Role, Timestamp,
     life::{Part, Step},
 };
 use shardwire_reputation::Policy;
@@ -51,7 +50,7 @@ pub fn inspect(disk: &dyn Disk, paths: &DataPaths, peer: PeerId, network: Option
 pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeFacts, RunError> {
     let mut operated = Vec::new();
     for (shard, assignment) in store.all(&ASSIGNMENTS).map_err(boxed)? {
-        let life = store.life(Part { shard, role: Role::Operator, job: None }).map_err(boxed)?;
+        let life = store.life(Part::of(shard, Role::Operator)).map_err(boxed)?;
         let log = store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard)).map_err(boxed)?;
         operated.push(OperatedShard {
             start: assignment.start,

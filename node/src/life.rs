@@ -5,10 +5,13 @@ use crate::{
     network::Node,
     store::records::HISTORY,
 };
-use shardwire_model::{PeerId, ShardId};
+use shardwire_model::{
+    PeerId, ShardId,
+    life::{HistoryEntry, Why},
+};
 use shardwire_protocols::{
     Signed,
-    life::{After, Answer as _, Handler, HistoryEntry, Lives, MAX_LISTED, Request, Response, Why},
+    life::{After, Answer as _, Handler, Lives, MAX_LISTED, Request, Response},
 };
 
 impl Node {

@@ -20,9 +20,9 @@ use crate::{
     tasks::Tasks,
 };
 use shardwire_ledger::EmbeddedLedger;
-use shardwire_model::{Coded, PeerId};
+use shardwire_model::{Coded, PeerId, Role};
 use shardwire_peers::Peers;
-use shardwire_protocols::{catalogue, control::Role};
+use shardwire_protocols::catalogue;
 use shardwire_proving::worker::{self, LocateError, Worker};
 use shardwire_transport::{Endpoint, Identity};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};

@@ -7,8 +7,7 @@ use crate::{
     run::{PATIENCE, TIME_LIMIT},
 };
 use shardwire::{client::ClientError, workload::WorkloadError};
-use shardwire_model::{Coded, ShardId};
-use shardwire_protocols::control::{Role, Stage};
+use shardwire_model::{Coded, Role, ShardId, Stage};
 use shardwire_proving::worker::LocateError;
 use std::path::PathBuf;
 

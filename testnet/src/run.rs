@@ -16,8 +16,8 @@ use shardwire::{
     surroundings::{Randomness, Surroundings},
     workload::Workload,
 };
-use shardwire_model::{Kind, ShardId, ShardStart};
-use shardwire_protocols::control::{Role, ShardStatus, Stage, StorageStatus};
+use shardwire_model::{Kind, Role, ShardId, ShardStart, Stage};
+use shardwire_protocols::control::{ShardStatus, StorageStatus};
 use shardwire_transport::Identity;
 use std::{
     collections::BTreeSet,

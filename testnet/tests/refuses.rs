@@ -3,10 +3,9 @@
 use shardwire::{
     client::ControlClient, clock::SystemClock, data::DataPaths, surroundings::Surroundings, workload::Workload,
 };
-use shardwire_model::{Clock as _, Felt, Hash, Kind, PeerId, ShardId, ShardStart, state_commitment};
+use shardwire_model::{Clock as _, Felt, Hash, Kind, PeerId, Role, ShardId, ShardStart, Stage, state_commitment};
 use shardwire_protocols::{
     Failure,
-    control::{Role, Stage},
     handshake::{Agreed, Handshake, HandshakeError, Hello, Spoken, greet, spoken},
     proof::{self, Held, Proof, Verdict},
     trace::job_id,

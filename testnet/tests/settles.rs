@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use shardwire::data::DataPaths;
-use shardwire_protocols::control::{Role, Stage};
+use shardwire_model::{Role, Stage};
 use std::{collections::BTreeMap, process::Command, sync::LazyLock};
 use testnet::{
     dungeon::{Options, generate},

@@ -11,8 +11,7 @@ use crate::{
     surroundings::Randomness,
 };
 use serde::Serialize;
-use shardwire_model::PeerId;
-use shardwire_protocols::control::Role;
+use shardwire_model::{PeerId, Role};
 use std::path::{Path, PathBuf};
 
 #[derive(Serialize)]

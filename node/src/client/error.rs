@@ -1,9 +1,8 @@
 //! Why a client has no answer.
 
 use crate::data::DataError;
-use shardwire_model::{Coded, PeerId, ShardId};
+use shardwire_model::{Cause, Coded, PeerId, ShardId};
 use shardwire_protocols::{
-    Cause,
     control::ControlError,
     evidence::{Piece, Shown},
     handshake::HandshakeError,

@@ -8,13 +8,13 @@ use crate::{
 };
 use rand::{SeedableRng, rngs::StdRng};
 use shardwire_model::{
-    AccountKey, Call, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, Output, PeerId, ShardId,
-    ShardStart, SignedTransaction, StartRequest, Timestamp, Transaction, finished_selector,
+    AccountKey, Call, Cause, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, Output, PeerId, Role,
+    ShardId, ShardStart, SignedTransaction, StartRequest, Timestamp, Transaction, finished_selector,
 };
 use shardwire_protocols::{
-    Cause, Failure,
+    Failure,
     catalogue::Entry,
-    control::{self, Answer as _, Control, NodeStatus, Request, Response, Role},
+    control::{self, Answer as _, Control, NodeStatus, Request, Response},
     evidence::{Shown, Verifier},
     handshake::{Handshake, Hello, announce, answer},
     ingress::{self, Ingress, Opened, Outcome},

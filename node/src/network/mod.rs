@@ -23,11 +23,11 @@ use crate::{
 };
 pub(crate) use links::Links;
 pub(crate) use services::Services;
-use shardwire_model::{Coded, PeerId};
+use shardwire_model::{Coded, PeerId, Role};
 use shardwire_peers::{Named, load::resident_bytes, receive};
 use shardwire_protocols::{
     ServeError,
-    control::{self, Control, Role},
+    control::{self, Control},
     handshake::Hello,
     keepalive::{self, Keepalive},
     life::{self, Lives},

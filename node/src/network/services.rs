@@ -8,10 +8,10 @@
 //! Refused: a protocol that nobody here serves, or in another version than the one agreed on. Bound: as many protocols as
 //! [`MAX_PROTOCOLS`](shardwire_protocols::handshake::MAX_PROTOCOLS) in each list. Of one protocol and version the first handler serves.
 
+use shardwire_model::Role;
 use shardwire_protocols::{
     ServeError,
     catalogue::Entry,
-    control::Role,
     handshake::{Agreed, Spoken, announce},
 };
 use shardwire_transport::{Connection, Incoming, Initiator, Protocol, Responder};

@@ -26,8 +26,8 @@ use crate::{
     store::{RecordKey as _, Store, records::HISTORY},
 };
 use shardwire_ledger::EmbeddedLedger;
-use shardwire_model::{Coded, PeerId, ShardId};
-use shardwire_protocols::{Signed, life::HistoryEntry};
+use shardwire_model::{Coded, PeerId, ShardId, life::HistoryEntry};
+use shardwire_protocols::Signed;
 use std::path::Path;
 
 fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {

@@ -11,9 +11,8 @@ use crate::{
     },
 };
 use rand::{SeedableRng, rngs::StdRng};
-use shardwire_model::{ContractId, EventId, Felt, Hash, ShardStart, Timestamp, finished_selector};
-use shardwire_protocols::{
-    control::Role,
+use shardwire_model::{
+    ContractId, EventId, Felt, Hash, ShardStart, Timestamp, finished_selector,
     life::{Part, Step},
 };
 use std::{collections::BTreeMap, fs, path::PathBuf};
@@ -83,7 +82,7 @@ fn proven(root: &Path, paths: &DataPaths) -> (Part, Hash) {
     let identity = DataFolder::look(root).unwrap().identity().clone();
     let job = job();
     let (id, proof) = (Hash::of(b"job"), Hash::of(b"the proof"));
-    let part = Part { shard: job.start.shard, role: Role::Prover, job: Some(id) };
+    let part = Part::of_job(job.start.shard, id);
     let job = Job { proof: Some(proof), ..job };
     store
         .write(|write| {
@@ -108,7 +107,7 @@ fn a_sound_folder_has_no_finding_and_what_is_exported_names_all_of_it() {
     let report = check(&root).unwrap();
     assert_eq!((report.findings.len(), report.histories, report.proofs, report.records), (0, 1, 1, 4));
     let (peer, entries) = history(&root, part.shard).unwrap();
-    assert!(shardwire_protocols::life::verify(&peer, part, &entries).is_ok());
+    assert!(shardwire_protocols::history::verify(&peer, part, &entries).is_ok());
 
     let mut out = Vec::new();
     assert_eq!(export(&root, &mut out).unwrap().unwrap(), 1 + 2 + 1 + 3);

@@ -6,15 +6,15 @@ use super::{
     Store, StoreError, Write,
     records::{EntryKey, HISTORY, history_of},
 };
-use shardwire_model::Timestamp;
-use shardwire_protocols::{
-    Signed,
+use shardwire_model::{
+    Timestamp,
     life::{History, HistoryEntry, Life, Part, Refusal, Step},
 };
+use shardwire_protocols::{Signed, history::sign};
 use shardwire_transport::Identity;
 
 fn read(part: Part, entries: &[(EntryKey, Signed<HistoryEntry>)]) -> Result<History, StoreError> {
-    History::read(part, entries.iter().map(|(_, entry)| entry))
+    History::read(part, entries.iter().map(|(_, entry)| &entry.statement))
         .map_err(|error| StoreError::Damaged(format!("the history of shard {} is none: {error}", part.shard.short())))
 }
 
@@ -41,7 +41,7 @@ impl Write<'_> {
         step: Step,
     ) -> Result<Life, E> {
         let history = read(part, &self.with_prefix(&HISTORY, &history_of(&part))?)?;
-        let Some(entry) = history.next(identity, now, step)? else { return Ok(history.life().clone()) };
+        let Some(entry) = sign(&history, identity, now, step)? else { return Ok(history.life().clone()) };
         self.put(&HISTORY, &EntryKey { part, number: entry.statement.number }, &entry)?;
         Ok(history.life().after(&entry.statement.step)?)
     }
@@ -51,11 +51,8 @@ impl Write<'_> {
 mod tests {
     use super::*;
     use redb::backends::InMemoryBackend;
-    use shardwire_model::{Coded as _, Felt, Hash, ShardId};
-    use shardwire_protocols::{
-        control::{Role, Stage},
-        life::{Why, verify},
-    };
+    use shardwire_model::{Coded as _, Felt, Hash, ShardId, Stage, life::Why};
+    use shardwire_protocols::history::verify;
 
     #[derive(Debug)]
     enum Failed {
@@ -76,7 +73,7 @@ mod tests {
     }
 
     fn part(number: u64) -> Part {
-        Part { shard: ShardId(Felt::from(number)), role: Role::Prover, job: Some(Hash::of(b"job")) }
+        Part::of_job(ShardId(Felt::from(number)), Hash::of(b"job"))
     }
 
     fn advance(store: &Store, part: Part, steps: &[Step]) -> Result<(), Failed> {

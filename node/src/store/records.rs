@@ -3,13 +3,11 @@
 use super::{RecordKey, Table};
 use crate::evidence::{EvidenceKey, EvidencePart, Kept};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt};
-use shardwire_protocols::{
-    Signed,
-    control::Role,
-    life::{self, Part, Why},
-    trace::Lease,
+use shardwire_model::{
+    Felt, Hash, Output, PeerId, Role, ShardId, ShardStart, SignedTransaction, Timestamp, felt,
+    life::{HistoryEntry, Part, Why},
 };
+use shardwire_protocols::{Signed, trace::Lease};
 use shardwire_reputation::{Listing, Record};
 use shardwire_shard::witness::Manifest;
 use std::collections::BTreeMap;
@@ -37,7 +35,7 @@ pub(crate) const LEASES_SEEN: Table<LeaseKey, Lease> = Table::new("settler.lease
 /// Which pieces of evidence there are against whom.
 pub(crate) const ACCUSED: Table<PeerId, Vec<Kept>> = Table::new("node.accused");
 /// What the node has signed of the lives of shards.
-pub(crate) const HISTORY: Table<EntryKey, Signed<life::HistoryEntry>> = Table::new("node.history");
+pub(crate) const HISTORY: Table<EntryKey, Signed<HistoryEntry>> = Table::new("node.history");
 /// What can be proven against peers.
 pub(crate) const EVIDENCE: Table<EvidenceKey, EvidencePart> = Table::new("node.evidence");
 /// What each peer has earned.
@@ -295,7 +293,7 @@ pub(crate) fn history_of(part: &Part) -> Vec<u8> {
         Role::Operator => 1,
         Role::Prover => 2,
     }];
-    [&part.shard.0.to_bytes_be()[..], &role, &part.job.unwrap_or_default().0].concat()
+    [&part.shard.0.to_bytes_be()[..], &part.segment.to_be_bytes(), &role, &part.job.unwrap_or_default().0].concat()
 }
 
 impl RecordKey for EntryKey {
@@ -304,6 +302,7 @@ impl RecordKey for EntryKey {
     }
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (shard, rest) = bytes.split_at_checked(32)?;
+        let (segment, rest) = rest.split_at_checked(4)?;
         let (role, rest) = rest.split_first()?;
         let (job, number) = rest.split_at_checked(32)?;
         let (role, job) = match role {
@@ -312,7 +311,8 @@ impl RecordKey for EntryKey {
             2 => (Role::Prover, Some(Hash::from_bytes(job)?)),
             _ => return None,
         };
-        let part = Part { shard: ShardId::from_bytes(shard)?, role, job };
+        let segment = u32::from_be_bytes(segment.try_into().ok()?);
+        let part = Part { shard: ShardId::from_bytes(shard)?, segment, role, job };
         Some(Self { part, number: u32::from_be_bytes(number.try_into().ok()?) })
     }
 }

@@ -125,7 +125,7 @@ async fn a_refusal_for_a_reason_of_a_later_version_is_passed_on() {
     let (a, b) = halves::<Handshake>(&identity(1), &identity(2));
     let refuse = async {
         let (_, session) = b.recv::<Hello, _>().await.unwrap();
-        let cause = crate::Cause::new("SW-HANDSHAKE-900", "it is full moon");
+        let cause = shardwire_model::Cause::new("SW-HANDSHAKE-900", "it is full moon");
         session.choose(Refused { cause }).await.unwrap().close().await.unwrap();
     };
     let (dialled, ()) = tokio::join!(greet(a, hello("net", "x", spoken())), refuse);

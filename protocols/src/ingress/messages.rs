@@ -1,12 +1,12 @@
 //! What a client and the operator say about transactions.
 
 use crate::{
-    Cause, bounded, pace,
+    pace,
     signed::{Signed, Statement},
     size,
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{AccountId, Hash, MAX_ACCOUNTS, ShardId, ShardStart, SignedTransaction};
+use shardwire_model::{AccountId, Cause, Hash, MAX_ACCOUNTS, ShardId, ShardStart, SignedTransaction, bounded};
 use shardwire_transport::message;
 
 /// Which shard the client wants to send transactions to.

@@ -4,8 +4,8 @@ use super::{
     Announcement, Ask, Bye, DEPTH, Dispute, Fetching, MAX_PROOF_BYTES, Nothing, Objection, PIECE_BYTES, Piece, Proof,
     Pull, Ready, Receipt, Settlement, Skip, Turn, Version,
 };
-use crate::{Cause, pace, signed::Signed};
-use shardwire_model::{Hash, Timestamp};
+use crate::{pace, signed::Signed};
+use shardwire_model::{Cause, Hash, Timestamp};
 use shardwire_transport::{Branch, Identity, Initiator, Message as _, Session, SessionError};
 use tokio::time::Instant;
 

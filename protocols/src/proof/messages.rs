@@ -1,13 +1,13 @@
 //! What settler and prover say about a proof, and its pieces.
 
 use crate::{
-    Cause, Forged, pace,
+    Forged, pace,
     signed::{Signed, Statement},
     size,
     trace::{LEASE_TERMS, Lease, LeaseTerms},
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Hash, PeerId, ShardId, Timestamp};
+use shardwire_model::{Cause, Hash, PeerId, ShardId, Timestamp};
 use shardwire_transport::{
     Bytes, Message, PeerSignature, Shape, message,
     message::{Body, DecodeError, EncodeError, Head},

@@ -4,8 +4,8 @@ use super::{
     Ask, Bye, Dispute, Fetching, Leased, Nothing, PIECE_BYTES, Piece, Pull, Receipt, Skip, Turn, Version,
     version::There,
 };
-use crate::{Cause, Failure, ServeError, pace};
-use shardwire_model::{Hash, PeerId, ShardId};
+use crate::{Failure, ServeError, pace};
+use shardwire_model::{Cause, Hash, PeerId, ShardId};
 use shardwire_transport::{Bytes, Identity, Responder, Session, offer};
 use std::future::Future;
 

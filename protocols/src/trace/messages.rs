@@ -1,12 +1,12 @@
 //! What prover and operator say about a job, and the pieces of its witness.
 
 use crate::{
-    Cause, bounded, pace,
+    pace,
     signed::{Signed, Statement},
     size,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use shardwire_model::{Felt, Hash, MAX_ENTRIES, Output, PeerId, ShardId, ShardStart, Timestamp, felt};
+use shardwire_model::{Cause, Felt, Hash, MAX_ENTRIES, Output, PeerId, ShardId, ShardStart, Timestamp, bounded, felt};
 use shardwire_transport::{
     Bytes, Message, Shape, message,
     message::{Body, DecodeError, EncodeError, Head},

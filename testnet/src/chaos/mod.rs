@@ -28,8 +28,7 @@ use shardwire::{
     surroundings::{Randomness, Surroundings},
     workload::{Storage, Workload, World},
 };
-use shardwire_model::Kind;
-use shardwire_protocols::control::{Role, Stage};
+use shardwire_model::{Kind, Role, Stage};
 use shardwire_transport::Identity;
 use std::{collections::BTreeSet, fmt, time::Duration};
 use storm::Storm;

@@ -1,7 +1,6 @@
 //! What can go wrong with three processes.
 
-use shardwire_model::Coded;
-use shardwire_protocols::control::Role;
+use shardwire_model::{Coded, Role};
 use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 
 /// The network doesn't run.

@@ -13,7 +13,7 @@ pub use node::{Node, Programs, START_TIME, STOP_TIME};
 pub use place::Place;
 
 use shardwire::workload::Workload;
-use shardwire_protocols::control::Role;
+use shardwire_model::Role;
 use std::path::PathBuf;
 
 /// Every node's network.

@@ -8,8 +8,8 @@ use shardwire::{
     client::{ClientError, ControlClient, Dialler, Progress, Target, submit},
     workload::{Workload, WorkloadError},
 };
-use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, StartRequest};
-use shardwire_protocols::{control::Stage, ingress::Receipt};
+use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, Stage, StartRequest};
+use shardwire_protocols::ingress::Receipt;
 use std::{
     future::Future,
     sync::{Arc, Mutex, PoisonError},

@@ -10,10 +10,13 @@ use crate::{
     },
     tasks::Tasks,
 };
-use shardwire_model::{Call, Felt, Key, PeerId};
+use shardwire_model::{
+    Call, Felt, Key, PeerId,
+    life::{Part, Why},
+};
 use shardwire_protocols::{
+    history::verify,
     ingress::{Handler as _, Outcome},
-    life::{Part, Why, verify},
     trace::{Begun, Grant, Handler as _, Part as Piece, Progress, Progressed, ProverStage},
 };
 use shardwire_transport::Identity;
@@ -51,7 +54,7 @@ async fn played(folder: &Path) -> (Operator, Tasks, ShardId) {
 }
 
 fn stages(operator: &Operator, shard: ShardId) -> Vec<Stage> {
-    let part = Part { shard, role: Role::Operator, job: None };
+    let part = Part::of(shard, Role::Operator);
     let entries = operator.host.store.all(&HISTORY).unwrap();
     let entries: Vec<_> = entries.into_iter().map(|(_, entry)| entry).collect();
     let history = verify(&identity(2).peer(), part, &entries).unwrap();

@@ -28,11 +28,11 @@ use super::{Changes, Host};
 use crate::store::records::{ASSIGNMENTS, Assignment};
 pub(crate) use error::{ABORTED, OperatorError, SETTLED};
 pub(crate) use run::{extended, witness_hash};
-use shardwire_model::{Hash, ShardId};
-use shardwire_protocols::{
-    control::{Role, ShardStatus, Stage},
+use shardwire_model::{
+    Hash, Role, ShardId, Stage,
     life::{Life, Step},
 };
+use shardwire_protocols::control::ShardStatus;
 use shardwire_reputation::{Event, Work};
 use std::{
     collections::BTreeMap,

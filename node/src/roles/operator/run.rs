@@ -19,13 +19,13 @@ use crate::{
     },
 };
 use shardwire_model::{
-    Felt, Hash, Mutation, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, state_commitment,
+    Cause, Felt, Hash, Mutation, PeerId, Role, ShardId, ShardStart, SignedTransaction, Stage, Timestamp,
+    life::{self, Life, Step},
+    state_commitment,
 };
 use shardwire_protocols::{
-    Cause,
-    control::{Role, ShardStatus, Stage},
+    control::ShardStatus,
     ingress::{Opened, Outcome, transaction_hash},
-    life::{self, Life, Step},
     trace::{JobOffer, Part, job_id},
 };
 use shardwire_shard::{
@@ -55,7 +55,7 @@ pub(super) struct Run {
 
 /// An operator's part of a shard's life.
 pub(super) fn part(shard: ShardId) -> life::Part {
-    life::Part { shard, role: Role::Operator, job: None }
+    life::Part::of(shard, Role::Operator)
 }
 
 #[derive(Debug)]

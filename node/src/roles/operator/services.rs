@@ -2,8 +2,8 @@
 
 use super::Operator;
 use crate::network::Services;
+use shardwire_model::Role;
 use shardwire_protocols::{
-    control::Role,
     handoff::Handoff,
     ingress::{self, Ingress},
     trace::{self, Trace},

@@ -5,11 +5,12 @@ use crate::{
     roles::operator::{self, witness_hash},
     store::records::{Figures, JOB_LEASES, Job, WireFelt},
 };
-use shardwire_model::{Coded as _, Hash, Mutation, PeerId};
-use shardwire_protocols::{
-    Cause, Failure, ServeError,
-    control::{Role, Stage},
+use shardwire_model::{
+    Cause, Coded as _, Hash, Mutation, PeerId, Role, Stage,
     life::{Life, Step, Why},
+};
+use shardwire_protocols::{
+    Failure, ServeError,
     trace::{
         Begun, Chunk, Claimed, Client, Ending, Fetch, JobOffer, LEASE, Lease, Next, Progressed, ProverStage, Pulled,
         REPORT_EVERY, Trace, Working,

@@ -31,12 +31,11 @@ use crate::{
 };
 pub(crate) use error::ProverError;
 use lease::Leases;
-use shardwire_model::{Hash, PeerId, ShardId};
-use shardwire_protocols::{
-    Cause,
-    control::{Role, ShardStatus, Stage},
+use shardwire_model::{
+    Cause, Hash, PeerId, Role, ShardId, Stage,
     life::{Life, Part, Step},
 };
+use shardwire_protocols::control::ShardStatus;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
@@ -52,7 +51,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// A prover's part of a shard's life.
 fn part(shard: ShardId, job: Hash) -> Part {
-    Part { shard, role: Role::Prover, job: Some(job) }
+    Part::of_job(shard, job)
 }
 
 /// A job, and where it stands.

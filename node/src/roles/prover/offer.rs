@@ -5,11 +5,12 @@ use crate::{
     roles::settler::{ABORTED, LATE},
     store::records::{JOB_LEASES, MAX_DISPUTES},
 };
-use shardwire_model::{Hash, PeerId};
+use shardwire_model::{
+    Hash, PeerId, Stage,
+    life::{Step, Why},
+};
 use shardwire_protocols::{
     Failure,
-    control::Stage,
-    life::{Step, Why},
     proof::{Handler, Held, Leased, MAX_PROOF_BYTES, Verdict},
 };
 use shardwire_reputation::Listing;

@@ -6,8 +6,7 @@ use crate::{
     disk::DiskError,
     store::records::Job,
 };
-use shardwire_model::{Coded as _, Hash};
-use shardwire_protocols::life::Step;
+use shardwire_model::{Coded as _, Hash, life::Step};
 use shardwire_proving::{
     verify::MAX_PROOF_BYTES,
     worker::{ProveError, Proved},

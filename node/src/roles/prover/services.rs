@@ -2,8 +2,8 @@
 
 use super::Prover;
 use crate::network::Services;
+use shardwire_model::Role;
 use shardwire_protocols::{
-    control::Role,
     proof::{self, Proof},
     trace::Trace,
 };

@@ -14,10 +14,9 @@ use crate::{
     store::Store,
     tasks::Tasks,
 };
-use shardwire_model::{Felt, Timestamp, state_commitment};
+use shardwire_model::{Felt, Timestamp, life::Why, state_commitment};
 use shardwire_protocols::{
     Failure, Signed,
-    life::Why,
     proof::{Handler as _, Verdict},
     trace::{
         Begun, Chunk, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace,

@@ -2,8 +2,10 @@
 
 use crate::{artefacts::ArtefactError, facts::Ended, store::StoreError};
 use shardwire_ledger::LedgerError;
-use shardwire_model::{Coded, OutputError, ShardId};
-use shardwire_protocols::life::{MAX_TIMEOUT, Refusal};
+use shardwire_model::{
+    Coded, OutputError, ShardId,
+    life::{MAX_TIMEOUT, Refusal},
+};
 use shardwire_proving::{settle::OutputMismatch, verify::VerifyError};
 
 /// What a settler says of a proof whose shard was aborted. A prover acts on it.

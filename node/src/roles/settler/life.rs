@@ -15,9 +15,8 @@ use crate::{
     },
 };
 use shardwire_ledger::{LedgerError, MAX_SHARD_PAGE, Settlement, ShardRecord, ShardState, Stage as WorldStage};
-use shardwire_model::{Output, PeerId, ShardId, ShardStart, StartRequest, Timestamp};
-use shardwire_protocols::{
-    control::{Role, Stage},
+use shardwire_model::{
+    Output, PeerId, Role, ShardId, ShardStart, Stage, StartRequest, Timestamp,
     life::{Life, MAX_TIMEOUT, Part, Step, Why},
 };
 use std::{
@@ -37,7 +36,7 @@ pub(super) type Deadlines = BTreeSet<(Timestamp, ShardId)>;
 
 /// A settler's part of a shard's life.
 fn part(shard: ShardId) -> Part {
-    Part { shard, role: Role::Settler, job: None }
+    Part::of(shard, Role::Settler)
 }
 
 impl Settler {

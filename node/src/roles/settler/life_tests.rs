@@ -17,13 +17,13 @@ use redb::StorageBackend as _;
 use shardwire_disk::{Medium, Survives};
 use shardwire_ledger::{EmbeddedLedger, Genesis, GenesisEntry, GenesisValue, LedgerError};
 use shardwire_model::{
-    AccountId, AccountKey, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Output, PeerId, ShardStart,
+    AccountId, AccountKey, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Output, PeerId, ShardStart, Stage,
     StartRequest, Timestamp, Update, finished_selector,
+    life::{Life, MAX_TIMEOUT, Part, Step, Why},
 };
 use shardwire_protocols::{
-    control::Stage,
     handoff::{Answer, Handler as _, Outcome},
-    life::{Life, MAX_TIMEOUT, Part, Step, Why, verify},
+    history::verify,
 };
 use shardwire_proving::verify::VerifyError;
 use shardwire_transport::Identity;
@@ -299,7 +299,7 @@ proptest! {
             let Run { settler, world, .. } = &life;
             let shard = world.shards(None, 10).unwrap()[0].shard;
             let history: Vec<_> = settler.host.store.all(&HISTORY).unwrap().into_iter().map(|(_, entry)| entry).collect();
-            let part = Part { shard, role: Role::Settler, job: None };
+            let part = Part::of(shard, Role::Settler);
             let read = verify(&identity(1).peer(), part, &history).unwrap();
             let last = read.life().stage();
             let settled = matches!(world.shard(shard).unwrap().unwrap().state, ShardState::Settled(_));

@@ -25,11 +25,8 @@ pub(crate) use error::{ABORTED, LATE, SettlerError};
 pub(crate) use judge::Judge;
 use life::Deadlines;
 use shardwire_ledger::{ShardState, World};
-use shardwire_model::{Key, ShardId};
-use shardwire_protocols::{
-    Cause,
-    control::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, Role, ShardStatus, StorageStatus},
-};
+use shardwire_model::{Cause, Key, Role, ShardId};
+use shardwire_protocols::control::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
 use std::{
     sync::{Arc, Mutex},
     time::Duration,

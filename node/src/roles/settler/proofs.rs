@@ -9,9 +9,9 @@ use crate::{
     store::records::{VERDICTS, Verdict},
 };
 use shardwire_ledger::{LedgerError, ShardRecord, ShardState};
-use shardwire_model::{Coded as _, PeerId, Timestamp};
+use shardwire_model::{Cause, Coded as _, PeerId, Timestamp};
 use shardwire_protocols::{
-    Cause, Failure, ServeError,
+    Failure, ServeError,
     evidence::{BadProof, Evidence, Piece},
     proof::{Client, Next, Offered, Ready, Version},
 };

@@ -2,8 +2,8 @@
 
 use super::Settler;
 use crate::network::Services;
+use shardwire_model::Role;
 use shardwire_protocols::{
-    control::Role,
     handoff::{self, Handoff},
     proof::{self, Proof},
 };

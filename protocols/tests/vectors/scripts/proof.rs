@@ -1,8 +1,8 @@
 use super::{Ended, INITIATOR, RESPONDER, Script, script, unexpected};
 use bytes::Bytes;
-use shardwire_model::{Felt, Hash, PeerId, ShardId, Timestamp};
+use shardwire_model::{Cause, Felt, Hash, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
-    Cause, Failure, Signed,
+    Failure, Signed,
     proof::{Client, Handler, Held, Leased, Next, Offered, Proof, Verdict, Version, serve, v1},
     trace::LeaseTerms,
 };

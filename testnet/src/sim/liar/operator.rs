@@ -14,10 +14,10 @@ use crate::{
 };
 use shardwire::{client::Target, config::Role};
 use shardwire_model::{
-    Clock as _, Coded as _, Felt, Hash, Output, PeerId, ShardId, SignedTransaction, state_commitment,
+    Cause, Clock as _, Coded as _, Felt, Hash, Output, PeerId, ShardId, SignedTransaction, state_commitment,
 };
 use shardwire_protocols::{
-    Cause, Failure, Signed,
+    Failure, Signed,
     handoff::{self, Assign, Handoff},
     handshake::{self, Handshake},
     ingress::{self, Ingress, Opened, Outcome},

@@ -1,11 +1,8 @@
 //! The state machine: which step may follow which.
 
-use crate::{
-    Cause,
-    control::{Role, Stage},
-};
+use super::Stage;
+use crate::{Cause, Coded, Felt, Hash, PeerId, Role, Timestamp, felt};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Coded, Felt, Hash, PeerId, Timestamp, felt};
 
 /// A step of a shard's life, with the content that it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -227,8 +224,8 @@ impl Life {
     /// The life after this step: the one function that says what may follow. A repeated step changes nothing.
     ///
     /// # Errors
-    /// If the role doesn't see such steps or begins with another, if the shard is over or further already, or if the content contradicts
-    /// what was seen before.
+    /// [`Refusal::Foreign`] if the role doesn't see such steps, [`Refusal::First`] if its life begins with another, [`Refusal::Over`] or
+    /// [`Refusal::Backward`] if the shard is over or further already, [`Refusal::Contradiction`] if the content isn't what was seen before.
     pub fn after(&self, step: &Step) -> Result<Self, Refusal> {
         let (role, stage) = (self.role, step.stage());
         if let Some(same) = self.step(stage) {

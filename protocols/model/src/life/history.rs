@@ -1,26 +1,39 @@
-//! The history: entries that a node has signed, each with the hash of the one before.
+//! The history: the entries of a part, each with the hash of the one before.
 
 use super::step::{Life, Refusal, Step};
-use crate::{
-    control::Role,
-    signed::{Signed, Statement},
-};
+use crate::{Coded, Hash, PeerId, Role, ShardId, Timestamp};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Coded, Hash, PeerId, ShardId, Timestamp};
-use shardwire_transport::Identity;
 
 /// Most entries of a part: one a stage, and there are eleven.
-pub const MAX_ENTRIES: usize = 11;
+pub const MAX_STEPS: usize = 11;
+/// The segment that every run has: the one from its start. Today a run has no other.
+pub const FIRST_SEGMENT: u32 = 0;
 
-/// The part of a shard's life that a role of a node sees.
+/// The part of a shard's life that a role of a node sees. Ordered by shard, segment, role and job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Part {
     /// The shard.
     pub shard: ShardId,
+    /// Which slice of the shard's run, from 0.
+    pub segment: u32,
     /// As what the node sees it.
     pub role: Role,
     /// A prover's job: several may name one shard, and only one is true. Others have none.
     pub job: Option<Hash>,
+}
+
+impl Part {
+    /// What a settler or an operator sees of the [first segment](FIRST_SEGMENT).
+    #[must_use]
+    pub const fn of(shard: ShardId, role: Role) -> Self {
+        Self { shard, segment: FIRST_SEGMENT, role, job: None }
+    }
+
+    /// What a prover sees that works at a job of the [first segment](FIRST_SEGMENT).
+    #[must_use]
+    pub const fn of_job(shard: ShardId, job: Hash) -> Self {
+        Self { shard, segment: FIRST_SEGMENT, role: Role::Prover, job: Some(job) }
+    }
 }
 
 /// An entry of a history.
@@ -38,11 +51,10 @@ pub struct HistoryEntry {
     pub step: Step,
 }
 
-impl Statement for HistoryEntry {
-    const CONTEXT: &'static str = "shardwire life entry 1";
-}
-
 impl HistoryEntry {
+    /// The name of its kind: what hashes and signatures of entries are made under.
+    pub const CONTEXT: &'static str = "shardwire life entry 2";
+
     /// What the next entry names it by.
     #[must_use]
     pub fn hash(&self) -> Hash {
@@ -117,15 +129,12 @@ impl History {
         Self { part, life: Life::new(part.role), last: Hash::default(), length: 0 }
     }
 
-    /// Reads entries, in their order. Signatures aren't looked at.
+    /// Reads entries, in their order.
     ///
     /// # Errors
-    /// The first entry that doesn't follow.
-    pub fn read<'e>(
-        part: Part,
-        entries: impl IntoIterator<Item = &'e Signed<HistoryEntry>>,
-    ) -> Result<Self, HistoryError> {
-        entries.into_iter().try_fold(Self::new(part), |history, entry| history.with(&entry.statement))
+    /// As [`with`](Self::with), for the first entry that doesn't follow.
+    pub fn read<'e>(part: Part, entries: impl IntoIterator<Item = &'e HistoryEntry>) -> Result<Self, HistoryError> {
+        entries.into_iter().try_fold(Self::new(part), |history, entry| history.with(entry))
     }
 
     /// Where the shard stands.
@@ -134,27 +143,22 @@ impl History {
         &self.life
     }
 
-    /// The entry for this step, signed; none if the step was taken before.
+    /// The entry for this step, to be signed by the node; none if the step was taken before.
     ///
     /// # Errors
-    /// If the step can't follow.
-    pub fn next(
-        &self,
-        identity: &Identity,
-        at: Timestamp,
-        step: Step,
-    ) -> Result<Option<Signed<HistoryEntry>>, Refusal> {
+    /// As [`Life::after`].
+    pub fn next(&self, at: Timestamp, step: Step) -> Result<Option<HistoryEntry>, Refusal> {
         if self.life.after(&step)? == self.life {
             return Ok(None);
         }
-        let entry = HistoryEntry { part: self.part, number: self.length, before: self.last, at, step };
-        Ok(Some(Signed::by(identity, entry)))
+        Ok(Some(HistoryEntry { part: self.part, number: self.length, before: self.last, at, step }))
     }
 
     /// The history with this entry.
     ///
     /// # Errors
-    /// If it doesn't follow.
+    /// [`HistoryError::Place`] if it is of another part or number or repeats a step, [`HistoryError::Broken`] if it follows another entry,
+    /// [`HistoryError::Step`] if its step can't be taken.
     pub fn with(&self, entry: &HistoryEntry) -> Result<Self, HistoryError> {
         let number = self.length;
         if entry.part != self.part || entry.number != number {
@@ -170,15 +174,4 @@ impl History {
             Ok(life) => Ok(Self { part: self.part, life, last: entry.hash(), length: number + 1 }),
         }
     }
-}
-
-/// Reads the entries of a part, checking every signature too.
-///
-/// # Errors
-/// The first entry that isn't the signer's or doesn't follow.
-pub fn verify(signer: &PeerId, part: Part, entries: &[Signed<HistoryEntry>]) -> Result<History, HistoryError> {
-    entries.iter().zip(0..).try_fold(History::new(part), |history, (entry, number)| {
-        entry.verify(signer).map_err(|_| HistoryError::Forged { number, signer: *signer })?;
-        history.with(&entry.statement)
-    })
 }

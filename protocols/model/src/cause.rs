@@ -1,8 +1,7 @@
 //! Why somebody refuses, declines, disputes or failed: what a [`Coded`] error becomes on the wire.
 
-use crate::bounded;
+use crate::{Coded, bounded};
 use serde::{Deserialize, Serialize};
-use shardwire_model::Coded;
 use std::fmt;
 
 /// Longest code in bytes; ours have about 16.

@@ -4,14 +4,14 @@
 //! the narrower ones of each field, so that a legal frame can't carry a million empty texts where 16 roles are meant. Memory is
 //! reserved for what the bound allows, never for what the peer announces.
 //!
-//! Used as `#[serde(deserialize_with = "bounded::list::<_, _, MAX>")]`.
+//! Used as `#[serde(deserialize_with = "bounded::list::<_, _, MAX>")]`. Messages and what is stored use them alike.
 
+use crate::{Felt, felt};
 use serde::{
     Deserialize, Deserializer, Serializer,
     de::{Error, SeqAccess, Visitor},
     ser::SerializeSeq,
 };
-use shardwire_model::{Felt, felt};
 use std::{fmt, marker::PhantomData};
 
 /// Elements for which room is made before the first is read; lists grow from there as elements arrive. A peer that announces a
@@ -44,14 +44,20 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for List<T, MAX> {
 }
 
 /// A list of at most `MAX` elements.
-pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MAX: usize>(
+///
+/// # Errors
+/// The deserializer's own, and `invalid_length` for a longer list.
+pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MAX: usize>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     deserializer.deserialize_seq(List::<T, MAX>(PhantomData))
 }
 
-/// Felts, canonical ones only.
-pub(crate) fn serialize_felts<S: Serializer>(felts: &[Felt], serializer: S) -> Result<S::Ok, S::Error> {
+/// Felts, each as 32 canonical bytes.
+///
+/// # Errors
+/// The serializer's own.
+pub fn serialize_felts<S: Serializer>(felts: &[Felt], serializer: S) -> Result<S::Ok, S::Error> {
     let mut seq = serializer.serialize_seq(Some(felts.len()))?;
     for felt in felts {
         seq.serialize_element(&Wire(*felt))?;
@@ -60,7 +66,10 @@ pub(crate) fn serialize_felts<S: Serializer>(felts: &[Felt], serializer: S) -> R
 }
 
 /// A list of at most `MAX` felts, canonical ones only.
-pub(crate) fn felts<'de, D: Deserializer<'de>, const MAX: usize>(deserializer: D) -> Result<Vec<Felt>, D::Error> {
+///
+/// # Errors
+/// As [`list`], and for a felt that isn't canonical.
+pub fn felts<'de, D: Deserializer<'de>, const MAX: usize>(deserializer: D) -> Result<Vec<Felt>, D::Error> {
     let wire: Vec<Wire> = list::<_, _, MAX>(deserializer)?;
     Ok(wire.into_iter().map(|it| it.0).collect())
 }
@@ -87,7 +96,10 @@ impl<const MAX: usize> Visitor<'_> for Text<MAX> {
 }
 
 /// A text of at most `MAX` bytes.
-pub(crate) fn text<'de, D: Deserializer<'de>, const MAX: usize>(deserializer: D) -> Result<String, D::Error> {
+///
+/// # Errors
+/// The deserializer's own, and `invalid_length` for a longer text.
+pub fn text<'de, D: Deserializer<'de>, const MAX: usize>(deserializer: D) -> Result<String, D::Error> {
     deserializer.deserialize_str(Text::<MAX>)
 }
 
@@ -100,7 +112,10 @@ impl<'de, const MAX: usize> Deserialize<'de> for Bounded<MAX> {
 }
 
 /// A list of at most `MAX` texts of at most `LENGTH` bytes each.
-pub(crate) fn texts<'de, D: Deserializer<'de>, const MAX: usize, const LENGTH: usize>(
+///
+/// # Errors
+/// As [`list`] and [`text`].
+pub fn texts<'de, D: Deserializer<'de>, const MAX: usize, const LENGTH: usize>(
     deserializer: D,
 ) -> Result<Vec<String>, D::Error> {
     let texts: Vec<Bounded<LENGTH>> = list::<_, _, MAX>(deserializer)?;
@@ -108,7 +123,8 @@ pub(crate) fn texts<'de, D: Deserializer<'de>, const MAX: usize, const LENGTH: u
 }
 
 /// As much of a text as `max` bytes hold, without breaking a character.
-pub(crate) fn cut(text: &str, max: usize) -> String {
+#[must_use]
+pub fn cut(text: &str, max: usize) -> String {
     let mut end = text.len().min(max);
     while !text.is_char_boundary(end) {
         end -= 1;
