@@ -74,7 +74,8 @@ fn hello(network: &str, role: Role, protocols: Vec<Spoken>) -> Hello {
         network: network.into(),
         agent: "a test".into(),
         roles: vec![role.to_string()],
-        protocols,
+        serves: spoken(),
+        opens: protocols,
         capabilities: Vec::new(),
         time: SystemClock.now(),
     }
@@ -142,7 +143,7 @@ async fn a_peer_without_a_common_version_is_told_who_must_upgrade() {
     more.iter_mut().filter(|it| it.name == "handoff").for_each(|it| it.max = 9);
     let stranger = Stranger::dial(&settler).await;
     let agreed = stranger.greet(hello(NETWORK, Role::Operator, more)).await.expect("greeted");
-    assert_eq!((agreed.versions.get("handoff"), agreed.versions.get("dance")), (Some(&1), None));
+    assert_eq!((agreed.opens.get("handoff"), agreed.opens.get("dance")), (Some(&1), None));
     stranger.leave().await;
     settler.alive().expect("the settler runs");
     settler.stop().await;

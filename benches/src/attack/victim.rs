@@ -14,7 +14,7 @@ use shardwire_model::{
 use shardwire_peers::{Door, Named, Peers, Rules, load::resident_bytes, receive, sessions};
 use shardwire_protocols::{
     Failure, ServeError, Signed, catalogue,
-    handshake::{self, Handshake, Hello, spoken},
+    handshake::{self, Handshake, Hello, announce, spoken},
     keepalive::{self, Keepalive},
     pace::GREETING,
     trace::{self, Begun, Chunk, Finished, Grant, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace, job_id},
@@ -77,7 +77,8 @@ pub(super) fn hello(clock: &dyn Clock) -> Hello {
         network: "attack".into(),
         agent: "benches".into(),
         roles: Vec::new(),
-        protocols: spoken(),
+        serves: announce(&[catalogue::Entry::of::<Keepalive>(), catalogue::Entry::of::<Trace>()]),
+        opens: spoken(),
         capabilities: Vec::new(),
         time: clock.now(),
     }

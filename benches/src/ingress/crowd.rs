@@ -138,7 +138,8 @@ impl Member {
             network: NETWORK.into(),
             agent: "benches".into(),
             roles: Vec::new(),
-            protocols: announce(&[Entry::of::<Ingress>()]),
+            serves: Vec::new(),
+            opens: announce(&[Entry::of::<Ingress>()]),
             capabilities: Vec::new(),
             time: shardwire::clock::SystemClock.now(),
         };

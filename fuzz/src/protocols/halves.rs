@@ -76,7 +76,8 @@ fn hello(agent: &str) -> Hello {
         network: "local".into(),
         agent: agent.into(),
         roles: vec!["prover".into()],
-        protocols: handshake::spoken(),
+        serves: handshake::spoken(),
+        opens: handshake::spoken(),
         capabilities: vec![],
         time: Peer.now(),
     }

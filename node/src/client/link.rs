@@ -98,7 +98,8 @@ impl Dialler {
             network: self.network.clone(),
             agent: AGENT.to_owned(),
             roles: Vec::new(),
-            protocols: announce(&[
+            serves: Vec::new(),
+            opens: announce(&[
                 Entry::of::<Control>(),
                 Entry::of::<Ingress>(),
                 Entry::of::<Reputation>(),
@@ -123,7 +124,7 @@ pub(super) struct Link {
 impl Link {
     /// Opens a session, if the node serves the protocol.
     pub(super) async fn open<P: Protocol>(&self) -> Result<Initiator<P>, ClientError> {
-        if !self.agreed.speaks::<P>() {
+        if !self.agreed.may_open::<P>() {
             return Err(ClientError::Unserved { peer: self.connection.peer(), protocol: P::NAME });
         }
         Ok(self.connection.open::<P>().await?)

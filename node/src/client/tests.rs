@@ -13,9 +13,10 @@ use shardwire_model::{
 };
 use shardwire_protocols::{
     Failure,
+    catalogue::Entry,
     control::{self, Answer as _, Control, NodeStatus, Request, Response},
     evidence::{Shown, Verifier},
-    handshake::{Handshake, Hello, answer, spoken},
+    handshake::{Handshake, Hello, announce, answer},
     ingress::{self, Ingress, Opened, Outcome},
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Settings, SystemNetwork};
@@ -86,7 +87,8 @@ impl StandIn {
             network: self.network.clone(),
             agent: "stand-in".into(),
             roles: vec!["operator".into()],
-            protocols: spoken(),
+            serves: announce(&[Entry::of::<Control>(), Entry::of::<Ingress>()]),
+            opens: Vec::new(),
             capabilities: Vec::new(),
             time: Noon.now(),
         };

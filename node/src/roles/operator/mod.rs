@@ -17,6 +17,7 @@ mod lease;
 mod life_tests;
 mod past;
 mod run;
+mod services;
 mod spool;
 #[cfg(test)]
 mod tests;

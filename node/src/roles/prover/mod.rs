@@ -17,6 +17,7 @@ mod fetch;
 mod lease;
 mod offer;
 mod prove;
+mod services;
 #[cfg(test)]
 mod tests;
 

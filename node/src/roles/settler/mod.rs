@@ -13,6 +13,7 @@ mod life;
 #[cfg(test)]
 mod life_tests;
 mod proofs;
+mod services;
 #[cfg(test)]
 mod tests;
 

@@ -65,7 +65,8 @@ impl Impostor {
             network: NETWORK.to_owned(),
             agent: "liar".to_owned(),
             roles: vec![self.role.to_string()],
-            protocols: handshake::spoken(),
+            serves: handshake::spoken(),
+            opens: handshake::spoken(),
             capabilities: Vec::new(),
             time: SimulatedClock::new(0).now(),
         }
