@@ -9,6 +9,7 @@ use crate::{
         testing::{PROGRAM, TestClock, host},
     },
 };
+use redb::backends::InMemoryBackend;
 use shardwire_ledger::{EmbeddedLedger, Genesis};
 use shardwire_model::{Felt, Timestamp};
 use shardwire_peers::seen;
