@@ -16,12 +16,10 @@ const CUTS: usize = 250;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 8] = [
     ("frames", fuzz::frames),
     ("handshake", fuzz::handshake),
-    ("control", fuzz::control),
-    ("reputation", fuzz::reputation),
-    ("life", fuzz::life),
+    ("administration", fuzz::administration),
     ("handoff", fuzz::handoff),
     ("ingress", fuzz::ingress),
     ("keepalive", fuzz::keepalive),

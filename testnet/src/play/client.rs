@@ -5,7 +5,7 @@
 
 use crate::dice::Dice;
 use shardwire::{
-    client::{ClientError, ControlClient, Dialler, Progress, Target, submit},
+    client::{ClientError, Dialler, NodeClient, Progress, Target, submit},
     workload::{Workload, WorkloadError},
 };
 use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, Stage, StartRequest};
@@ -156,15 +156,16 @@ impl Client {
     }
 
     async fn begin(&self) -> Result<(), String> {
-        let mut control = ControlClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
+        let mut control = NodeClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
         let request = self.request.clone();
-        let started = match self.patience {
-            Patience::TimesOut(after) => start_with(&control, request, after).await,
-            Patience::Endless | Patience::Aborts(_) => control.start_shard(request).await,
+        let timeout = match self.patience {
+            Patience::TimesOut(after) => Some(after.as_secs()),
+            Patience::Endless | Patience::Aborts(_) => None,
         };
+        let started = control.start_shard(request, timeout).await;
         control.close().await;
         match started {
-            Ok(started) if started != self.start => Err("the settler started another shard".into()),
+            Ok((started, _)) if started != self.start => Err("the settler started another shard".into()),
             Ok(_) => Ok(()),
             // It had got through, and only the answer hadn't.
             Err(error) if error.code() == ALREADY_STARTED || error.to_string().contains(ALREADY_STARTED) => Ok(()),
@@ -185,7 +186,7 @@ impl Client {
     }
 
     async fn abort(&self) -> Result<(), String> {
-        let control = ControlClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
+        let mut control = NodeClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
         let aborted = control.abort_shard(self.start.shard).await;
         control.close().await;
         match aborted {
@@ -198,7 +199,7 @@ impl Client {
 
     /// Waits until the settler says that the shard is over.
     async fn look(&self) -> Result<Stage, String> {
-        let mut control = ControlClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
+        let mut control = NodeClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
         loop {
             let statuses = control.shard_status(Some(self.start.shard)).await.map_err(said)?;
             let over = statuses.iter().find(|it| matches!(it.stage, Stage::Settled | Stage::Aborted));
@@ -209,19 +210,6 @@ impl Client {
             sleep(AGAIN).await;
         }
     }
-}
-
-/// Starts a shard that is aborted after so long.
-async fn start_with(
-    control: &ControlClient,
-    request: StartRequest,
-    after: Duration,
-) -> Result<ShardStart, ClientError> {
-    let mut lives = control.lives().await?;
-    let started = lives.start(request, Some(after.as_secs())).await;
-    // The answer is here; a node that is gone meanwhile need not be told.
-    let _ = lives.close().await;
-    Ok(started?.0)
 }
 
 fn said(error: ClientError) -> String {

@@ -24,7 +24,7 @@ use shardwire_model::{
     state_commitment,
 };
 use shardwire_protocols::{
-    control::ShardStatus,
+    administration::ShardStatus,
     ingress::{Opened, Outcome, transaction_hash},
     trace::{JobOffer, Part, job_id},
 };
