@@ -8,7 +8,7 @@ use crate::{
 use shardwire_transport::{
     Channel, Profile, Protocol, Settings,
     graph::{Graph, MessageInfo},
-    session::play::{self, Ending, Player},
+    session::play::{self, Ending, Play, Player},
 };
 use std::collections::BTreeMap;
 
@@ -21,17 +21,17 @@ pub struct Entry {
     pub version: u16,
     initiator: fn() -> Graph,
     responder: fn() -> Graph,
-    play_initiator: Play,
-    play_responder: Play,
+    play_initiator: Playing,
+    play_responder: Playing,
 }
 
 /// Plays a side of a protocol over a channel.
-type Play = for<'a> fn(Channel, &'a mut dyn Player) -> Ending<'a>;
+type Playing = for<'a> fn(Channel, &'a mut dyn Player) -> Ending<'a>;
 
 impl Entry {
     /// Of a protocol type.
     #[must_use]
-    pub const fn of<P: Protocol>() -> Self {
+    pub const fn of<P: Protocol<Initiator: Play, Responder: Play>>() -> Self {
         Self {
             name: P::NAME,
             version: P::VERSION,

@@ -17,7 +17,7 @@ use shardwire_protocols::{
     history::sign,
     ingress::{self, Ingress, Opened, Opening},
     keepalive::{self, Keepalive},
-    proof::{self, Held, Leased, Proof, Verdict},
+    proof::{self, Held, Leased, Proof, SkipReason, Verdict},
     trace::{self, Begun, Chunk, Claimed, Ending, Finished, Grant, JobOffer, LeaseTerms, Part, Pulled, Trace},
 };
 use shardwire_transport::{Bytes, Identity, Initiator, Responder};
@@ -233,10 +233,14 @@ fn account() -> (AccountId, SignedTransaction) {
 }
 
 impl ingress::Handler for Peer {
-    async fn open(&self, _: PeerId, shard: ShardId) -> Result<Result<Opened, Cause>, Failure> {
+    async fn open(&self, _: PeerId, shard: ShardId) -> Result<Result<Opened, ingress::Refused>, Failure> {
         let start = start(RESPONDER);
         let nonces = vec![0; start.accounts.len()];
-        Ok(if shard == start.shard { Ok(Opened { start, nonces, accepted: 0, ended: false }) } else { Err(cause()) })
+        Ok(if shard == start.shard {
+            Ok(Opened { start, nonces, accepted: 0, ended: false })
+        } else {
+            Err(ingress::Refused { reason: ingress::RefusalReason::Unknown, cause: cause() })
+        })
     }
 
     async fn submit(&self, _: PeerId, _: ShardId, it: SignedTransaction) -> Result<ingress::Outcome, Failure> {
@@ -295,7 +299,7 @@ pub(crate) async fn settle(session: Initiator<Proof>) -> Ended {
             proof::Next::Ready(_, offered) => offered,
         };
         client = match round {
-            0 => offered.skip(cause()).await.map_err(boxed)?,
+            0 => offered.skip(SkipReason::Aborted, cause()).await.map_err(boxed)?,
             1 => {
                 let (_, fetched) = offered.fetch().await.map_err(boxed)?;
                 fetched.dispute(&me, cause()).await.map_err(boxed)?.1

@@ -15,9 +15,9 @@ use cairo_air::CairoProofForRustVerifier;
 use cairo_air::verifier::verify_cairo;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use shardwire_model::{Coded, Felt, Output, state_commitment};
+use shardwire_model::{Coded, Felt, MAX_PROOF_BYTES, Output, state_commitment};
 use shardwire_proving::settle::{Expected, check_output};
-use shardwire_proving::verify::{MAX_PROOF_BYTES, Verifier, VerifyError};
+use shardwire_proving::verify::{Verifier, VerifyError};
 use shardwire_proving::worker::{ProveRequest, Worker, locate, prove};
 use shardwire_shard::{execute, program, witness};
 use stwo::core::fields::m31::{M31, P};
@@ -274,7 +274,7 @@ fn truncated_oversized_and_trailing_bytes_are_refused() {
     longer.push(0);
     let error = real.verifier.verify(&longer).unwrap_err();
     assert_eq!(error.code(), "SW-VERIFY-002", "{error}");
-    longer.resize(MAX_PROOF_BYTES + 1, 0);
+    longer.resize(MAX_PROOF_BYTES as usize + 1, 0);
     assert_eq!(
         real.verifier.verify(&longer).unwrap_err().to_string(),
         "the proof has 4194305 bytes, at most 4194304 are allowed"

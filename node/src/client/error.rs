@@ -6,6 +6,7 @@ use shardwire_protocols::{
     administration::AdministrationError,
     evidence::{Piece, Shown},
     handshake::HandshakeError,
+    ingress::RefusalReason,
 };
 use shardwire_transport::{ConnectError, EndpointError, Fault, SessionError};
 use std::net::SocketAddr;
@@ -45,6 +46,8 @@ pub enum ClientError {
         /// The shard.
         shard: ShardId,
         /// Why.
+        reason: RefusalReason,
+        /// The same for a person.
         cause: Cause,
     },
     /// The operator signed what can't both be.
@@ -84,14 +87,12 @@ impl ClientError {
                 !matches!(error, ConnectError::WrongPeer { .. } | ConnectError::WrongProtocol { .. })
             }
             Self::Session(error) | Self::Handshake(HandshakeError::Session(error)) => session(error),
-            Self::Refused { cause, .. } => cause.code == NOT_YET,
+            // Perhaps the settler has not assigned it yet.
+            Self::Refused { reason, .. } => *reason == RefusalReason::Unknown,
             _ => false,
         }
     }
 }
-
-/// What an operator says of a shard that it doesn't run: perhaps because the settler has not assigned it yet.
-const NOT_YET: &str = "SW-OPERATOR-004";
 
 impl Coded for ClientError {
     fn code(&self) -> &'static str {

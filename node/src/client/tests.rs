@@ -16,7 +16,7 @@ use shardwire_protocols::{
     administration::{self, Administration, Failed, NodeStatus, Request, Response, node},
     evidence::{Shown, Verifier},
     handshake::{Handshake, Hello, answer, spoken},
-    ingress::{self, Ingress, Opened, Outcome},
+    ingress::{self, Ingress, Opened, Outcome, RefusalReason, Refused},
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Settings, SystemNetwork};
 use std::sync::{Arc, Mutex};
@@ -39,8 +39,8 @@ struct StandIn {
     breaks: Vec<usize>,
     /// Puts the transaction with this nonce at the place of the first.
     forks: Option<u32>,
-    /// Refuses this many openings, with this code.
-    refuses: Mutex<(usize, &'static str)>,
+    /// Refuses this many openings, for this reason.
+    refuses: Mutex<(usize, RefusalReason)>,
     submissions: Mutex<Vec<u32>>,
     sequence: Mutex<Vec<u32>>,
     cut: Notify,
@@ -53,7 +53,7 @@ impl StandIn {
             network: "local".into(),
             breaks: Vec::new(),
             forks: None,
-            refuses: Mutex::new((0, "")),
+            refuses: Mutex::new((0, RefusalReason::Stopped)),
             submissions: Mutex::default(),
             sequence: Mutex::default(),
             cut: Notify::new(),
@@ -133,11 +133,11 @@ impl administration::Handler for StandIn {
 }
 
 impl ingress::Handler for StandIn {
-    async fn open(&self, _: PeerId, _: ShardId) -> Result<Result<Opened, Cause>, Failure> {
+    async fn open(&self, _: PeerId, _: ShardId) -> Result<Result<Opened, Refused>, Failure> {
         let mut refuses = self.refuses.lock().unwrap();
         if refuses.0 > 0 {
             refuses.0 -= 1;
-            return Ok(Err(Cause::new(refuses.1, "not here")));
+            return Ok(Err(Refused { reason: refuses.1, cause: Cause::new("SW-TEST-002", "not here") }));
         }
         let accepted = u32::try_from(self.sequence.lock().unwrap().len()).unwrap();
         let start = start(self.identity.peer());
@@ -256,7 +256,7 @@ async fn after_a_lost_connection_only_what_has_no_receipt_is_submitted_again() {
 
 #[tokio::test]
 async fn a_shard_that_is_not_assigned_yet_is_waited_for() {
-    let (_, target) = StandIn { refuses: Mutex::new((2, "SW-OPERATOR-004")), ..StandIn::new(identity(2)) }.start();
+    let (_, target) = StandIn { refuses: Mutex::new((2, RefusalReason::Unknown)), ..StandIn::new(identity(2)) }.start();
     let shard = start(target.peer).shard;
     let report = submit(&dialler(), target, shard, &transactions(3), |_| {}).await.unwrap();
     assert_eq!((report.accepted, report.reconnections), (3, 2));
@@ -264,13 +264,13 @@ async fn a_shard_that_is_not_assigned_yet_is_waited_for() {
 
 #[tokio::test]
 async fn a_refused_shard_is_an_error() {
-    let (_, target) = StandIn { refuses: Mutex::new((1, "SW-OPERATOR-005")), ..StandIn::new(identity(2)) }.start();
+    let (_, target) = StandIn { refuses: Mutex::new((1, RefusalReason::Over)), ..StandIn::new(identity(2)) }.start();
     let shard = start(target.peer).shard;
     let error = submit(&dialler(), target, shard, &transactions(3), |_| {}).await.unwrap_err();
     assert_eq!(
         shown(&error),
         format!(
-            "error[SW-CLIENT-002]: the operator takes no transactions for shard {}: not here (SW-OPERATOR-005)\n  next: Check the \
+            "error[SW-CLIENT-002]: the operator takes no transactions for shard {}: not here (SW-TEST-002)\n  next: Check the \
              shard's id and its operator: `shardwire shard status` lists both.",
             shard.short()
         )

@@ -16,10 +16,10 @@ use crate::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_model::{
-    Coded, Hash, Role, ShardId, Stage,
+    Coded, Hash, MAX_PROOF_BYTES, Role, ShardId, Stage,
     life::{Life, Part, Step},
 };
-use shardwire_protocols::{history::verify, proof::MAX_PROOF_BYTES};
+use shardwire_protocols::history::verify;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

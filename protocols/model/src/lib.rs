@@ -28,6 +28,7 @@ pub mod life;
 mod mutation;
 mod output;
 mod peer;
+mod proof;
 mod role;
 mod start;
 mod transaction;
@@ -43,6 +44,7 @@ pub use life::Stage;
 pub use mutation::Mutation;
 pub use output::{ABI_VERSION, HEADER_FELTS, Output, OutputError, Update};
 pub use peer::PeerId;
+pub use proof::MAX_PROOF_BYTES;
 pub use role::Role;
 pub use start::{
     Entry, EntryRequest, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError, StartRequest,

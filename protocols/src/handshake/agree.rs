@@ -2,7 +2,7 @@
 
 use super::{
     Handshake,
-    messages::{Hello, Spoken},
+    messages::{Hello, RefusalReason, Spoken},
 };
 use crate::catalogue::{self, Entry};
 use shardwire_model::{Coded, PeerId};
@@ -123,6 +123,18 @@ pub enum Mismatch {
         /// The protocol.
         protocol: String,
     },
+}
+
+impl Mismatch {
+    /// What it is for the peer that dialled.
+    #[must_use]
+    pub const fn reason(&self) -> RefusalReason {
+        match self {
+            Self::Network { .. } => RefusalReason::Network,
+            Self::Version { .. } => RefusalReason::Version,
+            Self::Contradiction { .. } => RefusalReason::Contradiction,
+        }
+    }
 }
 
 impl Coded for Mismatch {

@@ -25,7 +25,7 @@ mod trace;
 use self::{asking::Asking, run::Run};
 use super::{Changes, Host};
 use crate::store::records::{ASSIGNMENTS, Assignment};
-pub(crate) use error::{ABORTED, OperatorError, SETTLED};
+pub(crate) use error::OperatorError;
 pub(crate) use run::{extended, witness_hash};
 use shardwire_model::{
     Hash, Role, ShardId, Stage,

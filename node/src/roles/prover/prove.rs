@@ -6,11 +6,8 @@ use crate::{
     disk::DiskError,
     store::records::Job,
 };
-use shardwire_model::{Coded as _, Hash, life::Step};
-use shardwire_proving::{
-    verify::MAX_PROOF_BYTES,
-    worker::{ProveError, Proved},
-};
+use shardwire_model::{Coded as _, Hash, MAX_PROOF_BYTES, life::Step};
+use shardwire_proving::worker::{ProveError, Proved};
 use shardwire_shard::witness::{Assembler, Manifest};
 use std::{path::Path, sync::Arc};
 use tokio::time::{Instant, timeout};
@@ -114,9 +111,7 @@ impl Prover {
         tracing::info!(job = %id.short(), steps = job.figures.steps, "proving");
         let Proved { proof_bytes, prove_s, cpu_s, peak_bytes } =
             self.workshop.prove(&witness, &proof_path, Box::pin(lease.clone().ended())).await?;
-        let bytes = artefacts
-            .read(&proof_path, u64::from(u32::try_from(MAX_PROOF_BYTES).unwrap_or(u32::MAX)))?
-            .ok_or(ProveError::NoProof)?;
+        let bytes = artefacts.read(&proof_path, u64::from(MAX_PROOF_BYTES))?.ok_or(ProveError::NoProof)?;
         let proof = Hash::of(&bytes);
         artefacts.write(&artefacts.proof(proof), &[&bytes], true)?;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // seconds of one proof, not negative

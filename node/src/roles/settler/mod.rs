@@ -18,9 +18,9 @@ mod tests;
 
 use super::{Changes, Host};
 use crate::store::{StoreError, records::VERDICTS};
+pub(crate) use error::SettlerError;
 #[cfg(test)]
 pub(crate) use error::Unwanted;
-pub(crate) use error::{ABORTED, LATE, SettlerError};
 pub(crate) use judge::Judge;
 use life::Deadlines;
 use shardwire_ledger::{ShardState, World};
