@@ -14,4 +14,4 @@ mod configuration;
 mod protocols;
 
 pub use configuration::configuration;
-pub use protocols::{control, frames, handoff, handshake, ingress, keepalive, life, proof, reputation, trace};
+pub use protocols::{administration, frames, handoff, handshake, ingress, keepalive, proof, trace};

@@ -9,25 +9,38 @@ mod near;
 
 use fuzz::{INITIATOR, SILENT};
 use near::corpus_of;
-use std::fs;
+use shardwire_protocols::catalogue;
+use std::{collections::BTreeSet, fs, path::Path};
 
 /// At how many places a recorded session is broken off.
 const CUTS: usize = 250;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 8] = [
     ("frames", fuzz::frames),
     ("handshake", fuzz::handshake),
-    ("control", fuzz::control),
-    ("reputation", fuzz::reputation),
-    ("life", fuzz::life),
+    ("administration", fuzz::administration),
     ("handoff", fuzz::handoff),
     ("ingress", fuzz::ingress),
     ("keepalive", fuzz::keepalive),
     ("proof", fuzz::proof),
     ("trace", fuzz::trace),
 ];
+
+/// Besides the frame decoder, which is no protocol's, and the configuration, which is the node's.
+#[test]
+fn every_protocol_has_a_target_and_every_target_a_program() {
+    let protocols: BTreeSet<&str> = catalogue::all().iter().map(|entry| entry.name).collect();
+    let targets: BTreeSet<&str> = TARGETS.iter().map(|target| target.0).filter(|name| *name != "frames").collect();
+    assert_eq!(targets, protocols);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/fuzz_targets");
+    let programs = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let programs: BTreeSet<String> =
+        programs.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    let expected = TARGETS.iter().map(|target| target.0).chain(["configuration"]).map(str::to_owned).collect();
+    assert_eq!(programs, expected);
+}
 
 #[test]
 fn no_target_falls_over_its_corpus_or_what_is_near_it() {

@@ -13,7 +13,8 @@ use shardwire_model::{
 };
 use shardwire_peers::{Door, Named, Peers, Rules, load::resident_bytes, receive, sessions};
 use shardwire_protocols::{
-    Failure, ServeError, Signed, catalogue,
+    Failure, ServeError, Signed,
+    catalogue::{self, ProtocolId},
     handshake::{self, Handshake, Hello, announce, spoken},
     keepalive::{self, Keepalive},
     pace::GREETING,
@@ -77,7 +78,7 @@ pub(super) fn hello(clock: &dyn Clock) -> Hello {
         network: "attack".into(),
         agent: "benches".into(),
         roles: Vec::new(),
-        serves: announce(&[catalogue::Entry::of::<Keepalive>(), catalogue::Entry::of::<Trace>()]),
+        serves: announce([ProtocolId::of::<Keepalive>(), ProtocolId::of::<Trace>()]),
         opens: spoken(),
         capabilities: Vec::new(),
         time: clock.now(),

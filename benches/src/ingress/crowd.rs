@@ -7,7 +7,7 @@ use shardwire_model::{
     SignedTransaction, Transaction, finished_selector,
 };
 use shardwire_protocols::{
-    catalogue::{self, Entry},
+    catalogue::{self, ProtocolId},
     handshake::{Handshake, Hello, announce, greet},
     ingress::{self, Ingress, Opening, Receipt},
 };
@@ -139,7 +139,7 @@ impl Member {
             agent: "benches".into(),
             roles: Vec::new(),
             serves: Vec::new(),
-            opens: announce(&[Entry::of::<Ingress>()]),
+            opens: announce([ProtocolId::of::<Ingress>()]),
             capabilities: Vec::new(),
             time: shardwire::clock::SystemClock.now(),
         };

@@ -4,12 +4,10 @@ use super::ClientError;
 use crate::surroundings::Surroundings;
 use shardwire_model::PeerId;
 use shardwire_protocols::{
-    catalogue::{self, Entry},
-    control::Control,
+    administration::Administration,
+    catalogue::{self, ProtocolId},
     handshake::{Agreed, Handshake, Hello, announce, greet},
     ingress::Ingress,
-    life::Lives,
-    reputation::Reputation,
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Initiator, Profile, Protocol};
 use std::{
@@ -99,12 +97,7 @@ impl Dialler {
             agent: AGENT.to_owned(),
             roles: Vec::new(),
             serves: Vec::new(),
-            opens: announce(&[
-                Entry::of::<Control>(),
-                Entry::of::<Ingress>(),
-                Entry::of::<Reputation>(),
-                Entry::of::<Lives>(),
-            ]),
+            opens: announce([ProtocolId::of::<Administration>(), ProtocolId::of::<Ingress>()]),
             capabilities: Vec::new(),
             time: self.surroundings.clock.now(),
         };

@@ -27,11 +27,9 @@ use shardwire_model::{Coded, PeerId, Role};
 use shardwire_peers::{Named, load::resident_bytes, receive};
 use shardwire_protocols::{
     ServeError,
-    control::{self, Control},
+    administration::{self, Administration},
     handshake::Hello,
     keepalive::{self, Keepalive},
-    life::{self, Lives},
-    reputation::{self, Reputation},
 };
 use shardwire_transport::{Endpoint, Initiator, Responder};
 use std::{collections::BTreeSet, fmt, net::SocketAddr, sync::Arc};
@@ -134,9 +132,10 @@ impl Node {
     /// What every node serves and consumes, whatever its roles.
     fn services(self: &Arc<Self>) -> Services {
         Services::default()
-            .serve(self, |it, session: Responder<Control>| async move { control::serve(session, &*it).await })
-            .serve(self, |it, session: Responder<Reputation>| async move { reputation::serve(session, &*it).await })
-            .serve(self, |it, session: Responder<Lives>| async move { life::serve(session, &*it).await })
+            .serve(
+                self,
+                |it, session: Responder<Administration>| async move { administration::serve(session, &*it).await },
+            )
             .serve(self, |it, session: Responder<Keepalive>| async move {
                 Ok(keepalive::serve(session, &*it.host.clock).await?)
             })

@@ -11,7 +11,7 @@
 use shardwire_model::Role;
 use shardwire_protocols::{
     ServeError,
-    catalogue::Entry,
+    catalogue::ProtocolId,
     handshake::{Agreed, Spoken, announce},
 };
 use shardwire_transport::{Connection, Incoming, Initiator, Protocol, Responder};
@@ -21,13 +21,13 @@ use std::{fmt, pin::Pin, sync::Arc};
 pub(crate) type Running = Pin<Box<dyn Future<Output = Result<(), ServeError>> + Send>>;
 
 struct Served {
-    entry: Entry,
+    protocol: ProtocolId,
     serve: Box<dyn Fn(Incoming) -> Running + Send + Sync>,
 }
 
 /// A protocol that this node opens with its peers.
 pub(crate) struct Opened {
-    entry: Entry,
+    protocol: ProtocolId,
     /// Peers without this role aren't asked, whatever they announce.
     role: Option<Role>,
     open: Box<dyn Fn(Connection) -> Running + Send + Sync>,
@@ -36,7 +36,7 @@ pub(crate) struct Opened {
 impl Opened {
     /// The protocol's name.
     pub(crate) fn protocol(&self) -> &'static str {
-        self.entry.name
+        self.protocol.name
     }
 
     /// Opens a session on this connection, and goes on until it ends.
@@ -66,7 +66,7 @@ impl Services {
             let session = async move { serve(handler, incoming.serve::<P>().await?).await };
             Box::pin(session) as Running
         });
-        self.served.push(Served { entry: Entry::of::<P>(), serve });
+        self.served.push(Served { protocol: ProtocolId::of::<P>(), serve });
         self
     }
 
@@ -112,29 +112,29 @@ impl Services {
             let session = async move { consume(consumer, connection.open::<P>().await?).await };
             Box::pin(session) as Running
         });
-        self.opened.push(Arc::new(Opened { entry: Entry::of::<P>(), role, open }));
+        self.opened.push(Arc::new(Opened { protocol: ProtocolId::of::<P>(), role, open }));
         self
     }
 
     /// What the greeting announces as served.
     pub(crate) fn serves(&self) -> Vec<Spoken> {
-        announce(&self.served.iter().map(|it| it.entry).collect::<Vec<_>>())
+        announce(self.served.iter().map(|it| it.protocol))
     }
 
     /// What the greeting says that this node opens.
     pub(crate) fn opens(&self) -> Vec<Spoken> {
-        announce(&self.opened.iter().map(|it| it.entry).collect::<Vec<_>>())
+        announce(self.opened.iter().map(|it| it.protocol))
     }
 
     #[cfg(test)]
-    pub(super) fn has(&self, entry: &Entry) -> bool {
-        self.served.iter().any(|it| (it.entry.name, it.entry.version) == (entry.name, entry.version))
+    pub(super) fn has(&self, protocol: ProtocolId) -> bool {
+        self.served.iter().any(|it| it.protocol == protocol)
     }
 
     /// What is to be opened with a peer: of the protocols that it announced, those that its roles are asked for.
     pub(crate) fn opened(&self, agreed: &Agreed) -> Vec<Arc<Opened>> {
         let wanted = |it: &&Arc<Opened>| {
-            agreed.opens.get(it.entry.name) == Some(&it.entry.version)
+            agreed.opens.get(it.protocol.name) == Some(&it.protocol.version)
                 && it.role.is_none_or(|role| agreed.roles.contains(&role.to_string()))
         };
         self.opened.iter().filter(wanted).cloned().collect()
@@ -147,7 +147,9 @@ impl Services {
     pub(crate) async fn dispatch(&self, agreed: &Agreed, mut incoming: Incoming) -> Result<(), ServeError> {
         let header = incoming.header().await?;
         let served = self.served.iter().find(|it| {
-            header.protocol.as_str() == it.entry.name && header.version == it.entry.version && agreed.allows(header)
+            header.protocol.as_str() == it.protocol.name
+                && header.version == it.protocol.version
+                && agreed.allows(header)
         });
         match served {
             Some(served) => (served.serve)(incoming).await,

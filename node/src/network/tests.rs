@@ -14,7 +14,7 @@ use shardwire_ledger::{EmbeddedLedger, Genesis};
 use shardwire_model::{Felt, Timestamp};
 use shardwire_peers::seen;
 use shardwire_protocols::{
-    catalogue::{self, Entry},
+    catalogue::{self, Entry, ProtocolId},
     handshake::{Agreed, Handshake, Spoken, agree, spoken},
 };
 use shardwire_proving::verify::VerifyError;
@@ -135,7 +135,13 @@ async fn announced_is_served_whatever_the_roles() {
             assert_eq!(!is_unserved(&result), newest, "{roles:?} {} {}: {result:?}", entry.name, entry.version);
             // Nothing is served that no announcement names.
             let named = announced.iter().any(|it| names(it, entry));
-            assert_eq!(named, router.services.has(entry), "{roles:?} {} {}", entry.name, entry.version);
+            assert_eq!(
+                named,
+                router.services.has(ProtocolId::from(entry)),
+                "{roles:?} {} {}",
+                entry.name,
+                entry.version
+            );
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::{
     Handshake,
-    messages::{Hello, Spoken},
+    messages::{Hello, RefusalReason, Spoken},
 };
-use crate::catalogue::{self, Entry};
+use crate::catalogue::{self, ProtocolId};
 use shardwire_model::{Coded, PeerId};
 use shardwire_transport::{Protocol, session::Header};
 use std::{
@@ -18,10 +18,10 @@ pub const SKEW_NOTICED: Duration = Duration::from_secs(5);
 
 /// What is announced of these protocols in a [`Hello`]: of each the newest version, and those before it without a gap.
 #[must_use]
-pub fn announce(entries: &[Entry]) -> Vec<Spoken> {
+pub fn announce(protocols: impl IntoIterator<Item = ProtocolId>) -> Vec<Spoken> {
     let mut versions = BTreeMap::<&str, BTreeSet<u16>>::new();
-    for entry in entries {
-        versions.entry(entry.name).or_default().insert(entry.version);
+    for protocol in protocols {
+        versions.entry(protocol.name).or_default().insert(protocol.version);
     }
     let range = |(name, versions): (&str, BTreeSet<u16>)| {
         let max = versions.last().copied()?;
@@ -36,7 +36,7 @@ pub fn announce(entries: &[Entry]) -> Vec<Spoken> {
 pub fn spoken() -> Vec<Spoken> {
     let mut all = catalogue::all();
     all.retain(|entry| entry.name != Handshake::NAME);
-    announce(&all)
+    announce(all.iter().map(ProtocolId::from))
 }
 
 /// What a handshake comes to.
@@ -125,6 +125,18 @@ pub enum Mismatch {
         /// The protocol.
         protocol: String,
     },
+}
+
+impl Mismatch {
+    /// What it is for the peer that dialled.
+    #[must_use]
+    pub const fn reason(&self) -> RefusalReason {
+        match self {
+            Self::Network { .. } => RefusalReason::Network,
+            Self::Version { .. } => RefusalReason::Version,
+            Self::Contradiction { .. } => RefusalReason::Contradiction,
+        }
+    }
 }
 
 impl Coded for Mismatch {

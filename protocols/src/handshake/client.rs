@@ -21,10 +21,10 @@ pub async fn greet(session: Initiator<Handshake>, mine: Hello) -> Result<Agreed,
             Ok(agreed(peer, Side::Dialling, &mine, theirs, terms))
         }
         Branch::Second(refused) => {
-            let (Refused { cause }, end) = refused.recv().await?;
+            let (refused, end) = refused.recv::<Refused, _>().await?;
             // The reason is what counts; how the stream ends after it is not.
             let _ = end.close().await;
-            Err(HandshakeError::Refused(cause))
+            Err(HandshakeError::Refused(refused))
         }
     }
 }

@@ -54,8 +54,24 @@ pub struct Hello {
 /// The peer that accepted the connection won't go on. The connection ends after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
-    /// Why.
+    /// What the peer that dialled acts on.
+    pub reason: RefusalReason,
+    /// The same for a person.
     pub cause: Cause,
+}
+
+/// Why a connection isn't gone on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalReason {
+    /// The peers belong to different networks.
+    Network,
+    /// There is a protocol of which they have no version in common.
+    Version,
+    /// The peer that dialled contradicts itself.
+    Contradiction,
+    /// A reason of the peer's own.
+    Other,
 }
 
 const SPOKEN: u32 = size::text(MAX_NAME) + 2 * size::U16;
@@ -66,4 +82,4 @@ const HELLO: u32 = 2 * size::text(MAX_NAME)
     + size::U64;
 
 message!(Hello, max_bytes = HELLO, deadline = pace::GREETING);
-message!(Refused, max_bytes = size::CAUSE, deadline = pace::GREETING);
+message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = pace::GREETING);

@@ -27,7 +27,7 @@ mod tests;
 pub use agree::{Agreed, Mismatch, SKEW_NOTICED, Side, Terms, agree, announce, spoken};
 pub use client::greet;
 pub use error::HandshakeError;
-pub use messages::{Hello, MAX_CAPABILITIES, MAX_NAME, MAX_PROTOCOLS, MAX_ROLES, Refused, Spoken};
+pub use messages::{Hello, MAX_CAPABILITIES, MAX_NAME, MAX_PROTOCOLS, MAX_ROLES, RefusalReason, Refused, Spoken};
 pub use server::answer;
 
 use shardwire_transport::{

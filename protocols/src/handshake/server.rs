@@ -21,8 +21,8 @@ pub async fn answer(session: Responder<Handshake>, mine: Hello) -> Result<Agreed
             Ok(agreed(peer, Side::Accepting, &mine, theirs, terms))
         }
         Err(mismatch) => {
-            let cause = Cause::from(mismatch.clone());
-            session.choose(Refused { cause }).await?.close().await?;
+            let (reason, cause) = (mismatch.reason(), Cause::from(mismatch.clone()));
+            session.choose(Refused { reason, cause }).await?.close().await?;
             Err(mismatch.into())
         }
     }

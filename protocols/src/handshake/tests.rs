@@ -126,7 +126,7 @@ async fn a_refusal_for_a_reason_of_a_later_version_is_passed_on() {
     let refuse = async {
         let (_, session) = b.recv::<Hello, _>().await.unwrap();
         let cause = shardwire_model::Cause::new("SW-HANDSHAKE-900", "it is full moon");
-        session.choose(Refused { cause }).await.unwrap().close().await.unwrap();
+        session.choose(Refused { reason: RefusalReason::Other, cause }).await.unwrap().close().await.unwrap();
     };
     let (dialled, ()) = tokio::join!(greet(a, hello("net", "x", spoken())), refuse);
     let error = dialled.unwrap_err();
@@ -157,7 +157,7 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
         time: Timestamp(u64::MAX),
     };
     fits(&largest);
-    fits(&Refused { cause: largest_cause() });
+    fits(&Refused { reason: RefusalReason::Other, cause: largest_cause() });
     largest.roles.push("one more".into());
     refused_when_read(&largest);
     refused_when_read(&Hello { network: "n".repeat(MAX_NAME + 1), ..hello("", "x", vec![]) });

@@ -17,7 +17,7 @@ use shardwire_model::{Felt, Timestamp, life::Why, state_commitment};
 use shardwire_program::execute;
 use shardwire_protocols::{
     Failure, Signed,
-    proof::{Handler as _, Verdict},
+    proof::{Handler as _, SkipReason, Verdict},
     trace::{
         Begun, Chunk, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace,
         job_id, serve,
@@ -316,7 +316,7 @@ async fn only_a_configured_settler_ends_a_job_that_is_proven() {
     taking.await.unwrap();
     let proof = operator.finished.lock().unwrap().take().expect("the operator is told");
     let late = Cause::from(Unwanted::Late { shard });
-    let skipped = || Verdict::Skipped { shard, cause: late.clone() };
+    let skipped = || Verdict::Skipped { shard, reason: SkipReason::Settled, cause: late.clone() };
     prover.verdict(stranger, proof, skipped()).await.unwrap();
     assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven), "a stranger's word counts for the stranger");
     assert!(prover.proof_for(settler).unwrap().is_some() && prover.proof_for(stranger).unwrap().is_none());

@@ -19,14 +19,14 @@ mod tests;
 
 use super::{Changes, Host};
 use crate::records::VERDICTS;
+pub(crate) use error::SettlerError;
 #[cfg(test)]
 pub(crate) use error::Unwanted;
-pub(crate) use error::{ABORTED, LATE, SettlerError};
 pub(crate) use judge::Judge;
 use life::Deadlines;
 use shardwire_ledger::{ShardState, World};
 use shardwire_model::{Cause, Key, Role, ShardId};
-use shardwire_protocols::control::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
+use shardwire_protocols::administration::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
 use shardwire_store::StoreError;
 use std::{
     sync::{Arc, Mutex},

@@ -53,7 +53,7 @@ impl Settler {
                         Interest::Settled(at) => offered.settled(identity, at).await?.1,
                         Interest::None(unwanted) => {
                             tracing::warn!(shard = %ready.shard.short(), prover = %prover.short(), "proof not wanted: {unwanted}");
-                            offered.skip(unwanted).await?
+                            offered.skip(unwanted.reason(), unwanted).await?
                         }
                         Interest::Of(record) => self.decide(prover, ready, offered, *record).await?,
                     }
@@ -121,8 +121,13 @@ impl Settler {
                 Ok(offered.settled(&self.host.identity, settlement.at).await?.1)
             }
             // The shard ended while its proof was on the way.
-            Err(Objection::Ended(Ended::Aborted)) => Ok(offered.skip(Unwanted::Aborted { shard }).await?),
-            Err(Objection::Ended(Ended::Settled { .. })) => Ok(offered.skip(Unwanted::Late { shard }).await?),
+            Err(Objection::Ended(ended)) => {
+                let unwanted = match ended {
+                    Ended::Aborted => Unwanted::Aborted { shard },
+                    Ended::Settled { .. } => Unwanted::Late { shard },
+                };
+                Ok(offered.skip(unwanted.reason(), unwanted).await?)
+            }
             Err(objection) => {
                 tracing::warn!(shard = %shard.short(), prover = %prover.short(), proof = %proof.short(), code = objection.code(), "proof disputed: {objection}");
                 let blamed = prover_s(&objection);
