@@ -10,7 +10,6 @@ mod artefacts;
 pub mod cli;
 pub mod client;
 pub mod clock;
-pub mod config;
 mod control;
 pub mod data;
 pub mod disk;
@@ -32,3 +31,4 @@ mod tasks;
 
 pub use inspect::inspect;
 pub use run::run;
+pub use shardwire_config as config;

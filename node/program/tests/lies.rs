@@ -2,8 +2,6 @@
 
 #![allow(missing_docs)]
 
-mod workload;
-
 use proptest::prelude::*;
 use shardwire_model::{Felt, Hash};
 use shardwire_program::{execute, program};
@@ -11,7 +9,7 @@ use shardwire_witness::{
     AssembleError, Assembled, Assembler, Body, CHUNK_STEPS, Closing, MAX_CHUNK_BYTES, Manifest, Run, Value,
 };
 use std::{fmt::Debug, sync::LazyLock};
-use workload::workload;
+use shardwire_sample::workload;
 
 fn value() -> impl Strategy<Value = Value> {
     prop_oneof![

@@ -5,7 +5,7 @@ mod lies;
 mod rules;
 
 use super::{ExecuteError, Execution, Step, execute_steps};
-use crate::workload::{Workload, workload};
+use shardwire_sample::{Workload, workload};
 use shardwire_model::{ChainHead, Felt};
 
 const ADD: u32 = 1;

@@ -1,14 +1,12 @@
 //! The fuzz targets' entries, for a moment: over the corpus, and over mutations of it from a seed. `fuzz/` runs them for longer, led by
 //! coverage.
 
-#[path = "../../fuzz/src/protocols/mod.rs"]
-#[allow(unreachable_pub)]
-mod fuzz;
-#[path = "../../fuzz/src/near.rs"]
+#![allow(missing_docs)]
+
 mod near;
 
-use fuzz::{INITIATOR, SILENT};
 use near::corpus_of;
+use shardwire_fuzz::{self as fuzz, INITIATOR, SILENT};
 use std::fs;
 
 /// At how many places a recorded session is broken off.
@@ -34,6 +32,7 @@ fn no_target_falls_over_its_corpus_or_what_is_near_it() {
     for (name, target) in TARGETS {
         near::try_near(name, target);
     }
+    near::try_near("configuration", fuzz::configuration);
 }
 
 /// The real halves in every one of their states: an honest session up to some byte, then silence, the end, or bytes that are nothing.
