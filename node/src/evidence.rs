@@ -18,8 +18,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Cause, Coded as _, Felt, Hash, Output, PeerId, Timestamp};
 use shardwire_protocols::{
+    administration::PART_BYTES,
     evidence::{MAX_EVIDENCE_BYTES, Piece, Verifier},
-    reputation::PART_BYTES,
 };
 
 /// Most pieces against one peer: one shows it, some more show that it wasn't once.

@@ -6,18 +6,16 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+mod administration;
 mod artefacts;
 pub mod cli;
 pub mod client;
 pub mod clock;
-mod control;
 pub mod data;
 pub mod disk;
 mod evidence;
 pub mod facts;
 mod inspect;
-mod judgement;
-mod life;
 mod metrics;
 mod network;
 mod offline;

@@ -2,8 +2,8 @@
 //! its handshake is derived from this list in turn.
 
 use crate::{
-    control::Control, handoff::Handoff, handshake::Handshake, ingress::Ingress, keepalive::Keepalive, life::Lives,
-    proof::Proof, reputation::Reputation, trace::Trace,
+    administration::Administration, handoff::Handoff, handshake::Handshake, ingress::Ingress, keepalive::Keepalive,
+    proof::Proof, trace::Trace,
 };
 use shardwire_transport::{
     Channel, Profile, Protocol, Settings,
@@ -82,9 +82,7 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<Trace>(),
         Entry::of::<Proof>(),
         Entry::of::<Keepalive>(),
-        Entry::of::<Control>(),
-        Entry::of::<Reputation>(),
-        Entry::of::<Lives>(),
+        Entry::of::<Administration>(),
     ]
 }
 

@@ -11,5 +11,5 @@ mod protocols;
 
 pub use configuration::configuration;
 pub use protocols::{
-    INITIATOR, SILENT, control, frames, handoff, handshake, honest, ingress, keepalive, life, proof, reputation, trace,
+    INITIATOR, SILENT, administration, frames, handoff, handshake, honest, ingress, keepalive, proof, trace,
 };

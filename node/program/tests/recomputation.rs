@@ -5,8 +5,8 @@
 use blake2::{Blake2s256, Digest};
 use shardwire_model::{Call, Felt, Kind, ShardStart, SignedTransaction};
 use shardwire_program::{Admission, Verdict, execute};
-use starknet_types_core::hash::{Poseidon, StarkHash};
 use shardwire_sample::{Workload, workload};
+use starknet_types_core::hash::{Poseidon, StarkHash};
 
 fn start_felts(start: &ShardStart) -> Vec<Felt> {
     let id = start.operator.0;

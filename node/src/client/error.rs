@@ -3,7 +3,7 @@
 use crate::data::DataError;
 use shardwire_model::{Cause, Coded, PeerId, ShardId};
 use shardwire_protocols::{
-    control::ControlError,
+    administration::AdministrationError,
     evidence::{Piece, Shown},
     handshake::HandshakeError,
 };
@@ -30,7 +30,7 @@ pub enum ClientError {
     Session(#[from] SessionError),
     /// The node says why it can't.
     #[error(transparent)]
-    Control(#[from] ControlError),
+    Administration(#[from] AdministrationError),
     /// The node is another version that doesn't serve this.
     #[error("{peer} doesn't speak {protocol} in this version", peer = peer.short())]
     Unserved {
@@ -101,7 +101,7 @@ impl Coded for ClientError {
             Self::Connect(error) => error.code(),
             Self::Handshake(error) => error.code(),
             Self::Session(error) => error.code(),
-            Self::Control(error) => error.code(),
+            Self::Administration(error) => error.code(),
             Self::Unserved { .. } => "SW-CLIENT-001",
             Self::Refused { .. } => "SW-CLIENT-002",
             Self::GaveUp { .. } => "SW-CLIENT-003",
@@ -116,7 +116,7 @@ impl Coded for ClientError {
             Self::Connect(error) => error.next_step(),
             Self::Handshake(error) => error.next_step(),
             Self::Session(error) => error.next_step(),
-            Self::Control(error) => error.next_step(),
+            Self::Administration(error) => error.next_step(),
             Self::Unserved { .. } => "Use the same version of shardwire on both sides.".into(),
             Self::Refused { .. } => {
                 "Check the shard's id and its operator: `shardwire shard status` lists both.".into()

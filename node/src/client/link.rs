@@ -4,12 +4,10 @@ use super::ClientError;
 use crate::surroundings::Surroundings;
 use shardwire_model::PeerId;
 use shardwire_protocols::{
+    administration::Administration,
     catalogue::{self, Entry},
-    control::Control,
     handshake::{Agreed, Handshake, Hello, announce, greet},
     ingress::Ingress,
-    life::Lives,
-    reputation::Reputation,
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Initiator, Profile, Protocol};
 use std::{
@@ -98,12 +96,7 @@ impl Dialler {
             network: self.network.clone(),
             agent: AGENT.to_owned(),
             roles: Vec::new(),
-            protocols: announce(&[
-                Entry::of::<Control>(),
-                Entry::of::<Ingress>(),
-                Entry::of::<Reputation>(),
-                Entry::of::<Lives>(),
-            ]),
+            protocols: announce(&[Entry::of::<Administration>(), Entry::of::<Ingress>()]),
             capabilities: Vec::new(),
             time: self.surroundings.clock.now(),
         };

@@ -13,7 +13,7 @@ use shardwire_model::{
 };
 use shardwire_protocols::{
     Failure,
-    control::{self, Answer as _, Control, NodeStatus, Request, Response},
+    administration::{self, Administration, Failed, NodeStatus, Request, Response, node},
     evidence::{Shown, Verifier},
     handshake::{Handshake, Hello, answer, spoken},
     ingress::{self, Ingress, Opened, Outcome},
@@ -31,7 +31,7 @@ impl Clock for Noon {
     }
 }
 
-/// A node that serves control and ingress, and loses connections on purpose.
+/// A node that serves administration and ingress, and loses connections on purpose.
 struct StandIn {
     identity: Identity,
     network: String,
@@ -98,8 +98,8 @@ impl StandIn {
         while let Ok(mut incoming) = connection.accept().await {
             incoming.header().await.unwrap();
             // The client ends sessions as it likes; what it got is what is tested.
-            let _ = if incoming.is::<Control>() {
-                control::serve(incoming.serve::<Control>().await.unwrap(), self).await
+            let _ = if incoming.is::<Administration>() {
+                administration::serve(incoming.serve::<Administration>().await.unwrap(), self).await
             } else {
                 ingress::serve(incoming.serve::<Ingress>().await.unwrap(), self, &self.identity).await
             };
@@ -107,14 +107,14 @@ impl StandIn {
     }
 }
 
-impl control::Handler<Control> for StandIn {
+impl administration::Handler for StandIn {
     fn allows(&self, peer: PeerId, _: &Request) -> bool {
         peer == self.identity.peer()
     }
 
-    async fn handle(&self, _: PeerId, request: Request) -> Response {
+    async fn handle(&self, _: PeerId, request: Request) -> Result<Response, Failed> {
         match request {
-            Request::Status => Response::Status(Box::new(NodeStatus {
+            Request::Node(node::Request::Status) => Ok(node::Response::Status(Box::new(NodeStatus {
                 peer: self.identity.peer(),
                 network: self.network.clone(),
                 roles: vec![Role::Operator],
@@ -124,9 +124,10 @@ impl control::Handler<Control> for StandIn {
                 peers: Vec::new(),
                 shards: Vec::new(),
                 more_shards: 0,
-            })),
-            Request::Stop => Response::Stopping,
-            _ => Response::failure("SW-TEST-001", "no", "Go home."),
+            }))
+            .into()),
+            Request::Node(node::Request::Stop) => Ok(node::Response::Stopping.into()),
+            _ => Err(Failed::new("SW-TEST-001", "no", "Go home.")),
         }
     }
 }
@@ -329,11 +330,11 @@ fn giving_up_says_what_is_left_and_that_repeating_is_safe() {
          127.0.0.1:9 didn't answer within 10s\n  next: Check that the peer runs, that the address is right, and that UDP passes \
          between you. Then submit the same workload again: what was accepted is not accepted twice."
     );
-    let unserved = ClientError::Unserved { peer: identity(2).peer(), protocol: "control" };
+    let unserved = ClientError::Unserved { peer: identity(2).peer(), protocol: "administration" };
     assert_eq!(
         shown(&unserved),
         format!(
-            "error[SW-CLIENT-001]: {} doesn't speak control in this version\n  next: Use the same version of shardwire on both sides.",
+            "error[SW-CLIENT-001]: {} doesn't speak administration in this version\n  next: Use the same version of shardwire on both sides.",
             identity(2).peer().short()
         )
     );
@@ -355,7 +356,7 @@ async fn the_node_of_a_data_folder_is_asked_as_itself() {
     let config = Config::draft(&Environment::default(), Flags::default().with(Setting::Roles, ["operator"])).unwrap();
     data::init(&root, &config, None, &mut StdRng::seed_from_u64(3)).unwrap();
     let noon = surroundings();
-    let connect = || ControlClient::connect(&root, &noon);
+    let connect = || NodeClient::connect(&root, &noon);
     assert_eq!(connect().await.unwrap_err().code(), "SW-DATA-004");
 
     let folder = DataFolder::open(&root).unwrap();
@@ -369,7 +370,7 @@ async fn the_node_of_a_data_folder_is_asked_as_itself() {
     client.stop().await.unwrap();
     client.close().await;
 
-    let mut stranger = ControlClient::dial(&dialler(), target).await.unwrap();
+    let mut stranger = NodeClient::dial(&dialler(), target).await.unwrap();
     let refused = stranger.status().await.unwrap_err().to_string();
     assert_eq!(refused, format!("peer {} may not control this node (SW-CONTROL-001)", identity(1).peer()));
     stranger.close().await;

@@ -5,15 +5,13 @@ use shardwire_model::{Coded as _, Mutation, PeerId, Role};
 use shardwire_peers::{Presence, sessions};
 use shardwire_protocols::{
     ServeError,
-    control::{self, Control},
+    administration::{self, Administration},
     handoff::{self, Handoff},
     handshake::{self, Agreed, Handshake, HandshakeError},
     ingress::{self, Ingress},
     keepalive::{self, Keepalive},
-    life::{self, Lives},
     pace::GREETING,
     proof::{self, Proof},
-    reputation::{self, Reputation},
     trace::{self, Trace},
 };
 use shardwire_transport::{Connection, Incoming};
@@ -164,12 +162,8 @@ async fn dispatch(node: &Node, agreed: &Agreed, mut incoming: Incoming) -> Resul
     let roles = &node.roles;
     if !agreed.allows(incoming.header().await?) {
         Err(incoming.unserved().into())
-    } else if incoming.is::<Control>() {
-        control::serve(incoming.serve::<Control>().await?, node).await
-    } else if incoming.is::<Reputation>() {
-        reputation::serve(incoming.serve::<Reputation>().await?, node).await
-    } else if incoming.is::<Lives>() {
-        life::serve(incoming.serve::<Lives>().await?, node).await
+    } else if incoming.is::<Administration>() {
+        administration::serve(incoming.serve::<Administration>().await?, node).await
     } else if incoming.is::<Keepalive>() {
         Ok(keepalive::serve(incoming.serve::<Keepalive>().await?, &*node.host.clock).await?)
     } else if let Some(settler) = roles.settler.as_deref().filter(|_| incoming.is::<Handoff>()) {

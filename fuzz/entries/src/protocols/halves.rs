@@ -9,15 +9,15 @@ use shardwire_model::{
 };
 use shardwire_protocols::{
     Failure, Signed,
-    control::{self, Answer as _, Control, Request, Response},
+    administration::{
+        self, Administration, Failed, Request, Response, ShardStatus, StorageStatus, node, peer, shard, world,
+    },
     handoff::{self, Acceptance, Answer, Assign, Closed, Handoff},
     handshake::{self, Handshake, Hello},
     history::sign,
     ingress::{self, Ingress, Opened, Opening},
     keepalive::{self, Keepalive},
-    life::{self, Lives},
     proof::{self, Held, Leased, Proof, Verdict},
-    reputation::{self, Reputation},
     trace::{self, Begun, Chunk, Claimed, Ending, Finished, Grant, JobOffer, LeaseTerms, Part, Pulled, Trace},
 };
 use shardwire_transport::{Bytes, Identity, Initiator, Responder};
@@ -104,83 +104,7 @@ pub(crate) async fn pong(session: Responder<Keepalive>) -> Ended {
     keepalive::serve(session, &Peer).await.map_err(boxed)
 }
 
-// ---- control
-
-impl control::Handler<Control> for Peer {
-    fn allows(&self, _: PeerId, _: &Request) -> bool {
-        true
-    }
-
-    async fn handle(&self, _: PeerId, request: Request) -> Response {
-        match request {
-            Request::Stop => Response::Stopping,
-            Request::Peers => Response::Peers(vec![]),
-            Request::ShardStatus { .. } => Response::Shards(vec![control::ShardStatus::new(
-                start(RESPONDER).shard,
-                Role::Operator,
-                identity(RESPONDER).peer(),
-            )]),
-            Request::World { after: None } => {
-                let page = control::StorageStatus {
-                    key: Key(Felt::ONE),
-                    kind: Kind::Counter,
-                    value: Felt::TWO,
-                    in_escrow: 0,
-                    held_by: None,
-                };
-                Response::World { storage: vec![page], more: true }
-            }
-            Request::World { .. } => Response::World { storage: vec![], more: false },
-            Request::StartShard(_) => Response::Started(Box::new(start(RESPONDER))),
-            Request::Status => Response::failure("SW-A-1", "b", "c"),
-        }
-    }
-}
-
-pub(crate) async fn ask_node(session: Initiator<Control>) -> Ended {
-    let mut client = control::Client::new(session);
-    drop(client.status().await); // refused by the node here
-    drop(client.shard_status(None).await.map_err(boxed)?);
-    drop(client.world().await.map_err(boxed)?);
-    drop(client.request(Request::Peers).await.map_err(boxed)?);
-    client.close().await.map_err(boxed)
-}
-
-pub(crate) async fn node(session: Responder<Control>) -> Ended {
-    control::serve(session, &Peer).await.map_err(boxed)
-}
-
-// ---- reputation
-
-impl reputation::Handler<Reputation> for Peer {
-    fn allows(&self, _: PeerId, _: &reputation::Request) -> bool {
-        true
-    }
-
-    async fn handle(&self, _: PeerId, request: reputation::Request) -> reputation::Response {
-        use reputation::{Request, Response};
-        match request {
-            Request::List { .. } => Response::Peers { peers: vec![], more: false },
-            Request::Evidence { from: 0, .. } => Response::Evidence { bytes: 3, part: vec![1, 2] },
-            Request::Evidence { .. } => Response::Evidence { bytes: 3, part: vec![3] },
-            _ => Response::failure("SW-A-1", "b", "c"),
-        }
-    }
-}
-
-pub(crate) async fn ask_about_peers(session: Initiator<Reputation>) -> Ended {
-    let mut client = reputation::Client::new(session);
-    drop(client.overview().await); // refused by the node here
-    drop(client.page(None).await.map_err(boxed)?);
-    drop(client.evidence(identity(RESPONDER).peer(), 0).await.map_err(boxed)?);
-    client.close().await.map_err(boxed)
-}
-
-pub(crate) async fn judge(session: Responder<Reputation>) -> Ended {
-    reputation::serve(session, &Peer).await.map_err(boxed)
-}
-
-// ---- life
+// ---- administration
 
 /// A history of one entry.
 fn born(shard: ShardId) -> Signed<HistoryEntry> {
@@ -189,31 +113,70 @@ fn born(shard: ShardId) -> Signed<HistoryEntry> {
     sign(&History::new(part), &identity(RESPONDER), Timestamp(1), step).ok().flatten().expect("a first step")
 }
 
-impl life::Handler<Lives> for Peer {
-    fn allows(&self, _: PeerId, _: &life::Request) -> bool {
+fn unable() -> Failed {
+    Failed::new("SW-A-1", "b", "c")
+}
+
+impl administration::Handler for Peer {
+    fn allows(&self, _: PeerId, _: &Request) -> bool {
         true
     }
 
-    async fn handle(&self, _: PeerId, request: life::Request) -> life::Response {
-        use life::{Request, Response};
-        match request {
-            Request::History { shard, .. } => Response::History { entries: vec![born(shard)], more: false },
-            Request::Abort { .. } => Response::Aborted { at: self.now() },
-            Request::Start { .. } => Response::failure("SW-A-1", "b", "c"),
-        }
+    async fn handle(&self, _: PeerId, request: Request) -> Result<Response, Failed> {
+        Ok(match request {
+            Request::Node(node::Request::Stop) => node::Response::Stopping.into(),
+            Request::Node(_) => return Err(unable()),
+            Request::Shard(request) => match request {
+                shard::Request::Start { .. } => {
+                    let start = Box::new(start(RESPONDER));
+                    shard::Response::Started { start, deadline: self.now() }.into()
+                }
+                shard::Request::Abort { .. } => shard::Response::Aborted { at: self.now() }.into(),
+                shard::Request::Status { .. } => shard::Response::Shards(vec![ShardStatus::new(
+                    start(RESPONDER).shard,
+                    Role::Operator,
+                    identity(RESPONDER).peer(),
+                )])
+                .into(),
+                shard::Request::History { shard, .. } => {
+                    shard::Response::History { entries: vec![born(shard)], more: false }.into()
+                }
+            },
+            Request::World(world::Request::Storage { after }) => {
+                let (key, kind, value) = (Key(Felt::ONE), Kind::Counter, Felt::TWO);
+                let page = StorageStatus { key, kind, value, in_escrow: 0, held_by: None };
+                let (storage, more) = if after.is_none() { (vec![page], true) } else { (vec![], false) };
+                world::Response::Storage { storage, more }.into()
+            }
+            Request::Peer(request) => match request {
+                peer::Request::Links => peer::Response::Links(vec![]).into(),
+                peer::Request::List { .. } => peer::Response::Peers { peers: vec![], more: false }.into(),
+                peer::Request::Evidence { from: 0, .. } => {
+                    peer::Response::Evidence { bytes: 3, part: vec![1, 2] }.into()
+                }
+                peer::Request::Evidence { .. } => peer::Response::Evidence { bytes: 3, part: vec![3] }.into(),
+                _ => return Err(unable()),
+            },
+        })
     }
 }
 
-pub(crate) async fn ask_about_lives(session: Initiator<Lives>) -> Ended {
-    let mut client = life::Client::new(session);
+pub(crate) async fn ask_node(session: Initiator<Administration>) -> Ended {
+    let mut client = administration::Client::new(session);
     let shard = start(RESPONDER).shard;
+    drop(client.status().await); // refused by the node here
+    drop(client.shards(None).await.map_err(boxed)?);
+    drop(client.storage().await.map_err(boxed)?);
+    drop(client.links().await.map_err(boxed)?);
+    drop(client.peers_page(None).await.map_err(boxed)?);
+    drop(client.evidence(identity(RESPONDER).peer(), 0).await.map_err(boxed)?);
     drop(client.history(shard).await.map_err(boxed)?);
     client.abort(shard).await.map_err(boxed)?;
     client.close().await.map_err(boxed)
 }
 
-pub(crate) async fn live(session: Responder<Lives>) -> Ended {
-    life::serve(session, &Peer).await.map_err(boxed)
+pub(crate) async fn node(session: Responder<Administration>) -> Ended {
+    administration::serve(session, &Peer).await.map_err(boxed)
 }
 
 // ---- handoff

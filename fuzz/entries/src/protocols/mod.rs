@@ -9,12 +9,11 @@ mod halves;
 mod sessions;
 
 use halves as h;
-#[allow(unused_imports)] // by the tests that include this file
 pub use sessions::{INITIATOR, SILENT};
 use sessions::{play, recorded, run};
 use shardwire_protocols::{
-    control::Control, handoff::Handoff, handshake::Handshake, ingress::Ingress, keepalive::Keepalive, life::Lives,
-    proof::Proof, reputation::Reputation, trace::Trace,
+    administration::Administration, handoff::Handoff, handshake::Handshake, ingress::Ingress, keepalive::Keepalive,
+    proof::Proof, trace::Trace,
 };
 
 /// The frame decoder: a header, then frames of any length with branch tags between them, cut as the bytes say.
@@ -28,18 +27,8 @@ pub fn handshake(bytes: &[u8]) {
 }
 
 /// What the command line asks, and a node answers.
-pub fn control(bytes: &[u8]) {
-    run(play::<Control, _, _>(bytes, h::ask_node, h::node));
-}
-
-/// What the command line asks about peers, and a node answers.
-pub fn reputation(bytes: &[u8]) {
-    run(play::<Reputation, _, _>(bytes, h::ask_about_peers, h::judge));
-}
-
-/// What the command line asks about the lives of shards, and a node answers.
-pub fn life(bytes: &[u8]) {
-    run(play::<Lives, _, _>(bytes, h::ask_about_lives, h::live));
+pub fn administration(bytes: &[u8]) {
+    run(play::<Administration, _, _>(bytes, h::ask_node, h::node));
 }
 
 /// Assignments.
@@ -68,13 +57,10 @@ pub fn trace(bytes: &[u8]) {
 }
 
 /// What the two sides of an honest session of each protocol say, by the name of its entry.
-#[allow(dead_code)] // by the fuzz targets
 pub async fn honest() -> Vec<(&'static str, [Vec<u8>; 2])> {
     vec![
         ("handshake", recorded::<Handshake, _, _>(h::greet, h::greeted).await),
-        ("control", recorded::<Control, _, _>(h::ask_node, h::node).await),
-        ("reputation", recorded::<Reputation, _, _>(h::ask_about_peers, h::judge).await),
-        ("life", recorded::<Lives, _, _>(h::ask_about_lives, h::live).await),
+        ("administration", recorded::<Administration, _, _>(h::ask_node, h::node).await),
         ("handoff", recorded::<Handoff, _, _>(h::take_shards, h::assign_shards).await),
         ("ingress", recorded::<Ingress, _, _>(h::submit, h::receive).await),
         ("keepalive", recorded::<Keepalive, _, _>(h::ping, h::pong).await),

@@ -31,7 +31,7 @@ use shardwire_model::{
     Hash, Role, ShardId, Stage,
     life::{Life, Step},
 };
-use shardwire_protocols::control::ShardStatus;
+use shardwire_protocols::administration::ShardStatus;
 use shardwire_reputation::{Event, Work};
 use std::{
     collections::BTreeMap,

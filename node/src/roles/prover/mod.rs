@@ -34,7 +34,7 @@ use shardwire_model::{
     Cause, Hash, PeerId, Role, ShardId, Stage,
     life::{Life, Part, Step},
 };
-use shardwire_protocols::control::ShardStatus;
+use shardwire_protocols::administration::ShardStatus;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},

@@ -25,7 +25,7 @@ pub(crate) use judge::Judge;
 use life::Deadlines;
 use shardwire_ledger::{ShardState, World};
 use shardwire_model::{Cause, Key, Role, ShardId};
-use shardwire_protocols::control::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
+use shardwire_protocols::administration::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
