@@ -19,7 +19,7 @@ programs="$CARGO_TARGET_DIR/debug"
 # Bugs that aren't planted cost the simulator a comparison.
 all=(--locked --workspace --features testnet/mutations)
 
-now= began=0 skipped=()
+now= began=0 from='a kept build' skipped=()
 # A step's seconds stand in the line that begins the next one.
 step() {
     if [ -n "$now" ]; then
@@ -37,7 +37,7 @@ skip() {
 }
 
 done_with() {
-    step "$1 is through"
+    step "$1 is through, from $from"
     [ ${#skipped[@]} = 0 ] || printf 'SKIPPED here: %s\n' "${skipped[@]}"
 }
 
@@ -65,7 +65,22 @@ cairo_program() {
 
 compile() {
     step "compile the tests and all programs"
+    [ -d "$programs/deps" ] || from=nothing
     cargo test "${all[@]}" --no-run --quiet
+}
+
+# What README.md calls the first command, in an empty target folder, with every call of the compiler noted: no crate may be compiled twice.
+first_command() {
+    step "the first command from nothing: it compiles everything once, and settles a shard"
+    local fresh twice
+    fresh=$(mktemp -d)
+    cp .ci/rustc-noted "$fresh/rustc"
+    CARGO_TARGET_DIR="$fresh/target" RUSTC_WRAPPER="$fresh/rustc" SHARDWIRE_NOTED="$fresh/noted" \
+        cargo run --locked --release -p testnet -- --json | tail -n 1
+    twice=$(sort "$fresh/noted" | uniq -d)
+    printf 'from nothing to a settled shard: %s s, %s crates compiled\n' "$((SECONDS - began))" "$(wc -l <"$fresh/noted")"
+    rm -r "$fresh"
+    [ -z "$twice" ] || { printf 'compiled twice:\n%s\n' "$twice"; return 1; }
 }
 
 worker() {
