@@ -19,7 +19,9 @@ programs="$CARGO_TARGET_DIR/debug"
 # Bugs that aren't planted cost the simulator a comparison.
 all=(--locked --workspace --features testnet/mutations)
 
-now= began=0 from='a kept build' skipped=()
+now= began=0 skipped=()
+from='a kept build'
+[ -d "$programs" ] || from=nothing
 # A step's seconds stand in the line that begins the next one.
 step() {
     if [ -n "$now" ]; then
@@ -65,7 +67,6 @@ cairo_program() {
 
 compile() {
     step "compile the tests and all programs"
-    [ -d "$programs/deps" ] || from=nothing
     cargo test "${all[@]}" --no-run --quiet
 }
 
@@ -111,11 +112,13 @@ tests() {
 # The simulator's runs from $1 up to $2, in slices, one a core.
 seeds() {
     step "seeds $1..$2 of the simulator"
-    local logs slice=50
-    logs=$(mktemp -d)
+    local logs cores slice
+    logs=$(mktemp -d) cores=$(nproc)
+    slice=$((($2 - $1 + cores - 1) / cores))
+    [ "$slice" -le 50 ] || slice=50
     export programs logs
     # shellcheck disable=SC2016 # expanded by the inner shell
-    if ! seq "$1" "$slice" "$(($2 - 1))" | xargs -P "$(nproc)" -I{} bash -c '
+    if ! seq "$1" "$slice" "$(($2 - 1))" | xargs -P "$cores" -I{} bash -c '
         end=$(($1 + $2)); [ "$end" -le "$3" ] || end=$3
         if "$programs/testnet" sim --seeds "$1..$end" --json >"$logs/$1" 2>"$logs/$1.log"; then
             printf "%s..%s %s\n" "$1" "$end" "$(tail -n 1 "$logs/$1")"
