@@ -10,7 +10,6 @@ mod administration;
 pub mod cli;
 pub mod client;
 pub mod clock;
-pub mod config;
 pub mod data;
 mod evidence;
 pub mod facts;
@@ -29,3 +28,4 @@ mod tasks;
 
 pub use inspect::inspect;
 pub use run::run;
+pub use shardwire_config as config;

@@ -2,9 +2,6 @@
 //!
 //! Where there is no worker the first test builds one, which takes minutes.
 
-#[path = "../../program/tests/workload/mod.rs"]
-mod workload;
-
 mod forge;
 
 use cairo_air::{CairoProofForRustVerifier, verifier::verify_cairo};
@@ -36,7 +33,7 @@ const TRANSACTIONS: usize = 12;
 const SEED: u64 = 11;
 
 struct Real {
-    work: workload::Workload,
+    work: shardwire_sample::Workload,
     witness: Vec<u8>,
     proof: Vec<u8>,
     output: Output,
@@ -47,7 +44,7 @@ struct Real {
 fn real() -> &'static Real {
     static REAL: OnceLock<Real> = OnceLock::new();
     REAL.get_or_init(|| {
-        let work = workload::workload(PLAYERS, TRANSACTIONS, SEED);
+        let work = shardwire_sample::workload(PLAYERS, TRANSACTIONS, SEED);
         let mut assembler = witness::Assembler::new(program::hash());
         let run = execute(&work.start, &work.values, work.transactions.clone(), |chunk| {
             assembler.push(&chunk.body).map(drop).map_err(|e| std::io::Error::other(e.to_string()))

@@ -1,14 +1,12 @@
 //! The fuzz targets' entries, for a moment: over the corpus, and over mutations of it from a seed. `fuzz/` runs them for longer, led by
 //! coverage.
 
-#[path = "../../fuzz/src/protocols/mod.rs"]
-#[allow(unreachable_pub)]
-mod fuzz;
-#[path = "../../fuzz/src/near.rs"]
+#![allow(missing_docs)]
+
 mod near;
 
-use fuzz::{INITIATOR, SILENT};
 use near::corpus_of;
+use shardwire_fuzz::{INITIATOR, SILENT, self as fuzz};
 use shardwire_protocols::catalogue;
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -17,7 +15,8 @@ const CUTS: usize = 250;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 9] = [
+    ("configuration", fuzz::configuration),
     ("frames", fuzz::frames),
     ("handshake", fuzz::handshake),
     ("administration", fuzz::administration),
@@ -28,18 +27,21 @@ const TARGETS: [Target; 8] = [
     ("trace", fuzz::trace),
 ];
 
-/// Besides the frame decoder, which is no protocol's, and the configuration, which is the node's.
+/// What is listed somewhere and not everywhere would be fuzzed by nobody.
 #[test]
-fn every_protocol_has_a_target_and_every_target_a_program() {
-    let protocols: BTreeSet<&str> = catalogue::all().iter().map(|entry| entry.name).collect();
-    let targets: BTreeSet<&str> = TARGETS.iter().map(|target| target.0).filter(|name| *name != "frames").collect();
-    assert_eq!(targets, protocols);
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/fuzz_targets");
-    let programs = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let programs: BTreeSet<String> =
-        programs.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
-    let expected = TARGETS.iter().map(|target| target.0).chain(["configuration"]).map(str::to_owned).collect();
-    assert_eq!(programs, expected);
+fn every_protocol_of_the_catalogue_is_a_target_and_every_target_a_program() {
+    let here: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let of_no_protocol = ["configuration", "frames"].map(str::to_owned);
+    let protocols = catalogue::all().into_iter().map(|entry| entry.name.to_owned());
+    assert_eq!(here, of_no_protocol.into_iter().chain(protocols).collect());
+
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let files = fs::read_dir(fuzz.join("fuzz_targets")).unwrap();
+    let stem = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    assert_eq!(here, files.map(|file| stem(&file.unwrap().path())).collect());
+    let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+    let named = |line: &str| line.strip_prefix("path = \"fuzz_targets/").map(|rest| stem(Path::new(rest)));
+    assert_eq!(here, manifest.lines().filter_map(named).collect());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The configuration, fed with text: what a person, a script or whoever can write the file may have put there.
 
-use crate::config::{Config, Environment, Flags};
+use shardwire_config::{Config, Environment, Flags};
 use shardwire_model::Coded;
 use std::path::Path;
 

@@ -9,6 +9,8 @@
 //! listener that is reachable from elsewhere, and an unknown `SHARDWIRE_…` variable.
 //!
 //! Bounds: [`MAX_PEERS`], [`MAX_ADMINS`], [`MAX_LISTED`], [`MAX_QUOTAS`], a file of 256 KiB.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod error;
 mod file;

@@ -22,9 +22,9 @@ pub(crate) fn try_near(name: &str, target: fn(&[u8])) {
     }
 }
 
-/// Where a target's corpus is. Every crate that tries one is a folder of the repository's root.
+/// Where a target's corpus is.
 pub(crate) fn corpus_of(target: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(target)
 }
 
 /// The files of a target's corpus, in the order of their names.

@@ -1,9 +1,3 @@
-#[path = "../../../fuzz/src/configuration.rs"]
-#[allow(unreachable_pub)] // a library there
-mod fuzz;
-#[path = "../../../fuzz/src/near.rs"]
-mod near;
-
 use super::*;
 use shardwire_model::Coded;
 
@@ -313,9 +307,4 @@ fn what_is_probably_not_meant_is_warned_of() {
             "environment variable SHARDWIRE_ROLE is no setting and is ignored; did you mean SHARDWIRE_ROLES?"
         ]
     );
-}
-
-#[test]
-fn no_text_makes_reading_it_panic() {
-    near::try_near("configuration", fuzz::configuration);
 }

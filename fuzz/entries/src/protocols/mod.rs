@@ -9,7 +9,6 @@ mod halves;
 mod sessions;
 
 use halves as h;
-#[allow(unused_imports)] // by the tests that include this file
 pub use sessions::{INITIATOR, SILENT};
 use sessions::{play, recorded, run};
 use shardwire_protocols::{
@@ -58,7 +57,6 @@ pub fn trace(bytes: &[u8]) {
 }
 
 /// What the two sides of an honest session of each protocol say, by the name of its entry.
-#[allow(dead_code)] // by the fuzz targets
 pub async fn honest() -> Vec<(&'static str, [Vec<u8>; 2])> {
     vec![
         ("handshake", recorded::<Handshake, _, _>(h::greet, h::greeted).await),
