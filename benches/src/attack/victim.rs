@@ -11,7 +11,7 @@ use shardwire_model::{
     AccountId, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, PeerId, ShardId, ShardStart, Timestamp,
     finished_selector, state_commitment,
 };
-use shardwire_peers::{Door, Named, Peers, Rules, load::resident_bytes, receive, sessions};
+use shardwire_peers::{AdmissionCounts, Named, Peers, Rules, load::resident_bytes, receive, sessions};
 use shardwire_protocols::{
     Cause, Failure, ServeError, Signed, catalogue,
     handshake::{self, Handshake, Hello, spoken},
@@ -57,7 +57,7 @@ pub(super) struct Looked {
     /// How each attacker stands.
     pub(super) attackers: Vec<String>,
     /// What the door did.
-    pub(super) door: Door,
+    pub(super) door: AdmissionCounts,
 }
 
 /// The date.
