@@ -8,7 +8,7 @@ use crate::{
     store::StoreError,
 };
 use shardwire_model::{Coded, PeerId};
-use shardwire_peers::{Named, Told, View};
+use shardwire_peers::{Named, RecordedChange, View};
 use shardwire_protocols::reputation::{
     Answer as _, Changed, Counts, Handler, MAX_LISTED, Overview, PeerView, ProtocolQuota, Reputation, Request, Response,
 };
@@ -194,7 +194,7 @@ impl Node {
     }
 }
 
-fn changed(told: &Told) -> Changed {
+fn changed(told: &RecordedChange) -> Changed {
     Changed::new(told.at, told.change.from, told.change.to, &told.change.reason.to_string())
 }
 
