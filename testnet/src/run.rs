@@ -35,15 +35,16 @@ use tokio::{
 
 /// How long a shard may take: twice what the slowest worker is given for the largest proof.
 pub const TIME_LIMIT: Duration = Duration::from_secs(60 * 60);
-/// How long a node that runs may leave us without an answer: it may be restarting, or busy proving.
+/// How long a running node may leave us without an answer: it may be restarting, or busy proving.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How often each node is asked how far it is: often enough for smooth bars.
 pub const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Plays the workload on the network and judges what comes out. Faults are taken out of the list when they happen.
+/// Plays the workload on the network and checks the result. Faults are removed from the list when they happen.
 ///
 /// # Errors
-/// If the shard isn't settled. That it is settled wrongly is not an error but in the [report](Report::is_ok).
+/// [`TestnetError`] if the shard isn't settled. A shard that settles wrongly is not an error but a difference in the
+/// [report](Report::is_ok).
 pub async fn play(
     network: &mut Network,
     workload: &Workload,
@@ -110,7 +111,7 @@ pub async fn play(
     Ok(Report { workload: workload.clone(), figures, settled, differences, took })
 }
 
-/// Everything that is otherwise than it should be.
+/// All differences from what should be.
 fn judge(
     workload: &Workload,
     expected: &Expected,
@@ -129,7 +130,7 @@ fn judge(
     differences
 }
 
-/// Tells of each trouble once; a shard that can't go on is an error.
+/// Reports each trouble once. Returns an error if the shard can't go on.
 fn complain(
     status: &ShardStatus,
     said: &mut BTreeSet<(Role, String)>,
@@ -158,7 +159,7 @@ struct Players {
     receipts: Arc<AtomicU32>,
     began: Instant,
     took: Option<Duration>,
-    /// Absent when it has ended.
+    /// `None` once it has ended.
     task: Option<JoinHandle<Result<SubmitReport, TestnetError>>>,
 }
 
@@ -167,7 +168,8 @@ impl Players {
         let operator = network.node(Role::Operator);
         let target = Target { peer: operator.peer(), address: operator.listen() };
         let dialler = Dialler {
-            // The players' client is nobody's peer: operators take transactions from anyone, it is the signature that counts.
+            // The players' client is no configured peer: operators take transactions from anyone, because the
+            // signature counts.
             identity: Identity::generate(&mut Randomness::system()),
             network: crate::network::NETWORK.to_owned(),
             surroundings: Surroundings::system(),
@@ -187,7 +189,7 @@ impl Players {
         Self { receipts, began: Instant::now(), took: None, task: Some(task) }
     }
 
-    /// How long they have been playing, or did.
+    /// How long they have been playing, or played.
     fn playing(&self) -> Duration {
         self.took.unwrap_or_else(|| self.began.elapsed())
     }
@@ -196,7 +198,7 @@ impl Players {
         self.task.is_none()
     }
 
-    /// Whether all goes well so far.
+    /// Checks that all goes well so far.
     async fn check(&mut self) -> Result<(), TestnetError> {
         let Some(task) = self.task.take_if(|task| task.is_finished()) else { return Ok(()) };
         self.took = Some(self.began.elapsed());
@@ -221,7 +223,7 @@ impl Drop for Players {
     }
 }
 
-/// A control session to each node, made again when it breaks.
+/// A control session to each node, reopened when it breaks.
 struct Watch {
     surroundings: Surroundings,
     nodes: [Watched; 3],
@@ -245,7 +247,7 @@ impl Watched {
 
     async fn look(&mut self, surroundings: &Surroundings, shard: ShardId) -> Result<Vec<ShardStatus>, TestnetError> {
         let answer = match self.client(surroundings).await {
-            // A node that hasn't heard of the shard yet says so by not listing it.
+            // A node that hasn't heard of the shard yet doesn't list it.
             Ok(client) => client.shard_status(None).await,
             Err(error) => Err(error),
         };
@@ -276,7 +278,7 @@ impl Watch {
         settler.client(surroundings).await
     }
 
-    /// What the nodes say about the shard.
+    /// The statuses that the nodes report.
     async fn look(&mut self, shard: ShardId) -> Result<Vec<ShardStatus>, TestnetError> {
         let Self { surroundings, nodes: [settler, operator, prover] } = self;
         let (settler, operator, prover) = tokio::join!(

@@ -9,10 +9,10 @@
 use shardwire_model::Mutation;
 use testnet::sim::{Failure, Plan, run};
 
-/// In how many runs a bug has to show.
+/// The runs within which a bug has to show.
 const SEEDS: u64 = 500;
 
-/// A run that has shown each bug: tried first, so that this takes a moment.
+/// A run that has shown each bug; it is tried first, so that this takes a moment.
 const KNOWN: [(Mutation, u64); 9] = [
     (Mutation::EffectBeforeRecord, 8),
     (Mutation::EpochUnchecked, 65),

@@ -7,7 +7,7 @@ use crate::graph::State;
 pub trait Protocol: 'static {
     /// Its name in the stream's header: 1 to 32 of a-z, 0-9 and -.
     const NAME: &'static str;
-    /// Its version. A change of any byte or limit is another version.
+    /// Its version. A change of any byte or limit makes a new version.
     const VERSION: u16;
     /// What the side that opens the stream does. It should speak first: the peer sees no stream before that.
     type Initiator: HasDual<Dual = Self::Responder> + State;

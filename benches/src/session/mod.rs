@@ -54,7 +54,7 @@ const PROFILES: [(&str, Profile); 2] = [("internet", Profile::Internet), ("datac
 const SIDES: [Side; 2] = [Side::Ours, Side::Raw];
 /// Combinations of profile and side: each has an endpoint of its own.
 const TAKES: usize = PROFILES.len() * SIDES.len();
-/// A round's work is cut into so many turns a side.
+/// The turns into which a round's work is divided for each side.
 const TURNS: u32 = 32;
 /// Round trips of a turn.
 const TRIPS: usize = 500;
@@ -69,7 +69,7 @@ const CONNECTING: usize = 16;
 /// How long a stalled session gets to fill its window, and idle peers to settle.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// Which way the work is done.
+/// How the work is done: through sessions or on raw streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Side {
     Ours,
@@ -438,7 +438,7 @@ async fn wait(connections: &[Vec<Connection>], side: Side) -> Outcome<Vec<Box<dy
     Ok(sessions)
 }
 
-/// So many requests, each in a session of its own, `at_once` at a time.
+/// Sends `count` requests, each in a session of its own, `at_once` at a time.
 async fn questions(connection: &Connection, side: Side, at_once: u32, count: u32) -> Outcome<()> {
     let left = Arc::new(AtomicU32::new(count));
     let asking: Vec<_> = (0..at_once)

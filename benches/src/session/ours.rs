@@ -4,7 +4,7 @@ use super::protocol::{Bulk, CHUNK_BYTES, Chunk, DEPTH, Done, PingPong, Pull, Que
 use shardwire_transport::{Branch, Bytes, Connection, Incoming, Responder, SessionError, first_turn, offer};
 use std::time::{Duration, Instant};
 
-/// Pulls so many chunks.
+/// Pulls this many chunks.
 pub(super) async fn bulk(connection: &Connection, chunks: u32) -> Result<usize, SessionError> {
     let mut pipeline = connection.open::<Bulk>().await?.enter().pipeline::<DEPTH>();
     let (mut asked, mut bytes) = (0, 0);
@@ -20,7 +20,7 @@ pub(super) async fn bulk(connection: &Connection, chunks: u32) -> Result<usize, 
     Ok(bytes)
 }
 
-/// Measures so many round trips.
+/// Measures this many round trips.
 pub(super) async fn ping_pong(
     connection: &Connection,
     trips: usize,

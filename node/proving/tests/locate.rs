@@ -1,4 +1,4 @@
-//! The worker is found where the page says, in that order, and whatever is found there is asked what it is.
+//! The worker is found in the documented places, in that order, and each candidate is asked what it is.
 #![cfg(unix)]
 
 use std::path::{Path, PathBuf};

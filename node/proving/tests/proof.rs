@@ -1,4 +1,4 @@
-//! One real proof, made once by the real worker from a real run, and everything that must not pass for it.
+//! One real proof, made once by the real worker from a real run, and every change of it that must be refused.
 //!
 //! Where there is no worker the first test builds one, which takes minutes.
 
@@ -27,7 +27,7 @@ use stwo_cairo_common::preprocessed_columns::preprocessed_trace::PreProcessedTra
 
 type Proof = CairoProofForRustVerifier<Blake2sMerkleHasher>;
 
-/// Small, so that the proof takes little more than the least that a proof takes.
+/// Few players, so that the proof takes little more than the shortest one.
 const PLAYERS: usize = 2;
 const TRANSACTIONS: usize = 12;
 const SEED: u64 = 11;
@@ -93,7 +93,7 @@ fn encode(proof: &Proof) -> Vec<u8> {
     bincode::serialize(proof).unwrap()
 }
 
-/// The real proof with something changed, and what becomes of it.
+/// Changes the real proof and returns the error that the verifier gives.
 fn changed(change: impl FnOnce(&mut Proof)) -> VerifyError {
     let mut proof = decode(&real().proof);
     change(&mut proof);
@@ -198,7 +198,7 @@ fn other_parameters_are_refused() {
         weak.to_string(),
         "the proof was made with other parameters, worth 13 bits; only the pinned ones of 96 bits are accepted"
     );
-    // As many bits, otherwise spent.
+    // The same security in bits, spent differently.
     let other = changed(|p| p.stark_proof.0.config.fri_config.fold_step = 3);
     assert_eq!(other, VerifyError::Parameters { bits: 96 });
     let lifted = changed(|p| p.stark_proof.0.config.lifting_log_size = Some(24));

@@ -7,7 +7,7 @@ use crate::{
     peers::say,
 };
 use shardwire_model::PeerId;
-use shardwire_peers::{Told, View};
+use shardwire_peers::{RecordedChange, View};
 use shardwire_protocols::administration::{
     Changed, Failed, MAX_VIEWS_LISTED, PeerView, ProtocolQuota,
     peer::{Request, Response},
@@ -112,6 +112,6 @@ impl Node {
     }
 }
 
-fn changed(told: &Told) -> Changed {
+fn changed(told: &RecordedChange) -> Changed {
     Changed::new(told.at, told.change.from, told.change.to, &told.change.reason.to_string())
 }

@@ -12,7 +12,7 @@ use crate::{
 use redb::backends::InMemoryBackend;
 use shardwire_ledger::{EmbeddedLedger, Genesis};
 use shardwire_model::{Felt, Timestamp};
-use shardwire_peers::seen;
+use shardwire_peers::session_event;
 use shardwire_protocols::{
     catalogue::{self, Entry, ProtocolId},
     handshake::{Agreed, Handshake, Spoken, agree, spoken},
@@ -158,7 +158,7 @@ async fn who_believes_an_announcement_is_never_to_blame_and_who_does_not_is() {
         }
         for (name, version) in [("dance", 1), ("keepalive", 9), ("handshake", 1)] {
             let Err(error) = opened(&router, &agreed, name, version).await else { panic!("{name} is served") };
-            assert!(matches!(seen(&error), Some(Event::Broke { .. })), "{roles:?} {name} {version}: {error}");
+            assert!(matches!(session_event(&error), Some(Event::Broke { .. })), "{roles:?} {name} {version}: {error}");
         }
     }
 }

@@ -9,7 +9,7 @@ mod old;
 
 use shardwire_model::{Clock, Coded, Timestamp};
 use shardwire_protocols::{
-    catalogue::Entry,
+    catalogue::{Entry, ProtocolId},
     handshake::{Agreed, Handshake, HandshakeError, Hello, announce, answer, greet},
     keepalive::{self, Keepalive},
 };
@@ -48,8 +48,8 @@ impl Program {
             network: "net".into(),
             agent: format!("{self:?}"),
             roles: vec![],
-            serves: announce(&entries),
-            opens: announce(&entries),
+            serves: announce(entries.iter().map(ProtocolId::from)),
+            opens: announce(entries.iter().map(ProtocolId::from)),
             capabilities: vec![],
             time: Noon.now(),
         }

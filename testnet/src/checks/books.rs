@@ -1,25 +1,25 @@
-//! What shards did, recomputed from their logs with whole numbers: no merge rule, no output, no claim of anybody is believed.
+//! What shards did, recomputed from their logs with whole numbers. No merge rule, no output and no claim is trusted.
 
 use crate::recompute::{State, Value};
 use shardwire::facts::{WorldFacts, WorldShard};
 use shardwire_model::{Call, Felt, Key, Kind, SignedTransaction};
 use std::collections::BTreeMap;
 
-/// A felt as a whole number; what is none is larger than every amount.
+/// A felt as a whole number; one that doesn't fit is larger than every amount.
 pub(super) fn amount(value: Felt) -> u128 {
     u128::try_from(value).unwrap_or(u128::MAX >> 1)
 }
 
-/// What the transactions of a log spent in all.
+/// The total that the transactions of a log spent.
 pub(super) fn spent(log: &[SignedTransaction]) -> u128 {
     let spent = log.iter().map(|it| if let Call::Spend { amount, .. } = it.transaction.call { amount } else { 0 });
     spent.map(u128::from).sum()
 }
 
-/// What a World's storage should be.
+/// The storage that a World should have.
 pub(super) struct Books {
     storage: BTreeMap<Key, Value>,
-    /// What open shards took.
+    /// What open shards took along.
     away: BTreeMap<Key, u128>,
 }
 
@@ -28,7 +28,7 @@ impl Books {
         Self { storage: genesis.clone(), away: BTreeMap::new() }
     }
 
-    /// Applies what a shard's transactions did; returns what each entry of its settlement list must say.
+    /// Applies a shard's transactions. Returns what each entry of its settlement list must say.
     pub(super) fn settle(
         &mut self,
         shard: &WorldShard,
@@ -97,7 +97,7 @@ impl Books {
         }
     }
 
-    /// Where the World's storage is otherwise than it should be.
+    /// The differences between the World's storage and what it should be.
     pub(super) fn compare(&self, world: &WorldFacts) -> Vec<String> {
         let mut differences = Vec::new();
         let mut there = BTreeMap::new();

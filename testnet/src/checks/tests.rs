@@ -201,7 +201,7 @@ fn checks(facts: &Facts) -> BTreeSet<Check> {
     safety(facts).into_iter().map(|it| it.check).collect()
 }
 
-/// What is found after this change of a sound network, in an own copy of it.
+/// Applies a change to a copy of a sound network and expects this violation.
 #[track_caller]
 fn finds(check: Check, text: &str, change: impl FnOnce(&mut Facts)) {
     let mut facts = sound();

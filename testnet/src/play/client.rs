@@ -1,7 +1,7 @@
-//! Who plays a shard: starts it at the settler, submits its transactions to the operator, keeps every receipt, and waits until it is over, or
-//! loses patience and aborts it.
+//! A client that plays a shard: starts it at the settler, submits its transactions to the operator, keeps every
+//! receipt, and waits until it is over, or loses patience and aborts it.
 //!
-//! It does what a person with the command line would do, and as long: whatever fails is tried again.
+//! It does what a person with the command line would do, at that pace, and retries whatever fails.
 
 use crate::dice::Dice;
 use shardwire::client::{ClientError, Dialler, NodeClient, Progress, Target, submit};
@@ -17,15 +17,15 @@ use tokio::time::sleep;
 
 /// How long a client waits before it tries again, or looks again.
 const AGAIN: Duration = Duration::from_secs(2);
-/// In how many portions moves are sent at most, and how long a client thinks between two.
+/// The most portions in which moves are sent, and the pause between two.
 const MOST_PORTIONS: usize = 4;
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-/// What a settler says of a shard that it has started before.
+/// The code with which a settler refuses to start a shard twice.
 const ALREADY_STARTED: &str = "SW-LEDGER-011";
-/// What it says when a shard is to be aborted that is settled.
+/// The code with which it refuses to abort a settled shard.
 const ALREADY_SETTLED: &str = "SW-LEDGER-013";
 
-/// What clients were told, which has to be true for ever.
+/// What clients were told. It has to stay true.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told(Arc<Mutex<Words>>);
 
@@ -57,9 +57,9 @@ pub(crate) struct Ends {
 pub(crate) enum Patience {
     /// As long as it takes.
     Endless,
-    /// For so long; then it aborts the shard.
+    /// Waits this long, then aborts the shard.
     Aborts(Duration),
-    /// It has told the settler to abort the shard after so long, in whole seconds.
+    /// Has told the settler to abort the shard after this time, in whole seconds.
     TimesOut(Duration),
 }
 
@@ -77,10 +77,10 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client of this shard, which keeps what it is told in `told`, and tells what happens to `say`.
+    /// A client of this shard. It records what it is told in `told` and reports progress to `say`.
     ///
     /// # Errors
-    /// If the workload can't be signed.
+    /// [`TestnetError::Workload`] if the workload can't be signed.
     pub(crate) fn new(
         dialler: Dialler,
         ends: Ends,
@@ -95,12 +95,12 @@ impl Client {
         Ok(Self { dialler, ends, request, start, signed, patience, told, say })
     }
 
-    /// What will be played.
+    /// The start and the transactions to play.
     pub(crate) fn plays(&self) -> (&ShardStart, &[SignedTransaction]) {
         (&self.start, &self.signed)
     }
 
-    /// Plays the shard to its end: how it ended.
+    /// Plays the shard to its end and returns how it ended.
     pub(crate) async fn play(self, begins: Duration, dice: Dice) -> Stage {
         sleep(begins).await;
         let shard = self.start.shard;
@@ -165,7 +165,7 @@ impl Client {
         match started {
             Ok((started, _)) if started != self.start => Err("the settler started another shard".into()),
             Ok(_) => Ok(()),
-            // It had got through, and only the answer hadn't.
+            // The request got through; only the answer was lost.
             Err(error) if error.code() == ALREADY_STARTED || error.to_string().contains(ALREADY_STARTED) => Ok(()),
             Err(error) => Err(said(error)),
         }
@@ -189,7 +189,7 @@ impl Client {
         control.close().await;
         match aborted {
             Ok(_) => Ok(()),
-            // A proof was faster.
+            // A proof settled the shard first.
             Err(error) if error.to_string().contains(ALREADY_SETTLED) => Ok(()),
             Err(error) => Err(said(error)),
         }

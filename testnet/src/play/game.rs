@@ -1,7 +1,8 @@
-//! A World, and shards over it that want the same things.
+//! A World, and shards that compete for its things.
 //!
-//! Players have experience (a counter) and gold (an escrow) each; a guild's experience and a sword (a lock) are common. Shards overlap in all
-//! of these. In each the sword goes around and returns to whom it belonged, so that the next shard's moves are known before this one ends.
+//! Each player has experience (a counter) and gold (an escrow); a guild's experience and a sword (a lock) are common.
+//! Shards overlap in all of these. In each shard the sword returns to its first owner, so that the next shard's moves
+//! are known before this one ends.
 
 use crate::{
     dice::Dice,
@@ -13,7 +14,7 @@ use shardwire_model::{
 };
 use shardwire_workload::{Player, Start, Step, Workload, World};
 
-/// A player: who, and where its things are.
+/// A player, with its key and storage addresses.
 #[derive(Clone, Debug)]
 struct Hero {
     player: Player,
@@ -22,7 +23,7 @@ struct Hero {
     gold: Key,
 }
 
-/// The World and its people.
+/// The World and its players.
 #[derive(Clone, Debug)]
 pub(crate) struct Game {
     heroes: Vec<Hero>,
@@ -35,7 +36,7 @@ pub(crate) struct Game {
 }
 
 impl Game {
-    /// A World of so many people.
+    /// A World with this many players.
     pub(crate) fn new(people: usize, dice: &mut Dice) -> Self {
         let hero = |index: usize, dice: &mut Dice| {
             let player = Player { name: format!("hero {index}"), secret: dice.secret() };
@@ -57,7 +58,7 @@ impl Game {
         Self { heroes, guild, sword, dungeon, treasury, first }
     }
 
-    /// What the settler's World is made of.
+    /// The genesis of the settler's World.
     pub(crate) fn genesis(&self) -> Genesis {
         let entry = |(key, value): (&Key, &Value)| {
             let number = u64::try_from(value.value).unwrap_or(0);
@@ -70,7 +71,7 @@ impl Game {
         Genesis { storage: self.first.iter().map(entry).collect() }
     }
 
-    /// One shard: a few of the people, a few moves, the end. Each with a sword waits for the one before it.
+    /// One shard: a few players, a few moves, the end. A shard with the sword waits for the one before it.
     pub(crate) fn shard(&self, salt: u64, moves: usize, with_sword: bool, dice: &mut Dice) -> Workload {
         let with_sword = with_sword && self.heroes.len() > 1;
         let count = 2.max(1 + dice.index(self.heroes.len())).min(self.heroes.len());

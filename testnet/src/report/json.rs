@@ -22,7 +22,7 @@ impl Serialize for Seconds {
     }
 }
 
-/// The object of a run that got to its end. Values are felts, `0x…`.
+/// The object of a run that settled its shard. Values are felts, `0x…`.
 #[must_use]
 pub fn object(report: &Report) -> Value {
     let figures = &report.figures;
@@ -50,7 +50,7 @@ pub fn object(report: &Report) -> Value {
     object
 }
 
-/// The object of a run that didn't.
+/// The object of a run that failed.
 #[must_use]
 pub fn failure(error: &dyn Coded) -> Value {
     json!({ "ok": false, "error": { "code": error.code(), "reason": error.to_string(), "next_step": error.next_step() } })

@@ -1,7 +1,8 @@
-//! The tables: the World before and after, and what the shard cost. Eighty columns are enough for 8 players, and for 32.
+//! The tables: the World before and after, and what the shard cost. They fit eighty columns with 8 players as with
+//! 32.
 //!
-//! Storage that is labelled as somebody's (`of`) stands in that one's row, a column a name; what is nobody's follows. A workload whose
-//! labels make no such grid gets a row a storage address.
+//! Storage that is labelled with an owner (`of`) stands in the owner's row, a column a name; other storage follows.
+//! If the labels make no such grid, each storage address gets a row.
 
 use super::Report;
 use crate::{recompute::State, units};
@@ -155,7 +156,7 @@ fn by_owner(report: &Report, names: &Names<'_>, owners: &[&str], columns: &[&str
     table
 }
 
-/// What somebody has to do with a lock: had it, has it, or neither.
+/// An owner's relation to a lock: had it, has it, or neither.
 fn holding(report: &Report, names: &Names<'_>, lock: &Storage, of: &str) -> String {
     let is = |value: Option<Felt>| value.and_then(|it| names.players.get(&it)).is_some_and(|name| *name == of);
     let (had, has) = (is(Some(lock.value)), is(report.settled.get(&lock.key).map(|it| it.value)));

@@ -29,14 +29,14 @@ use tokio::{sync::watch, task::JoinHandle, time::Instant};
 pub(super) const PORT: u16 = 7000;
 /// The network's name.
 pub(super) const NETWORK: &str = "simulation";
-/// When simulations begin: in 2020.
+/// The date at which simulations begin, in milliseconds since the epoch: in 2020.
 const BEGINNING: u64 = 1_577_836_800_000;
 
-/// A clock that shows the virtual time, and how wrong it is.
+/// A clock that shows the virtual time, plus an error.
 #[derive(Clone, Debug)]
 pub(super) struct SimulatedClock {
     began: Instant,
-    /// In milliseconds.
+    /// The clock's error, in milliseconds.
     wrong_by: Arc<AtomicI64>,
 }
 
@@ -57,7 +57,7 @@ impl Clock for SimulatedClock {
     }
 }
 
-/// How a proof is made on a machine.
+/// How proofs are made on a machine.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Proving {
     pub(super) takes: Duration,
@@ -83,7 +83,7 @@ pub(super) struct Machine {
     life: Option<Life>,
 }
 
-/// From power-on to power-off.
+/// A machine's life, from power-on to power-off.
 #[derive(Debug)]
 struct Life {
     host: Host,
@@ -147,7 +147,7 @@ impl Machine {
         self.life.is_some()
     }
 
-    /// Where the node's files are.
+    /// The paths of the node's files.
     pub(super) fn paths(&self) -> DataPaths {
         DataPaths::below(PathBuf::from("/node"))
     }
@@ -194,14 +194,14 @@ impl Machine {
         self.life = Some(Life { host, node, stop });
     }
 
-    /// Stops the process where it is, until [`resume`](Self::resume).
+    /// Pauses the process until [`resume`](Self::resume).
     pub(super) fn pause(&self) {
         if let Some(life) = &self.life {
             life.host.begin_pause();
         }
     }
 
-    /// Lets it go on.
+    /// Resumes the process.
     pub(super) fn resume(&self) {
         if let Some(life) = &self.life {
             note(&format!("{} goes on", self.name));
@@ -212,7 +212,7 @@ impl Machine {
     /// Tells the node to stop, and waits for it.
     pub(super) async fn stop(&mut self) {
         let Some(life) = self.life.take() else { return };
-        // Paused, it wouldn't hear of it.
+        // A paused node wouldn't receive the request to stop.
         life.host.end_pause();
         note(&format!("{} is told to stop", self.name));
         life.stop.send_replace(true);
@@ -220,7 +220,7 @@ impl Machine {
         life.host.power_off();
     }
 
-    /// Takes the power away.
+    /// Cuts the power.
     pub(super) fn crash(&mut self) {
         let Some(life) = self.life.take() else { return };
         note(&format!("{} crashes", self.name));
@@ -229,14 +229,14 @@ impl Machine {
         life.node.abort();
     }
 
-    /// Gives it back, with what survived on the disk, and starts the node.
+    /// Restores the power, with what survived on the disk, and starts the node.
     pub(super) fn recover(&mut self, survives: Survives) {
         self.crash();
         self.medium.power_on(survives);
         self.start();
     }
 
-    /// Whether the node has ended by itself: a disk that fails while it starts, say.
+    /// Whether the node has ended by itself, for example because its disk failed at start-up.
     pub(super) fn has_ended(&self) -> bool {
         self.life.as_ref().is_some_and(|life| life.node.is_finished())
     }

@@ -1,4 +1,4 @@
-//! A bounded pipe in memory: what a QUIC stream does, without one. For tests in which two halves of a protocol meet.
+//! A bounded pipe in memory that behaves like a QUIC stream. For tests in which the two halves of a protocol meet.
 
 use super::StreamFailure;
 use crate::wire::{code::WireCode, input::Input, output::Output};
@@ -15,9 +15,9 @@ struct Pipe {
     held: usize,
     capacity: usize,
     ended: bool,
-    /// Set by the writer: the reader sees it at once, and loses what is in the pipe, as in QUIC.
+    /// Set by the writer. The reader sees it at once and loses what is in the pipe, as in QUIC.
     reset: Option<WireCode>,
-    /// Set by the reader: the writer sees it.
+    /// Set by the reader. The writer sees it.
     stopped: Option<WireCode>,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -35,10 +35,10 @@ fn lock(shared: &Shared) -> MutexGuard<'_, Pipe> {
     shared.lock().unwrap_or_else(PoisonError::into_inner) // no panic can leave a pipe half changed
 }
 
-/// The end that reads.
+/// The reading end of a pipe.
 #[derive(Debug)]
 pub(crate) struct Reader(Shared);
-/// The end that writes.
+/// The writing end of a pipe.
 #[derive(Debug)]
 pub(crate) struct Writer(Shared);
 

@@ -1,23 +1,24 @@
-//! A connection's window is shared: no session that nobody reads keeps others from being read.
+//! How sessions share a connection's window, so that unread bulk doesn't keep other sessions from being read.
 //!
-//! QUIC counts what nobody has read against a window of the session and against one of the connection. If a few sessions
-//! could fill the connection's, their slow readers would stop all others. So a session in which this side may receive
-//! bulk (its type says so) takes a place for as long as it lasts, and there are only as many places
-//! ([`Settings::bulk_sessions`](crate::Settings::bulk_sessions)) as fit into the connection's window with something
-//! left for every other session. Opening one more waits; serving one more is refused.
+//! QUIC counts unread bytes against the session's window and the connection's. If a few sessions could fill the
+//! connection's window, their slow readers would stop all others. So a session in which this side may receive bulk
+//! (its type says so) takes a slot for its life. There are only as many slots
+//! ([`Settings::bulk_sessions`](crate::Settings::bulk_sessions)) as fit into the connection's window beside the share
+//! of every other session. Opening one more waits; serving one more is refused.
 //!
-//! What goes out is shared too: bulk goes after what is no bulk ([`BULK_PRIORITY`]), and sessions of equal priority take
-//! turns. A peer that sends what nobody asked for fills its own connection, and no other.
+//! Sending is shared too: bulk goes after everything else ([`BULK_PRIORITY`]), and sessions of equal priority take
+//! turns. A peer that sends what nobody asked for fills only its own connection.
 
 use super::core_pool::CorePool;
 use crate::{graph::State, settings::BULK_MESSAGE_BYTES};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The priority of sessions that carry bulk in either direction; others have 0. Keepalives and small requests overtake.
+/// The priority of sessions that carry bulk in either direction. Others have 0, so keep-alives and small requests
+/// overtake.
 pub const BULK_PRIORITY: i32 = -1;
 
-/// A place among the sessions that carry bulk to us.
+/// A slot for a session that carries bulk to us.
 pub(crate) type BulkSlot = OwnedSemaphorePermit;
 
 /// What the sessions of a connection share.
@@ -28,13 +29,13 @@ pub(crate) struct ConnectionResources {
 }
 
 impl ConnectionResources {
-    /// With room for so many sessions that carry bulk to us.
+    /// Resources with slots for this many sessions that carry bulk to us.
     pub(crate) fn new(bulk_sessions: u32) -> Arc<Self> {
         Arc::new(Self { cores: CorePool::default(), bulk_slots: BulkSlots::new(bulk_sessions) })
     }
 }
 
-/// The places of a connection.
+/// The slots of a connection.
 #[derive(Debug)]
 pub(crate) struct BulkSlots(Arc<Semaphore>);
 
@@ -43,7 +44,7 @@ impl BulkSlots {
         Self(Arc::new(Semaphore::new(count as usize)))
     }
 
-    /// A place for a session in state `P` if it needs one; waits for it.
+    /// Waits for a slot if a session in state `P` needs one.
     pub(crate) async fn wait<P: State>(&self) -> Option<BulkSlot> {
         if P::LONGEST_IN <= BULK_MESSAGE_BYTES {
             return None;
@@ -51,7 +52,7 @@ impl BulkSlots {
         Arc::clone(&self.0).acquire_owned().await.ok() // nobody closes it
     }
 
-    /// As [`wait`](Self::wait), but now; `Err` if there is none.
+    /// As [`wait`](Self::wait), without waiting; `Err` if no slot is free.
     pub(crate) fn now<P: State>(&self) -> Result<Option<BulkSlot>, ()> {
         if P::LONGEST_IN <= BULK_MESSAGE_BYTES {
             return Ok(None);

@@ -1,9 +1,9 @@
-//! The untyped half of a session: frames in and out of a channel, deadlines, and what happens when something is wrong.
+//! The untyped half of a session: frames in and out of a channel, deadlines, and how a session fails.
 //!
-//! What is read stays in the buffer until a whole frame is there, and what is to be written stays queued until it is
-//! written: every wait here can be dropped and taken up again without losing a byte. A deadline runs from the first
-//! wait for a thing until it is there, however often the wait is taken up; the clock is read, and the session's one
-//! timer set, only if it isn't there at once.
+//! Received bytes stay buffered until a whole frame is there, and outgoing bytes stay queued until they are written,
+//! so every wait here can be dropped and resumed without losing a byte. A deadline runs from the first wait for a
+//! thing until it is there, however often the wait is resumed. The clock is read, and the session's one timer set,
+//! only if the thing isn't there at once.
 
 use super::bulk::{BulkSlot, ConnectionResources};
 use super::error::{Local, Lost, LostCause, SessionError, Violation, ViolationKind};
@@ -27,13 +27,14 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// How long [`Session::close`](crate::Session::close) waits for the peer's end: it may still be working on the last message.
+/// How long [`Session::close`](crate::Session::close) waits for the peer to end its side: the peer may still be
+/// working on the last message.
 pub const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Of so many missing bytes many pieces are read at once: fewer are usually in one datagram.
+/// From this many missing bytes on, a read takes many pieces at once: fewer bytes are usually in one datagram.
 const MANY_BYTES: usize = 2048;
 
-/// The state a session is in, for messages to people. Costs nothing until printed.
+/// A session's state, for messages to people. Formatted only when it is printed.
 #[derive(Clone, Copy)]
 pub(crate) enum StateName {
     Awaiting(&'static str),
@@ -57,7 +58,7 @@ impl fmt::Display for StateName {
     }
 }
 
-/// What one wait came to.
+/// How one wait ended.
 enum Progress {
     Wrote,
     Read,
@@ -65,45 +66,47 @@ enum Progress {
     Late,
 }
 
-/// Where a wait notes when it began.
+/// The field in which a wait notes when it began.
 type Since = fn(&mut Core) -> &mut Option<Instant>;
 const WAITING: Since = |core| &mut core.waiting_since;
 const LEAVING: Since = |core| &mut core.leaving_since;
 
-/// What a session is beside its type. Made for the first time, or what an earlier session of the connection left ([`PooledCore`]).
+/// The state of a session beside its type. Newly made, or reused from an earlier session of the connection
+/// ([`PooledCore`]).
 #[derive(Debug, Default)]
 pub(crate) struct Core {
     channel: Channel,
     pub(crate) protocol: Cow<'static, str>,
     input: Input,
     out: Output,
-    /// Since when the next frame or tag is awaited.
+    /// When the wait for the next frame or tag began.
     waiting_since: Option<Instant>,
-    /// Since when what is queued waits to be taken, or the end for the peer's.
+    /// When the wait for the queue to be written, or for the peer's end, began.
     leaving_since: Option<Instant>,
     timer: Timer,
     received: u64,
     sent: u64,
-    /// What the peer's use is held to, if to anything.
+    /// Counts what the peer uses, if the session is metered.
     pub(super) metered: Option<Metered>,
     /// The peer has ended its side.
     peer_ended: bool,
-    /// This side has ended its, or will with the last of what is queued.
+    /// This side has ended its sending side, or will with the last queued bytes.
     ended: bool,
-    /// The end is still to be made, and whether it is held then.
+    /// The sending side ends with the last queued bytes; the value says whether the stream is kept to ask about
+    /// delivery.
     last: Option<bool>,
-    /// Nothing has come since this side sent, so nothing proves that it arrived.
+    /// Nothing has come since this side sent, so nothing proves that its last message arrived.
     spoke_last: bool,
-    /// Ended in order, given up or failed: dropping it does nothing more.
+    /// Ended in order, given up or failed. Dropping it then does nothing more.
     over: bool,
-    /// Where the next session of the connection finds what this one needs no more.
+    /// The connection's resources, to which the core returns for the next session.
     pub(super) shared: Option<Arc<ConnectionResources>>,
-    /// PooledCore as long as the session lasts, if it carries bulk to us.
+    /// The slot of a session that carries bulk to us, kept for the session's life.
     pub(crate) bulk_slot: Option<BulkSlot>,
 }
 
 impl Core {
-    /// Becomes that of a session.
+    /// Prepares the core for a session.
     pub(super) fn begin(
         &mut self,
         channel: Channel,
@@ -113,7 +116,7 @@ impl Core {
         (self.channel, self.protocol, self.shared) = (channel, protocol, shared);
     }
 
-    /// Nothing of a session that is over but what costs time to make: its timer and its small buffer.
+    /// A fresh core that keeps what is costly to make: the timer and the small buffer.
     pub(super) fn emptied(&mut self) -> Self {
         self.timer.release();
         Self { timer: mem::take(&mut self.timer), out: self.out.emptied(), ..Self::default() }
@@ -141,12 +144,12 @@ impl Core {
 
     // ---- out
 
-    /// Queues a branch tag; it goes out with what follows.
+    /// Queues a branch tag. It goes out with what follows.
     pub(crate) fn tag(&mut self, tag: u8) {
         self.out.small().extend_from_slice(&[tag]);
     }
 
-    /// Queues a message. On an error nothing of it is queued, and the session is over.
+    /// Queues a message. On an error nothing of it is queued and the session is over.
     pub(crate) fn queue<M: Message>(&mut self, message: &M) -> Result<(), SessionError> {
         let small = self.out.small();
         let start = small.len();
@@ -173,8 +176,7 @@ impl Core {
         }
     }
 
-    /// Writes all that is queued. While that waits, reads what comes as long as less than `read_below` bytes are
-    /// buffered.
+    /// Writes everything queued. Meanwhile it reads what comes, while less than `read_below` bytes are buffered.
     pub(crate) fn flush(
         &mut self,
         at: StateName,
@@ -202,8 +204,8 @@ impl Core {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the sending side, with the last of what is queued: nothing more will be said. Whether it was delivered can be
-    /// asked later only if it is `held`.
+    /// Ends the sending side after the last queued bytes. Delivery can be asked about later only if the stream is
+    /// `held`.
     pub(crate) fn end(&mut self, held: bool) {
         if !self.ended {
             self.ended = true;
@@ -217,7 +219,8 @@ impl Core {
 
     // ---- in
 
-    /// Waits until a whole frame for this message is buffered. Says how many bytes are its length and how many its body.
+    /// Waits until a whole frame for this message is buffered. Returns the lengths in bytes of its length prefix and
+    /// its body.
     pub(crate) fn poll_arrived(
         &mut self,
         cx: &mut Context<'_>,
@@ -285,7 +288,7 @@ impl Core {
         Poll::Ready(Ok(()))
     }
 
-    /// Consumes a branch tag: whether it is the second.
+    /// Consumes a branch tag; `true` if it is the second branch.
     pub(crate) fn poll_branch(
         &mut self,
         cx: &mut Context<'_>,
@@ -302,8 +305,8 @@ impl Core {
         })
     }
 
-    /// Waits until what the peer used is paid for, unless its next frame or tag is waited for already: no deadline of the
-    /// peer's runs while it is held back.
+    /// Waits until the peer's use is paid for, unless the wait for its next frame or tag has begun: no deadline of
+    /// the peer runs while it is held back.
     pub(crate) fn poll_paid(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.metered {
             Some(metered) if self.waiting_since.is_none() => {
@@ -313,7 +316,7 @@ impl Core {
         }
     }
 
-    /// Waits for more input (and writes what is queued meanwhile), as long as `deadline` allows.
+    /// Waits for more input, for at most `deadline`. Writes what is queued meanwhile.
     fn poll_more(
         &mut self,
         cx: &mut Context<'_>,
@@ -338,8 +341,8 @@ impl Core {
         }
     }
 
-    /// Writes or reads once, whichever is possible first; reads only if bytes are `missing`. Notes in `since` when the
-    /// wait began.
+    /// Writes or reads once, whichever is possible first. Reads only if bytes are `missing`. Notes in `since` when
+    /// the wait began.
     fn poll_step(
         &mut self,
         cx: &mut Context<'_>,
@@ -360,7 +363,7 @@ impl Core {
     fn poll_channel(&mut self, cx: &mut Context<'_>, missing: usize) -> Poll<Result<Progress, StreamFailure>> {
         let Self { channel, out, input, last, bulk_slot, .. } = self;
         if !out.is_empty() {
-            // The end comes right behind the last bytes, so that it nearly always finds room in their datagram.
+            // The end follows right behind the last bytes, so that it nearly always finds room in their datagram.
             let written = channel.writer.poll_write(cx, out);
             if out.is_empty()
                 && let Some(held) = last.take()
@@ -387,15 +390,15 @@ impl Core {
 
     // ---- the end
 
-    /// Ends both sides: everything is written and nothing more came; if `delivery` is to be waited for, the peer's
-    /// transport has it.
+    /// Ends both sides: writes everything and checks that nothing more came. With `delivery`, waits until the peer's
+    /// transport has everything.
     pub(crate) async fn close(&mut self, delivery: bool) -> Result<(), SessionError> {
         let spoke_last = self.spoke_last || !self.out.is_empty();
         self.leaving_since = None;
         let asked = delivery && spoke_last;
         let mut closed = poll_fn(|cx| self.poll_ended(cx, asked)).await;
         if asked && closed.is_ok() {
-            closed = Box::pin(self.delivered()).await; // boxed: most sessions' last word is the peer's
+            closed = Box::pin(self.delivered()).await; // boxed, because in most sessions the peer speaks last
         }
         match closed {
             Ok(()) => {
@@ -454,7 +457,7 @@ impl Core {
         }
     }
 
-    /// The peer broke the protocol: resets the stream and says so.
+    /// The peer broke the protocol: resets the stream and returns the violation.
     pub(crate) fn violation(&mut self, at: StateName, kind: ViolationKind) -> SessionError {
         self.give_up(kind.wire());
         SessionError::Violation(Box::new(Violation {
@@ -467,7 +470,7 @@ impl Core {
         }))
     }
 
-    /// This side can't go on: resets the stream and says so.
+    /// This side can't go on: resets the stream and returns the error.
     pub(crate) fn local(&mut self, error: impl FnOnce(Cow<'static, str>) -> Local) -> SessionError {
         self.give_up(WireCode::Failed);
         SessionError::Local(Box::new(error(self.protocol.clone())))
@@ -489,7 +492,8 @@ impl Core {
     }
 }
 
-/// Puts the length `len` of a body in front of its first bytes: where it begins, at `start`, there is room for one byte.
+/// Writes the length `len` of a body in front of it. `start` is where the body's frame begins; one byte is reserved
+/// there.
 fn frame_head(small: &mut Vec<u8>, start: usize, len: u32) {
     let (bytes, n) = varint::write(len);
     match small.get_mut(start) {

@@ -1,8 +1,8 @@
-//! A session's core, and what it leaves to the next session of its connection: its memory, its timer and its small buffer.
+//! The pool of session cores of a connection: a new session reuses an earlier one's memory, timer and small buffer.
 //!
-//! A session that carries one request is over in microseconds; allocating, setting and clearing a timer, and a buffer of
-//! its own, would be a good part of its cost. A timer that is left keeps ticking, wakes nobody, and is moved when it is
-//! next used. Nothing else of a session is left to the next one.
+//! A session that carries one request is over in microseconds. Allocating, setting and clearing a timer, and a buffer
+//! of its own would be a good part of its cost. A pooled timer may still run; it wakes nothing and is moved when it
+//! is next used. Nothing else passes from one session to the next.
 
 use super::{WireCode, bulk::ConnectionResources, core::Core};
 use crate::channel::Channel;
@@ -12,25 +12,26 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// CorePool that a connection keeps: as many as requests are usually under way at once. About 600 bytes each.
+/// Cores that a connection keeps: as many as it usually has requests under way. About 600 bytes each.
 const MAX_POOLED_CORES: usize = 64;
 
-/// A session's core. Dropped before the session's end, it resets the stream.
+/// A session's core, which returns to its connection's pool when it is dropped. Dropped before the session's end, it
+/// resets the stream.
 #[derive(Debug)]
 pub(crate) struct PooledCore(Option<Box<Core>>);
 
-/// The spares of a connection. Nobody waits for them: whoever finds them in use does without.
+/// The pool of a connection. Nothing waits for it: if it is locked, a session allocates its own core.
 #[derive(Debug, Default)]
 #[allow(clippy::vec_box, reason = "what is kept are the boxes: a session moves by its pointer")]
 pub(crate) struct CorePool(Mutex<Vec<Box<Core>>>);
 
 impl PooledCore {
-    /// Of a session on its own.
+    /// A core for a session without a connection.
     pub(crate) fn new(channel: Channel, protocol: impl Into<Cow<'static, str>>) -> Self {
         Self::within(channel, protocol, None)
     }
 
-    /// Of a session within a connection.
+    /// A core for a session of a connection.
     pub(super) fn within(
         channel: Channel,
         protocol: impl Into<Cow<'static, str>>,

@@ -1,8 +1,8 @@
-//! A session's work, begun by whoever accepted it.
+//! The first turn of a session's work, taken where the session is accepted.
 //!
-//! The first message usually comes with the stream, and many answers wait for nothing. A task of its own would be made for such a session,
-//! scheduled, perhaps on another thread, and be gone after its first turn. So whoever accepts sessions gives each its first turn, and makes a
-//! task only for one that has to wait.
+//! The first message usually comes with the stream, and many answers wait for nothing. Spawned, such a session would
+//! cost a task that is scheduled, perhaps on another thread, and gone after its first turn. So the loop that accepts
+//! sessions polls each once, and spawns only those that have to wait.
 
 use std::{
     future::{Future, poll_fn},
@@ -11,15 +11,17 @@ use std::{
     task::Poll,
 };
 
-/// Work that goes on, to be spawned.
+/// The rest of work that has to wait. Spawn it.
 pub type PendingWork<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Gives work its first turn: what it came to, or the rest of it. If it panics, its rest does, and the task that called this is unharmed.
+/// Polls `work` once and returns its output. A panic in it doesn't reach the caller: the rest panics when it is
+/// polled.
 ///
-/// Each call is part of what tokio counts of a task's turn: a peer with many short sessions doesn't keep a thread to itself.
+/// Each call counts against tokio's budget for the task, so a peer with many short sessions doesn't keep a thread to
+/// itself.
 ///
 /// # Errors
-/// The work has to wait for something; this is the rest.
+/// [`PendingWork`] if the work has to wait for something.
 pub async fn first_turn<F>(work: F) -> Result<F::Output, PendingWork<F::Output>>
 where
     F: Future + Send + 'static,

@@ -1,4 +1,4 @@
-//! How sessions begin: the initiator's header, the responder's reading of it, and pairs without either for tests.
+//! How sessions begin: the initiator's header, the responder's reading of it, and in-memory pairs for tests.
 
 use super::bulk::{self, BulkSlot, ConnectionResources};
 use super::core::StateName;
@@ -19,7 +19,7 @@ use std::{future::poll_fn, sync::Arc, task::ready, time::Duration};
 /// Begins a session on a fresh channel. Nothing is sent before the first message.
 ///
 /// # Errors
-/// The protocol's name is longer than a header may hold.
+/// [`Local::Unsendable`] if the protocol's name is longer than a header may hold.
 pub fn initiate<P: Protocol>(channel: Channel) -> Result<Initiator<P>, SessionError> {
     initiate_with::<P>(channel, None)
 }
@@ -39,7 +39,7 @@ fn initiate_with<P: Protocol>(
 }
 
 impl ConnectionResources {
-    /// Waits until a session may be opened.
+    /// Waits for a slot, if the session needs one.
     pub(crate) async fn bulk_slot<P: Protocol>(&self) -> Option<BulkSlot> {
         self.bulk_slots.wait::<P::Initiator>().await
     }
@@ -59,7 +59,7 @@ impl ConnectionResources {
     }
 }
 
-/// The two sides of a protocol, connected in memory, with no header between them.
+/// The two sides of a protocol, connected in memory, without a header.
 pub fn pair<P: Protocol>() -> (Initiator<P>, Responder<P>) {
     pair_over::<P>(Channel::pair())
 }
@@ -69,7 +69,7 @@ pub fn pair_over<P: Protocol>((initiator, responder): (Channel, Channel)) -> (In
     (Session::from_core(PooledCore::new(initiator, P::NAME)), Session::from_core(PooledCore::new(responder, P::NAME)))
 }
 
-/// A stream that a peer opened, before it is known what it speaks.
+/// A stream that a peer opened. Which protocol it speaks isn't known until [`header`](Self::header) has read it.
 #[derive(Debug)]
 #[must_use = "an incoming stream is served or refused"]
 pub struct Incoming {
@@ -83,16 +83,17 @@ impl Incoming {
         Self { core: PooledCore::new(channel, "?"), header: None }
     }
 
-    /// Who opened it.
+    /// The peer that opened it.
     #[must_use]
     pub fn peer(&self) -> PeerId {
         self.core.channel().peer()
     }
 
-    /// Reads which protocol the peer wants. Cancel safe, and returns the same again.
+    /// Reads the header, which names the protocol and version that the peer wants. Cancel safe; a second call returns
+    /// the same.
     ///
     /// # Errors
-    /// A violation by the peer, or the stream is lost.
+    /// [`SessionError::Violation`] if the header is late or malformed, [`SessionError::Lost`] if the stream is lost.
     pub async fn header(&mut self) -> Result<&Header, SessionError> {
         if self.header.is_none() {
             let body = poll_fn(|cx| {
@@ -106,11 +107,12 @@ impl Incoming {
             })?;
             self.header = Some(header);
         }
-        // `get_or_insert_default` never inserts here: it spares an unreachable branch.
+        // `get_or_insert_default` never inserts here; it saves an unreachable branch.
         Ok(self.header.get_or_insert_default())
     }
 
-    /// Whether the peer wants this protocol in this version. Waits for nothing: `false` before [`header`](Self::header).
+    /// Whether the peer wants this protocol in this version. Doesn't wait: `false` before [`header`](Self::header)
+    /// has returned.
     #[must_use]
     pub fn is<P: Protocol>(&self) -> bool {
         self.header.as_ref().is_some_and(|header| &header.protocol == P::NAME && header.version == P::VERSION)
@@ -119,8 +121,9 @@ impl Incoming {
     /// Begins the responder's side of `P`.
     ///
     /// # Errors
-    /// The peer wants something else; [`Local::NoBulkSlot`] if too many sessions carry bulk already, and the peer is told
-    /// that we are busy; or as [`header`](Self::header).
+    /// [`ViolationKind::UnknownProtocol`] if the peer wants another protocol or version; [`Local::NoBulkSlot`] if too
+    /// many sessions carry bulk already, which the peer sees as [`WireCode::Busy`]; otherwise as
+    /// [`header`](Self::header).
     pub async fn serve<P: Protocol>(mut self) -> Result<Responder<P>, SessionError> {
         self.header().await?;
         if !self.is::<P>() {
@@ -138,7 +141,7 @@ impl Incoming {
         Ok(Session::from_core(self.core))
     }
 
-    /// Refuses a protocol or version that nobody here serves, and returns the violation.
+    /// Refuses a protocol or version that this node doesn't serve, and returns the violation.
     #[must_use = "the violation is to be reported"]
     pub fn unserved(mut self) -> SessionError {
         let (name, version) =
@@ -147,18 +150,18 @@ impl Incoming {
         self.core.violation(StateName::Awaiting(Header::NAME), ViolationKind::UnknownProtocol { name, version })
     }
 
-    /// Holds the session to a rate: what the peer uses from here on is told to the meter.
+    /// Meters the session: `meter` is told what the peer uses from here on.
     pub fn metered(mut self, meter: Arc<dyn Meter>) -> Self {
         self.core.metered = Some(Metered::new(meter));
         self
     }
 
-    /// Refuses for want of capacity.
+    /// Refuses with [`WireCode::Busy`]: there is no capacity.
     pub fn refuse(mut self) {
         self.core.give_up(WireCode::Busy);
     }
 
-    /// Refuses for now, and says when it is worth to try again.
+    /// Refuses for now, and tells the peer how long to wait before it tries again.
     pub fn refuse_for(mut self, wait: Duration) {
         self.core.give_up(WireCode::retry_after(wait));
     }

@@ -1,8 +1,7 @@
-//! A serde `Deserializer` that reads nothing: it writes down what it is asked for, and hands out the least that is
-//! valid.
+//! A serde `Deserializer` that reads no bytes: it records what the type asks for and returns the least valid value.
 //!
-//! One reading shows one variant of each enum. So a type is read again and again, each time into a variant of which
-//! something isn't known yet, until all is.
+//! One reading shows one variant of each enum. So a type is read repeatedly, each time into a variant that isn't
+//! completely known yet, until all are.
 
 use super::Shape;
 use serde::de::{
@@ -10,17 +9,17 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-/// How often a type is read at most: each reading shows one more variant.
+/// How often a type is read at most. Each reading shows one more variant.
 pub const MAX_PASSES: usize = 4096;
-/// How deep a type is read: one that contains itself has no end.
+/// How deep a type is read. A type that contains itself has no end.
 pub const MAX_DEPTH: usize = 48;
 
 type Error = de::value::Error;
 
-/// What is handed out for numbers; a type that refuses the first (it may not be zero) gets the second.
+/// The values returned for numbers. A type that refuses the first (it may not be zero) gets the second.
 const FILLS: [u8; 2] = [0, 1];
 
-/// What is said of types that add nothing to their structure.
+/// The expectations of types that add nothing to their structure.
 const PLAIN: [&str; 10] = [
     "a string",
     "a borrowed string",
@@ -34,7 +33,7 @@ const PLAIN: [&str; 10] = [
     "tuple ",
 ];
 
-const UNTRACED: &str = "it was never read";
+const UNRECORDED: &str = "it was never read";
 
 pub(super) fn record<T: DeserializeOwned>() -> Shape {
     let mut shape = unrecorded();
@@ -58,10 +57,10 @@ pub(super) fn record<T: DeserializeOwned>() -> Shape {
 }
 
 fn unrecorded() -> Shape {
-    Shape::Opaque { reason: UNTRACED.to_owned() }
+    Shape::Opaque { reason: UNRECORDED.to_owned() }
 }
 
-/// Tuples of equal parts become arrays.
+/// Turns tuples of equal parts into arrays.
 fn gather(shape: &mut Shape) {
     match shape {
         Shape::Option(of) | Shape::List { of, .. } | Shape::Array { of, .. } | Shape::Newtype { of, .. } => gather(of),
@@ -81,7 +80,7 @@ fn gather(shape: &mut Shape) {
     }
 }
 
-/// What the visitor expects, unless that is no more than its structure.
+/// The visitor's expectation, unless it only states the structure.
 fn note<'de, V: Visitor<'de>>(visitor: &V) -> Option<String> {
     let text = (visitor as &dyn Expected).to_string();
     let plain = PLAIN.iter().any(|plain| text.starts_with(plain));
@@ -95,7 +94,7 @@ struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    /// Has the shape `fresh` here, unless an earlier reading was here already.
+    /// Sets the shape here to `fresh`, unless an earlier reading has set it.
     fn open(self, fresh: impl FnOnce() -> Shape) -> Result<(&'a mut Shape, Within), Error> {
         if self.depth == MAX_DEPTH {
             return Err(de::Error::custom("it contains itself"));
@@ -107,7 +106,7 @@ impl<'a> Recorder<'a> {
     }
 }
 
-/// How the parts of a value are read.
+/// How to read the parts of a value.
 #[derive(Clone, Copy)]
 struct Within {
     fill: u8,
@@ -120,7 +119,7 @@ impl Within {
     }
 }
 
-/// Another reading met another structure: the type reads what it finds.
+/// This reading met another structure than an earlier one: the type reads what it finds.
 fn changed<T>() -> Result<T, Error> {
     Err(de::Error::custom("it doesn't read the same twice"))
 }
@@ -308,7 +307,7 @@ impl<'de> de::Deserializer<'de> for Recorder<'_> {
     }
 }
 
-/// Elements, fields, or a key and its value.
+/// Reads elements, fields, or a key and its value.
 struct Parts<'a> {
     left: std::vec::IntoIter<&'a mut Shape>,
     within: Within,

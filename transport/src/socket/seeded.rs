@@ -1,9 +1,10 @@
-//! What an endpoint would otherwise read or draw by itself: connection ids, the keys of retry tokens and resets, the date.
+//! QUIC configurations in which everything that an endpoint would read or draw by itself comes from a seed:
+//! connection ids, the keys of retry tokens and resets, the date.
 //!
-//! With these and `EndpointConfig::rng_seed` out of one seed, the same seed makes the same *schedule*: when which datagram of which
-//! length goes where. The bytes in the datagrams still differ, because TLS draws its keys from the system whatever the
-//! seed. That is on purpose. All that it draws has a fixed length, so the schedule doesn't depend on it; and a node whose TLS keys could be
-//! made to come from a seed would be one mistake away from keys that others can guess.
+//! With this and `EndpointConfig::rng_seed`, the same seed gives the same *schedule*: which datagram of which length
+//! goes where at which time. The bytes in the datagrams still differ, because TLS always draws its keys from the
+//! system. That is on purpose. All that TLS draws has a fixed length, so the schedule doesn't depend on it; and a
+//! node whose TLS keys could come from a seed would be one mistake away from keys that others can guess.
 
 use crate::identity::Identity;
 use quinn::{
@@ -19,23 +20,26 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// Bytes of a connection id: the first are random, the others show that this node made it.
+/// Bytes of a connection id. The first are random; the others show that this node made it.
 const ID_BYTES: usize = 8;
-/// The random ones: 2^40 ids, of which a node never has more than a few thousand.
+/// The random bytes of a connection id: 2^40 ids, of which a node never has more than a few thousand.
 const NONCE_BYTES: usize = 5;
-/// Bytes of the id that a dialler gives the acceptor for its first datagrams: at least 8 and unpredictable (RFC 9000, 7.2).
+/// Bytes of the id that a dialler gives the acceptor for its first datagrams: at least 8, and unpredictable (RFC
+/// 9000, 7.2).
 const FIRST_ID_BYTES: usize = 16;
-/// The year 2000, in seconds: where the date of retry tokens begins. They are read by the process that made them and no other.
+/// The year 2000, in seconds since the epoch: the beginning of the date in retry tokens. Only the process that made
+/// them reads them.
 const TOKEN_EPOCH: Duration = Duration::from_secs(946_684_800);
 
-/// Everything drawn, for one endpoint.
+/// Makes the configurations of one endpoint from its seed.
 pub(crate) struct SeededConfig {
     rng: StdRng,
-    /// What ids and resets are made of: the same in the node's next life, so that it can tell its peers that the last one is over.
+    /// The key of ids and resets. It is the same in the node's next life, so that the node can tell its peers that
+    /// the last one is over.
     lasting: [u8; 32],
 }
 
-/// Ids for the first datagrams of connections that are dialled.
+/// Makes the ids for the first datagrams of dialled connections.
 pub(crate) type FirstIds = Arc<dyn Fn() -> ConnectionId + Send + Sync>;
 
 impl SeededConfig {
@@ -43,8 +47,8 @@ impl SeededConfig {
         Self { rng: StdRng::from_seed(seed), lasting: identity.derived_key("shardwire-connections-1") }
     }
 
-    /// The endpoint's configuration. Its reset key outlives the process: a peer that goes on sending to a node which crashed and came
-    /// back is told so by its first datagram, instead of waiting for the time-out.
+    /// The endpoint's configuration. Its reset key outlives the process: when a node has crashed and come back, a
+    /// peer that still sends to it learns so from the first datagram, instead of waiting for the time-out.
     pub(crate) fn endpoint(&mut self) -> EndpointConfig {
         let reset = Hash::of_parts("shardwire-reset-1", &[&self.lasting]).0;
         let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &reset)));
@@ -53,7 +57,7 @@ impl SeededConfig {
         config
     }
 
-    /// The acceptor's configuration. Retry tokens are this process' own: a new key, and the runtime's clock.
+    /// The acceptor's configuration. Retry tokens belong to this process: a new key, and the runtime's clock.
     pub(crate) fn server(&mut self, crypto: QuicServerConfig, runtime: &Arc<dyn Runtime>) -> ServerConfig {
         let mut key = [0; 64];
         self.rng.fill_bytes(&mut key);
@@ -79,7 +83,7 @@ impl fmt::Debug for SeededConfig {
     }
 }
 
-/// Connection ids that the node can tell from others' without a table.
+/// Makes connection ids that the node can tell from others' without a table.
 #[derive(Clone)]
 struct Ids {
     key: [u8; 32],
@@ -117,7 +121,7 @@ impl ConnectionIdGenerator for Ids {
     }
 }
 
-/// The date, for retry tokens only: as the runtime counts time, from any beginning.
+/// The date in retry tokens, counted with the runtime's clock from [`TOKEN_EPOCH`].
 struct TokenTime {
     runtime: Arc<dyn Runtime>,
     began: Instant,

@@ -4,13 +4,13 @@ use shardwire_model::{Coded, Felt, MAX_PROOF_BYTES};
 
 use super::{MAX_PROGRAM_FELTS, PCS_CONFIG};
 
-/// Data that is no program to verify runs of.
+/// Data isn't a program whose runs can be verified.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProgramError {
-    /// More felts than any shard program has.
+    /// It has more felts than any shard program.
     #[error("the program has {0} felts, at most {MAX_PROGRAM_FELTS} are allowed")]
     TooLong(usize),
-    /// The entry code isn't that of proof mode, or names other builtins.
+    /// The entry code isn't that of proof mode, or it names other builtins.
     #[error("the program wasn't compiled in proof mode with all eleven builtins")]
     Builtins,
 }
@@ -33,31 +33,31 @@ impl Coded for ProgramError {
     }
 }
 
-/// Why bytes are not a proof of the program.
+/// Why bytes aren't a proof of the program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
-    /// Longer than any proof.
+    /// The bytes are longer than any proof.
     #[error("the proof has {bytes} bytes, at most {MAX_PROOF_BYTES} are allowed")]
     TooLong {
-        /// Its length.
+        /// The length, in bytes.
         bytes: usize,
     },
-    /// Not the encoding of a proof, or not of a proof alone.
+    /// The bytes aren't the encoding of a proof, or not of a proof alone.
     #[error("the bytes are no proof: {0}")]
     Undecodable(String),
-    /// A number is not in its one canonical form.
+    /// A number isn't in its only canonical form.
     #[error("the proof is not in canonical form: {0}")]
     NotCanonical(&'static str),
-    /// Weaker or otherwise other parameters than the pinned ones.
+    /// The parameters aren't the pinned ones.
     #[error("the proof was made with other parameters, worth {bits} bits; only the pinned ones of {} bits are accepted", PCS_CONFIG.security_bits())]
     Parameters {
-        /// What its parameters would be worth.
+        /// The security of its parameters, in bits.
         bits: u64,
     },
-    /// Another preprocessed trace.
+    /// The preprocessed trace isn't the pinned one.
     #[error("the proof uses another preprocessed trace: {0}")]
     Preprocessed(&'static str),
-    /// A proof of another program.
+    /// The proof is of another program.
     #[error("the proof is of program {actual:#x}, not of {expected:#x}")]
     Program {
         /// The program to prove.
@@ -65,16 +65,16 @@ pub enum VerifyError {
         /// The program in the proof.
         actual: Felt,
     },
-    /// The output isn't where and what the program's output segment says.
+    /// The output doesn't lie where the program's output segment says, or has another length.
     #[error("the proof's output segment is wrong: {0}")]
     Output(&'static str),
-    /// The claim is one that no honest prover makes, and that the verification would trust.
+    /// No honest prover makes this claim, and the verification would trust it.
     #[error("the proof makes an impossible claim: {0}")]
     Claim(&'static str),
     /// The STARK doesn't verify.
     #[error("the proof doesn't verify: {0}")]
     Rejected(String),
-    /// The STARK verifier gave up on the claim with a panic.
+    /// The STARK verifier panicked on the claim.
     #[error("the proof doesn't verify: the verifier stopped at '{0}'")]
     Panicked(String),
 }

@@ -41,9 +41,9 @@
 //! proof are refused.
 
 mod canonical;
+mod catch_panic;
 mod claim;
 mod error;
-mod quiet;
 
 use bincode::Options as _;
 use cairo_air::{CairoProofForRustVerifier, verifier::verify_cairo};
@@ -58,7 +58,7 @@ use stwo::core::{
 };
 use stwo_cairo_common::preprocessed_columns::preprocessed_trace::PreProcessedTraceVariant;
 
-/// Most felts of a program: some hundred times what a shard program has.
+/// The most felts of a program: some hundred times a shard program's.
 pub const MAX_PROGRAM_FELTS: usize = 1 << 18;
 /// The only accepted parameters: 26 bits of proof of work and 70 queries at blow-up 2, which is 96 bits.
 pub const PCS_CONFIG: PcsConfig = PcsConfig {
@@ -71,9 +71,9 @@ pub const PREPROCESSED_ROOT: [u8; 32] = [
     0x06, 0x8d, 0x11, 0x66, 0xc9, 0xf9, 0xf0, 0xec, 0x24, 0x76, 0x41, 0xca, 0x39, 0x1e, 0xe8, 0x39, 0x61, 0x70, 0xe6,
     0x93, 0x43, 0xdf, 0xca, 0xcc, 0x63, 0x2f, 0x96, 0x38, 0x67, 0x0d, 0x2b, 0xec,
 ];
-/// Preprocessed trace, main trace, interaction trace, composition.
+/// The number of commitments: preprocessed trace, main trace, interaction trace, composition.
 const COMMITMENTS: usize = 4;
-/// How a program in proof mode begins: `ap += 11; call rel ..; jmp rel 0`, of which the second word is the number of builtins.
+/// A program in proof mode begins with `ap += 11; call rel ..; jmp rel 0`. The second word is the number of builtins.
 const BUILTINS: u64 = 11;
 
 type Proof = CairoProofForRustVerifier<Blake2sMerkleHasher>;
@@ -89,7 +89,8 @@ impl Verifier {
     /// A verifier for the program with this data section (as in the compiled JSON).
     ///
     /// # Errors
-    /// If the data can't be a program that was compiled for proving with all eleven builtins.
+    /// [`ProgramError::TooLong`] if the data has more than [`MAX_PROGRAM_FELTS`], [`ProgramError::Builtins`] if it
+    /// wasn't compiled for proving with all eleven builtins.
     pub fn new(program: &[Felt]) -> Result<Self, ProgramError> {
         if program.len() > MAX_PROGRAM_FELTS {
             return Err(ProgramError::TooLong(program.len()));
@@ -106,12 +107,12 @@ impl Verifier {
         self.hash
     }
 
-    /// The run's output, if these bytes prove that the program ran and put it out.
+    /// Verifies that the program ran and returns the run's output.
     ///
     /// Takes some 15 ms of CPU: call it off the async threads.
     ///
     /// # Errors
-    /// If the bytes are no such proof; the error says which check failed.
+    /// [`VerifyError`]; its variant says which check failed.
     pub fn verify(&self, bytes: &[u8]) -> Result<Vec<Felt>, VerifyError> {
         let proof = decode(bytes)?;
         canonical::check(&proof)?;
@@ -119,7 +120,7 @@ impl Verifier {
         claim::check_program(&proof.claim, &self.program)?;
         let output = claim::check_public(&proof.claim)?;
         claim::check_components(&proof.claim, &proof.interaction_claim)?;
-        match quiet::catch(AssertUnwindSafe(|| verify_cairo::<Blake2sMerkleChannel>(proof))) {
+        match catch_panic::catch(AssertUnwindSafe(|| verify_cairo::<Blake2sMerkleChannel>(proof))) {
             Ok(Ok(())) => Ok(output),
             Ok(Err(error)) => Err(VerifyError::Rejected(error.to_string())),
             Err(panic) => Err(VerifyError::Panicked(panic)),
@@ -163,7 +164,7 @@ fn parameters(proof: &Proof) -> Result<(), VerifyError> {
     Ok(())
 }
 
-/// The felt of eight little-endian words, if they are below the prime.
+/// The felt of eight little-endian words; `None` unless they are below the prime.
 fn felt(limbs: &[u32; 8]) -> Option<Felt> {
     let mut bytes = [0; 32];
     for (chunk, limb) in bytes.chunks_exact_mut(4).zip(limbs) {

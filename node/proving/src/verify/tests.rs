@@ -1,4 +1,4 @@
-//! What needs no proof. Proofs are in `tests/proof.rs`.
+//! Tests that need no proof. Those that do are in `tests/proof.rs`.
 
 use super::*;
 use cairo_air::utils::{construct_f252, encode_and_hash_memory_section};

@@ -1,8 +1,8 @@
-//! An operator that lies: it takes shards and lets nobody settle them.
+//! An operator that lies: it takes shards and keeps them from being settled.
 //!
-//! To each shard it does one thing of these: gives chunks that aren't what their hash says; gives chunks that are what their hash says and no run of
-//! anything; leases the job to every prover under one epoch; gives a prover the lease that it once signed for another; gives two transactions one
-//! place. Who started the shard aborts it in the end.
+//! To each shard it does one of these: sends chunks whose content isn't what their hash says; sends chunks that match
+//! their hash but belong to no run; leases the job to every prover under one epoch; gives a prover the lease that it
+//! signed for another; gives two transactions one place. In the end the shard's starter aborts it.
 
 use super::{AGAIN, Impostor};
 use crate::{
@@ -54,12 +54,12 @@ enum Deed {
 
 const DEEDS: [Deed; 5] = [Deed::OtherContent, Deed::Nonsense, Deed::LeasedTwice, Deed::OldLease, Deed::OnePlace];
 
-/// As an operator says that it doesn't have a shard.
+/// The cause with which an operator answers that it doesn't have a shard.
 fn unknown() -> Cause {
     Cause::new("SW-OPERATOR-004", "it isn't here")
 }
 
-/// A shard that it was given.
+/// A shard that it took.
 #[derive(Debug)]
 struct Fraud {
     deed: Deed,
@@ -86,7 +86,7 @@ impl LyingOperator {
         Arc::new(Self { impostor, program, clock: SimulatedClock::new(0), frauds: Mutex::default() })
     }
 
-    /// Lies to all of these, and to whoever comes, for as long as it is polled.
+    /// Lies to these peers, and to any that connect, for as long as it is polled.
     pub(in crate::sim) async fn run(self: Arc<Self>, host: Host, peers: Vec<(Target, Role)>) {
         let Some(endpoint) = self.impostor.listen(&host, SocketAddr::new(host.ip(), PORT)) else { return };
         let liar = self.clone();

@@ -1,13 +1,14 @@
-//! Quotas held against what peers do, now.
+//! Enforces quotas.
 //!
-//! [`Gate`] counts with governor, one keyed limiter for each tier, protocol and kind of thing. The clock is an argument, so that it runs in
-//! simulated time, and nothing here sleeps. Whoever is refused is told how long to wait ([`RetryAfter`]).
+//! [`QuotaLimiter`] counts with governor: one keyed limiter for each tier, protocol and kind of use. The clock is an
+//! argument, so it runs in simulated time, and nothing here sleeps. A peer that is refused learns how long to wait
+//! ([`RetryAfter`]).
 //!
-//! A tier is looked up anew at each question: a change of tier concerns sessions that are open, too. Whoever waits because of a quota asks
-//! again after at most [`LONGEST_WAIT`].
+//! The peer's tier is passed with each call, so a change of tier takes effect on open sessions, too: a peer that
+//! waits for a quota asks again after at most [`LONGEST_WAIT`].
 //!
-//! Bounds: a bucket is full after a second, and one that is full is forgotten by [`Gate::tidy`]; so there are as many as peers that
-//! did something within the last second or two.
+//! Bounds: a bucket fills up within a second, and [`QuotaLimiter::tidy`] drops full ones. So there are only as many
+//! buckets as peers that did something within the last second or two.
 
 use crate::{
     Tier,
@@ -22,12 +23,12 @@ use std::{
     time::Duration,
 };
 
-/// The longest that somebody waits before asking again: within this time a change of tier takes effect on open sessions.
+/// The longest wait before asking again. A change of tier takes effect on open sessions within this time.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(1);
-/// What somebody is told to wait who has all the sessions that he may have: they end when he ends them.
+/// The wait for a peer that has all the sessions it may have: they end when the peer ends them.
 const UNTIL_A_SESSION_ENDS: Duration = LONGEST_WAIT;
 
-/// More than a peer may use now.
+/// The peer has used all that it may use now. It may try again after this time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more than is allowed now; to be tried again after {0:?}")]
 pub struct RetryAfter(pub Duration);
@@ -42,7 +43,7 @@ impl Coded for RetryAfter {
     }
 }
 
-/// The name by which use is counted: none for protocols without a quota of their own.
+/// The protocol under which use is counted; `None` for all protocols without a quota of their own.
 type Name = Option<Box<str>>;
 type Limiter<C> = RateLimiter<PeerId, HashMapStateStore<PeerId>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
@@ -90,41 +91,41 @@ fn nonzero(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
 }
 
-/// Holds quotas against what peers do.
+/// Enforces quotas on the clock `C`.
 #[derive(Debug)]
-pub struct Gate<C: Clock> {
+pub struct QuotaLimiter<C: Clock> {
     clock: C,
     named: BTreeMap<Box<str>, Arc<Tiers<C>>>,
     others: Arc<Tiers<C>>,
-    /// Sessions open.
+    /// Open sessions of each peer and protocol.
     open: Mutex<BTreeMap<(PeerId, Name), u32>>,
 }
 
-/// What is still to be paid for use already made.
+/// Use that isn't paid for yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Debt {
-    /// Frames.
+    /// Frames to pay for.
     pub frames: u32,
-    /// Bytes.
+    /// Bytes to pay for.
     pub bytes: u64,
 }
 
-/// A session that is counted as open until this is dropped.
+/// An open session. It is counted until this is dropped.
 #[derive(Debug)]
 #[must_use = "the session is counted for as long as this lives"]
 pub struct Permit<C: Clock> {
-    gate: Arc<Gate<C>>,
+    limiter: Arc<QuotaLimiter<C>>,
     tiers: Arc<Tiers<C>>,
     counted: (PeerId, Name),
 }
 
 fn wait<C: Clock>(clock: &C, refused: &governor::NotUntil<C::Instant>) -> RetryAfter {
-    // A timer that is a moment early would only have to ask again.
+    // A timer that fires a moment early would only have to ask again.
     RetryAfter(refused.wait_time_from(clock.now()).max(Duration::from_millis(1)))
 }
 
-impl<C: Clock + Clone> Gate<C> {
-    /// For quotas that are [valid](Quotas::validate).
+impl<C: Clock + Clone> QuotaLimiter<C> {
+    /// A limiter for quotas that are [valid](Quotas::validate).
     #[must_use]
     pub fn new(quotas: &Quotas, clock: C) -> Self {
         let tiers = |quota: &dyn Fn(Tier) -> Quota| {
@@ -136,10 +137,10 @@ impl<C: Clock + Clone> Gate<C> {
         Self { clock, named, others, open: Mutex::default() }
     }
 
-    /// Takes up a session that a peer in this tier opens.
+    /// Counts a session that a peer in this tier opens.
     ///
     /// # Errors
-    /// It has as many as it may have, or opens them too fast.
+    /// [`RetryAfter`] if the peer has as many sessions as it may have, or opens them too fast.
     pub fn open(self: &Arc<Self>, peer: PeerId, tier: Tier, protocol: &str) -> Result<Permit<C>, RetryAfter> {
         let named = self.named.get_key_value(protocol);
         let counted = (peer, named.map(|(name, _)| name.clone()));
@@ -153,10 +154,10 @@ impl<C: Clock + Clone> Gate<C> {
         limits.sessions.check_key(&peer).map_err(|refused| wait(&self.clock, &refused))?;
         open.insert(counted.clone(), have + 1);
         drop(open);
-        Ok(Permit { gate: self.clone(), tiers, counted })
+        Ok(Permit { limiter: self.clone(), tiers, counted })
     }
 
-    /// Forgets peers that have done nothing for a while. To be called every second or so.
+    /// Forgets idle peers. Call it every second or so.
     pub fn tidy(&self) {
         for limiter in self.limiters() {
             limiter.retain_recent();
@@ -164,7 +165,7 @@ impl<C: Clock + Clone> Gate<C> {
         }
     }
 
-    /// How many buckets there are.
+    /// The number of buckets.
     #[must_use]
     pub fn buckets(&self) -> usize {
         self.limiters().map(Limiter::len).sum()
@@ -178,29 +179,29 @@ impl<C: Clock + Clone> Gate<C> {
 }
 
 impl<C: Clock + Clone> Permit<C> {
-    /// Pays for use made, in the tier that the peer has now. What could be paid is taken off the debt, the rest after a wait of at most
-    /// [`LONGEST_WAIT`].
+    /// Pays for use, in the peer's current tier. What can be paid is taken off `debt`; the rest needs a wait of at
+    /// most [`LONGEST_WAIT`].
     ///
     /// # Errors
-    /// If something is left.
+    /// [`RetryAfter`] if some of the debt is left.
     pub fn pay(&self, tier: Tier, debt: &mut Debt) -> Result<(), RetryAfter> {
         let limits = self.tiers.of(tier);
         self.pay_at(&limits.frames, limits.quota.frames_per_s, &mut debt.frames)?;
         let mut units = u32::try_from(debt.bytes / BYTES_A_UNIT).unwrap_or(u32::MAX);
         let owed = units;
         let paid = self.pay_at(&limits.units, limits.quota.kib_per_s, &mut units);
-        // What is less than a unit stays owed.
+        // The remainder below a unit stays owed.
         debt.bytes -= u64::from(owed - units) * BYTES_A_UNIT;
         paid
     }
 
-    /// Pays in pieces as large as a bucket.
+    /// Pays in parts as large as a bucket.
     fn pay_at(&self, limiter: &Limiter<C>, bucket: u32, owed: &mut u32) -> Result<(), RetryAfter> {
         while let Some(piece) = NonZeroU32::new((*owed).min(bucket)) {
             match limiter.check_key_n(&self.counted.0, piece) {
                 Ok(Ok(())) => *owed -= piece.get(),
-                Ok(Err(refused)) => return Err(RetryAfter(wait(&self.gate.clock, &refused).0.min(LONGEST_WAIT))),
-                // A piece is never larger than a bucket.
+                Ok(Err(refused)) => return Err(RetryAfter(wait(&self.limiter.clock, &refused).0.min(LONGEST_WAIT))),
+                // A part is never larger than a bucket.
                 Err(_) => return Err(RetryAfter(LONGEST_WAIT)),
             }
         }
@@ -210,7 +211,7 @@ impl<C: Clock + Clone> Permit<C> {
 
 impl<C: Clock> Drop for Permit<C> {
     fn drop(&mut self) {
-        let mut open = self.gate.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.limiter.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.counted) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -227,7 +228,7 @@ mod tests {
 
     const PEER: PeerId = PeerId([1; 32]);
 
-    fn gate() -> (Arc<Gate<FakeRelativeClock>>, FakeRelativeClock) {
+    fn limiter() -> (Arc<QuotaLimiter<FakeRelativeClock>>, FakeRelativeClock) {
         let quota = |times: u32| Quota {
             frames_per_s: 10 * times,
             kib_per_s: 100 * times,
@@ -241,7 +242,7 @@ mod tests {
         };
         let (quotas, clock) = (Quotas { low: tier(1), normal: tier(2), high: tier(4) }, FakeRelativeClock::default());
         quotas.validate().unwrap();
-        (Arc::new(Gate::new(&quotas, clock.clone())), clock)
+        (Arc::new(QuotaLimiter::new(&quotas, clock.clone())), clock)
     }
 
     fn frames(frames: u32) -> Debt {
@@ -250,8 +251,8 @@ mod tests {
 
     #[test]
     fn sessions_are_counted_by_peer_and_protocol_and_end_when_they_end() {
-        let (gate, _) = gate();
-        let open = |peer, protocol| gate.open(peer, Tier::Low, protocol);
+        let (limiter, _) = limiter();
+        let open = |peer, protocol| limiter.open(peer, Tier::Low, protocol);
         let (first, _second) = (open(PEER, "trace").unwrap(), open(PEER, "trace").unwrap());
         let refused = open(PEER, "trace").unwrap_err();
         assert_eq!(refused, RetryAfter(Duration::from_secs(1)));
@@ -267,20 +268,20 @@ mod tests {
 
     #[test]
     fn sessions_that_are_opened_too_fast_are_told_when() {
-        let (gate, clock) = gate();
+        let (limiter, clock) = limiter();
         for _ in 0..4 {
-            drop(gate.open(PEER, Tier::Low, "trace").unwrap());
+            drop(limiter.open(PEER, Tier::Low, "trace").unwrap());
         }
-        assert_eq!(gate.open(PEER, Tier::Low, "trace").unwrap_err(), RetryAfter(Duration::from_millis(250)));
+        assert_eq!(limiter.open(PEER, Tier::Low, "trace").unwrap_err(), RetryAfter(Duration::from_millis(250)));
         clock.advance(Duration::from_millis(250));
-        drop(gate.open(PEER, Tier::Low, "trace").unwrap());
-        assert!(gate.open(PEER, Tier::Low, "trace").is_err());
+        drop(limiter.open(PEER, Tier::Low, "trace").unwrap());
+        assert!(limiter.open(PEER, Tier::Low, "trace").is_err());
     }
 
     #[test]
     fn a_tier_is_looked_up_anew_for_open_sessions() {
-        let (gate, clock) = gate();
-        let permit = gate.open(PEER, Tier::Normal, "trace").unwrap();
+        let (limiter, clock) = limiter();
+        let permit = limiter.open(PEER, Tier::Normal, "trace").unwrap();
         // In tier normal 20 frames a second, in tier low 10.
         let mut debt = frames(20);
         assert_eq!(permit.pay(Tier::Normal, &mut debt), Ok(()));
@@ -296,8 +297,8 @@ mod tests {
 
     #[test]
     fn what_is_larger_than_a_bucket_is_paid_in_pieces_and_small_change_stays_owed() {
-        let (gate, clock) = gate();
-        let permit = gate.open(PEER, Tier::Low, "trace").unwrap();
+        let (limiter, clock) = limiter();
+        let permit = limiter.open(PEER, Tier::Low, "trace").unwrap();
         let mut debt = Debt { frames: 0, bytes: 250 * 1024 + 5 };
         let mut waited = Duration::ZERO;
         while let Err(RetryAfter(wait)) = permit.pay(Tier::Low, &mut debt) {
@@ -312,14 +313,14 @@ mod tests {
 
     #[test]
     fn nobody_is_counted_for_longer_than_his_bucket_fills() {
-        let (gate, clock) = gate();
+        let (limiter, clock) = limiter();
         for n in 0..100 {
-            let permit = gate.open(PeerId([n; 32]), Tier::Low, "trace").unwrap();
+            let permit = limiter.open(PeerId([n; 32]), Tier::Low, "trace").unwrap();
             permit.pay(Tier::Low, &mut frames(10)).unwrap();
         }
-        assert_eq!(gate.buckets(), 200);
+        assert_eq!(limiter.buckets(), 200);
         clock.advance(Duration::from_secs(3));
-        gate.tidy();
-        assert_eq!(gate.buckets(), 0);
+        limiter.tidy();
+        assert_eq!(limiter.buckets(), 0);
     }
 }

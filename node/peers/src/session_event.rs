@@ -1,13 +1,13 @@
-//! What a failed session says of the peer.
+//! The event that a failed session is for a peer's reputation.
 
 use shardwire_model::Coded as _;
 use shardwire_protocols::ServeError;
 use shardwire_reputation::{Blame, Breach, Event};
 use shardwire_transport::{self as transport, SessionError};
 
-/// The event that a failed session is. None if the connection was lost, or the fault is this node's.
+/// The event that a failed session is; `None` if the connection was lost, or the failure is this node's.
 #[must_use]
-pub fn seen(error: &ServeError) -> Option<Event> {
+pub fn session_event(error: &ServeError) -> Option<Event> {
     let ServeError::Session(SessionError::Violation(violation)) = error else { return None };
     let (protocol, state) = (violation.protocol.clone(), violation.state.clone().into());
     Some(match violation.blame() {
@@ -53,11 +53,11 @@ mod tests {
 
     #[test]
     fn only_the_peers_fault_is_an_event_and_what_is_unclear_is_said_to_be() {
-        let seen = |error: &ServeError| seen(error).map(|event| event.to_string());
+        let seen = |error: &ServeError| session_event(error).map(|event| event.to_string());
         let too_long = violation(ViolationKind::TooLong { announced: 9, max: 3 });
         assert_eq!(seen(&too_long).as_deref(), Some("violation SW-SESSION-003 of trace, awaiting Pull"));
         let late = violation(ViolationKind::Late { after: Duration::from_secs(9), have: 0 });
-        assert!(matches!(super::seen(&late), Some(Event::Broke { blame: Blame::Unclear, .. })));
+        assert!(matches!(super::session_event(&late), Some(Event::Broke { blame: Blame::Unclear, .. })));
         let (peer, protocol) = (PeerId([1; 32]), "trace");
         let lost = Lost { peer, protocol: protocol.into(), state: String::new(), cause: LostCause::Closed };
         assert_eq!(seen(&SessionError::Lost(Box::new(lost)).into()), None);

@@ -1,4 +1,4 @@
-//! The records of all peers, within a bound, and who has to be told when one changes its standing.
+//! The records of all peers, bounded, and the changes of standing that they cause.
 
 use crate::{Components, Event, Policy, Record, Tier};
 use serde::{Deserialize, Serialize};
@@ -8,18 +8,18 @@ use std::{
     fmt,
 };
 
-/// Most records: about 15 MB of memory.
+/// The most records: about 15 MB of memory.
 pub const MAX_RECORDS: usize = 65_536;
 
-/// The word on a peer of whoever runs the node.
+/// How the operator lists a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Listing {
     /// Never admitted.
     Denied,
-    /// A peer to work with: in tier normal at least, unless it is banned.
+    /// A peer to work with: at least in tier normal, unless it is banned.
     Configured,
-    /// In tier normal at least, and never banned.
+    /// At least in tier normal, and never banned.
     Allowed,
 }
 
@@ -27,38 +27,38 @@ pub enum Listing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// Not admitted, by the word of whoever runs the node.
+    /// Not admitted, because the operator denies it.
     Denied,
-    /// Not admitted until a date.
+    /// Not admitted until the ban ends.
     Banned {
-        /// The date.
+        /// When the ban ends.
         until: Timestamp,
     },
-    /// May use what its tier may.
+    /// Admitted, with the quotas of its tier.
     Admitted(Tier),
 }
 
 /// Why a standing changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// What the peer did or cost.
+    /// The peer did or cost something.
     Event(Event),
-    /// Something is forgotten by now.
+    /// Time has passed, and something is forgotten.
     Time,
-    /// The word of whoever runs the node.
-    Word,
+    /// The operator changed a listing or a ban.
+    Operator,
 }
 
 /// A change of standing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Whose.
+    /// The peer.
     pub peer: PeerId,
-    /// What it was.
+    /// The standing before.
     pub from: Standing,
-    /// What it is.
+    /// The standing now.
     pub to: Standing,
-    /// Why.
+    /// The reason for the change.
     pub reason: Reason,
 }
 
@@ -95,7 +95,7 @@ impl fmt::Display for Reason {
         match self {
             Self::Event(event) => event.fmt(f),
             Self::Time => f.write_str("time has passed"),
-            Self::Word => f.write_str("the node's operator says so"),
+            Self::Operator => f.write_str("the node's operator says so"),
         }
     }
 }
@@ -103,36 +103,36 @@ impl fmt::Display for Reason {
 #[derive(Clone, Copy, Debug)]
 struct Known {
     record: Record,
-    /// The standing last told.
+    /// The standing that was last reported.
     told: Standing,
 }
 
 /// The records of all peers.
 #[derive(Debug)]
-pub struct Book {
+pub struct Records {
     policy: Policy,
     capacity: usize,
     known: BTreeMap<PeerId, Known>,
     listed: BTreeMap<PeerId, Listing>,
-    /// Whose record isn't as it was when last [kept](Self::take_unkept).
+    /// Peers whose record has changed since it was last [taken](Self::take_unkept).
     unkept: BTreeSet<PeerId>,
 }
 
-impl Book {
-    /// An empty one, for at most so many records (and no fewer than 8).
+impl Records {
+    /// No records, with room for `capacity` of them (at least 8).
     #[must_use]
     pub fn new(policy: Policy, capacity: usize) -> Self {
         let capacity = capacity.max(8);
         Self { policy, capacity, known: BTreeMap::new(), listed: BTreeMap::new(), unkept: BTreeSet::new() }
     }
 
-    /// By which rules it goes.
+    /// The policy for scores and bans.
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    /// Takes up a record that was kept.
+    /// Restores a stored record.
     pub fn restore(&mut self, peer: PeerId, record: Record, now: Timestamp) {
         if self.known.contains_key(&peer) || self.has_room(now) {
             let told = Standing::of(&record, self.listing(peer), now, &self.policy);
@@ -140,13 +140,13 @@ impl Book {
         }
     }
 
-    /// The records that changed since the last call; none for a peer that is forgotten. Each is to be kept.
+    /// The records that changed since the last call, to be stored; `None` for a peer that is forgotten.
     pub fn take_unkept(&mut self) -> Vec<(PeerId, Option<Record>)> {
         let unkept = std::mem::take(&mut self.unkept);
         unkept.into_iter().map(|peer| (peer, self.known.get(&peer).map(|known| known.record))).collect()
     }
 
-    /// The word on this peer.
+    /// The operator's listing of this peer, if any.
     #[must_use]
     pub fn listing(&self, peer: PeerId) -> Option<Listing> {
         self.listed.get(&peer).copied()
@@ -158,7 +158,7 @@ impl Book {
         self.known.get(&peer).map(|known| known.record).unwrap_or_default()
     }
 
-    /// Every peer with a record or a word on it.
+    /// Every peer with a record or a listing.
     pub fn peers(&self) -> impl Iterator<Item = PeerId> {
         self.known.keys().chain(self.listed.keys().filter(|peer| !self.known.contains_key(peer))).copied()
     }
@@ -175,39 +175,40 @@ impl Book {
         self.record(peer).score(now, &self.policy)
     }
 
-    /// How a peer stands.
+    /// The standing of a peer.
     #[must_use]
     pub fn standing(&self, peer: PeerId, now: Timestamp) -> Standing {
         Standing::of(&self.record(peer), self.listing(peer), now, &self.policy)
     }
 
-    /// Notes what a peer did. Says so if its standing changes by it.
+    /// Notes what a peer did. Returns the change if its standing changes.
     pub fn note(&mut self, peer: PeerId, event: &Event, now: Timestamp) -> Option<Change> {
         let before = self.record(peer);
         let after = before.after(event, now, &self.policy);
         self.change(peer, after, now, || Reason::Event(event.clone()))
     }
 
-    /// Shuts a peer out until a date.
+    /// Bans a peer until a date.
     pub fn ban(&mut self, peer: PeerId, until: Timestamp, now: Timestamp) -> Option<Change> {
-        self.change(peer, self.record(peer).banned(until), now, || Reason::Word)
+        self.change(peer, self.record(peer).banned(until), now, || Reason::Operator)
     }
 
     /// Ends a peer's ban and forgives what led to it.
     pub fn unban(&mut self, peer: PeerId, now: Timestamp) -> Option<Change> {
-        self.change(peer, self.record(peer).unbanned(), now, || Reason::Word)
+        self.change(peer, self.record(peer).unbanned(), now, || Reason::Operator)
     }
 
-    /// Replaces the word on all peers.
+    /// Replaces the listings of all peers.
     pub fn list(&mut self, listed: BTreeMap<PeerId, Listing>, now: Timestamp) -> Vec<Change> {
         let mut concerned: BTreeSet<PeerId> = listed.keys().chain(self.listed.keys()).copied().collect();
         concerned.retain(|peer| listed.get(peer) != self.listed.get(peer));
         let before: Vec<_> = concerned.into_iter().map(|peer| (peer, self.standing(peer, now))).collect();
         self.listed = listed;
-        before.into_iter().filter_map(|(peer, from)| self.tell(peer, from, now, || Reason::Word)).collect()
+        before.into_iter().filter_map(|(peer, from)| self.tell(peer, from, now, || Reason::Operator)).collect()
     }
 
-    /// Which of these peers (those that are connected) stand differently than was last told: something is forgotten by now.
+    /// Returns the changes of these (connected) peers whose standing differs from the one last reported, because
+    /// something is forgotten by now.
     pub fn look_at(&mut self, peers: impl IntoIterator<Item = PeerId>, now: Timestamp) -> Vec<Change> {
         let told = |book: &Self, peer| book.known.get(&peer).map(|known| known.told);
         peers
@@ -247,9 +248,9 @@ impl Book {
         (from != to).then(|| Change { peer, from, to, reason: reason() })
     }
 
-    /// Makes room for one more record, if need be and if that can be. Whoever has a point of work is never forgotten for
-    /// another's sake; of the others, those who stay banned longest and did most harm are remembered longest. An eighth of the book is cleared
-    /// at a time, so that a flood of identities pays for sorting once in thousands.
+    /// Makes room for one more record if need be; `false` if it can't. A peer with a point of work is never forgotten
+    /// for another. Of the others, those banned longest and with most harm are kept longest. An eighth of the records
+    /// is cleared at a time, so a flood of identities pays for sorting once in thousands.
     fn has_room(&mut self, now: Timestamp) -> bool {
         if self.known.len() < self.capacity {
             return true;

@@ -1,15 +1,15 @@
-//! Catches a panic without the noise of one.
+//! Catches a panic without printing it.
 //!
-//! `catch_unwind` lets the panic hook print a message and a backtrace first, and whoever sends bad proofs could fill the log with
-//! them. The hook is the process's, so it can't simply be replaced: the first use puts one in front of it that stays silent on
-//! threads which are inside [`catch`], and hands every other panic on to the hook that was there. A program that sets its own hook later
-//! gets the noise back and nothing worse.
+//! `catch_unwind` lets the panic hook print a message and a backtrace first, so a peer that sends bad proofs could
+//! fill the log. The hook belongs to the process and can't simply be replaced. The first use installs one in front of
+//! it that stays silent on threads inside [`catch`], and passes every other panic to the earlier hook. A program that
+//! sets its own hook later gets the messages back and loses nothing else.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{UnwindSafe, catch_unwind};
 use std::sync::Once;
 
-/// Longest message that is kept, in bytes: it goes into an error and from there into logs.
+/// The longest panic message that is kept, in bytes: it goes into an error and from there into logs.
 const MAX_MESSAGE: usize = 300;
 
 thread_local! {
@@ -17,7 +17,7 @@ thread_local! {
     static MESSAGE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Runs `work`; the message of its panic is the error.
+/// Runs `work`. If it panics, the panic's message is the error.
 pub(super) fn catch<T>(work: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

@@ -1,4 +1,5 @@
-//! What a node is told about peers: the rules by which it judges them, whom its configuration names, and its operator's word at run time.
+//! What a node is told about peers: the rules by which it judges them, the peers that its configuration names, and
+//! its operator's listings at run time.
 
 use shardwire_model::{Coded, PeerId};
 use shardwire_reputation::{
@@ -11,24 +12,24 @@ use std::{
     net::IpAddr,
 };
 
-/// By what a node goes.
+/// The rules by which a node judges peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// Scores and bans.
+    /// How scores and bans work.
     pub policy: Policy,
-    /// What each tier may use.
+    /// The quotas of each tier.
     pub quotas: Quotas,
-    /// Connections.
+    /// The limits on connections.
     pub limits: Limits,
-    /// From where on work is refused.
+    /// The load from which on work is refused.
     pub watermarks: Watermarks,
 }
 
 impl Rules {
-    /// Whether they would work.
+    /// Checks all rules.
     ///
     /// # Errors
-    /// Which of them doesn't.
+    /// [`PolicyError`], [`QuotaError`] or [`LimitsError`], from the first rule that wouldn't work.
     pub fn validate(&self) -> Result<(), Box<dyn Coded + Send + Sync>> {
         self.policy.validate().map_err(|error: PolicyError| Box::new(error) as Box<_>)?;
         self.quotas.validate().map_err(|error: QuotaError| Box::new(error) as Box<_>)?;
@@ -36,30 +37,31 @@ impl Rules {
     }
 }
 
-/// Whom the configuration names. May change while the node runs.
+/// The peers and hosts that the configuration names. May change while the node runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Named {
-    /// The node itself and who may control it: neither counted nor metered.
+    /// The node itself and its administrators: neither counted nor metered.
     pub own: BTreeSet<PeerId>,
-    /// Peers to work with, and where they are if that is known.
+    /// Peers to work with, with their addresses where known.
     pub configured: BTreeMap<PeerId, Option<IpAddr>>,
-    /// Never banned.
+    /// Peers that are never banned.
     pub allowed: BTreeSet<PeerId>,
-    /// Never admitted, even if allowed.
+    /// Peers that are never admitted, even if allowed.
     pub denied: BTreeSet<PeerId>,
-    /// Further hosts that have reserved places: where the node's own command line comes from.
+    /// Further hosts with reserved slots: where the node's own command line connects from.
     pub hosts: BTreeSet<IpAddr>,
 }
 
-/// The configuration's word and the operator's at run time, which is stronger.
+/// The listings of the configuration, and the operator's at run time, which take precedence.
 #[derive(Debug, Default)]
-pub(crate) struct Words {
+pub(crate) struct Listings {
     pub(crate) named: Named,
     pub(crate) said: BTreeMap<PeerId, Listing>,
 }
 
-impl Words {
-    /// The node itself comes first: nobody locks himself out.
+impl Listings {
+    /// All listings together. The node itself comes last and overrides the others, so that an operator can't lock
+    /// itself out.
     pub(crate) fn listed(&self) -> BTreeMap<PeerId, Listing> {
         let Named { own, configured, allowed, denied, .. } = &self.named;
         let mut listed: BTreeMap<_, _> = configured.keys().map(|peer| (*peer, Listing::Configured)).collect();

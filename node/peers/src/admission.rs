@@ -1,13 +1,16 @@
-//! The door: how many are in, how fast they come, from where, and what is remembered of the places that peers come from.
+//! Admission of connections: counts them by host and network, limits how fast they come, and remembers the hosts that
+//! peers come from.
 //!
-//! What follows from how many there are is [`admission`]'s to say; this counts. A connection takes its [`Place`] before its handshake and
-//! gives it back when it ends. Handshakes have rates as well: whoever comes and goes is never many at a time, and costs as much as
-//! a crowd. Strangers have one rate for each host and network and one in all; what exceeds it is asked for a token first, then
-//! refused. Answers to those who aren't let in have a rate in all; beyond it nobody is answered.
+//! [`admission`] decides from these counts. A connection takes its [`ConnectionSlot`] before its handshake and gives
+//! it back when it ends. Handshakes have rates as well, because a peer that comes and goes is never many at a time
+//! and costs as much as a crowd. Strangers have a rate for each host, for each network and in total. Beyond it a
+//! stranger is asked for a token first, then refused. Answers to peers that aren't admitted have a rate in total;
+//! beyond it there is no answer.
 //!
-//! Of a host is remembered what its best peer was, for [`REMEMBERED`], of at most [`MAX_HOSTS`] hosts: who stands well is let in under load.
-//! When a peer is banned its host is shut for as long, and twice as long each time that this happens again: an identity costs nothing, so
-//! the next one would come from there. A host of peers that stand well is never shut, nor that of a configured peer.
+//! The best tier seen at a host is remembered for [`REMEMBERED`], for at most [`MAX_HOSTS`] hosts: peers in good
+//! standing are admitted under load. When a peer is banned, its host is shut for as long, and for twice as long each
+//! further time: an identity costs nothing, so the next one would come from there. A host of peers in good standing,
+//! or of a configured peer, is never shut.
 
 use crate::{Ticks, peers::Peers, totals};
 use governor::{
@@ -30,42 +33,43 @@ use tokio::time::Instant;
 
 /// How long a host is remembered after a peer was seen there.
 pub const REMEMBERED: Duration = Duration::from_secs(10 * 60);
-/// Most hosts remembered: about 1 MB. When it is full, those who have been silent longest are forgotten, an eighth at a time.
+/// The most hosts remembered: about 1 MB. When the table is full, those that have been silent longest are forgotten,
+/// an eighth at a time.
 pub const MAX_HOSTS: usize = 8192;
-/// The longest that a host is shut: others may live there by then.
+/// The longest time that a host is shut: by then other peers may use its address.
 pub const LONGEST_SHUT: Duration = Duration::from_secs(60 * 60);
 
 type Keyed = RateLimiter<AddressRange, HashMapStateStore<AddressRange>, Ticks, NoOpMiddleware<Duration>>;
 type Direct = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>;
 
-/// What to do with somebody who wants to connect.
+/// What to do with a peer that wants to connect.
 #[derive(Debug)]
-pub enum Knock {
+pub enum Decision {
     /// Perform the handshake, after a delay.
     Admit {
         /// The delay.
         after: Duration,
-        /// Its place.
-        place: Place,
+        /// The connection's slot.
+        slot: ConnectionSlot,
     },
-    /// Ask it to come again with a token.
+    /// Ask it to come back with a token.
     Retry,
-    /// Tell it that it isn't admitted.
+    /// Refuse it and tell it so.
     Refuse,
-    /// Tell it nothing.
+    /// Don't answer.
     Ignore,
 }
 
-/// A connection's place, given back when this is dropped.
+/// The slot of a connection, given back when this is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct ConnectionSlot {
     peers: Arc<Peers>,
     address: IpAddr,
     reserved: bool,
 }
 
-impl Place {
-    /// Whether it is for configured peers alone.
+impl ConnectionSlot {
+    /// Whether the slot is reserved for configured peers.
     #[must_use]
     pub fn reserved(&self) -> bool {
         self.reserved
@@ -79,7 +83,7 @@ impl Place {
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     best: Option<Tier>,
-    /// Until when it is shut, and how often it was.
+    /// When the host opens again, and how often it was shut.
     shut: Option<(Instant, u32)>,
     at: Instant,
 }
@@ -89,7 +93,7 @@ impl Seen {
         self.shut.is_some_and(|(until, _)| Instant::now() < until)
     }
 
-    /// When there is nothing left to remember.
+    /// Whether there is nothing left to remember.
     fn forgotten(&self) -> bool {
         self.at.elapsed() >= REMEMBERED && !self.is_shut()
     }
@@ -102,10 +106,10 @@ struct Counts {
     from: BTreeMap<AddressRange, usize>,
     seen: BTreeMap<AddressRange, Seen>,
     configured: BTreeSet<AddressRange>,
-    did: totals::Door,
+    did: totals::AdmissionCounts,
 }
 
-/// How fast strangers may come.
+/// The rates of strangers and of answers.
 #[derive(Debug)]
 struct Rates {
     host: Keyed,
@@ -114,9 +118,9 @@ struct Rates {
     answers: Direct,
 }
 
-/// Counts who is in.
+/// Counts connections and decides about new ones.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct ConnectionAdmission {
     limits: Limits,
     rates: Rates,
     counts: Mutex<Counts>,
@@ -126,7 +130,7 @@ fn per_second(count: u32) -> Quota {
     Quota::per_second(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN))
 }
 
-impl Door {
+impl ConnectionAdmission {
     pub(crate) fn new(limits: Limits, ticks: Ticks) -> Self {
         let rates = Rates {
             host: Keyed::hashmap_with_clock(per_second(limits.host_per_s), ticks),
@@ -141,22 +145,28 @@ impl Door {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Names the hosts of configured peers.
+    /// Sets the hosts of configured peers.
     pub(crate) fn configure(&self, hosts: impl Iterator<Item = IpAddr>) {
         self.counts().configured = hosts.map(AddressRange::host).collect();
     }
 
-    pub(crate) fn did(&self) -> totals::Door {
+    pub(crate) fn did(&self) -> totals::AdmissionCounts {
         self.counts().did
     }
 
-    /// How many are in: in ordinary places and in reserved ones.
+    /// The connections in ordinary slots and in reserved ones.
     pub(crate) fn open(&self) -> (usize, usize) {
         let counts = self.counts();
         (counts.open, counts.reserved)
     }
 
-    pub(crate) fn knock(&self, peers: &Arc<Peers>, address: IpAddr, validated: bool, shed: Option<Tier>) -> Knock {
+    pub(crate) fn before_handshake(
+        &self,
+        peers: &Arc<Peers>,
+        address: IpAddr,
+        validated: bool,
+        shed: Option<Tier>,
+    ) -> Decision {
         let (host, network) = (AddressRange::host(address), AddressRange::network(address));
         let mut counts = self.counts();
         let from = |range| counts.from.get(&range).copied().unwrap_or(0);
@@ -174,64 +184,64 @@ impl Door {
             best: seen.and_then(|seen| seen.best),
             banned: seen.is_some_and(Seen::is_shut),
         };
-        let mut decided = admission::knock(&self.limits, &load, &caller);
+        let mut decided = admission::before_handshake(&self.limits, &load, &caller);
         let stranger = !caller.configured && caller.best < Some(Tier::Normal);
-        if matches!(decided, admission::Knock::Admit { .. }) && stranger && self.hasty(host, network) {
-            decided = if validated { admission::Knock::Refuse } else { admission::Knock::Retry };
+        if matches!(decided, admission::Decision::Admit { .. }) && stranger && self.hasty(host, network) {
+            decided = if validated { admission::Decision::Refuse } else { admission::Decision::Retry };
         }
-        let answered = matches!(decided, admission::Knock::Retry | admission::Knock::Refuse);
+        let answered = matches!(decided, admission::Decision::Retry | admission::Decision::Refuse);
         if answered && self.rates.answers.check().is_err() {
-            decided = admission::Knock::Ignore;
+            decided = admission::Decision::Ignore;
         }
         match decided {
-            admission::Knock::Admit { after, reserved } => {
+            admission::Decision::Admit { after, reserved } => {
                 *if reserved { &mut counts.reserved } else { &mut counts.open } += 1;
                 for range in [host, network] {
                     *counts.from.entry(range).or_default() += 1;
                 }
                 counts.did.admitted += 1;
-                Knock::Admit { after, place: Place { peers: peers.clone(), address, reserved } }
+                Decision::Admit { after, slot: ConnectionSlot { peers: peers.clone(), address, reserved } }
             }
-            admission::Knock::Retry => {
+            admission::Decision::Retry => {
                 counts.did.retried += 1;
-                Knock::Retry
+                Decision::Retry
             }
-            admission::Knock::Refuse => {
+            admission::Decision::Refuse => {
                 counts.did.refused += 1;
-                Knock::Refuse
+                Decision::Refuse
             }
-            admission::Knock::Ignore => {
+            admission::Decision::Ignore => {
                 counts.did.ignored += 1;
-                Knock::Ignore
+                Decision::Ignore
             }
         }
     }
 
-    /// Whether strangers come too fast: from there, or in all.
+    /// Whether strangers come too fast, from this host, from this network or in total.
     fn hasty(&self, host: AddressRange, network: AddressRange) -> bool {
         self.rates.host.check_key(&host).is_err()
             || self.rates.network.check_key(&network).is_err()
             || self.rates.all.check().is_err()
     }
 
-    /// Remembers that a peer of this standing came from there.
+    /// Remembers that a peer of this standing came from this address.
     pub(crate) fn saw(&self, address: IpAddr, standing: Standing) {
         let mut counts = self.counts();
         let seen = counts.remember(address);
         seen.best = seen.best.max(standing.tier());
     }
 
-    /// A peer was turned away after its handshake.
+    /// Counts a peer that was turned away after its handshake.
     pub(crate) fn turned_away(&self) {
         self.counts().did.turned_away += 1;
     }
 
-    /// A peer from there was shut out for so long.
+    /// Shuts the host of a peer that was banned or denied for this time.
     pub(crate) fn shut(&self, address: IpAddr, wait: Duration) {
         let mut counts = self.counts();
         let seen = counts.remember(address);
         let now = Instant::now();
-        // Whoever was connected twice is shut out once.
+        // A peer with two connections shuts its host once.
         if !seen.is_shut() {
             let times = seen.shut.map_or(0, |(_, times)| times).saturating_add(1);
             let wait = wait.saturating_mul(1 << (times - 1).min(16)).min(LONGEST_SHUT);
@@ -239,7 +249,7 @@ impl Door {
         }
     }
 
-    /// Forgets who came a while ago. To be called every second or so.
+    /// Forgets old rates. Call it every second or so.
     pub(crate) fn tidy(&self) {
         for limiter in [&self.rates.host, &self.rates.network] {
             limiter.retain_recent();
@@ -247,11 +257,11 @@ impl Door {
         }
     }
 
-    fn leave(&self, place: &Place) {
+    fn leave(&self, slot: &ConnectionSlot) {
         let mut counts = self.counts();
-        let count = if place.reserved { &mut counts.reserved } else { &mut counts.open };
+        let count = if slot.reserved { &mut counts.reserved } else { &mut counts.open };
         *count = count.saturating_sub(1);
-        for range in [AddressRange::host(place.address), AddressRange::network(place.address)] {
+        for range in [AddressRange::host(slot.address), AddressRange::network(slot.address)] {
             if let Some(count) = counts.from.get_mut(&range) {
                 *count = count.saturating_sub(1);
                 if *count == 0 {
@@ -263,7 +273,7 @@ impl Door {
 }
 
 impl Counts {
-    /// What is known of a host, which was seen now.
+    /// The entry of a host, which was seen just now.
     fn remember(&mut self, address: IpAddr) -> &mut Seen {
         if self.seen.len() >= MAX_HOSTS {
             let mut silent: Vec<_> = self.seen.iter().map(|(host, seen)| (seen.is_shut(), seen.at, *host)).collect();
@@ -282,8 +292,8 @@ impl Counts {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.peers.door.leave(self);
+        self.peers.admission.leave(self);
     }
 }
