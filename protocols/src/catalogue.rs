@@ -109,6 +109,18 @@ pub fn all() -> Vec<Entry> {
     ]
 }
 
+/// A protocol of a catalogue by its name; of several versions the newest, unless the name goes on with `@` and a version.
+#[must_use]
+pub fn find(entries: &[Entry], name: &str) -> Option<Entry> {
+    let (word, version) = match name.split_once('@') {
+        Some((word, version)) => (word, Some(version)),
+        None => (name, None),
+    };
+    let wanted =
+        |entry: &Entry| entry.name == word && version.is_none_or(|version| version.parse() == Ok(entry.version));
+    entries.iter().copied().filter(wanted).max_by_key(|entry| entry.version)
+}
+
 /// A transport profile with the windows that these protocols need.
 #[must_use]
 pub fn settings(profile: Profile) -> Settings {

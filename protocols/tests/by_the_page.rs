@@ -154,7 +154,8 @@ async fn a_peer_by_the_page_is_told_why_it_is_refused() {
         let mut reader = Reader { channel: page, have: Vec::new() };
         assert_eq!(reader.bytes(1).await, [1], "the second branch: Refused");
         let body = reader.frame().await;
-        let mut parts = Parts(&body);
+        assert_eq!(body.first(), Some(&0), "the reason: Network");
+        let mut parts = Parts(body.get(1..).unwrap_or_default());
         assert_eq!(parts.text(), "SW-HANDSHAKE-001");
         assert!(parts.text().contains("'elsewhere'") && parts.0.is_empty());
         reader.ended().await;

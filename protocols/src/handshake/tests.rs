@@ -31,7 +31,7 @@ async fn two_peers_of_this_build_agree_on_every_protocol() {
     let [dialled, accepted] = meet(hello("net", "operator", spoken()), theirs).await;
     let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap());
     let names: Vec<&str> = dialled.opens.keys().map(String::as_str).collect();
-    assert_eq!(names, ["control", "handoff", "ingress", "keepalive", "life", "proof", "reputation", "trace"]);
+    assert_eq!(names, ["administration", "handoff", "ingress", "keepalive", "proof", "trace"]);
     assert_eq!((&dialled.opens, &dialled.serves), (&accepted.serves, &accepted.opens));
     assert!(dialled.may_open::<crate::trace::Trace>());
     assert_eq!((dialled.peer, accepted.peer), (identity(2).peer(), identity(1).peer()));

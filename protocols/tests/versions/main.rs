@@ -4,6 +4,7 @@
 //! this build's version 1 and a version 2 ([`new`]). They meet over real endpoints.
 
 mod agreement;
+mod dissection;
 mod new;
 mod old;
 
