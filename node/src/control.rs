@@ -105,7 +105,7 @@ impl Node {
             Request::Peers => Response::Peers(self.links.status()),
             Request::Stop => {
                 tracing::info!("told to stop");
-                self.told.send_replace(true);
+                self.told.cancel();
                 Response::Stopping
             }
         })

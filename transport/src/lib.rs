@@ -11,6 +11,7 @@
 //! - [`Message`]: limits and deadlines belong to message types, so they travel with the protocol.
 //! - [`Pipeline`]: requests ahead of their responses.
 //! - [`graph`]: what a protocol's type says, for people and tools; [`shape`]: what the bytes of each message are.
+//! - [`Backoff`]: how long to wait before something is tried again.
 //! - [`sim`]: a network in memory and virtual time, under the same endpoint.
 //!
 //! The crate knows no protocol of its own. It refuses, with stable codes: anything longer, later or other than the
@@ -37,6 +38,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod algebra;
+pub mod backoff;
 pub mod channel;
 mod connection;
 mod endpoint;
@@ -53,6 +55,7 @@ pub mod socket;
 pub mod tls;
 mod wire;
 
+pub use backoff::Backoff;
 pub use bytes::Bytes;
 pub use channel::Channel;
 pub use connection::{Connection, Measures};
