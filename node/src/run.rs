@@ -26,9 +26,10 @@ use shardwire_store::{Artefacts, Disk, Store};
 use shardwire_transport::{Endpoint, Identity};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
-    sync::{Notify, oneshot, watch},
+    sync::{Notify, oneshot},
     task::JoinSet,
 };
+use tokio_util::sync::CancellationToken;
 
 /// How long sessions under way may take to end once the node is told to stop.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -53,14 +54,14 @@ pub struct Ready {
 /// What a node is told from outside while it runs.
 #[derive(Clone, Debug)]
 pub struct Orders {
-    /// Becomes true when it shall stop. That the sender is gone means the same.
-    pub stop: watch::Receiver<bool>,
+    /// Cancelled when it shall stop.
+    pub stop: CancellationToken,
     /// Notified when it shall read the lists of its configuration again.
     pub reload: Arc<Notify>,
 }
 
-impl From<watch::Receiver<bool>> for Orders {
-    fn from(stop: watch::Receiver<bool>) -> Self {
+impl From<CancellationToken> for Orders {
+    fn from(stop: CancellationToken) -> Self {
         Self { stop, reload: Arc::default() }
     }
 }
@@ -123,7 +124,7 @@ pub async fn run_at(
     orders: impl Into<Orders>,
     announce: impl FnOnce(Ready, &Arc<Peers>) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
-    let Orders { mut stop, reload } = orders.into();
+    let Orders { stop, reload } = orders.into();
     let Surroundings { clock, network: sockets, disk, work, mut randomness } = surroundings;
     let peer = identity.peer();
     let store = Store::open(&*disk, &paths.store(), &LAYOUT).map_err(boxed)?.with_work(work);
@@ -137,6 +138,7 @@ pub async fn run_at(
         artefacts: Artefacts::new(paths.root().to_owned(), disk.clone()),
         peers,
         work,
+        randomness: randomness.clone(),
         tasks: tasks.spawner(),
         program: proofs.verify.program(),
     });
@@ -156,8 +158,9 @@ pub async fn run_at(
             Reload(Box::new(again))
         },
         since: clock.now(),
-        told: watch::Sender::new(false),
-        stop: watch::Sender::new(false),
+        randomness,
+        told: CancellationToken::new(),
+        stop: CancellationToken::new(),
         host,
     });
     let listen = endpoint.address();
@@ -166,19 +169,18 @@ pub async fn run_at(
     network.spawn(endpoint.pause().task(node.clone().run(dialled)));
     announce(Ready { peer, listen, metrics: None }, &node.host.peers)?;
 
-    let mut told = node.told.subscribe();
     tokio::select! {
         biased;
-        // A sender that is gone can't stop the node any more: that is a stop, too.
-        () = async { drop(stop.wait_for(|stop| *stop).await) } => {}
+        () = stop.cancelled() => {}
         // The command line that told it still waits for its answer, and takes it over this connection.
-        () = async { drop(told.wait_for(|stop| *stop).await) } => tokio::time::sleep(LAST_WORDS).await,
+        () = node.told.cancelled() => tokio::time::sleep(LAST_WORDS).await,
         () = reloads(&node, &reload) => {}
     }
-    node.stop.send_replace(true);
+    node.stop.cancel();
     let _ = tokio::time::timeout(DRAIN, network.join_next()).await;
     peers::keep(&node.host.store, &node.host.peers.take_unkept());
     let _ = tokio::time::timeout(DRAIN, endpoint.close()).await;
+    let _ = tokio::time::timeout(DRAIN, tasks.end()).await;
     Ok(())
 }
 

@@ -11,6 +11,7 @@
 //! - [`Message`]: a message type has its size limit and deadline, so they travel with the protocol.
 //! - [`Pipeline`]: sends requests before earlier ones are answered.
 //! - [`graph`]: a protocol's states and limits, for people and tools; [`shape`]: the layout of each message's bytes.
+//! - [`Backoff`]: how long to wait before something is tried again.
 //! - [`sim`]: a network in memory and virtual time, under the same endpoint.
 //!
 //! The crate has no protocol of its own. It refuses, with stable codes, what is longer, later or other than the
@@ -37,6 +38,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod algebra;
+pub mod backoff;
 pub mod channel;
 mod connection;
 mod endpoint;
@@ -53,6 +55,7 @@ pub mod socket;
 pub mod tls;
 mod wire;
 
+pub use backoff::Backoff;
 pub use bytes::Bytes;
 pub use channel::Channel;
 pub use connection::{Connection, ConnectionStats};
@@ -61,8 +64,11 @@ pub use identity::{Identity, IdentityError, PeerSignature};
 pub use message::Message;
 pub use pipeline::Pipeline;
 pub use protocol::Protocol;
-pub use session::error::{Blame, Local, Lost, LostCause, SessionError, Violation, ViolationKind};
-pub use session::{Branch, Incoming, Initiator, Meter, Responder, Session, WireCode, first_turn};
+pub use session::{
+    Branch, Incoming, Initiator, Meter, Responder, Session, WireCode,
+    error::{Blame, Local, Lost, LostCause, SessionError, Violation, ViolationKind},
+    first_turn,
+};
 pub use settings::{Profile, Settings, SettingsError};
 pub use shape::Shape;
 pub use socket::{Network, Pause, SystemNetwork};

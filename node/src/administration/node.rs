@@ -22,7 +22,7 @@ impl Node {
             }
             Request::Stop => {
                 tracing::info!("told to stop");
-                self.told.send_replace(true);
+                self.told.cancel();
                 Response::Stopping
             }
         })

@@ -6,20 +6,19 @@
 use super::{ClientError, Dialler, Target, link::Link, receipts::Receipts};
 use shardwire_model::{Cause, PeerId, ShardId, SignedTransaction};
 use shardwire_protocols::ingress::{self, Ingress, Opening, Outcome, Receipt, Refused};
+use shardwire_transport::Backoff;
 use std::{collections::VecDeque, time::Duration};
 use tokio::time::sleep;
 
 /// How often in a row, without a receipt in between, an operator is dialled before it is given up: with the pauses below between
-/// 36 seconds and three minutes (if each attempt waits for an answer), in which a node that was killed is started again and replays
+/// half a minute and three minutes (if each attempt waits for an answer), in which a node that was killed is started again and replays
 /// its log.
 pub const MAX_ATTEMPTS: u32 = 12;
-/// How often in a row an operator may say that it doesn't run the shard: with the pauses below 3 seconds, in which a shard that was just
+/// How often in a row an operator may say that it doesn't run the shard: with the pauses below about 3 seconds, in which a shard that was just
 /// started is assigned to it.
 const MAX_REFUSALS: u32 = 5;
-/// The pause after the first failure. It doubles with each further one in a row.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Between failures in a row.
+const REDIAL: Backoff = Backoff::between(Duration::from_millis(200), Duration::from_secs(5));
 
 /// How far a submission is.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +74,7 @@ pub async fn submit(
     let mut work = Work { operator: operator.peer, transactions, outcomes, receipts, done: 0, on_progress };
     let mut reconnections = 0;
     let (mut attempts, mut refusals) = (0, 0);
-    let mut pause = FIRST_PAUSE;
+    let mut waits = REDIAL.start(dialler.surroundings.randomness.clone());
     loop {
         let before = work.done;
         let error = match attempt(dialler, operator, shard, &mut work).await {
@@ -84,7 +83,8 @@ pub async fn submit(
             Err(error) => return Err(error),
         };
         if work.done > before {
-            (attempts, refusals, pause) = (0, 0, FIRST_PAUSE);
+            (attempts, refusals) = (0, 0);
+            waits.reset();
         }
         attempts += 1;
         if matches!(error, ClientError::Refused { .. }) {
@@ -97,9 +97,9 @@ pub async fn submit(
             let missing = transactions.len() - work.done;
             return Err(ClientError::GaveUp { address: operator.address, attempts, missing, last: Box::new(error) });
         }
+        let pause = waits.after_failure();
         tracing::debug!(operator = %operator.peer.short(), attempts, "connecting again after {pause:?}: {error}");
         sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
         reconnections += 1;
     }
 }

@@ -3,23 +3,25 @@
 use super::{Router, serve};
 use shardwire_model::PeerId;
 use shardwire_protocols::handshake::{self, Handshake};
+use shardwire_transport::Backoff;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-/// How long the second attempt waits. Each further one waits twice as long as the one before, up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause between attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Between attempts to connect: a peer that is started again is met at once, one that is gone is asked four times a minute.
+const REDIAL: Backoff = Backoff::between(Duration::from_millis(250), Duration::from_secs(15));
 
 /// Keeps a connection to this peer: dials whenever there is none.
 pub(super) async fn keep(router: Arc<Router>, peer: PeerId, address: SocketAddr) {
     let links = &router.node.links;
     links.expect(peer, address);
-    let mut pause = FIRST_PAUSE;
+    let mut waits = REDIAL.start(router.node.randomness.clone());
     let mut complained = false;
     loop {
         links.gone(peer).await;
         match attempt(&router, peer, address).await {
-            Ok(()) => (pause, complained) = (FIRST_PAUSE, false),
+            Ok(()) => {
+                waits.reset();
+                complained = false;
+            }
             Err(reason) => {
                 // Once loudly: a peer that is down is down.
                 if complained {
@@ -28,10 +30,9 @@ pub(super) async fn keep(router: Arc<Router>, peer: PeerId, address: SocketAddr)
                     tracing::warn!(peer = %peer.short(), %address, "no connection yet, trying on: {reason}");
                 }
                 complained = true;
-                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(waits.after_failure()).await;
     }
 }
 

@@ -20,6 +20,7 @@ mod tests;
 use crate::{
     peers::keep,
     roles::{Host, operator::Operator, prover::Prover, settler::Settler},
+    surroundings::Randomness,
 };
 pub(crate) use links::Links;
 pub(crate) use services::Services;
@@ -33,7 +34,8 @@ use shardwire_protocols::{
 };
 use shardwire_transport::{Endpoint, Initiator, Responder};
 use std::{collections::BTreeSet, fmt, net::SocketAddr, sync::Arc};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// What this program calls itself in a handshake.
 pub(crate) const AGENT: &str = concat!("shardwire/", env!("CARGO_PKG_VERSION"));
@@ -91,10 +93,12 @@ pub(crate) struct Node {
     pub(crate) since: shardwire_model::Timestamp,
     /// Reads whom the configuration names again.
     pub(crate) reload: Reload,
-    /// Set when the command line says that the node should stop.
-    pub(crate) told: watch::Sender<bool>,
-    /// Set when the node stops: ends its connections.
-    pub(crate) stop: watch::Sender<bool>,
+    /// Where the seeds of its waits come from.
+    pub(crate) randomness: Randomness,
+    /// Cancelled when the command line says that the node should stop.
+    pub(crate) told: CancellationToken,
+    /// Cancelled when the node stops: ends its connections.
+    pub(crate) stop: CancellationToken,
 }
 
 /// The node with what it serves and opens, as its connections see it.
@@ -156,7 +160,6 @@ impl Node {
 
     /// Dials, accepts and serves until the node is told to stop.
     pub(crate) async fn run(self: Arc<Self>, dialled: Vec<(PeerId, SocketAddr)>) {
-        let mut stop = self.stop.subscribe();
         let mut tasks = JoinSet::new();
         let pause = self.endpoint.pause();
         let router = Arc::new(Router::new(self.clone()));
@@ -174,8 +177,7 @@ impl Node {
         tasks.spawn(
             pause.task(async move { host.peers.tend(|unkept| keep(&host.store, &unkept), resident_bytes).await }),
         );
-        // An error means that the sender is gone, which stops the node as well.
-        let _ = stop.wait_for(|stop| *stop).await;
+        self.stop.cancelled().await;
         tasks.shutdown().await;
     }
 }

@@ -8,14 +8,17 @@ use shardwire_protocols::{
     handshake::{self, Agreed, Handshake, HandshakeError},
     pace::GREETING,
 };
-use shardwire_transport::Connection;
+use shardwire_transport::{Backoff, Connection};
 use std::{sync::Arc, time::Duration};
-use tokio::{task::JoinSet, time::error::Elapsed};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, error::Elapsed},
+};
 
-/// How long a failed session waits before it is opened again.
-const SESSION_PAUSE: Duration = Duration::from_millis(500);
+/// Before a session that ended is opened again. One that went well, or for long, begins with the shortest wait.
+const REOPEN: Backoff = Backoff::between(Duration::from_millis(500), Duration::from_secs(5));
 /// The longest that it waits because the peer says so: another may take the work meanwhile, but this one isn't forgotten.
-const LONGEST_SESSION_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(60);
 
 /// Greets and serves a peer that dialled.
 pub(super) async fn accepted(router: Arc<Router>, connection: Connection, presence: Arc<Presence>) {
@@ -99,18 +102,24 @@ fn consume(router: &Arc<Router>, connection: &Connection, agreed: &Agreed, sessi
 /// Holds a session of this protocol with the peer: opens it again whenever it ends. Ends with the connection's task.
 async fn hold(node: Arc<Node>, connection: Connection, opened: Arc<Opened>) {
     let peer = connection.peer();
+    let mut waits = REOPEN.start(node.randomness.clone());
     loop {
-        match opened.open(connection.clone()).await {
+        let began = Instant::now();
+        let ended = opened.open(connection.clone()).await;
+        if ended.is_ok() || began.elapsed() >= REOPEN.longest {
+            waits.reset();
+        }
+        match ended {
             Ok(()) => {}
             Err(error) => {
                 node.host.peers.failed(peer, opened.protocol(), &error);
                 // A peer that says when to come again is taken at its word, within reason.
                 let asked = if let ServeError::Session(error) = &error { error.retry_after() } else { None };
-                tokio::time::sleep(asked.unwrap_or_default().min(LONGEST_SESSION_PAUSE)).await;
+                tokio::time::sleep(asked.unwrap_or_default().min(LONGEST_ASKED_WAIT)).await;
             }
         }
         if !Mutation::NoBackOff.is_planted() {
-            tokio::time::sleep(SESSION_PAUSE).await;
+            tokio::time::sleep(waits.after_failure()).await;
         }
     }
 }

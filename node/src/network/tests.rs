@@ -73,8 +73,9 @@ fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
         admins: BTreeSet::new(),
         reload: Reload(Box::new(|| Ok(Named::default()))),
         since: Timestamp(0),
-        told: watch::Sender::new(false),
-        stop: watch::Sender::new(false),
+        randomness: random,
+        told: CancellationToken::new(),
+        stop: CancellationToken::new(),
         host,
     };
     (Arc::new(Router::new(Arc::new(node))), (folder, tasks))

@@ -12,7 +12,10 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use crate::{surroundings::Work, tasks::Spawner};
+use crate::{
+    surroundings::{Randomness, Work},
+    tasks::Spawner,
+};
 use shardwire_model::{Clock, Felt};
 use shardwire_peers::Peers;
 use shardwire_store::{Artefacts, Store};
@@ -32,6 +35,8 @@ pub(crate) struct Host {
     pub(crate) peers: Arc<Peers>,
     /// How work is done that would hold up the async threads.
     pub(crate) work: Work,
+    /// Where the seeds of its waits come from.
+    pub(crate) randomness: Randomness,
     /// Where tasks begin that no session owns.
     pub(crate) tasks: Spawner,
     /// The hash of the shard program that this node executes, proves and accepts proofs of.

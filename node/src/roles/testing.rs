@@ -53,6 +53,7 @@ pub(crate) fn host(
         store,
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
         work: Work::Beside,
+        randomness: crate::surroundings::Randomness::from_seed(1),
         tasks: tasks.spawner(),
         program: Felt::from(PROGRAM),
     };

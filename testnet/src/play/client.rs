@@ -7,6 +7,7 @@ use crate::dice::Dice;
 use shardwire::client::{ClientError, Dialler, NodeClient, Progress, Target, submit};
 use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, Stage, StartRequest};
 use shardwire_protocols::ingress::Receipt;
+use shardwire_transport::Backoff;
 use shardwire_workload::{Workload, WorkloadError};
 use std::{
     future::Future,
@@ -15,8 +16,10 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// How long a client waits before it tries again, or looks again.
-const AGAIN: Duration = Duration::from_secs(2);
+/// How long a client waits before it looks again.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Before it tries again what failed.
+const TRY_AGAIN: Backoff = Backoff::between(Duration::from_secs(1), Duration::from_secs(8));
 /// The most portions in which moves are sent, and the pause between two.
 const MOST_PORTIONS: usize = 4;
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
@@ -142,6 +145,7 @@ impl Client {
         what: &str,
         mut attempt: impl FnMut() -> F,
     ) -> T {
+        let mut waits = TRY_AGAIN.start(self.dialler.surroundings.randomness.clone());
         loop {
             match attempt().await {
                 Ok(done) => return done,
@@ -149,7 +153,7 @@ impl Client {
                     (self.say)(&format!("the client of shard {} {what} again: {why}", self.start.shard.short()));
                 }
             }
-            sleep(AGAIN).await;
+            sleep(waits.after_failure()).await;
         }
     }
 
@@ -205,7 +209,7 @@ impl Client {
                 control.close().await;
                 return Ok(status.stage);
             }
-            sleep(AGAIN).await;
+            sleep(LOOK_EVERY).await;
         }
     }
 }

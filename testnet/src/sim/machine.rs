@@ -23,7 +23,8 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use tokio::{task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 /// Every node's port.
 pub(super) const PORT: u16 = 7000;
@@ -88,7 +89,7 @@ pub(super) struct Machine {
 struct Life {
     host: Host,
     node: JoinHandle<Result<(), String>>,
-    stop: watch::Sender<bool>,
+    stop: CancellationToken,
 }
 
 /// What a machine is made of.
@@ -182,7 +183,8 @@ impl Machine {
         };
         let home = Home { identity: self.identity.clone(), paths: self.paths() };
         let proofs = self.notary.proofs(self.peer(), self.disk(), self.proving.takes, self.proving.padding);
-        let (stop, stopped) = watch::channel(false);
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
         let (config, name) = (self.config(), self.name.clone());
         let node = tokio::spawn(host.pause().task(async move {
             let ended = run_at(config, home, surroundings, proofs, stopped, |_, _| Ok(())).await;
@@ -215,7 +217,7 @@ impl Machine {
         // A paused node wouldn't receive the request to stop.
         life.host.end_pause();
         note(&format!("{} is told to stop", self.name));
-        life.stop.send_replace(true);
+        life.stop.cancel();
         let _ = life.node.await;
         life.host.power_off();
     }

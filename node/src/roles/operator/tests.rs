@@ -35,6 +35,7 @@ fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
         store,
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
         work: surroundings::Work::Beside,
+        randomness: crate::surroundings::Randomness::from_seed(1),
         tasks: tasks.spawner(),
         program: Felt::from(99),
     };

@@ -35,6 +35,7 @@ use shardwire_model::{
 };
 use shardwire_protocols::administration::ShardStatus;
 use shardwire_store::StoreError;
+use shardwire_transport::Backoff;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
@@ -45,8 +46,8 @@ use std::{
 pub(crate) const MAX_ATTEMPTS: u32 = 3;
 /// How often in a row this node's own disk may fail before the lease is given back: with the pauses, for half a minute.
 pub(crate) const MAX_TROUBLES: u32 = 5;
-/// How long the second attempt waits; each further one twice as long as the one before.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// Between attempts at a proof.
+const RETRY: Backoff = Backoff::between(Duration::from_secs(2), Duration::from_secs(32));
 
 /// A prover's part of a shard's life.
 fn part(shard: ShardId, job: Hash) -> Part {

@@ -1,6 +1,6 @@
 //! From a whole witness to a proof in a file.
 
-use super::{MAX_ATTEMPTS, MAX_TROUBLES, Prover, ProverError, RETRY_AFTER, chunks, lease::Lease};
+use super::{MAX_ATTEMPTS, MAX_TROUBLES, Prover, ProverError, RETRY, chunks, lease::Lease};
 use crate::records::Job;
 use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, life::Step};
 use shardwire_proving::worker::{ProveError, Proved};
@@ -47,7 +47,7 @@ impl Prover {
             () = lease.clone().ended() => return Err(ProverError::LeaseEnded),
             turn = self.turn.acquire() => turn,
         };
-        let (mut wait, mut troubles) = (RETRY_AFTER, 0);
+        let (mut waits, mut troubles) = (RETRY.start(self.host.randomness.clone()), 0);
         loop {
             let Some(known) = self.job(id).filter(super::Known::is_fetched) else { return Ok(()) };
             let error = match self.attempt(id, &known.job, lease).await {
@@ -79,11 +79,11 @@ impl Prover {
                     return self.give_up(id, &error);
                 }
             }
+            let wait = waits.after_failure();
             tracing::warn!(job = %id.short(), code = error.code(), "attempt failed, trying again in {wait:?}: {error}");
             if timeout(wait, lease.clone().ended()).await.is_ok() {
                 return Err(ProverError::LeaseEnded);
             }
-            wait *= 2;
         }
     }
 

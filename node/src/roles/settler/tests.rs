@@ -69,6 +69,7 @@ fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
         store,
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
         work: Work::AtOnce,
+        randomness: crate::surroundings::Randomness::from_seed(1),
         tasks: Tasks::default().spawner(),
         program: PROGRAM,
     };
