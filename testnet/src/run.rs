@@ -17,6 +17,7 @@ use shardwire::{
     workload::Workload,
 };
 use shardwire_model::{Kind, ShardId, ShardStart};
+use shardwire_program::rules;
 use shardwire_protocols::control::{Role, ShardStatus, Stage, StorageStatus};
 use shardwire_transport::Identity;
 use std::{
@@ -53,7 +54,11 @@ pub async fn play(
 ) -> Result<Report, TestnetError> {
     let began = Instant::now();
     let mut watch = Watch::new(network);
-    let start = watch.settler().await?.start_shard(workload.start_request(network.node(Role::Operator).peer())).await?;
+    let start = watch
+        .settler()
+        .await?
+        .start_shard(workload.start_request(network.node(Role::Operator).peer(), rules::hash()))
+        .await?;
     reporter.say(&format!("shard {} is started, for the operator to execute", start.shard.short()));
     let mut players = Players::send(network, workload, &start);
     let mut said = BTreeSet::new();
@@ -104,7 +109,7 @@ pub async fn play(
     reporter.finish();
     let took = began.elapsed();
     let storage = watch.settler().await?.world().await?;
-    let settled: State = storage.iter().map(|it| (it.key, Value { kind: it.kind, value: it.value })).collect();
+    let settled: State = storage.iter().map(|it| (it.slot(), Value { kind: it.kind, value: it.value })).collect();
     let differences = judge(workload, expected, &figures, &storage, &settled);
     Ok(Report { workload: workload.clone(), figures, settled, differences, took })
 }
@@ -119,12 +124,13 @@ fn judge(
 ) -> Vec<String> {
     let mut differences: Vec<String> =
         recompute::differences(workload, &expected.state, settled).iter().map(ToString::to_string).collect();
-    let updates: Vec<_> = figures.updates.iter().map(|it| (it.kind, it.key, it.value)).collect();
+    let updates: Vec<_> = figures.updates.iter().map(|it| (it.kind, it.slot(), it.value)).collect();
     if updates != expected.updates {
         differences.push("the proven updates are not those recomputed".into());
     }
     let stuck = |it: &&StorageStatus| it.in_escrow != 0 || (it.kind == Kind::Lock && it.held_by.is_some());
-    differences.extend(storage.iter().filter(stuck).map(|it| format!("{} {} is still with a shard", it.kind, it.key)));
+    differences
+        .extend(storage.iter().filter(stuck).map(|it| format!("{} {} is still with a shard", it.kind, it.slot())));
     differences
 }
 

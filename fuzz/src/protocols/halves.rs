@@ -42,10 +42,12 @@ fn start(operator: u8) -> ShardStart {
     let contract = ContractId(Felt::from(5));
     ShardStart {
         shard: ShardId(Felt::from(77)),
+        program: Felt::THREE,
         operator: identity(operator).peer(),
         contracts: vec![contract],
         accounts: vec![AccountId(Felt::from(8)), account().0],
         end_event: EventId { from: contract, selector: finished_selector() },
+        deadline: Timestamp(1_800_000_000_000),
         entries: (1..3_u64)
             .map(|n| Entry { kind: Kind::Counter, contract, key: Key(Felt::from(n)), guard: Felt::ZERO })
             .collect(),
@@ -119,6 +121,7 @@ impl control::Handler<Control> for Peer {
             )]),
             Request::World { after: None } => {
                 let page = control::StorageStatus {
+                    contract: ContractId(Felt::TWO),
                     key: Key(Felt::ONE),
                     kind: Kind::Counter,
                     value: Felt::TWO,
@@ -384,10 +387,12 @@ impl trace::Handler for Peer {
             return Ok(Part::Chunk(chunk(index)));
         }
         let output = Output {
+            program: Felt::THREE,
             shard: job().shard,
             segment: 0,
             before: Felt::ONE,
             after: Felt::TWO,
+            reads: Felt::ZERO,
             transactions: Felt::THREE,
             count: 5,
             ended: true,

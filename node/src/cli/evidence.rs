@@ -11,11 +11,11 @@ use super::{
 };
 use crate::{
     disk::{Disk as _, DiskError, SystemDisk},
-    evidence::Checking,
     proofs::Proofs,
 };
 use serde::Serialize;
 use shardwire_model::{Coded, Hash, PeerId};
+use shardwire_program::Programs;
 use shardwire_protocols::{
     control::ControlError,
     evidence::{MAX_EVIDENCE_BYTES, Piece, Shown},
@@ -69,8 +69,9 @@ struct All {
 /// What a piece shows.
 fn see(bytes: &[u8]) -> Result<Seen, Failure> {
     let piece = Piece::from_bytes(bytes).map_err(|error| Failure::of(&error))?;
-    let proofs = Proofs::stark().map_err(|error| Failure::of(&error))?;
-    let shows = piece.check(&Checking(&*proofs.verify)).map_err(|error| Failure::of(&error))?;
+    let (proofs, programs) = (Proofs::stark(), Programs::all());
+    let shows =
+        crate::evidence::check(&piece, &*proofs.verify, programs.hashes()).map_err(|error| Failure::of(&error))?;
     Ok(Seen { peer: piece.accused, shows, file: None })
 }
 

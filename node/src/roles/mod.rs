@@ -13,7 +13,7 @@ mod testing;
 mod tests;
 
 use crate::{artefacts::Artefacts, store::Store, surroundings::Work, tasks::Spawner};
-use shardwire_model::{Clock, Felt};
+use shardwire_model::Clock;
 use shardwire_peers::Peers;
 use shardwire_transport::identity::Identity;
 use std::sync::Arc;
@@ -33,8 +33,6 @@ pub(crate) struct Host {
     pub(crate) work: Work,
     /// Where tasks begin that no session owns.
     pub(crate) tasks: Spawner,
-    /// The hash of the shard program that this node executes, proves and accepts proofs of.
-    pub(crate) program: Felt,
 }
 
 /// Wakes whoever waits for a state to change, in the order in which they began to wait (tokio's `watch` wakes in a random one). A waiter asks

@@ -15,6 +15,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod account;
+pub mod amount;
 mod chain;
 mod clock;
 mod error;
@@ -24,6 +25,7 @@ mod mutation;
 mod output;
 mod peer;
 mod program;
+mod slot;
 mod start;
 mod transaction;
 
@@ -34,9 +36,10 @@ pub use error::Coded;
 pub use felt::{AccountId, ContractId, Felt, Key, Selector, ShardId, starknet_keccak};
 pub use hash::Hash;
 pub use mutation::Mutation;
-pub use output::{ABI_VERSION, HEADER_FELTS, Output, OutputError, Update};
+pub use output::{ABI_VERSION, HEADER_FELTS, Output, OutputError, UPDATE_FELTS, Update};
 pub use peer::PeerId;
 pub use program::program_hash;
+pub use slot::{ParseSlotError, Slot};
 pub use start::{
     Entry, EntryRequest, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError, StartRequest,
     state_commitment,

@@ -2,7 +2,7 @@
 
 use super::{Control, ControlError, NodeStatus, PeerStatus, Request, Response, ShardStatus, StorageStatus};
 use crate::exchange;
-use shardwire_model::{Key, ShardId, ShardStart, StartRequest};
+use shardwire_model::{ShardId, ShardStart, Slot, StartRequest};
 
 /// Asks a node.
 pub type Client = exchange::Client<Control>;
@@ -41,11 +41,11 @@ impl Client {
         }
     }
 
-    /// A page of the World's storage after a key, and whether there is another.
+    /// A page of the World's storage after a slot, and whether there is another.
     ///
     /// # Errors
     /// As [`request`](Self::request).
-    pub async fn world_page(&mut self, after: Option<Key>) -> Result<(Vec<StorageStatus>, bool), ControlError> {
+    pub async fn world_page(&mut self, after: Option<Slot>) -> Result<(Vec<StorageStatus>, bool), ControlError> {
         match self.request(Request::World { after }).await? {
             Response::World { storage, more } => Ok((storage, more)),
             _ => self.unexpected(),
@@ -59,9 +59,9 @@ impl Client {
     pub async fn world(&mut self) -> Result<Vec<StorageStatus>, ControlError> {
         let mut all: Vec<StorageStatus> = Vec::new();
         loop {
-            let last = all.last().map(|it| it.key);
+            let last = all.last().map(StorageStatus::slot);
             let (page, more) = self.world_page(last).await?;
-            let forward = last.iter().chain(page.iter().map(|it| &it.key)).is_sorted_by(|a, b| a < b);
+            let forward = last.into_iter().chain(page.iter().map(StorageStatus::slot)).is_sorted_by(|a, b| a < b);
             if !forward || (more && page.is_empty()) {
                 return self.unexpected();
             }

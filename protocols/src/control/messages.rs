@@ -7,7 +7,8 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
-    Felt, Hash, Key, Kind, MAX_ENTRIES, PeerId, ShardId, ShardStart, StartRequest, Timestamp, Update, felt,
+    ContractId, Felt, Hash, Key, Kind, MAX_ENTRIES, PeerId, ShardId, ShardStart, Slot, StartRequest, Timestamp, Update,
+    felt,
 };
 use shardwire_transport::message;
 use std::fmt;
@@ -35,10 +36,10 @@ pub enum Request {
         /// Which; all if absent.
         shard: Option<ShardId>,
     },
-    /// The World's storage (a settler has it), in the order of the keys. Answer: [`Response::World`].
+    /// The World's storage (a settler has it), in the order of the slots. Answer: [`Response::World`].
     World {
-        /// Only what comes after this key.
-        after: Option<Key>,
+        /// Only what comes after this slot.
+        after: Option<Slot>,
     },
     /// The peers. Answer: [`Response::Peers`].
     Peers,
@@ -321,6 +322,8 @@ impl ShardStatus {
 /// How a storage address of the World is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StorageStatus {
+    /// The contract whose storage it is.
+    pub contract: ContractId,
     /// The storage address.
     pub key: Key,
     /// How it merges.
@@ -329,9 +332,18 @@ pub struct StorageStatus {
     #[serde(with = "felt::wire")]
     pub value: Felt,
     /// Of an escrow: how much is in shards.
-    pub in_escrow: u64,
+    #[serde(with = "shardwire_model::amount")]
+    pub in_escrow: u128,
     /// Of a lock: the shard that holds it.
     pub held_by: Option<ShardId>,
+}
+
+impl StorageStatus {
+    /// Which storage slot it is of.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        Slot::new(self.contract, self.key)
+    }
 }
 
 mod optional_felt {
@@ -359,7 +371,7 @@ const SHARD: u32 = (size::FELT + size::PEER + (size::TAG + size::PEER) + 2 * (si
     + 10 * size::U64
     + size::U32
     + (size::TAG + size::CAUSE);
-const UPDATES: u32 = size::list(MAX_ENTRIES, size::TAG + 2 * size::FELT);
+const UPDATES: u32 = size::list(MAX_ENTRIES, size::TAG + 3 * size::FELT);
 const SHARDS: u32 = size::list(MAX_SHARDS_LISTED, SHARD) + UPDATES;
 const PEER: u32 = size::PEER
     + size::text(MAX_NAME)
@@ -373,7 +385,7 @@ const STATUS: u32 =
 const RESPONSE: u32 = size::TAG + STATUS;
 const _: () = assert!(
     size::SHARD_START < STATUS
-        && size::list(MAX_STORAGE_LISTED, size::TAG + 2 * size::FELT + size::U64 + size::TAG + size::FELT) < STATUS
+        && size::list(MAX_STORAGE_LISTED, size::TAG + 3 * size::FELT + size::U128 + size::TAG + size::FELT) < STATUS
 );
 
 message!(Request, max_bytes = REQUEST, deadline = pace::IDLE);

@@ -17,13 +17,21 @@ struct Node {
 }
 
 fn storage(key: u64) -> StorageStatus {
-    StorageStatus { key: Key(Felt::from(key)), kind: Kind::Escrow, value: Felt::TWO, in_escrow: 3, held_by: None }
+    StorageStatus {
+        contract: ContractId(Felt::ONE),
+        key: Key(Felt::from(key)),
+        kind: Kind::Escrow,
+        value: Felt::TWO,
+        in_escrow: 3,
+        held_by: None,
+    }
 }
 
 fn shard_status(number: u64) -> ShardStatus {
     let mut status = ShardStatus::new(ShardId(Felt::from(number)), Role::Settler, PeerId([4; 32]));
     status.stage = Stage::Settled;
-    status.updates = vec![Update { kind: Kind::Counter, key: Key(Felt::ONE), value: Felt::TWO }];
+    status.updates =
+        vec![Update { kind: Kind::Counter, contract: ContractId(Felt::ONE), key: Key(Felt::ONE), value: Felt::TWO }];
     status
 }
 
@@ -65,7 +73,7 @@ impl Handler<Control> for Node {
                 Response::Shards((0..self.shards as u64).map(shard_status).collect())
             }
             Request::World { after } => {
-                let from = self.storage.iter().position(|it| Some(it.key) > after).unwrap_or(self.storage.len());
+                let from = self.storage.iter().position(|it| Some(it.slot()) > after).unwrap_or(self.storage.len());
                 Response::World { storage: self.storage[from..].to_vec(), more: false }
             }
             Request::Peers => Response::Peers(vec![]),
@@ -85,6 +93,7 @@ fn start_request() -> StartRequest {
     let start = small_start(PeerId([3; 32]));
     StartRequest {
         salt: 1,
+        program: LARGEST,
         operator: start.operator,
         contracts: start.contracts,
         accounts: start.accounts,
@@ -205,17 +214,18 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
         contract: ContractId(LARGEST),
         key: Key(LARGEST),
         owner: Some(AccountId(LARGEST)),
-        amount: u64::MAX,
+        amount: u128::MAX,
     };
     fits(&Request::StartShard(StartRequest {
         salt: u64::MAX,
+        program: LARGEST,
         operator: PeerId([255; 32]),
         contracts: vec![ContractId(LARGEST); MAX_CONTRACTS],
         accounts: vec![AccountId(LARGEST); MAX_ACCOUNTS],
         end_event: EventId { from: ContractId(LARGEST), selector: Selector(LARGEST) },
         entries: vec![entry; MAX_ENTRIES],
     }));
-    let update = Update { kind: Kind::Lock, key: Key(LARGEST), value: LARGEST };
+    let update = Update { kind: Kind::Lock, contract: ContractId(LARGEST), key: Key(LARGEST), value: LARGEST };
     let shard = ShardStatus {
         shard: ShardId(LARGEST),
         role: Role::Prover,
@@ -267,10 +277,11 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     assert!(encodes(&Response::Started(Box::new(largest_start()))));
     assert!(encodes(&Response::Shards(shards)));
     let storage = StorageStatus {
+        contract: ContractId(LARGEST),
         key: Key(LARGEST),
         kind: Kind::Lock,
         value: LARGEST,
-        in_escrow: u64::MAX,
+        in_escrow: u128::MAX,
         held_by: Some(ShardId(LARGEST)),
     };
     assert!(encodes(&Response::World { storage: vec![storage; MAX_STORAGE_LISTED], more: true }));

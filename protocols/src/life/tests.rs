@@ -250,6 +250,7 @@ impl Handler<Lives> for Node {
 fn request() -> StartRequest {
     StartRequest {
         salt: u64::MAX,
+        program: Felt::MAX,
         operator: PeerId([255; 32]),
         contracts: vec![ContractId(Felt::MAX); MAX_CONTRACTS],
         accounts: vec![AccountId(Felt::MAX); MAX_ACCOUNTS],
@@ -260,7 +261,7 @@ fn request() -> StartRequest {
                 contract: ContractId(Felt::MAX),
                 key: Key(Felt::MAX),
                 owner: Some(AccountId(Felt::MAX)),
-                amount: u64::MAX,
+                amount: u128::MAX,
             };
             MAX_SETTLED
         ],

@@ -5,12 +5,14 @@
 
 use crate::dice::Dice;
 use shardwire::{
-    client::{ClientError, ControlClient, Dialler, Progress, Target, submit},
-    workload::{Workload, WorkloadError},
+    client::{ClientError, ControlClient, Dialler, Progress, Target, started, submit},
+    workload::Workload,
 };
-use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, StartRequest};
+use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, StartRequest, Timestamp};
+use shardwire_program::rules;
 use shardwire_protocols::{control::Stage, ingress::Receipt};
 use std::{
+    fmt,
     future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -70,48 +72,55 @@ pub(crate) enum Patience {
 pub(crate) struct Client {
     dialler: Dialler,
     ends: Ends,
+    workload: Workload,
     request: StartRequest,
+    /// What the shard is started with, but for the deadline, which the World gives.
     start: ShardStart,
-    signed: Vec<SignedTransaction>,
     patience: Patience,
     told: Told,
     say: fn(&str),
+    plays: Plays,
+}
+
+/// Hears what a client is going to play, once it knows what the World started.
+#[derive(Clone)]
+pub(crate) struct Plays(pub(crate) Arc<Heard>);
+
+type Heard = dyn Fn(&ShardStart, &[SignedTransaction]) + Send + Sync;
+
+impl fmt::Debug for Plays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Plays")
+    }
 }
 
 impl Client {
-    /// A client of this shard, which keeps what it is told in `told`, and tells what happens to `say`.
-    ///
-    /// # Errors
-    /// If the workload can't be signed.
+    /// A client of this shard, which keeps what it is told in `told`, tells what happens to `say`, and what it plays to `plays`.
+    #[must_use]
     pub(crate) fn new(
         dialler: Dialler,
         ends: Ends,
-        workload: &Workload,
+        workload: Workload,
         patience: Patience,
         told: Told,
         say: fn(&str),
-    ) -> Result<Self, WorkloadError> {
-        let request = workload.start_request(ends.operator.peer);
-        let start = request.to_start(&dialler.network);
-        let signed = workload.sign(&start)?;
-        Ok(Self { dialler, ends, request, start, signed, patience, told, say })
-    }
-
-    /// What will be played.
-    pub(crate) fn plays(&self) -> (&ShardStart, &[SignedTransaction]) {
-        (&self.start, &self.signed)
+        plays: Plays,
+    ) -> Self {
+        let request = workload.start_request(ends.operator.peer, rules::hash());
+        let start = request.to_start(&dialler.network, Timestamp::default());
+        Self { dialler, ends, workload, request, start, patience, told, say, plays }
     }
 
     /// Plays the shard to its end: how it ended.
     pub(crate) async fn play(self, begins: Duration, dice: Dice) -> Stage {
         sleep(begins).await;
         let shard = self.start.shard;
-        self.persevere("starts", || self.begin()).await;
+        let begun = self.persevere("starts", || self.begin()).await;
         self.told.change(|words| words.started.push((self.ends.settler.peer, shard)));
         (self.say)(&format!("shard {} is started, {:?}", shard.short(), self.patience));
         tokio::select! {
             biased;
-            ended = self.see_through(dice) => ended,
+            ended = self.see_through(begun, dice) => ended,
             () = self.loses_patience() => self.persevere("looks", || self.look()).await,
         }
     }
@@ -127,11 +136,18 @@ impl Client {
         }
     }
 
-    async fn see_through(&self, mut dice: Dice) -> Stage {
+    async fn see_through(&self, begun: Option<ShardStart>, mut dice: Dice) -> Stage {
         let shard = self.start.shard;
+        let start = match begun {
+            Some(start) => start,
+            None => self.persevere("asks", || self.ask()).await,
+        };
+        let signed =
+            self.persevere("signs", || async { self.workload.sign(&start).map_err(|error| error.to_string()) }).await;
+        (self.plays.0)(&start, &signed);
         // A few moves at a time, as people play.
         let portions = 1 + dice.index(MOST_PORTIONS);
-        for portion in self.signed.chunks(self.signed.len().div_ceil(portions)) {
+        for portion in signed.chunks(signed.len().div_ceil(portions)) {
             self.persevere("submits", || self.submit(portion)).await;
             sleep(dice.between(Duration::ZERO, LONGEST_PAUSE)).await;
         }
@@ -155,7 +171,13 @@ impl Client {
         }
     }
 
-    async fn begin(&self) -> Result<(), String> {
+    /// What the operator says that the World started.
+    async fn ask(&self) -> Result<ShardStart, String> {
+        started(&self.dialler, self.ends.operator, self.start.clone()).await.map_err(said)
+    }
+
+    /// Starts the shard; none if it was started already, and what it was started with was in an answer that got lost.
+    async fn begin(&self) -> Result<Option<ShardStart>, String> {
         let mut control = ControlClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
         let request = self.request.clone();
         let started = match self.patience {
@@ -164,10 +186,12 @@ impl Client {
         };
         control.close().await;
         match started {
-            Ok(started) if started != self.start => Err("the settler started another shard".into()),
-            Ok(_) => Ok(()),
+            Ok(started) if (ShardStart { deadline: started.deadline, ..self.start.clone() }) != started => {
+                Err("the settler started another shard".into())
+            }
+            Ok(started) => Ok(Some(started)),
             // It had got through, and only the answer hadn't.
-            Err(error) if error.code() == ALREADY_STARTED || error.to_string().contains(ALREADY_STARTED) => Ok(()),
+            Err(error) if error.code() == ALREADY_STARTED || error.to_string().contains(ALREADY_STARTED) => Ok(None),
             Err(error) => Err(said(error)),
         }
     }

@@ -11,7 +11,7 @@ use shardwire_model::{Felt, program_hash};
 use stwo::core::fields::m31;
 use stwo::core::fields::qm31::SecureField;
 
-use super::{VerifyError, felt, quiet};
+use super::{BUILTINS, MAX_PROGRAM_FELTS, VerifyError, felt, quiet};
 
 /// log2 of the most rows that any table may claim: 16 million, eight times what the largest run within the prover's memory has.
 pub const MAX_LOG_ROWS: u32 = 24;
@@ -19,12 +19,14 @@ pub const MAX_LOG_ROWS: u32 = 24;
 pub const ADDRESS_BOUND: u32 = 1 << 29;
 /// Most uses of the opcode relation: `ap` then can't come round the field within a run.
 pub const MAX_OPCODE_USES: u64 = 1 << 29;
-/// Most felts of an output: five times what a shard with the longest settlement list puts out.
+/// Most felts of an output: nearly four times what a shard with the longest settlement list puts out.
 pub const MAX_OUTPUT_FELTS: usize = 1 << 14;
 /// Most tables of large memory values, as cairo-air's `MEMORY_ADDRESS_TO_ID_SPLIT`.
 const MAX_BIG_TABLES: usize = 16;
 /// The words between program and first frame: `[initial_fp, 0]`, and addresses begin at 1.
 const BEFORE_FRAME: usize = 3;
+/// Felts of the entry code.
+const ENTRY_FELTS: usize = 6;
 
 fn claim<T>(what: &'static str) -> Result<T, VerifyError> {
     Err(VerifyError::Claim(what))
@@ -34,20 +36,24 @@ fn require(holds: bool, what: &'static str) -> Result<(), VerifyError> {
     if holds { Ok(()) } else { claim(what) }
 }
 
-/// The program in the proof is this one, felt by felt.
-pub(super) fn check_program(claim: &CairoClaim, program: &[Felt]) -> Result<(), VerifyError> {
+/// The hash of the program in the proof, which is one that was compiled for proving with all eleven builtins.
+pub(super) fn check_program(claim: &CairoClaim) -> Result<Felt, VerifyError> {
     let data = &claim.public_data;
     let section = &data.public_memory.program;
+    if section.len() > MAX_PROGRAM_FELTS {
+        return Err(VerifyError::Program("it has more felts than any"));
+    }
     let mut actual = Vec::with_capacity(section.len());
     for (id, value) in section {
         require(*id < m31::P, "a memory id outside the field")?;
         actual.push(felt(value).ok_or(VerifyError::NotCanonical("a word of the program"))?);
     }
-    if actual != program {
-        return Err(VerifyError::Program { expected: program_hash(program), actual: program_hash(&actual) });
+    if actual.len() < ENTRY_FELTS || actual.get(1) != Some(&Felt::from(BUILTINS)) {
+        return Err(VerifyError::Program("it wasn't compiled in proof mode with all eleven builtins"));
     }
     let first_frame = u64::from(data.initial_state.ap.0);
-    require(first_frame == (program.len() + BEFORE_FRAME) as u64, "the stack doesn't begin after the program")
+    require(first_frame == (actual.len() + BEFORE_FRAME) as u64, "the stack doesn't begin after the program")?;
+    Ok(program_hash(&actual))
 }
 
 /// Addresses, public segments and output are those of a run; returns the output.

@@ -2,6 +2,7 @@
 
 use crate::{artefacts::ArtefactError, store::StoreError};
 use shardwire_model::{Coded, ShardId};
+use shardwire_program::UnknownProgram;
 use shardwire_protocols::{Cause, life::Refusal};
 
 /// What an operator says of a job whose shard was aborted.
@@ -15,6 +16,9 @@ pub(crate) enum OperatorError {
     /// Too many at a time.
     #[error("this operator already runs {} shards", super::MAX_RUNS)]
     Full,
+    /// A shard of a program that isn't here.
+    #[error(transparent)]
+    Program(#[from] UnknownProgram),
     /// The durable memory.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -34,6 +38,9 @@ pub(crate) enum OperatorError {
     /// No thread for the execution.
     #[error("no thread could be made for an execution: {0}")]
     Thread(std::io::Error),
+    /// This program's own part ended without an answer.
+    #[error("a chunk couldn't be read: its reader ended")]
+    Reader,
     /// No such shard here.
     #[error("this operator doesn't run shard {shard}")]
     Unknown {
@@ -91,6 +98,7 @@ pub(crate) enum OperatorError {
 impl Coded for OperatorError {
     fn code(&self) -> &'static str {
         match self {
+            Self::Program(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Artefact(error) => error.code(),
             Self::Full => "SW-OPERATOR-001",
@@ -102,6 +110,7 @@ impl Coded for OperatorError {
             Self::Leased { .. } => "SW-OPERATOR-007",
             Self::NoJob => "SW-OPERATOR-008",
             Self::LeasesHeld { .. } => "SW-OPERATOR-009",
+            Self::Reader => "SW-OPERATOR-010",
             Self::Aborted { .. } => ABORTED,
             Self::Settled { .. } => SETTLED,
             Self::Life(refusal) => refusal.code(),
@@ -110,6 +119,7 @@ impl Coded for OperatorError {
 
     fn next_step(&self) -> String {
         match self {
+            Self::Program(error) => error.next_step(),
             Self::Store(error) => error.next_step(),
             Self::Artefact(error) => error.next_step(),
             Self::Full => "Wait until one of its shards is settled, or start the shard with another operator.".into(),
@@ -125,7 +135,7 @@ impl Coded for OperatorError {
                 "Mend what it names, then start the operator again: it replays the shard's log.".into()
             }
             Self::Leased { .. } => "Ask again: the lease ends when its prover falls silent.".into(),
-            Self::NoJob => "Ask for a job again.".into(),
+            Self::NoJob | Self::Reader => "Ask for a job again.".into(),
             Self::LeasesHeld { .. } => {
                 "Finish one of them, or give it up; a peer that has worked may hold more.".into()
             }

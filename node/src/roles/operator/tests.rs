@@ -13,7 +13,10 @@ use crate::{
     tasks::Tasks,
 };
 use redb::backends::InMemoryBackend;
-use shardwire_model::{AccountKey, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardStart, finished_selector};
+use shardwire_model::{
+    AccountKey, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardStart, Timestamp, finished_selector,
+};
+use shardwire_program::{Programs, rules};
 use shardwire_protocols::trace::{Grant, Handler as _};
 use shardwire_reputation::{Breach, Fault};
 use shardwire_transport::identity::Identity;
@@ -38,9 +41,8 @@ fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
         work: surroundings::Work::Beside,
         tasks: tasks.spawner(),
-        program: Felt::from(99),
     };
-    let operator = Operator::resume(Arc::new(host)).unwrap();
+    let operator = Operator::resume(Arc::new(host), Programs::all()).unwrap();
     for shard in 0..shards {
         operator.assign(assignment(shard)).unwrap();
     }
@@ -51,10 +53,12 @@ fn assignment(shard: u64) -> Assignment {
     let game = ContractId(Felt::from(5));
     let start = ShardStart {
         shard: ShardId(Felt::from(77 + shard)),
+        program: rules::hash(),
         operator: Identity::from_secret(&[9; 32]).peer(),
         contracts: vec![game],
         accounts: vec![AccountKey::from_secret([9; 32]).id()],
         end_event: EventId { from: game, selector: finished_selector() },
+        deadline: Timestamp(1 << 50),
         entries: vec![Entry { kind: Kind::Counter, contract: game, key: Key(Felt::from(6)), guard: Felt::ZERO }],
     };
     Assignment { start, values: vec![WireFelt(Felt::ONE)], settler: PeerId([3; 32]), epoch: 1 }

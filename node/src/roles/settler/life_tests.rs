@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     facts::Ended,
     proofs::Verify,
-    roles::testing::{PROGRAM, TestClock, host},
+    roles::testing::{TestClock, host},
     store::{
         Store,
         records::{HISTORY, INTENTS, Intent, Verdict},
@@ -16,6 +16,7 @@ use proptest::prelude::*;
 use redb::StorageBackend as _;
 use shardwire_disk::{Medium, Survives};
 use shardwire_ledger::{EmbeddedLedger, Genesis, GenesisEntry, GenesisValue, LedgerError};
+use shardwire_model::Key;
 use shardwire_model::{
     AccountId, AccountKey, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Output, PeerId, ShardStart,
     StartRequest, Timestamp, Update, finished_selector,
@@ -25,7 +26,7 @@ use shardwire_protocols::{
     handoff::{Answer, Handler as _, Outcome},
     life::{Life, MAX_TIMEOUT, Part, Step, Why, verify},
 };
-use shardwire_proving::verify::VerifyError;
+use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_transport::Identity;
 use tokio::time::sleep;
 
@@ -51,11 +52,7 @@ fn account() -> AccountId {
 struct NoVerifier;
 
 impl Verify for NoVerifier {
-    fn program(&self) -> Felt {
-        Felt::from(PROGRAM)
-    }
-
-    fn verify(&self, _: &[u8]) -> Result<Vec<Felt>, VerifyError> {
+    fn verify(&self, _: &[u8]) -> Result<Proven, VerifyError> {
         Err(VerifyError::Rejected("nothing is believed here".into()))
     }
 }
@@ -75,10 +72,15 @@ struct Run {
 impl Machine {
     fn new() -> Self {
         let machine = Self { medium: Medium::new(1), folder: tempfile::tempdir().unwrap() };
-        let entry = |key, kind, value| GenesisEntry { key: Key(Felt::from(key)), kind, value };
+        let entry = |key, kind, value| GenesisEntry {
+            contract: ContractId(Felt::from(5)),
+            key: Key(Felt::from(key)),
+            kind,
+            value,
+        };
         let storage = vec![
             entry(GOLD, shardwire_model::Kind::Escrow, GenesisValue::Number(100)),
-            entry(SWORD, shardwire_model::Kind::Lock, GenesisValue::Account(account())),
+            entry(SWORD, shardwire_model::Kind::Lock, GenesisValue::Hex(account().0)),
         ];
         drop(
             EmbeddedLedger::create_with_backend(machine.medium.storage("ledger"), "test", &Genesis { storage })
@@ -111,6 +113,7 @@ fn request(salt: u64) -> StartRequest {
     let entry = |kind, key, owner, amount| EntryRequest { kind, contract, key: Key(Felt::from(key)), owner, amount };
     StartRequest {
         salt,
+        program: Felt::ONE,
         operator: identity(2).peer(),
         contracts: vec![contract],
         accounts: vec![account()],
@@ -127,10 +130,12 @@ fn output(world: &EmbeddedLedger, start: &ShardStart) -> Output {
     let record = world.shard(start.shard).unwrap().unwrap();
     let values = [Felt::from(30), record.values[1]];
     Output {
+        program: start.program,
         shard: start.shard,
         segment: 0,
         before: record.before,
         after: Felt::ONE,
+        reads: Felt::ZERO,
         transactions: Felt::ONE,
         count: 3,
         ended: true,
@@ -138,7 +143,7 @@ fn output(world: &EmbeddedLedger, start: &ShardStart) -> Output {
             .entries
             .iter()
             .zip(values)
-            .map(|(it, value)| Update { kind: it.kind, key: it.key, value })
+            .map(|(it, value)| Update { kind: it.kind, contract: it.contract, key: it.key, value })
             .collect(),
     }
 }
@@ -147,7 +152,7 @@ fn verdict(proof: Hash) -> Verdict {
     Verdict { proof, prover: identity(3).peer(), bytes: 1000, verify_us: 5, fault: None }
 }
 
-fn gold(world: &EmbeddedLedger) -> (Felt, u64, Option<ShardId>) {
+fn gold(world: &EmbeddedLedger) -> (Felt, u128, Option<ShardId>) {
     let storage = world.storage(None, 10).unwrap();
     (storage[0].value, storage[0].in_escrow, storage[1].held_by)
 }

@@ -1,5 +1,7 @@
 use super::{INITIATOR, RESPONDER, Script, script, start};
-use shardwire_model::{EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, ShardId, StartRequest, Timestamp, Update};
+use shardwire_model::{
+    ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, ShardId, StartRequest, Timestamp, Update,
+};
 use shardwire_protocols::{
     Cause,
     control::{
@@ -21,6 +23,8 @@ fn peer() -> PeerStatus {
     }
 }
 
+const CONTRACT: ContractId = ContractId(Felt::from_hex_unchecked("0xc0"));
+
 fn shard() -> ShardStatus {
     let key = Key(Felt::from(1));
     ShardStatus {
@@ -33,7 +37,7 @@ fn shard() -> ShardStatus {
         proof: Some(Hash::of(b"proof")),
         proof_bytes: 1 << 20,
         program_hash: Some(Felt::from(99)),
-        updates: vec![Update { kind: Kind::Counter, key, value: Felt::MAX }],
+        updates: vec![Update { kind: Kind::Counter, contract: CONTRACT, key, value: Felt::MAX }],
         error: Some(Cause::new("SW-TEST-001", "it took two attempts")),
         ..ShardStatus::new(ShardId(Felt::from(0x5a)), Role::Settler, RESPONDER.peer())
     }
@@ -62,7 +66,14 @@ impl Handler<Control> for Node {
             Request::ShardStatus { shard: None } => Response::failure("SW-TEST-002", "too many", "Name one."),
             Request::World { .. } => {
                 let (key, held_by) = (Key(Felt::from(2)), Some(ShardId(Felt::from(0x5a))));
-                let storage = vec![StorageStatus { key, kind: Kind::Lock, value: Felt::ONE, in_escrow: 0, held_by }];
+                let storage = vec![StorageStatus {
+                    contract: CONTRACT,
+                    key,
+                    kind: Kind::Lock,
+                    value: Felt::ONE,
+                    in_escrow: 0,
+                    held_by,
+                }];
                 Response::World { storage, more: false }
             }
             Request::Peers => Response::Peers(vec![peer()]),
@@ -78,10 +89,11 @@ fn request() -> StartRequest {
         contract: start.contracts[0],
         key: Key(Felt::from(3)),
         owner: Some(start.accounts[0]),
-        amount: u64::MAX,
+        amount: u128::MAX,
     };
     StartRequest {
         salt: 1,
+        program: start.program,
         operator: start.operator,
         contracts: start.contracts,
         accounts: start.accounts,

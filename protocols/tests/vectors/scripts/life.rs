@@ -80,10 +80,11 @@ fn request() -> StartRequest {
         contract: start.contracts[0],
         key: Key(Felt::from(3)),
         owner: Some(start.accounts[0]),
-        amount: u64::MAX,
+        amount: u128::MAX,
     };
     StartRequest {
         salt: 1,
+        program: start.program,
         operator: start.operator,
         contracts: start.contracts,
         accounts: start.accounts,
