@@ -1,6 +1,5 @@
 //! A running node: from its configuration and data folder until it is told to stop.
 
-use crate::records::LAYOUT;
 use crate::{
     config::Config,
     data::{DataFolder, DataPaths, Running},
@@ -8,6 +7,7 @@ use crate::{
     network::{Links, Node, Reload, Roles},
     peers,
     proofs::{Proofs, Prove, Workshop},
+    records::LAYOUT,
     roles::{
         Host,
         operator::Operator,
@@ -20,6 +20,7 @@ use crate::{
 use shardwire_ledger::EmbeddedLedger;
 use shardwire_model::{Coded, PeerId, Role};
 use shardwire_peers::Peers;
+use shardwire_program::Programs;
 use shardwire_protocols::catalogue;
 use shardwire_proving::worker::{self, LocateError, Worker};
 use shardwire_store::{Artefacts, Disk, Store};
@@ -99,7 +100,7 @@ pub async fn run(
         let _ = ready.send(Ready { peer, listen, metrics: address });
         Ok(())
     };
-    run_at(config, home, surroundings, Proofs::stark().map_err(boxed)?, orders, announce).await
+    run_at(config, home, surroundings, Proofs::stark(), orders, announce).await
 }
 
 /// Where a node is at home, when nobody else can be.
@@ -140,7 +141,6 @@ pub async fn run_at(
         work,
         randomness: randomness.clone(),
         tasks: tasks.spawner(),
-        program: proofs.verify.program(),
     });
     // The port is taken before work is taken up: a second node on it would only do it twice.
     let endpoint =
@@ -200,7 +200,7 @@ async fn take_up(
         roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).map_err(boxed)?);
     }
     if config.has_role(Role::Operator) {
-        roles.operator = Some(Arc::new(Operator::resume(host.clone()).map_err(boxed)?));
+        roles.operator = Some(Arc::new(Operator::resume(host.clone(), Programs::all()).map_err(boxed)?));
     }
     if config.has_role(Role::Prover) {
         let workshop: Arc<dyn Prove> = match proofs.prove {

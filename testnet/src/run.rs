@@ -16,6 +16,7 @@ use shardwire::{
     surroundings::{Randomness, Surroundings},
 };
 use shardwire_model::{Kind, Role, ShardId, ShardStart, Stage};
+use shardwire_program::rules;
 use shardwire_protocols::administration::{ShardStatus, StorageStatus};
 use shardwire_transport::Identity;
 use shardwire_workload::Workload;
@@ -54,7 +55,7 @@ pub async fn play(
 ) -> Result<Report, TestnetError> {
     let began = Instant::now();
     let mut watch = Watch::new(network);
-    let request = workload.start_request(network.node(Role::Operator).peer());
+    let request = workload.start_request(network.node(Role::Operator).peer(), rules::hash());
     let (start, _) = watch.settler().await?.start_shard(request, None).await?;
     reporter.say(&format!("shard {} is started, for the operator to execute", start.shard.short()));
     let mut players = Players::send(network, workload, &start);
@@ -106,7 +107,7 @@ pub async fn play(
     reporter.finish();
     let took = began.elapsed();
     let storage = watch.settler().await?.world().await?;
-    let settled: State = storage.iter().map(|it| (it.key, Value { kind: it.kind, value: it.value })).collect();
+    let settled: State = storage.iter().map(|it| (it.slot(), Value { kind: it.kind, value: it.value })).collect();
     let differences = judge(workload, expected, &figures, &storage, &settled);
     Ok(Report { workload: workload.clone(), figures, settled, differences, took })
 }
@@ -121,12 +122,13 @@ fn judge(
 ) -> Vec<String> {
     let mut differences: Vec<String> =
         recompute::differences(workload, &expected.state, settled).iter().map(ToString::to_string).collect();
-    let updates: Vec<_> = figures.updates.iter().map(|it| (it.kind, it.key, it.value)).collect();
+    let updates: Vec<_> = figures.updates.iter().map(|it| (it.kind, it.slot(), it.value)).collect();
     if updates != expected.updates {
         differences.push("the proven updates are not those recomputed".into());
     }
     let stuck = |it: &&StorageStatus| it.in_escrow != 0 || (it.kind == Kind::Lock && it.held_by.is_some());
-    differences.extend(storage.iter().filter(stuck).map(|it| format!("{} {} is still with a shard", it.kind, it.key)));
+    differences
+        .extend(storage.iter().filter(stuck).map(|it| format!("{} {} is still with a shard", it.kind, it.slot())));
     differences
 }
 

@@ -177,12 +177,13 @@ impl proof::Handler for Liar {
 
 /// The job that settles a shard which was started from this workload.
 fn job(workload: &Workload, start: &ShardStart, program: Felt) -> Hash {
-    let value = |key| workload.world.storage.iter().find(|it| it.key == key).map(|it| it.value).expect("an address");
+    let value =
+        |slot| workload.world.storage.iter().find(|it| it.slot() == slot).map(|it| it.value).expect("an address");
     let values: Vec<Felt> = workload
         .start
         .entries
         .iter()
-        .map(|entry| if entry.kind == Kind::Escrow { entry.amount.into() } else { value(entry.key) })
+        .map(|entry| if entry.kind == Kind::Escrow { entry.amount.into() } else { value(entry.slot()) })
         .collect();
     let commitment = start.commitment();
     job_id(program, commitment, state_commitment(commitment, &values), 0)
@@ -202,7 +203,10 @@ async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
     let mut settler = settler(&place, &workload).await;
     let operator = Identity::generate(&mut rand::rng()).peer();
     let mut control = NodeClient::connect(settler.data(), &Surroundings::system()).await.expect("control");
-    let (start, _) = control.start_shard(workload.start_request(operator), None).await.expect("a shard");
+    let (start, _) = control
+        .start_shard(workload.start_request(operator, shardwire_program::rules::hash()), None)
+        .await
+        .expect("a shard");
     let before = control.world().await.expect("storage");
     let program = control.shard_status(Some(start.shard)).await.expect("a status")[0].program_hash.expect("a program");
 

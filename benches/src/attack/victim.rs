@@ -101,7 +101,8 @@ impl Source {
         let end_event = EventId { from: contract, selector: finished_selector() };
         let (operator, contracts, accounts) = (identity.peer(), vec![contract], vec![AccountId(Felt::ONE)]);
         let entries = vec![Entry { kind: Kind::Counter, contract, key: Key(Felt::ONE), guard: Felt::ZERO }];
-        let start = ShardStart { shard, operator, contracts, accounts, end_event, entries };
+        let (program, deadline) = (Felt::TWO, Timestamp(u64::MAX));
+        let start = ShardStart { shard, program, operator, contracts, accounts, end_event, deadline, entries };
         let (program, values) = (Felt::THREE, vec![Felt::ZERO]);
         let job = job_id(program, start.commitment(), state_commitment(start.commitment(), &values), 0);
         let mut body = vec![0; CHUNK_BYTES];

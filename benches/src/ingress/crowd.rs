@@ -69,8 +69,14 @@ impl Crowd {
 
     /// A World with all counters at zero.
     pub(super) fn world(&self) -> World {
-        let storage =
-            |it: &Member| Storage { key: it.counter, kind: Kind::Counter, value: Felt::ZERO, name: None, of: None };
+        let storage = |it: &Member| Storage {
+            contract: contract(),
+            key: it.counter,
+            kind: Kind::Counter,
+            value: Felt::ZERO,
+            name: None,
+            of: None,
+        };
         World { storage: self.members.iter().map(storage).collect() }
     }
 
@@ -81,6 +87,7 @@ impl Crowd {
             |it: &Member| EntryRequest { kind: Kind::Counter, contract, key: it.counter, owner: None, amount: 0 };
         Start {
             salt: 1,
+            program: None,
             contracts: vec![contract],
             accounts: self.members.iter().map(|it| it.key.id()).collect(),
             end_event: EventId { from: contract, selector: finished_selector() },

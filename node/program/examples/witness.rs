@@ -2,7 +2,7 @@
 //! `cargo run --release -p shardwire-program --example witness -- FILE [TRANSACTIONS] [PLAYERS] [SEED]`
 #![allow(missing_docs, dead_code)]
 
-use shardwire_program::{execute, program};
+use shardwire_program::rules::{execute, hash};
 use shardwire_witness as witness;
 use std::{error::Error, fs::File, io::BufWriter, time::Instant};
 
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let executed = began.elapsed();
 
     let began = Instant::now();
-    let mut assembler = witness::Assembler::new(program::hash());
+    let mut assembler = witness::Assembler::new(hash());
     for body in &bodies {
         assembler.push(body)?;
     }

@@ -1,57 +1,99 @@
-//! The shard program: its compiled form, embedded, and the numbers that its source and this crate share.
-//!
-//! `program/rules.cairo` is the source and the specification of what a proof of it means; `program/build.sh` compiles it, and
-//! `program/build.sh --check` shows that the compiled form is that source's. The program's [`hash`] is
-//! that of its [`data`], as the verifier computes it.
+//! What a program is, and the programs that a node has.
 
-use cairo_vm::types::{program::Program, relocatable::MaybeRelocatable};
-use shardwire_model::{Felt, program_hash};
-use std::sync::LazyLock;
+use crate::{Admission, ExecuteError, Execution, Rules};
+use shardwire_model::{Coded, Felt, ShardStart, SignedTransaction};
+use shardwire_witness::Chunk;
+use std::{fmt, io, sync::Arc};
 
-/// The compiled program, as the Cairo compiler wrote it.
-pub const COMPILED: &[u8] = include_bytes!("../program/rules.json");
+/// Takes each chunk of a witness as soon as it is cut. An error stops the run.
+pub type Sink<'a> = dyn FnMut(Chunk) -> io::Result<()> + 'a;
 
-/// Words of a block of an account's chain: the chain's head, then a transaction.
-pub(crate) const BLOCK_WORDS: usize = 16;
-/// Words of a chain's head.
-pub(crate) const HEAD_WORDS: usize = 8;
+/// What a shard executes: the rules for what may happen in it, and a run that can be proven. Its hash is in the start data of its
+/// shards, and so in all that is bound to those.
+pub trait Program: Send + Sync + fmt::Debug {
+    /// What people call it.
+    fn name(&self) -> &'static str;
 
-/// The texts of the program's own hints, as its source has them.
-pub(crate) mod hint {
-    pub(crate) const START: &str = "ids.start, ids.state, ids.chains = start_shard()";
-    pub(crate) const OPEN_ACCOUNT: &str = "open_account(ids.index)";
-    pub(crate) const NEXT_TRANSACTION: &str = "next_transaction(ids.accounts)";
-    pub(crate) const PREVIOUS_VALUE: &str = "previous_value(ids.entries)";
-    pub(crate) const LAST_SIGNATURE: &str = "ids.r, ids.s = last_signature(ids.index)";
+    /// The hash that stands for it: of what is proven, as [`shardwire_model::program_hash`] computes it.
+    fn hash(&self) -> Felt;
+
+    /// The state of a shard before its first transaction. `start` has been validated; where the snapshot has no usable value for an
+    /// entry, transactions that touch it are refused (and execution refuses the snapshot).
+    fn admission(&self, start: ShardStart, values: &[Felt]) -> Box<dyn Admission>;
+
+    /// Runs a shard to its end event, live: `transactions` may block until there is a further one, and ends the run when it ends. What
+    /// it yields was accepted by this program's [`admission`](Self::admission), in that order.
+    ///
+    /// # Errors
+    /// [`ExecuteError`] if the start data or snapshot can't be executed, the transactions end before the shard does, one breaks a rule,
+    /// or the sink fails.
+    fn execute(
+        &self,
+        start: &ShardStart,
+        values: &[Felt],
+        transactions: &mut dyn Iterator<Item = SignedTransaction>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Execution, ExecuteError>;
 }
 
-/// The program, parsed once.
-pub(crate) fn program() -> &'static Program {
-    static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
-        // It is part of this binary: a test reads it, so it can't fail in the field.
-        Program::from_bytes(COMPILED, Some("main")).expect("the embedded shard program is readable")
-    });
-    &PROGRAM
+/// The programs that a node has, by their hashes. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Programs(Arc<[Arc<dyn Program>]>);
+
+impl Programs {
+    /// Those that this release contains.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::of([Arc::new(Rules) as Arc<dyn Program>])
+    }
+
+    /// These.
+    #[must_use]
+    pub fn of(programs: impl IntoIterator<Item = Arc<dyn Program>>) -> Self {
+        Self(programs.into_iter().collect())
+    }
+
+    /// The program with this hash.
+    ///
+    /// # Errors
+    /// [`UnknownProgram`] if none of them has it.
+    pub fn get(&self, hash: Felt) -> Result<&Arc<dyn Program>, UnknownProgram> {
+        self.0.iter().find(|it| it.hash() == hash).ok_or_else(|| UnknownProgram {
+            hash,
+            known: self.0.iter().map(|it| format!("{} ({:#x})", it.name(), it.hash())).collect(),
+        })
+    }
+
+    /// The program of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<dyn Program>> {
+        self.0.iter().find(|it| it.name() == name)
+    }
+
+    /// Their hashes.
+    pub fn hashes(&self) -> impl Iterator<Item = Felt> {
+        self.0.iter().map(|it| it.hash())
+    }
 }
 
-/// The program's felts, in order: what the program hash is a hash of, and the beginning of every witness's memory.
-#[must_use]
-pub fn data() -> &'static [Felt] {
-    static DATA: LazyLock<Vec<Felt>> = LazyLock::new(|| {
-        let felt = |cell: &MaybeRelocatable| match cell {
-            MaybeRelocatable::Int(felt) => Some(*felt),
-            MaybeRelocatable::RelocatableValue(_) => None,
-        };
-        program().iter_data().filter_map(felt).collect()
-    });
-    &DATA
+/// A shard of a program that this node doesn't have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no program {hash:#x} here, only {}", known.join(", "))]
+pub struct UnknownProgram {
+    /// The hash that was asked for.
+    pub hash: Felt,
+    /// Name and hash of each program that there is.
+    pub known: Vec<String>,
 }
 
-/// What stands for the program in start data, records and messages.
-#[must_use]
-pub fn hash() -> Felt {
-    static HASH: LazyLock<Felt> = LazyLock::new(|| program_hash(data()));
-    *HASH
+impl Coded for UnknownProgram {
+    fn code(&self) -> &'static str {
+        "SW-PROGRAM-003"
+    }
+
+    fn next_step(&self) -> String {
+        "Start the shard with a program of this release, or have it executed by a node whose release contains the program.".into()
+    }
 }
 
 #[cfg(test)]
@@ -59,19 +101,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_program_is_readable_and_all_felts() {
-        assert_eq!(data().len(), program().data_len());
-        assert!(data().len() > 1000);
-    }
-
-    #[test]
-    fn the_program_knows_the_selector_of_the_event() {
-        let finished = shardwire_model::finished_selector().0;
-        assert!(data().contains(&finished), "the program doesn't contain {finished:#x}");
-    }
-
-    #[test]
-    fn the_program_takes_all_eleven_builtins() {
-        assert_eq!(program().iter_builtins().count(), 11, "the prover assumes all eleven");
+    fn programs_are_found_by_hash_and_by_name() {
+        let programs = Programs::all();
+        let rules = programs.named("rules").unwrap();
+        assert_eq!(programs.get(rules.hash()).unwrap().name(), "rules");
+        assert_eq!(programs.hashes().collect::<Vec<_>>(), [rules.hash()]);
+        let error = programs.get(Felt::TWO).unwrap_err();
+        assert_eq!(error.to_string(), format!("there is no program 0x2 here, only rules ({:#x})", rules.hash()));
+        assert_eq!(error.code(), "SW-PROGRAM-003");
+        assert!(error.next_step().starts_with("Start the shard"));
     }
 }

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use shardwire_model::{Felt, Hash};
-use shardwire_program::{execute, program};
+use shardwire_program::rules::{self, execute};
 use shardwire_sample::workload;
 use shardwire_witness::{
     AssembleError, Assembled, Assembler, Body, CHUNK_STEPS, Closing, MAX_CHUNK_BYTES, Manifest, Run, Value,
@@ -45,7 +45,7 @@ static SHORT: LazyLock<(Vec<u8>, Manifest)> = LazyLock::new(|| {
 
 /// What becomes of one chunk with a manifest that lists it.
 fn assemble(body: &[u8]) -> Result<Assembled, AssembleError> {
-    let mut assembler = Assembler::new(program::hash());
+    let mut assembler = Assembler::new(rules::hash());
     let hash = assembler.push(body)?;
     assembler.finish(&Manifest { chunks: vec![hash], ..SHORT.1.clone() }, &mut Vec::new())
 }
@@ -201,17 +201,16 @@ fn lies_about_the_end() {
 #[test]
 fn lies_about_the_whole() {
     let (body, manifest) = &*SHORT;
-    let mut assembler = Assembler::new(program::hash());
+    let mut assembler = Assembler::new(rules::hash());
     assembler.push(body).expect("a chunk");
     let text = assembler.push(body).expect_err("after the end").to_string();
     assert_eq!(text, "a chunk follows the closing chunk");
     let other = Manifest { chunks: vec![Hash::default()], ..manifest.clone() };
     let text = assembler.finish(&other, &mut Vec::new()).expect_err("another hash").to_string();
     assert_eq!(text, "the manifest lists other chunks: a hash or their number differs");
-    let text =
-        Assembler::new(program::hash()).finish(&Manifest { chunks: vec![], ..manifest.clone() }, &mut Vec::new());
+    let text = Assembler::new(rules::hash()).finish(&Manifest { chunks: vec![], ..manifest.clone() }, &mut Vec::new());
     assert!(text.expect_err("no chunks").to_string().starts_with("a manifest of 0 chunks"));
-    let text = Assembler::new(program::hash()).push(&vec![0; MAX_CHUNK_BYTES + 1]).expect_err("too long").to_string();
+    let text = Assembler::new(rules::hash()).push(&vec![0; MAX_CHUNK_BYTES + 1]).expect_err("too long").to_string();
     assert_eq!(text, "chunk 0 exceeds a bound: the bytes of a chunk");
 
     // A long run without its end.
@@ -222,16 +221,16 @@ fn lies_about_the_whole() {
         Ok(())
     })
     .expect("it runs");
-    let mut assembler = Assembler::new(program::hash());
+    let mut assembler = Assembler::new(rules::hash());
     let hash = assembler.push(&bodies[0]).expect("the first");
     assert!(!assembler.is_closed());
     let open = Manifest { chunks: vec![hash], steps: CHUNK_STEPS as u64, output: run.output.clone() };
     let text = assembler.finish(&open, &mut Vec::new()).expect_err("not closed").to_string();
     assert_eq!(text, "the closing chunk is missing");
-    let mut assembler = Assembler::new(program::hash());
+    let mut assembler = Assembler::new(rules::hash());
     let text = assembler.push(&bodies[1]).expect_err("the first is missing").to_string();
     assert_eq!(text, "chunk 0 begins at step 16384, not at 0");
-    let mut full = Assembler::new(program::hash());
+    let mut full = Assembler::new(rules::hash());
     full.push(&bodies[0]).expect("the first");
     full.push(&bodies[1]).expect("the second");
     assert!(full.is_closed() && full.chunks() == 2);

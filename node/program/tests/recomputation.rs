@@ -4,19 +4,21 @@
 
 use blake2::{Blake2s256, Digest};
 use shardwire_model::{Call, Felt, Kind, ShardStart, SignedTransaction};
-use shardwire_program::{Admission, Verdict, execute};
+use shardwire_program::{Program as _, Rules, Verdict, rules::execute};
 use shardwire_sample::{Workload, workload};
 use starknet_types_core::hash::{Poseidon, StarkHash};
 
 fn start_felts(start: &ShardStart) -> Vec<Felt> {
     let id = start.operator.0;
     let mut felts = vec![
-        Felt::from(1),
+        Felt::from(2),
         start.shard.0,
+        start.program,
         Felt::from(u128::from_be_bytes(id[16..].try_into().unwrap())),
         Felt::from(u128::from_be_bytes(id[..16].try_into().unwrap())),
         start.end_event.from.0,
         start.end_event.selector.0,
+        Felt::from(start.deadline.0),
         Felt::from(start.contracts.len() as u64),
         Felt::from(start.accounts.len() as u64),
         Felt::from(start.entries.len() as u64),
@@ -47,21 +49,19 @@ fn blake(parts: &[Vec<u8>]) -> Vec<u8> {
 
 fn words(start: &ShardStart, signed: &SignedTransaction) -> Vec<u8> {
     let entry = |key| start.entries.iter().position(|it| it.key == key).unwrap();
+    let contract = start.contracts.iter().position(|it| *it == signed.transaction.contract).unwrap();
     let (action, first, second, amount) = match signed.transaction.call {
         Call::Add { counter, amount } => (1, entry(counter), 0, amount),
         Call::Spend { escrow, amount } => (2, entry(escrow), 0, amount),
         Call::Pass { from, to, amount } => (3, entry(from), entry(to), amount),
         Call::Give { lock, to } => (4, entry(lock), start.accounts.iter().position(|it| *it == to).unwrap(), 0),
-        Call::Finish => (5, 0, 0, 0),
+        Call::Finish => (5, contract, 0, 0),
     };
-    let contract = start.contracts.iter().position(|it| *it == signed.transaction.contract).unwrap();
     let mut bytes = signed.transaction.nonce.to_le_bytes().to_vec();
     bytes.extend(u32::to_le_bytes(action));
-    bytes.extend((contract as u32).to_le_bytes());
     bytes.extend((first as u32).to_le_bytes());
     bytes.extend((second as u32).to_le_bytes());
     bytes.extend(amount.to_le_bytes());
-    bytes.extend([0; 4]);
     bytes
 }
 
@@ -94,11 +94,13 @@ fn recompute(Workload { start, values, transactions, .. }: &Workload) -> Vec<Fel
     }
     let digest: [u8; 32] = blake(&[heads.concat(), order.concat()]).try_into().unwrap();
     let mut output = vec![
-        Felt::from(1),
+        Felt::from(2),
+        start.program,
         start.shard.0,
         Felt::ZERO,
         state(values),
         state(&now),
+        Felt::ZERO,
         Felt::from_bytes_le(&digest),
         Felt::from(transactions.len() as u64),
         Felt::ONE,
@@ -110,7 +112,7 @@ fn recompute(Workload { start, values, transactions, .. }: &Workload) -> Vec<Fel
             Kind::Escrow => (2, now[index]),
             Kind::Lock => (3, now[index]),
         };
-        output.extend([Felt::from(kind), entry.key.0, value]);
+        output.extend([Felt::from(kind), entry.contract.0, entry.key.0, value]);
     }
     output
 }
@@ -129,7 +131,7 @@ fn the_output_is_that_of_a_recomputation() {
 fn what_runs_is_admitted_and_ends_in_the_same_state() {
     for seed in 100..104 {
         let work = workload(4, 60, seed);
-        let mut admission = Admission::new(work.start.clone(), &work.values);
+        let mut admission = Rules.admission(work.start.clone(), &work.values);
         for (transaction, sequence) in work.transactions.iter().zip(0..) {
             assert!(!admission.ended());
             assert_eq!(admission.accept(transaction), Ok(Verdict::Accepted { sequence }));
@@ -138,6 +140,6 @@ fn what_runs_is_admitted_and_ends_in_the_same_state() {
         assert!(admission.ended());
         let commitment = Poseidon::hash_array(&start_felts(&work.start));
         let after = Poseidon::hash_array(&[&[commitment][..], &admission.values()].concat());
-        assert_eq!(after, recompute(&work)[4]);
+        assert_eq!(after, recompute(&work)[5]);
     }
 }

@@ -5,12 +5,12 @@ use shardwire_model::{
     AccountId, AccountKey, Call, Coded, ContractId, Felt, Key, Kind, ShardStart, Signature, SignedTransaction,
     Transaction,
 };
-use shardwire_program::{Admission, Refusal, Verdict};
+use shardwire_program::{Admission, Checked, Program as _, Refusal, Rules, Verdict};
 use shardwire_sample::{Player, Workload, workload};
 
 /// A shard of two players with 1000 and 5 in their escrows, player 0 holding the sword.
 struct Table {
-    admission: Admission,
+    admission: Box<dyn Admission>,
     start: ShardStart,
     players: Vec<Player>,
 }
@@ -18,10 +18,10 @@ struct Table {
 impl Table {
     fn new() -> Self {
         let Workload { start, keys, .. } = workload(2, 1, 3);
-        let values = [0u64, 1000, u64::MAX - 10, 5].map(Felt::from);
+        let values = [0u128, 1000, u128::MAX - 10, 5].map(Felt::from);
         let values = [&values[..], &[keys[0].id().0]].concat();
         let players = keys.iter().map(|key| Player::new(&start, key)).collect();
-        Self { admission: Admission::new(start.clone(), &values), start, players }
+        Self { admission: Rules.admission(start.clone(), &values), start, players }
     }
     fn bank(&self) -> ContractId {
         self.start.contracts[0]
@@ -43,11 +43,11 @@ impl Table {
         result
     }
     fn submit(&mut self, signed: &SignedTransaction) -> Result<Verdict, Refusal> {
-        let state = |it: &Admission| (it.values(), it.next_nonces(), it.accepted(), it.ended());
-        let before = state(&self.admission);
+        let state = |it: &dyn Admission| (it.values(), it.next_nonces(), it.accepted(), it.ended());
+        let before = state(&*self.admission);
         let result = self.admission.accept(signed);
         if result.is_err() {
-            assert_eq!(state(&self.admission), before, "a refused transaction changed something");
+            assert_eq!(state(&*self.admission), before, "a refused transaction changed something");
         }
         result
     }
@@ -128,24 +128,51 @@ fn what_it_names() {
     let refusal = table.unlisted(transaction(nowhere, Call::Finish));
     is(Err(refusal), "SW-REFUSED-005", "contract 0xc0 is not whitelisted in this shard");
     let refusal = table.unlisted(transaction(game, Call::Add { counter: Key(Felt::from(0xe0)), amount: 1 }));
-    is(Err(refusal), "SW-REFUSED-006", "storage address 0xe0 is not in the shard's settlement list");
+    is(Err(refusal), "SW-REFUSED-006", &format!("storage slot {game}/0xe0 is not in the shard's settlement list"));
     let refusal = table.unlisted(transaction(game, Call::Give { lock, to: AccountId(Felt::from(0xa0)) }));
     is(Err(refusal), "SW-REFUSED-011", "account 0xa0 can't receive: it is not whitelisted in this shard");
 
     let refusal = table.call(0, bank, Call::Add { counter, amount: 1 });
     is(refusal, "SW-REFUSED-007", &format!("storage address {counter} belongs to contract {game}, not to {bank}"));
+    let refusal = table.call(0, game, Call::Pass { from: escrow, to: escrow, amount: 1 });
+    is(refusal, "SW-REFUSED-007", &format!("storage address {escrow} belongs to contract {bank}, not to {game}"));
     let kinds = [
-        (Call::Add { counter: escrow, amount: 1 }, escrow, "escrow", "counter"),
-        (Call::Add { counter: lock, amount: 1 }, lock, "lock", "counter"),
-        (Call::Spend { escrow: counter, amount: 1 }, counter, "counter", "escrow"),
-        (Call::Pass { from: escrow, to: counter, amount: 1 }, counter, "counter", "escrow"),
-        (Call::Pass { from: lock, to: escrow, amount: 1 }, lock, "lock", "escrow"),
-        (Call::Give { lock: escrow, to: account }, escrow, "escrow", "lock"),
+        (bank, Call::Add { counter: escrow, amount: 1 }, escrow, "escrow", "counter"),
+        (game, Call::Add { counter: lock, amount: 1 }, lock, "lock", "counter"),
+        (game, Call::Spend { escrow: counter, amount: 1 }, counter, "counter", "escrow"),
+        (game, Call::Pass { from: lock, to: lock, amount: 1 }, lock, "lock", "escrow"),
+        (bank, Call::Give { lock: escrow, to: account }, escrow, "escrow", "lock"),
     ];
-    for (call, key, got, needed) in kinds {
-        let text = format!("storage address {key} is a {got}, and this needs a {needed}");
-        is(table.call(0, bank, call), "SW-REFUSED-008", &text);
+    for (contract, call, key, got, needed) in kinds {
+        let text = format!("storage slot {contract}/{key} is a {got}, and this needs a {needed}");
+        is(table.call(0, contract, call), "SW-REFUSED-008", &text);
     }
+}
+
+#[test]
+fn an_entry_of_another_contract_is_refused_before_anything_is_signed() {
+    let mut table = Table::new();
+    let (bank, counter) = (table.bank(), table.key(0));
+    let account = table.players[0].key.id();
+    let call = Call::Add { counter, amount: 1 };
+    let refusal = table.unlisted(Transaction { account, nonce: 1, contract: bank, call });
+    assert_eq!(refusal.code(), "SW-REFUSED-007");
+}
+
+#[test]
+fn what_is_checked_and_not_applied_leaves_everything_as_it_was() {
+    let mut table = Table::new();
+    let (game, counter) = (table.game(), table.key(0));
+    let mut signer = table.players[0].clone();
+    let signed = signer.sign(&table.start, game, Call::Add { counter, amount: 9 });
+    let Ok(Checked::New(first)) = table.admission.check(&signed) else { panic!("it is new") };
+    assert_eq!((first.sequence(), first.ends()), (0, false));
+    drop(first);
+    assert_eq!((table.admission.accepted(), table.admission.values()[0]), (0, Felt::ZERO));
+    let Ok(Checked::New(again)) = table.admission.check(&signed) else { panic!("it is still new") };
+    table.admission.apply(again);
+    assert_eq!((table.admission.accepted(), table.admission.values()[0]), (1, Felt::from(9)));
+    assert!(matches!(table.admission.check(&signed), Ok(Checked::Duplicate { sequence: 0 })));
 }
 
 #[test]
@@ -155,21 +182,25 @@ fn whose_and_how_much() {
     let [first, second] = [0, 1].map(|i| table.players[i].key.id());
     let (mine, full, yours, lock) = (table.key(1), table.key(2), table.key(3), table.key(4));
     let refusal = table.call(0, bank, Call::Spend { escrow: yours, amount: 1 });
-    is(refusal, "SW-REFUSED-009", &format!("escrow {yours} is not account {first}'s to spend"));
+    is(refusal, "SW-REFUSED-009", &format!("escrow {bank}/{yours} is not account {first}'s to spend"));
     let refusal = table.call(0, bank, Call::Pass { from: yours, to: mine, amount: 1 });
-    is(refusal, "SW-REFUSED-009", &format!("escrow {yours} is not account {first}'s to spend"));
+    is(refusal, "SW-REFUSED-009", &format!("escrow {bank}/{yours} is not account {first}'s to spend"));
     let refusal = table.call(1, game, Call::Give { lock, to: second });
-    is(refusal, "SW-REFUSED-010", &format!("account {second} doesn't hold what lock {lock} guards"));
+    is(refusal, "SW-REFUSED-010", &format!("account {second} doesn't hold what lock {game}/{lock} guards"));
     for call in [Call::Spend { escrow: mine, amount: 0 }, Call::Pass { from: mine, to: yours, amount: 0 }] {
         is(table.call(0, bank, call), "SW-REFUSED-012", "the amount is zero");
     }
     is(table.call(0, game, Call::Add { counter: full, amount: 0 }), "SW-REFUSED-012", "the amount is zero");
     let refusal = table.call(0, bank, Call::Pass { from: mine, to: mine, amount: 1 });
-    is(refusal, "SW-REFUSED-013", &format!("escrow {mine} can't pass to itself"));
-    let text = format!("11 more would take {full} above 2^64 - 1: it is {}", u64::MAX - 10);
+    is(refusal, "SW-REFUSED-013", &format!("escrow {bank}/{mine} can't pass to itself"));
+    let text = format!("11 more would take {game}/{full} above 2^128 - 1: it is {}", u128::MAX - 10);
     is(table.call(0, game, Call::Add { counter: full, amount: 11 }), "SW-REFUSED-014", &text);
     for call in [Call::Spend { escrow: mine, amount: 1001 }, Call::Pass { from: mine, to: yours, amount: 1001 }] {
-        is(table.call(0, bank, call), "SW-REFUSED-015", &format!("escrow {mine} holds 1000, which is less than 1001"));
+        is(
+            table.call(0, bank, call),
+            "SW-REFUSED-015",
+            &format!("escrow {bank}/{mine} holds 1000, which is less than 1001"),
+        );
     }
 
     // The edges are allowed, and what moved can be moved on.
@@ -178,20 +209,20 @@ fn whose_and_how_much() {
     assert!(table.call(1, bank, Call::Spend { escrow: yours, amount: 1005 }).is_ok());
     assert!(table.call(0, game, Call::Give { lock, to: second }).is_ok());
     let refusal = table.call(0, game, Call::Give { lock, to: first });
-    is(refusal, "SW-REFUSED-010", &format!("account {first} doesn't hold what lock {lock} guards"));
+    is(refusal, "SW-REFUSED-010", &format!("account {first} doesn't hold what lock {game}/{lock} guards"));
     assert!(table.call(1, game, Call::Give { lock, to: first }).is_ok());
-    assert_eq!(table.admission.values()[..4], [0, 0, u64::MAX, 0].map(Felt::from));
+    assert_eq!(table.admission.values()[..4], [0, 0, u128::MAX, 0].map(Felt::from));
 }
 
 #[test]
 fn a_snapshot_without_usable_values() {
     let Workload { start, keys, .. } = workload(1, 1, 3);
     // The counter is too large, the escrow and the lock are missing.
-    let mut admission = Admission::new(start.clone(), &[Felt::from(1u128 << 64)]);
+    let mut admission = Rules.admission(start.clone(), &[Felt::from(u128::MAX) + Felt::ONE]);
     let mut player = Player::new(&start, &keys[0]);
     assert_eq!(start.entries[0].kind, Kind::Counter);
-    let key = start.entries[0].key;
+    let (key, slot) = (start.entries[0].key, start.entries[0].slot());
     let signed = player.sign(&start, start.contracts[1], Call::Add { counter: key, amount: 1 });
-    let text = format!("the snapshot has no usable value for storage address {key}");
+    let text = format!("the snapshot has no usable value for storage slot {slot}");
     is(admission.accept(&signed), "SW-REFUSED-019", &text);
 }

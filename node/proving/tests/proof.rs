@@ -8,10 +8,10 @@ use cairo_air::{CairoProofForRustVerifier, verifier::verify_cairo};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use shardwire_model::{Coded, Felt, MAX_PROOF_BYTES, Output, state_commitment};
-use shardwire_program::{execute, program};
+use shardwire_program::rules::{self, execute};
 use shardwire_proving::{
     settle::{Expected, check_output},
-    verify::{Verifier, VerifyError},
+    verify::{Proven, Verifier, VerifyError},
     worker::{LocateError, Places, ProveRequest, Worker, locate_in, prove},
 };
 use shardwire_witness as witness;
@@ -45,7 +45,7 @@ fn real() -> &'static Real {
     static REAL: OnceLock<Real> = OnceLock::new();
     REAL.get_or_init(|| {
         let work = shardwire_sample::workload(PLAYERS, TRANSACTIONS, SEED);
-        let mut assembler = witness::Assembler::new(program::hash());
+        let mut assembler = witness::Assembler::new(rules::hash());
         let run = execute(&work.start, &work.values, work.transactions.clone(), |chunk| {
             assembler.push(&chunk.body).map(drop).map_err(|e| std::io::Error::other(e.to_string()))
         })
@@ -53,7 +53,7 @@ fn real() -> &'static Real {
         let mut witness = Vec::new();
         assembler.finish(&run.manifest, &mut witness).unwrap();
         let proof = prove_bytes(&witness);
-        Real { work, witness, proof, output: run.output, verifier: Verifier::new(program::data()).unwrap() }
+        Real { work, witness, proof, output: run.output, verifier: Verifier::new() }
     })
 }
 
@@ -107,12 +107,13 @@ fn cairo_air_accepts(proof: &Proof) -> bool {
 #[test]
 fn the_proof_of_a_run_yields_its_output_and_settles_its_shard() {
     let real = real();
-    let felts = real.verifier.verify(&real.proof).unwrap();
-    let output = Output::from_felts(&felts).unwrap();
+    let Proven { program, output } = real.verifier.verify(&real.proof).unwrap();
+    assert_eq!(program, rules::hash());
+    let output = Output::from_felts(&output).unwrap();
     assert_eq!(output, real.output);
     let before = state_commitment(real.work.start.commitment(), &real.work.values);
     let expected = Expected { start: &real.work.start, segment: 0, before };
-    assert_eq!(check_output(&output, &expected), Ok(()));
+    assert_eq!(check_output(program, &output, &expected), Ok(()));
 }
 
 #[test]
@@ -123,9 +124,12 @@ fn the_output_of_another_shard_segment_state_or_list_is_refused() {
     let refused = |change: &dyn Fn(&mut Output)| {
         let mut output = real.output.clone();
         change(&mut output);
-        let error = check_output(&output, &expected).unwrap_err();
+        let error = check_output(rules::hash(), &output, &expected).unwrap_err();
         (error.code(), error.to_string())
     };
+    let (code, text) = refused(&|o| o.program += Felt::ONE);
+    assert_eq!(code, "SW-SETTLE-006");
+    assert!(text.starts_with("the output names program 0x"), "{text}");
     let (code, text) = refused(&|o| o.shard.0 += Felt::ONE);
     assert_eq!(code, "SW-SETTLE-001");
     assert!(text.starts_with("the output is of shard 0x"), "{text}");
@@ -166,20 +170,32 @@ fn output_bits_that_no_proof_covers_are_refused() {
 }
 
 #[test]
-fn a_proof_of_another_program_is_refused() {
+fn a_proof_of_another_program_is_refused_whatever_its_output_says() {
+    // The same program with a felt changed that this run never reached. Its output has the right one's hash, from the start data.
     let real = real();
-    let mut other = program::data().to_vec();
-    *other.last_mut().unwrap() += Felt::ONE;
-    let verifier = Verifier::new(&other).unwrap();
-    let error = verifier.verify(&real.proof).unwrap_err();
-    assert_eq!(error.code(), "SW-VERIFY-006");
-    assert_eq!(
-        error.to_string(),
-        format!("the proof is of program {:#x}, not of {:#x}", real.verifier.program_hash(), verifier.program_hash())
-    );
+    let proof = prove_bytes(&forge::of_another_program(&real.witness, rules::data().len()));
+    let Proven { program, output } = real.verifier.verify(&proof).unwrap();
+    let output = Output::from_felts(&output).unwrap();
+    assert_eq!(output, real.output);
+    assert_ne!(program, rules::hash());
+    let before = state_commitment(real.work.start.commitment(), &real.work.values);
+    let expected = Expected { start: &real.work.start, segment: 0, before };
+    let error = check_output(program, &output, &expected).unwrap_err();
+    assert_eq!(error.code(), "SW-SETTLE-005");
+    let text = format!("the proof is of program {program:#x}, and shard {} was started with", real.work.start.shard);
+    assert!(error.to_string().starts_with(&text), "{error}");
+}
+
+#[test]
+fn a_changed_program_is_refused() {
     let word = |p: &mut Proof| p.claim.public_data.public_memory.program[20].1[0] ^= 1;
-    assert_eq!(changed(word).code(), "SW-VERIFY-006");
-    assert_eq!(changed(|p| p.claim.public_data.public_memory.program.truncate(100)).code(), "SW-VERIFY-006");
+    assert_eq!(changed(word).code(), "SW-VERIFY-009");
+    let shorter = changed(|p| p.claim.public_data.public_memory.program.truncate(100));
+    assert_eq!(shorter, VerifyError::Claim("the stack doesn't begin after the program"));
+    let none = changed(|p| p.claim.public_data.public_memory.program.truncate(5));
+    assert_eq!(none, VerifyError::Program("it wasn't compiled in proof mode with all eleven builtins"));
+    let builtins = changed(|p| p.claim.public_data.public_memory.program[1].1[0] = 10);
+    assert_eq!(builtins.code(), "SW-VERIFY-006");
     let shifted = changed(|p| {
         p.claim.public_data.initial_state.ap += M31(1);
         p.claim.public_data.initial_state.fp += M31(1);

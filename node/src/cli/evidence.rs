@@ -9,9 +9,10 @@ use super::{
     node::ask,
     output::{Answer, columns},
 };
-use crate::{evidence::Checking, proofs::Proofs};
+use crate::proofs::Proofs;
 use serde::Serialize;
 use shardwire_model::{Coded, Hash, PeerId};
+use shardwire_program::Programs;
 use shardwire_protocols::{
     administration::{AdministrationError, Client, peer::Request},
     evidence::{MAX_EVIDENCE_BYTES, Piece, Shown},
@@ -65,8 +66,9 @@ struct All {
 /// What a piece shows.
 fn see(bytes: &[u8]) -> Result<Seen, Failure> {
     let piece = Piece::from_bytes(bytes).map_err(|error| Failure::of(&error))?;
-    let proofs = Proofs::stark().map_err(|error| Failure::of(&error))?;
-    let shows = piece.check(&Checking(&*proofs.verify)).map_err(|error| Failure::of(&error))?;
+    let (proofs, programs) = (Proofs::stark(), Programs::all());
+    let shows =
+        crate::evidence::check(&piece, &*proofs.verify, programs.hashes()).map_err(|error| Failure::of(&error))?;
     Ok(Seen { peer: piece.accused, shows, file: None })
 }
 

@@ -10,7 +10,7 @@ use super::{
     request,
 };
 use crate::{
-    client::{ClientError, Dialler, NodeClient, SubmitReport, Target, submit as submit_to},
+    client::{ClientError, Dialler, NodeClient, SubmitReport, Target, started, submit as submit_to},
     clock::SystemClock,
     config::{Config, DEFAULT_NETWORK, Environment, Flags},
     data::DataPaths,
@@ -18,6 +18,7 @@ use crate::{
 };
 use serde::Serialize;
 use shardwire_model::{Clock as _, PeerId, ShardId, ShardStart, Timestamp};
+use shardwire_program::rules;
 use shardwire_protocols::administration::ShardStatus;
 use shardwire_transport::Identity;
 use shardwire_workload::Workload;
@@ -29,7 +30,7 @@ const SHOWN_REFUSALS: usize = 10;
 pub(super) async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Answer, Failure> {
     let request = match (&args.request, &args.workload, args.operator) {
         (Some(file), _, _) => request::read(file)?,
-        (None, Some(file), Some(operator)) => Workload::read(file)?.start_request(operator),
+        (None, Some(file), Some(operator)) => Workload::read(file)?.start_request(operator, rules::hash()),
         // clap demands one of the two forms.
         _ => {
             return Err(Failure::new(
@@ -96,25 +97,28 @@ pub(super) async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<A
     };
     let network = args.network.clone().or(network).unwrap_or_else(|| DEFAULT_NETWORK.to_owned());
     // The start data follows from the workload, its operator and the network; taken from the operator, it could be any shard's, and the
-    // signatures would be for that.
-    let start = workload.start_request(operator.peer).to_start(&network);
-    if start.shard != args.shard {
+    // signatures would be for that. Only the deadline is the World's to give, and signatures for a deadline that it didn't give are
+    // good for nothing.
+    let request = workload.start_request(operator.peer, rules::hash());
+    let shard = request.shard_id(&network);
+    if shard != args.shard {
         return Err(Failure::new(
             "SW-CLI-005",
             format!(
                 "shard {} is not of this workload with operator {} in network {network}: that is {}",
                 args.shard,
                 operator.peer.short(),
-                start.shard
+                shard
             ),
             "Name the shard as `shardwire shard start` has printed it, and the workload, operator and network that it was started with.",
         ));
     }
-    let transactions = workload.sign(&start)?;
     // Nobody needs to know who submits: the accounts' signatures count, not the client's.
     let mut surroundings = Surroundings::system();
     let identity = Identity::generate(&mut surroundings.randomness);
     let dialler = Dialler { identity, network, surroundings };
+    let start = started(&dialler, operator, request.to_start(&dialler.network, Timestamp::default())).await?;
+    let transactions = workload.sign(&start)?;
     let mut progress = Progress::new("receipts", transactions.len());
     let report = submit_to(&dialler, operator, start.shard, &transactions, |it| progress.at(it.done, it.of)).await;
     progress.done();
@@ -269,7 +273,7 @@ fn in_full(it: &ShardStatus) -> String {
     rows.extend(
         it.updates
             .iter()
-            .map(|update| [format!("update of {}", update.kind), format!("{}: {:#x}", update.key, update.value)]),
+            .map(|update| [format!("update of {}", update.kind), format!("{}: {:#x}", update.slot(), update.value)]),
     );
     columns(&rows)
 }

@@ -50,6 +50,12 @@ pub enum ClientError {
         /// The same for a person.
         cause: Cause,
     },
+    /// The operator runs something else under the shard's name.
+    #[error("the operator says that shard {} was started with something else", shard.short())]
+    OtherStart {
+        /// The shard.
+        shard: ShardId,
+    },
     /// The operator signed what can't both be.
     #[error("operator {} signed receipts that contradict each other: {shown}", evidence.accused.short())]
     Contradiction {
@@ -107,6 +113,7 @@ impl Coded for ClientError {
             Self::Refused { .. } => "SW-CLIENT-002",
             Self::GaveUp { .. } => "SW-CLIENT-003",
             Self::Contradiction { .. } => "SW-CLIENT-004",
+            Self::OtherStart { .. } => "SW-CLIENT-005",
         }
     }
 
@@ -121,6 +128,9 @@ impl Coded for ClientError {
             Self::Unserved { .. } => "Use the same version of shardwire on both sides.".into(),
             Self::Refused { .. } => {
                 "Check the shard's id and its operator: `shardwire shard status` lists both.".into()
+            }
+            Self::OtherStart { .. } => {
+                "Don't submit there: compare the operator with the one that `shardwire shard status` names.".into()
             }
             Self::Contradiction { .. } => {
                 "Don't rely on the operator's receipts; show the evidence to its settler.".into()

@@ -21,4 +21,4 @@ mod tests;
 pub use error::ClientError;
 pub use link::{Dialler, Target};
 pub use node::NodeClient;
-pub use submit::{MAX_ATTEMPTS, Progress, Refusal, SubmitReport, submit};
+pub use submit::{MAX_ATTEMPTS, Progress, Refusal, SubmitReport, started, submit};

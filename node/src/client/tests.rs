@@ -195,13 +195,14 @@ fn start(operator: PeerId) -> ShardStart {
     let contract = ContractId(Felt::ONE);
     let request = StartRequest {
         salt: 1,
+        program: Felt::TWO,
         operator,
         contracts: vec![contract],
         accounts: vec![AccountKey::from_secret([7; 32]).id()],
         end_event: EventId { from: contract, selector: finished_selector() },
         entries: vec![EntryRequest { kind: Kind::Counter, contract, key: Key(Felt::TWO), owner: None, amount: 0 }],
     };
-    request.validate("local").unwrap()
+    request.validate("local", Timestamp(1 << 50)).unwrap()
 }
 
 /// Transactions by nonce, from 1. The stand-in doesn't check signatures.

@@ -6,18 +6,19 @@ use crate::{
     proofs::{Cancelled, Prove, Proving, Verify},
     roles::{
         settler::Judge,
-        testing::{PROGRAM, TestClock, host},
+        testing::{TestClock, host},
     },
 };
 use redb::backends::InMemoryBackend;
 use shardwire_ledger::{EmbeddedLedger, Genesis};
-use shardwire_model::{Felt, Timestamp};
+use shardwire_model::Timestamp;
 use shardwire_peers::session_event;
+use shardwire_program::Programs;
 use shardwire_protocols::{
     catalogue::{self, Entry, ProtocolId},
     handshake::{Agreed, Handshake, Spoken, agree, spoken},
 };
-use shardwire_proving::verify::VerifyError;
+use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_reputation::Event;
 use shardwire_store::Store;
 use shardwire_transport::{
@@ -29,11 +30,7 @@ use std::{path::Path, time::Duration};
 struct Idle;
 
 impl Verify for Idle {
-    fn program(&self) -> Felt {
-        Felt::from(PROGRAM)
-    }
-
-    fn verify(&self, _: &[u8]) -> Result<Vec<Felt>, VerifyError> {
+    fn verify(&self, _: &[u8]) -> Result<Proven, VerifyError> {
         Err(VerifyError::Undecodable("nothing is proven here".into()))
     }
 }
@@ -58,7 +55,7 @@ fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
         taken.settler = Some(Settler::resume(host.clone(), Arc::new(world), judge, day).unwrap());
     }
     if roles.contains(&Role::Operator) {
-        taken.operator = Some(Arc::new(Operator::resume(host.clone()).unwrap()));
+        taken.operator = Some(Arc::new(Operator::resume(host.clone(), Programs::all()).unwrap()));
     }
     if roles.contains(&Role::Prover) {
         taken.prover = Some(Prover::resume(host.clone(), Arc::new(Idle)).unwrap());

@@ -16,7 +16,7 @@ use crate::{
     surroundings::{Randomness, Work},
     tasks::Spawner,
 };
-use shardwire_model::{Clock, Felt};
+use shardwire_model::Clock;
 use shardwire_peers::Peers;
 use shardwire_store::{Artefacts, Store};
 use shardwire_transport::identity::Identity;
@@ -39,8 +39,6 @@ pub(crate) struct Host {
     pub(crate) randomness: Randomness,
     /// Where tasks begin that no session owns.
     pub(crate) tasks: Spawner,
-    /// The hash of the shard program that this node executes, proves and accepts proofs of.
-    pub(crate) program: Felt,
 }
 
 /// Wakes whoever waits for a state to change, in the order in which they began to wait (tokio's `watch` wakes in a random one). A waiter asks

@@ -67,10 +67,12 @@ mod tests {
     #[test]
     fn a_manifest_must_add_up() {
         let output = Output {
+            program: Felt::ZERO,
             shard: ShardId::default(),
             segment: 0,
             before: Felt::ZERO,
             after: Felt::ZERO,
+            reads: Felt::ZERO,
             transactions: Felt::ZERO,
             count: 0,
             ended: true,

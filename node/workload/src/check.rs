@@ -1,7 +1,7 @@
 //! Whether a transaction fits the start data: it names what is listed, of the kind its call needs.
 
 use super::{MAX_NAME_CHARS, Player, Problem, Start, Step};
-use shardwire_model::{AccountId, Call, ContractId, EntryRequest, EventId, Key, Kind, TransactionError};
+use shardwire_model::{AccountId, Call, ContractId, EntryRequest, EventId, Key, Kind, Slot, TransactionError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What transactions may name.
@@ -9,7 +9,7 @@ pub(super) struct Listed<'a> {
     players: BTreeSet<&'a str>,
     accounts: BTreeSet<AccountId>,
     contracts: BTreeSet<ContractId>,
-    entries: BTreeMap<Key, &'a EntryRequest>,
+    entries: BTreeMap<Slot, &'a EntryRequest>,
     end: EventId,
 }
 
@@ -19,7 +19,7 @@ impl<'a> Listed<'a> {
             players: players.iter().map(|player| player.name.as_str()).collect(),
             accounts: start.accounts.iter().copied().collect(),
             contracts: start.contracts.iter().copied().collect(),
-            entries: start.entries.iter().map(|entry| (entry.key, entry)).collect(),
+            entries: start.entries.iter().map(|entry| (entry.slot(), entry)).collect(),
             end: start.end_event,
         }
     }
@@ -36,16 +36,21 @@ impl<'a> Listed<'a> {
         }
         let misfit = |reason: String| Problem::Misfit { number, reason };
         let entry = |key: Key, kind: Kind| {
-            let entry = self.entries.get(&key).ok_or_else(|| unlisted(TransactionError::Entry(key)))?;
+            let slot = Slot::new(step.contract, key);
+            let Some(entry) = self.entries.get(&slot) else {
+                return Err(match self.entries.values().find(|it| it.key == key) {
+                    Some(it) => {
+                        misfit(format!("{} {key} is of contract {}, not of the one called", it.kind, it.contract))
+                    }
+                    None => unlisted(TransactionError::Entry(slot)),
+                });
+            };
             if entry.kind != kind {
-                return Err(misfit(format!("{key} is of kind {}, the call needs kind {kind}", entry.kind)));
-            }
-            if entry.contract != step.contract {
-                return Err(misfit(format!("{kind} {key} is of contract {}, not of the one called", entry.contract)));
+                return Err(misfit(format!("{slot} is of kind {}, the call needs kind {kind}", entry.kind)));
             }
             Ok(())
         };
-        let some = |amount: u64| if amount == 0 { Err(Problem::Zero { number }) } else { Ok(()) };
+        let some = |amount: u128| if amount == 0 { Err(Problem::Zero { number }) } else { Ok(()) };
         match step.call {
             Call::Add { counter, amount } => entry(counter, Kind::Counter).and_then(|()| some(amount)),
             Call::Spend { escrow, amount } => entry(escrow, Kind::Escrow).and_then(|()| some(amount)),

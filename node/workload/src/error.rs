@@ -1,7 +1,7 @@
 //! What can be wrong with a workload file. Every error names the file and the line, if there is one.
 
 use super::{MAX_FILE_BYTES, MAX_NAME_CHARS, VERSION};
-use shardwire_model::{Coded, Key, Kind, StartError, TransactionError};
+use shardwire_model::{Coded, Kind, Slot, StartError, TransactionError};
 use std::{fmt, path::PathBuf};
 
 /// A workload that can't be used: where, and why.
@@ -74,12 +74,12 @@ pub enum Problem {
         what: String,
     },
     /// An amount beyond what an amount can be.
-    #[error("{kind} {key} has the value {value}, which is not below 2^64")]
+    #[error("{kind} {slot} has the value {value}, which is not below 2^128")]
     Value {
         /// Its kind.
         kind: Kind,
         /// The storage address.
-        key: Key,
+        slot: Slot,
         /// Its value.
         value: String,
     },

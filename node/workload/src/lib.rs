@@ -27,7 +27,8 @@ pub use error::{Problem, WorkloadError};
 
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
-    AccountId, AccountKey, Call, ContractId, EntryRequest, EventId, Felt, Key, Kind, MAX_ENTRIES, PeerId, StartRequest,
+    AccountId, AccountKey, Call, ContractId, EntryRequest, EventId, Felt, Key, Kind, MAX_ENTRIES, PeerId, Slot,
+    StartRequest,
 };
 use std::fmt;
 
@@ -66,11 +67,13 @@ pub struct World {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Storage {
+    /// The contract whose storage it is.
+    pub contract: ContractId,
     /// The storage address.
     pub key: Key,
     /// How it merges.
     pub kind: Kind,
-    /// Its value: below 2^64 unless it is a lock.
+    /// Its value: below 2^128 unless it is a lock.
     #[serde(deserialize_with = "value::deserialize")]
     pub value: Felt,
     /// For people: what it is, such as "gold".
@@ -86,6 +89,8 @@ pub struct Storage {
 pub struct Start {
     /// See [`StartRequest::salt`].
     pub salt: u64,
+    /// See [`StartRequest::program`]; absent: the one that whoever starts the shard takes.
+    pub program: Option<Felt>,
     /// See [`StartRequest::contracts`].
     pub contracts: Vec<ContractId>,
     /// See [`StartRequest::accounts`].
@@ -119,6 +124,14 @@ pub struct Step {
     pub call: Call,
 }
 
+impl Storage {
+    /// Which storage slot it is.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        Slot::new(self.contract, self.key)
+    }
+}
+
 impl fmt::Debug for Player {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Player").field("name", &self.name).finish_non_exhaustive()
@@ -134,11 +147,12 @@ impl Player {
 }
 
 impl Start {
-    /// What to ask the World for, with this operator.
+    /// What to ask the World for, with this operator, and with this program if the workload names none.
     #[must_use]
-    pub fn request(&self, operator: PeerId) -> StartRequest {
+    pub fn request(&self, operator: PeerId, program: Felt) -> StartRequest {
         StartRequest {
             salt: self.salt,
+            program: self.program.unwrap_or(program),
             operator,
             contracts: self.contracts.clone(),
             accounts: self.accounts.clone(),
@@ -149,10 +163,10 @@ impl Start {
 }
 
 impl Workload {
-    /// What to ask the World for, with this operator.
+    /// What to ask the World for, with this operator, and with this program if the workload names none.
     #[must_use]
-    pub fn start_request(&self, operator: PeerId) -> StartRequest {
-        self.start.request(operator)
+    pub fn start_request(&self, operator: PeerId, program: Felt) -> StartRequest {
+        self.start.request(operator, program)
     }
 
     /// Whether the last transaction emits the event that ends the shard.

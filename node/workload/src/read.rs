@@ -8,7 +8,8 @@ use super::{
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use shardwire_model::{
-    AccountId, Call, ContractId, EntryRequest, EventId, Key, Kind, MAX_ACCOUNTS, MAX_ENTRIES, MAX_TRANSACTIONS, PeerId,
+    AccountId, Call, ContractId, EntryRequest, EventId, Felt, Kind, MAX_ACCOUNTS, MAX_ENTRIES, MAX_TRANSACTIONS,
+    PeerId, Slot, Timestamp, felt,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -51,12 +52,17 @@ struct WorldForm<'a> {
 #[serde(deny_unknown_fields)]
 struct StartForm<'a> {
     salt: u64,
+    #[serde(default)]
+    program: Option<ProgramForm>,
     contracts: Vec<ContractId>,
     accounts: Vec<AccountId>,
     end_event: EventId,
     #[serde(borrow)]
     entries: Vec<Raw<'a>>,
 }
+
+#[derive(Clone, Copy, Deserialize)]
+struct ProgramForm(#[serde(with = "felt::wire")] Felt);
 
 /// The text, to find lines in.
 #[derive(Clone, Copy)]
@@ -110,12 +116,12 @@ impl<'a> Document<'a> {
             for label in storage.name.iter().chain(&storage.of) {
                 named(label, "a storage's label").map_err(|problem| problem.at(self.line(raw)))?;
             }
-            if storage.kind != Kind::Lock && u64::try_from(storage.value).is_err() {
+            if storage.kind != Kind::Lock && u128::try_from(storage.value).is_err() {
                 let (kind, value) = (storage.kind, format!("{:#x}", storage.value));
-                return Err(Problem::Value { kind, key: storage.key, value }.at(self.line(raw)));
+                return Err(Problem::Value { kind, slot: storage.slot(), value }.at(self.line(raw)));
             }
-            if !seen.insert(storage.key) {
-                return Err(Problem::Twice { what: format!("storage {}", storage.key) }.at(self.line(raw)));
+            if !seen.insert(storage.slot()) {
+                return Err(Problem::Twice { what: format!("storage {}", storage.slot()) }.at(self.line(raw)));
             }
             Ok(storage)
         });
@@ -125,26 +131,28 @@ impl<'a> Document<'a> {
     fn start(self, raw: Raw<'a>, world: &World) -> Result<Start, WorkloadError> {
         let form: StartForm = self.parse(raw.get(), "start")?;
         count("start.entries", form.entries.len(), MAX_ENTRIES)?;
-        let kinds: BTreeMap<Key, Kind> = world.storage.iter().map(|it| (it.key, it.kind)).collect();
+        let kinds: BTreeMap<Slot, Kind> = world.storage.iter().map(|it| (it.slot(), it.kind)).collect();
         let entry = |(index, raw): (usize, &Raw<'a>)| {
             let entry: EntryRequest = self.parse(raw.get(), "entry")?;
-            let found = match kinds.get(&entry.key) {
+            let found = match kinds.get(&entry.slot()) {
                 Some(kind) if *kind == entry.kind => return Ok(entry),
                 Some(kind) => format!("of kind {kind}"),
                 None => "missing".into(),
             };
-            let described = format!("{} {}", entry.kind, entry.key);
+            let described = format!("{} {}", entry.kind, entry.slot());
             Err(Problem::Entry { number: index + 1, entry: described, found }.at(self.line(raw)))
         };
         let start = Start {
             salt: form.salt,
+            program: form.program.map(|it| it.0),
             contracts: form.contracts,
             accounts: form.accounts,
             end_event: form.end_event,
             entries: form.entries.iter().enumerate().map(entry).collect::<Result<_, _>>()?,
         };
-        // Neither the operator nor the network's name decides whether the rest can be.
-        start.request(PeerId([0; 32])).validate("").map_err(|it| Problem::Start(it).at(self.line(raw)))?;
+        // Neither operator, program, network nor deadline decide whether the rest can be.
+        let request = start.request(PeerId([0; 32]), Felt::ZERO);
+        request.validate("", Timestamp::default()).map_err(|it| Problem::Start(it).at(self.line(raw)))?;
         Ok(start)
     }
 

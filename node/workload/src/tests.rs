@@ -1,5 +1,5 @@
 use super::*;
-use shardwire_model::{ChainHead, Coded};
+use shardwire_model::{ChainHead, Coded, Timestamp};
 
 const PAGE: &str = include_str!("../../../docs/workload.md");
 
@@ -80,7 +80,8 @@ fn what_is_not_json_is_refused_with_its_place() {
     let (message, code) = refused(&text);
     assert_eq!(code, "SW-WORKLOAD-003");
     assert!(
-        message.starts_with(&format!("line {line}: transaction: invalid value: integer `-35`, expected u64")),
+        message
+            .starts_with(&format!("line {line}: transaction: invalid value: integer `-35`, expected a whole number")),
         "{message}"
     );
     let column = text.lines().nth(line - 1).and_then(|it| it.find("-35")).expect("there") + "-35".len();
@@ -144,7 +145,7 @@ fn what_is_listed_twice_is_refused() {
     let (message, code) = refused(&with("\"name\":\"Brom\",\"secret\"", "\"name\":\"Ada\",\"secret\""));
     assert_eq!(code, "SW-WORKLOAD-008");
     assert!(message.ends_with("player 'Ada' (or its secret) is listed twice"), "{message}");
-    let (message, code) = refused(&with("{\"key\":\"0x102\"", "{\"key\":\"0x101\""));
+    let (message, code) = refused(&with("\"0xd\",\"key\":\"0x102\",\"kind\"", "\"0xd\",\"key\":\"0x101\",\"kind\""));
     assert_eq!(code, "SW-WORKLOAD-008");
     assert!(message.ends_with("storage 0x101 is listed twice"), "{message}");
 }
@@ -234,8 +235,8 @@ fn nothing_may_follow_the_end() {
 #[test]
 fn signatures_are_over_each_accounts_chain() {
     let workload = Workload::parse(example()).expect("a workload");
-    let request = workload.start_request(PeerId([7; 32]));
-    let start = request.validate("test").expect("a start");
+    let request = workload.start_request(PeerId([7; 32]), Felt::ONE);
+    let start = request.validate("test", Timestamp(1)).expect("a start");
     let signed = workload.sign(&start).expect("signed");
     let nonces: Vec<u32> = signed.iter().map(|it| it.transaction.nonce).collect();
     assert_eq!(nonces, [1, 2, 1, 3, 4, 2, 5]);
@@ -255,17 +256,23 @@ fn signatures_are_over_each_accounts_chain() {
 #[test]
 fn amounts_are_numbers_and_felts_are_text() {
     let storage = |value: &str| {
-        World::parse(&format!("{{\"storage\":[{{\"key\":\"0x1\",\"kind\":\"counter\",\"value\":{value}}}]}}"))
-            .map(|world| world.storage[0].value)
+        World::parse(&format!(
+            "{{\"storage\":[{{\"contract\":\"0xd\",\"key\":\"0x1\",\"kind\":\"counter\",\"value\":{value}}}]}}"
+        ))
+        .map(|world| world.storage[0].value)
     };
     assert_eq!(storage("18446744073709551615").expect("a number"), Felt::from(u64::MAX));
     assert_eq!(storage("\"0x2a\"").expect("a felt"), Felt::from(42u64));
-    assert!(storage("1.5").expect_err("a fraction").to_string().contains("expected a whole number below 2^64"));
+    assert!(storage("1.5").expect_err("a fraction").to_string().contains("expected a whole number below 2^128"));
     assert!(storage("\"2a\"").expect_err("no 0x").to_string().contains("'2a' is not a field element"));
     let (message, code) =
         refused(&with("\"kind\":\"counter\",\"value\":10", "\"kind\":\"counter\",\"value\":\"0x10000000000000000\""));
     assert_eq!(code, "SW-WORKLOAD-019");
-    assert!(message.ends_with("counter 0x100 has the value 0x10000000000000000, which is not below 2^64"), "{message}");
+    assert!(
+        message
+            .ends_with("counter 0xd/0x100 has the value 0x100000000000000000000000000000000, which is not below 2^128"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -279,7 +286,12 @@ fn a_world_is_read_from_a_file_of_its_own_too() {
 #[test]
 fn a_ledger_begins_with_the_storage_without_labels() {
     let text = Workload::parse(example()).expect("a workload").world.to_genesis_text();
-    assert!(text.starts_with("{\"storage\": [\n  {\"key\":\"0x100\",\"kind\":\"counter\",\"value\":10},\n"), "{text}");
+    assert!(
+        text.starts_with(
+            "{\"storage\": [\n  {\"contract\":\"0xd\",\"key\":\"0x100\",\"kind\":\"counter\",\"value\":10},\n"
+        ),
+        "{text}"
+    );
     assert!(text.contains("\"kind\":\"lock\",\"value\":\"0x7e7e"), "{text}");
     assert!(World::parse(&text).expect("a world").storage.iter().all(|it| it.name.is_none() && it.of.is_none()));
 }

@@ -1,22 +1,26 @@
 //! How numbers and secrets stand in the file: amounts as whole numbers, felts as `0x…`, secrets as 64 digits.
 
 use serde::{Deserialize, Deserializer, Serializer, de};
-use shardwire_model::{Felt, felt};
+use shardwire_model::{Felt, amount, felt};
 use std::fmt;
 
-/// A whole number below 2^64 or `0x…`.
+/// A whole number below 2^128 (above 2^53 as text) or `0x…`.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Felt, D::Error> {
     struct Visitor;
     impl de::Visitor<'_> for Visitor {
         type Value = Felt;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a whole number below 2^64, or a felt such as \"0x2a\"")
+            f.write_str("a whole number below 2^128, in quotes if it is above 2^53, or a felt such as \"0x2a\"")
         }
         fn visit_u64<E: de::Error>(self, amount: u64) -> Result<Felt, E> {
             Ok(Felt::from(amount))
         }
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Felt, E> {
-            felt::parse(text).map_err(E::custom)
+            if text.starts_with("0x") {
+                felt::parse(text).map_err(E::custom)
+            } else {
+                amount::parse(text).map(Felt::from).map_err(E::custom)
+            }
         }
     }
     deserializer.deserialize_any(Visitor)

@@ -3,7 +3,7 @@
 
 use super::{Problem, Storage, VERSION, Workload, WorkloadError, World};
 use serde::Serialize;
-use shardwire_model::{AccountId, ContractId, EntryRequest, Felt, Key, Kind, felt};
+use shardwire_model::{AccountId, ContractId, EntryRequest, Felt, Key, Kind, amount, felt};
 use std::{fmt::Write as _, io::Write as _, path::Path};
 
 /// `items` as the inside of a JSON list, one a line.
@@ -20,6 +20,7 @@ fn json<T: Serialize>(value: &T) -> String {
 /// A [`Storage`]: amounts as whole numbers, what a lock guards as a felt, labels if there are any.
 #[derive(Serialize)]
 struct StorageForm<'a> {
+    contract: ContractId,
     key: Key,
     kind: Kind,
     value: ValueForm,
@@ -32,18 +33,18 @@ struct StorageForm<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum ValueForm {
-    Amount(u64),
+    Amount(#[serde(with = "amount")] u128),
     Felt(#[serde(with = "felt::wire")] Felt),
 }
 
 impl<'a> StorageForm<'a> {
     fn of(storage: &'a Storage) -> Self {
-        let Storage { key, kind, value, name, of } = storage;
-        let value = match u64::try_from(*value) {
+        let Storage { contract, key, kind, value, name, of } = storage;
+        let value = match u128::try_from(*value) {
             Ok(amount) if *kind != Kind::Lock => ValueForm::Amount(amount),
             _ => ValueForm::Felt(*value),
         };
-        Self { key: *key, kind: *kind, value, name: name.as_deref(), of: of.as_deref() }
+        Self { contract: *contract, key: *key, kind: *kind, value, name: name.as_deref(), of: of.as_deref() }
     }
 }
 
@@ -56,13 +57,16 @@ struct EntryForm {
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<AccountId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    amount: Option<u64>,
+    amount: Option<AmountForm>,
 }
+
+#[derive(Serialize)]
+struct AmountForm(#[serde(with = "amount")] u128);
 
 impl EntryForm {
     fn of(entry: &EntryRequest) -> Self {
         let EntryRequest { kind, contract, key, owner, amount } = *entry;
-        Self { kind, contract, key, owner, amount: (amount > 0).then_some(amount) }
+        Self { kind, contract, key, owner, amount: (amount > 0).then_some(AmountForm(amount)) }
     }
 }
 
@@ -76,11 +80,12 @@ impl Workload {
         let _ = write!(
             text,
             "{{\n  \"version\": {VERSION},\n  \"name\": {},\n  \"world\": {{\n    \"storage\": [\n{}\n    ]\n  }},\n  \"start\": {{\n    \
-             \"salt\": {},\n    \"contracts\": [\n{}\n    ],\n    \"accounts\": [\n{}\n    ],\n    \"end_event\": {},\n    \"entries\": [\n{}\n    ]\n  }},\n  \
+             \"salt\": {},\n{}    \"contracts\": [\n{}\n    ],\n    \"accounts\": [\n{}\n    ],\n    \"end_event\": {},\n    \"entries\": [\n{}\n    ]\n  }},\n  \
              \"players\": [\n{}\n  ],\n  \"transactions\": [\n{}\n  ]\n}}\n",
             json(&self.name),
             lines(&self.world.storage.iter().map(StorageForm::of).collect::<Vec<_>>(), "      "),
             start.salt,
+            start.program.map(|program| format!("    \"program\": \"{program:#x}\",\n")).unwrap_or_default(),
             lines(&start.contracts, "      "),
             lines(&start.accounts, "      "),
             json(&start.end_event),

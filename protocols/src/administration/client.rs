@@ -5,7 +5,7 @@ use super::{
     ShardStatus, StorageStatus, Turn, error::UNEXPECTED, node, peer, shard, world,
 };
 use crate::{Signed, evidence::MAX_EVIDENCE_BYTES};
-use shardwire_model::{Key, PeerId, ShardId, ShardStart, StartRequest, Timestamp, life::HistoryEntry};
+use shardwire_model::{PeerId, ShardId, ShardStart, Slot, StartRequest, Timestamp, life::HistoryEntry};
 use shardwire_transport::{Initiator, Session, SessionError};
 
 type Result<T> = std::result::Result<T, AdministrationError>;
@@ -174,7 +174,7 @@ impl Client {
     ///
     /// # Errors
     /// As every request: see [`Client`].
-    pub async fn storage_page(&mut self, after: Option<Key>) -> Result<(Vec<StorageStatus>, bool)> {
+    pub async fn storage_page(&mut self, after: Option<Slot>) -> Result<(Vec<StorageStatus>, bool)> {
         match self.request(Request::World(world::Request::Storage { after })).await? {
             Response::World(world::Response::Storage { storage, more }) => Ok((storage, more)),
             _ => self.unexpected(),
@@ -188,9 +188,9 @@ impl Client {
     pub async fn storage(&mut self) -> Result<Vec<StorageStatus>> {
         let mut all: Vec<StorageStatus> = Vec::new();
         loop {
-            let last = all.last().map(|it| it.key);
+            let last = all.last().map(StorageStatus::slot);
             let (page, more) = self.storage_page(last).await?;
-            let forward = last.iter().chain(page.iter().map(|it| &it.key)).is_sorted_by(|a, b| a < b);
+            let forward = last.into_iter().chain(page.iter().map(StorageStatus::slot)).is_sorted_by(|a, b| a < b);
             if !forward || (more && page.is_empty()) {
                 return self.unexpected();
             }

@@ -221,7 +221,7 @@ const SHARD: u32 = (size::FELT + size::PEER + (size::TAG + size::PEER) + 2 * (si
     + 10 * size::U64
     + size::U32
     + (size::TAG + size::CAUSE);
-const UPDATES: u32 = size::list(MAX_ENTRIES, size::TAG + 2 * size::FELT);
+const UPDATES: u32 = size::list(MAX_ENTRIES, size::TAG + 3 * size::FELT);
 /// Only one shard that is alone has its updates.
 pub(super) const SHARDS: u32 = size::list(MAX_SHARDS_LISTED, SHARD) + UPDATES;
 

@@ -30,13 +30,21 @@ struct Node {
 const SHARD: ShardId = ShardId(Felt::ONE);
 
 fn storage(key: u64) -> StorageStatus {
-    StorageStatus { key: Key(Felt::from(key)), kind: Kind::Escrow, value: Felt::TWO, in_escrow: 3, held_by: None }
+    StorageStatus {
+        contract: ContractId(Felt::ONE),
+        key: Key(Felt::from(key)),
+        kind: Kind::Escrow,
+        value: Felt::TWO,
+        in_escrow: 3,
+        held_by: None,
+    }
 }
 
 fn shard_status(number: u64) -> ShardStatus {
     let mut status = ShardStatus::new(ShardId(Felt::from(number)), Role::Settler, PeerId([4; 32]));
     status.stage = Stage::Settled;
-    status.updates = vec![Update { kind: Kind::Counter, key: Key(Felt::ONE), value: Felt::TWO }];
+    status.updates =
+        vec![Update { kind: Kind::Counter, contract: ContractId(Felt::ONE), key: Key(Felt::ONE), value: Felt::TWO }];
     status
 }
 
@@ -87,6 +95,7 @@ fn listed(number: usize) -> Signed<HistoryEntry> {
 fn request() -> StartRequest {
     StartRequest {
         salt: u64::MAX,
+        program: Felt::MAX,
         operator: PeerId([255; 32]),
         contracts: vec![ContractId(Felt::MAX); MAX_CONTRACTS],
         accounts: vec![AccountId(Felt::MAX); MAX_ACCOUNTS],
@@ -97,7 +106,7 @@ fn request() -> StartRequest {
                 contract: ContractId(Felt::MAX),
                 key: Key(Felt::MAX),
                 owner: Some(AccountId(Felt::MAX)),
-                amount: u64::MAX,
+                amount: u128::MAX,
             };
             MAX_ENTRIES
         ],
@@ -115,7 +124,7 @@ impl Handler for Node {
             Request::Node(request) => self.node(&request)?.into(),
             Request::Shard(request) => self.shard(request)?.into(),
             Request::World(world::Request::Storage { after }) => {
-                let from = self.storage.iter().position(|it| Some(it.key) > after).unwrap_or(self.storage.len());
+                let from = self.storage.iter().position(|it| Some(it.slot()) > after).unwrap_or(self.storage.len());
                 world::Response::Storage { storage: self.storage[from..].to_vec(), more: false }.into()
             }
             Request::Peer(request) => self.peer(request)?.into(),

@@ -2,7 +2,7 @@
 
 use crate::size;
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Felt, Key, Kind, ShardId, bounded, felt};
+use shardwire_model::{ContractId, Felt, Key, Kind, ShardId, Slot, amount, bounded, felt};
 
 /// Most storage addresses in one response.
 pub const MAX_STORAGE_LISTED: usize = 1024;
@@ -11,10 +11,10 @@ pub const MAX_STORAGE_LISTED: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
-    /// Its storage, in the order of the keys. Answer: [`Response::Storage`].
+    /// Its storage, in the order of the slots. Answer: [`Response::Storage`].
     Storage {
-        /// Only what comes after this key.
-        after: Option<Key>,
+        /// Only what comes after this slot.
+        after: Option<Slot>,
     },
 }
 
@@ -24,10 +24,10 @@ pub enum Request {
 pub enum Response {
     /// A page of the World's storage.
     Storage {
-        /// In the order of the keys.
+        /// In the order of the slots.
         #[serde(deserialize_with = "bounded::list::<_, _, MAX_STORAGE_LISTED>")]
         storage: Vec<StorageStatus>,
-        /// Whether there is another page after the last key.
+        /// Whether there is another page after the last slot.
         more: bool,
     },
 }
@@ -44,6 +44,8 @@ impl Response {
 /// How a storage address of the World is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StorageStatus {
+    /// The contract whose storage it is.
+    pub contract: ContractId,
     /// The storage address.
     pub key: Key,
     /// How it merges.
@@ -52,12 +54,21 @@ pub struct StorageStatus {
     #[serde(with = "felt::wire")]
     pub value: Felt,
     /// Of an escrow: how much is in shards.
-    pub in_escrow: u64,
+    #[serde(with = "amount")]
+    pub in_escrow: u128,
     /// Of a lock: the shard that holds it.
     pub held_by: Option<ShardId>,
 }
 
-pub(super) const REQUEST: u32 = size::TAG + (size::TAG + size::FELT);
-/// Key, kind, value, amount in escrow, holder.
-const STORAGE: u32 = size::FELT + size::TAG + size::FELT + size::U64 + (size::TAG + size::FELT);
+impl StorageStatus {
+    /// Which storage slot it is of.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        Slot::new(self.contract, self.key)
+    }
+}
+
+pub(super) const REQUEST: u32 = size::TAG + (size::TAG + 2 * size::FELT);
+/// Contract, key, kind, value, amount in escrow, holder.
+const STORAGE: u32 = 2 * size::FELT + size::TAG + size::FELT + size::U128 + (size::TAG + size::FELT);
 pub(super) const RESPONSE: u32 = size::TAG + size::list(MAX_STORAGE_LISTED, STORAGE) + size::TAG;

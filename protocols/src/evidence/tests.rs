@@ -25,10 +25,12 @@ impl Verifier for Reader {
 
 fn output() -> Output {
     Output {
+        program: PROGRAM,
         shard: ShardId(Felt::from(7)),
         segment: 0,
         before: BEFORE,
         after: START,
+        reads: Felt::ZERO,
         transactions: START,
         count: 1,
         ended: true,

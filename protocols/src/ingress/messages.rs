@@ -112,7 +112,7 @@ pub fn transaction_hash(transaction: &SignedTransaction) -> Hash {
 
 /// Account, nonce, contract, call (its tag, two keys, an amount), signature.
 const SIGNED_TRANSACTION: u32 =
-    size::FELT + size::U32 + size::FELT + (size::TAG + 2 * size::FELT + size::U64) + 2 * size::FELT;
+    size::FELT + size::U32 + size::FELT + (size::TAG + 2 * size::FELT + size::U128) + 2 * size::FELT;
 const VERDICT: u32 = size::FELT + size::HASH + size::FELT + size::U32 + size::TAG + size::CAUSE;
 
 message!(Open, max_bytes = size::FELT, deadline = pace::GREETING);

@@ -196,12 +196,12 @@ enum PieceHead {
 
 const CHUNK: u32 = size::TAG + size::U32 + size::HASH + size::U32 + MAX_CHUNK_WIRE;
 /// Shard, segment, three commitments, count, ended, updates (kind, key, value).
-const OUTPUT: u32 = size::FELT
+const OUTPUT: u32 = 2 * size::FELT
     + size::U32
-    + 3 * size::FELT
+    + 4 * size::FELT
     + size::U32
     + size::TAG
-    + size::list(MAX_ENTRIES, size::TAG + 2 * size::FELT);
+    + size::list(MAX_ENTRIES, size::TAG + 3 * size::FELT);
 const ENDING: u32 = size::TAG + size::list(MAX_CHUNKS, size::HASH) + size::U64 + OUTPUT;
 const _: () = assert!(ENDING <= CHUNK, "a chunk is the longest piece");
 

@@ -19,7 +19,7 @@ use crate::{
     dice::{Dice, PPM},
     error::TestnetError,
     network::{NETWORK, NetworkError, Node, Place, Programs},
-    play::{Client, Ends, Game, Patience, Told, Words},
+    play::{Client, Ends, Game, Patience, Plays, Told, Words},
 };
 use serde::Serialize;
 use shardwire::{
@@ -31,7 +31,7 @@ use shardwire_model::{Kind, Role, Stage};
 use shardwire_store::SystemDisk;
 use shardwire_transport::Identity;
 use shardwire_workload::{Storage, Workload, World};
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use storm::Storm;
 use tokio::{
     task::JoinSet,
@@ -237,7 +237,8 @@ impl Chaos {
                 Surroundings { randomness: Randomness::from_seed(dice.number()), ..surroundings.clone() };
             let dialler = Dialler { identity: self.starter.clone(), network: NETWORK.to_owned(), surroundings };
             let ends = Ends { settler: target(settler), operator: target(operator) };
-            let client = Client::new(dialler, ends, &workload, patience(dice), told.clone(), |_| {})?;
+            let client =
+                Client::new(dialler, ends, workload, patience(dice), told.clone(), |_| {}, Plays(Arc::new(|_, _| {})));
             let begins = Duration::from_secs(60) * u32::from(minutes) * STARTS / 100 * number / shards;
             clients.spawn(client.play(begins, Dice::of(dice.number(), 0)));
         }
@@ -273,8 +274,9 @@ fn patience(dice: &mut Dice) -> Patience {
 
 /// The storage with which the settler's World begins.
 fn world(game: &Game) -> World {
-    let storage = game.first.iter().map(|(key, it)| Storage {
-        key: *key,
+    let storage = game.first.iter().map(|(slot, it)| Storage {
+        contract: slot.contract,
+        key: slot.key,
         kind: it.kind,
         value: it.value,
         name: (it.kind == Kind::Lock).then(|| "sword".to_owned()),

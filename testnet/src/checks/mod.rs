@@ -245,10 +245,10 @@ fn one_holder(facts: &Facts) -> Vec<Violation> {
             for (entry, value) in shard.start.entries.iter().zip(&shard.values) {
                 match entry.kind {
                     Kind::Counter => {}
-                    Kind::Escrow => *escrows.entry(entry.key).or_default() += books::amount(value.0),
+                    Kind::Escrow => *escrows.entry(entry.slot()).or_default() += books::amount(value.0),
                     Kind::Lock => {
-                        if let Some(other) = holders.insert(entry.key, shard.start.shard) {
-                            let (key, shard) = (entry.key, shard.start.shard);
+                        if let Some(other) = holders.insert(entry.slot(), shard.start.shard) {
+                            let (key, shard) = (entry.slot(), shard.start.shard);
                             found.add(format!("lock {key} is in the open shards {other} and {shard}"));
                         }
                     }
@@ -256,15 +256,15 @@ fn one_holder(facts: &Facts) -> Vec<Violation> {
             }
         }
         for cell in &world.storage {
-            let holder = holders.get(&cell.key).copied();
+            let holder = holders.get(&cell.slot()).copied();
             if cell.held_by != holder {
                 let said = |it: Option<ShardId>| it.map_or_else(|| "nobody".to_owned(), |it| it.to_string());
                 let (by, open) = (said(cell.held_by), said(holder));
-                found.add(format!("lock {} is held by {by}; of the open shards {open} took it", cell.key));
+                found.add(format!("lock {} is held by {by}; of the open shards {open} took it", cell.slot()));
             }
-            let taken = escrows.get(&cell.key).copied().unwrap_or(0);
-            if u128::from(cell.in_escrow) != taken {
-                let (key, held) = (cell.key, cell.in_escrow);
+            let taken = escrows.get(&cell.slot()).copied().unwrap_or(0);
+            if cell.in_escrow != taken {
+                let (key, held) = (cell.slot(), cell.in_escrow);
                 found.add(format!("{held} of balance {key} are in escrow; open shards took {taken}"));
             }
         }

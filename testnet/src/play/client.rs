@@ -4,12 +4,14 @@
 //! It does what a person with the command line would do, at that pace, and retries whatever fails.
 
 use crate::dice::Dice;
-use shardwire::client::{ClientError, Dialler, NodeClient, Progress, Target, submit};
-use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, Stage, StartRequest};
+use shardwire::client::{ClientError, Dialler, NodeClient, Progress, Target, started, submit};
+use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, Stage, StartRequest, Timestamp};
+use shardwire_program::rules;
 use shardwire_protocols::ingress::Receipt;
 use shardwire_transport::Backoff;
-use shardwire_workload::{Workload, WorkloadError};
+use shardwire_workload::Workload;
 use std::{
+    fmt,
     future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -71,48 +73,55 @@ pub(crate) enum Patience {
 pub(crate) struct Client {
     dialler: Dialler,
     ends: Ends,
+    workload: Workload,
     request: StartRequest,
+    /// What the shard is started with, but for the deadline, which the World gives.
     start: ShardStart,
-    signed: Vec<SignedTransaction>,
     patience: Patience,
     told: Told,
     say: fn(&str),
+    plays: Plays,
+}
+
+/// Hears what a client is going to play, once it knows what the World started.
+#[derive(Clone)]
+pub(crate) struct Plays(pub(crate) Arc<Heard>);
+
+type Heard = dyn Fn(&ShardStart, &[SignedTransaction]) + Send + Sync;
+
+impl fmt::Debug for Plays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Plays")
+    }
 }
 
 impl Client {
-    /// A client of this shard. It records what it is told in `told` and reports progress to `say`.
-    ///
-    /// # Errors
-    /// [`TestnetError::Workload`] if the workload can't be signed.
+    /// A client of this shard. It records what it is told in `told`, reports progress to `say`, and tells `plays` what it plays.
+    #[must_use]
     pub(crate) fn new(
         dialler: Dialler,
         ends: Ends,
-        workload: &Workload,
+        workload: Workload,
         patience: Patience,
         told: Told,
         say: fn(&str),
-    ) -> Result<Self, WorkloadError> {
-        let request = workload.start_request(ends.operator.peer);
-        let start = request.to_start(&dialler.network);
-        let signed = workload.sign(&start)?;
-        Ok(Self { dialler, ends, request, start, signed, patience, told, say })
-    }
-
-    /// The start and the transactions to play.
-    pub(crate) fn plays(&self) -> (&ShardStart, &[SignedTransaction]) {
-        (&self.start, &self.signed)
+        plays: Plays,
+    ) -> Self {
+        let request = workload.start_request(ends.operator.peer, rules::hash());
+        let start = request.to_start(&dialler.network, Timestamp::default());
+        Self { dialler, ends, workload, request, start, patience, told, say, plays }
     }
 
     /// Plays the shard to its end and returns how it ended.
     pub(crate) async fn play(self, begins: Duration, dice: Dice) -> Stage {
         sleep(begins).await;
         let shard = self.start.shard;
-        self.persevere("starts", || self.begin()).await;
+        let begun = self.persevere("starts", || self.begin()).await;
         self.told.change(|words| words.started.push((self.ends.settler.peer, shard)));
         (self.say)(&format!("shard {} is started, {:?}", shard.short(), self.patience));
         tokio::select! {
             biased;
-            ended = self.see_through(dice) => ended,
+            ended = self.see_through(begun, dice) => ended,
             () = self.loses_patience() => self.persevere("looks", || self.look()).await,
         }
     }
@@ -128,11 +137,18 @@ impl Client {
         }
     }
 
-    async fn see_through(&self, mut dice: Dice) -> Stage {
+    async fn see_through(&self, begun: Option<ShardStart>, mut dice: Dice) -> Stage {
         let shard = self.start.shard;
+        let start = match begun {
+            Some(start) => start,
+            None => self.persevere("asks", || self.ask()).await,
+        };
+        let signed =
+            self.persevere("signs", || async { self.workload.sign(&start).map_err(|error| error.to_string()) }).await;
+        (self.plays.0)(&start, &signed);
         // A few moves at a time, as people play.
         let portions = 1 + dice.index(MOST_PORTIONS);
-        for portion in self.signed.chunks(self.signed.len().div_ceil(portions)) {
+        for portion in signed.chunks(signed.len().div_ceil(portions)) {
             self.persevere("submits", || self.submit(portion)).await;
             sleep(dice.between(Duration::ZERO, LONGEST_PAUSE)).await;
         }
@@ -157,7 +173,13 @@ impl Client {
         }
     }
 
-    async fn begin(&self) -> Result<(), String> {
+    /// Asks the operator what the World started.
+    async fn ask(&self) -> Result<ShardStart, String> {
+        started(&self.dialler, self.ends.operator, self.start.clone()).await.map_err(said)
+    }
+
+    /// Starts the shard; `None` if it was started already and the answer with its start data got lost.
+    async fn begin(&self) -> Result<Option<ShardStart>, String> {
         let mut control = NodeClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
         let request = self.request.clone();
         let timeout = match self.patience {
@@ -167,10 +189,12 @@ impl Client {
         let started = control.start_shard(request, timeout).await;
         control.close().await;
         match started {
-            Ok((started, _)) if started != self.start => Err("the settler started another shard".into()),
-            Ok(_) => Ok(()),
+            Ok((started, _)) if (ShardStart { deadline: started.deadline, ..self.start.clone() }) != started => {
+                Err("the settler started another shard".into())
+            }
+            Ok((started, _)) => Ok(Some(started)),
             // The request got through; only the answer was lost.
-            Err(error) if error.code() == ALREADY_STARTED || error.to_string().contains(ALREADY_STARTED) => Ok(()),
+            Err(error) if error.code() == ALREADY_STARTED || error.to_string().contains(ALREADY_STARTED) => Ok(None),
             Err(error) => Err(said(error)),
         }
     }

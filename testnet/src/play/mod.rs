@@ -5,5 +5,5 @@
 mod client;
 mod game;
 
-pub(crate) use client::{Client, Ends, Patience, Told, Words};
+pub(crate) use client::{Client, Ends, Patience, Plays, Told, Words};
 pub(crate) use game::Game;

@@ -3,7 +3,7 @@
 use super::Report;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use shardwire_model::{Coded, Felt, Key, Kind, felt};
+use shardwire_model::{Coded, Felt, Kind, Slot, felt};
 use std::{collections::BTreeMap, time::Duration};
 
 #[derive(Serialize)]
@@ -26,7 +26,7 @@ impl Serialize for Seconds {
 #[must_use]
 pub fn object(report: &Report) -> Value {
     let figures = &report.figures;
-    let state: BTreeMap<Key, Entry> =
+    let state: BTreeMap<Slot, Entry> =
         report.settled.iter().map(|(key, it)| (*key, Entry { kind: it.kind, value: it.value })).collect();
     let mut object = json!({
         "ok": report.is_ok(),

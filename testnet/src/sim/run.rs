@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     dice::{Dice, PPM},
-    play::{Client, Ends, Game, Told},
+    play::{Client, Ends, Game, Plays, Told},
 };
 use shardwire::{
     client::{Dialler, Target},
@@ -19,7 +19,7 @@ use shardwire::{
     surroundings::{Randomness, Surroundings},
 };
 use shardwire_ledger::EmbeddedLedger;
-use shardwire_model::{Hash, PeerId, Stage};
+use shardwire_model::{Hash, PeerId, ShardStart, SignedTransaction, Stage};
 use shardwire_transport::{Identity, sim::Internet};
 use std::{
     collections::BTreeSet,
@@ -113,10 +113,9 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
             ..Surroundings::system()
         };
         let dialler = Dialler { identity, network: NETWORK.to_owned(), surroundings };
-        let client = Client::new(dialler, Ends { settler, operator }, &workload, patience, told.clone(), note);
-        let client = client.expect("the simulator's own workload");
-        let (start, signed) = client.plays();
-        notary.learn(start, signed);
+        let knows = notary.clone();
+        let plays = Plays(Arc::new(move |start: &ShardStart, signed: &[SignedTransaction]| knows.learn(start, signed)));
+        let client = Client::new(dialler, Ends { settler, operator }, workload, patience, told.clone(), note, plays);
         addresses.push(ip(2, number));
         // A long shard takes up most of the time with faults.
         let latest = if long { Duration::from_secs(1) } else { plan.safety / 2 };

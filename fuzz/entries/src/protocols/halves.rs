@@ -45,10 +45,12 @@ fn start(operator: u8) -> ShardStart {
     let contract = ContractId(Felt::from(5));
     ShardStart {
         shard: ShardId(Felt::from(77)),
+        program: Felt::THREE,
         operator: identity(operator).peer(),
         contracts: vec![contract],
         accounts: vec![AccountId(Felt::from(8)), account().0],
         end_event: EventId { from: contract, selector: finished_selector() },
+        deadline: Timestamp(1_800_000_000_000),
         entries: (1..3_u64)
             .map(|n| Entry { kind: Kind::Counter, contract, key: Key(Felt::from(n)), guard: Felt::ZERO })
             .collect(),
@@ -145,7 +147,8 @@ impl administration::Handler for Peer {
             },
             Request::World(world::Request::Storage { after }) => {
                 let (key, kind, value) = (Key(Felt::ONE), Kind::Counter, Felt::TWO);
-                let page = StorageStatus { key, kind, value, in_escrow: 0, held_by: None };
+                let page =
+                    StorageStatus { contract: ContractId(Felt::TWO), key, kind, value, in_escrow: 0, held_by: None };
                 let (storage, more) = if after.is_none() { (vec![page], true) } else { (vec![], false) };
                 world::Response::Storage { storage, more }.into()
             }
@@ -355,10 +358,12 @@ impl trace::Handler for Peer {
             return Ok(Part::Chunk(chunk(index)));
         }
         let output = Output {
+            program: Felt::THREE,
             shard: job().shard,
             segment: 0,
             before: Felt::ONE,
             after: Felt::TWO,
+            reads: Felt::ZERO,
             transactions: Felt::THREE,
             count: 5,
             ended: true,

@@ -8,7 +8,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use shardwire_model::{
     AccountKey, Call, ChainHead, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardId, ShardStart,
-    SignedTransaction, Transaction, finished_selector,
+    SignedTransaction, Timestamp, Transaction, finished_selector,
 };
 
 /// A shard and what is done in it.
@@ -65,10 +65,12 @@ pub fn workload(players: usize, n: usize, seed: u64) -> Workload {
     values.push(keys[holder].id().0);
     let start = ShardStart {
         shard,
+        program: shardwire_program::rules::hash(),
         operator: PeerId([7; 32]),
         contracts: vec![bank, game],
         accounts: keys.iter().map(AccountKey::id).collect(),
         end_event: EventId { from: game, selector: finished_selector() },
+        deadline: Timestamp(1_800_000_000_000),
         entries,
     };
     let mut signers: Vec<Player> = keys.iter().map(|key| Player::new(&start, key)).collect();
@@ -81,17 +83,17 @@ pub fn workload(players: usize, n: usize, seed: u64) -> Workload {
         let who = rng.random_range(0..players);
         let other = rng.random_range(0..players);
         let (who, contract, call) = match rng.random_range(0..10u8) {
-            0..5 => (who, game, Call::Add { counter: counter(other), amount: rng.random_range(1..1 << 40) }),
+            0..5 => (who, game, Call::Add { counter: counter(other), amount: rng.random_range(1..1u64 << 40).into() }),
             5 | 6 if gold[who] > 0 => {
                 let amount = rng.random_range(1..=gold[who].min(100));
                 gold[who] -= amount;
-                (who, bank, Call::Spend { escrow: escrow(who), amount })
+                (who, bank, Call::Spend { escrow: escrow(who), amount: amount.into() })
             }
             7 | 8 if gold[who] > 0 && other != who => {
                 let amount = rng.random_range(1..=gold[who].min(300));
                 gold[who] -= amount;
                 gold[other] += amount;
-                (who, bank, Call::Pass { from: escrow(who), to: escrow(other), amount })
+                (who, bank, Call::Pass { from: escrow(who), to: escrow(other), amount: amount.into() })
             }
             9 => {
                 let giver = std::mem::replace(&mut holder, other);

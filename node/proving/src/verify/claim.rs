@@ -3,7 +3,7 @@
 //! Each check stands for a line of the table in the parent module. They run before the STARK is verified, on decoded
 //! data of bounded size, and use no arithmetic that can overflow.
 
-use super::{VerifyError, catch_panic, felt};
+use super::{BUILTINS, MAX_PROGRAM_FELTS, VerifyError, catch_panic, felt};
 use cairo_air::{
     air::{PublicSegmentRanges, SegmentRange},
     claims::{CairoClaim, CairoInteractionClaim},
@@ -18,12 +18,14 @@ pub const MAX_LOG_ROWS: u32 = 24;
 pub const ADDRESS_BOUND: u32 = 1 << 29;
 /// The most uses of the opcode relation: with fewer, `ap` can't wrap around the field within a run.
 pub const MAX_OPCODE_USES: u64 = 1 << 29;
-/// The most felts of an output: five times the output of a shard with the longest settlement list.
+/// The most felts of an output: nearly four times the output of a shard with the longest settlement list.
 pub const MAX_OUTPUT_FELTS: usize = 1 << 14;
 /// The most tables of large memory values, as cairo-air's `MEMORY_ADDRESS_TO_ID_SPLIT`.
 const MAX_BIG_TABLES: usize = 16;
 /// The words between the program and the first frame: `[initial_fp, 0]`; addresses begin at 1.
 const BEFORE_FRAME: usize = 3;
+/// Felts of the entry code.
+const ENTRY_FELTS: usize = 6;
 
 fn claim<T>(what: &'static str) -> Result<T, VerifyError> {
     Err(VerifyError::Claim(what))
@@ -33,20 +35,24 @@ fn require(holds: bool, what: &'static str) -> Result<(), VerifyError> {
     if holds { Ok(()) } else { claim(what) }
 }
 
-/// Checks that the program in the proof is this one, felt by felt.
-pub(super) fn check_program(claim: &CairoClaim, program: &[Felt]) -> Result<(), VerifyError> {
+/// The hash of the program in the proof, which is one that was compiled for proving with all eleven builtins.
+pub(super) fn check_program(claim: &CairoClaim) -> Result<Felt, VerifyError> {
     let data = &claim.public_data;
     let section = &data.public_memory.program;
+    if section.len() > MAX_PROGRAM_FELTS {
+        return Err(VerifyError::Program("it has more felts than any"));
+    }
     let mut actual = Vec::with_capacity(section.len());
     for (id, value) in section {
         require(*id < m31::P, "a memory id outside the field")?;
         actual.push(felt(value).ok_or(VerifyError::NotCanonical("a word of the program"))?);
     }
-    if actual != program {
-        return Err(VerifyError::Program { expected: program_hash(program), actual: program_hash(&actual) });
+    if actual.len() < ENTRY_FELTS || actual.get(1) != Some(&Felt::from(BUILTINS)) {
+        return Err(VerifyError::Program("it wasn't compiled in proof mode with all eleven builtins"));
     }
     let first_frame = u64::from(data.initial_state.ap.0);
-    require(first_frame == (program.len() + BEFORE_FRAME) as u64, "the stack doesn't begin after the program")
+    require(first_frame == (actual.len() + BEFORE_FRAME) as u64, "the stack doesn't begin after the program")?;
+    Ok(program_hash(&actual))
 }
 
 /// Checks that addresses, public segments and output are those of a run. Returns the output.

@@ -1,39 +1,9 @@
-//! Why a proof or a program is refused.
+//! Why a proof is refused.
 
-use shardwire_model::{Coded, Felt, MAX_PROOF_BYTES};
+use super::PCS_CONFIG;
+use shardwire_model::{Coded, MAX_PROOF_BYTES};
 
-use super::{MAX_PROGRAM_FELTS, PCS_CONFIG};
-
-/// Data isn't a program whose runs can be verified.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ProgramError {
-    /// It has more felts than any shard program.
-    #[error("the program has {0} felts, at most {MAX_PROGRAM_FELTS} are allowed")]
-    TooLong(usize),
-    /// The entry code isn't that of proof mode, or it names other builtins.
-    #[error("the program wasn't compiled in proof mode with all eleven builtins")]
-    Builtins,
-}
-
-impl Coded for ProgramError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::TooLong(_) => "SW-PROGRAM-001",
-            Self::Builtins => "SW-PROGRAM-002",
-        }
-    }
-
-    fn next_step(&self) -> String {
-        match self {
-            Self::TooLong(_) => "Check that the compiled shard program is the one you meant.".into(),
-            Self::Builtins => {
-                "Compile the shard program with --proof_mode and name all eleven builtins in %builtins.".into()
-            }
-        }
-    }
-}
-
-/// Why bytes aren't a proof of the program.
+/// Why bytes are no proof of any run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// The bytes are longer than any proof.
@@ -57,14 +27,9 @@ pub enum VerifyError {
     /// The preprocessed trace isn't the pinned one.
     #[error("the proof uses another preprocessed trace: {0}")]
     Preprocessed(&'static str),
-    /// The proof is of another program.
-    #[error("the proof is of program {actual:#x}, not of {expected:#x}")]
-    Program {
-        /// The program to prove.
-        expected: Felt,
-        /// The program in the proof.
-        actual: Felt,
-    },
+    /// The program in the proof is none that can be one.
+    #[error("the program in the proof can't be one: {0}")]
+    Program(&'static str),
     /// The output doesn't lie where the program's output segment says, or has another length.
     #[error("the proof's output segment is wrong: {0}")]
     Output(&'static str),
@@ -87,7 +52,7 @@ impl Coded for VerifyError {
             Self::NotCanonical(_) => "SW-VERIFY-003",
             Self::Parameters { .. } => "SW-VERIFY-004",
             Self::Preprocessed(_) => "SW-VERIFY-005",
-            Self::Program { .. } => "SW-VERIFY-006",
+            Self::Program(_) => "SW-VERIFY-006",
             Self::Output(_) => "SW-VERIFY-007",
             Self::Claim(_) => "SW-VERIFY-008",
             Self::Rejected(_) => "SW-VERIFY-009",
@@ -99,9 +64,6 @@ impl Coded for VerifyError {
         match self {
             Self::Parameters { .. } | Self::Preprocessed(_) => {
                 "Ask the prover to use the worker of this release, or one that keeps to docs/prover-worker.md.".into()
-            }
-            Self::Program { .. } => {
-                "Check that operator, prover and settler run releases with the same shard program.".into()
             }
             _ => {
                 "Nothing was applied. Refuse the proof and have the shard proven again, by another prover if it recurs."

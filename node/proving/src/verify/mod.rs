@@ -1,12 +1,15 @@
-//! Decides whether bytes prove a run of one given program, and what that run put out.
+//! Decides whether bytes prove a run of a program: of which one, and what that run put out.
 //!
 //! ```no_run
-//! # use shardwire_proving::verify::Verifier;
-//! # fn example(program: &[shardwire_model::Felt], bytes: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
-//! let verifier = Verifier::new(program)?;
-//! let output = verifier.verify(bytes)?;
+//! # use shardwire_proving::verify::{Proven, Verifier};
+//! # fn example(expected: shardwire_model::Felt, bytes: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+//! let Proven { program, output } = Verifier::new().verify(bytes)?;
+//! assert_eq!(program, expected, "anybody can prove a program of their own");
 //! # Ok(()) }
 //! ```
+//!
+//! **The caller compares the program's hash** with the one that the shard was started with. The verifier pins none: a settler has
+//! shards of several programs, and the proof's own program is all that says which one ran (what a run puts out may be anything).
 //!
 //! A verification takes about 15 ms and 15 MB and never waits: keep it off the async threads (`spawn_blocking`).
 //!
@@ -24,7 +27,7 @@
 //! | a builtin's `segment_start` isn't in the transcript, and is compared with the public segment only if that isn't empty | free variables, chosen after the challenges | a builtin has a component exactly if its public segment isn't empty, with the same start |
 //! | the output is taken to lie at the final `ap` | an output that the program never wrote | the output segment must begin there and be as long |
 //! | an output value's bits 252 to 255 enter neither transcript nor memory | the output can be changed in a valid proof | values must be below the Stark prime |
-//! | the program is the proof's, its length too | another program | every felt and the length compared; `initial_ap` follows from it |
+//! | the program is the proof's, its length too | another program | every felt enters the hash that the caller compares; `initial_ap` follows from the length; entry code of proof mode with all eleven builtins |
 //! | sizes enter shifts and sums in 32 bits (wrapping in release builds) | bounds that don't hold | [`MAX_LOG_ROWS`], at most 16 big memory tables |
 //! | ap may wrap around the field | one address, two meanings | final `ap` below 2^29, at most 2^29 opcode uses |
 //! | field elements and memory ids are decoded without reduction | arithmetic on what isn't a field element; two proofs for one | all must be canonical |
@@ -48,8 +51,8 @@ mod error;
 use bincode::Options as _;
 use cairo_air::{CairoProofForRustVerifier, verifier::verify_cairo};
 pub use claim::{ADDRESS_BOUND, MAX_LOG_ROWS, MAX_OPCODE_USES, MAX_OUTPUT_FELTS};
-pub use error::{ProgramError, VerifyError};
-use shardwire_model::{Felt, MAX_PROOF_BYTES, program_hash};
+pub use error::VerifyError;
+use shardwire_model::{Felt, MAX_PROOF_BYTES};
 use std::panic::AssertUnwindSafe;
 use stwo::core::{
     fri::FriConfig,
@@ -78,50 +81,41 @@ const BUILTINS: u64 = 11;
 
 type Proof = CairoProofForRustVerifier<Blake2sMerkleHasher>;
 
-/// Verifies proofs of one program.
-#[derive(Clone, Debug)]
-pub struct Verifier {
-    program: Vec<Felt>,
-    hash: Felt,
+/// What bytes prove.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    /// The hash of the program that was run (see [`shardwire_model::program_hash`]): of the felts in the proof, which its transcript covers.
+    pub program: Felt,
+    /// What the run put out.
+    pub output: Vec<Felt>,
 }
 
+/// Verifies proofs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Verifier(());
+
 impl Verifier {
-    /// A verifier for the program with this data section (as in the compiled JSON).
-    ///
-    /// # Errors
-    /// [`ProgramError::TooLong`] if the data has more than [`MAX_PROGRAM_FELTS`], [`ProgramError::Builtins`] if it
-    /// wasn't compiled for proving with all eleven builtins.
-    pub fn new(program: &[Felt]) -> Result<Self, ProgramError> {
-        if program.len() > MAX_PROGRAM_FELTS {
-            return Err(ProgramError::TooLong(program.len()));
-        }
-        if program.len() < 6 || program.get(1) != Some(&Felt::from(BUILTINS)) {
-            return Err(ProgramError::Builtins);
-        }
-        Ok(Self { program: program.to_vec(), hash: program_hash(program) })
-    }
-
-    /// The program's hash (Cairo's Blake2s of its data section), which stands for it in messages and records.
+    /// A verifier.
     #[must_use]
-    pub fn program_hash(&self) -> Felt {
-        self.hash
+    pub const fn new() -> Self {
+        Self(())
     }
 
-    /// Verifies that the program ran and returns the run's output.
+    /// Which program ran and what it put out, if these bytes prove that.
     ///
     /// Takes some 15 ms of CPU: call it off the async threads.
     ///
     /// # Errors
-    /// [`VerifyError`]; its variant says which check failed.
-    pub fn verify(&self, bytes: &[u8]) -> Result<Vec<Felt>, VerifyError> {
+    /// [`VerifyError`] if the bytes are no such proof; it says which check failed.
+    pub fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError> {
         let proof = decode(bytes)?;
         canonical::check(&proof)?;
         parameters(&proof)?;
-        claim::check_program(&proof.claim, &self.program)?;
+        let program = claim::check_program(&proof.claim)?;
         let output = claim::check_public(&proof.claim)?;
         claim::check_components(&proof.claim, &proof.interaction_claim)?;
         match catch_panic::catch(AssertUnwindSafe(|| verify_cairo::<Blake2sMerkleChannel>(proof))) {
-            Ok(Ok(())) => Ok(output),
+            Ok(Ok(())) => Ok(Proven { program, output }),
             Ok(Err(error)) => Err(VerifyError::Rejected(error.to_string())),
             Err(panic) => Err(VerifyError::Panicked(panic)),
         }

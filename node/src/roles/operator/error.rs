@@ -1,6 +1,7 @@
 //! What an operator can't do.
 
 use shardwire_model::{Cause, Coded, ShardId, life::Refusal};
+use shardwire_program::UnknownProgram;
 use shardwire_protocols::{ingress, trace};
 use shardwire_store::{ArtefactError, StoreError};
 
@@ -10,6 +11,9 @@ pub(crate) enum OperatorError {
     /// Too many at a time.
     #[error("this operator already runs {} shards", super::MAX_RUNS)]
     Full,
+    /// A shard of a program that isn't here.
+    #[error(transparent)]
+    Program(#[from] UnknownProgram),
     /// The durable memory.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -29,6 +33,9 @@ pub(crate) enum OperatorError {
     /// No thread for the execution.
     #[error("no thread could be made for an execution: {0}")]
     Thread(std::io::Error),
+    /// This program's own part ended without an answer.
+    #[error("a chunk couldn't be read: its reader ended")]
+    Reader,
     /// No such shard here.
     #[error("this operator doesn't run shard {shard}")]
     Unknown {
@@ -114,6 +121,7 @@ impl From<OperatorError> for ingress::Refused {
 impl Coded for OperatorError {
     fn code(&self) -> &'static str {
         match self {
+            Self::Program(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Artefact(error) => error.code(),
             Self::Full => "SW-OPERATOR-001",
@@ -125,6 +133,7 @@ impl Coded for OperatorError {
             Self::Leased { .. } => "SW-OPERATOR-007",
             Self::NoJob => "SW-OPERATOR-008",
             Self::LeasesHeld { .. } => "SW-OPERATOR-009",
+            Self::Reader => "SW-OPERATOR-010",
             Self::Aborted { .. } => "SW-OPERATOR-020",
             Self::Settled { .. } => "SW-OPERATOR-021",
             Self::Life(refusal) => refusal.code(),
@@ -133,6 +142,7 @@ impl Coded for OperatorError {
 
     fn next_step(&self) -> String {
         match self {
+            Self::Program(error) => error.next_step(),
             Self::Store(error) => error.next_step(),
             Self::Artefact(error) => error.next_step(),
             Self::Full => "Wait until one of its shards is settled, or start the shard with another operator.".into(),
@@ -148,7 +158,7 @@ impl Coded for OperatorError {
                 "Mend what it names, then start the operator again: it replays the shard's log.".into()
             }
             Self::Leased { .. } => "Ask again: the lease ends when its prover falls silent.".into(),
-            Self::NoJob => "Ask for a job again.".into(),
+            Self::NoJob | Self::Reader => "Ask for a job again.".into(),
             Self::LeasesHeld { .. } => {
                 "Finish one of them, or give it up; a peer that has worked may hold more.".into()
             }

@@ -1,7 +1,8 @@
 //! One shard at its operator: its rules, its log, its execution, its witness.
 //!
-//! A transaction passes the desk one at a time: the rules are checked, the log is written, then the execution is fed. The execution is
-//! a thread that takes the log's transactions and then waits for further ones; it ends with the end event, or when the run is closed
+//! A transaction passes the desk one at a time: the rules are checked, the log is written, then the rules take it in and the execution is
+//! fed. So the rules are where the log is, whatever the disk does; after a write that failed it is first looked whether it was done
+//! all the same. The execution is a thread that takes the log's transactions and then waits for further ones; it ends with the end event, or when the run is closed
 //! and its feed with it.
 
 use super::{
@@ -9,11 +10,11 @@ use super::{
     feed::Feed,
     lease::Leases,
     past::Past,
-    spool::{Extent, Spool},
+    spool::{Extent, Found, Spool},
 };
 use crate::{
-    history::Advance as _,
-    records::{Assignment, EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireFelt},
+    history::{Advance as _, Lives as _},
+    records::{Assignment, EXECUTIONS, Executed, LogKey, Spooled, TRANSACTIONS, WireFelt},
     roles::{Changes, Host},
 };
 use shardwire_model::{
@@ -21,17 +22,14 @@ use shardwire_model::{
     life::{self, Life, Step},
     state_commitment,
 };
-use shardwire_program::{
-    admission::{Admission, Verdict},
-    execute::{self, ExecuteError, Execution},
-};
+use shardwire_program::{Admission, Change, Checked, ExecuteError, Execution, Program, Programs, Refusal};
 use shardwire_protocols::{
     administration::ShardStatus,
     ingress::{Opened, Outcome, transaction_hash},
     trace::{JobOffer, Part, job_id},
 };
 use shardwire_store::{RecordKey, StoreError, Write};
-use shardwire_witness::witness_hash;
+use shardwire_witness::{Chunk, witness_hash};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One shard at its operator.
@@ -42,7 +40,7 @@ pub(super) struct Run {
     pub(super) job: Hash,
     assignment: Assignment,
     /// Where transactions enter, one at a time.
-    desk: tokio::sync::Mutex<Admission>,
+    desk: tokio::sync::Mutex<Desk>,
     /// Where the execution takes them from; none once the run has ended or failed.
     feed: Mutex<Option<Arc<Feed>>>,
     /// Where transactions are looked up that come again once the shard is over.
@@ -51,6 +49,15 @@ pub(super) struct Run {
     spool: Arc<Spool>,
     state: Arc<Mutex<State>>,
     changes: Arc<Changes>,
+}
+
+/// The rules of a shard that goes on.
+#[derive(Debug, Default)]
+struct Desk {
+    /// None if it is over, or its program isn't here.
+    admission: Option<Box<dyn Admission>>,
+    /// A write failed, and may have been done all the same.
+    in_doubt: bool,
 }
 
 /// An operator's part of a shard's life.
@@ -81,6 +88,7 @@ impl Run {
     /// A shard that goes on where its log ends.
     pub(super) fn open(
         host: &Arc<Host>,
+        programs: &Programs,
         assignment: Assignment,
         life: Life,
         changes: Arc<Changes>,
@@ -88,6 +96,16 @@ impl Run {
         let mut run = Self::new(host, assignment, life, changes);
         let shard = run.shard;
         run.leases.restore(&host.store)?;
+        let program = match programs.get(run.assignment.start.program) {
+            Ok(program) => program.clone(),
+            Err(unknown) => {
+                // A release before this one took it. Others go on.
+                tracing::error!(shard = %shard.short(), "the shard can't be taken up again: {unknown}");
+                run.state().fault = Some(unknown.into());
+                return Ok(run);
+            }
+        };
+        let mut admission = program.admission(run.assignment.start.clone(), &felts(&run.assignment.values));
         let log: Vec<SignedTransaction> = host
             .store
             .with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard))?
@@ -96,14 +114,14 @@ impl Run {
             .collect();
         let kept = log.len() - usize::from(Mutation::LogCutShort.is_planted() && !log.is_empty());
         let log: Vec<SignedTransaction> = log.into_iter().take(kept).collect();
-        let desk = run.desk.get_mut();
         for (transaction, sequence) in log.iter().zip(0..) {
-            desk.accept(transaction).map_err(|refusal| OperatorError::Log {
+            admission.accept(transaction).map_err(|refusal| OperatorError::Log {
                 shard,
                 sequence,
                 cause: refusal.into(),
             })?;
         }
+        run.desk.get_mut().admission = Some(admission);
         {
             let mut state = run.state();
             state.accepted = u32::try_from(log.len()).unwrap_or(u32::MAX);
@@ -111,7 +129,7 @@ impl Run {
         }
         match host.store.get(&EXECUTIONS, &shard)? {
             Some(executed) if run.spool.is_whole(&executed) => run.spool.end(executed),
-            _ => run.execute(log)?,
+            _ => run.execute(program, log)?,
         }
         Ok(run)
     }
@@ -124,8 +142,8 @@ impl Run {
         Self {
             host: host.clone(),
             shard,
-            job: job_id(host.program, start.commitment(), before, 0),
-            desk: tokio::sync::Mutex::new(Admission::new(start, &values)),
+            job: job_id(start.program, start.commitment(), before, 0),
+            desk: tokio::sync::Mutex::default(),
             feed: Mutex::default(),
             past: tokio::sync::OnceCell::new(),
             leases: Leases::new(shard),
@@ -145,12 +163,12 @@ impl Run {
     }
 
     /// Begins to execute: the log first, then what is fed.
-    fn execute(&mut self, log: Vec<SignedTransaction>) -> Result<(), OperatorError> {
+    fn execute(&mut self, program: Arc<dyn Program>, log: Vec<SignedTransaction>) -> Result<(), OperatorError> {
         let (start, values) = (self.assignment.start.clone(), felts(&self.assignment.values));
         let (spool, changes) = (self.spool.clone(), self.changes.clone());
-        let sink = {
+        let mut sink = {
             let (spool, changes) = (spool.clone(), changes.clone());
-            move |chunk| {
+            move |chunk: Chunk| {
                 spool.push(&chunk)?;
                 changes.announce();
                 Ok(())
@@ -158,7 +176,7 @@ impl Run {
         };
         let (host, state, began) = (self.host.clone(), self.state.clone(), self.host.clock.now());
         let feed = Feed::start(self.host.work, format!("shard {}", self.shard.short()), log, move |transactions| {
-            let result = execute::execute(&start, &values, transactions, sink);
+            let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
             if let Err(cause) = conclude(&host, &spool, start.shard, began, result) {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 // A run that is closed loses its feed, and ends for want of transactions: no fault.
@@ -264,8 +282,10 @@ impl Run {
             Some(stopped) => return Err(stopped),
             None => {}
         }
-        let desk = self.desk.lock().await;
-        Ok(Opened { start, nonces: desk.next_nonces(), accepted: desk.accepted(), ended: desk.ended() })
+        let mut desk = self.desk.lock().await;
+        let admission = self.certain(&mut desk).await?;
+        let (nonces, accepted, ended) = (admission.next_nonces(), admission.accepted(), admission.ended());
+        Ok(Opened { start, nonces, accepted, ended })
     }
 
     /// Checks a transaction, logs it, and feeds it to the execution. If the shard is over, what it had accepted is answered as before.
@@ -279,38 +299,95 @@ impl Run {
             Some(stopped) => return Err(stopped),
             None => {}
         }
-        let verdict = match desk.accept(&transaction) {
-            Ok(verdict) => verdict,
+        let change = match self.certain(&mut desk).await?.check(&transaction) {
+            Ok(Checked::New(change)) => change,
+            Ok(Checked::Duplicate { sequence }) => return Ok(Outcome::Accepted { sequence, duplicate: true }),
             Err(refusal) => {
                 self.state().refused += 1;
                 return Ok(Outcome::Refused(refusal.into()));
             }
         };
-        let sequence = match verdict {
-            Verdict::Duplicate { sequence } => return Ok(Outcome::Accepted { sequence, duplicate: true }),
-            Verdict::Accepted { sequence } => sequence,
-        };
-        let ended = desk.ended();
-        match self.log(sequence, &transaction, ended) {
+        let sequence = change.sequence();
+        match self.log(sequence, &transaction, change.ends()) {
             Ok(()) => {}
             // That the shard is over is an answer, not a fault of ours.
             Err(over @ OperatorError::Over { .. }) => return Ok(Outcome::Refused(over.into())),
             Err(error) => {
-                // The rules are ahead of the log now. Nothing more is taken until a restart replays the log.
-                self.state().fault = Some(Cause::new(shardwire_model::Coded::code(&error), &error.to_string()));
+                // The rules, the log's hash and the counters are as they were. Whether the disk has it is seen when it is back.
+                desk.in_doubt = true;
                 return Err(error);
             }
+        }
+        self.take_in(&mut desk, change, transaction).await;
+        Ok(Outcome::Accepted { sequence, duplicate: false })
+    }
+
+    /// As if the write of this transaction had failed: after it was done, or before.
+    #[cfg(test)]
+    pub(super) async fn fails_once(&self, transaction: &SignedTransaction, written: bool) {
+        let mut desk = self.desk.lock().await;
+        if written {
+            let ends = matches!(transaction.transaction.call, shardwire_model::Call::Finish);
+            let before = {
+                let state = self.state();
+                (state.accepted, state.log, state.life.clone())
+            };
+            self.log(before.0, transaction, ends).unwrap();
+            let mut state = self.state();
+            (state.accepted, state.log, state.life) = before;
+        }
+        desk.in_doubt = true;
+    }
+
+    /// The rules, once they are where the log is.
+    async fn certain<'a>(&self, desk: &'a mut Desk) -> Result<&'a mut dyn Admission, OperatorError> {
+        let over = OperatorError::Over { shard: self.shard };
+        if desk.in_doubt {
+            self.look_at_the_log(desk).await?;
+            desk.in_doubt = false;
+        }
+        match &mut desk.admission {
+            Some(admission) => Ok(&mut **admission),
+            None => Err(over),
+        }
+    }
+
+    /// Takes in what a failed write has written after all: at most the one transaction, and the steps with it.
+    async fn look_at_the_log(&self, desk: &mut Desk) -> Result<(), OperatorError> {
+        let Some(admission) = &desk.admission else { return Ok(()) };
+        let sequence = admission.accepted();
+        let logged = self.host.store.get(&TRANSACTIONS, &LogKey { shard: self.shard, sequence })?;
+        let life = self.host.store.life(part(self.shard))?;
+        let Some(transaction) = logged else {
+            self.state().life = life;
+            return Ok(());
+        };
+        let refused = |refusal: Refusal| OperatorError::Log { shard: self.shard, sequence, cause: refusal.into() };
+        let Checked::New(change) = admission.check(&transaction).map_err(refused)? else { return Ok(()) };
+        {
+            let mut state = self.state();
+            (state.accepted, state.log) = (sequence + 1, extended(state.log, &transaction));
+            state.life = life;
+        }
+        self.take_in(desk, change, transaction).await;
+        Ok(())
+    }
+
+    /// What follows once a transaction is durable: the rules take it in, and it is executed.
+    async fn take_in(&self, desk: &mut Desk, change: Change, transaction: SignedTransaction) {
+        let (sequence, ends) = (change.sequence(), change.ends());
+        if let Some(admission) = &mut desk.admission {
+            admission.apply(change);
         }
         let feed = self.feed().clone();
         if let Some(feed) = feed {
             feed.send(transaction).await;
         }
-        if ended {
+        if ends {
             *self.feed() = None;
             tracing::info!(shard = %self.shard.short(), transactions = sequence + 1, "end event: the shard takes no further transaction");
             self.changes.announce();
         }
-        Ok(Outcome::Accepted { sequence, duplicate: false })
     }
 
     /// Makes a transaction durable, and the steps that it makes with it.
@@ -353,7 +430,7 @@ impl Run {
             segment: 0,
             start: self.assignment.start.clone(),
             values: felts(&self.assignment.values),
-            program: self.host.program,
+            program: self.assignment.start.program,
         }
     }
 
@@ -362,12 +439,19 @@ impl Run {
         self.stopped().is_none()
     }
 
-    /// A chunk, or how the run ended; `None` if there is neither yet.
-    pub(super) fn part(&self, index: u32) -> Result<Option<Part>, OperatorError> {
+    /// Whether there is a chunk, or how the run ended; `None` if there is neither yet.
+    pub(super) fn find(&self, index: u32) -> Result<Option<Found>, OperatorError> {
         match self.stopped() {
             Some(stopped) => Err(stopped),
-            None => Ok(self.spool.part(index)?),
+            None => Ok(self.spool.find(index)),
         }
+    }
+
+    /// A chunk that was found, read off the async threads.
+    pub(super) async fn chunk(&self, index: u32, spooled: Spooled) -> Result<Part, OperatorError> {
+        let spool = self.spool.clone();
+        let read = self.host.work.run(move || spool.chunk(index, spooled)).await;
+        Ok(read.ok_or(OperatorError::Reader)??)
     }
 
     /// Notes how the shard ended, and lets go of what it held.
@@ -414,7 +498,7 @@ impl Run {
             witness_bytes_wire: bytes_wire,
             execute_ms,
             proof,
-            program_hash: Some(self.host.program),
+            program_hash: Some(start.program),
             error: state.fault.clone(),
             ..ShardStatus::new(self.shard, Role::Operator, start.operator)
         }

@@ -10,7 +10,10 @@ use crate::{
     surroundings,
     tasks::Tasks,
 };
-use shardwire_model::{AccountKey, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardStart, finished_selector};
+use shardwire_model::{
+    AccountKey, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardStart, Timestamp, finished_selector,
+};
+use shardwire_program::{Programs, rules};
 use shardwire_protocols::trace::{Grant, Handler as _};
 use shardwire_reputation::{Blame, Breach};
 use shardwire_store::{Artefacts, Store, SystemDisk};
@@ -37,9 +40,8 @@ fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
         work: surroundings::Work::Beside,
         randomness: crate::surroundings::Randomness::from_seed(1),
         tasks: tasks.spawner(),
-        program: Felt::from(99),
     };
-    let operator = Operator::resume(Arc::new(host)).unwrap();
+    let operator = Operator::resume(Arc::new(host), Programs::all()).unwrap();
     for shard in 0..shards {
         operator.assign(assignment(shard)).unwrap();
     }
@@ -50,10 +52,12 @@ fn assignment(shard: u64) -> Assignment {
     let game = ContractId(Felt::from(5));
     let start = ShardStart {
         shard: ShardId(Felt::from(77 + shard)),
+        program: rules::hash(),
         operator: Identity::from_secret(&[9; 32]).peer(),
         contracts: vec![game],
         accounts: vec![AccountKey::from_secret([9; 32]).id()],
         end_event: EventId { from: game, selector: finished_selector() },
+        deadline: Timestamp(1 << 50),
         entries: vec![Entry { kind: Kind::Counter, contract: game, key: Key(Felt::from(6)), guard: Felt::ZERO }],
     };
     Assignment { start, values: vec![WireFelt(Felt::ONE)], settler: PeerId([3; 32]), epoch: 1 }

@@ -82,9 +82,6 @@ impl Prover {
     }
 
     fn unwilling(&self, offer: &JobOffer) -> Option<ProverError> {
-        if offer.program != self.host.program {
-            return Some(ProverError::OtherProgram { offered: offer.program, ours: self.host.program });
-        }
         match self.job(offer.job) {
             Some(known) if known.stage() == Some(Stage::Failed) => Some(ProverError::GivenUp),
             // With a proof the operator may be told which, once more.
@@ -152,7 +149,11 @@ impl Prover {
         mut fetch: Fetch,
     ) -> Result<Result<Working, Result<(), ServeError>>, ServeError> {
         let (id, artefacts) = (offer.job, &self.host.artefacts);
-        let have = chunks::whole(artefacts, id).map_err(failed)?;
+        let have = {
+            let artefacts = artefacts.clone();
+            self.host.work.run(move || chunks::whole(&artefacts, id)).await
+        };
+        let have = have.unwrap_or(Err(ProverError::Assembler)).map_err(failed)?;
         tracing::info!(job = %id.short(), shard = %offer.shard.short(), have = have.len(), "fetching the witness");
         let too_far = u32::from(Mutation::ResumedOffByOne.is_planted() && !have.is_empty());
         fetch.resume((0..).zip(have));
@@ -166,17 +167,23 @@ impl Prover {
             ahead = ahead.max(fetch.outstanding() + 1);
             match pulled {
                 Pulled::Chunk(chunk) => {
-                    let body = match chunks::unpack(&chunk) {
-                        Ok(body) => body,
-                        Err(why) => return Err(fetch.reject(chunk.index, &why).into()),
+                    let (index, raw, wire) = (chunk.index, u64::from(chunk.raw_bytes), chunk.body.len() as u64);
+                    let artefacts = artefacts.clone();
+                    let keep = move || {
+                        chunks::unpack(&chunk)?;
+                        let chunk = Chunk { index: index + too_far, ..chunk };
+                        Ok::<_, String>(chunks::keep(&artefacts, id, &chunk))
                     };
-                    let chunk = Chunk { index: chunk.index + too_far, ..chunk };
-                    chunks::keep(artefacts, id, &chunk).map_err(failed)?;
-                    self.host.peers.note(operator, &Event::Worked(Work::Bytes(chunk.body.len() as u64)));
+                    match self.host.work.run(keep).await {
+                        Some(Ok(kept)) => kept.map_err(failed)?,
+                        Some(Err(why)) => return Err(fetch.reject(index, &why).into()),
+                        None => return Err(failed(ProverError::Assembler)),
+                    }
+                    self.host.peers.note(operator, &Event::Worked(Work::Bytes(wire)));
                     self.show(id, |job| {
                         job.figures.chunks += 1;
-                        job.figures.bytes_raw += body.len() as u64;
-                        job.figures.bytes_wire += chunk.body.len() as u64;
+                        job.figures.bytes_raw += raw;
+                        job.figures.bytes_wire += wire;
                         job.figures.stream_ms = stream_ms();
                     });
                 }

@@ -178,7 +178,7 @@ impl Prover {
             prove_peak_bytes: figures.prove_peak_bytes,
             proof: job.proof,
             proof_bytes: figures.proof_bytes,
-            program_hash: Some(self.host.program),
+            program_hash: Some(job.start.program),
             error: job.fault.as_ref().map(|(code, reason)| Cause::new(code, reason)),
             ..ShardStatus::new(job.start.shard, Role::Prover, job.operator)
         }

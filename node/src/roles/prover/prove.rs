@@ -1,6 +1,10 @@
 //! From a whole witness to a proof in a file.
 
-use super::{MAX_ATTEMPTS, MAX_TROUBLES, Prover, ProverError, RETRY, chunks, lease::Lease};
+use super::{
+    MAX_ATTEMPTS, MAX_TROUBLES, Prover, ProverError, RETRY,
+    chunks::{self, Kept},
+    lease::Lease,
+};
 use crate::records::Job;
 use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, life::Step};
 use shardwire_proving::worker::{ProveError, Proved};
@@ -93,11 +97,9 @@ impl Prover {
         let manifest = job.manifest.clone().ok_or(ProverError::Chunk { index: 0 })?;
         let assembled = {
             let (artefacts, witness) = (artefacts.clone(), witness.clone());
-            let program = self.host.program;
+            let program = job.start.program;
             self.host.work.run(move || {
-                assemble(program, &manifest, &artefacts, &witness, |index| {
-                    chunks::kept(&artefacts, id, index).map(|it| it.map(|(_, body, wire)| (body, wire)))
-                })
+                assemble(program, &manifest, &artefacts, &witness, |index| chunks::kept(&artefacts, id, index))
             })
         };
         let (bytes_raw, bytes_wire) = assembled.await.ok_or(ProverError::Assembler)??;
@@ -135,12 +137,12 @@ fn assemble(
     manifest: &Manifest,
     artefacts: &Artefacts,
     witness: &Path,
-    mut chunk: impl FnMut(u32) -> Result<Option<(Vec<u8>, u64)>, ProverError>,
+    mut chunk: impl FnMut(u32) -> Result<Option<Kept>, ProverError>,
 ) -> Result<(u64, u64), ProverError> {
     let mut assembler = Assembler::new(program);
     let (mut bytes_raw, mut bytes_wire) = (0, 0);
     for (expected, index) in manifest.chunks.iter().zip(0..) {
-        let (body, wire) = chunk(index)?.ok_or(ProverError::Chunk { index })?;
+        let Kept { body, wire, .. } = chunk(index)?.ok_or(ProverError::Chunk { index })?;
         if assembler.push(&body)? != *expected {
             return Err(ProverError::Chunk { index });
         }

@@ -9,12 +9,12 @@ use crate::{
     roles::{
         operator,
         settler::Unwanted,
-        testing::{PROGRAM, host, small_shard},
+        testing::{host, small_shard},
     },
     tasks::Tasks,
 };
-use shardwire_model::{Felt, Timestamp, life::Why, state_commitment};
-use shardwire_program::execute;
+use shardwire_model::{Timestamp, life::Why, state_commitment};
+use shardwire_program::rules::execute;
 use shardwire_protocols::{
     Failure, Signed,
     proof::{Handler as _, SkipReason, Verdict},
@@ -70,7 +70,7 @@ impl Operator {
             Ok(())
         })
         .unwrap();
-        let (program, commitment) = (Felt::from(PROGRAM), start.commitment());
+        let (program, commitment) = (start.program, start.commitment());
         let job = job_id(program, commitment, state_commitment(commitment, &values), 0);
         Self {
             offer: JobOffer { job, shard: start.shard, segment: 0, start, values, program },

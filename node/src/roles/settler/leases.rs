@@ -22,7 +22,7 @@ const MAX_SEEN: usize = 32;
 impl Settler {
     /// The job whose proof settles a shard.
     pub(super) fn job(&self, record: &ShardRecord) -> Hash {
-        job_id(self.host.program, record.start.commitment(), record.before, 0)
+        job_id(record.start.program, record.start.commitment(), record.before, 0)
     }
 
     /// Compares a lease, which its operator signed, with those seen before.

@@ -101,16 +101,16 @@ impl Settler {
             Some(seconds) if (1..=MAX_TIMEOUT.as_secs()).contains(&seconds) => Duration::from_secs(seconds),
             Some(seconds) => return Err(SettlerError::Timeout { seconds }),
         };
-        let shard = request.validate(self.world.network()).map_err(LedgerError::from)?.shard;
         let now = self.host.clock.now();
         let deadline = now.plus(timeout);
+        let shard = request.validate(self.world.network(), deadline).map_err(LedgerError::from)?.shard;
         let mut deadlines = self.deadlines();
         self.catch_up(&mut deadlines, shard)?;
         if self.world.shard(shard)?.is_some() {
             return Err(LedgerError::AlreadyStarted { shard }.into());
         }
         self.host.store.put(&INTENTS, &shard, &Intent::Start { by, deadline })?;
-        let started = self.world.start(request, now);
+        let started = self.world.start(request, deadline, now);
         // Also if the World refused: then there is nothing to catch up with.
         self.catch_up(&mut deadlines, shard)?;
         let start = started?.start;

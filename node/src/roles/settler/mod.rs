@@ -25,7 +25,7 @@ pub(crate) use error::Unwanted;
 pub(crate) use judge::Judge;
 use life::Deadlines;
 use shardwire_ledger::{ShardState, World};
-use shardwire_model::{Cause, Key, Role, ShardId};
+use shardwire_model::{Cause, Role, ShardId, Slot};
 use shardwire_protocols::administration::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
 use shardwire_store::StoreError;
 use std::{
@@ -74,7 +74,7 @@ impl Settler {
     fn status(&self, shard: ShardId) -> Result<Option<ShardStatus>, SettlerError> {
         let Some(record) = self.world.shard(shard)? else { return Ok(None) };
         let mut status = ShardStatus::new(shard, Role::Settler, record.start.operator);
-        status.program_hash = Some(self.host.program);
+        status.program_hash = Some(record.start.program);
         let life = self.life(shard)?;
         status.stage = life.stage().unwrap_or_default();
         if let Some(verdict) = self.host.store.get(&VERDICTS, &shard)? {
@@ -93,11 +93,12 @@ impl Settler {
     }
 
     /// A page of the World's storage, and whether there is more.
-    pub(crate) fn storage(&self, after: Option<Key>) -> Result<(Vec<StorageStatus>, bool), SettlerError> {
+    pub(crate) fn storage(&self, after: Option<Slot>) -> Result<(Vec<StorageStatus>, bool), SettlerError> {
         let mut entries = self.world.storage(after, MAX_STORAGE_LISTED + 1)?;
         let more = entries.len() > MAX_STORAGE_LISTED;
         entries.truncate(MAX_STORAGE_LISTED);
         let storage = entries.into_iter().map(|entry| StorageStatus {
+            contract: entry.contract,
             key: entry.key,
             kind: entry.kind,
             value: entry.value,

@@ -25,7 +25,7 @@ fn json_has_the_names_that_the_command_line_prints() {
 #[test]
 fn the_largest_messages_fit_and_longer_lists_are_refused() {
     fits(&Request::Shard(shard::Request::Start { request: request(), timeout_s: Some(u64::MAX) }));
-    let update = Update { kind: Kind::Lock, key: Key(LARGEST), value: LARGEST };
+    let update = Update { kind: Kind::Lock, contract: ContractId(LARGEST), key: Key(LARGEST), value: LARGEST };
     let shard = ShardStatus {
         shard: ShardId(LARGEST),
         role: Role::Prover,
@@ -78,10 +78,11 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     assert!(encodes(&started.into()));
     assert!(encodes(&shard::Response::Shards(shards).into()));
     let storage = StorageStatus {
+        contract: ContractId(LARGEST),
         key: Key(LARGEST),
         kind: Kind::Lock,
         value: LARGEST,
-        in_escrow: u64::MAX,
+        in_escrow: u128::MAX,
         held_by: Some(ShardId(LARGEST)),
     };
     let stored = |count| world::Response::Storage { storage: vec![storage; count], more: true };

@@ -53,7 +53,12 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
 
 #[test]
 fn each_piece_is_read_as_it_was_written_and_nothing_else_is_read() {
-    let update = Update { kind: Kind::Lock, key: shardwire_model::Key(LARGEST), value: LARGEST };
+    let update = Update {
+        kind: Kind::Lock,
+        contract: shardwire_model::ContractId(LARGEST),
+        key: shardwire_model::Key(LARGEST),
+        value: LARGEST,
+    };
     let mut longest = Ending { chunks: vec![HASH; MAX_CHUNKS], steps: u64::MAX, ..ending(0) };
     longest.output.updates = vec![update; MAX_ENTRIES];
     let pieces = [

@@ -37,10 +37,12 @@ pub(super) fn chunk(index: u32) -> Chunk {
 
 pub(super) fn ending(chunks: u32) -> Ending {
     let output = Output {
+        program: Felt::THREE,
         shard: offer().shard,
         segment: 0,
         before: Felt::ONE,
         after: Felt::TWO,
+        reads: Felt::ZERO,
         transactions: Felt::THREE,
         count: 5,
         ended: true,

@@ -1,6 +1,7 @@
 use super::{INITIATOR, RESPONDER, Script, script, start};
 use shardwire_model::{
-    Cause, EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, Role, ShardId, Stage, StartRequest, Timestamp, Update,
+    Cause, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, Role, ShardId, Stage, StartRequest,
+    Timestamp, Update,
     life::{History, HistoryEntry, Part, Step, Why},
 };
 use shardwire_protocols::{
@@ -12,6 +13,8 @@ use shardwire_protocols::{
     history::sign,
 };
 use shardwire_reputation::{Ban, Components, Listing, Quotas, Standing, Tier};
+
+const CONTRACT: ContractId = ContractId(Felt::from_hex_unchecked("0xc0"));
 
 struct Node;
 
@@ -40,7 +43,7 @@ fn status() -> ShardStatus {
         proof: Some(Hash::of(b"proof")),
         proof_bytes: 1 << 20,
         program_hash: Some(Felt::from(99)),
-        updates: vec![Update { kind: Kind::Counter, key, value: Felt::MAX }],
+        updates: vec![Update { kind: Kind::Counter, contract: CONTRACT, key, value: Felt::MAX }],
         error: Some(Cause::new("SW-TEST-001", "it took two attempts")),
         ..ShardStatus::new(ShardId(Felt::from(0x5a)), Role::Settler, RESPONDER.peer())
     }
@@ -123,7 +126,14 @@ impl Handler for Node {
             Request::Shard(request) => of_shards(request)?.into(),
             Request::World(world::Request::Storage { .. }) => {
                 let (key, held_by) = (Key(Felt::from(2)), Some(ShardId(Felt::from(0x5a))));
-                let storage = vec![StorageStatus { key, kind: Kind::Lock, value: Felt::ONE, in_escrow: 0, held_by }];
+                let storage = vec![StorageStatus {
+                    contract: CONTRACT,
+                    key,
+                    kind: Kind::Lock,
+                    value: Felt::ONE,
+                    in_escrow: 0,
+                    held_by,
+                }];
                 world::Response::Storage { storage, more: false }.into()
             }
             Request::Peer(request) => of_peers(request)?.into(),
@@ -225,10 +235,11 @@ fn request() -> StartRequest {
         contract: start.contracts[0],
         key: Key(Felt::from(3)),
         owner: Some(start.accounts[0]),
-        amount: u64::MAX,
+        amount: u128::MAX,
     };
     StartRequest {
         salt: 1,
+        program: start.program,
         operator: start.operator,
         contracts: start.contracts,
         accounts: start.accounts,

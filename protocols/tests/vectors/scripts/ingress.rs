@@ -46,7 +46,7 @@ pub(super) fn scripts() -> Vec<Script> {
                 assert_eq!(opened.accepted, 7);
                 let key = |n: u64| Key(Felt::from(n));
                 client.submit(&transaction(1, Call::Add { counter: key(1), amount: 1 })).await?;
-                client.submit(&transaction(2, Call::Pass { from: key(1), to: key(2), amount: u64::MAX })).await?;
+                client.submit(&transaction(2, Call::Pass { from: key(1), to: key(2), amount: u128::MAX })).await?;
                 client.submit(&transaction(3, Call::Finish)).await?;
                 Ok(client.close().await?)
             },

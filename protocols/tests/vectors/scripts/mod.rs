@@ -88,10 +88,12 @@ fn start(operator: &Identity) -> ShardStart {
     let entry = |n: u64| Settled { kind: Kind::Counter, contract, key: Key(Felt::from(n)), guard: Felt::ZERO };
     ShardStart {
         shard: ShardId(Felt::from(0x5a)),
+        program: Felt::THREE,
         operator: operator.peer(),
         contracts: vec![contract],
         accounts: vec![AccountId(Felt::from(0xa1)), AccountId(Felt::MAX)],
         end_event: EventId { from: contract, selector: finished_selector() },
+        deadline: Timestamp(1_800_000_000_000),
         entries: vec![entry(1), entry(2)],
     }
 }

@@ -35,7 +35,9 @@ fn chunk(index: u32) -> Chunk {
 fn ending() -> Ending {
     let (before, after, transactions) = (Felt::ONE, Felt::TWO, Felt::THREE);
     let (shard, updates) = (offer().shard, Vec::new());
-    let output = Output { shard, segment: 0, before, after, transactions, count: 5, ended: true, updates };
+    let (program, reads) = (offer().program, Felt::ZERO);
+    let output =
+        Output { program, shard, segment: 0, before, after, reads, transactions, count: 5, ended: true, updates };
     Ending { chunks: (0..CHUNKS).map(|index| chunk(index).hash).collect(), steps: 1 << 20, output }
 }
 

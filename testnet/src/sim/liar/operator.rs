@@ -16,7 +16,7 @@ use shardwire::{client::Target, config::Role};
 use shardwire_model::{
     Cause, Clock as _, Coded as _, Felt, Hash, Output, PeerId, ShardId, SignedTransaction, state_commitment,
 };
-use shardwire_program::admission::{Admission, Verdict};
+use shardwire_program::{Admission, Program as _, Rules, Verdict};
 use shardwire_protocols::{
     Failure, Signed,
     handoff::{self, Assign, Handoff},
@@ -64,7 +64,7 @@ fn unknown() -> Cause {
 struct Fraud {
     deed: Deed,
     offer: JobOffer,
-    desk: Admission,
+    desk: Box<dyn Admission>,
     epoch: u64,
     /// The first lease.
     first: Option<Lease>,
@@ -175,7 +175,7 @@ impl LyingOperator {
         note(&format!("the lying operator has shard {} and does {deed:?}", shard.short()));
         let before = state_commitment(start.commitment(), &values);
         let job = job_id(self.program, start.commitment(), before, 0);
-        let desk = Admission::new(start.clone(), &values);
+        let desk = Rules.admission(start.clone(), &values);
         let offer = JobOffer { job, shard, segment: 0, start, values, program: self.program };
         let fraud = Fraud { deed, offer, desk, epoch: 0, first: None, declined: BTreeSet::new() };
         self.frauds().entry(shard).or_insert(fraud);
@@ -197,10 +197,12 @@ impl Fraud {
         }
         let commitment = self.offer.before();
         let output = Output {
+            program: self.offer.program,
             shard: self.offer.shard,
             segment: 0,
             before: commitment,
             after: commitment,
+            reads: Felt::ZERO,
             transactions: Felt::ONE,
             count: 1,
             ended: true,

@@ -1,9 +1,9 @@
 //! A prover that supplies something else than the log: the program notices.
 
 use super::{ADD, FINISHED, SPEND, Table};
-use crate::{
-    execute::hints::ShardHints,
-    program::{self, BLOCK_WORDS, HEAD_WORDS, hint},
+use crate::rules::{
+    compiled::{self, BLOCK_WORDS, HEAD_WORDS, hint},
+    hints::ShardHints,
 };
 use cairo_vm::{
     Felt252,
@@ -90,7 +90,7 @@ impl HintProcessorLogic for Liar<'_> {
                 vm.insert_value(access, Felt252::from(2))?;
                 let block = (base + BLOCK_WORDS)?;
                 vm.insert_value((access + 1)?, block)?;
-                let words = [0, 0, 0, 0, 0, 0, 0, 0, 1, ADD, 1, 0, 0, 1, 0, 0u32];
+                let words = [0, 0, 0, 0, 0, 0, 0, 0, 1, ADD, 0, 0, 1, 0, 0, 0u32];
                 for (i, word) in words.into_iter().enumerate() {
                     vm.insert_value((block + i)?, Felt252::from(word))?;
                 }
@@ -148,13 +148,13 @@ impl ResourceTracker for Liar<'_> {
 #[test]
 fn it_refuses_a_lying_prover() {
     let table =
-        Table::new().step(0, [1, SPEND, 0, 1, 0, 400, 0, 0]).step(0, [2, SPEND, 0, 1, 0, 400, 0, 0]).step(1, FINISHED);
+        Table::new().step(0, [1, SPEND, 1, 0, 400, 0, 0, 0]).step(0, [2, SPEND, 1, 0, 400, 0, 0, 0]).step(1, FINISHED);
     let run = |lie: Lie| {
         let mut steps = table.steps.iter().copied();
         let honest = ShardHints::new(&table.work.start, &table.work.values, &mut steps);
         let mut liar = Liar { honest, lie, asked: 0, chains: vec![], budget: RunResources::default() };
         let mut runner =
-            CairoRunner::new(program::program(), LayoutName::all_cairo_stwo, None, true, true, true).unwrap();
+            CairoRunner::new(compiled::program(), LayoutName::all_cairo_stwo, None, true, true, true).unwrap();
         let end = runner.initialize(true).unwrap();
         runner.run_until_pc(end, &mut liar).and_then(|()| runner.end_run(true, false, &mut liar, true))
     };

@@ -50,6 +50,6 @@ if [ "$check" = no ]; then
 elif cmp "$work/rules.json" "$here/rules.json"; then
     echo "rules.json is what rules.cairo compiles to" >&2
 else
-    echo "rules.json is not what rules.cairo compiles to: run node/program/program/build.sh and commit the result" >&2
+    echo "rules.json is not what rules.cairo compiles to: run node/program/rules/build.sh and commit the result" >&2
     exit 1
 fi

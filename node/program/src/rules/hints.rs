@@ -2,7 +2,7 @@
 //!
 //! Nothing here is trusted by the proof; a wrong answer makes the run fail.
 
-use crate::program::{BLOCK_WORDS, HEAD_WORDS, hint};
+use super::compiled::{BLOCK_WORDS, HEAD_WORDS, hint};
 use cairo_vm::{
     Felt252,
     hint_processor::{

@@ -1,7 +1,9 @@
-// The shard program: one shard's run, from the state snapshot to the end event, proven.
+// The program `rules`: one shard's run, from the state snapshot to the end event, proven.
 //
-// Its output is all that settlement believes (design: abi version, shard, segment, commitment before, commitment after,
-// commitment of the transactions, their count, ended, number of updates, then kind, key, value of each update). Everything
+// Its output is all that settlement believes (abi version, program, shard, segment, commitment before, commitment after, commitment
+// of the reads, commitment of the transactions, their count, ended, number of updates, then kind, contract, key, value of each
+// update). The program's hash in it is the start data's, so it says which program the World asked for, not which one ran: that the
+// settler takes from the proof. There are no reads from anywhere else, so their commitment is zero. Everything
 // a hint supplies is a guess of whoever runs this; what follows from the output holds whatever they guess:
 //
 // - `before` is the commitment of the start data and the values that this run started from. The settler compares it with the
@@ -14,10 +16,15 @@
 // Why a chain's words are 32-bit numbers though nothing here says so: every block of 16 words is the message of a Blake2s
 // instruction, and that instruction's constraints read each word of the message, of the state and of the output as four
 // memory limbs of 9, 9, 9 and 5 bits with all higher limbs zero (cairo-air 1.3.0: `blake_round` and `blake_compress_opcode` through
-// `ReadU32` and `VerifyU32`). An amount is two such words, so it is below 2^64.
+// `ReadU32` and `VerifyU32`). An amount is four such words, so it is below 2^128.
+//
+// Why nothing wraps: counters and escrows are below 2^128, as the World keeps them, from the start data on and after each change. A
+// value plus or minus an amount lies between -2^128 and 2^129, the prime is above 2^251, and the range-check builtin takes exactly
+// the numbers from 0 to 2^128 - 1.
 //
 // Why indices need no range check of their own: the index of an account and of an entry is the key of a dictionary access, and
-// both squashed lists are asserted to have the keys 0, 1, …, n - 1 and no other.
+// both squashed lists are asserted to have the keys 0, 1, …, n - 1 and no other. A transaction names no contract: the one it calls is
+// its entry's.
 %builtins output pedersen range_check ecdsa bitwise ec_op keccak poseidon range_check96 add_mod mul_mod
 
 from starkware.cairo.common.alloc import alloc
@@ -29,12 +36,9 @@ from starkware.cairo.common.registers import get_fp_and_pc
 from starkware.cairo.common.signature import check_ecdsa_signature
 from starkware.cairo.common.squash_dict import squash_dict
 
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
 // sn_keccak("Finished").
 const FINISHED = 0x17116b3fdba9e18aaec97e9b506d9c8ffdc20857f6d213e79c5a13289dc6fc8;
-
-// Counters and escrows are below 2^64, as the World keeps them.
-const MAX_AMOUNT = 2 ** 64 - 1;
 
 const COUNTER = 1;
 const ESCROW = 2;
@@ -46,6 +50,10 @@ const PASS = 3;
 const GIVE = 4;
 const FINISH = 5;
 
+// Felts of the output before the first update, and of an update.
+const HEADER = 11;
+const UPDATE = 4;
+
 // Words of a block: the chain's head, then a transaction.
 const HEAD = 8;
 const BLOCK = 16;
@@ -54,10 +62,12 @@ const BLOCK = 16;
 struct Start {
     abi: felt,
     shard: felt,
+    program: felt,
     operator_low: felt,
     operator_high: felt,
     end_from: felt,
     end_selector: felt,
+    deadline: felt,
     n_contracts: felt,
     n_accounts: felt,
     n_entries: felt,
@@ -73,12 +83,14 @@ struct Entry {
 struct Transaction {
     nonce: felt,
     action: felt,
-    contract: felt,
+    // For FINISH the contract's index.
     entry: felt,
     other: felt,
-    amount_low: felt,
-    amount_high: felt,
-    zero: felt,
+    // The lowest word first.
+    amount_0: felt,
+    amount_1: felt,
+    amount_2: felt,
+    amount_3: felt,
 }
 
 // What does not change during the run.
@@ -175,22 +187,28 @@ func open_entries{range_check_ptr, entries: DictAccess*}(
     }
     assert (entry.kind - COUNTER) * (entry.kind - ESCROW) = 0;
     assert [range_check_ptr + 2] = values[index];
-    assert [range_check_ptr + 3] = MAX_AMOUNT - values[index];
-    let range_check_ptr = range_check_ptr + 4;
+    let range_check_ptr = range_check_ptr + 3;
     return open_entries(context, values, index + 1);
 }
 
-// Sets an entry to its value plus `delta`, and asserts that the sum is from 0 to 2^64 - 1. Nothing wraps: the value before is in
-// that range too, and `delta` lies between -2^64 and 2^64.
+// Sets an entry to its value plus `delta`, and asserts that the sum is from 0 to 2^128 - 1. Nothing wraps: the value before is in
+// that range too, and `delta` lies between -2^128 and 2^128.
 func shift{range_check_ptr, entries: DictAccess*}(index: felt, delta: felt) {
     assert entries.key = index;
     %{ previous_value(ids.entries) %}
     tempvar value = entries.prev_value + delta;
     assert entries.new_value = value;
     assert [range_check_ptr] = value;
-    assert [range_check_ptr + 1] = MAX_AMOUNT - value;
-    let range_check_ptr = range_check_ptr + 2;
+    let range_check_ptr = range_check_ptr + 1;
     let entries = entries + DictAccess.SIZE;
+    return ();
+}
+
+func assert_no_amount(transaction: Transaction*) {
+    assert transaction.amount_0 = 0;
+    assert transaction.amount_1 = 0;
+    assert transaction.amount_2 = 0;
+    assert transaction.amount_3 = 0;
     return ();
 }
 
@@ -208,30 +226,25 @@ func run{range_check_ptr, accounts: DictAccess*, entries: DictAccess*, order: fe
     let order = order + 1;
     assert accounts.new_value = cast(block + BLOCK, felt);
     assert block = cast(context.chains[index] + BLOCK * transaction.nonce, felt*);
-    assert transaction.zero = 0;
     local account = context.accounts[index];
     let accounts = accounts + DictAccess.SIZE;
     link(context.iv, block);
 
     if (transaction.action == FINISH) {
-        assert transaction.entry = 0;
         assert transaction.other = 0;
-        assert transaction.amount_low = 0;
-        assert transaction.amount_high = 0;
-        assert [range_check_ptr] = context.start.n_contracts - 1 - transaction.contract;
+        assert_no_amount(transaction);
+        assert [range_check_ptr] = context.start.n_contracts - 1 - transaction.entry;
         let range_check_ptr = range_check_ptr + 1;
         // It emits the event (contract, FINISHED), which must be the one that ends the shard.
-        assert context.contracts[transaction.contract] = context.start.end_from;
+        assert context.contracts[transaction.entry] = context.start.end_from;
         assert context.start.end_selector = FINISHED;
         return (ended=1);
     }
 
     local entry: Entry* = context.entries + Entry.SIZE * transaction.entry;
-    assert entry.contract = transaction.contract;
 
     if (transaction.action == GIVE) {
-        assert transaction.amount_low = 0;
-        assert transaction.amount_high = 0;
+        assert_no_amount(transaction);
         assert entry.kind = LOCK;
         // The shard holds the lock, the account holds the thing.
         assert entry.guard = context.start.shard;
@@ -244,7 +257,8 @@ func run{range_check_ptr, accounts: DictAccess*, entries: DictAccess*, order: fe
         return run(context);
     }
 
-    local amount = transaction.amount_low + transaction.amount_high * 2 ** 32;
+    local amount = transaction.amount_0 + transaction.amount_1 * 2 ** 32 + transaction.amount_2 *
+        2 ** 64 + transaction.amount_3 * 2 ** 96;
 
     if (transaction.action == ADD) {
         assert transaction.other = 0;
@@ -266,7 +280,7 @@ func run{range_check_ptr, accounts: DictAccess*, entries: DictAccess*, order: fe
     // To another escrow of the same contract.
     local receiver: Entry* = context.entries + Entry.SIZE * transaction.other;
     assert receiver.kind = ESCROW;
-    assert receiver.contract = transaction.contract;
+    assert receiver.contract = entry.contract;
     if (transaction.entry == transaction.other) {
         assert 0 = 1;
     }
@@ -316,15 +330,18 @@ func close_entries(
     assert squashed.key = index;
     assert values[0] = squashed.new_value;
     assert updates[0] = entry.kind;
-    assert updates[1] = entry.key;
+    assert updates[1] = context.contracts[entry.contract];
+    assert updates[2] = entry.key;
     if (entry.kind == COUNTER) {
-        assert updates[2] = squashed.new_value - squashed.prev_value;
+        assert updates[3] = squashed.new_value - squashed.prev_value;
         return close_entries(
-            context, squashed + DictAccess.SIZE, updates + 3, values + 1, index + 1
+            context, squashed + DictAccess.SIZE, updates + UPDATE, values + 1, index + 1
         );
     }
-    assert updates[2] = squashed.new_value;
-    return close_entries(context, squashed + DictAccess.SIZE, updates + 3, values + 1, index + 1);
+    assert updates[3] = squashed.new_value;
+    return close_entries(
+        context, squashed + DictAccess.SIZE, updates + UPDATE, values + 1, index + 1
+    );
 }
 
 func main{
@@ -408,7 +425,7 @@ func main{
     let (local state_after: felt*) = alloc();
     assert state_after[0] = start_commitment;
     let (closed_entries) = close_entries(
-        &context, squashed_entries, output_ptr + 9, state_after + 1, 0
+        &context, squashed_entries, output_ptr + HEADER, state_after + 1, 0
     );
     assert closed_entries = squashed_entries_end;
 
@@ -417,16 +434,19 @@ func main{
     blake_with_opcode(HEAD * n_accounts + count, heads, digest);
 
     assert output_ptr[0] = ABI_VERSION;
-    assert output_ptr[1] = start.shard;
+    assert output_ptr[1] = start.program;
+    assert output_ptr[2] = start.shard;
     // Which slice of the run this is: the one from the snapshot to the end event, so the first.
-    assert output_ptr[2] = 0;
-    assert output_ptr[3] = before;
-    assert output_ptr[4] = after;
-    assert output_ptr[5] = digest[0] + digest[1] * 2 ** 32 + digest[2] * 2 ** 64 + digest[3] * 2 ** 96 +
+    assert output_ptr[3] = 0;
+    assert output_ptr[4] = before;
+    assert output_ptr[5] = after;
+    // Nothing is read but what is in the state.
+    assert output_ptr[6] = 0;
+    assert output_ptr[7] = digest[0] + digest[1] * 2 ** 32 + digest[2] * 2 ** 64 + digest[3] * 2 ** 96 +
         digest[4] * 2 ** 128 + digest[5] * 2 ** 160 + digest[6] * 2 ** 192 + digest[7] * 2 ** 224;
-    assert output_ptr[6] = count;
-    assert output_ptr[7] = ended;
-    assert output_ptr[8] = n_entries;
-    let output_ptr = output_ptr + 9 + 3 * n_entries;
+    assert output_ptr[8] = count;
+    assert output_ptr[9] = ended;
+    assert output_ptr[10] = n_entries;
+    let output_ptr = output_ptr + HEADER + UPDATE * n_entries;
     return ();
 }

@@ -1,9 +1,12 @@
 //! The chunks of a run, and the flat witness that becomes of them.
 
-use super::Step;
 use crate::{
-    execute::{Cutter, Execution, execute, hints::ShardHints, spawn},
-    program,
+    Execution, Program as _, Rules,
+    rules::{
+        execute::{self, Cutter, execute},
+        hash,
+        hints::{ShardHints, Step},
+    },
 };
 use shardwire_model::{Hash, ShardStart};
 use shardwire_sample::{Workload, workload};
@@ -44,9 +47,9 @@ fn chunks_are_the_same_however_the_transactions_come() {
         assert_eq!((chunk.hash, chunk.closing), (run.manifest.chunks[index], index + 1 == all.len()));
     }
     assert_eq!(all.last().expect("chunks").steps, run.steps);
-    // In a thread of its own, too.
-    let thread = spawn(work.start, work.values, work.transactions, |_| Ok(())).expect("a thread");
-    assert_eq!(thread.join().expect("no panic").expect("it runs"), run);
+    // As any program, too.
+    let any = Rules.execute(&work.start, &work.values, &mut work.transactions.into_iter(), &mut |_| Ok(()));
+    assert_eq!(any.expect("it runs"), run);
 }
 
 /// The prover's input as the worker makes it of the flat witness.
@@ -107,7 +110,7 @@ fn from_flat(flat: &[u8]) -> stwo_cairo_adapter::ProverInput {
 #[test]
 fn the_flat_witness_is_what_the_provers_own_adapter_makes() {
     let work = workload(3, 200, 12);
-    let mut assembler = Assembler::new(program::hash());
+    let mut assembler = Assembler::new(hash());
     let run = execute(&work.start, &work.values, work.transactions.clone(), |chunk| {
         assembler.push(&chunk.body).map(|hash| assert_eq!(hash, chunk.hash)).map_err(io::Error::other)
     })
@@ -128,9 +131,7 @@ fn the_flat_witness_is_what_the_provers_own_adapter_makes() {
         .collect();
     let mut steps = steps.into_iter();
     let mut hints = ShardHints::new(&work.start, &work.values, &mut steps);
-    let Ok(runner) = crate::execute::run(&mut hints, &mut Cutter::default(), &mut |_| Ok(())) else {
-        panic!("it runs")
-    };
+    let Ok(runner) = execute::run(&mut hints, &mut Cutter::default(), &mut |_| Ok(())) else { panic!("it runs") };
     let mut adapted = stwo_cairo_adapter::adapter::adapt(&runner).expect("it adapts");
     adapted.public_memory_addresses.sort_unstable();
     let bytes = |input| bincode::serialize(&input).expect("it serialises");

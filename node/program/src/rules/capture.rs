@@ -3,7 +3,7 @@
 //! A segment grows at its end, and a cell left empty may be written later. Empty cells are kept in a list, so a slice costs what is
 //! new in it and what is still empty, not what has been written before.
 
-use super::ExecuteError;
+use crate::ExecuteError;
 use cairo_vm::{
     types::relocatable::{MaybeRelocatable, Relocatable},
     vm::runners::cairo_runner::CairoRunner,

@@ -4,7 +4,8 @@ mod chunks;
 mod lies;
 mod rules;
 
-use super::{ExecuteError, Execution, Step, execute_steps};
+use super::{execute::execute_steps, hints::Step};
+use crate::{ExecuteError, Execution};
 use shardwire_model::{ChainHead, Felt};
 use shardwire_sample::{Workload, workload};
 
@@ -24,7 +25,7 @@ struct Table {
 impl Table {
     fn new() -> Self {
         let mut work = workload(2, 1, 5);
-        work.values = [10u64, 1000, u64::MAX - 10, 5].map(Felt::from).to_vec();
+        work.values = [10u128, 1000, u128::MAX - 10, 5].map(Felt::from).to_vec();
         work.values.push(work.keys[0].id().0);
         let commitment = work.start.commitment();
         let heads = work.start.accounts.iter().map(|account| ChainHead::start(commitment, *account)).collect();

@@ -1,6 +1,6 @@
 //! Why a transaction is refused.
 
-use shardwire_model::{AccountId, Coded, ContractId, Key, Kind, MAX_TRANSACTIONS, Selector};
+use shardwire_model::{AccountId, Coded, ContractId, Key, Kind, MAX_TRANSACTIONS, Selector, Slot};
 
 /// Why a transaction doesn't enter the shard's sequence. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,9 +34,9 @@ pub enum Refusal {
     /// The contract is not in the whitelist.
     #[error("contract {0} is not whitelisted in this shard")]
     UnknownContract(ContractId),
-    /// The storage address is not in the settlement list.
-    #[error("storage address {0} is not in the shard's settlement list")]
-    UnknownEntry(Key),
+    /// The storage slot is not in the settlement list.
+    #[error("storage slot {0} is not in the shard's settlement list")]
+    UnknownEntry(Slot),
     /// The entry is of another contract than the transaction.
     #[error("storage address {key} belongs to contract {owner}, not to {called}")]
     OtherContract {
@@ -48,28 +48,28 @@ pub enum Refusal {
         called: ContractId,
     },
     /// The entry merges in another way than the transaction needs.
-    #[error("storage address {key} is a {got}, and this needs a {needed}")]
+    #[error("storage slot {slot} is a {got}, and this needs a {needed}")]
     WrongKind {
         /// The entry.
-        key: Key,
+        slot: Slot,
         /// Its kind.
         got: Kind,
         /// The kind needed.
         needed: Kind,
     },
     /// The escrow belongs to another account.
-    #[error("escrow {key} is not account {account}'s to spend")]
+    #[error("escrow {slot} is not account {account}'s to spend")]
     NotOwner {
         /// The escrow.
-        key: Key,
+        slot: Slot,
         /// Who tried.
         account: AccountId,
     },
     /// The lock's value is another account.
-    #[error("account {account} doesn't hold what lock {key} guards")]
+    #[error("account {account} doesn't hold what lock {slot} guards")]
     NotHolder {
         /// The lock.
-        key: Key,
+        slot: Slot,
         /// Who tried.
         account: AccountId,
     },
@@ -81,26 +81,26 @@ pub enum Refusal {
     ZeroAmount,
     /// From an escrow to itself.
     #[error("escrow {0} can't pass to itself")]
-    SameEscrow(Key),
+    SameEscrow(Slot),
     /// The value would exceed what the World can keep.
-    #[error("{amount} more would take {key} above 2^64 - 1: it is {value}")]
+    #[error("{amount} more would take {slot} above 2^128 - 1: it is {value}")]
     Overflow {
         /// The counter or escrow.
-        key: Key,
+        slot: Slot,
         /// Its value.
-        value: u64,
+        value: u128,
         /// What was to be added.
-        amount: u64,
+        amount: u128,
     },
     /// The escrow holds less.
-    #[error("escrow {key} holds {value}, which is less than {amount}")]
+    #[error("escrow {slot} holds {value}, which is less than {amount}")]
     Insufficient {
         /// The escrow.
-        key: Key,
+        slot: Slot,
         /// What it holds.
-        value: u64,
+        value: u128,
         /// What was to be taken.
-        amount: u64,
+        amount: u128,
     },
     /// The transaction's event is not the one that ends the shard.
     #[error("event {selector} of contract {contract} is not this shard's end event")]
@@ -117,8 +117,8 @@ pub enum Refusal {
     #[error("the shard is full: of its {MAX_TRANSACTIONS} transactions only the one that ends it is left")]
     Full,
     /// The snapshot has no usable value for the entry.
-    #[error("the snapshot has no usable value for storage address {0}")]
-    NoValue(Key),
+    #[error("the snapshot has no usable value for storage slot {0}")]
+    NoValue(Slot),
 }
 
 impl Coded for Refusal {
