@@ -62,7 +62,7 @@ cairo_program() {
         $as_root apt-get update -qq
         $as_root apt-get install -y -qq libgmp-dev >/dev/null
     fi
-    SHARDWIRE_CAIRO_CACHE="$cache/cairo" node/program/program/build.sh --check
+    SHARDWIRE_CAIRO_CACHE="$cache/cairo" node/program/rules/build.sh --check
 }
 
 compile() {
