@@ -6,7 +6,7 @@ use dungeon::*;
 use proptest::prelude::*;
 use redb::ReadableTable;
 use shardwire_ledger::{EmbeddedLedger, LedgerError, SCHEMA, World};
-use shardwire_model::{Coded, Hash};
+use shardwire_model::{Coded, Hash, Slot};
 use shardwire_store::SystemDisk;
 use std::{fs, path::Path, sync::LazyLock};
 
@@ -132,15 +132,15 @@ fn a_row_that_does_not_match_its_seal() {
     let database = redb::Database::open(&path).unwrap();
     let txn = database.begin_write().unwrap();
     {
-        let mut table = txn.open_table(redb::TableDefinition::<&[u8; 32], &[u8]>::new("storage")).unwrap();
-        let row = table.get(&GOLD.0.to_bytes_be()).unwrap().unwrap().value().to_vec();
-        table.insert(&GOLD_2.0.to_bytes_be(), row.as_slice()).unwrap();
+        let mut table = txn.open_table(redb::TableDefinition::<&[u8; 64], &[u8]>::new("storage")).unwrap();
+        let row = table.get(&Slot::new(GAME, GOLD).to_bytes_be()).unwrap().unwrap().value().to_vec();
+        table.insert(&Slot::new(GAME, GOLD_2).to_bytes_be(), row.as_slice()).unwrap();
     }
     txn.commit().unwrap();
     drop(database);
     let world = EmbeddedLedger::open(&SystemDisk, &path, NETWORK).unwrap();
     let error = world.storage(None, 10).unwrap_err();
-    let text = format!("the ledger at {} is damaged: the row of 0x21 does not match its seal", path.display());
+    let text = format!("the ledger at {} is damaged: the row of 0xc1/0x21 does not match its seal", path.display());
     reads(&error, "SW-LEDGER-004", &text, "Restore it from a copy");
     assert_eq!(world.start(&run(1, 1, 1), later(), now()), Err(error.clone()));
     assert_eq!(world.audit(), Err(error));

@@ -98,7 +98,7 @@ fn settlements() {
     let error = settle(&|output| output.updates[1].value = Felt::from(81));
     reads(&error, "SW-MERGE-010", "the escrows of contract 0xc1 return 151, but held 150", "Refuse this output");
     // A counter that is nearly full: refused after other updates were merged in the transaction.
-    let error = settle(&|output| output.updates[0].value = Felt::from(u64::MAX));
+    let error = settle(&|output| output.updates[0].value = Felt::from(u128::MAX));
     reads(
         &error,
         "SW-MERGE-001",
@@ -132,7 +132,10 @@ fn aborts() {
 
 #[test]
 fn value_does_not_cross_contracts() {
-    let world = world();
+    // The second balance is another contract's.
+    let other = GENESIS.replace(r#""contract":"0xc1","key":"0x21""#, r#""contract":"0xc2","key":"0x21""#);
+    let other = Genesis::from_json(&other).unwrap();
+    let world = EmbeddedLedger::create_with_backend(redb::backends::InMemoryBackend::new(), NETWORK, &other).unwrap();
     let token = ContractId(Felt::from(0xc2));
     let mut request = request(1, vec![escrow(GOLD, ANNA, 10), escrow(GOLD_2, BERT, 10)]);
     request.contracts.push(token);
