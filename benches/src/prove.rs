@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use shardwire_ledger::{EmbeddedLedger, Genesis, Started, World as _};
+use shardwire_world::{EmbeddedLedger, Genesis, Operation, Receipt, Started, WorldIdentity};
 use shardwire_model::{PeerId, SignedTransaction, Timestamp};
 use shardwire_proving::{
     verify::Verifier,
@@ -101,8 +101,16 @@ async fn round(
     let workload = dungeon::generate(dungeon::Options { players, transactions, seed: 1 })?;
     let folder = tempfile::tempdir()?;
     let genesis = Genesis::from_json(&workload.world.to_genesis_text())?;
-    let world = EmbeddedLedger::create(&folder.path().join("ledger"), "benches", &genesis)?;
-    let Started { start, values, .. } = world.start(&workload.start_request(PeerId([0; 32])), Timestamp(0))?;
+    let program = verifier.program_hash();
+    let identity = WorldIdentity::new("benches", genesis.hash()?, [PeerId([0; 32])], [program])?;
+    let world = EmbeddedLedger::create(&folder.path().join("ledger"), &identity, &genesis)?;
+    let request = workload.start_request(PeerId([0; 32]));
+    let Receipt::Started(started) =
+        world.apply(&Operation::Start { request, program, deadline: Timestamp(1) }, Timestamp(0))??
+    else {
+        return Err("the World answers with something else than a start".into());
+    };
+    let Started { start, values, .. } = *started;
     let signed: Vec<SignedTransaction> = workload.sign(&start)?;
 
     let began = Instant::now();

@@ -51,10 +51,10 @@ impl Node {
         peer == self.host.identity.peer() || self.admins.contains(&peer)
     }
 
-    fn shards(&self, only: Option<ShardId>) -> Result<Vec<ShardStatus>, Failed> {
+    async fn shards(&self, only: Option<ShardId>) -> Result<Vec<ShardStatus>, Failed> {
         let mut shards = Vec::new();
         if let Some(settler) = &self.roles.settler {
-            shards.extend(settler.shards(only).map_err(failed)?);
+            shards.extend(settler.shards(only).await.map_err(failed)?);
         }
         if let Some(operator) = &self.roles.operator {
             shards.extend(operator.shards());
@@ -75,15 +75,15 @@ impl Node {
         self.roles.settler.as_deref().ok_or_else(|| failed(Impossible::NoSettler))
     }
 
-    fn answer(&self, peer: PeerId, request: Request) -> Result<Response, Failed> {
+    async fn answer(&self, peer: PeerId, request: Request) -> Result<Response, Failed> {
         Ok(match request {
             Request::Status => {
-                let mut shards = self.shards(None)?;
+                let mut shards = self.shards(None).await?;
                 let more_shards = u32::try_from(shards.len().saturating_sub(MAX_SHARDS_LISTED)).unwrap_or(u32::MAX);
                 shards.truncate(MAX_SHARDS_LISTED);
                 Response::Status(Box::new(NodeStatus {
                     peer: self.host.identity.peer(),
-                    network: self.host.network.clone(),
+                    network: self.host.world.network().to_owned(),
                     roles: self.roles.names(),
                     listen: self.endpoint.address().to_string(),
                     agent: AGENT.to_owned(),
@@ -94,12 +94,12 @@ impl Node {
                 }))
             }
             Request::StartShard(request) => {
-                let (start, _) = self.settler()?.start(&request, peer, None).map_err(failed)?;
+                let (start, _) = self.settler()?.start(&request, peer, None).await.map_err(failed)?;
                 Response::Started(Box::new(start))
             }
-            Request::ShardStatus { shard } => Response::Shards(self.shards(shard)?),
+            Request::ShardStatus { shard } => Response::Shards(self.shards(shard).await?),
             Request::World { after } => {
-                let (storage, more) = self.settler()?.storage(after).map_err(failed)?;
+                let (storage, more) = self.settler()?.storage(after).await.map_err(failed)?;
                 Response::World { storage, more }
             }
             Request::Peers => Response::Peers(self.links.status()),
@@ -118,7 +118,7 @@ impl Handler<Control> for Node {
     }
 
     async fn handle(&self, peer: PeerId, request: Request) -> Response {
-        match self.answer(peer, request) {
+        match self.answer(peer, request).await {
             Ok(response) => response,
             Err(error) => Response::failed(&*error),
         }

@@ -4,7 +4,7 @@
 //! all that is left of it after a crash. The lists are as long as the folder's: whoever reads a folder bounds that.
 
 use serde::{Deserialize, Serialize};
-use shardwire_ledger::StorageEntry;
+use shardwire_world::StorageEntry;
 use shardwire_model::{Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt};
 use shardwire_protocols::{
     Signed,

@@ -11,8 +11,9 @@ use crate::{
         RecordKey, Store,
         records::{ASSIGNMENTS, HISTORY, JOBS, PEERS, TRANSACTIONS},
     },
+    world,
 };
-use shardwire_ledger::{EmbeddedLedger, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, ShardState, World};
+use shardwire_world::{MAX_SHARD_PAGE, MAX_STORAGE_PAGE, ShardState, World};
 use shardwire_model::{Coded, PeerId, Timestamp};
 use shardwire_protocols::{
     control::Role,
@@ -24,22 +25,25 @@ fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
     Box::new(error)
 }
 
-/// What this node has made durable; `network` if it settles, whose World it has.
+/// What this node has made durable; if it settles, with its World.
 ///
 /// # Errors
 /// If a database can't be read.
-pub fn inspect(disk: &dyn Disk, paths: &DataPaths, peer: PeerId, network: Option<&str>) -> Result<NodeFacts, RunError> {
+pub async fn inspect(
+    disk: &dyn Disk,
+    paths: &DataPaths,
+    peer: PeerId,
+    settles: bool,
+) -> Result<NodeFacts, RunError> {
     let store = match disk.database(&paths.store()) {
         None => Store::view(&paths.store()),
         Some(_) => Store::on(disk, &paths.store()),
     };
     let mut facts = node(&store.map_err(boxed)?, peer)?;
-    if let Some(network) = network {
-        let ledger = match disk.database(&paths.ledger()) {
-            None => EmbeddedLedger::view(&paths.ledger(), network),
-            Some(backend) => EmbeddedLedger::open_with_backend(backend, network),
-        };
-        facts.world = Some(world(&ledger.map_err(boxed)?)?);
+    if settles {
+        let identity = world::identity(disk, paths).map_err(boxed)?;
+        let view = world::view(disk, paths, &identity).map_err(boxed)?;
+        facts.world = Some(of_world(&*view).await?);
     }
     Ok(facts)
 }
@@ -82,14 +86,14 @@ pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeFacts, RunError> {
     Ok(NodeFacts { peer, world: None, operated, jobs, peers, histories })
 }
 
-/// What a ledger says of its World.
+/// What a World says.
 ///
 /// # Errors
 /// If it can't be read.
-pub(crate) fn world(ledger: &EmbeddedLedger) -> Result<WorldFacts, RunError> {
+pub(crate) async fn of_world(world: &dyn World) -> Result<WorldFacts, RunError> {
     let mut facts = WorldFacts::default();
     loop {
-        let page = ledger.storage(facts.storage.last().map(|entry| entry.key), MAX_STORAGE_PAGE).map_err(boxed)?;
+        let page = world.storage(facts.storage.last().map(|entry| entry.key), MAX_STORAGE_PAGE).await.map_err(boxed)?;
         if page.is_empty() {
             break;
         }
@@ -97,19 +101,19 @@ pub(crate) fn world(ledger: &EmbeddedLedger) -> Result<WorldFacts, RunError> {
     }
     loop {
         let after = facts.shards.last().map(|shard: &WorldShard| shard.start.shard);
-        let page = ledger.shards(after, MAX_SHARD_PAGE).map_err(boxed)?;
+        let page = world.shards(after, MAX_SHARD_PAGE).await.map_err(boxed)?;
         if page.is_empty() {
             break;
         }
         for summary in page {
-            let Some(record) = ledger.shard(summary.shard).map_err(boxed)? else { continue };
+            let Some(record) = world.shard(summary.shard).await.map_err(boxed)? else { continue };
             facts.shards.push(WorldShard {
                 start: record.start,
                 values: record.values.into_iter().map(Value).collect(),
                 started_at: record.started_at,
                 fate: match record.state {
                     ShardState::Started => Fate::Open,
-                    ShardState::Aborted { at } => Fate::Aborted { at },
+                    ShardState::Aborted { at, .. } => Fate::Aborted { at },
                     ShardState::Settled(settlement) => {
                         Fate::Settled { output: settlement.output, proof: settlement.proof, at: settlement.at }
                     }

@@ -30,6 +30,7 @@ mod store;
 pub mod surroundings;
 mod tasks;
 pub mod workload;
+pub mod world;
 
 pub use inspect::inspect;
 pub use run::run;

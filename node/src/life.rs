@@ -8,18 +8,19 @@ use crate::{
 use shardwire_model::{PeerId, ShardId};
 use shardwire_protocols::{
     Signed,
-    life::{After, Answer as _, Handler, HistoryEntry, Lives, MAX_LISTED, Request, Response, Why},
+    life::{After, Answer as _, Handler, HistoryEntry, Lives, MAX_LISTED, Request, Response},
 };
+use shardwire_world::AbortReason;
 
 impl Node {
-    fn live(&self, peer: PeerId, request: Request) -> Result<Response, Failed> {
+    async fn live(&self, peer: PeerId, request: Request) -> Result<Response, Failed> {
         Ok(match request {
             Request::Start { request, timeout_s } => {
-                let (start, deadline) = self.settler()?.start(&request, peer, timeout_s).map_err(failed)?;
+                let (start, deadline) = self.settler()?.start(&request, peer, timeout_s).await.map_err(failed)?;
                 Response::Started { start: Box::new(start), deadline }
             }
             Request::Abort { shard } => {
-                let at = self.settler()?.abort(shard, Why::Asked { by: peer }).map_err(failed)?;
+                let at = self.settler()?.abort(shard, AbortReason::Asked { by: peer }).await.map_err(failed)?;
                 Response::Aborted { at }
             }
             Request::History { shard, after } => self.history(shard, after)?,
@@ -47,7 +48,7 @@ impl Handler<Lives> for Node {
     }
 
     async fn handle(&self, peer: PeerId, request: Request) -> Response {
-        match self.live(peer, request) {
+        match self.live(peer, request).await {
             Ok(response) => response,
             Err(error) => Response::failed(&*error),
         }

@@ -18,8 +18,8 @@ use crate::{
     store::Store,
     surroundings::Surroundings,
     tasks::Tasks,
+    world,
 };
-use shardwire_ledger::EmbeddedLedger;
 use shardwire_model::{Coded, PeerId};
 use shardwire_peers::Peers;
 use shardwire_protocols::{catalogue, control::Role};
@@ -127,12 +127,13 @@ pub async fn run_at(
     let Orders { mut stop, reload } = orders.into();
     let Surroundings { clock, network: sockets, disk, work, mut randomness } = surroundings;
     let peer = identity.peer();
+    let world = world::of_node(&*disk, &paths, &config, peer, proofs.verify.program()).map_err(boxed)?;
     let store = Store::on(&*disk, &paths.store()).map_err(boxed)?;
     let peers = peers::recall(&config, peer, clock.clone(), &store).map_err(boxed)?;
     let tasks = Tasks::new(sockets.pause());
     let host = Arc::new(Host {
         identity: identity.clone(),
-        network: config.network.clone(),
+        world,
         clock: clock.clone(),
         store,
         artefacts: Artefacts::new(paths.root().to_owned(), disk.clone()),
@@ -193,13 +194,9 @@ async fn take_up(
 ) -> Result<Roles, RunError> {
     let mut roles = Roles::default();
     if config.has_role(Role::Settler) {
-        let world = match disk.database(&paths.ledger()) {
-            None => EmbeddedLedger::open(&paths.ledger(), &config.network),
-            Some(backend) => EmbeddedLedger::open_with_backend(backend, &config.network),
-        };
-        let judge = Arc::new(Judge::new(proofs.verify));
-        let (world, timeout) = (Arc::new(world.map_err(boxed)?), config.settler.shard_timeout);
-        roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).map_err(boxed)?);
+        let world = world::open(disk, paths, &host.world, host.clock.clone(), host.work).map_err(boxed)?;
+        let (judge, timeout) = (Arc::new(Judge::new(proofs.verify)), config.settler.shard_timeout);
+        roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).await.map_err(boxed)?);
     }
     if config.has_role(Role::Operator) {
         roles.operator = Some(Arc::new(Operator::resume(host.clone()).map_err(boxed)?));

@@ -84,6 +84,7 @@ impl StandIn {
     async fn serve(&self, connection: &Connection) {
         let hello = Hello {
             network: self.network.clone(),
+            world: None,
             agent: "stand-in".into(),
             roles: vec!["operator".into()],
             protocols: spoken(),

@@ -80,7 +80,8 @@ pub(crate) struct Node {
 impl Node {
     fn hello(&self) -> Hello {
         Hello {
-            network: self.host.network.clone(),
+            network: self.host.world.network().to_owned(),
+            world: Some(self.host.world.hash()),
             agent: AGENT.to_owned(),
             roles: self.roles.names().iter().map(ToString::to_string).collect(),
             protocols: spoken(),

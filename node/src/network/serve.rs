@@ -101,7 +101,9 @@ pub(super) async fn connection(
 fn consume(node: &Arc<Node>, connection: &Connection, agreed: &Agreed, sessions: &mut JoinSet<()>) {
     let has = |role: Role| agreed.roles.contains(&role.to_string());
     let pause = node.endpoint.pause();
-    if let Some(operator) = node.roles.operator.clone().filter(|_| has(Role::Settler) && agreed.speaks::<Handoff>()) {
+    // Assignments come from those alone that the World lists, whatever a peer says that it is.
+    let settles = has(Role::Settler) && node.host.world.is_settler(connection.peer());
+    if let Some(operator) = node.roles.operator.clone().filter(|_| settles && agreed.speaks::<Handoff>()) {
         let connection = connection.clone();
         sessions.spawn(pause.task(again(node.clone(), "handoff", connection.peer(), move || {
             let (operator, connection) = (operator.clone(), connection.clone());

@@ -22,13 +22,15 @@ pub(crate) use export::export;
 use crate::{
     config::{Config, Environment, Flags, Role},
     data::DataFolder,
+    disk::SystemDisk,
     run::RunError,
     store::{RecordKey as _, Store, records::HISTORY},
+    world,
 };
-use shardwire_ledger::EmbeddedLedger;
 use shardwire_model::{Coded, PeerId, ShardId};
 use shardwire_protocols::{Signed, life::HistoryEntry};
-use std::path::Path;
+use shardwire_world::World;
+use std::{path::Path, sync::Arc};
 
 fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
     Box::new(error)
@@ -59,8 +61,10 @@ impl Folder {
         self.config.has_role(Role::Settler)
     }
 
-    fn ledger(&self) -> Result<EmbeddedLedger, RunError> {
-        EmbeddedLedger::view(&self.claim.paths().ledger(), &self.config.network).map_err(boxed)
+    fn world(&self) -> Result<Arc<dyn World>, RunError> {
+        let paths = self.claim.paths();
+        let identity = world::identity(&SystemDisk, paths).map_err(boxed)?;
+        world::view(&SystemDisk, paths, &identity).map_err(boxed)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{artefacts::Artefacts, store::Store, surroundings::Work, tasks::Spawn
 use shardwire_model::{Clock, Felt};
 use shardwire_peers::Peers;
 use shardwire_transport::identity::Identity;
+use shardwire_world::WorldIdentity;
 use std::sync::Arc;
 use tokio::sync::{Notify, futures::Notified};
 
@@ -23,7 +24,8 @@ use tokio::sync::{Notify, futures::Notified};
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) identity: Identity,
-    pub(crate) network: String,
+    /// Which World this node works in: whose word counts there.
+    pub(crate) world: Arc<WorldIdentity>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Store,
     pub(crate) artefacts: Artefacts,

@@ -23,7 +23,7 @@ use redb::{
     backends::{FileBackend, InMemoryBackend},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use shardwire_ledger::CopyOnWrite;
+use shardwire_world::CopyOnWrite;
 use std::{
     fs::{self, File},
     io,

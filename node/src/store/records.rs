@@ -3,15 +3,16 @@
 use super::{RecordKey, Table};
 use crate::evidence::{EvidenceKey, EvidencePart, Kept};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt};
+use shardwire_model::{Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, StartRequest, Timestamp, felt};
 use shardwire_protocols::{
     Signed,
     control::Role,
-    life::{self, Part, Why},
+    life::{self, Part},
     trace::Lease,
 };
 use shardwire_reputation::{Listing, Record};
 use shardwire_shard::witness::Manifest;
+use shardwire_world::{AbortReason, Operation};
 use std::collections::BTreeMap;
 
 /// Operator: the shards assigned to it.
@@ -184,14 +185,17 @@ pub(crate) struct Handoff {
     pub(crate) epoch: u64,
 }
 
-/// What is about to be done in the World and isn't in the history yet. One that a crash left is looked into before anything else is done about
-/// the shard.
+/// What is about to be done in the World and isn't in the history yet: all of it, so that it can be submitted again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Intent {
     /// It is started.
     Start {
         /// Who asked for it.
         by: PeerId,
+        /// What was asked for.
+        request: StartRequest,
+        /// The program that it runs.
+        program: WireFelt,
         /// When it is aborted unless it is settled.
         deadline: Timestamp,
     },
@@ -205,8 +209,30 @@ pub(crate) enum Intent {
     /// It is aborted.
     Abort {
         /// Why.
-        why: Why,
+        reason: AbortReason,
     },
+}
+
+impl Intent {
+    /// What the World is asked for.
+    pub(crate) fn operation(&self, shard: ShardId) -> Operation {
+        match self.clone() {
+            Self::Start { request, program, deadline, .. } => {
+                Operation::Start { request, program: program.0, deadline }
+            }
+            Self::Settle { proof, output } => Operation::Settle { output, proof },
+            Self::Abort { reason } => Operation::Abort { shard, reason },
+        }
+    }
+
+    /// A word for it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "start",
+            Self::Settle { .. } => "settlement",
+            Self::Abort { .. } => "abort",
+        }
+    }
 }
 
 /// What a settler found a proof to be.
@@ -227,6 +253,12 @@ pub(crate) struct Verdict {
 /// A felt as 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WireFelt(#[serde(with = "felt::wire")] pub Felt);
+
+impl From<Felt> for WireFelt {
+    fn from(felt: Felt) -> Self {
+        Self(felt)
+    }
+}
 
 impl RecordKey for ShardId {
     fn to_bytes(&self) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! Why a handshake failed.
 
-use super::agree::Mismatch;
+use super::agree::{ANOTHER_WORLD, Mismatch};
 use crate::Cause;
 use shardwire_model::Coded;
 use shardwire_transport::SessionError;
@@ -28,6 +28,7 @@ impl Coded for HandshakeError {
                 "SW-HANDSHAKE-001" => "SW-HANDSHAKE-001",
                 "SW-HANDSHAKE-002" => "SW-HANDSHAKE-002",
                 "SW-HANDSHAKE-003" => "SW-HANDSHAKE-003",
+                "SW-HANDSHAKE-005" => "SW-HANDSHAKE-005",
                 _ => "SW-HANDSHAKE-004",
             },
         }
@@ -40,6 +41,7 @@ impl Coded for HandshakeError {
             Self::Refused(_) => match self.code() {
                 "SW-HANDSHAKE-001" => "Correct `network` in the configuration of the peer that is wrong.".into(),
                 "SW-HANDSHAKE-002" => "Upgrade the side that the reason names, then connect again.".into(),
+                "SW-HANDSHAKE-005" => ANOTHER_WORLD.into(),
                 _ => "Ask whoever runs the peer, naming the reason.".into(),
             },
         }

@@ -2,7 +2,7 @@
 
 use crate::{Cause, bounded, pace, size};
 use serde::{Deserialize, Serialize};
-use shardwire_model::Timestamp;
+use shardwire_model::{Hash, Timestamp};
 use shardwire_transport::message;
 
 /// Longest name of a network, an agent, a role, a protocol or a capability, in bytes: a few words.
@@ -32,6 +32,8 @@ pub struct Hello {
     /// The network it belongs to.
     #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
     pub network: String,
+    /// The hash of its World's identity: its genesis, its settlers, its programs. None for who has no World, such as a client.
+    pub world: Option<Hash>,
     /// Program and version, for people.
     #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
     pub agent: String,
@@ -57,6 +59,8 @@ pub struct Refused {
 
 const SPOKEN: u32 = size::text(MAX_NAME) + 2 * size::U16;
 const HELLO: u32 = 2 * size::text(MAX_NAME)
+    + size::TAG
+    + size::HASH
     + size::list(MAX_ROLES, size::text(MAX_NAME))
     + size::list(MAX_PROTOCOLS, SPOKEN)
     + size::list(MAX_CAPABILITIES, size::text(MAX_NAME))

@@ -16,7 +16,7 @@ use shardwire_transport::{
 
 fn hello(protocols: Vec<Spoken>) -> Hello {
     let (network, agent) = ("net".into(), "shardwire/0.1.0".into());
-    Hello { network, agent, roles: vec![], protocols, capabilities: vec![], time: Timestamp(0) }
+    Hello { network, world: None, agent, roles: vec![], protocols, capabilities: vec![], time: Timestamp(0) }
 }
 
 /// Another peer's Hello as it arrives: nothing in it may be too much to be read.

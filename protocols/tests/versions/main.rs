@@ -46,6 +46,7 @@ impl Program {
         };
         Hello {
             network: "net".into(),
+            world: None,
             agent: format!("{self:?}"),
             roles: vec![],
             protocols: announce(&entries),

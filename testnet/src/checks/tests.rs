@@ -4,7 +4,7 @@ use crate::{
     recompute::{Value, recompute},
 };
 use shardwire::facts::{self, PeerScore, ProverJob};
-use shardwire_ledger::StorageEntry;
+use shardwire_world::StorageEntry;
 use shardwire_model::{Felt, Output, ShardStart, StartRequest, Timestamp, Update};
 use shardwire_protocols::{
     Signed,

@@ -8,7 +8,7 @@ use crate::{
     recompute::{State, Value},
 };
 use shardwire::workload::{Player, Start, Step, Workload, World};
-use shardwire_ledger::{Genesis, GenesisEntry, GenesisValue};
+use shardwire_world::{Genesis, GenesisEntry, GenesisValue};
 use shardwire_model::{
     AccountId, Call, ContractId, EntryRequest, EventId, Felt, Key, Kind, finished_selector, starknet_keccak,
 };

@@ -5,6 +5,7 @@ use crate::dice::Dice;
 use shardwire::{
     config::{Config, Environment, Flags, Role},
     data::DataPaths,
+    disk::Disk as _,
     run::{Home, run_at},
     surroundings::{Randomness, Surroundings, Work},
 };
@@ -14,6 +15,7 @@ use shardwire_transport::{
     Identity, Network as _,
     sim::{Host, Internet},
 };
+use shardwire_world::WorldIdentity;
 use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
@@ -125,6 +127,12 @@ impl Machine {
     /// Introduces a peer; this machine dials it if it has an address.
     pub(super) fn knows(&mut self, peer: PeerId, address: Option<SocketAddr>) {
         self.peers.push(address.map_or_else(|| peer.to_string(), |address| format!("{peer}@{address}")));
+    }
+
+    /// Puts the World into its data folder that it belongs to.
+    pub(super) fn joins(&self, world: &WorldIdentity) {
+        let written = self.disk().write(&self.paths().world(), &[world.to_json().as_bytes()], true);
+        written.expect("a disk that nothing has happened to yet");
     }
 
     pub(super) fn obeys(&mut self, admin: PeerId) {

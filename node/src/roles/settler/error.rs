@@ -1,22 +1,40 @@
 //! What a settler can't do, and what it refuses of a proof.
 
 use crate::{artefacts::ArtefactError, facts::Ended, store::StoreError};
-use shardwire_ledger::LedgerError;
 use shardwire_model::{Coded, OutputError, ShardId};
-use shardwire_protocols::life::{MAX_TIMEOUT, Refusal};
+use shardwire_protocols::life::{self, MAX_TIMEOUT};
 use shardwire_proving::{settle::OutputMismatch, verify::VerifyError};
+use shardwire_world::{Refusal, WorldError};
 
 /// What a settler says of a proof whose shard was aborted. A prover acts on it.
 pub(crate) const ABORTED: &str = "SW-SETTLER-003";
 /// What a settler says of a proof that came after another. A prover acts on it.
 pub(crate) const LATE: &str = "SW-SETTLER-004";
 
+/// What a settler says of a proof that it has verified while the World hasn't decided. A prover acts on it: it offers the proof again.
+pub(crate) const PENDING: &str = "SW-SETTLER-008";
+
 /// The settler can't do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettlerError {
-    /// The World refuses, or can't be read.
+    /// The World can't be used.
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    World(#[from] WorldError),
+    /// The World refuses.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The World hasn't decided yet.
+    #[error("what is to be done about shard {shard} is pending in the World")]
+    Pending {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// The World answered another operation than the one that was submitted.
+    #[error("the World answers about shard {shard} what it wasn't asked")]
+    Receipt {
+        /// The shard.
+        shard: ShardId,
+    },
     /// The durable memory.
     #[error(transparent)]
     Store(StoreError),
@@ -34,13 +52,16 @@ pub(crate) enum SettlerError {
     },
     /// A shard can't get there.
     #[error(transparent)]
-    Life(#[from] Refusal),
+    Life(#[from] life::Refusal),
 }
 
 impl Coded for SettlerError {
     fn code(&self) -> &'static str {
         match self {
-            Self::Ledger(error) => error.code(),
+            Self::World(error) => error.code(),
+            Self::Refused(refusal) => refusal.code(),
+            Self::Pending { .. } => PENDING,
+            Self::Receipt { .. } => "SW-SETTLER-009",
             Self::Store(error) => error.code(),
             Self::Artefact(error) => error.code(),
             Self::Verifier => "SW-SETTLER-001",
@@ -51,7 +72,10 @@ impl Coded for SettlerError {
 
     fn next_step(&self) -> String {
         match self {
-            Self::Ledger(error) => error.next_step(),
+            Self::World(error) => error.next_step(),
+            Self::Refused(refusal) => refusal.next_step(),
+            Self::Pending { shard } => format!("Wait: `shardwire shard status {shard}` says what becomes of it."),
+            Self::Receipt { .. } => "Report it; what was noted is kept and tried again.".into(),
             Self::Store(error) => error.next_step(),
             Self::Artefact(error) => error.next_step(),
             Self::Verifier => "Nothing was applied; the proof is fetched again. Report it if it repeats.".into(),
@@ -75,10 +99,10 @@ pub(crate) enum Objection {
     Mismatch(#[from] OutputMismatch),
     /// The World refuses its output.
     #[error("the World refuses the output: {0}")]
-    World(LedgerError),
+    World(Refusal),
     /// Another proof of the shard was verified before.
     #[error(transparent)]
-    Life(Refusal),
+    Life(life::Refusal),
     /// The shard is over.
     #[error("the shard ended before its proof was verified")]
     Ended(Ended),
@@ -122,6 +146,12 @@ pub(crate) enum Unwanted {
         /// The shard.
         shard: ShardId,
     },
+    /// It may be wanted later.
+    #[error("what becomes of shard {shard} is pending in the World")]
+    Pending {
+        /// The shard.
+        shard: ShardId,
+    },
     /// Another proof was first.
     #[error("shard {shard} is settled by another proof")]
     Late {
@@ -136,11 +166,15 @@ impl Coded for Unwanted {
             Self::Unknown { .. } => "SW-SETTLER-002",
             Self::Aborted { .. } => ABORTED,
             Self::Late { .. } => LATE,
+            Self::Pending { .. } => PENDING,
             Self::OtherJob { .. } => "SW-SETTLER-005",
         }
     }
 
     fn next_step(&self) -> String {
-        "The proof is of no use to this settler; it may be deleted.".into()
+        match self {
+            Self::Pending { .. } => "Offer the proof again in a while.".into(),
+            _ => "The proof is of no use to this settler; it may be deleted.".into(),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::error::Objection;
 use crate::proofs::Verify;
-use shardwire_ledger::ShardRecord;
+use shardwire_world::ShardRecord;
 use shardwire_model::Output;
 use shardwire_proving::settle::{Expected, check_output};
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use crate::store::{
     RecordKey as _,
     records::{LEASES_SEEN, LeaseKey},
 };
-use shardwire_ledger::ShardRecord;
+use shardwire_world::ShardRecord;
 use shardwire_model::{Hash, ShardId};
 use shardwire_protocols::{
     evidence::{Evidence, Piece},
@@ -28,8 +28,8 @@ impl Settler {
     }
 
     /// Compares a lease, which its operator signed, with those seen before.
-    pub(super) fn compare(&self, shard: ShardId, leased: &Leased) -> Result<(), SettlerError> {
-        let Some(record) = self.world.shard(shard)? else { return Ok(()) };
+    pub(super) async fn compare(&self, shard: ShardId, leased: &Leased) -> Result<(), SettlerError> {
+        let Some(record) = self.world.shard(shard).await? else { return Ok(()) };
         let (job, epoch, operator) = (leased.terms.job, leased.terms.epoch, leased.operator);
         if operator != record.start.operator || job != self.job(&record) {
             return Ok(());
