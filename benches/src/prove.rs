@@ -2,18 +2,22 @@
 
 use clap::Args;
 use serde_json::json;
-use shardwire_world::{EmbeddedLedger, Genesis, Operation, Receipt, Started, WorldIdentity};
 use shardwire_model::{PeerId, SignedTransaction, Timestamp};
+use shardwire_program::{execute, program};
 use shardwire_proving::{
     verify::Verifier,
     worker::{self, ProveRequest, Proved, Worker},
 };
-use shardwire_shard::{
-    execute, program,
-    witness::{Assembler, compress},
+use shardwire_store::SystemDisk;
+use shardwire_witness::{Assembler, compress};
+use shardwire_world::{EmbeddedLedger, Genesis, Operation, Receipt, Started, WorldIdentity};
+use std::{
+    error::Error,
+    fs::File,
+    io::BufWriter,
+    time::{Duration, Instant},
 };
-use std::{error::Error, fs::File, io::BufWriter, time::Duration, time::Instant};
-use testnet::dungeon;
+use testnet::{dungeon, network};
 
 /// What a worker may take, so that a run away ends: 16 GiB and half an hour.
 const MEMORY_LIMIT: u64 = 16 << 30;
@@ -48,7 +52,7 @@ struct Round {
 
 /// Measures and prints.
 pub(crate) fn measure(options: &Options) -> Result<(), Box<dyn Error>> {
-    let worker = worker::locate(&mut |line| eprintln!("{line}"))?;
+    let worker = network::worker::locate(&mut |line| eprintln!("{line}"))?;
     let verifier = Verifier::new(program::data())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Interleaved: what else the machine does falls on all of them alike.
@@ -103,7 +107,7 @@ async fn round(
     let genesis = Genesis::from_json(&workload.world.to_genesis_text())?;
     let program = verifier.program_hash();
     let identity = WorldIdentity::new("benches", genesis.hash()?, [PeerId([0; 32])], [program])?;
-    let world = EmbeddedLedger::create(&folder.path().join("ledger"), &identity, &genesis)?;
+    let world = EmbeddedLedger::create(&SystemDisk, &folder.path().join("ledger"), &identity, &genesis)?;
     let request = workload.start_request(PeerId([0; 32]));
     let Receipt::Started(started) =
         world.apply(&Operation::Start { request, program, deadline: Timestamp(1) }, Timestamp(0))??
@@ -122,7 +126,7 @@ async fn round(
     let execute_s = began.elapsed().as_secs_f64();
 
     let (witness, proof) = (folder.path().join("witness"), folder.path().join("proof"));
-    let mut assembler = Assembler::new();
+    let mut assembler = Assembler::new(program::hash());
     for body in &bodies {
         assembler.push(body)?;
     }

@@ -6,7 +6,7 @@ use rand_chacha::{
 };
 use std::{fs, path::PathBuf};
 
-/// Mutated inputs a target: some seconds for all.
+/// Mutated inputs a target: some seconds for all. `SHARDWIRE_FUZZ_INPUTS` says another number.
 const MUTATIONS: usize = 1000;
 /// The longest input; larger ones only take longer.
 const MAX_INPUT_BYTES: usize = 8192;
@@ -16,7 +16,8 @@ pub(crate) fn try_near(name: &str, target: fn(&[u8])) {
     let mut random = ChaCha20Rng::seed_from_u64(7);
     let corpus = corpus(name);
     corpus.iter().for_each(|bytes| target(bytes));
-    for _ in 0..MUTATIONS {
+    let asked = std::env::var("SHARDWIRE_FUZZ_INPUTS").ok().map(|text| text.parse().unwrap());
+    for _ in 0..asked.unwrap_or(MUTATIONS) {
         target(&mutated(&corpus, &mut random));
     }
 }

@@ -9,19 +9,16 @@
 
 use crate::{
     proofs::Verify,
+    records::{ACCUSED, EVIDENCE},
     roles::Host,
-    store::{
-        Store, StoreError, Write,
-        records::{ACCUSED, EVIDENCE},
-    },
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Coded as _, Felt, Hash, Output, PeerId, Timestamp};
+use shardwire_model::{Cause, Coded as _, Felt, Hash, Output, PeerId, Timestamp};
 use shardwire_protocols::{
-    Cause,
     evidence::{MAX_EVIDENCE_BYTES, Piece, Verifier},
     reputation::PART_BYTES,
 };
+use shardwire_store::{Store, StoreError, Write};
 
 /// Most pieces against one peer: one shows it, some more show that it wasn't once.
 const MAX_PIECES: usize = 8;
@@ -211,7 +208,7 @@ impl Verifier for Checking<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use redb::backends::InMemoryBackend;
+    use crate::records::LAYOUT;
     use shardwire_model::ShardId;
     use shardwire_protocols::{
         Signed,
@@ -221,7 +218,7 @@ mod tests {
     use shardwire_transport::Identity;
 
     fn store() -> Store {
-        Store::with_backend(InMemoryBackend::new(), true).unwrap()
+        Store::in_memory(&LAYOUT).unwrap()
     }
 
     /// One of many that come and go.

@@ -1,25 +1,22 @@
 //! Reads the [`facts`](crate::facts) of a node that doesn't run off its disk.
 //!
-//! Files of the system stay as they are. Opening a database on another disk may repair it: give a copy of one whose state is to stay as it is.
+//! The files stay as they are.
 
+use crate::history::Lives as _;
 use crate::{
     data::DataPaths,
-    disk::Disk,
     facts::{Ended, Fate, NodeFacts, OperatedShard, PeerScore, ProverJob, Value, WorldFacts, WorldShard},
+    records::{ASSIGNMENTS, HISTORY, JOBS, LAYOUT, PEERS, TRANSACTIONS},
     run::RunError,
-    store::{
-        RecordKey, Store,
-        records::{ASSIGNMENTS, HISTORY, JOBS, PEERS, TRANSACTIONS},
-    },
     world,
 };
-use shardwire_world::{MAX_SHARD_PAGE, MAX_STORAGE_PAGE, ShardState, World};
-use shardwire_model::{Coded, PeerId, Timestamp};
-use shardwire_protocols::{
-    control::Role,
+use shardwire_model::{
+    Coded, PeerId, Role, Timestamp,
     life::{Part, Step},
 };
 use shardwire_reputation::Policy;
+use shardwire_store::{Disk, RecordKey, Store};
+use shardwire_world::{MAX_SHARD_PAGE, MAX_STORAGE_PAGE, ShardState, World};
 
 fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
     Box::new(error)
@@ -29,17 +26,9 @@ fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
 ///
 /// # Errors
 /// If a database can't be read.
-pub async fn inspect(
-    disk: &dyn Disk,
-    paths: &DataPaths,
-    peer: PeerId,
-    settles: bool,
-) -> Result<NodeFacts, RunError> {
-    let store = match disk.database(&paths.store()) {
-        None => Store::view(&paths.store()),
-        Some(_) => Store::on(disk, &paths.store()),
-    };
-    let mut facts = node(&store.map_err(boxed)?, peer)?;
+pub async fn inspect(disk: &dyn Disk, paths: &DataPaths, peer: PeerId, settles: bool) -> Result<NodeFacts, RunError> {
+    let store = Store::view(disk, &paths.store(), &LAYOUT).map_err(boxed)?;
+    let mut facts = node(&store, peer)?;
     if settles {
         let identity = world::identity(disk, paths).map_err(boxed)?;
         let view = world::view(disk, paths, &identity).map_err(boxed)?;
@@ -55,7 +44,7 @@ pub async fn inspect(
 pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeFacts, RunError> {
     let mut operated = Vec::new();
     for (shard, assignment) in store.all(&ASSIGNMENTS).map_err(boxed)? {
-        let life = store.life(Part { shard, role: Role::Operator, job: None }).map_err(boxed)?;
+        let life = store.life(Part::of(shard, Role::Operator)).map_err(boxed)?;
         let log = store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard)).map_err(boxed)?;
         operated.push(OperatedShard {
             start: assignment.start,

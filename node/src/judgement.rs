@@ -5,7 +5,6 @@ use crate::{
     evidence::{self, pieces},
     network::Node,
     peers::say,
-    store::StoreError,
 };
 use shardwire_model::{Coded, PeerId};
 use shardwire_peers::{Named, Told, View};
@@ -13,6 +12,7 @@ use shardwire_protocols::reputation::{
     Answer as _, Changed, Counts, Handler, MAX_LISTED, Overview, PeerView, ProtocolQuota, Reputation, Request, Response,
 };
 use shardwire_reputation::{Listing, Standing};
+use shardwire_store::StoreError;
 use std::time::Duration;
 
 /// The longest ban by hand: a year. Whoever shall never come back is denied.

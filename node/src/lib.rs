@@ -1,21 +1,20 @@
 //! The shardwire node: settler, operator and prover roles, and what the command line needs.
 //!
 //! [`run()`] is the node: from a [`config`] and a [`data`] folder until it is told to stop. Its rooms, from the outside in: the
-//! network (connections, handshakes, which session goes to which role), the roles (what the node does), the store and the artefacts
-//! (what it has promised and what it holds).
+//! network (connections, handshakes, which session goes to which role), the roles (what the node does), their records
+//! (what it has promised). What it has on its disk goes through `shardwire-store`.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
-mod artefacts;
 pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
 mod control;
 pub mod data;
-pub mod disk;
 mod evidence;
 pub mod facts;
+mod history;
 mod inspect;
 mod judgement;
 mod life;
@@ -24,12 +23,11 @@ mod network;
 mod offline;
 mod peers;
 pub mod proofs;
+mod records;
 mod roles;
 pub mod run;
-mod store;
 pub mod surroundings;
 mod tasks;
-pub mod workload;
 pub mod world;
 
 pub use inspect::inspect;

@@ -3,12 +3,12 @@
 use crate::{
     control::{Failed, Impossible, failed},
     network::Node,
-    store::records::HISTORY,
+    records::HISTORY,
 };
-use shardwire_model::{PeerId, ShardId};
+use shardwire_model::{PeerId, ShardId, life::HistoryEntry};
 use shardwire_protocols::{
     Signed,
-    life::{After, Answer as _, Handler, HistoryEntry, Lives, MAX_LISTED, Request, Response},
+    life::{After, Answer as _, Handler, Lives, MAX_LISTED, Request, Response},
 };
 use shardwire_world::AbortReason;
 

@@ -4,14 +4,12 @@
 
 use crate::{
     config::Config,
-    store::{
-        Store, StoreError,
-        records::{PEERS, WORDS},
-    },
+    records::{PEERS, WORDS},
 };
 use shardwire_model::{Clock, Coded as _, PeerId};
 use shardwire_peers::{Named, Peers};
 use shardwire_reputation::{Listing, Record};
+use shardwire_store::{Store, StoreError};
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
     sync::Arc,

@@ -4,11 +4,11 @@
 //! which this program doesn't contain.
 
 use shardwire_model::Felt;
+use shardwire_program::program;
 use shardwire_proving::{
     verify::{ProgramError, Verifier, VerifyError},
     worker::{self, ProveError, ProveRequest, Proved, Worker},
 };
-use shardwire_shard::program;
 use std::{fmt, future::Future, path::Path, pin::Pin, sync::Arc, time::Duration};
 
 /// What proves, one witness at a time.

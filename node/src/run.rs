@@ -1,10 +1,9 @@
 //! A running node: from its configuration and data folder until it is told to stop.
 
+use crate::records::LAYOUT;
 use crate::{
-    artefacts::Artefacts,
     config::Config,
     data::{DataFolder, DataPaths, Running},
-    disk::Disk,
     metrics::Metrics,
     network::{Links, Node, Reload, Roles},
     peers,
@@ -15,15 +14,15 @@ use crate::{
         prover::Prover,
         settler::{Judge, Settler},
     },
-    store::Store,
     surroundings::Surroundings,
     tasks::Tasks,
     world,
 };
-use shardwire_model::{Coded, PeerId};
+use shardwire_model::{Coded, PeerId, Role};
 use shardwire_peers::Peers;
-use shardwire_protocols::{catalogue, control::Role};
+use shardwire_protocols::catalogue;
 use shardwire_proving::worker::{self, LocateError, Worker};
+use shardwire_store::{Artefacts, Disk, Store};
 use shardwire_transport::{Endpoint, Identity};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
@@ -128,7 +127,7 @@ pub async fn run_at(
     let Surroundings { clock, network: sockets, disk, work, mut randomness } = surroundings;
     let peer = identity.peer();
     let world = world::of_node(&*disk, &paths, &config, peer, proofs.verify.program()).map_err(boxed)?;
-    let store = Store::on(&*disk, &paths.store()).map_err(boxed)?;
+    let store = Store::open(&*disk, &paths.store(), &LAYOUT).map_err(boxed)?.with_work(work);
     let peers = peers::recall(&config, peer, clock.clone(), &store).map_err(boxed)?;
     let tasks = Tasks::new(sockets.pause());
     let host = Arc::new(Host {
@@ -234,7 +233,7 @@ async fn reloads(node: &Node, ordered: &Notify) {
 async fn find_worker(path: Option<PathBuf>) -> Result<Worker, RunError> {
     let find = move || match path {
         Some(path) => Worker::at(&path),
-        None => worker::locate(&mut |line| tracing::info!("{line}")),
+        None => worker::locate(),
     };
     let found: Result<Worker, LocateError> =
         tokio::task::spawn_blocking(find).await.unwrap_or(Err(LocateError::Missing));

@@ -3,16 +3,14 @@
 //! They are made where the program begins and passed down; nothing else in the node reads them (clippy.toml says what is
 //! forbidden, and each exception says why where it stands). Timers need no argument: they are tokio's, whose time a test or a simulator moves.
 
-use crate::{
-    clock::SystemClock,
-    disk::{Disk, SystemDisk},
-};
+use crate::clock::SystemClock;
 use rand::{CryptoRng, RngCore, SeedableRng, rngs::StdRng};
 use shardwire_model::Clock;
+pub use shardwire_store::Work;
+use shardwire_store::{Disk, SystemDisk};
 use shardwire_transport::{Network, SystemNetwork};
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -41,25 +39,6 @@ impl Surroundings {
             disk: Arc::new(SystemDisk),
             work: Work::Beside,
             randomness: Randomness::system(),
-        }
-    }
-}
-
-/// How work is done that would hold up the async threads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
-    /// On threads of its own, beside everything else.
-    Beside,
-    /// At once, while everything else waits: the same each time.
-    AtOnce,
-}
-
-impl Work {
-    /// Does it; none if it panicked.
-    pub(crate) async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        match self {
-            Self::Beside => tokio::task::spawn_blocking(work).await.ok(),
-            Self::AtOnce => catch_unwind(AssertUnwindSafe(work)).ok(),
         }
     }
 }

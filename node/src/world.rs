@@ -5,16 +5,11 @@
 //! Refused: a folder without a `world.json`, one of another network than the configuration's, a settler that it doesn't list, a build whose program
 //! it doesn't list.
 
-use crate::{
-    config::{Config, Role},
-    data::DataPaths,
-    disk::{Disk, DiskError},
-    surroundings::Work,
-};
-use shardwire_model::{Clock, Coded, Felt, PeerId};
+use crate::{config::Config, data::DataPaths};
+use shardwire_model::{Clock, Coded, Felt, PeerId, Role};
+use shardwire_store::{Disk, DiskError, Work};
 use shardwire_world::{
-    Answering, EmbeddedLedger, EmbeddedWorld, Genesis, IdentityError, Inline, MAX_IDENTITY_BYTES, Offload, World,
-    WorldError, WorldIdentity,
+    EmbeddedLedger, EmbeddedWorld, Genesis, IdentityError, MAX_IDENTITY_BYTES, World, WorldError, WorldIdentity,
 };
 use std::{
     path::{Path, PathBuf},
@@ -102,16 +97,6 @@ impl Coded for WorldFileError {
     }
 }
 
-impl Offload for Work {
-    fn run(&self, work: Box<dyn FnOnce() + Send>) -> Answering<'static, ()> {
-        let done = Self::run(*self, work);
-        Box::pin(async move {
-            // None: it panicked, which its answer shows by not being there.
-            let _: Option<()> = done.await;
-        })
-    }
-}
-
 /// Which World a folder belongs to.
 ///
 /// # Errors
@@ -133,12 +118,7 @@ pub(crate) fn read(disk: &dyn Disk, path: &Path) -> Result<WorldIdentity, WorldF
 }
 
 /// Refuses a World of another network, or in which a program can't settle.
-pub(crate) fn fits(
-    world: &WorldIdentity,
-    path: &Path,
-    network: &str,
-    program: Felt,
-) -> Result<(), WorldFileError> {
+pub(crate) fn fits(world: &WorldIdentity, path: &Path, network: &str, program: Felt) -> Result<(), WorldFileError> {
     let path = path.to_owned();
     if world.network() != network {
         let (found, configured) = (world.network().to_owned(), network.to_owned());
@@ -179,11 +159,7 @@ pub fn create(
     identity: &WorldIdentity,
     genesis: &Genesis,
 ) -> Result<(), WorldError> {
-    match disk.database(&paths.ledger()) {
-        None => EmbeddedLedger::create(&paths.ledger(), identity, genesis),
-        Some(backend) => EmbeddedLedger::create_with_backend(backend, identity, genesis),
-    }
-    .map(drop)
+    EmbeddedLedger::create(disk, &paths.ledger(), identity, genesis).map(drop)
 }
 
 /// Opens a settler's World to work in it.
@@ -197,26 +173,16 @@ pub(crate) fn open(
     clock: Arc<dyn Clock>,
     work: Work,
 ) -> Result<Arc<dyn World>, WorldError> {
-    let ledger = match disk.database(&paths.ledger()) {
-        None => EmbeddedLedger::open(&paths.ledger(), identity),
-        Some(backend) => EmbeddedLedger::open_with_backend(backend, identity),
-    };
-    Ok(Arc::new(EmbeddedWorld::new(ledger?, clock, Arc::new(work))))
+    let ledger = EmbeddedLedger::open(disk, &paths.ledger(), identity)?;
+    Ok(Arc::new(EmbeddedWorld::new(ledger, clock, work)))
 }
 
-/// Opens a settler's World to look at it. A file of the system stays as it is; a database on another disk may be repaired.
+/// Opens a settler's World to look at it: the file stays as it is.
 ///
 /// # Errors
 /// As [`open`].
-pub(crate) fn view(
-    disk: &dyn Disk,
-    paths: &DataPaths,
-    identity: &WorldIdentity,
-) -> Result<Arc<dyn World>, WorldError> {
-    let ledger = match disk.database(&paths.ledger()) {
-        None => EmbeddedLedger::view(&paths.ledger(), identity),
-        Some(backend) => EmbeddedLedger::open_with_backend(backend, identity),
-    };
+pub(crate) fn view(disk: &dyn Disk, paths: &DataPaths, identity: &WorldIdentity) -> Result<Arc<dyn World>, WorldError> {
+    let ledger = EmbeddedLedger::view(disk, &paths.ledger(), identity)?;
     // Nothing is submitted to a view, so its clock is never read.
-    Ok(Arc::new(EmbeddedWorld::new(ledger?, Arc::new(crate::clock::SystemClock), Arc::new(Inline))))
+    Ok(Arc::new(EmbeddedWorld::new(ledger, Arc::new(crate::clock::SystemClock), Work::AtOnce)))
 }

@@ -2,15 +2,8 @@
 //! its handshake is derived from this list in turn.
 
 use crate::{
-    control::Control,
-    handoff::Handoff,
-    handshake::Handshake,
-    ingress::Ingress,
-    keepalive::Keepalive,
-    life::Lives,
-    proof::{self, Proof},
-    reputation::Reputation,
-    trace::Trace,
+    control::Control, handoff::Handoff, handshake::Handshake, ingress::Ingress, keepalive::Keepalive, life::Lives,
+    proof::Proof, reputation::Reputation, trace::Trace,
 };
 use shardwire_transport::{
     Channel, Profile, Protocol, Settings,
@@ -87,7 +80,6 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<Handoff>(),
         Entry::of::<Ingress>(),
         Entry::of::<Trace>(),
-        Entry::of::<proof::v1::Proof>(),
         Entry::of::<Proof>(),
         Entry::of::<Keepalive>(),
         Entry::of::<Control>(),

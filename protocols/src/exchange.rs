@@ -7,13 +7,9 @@
 //! Only a peer that the node's [`Handler`] allows is served: for the node's own identity (whoever can read the key file) and those listed
 //! as administrators that is everything; others get the reason for every request.
 
-use crate::{
-    Cause, ServeError, bounded,
-    cause::{MAX_CODE, MAX_REASON},
-    pace,
-};
+use crate::{ServeError, pace};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Coded, PeerId};
+use shardwire_model::{Cause, Coded, MAX_CODE, MAX_REASON, PeerId, bounded};
 use shardwire_transport::{
     Branch, Initiator, Message, Protocol, Responder, Session, SessionError,
     algebra::{Choose, Eps, Offer, Rec, Recv, Send, Var, Z},

@@ -29,9 +29,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod ahead;
-mod bounded;
 pub mod catalogue;
-mod cause;
 pub mod control;
 pub mod describe;
 pub mod dissect;
@@ -39,6 +37,7 @@ pub mod evidence;
 pub mod exchange;
 pub mod handoff;
 pub mod handshake;
+pub mod history;
 pub mod ingress;
 pub mod keepalive;
 pub mod life;
@@ -52,6 +51,5 @@ mod size;
 mod testing;
 pub mod trace;
 
-pub use cause::{Cause, MAX_CODE, MAX_REASON};
 pub use serve::{Failure, ServeError};
 pub use signed::{Forged, Signed, Statement};

@@ -3,7 +3,7 @@
 //! Limits are derived from the model's bounds instead of being typed in, so that a limit is never smaller than a legal
 //! message; `tests` in each protocol encode the largest legal value of each message to prove it.
 
-use shardwire_model::{MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES};
+use shardwire_model::{MAX_ACCOUNTS, MAX_CODE, MAX_CONTRACTS, MAX_ENTRIES, MAX_REASON};
 
 /// A tag of an enum or an option, a bool.
 pub(crate) const TAG: u32 = 1;
@@ -39,8 +39,8 @@ pub(crate) const SHARD_START: u32 =
     FELT + PEER + list(MAX_CONTRACTS, FELT) + list(MAX_ACCOUNTS, FELT) + 2 * FELT + list(MAX_ENTRIES, TAG + 3 * FELT);
 /// The value of each entry of the settlement list.
 pub(crate) const VALUES: u32 = list(MAX_ENTRIES, FELT);
-/// A [`Cause`](crate::Cause).
-pub(crate) const CAUSE: u32 = text(crate::cause::MAX_CODE) + text(crate::cause::MAX_REASON);
+/// A [`Cause`](shardwire_model::Cause).
+pub(crate) const CAUSE: u32 = text(MAX_CODE) + text(MAX_REASON);
 /// A [`StartRequest`](shardwire_model::StartRequest): salt, operator, contracts, accounts, end event, entries (kind, contract, key, owner,
 /// amount).
 pub(crate) const START_REQUEST: u32 = U64

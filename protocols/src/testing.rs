@@ -166,8 +166,8 @@ pub(crate) fn largest_start() -> ShardStart {
 }
 
 /// The largest cause there can be.
-pub(crate) fn largest_cause() -> crate::Cause {
-    crate::Cause::new(&"C".repeat(crate::MAX_CODE), &"r".repeat(crate::MAX_REASON))
+pub(crate) fn largest_cause() -> shardwire_model::Cause {
+    shardwire_model::Cause::new(&"C".repeat(shardwire_model::MAX_CODE), &"r".repeat(shardwire_model::MAX_REASON))
 }
 
 /// A signed transaction with this nonce; the signature is one, over something.

@@ -7,7 +7,7 @@ mod fuzz;
 #[path = "../../fuzz/src/near.rs"]
 mod near;
 
-use fuzz::{INITIATOR, SECOND, SILENT};
+use fuzz::{INITIATOR, SILENT};
 use near::corpus_of;
 use std::fs;
 
@@ -42,14 +42,14 @@ async fn a_session_that_breaks_off_anywhere_ends_in_good_order() {
     let recorded = fuzz::honest().await;
     // An entry has a runtime of its own.
     tokio::task::spawn_blocking(move || {
-        for (name, version, said) in recorded {
+        for (name, said) in recorded {
             let target = TARGETS.iter().find(|target| target.0 == name).unwrap().1;
             for (side, said) in [(0, &said[0]), (INITIATOR, &said[1])] {
                 // Every byte of most; of the long ones so many, and never always the same place of a field.
                 for cut in (0..=said.len()).step_by(1 + said.len() / CUTS) {
                     for end in [&[][..], &[0xff; 64], &[0x80, 0], &[1, 1, 1, 0, 0]] {
                         for silent in [0, SILENT] {
-                            target(&[&[side | version | silent], &said[..cut], end].concat());
+                            target(&[&[side | silent], &said[..cut], end].concat());
                         }
                     }
                 }
@@ -63,11 +63,10 @@ async fn a_session_that_breaks_off_anywhere_ends_in_good_order() {
 /// Coverage-led fuzzing begins with what honest peers say. `SHARDWIRE_BLESS=1` writes it anew after a change of a protocol.
 #[tokio::test(start_paused = true)]
 async fn the_corpus_begins_with_an_honest_session_of_each_protocol() {
-    for (name, version, said) in fuzz::honest().await {
+    for (name, said) in fuzz::honest().await {
         for (side, file, said) in [(0, "honest-initiator", &said[0]), (INITIATOR, "honest-responder", &said[1])] {
-            let second = if version == SECOND { "-2" } else { "" };
-            let path = corpus_of(name).join(format!("{file}{second}"));
-            let bytes = [&[side | version][..], said].concat();
+            let path = corpus_of(name).join(file);
+            let bytes = [&[side][..], said].concat();
             if std::env::var_os("SHARDWIRE_BLESS").is_some() {
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
                 fs::write(&path, &bytes).unwrap();

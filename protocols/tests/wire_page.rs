@@ -2,10 +2,11 @@
 //!
 //! `UPDATE_SNAPSHOTS=1 cargo test -p shardwire-protocols --test wire_page` writes them.
 
+use shardwire_model::life::HistoryEntry;
 use shardwire_protocols::{
     Statement, catalogue,
     describe::{Description, chapters, markdown},
-    handoff, ingress, life, proof, trace,
+    handoff, ingress, proof, trace,
 };
 use shardwire_transport::{
     Profile, WireCode,
@@ -67,7 +68,7 @@ fn contexts() -> String {
         context::<proof::Announced>("proof Announcement"),
         context::<proof::Settlement>("proof Receipt"),
         context::<proof::Objection>("proof Dispute"),
-        context::<life::HistoryEntry>("life Response"),
+        context::<HistoryEntry>("life Response"),
     ];
     markdown(["message", "statement", "context"], &rows)
 }

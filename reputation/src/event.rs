@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 /// Whose fault something is, as far as this side can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fault {
+pub enum Blame {
     /// The peer's: no honest peer does this.
     Peer,
     /// The peer's, ours or the network's: an honest peer may suffer it.
@@ -23,7 +23,7 @@ pub enum Event {
         /// What.
         breach: Breach,
         /// Whose fault it was.
-        fault: Fault,
+        blame: Blame,
     },
     /// It was useful.
     Worked(Work),

@@ -24,7 +24,7 @@
 //! newcomer would come back as one. Being below a newcomer therefore is not a score but a *ban*, which has an end, and limits
 //! that identities can't multiply go by address and in all ([`AddressRange`]).
 //!
-//! **Only the other side's fault counts** ([`Fault`]): what is ours changes nothing; what may be ours changes `late` alone, which
+//! **Only the other side's fault counts** ([`Blame`]): what is ours changes nothing; what may be ours changes `late` alone, which
 //! by itself never takes a peer with a full record out of tier normal.
 //!
 //! # Bans
@@ -69,7 +69,7 @@ pub mod shed;
 pub use address::AddressRange;
 pub use ban::{BAN_AT, Ban, FORGIVEN_AFTER};
 pub use book::{Book, Change, Listing, MAX_RECORDS, Reason, Standing};
-pub use event::{Breach, Event, Fault, Work};
+pub use event::{Blame, Breach, Event, Work};
 pub use gate::{Debt, Gate, LONGEST_WAIT, Permit, RetryAfter};
 pub use policy::{Policy, PolicyError};
 pub use quota::{MAX_RATE, Quota, QuotaError, Quotas, TierQuotas};

@@ -1,6 +1,6 @@
 //! A peer's record and the score that it makes. [The crate's page](crate#the-score) says what each component is.
 
-use crate::{Ban, Breach, Event, Fault, Policy, Work, decay};
+use crate::{Ban, Blame, Breach, Event, Policy, Work, decay};
 use serde::{Deserialize, Serialize};
 use shardwire_model::Timestamp;
 use std::{fmt, time::Duration};
@@ -130,9 +130,9 @@ impl Record {
     pub fn after(self, event: &Event, now: Timestamp, policy: &Policy) -> Self {
         let mut record = self.decayed(now, policy);
         match event {
-            Event::Broke { fault: Fault::Local, .. } => return self,
-            Event::Broke { fault: Fault::Unclear, .. } => add(&mut record.late, points(UNCLEAR), MAX_LATE),
-            Event::Broke { breach, fault: Fault::Peer } => match breach {
+            Event::Broke { blame: Blame::Local, .. } => return self,
+            Event::Broke { blame: Blame::Unclear, .. } => add(&mut record.late, points(UNCLEAR), MAX_LATE),
+            Event::Broke { breach, blame: Blame::Peer } => match breach {
                 Breach::Violation { .. } => record.harmed(VIOLATION, now, policy),
                 Breach::Proof | Breach::Presumption | Breach::Contradiction => record.harmed(PROVABLE, now, policy),
                 Breach::Lease => add(&mut record.broken, points(LEASE_BROKEN), MAX_BROKEN),

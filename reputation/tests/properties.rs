@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use shardwire_model::{PeerId, Timestamp};
 use shardwire_reputation::{
-    Book, Breach, Event, Fault, HIGH_AT, Listing, MAX_BROKEN, MAX_COST, MAX_HARM, MAX_LATE, MAX_SCORE, MAX_WORK,
+    Blame, Book, Breach, Event, HIGH_AT, Listing, MAX_BROKEN, MAX_COST, MAX_HARM, MAX_LATE, MAX_SCORE, MAX_WORK,
     NORMAL_AT, Policy, Quota, Quotas, RECOVERY_HALF_LIVES, Record, Standing, Tier, TierQuotas, Work,
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -33,8 +33,8 @@ fn breaches() -> impl Strategy<Value = Breach> {
     ]
 }
 
-fn faults() -> impl Strategy<Value = Fault> {
-    prop_oneof![Just(Fault::Peer), Just(Fault::Unclear), Just(Fault::Local)]
+fn blames() -> impl Strategy<Value = Blame> {
+    prop_oneof![Just(Blame::Peer), Just(Blame::Unclear), Just(Blame::Local)]
 }
 
 fn good() -> impl Strategy<Value = Event> {
@@ -48,7 +48,7 @@ fn good() -> impl Strategy<Value = Event> {
 
 fn bad() -> impl Strategy<Value = Event> {
     prop_oneof![
-        (breaches(), faults()).prop_map(|(breach, fault)| Event::Broke { breach, fault }),
+        (breaches(), blames()).prop_map(|(breach, blame)| Event::Broke { breach, blame }),
         (prop_oneof![0u64..1 << 30, Just(u64::MAX)], 0u64..100_000)
             .prop_map(|(bytes, ms)| Event::Spent { bytes, cpu: Duration::from_millis(ms) }),
     ]
@@ -124,11 +124,11 @@ proptest! {
 
     #[test]
     fn more_violations_never_raise_it(
-        before in histories(), breach in breaches(), fault in faults(), pause in 0u64..2000, after in histories(),
+        before in histories(), breach in breaches(), blame in blames(), pause in 0u64..2000, after in histories(),
         later in 0u64..200_000,
     ) {
         let one_more: Vec<_> = before.iter().cloned()
-            .chain([(pause, Event::Broke { breach, fault })])
+            .chain([(pause, Event::Broke { breach, blame })])
             .chain(after.iter().cloned())
             .collect();
         // The same without it, everything else at the same time.
@@ -174,7 +174,7 @@ proptest! {
     fn a_node_with_a_local_fault_punishes_nobody(history in histories(), breaches in prop::collection::vec(breaches(), 1..50)) {
         let (record, at) = lived(&history);
         let faulty = breaches.into_iter().fold(record, |record, breach| {
-            record.after(&Event::Broke { breach, fault: Fault::Local }, seconds(at), &policy())
+            record.after(&Event::Broke { breach, blame: Blame::Local }, seconds(at), &policy())
         });
         prop_assert_eq!(faulty, record);
     }
@@ -187,7 +187,7 @@ proptest! {
         let mut at = 0;
         let record = breaches.into_iter().fold(full, |record, (pause, breach)| {
             at += pause;
-            record.after(&Event::Broke { breach, fault: Fault::Unclear }, seconds(at), &policy())
+            record.after(&Event::Broke { breach, blame: Blame::Unclear }, seconds(at), &policy())
         });
         prop_assert_eq!(record.ban(), None);
         prop_assert!(record.score(seconds(at), &policy()) >= HIGH_AT);
@@ -266,7 +266,7 @@ fn whoever_misbehaved_once_and_then_works_is_back_in_the_normal_tier_in_time() {
     for breach in [violation(), Breach::Proof, Breach::Contradiction, Breach::Lease] {
         let mut record = (0..3).fold(Record::default(), |record, _| works(record, START));
         assert!(tier(&record, START) >= Some(Tier::Normal));
-        record = record.after(&Event::Broke { breach: breach.clone(), fault: Fault::Peer }, START, &policy());
+        record = record.after(&Event::Broke { breach: breach.clone(), blame: Blame::Peer }, START, &policy());
         let mut back = None;
         for second in 0..=u64::from(RECOVERY_HALF_LIVES) * half_life {
             let now = seconds(second);
@@ -293,7 +293,7 @@ fn whoever_alternates_is_never_in_the_normal_tier() {
         for second in 0..20 * half_life {
             let now = seconds(second);
             if second % period == 0 {
-                record = record.after(&Event::Broke { breach: violation(), fault: Fault::Peer }, now, &policy());
+                record = record.after(&Event::Broke { breach: violation(), blame: Blame::Peer }, now, &policy());
             }
             record = full(record, now);
             assert!(tier(&record, now) < Some(Tier::Normal), "every {period} s, after {second} s");
@@ -305,7 +305,7 @@ fn whoever_alternates_is_never_in_the_normal_tier() {
 
 #[test]
 fn three_breaches_at_a_time_are_a_ban_and_what_can_be_proven_is_one_at_once() {
-    let broke = |breach| Event::Broke { breach, fault: Fault::Peer };
+    let broke = |breach| Event::Broke { breach, blame: Blame::Peer };
     let after = |record: Record, breach| record.after(&broke(breach), START, &policy());
     let twice = after(after(Record::default(), violation()), violation());
     assert_eq!(twice.ban(), None);
@@ -329,11 +329,11 @@ fn a_change_of_standing_is_told_once_and_with_its_cause() {
     assert_eq!(told(book.note(peer, &Event::Worked(Work::Proof), START)), None);
     let normal = told(book.note(peer, &Event::Worked(Work::Proof), START));
     assert_eq!(normal.as_deref(), Some("low -> normal: valid proof"));
-    let broke = Event::Broke { breach: violation(), fault: Fault::Peer };
+    let broke = Event::Broke { breach: violation(), blame: Blame::Peer };
     let low = told(book.note(peer, &broke, START));
     assert_eq!(low.as_deref(), Some("normal -> low: violation SW-SESSION-003 of trace, awaiting Chunk"));
     assert_eq!(told(book.note(peer, &broke, START)), None);
-    let banned = told(book.note(peer, &Event::Broke { breach: Breach::Proof, fault: Fault::Peer }, START));
+    let banned = told(book.note(peer, &Event::Broke { breach: Breach::Proof, blame: Blame::Peer }, START));
     assert_eq!(banned.as_deref(), Some("low -> banned: invalid proof"));
     assert_eq!(book.look_at([peer], seconds(59)), []);
     let mut changes = book.look_at([peer], seconds(60));
@@ -352,7 +352,7 @@ fn the_word_of_whoever_runs_the_node_holds() {
         BTreeMap::from([(denied, Listing::Denied), (configured, Listing::Configured), (allowed, Listing::Allowed)]);
     assert_eq!(book.list(listed.clone(), START).len(), 3);
     assert_eq!(book.list(listed, START), []);
-    let invalid = Event::Broke { breach: Breach::Proof, fault: Fault::Peer };
+    let invalid = Event::Broke { breach: Breach::Proof, blame: Blame::Peer };
     for peer in [denied, configured, allowed] {
         assert!(book.standing(peer, START) != Standing::Admitted(Tier::Low));
         book.note(peer, &invalid, START);
@@ -371,9 +371,9 @@ fn a_full_book_forgets_whoever_has_nothing_to_lose() {
     let mut book = Book::new(policy(), 16);
     let peer = |n: u8| PeerId([n; 32]);
     book.note(peer(0), &Event::Worked(Work::Lease), START);
-    book.note(peer(1), &Event::Broke { breach: Breach::Proof, fault: Fault::Peer }, START);
+    book.note(peer(1), &Event::Broke { breach: Breach::Proof, blame: Blame::Peer }, START);
     for n in 2..200 {
-        book.note(peer(n), &Event::Broke { breach: violation(), fault: Fault::Peer }, START);
+        book.note(peer(n), &Event::Broke { breach: violation(), blame: Blame::Peer }, START);
     }
     let known: Vec<PeerId> = book.peers().collect();
     assert!(known.len() <= 16);

@@ -2,14 +2,13 @@
 
 use crate::{
     dungeon::DungeonError,
-    network::{NetworkError, binary::BinaryError},
+    network::{NetworkError, binary::BinaryError, worker::WorkerError},
     recompute::Broken,
     run::{PATIENCE, TIME_LIMIT},
 };
-use shardwire::{client::ClientError, workload::WorkloadError};
-use shardwire_model::{Coded, ShardId};
-use shardwire_protocols::control::{Role, Stage};
-use shardwire_proving::worker::LocateError;
+use shardwire::client::ClientError;
+use shardwire_model::{Coded, Role, ShardId, Stage};
+use shardwire_workload::WorkloadError;
 use std::path::PathBuf;
 
 /// Why a run ends otherwise than settled.
@@ -29,7 +28,7 @@ pub enum TestnetError {
     Binary(#[from] BinaryError),
     /// No worker to prove with.
     #[error(transparent)]
-    Worker(#[from] LocateError),
+    Worker(#[from] WorkerError),
     /// The processes don't run.
     #[error(transparent)]
     Network(#[from] NetworkError),

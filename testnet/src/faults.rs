@@ -1,7 +1,7 @@
 //! Crashes on purpose: a node is killed at a moment of the shard's life and started again.
 
 use crate::progress::Progress;
-use shardwire_protocols::control::Role;
+use shardwire_model::Role;
 use std::{fmt, time::Duration};
 
 /// How long a killed node stays away: its peers notice, and try again in vain at least once.

@@ -3,8 +3,8 @@
 //! This is the judge of the whole path, so it shares no code with it: not with the shard program, not with the operator's admission,
 //! not with the merge rules. Whole numbers, maps, and the rules of the game as `docs/workload.md` states them.
 
-use shardwire::workload::{Step, Workload};
 use shardwire_model::{AccountId, Call, Coded, Felt, Key, Kind};
+use shardwire_workload::{Step, Workload};
 use std::{collections::BTreeMap, fmt};
 
 /// A storage address's kind and value.

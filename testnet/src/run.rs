@@ -14,11 +14,11 @@ use crate::{
 use shardwire::{
     client::{ClientError, ControlClient, Dialler, SubmitReport, Target, submit},
     surroundings::{Randomness, Surroundings},
-    workload::Workload,
 };
-use shardwire_model::{Kind, ShardId, ShardStart};
-use shardwire_protocols::control::{Role, ShardStatus, Stage, StorageStatus};
+use shardwire_model::{Kind, Role, ShardId, ShardStart, Stage};
+use shardwire_protocols::control::{ShardStatus, StorageStatus};
 use shardwire_transport::Identity;
+use shardwire_workload::Workload;
 use std::{
     collections::BTreeSet,
     path::PathBuf,

@@ -1,17 +1,15 @@
 //! What real nodes refuse of peers that are wrong or lie; nothing here proves anything.
 
-use shardwire::{
-    client::ControlClient, clock::SystemClock, data::DataPaths, surroundings::Surroundings, workload::Workload,
-};
-use shardwire_model::{Clock as _, Felt, Hash, Kind, PeerId, ShardId, ShardStart, state_commitment};
+use shardwire::{client::ControlClient, clock::SystemClock, data::DataPaths, surroundings::Surroundings};
+use shardwire_model::{Clock as _, Felt, Hash, Kind, PeerId, Role, ShardId, ShardStart, Stage, state_commitment};
 use shardwire_protocols::{
     Failure,
-    control::{Role, Stage},
     handshake::{Agreed, Handshake, HandshakeError, Hello, Spoken, greet, spoken},
     proof::{self, Held, Proof, Verdict},
     trace::job_id,
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Settings};
+use shardwire_workload::Workload;
 use shardwire_world::WorldIdentity;
 use std::{net::SocketAddr, path::Path, time::Duration};
 use testnet::{

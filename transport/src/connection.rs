@@ -2,9 +2,9 @@
 
 use crate::{
     Protocol,
-    channel::{Broken, Channel, DONE},
+    channel::{Channel, DONE, StreamFailure},
     session::{
-        Incoming, Initiator, Shared, WireCode,
+        ConnectionResources, Incoming, Initiator, WireCode,
         error::{Lost, LostCause, SessionError},
     },
     tls,
@@ -19,12 +19,12 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 pub struct Connection {
     inner: quinn::Connection,
     peer: PeerId,
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionResources>,
 }
 
 /// What a connection measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Measures {
+pub struct ConnectionStats {
     /// The round trip.
     pub round_trip: Duration,
     /// The datagram size found, in bytes.
@@ -40,7 +40,7 @@ impl Connection {
     pub(crate) fn new(inner: quinn::Connection, bulk_sessions: u32) -> Option<Self> {
         let shown = inner.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
         let peer = tls::peer_of(shown.first()?)?;
-        Some(Self { inner, peer, shared: Shared::new(bulk_sessions) })
+        Some(Self { inner, peer, shared: ConnectionResources::new(bulk_sessions) })
     }
 
     /// Who is at the other end: proven by the handshake.
@@ -63,14 +63,14 @@ impl Connection {
     }
 
     /// Opens a session; waits while the peer allows no more, or no more that carries bulk to us have a
-    /// [place](crate::session::share). The peer sees it with our first message.
+    /// [place](crate::session::bulk). The peer sees it with our first message.
     ///
     /// # Errors
     /// The connection is lost.
     pub async fn open<P: Protocol>(&self) -> Result<Initiator<P>, SessionError> {
-        let place = self.shared.place::<P>().await;
+        let slot = self.shared.bulk_slot::<P>().await;
         let (send, recv) = self.inner.open_bi().await.map_err(|error| self.lost(P::NAME, "opening", error))?;
-        self.shared.initiate::<P>(Channel::quic(self.peer, send, recv), place)
+        self.shared.initiate::<P>(Channel::quic(self.peer, send, recv), slot)
     }
 
     /// Waits for the next session that the peer opens. Cancel safe. Read its header elsewhere: that waits for the peer.
@@ -107,9 +107,14 @@ impl Connection {
 
     /// What was measured so far.
     #[must_use]
-    pub fn measures(&self) -> Measures {
+    pub fn stats(&self) -> ConnectionStats {
         let path = self.inner.stats().path;
-        Measures { round_trip: path.rtt, mtu: path.current_mtu, sent: path.sent_packets, lost: path.lost_packets }
+        ConnectionStats {
+            round_trip: path.rtt,
+            mtu: path.current_mtu,
+            sent: path.sent_packets,
+            lost: path.lost_packets,
+        }
     }
 
     fn lost(&self, protocol: &'static str, state: &str, error: quinn::ConnectionError) -> SessionError {
@@ -119,9 +124,9 @@ impl Connection {
 }
 
 fn cause(error: quinn::ConnectionError) -> LostCause {
-    match Broken::from(error) {
-        Broken::Reset(code) => LostCause::Reset(code),
-        Broken::Closed => LostCause::Closed,
-        Broken::Connection(reason) => LostCause::Connection(reason),
+    match StreamFailure::from(error) {
+        StreamFailure::Reset(code) => LostCause::Reset(code),
+        StreamFailure::Closed => LostCause::Closed,
+        StreamFailure::Connection(reason) => LostCause::Connection(reason),
     }
 }

@@ -1,7 +1,7 @@
 //! An endpoint: one UDP socket, on which this node dials and is dialled.
 //!
 //! A peer is known by its key from the end of the handshake on ([`Connection::peer`]). What can be refused before a
-//! handshake is paid for is refused on the [`Arrival`].
+//! handshake is paid for is refused on the [`IncomingConnection`].
 
 use crate::{
     channel::DONE,
@@ -10,7 +10,7 @@ use crate::{
     settings::{HANDSHAKE_BUFFER_BYTES, HANDSHAKE_DEADLINE, MAX_HANDSHAKES, Settings, SettingsError},
     socket::{
         self, AsyncUdpSocket, Network, Pause, QuicRuntime, SystemNetwork,
-        pins::{FirstIds, Pins},
+        seeded::{FirstIds, SeededConfig},
     },
     tls,
 };
@@ -219,14 +219,14 @@ impl Endpoint {
         let transport = Arc::new(settings.transport());
         let tls = tls::server(&identity).map_err(|error| failed(error.to_string()))?;
         let crypto = QuicServerConfig::try_from(tls).map_err(|error| failed(error.to_string()))?;
-        let mut pins = Pins::new(seed, &identity);
-        let mut server = pins.server(crypto, &runtime);
+        let mut seeded = SeededConfig::new(seed, &identity);
+        let mut server = seeded.server(crypto, &runtime);
         server
             .transport_config(Arc::clone(&transport))
             .max_incoming(MAX_HANDSHAKES)
             .incoming_buffer_size(HANDSHAKE_BUFFER_BYTES)
             .incoming_buffer_size_total(HANDSHAKE_BUFFER_BYTES * MAX_HANDSHAKES as u64);
-        let mut config = pins.endpoint();
+        let mut config = seeded.endpoint();
         // Receive buffers are 32 batches of this: no larger than what the settings can receive.
         config
             .max_udp_payload_size(
@@ -243,7 +243,7 @@ impl Endpoint {
             identity,
             transport,
             bulk_sessions: settings.bulk_sessions(),
-            first_ids: pins.first_ids(),
+            first_ids: seeded.first_ids(),
             address,
             pause: Pause::default(),
         })
@@ -299,8 +299,8 @@ impl Endpoint {
     }
 
     /// Waits for the next peer that wants to connect; none once the endpoint is closed. Cancel safe.
-    pub async fn accept(&self) -> Option<Arrival> {
-        Some(Arrival { inner: self.inner.accept().await?, bulk_sessions: self.bulk_sessions })
+    pub async fn accept(&self) -> Option<IncomingConnection> {
+        Some(IncomingConnection { inner: self.inner.accept().await?, bulk_sessions: self.bulk_sessions })
     }
 
     /// Connections that are open.
@@ -318,12 +318,12 @@ impl Endpoint {
 
 /// A peer that wants to connect; nothing has been paid for yet.
 #[must_use = "an arrival is admitted, refused or ignored"]
-pub struct Arrival {
+pub struct IncomingConnection {
     inner: quinn::Incoming,
     bulk_sessions: u32,
 }
 
-impl Arrival {
+impl IncomingConnection {
     /// Where it comes from; whether that is so is known if [`validated`](Self::validated).
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -365,9 +365,9 @@ impl Arrival {
     }
 }
 
-impl fmt::Debug for Arrival {
+impl fmt::Debug for IncomingConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Arrival").field("address", &self.address()).finish_non_exhaustive()
+        f.debug_struct("IncomingConnection").field("address", &self.address()).finish_non_exhaustive()
     }
 }
 

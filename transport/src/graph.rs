@@ -185,8 +185,8 @@ pub struct MessageInfo {
     pub max_bytes: u32,
     /// [`Message::DEADLINE`].
     pub deadline: Duration,
-    /// [`Message::AHEAD`].
-    pub ahead: usize,
+    /// [`Message::PIPELINE_DEPTH`].
+    pub pipeline_depth: usize,
     shape: fn() -> Shape,
     read: fn(Bytes) -> Result<Box<dyn fmt::Debug>, DecodeError>,
     reread: fn(Bytes) -> Result<Bytes, DecodeError>,
@@ -194,7 +194,7 @@ pub struct MessageInfo {
 
 impl PartialEq for MessageInfo {
     fn eq(&self, other: &Self) -> bool {
-        let limits = |it: &Self| (it.name, it.max_bytes, it.deadline, it.ahead);
+        let limits = |it: &Self| (it.name, it.max_bytes, it.deadline, it.pipeline_depth);
         limits(self) == limits(other)
     }
 }
@@ -209,7 +209,7 @@ impl MessageInfo {
             name: M::NAME,
             max_bytes: M::MAX_BYTES,
             deadline: M::DEADLINE,
-            ahead: M::AHEAD,
+            pipeline_depth: M::PIPELINE_DEPTH,
             shape: M::shape,
             read: read::<M>,
             reread: reread::<M>,

@@ -55,14 +55,14 @@ mod wire;
 
 pub use bytes::Bytes;
 pub use channel::Channel;
-pub use connection::{Connection, Measures};
-pub use endpoint::{Arrival, ConnectError, Endpoint, EndpointError};
+pub use connection::{Connection, ConnectionStats};
+pub use endpoint::{ConnectError, Endpoint, EndpointError, IncomingConnection};
 pub use identity::{Identity, IdentityError, PeerSignature};
 pub use message::Message;
 pub use pipeline::Pipeline;
 pub use protocol::Protocol;
-pub use session::error::{Fault, Local, Lost, LostCause, SessionError, Violation, ViolationKind};
-pub use session::{Branch, Incoming, Initiator, Meter, Responder, Session, WireCode, begun};
+pub use session::error::{Blame, Local, Lost, LostCause, SessionError, Violation, ViolationKind};
+pub use session::{Branch, Incoming, Initiator, Meter, Responder, Session, WireCode, first_turn};
 pub use settings::{Profile, Settings, SettingsError};
 pub use shape::Shape;
 pub use socket::{Network, Pause, SystemNetwork};

@@ -29,7 +29,7 @@ pub trait Message: fmt::Debug + Sized + Send + 'static {
     const DEADLINE: Duration;
     /// Of a request: how many may be under way before the first response is read, which is how deep a
     /// [pipeline](crate::Pipeline) of it may be. Part of the protocol, because it says how many bytes the peer may find unread.
-    const AHEAD: usize = 1;
+    const PIPELINE_DEPTH: usize = 1;
 
     /// Writes the body into `head`, except for bulk that is returned and follows it.
     ///
@@ -144,16 +144,16 @@ pub fn encode<M: Message>(message: &M) -> Result<Bytes, EncodeError> {
 
 /// Makes serde types messages: `message!(Ping, max_bytes = 16, deadline = PING_DEADLINE);`
 ///
-/// The body is the value in postcard; bytes after it are refused. `ahead = DEPTH` is for requests that are
+/// The body is the value in postcard; bytes after it are refused. `pipeline_depth = DEPTH` is for requests that are
 /// [pipelined](crate::Pipeline).
 #[macro_export]
 macro_rules! message {
-    ($name:ident, max_bytes = $max:expr, deadline = $deadline:expr $(, ahead = $ahead:expr)? $(,)?) => {
+    ($name:ident, max_bytes = $max:expr, deadline = $deadline:expr $(, pipeline_depth = $depth:expr)? $(,)?) => {
         impl $crate::Message for $name {
             const NAME: &'static str = stringify!($name);
             const MAX_BYTES: u32 = $max;
             const DEADLINE: ::core::time::Duration = $deadline;
-            $(const AHEAD: usize = $ahead;)?
+            $(const PIPELINE_DEPTH: usize = $depth;)?
 
             fn encode(
                 &self,

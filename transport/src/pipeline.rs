@@ -20,7 +20,7 @@
 //! **Bounds.** At most `DEPTH` requests are under way, so the peer may send `DEPTH` responses that nobody consumes yet:
 //! at most `DEPTH` × (`Resp::MAX_BYTES` + 5) bytes, plus one read, are buffered here; the rest waits in QUIC's window. That
 //! is the peer's credit, in responses and in bytes: what comes beyond it is a violation. The protocol says how deep a
-//! pipeline may be ([`Message::AHEAD`] of the request), a half may be content with less. In a session whose type has no
+//! pipeline may be ([`Message::PIPELINE_DEPTH`] of the request), a half may be content with less. In a session whose type has no
 //! bulk, `DEPTH` responses should fit into [`SMALL_SESSION_BYTES`](crate::settings::SMALL_SESSION_BYTES), its share of
 //! the connection's window.
 //!
@@ -34,7 +34,7 @@
 use crate::algebra::{Choose, FIRST, Recv, SECOND, Send, Var, Z};
 use crate::message::{MAX_MESSAGE_BYTES, Message};
 use crate::session::Session;
-use crate::session::core::At;
+use crate::session::core::StateName;
 use crate::session::error::{Local, SessionError, ViolationKind};
 use crate::wire::varint;
 use std::{fmt, future::poll_fn};
@@ -60,11 +60,11 @@ pub struct Pipeline<P, Req, Resp, Q, E, const DEPTH: usize> {
 }
 
 impl<P, Req: Message, Resp: Message, Q, E> Looping<P, Req, Resp, Q, E> {
-    /// Sends requests ahead of their responses, `DEPTH` at most, which is at most the request's [`Message::AHEAD`].
+    /// Sends requests ahead of their responses, `DEPTH` at most, which is at most the request's [`Message::PIPELINE_DEPTH`].
     pub fn pipeline<const DEPTH: usize>(self) -> Pipeline<P, Req, Resp, Q, E, DEPTH> {
         const {
             assert!(DEPTH > 0, "a pipeline has a depth of at least 1");
-            assert!(DEPTH <= Req::AHEAD, "a pipeline is deeper than its request's AHEAD");
+            assert!(DEPTH <= Req::PIPELINE_DEPTH, "a pipeline is deeper than its request's PIPELINE_DEPTH");
             assert!(Req::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES");
             assert!(Resp::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES");
             assert!(
@@ -106,7 +106,7 @@ impl<P, Req: Message, Resp: Message, Q, E, const DEPTH: usize> Pipeline<P, Req, 
         drop(request);
         self.outstanding += 1;
         let ahead = self.outstanding * (Resp::MAX_BYTES as usize + varint::MAX_LEN);
-        self.session.core.flush(At::Sending(Req::NAME), Req::DEADLINE, ahead).await
+        self.session.core.flush(StateName::Sending(Req::NAME), Req::DEADLINE, ahead).await
     }
 
     /// Collects the next response. Its deadline runs from the first wait for it. Cancel safe: see the [module](self).
@@ -154,7 +154,7 @@ impl<P, Req: Message, Resp: Message, Q, E, const DEPTH: usize> Pipeline<P, Req, 
         let core = &mut self.session.core;
         match core.buffered() {
             bytes if bytes > 0 && self.outstanding == 0 => {
-                Err(core.violation(At::Sending(Req::NAME), ViolationKind::OutOfTurn { bytes }))
+                Err(core.violation(StateName::Sending(Req::NAME), ViolationKind::OutOfTurn { bytes }))
             }
             _ => Ok(()),
         }

@@ -140,7 +140,7 @@ async fn many_sessions_at_once_on_either_profile() {
         assert!(consumed.iter().all(Result::is_ok), "{consumed:?}");
         let pulled: u32 = producers.join_all().await.into_iter().map(Result::unwrap).sum();
         assert_eq!(pulled, (0..SESSIONS).map(|n| n % 7).sum());
-        assert!(dialled.measures().mtu <= Settings::from(profile).max_mtu);
+        assert!(dialled.stats().mtu <= Settings::from(profile).max_mtu);
     }
 }
 

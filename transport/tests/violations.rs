@@ -130,7 +130,7 @@ async fn unread_is_stalled() {
         format!("{} {error}", error.code()),
         "SW-SESSION-005 bulk with peer a1a1a1a1a1, sending Chunk: our message was not taken within 60s"
     );
-    assert_eq!(error.violation().map(Violation::fault), Some(Fault::Unclear));
+    assert_eq!(error.violation().map(Violation::blame), Some(Blame::Unclear));
     assert_eq!(begin.elapsed(), Duration::from_secs(60));
     assert_eq!(hostile.read_raw().await, Err(WireCode::Stalled));
 }
@@ -192,7 +192,7 @@ async fn a_rule_that_the_type_can_not_express() {
         format!("{} {error}", error.code()),
         "SW-TEST-001 bulk with peer a1a1a1a1a1, awaiting Request: job 9 was never offered"
     );
-    assert_eq!(error.violation().map(Violation::fault), Some(Fault::Peer));
+    assert_eq!(error.violation().map(Violation::blame), Some(Blame::Peer));
     assert_eq!(hostile.read_raw().await, Err(WireCode::RuleBroken));
 }
 

@@ -4,8 +4,9 @@ use super::{
     Outcome, host, identity,
     victim::{Place, Wall, hello},
 };
+use shardwire_model::Cause;
 use shardwire_protocols::{
-    Cause, catalogue,
+    catalogue,
     handshake::{Handshake, greet},
     trace::{Claimed, Client, Next, Pulled, Trace},
 };

@@ -8,12 +8,12 @@ use super::{
 };
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
-    AccountId, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, PeerId, ShardId, ShardStart, Timestamp,
+    AccountId, Cause, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, PeerId, ShardId, ShardStart, Timestamp,
     finished_selector, state_commitment,
 };
 use shardwire_peers::{Door, Named, Peers, Rules, load::resident_bytes, receive, sessions};
 use shardwire_protocols::{
-    Cause, Failure, ServeError, Signed, catalogue,
+    Failure, ServeError, Signed, catalogue,
     handshake::{self, Handshake, Hello, spoken},
     keepalive::{self, Keepalive},
     pace::GREETING,

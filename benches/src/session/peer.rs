@@ -86,10 +86,10 @@ fn report(register: &Register) -> Outcome<()> {
         line?;
         let mut used = used()?;
         for (take, connection) in register.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let measures = connection.measures();
+            let stats = connection.stats();
             if let (Some(lost), Some(sent)) = (used.lost.get_mut(*take), used.sent.get_mut(*take)) {
-                *lost += measures.lost;
-                *sent += measures.sent;
+                *lost += stats.lost;
+                *sent += stats.sent;
             }
         }
         println!("{}", serde_json::to_string(&used)?);

@@ -45,7 +45,7 @@ impl Message for Small {
 pub(super) struct Pull {
     pub(super) index: u32,
 }
-message!(Pull, max_bytes = 5, deadline = DEADLINE, ahead = DEPTH);
+message!(Pull, max_bytes = 5, deadline = DEADLINE, pipeline_depth = DEPTH);
 
 /// No more of it.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]

@@ -2,18 +2,21 @@
 
 use super::sessions::{Ended, boxed, signed};
 use shardwire_model::{
-    AccountId, AccountKey, Call, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Output, PeerId, ShardId,
-    ShardStart, SignedTransaction, Timestamp, Transaction, finished_selector, state_commitment,
+    AccountId, AccountKey, Call, Cause, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Output, PeerId, Role,
+    ShardId, ShardStart, SignedTransaction, Timestamp, Transaction, finished_selector,
+    life::{History, HistoryEntry, Step},
+    state_commitment,
 };
 use shardwire_protocols::{
-    Cause, Failure, Signed,
+    Failure, Signed,
     control::{self, Answer as _, Control, Request, Response},
     handoff::{self, Acceptance, Answer, Assign, Closed, Handoff},
     handshake::{self, Handshake, Hello},
+    history::sign,
     ingress::{self, Ingress, Opened, Opening},
     keepalive::{self, Keepalive},
-    life::{self, History, Lives, Step},
-    proof::{self, Held, Leased, Verdict, Version},
+    life::{self, Lives},
+    proof::{self, Held, Leased, Proof, Verdict},
     reputation::{self, Reputation},
     trace::{self, Begun, Chunk, Claimed, Ending, Finished, Grant, JobOffer, LeaseTerms, Part, Pulled, Trace},
 };
@@ -115,7 +118,7 @@ impl control::Handler<Control> for Peer {
             Request::Peers => Response::Peers(vec![]),
             Request::ShardStatus { .. } => Response::Shards(vec![control::ShardStatus::new(
                 start(RESPONDER).shard,
-                control::Role::Operator,
+                Role::Operator,
                 identity(RESPONDER).peer(),
             )]),
             Request::World { after: None } => {
@@ -181,10 +184,10 @@ pub(crate) async fn judge(session: Responder<Reputation>) -> Ended {
 // ---- life
 
 /// A history of one entry.
-fn born(shard: ShardId) -> Signed<life::HistoryEntry> {
-    let part = life::Part { shard, role: control::Role::Prover, job: Some(Hash::of(b"job")) };
+fn born(shard: ShardId) -> Signed<HistoryEntry> {
+    let part = shardwire_model::life::Part::of_job(shard, Hash::of(b"job"));
     let step = Step::Streaming { job: Hash::of(b"job") };
-    History::new(part).next(&identity(RESPONDER), Timestamp(1), step).ok().flatten().expect("a first step")
+    sign(&History::new(part), &identity(RESPONDER), Timestamp(1), step).ok().flatten().expect("a first step")
 }
 
 impl life::Handler<Lives> for Peer {
@@ -318,7 +321,7 @@ impl proof::Handler for Peer {
     }
 }
 
-pub(crate) async fn settle<V: Version>(session: Initiator<V>) -> Ended {
+pub(crate) async fn settle(session: Initiator<Proof>) -> Ended {
     let mut client = proof::Client::new(session);
     let me = identity(INITIATOR);
     for round in 0..ROUNDS {
@@ -344,7 +347,7 @@ pub(crate) async fn settle<V: Version>(session: Initiator<V>) -> Ended {
     client.close().await.map_err(boxed)
 }
 
-pub(crate) async fn offer_proof<V: Version>(session: Responder<V>) -> Ended {
+pub(crate) async fn offer_proof(session: Responder<Proof>) -> Ended {
     proof::serve(session, &identity(RESPONDER), &Peer).await.map_err(boxed)
 }
 

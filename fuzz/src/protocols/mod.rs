@@ -10,18 +10,11 @@ mod sessions;
 
 use halves as h;
 #[allow(unused_imports)] // by the tests that include this file
-pub use sessions::{INITIATOR, SECOND, SILENT};
+pub use sessions::{INITIATOR, SILENT};
 use sessions::{play, recorded, run};
 use shardwire_protocols::{
-    control::Control,
-    handoff::Handoff,
-    handshake::Handshake,
-    ingress::Ingress,
-    keepalive::Keepalive,
-    life::Lives,
-    proof::{self, Proof},
-    reputation::Reputation,
-    trace::Trace,
+    control::Control, handoff::Handoff, handshake::Handshake, ingress::Ingress, keepalive::Keepalive, life::Lives,
+    proof::Proof, reputation::Reputation, trace::Trace,
 };
 
 /// The frame decoder: a header, then frames of any length with branch tags between them, cut as the bytes say.
@@ -64,13 +57,9 @@ pub fn keepalive(bytes: &[u8]) {
     run(play::<Keepalive, _, _>(bytes, h::ping, h::pong));
 }
 
-/// Proofs and verdicts: of version 2 if the first byte says so ([`SECOND`]), else of version 1.
+/// Proofs and verdicts.
 pub fn proof(bytes: &[u8]) {
-    if bytes.first().is_some_and(|first| first & SECOND != 0) {
-        run(play::<Proof, _, _>(bytes, h::settle, h::offer_proof));
-    } else {
-        run(play::<proof::v1::Proof, _, _>(bytes, h::settle, h::offer_proof));
-    }
+    run(play::<Proof, _, _>(bytes, h::settle, h::offer_proof));
 }
 
 /// Jobs, leases and witness chunks.
@@ -78,19 +67,18 @@ pub fn trace(bytes: &[u8]) {
     run(play::<Trace, _, _>(bytes, h::prove, h::offer_job));
 }
 
-/// What the two sides of an honest session of each protocol say, by the name of its entry and the flag of its version.
+/// What the two sides of an honest session of each protocol say, by the name of its entry.
 #[allow(dead_code)] // by the fuzz targets
-pub async fn honest() -> Vec<(&'static str, u8, [Vec<u8>; 2])> {
+pub async fn honest() -> Vec<(&'static str, [Vec<u8>; 2])> {
     vec![
-        ("handshake", 0, recorded::<Handshake, _, _>(h::greet, h::greeted).await),
-        ("control", 0, recorded::<Control, _, _>(h::ask_node, h::node).await),
-        ("reputation", 0, recorded::<Reputation, _, _>(h::ask_about_peers, h::judge).await),
-        ("life", 0, recorded::<Lives, _, _>(h::ask_about_lives, h::live).await),
-        ("handoff", 0, recorded::<Handoff, _, _>(h::take_shards, h::assign_shards).await),
-        ("ingress", 0, recorded::<Ingress, _, _>(h::submit, h::receive).await),
-        ("keepalive", 0, recorded::<Keepalive, _, _>(h::ping, h::pong).await),
-        ("proof", 0, recorded::<proof::v1::Proof, _, _>(h::settle, h::offer_proof).await),
-        ("proof", SECOND, recorded::<Proof, _, _>(h::settle, h::offer_proof).await),
-        ("trace", 0, recorded::<Trace, _, _>(h::prove, h::offer_job).await),
+        ("handshake", recorded::<Handshake, _, _>(h::greet, h::greeted).await),
+        ("control", recorded::<Control, _, _>(h::ask_node, h::node).await),
+        ("reputation", recorded::<Reputation, _, _>(h::ask_about_peers, h::judge).await),
+        ("life", recorded::<Lives, _, _>(h::ask_about_lives, h::live).await),
+        ("handoff", recorded::<Handoff, _, _>(h::take_shards, h::assign_shards).await),
+        ("ingress", recorded::<Ingress, _, _>(h::submit, h::receive).await),
+        ("keepalive", recorded::<Keepalive, _, _>(h::ping, h::pong).await),
+        ("proof", recorded::<Proof, _, _>(h::settle, h::offer_proof).await),
+        ("trace", recorded::<Trace, _, _>(h::prove, h::offer_job).await),
     ]
 }

@@ -16,8 +16,6 @@ use tokio::{runtime::Runtime, time::sleep};
 pub const INITIATOR: u8 = 1;
 /// In the first byte: the peer falls silent after the bytes instead of ending its stream.
 pub const SILENT: u8 = 2;
-/// In the first byte: version 2 is spoken, where there is one.
-pub const SECOND: u8 = 4;
 /// Bytes under way in each direction, as a QUIC stream of a slow peer has.
 const UNDER_WAY: usize = 64 * 1024;
 

@@ -1,7 +1,7 @@
 //! A simulated disk: what a node keeps, in memory, through crashes.
 //!
 //! A [`Medium`] holds files by name and outlives the processes that use it. A [`Storage`] is a process' handle to one of them, and the storage
-//! under a redb database. Writes, resizes and replacements of whole files are **acts**; they are seen at once by who reads, and certain only
+//! under a redb database; [`SimulatedDisk`] is all of a process' files. Writes, resizes and replacements of whole files are **acts**; they are seen at once by who reads, and certain only
 //! after a sync. The medium
 //! - loses its power at a chosen act ([`Medium::power_off_after`]) or now ([`Medium::power_off`]): from then on everything fails. What was not
 //!   synced is then lost, kept or torn into sectors, as [`Survives`] says, when the power is back ([`Medium::power_on`]). Handles from before
@@ -16,9 +16,11 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod change;
+mod disk;
 mod medium;
 mod storage;
 
 pub use change::{SECTOR_BYTES, Survives};
+pub use disk::SimulatedDisk;
 pub use medium::{MAX_FILE_BYTES, Medium};
 pub use storage::Storage;

@@ -247,6 +247,15 @@ impl Medium {
         Ok(())
     }
 
+    /// Moves a file, synced and unsynced, to another name: one act, which a file system's journal keeps whole.
+    pub(crate) fn rename(&self, from: &str, to: &str, life: u64) -> io::Result<()> {
+        let mut state = self.state();
+        state.act(life)?;
+        let file = state.files.remove(from).ok_or(ErrorKind::NotFound)?;
+        state.files.insert(to.to_owned(), file);
+        Ok(())
+    }
+
     /// The names of all files that begin like this.
     pub(crate) fn names(&self, prefix: &str, life: u64) -> io::Result<Vec<String>> {
         let state = self.state();

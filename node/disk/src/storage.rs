@@ -41,6 +41,22 @@ impl Storage {
         if durable { self.medium.sync(&self.name, self.life) } else { Ok(()) }
     }
 
+    /// Whether there is such a file.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn exists(&self) -> Result<bool> {
+        Ok(self.medium.length(&self.name, self.life)?.is_some())
+    }
+
+    /// Gives the file another name, over what has it. What was synced of it is there under the new name when this returns.
+    ///
+    /// # Errors
+    /// If the disk fails or there is no such file.
+    pub fn rename(&self, to: &str) -> Result<()> {
+        self.medium.rename(&self.name, to, self.life)
+    }
+
     /// Removes all files whose names begin like this one's.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use shardwire_model::Coded as _;
 use shardwire_protocols::ServeError;
-use shardwire_reputation::{Breach, Event, Fault};
+use shardwire_reputation::{Blame, Breach, Event};
 use shardwire_transport::{self as transport, SessionError};
 
 /// The event that a failed session is. None if the connection was lost, or the fault is this node's.
@@ -10,12 +10,12 @@ use shardwire_transport::{self as transport, SessionError};
 pub fn seen(error: &ServeError) -> Option<Event> {
     let ServeError::Session(SessionError::Violation(violation)) = error else { return None };
     let (protocol, state) = (violation.protocol.clone(), violation.state.clone().into());
-    Some(match violation.fault() {
-        transport::Fault::Peer => {
-            Event::Broke { breach: Breach::Violation { code: violation.code(), protocol, state }, fault: Fault::Peer }
+    Some(match violation.blame() {
+        transport::Blame::Peer => {
+            Event::Broke { breach: Breach::Violation { code: violation.code(), protocol, state }, blame: Blame::Peer }
         }
-        transport::Fault::Unclear => {
-            Event::Broke { breach: Breach::Deadline { protocol, state }, fault: Fault::Unclear }
+        transport::Blame::Unclear => {
+            Event::Broke { breach: Breach::Deadline { protocol, state }, blame: Blame::Unclear }
         }
     })
 }
@@ -57,7 +57,7 @@ mod tests {
         let too_long = violation(ViolationKind::TooLong { announced: 9, max: 3 });
         assert_eq!(seen(&too_long).as_deref(), Some("violation SW-SESSION-003 of trace, awaiting Pull"));
         let late = violation(ViolationKind::Late { after: Duration::from_secs(9), have: 0 });
-        assert!(matches!(super::seen(&late), Some(Event::Broke { fault: Fault::Unclear, .. })));
+        assert!(matches!(super::seen(&late), Some(Event::Broke { blame: Blame::Unclear, .. })));
         let (peer, protocol) = (PeerId([1; 32]), "trace");
         let lost = Lost { peer, protocol: protocol.into(), state: String::new(), cause: LostCause::Closed };
         assert_eq!(seen(&SessionError::Lost(Box::new(lost)).into()), None);

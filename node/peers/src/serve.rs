@@ -8,7 +8,7 @@ use crate::{
 use shardwire_model::Coded as _;
 use shardwire_protocols::ServeError;
 use shardwire_reputation::LONGEST_WAIT;
-use shardwire_transport::{Arrival, Connection, Endpoint, Incoming, Pause, SessionError, begun};
+use shardwire_transport::{Connection, Endpoint, Incoming, IncomingConnection, Pause, SessionError, first_turn};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -49,7 +49,7 @@ pub async fn receive<S>(
 /// Performs the handshake and serves the connection.
 async fn admit<S: Future<Output = ()> + Send>(
     peers: Arc<Peers>,
-    arrival: Arrival,
+    arrival: IncomingConnection,
     after: Duration,
     place: Place,
     serve: Arc<impl Fn(Connection, Arc<Presence>) -> S + Send + Sync>,
@@ -102,7 +102,7 @@ where
         };
         while running.try_join_next().is_some() {}
         let (presence, serve) = (presence.clone(), serve.clone());
-        let session = begun(pause.task(async move {
+        let session = first_turn(pause.task(async move {
             if let Some(incoming) = begin(&presence, incoming).await {
                 drop(turn);
                 let (protocol, incoming) = incoming;

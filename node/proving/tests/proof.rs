@@ -1,8 +1,8 @@
 //! One real proof, made once by the real worker from a real run, and everything that must not pass for it.
 //!
-//! In a checkout without a worker the first test builds one, which takes minutes.
+//! Where there is no worker the first test builds one, which takes minutes.
 
-#[path = "../../shard/tests/workload/mod.rs"]
+#[path = "../../program/tests/workload/mod.rs"]
 mod workload;
 
 mod forge;
@@ -16,10 +16,11 @@ use cairo_air::verifier::verify_cairo;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use shardwire_model::{Coded, Felt, Output, state_commitment};
+use shardwire_program::{execute, program};
 use shardwire_proving::settle::{Expected, check_output};
 use shardwire_proving::verify::{MAX_PROOF_BYTES, Verifier, VerifyError};
-use shardwire_proving::worker::{ProveRequest, Worker, locate, prove};
-use shardwire_shard::{execute, program, witness};
+use shardwire_proving::worker::{LocateError, Places, ProveRequest, Worker, locate_in, prove};
+use shardwire_witness as witness;
 use stwo::core::fields::m31::{M31, P};
 use stwo::core::fields::qm31::SecureField;
 use stwo::core::vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleHasher};
@@ -45,7 +46,7 @@ fn real() -> &'static Real {
     static REAL: OnceLock<Real> = OnceLock::new();
     REAL.get_or_init(|| {
         let work = workload::workload(PLAYERS, TRANSACTIONS, SEED);
-        let mut assembler = witness::Assembler::new();
+        let mut assembler = witness::Assembler::new(program::hash());
         let run = execute(&work.start, &work.values, work.transactions.clone(), |chunk| {
             assembler.push(&chunk.body).map(drop).map_err(|e| std::io::Error::other(e.to_string()))
         })
@@ -59,7 +60,13 @@ fn real() -> &'static Real {
 
 fn worker() -> &'static Worker {
     static WORKER: OnceLock<Worker> = OnceLock::new();
-    WORKER.get_or_init(|| locate(&mut |line| eprintln!("{line}")).unwrap())
+    WORKER.get_or_init(|| match locate_in(&Places { built: None, ..Places::of_process() }) {
+        Err(LocateError::Missing) => {
+            let checkout = shardwire_worker_build::checkout().unwrap();
+            Worker::at(&shardwire_worker_build::build(&checkout, &mut |line| eprintln!("{line}")).unwrap()).unwrap()
+        }
+        found => found.unwrap(),
+    })
 }
 
 fn prove_bytes(witness: &[u8]) -> Vec<u8> {

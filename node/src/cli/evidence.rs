@@ -9,11 +9,7 @@ use super::{
     output::{Answer, columns},
     peer::ask,
 };
-use crate::{
-    disk::{Disk as _, DiskError, SystemDisk},
-    evidence::Checking,
-    proofs::Proofs,
-};
+use crate::{evidence::Checking, proofs::Proofs};
 use serde::Serialize;
 use shardwire_model::{Coded, Hash, PeerId};
 use shardwire_protocols::{
@@ -21,6 +17,7 @@ use shardwire_protocols::{
     evidence::{MAX_EVIDENCE_BYTES, Piece, Shown},
     reputation::{Client, Request},
 };
+use shardwire_store::{Disk as _, DiskError, SystemDisk};
 use std::path::{Path, PathBuf};
 
 /// A file of evidence that can't be used.

@@ -6,12 +6,12 @@ use crate::{
     config::ConfigError,
     data::{DataError, InitError},
     run::RunError,
-    workload::WorkloadError,
 };
 use clap::error::ErrorKind;
 use serde::Serialize;
 use shardwire_model::Coded;
 use shardwire_protocols::control::ControlError;
+use shardwire_workload::WorkloadError;
 use std::{fmt, io};
 
 /// Why a command failed.

@@ -12,11 +12,11 @@ use crate::{
     offline,
 };
 use serde::Serialize;
-use shardwire_model::{Clock as _, PeerId, ShardId, Timestamp};
-use shardwire_protocols::{
-    Signed,
-    life::{Client, HistoryEntry, HistoryError, Part, Step, Why, verify},
+use shardwire_model::{
+    Clock as _, PeerId, ShardId, Timestamp,
+    life::{HistoryEntry, HistoryError, Part, Step, Why},
 };
+use shardwire_protocols::{Signed, history::verify, life::Client};
 use std::path::PathBuf;
 
 #[derive(Serialize)]

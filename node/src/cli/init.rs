@@ -12,8 +12,7 @@ use crate::{
     surroundings::Randomness,
 };
 use serde::Serialize;
-use shardwire_model::{Hash, PeerId};
-use shardwire_protocols::control::Role;
+use shardwire_model::{Hash, PeerId, Role};
 use shardwire_world::WorldIdentity;
 use std::path::{Path, PathBuf};
 

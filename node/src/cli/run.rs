@@ -15,8 +15,7 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::json;
-use shardwire_model::PeerId;
-use shardwire_protocols::control::Role;
+use shardwire_model::{PeerId, Role};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tokio::{
     sync::{oneshot, watch},

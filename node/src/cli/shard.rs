@@ -15,7 +15,6 @@ use crate::{
     config::{Config, DEFAULT_NETWORK, Environment, Flags},
     data::DataPaths,
     surroundings::Surroundings,
-    workload::Workload,
 };
 use serde::Serialize;
 use shardwire_model::{Clock as _, PeerId, ShardId, ShardStart, Timestamp};
@@ -24,6 +23,7 @@ use shardwire_protocols::{
     life::Client,
 };
 use shardwire_transport::Identity;
+use shardwire_workload::Workload;
 use std::path::{Path, PathBuf};
 
 /// Most refused transactions that are shown to people; `--json` has all of them.

@@ -113,8 +113,8 @@ fn peers(peers: &[PeerStatus]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shardwire_model::PeerId;
-    use shardwire_protocols::{control::Role, reputation::Counts};
+    use shardwire_model::{PeerId, Role};
+    use shardwire_protocols::reputation::Counts;
     use shardwire_reputation::Tier;
 
     fn overview() -> Overview {

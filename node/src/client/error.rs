@@ -1,14 +1,13 @@
 //! Why a client has no answer.
 
 use crate::data::DataError;
-use shardwire_model::{Coded, PeerId, ShardId};
+use shardwire_model::{Cause, Coded, PeerId, ShardId};
 use shardwire_protocols::{
-    Cause,
     control::ControlError,
     evidence::{Piece, Shown},
     handshake::HandshakeError,
 };
-use shardwire_transport::{ConnectError, EndpointError, Fault, SessionError};
+use shardwire_transport::{Blame, ConnectError, EndpointError, SessionError};
 use std::net::SocketAddr;
 
 /// Why a client has no answer.
@@ -77,7 +76,7 @@ impl ClientError {
     pub(super) fn is_passing(&self) -> bool {
         let session = |error: &SessionError| match error {
             SessionError::Lost(_) => true,
-            SessionError::Violation(violation) => violation.fault() == Fault::Unclear,
+            SessionError::Violation(violation) => violation.blame() == Blame::Unclear,
             SessionError::Local(_) => false,
         };
         match self {

@@ -4,11 +4,8 @@
 //! connection only those without a receipt go out again; one that had arrived is answered as a duplicate, never taken twice.
 
 use super::{ClientError, Dialler, Target, link::Link, receipts::Receipts};
-use shardwire_model::{PeerId, ShardId, SignedTransaction};
-use shardwire_protocols::{
-    Cause,
-    ingress::{self, Ingress, Opening, Outcome, Receipt},
-};
+use shardwire_model::{Cause, PeerId, ShardId, SignedTransaction};
+use shardwire_protocols::ingress::{self, Ingress, Opening, Outcome, Receipt};
 use std::{collections::VecDeque, time::Duration};
 use tokio::time::sleep;
 

@@ -8,12 +8,12 @@ use crate::{
 };
 use rand::{SeedableRng, rngs::StdRng};
 use shardwire_model::{
-    AccountKey, Call, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, Output, PeerId, ShardId,
-    ShardStart, SignedTransaction, StartRequest, Timestamp, Transaction, finished_selector,
+    AccountKey, Call, Cause, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, Output, PeerId, Role,
+    ShardId, ShardStart, SignedTransaction, StartRequest, Timestamp, Transaction, finished_selector,
 };
 use shardwire_protocols::{
-    Cause, Failure,
-    control::{self, Answer as _, Control, NodeStatus, Request, Response, Role},
+    Failure,
+    control::{self, Answer as _, Control, NodeStatus, Request, Response},
     evidence::{Shown, Verifier},
     handshake::{Handshake, Hello, answer, spoken},
     ingress::{self, Ingress, Opened, Outcome},
@@ -354,7 +354,7 @@ async fn the_node_of_a_data_folder_is_asked_as_itself() {
     let place = tempfile::tempdir().unwrap();
     let root = place.path().join("node");
     let config = Config::draft(&Environment::default(), Flags::default().with(Setting::Roles, ["operator"])).unwrap();
-    data::init(&root, &config, None, &mut StdRng::seed_from_u64(3)).unwrap();
+    data::init(&root, &config, data::Belongs::Unknown, Felt::ONE, &mut StdRng::seed_from_u64(3)).unwrap();
     let noon = surroundings();
     let connect = || ControlClient::connect(&root, &noon);
     assert_eq!(connect().await.unwrap_err().code(), "SW-DATA-004");

@@ -7,9 +7,8 @@ use super::{
     source::{Given, Layer},
     value::{OneQuota, role},
 };
-use shardwire_model::PeerId;
+use shardwire_model::{PeerId, life::MAX_TIMEOUT};
 use shardwire_peers::Rules;
-use shardwire_protocols::life::MAX_TIMEOUT;
 use shardwire_reputation::decay::MAX_HALF_LIFE;
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -21,7 +21,7 @@ mod value;
 
 pub use error::ConfigError;
 pub use setting::Setting;
-pub use shardwire_protocols::control::Role;
+pub use shardwire_model::Role;
 pub use shardwire_transport::Profile;
 pub use source::{Environment, Flags, Origin};
 pub use value::{LogFormat, ParseValueError, Peer};

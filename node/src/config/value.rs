@@ -1,7 +1,7 @@
 //! The kinds of values that settings take.
 
-use shardwire_model::PeerId;
-use shardwire_protocols::{catalogue, control::Role};
+use shardwire_model::{PeerId, Role};
+use shardwire_protocols::catalogue;
 use shardwire_reputation::{Quotas, Tier};
 use std::{fmt, net::SocketAddr, str::FromStr};
 

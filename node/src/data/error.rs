@@ -1,8 +1,9 @@
 //! What can be wrong with a data folder.
 
-use crate::{config::ConfigError, workload::WorkloadError, world::WorldFileError};
+use crate::{config::ConfigError, world::WorldFileError};
 use shardwire_model::Coded;
 use shardwire_transport::IdentityError;
+use shardwire_workload::WorkloadError;
 use shardwire_world::WorldError;
 use std::{io, path::PathBuf};
 

@@ -10,13 +10,13 @@ use super::{
 };
 use crate::{
     config::{Config, Origin, Role, Setting},
-    disk::SystemDisk,
     world,
-    workload::World,
 };
 use rand::CryptoRng;
 use shardwire_model::{Felt, PeerId};
+use shardwire_store::SystemDisk;
 use shardwire_transport::Identity;
+use shardwire_workload::World;
 use shardwire_world::{Genesis, WorldError, WorldIdentity};
 use std::{
     fs::{self, DirBuilder, File},

@@ -1,7 +1,8 @@
-use super::{Belongs, Created, DataFolder, DataPaths, InitError, Running};
+use super::{Belongs, Created, DataFolder, InitError, Running};
 use crate::config::{Config, Environment, Flags, Setting};
 use rand::{SeedableRng, rngs::StdRng};
 use shardwire_model::{Coded, Felt, PeerId};
+use shardwire_store::SystemDisk;
 use shardwire_world::{EmbeddedLedger, WorldIdentity};
 use std::{fs, path::Path, process::Command};
 
@@ -95,7 +96,7 @@ fn a_settler_gets_its_world() {
     assert_eq!(WorldIdentity::from_json(&fs::read_to_string(created.paths.world()).unwrap()), Ok(world.clone()));
     assert!(world.is_settler(created.peer) && world.programs().contains(&PROGRAM));
     assert_eq!((world.network(), world.settlers().len()), ("local", 1));
-    let ledger = EmbeddedLedger::open(&created.paths.ledger(), &world).unwrap();
+    let ledger = EmbeddedLedger::open(&SystemDisk, &created.paths.ledger(), &world).unwrap();
     assert_eq!(ledger.storage(None, 10).unwrap().len(), 3);
 }
 

@@ -19,12 +19,9 @@ use crate::{
     roles::{Host, operator::Operator, prover::Prover, settler::Settler},
 };
 pub(crate) use links::Links;
-use shardwire_model::{Coded, PeerId};
+use shardwire_model::{Coded, PeerId, Role};
 use shardwire_peers::{Named, load::resident_bytes, receive};
-use shardwire_protocols::{
-    control::Role,
-    handshake::{Hello, spoken},
-};
+use shardwire_protocols::handshake::{Hello, spoken};
 use shardwire_transport::Endpoint;
 use std::{collections::BTreeSet, fmt, net::SocketAddr, sync::Arc};
 use tokio::{sync::watch, task::JoinSet};

@@ -1,12 +1,11 @@
 //! Serving a connection: the sessions that the peer opens, and those that our roles consume.
 
 use super::Node;
-use crate::roles::settler::Settler;
-use shardwire_model::{Coded as _, Mutation, PeerId};
+use shardwire_model::{Coded as _, Mutation, PeerId, Role};
 use shardwire_peers::{Presence, sessions};
 use shardwire_protocols::{
     ServeError,
-    control::{self, Control, Role},
+    control::{self, Control},
     handoff::{self, Handoff},
     handshake::{self, Agreed, Handshake, HandshakeError},
     ingress::{self, Ingress},
@@ -117,9 +116,12 @@ fn consume(node: &Arc<Node>, connection: &Connection, agreed: &Agreed, sessions:
             async move { prover.take(connection.open::<Trace>().await?).await }
         })));
     }
-    if let Some(settler) = node.roles.settler.clone().filter(|_| has(Role::Prover)) {
-        collect::<Proof>(node, &settler, connection, agreed, sessions);
-        collect::<proof::v1::Proof>(node, &settler, connection, agreed, sessions);
+    if let Some(settler) = node.roles.settler.clone().filter(|_| has(Role::Prover) && agreed.speaks::<Proof>()) {
+        let connection = connection.clone();
+        sessions.spawn(pause.task(again(node.clone(), "proof", connection.peer(), move || {
+            let (settler, connection) = (settler.clone(), connection.clone());
+            async move { settler.collect(connection.open::<Proof>().await?).await }
+        })));
     }
     if agreed.speaks::<Keepalive>() {
         let (node, connection) = (node.clone(), connection.clone());
@@ -134,23 +136,6 @@ fn consume(node: &Arc<Node>, connection: &Connection, agreed: &Agreed, sessions:
                     tokio::time::sleep(keepalive::EVERY).await;
                 }
             }
-        })));
-    }
-}
-
-/// Collects proofs in this version of the protocol, if it is the one that was agreed on.
-fn collect<V: proof::Version>(
-    node: &Arc<Node>,
-    settler: &Arc<Settler>,
-    connection: &Connection,
-    agreed: &Agreed,
-    sessions: &mut JoinSet<()>,
-) {
-    if agreed.speaks::<V>() {
-        let (settler, connection) = (settler.clone(), connection.clone());
-        sessions.spawn(node.endpoint.pause().task(again(node.clone(), V::NAME, connection.peer(), move || {
-            let (settler, connection) = (settler.clone(), connection.clone());
-            async move { settler.collect(connection.open::<V>().await?).await }
         })));
     }
 }
@@ -197,8 +182,6 @@ async fn dispatch(node: &Node, agreed: &Agreed, mut incoming: Incoming) -> Resul
         ingress::serve(incoming.serve::<Ingress>().await?, operator, &node.host.identity).await
     } else if let Some(prover) = roles.prover.as_deref().filter(|_| incoming.is::<Proof>()) {
         proof::serve(incoming.serve::<Proof>().await?, &node.host.identity, prover).await
-    } else if let Some(prover) = roles.prover.as_deref().filter(|_| incoming.is::<proof::v1::Proof>()) {
-        proof::serve(incoming.serve::<proof::v1::Proof>().await?, &node.host.identity, prover).await
     } else {
         Err(incoming.unserved().into())
     }

@@ -4,23 +4,20 @@ use super::Folder;
 use crate::{
     facts::{Fate, NodeFacts, WorldFacts},
     inspect::{node, of_world as facts_of},
+    records::{
+        ASSIGNMENTS, EVIDENCE, EXECUTIONS, HANDOFFS, HISTORY, INTENTS, JOBS, LEASES, PEERS, TRANSACTIONS, VERDICTS,
+        WORDS,
+    },
     roles::operator::extended,
     run::RunError,
-    store::{
-        RecordKey, Store, StoreError, Table,
-        records::{
-            ASSIGNMENTS, EVIDENCE, EXECUTIONS, HANDOFFS, HISTORY, INTENTS, JOBS, LEASES, PEERS, TRANSACTIONS, VERDICTS,
-            WORDS,
-        },
-    },
 };
 use serde::{Serialize, de::DeserializeOwned};
-use shardwire_model::{Coded, Hash, ShardId};
-use shardwire_protocols::{
-    control::{Role, Stage},
-    life::{Life, Part, Step, verify},
-    proof::MAX_PROOF_BYTES,
+use shardwire_model::{
+    Coded, Hash, Role, ShardId, Stage,
+    life::{Life, Part, Step},
 };
+use shardwire_protocols::{history::verify, proof::MAX_PROOF_BYTES};
+use shardwire_store::{RecordKey, Store, StoreError, Table};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -159,7 +156,7 @@ fn compare(folder: &Folder, store: &Store, world: Option<&WorldFacts>, report: &
     };
     let lives = histories(&facts, report);
     for shard in &facts.operated {
-        let part = Part { shard: shard.start.shard, role: Role::Operator, job: None };
+        let part = Part::of(shard.start.shard, Role::Operator);
         let Some(life) = lives.get(&part) else {
             report.contradiction(STORE, format!("shard {} was assigned, and its history doesn't say so", part.shard));
             continue;
@@ -174,7 +171,7 @@ fn compare(folder: &Folder, store: &Store, world: Option<&WorldFacts>, report: &
     }
     let proofs = proofs(folder, report);
     for job in &facts.jobs {
-        let part = Part { shard: job.shard, role: Role::Prover, job: Some(job.job) };
+        let part = Part::of_job(job.shard, job.job);
         let Some(life) = lives.get(&part) else {
             report.contradiction(STORE, format!("job {} was begun, and its history doesn't say so", job.job));
             continue;
@@ -216,7 +213,7 @@ fn against_the_world(
     let pending: BTreeSet<ShardId> = store.all(&INTENTS)?.into_iter().map(|(shard, _)| shard).collect();
     for record in &world.shards {
         let shard = record.start.shard;
-        let life = lives.get(&Part { shard, role: Role::Settler, job: None });
+        let life = lives.get(&Part::of(shard, Role::Settler));
         let end = life.and_then(|life| life.steps().last());
         let agrees = match (&record.fate, end) {
             (Fate::Open, Some(step)) => !matches!(step.stage(), Stage::Settled | Stage::Aborted),

@@ -22,13 +22,13 @@ pub(crate) use export::export;
 use crate::{
     config::{Config, Environment, Flags, Role},
     data::DataFolder,
-    disk::SystemDisk,
+    records::{HISTORY, LAYOUT},
     run::RunError,
-    store::{RecordKey as _, Store, records::HISTORY},
     world,
 };
-use shardwire_model::{Coded, PeerId, ShardId};
-use shardwire_protocols::{Signed, life::HistoryEntry};
+use shardwire_model::{Coded, PeerId, ShardId, life::HistoryEntry};
+use shardwire_protocols::Signed;
+use shardwire_store::{RecordKey as _, Store, SystemDisk};
 use shardwire_world::World;
 use std::{path::Path, sync::Arc};
 
@@ -54,7 +54,7 @@ impl Folder {
     }
 
     fn store(&self) -> Result<Store, RunError> {
-        Store::view(&self.claim.paths().store()).map_err(boxed)
+        Store::view(&SystemDisk, &self.claim.paths().store(), &LAYOUT).map_err(boxed)
     }
 
     fn is_settler(&self) -> bool {

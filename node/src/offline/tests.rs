@@ -1,22 +1,21 @@
 //! Folders as nodes leave them, and as they shouldn't be.
 
 use super::*;
+use crate::history::Advance as _;
 use crate::{
     config::Setting,
-    data::{DataPaths, init},
+    data::{Belongs, DataPaths, init},
+    records::{EntryKey, Figures, HISTORY, JOBS, Job, LAYOUT, LogKey, TRANSACTIONS},
     roles::prover::ProverError,
-    store::{
-        Table,
-        records::{EntryKey, Figures, HISTORY, JOBS, Job, LogKey, TRANSACTIONS},
-    },
 };
 use rand::{SeedableRng, rngs::StdRng};
-use shardwire_model::{ContractId, EventId, Felt, Hash, ShardStart, Timestamp, finished_selector};
-use shardwire_protocols::{
-    control::Role,
+use shardwire_model::{
+    ContractId, EventId, Felt, Hash, ShardStart, Timestamp, finished_selector,
     life::{Part, Step},
 };
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use shardwire_store::SystemDisk;
+use shardwire_store::Table;
+use std::{collections::BTreeMap, fs, io, path::PathBuf};
 
 const WORLD: &str =
     r#"{"storage":[{"key":"0x1","kind":"counter","value":0},{"key":"0x2","kind":"escrow","value":1000}]}"#;
@@ -27,8 +26,21 @@ fn folder(place: &Path) -> (PathBuf, DataPaths) {
     fs::write(place.join("world.json"), WORLD).unwrap();
     let roles = Flags::default().with(Setting::Roles, ["settler", "prover"]);
     let config = Config::draft(&Environment::default(), roles).unwrap();
-    let created = init(&root, &config, Some(&place.join("world.json")), &mut StdRng::seed_from_u64(7)).unwrap();
+    let belongs = Belongs::To { genesis: &place.join("world.json"), settlers: &[] };
+    let created = init(&root, &config, belongs, Felt::ONE, &mut StdRng::seed_from_u64(7)).unwrap();
     (root, created.paths)
+}
+
+fn alone<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+}
+
+fn check(root: &Path) -> Result<Report, RunError> {
+    alone(super::check(root))
+}
+
+fn export(root: &Path, out: &mut dyn io::Write) -> Result<io::Result<u64>, RunError> {
+    alone(super::export(root, out))
 }
 
 /// The bytes of every file, but the lock.
@@ -79,11 +91,11 @@ fn job() -> Job {
 
 /// Stores a proven job with its history and its proof.
 fn proven(root: &Path, paths: &DataPaths) -> (Part, Hash) {
-    let store = Store::open(&paths.store()).unwrap();
+    let store = Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap();
     let identity = DataFolder::look(root).unwrap().identity().clone();
     let job = job();
     let (id, proof) = (Hash::of(b"job"), Hash::of(b"the proof"));
-    let part = Part { shard: job.start.shard, role: Role::Prover, job: Some(id) };
+    let part = Part::of_job(job.start.shard, id);
     let job = Job { proof: Some(proof), ..job };
     store
         .write(|write| {
@@ -108,7 +120,7 @@ fn a_sound_folder_has_no_finding_and_what_is_exported_names_all_of_it() {
     let report = check(&root).unwrap();
     assert_eq!((report.findings.len(), report.histories, report.proofs, report.records), (0, 1, 1, 4));
     let (peer, entries) = history(&root, part.shard).unwrap();
-    assert!(shardwire_protocols::life::verify(&peer, part, &entries).is_ok());
+    assert!(shardwire_protocols::history::verify(&peer, part, &entries).is_ok());
 
     let mut out = Vec::new();
     assert_eq!(export(&root, &mut out).unwrap().unwrap(), 1 + 2 + 1 + 3);
@@ -136,7 +148,7 @@ fn what_is_wrong_is_named_with_its_file() {
     fs::write(&file, b"the proof").unwrap();
 
     // An entry that somebody changed.
-    let store = Store::open(&paths.store()).unwrap();
+    let store = Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap();
     let key = EntryKey { part, number: 1 };
     let mut entry = store.get(&HISTORY, &key).unwrap().unwrap();
     entry.statement.at = Timestamp(6);
@@ -147,9 +159,9 @@ fn what_is_wrong_is_named_with_its_file() {
     assert!(findings[0].contains("as prover: entry 1 is not signed by"), "{findings:?}");
 
     // A record that is none.
-    let store = Store::open(&paths.store()).unwrap();
+    let store = Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap();
     store
-        .put(&Table::<LogKey, u8>::new("operator.transactions"), &LogKey { shard: part.shard, sequence: 0 }, &7)
+        .put(&Table::<LogKey, u8>::new("operator.transactions", 1), &LogKey { shard: part.shard, sequence: 0 }, &7)
         .unwrap();
     assert!(store.all(&TRANSACTIONS).is_err());
     drop(store);

@@ -12,9 +12,10 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use crate::{artefacts::Artefacts, store::Store, surroundings::Work, tasks::Spawner};
+use crate::{surroundings::Work, tasks::Spawner};
 use shardwire_model::{Clock, Felt};
 use shardwire_peers::Peers;
+use shardwire_store::{Artefacts, Store};
 use shardwire_transport::identity::Identity;
 use shardwire_world::WorldIdentity;
 use std::sync::Arc;

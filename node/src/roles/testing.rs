@@ -2,11 +2,8 @@
 
 use super::Host;
 use crate::{
-    artefacts::Artefacts,
     config::{Config, Environment, Flags},
-    disk::SystemDisk,
     peers,
-    store::Store,
     surroundings::Work,
     tasks::Tasks,
 };
@@ -14,6 +11,7 @@ use shardwire_model::{
     AccountKey, Call, ChainHead, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, PeerId, ShardId, ShardStart,
     SignedTransaction, Timestamp, Transaction, finished_selector,
 };
+use shardwire_store::{Artefacts, Store, SystemDisk};
 use shardwire_transport::Identity;
 use shardwire_world::WorldIdentity;
 use std::{path::Path, sync::Arc};

@@ -5,8 +5,7 @@ use super::{
     prover::ProverError,
     settler::{SettlerError, Unwanted},
 };
-use shardwire_model::{Coded, Felt, ShardId};
-use shardwire_protocols::Cause;
+use shardwire_model::{Cause, Coded, Felt, ShardId};
 
 fn said(error: impl Coded) -> String {
     format!("{} {error} | {}", error.code(), error.next_step())

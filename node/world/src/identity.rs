@@ -192,7 +192,11 @@ impl WorldIdentity {
     }
 }
 
-fn set<T: Ord>(what: &'static str, max: usize, items: impl IntoIterator<Item = T>) -> Result<BTreeSet<T>, IdentityError> {
+fn set<T: Ord>(
+    what: &'static str,
+    max: usize,
+    items: impl IntoIterator<Item = T>,
+) -> Result<BTreeSet<T>, IdentityError> {
     let mut set = BTreeSet::new();
     for item in items {
         if !set.insert(item) {
@@ -267,7 +271,8 @@ mod tests {
         assert_eq!(new("test", vec![settler], vec![]).code(), "SW-WORLD-011");
         assert_eq!(new("test", vec![settler; 2], vec![Felt::ONE]).code(), "SW-WORLD-012");
         assert_eq!(new("test", vec![settler], (0..=64u32).map(Felt::from).collect()).code(), "SW-WORLD-011");
-        for text in ["", "{}", &identity().to_json().replace("network", "netwerk"), &" ".repeat(MAX_IDENTITY_BYTES + 1)] {
+        for text in ["", "{}", &identity().to_json().replace("network", "netwerk"), &" ".repeat(MAX_IDENTITY_BYTES + 1)]
+        {
             let error = WorldIdentity::from_json(text).unwrap_err();
             assert_eq!(error.code(), "SW-WORLD-010", "{text}");
             assert!(error.next_step().contains("world.json"));

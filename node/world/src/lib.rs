@@ -49,7 +49,7 @@ mod operation;
 pub mod suite;
 mod world;
 
-pub use embedded::{Audit, CopyOnWrite, EmbeddedLedger, EmbeddedWorld, MAX_REFUSALS, SCHEMA};
+pub use embedded::{Audit, EmbeddedLedger, EmbeddedWorld, MAX_REFUSALS, SCHEMA};
 pub use error::{Refusal, WorldError};
 pub use genesis::{Genesis, GenesisEntry, GenesisError, GenesisValue, MAX_GENESIS, MAX_GENESIS_BYTES};
 pub use identity::{IdentityError, MAX_IDENTITY_BYTES, MAX_NETWORK_BYTES, MAX_PROGRAMS, MAX_SETTLERS, WorldIdentity};
@@ -57,8 +57,8 @@ pub use operation::{AbortReason, Operation, Receipt, Standing, Ticket};
 pub use redb::StorageBackend;
 pub use shardwire_crdt::MergeError;
 pub use world::{
-    Aborted, Answering, Inline, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, Offload, Settlement, ShardRecord, ShardState,
-    ShardSummary, Stage, Started, StorageEntry, World, decided,
+    Aborted, Answering, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, Settlement, ShardRecord, ShardState, ShardSummary, Stage,
+    Started, StorageEntry, World, decided,
 };
 
 /// The longest time from a shard's start to its deadline: escrow comes back after it at the latest.

@@ -91,22 +91,6 @@ pub async fn decided(world: &dyn World, ticket: Ticket) -> Result<Standing, Worl
     }
 }
 
-/// How a World that is called from async threads does what would hold them up.
-pub trait Offload: fmt::Debug + Send + Sync {
-    /// Does the work and completes when it is done, or has panicked.
-    fn run(&self, work: Box<dyn FnOnce() + Send>) -> Answering<'static, ()>;
-}
-
-/// Does work at once, where it is awaited: for tools that have nothing else to do, and for tests.
-#[derive(Clone, Copy, Debug)]
-pub struct Inline;
-
-impl Offload for Inline {
-    fn run(&self, work: Box<dyn FnOnce() + Send>) -> Answering<'static, ()> {
-        Box::pin(async move { work() })
-    }
-}
-
 /// A shard that started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Started {

@@ -5,8 +5,8 @@ mod dungeon;
 
 use dungeon::*;
 use shardwire_disk::{Medium, Survives};
-use shardwire_world::{EmbeddedLedger, Refusal, Started};
 use shardwire_model::Coded;
+use shardwire_world::{EmbeddedLedger, Refusal, Started};
 
 const NAME: &str = "ledger.redb";
 
@@ -33,10 +33,7 @@ fn survivals(seed: u64) -> impl Iterator<Item = Survives> {
 }
 
 /// Tries `transition` with a crash at each act; returns how many there were.
-fn crash_everywhere<T>(
-    image: &[u8],
-    transition: impl Fn(&EmbeddedLedger) -> std::result::Result<T, Not>,
-) -> u64 {
+fn crash_everywhere<T>(image: &[u8], transition: impl Fn(&EmbeddedLedger) -> std::result::Result<T, Not>) -> u64 {
     let before = dump(&open(image.to_vec()));
     let (after, acts) = {
         let disk = disk(image.to_vec(), None);

@@ -5,8 +5,9 @@ mod dungeon;
 use dungeon::*;
 use proptest::prelude::*;
 use redb::ReadableTable;
-use shardwire_world::{EmbeddedLedger, WorldError, SCHEMA, WorldIdentity};
 use shardwire_model::{Coded, Felt, Hash};
+use shardwire_store::SystemDisk;
+use shardwire_world::{EmbeddedLedger, SCHEMA, WorldError, WorldIdentity};
 use std::{fs, path::Path, sync::LazyLock};
 
 #[track_caller]
@@ -20,7 +21,7 @@ fn reads(error: &WorldError, code: &str, text: &str, next: &str) {
 #[track_caller]
 fn refused(path: &Path) -> WorldError {
     let before = fs::read(path).unwrap();
-    let error = EmbeddedLedger::open(path, &identity()).unwrap_err();
+    let error = EmbeddedLedger::open(&SystemDisk, path, &identity()).unwrap_err();
     assert!(fs::read(path).unwrap() == before, "the file has changed");
     error
 }
@@ -30,17 +31,17 @@ fn missing_and_existing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
     let place = path.display();
-    let error = EmbeddedLedger::open(&path, &identity()).unwrap_err();
+    let error = EmbeddedLedger::open(&SystemDisk, &path, &identity()).unwrap_err();
     reads(&error, "SW-LEDGER-002", &format!("there is no ledger at {place}"), "shardwire init");
     assert!(!path.exists());
 
     fs::write(&path, "precious").unwrap();
-    let error = EmbeddedLedger::create(&path, &identity(), &genesis()).unwrap_err();
+    let error = EmbeddedLedger::create(&SystemDisk, &path, &identity(), &genesis()).unwrap_err();
     reads(&error, "SW-LEDGER-001", &format!("{place} exists already"), "another data folder");
     assert_eq!(fs::read(&path).unwrap(), b"precious");
 
     let nowhere = folder.path().join("no/ledger.redb");
-    let error = EmbeddedLedger::create(&nowhere, &identity(), &genesis()).unwrap_err();
+    let error = EmbeddedLedger::create(&SystemDisk, &nowhere, &identity(), &genesis()).unwrap_err();
     let text =
         format!("the ledger at {} can't be read or written: No such file or directory (os error 2)", nowhere.display());
     reads(&error, "SW-LEDGER-009", &text, "Check the disk");
@@ -51,7 +52,7 @@ fn what_an_interrupted_creation_left_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
     fs::write(folder.path().join("ledger.redb.partial"), "half").unwrap();
-    let world = EmbeddedLedger::create(&path, &identity(), &genesis()).unwrap();
+    let world = EmbeddedLedger::create(&SystemDisk, &path, &identity(), &genesis()).unwrap();
     assert_eq!(world.storage(None, 10).unwrap().len(), 4);
     let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
     assert_eq!(names, ["ledger.redb"]);
@@ -90,16 +91,17 @@ fn another_network_or_schema() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
     let place = path.display();
-    drop(EmbeddedLedger::create(&path, &of("elsewhere", &genesis()), &genesis()).unwrap());
+    drop(EmbeddedLedger::create(&SystemDisk, &path, &of("elsewhere", &genesis()), &genesis()).unwrap());
     let text = format!("the ledger at {place} belongs to network 'elsewhere', not 'test'");
     reads(&refused(&path), "SW-LEDGER-006", &text, "Correct the network's name");
 
     fs::remove_file(&path).unwrap();
     let other = WorldIdentity::new(NETWORK, genesis().hash().unwrap(), [SETTLER], [Felt::ONE]).unwrap();
-    drop(EmbeddedLedger::create(&path, &other, &genesis()).unwrap());
+    drop(EmbeddedLedger::create(&SystemDisk, &path, &other, &genesis()).unwrap());
     let text = format!("the ledger at {place} is of World {}, not {}", other.hash(), identity().hash());
     reads(&refused(&path), "SW-LEDGER-019", &text, "world.json");
-    let error = EmbeddedLedger::create(&folder.path().join("new"), &other, &Default::default()).unwrap_err();
+    let error =
+        EmbeddedLedger::create(&SystemDisk, &folder.path().join("new"), &other, &Default::default()).unwrap_err();
     assert_eq!(error.code(), "SW-WORLD-013");
 
     let mut key = [0; 32];
@@ -122,19 +124,19 @@ fn another_network_or_schema() {
 fn in_use() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
-    let world = EmbeddedLedger::create(&path, &identity(), &genesis()).unwrap();
-    let error = EmbeddedLedger::open(&path, &identity()).unwrap_err();
+    let world = EmbeddedLedger::create(&SystemDisk, &path, &identity(), &genesis()).unwrap();
+    let error = EmbeddedLedger::open(&SystemDisk, &path, &identity()).unwrap_err();
     reads(&error, "SW-LEDGER-008", &format!("the ledger at {} is in use", path.display()), "Stop the other process");
     world.start(&run(1, 1, 1), now()).unwrap();
     drop(world);
-    EmbeddedLedger::open(&path, &identity()).unwrap();
+    EmbeddedLedger::open(&SystemDisk, &path, &identity()).unwrap();
 }
 
 #[test]
 fn a_row_that_does_not_match_its_seal() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
-    drop(EmbeddedLedger::create(&path, &identity(), &genesis()).unwrap());
+    drop(EmbeddedLedger::create(&SystemDisk, &path, &identity(), &genesis()).unwrap());
     // The row of one address copied to another: well formed, but misplaced.
     let database = redb::Database::open(&path).unwrap();
     let txn = database.begin_write().unwrap();
@@ -145,7 +147,7 @@ fn a_row_that_does_not_match_its_seal() {
     }
     txn.commit().unwrap();
     drop(database);
-    let world = EmbeddedLedger::open(&path, &identity()).unwrap();
+    let world = EmbeddedLedger::open(&SystemDisk, &path, &identity()).unwrap();
     let error = world.storage(None, 10).unwrap_err();
     let text = format!("the ledger at {} is damaged: the row of 0x21 does not match its seal", path.display());
     reads(&error, "SW-LEDGER-004", &text, "Restore it from a copy");
@@ -158,7 +160,7 @@ fn a_row_that_does_not_match_its_seal() {
 static HISTORY: LazyLock<([Vec<u8>; 2], Vec<Dump>)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
-    let world = EmbeddedLedger::create(&path, &identity(), &genesis()).unwrap();
+    let world = EmbeddedLedger::create(&SystemDisk, &path, &identity(), &genesis()).unwrap();
     let mut dumps = vec![dump(&world)];
     let started = world.start(&run(1, 100, 50), now()).unwrap();
     dumps.push(dump(&world));
@@ -195,7 +197,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.redb");
         fs::write(&path, &bytes).unwrap();
-        match EmbeddedLedger::open(&path, &identity()) {
+        match EmbeddedLedger::open(&SystemDisk, &path, &identity()) {
             Err(error) => {
                 prop_assert!(!error.code().is_empty());
                 prop_assert!(fs::read(&path).unwrap() == bytes, "the file has changed: {}", error);

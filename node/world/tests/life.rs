@@ -3,8 +3,9 @@
 mod dungeon;
 
 use dungeon::*;
-use shardwire_world::{AbortReason, EmbeddedLedger, Refusal, MAX_STORAGE_PAGE, ShardState, Stage};
 use shardwire_model::{Felt, Key, PeerId, ShardId, Timestamp, state_commitment};
+use shardwire_store::SystemDisk;
+use shardwire_world::{AbortReason, EmbeddedLedger, MAX_STORAGE_PAGE, Refusal, ShardState, Stage};
 
 #[test]
 fn from_start_to_settled() {
@@ -64,7 +65,10 @@ fn an_abort_returns_everything_once() {
     let again = world.abort(shard, Timestamp(3_000)).unwrap();
     assert_eq!(again, aborted);
     assert_eq!(dump(&world).storage, before);
-    assert_eq!(world.shard(shard).unwrap().unwrap().state, ShardState::Aborted { reason: AbortReason::Asked { by: SETTLER }, at: Timestamp(2_000) });
+    assert_eq!(
+        world.shard(shard).unwrap().unwrap().state,
+        ShardState::Aborted { reason: AbortReason::Asked { by: SETTLER }, at: Timestamp(2_000) }
+    );
 
     let late = world.settle(&output(&started, &felts([12, 50, 70, 0xa2])), proof(1), now());
     assert_eq!(late, Err(Not::Refused(Refusal::Aborted { shard })));
@@ -95,7 +99,8 @@ fn pages_follow_each_other_and_are_bounded() {
     let storage: Vec<String> =
         (1..=MAX_STORAGE_PAGE + 5).map(|n| format!(r#"{{"key":"{n:#x}","kind":"counter","value":{n}}}"#)).collect();
     let genesis = shardwire_world::Genesis::from_json(&format!(r#"{{"storage":[{}]}}"#, storage.join(","))).unwrap();
-    let world = EmbeddedLedger::create_with_backend(redb::backends::InMemoryBackend::new(), &identity(), &genesis).unwrap();
+    let world =
+        EmbeddedLedger::create_with_backend(redb::backends::InMemoryBackend::new(), &identity(), &genesis).unwrap();
     let first = world.storage(None, usize::MAX).unwrap();
     assert_eq!(first.len(), MAX_STORAGE_PAGE);
     let rest = world.storage(first.last().map(|entry| entry.key), usize::MAX).unwrap();
@@ -124,14 +129,14 @@ fn pages_follow_each_other_and_are_bounded() {
 fn everything_is_there_after_opening_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
-    let world = EmbeddedLedger::create(&path, &identity(), &genesis()).unwrap();
+    let world = EmbeddedLedger::create(&SystemDisk, &path, &identity(), &genesis()).unwrap();
     let started = world.start(&run(1, 100, 50), now()).unwrap();
     let open = world.start(&request(2, vec![escrow(GOLD, ANNA, 1)]), now()).unwrap();
     let output_1 = output(&started, &felts([12, 50, 70, 0xa2]));
     world.settle(&output_1, proof(1), now()).unwrap();
     let before = dump(&world);
     drop(world);
-    let world = EmbeddedLedger::open(&path, &identity()).unwrap();
+    let world = EmbeddedLedger::open(&SystemDisk, &path, &identity()).unwrap();
     assert_eq!(dump(&world), before);
     assert_eq!(world.identity(), &identity());
     assert_eq!(world.settle(&output_1, proof(1), Timestamp(9_000)).unwrap().at, now());

@@ -3,8 +3,8 @@
 mod dungeon;
 
 use dungeon::*;
-use shardwire_world::{EmbeddedLedger, Genesis, GenesisError, Refusal};
 use shardwire_model::{Coded, ContractId, Felt, Key, Kind, Output, ShardId, StartRequest, Timestamp};
+use shardwire_world::{EmbeddedLedger, Genesis, GenesisError, Refusal};
 
 #[track_caller]
 fn reads(error: &impl Coded, code: &str, text: &str, next: &str) {
@@ -15,10 +15,7 @@ fn reads(error: &impl Coded, code: &str, text: &str, next: &str) {
 
 /// Refused, and everything as before.
 #[track_caller]
-fn refused<T: std::fmt::Debug>(
-    world: &EmbeddedLedger,
-    act: impl FnOnce(&EmbeddedLedger) -> Result<T, Not>,
-) -> Not {
+fn refused<T: std::fmt::Debug>(world: &EmbeddedLedger, act: impl FnOnce(&EmbeddedLedger) -> Result<T, Not>) -> Not {
     let before = dump(world);
     let error = act(world).unwrap_err();
     assert_eq!(dump(world), before);

@@ -1,15 +1,16 @@
 //! The embedded World passes what every World has to.
 
 use redb::backends::InMemoryBackend;
+use shardwire_store::Work;
 use shardwire_world::{
-    EmbeddedLedger, EmbeddedWorld, Inline, World,
+    EmbeddedLedger, EmbeddedWorld, World,
     suite::{Setup, histories, vectors},
 };
 use std::sync::Arc;
 
 fn embedded(Setup { identity, genesis, clock }: Setup) -> Arc<dyn World> {
     let ledger = EmbeddedLedger::create_with_backend(InMemoryBackend::new(), &identity, &genesis).unwrap();
-    Arc::new(EmbeddedWorld::new(ledger, clock, Arc::new(Inline)))
+    Arc::new(EmbeddedWorld::new(ledger, clock, Work::AtOnce))
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@
 //! - [`ShardStart`] is the World's start data: what a shard may touch, and when it ends. It has a
 //!   [commitment](ShardStart::commitment) that everything else is bound to.
 //! - [`Transaction`] is a signed step of a shard; its [words](Transaction::words) are what is hashed and proven.
+//! - [`Role`] and [`Stage`] say what a node does and how far a shard is; [`life`] says what may happen to a shard, and in which order.
+//! - [`Cause`] is a [`Coded`] error that goes to somebody else; [`bounded`] reads lists and texts that can't be longer than they may.
 //! - [`Output`] is the public output of the shard program, and all that settlement believes.
 //!
 //! Bounds are the `MAX_…` constants; [`ShardStart::validate`] refuses what exceeds them.
@@ -15,26 +17,35 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod account;
+pub mod bounded;
+mod cause;
 mod chain;
 mod clock;
 mod error;
 pub mod felt;
 mod hash;
+pub mod life;
 mod mutation;
 mod output;
 mod peer;
+mod program;
+mod role;
 mod start;
 mod transaction;
 
 pub use account::{AccountKey, Signature};
+pub use cause::{Cause, MAX_CODE, MAX_REASON};
 pub use chain::{ChainHead, transactions_commitment};
 pub use clock::{Clock, Timestamp};
 pub use error::Coded;
 pub use felt::{AccountId, ContractId, Felt, Key, Selector, ShardId, starknet_keccak};
 pub use hash::Hash;
+pub use life::Stage;
 pub use mutation::Mutation;
 pub use output::{ABI_VERSION, HEADER_FELTS, Output, OutputError, Update};
 pub use peer::PeerId;
+pub use program::program_hash;
+pub use role::Role;
 pub use start::{
     Entry, EntryRequest, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError, StartRequest,
     state_commitment,

@@ -1,16 +1,15 @@
 //! What the command line asks and a node answers. In JSON as well: these types are what `--json` prints.
 
 use crate::{
-    Cause, bounded,
     exchange::{Answer, Failed},
     pace, size,
 };
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
-    Felt, Hash, Key, Kind, MAX_ENTRIES, PeerId, ShardId, ShardStart, StartRequest, Timestamp, Update, felt,
+    Cause, Felt, Hash, Key, Kind, MAX_ENTRIES, PeerId, Role, ShardId, ShardStart, Stage, StartRequest, Timestamp,
+    Update, bounded, felt,
 };
 use shardwire_transport::message;
-use std::fmt;
 
 /// Most peers in one response: as many connections as a node accepts.
 pub const MAX_PEERS_LISTED: usize = 512;
@@ -111,28 +110,6 @@ fn few(shards: &mut Vec<ShardStatus>) {
     }
 }
 
-/// What a node does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Verifies proofs and keeps the World.
-    Settler,
-    /// Executes shards.
-    Operator,
-    /// Proves.
-    Prover,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Settler => "settler",
-            Self::Operator => "operator",
-            Self::Prover => "prover",
-        })
-    }
-}
-
 /// How a node is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeStatus {
@@ -179,61 +156,6 @@ pub struct PeerStatus {
     pub round_trip_us: Option<u64>,
     /// How far its wall clock is ahead of ours.
     pub skew_ms: Option<i64>,
-}
-
-/// How far a shard is. A node knows the stages that it takes part in or hears of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// The World has started it.
-    #[default]
-    Started,
-    /// An operator has accepted it.
-    Assigned,
-    /// It takes transactions.
-    Executing,
-    /// The end event was emitted.
-    Ended,
-    /// A prover fetches its witness.
-    Streaming,
-    /// A prover proves it.
-    Proving,
-    /// There is a proof.
-    Proven,
-    /// The proof is verified.
-    Verified,
-    /// Its output is settled.
-    Settled,
-    /// It can't go on; see the error.
-    Failed,
-    /// It was given up; escrow and locks went back.
-    Aborted,
-}
-
-impl Stage {
-    /// Whether nothing more happens.
-    #[must_use]
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Settled | Self::Failed | Self::Aborted)
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Started => "started",
-            Self::Assigned => "assigned",
-            Self::Executing => "executing",
-            Self::Ended => "ended",
-            Self::Streaming => "streaming",
-            Self::Proving => "proving",
-            Self::Proven => "proven",
-            Self::Verified => "verified",
-            Self::Settled => "settled",
-            Self::Failed => "failed",
-            Self::Aborted => "aborted",
-        })
-    }
 }
 
 /// How a shard is, as one node in one role sees it. What it doesn't know (yet) is zero, absent or empty.

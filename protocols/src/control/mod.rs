@@ -13,8 +13,8 @@ mod tests;
 pub use crate::exchange::{Answer, Bye, ControlError, Failed, Handler, NOT_ALLOWED, serve};
 pub use client::Client;
 pub use messages::{
-    MAX_PEERS_LISTED, MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, NodeStatus, PeerStatus, Request, Response, Role,
-    ShardStatus, Stage, StorageStatus,
+    MAX_PEERS_LISTED, MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, NodeStatus, PeerStatus, Request, Response, ShardStatus,
+    StorageStatus,
 };
 
 use crate::exchange::{Exchange, Turn};

@@ -4,7 +4,7 @@ use crate::testing::{
 };
 use shardwire_model::{
     AccountId, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, MAX_ACCOUNTS, MAX_CONTRACTS,
-    MAX_ENTRIES, PeerId, Selector, ShardId, StartRequest, Timestamp, Update,
+    MAX_ENTRIES, PeerId, Role, Selector, ShardId, Stage, StartRequest, Timestamp, Update,
 };
 use shardwire_transport::Branch;
 use std::sync::Mutex;
@@ -172,7 +172,7 @@ async fn an_answer_to_another_question_is_the_nodes_fault_and_the_session_is_ove
 fn json_has_the_names_that_the_command_line_prints() {
     let json = serde_json::to_value(Response::Shards(vec![ShardStatus {
         program_hash: Some(Felt::from(255)),
-        error: Some(crate::Cause::new("SW-X-001", "why")),
+        error: Some(shardwire_model::Cause::new("SW-X-001", "why")),
         ..shard_status(16)
     }]))
     .unwrap();
@@ -186,7 +186,7 @@ fn json_has_the_names_that_the_command_line_prints() {
         serde_json::from_value::<Response>(json).unwrap(),
         Response::Shards(vec![ShardStatus {
             program_hash: Some(Felt::from(255)),
-            error: Some(crate::Cause::new("SW-X-001", "why")),
+            error: Some(shardwire_model::Cause::new("SW-X-001", "why")),
             ..shard_status(16)
         }])
     );
@@ -281,13 +281,13 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     refused_when_read(&Response::Shards(vec![shard; MAX_SHARDS_LISTED + 1]));
     status.network.push('n');
     refused_when_read(&status);
-    let code = "C".repeat(crate::MAX_CODE + 1);
+    let code = "C".repeat(shardwire_model::MAX_CODE + 1);
     refused_when_read(&Response::Failed(Failed { code, reason: String::new(), next_step: String::new() }));
 }
 
 /// Found by fuzzing: a person was told to do nothing.
 #[test]
 fn a_failure_for_which_the_node_names_no_next_step_has_one() {
-    let error = ControlError::Failed { cause: crate::Cause::new("SW-A-1", "broken"), next_step: " ".into() };
+    let error = ControlError::Failed { cause: shardwire_model::Cause::new("SW-A-1", "broken"), next_step: " ".into() };
     assert_eq!(error.next_step(), "Look at the node's log for more.");
 }

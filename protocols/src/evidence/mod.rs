@@ -23,9 +23,9 @@ mod tests;
 pub use crate::reputation::MAX_EVIDENCE_BYTES;
 pub use piece::{MAGIC, Piece};
 
-use crate::{Cause, Forged, Signed, ingress, proof::Announcement, trace};
+use crate::{Forged, Signed, ingress, proof::Announcement, trace};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Coded, Felt, Hash, Output, PeerId, felt};
+use shardwire_model::{Cause, Coded, Felt, Hash, Output, PeerId, felt};
 use std::fmt;
 
 /// What a peer signed, as it came, and what else it takes to see that it can't have meant it.

@@ -1,8 +1,8 @@
 //! The operator's half.
 
 use super::{Acceptance, Answered, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, Nothing, Turn};
-use crate::{Cause, pace, signed::Signed};
-use shardwire_model::ShardId;
+use crate::{pace, signed::Signed};
+use shardwire_model::{Cause, ShardId};
 use shardwire_transport::{Branch, Identity, Initiator, Session, SessionError};
 use tokio::time::Instant;
 

@@ -1,12 +1,12 @@
 //! What settler and operator say about an assignment.
 
 use crate::{
-    Cause, bounded, pace,
+    pace,
     signed::{Signed, Statement},
     size,
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Felt, Hash, MAX_ENTRIES, ShardId, ShardStart, Timestamp};
+use shardwire_model::{Cause, Felt, Hash, MAX_ENTRIES, ShardId, ShardStart, Timestamp, bounded};
 use shardwire_transport::message;
 
 /// Most shards that one operator holds of one settler: each has an execution and a log of its own, far fewer fit a machine.

@@ -1,8 +1,8 @@
 //! The settler's half.
 
 use super::{Accept, Acceptance, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, Nothing, Turn};
-use crate::{Cause, Failure, ServeError, pace, signed::Signed};
-use shardwire_model::{PeerId, ShardId};
+use crate::{Failure, ServeError, pace, signed::Signed};
+use shardwire_model::{Cause, PeerId, ShardId};
 use shardwire_transport::{Responder, Session, algebra::HasDual, offer};
 use std::future::Future;
 

@@ -1,13 +1,13 @@
 use super::*;
 use crate::{
-    Cause, Failure, Signed,
+    Failure, Signed,
     pace::{HOLD, NEXT, PAUSE},
     testing::{
         DiskFull, LARGEST, fits, halves, identity, largest_cause, largest_start, refused_when_read, reset, rule,
         served_rule, small_start,
     },
 };
-use shardwire_model::{Coded, Felt, Hash, MAX_ENTRIES, PeerId, ShardId, Timestamp};
+use shardwire_model::{Cause, Coded, Felt, Hash, MAX_ENTRIES, PeerId, ShardId, Timestamp};
 use shardwire_transport::{Branch, Identity, Responder, WireCode};
 use std::{collections::VecDeque, future::pending, sync::Mutex};
 use tokio::time::Instant;

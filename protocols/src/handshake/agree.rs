@@ -154,8 +154,7 @@ impl Coded for Mismatch {
 }
 
 /// What to do about another World.
-pub(super) const ANOTHER_WORLD: &str =
-    "Copy the world.json of the network's settler into the data folder of the peer that is wrong, then start that one again.";
+pub(super) const ANOTHER_WORLD: &str = "Copy the world.json of the network's settler into the data folder of the peer that is wrong, then start that one again.";
 
 fn named(world: Option<&Hash>) -> String {
     world.map_or_else(|| "none".to_owned(), ToString::to_string)

@@ -1,8 +1,7 @@
 //! Why a handshake failed.
 
 use super::agree::{ANOTHER_WORLD, Mismatch};
-use crate::Cause;
-use shardwire_model::Coded;
+use shardwire_model::{Cause, Coded};
 use shardwire_transport::SessionError;
 
 /// A handshake that came to nothing. The connection is to be closed.

@@ -1,8 +1,8 @@
 //! What the two peers of a new connection tell each other.
 
-use crate::{Cause, bounded, pace, size};
+use crate::{pace, size};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Hash, Timestamp};
+use shardwire_model::{Cause, Hash, Timestamp, bounded};
 use shardwire_transport::message;
 
 /// Longest name of a network, an agent, a role, a protocol or a capability, in bytes: a few words.

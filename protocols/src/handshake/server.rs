@@ -5,7 +5,7 @@ use super::{
     agree::{Agreed, agree, agreed},
     error::HandshakeError,
 };
-use crate::Cause;
+use shardwire_model::Cause;
 use shardwire_transport::Responder;
 
 /// Answers the greeting of the peer that dialled.

@@ -70,7 +70,8 @@ async fn another_network_is_refused_on_both_sides_with_both_names() {
 
 #[tokio::test]
 async fn another_world_is_refused_on_both_sides_and_clients_need_none() {
-    let of = |role: &str, world: Option<u8>| Hello { world: world.map(|it| Hash([it; 32])), ..hello("net", role, spoken()) };
+    let of =
+        |role: &str, world: Option<u8>| Hello { world: world.map(|it| Hash([it; 32])), ..hello("net", role, spoken()) };
     let client = || Hello { roles: vec![], ..of("", None) };
     for (dialling, accepting) in [(Some(1), Some(2)), (None, Some(2)), (Some(1), None)] {
         let [dialled, accepted] = meet(of("operator", dialling), of("settler", accepting)).await;
@@ -126,7 +127,7 @@ async fn a_refusal_for_a_reason_of_a_later_version_is_passed_on() {
     let (a, b) = halves::<Handshake>(&identity(1), &identity(2));
     let refuse = async {
         let (_, session) = b.recv::<Hello, _>().await.unwrap();
-        let cause = crate::Cause::new("SW-HANDSHAKE-900", "it is full moon");
+        let cause = shardwire_model::Cause::new("SW-HANDSHAKE-900", "it is full moon");
         session.choose(Refused { cause }).await.unwrap().close().await.unwrap();
     };
     let (dialled, ()) = tokio::join!(greet(a, hello("net", "x", spoken())), refuse);

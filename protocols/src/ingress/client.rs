@@ -1,8 +1,8 @@
 //! The client's half.
 
 use super::{Bye, DEPTH, Ingress, Open, Opened, Receipt, Refused, Submit, Verdict, transaction_hash};
-use crate::{Cause, ahead::Ahead};
-use shardwire_model::{AccountId, Hash, PeerId, ShardId, SignedTransaction};
+use crate::ahead::Ahead;
+use shardwire_model::{AccountId, Cause, Hash, PeerId, ShardId, SignedTransaction};
 use shardwire_transport::{
     Branch, Initiator, SessionError,
     algebra::{Eps, Send},

@@ -1,12 +1,12 @@
 //! What a client and the operator say about transactions.
 
 use crate::{
-    Cause, bounded, pace,
+    pace,
     signed::{Signed, Statement},
     size,
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{AccountId, Hash, MAX_ACCOUNTS, ShardId, ShardStart, SignedTransaction};
+use shardwire_model::{AccountId, Cause, Hash, MAX_ACCOUNTS, ShardId, ShardStart, SignedTransaction, bounded};
 use shardwire_transport::message;
 
 /// Which shard the client wants to send transactions to.
@@ -108,6 +108,6 @@ message!(
     max_bytes = size::SHARD_START + size::list(MAX_ACCOUNTS, size::U32) + size::U32 + size::TAG,
     deadline = pace::ANSWER
 );
-message!(Submit, max_bytes = SIGNED_TRANSACTION, deadline = pace::IDLE, ahead = super::DEPTH);
+message!(Submit, max_bytes = SIGNED_TRANSACTION, deadline = pace::IDLE, pipeline_depth = super::DEPTH);
 message!(Receipt, max_bytes = VERDICT + size::SIGNATURE, deadline = pace::ANSWER);
 message!(Bye, max_bytes = 0, deadline = pace::IDLE);

@@ -1,8 +1,8 @@
 //! The operator's half.
 
 use super::{Bye, Ingress, Open, Opened, Outcome, Receipt, Refused, Submit, Turn, Verdict, transaction_hash};
-use crate::{Cause, Failure, ServeError, signed::Signed};
-use shardwire_model::{PeerId, ShardId, SignedTransaction};
+use crate::{Failure, ServeError, signed::Signed};
+use shardwire_model::{Cause, PeerId, ShardId, SignedTransaction};
 use shardwire_transport::{Identity, Responder, Session, algebra::HasDual, offer};
 use std::future::Future;
 

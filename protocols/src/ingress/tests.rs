@@ -1,12 +1,12 @@
 use super::*;
 use crate::{
-    Cause, Failure, Signed,
+    Failure, Signed,
     testing::{
         LARGEST, distant_halves, fits, halves, identity, largest_cause, largest_start, refused_when_read, reset, rule,
         small_start, transaction,
     },
 };
-use shardwire_model::{AccountId, Felt, Hash, MAX_ACCOUNTS, PeerId, ShardId, SignedTransaction};
+use shardwire_model::{AccountId, Cause, Felt, Hash, MAX_ACCOUNTS, PeerId, ShardId, SignedTransaction};
 use shardwire_transport::{Branch, Identity, Initiator, Responder, WireCode};
 use std::{sync::Mutex, time::Duration};
 use tokio::{sync::watch, time::Instant};

@@ -1,11 +1,11 @@
 //! The command line's half.
 
-use super::{After, HistoryEntry, Lives, Request, Response};
+use super::{After, Lives, Request, Response};
 use crate::{
     Signed,
     exchange::{self, ControlError},
 };
-use shardwire_model::{ShardId, ShardStart, StartRequest, Timestamp};
+use shardwire_model::{ShardId, ShardStart, StartRequest, Timestamp, life::HistoryEntry};
 
 /// Asks a node.
 pub type Client = exchange::Client<Lives>;

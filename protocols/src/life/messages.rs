@@ -1,21 +1,16 @@
 //! What the command line asks about a shard's life and a node answers.
 
-use super::history::HistoryEntry;
 use crate::{
-    Signed, bounded,
-    control::Role,
+    Signed,
     exchange::{Answer, Failed},
     pace, size,
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Hash, ShardId, ShardStart, StartRequest, Timestamp};
+use shardwire_model::{Hash, Role, ShardId, ShardStart, StartRequest, Timestamp, bounded, life::HistoryEntry};
 use shardwire_transport::message;
-use std::time::Duration;
 
 /// Most entries in one response.
 pub const MAX_LISTED: usize = 64;
-/// The longest time until a shard that isn't settled is aborted: thirty days. Escrow and locks are away for as long.
-pub const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What a node may be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +20,7 @@ pub enum Request {
     Start {
         /// What to start.
         request: StartRequest,
-        /// In how many seconds it is aborted unless it is settled, at most [`MAX_TIMEOUT`]; as the node is configured if absent.
+        /// In how many seconds it is aborted unless it is settled, at most [`MAX_TIMEOUT`](shardwire_model::life::MAX_TIMEOUT); as the node is configured if absent.
         timeout_s: Option<u64>,
     },
     /// Abort a shard (the settler that started it does). Answer: [`Response::Aborted`].
@@ -45,6 +40,8 @@ pub enum Request {
 /// A place among the entries of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct After {
+    /// The segment whose part it is in.
+    pub segment: u32,
     /// The role whose part it is in.
     pub role: Role,
     /// The job, if that is a prover.
@@ -57,7 +54,7 @@ impl After {
     /// Where an entry is.
     #[must_use]
     pub fn of(entry: &HistoryEntry) -> Self {
-        Self { role: entry.part.role, job: entry.part.job, number: entry.number }
+        Self { segment: entry.part.segment, role: entry.part.role, job: entry.part.job, number: entry.number }
     }
 }
 
@@ -79,7 +76,7 @@ pub enum Response {
     },
     /// What was signed.
     History {
-        /// In the order of role, job and number.
+        /// In the order of segment, role, job and number.
         #[serde(deserialize_with = "bounded::list::<_, _, MAX_LISTED>")]
         entries: Vec<Signed<HistoryEntry>>,
         /// Whether there is more after the last one.
@@ -113,9 +110,13 @@ impl Answer for Response {
 const REQUEST: u32 = size::TAG + size::START_REQUEST + (size::TAG + size::U64);
 /// The longest step is a failure's cause.
 const STEP: u32 = size::TAG + size::CAUSE;
-/// Shard, role, job; number, hash of the entry before, date, step, signature.
-const ENTRY: u32 =
-    (size::FELT + size::TAG + size::TAG + size::HASH) + size::U32 + size::HASH + size::U64 + STEP + size::SIGNATURE;
+/// Shard, segment, role, job; number, hash of the entry before, date, step, signature.
+const ENTRY: u32 = (size::FELT + size::U32 + size::TAG + size::TAG + size::HASH)
+    + size::U32
+    + size::HASH
+    + size::U64
+    + STEP
+    + size::SIGNATURE;
 const HISTORY: u32 = size::list(MAX_LISTED, ENTRY) + size::TAG;
 const STARTED: u32 = size::SHARD_START + size::U64;
 const RESPONSE: u32 = size::TAG + if STARTED > HISTORY { STARTED } else { HISTORY };

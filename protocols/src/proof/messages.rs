@@ -1,13 +1,13 @@
 //! What settler and prover say about a proof, and its pieces.
 
 use crate::{
-    Cause, Forged, pace,
+    Forged, pace,
     signed::{Signed, Statement},
     size,
     trace::{LEASE_TERMS, Lease, LeaseTerms},
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Hash, PeerId, ShardId, Timestamp};
+use shardwire_model::{Cause, Hash, PeerId, ShardId, Timestamp};
 use shardwire_transport::{
     Bytes, Message, PeerSignature, Shape, message,
     message::{Body, DecodeError, EncodeError, Head},
@@ -27,7 +27,7 @@ pub struct Ask {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nothing {}
 
-/// A proof is ready. In version 1 this is all that the prover says; in version 2 it signs it ([`Announced`]).
+/// A proof that is ready; the prover signs it ([`Announced`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
     /// The shard that it settles.
@@ -192,9 +192,8 @@ const LEASED: u32 = size::PEER + LEASE_TERMS + size::SIGNATURE;
 
 message!(Ask, max_bytes = 0, deadline = pace::NEXT);
 message!(Nothing, max_bytes = 0, deadline = pace::ANSWER);
-message!(Ready, max_bytes = READY, deadline = pace::ANSWER);
 message!(Announcement, max_bytes = READY + size::TAG + LEASED + size::SIGNATURE, deadline = pace::ANSWER);
-message!(Pull, max_bytes = size::U32, deadline = pace::NEXT, ahead = super::DEPTH);
+message!(Pull, max_bytes = size::U32, deadline = pace::NEXT, pipeline_depth = super::DEPTH);
 message!(Skip, max_bytes = size::FELT + size::CAUSE, deadline = pace::NEXT);
 message!(Receipt, max_bytes = size::FELT + size::U32 + size::HASH + size::U64 + size::SIGNATURE, deadline = pace::NEXT);
 message!(

@@ -64,11 +64,11 @@ fn meet() -> (Client, There) {
     (Client::new(a), b)
 }
 
-async fn served<V: Version>(session: Responder<V>, prover: &Prover) -> Result<(), ServeError> {
+async fn served(session: Responder<Proof>, prover: &Prover) -> Result<(), ServeError> {
     serve(session, &identity(2), prover).await
 }
 
-async fn ready<V: Version>(client: Client<V>) -> (Ready, Offered<V>) {
+async fn ready(client: Client) -> (Ready, Offered) {
     match client.ask().await.unwrap() {
         Next::Ready(ready, offered) => (ready, offered),
         Next::Nothing(_) => panic!("nothing"),
@@ -183,7 +183,7 @@ async fn a_piece_that_was_not_asked_for_is_the_provers_fault() {
         let cheat = async {
             let Branch::First(session) = session.enter().offer().await.unwrap() else { panic!("bye") };
             let (_, session) = session.recv::<Ask, _>().await.unwrap();
-            let announcement = Proof::say(&held(100), 100, &identity(2));
+            let announcement = held(100).announce(&identity(2));
             let session = session.choose(announcement).await.unwrap().enter();
             let Branch::First(session) = session.offer().await.unwrap() else { panic!("no pull") };
             let (_, session) = session.recv::<Pull, _>().await.unwrap();
@@ -200,7 +200,7 @@ async fn a_verdict_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
     let settlement = |proof| Settlement { shard: held(1).shard, segment: 0, proof, settled_at: Timestamp(1) };
     let objection = |proof| Objection { shard: held(1).shard, segment: 0, proof, cause: DiskFull.into() };
     let (right, wrong) = (held(1).proof, Hash::of(b"other"));
-    type Loop = (Fetching, (Turn<Announcement>, ()));
+    type Loop = (Fetching, (Turn, ()));
     fn held_open(session: impl std::any::Any) -> Box<dyn std::any::Any> {
         Box::new(session)
     }
@@ -254,30 +254,13 @@ async fn a_verdict_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
 }
 
 #[tokio::test]
-async fn version_1_is_the_same_but_for_the_signature() {
-    let proof = held(300_000);
-    let prover = prover([proof.clone()]);
-    let (a, session) = halves::<v1::Proof>(&settler(), &identity(2));
-    let settle = async {
-        let (ready, offered) = ready(Client::new(a)).await;
-        assert_eq!((ready.proof, offered.announcement()), (proof.proof, None));
-        let (bytes, offered) = offered.fetch().await.unwrap();
-        assert!(bytes == proof.bytes);
-        offered.settled(&settler(), Timestamp(9)).await.unwrap().1.close().await.unwrap();
-    };
-    let ((), served) = tokio::join!(settle, served(session, &prover));
-    served.unwrap();
-    assert!(matches!(prover.verdicts.lock().unwrap()[..], [(_, Verdict::Settled(_))]));
-}
-
-#[tokio::test]
 async fn what_a_prover_announces_is_signed_with_the_lease_under_which_it_was_made() {
     let proof = Held { leased: Some(leased(held(1).job, 2)), ..held(1) };
     let prover = prover([proof.clone()]);
     let (client, session) = meet();
     let settle = async {
         let (ready, offered) = ready(client).await;
-        let announcement = offered.announcement().unwrap().clone();
+        let announcement = offered.announcement().clone();
         let announced = announcement.verify(&identity(2).peer()).unwrap();
         assert_eq!((announced.ready, &announced.leased), (ready, &proof.leased));
         let lease = announced.leased.as_ref().unwrap().lease();
@@ -314,7 +297,6 @@ fn the_largest_messages_fit() {
     let (shard, segment, proof) = (ShardId(LARGEST), u32::MAX, Hash([255; 32]));
     fits(&Ask {});
     fits(&Nothing {});
-    fits(&Ready { shard, segment, job: proof, proof, bytes: u32::MAX });
     let terms = LeaseTerms { job: proof, epoch: u64::MAX, expires: Timestamp(u64::MAX), prover: PeerId([255; 32]) };
     let leased = Leased::by(settler().peer(), &Signed::by(&settler(), terms));
     let ready = Ready { shard, segment, job: proof, proof, bytes: u32::MAX };

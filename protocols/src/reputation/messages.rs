@@ -1,12 +1,11 @@
 //! What the command line asks about peers and a node answers. In JSON as well: these types are what `--json` prints.
 
 use crate::{
-    bounded,
     exchange::{Answer, Failed},
     pace, size,
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{PeerId, Timestamp};
+use shardwire_model::{PeerId, Timestamp, bounded};
 use shardwire_reputation::{Ban, Components, Listing, Quota, Standing, Tier};
 use shardwire_transport::message;
 

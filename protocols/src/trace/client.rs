@@ -4,8 +4,8 @@ use super::{
     Abandon, Answered, Begun, Bye, Claim, Considered, Decline, Fetch, Finish, Finished, Idle, JobOffer, Lease, Leased,
     Nothing, Progress, Progressed, ProverStage, Ready, Refused, Trace,
 };
-use crate::{Cause, pace};
-use shardwire_model::{Hash, PeerId};
+use crate::pace;
+use shardwire_model::{Cause, Hash, PeerId};
 use shardwire_transport::{Branch, Initiator, Session, SessionError};
 use tokio::time::Instant;
 

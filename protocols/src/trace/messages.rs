@@ -1,12 +1,12 @@
 //! What prover and operator say about a job, and the pieces of its witness.
 
 use crate::{
-    Cause, bounded, pace,
+    pace,
     signed::{Signed, Statement},
     size,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use shardwire_model::{Felt, Hash, MAX_ENTRIES, Output, PeerId, ShardId, ShardStart, Timestamp, felt};
+use shardwire_model::{Cause, Felt, Hash, MAX_ENTRIES, Output, PeerId, ShardId, ShardStart, Timestamp, bounded, felt};
 use shardwire_transport::{
     Bytes, Message, Shape, message,
     message::{Body, DecodeError, EncodeError, Head},
@@ -316,7 +316,7 @@ message!(Claim, max_bytes = size::HASH, deadline = pace::NEXT);
 message!(Decline, max_bytes = size::HASH + size::CAUSE, deadline = pace::NEXT);
 message!(Lease, max_bytes = LEASE_TERMS + size::SIGNATURE, deadline = pace::ANSWER);
 message!(Refused, max_bytes = size::CAUSE, deadline = pace::ANSWER);
-message!(Pull, max_bytes = size::U64 + size::U32, deadline = super::LEASE, ahead = super::DEPTH);
+message!(Pull, max_bytes = size::U64 + size::U32, deadline = super::LEASE, pipeline_depth = super::DEPTH);
 message!(Progress, max_bytes = 3 * size::U64 + size::TAG, deadline = super::LEASE);
 message!(Progressed, max_bytes = size::TAG + size::U64, deadline = pace::ANSWER);
 message!(Finish, max_bytes = size::U64 + size::HASH, deadline = super::LEASE);

@@ -4,8 +4,8 @@ use super::{
     Abandon, Begun, Bye, Chunk, Claim, Decline, Ending, Finish, Finished, Idle, JobOffer, Lease, Leased, Nothing,
     Piece, Progress, Progressed, Pull, Ready, Refused, Trace,
 };
-use crate::{Cause, Failure, ServeError, pace};
-use shardwire_model::{Hash, PeerId};
+use crate::{Failure, ServeError, pace};
+use shardwire_model::{Cause, Hash, PeerId};
 use shardwire_transport::{Responder, Session, algebra::HasDual, offer};
 use std::future::Future;
 

@@ -24,13 +24,12 @@ use serde::Serialize;
 use shardwire::{
     client::{Dialler, Target},
     data::DataPaths,
-    disk::SystemDisk,
     surroundings::{Randomness, Surroundings},
-    workload::{Storage, Workload, World},
 };
-use shardwire_model::Kind;
-use shardwire_protocols::control::{Role, Stage};
+use shardwire_model::{Kind, Role, Stage};
+use shardwire_store::SystemDisk;
 use shardwire_transport::Identity;
+use shardwire_workload::{Storage, Workload, World};
 use std::{collections::BTreeSet, fmt, time::Duration};
 use storm::Storm;
 use tokio::{

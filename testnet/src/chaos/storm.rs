@@ -5,7 +5,7 @@ use crate::{
     dice::Dice,
     network::{NetworkError, Node},
 };
-use shardwire_protocols::control::Role;
+use shardwire_model::Role;
 use std::time::Duration;
 use tokio::{task::JoinSet, time::sleep};
 

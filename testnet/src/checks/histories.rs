@@ -2,13 +2,11 @@
 
 use super::{Check, Facts, Found, Violation};
 use shardwire::facts::{Fate, NodeFacts, WorldShard};
-use shardwire_model::ShardId;
-use shardwire_protocols::{
-    Signed,
-    control::{Role, Stage},
-    ingress::transaction_hash,
-    life::{HistoryEntry, Life, Part, Step, Why, verify},
+use shardwire_model::{
+    Role, ShardId, Stage,
+    life::{HistoryEntry, Life, Part, Step, Why},
 };
+use shardwire_protocols::{Signed, history::verify, ingress::transaction_hash};
 use std::collections::BTreeMap;
 
 /// Each history verifies; what it says of a start, a log or an end is what World and log say.

@@ -4,17 +4,14 @@ use crate::{
     recompute::{Value, recompute},
 };
 use shardwire::facts::{self, PeerScore, ProverJob};
-use shardwire_world::StorageEntry;
-use shardwire_model::{Felt, Output, ShardStart, StartRequest, Timestamp, Update};
-use shardwire_protocols::{
-    Signed,
-    control::Role,
-    ingress::Verdict,
+use shardwire_model::{
+    Felt, Output, Role, ShardStart, StartRequest, Timestamp, Update,
     life::{History, HistoryEntry, Part, Step, Why},
-    proof::Settlement,
 };
+use shardwire_protocols::{Signed, history::sign, ingress::Verdict, proof::Settlement};
 use shardwire_reputation::{Ban, Components};
 use shardwire_transport::Identity;
+use shardwire_world::StorageEntry;
 use std::sync::LazyLock;
 
 fn identity(number: u8) -> Identity {
@@ -173,7 +170,7 @@ fn histories(
         let mut history = History::new(part);
         let mut entries = Vec::new();
         for (step, at) in steps.into_iter().zip(28..) {
-            let entry = history.next(identity, Timestamp(at), step).expect("it follows").expect("it is new");
+            let entry = sign(&history, identity, Timestamp(at), step).expect("it follows").expect("it is new");
             history = history.with(&entry.statement).expect("it follows");
             entries.push(entry);
         }
@@ -181,14 +178,14 @@ fn histories(
     };
     let mut all = [vec![], vec![], vec![]];
     for ((start, it), [of_settler, of_operator]) in starts.iter().zip(operated).zip(ends) {
-        let part = |role| Part { shard: start.shard, role, job: None };
+        let part = |role| Part::of(start.shard, role);
         all[0].extend(write(settler, part(Role::Settler), [started(start), of_settler].concat()));
         all[1].extend(write(operator, part(Role::Operator), [run(it), of_operator].concat()));
     }
     let job = Hash([7; 32]);
     let proof =
         vec![Step::Streaming { job }, Step::Proving { witness: hash }, Step::Proven { proof: PROOF }, settled(PROOF)];
-    all[2] = write(prover, Part { shard: starts[SETTLED].shard, role: Role::Prover, job: Some(job) }, proof);
+    all[2] = write(prover, Part::of_job(starts[SETTLED].shard, job), proof);
     all
 }
 
@@ -316,7 +313,7 @@ fn rewrite(facts: &mut Facts, node: usize, shard: usize, change: impl Fn(&mut St
         change(&mut step);
         let so_far = history.take().unwrap_or_else(|| History::new(part));
         let number = u8::try_from(node + 1).expect("three nodes");
-        *entry = so_far.next(&identity(number), at, step).expect("it follows").expect("it is new");
+        *entry = sign(&so_far, &identity(number), at, step).expect("it follows").expect("it is new");
         history = Some(so_far.with(&entry.statement).expect("it follows"));
     }
 }
@@ -365,7 +362,7 @@ fn a_receipt_whose_transaction_is_gone() {
     let mut facts = sound();
     let (operator, receipt) = facts.receipts[0].clone();
     let refused = Verdict {
-        outcome: Outcome::Refused(shardwire_protocols::Cause::new("SW-TX-001", "no")),
+        outcome: Outcome::Refused(shardwire_model::Cause::new("SW-TX-001", "no")),
         transaction: Hash([1; 32]),
         ..receipt.statement
     };

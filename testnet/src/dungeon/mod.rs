@@ -18,11 +18,11 @@ mod names;
 mod tests;
 
 use dice::Dice;
-use shardwire::workload::{Player, Start, Step, Storage, Workload, World};
 use shardwire_model::{
     AccountId, Call, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, MAX_ACCOUNTS, MAX_TRANSACTIONS,
     finished_selector, starknet_keccak,
 };
+use shardwire_workload::{Player, Start, Step, Storage, Workload, World};
 
 /// Most players: as many accounts as a shard may whitelist. Their 2 entries each, the guild's and the sword's fit one shard.
 pub const MAX_PLAYERS: usize = MAX_ACCOUNTS;

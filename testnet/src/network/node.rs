@@ -8,8 +8,7 @@
 use super::{NETWORK, NetworkError};
 use serde::Deserialize;
 use shardwire::data::DataPaths;
-use shardwire_model::PeerId;
-use shardwire_protocols::control::Role;
+use shardwire_model::{PeerId, Role};
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},

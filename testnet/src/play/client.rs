@@ -4,12 +4,10 @@
 //! It does what a person with the command line would do, and as long: whatever fails is tried again.
 
 use crate::dice::Dice;
-use shardwire::{
-    client::{ClientError, ControlClient, Dialler, Progress, Target, submit},
-    workload::{Workload, WorkloadError},
-};
-use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, StartRequest};
-use shardwire_protocols::{control::Stage, ingress::Receipt};
+use shardwire::client::{ClientError, ControlClient, Dialler, Progress, Target, submit};
+use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, Stage, StartRequest};
+use shardwire_protocols::ingress::Receipt;
+use shardwire_workload::{Workload, WorkloadError};
 use std::{
     future::Future,
     sync::{Arc, Mutex, PoisonError},

@@ -7,11 +7,11 @@ use crate::{
     dice::Dice,
     recompute::{State, Value},
 };
-use shardwire::workload::{Player, Start, Step, Workload, World};
-use shardwire_world::{Genesis, GenesisEntry, GenesisValue};
 use shardwire_model::{
     AccountId, Call, ContractId, EntryRequest, EventId, Felt, Key, Kind, finished_selector, starknet_keccak,
 };
+use shardwire_workload::{Player, Start, Step, Workload, World};
+use shardwire_world::{Genesis, GenesisEntry, GenesisValue};
 
 /// A player: who, and where its things are.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! The five stages of a shard's life as people follow them, each a line.
 
 use crate::{figures::Figures, units};
-use shardwire_protocols::control::Stage;
+use shardwire_model::Stage;
 use std::time::Duration;
 
 /// How far the shard is.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::figures::Figures;
-use shardwire_model::{Felt, PeerId, ShardId};
-use shardwire_protocols::control::{Role, ShardStatus, Stage};
+use shardwire_model::{Felt, PeerId, Role, ShardId, Stage};
+use shardwire_protocols::control::ShardStatus;
 
 fn status(role: Role, stage: Stage) -> ShardStatus {
     ShardStatus { stage, ..ShardStatus::new(ShardId(Felt::ONE), role, PeerId([1; 32])) }

@@ -1,5 +1,5 @@
 use super::*;
-use shardwire::workload::Workload;
+use shardwire_workload::Workload;
 
 const PAGE: &str = include_str!("../../../docs/workload.md");
 

@@ -9,7 +9,7 @@ pub use json::{failure, object};
 pub use tables::tables;
 
 use crate::{figures::Figures, recompute::State};
-use shardwire::workload::Workload;
+use shardwire_workload::Workload;
 use std::time::Duration;
 
 /// A shard that was settled.

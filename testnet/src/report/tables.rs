@@ -6,8 +6,8 @@
 use super::Report;
 use crate::{recompute::State, units};
 use comfy_table::{CellAlignment, Table, modifiers::UTF8_ROUND_CORNERS, presets::UTF8_FULL_CONDENSED};
-use shardwire::workload::{Storage, Workload};
 use shardwire_model::{Felt, Key, Kind};
+use shardwire_workload::{Storage, Workload};
 use std::{collections::BTreeMap, fmt::Write as _};
 
 /// Most rows of the first table; the rest is only in the JSON.

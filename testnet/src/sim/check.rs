@@ -2,10 +2,7 @@
 //!
 //! What is on the disks is checked by [`checks`], as after a run of real processes. What only shows while nodes run is checked here, in their logs.
 
-use super::{
-    machine::Machine,
-    record::Line,
-};
+use super::{machine::Machine, record::Line};
 use crate::{
     checks::{self, Facts},
     play::{Game, Words},

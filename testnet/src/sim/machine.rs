@@ -1,16 +1,16 @@
 //! A machine of the simulated network: a disk that outlives crashes, a clock that may be wrong, and the node that runs on it.
 
-use super::{disk::SimulatedDisk, record::note, reexecution::Notary};
+use super::{record::note, reexecution::Notary};
 use crate::dice::Dice;
 use shardwire::{
     config::{Config, Environment, Flags, Role},
     data::DataPaths,
-    disk::Disk as _,
     run::{Home, run_at},
     surroundings::{Randomness, Surroundings, Work},
 };
-use shardwire_disk::{Medium, Survives};
+use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_model::{Clock, PeerId, Timestamp};
+use shardwire_store::Disk as _;
 use shardwire_transport::{
     Identity, Network as _,
     sim::{Host, Internet},

@@ -11,7 +11,6 @@
 
 mod campaign;
 mod check;
-mod disk;
 mod liar;
 mod machine;
 mod nemesis;

@@ -7,30 +7,28 @@
 
 use crate::dice::Dice;
 use serde::{Deserialize, Serialize};
-use shardwire::{
-    disk::Disk as _,
-    proofs::{Cancelled, Proofs, Prove, Proving, Verify},
-};
+use shardwire::proofs::{Cancelled, Proofs, Prove, Proving, Verify};
 use shardwire_model::{
     Call, ChainHead, Felt, Kind, Output, PeerId, ShardId, ShardStart, SignedTransaction, Update, state_commitment,
     transactions_commitment,
 };
+use shardwire_program::program;
 use shardwire_protocols::{Signed, Statement};
 use shardwire_proving::{
-    verify::{Verifier, VerifyError},
+    verify::VerifyError,
     worker::{ProveError, Proved},
 };
-use shardwire_shard::program;
 use shardwire_transport::Identity;
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::time::sleep;
 
-use super::disk::SimulatedDisk;
+use shardwire_disk::SimulatedDisk;
+use shardwire_store::{Disk as _, DiskError};
 
 /// Where the header of a flat witness ends, and what is in it (docs/prover-worker.md).
 const HEADER_BYTES: usize = 176;
@@ -59,11 +57,8 @@ pub(super) struct Notary {
 
 impl Notary {
     pub(super) fn new(dice: &mut Dice) -> Arc<Self> {
-        // Hashing the program takes longer than simulating a shard.
-        static PROGRAM: OnceLock<Felt> = OnceLock::new();
-        let hash = || Verifier::new(program::data()).map(|it| it.program_hash()).unwrap_or_default();
         let identity = Identity::from_secret(&dice.secret());
-        Arc::new(Self { identity, shards: Mutex::default(), program: *PROGRAM.get_or_init(hash) })
+        Arc::new(Self { identity, shards: Mutex::default(), program: program::hash() })
     }
 
     /// The program whose runs it knows.
@@ -227,8 +222,7 @@ impl Prove for Worker {
                 () = sleep(self.takes) => {}
             }
             let failed = |reason: String| ProveError::Failed { reason };
-            let disk =
-                |error: shardwire::disk::DiskError| ProveError::Io { what: "use the disk", source: error.reason };
+            let disk = |error: DiskError| ProveError::Io { what: "use the disk", source: error.reason };
             let bytes = self.disk.read(witness, u64::MAX).map_err(disk)?.ok_or_else(|| failed("no witness".into()))?;
             let signed = self.notary.sign(&bytes, self.prover, self.padding).map_err(failed)?;
             self.disk.write(proof, &[&signed], false).map_err(disk)?;

@@ -19,8 +19,7 @@ use shardwire::{
     surroundings::{Randomness, Surroundings},
     world,
 };
-use shardwire_model::{Hash, PeerId};
-use shardwire_protocols::control::Stage;
+use shardwire_model::{Hash, PeerId, Stage};
 use shardwire_transport::{Identity, sim::Internet};
 use shardwire_world::WorldIdentity;
 use std::{

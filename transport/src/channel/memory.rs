@@ -1,6 +1,6 @@
 //! A bounded pipe in memory: what a QUIC stream does, without one. For tests in which two halves of a protocol meet.
 
-use super::Broken;
+use super::StreamFailure;
 use crate::wire::{code::WireCode, input::Input, output::Output};
 use bytes::Bytes;
 use std::{
@@ -49,10 +49,10 @@ pub(crate) fn pipe(capacity: usize) -> (Writer, Reader) {
 }
 
 impl Reader {
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, input: &mut Input) -> Poll<Result<bool, Broken>> {
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, input: &mut Input) -> Poll<Result<bool, StreamFailure>> {
         let mut pipe = lock(&self.0);
         if let Some(code) = pipe.reset {
-            return Poll::Ready(Err(Broken::Reset(code)));
+            return Poll::Ready(Err(StreamFailure::Reset(code)));
         }
         if pipe.pieces.is_empty() {
             if pipe.ended {
@@ -75,10 +75,10 @@ impl Reader {
 }
 
 impl Writer {
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Output) -> Poll<Result<usize, Broken>> {
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Output) -> Poll<Result<usize, StreamFailure>> {
         let mut pipe = lock(&self.0);
         if let Some(code) = pipe.stopped {
-            return Poll::Ready(Err(Broken::Reset(code)));
+            return Poll::Ready(Err(StreamFailure::Reset(code)));
         }
         let room = pipe.capacity.saturating_sub(pipe.held);
         if room == 0 {

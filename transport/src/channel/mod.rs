@@ -29,7 +29,7 @@ pub const MEMORY_PEERS: [PeerId; 2] = [PeerId([0xa1; 32]), PeerId([0xb2; 32])];
 
 /// Why a channel carries nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Broken {
+pub(crate) enum StreamFailure {
     /// The peer reset or stopped this stream.
     Reset(WireCode),
     /// The peer closed the connection in good order.
@@ -38,7 +38,7 @@ pub(crate) enum Broken {
     Connection(String),
 }
 
-impl From<quinn::ReadError> for Broken {
+impl From<quinn::ReadError> for StreamFailure {
     fn from(error: quinn::ReadError) -> Self {
         match error {
             quinn::ReadError::Reset(code) => Self::Reset(WireCode::of(code.into_inner())),
@@ -48,7 +48,7 @@ impl From<quinn::ReadError> for Broken {
     }
 }
 
-impl From<quinn::WriteError> for Broken {
+impl From<quinn::WriteError> for StreamFailure {
     fn from(error: quinn::WriteError) -> Self {
         match error {
             quinn::WriteError::Stopped(code) => Self::Reset(WireCode::of(code.into_inner())),
@@ -58,7 +58,7 @@ impl From<quinn::WriteError> for Broken {
     }
 }
 
-impl From<quinn::ConnectionError> for Broken {
+impl From<quinn::ConnectionError> for StreamFailure {
     fn from(error: quinn::ConnectionError) -> Self {
         match error {
             quinn::ConnectionError::ApplicationClosed(close) if close.error_code == DONE => Self::Closed,
@@ -156,8 +156,8 @@ impl Channel {
         match poll_fn(|cx| self.reader.poll_read(cx, &mut input, true)).await {
             Ok(true) => Ok(Some(input.take(usize::MAX).into_bytes())),
             Ok(false) => Ok(None),
-            Err(Broken::Reset(code)) => Err(code),
-            Err(Broken::Closed | Broken::Connection(_)) => Err(WireCode::Unknown(0)),
+            Err(StreamFailure::Reset(code)) => Err(code),
+            Err(StreamFailure::Closed | StreamFailure::Connection(_)) => Err(WireCode::Unknown(0)),
         }
     }
 
@@ -185,13 +185,13 @@ impl Reader {
         cx: &mut Context<'_>,
         input: &mut Input,
         many: bool,
-    ) -> Poll<Result<bool, Broken>> {
+    ) -> Poll<Result<bool, StreamFailure>> {
         match self {
             Self::Quic(stream) if many => poll_quic::<READ_PIECES>(cx, stream, input),
             // One more than there usually is: the read that finds no second piece finds the end, and the next needs no lock.
             Self::Quic(stream) => poll_quic::<2>(cx, stream, input),
             Self::Memory(reader) => reader.poll_read(cx, input),
-            Self::Left => Poll::Ready(Err(Broken::Closed)),
+            Self::Left => Poll::Ready(Err(StreamFailure::Closed)),
         }
     }
 
@@ -209,7 +209,7 @@ fn poll_quic<const N: usize>(
     cx: &mut Context<'_>,
     stream: &mut quinn::RecvStream,
     input: &mut Input,
-) -> Poll<Result<bool, Broken>> {
+) -> Poll<Result<bool, StreamFailure>> {
     let mut pieces = [const { Bytes::new() }; N];
     let read = ready!(pin!(stream.read_chunks(&mut pieces)).poll(cx))?;
     for piece in pieces.iter_mut().take(read.unwrap_or_default()) {
@@ -220,7 +220,7 @@ fn poll_quic<const N: usize>(
 
 impl Writer {
     /// Writes from the front of `out`, waiting until something can be written; removes what was and says how many bytes.
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Output) -> Poll<Result<usize, Broken>> {
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Output) -> Poll<Result<usize, StreamFailure>> {
         match self {
             Self::Quic(stream) => {
                 let written = match out.front() {
@@ -231,7 +231,7 @@ impl Writer {
                 Poll::Ready(Ok(written))
             }
             Self::Memory(writer) => writer.poll_write(cx, out),
-            Self::Left => Poll::Ready(Err(Broken::Closed)),
+            Self::Left => Poll::Ready(Err(StreamFailure::Closed)),
         }
     }
 
@@ -246,13 +246,13 @@ impl Writer {
     }
 
     /// Waits until the peer's transport has everything that was written before the end.
-    pub(crate) async fn delivered(&mut self) -> Result<(), Broken> {
+    pub(crate) async fn delivered(&mut self) -> Result<(), StreamFailure> {
         match self {
             Self::Quic(stream) => match stream.stopped().await {
                 Ok(None) => Ok(()),
-                Ok(Some(code)) => Err(Broken::Reset(WireCode::of(code.into_inner()))),
+                Ok(Some(code)) => Err(StreamFailure::Reset(WireCode::of(code.into_inner()))),
                 Err(quinn::StoppedError::ConnectionLost(error)) => Err(error.into()),
-                Err(other) => Err(Broken::Connection(other.to_string())),
+                Err(other) => Err(StreamFailure::Connection(other.to_string())),
             },
             Self::Memory(_) | Self::Left => Ok(()), // what is in a pipe can't be lost
         }

@@ -4,7 +4,7 @@
 //! comes, because the other one speaks only after it has read everything said before. So what can be unread is the longest run of
 //! one side's messages that no message of the other interrupts, each as long as it may be, with its tags and its length.
 //!
-//! A request that may be [pipelined](crate::pipeline) goes out up to [`Message::AHEAD`](crate::Message::AHEAD) times before its
+//! A request that may be [pipelined](crate::pipeline) goes out up to [`Message::PIPELINE_DEPTH`](crate::Message::PIPELINE_DEPTH) times before its
 //! first response is read, so it and its response count that many times. A loop in which one side alone speaks has no
 //! such bound ([`Unread::Endless`]): there QUIC's stream window is what makes the speaker wait.
 
@@ -74,8 +74,8 @@ impl Graph {
     /// How many times the message of this edge may be sent from `from` before the first response is read: more than once only
     /// for a request whose one response leads back to where it was sent.
     #[must_use]
-    pub fn ahead(&self, from: usize, edge: &Edge) -> u64 {
-        let depth = edge.message.map_or(1, |message| message.ahead.max(1) as u64);
+    pub fn pipeline_depth(&self, from: usize, edge: &Edge) -> u64 {
+        let depth = edge.message.map_or(1, |message| message.pipeline_depth.max(1) as u64);
         let asker = self.states.get(from).and_then(|node| node.speaker);
         let pipelined = self.response(asker, edge).is_some_and(|response| response.to == from);
         if pipelined { depth } else { 1 }
@@ -92,7 +92,8 @@ impl Graph {
     fn answers(&self, state: usize) -> Option<(&Edge, u64)> {
         let requests =
             self.states.iter().enumerate().flat_map(|(from, node)| node.edges.iter().map(move |edge| (from, edge)));
-        let deep = requests.filter(|(_, edge)| edge.to == state).map(|(from, edge)| (edge, self.ahead(from, edge)));
+        let deep =
+            requests.filter(|(_, edge)| edge.to == state).map(|(from, edge)| (edge, self.pipeline_depth(from, edge)));
         deep.filter(|(_, depth)| *depth > 1).max_by_key(|(edge, depth)| depth.saturating_mul(edge.max_wire_bytes()))
     }
 
@@ -111,7 +112,7 @@ impl Graph {
         let answers = self.answers(state).map_or(1, |(_, depth)| depth);
         path.push(state);
         let runs = edges.iter().map(|edge| {
-            let times = self.ahead(state, edge);
+            let times = self.pipeline_depth(state, edge);
             let bytes = edge.max_wire_bytes();
             if times.max(answers) > 1 {
                 Unread::Bytes(bytes.saturating_mul(times.max(answers)))

@@ -5,12 +5,12 @@
 //! wait for a thing until it is there, however often the wait is taken up; the clock is read, and the session's one
 //! timer set, only if it isn't there at once.
 
+use super::bulk::{BulkSlot, ConnectionResources};
 use super::error::{Local, Lost, LostCause, SessionError, Violation, ViolationKind};
 use super::meter::Metered;
-use super::share::{Place, Shared};
 use super::timer::Timer;
 use crate::{
-    channel::{Broken, Channel},
+    channel::{Channel, StreamFailure},
     graph::MessageInfo,
     message::{Body, DecodeError, Head, Message},
     wire::{code::WireCode, input::Input, output::Output, varint},
@@ -35,14 +35,14 @@ const MANY_BYTES: usize = 2048;
 
 /// The state a session is in, for messages to people. Costs nothing until printed.
 #[derive(Clone, Copy)]
-pub(crate) enum At {
+pub(crate) enum StateName {
     Awaiting(&'static str),
     Sending(&'static str),
     Choice(fn(&mut Vec<&'static str>)),
     End,
 }
 
-impl fmt::Display for At {
+impl fmt::Display for StateName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Awaiting(message) => write!(f, "awaiting {message}"),
@@ -58,7 +58,7 @@ impl fmt::Display for At {
 }
 
 /// What one wait came to.
-enum Step {
+enum Progress {
     Wrote,
     Read,
     End,
@@ -70,7 +70,7 @@ type Since = fn(&mut Core) -> &mut Option<Instant>;
 const WAITING: Since = |core| &mut core.waiting_since;
 const LEAVING: Since = |core| &mut core.leaving_since;
 
-/// What a session is beside its type. Made for the first time, or what an earlier session of the connection left ([`Held`]).
+/// What a session is beside its type. Made for the first time, or what an earlier session of the connection left ([`PooledCore`]).
 #[derive(Debug, Default)]
 pub(crate) struct Core {
     channel: Channel,
@@ -97,14 +97,19 @@ pub(crate) struct Core {
     /// Ended in order, given up or failed: dropping it does nothing more.
     over: bool,
     /// Where the next session of the connection finds what this one needs no more.
-    pub(super) shared: Option<Arc<Shared>>,
-    /// Held as long as the session lasts, if it carries bulk to us.
-    pub(crate) place: Option<Place>,
+    pub(super) shared: Option<Arc<ConnectionResources>>,
+    /// PooledCore as long as the session lasts, if it carries bulk to us.
+    pub(crate) bulk_slot: Option<BulkSlot>,
 }
 
 impl Core {
     /// Becomes that of a session.
-    pub(super) fn begin(&mut self, channel: Channel, protocol: Cow<'static, str>, shared: Option<Arc<Shared>>) {
+    pub(super) fn begin(
+        &mut self,
+        channel: Channel,
+        protocol: Cow<'static, str>,
+        shared: Option<Arc<ConnectionResources>>,
+    ) {
         (self.channel, self.protocol, self.shared) = (channel, protocol, shared);
     }
 
@@ -172,7 +177,7 @@ impl Core {
     /// buffered.
     pub(crate) fn flush(
         &mut self,
-        at: At,
+        at: StateName,
         deadline: Duration,
         read_below: usize,
     ) -> impl Future<Output = Result<(), SessionError>> + '_ {
@@ -183,13 +188,13 @@ impl Core {
     fn poll_flush(
         &mut self,
         cx: &mut Context<'_>,
-        at: At,
+        at: StateName,
         deadline: Duration,
         read_below: usize,
     ) -> Poll<Result<(), SessionError>> {
         while !self.out.is_empty() {
             let read = if self.peer_ended { 0 } else { read_below.saturating_sub(self.input.len()) };
-            if let Step::Late = ready!(self.poll_step(cx, read, at, deadline, LEAVING))? {
+            if let Progress::Late = ready!(self.poll_step(cx, read, at, deadline, LEAVING))? {
                 return Poll::Ready(Err(self.violation(at, ViolationKind::Stalled { after: deadline })));
             }
         }
@@ -218,7 +223,7 @@ impl Core {
         cx: &mut Context<'_>,
         message: &MessageInfo,
     ) -> Poll<Result<(usize, usize), SessionError>> {
-        let at = At::Awaiting(message.name);
+        let at = StateName::Awaiting(message.name);
         loop {
             let missing = match self.input.number() {
                 varint::Parsed::Whole { value, len } => {
@@ -262,7 +267,7 @@ impl Core {
         ready!(self.poll_paid(cx));
         let body = ready!(self.poll_frame(cx, &MessageInfo::of::<M>()))?;
         Poll::Ready(M::decode(body).map_err(|error: DecodeError| {
-            self.violation(At::Awaiting(M::NAME), ViolationKind::Malformed { reason: error.to_string() })
+            self.violation(StateName::Awaiting(M::NAME), ViolationKind::Malformed { reason: error.to_string() })
         }))
     }
 
@@ -270,7 +275,7 @@ impl Core {
     pub(crate) fn poll_tag(
         &mut self,
         cx: &mut Context<'_>,
-        at: At,
+        at: StateName,
         deadline: Duration,
     ) -> Poll<Result<(), SessionError>> {
         while self.input.is_empty() {
@@ -284,7 +289,7 @@ impl Core {
     pub(crate) fn poll_branch(
         &mut self,
         cx: &mut Context<'_>,
-        at: At,
+        at: StateName,
         deadline: Duration,
     ) -> Poll<Result<bool, SessionError>> {
         ready!(self.poll_paid(cx));
@@ -313,16 +318,16 @@ impl Core {
         &mut self,
         cx: &mut Context<'_>,
         missing: usize,
-        at: At,
+        at: StateName,
         deadline: Duration,
     ) -> Poll<Result<(), SessionError>> {
         let have = self.input.len();
         loop {
             let kind = if !self.peer_ended {
                 match ready!(self.poll_step(cx, missing, at, deadline, WAITING))? {
-                    Step::Wrote | Step::End => continue,
-                    Step::Read => return Poll::Ready(Ok(())),
-                    Step::Late => ViolationKind::Late { after: deadline, have },
+                    Progress::Wrote | Progress::End => continue,
+                    Progress::Read => return Poll::Ready(Ok(())),
+                    Progress::Late => ViolationKind::Late { after: deadline, have },
                 }
             } else if have == 0 {
                 ViolationKind::EndedEarly
@@ -339,21 +344,21 @@ impl Core {
         &mut self,
         cx: &mut Context<'_>,
         missing: usize,
-        at: At,
+        at: StateName,
         deadline: Duration,
         since: Since,
-    ) -> Poll<Result<Step, SessionError>> {
+    ) -> Poll<Result<Progress, SessionError>> {
         match self.poll_channel(cx, missing) {
             Poll::Ready(step) => Poll::Ready(step.map_err(|broken| self.lost(at, broken))),
             Poll::Pending => {
                 let since = *since(self).get_or_insert_with(Instant::now);
-                self.timer.poll_at(cx, since + deadline).map(|()| Ok(Step::Late))
+                self.timer.poll_at(cx, since + deadline).map(|()| Ok(Progress::Late))
             }
         }
     }
 
-    fn poll_channel(&mut self, cx: &mut Context<'_>, missing: usize) -> Poll<Result<Step, Broken>> {
-        let Self { channel, out, input, last, place, .. } = self;
+    fn poll_channel(&mut self, cx: &mut Context<'_>, missing: usize) -> Poll<Result<Progress, StreamFailure>> {
+        let Self { channel, out, input, last, bulk_slot, .. } = self;
         if !out.is_empty() {
             // The end comes right behind the last bytes, so that it nearly always finds room in their datagram.
             let written = channel.writer.poll_write(cx, out);
@@ -364,16 +369,16 @@ impl Core {
             }
             if let Poll::Ready(written) = written {
                 self.sent += written? as u64;
-                return Poll::Ready(Ok(Step::Wrote));
+                return Poll::Ready(Ok(Progress::Wrote));
             }
         }
         if missing > 0 {
             let held = input.len();
-            let many = place.is_some() || missing > MANY_BYTES;
+            let many = bulk_slot.is_some() || missing > MANY_BYTES;
             if let Poll::Ready(more) = channel.reader.poll_read(cx, input, many) {
                 self.received += (input.len() - held) as u64;
                 self.peer_ended |= !more?;
-                return Poll::Ready(Ok(if self.peer_ended { Step::End } else { Step::Read }));
+                return Poll::Ready(Ok(if self.peer_ended { Progress::End } else { Progress::Read }));
             }
             input.settle();
         }
@@ -406,18 +411,18 @@ impl Core {
     fn poll_ended(&mut self, cx: &mut Context<'_>, held: bool) -> Poll<Result<(), SessionError>> {
         self.end(held);
         if !self.out.is_empty() {
-            ready!(self.poll_flush(cx, At::End, CLOSE_DEADLINE, 0))?;
+            ready!(self.poll_flush(cx, StateName::End, CLOSE_DEADLINE, 0))?;
             self.leaving_since = None;
         }
         while !self.peer_ended && self.input.is_empty() {
-            if let Step::Late = ready!(self.poll_step(cx, 1, At::End, CLOSE_DEADLINE, LEAVING))? {
+            if let Progress::Late = ready!(self.poll_step(cx, 1, StateName::End, CLOSE_DEADLINE, LEAVING))? {
                 let kind = ViolationKind::Late { after: CLOSE_DEADLINE, have: 0 };
-                return Poll::Ready(Err(self.violation(At::End, kind)));
+                return Poll::Ready(Err(self.violation(StateName::End, kind)));
             }
         }
         Poll::Ready(match self.input.len() {
             0 => Ok(()),
-            bytes => Err(self.violation(At::End, ViolationKind::AfterEnd { bytes })),
+            bytes => Err(self.violation(StateName::End, ViolationKind::AfterEnd { bytes })),
         })
     }
 
@@ -436,8 +441,8 @@ impl Core {
             either.await
         };
         match delivery {
-            Some(delivery) => delivery.map_err(|broken| self.lost(At::End, broken)),
-            None => Err(self.violation(At::End, ViolationKind::Stalled { after: CLOSE_DEADLINE })),
+            Some(delivery) => delivery.map_err(|broken| self.lost(StateName::End, broken)),
+            None => Err(self.violation(StateName::End, ViolationKind::Stalled { after: CLOSE_DEADLINE })),
         }
     }
 
@@ -450,7 +455,7 @@ impl Core {
     }
 
     /// The peer broke the protocol: resets the stream and says so.
-    pub(crate) fn violation(&mut self, at: At, kind: ViolationKind) -> SessionError {
+    pub(crate) fn violation(&mut self, at: StateName, kind: ViolationKind) -> SessionError {
         self.give_up(kind.wire());
         SessionError::Violation(Box::new(Violation {
             peer: self.channel.peer,
@@ -468,12 +473,12 @@ impl Core {
         SessionError::Local(Box::new(error(self.protocol.clone())))
     }
 
-    fn lost(&mut self, at: At, broken: Broken) -> SessionError {
+    fn lost(&mut self, at: StateName, broken: StreamFailure) -> SessionError {
         self.give_up(WireCode::Abandoned);
         let cause = match broken {
-            Broken::Reset(code) => LostCause::Reset(code),
-            Broken::Closed => LostCause::Closed,
-            Broken::Connection(reason) => LostCause::Connection(reason),
+            StreamFailure::Reset(code) => LostCause::Reset(code),
+            StreamFailure::Closed => LostCause::Closed,
+            StreamFailure::Connection(reason) => LostCause::Connection(reason),
         };
         SessionError::Lost(Box::new(Lost {
             peer: self.channel.peer,

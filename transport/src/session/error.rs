@@ -20,7 +20,7 @@ pub enum SessionError {
 
 /// Whose fault a violation is. Only the peer's own faults may count against it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fault {
+pub enum Blame {
     /// No network and no load explains it: the peer sent it.
     Peer,
     /// Slowness of the peer or of what lies between.
@@ -114,10 +114,10 @@ pub enum ViolationKind {
 impl Violation {
     /// Whose fault it is.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub fn blame(&self) -> Blame {
         match self.kind {
-            ViolationKind::Late { .. } | ViolationKind::Stalled { .. } => Fault::Unclear,
-            _ => Fault::Peer,
+            ViolationKind::Late { .. } | ViolationKind::Stalled { .. } => Blame::Unclear,
+            _ => Blame::Peer,
         }
     }
 }
@@ -291,7 +291,7 @@ pub enum Local {
     },
     /// As many sessions with this peer carry bulk to us as the connection has places for.
     #[error("{protocol}: there is no place for another session that carries bulk from this peer")]
-    NoPlace {
+    NoBulkSlot {
         /// The protocol.
         protocol: Cow<'static, str>,
     },
@@ -311,14 +311,14 @@ impl Coded for Local {
             Self::Unsendable { .. } => "SW-SESSION-030",
             Self::PipelineFull { .. } => "SW-SESSION-031",
             Self::Outstanding { .. } => "SW-SESSION-032",
-            Self::NoPlace { .. } => "SW-SESSION-033",
+            Self::NoBulkSlot { .. } => "SW-SESSION-033",
         }
     }
 
     fn next_step(&self) -> String {
         match self {
             Self::Unsendable { .. } => "Split what is sent, or keep it within the message's limit.",
-            Self::NoPlace { .. } => "End one of the others first; the peer may try again.",
+            Self::NoBulkSlot { .. } => "End one of the others first; the peer may try again.",
             Self::PipelineFull { .. } | Self::Outstanding { .. } => "This is a fault of the program: please report it.",
         }
         .to_owned()
@@ -366,7 +366,7 @@ impl SessionError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Violation(violation) => violation.fault() == Fault::Unclear,
+            Self::Violation(violation) => violation.blame() == Blame::Unclear,
             Self::Lost(lost) => {
                 !matches!(lost.cause, LostCause::Reset(code) if !matches!(code, WireCode::Dropped | WireCode::Abandoned | WireCode::Failed | WireCode::Busy | WireCode::RetryAfter { .. }))
             }

@@ -1,10 +1,10 @@
 //! How sessions begin: the initiator's header, the responder's reading of it, and pairs without either for tests.
 
-use super::core::At;
+use super::bulk::{self, BulkSlot, ConnectionResources};
+use super::core::StateName;
+use super::core_pool::PooledCore;
 use super::error::{Local, SessionError, ViolationKind};
 use super::meter::{Meter, Metered};
-use super::share::{self, Place, Shared};
-use super::spare::Held;
 use super::{Initiator, Responder, Session, WireCode};
 use crate::{
     Protocol,
@@ -24,9 +24,12 @@ pub fn initiate<P: Protocol>(channel: Channel) -> Result<Initiator<P>, SessionEr
     initiate_with::<P>(channel, None)
 }
 
-fn initiate_with<P: Protocol>(channel: Channel, shared: Option<Arc<Shared>>) -> Result<Initiator<P>, SessionError> {
-    let mut core = Held::within(channel, P::NAME, shared);
-    core.prioritise(share::priority::<P::Initiator>());
+fn initiate_with<P: Protocol>(
+    channel: Channel,
+    shared: Option<Arc<ConnectionResources>>,
+) -> Result<Initiator<P>, SessionError> {
+    let mut core = PooledCore::within(channel, P::NAME, shared);
+    core.prioritise(bulk::priority::<P::Initiator>());
     let Some(header) = Header::new(P::NAME, P::VERSION) else {
         let reason = format!("a protocol's name has more than {MAX_PROTOCOL_NAME_BYTES} bytes");
         return Err(core.local(|protocol| Local::Unsendable { protocol, message: Header::NAME, reason }));
@@ -35,24 +38,24 @@ fn initiate_with<P: Protocol>(channel: Channel, shared: Option<Arc<Shared>>) -> 
     Ok(Session::from_core(core))
 }
 
-impl Shared {
+impl ConnectionResources {
     /// Waits until a session may be opened.
-    pub(crate) async fn place<P: Protocol>(&self) -> Option<Place> {
-        self.places.wait::<P::Initiator>().await
+    pub(crate) async fn bulk_slot<P: Protocol>(&self) -> Option<BulkSlot> {
+        self.bulk_slots.wait::<P::Initiator>().await
     }
 
     pub(crate) fn initiate<P: Protocol>(
         self: &Arc<Self>,
         channel: Channel,
-        place: Option<Place>,
+        slot: Option<BulkSlot>,
     ) -> Result<Initiator<P>, SessionError> {
         let mut session = initiate_with::<P>(channel, Some(Arc::clone(self)))?;
-        session.core.place = place;
+        session.core.bulk_slot = slot;
         Ok(session)
     }
 
     pub(crate) fn incoming(self: &Arc<Self>, channel: Channel) -> Incoming {
-        Incoming { core: Held::within(channel, "?", Some(Arc::clone(self))), header: None }
+        Incoming { core: PooledCore::within(channel, "?", Some(Arc::clone(self))), header: None }
     }
 }
 
@@ -63,21 +66,21 @@ pub fn pair<P: Protocol>() -> (Initiator<P>, Responder<P>) {
 
 /// As [`pair`], over given channels.
 pub fn pair_over<P: Protocol>((initiator, responder): (Channel, Channel)) -> (Initiator<P>, Responder<P>) {
-    (Session::from_core(Held::new(initiator, P::NAME)), Session::from_core(Held::new(responder, P::NAME)))
+    (Session::from_core(PooledCore::new(initiator, P::NAME)), Session::from_core(PooledCore::new(responder, P::NAME)))
 }
 
 /// A stream that a peer opened, before it is known what it speaks.
 #[derive(Debug)]
 #[must_use = "an incoming stream is served or refused"]
 pub struct Incoming {
-    core: Held,
+    core: PooledCore,
     header: Option<Header>,
 }
 
 impl Incoming {
     /// Takes a channel on which the peer is the initiator.
     pub fn new(channel: Channel) -> Self {
-        Self { core: Held::new(channel, "?"), header: None }
+        Self { core: PooledCore::new(channel, "?"), header: None }
     }
 
     /// Who opened it.
@@ -99,7 +102,7 @@ impl Incoming {
             let body = body.await?;
             let header = Header::decode(body).map_err(|error| {
                 let kind = ViolationKind::Malformed { reason: error.to_string() };
-                self.core.violation(At::Awaiting(Header::NAME), kind)
+                self.core.violation(StateName::Awaiting(Header::NAME), kind)
             })?;
             self.header = Some(header);
         }
@@ -116,7 +119,7 @@ impl Incoming {
     /// Begins the responder's side of `P`.
     ///
     /// # Errors
-    /// The peer wants something else; [`Local::NoPlace`] if too many sessions carry bulk already, and the peer is told
+    /// The peer wants something else; [`Local::NoBulkSlot`] if too many sessions carry bulk already, and the peer is told
     /// that we are busy; or as [`header`](Self::header).
     pub async fn serve<P: Protocol>(mut self) -> Result<Responder<P>, SessionError> {
         self.header().await?;
@@ -125,13 +128,13 @@ impl Incoming {
         }
         self.core.protocol = P::NAME.into();
         if let Some(shared) = &self.core.shared {
-            let Ok(place) = shared.places.now::<P::Responder>() else {
+            let Ok(slot) = shared.bulk_slots.now::<P::Responder>() else {
                 self.core.give_up(WireCode::Busy);
-                return Err(self.core.local(|protocol| Local::NoPlace { protocol }));
+                return Err(self.core.local(|protocol| Local::NoBulkSlot { protocol }));
             };
-            self.core.place = place;
+            self.core.bulk_slot = slot;
         }
-        self.core.prioritise(share::priority::<P::Responder>());
+        self.core.prioritise(bulk::priority::<P::Responder>());
         Ok(Session::from_core(self.core))
     }
 
@@ -141,7 +144,7 @@ impl Incoming {
         let (name, version) =
             self.header.take().map_or(("?".to_owned(), 0), |header| (header.protocol.to_string(), header.version));
         self.core.protocol = name.clone().into();
-        self.core.violation(At::Awaiting(Header::NAME), ViolationKind::UnknownProtocol { name, version })
+        self.core.violation(StateName::Awaiting(Header::NAME), ViolationKind::UnknownProtocol { name, version })
     }
 
     /// Holds the session to a rate: what the peer uses from here on is told to the meter.

@@ -11,27 +11,27 @@
 //! The steps consume the session, so dropping the future of a step ends the session. Only [`Session::arrived`] and
 //! the [pipeline](crate::pipeline) borrow it: those are cancel safe.
 
-mod begun;
+pub mod bulk;
 pub(crate) mod core;
+pub(crate) mod core_pool;
 pub mod error;
+mod first_turn;
 mod incoming;
 mod meter;
 mod offer;
 pub mod play;
-pub mod share;
-pub(crate) mod spare;
 mod timer;
 
-pub use self::begun::{GoesOn, begun};
 pub use self::core::CLOSE_DEADLINE;
+pub use self::first_turn::{PendingWork, first_turn};
 pub use crate::wire::{code::WireCode, header::Header};
+pub(crate) use bulk::ConnectionResources;
 pub use incoming::{Incoming, initiate, pair, pair_over};
 pub use meter::Meter;
-pub(crate) use share::Shared;
 
-use self::core::At;
+use self::core::StateName;
+use self::core_pool::PooledCore;
 use self::error::{SessionError, ViolationKind};
-use self::spare::Held;
 use crate::Protocol;
 use crate::algebra::{
     Chooses, Eps, FIRST, Offer, Offers, Rec, Receives, Recv, S as Succ, SECOND, Selects, Sends, Var, Z,
@@ -44,12 +44,12 @@ use std::{fmt, future::poll_fn, marker::PhantomData, task::ready};
 /// A session of protocol `P` in state `S`, within the loops `E` (innermost first: `(S1, (S2, ()))`).
 #[must_use = "a session runs to its end and is closed, or is abandoned"]
 pub struct Session<P, S, E = ()> {
-    pub(crate) core: Held,
-    place: PhantomData<Place<P, S, E>>,
+    pub(crate) core: PooledCore,
+    position: PhantomData<Position<P, S, E>>,
 }
 
 /// Where a session is: in types only, and `Send` whatever they are.
-type Place<P, S, E> = fn() -> (P, S, E);
+type Position<P, S, E> = fn() -> (P, S, E);
 
 /// The session of the side that opened the stream, at its beginning.
 pub type Initiator<P> = Session<P, <P as Protocol>::Initiator>;
@@ -80,8 +80,8 @@ impl<P: State, Q: State> Awaits for Offer<P, Q> {
 }
 
 impl<P, S, E> Session<P, S, E> {
-    pub(crate) fn from_core(core: Held) -> Self {
-        Self { core, place: PhantomData }
+    pub(crate) fn from_core(core: PooledCore) -> Self {
+        Self { core, position: PhantomData }
     }
 
     fn cast<T, F>(self) -> Session<P, T, F> {
@@ -136,7 +136,7 @@ impl<P, S, E> Session<P, S, E> {
             // The end of the stream travels with the last message. That the peer has it is asked only if no answer says so.
             self.core.end(N::OVER);
         }
-        self.core.flush(At::Sending(M::NAME), M::DEADLINE, 0).await?;
+        self.core.flush(StateName::Sending(M::NAME), M::DEADLINE, 0).await?;
         Ok(self.cast())
     }
 
@@ -166,7 +166,7 @@ impl<P, S, E> Session<P, S, E> {
             ready!(self.core.poll_paid(cx));
             match S::MESSAGE {
                 Some(message) => self.core.poll_arrived(cx, &message).map_ok(drop),
-                None => self.core.poll_tag(cx, At::Choice(S::first_messages), S::OPENING),
+                None => self.core.poll_tag(cx, StateName::Choice(S::first_messages), S::OPENING),
             }
         })
         .await
@@ -199,7 +199,7 @@ impl<P, S, E> Session<P, S, E> {
     where
         S: Offers<P, A, B> + State,
     {
-        let second = poll_fn(|cx| self.core.poll_branch(cx, At::Choice(S::first_messages), S::OPENING)).await?;
+        let second = poll_fn(|cx| self.core.poll_branch(cx, StateName::Choice(S::first_messages), S::OPENING)).await?;
         Ok(if second { Branch::Second(self.cast()) } else { Branch::First(self.cast()) })
     }
 
@@ -218,7 +218,7 @@ impl<P, S, E> Session<P, S, E> {
     /// violation to report.
     #[must_use = "the violation is to be reported"]
     pub fn broken(mut self, message: &'static str, rule: &'static str, detail: impl Into<String>) -> SessionError {
-        self.core.violation(At::Awaiting(message), ViolationKind::RuleBroken { rule, detail: detail.into() })
+        self.core.violation(StateName::Awaiting(message), ViolationKind::RuleBroken { rule, detail: detail.into() })
     }
 
     /// Who is at the other end.
@@ -240,7 +240,7 @@ impl<P, S, E> Session<P, S, E> {
     }
 
     /// Sends this session's data before that of sessions with a lower priority on the same connection. At first it is 0,
-    /// or [`share::BULK_PRIORITY`].
+    /// or [`bulk::BULK_PRIORITY`].
     pub fn prioritise(&mut self, priority: i32) {
         self.core.channel().writer.prioritise(priority);
     }

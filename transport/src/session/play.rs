@@ -7,7 +7,7 @@
 //! nothing: the session is then abandoned.
 
 use super::error::{Local, SessionError};
-use super::{Branch, Incoming, Session, initiate, spare::Held};
+use super::{Branch, Incoming, Session, core_pool::PooledCore, initiate};
 use crate::algebra::{Choose, Eps, Offer, Rec, Recv, Send, Var};
 use crate::channel::Channel;
 use crate::graph::{Depth, MessageInfo, State};
@@ -38,7 +38,7 @@ pub enum Played {
 /// A session on its way back to a loop.
 #[derive(Debug)]
 pub struct Onward {
-    core: Held,
+    core: PooledCore,
     /// How many loops to leave on the way.
     loops: usize,
 }

@@ -11,11 +11,11 @@
 //! What has no shape (a type that reads what it finds, contains itself, or refuses all that is offered to it) becomes
 //! [`Shape::Opaque`] with the reason. Bounds: a type is read at most [`MAX_PASSES`] times, [`MAX_DEPTH`] levels deep.
 
+mod recorder;
 mod sample;
-mod trace;
 
+pub use recorder::{MAX_DEPTH, MAX_PASSES};
 use serde::de::DeserializeOwned;
-pub use trace::{MAX_DEPTH, MAX_PASSES};
 
 /// What the bytes of a value are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +120,7 @@ impl Shape {
     /// The shape of a type, from its `Deserialize`.
     #[must_use]
     pub fn of<T: DeserializeOwned>() -> Self {
-        trace::trace::<T>()
+        recorder::record::<T>()
     }
 
     /// Bulk to the frame's end.

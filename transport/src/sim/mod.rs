@@ -7,7 +7,7 @@
 //!
 //! **The same seed gives the same run**, on a current-thread runtime with paused time: when which datagram of which length goes from where to where, and
 //! what becomes of it. [`Internet::hash`] is over exactly that, and over what the test [notes](Internet::note). The bytes in the datagrams
-//! are not in it: TLS draws its keys from the system (see the module `socket::pins`), and nothing in a schedule depends on them.
+//! are not in it: TLS draws its keys from the system (see the module `socket::seeded`), and nothing in a schedule depends on them.
 //!
 //! Datagrams arrive in order unless a link reorders: jitter that reorders would make QUIC see losses that no network shows. Timers tick in
 //! milliseconds, so that is the finest time there is.

@@ -1,11 +1,11 @@
 //! The one place that touches quinn's extension traits: sockets, timers, tasks, the date and connection ids come in through here.
 //!
 //! An endpoint takes them from a [`Network`]: the system's ([`SystemNetwork`]), or a host of a simulated one
-//! ([`sim::Host`](crate::sim::Host)). What is random about an endpoint comes from one seed ([`pins`]).
+//! ([`sim::Host`](crate::sim::Host)). What is random about an endpoint comes from one seed ([`seeded`]).
 
 mod datagrams;
 mod pause;
-pub(crate) mod pins;
+pub(crate) mod seeded;
 pub(crate) mod simulated;
 mod system;
 

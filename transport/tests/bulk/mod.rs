@@ -31,7 +31,7 @@ message!(Manifest, max_bytes = 8, deadline = CONTROL);
 pub struct Pull {
     pub index: u32,
 }
-message!(Pull, max_bytes = 8, deadline = IDLE, ahead = AHEAD);
+message!(Pull, max_bytes = 8, deadline = IDLE, pipeline_depth = AHEAD);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Renew;

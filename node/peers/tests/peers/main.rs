@@ -4,7 +4,7 @@ mod simulated;
 
 use shardwire_model::{Clock, PeerId, Timestamp};
 use shardwire_peers::{Named, Peers, Place, Rules, door::Knock};
-use shardwire_reputation::{Breach, Event, Fault, Listing, Record, Standing, Tier, Work};
+use shardwire_reputation::{Blame, Breach, Event, Listing, Record, Standing, Tier, Work};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr},
@@ -52,7 +52,7 @@ fn place(peers: &Arc<Peers>, address: impl Into<IpAddr>) -> Place {
 }
 
 fn broke(breach: Breach) -> Event {
-    Event::Broke { breach, fault: Fault::Peer }
+    Event::Broke { breach, blame: Blame::Peer }
 }
 
 fn violation() -> Event {

@@ -7,11 +7,11 @@ use std::collections::HashMap;
 
 use cairo_air::air::{PublicSegmentRanges, SegmentRange};
 use cairo_air::claims::{CairoClaim, CairoInteractionClaim};
-use shardwire_model::Felt;
+use shardwire_model::{Felt, program_hash};
 use stwo::core::fields::m31;
 use stwo::core::fields::qm31::SecureField;
 
-use super::{VerifyError, felt, program_hash, quiet};
+use super::{VerifyError, felt, quiet};
 
 /// log2 of the most rows that any table may claim: 16 million, eight times what the largest run within the prover's memory has.
 pub const MAX_LOG_ROWS: u32 = 24;

@@ -49,9 +49,8 @@ use std::panic::AssertUnwindSafe;
 
 use bincode::Options as _;
 use cairo_air::CairoProofForRustVerifier;
-use cairo_air::utils::{construct_f252, encode_and_hash_memory_section};
 use cairo_air::verifier::verify_cairo;
-use shardwire_model::Felt;
+use shardwire_model::{Felt, program_hash};
 use stwo::core::fri::FriConfig;
 use stwo::core::pcs::PcsConfig;
 use stwo::core::vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleHasher};
@@ -165,21 +164,6 @@ fn parameters(proof: &Proof) -> Result<(), VerifyError> {
         return Err(VerifyError::Preprocessed("another root"));
     }
     Ok(())
-}
-
-/// A program's hash: Cairo's Blake2s over its data section, as `cairo_air::utils` computes it.
-#[must_use]
-pub fn program_hash(program: &[Felt]) -> Felt {
-    let section = program.iter().map(|felt| (0, limbs(felt))).collect();
-    let hash = construct_f252(&encode_and_hash_memory_section(&section));
-    Felt::from_bytes_be(&hash.to_bytes_be())
-}
-
-/// A felt as cairo-air has it: eight little-endian words.
-fn limbs(felt: &Felt) -> [u32; 8] {
-    let bytes = felt.to_bytes_le();
-    let (words, _) = bytes.as_chunks::<4>();
-    std::array::from_fn(|i| words.get(i).copied().map_or(0, u32::from_le_bytes))
 }
 
 /// The felt of eight little-endian words, if they are below the prime.

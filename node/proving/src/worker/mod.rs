@@ -6,7 +6,7 @@
 //! ```no_run
 //! # use shardwire_proving::worker::{locate, prove, ProveRequest};
 //! # async fn example(request: ProveRequest) -> Result<(), Box<dyn std::error::Error>> {
-//! let worker = locate(&mut |line| eprintln!("{line}"))?; // blocks; in a checkout it may build for minutes
+//! let worker = locate()?; // blocks for up to 20 s
 //! let never = std::future::pending::<()>();
 //! let proved = prove(&worker, &request, never, |event| println!("{event:?}")).await?;
 //! println!("{} bytes in {} s", proved.proof_bytes, proved.prove_s);
@@ -22,14 +22,11 @@
     reason = "the worker is another process, and talks through files"
 )]
 
-mod build;
 mod error;
 mod event;
 mod locate;
 mod supervise;
-mod vendor;
 
-pub use build::{BuildError, build, prepare};
 pub use error::ProveError;
 pub use event::{MAX_EVENTS, MAX_LINE_BYTES, WorkerEvent};
 pub use locate::{INTERFACE, LocateError, Places, Worker, locate, locate_in};

@@ -1,8 +1,7 @@
 //! What an operator can't do.
 
-use crate::{artefacts::ArtefactError, store::StoreError};
-use shardwire_model::{Coded, ShardId};
-use shardwire_protocols::{Cause, life::Refusal};
+use shardwire_model::{Cause, Coded, ShardId, life::Refusal};
+use shardwire_store::{ArtefactError, StoreError};
 
 /// What an operator says of a job whose shard was aborted.
 pub(crate) const ABORTED: &str = "SW-OPERATOR-020";

@@ -1,12 +1,14 @@
 //! The operator consumes assignments.
 
 use super::{Operator, OperatorError};
-use crate::store::records::{Assignment, WireFelt};
-use shardwire_model::ShardId;
+use crate::records::{Assignment, WireFelt};
+use shardwire_model::{
+    ShardId,
+    life::{Step, Why},
+};
 use shardwire_protocols::{
     Failure, ServeError,
     handoff::{Client, Handoff, Next, Outcome},
-    life::{Step, Why},
 };
 use shardwire_transport::Initiator;
 

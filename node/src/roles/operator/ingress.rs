@@ -1,9 +1,9 @@
 //! The operator serves clients: transactions in, receipts out.
 
 use super::{Operator, OperatorError};
-use shardwire_model::{PeerId, ShardId, SignedTransaction};
+use shardwire_model::{Cause, PeerId, ShardId, SignedTransaction};
 use shardwire_protocols::{
-    Cause, Failure,
+    Failure,
     ingress::{Handler, Opened, Outcome},
 };
 use shardwire_reputation::{Event, Work};

@@ -3,19 +3,20 @@
 use super::*;
 use crate::{
     clock::SystemClock,
+    records::{HISTORY, WireFelt},
     roles::testing::{host, small_shard},
-    store::{
-        Store,
-        records::{HISTORY, WireFelt},
-    },
     tasks::Tasks,
 };
-use shardwire_model::{Call, Felt, Key, PeerId};
+use shardwire_model::{
+    Call, Felt, Key, PeerId,
+    life::{Part, Why},
+};
 use shardwire_protocols::{
+    history::verify,
     ingress::{Handler as _, Outcome},
-    life::{Part, Why, verify},
     trace::{Begun, Grant, Handler as _, Part as Piece, Progress, Progressed, ProverStage},
 };
+use shardwire_store::{Store, SystemDisk};
 use shardwire_transport::Identity;
 use std::path::Path;
 
@@ -32,7 +33,7 @@ fn settler() -> PeerId {
 }
 
 fn operator(folder: &Path) -> (Operator, Tasks) {
-    let store = Store::open(&folder.join("node.redb")).unwrap();
+    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &crate::records::LAYOUT).unwrap();
     let (host, tasks) = host(identity(2), store, folder, Arc::new(SystemClock), "");
     (Operator::resume(host).unwrap(), tasks)
 }
@@ -51,7 +52,7 @@ async fn played(folder: &Path) -> (Operator, Tasks, ShardId) {
 }
 
 fn stages(operator: &Operator, shard: ShardId) -> Vec<Stage> {
-    let part = Part { shard, role: Role::Operator, job: None };
+    let part = Part::of(shard, Role::Operator);
     let entries = operator.host.store.all(&HISTORY).unwrap();
     let entries: Vec<_> = entries.into_iter().map(|(_, entry)| entry).collect();
     let history = verify(&identity(2).peer(), part, &entries).unwrap();

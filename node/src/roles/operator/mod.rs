@@ -24,14 +24,15 @@ mod trace;
 
 use self::{asking::Asking, run::Run};
 use super::{Changes, Host};
-use crate::store::records::{ASSIGNMENTS, Assignment};
+use crate::history::{Advance as _, Lives as _};
+use crate::records::{ASSIGNMENTS, Assignment};
 pub(crate) use error::{ABORTED, OperatorError, SETTLED};
-pub(crate) use run::{extended, witness_hash};
-use shardwire_model::{Hash, ShardId};
-use shardwire_protocols::{
-    control::{Role, ShardStatus, Stage},
+pub(crate) use run::extended;
+use shardwire_model::{
+    Hash, Role, ShardId, Stage,
     life::{Life, Step},
 };
+use shardwire_protocols::control::ShardStatus;
 use shardwire_reputation::{Event, Work};
 use std::{
     collections::BTreeMap,

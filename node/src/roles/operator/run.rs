@@ -12,26 +12,26 @@ use super::{
     spool::{Extent, Spool},
 };
 use crate::{
+    history::Advance as _,
+    records::{Assignment, EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireFelt},
     roles::{Changes, Host},
-    store::{
-        RecordKey, StoreError, Write,
-        records::{Assignment, EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireFelt},
-    },
 };
 use shardwire_model::{
-    Felt, Hash, Mutation, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, state_commitment,
-};
-use shardwire_protocols::{
-    Cause,
-    control::{Role, ShardStatus, Stage},
-    ingress::{Opened, Outcome, transaction_hash},
+    Cause, Felt, Hash, Mutation, PeerId, Role, ShardId, ShardStart, SignedTransaction, Stage, Timestamp,
     life::{self, Life, Step},
-    trace::{JobOffer, Part, job_id},
+    state_commitment,
 };
-use shardwire_shard::{
+use shardwire_program::{
     admission::{Admission, Verdict},
     execute::{self, ExecuteError, Execution},
 };
+use shardwire_protocols::{
+    control::ShardStatus,
+    ingress::{Opened, Outcome, transaction_hash},
+    trace::{JobOffer, Part, job_id},
+};
+use shardwire_store::{RecordKey, StoreError, Write};
+use shardwire_witness::witness_hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One shard at its operator.
@@ -55,7 +55,7 @@ pub(super) struct Run {
 
 /// An operator's part of a shard's life.
 pub(super) fn part(shard: ShardId) -> life::Part {
-    life::Part { shard, role: Role::Operator, job: None }
+    life::Part::of(shard, Role::Operator)
 }
 
 #[derive(Debug)]
@@ -445,12 +445,6 @@ fn conclude(
 /// The hash of a log with one more transaction.
 pub(crate) fn extended(log: Hash, transaction: &SignedTransaction) -> Hash {
     Hash::of_parts("shardwire log 1", &[&log.0, &transaction_hash(transaction).0])
-}
-
-/// The hash of a witness: of its chunks' hashes.
-pub(crate) fn witness_hash(chunks: &[Hash]) -> Hash {
-    let chunks: Vec<&[u8]> = chunks.iter().map(|chunk| &chunk.0[..]).collect();
-    Hash::of_parts("shardwire witness 1", &chunks)
 }
 
 pub(super) fn felts(values: &[WireFelt]) -> Vec<Felt> {

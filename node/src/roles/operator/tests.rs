@@ -2,20 +2,18 @@
 
 use super::*;
 use crate::{
-    artefacts::Artefacts,
     clock::SystemClock,
     config::{Config, Environment, Flags},
-    disk::SystemDisk,
     peers,
+    records::WireFelt,
     roles::operator::asking::GIVES_WAY,
-    store::{Store, records::WireFelt},
     surroundings,
     tasks::Tasks,
 };
-use redb::backends::InMemoryBackend;
 use shardwire_model::{AccountKey, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardStart, finished_selector};
 use shardwire_protocols::trace::{Grant, Handler as _};
-use shardwire_reputation::{Breach, Fault};
+use shardwire_reputation::{Blame, Breach};
+use shardwire_store::{Artefacts, Store, SystemDisk};
 use shardwire_transport::identity::Identity;
 use std::{path::Path, time::Duration};
 use tokio::time::{Instant, timeout};
@@ -27,12 +25,12 @@ const WORKER: PeerId = PeerId([2; 32]);
 fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
     let tasks = Tasks::default();
     let identity = Identity::from_secret(&[9; 32]);
-    let store = Store::with_backend(InMemoryBackend::new(), true).unwrap();
+    let store = Store::in_memory(&crate::records::LAYOUT).unwrap();
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
         peers: peers::recall(&config, identity.peer(), Arc::new(SystemClock), &store).unwrap(),
         identity,
-        network: "test".into(),
+        world: Arc::new(crate::roles::testing::world()),
         clock: Arc::new(SystemClock),
         store,
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
@@ -97,7 +95,7 @@ async fn a_prover_holds_as_many_leases_as_its_tier_may_and_is_told_why_it_gets_n
     claims(&operator, NEWCOMER, jobs[3]).await.unwrap();
     let violation =
         Breach::Violation { code: "SW-SESSION-003", protocol: "trace".into(), state: "awaiting Pull".into() };
-    operator.host.peers.note(NEWCOMER, &Event::Broke { breach: violation, fault: Fault::Peer });
+    operator.host.peers.note(NEWCOMER, &Event::Broke { breach: violation, blame: Blame::Peer });
     operator.abandoned(WORKER, jobs[2], 1, OperatorError::NoJob.into()).await.unwrap();
     let refused = "the prover holds 3 leases, and a peer of its tier may hold 2 (SW-OPERATOR-009)";
     assert_eq!(claims(&operator, NEWCOMER, jobs[2]).await, Err(refused.to_owned()));

@@ -1,10 +1,9 @@
 //! The operator serves provers: jobs, leases, chunks.
 
 use super::{Operator, OperatorError, asking::GIVES_WAY, run::Run};
-use shardwire_model::{Coded as _, Hash, PeerId};
+use shardwire_model::{Cause, Coded as _, Hash, PeerId, life::Step};
 use shardwire_protocols::{
-    Cause, Failure,
-    life::Step,
+    Failure,
     trace::{Begun, Finished, Grant, Handler, JobOffer, Part, Progress, Progressed, ProverStage, Trace},
 };
 use shardwire_transport::Protocol as _;

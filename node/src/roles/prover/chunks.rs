@@ -2,10 +2,10 @@
 //! what didn't.
 
 use super::ProverError;
-use crate::artefacts::Artefacts;
 use shardwire_model::Hash;
 use shardwire_protocols::trace::{Chunk, MAX_CHUNK_RAW, MAX_CHUNK_WIRE};
-use shardwire_shard::witness::decompress;
+use shardwire_store::Artefacts;
+use shardwire_witness::decompress;
 
 /// Length (4 bytes, little-endian) and hash before the compressed body.
 const HEAD_BYTES: usize = 4 + 32;
@@ -55,8 +55,8 @@ pub(super) fn whole(artefacts: &Artefacts, job: Hash) -> Result<Vec<Hash>, Prove
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::SystemDisk;
-    use shardwire_shard::witness::compress;
+    use shardwire_store::SystemDisk;
+    use shardwire_witness::compress;
     use std::sync::Arc;
 
     #[test]

@@ -1,10 +1,10 @@
 //! What a prover can't do.
 
-use crate::{artefacts::ArtefactError, store::StoreError};
-use shardwire_model::{Coded, Felt};
-use shardwire_protocols::{life::Refusal, trace};
+use shardwire_model::{Coded, Felt, life::Refusal};
+use shardwire_protocols::trace;
 use shardwire_proving::worker::ProveError;
-use shardwire_shard::witness::AssembleError;
+use shardwire_store::{ArtefactError, StoreError};
+use shardwire_witness::AssembleError;
 
 /// A job can't be done, or not now.
 #[derive(Debug, thiserror::Error)]

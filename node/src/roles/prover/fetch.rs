@@ -2,22 +2,23 @@
 
 use super::{Known, Prover, ProverError, chunks};
 use crate::{
-    roles::operator::{self, witness_hash},
-    store::records::{Figures, JOB_LEASES, Job, WireFelt},
+    records::{Figures, JOB_LEASES, Job, WireFelt},
+    roles::operator,
 };
-use shardwire_model::{Coded as _, Hash, Mutation, PeerId};
-use shardwire_protocols::{
-    Cause, Failure, ServeError,
-    control::{Role, Stage},
+use shardwire_model::{
+    Cause, Coded as _, Hash, Mutation, PeerId, Role, Stage,
     life::{Life, Step, Why},
+};
+use shardwire_protocols::{
+    Failure, ServeError,
     trace::{
         Begun, Chunk, Claimed, Client, Ending, Fetch, JobOffer, LEASE, Lease, Next, Progressed, ProverStage, Pulled,
         REPORT_EVERY, Trace, Working,
     },
 };
 use shardwire_reputation::{Event, Work};
-use shardwire_shard::witness::Manifest;
 use shardwire_transport::Initiator;
+use shardwire_witness::{Manifest, witness_hash};
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::time::Instant;
 

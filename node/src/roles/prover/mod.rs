@@ -21,21 +21,19 @@ mod prove;
 mod tests;
 
 use super::{Changes, Host};
+use crate::history::{Advance as _, Lives as _};
 use crate::{
     proofs::Prove,
-    store::{
-        StoreError,
-        records::{JOBS, Job},
-    },
+    records::{JOBS, Job},
 };
 pub(crate) use error::ProverError;
 use lease::Leases;
-use shardwire_model::{Hash, PeerId, ShardId};
-use shardwire_protocols::{
-    Cause,
-    control::{Role, ShardStatus, Stage},
+use shardwire_model::{
+    Cause, Hash, PeerId, Role, ShardId, Stage,
     life::{Life, Part, Step},
 };
+use shardwire_protocols::control::ShardStatus;
+use shardwire_store::StoreError;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -52,7 +50,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// A prover's part of a shard's life.
 fn part(shard: ShardId, job: Hash) -> Part {
-    Part { shard, role: Role::Prover, job: Some(job) }
+    Part::of_job(shard, job)
 }
 
 /// A job, and where it stands.

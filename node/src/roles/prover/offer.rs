@@ -2,17 +2,18 @@
 
 use super::{Prover, ProverError};
 use crate::{
+    records::{JOB_LEASES, MAX_DISPUTES},
     roles::settler::{ABORTED, LATE, PENDING},
-    store::records::{JOB_LEASES, MAX_DISPUTES},
 };
-use shardwire_model::{Hash, PeerId};
+use shardwire_model::{
+    Hash, PeerId, Stage,
+    life::{Step, Why},
+};
 use shardwire_protocols::{
     Failure,
-    control::Stage,
-    life::{Step, Why},
     proof::{Handler, Held, Leased, MAX_PROOF_BYTES, Verdict},
 };
-use shardwire_reputation::{Breach, Event, Fault};
+use shardwire_reputation::{Blame, Breach, Event};
 use std::{sync::PoisonError, time::Duration};
 use tokio::time::Instant;
 
@@ -73,7 +74,7 @@ impl Prover {
             Verdict::Skipped { .. } => return,
         };
         tracing::warn!(peer = %peer.short(), proof = %proof.short(), "a {signed} signed by a peer that is no settler of this World");
-        self.host.peers.note(peer, &Event::Broke { breach: Breach::Presumption, fault: Fault::Peer });
+        self.host.peers.note(peer, &Event::Broke { breach: Breach::Presumption, blame: Blame::Peer });
     }
 }
 

@@ -1,18 +1,14 @@
 //! From a whole witness to a proof in a file.
 
 use super::{MAX_ATTEMPTS, MAX_TROUBLES, Prover, ProverError, RETRY_AFTER, chunks, lease::Lease};
-use crate::{
-    artefacts::{ArtefactError, Artefacts},
-    disk::DiskError,
-    store::records::Job,
-};
-use shardwire_model::{Coded as _, Hash};
-use shardwire_protocols::life::Step;
+use crate::records::Job;
+use shardwire_model::{Coded as _, Felt, Hash, life::Step};
 use shardwire_proving::{
     verify::MAX_PROOF_BYTES,
     worker::{ProveError, Proved},
 };
-use shardwire_shard::witness::{Assembler, Manifest};
+use shardwire_store::{ArtefactError, Artefacts, DiskError};
+use shardwire_witness::{Assembler, Manifest};
 use std::{path::Path, sync::Arc};
 use tokio::time::{Instant, timeout};
 
@@ -100,8 +96,9 @@ impl Prover {
         let manifest = job.manifest.clone().ok_or(ProverError::Chunk { index: 0 })?;
         let assembled = {
             let (artefacts, witness) = (artefacts.clone(), witness.clone());
+            let program = self.host.program;
             self.host.work.run(move || {
-                assemble(&manifest, &artefacts, &witness, |index| {
+                assemble(program, &manifest, &artefacts, &witness, |index| {
                     chunks::kept(&artefacts, id, index).map(|it| it.map(|(_, body, wire)| (body, wire)))
                 })
             })
@@ -139,12 +136,13 @@ impl Prover {
 
 /// Writes the flat witness of a job's chunks; returns their bytes, raw and on the wire.
 fn assemble(
+    program: Felt,
     manifest: &Manifest,
     artefacts: &Artefacts,
     witness: &Path,
     mut chunk: impl FnMut(u32) -> Result<Option<(Vec<u8>, u64)>, ProverError>,
 ) -> Result<(u64, u64), ProverError> {
-    let mut assembler = Assembler::new();
+    let mut assembler = Assembler::new(program);
     let (mut bytes_raw, mut bytes_wire) = (0, 0);
     for (expected, index) in manifest.chunks.iter().zip(0..) {
         let (body, wire) = chunk(index)?.ok_or(ProverError::Chunk { index })?;

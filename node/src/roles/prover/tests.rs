@@ -11,13 +11,12 @@ use crate::{
         settler::Unwanted,
         testing::{PROGRAM, host, small_shard},
     },
-    store::Store,
     tasks::Tasks,
 };
-use shardwire_model::{Felt, Timestamp, state_commitment};
+use shardwire_model::{Felt, Timestamp, life::Why, state_commitment};
+use shardwire_program::execute;
 use shardwire_protocols::{
     Failure, Signed,
-    life::Why,
     proof::{self, Handler as _, Verdict},
     trace::{
         Begun, Chunk, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace,
@@ -25,9 +24,10 @@ use shardwire_protocols::{
     },
 };
 use shardwire_proving::worker::{Proved, Worker};
-use shardwire_shard::{execute, witness::compress};
 use shardwire_reputation::Standing;
+use shardwire_store::{Store, SystemDisk};
 use shardwire_transport::{Channel, Responder, SessionError, identity::Identity, session::pair_over};
+use shardwire_witness::compress;
 use std::{
     fs,
     future::pending,
@@ -143,14 +143,14 @@ impl Prove for AtOnce {
 
 /// A prover that proves at once, and is configured like this.
 fn quick_prover(folder: &Path, config: &str) -> (Arc<Prover>, Tasks) {
-    let store = Store::open(&folder.join("node.redb")).unwrap();
+    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &crate::records::LAYOUT).unwrap();
     let (host, tasks) = host(identities()[0].clone(), store, folder, Arc::new(SystemClock), config);
     (Prover::resume(host, Arc::new(AtOnce)).unwrap(), tasks)
 }
 
 /// A prover whose worker hangs.
 fn prover(folder: &Path) -> (Arc<Prover>, Tasks) {
-    let store = Store::open(&folder.join("node.redb")).unwrap();
+    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &crate::records::LAYOUT).unwrap();
     let (host, tasks) = host(identities()[0].clone(), store, folder, Arc::new(SystemClock), "");
     let worker = Worker::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workers/hangs")).unwrap();
     let hour = Duration::from_secs(3600);
@@ -401,4 +401,3 @@ async fn a_proof_whose_settlement_is_pending_is_offered_again() {
     sleep(Duration::from_secs(16)).await;
     assert!(prover.proof_for(settler).unwrap().is_some());
 }
-

@@ -1,9 +1,12 @@
 //! What a settler can't do, and what it refuses of a proof.
 
-use crate::{artefacts::ArtefactError, facts::Ended, store::StoreError};
-use shardwire_model::{Coded, OutputError, ShardId};
-use shardwire_protocols::life::{self, MAX_TIMEOUT};
+use crate::facts::Ended;
+use shardwire_model::{
+    Coded, OutputError, ShardId,
+    life::{self, MAX_TIMEOUT},
+};
 use shardwire_proving::{settle::OutputMismatch, verify::VerifyError};
+use shardwire_store::{ArtefactError, StoreError};
 use shardwire_world::{Refusal, WorldError};
 
 /// What a settler says of a proof whose shard was aborted. A prover acts on it.

@@ -3,14 +3,12 @@
 use super::{Settler, SettlerError};
 use crate::{
     facts::Ended,
-    store::records::{HANDOFFS, Handoff},
+    records::{HANDOFFS, Handoff},
 };
-use shardwire_model::{PeerId, ShardId};
+use shardwire_model::{Cause, PeerId, ShardId, Stage, life::Step};
 use shardwire_protocols::{
-    Cause, Failure, Signed,
-    control::Stage,
+    Failure, Signed,
     handoff::{Acceptance, Answer, Assign, Closed, Handler, MAX_KNOWN, Outcome},
-    life::Step,
 };
 use std::time::Duration;
 

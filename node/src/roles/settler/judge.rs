@@ -2,9 +2,9 @@
 
 use super::error::Objection;
 use crate::proofs::Verify;
-use shardwire_world::ShardRecord;
 use shardwire_model::Output;
 use shardwire_proving::settle::{Expected, check_output};
+use shardwire_world::ShardRecord;
 use std::sync::Arc;
 
 /// Checks proofs of the shard program.

@@ -5,18 +5,16 @@
 //! [`MAX_SEEN`] a job; those that don't fit are not compared.
 
 use super::{Settler, SettlerError};
-use crate::store::{
-    RecordKey as _,
-    records::{LEASES_SEEN, LeaseKey},
-};
-use shardwire_world::ShardRecord;
+use crate::records::{LEASES_SEEN, LeaseKey};
 use shardwire_model::{Hash, ShardId};
 use shardwire_protocols::{
     evidence::{Evidence, Piece},
     proof::Leased,
     trace::job_id,
 };
-use shardwire_reputation::{Breach, Event, Fault};
+use shardwire_reputation::{Blame, Breach, Event};
+use shardwire_store::RecordKey as _;
+use shardwire_world::ShardRecord;
 
 /// Most leases of a job that are remembered: that many provers in turn had it and came with a proof.
 const MAX_SEEN: usize = 32;
@@ -41,7 +39,7 @@ impl Settler {
                 tracing::warn!(job = %job.short(), operator = %operator.short(), epoch, "the operator leased one job to two provers at once");
                 let evidence = Evidence::Leases(Box::new([seen, lease]));
                 if self.host.accuse(&Piece { accused: operator, evidence }) {
-                    let broke = Event::Broke { breach: Breach::Contradiction, fault: Fault::Peer };
+                    let broke = Event::Broke { breach: Breach::Contradiction, blame: Blame::Peer };
                     self.host.peers.note(operator, &broke);
                 }
             }

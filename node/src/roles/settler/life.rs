@@ -10,18 +10,16 @@
 //! Bounds: one note a shard; [`MAX_REFUSED`] refusals are remembered, for those who ask later.
 
 use super::{Settler, SettlerError, error::Objection, turns::Turn};
+use crate::history::{Advance as _, Lives as _};
 use crate::{
     facts::Ended,
-    store::{
-        Write,
-        records::{INTENTS, Intent, VERDICTS, Verdict},
-    },
+    records::{INTENTS, Intent, VERDICTS, Verdict},
 };
-use shardwire_model::{Coded as _, Output, PeerId, ShardId, ShardStart, StartRequest, Timestamp};
-use shardwire_protocols::{
-    control::{Role, Stage},
+use shardwire_model::{
+    Coded as _, Output, PeerId, Role, ShardId, ShardStart, Stage, StartRequest, Timestamp,
     life::{Life, MAX_TIMEOUT, Part, Step, Why},
 };
+use shardwire_store::Write;
 use shardwire_world::{
     AbortReason, MAX_SHARD_PAGE, Receipt, Refusal, Settlement, ShardState, Stage as WorldStage, Standing, Ticket,
     decided,
@@ -71,7 +69,7 @@ pub(super) enum Applied {
 
 /// A settler's part of a shard's life.
 fn part(shard: ShardId) -> Part {
-    Part { shard, role: Role::Settler, job: None }
+    Part::of(shard, Role::Settler)
 }
 
 impl Settler {
@@ -319,7 +317,8 @@ impl Settler {
             (Standing::Refused(refusal), intent) => {
                 tracing::warn!(shard = %shard.short(), code = refusal.code(), "the World refuses the {}: {refusal}", intent.name());
                 let verdict = self.host.store.get(&VERDICTS, &shard)?;
-                let of_this = verdict.filter(|it| matches!(&intent, Intent::Settle { proof, .. } if it.proof == *proof));
+                let of_this =
+                    verdict.filter(|it| matches!(&intent, Intent::Settle { proof, .. } if it.proof == *proof));
                 self.host.store.write(|write| {
                     if let Some(verdict) = of_this {
                         let objection = Objection::World(refusal.clone());

@@ -1,35 +1,34 @@
 //! A settler over a World on a simulated disk: what becomes of shards that are started, settled, aborted and forgotten.
 
+use super::life::Applied;
 use super::*;
+use crate::records::LAYOUT;
 use crate::{
     facts::Ended,
     proofs::Verify,
+    records::{HISTORY, INTENTS, Intent, Verdict},
     roles::testing::{PROGRAM, TestClock, host},
-    store::{
-        Store,
-        records::{HISTORY, INTENTS, Intent, Verdict},
-    },
     tasks::Tasks,
 };
-use super::life::Applied;
 use error::Objection;
 use proptest::prelude::*;
-use redb::StorageBackend as _;
-use shardwire_disk::{Medium, Survives};
+use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_model::{
-    AccountId, AccountKey, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Output, PeerId, ShardStart,
+    AccountId, AccountKey, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Output, PeerId, ShardStart, Stage,
     StartRequest, Timestamp, Update, finished_selector,
+    life::{Life, MAX_TIMEOUT, Part, Step, Why},
 };
 use shardwire_protocols::{
-    control::Stage,
     handoff::{Answer, Handler as _, Outcome},
-    life::{Life, MAX_TIMEOUT, Part, Step, Why, verify},
+    history::verify,
 };
 use shardwire_proving::verify::VerifyError;
+use shardwire_store::{Store, Work};
 use shardwire_transport::Identity;
 use shardwire_world::{
-    AbortReason, EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, Inline, ShardRecord, WorldIdentity,
+    AbortReason, EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, ShardRecord, WorldIdentity,
 };
+use std::path::Path;
 use tokio::time::sleep;
 
 const GOLD: u64 = 0x20;
@@ -89,21 +88,21 @@ pub(super) struct Run {
 impl Machine {
     pub(super) fn new() -> Self {
         let machine = Self { medium: Medium::new(1), folder: tempfile::tempdir().unwrap() };
-        let storage = machine.medium.storage("ledger");
-        drop(EmbeddedLedger::create_with_backend(storage, &world(), &genesis()).unwrap());
-        drop(Store::with_backend(machine.medium.storage("store"), true).unwrap());
+        let disk = SimulatedDisk::new(&machine.medium);
+        drop(EmbeddedLedger::create(&disk, Path::new("ledger"), &world(), &genesis()).unwrap());
+        drop(Store::open(&disk, Path::new("store"), &LAYOUT).unwrap());
         machine
     }
 
     fn store(&self) -> Result<Store, String> {
-        let storage = self.medium.storage("store");
-        let fresh = storage.len().is_ok_and(|length| length == 0);
-        Store::with_backend(storage, fresh).map_err(|error| error.to_string())
+        let disk = SimulatedDisk::new(&self.medium);
+        Store::open(&disk, Path::new("store"), &LAYOUT).map_err(|error| error.to_string())
     }
 
     pub(super) fn ledger(&self, clock: &Arc<TestClock>) -> Result<EmbeddedWorld, String> {
-        let ledger = EmbeddedLedger::open_with_backend(self.medium.storage("ledger"), &world());
-        Ok(EmbeddedWorld::new(ledger.map_err(|error| error.to_string())?, clock.clone(), Arc::new(Inline)))
+        let disk = SimulatedDisk::new(&self.medium);
+        let ledger = EmbeddedLedger::open(&disk, Path::new("ledger"), &world());
+        Ok(EmbeddedWorld::new(ledger.map_err(|error| error.to_string())?, clock.clone(), Work::AtOnce))
     }
 
     /// The settler begins, or begins again.
@@ -120,7 +119,8 @@ impl Machine {
     async fn settler_of(&self, store: Store, world: Arc<dyn World>, clock: &Arc<TestClock>) -> Result<Run, String> {
         let (host, tasks) = host(identity(1), store, self.folder.path(), clock.clone(), "");
         let judge = Arc::new(Judge::new(Arc::new(NoVerifier)));
-        let settler = Settler::resume(host, world.clone(), judge, 10 * MINUTE).await.map_err(|error| error.to_string())?;
+        let settler =
+            Settler::resume(host, world.clone(), judge, 10 * MINUTE).await.map_err(|error| error.to_string())?;
         Ok(Run { settler, world, _tasks: tasks })
     }
 }
@@ -190,7 +190,11 @@ async fn an_aborted_shard_gives_back_what_it_took_and_everybody_is_told() {
     assert_eq!(settler.abort(start.shard, asked).await.unwrap(), Timestamp(30_000));
     assert_eq!(gold(&**world).await, (Felt::from(100), 0, None));
     sleep(2 * MINUTE).await;
-    assert_eq!(settler.abort(start.shard, AbortReason::Deadline).await.unwrap(), Timestamp(30_000), "again changes nothing");
+    assert_eq!(
+        settler.abort(start.shard, AbortReason::Deadline).await.unwrap(),
+        Timestamp(30_000),
+        "again changes nothing"
+    );
     assert_eq!(lived(settler, start.shard).steps().last(), Some(&Step::Aborted { why: Why::Asked { by: somebody() } }));
 
     let Answer::Closed(closed) = settler.next(start.operator, &[start.shard]).await.unwrap() else { panic!("closed") };
@@ -318,7 +322,7 @@ proptest! {
             let Run { settler, world, .. } = &life;
             let shard = world.shards(None, 10).await.unwrap()[0].shard;
             let history: Vec<_> = settler.host.store.all(&HISTORY).unwrap().into_iter().map(|(_, entry)| entry).collect();
-            let part = Part { shard, role: Role::Settler, job: None };
+            let part = Part::of(shard, Role::Settler);
             let read = verify(&identity(1).peer(), part, &history).unwrap();
             let last = read.life().stage();
             let settled = matches!(world.shard(shard).await.unwrap().unwrap().state, ShardState::Settled(_));

@@ -15,32 +15,27 @@ mod life_tests;
 #[cfg(test)]
 mod pending_tests;
 mod proofs;
-mod turns;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use super::{Changes, Host};
-use crate::store::{
-    StoreError,
-    records::{INTENTS, Intent, VERDICTS},
-};
-use turns::Turns;
+use crate::records::{INTENTS, Intent, VERDICTS};
 #[cfg(test)]
 pub(crate) use error::Unwanted;
 pub(crate) use error::{ABORTED, LATE, PENDING, SettlerError};
 pub(crate) use judge::Judge;
 use life::Deadlines;
-use shardwire_model::{Key, PeerId, ShardId};
-use shardwire_protocols::{
-    Cause,
-    control::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, Role, ShardStatus, StorageStatus},
-};
+use shardwire_model::{Cause, Key, PeerId, Role, ShardId};
+use shardwire_protocols::control::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
+use shardwire_store::StoreError;
 use shardwire_world::{Refusal, ShardState, Ticket, World};
 use std::{
     collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use turns::Turns;
 
 /// The settler's state.
 #[derive(Debug)]

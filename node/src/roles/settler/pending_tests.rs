@@ -5,9 +5,9 @@ use super::{
     life_tests::{MINUTE, Machine, PROOF, gold, lived, output, request, somebody, verdict},
     *,
 };
-use crate::{roles::testing::TestClock, store::records::VERDICTS};
-use shardwire_model::{Coded, Felt, Key, PeerId, ShardId};
-use shardwire_protocols::{control::Stage, handoff::Handler as _, life::Step};
+use crate::roles::testing::TestClock;
+use shardwire_model::{Coded, Felt, Key, PeerId, ShardId, Stage, life::Step};
+use shardwire_protocols::handoff::Handler as _;
 use shardwire_world::{
     AbortReason, Answering, Audit, EmbeddedWorld, Operation, ShardRecord, ShardSummary, Standing, StorageEntry, Ticket,
     WorldError, WorldIdentity,

@@ -2,9 +2,9 @@
 
 use super::{
     EmbeddedLedger,
-    tables::{self, Fault, META, Meta, OPEN, SETTLEMENTS, SHARDS, STAGES, OPERATIONS, STORAGE, ShardRow, StageRow},
+    tables::{self, Fault, META, Meta, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE, ShardRow, StageRow},
 };
-use crate::{WorldError, Settlement, Stage};
+use crate::{Settlement, Stage, WorldError};
 use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata};
 use shardwire_crdt::{Cell, Claim, Delta, settlement};
 use shardwire_model::{Felt, Key, ShardId};

@@ -1,35 +1,30 @@
 //! A World in one file (redb), for networks whose settlement layer is a settler's own disk.
 //!
 //! Each transition is one write transaction with two-phase commit, synced before the call returns, so a crash shows the ledger
-//! before or after it, never between. The tables and the encoding of their rows are in [`tables`], the transitions in
-//! [`transition`].
+//! before or after it, never between. The tables and the encoding of their rows are in [`tables`], the operations in
+//! [`transition`], what is read in [`read`]. [`EmbeddedLedger`] does all of that where it is called; [`EmbeddedWorld`] is the [`World`](crate::World)
+//! that does it beside the async threads.
 //!
-//! A file that is something else, of another schema or network, damaged, or in use is refused. Opening a file first happens on a
-//! copy-on-write view of it ([`rehearsal`]), because opening may repair, and what is refused must stay as it was; there the checksums
-//! of all pages are verified too, up to [`CHECKED_BYTES`]. Creating one writes `<name>.partial` and renames it when it is complete, so a crash leaves no half ledger under the real name.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the ledger is a file")]
+//! A file that is something else, of another schema or network, damaged, or in use is refused and stays as it was
+//! ([`shardwire_store::database`]). When it is opened the checksums of all pages are verified too, up to [`CHECKED_BYTES`].
 
 mod audit;
 mod read;
-mod rehearsal;
 mod tables;
 mod transition;
 mod world;
 
 use crate::{Genesis, Operation, Receipt, Refusal, Ticket, WorldError, WorldIdentity};
-use redb::{
-    Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend, backends::FileBackend,
-};
+use redb::{Builder, ReadTransaction, ReadableDatabase, StorageBackend};
 use shardwire_model::Timestamp;
-use std::{
-    fs::{self, File, OpenOptions},
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
+use shardwire_store::{
+    Disk,
+    database::{self, Database, Opening, guarded},
 };
+use std::path::Path;
 use tables::{Fault, MAGIC, META, Meta, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE};
 
 pub use audit::Audit;
-pub use rehearsal::CopyOnWrite;
 pub use tables::SCHEMA;
 pub use world::{EmbeddedWorld, MAX_REFUSALS};
 
@@ -43,7 +38,7 @@ const NO_PLACE: &str = "its storage";
 /// A World in one redb file. One process at a time; any number of threads.
 #[derive(Debug)]
 pub struct EmbeddedLedger {
-    database: Held,
+    database: Database,
     identity: WorldIdentity,
     place: String,
 }
@@ -53,26 +48,21 @@ impl EmbeddedLedger {
     ///
     /// # Errors
     /// If there is a file already, the genesis is refused, or the disk fails.
-    pub fn create(path: &Path, identity: &WorldIdentity, genesis: &Genesis) -> Result<Self, WorldError> {
+    pub fn create(
+        disk: &dyn Disk,
+        path: &Path,
+        identity: &WorldIdentity,
+        genesis: &Genesis,
+    ) -> Result<Self, WorldError> {
         let place = path.display().to_string();
         let meta = Meta::of(identity, genesis)?;
-        let disk = |error: std::io::Error| Fault::Disk(error.to_string()).at(&place);
-        if path.try_exists().map_err(disk)? {
+        if disk.database(path).map_err(|error| Fault::from(error).at(&place))?.is_some() {
             return Err(WorldError::Exists { place });
         }
-        let partial = partial_path(path);
-        match fs::remove_file(&partial) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(disk(error)),
-            _ => {}
-        }
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&partial).map_err(disk)?;
-        drop(Self::fill(file_backend(file, &place)?, &meta, genesis, &place)?);
         // The data folder belongs to one process, so nobody else creates the file meanwhile.
-        fs::rename(&partial, path).map_err(disk)?;
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(disk)?;
-        }
-        Self::open(path, identity)
+        database::create(disk, path, |backend| Ok(Self::fill(backend, &meta, genesis, &place).map(drop)?))
+            .map_err(|fault: Fault| fault.at(&place))?;
+        Self::open(disk, path, identity)
     }
 
     /// Creates a World in an empty storage, such as a simulator's.
@@ -96,26 +86,34 @@ impl EmbeddedLedger {
     ///
     /// # Errors
     /// If there is none, it is in use, something else, damaged, or of another schema or network. The file is as it was then.
-    pub fn open(path: &Path, identity: &WorldIdentity) -> Result<Self, WorldError> {
+    pub fn open(disk: &dyn Disk, path: &Path, identity: &WorldIdentity) -> Result<Self, WorldError> {
         let place = path.display().to_string();
-        let file = || existing(path, &place);
-        drop(Self::look(file()?, identity, &place)?);
-        Self::attach(file()?, identity, &place, false)
+        let opened = database::open(disk, path, |backend, opening| Self::admit(backend, opening, identity, &place));
+        Self::found(opened, place)
     }
 
     /// The World in this file, to look at: what would be written stays in memory, so the file is left as it is.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn view(path: &Path, identity: &WorldIdentity) -> Result<Self, WorldError> {
+    pub fn view(disk: &dyn Disk, path: &Path, identity: &WorldIdentity) -> Result<Self, WorldError> {
         let place = path.display().to_string();
-        Self::look(existing(path, &place)?, identity, &place)
+        let opened = database::view(disk, path, |backend, opening| Self::admit(backend, opening, identity, &place));
+        Self::found(opened, place)
     }
 
-    fn look(file: FileBackend, identity: &WorldIdentity, place: &str) -> Result<Self, WorldError> {
-        let view = CopyOnWrite::new(file);
-        let check = view.len().map_err(|error| Fault::Disk(error.to_string()).at(place))? <= CHECKED_BYTES;
-        Self::attach(view, identity, place, check)
+    fn found(opened: Result<Option<Self>, Fault>, place: String) -> Result<Self, WorldError> {
+        opened.map_err(|fault| fault.at(&place))?.ok_or(WorldError::Missing { place })
+    }
+
+    fn admit(
+        backend: impl StorageBackend,
+        opening: Opening,
+        identity: &WorldIdentity,
+        place: &str,
+    ) -> Result<Self, Fault> {
+        let check = opening == Opening::OnView && backend.len()? <= CHECKED_BYTES;
+        Ok(Self::attach(backend, identity, place, check)?)
     }
 
     /// Opens the World in this storage. Unlike [`open`](Self::open), a storage that is refused may have been repaired.
@@ -128,9 +126,9 @@ impl EmbeddedLedger {
 
     fn fill(backend: impl StorageBackend, meta: &Meta, genesis: &Genesis, place: &str) -> Result<Self, WorldError> {
         let cells = genesis.cells()?;
-        let database = Held::new(place, || builder().create_with_backend(backend))?;
+        let database = Database::over(&builder(), backend).map_err(|fault: Fault| fault.at(place))?;
         let ledger = Self { database, identity: meta.identity.clone(), place: place.into() };
-        guarded(place, || {
+        guarded(|| {
             let mut txn = ledger.database.get()?.begin_write()?;
             txn.set_quick_repair(true);
             meta.store(&txn)?;
@@ -145,11 +143,17 @@ impl EmbeddedLedger {
             }
             txn.open_table(OPEN)?;
             Ok(txn.commit()?)
-        })?;
+        })
+        .map_err(|fault: Fault| fault.at(place))?;
         Ok(ledger)
     }
 
-    fn attach(backend: impl StorageBackend, identity: &WorldIdentity, place: &str, check: bool) -> Result<Self, WorldError> {
+    fn attach(
+        backend: impl StorageBackend,
+        identity: &WorldIdentity,
+        place: &str,
+        check: bool,
+    ) -> Result<Self, WorldError> {
         let foreign = |why: &str| WorldError::Foreign { place: place.into(), why: why.into() };
         let mut magic = [0; MAGIC.len()];
         let length = backend.len().map_err(|error| Fault::Disk(error.to_string()).at(place))?;
@@ -160,16 +164,17 @@ impl EmbeddedLedger {
         if magic != MAGIC {
             return Err(foreign("it is no redb file"));
         }
-        let open = || builder().set_check_integrity_on_open(check).create_with_backend(backend);
-        let database = Held::new(place, open)?;
-        let meta = guarded(place, || {
+        let database = Database::over(builder().set_check_integrity_on_open(check), backend)
+            .map_err(|fault: Fault| fault.at(place))?;
+        let meta = guarded(|| {
             let txn = database.get()?.begin_read()?;
             match txn.open_table(META) {
                 Ok(meta) => Meta::load(&meta, place),
                 Err(redb::TableError::Storage(error)) => Err(error.into()),
                 Err(_) => Err(foreign("another program's data is in it").into()),
             }
-        })?;
+        })
+        .map_err(|fault: Fault| fault.at(place))?;
         if meta.identity.network() != identity.network() {
             let (found, asked) = (meta.identity.network().into(), identity.network().into());
             return Err(WorldError::Network { place: place.into(), found, asked });
@@ -192,7 +197,7 @@ impl EmbeddedLedger {
     /// # Errors
     /// [`WorldError::Disk`] or [`WorldError::Damaged`]; then the operation may have been applied, and applying it again finds out.
     pub fn apply(&self, operation: &Operation, now: Timestamp) -> Result<Result<Receipt, Refusal>, WorldError> {
-        let ended = guarded(&self.place, || {
+        guarded(|| {
             let mut txn = self.database.get()?.begin_write()?;
             // Durability is immediate by default. This adds two-phase commit, and makes opening after a crash instant.
             txn.set_quick_repair(true);
@@ -212,8 +217,8 @@ impl EmbeddedLedger {
                 }
             }
             Ok(Ok(receipt))
-        })?;
-        Ok(ended)
+        })
+        .map_err(|fault: Fault| fault.at(&self.place))
     }
 
     /// What a final operation came to; none if no such operation is final.
@@ -225,29 +230,7 @@ impl EmbeddedLedger {
     }
 
     fn read<T>(&self, question: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, WorldError> {
-        guarded(&self.place, || question(&self.database.get()?.begin_read()?))
-    }
-}
-
-/// A database whose closing can't panic either: it writes, and where a damaged file contradicts itself, redb asserts.
-#[derive(Debug)]
-struct Held(Option<Database>);
-
-impl Held {
-    fn new(place: &str, open: impl FnOnce() -> Result<Database, redb::DatabaseError>) -> Result<Self, WorldError> {
-        guarded(place, || Ok(Self(Some(open()?))))
-    }
-
-    fn get(&self) -> Result<&Database, Fault> {
-        self.0.as_ref().ok_or_else(|| Fault::Disk("it is closed".into()))
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let database = self.0.take();
-        // Everything that was confirmed is synced; what fails here is found by the next opening.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
+        guarded(|| question(&self.database.get()?.begin_read()?)).map_err(|fault: Fault| fault.at(&self.place))
     }
 }
 
@@ -255,32 +238,4 @@ fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE_BYTES);
     builder
-}
-
-fn file_backend(file: File, place: &str) -> Result<FileBackend, WorldError> {
-    FileBackend::new(file).map_err(|error| Fault::from(error).at(place))
-}
-
-fn existing(path: &Path, place: &str) -> Result<FileBackend, WorldError> {
-    match OpenOptions::new().read(true).write(true).open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(WorldError::Missing { place: place.to_owned() })
-        }
-        Err(error) => Err(Fault::Disk(error.to_string()).at(place)),
-        Ok(file) => file_backend(file, place),
-    }
-}
-
-fn partial_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    name.into()
-}
-
-/// Runs what reads a file: redb may panic where a damaged page contradicts itself, and nothing that a file says may panic a node.
-fn guarded<T>(place: &str, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, WorldError> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(|fault| fault.at(place)),
-        Err(_) => Err(Fault::Damaged("its pages contradict each other".into()).at(place)),
-    }
 }

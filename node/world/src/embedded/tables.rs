@@ -19,6 +19,7 @@ use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use shardwire_crdt::{Cell, Claim, MergeError};
 use shardwire_model::{Felt, Hash, PeerId, ShardStart, Timestamp, felt::from_canonical};
+use shardwire_store::{Contradiction, DiskError};
 use std::{io::ErrorKind, ops::Bound};
 
 /// The version of tables and rows.
@@ -103,9 +104,7 @@ impl Meta {
         match get::<String>(table, &name("format"))? {
             Some(format) if format == FORMAT => {}
             _ => {
-                return Err(
-                    WorldError::Foreign { place: place(), why: "it does not say that it is one".into() }.into()
-                );
+                return Err(WorldError::Foreign { place: place(), why: "it does not say that it is one".into() }.into());
             }
         }
         let found: u32 = need(table, &name("schema"))?;
@@ -227,6 +226,24 @@ impl From<Refusal> for Fault {
 impl From<MergeError> for Fault {
     fn from(error: MergeError) -> Self {
         Self::Refused(error.into())
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        Self::Disk(error.to_string())
+    }
+}
+
+impl From<DiskError> for Fault {
+    fn from(error: DiskError) -> Self {
+        error.reason.into()
+    }
+}
+
+impl From<Contradiction> for Fault {
+    fn from(contradiction: Contradiction) -> Self {
+        Self::Damaged(contradiction.to_string())
     }
 }
 

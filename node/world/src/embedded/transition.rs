@@ -3,8 +3,7 @@
 
 use super::tables::{self, Fault, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE, ShardRow, StageRow, Value};
 use crate::{
-    AbortReason, Aborted, MAX_TIMEOUT, Operation, Receipt, Refusal, Settlement, Stage, Started, Ticket,
-    WorldIdentity,
+    AbortReason, Aborted, MAX_TIMEOUT, Operation, Receipt, Refusal, Settlement, Stage, Started, Ticket, WorldIdentity,
 };
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use shardwire_crdt::{Cell, Delta, settlement, undo};
@@ -226,9 +225,7 @@ pub(super) fn recall(txn: &ReadTransaction, ticket: Ticket) -> Result<Option<Rec
     }
     Ok(Some(match stage.stage {
         Stage::Aborted { reason, at } => Receipt::Aborted(Aborted { shard, reason, at }),
-        Stage::Settled { .. } => {
-            Receipt::Settled(Box::new(tables::need(&txn.open_table(SETTLEMENTS)?, &at)?))
-        }
+        Stage::Settled { .. } => Receipt::Settled(Box::new(tables::need(&txn.open_table(SETTLEMENTS)?, &at)?)),
         Stage::Started => return Err(Fault::Damaged(format!("shard {shard} has an end and is open"))),
     }))
 }

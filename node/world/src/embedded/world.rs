@@ -5,10 +5,11 @@
 
 use super::{Audit, EmbeddedLedger};
 use crate::{
-    Answering, Offload, Operation, Refusal, ShardRecord, ShardSummary, Standing, StorageEntry, Ticket, World,
-    WorldError, WorldIdentity,
+    Answering, Operation, Refusal, ShardRecord, ShardSummary, Standing, StorageEntry, Ticket, World, WorldError,
+    WorldIdentity,
 };
 use shardwire_model::{Clock, Key, PeerId, ShardId};
+use shardwire_store::Work;
 use std::{
     collections::VecDeque,
     sync::{
@@ -27,21 +28,21 @@ pub struct EmbeddedWorld {
     ledger: Arc<EmbeddedLedger>,
     identity: Arc<WorldIdentity>,
     clock: Arc<dyn Clock>,
-    offload: Arc<dyn Offload>,
+    work: Work,
     refused: Arc<Mutex<VecDeque<(Ticket, Refusal)>>>,
     revision: AtomicU64,
     changed: Notify,
 }
 
 impl EmbeddedWorld {
-    /// Of this ledger. What takes long runs as `offload` says.
+    /// Of this ledger. Its transactions run as `work` says.
     #[must_use]
-    pub fn new(ledger: EmbeddedLedger, clock: Arc<dyn Clock>, offload: Arc<dyn Offload>) -> Self {
+    pub fn new(ledger: EmbeddedLedger, clock: Arc<dyn Clock>, work: Work) -> Self {
         Self {
             identity: Arc::new(ledger.identity().clone()),
             ledger: Arc::new(ledger),
             clock,
-            offload,
+            work,
             refused: Arc::default(),
             revision: AtomicU64::new(0),
             changed: Notify::new(),
@@ -53,14 +54,8 @@ impl EmbeddedWorld {
         &self,
         act: impl FnOnce(&EmbeddedLedger) -> Result<T, WorldError> + Send + 'static,
     ) -> Result<T, WorldError> {
-        let answer = Arc::new(Mutex::new(None));
-        let (ledger, to) = (self.ledger.clone(), answer.clone());
-        let work = move || {
-            let answer = act(&ledger);
-            *to.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-        };
-        self.offload.run(Box::new(work)).await;
-        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let ledger = self.ledger.clone();
+        let answer = self.work.run(move || act(&ledger)).await;
         answer.unwrap_or_else(|| {
             let why = "its work ended without an answer".into();
             Err(WorldError::Disk { place: self.ledger.place.clone(), why })

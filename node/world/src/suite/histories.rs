@@ -145,9 +145,7 @@ async fn compare(world: &dyn World, model: &Model, at: &str) {
         assert_eq!((record.start, record.deadline), (known.start.clone(), known.deadline), "{at}");
         let agrees = match (&record.state, &known.end) {
             (ShardState::Started, None) | (ShardState::Aborted { .. }, Some(End::Aborted)) => true,
-            (ShardState::Settled(it), Some(End::Settled(proof, output))) => {
-                it.proof == *proof && it.output == **output
-            }
+            (ShardState::Settled(it), Some(End::Settled(proof, output))) => it.proof == *proof && it.output == **output,
             _ => false,
         };
         assert!(agrees, "{at}: {:?} and {:?}", record.state, known.end);

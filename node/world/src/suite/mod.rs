@@ -4,14 +4,14 @@
 //! An implementation's tests say how a World is made, and run both:
 //!
 //! ```
-//! # use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Inline, World, suite::{self, Setup}};
+//! # use shardwire_world::{EmbeddedLedger, EmbeddedWorld, World, suite::{self, Setup}};
 //! # use std::sync::Arc;
 //! # let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
 //! # rt.block_on(async {
 //! let make = |Setup { identity, genesis, clock }: Setup| -> Arc<dyn World> {
 //!     let backend = redb::backends::InMemoryBackend::new();
 //!     let ledger = EmbeddedLedger::create_with_backend(backend, &identity, &genesis).unwrap();
-//!     Arc::new(EmbeddedWorld::new(ledger, clock, Arc::new(Inline)))
+//!     Arc::new(EmbeddedWorld::new(ledger, clock, shardwire_store::Work::AtOnce))
 //! };
 //! suite::vectors(&make).await;
 //! suite::histories(&make, 0..10).await;
@@ -19,7 +19,12 @@
 //! ```
 //!
 //! A World may keep any operation pending: the suite waits for its decision. It panics with what differs.
-#![allow(clippy::panic, clippy::expect_used, clippy::missing_panics_doc, reason = "tests say what differs by panicking")]
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "tests say what differs by panicking"
+)]
 
 mod histories;
 mod model;

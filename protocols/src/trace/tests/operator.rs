@@ -1,14 +1,14 @@
 //! An operator with a small run, and the steps that every test takes.
 
 use crate::{
-    Cause, Failure, Signed,
+    Failure, Signed,
     testing::{halves, identity, small_start},
     trace::{
         Begun, Chunk, Claimed, Client, Ending, Fetch, Finished, Grant, Handler, JobOffer, LeaseTerms, Next, Offered,
         Part, Progress, Progressed, Pulled, Trace, job_id,
     },
 };
-use shardwire_model::{Felt, Hash, Output, PeerId, Timestamp, state_commitment};
+use shardwire_model::{Cause, Felt, Hash, Output, PeerId, Timestamp, state_commitment};
 use shardwire_transport::{Bytes, Identity, Initiator, Responder, SessionError};
 use std::{collections::BTreeMap, future::pending, sync::Mutex};
 use tokio::sync::watch;

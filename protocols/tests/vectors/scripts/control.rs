@@ -1,11 +1,9 @@
 use super::{INITIATOR, RESPONDER, Script, script, start};
-use shardwire_model::{EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, ShardId, StartRequest, Timestamp, Update};
-use shardwire_protocols::{
-    Cause,
-    control::{
-        Answer as _, Client, Control, Handler, NodeStatus, PeerStatus, Request, Response, Role, ShardStatus, Stage,
-        StorageStatus, serve,
-    },
+use shardwire_model::{
+    Cause, EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, Role, ShardId, Stage, StartRequest, Timestamp, Update,
+};
+use shardwire_protocols::control::{
+    Answer as _, Client, Control, Handler, NodeStatus, PeerStatus, Request, Response, ShardStatus, StorageStatus, serve,
 };
 
 struct Node;

@@ -1,7 +1,7 @@
 use super::{INITIATOR, Script, script, start, unexpected};
-use shardwire_model::{Felt, Hash, PeerId, ShardId, Timestamp};
+use shardwire_model::{Cause, Felt, Hash, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
-    Cause, Failure, Signed,
+    Failure, Signed,
     handoff::{Acceptance, Answer, Assign, Client, Closed, Handler, Handoff, Next, Outcome, serve},
 };
 use std::{

@@ -1,9 +1,9 @@
 use super::{INITIATOR, RESPONDER, Script, script, start, unexpected};
 use shardwire_model::{
-    AccountId, Call, ContractId, Felt, Key, PeerId, ShardId, Signature, SignedTransaction, Transaction,
+    AccountId, Call, Cause, ContractId, Felt, Key, PeerId, ShardId, Signature, SignedTransaction, Transaction,
 };
 use shardwire_protocols::{
-    Cause, Failure,
+    Failure,
     ingress::{Handler, Ingress, Opened, Opening, Outcome, open, serve},
 };
 

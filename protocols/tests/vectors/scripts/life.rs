@@ -1,9 +1,12 @@
 use super::{INITIATOR, RESPONDER, Script, script, start};
-use shardwire_model::{EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, ShardId, StartRequest, Timestamp};
+use shardwire_model::{
+    Cause, EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, Role, ShardId, StartRequest, Timestamp,
+    life::{History, HistoryEntry, Part, Step, Why},
+};
 use shardwire_protocols::{
-    Cause, Signed,
-    control::Role,
-    life::{Answer as _, Client, Handler, History, HistoryEntry, Lives, Part, Request, Response, Step, Why, serve},
+    Signed,
+    history::sign,
+    life::{Answer as _, Client, Handler, Lives, Request, Response, serve},
 };
 
 struct Node;
@@ -39,10 +42,10 @@ fn entries(shard: ShardId) -> Vec<Signed<HistoryEntry>> {
     ];
     let mut all = Vec::new();
     for (role, job, steps) in parts {
-        let mut history = History::new(Part { shard, role, job });
+        let mut history = History::new(Part { job, ..Part::of(shard, role) });
         for step in steps {
             let at = Timestamp(1_700_000_000_000 + all.len() as u64);
-            let entry = history.next(&RESPONDER, at, step).unwrap().unwrap();
+            let entry = sign(&history, &RESPONDER, at, step).unwrap().unwrap();
             history = history.with(&entry.statement).unwrap();
             all.push(entry);
         }

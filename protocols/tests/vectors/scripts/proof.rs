@@ -1,9 +1,9 @@
 use super::{Ended, INITIATOR, RESPONDER, Script, script, unexpected};
 use bytes::Bytes;
-use shardwire_model::{Felt, Hash, PeerId, ShardId, Timestamp};
+use shardwire_model::{Cause, Felt, Hash, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
-    Cause, Failure, Signed,
-    proof::{Client, Handler, Held, Leased, Next, Offered, Proof, Verdict, Version, serve, v1},
+    Failure, Signed,
+    proof::{Client, Handler, Held, Leased, Next, Offered, Proof, Verdict, serve},
     trace::LeaseTerms,
 };
 use shardwire_transport::{Identity, Initiator, Responder};
@@ -42,14 +42,14 @@ impl Handler for Prover {
     }
 }
 
-async fn ready<V: Version>(client: Client<V>) -> Result<Offered<V>, Box<dyn Error>> {
+async fn ready(client: Client) -> Result<Offered, Box<dyn Error>> {
     match client.ask().await? {
         Next::Ready(_, offered) => Ok(offered),
         Next::Nothing(_) => unexpected("nothing"),
     }
 }
 
-async fn settler<V: Version>(session: Initiator<V>) -> Ended {
+async fn settler(session: Initiator<Proof>) -> Ended {
     let Next::Nothing(client) = Client::new(session).ask().await? else {
         return unexpected("not nothing");
     };
@@ -61,16 +61,10 @@ async fn settler<V: Version>(session: Initiator<V>) -> Ended {
     Ok(client.close().await?)
 }
 
-async fn prover<V: Version>(session: Responder<V>) -> Ended {
+async fn prover(session: Responder<Proof>) -> Ended {
     Ok(serve(session, &RESPONDER, &Prover::default()).await?)
 }
 
-const NAME: &str = "a settler waits, skips, disputes and settles";
-
-pub(super) fn scripts_1() -> Vec<Script> {
-    vec![script::<v1::Proof, _, _>(NAME, settler, prover)]
-}
-
-pub(super) fn scripts_2() -> Vec<Script> {
-    vec![script::<Proof, _, _>(NAME, settler, prover)]
+pub(super) fn scripts() -> Vec<Script> {
+    vec![script::<Proof, _, _>("a settler waits, skips, disputes and settles", settler, prover)]
 }

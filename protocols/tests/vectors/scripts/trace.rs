@@ -1,8 +1,8 @@
 use super::{INITIATOR, RESPONDER, Script, script, start, unexpected};
 use bytes::Bytes;
-use shardwire_model::{Felt, Hash, Output, PeerId, Timestamp, state_commitment};
+use shardwire_model::{Cause, Felt, Hash, Output, PeerId, Timestamp, state_commitment};
 use shardwire_protocols::{
-    Cause, Failure, Signed,
+    Failure, Signed,
     trace::{
         Begun, Chunk, Claimed, Client, Ending, Fetch, Finished, Grant, Handler, JobOffer, LeaseTerms, Next, Offered,
         Part, Progress, Progressed, ProverStage, Pulled, Trace, job_id, serve,

@@ -14,10 +14,11 @@ use crate::{
 };
 use shardwire::{client::Target, config::Role};
 use shardwire_model::{
-    Clock as _, Coded as _, Felt, Hash, Output, PeerId, ShardId, SignedTransaction, state_commitment,
+    Cause, Clock as _, Coded as _, Felt, Hash, Output, PeerId, ShardId, SignedTransaction, state_commitment,
 };
+use shardwire_program::admission::{Admission, Verdict};
 use shardwire_protocols::{
-    Cause, Failure, Signed,
+    Failure, Signed,
     handoff::{self, Assign, Handoff},
     handshake::{self, Handshake},
     ingress::{self, Ingress, Opened, Outcome},
@@ -27,11 +28,8 @@ use shardwire_protocols::{
         job_id,
     },
 };
-use shardwire_shard::{
-    admission::{Admission, Verdict},
-    witness::compress,
-};
 use shardwire_transport::{Connection, Endpoint, Identity, SessionError, sim::Host};
+use shardwire_witness::compress;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,

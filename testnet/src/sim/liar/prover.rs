@@ -7,9 +7,9 @@ use crate::{
     sim::{machine::SimulatedClock, record::note},
 };
 use shardwire::{client::Target, config::Role};
-use shardwire_model::{Hash, PeerId};
+use shardwire_model::{Cause, Hash, PeerId};
 use shardwire_protocols::{
-    Cause, Failure,
+    Failure,
     keepalive::{self, Keepalive},
     proof::{self, Held, Leased, Proof, Verdict},
     trace::{Begun, Claimed, Client, Fetch, JobOffer, Lease, Next, ProverStage, Pulled, Trace},

@@ -1,0 +1,216 @@
+//! Group commit: the changes of many callers become durable in one commit, and each caller is answered after it.
+//!
+//! A disk confirms a few hundred commits a second, whatever is in them. So callers queue their changes, in the order in which they
+//! [`enqueue`](Place::enqueue) them; all that wait go into one transaction, in that order; meanwhile the next ones queue up. What a caller's
+//! changes refuse is taken back and told to that caller alone. A commit that fails is told to all of its group, and nothing of it is kept:
+//! also who was refused is told so, because the refusal may be due to what another one of the group had changed.
+//!
+//! There is no thread: the first of a group starts the writer, which ends when nothing waits any more. Where a node does one thing at a
+//! time ([`Work::AtOnce`]), the first lets the other tasks run once and then commits what has come together.
+//!
+//! Bounds: [`MAX_WAITING`] changes wait or are being committed; who comes then waits for a place. A group has at most [`MAX_GROUP`].
+
+use crate::{Store, StoreError, Work, Write, database::guarded, store::File};
+use std::{
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+/// Most changes that wait or are being committed: some seconds of what a disk takes, and a few megabytes of transactions.
+pub const MAX_WAITING: usize = 2048;
+/// Most changes in one commit, so that the first ones of many aren't held up by the last.
+pub const MAX_GROUP: usize = 512;
+
+/// Changes that wait for a commit.
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    places: Arc<Semaphore>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    members: VecDeque<Box<dyn Member>>,
+    /// Whether somebody will commit them.
+    writing: bool,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { waiting: Mutex::default(), places: Arc::new(Semaphore::new(MAX_WAITING)) }
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("waiting", &self.lock().members.len()).finish_non_exhaustive()
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A caller's part of a group.
+trait Member: Send {
+    /// Makes the changes, or takes them back. The error is one of the whole group.
+    fn join(&mut self, write: &mut Write<'_>) -> Result<(), StoreError>;
+    /// Tells the caller, after the commit.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Changes<T, E, F> {
+    changes: Option<F>,
+    result: Option<Result<T, E>>,
+    caller: oneshot::Sender<Result<T, E>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl<T, E, F> Member for Changes<T, E, F>
+where
+    T: Send,
+    E: From<StoreError> + Send,
+    F: FnOnce(&mut Write<'_>) -> Result<T, E> + Send,
+{
+    fn join(&mut self, write: &mut Write<'_>) -> Result<(), StoreError> {
+        if let Some(changes) = self.changes.take() {
+            self.result = Some(write.attempt(changes)?);
+        }
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let result = match (committed, self.result) {
+            (Ok(()), Some(result)) => result,
+            (Ok(()), None) => Err(StoreError::Closed.into()),
+            (Err(error), _) => Err(error.into()),
+        };
+        // A caller that has gone isn't told; what it changed is durable all the same.
+        let _ = self.caller.send(result);
+    }
+}
+
+impl File {
+    /// Commits what waits until nothing does.
+    fn drain(&self) {
+        loop {
+            let mut group: Vec<Box<dyn Member>> = {
+                let mut waiting = self.queue.lock();
+                let length = waiting.members.len().min(MAX_GROUP);
+                waiting.writing = length > 0;
+                waiting.members.drain(..length).collect()
+            };
+            if group.is_empty() {
+                return;
+            }
+            let committed = guarded(|| self.write(|write| group.iter_mut().try_for_each(|member| member.join(write))));
+            for member in group {
+                member.answer(committed.clone());
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Changes that are durable when this returns, in one commit with those of others. Dropping the future doesn't take them back.
+    ///
+    /// # Errors
+    /// What `changes` returns, or the [`StoreError`] of the whole group; nothing of `changes` is kept then.
+    pub async fn commit<T, E, F>(&self, changes: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Write<'_>) -> Result<T, E> + Send + 'static,
+    {
+        self.place().await.map_err(E::from)?.enqueue(changes).await
+    }
+
+    /// A place in the queue, once there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`] if there will be none.
+    pub async fn place(&self) -> Result<Place, StoreError> {
+        let permit = self.file.queue.places.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        Ok(Place { file: self.file.clone(), work: self.work, permit })
+    }
+}
+
+/// A place in the queue of changes. The order is that of [`enqueue`](Self::enqueue), not that of taking places.
+#[derive(Debug)]
+#[must_use = "nothing is committed before changes are enqueued"]
+pub struct Place {
+    file: Arc<File>,
+    work: Work,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// Queues changes up; they are committed whether the answer is waited for or not.
+    pub fn enqueue<T, E, F>(self, changes: F) -> Pending<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Write<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let Self { file, work, permit } = self;
+        let (caller, answer) = oneshot::channel();
+        let member = Changes { changes: Some(changes), result: None, caller, _place: permit };
+        let first = {
+            let mut waiting = file.queue.lock();
+            waiting.members.push_back(Box::new(member));
+            !std::mem::replace(&mut waiting.writing, true)
+        };
+        let mut turn = None;
+        if first {
+            match work {
+                Work::Beside => drop(tokio::task::spawn_blocking(move || file.drain())),
+                Work::AtOnce => turn = Some(Turn { file, others: false }),
+            }
+        }
+        Pending { turn, answer }
+    }
+}
+
+/// Commits when it is dropped.
+#[derive(Debug)]
+struct Turn {
+    file: Arc<File>,
+    /// Whether the other tasks have had their turn.
+    others: bool,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.file.drain();
+    }
+}
+
+/// The answer to changes that are queued up: complete after their commit.
+#[derive(Debug)]
+#[must_use = "changes aren't durable before this completes"]
+pub struct Pending<T, E> {
+    turn: Option<Turn>,
+    answer: oneshot::Receiver<Result<T, E>>,
+}
+
+impl<T, E: From<StoreError>> Future for Pending<T, E> {
+    type Output = Result<T, E>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.turn {
+            Some(turn) if !turn.others => {
+                turn.others = true;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            turn => *turn = None,
+        }
+        let answer = Pin::new(&mut self.answer).poll(context);
+        answer.map(|answer| answer.unwrap_or_else(|_| Err(StoreError::Closed.into())))
+    }
+}

@@ -1,0 +1,234 @@
+//! The disk as an argument: files and databases of a data folder, on the system's file system or on a simulated one.
+//!
+//! A file is written whole or piece by piece, and read whole, up to a bound. A database is given the storage that it works on, a [`Backend`];
+//! the storage of a system's file locks the file when a database opens it.
+//!
+//! What has to appear whole is written beside its place, under the name that [`partial`] gives it, and renamed when it is complete.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the system's disk")]
+
+use redb::{BackendError, StorageBackend, backends::FileBackend};
+use std::{
+    fmt,
+    fs::{self, File},
+    io::{self, BufWriter, Read as _, Write},
+    ops::Bound,
+    path::{Path, PathBuf},
+};
+
+/// A file could not be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} can't be {what}: {reason}")]
+pub struct DiskError {
+    /// The file.
+    pub path: PathBuf,
+    /// What was tried.
+    pub what: &'static str,
+    /// What the system said.
+    pub reason: io::Error,
+}
+
+impl DiskError {
+    /// As `map_err` takes it.
+    pub fn of(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |reason| Self { path, what, reason }
+    }
+}
+
+/// Where a node's files are.
+pub trait Disk: fmt::Debug + Send + Sync {
+    /// Writes a file so that it is there whole, or not at all; makes the folder if it is missing. `durable`: it is on the disk when
+    /// this returns.
+    ///
+    /// # Errors
+    /// [`DiskError`] if the disk fails; then there is no such file, or the earlier one.
+    fn write(&self, path: &Path, parts: &[&[u8]], durable: bool) -> Result<(), DiskError>;
+
+    /// Begins a file that is written piece by piece, over what was there. It is complete when it is flushed; a crash may leave any of it.
+    ///
+    /// # Errors
+    /// [`DiskError`] if the disk fails.
+    fn create(&self, path: &Path) -> Result<Box<dyn Write + Send>, DiskError>;
+
+    /// The first bytes of a file, at most so many; none if there is no such file.
+    ///
+    /// # Errors
+    /// [`DiskError`] if the disk fails.
+    fn read(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>, DiskError>;
+
+    /// Renames a file, over what has the other name. It has it for certain when this returns.
+    ///
+    /// # Errors
+    /// [`DiskError`] if the disk fails or there is no such file.
+    fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError>;
+
+    /// Removes a folder and all in it; does nothing if there is none.
+    ///
+    /// # Errors
+    /// [`DiskError`] if the disk fails.
+    fn remove_folder(&self, path: &Path) -> Result<(), DiskError>;
+
+    /// The storage of a database; none if there is no such file.
+    ///
+    /// # Errors
+    /// [`DiskError`] if the disk fails.
+    fn database(&self, path: &Path) -> Result<Option<Backend>, DiskError>;
+
+    /// The storage of a new database. An earlier file of this name is gone.
+    ///
+    /// # Errors
+    /// [`DiskError`] if the disk fails.
+    fn create_database(&self, path: &Path) -> Result<Backend, DiskError>;
+}
+
+/// What a file is called until it is complete.
+#[must_use]
+pub fn partial(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
+}
+
+/// A database's storage, on any disk.
+#[derive(Debug)]
+pub struct Backend(Box<dyn StorageBackend>);
+
+impl Backend {
+    /// Over any storage.
+    #[must_use]
+    pub fn new(storage: impl StorageBackend) -> Self {
+        Self(Box::new(storage))
+    }
+}
+
+impl StorageBackend for Backend {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.query_lock_range(start, end)
+    }
+}
+
+/// The system's file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemDisk;
+
+impl SystemDisk {
+    fn opened(path: &Path, options: &mut fs::OpenOptions) -> Result<Option<File>, DiskError> {
+        match options.open(path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(DiskError::of(path, "opened")(error)),
+        }
+    }
+
+    fn backend(path: &Path, file: File) -> Result<Backend, DiskError> {
+        let backend = FileBackend::new(file).map_err(|error| DiskError::of(path, "opened")(io::Error::other(error)))?;
+        Ok(Backend::new(backend))
+    }
+
+    /// Gives a complete file its name. The only place that does.
+    fn appear(partial: &Path, path: &Path, durable: bool) -> Result<(), DiskError> {
+        fs::rename(partial, path).map_err(DiskError::of(path, "renamed"))?;
+        if durable {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(DiskError::of(folder, "synced"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Disk for SystemDisk {
+    fn write(&self, path: &Path, parts: &[&[u8]], durable: bool) -> Result<(), DiskError> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(DiskError::of(folder, "made"))?;
+        let partial = partial(path);
+        let mut file = File::create(&partial).map_err(DiskError::of(&partial, "made"))?;
+        for part in parts {
+            file.write_all(part).map_err(DiskError::of(&partial, "written"))?;
+        }
+        if durable {
+            file.sync_all().map_err(DiskError::of(&partial, "synced"))?;
+        }
+        drop(file);
+        Self::appear(&partial, path, durable)
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn Write + Send>, DiskError> {
+        Ok(Box::new(BufWriter::new(File::create(path).map_err(DiskError::of(path, "made"))?)))
+    }
+
+    fn read(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>, DiskError> {
+        let Some(file) = Self::opened(path, File::options().read(true))? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.take(most).read_to_end(&mut bytes).map_err(DiskError::of(path, "read"))?;
+        Ok(Some(bytes))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        Self::appear(from, to, true)
+    }
+
+    fn remove_folder(&self, path: &Path) -> Result<(), DiskError> {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(DiskError::of(path, "removed")(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn database(&self, path: &Path) -> Result<Option<Backend>, DiskError> {
+        let file = Self::opened(path, File::options().read(true).write(true))?;
+        file.map(|file| Self::backend(path, file)).transpose()
+    }
+
+    fn create_database(&self, path: &Path) -> Result<Backend, DiskError> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(DiskError::of(path, "removed")(error)),
+            _ => {}
+        }
+        let file = File::options().read(true).write(true).create_new(true).open(path);
+        Self::backend(path, file.map_err(DiskError::of(path, "made"))?)
+    }
+}

@@ -1,0 +1,40 @@
+//! The storage room: everything that a node has on its disk goes through here.
+//!
+//! - The [`Disk`] is an argument: the system's ([`SystemDisk`]), or a simulated one that crashes.
+//! - [`Artefacts`]: large files, which appear whole or not at all.
+//! - [`database`]: how a redb database is made (beside its place, then renamed), opened (on a view first, so that what is refused stays as
+//!   it was) and looked at. The World's file is opened by it, too.
+//! - [`Store`]: tables of records in one file, `node.redb`. Every [`Store::write`] is one transaction, on disk when it returns, and so is
+//!   every group of [`Store::commit`]. A failed one leaves nothing behind.
+//! - [`Layout`]: the tables, each with a version, and the [`Migration`]s that lead from older versions to these.
+//!
+//! It refuses files of another program, damaged ones, and those with a table that is newer or unknown; each refusal has a code and a next
+//! step. It knows no network, no virtual machine and no clock.
+//!
+//! Bounds: a record has at most [`MAX_RECORD_BYTES`]; [`MAX_WAITING`] changes wait for a group's commit; a view holds 256 MiB of changes.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
+
+mod artefacts;
+mod commit;
+pub mod database;
+mod disk;
+mod error;
+mod layout;
+mod store;
+mod table;
+mod view;
+mod work;
+mod write;
+
+pub use artefacts::{ArtefactError, Artefacts};
+pub use commit::{MAX_GROUP, MAX_WAITING, Pending, Place};
+pub use database::Contradiction;
+pub use disk::{Backend, Disk, DiskError, SystemDisk, partial};
+pub use error::StoreError;
+pub use layout::{Layout, Migration, Row, Rows};
+pub use store::Store;
+pub use table::{Description, RecordKey, Table};
+pub use view::CopyOnWrite;
+pub use work::Work;
+pub use write::{MAX_RECORD_BYTES, Write};

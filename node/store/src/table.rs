@@ -1,0 +1,111 @@
+//! Tables: a name, a version, the type of the keys and the type of the records.
+
+use crate::{Store, StoreError};
+use redb::TableDefinition;
+use serde::{Serialize, de::DeserializeOwned};
+use shardwire_model::{Hash, PeerId, ShardId, felt};
+use std::marker::PhantomData;
+
+pub(crate) type Bytes = &'static [u8];
+
+/// A table of records of type `V` by keys of type `K`.
+#[derive(Debug)]
+pub struct Table<K, V> {
+    pub(crate) name: &'static str,
+    version: u64,
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K: RecordKey, V: Serialize + DeserializeOwned> Table<K, V> {
+    /// The table of this name, and the version of its records. The first version is 1.
+    #[must_use]
+    pub const fn new(name: &'static str, version: u64) -> Self {
+        Self { name, version, types: PhantomData }
+    }
+
+    /// What a layout says of it.
+    #[must_use]
+    pub const fn description(&self) -> Description {
+        Description { name: self.name, version: self.version, check: check::<K, V> }
+    }
+
+    pub(crate) fn definition(&self) -> TableDefinition<'static, Bytes, Bytes> {
+        TableDefinition::new(self.name)
+    }
+
+    pub(crate) fn key(&self, bytes: &[u8]) -> Result<K, StoreError> {
+        K::from_bytes(bytes).ok_or_else(|| StoreError::Damaged(format!("a key of '{}' can't be read", self.name)))
+    }
+
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<V, StoreError> {
+        postcard::from_bytes(bytes)
+            .map_err(|_| StoreError::Damaged(format!("a record of '{}' can't be read", self.name)))
+    }
+}
+
+/// Hands over for each record whether it can be read.
+type Check = fn(&Store, &Description, &mut dyn FnMut(Result<(), StoreError>)) -> Result<(), StoreError>;
+
+/// A table, whatever its types.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// Its name.
+    pub name: &'static str,
+    /// The version of its records.
+    pub version: u64,
+    check: Check,
+}
+
+impl Description {
+    /// Hands over for each record of the table whether it can be read.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the table itself can't be read.
+    pub fn check(&self, store: &Store, mut record: impl FnMut(Result<(), StoreError>)) -> Result<(), StoreError> {
+        (self.check)(store, self, &mut record)
+    }
+}
+
+fn check<K: RecordKey, V: Serialize + DeserializeOwned>(
+    store: &Store,
+    described: &Description,
+    record: &mut dyn FnMut(Result<(), StoreError>),
+) -> Result<(), StoreError> {
+    let table = Table::<K, V>::new(described.name, described.version);
+    store.each(&table, |found| record(found.map(drop)))
+}
+
+/// A key: bytes that sort as the key does.
+pub trait RecordKey: Sized {
+    /// The bytes.
+    fn to_bytes(&self) -> Vec<u8>;
+    /// The key with these bytes.
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+}
+
+impl RecordKey for ShardId {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_bytes_be().to_vec()
+    }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        felt::from_canonical(bytes.try_into().ok()?).map(Self)
+    }
+}
+
+impl RecordKey for Hash {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl RecordKey for PeerId {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}

@@ -1,0 +1,177 @@
+//! The history: the entries of a part, each with the hash of the one before.
+
+use super::step::{Life, Refusal, Step};
+use crate::{Coded, Hash, PeerId, Role, ShardId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Most entries of a part: one a stage, and there are eleven.
+pub const MAX_STEPS: usize = 11;
+/// The segment that every run has: the one from its start. Today a run has no other.
+pub const FIRST_SEGMENT: u32 = 0;
+
+/// The part of a shard's life that a role of a node sees. Ordered by shard, segment, role and job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    /// The shard.
+    pub shard: ShardId,
+    /// Which slice of the shard's run, from 0.
+    pub segment: u32,
+    /// As what the node sees it.
+    pub role: Role,
+    /// A prover's job: several may name one shard, and only one is true. Others have none.
+    pub job: Option<Hash>,
+}
+
+impl Part {
+    /// What a settler or an operator sees of the [first segment](FIRST_SEGMENT).
+    #[must_use]
+    pub const fn of(shard: ShardId, role: Role) -> Self {
+        Self { shard, segment: FIRST_SEGMENT, role, job: None }
+    }
+
+    /// What a prover sees that works at a job of the [first segment](FIRST_SEGMENT).
+    #[must_use]
+    pub const fn of_job(shard: ShardId, job: Hash) -> Self {
+        Self { shard, segment: FIRST_SEGMENT, role: Role::Prover, job: Some(job) }
+    }
+}
+
+/// An entry of a history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// Of which part.
+    pub part: Part,
+    /// From 0.
+    pub number: u32,
+    /// The hash of the entry before; zeros before the first.
+    pub before: Hash,
+    /// When, on the node's clock, which may have been wrong or set back.
+    pub at: Timestamp,
+    /// What.
+    pub step: Step,
+}
+
+impl HistoryEntry {
+    /// The name of its kind: what hashes and signatures of entries are made under.
+    pub const CONTEXT: &'static str = "shardwire life entry 2";
+
+    /// What the next entry names it by.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        // Plain structs, which postcard always encodes.
+        Hash::of_parts(Self::CONTEXT, &[&postcard::to_allocvec(self).unwrap_or_default()])
+    }
+}
+
+/// Why entries are no history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HistoryError {
+    /// The node didn't sign it.
+    #[error("entry {number} is not signed by {}", signer.short())]
+    Forged {
+        /// Which.
+        number: u32,
+        /// Who should have signed.
+        signer: PeerId,
+    },
+    /// It belongs elsewhere.
+    #[error("entry {number} is not the next one of this history: one is missing, moved or of another")]
+    Place {
+        /// Which should be here.
+        number: u32,
+    },
+    /// What it follows isn't what is before it.
+    #[error("entry {number} doesn't follow the one before it, which was changed")]
+    Broken {
+        /// Which.
+        number: u32,
+    },
+    /// No such step may follow.
+    #[error("entry {number} can't follow: {refusal}")]
+    Step {
+        /// Which.
+        number: u32,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+impl Coded for HistoryError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Forged { .. } => "SW-LIFE-006",
+            Self::Place { .. } => "SW-LIFE-007",
+            Self::Broken { .. } => "SW-LIFE-008",
+            Self::Step { .. } => "SW-LIFE-009",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        "Don't rely on this history: compare it with those of the other nodes, and restore the data folder from a copy."
+            .into()
+    }
+}
+
+/// A history as far as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    part: Part,
+    life: Life,
+    /// The hash of the last entry.
+    last: Hash,
+    length: u32,
+}
+
+impl History {
+    /// One without entries.
+    #[must_use]
+    pub fn new(part: Part) -> Self {
+        Self { part, life: Life::new(part.role), last: Hash::default(), length: 0 }
+    }
+
+    /// Reads entries, in their order.
+    ///
+    /// # Errors
+    /// As [`with`](Self::with), for the first entry that doesn't follow.
+    pub fn read<'e>(part: Part, entries: impl IntoIterator<Item = &'e HistoryEntry>) -> Result<Self, HistoryError> {
+        entries.into_iter().try_fold(Self::new(part), |history, entry| history.with(entry))
+    }
+
+    /// Where the shard stands.
+    #[must_use]
+    pub fn life(&self) -> &Life {
+        &self.life
+    }
+
+    /// The entry for this step, to be signed by the node; none if the step was taken before.
+    ///
+    /// # Errors
+    /// As [`Life::after`].
+    pub fn next(&self, at: Timestamp, step: Step) -> Result<Option<HistoryEntry>, Refusal> {
+        if self.life.after(&step)? == self.life {
+            return Ok(None);
+        }
+        Ok(Some(HistoryEntry { part: self.part, number: self.length, before: self.last, at, step }))
+    }
+
+    /// The history with this entry.
+    ///
+    /// # Errors
+    /// [`HistoryError::Place`] if it is of another part or number or repeats a step, [`HistoryError::Broken`] if it follows another entry,
+    /// [`HistoryError::Step`] if its step can't be taken.
+    pub fn with(&self, entry: &HistoryEntry) -> Result<Self, HistoryError> {
+        let number = self.length;
+        if entry.part != self.part || entry.number != number {
+            return Err(HistoryError::Place { number });
+        }
+        if entry.before != self.last {
+            return Err(HistoryError::Broken { number });
+        }
+        match self.life.after(&entry.step) {
+            Err(refusal) => Err(HistoryError::Step { number, refusal }),
+            // A repeated step is never written.
+            Ok(life) if life == self.life => Err(HistoryError::Place { number }),
+            Ok(life) => Ok(Self { part: self.part, life, last: entry.hash(), length: number + 1 }),
+        }
+    }
+}
