@@ -20,6 +20,8 @@ programs="$CARGO_TARGET_DIR/debug"
 all=(--locked --workspace --features testnet/mutations)
 
 now= began=0 skipped=()
+from='a kept build'
+[ -d "$programs" ] || from=nothing
 # A step's seconds stand in the line that begins the next one.
 step() {
     if [ -n "$now" ]; then
@@ -37,7 +39,7 @@ skip() {
 }
 
 done_with() {
-    step "$1 is through"
+    step "$1 is through, from $from"
     [ ${#skipped[@]} = 0 ] || printf 'SKIPPED here: %s\n' "${skipped[@]}"
 }
 
@@ -68,6 +70,20 @@ compile() {
     cargo test "${all[@]}" --no-run --quiet
 }
 
+# What README.md calls the first command, in an empty target folder, with every call of the compiler noted: no crate may be compiled twice.
+first_command() {
+    step "the first command from nothing: it compiles everything once, and settles a shard"
+    local fresh twice
+    fresh=$(mktemp -d)
+    cp .ci/rustc-noted "$fresh/rustc"
+    CARGO_TARGET_DIR="$fresh/target" RUSTC_WRAPPER="$fresh/rustc" SHARDWIRE_NOTED="$fresh/noted" \
+        cargo run --locked --release -p testnet -- --json | tail -n 1
+    twice=$(sort "$fresh/noted" | uniq -d)
+    printf 'from nothing to a settled shard: %s s, %s crates compiled\n' "$((SECONDS - began))" "$(wc -l <"$fresh/noted")"
+    rm -r "$fresh"
+    [ -z "$twice" ] || { printf 'compiled twice:\n%s\n' "$twice"; return 1; }
+}
+
 worker() {
     step "the proving worker"
     # If the worker came from the kept target folder, nothing has prepared this clone yet.
@@ -96,11 +112,13 @@ tests() {
 # The simulator's runs from $1 up to $2, in slices, one a core.
 seeds() {
     step "seeds $1..$2 of the simulator"
-    local logs slice=50
-    logs=$(mktemp -d)
+    local logs cores slice
+    logs=$(mktemp -d) cores=$(nproc)
+    slice=$((($2 - $1 + cores - 1) / cores))
+    [ "$slice" -le 50 ] || slice=50
     export programs logs
     # shellcheck disable=SC2016 # expanded by the inner shell
-    if ! seq "$1" "$slice" "$(($2 - 1))" | xargs -P "$(nproc)" -I{} bash -c '
+    if ! seq "$1" "$slice" "$(($2 - 1))" | xargs -P "$cores" -I{} bash -c '
         end=$(($1 + $2)); [ "$end" -le "$3" ] || end=$3
         if "$programs/testnet" sim --seeds "$1..$end" --json >"$logs/$1" 2>"$logs/$1.log"; then
             printf "%s..%s %s\n" "$1" "$end" "$(tail -n 1 "$logs/$1")"

@@ -15,8 +15,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Cause, Coded as _, Felt, Hash, Output, PeerId, Timestamp};
 use shardwire_protocols::{
+    administration::PART_BYTES,
     evidence::{MAX_EVIDENCE_BYTES, Piece, Verifier},
-    reputation::PART_BYTES,
 };
 use shardwire_store::{Store, StoreError, Write};
 

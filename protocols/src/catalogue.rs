@@ -2,15 +2,38 @@
 //! its handshake is derived from this list in turn.
 
 use crate::{
-    control::Control, handoff::Handoff, handshake::Handshake, ingress::Ingress, keepalive::Keepalive, life::Lives,
-    proof::Proof, reputation::Reputation, trace::Trace,
+    administration::Administration, handoff::Handoff, handshake::Handshake, ingress::Ingress, keepalive::Keepalive,
+    proof::Proof, trace::Trace,
 };
 use shardwire_transport::{
     Channel, Profile, Protocol, Settings,
     graph::{Graph, MessageInfo},
-    session::play::{self, Ending, Player},
+    session::play::{self, Ending, Play, Player},
 };
 use std::collections::BTreeMap;
+
+/// A protocol's name and one of its versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProtocolId {
+    /// [`Protocol::NAME`].
+    pub name: &'static str,
+    /// [`Protocol::VERSION`].
+    pub version: u16,
+}
+
+impl ProtocolId {
+    /// Of a protocol type.
+    #[must_use]
+    pub const fn of<P: Protocol>() -> Self {
+        Self { name: P::NAME, version: P::VERSION }
+    }
+}
+
+impl From<&Entry> for ProtocolId {
+    fn from(entry: &Entry) -> Self {
+        Self { name: entry.name, version: entry.version }
+    }
+}
 
 /// One version of a protocol.
 #[derive(Debug, Clone, Copy)]
@@ -21,17 +44,17 @@ pub struct Entry {
     pub version: u16,
     initiator: fn() -> Graph,
     responder: fn() -> Graph,
-    play_initiator: Play,
-    play_responder: Play,
+    play_initiator: Playing,
+    play_responder: Playing,
 }
 
 /// Plays a side of a protocol over a channel.
-type Play = for<'a> fn(Channel, &'a mut dyn Player) -> Ending<'a>;
+type Playing = for<'a> fn(Channel, &'a mut dyn Player) -> Ending<'a>;
 
 impl Entry {
     /// Of a protocol type.
     #[must_use]
-    pub const fn of<P: Protocol>() -> Self {
+    pub const fn of<P: Protocol<Initiator: Play, Responder: Play>>() -> Self {
         Self {
             name: P::NAME,
             version: P::VERSION,
@@ -82,9 +105,7 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<Trace>(),
         Entry::of::<Proof>(),
         Entry::of::<Keepalive>(),
-        Entry::of::<Control>(),
-        Entry::of::<Reputation>(),
-        Entry::of::<Lives>(),
+        Entry::of::<Administration>(),
     ]
 }
 

@@ -22,6 +22,11 @@ pub(crate) const PEER: u32 = 32;
 /// An ed25519 signature.
 pub(crate) const SIGNATURE: u32 = 64;
 
+/// The larger of two.
+pub(crate) const fn max(a: u32, b: u32) -> u32 {
+    if a > b { a } else { b }
+}
+
 /// A list of at most `max` elements of at most `each` bytes. Our bounds are far below what a `u32` holds.
 #[allow(clippy::cast_possible_truncation)]
 pub(crate) const fn list(max: usize, each: u32) -> u32 {

@@ -44,7 +44,9 @@ fn hello(network: &str, protocols: &[(&str, u64, u64)], time: u64) -> Vec<u8> {
     let protocols: Vec<Vec<u8>> =
         protocols.iter().map(|(name, min, max)| [text(name), number(*min), number(*max)].concat()).collect();
     let unknown = [text("oracle")];
-    [text(network), number(0), text("page/1"), list(&unknown), list(&protocols), list(&[]), number(time)].concat()
+    // Of no World; it serves nothing, and opens these.
+    [text(network), number(0), text("page/1"), list(&unknown), list(&[]), list(&protocols), list(&[]), number(time)]
+        .concat()
 }
 
 /// Reads what it is asked for from what has come, waiting for more.
@@ -110,7 +112,8 @@ fn ours() -> Hello {
         world: None,
         agent: "real/1".into(),
         roles: vec!["operator".into()],
-        protocols: spoken(),
+        serves: spoken(),
+        opens: Vec::new(),
         capabilities: vec![],
         time: Timestamp(7),
     }
@@ -134,12 +137,13 @@ async fn a_peer_by_the_page_is_greeted() {
         assert_eq!((parts.number(), parts.text().as_str()), (1, "operator"));
         let protocols: Vec<_> = (0..parts.number()).map(|_| (parts.text(), parts.number(), parts.number())).collect();
         assert!(protocols.contains(&("trace".to_owned(), 1, 1)), "{protocols:?}");
+        assert_eq!(parts.number(), 0, "it opens nothing");
         assert_eq!((parts.number(), parts.number(), parts.0.len()), (0, 7, 0), "no capabilities, its time, no more");
         reader.ended().await;
     };
     let (agreed, ()) = tokio::join!(real, page);
     let agreed = agreed.unwrap();
-    assert_eq!((agreed.agent.as_str(), agreed.versions["trace"], agreed.versions.len()), ("page/1", 1, 1));
+    assert_eq!((agreed.agent.as_str(), agreed.serves["trace"], agreed.serves.len()), ("page/1", 1, 1));
     assert!(agreed.roles.contains("oracle"));
 }
 

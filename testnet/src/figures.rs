@@ -1,7 +1,7 @@
 //! What the three nodes say about the shard, as one account of it.
 
 use shardwire_model::{Felt, Role, ShardId, Stage, Update};
-use shardwire_protocols::control::ShardStatus;
+use shardwire_protocols::administration::ShardStatus;
 use std::time::Duration;
 
 /// How far the shard is, and what it has cost. What nobody knows yet is zero or empty.

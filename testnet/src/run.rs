@@ -12,11 +12,11 @@ use crate::{
     report::Report,
 };
 use shardwire::{
-    client::{ClientError, ControlClient, Dialler, SubmitReport, Target, submit},
+    client::{ClientError, Dialler, NodeClient, SubmitReport, Target, submit},
     surroundings::{Randomness, Surroundings},
 };
 use shardwire_model::{Kind, Role, ShardId, ShardStart, Stage};
-use shardwire_protocols::control::{ShardStatus, StorageStatus};
+use shardwire_protocols::administration::{ShardStatus, StorageStatus};
 use shardwire_transport::Identity;
 use shardwire_workload::Workload;
 use std::{
@@ -53,7 +53,8 @@ pub async fn play(
 ) -> Result<Report, TestnetError> {
     let began = Instant::now();
     let mut watch = Watch::new(network);
-    let start = watch.settler().await?.start_shard(workload.start_request(network.node(Role::Operator).peer())).await?;
+    let request = workload.start_request(network.node(Role::Operator).peer());
+    let (start, _) = watch.settler().await?.start_shard(request, None).await?;
     reporter.say(&format!("shard {} is started, for the operator to execute", start.shard.short()));
     let mut players = Players::send(network, workload, &start);
     let mut said = BTreeSet::new();
@@ -229,15 +230,15 @@ struct Watch {
 struct Watched {
     role: Role,
     data: PathBuf,
-    client: Option<ControlClient>,
+    client: Option<NodeClient>,
     answered: Instant,
 }
 
 impl Watched {
-    async fn client(&mut self, surroundings: &Surroundings) -> Result<&mut ControlClient, ClientError> {
+    async fn client(&mut self, surroundings: &Surroundings) -> Result<&mut NodeClient, ClientError> {
         let client = match self.client.take() {
             Some(client) => client,
-            None => ControlClient::connect(&self.data, surroundings).await?,
+            None => NodeClient::connect(&self.data, surroundings).await?,
         };
         Ok(self.client.insert(client))
     }
@@ -270,7 +271,7 @@ impl Watch {
         Self { surroundings: Surroundings::system(), nodes: [Role::Settler, Role::Operator, Role::Prover].map(watched) }
     }
 
-    async fn settler(&mut self) -> Result<&mut ControlClient, ClientError> {
+    async fn settler(&mut self) -> Result<&mut NodeClient, ClientError> {
         let Self { surroundings, nodes: [settler, ..] } = self;
         settler.client(surroundings).await
     }

@@ -1,6 +1,6 @@
 //! What real nodes refuse of peers that are wrong or lie; nothing here proves anything.
 
-use shardwire::{client::ControlClient, clock::SystemClock, data::DataPaths, surroundings::Surroundings};
+use shardwire::{client::NodeClient, clock::SystemClock, data::DataPaths, surroundings::Surroundings};
 use shardwire_model::{Clock as _, Felt, Hash, Kind, PeerId, Role, ShardId, ShardStart, Stage, state_commitment};
 use shardwire_protocols::{
     Failure,
@@ -82,7 +82,8 @@ fn hello(world: &WorldIdentity, role: Role, protocols: Vec<Spoken>) -> Hello {
         world: Some(world.hash()),
         agent: "a test".into(),
         roles: vec![role.to_string()],
-        protocols,
+        serves: spoken(),
+        opens: protocols,
         capabilities: Vec::new(),
         time: SystemClock.now(),
     }
@@ -153,7 +154,7 @@ async fn a_peer_without_a_common_version_is_told_who_must_upgrade() {
     more.iter_mut().filter(|it| it.name == "handoff").for_each(|it| it.max = 9);
     let stranger = Stranger::dial(&settler).await;
     let agreed = stranger.greet(hello(&world(&settler), Role::Operator, more)).await.expect("greeted");
-    assert_eq!((agreed.versions.get("handoff"), agreed.versions.get("dance")), (Some(&1), None));
+    assert_eq!((agreed.opens.get("handoff"), agreed.opens.get("dance")), (Some(&1), None));
     stranger.leave().await;
     settler.alive().expect("the settler runs");
     settler.stop().await;
@@ -211,8 +212,8 @@ async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
     let workload = dungeon();
     let mut settler = settler(&place, &workload).await;
     let operator = Identity::generate(&mut rand::rng()).peer();
-    let mut control = ControlClient::connect(settler.data(), &Surroundings::system()).await.expect("control");
-    let start = control.start_shard(workload.start_request(operator)).await.expect("a shard");
+    let mut control = NodeClient::connect(settler.data(), &Surroundings::system()).await.expect("control");
+    let (start, _) = control.start_shard(workload.start_request(operator), None).await.expect("a shard");
     let before = control.world().await.expect("storage");
     let program = control.shard_status(Some(start.shard)).await.expect("a status")[0].program_hash.expect("a program");
 

@@ -13,8 +13,9 @@ use shardwire_model::{
 };
 use shardwire_peers::{Door, Named, Peers, Rules, load::resident_bytes, receive, sessions};
 use shardwire_protocols::{
-    Failure, ServeError, Signed, catalogue,
-    handshake::{self, Handshake, Hello, spoken},
+    Failure, ServeError, Signed,
+    catalogue::{self, ProtocolId},
+    handshake::{self, Handshake, Hello, announce, spoken},
     keepalive::{self, Keepalive},
     pace::GREETING,
     trace::{self, Begun, Chunk, Finished, Grant, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace, job_id},
@@ -78,7 +79,8 @@ pub(super) fn hello(clock: &dyn Clock) -> Hello {
         world: None,
         agent: "benches".into(),
         roles: Vec::new(),
-        protocols: spoken(),
+        serves: announce([ProtocolId::of::<Keepalive>(), ProtocolId::of::<Trace>()]),
+        opens: spoken(),
         capabilities: Vec::new(),
         time: clock.now(),
     }

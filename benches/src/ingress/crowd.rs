@@ -7,7 +7,7 @@ use shardwire_model::{
     SignedTransaction, Transaction, finished_selector,
 };
 use shardwire_protocols::{
-    catalogue::{self, Entry},
+    catalogue::{self, ProtocolId},
     handshake::{Handshake, Hello, announce, greet},
     ingress::{self, Ingress, Opening, Receipt},
 };
@@ -136,9 +136,11 @@ impl Member {
         let connection = endpoint.connect(operator.listen(), Some(operator.peer())).await?;
         let hello = Hello {
             network: NETWORK.into(),
+            world: None,
             agent: "benches".into(),
             roles: Vec::new(),
-            protocols: announce(&[Entry::of::<Ingress>()]),
+            serves: Vec::new(),
+            opens: announce([ProtocolId::of::<Ingress>()]),
             capabilities: Vec::new(),
             time: shardwire::clock::SystemClock.now(),
         };

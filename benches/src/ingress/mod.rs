@@ -17,7 +17,7 @@ mod crowd;
 use clap::Args;
 use crowd::Crowd;
 use serde::Serialize;
-use shardwire::{client::ControlClient, surroundings::Surroundings};
+use shardwire::{client::NodeClient, surroundings::Surroundings};
 use shardwire_model::{AccountId, Felt, MAX_ACCOUNTS, MAX_TRANSACTIONS, Role, ShardStart, Signature};
 use shardwire_protocols::ingress::DEPTH;
 use std::{
@@ -151,8 +151,8 @@ async fn nodes(programs: &Programs, place: &Place, crowd: &Crowd) -> Outcome<(No
     let mut known = crowd.peers();
     known.push(format!("{}@{}", settler.peer(), settler.listen()));
     operator.start(&known).await?;
-    let mut control = ControlClient::connect(settler.data(), &Surroundings::system()).await?;
-    let start = control.start_shard(crowd.start().request(operator.peer())).await?;
+    let mut control = NodeClient::connect(settler.data(), &Surroundings::system()).await?;
+    let (start, _) = control.start_shard(crowd.start().request(operator.peer()), None).await?;
     Ok((settler, operator, start))
 }
 

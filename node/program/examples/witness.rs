@@ -6,15 +6,12 @@ use shardwire_program::{execute, program};
 use shardwire_witness as witness;
 use std::{error::Error, fs::File, io::BufWriter, time::Instant};
 
-#[path = "../tests/workload/mod.rs"]
-mod workload;
-
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |i: usize, default: u64| arguments.get(i).map_or(Ok(default), |text| text.parse());
     let path = arguments.first().ok_or("usage: witness FILE [TRANSACTIONS] [PLAYERS] [SEED]")?;
     let (transactions, players, seed) = (number(1, 500)?, number(2, 8)?, number(3, 1)?);
-    let work = workload::workload(usize::try_from(players)?, usize::try_from(transactions)?, seed);
+    let work = shardwire_sample::workload(usize::try_from(players)?, usize::try_from(transactions)?, seed);
 
     let mut bodies = Vec::new();
     let (mut raw, mut wire) = (0, 0);

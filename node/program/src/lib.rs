@@ -18,7 +18,3 @@ pub mod program;
 
 pub use admission::{Admission, Refusal, Verdict};
 pub use execute::{ExecuteError, Execution, execute, spawn};
-
-#[cfg(test)]
-#[path = "../tests/workload/mod.rs"]
-mod workload;

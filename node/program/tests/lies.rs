@@ -2,16 +2,14 @@
 
 #![allow(missing_docs)]
 
-mod workload;
-
 use proptest::prelude::*;
 use shardwire_model::{Felt, Hash};
 use shardwire_program::{execute, program};
+use shardwire_sample::workload;
 use shardwire_witness::{
     AssembleError, Assembled, Assembler, Body, CHUNK_STEPS, Closing, MAX_CHUNK_BYTES, Manifest, Run, Value,
 };
 use std::{fmt::Debug, sync::LazyLock};
-use workload::workload;
 
 fn value() -> impl Strategy<Value = Value> {
     prop_oneof![

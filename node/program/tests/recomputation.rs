@@ -2,13 +2,11 @@
 //! commitments: plain loops over the transactions.
 #![allow(missing_docs)]
 
-mod workload;
-
 use blake2::{Blake2s256, Digest};
 use shardwire_model::{Call, Felt, Kind, ShardStart, SignedTransaction};
 use shardwire_program::{Admission, Verdict, execute};
+use shardwire_sample::{Workload, workload};
 use starknet_types_core::hash::{Poseidon, StarkHash};
-use workload::{Workload, workload};
 
 fn start_felts(start: &ShardStart) -> Vec<Felt> {
     let id = start.operator.0;

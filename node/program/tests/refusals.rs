@@ -1,14 +1,12 @@
 //! Each way in which a transaction is refused, with its text; and that nothing has changed then.
 #![allow(missing_docs)]
 
-mod workload;
-
 use shardwire_model::{
     AccountId, AccountKey, Call, Coded, ContractId, Felt, Key, Kind, ShardStart, Signature, SignedTransaction,
     Transaction,
 };
 use shardwire_program::{Admission, Refusal, Verdict};
-use workload::{Player, Workload, workload};
+use shardwire_sample::{Player, Workload, workload};
 
 /// A shard of two players with 1000 and 5 in their escrows, player 0 holding the sword.
 struct Table {

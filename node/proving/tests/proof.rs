@@ -2,28 +2,27 @@
 //!
 //! Where there is no worker the first test builds one, which takes minutes.
 
-#[path = "../../program/tests/workload/mod.rs"]
-mod workload;
-
 mod forge;
 
-use std::path::Path;
-use std::sync::OnceLock;
-use std::time::Duration;
-
-use cairo_air::CairoProofForRustVerifier;
-use cairo_air::verifier::verify_cairo;
+use cairo_air::{CairoProofForRustVerifier, verifier::verify_cairo};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use shardwire_model::{Coded, Felt, Output, state_commitment};
+use shardwire_model::{Coded, Felt, MAX_PROOF_BYTES, Output, state_commitment};
 use shardwire_program::{execute, program};
-use shardwire_proving::settle::{Expected, check_output};
-use shardwire_proving::verify::{MAX_PROOF_BYTES, Verifier, VerifyError};
-use shardwire_proving::worker::{LocateError, Places, ProveRequest, Worker, locate_in, prove};
+use shardwire_proving::{
+    settle::{Expected, check_output},
+    verify::{Verifier, VerifyError},
+    worker::{LocateError, Places, ProveRequest, Worker, locate_in, prove},
+};
 use shardwire_witness as witness;
-use stwo::core::fields::m31::{M31, P};
-use stwo::core::fields::qm31::SecureField;
-use stwo::core::vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleHasher};
+use std::{path::Path, sync::OnceLock, time::Duration};
+use stwo::core::{
+    fields::{
+        m31::{M31, P},
+        qm31::SecureField,
+    },
+    vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleHasher},
+};
 use stwo_cairo_common::preprocessed_columns::preprocessed_trace::PreProcessedTraceVariant;
 
 type Proof = CairoProofForRustVerifier<Blake2sMerkleHasher>;
@@ -34,7 +33,7 @@ const TRANSACTIONS: usize = 12;
 const SEED: u64 = 11;
 
 struct Real {
-    work: workload::Workload,
+    work: shardwire_sample::Workload,
     witness: Vec<u8>,
     proof: Vec<u8>,
     output: Output,
@@ -45,7 +44,7 @@ struct Real {
 fn real() -> &'static Real {
     static REAL: OnceLock<Real> = OnceLock::new();
     REAL.get_or_init(|| {
-        let work = workload::workload(PLAYERS, TRANSACTIONS, SEED);
+        let work = shardwire_sample::workload(PLAYERS, TRANSACTIONS, SEED);
         let mut assembler = witness::Assembler::new(program::hash());
         let run = execute(&work.start, &work.values, work.transactions.clone(), |chunk| {
             assembler.push(&chunk.body).map(drop).map_err(|e| std::io::Error::other(e.to_string()))
@@ -281,7 +280,7 @@ fn truncated_oversized_and_trailing_bytes_are_refused() {
     longer.push(0);
     let error = real.verifier.verify(&longer).unwrap_err();
     assert_eq!(error.code(), "SW-VERIFY-002", "{error}");
-    longer.resize(MAX_PROOF_BYTES + 1, 0);
+    longer.resize(MAX_PROOF_BYTES as usize + 1, 0);
     assert_eq!(
         real.verifier.verify(&longer).unwrap_err().to_string(),
         "the proof has 4194305 bytes, at most 4194304 are allowed"

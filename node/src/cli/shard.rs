@@ -4,13 +4,13 @@ use super::{
     args::{ShardArgs, ShardStatusArgs, StartArgs, SubmitArgs},
     evidence,
     failure::Failure,
+    node::{ask, connect},
     output::{Answer, columns, plain},
     progress::Progress,
     request,
-    status::connect,
 };
 use crate::{
-    client::{ClientError, ControlClient, Dialler, SubmitReport, Target, submit as submit_to},
+    client::{ClientError, Dialler, NodeClient, SubmitReport, Target, submit as submit_to},
     clock::SystemClock,
     config::{Config, DEFAULT_NETWORK, Environment, Flags},
     data::DataPaths,
@@ -18,10 +18,7 @@ use crate::{
 };
 use serde::Serialize;
 use shardwire_model::{Clock as _, PeerId, ShardId, ShardStart, Timestamp};
-use shardwire_protocols::{
-    control::{ControlError, ShardStatus},
-    life::Client,
-};
+use shardwire_protocols::administration::ShardStatus;
 use shardwire_transport::Identity;
 use shardwire_workload::Workload;
 use std::path::{Path, PathBuf};
@@ -44,7 +41,7 @@ pub(super) async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Ans
         }
     };
     let timeout_s = args.timeout;
-    let (start, deadline) = ask(root, async move |client: &mut Client| client.start(request, timeout_s).await).await?;
+    let (start, deadline) = ask(root, async move |client| client.start(request, timeout_s).await).await?;
     let left = deadline.since(SystemClock.now()).as_secs();
     let text = format!(
         "started shard {}\n  operator {}\n  {} accounts, {} contracts, {} storage addresses\n  aborted unless it is settled within {left} s",
@@ -64,26 +61,6 @@ struct Started<'a> {
     deadline: Timestamp,
 }
 
-/// Asks the running node about the lives of shards.
-pub(super) async fn ask<T>(
-    root: Option<PathBuf>,
-    request: impl AsyncFnOnce(&mut Client) -> Result<T, ControlError>,
-) -> Result<T, Failure> {
-    let node = connect(root).await?;
-    let mut client = match node.lives().await {
-        Ok(client) => client,
-        Err(error) => {
-            node.close().await;
-            return Err(error.into());
-        }
-    };
-    let answer = request(&mut client).await;
-    // The answer is here; a node that is gone meanwhile need not be told.
-    let _ = client.close().await;
-    node.close().await;
-    answer.map_err(|error| ClientError::from(error).into())
-}
-
 #[derive(Serialize)]
 struct Aborted {
     shard: ShardId,
@@ -92,7 +69,7 @@ struct Aborted {
 
 pub(super) async fn abort(root: Option<PathBuf>, args: &ShardArgs) -> Result<Answer, Failure> {
     let shard = args.shard;
-    let at = ask(root, async move |client: &mut Client| client.abort(shard).await).await?;
+    let at = ask(root, async move |client| client.abort(shard).await).await?;
     let text = format!("aborted shard {shard}: its escrow and locks have returned");
     Ok(Answer::new(text, &Aborted { shard, aborted_at: at }))
 }
@@ -170,7 +147,7 @@ fn configured_network(root: &Path) -> Result<String, Failure> {
 }
 
 /// Where a shard's operator is, as a running node knows.
-async fn find_operator(client: &mut ControlClient, shard: ShardId) -> Result<Target, Failure> {
+async fn find_operator(client: &mut NodeClient, shard: ShardId) -> Result<Target, Failure> {
     let unknown = || {
         Failure::new(
             "SW-CLI-006",

@@ -2,12 +2,12 @@
 
 use super::{
     failure::Failure,
+    node::connect,
     output::{Answer, columns},
-    status::connect,
 };
 use serde::Serialize;
 use shardwire_model::{Felt, Kind};
-use shardwire_protocols::control::StorageStatus;
+use shardwire_protocols::administration::StorageStatus;
 use std::path::PathBuf;
 
 #[derive(Serialize)]

@@ -5,7 +5,7 @@
 
 use super::{ClientError, Dialler, Target, link::Link, receipts::Receipts};
 use shardwire_model::{Cause, PeerId, ShardId, SignedTransaction};
-use shardwire_protocols::ingress::{self, Ingress, Opening, Outcome, Receipt};
+use shardwire_protocols::ingress::{self, Ingress, Opening, Outcome, Receipt, Refused};
 use std::{collections::VecDeque, time::Duration};
 use tokio::time::sleep;
 
@@ -120,7 +120,7 @@ async fn attempt<F: FnMut(Progress<'_>)>(
 async fn over<F: FnMut(Progress<'_>)>(link: &Link, shard: ShardId, work: &mut Work<'_, F>) -> Result<(), ClientError> {
     let mut client = match ingress::open(link.open::<Ingress>().await?, shard).await? {
         Opening::Opened(_, client) => client,
-        Opening::Refused(cause) => return Err(ClientError::Refused { shard, cause }),
+        Opening::Refused(Refused { reason, cause }) => return Err(ClientError::Refused { shard, reason, cause }),
     };
     work.pass(&mut client).await?;
     // Every transaction has its receipt; how the session ends is of no consequence.

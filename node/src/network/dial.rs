@@ -1,6 +1,6 @@
 //! Dialling a peer, for as long as the node runs.
 
-use super::{Node, serve};
+use super::{Router, serve};
 use shardwire_model::PeerId;
 use shardwire_protocols::handshake::{self, Handshake};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -11,13 +11,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// Keeps a connection to this peer: dials whenever there is none.
-pub(super) async fn keep(node: Arc<Node>, peer: PeerId, address: SocketAddr) {
-    node.links.expect(peer, address);
+pub(super) async fn keep(router: Arc<Router>, peer: PeerId, address: SocketAddr) {
+    let links = &router.node.links;
+    links.expect(peer, address);
     let mut pause = FIRST_PAUSE;
     let mut complained = false;
     loop {
-        node.links.gone(peer).await;
-        match attempt(&node, peer, address).await {
+        links.gone(peer).await;
+        match attempt(&router, peer, address).await {
             Ok(()) => (pause, complained) = (FIRST_PAUSE, false),
             Err(reason) => {
                 // Once loudly: a peer that is down is down.
@@ -35,15 +36,16 @@ pub(super) async fn keep(node: Arc<Node>, peer: PeerId, address: SocketAddr) {
 }
 
 /// Connects and serves the connection to its end.
-async fn attempt(node: &Arc<Node>, peer: PeerId, address: SocketAddr) -> Result<(), String> {
+async fn attempt(router: &Arc<Router>, peer: PeerId, address: SocketAddr) -> Result<(), String> {
+    let node = &router.node;
     let connection = node.endpoint.connect(address, Some(peer)).await.map_err(|error| said(&error))?;
     let presence = node.host.peers.dialled(peer, address.ip()).map_err(|wait| {
         connection.turn_away(wait);
         format!("the peer is shut out here for another {wait:?}")
     })?;
     let session = connection.open::<Handshake>().await.map_err(|error| said(&error))?;
-    let agreed = handshake::greet(session, node.hello()).await.map_err(|error| said(&error))?;
-    serve::connection(node.clone(), connection, agreed, presence.into(), true).await;
+    let agreed = handshake::greet(session, router.hello()).await.map_err(|error| said(&error))?;
+    serve::connection(router.clone(), connection, agreed, presence.into(), true).await;
     Ok(())
 }
 

@@ -13,10 +13,10 @@ use crate::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_model::{
-    Coded, Hash, Role, ShardId, Stage,
+    Coded, Hash, MAX_PROOF_BYTES, Role, ShardId, Stage,
     life::{Life, Part, Step},
 };
-use shardwire_protocols::{history::verify, proof::MAX_PROOF_BYTES};
+use shardwire_protocols::history::verify;
 use shardwire_store::{RecordKey, Store, StoreError, Table};
 use std::{
     collections::{BTreeMap, BTreeSet},

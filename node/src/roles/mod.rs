@@ -8,7 +8,7 @@ pub(crate) mod operator;
 pub(crate) mod prover;
 pub(crate) mod settler;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -29,6 +29,7 @@ mod mutation;
 mod output;
 mod peer;
 mod program;
+mod proof;
 mod role;
 mod start;
 mod transaction;
@@ -45,6 +46,7 @@ pub use mutation::Mutation;
 pub use output::{ABI_VERSION, HEADER_FELTS, Output, OutputError, Update};
 pub use peer::PeerId;
 pub use program::program_hash;
+pub use proof::MAX_PROOF_BYTES;
 pub use role::Role;
 pub use start::{
     Entry, EntryRequest, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError, StartRequest,

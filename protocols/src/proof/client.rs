@@ -1,11 +1,11 @@
 //! The settler's half.
 
 use super::{
-    Announcement, Ask, Bye, DEPTH, Dispute, Fetching, MAX_PROOF_BYTES, Nothing, Objection, PIECE_BYTES, Piece, Proof,
-    Pull, Ready, Receipt, Settlement, Skip, Turn,
+    Announcement, Ask, Bye, DEPTH, Dispute, Fetching, Nothing, Objection, PIECE_BYTES, Piece, Proof, Pull, Ready,
+    Receipt, Settlement, Skip, SkipReason, Turn,
 };
 use crate::{pace, signed::Signed};
-use shardwire_model::{Cause, Hash, PeerId, Timestamp};
+use shardwire_model::{Cause, Hash, MAX_PROOF_BYTES, PeerId, Timestamp};
 use shardwire_transport::{Branch, Identity, Initiator, Message as _, Session, SessionError};
 use tokio::time::Instant;
 
@@ -152,8 +152,8 @@ impl Offered {
     ///
     /// # Errors
     /// If the session fails.
-    pub async fn skip(self, cause: impl Into<Cause>) -> Result<Client, SessionError> {
-        let skip = Skip { shard: self.ready.shard, cause: cause.into() };
+    pub async fn skip(self, reason: SkipReason, cause: impl Into<Cause>) -> Result<Client, SessionError> {
+        let skip = Skip { shard: self.ready.shard, reason, cause: cause.into() };
         Ok(Client::at(self.session.choose(skip).await?.outer().again(), None))
     }
 }

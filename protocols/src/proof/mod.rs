@@ -9,7 +9,7 @@
 //! The prover signs what it announces, with the lease under which it was made. So a bad proof can be shown to anybody, not only to those who
 //! were in the session ([`evidence`](crate::evidence)), and so can an operator that leased one job twice.
 //!
-//! What the client half refuses: a proof longer than [`MAX_PROOF_BYTES`], an announcement that the prover didn't sign, or with a lease of another
+//! What the client half refuses: a proof longer than [`MAX_PROOF_BYTES`](shardwire_model::MAX_PROOF_BYTES), an announcement that the prover didn't sign, or with a lease of another
 //! job or prover or that its operator didn't sign, a piece that isn't the next or isn't as long as it must be, bytes whose hash isn't the
 //! promised one. What the server half refuses: a piece that doesn't exist, a receipt or dispute of another
 //! proof, or one that the settler didn't sign.
@@ -22,8 +22,8 @@ mod tests;
 
 pub use client::{Client, Next, Offered};
 pub use messages::{
-    Announced, Announcement, Ask, Bye, Dispute, Leased, MAX_PROOF_BYTES, Nothing, Objection, PIECE_BYTES, Piece, Pull,
-    Ready, Receipt, Settlement, Skip,
+    Announced, Announcement, Ask, Bye, Dispute, Leased, Nothing, Objection, PIECE_BYTES, Piece, Pull, Ready, Receipt,
+    Settlement, Skip, SkipReason,
 };
 pub use server::{Handler, Held, Verdict, serve};
 

@@ -2,7 +2,7 @@
 
 use super::{
     Announced, Announcement, Ask, Bye, Dispute, Fetching, Leased, Nothing, PIECE_BYTES, Piece, Proof, Pull, Ready,
-    Receipt, Skip, Turn,
+    Receipt, Skip, SkipReason, Turn,
 };
 use crate::{Failure, ServeError, pace, signed::Signed};
 use shardwire_model::{Cause, Hash, PeerId, ShardId};
@@ -21,6 +21,8 @@ pub enum Verdict {
         /// The shard.
         shard: ShardId,
         /// Why.
+        reason: SkipReason,
+        /// The same for a person.
         cause: Cause,
     },
 }
@@ -36,7 +38,7 @@ pub struct Held {
     pub job: Hash,
     /// Its hash.
     pub proof: Hash,
-    /// Its bytes, at most [`MAX_PROOF_BYTES`](super::MAX_PROOF_BYTES).
+    /// Its bytes, at most [`MAX_PROOF_BYTES`](shardwire_model::MAX_PROOF_BYTES).
     pub bytes: Bytes,
     /// Under which lease it was made, if that is known.
     pub leased: Option<Leased>,
@@ -123,11 +125,11 @@ async fn deliver<H: Handler>(
                 }
                 break (next.outer().again(), Verdict::Disputed(dispute));
             },
-            Skip(Skip { shard, cause }), next => {
+            Skip(Skip { shard, reason, cause }), next => {
                 if shard != held.shard {
                     return Err(next.broken("Skip", "SW-PROOF-004", "it skips another shard").into());
                 }
-                break (next.outer().again(), Verdict::Skipped { shard, cause });
+                break (next.outer().again(), Verdict::Skipped { shard, reason, cause });
             },
         });
     };

@@ -68,9 +68,7 @@ protocols! {
     the_bytes_of_trace_are_what_they_were: "trace",
     the_bytes_of_proof_are_what_they_were: "proof",
     the_bytes_of_keepalive_are_what_they_were: "keepalive",
-    the_bytes_of_control_are_what_they_were: "control",
-    the_bytes_of_reputation_are_what_they_were: "reputation",
-    the_bytes_of_life_are_what_they_were: "life",
+    the_bytes_of_administration_are_what_they_were: "administration",
 }
 
 #[test]

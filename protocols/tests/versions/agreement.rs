@@ -16,7 +16,16 @@ use shardwire_transport::{
 
 fn hello(protocols: Vec<Spoken>) -> Hello {
     let (network, agent) = ("net".into(), "shardwire/0.1.0".into());
-    Hello { network, world: None, agent, roles: vec![], protocols, capabilities: vec![], time: Timestamp(0) }
+    Hello {
+        network,
+        world: None,
+        agent,
+        roles: vec![],
+        serves: protocols.clone(),
+        opens: protocols,
+        capabilities: vec![],
+        time: Timestamp(0),
+    }
 }
 
 /// Another peer's Hello as it arrives: nothing in it may be too much to be read.
@@ -48,8 +57,10 @@ proptest! {
     ) {
         let plain = hello(spoken());
         let expected = agree(&plain, &plain).unwrap();
-        prop_assert_eq!(expected.len(), spoken().len());
-        let later = arrived(&Hello { protocols: [protocols, spoken()].concat(), roles, capabilities, ..plain.clone() });
+        prop_assert_eq!((expected.dialling.len(), expected.accepting.len()), (spoken().len(), spoken().len()));
+        let protocols = [protocols, spoken()].concat();
+        let later =
+            arrived(&Hello { serves: protocols.clone(), opens: protocols, roles, capabilities, ..plain.clone() });
         prop_assert_eq!(&agree(&plain, &later).unwrap(), &expected);
         prop_assert_eq!(&agree(&later, &plain).unwrap(), &expected);
     }
@@ -63,7 +74,7 @@ proptest! {
         let range = |(min, max)| hello(vec![Spoken { name: "trace".into(), min, max }]);
         let common = (0..12).rev().find(|v| (ours.0..=ours.1).contains(v) && (theirs.0..=theirs.1).contains(v));
         match (agree(&range(ours), &range(theirs)), common) {
-            (Ok(versions), Some(common)) => prop_assert_eq!(versions["trace"], common),
+            (Ok(terms), Some(common)) => prop_assert_eq!((terms.dialling["trace"], terms.accepting["trace"]), (common, common)),
             (Err(Mismatch::Version { behind, .. }), None) => {
                 prop_assert_eq!(behind, if ours.1 < theirs.0 { Side::Dialling } else { Side::Accepting });
             }

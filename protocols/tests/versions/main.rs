@@ -49,7 +49,8 @@ impl Program {
             world: None,
             agent: format!("{self:?}"),
             roles: vec![],
-            protocols: announce(&entries),
+            serves: announce(&entries),
+            opens: announce(&entries),
             capabilities: vec![],
             time: Noon.now(),
         }
@@ -60,7 +61,7 @@ impl Program {
         if self == Old {
             old::ping(connection.open::<old::Keepalive>().await?, 7).await?;
             Ok(old::Keepalive::VERSION)
-        } else if agreed.speaks::<new::Keepalive>() {
+        } else if agreed.may_open::<new::Keepalive>() {
             assert_eq!(new::ping(connection.open::<new::Keepalive>().await?, 7).await?, new::LOAD);
             Ok(new::Keepalive::VERSION)
         } else {
@@ -126,7 +127,7 @@ async fn old_and_new_peers_talk_in_the_highest_common_version_whoever_dials() {
     {
         let Meeting { connections: [near, far], agreed: [dialled, accepted], .. } = &meet(dialling, accepting).await;
         let (dialled, accepted) = (dialled.as_ref().unwrap(), accepted.as_ref().unwrap());
-        assert_eq!((dialled.versions["keepalive"], accepted.versions["keepalive"]), (version, version));
+        assert_eq!((dialled.opens["keepalive"], accepted.opens["keepalive"]), (version, version));
         let (asked, served) = tokio::join!(dialling.ask(near, dialled), accepting.serve(far, accepted));
         assert_eq!((asked.unwrap(), served.unwrap()), (version, version), "{dialling:?} asks {accepting:?}");
         let (asked, served) = tokio::join!(accepting.ask(far, accepted), dialling.serve(near, dialled));

@@ -4,7 +4,7 @@
 //! It does what a person with the command line would do, and as long: whatever fails is tried again.
 
 use crate::dice::Dice;
-use shardwire::client::{ClientError, ControlClient, Dialler, Progress, Target, submit};
+use shardwire::client::{ClientError, Dialler, NodeClient, Progress, Target, submit};
 use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, Stage, StartRequest};
 use shardwire_protocols::ingress::Receipt;
 use shardwire_workload::{Workload, WorkloadError};
@@ -154,15 +154,16 @@ impl Client {
     }
 
     async fn begin(&self) -> Result<(), String> {
-        let mut control = ControlClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
+        let mut control = NodeClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
         let request = self.request.clone();
-        let started = match self.patience {
-            Patience::TimesOut(after) => start_with(&control, request, after).await,
-            Patience::Endless | Patience::Aborts(_) => control.start_shard(request).await,
+        let timeout = match self.patience {
+            Patience::TimesOut(after) => Some(after.as_secs()),
+            Patience::Endless | Patience::Aborts(_) => None,
         };
+        let started = control.start_shard(request, timeout).await;
         control.close().await;
         match started {
-            Ok(started) if started != self.start => Err("the settler started another shard".into()),
+            Ok((started, _)) if started != self.start => Err("the settler started another shard".into()),
             Ok(_) => Ok(()),
             // It had got through, and only the answer hadn't.
             Err(error) if error.code() == ALREADY_STARTED || error.to_string().contains(ALREADY_STARTED) => Ok(()),
@@ -183,7 +184,7 @@ impl Client {
     }
 
     async fn abort(&self) -> Result<(), String> {
-        let control = ControlClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
+        let mut control = NodeClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
         let aborted = control.abort_shard(self.start.shard).await;
         control.close().await;
         match aborted {
@@ -196,7 +197,7 @@ impl Client {
 
     /// Waits until the settler says that the shard is over.
     async fn look(&self) -> Result<Stage, String> {
-        let mut control = ControlClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
+        let mut control = NodeClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
         loop {
             let statuses = control.shard_status(Some(self.start.shard)).await.map_err(said)?;
             let over = statuses.iter().find(|it| matches!(it.stage, Stage::Settled | Stage::Aborted));
@@ -207,19 +208,6 @@ impl Client {
             sleep(AGAIN).await;
         }
     }
-}
-
-/// Starts a shard that is aborted after so long.
-async fn start_with(
-    control: &ControlClient,
-    request: StartRequest,
-    after: Duration,
-) -> Result<ShardStart, ClientError> {
-    let mut lives = control.lives().await?;
-    let started = lives.start(request, Some(after.as_secs())).await;
-    // The answer is here; a node that is gone meanwhile need not be told.
-    let _ = lives.close().await;
-    Ok(started?.0)
 }
 
 fn said(error: ClientError) -> String {

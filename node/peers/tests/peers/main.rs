@@ -126,7 +126,7 @@ async fn sessions_beyond_the_quota_are_told_when_and_the_nodes_own_are_not_count
     assert!(stranger.session("trace").is_ok());
     let own = peers.enter(OWN, &place(&peers, [127, 0, 0, 1])).unwrap();
     for _ in 0..1000 {
-        assert!(own.session("control").unwrap().is_none());
+        assert!(own.session("administration").unwrap().is_none());
     }
 }
 

@@ -276,7 +276,7 @@ fn owned(entry: &Entry, account: AccountId) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workload::{Player, workload};
+    use shardwire_sample::{Player, workload};
 
     #[test]
     fn the_last_place_is_kept_for_the_end_event() {

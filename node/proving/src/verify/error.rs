@@ -1,8 +1,8 @@
 //! Why a proof or a program is refused.
 
-use shardwire_model::{Coded, Felt};
+use shardwire_model::{Coded, Felt, MAX_PROOF_BYTES};
 
-use super::{MAX_PROGRAM_FELTS, MAX_PROOF_BYTES, PCS_CONFIG};
+use super::{MAX_PROGRAM_FELTS, PCS_CONFIG};
 
 /// Data that is no program to verify runs of.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -45,22 +45,19 @@ mod claim;
 mod error;
 mod quiet;
 
-use std::panic::AssertUnwindSafe;
-
 use bincode::Options as _;
-use cairo_air::CairoProofForRustVerifier;
-use cairo_air::verifier::verify_cairo;
-use shardwire_model::{Felt, program_hash};
-use stwo::core::fri::FriConfig;
-use stwo::core::pcs::PcsConfig;
-use stwo::core::vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleHasher};
-use stwo_cairo_common::preprocessed_columns::preprocessed_trace::PreProcessedTraceVariant;
-
+use cairo_air::{CairoProofForRustVerifier, verifier::verify_cairo};
 pub use claim::{ADDRESS_BOUND, MAX_LOG_ROWS, MAX_OPCODE_USES, MAX_OUTPUT_FELTS};
 pub use error::{ProgramError, VerifyError};
+use shardwire_model::{Felt, MAX_PROOF_BYTES, program_hash};
+use std::panic::AssertUnwindSafe;
+use stwo::core::{
+    fri::FriConfig,
+    pcs::PcsConfig,
+    vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleHasher},
+};
+use stwo_cairo_common::preprocessed_columns::preprocessed_trace::PreProcessedTraceVariant;
 
-/// Most bytes of a proof: twice the 1.9 MB of one with signatures and Blake2s. The length hardly depends on that of the run.
-pub const MAX_PROOF_BYTES: usize = 4 << 20;
 /// Most felts of a program: some hundred times what a shard program has.
 pub const MAX_PROGRAM_FELTS: usize = 1 << 18;
 /// The only accepted parameters: 26 bits of proof of work and 70 queries at blow-up 2, which is 96 bits.
@@ -131,12 +128,12 @@ impl Verifier {
 }
 
 fn decode(bytes: &[u8]) -> Result<Proof, VerifyError> {
-    if bytes.len() > MAX_PROOF_BYTES {
+    if bytes.len() > MAX_PROOF_BYTES as usize {
         return Err(VerifyError::TooLong { bytes: bytes.len() });
     }
     bincode::DefaultOptions::new()
         .with_fixint_encoding()
-        .with_limit(MAX_PROOF_BYTES as u64)
+        .with_limit(u64::from(MAX_PROOF_BYTES))
         .reject_trailing_bytes()
         .deserialize(bytes)
         .map_err(|error| VerifyError::Undecodable(error.to_string()))

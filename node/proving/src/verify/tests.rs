@@ -55,7 +55,7 @@ fn bytes_that_are_no_proof_are_refused() {
     assert!(matches!(verifier.verify(b""), Err(VerifyError::Undecodable(_))));
     assert!(matches!(verifier.verify(&[0xff; 5000]), Err(VerifyError::Undecodable(_))));
     assert_eq!(
-        verifier.verify(&vec![0; MAX_PROOF_BYTES + 1]),
-        Err(VerifyError::TooLong { bytes: MAX_PROOF_BYTES + 1 })
+        verifier.verify(&vec![0; MAX_PROOF_BYTES as usize + 1]),
+        Err(VerifyError::TooLong { bytes: MAX_PROOF_BYTES as usize + 1 })
     );
 }

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shardwire_model::Coded;
-
-use crate::verify::MAX_PROOF_BYTES;
+use shardwire_model::{Coded, MAX_PROOF_BYTES};
 
 /// A job that ended without a proof. The worker's process is gone, and so is whatever it had written.
 #[derive(Debug, thiserror::Error)]

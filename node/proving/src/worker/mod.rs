@@ -14,7 +14,7 @@
 //! ```
 //!
 //! What the process says is bounded and checked ([`MAX_LINE_BYTES`], [`MAX_EVENTS`]); what it writes is counted before anyone reads it
-//! ([`MAX_PROOF_BYTES`](crate::verify::MAX_PROOF_BYTES)). Whether the proof is any good is for [`verify`](crate::verify) to say: a worker is
+//! ([`MAX_PROOF_BYTES`](shardwire_model::MAX_PROOF_BYTES)). Whether the proof is any good is for [`verify`](crate::verify) to say: a worker is
 //! not believed either. Dropping the future of [`prove`] kills the process, as does the end of this one (its standard input closes).
 #![allow(
     clippy::disallowed_methods,

@@ -3,6 +3,7 @@
 //! Waits are for four things at once: what the process says, its end, the deadline, and being cancelled. Whatever comes first, the
 //! process is gone when [`prove`] returns, and a job that failed leaves no file.
 
+use shardwire_model::MAX_PROOF_BYTES;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -14,7 +15,6 @@ use tokio::time::{Instant, sleep_until};
 
 use super::event::{Events, printable};
 use super::{ProveError, Worker, WorkerEvent};
-use crate::verify::MAX_PROOF_BYTES;
 
 /// How much of a worker's standard error is kept, in bytes: its last lines, for the error's text.
 const MAX_STDERR_BYTES: usize = 4096;
@@ -217,7 +217,7 @@ fn check_proof(path: &Path, reported: u64) -> Result<(), ProveError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(ProveError::NoProof),
         Err(source) => return Err(ProveError::Io { what: "look at the proof", source }),
     };
-    if bytes > MAX_PROOF_BYTES as u64 {
+    if bytes > u64::from(MAX_PROOF_BYTES) {
         return Err(ProveError::TooLarge { bytes });
     }
     if bytes != reported {

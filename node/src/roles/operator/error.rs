@@ -1,12 +1,8 @@
 //! What an operator can't do.
 
 use shardwire_model::{Cause, Coded, ShardId, life::Refusal};
+use shardwire_protocols::{ingress, trace};
 use shardwire_store::{ArtefactError, StoreError};
-
-/// What an operator says of a job whose shard was aborted.
-pub(crate) const ABORTED: &str = "SW-OPERATOR-020";
-/// What an operator says of a job whose shard is settled.
-pub(crate) const SETTLED: &str = "SW-OPERATOR-021";
 
 /// The operator can't go on with a shard, or not begin it.
 #[derive(Debug, thiserror::Error)]
@@ -45,13 +41,13 @@ pub(crate) enum OperatorError {
         /// The shard.
         shard: ShardId,
     },
-    /// It was aborted. A prover acts on the code.
+    /// It was aborted.
     #[error("shard {} was aborted", shard.short())]
     Aborted {
         /// The shard.
         shard: ShardId,
     },
-    /// Another proof was first. A prover acts on the code.
+    /// Another proof was first.
     #[error("shard {} is settled", shard.short())]
     Settled {
         /// The shard.
@@ -87,6 +83,34 @@ pub(crate) enum OperatorError {
     NoJob,
 }
 
+/// What a prover is told whose claim is refused.
+impl From<OperatorError> for trace::Refused {
+    fn from(error: OperatorError) -> Self {
+        let reason = match &error {
+            OperatorError::Aborted { .. } => trace::RefusalReason::Aborted,
+            OperatorError::Settled { .. } => trace::RefusalReason::Settled,
+            OperatorError::Leased { .. } => trace::RefusalReason::Leased,
+            OperatorError::LeasesHeld { .. } => trace::RefusalReason::Quota,
+            _ => trace::RefusalReason::Unavailable,
+        };
+        Self { reason, cause: error.into() }
+    }
+}
+
+/// What a client is told that opens a shard.
+impl From<OperatorError> for ingress::Refused {
+    fn from(error: OperatorError) -> Self {
+        let reason = match &error {
+            OperatorError::Unknown { .. } => ingress::RefusalReason::Unknown,
+            OperatorError::Over { .. } | OperatorError::Aborted { .. } | OperatorError::Settled { .. } => {
+                ingress::RefusalReason::Over
+            }
+            _ => ingress::RefusalReason::Stopped,
+        };
+        Self { reason, cause: error.into() }
+    }
+}
+
 impl Coded for OperatorError {
     fn code(&self) -> &'static str {
         match self {
@@ -101,8 +125,8 @@ impl Coded for OperatorError {
             Self::Leased { .. } => "SW-OPERATOR-007",
             Self::NoJob => "SW-OPERATOR-008",
             Self::LeasesHeld { .. } => "SW-OPERATOR-009",
-            Self::Aborted { .. } => ABORTED,
-            Self::Settled { .. } => SETTLED,
+            Self::Aborted { .. } => "SW-OPERATOR-020",
+            Self::Settled { .. } => "SW-OPERATOR-021",
             Self::Life(refusal) => refusal.code(),
         }
     }

@@ -14,7 +14,7 @@ use shardwire_model::{
 use shardwire_protocols::{
     history::verify,
     ingress::{Handler as _, Outcome},
-    trace::{Begun, Grant, Handler as _, Part as Piece, Progress, Progressed, ProverStage},
+    trace::{Begun, Grant, Handler as _, Part as Piece, Progress, Progressed, ProverStage, RefusalReason},
 };
 use shardwire_store::{Store, SystemDisk};
 use shardwire_transport::Identity;
@@ -169,8 +169,8 @@ async fn an_aborted_run_is_closed_its_chunks_are_gone_and_its_prover_is_told_onc
 
     let begun = [Begun { job: offer.job, have: 1 }];
     let again = operator.offer(prover(), &begun).await.unwrap();
-    let Grant::Refused(cause) = operator.claim(prover(), again.job).await.unwrap() else { panic!("refused") };
-    assert_eq!(cause.code, ABORTED);
+    let Grant::Refused(refused) = operator.claim(prover(), again.job).await.unwrap() else { panic!("refused") };
+    assert_eq!((refused.reason, refused.cause.code.as_str()), (RefusalReason::Aborted, "SW-OPERATOR-020"));
     let nothing = tokio::time::timeout(std::time::Duration::ZERO, operator.offer(prover(), &begun)).await;
     assert!(nothing.is_err(), "it is told once");
     // Who hasn't begun it isn't offered what is over.

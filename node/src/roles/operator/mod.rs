@@ -17,6 +17,7 @@ mod lease;
 mod life_tests;
 mod past;
 mod run;
+mod services;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -24,15 +25,17 @@ mod trace;
 
 use self::{asking::Asking, run::Run};
 use super::{Changes, Host};
-use crate::history::{Advance as _, Lives as _};
-use crate::records::{ASSIGNMENTS, Assignment};
-pub(crate) use error::{ABORTED, OperatorError, SETTLED};
+use crate::{
+    history::{Advance as _, Lives as _},
+    records::{ASSIGNMENTS, Assignment},
+};
+pub(crate) use error::OperatorError;
 pub(crate) use run::extended;
 use shardwire_model::{
     Hash, Role, ShardId, Stage,
     life::{Life, Step},
 };
-use shardwire_protocols::control::ShardStatus;
+use shardwire_protocols::administration::ShardStatus;
 use shardwire_reputation::{Event, Work};
 use std::{
     collections::BTreeMap,

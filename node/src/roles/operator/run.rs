@@ -26,7 +26,7 @@ use shardwire_program::{
     execute::{self, ExecuteError, Execution},
 };
 use shardwire_protocols::{
-    control::ShardStatus,
+    administration::ShardStatus,
     ingress::{Opened, Outcome, transaction_hash},
     trace::{JobOffer, Part, job_id},
 };

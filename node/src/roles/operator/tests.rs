@@ -67,7 +67,7 @@ fn worked(operator: &Operator, prover: PeerId, proofs: usize) {
 async fn claims(operator: &Operator, prover: PeerId, job: Hash) -> Result<u64, String> {
     match operator.claim(prover, job).await.unwrap() {
         Grant::Leased(lease) => Ok(lease.statement.epoch),
-        Grant::Refused(cause) => Err(cause.to_string()),
+        Grant::Refused(refused) => Err(refused.cause.to_string()),
     }
 }
 

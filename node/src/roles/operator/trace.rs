@@ -135,10 +135,3 @@ impl Handler for Operator {
         Ok(())
     }
 }
-
-/// A failed role tells its peer the code and the text.
-impl From<OperatorError> for Grant {
-    fn from(error: OperatorError) -> Self {
-        Self::Refused(Cause::new(error.code(), &error.to_string()))
-    }
-}

@@ -1,10 +1,7 @@
 //! The prover consumes traces: takes a job under a lease, pulls its witness, and reports until there is a proof.
 
 use super::{Known, Prover, ProverError, chunks};
-use crate::{
-    records::{Figures, JOB_LEASES, Job, WireFelt},
-    roles::operator,
-};
+use crate::records::{Figures, JOB_LEASES, Job, WireFelt};
 use shardwire_model::{
     Cause, Coded as _, Hash, Mutation, PeerId, Role, Stage,
     life::{Life, Step, Why},
@@ -13,7 +10,7 @@ use shardwire_protocols::{
     Failure, ServeError,
     trace::{
         Begun, Chunk, Claimed, Client, Ending, Fetch, JobOffer, LEASE, Lease, Next, Progressed, ProverStage, Pulled,
-        REPORT_EVERY, Trace, Working,
+        REPORT_EVERY, RefusalReason, Trace, Working,
     },
 };
 use shardwire_reputation::{Event, Work};
@@ -45,9 +42,9 @@ impl Prover {
                         client
                     } else {
                         match offered.claim().await? {
-                            Claimed::Refused(cause, client) => {
-                                tracing::info!(job = %offer.job.short(), operator = %operator.short(), "claim refused: {cause}");
-                                self.refused(offer.job, operator, &cause.code).map_err(failed)?;
+                            Claimed::Refused(refused, client) => {
+                                tracing::info!(job = %offer.job.short(), operator = %operator.short(), "claim refused: {}", refused.cause);
+                                self.refused(offer.job, operator, refused.reason).map_err(failed)?;
                                 client
                             }
                             Claimed::Leased(lease, fetch) => {
@@ -61,15 +58,15 @@ impl Prover {
     }
 
     /// Whether the operator says that the job is over. Where there is no proof, nothing can be done without the operator.
-    fn refused(&self, id: Hash, operator: PeerId, code: &str) -> Result<(), ProverError> {
+    fn refused(&self, id: Hash, operator: PeerId, reason: RefusalReason) -> Result<(), ProverError> {
         let theirs = |known: &Known| known.job.start.operator == operator && !known.life.has_reached(Stage::Proven);
         if self.job(id).is_none_or(|known| !theirs(&known)) {
             return Ok(());
         }
-        match code {
-            operator::ABORTED => self.end(id, Step::Aborted { why: Why::Told { by: operator } }),
-            operator::SETTLED => self.end(id, Step::Settled { proof: None }),
-            _ => Ok(()),
+        match reason {
+            RefusalReason::Aborted => self.end(id, Step::Aborted { why: Why::Told { by: operator } }),
+            RefusalReason::Settled => self.end(id, Step::Settled { proof: None }),
+            RefusalReason::Leased | RefusalReason::Quota | RefusalReason::Unavailable => Ok(()),
         }
     }
 

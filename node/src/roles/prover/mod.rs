@@ -17,12 +17,13 @@ mod fetch;
 mod lease;
 mod offer;
 mod prove;
+mod services;
 #[cfg(test)]
 mod tests;
 
 use super::{Changes, Host};
-use crate::history::{Advance as _, Lives as _};
 use crate::{
+    history::{Advance as _, Lives as _},
     proofs::Prove,
     records::{JOBS, Job},
 };
@@ -32,7 +33,7 @@ use shardwire_model::{
     Cause, Hash, PeerId, Role, ShardId, Stage,
     life::{Life, Part, Step},
 };
-use shardwire_protocols::control::ShardStatus;
+use shardwire_protocols::administration::ShardStatus;
 use shardwire_store::StoreError;
 use std::{
     collections::BTreeMap,

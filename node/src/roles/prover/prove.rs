@@ -2,11 +2,8 @@
 
 use super::{MAX_ATTEMPTS, MAX_TROUBLES, Prover, ProverError, RETRY_AFTER, chunks, lease::Lease};
 use crate::records::Job;
-use shardwire_model::{Coded as _, Felt, Hash, life::Step};
-use shardwire_proving::{
-    verify::MAX_PROOF_BYTES,
-    worker::{ProveError, Proved},
-};
+use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, life::Step};
+use shardwire_proving::worker::{ProveError, Proved};
 use shardwire_store::{ArtefactError, Artefacts, DiskError};
 use shardwire_witness::{Assembler, Manifest};
 use std::{path::Path, sync::Arc};
@@ -112,9 +109,7 @@ impl Prover {
         tracing::info!(job = %id.short(), steps = job.figures.steps, "proving");
         let Proved { proof_bytes, prove_s, cpu_s, peak_bytes } =
             self.workshop.prove(&witness, &proof_path, Box::pin(lease.clone().ended())).await?;
-        let bytes = artefacts
-            .read(&proof_path, u64::from(u32::try_from(MAX_PROOF_BYTES).unwrap_or(u32::MAX)))?
-            .ok_or(ProveError::NoProof)?;
+        let bytes = artefacts.read(&proof_path, u64::from(MAX_PROOF_BYTES))?.ok_or(ProveError::NoProof)?;
         let proof = Hash::of(&bytes);
         artefacts.write(&artefacts.proof(proof), &[&bytes], true)?;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // seconds of one proof, not negative

@@ -17,7 +17,7 @@ use shardwire_model::{Felt, Timestamp, life::Why, state_commitment};
 use shardwire_program::execute;
 use shardwire_protocols::{
     Failure, Signed,
-    proof::{self, Handler as _, Verdict},
+    proof::{self, Handler as _, SkipReason, Verdict},
     trace::{
         Begun, Chunk, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace,
         job_id, serve,
@@ -327,7 +327,7 @@ async fn only_a_settler_of_the_world_ends_a_job_that_is_proven() {
     let folder = tempfile::tempdir().unwrap();
     let (prover, _tasks, [job, proof], shard) = proven(folder.path()).await;
     let late = Cause::from(Unwanted::Late { shard });
-    let skipped = || Verdict::Skipped { shard, cause: late.clone() };
+    let skipped = || Verdict::Skipped { shard, reason: SkipReason::Settled, cause: late.clone() };
     prover.verdict(stranger, proof, skipped()).await.unwrap();
     assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven), "a stranger's word counts for the stranger");
     assert!(prover.proof_for(settler).unwrap().is_some() && prover.proof_for(stranger).unwrap().is_none());
@@ -395,7 +395,7 @@ async fn a_proof_whose_settlement_is_pending_is_offered_again() {
     let folder = tempfile::tempdir().unwrap();
     let (prover, _tasks, [job, proof], shard) = proven(folder.path()).await;
     let cause = Cause::from(Unwanted::Pending { shard });
-    prover.verdict(settler, proof, Verdict::Skipped { shard, cause }).await.unwrap();
+    prover.verdict(settler, proof, Verdict::Skipped { shard, reason: SkipReason::Pending, cause }).await.unwrap();
     assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven));
     assert!(prover.proof_for(settler).unwrap().is_none());
     sleep(Duration::from_secs(16)).await;

@@ -5,17 +5,10 @@ use shardwire_model::{
     Coded, OutputError, ShardId,
     life::{self, MAX_TIMEOUT},
 };
+use shardwire_protocols::proof::SkipReason;
 use shardwire_proving::{settle::OutputMismatch, verify::VerifyError};
 use shardwire_store::{ArtefactError, StoreError};
 use shardwire_world::{Refusal, WorldError};
-
-/// What a settler says of a proof whose shard was aborted. A prover acts on it.
-pub(crate) const ABORTED: &str = "SW-SETTLER-003";
-/// What a settler says of a proof that came after another. A prover acts on it.
-pub(crate) const LATE: &str = "SW-SETTLER-004";
-
-/// What a settler says of a proof that it has verified while the World hasn't decided. A prover acts on it: it offers the proof again.
-pub(crate) const PENDING: &str = "SW-SETTLER-008";
 
 /// The settler can't do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +56,7 @@ impl Coded for SettlerError {
         match self {
             Self::World(error) => error.code(),
             Self::Refused(refusal) => refusal.code(),
-            Self::Pending { .. } => PENDING,
+            Self::Pending { .. } => "SW-SETTLER-008",
             Self::Receipt { .. } => "SW-SETTLER-009",
             Self::Store(error) => error.code(),
             Self::Artefact(error) => error.code(),
@@ -163,13 +156,26 @@ pub(crate) enum Unwanted {
     },
 }
 
+impl Unwanted {
+    /// What the prover acts on.
+    pub(crate) const fn reason(&self) -> SkipReason {
+        match self {
+            Self::Unknown { .. } => SkipReason::Unknown,
+            Self::Aborted { .. } => SkipReason::Aborted,
+            Self::OtherJob { .. } => SkipReason::OtherJob,
+            Self::Late { .. } => SkipReason::Settled,
+            Self::Pending { .. } => SkipReason::Pending,
+        }
+    }
+}
+
 impl Coded for Unwanted {
     fn code(&self) -> &'static str {
         match self {
             Self::Unknown { .. } => "SW-SETTLER-002",
-            Self::Aborted { .. } => ABORTED,
-            Self::Late { .. } => LATE,
-            Self::Pending { .. } => PENDING,
+            Self::Aborted { .. } => "SW-SETTLER-003",
+            Self::Late { .. } => "SW-SETTLER-004",
+            Self::Pending { .. } => "SW-SETTLER-008",
             Self::OtherJob { .. } => "SW-SETTLER-005",
         }
     }

@@ -15,19 +15,20 @@ mod life_tests;
 #[cfg(test)]
 mod pending_tests;
 mod proofs;
+mod services;
 #[cfg(test)]
 mod tests;
 mod turns;
 
 use super::{Changes, Host};
 use crate::records::{INTENTS, Intent, VERDICTS};
+pub(crate) use error::SettlerError;
 #[cfg(test)]
 pub(crate) use error::Unwanted;
-pub(crate) use error::{ABORTED, LATE, PENDING, SettlerError};
 pub(crate) use judge::Judge;
 use life::Deadlines;
 use shardwire_model::{Cause, Key, PeerId, Role, ShardId};
-use shardwire_protocols::control::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
+use shardwire_protocols::administration::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
 use shardwire_store::StoreError;
 use shardwire_world::{Refusal, ShardState, Ticket, World};
 use std::{

@@ -57,7 +57,7 @@ impl Settler {
                         Interest::Disputed(cause) => offered.dispute(identity, cause).await?.1,
                         Interest::None(unwanted) => {
                             tracing::warn!(shard = %ready.shard.short(), prover = %prover.short(), "proof not wanted: {unwanted}");
-                            offered.skip(unwanted).await?
+                            offered.skip(unwanted.reason(), unwanted).await?
                         }
                         Interest::Of(record) => self.decide(prover, ready, offered, *record).await?,
                     }
@@ -135,11 +135,17 @@ impl Settler {
             // The prover asks again; it is told when that is known.
             Applied::Pending => {
                 self.host.peers.note(prover, &Event::Worked(Work::Proof));
-                Ok(offered.skip(Unwanted::Pending { shard }).await?)
+                let unwanted = Unwanted::Pending { shard };
+                Ok(offered.skip(unwanted.reason(), unwanted).await?)
             }
             // The shard ended while its proof was on the way.
-            Applied::Not(Objection::Ended(Ended::Aborted)) => Ok(offered.skip(Unwanted::Aborted { shard }).await?),
-            Applied::Not(Objection::Ended(Ended::Settled { .. })) => Ok(offered.skip(Unwanted::Late { shard }).await?),
+            Applied::Not(Objection::Ended(ended)) => {
+                let unwanted = match ended {
+                    Ended::Aborted => Unwanted::Aborted { shard },
+                    Ended::Settled { .. } => Unwanted::Late { shard },
+                };
+                Ok(offered.skip(unwanted.reason(), unwanted).await?)
+            }
             Applied::Not(objection) => {
                 tracing::warn!(shard = %shard.short(), prover = %prover.short(), proof = %proof.short(), code = objection.code(), "proof disputed: {objection}");
                 let blamed = prover_s(&objection);

@@ -18,7 +18,7 @@ use shardwire_model::{
 use shardwire_protocols::{
     Failure, Signed,
     evidence::{Piece, Shown},
-    proof::{self, Held, Leased, Proof, Verdict},
+    proof::{self, Held, Leased, Proof, SkipReason, Verdict},
     trace::LeaseTerms,
 };
 use shardwire_proving::verify::VerifyError;
@@ -189,7 +189,10 @@ async fn a_proof_of_another_job_is_not_fetched_and_nobodys_fault() {
     let (settler, start, before) = settler(folder.path()).await;
     let other = Held { job: Hash::of(b"another"), leased: None, ..held(&start, before, vec![7; 10], 2, 1) };
     let verdict = offers(&settler, 2, other).await;
-    assert!(matches!(&verdict, Verdict::Skipped { cause, .. } if cause.code == "SW-SETTLER-005"), "{verdict:?}");
+    assert!(
+        matches!(&verdict, Verdict::Skipped { reason: SkipReason::OtherJob, cause, .. } if cause.code == "SW-SETTLER-005"),
+        "{verdict:?}"
+    );
     assert_eq!(settler.host.peers.view(identity(2).peer()).components, shardwire_reputation::Components::default());
 }
 

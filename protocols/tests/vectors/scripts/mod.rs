@@ -2,14 +2,12 @@
 //!
 //! A script knows no time and no chance but what it is given, so that it does the same in every run.
 
-mod control;
+mod administration;
 mod handoff;
 mod handshake;
 mod ingress;
 mod keepalive;
-mod life;
 mod proof;
-mod reputation;
 mod trace;
 
 use shardwire_model::{
@@ -51,9 +49,7 @@ pub(crate) fn of(entry: &Entry) -> Vec<Script> {
         ("trace", 1) => trace::scripts(),
         ("proof", 1) => proof::scripts(),
         ("keepalive", 1) => keepalive::scripts(),
-        ("control", 1) => control::scripts(),
-        ("reputation", 1) => reputation::scripts(),
-        ("life", 1) => life::scripts(),
+        ("administration", 1) => administration::scripts(),
         (name, version) => panic!("no session of {name} version {version} is recorded: write a script"),
     }
 }

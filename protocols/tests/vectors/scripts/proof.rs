@@ -3,7 +3,7 @@ use bytes::Bytes;
 use shardwire_model::{Cause, Felt, Hash, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
     Failure, Signed,
-    proof::{Client, Handler, Held, Leased, Next, Offered, Proof, Verdict, serve},
+    proof::{Client, Handler, Held, Leased, Next, Offered, Proof, SkipReason, Verdict, serve},
     trace::LeaseTerms,
 };
 use shardwire_transport::{Identity, Initiator, Responder};
@@ -53,7 +53,7 @@ async fn settler(session: Initiator<Proof>) -> Ended {
     let Next::Nothing(client) = Client::new(session).ask().await? else {
         return unexpected("not nothing");
     };
-    let client = ready(client).await?.skip(Cause::new("SW-TEST-001", "not mine")).await?;
+    let client = ready(client).await?.skip(SkipReason::Unknown, Cause::new("SW-TEST-001", "not mine")).await?;
     let (bytes, offered) = ready(client).await?.fetch().await?;
     assert_eq!(bytes, PROOF);
     let (_, client) = offered.dispute(&INITIATOR, Cause::new("SW-TEST-002", "it proves nothing")).await?;

@@ -68,7 +68,8 @@ impl Impostor {
             world: Some(self.world),
             agent: "liar".to_owned(),
             roles: vec![self.role.to_string()],
-            protocols: handshake::spoken(),
+            serves: handshake::spoken(),
+            opens: handshake::spoken(),
             capabilities: Vec::new(),
             time: SimulatedClock::new(0).now(),
         }

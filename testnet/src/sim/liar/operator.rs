@@ -211,14 +211,15 @@ impl Fraud {
 }
 
 impl ingress::Handler for LyingOperator {
-    async fn open(&self, _: PeerId, shard: ShardId) -> Result<Result<Opened, Cause>, Failure> {
+    async fn open(&self, _: PeerId, shard: ShardId) -> Result<Result<Opened, ingress::Refused>, Failure> {
         let opened = self.frauds().get(&shard).map(|fraud| Opened {
             start: fraud.offer.start.clone(),
             nonces: fraud.desk.next_nonces(),
             accepted: fraud.desk.accepted(),
             ended: fraud.desk.ended(),
         });
-        Ok(opened.ok_or_else(unknown))
+        let (reason, cause) = (ingress::RefusalReason::Unknown, unknown());
+        Ok(opened.ok_or(ingress::Refused { reason, cause }))
     }
 
     async fn submit(&self, _: PeerId, shard: ShardId, transaction: SignedTransaction) -> Result<Outcome, Failure> {
@@ -260,7 +261,7 @@ impl trace::Handler for LyingOperator {
         });
         Ok(match lease {
             Some(lease) => Grant::Leased(lease),
-            None => Grant::Refused(unknown()),
+            None => Grant::Refused(trace::Refused { reason: trace::RefusalReason::Unavailable, cause: unknown() }),
         })
     }
 

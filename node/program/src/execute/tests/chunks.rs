@@ -4,9 +4,9 @@ use super::Step;
 use crate::{
     execute::{Cutter, Execution, execute, hints::ShardHints, spawn},
     program,
-    workload::{Workload, workload},
 };
 use shardwire_model::{Hash, ShardStart};
+use shardwire_sample::{Workload, workload};
 use shardwire_witness::{Assembler, Chunk};
 use std::{io, time::Duration};
 

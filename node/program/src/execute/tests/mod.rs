@@ -5,8 +5,8 @@ mod lies;
 mod rules;
 
 use super::{ExecuteError, Execution, Step, execute_steps};
-use crate::workload::{Workload, workload};
 use shardwire_model::{ChainHead, Felt};
+use shardwire_sample::{Workload, workload};
 
 const ADD: u32 = 1;
 const SPEND: u32 = 2;

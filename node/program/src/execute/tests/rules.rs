@@ -4,13 +4,13 @@ use super::{ADD, FINISH, FINISHED, GIVE, PASS, SPEND, Table};
 use crate::{
     execute::{ExecuteError, execute, hints::ShardHints},
     program,
-    workload::workload,
 };
 use cairo_vm::{
     types::layout_name::LayoutName,
     vm::{errors::vm_errors::VirtualMachineError, runners::cairo_runner::CairoRunner},
 };
 use shardwire_model::{ChainHead, Coded, ContractId, Felt, Selector};
+use shardwire_sample::workload;
 use std::io;
 
 #[test]

@@ -1,0 +1,70 @@
+//! Shards: starting and aborting them, how they are, what this node has signed about them; and the World that they change.
+
+use super::Impossible;
+use crate::{network::Node, records::HISTORY};
+use shardwire_model::{PeerId, ShardId, life::HistoryEntry};
+use shardwire_protocols::{
+    Signed,
+    administration::{
+        Failed, MAX_ENTRIES_LISTED, Place, ShardStatus,
+        shard::{Request, Response},
+        world,
+    },
+};
+use shardwire_world::AbortReason;
+
+impl Node {
+    pub(super) async fn about_shards(&self, peer: PeerId, request: Request) -> Result<Response, Failed> {
+        Ok(match request {
+            Request::Start { request, timeout_s } => {
+                let (start, deadline) = self.settler()?.start(&request, peer, timeout_s).await?;
+                Response::Started { start: Box::new(start), deadline }
+            }
+            Request::Abort { shard } => {
+                let at = self.settler()?.abort(shard, AbortReason::Asked { by: peer }).await?;
+                Response::Aborted { at }
+            }
+            Request::Status { shard } => Response::Shards(self.shards(shard).await?),
+            Request::History { shard, after } => self.history(shard, after)?,
+        })
+    }
+
+    pub(super) async fn about_world(&self, request: &world::Request) -> Result<world::Response, Failed> {
+        let world::Request::Storage { after } = request;
+        let (storage, more) = self.settler()?.storage(*after).await?;
+        Ok(world::Response::Storage { storage, more })
+    }
+
+    /// One shard, or all that a role of this node knows.
+    pub(super) async fn shards(&self, only: Option<ShardId>) -> Result<Vec<ShardStatus>, Failed> {
+        let mut shards = Vec::new();
+        if let Some(settler) = &self.roles.settler {
+            shards.extend(settler.shards(only).await?);
+        }
+        if let Some(operator) = &self.roles.operator {
+            shards.extend(operator.shards());
+        }
+        if let Some(prover) = &self.roles.prover {
+            shards.extend(prover.shards());
+        }
+        if let Some(only) = only {
+            shards.retain(|status| status.shard == only);
+            if shards.is_empty() {
+                return Err(Impossible::UnknownShard(only).into());
+            }
+        }
+        Ok(shards)
+    }
+
+    fn history(&self, shard: ShardId, after: Option<Place>) -> Result<Response, Failed> {
+        let entries = self.host.store.with_prefix(&HISTORY, &shard.0.to_bytes_be())?;
+        let mut entries: Vec<Signed<HistoryEntry>> = entries.into_iter().map(|(_, entry)| entry).collect();
+        if entries.is_empty() {
+            return Err(Impossible::UnknownShard(shard).into());
+        }
+        entries.retain(|entry| Some(Place::of(&entry.statement)) > after);
+        let more = entries.len() > MAX_ENTRIES_LISTED;
+        entries.truncate(MAX_ENTRIES_LISTED);
+        Ok(Response::History { entries, more })
+    }
+}
