@@ -6,7 +6,7 @@ mod dungeon;
 use dungeon::*;
 use shardwire_disk::{Medium, Survives};
 use shardwire_model::Coded;
-use shardwire_world::{EmbeddedLedger, Refusal, Started};
+use shardwire_world::{EmbeddedLedger, Started};
 
 const NAME: &str = "ledger.redb";
 

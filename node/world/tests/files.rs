@@ -151,7 +151,7 @@ fn a_row_that_does_not_match_its_seal() {
     let error = world.storage(None, 10).unwrap_err();
     let text = format!("the ledger at {} is damaged: the row of 0x21 does not match its seal", path.display());
     reads(&error, "SW-LEDGER-004", &text, "Restore it from a copy");
-    assert_eq!(world.start(&run(1, 1, 1), now()), Err(error.clone()));
+    assert_eq!(world.start(&run(1, 1, 1), now()), Err(Not::Failed(error.clone())));
     assert_eq!(world.audit(), Err(error));
     assert_eq!(world.storage(None, 2).unwrap().len(), 2);
 }
