@@ -2,7 +2,6 @@
 
 use clap::Args;
 use serde_json::json;
-use shardwire_ledger::{EmbeddedLedger, Genesis, Started, World as _};
 use shardwire_model::{PeerId, SignedTransaction, Timestamp};
 use shardwire_program::rules::{self, execute};
 use shardwire_proving::{
@@ -11,6 +10,7 @@ use shardwire_proving::{
 };
 use shardwire_store::SystemDisk;
 use shardwire_witness::{Assembler, compress};
+use shardwire_world::{EmbeddedLedger, Genesis, Operation, Receipt, Started, WorldIdentity};
 use std::{
     error::Error,
     fs::File,
@@ -105,9 +105,16 @@ async fn round(
     let workload = dungeon::generate(dungeon::Options { players, transactions, seed: 1 })?;
     let folder = tempfile::tempdir()?;
     let genesis = Genesis::from_json(&workload.world.to_genesis_text())?;
-    let world = EmbeddedLedger::create(&SystemDisk, &folder.path().join("ledger"), "benches", &genesis)?;
-    let Started { start, values, .. } =
-        world.start(&workload.start_request(PeerId([0; 32]), rules::hash()), Timestamp(1), Timestamp(0))?;
+    let program = rules::hash();
+    let identity = WorldIdentity::new("benches", genesis.hash()?, [PeerId([0; 32])], [program])?;
+    let world = EmbeddedLedger::create(&SystemDisk, &folder.path().join("ledger"), &identity, &genesis)?;
+    let request = workload.start_request(PeerId([0; 32]), program);
+    let Receipt::Started(started) =
+        world.apply(&Operation::Start { request, deadline: Timestamp(1) }, Timestamp(0))??
+    else {
+        return Err("the World answers with something else than a start".into());
+    };
+    let Started { start, values, .. } = *started;
     let signed: Vec<SignedTransaction> = workload.sign(&start)?;
 
     let began = Instant::now();

@@ -4,13 +4,13 @@
 //! all that is left of it after a crash. The lists are as long as the folder's: whoever reads a folder bounds that.
 
 use serde::{Deserialize, Serialize};
-use shardwire_ledger::StorageEntry;
 use shardwire_model::{
     Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt,
     life::{HistoryEntry, Part},
 };
 use shardwire_protocols::{Signed, proof};
 use shardwire_reputation::{Ban, Components};
+use shardwire_world::StorageEntry;
 
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,35 +2,37 @@
 //!
 //! The files stay as they are.
 
-use crate::history::Lives as _;
 use crate::{
     data::DataPaths,
     facts::{Ended, Fate, NodeFacts, OperatedShard, PeerScore, ProverJob, Value, WorldFacts, WorldShard},
+    history::Lives as _,
     records::{ASSIGNMENTS, HISTORY, JOBS, LAYOUT, PEERS, TRANSACTIONS},
     run::RunError,
+    world,
 };
-use shardwire_ledger::{EmbeddedLedger, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, ShardState, World};
 use shardwire_model::{
     Coded, PeerId, Role, Timestamp,
     life::{Part, Step},
 };
 use shardwire_reputation::Policy;
 use shardwire_store::{Disk, RecordKey, Store};
+use shardwire_world::{MAX_SHARD_PAGE, MAX_STORAGE_PAGE, ShardState, World};
 
 fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
     Box::new(error)
 }
 
-/// What this node has made durable; `network` if it settles, whose World it has.
+/// What this node has made durable; if it settles, with its World.
 ///
 /// # Errors
 /// If a database can't be read.
-pub fn inspect(disk: &dyn Disk, paths: &DataPaths, peer: PeerId, network: Option<&str>) -> Result<NodeFacts, RunError> {
+pub async fn inspect(disk: &dyn Disk, paths: &DataPaths, peer: PeerId, settles: bool) -> Result<NodeFacts, RunError> {
     let store = Store::view(disk, &paths.store(), &LAYOUT).map_err(boxed)?;
     let mut facts = node(&store, peer)?;
-    if let Some(network) = network {
-        let ledger = EmbeddedLedger::view(disk, &paths.ledger(), network).map_err(boxed)?;
-        facts.world = Some(world(&ledger)?);
+    if settles {
+        let identity = world::identity(disk, paths).map_err(boxed)?;
+        let view = world::view(disk, paths, &identity).map_err(boxed)?;
+        facts.world = Some(of_world(&*view).await?);
     }
     Ok(facts)
 }
@@ -73,14 +75,15 @@ pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeFacts, RunError> {
     Ok(NodeFacts { peer, world: None, operated, jobs, peers, histories })
 }
 
-/// What a ledger says of its World.
+/// What a World says.
 ///
 /// # Errors
 /// If it can't be read.
-pub(crate) fn world(ledger: &EmbeddedLedger) -> Result<WorldFacts, RunError> {
+pub(crate) async fn of_world(world: &dyn World) -> Result<WorldFacts, RunError> {
     let mut facts = WorldFacts::default();
     loop {
-        let page = ledger.storage(facts.storage.last().map(|entry| entry.slot()), MAX_STORAGE_PAGE).map_err(boxed)?;
+        let page =
+            world.storage(facts.storage.last().map(|entry| entry.slot()), MAX_STORAGE_PAGE).await.map_err(boxed)?;
         if page.is_empty() {
             break;
         }
@@ -88,19 +91,19 @@ pub(crate) fn world(ledger: &EmbeddedLedger) -> Result<WorldFacts, RunError> {
     }
     loop {
         let after = facts.shards.last().map(|shard: &WorldShard| shard.start.shard);
-        let page = ledger.shards(after, MAX_SHARD_PAGE).map_err(boxed)?;
+        let page = world.shards(after, MAX_SHARD_PAGE).await.map_err(boxed)?;
         if page.is_empty() {
             break;
         }
         for summary in page {
-            let Some(record) = ledger.shard(summary.shard).map_err(boxed)? else { continue };
+            let Some(record) = world.shard(summary.shard).await.map_err(boxed)? else { continue };
             facts.shards.push(WorldShard {
                 start: record.start,
                 values: record.values.into_iter().map(Value).collect(),
                 started_at: record.started_at,
                 fate: match record.state {
                     ShardState::Started => Fate::Open,
-                    ShardState::Aborted { at } => Fate::Aborted { at },
+                    ShardState::Aborted { at, .. } => Fate::Aborted { at },
                     ShardState::Settled(settlement) => {
                         Fate::Settled { output: settlement.output, proof: settlement.proof, at: settlement.at }
                     }

@@ -25,6 +25,7 @@ mod roles;
 pub mod run;
 pub mod surroundings;
 mod tasks;
+pub mod world;
 
 pub use inspect::inspect;
 pub use run::run;

@@ -3,13 +3,14 @@
 use crate::evidence::{EvidenceKey, EvidencePart, Kept};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
-    Felt, Hash, Output, PeerId, Role, ShardId, ShardStart, SignedTransaction, Timestamp, felt,
-    life::{HistoryEntry, Part, Why},
+    Felt, Hash, Output, PeerId, Role, ShardId, ShardStart, SignedTransaction, StartRequest, Timestamp, felt,
+    life::{HistoryEntry, Part},
 };
 use shardwire_protocols::{Signed, trace::Lease};
 use shardwire_reputation::{Listing, Record};
 use shardwire_store::{Description, Layout, RecordKey, Table};
 use shardwire_witness::Manifest;
+use shardwire_world::{AbortReason, Operation};
 use std::collections::BTreeMap;
 
 /// Operator: the shards assigned to it.
@@ -203,14 +204,15 @@ pub(crate) struct Handoff {
     pub(crate) epoch: u64,
 }
 
-/// What is about to be done in the World and isn't in the history yet. One that a crash left is looked into before anything else is done about
-/// the shard.
+/// What is about to be done in the World and isn't in the history yet: all of it, so that it can be submitted again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Intent {
     /// It is started.
     Start {
         /// Who asked for it.
         by: PeerId,
+        /// What was asked for.
+        request: StartRequest,
         /// When it is aborted unless it is settled.
         deadline: Timestamp,
     },
@@ -224,8 +226,28 @@ pub(crate) enum Intent {
     /// It is aborted.
     Abort {
         /// Why.
-        why: Why,
+        reason: AbortReason,
     },
+}
+
+impl Intent {
+    /// What the World is asked for.
+    pub(crate) fn operation(&self, shard: ShardId) -> Operation {
+        match self.clone() {
+            Self::Start { request, deadline, .. } => Operation::Start { request, deadline },
+            Self::Settle { proof, output } => Operation::Settle { output, proof },
+            Self::Abort { reason } => Operation::Abort { shard, reason },
+        }
+    }
+
+    /// A word for it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "start",
+            Self::Settle { .. } => "settlement",
+            Self::Abort { .. } => "abort",
+        }
+    }
 }
 
 /// What a settler found a proof to be.
@@ -246,6 +268,12 @@ pub(crate) struct Verdict {
 /// A felt as 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WireFelt(#[serde(with = "felt::wire")] pub Felt);
+
+impl From<Felt> for WireFelt {
+    fn from(felt: Felt) -> Self {
+        Self(felt)
+    }
+}
 
 impl RecordKey for EvidenceKey {
     fn to_bytes(&self) -> Vec<u8> {

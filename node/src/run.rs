@@ -16,8 +16,8 @@ use crate::{
     },
     surroundings::Surroundings,
     tasks::Tasks,
+    world,
 };
-use shardwire_ledger::EmbeddedLedger;
 use shardwire_model::{Coded, PeerId, Role};
 use shardwire_peers::Peers;
 use shardwire_program::Programs;
@@ -128,12 +128,14 @@ pub async fn run_at(
     let Orders { stop, reload } = orders.into();
     let Surroundings { clock, network: sockets, disk, work, mut randomness } = surroundings;
     let peer = identity.peer();
+    let programs: Vec<_> = Programs::all().hashes().collect();
+    let world = world::of_node(&*disk, &paths, &config, peer, &programs).map_err(boxed)?;
     let store = Store::open(&*disk, &paths.store(), &LAYOUT).map_err(boxed)?.with_work(work);
     let peers = peers::recall(&config, peer, clock.clone(), &store).map_err(boxed)?;
     let tasks = Tasks::new(sockets.pause());
     let host = Arc::new(Host {
         identity: identity.clone(),
-        network: config.network.clone(),
+        world,
         clock: clock.clone(),
         store,
         artefacts: Artefacts::new(paths.root().to_owned(), disk.clone()),
@@ -194,10 +196,9 @@ async fn take_up(
 ) -> Result<Roles, RunError> {
     let mut roles = Roles::default();
     if config.has_role(Role::Settler) {
-        let world = EmbeddedLedger::open(disk, &paths.ledger(), &config.network);
-        let judge = Arc::new(Judge::new(proofs.verify));
-        let (world, timeout) = (Arc::new(world.map_err(boxed)?), config.settler.shard_timeout);
-        roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).map_err(boxed)?);
+        let world = world::open(disk, paths, &host.world, host.clock.clone(), host.work).map_err(boxed)?;
+        let (judge, timeout) = (Arc::new(Judge::new(proofs.verify)), config.settler.shard_timeout);
+        roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).await.map_err(boxed)?);
     }
     if config.has_role(Role::Operator) {
         roles.operator = Some(Arc::new(Operator::resume(host.clone(), Programs::all()).map_err(boxed)?));

@@ -44,8 +44,9 @@ fn hello(network: &str, protocols: &[(&str, u64, u64)], time: u64) -> Vec<u8> {
     let protocols: Vec<Vec<u8>> =
         protocols.iter().map(|(name, min, max)| [text(name), number(*min), number(*max)].concat()).collect();
     let unknown = [text("oracle")];
-    // It serves nothing, and opens these.
-    [text(network), text("page/1"), list(&unknown), list(&[]), list(&protocols), list(&[]), number(time)].concat()
+    // Of no World; it serves nothing, and opens these.
+    [text(network), number(0), text("page/1"), list(&unknown), list(&[]), list(&protocols), list(&[]), number(time)]
+        .concat()
 }
 
 /// Reads what it is asked for from what has come, waiting for more.
@@ -108,6 +109,7 @@ impl Parts<'_> {
 fn ours() -> Hello {
     Hello {
         network: "local".into(),
+        world: None,
         agent: "real/1".into(),
         roles: vec!["operator".into()],
         serves: spoken(),
@@ -130,7 +132,8 @@ async fn a_peer_by_the_page_is_greeted() {
         assert_eq!(reader.bytes(1).await, [0], "the first branch: a Hello");
         let body = reader.frame().await;
         let mut parts = Parts(&body);
-        assert_eq!((parts.text().as_str(), parts.text().as_str()), ("local", "real/1"));
+        assert_eq!(parts.text(), "local");
+        assert_eq!((parts.number(), parts.text().as_str()), (0, "real/1"), "no World");
         assert_eq!((parts.number(), parts.text().as_str()), (1, "operator"));
         let protocols: Vec<_> = (0..parts.number()).map(|_| (parts.text(), parts.number(), parts.number())).collect();
         assert!(protocols.contains(&("trace".to_owned(), 1, 1)), "{protocols:?}");

@@ -59,6 +59,8 @@ pub enum Breach {
     Lease,
     /// It sent a proof that doesn't verify.
     Proof,
+    /// It signed what only a settler of the World may say.
+    Presumption,
     /// It signed two statements that exclude each other.
     Contradiction,
 }
@@ -83,6 +85,7 @@ impl fmt::Display for Breach {
             Self::Deadline { protocol, state } => write!(f, "deadline of {protocol} missed, {state}"),
             Self::Lease => f.write_str("lease broken"),
             Self::Proof => f.write_str("invalid proof"),
+            Self::Presumption => f.write_str("a signed verdict of a peer that is no settler"),
             Self::Contradiction => f.write_str("signed statements that contradict each other"),
         }
     }

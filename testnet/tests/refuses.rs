@@ -10,10 +10,11 @@ use shardwire_protocols::{
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Settings};
 use shardwire_workload::Workload;
+use shardwire_world::WorldIdentity;
 use std::{net::SocketAddr, path::Path, time::Duration};
 use testnet::{
     dungeon::{Options, generate},
-    network::{NETWORK, Node, Place, Programs, binary},
+    network::{Node, Place, Programs, binary},
 };
 use tokio::{
     sync::{Mutex, mpsc},
@@ -69,9 +70,16 @@ impl Stranger {
     }
 }
 
-fn hello(network: &str, role: Role, protocols: Vec<Spoken>) -> Hello {
+/// Which World a node belongs to.
+fn world(node: &Node) -> WorldIdentity {
+    let text = std::fs::read_to_string(node.data().join("world.json")).expect("a World");
+    WorldIdentity::from_json(&text).expect("a World")
+}
+
+fn hello(world: &WorldIdentity, role: Role, protocols: Vec<Spoken>) -> Hello {
     Hello {
-        network: network.into(),
+        network: world.network().into(),
+        world: Some(world.hash()),
         agent: "a test".into(),
         roles: vec![role.to_string()],
         serves: spoken(),
@@ -104,6 +112,9 @@ async fn a_node_of_another_network_is_told_which_side_is_wrong_and_what_to_do() 
         settler.listen()
     );
     std::fs::write(other.data().join("shardwire.toml"), config).expect("written");
+    let (world, program) = (world(&settler), world(&settler).programs().iter().copied().next());
+    let elsewhere = WorldIdentity::new("elsewhere", world.genesis(), [settler.peer()], program).expect("a World");
+    std::fs::write(other.data().join("world.json"), elsewhere.to_json()).expect("written");
     // Starts as it is configured here.
     other.restart().await.expect("an operator");
 
@@ -129,7 +140,7 @@ async fn a_peer_without_a_common_version_is_told_who_must_upgrade() {
     newer.iter_mut().filter(|it| it.name == "handoff").for_each(|it| (it.min, it.max) = (7, 9));
 
     let stranger = Stranger::dial(&settler).await;
-    let refused = stranger.greet(hello(NETWORK, Role::Operator, newer)).await.expect_err("no common version");
+    let refused = stranger.greet(hello(&world(&settler), Role::Operator, newer)).await.expect_err("no common version");
     assert_eq!(
         refused.to_string(),
         "the peer refuses the connection: protocol handoff: the dialling peer speaks version 7 to 9, the accepting peer \
@@ -142,7 +153,7 @@ async fn a_peer_without_a_common_version_is_told_who_must_upgrade() {
     more.push(Spoken { name: "dance".into(), min: 1, max: 3 });
     more.iter_mut().filter(|it| it.name == "handoff").for_each(|it| it.max = 9);
     let stranger = Stranger::dial(&settler).await;
-    let agreed = stranger.greet(hello(NETWORK, Role::Operator, more)).await.expect("greeted");
+    let agreed = stranger.greet(hello(&world(&settler), Role::Operator, more)).await.expect("greeted");
     assert_eq!((agreed.opens.get("handoff"), agreed.opens.get("dance")), (Some(&1), None));
     stranger.leave().await;
     settler.alive().expect("the settler runs");
@@ -211,7 +222,7 @@ async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
     let program = control.shard_status(Some(start.shard)).await.expect("a status")[0].program_hash.expect("a program");
 
     let stranger = Stranger::dial(&settler).await;
-    stranger.greet(hello(NETWORK, Role::Prover, spoken())).await.expect("greeted");
+    stranger.greet(hello(&world(&settler), Role::Prover, spoken())).await.expect("greeted");
     let (verdicts, mut heard) = mpsc::channel(1);
     let job = job(&workload, &start, program);
     let liar = Liar { shard: start.shard, job, bytes: vec![7; 300_000], verdicts, offered: Mutex::new(false) };

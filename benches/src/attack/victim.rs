@@ -76,6 +76,7 @@ impl Clock for Wall {
 pub(super) fn hello(clock: &dyn Clock) -> Hello {
     Hello {
         network: "attack".into(),
+        world: None,
         agent: "benches".into(),
         roles: Vec::new(),
         serves: announce([ProtocolId::of::<Keepalive>(), ProtocolId::of::<Trace>()]),

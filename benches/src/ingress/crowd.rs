@@ -143,6 +143,7 @@ impl Member {
         let connection = endpoint.connect(operator.listen(), Some(operator.peer())).await?;
         let hello = Hello {
             network: NETWORK.into(),
+            world: None,
             agent: "benches".into(),
             roles: Vec::new(),
             serves: Vec::new(),

@@ -83,9 +83,9 @@ impl Handler for Node {
 
     async fn handle(&self, peer: PeerId, request: Request) -> Result<Response, Failed> {
         Ok(match request {
-            Request::Node(request) => self.about_node(&request)?.into(),
-            Request::Shard(request) => self.about_shards(peer, request)?.into(),
-            Request::World(request) => self.about_world(&request)?.into(),
+            Request::Node(request) => self.about_node(&request).await?.into(),
+            Request::Shard(request) => self.about_shards(peer, request).await?.into(),
+            Request::World(request) => self.about_world(&request).await?.into(),
             Request::Peer(request) => self.about_peers(request)?.into(),
         })
     }

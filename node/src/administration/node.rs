@@ -10,9 +10,9 @@ use shardwire_protocols::administration::{
 use std::time::Duration;
 
 impl Node {
-    pub(super) fn about_node(&self, request: &Request) -> Result<Response, Failed> {
+    pub(super) async fn about_node(&self, request: &Request) -> Result<Response, Failed> {
         Ok(match request {
-            Request::Status => Response::Status(Box::new(self.status()?)),
+            Request::Status => Response::Status(Box::new(self.status().await?)),
             Request::Overview => Response::Overview(Box::new(self.overview())),
             Request::Reload => {
                 let named = self.reload().map_err(|error| Failed::of(&*error))?;
@@ -28,13 +28,13 @@ impl Node {
         })
     }
 
-    fn status(&self) -> Result<NodeStatus, Failed> {
-        let mut shards = self.shards(None)?;
+    async fn status(&self) -> Result<NodeStatus, Failed> {
+        let mut shards = self.shards(None).await?;
         let more_shards = u32::try_from(shards.len().saturating_sub(MAX_SHARDS_LISTED)).unwrap_or(u32::MAX);
         shards.truncate(MAX_SHARDS_LISTED);
         Ok(NodeStatus {
             peer: self.host.identity.peer(),
-            network: self.host.network.clone(),
+            network: self.host.world.network().to_owned(),
             roles: self.roles.names(),
             listen: self.endpoint.address().to_string(),
             agent: AGENT.to_owned(),

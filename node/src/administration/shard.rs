@@ -2,10 +2,7 @@
 
 use super::Impossible;
 use crate::{network::Node, records::HISTORY};
-use shardwire_model::{
-    PeerId, ShardId,
-    life::{HistoryEntry, Why},
-};
+use shardwire_model::{PeerId, ShardId, life::HistoryEntry};
 use shardwire_protocols::{
     Signed,
     administration::{
@@ -14,34 +11,35 @@ use shardwire_protocols::{
         world,
     },
 };
+use shardwire_world::AbortReason;
 
 impl Node {
-    pub(super) fn about_shards(&self, peer: PeerId, request: Request) -> Result<Response, Failed> {
+    pub(super) async fn about_shards(&self, peer: PeerId, request: Request) -> Result<Response, Failed> {
         Ok(match request {
             Request::Start { request, timeout_s } => {
-                let (start, deadline) = self.settler()?.start(&request, peer, timeout_s)?;
+                let (start, deadline) = self.settler()?.start(&request, peer, timeout_s).await?;
                 Response::Started { start: Box::new(start), deadline }
             }
             Request::Abort { shard } => {
-                let at = self.settler()?.abort(shard, Why::Asked { by: peer })?;
+                let at = self.settler()?.abort(shard, AbortReason::Asked { by: peer }).await?;
                 Response::Aborted { at }
             }
-            Request::Status { shard } => Response::Shards(self.shards(shard)?),
+            Request::Status { shard } => Response::Shards(self.shards(shard).await?),
             Request::History { shard, after } => self.history(shard, after)?,
         })
     }
 
-    pub(super) fn about_world(&self, request: &world::Request) -> Result<world::Response, Failed> {
+    pub(super) async fn about_world(&self, request: &world::Request) -> Result<world::Response, Failed> {
         let world::Request::Storage { after } = request;
-        let (storage, more) = self.settler()?.storage(*after)?;
+        let (storage, more) = self.settler()?.storage(*after).await?;
         Ok(world::Response::Storage { storage, more })
     }
 
     /// One shard, or all that a role of this node knows.
-    pub(super) fn shards(&self, only: Option<ShardId>) -> Result<Vec<ShardStatus>, Failed> {
+    pub(super) async fn shards(&self, only: Option<ShardId>) -> Result<Vec<ShardStatus>, Failed> {
         let mut shards = Vec::new();
         if let Some(settler) = &self.roles.settler {
-            shards.extend(settler.shards(only)?);
+            shards.extend(settler.shards(only).await?);
         }
         if let Some(operator) = &self.roles.operator {
             shards.extend(operator.shards());

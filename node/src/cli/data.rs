@@ -16,10 +16,16 @@ use std::{
 
 pub(super) fn check(root: Option<PathBuf>) -> Result<Answer, Failure> {
     let root = root.ok_or_else(Failure::no_data)?;
-    let report = offline::check(&root)?;
+    let report = alone(offline::check(&root))??;
     let mut answer = Answer::new(describe(&report), &report);
     answer.failed = !report.findings.is_empty();
     Ok(answer)
+}
+
+/// Runs what has nothing to wait for but the disk.
+fn alone<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(Failure::no_runtime)?;
+    Ok(runtime.block_on(work))
 }
 
 fn describe(report: &Report) -> String {
@@ -43,12 +49,12 @@ pub(super) fn export(root: Option<PathBuf>, args: &ExportArgs) -> Result<Answer,
         )
     };
     if args.out == Path::new("-") {
-        let lines = offline::export(&root, &mut io::stdout().lock())?.map_err(|reason| unwritable(&reason))?;
+        let lines = alone(offline::export(&root, &mut io::stdout().lock()))??.map_err(|reason| unwritable(&reason))?;
         return Ok(Answer::new("", &json!({ "lines": lines, "out": "-" })));
     }
     let file = OpenOptions::new().write(true).create_new(true).open(&args.out).map_err(|reason| unwritable(&reason))?;
     let mut out = BufWriter::new(file);
-    let lines = offline::export(&root, &mut out)?.map_err(|reason| unwritable(&reason))?;
+    let lines = alone(offline::export(&root, &mut out))??.map_err(|reason| unwritable(&reason))?;
     let text = format!("{lines} lines in {}", args.out.display());
     out.flush().map_err(|reason| unwritable(&reason))?;
     Ok(Answer::new(text, &json!({ "lines": lines, "out": args.out })))

@@ -7,11 +7,13 @@ use super::{
 };
 use crate::{
     config::{Config, Environment},
-    data,
+    data::{self, Belongs},
     surroundings::Randomness,
 };
 use serde::Serialize;
-use shardwire_model::{PeerId, Role};
+use shardwire_model::{Hash, PeerId, Role};
+use shardwire_program::Programs;
+use shardwire_world::WorldIdentity;
 use std::path::{Path, PathBuf};
 
 #[derive(Serialize)]
@@ -21,22 +23,36 @@ struct Created<'a> {
     network: &'a str,
     roles: Vec<Role>,
     storage: Option<usize>,
+    world: Option<Hash>,
 }
 
 pub(super) fn init(root: Option<PathBuf>, args: &InitArgs) -> Result<Answer, Failure> {
     let root = root.ok_or_else(Failure::no_data)?;
     let config = Config::draft(&Environment::of_process(), args.settings.flags())?;
-    let created = data::init(&root, &config, args.world.as_deref(), &mut Randomness::system())?;
+    let belongs = match (&args.world, &args.join) {
+        (Some(genesis), _) => Belongs::To { genesis, settlers: &args.settler },
+        (None, Some(file)) => Belongs::Joins(file),
+        (None, None) => Belongs::Unknown,
+    };
+    let programs: Vec<_> = Programs::all().hashes().collect();
+    let created = data::init(&root, &config, belongs, &programs, &mut Randomness::system())?;
+    let network = created.world.as_ref().map_or(&*config.network, WorldIdentity::network);
     let roles: Vec<Role> = config.roles.iter().copied().collect();
     let words: Vec<String> = roles.iter().map(ToString::to_string).collect();
     let mut rows = vec![
         ["  id".to_owned(), created.peer.to_string()],
-        ["  network".to_owned(), config.network.clone()],
+        ["  network".to_owned(), network.to_owned()],
         ["  roles".to_owned(), if words.is_empty() { "none yet".to_owned() } else { words.join(", ") }],
     ];
     if let Some(storage) = created.storage {
         rows.push(["  World".to_owned(), format!("{storage} storage addresses")]);
     }
+    let world = created.world.as_ref().map(WorldIdentity::hash);
+    let belongs = match world {
+        Some(world) => world.to_string(),
+        None => format!("none yet: copy the settler's world.json to {}", created.paths.world().display()),
+    };
+    rows.push(["  of World".to_owned(), belongs]);
     let first = match config.peers.is_empty() {
         true => format!("name its peers in {}, then ", created.paths.config().display()),
         false => String::new(),
@@ -46,6 +62,6 @@ pub(super) fn init(root: Option<PathBuf>, args: &InitArgs) -> Result<Answer, Fai
         columns(&rows),
         root = root.display()
     );
-    let json = Created { data: &root, peer: created.peer, network: &config.network, roles, storage: created.storage };
+    let json = Created { data: &root, peer: created.peer, network, roles, storage: created.storage, world };
     Ok(Answer::new(text, &json))
 }

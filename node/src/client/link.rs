@@ -94,6 +94,7 @@ impl Dialler {
         let connection = endpoint.connect(target.address, Some(target.peer)).await?;
         let hello = Hello {
             network: self.network.clone(),
+            world: None,
             agent: AGENT.to_owned(),
             roles: Vec::new(),
             serves: Vec::new(),

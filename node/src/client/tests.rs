@@ -85,6 +85,7 @@ impl StandIn {
     async fn serve(&self, connection: &Connection) {
         let hello = Hello {
             network: self.network.clone(),
+            world: None,
             agent: "stand-in".into(),
             roles: vec!["operator".into()],
             serves: announce([ProtocolId::of::<Administration>(), ProtocolId::of::<Ingress>()]),
@@ -357,7 +358,7 @@ async fn the_node_of_a_data_folder_is_asked_as_itself() {
     let place = tempfile::tempdir().unwrap();
     let root = place.path().join("node");
     let config = Config::draft(&Environment::default(), Flags::default().with(Setting::Roles, ["operator"])).unwrap();
-    data::init(&root, &config, None, &mut StdRng::seed_from_u64(3)).unwrap();
+    data::init(&root, &config, data::Belongs::Unknown, &[Felt::ONE], &mut StdRng::seed_from_u64(3)).unwrap();
     let noon = surroundings();
     let connect = || NodeClient::connect(&root, &noon);
     assert_eq!(connect().await.unwrap_err().code(), "SW-DATA-004");

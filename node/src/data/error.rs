@@ -1,10 +1,10 @@
 //! What can be wrong with a data folder.
 
-use crate::config::ConfigError;
-use shardwire_ledger::LedgerError;
+use crate::{config::ConfigError, world::WorldFileError};
 use shardwire_model::Coded;
 use shardwire_transport::IdentityError;
 use shardwire_workload::WorkloadError;
+use shardwire_world::WorldError;
 use std::{io, path::PathBuf};
 
 /// A data folder that can't be used.
@@ -119,7 +119,10 @@ pub enum InitError {
     World(#[from] WorkloadError),
     /// The World.
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    Ledger(#[from] WorldError),
+    /// The World that it was to join.
+    #[error(transparent)]
+    Join(#[from] WorldFileError),
 }
 
 impl InitError {
@@ -145,6 +148,7 @@ impl Coded for InitError {
             Self::Config(error) => error.code(),
             Self::World(error) => error.code(),
             Self::Ledger(error) => error.code(),
+            Self::Join(error) => error.code(),
         }
     }
 
@@ -162,6 +166,7 @@ impl Coded for InitError {
             Self::Config(error) => error.next_step(),
             Self::World(error) => error.next_step(),
             Self::Ledger(error) => error.next_step(),
+            Self::Join(error) => error.next_step(),
         }
     }
 }

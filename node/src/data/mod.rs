@@ -5,6 +5,7 @@
 //!   shardwire.toml     the configuration
 //!   identity.key       the ed25519 key, mode 0600
 //!   node.redb          what the roles have promised
+//!   world.json         which World the node belongs to: its genesis' hash, its settlers, its programs
 //!   ledger.redb        a settler's World
 //!   shards/ jobs/      artefacts: witness chunks, witnesses, proofs
 //!   lock               held by the one process that uses the folder
@@ -29,7 +30,7 @@ mod tests;
 
 pub use error::{DataError, InitError};
 pub use folder::{DataFolder, Running};
-pub use init::{Created, init};
+pub use init::{Belongs, Created, init};
 
 use std::path::{Path, PathBuf};
 
@@ -75,6 +76,12 @@ impl DataPaths {
     #[must_use]
     pub fn store(&self) -> PathBuf {
         self.0.join("node.redb")
+    }
+
+    /// Which World the node belongs to.
+    #[must_use]
+    pub fn world(&self) -> PathBuf {
+        self.0.join("world.json")
     }
 
     /// The World, if the node settles.

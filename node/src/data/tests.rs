@@ -1,15 +1,23 @@
-use super::*;
+use super::{Belongs, Created, DataFolder, InitError, Running};
 use crate::config::{Config, Environment, Flags, Setting};
 use rand::{SeedableRng, rngs::StdRng};
-use shardwire_model::{Coded, PeerId};
+use shardwire_model::{Coded, Felt, PeerId};
 use shardwire_store::SystemDisk;
-use std::{fs, process::Command};
+use shardwire_world::{EmbeddedLedger, WorldIdentity};
+use std::{fs, path::Path, process::Command};
 
 const WORLD: &str = r#"{"storage":[{"contract":"0x1","key":"0x1","kind":"counter","value":0},{"contract":"0x1","key":"0x2","kind":"escrow","value":1000},{"contract":"0x1","key":"0x3","kind":"lock","value":"0x77"}]}"#;
 
 fn draft(values: &[(Setting, &str)]) -> Config {
     let flags = values.iter().fold(Flags::default(), |flags, (setting, value)| flags.with(*setting, [*value]));
     Config::draft(&Environment::default(), flags).unwrap()
+}
+
+const PROGRAM: Felt = Felt::TWO;
+
+fn init(root: &Path, config: &Config, world: Option<&Path>, rng: &mut StdRng) -> Result<Created, InitError> {
+    let belongs = world.map_or(Belongs::Unknown, |genesis| Belongs::To { genesis, settlers: &[] });
+    super::init(root, config, belongs, &[PROGRAM], rng)
 }
 
 fn rng() -> StdRng {
@@ -84,9 +92,44 @@ fn a_settler_gets_its_world() {
     let root = place.path().join("settler");
     let created = init(&root, &settler, Some(&world), &mut rng()).unwrap();
     assert_eq!(created.storage, Some(3));
-    let ledger = shardwire_ledger::EmbeddedLedger::open(&SystemDisk, &created.paths.ledger(), "local").unwrap();
-    let page = shardwire_ledger::World::storage(&ledger, None, 10).unwrap();
-    assert_eq!(page.len(), 3);
+    let world = created.world.unwrap();
+    assert_eq!(WorldIdentity::from_json(&fs::read_to_string(created.paths.world()).unwrap()), Ok(world.clone()));
+    assert!(world.is_settler(created.peer) && world.programs().contains(&PROGRAM));
+    assert_eq!((world.network(), world.settlers().len()), ("local", 1));
+    let ledger = EmbeddedLedger::open(&SystemDisk, &created.paths.ledger(), &world).unwrap();
+    assert_eq!(ledger.storage(None, 10).unwrap().len(), 3);
+}
+
+#[test]
+fn other_nodes_join_the_world_of_a_file_and_take_its_network() {
+    let place = tempfile::tempdir().unwrap();
+    let genesis = place.path().join("dungeon.json");
+    fs::write(&genesis, WORLD).unwrap();
+    let settler = draft(&[(Setting::Roles, "settler"), (Setting::Network, "devnet")]);
+    let others = [PeerId([1; 32]), PeerId([2; 32])];
+    let belongs = Belongs::To { genesis: &genesis, settlers: &others };
+    let made = super::init(&place.path().join("settler"), &settler, belongs, &[PROGRAM], &mut rng()).unwrap();
+    let world = made.world.unwrap();
+    assert!(!world.is_settler(made.peer) && world.settlers().iter().eq(&others));
+
+    let file = made.paths.world();
+    let join = |name: &str, config: &[(Setting, &str)], program: Felt, file: &Path| {
+        super::init(&place.path().join(name), &draft(config), Belongs::Joins(file), &[program], &mut rng())
+    };
+    let joined = join("operator", &[(Setting::Roles, "operator")], PROGRAM, &file).unwrap();
+    assert_eq!(joined.world, Some(world));
+    assert_eq!(fs::read(joined.paths.world()).unwrap(), fs::read(&file).unwrap());
+    let config = Config::load(&joined.paths.config(), &Environment::default(), Flags::default()).unwrap();
+    assert_eq!(config.network, "devnet");
+
+    let elsewhere = join("b", &[(Setting::Network, "elsewhere")], PROGRAM, &file);
+    assert!(shown(elsewhere).starts_with("error[SW-WORLD-022]"));
+    assert!(shown(join("b", &[], Felt::ONE, &file)).starts_with("error[SW-WORLD-024]"));
+    let missing = shown(join("b", &[], PROGRAM, &place.path().join("none.json")));
+    assert!(missing.starts_with("error[SW-WORLD-020]") && missing.contains("world.json"), "{missing}");
+    let genesis = shown(join("b", &[], PROGRAM, &genesis));
+    assert!(genesis.starts_with("error[SW-WORLD-010]"), "{genesis}");
+    assert!(!place.path().join("b").exists());
 }
 
 #[test]

@@ -117,7 +117,8 @@ impl Router {
     fn hello(&self) -> Hello {
         let Node { host, roles, .. } = &*self.node;
         Hello {
-            network: host.network.clone(),
+            network: host.world.network().to_owned(),
+            world: Some(host.world.hash()),
             agent: AGENT.to_owned(),
             roles: roles.names().iter().map(ToString::to_string).collect(),
             serves: self.services.serves(),

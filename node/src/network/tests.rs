@@ -10,20 +10,20 @@ use crate::{
     },
 };
 use redb::backends::InMemoryBackend;
-use shardwire_ledger::{EmbeddedLedger, Genesis};
 use shardwire_model::Timestamp;
 use shardwire_peers::session_event;
-use shardwire_program::Programs;
+use shardwire_program::{Programs, rules};
 use shardwire_protocols::{
     catalogue::{self, Entry, ProtocolId},
     handshake::{Agreed, Handshake, Spoken, agree, spoken},
 };
 use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_reputation::Event;
-use shardwire_store::Store;
+use shardwire_store::{Store, Work};
 use shardwire_transport::{
     Channel, Identity, Incoming, Protocol as _, SessionError, Settings, SystemNetwork, ViolationKind,
 };
+use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Genesis, WorldIdentity};
 use std::{path::Path, time::Duration};
 
 #[derive(Debug)]
@@ -42,17 +42,20 @@ impl Prove for Idle {
 }
 
 /// A node with these roles, and what belongs to it.
-fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
+async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
     let (folder, identity) = (tempfile::tempdir().unwrap(), Identity::from_secret(&[1; 32]));
     let store = Store::in_memory(&crate::records::LAYOUT).unwrap();
     let (host, tasks) = host(identity.clone(), store, folder.path(), TestClock::new(), "");
     let mut taken = Roles::default();
     if roles.contains(&Role::Settler) {
         let genesis = Genesis { storage: Vec::new() };
-        let world = EmbeddedLedger::create_with_backend(InMemoryBackend::new(), "test", &genesis).unwrap();
+        let first = genesis.hash().unwrap();
+        let of = WorldIdentity::new("test", first, [identity.peer()], [rules::hash()]).unwrap();
+        let ledger = EmbeddedLedger::create_with_backend(InMemoryBackend::new(), &of, &genesis).unwrap();
+        let world = EmbeddedWorld::new(ledger, host.clock.clone(), Work::AtOnce);
         let judge = Arc::new(Judge::new(Arc::new(Idle)));
         let day = Duration::from_secs(24 * 60 * 60);
-        taken.settler = Some(Settler::resume(host.clone(), Arc::new(world), judge, day).unwrap());
+        taken.settler = Some(Settler::resume(host.clone(), Arc::new(world), judge, day).await.unwrap());
     }
     if roles.contains(&Role::Operator) {
         taken.operator = Some(Arc::new(Operator::resume(host.clone(), Programs::all()).unwrap()));
@@ -90,6 +93,7 @@ fn agreed(router: &Router, theirs: Hello) -> Agreed {
 fn curious() -> Hello {
     Hello {
         network: "test".into(),
+        world: Some(crate::roles::testing::world().hash()),
         agent: "curious".into(),
         roles: [Role::Settler, Role::Operator, Role::Prover].map(|role| role.to_string()).into(),
         serves: spoken(),
@@ -124,7 +128,7 @@ fn combinations() -> impl Iterator<Item = Vec<Role>> {
 #[tokio::test(start_paused = true)]
 async fn announced_is_served_whatever_the_roles() {
     for roles in combinations() {
-        let (router, _held) = router(&roles);
+        let (router, _held) = router(&roles).await;
         let (announced, agreed) = (router.hello().serves, agreed(&router, curious()));
         let names = |it: &Spoken, entry: &Entry| it.name == entry.name && (it.min..=it.max).contains(&entry.version);
         for entry in catalogue::all().iter().filter(|entry| entry.name != Handshake::NAME) {
@@ -147,7 +151,7 @@ async fn announced_is_served_whatever_the_roles() {
 #[tokio::test(start_paused = true)]
 async fn who_believes_an_announcement_is_never_to_blame_and_who_does_not_is() {
     for roles in combinations() {
-        let (router, _held) = router(&roles);
+        let (router, _held) = router(&roles).await;
         // It knows the last version only, and opens what both can.
         let agreed = agreed(&router, curious());
         for (name, version) in &agreed.serves {
@@ -169,11 +173,12 @@ async fn a_role_opens_what_others_serve_and_announces_what_it_serves() {
         (Role::Operator, vec!["ingress", "trace"], vec!["handoff", "keepalive"]),
         (Role::Prover, vec!["proof"], vec!["keepalive", "trace"]),
     ] {
-        let (router, _held) = router(&[role]);
+        let (router, _held) = router(&[role]).await;
         let hello = router.hello();
         let mut served = names(hello.serves);
         // What every node serves is no role's.
-        served.retain(|it| !names(self::router(&[]).0.hello().serves).contains(it));
+        let always = names(self::router(&[]).await.0.hello().serves);
+        served.retain(|it| !always.contains(it));
         assert_eq!(served, serves, "{role}");
         assert_eq!(names(hello.opens), opens, "{role}");
         // Of a peer that has every role and serves everything, exactly that is opened; of one that serves nothing, nothing.

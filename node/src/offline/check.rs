@@ -3,7 +3,7 @@
 use super::Folder;
 use crate::{
     facts::{Fate, NodeFacts, WorldFacts},
-    inspect::{node, world},
+    inspect::{node, of_world as facts_of},
     records::{
         ASSIGNMENTS, EVIDENCE, EXECUTIONS, HANDOFFS, HISTORY, INTENTS, JOBS, LEASES, PEERS, TRANSACTIONS, VERDICTS,
         WORDS,
@@ -96,10 +96,10 @@ impl Report {
 ///
 /// # Errors
 /// If it is no data folder, a process uses it, or its identity or configuration can't be read. All else is in the report.
-pub(crate) fn check(root: &Path) -> Result<Report, RunError> {
+pub(crate) async fn check(root: &Path) -> Result<Report, RunError> {
     let folder = Folder::look(root)?;
     let mut report = Report::default();
-    let world = if folder.is_settler() { of_world(&folder, &mut report) } else { None };
+    let world = if folder.is_settler() { of_world(&folder, &mut report).await } else { None };
     match folder.store() {
         Err(error) => report.error(STORE, &*error),
         Ok(store) => {
@@ -113,13 +113,13 @@ pub(crate) fn check(root: &Path) -> Result<Report, RunError> {
     Ok(report)
 }
 
-fn of_world(folder: &Folder, report: &mut Report) -> Option<WorldFacts> {
-    let read = || {
-        let ledger = folder.ledger()?;
-        ledger.audit().map_err(super::boxed)?;
-        world(&ledger)
+async fn of_world(folder: &Folder, report: &mut Report) -> Option<WorldFacts> {
+    let read = async {
+        let world = folder.world()?;
+        world.audit().await.map_err(super::boxed)?;
+        facts_of(&*world).await
     };
-    match read() {
+    match read.await {
         Ok(world) => {
             report.shards = world.shards.len() as u64;
             Some(world)

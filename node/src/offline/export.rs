@@ -2,7 +2,7 @@
 
 use super::Folder;
 use crate::{
-    inspect::{node, world},
+    inspect::{node, of_world},
     run::RunError,
 };
 use serde::Serialize;
@@ -34,10 +34,10 @@ impl Lines<'_> {
 ///
 /// # Errors
 /// If the folder is none or in use, or can't be read; in the inner result, if it can't be written to `out`.
-pub(crate) fn export(root: &Path, out: &mut dyn Write) -> Result<io::Result<u64>, RunError> {
+pub(crate) async fn export(root: &Path, out: &mut dyn Write) -> Result<io::Result<u64>, RunError> {
     let folder = Folder::look(root)?;
     let facts = node(&folder.store()?, folder.peer())?;
-    let world = if folder.is_settler() { Some(world(&folder.ledger()?)?) } else { None };
+    let world = if folder.is_settler() { Some(of_world(&*folder.world()?).await?) } else { None };
     let roles: Vec<String> = folder.config.roles.iter().map(ToString::to_string).collect();
     let network = &folder.config.network;
     let mut lines = Lines { out, written: 0 };

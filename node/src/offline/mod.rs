@@ -24,12 +24,13 @@ use crate::{
     data::DataFolder,
     records::{HISTORY, LAYOUT},
     run::RunError,
+    world,
 };
-use shardwire_ledger::EmbeddedLedger;
 use shardwire_model::{Coded, PeerId, ShardId, life::HistoryEntry};
 use shardwire_protocols::Signed;
 use shardwire_store::{RecordKey as _, Store, SystemDisk};
-use std::path::Path;
+use shardwire_world::World;
+use std::{path::Path, sync::Arc};
 
 fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
     Box::new(error)
@@ -60,8 +61,10 @@ impl Folder {
         self.config.has_role(Role::Settler)
     }
 
-    fn ledger(&self) -> Result<EmbeddedLedger, RunError> {
-        EmbeddedLedger::view(&SystemDisk, &self.claim.paths().ledger(), &self.config.network).map_err(boxed)
+    fn world(&self) -> Result<Arc<dyn World>, RunError> {
+        let paths = self.claim.paths();
+        let identity = world::identity(&SystemDisk, paths).map_err(boxed)?;
+        world::view(&SystemDisk, paths, &identity).map_err(boxed)
     }
 }
 

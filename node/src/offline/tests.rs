@@ -4,7 +4,7 @@ use super::*;
 use crate::history::Advance as _;
 use crate::{
     config::Setting,
-    data::{DataPaths, init},
+    data::{Belongs, DataPaths, init},
     records::{EntryKey, Figures, HISTORY, JOBS, Job, LAYOUT, LogKey, TRANSACTIONS},
     roles::prover::ProverError,
 };
@@ -15,7 +15,7 @@ use shardwire_model::{
 };
 use shardwire_store::SystemDisk;
 use shardwire_store::Table;
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, io, path::PathBuf};
 
 const WORLD: &str = r#"{"storage":[{"contract":"0x1","key":"0x1","kind":"counter","value":0},{"contract":"0x1","key":"0x2","kind":"escrow","value":1000}]}"#;
 
@@ -25,8 +25,21 @@ fn folder(place: &Path) -> (PathBuf, DataPaths) {
     fs::write(place.join("world.json"), WORLD).unwrap();
     let roles = Flags::default().with(Setting::Roles, ["settler", "prover"]);
     let config = Config::draft(&Environment::default(), roles).unwrap();
-    let created = init(&root, &config, Some(&place.join("world.json")), &mut StdRng::seed_from_u64(7)).unwrap();
+    let belongs = Belongs::To { genesis: &place.join("world.json"), settlers: &[] };
+    let created = init(&root, &config, belongs, &[Felt::ONE], &mut StdRng::seed_from_u64(7)).unwrap();
     (root, created.paths)
+}
+
+fn alone<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+}
+
+fn check(root: &Path) -> Result<Report, RunError> {
+    alone(super::check(root))
+}
+
+fn export(root: &Path, out: &mut dyn io::Write) -> Result<io::Result<u64>, RunError> {
+    alone(super::export(root, out))
 }
 
 /// The bytes of every file, but the lock.

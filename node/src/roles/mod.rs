@@ -20,6 +20,7 @@ use shardwire_model::Clock;
 use shardwire_peers::Peers;
 use shardwire_store::{Artefacts, Store};
 use shardwire_transport::identity::Identity;
+use shardwire_world::WorldIdentity;
 use std::sync::Arc;
 use tokio::sync::{Notify, futures::Notified};
 
@@ -27,7 +28,8 @@ use tokio::sync::{Notify, futures::Notified};
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) identity: Identity,
-    pub(crate) network: String,
+    /// Which World this node works in: whose word counts there.
+    pub(crate) world: Arc<WorldIdentity>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Store,
     pub(crate) artefacts: Artefacts,

@@ -8,12 +8,13 @@ use crate::{
     tasks::Tasks,
 };
 use shardwire_model::{
-    AccountKey, Call, ChainHead, Clock, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardId, ShardStart,
+    AccountKey, Call, ChainHead, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, PeerId, ShardId, ShardStart,
     SignedTransaction, Timestamp, Transaction, finished_selector,
 };
 use shardwire_program::rules;
 use shardwire_store::{Artefacts, Store, SystemDisk};
 use shardwire_transport::Identity;
+use shardwire_world::WorldIdentity;
 use std::{path::Path, sync::Arc};
 use tokio::time::Instant;
 
@@ -33,6 +34,12 @@ impl Clock for TestClock {
     }
 }
 
+/// The World in which these hosts work: settlers are the identities 1 and 9 (of secrets that repeat one byte).
+pub(crate) fn world() -> WorldIdentity {
+    let settlers = [1, 9].map(|number| Identity::from_secret(&[number; 32]).peer());
+    WorldIdentity::new("test", Hash([0; 32]), settlers, [rules::hash()]).unwrap()
+}
+
 /// A host that is configured with these lines. Its tasks end with what comes with it.
 pub(crate) fn host(
     identity: Identity,
@@ -46,7 +53,7 @@ pub(crate) fn host(
     let host = Host {
         peers: peers::recall(&config, identity.peer(), clock.clone(), &store).unwrap(),
         identity,
-        network: "test".into(),
+        world: Arc::new(world()),
         clock,
         store,
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),

@@ -5,7 +5,7 @@ use super::{
     messages::{Hello, RefusalReason, Spoken},
 };
 use crate::catalogue::{self, ProtocolId};
-use shardwire_model::{Coded, PeerId};
+use shardwire_model::{Coded, Hash, PeerId};
 use shardwire_transport::{Protocol, session::Header};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -102,6 +102,14 @@ pub enum Mismatch {
         /// Of the peer that accepted.
         accepting: String,
     },
+    /// Other Worlds of one network, or a peer with a role and without a World.
+    #[error("the dialling peer belongs to World {}, the accepting peer to {}", named(dialling.as_ref()), named(accepting.as_ref()))]
+    World {
+        /// Of the peer that dialled.
+        dialling: Option<Hash>,
+        /// Of the peer that accepted.
+        accepting: Option<Hash>,
+    },
     /// No version that both speak of a protocol that one side opens and the other serves.
     #[error(
         "protocol {protocol}: the dialling peer speaks version {} to {}, the accepting peer {} to {}; {behind} must upgrade",
@@ -133,6 +141,7 @@ impl Mismatch {
     pub const fn reason(&self) -> RefusalReason {
         match self {
             Self::Network { .. } => RefusalReason::Network,
+            Self::World { .. } => RefusalReason::World,
             Self::Version { .. } => RefusalReason::Version,
             Self::Contradiction { .. } => RefusalReason::Contradiction,
         }
@@ -145,15 +154,33 @@ impl Coded for Mismatch {
             Self::Network { .. } => "SW-HANDSHAKE-001",
             Self::Version { .. } => "SW-HANDSHAKE-002",
             Self::Contradiction { .. } => "SW-HANDSHAKE-003",
+            Self::World { .. } => "SW-HANDSHAKE-005",
         }
     }
 
     fn next_step(&self) -> String {
         match self {
             Self::Network { .. } => "Correct `network` in the configuration of the peer that is wrong.".into(),
+            Self::World { .. } => ANOTHER_WORLD.into(),
             Self::Version { behind, .. } => format!("Upgrade {behind}, then connect again."),
             Self::Contradiction { side, .. } => format!("Report it to whoever runs {side}; its program is at fault."),
         }
+    }
+}
+
+/// What to do about another World.
+pub(super) const ANOTHER_WORLD: &str = "Copy the world.json of the network's settler into the data folder of the peer that is wrong, then start that one again.";
+
+fn named(world: Option<&Hash>) -> String {
+    world.map_or_else(|| "none".to_owned(), ToString::to_string)
+}
+
+/// Whether two peers may work together as far as their Worlds say: who has no role needs none.
+fn fits(world: Option<Hash>, roles: &[String], other: Option<Hash>) -> bool {
+    match (world, other) {
+        (Some(world), Some(other)) => world == other,
+        (None, Some(_)) => roles.is_empty(),
+        (_, None) => true,
     }
 }
 
@@ -195,11 +222,15 @@ fn common(dialling: &Ranges<'_>, accepting: &Ranges<'_>) -> Result<BTreeMap<Stri
 /// What each side may open, from what the dialling and the accepting peer say. Both compute the same.
 ///
 /// # Errors
-/// `Mismatch::Network` if they belong to different networks, `Mismatch::Contradiction` if one side's list contradicts itself,
+/// `Mismatch::Network` if they belong to different networks, `Mismatch::World` if to different Worlds, `Mismatch::Contradiction` if one side's list contradicts itself,
 /// `Mismatch::Version` if one side opens what the other serves and they have no version in common.
 pub fn agree(dialling: &Hello, accepting: &Hello) -> Result<Terms, Mismatch> {
     if dialling.network != accepting.network {
         return Err(Mismatch::Network { dialling: dialling.network.clone(), accepting: accepting.network.clone() });
+    }
+    let (there, here) = (dialling.world, accepting.world);
+    if !fits(there, &dialling.roles, here) || !fits(here, &accepting.roles, there) {
+        return Err(Mismatch::World { dialling: there, accepting: here });
     }
     let [there_serves, there_opens] = [&dialling.serves, &dialling.opens].map(|list| ranges(list, Side::Dialling));
     let [here_serves, here_opens] = [&accepting.serves, &accepting.opens].map(|list| ranges(list, Side::Accepting));

@@ -1,6 +1,9 @@
 //! Why a handshake failed.
 
-use super::{RefusalReason, Refused, agree::Mismatch};
+use super::{
+    RefusalReason, Refused,
+    agree::{ANOTHER_WORLD, Mismatch},
+};
 use shardwire_model::Coded;
 use shardwire_transport::SessionError;
 
@@ -27,6 +30,7 @@ impl Coded for HandshakeError {
                 RefusalReason::Network => "SW-HANDSHAKE-001",
                 RefusalReason::Version => "SW-HANDSHAKE-002",
                 RefusalReason::Contradiction => "SW-HANDSHAKE-003",
+                RefusalReason::World => "SW-HANDSHAKE-005",
                 RefusalReason::Other => "SW-HANDSHAKE-004",
             },
         }
@@ -38,6 +42,7 @@ impl Coded for HandshakeError {
             Self::Mismatch(error) => error.next_step(),
             Self::Refused(refused) => match refused.reason {
                 RefusalReason::Network => "Correct `network` in the configuration of the peer that is wrong.".into(),
+                RefusalReason::World => ANOTHER_WORLD.into(),
                 RefusalReason::Version => "Upgrade the side that the reason names, then connect again.".into(),
                 RefusalReason::Contradiction | RefusalReason::Other => {
                     "Ask whoever runs the peer, naming the reason.".into()

@@ -2,7 +2,7 @@
 
 use crate::{pace, size};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Cause, Timestamp, bounded};
+use shardwire_model::{Cause, Hash, Timestamp, bounded};
 use shardwire_transport::message;
 
 /// Longest name of a network, an agent, a role, a protocol or a capability, in bytes: a few words.
@@ -32,6 +32,8 @@ pub struct Hello {
     /// The network it belongs to.
     #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
     pub network: String,
+    /// The hash of its World's identity: its genesis, its settlers, its programs. None for who has no World, such as a client.
+    pub world: Option<Hash>,
     /// Program and version, for people.
     #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
     pub agent: String,
@@ -66,6 +68,8 @@ pub struct Refused {
 pub enum RefusalReason {
     /// The peers belong to different networks.
     Network,
+    /// The peers belong to different Worlds of one network.
+    World,
     /// There is a protocol of which they have no version in common.
     Version,
     /// The peer that dialled contradicts itself.
@@ -76,6 +80,8 @@ pub enum RefusalReason {
 
 const SPOKEN: u32 = size::text(MAX_NAME) + 2 * size::U16;
 const HELLO: u32 = 2 * size::text(MAX_NAME)
+    + size::TAG
+    + size::HASH
     + size::list(MAX_ROLES, size::text(MAX_NAME))
     + 2 * size::list(MAX_PROTOCOLS, SPOKEN)
     + size::list(MAX_CAPABILITIES, size::text(MAX_NAME))

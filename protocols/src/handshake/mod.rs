@@ -1,7 +1,8 @@
 //! handshake: the first session of a connection. Who are you, and what may each of us open with the other?
 //!
 //! The peer that dialled sends its [`Hello`], the other answers with its own or says why it won't go on. Both then
-//! know the same: what each may open with the other, in which version, and the other one's roles. The network's name must be the same;
+//! know the same: what each may open with the other, in which version, and the other one's roles. The network's name must be the same, and so must the hash of the
+//! World's identity (who has no role, such as a client, needs no World);
 //! a protocol that one side opens and the other serves must have a version that both speak, else the reason says which side must upgrade.
 //! Protocols, roles and capabilities that one side doesn't know are ignored: a later version adds them without breaking an earlier one.
 //!

@@ -1,10 +1,11 @@
 use super::*;
 use crate::testing::{fits, halves, identity, largest_cause, refused_when_read};
-use shardwire_model::{Coded, Timestamp};
+use shardwire_model::{Coded, Hash, Timestamp};
 
 fn hello(network: &str, role: &str, protocols: Vec<Spoken>) -> Hello {
     Hello {
         network: network.into(),
+        world: None,
         agent: format!("shardwire/0.1.0 {role}"),
         roles: vec![role.into()],
         serves: protocols.clone(),
@@ -91,6 +92,30 @@ async fn another_network_is_refused_on_both_sides_with_both_names() {
 }
 
 #[tokio::test]
+async fn another_world_is_refused_on_both_sides_and_clients_need_none() {
+    let of =
+        |role: &str, world: Option<u8>| Hello { world: world.map(|it| Hash([it; 32])), ..hello("net", role, spoken()) };
+    let client = || Hello { roles: vec![], ..of("", None) };
+    for (dialling, accepting) in [(Some(1), Some(2)), (None, Some(2)), (Some(1), None)] {
+        let [dialled, accepted] = meet(of("operator", dialling), of("settler", accepting)).await;
+        let (dialled, accepted) = (dialled.unwrap_err(), accepted.unwrap_err());
+        assert_eq!((dialled.code(), accepted.code()), ("SW-HANDSHAKE-005", "SW-HANDSHAKE-005"));
+        assert!(accepted.to_string().starts_with("the dialling peer belongs to World "), "{accepted}");
+        assert_eq!(dialled.next_step(), accepted.next_step());
+        assert!(dialled.next_step().contains("world.json"));
+    }
+    for (dialling, accepting) in [
+        (of("operator", Some(1)), of("settler", Some(1))),
+        (client(), of("settler", Some(1))),
+        (of("operator", Some(1)), client()),
+        (of("operator", None), of("settler", None)),
+    ] {
+        let both = meet(dialling, accepting).await;
+        assert!(both.iter().all(Result::is_ok), "{both:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_common_version_the_reason_says_who_must_upgrade() {
     for (ours, theirs, behind) in
         [((1, 1), (2, 3), "the dialling peer must upgrade"), ((4, 5), (2, 3), "the accepting peer must upgrade")]
@@ -149,6 +174,7 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     let name = || "n".repeat(MAX_NAME);
     let mut largest = Hello {
         network: name(),
+        world: Some(Hash([0xff; 32])),
         agent: name(),
         roles: vec![name(); MAX_ROLES],
         serves: vec![Spoken { name: name(), min: u16::MAX, max: u16::MAX }; MAX_PROTOCOLS],

@@ -144,6 +144,8 @@ pub enum SkipReason {
     Settled,
     /// The shard was aborted.
     Aborted,
+    /// What becomes of the shard is pending in the World: the proof may be wanted, or get its receipt, a while later.
+    Pending,
 }
 
 /// The settler doesn't want the proof.

@@ -18,6 +18,7 @@ fn hello(protocols: Vec<Spoken>) -> Hello {
     let (network, agent) = ("net".into(), "shardwire/0.1.0".into());
     Hello {
         network,
+        world: None,
         agent,
         roles: vec![],
         serves: protocols.clone(),

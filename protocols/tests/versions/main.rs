@@ -47,6 +47,7 @@ impl Program {
         };
         Hello {
             network: "net".into(),
+            world: None,
             agent: format!("{self:?}"),
             roles: vec![],
             serves: announce(entries.iter().map(ProtocolId::from)),

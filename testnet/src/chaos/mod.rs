@@ -115,8 +115,11 @@ impl Chaos {
         Workload { world: world(&game), ..game.shard(0, 1, false, &mut dice) }.write(&file)?;
         let mut nodes = Vec::new();
         for (role, number) in ROLES.into_iter().zip(0..) {
-            let world = (role == Role::Settler).then_some(file.as_path());
-            let mut node = Node::init_as(role, &format!("{role}-{number}"), programs, place.path(), world).await?;
+            // The settler comes first.
+            let joined = nodes.first().map(|settler: &Node| settler.data().join("world.json"));
+            let world = joined.as_deref().unwrap_or(&file);
+            let name = format!("{role}-{number}");
+            let mut node = Node::init_as(role, &name, programs, place.path(), Some(world)).await?;
             node.obeys(starter.peer());
             nodes.push(node);
         }
@@ -180,7 +183,7 @@ impl Chaos {
         let kills = storm.kills();
         self.nodes = storm.end();
         self.stop().await;
-        let violations = self.judge(told.words())?;
+        let violations = self.judge(told.words()).await?;
         violations.iter().for_each(|violation| say(&violation.to_string()));
         let count = |stage| stages.iter().filter(|it| **it == stage).count() as u64;
         let (shards_settled, shards_aborted) = (count(Stage::Settled), count(Stage::Aborted));
@@ -246,15 +249,15 @@ impl Chaos {
     }
 
     /// Checks the data folders.
-    fn judge(&self, Words { started, receipts }: Words) -> Result<Vec<Violation>, TestnetError> {
+    async fn judge(&self, Words { started, receipts }: Words) -> Result<Vec<Violation>, TestnetError> {
         let mut facts = Facts { started, receipts, liars: BTreeSet::new(), ..Facts::default() };
         for node in &self.nodes {
-            let network = (node.role() == Role::Settler).then_some(NETWORK);
+            let settles = node.role() == Role::Settler;
             let paths = DataPaths::below(node.data().to_owned());
-            let read = shardwire::inspect(&SystemDisk, &paths, node.peer(), network);
+            let read = shardwire::inspect(&SystemDisk, &paths, node.peer(), settles).await;
             let unreadable = |reason| TestnetError::Unreadable { folder: node.data().to_owned(), reason };
             facts.nodes.push(read.map_err(unreadable)?);
-            if network.is_some() {
+            if settles {
                 facts.genesis.insert(node.peer(), self.game.first.clone());
             }
         }

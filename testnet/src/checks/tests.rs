@@ -4,7 +4,6 @@ use crate::{
     recompute::{Value, recompute},
 };
 use shardwire::facts::{self, PeerScore, ProverJob};
-use shardwire_ledger::StorageEntry;
 use shardwire_model::{
     Felt, Output, Role, ShardStart, Slot, StartRequest, Timestamp, Update,
     life::{History, HistoryEntry, Part, Step, Why},
@@ -12,6 +11,7 @@ use shardwire_model::{
 use shardwire_protocols::{Signed, history::sign, ingress::Verdict, proof::Settlement};
 use shardwire_reputation::{Ban, Components};
 use shardwire_transport::Identity;
+use shardwire_world::StorageEntry;
 use std::sync::LazyLock;
 
 fn identity(number: u8) -> Identity {

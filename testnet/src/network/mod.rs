@@ -40,10 +40,12 @@ impl Network {
             path: file.clone(),
             reason: std::io::Error::other(error.problem.to_string()),
         })?;
-        let world = |role| (role == Role::Settler).then_some(file.as_path());
-        let [settler, operator, prover] = ROLES.map(|role| Node::init(role, programs, place.path(), world(role)));
-        let nodes = [settler.await?, operator.await?, prover.await?];
-        Ok(Self { place, nodes })
+        let [settler, operator, prover] = ROLES;
+        let settler = Node::init(settler, programs, place.path(), Some(&file)).await?;
+        let world = settler.data().join("world.json");
+        let operator = Node::init(operator, programs, place.path(), Some(&world)).await?;
+        let prover = Node::init(prover, programs, place.path(), Some(&world)).await?;
+        Ok(Self { place, nodes: [settler, operator, prover] })
     }
 
     /// Starts the processes, each when those it dials listen. `say` hears of each.

@@ -99,7 +99,7 @@ impl Node {
             "--json",
         ]);
         if let Some(world) = world {
-            command.arg("--world").arg(world);
+            command.arg(if role == Role::Settler { "--world" } else { "--join" }).arg(world);
         }
         let output =
             command.stdin(Stdio::null()).output().await.map_err(|reason| NetworkError::Spawn { role, reason })?;

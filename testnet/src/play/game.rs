@@ -8,11 +8,11 @@ use crate::{
     dice::Dice,
     recompute::{State, Value},
 };
-use shardwire_ledger::{Genesis, GenesisEntry, GenesisValue};
 use shardwire_model::{
     AccountId, Call, ContractId, EntryRequest, EventId, Felt, Key, Kind, Slot, finished_selector, starknet_keccak,
 };
 use shardwire_workload::{Player, Start, Step, Workload, World};
+use shardwire_world::{Genesis, GenesisEntry, GenesisValue};
 
 /// A player, with its key and storage addresses.
 #[derive(Clone, Debug)]

@@ -3,10 +3,7 @@
 //! [`checks`] checks the disks, as after a run of real processes. What shows only while nodes run is checked here, in
 //! their logs.
 
-use super::{
-    machine::{Machine, NETWORK},
-    record::Line,
-};
+use super::{machine::Machine, record::Line};
 use crate::{
     checks::{self, Facts},
     play::{Game, Words},
@@ -71,10 +68,10 @@ pub(super) struct Played<'a> {
 }
 
 /// Runs every check.
-pub(super) fn all(played: Played<'_>, counters: Counters) -> Vec<Failure> {
+pub(super) async fn all(played: Played<'_>, counters: Counters) -> Vec<Failure> {
     let lines = played.lines;
     let lying: Vec<String> = played.lying.iter().map(|peer| peer.short()).collect();
-    let mut failures = on_the_disks(played);
+    let mut failures = on_the_disks(played).await;
     failures.extend(honest_peers_are_not_blamed(&lying, lines));
     failures.extend(retries_wait(lines));
     failures.extend(buffers_stay_within_bounds(lines));
@@ -83,17 +80,17 @@ pub(super) fn all(played: Played<'_>, counters: Counters) -> Vec<Failure> {
     failures
 }
 
-fn on_the_disks(Played { machines, game, told, lying, .. }: Played<'_>) -> Vec<Failure> {
+async fn on_the_disks(Played { machines, game, told, lying, .. }: Played<'_>) -> Vec<Failure> {
     let (started, receipts) = (told.started.clone(), told.receipts.clone());
     let mut facts = Facts { started, receipts, liars: lying, ..Facts::default() };
     for machine in machines {
         machine.medium.power_on(Survives::All);
-        let network = (machine.role() == Role::Settler).then_some(NETWORK);
-        match shardwire::inspect(&machine.disk(), &machine.paths(), machine.peer(), network) {
+        let settles = machine.role() == Role::Settler;
+        match shardwire::inspect(&machine.disk(), &machine.paths(), machine.peer(), settles).await {
             Ok(node) => facts.nodes.push(node),
             Err(error) => return vec![Failure::of("disks_are_whole", format!("{}: {error}", machine.name))],
         }
-        if network.is_some() {
+        if settles {
             facts.genesis.insert(machine.peer(), game.first.clone());
         }
     }

@@ -10,10 +10,12 @@ use shardwire::{
 };
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_model::{Clock, PeerId, Timestamp};
+use shardwire_store::Disk as _;
 use shardwire_transport::{
     Identity, Network as _,
     sim::{Host, Internet},
 };
+use shardwire_world::WorldIdentity;
 use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
@@ -126,6 +128,12 @@ impl Machine {
     /// Introduces a peer; this machine dials it if it has an address.
     pub(super) fn knows(&mut self, peer: PeerId, address: Option<SocketAddr>) {
         self.peers.push(address.map_or_else(|| peer.to_string(), |address| format!("{peer}@{address}")));
+    }
+
+    /// Puts the World into its data folder that it belongs to.
+    pub(super) fn joins(&self, world: &WorldIdentity) {
+        let written = self.disk().write(&self.paths().world(), &[world.to_json().as_bytes()], true);
+        written.expect("a disk that nothing has happened to yet");
     }
 
     pub(super) fn obeys(&mut self, admin: PeerId) {

@@ -17,10 +17,11 @@ use shardwire::{
     client::{Dialler, Target},
     config::Role,
     surroundings::{Randomness, Surroundings},
+    world,
 };
-use shardwire_ledger::EmbeddedLedger;
 use shardwire_model::{Hash, PeerId, ShardStart, SignedTransaction, Stage};
 use shardwire_transport::{Identity, sim::Internet};
+use shardwire_world::WorldIdentity;
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -77,9 +78,13 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     let game = Game::new(plan.people, dice);
     let mut machines = machines(plan, &internet, &notary, dice);
     let settler = machines.first().expect("there is a settler");
-    let backend = settler.medium.storage(&settler.paths().ledger().to_string_lossy());
-    drop(EmbeddedLedger::create_with_backend(backend, NETWORK, &game.genesis()).expect("an own World"));
+    let genesis = game.genesis();
+    let first = genesis.hash().expect("an own genesis");
+    let identity = WorldIdentity::new(NETWORK, first, [settler.peer()], [notary.program()]).expect("an own World");
+    world::create(&settler.disk(), &settler.paths(), &identity, &genesis).expect("an own World");
+    machines.iter().for_each(|machine| machine.joins(&identity));
 
+    let world = identity.hash();
     let told = Told::default();
     let mut clients = JoinSet::new();
     let mut addresses = Vec::new();
@@ -91,7 +96,7 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
         addresses.push(host.ip());
         lying.insert(identity.peer());
         let peers = introduced(&mut machines, identity.peer(), Role::Operator);
-        let liar = LyingOperator::new(identity, notary.program(), Dice::of(dice.number(), 0));
+        let liar = LyingOperator::new(identity, world, notary.program(), Dice::of(dice.number(), 0));
         liars.spawn(liar.run(host, peers));
         target
     });
@@ -129,7 +134,7 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
         let address = SocketAddr::new(host.ip(), PORT);
         addresses.push(host.ip());
         lying.insert(identity.peer());
-        liars.spawn(LyingProver::new(identity, Dice::of(dice.number(), 0)).run(host, address, peers));
+        liars.spawn(LyingProver::new(identity, world, Dice::of(dice.number(), 0)).run(host, address, peers));
     }
     let mut nemesis = Nemesis::new(plan, &internet, &mut machines, addresses, Dice::of(seed, 2));
     nemesis.wire(Dice::of(seed, 3));
@@ -152,7 +157,7 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     }
     let lines = recorder.take();
     let played = Played { machines: &machines, game: &game, told: &told.words(), lying, lines: &lines };
-    let mut failures = check::all(played, internet.counters());
+    let mut failures = check::all(played, internet.counters()).await;
     if late > 0 {
         failures.insert(0, Failure::late(late, plan.shards));
     }

@@ -76,6 +76,7 @@ impl Clock for Peer {
 fn hello(agent: &str) -> Hello {
     Hello {
         network: "local".into(),
+        world: None,
         agent: agent.into(),
         roles: vec!["prover".into()],
         serves: handshake::spoken(),

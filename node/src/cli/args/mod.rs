@@ -17,7 +17,7 @@ use std::path::PathBuf;
     arg_required_else_help = true,
     subcommand_required = true,
     after_help = "A first node:\n  \
-        shardwire init --data ./operator --role operator\n  \
+        shardwire init --data ./operator --role operator --join world.json\n  \
         shardwire run  --data ./operator\n\n\
         Then, in another terminal:\n  \
         shardwire status --data ./operator\n\n\
@@ -40,8 +40,8 @@ pub(super) enum Command {
     #[command(
         after_help = "The flags, and the network and the roles of the environment, are written to DIR/shardwire.toml,\n\
         where they can be changed.\n\nExamples:\n  \
-        shardwire init --data ./operator --role operator --listen 127.0.0.1:7001\n  \
-        shardwire init --data ./settler --role settler --world dungeon.json --peer ID@127.0.0.1:7001"
+        shardwire init --data ./settler --role settler --world dungeon.json --listen 127.0.0.1:7001\n  \
+        shardwire init --data ./operator --role operator --join ./settler/world.json --peer ID@127.0.0.1:7001"
     )]
     Init(InitArgs),
     /// Run the node of a data folder until Ctrl-C
@@ -346,6 +346,12 @@ pub(super) struct InitArgs {
     /// What the World begins with, for a settler: a workload file, or one with its `world` part only
     #[arg(long, value_name = "FILE")]
     pub(super) world: Option<PathBuf>,
+    /// A settler of that World, instead of this node alone; can be repeated
+    #[arg(long, value_name = "ID", requires = "world")]
+    pub(super) settler: Vec<PeerId>,
+    /// The world.json of the World that the node belongs to: the settler's `shardwire init` has made it
+    #[arg(long, value_name = "FILE", conflicts_with = "world")]
+    pub(super) join: Option<PathBuf>,
     #[command(flatten)]
     pub(super) settings: SettingArgs,
 }

@@ -19,6 +19,11 @@ impl Operator {
     /// Why the session ended.
     pub(crate) async fn follow(&self, session: Initiator<Handoff>) -> Result<(), ServeError> {
         let settler = session.peer();
+        if !self.host.world.is_settler(settler) {
+            // Whatever it says that it is: assignments come from those alone that the World lists. Nothing more is asked of it.
+            drop(session);
+            return std::future::pending().await;
+        }
         let identity = &self.host.identity;
         let mut client = Client::new(session);
         loop {

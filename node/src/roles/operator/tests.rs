@@ -33,7 +33,7 @@ fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
     let host = Host {
         peers: peers::recall(&config, identity.peer(), Arc::new(SystemClock), &store).unwrap(),
         identity,
-        network: "test".into(),
+        world: Arc::new(crate::roles::testing::world()),
         clock: Arc::new(SystemClock),
         store,
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),

@@ -37,10 +37,11 @@ use shardwire_protocols::administration::ShardStatus;
 use shardwire_store::StoreError;
 use shardwire_transport::Backoff;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use tokio::time::Instant;
 
 /// How often a worker fails at a job before the job has failed: a crash may be memory that another process held; three are not.
 pub(crate) const MAX_ATTEMPTS: u32 = 3;
@@ -80,8 +81,8 @@ pub(crate) struct Prover {
     jobs: Mutex<BTreeMap<Hash, Known>>,
     /// Jobs that a worker is at, or that wait for their turn.
     at_work: Leases,
-    /// Proofs that a settler doesn't want, or disputes. Forgotten at a restart: then it is asked once more.
-    skipped: Mutex<BTreeSet<(PeerId, Hash)>>,
+    /// Proofs that a settler doesn't want, or disputes, and until when if not for good. Forgotten at a restart: then it is asked once more.
+    skipped: Mutex<BTreeMap<(PeerId, Hash), Option<Instant>>>,
     /// One proof at a time.
     turn: tokio::sync::Semaphore,
     changes: Changes,

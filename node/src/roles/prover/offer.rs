@@ -10,11 +10,14 @@ use shardwire_protocols::{
     Failure,
     proof::{Handler, Held, Leased, SkipReason, Verdict},
 };
-use shardwire_reputation::Listing;
-use std::sync::PoisonError;
+use shardwire_reputation::{Blame, Breach, Event};
+use std::{sync::PoisonError, time::Duration};
+use tokio::time::Instant;
 
 /// Most refusals remembered, of all settlers together: 64 bytes each.
 const MAX_SKIPPED: usize = 4096;
+/// How long a settler isn't offered a proof again that it has verified while its World hasn't decided: as long as a question is held.
+const OFFER_AGAIN: Duration = Duration::from_secs(15);
 
 impl Prover {
     pub(super) fn proof_for(&self, settler: PeerId) -> Result<Option<Held>, ProverError> {
@@ -24,7 +27,7 @@ impl Prover {
             jobs.iter().find_map(|(id, known)| {
                 let job = &known.job;
                 let proof = job.proof.filter(|_| known.stage() == Some(Stage::Proven))?;
-                let wanted = !skipped.contains(&(settler, proof)) && !job.disputes.contains_key(&settler);
+                let wanted = !is_skipped(skipped.get(&(settler, proof))) && !job.disputes.contains_key(&settler);
                 wanted.then_some((*id, proof, job.start.shard, job.segment, job.operator))
             })
         };
@@ -48,19 +51,33 @@ impl Prover {
 }
 
 impl Prover {
-    fn refused_by(&self, settler: PeerId, proof: Hash) {
+    /// Notes that a settler doesn't want a proof: until then, or ever.
+    fn refused_by(&self, settler: PeerId, proof: Hash, until: Option<Instant>) {
         let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
         // Identities cost nothing: whoever fills this is only asked once more.
         if skipped.len() >= MAX_SKIPPED {
             skipped.clear();
         }
-        skipped.insert((settler, proof));
+        skipped.insert((settler, proof), until);
     }
 
-    /// Whether this prover is configured to work with a peer: a stranger's word on what became of a shard counts for nothing.
-    fn is_configured(&self, peer: PeerId) -> bool {
-        matches!(self.host.peers.view(peer).listing, Some(Listing::Configured))
+    /// What a peer says about a proof that the World doesn't list as a settler: nothing. To sign such a thing is an offence.
+    fn presumed(&self, peer: PeerId, proof: Hash, verdict: &Verdict) {
+        // It isn't asked once more.
+        self.refused_by(peer, proof, None);
+        let signed = match verdict {
+            Verdict::Settled(_) => "receipt",
+            Verdict::Disputed(_) => "dispute",
+            Verdict::Skipped { .. } => return,
+        };
+        tracing::warn!(peer = %peer.short(), proof = %proof.short(), "a {signed} signed by a peer that is no settler of this World");
+        self.host.peers.note(peer, &Event::Broke { breach: Breach::Presumption, blame: Blame::Peer });
     }
+}
+
+/// Whether a proof isn't offered now.
+fn is_skipped(until: Option<&Option<Instant>>) -> bool {
+    until.is_some_and(|until| until.is_none_or(|until| Instant::now() < until))
 }
 
 impl Handler for Prover {
@@ -71,6 +88,10 @@ impl Handler for Prover {
     async fn verdict(&self, settler: PeerId, proof: Hash, verdict: Verdict) -> Result<(), Failure> {
         let job = self.jobs().iter().find(|(_, known)| known.job.proof == Some(proof)).map(|(id, _)| *id);
         let Some(job) = job else { return Ok(()) };
+        if !self.host.world.is_settler(settler) {
+            self.presumed(settler, proof, &verdict);
+            return Ok(());
+        }
         match verdict {
             Verdict::Settled(receipt) => {
                 tracing::info!(job = %job.short(), settler = %settler.short(), "settled: receipt kept");
@@ -92,7 +113,7 @@ impl Handler for Prover {
                 let cause = dispute.statement.cause.clone();
                 tracing::error!(job = %job.short(), settler = %settler.short(), "disputed: {cause}");
                 let dispute = postcard::to_allocvec(&dispute).unwrap_or_default();
-                self.refused_by(settler, proof);
+                self.refused_by(settler, proof, None);
                 self.update(job, None, |job| {
                     if job.disputes.len() < MAX_DISPUTES {
                         job.disputes.insert(settler, dispute);
@@ -102,14 +123,15 @@ impl Handler for Prover {
             }
             Verdict::Skipped { shard, reason, cause } => {
                 tracing::info!(shard = %shard.short(), settler = %settler.short(), "proof not wanted: {cause}");
-                self.refused_by(settler, proof);
+                let until = (reason == SkipReason::Pending).then(|| Instant::now() + OFFER_AGAIN);
+                self.refused_by(settler, proof, until);
                 let end = match reason {
                     SkipReason::Aborted => Some(Step::Aborted { why: Why::Told { by: settler } }),
                     SkipReason::Settled => Some(Step::Settled { proof: None }),
-                    SkipReason::Unknown | SkipReason::OtherJob => None,
+                    SkipReason::Unknown | SkipReason::OtherJob | SkipReason::Pending => None,
                 };
                 let is_open = self.job(job).is_some_and(|known| !known.life.is_over());
-                match end.filter(|_| is_open && self.is_configured(settler)) {
+                match end.filter(|_| is_open) {
                     Some(end) => self.end(job, end)?,
                     None => self.changes.announce(),
                 }

@@ -17,15 +17,16 @@ use shardwire_model::{Timestamp, life::Why, state_commitment};
 use shardwire_program::rules::execute;
 use shardwire_protocols::{
     Failure, Signed,
-    proof::{Handler as _, SkipReason, Verdict},
+    proof::{self, Handler as _, SkipReason, Verdict},
     trace::{
         Begun, Chunk, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace,
         job_id, serve,
     },
 };
 use shardwire_proving::worker::{Proved, Worker};
+use shardwire_reputation::Standing;
 use shardwire_store::{Store, SystemDisk};
-use shardwire_transport::{Channel, Responder, identity::Identity, session::pair_over};
+use shardwire_transport::{Channel, Responder, SessionError, identity::Identity, session::pair_over};
 use shardwire_witness::compress;
 use std::{
     fs,
@@ -305,22 +306,98 @@ async fn a_job_whose_shard_was_aborted_ends_and_is_open_no_longer() {
     assert!(!prover.host.artefacts.job(job).exists(), "the witness is gone");
 }
 
-#[tokio::test(start_paused = true)]
-async fn only_a_configured_settler_ends_a_job_that_is_proven() {
-    let [settler, stranger] = [3, 4].map(|number| Identity::from_secret(&[number; 32]).peer());
-    let folder = tempfile::tempdir().unwrap();
-    let (prover, _tasks) = quick_prover(folder.path(), &format!("peers = ['{settler}']"));
+/// A prover with one proof: its job, its shard, the proof.
+async fn proven(folder: &Path) -> (Arc<Prover>, Tasks, [Hash; 2], ShardId) {
+    let (prover, tasks) = quick_prover(folder, "");
     let operator = Arc::new(Operator::new());
-    let (job, shard) = (operator.offer.job, operator.offer.shard);
     let [taking, _serving] = meet(&prover, &operator);
     taking.await.unwrap();
     let proof = operator.finished.lock().unwrap().take().expect("the operator is told");
+    (prover, tasks, [operator.offer.job, proof], operator.offer.shard)
+}
+
+/// One that the World lists, and one with a fresh key.
+fn settlers() -> [Identity; 2] {
+    [9, 4].map(|number| Identity::from_secret(&[number; 32]))
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_settler_of_the_world_ends_a_job_that_is_proven() {
+    let [settler, stranger] = settlers().map(|it| it.peer());
+    let folder = tempfile::tempdir().unwrap();
+    let (prover, _tasks, [job, proof], shard) = proven(folder.path()).await;
     let late = Cause::from(Unwanted::Late { shard });
     let skipped = || Verdict::Skipped { shard, reason: SkipReason::Settled, cause: late.clone() };
     prover.verdict(stranger, proof, skipped()).await.unwrap();
     assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven), "a stranger's word counts for the stranger");
     assert!(prover.proof_for(settler).unwrap().is_some() && prover.proof_for(stranger).unwrap().is_none());
+    // Not signed: it is of no use, and no offence.
+    assert!(matches!(prover.host.peers.standing(stranger), Standing::Admitted(_)));
     prover.verdict(settler, proof, skipped()).await.unwrap();
     assert_eq!(prover.job(job).unwrap().life.steps().last(), Some(&Step::Settled { proof: None }));
-    assert!(prover.proof_for(Identity::from_secret(&[5; 32]).peer()).unwrap().is_none());
+    assert!(prover.proof_for(Identity::from_secret(&[1; 32]).peer()).unwrap().is_none());
+}
+
+/// Asks the prover for a proof as this settler would, and answers it as `answer` does.
+async fn ask<F>(prover: &Arc<Prover>, settler: &Identity, answer: impl FnOnce(proof::Offered) -> F)
+where
+    F: Future<Output = Result<(), SessionError>>,
+{
+    let peers = [settler.peer(), identities()[0].peer()];
+    let (theirs, ours) = pair_over::<proof::Proof>(Channel::pair_between(peers, 1 << 18));
+    let asking = async {
+        match proof::Client::new(theirs).ask().await.unwrap() {
+            proof::Next::Ready(_, offered) => answer(offered).await.unwrap(),
+            proof::Next::Nothing(_) => panic!("there is a proof"),
+        }
+    };
+    let signer = identities()[0].clone();
+    let (serving, ()) = tokio::join!(proof::serve(ours, &signer, &**prover), asking);
+    // The settler leaves as soon as it has said what it says.
+    drop(serving);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_or_dispute_of_a_fresh_key_suppresses_nothing_and_costs_its_signer_its_standing() {
+    let [settler, stranger] = settlers();
+    let another = Identity::from_secret(&[5; 32]);
+    let folder = tempfile::tempdir().unwrap();
+    let (prover, _tasks, [job, _], _) = proven(folder.path()).await;
+    let signs = stranger.clone();
+    ask(&prover, &stranger, |offered| async move { offered.settled(&signs, Timestamp(1)).await.map(drop) }).await;
+    let signs = another.clone();
+    let cause = Cause::new("SW-PROOF-999", "it is not for you");
+    ask(&prover, &another, |offered| async move { offered.dispute(&signs, cause).await.map(drop) }).await;
+    for liar in [&stranger, &another] {
+        assert!(matches!(prover.host.peers.standing(liar.peer()), Standing::Banned { .. }));
+    }
+    let known = prover.job(job).unwrap();
+    assert_eq!((known.stage(), known.job.receipt, known.job.fault), (Some(Stage::Proven), None, None));
+    assert!(known.job.disputes.is_empty());
+
+    // The settler that the World lists gets the proof, and its receipt counts.
+    let signs = settler.clone();
+    let settle = |offered: proof::Offered| async move {
+        let (bytes, offered) = offered.fetch().await?;
+        assert_eq!(bytes, b"a proof");
+        offered.settled(&signs, Timestamp(2)).await.map(drop)
+    };
+    ask(&prover, &settler, settle).await;
+    let known = prover.job(job).unwrap();
+    assert!(known.job.receipt.is_some());
+    assert_eq!(known.life.stage(), Some(Stage::Settled));
+    assert!(matches!(prover.host.peers.standing(settler.peer()), Standing::Admitted(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proof_whose_settlement_is_pending_is_offered_again() {
+    let [settler, _] = settlers().map(|it| it.peer());
+    let folder = tempfile::tempdir().unwrap();
+    let (prover, _tasks, [job, proof], shard) = proven(folder.path()).await;
+    let cause = Cause::from(Unwanted::Pending { shard });
+    prover.verdict(settler, proof, Verdict::Skipped { shard, reason: SkipReason::Pending, cause }).await.unwrap();
+    assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven));
+    assert!(prover.proof_for(settler).unwrap().is_none());
+    sleep(Duration::from_secs(16)).await;
+    assert!(prover.proof_for(settler).unwrap().is_some());
 }

@@ -1,21 +1,36 @@
 //! What a settler can't do, and what it refuses of a proof.
 
 use crate::facts::Ended;
-use shardwire_ledger::LedgerError;
 use shardwire_model::{
     Coded, OutputError, ShardId,
-    life::{MAX_TIMEOUT, Refusal},
+    life::{self, MAX_TIMEOUT},
 };
 use shardwire_protocols::proof::SkipReason;
 use shardwire_proving::{settle::OutputMismatch, verify::VerifyError};
 use shardwire_store::{ArtefactError, StoreError};
+use shardwire_world::{Refusal, WorldError};
 
 /// The settler can't do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettlerError {
-    /// The World refuses, or can't be read.
+    /// The World can't be used.
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    World(#[from] WorldError),
+    /// The World refuses.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The World hasn't decided yet.
+    #[error("what is to be done about shard {shard} is pending in the World")]
+    Pending {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// The World answered another operation than the one that was submitted.
+    #[error("the World answers about shard {shard} what it wasn't asked")]
+    Receipt {
+        /// The shard.
+        shard: ShardId,
+    },
     /// The durable memory.
     #[error(transparent)]
     Store(StoreError),
@@ -33,13 +48,16 @@ pub(crate) enum SettlerError {
     },
     /// A shard can't get there.
     #[error(transparent)]
-    Life(#[from] Refusal),
+    Life(#[from] life::Refusal),
 }
 
 impl Coded for SettlerError {
     fn code(&self) -> &'static str {
         match self {
-            Self::Ledger(error) => error.code(),
+            Self::World(error) => error.code(),
+            Self::Refused(refusal) => refusal.code(),
+            Self::Pending { .. } => "SW-SETTLER-008",
+            Self::Receipt { .. } => "SW-SETTLER-009",
             Self::Store(error) => error.code(),
             Self::Artefact(error) => error.code(),
             Self::Verifier => "SW-SETTLER-001",
@@ -50,7 +68,10 @@ impl Coded for SettlerError {
 
     fn next_step(&self) -> String {
         match self {
-            Self::Ledger(error) => error.next_step(),
+            Self::World(error) => error.next_step(),
+            Self::Refused(refusal) => refusal.next_step(),
+            Self::Pending { shard } => format!("Wait: `shardwire shard status {shard}` says what becomes of it."),
+            Self::Receipt { .. } => "Report it; what was noted is kept and tried again.".into(),
             Self::Store(error) => error.next_step(),
             Self::Artefact(error) => error.next_step(),
             Self::Verifier => "Nothing was applied; the proof is fetched again. Report it if it repeats.".into(),
@@ -74,10 +95,10 @@ pub(crate) enum Objection {
     Mismatch(#[from] OutputMismatch),
     /// The World refuses its output.
     #[error("the World refuses the output: {0}")]
-    World(LedgerError),
+    World(Refusal),
     /// Another proof of the shard was verified before.
     #[error(transparent)]
-    Life(Refusal),
+    Life(life::Refusal),
     /// The shard is over.
     #[error("the shard ended before its proof was verified")]
     Ended(Ended),
@@ -121,6 +142,12 @@ pub(crate) enum Unwanted {
         /// The shard.
         shard: ShardId,
     },
+    /// It may be wanted later.
+    #[error("what becomes of shard {shard} is pending in the World")]
+    Pending {
+        /// The shard.
+        shard: ShardId,
+    },
     /// Another proof was first.
     #[error("shard {shard} is settled by another proof")]
     Late {
@@ -137,6 +164,7 @@ impl Unwanted {
             Self::Aborted { .. } => SkipReason::Aborted,
             Self::OtherJob { .. } => SkipReason::OtherJob,
             Self::Late { .. } => SkipReason::Settled,
+            Self::Pending { .. } => SkipReason::Pending,
         }
     }
 }
@@ -147,11 +175,15 @@ impl Coded for Unwanted {
             Self::Unknown { .. } => "SW-SETTLER-002",
             Self::Aborted { .. } => "SW-SETTLER-003",
             Self::Late { .. } => "SW-SETTLER-004",
+            Self::Pending { .. } => "SW-SETTLER-008",
             Self::OtherJob { .. } => "SW-SETTLER-005",
         }
     }
 
     fn next_step(&self) -> String {
-        "The proof is of no use to this settler; it may be deleted.".into()
+        match self {
+            Self::Pending { .. } => "Offer the proof again in a while.".into(),
+            _ => "The proof is of no use to this settler; it may be deleted.".into(),
+        }
     }
 }

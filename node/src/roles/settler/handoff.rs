@@ -16,7 +16,7 @@ use std::time::Duration;
 const LEASE: Duration = Duration::from_secs(120);
 
 impl Settler {
-    fn answer(&self, operator: PeerId, known: &[ShardId]) -> Result<Option<Answer>, SettlerError> {
+    async fn answer(&self, operator: PeerId, known: &[ShardId]) -> Result<Option<Answer>, SettlerError> {
         for shard in known {
             let outcome = match self.ended(*shard)? {
                 None => continue,
@@ -25,10 +25,10 @@ impl Settler {
             };
             return Ok(Some(Answer::Closed(Closed { shard: *shard, outcome })));
         }
-        let open = self.world.open_shards(operator, None, MAX_KNOWN)?;
+        let open = self.world.open_shards(operator, None, MAX_KNOWN).await?;
         let Some(shard) = open.into_iter().find(|shard| !known.contains(shard)) else { return Ok(None) };
         // What the World has started, and the history doesn't say yet, nobody is told.
-        let Some(record) = self.world.shard(shard)?.filter(|_| self.is_started(shard)) else { return Ok(None) };
+        let Some(record) = self.world.shard(shard).await?.filter(|_| self.is_started(shard)) else { return Ok(None) };
         let epoch = self.host.store.get(&HANDOFFS, &shard)?.map_or(1, |handoff| handoff.epoch + 1);
         self.host.store.put(&HANDOFFS, &shard, &Handoff { epoch })?;
         let expires = self.host.clock.now().plus(LEASE);
@@ -53,7 +53,13 @@ impl Settler {
 
 impl Handler for Settler {
     async fn next(&self, operator: PeerId, known: &[ShardId]) -> Result<Answer, Failure> {
-        Ok(self.changes.until(|| self.answer(operator, known)).await?)
+        loop {
+            let changed = self.changes.next();
+            if let Some(answer) = self.answer(operator, known).await? {
+                return Ok(answer);
+            }
+            changed.await;
+        }
     }
 
     async fn accepted(&self, operator: PeerId, acceptance: Signed<Acceptance>) -> Result<(), Failure> {

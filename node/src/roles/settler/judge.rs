@@ -2,12 +2,12 @@
 
 use super::error::Objection;
 use crate::proofs::Verify;
-use shardwire_ledger::ShardRecord;
 use shardwire_model::Output;
 use shardwire_proving::{
     settle::{Expected, check_output},
     verify::Proven,
 };
+use shardwire_world::ShardRecord;
 use std::sync::Arc;
 
 /// Checks proofs.

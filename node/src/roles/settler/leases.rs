@@ -6,7 +6,6 @@
 
 use super::{Settler, SettlerError};
 use crate::records::{LEASES_SEEN, LeaseKey};
-use shardwire_ledger::ShardRecord;
 use shardwire_model::{Hash, ShardId};
 use shardwire_protocols::{
     evidence::{Evidence, Piece},
@@ -15,6 +14,7 @@ use shardwire_protocols::{
 };
 use shardwire_reputation::{Blame, Breach, Event};
 use shardwire_store::RecordKey as _;
+use shardwire_world::ShardRecord;
 
 /// Most leases of a job that are remembered: that many provers in turn had it and came with a proof.
 const MAX_SEEN: usize = 32;
@@ -26,8 +26,8 @@ impl Settler {
     }
 
     /// Compares a lease, which its operator signed, with those seen before.
-    pub(super) fn compare(&self, shard: ShardId, leased: &Leased) -> Result<(), SettlerError> {
-        let Some(record) = self.world.shard(shard)? else { return Ok(()) };
+    pub(super) async fn compare(&self, shard: ShardId, leased: &Leased) -> Result<(), SettlerError> {
+        let Some(record) = self.world.shard(shard).await? else { return Ok(()) };
         let (job, epoch, operator) = (leased.terms.job, leased.terms.epoch, leased.operator);
         if operator != record.start.operator || job != self.job(&record) {
             return Ok(());

@@ -1,38 +1,72 @@
 //! The ends of a shard's life at its settler: it is started, it is settled, it is aborted by somebody or by its deadline.
 //!
-//! The World decides, in a transaction of its own file; so what is about to be done there is first noted as an [`Intent`], and goes into the
-//! history, with which the note ends, before anybody is told. What a crash leaves between the two is [caught up with](Settler::catch_up) before
-//! anything else happens to the shard: an output whose proof was verified is applied without fetching or verifying the proof again.
+//! The World decides, and may take minutes to. So what is about to be done there is first noted as an [`Intent`], then submitted, and when it is final it goes into the
+//! history, with which the note ends, before anybody is told. While an operation is pending its note stays, and this settler goes on with all other
+//! shards. What is pending, or what a crash or a failed disk left, is [caught up with](Settler::catch_up) before anything else happens to the shard: the
+//! operation is submitted again, which does it once; an output whose proof was verified is applied without fetching or verifying the proof again.
 //!
-//! One such change at a time: that of the World, that of the history and the note are never another's.
+//! Of one shard one change at a time ([`Turns`](super::turns::Turns)): that of the World, that of the history and the note are never another's.
+//!
+//! Bounds: one note a shard; [`MAX_REFUSED`] refusals are remembered, for those who ask later.
 
-use super::{Settler, SettlerError, error::Objection};
+use super::{Settler, SettlerError, error::Objection, turns::Turn};
 use crate::{
     facts::Ended,
     history::{Advance as _, Lives as _},
     records::{INTENTS, Intent, VERDICTS, Verdict},
 };
-use shardwire_ledger::{LedgerError, MAX_SHARD_PAGE, Settlement, ShardRecord, ShardState, Stage as WorldStage};
 use shardwire_model::{
-    Output, PeerId, Role, ShardId, ShardStart, Stage, StartRequest, Timestamp,
+    Coded as _, Output, PeerId, Role, ShardId, ShardStart, Stage, StartRequest, Timestamp,
     life::{Life, MAX_TIMEOUT, Part, Step, Why},
 };
 use shardwire_store::Write;
 use shardwire_transport::Backoff;
+use shardwire_world::{
+    AbortReason, MAX_SHARD_PAGE, Receipt, Refusal, Settlement, ShardState, Stage as WorldStage, Standing, Ticket,
+    decided,
+};
 use std::{
     collections::BTreeSet,
-    sync::{Arc, PoisonError},
+    sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::time::timeout;
 
-/// How often it is looked whether a deadline has passed, while there is one: the node's clock may be set.
+/// How often it is looked whether a deadline has passed, or what failed can be done, while there is such a thing: the node's clock may be set.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Before what failed is tried again.
 const TRY_AGAIN: Backoff = Backoff::between(Duration::from_secs(1), LOOK_EVERY);
+/// How long a command waits for the World's decision before it is told that this is pending. Below what the command line waits for an answer.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(20);
+/// How long a session with a prover waits for it: other proofs of that prover wait as long.
+const PROOF_PATIENCE: Duration = Duration::from_secs(2);
+/// Most refusals remembered, some hundred bytes each.
+pub(super) const MAX_REFUSED: usize = 256;
 
-/// Of each open shard, when it is aborted. Held while the World or a history changes.
+/// Of each open shard, when it is aborted.
 pub(super) type Deadlines = BTreeSet<(Timestamp, ShardId)>;
+
+/// What became of what was about to be done about a shard.
+#[derive(Debug)]
+pub(super) enum CaughtUp {
+    /// There is nothing more to do.
+    Done,
+    /// The World hasn't decided.
+    Pending,
+    /// The World refused, and nothing has changed.
+    Refused(Refusal),
+}
+
+/// What became of a settlement.
+#[derive(Debug)]
+pub(super) enum Applied {
+    /// The output is in the World.
+    Settled(Settlement),
+    /// The World hasn't decided.
+    Pending,
+    /// It isn't, and won't be.
+    Not(Objection),
+}
 
 /// A settler's part of a shard's life.
 fn part(shard: ShardId) -> Part {
@@ -40,31 +74,30 @@ fn part(shard: ShardId) -> Part {
 }
 
 impl Settler {
-    /// Catches up with what a crash left, and from then on aborts what has timed out.
-    pub(super) fn take_up(self: &Arc<Self>) -> Result<(), SettlerError> {
-        {
-            let mut deadlines = self.deadlines();
-            for (shard, _) in self.host.store.all(&INTENTS)? {
-                self.catch_up(&mut deadlines, shard)?;
-            }
-            let mut last = None;
-            loop {
-                let page = self.world.shards(last, MAX_SHARD_PAGE)?;
-                let Some(end) = page.last() else { break };
-                last = Some(end.shard);
-                for open in page.iter().filter(|it| it.stage == WorldStage::Started) {
-                    if let Some(Step::Started { deadline, .. }) = self.life(open.shard)?.step(Stage::Started) {
-                        deadlines.insert((*deadline, open.shard));
-                    }
+    /// Catches up with what was left, and from then on with what the World decides, and aborts what has timed out.
+    pub(super) async fn take_up(self: &Arc<Self>) -> Result<(), SettlerError> {
+        for (shard, _) in self.host.store.all(&INTENTS)? {
+            let turn = self.turns.take(shard).await;
+            self.catch_up(&turn).await?;
+        }
+        let mut last = None;
+        loop {
+            let page = self.world.shards(last, MAX_SHARD_PAGE).await?;
+            let Some(end) = page.last() else { break };
+            last = Some(end.shard);
+            for open in page.iter().filter(|it| it.stage == WorldStage::Started) {
+                if let Some(Step::Started { deadline, .. }) = self.life(open.shard)?.step(Stage::Started) {
+                    self.deadlines().insert((*deadline, open.shard));
                 }
             }
         }
         let settler = self.clone();
-        self.host.tasks.spawn(async move { settler.keep_deadlines().await });
+        self.host.tasks.spawn(async move { settler.tend().await });
         Ok(())
     }
 
-    pub(super) fn deadlines(&self) -> std::sync::MutexGuard<'_, Deadlines> {
+    /// Held for as long as it takes to look or to note, never across a wait.
+    fn deadlines(&self) -> MutexGuard<'_, Deadlines> {
         self.deadlines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -89,8 +122,9 @@ impl Settler {
     /// Starts a shard: escrow moves, locks are taken, its operator is told. Without a time-out the configured one counts.
     ///
     /// # Errors
-    /// If the World refuses, or the time-out is none; then nothing has moved.
-    pub(crate) fn start(
+    /// [`SettlerError::Refused`] if the World refuses, [`SettlerError::Timeout`] if the time-out is none; then nothing has moved.
+    /// [`SettlerError::Pending`] if the World hasn't decided yet: it will.
+    pub(crate) async fn start(
         &self,
         request: &StartRequest,
         by: PeerId,
@@ -101,23 +135,64 @@ impl Settler {
             Some(seconds) if (1..=MAX_TIMEOUT.as_secs()).contains(&seconds) => Duration::from_secs(seconds),
             Some(seconds) => return Err(SettlerError::Timeout { seconds }),
         };
-        let now = self.host.clock.now();
-        let deadline = now.plus(timeout);
-        let shard = request.validate(self.world.network(), deadline).map_err(LedgerError::from)?.shard;
-        let mut deadlines = self.deadlines();
-        self.catch_up(&mut deadlines, shard)?;
-        if self.world.shard(shard)?.is_some() {
-            return Err(LedgerError::AlreadyStarted { shard }.into());
+        let deadline = self.host.clock.now().plus(timeout);
+        let shard = request.validate(self.network(), deadline).map_err(Refusal::from)?.shard;
+        let turn = self.ready(shard).await?;
+        if self.world.shard(shard).await?.is_some() {
+            return Err(Refusal::AlreadyStarted { shard }.into());
         }
-        self.host.store.put(&INTENTS, &shard, &Intent::Start { by, deadline })?;
-        let started = self.world.start(request, deadline, now);
-        // Also if the World refused: then there is nothing to catch up with.
-        self.catch_up(&mut deadlines, shard)?;
-        let start = started?.start;
-        drop(deadlines);
-        tracing::info!(shard = %shard.short(), operator = %start.operator.short(), timeout_s = timeout.as_secs(), "shard started");
+        let intent = Intent::Start { by, request: request.clone(), deadline };
+        self.host.store.put(&INTENTS, &shard, &intent)?;
+        self.conclude(turn, &intent, COMMAND_PATIENCE).await?;
+        let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
+        tracing::info!(shard = %shard.short(), operator = %record.start.operator.short(), timeout_s = timeout.as_secs(), "shard started");
+        let deadline = record.start.deadline;
+        Ok((record.start, deadline))
+    }
+
+    pub(super) fn network(&self) -> &str {
+        self.world.identity().network()
+    }
+
+    /// The turn to change a shard about which nothing is pending.
+    async fn ready(&self, shard: ShardId) -> Result<Turn<'_>, SettlerError> {
+        let turn = self.turns.take(shard).await;
+        match self.catch_up(&turn).await? {
+            CaughtUp::Pending => Err(SettlerError::Pending { shard }),
+            CaughtUp::Done | CaughtUp::Refused(_) => Ok(turn),
+        }
+    }
+
+    /// Has the World do what was noted, and waits so long for its decision.
+    async fn conclude(&self, turn: Turn<'_>, intent: &Intent, patience: Duration) -> Result<(), SettlerError> {
+        // If this is dropped while the World is at it, somebody has to look what became of it.
         self.changes.announce();
-        Ok((start, deadline))
+        let shard = turn.shard;
+        let mut caught = self.catch_up(&turn).await?;
+        drop(turn);
+        if matches!(caught, CaughtUp::Pending) && !patience.is_zero() {
+            let ticket = intent.operation(shard).ticket(self.network());
+            if let Ok(standing) = timeout(patience, decided(&*self.world, ticket)).await {
+                standing?;
+                let turn = self.turns.take(shard).await;
+                caught = match self.catch_up(&turn).await? {
+                    // It was caught up with already.
+                    CaughtUp::Done => self.refusal(ticket).map_or(CaughtUp::Done, CaughtUp::Refused),
+                    caught => caught,
+                };
+            }
+        }
+        self.changes.announce();
+        match caught {
+            CaughtUp::Done => Ok(()),
+            CaughtUp::Pending => Err(SettlerError::Pending { shard }),
+            CaughtUp::Refused(refusal) => Err(refusal.into()),
+        }
+    }
+
+    fn refusal(&self, ticket: Ticket) -> Option<Refusal> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.iter().find(|(_, known, _)| *known == ticket).map(|(.., refusal)| refusal.clone())
     }
 
     /// Who started a shard, if this settler did.
@@ -131,63 +206,77 @@ impl Settler {
     /// Aborts a shard: escrow and locks return. Doing so again changes nothing; since when it is aborted.
     ///
     /// # Errors
-    /// If the World doesn't know it, or has settled it; then nothing has moved.
-    pub(crate) fn abort(&self, shard: ShardId, why: Why) -> Result<Timestamp, SettlerError> {
-        let mut deadlines = self.deadlines();
+    /// [`SettlerError::Refused`] if the World doesn't know it, has settled it, or its deadline is still to come; then nothing has moved.
+    /// [`SettlerError::Pending`] if the World hasn't decided yet: it will.
+    pub(crate) async fn abort(&self, shard: ShardId, reason: AbortReason) -> Result<Timestamp, SettlerError> {
         // A proof that was verified before comes first.
-        self.catch_up(&mut deadlines, shard)?;
-        let record = self.world.shard(shard)?.ok_or(LedgerError::UnknownShard { shard })?;
+        self.abort_in(self.ready(shard).await?, reason, COMMAND_PATIENCE).await
+    }
+
+    async fn abort_in(
+        &self,
+        turn: Turn<'_>,
+        reason: AbortReason,
+        patience: Duration,
+    ) -> Result<Timestamp, SettlerError> {
+        let shard = turn.shard;
+        let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
         match record.state {
-            ShardState::Aborted { at } => return Ok(at),
+            ShardState::Aborted { at, .. } => return Ok(at),
             ShardState::Settled(settlement) => {
-                return Err(LedgerError::AlreadySettled { shard, proof: settlement.proof }.into());
+                return Err(Refusal::AlreadySettled { shard, proof: settlement.proof }.into());
             }
             ShardState::Started => {}
         }
-        self.host.store.put(&INTENTS, &shard, &Intent::Abort { why })?;
-        let aborted = self.world.abort(shard, self.host.clock.now());
-        self.catch_up(&mut deadlines, shard)?;
-        drop(deadlines);
-        let at = aborted?.at;
-        tracing::warn!(shard = %shard.short(), ?why, "shard aborted");
-        self.changes.announce();
-        Ok(at)
+        let intent = Intent::Abort { reason };
+        self.host.store.put(&INTENTS, &shard, &intent)?;
+        self.conclude(turn, &intent, patience).await?;
+        match self.world.shard(shard).await?.map(|record| record.state) {
+            Some(ShardState::Aborted { at, reason }) => {
+                tracing::warn!(shard = %shard.short(), ?reason, "shard aborted");
+                Ok(at)
+            }
+            _ => Err(Refusal::UnknownShard { shard }.into()),
+        }
     }
 
     /// Applies the output of a proof that was verified, once.
     ///
     /// # Errors
-    /// In the outer result, if this settler can't: it will as soon as it can. In the inner one, if the World refuses.
-    pub(super) fn settle(
+    /// If this settler can't: it will as soon as it can.
+    pub(super) async fn settle(
         &self,
         shard: ShardId,
         output: Output,
         verdict: &Verdict,
-    ) -> Result<Result<Settlement, Objection>, SettlerError> {
-        let mut deadlines = self.deadlines();
-        self.catch_up(&mut deadlines, shard)?;
+    ) -> Result<Applied, SettlerError> {
+        let turn = match self.ready(shard).await {
+            Err(SettlerError::Pending { .. }) => return Ok(Applied::Pending),
+            turn => turn?,
+        };
         if let Some(ended) = self.ended(shard)? {
             // While the proof was fetched.
-            return Ok(Err(Objection::Ended(ended)));
+            return Ok(Applied::Not(Objection::Ended(ended)));
         }
         let Verdict { proof, prover, .. } = *verdict;
+        let intent = Intent::Settle { proof, output };
         let verified = self.advance(shard, Step::Verified { proof, prover }, |write| {
             write.put(&VERDICTS, &shard, verdict)?;
-            Ok(write.put(&INTENTS, &shard, &Intent::Settle { proof, output })?)
+            Ok(write.put(&INTENTS, &shard, &intent)?)
         });
         match verified {
             // Another proof was verified before, and the World refused its output, which is this one's as well.
-            Err(SettlerError::Life(refusal)) => return Ok(Err(Objection::Life(refusal))),
+            Err(SettlerError::Life(refusal)) => return Ok(Applied::Not(Objection::Life(refusal))),
             verified => verified?,
         }
-        if let Some(refusal) = self.catch_up(&mut deadlines, shard)? {
-            return Ok(Err(Objection::World(refusal)));
+        match self.conclude(turn, &intent, PROOF_PATIENCE).await {
+            Err(SettlerError::Pending { .. }) => return Ok(Applied::Pending),
+            Err(SettlerError::Refused(refusal)) => return Ok(Applied::Not(Objection::World(refusal))),
+            concluded => concluded?,
         }
-        drop(deadlines);
-        self.changes.announce();
-        match self.world.shard(shard)?.map(|record| record.state) {
-            Some(ShardState::Settled(settlement)) => Ok(Ok(*settlement)),
-            _ => Err(LedgerError::UnknownShard { shard }.into()),
+        match self.world.shard(shard).await?.map(|record| record.state) {
+            Some(ShardState::Settled(settlement)) => Ok(Applied::Settled(*settlement)),
+            _ => Err(Refusal::UnknownShard { shard }.into()),
         }
     }
 
@@ -201,89 +290,159 @@ impl Settler {
         })
     }
 
-    /// Brings the history to where the World is, and applies what was verified and isn't applied yet; why not, if the World refuses that for good.
+    /// Has the World do what was noted about a shard, and brings the history to where the World is then.
     ///
     /// # Errors
     /// If this settler can't: the note stays, and this is tried again.
-    pub(super) fn catch_up(
-        &self,
-        deadlines: &mut Deadlines,
-        shard: ShardId,
-    ) -> Result<Option<LedgerError>, SettlerError> {
-        let Some(intent) = self.host.store.get(&INTENTS, &shard)? else { return Ok(None) };
+    pub(super) async fn catch_up(&self, turn: &Turn<'_>) -> Result<CaughtUp, SettlerError> {
+        let shard = turn.shard;
+        let Some(intent) = self.host.store.get(&INTENTS, &shard)? else { return Ok(CaughtUp::Done) };
+        let operation = intent.operation(shard);
+        let ticket = operation.ticket(self.network());
+        let is_known = self.submitted().contains(&ticket);
+        let standing = match is_known {
+            true => self.world.standing(ticket).await?,
+            false => Standing::Unknown,
+        };
+        let standing = match standing {
+            Standing::Unknown => self.world.submit(operation).await?,
+            standing => standing,
+        };
         let forget = |write: &mut Write<'_>| -> Result<(), SettlerError> { Ok(write.remove(&INTENTS, &shard)?) };
-        let record = self.world.shard(shard)?;
-        match (intent, record) {
-            (Intent::Start { by, deadline }, Some(ShardRecord { start, .. })) => {
-                self.advance(shard, Step::Started { commitment: start.commitment(), by, deadline }, forget)?;
-                deadlines.insert((deadline, shard));
-            }
-            (Intent::Settle { proof, output }, Some(_)) => {
-                match self.world.settle(&output, proof, self.host.clock.now()) {
-                    Ok(_) => {
-                        self.advance(shard, Step::Settled { proof: Some(proof) }, forget)?;
-                        deadlines.retain(|(_, it)| *it != shard);
-                    }
-                    Err(error) if is_ours(&error) => return Err(error.into()),
-                    Err(refusal) => {
-                        self.host.store.write(forget)?;
-                        return Ok(Some(refusal));
-                    }
+        let caught = match (standing, intent) {
+            (Standing::Pending | Standing::Unknown, intent) => {
+                if self.submitted().insert(ticket) {
+                    tracing::info!(shard = %shard.short(), %ticket, "{} is pending in the World", intent.name());
                 }
+                return Ok(CaughtUp::Pending);
             }
-            (Intent::Abort { why }, Some(ShardRecord { state: ShardState::Aborted { .. }, .. })) => {
-                self.advance(shard, Step::Aborted { why }, forget)?;
-                deadlines.retain(|(_, it)| *it != shard);
+            (Standing::Refused(refusal), intent) => {
+                tracing::warn!(shard = %shard.short(), code = refusal.code(), "the World refuses the {}: {refusal}", intent.name());
+                let verdict = self.host.store.get(&VERDICTS, &shard)?;
+                let of_this =
+                    verdict.filter(|it| matches!(&intent, Intent::Settle { proof, .. } if it.proof == *proof));
+                self.host.store.write(|write| {
+                    if let Some(verdict) = of_this {
+                        let objection = Objection::World(refusal.clone());
+                        let fault = Some((objection.code().to_owned(), objection.to_string()));
+                        write.put(&VERDICTS, &shard, &Verdict { fault, ..verdict })?;
+                    }
+                    forget(write)
+                })?;
+                self.remember(shard, ticket, refusal.clone());
+                CaughtUp::Refused(refusal)
             }
-            // The crash, or a refusal, was before the World's transaction.
-            _ => self.host.store.write(forget)?,
-        }
-        Ok(None)
+            (Standing::Final(Receipt::Started(started)), Intent::Start { by, .. }) => {
+                let (commitment, deadline) = (started.start.commitment(), started.start.deadline);
+                self.advance(shard, Step::Started { commitment, by, deadline }, forget)?;
+                self.deadlines().insert((deadline, shard));
+                CaughtUp::Done
+            }
+            (Standing::Final(Receipt::Settled(settled)), _) => {
+                self.advance(shard, Step::Settled { proof: Some(settled.proof) }, forget)?;
+                self.deadlines().retain(|(_, it)| *it != shard);
+                CaughtUp::Done
+            }
+            (Standing::Final(Receipt::Aborted(aborted)), _) => {
+                self.advance(shard, Step::Aborted { why: why(aborted.reason) }, forget)?;
+                self.deadlines().retain(|(_, it)| *it != shard);
+                CaughtUp::Done
+            }
+            // A receipt of something else than what was asked for.
+            (Standing::Final(Receipt::Started(_)), _) => return Err(SettlerError::Receipt { shard }),
+        };
+        self.submitted().remove(&ticket);
+        Ok(caught)
     }
 
-    /// Aborts shards whose deadline has passed, for as long as the node runs.
-    async fn keep_deadlines(self: Arc<Self>) {
+    fn submitted(&self) -> MutexGuard<'_, BTreeSet<Ticket>> {
+        self.submitted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, shard: ShardId, ticket: Ticket, refusal: Refusal) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.retain(|(_, known, _)| *known != ticket);
+        if refused.len() >= MAX_REFUSED {
+            refused.pop_front();
+        }
+        refused.push_back((shard, ticket, refusal));
+    }
+
+    /// Catches up with what the World decides and aborts shards whose deadline has passed, for as long as the node runs.
+    async fn tend(self: Arc<Self>) {
         let mut waits = TRY_AGAIN.start(self.host.randomness.clone());
         loop {
+            let revision = self.world.revision();
             let changed = self.changes.next();
-            let behind = self.catch_up_all();
-            let mut failed = behind;
+            let mut failed = self.catch_up_all().await;
             for shard in self.due() {
-                match self.abort(shard, Why::TimedOut) {
-                    // It settled meanwhile, or is aborted: it has no deadline any more.
-                    Ok(_) | Err(SettlerError::Ledger(LedgerError::AlreadySettled { .. })) => {
-                        self.deadlines().retain(|(_, it)| *it != shard);
-                    }
-                    Err(error) => {
-                        failed = true;
-                        let code = shardwire_model::Coded::code(&error);
-                        tracing::error!(shard = %shard.short(), code, "can't abort what has timed out, trying again: {error}");
-                    }
-                }
+                failed |= !self.expire(shard).await;
             }
+            let wake = async {
+                tokio::select! { biased;
+                    () = changed => {}
+                    () = self.world.changed(revision) => {}
+                }
+            };
             let next = self.deadlines().first().map(|(deadline, _)| deadline.since(self.host.clock.now()));
             if failed {
-                drop(timeout(waits.after_failure(), changed).await);
+                drop(timeout(waits.after_failure(), wake).await);
                 continue;
             }
             waits.reset();
             match next {
-                None => changed.await,
-                Some(left) => drop(timeout(left.min(LOOK_EVERY), changed).await),
+                None => wake.await,
+                Some(left) => drop(timeout(left.min(LOOK_EVERY), wake).await),
             }
         }
     }
 
-    /// Catches up with what a failed disk left; whether there is still something.
-    fn catch_up_all(&self) -> bool {
-        let mut deadlines = self.deadlines();
+    /// Aborts what has timed out, unless somebody is at it; whether it has no deadline any more.
+    async fn expire(&self, shard: ShardId) -> bool {
+        let Some(turn) = self.turns.try_take(shard) else { return false };
+        let aborted = match self.catch_up(&turn).await {
+            Ok(CaughtUp::Pending) => return false,
+            Ok(_) => self.abort_in(turn, AbortReason::Deadline, Duration::ZERO).await,
+            Err(error) => Err(error),
+        };
+        match aborted {
+            // It settled meanwhile, or is aborted.
+            Ok(_) | Err(SettlerError::Refused(Refusal::AlreadySettled { .. })) => {
+                self.deadlines().retain(|(_, it)| *it != shard);
+                true
+            }
+            Err(SettlerError::Pending { .. }) => false,
+            Err(error) => {
+                tracing::error!(shard = %shard.short(), code = error.code(), "can't abort what has timed out, trying again: {error}");
+                false
+            }
+        }
+    }
+
+    /// Catches up with what is pending, or was left by a failed disk; whether there is still something.
+    async fn catch_up_all(&self) -> bool {
         let Ok(behind) = self.host.store.all(&INTENTS) else { return true };
-        let failed = behind.iter().filter(|(shard, _)| self.catch_up(&mut deadlines, *shard).is_err()).count();
-        if failed < behind.len() {
+        let mut left = 0;
+        for (shard, _) in &behind {
+            // Whoever has the turn is at it.
+            let Some(turn) = self.turns.try_take(*shard) else {
+                left += 1;
+                continue;
+            };
+            match self.catch_up(&turn).await {
+                Ok(CaughtUp::Done | CaughtUp::Refused(_)) => {}
+                Ok(CaughtUp::Pending) => left += 1,
+                Err(error) => {
+                    left += 1;
+                    tracing::warn!(shard = %shard.short(), code = error.code(), "can't catch up with the World, trying again: {error}");
+                }
+            }
+        }
+        if left < behind.len() {
             // Others wait for what is done now.
             self.changes.announce();
         }
-        failed > 0
+        left > 0
     }
 
     /// The shards whose deadline has passed.
@@ -293,7 +452,9 @@ impl Settler {
     }
 }
 
-/// Whether a refusal is this settler's own trouble, and says nothing about the proof.
-fn is_ours(error: &LedgerError) -> bool {
-    matches!(error, LedgerError::Disk { .. } | LedgerError::Damaged { .. } | LedgerError::InUse { .. })
+fn why(reason: AbortReason) -> Why {
+    match reason {
+        AbortReason::Asked { by } => Why::Asked { by },
+        AbortReason::Deadline => Why::TimedOut,
+    }
 }

@@ -1,6 +1,6 @@
 //! A settler over a World on a simulated disk: what becomes of shards that are started, settled, aborted and forgotten.
 
-use super::*;
+use super::{life::Applied, *};
 use crate::{
     facts::Ended,
     proofs::Verify,
@@ -11,7 +11,6 @@ use crate::{
 use error::Objection;
 use proptest::prelude::*;
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
-use shardwire_ledger::{EmbeddedLedger, Genesis, GenesisEntry, GenesisValue, LedgerError};
 use shardwire_model::{
     AccountId, AccountKey, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Output, PeerId, ShardStart,
     Stage, StartRequest, Timestamp, Update, finished_selector,
@@ -22,21 +21,25 @@ use shardwire_protocols::{
     history::verify,
 };
 use shardwire_proving::verify::{Proven, VerifyError};
-use shardwire_store::Store;
+use shardwire_store::{Store, Work};
 use shardwire_transport::Identity;
+use shardwire_world::{
+    AbortReason, EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, ShardRecord, WorldIdentity,
+};
 use std::path::Path;
 use tokio::time::sleep;
 
+const PROGRAM: Felt = Felt::ONE;
 const GOLD: u64 = 0x20;
 const SWORD: u64 = 0x30;
-const MINUTE: Duration = Duration::from_secs(60);
-const PROOF: Hash = Hash([5; 32]);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const PROOF: Hash = Hash([5; 32]);
 
-fn identity(number: u8) -> Identity {
+pub(super) fn identity(number: u8) -> Identity {
     Identity::from_secret(&[number; 32])
 }
 
-fn somebody() -> PeerId {
+pub(super) fn somebody() -> PeerId {
     identity(7).peer()
 }
 
@@ -54,60 +57,76 @@ impl Verify for NoVerifier {
     }
 }
 
+fn genesis() -> Genesis {
+    let entry =
+        |key, kind, value| GenesisEntry { contract: ContractId(Felt::from(5)), key: Key(Felt::from(key)), kind, value };
+    let gold = entry(GOLD, shardwire_model::Kind::Escrow, GenesisValue::Number(100));
+    let sword = entry(SWORD, shardwire_model::Kind::Lock, GenesisValue::Hex(account().0));
+    Genesis { storage: vec![gold, sword] }
+}
+
+fn world() -> WorldIdentity {
+    WorldIdentity::new("test", genesis().hash().unwrap(), [identity(1).peer()], [PROGRAM]).unwrap()
+}
+
 /// A machine with two databases.
-struct Machine {
+pub(super) struct Machine {
     medium: Medium,
     folder: tempfile::TempDir,
 }
 
-struct Run {
-    settler: Arc<Settler>,
-    world: Arc<EmbeddedLedger>,
+pub(super) struct Run {
+    pub(super) settler: Arc<Settler>,
+    world: Arc<dyn World>,
     _tasks: Tasks,
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let machine = Self { medium: Medium::new(1), folder: tempfile::tempdir().unwrap() };
-        let entry = |key, kind, value| GenesisEntry {
-            contract: ContractId(Felt::from(5)),
-            key: Key(Felt::from(key)),
-            kind,
-            value,
-        };
-        let storage = vec![
-            entry(GOLD, shardwire_model::Kind::Escrow, GenesisValue::Number(100)),
-            entry(SWORD, shardwire_model::Kind::Lock, GenesisValue::Hex(account().0)),
-        ];
         let disk = SimulatedDisk::new(&machine.medium);
-        drop(EmbeddedLedger::create(&disk, Path::new("ledger"), "test", &Genesis { storage }).unwrap());
+        drop(EmbeddedLedger::create(&disk, Path::new("ledger"), &world(), &genesis()).unwrap());
         drop(Store::open(&disk, Path::new("store"), &LAYOUT).unwrap());
         machine
     }
 
-    fn open(&self) -> Result<(Store, EmbeddedLedger), String> {
+    fn store(&self) -> Result<Store, String> {
         let disk = SimulatedDisk::new(&self.medium);
-        let store = Store::open(&disk, Path::new("store"), &LAYOUT).map_err(|error| error.to_string())?;
-        let ledger = EmbeddedLedger::open(&disk, Path::new("ledger"), "test");
-        Ok((store, ledger.map_err(|error| error.to_string())?))
+        Store::open(&disk, Path::new("store"), &LAYOUT).map_err(|error| error.to_string())
+    }
+
+    pub(super) fn ledger(&self, clock: &Arc<TestClock>) -> Result<EmbeddedWorld, String> {
+        let disk = SimulatedDisk::new(&self.medium);
+        let ledger = EmbeddedLedger::open(&disk, Path::new("ledger"), &world());
+        Ok(EmbeddedWorld::new(ledger.map_err(|error| error.to_string())?, clock.clone(), Work::AtOnce))
     }
 
     /// The settler begins, or begins again.
-    fn settler(&self, clock: &Arc<TestClock>) -> Result<Run, String> {
-        let (store, world) = self.open()?;
+    async fn settler(&self, clock: &Arc<TestClock>) -> Result<Run, String> {
+        let store = self.store()?;
+        self.settler_of(store, Arc::new(self.ledger(clock)?), clock).await
+    }
+
+    /// As [`settler`](Self::settler), over this World.
+    pub(super) async fn over(&self, world: Arc<dyn World>, clock: &Arc<TestClock>) -> Result<Run, String> {
+        self.settler_of(self.store()?, world, clock).await
+    }
+
+    async fn settler_of(&self, store: Store, world: Arc<dyn World>, clock: &Arc<TestClock>) -> Result<Run, String> {
         let (host, tasks) = host(identity(1), store, self.folder.path(), clock.clone(), "");
-        let (world, judge) = (Arc::new(world), Arc::new(Judge::new(Arc::new(NoVerifier))));
-        let settler = Settler::resume(host, world.clone(), judge, 10 * MINUTE).map_err(|error| error.to_string())?;
+        let judge = Arc::new(Judge::new(Arc::new(NoVerifier)));
+        let settler =
+            Settler::resume(host, world.clone(), judge, 10 * MINUTE).await.map_err(|error| error.to_string())?;
         Ok(Run { settler, world, _tasks: tasks })
     }
 }
 
-fn request(salt: u64) -> StartRequest {
+pub(super) fn request(salt: u64) -> StartRequest {
     let contract = ContractId(Felt::from(5));
     let entry = |kind, key, owner, amount| EntryRequest { kind, contract, key: Key(Felt::from(key)), owner, amount };
     StartRequest {
         salt,
-        program: Felt::ONE,
+        program: PROGRAM,
         operator: identity(2).peer(),
         contracts: vec![contract],
         accounts: vec![account()],
@@ -120,12 +139,17 @@ fn request(salt: u64) -> StartRequest {
 }
 
 /// What a run that spent ten puts out.
-fn output(world: &EmbeddedLedger, start: &ShardStart) -> Output {
-    let record = world.shard(start.shard).unwrap().unwrap();
+pub(super) async fn output(world: &dyn World, start: &ShardStart) -> Output {
+    output_of(&world.shard(start.shard).await.unwrap().unwrap())
+}
+
+/// As [`output`], of this record.
+pub(super) fn output_of(record: &ShardRecord) -> Output {
     let values = [Felt::from(30), record.values[1]];
+    let updates = record.start.entries.iter().zip(values);
     Output {
-        program: start.program,
-        shard: start.shard,
+        program: record.start.program,
+        shard: record.start.shard,
         segment: 0,
         before: record.before,
         after: Felt::ONE,
@@ -133,71 +157,72 @@ fn output(world: &EmbeddedLedger, start: &ShardStart) -> Output {
         transactions: Felt::ONE,
         count: 3,
         ended: true,
-        updates: start
-            .entries
-            .iter()
-            .zip(values)
+        updates: updates
             .map(|(it, value)| Update { kind: it.kind, contract: it.contract, key: it.key, value })
             .collect(),
     }
 }
 
-fn verdict(proof: Hash) -> Verdict {
+pub(super) fn verdict(proof: Hash) -> Verdict {
     Verdict { proof, prover: identity(3).peer(), bytes: 1000, verify_us: 5, fault: None }
 }
 
-fn gold(world: &EmbeddedLedger) -> (Felt, u128, Option<ShardId>) {
-    let storage = world.storage(None, 10).unwrap();
+pub(super) async fn gold(world: &dyn World) -> (Felt, u128, Option<ShardId>) {
+    let storage = world.storage(None, 10).await.unwrap();
     (storage[0].value, storage[0].in_escrow, storage[1].held_by)
 }
 
-fn lived(settler: &Settler, shard: ShardId) -> Life {
+pub(super) fn lived(settler: &Settler, shard: ShardId) -> Life {
     settler.life(shard).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_aborted_shard_gives_back_what_it_took_and_everybody_is_told() {
     let (machine, clock) = (Machine::new(), TestClock::new());
-    let Run { settler, world, .. } = &machine.settler(&clock).unwrap();
-    let (start, deadline) = settler.start(&request(1), somebody(), Some(60)).unwrap();
+    let Run { settler, world, .. } = &machine.settler(&clock).await.unwrap();
+    let (start, deadline) = settler.start(&request(1), somebody(), Some(60)).await.unwrap();
     assert_eq!((deadline, settler.starter(start.shard)), (Timestamp(60_000), Some(somebody())));
-    assert_eq!(gold(world), (Felt::from(60), 40, Some(start.shard)));
+    assert_eq!(gold(&**world).await, (Felt::from(60), 40, Some(start.shard)));
     let Answer::Assign(assigned) = settler.next(start.operator, &[]).await.unwrap() else { panic!("assigned") };
     assert_eq!(assigned.start, start);
 
     sleep(MINUTE / 2).await;
-    let asked = Why::Asked { by: somebody() };
-    assert_eq!(settler.abort(start.shard, asked).unwrap(), Timestamp(30_000));
-    assert_eq!(gold(world), (Felt::from(100), 0, None));
+    let asked = AbortReason::Asked { by: somebody() };
+    assert_eq!(settler.abort(start.shard, asked).await.unwrap(), Timestamp(30_000));
+    assert_eq!(gold(&**world).await, (Felt::from(100), 0, None));
     sleep(2 * MINUTE).await;
-    assert_eq!(settler.abort(start.shard, Why::TimedOut).unwrap(), Timestamp(30_000), "again changes nothing");
-    assert_eq!(lived(settler, start.shard).steps().last(), Some(&Step::Aborted { why: asked }));
+    assert_eq!(
+        settler.abort(start.shard, AbortReason::Deadline).await.unwrap(),
+        Timestamp(30_000),
+        "again changes nothing"
+    );
+    assert_eq!(lived(settler, start.shard).steps().last(), Some(&Step::Aborted { why: Why::Asked { by: somebody() } }));
 
     let Answer::Closed(closed) = settler.next(start.operator, &[start.shard]).await.unwrap() else { panic!("closed") };
     assert_eq!((closed.shard, closed.outcome), (start.shard, Outcome::Aborted));
     // A proof that comes now is late.
-    let late = settler.settle(start.shard, output(world, &start), &verdict(PROOF)).unwrap();
-    assert!(matches!(late, Err(Objection::Ended(Ended::Aborted))), "{late:?}");
-    assert_eq!(gold(world), (Felt::from(100), 0, None));
-    let error = settler.abort(ShardId(Felt::ONE), asked).unwrap_err();
-    assert!(matches!(error, SettlerError::Ledger(LedgerError::UnknownShard { .. })), "{error}");
+    let late = settler.settle(start.shard, output(&**world, &start).await, &verdict(PROOF)).await.unwrap();
+    assert!(matches!(late, Applied::Not(Objection::Ended(Ended::Aborted))), "{late:?}");
+    assert_eq!(gold(&**world).await, (Felt::from(100), 0, None));
+    let error = settler.abort(ShardId(Felt::ONE), asked).await.unwrap_err();
+    assert!(matches!(error, SettlerError::Refused(Refusal::UnknownShard { .. })), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_shard_times_out_on_the_clock_of_its_settler_and_one_that_settled_does_not() {
     let (machine, clock) = (Machine::new(), TestClock::new());
-    let Run { settler, world, _tasks } = machine.settler(&clock).unwrap();
-    let (first, _) = settler.start(&request(1), somebody(), Some(60)).unwrap();
-    let settled = settler.settle(first.shard, output(&world, &first), &verdict(PROOF)).unwrap().unwrap();
-    assert_eq!(settled.proof, PROOF);
-    let (second, _) = settler.start(&request(2), somebody(), Some(60)).unwrap();
+    let Run { settler, world, _tasks } = machine.settler(&clock).await.unwrap();
+    let (first, _) = settler.start(&request(1), somebody(), Some(60)).await.unwrap();
+    let applied = settler.settle(first.shard, output(&*world, &first).await, &verdict(PROOF)).await.unwrap();
+    assert!(matches!(applied, Applied::Settled(settled) if settled.proof == PROOF));
+    let (second, _) = settler.start(&request(2), somebody(), Some(60)).await.unwrap();
     sleep(MINUTE - Duration::from_secs(1)).await;
     assert!(!lived(&settler, second.shard).is_over());
     sleep(2 * LOOK).await;
     assert_eq!(lived(&settler, second.shard).steps().last(), Some(&Step::Aborted { why: Why::TimedOut }));
     assert_eq!(lived(&settler, first.shard).stage(), Some(Stage::Settled));
-    assert_eq!(gold(&world), (Felt::from(90), 0, None));
-    let refused = settler.abort(first.shard, Why::TimedOut).unwrap_err();
+    assert_eq!(gold(&*world).await, (Felt::from(90), 0, None));
+    let refused = settler.abort(first.shard, AbortReason::Deadline).await.unwrap_err();
     assert_eq!(refused.code(), "SW-LEDGER-013");
 }
 
@@ -208,32 +233,32 @@ const LOOK: Duration = Duration::from_secs(6);
 async fn a_deadline_that_passed_while_the_node_was_down_is_kept_when_it_starts() {
     let (machine, clock) = (Machine::new(), TestClock::new());
     let shard = {
-        let Run { settler, .. } = &machine.settler(&clock).unwrap();
-        settler.start(&request(1), somebody(), None).unwrap().0.shard
+        let Run { settler, .. } = &machine.settler(&clock).await.unwrap();
+        settler.start(&request(1), somebody(), None).await.unwrap().0.shard
     };
     sleep(11 * MINUTE).await;
-    let Run { settler, world, _tasks } = machine.settler(&clock).unwrap();
+    let Run { settler, world, _tasks } = machine.settler(&clock).await.unwrap();
     assert!(!lived(&settler, shard).is_over());
     sleep(LOOK).await;
     assert_eq!(lived(&settler, shard).steps().last(), Some(&Step::Aborted { why: Why::TimedOut }));
-    assert_eq!(gold(&world), (Felt::from(100), 0, None));
+    assert_eq!(gold(&*world).await, (Felt::from(100), 0, None));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_verified_is_settled_after_a_crash_without_its_proof() {
     let (machine, clock) = (Machine::new(), TestClock::new());
     let start = {
-        let Run { settler, world, .. } = &machine.settler(&clock).unwrap();
-        let (start, _) = settler.start(&request(1), somebody(), None).unwrap();
+        let Run { settler, world, .. } = &machine.settler(&clock).await.unwrap();
+        let (start, _) = settler.start(&request(1), somebody(), None).await.unwrap();
         // As far as the World's transaction.
         let step = Step::Verified { proof: PROOF, prover: identity(3).peer() };
-        let intent = Intent::Settle { proof: PROOF, output: output(world, &start) };
+        let intent = Intent::Settle { proof: PROOF, output: output(&**world, &start).await };
         settler.advance(start.shard, step, |write| Ok(write.put(&INTENTS, &start.shard, &intent)?)).unwrap();
         start
     };
-    let Run { settler, world, .. } = &machine.settler(&clock).unwrap();
+    let Run { settler, world, .. } = &machine.settler(&clock).await.unwrap();
     assert_eq!(lived(settler, start.shard).steps().last(), Some(&Step::Settled { proof: Some(PROOF) }));
-    assert_eq!(gold(world), (Felt::from(90), 0, None));
+    assert_eq!(gold(&**world).await, (Felt::from(90), 0, None));
     assert_eq!(settler.host.store.all(&INTENTS).unwrap(), []);
     // The operator never got to say that it accepts: too late to matter.
     settler.assigned(start.operator, start.shard).unwrap();
@@ -242,17 +267,17 @@ async fn what_was_verified_is_settled_after_a_crash_without_its_proof() {
 #[tokio::test(start_paused = true)]
 async fn a_start_that_is_refused_leaves_nothing_and_a_timeout_has_bounds() {
     let (machine, clock) = (Machine::new(), TestClock::new());
-    let Run { settler, .. } = &machine.settler(&clock).unwrap();
-    let (start, _) = settler.start(&request(1), somebody(), None).unwrap();
+    let Run { settler, .. } = &machine.settler(&clock).await.unwrap();
+    let (start, _) = settler.start(&request(1), somebody(), None).await.unwrap();
     // The sword is taken.
-    let refused = settler.start(&request(2), somebody(), None).unwrap_err();
-    assert!(matches!(refused, SettlerError::Ledger(LedgerError::Merge(_))), "{refused}");
-    let again = settler.start(&request(1), identity(8).peer(), Some(5)).unwrap_err();
+    let refused = settler.start(&request(2), somebody(), None).await.unwrap_err();
+    assert!(matches!(refused, SettlerError::Refused(Refusal::Merge(_))), "{refused}");
+    let again = settler.start(&request(1), identity(8).peer(), Some(5)).await.unwrap_err();
     assert_eq!(again.code(), "SW-LEDGER-011");
     assert_eq!(settler.starter(start.shard), Some(somebody()));
     assert_eq!(settler.host.store.all(&INTENTS).unwrap(), []);
     for seconds in [0, MAX_TIMEOUT.as_secs() + 1] {
-        let error = settler.start(&request(3), somebody(), Some(seconds)).unwrap_err();
+        let error = settler.start(&request(3), somebody(), Some(seconds)).await.unwrap_err();
         assert_eq!(error.to_string(), format!("a time-out of {seconds} s is not between one second and 30 days"));
         assert_eq!(error.code(), "SW-SETTLER-007");
         assert_eq!(error.next_step(), "Give a time within these bounds, or none for the node's own.");
@@ -260,18 +285,18 @@ async fn a_start_that_is_refused_leaves_nothing_and_a_timeout_has_bounds() {
 }
 
 /// What is done in one life: each as far as the power lasts.
-fn attempt(life: &Run, settles: bool) -> Result<(), SettlerError> {
-    let (settler, world) = (&life.settler, &life.world);
-    let start = match settler.start(&request(1), somebody(), None) {
-        Err(SettlerError::Ledger(LedgerError::AlreadyStarted { shard })) => world.shard(shard)?.unwrap().start,
+async fn attempt(life: &Run, settles: bool) -> Result<(), SettlerError> {
+    let (settler, world) = (&life.settler, &*life.world);
+    let start = match settler.start(&request(1), somebody(), None).await {
+        Err(SettlerError::Refused(Refusal::AlreadyStarted { shard })) => world.shard(shard).await?.unwrap().start,
         started => started?.0,
     };
     if settles {
         settler.assigned(start.operator, start.shard)?;
-        drop(settler.settle(start.shard, output(world, &start), &verdict(PROOF))?);
+        drop(settler.settle(start.shard, output(world, &start).await, &verdict(PROOF)).await?);
     }
-    match settler.abort(start.shard, Why::TimedOut) {
-        Err(SettlerError::Ledger(LedgerError::AlreadySettled { .. })) if settles => Ok(()),
+    match settler.abort(start.shard, AbortReason::Asked { by: somebody() }).await {
+        Err(SettlerError::Refused(Refusal::AlreadySettled { .. })) if settles => Ok(()),
         ended => ended.map(drop),
     }
 }
@@ -288,26 +313,26 @@ proptest! {
             let (machine, clock) = (Machine::new(), TestClock::new());
             for (acts, seed) in crashes {
                 machine.medium.power_off_after(acts);
-                if let Ok(life) = machine.settler(&clock) {
-                    drop(attempt(&life, settles));
+                if let Ok(life) = machine.settler(&clock).await {
+                    drop(attempt(&life, settles).await);
                 }
                 machine.medium.power_on(Survives::Some(seed));
             }
-            let life = machine.settler(&clock).unwrap();
-            attempt(&life, settles).unwrap();
+            let life = machine.settler(&clock).await.unwrap();
+            attempt(&life, settles).await.unwrap();
             let Run { settler, world, .. } = &life;
-            let shard = world.shards(None, 10).unwrap()[0].shard;
+            let shard = world.shards(None, 10).await.unwrap()[0].shard;
             let history: Vec<_> = settler.host.store.all(&HISTORY).unwrap().into_iter().map(|(_, entry)| entry).collect();
             let part = Part::of(shard, Role::Settler);
             let read = verify(&identity(1).peer(), part, &history).unwrap();
             let last = read.life().stage();
-            let settled = matches!(world.shard(shard).unwrap().unwrap().state, ShardState::Settled(_));
+            let settled = matches!(world.shard(shard).await.unwrap().unwrap().state, ShardState::Settled(_));
             assert_eq!(last, Some(if settled { Stage::Settled } else { Stage::Aborted }));
-            assert_eq!(gold(world), (Felt::from(if settled { 90 } else { 100 }), 0, None));
+            assert_eq!(gold(&**world).await, (Felt::from(if settled { 90 } else { 100 }), 0, None));
             // One that was settled before it was tried to be aborted is settled.
             assert!(settled || !settles || read.life().step(Stage::Verified).is_none());
             assert_eq!(settler.host.store.all(&INTENTS).unwrap(), []);
-            world.audit().unwrap();
+            world.audit().await.unwrap();
         });
     }
 }

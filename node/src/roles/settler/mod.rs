@@ -12,26 +12,31 @@ mod leases;
 mod life;
 #[cfg(test)]
 mod life_tests;
+#[cfg(test)]
+mod pending_tests;
 mod proofs;
 mod services;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use super::{Changes, Host};
-use crate::records::VERDICTS;
+use crate::records::{INTENTS, Intent, VERDICTS};
 pub(crate) use error::SettlerError;
 #[cfg(test)]
 pub(crate) use error::Unwanted;
 pub(crate) use judge::Judge;
 use life::Deadlines;
-use shardwire_ledger::{ShardState, World};
-use shardwire_model::{Cause, Role, ShardId, Slot};
+use shardwire_model::{Cause, PeerId, Role, ShardId, Slot};
 use shardwire_protocols::administration::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
 use shardwire_store::StoreError;
+use shardwire_world::{Refusal, ShardState, Ticket, World};
 use std::{
-    sync::{Arc, Mutex},
+    collections::{BTreeSet, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use turns::Turns;
 
 /// The settler's state.
 #[derive(Debug)]
@@ -43,6 +48,11 @@ pub(crate) struct Settler {
     /// How long shards have that were started without a time-out.
     timeout: Duration,
     deadlines: Mutex<Deadlines>,
+    turns: Turns,
+    /// What was submitted by this process and isn't decided: one for each note at most.
+    submitted: Mutex<BTreeSet<Ticket>>,
+    /// What the World refused lately.
+    refused: Mutex<VecDeque<(ShardId, Ticket, Refusal)>>,
 }
 
 impl Settler {
@@ -50,29 +60,60 @@ impl Settler {
     ///
     /// # Errors
     /// If World or store can't be read or written.
-    pub(crate) fn resume(
+    pub(crate) async fn resume(
         host: Arc<Host>,
         world: Arc<dyn World>,
         judge: Arc<Judge>,
         timeout: Duration,
     ) -> Result<Arc<Self>, SettlerError> {
-        let deadlines = Mutex::default();
-        let settler = Arc::new(Self { host, world, judge, changes: Changes::new(), timeout, deadlines });
-        settler.take_up()?;
+        let settler = Arc::new(Self {
+            host,
+            world,
+            judge,
+            changes: Changes::new(),
+            timeout,
+            deadlines: Mutex::default(),
+            turns: Turns::default(),
+            submitted: Mutex::default(),
+            refused: Mutex::default(),
+        });
+        settler.take_up().await?;
         Ok(settler)
     }
 
     /// How each shard is; only this one if it is named, with its updates.
-    pub(crate) fn shards(&self, only: Option<ShardId>) -> Result<Vec<ShardStatus>, SettlerError> {
+    pub(crate) async fn shards(&self, only: Option<ShardId>) -> Result<Vec<ShardStatus>, SettlerError> {
         let shards = match only {
             Some(shard) => vec![shard],
-            None => self.world.shards(None, MAX_SHARDS_LISTED)?.into_iter().map(|summary| summary.shard).collect(),
+            None => {
+                let page = self.world.shards(None, MAX_SHARDS_LISTED).await?;
+                let starting = self.host.store.all(&INTENTS)?.into_iter();
+                let starting = starting.filter(|(_, intent)| matches!(intent, Intent::Start { .. })).map(|it| it.0);
+                let shards: BTreeSet<ShardId> = page.into_iter().map(|it| it.shard).chain(starting).collect();
+                shards.into_iter().take(MAX_SHARDS_LISTED).collect()
+            }
         };
-        shards.into_iter().filter_map(|shard| self.status(shard).transpose()).collect()
+        let mut statuses = Vec::with_capacity(shards.len());
+        for shard in shards {
+            statuses.extend(self.status(shard).await?);
+        }
+        Ok(statuses)
     }
 
-    fn status(&self, shard: ShardId) -> Result<Option<ShardStatus>, SettlerError> {
-        let Some(record) = self.world.shard(shard)? else { return Ok(None) };
+    async fn status(&self, shard: ShardId) -> Result<Option<ShardStatus>, SettlerError> {
+        let intent = self.host.store.get(&INTENTS, &shard)?;
+        let pending = intent.as_ref().map(|_| Cause::from(SettlerError::Pending { shard }));
+        let Some(record) = self.world.shard(shard).await? else {
+            let starting = match intent {
+                Some(Intent::Start { request, .. }) => Some((request.operator, pending)),
+                _ => self.refused(shard).map(|refusal| (PeerId([0; 32]), Some(Cause::from(refusal)))),
+            };
+            return Ok(starting.map(|(operator, error)| {
+                let mut status = ShardStatus::new(shard, Role::Settler, operator);
+                status.error = error;
+                status
+            }));
+        };
         let mut status = ShardStatus::new(shard, Role::Settler, record.start.operator);
         status.program_hash = Some(record.start.program);
         let life = self.life(shard)?;
@@ -84,6 +125,7 @@ impl Settler {
             status.verify_us = verdict.verify_us;
             status.error = verdict.fault.map(|(code, reason)| Cause::new(&code, &reason)).filter(|_| !life.is_over());
         }
+        status.error = pending.or(status.error);
         if let ShardState::Settled(settlement) = record.state {
             status.proof = Some(settlement.proof);
             status.transactions = settlement.output.count;
@@ -92,9 +134,15 @@ impl Settler {
         Ok(Some(status))
     }
 
+    /// Why the World refused what was last asked about a shard, if it did lately.
+    fn refused(&self, shard: ShardId) -> Option<Refusal> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.iter().rev().find(|(known, ..)| *known == shard).map(|(.., refusal)| refusal.clone())
+    }
+
     /// A page of the World's storage, and whether there is more.
-    pub(crate) fn storage(&self, after: Option<Slot>) -> Result<(Vec<StorageStatus>, bool), SettlerError> {
-        let mut entries = self.world.storage(after, MAX_STORAGE_LISTED + 1)?;
+    pub(crate) async fn storage(&self, after: Option<Slot>) -> Result<(Vec<StorageStatus>, bool), SettlerError> {
+        let mut entries = self.world.storage(after, MAX_STORAGE_LISTED + 1).await?;
         let more = entries.len() > MAX_STORAGE_LISTED;
         entries.truncate(MAX_STORAGE_LISTED);
         let storage = entries.into_iter().map(|entry| StorageStatus {

@@ -3,12 +3,12 @@
 use super::{
     Settler, SettlerError,
     error::{Objection, Unwanted},
+    life::{Applied, CaughtUp},
 };
 use crate::{
     facts::Ended,
     records::{VERDICTS, Verdict},
 };
-use shardwire_ledger::{LedgerError, ShardRecord, ShardState};
 use shardwire_model::{Cause, Coded as _, PeerId, Timestamp};
 use shardwire_protocols::{
     Failure, ServeError,
@@ -18,11 +18,14 @@ use shardwire_protocols::{
 use shardwire_proving::settle::OutputMismatch;
 use shardwire_reputation::{Blame, Breach, Event, Work};
 use shardwire_transport::Initiator;
+use shardwire_world::{Refusal, ShardRecord, ShardState};
 
 /// What to do with a proof before it is fetched.
 enum Interest {
     /// It is settled already, at that time: nothing to fetch.
     Settled(Timestamp),
+    /// It was disputed: it stays so.
+    Disputed(Cause),
     /// It is not wanted.
     None(Unwanted),
     /// It decides a shard.
@@ -47,10 +50,11 @@ impl Settler {
                 Next::Nothing(client) => client,
                 Next::Ready(ready, offered) => {
                     if let Some(leased) = &offered.announcement().statement.leased {
-                        self.compare(ready.shard, leased).map_err(failed)?;
+                        self.compare(ready.shard, leased).await.map_err(failed)?;
                     }
-                    match self.interest(&ready).map_err(failed)? {
+                    match self.interest(&ready).await.map_err(failed)? {
                         Interest::Settled(at) => offered.settled(identity, at).await?.1,
+                        Interest::Disputed(cause) => offered.dispute(identity, cause).await?.1,
                         Interest::None(unwanted) => {
                             tracing::warn!(shard = %ready.shard.short(), prover = %prover.short(), "proof not wanted: {unwanted}");
                             offered.skip(unwanted.reason(), unwanted).await?
@@ -62,11 +66,16 @@ impl Settler {
         }
     }
 
-    fn interest(&self, ready: &Ready) -> Result<Interest, SettlerError> {
+    async fn interest(&self, ready: &Ready) -> Result<Interest, SettlerError> {
         let shard = ready.shard;
         // A proof that was verified before is settled now, if it couldn't be then.
-        self.catch_up(&mut self.deadlines(), shard)?;
-        Ok(match self.world.shard(shard)? {
+        if let CaughtUp::Pending = self.catch_up(&self.turns.take(shard).await).await? {
+            return Ok(Interest::None(Unwanted::Pending { shard }));
+        }
+        // What the World refused while nobody was in a session to be told so.
+        let verdict = self.host.store.get(&VERDICTS, &shard)?.filter(|verdict| verdict.proof == ready.proof);
+        let fault = verdict.and_then(|verdict| verdict.fault);
+        Ok(match self.world.shard(shard).await? {
             None => Interest::None(Unwanted::Unknown { shard }),
             Some(record) => match &record.state {
                 ShardState::Aborted { .. } => Interest::None(Unwanted::Aborted { shard }),
@@ -74,7 +83,10 @@ impl Settler {
                 ShardState::Settled(_) => Interest::None(Unwanted::Late { shard }),
                 // A prover is held to what it announces; of what was announced, only this settler's job is of use.
                 ShardState::Started if ready.job != self.job(&record) => Interest::None(Unwanted::OtherJob { shard }),
-                ShardState::Started => Interest::Of(Box::new(record)),
+                ShardState::Started => match fault {
+                    Some((code, reason)) => Interest::Disputed(Cause::new(&code, &reason)),
+                    None => Interest::Of(Box::new(record)),
+                },
             },
         })
     }
@@ -104,31 +116,37 @@ impl Settler {
         let verify_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let verdict = Verdict { proof, prover, bytes: u64::from(bytes), verify_us, fault: None };
 
-        let settled = match checked {
-            Err(objection) => Err(objection),
+        let applied = match checked {
+            Err(objection) => Applied::Not(objection),
             // Nothing that the World is going to refuse counts as verified.
-            Ok(output) if !output.ended => Err(Objection::World(LedgerError::NotEnded { shard })),
+            Ok(output) if !output.ended => Applied::Not(Objection::World(Refusal::NotEnded { shard })),
             Ok(output) => {
                 tracing::info!(shard = %shard.short(), proof = %proof.short(), verify_us, "proof verified");
                 // If the disk fails, nobody is to blame: it is settled as soon as that is possible.
-                self.settle(shard, output, &verdict).map_err(failed)?
+                self.settle(shard, output, &verdict).await.map_err(failed)?
             }
         };
-        match settled {
-            Ok(settlement) => {
+        match applied {
+            Applied::Settled(settlement) => {
                 tracing::info!(shard = %shard.short(), updates = settlement.output.updates.len(), "shard settled");
                 self.host.peers.note(prover, &Event::Worked(Work::Proof));
                 Ok(offered.settled(&self.host.identity, settlement.at).await?.1)
             }
+            // The prover asks again; it is told when that is known.
+            Applied::Pending => {
+                self.host.peers.note(prover, &Event::Worked(Work::Proof));
+                let unwanted = Unwanted::Pending { shard };
+                Ok(offered.skip(unwanted.reason(), unwanted).await?)
+            }
             // The shard ended while its proof was on the way.
-            Err(Objection::Ended(ended)) => {
+            Applied::Not(Objection::Ended(ended)) => {
                 let unwanted = match ended {
                     Ended::Aborted => Unwanted::Aborted { shard },
                     Ended::Settled { .. } => Unwanted::Late { shard },
                 };
                 Ok(offered.skip(unwanted.reason(), unwanted).await?)
             }
-            Err(objection) => {
+            Applied::Not(objection) => {
                 tracing::warn!(shard = %shard.short(), prover = %prover.short(), proof = %proof.short(), code = objection.code(), "proof disputed: {objection}");
                 let blamed = prover_s(&objection);
                 let fault = Some((objection.code().to_owned(), objection.to_string()));

@@ -11,10 +11,8 @@ use crate::{
     tasks::Tasks,
 };
 use redb::backends::InMemoryBackend;
-use shardwire_ledger::{EmbeddedLedger, Genesis, GenesisEntry, GenesisValue};
-use shardwire_model::Key;
 use shardwire_model::{
-    AccountKey, ContractId, EntryRequest, EventId, Felt, Hash, Kind, Output, PeerId, ShardStart, StartRequest,
+    AccountKey, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, ShardStart, StartRequest,
     Timestamp, finished_selector,
 };
 use shardwire_protocols::{
@@ -27,6 +25,7 @@ use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_reputation::{Standing, Tier};
 use shardwire_store::{Artefacts, Store, SystemDisk};
 use shardwire_transport::{Channel, identity::Identity, session::pair_over};
+use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, WorldIdentity};
 use std::path::Path;
 
 const PROGRAM: Felt = Felt::THREE;
@@ -56,18 +55,23 @@ impl Verify for Believer {
     }
 }
 
+fn identity_of(genesis: &Genesis) -> WorldIdentity {
+    WorldIdentity::new("test", genesis.hash().unwrap(), [identity(1).peer()], [PROGRAM]).unwrap()
+}
+
 /// A settler with one shard, and the shard.
-fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
+async fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
     let (game, key) = (ContractId(Felt::from(5)), Key(Felt::from(6)));
     let storage = vec![GenesisEntry { contract: game, key, kind: Kind::Counter, value: GenesisValue::Number(3) }];
-    let world =
-        EmbeddedLedger::create_with_backend(InMemoryBackend::new(), "test", &Genesis { storage }).expect("a World");
+    let genesis = Genesis { storage };
+    let ledger = EmbeddedLedger::create_with_backend(InMemoryBackend::new(), &identity_of(&genesis), &genesis);
+    let world = EmbeddedWorld::new(ledger.expect("a World"), Arc::new(SystemClock), Work::AtOnce);
     let store = Store::in_memory(&crate::records::LAYOUT).unwrap();
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
         peers: peers::recall(&config, identity(1).peer(), Arc::new(SystemClock), &store).unwrap(),
         identity: identity(1),
-        network: "test".into(),
+        world: Arc::new(identity_of(&genesis)),
         clock: Arc::new(SystemClock),
         store,
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
@@ -77,7 +81,7 @@ fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
     };
     let judge = Arc::new(Judge::new(Arc::new(Believer)));
     let day = std::time::Duration::from_secs(24 * 60 * 60);
-    let settler = Settler::resume(Arc::new(host), Arc::new(world), judge, day).unwrap();
+    let settler = Settler::resume(Arc::new(host), Arc::new(world), judge, day).await.unwrap();
     let entries = vec![EntryRequest { kind: Kind::Counter, contract: game, key, owner: None, amount: 0 }];
     let start = settler
         .start(
@@ -93,9 +97,10 @@ fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
             identity(1).peer(),
             None,
         )
+        .await
         .unwrap()
         .0;
-    let before = settler.world.shard(start.shard).unwrap().unwrap().before;
+    let before = settler.world.shard(start.shard).await.unwrap().unwrap().before;
     (settler, start, before)
 }
 
@@ -172,7 +177,7 @@ fn is_banned(settler: &Settler, peer: PeerId) -> bool {
 #[tokio::test(start_paused = true)]
 async fn bad_proofs_show_their_provers_to_anybody() {
     let folder = tempfile::tempdir().unwrap();
-    let (settler, start, before) = settler(folder.path());
+    let (settler, start, before) = settler(folder.path()).await;
     let nothing = held(&start, before, vec![7; 100], 2, 1);
     assert!(matches!(offers(&settler, 2, nothing).await, Verdict::Disputed(_)));
     let other = held(&start, before, proves(&start, Felt::TWO), 3, 2);
@@ -187,7 +192,7 @@ async fn bad_proofs_show_their_provers_to_anybody() {
 #[tokio::test(start_paused = true)]
 async fn a_proof_of_another_program_is_refused_whatever_its_output_says() {
     let folder = tempfile::tempdir().unwrap();
-    let (settler, start, before) = settler(folder.path());
+    let (settler, start, before) = settler(folder.path()).await;
     let bytes = [&b"other "[..], &proves(&start, before)].concat();
     let Verdict::Disputed(dispute) = offers(&settler, 2, held(&start, before, bytes, 2, 1)).await else {
         panic!("it is disputed")
@@ -199,13 +204,13 @@ async fn a_proof_of_another_program_is_refused_whatever_its_output_says() {
         matches!(&shown(&settler, identity(2).peer())[..], [Shown::NoProof(cause)] if cause.code == "SW-SETTLE-005")
     );
     assert!(is_banned(&settler, identity(2).peer()));
-    assert!(matches!(settler.world.shard(start.shard).unwrap().unwrap().state, shardwire_ledger::ShardState::Started));
+    assert!(matches!(settler.world.shard(start.shard).await.unwrap().unwrap().state, ShardState::Started));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_proof_of_another_job_is_not_fetched_and_nobodys_fault() {
     let folder = tempfile::tempdir().unwrap();
-    let (settler, start, before) = settler(folder.path());
+    let (settler, start, before) = settler(folder.path()).await;
     let other = Held { job: Hash::of(b"another"), leased: None, ..held(&start, before, vec![7; 10], 2, 1) };
     let verdict = offers(&settler, 2, other).await;
     assert!(
@@ -218,28 +223,28 @@ async fn a_proof_of_another_job_is_not_fetched_and_nobodys_fault() {
 #[tokio::test(start_paused = true)]
 async fn an_operator_that_leases_a_job_twice_at_once_is_shown_and_its_provers_are_not() {
     let folder = tempfile::tempdir().unwrap();
-    let (settler, start, before) = settler(folder.path());
+    let (settler, start, before) = settler(folder.path()).await;
     // An honest operator: each lease has an epoch of its own, and a prover shows its lease again and again.
     let record = |prover: u8, epoch| held(&start, before, vec![7; 10], prover, epoch).leased.unwrap();
     for (prover, epoch) in [(2, 1), (3, 2), (2, 1), (2, 3)] {
-        settler.compare(start.shard, &record(prover, epoch)).unwrap();
+        settler.compare(start.shard, &record(prover, epoch)).await.unwrap();
     }
     assert!(shown(&settler, operator().peer()).is_empty());
 
-    settler.compare(start.shard, &record(4, 2)).unwrap();
+    settler.compare(start.shard, &record(4, 2)).await.unwrap();
     assert_eq!(shown(&settler, operator().peer()), [Shown::TwoLeases]);
     assert!(is_banned(&settler, operator().peer()));
     for prover in [2, 3, 4] {
         assert_eq!(settler.host.peers.standing(identity(prover).peer()), Standing::Admitted(Tier::Low));
     }
-    settler.compare(start.shard, &record(4, 2)).unwrap();
+    settler.compare(start.shard, &record(4, 2)).await.unwrap();
     assert_eq!(shown(&settler, operator().peer()).len(), 1, "once is enough");
 
     // Somebody else's leases of the job show nothing against anybody.
     let other = identity(8);
     for prover in [2, 3] {
         let terms = LeaseTerms { prover: identity(prover).peer(), ..record(2, 1).terms };
-        settler.compare(start.shard, &Leased::by(other.peer(), &Signed::by(&other, terms))).unwrap();
+        settler.compare(start.shard, &Leased::by(other.peer(), &Signed::by(&other, terms))).await.unwrap();
     }
     assert!(shown(&settler, other.peer()).is_empty() && !is_banned(&settler, other.peer()));
 }

@@ -6,6 +6,7 @@ fn hello(network: &str, role: &str) -> Hello {
     let spoken = |name: &str, min, max| Spoken { name: name.into(), min, max };
     Hello {
         network: network.into(),
+        world: Some(shardwire_model::Hash([0x5e; 32])),
         agent: "shardwire/0.1.0".into(),
         roles: vec![role.into()],
         serves: vec![spoken("keepalive", 1, 1), spoken("trace", 1, 3)],

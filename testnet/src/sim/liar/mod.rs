@@ -15,7 +15,7 @@ use super::{
 };
 use crate::dice::Dice;
 use shardwire::{client::Target, config::Role, surroundings::Randomness};
-use shardwire_model::{Clock as _, PeerId};
+use shardwire_model::{Clock as _, Hash, PeerId};
 use shardwire_protocols::{
     catalogue,
     handshake::{self, Handshake, Hello},
@@ -37,12 +37,14 @@ const AGAIN: Duration = Duration::from_secs(3);
 struct Impostor {
     identity: Identity,
     role: Role,
+    /// The World that it says it belongs to: the right one, or nobody would talk to it.
+    world: Hash,
     dice: Mutex<Dice>,
 }
 
 impl Impostor {
-    fn new(identity: Identity, role: Role, dice: Dice) -> Arc<Self> {
-        Arc::new(Self { identity, role, dice: Mutex::new(dice) })
+    fn new(identity: Identity, role: Role, world: Hash, dice: Dice) -> Arc<Self> {
+        Arc::new(Self { identity, role, world, dice: Mutex::new(dice) })
     }
 
     fn me(&self) -> PeerId {
@@ -63,6 +65,7 @@ impl Impostor {
     fn hello(&self) -> Hello {
         Hello {
             network: NETWORK.to_owned(),
+            world: Some(self.world),
             agent: "liar".to_owned(),
             roles: vec![self.role.to_string()],
             serves: handshake::spoken(),

@@ -81,8 +81,8 @@ pub(in crate::sim) struct LyingOperator {
 }
 
 impl LyingOperator {
-    pub(in crate::sim) fn new(identity: Identity, program: Felt, dice: Dice) -> Arc<Self> {
-        let impostor = Impostor::new(identity, Role::Operator, dice);
+    pub(in crate::sim) fn new(identity: Identity, world: Hash, program: Felt, dice: Dice) -> Arc<Self> {
+        let impostor = Impostor::new(identity, Role::Operator, world, dice);
         Arc::new(Self { impostor, program, clock: SimulatedClock::new(0), frauds: Mutex::default() })
     }
 

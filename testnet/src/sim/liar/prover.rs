@@ -44,8 +44,8 @@ pub(in crate::sim) struct LyingProver {
 }
 
 impl LyingProver {
-    pub(in crate::sim) fn new(identity: Identity, dice: Dice) -> Arc<Self> {
-        let impostor = Impostor::new(identity, Role::Prover, dice);
+    pub(in crate::sim) fn new(identity: Identity, world: Hash, dice: Dice) -> Arc<Self> {
+        let impostor = Impostor::new(identity, Role::Prover, world, dice);
         Arc::new(Self { impostor, lies: Mutex::default(), told: watch::Sender::new(()) })
     }
 

@@ -1,0 +1,241 @@
+//! A World in one file (redb), for networks whose settlement layer is a settler's own disk.
+//!
+//! Each transition is one write transaction with two-phase commit, synced before the call returns, so a crash shows the ledger
+//! before or after it, never between. The tables and the encoding of their rows are in [`tables`], the operations in
+//! [`transition`], what is read in [`read`]. [`EmbeddedLedger`] does all of that where it is called; [`EmbeddedWorld`] is the [`World`](crate::World)
+//! that does it beside the async threads.
+//!
+//! A file that is something else, of another schema or network, damaged, or in use is refused and stays as it was
+//! ([`shardwire_store::database`]). When it is opened the checksums of all pages are verified too, up to [`CHECKED_BYTES`].
+
+mod audit;
+mod read;
+mod tables;
+mod transition;
+mod world;
+
+use crate::{Genesis, Operation, Receipt, Refusal, Ticket, WorldError, WorldIdentity};
+use redb::{Builder, ReadTransaction, ReadableDatabase, StorageBackend};
+use shardwire_model::Timestamp;
+use shardwire_store::{
+    Disk,
+    database::{self, Database, Opening, guarded},
+};
+use std::path::Path;
+use tables::{Fault, MAGIC, META, Meta, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE};
+
+pub use audit::Audit;
+pub use tables::SCHEMA;
+pub use world::{EmbeddedWorld, MAX_REFUSALS};
+
+/// Bytes of the file that are kept in memory at most. Enough for the storage of a large World; histories are read rarely.
+const CACHE_BYTES: usize = 32 << 20;
+/// Largest file whose pages are all verified when it is opened: what a disk reads in about a second. Beyond, damage is seen when a row is read.
+const CHECKED_BYTES: u64 = 512 << 20;
+/// How a ledger without a file is called in errors.
+const NO_PLACE: &str = "its storage";
+
+/// A World in one redb file. One process at a time; any number of threads.
+#[derive(Debug)]
+pub struct EmbeddedLedger {
+    database: Database,
+    identity: WorldIdentity,
+    place: String,
+}
+
+impl EmbeddedLedger {
+    /// Creates a World in a new file.
+    ///
+    /// # Errors
+    /// If there is a file already, the genesis is refused, or the disk fails.
+    pub fn create(
+        disk: &dyn Disk,
+        path: &Path,
+        identity: &WorldIdentity,
+        genesis: &Genesis,
+    ) -> Result<Self, WorldError> {
+        let place = path.display().to_string();
+        let meta = Meta::of(identity, genesis)?;
+        if disk.database(path).map_err(|error| Fault::from(error).at(&place))?.is_some() {
+            return Err(WorldError::Exists { place });
+        }
+        // The data folder belongs to one process, so nobody else creates the file meanwhile.
+        database::create(disk, path, |backend| Ok(Self::fill(backend, &meta, genesis, &place).map(drop)?))
+            .map_err(|fault: Fault| fault.at(&place))?;
+        Self::open(disk, path, identity)
+    }
+
+    /// Creates a World in an empty storage, such as a simulator's.
+    ///
+    /// # Errors
+    /// If the storage is not empty or fails, or the genesis is refused.
+    pub fn create_with_backend(
+        backend: impl StorageBackend,
+        identity: &WorldIdentity,
+        genesis: &Genesis,
+    ) -> Result<Self, WorldError> {
+        let meta = Meta::of(identity, genesis)?;
+        match backend.len() {
+            Ok(0) => Self::fill(backend, &meta, genesis, NO_PLACE),
+            Ok(_) => Err(WorldError::Exists { place: NO_PLACE.into() }),
+            Err(error) => Err(Fault::Disk(error.to_string()).at(NO_PLACE)),
+        }
+    }
+
+    /// Opens the World in this file.
+    ///
+    /// # Errors
+    /// If there is none, it is in use, something else, damaged, or of another schema or network. The file is as it was then.
+    pub fn open(disk: &dyn Disk, path: &Path, identity: &WorldIdentity) -> Result<Self, WorldError> {
+        let place = path.display().to_string();
+        let opened = database::open(disk, path, |backend, opening| Self::admit(backend, opening, identity, &place));
+        Self::found(opened, place)
+    }
+
+    /// The World in this file, to look at: what would be written stays in memory, so the file is left as it is.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn view(disk: &dyn Disk, path: &Path, identity: &WorldIdentity) -> Result<Self, WorldError> {
+        let place = path.display().to_string();
+        let opened = database::view(disk, path, |backend, opening| Self::admit(backend, opening, identity, &place));
+        Self::found(opened, place)
+    }
+
+    fn found(opened: Result<Option<Self>, Fault>, place: String) -> Result<Self, WorldError> {
+        opened.map_err(|fault| fault.at(&place))?.ok_or(WorldError::Missing { place })
+    }
+
+    fn admit(
+        backend: impl StorageBackend,
+        opening: Opening,
+        identity: &WorldIdentity,
+        place: &str,
+    ) -> Result<Self, Fault> {
+        let check = opening == Opening::OnView && backend.len()? <= CHECKED_BYTES;
+        Ok(Self::attach(backend, identity, place, check)?)
+    }
+
+    /// Opens the World in this storage. Unlike [`open`](Self::open), a storage that is refused may have been repaired.
+    ///
+    /// # Errors
+    /// If it is empty, something else, damaged, or of another schema or network.
+    pub fn open_with_backend(backend: impl StorageBackend, identity: &WorldIdentity) -> Result<Self, WorldError> {
+        Self::attach(backend, identity, NO_PLACE, false)
+    }
+
+    fn fill(backend: impl StorageBackend, meta: &Meta, genesis: &Genesis, place: &str) -> Result<Self, WorldError> {
+        let cells = genesis.cells()?;
+        let database = Database::over(&builder(), backend).map_err(|fault: Fault| fault.at(place))?;
+        let ledger = Self { database, identity: meta.identity.clone(), place: place.into() };
+        guarded(|| {
+            let mut txn = ledger.database.get()?.begin_write()?;
+            txn.set_quick_repair(true);
+            meta.store(&txn)?;
+            {
+                let mut storage = txn.open_table(STORAGE)?;
+                for (slot, cell) in &cells {
+                    tables::put(&mut storage, &slot.to_bytes_be(), cell)?;
+                }
+            }
+            for table in [SHARDS, STAGES, SETTLEMENTS, OPERATIONS] {
+                txn.open_table(table)?;
+            }
+            txn.open_table(OPEN)?;
+            Ok(txn.commit()?)
+        })
+        .map_err(|fault: Fault| fault.at(place))?;
+        Ok(ledger)
+    }
+
+    fn attach(
+        backend: impl StorageBackend,
+        identity: &WorldIdentity,
+        place: &str,
+        check: bool,
+    ) -> Result<Self, WorldError> {
+        let foreign = |why: &str| WorldError::Foreign { place: place.into(), why: why.into() };
+        let mut magic = [0; MAGIC.len()];
+        let length = backend.len().map_err(|error| Fault::Disk(error.to_string()).at(place))?;
+        if length < MAGIC.len() as u64 {
+            return Err(foreign("it is empty or too short"));
+        }
+        backend.read(0, &mut magic).map_err(|error| Fault::Disk(error.to_string()).at(place))?;
+        if magic != MAGIC {
+            return Err(foreign("it is no redb file"));
+        }
+        let database = Database::over(builder().set_check_integrity_on_open(check), backend)
+            .map_err(|fault: Fault| fault.at(place))?;
+        let meta = guarded(|| {
+            let txn = database.get()?.begin_read()?;
+            match txn.open_table(META) {
+                Ok(meta) => Meta::load(&meta, place),
+                Err(redb::TableError::Storage(error)) => Err(error.into()),
+                Err(_) => Err(foreign("another program's data is in it").into()),
+            }
+        })
+        .map_err(|fault: Fault| fault.at(place))?;
+        if meta.identity.network() != identity.network() {
+            let (found, asked) = (meta.identity.network().into(), identity.network().into());
+            return Err(WorldError::Network { place: place.into(), found, asked });
+        }
+        if meta.identity != *identity {
+            let (found, asked) = (meta.identity.hash(), identity.hash());
+            return Err(WorldError::Other { place: place.into(), found, asked });
+        }
+        Ok(Self { database, identity: meta.identity, place: place.into() })
+    }
+
+    /// Which World it is.
+    #[must_use]
+    pub fn identity(&self) -> &WorldIdentity {
+        &self.identity
+    }
+
+    /// Judges an operation at this time and applies it. Durable when this returns.
+    ///
+    /// # Errors
+    /// [`WorldError::Disk`] or [`WorldError::Damaged`]; then the operation may have been applied, and applying it again finds out.
+    pub fn apply(&self, operation: &Operation, now: Timestamp) -> Result<Result<Receipt, Refusal>, WorldError> {
+        guarded(|| {
+            let mut txn = self.database.get()?.begin_write()?;
+            // Durability is immediate by default. This adds two-phase commit, and makes opening after a crash instant.
+            txn.set_quick_repair(true);
+            let (receipt, change) = match transition::judge(&txn, &self.identity, operation, now) {
+                Ok(answer) => answer,
+                Err(Fault::Refused(refusal)) => {
+                    txn.abort()?;
+                    return Ok(Err(refusal));
+                }
+                Err(fault) => return Err(fault),
+            };
+            match change {
+                None => txn.abort()?,
+                Some(change) => {
+                    change.write(&txn)?;
+                    txn.commit()?;
+                }
+            }
+            Ok(Ok(receipt))
+        })
+        .map_err(|fault: Fault| fault.at(&self.place))
+    }
+
+    /// What a final operation came to; none if no such operation is final.
+    ///
+    /// # Errors
+    /// [`WorldError`] if the ledger can't be read.
+    pub fn recall(&self, ticket: Ticket) -> Result<Option<Receipt>, WorldError> {
+        self.read(|txn| transition::recall(txn, ticket))
+    }
+
+    fn read<T>(&self, question: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, WorldError> {
+        guarded(|| question(&self.database.get()?.begin_read()?)).map_err(|fault: Fault| fault.at(&self.place))
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}

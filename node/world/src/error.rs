@@ -1,0 +1,283 @@
+//! Why a World can't be used, and why it refuses an operation.
+
+use crate::{GenesisError, IdentityError, MAX_TIMEOUT, MergeError};
+use shardwire_model::{Coded, Felt, Hash, ShardId, Slot, StartError};
+use std::time::Duration;
+
+/// A World can't be used: nothing is said about the operation that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WorldError {
+    /// Something is there already.
+    #[error("{place} exists already")]
+    Exists {
+        /// Where.
+        place: String,
+    },
+    /// Nothing is there.
+    #[error("there is no ledger at {place}")]
+    Missing {
+        /// Where.
+        place: String,
+    },
+    /// It is something else.
+    #[error("{place} is not a shardwire ledger: {why}")]
+    Foreign {
+        /// Where.
+        place: String,
+        /// What shows it.
+        why: String,
+    },
+    /// It was one.
+    #[error("the ledger at {place} is damaged: {what}")]
+    Damaged {
+        /// Where.
+        place: String,
+        /// What is.
+        what: String,
+    },
+    /// Another version wrote it.
+    #[error("the ledger at {place} has schema {found}, this program writes {known}")]
+    Schema {
+        /// Where.
+        place: String,
+        /// Its schema.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// It is of another network.
+    #[error("the ledger at {place} belongs to network '{found}', not '{asked}'")]
+    Network {
+        /// Where.
+        place: String,
+        /// Its network.
+        found: String,
+        /// The one asked for.
+        asked: String,
+    },
+    /// Another process has it open.
+    #[error("the ledger at {place} is in use")]
+    InUse {
+        /// Where.
+        place: String,
+    },
+    /// The disk failed.
+    #[error("the ledger at {place} can't be read or written: {why}")]
+    Disk {
+        /// Where.
+        place: String,
+        /// What the system says.
+        why: String,
+    },
+    /// It is another World of the same network.
+    #[error("the ledger at {place} is of World {found}, not {asked}")]
+    Other {
+        /// Where.
+        place: String,
+        /// The hash of its World's identity.
+        found: Hash,
+        /// The hash of the identity asked for.
+        asked: Hash,
+    },
+    /// A World can't begin with it.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// A World can't be it.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+/// A World refuses an operation; nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A storage address that the World doesn't have.
+    #[error("the World has no storage slot {slot}")]
+    UnknownStorage {
+        /// The slot.
+        slot: Slot,
+    },
+    /// The same request again.
+    #[error("shard {shard} was started before")]
+    AlreadyStarted {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// A shard that was never started here.
+    #[error("the World has no shard {shard}")]
+    UnknownShard {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// It is settled, with another proof.
+    #[error("shard {shard} is settled, with proof {proof}")]
+    AlreadySettled {
+        /// The shard.
+        shard: ShardId,
+        /// The proof that it was settled with.
+        proof: Hash,
+    },
+    /// The same proof with another output.
+    #[error("shard {shard} was settled with this proof {proof}, but with another output")]
+    OtherOutput {
+        /// The shard.
+        shard: ShardId,
+        /// The proof.
+        proof: Hash,
+    },
+    /// It was given up.
+    #[error("shard {shard} is aborted")]
+    Aborted {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Another slice of the run than the next one.
+    #[error("the output of shard {shard} is of segment {got}, expected is {expected}")]
+    Segment {
+        /// The shard.
+        shard: ShardId,
+        /// The next segment.
+        expected: u32,
+        /// The output's.
+        got: u32,
+    },
+    /// It began from something else than the World gave it.
+    #[error(
+        "the output of shard {shard} is of a run from state {got:#x}, but the shard was started from {expected:#x}"
+    )]
+    Before {
+        /// The shard.
+        shard: ShardId,
+        /// What the shard was started from.
+        expected: Felt,
+        /// The output's.
+        got: Felt,
+    },
+    /// The run did not reach its end.
+    #[error("the output of shard {shard} is of a run without the end event")]
+    NotEnded {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// The request contradicts itself.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A claim or an update that storage refuses.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    /// A program whose outputs the World doesn't take.
+    #[error("the World lets no shard settle that runs program {program:#x}")]
+    Program {
+        /// The program's hash.
+        program: Felt,
+    },
+    /// A deadline that has passed before the shard starts.
+    #[error("the deadline of shard {shard} passed {} s before it was to start", late.as_secs())]
+    DeadlinePassed {
+        /// The shard.
+        shard: ShardId,
+        /// How long ago it passed.
+        late: Duration,
+    },
+    /// A deadline further ahead than any shard may hold its escrow.
+    #[error("the deadline of shard {shard} is {} s ahead, at most {} are allowed", ahead.as_secs(), MAX_TIMEOUT.as_secs())]
+    DeadlineFar {
+        /// The shard.
+        shard: ShardId,
+        /// How far ahead it is.
+        ahead: Duration,
+    },
+    /// An abort by a deadline that hasn't passed.
+    #[error("the deadline of shard {shard} passes in {} ms only", left.as_millis())]
+    TooEarly {
+        /// The shard.
+        shard: ShardId,
+        /// How long it still has.
+        left: Duration,
+    },
+}
+
+impl Coded for WorldError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Exists { .. } => "SW-LEDGER-001",
+            Self::Missing { .. } => "SW-LEDGER-002",
+            Self::Foreign { .. } => "SW-LEDGER-003",
+            Self::Damaged { .. } => "SW-LEDGER-004",
+            Self::Schema { .. } => "SW-LEDGER-005",
+            Self::Network { .. } => "SW-LEDGER-006",
+            Self::InUse { .. } => "SW-LEDGER-008",
+            Self::Disk { .. } => "SW-LEDGER-009",
+            Self::Other { .. } => "SW-LEDGER-019",
+            Self::Genesis(error) => error.code(),
+            Self::Identity(error) => error.code(),
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Exists { .. } => "Use it as it is, or choose another data folder.".into(),
+            Self::Missing { .. } => "Create one with `shardwire init`, or correct the data folder.".into(),
+            Self::Foreign { .. } => "Choose another data folder; nothing there was changed.".into(),
+            Self::Damaged { .. } => "Restore it from a copy; nothing there was changed by opening it.".into(),
+            Self::Schema { found, known, .. } if found > known => "Use a newer version of shardwire.".into(),
+            Self::Schema { .. } => "Use the version of shardwire that wrote it.".into(),
+            Self::Network { .. } => {
+                "Correct the network's name in the configuration, or choose another data folder.".into()
+            }
+            Self::Other { .. } => "Put the world.json back that `shardwire init` wrote beside this ledger.".into(),
+            Self::InUse { .. } => "Stop the other process that uses this data folder, or choose another one.".into(),
+            Self::Disk { .. } => {
+                "Check the disk and the folder's permissions, then start the node again: nothing that was confirmed is lost.".into()
+            }
+            Self::Genesis(error) => error.next_step(),
+            Self::Identity(error) => error.next_step(),
+        }
+    }
+}
+
+impl Coded for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownStorage { .. } => "SW-LEDGER-010",
+            Self::AlreadyStarted { .. } => "SW-LEDGER-011",
+            Self::UnknownShard { .. } => "SW-LEDGER-012",
+            Self::AlreadySettled { .. } => "SW-LEDGER-013",
+            Self::OtherOutput { .. } => "SW-LEDGER-014",
+            Self::Aborted { .. } => "SW-LEDGER-015",
+            Self::Segment { .. } => "SW-LEDGER-016",
+            Self::Before { .. } => "SW-LEDGER-017",
+            Self::NotEnded { .. } => "SW-LEDGER-018",
+            Self::Program { .. } => "SW-WORLD-001",
+            Self::DeadlinePassed { .. } => "SW-WORLD-002",
+            Self::DeadlineFar { .. } => "SW-WORLD-003",
+            Self::TooEarly { .. } => "SW-WORLD-004",
+            Self::Start(error) => error.code(),
+            Self::Merge(error) => error.code(),
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::UnknownStorage { .. } => {
+                "Correct the address: `shardwire world show` lists what the World has.".into()
+            }
+            Self::AlreadyStarted { shard } => {
+                format!("Go on with it (`shardwire shard status {shard}`), or start another one with another salt.")
+            }
+            Self::UnknownShard { .. } => "Correct the id: `shardwire shard status` lists the shards.".into(),
+            Self::AlreadySettled { shard, .. } => {
+                format!("Nothing is left to do: `shardwire shard status {shard}` shows what was applied.")
+            }
+            Self::Aborted { .. } => "Start another shard: this one's escrows and locks have returned.".into(),
+            Self::OtherOutput { .. } | Self::Segment { .. } | Self::Before { .. } | Self::NotEnded { .. } => {
+                "Refuse this proof, and ask its prover for one of this shard.".into()
+            }
+            Self::Program { .. } => "Run the version of shardwire whose program `programs` in world.json names.".into(),
+            Self::DeadlinePassed { .. } => "Start it again, with more time.".into(),
+            Self::DeadlineFar { .. } => "Start it again, with less time.".into(),
+            Self::TooEarly { .. } => "Wait until then, or ask the peer that started it to abort it.".into(),
+            Self::Start(error) => error.next_step(),
+            Self::Merge(error) => error.next_step(),
+        }
+    }
+}

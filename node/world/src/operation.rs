@@ -1,0 +1,99 @@
+//! What is asked of a World, and where that stands.
+
+use crate::{Aborted, Refusal, Settlement, Started};
+use serde::{Deserialize, Serialize};
+use shardwire_model::{Hash, Output, PeerId, ShardId, StartRequest, Timestamp};
+use std::fmt;
+
+/// A change of the World. Its content names it ([`ticket`](Self::ticket)): the same operation twice is one operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operation {
+    /// Starts a shard: escrow moves out of balances, locks are taken.
+    Start {
+        /// What the shard may touch, who executes it, and by which program.
+        request: StartRequest,
+        /// From when on it may be aborted by anybody.
+        deadline: Timestamp,
+    },
+    /// Merges the output of a run whose proof the submitter has verified.
+    Settle {
+        /// The output.
+        output: Output,
+        /// The content hash of the proof.
+        proof: Hash,
+    },
+    /// Gives a shard up: escrow and locks return.
+    Abort {
+        /// The shard.
+        shard: ShardId,
+        /// Why.
+        reason: AbortReason,
+    },
+}
+
+/// Why a shard is aborted. The World checks what it can: a deadline is a date, who asks is the submitter's to check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AbortReason {
+    /// The peer that started it, or an administrator of the settler, asked for it.
+    Asked {
+        /// That peer.
+        by: PeerId,
+    },
+    /// Its deadline has passed. Refused before that.
+    Deadline,
+}
+
+/// The name of an operation in a World of one network: a hash of its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Ticket(pub Hash);
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Operation {
+    /// Its name in the World of this network.
+    #[must_use]
+    pub fn ticket(&self, network: &str) -> Ticket {
+        // Plain structs and enums: they always encode, and in one way.
+        let content = postcard::to_stdvec(self).unwrap_or_default();
+        Ticket(Hash::of_parts("shardwire operation", &[network.as_bytes(), &content]))
+    }
+
+    /// The shard that it is about.
+    #[must_use]
+    pub fn shard(&self, network: &str) -> ShardId {
+        match self {
+            Self::Start { request, .. } => request.shard_id(network),
+            Self::Settle { output, .. } => output.shard,
+            Self::Abort { shard, .. } => *shard,
+        }
+    }
+}
+
+/// Where an operation stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The World has no such operation: it was never submitted, or was refused and that is forgotten. Submit it, again.
+    Unknown,
+    /// It is noted and not decided.
+    Pending,
+    /// It is applied, and nothing takes it back.
+    Final(Receipt),
+    /// It is not applied and never will be, unless it is submitted again and judged anew.
+    Refused(Refusal),
+}
+
+/// What a final operation did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// A start.
+    Started(Box<Started>),
+    /// A settlement: this one, or the same earlier one.
+    Settled(Box<Settlement>),
+    /// An abort: this one, or an earlier one.
+    Aborted(Aborted),
+}

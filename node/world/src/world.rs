@@ -1,0 +1,232 @@
+//! What a World is, whatever keeps it.
+
+use crate::{AbortReason, Audit, Operation, Refusal, Standing, Ticket, WorldError, WorldIdentity};
+use serde::{Deserialize, Serialize};
+use shardwire_model::{ContractId, Felt, Hash, Key, Kind, Output, PeerId, ShardId, ShardStart, Slot, Timestamp};
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+/// Most storage addresses in one answer: with about 100 bytes each, what a message of the command line holds.
+pub const MAX_STORAGE_PAGE: usize = 1024;
+/// Most shards in one answer.
+pub const MAX_SHARD_PAGE: usize = 1024;
+
+/// An answer of a World.
+pub type Answering<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where shards start and settle. See the crate's page for the rules.
+///
+/// Any future may be dropped: an operation that was submitted then stands wherever the World got with it, and submitting it again finds out.
+pub trait World: Send + Sync + fmt::Debug {
+    /// Which World this is.
+    fn identity(&self) -> &Arc<WorldIdentity>;
+
+    /// Hands an operation in. When this returns, the World has noted it durably, and says where it stands: some Worlds decide at once,
+    /// others take minutes. An operation that is pending or final is not done twice: submitting it again says where it stands.
+    /// One that was refused is judged anew.
+    ///
+    /// # Errors
+    /// [`WorldError`] if the World can't be reached, read or written. It is unknown then whether the operation was noted: submit it again.
+    fn submit(&self, operation: Operation) -> Answering<'_, Result<Standing, WorldError>>;
+
+    /// Where an operation stands.
+    ///
+    /// # Errors
+    /// [`WorldError`] if the World can't be reached or read.
+    fn standing(&self, ticket: Ticket) -> Answering<'_, Result<Standing, WorldError>>;
+
+    /// A number that differs after each change of anything that this World says.
+    fn revision(&self) -> u64;
+
+    /// Completes once [`revision`](Self::revision) isn't this one any more.
+    fn changed(&self, since: u64) -> Answering<'_, ()>;
+
+    /// Everything about a shard.
+    ///
+    /// # Errors
+    /// [`WorldError`] if the World can't be reached or read.
+    fn shard(&self, shard: ShardId) -> Answering<'_, Result<Option<ShardRecord>, WorldError>>;
+
+    /// Shards in the order of their ids, from after the given one; at most `limit` and [`MAX_SHARD_PAGE`].
+    ///
+    /// # Errors
+    /// [`WorldError`] if the World can't be reached or read.
+    fn shards(&self, after: Option<ShardId>, limit: usize) -> Answering<'_, Result<Vec<ShardSummary>, WorldError>>;
+
+    /// The started and not yet closed shards of an operator, in the order of their ids, from after the given one; at most `limit` and
+    /// [`MAX_SHARD_PAGE`].
+    ///
+    /// # Errors
+    /// [`WorldError`] if the World can't be reached or read.
+    fn open_shards(
+        &self,
+        operator: PeerId,
+        after: Option<ShardId>,
+        limit: usize,
+    ) -> Answering<'_, Result<Vec<ShardId>, WorldError>>;
+
+    /// Storage in the order of its addresses, from after the given one; at most `limit` and [`MAX_STORAGE_PAGE`].
+    ///
+    /// # Errors
+    /// [`WorldError`] if the World can't be reached or read.
+    fn storage(&self, after: Option<Slot>, limit: usize) -> Answering<'_, Result<Vec<StorageEntry>, WorldError>>;
+
+    /// Reads everything that this node has of the World and checks that it agrees.
+    ///
+    /// # Errors
+    /// [`WorldError::Damaged`] names the first contradiction; others if the World can't be read.
+    fn audit(&self) -> Answering<'_, Result<Audit, WorldError>>;
+}
+
+/// Waits until an operation isn't pending any more, for as long as that takes, and says what became of it.
+///
+/// # Errors
+/// [`WorldError`] if the World can't be reached or read.
+pub async fn decided(world: &dyn World, ticket: Ticket) -> Result<Standing, WorldError> {
+    loop {
+        let revision = world.revision();
+        match world.standing(ticket).await? {
+            Standing::Pending => world.changed(revision).await,
+            decided => return Ok(decided),
+        }
+    }
+}
+
+/// A shard that started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// What the World fixed.
+    pub start: ShardStart,
+    /// The value of each entry of the settlement list when it started.
+    pub values: Vec<Felt>,
+    /// The commitment to both, which the shard's output has to name.
+    pub before: Felt,
+    /// When it started, on the World's clock.
+    pub at: Timestamp,
+}
+
+/// The record of a settlement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// What was applied.
+    pub output: Output,
+    /// The content hash of its proof.
+    pub proof: Hash,
+    /// When it was applied, on the World's clock.
+    pub at: Timestamp,
+}
+
+/// The answer to an abort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aborted {
+    /// The shard.
+    pub shard: ShardId,
+    /// Why it was aborted: by the abort that was first.
+    pub reason: AbortReason,
+    /// When the shard was aborted, on the World's clock.
+    pub at: Timestamp,
+}
+
+/// Everything about a shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardRecord {
+    /// What it was started with.
+    pub start: ShardStart,
+    /// The value of each entry of the settlement list when it started.
+    pub values: Vec<Felt>,
+    /// The commitment to both.
+    pub before: Felt,
+    /// When it started, on the World's clock.
+    pub started_at: Timestamp,
+    /// What became of it.
+    pub state: ShardState,
+}
+
+/// What became of a shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShardState {
+    /// It may settle.
+    Started,
+    /// It has.
+    Settled(Box<Settlement>),
+    /// It never will.
+    Aborted {
+        /// Why.
+        reason: AbortReason,
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+/// Where a shard stands, in short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// It may settle.
+    Started,
+    /// It has.
+    Settled {
+        /// The content hash of its proof.
+        proof: Hash,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// It never will.
+    Aborted {
+        /// Why.
+        reason: AbortReason,
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+/// A shard in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardSummary {
+    /// Its name.
+    pub shard: ShardId,
+    /// The peer that executes it.
+    pub operator: PeerId,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Where it stands.
+    pub stage: Stage,
+}
+
+/// A storage address of the World.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageEntry {
+    /// The contract whose storage it is.
+    pub contract: ContractId,
+    /// The address in it.
+    pub key: Key,
+    /// How it merges.
+    pub kind: Kind,
+    /// Where the counter stands, the balance (without what is in escrow), the lock's value.
+    #[serde(with = "shardwire_model::felt::wire")]
+    pub value: Felt,
+    /// What running shards hold of the balance.
+    #[serde(with = "shardwire_model::amount")]
+    pub in_escrow: u128,
+    /// The shard that holds the lock.
+    pub held_by: Option<ShardId>,
+}
+
+impl StorageEntry {
+    /// Which storage slot it is of.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        Slot::new(self.contract, self.key)
+    }
+}
+
+impl ShardState {
+    /// Why an operation can't close this shard any more; none if it can.
+    #[must_use]
+    pub fn closed(&self, shard: ShardId) -> Option<Refusal> {
+        match self {
+            Self::Started => None,
+            Self::Settled(settlement) => Some(Refusal::AlreadySettled { shard, proof: settlement.proof }),
+            Self::Aborted { .. } => Some(Refusal::Aborted { shard }),
+        }
+    }
+}
