@@ -327,7 +327,7 @@ pub(crate) async fn offer_proof(session: Responder<Proof>) -> Ended {
 fn job() -> JobOffer {
     let start = start(RESPONDER);
     let values = vec![Felt::ONE; start.entries.len()];
-    let (program, segment, commitment) = (Felt::from(99), 0, start.commitment());
+    let (program, segment, commitment) = (start.program, 0, start.commitment());
     let job = trace::job_id(program, commitment, state_commitment(commitment, &values), segment);
     JobOffer { job, shard: start.shard, segment, start, values, program }
 }

@@ -24,7 +24,7 @@ pub(super) fn operator() -> Identity {
 pub(super) fn offer() -> JobOffer {
     let start = small_start(operator().peer());
     let values = vec![Felt::ONE; start.entries.len()];
-    let (program, segment) = (Felt::from(99), 0);
+    let (program, segment) = (start.program, 0);
     let commitment = start.commitment();
     let job = job_id(program, commitment, state_commitment(commitment, &values), segment);
     JobOffer { job, shard: start.shard, segment, start, values, program }

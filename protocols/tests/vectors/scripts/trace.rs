@@ -21,8 +21,8 @@ use std::{
 const CHUNKS: u32 = 3;
 
 fn offer() -> JobOffer {
-    let (start, values, program) = (start(&RESPONDER), vec![Felt::ONE, Felt::MAX], Felt::from(99));
-    let commitment = start.commitment();
+    let (start, values) = (start(&RESPONDER), vec![Felt::ONE, Felt::MAX]);
+    let (program, commitment) = (start.program, start.commitment());
     let job = job_id(program, commitment, state_commitment(commitment, &values), 0);
     JobOffer { job, shard: start.shard, segment: 0, start, values, program }
 }
