@@ -23,7 +23,7 @@ use shardwire_store::{Store, StoreError, Write};
 
 /// Most pieces against one peer: one shows it, some more show that it wasn't once.
 const MAX_PIECES: usize = 8;
-/// Most bytes against one peer: two of the longest pieces, or eight of the usual two megabytes.
+/// Most bytes against one peer: two of the longest pieces, or four of the usual two megabytes.
 const MAX_PEER_BYTES: u64 = 2 * MAX_EVIDENCE_BYTES as u64;
 /// Most peers against whom something is kept.
 const MAX_ACCUSED: usize = 256;
@@ -312,7 +312,7 @@ mod tests {
             assert_eq!(keeps(&store, &piece(accused, 10, fill), 5), Keeping::Now);
         }
         assert_eq!(keeps(&store, &piece(accused, 10, 8), 5), Keeping::NoRoom, "pieces");
-        let long = 7 << 20;
+        let long = 7 << 19;
         assert_eq!(
             [0, 1, 2].map(|fill| keeps(&store, &piece(peer(2), long, fill), 5)),
             [Keeping::Now, Keeping::Now, Keeping::NoRoom]
@@ -339,14 +339,14 @@ mod tests {
     #[test]
     fn bytes_in_all_are_bounded_and_those_with_something_to_lose_stay() {
         let store = store();
-        let long = 8 << 20;
-        // Sixteen of the longest but one fit.
-        for number in 1..=15 {
+        let long = 4 << 20;
+        // Thirty-two of the longest but one fit.
+        for number in 1..=31 {
             assert_eq!(keeps(&store, &piece(worker(number), long, 0), 1), Keeping::Now, "{number}");
         }
         assert_eq!(keeps(&store, &piece(worker(99), long, 0), 2), Keeping::NoRoom, "nobody has to give way");
-        assert_eq!(keeps(&store, &piece(peer(3), 7 << 20, 0), 2), Keeping::Now);
-        assert_eq!(keeps(&store, &piece(worker(99), 7 << 20, 0), 3), Keeping::Now);
+        assert_eq!(keeps(&store, &piece(peer(3), 7 << 19, 0), 2), Keeping::Now);
+        assert_eq!(keeps(&store, &piece(worker(99), 7 << 19, 0), 3), Keeping::Now);
         assert_eq!((pieces(&store, peer(3)).unwrap(), whole(&store, peer(3), 0)), (0, None));
         let all: u64 = store.all(&ACCUSED).unwrap().iter().map(|(_, kept)| total(kept)).sum();
         assert!(all <= MAX_ALL_BYTES);

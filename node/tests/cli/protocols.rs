@@ -31,12 +31,12 @@ fn protocols_are_listed_and_shown() {
     let list = run(&["protocol", "list"]);
     assert_eq!((list.code, list.err.as_str()), (0, ""));
     assert!(
-        list.out.starts_with("protocol    version  states  messages  initiator's unread bytes  responder's\n"),
+        list.out.starts_with("protocol        version  states  messages  initiator's unread bytes  responder's\n"),
         "{}",
         list.out
     );
     assert!(
-        list.out.contains("\nkeepalive   1        3       3         49                        21\n"),
+        list.out.contains("\nkeepalive       1        3       3         49                        21\n"),
         "{}",
         list.out
     );
