@@ -6,7 +6,7 @@
 mod near;
 
 use near::corpus_of;
-use shardwire_fuzz::{INITIATOR, SILENT, self as fuzz};
+use shardwire_fuzz::{self as fuzz, INITIATOR, SILENT};
 use shardwire_protocols::catalogue;
 use std::{collections::BTreeSet, fs, path::Path};
 
