@@ -147,7 +147,7 @@ fn what_is_listed_twice_is_refused() {
     assert!(message.ends_with("player 'Ada' (or its secret) is listed twice"), "{message}");
     let (message, code) = refused(&with("\"0xd\",\"key\":\"0x102\",\"kind\"", "\"0xd\",\"key\":\"0x101\",\"kind\""));
     assert_eq!(code, "SW-WORKLOAD-008");
-    assert!(message.ends_with("storage 0x101 is listed twice"), "{message}");
+    assert!(message.ends_with("storage 0xd/0x101 is listed twice"), "{message}");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn contradictions_of_the_start_are_refused() {
     let text = with("\"kind\":\"lock\",\"contract\"", "\"kind\":\"counter\",\"contract\"");
     let (message, code) = refused(&text);
     assert_eq!(code, "SW-WORKLOAD-010");
-    assert!(message.ends_with("start entry 4 (counter 0x103) is of kind lock in the world's storage"), "{message}");
+    assert!(message.ends_with("start entry 4 (counter 0xd/0x103) is of kind lock in the world's storage"), "{message}");
     let ada = Workload::parse(example()).expect("a workload").players[0].key().id();
     let text = with(&format!("      \"{ada}\",\n"), "      \"0xabc\",\n");
     assert_eq!(refused(&text).1, "SW-WORKLOAD-009", "an escrow's owner is not whitelisted");
@@ -186,7 +186,7 @@ fn transactions_that_name_something_unlisted_are_refused_with_their_line() {
     let (message, code) = refused(&with("{\"add\":{\"counter\":\"0x100\"", "{\"add\":{\"counter\":\"0x999\""));
     assert_eq!(code, "SW-WORKLOAD-013");
     assert!(
-        message.ends_with("transaction 1: storage address 0x999 is not in the shard's settlement list"),
+        message.ends_with("transaction 1: storage slot 0xd/0x999 is not in the shard's settlement list"),
         "{message}"
     );
     assert_eq!(
@@ -264,7 +264,7 @@ fn amounts_are_numbers_and_felts_are_text() {
     assert_eq!(storage("18446744073709551615").expect("a number"), Felt::from(u64::MAX));
     assert_eq!(storage("\"0x2a\"").expect("a felt"), Felt::from(42u64));
     assert!(storage("1.5").expect_err("a fraction").to_string().contains("expected a whole number below 2^128"));
-    assert!(storage("\"2a\"").expect_err("no 0x").to_string().contains("'2a' is not a field element"));
+    assert!(storage("\"2a\"").expect_err("no 0x").to_string().contains("'2a' is no amount"));
     let (message, code) =
         refused(&with("\"kind\":\"counter\",\"value\":10", "\"kind\":\"counter\",\"value\":\"0x10000000000000000\""));
     assert_eq!(code, "SW-WORKLOAD-019");

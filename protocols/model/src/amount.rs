@@ -5,7 +5,7 @@
 
 use serde::{
     Deserialize, Deserializer, Serializer,
-    de::{Error, Visitor},
+    de::{Error, Unexpected, Visitor},
 };
 use std::fmt;
 
@@ -66,6 +66,10 @@ impl Visitor<'_> for Amount {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a whole number from 0 to 2^128 - 1, in quotes if it is above 2^64 - 1")
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<u128, E> {
+        u128::try_from(number).map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<u128, E> {

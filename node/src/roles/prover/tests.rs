@@ -266,7 +266,8 @@ async fn its_own_disk_is_no_fault_of_the_job_and_the_lease_goes_back() {
     let began = tokio::time::Instant::now();
     let [taking, _serving] = meet(&prover, &operator);
     taking.await.unwrap();
-    assert!(began.elapsed() >= Duration::from_secs(2 + 4 + 8 + 16), "with a pause before each attempt");
+    // With a pause before each attempt, shortened by the jitter at most.
+    assert!(began.elapsed() >= Duration::from_secs(2 + 4 + 8 + 16) * 3 / 4, "{:?}", began.elapsed());
     let cause = operator.abandoned.lock().unwrap().take().expect("the lease is given back");
     assert_eq!(cause.code, "SW-ARTEFACT-001");
     let known = prover.job(job).unwrap();

@@ -11,7 +11,10 @@ fn json_has_the_names_that_the_command_line_prints() {
     assert_eq!(shard["shard"], "0x10");
     assert_eq!((&shard["role"], &shard["stage"]), (&"settler".into(), &"settled".into()));
     assert_eq!(shard["program_hash"], "0xff");
-    assert_eq!(shard["updates"][0], serde_json::json!({"kind": "counter", "key": "0x1", "value": "0x2"}));
+    assert_eq!(
+        shard["updates"][0],
+        serde_json::json!({"kind": "counter", "contract": "0x1", "key": "0x1", "value": "0x2"})
+    );
     assert_eq!(shard["error"], serde_json::json!({"code": "SW-X-001", "reason": "why"}));
     assert_eq!(serde_json::from_value::<ShardStatus>(shard).unwrap(), status);
     let status = serde_json::to_value(node_status()).unwrap();
