@@ -6,7 +6,6 @@ use crate::history::Lives as _;
 use crate::{
     data::DataPaths,
     facts::{Ended, Fate, NodeFacts, OperatedShard, PeerScore, ProverJob, Value, WorldFacts, WorldShard},
-    records::{ASSIGNMENTS, HISTORY, JOBS, LAYOUT, PEERS, TRANSACTIONS},
     run::RunError,
 };
 use shardwire_ledger::{EmbeddedLedger, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, ShardState, World};
@@ -15,6 +14,7 @@ use shardwire_model::{
     life::{Part, Step},
 };
 use shardwire_reputation::Policy;
+use shardwire_store::records::{ASSIGNMENTS, JOBS, LAYOUT, PEERS, TRANSACTIONS};
 use shardwire_store::{Disk, RecordKey, Store};
 
 fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
@@ -69,7 +69,7 @@ pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeFacts, RunError> {
         ban: record.ban(),
     });
     let peers = peers.collect();
-    let histories = store.all(&HISTORY).map_err(boxed)?.into_iter().map(|(_, entry)| entry).collect();
+    let histories = store.entries(&[]).map_err(boxed)?;
     Ok(NodeFacts { peer, world: None, operated, jobs, peers, histories })
 }
 

@@ -1,18 +1,12 @@
 //! The node starts and aborts shards for its command line, and tells what it has signed of their lives.
 
+use crate::history::Lives as _;
 use crate::{
     control::{Failed, Impossible, failed},
     network::Node,
-    records::HISTORY,
 };
-use shardwire_model::{
-    PeerId, ShardId,
-    life::{HistoryEntry, Why},
-};
-use shardwire_protocols::{
-    Signed,
-    life::{After, Answer as _, Handler, Lives, MAX_LISTED, Request, Response},
-};
+use shardwire_model::{PeerId, ShardId, life::Why};
+use shardwire_protocols::life::{After, Answer as _, Handler, Lives, MAX_LISTED, Request, Response};
 
 impl Node {
     fn live(&self, peer: PeerId, request: Request) -> Result<Response, Failed> {
@@ -30,8 +24,7 @@ impl Node {
     }
 
     fn history(&self, shard: ShardId, after: Option<After>) -> Result<Response, Failed> {
-        let entries = self.host.store.with_prefix(&HISTORY, &shard.0.to_bytes_be()).map_err(failed)?;
-        let mut entries: Vec<Signed<HistoryEntry>> = entries.into_iter().map(|(_, entry)| entry).collect();
+        let mut entries = self.host.store.entries(&shard.0.to_bytes_be()).map_err(failed)?;
         if entries.is_empty() {
             return Err(failed(Impossible::UnknownShard(shard)));
         }

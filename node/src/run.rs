@@ -1,6 +1,5 @@
 //! A running node: from its configuration and data folder until it is told to stop.
 
-use crate::records::LAYOUT;
 use crate::{
     config::Config,
     data::{DataFolder, DataPaths, Running},
@@ -22,6 +21,7 @@ use shardwire_model::{Coded, PeerId, Role};
 use shardwire_peers::Peers;
 use shardwire_protocols::catalogue;
 use shardwire_proving::worker::{self, LocateError, Worker};
+use shardwire_store::records::LAYOUT;
 use shardwire_store::{Artefacts, Disk, Store};
 use shardwire_transport::{Endpoint, Identity};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};

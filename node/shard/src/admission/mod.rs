@@ -97,12 +97,34 @@ impl Admission {
         }
     }
 
+    /// What the signature of a transaction has to be of, if it is the next one of its account: it can be checked elsewhere then, and
+    /// [`accept_checked`](Self::accept_checked) told.
+    #[must_use]
+    pub fn message(&self, transaction: &Transaction) -> Option<Felt> {
+        let chain = self.chains.get(self.start.account_index(transaction.account)?)?;
+        let words = transaction.words(&self.start).ok()?;
+        (transaction.nonce == chain.next_nonce()).then(|| chain.head.extend(words).message())
+    }
+
+    /// As [`accept`](Self::accept), of a transaction whose signature was checked: `good` says whether it is one of
+    /// [`message`](Self::message).
+    ///
+    /// # Errors
+    /// [`Refusal`]: the first rule that it breaks.
+    pub fn accept_checked(&mut self, signed: &SignedTransaction, good: bool) -> Result<Verdict, Refusal> {
+        self.take(signed, |_| good)
+    }
+
     /// Gives a transaction its place in the sequence, or refuses it.
     ///
     /// # Errors
     /// The first rule that it breaks.
     pub fn accept(&mut self, signed: &SignedTransaction) -> Result<Verdict, Refusal> {
-        let SignedTransaction { transaction, signature } = signed;
+        self.take(signed, |message| signed.signature.verifies(signed.transaction.account, message))
+    }
+
+    fn take(&mut self, signed: &SignedTransaction, good: impl FnOnce(Felt) -> bool) -> Result<Verdict, Refusal> {
+        let transaction = &signed.transaction;
         let account = transaction.account;
         let index = self.start.account_index(account).ok_or(Refusal::UnknownAccount(account))?;
         let chain = self.chains.get(index).ok_or(Refusal::UnknownAccount(account))?;
@@ -133,7 +155,7 @@ impl Admission {
         }
         // Last, because it costs the most.
         let head = chain.head.extend(words);
-        if !signature.verifies(account, head.message()) {
+        if !good(head.message()) {
             return Err(Refusal::BadSignature(account));
         }
 

@@ -39,6 +39,12 @@ pub(crate) enum OperatorError {
         /// The shard.
         shard: ShardId,
     },
+    /// What was accepted before it couldn't be logged.
+    #[error("the log of shard {} couldn't be written", shard.short())]
+    Behind {
+        /// The shard.
+        shard: ShardId,
+    },
     /// It is over.
     #[error("shard {} is over", shard.short())]
     Over {
@@ -101,6 +107,7 @@ impl Coded for OperatorError {
             Self::Leased { .. } => "SW-OPERATOR-007",
             Self::NoJob => "SW-OPERATOR-008",
             Self::LeasesHeld { .. } => "SW-OPERATOR-009",
+            Self::Behind { .. } => "SW-OPERATOR-010",
             Self::Aborted { .. } => ABORTED,
             Self::Settled { .. } => SETTLED,
             Self::Life(refusal) => refusal.code(),
@@ -116,6 +123,9 @@ impl Coded for OperatorError {
             Self::Thread(_) => "Raise the limit of processes for this user, then start the node again.".into(),
             Self::Unknown { .. } => {
                 "Check the shard's id, and that it was started with this operator: `shardwire shard status`.".into()
+            }
+            Self::Behind { .. } => {
+                "Submit it again; if that fails as well, the operator's log says what its disk has.".into()
             }
             Self::Over { .. } => "Start another shard.".into(),
             Self::Aborted { .. } | Self::Settled { .. } => "Forget the job: no proof of it is of use any more.".into(),

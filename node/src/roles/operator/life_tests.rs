@@ -3,7 +3,6 @@
 use super::*;
 use crate::{
     clock::SystemClock,
-    records::{HISTORY, WireFelt},
     roles::testing::{host, small_shard},
     tasks::Tasks,
 };
@@ -16,7 +15,10 @@ use shardwire_protocols::{
     ingress::{Handler as _, Outcome},
     trace::{Begun, Grant, Handler as _, Part as Piece, Progress, Progressed, ProverStage},
 };
-use shardwire_store::{Store, SystemDisk};
+use shardwire_store::{
+    Store, SystemDisk,
+    records::{LAYOUT, WireFelt},
+};
 use shardwire_transport::Identity;
 use std::path::Path;
 
@@ -33,7 +35,7 @@ fn settler() -> PeerId {
 }
 
 fn operator(folder: &Path) -> (Operator, Tasks) {
-    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &crate::records::LAYOUT).unwrap();
+    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &LAYOUT).unwrap();
     let (host, tasks) = host(identity(2), store, folder, Arc::new(SystemClock), "");
     (Operator::resume(host).unwrap(), tasks)
 }
@@ -53,8 +55,7 @@ async fn played(folder: &Path) -> (Operator, Tasks, ShardId) {
 
 fn stages(operator: &Operator, shard: ShardId) -> Vec<Stage> {
     let part = Part::of(shard, Role::Operator);
-    let entries = operator.host.store.all(&HISTORY).unwrap();
-    let entries: Vec<_> = entries.into_iter().map(|(_, entry)| entry).collect();
+    let entries = operator.host.store.entries(&[]).unwrap();
     let history = verify(&identity(2).peer(), part, &entries).unwrap();
     history.life().steps().iter().map(Step::stage).collect()
 }

@@ -8,6 +8,9 @@
 //! (execution, chunks) is made again from the log.
 
 mod asking;
+mod desk;
+#[cfg(test)]
+mod desk_tests;
 mod error;
 mod feed;
 mod handoff;
@@ -18,6 +21,7 @@ mod life_tests;
 mod past;
 mod run;
 mod spool;
+mod submit;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -25,7 +29,6 @@ mod trace;
 use self::{asking::Asking, run::Run};
 use super::{Changes, Host};
 use crate::history::{Advance as _, Lives as _};
-use crate::records::{ASSIGNMENTS, Assignment};
 pub(crate) use error::{ABORTED, OperatorError, SETTLED};
 pub(crate) use run::{extended, witness_hash};
 use shardwire_model::{
@@ -34,6 +37,7 @@ use shardwire_model::{
 };
 use shardwire_protocols::control::ShardStatus;
 use shardwire_reputation::{Event, Work};
+use shardwire_store::records::{ASSIGNMENTS, Assignment};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -65,7 +69,7 @@ impl Operator {
         for (shard, assignment) in host.store.all(&ASSIGNMENTS)? {
             let life = host.store.life(run::part(shard))?;
             let run = if life.is_over() {
-                Run::closed(&host, assignment, life, changes.clone())
+                Run::closed(&host, assignment, life, changes.clone())?
             } else {
                 tracing::info!(shard = %shard.short(), "taking up the shard again");
                 Run::open(&host, assignment, life, changes.clone())?

@@ -1,21 +1,19 @@
 //! One shard at its operator: its rules, its log, its execution, its witness.
 //!
-//! A transaction passes the desk one at a time: the rules are checked, the log is written, then the execution is fed. The execution is
-//! a thread that takes the log's transactions and then waits for further ones; it ends with the end event, or when the run is closed
-//! and its feed with it.
+//! A transaction's signature is checked beside everything else; the [`Desk`] then checks the rules and gives it its place; it is logged in one
+//! commit with those that wait as well; then it is fed to the execution and its client told. The execution is a thread that takes the
+//! log's transactions and then waits for further ones; it ends with the end event, or when the run is closed and its feed with it.
 
 use super::{
     OperatorError,
+    desk::{Desk, Progress},
     feed::Feed,
     lease::Leases,
     past::Past,
     spool::{Extent, Spool},
 };
 use crate::history::Advance as _;
-use crate::{
-    records::{Assignment, EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireFelt},
-    roles::{Changes, Host},
-};
+use crate::roles::{Changes, Host};
 use shardwire_model::{
     Cause, Felt, Hash, Mutation, PeerId, Role, ShardId, ShardStart, SignedTransaction, Stage, Timestamp,
     life::{self, Life, Step},
@@ -23,25 +21,28 @@ use shardwire_model::{
 };
 use shardwire_protocols::{
     control::ShardStatus,
-    ingress::{Opened, Outcome, transaction_hash},
+    ingress::{Opened, transaction_hash},
     trace::{JobOffer, Part, job_id},
 };
 use shardwire_shard::{
-    admission::{Admission, Verdict},
+    admission::{Admission, Refusal},
     execute::{self, ExecuteError, Execution},
 };
+use shardwire_store::records::{Assignment, EXECUTIONS, Executed, SegmentKey, TRANSACTIONS, WireFelt};
 use shardwire_store::{RecordKey, StoreError, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One shard at its operator.
 #[derive(Debug)]
 pub(super) struct Run {
-    host: Arc<Host>,
+    pub(super) host: Arc<Host>,
     pub(super) shard: ShardId,
     pub(super) job: Hash,
-    assignment: Assignment,
-    /// Where transactions enter, one at a time.
-    desk: tokio::sync::Mutex<Admission>,
+    pub(super) assignment: Assignment,
+    /// Where transactions enter.
+    pub(super) desk: Desk,
+    /// Held while the execution is fed, so that it gets the log's order.
+    pub(super) feeding: tokio::sync::Mutex<()>,
     /// Where the execution takes them from; none once the run has ended or failed.
     feed: Mutex<Option<Arc<Feed>>>,
     /// Where transactions are looked up that come again once the shard is over.
@@ -49,7 +50,10 @@ pub(super) struct Run {
     pub(super) leases: Leases,
     spool: Arc<Spool>,
     state: Arc<Mutex<State>>,
-    changes: Arc<Changes>,
+    /// Announced when this run has more of its witness, or has ended: who waits for a chunk of it is woken, and nobody else.
+    pub(super) progress: Arc<Changes>,
+    /// The operator's: announced when other jobs may be had than before.
+    pub(super) changes: Arc<Changes>,
 }
 
 /// An operator's part of a shard's life.
@@ -58,23 +62,28 @@ pub(super) fn part(shard: ShardId) -> life::Part {
 }
 
 #[derive(Debug)]
-struct State {
-    accepted: u32,
-    refused: u32,
-    life: Life,
-    /// The hash of the log so far.
-    log: Hash,
+pub(super) struct State {
+    pub(super) accepted: u32,
+    pub(super) refused: u32,
+    pub(super) life: Life,
     /// Why the run can't go on.
     fault: Option<Cause>,
 }
 
 impl Run {
     /// A shard that is over.
-    pub(super) fn closed(host: &Arc<Host>, assignment: Assignment, life: Life, changes: Arc<Changes>) -> Self {
-        let run = Self::new(host, assignment, life, changes);
+    pub(super) fn closed(
+        host: &Arc<Host>,
+        assignment: Assignment,
+        life: Life,
+        changes: Arc<Changes>,
+    ) -> Result<Self, OperatorError> {
+        let desk = Desk::of(admission(&assignment), &[])
+            .map_err(|(sequence, refusal)| not_replayed(&assignment, sequence, refusal))?;
+        let run = Self::new(host, assignment, life, changes, desk);
         // A crash may have been faster.
         run.let_go();
-        run
+        Ok(run)
     }
 
     /// A shard that goes on where its log ends.
@@ -84,38 +93,23 @@ impl Run {
         life: Life,
         changes: Arc<Changes>,
     ) -> Result<Self, OperatorError> {
-        let mut run = Self::new(host, assignment, life, changes);
-        let shard = run.shard;
-        run.leases.restore(&host.store)?;
-        let log: Vec<SignedTransaction> = host
-            .store
-            .with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard))?
-            .into_iter()
-            .map(|(_, it)| it)
-            .collect();
+        let shard = assignment.start.shard;
+        let log = host.store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard))?;
         let kept = log.len() - usize::from(Mutation::LogCutShort.is_planted() && !log.is_empty());
-        let log: Vec<SignedTransaction> = log.into_iter().take(kept).collect();
-        let desk = run.desk.get_mut();
-        for (transaction, sequence) in log.iter().zip(0..) {
-            desk.accept(transaction).map_err(|refusal| OperatorError::Log {
-                shard,
-                sequence,
-                cause: refusal.into(),
-            })?;
-        }
-        {
-            let mut state = run.state();
-            state.accepted = u32::try_from(log.len()).unwrap_or(u32::MAX);
-            state.log = log.iter().fold(Hash::default(), extended);
-        }
-        match host.store.get(&EXECUTIONS, &shard)? {
+        let log: Vec<SignedTransaction> = log.into_iter().map(|(_, it)| it).take(kept).collect();
+        let desk = Desk::of(admission(&assignment), &log)
+            .map_err(|(sequence, refusal)| not_replayed(&assignment, sequence, refusal))?;
+        let mut run = Self::new(host, assignment, life, changes, desk);
+        run.leases.restore(&host.store)?;
+        run.state().accepted = u32::try_from(log.len()).unwrap_or(u32::MAX);
+        match host.store.get(&EXECUTIONS, &SegmentKey::first(shard))? {
             Some(executed) if run.spool.is_whole(&executed) => run.spool.end(executed),
             _ => run.execute(log)?,
         }
         Ok(run)
     }
 
-    fn new(host: &Arc<Host>, assignment: Assignment, life: Life, changes: Arc<Changes>) -> Self {
+    fn new(host: &Arc<Host>, assignment: Assignment, life: Life, changes: Arc<Changes>, desk: Desk) -> Self {
         let start = assignment.start.clone();
         let values = felts(&assignment.values);
         let before = state_commitment(start.commitment(), &values);
@@ -124,34 +118,36 @@ impl Run {
             host: host.clone(),
             shard,
             job: job_id(host.program, start.commitment(), before, 0),
-            desk: tokio::sync::Mutex::new(Admission::new(start, &values)),
+            desk,
+            feeding: tokio::sync::Mutex::default(),
             feed: Mutex::default(),
             past: tokio::sync::OnceCell::new(),
             leases: Leases::new(shard),
             spool: Arc::new(Spool::new(host.artefacts.clone(), shard)),
-            state: Arc::new(Mutex::new(State { accepted: 0, refused: 0, life, log: Hash::default(), fault: None })),
+            state: Arc::new(Mutex::new(State { accepted: 0, refused: 0, life, fault: None })),
             assignment,
+            progress: Arc::new(Changes::new()),
             changes,
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn feed(&self) -> std::sync::MutexGuard<'_, Option<Arc<Feed>>> {
+    pub(super) fn feed(&self) -> std::sync::MutexGuard<'_, Option<Arc<Feed>>> {
         self.feed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins to execute: the log first, then what is fed.
     fn execute(&mut self, log: Vec<SignedTransaction>) -> Result<(), OperatorError> {
         let (start, values) = (self.assignment.start.clone(), felts(&self.assignment.values));
-        let (spool, changes) = (self.spool.clone(), self.changes.clone());
+        let (spool, progress, changes) = (self.spool.clone(), self.progress.clone(), self.changes.clone());
         let sink = {
-            let (spool, changes) = (spool.clone(), changes.clone());
+            let (spool, progress) = (spool.clone(), progress.clone());
             move |chunk| {
                 spool.push(&chunk)?;
-                changes.announce();
+                progress.announce();
                 Ok(())
             }
         };
@@ -166,6 +162,7 @@ impl Run {
                     state.fault = Some(cause);
                 }
             }
+            progress.announce();
             changes.announce();
         });
         let feed = feed.map_err(OperatorError::Thread)?;
@@ -239,7 +236,7 @@ impl Run {
     }
 
     /// Why no transaction or prover is served any more, if so.
-    fn stopped(&self) -> Option<OperatorError> {
+    pub(super) fn stopped(&self) -> Option<OperatorError> {
         let state = self.state();
         let shard = self.shard;
         if state.life.is_over() {
@@ -248,7 +245,7 @@ impl Run {
         state.fault.clone().map(|cause| OperatorError::Stopped { shard, cause })
     }
 
-    async fn past(&self) -> Result<&Past, StoreError> {
+    pub(super) async fn past(&self) -> Result<&Past, StoreError> {
         self.past.get_or_try_init(async || Past::of(&self.host.store, &self.assignment.start)).await
     }
 
@@ -263,85 +260,8 @@ impl Run {
             Some(stopped) => return Err(stopped),
             None => {}
         }
-        let desk = self.desk.lock().await;
-        Ok(Opened { start, nonces: desk.next_nonces(), accepted: desk.accepted(), ended: desk.ended() })
-    }
-
-    /// Checks a transaction, logs it, and feeds it to the execution. If the shard is over, what it had accepted is answered as before.
-    pub(super) async fn submit(&self, transaction: SignedTransaction) -> Result<Outcome, OperatorError> {
-        let mut desk = self.desk.lock().await;
-        match self.stopped() {
-            Some(over @ OperatorError::Over { .. }) => {
-                let known = self.past().await?.outcome(&self.host.store, &self.assignment.start, &transaction)?;
-                return Ok(known.unwrap_or_else(|| Outcome::Refused(over.into())));
-            }
-            Some(stopped) => return Err(stopped),
-            None => {}
-        }
-        let verdict = match desk.accept(&transaction) {
-            Ok(verdict) => verdict,
-            Err(refusal) => {
-                self.state().refused += 1;
-                return Ok(Outcome::Refused(refusal.into()));
-            }
-        };
-        let sequence = match verdict {
-            Verdict::Duplicate { sequence } => return Ok(Outcome::Accepted { sequence, duplicate: true }),
-            Verdict::Accepted { sequence } => sequence,
-        };
-        let ended = desk.ended();
-        match self.log(sequence, &transaction, ended) {
-            Ok(()) => {}
-            // That the shard is over is an answer, not a fault of ours.
-            Err(over @ OperatorError::Over { .. }) => return Ok(Outcome::Refused(over.into())),
-            Err(error) => {
-                // The rules are ahead of the log now. Nothing more is taken until a restart replays the log.
-                self.state().fault = Some(Cause::new(shardwire_model::Coded::code(&error), &error.to_string()));
-                return Err(error);
-            }
-        }
-        let feed = self.feed().clone();
-        if let Some(feed) = feed {
-            feed.send(transaction).await;
-        }
-        if ended {
-            *self.feed() = None;
-            tracing::info!(shard = %self.shard.short(), transactions = sequence + 1, "end event: the shard takes no further transaction");
-            self.changes.announce();
-        }
-        Ok(Outcome::Accepted { sequence, duplicate: false })
-    }
-
-    /// Makes a transaction durable, and the steps that it makes with it.
-    fn log(&self, sequence: u32, transaction: &SignedTransaction, ended: bool) -> Result<(), OperatorError> {
-        let key = LogKey { shard: self.shard, sequence };
-        let mut state = self.state();
-        if state.life.is_over() {
-            return Err(OperatorError::Over { shard: self.shard });
-        }
-        let log = extended(state.log, transaction);
-        let mut steps = Vec::new();
-        if sequence == 0 {
-            steps.push(Step::Executing { first: transaction_hash(transaction) });
-        }
-        if ended {
-            steps.push(Step::Ended { transactions: sequence + 1, log });
-            if self.leases.present().is_some() {
-                steps.push(Step::Streaming { job: self.job });
-            }
-        }
-        if Mutation::EffectBeforeRecord.is_planted() {
-            let (host, transaction) = (self.host.clone(), *transaction);
-            self.host.tasks.spawn(async move {
-                tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-                drop(host.store.put(&TRANSACTIONS, &key, &transaction));
-            });
-            self.advance(&mut state, steps, |_| Ok(()))?;
-        } else {
-            self.advance(&mut state, steps, |write| write.put(&TRANSACTIONS, &key, transaction))?;
-        }
-        (state.accepted, state.log) = (sequence + 1, log);
-        Ok(())
+        let Progress { next_nonces, accepted, ended } = self.desk.progress();
+        Ok(Opened { start, nonces: next_nonces, accepted, ended })
     }
 
     /// The job that proving this run is.
@@ -375,6 +295,7 @@ impl Run {
         // The execution, if it goes on, ends for want of transactions.
         *self.feed() = None;
         self.let_go();
+        self.progress.announce();
         Ok(())
     }
 
@@ -420,6 +341,15 @@ impl Run {
     }
 }
 
+/// The rules of a shard before its first transaction.
+pub(super) fn admission(assignment: &Assignment) -> Admission {
+    Admission::new(assignment.start.clone(), &felts(&assignment.values))
+}
+
+fn not_replayed(assignment: &Assignment, sequence: u32, refusal: Refusal) -> OperatorError {
+    OperatorError::Log { shard: assignment.start.shard, sequence, cause: refusal.into() }
+}
+
 /// Makes the end of an execution durable, or says why there is none.
 fn conclude(
     host: &Host,
@@ -435,7 +365,7 @@ fn conclude(
         output: execution.output,
         execute_ms: u64::try_from(host.clock.now().since(began).as_millis()).unwrap_or(u64::MAX),
     };
-    host.store.put(&EXECUTIONS, &shard, &executed)?;
+    host.store.put(&EXECUTIONS, &SegmentKey::first(shard), &executed)?;
     tracing::info!(shard = %shard.short(), steps = executed.steps, chunks = executed.chunks.len(), "execution ended");
     spool.end(executed);
     Ok(())

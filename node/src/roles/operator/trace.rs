@@ -96,7 +96,7 @@ impl Handler for Operator {
             Ok(_) => run.part(index),
             Err(epoch) => Ok(Some(Part::Lost { epoch })),
         };
-        Ok(self.changes.until(look).await?)
+        Ok(run.progress.until(look).await?)
     }
 
     async fn progress(&self, prover: PeerId, job: Hash, progress: Progress) -> Result<Progressed, Failure> {
@@ -130,6 +130,7 @@ impl Handler for Operator {
         tracing::warn!(job = %job.short(), prover = %prover.short(), "prover gives the job up: {cause}");
         if run.renew(prover, epoch).is_ok() {
             run.leases.end(&self.host)?;
+            run.progress.announce();
             self.changes.announce();
         }
         Ok(())

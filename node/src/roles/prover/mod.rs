@@ -22,10 +22,7 @@ mod tests;
 
 use super::{Changes, Host};
 use crate::history::{Advance as _, Lives as _};
-use crate::{
-    proofs::Prove,
-    records::{JOBS, Job},
-};
+use crate::proofs::Prove;
 pub(crate) use error::ProverError;
 use lease::Leases;
 use shardwire_model::{
@@ -34,6 +31,7 @@ use shardwire_model::{
 };
 use shardwire_protocols::control::ShardStatus;
 use shardwire_store::StoreError;
+use shardwire_store::records::{JOBS, Job};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},

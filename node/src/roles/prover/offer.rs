@@ -1,10 +1,8 @@
 //! The prover offers its proofs to settlers, and keeps their verdicts.
 
 use super::{Prover, ProverError};
-use crate::{
-    records::{JOB_LEASES, MAX_DISPUTES},
-    roles::settler::{ABORTED, LATE},
-};
+use crate::roles::settler::{ABORTED, LATE};
+use crate::signed;
 use shardwire_model::{
     Hash, PeerId, Stage,
     life::{Step, Why},
@@ -14,6 +12,7 @@ use shardwire_protocols::{
     proof::{Handler, Held, Leased, MAX_PROOF_BYTES, Verdict},
 };
 use shardwire_reputation::Listing;
+use shardwire_store::records::{JOB_LEASES, MAX_DISPUTES};
 use std::sync::PoisonError;
 
 /// Most refusals remembered, of all settlers together: 64 bytes each.
@@ -38,7 +37,8 @@ impl Prover {
             .filter(|bytes| Hash::of(bytes) == proof);
         match bytes {
             Some(bytes) => {
-                let leased = self.host.store.get(&JOB_LEASES, &job)?.map(|lease| Leased::by(operator, &lease));
+                let lease = self.host.store.get(&JOB_LEASES, &job)?.map(|lease| signed::read(&lease)).transpose()?;
+                let leased = lease.map(|lease| Leased::by(operator, &lease));
                 Ok(Some(Held { shard, segment, job, proof, bytes: bytes.into(), leased }))
             }
             None => {

@@ -1,13 +1,13 @@
 //! From a whole witness to a proof in a file.
 
 use super::{MAX_ATTEMPTS, MAX_TROUBLES, Prover, ProverError, RETRY_AFTER, chunks, lease::Lease};
-use crate::records::Job;
 use shardwire_model::{Coded as _, Hash, life::Step};
 use shardwire_proving::{
     verify::MAX_PROOF_BYTES,
     worker::{ProveError, Proved},
 };
 use shardwire_shard::witness::{Assembler, Manifest};
+use shardwire_store::records::{self, Job};
 use shardwire_store::{ArtefactError, Artefacts, DiskError};
 use std::{path::Path, sync::Arc};
 use tokio::time::{Instant, timeout};
@@ -93,7 +93,10 @@ impl Prover {
     async fn attempt(&self, id: Hash, job: &Job, lease: &Lease) -> Result<(), ProverError> {
         let artefacts = self.host.artefacts.clone();
         let (witness, proof_path) = (artefacts.witness(id), artefacts.worker_proof(id));
-        let manifest = job.manifest.clone().ok_or(ProverError::Chunk { index: 0 })?;
+        let Some(records::Manifest { chunks, steps, output }) = job.manifest.clone() else {
+            return Err(ProverError::Chunk { index: 0 }.into());
+        };
+        let manifest = Manifest { chunks, steps, output };
         let assembled = {
             let (artefacts, witness) = (artefacts.clone(), witness.clone());
             self.host.work.run(move || {

@@ -7,17 +7,15 @@
 //! One such change at a time: that of the World, that of the history and the note are never another's.
 
 use super::{Settler, SettlerError, error::Objection};
+use crate::facts::Ended;
 use crate::history::{Advance as _, Lives as _};
-use crate::{
-    facts::Ended,
-    records::{INTENTS, Intent, VERDICTS, Verdict},
-};
 use shardwire_ledger::{LedgerError, MAX_SHARD_PAGE, Settlement, ShardRecord, ShardState, Stage as WorldStage};
 use shardwire_model::{
     Output, PeerId, Role, ShardId, ShardStart, Stage, StartRequest, Timestamp,
     life::{Life, MAX_TIMEOUT, Part, Step, Why},
 };
 use shardwire_store::Write;
+use shardwire_store::records::{INTENTS, Intent, SegmentKey, VERDICTS, Verdict};
 use std::{
     collections::BTreeSet,
     sync::{Arc, PoisonError},
@@ -43,7 +41,7 @@ impl Settler {
     pub(super) fn take_up(self: &Arc<Self>) -> Result<(), SettlerError> {
         {
             let mut deadlines = self.deadlines();
-            for (shard, _) in self.host.store.all(&INTENTS)? {
+            for (SegmentKey { shard, .. }, _) in self.host.store.all(&INTENTS)? {
                 self.catch_up(&mut deadlines, shard)?;
             }
             let mut last = None;
@@ -108,7 +106,7 @@ impl Settler {
         if self.world.shard(shard)?.is_some() {
             return Err(LedgerError::AlreadyStarted { shard }.into());
         }
-        self.host.store.put(&INTENTS, &shard, &Intent::Start { by, deadline })?;
+        self.host.store.put(&INTENTS, &SegmentKey::first(shard), &Intent::Start { by, deadline })?;
         let started = self.world.start(request, now);
         // Also if the World refused: then there is nothing to catch up with.
         self.catch_up(&mut deadlines, shard)?;
@@ -143,7 +141,7 @@ impl Settler {
             }
             ShardState::Started => {}
         }
-        self.host.store.put(&INTENTS, &shard, &Intent::Abort { why })?;
+        self.host.store.put(&INTENTS, &SegmentKey::first(shard), &Intent::Abort { why })?;
         let aborted = self.world.abort(shard, self.host.clock.now());
         self.catch_up(&mut deadlines, shard)?;
         drop(deadlines);
@@ -171,8 +169,8 @@ impl Settler {
         }
         let Verdict { proof, prover, .. } = *verdict;
         let verified = self.advance(shard, Step::Verified { proof, prover }, |write| {
-            write.put(&VERDICTS, &shard, verdict)?;
-            Ok(write.put(&INTENTS, &shard, &Intent::Settle { proof, output })?)
+            write.put(&VERDICTS, &SegmentKey::first(shard), verdict)?;
+            Ok(write.put(&INTENTS, &SegmentKey::first(shard), &Intent::Settle { proof, output })?)
         });
         match verified {
             // Another proof was verified before, and the World refused its output, which is this one's as well.
@@ -209,8 +207,10 @@ impl Settler {
         deadlines: &mut Deadlines,
         shard: ShardId,
     ) -> Result<Option<LedgerError>, SettlerError> {
-        let Some(intent) = self.host.store.get(&INTENTS, &shard)? else { return Ok(None) };
-        let forget = |write: &mut Write<'_>| -> Result<(), SettlerError> { Ok(write.remove(&INTENTS, &shard)?) };
+        let Some(intent) = self.host.store.get(&INTENTS, &SegmentKey::first(shard))? else { return Ok(None) };
+        let forget = |write: &mut Write<'_>| -> Result<(), SettlerError> {
+            Ok(write.remove(&INTENTS, &SegmentKey::first(shard))?)
+        };
         let record = self.world.shard(shard)?;
         match (intent, record) {
             (Intent::Start { by, deadline }, Some(ShardRecord { start, .. })) => {
@@ -269,7 +269,7 @@ impl Settler {
     fn catch_up_all(&self) -> bool {
         let mut deadlines = self.deadlines();
         let Ok(behind) = self.host.store.all(&INTENTS) else { return true };
-        let failed = behind.iter().filter(|(shard, _)| self.catch_up(&mut deadlines, *shard).is_err()).count();
+        let failed = behind.iter().filter(|(key, _)| self.catch_up(&mut deadlines, key.shard).is_err()).count();
         if failed < behind.len() {
             // Others wait for what is done now.
             self.changes.announce();

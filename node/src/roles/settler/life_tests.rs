@@ -1,11 +1,10 @@
 //! A settler over a World on a simulated disk: what becomes of shards that are started, settled, aborted and forgotten.
 
 use super::*;
-use crate::records::LAYOUT;
+use crate::history::Lives as _;
 use crate::{
     facts::Ended,
     proofs::Verify,
-    records::{HISTORY, INTENTS, Intent, Verdict},
     roles::testing::{PROGRAM, TestClock, host},
     tasks::Tasks,
 };
@@ -24,6 +23,8 @@ use shardwire_protocols::{
 };
 use shardwire_proving::verify::VerifyError;
 use shardwire_store::Store;
+use shardwire_store::records::LAYOUT;
+use shardwire_store::records::{INTENTS, Intent, SegmentKey, Verdict};
 use shardwire_transport::Identity;
 use std::path::Path;
 use tokio::time::sleep;
@@ -225,7 +226,9 @@ async fn what_was_verified_is_settled_after_a_crash_without_its_proof() {
         // As far as the World's transaction.
         let step = Step::Verified { proof: PROOF, prover: identity(3).peer() };
         let intent = Intent::Settle { proof: PROOF, output: output(world, &start) };
-        settler.advance(start.shard, step, |write| Ok(write.put(&INTENTS, &start.shard, &intent)?)).unwrap();
+        settler
+            .advance(start.shard, step, |write| Ok(write.put(&INTENTS, &SegmentKey::first(start.shard), &intent)?))
+            .unwrap();
         start
     };
     let Run { settler, world, .. } = &machine.settler(&clock).unwrap();
@@ -294,7 +297,7 @@ proptest! {
             attempt(&life, settles).unwrap();
             let Run { settler, world, .. } = &life;
             let shard = world.shards(None, 10).unwrap()[0].shard;
-            let history: Vec<_> = settler.host.store.all(&HISTORY).unwrap().into_iter().map(|(_, entry)| entry).collect();
+            let history = settler.host.store.entries(&[]).unwrap();
             let part = Part::of(shard, Role::Settler);
             let read = verify(&identity(1).peer(), part, &history).unwrap();
             let last = read.life().stage();

@@ -17,7 +17,6 @@ mod proofs;
 mod tests;
 
 use super::{Changes, Host};
-use crate::records::VERDICTS;
 #[cfg(test)]
 pub(crate) use error::Unwanted;
 pub(crate) use error::{ABORTED, LATE, SettlerError};
@@ -27,6 +26,7 @@ use shardwire_ledger::{ShardState, World};
 use shardwire_model::{Cause, Key, Role, ShardId};
 use shardwire_protocols::control::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
 use shardwire_store::StoreError;
+use shardwire_store::records::{SegmentKey, VERDICTS};
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -76,7 +76,7 @@ impl Settler {
         status.program_hash = Some(self.host.program);
         let life = self.life(shard)?;
         status.stage = life.stage().unwrap_or_default();
-        if let Some(verdict) = self.host.store.get(&VERDICTS, &shard)? {
+        if let Some(verdict) = self.host.store.get(&VERDICTS, &SegmentKey::first(shard))? {
             status.prover = Some(verdict.prover);
             status.proof = Some(verdict.proof);
             status.proof_bytes = verdict.bytes;

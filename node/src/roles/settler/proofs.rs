@@ -4,10 +4,7 @@ use super::{
     Settler, SettlerError,
     error::{Objection, Unwanted},
 };
-use crate::{
-    facts::Ended,
-    records::{VERDICTS, Verdict},
-};
+use crate::facts::Ended;
 use shardwire_ledger::{LedgerError, ShardRecord, ShardState};
 use shardwire_model::{Cause, Coded as _, PeerId, Timestamp};
 use shardwire_protocols::{
@@ -17,6 +14,7 @@ use shardwire_protocols::{
 };
 use shardwire_proving::settle::OutputMismatch;
 use shardwire_reputation::{Breach, Event, Fault, Work};
+use shardwire_store::records::{SegmentKey, VERDICTS, Verdict};
 use shardwire_transport::Initiator;
 
 /// What to do with a proof before it is fetched.
@@ -127,7 +125,10 @@ impl Settler {
                 tracing::warn!(shard = %shard.short(), prover = %prover.short(), proof = %proof.short(), code = objection.code(), "proof disputed: {objection}");
                 let blamed = prover_s(&objection);
                 let fault = Some((objection.code().to_owned(), objection.to_string()));
-                self.host.store.put(&VERDICTS, &shard, &Verdict { fault, ..verdict }).map_err(failed)?;
+                self.host
+                    .store
+                    .put(&VERDICTS, &SegmentKey::first(shard), &Verdict { fault, ..verdict })
+                    .map_err(failed)?;
                 if let (Some(Fault::Peer), Some(announcement)) = (blamed, offered.announcement().cloned()) {
                     let proof = BadProof { announcement, start, before, bytes: proof_bytes };
                     self.host.accuse(&Piece { accused: prover, evidence: Evidence::Proof(Box::new(proof)) });

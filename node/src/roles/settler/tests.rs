@@ -24,6 +24,7 @@ use shardwire_protocols::{
 };
 use shardwire_proving::verify::VerifyError;
 use shardwire_reputation::{Standing, Tier};
+use shardwire_store::records::LAYOUT;
 use shardwire_store::{Artefacts, Store, SystemDisk};
 use shardwire_transport::{Channel, identity::Identity, session::pair_over};
 use std::path::Path;
@@ -59,7 +60,7 @@ fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
     let storage = vec![GenesisEntry { key, kind: Kind::Counter, value: GenesisValue::Number(3) }];
     let world =
         EmbeddedLedger::create_with_backend(InMemoryBackend::new(), "test", &Genesis { storage }).expect("a World");
-    let store = Store::in_memory(&crate::records::LAYOUT).unwrap();
+    let store = Store::in_memory(&LAYOUT).unwrap();
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
         peers: peers::recall(&config, identity(1).peer(), Arc::new(SystemClock), &store).unwrap(),
