@@ -1,12 +1,13 @@
 //! Measurements. `cargo run --release -p benches -- session` compares sessions with the QUIC streams that carry them;
 //! `cargo run --release -p benches -- attack` says what honest peers keep of their throughput under attack;
-//! `cargo run --release -p benches --features prove -- prove` says what proving a shard costs.
+//! `cargo run --release -p benches -- ingress` says how many transactions an operator accepts, against how many signatures could be checked;
+//! `cargo run --release -p benches -- prove` says what proving a shard costs.
 //!
 //! Figures are for the machine and the moment: other load shows in them, CPU seconds included. Compare within one run.
-//! What needs the Cairo virtual machine and the verifier, a build of many minutes, is behind the feature `prove`.
+//! The benches contain the node, with the dependencies that the testnet was built with: beside it, they take moments to build.
 
 mod attack;
-#[cfg(feature = "prove")]
+mod ingress;
 mod prove;
 mod session;
 
@@ -25,8 +26,9 @@ enum Command {
     /// Sessions against raw QUIC streams: bulk, round trips, a session a request, memory.
     Session(session::Options),
     /// Execute and prove dungeon runs: steps, witness, CPU seconds, memory, verification.
-    #[cfg(feature = "prove")]
     Prove(prove::Options),
+    /// Transactions a second at a real operator with 1 and 32 clients, against signatures checked in a bare loop.
+    Ingress(ingress::Options),
     /// Two honest peers' throughput while sixteen others attack the node that they stream from.
     Attack(attack::Options),
     #[command(name = attack::victim::COMMAND, hide = true)]
@@ -60,7 +62,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<(), Box<dyn Error + Send + Sync>> {
     match command {
         Command::Session(options) => session::measure(options),
-        #[cfg(feature = "prove")]
+        Command::Ingress(options) => ingress::measure(options),
         Command::Prove(options) => prove::measure(options).map_err(|error| error.to_string().into()),
         Command::Attack(options) => attack::measure(options),
         Command::AttackVictim => attack::victim::run(),

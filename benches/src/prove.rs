@@ -4,17 +4,20 @@ use clap::Args;
 use serde_json::json;
 use shardwire_ledger::{EmbeddedLedger, Genesis, Started, World as _};
 use shardwire_model::{PeerId, SignedTransaction, Timestamp};
+use shardwire_program::rules::{self, execute};
 use shardwire_proving::{
     verify::Verifier,
     worker::{self, ProveRequest, Proved, Worker},
 };
-use shardwire_shard::{
-    execute, program,
-    witness::{Assembler, compress},
-};
 use shardwire_store::SystemDisk;
-use std::{error::Error, fs::File, io::BufWriter, time::Duration, time::Instant};
-use testnet::dungeon;
+use shardwire_witness::{Assembler, compress};
+use std::{
+    error::Error,
+    fs::File,
+    io::BufWriter,
+    time::{Duration, Instant},
+};
+use testnet::{dungeon, network};
 
 /// What a worker may take, so that a run away ends: 16 GiB and half an hour.
 const MEMORY_LIMIT: u64 = 16 << 30;
@@ -49,8 +52,8 @@ struct Round {
 
 /// Measures and prints.
 pub(crate) fn measure(options: &Options) -> Result<(), Box<dyn Error>> {
-    let worker = worker::locate(&mut |line| eprintln!("{line}"))?;
-    let verifier = Verifier::new(program::data())?;
+    let worker = network::worker::locate(&mut |line| eprintln!("{line}"))?;
+    let verifier = Verifier::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Interleaved: what else the machine does falls on all of them alike.
     let mut rounds: Vec<Vec<Round>> = options.transactions.iter().map(|_| Vec::new()).collect();
@@ -103,7 +106,8 @@ async fn round(
     let folder = tempfile::tempdir()?;
     let genesis = Genesis::from_json(&workload.world.to_genesis_text())?;
     let world = EmbeddedLedger::create(&SystemDisk, &folder.path().join("ledger"), "benches", &genesis)?;
-    let Started { start, values, .. } = world.start(&workload.start_request(PeerId([0; 32])), Timestamp(0))?;
+    let Started { start, values, .. } =
+        world.start(&workload.start_request(PeerId([0; 32]), rules::hash()), Timestamp(1), Timestamp(0))?;
     let signed: Vec<SignedTransaction> = workload.sign(&start)?;
 
     let began = Instant::now();
@@ -115,7 +119,7 @@ async fn round(
     let execute_s = began.elapsed().as_secs_f64();
 
     let (witness, proof) = (folder.path().join("witness"), folder.path().join("proof"));
-    let mut assembler = Assembler::new();
+    let mut assembler = Assembler::new(rules::hash());
     for body in &bodies {
         assembler.push(body)?;
     }
@@ -131,7 +135,7 @@ async fn round(
 
     let bytes = std::fs::read(proof)?;
     let began = Instant::now();
-    let output = verifier.verify(&bytes)?;
+    let output = verifier.verify(&bytes)?.output;
     let verify_ms = began.elapsed().as_secs_f64() * 1000.0;
     if output != execution.output.to_felts() {
         return Err("the proof is of another output than the execution's".into());

@@ -10,11 +10,14 @@
 use crate::{proofs::Verify, roles::Host};
 use shardwire_model::{Cause, Coded as _, Felt, Hash, Output, PeerId, Timestamp};
 use shardwire_protocols::{
-    evidence::{MAX_EVIDENCE_BYTES, Piece, Verifier},
-    reputation::PART_BYTES,
+    administration::PART_BYTES,
+    evidence::{MAX_EVIDENCE_BYTES, NoEvidence, Piece, Shown, Verifier},
 };
-use shardwire_store::records::{ACCUSED, EVIDENCE, EvidenceKey, EvidencePart, KeptEvidence};
-use shardwire_store::{Store, StoreError, Write};
+use shardwire_proving::{settle::OutputMismatch, verify::Proven};
+use shardwire_store::{
+    Store, StoreError, Write,
+    records::{ACCUSED, EVIDENCE, EvidenceKey, EvidencePart, KeptEvidence},
+};
 
 /// Most pieces against one peer: one shows it, some more show that it wasn't once.
 const MAX_PIECES: usize = 8;
@@ -154,18 +157,46 @@ impl Host {
     }
 }
 
-/// What a node believes a proof by, as those need it who check evidence.
+/// What a node believes a proof of this program by, as those need it who check evidence.
 #[derive(Debug)]
-pub(crate) struct Checking<'a>(pub(crate) &'a dyn Verify);
+pub(crate) struct Checking<'a> {
+    pub(crate) verify: &'a dyn Verify,
+    pub(crate) program: Felt,
+}
 
 impl Verifier for Checking<'_> {
     fn program(&self) -> Felt {
-        self.0.program()
+        self.program
     }
 
     fn output(&self, proof: &[u8]) -> Result<Output, Cause> {
-        Output::from_felts(&self.0.verify(proof).map_err(Cause::from)?).map_err(Cause::from)
+        let Proven { program, output } = self.verify.verify(proof).map_err(Cause::from)?;
+        let output = Output::from_felts(&output).map_err(Cause::from)?;
+        if program == self.program {
+            return Ok(output);
+        }
+        let (shard, expected) = (output.shard, self.program);
+        Err(OutputMismatch::Program { shard, expected, actual: program }.into())
     }
+}
+
+/// What a piece shows, if it is about a job of one of these programs.
+///
+/// # Errors
+/// [`NoEvidence`], as a check with the last of them says it.
+pub(crate) fn check(
+    piece: &Piece,
+    verify: &dyn Verify,
+    programs: impl IntoIterator<Item = Felt>,
+) -> Result<Shown, NoEvidence> {
+    let mut shown = Err(NoEvidence::OtherJob { program: Felt::ZERO });
+    for program in programs {
+        shown = piece.check(&Checking { verify, program });
+        if !matches!(shown, Err(NoEvidence::OtherJob { .. })) {
+            break;
+        }
+    }
+    shown
 }
 
 #[cfg(test)]

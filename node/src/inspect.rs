@@ -80,7 +80,7 @@ pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeFacts, RunError> {
 pub(crate) fn world(ledger: &EmbeddedLedger) -> Result<WorldFacts, RunError> {
     let mut facts = WorldFacts::default();
     loop {
-        let page = ledger.storage(facts.storage.last().map(|entry| entry.key), MAX_STORAGE_PAGE).map_err(boxed)?;
+        let page = ledger.storage(facts.storage.last().map(|entry| entry.slot()), MAX_STORAGE_PAGE).map_err(boxed)?;
         if page.is_empty() {
             break;
         }

@@ -6,18 +6,15 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+mod administration;
 pub mod cli;
 pub mod client;
 pub mod clock;
-pub mod config;
-mod control;
 pub mod data;
 mod evidence;
 pub mod facts;
 mod history;
 mod inspect;
-mod judgement;
-mod life;
 mod metrics;
 mod network;
 mod offline;
@@ -28,7 +25,7 @@ pub mod run;
 mod signed;
 pub mod surroundings;
 mod tasks;
-pub mod workload;
 
 pub use inspect::inspect;
 pub use run::run;
+pub use shardwire_config as config;

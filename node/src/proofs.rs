@@ -3,12 +3,10 @@
 //! `shardwire run` gives a node [`Proofs::stark`] and can give it nothing else. What a simulation gives instead is part of the simulator (`testnet`),
 //! which this program doesn't contain.
 
-use shardwire_model::Felt;
 use shardwire_proving::{
-    verify::{ProgramError, Verifier, VerifyError},
+    verify::{Proven, Verifier, VerifyError},
     worker::{self, ProveError, ProveRequest, Proved, Worker},
 };
-use shardwire_shard::program;
 use std::{fmt, future::Future, path::Path, pin::Pin, sync::Arc, time::Duration};
 
 /// What proves, one witness at a time.
@@ -24,22 +22,16 @@ pub type Proving<'a> = Pin<Box<dyn Future<Output = Result<Proved, ProveError>> +
 
 /// What decides whether a proof is believed.
 pub trait Verify: fmt::Debug + Send + Sync {
-    /// The hash of the program whose runs are proven.
-    fn program(&self) -> Felt;
-
-    /// The output of the run that the bytes prove.
+    /// What the bytes prove: which program was run, and what it put out. Any program: the caller compares its hash with the one that it
+    /// believes.
     ///
     /// # Errors
-    /// If they prove none. The error says which check failed.
-    fn verify(&self, bytes: &[u8]) -> Result<Vec<Felt>, VerifyError>;
+    /// [`VerifyError`] if they prove no run. It says which check failed.
+    fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError>;
 }
 
 impl Verify for Verifier {
-    fn program(&self) -> Felt {
-        self.program_hash()
-    }
-
-    fn verify(&self, bytes: &[u8]) -> Result<Vec<Felt>, VerifyError> {
+    fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError> {
         Self::verify(self, bytes)
     }
 }
@@ -54,12 +46,10 @@ pub struct Proofs {
 }
 
 impl Proofs {
-    /// STARKs of the shard program.
-    ///
-    /// # Errors
-    /// If the program can't be one.
-    pub fn stark() -> Result<Self, ProgramError> {
-        Ok(Self { verify: Arc::new(Verifier::new(program::data())?), prove: None })
+    /// STARKs.
+    #[must_use]
+    pub fn stark() -> Self {
+        Self { verify: Arc::new(Verifier::new()), prove: None }
     }
 }
 

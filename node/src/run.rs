@@ -7,6 +7,7 @@ use crate::{
     network::{Links, Node, Reload, Roles},
     peers,
     proofs::{Proofs, Prove, Workshop},
+    records::LAYOUT,
     roles::{
         Host,
         operator::Operator,
@@ -19,6 +20,7 @@ use crate::{
 use shardwire_ledger::EmbeddedLedger;
 use shardwire_model::{Coded, PeerId, Role};
 use shardwire_peers::Peers;
+use shardwire_program::Programs;
 use shardwire_protocols::catalogue;
 use shardwire_proving::worker::{self, LocateError, Worker};
 use shardwire_store::records::LAYOUT;
@@ -26,9 +28,10 @@ use shardwire_store::{Artefacts, Disk, Store};
 use shardwire_transport::{Endpoint, Identity};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
-    sync::{Notify, oneshot, watch},
+    sync::{Notify, oneshot},
     task::JoinSet,
 };
+use tokio_util::sync::CancellationToken;
 
 /// How long sessions under way may take to end once the node is told to stop.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -53,14 +56,14 @@ pub struct Ready {
 /// What a node is told from outside while it runs.
 #[derive(Clone, Debug)]
 pub struct Orders {
-    /// Becomes true when it shall stop. That the sender is gone means the same.
-    pub stop: watch::Receiver<bool>,
+    /// Cancelled when it shall stop.
+    pub stop: CancellationToken,
     /// Notified when it shall read the lists of its configuration again.
     pub reload: Arc<Notify>,
 }
 
-impl From<watch::Receiver<bool>> for Orders {
-    fn from(stop: watch::Receiver<bool>) -> Self {
+impl From<CancellationToken> for Orders {
+    fn from(stop: CancellationToken) -> Self {
         Self { stop, reload: Arc::default() }
     }
 }
@@ -98,7 +101,7 @@ pub async fn run(
         let _ = ready.send(Ready { peer, listen, metrics: address });
         Ok(())
     };
-    run_at(config, home, surroundings, Proofs::stark().map_err(boxed)?, orders, announce).await
+    run_at(config, home, surroundings, Proofs::stark(), orders, announce).await
 }
 
 /// Where a node is at home, when nobody else can be.
@@ -123,7 +126,7 @@ pub async fn run_at(
     orders: impl Into<Orders>,
     announce: impl FnOnce(Ready, &Arc<Peers>) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
-    let Orders { mut stop, reload } = orders.into();
+    let Orders { stop, reload } = orders.into();
     let Surroundings { clock, network: sockets, disk, work, mut randomness } = surroundings;
     let peer = identity.peer();
     let store = Store::open(&*disk, &paths.store(), &LAYOUT).map_err(boxed)?.with_work(work);
@@ -137,8 +140,8 @@ pub async fn run_at(
         artefacts: Artefacts::new(paths.root().to_owned(), disk.clone()),
         peers,
         work,
+        randomness: randomness.clone(),
         tasks: tasks.spawner(),
-        program: proofs.verify.program(),
     });
     // The port is taken before work is taken up: a second node on it would only do it twice.
     let endpoint =
@@ -156,8 +159,9 @@ pub async fn run_at(
             Reload(Box::new(again))
         },
         since: clock.now(),
-        told: watch::Sender::new(false),
-        stop: watch::Sender::new(false),
+        randomness,
+        told: CancellationToken::new(),
+        stop: CancellationToken::new(),
         host,
     });
     let listen = endpoint.address();
@@ -166,19 +170,18 @@ pub async fn run_at(
     network.spawn(endpoint.pause().task(node.clone().run(dialled)));
     announce(Ready { peer, listen, metrics: None }, &node.host.peers)?;
 
-    let mut told = node.told.subscribe();
     tokio::select! {
         biased;
-        // A sender that is gone can't stop the node any more: that is a stop, too.
-        () = async { drop(stop.wait_for(|stop| *stop).await) } => {}
+        () = stop.cancelled() => {}
         // The command line that told it still waits for its answer, and takes it over this connection.
-        () = async { drop(told.wait_for(|stop| *stop).await) } => tokio::time::sleep(LAST_WORDS).await,
+        () = node.told.cancelled() => tokio::time::sleep(LAST_WORDS).await,
         () = reloads(&node, &reload) => {}
     }
-    node.stop.send_replace(true);
+    node.stop.cancel();
     let _ = tokio::time::timeout(DRAIN, network.join_next()).await;
     peers::keep(&node.host.store, &node.host.peers.take_unkept());
     let _ = tokio::time::timeout(DRAIN, endpoint.close()).await;
+    let _ = tokio::time::timeout(DRAIN, tasks.end()).await;
     Ok(())
 }
 
@@ -198,7 +201,7 @@ async fn take_up(
         roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).map_err(boxed)?);
     }
     if config.has_role(Role::Operator) {
-        roles.operator = Some(Arc::new(Operator::resume(host.clone()).map_err(boxed)?));
+        roles.operator = Some(Arc::new(Operator::resume(host.clone(), Programs::all()).map_err(boxed)?));
     }
     if config.has_role(Role::Prover) {
         let workshop: Arc<dyn Prove> = match proofs.prove {
@@ -233,7 +236,7 @@ async fn reloads(node: &Node, ordered: &Notify) {
 async fn find_worker(path: Option<PathBuf>) -> Result<Worker, RunError> {
     let find = move || match path {
         Some(path) => Worker::at(&path),
-        None => worker::locate(&mut |line| tracing::info!("{line}")),
+        None => worker::locate(),
     };
     let found: Result<Worker, LocateError> =
         tokio::task::spawn_blocking(find).await.unwrap_or(Err(LocateError::Missing));

@@ -1,42 +1,67 @@
 //! The tasks of a node that no session owns: they end when the node does, however that ends.
 
 use shardwire_transport::Pause;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tokio::task::JoinSet;
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 /// The node's tasks, held by who runs the node: dropping it ends them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tasks {
-    set: Arc<Mutex<JoinSet<()>>>,
-    pause: Pause,
+    spawner: Spawner,
+    ends: DropGuard,
 }
 
-/// Where the node's parts start tasks. Held by the parts, so that they don't keep their own tasks alive.
-#[derive(Clone, Debug, Default)]
+/// Where the node's parts start tasks.
+#[derive(Clone, Debug)]
 pub(crate) struct Spawner {
-    set: Weak<Mutex<JoinSet<()>>>,
+    tracker: TaskTracker,
+    ended: CancellationToken,
     pause: Pause,
 }
 
 impl Tasks {
-    /// Held up by this.
+    /// None yet. `pause` holds them up.
     pub(crate) fn new(pause: Pause) -> Self {
-        Self { set: Arc::default(), pause }
+        let ended = CancellationToken::new();
+        let spawner = Spawner { tracker: TaskTracker::new(), ended: ended.clone(), pause };
+        Self { spawner, ends: ended.drop_guard() }
     }
 
     pub(crate) fn spawner(&self) -> Spawner {
-        Spawner { set: Arc::downgrade(&self.set), pause: self.pause.clone() }
+        self.spawner.clone()
+    }
+
+    /// Ends them, and waits until each has let go of what it held.
+    pub(crate) async fn end(self) {
+        let Self { spawner, ends } = self;
+        drop(ends);
+        spawner.tracker.close();
+        spawner.tracker.wait().await;
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self::new(Pause::default())
     }
 }
 
 impl Spawner {
     /// Starts a task, unless the node has ended.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        if let Some(tasks) = self.set.upgrade() {
-            let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
-            while tasks.try_join_next().is_some() {}
-            tasks.spawn(self.pause.task(task));
+        if self.ended.is_cancelled() {
+            return;
         }
+        // The end is outside of the pause: a process that is killed while it is paused ends, too.
+        let (ended, task) = (self.ended.clone(), self.pause.task(task));
+        self.tracker.spawn(async move {
+            tokio::select! { biased;
+                () = ended.cancelled() => {}
+                () = task => {}
+            }
+        });
     }
 }
 
@@ -59,5 +84,17 @@ mod tests {
         let (held, released) = oneshot::channel::<()>();
         spawner.spawn(async move { assert!(held.send(()).is_ok()) });
         assert!(released.await.is_err(), "a node that has ended starts nothing");
+    }
+
+    #[tokio::test]
+    async fn the_end_waits_until_tasks_have_let_go() {
+        let (tasks, held) = (Tasks::default(), std::sync::Arc::new(()));
+        let here = std::sync::Arc::downgrade(&held);
+        tasks.spawner().spawn(async move {
+            std::future::pending::<()>().await;
+            drop(held);
+        });
+        tasks.end().await;
+        assert!(here.upgrade().is_none());
     }
 }

@@ -2,22 +2,38 @@
 //! its handshake is derived from this list in turn.
 
 use crate::{
-    control::Control,
-    handoff::Handoff,
-    handshake::Handshake,
-    ingress::Ingress,
-    keepalive::Keepalive,
-    life::Lives,
-    proof::{self, Proof},
-    reputation::Reputation,
-    trace::Trace,
+    administration::Administration, handoff::Handoff, handshake::Handshake, ingress::Ingress, keepalive::Keepalive,
+    proof::Proof, trace::Trace,
 };
 use shardwire_transport::{
     Channel, Profile, Protocol, Settings,
     graph::{Graph, MessageInfo},
-    session::play::{self, Ending, Player},
+    session::play::{self, Ending, Play, Player},
 };
 use std::collections::BTreeMap;
+
+/// A protocol's name and one of its versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProtocolId {
+    /// [`Protocol::NAME`].
+    pub name: &'static str,
+    /// [`Protocol::VERSION`].
+    pub version: u16,
+}
+
+impl ProtocolId {
+    /// Of a protocol type.
+    #[must_use]
+    pub const fn of<P: Protocol>() -> Self {
+        Self { name: P::NAME, version: P::VERSION }
+    }
+}
+
+impl From<&Entry> for ProtocolId {
+    fn from(entry: &Entry) -> Self {
+        Self { name: entry.name, version: entry.version }
+    }
+}
 
 /// One version of a protocol.
 #[derive(Debug, Clone, Copy)]
@@ -28,17 +44,17 @@ pub struct Entry {
     pub version: u16,
     initiator: fn() -> Graph,
     responder: fn() -> Graph,
-    play_initiator: Play,
-    play_responder: Play,
+    play_initiator: Playing,
+    play_responder: Playing,
 }
 
 /// Plays a side of a protocol over a channel.
-type Play = for<'a> fn(Channel, &'a mut dyn Player) -> Ending<'a>;
+type Playing = for<'a> fn(Channel, &'a mut dyn Player) -> Ending<'a>;
 
 impl Entry {
     /// Of a protocol type.
     #[must_use]
-    pub const fn of<P: Protocol>() -> Self {
+    pub const fn of<P: Protocol<Initiator: Play, Responder: Play>>() -> Self {
         Self {
             name: P::NAME,
             version: P::VERSION,
@@ -87,13 +103,22 @@ pub fn all() -> Vec<Entry> {
         Entry::of::<Handoff>(),
         Entry::of::<Ingress>(),
         Entry::of::<Trace>(),
-        Entry::of::<proof::v1::Proof>(),
         Entry::of::<Proof>(),
         Entry::of::<Keepalive>(),
-        Entry::of::<Control>(),
-        Entry::of::<Reputation>(),
-        Entry::of::<Lives>(),
+        Entry::of::<Administration>(),
     ]
+}
+
+/// A protocol of a catalogue by its name; of several versions the newest, unless the name goes on with `@` and a version.
+#[must_use]
+pub fn find(entries: &[Entry], name: &str) -> Option<Entry> {
+    let (word, version) = match name.split_once('@') {
+        Some((word, version)) => (word, Some(version)),
+        None => (name, None),
+    };
+    let wanted =
+        |entry: &Entry| entry.name == word && version.is_none_or(|version| version.parse() == Ok(entry.version));
+    entries.iter().copied().filter(wanted).max_by_key(|entry| entry.version)
 }
 
 /// A transport profile with the windows that these protocols need.

@@ -18,9 +18,7 @@
 //! | trace | prover → operator | [`trace`] |
 //! | proof | settler → prover | [`proof`] |
 //! | keepalive | both | [`keepalive`] |
-//! | control | command line → node | [`control`] |
-//! | reputation | command line → node | [`reputation`] |
-//! | life | command line → node | [`life`] |
+//! | administration | command line → node | [`administration`] |
 //!
 //! [`catalogue`] lists them for tools, [`describe`] shows what their types say, [`dissect`] reads recorded bytes;
 //! [`evidence`] is what signed statements show against their signer. Limits are computed from the bounds of the model,
@@ -28,22 +26,19 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+pub mod administration;
 mod ahead;
 pub mod catalogue;
-pub mod control;
 pub mod describe;
 pub mod dissect;
 pub mod evidence;
-pub mod exchange;
 pub mod handoff;
 pub mod handshake;
 pub mod history;
 pub mod ingress;
 pub mod keepalive;
-pub mod life;
 pub mod pace;
 pub mod proof;
-pub mod reputation;
 mod serve;
 mod signed;
 mod size;

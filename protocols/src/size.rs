@@ -13,6 +13,8 @@ pub(crate) const U16: u32 = 3;
 pub(crate) const U32: u32 = 5;
 /// A varint of 64 bits; a timestamp.
 pub(crate) const U64: u32 = 10;
+/// A varint of 128 bits: an amount.
+pub(crate) const U128: u32 = 19;
 /// A felt and every identity made of one.
 pub(crate) const FELT: u32 = 32;
 /// A content hash.
@@ -21,6 +23,11 @@ pub(crate) const HASH: u32 = 32;
 pub(crate) const PEER: u32 = 32;
 /// An ed25519 signature.
 pub(crate) const SIGNATURE: u32 = 64;
+
+/// The larger of two.
+pub(crate) const fn max(a: u32, b: u32) -> u32 {
+    if a > b { a } else { b }
+}
 
 /// A list of at most `max` elements of at most `each` bytes. Our bounds are far below what a `u32` holds.
 #[allow(clippy::cast_possible_truncation)]
@@ -33,19 +40,25 @@ pub(crate) const fn text(max: usize) -> u32 {
     list(max, 1)
 }
 
-/// A [`ShardStart`](shardwire_model::ShardStart): shard, operator, contracts, accounts, end event, entries
-/// (kind, contract, key, guard).
-pub(crate) const SHARD_START: u32 =
-    FELT + PEER + list(MAX_CONTRACTS, FELT) + list(MAX_ACCOUNTS, FELT) + 2 * FELT + list(MAX_ENTRIES, TAG + 3 * FELT);
-/// The value of each entry of the settlement list.
-pub(crate) const VALUES: u32 = list(MAX_ENTRIES, FELT);
-/// A [`Cause`](shardwire_model::Cause).
-pub(crate) const CAUSE: u32 = text(MAX_CODE) + text(MAX_REASON);
-/// A [`StartRequest`](shardwire_model::StartRequest): salt, operator, contracts, accounts, end event, entries (kind, contract, key, owner,
-/// amount).
-pub(crate) const START_REQUEST: u32 = U64
+/// A [`ShardStart`](shardwire_model::ShardStart): shard, program, operator, contracts, accounts, end event, deadline,
+/// entries (kind, contract, key, guard).
+pub(crate) const SHARD_START: u32 = 2 * FELT
     + PEER
     + list(MAX_CONTRACTS, FELT)
     + list(MAX_ACCOUNTS, FELT)
     + 2 * FELT
-    + list(MAX_ENTRIES, TAG + 2 * FELT + (TAG + FELT) + U64);
+    + U64
+    + list(MAX_ENTRIES, TAG + 3 * FELT);
+/// The value of each entry of the settlement list.
+pub(crate) const VALUES: u32 = list(MAX_ENTRIES, FELT);
+/// A [`Cause`](shardwire_model::Cause).
+pub(crate) const CAUSE: u32 = text(MAX_CODE) + text(MAX_REASON);
+/// A [`StartRequest`](shardwire_model::StartRequest): salt, program, operator, contracts, accounts, end event, entries (kind,
+/// contract, key, owner, amount).
+pub(crate) const START_REQUEST: u32 = U64
+    + FELT
+    + PEER
+    + list(MAX_CONTRACTS, FELT)
+    + list(MAX_ACCOUNTS, FELT)
+    + 2 * FELT
+    + list(MAX_ENTRIES, TAG + 2 * FELT + (TAG + FELT) + U128);

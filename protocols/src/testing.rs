@@ -145,10 +145,12 @@ pub(crate) fn start(operator: PeerId, contracts: usize, accounts: usize, entries
     let contract = contracts[0];
     ShardStart {
         shard: ShardId(Felt::from(77)),
+        program: LARGEST,
         operator,
         contracts,
         accounts: (0..accounts).map(|n| AccountId(number(n))).collect(),
         end_event: EventId { from: contract, selector: finished_selector() },
+        deadline: Timestamp(1_800_000_000_000),
         entries: (0..entries)
             .map(|n| Entry { kind: Kind::Counter, contract, key: Key(number(n)), guard: Felt::ZERO })
             .collect(),
@@ -178,7 +180,7 @@ pub(crate) fn transaction(nonce: u32) -> SignedTransaction {
         (key.id(), key.sign(Felt::ONE).unwrap())
     });
     let (account, signature) = *SIGNED;
-    let call = Call::Pass { from: Key(LARGEST), to: Key(LARGEST), amount: u64::MAX };
+    let call = Call::Pass { from: Key(LARGEST), to: Key(LARGEST), amount: u128::MAX };
     SignedTransaction { transaction: Transaction { account, nonce, contract: ContractId(LARGEST), call }, signature }
 }
 

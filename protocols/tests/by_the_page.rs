@@ -44,7 +44,8 @@ fn hello(network: &str, protocols: &[(&str, u64, u64)], time: u64) -> Vec<u8> {
     let protocols: Vec<Vec<u8>> =
         protocols.iter().map(|(name, min, max)| [text(name), number(*min), number(*max)].concat()).collect();
     let unknown = [text("oracle")];
-    [text(network), text("page/1"), list(&unknown), list(&protocols), list(&[]), number(time)].concat()
+    // It serves nothing, and opens these.
+    [text(network), text("page/1"), list(&unknown), list(&[]), list(&protocols), list(&[]), number(time)].concat()
 }
 
 /// Reads what it is asked for from what has come, waiting for more.
@@ -109,7 +110,8 @@ fn ours() -> Hello {
         network: "local".into(),
         agent: "real/1".into(),
         roles: vec!["operator".into()],
-        protocols: spoken(),
+        serves: spoken(),
+        opens: Vec::new(),
         capabilities: vec![],
         time: Timestamp(7),
     }
@@ -132,12 +134,13 @@ async fn a_peer_by_the_page_is_greeted() {
         assert_eq!((parts.number(), parts.text().as_str()), (1, "operator"));
         let protocols: Vec<_> = (0..parts.number()).map(|_| (parts.text(), parts.number(), parts.number())).collect();
         assert!(protocols.contains(&("trace".to_owned(), 1, 1)), "{protocols:?}");
+        assert_eq!(parts.number(), 0, "it opens nothing");
         assert_eq!((parts.number(), parts.number(), parts.0.len()), (0, 7, 0), "no capabilities, its time, no more");
         reader.ended().await;
     };
     let (agreed, ()) = tokio::join!(real, page);
     let agreed = agreed.unwrap();
-    assert_eq!((agreed.agent.as_str(), agreed.versions["trace"], agreed.versions.len()), ("page/1", 1, 1));
+    assert_eq!((agreed.agent.as_str(), agreed.serves["trace"], agreed.serves.len()), ("page/1", 1, 1));
     assert!(agreed.roles.contains("oracle"));
 }
 
@@ -151,7 +154,8 @@ async fn a_peer_by_the_page_is_told_why_it_is_refused() {
         let mut reader = Reader { channel: page, have: Vec::new() };
         assert_eq!(reader.bytes(1).await, [1], "the second branch: Refused");
         let body = reader.frame().await;
-        let mut parts = Parts(&body);
+        assert_eq!(body.first(), Some(&0), "the reason: Network");
+        let mut parts = Parts(body.get(1..).unwrap_or_default());
         assert_eq!(parts.text(), "SW-HANDSHAKE-001");
         assert!(parts.text().contains("'elsewhere'") && parts.0.is_empty());
         reader.ended().await;

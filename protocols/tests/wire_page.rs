@@ -68,7 +68,7 @@ fn contexts() -> String {
         context::<proof::Announced>("proof Announcement"),
         context::<proof::Settlement>("proof Receipt"),
         context::<proof::Objection>("proof Dispute"),
-        context::<HistoryEntry>("life Response"),
+        context::<HistoryEntry>("administration Response"),
     ];
     markdown(["message", "statement", "context"], &rows)
 }

@@ -1,5 +1,5 @@
-//! Ranges of addresses. An identity costs nothing, an address something, a whole range more: what a peer could multiply by
-//! making identities is limited by where it comes from.
+//! Ranges of addresses. An identity costs nothing, an address something, a whole range more: what a peer could
+//! multiply by making identities is limited by its address range.
 
 use serde::{Deserialize, Serialize};
 use std::{
@@ -7,7 +7,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-/// The addresses that share so many leading bits.
+/// The addresses that share their first `bits` bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AddressRange {
     first: IpAddr,
@@ -15,20 +15,20 @@ pub struct AddressRange {
 }
 
 impl AddressRange {
-    /// What one subscriber has: one address of IPv4, a /64 of IPv6.
+    /// The range of one subscriber: one IPv4 address, a /64 of IPv6.
     #[must_use]
     pub fn host(address: IpAddr) -> Self {
         Self::around(address, 32, 64)
     }
 
-    /// What one network has: a /24 of IPv4, a /48 of IPv6.
+    /// The range of one network: a /24 of IPv4, a /48 of IPv6.
     #[must_use]
     pub fn network(address: IpAddr) -> Self {
         Self::around(address, 24, 48)
     }
 
     fn around(address: IpAddr, v4: u8, v6: u8) -> Self {
-        // An IPv4 address in IPv6's clothes is one.
+        // An IPv4-mapped IPv6 address is an IPv4 address.
         match address.to_canonical() {
             IpAddr::V4(address) => {
                 let mask = u32::MAX.checked_shl(32 - u32::from(v4)).unwrap_or(0);

@@ -1,49 +1,51 @@
-//! Who may connect: decided twice, from what is known each time.
+//! Which peers may connect. Decided twice, each time from what is known by then.
 //!
-//! [`knock`] decides *before* the handshake, from the address alone, so that refusing costs next to nothing; [`enter`] after it, when the peer is
-//! known. Both are pure: the node counts, these decide.
+//! [`before_handshake`] decides from the address alone, so that refusing costs next to nothing; [`after_handshake`]
+//! decides when the peer is known. Both are pure: the node counts, these decide.
 //!
-//! | how full | strangers whose address isn't shown to be theirs | others |
+//! | connections | strangers with an unvalidated address | others |
 //! |---|---|---|
 //! | below the soft limit | admitted | admitted |
-//! | from the soft limit on | asked to come again with a token | admitted after a delay, from 0 at the soft limit to [`Limits::longest_delay`] at the hard one |
-//! | from the hard limit on | refused | refused; let in to see who they are, if a reserved slot is free |
+//! | from the soft limit on | asked to come back with a token | admitted after a delay, from 0 at the soft limit to [`Limits::longest_delay`] at the hard one |
+//! | from the hard limit on | refused | refused; admitted to the handshake if a reserved slot is free |
 //! | work of their tier is [shed](crate::shed) | ignored | refused |
 //!
-//! Reserved slots are beyond the hard limit, and for configured peers alone: one that comes from the address it is configured with, or was last
-//! seen at, is let in at once; one that comes from elsewhere is known only after its handshake, and lets go of the slot if it isn't one.
-//! How many connections come from one host (/32, /64) and one network (/24, /48) is limited for everybody but them. A host from which banned
-//! peers came, and nobody of merit, is treated as banned. How fast strangers may come is counted by the caller, as are the answers to those
-//! who aren't let in ([`Limits`] has the numbers): a rate needs a memory, which nothing here has.
+//! Reserved slots are beyond the hard limit and only for configured peers. A configured peer that comes from its
+//! configured address, or from where it was last seen, is admitted at once. One that comes from elsewhere is known
+//! only after its handshake; any other peer then gives the slot back. Connections from one host (/32, /64) and one
+//! network (/24, /48) are limited for everybody else. A host from which banned peers came, and none in a better tier,
+//! is treated as banned. The caller enforces the rates of strangers and of answers to refused peers ([`Limits`] has
+//! the numbers): a rate needs memory, which this module doesn't have.
 
 use crate::{Listing, Standing, Tier};
 use serde::{Deserialize, Serialize};
 use shardwire_model::Coded;
 use std::time::Duration;
 
-/// How many connections there may be.
+/// Limits on connections and handshakes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// From how many on newcomers are slowed down.
+    /// From this many connections on, strangers are slowed down.
     pub soft: usize,
-    /// From how many on only configured peers are admitted. About 80 kB each, and up to 16 MiB of unread data.
+    /// From this many connections on, only configured peers are admitted. A connection takes about 80 kB, and up to
+    /// 16 MiB of unread data.
     pub hard: usize,
-    /// How many configured peers are admitted beyond that.
+    /// How many configured peers are admitted beyond the hard limit.
     pub reserved: usize,
     /// The delay just below the hard limit. 5 s: half of what a handshake may take.
     pub longest_delay: Duration,
-    /// Most from one host (/32, /64).
+    /// The most connections from one host (/32, /64).
     pub per_host: usize,
-    /// Most from one network (/24, /48).
+    /// The most connections from one network (/24, /48).
     pub per_network: usize,
-    /// Handshakes of strangers a second, from one host. Each costs some 300 µs of a core.
+    /// Strangers' handshakes a second from one host. Each costs some 300 µs of a core.
     pub host_per_s: u32,
-    /// And from one network.
+    /// Strangers' handshakes a second from one network.
     pub network_per_s: u32,
-    /// And in all: a few hundredths of a core.
+    /// Strangers' handshakes a second in total: a few hundredths of a core.
     pub strangers_per_s: u32,
-    /// Callers a second who are told that they aren't let in, or to come again with a token: some 20 µs each. The rest is ignored.
+    /// Refusals and requests for a token that are sent a second: some 20 µs each. Further callers are ignored.
     pub answers_per_s: u32,
 }
 
@@ -64,7 +66,7 @@ impl Default for Limits {
     }
 }
 
-/// Limits that would not do.
+/// Limits that contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the limits of connections are {soft} (soft), {hard} (hard), {per_host} from a host and {per_network} from a network, with handshakes a second of {rates:?} (host, network, all); none may be 0, and none larger than the one after it: host, network, hard; soft, hard; host, network, all"
@@ -88,10 +90,10 @@ impl Coded for LimitsError {
 }
 
 impl Limits {
-    /// Whether they would do.
+    /// Checks the limits against each other.
     ///
     /// # Errors
-    /// If not.
+    /// [`LimitsError`] if one is 0, or larger than the limit that includes it.
     pub fn validate(&self) -> Result<(), LimitsError> {
         let Self { soft, hard, per_host, per_network, .. } = *self;
         let rates = [self.host_per_s, self.network_per_s, self.strangers_per_s];
@@ -104,7 +106,7 @@ impl Limits {
         if fits { Ok(()) } else { Err(LimitsError { soft, hard, per_host, per_network, rates }) }
     }
 
-    /// The delay with so many connections open.
+    /// The delay with this many connections open.
     fn delay(&self, open: usize) -> Duration {
         let above = open.saturating_sub(self.soft).min(self.hard - self.soft.min(self.hard));
         let between = self.hard.saturating_sub(self.soft).max(1);
@@ -113,103 +115,103 @@ impl Limits {
     }
 }
 
-/// How many there are.
+/// The counts that a decision needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
-    /// Connections open or in their handshake, those in reserved slots aside.
+    /// Connections that are open or in their handshake, without those in reserved slots.
     pub open: usize,
-    /// Reserved slots taken.
+    /// Reserved slots in use.
     pub reserved: usize,
-    /// Of all these, those from the caller's host.
+    /// How many of all these come from the caller's host.
     pub from_host: usize,
-    /// And from its network.
+    /// How many of all these come from the caller's network.
     pub from_network: usize,
     /// The highest tier whose work is [shed](crate::shed::refused).
     pub shed: Option<Tier>,
 }
 
-/// Somebody who wants to connect, before the handshake.
+/// A peer that wants to connect, before its handshake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
     /// Whether the address has shown that it receives what is sent there.
     pub validated: bool,
     /// A configured peer is at this host.
     pub configured: bool,
-    /// The best tier of peers that were seen at this host lately.
+    /// The best tier among the peers lately seen at this host.
     pub best: Option<Tier>,
     /// A banned or denied peer came from this host lately.
     pub banned: bool,
 }
 
-/// What to do with a caller.
+/// What to do with a caller before its handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Knock {
+pub enum Decision {
     /// Perform the handshake, after a delay.
     Admit {
         /// The delay.
         after: Duration,
-        /// In a reserved slot: for configured peers alone.
+        /// Whether it takes a slot reserved for configured peers.
         reserved: bool,
     },
-    /// Ask it to come again with a token.
+    /// Ask it to come back with a token.
     Retry,
-    /// Tell it that it isn't admitted.
+    /// Refuse it and tell it so.
     Refuse,
-    /// Tell it nothing: even an answer is too much.
+    /// Don't answer: even an answer would cost too much.
     Ignore,
 }
 
 /// Decides before the handshake.
 #[must_use]
-pub fn knock(limits: &Limits, load: &Load, caller: &Caller) -> Knock {
-    let at_once = |reserved| Knock::Admit { after: Duration::ZERO, reserved };
+pub fn before_handshake(limits: &Limits, load: &Load, caller: &Caller) -> Decision {
+    let at_once = |reserved| Decision::Admit { after: Duration::ZERO, reserved };
     let free_slot = load.reserved < limits.reserved;
     let full = load.open >= limits.hard;
     if caller.configured && (!full || free_slot) {
-        // Anybody can claim its address: under load it shows that it is there.
+        // Anybody can claim this address, so under load the caller has to validate it.
         let claims = load.open >= limits.soft && !caller.validated;
-        return if claims { Knock::Retry } else { at_once(full) };
+        return if claims { Decision::Retry } else { at_once(full) };
     }
     let tier = caller.best.unwrap_or(Tier::Low);
     if load.shed.is_some_and(|shed| tier <= shed) {
-        return if caller.validated { Knock::Refuse } else { Knock::Ignore };
+        return if caller.validated { Decision::Refuse } else { Decision::Ignore };
     }
     if caller.banned && caller.best < Some(Tier::Normal) {
-        return if load.open >= limits.soft { Knock::Ignore } else { Knock::Refuse };
+        return if load.open >= limits.soft { Decision::Ignore } else { Decision::Refuse };
     }
     if load.from_host >= limits.per_host || load.from_network >= limits.per_network {
-        return Knock::Refuse;
+        return Decision::Refuse;
     }
     if full {
-        return if caller.validated && free_slot { at_once(true) } else { Knock::Refuse };
+        return if caller.validated && free_slot { at_once(true) } else { Decision::Refuse };
     }
     if load.open < limits.soft {
         return at_once(false);
     }
-    if caller.validated { Knock::Admit { after: limits.delay(load.open), reserved: false } } else { Knock::Retry }
+    if caller.validated { Decision::Admit { after: limits.delay(load.open), reserved: false } } else { Decision::Retry }
 }
 
-/// Why a peer is turned away after its handshake.
+/// Why a peer isn't admitted after its handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TurnedAway {
-    /// The word of whoever runs the node.
+pub enum NotAdmitted {
+    /// The operator's listing denies the peer.
     #[error("this node doesn't admit the peer")]
     Denied,
-    /// For what it did.
+    /// The peer is banned for what it did.
     #[error("the peer is banned until {} ms since the epoch", until.0)]
     Banned {
-        /// Until when.
+        /// When the ban ends.
         until: shardwire_model::Timestamp,
     },
-    /// It took a slot that is reserved for others.
+    /// The peer took a slot that is reserved for configured peers.
     #[error("this node has as many connections as it takes")]
     Full,
-    /// Work of its tier is shed.
+    /// The node sheds work of the peer's tier.
     #[error("this node is overloaded")]
     Overloaded,
 }
 
-impl Coded for TurnedAway {
+impl Coded for NotAdmitted {
     fn code(&self) -> &'static str {
         match self {
             Self::Denied => "SW-REPUTATION-020",
@@ -229,22 +231,22 @@ impl Coded for TurnedAway {
     }
 }
 
-/// Decides after the handshake, when it is known who came; `reserved` says in which kind of slot.
+/// Decides after the handshake, when the peer is known. `reserved` says whether the connection has a reserved slot.
 ///
 /// # Errors
-/// Why it is turned away.
-pub fn enter(
+/// [`NotAdmitted`] with the reason why the peer is turned away.
+pub fn after_handshake(
     standing: Standing,
     listing: Option<Listing>,
     reserved: bool,
     shed: Option<Tier>,
-) -> Result<Tier, TurnedAway> {
+) -> Result<Tier, NotAdmitted> {
     let listed = matches!(listing, Some(Listing::Configured | Listing::Allowed));
     match standing {
-        Standing::Denied => Err(TurnedAway::Denied),
-        Standing::Banned { until } => Err(TurnedAway::Banned { until }),
-        Standing::Admitted(_) if reserved && !listed => Err(TurnedAway::Full),
-        Standing::Admitted(tier) if !listed && shed.is_some_and(|shed| tier <= shed) => Err(TurnedAway::Overloaded),
+        Standing::Denied => Err(NotAdmitted::Denied),
+        Standing::Banned { until } => Err(NotAdmitted::Banned { until }),
+        Standing::Admitted(_) if reserved && !listed => Err(NotAdmitted::Full),
+        Standing::Admitted(tier) if !listed && shed.is_some_and(|shed| tier <= shed) => Err(NotAdmitted::Overloaded),
         Standing::Admitted(tier) => Ok(tier),
     }
 }
@@ -274,59 +276,61 @@ mod tests {
         Load { open, ..Load::default() }
     }
 
-    fn admit(millis: u64) -> Knock {
-        Knock::Admit { after: Duration::from_millis(millis), reserved: false }
+    fn admit(millis: u64) -> Decision {
+        Decision::Admit { after: Duration::from_millis(millis), reserved: false }
     }
 
     #[test]
     fn between_the_limits_strangers_show_their_address_and_wait() {
-        let at = |open, caller| knock(&LIMITS, &load(open), caller);
+        let at = |open, caller| before_handshake(&LIMITS, &load(open), caller);
         assert_eq!([0, 9].map(|open| at(open, &STRANGER)), [admit(0), admit(0)]);
-        assert_eq!([10, 19].map(|open| at(open, &STRANGER)), [Knock::Retry; 2]);
+        assert_eq!([10, 19].map(|open| at(open, &STRANGER)), [Decision::Retry; 2]);
         assert_eq!([10, 11, 15, 19].map(|open| at(open, &SHOWN)), [admit(0), admit(500), admit(2500), admit(4500)]);
-        assert_eq!(at(20, &STRANGER), Knock::Refuse);
+        assert_eq!(at(20, &STRANGER), Decision::Refuse);
     }
 
     #[test]
     fn a_flood_cant_cut_configured_peers_off() {
-        let reserved = Knock::Admit { after: Duration::ZERO, reserved: true };
+        let reserved = Decision::Admit { after: Duration::ZERO, reserved: true };
         let flood = Load { open: 20, from_host: 100, from_network: 100, shed: Some(Tier::High), reserved: 0 };
-        assert_eq!(knock(&LIMITS, &flood, &CONFIGURED), reserved);
-        assert_eq!(knock(&LIMITS, &flood, &Caller { validated: false, ..CONFIGURED }), Knock::Retry);
-        assert_eq!(knock(&LIMITS, &Load { open: 19, ..flood }, &CONFIGURED), admit(0));
-        // Somebody from elsewhere may be one: he is let in to see who he is.
-        assert_eq!(knock(&LIMITS, &load(20), &SHOWN), reserved);
-        assert_eq!(knock(&LIMITS, &Load { reserved: 2, ..load(20) }, &SHOWN), Knock::Refuse);
-        assert_eq!(knock(&LIMITS, &Load { reserved: 2, ..load(20) }, &CONFIGURED), Knock::Refuse);
+        assert_eq!(before_handshake(&LIMITS, &flood, &CONFIGURED), reserved);
+        assert_eq!(before_handshake(&LIMITS, &flood, &Caller { validated: false, ..CONFIGURED }), Decision::Retry);
+        assert_eq!(before_handshake(&LIMITS, &Load { open: 19, ..flood }, &CONFIGURED), admit(0));
+        // A peer from elsewhere may be a configured one: its handshake shows who it is.
+        assert_eq!(before_handshake(&LIMITS, &load(20), &SHOWN), reserved);
+        assert_eq!(before_handshake(&LIMITS, &Load { reserved: 2, ..load(20) }, &SHOWN), Decision::Refuse);
+        assert_eq!(before_handshake(&LIMITS, &Load { reserved: 2, ..load(20) }, &CONFIGURED), Decision::Refuse);
         let low = Standing::Admitted(Tier::Low);
-        assert_eq!(enter(low, None, true, None), Err(TurnedAway::Full));
+        assert_eq!(after_handshake(low, None, true, None), Err(NotAdmitted::Full));
         let normal = Standing::Admitted(Tier::Normal);
-        assert_eq!(enter(normal, Some(Listing::Configured), true, Some(Tier::High)), Ok(Tier::Normal));
+        assert_eq!(after_handshake(normal, Some(Listing::Configured), true, Some(Tier::High)), Ok(Tier::Normal));
     }
 
     #[test]
     fn a_host_and_a_network_have_their_limits() {
-        let from = |from_host, from_network| knock(&LIMITS, &Load { from_host, from_network, ..load(0) }, &STRANGER);
-        assert_eq!([from(3, 7), from(4, 7), from(3, 8)], [admit(0), Knock::Refuse, Knock::Refuse]);
+        let from = |from_host, from_network| {
+            before_handshake(&LIMITS, &Load { from_host, from_network, ..load(0) }, &STRANGER)
+        };
+        assert_eq!([from(3, 7), from(4, 7), from(3, 8)], [admit(0), Decision::Refuse, Decision::Refuse]);
     }
 
     #[test]
     fn hosts_of_banned_peers_and_shed_tiers_are_refused_before_the_handshake() {
         let banned = Caller { banned: true, ..STRANGER };
-        assert_eq!(knock(&LIMITS, &load(0), &banned), Knock::Refuse);
-        assert_eq!(knock(&LIMITS, &load(10), &banned), Knock::Ignore);
+        assert_eq!(before_handshake(&LIMITS, &load(0), &banned), Decision::Refuse);
+        assert_eq!(before_handshake(&LIMITS, &load(10), &banned), Decision::Ignore);
         // Others may live behind the same address.
-        assert_eq!(knock(&LIMITS, &load(0), &Caller { best: Some(Tier::Normal), ..banned }), admit(0));
+        assert_eq!(before_handshake(&LIMITS, &load(0), &Caller { best: Some(Tier::Normal), ..banned }), admit(0));
         let shedding = Load { shed: Some(Tier::Low), ..load(0) };
-        assert_eq!(knock(&LIMITS, &shedding, &STRANGER), Knock::Ignore);
-        assert_eq!(knock(&LIMITS, &shedding, &SHOWN), Knock::Refuse);
-        assert_eq!(knock(&LIMITS, &shedding, &Caller { best: Some(Tier::Normal), ..STRANGER }), admit(0));
+        assert_eq!(before_handshake(&LIMITS, &shedding, &STRANGER), Decision::Ignore);
+        assert_eq!(before_handshake(&LIMITS, &shedding, &SHOWN), Decision::Refuse);
+        assert_eq!(before_handshake(&LIMITS, &shedding, &Caller { best: Some(Tier::Normal), ..STRANGER }), admit(0));
     }
 
     #[test]
     fn whoever_is_turned_away_is_told_why() {
         let text = |standing, shed| {
-            let error = enter(standing, None, false, shed).unwrap_err();
+            let error = after_handshake(standing, None, false, shed).unwrap_err();
             format!("{}: {error}. {}", error.code(), error.next_step())
         };
         assert_eq!(
@@ -342,8 +346,8 @@ mod tests {
             text(Standing::Admitted(Tier::Low), Some(Tier::Low)),
             "SW-REPUTATION-023: this node is overloaded. Try again later, or another peer."
         );
-        assert_eq!(TurnedAway::Full.to_string(), "this node has as many connections as it takes");
-        assert_eq!(TurnedAway::Full.code(), "SW-REPUTATION-022");
+        assert_eq!(NotAdmitted::Full.to_string(), "this node has as many connections as it takes");
+        assert_eq!(NotAdmitted::Full.code(), "SW-REPUTATION-022");
     }
 
     #[test]

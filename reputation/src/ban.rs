@@ -1,41 +1,41 @@
-//! Bans: they have an end, and grow on repetition.
+//! Bans. Each has an end; repeated ones grow.
 
 use crate::{Policy, score::POINT};
 use serde::{Deserialize, Serialize};
 use shardwire_model::Timestamp;
 use std::time::Duration;
 
-/// The harm, in points, that leads to a ban: three breaches of protocol at a time, or one thing that can be proven.
+/// The harm, in points, that leads to a ban: three breaches of protocol at a time, or one that can be proven.
 pub const BAN_AT: u32 = 3500;
 /// How long after the end of a ban the next one counts as a repetition: a day.
 pub const FORGIVEN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
-/// By what a ban grows from one time to the next.
+/// The factor by which a repeated ban grows.
 const GROWTH: u32 = 4;
 
-/// That a peer is, or was, shut out.
+/// A ban, current or past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ban {
-    /// Until when.
+    /// When the ban ends.
     pub until: Timestamp,
-    /// The how-many-eth in a row, from 1.
+    /// The number of bans in a row, this one included.
     pub times: u32,
 }
 
 impl Ban {
-    /// Whether it holds.
+    /// Whether the ban holds at `now`.
     #[must_use]
     pub fn holds(self, now: Timestamp) -> bool {
         now < self.until
     }
 
-    /// The ban that follows from a harm at its bound, after the bans there were.
+    /// The ban for a harm that has reached its bound, following earlier bans.
     pub(crate) fn following(before: Option<Self>, now: Timestamp, policy: &Policy) -> Self {
         let repeated = before.filter(|ban| now.since(ban.until) < FORGIVEN_AFTER);
         let times = repeated.map_or(0, |ban| ban.times).saturating_add(1);
         let factor = GROWTH.checked_pow(times - 1).unwrap_or(u32::MAX);
         let length = policy.first_ban.saturating_mul(factor).min(policy.longest_ban);
         let until = now.plus(length);
-        // One that was given by hand may be longer.
+        // A ban by the operator may be longer.
         Self { until: repeated.map_or(until, |ban| until.max(ban.until)), times }
     }
 

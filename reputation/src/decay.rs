@@ -3,14 +3,14 @@
 //! `after(units, elapsed, half_life)` is `units * 2^(-elapsed / half_life)`, rounded down. The exponent's fraction has
 //! [`FRACTION_BITS`] bits; for each one that is set the value is multiplied by a constant, `2^(-1/2)`, `2^(-1/4)` and so on,
 //! each with [`ONE_BITS`] bits. Neighbouring exponents differ by a factor of 2^(2^-32), ten million times what rounding can
-//! amount to, so that a longer time never leaves more.
+//! amount to, so a longer time never leaves more.
 
 /// Bits of the exponent's fraction.
 pub const FRACTION_BITS: u32 = 32;
-/// Bits of a factor, of which 1 is the largest.
+/// Bits of a factor; the largest factor is 1.
 pub const ONE_BITS: u32 = 62;
-/// The longest half-life in seconds (194 days): a second still is 256 steps of the exponent's fraction, so that looking every second
-/// doesn't stop the decay.
+/// The longest half-life, in seconds (194 days). A second is then still 256 steps of the exponent's fraction, so
+/// reading a value every second doesn't stop its decay.
 pub const MAX_HALF_LIFE: u64 = 1 << 24;
 
 /// `2^(-1/2)`, `2^(-1/4)`, …: each the root of the one before.
@@ -26,7 +26,7 @@ const ROOTS: [u128; FRACTION_BITS as usize] = {
     roots
 };
 
-/// What is left of `units` after `elapsed` seconds. A half-life of 0 leaves nothing once a second has passed.
+/// What is left of `units` after `elapsed` seconds. A half-life of 0 leaves nothing after a second.
 #[must_use]
 pub fn after(units: u64, elapsed: u64, half_life: u64) -> u64 {
     if elapsed == 0 || units == 0 {

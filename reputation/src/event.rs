@@ -1,33 +1,33 @@
-//! What is seen of a peer.
+//! Events: what a node sees a peer do.
 
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt, time::Duration};
 
-/// Whose fault something is, as far as this side can tell.
+/// Whose fault something is, as far as this node can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fault {
+pub enum Blame {
     /// The peer's: no honest peer does this.
     Peer,
     /// The peer's, ours or the network's: an honest peer may suffer it.
     Unclear,
-    /// Ours: a full disk, a time-out of our own, a fault of this program.
+    /// Ours: a full disk, a time-out of our own, a bug in this program.
     Local,
 }
 
-/// Something that a peer did, or that was done for it.
+/// Something that a peer did or cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// It broke something.
+    /// The peer broke a rule.
     Broke {
-        /// What.
+        /// What it broke.
         breach: Breach,
         /// Whose fault it was.
-        fault: Fault,
+        blame: Blame,
     },
-    /// It was useful.
+    /// The peer was useful.
     Worked(Work),
-    /// It cost something.
+    /// The peer cost something.
     Spent {
         /// Bytes sent to it.
         bytes: u64,
@@ -36,30 +36,30 @@ pub enum Event {
     },
 }
 
-/// What a peer broke.
+/// A rule that a peer broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Breach {
-    /// A protocol.
+    /// It broke a protocol.
     Violation {
         /// The stable code of the violation.
         code: &'static str,
-        /// In which protocol.
+        /// The protocol's name.
         protocol: Cow<'static, str>,
-        /// In which state of it.
+        /// This side's state in the protocol.
         state: Cow<'static, str>,
     },
-    /// A deadline.
+    /// It missed a deadline.
     Deadline {
-        /// In which protocol.
+        /// The protocol's name.
         protocol: Cow<'static, str>,
-        /// In which state of it.
+        /// This side's state in the protocol.
         state: Cow<'static, str>,
     },
-    /// A lease that it held and neither finished nor gave back.
+    /// It held a lease and neither finished nor gave it back.
     Lease,
-    /// The truth: a proof that does not verify.
+    /// It sent a proof that doesn't verify.
     Proof,
-    /// Its word: two signed statements that exclude each other.
+    /// It signed two statements that exclude each other.
     Contradiction,
 }
 
@@ -68,9 +68,9 @@ pub enum Breach {
 pub enum Work {
     /// A proof that verified.
     Proof,
-    /// A lease that it held and finished.
+    /// A lease that it finished.
     Lease,
-    /// Bytes that were asked for and held what was promised.
+    /// Requested bytes with the promised content.
     Bytes(u64),
     /// Valid transactions.
     Transactions(u64),

@@ -1,19 +1,19 @@
-//! What an operator may set about scores and bans.
+//! What an operator can set about scores and bans.
 
 use crate::decay::MAX_HALF_LIFE;
 use shardwire_model::Coded;
 use std::time::Duration;
 
-/// How fast things are forgotten, and how long bans are.
+/// How fast work and faults are forgotten, and how long bans last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// In what time work is half forgotten. A day: a node that rests for a night is still known.
+    /// The half-life of work. A day: a node that rests for a night is still known.
     pub work_half_life: Duration,
-    /// In what time a fault is half forgotten. Ten minutes: [the way back](crate#the-way-back) takes 40.
+    /// The half-life of faults. Ten minutes: [the way back](crate#the-way-back) takes 40.
     pub fault_half_life: Duration,
-    /// How long a first ban is. A minute: enough to be worse than behaving, short enough for an honest mistake.
+    /// The length of a first ban. A minute: worse than behaving, but short for an honest mistake.
     pub first_ban: Duration,
-    /// How long a ban is at most. A day.
+    /// The longest ban. A day.
     pub longest_ban: Duration,
 }
 
@@ -34,19 +34,19 @@ pub enum PolicyError {
     /// A half-life out of range.
     #[error("the half-life of {of} is {seconds} s, which is not between 1 and {MAX_HALF_LIFE}")]
     HalfLife {
-        /// Of work or of faults.
+        /// Which half-life: of work or of faults.
         of: &'static str,
-        /// What was given.
+        /// The value given, in seconds.
         seconds: u64,
     },
-    /// Bans that would be no bans.
+    /// The lengths of bans are out of range.
     #[error(
         "the first ban is {first:?} and the longest {longest:?}; the first must be a second or more, the longest no shorter"
     )]
     Bans {
-        /// The first.
+        /// The first ban.
         first: Duration,
-        /// The longest.
+        /// The longest ban.
         longest: Duration,
     },
 }
@@ -69,10 +69,10 @@ impl Coded for PolicyError {
 }
 
 impl Policy {
-    /// Whether it would work.
+    /// Checks the policy's values.
     ///
     /// # Errors
-    /// If not.
+    /// [`PolicyError::HalfLife`] if a half-life is out of range, [`PolicyError::Bans`] if the lengths of bans are.
     pub fn validate(&self) -> Result<(), PolicyError> {
         for (of, half_life) in [("work", self.work_half_life), ("faults", self.fault_half_life)] {
             let seconds = half_life.as_secs();

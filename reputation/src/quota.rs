@@ -5,20 +5,21 @@ use serde::{Deserialize, Serialize};
 use shardwire_model::Coded;
 use std::collections::BTreeMap;
 
-/// The bytes that quotas count by: a rate of single bytes would be too fine for a timer.
+/// The unit in which quotas count bytes: a rate of single bytes would be too fine for a timer.
 pub(crate) const BYTES_A_UNIT: u64 = 1024;
-/// The largest rate: from a million a second on, one of them takes less than the microsecond that timers can tell apart.
+/// The largest rate: above a million a second, one unit takes less than the microsecond that timers can tell apart.
 pub const MAX_RATE: u32 = 1_000_000;
 
-/// What one peer may use in one protocol, as far as it asks for it: sessions that this node opens are this node's own affair.
+/// What one peer may use in one protocol in the sessions that it opens. Sessions that this node opens are not
+/// counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quota {
-    /// Frames received, a second.
+    /// Frames received a second.
     pub frames_per_s: u32,
-    /// KiB received and sent, a second.
+    /// KiB received and sent a second.
     pub kib_per_s: u32,
-    /// Sessions begun, a second.
+    /// Sessions opened a second.
     pub sessions_per_s: u32,
     /// Sessions open at a time.
     pub sessions: u32,
@@ -30,9 +31,9 @@ pub struct Quota {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TierQuotas {
-    /// All protocols that aren't named, together.
+    /// The quota that all protocols without their own share.
     pub others: Quota,
-    /// By name of the protocol.
+    /// The quotas of named protocols.
     #[serde(default)]
     pub protocols: BTreeMap<String, Quota>,
 }
@@ -41,17 +42,17 @@ pub struct TierQuotas {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quotas {
-    /// Of tier low.
+    /// Quotas of tier low.
     pub low: TierQuotas,
-    /// Of tier normal.
+    /// Quotas of tier normal.
     pub normal: TierQuotas,
-    /// Of tier high.
+    /// Quotas of tier high.
     pub high: TierQuotas,
 }
 
 impl Default for Quotas {
-    /// A newcomer gets what one client or one witness stream needs, at the speed of a good line (16 MiB/s); each tier above four times as
-    /// much.
+    /// A newcomer gets what one client or one witness stream needs at the speed of a good line (16 MiB/s). Each
+    /// higher tier gets four times as much.
     fn default() -> Self {
         let tier = |times: u32| TierQuotas {
             others: Quota {
@@ -67,29 +68,29 @@ impl Default for Quotas {
     }
 }
 
-/// Quotas that would not do.
+/// Quotas that wouldn't work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuotaError {
-    /// A rate that allows nothing, or is too fine.
+    /// A rate is 0, or above [`MAX_RATE`].
     #[error("the quota {field} of {protocol} in tier {tier} is {value}, which is not between 1 and {MAX_RATE}")]
     Range {
-        /// In which tier.
+        /// The tier.
         tier: Tier,
-        /// Of which protocol.
+        /// The protocol's name.
         protocol: String,
-        /// Which number of it.
+        /// The quota's field.
         field: &'static str,
-        /// What was given.
+        /// The value given.
         value: u32,
     },
-    /// A better score that gives less.
+    /// A better tier gets less.
     #[error("the quota {field} of {protocol} is smaller in tier {tier} than in the tier below")]
     Falls {
-        /// In which tier.
+        /// The tier.
         tier: Tier,
-        /// Of which protocol.
+        /// The protocol's name.
         protocol: String,
-        /// Which number of it.
+        /// The quota's field.
         field: &'static str,
     },
 }
@@ -146,10 +147,10 @@ impl Quotas {
         Tier::ALL.into_iter().flat_map(|tier| self.tier(tier).protocols.keys().map(String::as_str))
     }
 
-    /// Whether every number is within its bounds and no better tier has less.
+    /// Checks that every number is within its bounds and that no better tier gets less.
     ///
     /// # Errors
-    /// If not.
+    /// [`QuotaError::Range`] if a number is out of range, [`QuotaError::Falls`] if a better tier gets less.
     pub fn validate(&self) -> Result<(), QuotaError> {
         for protocol in self.named().chain(["other protocols"]) {
             let mut below = None;
@@ -157,7 +158,7 @@ impl Quotas {
                 let quota = self.of(tier, protocol);
                 for (index, (field, value)) in quota.fields().into_iter().enumerate() {
                     let protocol = protocol.to_owned();
-                    // No lease at all is a quota, too.
+                    // A quota of no leases is allowed.
                     if value > MAX_RATE || (value == 0 && field != "leases") {
                         return Err(QuotaError::Range { tier, protocol, field, value });
                     }
@@ -210,7 +211,7 @@ mod tests {
             "SW-REPUTATION-003: the quota sessions of trace in tier low is 0, which is not between 1 and 1000000. Give a number within \
              these bounds; to shut peers out, deny or ban them."
         );
-        // Named in one tier alone: in the others it is one of all.
+        // Named in one tier only: the other tiers count the protocol among the others.
         assert!(
             refused(|quotas| {
                 let much = Quota { leases: 1000, ..quotas.low.others };

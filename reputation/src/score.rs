@@ -1,19 +1,19 @@
 //! A peer's record and the score that it makes. [The crate's page](crate#the-score) says what each component is.
 
-use crate::{Ban, Breach, Event, Fault, Policy, Work, decay};
+use crate::{Ban, Blame, Breach, Event, Policy, Work, decay};
 use serde::{Deserialize, Serialize};
 use shardwire_model::Timestamp;
 use std::{fmt, time::Duration};
 
-/// Most points of work: two thirds of what a breach takes, so that a breach takes everything for a while.
+/// The most points of work: two thirds of what a breach takes, so that a breach takes everything for a while.
 pub const MAX_WORK: u32 = 1000;
-/// Most points of harm: what can be proven to others takes all at once.
+/// The most points of harm: one breach that can be proven takes all at once.
 pub const MAX_HARM: u32 = 4000;
-/// Most points for leases broken: with it a peer with a full record is in tier normal, not in tier high.
+/// The most points for broken leases: a peer with a full record is then in tier normal, not high.
 pub const MAX_BROKEN: u32 = 500;
-/// Most points for what is perhaps not the peer's fault.
+/// The most points for what may not be the peer's fault.
 pub const MAX_LATE: u32 = 200;
-/// Most points for what a peer costs: nobody is put down for using what he may use.
+/// The most points for what a peer costs: no peer loses its tier for using what it may use.
 pub const MAX_COST: u32 = 100;
 /// The largest score.
 pub const MAX_SCORE: u32 = MAX_WORK;
@@ -21,26 +21,26 @@ pub const MAX_SCORE: u32 = MAX_WORK;
 pub const NORMAL_AT: u32 = 300;
 /// The score from which a peer is in tier high.
 pub const HIGH_AT: u32 = 700;
-/// In how many half-lives of faults a peer that did wrong once and works at 550 points or more is back in tier normal:
-/// 4000 points of harm, halved four times, are 250.
+/// The number of half-lives of faults after which a peer that did wrong once and works at 550 points or more is back
+/// in tier normal: 4000 points of harm, halved four times, are 250.
 pub const RECOVERY_HALF_LIVES: u32 = 4;
 
-/// Units of a point: work comes in small pieces, and nothing of it gets lost.
+/// Units of a point: work comes in small amounts, and none of it gets lost.
 pub(crate) const POINT: u64 = 1 << 20;
 
-/// A breach of protocol, in points: half of it, a half-life later, still keeps a full record below [`NORMAL_AT`].
+/// Points for a breach of protocol: half of it, a half-life later, still keeps a full record below [`NORMAL_AT`].
 const VIOLATION: u32 = 1500;
-/// What can be proven to others, in points.
+/// Points for a breach that can be proven to others.
 const PROVABLE: u32 = MAX_HARM;
-/// A lease broken.
+/// Points for a broken lease.
 const LEASE_BROKEN: u32 = 150;
-/// A deadline missed by the peer's own fault.
+/// Points for a deadline missed by the peer's own fault.
 const DEADLINE_MISSED: u32 = 100;
-/// Anything bad that may not be the peer's fault.
+/// Points for anything that may not be the peer's fault.
 const UNCLEAR: u32 = 25;
-/// A valid proof.
+/// Points for a valid proof.
 const PROOF: u32 = 250;
-/// A lease kept.
+/// Points for a lease kept.
 const LEASE_KEPT: u32 = 50;
 /// Useful bytes that make a point: a few witness chunks.
 const BYTES_A_POINT: u64 = 256 << 10;
@@ -51,11 +51,11 @@ const BYTES_SPENT_A_POINT: u64 = 16 << 20;
 /// Processor time that costs a point.
 const CPU_SPENT_A_POINT: Duration = Duration::from_millis(100);
 
-/// How much of the node a peer may use. The order is that of esteem.
+/// How much of the node a peer may use. Ordered from least to most trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
-    /// Newcomers, and whoever has lost what it had.
+    /// Newcomers, and peers that have lost what they had.
     Low,
     /// Peers that have worked.
     Normal,
@@ -64,7 +64,7 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// All, the lowest first.
+    /// All tiers, the lowest first.
     pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
 
     /// The tier of a score.
@@ -88,10 +88,10 @@ impl fmt::Display for Tier {
     }
 }
 
-/// What is remembered of a peer: the components as they were at a time, in units, and its last ban.
+/// What is remembered of a peer: its components in units at a time, and its last ban.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// When the components were as they stand here, in seconds since the epoch.
+    /// The time of the components, in seconds since the epoch.
     at: u64,
     work: u64,
     harm: u64,
@@ -101,7 +101,7 @@ pub struct Record {
     ban: Option<Ban>,
 }
 
-/// The components at a time, in whole points.
+/// The components of a score at a time, in whole points.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Components {
     /// Useful work.
@@ -110,14 +110,14 @@ pub struct Components {
     pub harm: u32,
     /// Leases broken.
     pub broken: u32,
-    /// Deadlines missed, and other things that are perhaps not its fault.
+    /// Deadlines missed, and other things that may not be the peer's fault.
     pub late: u32,
-    /// What it cost.
+    /// What the peer cost.
     pub cost: u32,
 }
 
 impl Components {
-    /// Work less everything else, at least 0.
+    /// The score: work less everything else, at least 0.
     #[must_use]
     pub fn score(&self) -> u32 {
         [self.harm, self.broken, self.late, self.cost].into_iter().fold(self.work, u32::saturating_sub)
@@ -125,14 +125,14 @@ impl Components {
 }
 
 impl Record {
-    /// The record after an event. A clock that went backwards stands still.
+    /// The record after an event. A clock that goes backwards counts as standing still.
     #[must_use]
     pub fn after(self, event: &Event, now: Timestamp, policy: &Policy) -> Self {
         let mut record = self.decayed(now, policy);
         match event {
-            Event::Broke { fault: Fault::Local, .. } => return self,
-            Event::Broke { fault: Fault::Unclear, .. } => add(&mut record.late, points(UNCLEAR), MAX_LATE),
-            Event::Broke { breach, fault: Fault::Peer } => match breach {
+            Event::Broke { blame: Blame::Local, .. } => return self,
+            Event::Broke { blame: Blame::Unclear, .. } => add(&mut record.late, points(UNCLEAR), MAX_LATE),
+            Event::Broke { breach, blame: Blame::Peer } => match breach {
                 Breach::Violation { .. } => record.harmed(VIOLATION, now, policy),
                 Breach::Proof | Breach::Contradiction => record.harmed(PROVABLE, now, policy),
                 Breach::Lease => add(&mut record.broken, points(LEASE_BROKEN), MAX_BROKEN),
@@ -149,12 +149,12 @@ impl Record {
         record
     }
 
-    /// What it comes to at a time.
+    /// The components at a time.
     #[must_use]
     pub fn components(&self, now: Timestamp, policy: &Policy) -> Components {
         let record = self.decayed(now, policy);
         let whole = |units: u64| u32::try_from(units / POINT).unwrap_or(u32::MAX);
-        // What is bad is rounded up, so that a small remainder is not nothing.
+        // Faults are rounded up, so that a small remainder is not nothing.
         let begun = |units: u64| u32::try_from(units.div_ceil(POINT)).unwrap_or(u32::MAX);
         Components {
             work: whole(record.work),
@@ -171,27 +171,27 @@ impl Record {
         self.components(now, policy).score()
     }
 
-    /// The last ban, whether it holds or not.
+    /// The last ban, current or past.
     #[must_use]
     pub fn ban(&self) -> Option<Ban> {
         self.ban
     }
 
-    /// Shuts the peer out until a date, by the word of whoever runs the node.
+    /// Bans the peer until a date, on the operator's order.
     #[must_use]
     pub fn banned(mut self, until: Timestamp) -> Self {
         self.ban = Some(Ban { until, times: self.ban.map_or(1, |ban| ban.times) });
         self
     }
 
-    /// Ends the ban and forgives what led to it: the next breach is the first.
+    /// Ends the ban and forgives what led to it: the next breach counts as the first.
     #[must_use]
     pub fn unbanned(mut self) -> Self {
         (self.ban, self.harm) = (None, 0);
         self
     }
 
-    /// Whether forgetting it changes nothing: it is as good as fresh.
+    /// Whether the record is as good as a fresh one, so that forgetting it changes nothing.
     #[must_use]
     pub fn is_blank(&self, now: Timestamp, policy: &Policy) -> bool {
         let remembered = |ban: &Ban| now.since(ban.until) < crate::FORGIVEN_AFTER;
@@ -211,7 +211,7 @@ impl Record {
 
     fn harmed(&mut self, by: u32, now: Timestamp, policy: &Policy) {
         add(&mut self.harm, points(by), MAX_HARM);
-        // While it is banned nothing is accepted of it; what was still under way is not a repetition.
+        // While a peer is banned nothing is accepted from it, so what was still under way is not a repetition.
         if Ban::due(self.harm) && !self.ban.is_some_and(|ban| ban.holds(now)) {
             self.ban = Some(Ban::following(self.ban, now, policy));
         }
@@ -222,12 +222,12 @@ fn points(points: u32) -> u64 {
     u64::from(points) * POINT
 }
 
-/// Adds, up to a bound in points.
+/// Adds units up to a bound in points.
 fn add(component: &mut u64, units: u64, max: u32) {
     *component = component.saturating_add(units).min(points(max));
 }
 
-/// Units for `amount`, of which so much makes a point.
+/// The units for `amount`, where `a_point` of it make a point.
 fn share(amount: u64, a_point: u64) -> u64 {
     u64::try_from(u128::from(amount) * u128::from(POINT) / u128::from(a_point)).unwrap_or(u64::MAX)
 }

@@ -1,30 +1,31 @@
-//! Load shedding: what this node can't do well it refuses, from the lowest tier up.
+//! Load shedding: an overloaded node refuses work, from the lowest tier up.
 //!
-//! Three gauges, each with a watermark. What stands highest above its watermark decides: from the watermark on tier low is refused, from one
-//! and a half of it tier normal too, from twice of it everybody. Configured peers count as what they are, not as less.
+//! Three gauges, each with a watermark. The gauge that is highest relative to its watermark decides: at the watermark
+//! tier low is refused, at one and a half times the watermark tier normal too, at twice the watermark everybody.
+//! Configured peers are never counted below their tier.
 
 use crate::Tier;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How loaded a node is.
+/// A node's gauges of load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gauges {
-    /// Requests that wait to be worked on.
+    /// Requests that wait to be handled.
     pub queue_depth: u64,
-    /// By how much the event loop's timers are late.
+    /// How late the event loop's timers are.
     pub loop_delay: Duration,
     /// Memory in use, in bytes.
     pub memory_bytes: u64,
 }
 
-/// From where on a node refuses work.
+/// The watermarks from which on a node refuses work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Watermarks {
-    /// Requests that wait. 1024: a second's worth, and more than honest peers have outstanding.
+    /// Waiting requests. 1024: a second's worth, and more than honest peers have outstanding.
     pub queue_depth: u64,
-    /// How late timers are. 250 ms: a round trip around the world, still far from any deadline.
+    /// How late timers are. 250 ms: a round trip around the world, and far from any deadline.
     pub loop_delay: Duration,
     /// Memory in bytes. 4 GiB: the proving worker, which needs more, is another process.
     pub memory_bytes: u64,
@@ -36,7 +37,7 @@ impl Default for Watermarks {
     }
 }
 
-/// The highest tier that is refused; none if the node is ready for everybody.
+/// The highest tier whose work is refused; `None` if none is.
 #[must_use]
 pub fn refused(gauges: &Gauges, watermarks: &Watermarks) -> Option<Tier> {
     let halves = |gauge: u128, mark: u128| gauge.saturating_mul(2) / mark.max(1);

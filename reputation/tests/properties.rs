@@ -1,14 +1,14 @@
-//! What is promised of scores, whatever happens.
+//! What scores promise, for any history of events.
 
 use proptest::prelude::*;
 use shardwire_model::{PeerId, Timestamp};
 use shardwire_reputation::{
-    Book, Breach, Event, Fault, HIGH_AT, Listing, MAX_BROKEN, MAX_COST, MAX_HARM, MAX_LATE, MAX_SCORE, MAX_WORK,
-    NORMAL_AT, Policy, Quota, Quotas, RECOVERY_HALF_LIVES, Record, Standing, Tier, TierQuotas, Work,
+    Blame, Breach, Event, HIGH_AT, Listing, MAX_BROKEN, MAX_COST, MAX_HARM, MAX_LATE, MAX_SCORE, MAX_WORK, NORMAL_AT,
+    Policy, Quota, Quotas, RECOVERY_HALF_LIVES, Record, Records, Standing, Tier, TierQuotas, Work,
 };
 use std::{collections::BTreeMap, time::Duration};
 
-/// Some date, so that seconds of the epoch are not confused with seconds since the start.
+/// A date, so that seconds since the epoch can't be confused with seconds since the start.
 const START: Timestamp = Timestamp(1_790_000_000_000);
 
 fn policy() -> Policy {
@@ -33,8 +33,8 @@ fn breaches() -> impl Strategy<Value = Breach> {
     ]
 }
 
-fn faults() -> impl Strategy<Value = Fault> {
-    prop_oneof![Just(Fault::Peer), Just(Fault::Unclear), Just(Fault::Local)]
+fn blames() -> impl Strategy<Value = Blame> {
+    prop_oneof![Just(Blame::Peer), Just(Blame::Unclear), Just(Blame::Local)]
 }
 
 fn good() -> impl Strategy<Value = Event> {
@@ -48,7 +48,7 @@ fn good() -> impl Strategy<Value = Event> {
 
 fn bad() -> impl Strategy<Value = Event> {
     prop_oneof![
-        (breaches(), faults()).prop_map(|(breach, fault)| Event::Broke { breach, fault }),
+        (breaches(), blames()).prop_map(|(breach, blame)| Event::Broke { breach, blame }),
         (prop_oneof![0u64..1 << 30, Just(u64::MAX)], 0u64..100_000)
             .prop_map(|(bytes, ms)| Event::Spent { bytes, cpu: Duration::from_millis(ms) }),
     ]
@@ -62,7 +62,7 @@ fn quota([frames_per_s, kib_per_s, sessions_per_s, sessions, leases]: [u32; 5]) 
     Quota { frames_per_s, kib_per_s, sessions_per_s, sessions, leases }
 }
 
-/// What each tier has, at least what the tier below has.
+/// Quotas of three tiers, none with less than the one below.
 fn rising() -> impl Strategy<Value = [Quota; 3]> {
     prop::array::uniform3(prop::array::uniform5(0u32..4)).prop_map(|more| {
         let mut have = [1; 5];
@@ -73,7 +73,7 @@ fn rising() -> impl Strategy<Value = [Quota; 3]> {
     })
 }
 
-/// Quotas in order, but perhaps for one that says of one protocol something else.
+/// Quotas in order, except perhaps for one protocol.
 fn quotas() -> impl Strategy<Value = Quotas> {
     let other = prop::option::of((0usize..3, prop::array::uniform5(1u32..12)));
     (rising(), rising(), other).prop_map(|(others, trace, other)| {
@@ -97,14 +97,14 @@ fn histories() -> impl Strategy<Value = Vec<(u64, Event)>> {
     prop::collection::vec((prop_oneof![0u64..5, 0u64..2000], events()), 0..60)
 }
 
-/// The record after a history, and when that was.
+/// The record after a history, and the time of its last event.
 fn lived(history: &[(u64, Event)]) -> (Record, u64) {
     history.iter().fold((Record::default(), 0), |(record, at), (pause, event)| {
         (record.after(event, seconds(at + pause), &policy()), at + pause)
     })
 }
 
-/// As standing: whoever is shut out has less than anybody who is in.
+/// A rank in which a banned peer is below every peer that is admitted.
 fn rank(record: &Record, now: Timestamp) -> (bool, u32) {
     (!record.ban().is_some_and(|ban| ban.holds(now)), record.score(now, &policy()))
 }
@@ -124,11 +124,11 @@ proptest! {
 
     #[test]
     fn more_violations_never_raise_it(
-        before in histories(), breach in breaches(), fault in faults(), pause in 0u64..2000, after in histories(),
+        before in histories(), breach in breaches(), blame in blames(), pause in 0u64..2000, after in histories(),
         later in 0u64..200_000,
     ) {
         let one_more: Vec<_> = before.iter().cloned()
-            .chain([(pause, Event::Broke { breach, fault })])
+            .chain([(pause, Event::Broke { breach, blame })])
             .chain(after.iter().cloned())
             .collect();
         // The same without it, everything else at the same time.
@@ -174,7 +174,7 @@ proptest! {
     fn a_node_with_a_local_fault_punishes_nobody(history in histories(), breaches in prop::collection::vec(breaches(), 1..50)) {
         let (record, at) = lived(&history);
         let faulty = breaches.into_iter().fold(record, |record, breach| {
-            record.after(&Event::Broke { breach, fault: Fault::Local }, seconds(at), &policy())
+            record.after(&Event::Broke { breach, blame: Blame::Local }, seconds(at), &policy())
         });
         prop_assert_eq!(faulty, record);
     }
@@ -187,7 +187,7 @@ proptest! {
         let mut at = 0;
         let record = breaches.into_iter().fold(full, |record, (pause, breach)| {
             at += pause;
-            record.after(&Event::Broke { breach, fault: Fault::Unclear }, seconds(at), &policy())
+            record.after(&Event::Broke { breach, blame: Blame::Unclear }, seconds(at), &policy())
         });
         prop_assert_eq!(record.ban(), None);
         prop_assert!(record.score(seconds(at), &policy()) >= HIGH_AT);
@@ -199,18 +199,18 @@ proptest! {
         others in prop::collection::vec((0u64..50_000, 0u8..40, events()), 0..200),
         later in 0u64..20_000,
     ) {
-        // Room for eight records only: forty colluders would displace whom they can.
+        // Room for eight records only: forty colluders would displace others if they could.
         let peer = PeerId([255; 32]);
         let mut script: Vec<(u64, PeerId, Event)> =
             others.into_iter().map(|(at, who, event)| (at, PeerId([who; 32]), event)).collect();
         let own: Vec<(u64, PeerId, Event)> = honest.into_iter().map(|(at, event)| (at, peer, event)).collect();
         let first = own.iter().map(|(at, ..)| *at).min().unwrap_or(0);
-        // Whoever has never worked can't be told from the flood; the honest peer has, before it begins.
+        // A peer that never worked can't be told from the flood; the honest one has worked before the flood begins.
         script.iter_mut().for_each(|(at, ..)| *at += first);
         script.extend(own.iter().cloned());
         script.sort_by_key(|(at, who, _)| (*at, std::cmp::Reverse(*who)));
         let run = |script: &[(u64, PeerId, Event)]| {
-            let mut book = Book::new(policy(), 8);
+            let mut book = Records::new(policy(), 8);
             for (at, who, event) in script {
                 book.note(*who, event, seconds(*at));
             }
@@ -220,13 +220,13 @@ proptest! {
         alone.sort_by_key(|(at, ..)| *at);
         let now = seconds(script.last().map_or(0, |(at, ..)| *at) + later);
         prop_assume!(run(&alone[..1]).score(peer, seconds(first)) > 2);
-        // Two points are still one when the script ends: whoever has a point is not forgotten.
+        // Two points of work are still one when the script ends, and a peer with a point isn't forgotten.
         let (beside, alone) = (run(&script), run(&alone));
         prop_assert_eq!(beside.components(peer, now), alone.components(peer, now));
         prop_assert_eq!(beside.standing(peer, now), alone.standing(peer, now));
     }
 
-    /// Whatever an operator sets: what is accepted never gives less for a better score.
+    /// For all settings that are accepted, a better score never gives less.
     #[test]
     fn quotas_are_monotone_in_the_score(
         set in quotas(), scores in (0..=MAX_SCORE, 0..=MAX_SCORE),
@@ -266,7 +266,7 @@ fn whoever_misbehaved_once_and_then_works_is_back_in_the_normal_tier_in_time() {
     for breach in [violation(), Breach::Proof, Breach::Contradiction, Breach::Lease] {
         let mut record = (0..3).fold(Record::default(), |record, _| works(record, START));
         assert!(tier(&record, START) >= Some(Tier::Normal));
-        record = record.after(&Event::Broke { breach: breach.clone(), fault: Fault::Peer }, START, &policy());
+        record = record.after(&Event::Broke { breach: breach.clone(), blame: Blame::Peer }, START, &policy());
         let mut back = None;
         for second in 0..=u64::from(RECOVERY_HALF_LIVES) * half_life {
             let now = seconds(second);
@@ -293,7 +293,7 @@ fn whoever_alternates_is_never_in_the_normal_tier() {
         for second in 0..20 * half_life {
             let now = seconds(second);
             if second % period == 0 {
-                record = record.after(&Event::Broke { breach: violation(), fault: Fault::Peer }, now, &policy());
+                record = record.after(&Event::Broke { breach: violation(), blame: Blame::Peer }, now, &policy());
             }
             record = full(record, now);
             assert!(tier(&record, now) < Some(Tier::Normal), "every {period} s, after {second} s");
@@ -305,7 +305,7 @@ fn whoever_alternates_is_never_in_the_normal_tier() {
 
 #[test]
 fn three_breaches_at_a_time_are_a_ban_and_what_can_be_proven_is_one_at_once() {
-    let broke = |breach| Event::Broke { breach, fault: Fault::Peer };
+    let broke = |breach| Event::Broke { breach, blame: Blame::Peer };
     let after = |record: Record, breach| record.after(&broke(breach), START, &policy());
     let twice = after(after(Record::default(), violation()), violation());
     assert_eq!(twice.ban(), None);
@@ -322,18 +322,18 @@ fn three_breaches_at_a_time_are_a_ban_and_what_can_be_proven_is_one_at_once() {
 
 #[test]
 fn a_change_of_standing_is_told_once_and_with_its_cause() {
-    let (mut book, peer) = (Book::new(policy(), 8), PeerId([7; 32]));
+    let (mut book, peer) = (Records::new(policy(), 8), PeerId([7; 32]));
     let told = |change: Option<shardwire_reputation::Change>| {
         change.map(|change| format!("{} -> {}: {}", change.from, change.to, change.reason))
     };
     assert_eq!(told(book.note(peer, &Event::Worked(Work::Proof), START)), None);
     let normal = told(book.note(peer, &Event::Worked(Work::Proof), START));
     assert_eq!(normal.as_deref(), Some("low -> normal: valid proof"));
-    let broke = Event::Broke { breach: violation(), fault: Fault::Peer };
+    let broke = Event::Broke { breach: violation(), blame: Blame::Peer };
     let low = told(book.note(peer, &broke, START));
     assert_eq!(low.as_deref(), Some("normal -> low: violation SW-SESSION-003 of trace, awaiting Chunk"));
     assert_eq!(told(book.note(peer, &broke, START)), None);
-    let banned = told(book.note(peer, &Event::Broke { breach: Breach::Proof, fault: Fault::Peer }, START));
+    let banned = told(book.note(peer, &Event::Broke { breach: Breach::Proof, blame: Blame::Peer }, START));
     assert_eq!(banned.as_deref(), Some("low -> banned: invalid proof"));
     assert_eq!(book.look_at([peer], seconds(59)), []);
     let mut changes = book.look_at([peer], seconds(60));
@@ -346,13 +346,13 @@ fn a_change_of_standing_is_told_once_and_with_its_cause() {
 
 #[test]
 fn the_word_of_whoever_runs_the_node_holds() {
-    let mut book = Book::new(policy(), 8);
+    let mut book = Records::new(policy(), 8);
     let [denied, configured, allowed] = [1, 2, 3].map(|n| PeerId([n; 32]));
     let listed =
         BTreeMap::from([(denied, Listing::Denied), (configured, Listing::Configured), (allowed, Listing::Allowed)]);
     assert_eq!(book.list(listed.clone(), START).len(), 3);
     assert_eq!(book.list(listed, START), []);
-    let invalid = Event::Broke { breach: Breach::Proof, fault: Fault::Peer };
+    let invalid = Event::Broke { breach: Breach::Proof, blame: Blame::Peer };
     for peer in [denied, configured, allowed] {
         assert!(book.standing(peer, START) != Standing::Admitted(Tier::Low));
         book.note(peer, &invalid, START);
@@ -368,22 +368,22 @@ fn the_word_of_whoever_runs_the_node_holds() {
 
 #[test]
 fn a_full_book_forgets_whoever_has_nothing_to_lose() {
-    let mut book = Book::new(policy(), 16);
+    let mut book = Records::new(policy(), 16);
     let peer = |n: u8| PeerId([n; 32]);
     book.note(peer(0), &Event::Worked(Work::Lease), START);
-    book.note(peer(1), &Event::Broke { breach: Breach::Proof, fault: Fault::Peer }, START);
+    book.note(peer(1), &Event::Broke { breach: Breach::Proof, blame: Blame::Peer }, START);
     for n in 2..200 {
-        book.note(peer(n), &Event::Broke { breach: violation(), fault: Fault::Peer }, START);
+        book.note(peer(n), &Event::Broke { breach: violation(), blame: Blame::Peer }, START);
     }
     let known: Vec<PeerId> = book.peers().collect();
     assert!(known.len() <= 16);
     assert!(known.contains(&peer(0)) && known.contains(&peer(1)));
-    // What is kept elsewhere follows: the forgotten are named as such.
+    // The forgotten are named, so that the store can follow.
     let unkept = book.take_unkept();
     assert_eq!(unkept.iter().filter(|(_, record)| record.is_some()).count(), known.len());
     assert!(unkept.iter().any(|(_, record)| record.is_none()));
     assert_eq!(book.take_unkept(), []);
-    let mut again = Book::new(policy(), 16);
+    let mut again = Records::new(policy(), 16);
     for (peer, record) in unkept {
         if let Some(record) = record {
             again.restore(peer, record, START);

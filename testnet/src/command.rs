@@ -5,7 +5,7 @@ use crate::{
     cli::{Chaos, Cli, Command, Run, Sim, WriteWorkload},
     dungeon,
     error::TestnetError,
-    network::{Network, Place, Programs, binary},
+    network::{Network, Place, Programs, binary, worker},
     progress::Reporter,
     recompute::recompute,
     report::{self, Report},
@@ -13,9 +13,8 @@ use crate::{
     sim::{Seeds, campaign},
 };
 use serde::Serialize;
-use shardwire::workload::Workload;
 use shardwire_model::Coded;
-use shardwire_proving::worker;
+use shardwire_workload::Workload;
 use std::{
     fmt::Display,
     io::{self, Write},
@@ -117,7 +116,7 @@ fn workload(flags: &Run) -> Result<Workload, TestnetError> {
         Some(file) => Workload::read(file)?,
         None => dungeon::generate(flags.dungeon.options())?,
     };
-    workload.ends().map_err(|error| shardwire::workload::WorkloadError { path: flags.workload.clone(), ..error })?;
+    workload.ends().map_err(|error| shardwire_workload::WorkloadError { path: flags.workload.clone(), ..error })?;
     Ok(workload)
 }
 

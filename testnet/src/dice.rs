@@ -1,25 +1,25 @@
-//! Chances from a seed.
+//! Random choices from a seed.
 
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
 
-/// One in a million, the unit of chances: whole numbers are the same on every machine.
+/// Chances are in parts per million: whole numbers are the same on every machine.
 pub(crate) use shardwire_transport::sim::PPM;
 
-/// A source of chances.
+/// A source of random choices.
 #[derive(Clone, Debug)]
 pub(crate) struct Dice(ChaCha8Rng);
 
 impl Dice {
-    /// Each purpose has a stream of its own, so that more draws for one leave the others as they were.
+    /// The stream of one purpose: more draws for one purpose leave the others unchanged.
     pub(crate) fn of(seed: u64, purpose: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(purpose);
         Self(rng)
     }
 
-    /// A number below this one, which is not zero.
+    /// A number below `bound`, which is not zero.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0.random_range(0..bound)
     }
@@ -29,7 +29,7 @@ impl Dice {
         self.0.random_range(0..bound)
     }
 
-    /// Whether something happens that does so many times in a million.
+    /// `true` this many times in a million.
     pub(crate) fn chance(&mut self, in_a_million: u32) -> bool {
         self.0.random_range(0..PPM) < in_a_million
     }

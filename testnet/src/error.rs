@@ -1,20 +1,20 @@
-//! Why a run ends otherwise than settled.
+//! Why a run ends without settling its shard.
 
 use crate::{
     dungeon::DungeonError,
-    network::{NetworkError, binary::BinaryError},
+    network::{NetworkError, binary::BinaryError, worker::WorkerError},
     recompute::Broken,
     run::{PATIENCE, TIME_LIMIT},
 };
-use shardwire::{client::ClientError, workload::WorkloadError};
+use shardwire::client::ClientError;
 use shardwire_model::{Coded, Role, ShardId, Stage};
-use shardwire_proving::worker::LocateError;
+use shardwire_workload::WorkloadError;
 use std::path::PathBuf;
 
-/// Why a run ends otherwise than settled.
+/// Why a run ends without settling its shard.
 #[derive(Debug, thiserror::Error)]
 pub enum TestnetError {
-    /// No such dungeon.
+    /// The options describe no dungeon run.
     #[error(transparent)]
     Dungeon(#[from] DungeonError),
     /// The workload can't be used.
@@ -23,22 +23,22 @@ pub enum TestnetError {
     /// The workload breaks a rule.
     #[error(transparent)]
     Broken(#[from] Broken),
-    /// No node to start.
+    /// The node's program wasn't found or couldn't be built.
     #[error(transparent)]
     Binary(#[from] BinaryError),
-    /// No worker to prove with.
+    /// The proving worker wasn't found or couldn't be built.
     #[error(transparent)]
-    Worker(#[from] LocateError),
-    /// The processes don't run.
+    Worker(#[from] WorkerError),
+    /// The processes couldn't be started, or one ended.
     #[error(transparent)]
     Network(#[from] NetworkError),
     /// A node doesn't do what it is asked.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// A node runs and doesn't answer.
+    /// A node runs but doesn't answer.
     #[error("the {role} has not answered for {} s: {last}", PATIENCE.as_secs())]
     Unreachable {
-        /// Which.
+        /// The node's role.
         role: Role,
         /// What happened the last time.
         last: ClientError,
@@ -46,7 +46,7 @@ pub enum TestnetError {
     /// The operator refused a transaction that obeys the rules.
     #[error("transaction {number} was refused ({code}): {reason}; {of} were refused in all")]
     Refused {
-        /// Which, from 1.
+        /// The transaction's number, from 1.
         number: usize,
         /// The rule's code.
         code: String,
@@ -67,7 +67,7 @@ pub enum TestnetError {
         /// Its code and reason.
         reason: String,
     },
-    /// It takes too long.
+    /// The shard isn't settled in time.
     #[error("the shard is not settled after {} min; the settler says {settler}, the operator {operator}, the prover {prover}", TIME_LIMIT.as_secs() / 60)]
     Late {
         /// How far the settler is.
@@ -80,15 +80,15 @@ pub enum TestnetError {
     /// A data folder that a crash has left can't be read.
     #[error("the data folder {} can't be read: {reason}", folder.display())]
     Unreadable {
-        /// Which.
+        /// The folder.
         folder: PathBuf,
         /// Its code and reason.
         reason: Box<dyn Coded + Send + Sync>,
     },
-    /// Somebody pressed Ctrl-C.
+    /// The user pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
-    /// The runtime, a signal handler or standard output.
+    /// The runtime, a signal handler or standard output failed.
     #[error("{what}: {reason}")]
     System {
         /// What failed.
@@ -99,7 +99,7 @@ pub enum TestnetError {
 }
 
 impl TestnetError {
-    /// 2 for misuse, else 1.
+    /// The exit code: 2 for misuse, otherwise 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         if matches!(self, Self::Dungeon(_)) { 2 } else { 1 }

@@ -1,20 +1,20 @@
-//! Crashes on purpose: a node is killed at a moment of the shard's life and started again.
+//! Planned crashes: a node is killed at a moment of the shard's life and started again.
 
 use crate::progress::Progress;
 use shardwire_model::Role;
 use std::{fmt, time::Duration};
 
-/// How long a killed node stays away: its peers notice, and try again in vain at least once.
+/// How long a killed node stays away: long enough for its peers to notice, and to try again in vain at least once.
 pub const AWAY: Duration = Duration::from_secs(1);
 
-/// A node dies when something is first seen.
+/// Kills a node when something is first seen.
 #[derive(Clone, Copy)]
 pub struct Fault {
-    /// Who dies.
+    /// The node's role.
     pub role: Role,
-    /// What is going on then, for people.
+    /// What is going on then, for messages.
     pub during: &'static str,
-    /// Whether that is going on.
+    /// Whether that is going on now.
     pub when: fn(&Progress) -> bool,
 }
 

@@ -1,15 +1,15 @@
-//! What the three nodes say about the shard, as one account of it.
+//! What the three nodes report about the shard, combined.
 
 use shardwire_model::{Felt, Role, ShardId, Stage, Update};
-use shardwire_protocols::control::ShardStatus;
+use shardwire_protocols::administration::ShardStatus;
 use std::time::Duration;
 
-/// How far the shard is, and what it has cost. What nobody knows yet is zero or empty.
+/// How far the shard is, and what it has cost. Figures that no node knows yet are zero or empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Figures {
     /// The shard.
     pub shard: ShardId,
-    /// How far each role is.
+    /// The stage of each role.
     pub stages: Stages,
     /// Transactions accepted.
     pub transactions: u32,
@@ -43,7 +43,7 @@ pub struct Figures {
     pub updates: Vec<Update>,
 }
 
-/// How far each role is; what it has not heard of is `Started`.
+/// The stage of each role; one that hasn't heard of the shard is at `Started`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stages {
     /// The settler.
@@ -55,7 +55,8 @@ pub struct Stages {
 }
 
 impl Figures {
-    /// The account of these statuses, of whatever roles. Each figure is the largest that somebody knows: who doesn't know says zero.
+    /// Combines these statuses. Each figure is the largest that a node reports, because a node that doesn't know it
+    /// reports zero.
     #[must_use]
     pub fn of(shard: ShardId, statuses: &[ShardStatus]) -> Self {
         let most = |figure: fn(&ShardStatus) -> u64| statuses.iter().map(figure).max().unwrap_or_default();
@@ -88,7 +89,7 @@ impl Figures {
         }
     }
 
-    /// With what was known before where nobody says so any more: a node that restarts, or has cleaned up, says zero.
+    /// Fills in what was known before: a node that restarts, or has cleaned up, reports zero.
     #[must_use]
     pub fn or_before(mut self, before: &Self) -> Self {
         self.transactions = self.transactions.max(before.transactions);

@@ -1,9 +1,9 @@
-//! A shard network on one machine, from start to settled: three processes of the real node, a workload, and a judge.
+//! A shard network on one machine, from start to settled: three processes of the real node, a workload, and a check of the result.
 //!
-//! [`dungeon`] makes the workload, [`recompute`] says what must come out, [`network`] runs the processes, [`run`] leads the shard through its life,
-//! [`progress`] and [`report`] tell people and machines, [`command`] puts it together. [`faults`] are for tests.
+//! [`dungeon`] makes the workload, [`recompute`] computes the expected result, [`network`] runs the processes, [`run`] takes the shard through its life,
+//! [`progress`] and [`report`] inform people and machines, [`command`] puts it together. [`faults`] are for tests.
 //!
-//! [`sim`] runs whole networks in virtual time, [`chaos`] kills real ones; [`checks`] say what must hold of both.
+//! [`sim`] runs whole networks in virtual time, [`chaos`] kills real ones; [`checks`] are what must hold after both.
 #![forbid(unsafe_code)]
 
 pub mod chaos;

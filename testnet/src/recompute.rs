@@ -3,8 +3,8 @@
 //! This is the judge of the whole path, so it shares no code with it: not with the shard program, not with the operator's admission,
 //! not with the merge rules. Whole numbers, maps, and the rules of the game as `docs/workload.md` states them.
 
-use shardwire::workload::{Step, Workload};
-use shardwire_model::{AccountId, Call, Coded, Felt, Key, Kind};
+use shardwire_model::{AccountId, Call, Coded, Felt, Key, Kind, Slot};
+use shardwire_workload::{Step, Workload};
 use std::{collections::BTreeMap, fmt};
 
 /// A storage address's kind and value.
@@ -17,13 +17,13 @@ pub struct Value {
 }
 
 /// The World's storage.
-pub type State = BTreeMap<Key, Value>;
+pub type State = BTreeMap<Slot, Value>;
 
 /// What must come out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
     /// What each entry of the settlement list must say, in its order.
-    pub updates: Vec<(Kind, Key, Felt)>,
+    pub updates: Vec<(Kind, Slot, Felt)>,
     /// What the World must hold afterwards.
     pub state: State,
 }
@@ -64,9 +64,9 @@ impl Coded for Broken {
 /// The shard's state, kind by kind.
 #[derive(Default)]
 struct Books {
-    grown: BTreeMap<Key, u64>,
-    left: BTreeMap<Key, (AccountId, u64)>,
-    held: BTreeMap<Key, Felt>,
+    grown: BTreeMap<Slot, u128>,
+    left: BTreeMap<Slot, (AccountId, u128)>,
+    held: BTreeMap<Slot, Felt>,
 }
 
 /// What must come out of this workload.
@@ -75,7 +75,7 @@ struct Books {
 /// If it breaks a rule: then part of it would be refused, and what comes out is not the workload's.
 pub fn recompute(workload: &Workload) -> Result<Expected, Broken> {
     let mut state: State =
-        workload.world.storage.iter().map(|it| (it.key, Value { kind: it.kind, value: it.value })).collect();
+        workload.world.storage.iter().map(|it| (it.slot(), Value { kind: it.kind, value: it.value })).collect();
     let mut books = Books::open(workload, &mut state)?;
     let accounts: BTreeMap<&str, AccountId> =
         workload.players.iter().map(|player| (player.name.as_str(), player.key().id())).collect();
@@ -88,8 +88,8 @@ pub fn recompute(workload: &Workload) -> Result<Expected, Broken> {
 }
 
 /// The amount in storage of a kind that has amounts.
-fn amount(state: &State, key: Key) -> Option<u64> {
-    state.get(&key).and_then(|it| u64::try_from(it.value).ok())
+fn amount(state: &State, slot: Slot) -> Option<u128> {
+    state.get(&slot).and_then(|it| u128::try_from(it.value).ok())
 }
 
 impl Books {
@@ -97,19 +97,19 @@ impl Books {
     fn open(workload: &Workload, state: &mut State) -> Result<Self, Broken> {
         let mut books = Self::default();
         for entry in &workload.start.entries {
-            let key = entry.key;
-            let missing = || Broken::Start(format!("the World has no {} {key}", entry.kind));
-            let held = state.get(&key).filter(|it| it.kind == entry.kind).ok_or_else(missing)?.value;
+            let slot = entry.slot();
+            let missing = || Broken::Start(format!("the World has no {} {slot}", entry.kind));
+            let held = state.get(&slot).filter(|it| it.kind == entry.kind).ok_or_else(missing)?.value;
             match entry.kind {
-                Kind::Counter => drop(books.grown.insert(key, 0)),
-                Kind::Lock => drop(books.held.insert(key, held)),
+                Kind::Counter => drop(books.grown.insert(slot, 0)),
+                Kind::Lock => drop(books.held.insert(slot, held)),
                 Kind::Escrow => {
-                    let balance = amount(state, key).ok_or_else(missing)?;
+                    let balance = amount(state, slot).ok_or_else(missing)?;
                     let rest = balance.checked_sub(entry.amount).ok_or_else(|| {
-                        Broken::Start(format!("escrow {key} takes {} of a balance of {balance}", entry.amount))
+                        Broken::Start(format!("escrow {slot} takes {} of a balance of {balance}", entry.amount))
                     })?;
-                    state.insert(key, Value { kind: Kind::Escrow, value: Felt::from(rest) });
-                    books.left.insert(key, (entry.owner.unwrap_or_default(), entry.amount));
+                    state.insert(slot, Value { kind: Kind::Escrow, value: Felt::from(rest) });
+                    books.left.insert(slot, (entry.owner.unwrap_or_default(), entry.amount));
                 }
             }
         }
@@ -117,19 +117,21 @@ impl Books {
     }
 
     fn apply(&mut self, account: AccountId, step: &Step) -> Result<(), String> {
+        // A call touches what is the called contract's.
+        let slot = |key: Key| Slot::new(step.contract, key);
         match step.call {
             Call::Add { counter, amount } => {
-                let grown = self.grown.get_mut(&counter).ok_or("no such counter")?;
-                *grown = grown.checked_add(amount).ok_or("the counter grows beyond 2^64")?;
+                let grown = self.grown.get_mut(&slot(counter)).ok_or("no such counter")?;
+                *grown = grown.checked_add(amount).ok_or("the counter grows beyond 2^128")?;
             }
-            Call::Spend { escrow, amount } => self.withdraw(account, escrow, amount)?,
+            Call::Spend { escrow, amount } => self.withdraw(account, slot(escrow), amount)?,
             Call::Pass { from, to, amount } => {
-                self.withdraw(account, from, amount)?;
-                let (_, left) = self.left.get_mut(&to).ok_or("no such escrow")?;
-                *left = left.checked_add(amount).ok_or("the escrow grows beyond 2^64")?;
+                self.withdraw(account, slot(from), amount)?;
+                let (_, left) = self.left.get_mut(&slot(to)).ok_or("no such escrow")?;
+                *left = left.checked_add(amount).ok_or("the escrow grows beyond 2^128")?;
             }
             Call::Give { lock, to } => {
-                let holder = self.held.get_mut(&lock).ok_or("no such lock")?;
+                let holder = self.held.get_mut(&slot(lock)).ok_or("no such lock")?;
                 if *holder != account.0 {
                     return Err(format!("{} holds what it gives away", AccountId(*holder)));
                 }
@@ -140,7 +142,7 @@ impl Books {
         Ok(())
     }
 
-    fn withdraw(&mut self, account: AccountId, escrow: Key, amount: u64) -> Result<(), String> {
+    fn withdraw(&mut self, account: AccountId, escrow: Slot, amount: u128) -> Result<(), String> {
         let (owner, left) = self.left.get_mut(&escrow).ok_or("no such escrow")?;
         if *owner != account {
             return Err(format!("escrow {escrow} belongs to {owner}"));
@@ -153,25 +155,25 @@ impl Books {
     fn close(self, workload: &Workload, mut state: State) -> Result<Expected, Broken> {
         let mut updates = Vec::new();
         for entry in &workload.start.entries {
-            let (kind, key) = (entry.kind, entry.key);
-            let lost = || Broken::Start(format!("{kind} {key} exceeds 2^64 when it is settled"));
+            let (kind, slot) = (entry.kind, entry.slot());
+            let lost = || Broken::Start(format!("{kind} {slot} exceeds 2^128 when it is settled"));
             let (update, value) = match kind {
                 Kind::Lock => {
-                    let holder = self.held.get(&key).copied().unwrap_or_default();
+                    let holder = self.held.get(&slot).copied().unwrap_or_default();
                     (holder, holder)
                 }
                 Kind::Counter | Kind::Escrow => {
                     let change = match kind {
-                        Kind::Counter => self.grown.get(&key).copied(),
-                        _ => self.left.get(&key).map(|(_, left)| *left),
+                        Kind::Counter => self.grown.get(&slot).copied(),
+                        _ => self.left.get(&slot).map(|(_, left)| *left),
                     };
                     let change = change.unwrap_or_default();
-                    let sum = amount(&state, key).and_then(|it| it.checked_add(change)).ok_or_else(lost)?;
+                    let sum = amount(&state, slot).and_then(|it| it.checked_add(change)).ok_or_else(lost)?;
                     (Felt::from(change), Felt::from(sum))
                 }
             };
-            updates.push((kind, key, update));
-            state.insert(key, Value { kind, value });
+            updates.push((kind, slot, update));
+            state.insert(slot, Value { kind, value });
         }
         Ok(Expected { updates, state })
     }
@@ -181,7 +183,7 @@ impl Books {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// Where.
-    pub key: Key,
+    pub slot: Slot,
     /// What people call it, if it has a name.
     pub name: Option<String>,
     /// What is settled.
@@ -197,36 +199,36 @@ impl fmt::Display for Difference {
         if let Some(name) = &self.name {
             write!(f, "{name} ")?;
         }
-        write!(f, "({}): settled {}, recomputed {}", self.key, say(self.settled), say(self.recomputed))
+        write!(f, "({}): settled {}, recomputed {}", self.slot, say(self.settled), say(self.recomputed))
     }
 }
 
 fn number(value: Felt) -> String {
-    u64::try_from(value).map_or_else(|_| format!("{value:#x}"), |amount| amount.to_string())
+    u128::try_from(value).map_or_else(|_| format!("{value:#x}"), |amount| amount.to_string())
 }
 
 /// Every difference between the settled World and the recomputation, by storage address.
 #[must_use]
 pub fn differences(workload: &Workload, recomputed: &State, settled: &State) -> Vec<Difference> {
-    let names: BTreeMap<Key, String> = workload
+    let names: BTreeMap<Slot, String> = workload
         .world
         .storage
         .iter()
         .filter_map(|it| match (&it.name, &it.of) {
-            (Some(name), Some(of)) => Some((it.key, format!("{name} of {of}"))),
-            (Some(name), None) => Some((it.key, name.clone())),
+            (Some(name), Some(of)) => Some((it.slot(), format!("{name} of {of}"))),
+            (Some(name), None) => Some((it.slot(), name.clone())),
             _ => None,
         })
         .collect();
-    let mut keys: Vec<Key> = recomputed.keys().chain(settled.keys()).copied().collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let compare = |key: Key| {
-        let (settled, recomputed) = (settled.get(&key).copied(), recomputed.get(&key).copied());
-        let name = names.get(&key).cloned();
-        (settled != recomputed).then_some(Difference { key, name, settled, recomputed })
+    let mut slots: Vec<Slot> = recomputed.keys().chain(settled.keys()).copied().collect();
+    slots.sort_unstable();
+    slots.dedup();
+    let compare = |slot: Slot| {
+        let (settled, recomputed) = (settled.get(&slot).copied(), recomputed.get(&slot).copied());
+        let name = names.get(&slot).cloned();
+        (settled != recomputed).then_some(Difference { slot, name, settled, recomputed })
     };
-    keys.into_iter().filter_map(compare).collect()
+    slots.into_iter().filter_map(compare).collect()
 }
 
 #[cfg(test)]

@@ -12,13 +12,14 @@ use crate::{
     report::Report,
 };
 use shardwire::{
-    client::{ClientError, ControlClient, Dialler, SubmitReport, Target, submit},
+    client::{ClientError, Dialler, NodeClient, SubmitReport, Target, submit},
     surroundings::{Randomness, Surroundings},
-    workload::Workload,
 };
 use shardwire_model::{Kind, Role, ShardId, ShardStart, Stage};
-use shardwire_protocols::control::{ShardStatus, StorageStatus};
+use shardwire_program::rules;
+use shardwire_protocols::administration::{ShardStatus, StorageStatus};
 use shardwire_transport::Identity;
+use shardwire_workload::Workload;
 use std::{
     collections::BTreeSet,
     path::PathBuf,
@@ -35,15 +36,16 @@ use tokio::{
 
 /// How long a shard may take: twice what the slowest worker is given for the largest proof.
 pub const TIME_LIMIT: Duration = Duration::from_secs(60 * 60);
-/// How long a node that runs may leave us without an answer: it may be restarting, or busy proving.
+/// How long a running node may leave us without an answer: it may be restarting, or busy proving.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How often each node is asked how far it is: often enough for smooth bars.
 pub const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Plays the workload on the network and judges what comes out. Faults are taken out of the list when they happen.
+/// Plays the workload on the network and checks the result. Faults are removed from the list when they happen.
 ///
 /// # Errors
-/// If the shard isn't settled. That it is settled wrongly is not an error but in the [report](Report::is_ok).
+/// [`TestnetError`] if the shard isn't settled. A shard that settles wrongly is not an error but a difference in the
+/// [report](Report::is_ok).
 pub async fn play(
     network: &mut Network,
     workload: &Workload,
@@ -53,7 +55,8 @@ pub async fn play(
 ) -> Result<Report, TestnetError> {
     let began = Instant::now();
     let mut watch = Watch::new(network);
-    let start = watch.settler().await?.start_shard(workload.start_request(network.node(Role::Operator).peer())).await?;
+    let request = workload.start_request(network.node(Role::Operator).peer(), rules::hash());
+    let (start, _) = watch.settler().await?.start_shard(request, None).await?;
     reporter.say(&format!("shard {} is started, for the operator to execute", start.shard.short()));
     let mut players = Players::send(network, workload, &start);
     let mut said = BTreeSet::new();
@@ -104,12 +107,12 @@ pub async fn play(
     reporter.finish();
     let took = began.elapsed();
     let storage = watch.settler().await?.world().await?;
-    let settled: State = storage.iter().map(|it| (it.key, Value { kind: it.kind, value: it.value })).collect();
+    let settled: State = storage.iter().map(|it| (it.slot(), Value { kind: it.kind, value: it.value })).collect();
     let differences = judge(workload, expected, &figures, &storage, &settled);
     Ok(Report { workload: workload.clone(), figures, settled, differences, took })
 }
 
-/// Everything that is otherwise than it should be.
+/// All differences from what should be.
 fn judge(
     workload: &Workload,
     expected: &Expected,
@@ -119,16 +122,17 @@ fn judge(
 ) -> Vec<String> {
     let mut differences: Vec<String> =
         recompute::differences(workload, &expected.state, settled).iter().map(ToString::to_string).collect();
-    let updates: Vec<_> = figures.updates.iter().map(|it| (it.kind, it.key, it.value)).collect();
+    let updates: Vec<_> = figures.updates.iter().map(|it| (it.kind, it.slot(), it.value)).collect();
     if updates != expected.updates {
         differences.push("the proven updates are not those recomputed".into());
     }
     let stuck = |it: &&StorageStatus| it.in_escrow != 0 || (it.kind == Kind::Lock && it.held_by.is_some());
-    differences.extend(storage.iter().filter(stuck).map(|it| format!("{} {} is still with a shard", it.kind, it.key)));
+    differences
+        .extend(storage.iter().filter(stuck).map(|it| format!("{} {} is still with a shard", it.kind, it.slot())));
     differences
 }
 
-/// Tells of each trouble once; a shard that can't go on is an error.
+/// Reports each trouble once. Returns an error if the shard can't go on.
 fn complain(
     status: &ShardStatus,
     said: &mut BTreeSet<(Role, String)>,
@@ -157,7 +161,7 @@ struct Players {
     receipts: Arc<AtomicU32>,
     began: Instant,
     took: Option<Duration>,
-    /// Absent when it has ended.
+    /// `None` once it has ended.
     task: Option<JoinHandle<Result<SubmitReport, TestnetError>>>,
 }
 
@@ -166,7 +170,8 @@ impl Players {
         let operator = network.node(Role::Operator);
         let target = Target { peer: operator.peer(), address: operator.listen() };
         let dialler = Dialler {
-            // The players' client is nobody's peer: operators take transactions from anyone, it is the signature that counts.
+            // The players' client is no configured peer: operators take transactions from anyone, because the
+            // signature counts.
             identity: Identity::generate(&mut Randomness::system()),
             network: crate::network::NETWORK.to_owned(),
             surroundings: Surroundings::system(),
@@ -186,7 +191,7 @@ impl Players {
         Self { receipts, began: Instant::now(), took: None, task: Some(task) }
     }
 
-    /// How long they have been playing, or did.
+    /// How long they have been playing, or played.
     fn playing(&self) -> Duration {
         self.took.unwrap_or_else(|| self.began.elapsed())
     }
@@ -195,7 +200,7 @@ impl Players {
         self.task.is_none()
     }
 
-    /// Whether all goes well so far.
+    /// Checks that all goes well so far.
     async fn check(&mut self) -> Result<(), TestnetError> {
         let Some(task) = self.task.take_if(|task| task.is_finished()) else { return Ok(()) };
         self.took = Some(self.began.elapsed());
@@ -220,7 +225,7 @@ impl Drop for Players {
     }
 }
 
-/// A control session to each node, made again when it breaks.
+/// A control session to each node, reopened when it breaks.
 struct Watch {
     surroundings: Surroundings,
     nodes: [Watched; 3],
@@ -229,22 +234,22 @@ struct Watch {
 struct Watched {
     role: Role,
     data: PathBuf,
-    client: Option<ControlClient>,
+    client: Option<NodeClient>,
     answered: Instant,
 }
 
 impl Watched {
-    async fn client(&mut self, surroundings: &Surroundings) -> Result<&mut ControlClient, ClientError> {
+    async fn client(&mut self, surroundings: &Surroundings) -> Result<&mut NodeClient, ClientError> {
         let client = match self.client.take() {
             Some(client) => client,
-            None => ControlClient::connect(&self.data, surroundings).await?,
+            None => NodeClient::connect(&self.data, surroundings).await?,
         };
         Ok(self.client.insert(client))
     }
 
     async fn look(&mut self, surroundings: &Surroundings, shard: ShardId) -> Result<Vec<ShardStatus>, TestnetError> {
         let answer = match self.client(surroundings).await {
-            // A node that hasn't heard of the shard yet says so by not listing it.
+            // A node that hasn't heard of the shard yet doesn't list it.
             Ok(client) => client.shard_status(None).await,
             Err(error) => Err(error),
         };
@@ -270,12 +275,12 @@ impl Watch {
         Self { surroundings: Surroundings::system(), nodes: [Role::Settler, Role::Operator, Role::Prover].map(watched) }
     }
 
-    async fn settler(&mut self) -> Result<&mut ControlClient, ClientError> {
+    async fn settler(&mut self) -> Result<&mut NodeClient, ClientError> {
         let Self { surroundings, nodes: [settler, ..] } = self;
         settler.client(surroundings).await
     }
 
-    /// What the nodes say about the shard.
+    /// The statuses that the nodes report.
     async fn look(&mut self, shard: ShardId) -> Result<Vec<ShardStatus>, TestnetError> {
         let Self { surroundings, nodes: [settler, operator, prover] } = self;
         let (settler, operator, prover) = tokio::join!(

@@ -1,4 +1,4 @@
-//! Numbers for people.
+//! Formats numbers for people.
 
 use shardwire_model::Felt;
 use std::time::Duration;

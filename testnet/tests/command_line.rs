@@ -1,7 +1,8 @@
 //! The program itself, as people and scripts start it; nothing here proves anything.
 
 use serde_json::Value;
-use shardwire::{data::DataPaths, workload::Workload};
+use shardwire::data::DataPaths;
+use shardwire_workload::Workload;
 use std::{
     path::Path,
     process::{Command, Output, Stdio},

@@ -1,8 +1,6 @@
 //! What real nodes refuse of peers that are wrong or lie; nothing here proves anything.
 
-use shardwire::{
-    client::ControlClient, clock::SystemClock, data::DataPaths, surroundings::Surroundings, workload::Workload,
-};
+use shardwire::{client::NodeClient, clock::SystemClock, data::DataPaths, surroundings::Surroundings};
 use shardwire_model::{Clock as _, Felt, Hash, Kind, PeerId, Role, ShardId, ShardStart, Stage, state_commitment};
 use shardwire_protocols::{
     Failure,
@@ -11,6 +9,7 @@ use shardwire_protocols::{
     trace::job_id,
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Settings};
+use shardwire_workload::Workload;
 use std::{net::SocketAddr, path::Path, time::Duration};
 use testnet::{
     dungeon::{Options, generate},
@@ -75,7 +74,8 @@ fn hello(network: &str, role: Role, protocols: Vec<Spoken>) -> Hello {
         network: network.into(),
         agent: "a test".into(),
         roles: vec![role.to_string()],
-        protocols,
+        serves: spoken(),
+        opens: protocols,
         capabilities: Vec::new(),
         time: SystemClock.now(),
     }
@@ -143,7 +143,7 @@ async fn a_peer_without_a_common_version_is_told_who_must_upgrade() {
     more.iter_mut().filter(|it| it.name == "handoff").for_each(|it| it.max = 9);
     let stranger = Stranger::dial(&settler).await;
     let agreed = stranger.greet(hello(NETWORK, Role::Operator, more)).await.expect("greeted");
-    assert_eq!((agreed.versions.get("handoff"), agreed.versions.get("dance")), (Some(&1), None));
+    assert_eq!((agreed.opens.get("handoff"), agreed.opens.get("dance")), (Some(&1), None));
     stranger.leave().await;
     settler.alive().expect("the settler runs");
     settler.stop().await;
@@ -177,12 +177,13 @@ impl proof::Handler for Liar {
 
 /// The job that settles a shard which was started from this workload.
 fn job(workload: &Workload, start: &ShardStart, program: Felt) -> Hash {
-    let value = |key| workload.world.storage.iter().find(|it| it.key == key).map(|it| it.value).expect("an address");
+    let value =
+        |slot| workload.world.storage.iter().find(|it| it.slot() == slot).map(|it| it.value).expect("an address");
     let values: Vec<Felt> = workload
         .start
         .entries
         .iter()
-        .map(|entry| if entry.kind == Kind::Escrow { entry.amount.into() } else { value(entry.key) })
+        .map(|entry| if entry.kind == Kind::Escrow { entry.amount.into() } else { value(entry.slot()) })
         .collect();
     let commitment = start.commitment();
     job_id(program, commitment, state_commitment(commitment, &values), 0)
@@ -201,8 +202,11 @@ async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
     let workload = dungeon();
     let mut settler = settler(&place, &workload).await;
     let operator = Identity::generate(&mut rand::rng()).peer();
-    let mut control = ControlClient::connect(settler.data(), &Surroundings::system()).await.expect("control");
-    let start = control.start_shard(workload.start_request(operator)).await.expect("a shard");
+    let mut control = NodeClient::connect(settler.data(), &Surroundings::system()).await.expect("control");
+    let (start, _) = control
+        .start_shard(workload.start_request(operator, shardwire_program::rules::hash()), None)
+        .await
+        .expect("a shard");
     let before = control.world().await.expect("storage");
     let program = control.shard_status(Some(start.shard)).await.expect("a status")[0].program_hash.expect("a program");
 

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, process::Command, sync::LazyLock};
 use testnet::{
     dungeon::{Options, generate},
     faults::Fault,
-    network::{Network, Place, Programs, binary},
+    network::{Network, Place, Programs, binary, worker},
     progress::Reporter,
     recompute::recompute,
     run::play,
@@ -20,7 +20,7 @@ static TURN: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
 fn programs() -> Programs {
     let mut say = |line: &str| eprintln!("{line}");
     let node = binary::locate(&mut say).expect("a node");
-    let worker = shardwire_proving::worker::locate(&mut say).expect("a worker").path().to_owned();
+    let worker = worker::locate(&mut say).expect("a worker").path().to_owned();
     Programs { node, worker }
 }
 

@@ -4,7 +4,7 @@
 use std::{process::Command, time::Duration};
 use testnet::sim::{Fault, Plan, Seeds, campaign, run};
 
-/// Enough that every kind of fault is met; the rest is for `testnet sim`.
+/// Enough seeds to meet every kind of fault; `testnet sim` runs more.
 const SEEDS: &str = "0..12";
 
 fn object(arguments: &[&str]) -> serde_json::Value {
@@ -32,7 +32,7 @@ fn a_network_settles_every_shard_whatever_goes_wrong() {
     assert!(totals.crashes > 0 && totals.partitions > 0 && totals.shards_settled > 12, "{totals:?}");
 }
 
-/// Before, the prover gave the job up: it knew that it had all chunks, and they were gone.
+/// A fixed bug: the prover gave the job up, because it knew that it had all chunks, and they were gone.
 #[test]
 fn a_prover_that_lost_its_chunks_in_a_crash_fetches_them_again() {
     for seed in [0, 1, 2, 3, 4, 5] {
@@ -96,7 +96,7 @@ fn processes_that_stop_and_go_on_settle_every_shard() {
     }
 }
 
-/// Before, three troubles with a full disk ended a job for good.
+/// A fixed bug: three failures of a full disk ended a job for good.
 #[test]
 fn a_prover_whose_disk_is_full_for_long_proves_when_it_has_room_again() {
     for seed in 0..4 {
@@ -106,7 +106,7 @@ fn a_prover_whose_disk_is_full_for_long_proves_when_it_has_room_again() {
     }
 }
 
-/// Before, a client whose last receipt was lost asked for it for ever if its shard had settled meanwhile.
+/// A fixed bug: a client whose last receipt was lost asked for it for ever if its shard had settled meanwhile.
 #[test]
 fn a_receipt_that_was_lost_is_given_again_when_the_shard_is_over() {
     assert_eq!(run(1127, &Plan::of(1127), false).failures, []);

@@ -9,12 +9,12 @@
 //! | `Rec<P>`, `Var<Z>`, `Var<S<N>>` | a loop; back to the innermost; back to one further out |
 //! | `Eps` | the end |
 //!
-//! [`HasDual::Dual`] is the other side's type. Import the names one by one: a glob would hide the marker trait `Send`.
+//! [`HasDual::Dual`] is the other side's type. Import the names one by one: a glob would hide the marker trait
+//! `Send`.
 //!
-//! The traits below have one implementation a rule and can't be implemented elsewhere. They carry the state that
-//! follows as a parameter, not as an associated type, because rustc shows the explanation attached to a trait only
-//! when a bound has parameters that are still open. The protocol `P` decides nothing; it is there to be named in that
-//! explanation.
+//! Each trait below has one implementation per rule and is sealed. The state that follows is a parameter, not an
+//! associated type: rustc shows the explanation attached to a trait only while a bound has open parameters. The
+//! protocol `P` decides nothing; it is there so that the explanation can name it.
 
 pub use session_types::{Choose, Eps, HasDual, Offer, Rec, Recv, S, Send, Var, Z};
 use std::marker::PhantomData;
@@ -40,7 +40,8 @@ pub(crate) use sealed::Sealed;
 pub trait Sends<P, M, N>: Sealed {}
 impl<P, M, N, D> Sends<P, M, N> for Send<D, N> where M: IsDue<P, D> {}
 
-/// A message that is the one due: `D` itself. Said apart from [`Sends`], so that what is due is named when another is sent.
+/// `Self` is the message that is due, `D`. A trait apart from [`Sends`], so that the error names the message due when
+/// another one is sent.
 #[diagnostic::on_unimplemented(message = "protocol `{P}` sends `{D}` here, not `{Self}`", label = "`{D}` is due")]
 pub trait IsDue<P, D> {}
 impl<P, D> IsDue<P, D> for D {}
@@ -70,23 +71,23 @@ impl<P, A, B> Chooses<P, A, B> for Choose<A, B> {}
 pub trait Offers<P, A, B>: Sealed {}
 impl<P, A, B> Offers<P, A, B> for Offer<A, B> {}
 
-/// The position of a branch: the first.
+/// The position of a branch: it is the first.
 #[derive(Debug)]
 pub struct Here(());
-/// The position of a branch: the last, with no choice left.
+/// The position of a branch: it is the last, with no choice after it.
 #[derive(Debug)]
 pub struct Last(());
-/// The position of a branch: `I` among those after the first.
+/// The position of a branch: `I`, counted from the branch after the first.
 #[derive(Debug)]
 pub struct After<I>(PhantomData<I>);
 
-/// A choice with a branch that begins by sending `M` and goes on as `N`; `I` is its position, which rustc finds.
+/// A choice in which one branch begins by sending `M` and goes on as `N`. `I` is its position; rustc infers it.
 #[diagnostic::on_unimplemented(
     message = "protocol `{P}` has no branch here that begins by sending `{M}`: the state is `{Self}`",
     label = "not among the branches of this choice"
 )]
 pub trait Selects<P, M, N, I>: Sealed {
-    /// Hands the branch tags that lead there to `push`, in order.
+    /// Gives `push` the tags that lead to the branch, in order.
     fn tags(push: &mut impl FnMut(u8));
 }
 impl<P, M, N, Q> Selects<P, M, N, Here> for Choose<Send<M, N>, Q> {

@@ -2,9 +2,9 @@
 
 use crate::{
     Protocol,
-    channel::{Broken, Channel, DONE},
+    channel::{Channel, DONE, StreamFailure},
     session::{
-        Incoming, Initiator, Shared, WireCode,
+        ConnectionResources, Incoming, Initiator, WireCode,
         error::{Lost, LostCause, SessionError},
     },
     tls,
@@ -13,21 +13,21 @@ use rustls::pki_types::CertificateDer;
 use shardwire_model::PeerId;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-/// A connection. Cheap to clone; closed in good order when the last clone and the last of its sessions are dropped. A
-/// session that is dropped before its end tells the peer so itself.
+/// A connection. Cheap to clone. It is closed in good order when its last clone and its last session are dropped. A
+/// session that is dropped before its end tells the peer itself.
 #[derive(Debug, Clone)]
 pub struct Connection {
     inner: quinn::Connection,
     peer: PeerId,
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionResources>,
 }
 
-/// What a connection measured.
+/// Measurements of a connection so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Measures {
-    /// The round trip.
+pub struct ConnectionStats {
+    /// QUIC's current estimate of the round trip.
     pub round_trip: Duration,
-    /// The datagram size found, in bytes.
+    /// The largest datagram found to pass, in bytes.
     pub mtu: u16,
     /// Datagrams sent.
     pub sent: u64,
@@ -36,59 +36,61 @@ pub struct Measures {
 }
 
 impl Connection {
-    /// None if the peer showed no usable key, which the handshake has made sure of.
+    /// `None` if the peer showed no usable key; the handshake has ruled that out.
     pub(crate) fn new(inner: quinn::Connection, bulk_sessions: u32) -> Option<Self> {
         let shown = inner.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
         let peer = tls::peer_of(shown.first()?)?;
-        Some(Self { inner, peer, shared: Shared::new(bulk_sessions) })
+        Some(Self { inner, peer, shared: ConnectionResources::new(bulk_sessions) })
     }
 
-    /// Who is at the other end: proven by the handshake.
+    /// The peer's key, proven by the handshake.
     #[must_use]
     pub fn peer(&self) -> PeerId {
         self.peer
     }
 
-    /// Where it is; may change during a connection.
+    /// The peer's address. It may change during a connection.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.inner.remote_address()
     }
 
-    /// The QUIC connection beneath, to measure sessions against. A stream that is opened on it carries no session, so a
-    /// peer that accepts sessions finds a violation.
+    /// The QUIC connection beneath, for benchmarks that compare with raw streams. A stream opened on it carries no
+    /// session, so a peer that accepts sessions sees a violation.
     #[must_use]
     pub fn quinn(&self) -> &quinn::Connection {
         &self.inner
     }
 
-    /// Opens a session; waits while the peer allows no more, or no more that carries bulk to us have a
-    /// [place](crate::session::share). The peer sees it with our first message.
+    /// Opens a session. Waits while the peer allows no more sessions, and, if the session can carry bulk to us, until
+    /// a [slot](crate::session::bulk) is free. The peer sees the session with our first message.
     ///
     /// # Errors
-    /// The connection is lost.
+    /// [`SessionError::Lost`] if the connection is lost.
     pub async fn open<P: Protocol>(&self) -> Result<Initiator<P>, SessionError> {
-        let place = self.shared.place::<P>().await;
+        let slot = self.shared.bulk_slot::<P>().await;
         let (send, recv) = self.inner.open_bi().await.map_err(|error| self.lost(P::NAME, "opening", error))?;
-        self.shared.initiate::<P>(Channel::quic(self.peer, send, recv), place)
+        self.shared.initiate::<P>(Channel::quic(self.peer, send, recv), slot)
     }
 
-    /// Waits for the next session that the peer opens. Cancel safe. Read its header elsewhere: that waits for the peer.
+    /// Waits for the next session that the peer opens. Cancel safe. Read the session's header in another task:
+    /// reading it waits for the peer.
     ///
     /// # Errors
-    /// The connection is lost; [`LostCause::Closed`] if the peer closed it in good order.
+    /// [`SessionError::Lost`] if the connection is lost, with [`LostCause::Closed`] if the peer closed it in good
+    /// order.
     pub async fn accept(&self) -> Result<Incoming, SessionError> {
         let (send, recv) =
             self.inner.accept_bi().await.map_err(|error| self.lost("connection", "awaiting a session", error))?;
         Ok(self.shared.incoming(Channel::quic(self.peer, send, recv)))
     }
 
-    /// Closes the connection in good order. Sessions under way are lost: close those first.
+    /// Closes the connection in good order. Open sessions are lost: close those first.
     pub fn close(&self) {
         self.inner.close(DONE, b"");
     }
 
-    /// Closes the connection because this peer is not admitted, and says when it is worth to come again.
+    /// Closes the connection because this peer is not admitted, and tells it how long to wait before it tries again.
     pub fn turn_away(&self, wait: Duration) {
         let code = quinn::VarInt::from_u64(WireCode::retry_after(wait).number());
         self.inner.close(code.unwrap_or(DONE), b"");
@@ -105,11 +107,16 @@ impl Connection {
         self.inner.close_reason().is_some()
     }
 
-    /// What was measured so far.
+    /// The measurements so far.
     #[must_use]
-    pub fn measures(&self) -> Measures {
+    pub fn stats(&self) -> ConnectionStats {
         let path = self.inner.stats().path;
-        Measures { round_trip: path.rtt, mtu: path.current_mtu, sent: path.sent_packets, lost: path.lost_packets }
+        ConnectionStats {
+            round_trip: path.rtt,
+            mtu: path.current_mtu,
+            sent: path.sent_packets,
+            lost: path.lost_packets,
+        }
     }
 
     fn lost(&self, protocol: &'static str, state: &str, error: quinn::ConnectionError) -> SessionError {
@@ -119,9 +126,9 @@ impl Connection {
 }
 
 fn cause(error: quinn::ConnectionError) -> LostCause {
-    match Broken::from(error) {
-        Broken::Reset(code) => LostCause::Reset(code),
-        Broken::Closed => LostCause::Closed,
-        Broken::Connection(reason) => LostCause::Connection(reason),
+    match StreamFailure::from(error) {
+        StreamFailure::Reset(code) => LostCause::Reset(code),
+        StreamFailure::Closed => LostCause::Closed,
+        StreamFailure::Connection(reason) => LostCause::Connection(reason),
     }
 }

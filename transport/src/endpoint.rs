@@ -1,7 +1,7 @@
-//! An endpoint: one UDP socket, on which this node dials and is dialled.
+//! An endpoint: one UDP socket on which this node dials and accepts connections.
 //!
-//! A peer is known by its key from the end of the handshake on ([`Connection::peer`]). What can be refused before a
-//! handshake is paid for is refused on the [`Arrival`].
+//! From the end of the handshake on, a peer is known by its key ([`Connection::peer`]). An [`IncomingConnection`] can
+//! be refused before the node has paid for a handshake.
 
 use crate::{
     channel::DONE,
@@ -10,7 +10,7 @@ use crate::{
     settings::{HANDSHAKE_BUFFER_BYTES, HANDSHAKE_DEADLINE, MAX_HANDSHAKES, Settings, SettingsError},
     socket::{
         self, AsyncUdpSocket, Network, Pause, QuicRuntime, SystemNetwork,
-        pins::{FirstIds, Pins},
+        seeded::{FirstIds, SeededConfig},
     },
     tls,
 };
@@ -20,7 +20,7 @@ use shardwire_model::{Coded, PeerId};
 use std::{fmt, io, net::SocketAddr, sync::Arc};
 use tokio::time::timeout;
 
-/// The name that TLS wants in place of one; it is neither sent nor checked.
+/// TLS wants a server name. This one is neither sent nor checked.
 const NO_NAME: &str = "shardwire.invalid";
 /// TLS' alert for "no protocol in common", as QUIC carries it.
 const NO_COMMON_PROTOCOL: u8 = 120;
@@ -46,30 +46,30 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Why an endpoint can't be opened.
+/// Why an endpoint couldn't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
-    /// Settings that would not work.
+    /// The settings would not work.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// Another program has the port.
+    /// The port is in use.
     #[error("UDP port {} at {} is in use", address.port(), address.ip())]
     PortInUse {
-        /// The address.
+        /// The address to bind.
         address: SocketAddr,
     },
-    /// The system refuses the address.
+    /// The system doesn't let us bind the address.
     #[error("can't listen at {address}: {source}")]
     Bind {
-        /// The address.
+        /// The address to bind.
         address: SocketAddr,
-        /// What it said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The cryptography could not be set up.
+    /// TLS could not be set up.
     #[error("can't set up TLS: {reason}")]
     Tls {
-        /// Why not.
+        /// The reason, as rustls or QUIC gives it.
         reason: String,
     },
 }
@@ -96,43 +96,43 @@ impl Coded for EndpointError {
     }
 }
 
-/// Why a connection didn't come about.
+/// Why a connection couldn't be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
-    /// Somebody else answered.
+    /// Another peer answered.
     #[error("{address} is peer {found}, not {expected}")]
     WrongPeer {
-        /// Where.
+        /// The address that was dialled, or that the peer came from.
         address: SocketAddr,
-        /// Who was meant.
+        /// The peer that was expected.
         expected: PeerId,
-        /// Who answered.
+        /// The peer that answered.
         found: PeerId,
     },
-    /// Not a peer of this network's protocol.
+    /// The other side doesn't speak [`tls::ALPN`].
     #[error("{address} doesn't speak shardwire/1")]
     WrongProtocol {
-        /// Where.
+        /// The address that was dialled, or that the peer came from.
         address: SocketAddr,
     },
-    /// Nobody answered in time.
+    /// No answer within [`HANDSHAKE_DEADLINE`].
     #[error("{address} didn't answer within {HANDSHAKE_DEADLINE:?}")]
     NoAnswer {
-        /// Where.
+        /// The address that was dialled, or that the peer came from.
         address: SocketAddr,
     },
-    /// The peer refused.
+    /// The peer refused the connection.
     #[error("{address} refused the connection")]
     Refused {
-        /// Where.
+        /// The address that was dialled, or that the peer came from.
         address: SocketAddr,
     },
-    /// Anything else.
+    /// The handshake failed for another reason.
     #[error("the handshake with {address} failed: {reason}")]
     Failed {
-        /// Where.
+        /// The address that was dialled, or that the peer came from.
         address: SocketAddr,
-        /// Why.
+        /// The reason, as rustls or QUIC gives it.
         reason: String,
     },
 }
@@ -167,10 +167,12 @@ impl Coded for ConnectError {
 }
 
 impl Endpoint {
-    /// Binds a UDP socket of the system (port 0 lets it choose) and listens. Must be called within a tokio runtime.
+    /// Binds a UDP socket of the system (port 0 lets the system choose) and listens. Must be called within a tokio
+    /// runtime.
     ///
     /// # Errors
-    /// See [`EndpointError`].
+    /// [`EndpointError::Settings`] if the settings would not work, [`EndpointError::PortInUse`] or
+    /// [`EndpointError::Bind`] if the address can't be bound, [`EndpointError::Tls`] if TLS can't be set up.
     pub fn bind(
         address: SocketAddr,
         identity: Identity,
@@ -180,10 +182,10 @@ impl Endpoint {
         Self::open(&SystemNetwork, address, identity, settings, rng)
     }
 
-    /// As [`bind`](Self::bind), on a given network: the system's, or a host of a simulated one.
+    /// As [`bind`](Self::bind), on a given network: the system's, or a simulated host's.
     ///
     /// # Errors
-    /// See [`EndpointError`].
+    /// As [`bind`](Self::bind).
     pub fn open(
         network: &dyn Network,
         address: SocketAddr,
@@ -202,11 +204,12 @@ impl Endpoint {
         Ok(Self { pause: network.pause(), ..endpoint })
     }
 
-    /// As [`bind`](Self::bind), on a given socket and runtime. All that is random about it, except TLS' keys, comes from the seed: the same
-    /// one makes the same schedule of packets. It must be secret and used once.
+    /// As [`bind`](Self::bind), on a given socket and runtime. `seed` decides everything random about the endpoint
+    /// except TLS's keys, so the same seed gives the same schedule of packets. It must be secret and used once.
     ///
     /// # Errors
-    /// See [`EndpointError`].
+    /// As [`bind`](Self::bind), except that the socket is bound already: [`EndpointError::Bind`] if its address can't
+    /// be read.
     pub fn with_socket(
         socket: Arc<dyn AsyncUdpSocket>,
         runtime: Arc<dyn QuicRuntime>,
@@ -219,14 +222,14 @@ impl Endpoint {
         let transport = Arc::new(settings.transport());
         let tls = tls::server(&identity).map_err(|error| failed(error.to_string()))?;
         let crypto = QuicServerConfig::try_from(tls).map_err(|error| failed(error.to_string()))?;
-        let mut pins = Pins::new(seed, &identity);
-        let mut server = pins.server(crypto, &runtime);
+        let mut seeded = SeededConfig::new(seed, &identity);
+        let mut server = seeded.server(crypto, &runtime);
         server
             .transport_config(Arc::clone(&transport))
             .max_incoming(MAX_HANDSHAKES)
             .incoming_buffer_size(HANDSHAKE_BUFFER_BYTES)
             .incoming_buffer_size_total(HANDSHAKE_BUFFER_BYTES * MAX_HANDSHAKES as u64);
-        let mut config = pins.endpoint();
+        let mut config = seeded.endpoint();
         // Receive buffers are 32 batches of this: no larger than what the settings can receive.
         config
             .max_udp_payload_size(
@@ -243,34 +246,36 @@ impl Endpoint {
             identity,
             transport,
             bulk_sessions: settings.bulk_sessions(),
-            first_ids: pins.first_ids(),
+            first_ids: seeded.first_ids(),
             address,
             pause: Pause::default(),
         })
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Who it is.
+    /// The identity under which it dials and accepts.
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// What holds up the tasks of whoever uses this endpoint.
+    /// The endpoint's [`Pause`]. Start tasks that use the endpoint with [`Pause::task`].
     #[must_use]
     pub fn pause(&self) -> &Pause {
         &self.pause
     }
 
-    /// Connects to a peer; if `expected` is given, to that peer and no other.
+    /// Connects to a peer. With `expected`, to that peer and no other.
     ///
     /// # Errors
-    /// See [`ConnectError`].
+    /// [`ConnectError::WrongPeer`] if another peer than `expected` answers, [`ConnectError::WrongProtocol`] if the
+    /// peer doesn't speak [`tls::ALPN`], [`ConnectError::NoAnswer`] after [`HANDSHAKE_DEADLINE`],
+    /// [`ConnectError::Refused`] if the peer refuses, [`ConnectError::Failed`] for everything else.
     pub async fn connect(&self, address: SocketAddr, expected: Option<PeerId>) -> Result<Connection, ConnectError> {
         self.connect_speaking(tls::ALPN, address, expected).await
     }
@@ -298,76 +303,77 @@ impl Endpoint {
         Ok(connection)
     }
 
-    /// Waits for the next peer that wants to connect; none once the endpoint is closed. Cancel safe.
-    pub async fn accept(&self) -> Option<Arrival> {
-        Some(Arrival { inner: self.inner.accept().await?, bulk_sessions: self.bulk_sessions })
+    /// Waits for the next peer that wants to connect; `None` once the endpoint is closed. Cancel safe.
+    pub async fn accept(&self) -> Option<IncomingConnection> {
+        Some(IncomingConnection { inner: self.inner.accept().await?, bulk_sessions: self.bulk_sessions })
     }
 
-    /// Connections that are open.
+    /// The number of open connections.
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.inner.open_connections()
     }
 
-    /// Closes all connections in good order and waits until the peers know, at most [`HANDSHAKE_DEADLINE`].
+    /// Closes all connections in good order and waits until the peers know, for at most [`HANDSHAKE_DEADLINE`].
     pub async fn close(&self) {
         self.inner.close(DONE, b"");
         let _ = timeout(HANDSHAKE_DEADLINE, self.inner.wait_idle()).await; // a peer that is gone can't be told
     }
 }
 
-/// A peer that wants to connect; nothing has been paid for yet.
+/// A peer that wants to connect. The node hasn't paid for a handshake yet.
 #[must_use = "an arrival is admitted, refused or ignored"]
-pub struct Arrival {
+pub struct IncomingConnection {
     inner: quinn::Incoming,
     bulk_sessions: u32,
 }
 
-impl Arrival {
-    /// Where it comes from; whether that is so is known if [`validated`](Self::validated).
+impl IncomingConnection {
+    /// The peer's address. It may be forged until it is [`validated`](Self::validated).
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.inner.remote_address()
     }
 
-    /// Whether the address has shown that it receives what is sent there.
+    /// Whether the peer has shown that it receives what is sent to its address.
     #[must_use]
     pub fn validated(&self) -> bool {
         self.inner.remote_address_validated()
     }
 
-    /// Performs the handshake. To be spawned: others arrive meanwhile.
+    /// Performs the handshake. Spawn it: other peers arrive meanwhile.
     ///
     /// # Errors
-    /// See [`ConnectError`].
+    /// [`ConnectError::WrongProtocol`], [`ConnectError::NoAnswer`] or [`ConnectError::Failed`], as
+    /// [`Endpoint::connect`].
     pub async fn admit(self) -> Result<Connection, ConnectError> {
         let address = self.address();
         let connecting = self.inner.accept().map_err(|error| refusal(address, &error))?;
         shake(address, connecting, self.bulk_sessions).await
     }
 
-    /// Asks the peer to come again and show that its address is its own; the next arrival is then
-    /// [`validated`](Self::validated). Refuses if it is already.
+    /// Asks the peer to come back with a token, which shows that the address is its own. Its next
+    /// [`IncomingConnection`] is then [`validated`](Self::validated). Refuses a peer that is validated already.
     pub fn retry(self) {
         if let Err(again) = self.inner.retry() {
             again.into_incoming().refuse();
         }
     }
 
-    /// Tells the peer that it isn't admitted.
+    /// Refuses the peer and tells it so.
     pub fn refuse(self) {
         self.inner.refuse();
     }
 
-    /// Tells the peer nothing.
+    /// Drops the peer's packets without an answer.
     pub fn ignore(self) {
         self.inner.ignore();
     }
 }
 
-impl fmt::Debug for Arrival {
+impl fmt::Debug for IncomingConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Arrival").field("address", &self.address()).finish_non_exhaustive()
+        f.debug_struct("IncomingConnection").field("address", &self.address()).finish_non_exhaustive()
     }
 }
 

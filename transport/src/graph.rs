@@ -1,7 +1,7 @@
-//! What a session type says about itself: the protocol graph, and per state what violations, deadlines and the end of
-//! a stream need to know.
+//! What a session type says about itself: the protocol graph, and for each state the facts that violations, deadlines
+//! and the end of a stream need.
 //!
-//! Everything is derived by walking the type ([`State`]), so it can't disagree with what sessions do.
+//! All of it is derived by walking the type ([`State`]), so it can't disagree with what sessions do.
 
 use crate::algebra::{Choose, Eps, FIRST, Offer, Rec, Recv, S, SECOND, Sealed, Send, Var, Z};
 use crate::message::{self, Body, DecodeError, Message};
@@ -14,25 +14,26 @@ mod unread;
 pub use frames::Split;
 pub use unread::Unread;
 
-/// How long a side waits for a branch tag that comes without a message: nothing in the type says it. As long as a
-/// control message usually has.
+/// How long a side waits for a branch tag that comes without a message. The type doesn't say; a control message
+/// usually has as long.
 pub const BARE_TAG_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A state of a protocol: every type of the [algebra](crate::algebra) is one.
 pub trait State: Sealed + Sized + 'static {
-    /// Whether this side may still send. If not, the stream's sending side ends with the message that was last.
+    /// Whether this side may still send. If not, the stream's sending side ends with the last message.
     const SPEAKS: bool;
-    /// Whether nobody sends anything more.
+    /// Whether neither side sends anything more.
     const OVER: bool = false;
-    /// How long the peer may take to begin here: the longest deadline among the first messages.
+    /// How long the peer may take to begin in this state: the longest deadline among the first messages.
     const OPENING: Duration;
     /// The longest message that this side may receive from here on, in bytes.
     const LONGEST_IN: u32;
-    /// The longest that it may send.
+    /// The longest message that this side may send from here on, in bytes.
     const LONGEST_OUT: u32;
-    /// The names of the messages with which this state may begin.
+    /// Adds the names of the messages with which this state may begin.
     fn first_messages(names: &mut Vec<&'static str>);
-    /// Adds what happens from state `here` on. `tags` are the branch tags that lead from there to this type.
+    /// Adds to `graph` what happens from state `here` on. `tags` are the branch tags that lead from there to this
+    /// type.
     fn describe(graph: &mut Graph, here: usize, tags: &[u8], loops: &mut Vec<usize>);
 }
 
@@ -111,7 +112,7 @@ impl<P: State> State for Rec<P> {
 
 /// The number of loops that a `Var` leaves.
 pub trait Depth {
-    /// The number.
+    /// How many loops.
     const DEPTH: usize;
 }
 impl Depth for Z {
@@ -122,7 +123,7 @@ impl<N: Depth> Depth for S<N> {
 }
 
 impl<N: Depth + 'static> State for Var<N> {
-    /// Whether the loop speaks isn't known here; saying yes only leaves the end of the stream to `close`.
+    /// Whether the loop speaks isn't known here. `true` only leaves the end of the stream to `close`.
     const SPEAKS: bool = true;
     const OPENING: Duration = BARE_TAG_DEADLINE;
     const LONGEST_IN: u32 = 0;
@@ -167,7 +168,7 @@ fn branches<P: State, Q: State>(graph: &mut Graph, here: usize, chooser: Side, t
 
 type Walk = fn(&mut Graph, usize, &[u8], &mut Vec<usize>);
 
-/// Which side of a session, seen from the side whose type was walked.
+/// A side of a session, as seen by the side whose type was walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// The side whose type this is.
@@ -176,7 +177,7 @@ pub enum Side {
     There,
 }
 
-/// A message and its limits, and what else its type knows. Two are equal if name and limits are.
+/// A message and its limits, with functions that read its body. Two are equal if their names and limits are.
 #[derive(Debug, Clone, Copy)]
 pub struct MessageInfo {
     /// [`Message::NAME`].
@@ -185,8 +186,8 @@ pub struct MessageInfo {
     pub max_bytes: u32,
     /// [`Message::DEADLINE`].
     pub deadline: Duration,
-    /// [`Message::AHEAD`].
-    pub ahead: usize,
+    /// [`Message::PIPELINE_DEPTH`].
+    pub pipeline_depth: usize,
     shape: fn() -> Shape,
     read: fn(Bytes) -> Result<Box<dyn fmt::Debug>, DecodeError>,
     reread: fn(Bytes) -> Result<Bytes, DecodeError>,
@@ -194,7 +195,7 @@ pub struct MessageInfo {
 
 impl PartialEq for MessageInfo {
     fn eq(&self, other: &Self) -> bool {
-        let limits = |it: &Self| (it.name, it.max_bytes, it.deadline, it.ahead);
+        let limits = |it: &Self| (it.name, it.max_bytes, it.deadline, it.pipeline_depth);
         limits(self) == limits(other)
     }
 }
@@ -202,38 +203,39 @@ impl PartialEq for MessageInfo {
 impl Eq for MessageInfo {}
 
 impl MessageInfo {
-    /// Of a message type.
+    /// The facts of a message type.
     #[must_use]
     pub const fn of<M: Message>() -> Self {
         Self {
             name: M::NAME,
             max_bytes: M::MAX_BYTES,
             deadline: M::DEADLINE,
-            ahead: M::AHEAD,
+            pipeline_depth: M::PIPELINE_DEPTH,
             shape: M::shape,
             read: read::<M>,
             reread: reread::<M>,
         }
     }
 
-    /// What the bytes of its body are.
+    /// The shape of the message's body.
     #[must_use]
     pub fn shape(&self) -> Shape {
         (self.shape)()
     }
 
-    /// The message with this body, to be shown.
+    /// Decodes a body, to show the message.
     ///
     /// # Errors
-    /// The body is no such message.
+    /// [`DecodeError`] if the body is longer than the message's limit or isn't such a message.
     pub fn read(&self, body: Bytes) -> Result<Box<dyn fmt::Debug>, DecodeError> {
         (self.read)(body)
     }
 
-    /// The body of the message that is read from this body: the same, unless there are two encodings of one message.
+    /// Decodes a body and encodes the message again. The result is the same body, unless the message has two
+    /// encodings.
     ///
     /// # Errors
-    /// The body is no such message, or the message can't be sent.
+    /// [`DecodeError`] if the body isn't such a message, or the message can't be encoded.
     pub fn reread(&self, body: Bytes) -> Result<Bytes, DecodeError> {
         (self.reread)(body)
     }
@@ -255,12 +257,12 @@ fn reread<M: Message>(body: Bytes) -> Result<Bytes, DecodeError> {
     message::encode(&decode::<M>(body)?).map_err(|error| DecodeError::new(error.to_string()))
 }
 
-/// One way out of a state.
+/// A transition out of a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edge {
-    /// The branch tags that come first.
+    /// The branch tags that come before the message.
     pub tags: Vec<u8>,
-    /// The message, unless the tags are all.
+    /// The message; `None` if the transition consists of tags alone.
     pub message: Option<MessageInfo>,
     /// The state that follows: an index into [`Graph::states`].
     pub to: usize,
@@ -269,9 +271,9 @@ pub struct Edge {
 /// A state of the graph.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Node {
-    /// Who speaks; nobody at the end.
+    /// The side that speaks; `None` at the end.
     pub speaker: Option<Side>,
-    /// What may happen.
+    /// The transitions out of this state.
     pub edges: Vec<Edge>,
 }
 
@@ -289,7 +291,7 @@ impl Node {
     }
 }
 
-/// The states of a protocol as one side sees them. State 0 is the beginning.
+/// The states of a protocol as one side sees them. State 0 is the initial one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Graph {
     /// The states.
@@ -311,8 +313,8 @@ impl Graph {
         &mut self.states[at] // indices come from `step` and the walk's beginning only
     }
 
-    /// The state in which `side` speaks, and the tags that it says there. If the tags so far are the other side's,
-    /// they are a step of their own.
+    /// The state in which `side` speaks, and the tags that it sends there. If the tags so far are the other side's,
+    /// they become a transition of their own.
     fn turn(&mut self, here: usize, side: Side, tags: &[u8]) -> (usize, Vec<u8>) {
         let others = self.node(here).speaker.is_some_and(|speaker| speaker != side);
         let (here, tags) = if others { (self.settled(here, tags), Vec::new()) } else { (here, tags.to_vec()) };

@@ -1,12 +1,13 @@
 //! A peer's identity: an ed25519 key in a file that only its owner may read.
 //!
-//! The peer id *is* the public key, so nothing has to vouch for it. The same key authenticates connections
-//! ([`tls`](crate::tls)) and signs statements. Signatures are separated by context: what is signed begins with
-//! [`SIGNING_PREFIX`], the context's length and the context, so a signature made for one purpose is worth nothing for
-//! another, TLS included (whose signed content begins with 64 spaces).
+//! The peer id *is* the public key, so no authority has to vouch for it. The same key authenticates connections
+//! ([`tls`](crate::tls)) and signs statements. Signatures are separated by context: the signed bytes begin with
+//! [`SIGNING_PREFIX`], the context's length and the context. A signature made for one purpose is worth nothing for
+//! another, TLS included (its signed content begins with 64 spaces).
 //!
-//! The file holds one line, `shardwire-identity-1 ` and 64 hexadecimal digits. It is created whole or not at all, with
-//! mode 0600, and never overwritten. It is refused if others may read or write it, or if it is anything else.
+//! The file holds one line, `shardwire-identity-1 ` and 64 hexadecimal digits. It is created whole or not at all,
+//! with mode 0600, and never overwritten. A file is refused if others may read or write it, or if it has any other
+//! content.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the identity is a file")]
 
 use ed25519_dalek::{Signature as DalekSignature, Signer, SigningKey, VerifyingKey};
@@ -22,12 +23,12 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// What every signed statement begins with.
+/// The bytes with which every signed statement begins.
 pub const SIGNING_PREFIX: &[u8] = b"shardwire-signature-1";
 
-/// The beginning of an identity file's line.
+/// The prefix of an identity file's line.
 const FILE_PREFIX: &str = "shardwire-identity-1 ";
-/// The longest file that is looked at, in bytes: the line and a little white space.
+/// The longest file that is read, in bytes: the line and a little white space.
 const MAX_FILE_BYTES: u64 = 128;
 
 /// A peer's secret key. Cheap to clone; `Debug` shows the public half only.
@@ -36,43 +37,43 @@ pub struct Identity {
     key: Arc<SigningKey>,
 }
 
-/// Why an identity can't be used.
+/// Why an identity can't be read or created.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// No file.
+    /// There is no file.
     #[error("there is no identity at {}", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
     },
-    /// A file in the way of a new one.
+    /// A file exists where a new one should be written.
     #[error("an identity exists already at {}", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
     },
-    /// Readable or writable by others.
+    /// Others may read or write the file.
     #[error("{} may be read or changed by others (mode {mode:04o})", path.display())]
     Exposed {
         /// The file.
         path: PathBuf,
-        /// Its permissions.
+        /// The file's permission bits.
         mode: u32,
     },
-    /// Not an identity.
+    /// The file doesn't hold an identity.
     #[error("{} is not an identity: {reason}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// What is wrong with its content.
         reason: &'static str,
     },
-    /// The file system refuses.
+    /// The file system failed.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -109,7 +110,7 @@ impl Coded for IdentityError {
 }
 
 impl Identity {
-    /// A new key.
+    /// Generates a key.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
         let mut secret = Zeroizing::new([0; 32]);
         rng.fill_bytes(&mut *secret);
@@ -125,7 +126,7 @@ impl Identity {
     /// Generates a key and writes it to a new file.
     ///
     /// # Errors
-    /// The file exists, or can't be written.
+    /// [`IdentityError::Exists`] if there is a file already, [`IdentityError::Io`] if it can't be written.
     pub fn create(path: &Path, rng: &mut impl CryptoRng) -> Result<Self, IdentityError> {
         let identity = Self::generate(rng);
         let secret = Zeroizing::new(identity.key.to_bytes());
@@ -137,10 +138,11 @@ impl Identity {
             }
         }
         line.push('\n');
-        // A name of our own beside it, then a link that fails if the target exists: whole or not at all, never over.
+        // Written under a name of our own, then hard-linked, which fails if the target exists: the file appears whole
+        // or not at all, and nothing is overwritten.
         let partial = path.with_extension(format!("{}.partial", identity.peer().short()));
         let result = write_new(&partial, line.as_bytes()).and_then(|()| fs::hard_link(&partial, path));
-        let _ = fs::remove_file(&partial); // it has served, or was never made
+        let _ = fs::remove_file(&partial); // no longer needed, or never made
         result.and_then(|()| sync_folder(path)).map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => IdentityError::Exists { path: path.to_owned() },
             _ => IdentityError::Io { path: path.to_owned(), source },
@@ -151,7 +153,8 @@ impl Identity {
     /// Reads a key from its file.
     ///
     /// # Errors
-    /// See [`IdentityError`].
+    /// [`IdentityError::Missing`] if there is no file, [`IdentityError::Exposed`] if others may read or write it,
+    /// [`IdentityError::Malformed`] if it holds anything but an identity, [`IdentityError::Io`] if it can't be read.
     pub fn load(path: &Path) -> Result<Self, IdentityError> {
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => IdentityError::Missing { path: path.to_owned() },
@@ -188,7 +191,7 @@ impl Identity {
         Ok(Self::from_secret(&secret))
     }
 
-    /// Who this is.
+    /// The peer id: the public key.
     #[must_use]
     pub fn peer(&self) -> PeerId {
         PeerId(self.key.verifying_key().to_bytes())
@@ -200,7 +203,7 @@ impl Identity {
         PeerSignature(self.key.sign(&signed_bytes(context, statement)).to_bytes())
     }
 
-    /// A key of its own for one use, which stays the same from one run to the next and says nothing about the identity's.
+    /// Derives a key for one use. It stays the same from run to run and reveals nothing about the identity's key.
     pub(crate) fn derived_key(&self, context: &'static str) -> [u8; 32] {
         Hash::of_parts(context, &[self.key.as_bytes()]).0
     }

@@ -1,9 +1,9 @@
-//! What a message is: a name, a byte limit, a deadline, and its bytes.
+//! A message: its name, byte limit, deadline and encoding.
 //!
 //! Limits belong to the message's type, so they travel with the protocol through duality and can't differ between the
-//! two sides. Most messages are plain serde types in postcard: [`message!`](crate::message!) gives them the trait. One
-//! that carries bulk writes a small head and hands over the bulk as [`Bytes`], which are never copied on their way to
-//! QUIC; in [`Message::decode`] it takes its head from the [`Body`] and keeps the rest.
+//! two sides. Most messages are plain serde types in postcard: [`message!`](crate::message!) implements the trait for
+//! them. A message that carries bulk writes a small head and hands over the bulk as [`Bytes`], which is never copied
+//! on its way to QUIC; its [`Message::decode`] takes the head from the [`Body`] and keeps the rest.
 
 use crate::shape::Shape;
 pub use crate::wire::body::{Body, MAX_HEAD_BYTES};
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use std::{borrow::Cow, fmt, time::Duration};
 
-/// No message may be longer: a larger thing is sent in pieces. Bounds what one frame can make a peer hold.
+/// The longest message, in bytes: larger things are sent in parts. It bounds what one frame can make a peer hold.
 pub const MAX_MESSAGE_BYTES: u32 = 16 << 20;
 
 /// A message of a protocol.
@@ -21,40 +21,41 @@ pub const MAX_MESSAGE_BYTES: u32 = 16 << 20;
     note = "give it both: `message!({Self}, max_bytes = …, deadline = …)`"
 )]
 pub trait Message: fmt::Debug + Sized + Send + 'static {
-    /// Its name in state names, violations and documentation: the type's own.
+    /// The type's own name, as state names, violations and documentation show it.
     const NAME: &'static str;
-    /// The longest body, in bytes. Checked against the announced length before anything is kept of it.
+    /// The longest body, in bytes. The announced length is checked against it before anything is buffered.
     const MAX_BYTES: u32;
-    /// How long the receiver waits for the whole of it from the moment it is due, and the sender for it to be taken.
+    /// How long the receiver waits for the whole message from the moment it is due, and how long the sender waits
+    /// until it is taken.
     const DEADLINE: Duration;
-    /// Of a request: how many may be under way before the first response is read, which is how deep a
-    /// [pipeline](crate::Pipeline) of it may be. Part of the protocol, because it says how many bytes the peer may find unread.
-    const AHEAD: usize = 1;
+    /// How many of these requests may be under way before the first response is read: the greatest depth of a
+    /// [pipeline](crate::Pipeline). Part of the protocol, because it bounds how many bytes the peer may leave unread.
+    const PIPELINE_DEPTH: usize = 1;
 
-    /// Writes the body into `head`, except for bulk that is returned and follows it.
+    /// Writes the body into `head`, except for bulk, which is returned and follows it.
     ///
     /// # Errors
-    /// The value has no encoding, or not within [`Self::MAX_BYTES`].
+    /// [`EncodeError`] if the value has no encoding within [`Self::MAX_BYTES`].
     fn encode(&self, head: &mut Head<'_>) -> Result<Bytes, EncodeError>;
 
-    /// Reads a body. Must refuse bytes that remain.
+    /// Reads a body. Must refuse trailing bytes.
     ///
     /// # Errors
-    /// The body is not such a message.
+    /// [`DecodeError`] if the body is not such a message.
     fn decode(body: Body) -> Result<Self, DecodeError>;
 
-    /// What the bytes of a body are: of a serde type [`Shape::of`], of a head and bulk both put together.
+    /// The shape of a body: [`Shape::of`] for a serde type; head and bulk together for a message that carries bulk.
     fn shape() -> Shape;
 }
 
-/// Why a value could not be encoded.
+/// Why a value couldn't be encoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct EncodeError {
     reason: Cow<'static, str>,
 }
 
-/// Why a body is not the message due.
+/// Why a body isn't the message that is due.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct DecodeError {
@@ -62,20 +63,20 @@ pub struct DecodeError {
 }
 
 impl EncodeError {
-    /// With a reason for people.
+    /// An error with this reason, for people to read.
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { reason: reason.into() }
     }
 }
 
 impl DecodeError {
-    /// With a reason for people.
+    /// An error with this reason, for people to read.
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { reason: reason.into() }
     }
 }
 
-/// Where a message writes its body: the session's send buffer, up to the message's limit.
+/// Writes a message's body into the session's send buffer, up to the message's limit.
 #[derive(Debug)]
 pub struct Head<'a> {
     out: &'a mut Vec<u8>,
@@ -90,7 +91,7 @@ impl<'a> Head<'a> {
     /// Appends raw bytes.
     ///
     /// # Errors
-    /// They exceed the message's limit.
+    /// [`EncodeError`] if they exceed the message's limit.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
         self.left = self.left.checked_sub(bytes.len()).ok_or_else(|| EncodeError::new(EXCEEDS))?;
         self.out.extend_from_slice(bytes);
@@ -100,7 +101,7 @@ impl<'a> Head<'a> {
     /// Appends a value in postcard.
     ///
     /// # Errors
-    /// It has no encoding within the message's limit.
+    /// [`EncodeError`] if it has no encoding within the message's limit.
     pub fn postcard<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
         postcard::serialize_with_flavor(value, Flavor(self)).map_err(|error| match error {
             postcard::Error::SerializeBufferFull => EncodeError::new(EXCEEDS),
@@ -131,10 +132,10 @@ impl postcard::ser_flavors::Flavor for Flavor<'_, '_> {
     }
 }
 
-/// The bytes of a message's body, as they would go onto the wire after the length.
+/// A message's body, as it goes onto the wire after the length prefix.
 ///
 /// # Errors
-/// As [`Message::encode`], and if head and bulk together exceed the limit.
+/// [`EncodeError`] as from [`Message::encode`], and if head and bulk together exceed the limit.
 pub fn encode<M: Message>(message: &M) -> Result<Bytes, EncodeError> {
     let mut out = Vec::new();
     let tail = message.encode(&mut Head::new(&mut out, M::MAX_BYTES))?;
@@ -142,18 +143,19 @@ pub fn encode<M: Message>(message: &M) -> Result<Bytes, EncodeError> {
     if out.len() > M::MAX_BYTES as usize { Err(EncodeError::new(EXCEEDS)) } else { Ok(out.into()) }
 }
 
-/// Makes serde types messages: `message!(Ping, max_bytes = 16, deadline = PING_DEADLINE);`
+/// Implements [`Message`](crate::Message) for serde types: `message!(Ping, max_bytes = 16, deadline =
+/// PING_DEADLINE);`
 ///
-/// The body is the value in postcard; bytes after it are refused. `ahead = DEPTH` is for requests that are
+/// The body is the value in postcard; trailing bytes are refused. Give `pipeline_depth = DEPTH` for requests that are
 /// [pipelined](crate::Pipeline).
 #[macro_export]
 macro_rules! message {
-    ($name:ident, max_bytes = $max:expr, deadline = $deadline:expr $(, ahead = $ahead:expr)? $(,)?) => {
+    ($name:ident, max_bytes = $max:expr, deadline = $deadline:expr $(, pipeline_depth = $depth:expr)? $(,)?) => {
         impl $crate::Message for $name {
             const NAME: &'static str = stringify!($name);
             const MAX_BYTES: u32 = $max;
             const DEADLINE: ::core::time::Duration = $deadline;
-            $(const AHEAD: usize = $ahead;)?
+            $(const PIPELINE_DEPTH: usize = $depth;)?
 
             fn encode(
                 &self,

@@ -1,6 +1,6 @@
-//! Typed pipelining: several requests under way, responses collected in order, and not one round trip more.
+//! Typed pipelining: several requests under way at once, whose responses are collected in order, without a round trip each.
 //!
-//! A loop `Rec<Choose<Send<Req, Recv<Resp, Var<Z>>>, Q>>` taken step by step waits for each response before it sends
+//! Step by step, a loop `Rec<Choose<Send<Req, Recv<Resp, Var<Z>>>, Q>>` waits for each response before it sends
 //! the next request. [`Session::pipeline`] lets this side send up to `DEPTH` requests ahead:
 //!
 //! ```text
@@ -17,33 +17,33 @@
 //! 2017); here it holds by construction, because the anticipation is bounded by `DEPTH`, only requests and their branch
 //! tag are anticipated, and no other state is reached before every response has been collected.
 //!
-//! **Bounds.** At most `DEPTH` requests are under way, so the peer may send `DEPTH` responses that nobody consumes yet:
+//! **Bounds.** At most `DEPTH` requests are under way, so the peer may send `DEPTH` responses before one is consumed:
 //! at most `DEPTH` × (`Resp::MAX_BYTES` + 5) bytes, plus one read, are buffered here; the rest waits in QUIC's window. That
-//! is the peer's credit, in responses and in bytes: what comes beyond it is a violation. The protocol says how deep a
-//! pipeline may be ([`Message::AHEAD`] of the request), a half may be content with less. In a session whose type has no
+//! is the peer's credit, in responses and in bytes: more is a violation. The protocol says how deep a
+//! pipeline may be ([`Message::PIPELINE_DEPTH`] of the request); a side may use less. In a session whose type has no
 //! bulk, `DEPTH` responses should fit into [`SMALL_SESSION_BYTES`](crate::settings::SMALL_SESSION_BYTES), its share of
 //! the connection's window.
 //!
 //! **No deadlock.** The responder doesn't read a request before its previous response is written. If both directions
-//! are full, somebody must read: sending a request here goes on reading responses, up to that bound, while it waits.
+//! are full, one side must read: while it waits, sending a request goes on reading responses, up to that bound.
 //!
-//! **Cancel safety.** [`Pipeline::response`] and [`Pipeline::request`] may be dropped at any await, in a `select!`, say.
-//! A half-read response stays in the session's buffer and its deadline runs on; a request counts as made from the
-//! first poll on, and what is unsent of it goes out with the next call. [`Session`]'s own steps are not cancel safe.
+//! **Cancel safety.** The futures of [`Pipeline::response`] and [`Pipeline::request`] may be dropped at any await.
+//! A half-read response stays in the session's buffer and its deadline runs on. A request counts as made from the
+//! first poll on; what is still unsent of it goes out with the next call. [`Session`]'s own steps are not cancel safe.
 
 use crate::algebra::{Choose, FIRST, Recv, SECOND, Send, Var, Z};
 use crate::message::{MAX_MESSAGE_BYTES, Message};
 use crate::session::Session;
-use crate::session::core::At;
+use crate::session::core::StateName;
 use crate::session::error::{Local, SessionError, ViolationKind};
 use crate::wire::varint;
 use std::{fmt, future::poll_fn};
 
-/// The most bytes of responses that a pipeline may let its peer send ahead. Above it a deeper pipeline gains nothing:
-/// it is the bandwidth-delay product of 10 Gbit/s over 50 ms.
+/// The most bytes of responses that a pipeline may let its peer send ahead. A deeper pipeline gains nothing: this is
+/// the bandwidth-delay product of 10 Gbit/s over 50 ms.
 pub const MAX_PIPELINE_BYTES: u64 = 64 << 20;
 
-/// The state in which requests can be pipelined: request and response, or on to `Q`.
+/// The state in which requests can be pipelined: a request and its response, or on to `Q`.
 pub type Requests<Req, Resp, Q> = Choose<Send<Req, Recv<Resp, Var<Z>>>, Q>;
 
 /// A session that has left the requests for `Q`, still within their loop.
@@ -60,11 +60,11 @@ pub struct Pipeline<P, Req, Resp, Q, E, const DEPTH: usize> {
 }
 
 impl<P, Req: Message, Resp: Message, Q, E> Looping<P, Req, Resp, Q, E> {
-    /// Sends requests ahead of their responses, `DEPTH` at most, which is at most the request's [`Message::AHEAD`].
+    /// Starts a pipeline of up to `DEPTH` requests, at most the request's [`Message::PIPELINE_DEPTH`].
     pub fn pipeline<const DEPTH: usize>(self) -> Pipeline<P, Req, Resp, Q, E, DEPTH> {
         const {
             assert!(DEPTH > 0, "a pipeline has a depth of at least 1");
-            assert!(DEPTH <= Req::AHEAD, "a pipeline is deeper than its request's AHEAD");
+            assert!(DEPTH <= Req::PIPELINE_DEPTH, "a pipeline is deeper than its request's PIPELINE_DEPTH");
             assert!(Req::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES");
             assert!(Resp::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES");
             assert!(
@@ -77,7 +77,7 @@ impl<P, Req: Message, Resp: Message, Q, E> Looping<P, Req, Resp, Q, E> {
 }
 
 impl<P, Req: Message, Resp: Message, Q, E, const DEPTH: usize> Pipeline<P, Req, Resp, Q, E, DEPTH> {
-    /// Requests whose responses are not collected yet.
+    /// The number of requests whose responses are not collected yet.
     #[must_use]
     pub fn outstanding(&self) -> usize {
         self.outstanding
@@ -92,7 +92,8 @@ impl<P, Req: Message, Resp: Message, Q, E, const DEPTH: usize> Pipeline<P, Req, 
     /// Makes a request. Returns when the transport has taken it. Cancel safe: see the [module](self).
     ///
     /// # Errors
-    /// [`Local::PipelineFull`] without [room](Self::has_room) (the session goes on); else as [`Session::send`].
+    /// [`Local::PipelineFull`] without [room](Self::has_room), and the session goes on; otherwise as
+    /// [`Session::send`].
     pub async fn request(&mut self, request: Req) -> Result<(), SessionError> {
         let core = &mut self.session.core;
         if self.outstanding >= DEPTH {
@@ -106,13 +107,13 @@ impl<P, Req: Message, Resp: Message, Q, E, const DEPTH: usize> Pipeline<P, Req, 
         drop(request);
         self.outstanding += 1;
         let ahead = self.outstanding * (Resp::MAX_BYTES as usize + varint::MAX_LEN);
-        self.session.core.flush(At::Sending(Req::NAME), Req::DEADLINE, ahead).await
+        self.session.core.flush(StateName::Sending(Req::NAME), Req::DEADLINE, ahead).await
     }
 
     /// Collects the next response. Its deadline runs from the first wait for it. Cancel safe: see the [module](self).
     ///
     /// # Errors
-    /// [`Local::Outstanding`] if nothing is outstanding (the session goes on); else as [`Session::recv`].
+    /// [`Local::Outstanding`] if no request is outstanding, and the session goes on; otherwise as [`Session::recv`].
     pub async fn response(&mut self) -> Result<Resp, SessionError> {
         let core = &mut self.session.core;
         if self.outstanding == 0 {
@@ -126,17 +127,18 @@ impl<P, Req: Message, Resp: Message, Q, E, const DEPTH: usize> Pipeline<P, Req, 
         Ok(response)
     }
 
-    /// Goes on to `Q`, when every response is collected.
+    /// Goes on to `Q` once every response is collected.
     ///
     /// # Errors
-    /// [`Local::Outstanding`] if not, and the session is over; a violation if the peer sent more than was asked for.
+    /// [`Local::Outstanding`] if one isn't, and the session ends; [`ViolationKind::OutOfTurn`] if the peer sent more
+    /// than was asked for.
     pub fn finish(self) -> Result<Onward<P, Req, Resp, Q, E>, SessionError> {
         let mut session = self.pause()?;
         session.core.tag(SECOND);
         Ok(Session::from_core(session.core))
     }
 
-    /// Goes back to the choice, when every response is collected.
+    /// Goes back to the choice once every response is collected.
     ///
     /// # Errors
     /// As [`finish`](Self::finish).
@@ -149,12 +151,12 @@ impl<P, Req: Message, Resp: Message, Q, E, const DEPTH: usize> Pipeline<P, Req, 
         Ok(self.session)
     }
 
-    /// With nothing outstanding the peer has nothing to say.
+    /// While nothing is outstanding, the peer may not send.
     fn in_turn(&mut self) -> Result<(), SessionError> {
         let core = &mut self.session.core;
         match core.buffered() {
             bytes if bytes > 0 && self.outstanding == 0 => {
-                Err(core.violation(At::Sending(Req::NAME), ViolationKind::OutOfTurn { bytes }))
+                Err(core.violation(StateName::Sending(Req::NAME), ViolationKind::OutOfTurn { bytes }))
             }
             _ => Ok(()),
         }

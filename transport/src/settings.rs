@@ -13,63 +13,67 @@ use shardwire_model::Coded;
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 /// Sessions that a peer may have open on one connection. QUIC reserves memory for each possible stream: about 100 KiB
-/// a connection at 256, against 1.4 MB at 10,000. More requests in flight than this queue up behind one another.
+/// a connection at 256, against 1.4 MB at 10,000. Further requests queue up behind one another.
 pub const MAX_SESSIONS: u32 = 256;
-/// The most unread bytes that one session may have under way to us, whatever its protocol could have: 168 Mbit/s over a round
-/// trip of 100 ms, and what eight busy sessions may each have of a connection's. See [`Settings::for_protocols`].
+/// The most unread bytes that a session may have under way to us, whatever its protocol would allow: 168 Mbit/s over
+/// a round trip of 100 ms, and what eight busy sessions can each have of a connection's window. See
+/// [`Settings::for_protocols`].
 pub const SESSION_WINDOW_BYTES: u32 = 2 << 20;
 /// Unread bytes that a session without bulk may have under way to us: its longest message, or a pipeline of short ones.
 pub const SMALL_SESSION_BYTES: u32 = 32 * 1024;
-/// A session in which we may receive a longer message than this many bytes carries bulk. A quarter of
+/// A session carries bulk if we may receive a message longer than this in it, in bytes. A quarter of
 /// [`SMALL_SESSION_BYTES`], so that a session without bulk can have a few messages under way.
 pub const BULK_MESSAGE_BYTES: u32 = SMALL_SESSION_BYTES / 4;
 /// Sessions of a connection that may carry bulk to us at once: several traces and proofs between the same two peers.
 pub const BULK_SESSIONS: u32 = 8;
-/// Unread bytes that all sessions of a connection may have under way to us. Bounds what a peer can make a node hold,
-/// however many sessions it opens. It has room for [`BULK_SESSIONS`] that nobody reads and for every other session
-/// besides (both sides open up to [`MAX_SESSIONS`]), so no session that nobody reads can keep others from being read.
+/// Unread bytes that all sessions of a connection together may have under way to us. It bounds what a peer can make a
+/// node hold, however many sessions it opens. There is room for [`BULK_SESSIONS`] that nobody reads and for every
+/// other session besides (each side opens up to [`MAX_SESSIONS`]), so an unread session can't keep others from being
+/// read.
 pub const CONNECTION_WINDOW_BYTES: u32 = BULK_SESSIONS * SESSION_WINDOW_BYTES + 2 * MAX_SESSIONS * SMALL_SESSION_BYTES;
-/// Bytes that a connection holds for sending and sending again.
+/// Bytes that a connection holds to send, or to send again if they are lost.
 pub const SEND_WINDOW_BYTES: u64 = 16 << 20;
-/// A connection is lost when nothing came for this long: a few lost keep-alives.
+/// A connection counts as lost when nothing has come for this long: after a few lost keep-alives.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often an idle connection shows that it is alive. A third of [`IDLE_TIMEOUT`], and below the 30 s after which
-/// home routers forget a UDP flow.
+/// How often an idle connection sends a keep-alive. A third of [`IDLE_TIMEOUT`], and below the 30 s after which home
+/// routers forget a UDP flow.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// The socket's buffers in each direction, in bytes. Smaller ones lose thousands of packets under load.
+/// The size of the socket's buffer in each direction, in bytes. Smaller ones lose thousands of packets under load.
 pub const SOCKET_BUFFER_BYTES: usize = 2 << 20;
-/// Handshakes that may wait for admission at once; the next are ignored before any cryptography, and their peers try again.
+/// Handshakes that may wait for admission at once. Further ones are ignored before any cryptography; their peers try
+/// again.
 pub const MAX_HANDSHAKES: usize = 256;
-/// Bytes held for one handshake that nobody has accepted yet: a few datagrams.
+/// Bytes held for a handshake that isn't accepted yet: a few datagrams.
 pub const HANDSHAKE_BUFFER_BYTES: u64 = 16 * 1024;
 /// How long a handshake may take.
 pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
-/// The largest datagram that the open Internet carries reliably: Ethernet less IPv6, UDP and a tunnel.
+/// The largest datagram that the open Internet carries reliably, in bytes: Ethernet less IPv6, UDP and a tunnel.
 pub const INTERNET_MTU: u16 = 1452;
-/// The largest datagram of the datacentre profile: with segmentation offload ten of them are one write.
+/// The largest datagram of the datacentre profile, in bytes: with segmentation offload ten of them are one write.
 pub const DATACENTRE_MTU: u16 = 6500;
 
-/// The most sessions that can be allowed on one connection: with them QUIC reserves 225 KiB a connection at both ends, six
-/// times that at 10,000. A node with hundreds of peers would pay for streams that nobody opens.
+/// The most sessions that settings can allow on one connection: QUIC then reserves 225 KiB a connection at both ends,
+/// and six times that at 10,000. A node with hundreds of peers would pay for streams that nobody opens.
 pub const MOST_SESSIONS: u32 = 1024;
-/// The fewest: a connection between two nodes has one session a protocol, and room for as many commands and retries. With fewer
-/// streams than requests in flight each waits for another's end; at 256 in flight on 100 streams that costs 56 times the rate.
+/// The fewest sessions that settings can allow on one connection: a connection between two nodes has one session a
+/// protocol, and needs room for as many commands and retries. With fewer streams than requests in flight, each waits
+/// for another to end; 256 in flight on 100 streams have 1/56 of the rate.
 pub const LEAST_SESSIONS: u32 = 16;
-/// What an endpoint may allocate for receiving, in bytes, unless told otherwise: 13 MB are needed for the datacentre profile, 134 MB
-/// for the largest datagrams. Many nodes may share a machine.
+/// What an endpoint may allocate for receiving, in bytes, by default. The datacentre profile needs 13 MB, the largest
+/// datagrams 134 MB. Many nodes may share a machine.
 pub const RECEIVE_BUFFER_BYTES: u64 = 16 << 20;
 
-/// Batches of datagrams for which quinn makes room in each endpoint.
+/// How many batches of datagrams quinn makes room for in each endpoint.
 const RECEIVE_BATCHES: u64 = 32;
-/// Datagrams that the system hands over in one read.
+/// How many datagrams the system hands over in one read.
 const RECEIVE_SEGMENTS: u64 = 64;
-/// Datagrams that quinn hands to the system in one write.
+/// How many datagrams quinn hands to the system in one write.
 const SEGMENTS: u32 = 10;
-/// What the system takes in one write, in bytes.
+/// The most bytes that the system takes in one write.
 const MAX_WRITE_BYTES: u32 = 65_535;
-/// From this initial MTU on, quinn's default initial window (10 × 1200 bytes) is less than one datagram.
+/// From this initial MTU on, in bytes, quinn's default initial window (10 × 1200 bytes) is smaller than one datagram.
 const LARGE_INITIAL_MTU: u16 = 12_000;
-/// The smallest MTU that QUIC allows.
+/// The smallest MTU that QUIC allows, in bytes.
 const MIN_MTU: u16 = 1200;
 
 /// A named set of settings.
@@ -79,7 +83,7 @@ pub enum Profile {
     /// Safe everywhere.
     #[default]
     Internet,
-    /// For loopback and networks with jumbo frames.
+    /// For the loopback interface and networks with jumbo frames.
     Datacentre,
 }
 
@@ -95,16 +99,16 @@ impl FromStr for Profile {
     }
 }
 
-/// What can be set; begin with a profile.
+/// The transport's settings. Start from a [`Profile`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The largest datagram to try, in bytes.
     pub max_mtu: u16,
     /// The datagram size to begin with, in bytes.
     pub initial_mtu: u16,
-    /// Bytes in flight at the beginning; none leaves it to the congestion controller (12,000).
+    /// The initial congestion window, in bytes; `None` leaves it to the congestion controller (12,000).
     pub initial_window: Option<u64>,
-    /// Several datagrams in one write. Off, a bulk transfer runs at a quarter of the speed.
+    /// Whether several datagrams go out in one write. Without, a bulk transfer runs at a quarter of the speed.
     pub segmentation_offload: bool,
     /// Socket buffers in each direction, in bytes.
     pub socket_buffer: usize,
@@ -112,13 +116,13 @@ pub struct Settings {
     pub receive_buffer: u64,
     /// Sessions that a peer may have open on one connection.
     pub max_sessions: u32,
-    /// Unread bytes under way a session.
+    /// The receive window of a session, in bytes.
     pub session_window: u32,
-    /// Unread bytes under way a connection.
+    /// The receive window of a connection, in bytes.
     pub connection_window: u32,
-    /// After how long without a sign of life a connection is lost.
+    /// How long a connection may be silent before it counts as lost.
     pub idle_timeout: Duration,
-    /// How often an idle connection gives one.
+    /// How often an idle connection sends a keep-alive.
     pub keep_alive: Duration,
 }
 
@@ -150,25 +154,25 @@ impl Default for Settings {
     }
 }
 
-/// Settings that would not work.
+/// Why settings would not work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// No such profile.
+    /// There is no profile of this name.
     #[error("there is no transport profile {name:?}")]
     UnknownProfile {
         /// The name.
         name: String,
     },
-    /// Ten datagrams exceed what the system takes in one write; it would drop them without a word.
+    /// Ten datagrams exceed what the system takes in one write. It would drop them silently.
     #[error("an MTU of {mtu} bytes with segmentation offload makes writes of {} bytes, where the system takes at most {MAX_WRITE_BYTES} and drops the rest silently", u32::from(*mtu) * SEGMENTS)]
     WriteTooLarge {
-        /// The MTU.
+        /// The largest datagram, in bytes.
         mtu: u16,
     },
     /// The connection could never send its first datagram.
     #[error("an initial MTU of {mtu} bytes needs an initial window of at least {} bytes, or the connection hangs before its first datagram", needed_window(*mtu))]
     WindowTooSmall {
-        /// The initial MTU.
+        /// The initial MTU, in bytes.
         mtu: u16,
     },
     /// An MTU that QUIC doesn't allow, or an initial one above the largest.
@@ -176,55 +180,56 @@ pub enum SettingsError {
         "the initial MTU is {initial} bytes and the largest {max}; both are at least {MIN_MTU}, and the initial one is not above the largest"
     )]
     Mtu {
-        /// The initial MTU.
+        /// The initial MTU, in bytes.
         initial: u16,
-        /// The largest.
+        /// The largest MTU, in bytes.
         max: u16,
     },
-    /// A window that holds nothing, or sessions that could keep each other from being read.
+    /// A window is empty, or sessions could keep each other from being read.
     #[error(
         "{max_sessions} sessions, of {session_window} bytes each if they carry bulk, in a connection window of {connection_window} bytes"
     )]
     Windows {
-        /// Sessions.
+        /// Sessions that a peer may have open on one connection.
         max_sessions: u32,
-        /// A session's window.
+        /// A session's window, in bytes.
         session_window: u32,
-        /// The connection's.
+        /// The connection's window, in bytes.
         connection_window: u32,
     },
-    /// QUIC reserves memory for each stream that a peer may open, whether it does or not.
+    /// More sessions than [`MOST_SESSIONS`]. QUIC reserves memory for each stream that a peer may open, whether it
+    /// does or not.
     #[error(
         "{max_sessions} sessions a connection make QUIC reserve memory for as many streams at both ends of each connection, opened or not; at most {MOST_SESSIONS} are allowed"
     )]
     TooManySessions {
-        /// Sessions.
+        /// Sessions that a peer may have open on one connection.
         max_sessions: u32,
     },
-    /// Requests would queue up behind one another.
+    /// Fewer sessions than [`LEAST_SESSIONS`]. Requests would queue up behind one another.
     #[error(
         "with {max_sessions} sessions a connection, requests wait for one another's end as soon as more are in flight; at least {LEAST_SESSIONS} are needed"
     )]
     TooFewSessions {
-        /// Sessions.
+        /// Sessions that a peer may have open on one connection.
         max_sessions: u32,
     },
-    /// The endpoint would allocate more than it may.
+    /// The endpoint would allocate more than it may for receiving.
     #[error(
         "an MTU of {mtu} bytes makes the endpoint allocate {} bytes for receiving, where {limit} are allowed", receive_buffer(*mtu)
     )]
     ReceiveBuffer {
-        /// The MTU.
+        /// The largest datagram, in bytes.
         mtu: u16,
-        /// What may be allocated, in bytes.
+        /// What it may allocate, in bytes.
         limit: u64,
     },
-    /// Connections would be lost between two signs of life.
+    /// Connections would be lost between two keep-alives.
     #[error("a sign of life every {keep_alive:?} doesn't keep a connection that is lost after {idle_timeout:?}")]
     KeepAlive {
-        /// The interval.
+        /// The interval between keep-alives.
         keep_alive: Duration,
-        /// The time-out.
+        /// The idle time-out.
         idle_timeout: Duration,
     },
 }
@@ -274,26 +279,25 @@ impl Coded for SettingsError {
     }
 }
 
-/// Ten datagrams, as quinn's default has.
+/// The initial window that this MTU needs, in bytes: ten datagrams, like quinn's default.
 fn needed_window(mtu: u16) -> u64 {
     u64::from(mtu) * 10
 }
 
-/// What quinn allocates in each endpoint for receiving datagrams of up to `mtu` bytes.
+/// What quinn allocates in each endpoint to receive datagrams of up to `mtu` bytes, in bytes.
 fn receive_buffer(mtu: u16) -> u64 {
     u64::from(mtu) * RECEIVE_SEGMENTS * RECEIVE_BATCHES
 }
 
 impl Settings {
-    /// With windows for these protocols: a session's is as large as the most bytes that one of them may leave
-    /// [unread](Graph::unread) in either direction, so that none waits for a window that its type doesn't make it wait for. It is
-    /// never larger than it was (2 MiB by default): a deep pipeline of bulk, and a side that may speak on and on, wait for the
-    /// window then.
+    /// Sets the session window for these protocols: the most bytes that one of them may leave [unread](Graph::unread)
+    /// in either direction, so that none waits for the window unless its type makes it wait. The window never grows
+    /// (2 MiB by default), so a deep pipeline of bulk, or a side that may speak without end, does wait for it.
     #[must_use]
     pub fn for_protocols<'a>(self, graphs: impl IntoIterator<Item = &'a Graph>) -> Self {
         let unread =
             graphs.into_iter().flat_map(|graph| [Side::Here, Side::There].map(|side| graph.unread(side))).max();
-        // The side that opens a stream says a header first: its length and its body.
+        // The initiator sends a header first: its length and its body.
         let header = u64::from(Header::MAX_BYTES) + 1;
         let largest = match unread {
             Some(Unread::Bytes(bytes)) => u32::try_from(bytes.saturating_add(header)).unwrap_or(u32::MAX),
@@ -305,7 +309,7 @@ impl Settings {
     /// Refuses settings with which connections would crawl, hang or be lost.
     ///
     /// # Errors
-    /// See [`SettingsError`].
+    /// [`SettingsError`], one variant for each rule.
     pub fn validate(&self) -> Result<(), SettingsError> {
         let Self { max_mtu, initial_mtu, .. } = *self;
         if initial_mtu < MIN_MTU || initial_mtu > max_mtu {
@@ -345,8 +349,8 @@ impl Settings {
         Ok(())
     }
 
-    /// How many sessions of a connection may carry bulk to us at once: as many as fit into the connection's window with
-    /// nobody reading them, when every other session has its share.
+    /// How many sessions of a connection may carry bulk to us at once: as many as fit into the connection's window
+    /// unread, beside the share of every other session.
     #[must_use]
     pub fn bulk_sessions(&self) -> u32 {
         let others = self.max_sessions.saturating_mul(2).saturating_mul(SMALL_SESSION_BYTES);
@@ -378,7 +382,8 @@ impl Settings {
     }
 }
 
-/// The longest time-out that can be set: a day. QUIC's own limit is far above; a forgotten connection should not be.
+/// The longest idle time-out that can be set: a day. QUIC's own limit is far above, but a forgotten connection
+/// shouldn't live that long.
 const MAX_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! TLS 1.3 in which both sides show a raw ed25519 public key (RFC 7250), and the key is the peer id.
 //!
-//! There are no certificates, names or authorities. A dialer that knows whom it wants pins that key; an acceptor takes
-//! any peer and learns who it is. No session is resumed and no data is sent before the handshake is over: either would
-//! let a recorded connection act again. The server name is not sent: it would say to everyone on the way who is meant.
+//! There are no certificates, names or authorities. A dialler that knows the peer's key pins it; an acceptor takes
+//! any peer and learns its key. No session is resumed and no data is sent before the handshake is over, because
+//! either would let a recorded connection be replayed. The server name isn't sent: it would tell everyone on the way
+//! whom the dialler wants.
 
 use crate::identity::Identity;
 use rustls::{
@@ -27,26 +28,27 @@ use std::{
     time::Duration,
 };
 
-/// The protocol that both sides must name in the handshake.
+/// The ALPN protocol that both sides must name in the handshake.
 pub const ALPN: &[u8] = b"shardwire/1";
 
-/// DER before the 32 bytes of an ed25519 public key (RFC 8410): sequence, algorithm 1.3.101.112, bit string.
+/// The DER prefix of an ed25519 public key's 32 bytes (RFC 8410): sequence, algorithm 1.3.101.112, bit string.
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// The key as TLS carries it.
+/// The public key as TLS carries it.
 pub(crate) fn public_key_info(peer: &PeerId) -> Vec<u8> {
     [&SPKI_PREFIX[..], &peer.0].concat()
 }
 
-/// The peer whose key this is; none if it is no usable ed25519 key.
+/// The peer whose key this is; `None` if it is no usable ed25519 key.
 pub(crate) fn peer_of(public_key_info: &[u8]) -> Option<PeerId> {
     let key: [u8; 32] = public_key_info.strip_prefix(&SPKI_PREFIX[..])?.try_into().ok()?;
-    // For a key of small order, anybody can make signatures that verify.
+    // Anybody can make signatures that verify under a key of small order.
     let usable = ed25519_dalek::VerifyingKey::from_bytes(&key).is_ok_and(|key| !key.is_weak());
     usable.then_some(PeerId(key))
 }
 
-/// The dialer's configuration, and where to find who answered: filled even if it is not who was expected.
+/// The dialler's configuration, and a cell that receives the key of the peer that answered, also when it isn't the
+/// expected one.
 pub(crate) fn client(
     alpn: &[u8],
     identity: &Identity,
@@ -84,7 +86,7 @@ pub(crate) fn server(identity: &Identity) -> Result<rustls::ServerConfig, Error>
     Ok(config)
 }
 
-/// Raw keys have no dates and no session is resumed, so the date doesn't matter; it is not read.
+/// Raw keys have no dates and no session is resumed, so the date doesn't matter and isn't read.
 #[derive(Debug)]
 struct NoDate;
 
@@ -99,7 +101,7 @@ fn certified(identity: &Identity) -> Arc<CertifiedKey> {
     Arc::new(CertifiedKey::new(vec![key], Arc::new(TlsKey(identity.clone()))))
 }
 
-/// The identity as rustls asks it to sign. The secret never leaves [`Identity`].
+/// Signs for rustls with the identity's key. The secret never leaves [`Identity`].
 #[derive(Debug, Clone)]
 struct TlsKey(Identity);
 

@@ -1,4 +1,4 @@
-//! Peers that open more than anybody needs: streams, and handshakes. On the simulated network, in virtual time.
+//! Peers that open more sessions or handshakes than anybody needs. On the simulated network, in virtual time.
 
 mod bulk;
 
@@ -21,18 +21,20 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// Counts what this process holds: both sides of every connection, so these bounds are those of two nodes.
+/// Counts the memory of this process, which holds both sides of every connection: the bounds are those of two nodes.
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
-/// The tests of this binary are counted one after the other.
+/// The tests of this binary run one after the other, so that each counts only its own memory.
 static COUNTED: Mutex<()> = Mutex::const_new(());
 
 const PORT: u16 = 7000;
-/// What a session that was opened and never served may hold, both ends: streams, frames, futures, and what this test keeps of it.
+/// The most bytes that a session which is opened and never served may hold at both ends: streams, frames, futures,
+/// and what this test keeps of it.
 const SESSION_BYTES: usize = 16 * 1024;
-/// What a connection may hold at both ends beside its sessions; QUIC reserves some of it for streams that may come.
+/// The most bytes that a connection may hold at both ends beside its sessions. QUIC reserves some of it for streams
+/// that may come.
 const CONNECTION_BYTES: usize = 512 * 1024;
-/// What a handshake that nobody has admitted yet may hold, both ends.
+/// The most bytes that a handshake which isn't admitted yet may hold at both ends.
 const HANDSHAKE_BYTES: usize = 96 * 1024;
 
 fn open_on(internet: &Internet, host: u8) -> Endpoint {
@@ -67,7 +69,7 @@ async fn a_flood_of_streams_stops_at_the_limit_and_harms_nobody_else() {
     let before = ALLOCATOR.current_usage();
     let mut opened = Vec::new();
     let opening = async || flooding.open::<PingPong>().await.unwrap().enter().choose(Ping(1)).await.unwrap();
-    // The node serves nobody: as slow as a node can be.
+    // The node serves no session: it is as slow as a node can be.
     while let Ok(session) = timeout(Duration::from_secs(5), opening()).await {
         opened.push(session);
     }
@@ -77,7 +79,7 @@ async fn a_flood_of_streams_stops_at_the_limit_and_harms_nobody_else() {
     assert!(held <= bound, "{held} bytes held where {bound} are allowed");
 
     honest(&dialled, &accepted).await;
-    // Streams that end make room for as many, no more. (QUIC says so some streams at a time.)
+    // Streams that end make room for as many, no more. (QUIC announces room for several streams at a time.)
     let ended = opened.len() / 2;
     for session in opened.drain(..ended) {
         flooded.accept().await.unwrap().refuse();
@@ -106,7 +108,7 @@ async fn a_flood_of_handshakes_is_ignored_above_the_limit_and_the_next_peer_gets
         let (hostile, address) = (hostile.clone(), node.address());
         flood.spawn(async move { hostile.connect(address, None).await.map(drop) });
     }
-    // The node admits nobody meanwhile; who is connected already doesn't notice.
+    // The node admits no new peer meanwhile. Connected peers don't notice.
     honest(&dialled, &accepted).await;
     for ended in flood.join_all().await {
         assert_eq!(ended, Err(ConnectError::NoAnswer { address: node.address() }));
@@ -116,7 +118,8 @@ async fn a_flood_of_handshakes_is_ignored_above_the_limit_and_the_next_peer_gets
     assert!(held <= bound, "{held} bytes held where {bound} are allowed");
 
     sleep(Duration::from_secs(1)).await; // what the flood still has under way arrives
-    // Who comes after the flood gets in as soon as the node has looked at what is left of it: the limit, however many came.
+    // A peer that comes after the flood gets in as soon as the node has looked at what is left of it: at most the
+    // limit, however many came.
     let began = Instant::now();
     let next = open_on(&internet, 4);
     let admitting = async {

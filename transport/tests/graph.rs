@@ -55,16 +55,17 @@ s4: the end
 }
 
 const PULL: u64 = 1 + 1 + 8;
-const PULLS: u64 = AHEAD as u64;
+const PULLS: u64 = DEPTH as u64;
 const CHUNK: u64 = 3 + 65_600;
 
 #[test]
 fn unread_bytes_follow_from_the_type() {
     let graph = Graph::of::<<Bulk as Protocol>::Initiator>();
     let may_send = |side| (0..6).map(|state| graph.may_send(state, side).bytes().unwrap()).collect::<Vec<_>>();
-    // The request; in the loop as many pulls as may be ahead, or one less while the answer to another is awaited.
+    // The request. In the loop, as many pulls as the pipeline is deep, or one less while the answer to another is
+    // awaited.
     assert_eq!(may_send(Side::Here), [5, 0, PULLS * PULL, (PULLS - 1) * PULL, 0, 0]);
-    // The manifest; as many chunks once all pulls are under way, the answer to a renewal just once.
+    // The manifest. As many chunks once all pulls are under way; the answer to a renewal just once.
     assert_eq!(may_send(Side::There), [0, 9, 0, PULLS * CHUNK, 9, 0]);
     assert_eq!(graph.unread(Side::Here), Unread::Bytes(PULLS * PULL));
     assert_eq!(graph.unread(Side::There), Unread::Bytes(PULLS * CHUNK));

@@ -1,4 +1,4 @@
-//! Identities: their file, and what a signature is worth.
+//! The identity file, and what a signature is worth.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;

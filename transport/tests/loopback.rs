@@ -43,7 +43,7 @@ async fn both_sides_know_who_the_other_is() {
     assert_eq!(accepted.peer(), a.identity().peer());
     assert_ne!(a.identity().peer(), b.identity().peer());
 
-    // Closing in good order is told from a loss.
+    // A close in good order is distinguished from a loss.
     dialled.close();
     assert_eq!(accepted.closed().await, LostCause::Closed);
     let lost = accepted.accept().await.unwrap_err();
@@ -88,7 +88,7 @@ async fn an_arrival_can_be_refused_before_its_handshake() {
     assert_eq!(error.to_string(), format!("{} refused the connection", b.address()));
     assert_eq!(error.code(), "SW-TRANSPORT-023");
 
-    // An address that shows itself is admitted.
+    // A peer that has shown its address is admitted.
     let (dialled, accepted) = tokio::join!(a.connect(b.address(), None), async {
         b.accept().await.unwrap().retry();
         let again = b.accept().await.unwrap();
@@ -140,7 +140,7 @@ async fn many_sessions_at_once_on_either_profile() {
         assert!(consumed.iter().all(Result::is_ok), "{consumed:?}");
         let pulled: u32 = producers.join_all().await.into_iter().map(Result::unwrap).sum();
         assert_eq!(pulled, (0..SESSIONS).map(|n| n % 7).sum());
-        assert!(dialled.measures().mtu <= Settings::from(profile).max_mtu);
+        assert!(dialled.stats().mtu <= Settings::from(profile).max_mtu);
     }
 }
 
@@ -160,7 +160,7 @@ async fn a_dropped_session_is_reset_and_its_connection_goes_on() {
         )
     );
 
-    // The other way round.
+    // The same in the other direction.
     let session = dialled.open::<Bulk>().await.unwrap().send(Request { job: 1 }).await.unwrap();
     let (_, served) = accepted.accept().await.unwrap().serve::<Bulk>().await.unwrap().recv().await.unwrap();
     let served = served.send(Manifest { chunks: 0 }).await.unwrap().enter();
@@ -238,13 +238,13 @@ async fn sessions_that_nobody_reads_leave_room_for_the_others() {
         }
     });
 
-    // As many as there may be, each with its whole window asked for and nothing collected.
+    // As many bulk sessions as there may be, each with its whole window asked for and nothing collected.
     let mut stalled = Vec::new();
     for _ in 0..settings::BULK_SESSIONS {
         let session = dialled.open::<Bulk>().await.unwrap();
         let (_, session) = session.send(Request { job: 1 }).await.unwrap().recv().await.unwrap();
-        let mut pipeline = session.enter().pipeline::<AHEAD>();
-        for index in 0..AHEAD as u32 {
+        let mut pipeline = session.enter().pipeline::<DEPTH>();
+        for index in 0..DEPTH as u32 {
             pipeline.request(Pull { index }).await.unwrap();
         }
         stalled.push(pipeline);
@@ -254,7 +254,7 @@ async fn sessions_that_nobody_reads_leave_room_for_the_others() {
         tokio::task::yield_now().await;
     }
 
-    // Small sessions go on, long ones and new ones.
+    // Small sessions go on, both open and new ones.
     let mut long = dialled.open::<PingPong>().await.unwrap().enter();
     for number in 0..100 {
         let (pong, next) = long.choose(Ping(number)).await.unwrap().recv::<Pong, _>().await.unwrap();
@@ -265,7 +265,7 @@ async fn sessions_that_nobody_reads_leave_room_for_the_others() {
         next.again().choose(Bye {}).await.unwrap().close().await.unwrap();
     }
 
-    // One more of them waits for the end of another.
+    // One more bulk session waits for another to end.
     let another = dialled.open::<Bulk>();
     tokio::pin!(another);
     tokio::select! { biased;

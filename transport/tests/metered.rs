@@ -14,7 +14,7 @@ use std::{
 };
 use tokio::time::{Instant, timeout};
 
-/// One frame a second, to be waited for in halves.
+/// A meter of one frame a second, which asks to wait in halves.
 #[derive(Debug, Default)]
 struct Slow {
     halves_owed: AtomicU64,

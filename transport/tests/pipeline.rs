@@ -1,4 +1,5 @@
-//! Pipelining: no round trip a request, order, bounds, no deadlock, nothing lost when a wait is dropped.
+//! Pipelining: it saves round trips, keeps order and bounds, doesn't deadlock, and loses nothing when a wait is
+//! dropped.
 
 mod bulk;
 
@@ -22,7 +23,7 @@ async fn requests_need_no_round_trip() {
             let (_, session) = responder.recv().await.unwrap();
             session.send(Manifest { chunks: 0 }).await.unwrap()
         });
-    // Nobody runs the responder's half while these are made: not one of them can wait for it.
+    // The responder's half doesn't run while these requests are made: none of them can wait for it.
     let mut pipeline = session.enter().pipeline::<8>();
     for index in 0..8 {
         pipeline.request(Pull { index }).await.unwrap();
@@ -84,7 +85,7 @@ async fn narrow_channels_in_both_directions_do_not_deadlock() {
     }
 }
 
-/// A consumer in its loop, against a peer that the test plays.
+/// A consumer in its loop, whose peer the test plays.
 async fn looping() -> (Pipeline2, Channel) {
     let (channel, mut peer) = Channel::pair();
     let session = session::initiate::<Bulk>(channel).unwrap().send(Request { job: 1 }).await.unwrap();

@@ -1,4 +1,5 @@
-//! The real endpoint on a simulated network, in virtual time: sessions over everything that a network does, and the same seed twice.
+//! The real endpoint on a simulated network, in virtual time: sessions survive everything that a network does, and
+//! the same seed gives the same run.
 
 mod bulk;
 
@@ -42,7 +43,7 @@ struct Run {
     took: Duration,
 }
 
-/// Two nodes, a handshake, three sessions at once; `disturb` runs beside them.
+/// Two nodes, a handshake, three sessions at once, while `disturb` runs.
 async fn run(seed: u64, link: Link, chunks: u32, disturb: impl AsyncFnOnce(&Internet)) -> Run {
     let internet = Internet::new(seed);
     internet.set_links(link);
@@ -148,7 +149,7 @@ fn a_fast_link_is_fast_and_a_slow_one_as_slow_as_it_is() {
     assert!(least < slow && slow < least * 2, "{slow:?} for {least:?}");
 }
 
-/// Cuts these directions a second after the beginning, for so long.
+/// Cuts these directions after a second, for this long.
 async fn cut_for(internet: &Internet, directions: &[(IpAddr, IpAddr)], duration: Duration) {
     sleep(Duration::from_secs(1)).await;
     directions.iter().for_each(|(from, to)| internet.cut(*from, *to));
@@ -186,7 +187,7 @@ async fn a_partition_longer_than_the_time_out_is_a_loss_on_both_sides() {
         let began = Instant::now();
         directions.iter().for_each(|(from, to)| internet.cut(*from, *to));
         let (at_a, at_b) = tokio::join!(biased; dialled.accept(), accepted.accept());
-        // Whoever still hears the other one waits from its last sign of life on.
+        // The side that still hears the other waits from the last sign of life on.
         let (least, most) = (IDLE_TIMEOUT - KEEP_ALIVE, 2 * IDLE_TIMEOUT + KEEP_ALIVE);
         assert!(least < began.elapsed() && began.elapsed() < most, "{:?}", began.elapsed());
         for (error, peer) in [(at_a, b.identity().peer()), (at_b, a.identity().peer())] {
@@ -199,7 +200,7 @@ async fn a_partition_longer_than_the_time_out_is_a_loss_on_both_sides() {
     }
 }
 
-/// Before, the living side waited for its time-out: the crashed one had forgotten the key of its resets.
+/// A fixed bug: the living side waited for its time-out, because the crashed one had forgotten the key of its resets.
 #[tokio::test(start_paused = true)]
 async fn a_node_that_crashed_and_came_back_says_so() {
     let internet = Internet::new(7);

@@ -1,4 +1,5 @@
-//! Every way in which a peer can break a protocol: what it is called, what the peer is told, and that it ends in time.
+//! Every way in which a peer can break a protocol: the violation, the code that the peer sees, and that it ends in
+//! time.
 
 mod bulk;
 
@@ -32,7 +33,7 @@ async fn respond(channel: Channel) -> Result<(), SessionError> {
     }
 }
 
-/// What becomes of a responder that is sent these pieces, a second apart, and then an end or nothing: its error as
+/// Sends a responder these pieces, a second apart, and then the end of the stream or nothing. Returns its error as
 /// people see it, the code that the peer sees, and how long it took.
 async fn outcome(pieces: &[&[u8]], end: bool) -> (String, WireCode, Duration) {
     let (mut hostile, channel) = Channel::pair();
@@ -130,7 +131,7 @@ async fn unread_is_stalled() {
         format!("{} {error}", error.code()),
         "SW-SESSION-005 bulk with peer a1a1a1a1a1, sending Chunk: our message was not taken within 60s"
     );
-    assert_eq!(error.violation().map(Violation::fault), Some(Fault::Unclear));
+    assert_eq!(error.violation().map(Violation::blame), Some(Blame::Unclear));
     assert_eq!(begin.elapsed(), Duration::from_secs(60));
     assert_eq!(hostile.read_raw().await, Err(WireCode::Stalled));
 }
@@ -166,7 +167,7 @@ async fn data_after_the_end() {
 async fn a_peer_that_never_ends() {
     let (error, code, took) = outcome(&[&in_loop(&[1, 1, 0])], false).await;
     assert_eq!(error, "SW-SESSION-004 bulk with peer a1a1a1a1a1, at the end: nothing came within 30s");
-    // This side had ended before: that is what the peer sees, and its own writing is stopped.
+    // This side had ended before. That is what the peer sees, and its own writing is stopped.
     assert_eq!((code, took), (WireCode::Unknown(0), session::CLOSE_DEADLINE));
 }
 
@@ -192,7 +193,7 @@ async fn a_rule_that_the_type_can_not_express() {
         format!("{} {error}", error.code()),
         "SW-TEST-001 bulk with peer a1a1a1a1a1, awaiting Request: job 9 was never offered"
     );
-    assert_eq!(error.violation().map(Violation::fault), Some(Fault::Peer));
+    assert_eq!(error.violation().map(Violation::blame), Some(Blame::Peer));
     assert_eq!(hostile.read_raw().await, Err(WireCode::RuleBroken));
 }
 

@@ -1,4 +1,4 @@
-//! The peers that are to be served: they stream traces with the production client half, each without a pause.
+//! The honest peers: they stream traces with the production client half, without a pause.
 
 use super::{
     Outcome, host, identity,
@@ -23,14 +23,14 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Chunks of a lease; then the next is taken, as for another shard.
+/// Chunks of a lease. Then the next lease is taken, as for another shard.
 const CHUNKS: u32 = 4096;
 /// How long a stream may take to begin.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How soon a peer that lost its stream connects again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Both of them.
+/// The two honest peers.
 pub(super) struct Peers {
     received: Arc<AtomicU64>,
     tasks: JoinSet<()>,
@@ -59,7 +59,7 @@ impl Peers {
         Self { received, tasks }
     }
 
-    /// Waits until chunks come.
+    /// Waits until both receive chunks.
     pub(super) async fn streaming(&self) -> Outcome<()> {
         let begin = async {
             while self.received.load(Ordering::Relaxed) == 0 {
@@ -69,7 +69,7 @@ impl Peers {
         Ok(timeout(PATIENCE, begin).await.map_err(|_| "the honest peers get nothing, although nobody attacks")?)
     }
 
-    /// Bytes a second over so long.
+    /// Bytes a second, measured over this time.
     #[allow(clippy::cast_precision_loss)] // gigabytes
     pub(super) async fn throughput(&self, length: Duration) -> f64 {
         let (began, before) = (Instant::now(), self.received.load(Ordering::Relaxed));

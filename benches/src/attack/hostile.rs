@@ -1,5 +1,5 @@
-//! The process of the attackers. It gets where the victim is on its command line, attacks until its input ends, and never gives up: whoever is
-//! turned away tries again at once.
+//! The process of the attackers. Its command line says where the victim is. It attacks until its input ends and never
+//! gives up: an attacker that is turned away tries again at once.
 
 use super::{
     Outcome, honest, host, identity,
@@ -28,15 +28,15 @@ use tokio::{
 pub(crate) const COMMAND: &str = "attack-hostile";
 /// First datagrams of handshakes that a flood sends in a second: 20 Mbit/s.
 pub(crate) const FLOOD_PER_S: u32 = 2_000;
-/// Different ones, sent again and again: to whoever keeps no state of them, each is a new caller.
+/// Different datagrams, sent repeatedly: a victim that keeps no state sees a new caller in each.
 const DATAGRAMS: usize = 512;
-/// Datagrams at once.
+/// Datagrams sent at once.
 const BURST: u32 = 10;
-/// Streams of a slow loris.
+/// Streams that a slow loris holds open.
 const HELD: usize = 200;
-/// How soon somebody tries again who wasn't let in.
+/// How soon an attacker that was turned away tries again.
 const AGAIN: Duration = Duration::from_millis(2);
-/// How long somebody waits for an answer who attacks.
+/// How long an attacker waits for an answer.
 const IMPATIENT: Duration = Duration::from_secs(1);
 /// The header of a session of keepalive, version 1.
 const HEADER: &[u8] = b"\x0b\x09keepalive\x01";
@@ -75,10 +75,10 @@ pub(crate) const ATTACKERS: [Kind; 16] = [
     Reconnect,
     Reconnect,
 ];
-/// Whose host is shut when the price of a refused handshake is asked: one that broke rules.
+/// The attacker whose host is shut when the price of a refused handshake is measured: one that broke rules.
 const SHUT: u8 = 5;
 
-/// Who of those at the maximum rate pulls chunks.
+/// Which attacker at the maximum rate pulls chunks.
 const PULLS: u8 = 12;
 
 impl Kind {
@@ -94,7 +94,7 @@ impl Kind {
     }
 }
 
-/// Which attack.
+/// The attack to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
     /// All sixteen.
@@ -103,7 +103,7 @@ pub(crate) enum Part {
     Price,
 }
 
-/// The process. Dropped, it ends.
+/// The attackers' process. It ends when this is dropped.
 pub(crate) struct Attackers(Child);
 
 impl Drop for Attackers {
@@ -179,13 +179,13 @@ async fn attack(kind: Kind, number: u8, place: Place) {
             connection.close();
             Outcome::Ok(())
         };
-        // However it ended, it begins again.
+        // It starts again, however it ended.
         let _: Outcome<()> = ended.await;
         sleep(AGAIN).await;
     }
 }
 
-/// Somebody else each time.
+/// A new identity each time.
 fn fresh(number: u8, round: u64) -> Identity {
     let mut secret = [number; 32];
     secret[..8].copy_from_slice(&round.to_le_bytes());
@@ -197,7 +197,7 @@ fn endpoint(from: Ipv4Addr, identity: Identity) -> Outcome<Endpoint> {
     Ok(Endpoint::bind((from, 0).into(), identity, &settings, &mut rand::rng())?)
 }
 
-/// Opens sessions as fast as it may, and reads nothing.
+/// Opens sessions as fast as it can, and reads nothing.
 async fn open_sessions(connection: &Connection) -> Outcome<()> {
     loop {
         let (mut send, _) = connection.quinn().open_bi().await?;
@@ -213,7 +213,7 @@ async fn announce_too_much(connection: &Connection) -> Outcome<()> {
     Ok(())
 }
 
-/// Holds streams open, a byte a second each.
+/// Holds streams open with a byte a second each.
 async fn dawdle(connection: &Connection) -> Outcome<()> {
     let mut held = Vec::new();
     loop {
@@ -244,7 +244,7 @@ async fn dawdle(connection: &Connection) -> Outcome<()> {
     }
 }
 
-/// Pings on eight sessions, all of it without waiting for answers.
+/// Pings on eight sessions without waiting for answers.
 async fn ping_on(connection: &Connection) -> Outcome<()> {
     let mut sessions = JoinSet::new();
     for _ in 0..8 {
@@ -284,7 +284,7 @@ async fn flood(number: u8, place: Place) -> Outcome<()> {
         dials.spawn(async move { drop(timeout(Duration::from_millis(50), endpoint.connect(to, None)).await) });
         let (length, _) = sink.recv_from(&mut buffer).await?;
         let datagram = buffer.get(..length).unwrap_or_default();
-        // What it says twice begins with the same connection id.
+        // A repeated datagram begins with the same connection id.
         if length >= 1200 && !datagrams.iter().any(|known| known.get(..24) == datagram.get(..24)) {
             datagrams.push(datagram.to_vec());
         }
@@ -297,7 +297,7 @@ async fn flood(number: u8, place: Place) -> Outcome<()> {
     loop {
         ticks.tick().await;
         for datagram in all.by_ref().take(BURST as usize) {
-            // A full queue of the system is the system's way to say that it has enough.
+            // A full queue means that the system takes no more.
             let _ = socket.try_send_to(datagram, place.address);
         }
     }

@@ -49,13 +49,13 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// What the victim's memory stays under: a program with a runtime has 20 MiB, a full send window for each of two streaming peers is 32 MiB, the door lets 256
 /// strangers in at 225 KiB each (56 MiB), and the rest is the allocator's.
 pub(crate) const PEAK_BOUND_BYTES: u64 = 128 << 20;
-/// The two that are to be served whatever happens.
+/// The honest peers, which have to be served under attack.
 const HONEST: [u8; 2] = [201, 202];
-/// How often the victim is asked how attackers stand.
+/// How often the victim is asked for the attackers' standing.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long streams get to find their speed, and a machine to settle.
+/// The time for streams to reach their speed, and for the machine to settle.
 const SETTLE: Duration = Duration::from_secs(2);
-/// How long handshakes are refused for their price.
+/// How long refused handshakes are measured for their price.
 const PRICED: Duration = Duration::from_secs(4);
 
 /// What to measure.
@@ -69,12 +69,12 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// Who a number is.
+/// The identity of a number.
 pub(crate) fn identity(number: u8) -> Identity {
     Identity::from_secret(&[number; 32])
 }
 
-/// Where a number is: in a network of its own, all of them on this machine.
+/// The address of a number: in a network of its own, all of them on this machine.
 pub(crate) fn host(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, number, 0, 1)
 }
@@ -85,7 +85,7 @@ pub(crate) fn measure(options: &Options) -> Outcome<()> {
     runtime.block_on(runtime.spawn(run(options.clone())))?
 }
 
-/// How an attacker fares.
+/// What became of an attacker.
 #[derive(Clone, Debug)]
 struct Fate {
     kind: Kind,
@@ -150,7 +150,7 @@ async fn run(options: Options) -> Outcome<()> {
     Ok(())
 }
 
-/// Looks how attackers fare, for so long.
+/// Watches the attackers for this time.
 async fn watch(victim: &mut Victim, length: Duration) -> Outcome<Vec<Fate>> {
     let began = Instant::now();
     let mut fates: Vec<Fate> =

@@ -1,5 +1,5 @@
-//! The process that is attacked. It prints where it is, then answers each line on standard input with a line about itself, and ends with its
-//! input.
+//! The process that is attacked. It prints its address, then answers each line on standard input with a line about
+//! itself, and ends with its input.
 
 use super::{
     HONEST, Outcome, host,
@@ -11,10 +11,11 @@ use shardwire_model::{
     AccountId, Cause, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, PeerId, ShardId, ShardStart, Timestamp,
     finished_selector, state_commitment,
 };
-use shardwire_peers::{Door, Named, Peers, Rules, load::resident_bytes, receive, sessions};
+use shardwire_peers::{AdmissionCounts, Named, Peers, Rules, load::resident_bytes, receive, sessions};
 use shardwire_protocols::{
-    Failure, ServeError, Signed, catalogue,
-    handshake::{self, Handshake, Hello, spoken},
+    Failure, ServeError, Signed,
+    catalogue::{self, ProtocolId},
+    handshake::{self, Handshake, Hello, announce, spoken},
     keepalive::{self, Keepalive},
     pace::GREETING,
     trace::{self, Begun, Chunk, Finished, Grant, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace, job_id},
@@ -40,14 +41,14 @@ pub(crate) const COMMAND: &str = "attack-victim";
 const CHUNK_BYTES: usize = 256 << 10;
 const NUMBER: u8 = 200;
 
-/// Where the victim is.
+/// The victim's address and identity.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Place {
     pub(super) address: SocketAddr,
     pub(super) peer: PeerId,
 }
 
-/// What the victim says about itself.
+/// What the victim reports about itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Looked {
     /// Processor time so far.
@@ -56,11 +57,11 @@ pub(super) struct Looked {
     pub(super) peak: u64,
     /// How each attacker stands.
     pub(super) attackers: Vec<String>,
-    /// What the door did.
-    pub(super) door: Door,
+    /// Counts of connections admitted and refused.
+    pub(super) door: AdmissionCounts,
 }
 
-/// The date.
+/// The system's clock.
 #[derive(Debug)]
 pub(super) struct Wall;
 
@@ -71,19 +72,20 @@ impl Clock for Wall {
     }
 }
 
-/// The greeting of everybody here.
+/// The handshake message of all peers here.
 pub(super) fn hello(clock: &dyn Clock) -> Hello {
     Hello {
         network: "attack".into(),
         agent: "benches".into(),
         roles: Vec::new(),
-        protocols: spoken(),
+        serves: announce([ProtocolId::of::<Keepalive>(), ProtocolId::of::<Trace>()]),
+        opens: spoken(),
         capabilities: Vec::new(),
         time: clock.now(),
     }
 }
 
-/// An operator whose chunks hold noise: everybody gets the same job, under a lease of his own.
+/// An operator whose chunks hold noise. Each prover gets the same job, under its own lease.
 struct Source {
     identity: Identity,
     offer: JobOffer,
@@ -99,7 +101,8 @@ impl Source {
         let end_event = EventId { from: contract, selector: finished_selector() };
         let (operator, contracts, accounts) = (identity.peer(), vec![contract], vec![AccountId(Felt::ONE)]);
         let entries = vec![Entry { kind: Kind::Counter, contract, key: Key(Felt::ONE), guard: Felt::ZERO }];
-        let start = ShardStart { shard, operator, contracts, accounts, end_event, entries };
+        let (program, deadline) = (Felt::TWO, Timestamp(u64::MAX));
+        let start = ShardStart { shard, program, operator, contracts, accounts, end_event, deadline, entries };
         let (program, values) = (Felt::THREE, vec![Felt::ZERO]);
         let job = job_id(program, start.commitment(), state_commitment(start.commitment(), &values), 0);
         let mut body = vec![0; CHUNK_BYTES];
@@ -180,7 +183,7 @@ pub(crate) fn run() -> Outcome<()> {
     })
 }
 
-/// By the rules that a node has unless told otherwise. Two peers are configured; some attackers have worked well until today.
+/// Peers under a node's default rules. Two are configured; some attackers have worked well until today.
 fn peers() -> Peers {
     let worked = || {
         let work = Event::Worked(Work::Proof);
@@ -230,7 +233,8 @@ fn answer(peers: &Arc<Peers>) -> Outcome<()> {
     Ok(())
 }
 
-/// How an attacker stands. One that comes under ever new names stands as the best that is connected from its host does, and is refused if none is.
+/// An attacker's standing. One that always comes with new identities has the best standing among those connected from
+/// its host, and is refused if none is.
 fn stands(peers: &Peers, number: u8, kind: hostile::Kind) -> String {
     if kind != hostile::Kind::Reconnect {
         return peers.standing(identity(number).peer()).to_string();
@@ -249,7 +253,7 @@ fn peak_bytes() -> Outcome<u64> {
     Ok(kib * 1024)
 }
 
-/// The process. Dropped, it ends.
+/// The victim's process. It ends when this is dropped.
 pub(super) struct Victim {
     child: Child,
     input: ChildStdin,
@@ -267,7 +271,7 @@ impl Victim {
         Ok(Self { child, input, output, place: serde_json::from_str(&place)? })
     }
 
-    /// What it says about itself now.
+    /// What it reports about itself now.
     pub(super) fn look(&mut self) -> Outcome<Looked> {
         self.input.write_all(b"\n")?;
         Ok(serde_json::from_str(&self.output.next().ok_or("the victim ended")??)?)

@@ -1,4 +1,4 @@
-//! What both processes stand on: their threads, and the network of each side's endpoints.
+//! What both processes run on: their threads, and the network of each side's endpoints.
 
 use super::Side;
 use clap::Args;
@@ -10,10 +10,11 @@ use tokio::runtime::{Builder, Runtime};
 /// What both processes run on.
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
 pub(crate) enum Threads {
-    /// As a node does: a thread a core, which share the tasks.
+    /// A thread a core, which share the tasks, as in a node.
     #[default]
     Node,
-    /// One thread: a third of the CPU time a request, for both ways, so what a session adds weighs three times as much.
+    /// One thread. A request takes a third of the CPU time, for both sides, so what a session adds weighs three times
+    /// as much.
     One,
 }
 
@@ -35,7 +36,7 @@ impl Threads {
     }
 }
 
-/// What both processes stand on.
+/// What both processes run on.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Ground {
     /// The threads of each process.
@@ -47,14 +48,14 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// The flags that make it.
+    /// The flags that give these settings.
     pub(super) fn flags(self) -> impl Iterator<Item = &'static str> {
         ["--threads", self.threads.name()]
             .into_iter()
             .chain(iter::once("--same-socket").filter(move |_| self.same_socket))
     }
 
-    /// Where a side's endpoints are.
+    /// The network of a side's endpoints.
     pub(super) fn network(self, side: Side) -> &'static dyn Network {
         match side {
             Side::Raw if !self.same_socket => &QuinnNetwork,

@@ -19,7 +19,7 @@
 //!
 //! Raw quinn has the easier work: no header, frame, type, limit or deadline. It answers as many requests ahead, and
 //! copies as little. It is written as one writes it by hand, with a task for each stream; sessions are served as a node serves them, which makes
-//! a task only for one that has to wait ([`begun`](shardwire_transport::begun)): that is why short sessions can cost less than raw streams. The node's
+//! a task only for one that has to wait ([`first_turn`](shardwire_transport::first_turn)): that is why short sessions can cost less than raw streams. The node's
 //! socket saves system calls, which makes up for what a session adds to bulk and to a round trip. CPU time (both processes together) is printed beside each figure because other load disturbs it less.
 //! In `pingpong`, `stalled` is the same round trip while another session of the connection has filled its whole window
 //! and nobody reads it. It is measured when the round's turns are over: ending such a session is work that would fall on
@@ -54,7 +54,7 @@ const PROFILES: [(&str, Profile); 2] = [("internet", Profile::Internet), ("datac
 const SIDES: [Side; 2] = [Side::Ours, Side::Raw];
 /// Combinations of profile and side: each has an endpoint of its own.
 const TAKES: usize = PROFILES.len() * SIDES.len();
-/// A round's work is cut into so many turns a side.
+/// The turns into which a round's work is divided for each side.
 const TURNS: u32 = 32;
 /// Round trips of a turn.
 const TRIPS: usize = 500;
@@ -69,7 +69,7 @@ const CONNECTING: usize = 16;
 /// How long a stalled session gets to fill its window, and idle peers to settle.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// Which way the work is done.
+/// How the work is done: through sessions or on raw streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Side {
     Ours,
@@ -344,7 +344,7 @@ impl Bench {
             #[allow(clippy::cast_precision_loss)] // far below 2^52
             figures.datagrams.push((after.sent - before.sent) as f64 / sum.operations);
             figures.lost += after.lost - before.lost;
-            figures.mtu = self.connections[take].measures().mtu;
+            figures.mtu = self.connections[take].stats().mtu;
         }
         if work == Work::PingPong && self.alone.is_none() {
             let mut trips = self.stalled(first).await?;
@@ -374,8 +374,8 @@ impl Bench {
         let used = self.peer.used()?;
         let mut all = [Datagrams::default(); TAKES];
         for (take, (all, connection)) in all.iter_mut().zip(&self.connections).enumerate() {
-            let measures = connection.measures();
-            *all = Datagrams { sent: measures.sent + used.sent[take], lost: measures.lost + used.lost[take] };
+            let stats = connection.stats();
+            *all = Datagrams { sent: stats.sent + used.sent[take], lost: stats.lost + used.lost[take] };
         }
         Ok(all)
     }
@@ -412,7 +412,7 @@ impl Bench {
             figures.more("session").push(each(connected, used.resident));
             figures.cpu.push(used.cpu.saturating_sub(cpu).as_secs_f64() * 1e6 / f64::from(self.peers));
             figures.lost += used.lost.iter().sum::<u64>();
-            figures.mtu = kept[0][0].measures().mtu;
+            figures.mtu = kept[0][0].stats().mtu;
         }
         Ok(())
     }
@@ -438,7 +438,7 @@ async fn wait(connections: &[Vec<Connection>], side: Side) -> Outcome<Vec<Box<dy
     Ok(sessions)
 }
 
-/// So many requests, each in a session of its own, `at_once` at a time.
+/// Sends `count` requests, each in a session of its own, `at_once` at a time.
 async fn questions(connection: &Connection, side: Side, at_once: u32, count: u32) -> Outcome<()> {
     let left = Arc::new(AtomicU32::new(count));
     let asking: Vec<_> = (0..at_once)

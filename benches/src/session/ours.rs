@@ -1,10 +1,10 @@
 //! The work through sessions.
 
 use super::protocol::{Bulk, CHUNK_BYTES, Chunk, DEPTH, Done, PingPong, Pull, Question, SMALL_BYTES, Small};
-use shardwire_transport::{Branch, Bytes, Connection, Incoming, Responder, SessionError, begun, offer};
+use shardwire_transport::{Branch, Bytes, Connection, Incoming, Responder, SessionError, first_turn, offer};
 use std::time::{Duration, Instant};
 
-/// Pulls so many chunks.
+/// Pulls this many chunks.
 pub(super) async fn bulk(connection: &Connection, chunks: u32) -> Result<usize, SessionError> {
     let mut pipeline = connection.open::<Bulk>().await?.enter().pipeline::<DEPTH>();
     let (mut asked, mut bytes) = (0, 0);
@@ -20,7 +20,7 @@ pub(super) async fn bulk(connection: &Connection, chunks: u32) -> Result<usize, 
     Ok(bytes)
 }
 
-/// Measures so many round trips.
+/// Measures this many round trips.
 pub(super) async fn ping_pong(
     connection: &Connection,
     trips: usize,
@@ -75,7 +75,7 @@ pub(super) async fn idle(connection: &Connection) -> Result<Box<dyn std::any::An
 pub(super) async fn serve(connection: Connection) {
     let block = Bytes::from(vec![0x5a; CHUNK_BYTES]);
     while let Ok(incoming) = connection.accept().await {
-        if let Err(rest) = begun(answer(incoming, block.clone())).await {
+        if let Err(rest) = first_turn(answer(incoming, block.clone())).await {
             tokio::spawn(rest);
         }
     }

@@ -1,7 +1,4 @@
-//! The other side: a process of its own, with an endpoint for each profile and each way of doing the work.
-//!
-//! It prints where its endpoints are, then answers each line on standard input with what it has used so far, and ends
-//! with its input. Both are one line of JSON.
+//! The other side: a process of its own, with an endpoint for each profile and each side.
 
 use super::{Ground, Side, TAKES, ours, raw};
 use rand::SeedableRng;
@@ -23,7 +20,7 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// The hidden command that makes a process the other side.
 pub(crate) const COMMAND: &str = "session-peer";
 
-/// An endpoint of the other side.
+/// The address of an endpoint of the other side.
 #[derive(Debug, Serialize, Deserialize)]
 struct Place {
     address: SocketAddr,
@@ -86,10 +83,10 @@ fn report(register: &Register) -> Outcome<()> {
         line?;
         let mut used = used()?;
         for (take, connection) in register.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let measures = connection.measures();
+            let stats = connection.stats();
             if let (Some(lost), Some(sent)) = (used.lost.get_mut(*take), used.sent.get_mut(*take)) {
-                *lost += measures.lost;
-                *sent += measures.sent;
+                *lost += stats.lost;
+                *sent += stats.sent;
             }
         }
         println!("{}", serde_json::to_string(&used)?);
@@ -112,7 +109,7 @@ async fn listen(endpoint: Endpoint, take: usize, side: Side, register: Register)
     }
 }
 
-/// A process that is the other side. Dropped, it ends.
+/// The process of the other side. It ends when this is dropped.
 pub(super) struct Peer {
     child: Child,
     input: ChildStdin,

@@ -1,4 +1,4 @@
-//! What is measured, as protocols: chunks on credit, ping-pong, one question a session.
+//! The protocols that are measured: chunks on credit, ping-pong, one question a session.
 
 use shardwire_transport::algebra::{Choose, Eps, HasDual, Rec, Recv, Send, Var, Z};
 use shardwire_transport::message::{Body, DecodeError, EncodeError, Head};
@@ -45,9 +45,9 @@ impl Message for Small {
 pub(super) struct Pull {
     pub(super) index: u32,
 }
-message!(Pull, max_bytes = 5, deadline = DEADLINE, ahead = DEPTH);
+message!(Pull, max_bytes = 5, deadline = DEADLINE, pipeline_depth = DEPTH);
 
-/// No more of it.
+/// Ends the pulls.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Done {}
 message!(Done, max_bytes = 0, deadline = DEADLINE);

@@ -12,12 +12,12 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 const BULK: u8 = 1;
 const PING_PONG: u8 = 2;
 const QUESTION: u8 = 3;
-/// A request for a chunk: its index.
+/// Bytes of a request for a chunk: its index.
 const PULL_BYTES: usize = 4;
-/// Pieces taken at a time.
+/// Pieces taken in one read.
 const PIECES: usize = 16;
 
-/// Pulls so many chunks.
+/// Pulls this many chunks.
 pub(super) async fn bulk(connection: &Connection, chunks: u32) -> Outcome<usize> {
     let (mut send, mut recv) = connection.open_bi().await?;
     send.write_all(&[BULK; SMALL_BYTES]).await?;
@@ -54,7 +54,7 @@ pub(super) async fn bulk(connection: &Connection, chunks: u32) -> Outcome<usize>
     Ok(bytes)
 }
 
-/// Measures so many round trips.
+/// Measures this many round trips.
 pub(super) async fn ping_pong(connection: &Connection, trips: usize, took: &mut Vec<Duration>) -> Outcome<()> {
     let (mut send, mut recv) = connection.open_bi().await?;
     let mut pong = [0; SMALL_BYTES];

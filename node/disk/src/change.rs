@@ -1,32 +1,32 @@
-//! What was written and not yet synced.
+//! Changes that were written but not synced yet.
 
 use rand::Rng;
 
-/// The smallest piece of a write that a disk writes whole.
+/// The smallest part of a write that a disk writes whole, in bytes.
 pub const SECTOR_BYTES: usize = 512;
 
-/// What the power failure leaves of what was not synced.
+/// What a power failure leaves of the changes that were not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Survives {
     /// Nothing.
     Nothing,
-    /// Everything: the disk had got to it.
+    /// All of them: the disk had written them.
     All,
-    /// What the seed decides: each sector with a probability of one half, whatever was written before or after it.
+    /// Each sector with a probability of one half, as the seed decides, independent of the order of writes.
     Some(u64),
 }
 
-/// One act on a file.
+/// A change of a file.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     Length(usize),
     Write(usize, Vec<u8>),
-    /// The whole file, by a new one under its name.
+    /// Replaces the whole file by a new one under its name.
     Replace(Vec<u8>),
     Remove,
 }
 
-/// A file's content; none if it is not there.
+/// A file's content; `None` if there is no file.
 pub(crate) type Content = Option<Vec<u8>>;
 
 impl Change {
@@ -39,7 +39,7 @@ impl Change {
         }
     }
 
-    /// As much of it as the coin says.
+    /// Applies those parts that the coin decides.
     pub(crate) fn apply_torn(&self, content: &mut Content, coin: &mut impl Rng) {
         match self {
             Self::Write(at, data) => {
@@ -50,7 +50,7 @@ impl Change {
                     }
                 }
             }
-            // The name may be on the disk before what is in the file.
+            // The name may reach the disk before the file's content.
             Self::Replace(data) => {
                 if coin.random() {
                     let mut bytes = vec![0; data.len()];
@@ -70,7 +70,7 @@ impl Change {
         }
     }
 
-    /// How long the file is after it, if it gets longer.
+    /// The length that the file has at least after this change.
     pub(crate) fn reaches(&self) -> usize {
         match self {
             Self::Length(length) => *length,

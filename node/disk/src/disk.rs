@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-/// The files of a [`Medium`], for one life of the machine: a node of an earlier one finds its disk dead.
+/// The files of a [`Medium`], for one life of the machine: a node of an earlier life finds its disk dead.
 #[derive(Clone, Debug)]
 pub struct SimulatedDisk {
     /// Any file of it: a handle of this life.

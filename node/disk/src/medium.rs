@@ -1,4 +1,4 @@
-//! The disk, with its power.
+//! The disk and its power supply.
 
 use crate::{
     change::{Change, Content, Survives},
@@ -12,9 +12,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Largest file, in bytes: a simulation's databases are a few MiB, and all of them are in memory.
+/// The largest file, in bytes: a simulation's databases are a few MiB, and all of them are in memory.
 pub const MAX_FILE_BYTES: usize = 1 << 30;
-/// One in a million, the unit of chances.
+/// Chances are in parts per million.
 const PPM: u32 = 1_000_000;
 
 /// A disk in memory. Cheap to clone: clones are the same disk.
@@ -25,7 +25,7 @@ pub struct Medium(Arc<Mutex<State>>);
 struct State {
     files: BTreeMap<String, File>,
     rng: ChaCha8Rng,
-    /// Counts power-ons: a handle of an earlier one is dead.
+    /// The number of power-ons. A handle from an earlier one is dead.
     life: u64,
     powered: bool,
     acts: u64,
@@ -36,11 +36,11 @@ struct State {
 
 #[derive(Debug, Clone, Default)]
 struct File {
-    /// What is read.
+    /// What readers see.
     current: Content,
-    /// What is there for certain.
+    /// What is certainly on the disk.
     synced: Content,
-    /// What may be.
+    /// Changes that may be on the disk.
     unsynced: Vec<Change>,
 }
 
@@ -78,7 +78,7 @@ impl State {
         if self.powered && self.life == life { Ok(()) } else { Err(power_failed()) }
     }
 
-    /// Counts an act, which may be the one at which the power fails.
+    /// Counts an act. The power may fail at it.
     fn act(&mut self, life: u64) -> io::Result<()> {
         self.alive(life)?;
         if self.fails_at == Some(self.acts) {
@@ -123,25 +123,26 @@ impl Medium {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The storage of a database under this name, for a process of this life. The file comes into being with its first write.
+    /// The storage of a database under this name, for a process of the current life. The first write creates the
+    /// file.
     #[must_use]
     pub fn storage(&self, name: &str) -> Storage {
         Storage::new(self.clone(), name.to_owned(), self.state().life)
     }
 
-    /// How many writes, resizes, syncs and replacements there were.
+    /// The number of writes, resizes, syncs and replacements so far.
     #[must_use]
     pub fn acts(&self) -> u64 {
         self.state().acts
     }
 
-    /// Lets the power fail at the act after so many more: that one and everything after it fails.
+    /// Makes the power fail after this many more acts: the next one and everything after it fails.
     pub fn power_off_after(&self, acts: u64) {
         let mut state = self.state();
         state.fails_at = Some(state.acts.saturating_add(acts));
     }
 
-    /// Lets the power fail now.
+    /// Makes the power fail now.
     pub fn power_off(&self) {
         self.state().powered = false;
     }
@@ -152,8 +153,8 @@ impl Medium {
         self.state().powered
     }
 
-    /// Ends the life of all handles and begins a new one, with what survives. Each file of [`Survives::Some`] is torn in its own way. A planned
-    /// power failure that has not come is forgotten.
+    /// Ends the life of all handles and begins a new one, with what survives. With [`Survives::Some`] each file is
+    /// torn in its own way. A planned power failure that hasn't happened is forgotten.
     pub fn power_on(&self, survives: Survives) {
         let mut state = self.state();
         let mut seeds = ChaCha8Rng::seed_from_u64(if let Survives::Some(seed) = survives { seed } else { 0 });
@@ -166,13 +167,13 @@ impl Medium {
         (state.powered, state.fails_at) = (true, None);
     }
 
-    /// What a file would be if the power failed now; none if there would be no such file.
+    /// What a file would be if the power failed now; `None` if there would be no such file.
     #[must_use]
     pub fn image(&self, name: &str, survives: Survives) -> Option<Vec<u8>> {
         self.state().files.get(name).and_then(|file| file.after(survives))
     }
 
-    /// How many bytes all files may have together; any number if none.
+    /// Sets how many bytes all files may have together; `None` for no limit.
     pub fn set_capacity(&self, bytes: Option<usize>) {
         self.state().capacity = bytes;
     }
@@ -183,12 +184,12 @@ impl Medium {
         self.state().used()
     }
 
-    /// Lets so many reads in a million fail, with an error.
+    /// Makes this many reads in a million fail with an error.
     pub fn fail_reads(&self, chance: u32) {
         self.state().failing_reads = chance;
     }
 
-    /// Flips a bit of a file, as a disk does that lies; false if there is no such place.
+    /// Flips a bit of a file, like a disk that corrupts data; `false` if there is no such place.
     pub fn damage(&self, name: &str, at: usize) -> bool {
         let mut state = self.state();
         let Some(file) = state.files.get_mut(name) else { return false };
@@ -256,7 +257,7 @@ impl Medium {
         Ok(())
     }
 
-    /// The names of all files that begin like this.
+    /// The names of all files with this prefix.
     pub(crate) fn names(&self, prefix: &str, life: u64) -> io::Result<Vec<String>> {
         let state = self.state();
         state.alive(life)?;

@@ -1,10 +1,10 @@
-//! A process' handle to a file on a simulated disk.
+//! A process's handle to a file on a simulated disk.
 
 use crate::{change::Change, medium::Medium};
 use redb::StorageBackend;
 use std::io::{ErrorKind, Result};
 
-/// A file, for the life in which it was opened. The storage of a redb database.
+/// A file, for the life in which it was opened. Serves as the storage of a redb database.
 #[derive(Debug, Clone)]
 pub struct Storage {
     medium: Medium,
@@ -23,19 +23,19 @@ impl Storage {
         Self { medium: self.medium.clone(), name: name.to_owned(), life: self.life }
     }
 
-    /// The whole file; none if there is none.
+    /// The whole file; `None` if there is no file.
     ///
     /// # Errors
-    /// If the disk fails.
+    /// [`io::Error`](std::io::Error) if the disk has no power or a read fails.
     pub fn content(&self) -> Result<Option<Vec<u8>>> {
         self.medium.read(&self.name, self.life, |bytes| Ok(bytes.map(<[u8]>::to_vec)))
     }
 
-    /// Puts a new file in the place of this one: whole or not at all if `durable`; otherwise a crash may leave the old one, the new one, or
+    /// Replaces the file: whole or not at all if `durable`. Otherwise a crash may leave the old file, the new one or
     /// a torn one.
     ///
     /// # Errors
-    /// If the disk fails.
+    /// [`io::Error`](std::io::Error) if the disk has no power or no room.
     pub fn replace(&self, content: Vec<u8>, durable: bool) -> Result<()> {
         self.medium.change(&self.name, self.life, Change::Replace(content))?;
         if durable { self.medium.sync(&self.name, self.life) } else { Ok(()) }
@@ -57,10 +57,10 @@ impl Storage {
         self.medium.rename(&self.name, to, self.life)
     }
 
-    /// Removes all files whose names begin like this one's.
+    /// Removes all files whose names begin with this one's.
     ///
     /// # Errors
-    /// If the disk fails.
+    /// [`io::Error`](std::io::Error) if the disk has no power.
     pub fn remove_all(&self) -> Result<()> {
         for name in self.medium.names(&self.name, self.life)? {
             self.medium.change(&name, self.life, Change::Remove)?;

@@ -1,4 +1,5 @@
-//! redb on a simulated disk: after any crash a database has what was committed, whatever became of what was not.
+//! redb on a simulated disk: after any crash a database has everything that was committed, whatever happens to the
+//! rest.
 
 use proptest::prelude::*;
 use redb::{Database, ReadableDatabase, TableDefinition, TableError};
@@ -54,7 +55,7 @@ proptest! {
     ) {
         let medium = Medium::new(0);
         let mut committed = Content::new();
-        // A database whose first opening is interrupted may be none; a node makes it under another name first.
+        // A database whose creation is interrupted may not be one; a node creates it under another name first.
         drop(open(&medium).unwrap());
         for (after, survives) in crashes {
             let mut attempted = committed.clone();

@@ -1,7 +1,7 @@
 //! Why a World refuses, or can't be used.
 
 use crate::{GenesisError, MergeError};
-use shardwire_model::{Coded, Felt, Hash, Key, ShardId, StartError};
+use shardwire_model::{Coded, Felt, Hash, ShardId, Slot, StartError};
 
 /// Why a World refuses, or can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,10 +77,10 @@ pub enum LedgerError {
         why: String,
     },
     /// A storage address that the World doesn't have.
-    #[error("the World has no storage address {key}")]
+    #[error("the World has no storage slot {slot}")]
     UnknownStorage {
-        /// The address.
-        key: Key,
+        /// The slot.
+        slot: Slot,
     },
     /// The same request again.
     #[error("shard {shard} was started before")]

@@ -1,14 +1,15 @@
 //! What a World begins with: a JSON file that people write.
 //!
-//! `{"storage":[{"key":"0x1","kind":"counter","value":0},{"key":"0x2","kind":"escrow","value":1000},
-//! {"key":"0x3","kind":"lock","value":"0x77"}]}`: for a counter where it begins, for an escrow the balance, for a lock the account that
-//! the thing belongs to (`"0x0"`: nobody). Refused: unknown fields, an address listed twice, a value of the wrong sort, balances that
-//! together exceed 2^64 - 1 (so that no later transfer can overflow one), more than [`MAX_GENESIS`] addresses.
+//! `{"storage":[{"contract":"0xd","key":"0x1","kind":"counter","value":0},{"contract":"0xd","key":"0x2","kind":"escrow","value":1000},
+//! {"contract":"0xd","key":"0x3","kind":"lock","value":"0x77"}]}`: for a counter where it begins, for an escrow the balance, for a lock
+//! the account that the thing belongs to (`"0x0"`: nobody). Numbers above 2^53 are text, decimal or `0x…`. Refused: unknown fields, a
+//! slot listed twice, a value of the wrong sort, balances that together exceed 2^128 - 1 (so that no later transfer can overflow
+//! one), more than [`MAX_GENESIS`] slots.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use shardwire_crdt::{Cell, Counter, Escrow, Lock};
-use shardwire_model::{AccountId, Coded, Key, Kind};
-use std::collections::BTreeMap;
+use shardwire_model::{AccountId, Coded, ContractId, Felt, Key, Kind, Slot, amount, felt};
+use std::{collections::BTreeMap, fmt};
 
 /// Most storage addresses that a genesis may list; they are written in one transaction.
 pub const MAX_GENESIS: usize = 65_536;
@@ -27,7 +28,9 @@ pub struct Genesis {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GenesisEntry {
-    /// The address.
+    /// The contract whose storage it is.
+    pub contract: ContractId,
+    /// The address in it.
     pub key: Key,
     /// How it merges.
     pub kind: Kind,
@@ -36,13 +39,56 @@ pub struct GenesisEntry {
 }
 
 /// What is at a storage address in the beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a value is a whole number from 0 to 2^64 - 1, or, for a lock, an account \"0x…\"")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GenesisValue {
-    /// For a counter or an escrow.
-    Number(u64),
-    /// For a lock.
-    Account(AccountId),
+    /// Of a counter or an escrow: a number, or its decimal digits as text.
+    Number(u128),
+    /// `"0x…"`: of a lock the account; of a counter or an escrow a number.
+    Hex(Felt),
+}
+
+impl Serialize for GenesisValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Number(number) => amount::serialize(number, serializer),
+            Self::Hex(felt) => felt::wire::serialize(felt, serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for GenesisValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = GenesisValue;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number from 0 to 2^128 - 1, in quotes if it is above 2^53, or, for a lock, an account \"0x…\"")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<GenesisValue, E> {
+                Ok(GenesisValue::Number(number.into()))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<GenesisValue, E> {
+                if text.starts_with("0x") {
+                    felt::parse(text).map(GenesisValue::Hex).map_err(E::custom)
+                } else {
+                    amount::parse(text).map(GenesisValue::Number).map_err(E::custom)
+                }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl GenesisValue {
+    fn number(self) -> Option<u128> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Hex(felt) => u128::try_from(felt).ok(),
+        }
+    }
 }
 
 /// A genesis that no World can begin with.
@@ -62,26 +108,26 @@ pub enum GenesisError {
         max: usize,
     },
     /// An address is listed twice.
-    #[error("the genesis lists storage address {key} twice")]
+    #[error("the genesis lists storage slot {slot} twice")]
     Twice {
-        /// The address.
-        key: Key,
+        /// The slot.
+        slot: Slot,
     },
     /// A number for a lock or an account for something else.
-    #[error("the genesis gives {kind} {key} {got}")]
+    #[error("the genesis gives {kind} {slot} {got}")]
     Value {
         /// Its kind.
         kind: Kind,
-        /// The address.
-        key: Key,
+        /// The slot.
+        slot: Slot,
         /// What it gives.
         got: &'static str,
     },
     /// All balances together can't be counted.
-    #[error("the balances of the genesis exceed 2^64 - 1 in sum, at escrow {key}")]
+    #[error("the balances of the genesis exceed 2^128 - 1 in sum, at escrow {slot}")]
     Total {
         /// Where the sum exceeds it.
-        key: Key,
+        slot: Slot,
     },
 }
 
@@ -99,7 +145,7 @@ impl Coded for GenesisError {
     fn next_step(&self) -> String {
         match self {
             Self::Syntax(_) => {
-                r#"Correct it there; it should look like {"storage":[{"key":"0x1","kind":"counter","value":0}]}."#
+                r#"Correct it there; it should look like {"storage":[{"contract":"0xd","key":"0x1","kind":"counter","value":0}]}."#
                     .into()
             }
             Self::Size { .. } => "Begin with fewer storage addresses.".into(),
@@ -134,26 +180,32 @@ impl Genesis {
     }
 
     /// The cells, validated.
-    pub(crate) fn cells(&self) -> Result<BTreeMap<Key, Cell>, GenesisError> {
+    pub(crate) fn cells(&self) -> Result<BTreeMap<Slot, Cell>, GenesisError> {
         if self.storage.len() > MAX_GENESIS {
             let got = self.storage.len();
             return Err(GenesisError::Size { what: "storage addresses", got, max: MAX_GENESIS });
         }
         let mut cells = BTreeMap::new();
-        let mut total: u64 = 0;
-        for &GenesisEntry { key, kind, value } in &self.storage {
+        let mut total: u128 = 0;
+        for &GenesisEntry { contract, key, kind, value } in &self.storage {
+            let slot = Slot::new(contract, key);
+            let number = || {
+                value.number().ok_or(GenesisError::Value { kind, slot, got: "a number above 2^128 - 1, or an account" })
+            };
             let cell = match (kind, value) {
-                (Kind::Counter, GenesisValue::Number(value)) => Cell::Counter(Counter::new(value)),
-                (Kind::Escrow, GenesisValue::Number(balance)) => {
-                    total = total.checked_add(balance).ok_or(GenesisError::Total { key })?;
+                (Kind::Counter, _) => Cell::Counter(Counter::new(number()?)),
+                (Kind::Escrow, _) => {
+                    let balance = number()?;
+                    total = total.checked_add(balance).ok_or(GenesisError::Total { slot })?;
                     Cell::Escrow(Escrow::new(balance))
                 }
-                (Kind::Lock, GenesisValue::Account(account)) => Cell::Lock(Lock::new(account)),
-                (_, GenesisValue::Account(_)) => return Err(GenesisError::Value { kind, key, got: "an account" }),
-                (_, GenesisValue::Number(_)) => return Err(GenesisError::Value { kind, key, got: "a number" }),
+                (Kind::Lock, GenesisValue::Hex(account)) => Cell::Lock(Lock::new(AccountId(account))),
+                (Kind::Lock, GenesisValue::Number(_)) => {
+                    return Err(GenesisError::Value { kind, slot, got: "a number" });
+                }
             };
-            if cells.insert(key, cell).is_some() {
-                return Err(GenesisError::Twice { key });
+            if cells.insert(slot, cell).is_some() {
+                return Err(GenesisError::Twice { slot });
             }
         }
         Ok(cells)

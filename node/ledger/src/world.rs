@@ -2,7 +2,9 @@
 
 use crate::LedgerError;
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Felt, Hash, Key, Kind, Output, PeerId, ShardId, ShardStart, StartRequest, Timestamp};
+use shardwire_model::{
+    ContractId, Felt, Hash, Key, Kind, Output, PeerId, ShardId, ShardStart, Slot, StartRequest, Timestamp,
+};
 use std::fmt;
 
 /// Most storage addresses in one answer: with about 100 bytes each, what a control message holds.
@@ -17,12 +19,12 @@ pub trait World: Send + Sync + fmt::Debug {
     /// The network that this World belongs to. It is part of every shard's id.
     fn network(&self) -> &str;
 
-    /// Starts a shard.
+    /// Starts a shard, which may not be aborted for being late before its deadline.
     ///
     /// # Errors
     /// If the request contradicts itself, names storage that doesn't exist or is of another kind, asks for more than a balance, for a
     /// lock that is held, or was started before. Nothing has changed then.
-    fn start(&self, request: &StartRequest, now: Timestamp) -> Result<Started, LedgerError>;
+    fn start(&self, request: &StartRequest, deadline: Timestamp, now: Timestamp) -> Result<Started, LedgerError>;
 
     /// Applies the output of a shard, once. `proof` is the content hash of the proof that the caller *verified*.
     ///
@@ -60,7 +62,7 @@ pub trait World: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// If the World can't be read.
-    fn storage(&self, after: Option<Key>, limit: usize) -> Result<Vec<StorageEntry>, LedgerError>;
+    fn storage(&self, after: Option<Slot>, limit: usize) -> Result<Vec<StorageEntry>, LedgerError>;
 }
 
 /// A shard that just started.
@@ -170,7 +172,9 @@ pub struct ShardSummary {
 /// A storage address of the World.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StorageEntry {
-    /// The address.
+    /// The contract whose storage it is.
+    pub contract: ContractId,
+    /// The address in it.
     pub key: Key,
     /// How it merges.
     pub kind: Kind,
@@ -178,7 +182,16 @@ pub struct StorageEntry {
     #[serde(with = "shardwire_model::felt::wire")]
     pub value: Felt,
     /// What running shards hold of the balance.
-    pub in_escrow: u64,
+    #[serde(with = "shardwire_model::amount")]
+    pub in_escrow: u128,
     /// The shard that holds the lock.
     pub held_by: Option<ShardId>,
+}
+
+impl StorageEntry {
+    /// Which storage slot it is of.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        Slot::new(self.contract, self.key)
+    }
 }

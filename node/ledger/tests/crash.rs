@@ -94,13 +94,13 @@ fn image<T>(prepare: impl Fn(&EmbeddedLedger) -> T) -> (Vec<u8>, T) {
 }
 
 fn start(world: &EmbeddedLedger) -> Started {
-    world.start(&run(1, 100, 50), now()).unwrap()
+    world.start(&run(1, 100, 50), later(), now()).unwrap()
 }
 
 #[test]
 fn a_start_is_there_or_not() {
     let (image, ()) = image(|_| ());
-    let acts = crash_everywhere(&image, |world| world.start(&run(1, 100, 50), now()));
+    let acts = crash_everywhere(&image, |world| world.start(&run(1, 100, 50), later(), now()));
     assert!(acts > 5, "{acts}");
 }
 

@@ -118,7 +118,7 @@ fn in_use() {
     let world = EmbeddedLedger::create(&SystemDisk, &path, NETWORK, &genesis()).unwrap();
     let error = EmbeddedLedger::open(&SystemDisk, &path, NETWORK).unwrap_err();
     reads(&error, "SW-LEDGER-008", &format!("the ledger at {} is in use", path.display()), "Stop the other process");
-    world.start(&run(1, 1, 1), now()).unwrap();
+    world.start(&run(1, 1, 1), later(), now()).unwrap();
     drop(world);
     EmbeddedLedger::open(&SystemDisk, &path, NETWORK).unwrap();
 }
@@ -142,7 +142,7 @@ fn a_row_that_does_not_match_its_seal() {
     let error = world.storage(None, 10).unwrap_err();
     let text = format!("the ledger at {} is damaged: the row of 0x21 does not match its seal", path.display());
     reads(&error, "SW-LEDGER-004", &text, "Restore it from a copy");
-    assert_eq!(world.start(&run(1, 1, 1), now()), Err(error.clone()));
+    assert_eq!(world.start(&run(1, 1, 1), later(), now()), Err(error.clone()));
     assert_eq!(world.audit(), Err(error));
     assert_eq!(world.storage(None, 2).unwrap().len(), 2);
 }
@@ -153,11 +153,11 @@ static HISTORY: LazyLock<([Vec<u8>; 2], Vec<Dump>)> = LazyLock::new(|| {
     let path = folder.path().join("ledger.redb");
     let world = EmbeddedLedger::create(&SystemDisk, &path, NETWORK, &genesis()).unwrap();
     let mut dumps = vec![dump(&world)];
-    let started = world.start(&run(1, 100, 50), now()).unwrap();
+    let started = world.start(&run(1, 100, 50), later(), now()).unwrap();
     dumps.push(dump(&world));
     world.settle(&output(&started, &felts([12, 50, 70, 0xa2])), proof(1), now()).unwrap();
     dumps.push(dump(&world));
-    world.start(&run(2, 100, 50), now()).unwrap();
+    world.start(&run(2, 100, 50), later(), now()).unwrap();
     dumps.push(dump(&world));
     let crashed = fs::read(&path).unwrap();
     drop(world);

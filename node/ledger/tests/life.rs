@@ -10,7 +10,7 @@ use shardwire_store::SystemDisk;
 #[test]
 fn from_start_to_settled() {
     let world = world();
-    let started = world.start(&run(1, 100, 50), now()).unwrap();
+    let started = world.start(&run(1, 100, 50), later(), now()).unwrap();
     let shard = started.start.shard;
     assert_eq!(shard, run(1, 100, 50).shard_id(NETWORK));
     assert_eq!(started.values, felts([5, 100, 50, 0xa1]));
@@ -44,7 +44,7 @@ fn from_start_to_settled() {
 #[test]
 fn a_settlement_is_applied_once() {
     let world = world();
-    let started = world.start(&run(1, 100, 50), now()).unwrap();
+    let started = world.start(&run(1, 100, 50), later(), now()).unwrap();
     let output = output(&started, &felts([12, 50, 70, 0xa2]));
     let first = world.settle(&output, proof(1), Timestamp(2_000)).unwrap();
     let after = dump(&world);
@@ -59,7 +59,7 @@ fn a_settlement_is_applied_once() {
 fn an_abort_returns_everything_once() {
     let world = world();
     let before = dump(&world).storage;
-    let started = world.start(&run(1, 100, 50), now()).unwrap();
+    let started = world.start(&run(1, 100, 50), later(), now()).unwrap();
     let shard = started.start.shard;
     let aborted = world.abort(shard, Timestamp(2_000)).unwrap();
     assert_eq!((aborted.at, aborted.repeated), (Timestamp(2_000), false));
@@ -73,7 +73,7 @@ fn an_abort_returns_everything_once() {
     assert_eq!(late, Err(LedgerError::Aborted { shard }));
     assert_eq!(dump(&world).storage, before);
     // The lock is free for others.
-    world.start(&run(2, 1000, 300), now()).unwrap();
+    world.start(&run(2, 1000, 300), later(), now()).unwrap();
     world.audit().unwrap();
 }
 
@@ -81,11 +81,11 @@ fn an_abort_returns_everything_once() {
 fn parallel_shards_share_counters_and_balances() {
     let world = world();
     let request = |salt| request(salt, vec![counter(EXPERIENCE), escrow(GOLD, ANNA, 400)]);
-    let first = world.start(&request(1), now()).unwrap();
-    let second = world.start(&request(2), now()).unwrap();
+    let first = world.start(&request(1), later(), now()).unwrap();
+    let second = world.start(&request(2), later(), now()).unwrap();
     assert_eq!(at(&world, GOLD), (Felt::from(200), 800, None));
-    let refused = world.start(&request(3), now()).unwrap_err();
-    assert_eq!(refused.to_string(), "escrow 0x20 needs 400, but its balance is 200");
+    let refused = world.start(&request(3), later(), now()).unwrap_err();
+    assert_eq!(refused.to_string(), "escrow 0xc1/0x20 needs 400, but its balance is 200");
     world.settle(&output(&second, &felts([10, 1, 0, 0])[..2]), proof(2), now()).unwrap();
     world.settle(&output(&first, &felts([20, 399, 0, 0])[..2]), proof(1), now()).unwrap();
     assert_eq!(at(&world, EXPERIENCE), (Felt::from(35), 0, None));
@@ -95,20 +95,21 @@ fn parallel_shards_share_counters_and_balances() {
 
 #[test]
 fn pages_follow_each_other_and_are_bounded() {
-    let storage: Vec<String> =
-        (1..=MAX_STORAGE_PAGE + 5).map(|n| format!(r#"{{"key":"{n:#x}","kind":"counter","value":{n}}}"#)).collect();
+    let storage: Vec<String> = (1..=MAX_STORAGE_PAGE + 5)
+        .map(|n| format!(r#"{{"contract":"0xc1","key":"{n:#x}","kind":"counter","value":{n}}}"#))
+        .collect();
     let genesis = shardwire_ledger::Genesis::from_json(&format!(r#"{{"storage":[{}]}}"#, storage.join(","))).unwrap();
     let world = EmbeddedLedger::create_with_backend(redb::backends::InMemoryBackend::new(), NETWORK, &genesis).unwrap();
     let first = world.storage(None, usize::MAX).unwrap();
     assert_eq!(first.len(), MAX_STORAGE_PAGE);
-    let rest = world.storage(first.last().map(|entry| entry.key), usize::MAX).unwrap();
+    let rest = world.storage(first.last().map(|entry| entry.slot()), usize::MAX).unwrap();
     assert_eq!(rest.len(), 5);
     assert_eq!(rest[0].key, Key(Felt::from(MAX_STORAGE_PAGE as u64 + 1)));
     assert_eq!(world.storage(None, 3).unwrap(), first[..3]);
     assert_eq!(world.storage(None, 0).unwrap(), []);
 
     let mut shards: Vec<ShardId> = (0..5)
-        .map(|salt| world.start(&request(salt, vec![counter(Key(Felt::ONE))]), now()).unwrap().start.shard)
+        .map(|salt| world.start(&request(salt, vec![counter(Key(Felt::ONE))]), later(), now()).unwrap().start.shard)
         .collect();
     shards.sort_unstable();
     let listed = |after, limit| -> Vec<ShardId> {
@@ -128,8 +129,8 @@ fn everything_is_there_after_opening_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
     let world = EmbeddedLedger::create(&SystemDisk, &path, NETWORK, &genesis()).unwrap();
-    let started = world.start(&run(1, 100, 50), now()).unwrap();
-    let open = world.start(&request(2, vec![escrow(GOLD, ANNA, 1)]), now()).unwrap();
+    let started = world.start(&run(1, 100, 50), later(), now()).unwrap();
+    let open = world.start(&request(2, vec![escrow(GOLD, ANNA, 1)]), later(), now()).unwrap();
     let output_1 = output(&started, &felts([12, 50, 70, 0xa2]));
     world.settle(&output_1, proof(1), now()).unwrap();
     let before = dump(&world);

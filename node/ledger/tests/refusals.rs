@@ -28,7 +28,7 @@ fn refused<T: std::fmt::Debug>(
 
 #[track_caller]
 fn start_refused(world: &EmbeddedLedger, request: &StartRequest) -> LedgerError {
-    refused(world, |world| world.start(request, now()))
+    refused(world, |world| world.start(request, later(), now()))
 }
 
 #[test]
@@ -37,19 +37,19 @@ fn starts() {
     let unknown = Key(Felt::from(0x99));
     // The refused entry comes last each time, after others that would succeed.
     let error = start_refused(&world, &request(1, vec![escrow(GOLD, ANNA, 5), lock(SWORD), counter(unknown)]));
-    reads(&error, "SW-LEDGER-010", "the World has no storage address 0x99", "shardwire world show");
+    reads(&error, "SW-LEDGER-010", "the World has no storage slot 0xc1/0x99", "shardwire world show");
     let error = start_refused(&world, &request(1, vec![escrow(GOLD, ANNA, 5), lock(EXPERIENCE)]));
-    reads(&error, "SW-MERGE-005", "storage address 0x10 is of kind counter, not lock", "as counter");
+    reads(&error, "SW-MERGE-005", "storage slot 0xc1/0x10 is of kind counter, not lock", "as counter");
     let error = start_refused(&world, &run(1, 100, 301));
-    reads(&error, "SW-MERGE-002", "escrow 0x21 needs 301, but its balance is 300", "Ask for less");
+    reads(&error, "SW-MERGE-002", "escrow 0xc1/0x21 needs 301, but its balance is 300", "Ask for less");
     let mut endless = run(1, 1, 1);
     endless.accounts.push(ANNA);
     let error = start_refused(&world, &endless);
     reads(&error, "SW-START-002", "account 0xa1 is listed twice", "Remove one");
 
-    let holder = world.start(&run(1, 100, 50), now()).unwrap().start.shard;
+    let holder = world.start(&run(1, 100, 50), later(), now()).unwrap().start.shard;
     let error = start_refused(&world, &run(2, 100, 50));
-    let text = format!("lock 0x30 is held by shard {holder}");
+    let text = format!("lock 0xc1/0x30 is held by shard {holder}");
     reads(&error, "SW-MERGE-003", &text, &format!("shardwire shard status {holder}"));
     let error = start_refused(&world, &run(1, 100, 50));
     reads(&error, "SW-LEDGER-011", &format!("shard {holder} was started before"), "another salt");
@@ -61,7 +61,7 @@ fn starts() {
 #[test]
 fn settlements() {
     let world = world();
-    let started = world.start(&run(1, 100, 50), now()).unwrap();
+    let started = world.start(&run(1, 100, 50), later(), now()).unwrap();
     let shard = started.start.shard;
     let good = output(&started, &felts([12, 50, 70, 0xa2]));
     let settle = |change: &dyn Fn(&mut Output)| {
@@ -87,14 +87,14 @@ fn settlements() {
     let error = settle(&|output| output.updates.truncate(3));
     reads(&error, "SW-MERGE-006", "the output has 3 updates, the settlement list 4", "Refuse this output");
     let error = settle(&|output| output.updates.swap(0, 1));
-    let text = "update 0 is of escrow 0x20, where the settlement list has counter 0x10";
+    let text = "update 0 is of escrow 0xc1/0x20, where the settlement list has counter 0xc1/0x10";
     reads(&error, "SW-MERGE-007", text, "Refuse this output");
     let error = settle(&|output| output.updates[0].kind = Kind::Lock);
     assert_eq!(error.code(), "SW-MERGE-007");
     let error = settle(&|output| output.updates[0].value = -Felt::ONE);
     assert_eq!(error.code(), "SW-MERGE-008");
     let error = settle(&|output| output.updates[3].value = Felt::ONE);
-    reads(&error, "SW-MERGE-009", "lock 0x30 was given to 0x1, which is not an account of the shard", "Refuse");
+    reads(&error, "SW-MERGE-009", "lock 0xc1/0x30 was given to 0x1, which is not an account of the shard", "Refuse");
     let error = settle(&|output| output.updates[1].value = Felt::from(81));
     reads(&error, "SW-MERGE-010", "the escrows of contract 0xc1 return 151, but held 150", "Refuse this output");
     // A counter that is nearly full: refused after other updates were merged in the transaction.
@@ -102,7 +102,7 @@ fn settlements() {
     reads(
         &error,
         "SW-MERGE-001",
-        "counter 0x10 stands at 5 and can't grow by 18446744073709551615: that is beyond 2^64 - 1",
+        "counter 0xc1/0x10 stands at 5 and can't grow by 340282366920938463463374607431768211455: that is beyond 2^128 - 1",
         "Abort the shard",
     );
 
@@ -122,7 +122,7 @@ fn aborts() {
     let world = world();
     let error = refused(&world, |world| world.abort(ShardId(Felt::ONE), now()));
     assert_eq!(error, LedgerError::UnknownShard { shard: ShardId(Felt::ONE) });
-    let started = world.start(&run(1, 100, 50), now()).unwrap();
+    let started = world.start(&run(1, 100, 50), later(), now()).unwrap();
     let shard = started.start.shard;
     world.abort(shard, Timestamp(2)).unwrap();
     let late = output(&started, &felts([12, 50, 70, 0xa2]));
@@ -137,7 +137,7 @@ fn value_does_not_cross_contracts() {
     let mut request = request(1, vec![escrow(GOLD, ANNA, 10), escrow(GOLD_2, BERT, 10)]);
     request.contracts.push(token);
     request.entries[1].contract = token;
-    let started = world.start(&request, now()).unwrap();
+    let started = world.start(&request, later(), now()).unwrap();
     let settle = |world: &EmbeddedLedger, a, b| world.settle(&output(&started, &[a, b]), proof(1), now());
     let error = refused(&world, |world| settle(world, Felt::from(9), Felt::from(11)));
     assert_eq!(error.to_string(), "the escrows of contract 0xc2 return 11, but held 10");
@@ -165,23 +165,35 @@ fn geneses() {
     };
     syntax("", "EOF while parsing a value at line 1 column 0");
     syntax(r#"{"storage":[],"more":1}"#, "unknown field `more`");
-    syntax(r#"{"storage":[{"key":"1","kind":"counter","value":0}]}"#, "'1' is not a field element");
-    syntax(r#"{"storage":[{"key":"0x1","kind":"set","value":0}]}"#, "unknown variant `set`");
-    for value in ["-1", "1.5", "18446744073709551616", "\"7\"", "null"] {
-        let text = format!(r#"{{"storage":[{{"key":"0x1","kind":"counter","value":{value}}}]}}"#);
-        syntax(&text, "a value is a whole number from 0 to 2^64 - 1, or, for a lock, an account \"0x…\"");
+    syntax(r#"{"storage":[{"contract":"0xc1","key":"1","kind":"counter","value":0}]}"#, "'1' is not a field element");
+    syntax(r#"{"storage":[{"contract":"0xc1","key":"0x1","kind":"set","value":0}]}"#, "unknown variant `set`");
+    for value in ["-1", "1.5", "18446744073709551616", "null"] {
+        let text = format!(r#"{{"storage":[{{"contract":"0xc1","key":"0x1","kind":"counter","value":{value}}}]}}"#);
+        syntax(
+            &text,
+            "a whole number from 0 to 2^128 - 1, in quotes if it is above 2^53, or, for a lock, an account \"0x…\"",
+        );
     }
-    let error = genesis(r#"{"storage":[{"key":"0x1","kind":"counter","value":"0x1"}]}"#);
-    reads(&error, "SW-GENESIS-004", "the genesis gives counter 0x1 an account", "a number");
-    let error = genesis(r#"{"storage":[{"key":"0x1","kind":"lock","value":1}]}"#);
-    reads(&error, "SW-GENESIS-004", "the genesis gives lock 0x1 a number", "an account");
-    let error =
-        genesis(r#"{"storage":[{"key":"0x1","kind":"counter","value":0},{"key":"0x01","kind":"escrow","value":0}]}"#);
-    reads(&error, "SW-GENESIS-003", "the genesis lists storage address 0x1 twice", "Remove one");
     let error = genesis(
-        r#"{"storage":[{"key":"0x1","kind":"escrow","value":18446744073709551615},{"key":"0x2","kind":"escrow","value":1}]}"#,
+        r#"{"storage":[{"contract":"0xc1","key":"0x1","kind":"counter","value":"0x100000000000000000000000000000000"}]}"#,
     );
-    reads(&error, "SW-GENESIS-005", "the balances of the genesis exceed 2^64 - 1 in sum, at escrow 0x2", "smaller");
+    let text = "the genesis gives counter 0xc1/0x1 a number above 2^128 - 1, or an account";
+    reads(&error, "SW-GENESIS-004", text, "a number");
+    let error = genesis(r#"{"storage":[{"contract":"0xc1","key":"0x1","kind":"lock","value":1}]}"#);
+    reads(&error, "SW-GENESIS-004", "the genesis gives lock 0xc1/0x1 a number", "an account");
+    let error = genesis(
+        r#"{"storage":[{"contract":"0xc1","key":"0x1","kind":"counter","value":0},{"contract":"0xc1","key":"0x01","kind":"escrow","value":0}]}"#,
+    );
+    reads(&error, "SW-GENESIS-003", "the genesis lists storage slot 0xc1/0x1 twice", "Remove one");
+    let error = genesis(
+        r#"{"storage":[{"contract":"0xc1","key":"0x1","kind":"escrow","value":"340282366920938463463374607431768211455"},{"contract":"0xc1","key":"0x2","kind":"escrow","value":1}]}"#,
+    );
+    reads(
+        &error,
+        "SW-GENESIS-005",
+        "the balances of the genesis exceed 2^128 - 1 in sum, at escrow 0xc1/0x2",
+        "smaller",
+    );
     let entry = dungeon::genesis().storage[0];
     let error = Genesis { storage: vec![entry; shardwire_ledger::MAX_GENESIS + 1] }.validate().unwrap_err();
     let text = "the genesis has 65537 storage addresses, at most 65536 are allowed";

@@ -41,7 +41,7 @@ fn act(world: &EmbeddedLedger, act: &Act, now: Timestamp) -> Result<Answer, Stri
     let code = |error: LedgerError| error.code().to_owned();
     match act {
         Act::Start { request } => {
-            let started = world.start(request, now).map_err(code)?;
+            let started = world.start(request, Timestamp(1 << 40), now).map_err(code)?;
             let values = started.values.into_iter().map(Key).collect();
             Ok(Answer::Started { shard: started.start.shard, values, before: Key(started.before) })
         }

@@ -1,44 +1,51 @@
-//! Reputation held against transport: who may come in, and how much of the node it may use, live.
+//! Enforces reputation on the transport: which peers may connect, and how much of the node each may use.
 //!
-//! [`shardwire_reputation`] decides and does nothing; [`shardwire_transport`] does and judges nobody. This room puts the two together, for a
-//! node and for whoever measures or attacks one. It keeps nothing itself: records that changed are [handed out](Peers::take_unkept).
+//! [`shardwire_reputation`] decides and does nothing; [`shardwire_transport`] acts and judges no peer. This room
+//! joins the two, for a node and for benchmarks that measure or attack one. It stores nothing: changed records are
+//! [handed out](Peers::take_unkept).
 //!
-//! 1. **Before the handshake** ([`receive`]): the [`door`] counts who is in and how fast they come, by host, network and in all, and
-//!    remembers what hosts brought. Whoever isn't let in costs no cryptography of a handshake.
-//! 2. **After it** it is known who came. Whoever is denied or banned is told for how long; the others have a [`Presence`].
-//! 3. **Each session** that the peer opens ([`sessions`]) is counted and metered by its tier of that moment. One too many is refused with the
-//!    time to wait, and takes its turn until then: a peer that floods waits for itself, and nobody else does.
-//! 4. **What is seen** of a peer is noted ([`Peers::note`]). A change of standing is told in the log with its cause, concerns open sessions with the
-//!    next frame, and ends the connections of who is banned.
-//! 5. **Load** ([`load`]): above a watermark newcomers, new sessions and new leases are refused, from the lowest tier up.
+//! 1. **Before the handshake** ([`receive`]), [`admission`] counts connections and how fast they come, by host, by
+//!    network and in total, and remembers what hosts brought. A peer that isn't admitted costs no handshake
+//!    cryptography.
+//! 2. **After the handshake** the peer is known. If it is denied or banned, it is told for how long; otherwise it
+//!    gets a [`Presence`].
+//! 3. **Each session** that the peer opens ([`sessions`]) is counted and metered by its current tier. One too many is
+//!    refused with the time to wait, and keeps its turn until then: a peer that floods waits for itself and delays no
+//!    other.
+//! 4. **What a peer does** is noted ([`Peers::note`]). A change of standing is logged with its cause, applies to open
+//!    sessions from the next frame on, and ends the connections of a banned peer.
+//! 5. **Load** ([`load`]): above a watermark, newcomers, new sessions and new leases are refused, from the lowest
+//!    tier up.
 //!
-//! Refused: what [`shardwire_reputation`] says. A node's own connections, and those of its administrators, are neither counted nor metered.
+//! Refused: what [`shardwire_reputation`] says. The node's own connections and its administrators' are neither
+//! counted nor metered.
 //!
-//! Bounds: records as [`shardwire_reputation::MAX_RECORDS`]; connections as [`Limits`](shardwire_reputation::admission::Limits); hosts remembered
-//! as [`door::MAX_HOSTS`]; sessions of a connection that begin or were refused as [`BEGINNING`]; changes remembered as [`MAX_CHANGES`].
+//! Bounds: records as [`shardwire_reputation::MAX_RECORDS`]; connections as
+//! [`Limits`](shardwire_reputation::admission::Limits); remembered hosts as [`admission::MAX_HOSTS`]; sessions of a
+//! connection that begin or were refused as [`BEGINNING`]; remembered changes as [`MAX_CHANGES`].
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
-pub mod door;
+pub mod admission;
 pub mod load;
-mod named;
 mod peers;
 mod presence;
-mod seen;
+mod rules;
 mod serve;
+mod session_event;
 mod totals;
 
-pub use door::Place;
-pub use named::{Named, Rules};
-pub use peers::{MAX_CHANGES, Peers, Told, View};
+pub use admission::ConnectionSlot;
+pub use peers::{MAX_CHANGES, Peers, RecordedChange, View};
 pub use presence::Presence;
-pub use seen::seen;
+pub use rules::{Named, Rules};
 pub use serve::{BEGINNING, LAST_WORDS, receive, sessions};
-pub use totals::{Door, Figures, OfTier};
+pub use session_event::session_event;
+pub use totals::{AdmissionCounts, Figures, OfTier};
 
 use tokio::time::{Duration, Instant};
 
-/// governor's clock: the runtime's, so that quotas run in simulated time.
+/// The clock for governor: the runtime's, so that quotas run in simulated time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticks(Instant);
 

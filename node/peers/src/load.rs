@@ -1,8 +1,8 @@
-//! How loaded a node is, and what it refuses for it.
+//! Measures the node's load and decides what to refuse.
 //!
-//! Three gauges: handshakes and requests that wait to be worked on ([`Load::begin`]), how late the event loop's timers are, memory in use. They are
-//! looked at every [`LOOK_EVERY`]. Timers count as late by what they were late *at least* during the last [`LOOKS`] looks: one hiccup of a busy machine is no
-//! overload.
+//! Three gauges: handshakes and requests that wait to be handled ([`Load::begin`]), how late the event loop's timers
+//! are, memory in use. They are read every [`LOOK_EVERY`]. The lateness that counts is the *least* of the last
+//! [`LOOKS`] readings: one hiccup of a busy machine is no overload.
 
 use shardwire_reputation::{
     Tier,
@@ -18,9 +18,9 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// How often the gauges are looked at.
+/// How often the gauges are read.
 pub const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Looks during which timers have to be late: a second's.
+/// Readings during which timers have to be late: a second's.
 pub const LOOKS: usize = 5;
 
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ struct Now {
     late: VecDeque<Duration>,
 }
 
-/// How loaded this node is. Cheap to clone.
+/// The node's load. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Load {
     watermarks: Watermarks,
@@ -38,7 +38,7 @@ pub struct Load {
     now: Arc<Mutex<Now>>,
 }
 
-/// Something that waits to be worked on, until this is dropped.
+/// A handshake or request that waits to be handled, counted until this is dropped.
 #[derive(Debug)]
 #[must_use = "it counts for as long as this lives"]
 pub struct Waiting(Arc<AtomicU64>);
@@ -60,25 +60,25 @@ impl Load {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more request or handshake waits.
+    /// Counts one more waiting request or handshake.
     pub fn begin(&self) -> Waiting {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         Waiting(self.waiting.clone())
     }
 
-    /// The highest tier whose work is refused; none if the node is ready for everybody.
+    /// The highest tier whose work is refused; `None` if none is.
     #[must_use]
     pub fn refused(&self) -> Option<Tier> {
         self.now().refused
     }
 
-    /// The gauges when last looked at, and from where on work is refused.
+    /// The last readings of the gauges, and the watermarks.
     #[must_use]
     pub fn gauges(&self) -> (Gauges, Watermarks) {
         (self.now().gauges, self.watermarks)
     }
 
-    /// Looks at the gauges. Says what is refused from now on if that changed.
+    /// Reads the gauges. Returns what is refused from now on, if that changed.
     pub(crate) fn look(&self, late: Duration, memory_bytes: u64) -> Option<Option<Tier>> {
         let mut now = self.now();
         now.late.push_back(late);
@@ -95,14 +95,14 @@ impl Load {
     }
 }
 
-/// Sleeps until the next look, and says by how much the timer was late.
+/// Sleeps until the next reading and returns how late the timer was.
 pub(crate) async fn tick() -> Duration {
     let due = Instant::now() + LOOK_EVERY;
     tokio::time::sleep_until(due).await;
     due.elapsed()
 }
 
-/// Memory that this process has in RAM, in bytes; 0 where the system doesn't say.
+/// The memory of this process in RAM, in bytes; 0 where the system doesn't say.
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "where Linux says how much memory a process has")]
 pub fn resident_bytes() -> u64 {

@@ -1,17 +1,18 @@
-//! What a node thinks of its peers, held in one place.
+//! Everything that a node knows of its peers' standing, in one place.
 
 use crate::{
     Ticks,
-    door::{Door, Knock, Place},
+    admission::{ConnectionAdmission, ConnectionSlot, Decision},
     load::{self, Load},
-    named::{Named, Rules, Words},
     presence::{BUSY_FOR, DENIED_FOR, Presence},
+    rules::{Listings, Named, Rules},
     totals::{Figures, Totals},
 };
 use shardwire_model::{Clock, Coded as _, PeerId, Timestamp};
 use shardwire_reputation::{
-    Ban, Book, Change, Components, Event, Gate, Listing, MAX_RECORDS, Quota, Quotas, Reason, Record, Standing, Tier,
-    admission::{self, TurnedAway},
+    Ban, Change, Components, Event, Listing, MAX_RECORDS, Quota, QuotaLimiter, Quotas, Reason, Record, Records,
+    Standing, Tier,
+    admission::{self, NotAdmitted},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -24,30 +25,31 @@ use tokio::{
     time::Instant,
 };
 
-/// How often what time has changed is looked for: the longest until a change takes effect.
+/// How often changes that come with time are looked for: the longest until one takes effect.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often records are handed out to be kept: a crash forgets at most so much of who did what; bans are handed out at once.
+/// How often changed records are handed out to be stored. A crash loses at most this much of them; bans are handed
+/// out at once.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
-/// Most changes of standing that are remembered to be shown. The log has all.
+/// The most changes of standing that are kept to be shown. The log has all.
 pub const MAX_CHANGES: usize = 256;
 
-/// A change of standing that was told.
+/// A change of standing, with its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// When.
+pub struct RecordedChange {
+    /// The node's clock when it changed.
     pub at: Timestamp,
-    /// What.
+    /// The change.
     pub change: Change,
 }
 
-/// What a node thinks of a peer.
+/// What a node knows of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
-    /// Who.
+    /// The peer.
     pub peer: PeerId,
-    /// How it stands.
+    /// Its standing.
     pub standing: Standing,
-    /// The word on it.
+    /// Its listing, if any.
     pub listing: Option<Listing>,
     /// Its score's components.
     pub components: Components,
@@ -55,7 +57,7 @@ pub struct View {
     pub score: u32,
     /// Its last ban.
     pub ban: Option<Ban>,
-    /// From where it is connected.
+    /// The addresses from which it is connected, one for each connection.
     pub connected: Vec<IpAddr>,
 }
 
@@ -65,21 +67,21 @@ struct Present {
     from: Vec<IpAddr>,
 }
 
-/// What this node thinks of its peers.
+/// The standing, connections and quotas of a node's peers.
 #[derive(Debug)]
 pub struct Peers {
     clock: Arc<dyn Clock>,
-    book: Mutex<Book>,
-    words: Mutex<Words>,
+    records: Mutex<Records>,
+    listings: Mutex<Listings>,
     quotas: Quotas,
-    pub(crate) gate: Arc<Gate<Ticks>>,
-    pub(crate) door: Door,
+    pub(crate) limiter: Arc<QuotaLimiter<Ticks>>,
+    pub(crate) admission: ConnectionAdmission,
     pub(crate) load: Load,
     pub(crate) totals: Totals,
-    /// The connected ones' standing, live.
+    /// The connected peers, with their standing as it changes.
     present: Mutex<BTreeMap<PeerId, Present>>,
-    changes: Mutex<VecDeque<Told>>,
-    /// A record is to be kept at once.
+    changes: Mutex<VecDeque<RecordedChange>>,
+    /// Wakes [`tend`](Self::tend): a record has to be stored at once.
     urgent: Notify,
 }
 
@@ -88,104 +90,104 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Peers {
-    /// By rules that are [valid](Rules::validate), with the records and words that were kept.
+    /// Peers under rules that are [valid](Rules::validate), with the stored records and listings.
     #[must_use]
     pub fn new(
         rules: &Rules,
         named: Named,
-        records: impl IntoIterator<Item = (PeerId, Record)>,
+        kept: impl IntoIterator<Item = (PeerId, Record)>,
         said: BTreeMap<PeerId, Listing>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let now = clock.now();
-        let mut book = Book::new(rules.policy, MAX_RECORDS);
-        for (peer, record) in records {
-            book.restore(peer, record, now);
+        let mut records = Records::new(rules.policy, MAX_RECORDS);
+        for (peer, record) in kept {
+            records.restore(peer, record, now);
         }
         let ticks = Ticks::begin();
         let peers = Self {
             clock,
-            book: Mutex::new(book),
-            words: Mutex::default(),
+            records: Mutex::new(records),
+            listings: Mutex::default(),
             quotas: rules.quotas.clone(),
-            gate: Arc::new(Gate::new(&rules.quotas, ticks)),
-            door: Door::new(rules.limits, ticks),
+            limiter: Arc::new(QuotaLimiter::new(&rules.quotas, ticks)),
+            admission: ConnectionAdmission::new(rules.limits, ticks),
             load: Load::new(rules.watermarks),
             totals: Totals::default(),
             present: Mutex::default(),
             changes: Mutex::default(),
             urgent: Notify::new(),
         };
-        lock(&peers.words).said = said;
+        lock(&peers.listings).said = said;
         peers.name(named);
         peers
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
-        lock(&self.book)
+    fn records(&self) -> MutexGuard<'_, Records> {
+        lock(&self.records)
     }
 
-    /// Replaces whom the configuration names; what changes by it holds at once.
+    /// Replaces the peers that the configuration names. Takes effect at once.
     pub fn name(&self, named: Named) {
         let hosts = named.configured.values().flatten().chain(&named.hosts).copied();
-        self.door.configure(hosts.collect::<Vec<_>>().into_iter());
-        self.list(|words| words.named = named);
+        self.admission.configure(hosts.collect::<Vec<_>>().into_iter());
+        self.list(|listings| listings.named = named);
     }
 
-    /// Takes or withdraws the operator's word on a peer; it holds at once. It is the caller's to keep it.
+    /// Sets or removes the operator's listing of a peer. Takes effect at once; the caller stores it.
     pub fn say(&self, peer: PeerId, word: Option<Listing>) {
-        self.list(|words| {
+        self.list(|listings| {
             match word {
-                Some(word) => words.said.insert(peer, word),
-                None => words.said.remove(&peer),
+                Some(word) => listings.said.insert(peer, word),
+                None => listings.said.remove(&peer),
             };
         });
     }
 
-    /// The operator's word on a peer, as given at run time.
+    /// The operator's listing of a peer, as set at run time.
     #[must_use]
     pub fn said(&self, peer: PeerId) -> Option<Listing> {
-        lock(&self.words).said.get(&peer).copied()
+        lock(&self.listings).said.get(&peer).copied()
     }
 
-    fn list(&self, change: impl FnOnce(&mut Words)) {
+    fn list(&self, change: impl FnOnce(&mut Listings)) {
         let listed = {
-            let mut words = lock(&self.words);
-            change(&mut words);
-            words.listed()
+            let mut listings = lock(&self.listings);
+            change(&mut listings);
+            listings.listed()
         };
-        let changes = self.book().list(listed, self.clock.now());
+        let changes = self.records().list(listed, self.clock.now());
         changes.iter().for_each(|change| self.tell(change));
     }
 
-    /// Whether it is the node itself or who may control it.
+    /// Whether the peer is the node itself or one of its administrators.
     #[must_use]
     pub fn is_own(&self, peer: PeerId) -> bool {
-        lock(&self.words).named.own.contains(&peer)
+        lock(&self.listings).named.own.contains(&peer)
     }
 
     /// Notes what a peer did.
     pub fn note(&self, peer: PeerId, event: &Event) {
-        let change = self.book().note(peer, event, self.clock.now());
+        let change = self.records().note(peer, event, self.clock.now());
         change.into_iter().for_each(|change| self.tell(&change));
     }
 
-    /// Shuts a peer out for so long.
+    /// Bans a peer for this time.
     pub fn ban(&self, peer: PeerId, length: Duration) {
         let now = self.clock.now();
-        let change = self.book().ban(peer, now.plus(length), now);
+        let change = self.records().ban(peer, now.plus(length), now);
         change.into_iter().for_each(|change| self.tell(&change));
         self.urgent.notify_one();
     }
 
     /// Ends a peer's ban and forgives what led to it.
     pub fn unban(&self, peer: PeerId) {
-        let change = self.book().unban(peer, self.clock.now());
+        let change = self.records().unban(peer, self.clock.now());
         change.into_iter().for_each(|change| self.tell(&change));
         self.urgent.notify_one();
     }
 
-    /// Tells of a change, and makes it felt.
+    /// Logs a change of standing and makes it take effect.
     fn tell(&self, change: &Change) {
         let Change { peer, from, to, reason } = change;
         let cause = reason.to_string();
@@ -205,7 +207,7 @@ impl Peers {
             if changes.len() == MAX_CHANGES {
                 changes.pop_front();
             }
-            changes.push_back(Told { at: self.clock.now(), change: change.clone() });
+            changes.push_back(RecordedChange { at: self.clock.now(), change: change.clone() });
         }
         let mut from = Vec::new();
         if let Some(present) = lock(&self.present).get(peer) {
@@ -214,11 +216,11 @@ impl Peers {
         }
         if to.tier().is_none() {
             let wait = self.stay_away(*to);
-            from.into_iter().for_each(|address| self.door.shut(address, wait));
+            from.into_iter().for_each(|address| self.admission.shut(address, wait));
         }
     }
 
-    /// How long a peer that stands so should stay away.
+    /// How long a peer of this standing should stay away.
     pub(crate) fn stay_away(&self, standing: Standing) -> Duration {
         match standing {
             Standing::Banned { until } => until.since(self.clock.now()),
@@ -227,43 +229,43 @@ impl Peers {
         }
     }
 
-    /// Somebody wants to connect; nothing has been paid for yet.
-    pub fn knock(self: &Arc<Self>, address: IpAddr, validated: bool) -> Knock {
-        self.door.knock(self, address, validated, self.load.refused())
+    /// Decides about a peer that wants to connect, before its handshake.
+    pub fn before_handshake(self: &Arc<Self>, address: IpAddr, validated: bool) -> Decision {
+        self.admission.before_handshake(self, address, validated, self.load.refused())
     }
 
-    /// The handshake has shown who came.
+    /// Decides after the handshake, when the peer is known.
     ///
     /// # Errors
-    /// If it isn't admitted: how long it should stay away.
-    pub fn enter(self: &Arc<Self>, peer: PeerId, place: &Place) -> Result<Presence, Duration> {
+    /// If the peer isn't admitted: how long it should stay away.
+    pub fn after_handshake(self: &Arc<Self>, peer: PeerId, slot: &ConnectionSlot) -> Result<Presence, Duration> {
         let now = self.clock.now();
         let (standing, listing) = {
-            let book = self.book();
-            (book.standing(peer, now), book.listing(peer))
+            let records = self.records();
+            (records.standing(peer, now), records.listing(peer))
         };
-        self.door.saw(place.address(), standing);
-        match admission::enter(standing, listing, place.reserved(), self.load.refused()) {
-            Ok(_) => Ok(self.present(peer, standing, place.address())),
+        self.admission.saw(slot.address(), standing);
+        match admission::after_handshake(standing, listing, slot.reserved(), self.load.refused()) {
+            Ok(_) => Ok(self.present(peer, standing, slot.address())),
             Err(away) => {
                 tracing::debug!(peer = %peer.short(), code = away.code(), "turned away: {away}");
-                self.door.turned_away();
+                self.admission.turned_away();
                 let wait = match away {
-                    TurnedAway::Denied | TurnedAway::Banned { .. } => self.stay_away(standing),
-                    TurnedAway::Full | TurnedAway::Overloaded => BUSY_FOR,
+                    NotAdmitted::Denied | NotAdmitted::Banned { .. } => self.stay_away(standing),
+                    NotAdmitted::Full | NotAdmitted::Overloaded => BUSY_FOR,
                 };
                 if standing.tier().is_none() {
-                    self.door.shut(place.address(), wait);
+                    self.admission.shut(slot.address(), wait);
                 }
                 Err(wait)
             }
         }
     }
 
-    /// A peer that this node dialled. One that is banned is not dialled, nor is it kept if it was.
+    /// Notes a peer that this node dialled. A banned peer is not dialled, and not kept if it was.
     ///
     /// # Errors
-    /// If it isn't admitted: how long to stay away from it.
+    /// If the peer isn't admitted: how long to stay away from it.
     pub fn dialled(self: &Arc<Self>, peer: PeerId, address: IpAddr) -> Result<Presence, Duration> {
         let standing = self.standing(peer);
         match standing {
@@ -292,8 +294,8 @@ impl Peers {
         }
     }
 
-    /// Sees to what time changes and to load, for as long as it is polled. Records to be kept are given to `keep`, `memory_bytes` says
-    /// how much is in use.
+    /// Applies changes that come with time and watches the load, for as long as it is polled. Gives `keep` the
+    /// records to store; `memory_bytes` returns the memory in use.
     pub async fn tend(&self, keep: impl Fn(Vec<(PeerId, Option<Record>)>), memory_bytes: impl Fn() -> u64) {
         let (mut looked, mut kept) = (Instant::now(), Instant::now());
         loop {
@@ -329,44 +331,44 @@ impl Peers {
         }
     }
 
-    /// Looks for what time has changed.
+    /// Applies changes of standing that come with time.
     fn look(&self) {
         let connected: Vec<PeerId> = lock(&self.present).keys().copied().collect();
-        let changes = self.book().look_at(connected, self.clock.now());
+        let changes = self.records().look_at(connected, self.clock.now());
         changes.iter().for_each(|change| self.tell(change));
-        // A change while a peer came in may have been told before it was there to be told.
+        // A change during a peer's handshake may have been reported before the peer was here to receive it.
         let now = self.clock.now();
         for (peer, here) in &*lock(&self.present) {
-            let standing = self.book().standing(*peer, now);
+            let standing = self.records().standing(*peer, now);
             here.standing.send_if_modified(|told| std::mem::replace(told, standing) != standing);
         }
-        self.gate.tidy();
-        self.door.tidy();
+        self.limiter.tidy();
+        self.admission.tidy();
     }
 
-    /// The records that changed since the last call; none for a peer that is forgotten. Each is to be kept.
+    /// The records that changed since the last call, to be stored; `None` for a peer that is forgotten.
     #[must_use]
     pub fn take_unkept(&self) -> Vec<(PeerId, Option<Record>)> {
-        self.book().take_unkept()
+        self.records().take_unkept()
     }
 
-    /// How a peer stands.
+    /// The standing of a peer.
     #[must_use]
     pub fn standing(&self, peer: PeerId) -> Standing {
-        self.book().standing(peer, self.clock.now())
+        self.records().standing(peer, self.clock.now())
     }
 
-    /// Whether work of a peer in this tier is refused now because of load. That of peers the operator names never is, but at the last.
+    /// Whether work of a peer in this tier is refused now because of load. A configured or allowed peer's never is.
     #[must_use]
     pub fn is_shed(&self, peer: PeerId, tier: Tier) -> bool {
         self.load.refused().is_some_and(|shed| {
-            let listing = self.book().listing(peer);
+            let listing = self.records().listing(peer);
             let listed = matches!(listing, Some(Listing::Configured | Listing::Allowed));
             tier <= shed && !listed
         })
     }
 
-    /// What a peer may use in a protocol now; none if it isn't admitted.
+    /// What a peer may use in a protocol now; `None` if it isn't admitted.
     #[must_use]
     pub fn quota(&self, peer: PeerId, protocol: &str) -> Option<Quota> {
         self.standing(peer).tier().map(|tier| *self.quotas.of(tier, protocol))
@@ -378,16 +380,16 @@ impl Peers {
         &self.quotas
     }
 
-    /// How loaded the node is.
+    /// The node's load.
     #[must_use]
     pub fn load(&self) -> &Load {
         &self.load
     }
 
-    /// What was done so far, and how many are connected.
+    /// The counts so far, and how many peers are connected.
     #[must_use]
     pub fn figures(&self) -> Figures {
-        let mut figures = self.totals.figures(self.door.did());
+        let mut figures = self.totals.figures(self.admission.did());
         for here in lock(&self.present).values() {
             if let Some(tier) = here.standing.borrow().tier() {
                 figures.tier_mut(tier).connected += 1;
@@ -396,45 +398,47 @@ impl Peers {
         figures
     }
 
-    /// How often a standing changed since the node began: from, to, and how often, if ever.
+    /// How often each change of standing happened since the node began, without those that never did: from, to,
+    /// count.
     #[must_use]
     pub fn counted_changes(&self) -> Vec<(&'static str, &'static str, u64)> {
         self.totals.changes()
     }
 
-    /// Connections in ordinary places and in reserved ones.
+    /// The connections in ordinary slots and in reserved ones.
     #[must_use]
     pub fn open(&self) -> (usize, usize) {
-        self.door.open()
+        self.admission.open()
     }
 
-    /// What is thought of a peer.
+    /// What the node knows of a peer.
     #[must_use]
     pub fn view(&self, peer: PeerId) -> View {
         let connected = lock(&self.present).get(&peer).map(|here| here.from.clone()).unwrap_or_default();
-        let (book, now) = (self.book(), self.clock.now());
+        let (records, now) = (self.records(), self.clock.now());
         View {
             peer,
-            standing: book.standing(peer, now),
-            listing: book.listing(peer),
-            components: book.components(peer, now),
-            score: book.score(peer, now),
-            ban: book.record(peer).ban(),
+            standing: records.standing(peer, now),
+            listing: records.listing(peer),
+            components: records.components(peer, now),
+            score: records.score(peer, now),
+            ban: records.record(peer).ban(),
             connected,
         }
     }
 
-    /// Everybody who is connected, has a record or is named: the next ones after this one, in the order of their ids.
+    /// Up to `most` peers that are connected, have a record or are listed, in the order of their ids, from the one
+    /// after `after` on.
     #[must_use]
     pub fn after(&self, after: Option<PeerId>, most: usize) -> Vec<PeerId> {
         let present: Vec<PeerId> = lock(&self.present).keys().copied().collect();
-        let known: BTreeSet<PeerId> = self.book().peers().chain(present).collect();
+        let known: BTreeSet<PeerId> = self.records().peers().chain(present).collect();
         known.into_iter().filter(|peer| after.is_none_or(|after| *peer > after)).take(most).collect()
     }
 
-    /// The changes of a peer's standing that are remembered, the oldest first.
+    /// The remembered changes of a peer's standing, the oldest first.
     #[must_use]
-    pub fn changes(&self, peer: PeerId) -> Vec<Told> {
+    pub fn changes(&self, peer: PeerId) -> Vec<RecordedChange> {
         lock(&self.changes).iter().filter(|told| told.change.peer == peer).cloned().collect()
     }
 }

@@ -1,4 +1,4 @@
-//! A connected peer: its standing, live, and what its sessions may use.
+//! A connected peer: its current standing, and what its sessions may use.
 
 use crate::{peers::Peers, totals::count};
 use shardwire_model::PeerId;
@@ -11,14 +11,14 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// What a peer is told to wait that this node's operator denies: nobody comes back for a moment's sake.
+/// The wait for a peer that the operator denies: it need not come back soon.
 pub(crate) const DENIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
-/// What a peer is told to wait while this node is overloaded, or has no room for it.
+/// The wait for a peer while this node is overloaded or has no slot for it.
 pub(crate) const BUSY_FOR: Duration = Duration::from_secs(5);
-/// Bytes after which they are put on a peer's account, at the latest: what a point of cost is.
+/// Bytes after which they are charged to a peer's record at the latest: those of one point of cost.
 const ACCOUNT_EVERY: u64 = 16 << 20;
 
-/// That a peer is connected.
+/// A connected peer. Dropped when its connection ends.
 #[derive(Debug)]
 pub struct Presence {
     pub(crate) peers: Arc<Peers>,
@@ -28,33 +28,33 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// Who it is.
+    /// The peer's id.
     #[must_use]
     pub fn peer(&self) -> PeerId {
         self.peer
     }
 
-    /// How it stands now.
+    /// The peer's current standing.
     #[must_use]
     pub fn standing(&self) -> Standing {
         *self.standing.borrow()
     }
 
-    /// Waits until the peer is not admitted any more. Says how long it should stay away.
+    /// Waits until the peer is no longer admitted. Returns how long it should stay away.
     pub async fn shut_out(&self) -> Duration {
         let mut standing = self.standing.clone();
         let shut = standing.wait_for(|standing| standing.tier().is_none()).await.map(|standing| *standing);
         match shut {
             Ok(standing) => self.peers.stay_away(standing),
-            // Its sender lives as long as this does.
+            // The sender lives as long as this.
             Err(_) => std::future::pending().await,
         }
     }
 
-    /// Takes up a session that the peer opens, and the meter that it is held to; none if it is one of the node's own.
+    /// Counts a session that the peer opens, and returns its meter; `None` if the peer is one of the node's own.
     ///
     /// # Errors
-    /// If it may open none now: how long it should wait.
+    /// If the peer may open no session now: how long it should wait.
     pub fn session(&self, protocol: &str) -> Result<Option<Arc<dyn Meter>>, Duration> {
         if self.peers.is_own(self.peer) {
             return Ok(None);
@@ -65,13 +65,13 @@ impl Presence {
             count(&counts.refused);
             return Err(BUSY_FOR);
         }
-        let permit = self.peers.gate.open(self.peer, tier, protocol).map_err(|refused| {
+        let permit = self.peers.limiter.open(self.peer, tier, protocol).map_err(|refused| {
             count(&counts.refused);
             refused.0
         })?;
         count(&counts.sessions);
         let (peers, peer, standing) = (self.peers.clone(), self.peer, self.standing.clone());
-        Ok(Some(Arc::new(Held { peers, peer, permit, standing, account: Mutex::default() })))
+        Ok(Some(Arc::new(MeteredSession { peers, peer, permit, standing, account: Mutex::default() })))
     }
 }
 
@@ -81,16 +81,16 @@ impl Drop for Presence {
     }
 }
 
-/// What is still to be paid, and what was spent and isn't on the peer's account yet.
+/// Use that isn't paid for yet, and bytes that aren't charged to the peer's record yet.
 #[derive(Debug, Default)]
 struct Account {
     debt: Debt,
     spent: u64,
 }
 
-/// A session that is held to its peer's quota.
+/// A session that is metered by its peer's quota.
 #[derive(Debug)]
-struct Held {
+struct MeteredSession {
     peers: Arc<Peers>,
     peer: PeerId,
     permit: Permit<crate::Ticks>,
@@ -98,7 +98,7 @@ struct Held {
     account: Mutex<Account>,
 }
 
-impl Held {
+impl MeteredSession {
     fn put_on_account(&self, bytes: u64) {
         if bytes > 0 {
             self.peers.note(self.peer, &Event::Spent { bytes, cpu: Duration::ZERO });
@@ -106,7 +106,7 @@ impl Held {
     }
 }
 
-impl Meter for Held {
+impl Meter for MeteredSession {
     fn used(&self, frames: u32, bytes: u64) -> Duration {
         let tier = self.standing.borrow().tier().unwrap_or(Tier::Low);
         let counts = self.peers.totals.of(tier);
@@ -126,7 +126,7 @@ impl Meter for Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for MeteredSession {
     fn drop(&mut self) {
         let account = self.account.get_mut().unwrap_or_else(PoisonError::into_inner);
         let due = std::mem::take(&mut account.spent);

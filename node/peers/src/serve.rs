@@ -1,24 +1,26 @@
-//! Connections and sessions, as far as it matters who opens them. What is spoken in them is the caller's.
+//! Accepts connections and sessions, as far as it matters which peer opens them. The caller serves the protocols.
 
 use crate::{
-    door::{Knock, Place},
+    admission::{ConnectionSlot, Decision},
     peers::Peers,
     presence::Presence,
 };
 use shardwire_model::Coded as _;
 use shardwire_protocols::ServeError;
 use shardwire_reputation::LONGEST_WAIT;
-use shardwire_transport::{Arrival, Connection, Endpoint, Incoming, Pause, SessionError, begun};
+use shardwire_transport::{Connection, Endpoint, Incoming, IncomingConnection, Pause, SessionError, first_turn};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::JoinSet};
 
-/// How long a peer that is shut out has to take what it was told on the way: a dispute, say. Nothing new is served meanwhile.
+/// How long a peer that is shut out has to read what was sent to it, a dispute for example. It is served nothing new
+/// meanwhile.
 pub const LAST_WORDS: Duration = Duration::from_millis(500);
-/// Sessions of a connection whose header is not read yet, or that were refused and wait for their turn. Honest peers have a few; a flood
-/// gets so many answers a second, and the rest of it waits in QUIC.
+/// Sessions of a connection whose header isn't read yet, or that were refused and wait for their turn. Honest peers
+/// have a few. A flood gets this many answers a second, and the rest of it waits in QUIC.
 pub const BEGINNING: usize = 16;
 
-/// Takes connections until the endpoint is closed. Those that are admitted are given to `serve`, and have their place until that ends.
+/// Accepts connections until the endpoint is closed. Admitted ones are given to `serve` and keep their slot until it
+/// returns.
 pub async fn receive<S>(
     peers: Arc<Peers>,
     endpoint: Endpoint,
@@ -27,21 +29,21 @@ pub async fn receive<S>(
     S: Future<Output = ()> + Send + 'static,
 {
     let serve = Arc::new(serve);
-    // As many as there are places.
+    // At most as many tasks as there are slots.
     let mut connections = JoinSet::new();
-    while let Some(arrival) = endpoint.accept().await {
+    while let Some(incoming) = endpoint.accept().await {
         while connections.try_join_next().is_some() {}
-        match peers.knock(arrival.address().ip(), arrival.validated()) {
-            Knock::Admit { after, place } => {
-                let admit = admit(peers.clone(), arrival, after, place, serve.clone());
+        match peers.before_handshake(incoming.address().ip(), incoming.validated()) {
+            Decision::Admit { after, slot } => {
+                let admit = admit(peers.clone(), incoming, after, slot, serve.clone());
                 connections.spawn(endpoint.pause().task(admit));
             }
-            Knock::Retry => arrival.retry(),
-            Knock::Refuse => {
-                tracing::debug!(address = %arrival.address(), "refused before the handshake");
-                arrival.refuse();
+            Decision::Retry => incoming.retry(),
+            Decision::Refuse => {
+                tracing::debug!(address = %incoming.address(), "refused before the handshake");
+                incoming.refuse();
             }
-            Knock::Ignore => arrival.ignore(),
+            Decision::Ignore => incoming.ignore(),
         }
     }
 }
@@ -49,28 +51,28 @@ pub async fn receive<S>(
 /// Performs the handshake and serves the connection.
 async fn admit<S: Future<Output = ()> + Send>(
     peers: Arc<Peers>,
-    arrival: Arrival,
+    incoming: IncomingConnection,
     after: Duration,
-    place: Place,
+    slot: ConnectionSlot,
     serve: Arc<impl Fn(Connection, Arc<Presence>) -> S + Send + Sync>,
 ) {
-    let address = arrival.address();
+    let address = incoming.address();
     let waiting = peers.load.begin();
     tokio::time::sleep(after).await;
-    let connection = match arrival.admit().await {
+    let connection = match incoming.admit().await {
         Ok(connection) => connection,
         Err(error) => return tracing::debug!(%address, code = error.code(), "no connection: {error}"),
     };
     drop(waiting);
-    match peers.enter(connection.peer(), &place) {
+    match peers.after_handshake(connection.peer(), &slot) {
         Ok(presence) => serve(connection, Arc::new(presence)).await,
         Err(wait) => connection.turn_away(wait),
     }
-    drop(place);
+    drop(slot);
 }
 
-/// Serves the sessions that a peer opens, until the connection ends or the peer is shut out. Says why. Sessions that are under way then end
-/// with it. `pause` holds them up.
+/// Serves the sessions that a peer opens, until the connection ends or the peer is shut out. Returns the reason. Open
+/// sessions end with it. `pause` holds their tasks.
 pub async fn sessions<S>(
     connection: &Connection,
     presence: &Arc<Presence>,
@@ -82,7 +84,7 @@ where
 {
     let serve = Arc::new(serve);
     let beginning = Arc::new(Semaphore::new(BEGINNING));
-    // As many as QUIC lets a peer open.
+    // At most as many tasks as QUIC lets a peer open sessions.
     let mut running = JoinSet::new();
     let gone = loop {
         let accepted = async {
@@ -102,7 +104,7 @@ where
         };
         while running.try_join_next().is_some() {}
         let (presence, serve) = (presence.clone(), serve.clone());
-        let session = begun(pause.task(async move {
+        let session = first_turn(pause.task(async move {
             if let Some(incoming) = begin(&presence, incoming).await {
                 drop(turn);
                 let (protocol, incoming) = incoming;
@@ -119,8 +121,8 @@ where
     gone
 }
 
-/// Reads what the peer wants to speak, and takes the session up if its quota allows. If not, it is told so at once; this returns when it
-/// may try again.
+/// Reads which protocol the peer wants, and counts the session if the peer's quota allows it. If not, the peer is
+/// told at once, and this returns when it may try again.
 async fn begin(presence: &Presence, mut incoming: Incoming) -> Option<(String, Incoming)> {
     let protocol = match incoming.header().await {
         Ok(header) => header.protocol.to_string(),
@@ -142,14 +144,14 @@ async fn begin(presence: &Presence, mut incoming: Incoming) -> Option<(String, I
 }
 
 impl Presence {
-    /// Says why a session with this peer failed, and notes what that means for it.
+    /// Logs why a session with this peer failed, and notes what that means for the peer.
     pub fn failed(&self, protocol: &str, error: &ServeError) {
         self.peers.failed(self.peer, protocol, error);
     }
 }
 
 impl Peers {
-    /// Says why a session with a peer failed, and notes what that means for it.
+    /// Logs why a session with a peer failed, and notes what that means for the peer.
     pub fn failed(&self, peer: shardwire_model::PeerId, protocol: &str, error: &ServeError) {
         let (code, short) = (error.code(), peer.short());
         match error {
@@ -163,7 +165,7 @@ impl Peers {
                 tracing::error!(peer = %short, protocol, code, "session failed on our side: {error}");
             }
         }
-        if let Some(event) = crate::seen(error) {
+        if let Some(event) = crate::session_event(error) {
             self.note(peer, &event);
         }
     }

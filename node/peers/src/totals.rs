@@ -1,10 +1,10 @@
-//! What was done with peers so far, by tier: what a node shows of it.
+//! Counts of what was done with peers, by tier, for a node to show.
 
 use serde::{Deserialize, Serialize};
 use shardwire_reputation::{Standing, Tier};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What happened to the peers of a tier since the node began.
+/// Counts of a tier's peers since the node began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfTier {
     /// Peers connected now.
@@ -13,18 +13,18 @@ pub struct OfTier {
     pub sessions: u64,
     /// Sessions refused for now: above their quota, or the node was overloaded.
     pub refused: u64,
-    /// How often a session of theirs had to wait for its quota.
+    /// How often a session had to wait for its quota.
     pub waits: u64,
     /// Bytes that their sessions received and sent.
     pub bytes: u64,
 }
 
-/// What the door did since the node began.
+/// Counts of [`admission`](crate::admission) since the node began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Door {
+pub struct AdmissionCounts {
     /// Handshakes performed.
     pub admitted: u64,
-    /// Callers asked to come again with a token.
+    /// Callers asked to come back with a token.
     pub retried: u64,
     /// Callers refused before their handshake.
     pub refused: u64,
@@ -34,7 +34,7 @@ pub struct Door {
     pub turned_away: u64,
 }
 
-/// All of it.
+/// All counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
     /// Tier low.
@@ -43,12 +43,12 @@ pub struct Figures {
     pub normal: OfTier,
     /// Tier high.
     pub high: OfTier,
-    /// The door.
-    pub door: Door,
+    /// Admission of connections.
+    pub door: AdmissionCounts,
 }
 
 impl Figures {
-    /// Those of a tier.
+    /// The counts of a tier.
     pub fn tier_mut(&mut self, tier: Tier) -> &mut OfTier {
         match tier {
             Tier::Low => &mut self.low,
@@ -67,15 +67,15 @@ pub(crate) struct Counts {
     pub(crate) bytes: AtomicU64,
 }
 
-/// One more.
+/// Counts one more.
 pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// What a standing may be, as it is called.
+/// The names of all standings.
 const STANDINGS: [&str; 5] = ["denied", "banned", "low", "normal", "high"];
 
-fn place(standing: Standing) -> usize {
+fn index(standing: Standing) -> usize {
     match standing {
         Standing::Denied => 0,
         Standing::Banned { .. } => 1,
@@ -91,7 +91,7 @@ pub(crate) struct Totals {
     low: Counts,
     normal: Counts,
     high: Counts,
-    /// Changes of standing: from, to.
+    /// Counts of changes of standing, by old and new standing.
     changes: [[AtomicU64; STANDINGS.len()]; STANDINGS.len()],
 }
 
@@ -105,8 +105,8 @@ impl Totals {
     }
 
     pub(crate) fn changed(&self, from: Standing, to: Standing) {
-        // Every standing has its place.
-        self.changes.get(place(from)).and_then(|row| row.get(place(to))).into_iter().for_each(count);
+        // The index is always in range.
+        self.changes.get(index(from)).and_then(|row| row.get(index(to))).into_iter().for_each(count);
     }
 
     pub(crate) fn changes(&self) -> Vec<(&'static str, &'static str, u64)> {
@@ -117,7 +117,7 @@ impl Totals {
         all.filter(|(.., count)| *count > 0).collect()
     }
 
-    pub(crate) fn figures(&self, door: Door) -> Figures {
+    pub(crate) fn figures(&self, door: AdmissionCounts) -> Figures {
         let of = |counts: &Counts| OfTier {
             connected: 0,
             sessions: counts.sessions.load(Ordering::Relaxed),

@@ -1,6 +1,6 @@
 //! Proving workers supervised as processes, and verification with every pinned check.
 //!
-//! - [`worker`]: find the prover worker (in a checkout: build it), run one job in one process, and turn whatever becomes of that
+//! - [`worker`]: find the prover worker, run one job in one process, and turn every outcome of that
 //!   process into a result or a typed error. A worker's crash is the job's, never the node's.
 //! - [`verify`]: decide whether bytes prove a run of one given program, and hand back its output. cairo-air's `verify_cairo` alone
 //!   does not decide that; the module page lists what it leaves open and what is pinned here.

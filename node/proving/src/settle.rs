@@ -1,8 +1,11 @@
 //! Whether a verified output is the one that a shard's start asks for.
 //!
-//! [`verify`](crate::verify) says that the program put this out; here it is compared with the shard: its name, the slice of its run, the
-//! commitment of the state before (which covers the whole start: whitelists, end event, settlement list and values), and that exactly
-//! the settlement list was settled. Applying the updates, once, is the ledger's business.
+//! [`verify`](crate::verify) says which program put this out; here both are compared with the shard: the program, the shard's name, the
+//! slice of its run, the commitment of the state before (which covers the whole start: program, whitelists, end event, deadline,
+//! settlement list and values), and that exactly the settlement list was settled. Applying the updates, once, is the ledger's
+//! business.
+//!
+//! The program that counts is the *proof's own*. What the output says of it is the program's word: any program can put out any hash.
 
 use shardwire_model::{Coded, Felt, Output, ShardId, ShardStart};
 
@@ -20,6 +23,24 @@ pub struct Expected<'a> {
 /// An output of something else than what was started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutputMismatch {
+    /// A run of another program, whatever its output says.
+    #[error("the proof is of program {actual:#x}, and shard {shard} was started with {expected:#x}")]
+    Program {
+        /// The shard in question.
+        shard: ShardId,
+        /// The program that it was started with.
+        expected: Felt,
+        /// The proof's own.
+        actual: Felt,
+    },
+    /// The right program, and another one's name in its output.
+    #[error("the output names program {actual:#x}, and the shard was started with {expected:#x}")]
+    Echo {
+        /// The program that it was started with.
+        expected: Felt,
+        /// The one in the output.
+        actual: Felt,
+    },
     /// Of another shard.
     #[error("the output is of shard {actual}, not of {expected}")]
     Shard {
@@ -59,6 +80,8 @@ impl Coded for OutputMismatch {
             Self::Segment { .. } => "SW-SETTLE-002",
             Self::Before { .. } => "SW-SETTLE-003",
             Self::Update { .. } => "SW-SETTLE-004",
+            Self::Program { .. } => "SW-SETTLE-005",
+            Self::Echo { .. } => "SW-SETTLE-006",
         }
     }
 
@@ -72,12 +95,18 @@ impl Coded for OutputMismatch {
     }
 }
 
-/// Compares a verified output with the shard that was started.
+/// Compares a verified output, and the program that the proof is of, with the shard that was started.
 ///
 /// # Errors
-/// If it is of another shard, segment or state, or settles anything but the settlement list, entry by entry.
-pub fn check_output(output: &Output, expected: &Expected<'_>) -> Result<(), OutputMismatch> {
+/// [`OutputMismatch`] if it is of another program, shard, segment or state, or settles anything but the settlement list, entry by entry.
+pub fn check_output(program: Felt, output: &Output, expected: &Expected<'_>) -> Result<(), OutputMismatch> {
     let start = expected.start;
+    if program != start.program {
+        return Err(OutputMismatch::Program { shard: start.shard, expected: start.program, actual: program });
+    }
+    if output.program != start.program {
+        return Err(OutputMismatch::Echo { expected: start.program, actual: output.program });
+    }
     if output.shard != start.shard {
         return Err(OutputMismatch::Shard { expected: start.shard, actual: output.shard });
     }
@@ -88,7 +117,7 @@ pub fn check_output(output: &Output, expected: &Expected<'_>) -> Result<(), Outp
         return Err(OutputMismatch::Before { expected: expected.before, actual: output.before });
     }
     let same = |(entry, update): (&shardwire_model::Entry, &shardwire_model::Update)| {
-        entry.kind == update.kind && entry.key == update.key
+        entry.kind == update.kind && entry.slot() == update.slot()
     };
     let longest = start.entries.len().max(output.updates.len());
     let agreeing = start.entries.iter().zip(&output.updates).take_while(|pair| same(*pair)).count();

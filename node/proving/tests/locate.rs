@@ -1,4 +1,4 @@
-//! The worker is found where the page says, in that order, and whatever is found there is asked what it is.
+//! The worker is found in the documented places, in that order, and each candidate is asked what it is.
 #![cfg(unix)]
 
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ fn workers() -> PathBuf {
 }
 
 fn find(places: &Places) -> Result<Worker, LocateError> {
-    locate_in(places, &mut |line| panic!("nothing is to be built here: {line}"))
+    locate_in(places)
 }
 
 fn path_of(folders: &[&Path]) -> Option<std::ffi::OsString> {
@@ -25,7 +25,7 @@ fn the_named_one_comes_first_then_beside_then_the_path() {
         named: Some(good.join("stwo-worker")),
         beside: Some(good.join("stale")),
         path: path_of(&[&good.join("other")]),
-        checkout: None,
+        built: None,
     };
     assert_eq!(find(&named).unwrap().path(), good.join("stwo-worker"));
     let beside = Places { named: None, beside: Some(good.clone()), ..named };
@@ -50,6 +50,22 @@ fn no_worker_anywhere_says_what_to_do() {
     let error = find(&Places::default()).unwrap_err();
     assert_eq!((error.code(), error.to_string().as_str()), ("SW-WORKER-101", "there is no prover worker"));
     assert!(error.next_step().contains("set SHARDWIRE_STWO_WORKER"), "{}", error.next_step());
+    let command = "`cargo run --release -p shardwire-worker-build` builds it";
+    assert!(error.next_step().contains(command), "a node builds nothing itself: {}", error.next_step());
+}
+
+#[test]
+fn in_a_checkout_the_built_one_comes_last_and_it_lies_where_it_is_built() {
+    let good = workers();
+    let built = Places { built: Some(good.join("stwo-worker")), ..Places::default() };
+    assert_eq!(find(&built).unwrap().path(), good.join("stwo-worker"));
+    let beside = Places { beside: Some(good.join("stale")), ..built };
+    assert_eq!(find(&beside).unwrap_err().code(), "SW-WORKER-104");
+    let unbuilt = Places { built: Some(good.join("none")), ..Places::default() };
+    assert_eq!(find(&unbuilt).unwrap_err().code(), "SW-WORKER-101");
+
+    let checkout = shardwire_worker_build::checkout().unwrap();
+    assert_eq!(Places::of_process().built, Some(shardwire_worker_build::place(&checkout).unwrap()));
 }
 
 #[test]

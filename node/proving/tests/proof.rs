@@ -1,39 +1,39 @@
-//! One real proof, made once by the real worker from a real run, and everything that must not pass for it.
+//! One real proof, made once by the real worker from a real run, and every change of it that must be refused.
 //!
-//! In a checkout without a worker the first test builds one, which takes minutes.
-
-#[path = "../../shard/tests/workload/mod.rs"]
-mod workload;
+//! Where there is no worker the first test builds one, which takes minutes.
 
 mod forge;
 
-use std::path::Path;
-use std::sync::OnceLock;
-use std::time::Duration;
-
-use cairo_air::CairoProofForRustVerifier;
-use cairo_air::verifier::verify_cairo;
+use cairo_air::{CairoProofForRustVerifier, verifier::verify_cairo};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use shardwire_model::{Coded, Felt, Output, state_commitment};
-use shardwire_proving::settle::{Expected, check_output};
-use shardwire_proving::verify::{MAX_PROOF_BYTES, Verifier, VerifyError};
-use shardwire_proving::worker::{ProveRequest, Worker, locate, prove};
-use shardwire_shard::{execute, program, witness};
-use stwo::core::fields::m31::{M31, P};
-use stwo::core::fields::qm31::SecureField;
-use stwo::core::vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleHasher};
+use shardwire_model::{Coded, Felt, MAX_PROOF_BYTES, Output, state_commitment};
+use shardwire_program::rules::{self, execute};
+use shardwire_proving::{
+    settle::{Expected, check_output},
+    verify::{Proven, Verifier, VerifyError},
+    worker::{LocateError, Places, ProveRequest, Worker, locate_in, prove},
+};
+use shardwire_witness as witness;
+use std::{path::Path, sync::OnceLock, time::Duration};
+use stwo::core::{
+    fields::{
+        m31::{M31, P},
+        qm31::SecureField,
+    },
+    vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleHasher},
+};
 use stwo_cairo_common::preprocessed_columns::preprocessed_trace::PreProcessedTraceVariant;
 
 type Proof = CairoProofForRustVerifier<Blake2sMerkleHasher>;
 
-/// Small, so that the proof takes little more than the least that a proof takes.
+/// Few players, so that the proof takes little more than the shortest one.
 const PLAYERS: usize = 2;
 const TRANSACTIONS: usize = 12;
 const SEED: u64 = 11;
 
 struct Real {
-    work: workload::Workload,
+    work: shardwire_sample::Workload,
     witness: Vec<u8>,
     proof: Vec<u8>,
     output: Output,
@@ -44,8 +44,8 @@ struct Real {
 fn real() -> &'static Real {
     static REAL: OnceLock<Real> = OnceLock::new();
     REAL.get_or_init(|| {
-        let work = workload::workload(PLAYERS, TRANSACTIONS, SEED);
-        let mut assembler = witness::Assembler::new();
+        let work = shardwire_sample::workload(PLAYERS, TRANSACTIONS, SEED);
+        let mut assembler = witness::Assembler::new(rules::hash());
         let run = execute(&work.start, &work.values, work.transactions.clone(), |chunk| {
             assembler.push(&chunk.body).map(drop).map_err(|e| std::io::Error::other(e.to_string()))
         })
@@ -53,13 +53,19 @@ fn real() -> &'static Real {
         let mut witness = Vec::new();
         assembler.finish(&run.manifest, &mut witness).unwrap();
         let proof = prove_bytes(&witness);
-        Real { work, witness, proof, output: run.output, verifier: Verifier::new(program::data()).unwrap() }
+        Real { work, witness, proof, output: run.output, verifier: Verifier::new() }
     })
 }
 
 fn worker() -> &'static Worker {
     static WORKER: OnceLock<Worker> = OnceLock::new();
-    WORKER.get_or_init(|| locate(&mut |line| eprintln!("{line}")).unwrap())
+    WORKER.get_or_init(|| match locate_in(&Places { built: None, ..Places::of_process() }) {
+        Err(LocateError::Missing) => {
+            let checkout = shardwire_worker_build::checkout().unwrap();
+            Worker::at(&shardwire_worker_build::build(&checkout, &mut |line| eprintln!("{line}")).unwrap()).unwrap()
+        }
+        found => found.unwrap(),
+    })
 }
 
 fn prove_bytes(witness: &[u8]) -> Vec<u8> {
@@ -87,7 +93,7 @@ fn encode(proof: &Proof) -> Vec<u8> {
     bincode::serialize(proof).unwrap()
 }
 
-/// The real proof with something changed, and what becomes of it.
+/// Changes the real proof and returns the error that the verifier gives.
 fn changed(change: impl FnOnce(&mut Proof)) -> VerifyError {
     let mut proof = decode(&real().proof);
     change(&mut proof);
@@ -101,12 +107,13 @@ fn cairo_air_accepts(proof: &Proof) -> bool {
 #[test]
 fn the_proof_of_a_run_yields_its_output_and_settles_its_shard() {
     let real = real();
-    let felts = real.verifier.verify(&real.proof).unwrap();
-    let output = Output::from_felts(&felts).unwrap();
+    let Proven { program, output } = real.verifier.verify(&real.proof).unwrap();
+    assert_eq!(program, rules::hash());
+    let output = Output::from_felts(&output).unwrap();
     assert_eq!(output, real.output);
     let before = state_commitment(real.work.start.commitment(), &real.work.values);
     let expected = Expected { start: &real.work.start, segment: 0, before };
-    assert_eq!(check_output(&output, &expected), Ok(()));
+    assert_eq!(check_output(program, &output, &expected), Ok(()));
 }
 
 #[test]
@@ -117,9 +124,12 @@ fn the_output_of_another_shard_segment_state_or_list_is_refused() {
     let refused = |change: &dyn Fn(&mut Output)| {
         let mut output = real.output.clone();
         change(&mut output);
-        let error = check_output(&output, &expected).unwrap_err();
+        let error = check_output(rules::hash(), &output, &expected).unwrap_err();
         (error.code(), error.to_string())
     };
+    let (code, text) = refused(&|o| o.program += Felt::ONE);
+    assert_eq!(code, "SW-SETTLE-006");
+    assert!(text.starts_with("the output names program 0x"), "{text}");
     let (code, text) = refused(&|o| o.shard.0 += Felt::ONE);
     assert_eq!(code, "SW-SETTLE-001");
     assert!(text.starts_with("the output is of shard 0x"), "{text}");
@@ -160,20 +170,32 @@ fn output_bits_that_no_proof_covers_are_refused() {
 }
 
 #[test]
-fn a_proof_of_another_program_is_refused() {
+fn a_proof_of_another_program_is_refused_whatever_its_output_says() {
+    // The same program with a felt changed that this run never reached. Its output has the right one's hash, from the start data.
     let real = real();
-    let mut other = program::data().to_vec();
-    *other.last_mut().unwrap() += Felt::ONE;
-    let verifier = Verifier::new(&other).unwrap();
-    let error = verifier.verify(&real.proof).unwrap_err();
-    assert_eq!(error.code(), "SW-VERIFY-006");
-    assert_eq!(
-        error.to_string(),
-        format!("the proof is of program {:#x}, not of {:#x}", real.verifier.program_hash(), verifier.program_hash())
-    );
+    let proof = prove_bytes(&forge::of_another_program(&real.witness, rules::data().len()));
+    let Proven { program, output } = real.verifier.verify(&proof).unwrap();
+    let output = Output::from_felts(&output).unwrap();
+    assert_eq!(output, real.output);
+    assert_ne!(program, rules::hash());
+    let before = state_commitment(real.work.start.commitment(), &real.work.values);
+    let expected = Expected { start: &real.work.start, segment: 0, before };
+    let error = check_output(program, &output, &expected).unwrap_err();
+    assert_eq!(error.code(), "SW-SETTLE-005");
+    let text = format!("the proof is of program {program:#x}, and shard {} was started with", real.work.start.shard);
+    assert!(error.to_string().starts_with(&text), "{error}");
+}
+
+#[test]
+fn a_changed_program_is_refused() {
     let word = |p: &mut Proof| p.claim.public_data.public_memory.program[20].1[0] ^= 1;
-    assert_eq!(changed(word).code(), "SW-VERIFY-006");
-    assert_eq!(changed(|p| p.claim.public_data.public_memory.program.truncate(100)).code(), "SW-VERIFY-006");
+    assert_eq!(changed(word).code(), "SW-VERIFY-009");
+    let shorter = changed(|p| p.claim.public_data.public_memory.program.truncate(100));
+    assert_eq!(shorter, VerifyError::Claim("the stack doesn't begin after the program"));
+    let none = changed(|p| p.claim.public_data.public_memory.program.truncate(5));
+    assert_eq!(none, VerifyError::Program("it wasn't compiled in proof mode with all eleven builtins"));
+    let builtins = changed(|p| p.claim.public_data.public_memory.program[1].1[0] = 10);
+    assert_eq!(builtins.code(), "SW-VERIFY-006");
     let shifted = changed(|p| {
         p.claim.public_data.initial_state.ap += M31(1);
         p.claim.public_data.initial_state.fp += M31(1);
@@ -192,7 +214,7 @@ fn other_parameters_are_refused() {
         weak.to_string(),
         "the proof was made with other parameters, worth 13 bits; only the pinned ones of 96 bits are accepted"
     );
-    // As many bits, otherwise spent.
+    // The same security in bits, spent differently.
     let other = changed(|p| p.stark_proof.0.config.fri_config.fold_step = 3);
     assert_eq!(other, VerifyError::Parameters { bits: 96 });
     let lifted = changed(|p| p.stark_proof.0.config.lifting_log_size = Some(24));
@@ -274,7 +296,7 @@ fn truncated_oversized_and_trailing_bytes_are_refused() {
     longer.push(0);
     let error = real.verifier.verify(&longer).unwrap_err();
     assert_eq!(error.code(), "SW-VERIFY-002", "{error}");
-    longer.resize(MAX_PROOF_BYTES + 1, 0);
+    longer.resize(MAX_PROOF_BYTES as usize + 1, 0);
     assert_eq!(
         real.verifier.verify(&longer).unwrap_err().to_string(),
         "the proof has 4194305 bytes, at most 4194304 are allowed"

@@ -1,5 +1,5 @@
-//! Whatever a worker does, its job ends in a proof file or in one error that says what happened; never in both, never in a process left
-//! behind. The workers here are scripts (`tests/workers`).
+//! However a worker behaves, its job ends in a proof file or in one error that says what happened; never in both, and
+//! never in a process left behind. The workers here are scripts (`tests/workers`).
 #![cfg(unix)]
 
 use std::future::{pending, ready};
@@ -21,7 +21,7 @@ struct Job {
     request: ProveRequest,
 }
 
-/// A job of the worker that does what `name` says.
+/// A job for the script called `name`.
 fn job(name: &str) -> Job {
     let folder = tempfile::tempdir().unwrap();
     let witness = folder.path().join(name);
@@ -49,7 +49,7 @@ impl Job {
         self.folder.path().join("proof.pid")
     }
 
-    /// Whether the process that wrote its id runs.
+    /// Whether the process that wrote its id still runs.
     fn runs(&self) -> bool {
         let pid = std::fs::read_to_string(self.pid_file()).unwrap();
         // A process that has ended but wasn't waited for yet is as good as gone.
@@ -151,7 +151,7 @@ async fn a_process_that_the_worker_leaves_behind_does_not_hold_the_job() {
 #[tokio::test]
 async fn a_program_that_cannot_be_started_is_named() {
     let job = job("works");
-    // Found a moment ago, gone now.
+    // The worker was found a moment ago and is gone now.
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("stwo-worker");
     std::os::unix::fs::symlink(fake().path(), &link).unwrap();
@@ -210,7 +210,7 @@ async fn dropping_the_job_ends_the_process() {
         _ = told => {}
         result = proving => panic!("it ended: {result:?}"),
     }
-    // The signal is sent by the drop; when the process is gone is up to the system.
+    // Dropping sends the signal; the system decides when the process is gone.
     let gone = async {
         while job.runs() {
             tokio::time::sleep(Duration::from_millis(5)).await;

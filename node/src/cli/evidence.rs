@@ -6,16 +6,16 @@
 use super::{
     args::{EvidenceArgs, EvidenceCheckArgs},
     failure::Failure,
+    node::ask,
     output::{Answer, columns},
-    peer::ask,
 };
-use crate::{evidence::Checking, proofs::Proofs};
+use crate::proofs::Proofs;
 use serde::Serialize;
 use shardwire_model::{Coded, Hash, PeerId};
+use shardwire_program::Programs;
 use shardwire_protocols::{
-    control::ControlError,
+    administration::{AdministrationError, Client, peer::Request},
     evidence::{MAX_EVIDENCE_BYTES, Piece, Shown},
-    reputation::{Client, Request},
 };
 use shardwire_store::{Disk as _, DiskError, SystemDisk};
 use std::path::{Path, PathBuf};
@@ -66,8 +66,9 @@ struct All {
 /// What a piece shows.
 fn see(bytes: &[u8]) -> Result<Seen, Failure> {
     let piece = Piece::from_bytes(bytes).map_err(|error| Failure::of(&error))?;
-    let proofs = Proofs::stark().map_err(|error| Failure::of(&error))?;
-    let shows = piece.check(&Checking(&*proofs.verify)).map_err(|error| Failure::of(&error))?;
+    let (proofs, programs) = (Proofs::stark(), Programs::all());
+    let shows =
+        crate::evidence::check(&piece, &*proofs.verify, programs.hashes()).map_err(|error| Failure::of(&error))?;
     Ok(Seen { peer: piece.accused, shows, file: None })
 }
 
@@ -89,7 +90,7 @@ pub(super) fn check(args: &EvidenceCheckArgs) -> Result<Answer, Failure> {
 
 pub(super) async fn export(root: Option<PathBuf>, args: &EvidenceArgs) -> Result<Answer, Failure> {
     let peer = args.peer;
-    let pieces = ask(root, async |mut client: Client| (fetch(&mut client, peer).await, client)).await?;
+    let pieces = ask(root, async move |client| fetch(client, peer).await).await?;
     let mut seen = Vec::new();
     for bytes in pieces {
         let file = args.to.as_deref().map(|folder| save(peer, &bytes, folder)).transpose()?;
@@ -99,7 +100,7 @@ pub(super) async fn export(root: Option<PathBuf>, args: &EvidenceArgs) -> Result
 }
 
 /// All that the node has against a peer, whole.
-async fn fetch(client: &mut Client, peer: PeerId) -> Result<Vec<Vec<u8>>, ControlError> {
+async fn fetch(client: &mut Client, peer: PeerId) -> Result<Vec<Vec<u8>>, AdministrationError> {
     let count = client.peer(Request::Show { peer }).await?.evidence;
     let mut pieces = Vec::new();
     for number in 0..count {

@@ -6,12 +6,12 @@ use crate::{
     config::ConfigError,
     data::{DataError, InitError},
     run::RunError,
-    workload::WorkloadError,
 };
 use clap::error::ErrorKind;
 use serde::Serialize;
 use shardwire_model::Coded;
-use shardwire_protocols::control::ControlError;
+use shardwire_protocols::administration::AdministrationError;
+use shardwire_workload::WorkloadError;
 use std::{fmt, io};
 
 /// Why a command failed.
@@ -151,7 +151,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match &error {
             // The node's own words, under its own code.
-            ClientError::Control(ControlError::Failed { cause, next_step }) => {
+            ClientError::Administration(AdministrationError::Failed { cause, next_step }) => {
                 Self::new(&cause.code, cause.reason.as_str(), next_step.as_str())
             }
             error => Self::of(error),

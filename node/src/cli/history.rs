@@ -3,8 +3,8 @@
 use super::{
     args::HistoryArgs,
     failure::Failure,
+    node::ask,
     output::{Answer, columns, plain},
-    shard::ask,
 };
 use crate::{
     clock::SystemClock,
@@ -16,7 +16,7 @@ use shardwire_model::{
     Clock as _, PeerId, ShardId, Timestamp,
     life::{HistoryEntry, HistoryError, Part, Step, Why},
 };
-use shardwire_protocols::{Signed, history::verify, life::Client};
+use shardwire_protocols::{Signed, history::verify};
 use std::path::PathBuf;
 
 #[derive(Serialize)]
@@ -71,7 +71,7 @@ async fn entries(root: Option<PathBuf>, shard: ShardId) -> Result<(PeerId, Vec<S
         Err(DataError::NotRunning { .. }) => Ok(offline::history(&folder, shard)?),
         Err(error) => Err(error.into()),
         Ok(running) => {
-            let entries = ask(root, async move |client: &mut Client| client.history(shard).await).await?;
+            let entries = ask(root, async move |client| client.history(shard).await).await?;
             Ok((running.peer, entries))
         }
     }

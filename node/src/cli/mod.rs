@@ -14,6 +14,7 @@ mod failure;
 mod history;
 mod init;
 mod logging;
+mod node;
 mod output;
 mod peer;
 mod progress;

@@ -3,19 +3,16 @@
 use super::{
     args::{AllowArgs, BanArgs, PeerArgs},
     failure::Failure,
+    node::ask,
     output::{Answer, columns, plain},
-    status::connect,
 };
-use crate::{client::ControlClient, clock::SystemClock};
+use crate::clock::SystemClock;
 use serde::Serialize;
 use serde_json::json;
 use shardwire_model::{Clock as _, Timestamp};
-use shardwire_protocols::{
-    control::ControlError,
-    reputation::{Changed, Client, PeerView, Request, Response},
-};
+use shardwire_protocols::administration::{Changed, PeerView, peer::Request};
 use shardwire_reputation::{Components, Listing, MAX_RECORDS, Standing};
-use std::{future::Future, path::PathBuf};
+use std::path::PathBuf;
 
 type Root = Option<PathBuf>;
 
@@ -24,46 +21,21 @@ struct Listed {
     peers: Vec<PeerView>,
 }
 
-/// Asks the running node.
-pub(super) async fn ask<T, F: Future<Output = (Result<T, ControlError>, Client)>>(
-    root: Root,
-    request: impl FnOnce(Client) -> F,
-) -> Result<T, Failure> {
-    let node: ControlClient = connect(root).await?;
-    let client = match node.reputation().await {
-        Ok(client) => client,
-        Err(error) => {
-            node.close().await;
-            return Err(error.into());
-        }
-    };
-    let (answer, client) = request(client).await;
-    // The answer is here; a node that is gone meanwhile need not be told.
-    let _ = client.close().await;
-    node.close().await;
-    answer.map_err(|error| Failure::of(&error))
-}
-
 async fn one(root: Root, request: Request) -> Result<PeerView, Failure> {
-    ask(root, async |mut client: Client| (client.peer(request).await, client)).await
+    ask(root, async move |client| client.peer(request).await).await
 }
 
 pub(super) async fn list(root: Root) -> Result<Answer, Failure> {
-    let peers = ask(root, async |mut client: Client| {
+    let peers = ask(root, async |client| {
         let mut all: Vec<PeerView> = Vec::new();
-        let listed = loop {
-            match client.page(all.last().map(|it| it.peer)).await {
-                Ok((page, more)) => {
-                    all.extend(page);
-                    // A node remembers no more than that.
-                    if !more || all.len() > 2 * MAX_RECORDS {
-                        break Ok(all);
-                    }
-                }
-                Err(error) => break Err(error),
+        loop {
+            let (page, more) = client.peers_page(all.last().map(|it| it.peer)).await?;
+            all.extend(page);
+            // A node remembers no more than that.
+            if !more || all.len() > 2 * MAX_RECORDS {
+                return Ok(all);
             }
-        };
-        (listed, client)
+        }
     })
     .await?;
     Ok(Answer::new(table(&peers, SystemClock.now()), &Listed { peers }))
@@ -93,10 +65,7 @@ fn said(peer: PeerView) -> Result<Answer, Failure> {
 }
 
 pub(super) async fn reload(root: Root) -> Result<Answer, Failure> {
-    let response = ask(root, async |mut client: Client| (client.request(Request::Reload).await, client)).await?;
-    let Response::Reloaded { configured, allowed, denied } = response else {
-        return Err(Failure::of(&ControlError::Over));
-    };
+    let [configured, allowed, denied] = ask(root, async |client| client.reload().await).await?;
     let text = format!("read again: {configured} peers to work with, {allowed} allowed, {denied} denied");
     Ok(Answer::new(text, &json!({ "configured": configured, "allowed": allowed, "denied": denied })))
 }
@@ -187,7 +156,7 @@ fn changed(change: &Changed, now: Timestamp) -> [String; 3] {
 mod tests {
     use super::*;
     use shardwire_model::PeerId;
-    use shardwire_protocols::reputation::ProtocolQuota;
+    use shardwire_protocols::administration::ProtocolQuota;
     use shardwire_reputation::{Ban, Quotas, Tier};
 
     fn view() -> PeerView {

@@ -27,14 +27,8 @@ struct List {
 
 /// A protocol by its name; of several versions the newest, unless the name goes on with `@` and a version.
 pub(super) fn find(name: &str) -> Result<Entry, Failure> {
-    let (word, version) = match name.split_once('@') {
-        Some((word, version)) => (word, Some(version)),
-        None => (name, None),
-    };
-    let wanted =
-        |entry: &Entry| entry.name == word && version.is_none_or(|version| version.parse() == Ok(entry.version));
     let all = catalogue::all();
-    all.iter().copied().filter(wanted).max_by_key(|entry| entry.version).ok_or_else(|| {
+    catalogue::find(&all, name).ok_or_else(|| {
         let known: Vec<String> = all.iter().map(|entry| format!("{}@{}", entry.name, entry.version)).collect();
         Failure::new(
             "SW-PROTOCOL-001",

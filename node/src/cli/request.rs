@@ -1,7 +1,9 @@
 //! A start request in a file of JSON, for `shardwire shard start --request`.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a request is a file")]
 
-use shardwire_model::{Coded, StartRequest};
+use serde::Deserialize;
+use shardwire_model::{AccountId, Coded, ContractId, EntryRequest, EventId, Felt, PeerId, StartRequest, felt};
+use shardwire_program::rules;
 use std::{
     fs::File,
     io::{self, Read as _},
@@ -50,6 +52,30 @@ impl Coded for RequestError {
     }
 }
 
+/// A [`StartRequest`] as people write it: the program may be left out.
+#[derive(Deserialize)]
+struct Form {
+    salt: u64,
+    #[serde(default)]
+    program: Option<Program>,
+    operator: PeerId,
+    contracts: Vec<ContractId>,
+    accounts: Vec<AccountId>,
+    end_event: EventId,
+    entries: Vec<EntryRequest>,
+}
+
+#[derive(Deserialize)]
+struct Program(#[serde(with = "felt::wire")] Felt);
+
+impl From<Form> for StartRequest {
+    fn from(form: Form) -> Self {
+        let Form { salt, program, operator, contracts, accounts, end_event, entries } = form;
+        let program = program.map_or_else(rules::hash, |program| program.0);
+        Self { salt, program, operator, contracts, accounts, end_event, entries }
+    }
+}
+
 /// Reads a start request. What it asks for is checked where it is asked.
 pub(super) fn read(path: &Path) -> Result<StartRequest, RequestError> {
     let unreadable = |reason| RequestError::Unreadable { path: path.into(), reason };
@@ -62,14 +88,14 @@ pub(super) fn read(path: &Path) -> Result<StartRequest, RequestError> {
     }
     let mut unknown = None;
     let mut deserializer = serde_json::Deserializer::from_str(&text);
-    let request = serde_ignored::deserialize(&mut deserializer, |field| {
+    let request: Form = serde_ignored::deserialize(&mut deserializer, |field| {
         unknown.get_or_insert_with(|| field.to_string());
     })
     .and_then(|request| deserializer.end().map(|()| request))
     .map_err(|error| RequestError::Malformed { path: path.into(), reason: error.to_string() })?;
     match unknown {
         Some(field) => Err(RequestError::UnknownField { path: path.into(), field }),
-        None => Ok(request),
+        None => Ok(request.into()),
     }
 }
 
@@ -95,7 +121,10 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("request.json");
         std::fs::write(&path, &text).unwrap();
-        assert_eq!(read(&path).unwrap().salt, 1);
+        let request = read(&path).unwrap();
+        assert_eq!((request.salt, request.program), (1, rules::hash()));
+        std::fs::write(&path, text.replace(r#""salt""#, r#""program":"0x7","salt""#)).unwrap();
+        assert_eq!(read(&path).unwrap().program, Felt::from(7));
 
         assert_eq!(
             shown(&text.replace("salt", "slat")),

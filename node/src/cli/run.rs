@@ -17,10 +17,8 @@ use serde::Serialize;
 use serde_json::json;
 use shardwire_model::{PeerId, Role};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
-use tokio::{
-    sync::{oneshot, watch},
-    time::sleep,
-};
+use tokio::{sync::oneshot, time::sleep};
+use tokio_util::sync::CancellationToken;
 
 /// How long a node that was told to stop may take, in all: a role's store, its sessions and its worker each have shorter limits.
 pub(super) const DRAIN: Duration = Duration::from_secs(60);
@@ -81,9 +79,8 @@ async fn serve(config: Config, folder: DataFolder, lifeline: bool, as_json: bool
 }
 
 /// Completes when the node was told to stop too long ago.
-async fn overdue(mut stop: watch::Receiver<bool>) {
-    // The sender lives as long as the program listens to signals.
-    let _ = stop.wait_for(|stop| *stop).await;
+async fn overdue(stop: CancellationToken) {
+    stop.cancelled().await;
     sleep(DRAIN).await;
 }
 

@@ -4,26 +4,24 @@ use super::{
     args::{ShardArgs, ShardStatusArgs, StartArgs, SubmitArgs},
     evidence,
     failure::Failure,
+    node::{ask, connect},
     output::{Answer, columns, plain},
     progress::Progress,
     request,
-    status::connect,
 };
 use crate::{
-    client::{ClientError, ControlClient, Dialler, SubmitReport, Target, submit as submit_to},
+    client::{ClientError, Dialler, NodeClient, SubmitReport, Target, started, submit as submit_to},
     clock::SystemClock,
     config::{Config, DEFAULT_NETWORK, Environment, Flags},
     data::DataPaths,
     surroundings::Surroundings,
-    workload::Workload,
 };
 use serde::Serialize;
 use shardwire_model::{Clock as _, PeerId, ShardId, ShardStart, Timestamp};
-use shardwire_protocols::{
-    control::{ControlError, ShardStatus},
-    life::Client,
-};
+use shardwire_program::rules;
+use shardwire_protocols::administration::ShardStatus;
 use shardwire_transport::Identity;
+use shardwire_workload::Workload;
 use std::path::{Path, PathBuf};
 
 /// Most refused transactions that are shown to people; `--json` has all of them.
@@ -32,7 +30,7 @@ const SHOWN_REFUSALS: usize = 10;
 pub(super) async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Answer, Failure> {
     let request = match (&args.request, &args.workload, args.operator) {
         (Some(file), _, _) => request::read(file)?,
-        (None, Some(file), Some(operator)) => Workload::read(file)?.start_request(operator),
+        (None, Some(file), Some(operator)) => Workload::read(file)?.start_request(operator, rules::hash()),
         // clap demands one of the two forms.
         _ => {
             return Err(Failure::new(
@@ -44,7 +42,7 @@ pub(super) async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Ans
         }
     };
     let timeout_s = args.timeout;
-    let (start, deadline) = ask(root, async move |client: &mut Client| client.start(request, timeout_s).await).await?;
+    let (start, deadline) = ask(root, async move |client| client.start(request, timeout_s).await).await?;
     let left = deadline.since(SystemClock.now()).as_secs();
     let text = format!(
         "started shard {}\n  operator {}\n  {} accounts, {} contracts, {} storage addresses\n  aborted unless it is settled within {left} s",
@@ -64,26 +62,6 @@ struct Started<'a> {
     deadline: Timestamp,
 }
 
-/// Asks the running node about the lives of shards.
-pub(super) async fn ask<T>(
-    root: Option<PathBuf>,
-    request: impl AsyncFnOnce(&mut Client) -> Result<T, ControlError>,
-) -> Result<T, Failure> {
-    let node = connect(root).await?;
-    let mut client = match node.lives().await {
-        Ok(client) => client,
-        Err(error) => {
-            node.close().await;
-            return Err(error.into());
-        }
-    };
-    let answer = request(&mut client).await;
-    // The answer is here; a node that is gone meanwhile need not be told.
-    let _ = client.close().await;
-    node.close().await;
-    answer.map_err(|error| ClientError::from(error).into())
-}
-
 #[derive(Serialize)]
 struct Aborted {
     shard: ShardId,
@@ -92,7 +70,7 @@ struct Aborted {
 
 pub(super) async fn abort(root: Option<PathBuf>, args: &ShardArgs) -> Result<Answer, Failure> {
     let shard = args.shard;
-    let at = ask(root, async move |client: &mut Client| client.abort(shard).await).await?;
+    let at = ask(root, async move |client| client.abort(shard).await).await?;
     let text = format!("aborted shard {shard}: its escrow and locks have returned");
     Ok(Answer::new(text, &Aborted { shard, aborted_at: at }))
 }
@@ -119,25 +97,28 @@ pub(super) async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<A
     };
     let network = args.network.clone().or(network).unwrap_or_else(|| DEFAULT_NETWORK.to_owned());
     // The start data follows from the workload, its operator and the network; taken from the operator, it could be any shard's, and the
-    // signatures would be for that.
-    let start = workload.start_request(operator.peer).to_start(&network);
-    if start.shard != args.shard {
+    // signatures would be for that. Only the deadline is the World's to give, and signatures for a deadline that it didn't give are
+    // good for nothing.
+    let request = workload.start_request(operator.peer, rules::hash());
+    let shard = request.shard_id(&network);
+    if shard != args.shard {
         return Err(Failure::new(
             "SW-CLI-005",
             format!(
                 "shard {} is not of this workload with operator {} in network {network}: that is {}",
                 args.shard,
                 operator.peer.short(),
-                start.shard
+                shard
             ),
             "Name the shard as `shardwire shard start` has printed it, and the workload, operator and network that it was started with.",
         ));
     }
-    let transactions = workload.sign(&start)?;
     // Nobody needs to know who submits: the accounts' signatures count, not the client's.
     let mut surroundings = Surroundings::system();
     let identity = Identity::generate(&mut surroundings.randomness);
     let dialler = Dialler { identity, network, surroundings };
+    let start = started(&dialler, operator, request.to_start(&dialler.network, Timestamp::default())).await?;
+    let transactions = workload.sign(&start)?;
     let mut progress = Progress::new("receipts", transactions.len());
     let report = submit_to(&dialler, operator, start.shard, &transactions, |it| progress.at(it.done, it.of)).await;
     progress.done();
@@ -170,7 +151,7 @@ fn configured_network(root: &Path) -> Result<String, Failure> {
 }
 
 /// Where a shard's operator is, as a running node knows.
-async fn find_operator(client: &mut ControlClient, shard: ShardId) -> Result<Target, Failure> {
+async fn find_operator(client: &mut NodeClient, shard: ShardId) -> Result<Target, Failure> {
     let unknown = || {
         Failure::new(
             "SW-CLI-006",
@@ -292,7 +273,7 @@ fn in_full(it: &ShardStatus) -> String {
     rows.extend(
         it.updates
             .iter()
-            .map(|update| [format!("update of {}", update.kind), format!("{}: {:#x}", update.key, update.value)]),
+            .map(|update| [format!("update of {}", update.kind), format!("{}: {:#x}", update.slot(), update.value)]),
     );
     columns(&rows)
 }

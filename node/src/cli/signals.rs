@@ -3,7 +3,8 @@
 
 use crate::run::Orders;
 use std::{io, process, sync::Arc};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// Bytes read at once from a lifeline, on which nothing is expected.
 const LIFELINE_BUFFER: usize = 64;
@@ -13,7 +14,7 @@ const LIFELINE_BUFFER: usize = 64;
 /// # Errors
 /// If the system takes no signal handlers.
 pub(super) fn listen(lifeline: bool) -> io::Result<Orders> {
-    let (stop, stopped) = watch::channel(false);
+    let stop = CancellationToken::new();
     let mut signals = Signals::new()?;
     if lifeline {
         let stop = stop.clone();
@@ -21,20 +22,21 @@ pub(super) fn listen(lifeline: bool) -> io::Result<Orders> {
         std::thread::Builder::new().name("lifeline".into()).spawn(move || {
             wait_for_end(io::stdin().lock());
             tracing::info!("standard input closed: stopping");
-            stop.send_replace(true);
+            stop.cancel();
         })?;
     }
+    let asked = stop.clone();
     tokio::spawn(async move {
         signals.next().await;
         tracing::info!("stopping; once more ends at once");
-        stop.send_replace(true);
+        asked.cancel();
         signals.next().await;
         tracing::warn!("ended at once");
         process::exit(1);
     });
     let reload = Arc::new(Notify::new());
     on_hangup(reload.clone())?;
-    Ok(Orders { stop: stopped, reload })
+    Ok(Orders { stop, reload })
 }
 
 /// Orders a reload at each SIGHUP.

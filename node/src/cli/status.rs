@@ -2,60 +2,32 @@
 
 use super::{
     failure::Failure,
+    node::ask,
     output::{Answer, columns, plain},
     shard,
 };
-use crate::{
-    client::{ClientError, ControlClient},
-    clock::SystemClock,
-    surroundings::Surroundings,
-};
+use crate::clock::SystemClock;
 use serde::Serialize;
 use shardwire_model::{Clock as _, Timestamp};
-use shardwire_protocols::{
-    control::{NodeStatus, PeerStatus},
-    reputation::Overview,
-};
+use shardwire_protocols::administration::{Client, NodeStatus, Overview, PeerStatus};
 use std::path::PathBuf;
 
-/// What is asked of a node about itself: over `control`, and its readiness over `reputation`, which is younger.
+/// What is asked of a node about itself.
 #[derive(Serialize)]
 struct Status {
     #[serde(flatten)]
     node: NodeStatus,
-    /// Whether it takes work of everybody; none if it doesn't say.
-    ready: Option<bool>,
+    /// Whether it takes work of everybody.
+    ready: bool,
     /// How loaded it is, and what it did with whom.
-    load: Option<Overview>,
-}
-
-/// The node that runs in a data folder.
-pub(super) async fn connect(root: Option<PathBuf>) -> Result<ControlClient, Failure> {
-    let root = root.ok_or_else(Failure::no_data)?;
-    Ok(ControlClient::connect(&root, &Surroundings::system()).await?)
+    load: Overview,
 }
 
 pub(super) async fn status(root: Option<PathBuf>) -> Result<Answer, Failure> {
-    let mut client = connect(root).await?;
-    let status = ask(&mut client).await;
-    client.close().await;
-    let status = status?;
+    let asked = async |client: &mut Client| Ok((client.status().await?, client.overview().await?));
+    let (node, load) = ask(root, asked).await?;
+    let status = Status { node, ready: load.ready, load };
     Ok(Answer::new(describe(&status, SystemClock.now()), &status))
-}
-
-async fn ask(client: &mut ControlClient) -> Result<Status, Failure> {
-    let node = client.status().await?;
-    let load = match client.reputation().await {
-        Ok(mut asked) => {
-            let load = asked.overview().await.map_err(|error| Failure::of(&error))?;
-            // The answer is here; a node that is gone meanwhile need not be told.
-            let _ = asked.close().await;
-            Some(load)
-        }
-        Err(ClientError::Unserved { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
-    Ok(Status { node, ready: load.as_ref().map(|load| load.ready), load })
 }
 
 fn describe(Status { node: status, load, .. }: &Status, now: Timestamp) -> String {
@@ -67,7 +39,7 @@ fn describe(Status { node: status, load, .. }: &Status, now: Timestamp) -> Strin
         ["listens on".to_owned(), status.listen.clone()],
         ["runs".to_owned(), format!("{}, for {} s", status.agent, now.since(status.since).as_secs())],
     ];
-    rows.extend(load.as_ref().map(|load| ["ready".to_owned(), readiness(load)]));
+    rows.push(["ready".to_owned(), readiness(load)]);
     let mut parts = vec![columns(&rows), peers(&status.peers), shard::list(&status.shards)];
     if status.more_shards > 0 {
         parts.push(format!("and {} older shards", status.more_shards));
@@ -114,7 +86,7 @@ fn peers(peers: &[PeerStatus]) -> String {
 mod tests {
     use super::*;
     use shardwire_model::{PeerId, Role};
-    use shardwire_protocols::reputation::Counts;
+    use shardwire_protocols::administration::Counts;
     use shardwire_reputation::Tier;
 
     fn overview() -> Overview {
@@ -188,7 +160,7 @@ mod tests {
             shards: Vec::new(),
             more_shards: 2,
         };
-        let status = Status { node, ready: Some(true), load: Some(overview()) };
+        let status = Status { node, ready: true, load: overview() };
         assert_eq!(
             describe(&status, Timestamp(61_000)),
             "id          1111111111111111111111111111111111111111111111111111111111111111\n\

@@ -1,6 +1,6 @@
 //! `shardwire stop`.
 
-use super::{failure::Failure, output::Answer, run::DRAIN, status::connect};
+use super::{failure::Failure, node::connect, output::Answer, run::DRAIN};
 use crate::data::{DataError, DataPaths};
 use serde_json::json;
 use std::{path::PathBuf, time::Duration};

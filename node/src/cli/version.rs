@@ -20,7 +20,7 @@ pub(super) fn version() -> Answer {
     let versions = Versions {
         version: env!("CARGO_PKG_VERSION"),
         abi: ABI_VERSION,
-        workload: crate::workload::VERSION,
+        workload: shardwire_workload::VERSION,
         protocols,
     };
     let speaks: Vec<String> = versions.protocols.iter().map(|(name, [_, max])| format!("{name} {max}")).collect();

@@ -2,12 +2,12 @@
 
 use super::{
     failure::Failure,
+    node::connect,
     output::{Answer, columns},
-    status::connect,
 };
 use serde::Serialize;
 use shardwire_model::{Felt, Kind};
-use shardwire_protocols::control::StorageStatus;
+use shardwire_protocols::administration::StorageStatus;
 use std::path::PathBuf;
 
 #[derive(Serialize)]
@@ -27,7 +27,7 @@ fn describe(storage: &[StorageStatus]) -> String {
     if storage.is_empty() {
         return "the World is empty".to_owned();
     }
-    let head = ["key", "kind", "value", "in shards"].map(ToOwned::to_owned);
+    let head = ["contract", "key", "kind", "value", "in shards"].map(ToOwned::to_owned);
     let rows = storage.iter().map(|it| {
         let (value, away) = match it.kind {
             Kind::Counter => (number(it.value), String::new()),
@@ -37,23 +37,24 @@ fn describe(storage: &[StorageStatus]) -> String {
                 it.held_by.map(|shard| format!("held by {}", shard.short())).unwrap_or_default(),
             ),
         };
-        [it.key.to_string(), it.kind.to_string(), value, away]
+        [it.contract.to_string(), it.key.to_string(), it.kind.to_string(), value, away]
     });
     columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
 }
 
 fn number(value: Felt) -> String {
-    u64::try_from(value).map_or_else(|_| format!("{value:#x}"), |number| number.to_string())
+    u128::try_from(value).map_or_else(|_| format!("{value:#x}"), |number| number.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shardwire_model::{Key, ShardId};
+    use shardwire_model::{ContractId, Key, ShardId};
 
     #[test]
     fn storage_is_described_by_kind() {
         let storage = |key: u64, kind, value: u64, in_escrow, held_by| StorageStatus {
+            contract: ContractId(Felt::from(0xd)),
             key: Key(Felt::from(key)),
             kind,
             value: Felt::from(value),
@@ -68,11 +69,11 @@ mod tests {
                 storage(3, Kind::Lock, 0x77, 0, shard),
                 storage(4, Kind::Lock, 0, 0, None),
             ]),
-            "key  kind     value     in shards\n\
-             0x1  counter  70\n\
-             0x2  escrow   900       100\n\
-             0x3  lock     of 0x77   held by 0x12345678\n\
-             0x4  lock     nobody's"
+            "contract  key  kind     value     in shards\n\
+             0xd       0x1  counter  70\n\
+             0xd       0x2  escrow   900       100\n\
+             0xd       0x3  lock     of 0x77   held by 0x12345678\n\
+             0xd       0x4  lock     nobody's"
         );
         assert_eq!(describe(&[]), "the World is empty");
     }

@@ -3,11 +3,12 @@
 use crate::data::DataError;
 use shardwire_model::{Cause, Coded, PeerId, ShardId};
 use shardwire_protocols::{
-    control::ControlError,
+    administration::AdministrationError,
     evidence::{Piece, Shown},
     handshake::HandshakeError,
+    ingress::RefusalReason,
 };
-use shardwire_transport::{ConnectError, EndpointError, Fault, SessionError};
+use shardwire_transport::{Blame, ConnectError, EndpointError, SessionError};
 use std::net::SocketAddr;
 
 /// Why a client has no answer.
@@ -30,7 +31,7 @@ pub enum ClientError {
     Session(#[from] SessionError),
     /// The node says why it can't.
     #[error(transparent)]
-    Control(#[from] ControlError),
+    Administration(#[from] AdministrationError),
     /// The node is another version that doesn't serve this.
     #[error("{peer} doesn't speak {protocol} in this version", peer = peer.short())]
     Unserved {
@@ -45,7 +46,15 @@ pub enum ClientError {
         /// The shard.
         shard: ShardId,
         /// Why.
+        reason: RefusalReason,
+        /// The same for a person.
         cause: Cause,
+    },
+    /// The operator runs something else under the shard's name.
+    #[error("the operator says that shard {} was started with something else", shard.short())]
+    OtherStart {
+        /// The shard.
+        shard: ShardId,
     },
     /// The operator signed what can't both be.
     #[error("operator {} signed receipts that contradict each other: {shown}", evidence.accused.short())]
@@ -76,7 +85,7 @@ impl ClientError {
     pub(super) fn is_passing(&self) -> bool {
         let session = |error: &SessionError| match error {
             SessionError::Lost(_) => true,
-            SessionError::Violation(violation) => violation.fault() == Fault::Unclear,
+            SessionError::Violation(violation) => violation.blame() == Blame::Unclear,
             SessionError::Local(_) => false,
         };
         match self {
@@ -84,14 +93,12 @@ impl ClientError {
                 !matches!(error, ConnectError::WrongPeer { .. } | ConnectError::WrongProtocol { .. })
             }
             Self::Session(error) | Self::Handshake(HandshakeError::Session(error)) => session(error),
-            Self::Refused { cause, .. } => cause.code == NOT_YET,
+            // Perhaps the settler has not assigned it yet.
+            Self::Refused { reason, .. } => *reason == RefusalReason::Unknown,
             _ => false,
         }
     }
 }
-
-/// What an operator says of a shard that it doesn't run: perhaps because the settler has not assigned it yet.
-const NOT_YET: &str = "SW-OPERATOR-004";
 
 impl Coded for ClientError {
     fn code(&self) -> &'static str {
@@ -101,11 +108,12 @@ impl Coded for ClientError {
             Self::Connect(error) => error.code(),
             Self::Handshake(error) => error.code(),
             Self::Session(error) => error.code(),
-            Self::Control(error) => error.code(),
+            Self::Administration(error) => error.code(),
             Self::Unserved { .. } => "SW-CLIENT-001",
             Self::Refused { .. } => "SW-CLIENT-002",
             Self::GaveUp { .. } => "SW-CLIENT-003",
             Self::Contradiction { .. } => "SW-CLIENT-004",
+            Self::OtherStart { .. } => "SW-CLIENT-005",
         }
     }
 
@@ -116,10 +124,13 @@ impl Coded for ClientError {
             Self::Connect(error) => error.next_step(),
             Self::Handshake(error) => error.next_step(),
             Self::Session(error) => error.next_step(),
-            Self::Control(error) => error.next_step(),
+            Self::Administration(error) => error.next_step(),
             Self::Unserved { .. } => "Use the same version of shardwire on both sides.".into(),
             Self::Refused { .. } => {
                 "Check the shard's id and its operator: `shardwire shard status` lists both.".into()
+            }
+            Self::OtherStart { .. } => {
+                "Don't submit there: compare the operator with the one that `shardwire shard status` names.".into()
             }
             Self::Contradiction { .. } => {
                 "Don't rely on the operator's receipts; show the evidence to its settler.".into()

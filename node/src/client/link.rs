@@ -4,12 +4,10 @@ use super::ClientError;
 use crate::surroundings::Surroundings;
 use shardwire_model::PeerId;
 use shardwire_protocols::{
-    catalogue::{self, Entry},
-    control::Control,
+    administration::Administration,
+    catalogue::{self, ProtocolId},
     handshake::{Agreed, Handshake, Hello, announce, greet},
     ingress::Ingress,
-    life::Lives,
-    reputation::Reputation,
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Initiator, Profile, Protocol};
 use std::{
@@ -98,12 +96,8 @@ impl Dialler {
             network: self.network.clone(),
             agent: AGENT.to_owned(),
             roles: Vec::new(),
-            protocols: announce(&[
-                Entry::of::<Control>(),
-                Entry::of::<Ingress>(),
-                Entry::of::<Reputation>(),
-                Entry::of::<Lives>(),
-            ]),
+            serves: Vec::new(),
+            opens: announce([ProtocolId::of::<Administration>(), ProtocolId::of::<Ingress>()]),
             capabilities: Vec::new(),
             time: self.surroundings.clock.now(),
         };
@@ -123,7 +117,7 @@ pub(super) struct Link {
 impl Link {
     /// Opens a session, if the node serves the protocol.
     pub(super) async fn open<P: Protocol>(&self) -> Result<Initiator<P>, ClientError> {
-        if !self.agreed.speaks::<P>() {
+        if !self.agreed.may_open::<P>() {
             return Err(ClientError::Unserved { peer: self.connection.peer(), protocol: P::NAME });
         }
         Ok(self.connection.open::<P>().await?)

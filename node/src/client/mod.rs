@@ -1,6 +1,6 @@
 //! Talking to nodes from outside: what the command line, `testnet` and other programs use.
 //!
-//! - [`ControlClient`] asks the node that runs in a data folder, as that folder's identity, and tells it what to do.
+//! - [`NodeClient`] asks the node that runs in a data folder, as that folder's identity, and tells it what to do.
 //! - [`submit`] sends signed transactions to a shard's operator and collects a signed receipt for each.
 //!
 //! A client dials, it isn't dialled; it greets as a peer without a role, so that nodes serve it and ask nothing of it. It believes
@@ -10,15 +10,15 @@
 //! that of its message; [`submit`] connects again at most [`MAX_ATTEMPTS`] times in a row without a receipt in between, and has at
 //! most [`ingress::DEPTH`](shardwire_protocols::ingress::DEPTH) transactions without a receipt.
 
-mod control;
 mod error;
 mod link;
+mod node;
 mod receipts;
 mod submit;
 #[cfg(test)]
 mod tests;
 
-pub use control::ControlClient;
 pub use error::ClientError;
 pub use link::{Dialler, Target};
-pub use submit::{MAX_ATTEMPTS, Progress, Refusal, SubmitReport, submit};
+pub use node::NodeClient;
+pub use submit::{MAX_ATTEMPTS, Progress, Refusal, SubmitReport, started, submit};

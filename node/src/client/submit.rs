@@ -4,22 +4,21 @@
 //! connection only those without a receipt go out again; one that had arrived is answered as a duplicate, never taken twice.
 
 use super::{ClientError, Dialler, Target, link::Link, receipts::Receipts};
-use shardwire_model::{Cause, PeerId, ShardId, SignedTransaction};
-use shardwire_protocols::ingress::{self, Ingress, Opening, Outcome, Receipt};
+use shardwire_model::{Cause, PeerId, ShardId, ShardStart, SignedTransaction};
+use shardwire_protocols::ingress::{self, Ingress, Opening, Outcome, Receipt, Refused};
+use shardwire_transport::Backoff;
 use std::{collections::VecDeque, time::Duration};
 use tokio::time::sleep;
 
 /// How often in a row, without a receipt in between, an operator is dialled before it is given up: with the pauses below between
-/// 36 seconds and three minutes (if each attempt waits for an answer), in which a node that was killed is started again and replays
+/// half a minute and three minutes (if each attempt waits for an answer), in which a node that was killed is started again and replays
 /// its log.
 pub const MAX_ATTEMPTS: u32 = 12;
-/// How often in a row an operator may say that it doesn't run the shard: with the pauses below 3 seconds, in which a shard that was just
+/// How often in a row an operator may say that it doesn't run the shard: with the pauses below about 3 seconds, in which a shard that was just
 /// started is assigned to it.
 const MAX_REFUSALS: u32 = 5;
-/// The pause after the first failure. It doubles with each further one in a row.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Between failures in a row.
+const REDIAL: Backoff = Backoff::between(Duration::from_millis(200), Duration::from_secs(5));
 
 /// How far a submission is.
 #[derive(Clone, Copy, Debug)]
@@ -70,21 +69,44 @@ pub async fn submit(
     transactions: &[SignedTransaction],
     on_progress: impl FnMut(Progress<'_>),
 ) -> Result<SubmitReport, ClientError> {
-    let outcomes = vec![None; transactions.len()];
-    let receipts = Receipts::default();
-    let mut work = Work { operator: operator.peer, transactions, outcomes, receipts, done: 0, on_progress };
+    let mut work = Work::new(operator.peer, transactions, on_progress);
+    let reconnections = persevere(dialler, operator, shard, &mut work).await?;
+    Ok(work.report(reconnections))
+}
+
+/// The start data that transactions are signed for: `expected`, with the deadline that the World gave it, which its operator is asked
+/// for. An operator that names another deadline gets signatures that are good for nothing.
+///
+/// # Errors
+/// As [`submit`], and [`ClientError::OtherStart`] if anything but the deadline is other than expected.
+pub async fn started(dialler: &Dialler, operator: Target, expected: ShardStart) -> Result<ShardStart, ClientError> {
+    let shard = expected.shard;
+    let mut work = Work::new(operator.peer, &[], |_| {});
+    persevere(dialler, operator, shard, &mut work).await?;
+    let told = work.start.filter(|told| ShardStart { deadline: told.deadline, ..expected } == *told);
+    told.ok_or(ClientError::OtherStart { shard })
+}
+
+/// Connects until all transactions have their receipts; how often the connection was made again.
+async fn persevere<F: FnMut(Progress<'_>)>(
+    dialler: &Dialler,
+    operator: Target,
+    shard: ShardId,
+    work: &mut Work<'_, F>,
+) -> Result<u32, ClientError> {
     let mut reconnections = 0;
     let (mut attempts, mut refusals) = (0, 0);
-    let mut pause = FIRST_PAUSE;
+    let mut waits = REDIAL.start(dialler.surroundings.randomness.clone());
     loop {
         let before = work.done;
-        let error = match attempt(dialler, operator, shard, &mut work).await {
-            Ok(()) => return Ok(work.report(reconnections)),
+        let error = match attempt(dialler, operator, shard, work).await {
+            Ok(()) => return Ok(reconnections),
             Err(error) if error.is_passing() => error,
             Err(error) => return Err(error),
         };
         if work.done > before {
-            (attempts, refusals, pause) = (0, 0, FIRST_PAUSE);
+            (attempts, refusals) = (0, 0);
+            waits.reset();
         }
         attempts += 1;
         if matches!(error, ClientError::Refused { .. }) {
@@ -94,12 +116,12 @@ pub async fn submit(
             }
         }
         if attempts == MAX_ATTEMPTS {
-            let missing = transactions.len() - work.done;
+            let missing = work.transactions.len() - work.done;
             return Err(ClientError::GaveUp { address: operator.address, attempts, missing, last: Box::new(error) });
         }
+        let pause = waits.after_failure();
         tracing::debug!(operator = %operator.peer.short(), attempts, "connecting again after {pause:?}: {error}");
         sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
         reconnections += 1;
     }
 }
@@ -119,8 +141,11 @@ async fn attempt<F: FnMut(Progress<'_>)>(
 
 async fn over<F: FnMut(Progress<'_>)>(link: &Link, shard: ShardId, work: &mut Work<'_, F>) -> Result<(), ClientError> {
     let mut client = match ingress::open(link.open::<Ingress>().await?, shard).await? {
-        Opening::Opened(_, client) => client,
-        Opening::Refused(cause) => return Err(ClientError::Refused { shard, cause }),
+        Opening::Opened(opened, client) => {
+            work.start = Some(opened.start);
+            client
+        }
+        Opening::Refused(Refused { reason, cause }) => return Err(ClientError::Refused { shard, reason, cause }),
     };
     work.pass(&mut client).await?;
     // Every transaction has its receipt; how the session ends is of no consequence.
@@ -134,7 +159,16 @@ struct Work<'a, F> {
     outcomes: Vec<Option<Outcome>>,
     receipts: Receipts,
     done: usize,
+    /// What the operator says that the shard was started with.
+    start: Option<ShardStart>,
     on_progress: F,
+}
+
+impl<'a, F: FnMut(Progress<'_>)> Work<'a, F> {
+    fn new(operator: PeerId, transactions: &'a [SignedTransaction], on_progress: F) -> Self {
+        let (outcomes, receipts) = (vec![None; transactions.len()], Receipts::default());
+        Self { operator, transactions, outcomes, receipts, done: 0, start: None, on_progress }
+    }
 }
 
 impl<F: FnMut(Progress<'_>)> Work<'_, F> {

@@ -13,10 +13,11 @@ use shardwire_model::{
 };
 use shardwire_protocols::{
     Failure,
-    control::{self, Answer as _, Control, NodeStatus, Request, Response},
+    administration::{self, Administration, Failed, NodeStatus, Request, Response, node},
+    catalogue::ProtocolId,
     evidence::{Shown, Verifier},
-    handshake::{Handshake, Hello, answer, spoken},
-    ingress::{self, Ingress, Opened, Outcome},
+    handshake::{Handshake, Hello, announce, answer},
+    ingress::{self, Ingress, Opened, Outcome, RefusalReason, Refused},
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Settings, SystemNetwork};
 use std::sync::{Arc, Mutex};
@@ -31,7 +32,7 @@ impl Clock for Noon {
     }
 }
 
-/// A node that serves control and ingress, and loses connections on purpose.
+/// A node that serves administration and ingress, and loses connections on purpose.
 struct StandIn {
     identity: Identity,
     network: String,
@@ -39,8 +40,8 @@ struct StandIn {
     breaks: Vec<usize>,
     /// Puts the transaction with this nonce at the place of the first.
     forks: Option<u32>,
-    /// Refuses this many openings, with this code.
-    refuses: Mutex<(usize, &'static str)>,
+    /// Refuses this many openings, for this reason.
+    refuses: Mutex<(usize, RefusalReason)>,
     submissions: Mutex<Vec<u32>>,
     sequence: Mutex<Vec<u32>>,
     cut: Notify,
@@ -53,7 +54,7 @@ impl StandIn {
             network: "local".into(),
             breaks: Vec::new(),
             forks: None,
-            refuses: Mutex::new((0, "")),
+            refuses: Mutex::new((0, RefusalReason::Stopped)),
             submissions: Mutex::default(),
             sequence: Mutex::default(),
             cut: Notify::new(),
@@ -86,7 +87,8 @@ impl StandIn {
             network: self.network.clone(),
             agent: "stand-in".into(),
             roles: vec!["operator".into()],
-            protocols: spoken(),
+            serves: announce([ProtocolId::of::<Administration>(), ProtocolId::of::<Ingress>()]),
+            opens: Vec::new(),
             capabilities: Vec::new(),
             time: Noon.now(),
         };
@@ -98,8 +100,8 @@ impl StandIn {
         while let Ok(mut incoming) = connection.accept().await {
             incoming.header().await.unwrap();
             // The client ends sessions as it likes; what it got is what is tested.
-            let _ = if incoming.is::<Control>() {
-                control::serve(incoming.serve::<Control>().await.unwrap(), self).await
+            let _ = if incoming.is::<Administration>() {
+                administration::serve(incoming.serve::<Administration>().await.unwrap(), self).await
             } else {
                 ingress::serve(incoming.serve::<Ingress>().await.unwrap(), self, &self.identity).await
             };
@@ -107,14 +109,14 @@ impl StandIn {
     }
 }
 
-impl control::Handler<Control> for StandIn {
+impl administration::Handler for StandIn {
     fn allows(&self, peer: PeerId, _: &Request) -> bool {
         peer == self.identity.peer()
     }
 
-    async fn handle(&self, _: PeerId, request: Request) -> Response {
+    async fn handle(&self, _: PeerId, request: Request) -> Result<Response, Failed> {
         match request {
-            Request::Status => Response::Status(Box::new(NodeStatus {
+            Request::Node(node::Request::Status) => Ok(node::Response::Status(Box::new(NodeStatus {
                 peer: self.identity.peer(),
                 network: self.network.clone(),
                 roles: vec![Role::Operator],
@@ -124,19 +126,20 @@ impl control::Handler<Control> for StandIn {
                 peers: Vec::new(),
                 shards: Vec::new(),
                 more_shards: 0,
-            })),
-            Request::Stop => Response::Stopping,
-            _ => Response::failure("SW-TEST-001", "no", "Go home."),
+            }))
+            .into()),
+            Request::Node(node::Request::Stop) => Ok(node::Response::Stopping.into()),
+            _ => Err(Failed::new("SW-TEST-001", "no", "Go home.")),
         }
     }
 }
 
 impl ingress::Handler for StandIn {
-    async fn open(&self, _: PeerId, _: ShardId) -> Result<Result<Opened, Cause>, Failure> {
+    async fn open(&self, _: PeerId, _: ShardId) -> Result<Result<Opened, Refused>, Failure> {
         let mut refuses = self.refuses.lock().unwrap();
         if refuses.0 > 0 {
             refuses.0 -= 1;
-            return Ok(Err(Cause::new(refuses.1, "not here")));
+            return Ok(Err(Refused { reason: refuses.1, cause: Cause::new("SW-TEST-002", "not here") }));
         }
         let accepted = u32::try_from(self.sequence.lock().unwrap().len()).unwrap();
         let start = start(self.identity.peer());
@@ -192,13 +195,14 @@ fn start(operator: PeerId) -> ShardStart {
     let contract = ContractId(Felt::ONE);
     let request = StartRequest {
         salt: 1,
+        program: Felt::TWO,
         operator,
         contracts: vec![contract],
         accounts: vec![AccountKey::from_secret([7; 32]).id()],
         end_event: EventId { from: contract, selector: finished_selector() },
         entries: vec![EntryRequest { kind: Kind::Counter, contract, key: Key(Felt::TWO), owner: None, amount: 0 }],
     };
-    request.validate("local").unwrap()
+    request.validate("local", Timestamp(1 << 50)).unwrap()
 }
 
 /// Transactions by nonce, from 1. The stand-in doesn't check signatures.
@@ -255,7 +259,7 @@ async fn after_a_lost_connection_only_what_has_no_receipt_is_submitted_again() {
 
 #[tokio::test]
 async fn a_shard_that_is_not_assigned_yet_is_waited_for() {
-    let (_, target) = StandIn { refuses: Mutex::new((2, "SW-OPERATOR-004")), ..StandIn::new(identity(2)) }.start();
+    let (_, target) = StandIn { refuses: Mutex::new((2, RefusalReason::Unknown)), ..StandIn::new(identity(2)) }.start();
     let shard = start(target.peer).shard;
     let report = submit(&dialler(), target, shard, &transactions(3), |_| {}).await.unwrap();
     assert_eq!((report.accepted, report.reconnections), (3, 2));
@@ -263,13 +267,13 @@ async fn a_shard_that_is_not_assigned_yet_is_waited_for() {
 
 #[tokio::test]
 async fn a_refused_shard_is_an_error() {
-    let (_, target) = StandIn { refuses: Mutex::new((1, "SW-OPERATOR-005")), ..StandIn::new(identity(2)) }.start();
+    let (_, target) = StandIn { refuses: Mutex::new((1, RefusalReason::Over)), ..StandIn::new(identity(2)) }.start();
     let shard = start(target.peer).shard;
     let error = submit(&dialler(), target, shard, &transactions(3), |_| {}).await.unwrap_err();
     assert_eq!(
         shown(&error),
         format!(
-            "error[SW-CLIENT-002]: the operator takes no transactions for shard {}: not here (SW-OPERATOR-005)\n  next: Check the \
+            "error[SW-CLIENT-002]: the operator takes no transactions for shard {}: not here (SW-TEST-002)\n  next: Check the \
              shard's id and its operator: `shardwire shard status` lists both.",
             shard.short()
         )
@@ -329,11 +333,11 @@ fn giving_up_says_what_is_left_and_that_repeating_is_safe() {
          127.0.0.1:9 didn't answer within 10s\n  next: Check that the peer runs, that the address is right, and that UDP passes \
          between you. Then submit the same workload again: what was accepted is not accepted twice."
     );
-    let unserved = ClientError::Unserved { peer: identity(2).peer(), protocol: "control" };
+    let unserved = ClientError::Unserved { peer: identity(2).peer(), protocol: "administration" };
     assert_eq!(
         shown(&unserved),
         format!(
-            "error[SW-CLIENT-001]: {} doesn't speak control in this version\n  next: Use the same version of shardwire on both sides.",
+            "error[SW-CLIENT-001]: {} doesn't speak administration in this version\n  next: Use the same version of shardwire on both sides.",
             identity(2).peer().short()
         )
     );
@@ -355,7 +359,7 @@ async fn the_node_of_a_data_folder_is_asked_as_itself() {
     let config = Config::draft(&Environment::default(), Flags::default().with(Setting::Roles, ["operator"])).unwrap();
     data::init(&root, &config, None, &mut StdRng::seed_from_u64(3)).unwrap();
     let noon = surroundings();
-    let connect = || ControlClient::connect(&root, &noon);
+    let connect = || NodeClient::connect(&root, &noon);
     assert_eq!(connect().await.unwrap_err().code(), "SW-DATA-004");
 
     let folder = DataFolder::open(&root).unwrap();
@@ -369,7 +373,7 @@ async fn the_node_of_a_data_folder_is_asked_as_itself() {
     client.stop().await.unwrap();
     client.close().await;
 
-    let mut stranger = ControlClient::dial(&dialler(), target).await.unwrap();
+    let mut stranger = NodeClient::dial(&dialler(), target).await.unwrap();
     let refused = stranger.status().await.unwrap_err().to_string();
     assert_eq!(refused, format!("peer {} may not control this node (SW-CONTROL-001)", identity(1).peer()));
     stranger.close().await;

@@ -1,9 +1,10 @@
 //! What can be wrong with a data folder.
 
-use crate::{config::ConfigError, workload::WorkloadError};
+use crate::config::ConfigError;
 use shardwire_ledger::LedgerError;
 use shardwire_model::Coded;
 use shardwire_transport::IdentityError;
+use shardwire_workload::WorkloadError;
 use std::{io, path::PathBuf};
 
 /// A data folder that can't be used.

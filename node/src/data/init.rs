@@ -8,15 +8,13 @@ use super::{
     folder::{Existing, write_file},
     template,
 };
-use crate::{
-    config::{Config, Role},
-    workload::World,
-};
+use crate::config::{Config, Role};
 use rand::CryptoRng;
 use shardwire_ledger::{EmbeddedLedger, Genesis, LedgerError};
 use shardwire_model::PeerId;
 use shardwire_store::SystemDisk;
 use shardwire_transport::Identity;
+use shardwire_workload::World;
 use std::{
     fs::{self, DirBuilder, File},
     io,

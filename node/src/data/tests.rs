@@ -5,7 +5,7 @@ use shardwire_model::{Coded, PeerId};
 use shardwire_store::SystemDisk;
 use std::{fs, process::Command};
 
-const WORLD: &str = r#"{"storage":[{"key":"0x1","kind":"counter","value":0},{"key":"0x2","kind":"escrow","value":1000},{"key":"0x3","kind":"lock","value":"0x77"}]}"#;
+const WORLD: &str = r#"{"storage":[{"contract":"0x1","key":"0x1","kind":"counter","value":0},{"contract":"0x1","key":"0x2","kind":"escrow","value":1000},{"contract":"0x1","key":"0x3","kind":"lock","value":"0x77"}]}"#;
 
 fn draft(values: &[(Setting, &str)]) -> Config {
     let flags = values.iter().fold(Flags::default(), |flags, (setting, value)| flags.with(*setting, [*value]));

@@ -1,24 +1,27 @@
 //! Dialling a peer, for as long as the node runs.
 
-use super::{Node, serve};
+use super::{Router, serve};
 use shardwire_model::PeerId;
 use shardwire_protocols::handshake::{self, Handshake};
+use shardwire_transport::Backoff;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-/// How long the second attempt waits. Each further one waits twice as long as the one before, up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause between attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Between attempts to connect: a peer that is started again is met at once, one that is gone is asked four times a minute.
+const REDIAL: Backoff = Backoff::between(Duration::from_millis(250), Duration::from_secs(15));
 
 /// Keeps a connection to this peer: dials whenever there is none.
-pub(super) async fn keep(node: Arc<Node>, peer: PeerId, address: SocketAddr) {
-    node.links.expect(peer, address);
-    let mut pause = FIRST_PAUSE;
+pub(super) async fn keep(router: Arc<Router>, peer: PeerId, address: SocketAddr) {
+    let links = &router.node.links;
+    links.expect(peer, address);
+    let mut waits = REDIAL.start(router.node.randomness.clone());
     let mut complained = false;
     loop {
-        node.links.gone(peer).await;
-        match attempt(&node, peer, address).await {
-            Ok(()) => (pause, complained) = (FIRST_PAUSE, false),
+        links.gone(peer).await;
+        match attempt(&router, peer, address).await {
+            Ok(()) => {
+                waits.reset();
+                complained = false;
+            }
             Err(reason) => {
                 // Once loudly: a peer that is down is down.
                 if complained {
@@ -27,23 +30,23 @@ pub(super) async fn keep(node: Arc<Node>, peer: PeerId, address: SocketAddr) {
                     tracing::warn!(peer = %peer.short(), %address, "no connection yet, trying on: {reason}");
                 }
                 complained = true;
-                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(waits.after_failure()).await;
     }
 }
 
 /// Connects and serves the connection to its end.
-async fn attempt(node: &Arc<Node>, peer: PeerId, address: SocketAddr) -> Result<(), String> {
+async fn attempt(router: &Arc<Router>, peer: PeerId, address: SocketAddr) -> Result<(), String> {
+    let node = &router.node;
     let connection = node.endpoint.connect(address, Some(peer)).await.map_err(|error| said(&error))?;
     let presence = node.host.peers.dialled(peer, address.ip()).map_err(|wait| {
         connection.turn_away(wait);
         format!("the peer is shut out here for another {wait:?}")
     })?;
     let session = connection.open::<Handshake>().await.map_err(|error| said(&error))?;
-    let agreed = handshake::greet(session, node.hello()).await.map_err(|error| said(&error))?;
-    serve::connection(node.clone(), connection, agreed, presence.into(), true).await;
+    let agreed = handshake::greet(session, router.hello()).await.map_err(|error| said(&error))?;
+    serve::connection(router.clone(), connection, agreed, presence.into(), true).await;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::roles::Changes;
 use shardwire_model::PeerId;
-use shardwire_protocols::{control::PeerStatus, handshake::Agreed, keepalive::Measured};
+use shardwire_protocols::{administration::PeerStatus, handshake::Agreed, keepalive::Measured};
 use shardwire_transport::Connection;
 use std::{
     collections::BTreeMap,

@@ -1,8 +1,8 @@
-//! The node among its peers: connections, handshakes, and which session goes to which role.
+//! The node among its peers: connections, handshakes, and the [services](Services), which say what session goes to which role.
 //!
 //! There is one connection to a peer, whoever dialled; sessions run on it both ways. Configured peers with an address are dialled,
-//! again and again with back-off; others dial us. After the handshake each side opens the sessions that its roles consume and serves
-//! those that it is asked for. One session's failure ends that session only; it is opened again after a pause.
+//! again and again with back-off; others dial us. After the handshake each side opens the sessions that its roles consume and the other
+//! announced, and serves those that it announced itself. One session's failure ends that session only; it is opened again after a pause.
 //!
 //! A node with several roles dials itself, so that its roles talk as those of different nodes do. A connection under the node's own
 //! identity, or an administrator's, that names no role is the command line's.
@@ -13,18 +13,29 @@
 mod dial;
 mod links;
 mod serve;
+mod services;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     peers::keep,
     roles::{Host, operator::Operator, prover::Prover, settler::Settler},
+    surroundings::Randomness,
 };
 pub(crate) use links::Links;
+pub(crate) use services::Services;
 use shardwire_model::{Coded, PeerId, Role};
 use shardwire_peers::{Named, load::resident_bytes, receive};
-use shardwire_protocols::handshake::{Hello, spoken};
-use shardwire_transport::Endpoint;
+use shardwire_protocols::{
+    ServeError,
+    administration::{self, Administration},
+    handshake::Hello,
+    keepalive::{self, Keepalive},
+};
+use shardwire_transport::{Endpoint, Initiator, Responder};
 use std::{collections::BTreeSet, fmt, net::SocketAddr, sync::Arc};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// What this program calls itself in a handshake.
 pub(crate) const AGENT: &str = concat!("shardwire/", env!("CARGO_PKG_VERSION"));
@@ -45,6 +56,20 @@ impl Roles {
             self.prover.is_some().then_some(Role::Prover),
         ];
         all.into_iter().flatten().collect()
+    }
+
+    /// Adds what they serve and consume.
+    fn services(&self, mut services: Services) -> Services {
+        if let Some(settler) = &self.settler {
+            services = settler.services(services);
+        }
+        if let Some(operator) = &self.operator {
+            services = operator.services(services);
+        }
+        if let Some(prover) = &self.prover {
+            services = prover.services(services);
+        }
+        services
     }
 }
 
@@ -68,49 +93,91 @@ pub(crate) struct Node {
     pub(crate) since: shardwire_model::Timestamp,
     /// Reads whom the configuration names again.
     pub(crate) reload: Reload,
-    /// Set when the command line says that the node should stop.
-    pub(crate) told: watch::Sender<bool>,
-    /// Set when the node stops: ends its connections.
-    pub(crate) stop: watch::Sender<bool>,
+    /// Where the seeds of its waits come from.
+    pub(crate) randomness: Randomness,
+    /// Cancelled when the command line says that the node should stop.
+    pub(crate) told: CancellationToken,
+    /// Cancelled when the node stops: ends its connections.
+    pub(crate) stop: CancellationToken,
+}
+
+/// The node with what it serves and opens, as its connections see it.
+#[derive(Debug)]
+struct Router {
+    node: Arc<Node>,
+    services: Services,
+}
+
+impl Router {
+    fn new(node: Arc<Node>) -> Self {
+        let services = node.roles.services(node.services());
+        Self { node, services }
+    }
+
+    fn hello(&self) -> Hello {
+        let Node { host, roles, .. } = &*self.node;
+        Hello {
+            network: host.network.clone(),
+            agent: AGENT.to_owned(),
+            roles: roles.names().iter().map(ToString::to_string).collect(),
+            serves: self.services.serves(),
+            opens: self.services.opens(),
+            capabilities: Vec::new(),
+            time: host.clock.now(),
+        }
+    }
 }
 
 impl Node {
-    fn hello(&self) -> Hello {
-        Hello {
-            network: self.host.network.clone(),
-            agent: AGENT.to_owned(),
-            roles: self.roles.names().iter().map(ToString::to_string).collect(),
-            protocols: spoken(),
-            capabilities: Vec::new(),
-            time: self.host.clock.now(),
-        }
-    }
-
     fn me(&self) -> PeerId {
         self.host.identity.peer()
     }
 
+    /// What every node serves and consumes, whatever its roles.
+    fn services(self: &Arc<Self>) -> Services {
+        Services::default()
+            .serve(
+                self,
+                |it, session: Responder<Administration>| async move { administration::serve(session, &*it).await },
+            )
+            .serve(self, |it, session: Responder<Keepalive>| async move {
+                Ok(keepalive::serve(session, &*it.host.clock).await?)
+            })
+            .consume(self, |it, session: Initiator<Keepalive>| async move { it.measure(session).await })
+    }
+
+    /// Measures the way to a peer until the session fails.
+    async fn measure(&self, session: Initiator<Keepalive>) -> Result<(), ServeError> {
+        let peer = session.peer();
+        let mut client = keepalive::Client::new(session);
+        loop {
+            let (measured, next) = client.ping(&*self.host.clock).await?;
+            self.links.measured(peer, measured);
+            client = next;
+            tokio::time::sleep(keepalive::EVERY).await;
+        }
+    }
+
     /// Dials, accepts and serves until the node is told to stop.
     pub(crate) async fn run(self: Arc<Self>, dialled: Vec<(PeerId, SocketAddr)>) {
-        let mut stop = self.stop.subscribe();
         let mut tasks = JoinSet::new();
         let pause = self.endpoint.pause();
+        let router = Arc::new(Router::new(self.clone()));
         for (peer, address) in dialled {
-            tasks.spawn(pause.task(dial::keep(self.clone(), peer, address)));
+            tasks.spawn(pause.task(dial::keep(router.clone(), peer, address)));
         }
         if self.roles.names().len() > 1 {
-            tasks.spawn(pause.task(dial::keep(self.clone(), self.me(), self.endpoint.address())));
+            tasks.spawn(pause.task(dial::keep(router.clone(), self.me(), self.endpoint.address())));
         }
-        let (node, peers) = (self.clone(), self.host.peers.clone());
+        let peers = self.host.peers.clone();
         tasks.spawn(pause.task(receive(peers, self.endpoint.clone(), move |connection, presence| {
-            serve::accepted(node.clone(), connection, presence)
+            serve::accepted(router.clone(), connection, presence)
         })));
         let host = self.host.clone();
         tasks.spawn(
             pause.task(async move { host.peers.tend(|unkept| keep(&host.store, &unkept), resident_bytes).await }),
         );
-        // An error means that the sender is gone, which stops the node as well.
-        let _ = stop.wait_for(|stop| *stop).await;
+        self.stop.cancelled().await;
         tasks.shutdown().await;
     }
 }

@@ -1,36 +1,30 @@
 //! Serving a connection: the sessions that the peer opens, and those that our roles consume.
 
-use super::Node;
-use crate::roles::settler::Settler;
-use shardwire_model::{Coded as _, Mutation, PeerId, Role};
+use super::{Node, Router, services::Opened};
+use shardwire_model::{Coded as _, Mutation};
 use shardwire_peers::{Presence, sessions};
 use shardwire_protocols::{
     ServeError,
-    control::{self, Control},
-    handoff::{self, Handoff},
     handshake::{self, Agreed, Handshake, HandshakeError},
-    ingress::{self, Ingress},
-    keepalive::{self, Keepalive},
-    life::{self, Lives},
     pace::GREETING,
-    proof::{self, Proof},
-    reputation::{self, Reputation},
-    trace::{self, Trace},
 };
-use shardwire_transport::{Connection, Incoming};
-use std::{future::Future, sync::Arc, time::Duration};
-use tokio::{task::JoinSet, time::error::Elapsed};
+use shardwire_transport::{Backoff, Connection};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, error::Elapsed},
+};
 
-/// How long a failed session waits before it is opened again.
-const SESSION_PAUSE: Duration = Duration::from_millis(500);
+/// Before a session that ended is opened again. One that went well, or for long, begins with the shortest wait.
+const REOPEN: Backoff = Backoff::between(Duration::from_millis(500), Duration::from_secs(5));
 /// The longest that it waits because the peer says so: another may take the work meanwhile, but this one isn't forgotten.
-const LONGEST_SESSION_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(60);
 
 /// Greets and serves a peer that dialled.
-pub(super) async fn accepted(node: Arc<Node>, connection: Connection, presence: Arc<Presence>) {
+pub(super) async fn accepted(router: Arc<Router>, connection: Connection, presence: Arc<Presence>) {
     let (address, peer) = (connection.address(), connection.peer().short());
-    match greeted(&node, &connection).await {
-        Ok(Ok(agreed)) => self::connection(node, connection, agreed, presence, false).await,
+    match greeted(&router, &connection).await {
+        Ok(Ok(agreed)) => self::connection(router, connection, agreed, presence, false).await,
         Ok(Err(error)) => {
             match error {
                 HandshakeError::Session(error) => presence.failed("handshake", &error.into()),
@@ -47,22 +41,23 @@ pub(super) async fn accepted(node: Arc<Node>, connection: Connection, presence: 
 }
 
 /// Answers the peer's greeting, which has to be the first thing on a connection.
-async fn greeted(node: &Node, connection: &Connection) -> Result<Result<Agreed, HandshakeError>, Elapsed> {
+async fn greeted(router: &Router, connection: &Connection) -> Result<Result<Agreed, HandshakeError>, Elapsed> {
     let greeting = async {
         let incoming = connection.accept().await?;
-        handshake::answer(incoming.serve::<Handshake>().await?, node.hello()).await
+        handshake::answer(incoming.serve::<Handshake>().await?, router.hello()).await
     };
     tokio::time::timeout(GREETING, greeting).await
 }
 
 /// Serves a connection to its end. Sessions that are under way then end with it.
 pub(super) async fn connection(
-    node: Arc<Node>,
+    router: Arc<Router>,
     connection: Connection,
     agreed: Agreed,
     presence: Arc<Presence>,
     dialled: bool,
 ) {
+    let node = &router.node;
     let peer = connection.peer();
     let own = peer == node.me();
     // A peer with a role is kept as one; the command line and clients are only served. Of a node's connection to itself, the
@@ -82,12 +77,12 @@ pub(super) async fn connection(
     let agreed = Arc::new(agreed);
     let mut consumed = JoinSet::new();
     if number.is_some() {
-        consume(&node, &connection, &agreed, &mut consumed);
+        consume(&router, &connection, &agreed, &mut consumed);
     }
-    let (serving, pause) = ((node.clone(), agreed), node.endpoint.pause());
+    let (serving, pause) = ((router.clone(), agreed), node.endpoint.pause());
     let serve = move |incoming| {
-        let (node, agreed) = serving.clone();
-        async move { dispatch(&node, &agreed, incoming).await }
+        let (router, agreed) = serving.clone();
+        async move { router.services.dispatch(&agreed, incoming).await }
     };
     let gone = sessions(&connection, &presence, pause, serve).await;
     if let Some(number) = number {
@@ -97,107 +92,34 @@ pub(super) async fn connection(
     consumed.shutdown().await;
 }
 
-/// Opens the sessions that our roles consume of this peer.
-fn consume(node: &Arc<Node>, connection: &Connection, agreed: &Agreed, sessions: &mut JoinSet<()>) {
-    let has = |role: Role| agreed.roles.contains(&role.to_string());
-    let pause = node.endpoint.pause();
-    if let Some(operator) = node.roles.operator.clone().filter(|_| has(Role::Settler) && agreed.speaks::<Handoff>()) {
-        let connection = connection.clone();
-        sessions.spawn(pause.task(again(node.clone(), "handoff", connection.peer(), move || {
-            let (operator, connection) = (operator.clone(), connection.clone());
-            async move { operator.follow(connection.open::<Handoff>().await?).await }
-        })));
-    }
-    if let Some(prover) = node.roles.prover.clone().filter(|_| has(Role::Operator) && agreed.speaks::<Trace>()) {
-        let connection = connection.clone();
-        sessions.spawn(pause.task(again(node.clone(), "trace", connection.peer(), move || {
-            let (prover, connection) = (prover.clone(), connection.clone());
-            async move { prover.take(connection.open::<Trace>().await?).await }
-        })));
-    }
-    if let Some(settler) = node.roles.settler.clone().filter(|_| has(Role::Prover)) {
-        collect::<Proof>(node, &settler, connection, agreed, sessions);
-        collect::<proof::v1::Proof>(node, &settler, connection, agreed, sessions);
-    }
-    if agreed.speaks::<Keepalive>() {
-        let (node, connection) = (node.clone(), connection.clone());
-        sessions.spawn(pause.task(again(node.clone(), "keepalive", connection.peer(), move || {
-            let (node, connection) = (node.clone(), connection.clone());
-            async move {
-                let mut client = keepalive::Client::new(connection.open::<Keepalive>().await?);
-                loop {
-                    let (measured, next) = client.ping(&*node.host.clock).await?;
-                    node.links.measured(connection.peer(), measured);
-                    client = next;
-                    tokio::time::sleep(keepalive::EVERY).await;
-                }
-            }
-        })));
-    }
-}
-
-/// Collects proofs in this version of the protocol, if it is the one that was agreed on.
-fn collect<V: proof::Version>(
-    node: &Arc<Node>,
-    settler: &Arc<Settler>,
-    connection: &Connection,
-    agreed: &Agreed,
-    sessions: &mut JoinSet<()>,
-) {
-    if agreed.speaks::<V>() {
-        let (settler, connection) = (settler.clone(), connection.clone());
-        sessions.spawn(node.endpoint.pause().task(again(node.clone(), V::NAME, connection.peer(), move || {
-            let (settler, connection) = (settler.clone(), connection.clone());
-            async move { settler.collect(connection.open::<V>().await?).await }
-        })));
+/// Opens the sessions that our roles consume of this peer, and that it announced.
+fn consume(router: &Arc<Router>, connection: &Connection, agreed: &Agreed, sessions: &mut JoinSet<()>) {
+    for opened in router.services.opened(agreed) {
+        sessions.spawn(router.node.endpoint.pause().task(hold(router.node.clone(), connection.clone(), opened)));
     }
 }
 
 /// Holds a session of this protocol with the peer: opens it again whenever it ends. Ends with the connection's task.
-async fn again<F>(node: Arc<Node>, protocol: &'static str, peer: PeerId, mut session: impl FnMut() -> F + Send)
-where
-    F: Future<Output = Result<(), ServeError>> + Send,
-{
+async fn hold(node: Arc<Node>, connection: Connection, opened: Arc<Opened>) {
+    let peer = connection.peer();
+    let mut waits = REOPEN.start(node.randomness.clone());
     loop {
-        match session().await {
+        let began = Instant::now();
+        let ended = opened.open(connection.clone()).await;
+        if ended.is_ok() || began.elapsed() >= REOPEN.longest {
+            waits.reset();
+        }
+        match ended {
             Ok(()) => {}
             Err(error) => {
-                node.host.peers.failed(peer, protocol, &error);
+                node.host.peers.failed(peer, opened.protocol(), &error);
                 // A peer that says when to come again is taken at its word, within reason.
                 let asked = if let ServeError::Session(error) = &error { error.retry_after() } else { None };
-                tokio::time::sleep(asked.unwrap_or_default().min(LONGEST_SESSION_PAUSE)).await;
+                tokio::time::sleep(asked.unwrap_or_default().min(LONGEST_ASKED_WAIT)).await;
             }
         }
         if !Mutation::NoBackOff.is_planted() {
-            tokio::time::sleep(SESSION_PAUSE).await;
+            tokio::time::sleep(waits.after_failure()).await;
         }
-    }
-}
-
-/// Serves one session that the peer opened, if it is one that was agreed on.
-async fn dispatch(node: &Node, agreed: &Agreed, mut incoming: Incoming) -> Result<(), ServeError> {
-    let roles = &node.roles;
-    if !agreed.allows(incoming.header().await?) {
-        Err(incoming.unserved().into())
-    } else if incoming.is::<Control>() {
-        control::serve(incoming.serve::<Control>().await?, node).await
-    } else if incoming.is::<Reputation>() {
-        reputation::serve(incoming.serve::<Reputation>().await?, node).await
-    } else if incoming.is::<Lives>() {
-        life::serve(incoming.serve::<Lives>().await?, node).await
-    } else if incoming.is::<Keepalive>() {
-        Ok(keepalive::serve(incoming.serve::<Keepalive>().await?, &*node.host.clock).await?)
-    } else if let Some(settler) = roles.settler.as_deref().filter(|_| incoming.is::<Handoff>()) {
-        handoff::serve(incoming.serve::<Handoff>().await?, settler).await
-    } else if let Some(operator) = roles.operator.as_deref().filter(|_| incoming.is::<Trace>()) {
-        trace::serve(incoming.serve::<Trace>().await?, operator).await
-    } else if let Some(operator) = roles.operator.as_deref().filter(|_| incoming.is::<Ingress>()) {
-        ingress::serve(incoming.serve::<Ingress>().await?, operator, &node.host.identity).await
-    } else if let Some(prover) = roles.prover.as_deref().filter(|_| incoming.is::<Proof>()) {
-        proof::serve(incoming.serve::<Proof>().await?, &node.host.identity, prover).await
-    } else if let Some(prover) = roles.prover.as_deref().filter(|_| incoming.is::<proof::v1::Proof>()) {
-        proof::serve(incoming.serve::<proof::v1::Proof>().await?, &node.host.identity, prover).await
-    } else {
-        Err(incoming.unserved().into())
     }
 }

@@ -9,10 +9,10 @@ use crate::{
 };
 use serde::Serialize;
 use shardwire_model::{
-    Coded, Hash, Role, ShardId, Stage,
+    Coded, Hash, MAX_PROOF_BYTES, Role, ShardId, Stage,
     life::{Life, Part, Step},
 };
-use shardwire_protocols::{history::verify, proof::MAX_PROOF_BYTES};
+use shardwire_protocols::history::verify;
 use shardwire_store::{
     Store, StoreError,
     records::{INTENTS, LAYOUT},

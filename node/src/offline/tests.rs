@@ -17,8 +17,7 @@ use shardwire_store::records::{EntryKey, Figures, HISTORY, JOBS, Job, LAYOUT, Lo
 use shardwire_store::{RecordKey, SystemDisk, Table};
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-const WORLD: &str =
-    r#"{"storage":[{"key":"0x1","kind":"counter","value":0},{"key":"0x2","kind":"escrow","value":1000}]}"#;
+const WORLD: &str = r#"{"storage":[{"contract":"0x1","key":"0x1","kind":"counter","value":0},{"contract":"0x1","key":"0x2","kind":"escrow","value":1000}]}"#;
 
 /// A settler's folder whose node has begun one job as a prover, too.
 fn folder(place: &Path) -> (PathBuf, DataPaths) {
@@ -54,10 +53,12 @@ fn job() -> Job {
     let contract = ContractId(Felt::from(5));
     let start = ShardStart {
         shard: ShardId(Felt::from(77)),
+        program: Felt::ONE,
         operator: PeerId([2; 32]),
         contracts: vec![contract],
         accounts: vec![],
         end_event: EventId { from: contract, selector: finished_selector() },
+        deadline: Timestamp(1 << 50),
         entries: vec![],
     };
     Job {

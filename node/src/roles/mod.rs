@@ -8,12 +8,15 @@ pub(crate) mod operator;
 pub(crate) mod prover;
 pub(crate) mod settler;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use crate::{surroundings::Work, tasks::Spawner};
-use shardwire_model::{Clock, Felt};
+use crate::{
+    surroundings::{Randomness, Work},
+    tasks::Spawner,
+};
+use shardwire_model::Clock;
 use shardwire_peers::Peers;
 use shardwire_store::{Artefacts, Store};
 use shardwire_transport::identity::Identity;
@@ -32,10 +35,10 @@ pub(crate) struct Host {
     pub(crate) peers: Arc<Peers>,
     /// How work is done that would hold up the async threads.
     pub(crate) work: Work,
+    /// Where the seeds of its waits come from.
+    pub(crate) randomness: Randomness,
     /// Where tasks begin that no session owns.
     pub(crate) tasks: Spawner,
-    /// The hash of the shard program that this node executes, proves and accepts proofs of.
-    pub(crate) program: Felt,
 }
 
 /// Wakes whoever waits for a state to change, in the order in which they began to wait (tokio's `watch` wakes in a random one). A waiter asks

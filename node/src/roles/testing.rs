@@ -11,13 +11,11 @@ use shardwire_model::{
     AccountKey, Call, ChainHead, Clock, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardId, ShardStart,
     SignedTransaction, Timestamp, Transaction, finished_selector,
 };
+use shardwire_program::rules;
 use shardwire_store::{Artefacts, Store, SystemDisk};
 use shardwire_transport::Identity;
 use std::{path::Path, sync::Arc};
 use tokio::time::Instant;
-
-/// The program that these hosts execute and prove.
-pub(crate) const PROGRAM: u64 = 99;
 
 /// Milliseconds since the test began.
 #[derive(Debug)]
@@ -53,8 +51,8 @@ pub(crate) fn host(
         store,
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
         work: Work::Beside,
+        randomness: crate::surroundings::Randomness::from_seed(1),
         tasks: tasks.spawner(),
-        program: Felt::from(PROGRAM),
     };
     (Arc::new(host), tasks)
 }
@@ -64,10 +62,12 @@ pub(crate) fn small_shard(operator: PeerId) -> (ShardStart, Vec<Felt>, SignedTra
     let (game, key) = (ContractId(Felt::from(5)), AccountKey::from_secret([9; 32]));
     let start = ShardStart {
         shard: ShardId(Felt::from(77)),
+        program: rules::hash(),
         operator,
         contracts: vec![game],
         accounts: vec![key.id()],
         end_event: EventId { from: game, selector: finished_selector() },
+        deadline: Timestamp(1 << 50),
         entries: vec![Entry { kind: Kind::Counter, contract: game, key: Key(Felt::from(6)), guard: Felt::ZERO }],
     };
     let transaction = Transaction { account: key.id(), nonce: 1, contract: game, call: Call::Finish };

@@ -88,10 +88,6 @@ fn a_prover_says_what_to_do() {
         )
     );
     assert_eq!(
-        said(ProverError::OtherProgram { offered: Felt::from(1), ours: Felt::from(2) }),
-        "SW-PROVER-002 the job is of program 0x1, this prover proves 0x2 | Run the version of shardwire that the operator runs."
-    );
-    assert_eq!(
         said(ProverError::GivenUp),
         "SW-PROVER-003 this prover has given the job up | See `shardwire shard status` for why; another prover can still prove it."
     );

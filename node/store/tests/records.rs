@@ -10,7 +10,7 @@ use shardwire_model::{
     AccountKey, Call, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Output, PeerId, ShardId, ShardStart,
     Signature, SignedTransaction, Timestamp, Transaction, Update, finished_selector, life::Part,
 };
-use shardwire_reputation::{Breach, Event, Fault, Listing, Policy, Record};
+use shardwire_reputation::{Blame, Breach, Event, Listing, Policy, Record};
 use shardwire_store::{
     RecordKey, Store, SystemDisk, Table,
     records::{
@@ -37,24 +37,33 @@ fn start() -> ShardStart {
     let contract = ContractId(Felt::from(5));
     ShardStart {
         shard: ShardId(Felt::from(77)),
+        program: Felt::from(78),
         operator: PeerId([2; 32]),
         contracts: vec![contract],
         accounts: vec![AccountKey::from_secret([9; 32]).id()],
         end_event: EventId { from: contract, selector: finished_selector() },
+        deadline: Timestamp(400_000),
         entries: vec![Entry { kind: Kind::Escrow, contract, key: Key(Felt::from(6)), guard: Felt::from(7) }],
     }
 }
 
 fn output() -> Output {
     Output {
+        program: Felt::from(78),
         shard: ShardId(Felt::from(77)),
         segment: 1,
         before: Felt::from(2),
         after: Felt::from(3),
+        reads: Felt::from(8),
         transactions: Felt::from(4),
         count: 5,
         ended: true,
-        updates: vec![Update { kind: Kind::Counter, key: Key(Felt::from(6)), value: Felt::from(7) }],
+        updates: vec![Update {
+            kind: Kind::Counter,
+            contract: ContractId(Felt::from(5)),
+            key: Key(Felt::from(6)),
+            value: Felt::from(7),
+        }],
     }
 }
 
@@ -150,7 +159,7 @@ fn samples(path: &Path) -> Samples {
     samples.put(&HISTORY, &EntryKey { part: Part::of_job(shard, job), number: 300 }, &signed);
     samples.put(&ACCUSED, &peer, &vec![KeptEvidence { hash: Hash::of(b"piece"), bytes: 300, at: Timestamp(400) }]);
     samples.put(&EVIDENCE, &EvidenceKey { peer, number: 1, part: 2 }, &EvidencePart { whole: 300, bytes: vec![5; 3] });
-    let broke = Event::Broke { breach: Breach::Contradiction, fault: Fault::Peer };
+    let broke = Event::Broke { breach: Breach::Contradiction, blame: Blame::Peer };
     samples.put(&PEERS, &peer, &Record::default().after(&broke, Timestamp(400_000), &Policy::default()));
     samples.put(&WORDS, &peer, &Listing::Denied);
     samples

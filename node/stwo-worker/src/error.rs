@@ -1,4 +1,4 @@
-//! Why a job failed, each with a stable code, in words for the person who reads the node's log.
+//! Why a job failed. Each error has a stable code and a text for the person who reads the node's log.
 
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// Never reused for another meaning.
+    /// The error's stable code. It is never reused for another meaning.
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::Misuse(_) => "SW-WORKER-001",

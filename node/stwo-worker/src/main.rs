@@ -1,7 +1,7 @@
 //! The prover process: reads the witness of one Cairo run, writes one STARK proof, ends.
 //!
 //! It is started by shardwire-proving, one process a job, so that a crash, a time-out or too much memory costs that job
-//! and nothing else. `docs/prover-worker.md` in the main workspace is the contract; whoever keeps to it can take this
+//! and nothing else. `docs/prover-worker.md` in the main workspace is the contract; a program that keeps to it can take this
 //! program's place.
 //!
 //! - `stwo-worker prove --witness FILE|- --proof FILE [--memory-limit BYTES] [--threads N] [--lifeline]`
@@ -11,7 +11,7 @@
 //! written; 1: it failed, and the last line of standard error says why, with a code; 2: misuse.
 //!
 //! It refuses witnesses that are malformed or too large for one proof (`witness`, `shape`) before it spends memory on
-//! them. Nothing in a witness may crash it unheard: a panic inside the prover is caught and reported as SW-WORKER-005.
+//! them. No witness may crash it silently: a panic inside the prover is caught and reported as SW-WORKER-005.
 
 mod error;
 mod process;

@@ -1,4 +1,4 @@
-//! This process and the system: events out, memory limit, lifeline, resource use, the proof file.
+//! What this process asks of the system: output of events, memory limit, lifeline, resource use, the proof file.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -10,17 +10,17 @@ use serde_json::json;
 
 use crate::error::Error;
 
-/// What standard output says, one JSON object a line.
+/// An event on standard output, one JSON object a line.
 pub(crate) enum Event {
     /// The witness is read and well formed.
     Loaded { steps: u64, cells: u64 },
-    /// The prover has its input; nothing more is said until it ends.
+    /// The prover has its input. There is no further event until it ends.
     Proving { log_domain: u32 },
     /// The proof is in its place.
     Done { proof_bytes: u64, usage: Used },
 }
 
-/// Writes an event. A closed pipe is no reason to stop proving: the lifeline decides that.
+/// Writes an event. A closed pipe doesn't stop proving: that is for the lifeline to decide.
 pub(crate) fn emit(event: &Event) {
     let object = match event {
         Event::Loaded { steps, cells } => json!({"event": "loaded", "steps": steps, "cells": cells}),
@@ -36,7 +36,7 @@ pub(crate) fn emit(event: &Event) {
     print_line(&object.to_string());
 }
 
-/// One line to standard output, at once.
+/// Writes one line to standard output and flushes it.
 pub(crate) fn print_line(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
@@ -46,9 +46,9 @@ fn round(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }
 
-/// Makes the system refuse more than `bytes` of data memory to this process.
+/// Makes the system refuse this process more than `bytes` of data memory.
 ///
-/// `RLIMIT_DATA` counts what is writable and private, so reserved address space costs nothing, which `RLIMIT_AS` would count.
+/// `RLIMIT_DATA` counts writable private memory. Unlike with `RLIMIT_AS`, reserved address space costs nothing.
 pub(crate) fn limit_memory(bytes: u64) -> Result<(), Error> {
     let refused = |e: nix::Error| Error::MemoryLimit { bytes, reason: e.to_string() };
     let (_, hard) = getrlimit(Resource::RLIMIT_DATA).map_err(refused)?;
@@ -56,8 +56,8 @@ pub(crate) fn limit_memory(bytes: u64) -> Result<(), Error> {
     setrlimit(Resource::RLIMIT_DATA, limit, limit).map_err(refused)
 }
 
-/// Says on standard error what is wrong. Whoever started this process may be gone, and the other end of that pipe with it: then nobody hears it, which
-/// must not keep the process from ending.
+/// Writes an error to standard error. The process that started this one may be gone, and the pipe's other end with
+/// it. Then the message is lost, which must not keep this process from ending.
 pub(crate) fn complain(error: &str, code: &str) {
     let _ = writeln!(std::io::stderr(), "error: {error} [{code}]");
 }
@@ -103,12 +103,12 @@ fn partial_path(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Started when work begins.
+/// Resource use since the work began.
 pub(crate) struct Usage {
     begun: Instant,
 }
 
-/// What the job took.
+/// What the job used.
 pub(crate) struct Used {
     wall_s: f64,
     cpu_s: f64,
@@ -122,7 +122,7 @@ impl Usage {
 
     pub(crate) fn stop(self) -> Used {
         let wall_s = self.begun.elapsed().as_secs_f64();
-        // On failure zero: figures are for people, and no reason to fail a proof.
+        // Zero if this fails: the figures are for people, and no reason to fail a proof.
         let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
             return Used { wall_s, cpu_s: 0.0, peak_bytes: 0 };
         };

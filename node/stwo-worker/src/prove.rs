@@ -1,8 +1,8 @@
-//! From a witness to proof bytes.
+//! Makes proof bytes from a witness.
 //!
-//! Parameters are fixed, since the verifier pins them: Blake2s channel, salt 0, 96 bits of security (26 of proof of work and 70
-//! queries at blow-up 2), the `CanonicalSmall` preprocessed trace. The memory that the full `Canonical` trace takes (18 GiB) is
-//! more than most machines have.
+//! The parameters are fixed, because the verifier pins them: Blake2s channel, salt 0, 96 bits of security (26 of
+//! proof of work and 70 queries at blow-up 2), the `CanonicalSmall` preprocessed trace. The full `Canonical` trace
+//! would take 18 GiB of memory, more than most machines have.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,7 +46,7 @@ fn parameters() -> ProverParameters {
         channel_salt: 0,
         pcs_config: pcs_config(),
         preprocessed_trace: PreProcessedTraceVariant::CanonicalSmall,
-        // Keeping them is a little faster and takes a good deal more memory.
+        // Keeping them would be a little faster and take much more memory.
         store_polynomials_coefficients: false,
         include_all_preprocessed_columns: false,
     }
@@ -92,8 +92,8 @@ fn prove_input(input: ProverInput, log_domain: u32) -> Result<Vec<u8>, Error> {
 /// `CanonicalSmall`, under another name inside the prover.
 ///
 /// stwo-cairo-prover 1.3.0 refuses the ec_op builtin (signatures need it) by the variant's name alone: it asks
-/// `variant == CanonicalSmall` and panics. The columns hold all that ec_op needs, and nothing else reads the field. The proof
-/// carries the variant from the parameters, so the verifier sees `CanonicalSmall` with its pinned root.
+/// `variant == CanonicalSmall` and panics. The columns hold all that ec_op needs, and nothing else reads the field.
+/// The proof takes the variant from the parameters, so the verifier sees `CanonicalSmall` with its pinned root.
 fn preprocessed_trace() -> PreProcessedTrace {
     let mut trace = PreProcessedTrace::canonical_small();
     trace.variant = PreProcessedTraceVariant::CanonicalWithoutPedersen;
@@ -122,7 +122,7 @@ fn prover_input(witness: Witness) -> ProverInput {
     }
 }
 
-/// Runs `work` and makes an error of its first panic, whichever thread it was on.
+/// Runs `work` and turns its first panic, on any thread, into an error.
 fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     static FIRST: Mutex<RefCell<Option<String>>> = Mutex::new(RefCell::new(None));
     std::panic::set_hook(Box::new(|info| {
@@ -139,7 +139,7 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     })
 }
 
-/// The name alone: the path would name this machine's folders.
+/// The file's name without its path, which would name this machine's folders.
 fn file_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }

@@ -1,25 +1,27 @@
-//! How large the run's tables are: whether they fit one proof, and which evaluation domain they need.
+//! The sizes of a run's tables: whether they fit one proof, and which evaluation domain they need.
 //!
-//! The preprocessed trace in use, `CanonicalSmall`, numbers rows up to 2^20, so every table that is numbered (memory, the
-//! distinct values, builtins) holds at most that many rows. The prover panics on more; here it is an error with a name.
+//! The preprocessed trace in use, `CanonicalSmall`, numbers rows up to 2^20, so every numbered table (memory, the
+//! distinct values, builtins) holds at most that many rows. The prover panics on more; here it is an error with a
+//! name.
 //!
-//! stwo's `prove_cairo` takes twiddles for a 2^30 domain, gigabytes that a small run never needs. The domain follows from the
-//! tallest table instead.
+//! stwo's `prove_cairo` computes twiddles for a 2^30 domain, gigabytes that a small run never needs. Here the domain
+//! follows from the tallest table.
 
 use stwo_cairo_adapter::ProverInput;
 use stwo_cairo_adapter::builtins::BuiltinSegments;
 
 /// log2 of the most rows that `CanonicalSmall` numbers.
 pub(crate) const LOG_MAX_ROWS: u32 = 20;
-/// Most rows of a numbered table.
+/// The most rows of a numbered table.
 pub(crate) const MAX_ROWS: usize = 1 << LOG_MAX_ROWS;
 /// The address table is 16 addresses wide, so this many memory cells fit.
 pub(crate) const MAX_CELLS: usize = 16 * MAX_ROWS - 1;
-/// Most steps: 1.4 times what can fill the cells at the usual 0.9 cells a step; 268 MB of trace.
+/// The most steps: 1.4 times what can fill the cells at the usual 0.9 cells a step; 268 MB of trace.
 pub(crate) const MAX_STEPS: usize = 24 * MAX_ROWS;
 
-/// The trace extends by the blow-up (2^1), the composition polynomial has twice the degree; the rest is room for an estimate
-/// that is one short. A domain that is too large costs 8 bytes a point; one that is too small ends in a panic.
+/// log2 of how much larger the domain is than the tallest table. The trace extends by the blow-up (2^1) and the
+/// composition polynomial has twice the degree; the rest allows for an estimate that is one short. A domain that is
+/// too large costs 8 bytes a point; one that is too small ends in a panic.
 const LOG_DOMAIN_OVER_ROWS: u32 = 2;
 
 /// A table that doesn't fit.
@@ -70,7 +72,8 @@ pub(crate) fn log_domain(input: &ProverInput) -> u32 {
     log2_ceil(tallest(input)) + LOG_DOMAIN_OVER_ROWS
 }
 
-/// Rows of the tallest table, or somewhat more: inner tables are counted as powers of two above their rows a call.
+/// An upper estimate of the rows of the tallest table: inner tables are counted as powers of two above their rows a
+/// call.
 fn tallest(input: &ProverInput) -> usize {
     use cairo_vm::types::builtin_name::BuiltinName as B;
     let opcodes = &input.state_transitions.casm_states_by_opcode;

@@ -1,9 +1,9 @@
-//! The witness of a run, as it arrives: magic, counts, builtin segments, public addresses, trace, memory.
+//! The witness of a run, as the worker receives it: magic, counts, builtin segments, public addresses, trace, memory.
 //! `docs/prover-worker.md` has the format byte by byte.
 //!
-//! Nothing in it is believed: counts are bounded before anything is allocated, a file's length must be exactly what the counts
-//! say, addresses must lie in the memory that comes with it, values below the prime. Whether the run itself is a valid one is
-//! for the prover to find out, and for the verifier in the end.
+//! Nothing in it is trusted: counts are bounded before anything is allocated, a file's length must be exactly what
+//! the counts say, addresses must lie in the memory that comes with it, values below the prime. Whether the run is a
+//! valid one is for the prover to find out, and for the verifier in the end.
 
 use std::fmt;
 use std::fs::File;
@@ -19,23 +19,24 @@ use crate::shape::{MAX_CELLS, MAX_ROWS, MAX_STEPS};
 
 /// The first eight bytes of every witness.
 const MAGIC: [u8; 8] = *b"SWWITNS1";
-/// The same for people and for `version --json`.
+/// The magic as text, for people and for `version --json`.
 pub(crate) const MAGIC_TEXT: &str = "SWWITNS1";
 
-/// Magic, steps, cells, public addresses, builtins.
+/// Bytes of the header: magic, steps, cells, public addresses, builtins.
 const HEADER_BYTES: u64 = 8 + 8 + 8 + 4 + 4;
-/// pc, ap, fp.
+/// Bytes of a step: pc, ap, fp.
 const STEP_BYTES: u64 = 12;
-/// A field element.
+/// Bytes of a memory cell, which is a field element.
 const CELL_BYTES: u64 = 32;
-/// Read at once: large enough that the system call vanishes beside the copy.
+/// Bytes read at once: so many that the system call is cheap beside the copy.
 const BUFFER_BYTES: usize = 1 << 20;
-/// The prover drops the last step (it is where the run stands, not a transition), so one more is needed.
+/// The fewest steps. The prover drops the last one (it is where the run stands, not a transition), so one more is
+/// needed.
 const MIN_STEPS: u64 = 2;
 /// Addresses from here on are outside the proof's address space (2^29).
 const ADDRESS_BOUND: u32 = 1 << 29;
 
-/// The builtins' fixed order, and how many cells an instance has.
+/// The builtins in their fixed order, and how many cells an instance has.
 const BUILTINS: [(&str, usize); 9] = [
     ("output", cells::OUTPUT_MEMORY_CELLS),
     ("pedersen", cells::PEDERSEN_BUILTIN_MEMORY_CELLS),
@@ -48,13 +49,13 @@ const BUILTINS: [(&str, usize); 9] = [
     ("mul_mod", cells::MUL_MOD_BUILTIN_MEMORY_CELLS),
 ];
 
-/// 2^251 + 17·2^192 + 1, little-endian words.
+/// The Stark prime, 2^251 + 17·2^192 + 1, in little-endian words.
 const PRIME: [u32; 8] = [1, 0, 0, 0, 0, 0, 0x11, 0x0800_0000];
 
-/// A witness that was read whole.
+/// A witness that was read completely.
 pub(crate) struct Witness {
     pub(crate) trace: Vec<RelocatedTraceEntry>,
-    /// From address 1, without gaps.
+    /// The cells from address 1 on, without gaps.
     pub(crate) memory: Vec<[u32; 8]>,
     pub(crate) public_addresses: Vec<u32>,
     pub(crate) builtins: BuiltinSegments,
@@ -261,7 +262,7 @@ fn read_memory<R: Read>(input: &mut Input<'_, R>, n: u64) -> Result<Vec<[u32; 8]
     Ok(memory)
 }
 
-/// Reads little-endian numbers, and says which part was cut short.
+/// Reads little-endian numbers. Its errors name the part that was cut short.
 struct Input<'a, R> {
     source: &'a mut R,
 }

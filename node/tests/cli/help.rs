@@ -66,6 +66,6 @@ fn versions_are_shown() {
     let output = shardwire(&["version", "--json"]).output().unwrap();
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&json["version"], &json["abi"]), (&version.into(), &1.into()));
-    assert_eq!(json["protocols"]["control"], serde_json::json!([1, 1]));
+    assert_eq!(json["protocols"]["administration"], serde_json::json!([1, 1]));
     assert_eq!(json["protocols"]["proof"], serde_json::json!([1, 2]));
 }

@@ -4,7 +4,7 @@ use super::{folder, lifecycle::Node, run};
 use serde_json::Value;
 use std::{fs, path::Path};
 
-const WORLD: &str = r#"{"storage":[{"key":"0x4","kind":"escrow","value":1000}]}"#;
+const WORLD: &str = r#"{"storage":[{"contract":"0x1","key":"0x4","kind":"escrow","value":1000}]}"#;
 
 fn settler(place: &Path) -> String {
     let world = place.join("world.json");

@@ -2,7 +2,7 @@
 
 use crate::{Counter, Escrow, Lock, MergeError};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{AccountId, Felt, Key, Kind, ShardId};
+use shardwire_model::{AccountId, Felt, Kind, ShardId, Slot};
 
 /// What the World keeps for a storage address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub enum Claim {
     /// An amount out of the balance.
     Escrow {
         /// How much.
-        amount: u64,
+        amount: u128,
     },
     /// The lock.
     Lock {
@@ -40,14 +40,14 @@ pub enum Delta {
     /// It grew.
     Counter {
         /// By how much.
-        increment: u64,
+        increment: u128,
     },
     /// It returns what is left.
     Escrow {
         /// What the shard had at the start.
-        deposited: u64,
+        deposited: u128,
         /// What it returns.
-        returned: u64,
+        returned: u128,
     },
     /// It frees the lock.
     Lock {
@@ -94,7 +94,7 @@ impl Cell {
 
     /// What running shards hold of it; 0 for what is no escrow.
     #[must_use]
-    pub const fn in_escrow(&self) -> u64 {
+    pub const fn in_escrow(&self) -> u128 {
         match self {
             Self::Escrow(escrow) => escrow.in_escrow(),
             _ => 0,
@@ -114,22 +114,22 @@ impl Cell {
     ///
     /// # Errors
     /// If it is of another kind, the balance does not suffice, or another shard holds the lock.
-    pub fn claim(self, key: Key, kind: Kind, shard: ShardId, amount: u64) -> Result<Claimed, MergeError> {
+    pub fn claim(self, slot: Slot, kind: Kind, shard: ShardId, amount: u128) -> Result<Claimed, MergeError> {
         match (self, kind) {
             (Self::Counter(counter), Kind::Counter) => {
                 Ok(Claimed { cell: self, claim: Claim::Counter, value: Felt::from(counter.value()) })
             }
             (Self::Escrow(escrow), Kind::Escrow) => Ok(Claimed {
-                cell: Self::Escrow(escrow.deposit(key, amount)?),
+                cell: Self::Escrow(escrow.deposit(slot, amount)?),
                 claim: Claim::Escrow { amount },
                 value: Felt::from(amount),
             }),
             (Self::Lock(lock), Kind::Lock) => {
-                let lock = lock.take(key, shard)?;
+                let lock = lock.take(slot, shard)?;
                 let claim = Claim::Lock { fence: lock.fence(), value: lock.value() };
                 Ok(Claimed { cell: Self::Lock(lock), claim, value: lock.value().0 })
             }
-            _ => Err(MergeError::Kind { key, is: self.kind(), asked: kind }),
+            _ => Err(MergeError::Kind { slot, is: self.kind(), asked: kind }),
         }
     }
 
@@ -137,16 +137,16 @@ impl Cell {
     ///
     /// # Errors
     /// If it is of another kind, a counter is full, or the shard does not hold the lock.
-    pub fn merge(self, key: Key, delta: Delta) -> Result<Self, MergeError> {
+    pub fn merge(self, slot: Slot, delta: Delta) -> Result<Self, MergeError> {
         match (self, delta) {
-            (Self::Counter(counter), Delta::Counter { increment }) => counter.merge(key, increment).map(Self::Counter),
+            (Self::Counter(counter), Delta::Counter { increment }) => counter.merge(slot, increment).map(Self::Counter),
             (Self::Escrow(escrow), Delta::Escrow { deposited, returned }) => {
-                escrow.settle(key, deposited, returned).map(Self::Escrow)
+                escrow.settle(slot, deposited, returned).map(Self::Escrow)
             }
             (Self::Lock(lock), Delta::Lock { shard, fence, value }) => {
-                lock.release(key, shard, fence, value).map(Self::Lock)
+                lock.release(slot, shard, fence, value).map(Self::Lock)
             }
-            _ => Err(MergeError::Kind { key, is: self.kind(), asked: delta.kind() }),
+            _ => Err(MergeError::Kind { slot, is: self.kind(), asked: delta.kind() }),
         }
     }
 }

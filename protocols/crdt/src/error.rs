@@ -1,51 +1,75 @@
 //! Why a claim or a merge is refused.
 
-use shardwire_model::{AccountId, Coded, ContractId, Felt, Key, Kind, ShardId};
+use shardwire_model::{AccountId, Coded, ContractId, Felt, Kind, ShardId, Slot};
+use std::fmt;
+
+/// A sum of amounts: at most 2^32 of them, so nothing is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sum {
+    /// How often it went beyond 2^128. First, because sums are compared.
+    carry: u32,
+    low: u128,
+}
+
+impl Sum {
+    /// This sum and an amount more.
+    #[must_use]
+    pub const fn plus(self, amount: u128) -> Self {
+        let (low, carried) = self.low.overflowing_add(amount);
+        Self { carry: self.carry.saturating_add(carried as u32), low }
+    }
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.carry == 0 { self.low.fmt(f) } else { f.write_str("2^128 or more") }
+    }
+}
 
 /// Why a claim or a merge is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
     /// A counter is full.
-    #[error("counter {key} stands at {value} and can't grow by {increment}: that is beyond 2^64 - 1")]
+    #[error("counter {slot} stands at {value} and can't grow by {increment}: that is beyond 2^128 - 1")]
     Overflow {
         /// The counter.
-        key: Key,
+        slot: Slot,
         /// Where it stands.
-        value: u64,
+        value: u128,
         /// What was to be added.
-        increment: u64,
+        increment: u128,
     },
     /// A balance does not suffice.
-    #[error("escrow {key} needs {needs}, but its balance is {has}")]
+    #[error("escrow {slot} needs {needs}, but its balance is {has}")]
     Balance {
-        /// The storage address.
-        key: Key,
+        /// The storage slot.
+        slot: Slot,
         /// The balance.
-        has: u64,
+        has: u128,
         /// What was asked for.
-        needs: u64,
+        needs: u128,
     },
     /// A shard holds the lock.
-    #[error("lock {key} is held by shard {by}")]
+    #[error("lock {slot} is held by shard {by}")]
     Locked {
         /// The lock.
-        key: Key,
+        slot: Slot,
         /// The shard that holds it.
         by: ShardId,
     },
     /// A shard that does not hold the lock, or no longer.
-    #[error("lock {key} is not held by shard {shard}")]
+    #[error("lock {slot} is not held by shard {shard}")]
     NotHeld {
         /// The lock.
-        key: Key,
+        slot: Slot,
         /// The shard that thought so.
         shard: ShardId,
     },
     /// It merges in another way.
-    #[error("storage address {key} is of kind {is}, not {asked}")]
+    #[error("storage slot {slot} is of kind {is}, not {asked}")]
     Kind {
-        /// The storage address.
-        key: Key,
+        /// The storage slot.
+        slot: Slot,
         /// Its kind.
         is: Kind,
         /// What was asked for.
@@ -65,25 +89,25 @@ pub enum MergeError {
         /// The position in the list, from 0.
         index: usize,
         /// What the list has there.
-        expected: (Kind, Key),
+        expected: (Kind, Slot),
         /// What the output has there.
-        got: (Kind, Key),
+        got: (Kind, Slot),
     },
-    /// A value that is no number below 2^64.
-    #[error("the value {value:#x} of {kind} {key} is not below 2^64")]
+    /// A value that is no number below 2^128.
+    #[error("the value {value:#x} of {kind} {slot} is not below 2^128")]
     Range {
         /// Its kind.
         kind: Kind,
-        /// The storage address.
-        key: Key,
+        /// The storage slot.
+        slot: Slot,
         /// The value.
         value: Felt,
     },
     /// A lock's value that the shard can't have given it.
-    #[error("lock {key} was given to {account}, which is not an account of the shard")]
+    #[error("lock {slot} was given to {account}, which is not an account of the shard")]
     Owner {
         /// The lock.
-        key: Key,
+        slot: Slot,
         /// Whom it was given to.
         account: AccountId,
     },
@@ -93,15 +117,15 @@ pub enum MergeError {
         /// The contract.
         contract: ContractId,
         /// What they held at the start, in sum.
-        deposited: u128,
+        deposited: Sum,
         /// What they return, in sum.
-        returned: u128,
+        returned: Sum,
     },
     /// A cell that these rules could not have led to.
-    #[error("what is stored for {key} contradicts what its shards hold")]
+    #[error("what is stored for {slot} contradicts what its shards hold")]
     Unbalanced {
-        /// The storage address.
-        key: Key,
+        /// The storage slot.
+        slot: Slot,
     },
 }
 
@@ -134,7 +158,7 @@ impl Coded for MergeError {
             Self::Locked { by, .. } => {
                 format!("Wait until that shard is settled or aborted: `shardwire shard status {by}`.")
             }
-            Self::Kind { is, .. } => format!("List the storage address as {is}."),
+            Self::Kind { is, .. } => format!("List the storage slot as {is}."),
             Self::NotHeld { .. }
             | Self::Length { .. }
             | Self::Order { .. }

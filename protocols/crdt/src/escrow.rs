@@ -2,33 +2,33 @@
 
 use crate::MergeError;
 use serde::{Deserialize, Serialize};
-use shardwire_model::Key;
+use shardwire_model::Slot;
 
 /// A balance, and how much of it shards hold in escrow at the moment.
 ///
 /// How much each shard holds is in its [`Claim`](crate::Claim), so any number of shards may hold escrow of one balance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Escrow {
-    balance: u64,
-    in_escrow: u64,
+    balance: u128,
+    in_escrow: u128,
 }
 
 impl Escrow {
     /// A balance that no shard holds anything of.
     #[must_use]
-    pub const fn new(balance: u64) -> Self {
+    pub const fn new(balance: u128) -> Self {
         Self { balance, in_escrow: 0 }
     }
 
     /// What a new shard can have of it.
     #[must_use]
-    pub const fn balance(self) -> u64 {
+    pub const fn balance(self) -> u128 {
         self.balance
     }
 
     /// What running shards hold.
     #[must_use]
-    pub const fn in_escrow(self) -> u64 {
+    pub const fn in_escrow(self) -> u128 {
         self.in_escrow
     }
 
@@ -36,10 +36,10 @@ impl Escrow {
     ///
     /// # Errors
     /// If the balance does not suffice.
-    pub fn deposit(self, key: Key, amount: u64) -> Result<Self, MergeError> {
-        let short = MergeError::Balance { key, has: self.balance, needs: amount };
+    pub fn deposit(self, slot: Slot, amount: u128) -> Result<Self, MergeError> {
+        let short = MergeError::Balance { slot, has: self.balance, needs: amount };
         let balance = self.balance.checked_sub(amount).ok_or(short)?;
-        let in_escrow = self.in_escrow.checked_add(amount).ok_or(MergeError::Unbalanced { key })?;
+        let in_escrow = self.in_escrow.checked_add(amount).ok_or(MergeError::Unbalanced { slot })?;
         Ok(Self { balance, in_escrow })
     }
 
@@ -47,11 +47,11 @@ impl Escrow {
     /// That all of a shard's escrows together did not grow is [`settlement`](crate::settlement)'s to see.
     ///
     /// # Errors
-    /// If less than `deposited` is out, or the balance would exceed 2^64 - 1: neither happens to a ledger that obeys these rules and
-    /// began with balances which together stay below 2^64.
-    pub fn settle(self, key: Key, deposited: u64, returned: u64) -> Result<Self, MergeError> {
-        let in_escrow = self.in_escrow.checked_sub(deposited).ok_or(MergeError::Unbalanced { key })?;
-        let balance = self.balance.checked_add(returned).ok_or(MergeError::Unbalanced { key })?;
+    /// If less than `deposited` is out, or the balance would exceed 2^128 - 1: neither happens to a ledger that obeys these rules and
+    /// began with balances which together stay below 2^128.
+    pub fn settle(self, slot: Slot, deposited: u128, returned: u128) -> Result<Self, MergeError> {
+        let in_escrow = self.in_escrow.checked_sub(deposited).ok_or(MergeError::Unbalanced { slot })?;
+        let balance = self.balance.checked_add(returned).ok_or(MergeError::Unbalanced { slot })?;
         Ok(Self { balance, in_escrow })
     }
 }

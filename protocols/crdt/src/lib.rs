@@ -1,6 +1,6 @@
 //! Counter, escrow and lock: how updates of parallel shards merge. Pure rules on data, no I/O.
 //!
-//! The World keeps a [`Cell`] for each storage address. A shard that starts [claims](Cell::claim) what it will settle and gets a
+//! The World keeps a [`Cell`] for each storage slot. A shard that starts [claims](Cell::claim) what it will settle and gets a
 //! [`Claim`] for each entry of its settlement list; what it brings back is turned into a [`Delta`] for each by [`settlement`] (or
 //! by [`undo`], if it is aborted), and [`Cell::merge`] takes the delta in.
 //!
@@ -19,19 +19,19 @@
 //!   escrows the ledger closes the shard in the transaction that merges.
 //!
 //! What is refused (see [`MergeError`]): a balance that does not suffice, a lock that another shard holds, a kind that is not the
-//! cell's, updates that are not exactly the settlement list, values out of range, a counter beyond 2^64 - 1, value out of nothing.
+//! cell's, updates that are not exactly the settlement list, values out of range, a counter beyond 2^128 - 1, value out of nothing.
 //! All functions take values and return new ones, so that a refusal leaves nothing half done.
 //!
 //! ```
 //! use shardwire_crdt::{Cell, Delta, Escrow, MergeError};
-//! use shardwire_model::{Key, Kind, ShardId};
+//! use shardwire_model::{Kind, ShardId, Slot};
 //!
 //! # fn main() -> Result<(), MergeError> {
-//! let (key, shard) = (Key::default(), ShardId::default());
-//! let gold = Cell::Escrow(Escrow::new(100)).claim(key, Kind::Escrow, shard, 30)?.cell;
+//! let (slot, shard) = (Slot::default(), ShardId::default());
+//! let gold = Cell::Escrow(Escrow::new(100)).claim(slot, Kind::Escrow, shard, 30)?.cell;
 //! assert_eq!((gold.value(), gold.in_escrow()), (70.into(), 30));
 //! // The shard spent 10.
-//! let gold = gold.merge(key, Delta::Escrow { deposited: 30, returned: 20 })?;
+//! let gold = gold.merge(slot, Delta::Escrow { deposited: 30, returned: 20 })?;
 //! assert_eq!((gold.value(), gold.in_escrow()), (90.into(), 0));
 //! # Ok(())
 //! # }
@@ -48,7 +48,7 @@ mod settlement;
 
 pub use cell::{Cell, Claim, Claimed, Delta};
 pub use counter::Counter;
-pub use error::MergeError;
+pub use error::{MergeError, Sum};
 pub use escrow::Escrow;
 pub use lock::Lock;
 pub use settlement::{settlement, undo};

@@ -2,7 +2,7 @@
 
 use crate::MergeError;
 use serde::{Deserialize, Serialize};
-use shardwire_model::{AccountId, Key, ShardId};
+use shardwire_model::{AccountId, ShardId, Slot};
 
 /// A value, here the account that owns something unique, which only the shard that holds the lock may change.
 ///
@@ -43,11 +43,11 @@ impl Lock {
     ///
     /// # Errors
     /// If a shard holds it, be it the same one.
-    pub fn take(self, key: Key, shard: ShardId) -> Result<Self, MergeError> {
+    pub fn take(self, slot: Slot, shard: ShardId) -> Result<Self, MergeError> {
         if let Some(by) = self.holder {
-            return Err(MergeError::Locked { key, by });
+            return Err(MergeError::Locked { slot, by });
         }
-        let fence = self.fence.checked_add(1).ok_or(MergeError::Unbalanced { key })?;
+        let fence = self.fence.checked_add(1).ok_or(MergeError::Unbalanced { slot })?;
         Ok(Self { value: self.value, fence, holder: Some(shard) })
     }
 
@@ -55,9 +55,9 @@ impl Lock {
     ///
     /// # Errors
     /// If this shard does not hold it, or not with this fencing number.
-    pub fn release(self, key: Key, shard: ShardId, fence: u64, value: AccountId) -> Result<Self, MergeError> {
+    pub fn release(self, slot: Slot, shard: ShardId, fence: u64, value: AccountId) -> Result<Self, MergeError> {
         if self.holder != Some(shard) || self.fence != fence {
-            return Err(MergeError::NotHeld { key, shard });
+            return Err(MergeError::NotHeld { slot, shard });
         }
         Ok(Self { value, fence, holder: None })
     }

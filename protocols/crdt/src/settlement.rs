@@ -1,7 +1,7 @@
 //! From a shard's output to one delta for each entry of its settlement list: the rules that need the whole list.
 
-use crate::{Claim, Delta, MergeError};
-use shardwire_model::{AccountId, ContractId, Entry, Felt, Key, ShardStart, Update};
+use crate::{Claim, Delta, MergeError, Sum};
+use shardwire_model::{AccountId, ContractId, Entry, Felt, ShardStart, Slot, Update};
 use std::collections::BTreeMap;
 
 /// What a settlement does to each storage address, in the settlement list's order.
@@ -10,18 +10,17 @@ use std::collections::BTreeMap;
 ///
 /// # Errors
 /// If the updates are not exactly the settlement list (each entry once, in order, with its kind), if a value is out of its range
-/// (a number below 2^64; for a lock a whitelisted account, or the value it had), or if the escrows of a contract return more than they had.
-pub fn settlement(start: &ShardStart, claims: &[Claim], updates: &[Update]) -> Result<Vec<(Key, Delta)>, MergeError> {
+/// (a number below 2^128; for a lock a whitelisted account, or the value it had), or if the escrows of a contract return more than they had.
+pub fn settlement(start: &ShardStart, claims: &[Claim], updates: &[Update]) -> Result<Vec<(Slot, Delta)>, MergeError> {
     let expected = start.entries.len();
     if updates.len() != expected || claims.len() != expected {
         return Err(MergeError::Length { expected, got: updates.len() });
     }
-    // Sums of at most MAX_ENTRIES numbers below 2^64, so u128 can't overflow.
-    let mut sums = BTreeMap::<ContractId, (u128, u128)>::new();
+    let mut sums = BTreeMap::<ContractId, (Sum, Sum)>::new();
     let mut deltas = Vec::with_capacity(expected);
     for (index, ((entry, claim), update)) in start.entries.iter().zip(claims).zip(updates).enumerate() {
-        if update.key != entry.key || update.kind != entry.kind || claim.kind() != entry.kind {
-            let (expected, got) = ((entry.kind, entry.key), (update.kind, update.key));
+        if update.slot() != entry.slot() || update.kind != entry.kind || claim.kind() != entry.kind {
+            let (expected, got) = ((entry.kind, entry.slot()), (update.kind, update.slot()));
             return Err(MergeError::Order { index, expected, got });
         }
         let delta = match *claim {
@@ -29,18 +28,18 @@ pub fn settlement(start: &ShardStart, claims: &[Claim], updates: &[Update]) -> R
             Claim::Escrow { amount } => {
                 let returned = number(update)?;
                 let sum = sums.entry(entry.contract).or_default();
-                *sum = (sum.0 + u128::from(amount), sum.1 + u128::from(returned));
+                *sum = (sum.0.plus(amount), sum.1.plus(returned));
                 Delta::Escrow { deposited: amount, returned }
             }
             Claim::Lock { fence, value } => {
                 let new = AccountId(update.value);
                 if new != value && !start.accounts.contains(&new) {
-                    return Err(MergeError::Owner { key: entry.key, account: new });
+                    return Err(MergeError::Owner { slot: entry.slot(), account: new });
                 }
                 Delta::Lock { shard: start.shard, fence, value: new }
             }
         };
-        deltas.push((entry.key, delta));
+        deltas.push((entry.slot(), delta));
     }
     match sums.into_iter().find(|(_, (deposited, returned))| returned > deposited) {
         Some((contract, (deposited, returned))) => Err(MergeError::Created { contract, deposited, returned }),
@@ -50,19 +49,23 @@ pub fn settlement(start: &ShardStart, claims: &[Claim], updates: &[Update]) -> R
 
 /// What an abort does to each storage address: counters stay, escrows return whole, locks are freed with the value they had.
 #[must_use]
-pub fn undo(start: &ShardStart, claims: &[Claim]) -> Vec<(Key, Delta)> {
+pub fn undo(start: &ShardStart, claims: &[Claim]) -> Vec<(Slot, Delta)> {
     let back = |(entry, claim): (&Entry, &Claim)| {
         let delta = match *claim {
             Claim::Counter => Delta::Counter { increment: 0 },
             Claim::Escrow { amount } => Delta::Escrow { deposited: amount, returned: amount },
             Claim::Lock { fence, value } => Delta::Lock { shard: start.shard, fence, value },
         };
-        (entry.key, delta)
+        (entry.slot(), delta)
     };
     start.entries.iter().zip(claims).map(back).collect()
 }
 
-fn number(update: &Update) -> Result<u64, MergeError> {
-    let Update { kind, key, value } = *update;
-    u64::try_from(value).map_err(|_: <u64 as TryFrom<Felt>>::Error| MergeError::Range { kind, key, value })
+fn number(update: &Update) -> Result<u128, MergeError> {
+    let Update { kind, value, .. } = *update;
+    u128::try_from(value).map_err(|_: <u128 as TryFrom<Felt>>::Error| MergeError::Range {
+        kind,
+        slot: update.slot(),
+        value,
+    })
 }

@@ -3,18 +3,21 @@
 use proptest::prelude::*;
 use shardwire_crdt::{Cell, Claim, Counter, Delta, Escrow, Lock, MergeError, settlement, undo};
 use shardwire_model::{
-    AccountId, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardId, ShardStart, Update, finished_selector,
+    AccountId, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardId, ShardStart, Slot, Timestamp, Update,
+    finished_selector,
 };
 use std::collections::BTreeMap;
 
-const BALANCE: u64 = 1_000;
+const BALANCE: u128 = 1_000;
 const KINDS: [Kind; 7] =
     [Kind::Counter, Kind::Counter, Kind::Escrow, Kind::Escrow, Kind::Escrow, Kind::Lock, Kind::Lock];
 
-type Cells = BTreeMap<Key, Cell>;
+type Cells = BTreeMap<Slot, Cell>;
 
-fn key(index: usize) -> Key {
-    Key(Felt::from(index as u64 + 1))
+const CONTRACT: ContractId = ContractId(Felt::from_hex_unchecked("0x4d"));
+
+fn slot(index: usize) -> Slot {
+    Slot::new(CONTRACT, Key(Felt::from(index as u64 + 1)))
 }
 
 fn account(n: u64) -> AccountId {
@@ -27,13 +30,13 @@ fn cells() -> Cells {
         Kind::Escrow => Cell::Escrow(Escrow::new(BALANCE)),
         Kind::Lock => Cell::Lock(Lock::new(account(0))),
     };
-    KINDS.iter().enumerate().map(|(i, kind)| (key(i), cell(*kind))).collect()
+    KINDS.iter().enumerate().map(|(i, kind)| (slot(i), cell(*kind))).collect()
 }
 
 /// What a shard is asked to do: which entries it takes with how much, and what it makes of them.
 #[derive(Clone, Debug)]
 struct Plan {
-    entries: Vec<(usize, u64)>,
+    entries: Vec<(usize, u128)>,
     makes: Vec<u64>,
     abort: bool,
     rank: u64,
@@ -41,7 +44,7 @@ struct Plan {
 
 fn plan() -> impl Strategy<Value = Plan> {
     let entries = proptest::sample::subsequence((0..KINDS.len()).collect::<Vec<_>>(), 1..=KINDS.len());
-    let amounts = proptest::collection::vec(0..400u64, KINDS.len());
+    let amounts = proptest::collection::vec(0..400u128, KINDS.len());
     let makes = proptest::collection::vec(0..500u64, KINDS.len());
     (entries, amounts, makes, prop::bool::weighted(0.2), any::<u64>()).prop_map(
         |(entries, amounts, makes, abort, rank)| Plan {
@@ -59,7 +62,6 @@ struct Running {
 }
 
 fn start_data(n: usize, plan: &Plan) -> ShardStart {
-    let contract = ContractId(Felt::from(77));
     let shard = ShardId(Felt::from(10_000 + n as u64));
     let entry = |i: usize| {
         let guard = match KINDS[i] {
@@ -67,14 +69,16 @@ fn start_data(n: usize, plan: &Plan) -> ShardStart {
             Kind::Escrow => account(1).0,
             Kind::Lock => shard.0,
         };
-        Entry { kind: KINDS[i], contract, key: key(i), guard }
+        Entry { kind: KINDS[i], contract: CONTRACT, key: slot(i).key, guard }
     };
     ShardStart {
         shard,
+        program: Felt::ONE,
         operator: PeerId([1; 32]),
-        contracts: vec![contract],
+        contracts: vec![CONTRACT],
         accounts: (1..4).map(account).collect(),
-        end_event: EventId { from: contract, selector: finished_selector() },
+        end_event: EventId { from: CONTRACT, selector: finished_selector() },
+        deadline: Timestamp(1),
         entries: plan.entries.iter().map(|(i, _)| entry(*i)).collect(),
     }
 }
@@ -85,8 +89,8 @@ fn begin(cells: &mut Cells, n: usize, plan: &Plan) -> Result<Running, MergeError
     let mut after = cells.clone();
     let mut claims = Vec::new();
     for (i, amount) in &plan.entries {
-        let claimed = after[&key(*i)].claim(key(*i), KINDS[*i], start.shard, *amount)?;
-        after.insert(key(*i), claimed.cell);
+        let claimed = after[&slot(*i)].claim(slot(*i), KINDS[*i], start.shard, *amount)?;
+        after.insert(slot(*i), claimed.cell);
         claims.push(claimed.claim);
     }
     *cells = after;
@@ -96,22 +100,23 @@ fn begin(cells: &mut Cells, n: usize, plan: &Plan) -> Result<Running, MergeError
 /// Values that a run of this shard could have led to: escrows pass value on and spend some.
 fn updates(running: &Running, plan: &Plan) -> Vec<Update> {
     let held = |claim: &Claim| if let Claim::Escrow { amount } = claim { *amount } else { 0 };
-    let mut left: u64 = running.claims.iter().map(held).sum();
+    let mut left: u128 = running.claims.iter().map(held).sum();
     let value = |(claim, make): (&Claim, &u64)| match claim {
         Claim::Counter => Felt::from(*make),
         Claim::Escrow { .. } => {
-            let takes = left.min(*make);
+            let takes = left.min(u128::from(*make));
             left -= takes;
             Felt::from(takes)
         }
         Claim::Lock { .. } => account(1 + make % 3).0,
     };
     let values: Vec<Felt> = running.claims.iter().zip(&plan.makes).map(value).collect();
-    let update = |(entry, value): (&Entry, Felt)| Update { kind: entry.kind, key: entry.key, value };
+    let update =
+        |(entry, value): (&Entry, Felt)| Update { kind: entry.kind, contract: entry.contract, key: entry.key, value };
     running.start.entries.iter().zip(values).map(update).collect()
 }
 
-fn deltas(running: &Running, plan: &Plan) -> Vec<(Key, Delta)> {
+fn deltas(running: &Running, plan: &Plan) -> Vec<(Slot, Delta)> {
     if plan.abort {
         undo(&running.start, &running.claims)
     } else {
@@ -119,7 +124,7 @@ fn deltas(running: &Running, plan: &Plan) -> Vec<(Key, Delta)> {
     }
 }
 
-fn merge(cells: &mut Cells, deltas: &[(Key, Delta)]) -> Result<(), MergeError> {
+fn merge(cells: &mut Cells, deltas: &[(Slot, Delta)]) -> Result<(), MergeError> {
     let mut after = cells.clone();
     for (key, delta) in deltas {
         let merged = after[key].merge(*key, *delta)?;
@@ -129,9 +134,9 @@ fn merge(cells: &mut Cells, deltas: &[(Key, Delta)]) -> Result<(), MergeError> {
     Ok(())
 }
 
-fn spent(deltas: &[(Key, Delta)]) -> i128 {
-    let one = |(_, delta): &(Key, Delta)| match delta {
-        Delta::Escrow { deposited, returned } => i128::from(*deposited) - i128::from(*returned),
+fn spent(deltas: &[(Slot, Delta)]) -> i128 {
+    let one = |(_, delta): &(Slot, Delta)| match delta {
+        Delta::Escrow { deposited, returned } => *deposited as i128 - *returned as i128,
         _ => 0,
     };
     deltas.iter().map(one).sum()
@@ -139,7 +144,7 @@ fn spent(deltas: &[(Key, Delta)]) -> i128 {
 
 fn total(cells: &Cells) -> i128 {
     let one = |cell: &Cell| match cell {
-        Cell::Escrow(escrow) => i128::from(escrow.balance()) + i128::from(escrow.in_escrow()),
+        Cell::Escrow(escrow) => escrow.balance() as i128 + escrow.in_escrow() as i128,
         _ => 0,
     };
     cells.values().map(one).sum()
@@ -158,7 +163,7 @@ proptest! {
                 Err(_) => prop_assert_eq!(&before, &begun),
             }
         }
-        let mut all: Vec<(u64, Vec<(Key, Delta)>)> =
+        let mut all: Vec<(u64, Vec<(Slot, Delta)>)> =
             running.iter().map(|(shard, plan)| (plan.rank, deltas(shard, plan))).collect();
         let mut in_order = begun.clone();
         for (_, deltas) in &all {
@@ -189,7 +194,7 @@ proptest! {
         let mut world = cells();
         let (initial, mut gone) = (total(&world), 0);
         let mut running: Vec<(Running, &Plan)> = Vec::new();
-        let mut counted: BTreeMap<Key, u64> = BTreeMap::new();
+        let mut counted: BTreeMap<Slot, u128> = BTreeMap::new();
         for ((n, plan), end) in plans.iter().enumerate().zip(ends) {
             if let Ok(shard) = begin(&mut world, n, plan) {
                 running.push((shard, plan));
@@ -217,7 +222,7 @@ proptest! {
                         prop_assert_eq!(counter.value(), 5 + counted.get(at).copied().unwrap_or(0));
                     }
                     Cell::Escrow(escrow) => {
-                        let held: u64 = claims.iter().map(|(_, c)| if let Claim::Escrow { amount } = c { *amount } else { 0 }).sum();
+                        let held: u128 = claims.iter().map(|(_, c)| if let Claim::Escrow { amount } = c { *amount } else { 0 }).sum();
                         prop_assert_eq!(escrow.in_escrow(), held);
                     }
                     Cell::Lock(lock) => {
@@ -239,7 +244,7 @@ proptest! {
         prop_assume!(!escrows.is_empty());
         let mut updates = updates(&running, &plan);
         // One returns everything of all, and something.
-        let all: u128 = running.claims.iter().map(|c| if let Claim::Escrow { amount } = c { u128::from(*amount) } else { 0 }).sum();
+        let all: u128 = running.claims.iter().map(|c| if let Claim::Escrow { amount } = c { *amount } else { 0 }).sum();
         updates[escrows[at.index(escrows.len())]].value = Felt::from(all + u128::from(extra));
         let refused = settlement(&running.start, &running.claims, &updates);
         prop_assert!(matches!(refused, Err(MergeError::Created { .. } | MergeError::Range { .. })), "{:?}", refused);

@@ -17,6 +17,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod account;
+pub mod amount;
 pub mod bounded;
 mod cause;
 mod chain;
@@ -28,7 +29,10 @@ pub mod life;
 mod mutation;
 mod output;
 mod peer;
+mod program;
+mod proof;
 mod role;
+mod slot;
 mod start;
 mod transaction;
 
@@ -41,9 +45,12 @@ pub use felt::{AccountId, ContractId, Felt, Key, Selector, ShardId, starknet_kec
 pub use hash::Hash;
 pub use life::Stage;
 pub use mutation::Mutation;
-pub use output::{ABI_VERSION, HEADER_FELTS, Output, OutputError, Update};
+pub use output::{ABI_VERSION, HEADER_FELTS, Output, OutputError, UPDATE_FELTS, Update};
 pub use peer::PeerId;
+pub use program::program_hash;
+pub use proof::MAX_PROOF_BYTES;
 pub use role::Role;
+pub use slot::{ParseSlotError, Slot};
 pub use start::{
     Entry, EntryRequest, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError, StartRequest,
     state_commitment,

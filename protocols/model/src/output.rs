@@ -1,23 +1,27 @@
 //! The shard program's public output: the only thing that settlement believes.
 
 use crate::{
-    Coded,
-    felt::{self, Felt, Key, ShardId},
+    Coded, Slot,
+    felt::{self, ContractId, Felt, Key, ShardId},
     start::{Kind, MAX_ENTRIES},
     transaction::MAX_TRANSACTIONS,
 };
 use serde::{Deserialize, Serialize};
 
 /// The version of the output's and the start data's layout.
-pub const ABI_VERSION: u64 = 1;
+pub const ABI_VERSION: u64 = 2;
 /// Felts before the first update.
-pub const HEADER_FELTS: usize = 9;
+pub const HEADER_FELTS: usize = 11;
+/// Felts of an update.
+pub const UPDATE_FELTS: usize = 4;
 
 /// What became of one entry of the settlement list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
     /// How it merges.
     pub kind: Kind,
+    /// The contract whose storage it is.
+    pub contract: ContractId,
     /// The storage address.
     pub key: Key,
     /// For a counter what it grew by, for an escrow what is left, for a lock its value.
@@ -25,9 +29,20 @@ pub struct Update {
     pub value: Felt,
 }
 
+impl Update {
+    /// Which storage slot it is of.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        Slot::new(self.contract, self.key)
+    }
+}
+
 /// The output of a run, as the proof has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
+    /// The program's hash as the start data has it. An echo: what was run is the *proof's* own program.
+    #[serde(with = "felt::wire")]
+    pub program: Felt,
     /// The shard.
     pub shard: ShardId,
     /// Which slice of the shard's run this is, from 0.
@@ -38,6 +53,9 @@ pub struct Output {
     /// The commitment of the state after.
     #[serde(with = "felt::wire")]
     pub after: Felt,
+    /// The commitment of what the run read from the state that it was forked from; zero for a program that reads none.
+    #[serde(with = "felt::wire")]
+    pub reads: Felt,
     /// The commitment of the transactions.
     #[serde(with = "felt::wire")]
     pub transactions: Felt,
@@ -68,22 +86,24 @@ fn small(felt: Felt, below: u64, what: &'static str) -> Result<u64, OutputError>
 }
 
 impl Output {
-    /// The felts, in the order of the program's output segment: abi version, shard, segment, before, after, transactions,
-    /// count, ended, number of updates, then (kind, key, value) each.
+    /// The felts, in the order of the program's output segment: abi version, program, shard, segment, before, after, reads,
+    /// transactions, count, ended, number of updates, then (kind, contract, key, value) each.
     #[must_use]
     pub fn to_felts(&self) -> Vec<Felt> {
         let mut felts = vec![
             Felt::from(ABI_VERSION),
+            self.program,
             self.shard.0,
             Felt::from(self.segment),
             self.before,
             self.after,
+            self.reads,
             self.transactions,
             Felt::from(self.count),
             Felt::from(u64::from(self.ended)),
             Felt::from(self.updates.len() as u64),
         ];
-        felts.extend(self.updates.iter().flat_map(|u| [Felt::from(u.kind.number()), u.key.0, u.value]));
+        felts.extend(self.updates.iter().flat_map(|u| [Felt::from(u.kind.number()), u.contract.0, u.key.0, u.value]));
         felts
     }
 
@@ -93,7 +113,7 @@ impl Output {
     /// If it has another version, another length than it says, or a number out of its range.
     pub fn from_felts(felts: &[Felt]) -> Result<Self, OutputError> {
         let (head, updates) = felts.split_at_checked(HEADER_FELTS).ok_or(OutputError("shorter than its header"))?;
-        let [abi, shard, segment, before, after, transactions, count, ended, n_updates] = head else {
+        let [abi, program, shard, segment, before, after, reads, transactions, count, ended, n_updates] = head else {
             return Err(OutputError("shorter than its header"));
         };
         if *abi != Felt::from(ABI_VERSION) {
@@ -103,23 +123,25 @@ impl Output {
         let count = small(*count, u64::from(MAX_TRANSACTIONS) + 1, "too many transactions")?;
         let ended = small(*ended, 2, "ended is neither 0 nor 1")? == 1;
         let n_updates = small(*n_updates, MAX_ENTRIES as u64 + 1, "too many updates")?;
-        if updates.len() as u64 != 3 * n_updates {
+        if updates.len() as u64 != UPDATE_FELTS as u64 * n_updates {
             return Err(OutputError("another number of updates than it says"));
         }
-        let updates = updates.chunks_exact(3).map(|triple| match triple {
-            [kind, key, value] => {
+        let updates = updates.chunks_exact(UPDATE_FELTS).map(|update| match update {
+            [kind, contract, key, value] => {
                 let kind = Kind::from_felt(*kind).ok_or(OutputError("an unknown kind"))?;
-                Ok(Update { kind, key: Key(*key), value: *value })
+                Ok(Update { kind, contract: ContractId(*contract), key: Key(*key), value: *value })
             }
             _ => Err(OutputError("an incomplete update")),
         });
         #[allow(clippy::cast_possible_truncation)]
         let (segment, count) = (segment as u32, count as u32);
         Ok(Self {
+            program: *program,
             shard: ShardId(*shard),
             segment,
             before: *before,
             after: *after,
+            reads: *reads,
             transactions: *transactions,
             count,
             ended,

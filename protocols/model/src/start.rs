@@ -4,7 +4,7 @@
 //! [`ShardStart::validate`] where they contradict themselves, before anything moves.
 
 use crate::{
-    Coded, Hash, PeerId,
+    Coded, Hash, PeerId, Slot, Timestamp,
     felt::{AccountId, ContractId, Felt, Key, Selector, ShardId},
 };
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,14 @@ pub struct Entry {
     pub guard: Felt,
 }
 
+impl Entry {
+    /// Which storage slot it is of.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        Slot::new(self.contract, self.key)
+    }
+}
+
 /// One storage address that somebody asks a shard to be started over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryRequest {
@@ -94,8 +102,16 @@ pub struct EntryRequest {
     #[serde(default)]
     pub owner: Option<AccountId>,
     /// For an escrow: how much moves from the balance to the shard. Zero otherwise.
-    #[serde(default)]
-    pub amount: u64,
+    #[serde(default, with = "crate::amount")]
+    pub amount: u128,
+}
+
+impl EntryRequest {
+    /// Which storage slot it is of.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        Slot::new(self.contract, self.key)
+    }
 }
 
 /// What somebody asks the World for.
@@ -103,6 +119,9 @@ pub struct EntryRequest {
 pub struct StartRequest {
     /// Chosen by the requester: the same request with the same salt is the same shard, and starts once.
     pub salt: u64,
+    /// The hash of the program that will execute it.
+    #[serde(with = "crate::felt::wire")]
+    pub program: Felt,
     /// Who will execute it.
     pub operator: PeerId,
     /// The contracts whose storage it may touch.
@@ -136,6 +155,7 @@ impl StartRequest {
             &[
                 network.as_bytes(),
                 &self.salt.to_le_bytes(),
+                &self.program.to_bytes_be(),
                 &self.operator.0,
                 &felts(&mut self.contracts.iter().map(|c| c.0)),
                 &felts(&mut self.accounts.iter().map(|a| a.0)),
@@ -147,9 +167,9 @@ impl StartRequest {
         ShardId(Felt::from_bytes_be(&hash.0))
     }
 
-    /// The start data that follows from this request.
+    /// The start data that follows from this request and a deadline, which is the World's to give.
     #[must_use]
-    pub fn to_start(&self, network: &str) -> ShardStart {
+    pub fn to_start(&self, network: &str, deadline: Timestamp) -> ShardStart {
         let shard = self.shard_id(network);
         let guard = |entry: &EntryRequest| match entry.kind {
             Kind::Counter => Felt::ZERO,
@@ -158,10 +178,12 @@ impl StartRequest {
         };
         ShardStart {
             shard,
+            program: self.program,
             operator: self.operator,
             contracts: self.contracts.clone(),
             accounts: self.accounts.clone(),
             end_event: self.end_event,
+            deadline,
             entries: self
                 .entries
                 .iter()
@@ -176,6 +198,9 @@ impl StartRequest {
 pub struct ShardStart {
     /// Its name.
     pub shard: ShardId,
+    /// The hash of the program that executes it: no proof of another program settles it.
+    #[serde(with = "crate::felt::wire")]
+    pub program: Felt,
     /// Who executes it.
     pub operator: PeerId,
     /// Whitelisted contracts, at most [`MAX_CONTRACTS`].
@@ -184,6 +209,8 @@ pub struct ShardStart {
     pub accounts: Vec<AccountId>,
     /// The event that ends it.
     pub end_event: EventId,
+    /// Until when nobody may abort it for being late.
+    pub deadline: Timestamp,
     /// The settlement list, at most [`MAX_ENTRIES`]: nothing else appears in the output.
     pub entries: Vec<Entry>,
 }
@@ -218,28 +245,28 @@ pub enum StartError {
         contract: ContractId,
     },
     /// An escrow whose owner is not a whitelisted account.
-    #[error("escrow {key} belongs to {owner:#x}, which is not a whitelisted account")]
+    #[error("escrow {slot} belongs to {owner:#x}, which is not a whitelisted account")]
     ForeignOwner {
         /// The escrow.
-        key: Key,
+        slot: Slot,
         /// Its owner.
         owner: Felt,
     },
     /// An owner or an amount on an entry that has none.
-    #[error("{kind} {key} can't have an owner or an amount: only escrows do")]
+    #[error("{kind} {slot} can't have an owner or an amount: only escrows do")]
     NotEscrow {
         /// Its kind.
         kind: Kind,
         /// The entry.
-        key: Key,
+        slot: Slot,
     },
     /// A counter or a lock with a guard that is not its own.
-    #[error("{kind} {key} has a wrong guard")]
+    #[error("{kind} {slot} has a wrong guard")]
     Guard {
         /// Its kind.
         kind: Kind,
         /// The entry.
-        key: Key,
+        slot: Slot,
     },
     /// The event can't be emitted by any transaction.
     #[error("the end event's selector {selector} is none that a transaction can emit, so the shard could never end")]
@@ -293,12 +320,12 @@ impl StartRequest {
     ///
     /// # Errors
     /// The first contradiction.
-    pub fn validate(&self, network: &str) -> Result<ShardStart, StartError> {
+    pub fn validate(&self, network: &str, deadline: Timestamp) -> Result<ShardStart, StartError> {
         let misplaced = |e: &&EntryRequest| e.kind != Kind::Escrow && (e.owner.is_some() || e.amount != 0);
         if let Some(entry) = self.entries.iter().find(misplaced) {
-            return Err(StartError::NotEscrow { kind: entry.kind, key: entry.key });
+            return Err(StartError::NotEscrow { kind: entry.kind, slot: entry.slot() });
         }
-        let start = self.to_start(network);
+        let start = self.to_start(network, deadline);
         start.validate().map(|()| start)
     }
 }
@@ -311,24 +338,25 @@ impl ShardStart {
     pub fn validate(&self) -> Result<(), StartError> {
         let contracts = listed("contract", &self.contracts, MAX_CONTRACTS)?;
         let accounts = listed("account", &self.accounts, MAX_ACCOUNTS)?;
-        let keys: Vec<Key> = self.entries.iter().map(|entry| entry.key).collect();
-        listed("storage address", &keys, MAX_ENTRIES)?;
+        let slots: Vec<Slot> = self.entries.iter().map(Entry::slot).collect();
+        listed("storage slot", &slots, MAX_ENTRIES)?;
         if !contracts.contains(&self.end_event.from) {
             return Err(StartError::ForeignContract { what: "the end event".into(), contract: self.end_event.from });
         }
         if self.end_event.selector != crate::finished_selector() {
             return Err(StartError::Endless { selector: self.end_event.selector });
         }
-        for Entry { kind, contract, key, guard } in &self.entries {
+        for entry in &self.entries {
+            let (Entry { kind, contract, guard, .. }, slot) = (entry, entry.slot());
             if !contracts.contains(contract) {
-                return Err(StartError::ForeignContract { what: format!("{kind} {key}"), contract: *contract });
+                return Err(StartError::ForeignContract { what: format!("{kind} {slot}"), contract: *contract });
             }
             match kind {
                 Kind::Escrow if !accounts.contains(&AccountId(*guard)) => {
-                    return Err(StartError::ForeignOwner { key: *key, owner: *guard });
+                    return Err(StartError::ForeignOwner { slot, owner: *guard });
                 }
-                Kind::Lock if *guard != self.shard.0 => return Err(StartError::Guard { kind: *kind, key: *key }),
-                Kind::Counter if *guard != Felt::ZERO => return Err(StartError::Guard { kind: *kind, key: *key }),
+                Kind::Lock if *guard != self.shard.0 => return Err(StartError::Guard { kind: *kind, slot }),
+                Kind::Counter if *guard != Felt::ZERO => return Err(StartError::Guard { kind: *kind, slot }),
                 _ => {}
             }
         }
@@ -336,8 +364,8 @@ impl ShardStart {
     }
 
     /// The felts that the [commitment](Self::commitment) hashes and the shard program reads, in this order: abi version,
-    /// shard, operator (low 128 bits, high 128 bits of its id as a big-endian number), end event (from, selector), number of
-    /// contracts, of accounts, of entries; the contracts; the accounts; (kind, contract's index, key, guard) of each entry.
+    /// shard, program, operator (low 128 bits, high 128 bits of its id as a big-endian number), end event (from, selector), deadline
+    /// (milliseconds), number of contracts, of accounts, of entries; the contracts; the accounts; (kind, contract's index, key, guard) of each entry.
     ///
     /// A contract that is not whitelisted has the index `n_contracts`, which the shard program refuses.
     #[must_use]
@@ -348,10 +376,12 @@ impl ShardStart {
         let mut felts = vec![
             Felt::from(crate::ABI_VERSION),
             self.shard.0,
+            self.program,
             half(low),
             half(high),
             self.end_event.from.0,
             self.end_event.selector.0,
+            Felt::from(self.deadline.0),
             count(self.contracts.len()),
             count(self.accounts.len()),
             count(self.entries.len()),
@@ -383,10 +413,10 @@ impl ShardStart {
         self.accounts.iter().position(|it| *it == account)
     }
 
-    /// Where this storage address is in the settlement list.
+    /// Where this slot is in the settlement list.
     #[must_use]
-    pub fn entry_index(&self, key: Key) -> Option<usize> {
-        self.entries.iter().position(|it| it.key == key)
+    pub fn entry_index(&self, slot: Slot) -> Option<usize> {
+        self.entries.iter().position(|it| it.slot() == slot)
     }
 }
 

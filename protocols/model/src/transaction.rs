@@ -1,7 +1,7 @@
 //! Transactions: what an account asks a shard to do, and the eight words that are hashed, signed and proven.
 
 use crate::{
-    Coded, ShardStart, Signature,
+    Coded, ShardStart, Signature, Slot,
     felt::{AccountId, ContractId, Key, Selector, starknet_keccak},
 };
 use serde::{Deserialize, Serialize};
@@ -19,14 +19,16 @@ pub enum Call {
         /// The counter.
         counter: Key,
         /// How much; not zero.
-        amount: u64,
+        #[serde(with = "crate::amount")]
+        amount: u128,
     },
     /// Spends from an escrow of the account's own.
     Spend {
         /// The escrow.
         escrow: Key,
         /// How much; not zero.
-        amount: u64,
+        #[serde(with = "crate::amount")]
+        amount: u128,
     },
     /// Passes from an escrow of the account's own to another escrow.
     Pass {
@@ -35,7 +37,8 @@ pub enum Call {
         /// The escrow that receives; another one.
         to: Key,
         /// How much; not zero.
-        amount: u64,
+        #[serde(with = "crate::amount")]
+        amount: u128,
     },
     /// Gives what a lock guards to another account.
     Give {
@@ -100,8 +103,8 @@ pub enum TransactionError {
     #[error("contract {0} is not whitelisted in this shard")]
     Contract(ContractId),
     /// Not in the settlement list.
-    #[error("storage address {0} is not in the shard's settlement list")]
-    Entry(Key),
+    #[error("storage slot {0} is not in the shard's settlement list")]
+    Entry(Slot),
     /// Not whitelisted.
     #[error("account {0} is not whitelisted in this shard")]
     Account(AccountId),
@@ -122,8 +125,9 @@ impl Coded for TransactionError {
 }
 
 impl Transaction {
-    /// The eight words that stand for this transaction: nonce, action, contract's index, entry's index, the other index (of the
-    /// receiving escrow for `pass`, of the receiving account for `give`), amount (low, high), 0. Words without a meaning are 0.
+    /// The eight words that stand for this transaction: nonce, action, entry's index (for `finish` the contract's), the other index (of
+    /// the receiving escrow for `pass`, of the receiving account for `give`), the amount in four, the lowest first. Words without a
+    /// meaning are 0. The contract called needs no word: it is the entry's, as the start data has it.
     ///
     /// # Errors
     /// If it names something that the start data does not list.
@@ -131,7 +135,10 @@ impl Transaction {
         // Indices are below MAX_ENTRIES, so they fit.
         #[allow(clippy::cast_possible_truncation)]
         let word = |index: usize| index as u32;
-        let entry = |key: Key| start.entry_index(key).map(word).ok_or(TransactionError::Entry(key));
+        let entry = |key: Key| {
+            let slot = Slot::new(self.contract, key);
+            start.entry_index(slot).map(word).ok_or(TransactionError::Entry(slot))
+        };
         let contract =
             start.contract_index(self.contract).map(word).ok_or(TransactionError::Contract(self.contract))?;
         let (action, index, other, amount) = match self.call {
@@ -142,10 +149,10 @@ impl Transaction {
                 let to = start.account_index(to).map(word).ok_or(TransactionError::Account(to))?;
                 (Action::Give, entry(lock)?, to, 0)
             }
-            Call::Finish => (Action::Finish, 0, 0, 0),
+            Call::Finish => (Action::Finish, contract, 0, 0),
         };
         #[allow(clippy::cast_possible_truncation)]
-        let (low, high) = (amount as u32, (amount >> 32) as u32);
-        Ok([self.nonce, action as u32, contract, index, other, low, high, 0])
+        let part = |place: u32| (amount >> (32 * place)) as u32;
+        Ok([self.nonce, action as u32, index, other, part(0), part(1), part(2), part(3)])
     }
 }

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use shardwire_model::{
     AccountId, AccountKey, ChainHead, ContractId, EntryRequest, EventId, Felt, Key, Kind, PeerId, ShardStart,
-    Signature, StartRequest, felt, finished_selector, state_commitment, transactions_commitment,
+    Signature, StartRequest, Timestamp, felt, finished_selector, state_commitment, transactions_commitment,
 };
 
 fn hex(text: &str) -> Felt {
@@ -26,6 +26,7 @@ fn start() -> ShardStart {
     };
     let request = StartRequest {
         salt: 7,
+        program: Felt::from(0xfeed),
         operator: PeerId(std::array::from_fn(|n| n as u8)),
         contracts: vec![contract(0xc1), contract(0xc2)],
         accounts: [0xa1u64, 0xa2].map(|n| AccountId(Felt::from(n))).to_vec(),
@@ -36,17 +37,17 @@ fn start() -> ShardStart {
             entry(Kind::Lock, 0xc1, 0x30, None, 0),
         ],
     };
-    request.validate("test").unwrap()
+    request.validate("test", Timestamp(1_800_000_000_000)).unwrap()
 }
 
 #[test]
 fn a_start() {
     let start = start();
-    assert_eq!(start.shard.0, hex("0xbafd5d32031a001dc9f605aa8c26da351f044b0331a688be581209d182463d"));
+    assert_eq!(start.shard.0, hex("0xc96b01f5234c6ee3abff4a698608b2aaabf1164010605f53b5a2c572f5c0dd"));
     let commitment = start.commitment();
-    assert_eq!(commitment, hex("0x3850ede408cd75c759115da17b754aab3cf53d4823ed663df85dbc9484273f1"));
+    assert_eq!(commitment, hex("0x545a51a828baacc00e9c05f704a85464f72fec38e65353a4d023154451ee6b5"));
     let values = [5u64, 100, 0xa1].map(Felt::from);
-    let state = hex("0x25e815dea99629d5511f2eb1d125df98fe7e7261d8c678e88d59cb23cfa095b");
+    let state = hex("0x296763995f3c47666df6496ae889307342708a037df90dfd7b563e8b7eacf28");
     assert_eq!(state_commitment(commitment, &values), state);
     assert_ne!(state_commitment(commitment, &values[..2]), state);
 }
@@ -55,13 +56,13 @@ fn a_start() {
 fn chains() {
     let commitment = start().commitment();
     let anna = ChainHead::start(commitment, AccountId(Felt::from(0xa1)));
-    assert_eq!(bytes(anna), "475500ef8eb1aa4296aeff27f1a214b08331e83cade23a18834a432931a21f96");
+    assert_eq!(bytes(anna), "a3b29b3edfe09a711865fb8bc72ba8b8a8a0073d44579caba98369e2b03e8adb");
     let anna = anna.extend([1, 1, 0, 0, 0, 0xdead_beef, 1, 0]);
-    assert_eq!(bytes(anna), "cd0b877d54cddf03db36fb214f4c1cee2c26ee55dd377affc4a6441eafd02bf1");
-    assert_eq!(anna.message(), hex("0x12bd0af1e44a4c6ff7a37dd55ee262cee1c4c4f21fb36db03dfcd547d870baf"));
+    assert_eq!(bytes(anna), "256a25fe2667b4f41fe24c9323656b390d8a3e4747629a3a47eed6b50aea420a");
+    assert_eq!(anna.message(), hex("0x242ea0ab5d6ee363a9a6247473e8a0d396b6523934ce21ff4b46726fe256a24"));
     let bert = ChainHead::start(commitment, AccountId(Felt::from(0xa2)));
-    assert_eq!(bytes(bert), "1998b1001bb1f0c934e8ab82a9544d70d3b824c8b75d7cb083c37d63ebceb1b5");
-    let all = hex("0x4aefb3dd19ab7bd17786e9b866ca37573aadd42e1aafe4e921f3170b15e0f3a");
+    assert_eq!(bytes(bert), "260660afea61c959b824f7d87ce0421bcb0305aa00686bf863e19172bbd9240c");
+    let all = hex("0x4b2f0e5382793cd20de3054a5b1305ca8d80e302d9d77776f0a81c4e59ac8ce");
     assert_eq!(transactions_commitment(&[anna, bert], &[0, 1, 0]), all);
     assert_ne!(transactions_commitment(&[anna, bert], &[0, 0, 1]), all);
     assert_ne!(transactions_commitment(&[bert, anna], &[0, 1, 0]), all);

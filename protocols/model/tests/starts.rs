@@ -3,9 +3,12 @@
 use proptest::prelude::*;
 use shardwire_model::{
     AccountId, Call, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, MAX_ACCOUNTS, MAX_CONTRACTS,
-    MAX_ENTRIES, PeerId, Selector, ShardId, ShardStart, StartError, StartRequest, Transaction, finished_selector,
+    MAX_ENTRIES, PeerId, Selector, ShardId, ShardStart, Slot, StartError, StartRequest, Timestamp, Transaction,
+    finished_selector,
 };
 use std::collections::BTreeSet;
+
+const DEADLINE: Timestamp = Timestamp(1_800_000_000_000);
 
 fn contract(n: u64) -> ContractId {
     ContractId(Felt::from(n))
@@ -15,13 +18,14 @@ fn account(n: u64) -> AccountId {
     AccountId(Felt::from(n))
 }
 
-fn entry(kind: Kind, contract_n: u64, key: u64, owner: Option<u64>, amount: u64) -> EntryRequest {
+fn entry(kind: Kind, contract_n: u64, key: u64, owner: Option<u64>, amount: u128) -> EntryRequest {
     EntryRequest { kind, contract: contract(contract_n), key: Key(Felt::from(key)), owner: owner.map(account), amount }
 }
 
 fn request() -> StartRequest {
     StartRequest {
         salt: 7,
+        program: Felt::from(0xfeed),
         operator: PeerId(std::array::from_fn(|n| n as u8)),
         contracts: vec![contract(0xc1), contract(0xc2)],
         accounts: vec![account(0xa1), account(0xa2)],
@@ -38,7 +42,7 @@ fn request() -> StartRequest {
 fn refused(change: impl FnOnce(&mut StartRequest), code: &str, text: &str, next: &str) {
     let mut request = request();
     change(&mut request);
-    reads(&request.validate("test").unwrap_err(), code, text, next);
+    reads(&request.validate("test", DEADLINE).unwrap_err(), code, text, next);
 }
 
 #[track_caller]
@@ -53,7 +57,7 @@ fn every_refusal() {
     let split = "Split the work";
     refused(|it| it.contracts.clear(), "SW-START-001", "contract: 0 given, 1 to 64 allowed", split);
     refused(|it| it.accounts.clear(), "SW-START-001", "account: 0 given, 1 to 256 allowed", split);
-    refused(|it| it.entries.clear(), "SW-START-001", "storage address: 0 given, 1 to 1024 allowed", split);
+    refused(|it| it.entries.clear(), "SW-START-001", "storage slot: 0 given, 1 to 1024 allowed", split);
     let many = |n: usize| (0..=n as u64).map(|n| n + 0xa1);
     refused(
         |it| it.contracts = many(MAX_CONTRACTS).map(contract).collect(),
@@ -70,7 +74,7 @@ fn every_refusal() {
     refused(
         |it| it.entries = many(MAX_ENTRIES).map(|n| entry(Kind::Counter, 0xc1, n, None, 0)).collect(),
         "SW-START-001",
-        "storage address: 1025 given, 1 to 1024 allowed",
+        "storage slot: 1025 given, 1 to 1024 allowed",
         split,
     );
 
@@ -78,7 +82,14 @@ fn every_refusal() {
     refused(|it| it.contracts.push(contract(0xc1)), "SW-START-002", "contract 0xc1 is listed twice", remove);
     refused(|it| it.accounts.push(account(0xa2)), "SW-START-002", "account 0xa2 is listed twice", remove);
     let again = entry(Kind::Lock, 0xc1, 0x10, None, 0);
-    refused(|it| it.entries.push(again), "SW-START-002", "storage address 0x10 is listed twice", remove);
+    refused(|it| it.entries.push(again), "SW-START-002", "storage slot 0xc1/0x10 is listed twice", remove);
+
+    // The same key in another contract is another slot.
+    let mut other = request();
+    other.entries.push(entry(Kind::Counter, 0xc2, 0x10, None, 0));
+    let start = other.validate("test", DEADLINE).unwrap();
+    let index = |n: u64| start.entry_index(Slot::new(contract(n), Key(Felt::from(0x10))));
+    assert_eq!((index(0xc1), index(0xc2), index(0xc3)), (Some(0), Some(3), None));
 
     let add = "Add the contract";
     refused(
@@ -90,25 +101,25 @@ fn every_refusal() {
     refused(
         |it| it.entries[0].contract = contract(0xc3),
         "SW-START-003",
-        "counter 0x10 names contract 0xc3, which is not whitelisted",
+        "counter 0xc3/0x10 names contract 0xc3, which is not whitelisted",
         add,
     );
     refused(
         |it| it.entries[1].owner = Some(account(0xa3)),
         "SW-START-004",
-        "escrow 0x20 belongs to 0xa3, which is not a whitelisted account",
+        "escrow 0xc2/0x20 belongs to 0xa3, which is not a whitelisted account",
         "Add the account",
     );
     refused(
         |it| it.entries[1].owner = None,
         "SW-START-004",
-        "escrow 0x20 belongs to 0x0, which is not a whitelisted account",
+        "escrow 0xc2/0x20 belongs to 0x0, which is not a whitelisted account",
         "Add the account",
     );
     let misplaced = "make it an escrow";
-    let text = "counter 0x10 can't have an owner or an amount: only escrows do";
+    let text = "counter 0xc1/0x10 can't have an owner or an amount: only escrows do";
     refused(|it| it.entries[0].amount = 1, "SW-START-005", text, misplaced);
-    let text = "lock 0x30 can't have an owner or an amount: only escrows do";
+    let text = "lock 0xc1/0x30 can't have an owner or an amount: only escrows do";
     refused(|it| it.entries[2].owner = Some(account(0xa1)), "SW-START-005", text, misplaced);
     refused(
         |it| it.end_event.selector = Selector(Felt::ONE),
@@ -117,8 +128,8 @@ fn every_refusal() {
         &finished_selector().to_string(),
     );
 
-    let start = request().validate("test").unwrap();
-    for (index, text) in [(0, "counter 0x10 has a wrong guard"), (2, "lock 0x30 has a wrong guard")] {
+    let start = request().validate("test", DEADLINE).unwrap();
+    for (index, text) in [(0, "counter 0xc1/0x10 has a wrong guard"), (2, "lock 0xc1/0x30 has a wrong guard")] {
         let mut start = start.clone();
         start.entries[index].guard = Felt::TWO;
         reads(&start.validate().unwrap_err(), "SW-START-006", text, "from the World");
@@ -131,18 +142,25 @@ fn bounds_are_inclusive() {
     request.contracts = (0..MAX_CONTRACTS as u64).map(|n| contract(0xc1 + n)).collect();
     request.accounts = (0..MAX_ACCOUNTS as u64).map(|n| account(0xa1 + n)).collect();
     request.entries = (0..MAX_ENTRIES as u64).map(|n| entry(Kind::Counter, 0xc1, n, None, 0)).collect();
-    let start = request.validate("test").unwrap();
-    assert_eq!(start.to_felts().len(), 9 + MAX_CONTRACTS + MAX_ACCOUNTS + 4 * MAX_ENTRIES);
+    let start = request.validate("test", DEADLINE).unwrap();
+    assert_eq!(start.to_felts().len(), 11 + MAX_CONTRACTS + MAX_ACCOUNTS + 4 * MAX_ENTRIES);
 }
 
 #[test]
 fn guards_follow_from_the_request() {
-    let start = request().validate("test").unwrap();
+    let start = request().validate("test", DEADLINE).unwrap();
     assert_eq!(start.shard, request().shard_id("test"));
     let guards: Vec<Felt> = start.entries.iter().map(|entry| entry.guard).collect();
     assert_eq!(guards, [Felt::ZERO, Felt::from(0xa2), start.shard.0]);
     assert_eq!(serde_json::from_str::<ShardStart>(&serde_json::to_string(&start).unwrap()).unwrap(), start);
     assert_eq!(postcard::from_bytes::<ShardStart>(&postcard::to_stdvec(&start).unwrap()).unwrap(), start);
+}
+
+#[test]
+fn the_deadline_is_no_part_of_the_name_and_is_in_the_commitment() {
+    let (one, two) = (request().to_start("test", DEADLINE), request().to_start("test", Timestamp(0)));
+    assert_eq!(one.shard, two.shard);
+    assert_ne!(one.commitment(), two.commitment());
 }
 
 #[test]
@@ -154,8 +172,9 @@ fn a_request_in_json_may_leave_out_what_has_no_meaning() {
 #[test]
 fn a_shard_is_named_by_all_of_its_request() {
     type Change = fn(&mut StartRequest);
-    let changes: [Change; 17] = [
+    let changes: [Change; 18] = [
         |it| it.salt = 8,
+        |it| it.program = Felt::ONE,
         |it| it.operator.0[31] ^= 1,
         |it| it.contracts.truncate(1),
         |it| it.contracts.swap(0, 1),
@@ -201,7 +220,7 @@ proptest! {
             it.accounts = (1..=accounts).map(account).collect();
             it.entries = keys.iter().map(|key| entry(Kind::Counter, 1, *key, None, 0)).collect();
             // The id is left out: it alone would tell them apart.
-            ShardStart { shard: ShardId(Felt::ONE), ..it.to_start("test") }
+            ShardStart { shard: ShardId(Felt::ONE), ..it.to_start("test", DEADLINE) }
         };
         let one = build(contracts, accounts, &keys);
         let two = build(accounts, contracts, &[keys.as_slice(), &[other]].concat());
@@ -212,20 +231,29 @@ proptest! {
 
 #[test]
 fn words_of_transactions() {
-    let start = request().validate("test").unwrap();
+    let start = request().validate("test", DEADLINE).unwrap();
     let key = |n: u64| Key(Felt::from(n));
     let words = |contract_n, call| {
         Transaction { account: account(0xa1), nonce: 9, contract: contract(contract_n), call }.words(&start)
     };
-    let amount = 0x0123_4567_89ab_cdef;
-    let (low, high) = (0x89ab_cdef, 0x0123_4567);
-    assert_eq!(words(0xc1, Call::Add { counter: key(0x10), amount }), Ok([9, 1, 0, 0, 0, low, high, 0]));
-    assert_eq!(words(0xc2, Call::Spend { escrow: key(0x20), amount }), Ok([9, 2, 1, 1, 0, low, high, 0]));
-    let pass = Call::Pass { from: key(0x20), to: key(0x30), amount: 1 };
-    assert_eq!(words(0xc2, pass), Ok([9, 3, 1, 1, 2, 1, 0, 0]));
+    let amount = 0xfedc_ba98_7654_3210_0123_4567_89ab_cdef;
+    let parts = |first: [u32; 4]| {
+        let [a, b, c, d] = first;
+        Ok([a, b, c, d, 0x89ab_cdef, 0x0123_4567, 0x7654_3210, 0xfedc_ba98])
+    };
+    assert_eq!(words(0xc1, Call::Add { counter: key(0x10), amount }), parts([9, 1, 0, 0]));
+    assert_eq!(words(0xc2, Call::Spend { escrow: key(0x20), amount }), parts([9, 2, 1, 0]));
     let give = Call::Give { lock: key(0x30), to: account(0xa2) };
-    assert_eq!(words(0xc1, give), Ok([9, 4, 0, 2, 1, 0, 0, 0]));
+    assert_eq!(words(0xc1, give), Ok([9, 4, 2, 1, 0, 0, 0, 0]));
     assert_eq!(words(0xc2, Call::Finish), Ok([9, 5, 1, 0, 0, 0, 0, 0]));
+    // Both ends of `pass` are of the contract that is called.
+    let mut two = request();
+    two.entries.push(entry(Kind::Escrow, 0xc2, 0x21, Some(0xa1), 1));
+    let pass = Call::Pass { from: key(0x20), to: key(0x21), amount: 1 };
+    let pass = |n| Transaction { account: account(0xa1), nonce: 9, contract: contract(n), call: pass };
+    let two = two.validate("test", DEADLINE).unwrap();
+    assert_eq!(pass(0xc2).words(&two), Ok([9, 3, 1, 3, 1, 0, 0, 0]));
+    assert_eq!(pass(0xc1).words(&two).unwrap_err().code(), "SW-TX-002");
 
     let unknown = key(0x99);
     for (contract_n, call, code, text) in [
@@ -234,13 +262,13 @@ fn words_of_transactions() {
             0xc1,
             Call::Add { counter: unknown, amount: 1 },
             "SW-TX-002",
-            "storage address 0x99 is not in the shard's settlement list",
+            "storage slot 0xc1/0x99 is not in the shard's settlement list",
         ),
         (
-            0xc1,
+            0xc2,
             Call::Pass { from: key(0x20), to: unknown, amount: 1 },
             "SW-TX-002",
-            "storage address 0x99 is not in the shard's settlement list",
+            "storage slot 0xc2/0x99 is not in the shard's settlement list",
         ),
         (
             0xc1,

@@ -198,7 +198,7 @@ fn messages(graph: &Graph) -> Vec<MessageFacts> {
         from: Speaker::of(side),
         max_bytes: message.max_bytes,
         deadline_ms: u64::try_from(message.deadline.as_millis()).unwrap_or(u64::MAX),
-        ahead: message.ahead,
+        ahead: message.pipeline_depth,
         body: Body::of(&message.shape()),
     };
     seen.into_iter().map(facts).collect()

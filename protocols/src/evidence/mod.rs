@@ -20,13 +20,15 @@ mod piece;
 #[cfg(test)]
 mod tests;
 
-pub use crate::reputation::MAX_EVIDENCE_BYTES;
 pub use piece::{MAGIC, Piece};
 
 use crate::{Forged, Signed, ingress, proof::Announcement, trace};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Cause, Coded, Felt, Hash, Output, PeerId, felt};
+use shardwire_model::{Cause, Coded, Felt, Hash, MAX_PROOF_BYTES, Output, PeerId, felt};
 use std::fmt;
+
+/// The longest evidence: a proof, and what was signed about it.
+pub const MAX_EVIDENCE_BYTES: u32 = MAX_PROOF_BYTES + 4096;
 
 /// What a peer signed, as it came, and what else it takes to see that it can't have meant it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,10 @@
 use super::*;
 use crate::{
     ingress::Outcome,
-    proof::{Announced, MAX_PROOF_BYTES, Ready},
+    proof::{Announced, Ready},
     testing::{identity, largest_cause},
 };
-use shardwire_model::{AccountId, ShardId, Timestamp};
+use shardwire_model::{AccountId, MAX_PROOF_BYTES, ShardId, Timestamp};
 
 const PROGRAM: Felt = Felt::THREE;
 const START: Felt = Felt::ONE;
@@ -25,10 +25,12 @@ impl Verifier for Reader {
 
 fn output() -> Output {
     Output {
+        program: PROGRAM,
         shard: ShardId(Felt::from(7)),
         segment: 0,
         before: BEFORE,
         after: START,
+        reads: Felt::ZERO,
         transactions: START,
         count: 1,
         ended: true,

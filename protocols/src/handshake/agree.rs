@@ -2,9 +2,9 @@
 
 use super::{
     Handshake,
-    messages::{Hello, Spoken},
+    messages::{Hello, RefusalReason, Spoken},
 };
-use crate::catalogue::{self, Entry};
+use crate::catalogue::{self, ProtocolId};
 use shardwire_model::{Coded, PeerId};
 use shardwire_transport::{Protocol, session::Header};
 use std::{
@@ -18,10 +18,10 @@ pub const SKEW_NOTICED: Duration = Duration::from_secs(5);
 
 /// What is announced of these protocols in a [`Hello`]: of each the newest version, and those before it without a gap.
 #[must_use]
-pub fn announce(entries: &[Entry]) -> Vec<Spoken> {
+pub fn announce(protocols: impl IntoIterator<Item = ProtocolId>) -> Vec<Spoken> {
     let mut versions = BTreeMap::<&str, BTreeSet<u16>>::new();
-    for entry in entries {
-        versions.entry(entry.name).or_default().insert(entry.version);
+    for protocol in protocols {
+        versions.entry(protocol.name).or_default().insert(protocol.version);
     }
     let range = |(name, versions): (&str, BTreeSet<u16>)| {
         let max = versions.last().copied()?;
@@ -31,12 +31,12 @@ pub fn announce(entries: &[Entry]) -> Vec<Spoken> {
     versions.into_iter().filter_map(range).collect()
 }
 
-/// What this build speaks, from the protocols' types. The handshake itself isn't among them: it comes before.
+/// Every protocol of this build. The handshake itself isn't among them: it comes before. A peer announces those that it serves or opens.
 #[must_use]
 pub fn spoken() -> Vec<Spoken> {
     let mut all = catalogue::all();
     all.retain(|entry| entry.name != Handshake::NAME);
-    announce(&all)
+    announce(all.iter().map(ProtocolId::from))
 }
 
 /// What a handshake comes to.
@@ -48,8 +48,10 @@ pub struct Agreed {
     pub agent: String,
     /// Its roles, those that we don't know included.
     pub roles: BTreeSet<String>,
-    /// The version to use of each protocol that both speak.
-    pub versions: BTreeMap<String, u16>,
+    /// What this side may open with the peer, and in which version: what the peer serves and this side opens.
+    pub opens: BTreeMap<String, u16>,
+    /// What the peer may open with this side, and in which version.
+    pub serves: BTreeMap<String, u16>,
     /// What it can do beyond that.
     pub capabilities: BTreeSet<String>,
     /// How far its wall clock is ahead of ours in milliseconds, negative if behind; the message's way is included.
@@ -57,17 +59,17 @@ pub struct Agreed {
 }
 
 impl Agreed {
-    /// Whether this protocol type is the one to open: both speak its protocol, and its version is the highest common one. A
+    /// Whether this protocol type is the one to open: the peer serves its protocol, and its version is the highest common one. A
     /// build that speaks several versions has a type for each, of which this is true for one.
     #[must_use]
-    pub fn speaks<P: Protocol>(&self) -> bool {
-        self.versions.get(P::NAME) == Some(&P::VERSION)
+    pub fn may_open<P: Protocol>(&self) -> bool {
+        self.opens.get(P::NAME) == Some(&P::VERSION)
     }
 
-    /// Whether the peer may open a session with this header: a protocol that both speak, in the version agreed on.
+    /// Whether the peer may open a session with this header: a protocol that this side announced as served, in the version agreed on.
     #[must_use]
     pub fn allows(&self, header: &Header) -> bool {
-        self.versions.get(header.protocol.as_str()) == Some(&header.version)
+        self.serves.get(header.protocol.as_str()) == Some(&header.version)
     }
 }
 
@@ -100,7 +102,7 @@ pub enum Mismatch {
         /// Of the peer that accepted.
         accepting: String,
     },
-    /// No version of a protocol that both speak.
+    /// No version that both speak of a protocol that one side opens and the other serves.
     #[error(
         "protocol {protocol}: the dialling peer speaks version {} to {}, the accepting peer {} to {}; {behind} must upgrade",
         dialling.0, dialling.1, accepting.0, accepting.1
@@ -125,6 +127,18 @@ pub enum Mismatch {
     },
 }
 
+impl Mismatch {
+    /// What it is for the peer that dialled.
+    #[must_use]
+    pub const fn reason(&self) -> RefusalReason {
+        match self {
+            Self::Network { .. } => RefusalReason::Network,
+            Self::Version { .. } => RefusalReason::Version,
+            Self::Contradiction { .. } => RefusalReason::Contradiction,
+        }
+    }
+}
+
 impl Coded for Mismatch {
     fn code(&self) -> &'static str {
         match self {
@@ -143,9 +157,20 @@ impl Coded for Mismatch {
     }
 }
 
-fn ranges(hello: &Hello, side: Side) -> Result<BTreeMap<&str, (u16, u16)>, Mismatch> {
+/// What each side may open with the other, in which version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// What the peer that dialled may open.
+    pub dialling: BTreeMap<String, u16>,
+    /// What the peer that accepted may open.
+    pub accepting: BTreeMap<String, u16>,
+}
+
+type Ranges<'a> = BTreeMap<&'a str, (u16, u16)>;
+
+fn ranges(list: &[Spoken], side: Side) -> Result<Ranges<'_>, Mismatch> {
     let mut ranges = BTreeMap::new();
-    for Spoken { name, min, max } in &hello.protocols {
+    for Spoken { name, min, max } in list {
         if min > max || ranges.insert(name.as_str(), (*min, *max)).is_some() {
             return Err(Mismatch::Contradiction { side, protocol: name.clone() });
         }
@@ -153,17 +178,9 @@ fn ranges(hello: &Hello, side: Side) -> Result<BTreeMap<&str, (u16, u16)>, Misma
     Ok(ranges)
 }
 
-/// The versions to use, from what the dialling and the accepting peer say. Both compute the same.
-///
-/// # Errors
-/// If they can't work together.
-pub fn agree(dialling: &Hello, accepting: &Hello) -> Result<BTreeMap<String, u16>, Mismatch> {
-    if dialling.network != accepting.network {
-        return Err(Mismatch::Network { dialling: dialling.network.clone(), accepting: accepting.network.clone() });
-    }
-    let ours = ranges(dialling, Side::Dialling)?;
-    let theirs = ranges(accepting, Side::Accepting)?;
-    let both = ours.into_iter().filter_map(|(name, range)| theirs.get(name).map(|other| (name, range, *other)));
+/// The highest common version of each protocol that is in both.
+fn common(dialling: &Ranges<'_>, accepting: &Ranges<'_>) -> Result<BTreeMap<String, u16>, Mismatch> {
+    let both = dialling.iter().filter_map(|(name, range)| accepting.get(name).map(|other| (*name, *range, *other)));
     both.map(|(name, dialling, accepting)| {
         let common = dialling.1.min(accepting.1);
         if common >= dialling.0 && common >= accepting.0 {
@@ -175,16 +192,37 @@ pub fn agree(dialling: &Hello, accepting: &Hello) -> Result<BTreeMap<String, u16
     .collect()
 }
 
-/// What follows from the peer's greeting for this side.
-pub(super) fn agreed(peer: PeerId, mine: &Hello, theirs: Hello, versions: BTreeMap<String, u16>) -> Agreed {
+/// What each side may open, from what the dialling and the accepting peer say. Both compute the same.
+///
+/// # Errors
+/// `Mismatch::Network` if they belong to different networks, `Mismatch::Contradiction` if one side's list contradicts itself,
+/// `Mismatch::Version` if one side opens what the other serves and they have no version in common.
+pub fn agree(dialling: &Hello, accepting: &Hello) -> Result<Terms, Mismatch> {
+    if dialling.network != accepting.network {
+        return Err(Mismatch::Network { dialling: dialling.network.clone(), accepting: accepting.network.clone() });
+    }
+    let [there_serves, there_opens] = [&dialling.serves, &dialling.opens].map(|list| ranges(list, Side::Dialling));
+    let [here_serves, here_opens] = [&accepting.serves, &accepting.opens].map(|list| ranges(list, Side::Accepting));
+    let (there_serves, there_opens) = (there_serves?, there_opens?);
+    let (here_serves, here_opens) = (here_serves?, here_opens?);
+    Ok(Terms { dialling: common(&there_opens, &here_serves)?, accepting: common(&there_serves, &here_opens)? })
+}
+
+/// What follows from the peer's greeting for the side that is this one.
+pub(super) fn agreed(peer: PeerId, side: Side, mine: &Hello, theirs: Hello, terms: Terms) -> Agreed {
     // Dates are below 2^63 milliseconds for honest peers; a wild one only makes a wild skew.
     #[allow(clippy::cast_possible_wrap)]
     let skew_ms = theirs.time.0.wrapping_sub(mine.time.0) as i64;
+    let (opens, serves) = match side {
+        Side::Dialling => (terms.dialling, terms.accepting),
+        Side::Accepting => (terms.accepting, terms.dialling),
+    };
     Agreed {
         peer,
         agent: theirs.agent,
         roles: theirs.roles.into_iter().collect(),
-        versions,
+        opens,
+        serves,
         capabilities: theirs.capabilities.into_iter().collect(),
         skew_ms,
     }

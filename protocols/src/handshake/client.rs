@@ -2,7 +2,7 @@
 
 use super::{
     Handshake, Hello, Refused,
-    agree::{Agreed, agree, agreed},
+    agree::{Agreed, Side, agree, agreed},
     error::HandshakeError,
 };
 use shardwire_transport::{Branch, Initiator};
@@ -17,14 +17,14 @@ pub async fn greet(session: Initiator<Handshake>, mine: Hello) -> Result<Agreed,
         Branch::First(accepted) => {
             let (theirs, end) = accepted.recv::<Hello, _>().await?;
             end.close().await?;
-            let versions = agree(&mine, &theirs)?;
-            Ok(agreed(peer, &mine, theirs, versions))
+            let terms = agree(&mine, &theirs)?;
+            Ok(agreed(peer, Side::Dialling, &mine, theirs, terms))
         }
         Branch::Second(refused) => {
-            let (Refused { cause }, end) = refused.recv().await?;
+            let (refused, end) = refused.recv::<Refused, _>().await?;
             // The reason is what counts; how the stream ends after it is not.
             let _ = end.close().await;
-            Err(HandshakeError::Refused(cause))
+            Err(HandshakeError::Refused(refused))
         }
     }
 }

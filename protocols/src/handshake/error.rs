@@ -1,7 +1,7 @@
 //! Why a handshake failed.
 
-use super::agree::Mismatch;
-use shardwire_model::{Cause, Coded};
+use super::{RefusalReason, Refused, agree::Mismatch};
+use shardwire_model::Coded;
 use shardwire_transport::SessionError;
 
 /// A handshake that came to nothing. The connection is to be closed.
@@ -14,8 +14,8 @@ pub enum HandshakeError {
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
     /// The peer won't go on, for a reason of its own.
-    #[error("the peer refuses the connection: {0}")]
-    Refused(Cause),
+    #[error("the peer refuses the connection: {}", .0.cause)]
+    Refused(Refused),
 }
 
 impl Coded for HandshakeError {
@@ -23,11 +23,11 @@ impl Coded for HandshakeError {
         match self {
             Self::Session(error) => error.code(),
             Self::Mismatch(error) => error.code(),
-            Self::Refused(cause) => match cause.code.as_str() {
-                "SW-HANDSHAKE-001" => "SW-HANDSHAKE-001",
-                "SW-HANDSHAKE-002" => "SW-HANDSHAKE-002",
-                "SW-HANDSHAKE-003" => "SW-HANDSHAKE-003",
-                _ => "SW-HANDSHAKE-004",
+            Self::Refused(refused) => match refused.reason {
+                RefusalReason::Network => "SW-HANDSHAKE-001",
+                RefusalReason::Version => "SW-HANDSHAKE-002",
+                RefusalReason::Contradiction => "SW-HANDSHAKE-003",
+                RefusalReason::Other => "SW-HANDSHAKE-004",
             },
         }
     }
@@ -36,10 +36,12 @@ impl Coded for HandshakeError {
         match self {
             Self::Session(error) => error.next_step(),
             Self::Mismatch(error) => error.next_step(),
-            Self::Refused(_) => match self.code() {
-                "SW-HANDSHAKE-001" => "Correct `network` in the configuration of the peer that is wrong.".into(),
-                "SW-HANDSHAKE-002" => "Upgrade the side that the reason names, then connect again.".into(),
-                _ => "Ask whoever runs the peer, naming the reason.".into(),
+            Self::Refused(refused) => match refused.reason {
+                RefusalReason::Network => "Correct `network` in the configuration of the peer that is wrong.".into(),
+                RefusalReason::Version => "Upgrade the side that the reason names, then connect again.".into(),
+                RefusalReason::Contradiction | RefusalReason::Other => {
+                    "Ask whoever runs the peer, naming the reason.".into()
+                }
             },
         }
     }

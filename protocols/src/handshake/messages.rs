@@ -9,7 +9,7 @@ use shardwire_transport::message;
 pub const MAX_NAME: usize = 64;
 /// Most roles a peer may announce. There are four now.
 pub const MAX_ROLES: usize = 16;
-/// Most protocols a peer may announce. There are seven now.
+/// Most protocols that each of a peer's two lists may name.
 pub const MAX_PROTOCOLS: usize = 32;
 /// Most capabilities a peer may announce.
 pub const MAX_CAPABILITIES: usize = 32;
@@ -38,9 +38,12 @@ pub struct Hello {
     /// What it does.
     #[serde(deserialize_with = "bounded::texts::<_, MAX_ROLES, MAX_NAME>")]
     pub roles: Vec<String>,
-    /// What it speaks.
+    /// What it serves: a session of one of these that the other opens is taken up.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_PROTOCOLS>")]
-    pub protocols: Vec<Spoken>,
+    pub serves: Vec<Spoken>,
+    /// What it opens with a peer that serves it.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_PROTOCOLS>")]
+    pub opens: Vec<Spoken>,
     /// What it can do beyond that.
     #[serde(deserialize_with = "bounded::texts::<_, MAX_CAPABILITIES, MAX_NAME>")]
     pub capabilities: Vec<String>,
@@ -51,16 +54,32 @@ pub struct Hello {
 /// The peer that accepted the connection won't go on. The connection ends after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
-    /// Why.
+    /// What the peer that dialled acts on.
+    pub reason: RefusalReason,
+    /// The same for a person.
     pub cause: Cause,
+}
+
+/// Why a connection isn't gone on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalReason {
+    /// The peers belong to different networks.
+    Network,
+    /// There is a protocol of which they have no version in common.
+    Version,
+    /// The peer that dialled contradicts itself.
+    Contradiction,
+    /// A reason of the peer's own.
+    Other,
 }
 
 const SPOKEN: u32 = size::text(MAX_NAME) + 2 * size::U16;
 const HELLO: u32 = 2 * size::text(MAX_NAME)
     + size::list(MAX_ROLES, size::text(MAX_NAME))
-    + size::list(MAX_PROTOCOLS, SPOKEN)
+    + 2 * size::list(MAX_PROTOCOLS, SPOKEN)
     + size::list(MAX_CAPABILITIES, size::text(MAX_NAME))
     + size::U64;
 
 message!(Hello, max_bytes = HELLO, deadline = pace::GREETING);
-message!(Refused, max_bytes = size::CAUSE, deadline = pace::GREETING);
+message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = pace::GREETING);

@@ -1,15 +1,20 @@
-//! handshake: the first session of a connection. Who are you, and what do we both speak?
+//! handshake: the first session of a connection. Who are you, and what may each of us open with the other?
 //!
 //! The peer that dialled sends its [`Hello`], the other answers with its own or says why it won't go on. Both then
-//! know the same: the highest common version of each protocol, and the other one's roles. The network's name must be the same;
-//! a protocol that both know must have a version that both speak, else the reason says which side must upgrade. Protocols, roles and
-//! capabilities that one side doesn't know are ignored: a later version adds them without breaking an earlier one.
+//! know the same: what each may open with the other, in which version, and the other one's roles. The network's name must be the same;
+//! a protocol that one side opens and the other serves must have a version that both speak, else the reason says which side must upgrade.
+//! Protocols, roles and capabilities that one side doesn't know are ignored: a later version adds them without breaking an earlier one.
+//!
+//! **Announced is served.** A [`Hello`] has two lists, because each direction is agreed on by itself. Of what it *serves*, a peer takes up a
+//! session in the version agreed on; what it *opens* is a question, and obliges nobody. A command line serves nothing, a settler
+//! opens `proof` and doesn't serve it. A session of a protocol that a peer announced as served is never held against the one that
+//! opens it; one that it didn't announce, or in another version, is a violation.
 //!
 //! What it refuses: see [`Mismatch`]. Bounds: a Hello has at most [`MAX_ROLES`] roles, [`MAX_PROTOCOLS`] protocols and
 //! [`MAX_CAPABILITIES`] capabilities of [`MAX_NAME`] bytes; each side waits [`GREETING`](crate::pace::GREETING).
 //!
-//! [`spoken`] derives what this build speaks from the protocols' types, of which there is one for each version of a protocol. The
-//! highest common version runs: [`Agreed::speaks`] says which type to open, [`Agreed::allows`] what the peer may open.
+//! [`announce`] makes such a list from the protocols' types, of which there is one for each version of a protocol. The
+//! highest common version runs: [`Agreed::may_open`] says which type to open, [`Agreed::allows`] what the peer may open.
 
 mod agree;
 mod client;
@@ -19,10 +24,10 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub use agree::{Agreed, Mismatch, SKEW_NOTICED, Side, agree, announce, spoken};
+pub use agree::{Agreed, Mismatch, SKEW_NOTICED, Side, Terms, agree, announce, spoken};
 pub use client::greet;
 pub use error::HandshakeError;
-pub use messages::{Hello, MAX_CAPABILITIES, MAX_NAME, MAX_PROTOCOLS, MAX_ROLES, Refused, Spoken};
+pub use messages::{Hello, MAX_CAPABILITIES, MAX_NAME, MAX_PROTOCOLS, MAX_ROLES, RefusalReason, Refused, Spoken};
 pub use server::answer;
 
 use shardwire_transport::{

@@ -2,7 +2,7 @@
 
 use super::{
     Handshake, Hello, Refused,
-    agree::{Agreed, agree, agreed},
+    agree::{Agreed, Side, agree, agreed},
     error::HandshakeError,
 };
 use shardwire_model::Cause;
@@ -16,13 +16,13 @@ pub async fn answer(session: Responder<Handshake>, mine: Hello) -> Result<Agreed
     let peer = session.peer();
     let (theirs, session) = session.recv().await?;
     match agree(&theirs, &mine) {
-        Ok(versions) => {
+        Ok(terms) => {
             session.choose(mine.clone()).await?.close().await?;
-            Ok(agreed(peer, &mine, theirs, versions))
+            Ok(agreed(peer, Side::Accepting, &mine, theirs, terms))
         }
         Err(mismatch) => {
-            let cause = Cause::from(mismatch.clone());
-            session.choose(Refused { cause }).await?.close().await?;
+            let (reason, cause) = (mismatch.reason(), Cause::from(mismatch.clone()));
+            session.choose(Refused { reason, cause }).await?.close().await?;
             Err(mismatch.into())
         }
     }

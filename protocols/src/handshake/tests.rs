@@ -7,7 +7,8 @@ fn hello(network: &str, role: &str, protocols: Vec<Spoken>) -> Hello {
         network: network.into(),
         agent: format!("shardwire/0.1.0 {role}"),
         roles: vec![role.into()],
-        protocols,
+        serves: protocols.clone(),
+        opens: protocols,
         capabilities: vec![],
         time: Timestamp(1_000_000),
     }
@@ -29,10 +30,10 @@ async fn two_peers_of_this_build_agree_on_every_protocol() {
     theirs.time = Timestamp(1_002_500);
     let [dialled, accepted] = meet(hello("net", "operator", spoken()), theirs).await;
     let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap());
-    let names: Vec<&str> = dialled.versions.keys().map(String::as_str).collect();
-    assert_eq!(names, ["control", "handoff", "ingress", "keepalive", "life", "proof", "reputation", "trace"]);
-    assert_eq!(dialled.versions, accepted.versions);
-    assert!(dialled.speaks::<crate::trace::Trace>());
+    let names: Vec<&str> = dialled.opens.keys().map(String::as_str).collect();
+    assert_eq!(names, ["administration", "handoff", "ingress", "keepalive", "proof", "trace"]);
+    assert_eq!((&dialled.opens, &dialled.serves), (&accepted.serves, &accepted.opens));
+    assert!(dialled.may_open::<crate::trace::Trace>());
     assert_eq!((dialled.peer, accepted.peer), (identity(2).peer(), identity(1).peer()));
     assert!(dialled.roles.contains("prover") && accepted.roles.contains("operator"));
     assert_eq!((dialled.skew_ms, accepted.skew_ms), (2500, -2500));
@@ -42,16 +43,38 @@ async fn two_peers_of_this_build_agree_on_every_protocol() {
 #[tokio::test]
 async fn the_highest_common_version_wins_and_what_is_unknown_is_tolerated() {
     let mut ours = hello("net", "operator", one("trace", 1, 4));
-    ours.protocols.extend(one("only-ours", 1, 1));
+    ours.serves.extend(one("only-ours", 1, 1));
     let mut theirs = hello("net", "astrologer", one("trace", 2, 7));
-    theirs.protocols.extend(one("only-theirs", 3, 9));
+    theirs.opens.extend(one("only-theirs", 3, 9));
     theirs.capabilities = vec!["levitation".into()];
     let [dialled, accepted] = meet(ours, theirs).await;
     let dialled = dialled.unwrap();
-    assert_eq!(dialled.versions, [("trace".to_owned(), 4)].into());
+    assert_eq!(dialled.opens, [("trace".to_owned(), 4)].into());
+    assert_eq!(dialled.serves, dialled.opens);
     assert!(dialled.roles.contains("astrologer") && dialled.capabilities.contains("levitation"));
-    assert!(!dialled.speaks::<crate::trace::Trace>());
-    assert_eq!(accepted.unwrap().versions, dialled.versions);
+    assert!(!dialled.may_open::<crate::trace::Trace>());
+    assert_eq!(accepted.unwrap().serves, dialled.opens);
+}
+
+#[tokio::test]
+async fn each_direction_is_what_one_side_opens_and_the_other_serves() {
+    let settler = Hello { serves: one("handoff", 1, 1), opens: one("proof", 1, 2), ..hello("net", "settler", vec![]) };
+    let prover = Hello { serves: one("proof", 2, 3), opens: one("trace", 1, 1), ..hello("net", "prover", vec![]) };
+    for dials in [true, false] {
+        let (settler, prover) = (settler.clone(), prover.clone());
+        let [settler, prover] = if dials {
+            meet(settler, prover).await
+        } else {
+            let [prover, settler] = meet(prover, settler).await;
+            [settler, prover]
+        };
+        let (settler, prover) = (settler.unwrap(), prover.unwrap());
+        let proof = [("proof".to_owned(), 2)].into();
+        assert_eq!((&settler.opens, &prover.serves), (&proof, &proof), "settler dials: {dials}");
+        assert!(settler.serves.is_empty() && prover.opens.is_empty(), "nobody opens `handoff`, nobody serves `trace`");
+        assert!(prover.allows(&shardwire_transport::session::Header::new("proof", 2).unwrap()));
+        assert!(!settler.allows(&shardwire_transport::session::Header::new("proof", 2).unwrap()));
+    }
 }
 
 #[tokio::test]
@@ -103,7 +126,7 @@ async fn a_refusal_for_a_reason_of_a_later_version_is_passed_on() {
     let refuse = async {
         let (_, session) = b.recv::<Hello, _>().await.unwrap();
         let cause = shardwire_model::Cause::new("SW-HANDSHAKE-900", "it is full moon");
-        session.choose(Refused { cause }).await.unwrap().close().await.unwrap();
+        session.choose(Refused { reason: RefusalReason::Other, cause }).await.unwrap().close().await.unwrap();
     };
     let (dialled, ()) = tokio::join!(greet(a, hello("net", "x", spoken())), refuse);
     let error = dialled.unwrap_err();
@@ -128,12 +151,13 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
         network: name(),
         agent: name(),
         roles: vec![name(); MAX_ROLES],
-        protocols: vec![Spoken { name: name(), min: u16::MAX, max: u16::MAX }; MAX_PROTOCOLS],
+        serves: vec![Spoken { name: name(), min: u16::MAX, max: u16::MAX }; MAX_PROTOCOLS],
+        opens: vec![Spoken { name: name(), min: u16::MAX, max: u16::MAX }; MAX_PROTOCOLS],
         capabilities: vec![name(); MAX_CAPABILITIES],
         time: Timestamp(u64::MAX),
     };
     fits(&largest);
-    fits(&Refused { cause: largest_cause() });
+    fits(&Refused { reason: RefusalReason::Other, cause: largest_cause() });
     largest.roles.push("one more".into());
     refused_when_read(&largest);
     refused_when_read(&Hello { network: "n".repeat(MAX_NAME + 1), ..hello("", "x", vec![]) });

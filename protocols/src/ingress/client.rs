@@ -2,7 +2,7 @@
 
 use super::{Bye, DEPTH, Ingress, Open, Opened, Receipt, Refused, Submit, Verdict, transaction_hash};
 use crate::ahead::Ahead;
-use shardwire_model::{AccountId, Cause, Hash, PeerId, ShardId, SignedTransaction};
+use shardwire_model::{AccountId, Hash, PeerId, ShardId, SignedTransaction};
 use shardwire_transport::{
     Branch, Initiator, SessionError,
     algebra::{Eps, Send},
@@ -15,7 +15,7 @@ pub enum Opening {
     /// It takes transactions.
     Opened(Box<Opened>, Box<Client>),
     /// It doesn't, for this reason. The session is over.
-    Refused(Cause),
+    Refused(Refused),
 }
 
 /// Opens a shard at its operator.
@@ -26,9 +26,9 @@ pub async fn open(session: Initiator<Ingress>, shard: ShardId) -> Result<Opening
     let operator = session.peer();
     match session.send(Open { shard }).await?.offer().await? {
         Branch::First(refused) => {
-            let (Refused { cause }, end) = refused.recv().await?;
+            let (refused, end) = refused.recv::<Refused, _>().await?;
             end.close().await?;
-            Ok(Opening::Refused(cause))
+            Ok(Opening::Refused(refused))
         }
         Branch::Second(opened) => {
             let (opened, session) = opened.recv::<Opened, _>().await?;

@@ -16,10 +16,24 @@ pub struct Open {
     pub shard: ShardId,
 }
 
+/// Why an operator takes no transactions for a shard: what a client acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalReason {
+    /// It runs no such shard; perhaps it isn't assigned yet, and asking again later helps.
+    Unknown,
+    /// The shard is over.
+    Over,
+    /// The operator can't go on with it.
+    Stopped,
+}
+
 /// The operator takes no transactions for that shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
-    /// Why.
+    /// What the client acts on.
+    pub reason: RefusalReason,
+    /// The same for a person.
     pub cause: Cause,
 }
 
@@ -98,16 +112,16 @@ pub fn transaction_hash(transaction: &SignedTransaction) -> Hash {
 
 /// Account, nonce, contract, call (its tag, two keys, an amount), signature.
 const SIGNED_TRANSACTION: u32 =
-    size::FELT + size::U32 + size::FELT + (size::TAG + 2 * size::FELT + size::U64) + 2 * size::FELT;
+    size::FELT + size::U32 + size::FELT + (size::TAG + 2 * size::FELT + size::U128) + 2 * size::FELT;
 const VERDICT: u32 = size::FELT + size::HASH + size::FELT + size::U32 + size::TAG + size::CAUSE;
 
 message!(Open, max_bytes = size::FELT, deadline = pace::GREETING);
-message!(Refused, max_bytes = size::CAUSE, deadline = pace::ANSWER);
+message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = pace::ANSWER);
 message!(
     Opened,
     max_bytes = size::SHARD_START + size::list(MAX_ACCOUNTS, size::U32) + size::U32 + size::TAG,
     deadline = pace::ANSWER
 );
-message!(Submit, max_bytes = SIGNED_TRANSACTION, deadline = pace::IDLE, ahead = super::DEPTH);
+message!(Submit, max_bytes = SIGNED_TRANSACTION, deadline = pace::IDLE, pipeline_depth = super::DEPTH);
 message!(Receipt, max_bytes = VERDICT + size::SIGNATURE, deadline = pace::ANSWER);
 message!(Bye, max_bytes = 0, deadline = pace::IDLE);

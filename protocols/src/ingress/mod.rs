@@ -16,7 +16,7 @@ mod server;
 mod tests;
 
 pub use client::{Client, Opening, open};
-pub use messages::{Bye, Open, Opened, Outcome, Receipt, Refused, Submit, Verdict, transaction_hash};
+pub use messages::{Bye, Open, Opened, Outcome, Receipt, RefusalReason, Refused, Submit, Verdict, transaction_hash};
 pub use server::{Handler, serve};
 
 use shardwire_transport::{

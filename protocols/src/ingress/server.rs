@@ -2,7 +2,7 @@
 
 use super::{Bye, Ingress, Open, Opened, Outcome, Receipt, Refused, Submit, Turn, Verdict, transaction_hash};
 use crate::{Failure, ServeError, signed::Signed};
-use shardwire_model::{Cause, PeerId, ShardId, SignedTransaction};
+use shardwire_model::{PeerId, ShardId, SignedTransaction};
 use shardwire_transport::{Identity, Responder, Session, algebra::HasDual, offer};
 use std::future::Future;
 
@@ -13,7 +13,7 @@ pub trait Handler: Sync {
         &self,
         client: PeerId,
         shard: ShardId,
-    ) -> impl Future<Output = Result<Result<Opened, Cause>, Failure>> + Send;
+    ) -> impl Future<Output = Result<Result<Opened, Refused>, Failure>> + Send;
 
     /// Checks a transaction and, if no rule is broken, makes it durable as the next of the shard's sequence.
     fn submit(
@@ -37,7 +37,7 @@ pub async fn serve<H: Handler>(
     let (Open { shard }, session) = session.recv().await?;
     let opened = match handler.open(client, shard).await? {
         Ok(opened) => opened,
-        Err(cause) => return Ok(session.choose(Refused { cause }).await?.close().await?),
+        Err(refused) => return Ok(session.choose(refused).await?.close().await?),
     };
     let mut session: Session<Ingress, <Turn as HasDual>::Dual, _> = session.choose(opened).await?.enter();
     loop {

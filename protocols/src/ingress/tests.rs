@@ -13,14 +13,14 @@ use tokio::{sync::watch, time::Instant};
 
 /// Accepts nonces in turn; a nonce that was accepted is a duplicate, one above 1,000 is refused.
 struct Operator {
-    opened: Result<Opened, Cause>,
+    opened: Result<Opened, Refused>,
     sequence: Mutex<Vec<u32>>,
     /// How many transactions it may deal with.
     may: watch::Receiver<usize>,
 }
 
 impl Handler for Operator {
-    async fn open(&self, _: PeerId, _: ShardId) -> Result<Result<Opened, Cause>, Failure> {
+    async fn open(&self, _: PeerId, _: ShardId) -> Result<Result<Opened, Refused>, Failure> {
         Ok(self.opened.clone())
     }
 
@@ -49,7 +49,7 @@ fn opened() -> Opened {
     Opened { start: small_start(operator_identity().peer()), nonces: vec![1, 1], accepted: 0, ended: false }
 }
 
-fn operator(opened: Result<Opened, Cause>) -> (Operator, watch::Sender<usize>) {
+fn operator(opened: Result<Opened, Refused>) -> (Operator, watch::Sender<usize>) {
     let (gate, may) = watch::channel(usize::MAX);
     (Operator { opened, sequence: Mutex::default(), may }, gate)
 }
@@ -70,7 +70,7 @@ async fn client(session: Initiator<Ingress>) -> Box<Client> {
             assert_eq!(*got, opened());
             client
         }
-        Opening::Refused(cause) => panic!("refused: {cause}"),
+        Opening::Refused(refused) => panic!("{refused:?}"),
     }
 }
 
@@ -109,13 +109,17 @@ async fn each_transaction_gets_its_receipt_in_order_and_a_refused_one_ends_nothi
 
 #[tokio::test]
 async fn a_shard_that_takes_nothing_is_refused_with_the_reason() {
-    let (operator, _gate) = operator(Err(Cause::new("SW-OPERATOR-001", "no such shard is executed here")));
+    let (operator, _gate) = operator(Err(Refused {
+        reason: RefusalReason::Unknown,
+        cause: Cause::new("SW-OPERATOR-001", "no such shard is executed here"),
+    }));
     let (a, b) = meet();
     let me = operator_identity();
     let (opening, served) = tokio::join!(open(a, shard()), serve(b, &operator, &me));
     served.unwrap();
-    let Opening::Refused(cause) = opening.unwrap() else { panic!("opened") };
-    assert_eq!(cause.to_string(), "no such shard is executed here (SW-OPERATOR-001)");
+    let Opening::Refused(refused) = opening.unwrap() else { panic!("opened") };
+    assert_eq!(refused.reason, RefusalReason::Unknown);
+    assert_eq!(refused.cause.to_string(), "no such shard is executed here (SW-OPERATOR-001)");
 }
 
 #[tokio::test]
@@ -238,7 +242,7 @@ async fn a_receipt_that_is_forged_or_for_another_transaction_is_the_operators_fa
 fn the_largest_messages_fit_and_longer_lists_are_refused() {
     let shard = ShardId(LARGEST);
     fits(&Open { shard });
-    fits(&Refused { cause: largest_cause() });
+    fits(&Refused { reason: RefusalReason::Stopped, cause: largest_cause() });
     let largest =
         Opened { start: largest_start(), nonces: vec![u32::MAX; MAX_ACCOUNTS], accepted: u32::MAX, ended: true };
     fits(&largest);

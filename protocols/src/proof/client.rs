@@ -1,21 +1,21 @@
 //! The settler's half.
 
 use super::{
-    Announcement, Ask, Bye, DEPTH, Dispute, Fetching, MAX_PROOF_BYTES, Nothing, Objection, PIECE_BYTES, Piece, Proof,
-    Pull, Ready, Receipt, Settlement, Skip, Turn, Version,
+    Announcement, Ask, Bye, DEPTH, Dispute, Fetching, Nothing, Objection, PIECE_BYTES, Piece, Proof, Pull, Ready,
+    Receipt, Settlement, Skip, SkipReason, Turn,
 };
 use crate::{pace, signed::Signed};
-use shardwire_model::{Cause, Hash, Timestamp};
+use shardwire_model::{Cause, Hash, MAX_PROOF_BYTES, PeerId, Timestamp};
 use shardwire_transport::{Branch, Identity, Initiator, Message as _, Session, SessionError};
 use tokio::time::Instant;
 
-type Outer<V> = (Turn<<V as Version>::Said>, ());
-type Inner<V> = (Fetching, Outer<V>);
+type Outer = (Turn, ());
+type Inner = (Fetching, Outer);
 
 /// A settler that may ask.
 #[derive(Debug)]
-pub struct Client<V: Version = Proof> {
-    session: Session<V, Turn<V::Said>, Outer<V>>,
+pub struct Client {
+    session: Session<Proof, Turn, Outer>,
     /// When it may ask again, after it was told that there is nothing.
     not_before: Option<Instant>,
 }
@@ -23,37 +23,37 @@ pub struct Client<V: Version = Proof> {
 /// The prover's answer, and how to go on.
 #[derive(Debug)]
 #[must_use = "the session goes on in it"]
-pub enum Next<V: Version = Proof> {
+pub enum Next {
     /// No proof for now: ask again.
-    Nothing(Client<V>),
+    Nothing(Client),
     /// A proof is ready; it has at most [`MAX_PROOF_BYTES`].
-    Ready(Ready, Offered<V>),
+    Ready(Ready, Offered),
 }
 
 /// A proof without a verdict: fetch it, then settle or dispute it; or skip it, or say at once that it is settled.
 #[derive(Debug)]
 #[must_use = "a proof is settled, disputed or skipped"]
-pub struct Offered<V: Version = Proof> {
-    session: Session<V, Fetching, Inner<V>>,
+pub struct Offered {
+    session: Session<Proof, Fetching, Inner>,
     ready: Ready,
-    announcement: Option<Box<Announcement>>,
+    announcement: Box<Announcement>,
 }
 
-impl<V: Version> Client<V> {
+impl Client {
     /// Begins.
-    pub fn new(session: Initiator<V>) -> Self {
+    pub fn new(session: Initiator<Proof>) -> Self {
         Self::at(session.enter(), None)
     }
 
-    fn at(session: Session<V, Turn<V::Said>, Outer<V>>, not_before: Option<Instant>) -> Self {
+    fn at(session: Session<Proof, Turn, Outer>, not_before: Option<Instant>) -> Self {
         Self { session, not_before }
     }
 
     /// Asks for a proof. Waits up to [`HOLD`](crate::pace::HOLD) for one.
     ///
     /// # Errors
-    /// If the session fails, the proof is announced longer than it may be, or not as the version asks for.
-    pub async fn ask(self) -> Result<Next<V>, SessionError> {
+    /// If the session fails, or the prover announces a proof longer than it may be, or doesn't sign it as it has to.
+    pub async fn ask(self) -> Result<Next, SessionError> {
         let asked = pace::turn(self.not_before).await;
         match self.session.choose(Ask {}).await?.offer().await? {
             Branch::First(nothing) => {
@@ -61,16 +61,16 @@ impl<V: Version> Client<V> {
                 Ok(Next::Nothing(Self::at(session.again(), Some(asked + pace::PAUSE))))
             }
             Branch::Second(ready) => {
-                let (said, session) = ready.recv::<V::Said, _>().await?;
-                let (ready, announcement) = match V::read(said, session.peer()) {
-                    Ok(read) => read,
-                    Err((rule, detail)) => return Err(session.broken(V::Said::NAME, rule, detail)),
+                let (announcement, session) = ready.recv::<Announcement, _>().await?;
+                let ready = match read(&announcement, session.peer()) {
+                    Ok(ready) => ready,
+                    Err((rule, detail)) => return Err(session.broken(Announcement::NAME, rule, detail)),
                 };
                 if ready.bytes == 0 || ready.bytes > MAX_PROOF_BYTES {
                     let detail = format!("a proof of {} bytes, where 1 to {MAX_PROOF_BYTES} are allowed", ready.bytes);
-                    return Err(session.broken(V::Said::NAME, "SW-PROOF-005", detail));
+                    return Err(session.broken(Announcement::NAME, "SW-PROOF-005", detail));
                 }
-                let announcement = announcement.map(Box::new);
+                let announcement = Box::new(announcement);
                 Ok(Next::Ready(ready, Offered { session: session.enter(), ready, announcement }))
             }
         }
@@ -85,11 +85,11 @@ impl<V: Version> Client<V> {
     }
 }
 
-impl<V: Version> Offered<V> {
-    /// What the prover signed about it; nothing in version 1.
+impl Offered {
+    /// What the prover signed about it.
     #[must_use]
-    pub fn announcement(&self) -> Option<&Announcement> {
-        self.announcement.as_deref()
+    pub fn announcement(&self) -> &Announcement {
+        &self.announcement
     }
 
     /// Fetches the proof. Its bytes have the promised length and hash; whether they prove anything isn't known yet.
@@ -126,11 +126,7 @@ impl<V: Version> Offered<V> {
     ///
     /// # Errors
     /// If the session fails: the proof is then offered again.
-    pub async fn settled(
-        self,
-        identity: &Identity,
-        settled_at: Timestamp,
-    ) -> Result<(Receipt, Client<V>), SessionError> {
+    pub async fn settled(self, identity: &Identity, settled_at: Timestamp) -> Result<(Receipt, Client), SessionError> {
         let Ready { shard, segment, proof, .. } = self.ready;
         let receipt = Signed::by(identity, Settlement { shard, segment, proof, settled_at });
         let session = self.session.choose(receipt.clone()).await?;
@@ -145,7 +141,7 @@ impl<V: Version> Offered<V> {
         self,
         identity: &Identity,
         cause: impl Into<Cause>,
-    ) -> Result<(Dispute, Client<V>), SessionError> {
+    ) -> Result<(Dispute, Client), SessionError> {
         let Ready { shard, segment, proof, .. } = self.ready;
         let dispute = Signed::by(identity, Objection { shard, segment, proof, cause: cause.into() });
         let session = self.session.choose(dispute.clone()).await?;
@@ -156,8 +152,23 @@ impl<V: Version> Offered<V> {
     ///
     /// # Errors
     /// If the session fails.
-    pub async fn skip(self, cause: impl Into<Cause>) -> Result<Client<V>, SessionError> {
-        let skip = Skip { shard: self.ready.shard, cause: cause.into() };
+    pub async fn skip(self, reason: SkipReason, cause: impl Into<Cause>) -> Result<Client, SessionError> {
+        let skip = Skip { shard: self.ready.shard, reason, cause: cause.into() };
         Ok(Client::at(self.session.choose(skip).await?.outer().again(), None))
     }
+}
+
+/// A rule that an announcement breaks: its code, and how.
+type Broken = (&'static str, String);
+
+/// What was announced, if the prover signed it, and the operator the lease that it names.
+fn read(announcement: &Announcement, prover: PeerId) -> Result<Ready, Broken> {
+    let announced = announcement.verify(&prover).map_err(|forged| ("SW-PROOF-008", forged.to_string()))?;
+    if let Some(leased) = &announced.leased {
+        if leased.terms.job != announced.ready.job || leased.terms.prover != prover {
+            return Err(("SW-PROOF-009", "the lease is of another job, or to another prover".into()));
+        }
+        leased.verify().map_err(|forged| ("SW-PROOF-009", forged.to_string()))?;
+    }
+    Ok(announced.ready)
 }

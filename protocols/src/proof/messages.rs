@@ -14,8 +14,6 @@ use shardwire_transport::{
 };
 use std::time::Duration;
 
-/// Longest proof. Those with 96 bits of security take 1.3 MB, whatever they prove; the rest is room for other parameters.
-pub const MAX_PROOF_BYTES: u32 = 8 << 20;
 /// Each piece of a proof but the last has so many bytes.
 pub const PIECE_BYTES: u32 = 256 << 10;
 
@@ -27,7 +25,7 @@ pub struct Ask {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nothing {}
 
-/// A proof is ready. In version 1 this is all that the prover says; in version 2 it signs it ([`Announced`]).
+/// A proof that is ready; the prover signs it ([`Announced`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
     /// The shard that it settles.
@@ -38,7 +36,7 @@ pub struct Ready {
     pub job: Hash,
     /// The hash of its bytes.
     pub proof: Hash,
-    /// How many they are, at most [`MAX_PROOF_BYTES`].
+    /// How many they are, at most [`MAX_PROOF_BYTES`](shardwire_model::MAX_PROOF_BYTES).
     pub bytes: u32,
 }
 
@@ -134,12 +132,28 @@ impl Message for Piece {
     }
 }
 
-/// The settler doesn't want the proof (the shard is none of its own, or was aborted).
+/// Why a settler doesn't want a proof: what a prover acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// The settler has no such shard.
+    Unknown,
+    /// The proof is of another job than the settler's: another state, program or segment.
+    OtherJob,
+    /// The shard is settled, by another proof.
+    Settled,
+    /// The shard was aborted.
+    Aborted,
+}
+
+/// The settler doesn't want the proof.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skip {
     /// The shard.
     pub shard: ShardId,
-    /// Why.
+    /// What the prover acts on.
+    pub reason: SkipReason,
+    /// The same for a person.
     pub cause: Cause,
 }
 
@@ -192,10 +206,9 @@ const LEASED: u32 = size::PEER + LEASE_TERMS + size::SIGNATURE;
 
 message!(Ask, max_bytes = 0, deadline = pace::NEXT);
 message!(Nothing, max_bytes = 0, deadline = pace::ANSWER);
-message!(Ready, max_bytes = READY, deadline = pace::ANSWER);
 message!(Announcement, max_bytes = READY + size::TAG + LEASED + size::SIGNATURE, deadline = pace::ANSWER);
-message!(Pull, max_bytes = size::U32, deadline = pace::NEXT, ahead = super::DEPTH);
-message!(Skip, max_bytes = size::FELT + size::CAUSE, deadline = pace::NEXT);
+message!(Pull, max_bytes = size::U32, deadline = pace::NEXT, pipeline_depth = super::DEPTH);
+message!(Skip, max_bytes = size::FELT + size::TAG + size::CAUSE, deadline = pace::NEXT);
 message!(Receipt, max_bytes = size::FELT + size::U32 + size::HASH + size::U64 + size::SIGNATURE, deadline = pace::NEXT);
 message!(
     Dispute,

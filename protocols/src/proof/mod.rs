@@ -6,11 +6,10 @@
 //! and settler both hold the evidence. It may also skip a proof, or send the receipt at once for a proof that it has settled before.
 //! The prover offers a proof until it has a receipt, a dispute or a skip.
 //!
-//! In version 2 the prover signs what it announces, with the lease under which it was made. So a bad proof can be shown to anybody, not only to
-//! those who were in the session ([`evidence`](crate::evidence)), and so can an operator that leased one job twice. [`v1`] is the version before;
-//! both run through the same halves ([`Version`]).
+//! The prover signs what it announces, with the lease under which it was made. So a bad proof can be shown to anybody, not only to those who
+//! were in the session ([`evidence`](crate::evidence)), and so can an operator that leased one job twice.
 //!
-//! What the client half refuses: a proof longer than [`MAX_PROOF_BYTES`], an announcement that the prover didn't sign, or with a lease of another
+//! What the client half refuses: a proof longer than [`MAX_PROOF_BYTES`](shardwire_model::MAX_PROOF_BYTES), an announcement that the prover didn't sign, or with a lease of another
 //! job or prover or that its operator didn't sign, a piece that isn't the next or isn't as long as it must be, bytes whose hash isn't the
 //! promised one. What the server half refuses: a piece that doesn't exist, a receipt or dispute of another
 //! proof, or one that the settler didn't sign.
@@ -20,16 +19,13 @@ mod messages;
 mod server;
 #[cfg(test)]
 mod tests;
-pub mod v1;
-mod version;
 
 pub use client::{Client, Next, Offered};
 pub use messages::{
-    Announced, Announcement, Ask, Bye, Dispute, Leased, MAX_PROOF_BYTES, Nothing, Objection, PIECE_BYTES, Piece, Pull,
-    Ready, Receipt, Settlement, Skip,
+    Announced, Announcement, Ask, Bye, Dispute, Leased, Nothing, Objection, PIECE_BYTES, Piece, Pull, Ready, Receipt,
+    Settlement, Skip, SkipReason,
 };
 pub use server::{Handler, Held, Verdict, serve};
-pub use version::Version;
 
 use shardwire_transport::{
     Protocol,
@@ -43,8 +39,8 @@ pub const DEPTH: usize = 8;
 #[derive(Debug)]
 pub enum Proof {}
 
-/// The settler's turn; `R` is how the prover says that a proof is ready.
-type Turn<R> = Choose<Send<Ask, Offer<Recv<Nothing, Var<Z>>, Recv<R, Rec<Fetching>>>>, Send<Bye, Eps>>;
+/// The settler's turn.
+type Turn = Choose<Send<Ask, Offer<Recv<Nothing, Var<Z>>, Recv<Announcement, Rec<Fetching>>>>, Send<Bye, Eps>>;
 /// With a proof on offer.
 type Fetching = Choose<
     Send<Pull, Recv<Piece, Var<Z>>>,
@@ -53,7 +49,7 @@ type Fetching = Choose<
 
 impl Protocol for Proof {
     const NAME: &'static str = "proof";
-    const VERSION: u16 = 2;
-    type Initiator = Rec<Turn<Announcement>>;
+    const VERSION: u16 = 1;
+    type Initiator = Rec<Turn>;
     type Responder = <Self::Initiator as HasDual>::Dual;
 }

@@ -1,12 +1,12 @@
 //! The prover's half.
 
 use super::{
-    Ask, Bye, Dispute, Fetching, Leased, Nothing, PIECE_BYTES, Piece, Pull, Receipt, Skip, Turn, Version,
-    version::There,
+    Announced, Announcement, Ask, Bye, Dispute, Fetching, Leased, Nothing, PIECE_BYTES, Piece, Proof, Pull, Ready,
+    Receipt, Skip, SkipReason, Turn,
 };
-use crate::{Failure, ServeError, pace};
+use crate::{Failure, ServeError, pace, signed::Signed};
 use shardwire_model::{Cause, Hash, PeerId, ShardId};
-use shardwire_transport::{Bytes, Identity, Responder, Session, offer};
+use shardwire_transport::{Bytes, Identity, Responder, Session, algebra::HasDual, offer};
 use std::future::Future;
 
 /// What a settler made of a proof.
@@ -21,6 +21,8 @@ pub enum Verdict {
         /// The shard.
         shard: ShardId,
         /// Why.
+        reason: SkipReason,
+        /// The same for a person.
         cause: Cause,
     },
 }
@@ -36,10 +38,22 @@ pub struct Held {
     pub job: Hash,
     /// Its hash.
     pub proof: Hash,
-    /// Its bytes, at most [`MAX_PROOF_BYTES`](super::MAX_PROOF_BYTES).
+    /// Its bytes, at most [`MAX_PROOF_BYTES`](shardwire_model::MAX_PROOF_BYTES).
     pub bytes: Bytes,
     /// Under which lease it was made, if that is known.
     pub leased: Option<Leased>,
+}
+
+impl Held {
+    /// Says that it is ready, signed.
+    #[must_use]
+    pub fn announce(&self, prover: &Identity) -> Announcement {
+        let Self { shard, segment, job, proof, .. } = *self;
+        // A proof over its bound is refused by the settler, not cut here.
+        let bytes = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        let ready = Ready { shard, segment, job, proof, bytes };
+        Signed::by(prover, Announced { ready, leased: self.leased.clone() })
+    }
 }
 
 /// The prover's side: proofs, and what settlers made of them.
@@ -56,27 +70,22 @@ pub trait Handler: Sync {
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-type Outer<V> = (There<Turn<<V as Version>::Said>>, ());
-type Inner<V> = (There<Fetching>, Outer<V>);
+type There<P> = <P as HasDual>::Dual;
+type Outer = (There<Turn>, ());
+type Inner = (There<Fetching>, Outer);
 
-/// Serves a settler until it says goodbye. What is announced is signed by `prover`, this side's identity, where the version asks for it.
+/// Serves a settler until it says goodbye. What is announced is signed by `prover`, this side's identity.
 ///
 /// # Errors
 /// If the session fails, the settler breaks a rule, or the handler can't go on.
-pub async fn serve<V: Version, H: Handler>(
-    session: Responder<V>,
-    prover: &Identity,
-    handler: &H,
-) -> Result<(), ServeError> {
-    let mut session: Session<V, There<Turn<V::Said>>, Outer<V>> = session.enter();
+pub async fn serve<H: Handler>(session: Responder<Proof>, prover: &Identity, handler: &H) -> Result<(), ServeError> {
+    let mut session: Session<Proof, There<Turn>, Outer> = session.enter();
     loop {
         session = offer!(session => {
             Ask(Ask {}), answer => match pace::hold(handler.next(answer.peer())).await.transpose()? {
                 None => answer.choose(Nothing {}).await?.again(),
                 Some(held) => {
-                    // A proof over its bound is refused by the settler, not cut here.
-                    let bytes = u32::try_from(held.bytes.len()).unwrap_or(u32::MAX);
-                    let session = answer.second().send(V::say(&held, bytes, prover)).await?;
+                    let session = answer.choose(held.announce(prover)).await?;
                     deliver(session.enter(), handler, &held).await?
                 }
             },
@@ -85,11 +94,11 @@ pub async fn serve<V: Version, H: Handler>(
     }
 }
 
-async fn deliver<V: Version, H: Handler>(
-    mut session: Session<V, There<Fetching>, Inner<V>>,
+async fn deliver<H: Handler>(
+    mut session: Session<Proof, There<Fetching>, Inner>,
     handler: &H,
     held: &Held,
-) -> Result<Session<V, There<Turn<V::Said>>, Outer<V>>, ServeError> {
+) -> Result<Session<Proof, There<Turn>, Outer>, ServeError> {
     let settler = session.peer();
     let (next, verdict) = loop {
         session = offer!(session => {
@@ -116,11 +125,11 @@ async fn deliver<V: Version, H: Handler>(
                 }
                 break (next.outer().again(), Verdict::Disputed(dispute));
             },
-            Skip(Skip { shard, cause }), next => {
+            Skip(Skip { shard, reason, cause }), next => {
                 if shard != held.shard {
                     return Err(next.broken("Skip", "SW-PROOF-004", "it skips another shard").into());
                 }
-                break (next.outer().again(), Verdict::Skipped { shard, cause });
+                break (next.outer().again(), Verdict::Skipped { shard, reason, cause });
             },
         });
     };

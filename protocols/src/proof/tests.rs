@@ -5,7 +5,7 @@ use crate::{
     testing::{DiskFull, LARGEST, distant_halves, fits, halves, identity, largest_cause, reset, rule, served_rule},
     trace::LeaseTerms,
 };
-use shardwire_model::{Felt, Hash, PeerId, ShardId, Timestamp};
+use shardwire_model::{Felt, Hash, MAX_PROOF_BYTES, PeerId, ShardId, Timestamp};
 use shardwire_transport::{Branch, Bytes, Identity, Initiator, Responder, Session, WireCode, message::encode};
 use std::{collections::VecDeque, future::pending, sync::Mutex, time::Duration};
 use tokio::time::Instant;
@@ -64,11 +64,11 @@ fn meet() -> (Client, There) {
     (Client::new(a), b)
 }
 
-async fn served<V: Version>(session: Responder<V>, prover: &Prover) -> Result<(), ServeError> {
+async fn served(session: Responder<Proof>, prover: &Prover) -> Result<(), ServeError> {
     serve(session, &identity(2), prover).await
 }
 
-async fn ready<V: Version>(client: Client<V>) -> (Ready, Offered<V>) {
+async fn ready(client: Client) -> (Ready, Offered) {
     match client.ask().await.unwrap() {
         Next::Ready(ready, offered) => (ready, offered),
         Next::Nothing(_) => panic!("nothing"),
@@ -110,8 +110,12 @@ async fn proofs_are_fetched_settled_disputed_and_skipped_and_an_idle_prover_answ
                 }
                 _ => {
                     let (_, offered) = offered.fetch().await.unwrap();
-                    verdicts.push(Verdict::Skipped { shard: ready.shard, cause: DiskFull.into() });
-                    offered.skip(DiskFull).await.unwrap()
+                    verdicts.push(Verdict::Skipped {
+                        shard: ready.shard,
+                        reason: SkipReason::OtherJob,
+                        cause: DiskFull.into(),
+                    });
+                    offered.skip(SkipReason::OtherJob, DiskFull).await.unwrap()
                 }
             };
         }
@@ -132,7 +136,7 @@ async fn proofs_are_fetched_settled_disputed_and_skipped_and_an_idle_prover_answ
 
 #[tokio::test(start_paused = true)]
 async fn a_piece_costs_no_round_trip() {
-    let prover = prover([held(32 * PIECE_BYTES as usize)]);
+    let prover = prover([held(16 * PIECE_BYTES as usize)]);
     let latency = Duration::from_millis(50);
     let (a, session) = distant_halves::<Proof>(&settler(), &identity(2), latency);
     let fetch = async {
@@ -140,13 +144,13 @@ async fn a_piece_costs_no_round_trip() {
         let began = Instant::now();
         let (_, offered) = offered.fetch().await.unwrap();
         let took = began.elapsed();
-        offered.skip(DiskFull).await.unwrap().close().await.unwrap();
+        offered.skip(SkipReason::OtherJob, DiskFull).await.unwrap().close().await.unwrap();
         took
     };
     let (took, served) = tokio::join!(fetch, served(session, &prover));
     served.unwrap();
-    // Four windows of eight pieces; stepwise it would be 32 round trips of 100 ms.
-    assert!(took <= Duration::from_millis(600), "{took:?}");
+    // Two windows of eight pieces; stepwise it would be 16 round trips of 100 ms.
+    assert!(took <= Duration::from_millis(400), "{took:?}");
 }
 
 #[tokio::test]
@@ -156,7 +160,7 @@ async fn bytes_that_are_not_the_promised_ones_are_the_provers_fault() {
     for (bad, text) in [
         (wrong, "SW-PROOF-007 the proof's bytes don't have the promised hash"),
         (empty, "SW-PROOF-005 a proof of 0 bytes"),
-        (held(MAX_PROOF_BYTES as usize + 1), "SW-PROOF-005 a proof of 8388609 bytes, where 1 to 8388608 are allowed"),
+        (held(MAX_PROOF_BYTES as usize + 1), "SW-PROOF-005 a proof of 4194305 bytes, where 1 to 4194304 are allowed"),
     ] {
         let prover = prover([bad]);
         let (client, session) = meet();
@@ -183,7 +187,7 @@ async fn a_piece_that_was_not_asked_for_is_the_provers_fault() {
         let cheat = async {
             let Branch::First(session) = session.enter().offer().await.unwrap() else { panic!("bye") };
             let (_, session) = session.recv::<Ask, _>().await.unwrap();
-            let announcement = Proof::say(&held(100), 100, &identity(2));
+            let announcement = held(100).announce(&identity(2));
             let session = session.choose(announcement).await.unwrap().enter();
             let Branch::First(session) = session.offer().await.unwrap() else { panic!("no pull") };
             let (_, session) = session.recv::<Pull, _>().await.unwrap();
@@ -200,7 +204,7 @@ async fn a_verdict_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
     let settlement = |proof| Settlement { shard: held(1).shard, segment: 0, proof, settled_at: Timestamp(1) };
     let objection = |proof| Objection { shard: held(1).shard, segment: 0, proof, cause: DiskFull.into() };
     let (right, wrong) = (held(1).proof, Hash::of(b"other"));
-    type Loop = (Fetching, (Turn<Announcement>, ()));
+    type Loop = (Fetching, (Turn, ()));
     fn held_open(session: impl std::any::Any) -> Box<dyn std::any::Any> {
         Box::new(session)
     }
@@ -240,7 +244,7 @@ async fn a_verdict_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
                     .await
                     .map(|it| held_open(it.outer().again())),
                 4 => {
-                    let skip = Skip { shard: ShardId(Felt::ONE), cause: DiskFull.into() };
+                    let skip = Skip { shard: ShardId(Felt::ONE), reason: SkipReason::Unknown, cause: DiskFull.into() };
                     session.choose(skip).await.map(|it| held_open(it.outer().again()))
                 }
                 _ => session.choose(Pull { index: 1 }).await.map(held_open),
@@ -254,35 +258,18 @@ async fn a_verdict_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
 }
 
 #[tokio::test]
-async fn version_1_is_the_same_but_for_the_signature() {
-    let proof = held(300_000);
-    let prover = prover([proof.clone()]);
-    let (a, session) = halves::<v1::Proof>(&settler(), &identity(2));
-    let settle = async {
-        let (ready, offered) = ready(Client::new(a)).await;
-        assert_eq!((ready.proof, offered.announcement()), (proof.proof, None));
-        let (bytes, offered) = offered.fetch().await.unwrap();
-        assert!(bytes == proof.bytes);
-        offered.settled(&settler(), Timestamp(9)).await.unwrap().1.close().await.unwrap();
-    };
-    let ((), served) = tokio::join!(settle, served(session, &prover));
-    served.unwrap();
-    assert!(matches!(prover.verdicts.lock().unwrap()[..], [(_, Verdict::Settled(_))]));
-}
-
-#[tokio::test]
 async fn what_a_prover_announces_is_signed_with_the_lease_under_which_it_was_made() {
     let proof = Held { leased: Some(leased(held(1).job, 2)), ..held(1) };
     let prover = prover([proof.clone()]);
     let (client, session) = meet();
     let settle = async {
         let (ready, offered) = ready(client).await;
-        let announcement = offered.announcement().unwrap().clone();
+        let announcement = offered.announcement().clone();
         let announced = announcement.verify(&identity(2).peer()).unwrap();
         assert_eq!((announced.ready, &announced.leased), (ready, &proof.leased));
         let lease = announced.leased.as_ref().unwrap().lease();
         assert_eq!(lease.verify(&identity(3).peer()).unwrap().prover, identity(2).peer());
-        offered.skip(DiskFull).await.unwrap().close().await.unwrap();
+        offered.skip(SkipReason::OtherJob, DiskFull).await.unwrap().close().await.unwrap();
     };
     let ((), served) = tokio::join!(settle, served(session, &prover));
     served.unwrap();
@@ -314,7 +301,6 @@ fn the_largest_messages_fit() {
     let (shard, segment, proof) = (ShardId(LARGEST), u32::MAX, Hash([255; 32]));
     fits(&Ask {});
     fits(&Nothing {});
-    fits(&Ready { shard, segment, job: proof, proof, bytes: u32::MAX });
     let terms = LeaseTerms { job: proof, epoch: u64::MAX, expires: Timestamp(u64::MAX), prover: PeerId([255; 32]) };
     let leased = Leased::by(settler().peer(), &Signed::by(&settler(), terms));
     let ready = Ready { shard, segment, job: proof, proof, bytes: u32::MAX };
@@ -323,7 +309,7 @@ fn the_largest_messages_fit() {
     let piece = Piece { index: u32::MAX, body: Bytes::from(vec![7; PIECE_BYTES as usize]) };
     fits(&piece);
     assert!(encode(&Piece { index: u32::MAX, body: Bytes::from(vec![7; PIECE_BYTES as usize + 1]) }).is_err());
-    fits(&Skip { shard, cause: largest_cause() });
+    fits(&Skip { shard, reason: SkipReason::Aborted, cause: largest_cause() });
     fits(&Signed::by(&settler(), Settlement { shard, segment, proof, settled_at: Timestamp(u64::MAX) }));
     fits(&Signed::by(&settler(), Objection { shard, segment, proof, cause: largest_cause() }));
     fits(&Bye {});

@@ -46,7 +46,7 @@ pub enum Claimed {
     /// The job is this prover's, by the lease: fetch its witness.
     Leased(Lease, Box<Fetch>),
     /// It isn't.
-    Refused(Cause, Client),
+    Refused(Refused, Client),
 }
 
 /// A prover with a lease that isn't fetching.
@@ -109,8 +109,8 @@ impl Offered {
         let Self { session, me, job } = self;
         match session.choose(Claim { job }).await?.offer().await? {
             Branch::First(refused) => {
-                let (Refused { cause }, session) = refused.recv().await?;
-                Ok(Claimed::Refused(cause, Client { session: session.again(), me, not_before: None }))
+                let (refused, session) = refused.recv::<Refused, _>().await?;
+                Ok(Claimed::Refused(refused, Client { session: session.again(), me, not_before: None }))
             }
             Branch::Second(leased) => {
                 let (lease, session) = leased.recv::<Lease, _>().await?;

@@ -77,7 +77,8 @@ impl JobOffer {
         }
         let start_commitment = self.start.commitment();
         let before = state_commitment(start_commitment, &self.values);
-        if job_id(self.program, start_commitment, before, self.segment) != self.job {
+        let name = job_id(self.program, start_commitment, before, self.segment);
+        if self.program != self.start.program || name != self.job {
             return Err(JobError::Name);
         }
         Ok(())

@@ -98,10 +98,28 @@ impl Statement for LeaseTerms {
 /// The lease of a job, signed by the operator.
 pub type Lease = Signed<LeaseTerms>;
 
-/// The operator doesn't lease the job after all (another prover was faster).
+/// Why a job isn't leased: what a prover acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalReason {
+    /// Another prover was faster.
+    Leased,
+    /// The prover holds as many leases as it may.
+    Quota,
+    /// The shard is settled.
+    Settled,
+    /// The shard was aborted.
+    Aborted,
+    /// The operator can't lease it now.
+    Unavailable,
+}
+
+/// The operator doesn't lease the job after all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
-    /// Why.
+    /// What the prover acts on.
+    pub reason: RefusalReason,
+    /// The same for a person.
     pub cause: Cause,
 }
 
@@ -178,12 +196,12 @@ enum PieceHead {
 
 const CHUNK: u32 = size::TAG + size::U32 + size::HASH + size::U32 + MAX_CHUNK_WIRE;
 /// Shard, segment, three commitments, count, ended, updates (kind, key, value).
-const OUTPUT: u32 = size::FELT
+const OUTPUT: u32 = 2 * size::FELT
     + size::U32
-    + 3 * size::FELT
+    + 4 * size::FELT
     + size::U32
     + size::TAG
-    + size::list(MAX_ENTRIES, size::TAG + 2 * size::FELT);
+    + size::list(MAX_ENTRIES, size::TAG + 3 * size::FELT);
 const ENDING: u32 = size::TAG + size::list(MAX_CHUNKS, size::HASH) + size::U64 + OUTPUT;
 const _: () = assert!(ENDING <= CHUNK, "a chunk is the longest piece");
 
@@ -315,8 +333,8 @@ message!(JobOffer, max_bytes = OFFER, deadline = pace::ANSWER);
 message!(Claim, max_bytes = size::HASH, deadline = pace::NEXT);
 message!(Decline, max_bytes = size::HASH + size::CAUSE, deadline = pace::NEXT);
 message!(Lease, max_bytes = LEASE_TERMS + size::SIGNATURE, deadline = pace::ANSWER);
-message!(Refused, max_bytes = size::CAUSE, deadline = pace::ANSWER);
-message!(Pull, max_bytes = size::U64 + size::U32, deadline = super::LEASE, ahead = super::DEPTH);
+message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = pace::ANSWER);
+message!(Pull, max_bytes = size::U64 + size::U32, deadline = super::LEASE, pipeline_depth = super::DEPTH);
 message!(Progress, max_bytes = 3 * size::U64 + size::TAG, deadline = super::LEASE);
 message!(Progressed, max_bytes = size::TAG + size::U64, deadline = pace::ANSWER);
 message!(Finish, max_bytes = size::U64 + size::HASH, deadline = super::LEASE);

@@ -30,7 +30,8 @@ pub use job::{JobError, job_id};
 pub(crate) use messages::LEASE_TERMS;
 pub use messages::{
     Abandon, Begun, Bye, Chunk, Claim, Decline, Ending, Finish, Finished, JobOffer, Lease, LeaseTerms, MAX_CHUNK_RAW,
-    MAX_CHUNK_WIRE, MAX_CHUNKS, MAX_RESUMED, Nothing, Piece, Progress, Progressed, ProverStage, Pull, Ready, Refused,
+    MAX_CHUNK_WIRE, MAX_CHUNKS, MAX_RESUMED, Nothing, Piece, Progress, Progressed, ProverStage, Pull, Ready,
+    RefusalReason, Refused,
 };
 pub use server::{Grant, Handler, Part, serve};
 

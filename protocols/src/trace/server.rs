@@ -15,7 +15,7 @@ pub enum Grant {
     /// The job is this prover's, by the lease.
     Leased(Lease),
     /// It isn't (another prover was faster).
-    Refused(Cause),
+    Refused(Refused),
 }
 
 /// A part of a witness.
@@ -106,7 +106,7 @@ pub async fn serve<H: Handler>(session: Responder<Trace>, handler: &H) -> Result
                                     return Err(answer.broken("Claim", "SW-TRACE-001", detail).into());
                                 }
                                 match handler.claim(prover, job).await? {
-                                    Grant::Refused(cause) => answer.choose(Refused { cause }).await?.again(),
+                                    Grant::Refused(refused) => answer.choose(refused).await?.again(),
                                     Grant::Leased(lease) => {
                                         let working = answer.choose(lease).await?.enter();
                                         return work(working, handler, job).await;

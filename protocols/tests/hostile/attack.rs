@@ -3,7 +3,7 @@
 use crate::route::{self, Leg};
 use rand_chacha::ChaCha20Rng;
 use shardwire_transport::{
-    Bytes, Fault,
+    Blame, Bytes,
     graph::{BARE_TAG_DEADLINE, Edge, Graph, MessageInfo, Side},
     session::CLOSE_DEADLINE,
 };
@@ -44,7 +44,7 @@ pub(crate) enum Act {
 #[derive(Clone, Debug)]
 pub(crate) enum Expected {
     /// With a violation whose kind begins so in its debug form.
-    Violation { kind: &'static str, fault: Fault, state: String, after: Duration },
+    Violation { kind: &'static str, blame: Blame, state: String, after: Duration },
     /// Lost by the peer's reset, in one of these states.
     Lost { state: String },
 }
@@ -99,18 +99,18 @@ pub(crate) fn possible(graph: &Graph, state: usize, random: &mut ChaCha20Rng) ->
     }
 }
 
-const PEER: Fault = Fault::Peer;
+const PEER: Blame = Blame::Peer;
 
 fn attack(name: &'static str, acts: Vec<Act>, holds: u32, expected: Expected) -> Attack {
     Attack { name, acts, onward: vec![], expected, holds }
 }
 
 fn violation(kind: &'static str, state: String) -> Expected {
-    Expected::Violation { kind, fault: PEER, state, after: Duration::ZERO }
+    Expected::Violation { kind, blame: PEER, state, after: Duration::ZERO }
 }
 
 fn late(state: String, after: Duration) -> Expected {
-    Expected::Violation { kind: "Late", fault: Fault::Unclear, state, after }
+    Expected::Violation { kind: "Late", blame: Blame::Unclear, state, after }
 }
 
 /// How long the peer has for its first word: the longest of what may come.
@@ -232,7 +232,7 @@ fn while_sending(graph: &Graph, state: usize) -> Vec<Attack> {
         if message.max_bytes > 0 {
             let state = format!("sending {}", message.name);
             let expected =
-                Expected::Violation { kind: "Stalled", fault: Fault::Unclear, state, after: message.deadline };
+                Expected::Violation { kind: "Stalled", blame: Blame::Unclear, state, after: message.deadline };
             let stalled = attack("unread", vec![Act::Deaf], message.max_bytes, expected);
             attacks.push(Attack { onward: vec![leg], ..stalled });
         }

@@ -127,10 +127,10 @@ pub(crate) async fn run(
     assert!(error.code().starts_with("SW-SESSION-"), "{error} {about}");
     let took = at - misbehaved;
     match (&attack.expected, &error) {
-        (Expected::Violation { kind, fault, state, after }, SessionError::Violation(found)) => {
+        (Expected::Violation { kind, blame, state, after }, SessionError::Violation(found)) => {
             let debug = format!("{:?} ", found.kind);
             assert!(debug.starts_with(kind), "{debug} {about}");
-            assert_eq!((found.fault(), &found.state), (*fault, state), "{debug} {about}");
+            assert_eq!((found.blame(), &found.state), (*blame, state), "{debug} {about}");
             assert_eq!(found.protocol, entry.name, "{about}");
             assert_eq!(found.peer, MEMORY_PEERS[usize::from(opens)], "{about}");
             assert_eq!(took, *after, "{debug} {about}");

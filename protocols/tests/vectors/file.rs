@@ -11,19 +11,11 @@ use std::{
     path::PathBuf,
 };
 
-/// The digest of each version's bytes. Written once, when the version is released; never changed.
-pub(crate) const FROZEN: [(&str, &str); 10] = [
-    ("control-v1", "3904db930a64059c385fac7344014dda208027433ec46b7cd928f6ac93823c72"),
-    ("handoff-v1", "580ae9df49ceda967de8cab473d88379d6662e77bff5fe45718e916329e61f98"),
-    ("handshake-v1", "94bfe2f4990ee2df0316f948bbcb241aa155adb063ca0946c6342aaff256d3d1"),
-    ("ingress-v1", "bdfa6ecb1e4e40afed69c0e90f096e7fb0c3d75e97a944902c76fe6233514349"),
-    ("keepalive-v1", "a35c36b2e8e5ef8f93fafa07341f522f29207a51ad71c3f56632fa83eec2b9de"),
-    ("life-v1", "3bc5b8ab7bdaca170567c1b9ea008eb7b0d273fe9059c382c77f225ad8ed313e"),
-    ("proof-v1", "790dd5e1b2ec987b78b4cb419d3763e4b435707c50ebc83cbe0d1d6d422161fe"),
-    ("proof-v2", "e049d171e02340c2501ec9b0936ca0448209a8d9a1eb290c9a1121a764537fd7"),
-    ("reputation-v1", "50771d6b4c76b1d97cbfceedf14a288985c0619d02c02f3de8caddd80cec1884"),
-    ("trace-v1", "62c6fc4e795762340426d6912ac4fe3504fce98c323625a6f65312bc1e2fc530"),
-];
+/// The digest of each released version's bytes. Written once, with the release; never changed. Nothing is released yet.
+pub(crate) const FROZEN: &[Digest] = &[];
+
+/// The name of a version's file, and the digest of its bytes.
+pub(crate) type Digest = (&'static str, &'static str);
 
 /// The vectors of one version of a protocol.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -187,7 +179,7 @@ pub(crate) fn read(name: &str) -> Result<File, String> {
 
 /// Writes a version's file. A frozen one's names may change, its bytes may not.
 pub(crate) fn write(entry: &Entry, file: &File) {
-    if frozen(entry, file).is_ok() {
+    if unchanged(FROZEN, entry, file).is_ok() {
         let text = serde_json::to_string_pretty(file).unwrap() + "\n";
         fs::create_dir_all(folder()).unwrap();
         fs::write(folder().join(format!("{}.json", name(entry))), text).unwrap();
@@ -195,31 +187,39 @@ pub(crate) fn write(entry: &Entry, file: &File) {
     }
 }
 
-/// Fails if a file isn't the frozen one.
-pub(crate) fn frozen(entry: &Entry, file: &File) -> Result<(), String> {
+/// Fails if a file's version is frozen with other bytes.
+pub(crate) fn unchanged(frozen: &[Digest], entry: &Entry, file: &File) -> Result<(), String> {
     let (name, digest) = (name(entry), file.digest().to_string());
-    match FROZEN.iter().find(|(frozen, _)| *frozen == name) {
+    match frozen.iter().find(|(frozen, _)| *frozen == name) {
         Some((_, frozen)) if *frozen != digest => {
-            let what = format!("protocols/vectors/{name}.json itself was changed (its digest is now {digest})");
-            Err(how_to_version(entry, &what))
+            Err(format!("protocols/vectors/{name}.json itself was changed (its digest is now {digest})"))
         }
         _ => Ok(()),
     }
 }
 
 /// What to do about a change.
-pub(crate) fn how_to_version(entry: &Entry, what: &str) -> String {
+pub(crate) fn what_next(frozen: &[Digest], entry: &Entry, what: &str) -> String {
     let (name, version, next) = (entry.name, entry.version, entry.version + 1);
+    let command = "WRITE_VECTORS=1 cargo test -p shardwire-protocols --test vectors";
+    if !frozen.iter().any(|(frozen, _)| *frozen == self::name(entry)) {
+        return format!(
+            "protocol {name} version {version} is not what its vectors say: {what}
+
+No release speaks this version, so its bytes may change. If the change is meant, `{command}`
+writes protocols/vectors/{name}-v{version}.json; its difference is reviewed with the change."
+        );
+    }
     format!(
         "protocol {name} version {version} is not what it was: {what}
 
-The bytes of a version never change: peers speak it. If the change is meant, it is version {next}:
+The bytes of a released version never change: peers speak it. If the change is meant, it is version {next}:
   1. keep the protocol type of version {version}, with every message type that changes, as a module of its own;
   2. give the changed protocol type `VERSION = {next}`, and list both in protocols/src/catalogue.rs;
   3. serve both where sessions are dispatched (`Incoming::is`), and open the one that was agreed on (`Agreed::speaks`);
-  4. record a session in protocols/tests/vectors/scripts, run `WRITE_VECTORS=1 cargo test -p shardwire-protocols --test vectors`,
-     which writes protocols/vectors/{name}-v{next}.json, and add its digest to FROZEN in protocols/tests/vectors/file.rs.
-If only the name of a type or field changed, `WRITE_VECTORS=1` writes the new name into {name}-v{version}.json.
+  4. record a session in protocols/tests/vectors/scripts and run `{command}`,
+     which writes protocols/vectors/{name}-v{next}.json; its digest goes into FROZEN with the next release.
+If only the name of a type or field changed, the same command writes the new name into {name}-v{version}.json.
 CONTRIBUTING.md, \"A new version of a protocol\", says more."
     )
 }

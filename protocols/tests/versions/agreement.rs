@@ -4,7 +4,7 @@ use crate::{new, old};
 use proptest::{collection::vec, prelude::*};
 use shardwire_model::Timestamp;
 use shardwire_protocols::{
-    catalogue::Entry,
+    catalogue::{Entry, ProtocolId},
     handshake::{Hello, MAX_CAPABILITIES, MAX_PROTOCOLS, MAX_ROLES, Mismatch, Side, Spoken, agree, announce, spoken},
     trace::Trace,
 };
@@ -16,7 +16,15 @@ use shardwire_transport::{
 
 fn hello(protocols: Vec<Spoken>) -> Hello {
     let (network, agent) = ("net".into(), "shardwire/0.1.0".into());
-    Hello { network, agent, roles: vec![], protocols, capabilities: vec![], time: Timestamp(0) }
+    Hello {
+        network,
+        agent,
+        roles: vec![],
+        serves: protocols.clone(),
+        opens: protocols,
+        capabilities: vec![],
+        time: Timestamp(0),
+    }
 }
 
 /// Another peer's Hello as it arrives: nothing in it may be too much to be read.
@@ -48,8 +56,10 @@ proptest! {
     ) {
         let plain = hello(spoken());
         let expected = agree(&plain, &plain).unwrap();
-        prop_assert_eq!(expected.len(), spoken().len());
-        let later = arrived(&Hello { protocols: [protocols, spoken()].concat(), roles, capabilities, ..plain.clone() });
+        prop_assert_eq!((expected.dialling.len(), expected.accepting.len()), (spoken().len(), spoken().len()));
+        let protocols = [protocols, spoken()].concat();
+        let later =
+            arrived(&Hello { serves: protocols.clone(), opens: protocols, roles, capabilities, ..plain.clone() });
         prop_assert_eq!(&agree(&plain, &later).unwrap(), &expected);
         prop_assert_eq!(&agree(&later, &plain).unwrap(), &expected);
     }
@@ -63,7 +73,7 @@ proptest! {
         let range = |(min, max)| hello(vec![Spoken { name: "trace".into(), min, max }]);
         let common = (0..12).rev().find(|v| (ours.0..=ours.1).contains(v) && (theirs.0..=theirs.1).contains(v));
         match (agree(&range(ours), &range(theirs)), common) {
-            (Ok(versions), Some(common)) => prop_assert_eq!(versions["trace"], common),
+            (Ok(terms), Some(common)) => prop_assert_eq!((terms.dialling["trace"], terms.accepting["trace"]), (common, common)),
             (Err(Mismatch::Version { behind, .. }), None) => {
                 prop_assert_eq!(behind, if ours.1 < theirs.0 { Side::Dialling } else { Side::Accepting });
             }
@@ -84,11 +94,13 @@ impl Protocol for Far {
 #[test]
 fn a_range_is_announced_without_the_versions_before_a_gap() {
     let one = |entries: &[Entry]| {
-        let [Spoken { min, max, .. }] = announce(entries)[..] else { panic!("one protocol") };
+        let [Spoken { min, max, .. }] = announce(entries.iter().map(ProtocolId::from))[..] else {
+            panic!("one protocol")
+        };
         (min, max)
     };
     let (old, new, far) = (Entry::of::<old::Keepalive>(), Entry::of::<new::Keepalive>(), Entry::of::<Far>());
     assert_eq!((one(&[old]), one(&[new, old]), one(&[old, far, new])), ((1, 1), (1, 2), (4, 4)));
-    assert!(announce(&[]).is_empty());
+    assert!(announce([]).is_empty());
     assert!(spoken().iter().all(|spoken| spoken.min == 1), "a version of this build isn't announced");
 }

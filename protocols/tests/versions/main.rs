@@ -4,12 +4,13 @@
 //! this build's version 1 and a version 2 ([`new`]). They meet over real endpoints.
 
 mod agreement;
+mod dissection;
 mod new;
 mod old;
 
 use shardwire_model::{Clock, Coded, Timestamp};
 use shardwire_protocols::{
-    catalogue::Entry,
+    catalogue::{Entry, ProtocolId},
     handshake::{Agreed, Handshake, HandshakeError, Hello, announce, answer, greet},
     keepalive::{self, Keepalive},
 };
@@ -48,7 +49,8 @@ impl Program {
             network: "net".into(),
             agent: format!("{self:?}"),
             roles: vec![],
-            protocols: announce(&entries),
+            serves: announce(entries.iter().map(ProtocolId::from)),
+            opens: announce(entries.iter().map(ProtocolId::from)),
             capabilities: vec![],
             time: Noon.now(),
         }
@@ -59,7 +61,7 @@ impl Program {
         if self == Old {
             old::ping(connection.open::<old::Keepalive>().await?, 7).await?;
             Ok(old::Keepalive::VERSION)
-        } else if agreed.speaks::<new::Keepalive>() {
+        } else if agreed.may_open::<new::Keepalive>() {
             assert_eq!(new::ping(connection.open::<new::Keepalive>().await?, 7).await?, new::LOAD);
             Ok(new::Keepalive::VERSION)
         } else {
@@ -125,7 +127,7 @@ async fn old_and_new_peers_talk_in_the_highest_common_version_whoever_dials() {
     {
         let Meeting { connections: [near, far], agreed: [dialled, accepted], .. } = &meet(dialling, accepting).await;
         let (dialled, accepted) = (dialled.as_ref().unwrap(), accepted.as_ref().unwrap());
-        assert_eq!((dialled.versions["keepalive"], accepted.versions["keepalive"]), (version, version));
+        assert_eq!((dialled.opens["keepalive"], accepted.opens["keepalive"]), (version, version));
         let (asked, served) = tokio::join!(dialling.ask(near, dialled), accepting.serve(far, accepted));
         assert_eq!((asked.unwrap(), served.unwrap()), (version, version), "{dialling:?} asks {accepting:?}");
         let (asked, served) = tokio::join!(accepting.ask(far, accepted), dialling.serve(near, dialled));

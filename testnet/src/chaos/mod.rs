@@ -1,15 +1,16 @@
-//! Crashes on real machines: a network of real processes, one of which is killed every second or two while shards are played on it.
+//! Crashes of real processes: one of them is killed every second or two while shards are played on their network.
 //!
-//! A settler, two operators and two provers, each a process of the `shardwire` program with a data folder that outlives it. What is played is what
-//! simulations play ([`play`](crate::play)), with real proofs; what must hold of the data folders afterwards is what must hold of simulated disks
-//! ([`checks`]).
+//! A settler, two operators and two provers, each a process of the `shardwire` program with a data folder that
+//! outlives it. The shards are those that simulations play ([`play`](crate::play)), with real proofs, and the data
+//! folders must pass the same checks as simulated disks ([`checks`]).
 //!
-//! First the [storm](storm): `kill -9` of a random node every [`PAUSE`], which is started again after a moment. Then the calm: nobody is killed any more, and
-//! every shard has to be over within [`CALM`]. A proof takes ten seconds of two cores, and starts anew when its prover is killed; so that some are finished
-//! in the storm, too, a prover is killed less often than the others ([`storm::WEIGHTS`]). Most of its kills hit it while it proves.
+//! First comes the [storm](storm): `kill -9` of a random node every [`PAUSE`], which is started again after a moment.
+//! Then comes the calm: no node is killed any more, and every shard has to be over within [`CALM`]. A proof takes ten
+//! seconds of two cores, and starts anew when its prover is killed. So that some are finished in the storm, too, a
+//! prover is killed less often than the others ([`storm::WEIGHTS`]). Most of its kills hit it while it proves.
 //!
-//! Bounds: [`MAX_MINUTES`] of storm, [`SHARDS_A_MINUTE`], the calm. A node that doesn't come up again within its [`START_TIME`](crate::network::START_TIME), or
-//! that ends by itself, ends the run with an error.
+//! Bounds: [`MAX_MINUTES`] of storm, [`SHARDS_A_MINUTE`], the calm. If a node doesn't come up again within its
+//! [`START_TIME`](crate::network::START_TIME), or ends by itself, the run ends with an error.
 
 mod storm;
 
@@ -18,19 +19,19 @@ use crate::{
     dice::{Dice, PPM},
     error::TestnetError,
     network::{NETWORK, NetworkError, Node, Place, Programs},
-    play::{Client, Ends, Game, Patience, Told, Words},
+    play::{Client, Ends, Game, Patience, Plays, Told, Words},
 };
 use serde::Serialize;
 use shardwire::{
     client::{Dialler, Target},
     data::DataPaths,
     surroundings::{Randomness, Surroundings},
-    workload::{Storage, Workload, World},
 };
 use shardwire_model::{Kind, Role, Stage};
 use shardwire_store::SystemDisk;
 use shardwire_transport::Identity;
-use std::{collections::BTreeSet, fmt, time::Duration};
+use shardwire_workload::{Storage, Workload, World};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use storm::Storm;
 use tokio::{
     task::JoinSet,
@@ -41,40 +42,41 @@ use tokio::{
 pub const MAX_MINUTES: u16 = 24 * 60;
 /// How many shards are started in a minute of storm: what two cores prove in about as long.
 pub const SHARDS_A_MINUTE: u32 = 7;
-/// From one kill to the next, at least and at most.
+/// The shortest and the longest time from one kill to the next.
 pub const PAUSE: (Duration, Duration) = (Duration::from_millis(900), Duration::from_millis(2100));
-/// How long every shard may take to be over once nobody is killed, and a minute more for each minute of storm: all that wasn't proven in the storm is
-/// proven then, one after the other, some of it under a lease that another prover lost and that has to run out first.
+/// How long every shard may take to be over once no node is killed, plus a minute for each minute of storm. All that
+/// wasn't proven in the storm is proven then, one after the other, some of it under a lease that another prover lost
+/// and that has to run out first.
 pub const CALM: Duration = Duration::from_secs(6 * 60);
-/// People in the World; all of them want the same things.
+/// Players in the World; all of them want the same things.
 const PEOPLE: usize = 6;
-/// Most moves in a shard: a proof takes as long for one as for a hundred.
+/// The most moves in a shard: a proof takes as long for one as for a hundred.
 const MOVES: usize = 6;
-/// How many shards in a million want the sword, of which there is one: each of these waits for the one before it.
+/// Shards in a million that want the only sword: each of these waits for the one before it.
 const WITH_SWORD: u32 = PPM / 10;
-/// How long whoever gives a shard up waits for it, at least and at most.
+/// The shortest and the longest time after which an impatient client gives its shard up.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(40));
-/// The part of the storm in which shards are started, in hundredths.
+/// The first part of the storm, in hundredths, in which shards are started.
 const STARTS: u32 = 85;
-/// How often it is said how far everything is.
+/// How often progress is reported.
 const TELL_EVERY: Duration = Duration::from_secs(15);
-/// Settler first, then those who dial it.
+/// The nodes: the settler first, then those that dial it.
 const ROLES: [Role; 5] = [Role::Settler, Role::Operator, Role::Operator, Role::Prover, Role::Prover];
 
-/// What came of it.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Totals {
     /// Processes that were killed.
     pub kills: u64,
-    /// Shards that a settler said it had started.
+    /// Shards that a settler reported as started.
     pub shards_started: u64,
     /// Shards that settled.
     pub shards_settled: u64,
     /// Shards that were given up.
     pub shards_aborted: u64,
-    /// What is wrong in the data folders.
+    /// Violations found in the data folders.
     pub violations_of_checks: u64,
-    /// Nothing is, and every shard is over.
+    /// Whether no check failed and every shard is over.
     pub ok: bool,
 }
 
@@ -95,7 +97,7 @@ pub struct Chaos {
     place: Place,
     nodes: Vec<Node>,
     game: Game,
-    /// Who starts shards.
+    /// The client that starts shards.
     starter: Identity,
     dice: Dice,
 }
@@ -104,7 +106,7 @@ impl Chaos {
     /// Makes the data folders.
     ///
     /// # Errors
-    /// If one can't be made.
+    /// [`TestnetError::Network`] if one can't be made.
     pub async fn init(place: Place, programs: &Programs, seed: u64) -> Result<Self, TestnetError> {
         let mut dice = Dice::of(seed, 0);
         let game = Game::new(PEOPLE, &mut dice);
@@ -127,10 +129,11 @@ impl Chaos {
         &mut self.place
     }
 
-    /// Lets the storm pass, and judges what it has left. `say` hears how it goes.
+    /// Runs the storm and the calm, then checks the data folders. `say` receives progress.
     ///
     /// # Errors
-    /// If a node doesn't run as it should.
+    /// [`TestnetError::Network`] if a node doesn't start or ends by itself; other variants if a folder can't be read
+    /// or a workload can't be made.
     pub async fn run(&mut self, minutes: u16, say: &mut dyn FnMut(&str)) -> Result<Totals, TestnetError> {
         self.start(say).await?;
         let began = Instant::now();
@@ -192,7 +195,7 @@ impl Chaos {
         })
     }
 
-    /// Lets them drain, all at once, then ends them.
+    /// Drains all nodes at once, then ends them.
     pub async fn stop(&mut self) {
         let mut stopping = JoinSet::new();
         for mut node in std::mem::take(&mut self.nodes) {
@@ -204,7 +207,7 @@ impl Chaos {
         self.nodes = stopping.join_all().await;
     }
 
-    /// Starts the nodes, each when those it dials listen.
+    /// Starts the nodes, each once those it dials are listening.
     async fn start(&mut self, say: &mut dyn FnMut(&str)) -> Result<(), NetworkError> {
         for index in 0..self.nodes.len() {
             let (before, [node, after @ ..]) = self.nodes.split_at_mut(index) else { break };
@@ -218,7 +221,7 @@ impl Chaos {
         Ok(())
     }
 
-    /// Who plays, and when each begins.
+    /// Starts the clients; each begins at its own time.
     fn clients(&mut self, minutes: u16, told: &Told) -> Result<JoinSet<Stage>, TestnetError> {
         let dice = &mut self.dice;
         let target = |node: &Node| Target { peer: node.peer(), address: node.listen() };
@@ -234,14 +237,15 @@ impl Chaos {
                 Surroundings { randomness: Randomness::from_seed(dice.number()), ..surroundings.clone() };
             let dialler = Dialler { identity: self.starter.clone(), network: NETWORK.to_owned(), surroundings };
             let ends = Ends { settler: target(settler), operator: target(operator) };
-            let client = Client::new(dialler, ends, &workload, patience(dice), told.clone(), |_| {})?;
+            let client =
+                Client::new(dialler, ends, workload, patience(dice), told.clone(), |_| {}, Plays(Arc::new(|_, _| {})));
             let begins = Duration::from_secs(60) * u32::from(minutes) * STARTS / 100 * number / shards;
             clients.spawn(client.play(begins, Dice::of(dice.number(), 0)));
         }
         Ok(clients)
     }
 
-    /// What is wrong in the data folders.
+    /// Checks the data folders.
     fn judge(&self, Words { started, receipts }: Words) -> Result<Vec<Violation>, TestnetError> {
         let mut facts = Facts { started, receipts, liars: BTreeSet::new(), ..Facts::default() };
         for node in &self.nodes {
@@ -258,7 +262,7 @@ impl Chaos {
     }
 }
 
-/// Every third shard is given up: aborted by its starter, or by its settler when its time is over.
+/// Every third shard is given up: its starter aborts it, or its settler does when its time is over.
 fn patience(dice: &mut Dice) -> Patience {
     let after = dice.between(PATIENCE.0, PATIENCE.1);
     match dice.below(6) {
@@ -268,10 +272,11 @@ fn patience(dice: &mut Dice) -> Patience {
     }
 }
 
-/// What the settler's World begins with.
+/// The storage with which the settler's World begins.
 fn world(game: &Game) -> World {
-    let storage = game.first.iter().map(|(key, it)| Storage {
-        key: *key,
+    let storage = game.first.iter().map(|(slot, it)| Storage {
+        contract: slot.contract,
+        key: slot.key,
         kind: it.kind,
         value: it.value,
         name: (it.kind == Kind::Lock).then(|| "sword".to_owned()),

@@ -1,4 +1,4 @@
-//! Who is killed, and when it comes back.
+//! Kills nodes at random and starts them again.
 
 use super::PAUSE;
 use crate::{
@@ -9,16 +9,16 @@ use shardwire_model::Role;
 use std::time::Duration;
 use tokio::{task::JoinSet, time::sleep};
 
-/// How often a settler, an operator and a prover are killed, relative to each other. Each of two provers is hit every 25 seconds or so: about every
-/// second proof is finished.
+/// How often a settler, an operator and a prover are killed, relative to each other. Each of two provers is hit every
+/// 25 seconds or so, so about every second proof is finished.
 pub(super) const WEIGHTS: [(Role, u64); 3] = [(Role::Settler, 4), (Role::Operator, 4), (Role::Prover, 1)];
 /// How long a killed node stays away, at most.
 const AWAY: Duration = Duration::from_millis(800);
 
-/// Kills nodes that it is given, and starts them again.
+/// Kills the nodes that it is given, and starts them again.
 #[derive(Debug)]
 pub(super) struct Storm {
-    /// Those that run; the others are being started.
+    /// The running nodes. The others are being started.
     up: Vec<Node>,
     down: JoinSet<Result<Node, NetworkError>>,
     dice: Dice,
@@ -41,12 +41,12 @@ impl Storm {
         self.over
     }
 
-    /// How long it is until the next one.
+    /// The time until the next kill.
     pub(super) fn pause(&mut self) -> Duration {
         self.dice.between(PAUSE.0, PAUSE.1)
     }
 
-    /// Kills one of those that run.
+    /// Kills a running node.
     pub(super) async fn strike(&mut self) -> Result<(), NetworkError> {
         while let Some(back) = self.down.try_join_next() {
             self.back(back)?;
@@ -80,14 +80,14 @@ impl Storm {
     }
 
     fn back(&mut self, back: Result<Result<Node, NetworkError>, tokio::task::JoinError>) -> Result<(), NetworkError> {
-        // A task that was cancelled or has panicked has dropped its node, which is missed when the folders are read.
+        // A task that was cancelled or panicked has dropped its node, which then shows when the folders are read.
         if let Ok(node) = back {
             self.up.push(node?);
         }
         Ok(())
     }
 
-    /// Waits until all of them run; nobody is killed any more.
+    /// Waits until all nodes run. No node is killed any more.
     pub(super) async fn pass(&mut self) -> Result<(), NetworkError> {
         while let Some(back) = self.down.join_next().await {
             self.back(back)?;
@@ -96,12 +96,12 @@ impl Storm {
         Ok(())
     }
 
-    /// Whether those that should run do.
+    /// Checks that the nodes which should run do.
     pub(super) fn alive(&mut self) -> Result<(), NetworkError> {
         self.up.iter_mut().try_for_each(Node::alive)
     }
 
-    /// Gives them back.
+    /// Returns the nodes.
     pub(super) fn end(self) -> Vec<Node> {
         self.up
     }

@@ -1,26 +1,26 @@
-//! What shards did, recomputed from their logs with whole numbers: no merge rule, no output, no claim of anybody is believed.
+//! What shards did, recomputed from their logs with whole numbers. No merge rule, no output and no claim is trusted.
 
 use crate::recompute::{State, Value};
 use shardwire::facts::{WorldFacts, WorldShard};
-use shardwire_model::{Call, Felt, Key, Kind, SignedTransaction};
+use shardwire_model::{Call, Felt, Key, Kind, SignedTransaction, Slot};
 use std::collections::BTreeMap;
 
-/// A felt as a whole number; what is none is larger than every amount.
+/// A felt as a whole number; one that doesn't fit is larger than every amount.
 pub(super) fn amount(value: Felt) -> u128 {
     u128::try_from(value).unwrap_or(u128::MAX >> 1)
 }
 
-/// What the transactions of a log spent in all.
+/// The total that the transactions of a log spent.
 pub(super) fn spent(log: &[SignedTransaction]) -> u128 {
     let spent = log.iter().map(|it| if let Call::Spend { amount, .. } = it.transaction.call { amount } else { 0 });
-    spent.map(u128::from).sum()
+    spent.sum()
 }
 
-/// What a World's storage should be.
+/// The storage that a World should have.
 pub(super) struct Books {
-    storage: BTreeMap<Key, Value>,
-    /// What open shards took.
-    away: BTreeMap<Key, u128>,
+    storage: BTreeMap<Slot, Value>,
+    /// What open shards took along.
+    away: BTreeMap<Slot, u128>,
 }
 
 impl Books {
@@ -28,20 +28,20 @@ impl Books {
         Self { storage: genesis.clone(), away: BTreeMap::new() }
     }
 
-    /// Applies what a shard's transactions did; returns what each entry of its settlement list must say.
+    /// Applies a shard's transactions. Returns what each entry of its settlement list must say.
     pub(super) fn settle(
         &mut self,
         shard: &WorldShard,
         log: &[SignedTransaction],
     ) -> Result<Vec<(Kind, Felt)>, String> {
-        let mut grown = BTreeMap::<Key, u128>::new();
-        let mut purse = BTreeMap::<Key, u128>::new();
-        let mut given = BTreeMap::<Key, Felt>::new();
+        let mut grown = BTreeMap::<Slot, u128>::new();
+        let mut purse = BTreeMap::<Slot, u128>::new();
+        let mut given = BTreeMap::<Slot, Felt>::new();
         for (entry, value) in shard.start.entries.iter().zip(&shard.values) {
             match entry.kind {
-                Kind::Counter => drop(grown.insert(entry.key, 0)),
-                Kind::Escrow => drop(purse.insert(entry.key, amount(value.0))),
-                Kind::Lock => drop(given.insert(entry.key, value.0)),
+                Kind::Counter => drop(grown.insert(entry.slot(), 0)),
+                Kind::Escrow => drop(purse.insert(entry.slot(), amount(value.0))),
+                Kind::Lock => drop(given.insert(entry.slot(), value.0)),
             }
         }
         let took = purse.clone();
@@ -50,17 +50,20 @@ impl Books {
             if ended {
                 return Err(format!("transaction {number} comes after the end"));
             }
+            let slot = |key: Key| Slot::new(signed.transaction.contract, key);
             let lacks = |key: Key| format!("transaction {number} names {key}, which the shard doesn't have");
             match signed.transaction.call {
                 Call::Add { counter, amount } => {
-                    *grown.get_mut(&counter).ok_or_else(|| lacks(counter))? += u128::from(amount);
+                    *grown.get_mut(&slot(counter)).ok_or_else(|| lacks(counter))? += amount;
                 }
-                Call::Spend { escrow, amount } => withdraw(&mut purse, escrow, amount).ok_or_else(|| lacks(escrow))?,
+                Call::Spend { escrow, amount } => {
+                    withdraw(&mut purse, slot(escrow), amount).ok_or_else(|| lacks(escrow))?
+                }
                 Call::Pass { from, to, amount } => {
-                    withdraw(&mut purse, from, amount).ok_or_else(|| lacks(from))?;
-                    *purse.get_mut(&to).ok_or_else(|| lacks(to))? += u128::from(amount);
+                    withdraw(&mut purse, slot(from), amount).ok_or_else(|| lacks(from))?;
+                    *purse.get_mut(&slot(to)).ok_or_else(|| lacks(to))? += amount;
                 }
-                Call::Give { lock, to } => *given.get_mut(&lock).ok_or_else(|| lacks(lock))? = to.0,
+                Call::Give { lock, to } => *given.get_mut(&slot(lock)).ok_or_else(|| lacks(lock))? = to.0,
                 Call::Finish => ended = true,
             }
         }
@@ -69,18 +72,18 @@ impl Books {
         }
         let mut updates = Vec::new();
         for entry in &shard.start.entries {
-            let Some(cell) = self.storage.get_mut(&entry.key) else {
-                return Err(format!("the World began without {}", entry.key));
+            let Some(cell) = self.storage.get_mut(&entry.slot()) else {
+                return Err(format!("the World began without {}", entry.slot()));
             };
             let zero = || Felt::ZERO;
             let update = match entry.kind {
-                Kind::Counter => grown.get(&entry.key).copied().map_or_else(zero, Felt::from),
-                Kind::Escrow => purse.get(&entry.key).copied().map_or_else(zero, Felt::from),
-                Kind::Lock => given.get(&entry.key).copied().unwrap_or_default(),
+                Kind::Counter => grown.get(&entry.slot()).copied().map_or_else(zero, Felt::from),
+                Kind::Escrow => purse.get(&entry.slot()).copied().map_or_else(zero, Felt::from),
+                Kind::Lock => given.get(&entry.slot()).copied().unwrap_or_default(),
             };
             cell.value = match entry.kind {
                 Kind::Counter => cell.value + update,
-                Kind::Escrow => cell.value + update - took.get(&entry.key).copied().map_or_else(zero, Felt::from),
+                Kind::Escrow => cell.value + update - took.get(&entry.slot()).copied().map_or_else(zero, Felt::from),
                 Kind::Lock => update,
             };
             updates.push((entry.kind, update));
@@ -92,17 +95,17 @@ impl Books {
     pub(super) fn take(&mut self, shard: &WorldShard) {
         for (entry, value) in shard.start.entries.iter().zip(&shard.values) {
             if entry.kind == Kind::Escrow {
-                *self.away.entry(entry.key).or_default() += amount(value.0);
+                *self.away.entry(entry.slot()).or_default() += amount(value.0);
             }
         }
     }
 
-    /// Where the World's storage is otherwise than it should be.
+    /// The differences between the World's storage and what it should be.
     pub(super) fn compare(&self, world: &WorldFacts) -> Vec<String> {
         let mut differences = Vec::new();
         let mut there = BTreeMap::new();
         for cell in &world.storage {
-            there.insert(cell.key, (cell.kind, cell.value));
+            there.insert(cell.slot(), (cell.kind, cell.value));
         }
         for (key, Value { kind, value }) in &self.storage {
             let away = self.away.get(key).copied().map_or(Felt::ZERO, Felt::from);
@@ -119,9 +122,9 @@ impl Books {
     }
 }
 
-fn withdraw(purse: &mut BTreeMap<Key, u128>, escrow: Key, amount: u64) -> Option<()> {
+fn withdraw(purse: &mut BTreeMap<Slot, u128>, escrow: Slot, amount: u128) -> Option<()> {
     let left = purse.get_mut(&escrow)?;
-    *left = left.checked_sub(u128::from(amount))?;
+    *left = left.checked_sub(amount)?;
     Some(())
 }
 

@@ -1,4 +1,5 @@
-//! What nodes have signed of the lives of shards: nobody has changed it, and nobody's contradicts another's or the World.
+//! Checks what nodes have signed about the lives of shards: it is unchanged, and it contradicts neither other nodes
+//! nor the World.
 
 use super::{Check, Facts, Found, Violation};
 use shardwire::facts::{Fate, NodeFacts, WorldShard};
@@ -9,11 +10,11 @@ use shardwire_model::{
 use shardwire_protocols::{Signed, history::verify, ingress::transaction_hash};
 use std::collections::BTreeMap;
 
-/// Each history verifies; what it says of a start, a log or an end is what World and log say.
+/// Each history verifies, and what it says of a start, a log or an end agrees with the World and the log.
 pub(super) fn sound(facts: &Facts) -> Vec<Violation> {
     let mut found = Found(Check::Histories, Vec::new());
     let shards: BTreeMap<ShardId, &WorldShard> = facts.shards().map(|shard| (shard.start.shard, shard)).collect();
-    // What a liar signs is worth nothing.
+    // A liar's signatures count for nothing.
     for node in facts.nodes.iter().filter(|node| !facts.liars.contains(&node.peer)) {
         for (part, entries) in node.parts() {
             let who = format!("the history of shard {} at {} {}", part.shard, part.role, node.peer.short());
@@ -34,7 +35,7 @@ pub(super) fn sound(facts: &Facts) -> Vec<Violation> {
     found.1
 }
 
-/// The settler's histories have got to where its World is.
+/// The settler's histories are as far as its World is.
 pub(super) fn complete(facts: &Facts) -> Vec<Violation> {
     let mut found = Found(Check::Histories, Vec::new());
     for node in &facts.nodes {

@@ -1,10 +1,11 @@
-//! What must hold of a network, whatever crashed in it: checked over what is left on the disks.
+//! What must hold of a network after any crashes, checked over what is left on the disks.
 //!
-//! Pure functions from [`Facts`] (what the nodes' data folders say, and what those outside hold: whoever started shards, and clients with
-//! their receipts) to [`Violation`]s. They share no code with what they check: what a shard did is recomputed from its log with whole numbers
-//! and maps ([`books`]), not taken from its output; the World's storage is recomputed from its first storage and that.
+//! Pure functions from [`Facts`] (the nodes' data folders, the shards that clients were told are started, and
+//! clients' receipts) to [`Violation`]s. They share no code with what they check: what a shard did is recomputed from
+//! its log with whole numbers and maps ([`books`]), not taken from its output, and the World's storage is recomputed
+//! from that and its first storage.
 //!
-//! [`safety`] holds at every moment; [`liveness`] once faults have ceased for long enough; [`all`] is both.
+//! [`safety`] holds at every moment, [`liveness`] some time after the last fault; [`all`] is both.
 
 mod books;
 mod histories;
@@ -21,27 +22,27 @@ use std::{
     fmt,
 };
 
-/// All that is known when the nodes have stopped.
+/// Everything that is known once the nodes have stopped.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// What each World began with, by its settler.
+    /// The storage that each World began with, by its settler.
     pub genesis: BTreeMap<PeerId, State>,
-    /// What is on the nodes' disks.
+    /// The contents of the nodes' disks.
     pub nodes: Vec<NodeFacts>,
-    /// The shards that somebody was told to be started, and by which settler.
+    /// The shards that a client was told are started, with their settlers.
     pub started: Vec<(PeerId, ShardId)>,
-    /// Clients' receipts, and the operator that each is from. A liar's are worth nothing.
+    /// Clients' receipts, with the operators that gave them. A liar's are worth nothing.
     pub receipts: Vec<(PeerId, Receipt)>,
-    /// Who lies. Everybody else is honest.
+    /// The peers that lie. All others are honest.
     pub liars: BTreeSet<PeerId>,
 }
 
-/// Something that must not be.
+/// A check that failed.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Violation {
-    /// What is broken.
+    /// The check.
     pub check: Check,
-    /// How.
+    /// What it found.
     pub what: String,
 }
 
@@ -49,7 +50,8 @@ pub struct Violation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
-    /// A shard that somebody was told to be started is in the World; once over it stays so, and everybody who knows says the same.
+    /// A shard that a client was told is started is in the World. Once over it stays so, and all nodes that know of
+    /// its end agree.
     StartedShards,
     /// Every started shard is settled or aborted.
     EveryShardEnds,
@@ -57,7 +59,8 @@ pub enum Check {
     SettledOnce,
     /// Balances, escrows and what was spent add up to the first balances.
     ValueConserved,
-    /// No two open shards hold a lock; what is held is held by an open shard, and an escrow by as much as open shards took.
+    /// No two open shards hold a lock. A held lock is held by an open shard, and an escrow holds as much as open
+    /// shards took.
     OneHolder,
     /// No job has two accepted proofs, and no proof is accepted for two jobs.
     OneProof,
@@ -75,7 +78,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What must hold at every moment.
+/// Checks what must hold at every moment.
 #[must_use]
 pub fn safety(facts: &Facts) -> Vec<Violation> {
     [
@@ -91,7 +94,7 @@ pub fn safety(facts: &Facts) -> Vec<Violation> {
     .concat()
 }
 
-/// What must hold some time after the last fault.
+/// Checks what must hold some time after the last fault.
 #[must_use]
 pub fn liveness(facts: &Facts) -> Vec<Violation> {
     let mut found = Found(Check::EveryShardEnds, Vec::new());
@@ -103,13 +106,13 @@ pub fn liveness(facts: &Facts) -> Vec<Violation> {
     [found.1, histories::complete(facts)].concat()
 }
 
-/// Everything.
+/// All checks.
 #[must_use]
 pub fn all(facts: &Facts) -> Vec<Violation> {
     [safety(facts), liveness(facts)].concat()
 }
 
-/// What one check has found.
+/// The violations that one check found.
 struct Found(Check, Vec<Violation>);
 
 impl Found {
@@ -127,14 +130,15 @@ impl Facts {
         self.worlds().flat_map(|(_, world)| &world.shards)
     }
 
-    /// A shard as the operator has it that the World named.
+    /// A shard as the operator that the World names has it.
     fn operated(&self, shard: &WorldShard) -> Option<&OperatedShard> {
         let operator = self.nodes.iter().find(|node| node.peer == shard.start.operator)?;
         operator.operated.iter().find(|it| it.start.shard == shard.start.shard)
     }
 }
 
-/// Who was told that a shard is started finds it in the World; operators and provers say nothing else of its end than the World.
+/// Every shard that a client was told is started is in the World; operators and provers report the same end as the
+/// World.
 fn started_shards(facts: &Facts) -> Vec<Violation> {
     let mut found = Found(Check::StartedShards, Vec::new());
     let worlds: BTreeMap<PeerId, &WorldFacts> = facts.worlds().collect();
@@ -163,7 +167,8 @@ fn started_shards(facts: &Facts) -> Vec<Violation> {
     found.1
 }
 
-/// The World's storage is what the settled shards' logs make of its first storage: applied once each, aborted ones not at all.
+/// The World's storage is what the settled shards' logs make of its first storage: each applied once, aborted ones
+/// not at all.
 fn settled_once(facts: &Facts) -> Vec<Violation> {
     let mut found = Found(Check::SettledOnce, Vec::new());
     for (settler, world) in facts.worlds() {
@@ -201,7 +206,7 @@ fn settled_once(facts: &Facts) -> Vec<Violation> {
     found.1
 }
 
-/// Settled shards in the order in which they were settled. Who holds a lock after another got it later.
+/// Settled shards in the order in which they settled. A shard that holds a lock after another got it later.
 fn in_order(world: &WorldFacts) -> Vec<&WorldShard> {
     let mut shards: Vec<&WorldShard> = world.shards.iter().collect();
     shards.sort_by_key(|shard| match shard.fate {
@@ -240,10 +245,10 @@ fn one_holder(facts: &Facts) -> Vec<Violation> {
             for (entry, value) in shard.start.entries.iter().zip(&shard.values) {
                 match entry.kind {
                     Kind::Counter => {}
-                    Kind::Escrow => *escrows.entry(entry.key).or_default() += books::amount(value.0),
+                    Kind::Escrow => *escrows.entry(entry.slot()).or_default() += books::amount(value.0),
                     Kind::Lock => {
-                        if let Some(other) = holders.insert(entry.key, shard.start.shard) {
-                            let (key, shard) = (entry.key, shard.start.shard);
+                        if let Some(other) = holders.insert(entry.slot(), shard.start.shard) {
+                            let (key, shard) = (entry.slot(), shard.start.shard);
                             found.add(format!("lock {key} is in the open shards {other} and {shard}"));
                         }
                     }
@@ -251,15 +256,15 @@ fn one_holder(facts: &Facts) -> Vec<Violation> {
             }
         }
         for cell in &world.storage {
-            let holder = holders.get(&cell.key).copied();
+            let holder = holders.get(&cell.slot()).copied();
             if cell.held_by != holder {
                 let said = |it: Option<ShardId>| it.map_or_else(|| "nobody".to_owned(), |it| it.to_string());
                 let (by, open) = (said(cell.held_by), said(holder));
-                found.add(format!("lock {} is held by {by}; of the open shards {open} took it", cell.key));
+                found.add(format!("lock {} is held by {by}; of the open shards {open} took it", cell.slot()));
             }
-            let taken = escrows.get(&cell.key).copied().unwrap_or(0);
-            if u128::from(cell.in_escrow) != taken {
-                let (key, held) = (cell.key, cell.in_escrow);
+            let taken = escrows.get(&cell.slot()).copied().unwrap_or(0);
+            if cell.in_escrow != taken {
+                let (key, held) = (cell.slot(), cell.in_escrow);
                 found.add(format!("{held} of balance {key} are in escrow; open shards took {taken}"));
             }
         }
@@ -318,7 +323,7 @@ fn receipts_kept(facts: &Facts) -> Vec<Violation> {
     found.1
 }
 
-/// What is late may be the network's fault, and what a peer costs is no fault; the rest only a liar earns.
+/// Lateness may be the network's fault, and cost is no fault; only a liar earns the rest.
 fn scores_kept(facts: &Facts) -> Vec<Violation> {
     let mut found = Found(Check::ScoresKept, Vec::new());
     for (node, score) in facts.nodes.iter().flat_map(|node| node.peers.iter().map(move |it| (node.peer, it))) {

@@ -6,7 +6,7 @@ use crate::{
 use shardwire::facts::{self, PeerScore, ProverJob};
 use shardwire_ledger::StorageEntry;
 use shardwire_model::{
-    Felt, Output, Role, ShardStart, StartRequest, Timestamp, Update,
+    Felt, Output, Role, ShardStart, Slot, StartRequest, Timestamp, Update,
     life::{History, HistoryEntry, Part, Step, Why},
 };
 use shardwire_protocols::{Signed, history::sign, ingress::Verdict, proof::Settlement};
@@ -38,27 +38,33 @@ fn made() -> Facts {
     let workload = generate(Options { players: 3, transactions: TRANSACTIONS as usize, seed: 4 }).expect("a dungeon");
     let expected = recompute(&workload).expect("it obeys the rules");
     let genesis: State =
-        workload.world.storage.iter().map(|it| (it.key, Value { kind: it.kind, value: it.value })).collect();
-    let request = workload.start_request(operator.peer());
+        workload.world.storage.iter().map(|it| (it.slot(), Value { kind: it.kind, value: it.value })).collect();
+    let request = workload.start_request(operator.peer(), Felt::ONE);
     let starts: Vec<ShardStart> =
-        [1, 2, 3].map(|salt| StartRequest { salt, ..request.clone() }.to_start("test")).to_vec();
+        [1, 2, 3].map(|salt| StartRequest { salt, ..request.clone() }.to_start("test", Timestamp(1 << 50))).to_vec();
     let logs: Vec<_> = starts.iter().map(|start| workload.sign(start).expect("it signs")).collect();
     let values = |state: &State| -> Vec<facts::Value> {
         let entry = |it: &shardwire_model::EntryRequest| match it.kind {
             Kind::Escrow => Felt::from(it.amount),
-            _ => state[&it.key].value,
+            _ => state[&it.slot()].value,
         };
         request.entries.iter().map(|it| facts::Value(entry(it))).collect()
     };
     let output = Output {
+        program: starts[SETTLED].program,
         shard: starts[SETTLED].shard,
         segment: 0,
         before: Felt::ONE,
         after: Felt::ONE,
+        reads: Felt::ZERO,
         transactions: Felt::ONE,
         count: TRANSACTIONS,
         ended: true,
-        updates: expected.updates.iter().map(|&(kind, key, value)| Update { kind, key, value }).collect(),
+        updates: expected
+            .updates
+            .iter()
+            .map(|&(kind, Slot { contract, key }, value)| Update { kind, contract, key, value })
+            .collect(),
     };
     let fates = [
         (Timestamp(10), values(&genesis), Fate::Settled { output, proof: PROOF, at: Timestamp(20) }),
@@ -72,10 +78,11 @@ fn made() -> Facts {
         fate,
     });
     let open = &request.entries;
-    let storage = expected.state.iter().map(|(key, it)| {
-        let in_escrow = open.iter().find(|entry| entry.key == *key).map_or(0, |entry| entry.amount);
+    let storage = expected.state.iter().map(|(slot, it)| {
+        let in_escrow = open.iter().find(|entry| entry.slot() == *slot).map_or(0, |entry| entry.amount);
         StorageEntry {
-            key: *key,
+            contract: slot.contract,
+            key: slot.key,
             kind: it.kind,
             value: it.value - Felt::from(in_escrow),
             in_escrow,
@@ -201,7 +208,7 @@ fn checks(facts: &Facts) -> BTreeSet<Check> {
     safety(facts).into_iter().map(|it| it.check).collect()
 }
 
-/// What is found after this change of a sound network, in an own copy of it.
+/// Applies a change to a copy of a sound network and expects this violation.
 #[track_caller]
 fn finds(check: Check, text: &str, change: impl FnOnce(&mut Facts)) {
     let mut facts = sound();
@@ -250,7 +257,7 @@ fn a_settlement_that_was_applied_twice_not_at_all_or_of_another_run() {
     let twice = |facts: &mut Facts| {
         let genesis = facts.genesis.values().next().expect("a settler").clone();
         let counter = cell(facts, Kind::Counter);
-        counter.value = counter.value + counter.value - genesis[&counter.key].value;
+        counter.value = counter.value + counter.value - genesis[&counter.slot()].value;
     };
     finds(Check::SettledOnce, "and should be", twice);
     finds(Check::SettledOnce, "12 transactions of shard", |facts| {

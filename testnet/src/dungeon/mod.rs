@@ -18,11 +18,11 @@ mod names;
 mod tests;
 
 use dice::Dice;
-use shardwire::workload::{Player, Start, Step, Storage, Workload, World};
 use shardwire_model::{
     AccountId, Call, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, MAX_ACCOUNTS, MAX_TRANSACTIONS,
     finished_selector, starknet_keccak,
 };
+use shardwire_workload::{Player, Start, Step, Storage, Workload, World};
 
 /// Most players: as many accounts as a shard may whitelist. Their 2 entries each, the guild's and the sword's fit one shard.
 pub const MAX_PLAYERS: usize = MAX_ACCOUNTS;
@@ -77,7 +77,7 @@ struct Hero {
     experience: Key,
     gold: Key,
     /// What is left in escrow.
-    purse: u64,
+    purse: u128,
 }
 
 /// What can happen.
@@ -119,7 +119,8 @@ pub fn generate(options: Options) -> Result<Workload, DungeonError> {
     let mut dice = Dice::of(seed);
     let salt = dice.below(1 << 53); // every reader of JSON keeps 53 bits
     let (dungeon, treasury) = (ContractId(starknet_keccak("Dungeon")), ContractId(starknet_keccak("Treasury")));
-    let storage = |kind, value: u64, name: &str, of: &str| Storage {
+    let storage = |contract, kind, value: u64, name: &str, of: &str| Storage {
+        contract,
         key: Key(starknet_keccak(&format!("{name} of {of}"))),
         kind,
         value: Felt::from(value),
@@ -131,9 +132,9 @@ pub fn generate(options: Options) -> Result<Workload, DungeonError> {
     for index in 0..players {
         let player = Player { name: names::name(index), secret: dice.secret() };
         let account = player.key().id();
-        let experience = storage(Kind::Counter, dice.between(0, 2_000), "experience", &player.name);
-        let gold = storage(Kind::Escrow, dice.between(1_000, 3_000), "gold", &player.name);
-        let purse = dice.between(300, 900);
+        let experience = storage(dungeon, Kind::Counter, dice.between(0, 2_000), "experience", &player.name);
+        let gold = storage(treasury, Kind::Escrow, dice.between(1_000, 3_000), "gold", &player.name);
+        let purse = u128::from(dice.between(300, 900));
         entries.push(entry(Kind::Counter, dungeon, experience.key));
         let escrow = entry(Kind::Escrow, treasury, gold.key);
         entries.push(EntryRequest { owner: Some(account), amount: purse, ..escrow });
@@ -141,10 +142,11 @@ pub fn generate(options: Options) -> Result<Workload, DungeonError> {
         world.storage.extend([experience, gold]);
         keys.push(player);
     }
-    let guild = storage(Kind::Counter, dice.between(0, 20_000), "experience", "the guild");
+    let guild = storage(dungeon, Kind::Counter, dice.between(0, 20_000), "experience", "the guild");
     let holder = dice.index(players);
     let bearer = heroes.get(holder).map(|hero| hero.account.0).unwrap_or_default();
     let sword = Storage {
+        contract: dungeon,
         key: Key(starknet_keccak("sword")),
         kind: Kind::Lock,
         value: bearer,
@@ -154,6 +156,7 @@ pub fn generate(options: Options) -> Result<Workload, DungeonError> {
     entries.extend([entry(Kind::Counter, dungeon, guild.key), entry(Kind::Lock, dungeon, sword.key)]);
     let start = Start {
         salt,
+        program: None,
         contracts: vec![dungeon, treasury],
         accounts: heroes.iter().map(|hero| hero.account).collect(),
         end_event: EventId { from: dungeon, selector: finished_selector() },
@@ -192,12 +195,12 @@ impl Dungeon {
     }
 
     fn learn(&mut self, actor: usize) -> Step {
-        let amount = self.dice.between(5, 120);
+        let amount = self.dice.between(5, 120).into();
         self.by(actor, self.dungeon, Call::Add { counter: self.heroes[actor].experience, amount })
     }
 
     fn boast(&mut self, actor: usize) -> Step {
-        let amount = self.dice.between(1, 40);
+        let amount = self.dice.between(1, 40).into();
         self.by(actor, self.dungeon, Call::Add { counter: self.guild, amount })
     }
 
@@ -222,9 +225,9 @@ impl Dungeon {
     }
 
     /// Takes 1 to `most` out of a purse, unless it is empty.
-    fn withdraw(&mut self, actor: usize, most: u64) -> Option<u64> {
-        let most = most.min(self.heroes[actor].purse);
-        let amount = (most > 0).then(|| self.dice.between(1, most))?;
+    fn withdraw(&mut self, actor: usize, most: u64) -> Option<u128> {
+        let most = most.min(u64::try_from(self.heroes[actor].purse).unwrap_or(u64::MAX));
+        let amount = u128::from((most > 0).then(|| self.dice.between(1, most))?);
         self.heroes[actor].purse -= amount;
         Some(amount)
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::recompute::recompute;
 use proptest::prelude::*;
-use shardwire_model::{Hash, PeerId};
+use shardwire_model::{Hash, PeerId, Timestamp};
 
 #[test]
 fn the_same_seed_is_the_same_dungeon_for_ever() {
@@ -76,7 +76,7 @@ fn impossible_dungeons_say_what_is_possible() {
 #[test]
 fn the_largest_dungeon_fits_a_shard() {
     let workload = generate(Options { players: MAX_PLAYERS, transactions: 600, seed: 3 }).expect("a dungeon");
-    workload.start_request(PeerId([1; 32])).validate("test").expect("it fits");
+    workload.start_request(PeerId([1; 32]), Felt::ONE).validate("test", Timestamp(1)).expect("it fits");
     recompute(&workload).expect("it obeys the rules");
 }
 
@@ -93,12 +93,12 @@ proptest! {
         let read = Workload::parse(&workload.to_text());
         prop_assert_eq!(read.map_err(|it| it.to_string()), Ok(workload.clone()));
         let expected = recompute(&workload).expect("it obeys the rules");
-        let gold = |values: &mut dyn Iterator<Item = (Kind, Felt)>| -> u64 {
-            values.filter(|(kind, _)| *kind == Kind::Escrow).filter_map(|(_, value)| u64::try_from(value).ok()).sum()
+        let gold = |values: &mut dyn Iterator<Item = (Kind, Felt)>| -> u128 {
+            values.filter(|(kind, _)| *kind == Kind::Escrow).filter_map(|(_, value)| u128::try_from(value).ok()).sum()
         };
         let before = gold(&mut workload.world.storage.iter().map(|it| (it.kind, it.value)));
         let after = gold(&mut expected.state.values().map(|it| (it.kind, it.value)));
-        let spent: u64 = workload.transactions.iter().map(|step| match step.call {
+        let spent: u128 = workload.transactions.iter().map(|step| match step.call {
             Call::Spend { amount, .. } => amount,
             _ => 0,
         }).sum();

@@ -1,13 +1,14 @@
 //! Where the node's program is.
 //!
 //! In a checkout, where this program lies in a folder of cargo's, it is built first, with the same profile, unless it is newer than all of its
-//! source: so that the nodes are of the same source as the testnet. Elsewhere it lies beside this program.
+//! source: so that the nodes are of the same source as the testnet. The node's library is part of this program, so all that is left to compile
+//! is the program `shardwire` itself. Elsewhere it lies beside this program.
 
 use shardwire_model::Coded;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
+    process::{ExitStatus, Stdio},
 };
 
 /// No node to start.
@@ -79,12 +80,12 @@ pub fn locate(say: &mut dyn FnMut(&str)) -> Result<PathBuf, BinaryError> {
 
 /// What the node is made of, beside the manifest.
 const SOURCES: [&str; 5] = ["Cargo.lock", "node", "protocols", "reputation", "transport"];
-/// What lies among it and is none of it: a workspace of its own, what cargo makes, and what only tests read.
-const NO_SOURCES: [&str; 4] = ["stwo-worker", "target", "tests", "vectors"];
+/// What lies among it and is none of it: the worker and what builds it, what cargo makes, and what only tests and people read.
+const NO_SOURCES: [&str; 6] = ["stwo-worker", "worker-build", "target", "tests", "examples", "vectors"];
 
 impl Checkout {
-    /// Whether the program is newer than all of its source. Asking cargo would do, were it not that cargo builds half of the
-    /// dependencies again where other packages of the workspace were built with it: their features are other ones together.
+    /// Whether the program is newer than all of its source. Asking cargo would do, were it not for tests: where these were built, dependencies have
+    /// the features that the tests need, and cargo would build them again without.
     fn is_fresh(&self, program: &Path) -> bool {
         let Ok(built) = fs::metadata(program).and_then(|it| it.modified()) else { return false };
         let root = self.manifest.parent().unwrap_or(Path::new("."));
@@ -119,14 +120,14 @@ fn checkout(folder: &Path, compiled_in: &Path) -> Option<Checkout> {
 
 fn build(checkout: &Checkout, say: &mut dyn FnMut(&str)) -> Result<(), BinaryError> {
     say("Building the node: cargo build -p shardwire --bin shardwire");
-    let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let mut command = Command::new(&cargo);
+    let mut command = shardwire_worker_build::cargo();
     // Both packages are named so that the features of their dependencies are those this program was built with: else half of
     // the workspace would be built again.
     command.args(["build", "--quiet", "--package", "testnet", "--package", "shardwire", "--bin", "shardwire"]);
     command.args(["--profile", &checkout.profile]).arg("--manifest-path").arg(&checkout.manifest);
     command.arg("--target-dir").arg(&checkout.target).stdin(Stdio::null()).stdout(Stdio::null());
-    let status = command.status().map_err(|reason| BinaryError::Cargo { cargo, reason })?;
+    let status =
+        command.status().map_err(|reason| BinaryError::Cargo { cargo: command.get_program().into(), reason })?;
     if status.success() { Ok(()) } else { Err(BinaryError::Build(status)) }
 }
 

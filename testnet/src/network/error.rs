@@ -72,7 +72,7 @@ impl Coded for NetworkError {
         match self {
             Self::Occupied(_) => "Choose a new or an empty folder with --data.".into(),
             Self::Folder { .. } => "Check the path, its permissions and the free space.".into(),
-            Self::Spawn { .. } | Self::Init { .. } => "Build it again: `cargo build --release -p shardwire`.".into(),
+            Self::Spawn { .. } | Self::Init { .. } => "Build it again: `cargo build --release`.".into(),
             Self::Silent { log, .. } | Self::Ended { log, .. } => format!("Read its log: {}.", log.display()),
         }
     }

@@ -7,13 +7,14 @@ pub mod binary;
 mod error;
 mod node;
 mod place;
+pub mod worker;
 
 pub use error::NetworkError;
 pub use node::{Node, Programs, START_TIME, STOP_TIME};
 pub use place::Place;
 
-use shardwire::workload::Workload;
 use shardwire_model::Role;
+use shardwire_workload::Workload;
 use std::path::PathBuf;
 
 /// Every node's network.

@@ -1,33 +1,36 @@
-//! Who plays a shard: starts it at the settler, submits its transactions to the operator, keeps every receipt, and waits until it is over, or
-//! loses patience and aborts it.
+//! A client that plays a shard: starts it at the settler, submits its transactions to the operator, keeps every
+//! receipt, and waits until it is over, or loses patience and aborts it.
 //!
-//! It does what a person with the command line would do, and as long: whatever fails is tried again.
+//! It does what a person with the command line would do, at that pace, and retries whatever fails.
 
 use crate::dice::Dice;
-use shardwire::{
-    client::{ClientError, ControlClient, Dialler, Progress, Target, submit},
-    workload::{Workload, WorkloadError},
-};
-use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, Stage, StartRequest};
+use shardwire::client::{ClientError, Dialler, NodeClient, Progress, Target, started, submit};
+use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, Stage, StartRequest, Timestamp};
+use shardwire_program::rules;
 use shardwire_protocols::ingress::Receipt;
+use shardwire_transport::Backoff;
+use shardwire_workload::Workload;
 use std::{
+    fmt,
     future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::time::sleep;
 
-/// How long a client waits before it tries again, or looks again.
-const AGAIN: Duration = Duration::from_secs(2);
-/// In how many portions moves are sent at most, and how long a client thinks between two.
+/// How long a client waits before it looks again.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Before it tries again what failed.
+const TRY_AGAIN: Backoff = Backoff::between(Duration::from_secs(1), Duration::from_secs(8));
+/// The most portions in which moves are sent, and the pause between two.
 const MOST_PORTIONS: usize = 4;
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-/// What a settler says of a shard that it has started before.
+/// The code with which a settler refuses to start a shard twice.
 const ALREADY_STARTED: &str = "SW-LEDGER-011";
-/// What it says when a shard is to be aborted that is settled.
+/// The code with which it refuses to abort a settled shard.
 const ALREADY_SETTLED: &str = "SW-LEDGER-013";
 
-/// What clients were told, which has to be true for ever.
+/// What clients were told. It has to stay true.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told(Arc<Mutex<Words>>);
 
@@ -59,9 +62,9 @@ pub(crate) struct Ends {
 pub(crate) enum Patience {
     /// As long as it takes.
     Endless,
-    /// For so long; then it aborts the shard.
+    /// Waits this long, then aborts the shard.
     Aborts(Duration),
-    /// It has told the settler to abort the shard after so long, in whole seconds.
+    /// Has told the settler to abort the shard after this time, in whole seconds.
     TimesOut(Duration),
 }
 
@@ -70,48 +73,55 @@ pub(crate) enum Patience {
 pub(crate) struct Client {
     dialler: Dialler,
     ends: Ends,
+    workload: Workload,
     request: StartRequest,
+    /// What the shard is started with, but for the deadline, which the World gives.
     start: ShardStart,
-    signed: Vec<SignedTransaction>,
     patience: Patience,
     told: Told,
     say: fn(&str),
+    plays: Plays,
+}
+
+/// Hears what a client is going to play, once it knows what the World started.
+#[derive(Clone)]
+pub(crate) struct Plays(pub(crate) Arc<Heard>);
+
+type Heard = dyn Fn(&ShardStart, &[SignedTransaction]) + Send + Sync;
+
+impl fmt::Debug for Plays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Plays")
+    }
 }
 
 impl Client {
-    /// A client of this shard, which keeps what it is told in `told`, and tells what happens to `say`.
-    ///
-    /// # Errors
-    /// If the workload can't be signed.
+    /// A client of this shard. It records what it is told in `told`, reports progress to `say`, and tells `plays` what it plays.
+    #[must_use]
     pub(crate) fn new(
         dialler: Dialler,
         ends: Ends,
-        workload: &Workload,
+        workload: Workload,
         patience: Patience,
         told: Told,
         say: fn(&str),
-    ) -> Result<Self, WorkloadError> {
-        let request = workload.start_request(ends.operator.peer);
-        let start = request.to_start(&dialler.network);
-        let signed = workload.sign(&start)?;
-        Ok(Self { dialler, ends, request, start, signed, patience, told, say })
+        plays: Plays,
+    ) -> Self {
+        let request = workload.start_request(ends.operator.peer, rules::hash());
+        let start = request.to_start(&dialler.network, Timestamp::default());
+        Self { dialler, ends, workload, request, start, patience, told, say, plays }
     }
 
-    /// What will be played.
-    pub(crate) fn plays(&self) -> (&ShardStart, &[SignedTransaction]) {
-        (&self.start, &self.signed)
-    }
-
-    /// Plays the shard to its end: how it ended.
+    /// Plays the shard to its end and returns how it ended.
     pub(crate) async fn play(self, begins: Duration, dice: Dice) -> Stage {
         sleep(begins).await;
         let shard = self.start.shard;
-        self.persevere("starts", || self.begin()).await;
+        let begun = self.persevere("starts", || self.begin()).await;
         self.told.change(|words| words.started.push((self.ends.settler.peer, shard)));
         (self.say)(&format!("shard {} is started, {:?}", shard.short(), self.patience));
         tokio::select! {
             biased;
-            ended = self.see_through(dice) => ended,
+            ended = self.see_through(begun, dice) => ended,
             () = self.loses_patience() => self.persevere("looks", || self.look()).await,
         }
     }
@@ -127,11 +137,18 @@ impl Client {
         }
     }
 
-    async fn see_through(&self, mut dice: Dice) -> Stage {
+    async fn see_through(&self, begun: Option<ShardStart>, mut dice: Dice) -> Stage {
         let shard = self.start.shard;
+        let start = match begun {
+            Some(start) => start,
+            None => self.persevere("asks", || self.ask()).await,
+        };
+        let signed =
+            self.persevere("signs", || async { self.workload.sign(&start).map_err(|error| error.to_string()) }).await;
+        (self.plays.0)(&start, &signed);
         // A few moves at a time, as people play.
         let portions = 1 + dice.index(MOST_PORTIONS);
-        for portion in self.signed.chunks(self.signed.len().div_ceil(portions)) {
+        for portion in signed.chunks(signed.len().div_ceil(portions)) {
             self.persevere("submits", || self.submit(portion)).await;
             sleep(dice.between(Duration::ZERO, LONGEST_PAUSE)).await;
         }
@@ -144,6 +161,7 @@ impl Client {
         what: &str,
         mut attempt: impl FnMut() -> F,
     ) -> T {
+        let mut waits = TRY_AGAIN.start(self.dialler.surroundings.randomness.clone());
         loop {
             match attempt().await {
                 Ok(done) => return done,
@@ -151,23 +169,32 @@ impl Client {
                     (self.say)(&format!("the client of shard {} {what} again: {why}", self.start.shard.short()));
                 }
             }
-            sleep(AGAIN).await;
+            sleep(waits.after_failure()).await;
         }
     }
 
-    async fn begin(&self) -> Result<(), String> {
-        let mut control = ControlClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
+    /// Asks the operator what the World started.
+    async fn ask(&self) -> Result<ShardStart, String> {
+        started(&self.dialler, self.ends.operator, self.start.clone()).await.map_err(said)
+    }
+
+    /// Starts the shard; `None` if it was started already and the answer with its start data got lost.
+    async fn begin(&self) -> Result<Option<ShardStart>, String> {
+        let mut control = NodeClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
         let request = self.request.clone();
-        let started = match self.patience {
-            Patience::TimesOut(after) => start_with(&control, request, after).await,
-            Patience::Endless | Patience::Aborts(_) => control.start_shard(request).await,
+        let timeout = match self.patience {
+            Patience::TimesOut(after) => Some(after.as_secs()),
+            Patience::Endless | Patience::Aborts(_) => None,
         };
+        let started = control.start_shard(request, timeout).await;
         control.close().await;
         match started {
-            Ok(started) if started != self.start => Err("the settler started another shard".into()),
-            Ok(_) => Ok(()),
-            // It had got through, and only the answer hadn't.
-            Err(error) if error.code() == ALREADY_STARTED || error.to_string().contains(ALREADY_STARTED) => Ok(()),
+            Ok((started, _)) if (ShardStart { deadline: started.deadline, ..self.start.clone() }) != started => {
+                Err("the settler started another shard".into())
+            }
+            Ok((started, _)) => Ok(Some(started)),
+            // The request got through; only the answer was lost.
+            Err(error) if error.code() == ALREADY_STARTED || error.to_string().contains(ALREADY_STARTED) => Ok(None),
             Err(error) => Err(said(error)),
         }
     }
@@ -185,12 +212,12 @@ impl Client {
     }
 
     async fn abort(&self) -> Result<(), String> {
-        let control = ControlClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
+        let mut control = NodeClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
         let aborted = control.abort_shard(self.start.shard).await;
         control.close().await;
         match aborted {
             Ok(_) => Ok(()),
-            // A proof was faster.
+            // A proof settled the shard first.
             Err(error) if error.to_string().contains(ALREADY_SETTLED) => Ok(()),
             Err(error) => Err(said(error)),
         }
@@ -198,7 +225,7 @@ impl Client {
 
     /// Waits until the settler says that the shard is over.
     async fn look(&self) -> Result<Stage, String> {
-        let mut control = ControlClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
+        let mut control = NodeClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
         loop {
             let statuses = control.shard_status(Some(self.start.shard)).await.map_err(said)?;
             let over = statuses.iter().find(|it| matches!(it.stage, Stage::Settled | Stage::Aborted));
@@ -206,22 +233,9 @@ impl Client {
                 control.close().await;
                 return Ok(status.stage);
             }
-            sleep(AGAIN).await;
+            sleep(LOOK_EVERY).await;
         }
     }
-}
-
-/// Starts a shard that is aborted after so long.
-async fn start_with(
-    control: &ControlClient,
-    request: StartRequest,
-    after: Duration,
-) -> Result<ShardStart, ClientError> {
-    let mut lives = control.lives().await?;
-    let started = lives.start(request, Some(after.as_secs())).await;
-    // The answer is here; a node that is gone meanwhile need not be told.
-    let _ = lives.close().await;
-    Ok(started?.0)
 }
 
 fn said(error: ClientError) -> String {

@@ -1,19 +1,20 @@
-//! A World, and shards over it that want the same things.
+//! A World, and shards that compete for its things.
 //!
-//! Players have experience (a counter) and gold (an escrow) each; a guild's experience and a sword (a lock) are common. Shards overlap in all
-//! of these. In each the sword goes around and returns to whom it belonged, so that the next shard's moves are known before this one ends.
+//! Each player has experience (a counter) and gold (an escrow); a guild's experience and a sword (a lock) are common.
+//! Shards overlap in all of these. In each shard the sword returns to its first owner, so that the next shard's moves
+//! are known before this one ends.
 
 use crate::{
     dice::Dice,
     recompute::{State, Value},
 };
-use shardwire::workload::{Player, Start, Step, Workload, World};
 use shardwire_ledger::{Genesis, GenesisEntry, GenesisValue};
 use shardwire_model::{
-    AccountId, Call, ContractId, EntryRequest, EventId, Felt, Key, Kind, finished_selector, starknet_keccak,
+    AccountId, Call, ContractId, EntryRequest, EventId, Felt, Key, Kind, Slot, finished_selector, starknet_keccak,
 };
+use shardwire_workload::{Player, Start, Step, Workload, World};
 
-/// A player: who, and where its things are.
+/// A player, with its key and storage addresses.
 #[derive(Clone, Debug)]
 struct Hero {
     player: Player,
@@ -22,7 +23,7 @@ struct Hero {
     gold: Key,
 }
 
-/// The World and its people.
+/// The World and its players.
 #[derive(Clone, Debug)]
 pub(crate) struct Game {
     heroes: Vec<Hero>,
@@ -35,7 +36,7 @@ pub(crate) struct Game {
 }
 
 impl Game {
-    /// A World of so many people.
+    /// A World with this many players.
     pub(crate) fn new(people: usize, dice: &mut Dice) -> Self {
         let hero = |index: usize, dice: &mut Dice| {
             let player = Player { name: format!("hero {index}"), secret: dice.secret() };
@@ -45,32 +46,32 @@ impl Game {
         };
         let heroes: Vec<Hero> = (0..people).map(|index| hero(index, dice)).collect();
         let (guild, sword) = (Key(starknet_keccak("guild")), Key(starknet_keccak("sword")));
-        let mut first = State::new();
-        let mut put = |key, kind, value: Felt| first.insert(key, Value { kind, value });
-        for hero in &heroes {
-            put(hero.experience, Kind::Counter, Felt::from(dice.below(1000)));
-            put(hero.gold, Kind::Escrow, Felt::from(1000 + dice.below(1000)));
-        }
-        put(guild, Kind::Counter, Felt::from(dice.below(1000)));
-        put(sword, Kind::Lock, heroes.first().map(|hero| hero.account.0).unwrap_or_default());
         let (dungeon, treasury) = (ContractId(starknet_keccak("Dungeon")), ContractId(starknet_keccak("Treasury")));
+        let mut first = State::new();
+        let mut put = |contract, key, kind, value: Felt| first.insert(Slot::new(contract, key), Value { kind, value });
+        for hero in &heroes {
+            put(dungeon, hero.experience, Kind::Counter, Felt::from(dice.below(1000)));
+            put(treasury, hero.gold, Kind::Escrow, Felt::from(1000 + dice.below(1000)));
+        }
+        put(dungeon, guild, Kind::Counter, Felt::from(dice.below(1000)));
+        put(dungeon, sword, Kind::Lock, heroes.first().map(|hero| hero.account.0).unwrap_or_default());
         Self { heroes, guild, sword, dungeon, treasury, first }
     }
 
-    /// What the settler's World is made of.
+    /// The genesis of the settler's World.
     pub(crate) fn genesis(&self) -> Genesis {
-        let entry = |(key, value): (&Key, &Value)| {
-            let number = u64::try_from(value.value).unwrap_or(0);
+        let entry = |(slot, value): (&Slot, &Value)| {
+            let number = u128::try_from(value.value).unwrap_or(0);
             let value = match value.kind {
-                Kind::Lock => (value.kind, GenesisValue::Account(AccountId(value.value))),
+                Kind::Lock => (value.kind, GenesisValue::Hex(value.value)),
                 kind => (kind, GenesisValue::Number(number)),
             };
-            GenesisEntry { key: *key, kind: value.0, value: value.1 }
+            GenesisEntry { contract: slot.contract, key: slot.key, kind: value.0, value: value.1 }
         };
         Genesis { storage: self.first.iter().map(entry).collect() }
     }
 
-    /// One shard: a few of the people, a few moves, the end. Each with a sword waits for the one before it.
+    /// One shard: a few players, a few moves, the end. A shard with the sword waits for the one before it.
     pub(crate) fn shard(&self, salt: u64, moves: usize, with_sword: bool, dice: &mut Dice) -> Workload {
         let with_sword = with_sword && self.heroes.len() > 1;
         let count = 2.max(1 + dice.index(self.heroes.len())).min(self.heroes.len());
@@ -80,7 +81,7 @@ impl Game {
         let mut entries = Vec::new();
         let mut purses = Vec::new();
         for hero in &heroes {
-            let amount = 20 + dice.below(60);
+            let amount = u128::from(20 + dice.below(60));
             entries.push(entry(Kind::Counter, self.dungeon, hero.experience));
             let escrow = entry(Kind::Escrow, self.treasury, hero.gold);
             entries.push(EntryRequest { owner: Some(hero.account), amount, ..escrow });
@@ -99,7 +100,7 @@ impl Game {
         }
         for _ in 0..moves {
             let (actor, other) = (dice.index(count), dice.index(count));
-            let amount = 1 + dice.below(20);
+            let amount = u128::from(1 + dice.below(20));
             match dice.below(4) {
                 0 if purses[actor] >= amount => {
                     purses[actor] -= amount;
@@ -120,6 +121,7 @@ impl Game {
         by(dice.index(count), self.dungeon, Call::Finish);
         let start = Start {
             salt,
+            program: None,
             contracts: vec![self.dungeon, self.treasury],
             accounts: heroes.iter().map(|hero| hero.account).collect(),
             end_event: EventId { from: self.dungeon, selector: finished_selector() },

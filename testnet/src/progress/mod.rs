@@ -1,8 +1,8 @@
-//! What happens while it happens: bars with rates on a terminal, a line now and then elsewhere. Always on standard error; standard output
-//! belongs to the result.
+//! Progress while a shard runs: bars with rates on a terminal, occasional lines elsewhere. Always on standard error;
+//! standard output belongs to the result.
 //!
-//! [`stages`] says what there is to say; [`Reporter`] says it. Bound: elsewhere than on a terminal a stage under way is told of at most every
-//! [`PLAIN_EVERY`].
+//! [`stages`] says what there is to show; [`Reporter`] shows it. Bound: without a terminal, a stage under way gets a
+//! line at most every [`PLAIN_EVERY`].
 
 mod plain;
 mod stages;
@@ -16,20 +16,20 @@ use plain::Plain;
 use std::{io::IsTerminal, time::Duration};
 use terminal::Terminal;
 
-/// How often a stage under way gets a line: often enough to see that it lives, seldom enough for a log.
+/// How often a stage under way gets a line: often enough to see that it runs, seldom enough for a log.
 pub const PLAIN_EVERY: Duration = Duration::from_secs(5);
 
-/// Who tells people.
+/// Shows progress to people.
 #[derive(Debug)]
 pub enum Reporter {
-    /// Bars.
+    /// Bars on a terminal.
     Terminal(Box<Terminal>),
-    /// Lines.
+    /// Lines for a log.
     Plain(Box<Plain<std::io::Stderr>>),
 }
 
 impl Reporter {
-    /// Bars if standard error is a terminal and nobody asked for less (`NO_COLOR`, `CI`), else lines.
+    /// Bars if standard error is a terminal and neither `NO_COLOR` nor `CI` is set, otherwise lines.
     #[must_use]
     pub fn for_this_process() -> Self {
         let asked = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -40,7 +40,7 @@ impl Reporter {
         }
     }
 
-    /// Something that happened once.
+    /// Prints a line about a single event.
     pub fn say(&mut self, line: &str) {
         match self {
             Self::Terminal(terminal) => terminal.say(line),
@@ -48,7 +48,7 @@ impl Reporter {
         }
     }
 
-    /// How far it all is.
+    /// Shows the current progress.
     pub fn show(&mut self, progress: &Progress) {
         match self {
             Self::Terminal(terminal) => terminal.show(progress),
@@ -56,7 +56,7 @@ impl Reporter {
         }
     }
 
-    /// Nothing more comes: leaves the terminal in order.
+    /// Ends the display and leaves the terminal in order.
     pub fn finish(&mut self) {
         if let Self::Terminal(terminal) = self {
             terminal.finish();

@@ -11,13 +11,13 @@ pub struct Plain<W> {
 }
 
 impl<W: Write> Plain<W> {
-    /// Nothing said yet.
+    /// A reporter that has written nothing yet.
     pub fn new(out: W) -> Self {
         Self { out, last: Default::default() }
     }
 
     pub(super) fn say(&mut self, line: &str) {
-        // Nobody to tell: not a reason to fail.
+        // If standard error is closed, that is no reason to fail.
         let _ = writeln!(self.out, "{line}");
     }
 

@@ -7,21 +7,21 @@ use std::time::Duration;
 /// How far the shard is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Since the shard's start.
+    /// Time since the shard's start.
     pub elapsed: Duration,
     /// Receipts that the client holds.
     pub receipts: u32,
     /// Transactions of the workload.
     pub of: u32,
-    /// Since the first transaction was sent, until the last receipt.
+    /// Time from the first transaction to the last receipt, or until now.
     pub playing: Duration,
-    /// Since the prover began to prove, as long as it does.
+    /// Time since the prover began to prove, while it does.
     pub proving: Duration,
-    /// What the nodes say.
+    /// What the nodes report.
     pub figures: Figures,
 }
 
-/// Whether a stage has begun, or is over.
+/// The state of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// Not yet.
@@ -35,11 +35,11 @@ pub enum Mark {
 /// One stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// What it is called.
+    /// The stage's name.
     pub name: &'static str,
-    /// Whether it has begun.
+    /// The stage's state.
     pub mark: Mark,
-    /// How far it is.
+    /// The stage's progress.
     pub text: String,
 }
 

@@ -3,7 +3,7 @@
 use super::Report;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use shardwire_model::{Coded, Felt, Key, Kind, felt};
+use shardwire_model::{Coded, Felt, Kind, Slot, felt};
 use std::{collections::BTreeMap, time::Duration};
 
 #[derive(Serialize)]
@@ -22,11 +22,11 @@ impl Serialize for Seconds {
     }
 }
 
-/// The object of a run that got to its end. Values are felts, `0x…`.
+/// The object of a run that settled its shard. Values are felts, `0x…`.
 #[must_use]
 pub fn object(report: &Report) -> Value {
     let figures = &report.figures;
-    let state: BTreeMap<Key, Entry> =
+    let state: BTreeMap<Slot, Entry> =
         report.settled.iter().map(|(key, it)| (*key, Entry { kind: it.kind, value: it.value })).collect();
     let mut object = json!({
         "ok": report.is_ok(),
@@ -50,7 +50,7 @@ pub fn object(report: &Report) -> Value {
     object
 }
 
-/// The object of a run that didn't.
+/// The object of a run that failed.
 #[must_use]
 pub fn failure(error: &dyn Coded) -> Value {
     json!({ "ok": false, "error": { "code": error.code(), "reason": error.to_string(), "next_step": error.next_step() } })

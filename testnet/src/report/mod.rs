@@ -1,4 +1,4 @@
-//! What a run ends with: tables for people, one object for machines.
+//! The result of a run: tables for people, one object for machines.
 
 mod json;
 mod tables;
@@ -9,21 +9,21 @@ pub use json::{failure, object};
 pub use tables::tables;
 
 use crate::{figures::Figures, recompute::State};
-use shardwire::workload::Workload;
+use shardwire_workload::Workload;
 use std::time::Duration;
 
 /// A shard that was settled.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// What was played.
+    /// The workload that was played.
     pub workload: Workload,
-    /// What it cost.
+    /// What the shard cost.
     pub figures: Figures,
-    /// What the World holds now.
+    /// The World's storage now.
     pub settled: State,
-    /// How all that differs from the recomputation, a sentence each.
+    /// The differences from the recomputation, a sentence each.
     pub differences: Vec<String>,
-    /// How long it all took, from the shard's start to its settlement.
+    /// Time from the shard's start to its settlement.
     pub took: Duration,
 }
 

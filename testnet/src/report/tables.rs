@@ -1,13 +1,15 @@
-//! The tables: the World before and after, and what the shard cost. Eighty columns are enough for 8 players, and for 32.
+//! The tables: the World before and after, and what the shard cost. They fit eighty columns with 8 players as with
+//! 32.
 //!
-//! Storage that is labelled as somebody's (`of`) stands in that one's row, a column a name; what is nobody's follows. A workload whose
-//! labels make no such grid gets a row a storage address.
+//! Storage that is labelled with an owner (`of`) stands in the owner's row, a column a name; other storage follows.
+//! If the labels make no such grid, each storage address gets a row.
 
 use super::Report;
 use crate::{recompute::State, units};
 use comfy_table::{CellAlignment, Table, modifiers::UTF8_ROUND_CORNERS, presets::UTF8_FULL_CONDENSED};
-use shardwire::workload::{Storage, Workload};
-use shardwire_model::{Felt, Key, Kind};
+use shardwire_model::{Call, Felt, Kind, Slot};
+use shardwire_workload::Step;
+use shardwire_workload::{Storage, Workload};
 use std::{collections::BTreeMap, fmt::Write as _};
 
 /// Most rows of the first table; the rest is only in the JSON.
@@ -60,7 +62,7 @@ struct Change {
 
 impl Change {
     fn of(storage: &Storage, settled: &State, names: &Names<'_>) -> Self {
-        let after = settled.get(&storage.key).map_or_else(|| "missing".into(), |it| names.value(it.kind, it.value));
+        let after = settled.get(&storage.slot()).map_or_else(|| "missing".into(), |it| names.value(it.kind, it.value));
         Self { before: names.value(storage.kind, storage.value), after }
     }
 }
@@ -155,10 +157,10 @@ fn by_owner(report: &Report, names: &Names<'_>, owners: &[&str], columns: &[&str
     table
 }
 
-/// What somebody has to do with a lock: had it, has it, or neither.
+/// An owner's relation to a lock: had it, has it, or neither.
 fn holding(report: &Report, names: &Names<'_>, lock: &Storage, of: &str) -> String {
     let is = |value: Option<Felt>| value.and_then(|it| names.players.get(&it)).is_some_and(|name| *name == of);
-    let (had, has) = (is(Some(lock.value)), is(report.settled.get(&lock.key).map(|it| it.value)));
+    let (had, has) = (is(Some(lock.value)), is(report.settled.get(&lock.slot()).map(|it| it.value)));
     match (had, has) {
         (true, true) => "had it, has it",
         (true, false) => "had it",
@@ -173,7 +175,7 @@ fn by_key(report: &Report, names: &Names<'_>) -> Table {
     let label = |it: &Storage| match (&it.name, &it.of) {
         (Some(name), Some(of)) => units::cut(&format!("{name} of {of}"), 2 * MAX_NAME),
         (Some(name), None) => units::cut(name, 2 * MAX_NAME),
-        _ => units::felt(it.key.0),
+        _ => format!("{}/{}", units::felt(it.contract.0), units::felt(it.key.0)),
     };
     let shown: Vec<&Storage> = storage.iter().take(MAX_ROWS).collect();
     let changes = aligned(&shown.iter().map(|it| Some(Change::of(it, &report.settled, names))).collect::<Vec<_>>());
@@ -186,9 +188,9 @@ fn by_key(report: &Report, names: &Names<'_>) -> Table {
 }
 
 /// How often a lock was given.
-fn gifts(workload: &Workload, key: Key) -> u64 {
-    let given = |call| matches!(call, shardwire_model::Call::Give { lock, .. } if lock == key);
-    workload.transactions.iter().filter(|step| given(step.call)).count() as u64
+fn gifts(workload: &Workload, slot: Slot) -> u64 {
+    let given = |step: &&Step| matches!(step.call, Call::Give { lock, .. } if Slot::new(step.contract, lock) == slot);
+    workload.transactions.iter().filter(given).count() as u64
 }
 
 fn shard(report: &Report) -> String {
@@ -228,7 +230,7 @@ fn shard(report: &Report) -> String {
     for lock in report.workload.world.storage.iter().filter(|it| it.kind == Kind::Lock).take(MAX_COLUMNS) {
         let names = Names::of(&report.workload);
         let Change { before, after } = Change::of(lock, &report.settled, &names);
-        let times = units::things(gifts(&report.workload, lock.key), "time");
+        let times = units::things(gifts(&report.workload, lock.slot()), "time");
         let name = units::cut(lock.name.as_deref().unwrap_or("lock"), MAX_NAME);
         row(&name, format!("{before} → {after}, given {times}"));
     }

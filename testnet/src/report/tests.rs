@@ -1,11 +1,12 @@
 use super::*;
 use crate::{dungeon, figures::Stages, recompute};
-use shardwire_model::{Felt, Key, ShardId, Update};
+use shardwire_model::{Felt, ShardId, Slot, Update};
 
 fn report(options: dungeon::Options) -> Report {
     let workload = dungeon::generate(options).expect("a dungeon");
     let expected = recompute::recompute(&workload).expect("it obeys the rules");
-    let updates = expected.updates.iter().map(|(kind, key, value)| Update { kind: *kind, key: *key, value: *value });
+    let update = |&(kind, Slot { contract, key }, value): &_| Update { kind, contract, key, value };
+    let updates = expected.updates.iter().map(update);
     let figures = Figures {
         shard: ShardId(Felt::from_hex_unchecked("0x3d1f00000000000000000000000000000000000000000000000000000000beef")),
         stages: Stages::default(),
@@ -54,8 +55,9 @@ fn a_workload_without_labels_gets_a_row_an_address() {
         (it.name, it.of) = (None, None);
     }
     let text = tables(&report);
-    let key = report.workload.world.storage[0].key;
-    let row = text.lines().find(|line| line.contains(&crate::units::felt(key.0))).expect("a row");
+    let slot = report.workload.world.storage[0].slot();
+    let label = format!("{}/{}", crate::units::felt(slot.contract.0), crate::units::felt(slot.key.0));
+    let row = text.lines().find(|line| line.contains(&label)).expect("a row");
     assert!(row.contains("counter") && row.contains('→'), "{row}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }
@@ -102,7 +104,7 @@ fn the_object_has_the_promised_fields() {
         (&object["ok"], &object["execute_s"], &object["verify_ms"]),
         (&true.into(), &1.234.into(), &14.2.into())
     );
-    let sword: Key = report.workload.world.storage.last().expect("a sword").key;
+    let sword = report.workload.world.storage.last().expect("a sword").slot();
     let entry = &object["state"][sword.to_string()];
     assert_eq!(entry["kind"], "lock");
     assert!(entry["value"].as_str().is_some_and(|it| it.starts_with("0x")));

@@ -1,27 +1,27 @@
-//! Many runs, one after the other, and what came out of all of them.
+//! Many runs, one after the other, and their totals.
 
 use super::{Plan, run};
 use serde::Serialize;
 use shardwire_model::Hash;
 use std::{fmt, str::FromStr, time::Duration};
 
-/// Most failed runs that are listed; beyond it they are counted.
+/// The most failed runs that are listed; further ones are only counted.
 const MAX_LISTED: usize = 1000;
 
-/// Which runs: from the first to before the last.
+/// A range of seeds: the end isn't included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seeds {
     first: u64,
     end: u64,
 }
 
-/// A text that names no runs.
+/// A text that isn't a range of seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected FIRST..END, with an end above the first")]
 pub struct SeedsError;
 
 impl Seeds {
-    /// One run.
+    /// A single seed.
     #[must_use]
     pub fn one(seed: u64) -> Self {
         Self { first: seed, end: seed.saturating_add(1) }
@@ -41,22 +41,22 @@ impl FromStr for Seeds {
 /// A run that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failed {
-    /// Which.
+    /// The run's seed.
     pub seed: u64,
     /// The first check that failed.
     pub check: String,
 }
 
-/// What came out of all runs.
+/// The totals of all runs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Totals {
     /// How many runs there were.
     pub seeds: u64,
-    /// Those that failed; at most a thousand are listed.
+    /// The failed runs; at most a thousand are listed.
     pub failures: Vec<Failed>,
-    /// How fast it went.
+    /// Runs a minute of real time.
     pub seeds_per_minute: u64,
-    /// The time that passed in the runs.
+    /// Virtual time of all runs, in hours.
     pub virtual_hours: f64,
     /// Machines that lost their power.
     pub crashes: u64,
@@ -66,7 +66,7 @@ pub struct Totals {
     pub shards_settled: u64,
     /// Shards that were given up.
     pub shards_aborted: u64,
-    /// Over all that happened in all runs.
+    /// A hash of everything that happened in all runs.
     pub hash: String,
 }
 
@@ -82,7 +82,7 @@ impl fmt::Display for Totals {
     }
 }
 
-/// Runs them all. `say` hears of each that failed.
+/// Runs all seeds. `say` receives a line for each that failed.
 pub fn campaign(seeds: Seeds, aloud: bool, say: &mut dyn FnMut(&str)) -> Totals {
     let began = std::time::Instant::now();
     let mut totals = Totals {

@@ -1,6 +1,7 @@
-//! The verdict over a run: what is on the disks, what clients were told and what nodes said must agree with what was played.
+//! Checks a run: the disks, what clients were told and what nodes logged must agree with what was played.
 //!
-//! What is on the disks is checked by [`checks`], as after a run of real processes. What only shows while nodes run is checked here, in their logs.
+//! [`checks`] checks the disks, as after a run of real processes. What shows only while nodes run is checked here, in
+//! their logs.
 
 use super::{
     machine::{Machine, NETWORK},
@@ -21,19 +22,20 @@ use std::{
 };
 use tracing::Level;
 
-/// Silence: the network's fault as well as anybody's.
+/// Codes for silence, which may be the network's fault.
 const UNCLEAR: [&str; 2] = ["SW-SESSION-004", "SW-SESSION-005"];
-/// What a node says that asks for more at once than it may.
+/// The code of a node that makes more requests at once than its pipeline holds.
 const PIPELINE_FULL: &str = "SW-SESSION-031";
-/// Most failed sessions of one protocol that the others may have with one peer in [`WINDOW`]: four others, and a pause of half a second after each
-/// failure. More is a retry that doesn't wait.
+/// The most failed sessions of one protocol with one peer in [`WINDOW`]: four other nodes, and a pause of half a
+/// second after each failure. More means a retry that doesn't wait.
 const MAX_FAILURES: usize = 44;
-/// In milliseconds.
+/// The length of the window, in milliseconds.
 const WINDOW: u64 = 5000;
-/// Most bytes that wait for a socket: what one connection may leave unread, since all that is ever sent in a run is a few megabytes.
+/// The most bytes that wait for a socket: what one connection may leave unread, since a run never sends more than a
+/// few megabytes.
 const MOST_WAITING: u64 = CONNECTION_WINDOW_BYTES as u64;
 
-/// Something that must not be.
+/// A check that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// Which check failed.
@@ -63,12 +65,12 @@ pub(super) struct Played<'a> {
     pub(super) machines: &'a [Machine],
     pub(super) game: &'a Game,
     pub(super) told: &'a Words,
-    /// Who lied.
+    /// The peers that lied.
     pub(super) lying: BTreeSet<PeerId>,
     pub(super) lines: &'a [Line],
 }
 
-/// Every check.
+/// Runs every check.
 pub(super) fn all(played: Played<'_>, counters: Counters) -> Vec<Failure> {
     let lines = played.lines;
     let lying: Vec<String> = played.lying.iter().map(|peer| peer.short()).collect();
@@ -102,7 +104,7 @@ fn on_the_disks(Played { machines, game, told, lying, .. }: Played<'_>) -> Vec<F
         .collect()
 }
 
-/// Nobody but a liar is accused of what only the accused can have done.
+/// Only a liar is accused of what no other than the accused can have done.
 fn honest_peers_are_not_blamed(lying: &[String], lines: &[Line]) -> Option<Failure> {
     let blamed = lines.iter().find(|line| {
         let accused = line.field("peer").is_some_and(|peer| lying.iter().all(|it| it != peer));
@@ -112,7 +114,7 @@ fn honest_peers_are_not_blamed(lying: &[String], lines: &[Line]) -> Option<Failu
     blamed.map(|line| Failure::of("honest_peers_are_not_blamed", line.text.clone()))
 }
 
-/// Whoever fails waits before it tries again.
+/// A node that fails waits before it tries again.
 fn retries_wait(lines: &[Line]) -> Option<Failure> {
     let mut recent: BTreeMap<(&str, &str), Vec<u64>> = BTreeMap::new();
     let failing = ["session lost", "session failed"];
@@ -131,8 +133,8 @@ fn retries_wait(lines: &[Line]) -> Option<Failure> {
     None
 }
 
-/// No node runs into a bound of its own: it keeps them by asking for no more. No prover had more chunks under way than the protocol says, and no
-/// node had so much to do that it turned its peers away.
+/// No node runs into a bound of its own, because it asks for no more. No prover had more chunks under way than the
+/// protocol allows, and no node was so busy that it turned its peers away.
 fn buffers_stay_within_bounds(lines: &[Line]) -> Option<Failure> {
     let number = |line: &Line, name: &str| line.field(name).and_then(|text| text.parse::<usize>().ok());
     let too_much = |line: &&Line| {
@@ -151,7 +153,7 @@ fn nothing_floods(counters: Counters) -> Option<Failure> {
         .then(|| Failure::of("buffers_stay_within_bounds", format!("{most} bytes waited for one socket")))
 }
 
-/// Only who has the latest lease of a job may say that it has the proof.
+/// Only the holder of a job's latest lease may say that it has the proof.
 fn one_prover_a_job(lines: &[Line]) -> Option<Failure> {
     let mut leased: BTreeMap<&str, &str> = BTreeMap::new();
     for line in lines {

@@ -23,20 +23,21 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use tokio::{task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 /// Every node's port.
 pub(super) const PORT: u16 = 7000;
 /// The network's name.
 pub(super) const NETWORK: &str = "simulation";
-/// When simulations begin: in 2020.
+/// The date at which simulations begin, in milliseconds since the epoch: in 2020.
 const BEGINNING: u64 = 1_577_836_800_000;
 
-/// A clock that shows the virtual time, and how wrong it is.
+/// A clock that shows the virtual time, plus an error.
 #[derive(Clone, Debug)]
 pub(super) struct SimulatedClock {
     began: Instant,
-    /// In milliseconds.
+    /// The clock's error, in milliseconds.
     wrong_by: Arc<AtomicI64>,
 }
 
@@ -57,7 +58,7 @@ impl Clock for SimulatedClock {
     }
 }
 
-/// How a proof is made on a machine.
+/// How proofs are made on a machine.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Proving {
     pub(super) takes: Duration,
@@ -83,12 +84,12 @@ pub(super) struct Machine {
     life: Option<Life>,
 }
 
-/// From power-on to power-off.
+/// A machine's life, from power-on to power-off.
 #[derive(Debug)]
 struct Life {
     host: Host,
     node: JoinHandle<Result<(), String>>,
-    stop: watch::Sender<bool>,
+    stop: CancellationToken,
 }
 
 /// What a machine is made of.
@@ -147,7 +148,7 @@ impl Machine {
         self.life.is_some()
     }
 
-    /// Where the node's files are.
+    /// The paths of the node's files.
     pub(super) fn paths(&self) -> DataPaths {
         DataPaths::below(PathBuf::from("/node"))
     }
@@ -182,7 +183,8 @@ impl Machine {
         };
         let home = Home { identity: self.identity.clone(), paths: self.paths() };
         let proofs = self.notary.proofs(self.peer(), self.disk(), self.proving.takes, self.proving.padding);
-        let (stop, stopped) = watch::channel(false);
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
         let (config, name) = (self.config(), self.name.clone());
         let node = tokio::spawn(host.pause().task(async move {
             let ended = run_at(config, home, surroundings, proofs, stopped, |_, _| Ok(())).await;
@@ -194,14 +196,14 @@ impl Machine {
         self.life = Some(Life { host, node, stop });
     }
 
-    /// Stops the process where it is, until [`resume`](Self::resume).
+    /// Pauses the process until [`resume`](Self::resume).
     pub(super) fn pause(&self) {
         if let Some(life) = &self.life {
             life.host.begin_pause();
         }
     }
 
-    /// Lets it go on.
+    /// Resumes the process.
     pub(super) fn resume(&self) {
         if let Some(life) = &self.life {
             note(&format!("{} goes on", self.name));
@@ -212,15 +214,15 @@ impl Machine {
     /// Tells the node to stop, and waits for it.
     pub(super) async fn stop(&mut self) {
         let Some(life) = self.life.take() else { return };
-        // Paused, it wouldn't hear of it.
+        // A paused node wouldn't receive the request to stop.
         life.host.end_pause();
         note(&format!("{} is told to stop", self.name));
-        life.stop.send_replace(true);
+        life.stop.cancel();
         let _ = life.node.await;
         life.host.power_off();
     }
 
-    /// Takes the power away.
+    /// Cuts the power.
     pub(super) fn crash(&mut self) {
         let Some(life) = self.life.take() else { return };
         note(&format!("{} crashes", self.name));
@@ -229,14 +231,14 @@ impl Machine {
         life.node.abort();
     }
 
-    /// Gives it back, with what survived on the disk, and starts the node.
+    /// Restores the power, with what survived on the disk, and starts the node.
     pub(super) fn recover(&mut self, survives: Survives) {
         self.crash();
         self.medium.power_on(survives);
         self.start();
     }
 
-    /// Whether the node has ended by itself: a disk that fails while it starts, say.
+    /// Whether the node has ended by itself, for example because its disk failed at start-up.
     pub(super) fn has_ended(&self) -> bool {
         self.life.as_ref().is_some_and(|life| life.node.is_finished())
     }

@@ -1,4 +1,4 @@
-//! What goes wrong in a run, when and with whom; and that it stops.
+//! Injects the faults of a run, and ends them.
 
 use super::{
     machine::Machine,
@@ -11,14 +11,14 @@ use shardwire_transport::sim::{Internet, Link};
 use std::{net::IpAddr, time::Duration};
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// How often machines are looked at whose power may have failed.
+/// How often machines are checked for a power failure.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Farthest that a clock jumps, in seconds: longer than any lease but that of a proof that was announced.
+/// The farthest that a clock jumps, in seconds: longer than any lease except one for an announced proof.
 const MAX_JUMP_S: u64 = 150;
-/// How many reads in a million fail on a disk that fails.
+/// Reads in a million that fail on a failing disk.
 const FAILING_READS: u32 = PPM / 20;
 
-/// What was done.
+/// Counts of the faults injected.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Deeds {
     pub(super) crashes: u64,
@@ -37,11 +37,11 @@ enum Cure {
     PowerOn(usize),
     /// A process that is stopped.
     Resume(usize),
-    /// A disk that fails: whoever looks after the node mends it and starts the node again.
+    /// A failing disk: its operator repairs it and starts the node again.
     Disk(usize),
 }
 
-/// Makes trouble for machines that it is lent.
+/// Injects faults into the machines that it is lent.
 pub(super) struct Nemesis<'a> {
     pub(super) plan: &'a Plan,
     pub(super) internet: &'a Internet,
@@ -79,7 +79,7 @@ impl<'a> Nemesis<'a> {
         self.set_links(&mut || self.plan.link(&mut dice));
     }
 
-    /// Makes trouble for as long as the plan says, then ends all of it.
+    /// Injects faults for as long as the plan says, then ends all of them.
     pub(super) async fn rage(&mut self) {
         let end = Instant::now() + self.plan.safety;
         let mut next = self.after();
@@ -112,7 +112,7 @@ impl<'a> Nemesis<'a> {
         Instant::now() + self.dice.between(Duration::from_millis(100), self.plan.quiet)
     }
 
-    /// A machine whose disk lost its power is off; a node that ended by itself is started again.
+    /// Turns off machines whose disk lost its power, and restarts nodes that ended by themselves.
     pub(super) fn watch(&mut self) {
         for index in 0..self.machines.len() {
             let machine = &mut self.machines[index];
@@ -158,7 +158,7 @@ impl<'a> Nemesis<'a> {
                     machine.medium.fail_reads(0);
                     if machine.is_up() {
                         machine.stop().await;
-                        // The node is gone in good order: its disk loses nothing.
+                        // The node stopped in good order: its disk loses nothing.
                         machine.recover(Survives::All);
                     }
                 }
@@ -235,7 +235,7 @@ impl<'a> Nemesis<'a> {
             }
             Fault::Pause => {
                 if let Some(index) = self.victim() {
-                    // Longer than a lease, now and then.
+                    // Sometimes longer than a lease.
                     let lasts = if self.dice.chance(PPM / 3) { lasts * 2 } else { lasts };
                     note(&format!("{} is paused for {lasts:?}", self.machines[index].name));
                     self.machines[index].pause();
@@ -257,7 +257,7 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    /// Looks after the nodes until this time: what ends by itself or was still to fail is started again.
+    /// Looks after the nodes until this time: restarts those that end by themselves or still had a failure coming.
     pub(super) async fn tend(&mut self, until: Instant) {
         while Instant::now() < until {
             let now = Instant::now();

@@ -1,6 +1,6 @@
-//! What a seed decides: how large the network is, what goes wrong in it, and how hard.
+//! What a seed decides: how large the network is, what goes wrong in it, and how badly.
 //!
-//! Each kind of fault is there in about half of the runs, so that the rare ones meet each other and none hides behind another.
+//! Each kind of fault is in about half of the runs, so that rare ones meet each other and none hides behind another.
 
 use crate::{
     dice::{Dice, PPM},
@@ -9,10 +9,10 @@ use crate::{
 use shardwire_transport::sim::Link;
 use std::time::Duration;
 
-/// How long datagrams may be on a link, in bytes: what IPv6 guarantees less its headers, IPv6's least, a tunnel, Ethernet.
+/// MTUs of links, in bytes: what IPv6 guarantees less its headers, IPv6's minimum, a tunnel, Ethernet.
 const MTUS: [u16; 4] = [1200, 1280, 1400, 1500];
 
-/// For how long things go wrong at least, and how quickly after each other at most, where a shard is long.
+/// The shortest time with faults, and the longest pause between them, in runs with a long shard.
 const LONG_SAFETY: Duration = Duration::from_secs(40);
 const LONG_QUIET: Duration = Duration::from_secs(4);
 
@@ -27,7 +27,7 @@ pub enum Fault {
     Clog,
     /// A machine loses its power.
     Crash,
-    /// The power fails at a write or sync that is still to come.
+    /// The power fails at a later write or sync.
     CrashAtWrite,
     /// A node is told to stop, and is started again.
     Restart,
@@ -59,42 +59,42 @@ impl Fault {
 /// How a run is made.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Nodes that execute.
+    /// The number of operators.
     pub operators: usize,
-    /// Nodes that prove.
+    /// The number of provers.
     pub provers: usize,
-    /// Shards that are started.
+    /// The number of shards.
     pub shards: usize,
-    /// People in the World.
+    /// The number of players in the World.
     pub people: usize,
     /// Most moves in a shard.
     pub moves: usize,
     /// Whether the first shard is so long that its witness has several chunks.
     pub long: bool,
-    /// How bad a link is at most, all the time. Each direction between two machines is drawn for itself.
+    /// The worst link, throughout the run. Each direction between two machines is drawn separately.
     pub worst: Link,
-    /// What goes wrong now and then.
+    /// The kinds of faults that are injected.
     pub faults: Vec<Fault>,
-    /// Whether there is another prover, which lies.
+    /// Whether there is an additional prover that lies.
     pub lying_prover: bool,
-    /// Whether there is another operator, which lies. Its shards are aborted.
+    /// Whether there is an additional operator that lies. Its shards are aborted.
     pub lying_operator: bool,
-    /// Whether some give their shards up while they run.
+    /// Whether some clients give their shards up while they run.
     pub impatient: bool,
-    /// How long things go wrong.
+    /// How long faults are injected.
     pub safety: Duration,
-    /// How long it is quiet between two faults, at most.
+    /// The longest pause between two faults.
     pub quiet: Duration,
-    /// How wrong the clocks are, at most.
+    /// The largest error of the clocks.
     pub skew: Duration,
-    /// How long a proof takes, at most.
+    /// The longest time that a proof takes.
     pub proof: Duration,
-    /// How long a proof is, at most.
+    /// The most bytes of a proof.
     pub proof_bytes: usize,
 }
 
 impl Plan {
-    /// What this seed decides.
+    /// The plan of this seed.
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let dice = &mut Dice::of(seed, 0);
@@ -137,7 +137,7 @@ impl Plan {
         if plan.long { plan.interrupted() } else { plan }
     }
 
-    /// A witness of several chunks is fetched for seconds: what can go wrong is that fetching is interrupted, and goes on where it was. So that happens.
+    /// A witness of several chunks is fetched for seconds. Makes sure that fetching is interrupted and resumed.
     fn interrupted(mut self) -> Self {
         for fault in [Fault::Partition, Fault::Restart] {
             if !self.faults.contains(&fault) {
@@ -167,7 +167,7 @@ impl Plan {
         }
     }
 
-    /// How long a client waits for its shard, which a liar has or not.
+    /// The patience of a client whose shard a liar has or not.
     pub(super) fn patience(&self, lied_to: bool, dice: &mut Dice) -> Patience {
         let gives_up = lied_to || (self.impatient && dice.chance(PPM / 2));
         if !gives_up {
@@ -177,7 +177,7 @@ impl Plan {
         if dice.chance(PPM / 2) { Patience::Aborts(after) } else { Patience::TimesOut(after) }
     }
 
-    /// As [`of`](Self::of), in a world in which nothing goes wrong.
+    /// As [`of`](Self::of), without faults.
     #[must_use]
     pub fn without_faults(seed: u64) -> Self {
         Self {

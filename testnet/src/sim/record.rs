@@ -1,4 +1,4 @@
-//! What the nodes said while a simulation ran: their log, which is part of what must be the same each time.
+//! The nodes' log lines of a simulation, which are part of what must be the same each time.
 
 use shardwire_transport::sim::Internet;
 use std::{
@@ -13,17 +13,17 @@ use tracing::{
     subscriber::DefaultGuard,
 };
 
-/// Most lines that are kept of a run: some hundred times what a run says.
+/// The most lines that are kept of a run: some hundred times what a run logs.
 const MAX_LINES: usize = 100_000;
 
 /// A line of a node's log.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
-    /// When, in milliseconds of the run.
+    /// The time, in milliseconds of the run.
     pub(super) at: u64,
     pub(super) level: Level,
     pub(super) text: String,
-    /// The code of the error that it tells of.
+    /// The code of the error that the line reports.
     pub(super) code: Option<String>,
 }
 
@@ -47,18 +47,18 @@ thread_local! {
     static RECORDING: RefCell<Option<Recording>> = const { RefCell::new(None) };
 }
 
-/// Writes down what is said on this thread, until dropped.
+/// Records what this thread logs, until dropped.
 pub(super) struct Recorder(#[allow(dead_code, reason = "ends when it is dropped")] DefaultGuard);
 
 impl Recorder {
-    /// Begins a record. `aloud`: print it, too.
+    /// Begins recording. With `aloud`, prints it, too.
     pub(super) fn begin(internet: Internet, aloud: bool) -> Self {
         let recording = Recording { internet, began: Instant::now(), lines: Vec::new(), aloud };
         RECORDING.with_borrow_mut(|it| *it = Some(recording));
         Self(tracing::subscriber::set_default(Ear))
     }
 
-    /// What was said so far and wasn't taken yet.
+    /// Returns the lines since the last call.
     pub(super) fn take(&self) -> Vec<Line> {
         RECORDING.with_borrow_mut(|it| it.as_mut().map(|it| std::mem::take(&mut it.lines)).unwrap_or_default())
     }
@@ -70,7 +70,7 @@ impl Drop for Recorder {
     }
 }
 
-/// Writes down what the simulation itself did.
+/// Records an action of the simulation itself.
 pub(super) fn note(text: &str) {
     RECORDING.with_borrow_mut(|it| {
         if let Some(recording) = it {
@@ -95,7 +95,7 @@ impl Recording {
     }
 }
 
-/// Hears what nodes say.
+/// Receives what nodes log.
 struct Ear;
 
 #[derive(Default)]

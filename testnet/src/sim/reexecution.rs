@@ -9,20 +9,20 @@ use crate::dice::Dice;
 use serde::{Deserialize, Serialize};
 use shardwire::proofs::{Cancelled, Proofs, Prove, Proving, Verify};
 use shardwire_model::{
-    Call, ChainHead, Felt, Kind, Output, PeerId, ShardId, ShardStart, SignedTransaction, Update, state_commitment,
-    transactions_commitment,
+    Call, ChainHead, Felt, Kind, Output, PeerId, ShardId, ShardStart, SignedTransaction, Slot, Update,
+    state_commitment, transactions_commitment,
 };
+use shardwire_program::rules;
 use shardwire_protocols::{Signed, Statement};
 use shardwire_proving::{
-    verify::{Verifier, VerifyError},
+    verify::{Proven, VerifyError},
     worker::{ProveError, Proved},
 };
-use shardwire_shard::program;
 use shardwire_transport::Identity;
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::time::sleep;
@@ -57,11 +57,8 @@ pub(super) struct Notary {
 
 impl Notary {
     pub(super) fn new(dice: &mut Dice) -> Arc<Self> {
-        // Hashing the program takes longer than simulating a shard.
-        static PROGRAM: OnceLock<Felt> = OnceLock::new();
-        let hash = || Verifier::new(program::data()).map(|it| it.program_hash()).unwrap_or_default();
         let identity = Identity::from_secret(&dice.secret());
-        Arc::new(Self { identity, shards: Mutex::default(), program: *PROGRAM.get_or_init(hash) })
+        Arc::new(Self { identity, shards: Mutex::default(), program: rules::hash() })
     }
 
     /// The program whose runs it knows.
@@ -155,8 +152,9 @@ fn execute(start: &ShardStart, values: &[Felt], transactions: &[SignedTransactio
         let head = heads.get_mut(account)?;
         *head = head.extend(transaction.words(start).ok()?);
         order.push(u32::try_from(account).ok()?);
+        let slot = |key| Slot::new(transaction.contract, key);
         let mut change = |key, by: &dyn Fn(Felt) -> Felt| -> Option<()> {
-            let value = now.get_mut(start.entry_index(key)?)?;
+            let value = now.get_mut(start.entry_index(slot(key))?)?;
             *value = by(*value);
             Some(())
         };
@@ -173,14 +171,17 @@ fn execute(start: &ShardStart, values: &[Felt], transactions: &[SignedTransactio
     }
     let update = |((entry, before), after): ((&shardwire_model::Entry, &Felt), &Felt)| Update {
         kind: entry.kind,
+        contract: entry.contract,
         key: entry.key,
         value: if entry.kind == Kind::Counter { *after - *before } else { *after },
     };
     Some(Output {
+        program: start.program,
         shard: start.shard,
         segment: 0,
         before: state_commitment(commitment, values),
         after: state_commitment(commitment, &now),
+        reads: Felt::ZERO,
         transactions: transactions_commitment(&heads, &order),
         count: u32::try_from(transactions.len()).ok()?,
         ended,
@@ -193,16 +194,13 @@ fn execute(start: &ShardStart, values: &[Felt], transactions: &[SignedTransactio
 struct Believer(Arc<Notary>);
 
 impl Verify for Believer {
-    fn program(&self) -> Felt {
-        self.0.program
-    }
-
-    fn verify(&self, bytes: &[u8]) -> Result<Vec<Felt>, VerifyError> {
+    fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError> {
         let rejected = |why: String| VerifyError::Rejected(why);
         let proof: Signed<SignedReexecution> =
             postcard::from_bytes(bytes).map_err(|error| rejected(error.to_string()))?;
         let statement = proof.verify(&self.0.identity.peer()).map_err(|error| rejected(error.to_string()))?;
-        Ok(statement.output.iter().map(Felt::from_bytes_be).collect())
+        let output = statement.output.iter().map(Felt::from_bytes_be).collect();
+        Ok(Proven { program: self.0.program, output })
     }
 }
 

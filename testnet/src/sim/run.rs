@@ -1,4 +1,4 @@
-//! One run: a network from a seed, a time in which things go wrong, a time in which they don't, and the verdict.
+//! One run: a network from a seed, a time with faults, a time without, and the checks.
 
 use super::{
     check::{self, Failure, Played},
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     dice::{Dice, PPM},
-    play::{Client, Ends, Game, Told},
+    play::{Client, Ends, Game, Plays, Told},
 };
 use shardwire::{
     client::{Dialler, Target},
@@ -19,7 +19,7 @@ use shardwire::{
     surroundings::{Randomness, Surroundings},
 };
 use shardwire_ledger::EmbeddedLedger;
-use shardwire_model::{Hash, PeerId, Stage};
+use shardwire_model::{Hash, PeerId, ShardStart, SignedTransaction, Stage};
 use shardwire_transport::{Identity, sim::Internet};
 use std::{
     collections::BTreeSet,
@@ -29,21 +29,22 @@ use std::{
 };
 use tokio::{task::JoinSet, time::Instant};
 
-/// How long every shard may take to settle once nothing goes wrong any more: leases of a minute, time-outs of half a minute, pauses of a quarter,
-/// ten minutes in which a job isn't offered whose prover said that it had the proof; some of these one after the other.
+/// How long every shard may take to settle without faults: leases of a minute, time-outs of half a minute, pauses of
+/// a quarter, and ten minutes in which a job isn't offered because its prover announced the proof; some of these one
+/// after the other.
 pub const LIVENESS: Duration = Duration::from_secs(30 * 60);
 
-/// Moves of a long shard, at least, and half of the most: a chunk of its witness holds some 155.
+/// The fewest moves of a long shard, and half of the most: a chunk of its witness holds some 155.
 const LONG: usize = 165;
 
-/// What became of a run.
+/// The outcome of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// What is broken.
+    /// The checks that failed.
     pub failures: Vec<Failure>,
-    /// Over all that happened.
+    /// A hash of everything that happened.
     pub hash: Hash,
-    /// How much time passed in it.
+    /// The virtual time of the run.
     pub virtual_time: Duration,
     /// Machines that lost their power.
     pub crashes: u64,
@@ -112,12 +113,11 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
             ..Surroundings::system()
         };
         let dialler = Dialler { identity, network: NETWORK.to_owned(), surroundings };
-        let client = Client::new(dialler, Ends { settler, operator }, &workload, patience, told.clone(), note);
-        let client = client.expect("the simulator's own workload");
-        let (start, signed) = client.plays();
-        notary.learn(start, signed);
+        let knows = notary.clone();
+        let plays = Plays(Arc::new(move |start: &ShardStart, signed: &[SignedTransaction]| knows.learn(start, signed)));
+        let client = Client::new(dialler, Ends { settler, operator }, workload, patience, told.clone(), note, plays);
         addresses.push(ip(2, number));
-        // A long one takes up most of the time in which things go wrong.
+        // A long shard takes up most of the time with faults.
         let latest = if long { Duration::from_secs(1) } else { plan.safety / 2 };
         let begins = dice.between(Duration::from_millis(100), latest);
         clients.spawn(client.play(begins, Dice::of(dice.number(), 0)));
@@ -135,7 +135,7 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     nemesis.wire(Dice::of(seed, 3));
     nemesis.machines.iter_mut().for_each(Machine::start);
     nemesis.rage().await;
-    // Its connections are gone with it; what it said isn't.
+    // The liars' connections are gone now; what they said isn't.
     liars.shutdown().await;
     let deadline = Instant::now() + LIVENESS;
     let mut ends: Vec<Stage> = Vec::new();
@@ -171,7 +171,7 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     }
 }
 
-/// Introduces a liar to all that do other work than it says it does; these.
+/// Introduces a liar to all machines of other roles, and returns these.
 fn introduced(machines: &mut [Machine], liar: PeerId, role: Role) -> Vec<(Target, Role)> {
     let others = machines.iter_mut().filter(|machine| machine.role() != role);
     let introduce = |machine: &mut Machine| {
@@ -181,7 +181,7 @@ fn introduced(machines: &mut [Machine], liar: PeerId, role: Role) -> Vec<(Target
     others.map(introduce).collect()
 }
 
-/// Settler first, then operators, then provers. Each dials those before it.
+/// The machines: settler first, then operators, then provers. Each dials those before it.
 fn machines(plan: &Plan, internet: &Internet, notary: &Arc<Notary>, dice: &mut Dice) -> Vec<Machine> {
     let roles = std::iter::once(Role::Settler)
         .chain(std::iter::repeat_n(Role::Operator, plan.operators))

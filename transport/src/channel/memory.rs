@@ -1,6 +1,6 @@
-//! A bounded pipe in memory: what a QUIC stream does, without one. For tests in which two halves of a protocol meet.
+//! A bounded pipe in memory that behaves like a QUIC stream. For tests in which the two halves of a protocol meet.
 
-use super::Broken;
+use super::StreamFailure;
 use crate::wire::{code::WireCode, input::Input, output::Output};
 use bytes::Bytes;
 use std::{
@@ -15,9 +15,9 @@ struct Pipe {
     held: usize,
     capacity: usize,
     ended: bool,
-    /// Set by the writer: the reader sees it at once, and loses what is in the pipe, as in QUIC.
+    /// Set by the writer. The reader sees it at once and loses what is in the pipe, as in QUIC.
     reset: Option<WireCode>,
-    /// Set by the reader: the writer sees it.
+    /// Set by the reader. The writer sees it.
     stopped: Option<WireCode>,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -35,10 +35,10 @@ fn lock(shared: &Shared) -> MutexGuard<'_, Pipe> {
     shared.lock().unwrap_or_else(PoisonError::into_inner) // no panic can leave a pipe half changed
 }
 
-/// The end that reads.
+/// The reading end of a pipe.
 #[derive(Debug)]
 pub(crate) struct Reader(Shared);
-/// The end that writes.
+/// The writing end of a pipe.
 #[derive(Debug)]
 pub(crate) struct Writer(Shared);
 
@@ -49,10 +49,10 @@ pub(crate) fn pipe(capacity: usize) -> (Writer, Reader) {
 }
 
 impl Reader {
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, input: &mut Input) -> Poll<Result<bool, Broken>> {
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, input: &mut Input) -> Poll<Result<bool, StreamFailure>> {
         let mut pipe = lock(&self.0);
         if let Some(code) = pipe.reset {
-            return Poll::Ready(Err(Broken::Reset(code)));
+            return Poll::Ready(Err(StreamFailure::Reset(code)));
         }
         if pipe.pieces.is_empty() {
             if pipe.ended {
@@ -75,10 +75,10 @@ impl Reader {
 }
 
 impl Writer {
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Output) -> Poll<Result<usize, Broken>> {
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Output) -> Poll<Result<usize, StreamFailure>> {
         let mut pipe = lock(&self.0);
         if let Some(code) = pipe.stopped {
-            return Poll::Ready(Err(Broken::Reset(code)));
+            return Poll::Ready(Err(StreamFailure::Reset(code)));
         }
         let room = pipe.capacity.saturating_sub(pipe.held);
         if room == 0 {

@@ -1,7 +1,7 @@
-//! What carries a session's bytes: a bidirectional QUIC stream, or a bounded pair of pipes in memory.
+//! A channel carries a session's bytes: a bidirectional QUIC stream, or a bounded pair of pipes in memory.
 //!
-//! Both halves are cancel safe: a dropped read has read nothing, a dropped write has kept in
-//! its queue what is not written. Nothing here knows frames.
+//! Both halves are cancel safe: a dropped read has read nothing, and a dropped write keeps in its queue what isn't
+//! written. Nothing here knows frames.
 
 mod memory;
 
@@ -19,17 +19,17 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// How many pieces one read of bulk takes from QUIC: about 46 KB of the Internet's datagrams under one lock.
+/// How many pieces one read of bulk takes from QUIC under one lock: about 46 KB in the Internet's datagrams.
 const READ_PIECES: usize = 32;
-/// What a memory channel holds in each direction, in bytes, unless told otherwise: as much as a QUIC stream may by
-/// default have in flight on a fast network.
+/// How many bytes a memory channel holds in each direction by default: as many as a QUIC stream may by default have
+/// in flight on a fast network.
 pub const MEMORY_CHANNEL_BYTES: usize = 256 * 1024;
-/// Who the two ends of a memory channel take each other for, unless told otherwise.
+/// The peers that the two ends of a memory channel belong to by default.
 pub const MEMORY_PEERS: [PeerId; 2] = [PeerId([0xa1; 32]), PeerId([0xb2; 32])];
 
 /// Why a channel carries nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Broken {
+pub(crate) enum StreamFailure {
     /// The peer reset or stopped this stream.
     Reset(WireCode),
     /// The peer closed the connection in good order.
@@ -38,7 +38,7 @@ pub(crate) enum Broken {
     Connection(String),
 }
 
-impl From<quinn::ReadError> for Broken {
+impl From<quinn::ReadError> for StreamFailure {
     fn from(error: quinn::ReadError) -> Self {
         match error {
             quinn::ReadError::Reset(code) => Self::Reset(WireCode::of(code.into_inner())),
@@ -48,7 +48,7 @@ impl From<quinn::ReadError> for Broken {
     }
 }
 
-impl From<quinn::WriteError> for Broken {
+impl From<quinn::WriteError> for StreamFailure {
     fn from(error: quinn::WriteError) -> Self {
         match error {
             quinn::WriteError::Stopped(code) => Self::Reset(WireCode::of(code.into_inner())),
@@ -58,7 +58,7 @@ impl From<quinn::WriteError> for Broken {
     }
 }
 
-impl From<quinn::ConnectionError> for Broken {
+impl From<quinn::ConnectionError> for StreamFailure {
     fn from(error: quinn::ConnectionError) -> Self {
         match error {
             quinn::ConnectionError::ApplicationClosed(close) if close.error_code == DONE => Self::Closed,
@@ -70,7 +70,7 @@ impl From<quinn::ConnectionError> for Broken {
     }
 }
 
-/// The code with which a connection is closed in good order: the one that quinn sends when its last handle is dropped.
+/// The code that closes a connection in good order: quinn sends it when its last handle is dropped.
 pub(crate) const DONE: quinn::VarInt = quinn::VarInt::from_u32(0);
 
 /// A bidirectional stream of bytes to a peer.
@@ -85,7 +85,7 @@ pub struct Channel {
 pub(crate) enum Reader {
     Quic(quinn::RecvStream),
     Memory(memory::Reader),
-    /// No session's any more.
+    /// No longer part of a session.
     #[default]
     Left,
 }
@@ -94,12 +94,12 @@ pub(crate) enum Reader {
 pub(crate) enum Writer {
     Quic(quinn::SendStream),
     Memory(memory::Writer),
-    /// Ended, and left to the connection.
+    /// Ended. The connection delivers what is left.
     #[default]
     Left,
 }
 
-/// To nobody: it carries nothing.
+/// A channel to nowhere, which carries nothing.
 impl Default for Channel {
     fn default() -> Self {
         Self { peer: PeerId([0; 32]), reader: Reader::Left, writer: Writer::Left }
@@ -111,13 +111,13 @@ impl Channel {
         Self { peer, reader: Reader::Quic(recv), writer: Writer::Quic(send) }
     }
 
-    /// Two ends in memory, each holding [`MEMORY_CHANNEL_BYTES`] on its way to the other.
+    /// Two connected ends in memory, holding [`MEMORY_CHANNEL_BYTES`] in each direction.
     #[must_use]
     pub fn pair() -> (Self, Self) {
         Self::pair_between(MEMORY_PEERS, MEMORY_CHANNEL_BYTES)
     }
 
-    /// Two ends in memory that belong to these peers and hold `capacity` bytes each on their way.
+    /// Two connected ends in memory that belong to these peers and hold `capacity` bytes in each direction.
     #[must_use]
     pub fn pair_between([a, b]: [PeerId; 2], capacity: usize) -> (Self, Self) {
         let (to_b, from_a) = memory::pipe(capacity);
@@ -128,14 +128,14 @@ impl Channel {
         )
     }
 
-    /// Who is at the other end.
+    /// The peer at the other end.
     #[must_use]
     pub fn peer(&self) -> PeerId {
         self.peer
     }
 
-    /// Writes bytes as they are: for tests that play a hostile peer, and for tools that speak the wire format
-    /// themselves. `false` if nobody takes them any more.
+    /// Writes bytes as they are, for tests that play a hostile peer and for tools that speak the wire format
+    /// themselves. `false` if the other end takes no more.
     pub async fn write_raw(&mut self, bytes: impl Into<Bytes>) -> bool {
         let mut out = Output::default();
         out.bulk(bytes.into());
@@ -147,17 +147,17 @@ impl Channel {
         true
     }
 
-    /// Reads whatever has come; `Ok(None)` at the end of the stream.
+    /// Reads the bytes that have come; `Ok(None)` at the end of the stream.
     ///
     /// # Errors
-    /// The peer's code if it reset the stream; [`WireCode::Unknown`]`(0)` if the connection is gone.
+    /// The peer's [`WireCode`] if it reset the stream, [`WireCode::Unknown`]`(0)` if the connection is gone.
     pub async fn read_raw(&mut self) -> Result<Option<Bytes>, WireCode> {
         let mut input = Input::default();
         match poll_fn(|cx| self.reader.poll_read(cx, &mut input, true)).await {
             Ok(true) => Ok(Some(input.take(usize::MAX).into_bytes())),
             Ok(false) => Ok(None),
-            Err(Broken::Reset(code)) => Err(code),
-            Err(Broken::Closed | Broken::Connection(_)) => Err(WireCode::Unknown(0)),
+            Err(StreamFailure::Reset(code)) => Err(code),
+            Err(StreamFailure::Closed | StreamFailure::Connection(_)) => Err(WireCode::Unknown(0)),
         }
     }
 
@@ -178,20 +178,21 @@ impl Channel {
 }
 
 impl Reader {
-    /// Appends what has come to `input`, waiting for something; `false` at the end of the stream. `many`: whether it is worth while to take many
-    /// pieces at once.
+    /// Appends what has come to `input`, waiting for at least one piece; `false` at the end of the stream. `many`
+    /// says whether to take many pieces at once.
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         input: &mut Input,
         many: bool,
-    ) -> Poll<Result<bool, Broken>> {
+    ) -> Poll<Result<bool, StreamFailure>> {
         match self {
             Self::Quic(stream) if many => poll_quic::<READ_PIECES>(cx, stream, input),
-            // One more than there usually is: the read that finds no second piece finds the end, and the next needs no lock.
+            // Asks for one more piece than there usually is: a read that finds no second one finds the end of the
+            // stream, which saves the next read's lock.
             Self::Quic(stream) => poll_quic::<2>(cx, stream, input),
             Self::Memory(reader) => reader.poll_read(cx, input),
-            Self::Left => Poll::Ready(Err(Broken::Closed)),
+            Self::Left => Poll::Ready(Err(StreamFailure::Closed)),
         }
     }
 
@@ -209,7 +210,7 @@ fn poll_quic<const N: usize>(
     cx: &mut Context<'_>,
     stream: &mut quinn::RecvStream,
     input: &mut Input,
-) -> Poll<Result<bool, Broken>> {
+) -> Poll<Result<bool, StreamFailure>> {
     let mut pieces = [const { Bytes::new() }; N];
     let read = ready!(pin!(stream.read_chunks(&mut pieces)).poll(cx))?;
     for piece in pieces.iter_mut().take(read.unwrap_or_default()) {
@@ -219,8 +220,9 @@ fn poll_quic<const N: usize>(
 }
 
 impl Writer {
-    /// Writes from the front of `out`, waiting until something can be written; removes what was and says how many bytes.
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Output) -> Poll<Result<usize, Broken>> {
+    /// Writes from the front of `out`, waiting until something can be written. Removes what was written and returns
+    /// its length in bytes.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Output) -> Poll<Result<usize, StreamFailure>> {
         match self {
             Self::Quic(stream) => {
                 let written = match out.front() {
@@ -231,11 +233,12 @@ impl Writer {
                 Poll::Ready(Ok(written))
             }
             Self::Memory(writer) => writer.poll_write(cx, out),
-            Self::Left => Poll::Ready(Err(Broken::Closed)),
+            Self::Left => Poll::Ready(Err(StreamFailure::Closed)),
         }
     }
 
-    /// Ends the stream. Unless it is `held`, nothing will be asked about it any more: QUIC does both at once.
+    /// Ends the stream. Unless it is `held`, nothing will be asked about it later, and QUIC's handle is dropped with
+    /// the end.
     pub(crate) fn end(&mut self, held: bool) {
         match self {
             Self::Quic(stream) if held => drop(stream.finish()), // fails only if the stream has ended already
@@ -246,13 +249,13 @@ impl Writer {
     }
 
     /// Waits until the peer's transport has everything that was written before the end.
-    pub(crate) async fn delivered(&mut self) -> Result<(), Broken> {
+    pub(crate) async fn delivered(&mut self) -> Result<(), StreamFailure> {
         match self {
             Self::Quic(stream) => match stream.stopped().await {
                 Ok(None) => Ok(()),
-                Ok(Some(code)) => Err(Broken::Reset(WireCode::of(code.into_inner()))),
+                Ok(Some(code)) => Err(StreamFailure::Reset(WireCode::of(code.into_inner()))),
                 Err(quinn::StoppedError::ConnectionLost(error)) => Err(error.into()),
-                Err(other) => Err(Broken::Connection(other.to_string())),
+                Err(other) => Err(StreamFailure::Connection(other.to_string())),
             },
             Self::Memory(_) | Self::Left => Ok(()), // what is in a pipe can't be lost
         }

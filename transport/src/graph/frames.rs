@@ -1,36 +1,36 @@
-//! Where a recorded frame ends, and what is wrong with it: what a session does with bytes, as a pure function of a state and
-//! bytes, for tools that read recordings.
+//! Finds the frames in recorded bytes, and what is wrong with them. It does what a session does with bytes, as a pure
+//! function of a state and bytes, for tools that read recordings.
 
 use super::{Edge, Graph};
 use crate::session::error::ViolationKind;
 use crate::wire::varint;
 
-/// What the bytes after a state are.
+/// What the bytes in a state begin with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Split<'a> {
-    /// Nothing whole yet.
+    /// Less than a whole frame.
     Partial,
-    /// A frame, or tags alone.
+    /// A frame, or branch tags without a message.
     Frame {
-        /// Which step it is.
+        /// The transition that was taken.
         edge: &'a Edge,
-        /// The body, if the step has a message.
+        /// The message's body; empty if the transition has no message.
         body: &'a [u8],
-        /// Bytes of all of it: tags, length and body.
+        /// The length in bytes of tags, length prefix and body together.
         bytes: usize,
     },
-    /// What the session that reads it would call a violation.
+    /// Bytes that a session would refuse as a violation.
     Wrong {
-        /// Where: bytes after the state's beginning.
+        /// The offset of the violation, in bytes from the state's beginning.
         at: usize,
-        /// What.
+        /// The violation.
         kind: ViolationKind,
     },
 }
 
 impl Graph {
-    /// Reads the next frame of the side that speaks in `state`. Looks at lengths and tags alone: whether the body is the message due
-    /// is [`MessageInfo::read`](super::MessageInfo::read)'s to say.
+    /// Reads the next frame of the side that speaks in `state`. Looks at tags and lengths alone: whether the body is
+    /// the message due is for [`MessageInfo::read`](super::MessageInfo::read) to say.
     #[must_use]
     pub fn split<'a>(&'a self, state: usize, bytes: &'a [u8]) -> Split<'a> {
         let edges = self.states.get(state).map_or(&[][..], |node| &node.edges[..]);
@@ -40,7 +40,7 @@ impl Graph {
         }
         let said = |edge: &&Edge| bytes.len() >= edge.tags.len() && bytes.starts_with(&edge.tags);
         let Some(edge) = edges.iter().find(said) else {
-            // The longest beginning of what was said that is that of an edge: the byte after it leads nowhere.
+            // The longest prefix of the tags that matches an edge. The byte after it leads nowhere.
             let common = |edge: &Edge| edge.tags.iter().zip(bytes).take_while(|(tag, byte)| tag == byte).count();
             let at = edges.iter().map(common).max().unwrap_or(0);
             return match bytes.get(at) {

@@ -1,12 +1,13 @@
-//! How many bytes one side may have said that the other hasn't read: the type's own answer to "how large must a buffer be?".
+//! How many bytes of one side the other may not have read yet: the type's answer to "how large must a buffer be?".
 //!
-//! A side may go on speaking until the type makes it wait for the other one. It has to wait as soon as the other one's turn
-//! comes, because the other one speaks only after it has read everything said before. So what can be unread is the longest run of
-//! one side's messages that no message of the other interrupts, each as long as it may be, with its tags and its length.
+//! A side may speak until the type makes it wait for the other. The other speaks only after it has read everything so
+//! far. So the most that can be unread is the longest run of one side's messages without one of the other's, each at
+//! its largest, with tags and length prefixes.
 //!
-//! A request that may be [pipelined](crate::pipeline) goes out up to [`Message::AHEAD`](crate::Message::AHEAD) times before its
-//! first response is read, so it and its response count that many times. A loop in which one side alone speaks has no
-//! such bound ([`Unread::Endless`]): there QUIC's stream window is what makes the speaker wait.
+//! A request that may be [pipelined](crate::pipeline) goes out up to
+//! [`Message::PIPELINE_DEPTH`](crate::Message::PIPELINE_DEPTH) times before its first response is read, so it and its
+//! response count that many times. A loop in which only one side speaks has no such bound ([`Unread::Endless`]):
+//! there, QUIC's stream window makes the speaker wait.
 
 use super::{Edge, Graph, Node, Side};
 use crate::wire::varint;
@@ -15,9 +16,9 @@ use std::fmt;
 /// An amount of unread bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unread {
-    /// At most so many.
+    /// At most this many bytes.
     Bytes(u64),
-    /// No bound in the type: the side may speak on and on. The stream's window bounds it.
+    /// The type sets no bound: the side may speak without end. The stream's window bounds it.
     Endless,
 }
 
@@ -29,7 +30,7 @@ impl Unread {
         }
     }
 
-    /// The bytes, if the type bounds them.
+    /// The bound in bytes, if the type sets one.
     #[must_use]
     pub fn bytes(self) -> Option<u64> {
         if let Self::Bytes(bytes) = self { Some(bytes) } else { None }
@@ -46,7 +47,7 @@ impl fmt::Display for Unread {
 }
 
 impl Edge {
-    /// The most bytes that it takes on the stream: tags, length, body.
+    /// The most bytes that this transition takes on the stream: tags, length prefix, body.
     #[must_use]
     pub fn max_wire_bytes(&self) -> u64 {
         let frame = self.message.map_or(0, |message| {
@@ -58,41 +59,43 @@ impl Edge {
 }
 
 impl Graph {
-    /// What `side` may send from this state on before it has to wait for the other one. None of it need have been read.
+    /// How much `side` may send from this state on before it has to wait for the other side. Possibly none of it has
+    /// been read.
     #[must_use]
     pub fn may_send(&self, state: usize, side: Side) -> Unread {
         self.run(state, side, &mut Vec::new())
     }
 
-    /// The most of `side`'s bytes that can be unread at any time; the stream's header, which the side that opens the stream says
-    /// first, not counted.
+    /// The most bytes of `side` that can be unread at any time. The stream's header, which the initiator sends first,
+    /// isn't counted.
     #[must_use]
     pub fn unread(&self, side: Side) -> Unread {
         (0..self.states.len()).map(|state| self.may_send(state, side)).max().unwrap_or(Unread::Bytes(0))
     }
 
-    /// How many times the message of this edge may be sent from `from` before the first response is read: more than once only
-    /// for a request whose one response leads back to where it was sent.
+    /// How many times the message of this edge may be sent from `from` before the first response is read. More than
+    /// once only for a request with a single response that leads back to `from`.
     #[must_use]
-    pub fn ahead(&self, from: usize, edge: &Edge) -> u64 {
-        let depth = edge.message.map_or(1, |message| message.ahead.max(1) as u64);
+    pub fn pipeline_depth(&self, from: usize, edge: &Edge) -> u64 {
+        let depth = edge.message.map_or(1, |message| message.pipeline_depth.max(1) as u64);
         let asker = self.states.get(from).and_then(|node| node.speaker);
         let pipelined = self.response(asker, edge).is_some_and(|response| response.to == from);
         if pipelined { depth } else { 1 }
     }
 
-    /// The one answer that the other side has to what `edge` says, if it has just one.
+    /// The other side's response to this edge, if there is exactly one.
     fn response(&self, asker: Option<Side>, edge: &Edge) -> Option<&Edge> {
         let Node { speaker, edges } = self.states.get(edge.to)?;
         let [response] = edges.as_slice() else { return None };
         (speaker.is_some() && *speaker != asker).then_some(response)
     }
 
-    /// The request that this state answers and may have been pipelined, and how often.
+    /// The pipelined request that this state answers, and its depth.
     fn answers(&self, state: usize) -> Option<(&Edge, u64)> {
         let requests =
             self.states.iter().enumerate().flat_map(|(from, node)| node.edges.iter().map(move |edge| (from, edge)));
-        let deep = requests.filter(|(_, edge)| edge.to == state).map(|(from, edge)| (edge, self.ahead(from, edge)));
+        let deep =
+            requests.filter(|(_, edge)| edge.to == state).map(|(from, edge)| (edge, self.pipeline_depth(from, edge)));
         deep.filter(|(_, depth)| *depth > 1).max_by_key(|(edge, depth)| depth.saturating_mul(edge.max_wire_bytes()))
     }
 
@@ -102,16 +105,17 @@ impl Graph {
         }
         let Some(Node { speaker: Some(speaker), edges }) = self.states.get(state) else { return Unread::Bytes(0) };
         if *speaker != side {
-            // The other one's turn. Of pipelined requests, all but the one that is answered here may be on their way still.
+            // The other side's turn. Of pipelined requests, all but the one answered here may still be on their way.
             let ahead =
                 self.answers(state).map_or(0, |(request, depth)| (depth - 1).saturating_mul(request.max_wire_bytes()));
             return Unread::Bytes(ahead);
         }
-        // This side's turn: one of its messages and what follows it, or as many answers as there may be requests ahead.
+        // This side's turn: one of its messages and what follows, or as many responses as there may be requests under
+        // way.
         let answers = self.answers(state).map_or(1, |(_, depth)| depth);
         path.push(state);
         let runs = edges.iter().map(|edge| {
-            let times = self.ahead(state, edge);
+            let times = self.pipeline_depth(state, edge);
             let bytes = edge.max_wire_bytes();
             if times.max(answers) > 1 {
                 Unread::Bytes(bytes.saturating_mul(times.max(answers)))

@@ -1,16 +1,16 @@
-//! The untyped half of a session: frames in and out of a channel, deadlines, and what happens when something is wrong.
+//! The untyped half of a session: frames in and out of a channel, deadlines, and how a session fails.
 //!
-//! What is read stays in the buffer until a whole frame is there, and what is to be written stays queued until it is
-//! written: every wait here can be dropped and taken up again without losing a byte. A deadline runs from the first
-//! wait for a thing until it is there, however often the wait is taken up; the clock is read, and the session's one
-//! timer set, only if it isn't there at once.
+//! Received bytes stay buffered until a whole frame is there, and outgoing bytes stay queued until they are written,
+//! so every wait here can be dropped and resumed without losing a byte. A deadline runs from the first wait for a
+//! thing until it is there, however often the wait is resumed. The clock is read, and the session's one timer set,
+//! only if the thing isn't there at once.
 
+use super::bulk::{BulkSlot, ConnectionResources};
 use super::error::{Local, Lost, LostCause, SessionError, Violation, ViolationKind};
 use super::meter::Metered;
-use super::share::{Place, Shared};
 use super::timer::Timer;
 use crate::{
-    channel::{Broken, Channel},
+    channel::{Channel, StreamFailure},
     graph::MessageInfo,
     message::{Body, DecodeError, Head, Message},
     wire::{code::WireCode, input::Input, output::Output, varint},
@@ -27,22 +27,23 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// How long [`Session::close`](crate::Session::close) waits for the peer's end: it may still be working on the last message.
+/// How long [`Session::close`](crate::Session::close) waits for the peer to end its side: the peer may still be
+/// working on the last message.
 pub const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Of so many missing bytes many pieces are read at once: fewer are usually in one datagram.
+/// From this many missing bytes on, a read takes many pieces at once: fewer bytes are usually in one datagram.
 const MANY_BYTES: usize = 2048;
 
-/// The state a session is in, for messages to people. Costs nothing until printed.
+/// A session's state, for messages to people. Formatted only when it is printed.
 #[derive(Clone, Copy)]
-pub(crate) enum At {
+pub(crate) enum StateName {
     Awaiting(&'static str),
     Sending(&'static str),
     Choice(fn(&mut Vec<&'static str>)),
     End,
 }
 
-impl fmt::Display for At {
+impl fmt::Display for StateName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Awaiting(message) => write!(f, "awaiting {message}"),
@@ -57,58 +58,65 @@ impl fmt::Display for At {
     }
 }
 
-/// What one wait came to.
-enum Step {
+/// How one wait ended.
+enum Progress {
     Wrote,
     Read,
     End,
     Late,
 }
 
-/// Where a wait notes when it began.
+/// The field in which a wait notes when it began.
 type Since = fn(&mut Core) -> &mut Option<Instant>;
 const WAITING: Since = |core| &mut core.waiting_since;
 const LEAVING: Since = |core| &mut core.leaving_since;
 
-/// What a session is beside its type. Made for the first time, or what an earlier session of the connection left ([`Held`]).
+/// The state of a session beside its type. Newly made, or reused from an earlier session of the connection
+/// ([`PooledCore`]).
 #[derive(Debug, Default)]
 pub(crate) struct Core {
     channel: Channel,
     pub(crate) protocol: Cow<'static, str>,
     input: Input,
     out: Output,
-    /// Since when the next frame or tag is awaited.
+    /// When the wait for the next frame or tag began.
     waiting_since: Option<Instant>,
-    /// Since when what is queued waits to be taken, or the end for the peer's.
+    /// When the wait for the queue to be written, or for the peer's end, began.
     leaving_since: Option<Instant>,
     timer: Timer,
     received: u64,
     sent: u64,
-    /// What the peer's use is held to, if to anything.
+    /// Counts what the peer uses, if the session is metered.
     pub(super) metered: Option<Metered>,
     /// The peer has ended its side.
     peer_ended: bool,
-    /// This side has ended its, or will with the last of what is queued.
+    /// This side has ended its sending side, or will with the last queued bytes.
     ended: bool,
-    /// The end is still to be made, and whether it is held then.
+    /// The sending side ends with the last queued bytes; the value says whether the stream is kept to ask about
+    /// delivery.
     last: Option<bool>,
-    /// Nothing has come since this side sent, so nothing proves that it arrived.
+    /// Nothing has come since this side sent, so nothing proves that its last message arrived.
     spoke_last: bool,
-    /// Ended in order, given up or failed: dropping it does nothing more.
+    /// Ended in order, given up or failed. Dropping it then does nothing more.
     over: bool,
-    /// Where the next session of the connection finds what this one needs no more.
-    pub(super) shared: Option<Arc<Shared>>,
-    /// Held as long as the session lasts, if it carries bulk to us.
-    pub(crate) place: Option<Place>,
+    /// The connection's resources, to which the core returns for the next session.
+    pub(super) shared: Option<Arc<ConnectionResources>>,
+    /// The slot of a session that carries bulk to us, kept for the session's life.
+    pub(crate) bulk_slot: Option<BulkSlot>,
 }
 
 impl Core {
-    /// Becomes that of a session.
-    pub(super) fn begin(&mut self, channel: Channel, protocol: Cow<'static, str>, shared: Option<Arc<Shared>>) {
+    /// Prepares the core for a session.
+    pub(super) fn begin(
+        &mut self,
+        channel: Channel,
+        protocol: Cow<'static, str>,
+        shared: Option<Arc<ConnectionResources>>,
+    ) {
         (self.channel, self.protocol, self.shared) = (channel, protocol, shared);
     }
 
-    /// Nothing of a session that is over but what costs time to make: its timer and its small buffer.
+    /// A fresh core that keeps what is costly to make: the timer and the small buffer.
     pub(super) fn emptied(&mut self) -> Self {
         self.timer.release();
         Self { timer: mem::take(&mut self.timer), out: self.out.emptied(), ..Self::default() }
@@ -136,12 +144,12 @@ impl Core {
 
     // ---- out
 
-    /// Queues a branch tag; it goes out with what follows.
+    /// Queues a branch tag. It goes out with what follows.
     pub(crate) fn tag(&mut self, tag: u8) {
         self.out.small().extend_from_slice(&[tag]);
     }
 
-    /// Queues a message. On an error nothing of it is queued, and the session is over.
+    /// Queues a message. On an error nothing of it is queued and the session is over.
     pub(crate) fn queue<M: Message>(&mut self, message: &M) -> Result<(), SessionError> {
         let small = self.out.small();
         let start = small.len();
@@ -168,11 +176,10 @@ impl Core {
         }
     }
 
-    /// Writes all that is queued. While that waits, reads what comes as long as less than `read_below` bytes are
-    /// buffered.
+    /// Writes everything queued. Meanwhile it reads what comes, while less than `read_below` bytes are buffered.
     pub(crate) fn flush(
         &mut self,
-        at: At,
+        at: StateName,
         deadline: Duration,
         read_below: usize,
     ) -> impl Future<Output = Result<(), SessionError>> + '_ {
@@ -183,13 +190,13 @@ impl Core {
     fn poll_flush(
         &mut self,
         cx: &mut Context<'_>,
-        at: At,
+        at: StateName,
         deadline: Duration,
         read_below: usize,
     ) -> Poll<Result<(), SessionError>> {
         while !self.out.is_empty() {
             let read = if self.peer_ended { 0 } else { read_below.saturating_sub(self.input.len()) };
-            if let Step::Late = ready!(self.poll_step(cx, read, at, deadline, LEAVING))? {
+            if let Progress::Late = ready!(self.poll_step(cx, read, at, deadline, LEAVING))? {
                 return Poll::Ready(Err(self.violation(at, ViolationKind::Stalled { after: deadline })));
             }
         }
@@ -197,8 +204,8 @@ impl Core {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the sending side, with the last of what is queued: nothing more will be said. Whether it was delivered can be
-    /// asked later only if it is `held`.
+    /// Ends the sending side after the last queued bytes. Delivery can be asked about later only if the stream is
+    /// `held`.
     pub(crate) fn end(&mut self, held: bool) {
         if !self.ended {
             self.ended = true;
@@ -212,13 +219,14 @@ impl Core {
 
     // ---- in
 
-    /// Waits until a whole frame for this message is buffered. Says how many bytes are its length and how many its body.
+    /// Waits until a whole frame for this message is buffered. Returns the lengths in bytes of its length prefix and
+    /// its body.
     pub(crate) fn poll_arrived(
         &mut self,
         cx: &mut Context<'_>,
         message: &MessageInfo,
     ) -> Poll<Result<(usize, usize), SessionError>> {
-        let at = At::Awaiting(message.name);
+        let at = StateName::Awaiting(message.name);
         loop {
             let missing = match self.input.number() {
                 varint::Parsed::Whole { value, len } => {
@@ -262,7 +270,7 @@ impl Core {
         ready!(self.poll_paid(cx));
         let body = ready!(self.poll_frame(cx, &MessageInfo::of::<M>()))?;
         Poll::Ready(M::decode(body).map_err(|error: DecodeError| {
-            self.violation(At::Awaiting(M::NAME), ViolationKind::Malformed { reason: error.to_string() })
+            self.violation(StateName::Awaiting(M::NAME), ViolationKind::Malformed { reason: error.to_string() })
         }))
     }
 
@@ -270,7 +278,7 @@ impl Core {
     pub(crate) fn poll_tag(
         &mut self,
         cx: &mut Context<'_>,
-        at: At,
+        at: StateName,
         deadline: Duration,
     ) -> Poll<Result<(), SessionError>> {
         while self.input.is_empty() {
@@ -280,11 +288,11 @@ impl Core {
         Poll::Ready(Ok(()))
     }
 
-    /// Consumes a branch tag: whether it is the second.
+    /// Consumes a branch tag; `true` if it is the second branch.
     pub(crate) fn poll_branch(
         &mut self,
         cx: &mut Context<'_>,
-        at: At,
+        at: StateName,
         deadline: Duration,
     ) -> Poll<Result<bool, SessionError>> {
         ready!(self.poll_paid(cx));
@@ -297,8 +305,8 @@ impl Core {
         })
     }
 
-    /// Waits until what the peer used is paid for, unless its next frame or tag is waited for already: no deadline of the
-    /// peer's runs while it is held back.
+    /// Waits until the peer's use is paid for, unless the wait for its next frame or tag has begun: no deadline of
+    /// the peer runs while it is held back.
     pub(crate) fn poll_paid(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.metered {
             Some(metered) if self.waiting_since.is_none() => {
@@ -308,21 +316,21 @@ impl Core {
         }
     }
 
-    /// Waits for more input (and writes what is queued meanwhile), as long as `deadline` allows.
+    /// Waits for more input, for at most `deadline`. Writes what is queued meanwhile.
     fn poll_more(
         &mut self,
         cx: &mut Context<'_>,
         missing: usize,
-        at: At,
+        at: StateName,
         deadline: Duration,
     ) -> Poll<Result<(), SessionError>> {
         let have = self.input.len();
         loop {
             let kind = if !self.peer_ended {
                 match ready!(self.poll_step(cx, missing, at, deadline, WAITING))? {
-                    Step::Wrote | Step::End => continue,
-                    Step::Read => return Poll::Ready(Ok(())),
-                    Step::Late => ViolationKind::Late { after: deadline, have },
+                    Progress::Wrote | Progress::End => continue,
+                    Progress::Read => return Poll::Ready(Ok(())),
+                    Progress::Late => ViolationKind::Late { after: deadline, have },
                 }
             } else if have == 0 {
                 ViolationKind::EndedEarly
@@ -333,29 +341,29 @@ impl Core {
         }
     }
 
-    /// Writes or reads once, whichever is possible first; reads only if bytes are `missing`. Notes in `since` when the
-    /// wait began.
+    /// Writes or reads once, whichever is possible first. Reads only if bytes are `missing`. Notes in `since` when
+    /// the wait began.
     fn poll_step(
         &mut self,
         cx: &mut Context<'_>,
         missing: usize,
-        at: At,
+        at: StateName,
         deadline: Duration,
         since: Since,
-    ) -> Poll<Result<Step, SessionError>> {
+    ) -> Poll<Result<Progress, SessionError>> {
         match self.poll_channel(cx, missing) {
             Poll::Ready(step) => Poll::Ready(step.map_err(|broken| self.lost(at, broken))),
             Poll::Pending => {
                 let since = *since(self).get_or_insert_with(Instant::now);
-                self.timer.poll_at(cx, since + deadline).map(|()| Ok(Step::Late))
+                self.timer.poll_at(cx, since + deadline).map(|()| Ok(Progress::Late))
             }
         }
     }
 
-    fn poll_channel(&mut self, cx: &mut Context<'_>, missing: usize) -> Poll<Result<Step, Broken>> {
-        let Self { channel, out, input, last, place, .. } = self;
+    fn poll_channel(&mut self, cx: &mut Context<'_>, missing: usize) -> Poll<Result<Progress, StreamFailure>> {
+        let Self { channel, out, input, last, bulk_slot, .. } = self;
         if !out.is_empty() {
-            // The end comes right behind the last bytes, so that it nearly always finds room in their datagram.
+            // The end follows right behind the last bytes, so that it nearly always finds room in their datagram.
             let written = channel.writer.poll_write(cx, out);
             if out.is_empty()
                 && let Some(held) = last.take()
@@ -364,16 +372,16 @@ impl Core {
             }
             if let Poll::Ready(written) = written {
                 self.sent += written? as u64;
-                return Poll::Ready(Ok(Step::Wrote));
+                return Poll::Ready(Ok(Progress::Wrote));
             }
         }
         if missing > 0 {
             let held = input.len();
-            let many = place.is_some() || missing > MANY_BYTES;
+            let many = bulk_slot.is_some() || missing > MANY_BYTES;
             if let Poll::Ready(more) = channel.reader.poll_read(cx, input, many) {
                 self.received += (input.len() - held) as u64;
                 self.peer_ended |= !more?;
-                return Poll::Ready(Ok(if self.peer_ended { Step::End } else { Step::Read }));
+                return Poll::Ready(Ok(if self.peer_ended { Progress::End } else { Progress::Read }));
             }
             input.settle();
         }
@@ -382,15 +390,15 @@ impl Core {
 
     // ---- the end
 
-    /// Ends both sides: everything is written and nothing more came; if `delivery` is to be waited for, the peer's
-    /// transport has it.
+    /// Ends both sides: writes everything and checks that nothing more came. With `delivery`, waits until the peer's
+    /// transport has everything.
     pub(crate) async fn close(&mut self, delivery: bool) -> Result<(), SessionError> {
         let spoke_last = self.spoke_last || !self.out.is_empty();
         self.leaving_since = None;
         let asked = delivery && spoke_last;
         let mut closed = poll_fn(|cx| self.poll_ended(cx, asked)).await;
         if asked && closed.is_ok() {
-            closed = Box::pin(self.delivered()).await; // boxed: most sessions' last word is the peer's
+            closed = Box::pin(self.delivered()).await; // boxed, because in most sessions the peer speaks last
         }
         match closed {
             Ok(()) => {
@@ -406,18 +414,18 @@ impl Core {
     fn poll_ended(&mut self, cx: &mut Context<'_>, held: bool) -> Poll<Result<(), SessionError>> {
         self.end(held);
         if !self.out.is_empty() {
-            ready!(self.poll_flush(cx, At::End, CLOSE_DEADLINE, 0))?;
+            ready!(self.poll_flush(cx, StateName::End, CLOSE_DEADLINE, 0))?;
             self.leaving_since = None;
         }
         while !self.peer_ended && self.input.is_empty() {
-            if let Step::Late = ready!(self.poll_step(cx, 1, At::End, CLOSE_DEADLINE, LEAVING))? {
+            if let Progress::Late = ready!(self.poll_step(cx, 1, StateName::End, CLOSE_DEADLINE, LEAVING))? {
                 let kind = ViolationKind::Late { after: CLOSE_DEADLINE, have: 0 };
-                return Poll::Ready(Err(self.violation(At::End, kind)));
+                return Poll::Ready(Err(self.violation(StateName::End, kind)));
             }
         }
         Poll::Ready(match self.input.len() {
             0 => Ok(()),
-            bytes => Err(self.violation(At::End, ViolationKind::AfterEnd { bytes })),
+            bytes => Err(self.violation(StateName::End, ViolationKind::AfterEnd { bytes })),
         })
     }
 
@@ -436,8 +444,8 @@ impl Core {
             either.await
         };
         match delivery {
-            Some(delivery) => delivery.map_err(|broken| self.lost(At::End, broken)),
-            None => Err(self.violation(At::End, ViolationKind::Stalled { after: CLOSE_DEADLINE })),
+            Some(delivery) => delivery.map_err(|broken| self.lost(StateName::End, broken)),
+            None => Err(self.violation(StateName::End, ViolationKind::Stalled { after: CLOSE_DEADLINE })),
         }
     }
 
@@ -449,8 +457,8 @@ impl Core {
         }
     }
 
-    /// The peer broke the protocol: resets the stream and says so.
-    pub(crate) fn violation(&mut self, at: At, kind: ViolationKind) -> SessionError {
+    /// The peer broke the protocol: resets the stream and returns the violation.
+    pub(crate) fn violation(&mut self, at: StateName, kind: ViolationKind) -> SessionError {
         self.give_up(kind.wire());
         SessionError::Violation(Box::new(Violation {
             peer: self.channel.peer,
@@ -462,18 +470,18 @@ impl Core {
         }))
     }
 
-    /// This side can't go on: resets the stream and says so.
+    /// This side can't go on: resets the stream and returns the error.
     pub(crate) fn local(&mut self, error: impl FnOnce(Cow<'static, str>) -> Local) -> SessionError {
         self.give_up(WireCode::Failed);
         SessionError::Local(Box::new(error(self.protocol.clone())))
     }
 
-    fn lost(&mut self, at: At, broken: Broken) -> SessionError {
+    fn lost(&mut self, at: StateName, broken: StreamFailure) -> SessionError {
         self.give_up(WireCode::Abandoned);
         let cause = match broken {
-            Broken::Reset(code) => LostCause::Reset(code),
-            Broken::Closed => LostCause::Closed,
-            Broken::Connection(reason) => LostCause::Connection(reason),
+            StreamFailure::Reset(code) => LostCause::Reset(code),
+            StreamFailure::Closed => LostCause::Closed,
+            StreamFailure::Connection(reason) => LostCause::Connection(reason),
         };
         SessionError::Lost(Box::new(Lost {
             peer: self.channel.peer,
@@ -484,7 +492,8 @@ impl Core {
     }
 }
 
-/// Puts the length `len` of a body in front of its first bytes: where it begins, at `start`, there is room for one byte.
+/// Writes the length `len` of a body in front of it. `start` is where the body's frame begins; one byte is reserved
+/// there.
 fn frame_head(small: &mut Vec<u8>, start: usize, len: u32) {
     let (bytes, n) = varint::write(len);
     match small.get_mut(start) {

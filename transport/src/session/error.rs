@@ -1,4 +1,4 @@
-//! How a session can fail: the peer broke the protocol, the stream is lost, or this side could not go on.
+//! How a session fails: the peer breaks the protocol, the stream is lost, or this side can't go on.
 
 use crate::wire::code::WireCode;
 use shardwire_model::{Coded, PeerId};
@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 /// Why a session ended before its protocol did.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
-    /// What came from the peer is not what the protocol says.
+    /// The peer didn't keep to the protocol.
     #[error(transparent)]
     Violation(Box<Violation>),
     /// The stream or the connection is gone.
@@ -18,59 +18,59 @@ pub enum SessionError {
     Local(Box<Local>),
 }
 
-/// Whose fault a violation is. Only the peer's own faults may count against it.
+/// Whose fault a violation is. Only [`Peer`](Self::Peer) may count against the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fault {
-    /// No network and no load explains it: the peer sent it.
+pub enum Blame {
+    /// The peer's: no network and no load explains it.
     Peer,
-    /// Slowness of the peer or of what lies between.
+    /// The peer's, or that of the network between: something was too slow.
     Unclear,
 }
 
 /// A peer's breach of a protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Who.
+    /// The peer that broke the protocol.
     pub peer: PeerId,
-    /// In which protocol; `?` before the stream's header was read.
+    /// The protocol's name; `?` before the stream's header was read.
     pub protocol: Cow<'static, str>,
-    /// In which state of this side, such as `awaiting Chunk`.
+    /// This side's state, such as `awaiting Chunk`.
     pub state: String,
-    /// What.
+    /// What the peer did.
     pub kind: ViolationKind,
-    /// Bytes received in this session, the faulty ones included.
+    /// Bytes received in this session, those at fault included.
     pub received: u64,
-    /// Bytes sent in it.
+    /// Bytes sent in this session.
     pub sent: u64,
 }
 
-/// What was wrong.
+/// What was wrong with what the peer sent, or didn't.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ViolationKind {
     /// A length that is no number, or not in its shortest form.
     MalformedLength,
-    /// A frame that is not the message due.
+    /// A frame isn't the message that is due.
     Malformed {
-        /// Why not.
+        /// Why decoding failed.
         reason: String,
     },
     /// A frame announced longer than the message may be.
     TooLong {
-        /// Its announced length in bytes.
+        /// The announced length, in bytes.
         announced: u32,
-        /// The message's limit.
+        /// The message's limit, in bytes.
         max: u32,
     },
-    /// What was due did not come, or not all of it.
+    /// What was due didn't come in time, or not all of it.
     Late {
-        /// The deadline.
+        /// The deadline that passed.
         after: Duration,
-        /// Bytes of it that had come.
+        /// Bytes of it that had come by then.
         have: usize,
     },
-    /// What this side sent was not taken.
+    /// The peer didn't take what this side sent in time.
     Stalled {
-        /// The deadline.
+        /// The deadline that passed.
         after: Duration,
     },
     /// A branch tag that is neither 0 nor 1.
@@ -82,31 +82,31 @@ pub enum ViolationKind {
     EndedEarly,
     /// The stream ended within a frame.
     Truncated {
-        /// Bytes of the frame that had come, its length included.
+        /// Bytes of the frame that had come, its length prefix included.
         have: usize,
     },
     /// Data after the end of the protocol.
     AfterEnd {
-        /// Bytes of it seen.
+        /// How many bytes of it were seen.
         bytes: usize,
     },
     /// Data while it was this side's turn.
     OutOfTurn {
-        /// Bytes of it seen.
+        /// How many bytes of it were seen.
         bytes: usize,
     },
-    /// A protocol or version that nobody here serves.
+    /// A protocol or version that this node doesn't serve.
     UnknownProtocol {
-        /// Its name.
+        /// The protocol's name.
         name: String,
-        /// Its version.
+        /// The protocol's version.
         version: u16,
     },
-    /// A well-formed message that breaks a rule which the type can't express. Found by the protocol's own code.
+    /// A well-formed message that breaks a rule which the type can't express. The protocol's own code finds it.
     RuleBroken {
         /// The rule's own code, such as `SW-TRACE-003`.
         rule: &'static str,
-        /// In what way.
+        /// How the message breaks it.
         detail: String,
     },
 }
@@ -114,10 +114,10 @@ pub enum ViolationKind {
 impl Violation {
     /// Whose fault it is.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub fn blame(&self) -> Blame {
         match self.kind {
-            ViolationKind::Late { .. } | ViolationKind::Stalled { .. } => Fault::Unclear,
-            _ => Fault::Peer,
+            ViolationKind::Late { .. } | ViolationKind::Stalled { .. } => Blame::Unclear,
+            _ => Blame::Peer,
         }
     }
 }
@@ -138,7 +138,7 @@ impl ViolationKind {
         }
     }
 
-    /// Its stable code.
+    /// The violation's stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -211,24 +211,24 @@ impl Coded for Violation {
 /// The loss of a stream or connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
-    /// To whom.
+    /// The peer at the other end.
     pub peer: PeerId,
-    /// The protocol.
+    /// The protocol's name.
     pub protocol: Cow<'static, str>,
-    /// In which state of this side.
+    /// This side's state, such as `awaiting Chunk`.
     pub state: String,
-    /// Why.
+    /// The cause of the loss.
     pub cause: LostCause,
 }
 
 /// Why a stream was lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LostCause {
-    /// The peer reset it, and says why.
+    /// The peer reset the stream, with this code.
     Reset(WireCode),
     /// The peer closed the connection in good order.
     Closed,
-    /// The connection failed.
+    /// The connection failed; the text is QUIC's reason.
     Connection(String),
 }
 
@@ -271,36 +271,36 @@ impl Coded for Lost {
 /// A failure of this side.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Local {
-    /// A message that can't be sent.
+    /// A message couldn't be sent.
     #[error("{protocol}: {message} can't be sent: {reason}")]
     Unsendable {
-        /// The protocol.
+        /// The protocol's name.
         protocol: Cow<'static, str>,
-        /// The message.
+        /// The message's name.
         message: &'static str,
-        /// Why not.
+        /// Why it can't be sent.
         reason: String,
     },
-    /// More requests than the pipeline is deep.
+    /// More requests than the pipeline's depth.
     #[error("{protocol}: {depth} requests are outstanding, as many as the pipeline may have")]
     PipelineFull {
-        /// The protocol.
+        /// The protocol's name.
         protocol: Cow<'static, str>,
-        /// The depth.
+        /// The pipeline's depth.
         depth: usize,
     },
-    /// As many sessions with this peer carry bulk to us as the connection has places for.
+    /// Every slot for sessions that carry bulk to us from this peer is taken.
     #[error("{protocol}: there is no place for another session that carries bulk from this peer")]
-    NoPlace {
-        /// The protocol.
+    NoBulkSlot {
+        /// The protocol's name.
         protocol: Cow<'static, str>,
     },
-    /// A pipeline was left with requests outstanding, or asked for a response with none.
+    /// A pipeline was left while requests were outstanding, or asked for a response while none was.
     #[error("{protocol}: {outstanding} requests are outstanding")]
     Outstanding {
-        /// The protocol.
+        /// The protocol's name.
         protocol: Cow<'static, str>,
-        /// How many.
+        /// How many requests were outstanding.
         outstanding: usize,
     },
 }
@@ -311,14 +311,14 @@ impl Coded for Local {
             Self::Unsendable { .. } => "SW-SESSION-030",
             Self::PipelineFull { .. } => "SW-SESSION-031",
             Self::Outstanding { .. } => "SW-SESSION-032",
-            Self::NoPlace { .. } => "SW-SESSION-033",
+            Self::NoBulkSlot { .. } => "SW-SESSION-033",
         }
     }
 
     fn next_step(&self) -> String {
         match self {
             Self::Unsendable { .. } => "Split what is sent, or keep it within the message's limit.",
-            Self::NoPlace { .. } => "End one of the others first; the peer may try again.",
+            Self::NoBulkSlot { .. } => "End one of the others first; the peer may try again.",
             Self::PipelineFull { .. } | Self::Outstanding { .. } => "This is a fault of the program: please report it.",
         }
         .to_owned()
@@ -366,7 +366,7 @@ impl SessionError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Violation(violation) => violation.fault() == Fault::Unclear,
+            Self::Violation(violation) => violation.blame() == Blame::Unclear,
             Self::Lost(lost) => {
                 !matches!(lost.cause, LostCause::Reset(code) if !matches!(code, WireCode::Dropped | WireCode::Abandoned | WireCode::Failed | WireCode::Busy | WireCode::RetryAfter { .. }))
             }

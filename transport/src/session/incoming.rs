@@ -1,10 +1,10 @@
-//! How sessions begin: the initiator's header, the responder's reading of it, and pairs without either for tests.
+//! How sessions begin: the initiator's header, the responder's reading of it, and in-memory pairs for tests.
 
-use super::core::At;
+use super::bulk::{self, BulkSlot, ConnectionResources};
+use super::core::StateName;
+use super::core_pool::PooledCore;
 use super::error::{Local, SessionError, ViolationKind};
 use super::meter::{Meter, Metered};
-use super::share::{self, Place, Shared};
-use super::spare::Held;
 use super::{Initiator, Responder, Session, WireCode};
 use crate::{
     Protocol,
@@ -19,14 +19,17 @@ use std::{future::poll_fn, sync::Arc, task::ready, time::Duration};
 /// Begins a session on a fresh channel. Nothing is sent before the first message.
 ///
 /// # Errors
-/// The protocol's name is longer than a header may hold.
+/// [`Local::Unsendable`] if the protocol's name is longer than a header may hold.
 pub fn initiate<P: Protocol>(channel: Channel) -> Result<Initiator<P>, SessionError> {
     initiate_with::<P>(channel, None)
 }
 
-fn initiate_with<P: Protocol>(channel: Channel, shared: Option<Arc<Shared>>) -> Result<Initiator<P>, SessionError> {
-    let mut core = Held::within(channel, P::NAME, shared);
-    core.prioritise(share::priority::<P::Initiator>());
+fn initiate_with<P: Protocol>(
+    channel: Channel,
+    shared: Option<Arc<ConnectionResources>>,
+) -> Result<Initiator<P>, SessionError> {
+    let mut core = PooledCore::within(channel, P::NAME, shared);
+    core.prioritise(bulk::priority::<P::Initiator>());
     let Some(header) = Header::new(P::NAME, P::VERSION) else {
         let reason = format!("a protocol's name has more than {MAX_PROTOCOL_NAME_BYTES} bytes");
         return Err(core.local(|protocol| Local::Unsendable { protocol, message: Header::NAME, reason }));
@@ -35,61 +38,62 @@ fn initiate_with<P: Protocol>(channel: Channel, shared: Option<Arc<Shared>>) -> 
     Ok(Session::from_core(core))
 }
 
-impl Shared {
-    /// Waits until a session may be opened.
-    pub(crate) async fn place<P: Protocol>(&self) -> Option<Place> {
-        self.places.wait::<P::Initiator>().await
+impl ConnectionResources {
+    /// Waits for a slot, if the session needs one.
+    pub(crate) async fn bulk_slot<P: Protocol>(&self) -> Option<BulkSlot> {
+        self.bulk_slots.wait::<P::Initiator>().await
     }
 
     pub(crate) fn initiate<P: Protocol>(
         self: &Arc<Self>,
         channel: Channel,
-        place: Option<Place>,
+        slot: Option<BulkSlot>,
     ) -> Result<Initiator<P>, SessionError> {
         let mut session = initiate_with::<P>(channel, Some(Arc::clone(self)))?;
-        session.core.place = place;
+        session.core.bulk_slot = slot;
         Ok(session)
     }
 
     pub(crate) fn incoming(self: &Arc<Self>, channel: Channel) -> Incoming {
-        Incoming { core: Held::within(channel, "?", Some(Arc::clone(self))), header: None }
+        Incoming { core: PooledCore::within(channel, "?", Some(Arc::clone(self))), header: None }
     }
 }
 
-/// The two sides of a protocol, connected in memory, with no header between them.
+/// The two sides of a protocol, connected in memory, without a header.
 pub fn pair<P: Protocol>() -> (Initiator<P>, Responder<P>) {
     pair_over::<P>(Channel::pair())
 }
 
 /// As [`pair`], over given channels.
 pub fn pair_over<P: Protocol>((initiator, responder): (Channel, Channel)) -> (Initiator<P>, Responder<P>) {
-    (Session::from_core(Held::new(initiator, P::NAME)), Session::from_core(Held::new(responder, P::NAME)))
+    (Session::from_core(PooledCore::new(initiator, P::NAME)), Session::from_core(PooledCore::new(responder, P::NAME)))
 }
 
-/// A stream that a peer opened, before it is known what it speaks.
+/// A stream that a peer opened. Which protocol it speaks isn't known until [`header`](Self::header) has read it.
 #[derive(Debug)]
 #[must_use = "an incoming stream is served or refused"]
 pub struct Incoming {
-    core: Held,
+    core: PooledCore,
     header: Option<Header>,
 }
 
 impl Incoming {
     /// Takes a channel on which the peer is the initiator.
     pub fn new(channel: Channel) -> Self {
-        Self { core: Held::new(channel, "?"), header: None }
+        Self { core: PooledCore::new(channel, "?"), header: None }
     }
 
-    /// Who opened it.
+    /// The peer that opened it.
     #[must_use]
     pub fn peer(&self) -> PeerId {
         self.core.channel().peer()
     }
 
-    /// Reads which protocol the peer wants. Cancel safe, and returns the same again.
+    /// Reads the header, which names the protocol and version that the peer wants. Cancel safe; a second call returns
+    /// the same.
     ///
     /// # Errors
-    /// A violation by the peer, or the stream is lost.
+    /// [`SessionError::Violation`] if the header is late or malformed, [`SessionError::Lost`] if the stream is lost.
     pub async fn header(&mut self) -> Result<&Header, SessionError> {
         if self.header.is_none() {
             let body = poll_fn(|cx| {
@@ -99,15 +103,16 @@ impl Incoming {
             let body = body.await?;
             let header = Header::decode(body).map_err(|error| {
                 let kind = ViolationKind::Malformed { reason: error.to_string() };
-                self.core.violation(At::Awaiting(Header::NAME), kind)
+                self.core.violation(StateName::Awaiting(Header::NAME), kind)
             })?;
             self.header = Some(header);
         }
-        // `get_or_insert_default` never inserts here: it spares an unreachable branch.
+        // `get_or_insert_default` never inserts here; it saves an unreachable branch.
         Ok(self.header.get_or_insert_default())
     }
 
-    /// Whether the peer wants this protocol in this version. Waits for nothing: `false` before [`header`](Self::header).
+    /// Whether the peer wants this protocol in this version. Doesn't wait: `false` before [`header`](Self::header)
+    /// has returned.
     #[must_use]
     pub fn is<P: Protocol>(&self) -> bool {
         self.header.as_ref().is_some_and(|header| &header.protocol == P::NAME && header.version == P::VERSION)
@@ -116,8 +121,9 @@ impl Incoming {
     /// Begins the responder's side of `P`.
     ///
     /// # Errors
-    /// The peer wants something else; [`Local::NoPlace`] if too many sessions carry bulk already, and the peer is told
-    /// that we are busy; or as [`header`](Self::header).
+    /// [`ViolationKind::UnknownProtocol`] if the peer wants another protocol or version; [`Local::NoBulkSlot`] if too
+    /// many sessions carry bulk already, which the peer sees as [`WireCode::Busy`]; otherwise as
+    /// [`header`](Self::header).
     pub async fn serve<P: Protocol>(mut self) -> Result<Responder<P>, SessionError> {
         self.header().await?;
         if !self.is::<P>() {
@@ -125,37 +131,37 @@ impl Incoming {
         }
         self.core.protocol = P::NAME.into();
         if let Some(shared) = &self.core.shared {
-            let Ok(place) = shared.places.now::<P::Responder>() else {
+            let Ok(slot) = shared.bulk_slots.now::<P::Responder>() else {
                 self.core.give_up(WireCode::Busy);
-                return Err(self.core.local(|protocol| Local::NoPlace { protocol }));
+                return Err(self.core.local(|protocol| Local::NoBulkSlot { protocol }));
             };
-            self.core.place = place;
+            self.core.bulk_slot = slot;
         }
-        self.core.prioritise(share::priority::<P::Responder>());
+        self.core.prioritise(bulk::priority::<P::Responder>());
         Ok(Session::from_core(self.core))
     }
 
-    /// Refuses a protocol or version that nobody here serves, and returns the violation.
+    /// Refuses a protocol or version that this node doesn't serve, and returns the violation.
     #[must_use = "the violation is to be reported"]
     pub fn unserved(mut self) -> SessionError {
         let (name, version) =
             self.header.take().map_or(("?".to_owned(), 0), |header| (header.protocol.to_string(), header.version));
         self.core.protocol = name.clone().into();
-        self.core.violation(At::Awaiting(Header::NAME), ViolationKind::UnknownProtocol { name, version })
+        self.core.violation(StateName::Awaiting(Header::NAME), ViolationKind::UnknownProtocol { name, version })
     }
 
-    /// Holds the session to a rate: what the peer uses from here on is told to the meter.
+    /// Meters the session: `meter` is told what the peer uses from here on.
     pub fn metered(mut self, meter: Arc<dyn Meter>) -> Self {
         self.core.metered = Some(Metered::new(meter));
         self
     }
 
-    /// Refuses for want of capacity.
+    /// Refuses with [`WireCode::Busy`]: there is no capacity.
     pub fn refuse(mut self) {
         self.core.give_up(WireCode::Busy);
     }
 
-    /// Refuses for now, and says when it is worth to try again.
+    /// Refuses for now, and tells the peer how long to wait before it tries again.
     pub fn refuse_for(mut self, wait: Duration) {
         self.core.give_up(WireCode::retry_after(wait));
     }

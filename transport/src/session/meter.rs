@@ -1,8 +1,9 @@
-//! Paying for use: a session that the peer opened can be held to a rate.
+//! Metering: holds a session that the peer opened to a rate.
 //!
-//! A [`Meter`] is told what the peer used, and says how long to wait before more is read of it. While the session waits the stream's flow
-//! control holds the peer back: nothing is dropped, and no deadline of the peer's runs. Nothing is metered on sessions that this side
-//! opened, and nothing unless [`Incoming::metered`](super::Incoming::metered) asks for it.
+//! A [`Meter`] is told what the peer used and returns how long to wait before more is read from it. While the session
+//! waits, the stream's flow control holds the peer back: nothing is dropped, and no deadline of the peer runs.
+//! Sessions that this side opened are never metered, and others only if
+//! [`Incoming::metered`](super::Incoming::metered) asks for it.
 
 use std::{
     fmt, mem,
@@ -13,20 +14,20 @@ use std::{
 };
 use tokio::time::{Sleep, sleep};
 
-/// What holds a session to a rate.
+/// Holds a session to a rate.
 pub trait Meter: Send + Sync + fmt::Debug {
-    /// Notes what was used since the last call: frames received, bytes received and sent. Zero means to go on; else it is asked again, with
-    /// nothing more used, after that time.
+    /// Notes what was used since the last call: frames received, and bytes received and sent. Returns zero to go on.
+    /// Otherwise the session calls again after that time, with nothing more used.
     fn used(&self, frames: u32, bytes: u64) -> Duration;
 }
 
-/// A meter, and what it has been told.
+/// A meter, and what it has been told so far.
 #[derive(Debug)]
 pub(super) struct Metered {
     meter: Arc<dyn Meter>,
     frames: u32,
     told: u64,
-    /// Until when what was used is paid for, if it isn't yet.
+    /// The wait until the use so far is paid for, if it isn't yet.
     owing: Option<Pin<Box<Sleep>>>,
 }
 

@@ -1,37 +1,37 @@
 //! A session: a protocol's type, interpreted over a channel.
 //!
 //! [`Session<P, S, E>`](Session) is a session of protocol `P` in state `S` within the loops `E`. Each step consumes it and returns the session in
-//! the next state, so a step that isn't due doesn't compile; a step of the peer that isn't due is a
-//! [`Violation`](error::Violation), resets the stream with a [code](WireCode) and ends the session.
+//! the next state, so a step that isn't due doesn't compile; if the peer takes a step that isn't due, that is a
+//! [`Violation`](error::Violation), which resets the stream with a [code](WireCode) and ends the session.
 //!
-//! A message's byte limit is checked against the announced length before anything is kept of it, and its deadline
+//! The announced length of a message is checked against its byte limit before anything is buffered. Its deadline
 //! bounds the wait for the whole of it. A session that is dropped before its end resets the stream
 //! ([`WireCode::Dropped`]); [`Session::abandon`] does it on purpose. It never panics.
 //!
 //! The steps consume the session, so dropping the future of a step ends the session. Only [`Session::arrived`] and
 //! the [pipeline](crate::pipeline) borrow it: those are cancel safe.
 
-mod begun;
+pub mod bulk;
 pub(crate) mod core;
+pub(crate) mod core_pool;
 pub mod error;
+mod first_turn;
 mod incoming;
 mod meter;
 mod offer;
 pub mod play;
-pub mod share;
-pub(crate) mod spare;
 mod timer;
 
-pub use self::begun::{GoesOn, begun};
 pub use self::core::CLOSE_DEADLINE;
+pub use self::first_turn::{PendingWork, first_turn};
 pub use crate::wire::{code::WireCode, header::Header};
+pub(crate) use bulk::ConnectionResources;
 pub use incoming::{Incoming, initiate, pair, pair_over};
 pub use meter::Meter;
-pub(crate) use share::Shared;
 
-use self::core::At;
+use self::core::StateName;
+use self::core_pool::PooledCore;
 use self::error::{SessionError, ViolationKind};
-use self::spare::Held;
 use crate::Protocol;
 use crate::algebra::{
     Chooses, Eps, FIRST, Offer, Offers, Rec, Receives, Recv, S as Succ, SECOND, Selects, Sends, Var, Z,
@@ -44,19 +44,19 @@ use std::{fmt, future::poll_fn, marker::PhantomData, task::ready};
 /// A session of protocol `P` in state `S`, within the loops `E` (innermost first: `(S1, (S2, ()))`).
 #[must_use = "a session runs to its end and is closed, or is abandoned"]
 pub struct Session<P, S, E = ()> {
-    pub(crate) core: Held,
-    place: PhantomData<Place<P, S, E>>,
+    pub(crate) core: PooledCore,
+    position: PhantomData<Position<P, S, E>>,
 }
 
-/// Where a session is: in types only, and `Send` whatever they are.
-type Place<P, S, E> = fn() -> (P, S, E);
+/// A session's position in its protocol. It exists in types only, and is `Send` whatever they are.
+type Position<P, S, E> = fn() -> (P, S, E);
 
 /// The session of the side that opened the stream, at its beginning.
 pub type Initiator<P> = Session<P, <P as Protocol>::Initiator>;
 /// The session of the side that accepted the stream, at its beginning.
 pub type Responder<P> = Session<P, <P as Protocol>::Responder>;
 
-/// Which branch the peer chose.
+/// The branch that the peer chose, with the session in it.
 #[derive(Debug)]
 #[must_use = "the session goes on in the branch"]
 pub enum Branch<A, B> {
@@ -69,7 +69,7 @@ pub enum Branch<A, B> {
 /// A state in which the peer is due: `Recv` or `Offer`.
 #[diagnostic::on_unimplemented(message = "a session in state `{Self}` does not wait for its peer")]
 pub trait Awaits: State {
-    /// The message due, or none if a branch tag comes first.
+    /// The message that is due; `None` if a branch tag comes first.
     const MESSAGE: Option<MessageInfo>;
 }
 impl<M: Message, P: State> Awaits for Recv<M, P> {
@@ -80,19 +80,21 @@ impl<P: State, Q: State> Awaits for Offer<P, Q> {
 }
 
 impl<P, S, E> Session<P, S, E> {
-    pub(crate) fn from_core(core: Held) -> Self {
-        Self { core, place: PhantomData }
+    pub(crate) fn from_core(core: PooledCore) -> Self {
+        Self { core, position: PhantomData }
     }
 
     fn cast<T, F>(self) -> Session<P, T, F> {
         Session::from_core(self.core)
     }
 
-    /// Sends the message that is due. Returns when the transport has taken it. It is encoded at once; the future holds no
-    /// message.
+    /// Sends the message that is due. Returns when the transport has taken it. The message is encoded at once; the
+    /// future doesn't hold it.
     ///
     /// # Errors
-    /// The message exceeds its own limit, the stream is lost, or the peer doesn't read within the message's deadline.
+    /// [`Local::Unsendable`](error::Local::Unsendable) if the message exceeds its own limit,
+    /// [`ViolationKind::Stalled`] if the peer doesn't read within the message's deadline, [`SessionError::Lost`] if
+    /// the stream is lost.
     pub fn send<M: Message, N: State>(
         mut self,
         message: M,
@@ -133,17 +135,19 @@ impl<P, S, E> Session<P, S, E> {
     ) -> Result<Session<P, N, E>, SessionError> {
         queued?;
         if !N::SPEAKS {
-            // The end of the stream travels with the last message. That the peer has it is asked only if no answer says so.
+            // The end of the stream travels with the last message. Delivery has to be asked about only if no answer
+            // shows it.
             self.core.end(N::OVER);
         }
-        self.core.flush(At::Sending(M::NAME), M::DEADLINE, 0).await?;
+        self.core.flush(StateName::Sending(M::NAME), M::DEADLINE, 0).await?;
         Ok(self.cast())
     }
 
     /// Receives the message that is due.
     ///
     /// # Errors
-    /// A violation by the peer, or the stream is lost.
+    /// [`SessionError::Violation`] if the peer sends something else, too much or too late, [`SessionError::Lost`] if
+    /// the stream is lost.
     pub async fn recv<M: Message, N>(mut self) -> Result<(M, Session<P, N, E>), SessionError>
     where
         S: Receives<P, M, N>,
@@ -153,11 +157,12 @@ impl<P, S, E> Session<P, S, E> {
         Ok((message, self.cast()))
     }
 
-    /// Waits until the peer's next message (or its choice) is here; `recv` (or `offer`) then returns at once. Cancel
-    /// safe: for `select!` with a shutdown signal or a timer. The deadline runs on across waits.
+    /// Waits until the peer's next message, or its choice, is here. [`recv`](Self::recv) or [`offer`](Self::offer)
+    /// then returns at once. Cancel safe: for a `select!` with a shutdown signal or a timer. The deadline runs on
+    /// across waits.
     ///
     /// # Errors
-    /// As `recv`.
+    /// As [`recv`](Self::recv).
     pub async fn arrived(&mut self) -> Result<(), SessionError>
     where
         S: Awaits,
@@ -166,7 +171,7 @@ impl<P, S, E> Session<P, S, E> {
             ready!(self.core.poll_paid(cx));
             match S::MESSAGE {
                 Some(message) => self.core.poll_arrived(cx, &message).map_ok(drop),
-                None => self.core.poll_tag(cx, At::Choice(S::first_messages), S::OPENING),
+                None => self.core.poll_tag(cx, StateName::Choice(S::first_messages), S::OPENING),
             }
         })
         .await
@@ -190,38 +195,37 @@ impl<P, S, E> Session<P, S, E> {
         self.cast()
     }
 
-    /// Learns which branch the peer chose; [`offer!`](crate::offer!) reads better for more than two. The deadline is
-    /// the longest among the branches' first messages.
+    /// Waits for the peer's choice; [`offer!`](crate::offer!) reads better for more than two branches. The deadline
+    /// is the longest of the branches' first messages.
     ///
     /// # Errors
-    /// A violation by the peer, or the stream is lost.
+    /// As [`recv`](Self::recv).
     pub async fn offer<A, B>(mut self) -> Result<Branch<Session<P, A, E>, Session<P, B, E>>, SessionError>
     where
         S: Offers<P, A, B> + State,
     {
-        let second = poll_fn(|cx| self.core.poll_branch(cx, At::Choice(S::first_messages), S::OPENING)).await?;
+        let second = poll_fn(|cx| self.core.poll_branch(cx, StateName::Choice(S::first_messages), S::OPENING)).await?;
         Ok(if second { Branch::Second(self.cast()) } else { Branch::First(self.cast()) })
     }
 
-    /// Gives the session up: the stream is reset with [`WireCode::Abandoned`].
+    /// Gives the session up. The stream is reset with [`WireCode::Abandoned`].
     pub fn abandon(mut self) {
         self.core.give_up(WireCode::Abandoned);
     }
 
-    /// Gives the session up for want of capacity: the stream is reset with [`WireCode::Busy`].
+    /// Gives the session up because there is no capacity. The stream is reset with [`WireCode::Busy`].
     pub fn refuse(mut self) {
         self.core.give_up(WireCode::Busy);
     }
 
-    /// Ends the session because the peer's message, well-formed as it was, breaks a rule of the protocol: a wrong
-    /// content hash, an order that nobody asked for. `rule` is the rule's code, which the violation then has. Returns the
-    /// violation to report.
+    /// Ends the session because the peer's message, though well-formed, breaks a rule of the protocol, such as a
+    /// content hash. `rule` is the rule's code and becomes the violation's. Returns the violation to report.
     #[must_use = "the violation is to be reported"]
     pub fn broken(mut self, message: &'static str, rule: &'static str, detail: impl Into<String>) -> SessionError {
-        self.core.violation(At::Awaiting(message), ViolationKind::RuleBroken { rule, detail: detail.into() })
+        self.core.violation(StateName::Awaiting(message), ViolationKind::RuleBroken { rule, detail: detail.into() })
     }
 
-    /// Who is at the other end.
+    /// The peer at the other end.
     #[must_use]
     pub fn peer(&self) -> PeerId {
         self.core.channel().peer()
@@ -239,8 +243,8 @@ impl<P, S, E> Session<P, S, E> {
         self.core.traffic()
     }
 
-    /// Sends this session's data before that of sessions with a lower priority on the same connection. At first it is 0,
-    /// or [`share::BULK_PRIORITY`].
+    /// Sends this session's data before that of sessions of the same connection with a lower priority. A new session
+    /// has 0, or [`bulk::BULK_PRIORITY`] if it carries bulk.
     pub fn prioritise(&mut self, priority: i32) {
         self.core.channel().writer.prioritise(priority);
     }
@@ -261,26 +265,27 @@ impl<P, S, E> Session<P, Var<Z>, (S, E)> {
 }
 
 impl<P, N, S, E> Session<P, Var<Succ<N>>, (S, E)> {
-    /// Leaves the innermost loop, to go on in one further out.
+    /// Leaves the innermost loop and goes on in the one around it.
     pub fn outer(self) -> Session<P, Var<N>, E> {
         self.cast()
     }
 }
 
 impl<P, E> Session<P, Eps, E> {
-    /// Ends the session in order: returns when everything sent has reached the peer's transport and the peer has
-    /// ended its side too, at most [`CLOSE_DEADLINE`] later.
+    /// Ends the session in order. Returns when the peer's transport has everything that was sent and the peer has
+    /// ended its side, at most [`CLOSE_DEADLINE`] later.
     ///
     /// # Errors
-    /// Data after the end, a peer that doesn't end its side, or the stream is lost. A connection that the peer closes
-    /// in good order meanwhile is no error.
+    /// [`ViolationKind::AfterEnd`] if data comes after the end, [`ViolationKind::Late`] if the peer doesn't end its
+    /// side in time, [`ViolationKind::Stalled`] if it doesn't take what was sent, [`SessionError::Lost`] if the
+    /// stream is lost. A connection that the peer closes in good order meanwhile is no error.
     pub async fn close(mut self) -> Result<(), SessionError> {
         self.core.close(true).await
     }
 
-    /// Ends the session in order, as [`close`](Self::close) does, but leaves the delivery of what was sent last to the
-    /// connection, which goes on with it while it is open: for a side that keeps its connection, and whose peer notices
-    /// by itself if an answer never comes. A server that answers many short sessions saves a wait for each.
+    /// Ends the session in order like [`close`](Self::close), but doesn't wait until the last message is delivered:
+    /// the connection goes on with it while it is open. For a side that keeps its connection and whose peer notices a
+    /// missing answer. A server that answers many short sessions saves a wait for each.
     ///
     /// # Errors
     /// As [`close`](Self::close).

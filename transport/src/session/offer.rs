@@ -1,4 +1,4 @@
-//! The n-ary offer: one arm a branch, each named by the message that it begins with.
+//! The n-ary offer: one arm per branch, named by the message with which the branch begins.
 
 /// Serves a choice of the peer: waits for it, receives the message that its branch begins with, and runs the arm.
 ///

@@ -7,7 +7,7 @@
 //! nothing: the session is then abandoned.
 
 use super::error::{Local, SessionError};
-use super::{Branch, Incoming, Session, initiate, spare::Held};
+use super::{Branch, Incoming, Session, core_pool::PooledCore, initiate};
 use crate::algebra::{Choose, Eps, Offer, Rec, Recv, Send, Var};
 use crate::channel::Channel;
 use crate::graph::{Depth, MessageInfo, State};
@@ -38,7 +38,7 @@ pub enum Played {
 /// A session on its way back to a loop.
 #[derive(Debug)]
 pub struct Onward {
-    core: Held,
+    core: PooledCore,
     /// How many loops to leave on the way.
     loops: usize,
 }
@@ -138,11 +138,11 @@ fn give_up<P, S>(session: Session<P, S>) -> Played {
 
 /// Plays the side that opens the stream. Fails as the session's steps do, and with [`Local::Unsendable`] if the player says what is
 /// no such message.
-pub fn initiator<P: Protocol>(channel: Channel, player: &mut dyn Player) -> Ending<'_> {
+pub fn initiator<P: Protocol<Initiator: Play>>(channel: Channel, player: &mut dyn Player) -> Ending<'_> {
     Box::pin(async move { P::Initiator::play(initiate::<P>(channel)?, player).await.map(drop) })
 }
 
 /// Plays the side that accepts the stream, from the reading of its header on. Fails as [`initiator`] does.
-pub fn responder<P: Protocol>(channel: Channel, player: &mut dyn Player) -> Ending<'_> {
+pub fn responder<P: Protocol<Responder: Play>>(channel: Channel, player: &mut dyn Player) -> Ending<'_> {
     Box::pin(async move { P::Responder::play(Incoming::new(channel).serve::<P>().await?, player).await.map(drop) })
 }

@@ -1,8 +1,8 @@
-//! A session's one timer.
+//! A session's only timer.
 //!
 //! Setting and clearing a timer for each wait costs more than a small message does. This one is set by the first wait
-//! that has to, is left where it is when that wait ends in time, and moves on only when it fires before the deadline
-//! that is then due.
+//! that needs it. When that wait ends in time, the timer is left as it is, and moves on only if it fires before the
+//! deadline that is due then.
 
 use std::{
     future::Future as _,
@@ -18,11 +18,12 @@ use tokio::{
 #[derive(Debug, Default)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Whom it would wake.
+    /// The waker that the timer holds.
     wakes: Option<Wakes>,
 }
 
-/// Which waker a timer holds. The timer keeps it alive, so no other one has these addresses meanwhile.
+/// The identity of a waker that a timer holds. The timer keeps the waker alive, so no other one has these addresses
+/// meanwhile.
 #[derive(Debug, PartialEq, Eq)]
 struct Wakes {
     data: usize,
@@ -36,11 +37,11 @@ impl Wakes {
 }
 
 impl Timer {
-    /// Wakes nobody any more.
+    /// Drops the waker.
     pub(super) fn release(&mut self) {
         if let Some(sleep) = self.sleep.as_mut().filter(|_| self.wakes.take().is_some()) {
             let nobody = &mut Context::from_waker(Waker::noop());
-            let _ = pin!(unconstrained(sleep.as_mut())).poll(nobody); // lets go of the task it would wake
+            let _ = pin!(unconstrained(sleep.as_mut())).poll(nobody); // replaces the waker that it holds
         }
     }
 
@@ -56,7 +57,8 @@ impl Timer {
         }
         self.wakes = wakes;
         loop {
-            // Outside of tokio's budget: a task that has used it up would not be registered, and what is noted above would be wrong.
+            // Outside of tokio's budget: a task that has used its budget up would not be registered, and `wakes`
+            // would be wrong.
             ready!(pin!(unconstrained(sleep.as_mut())).poll(cx));
             if sleep.deadline() >= due {
                 return Poll::Ready(());

@@ -1,96 +1,97 @@
-//! What the bytes of a message's body are, derived from its type.
+//! The layout of a message's body, derived from its type.
 //!
-//! [`Shape::of`] asks a type's own `Deserialize` what it reads, field by field and variant by variant, so a shape can't
-//! disagree with what is decoded. Bounds that a type has beyond its structure are what its visitor says that it expects:
-//! "at most 16 elements", "at most 0x08…" (see [`Shape::most`]). [`Shape::sample`] makes the bytes of a value of a
+//! [`Shape::of`] asks a type's own `Deserialize` what it reads, field by field and variant by variant, so a shape
+//! can't disagree with what is decoded. Bounds beyond the structure are what the type's visitor says it expects: "at
+//! most 16 elements", "at most 0x08…" (see [`Shape::most`]). [`Shape::sample`] makes the bytes of a random value of a
 //! shape, for tests that need many.
 //!
-//! The encoding is postcard's: a byte and a bool as one byte, larger integers as varints (signed ones zigzag), lengths and
-//! the numbers of variants as varints, an option as a byte 0 or 1 and the value, everything else one after the other.
+//! The encoding is postcard's: a byte and a bool as one byte, larger integers as varints (signed ones zigzag),
+//! lengths and the numbers of variants as varints, an option as a byte 0 or 1 and the value, everything else in
+//! sequence.
 //!
-//! What has no shape (a type that reads what it finds, contains itself, or refuses all that is offered to it) becomes
+//! A type that has no shape (it reads what it finds, contains itself, or refuses everything offered) becomes
 //! [`Shape::Opaque`] with the reason. Bounds: a type is read at most [`MAX_PASSES`] times, [`MAX_DEPTH`] levels deep.
 
+mod recorder;
 mod sample;
-mod trace;
 
+pub use recorder::{MAX_DEPTH, MAX_PASSES};
 use serde::de::DeserializeOwned;
-pub use trace::{MAX_DEPTH, MAX_PASSES};
 
-/// What the bytes of a value are.
+/// The layout of a value's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shape {
-    /// Nothing.
+    /// No bytes.
     Unit,
     /// A byte, 0 or 1.
     Bool,
-    /// 8 bits: the byte. More: a varint, at most so many bits.
+    /// 8 bits: the byte. More: a varint of at most this many bits.
     Unsigned {
-        /// 8, 16, 32, 64 or 128.
+        /// The width: 8, 16, 32, 64 or 128.
         bits: u8,
     },
     /// 8 bits: the byte. More: a zigzag varint.
     Signed {
-        /// 8, 16, 32, 64 or 128.
+        /// The width: 8, 16, 32, 64 or 128.
         bits: u8,
     },
     /// IEEE 754, little-endian.
     Float {
-        /// 32 or 64.
+        /// The width: 32 or 64.
         bits: u8,
     },
     /// Its length in bytes as a varint, and the UTF-8 text.
     Text {
-        /// What the type says about it.
+        /// The bound that the type states, if any.
         note: Option<String>,
     },
-    /// Their number as a varint, and the bytes.
+    /// The number of bytes as a varint, and the bytes.
     Bytes {
-        /// What the type says about them.
+        /// The bound that the type states, if any.
         note: Option<String>,
     },
     /// A byte 0; or a byte 1 and the value.
     Option(Box<Self>),
     /// The number of elements as a varint, and the elements.
     List {
-        /// Of each element.
+        /// The shape of each element.
         of: Box<Self>,
-        /// What the type says about it.
+        /// The bound that the type states, if any.
         note: Option<String>,
     },
     /// The number of entries as a varint, and each entry's key and value.
     Map {
-        /// Of each key.
+        /// The shape of each key.
         key: Box<Self>,
-        /// Of each value.
+        /// The shape of each value.
         value: Box<Self>,
-        /// What the type says about it.
+        /// The bound that the type states, if any.
         note: Option<String>,
     },
-    /// So many values of one shape.
+    /// A fixed number of values of one shape.
     Array {
-        /// Of each.
+        /// The shape of each value.
         of: Box<Self>,
-        /// How many.
+        /// The number of values.
         len: usize,
-        /// What the type says about it.
+        /// The bound that the type states, if any.
         note: Option<String>,
     },
-    /// One after the other.
+    /// Values of different shapes, one after the other.
     Tuple {
-        /// What follows what.
+        /// The shapes, in order.
         of: Vec<Self>,
-        /// What the type says about it.
+        /// The bound that the type states, if any.
         note: Option<String>,
     },
     /// A name for another shape.
     Newtype {
         /// The type's name.
         name: &'static str,
-        /// What it is.
+        /// The shape behind the name.
         of: Box<Self>,
     },
-    /// The fields, in this order.
+    /// The fields, in order.
     Struct {
         /// The type's name.
         name: &'static str,
@@ -104,14 +105,14 @@ pub enum Shape {
         /// Name and content of each variant: [`Shape::Unit`], a [`Shape::Struct`] of the variant's name, or a value.
         variants: Vec<(&'static str, Self)>,
     },
-    /// All bytes to the frame's end.
+    /// All bytes up to the frame's end.
     Rest {
-        /// What they are.
+        /// What the bytes are.
         note: Option<String>,
     },
-    /// Not known.
+    /// The layout isn't known.
     Opaque {
-        /// Why not.
+        /// Why it isn't known.
         reason: String,
     },
 }
@@ -120,16 +121,16 @@ impl Shape {
     /// The shape of a type, from its `Deserialize`.
     #[must_use]
     pub fn of<T: DeserializeOwned>() -> Self {
-        trace::trace::<T>()
+        recorder::record::<T>()
     }
 
-    /// Bulk to the frame's end.
+    /// Bulk up to the frame's end.
     #[must_use]
     pub fn rest(note: impl Into<String>) -> Self {
         Self::Rest { note: Some(note.into()) }
     }
 
-    /// This struct with one more field: for a message that writes a head and something after it.
+    /// Adds a field to a struct, for a message that writes a head and something after it.
     #[must_use]
     pub fn and(mut self, name: &'static str, shape: Self) -> Self {
         match &mut self {
@@ -139,7 +140,7 @@ impl Shape {
         self
     }
 
-    /// This enum with another content of one variant: for a message whose head says what follows it.
+    /// Replaces the content of one variant of an enum, for a message whose head says what follows it.
     #[must_use]
     pub fn with(mut self, variant: &str, content: impl FnOnce(Self) -> Self) -> Self {
         let found = match &mut self {
@@ -153,7 +154,7 @@ impl Shape {
         self
     }
 
-    /// What the type says about the value beyond its structure.
+    /// The bound that the type states beyond its structure.
     #[must_use]
     pub fn note(&self) -> Option<&str> {
         match self {
@@ -175,7 +176,7 @@ impl Shape {
         after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     }
 
-    /// The shapes that this one is made of.
+    /// The shapes inside this one.
     pub fn parts(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
         match self {
             Self::Option(of) | Self::List { of, .. } | Self::Array { of, .. } | Self::Newtype { of, .. } => {
@@ -190,7 +191,7 @@ impl Shape {
         }
     }
 
-    /// Why this shape or a part of it isn't known; nothing if all of it is.
+    /// Why this shape, or a part of it, isn't known; `None` if all of it is.
     #[must_use]
     pub fn unknown(&self) -> Option<&str> {
         match self {
@@ -199,7 +200,7 @@ impl Shape {
         }
     }
 
-    /// The fewest bytes that a value of this shape has.
+    /// The fewest bytes that a value of this shape takes.
     #[must_use]
     pub fn least(&self) -> usize {
         match self {

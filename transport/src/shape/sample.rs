@@ -1,20 +1,20 @@
-//! Bytes of random values, the edges of each kind often.
+//! Makes the bytes of random values; the edge cases of each kind come often.
 //!
-//! The sampler knows a shape and the bounds in its notes, nothing else; a type may refuse what it makes, for reasons that no
-//! shape can say. It draws from the generator in one way only (`next_u64`), so that a seed gives the same bytes
-//! for ever, and never makes more bytes than it may.
+//! The sampler knows a shape and the bounds in its notes, nothing else. A type may refuse a value for reasons that no
+//! shape can express. Randomness is drawn only with `next_u64`, so that a seed gives the same bytes for ever. A
+//! sample never takes more bytes than its budget.
 
 use super::Shape;
 use rand::RngCore;
 
-/// Lists that aren't meant to be long have up to so many elements.
+/// The longest ordinary list, in elements.
 const SHORT: usize = 6;
 
 impl Shape {
-    /// The bytes of a random value, at most `budget` of them, unless even [the least](Self::least) value has more.
+    /// The bytes of a random value, at most `budget` of them, unless even the [shortest](Self::least) value has more.
     ///
-    /// Zero, one, the largest of each width, the shortest and longest text and list, and each variant come often. What
-    /// isn't known ([`Shape::Opaque`]) has no bytes.
+    /// Zero, one, the largest of each width, the shortest and longest text and list, and each variant come often. A
+    /// shape that isn't known ([`Shape::Opaque`]) gets no bytes.
     #[must_use]
     pub fn sample(&self, random: &mut impl RngCore, budget: usize) -> Vec<u8> {
         let mut sampler = Sampler { random, spare: budget.saturating_sub(self.least()), out: Vec::new() };
@@ -25,7 +25,7 @@ impl Shape {
 
 struct Sampler<'a, R> {
     random: &'a mut R,
-    /// Bytes that may be spent beyond the least that each value has.
+    /// Bytes that may still be spent beyond each value's least.
     spare: usize,
     out: Vec<u8>,
 }
@@ -49,7 +49,7 @@ impl<R: RngCore> Sampler<'_, R> {
         }
     }
 
-    /// A number of so many bits, with the edges often.
+    /// A number of this many bits, often an edge case.
     fn number(&mut self, bits: u8) -> u128 {
         let max = u128::MAX >> (128 - u32::from(bits.clamp(1, 128)));
         let random = (u128::from(self.random.next_u64()) << 64) | u128::from(self.random.next_u64());
@@ -58,14 +58,14 @@ impl<R: RngCore> Sampler<'_, R> {
             1 => 1,
             2 => max,
             3 => max - 1,
-            // Where a varint grows by a byte.
+            // The values at which a varint grows by a byte.
             4 => ((1 << (7 * self.below(usize::from(bits) / 7 + 1))) - (random & 1)) & max,
-            // Of a random width, so that small ones come as often as large ones.
+            // A random width, so that small numbers come as often as large ones.
             _ => random & max & (u128::MAX >> (127 - self.below(usize::from(bits)))),
         }
     }
 
-    /// Writes a varint, a smaller one if there is no room for its bytes beyond the first.
+    /// Writes a varint, or a smaller one if the budget has no room for its further bytes.
     fn varint(&mut self, value: u128) {
         let bytes = (128 - value.leading_zeros()).div_ceil(7).max(1) as usize;
         let value = if bytes - 1 > self.spare { value & ((1 << (7 * (self.spare + 1))) - 1) } else { value };
@@ -78,7 +78,7 @@ impl<R: RngCore> Sampler<'_, R> {
         self.out.push(left as u8);
     }
 
-    /// Spends the least bytes of `n` elements, fewer if there is no room, and writes how many.
+    /// Reserves the least bytes of `n` elements, or of fewer if the budget has no room, and writes how many.
     fn count(&mut self, n: usize, each: usize) -> usize {
         let room = self.spare.saturating_sub(4); // of the count's further bytes
         let n = n.min(room.checked_div(each).unwrap_or(SHORT));
@@ -110,7 +110,7 @@ impl<R: RngCore> Sampler<'_, R> {
                 self.varint(number);
             }
             Shape::Float { bits } => {
-                // A whole number: no two encodings of one value, and never "not a number".
+                // A whole number: it has a single encoding and is never "not a number".
                 let number = self.random.next_u64() as u32;
                 match bits {
                     32 => self.out.extend_from_slice(&((number >> 8) as f32).to_le_bytes()),
@@ -195,7 +195,7 @@ impl<R: RngCore> Sampler<'_, R> {
         self.out.extend(random.iter().take(end - self.out.len()));
     }
 
-    /// So many bytes: a number, the largest first; the largest one if the note says "at most 0x…".
+    /// `len` bytes that are a number, most significant first; the largest one if the note says "at most 0x…".
     fn array(&mut self, shape: &Shape, len: usize) {
         let start = self.out.len();
         let most = shape.note().and_then(|note| largest(note, len)).unwrap_or_else(|| vec![0xff; len]);
@@ -210,7 +210,7 @@ impl<R: RngCore> Sampler<'_, R> {
             2 => self.out.extend_from_slice(&most),
             _ => {
                 self.bytes(len);
-                // Too large: take the leading bytes down until it isn't.
+                // It is too large: lower the leading bytes until it isn't.
                 for at in 0..len {
                     if self.out[start..] <= most[..] {
                         break;

@@ -16,10 +16,11 @@ use std::{
 };
 use tokio::task::JoinSet;
 
-/// The first port that the host chooses itself, as systems do.
+/// The first port that the host chooses itself, like a system's ephemeral ports.
 const FIRST_FREE_PORT: u16 = 49_152;
 
-/// A machine with an address, from power-on to power-off. A crashed one comes back as a new `Host` at the same address.
+/// A machine with an address, from power-on to power-off. After a crash it comes back as a new `Host` at the same
+/// address.
 #[derive(Debug, Clone)]
 pub struct Host(Arc<Machine>);
 
@@ -40,25 +41,25 @@ impl Host {
         Self(Arc::new(Machine { internet, ip, running, pause: Pause::switched(), sockets, tasks }))
     }
 
-    /// Its address.
+    /// The machine's address.
     #[must_use]
     pub fn ip(&self) -> IpAddr {
         self.0.ip
     }
 
-    /// Pauses it until [the end of that](Self::end_pause): no [task](Pause::task) of this host is polled, nothing is sent, and what arrives waits in
-    /// the sockets, whatever of it these hold ([`MAX_ARRIVALS`](super::MAX_ARRIVALS)).
+    /// Pauses the machine until [`end_pause`](Self::end_pause). None of its [tasks](Pause::task) is polled and
+    /// nothing is sent. What arrives waits in its sockets, up to [`MAX_ARRIVALS`](super::MAX_ARRIVALS).
     pub fn begin_pause(&self) {
         self.0.pause.begin();
     }
 
-    /// Lets everything go on, with what it knew before.
+    /// Ends the pause. Every task goes on with the state that it had.
     pub fn end_pause(&self) {
         self.0.pause.end();
     }
 
-    /// Ends everything at once: sockets close without a word, what is on its way is lost, QUIC's tasks stop. Tasks of the test's own that use
-    /// this host are the test's to end.
+    /// Powers the machine off: sockets close silently, what is on its way is lost, QUIC's tasks stop. The test has to
+    /// end its own tasks that use this host.
     pub fn power_off(&self) {
         self.0.running.store(false, Ordering::Relaxed);
         for socket in std::mem::take(&mut *self.0.sockets()) {
@@ -89,7 +90,7 @@ impl Machine {
         }
     }
 
-    /// A socket is gone.
+    /// Closes a socket.
     pub(crate) fn close(&self, socket: SocketAddr) {
         if self.sockets().remove(&socket) {
             self.internet.state().close(socket);

@@ -1,31 +1,32 @@
-//! What a link between two hosts does to datagrams, one way.
+//! What a link between two hosts does to datagrams, in one direction.
 
 use std::time::Duration;
 
-/// One in a million, the unit of chances: whole numbers are the same on every machine.
+/// Chances are whole numbers of parts per million, which are the same on every machine.
 pub const PPM: u32 = 1_000_000;
 
-/// A link's properties, one way. Change them at any time with [`Internet::set_link`](super::Internet::set_link); what is under way arrives as it
-/// would have.
+/// A link's properties in one direction. Change them at any time with
+/// [`Internet::set_link`](super::Internet::set_link); datagrams under way arrive as they would have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
-    /// How long a datagram takes at least. Timers tick in milliseconds, so less than one is one.
+    /// How long a datagram takes at least. Timers tick in milliseconds, so anything less counts as one.
     pub latency: Duration,
-    /// How much longer it may take. Those behind it wait for it, unless they are [reordered](Self::reordered).
+    /// How much longer a datagram may take. Those behind it wait for it, unless they are
+    /// [reordered](Self::reordered).
     pub jitter: Duration,
-    /// What passes in a second; any amount if none.
+    /// Bandwidth in bytes a second; unlimited if `None`.
     pub bytes_per_second: Option<u64>,
-    /// How long a datagram waits at most for those before it to have passed: one that would wait longer is dropped.
+    /// The longest that a datagram waits for the bandwidth; one that would wait longer is dropped.
     pub queue: Duration,
-    /// How many in a million are lost.
+    /// Parts per million that are lost.
     pub lost: u32,
-    /// How many in a million arrive twice.
+    /// Parts per million that arrive twice.
     pub duplicated: u32,
-    /// How many in a million overtake or are overtaken.
+    /// Parts per million that overtake others or are overtaken.
     pub reordered: u32,
-    /// By how much, at most.
+    /// How far, at most, a reordered datagram moves in time.
     pub reordered_by: Duration,
-    /// Longer datagrams vanish, in bytes.
+    /// The largest datagram that passes, in bytes; larger ones vanish.
     pub mtu: u16,
 }
 

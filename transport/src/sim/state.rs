@@ -14,37 +14,37 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Most datagrams that wait for one socket or are under way to it: ten full windows of a busy connection.
+/// The most datagrams that wait for one socket or are under way to it: ten full windows of a busy connection.
 pub const MAX_ARRIVALS: usize = 131_072;
 
-/// What happened on a network.
+/// Counts of what happened on a network.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Datagrams sent.
     pub sent: u64,
-    /// Their bytes.
+    /// Bytes in the datagrams sent.
     pub bytes: u64,
-    /// Datagrams given to a socket.
+    /// Datagrams delivered to a socket.
     pub delivered: u64,
-    /// Lost by chance.
+    /// Datagrams lost by chance.
     pub lost: u64,
-    /// Sent into a cut.
+    /// Datagrams sent into a cut.
     pub cut: u64,
-    /// Longer than the link takes.
+    /// Datagrams longer than the link's MTU.
     pub too_long: u64,
-    /// Dropped by a full queue.
+    /// Datagrams dropped because they would have waited longer than the link's queue.
     pub overflowed: u64,
-    /// Sent where no socket is, or to one that went before they arrived.
+    /// Datagrams sent to an address without a socket, or to a socket that closed before they arrived.
     pub unreachable: u64,
-    /// Arrived a second time.
+    /// Datagrams that arrived twice.
     pub duplicated: u64,
-    /// Allowed to overtake, or to be overtaken.
+    /// Datagrams that were allowed to overtake or to be overtaken.
     pub reordered: u64,
     /// The most bytes that were under way to one socket or waited in it.
     pub most_waiting: u64,
 }
 
-/// What becomes of a datagram, for the record.
+/// What becomes of a datagram, as the hash records it.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 enum Fate {
@@ -61,17 +61,17 @@ enum Fate {
 /// One direction between two hosts.
 #[derive(Debug, Default)]
 pub(super) struct Route {
-    /// None: as the default is.
+    /// `None` means the default link.
     pub(super) link: Option<Link>,
     pub(super) cut: bool,
     pub(super) clogged_until: Option<Instant>,
-    /// When what was sent so far has passed the bottleneck.
+    /// When everything sent so far has passed the bottleneck.
     free_at: Option<Instant>,
-    /// When the last one that is in order arrives.
+    /// When the last datagram that keeps its order arrives.
     last_arrival: Option<Instant>,
 }
 
-/// A datagram on its way, or arrived.
+/// A datagram that is on its way or has arrived.
 #[derive(Debug)]
 pub(crate) struct Datagram {
     pub(crate) from: SocketAddr,
@@ -79,11 +79,11 @@ pub(crate) struct Datagram {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// What is on its way to a socket, by when it arrives, then by when it was sent.
+/// Datagrams on their way to a socket, ordered by arrival and then by sending.
 #[derive(Debug, Default)]
 struct Arrivals {
     waiting: BTreeMap<(Instant, u64), Datagram>,
-    /// Of all of them.
+    /// Bytes in all of them.
     bytes: u64,
     waker: Option<Waker>,
 }
@@ -163,7 +163,7 @@ impl State {
         let route = self.route(from.ip(), to.ip());
         let link = route.link.unwrap_or(default);
         let (cut, clogged_until) = (route.cut, route.clogged_until.filter(|until| *until > now));
-        // A queue is passed by what is lost behind it, too.
+        // What is lost behind the queue passes it, too.
         let mut departs = now;
         let mut overflows = false;
         if let Some(rate) = link.bytes_per_second {
@@ -236,7 +236,7 @@ impl State {
         }
     }
 
-    /// Opens a socket; false if the address has one.
+    /// Opens a socket; `false` if the address has one.
     pub(super) fn open(&mut self, at: SocketAddr) -> bool {
         let vacant = !self.sockets.contains_key(&at);
         if vacant {
@@ -245,7 +245,7 @@ impl State {
         vacant
     }
 
-    /// Closes a socket: what was on its way is lost.
+    /// Closes a socket. Datagrams on their way to it are lost.
     pub(super) fn close(&mut self, at: SocketAddr) {
         if let Some(arrivals) = self.sockets.remove(&at) {
             self.counters.unreachable += arrivals.waiting.len() as u64;
@@ -261,13 +261,13 @@ impl State {
         }
         let mut datagram = first.remove();
         arrivals.bytes = arrivals.bytes.saturating_sub(datagram.bytes.len() as u64);
-        // As the system does with a buffer that is too small.
+        // A buffer that is too small truncates the datagram, as on a real system.
         datagram.bytes.truncate(room);
         self.counters.delivered += 1;
         Some(datagram)
     }
 
-    /// When the next datagram arrives at a socket, and whom to wake if one is sent meanwhile.
+    /// When the next datagram arrives at a socket. Wakes `waker` if another one is sent meanwhile.
     pub(crate) fn next_arrival(&mut self, at: SocketAddr, waker: &Waker) -> Option<Instant> {
         let arrivals = self.sockets.get_mut(&at)?;
         arrivals.waker = Some(waker.clone());

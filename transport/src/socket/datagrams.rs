@@ -1,8 +1,8 @@
-//! The system's UDP socket, read with fewer calls than quinn's own needs.
+//! The system's UDP socket, read with fewer calls than quinn's own socket needs.
 //!
-//! One call takes many datagrams (on Linux). If it leaves some of its buffers empty, it has emptied the socket; quinn's socket is asked once more then, to
-//! be told that there is nothing. This one waits for the next arrival, which the system announces by itself. A small answer is so a call sooner, and
-//! a stream of bulk costs fewer.
+//! One call takes many datagrams (on Linux). If it leaves some of its buffers empty, it has emptied the socket.
+//! Quinn's socket is then asked once more, only to report that there is nothing. This one waits for the next arrival,
+//! which the system announces. This saves a system call for small answers, and bulk needs fewer calls, too.
 
 #![allow(clippy::disallowed_types, reason = "this is the system's network")]
 
@@ -21,7 +21,7 @@ use std::{
 };
 use tokio::{io::Interest, net::UdpSocket};
 
-/// A system's socket, as quinn asks for it.
+/// A socket of the system, behind quinn's trait.
 #[derive(Debug)]
 pub(super) struct Datagrams {
     socket: UdpSocket,
@@ -31,7 +31,7 @@ pub(super) struct Datagrams {
 impl Datagrams {
     /// Must be called within a tokio runtime.
     pub(super) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
-        let state = UdpSocketState::new((&socket).into())?; // and from here on it never blocks
+        let state = UdpSocketState::new((&socket).into())?; // sets the socket to non-blocking
         Ok(Self { socket: UdpSocket::from_std(socket)?, state })
     }
 }
@@ -59,11 +59,12 @@ impl AsyncUdpSocket for Datagrams {
                 let received = self.state.recv((&self.socket).into(), buffers, metas)?;
                 if received < places {
                     last = Some(received);
-                    return Err(io::ErrorKind::WouldBlock.into()); // what arrived since then is announced, and noticed
+                    return Err(io::ErrorKind::WouldBlock.into()); // what arrived since then is announced
                 }
                 Ok(received)
             });
-            // What can't be read is skipped, as quinn's socket does: a peer's host may refuse a datagram at any time.
+            // A datagram that can't be read is skipped, as by quinn's socket: a peer's host may refuse a datagram at
+            // any time.
             if let Some(received) = last.or(read.ok()) {
                 return Poll::Ready(Ok(received));
             }
@@ -87,7 +88,7 @@ impl AsyncUdpSocket for Datagrams {
     }
 }
 
-/// What a connection waits for room to send with.
+/// Waits until the socket can be written to.
 struct Room {
     socket: Arc<Datagrams>,
     waiting: Option<Pin<Box<dyn Future<Output = io::Result<()>> + Send + Sync>>>,

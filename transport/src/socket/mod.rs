@@ -1,11 +1,12 @@
-//! The one place that touches quinn's extension traits: sockets, timers, tasks, the date and connection ids come in through here.
+//! The only place that touches quinn's extension traits: sockets, timers, tasks, the date and connection ids come in
+//! here.
 //!
-//! An endpoint takes them from a [`Network`]: the system's ([`SystemNetwork`]), or a host of a simulated one
-//! ([`sim::Host`](crate::sim::Host)). What is random about an endpoint comes from one seed ([`pins`]).
+//! An endpoint takes them from a [`Network`]: the system's ([`SystemNetwork`]) or a host of a simulated one
+//! ([`sim::Host`](crate::sim::Host)). Everything random about an endpoint comes from one seed ([`seeded`]).
 
 mod datagrams;
 mod pause;
-pub(crate) mod pins;
+pub(crate) mod seeded;
 pub(crate) mod simulated;
 mod system;
 
@@ -17,24 +18,24 @@ pub use pause::Pause;
 pub use quinn::{AsyncUdpSocket, Runtime as QuicRuntime};
 pub use system::SystemNetwork;
 
-/// Where an endpoint's socket, timers and tasks come from.
+/// The source of an endpoint's socket, timers and tasks.
 pub trait Network: fmt::Debug + Send + Sync {
     /// Binds a UDP socket.
     ///
     /// # Errors
-    /// If the address is taken ([`io::ErrorKind::AddrInUse`]), or not this machine's.
+    /// [`io::ErrorKind::AddrInUse`] if the address is taken, another [`io::Error`] if it isn't this machine's.
     fn bind(&self, address: SocketAddr, settings: &Settings) -> io::Result<Arc<dyn AsyncUdpSocket>>;
 
-    /// The timers and tasks that go with its sockets. Called within a tokio runtime.
+    /// The timers and tasks for its sockets. Must be called within a tokio runtime.
     fn runtime(&self) -> Arc<dyn QuicRuntime>;
 
-    /// What holds up the tasks of whoever uses its sockets: nothing, unless the network is simulated.
+    /// The [`Pause`] for tasks that use its sockets. It never pauses, unless the network is simulated.
     fn pause(&self) -> Pause {
         Pause::default()
     }
 }
 
-/// Puts QUIC on a socket. Must be called within a runtime.
+/// Makes a QUIC endpoint on a socket. Must be called within a runtime.
 pub(crate) fn endpoint(
     socket: Arc<dyn AsyncUdpSocket>,
     runtime: Arc<dyn Runtime>,

@@ -1,10 +1,11 @@
-//! What holds up a machine's tasks while it is paused.
+//! Holds a machine's tasks while the machine is paused.
 //!
-//! A process that the system stops (SIGSTOP, a laptop's lid, a host that moves a virtual machine) does nothing for a while and then goes on with what it knew
-//! before: its timers are late all at once, and its datagrams wait in the socket. In production the system does that, and a [`Pause`] does nothing. A
-//! [simulated host](crate::sim::Host) can be paused: then none of its tasks is polled, whatever wakes them, until it goes on.
+//! A process that the system stops (SIGSTOP, a closed lid, a virtual machine that is moved) does nothing for a while
+//! and then goes on with the state it had: its timers are all late at once, and its datagrams wait in the socket. In
+//! production the system does that and a [`Pause`] does nothing. A [simulated host](crate::sim::Host) can be paused:
+//! then none of its tasks is polled, whatever wakes them, until the pause ends.
 //!
-//! So whoever starts tasks for a network's endpoint starts them as [`Pause::task`]s.
+//! Start tasks that use a network's endpoint with [`Pause::task`].
 
 use std::{
     future::{Future, poll_fn},
@@ -13,21 +14,21 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// Holds up tasks while their machine is paused; never, if it is the default one. Cheap to clone: clones hold up at the same time.
+/// Holds tasks while their machine is paused; the default one never does. Cheap to clone: clones pause together.
 #[derive(Debug, Clone, Default)]
 pub struct Pause(Option<Arc<Mutex<Switch>>>);
 
 #[derive(Debug, Default)]
 struct Switch {
     paused: bool,
-    /// Counts pauses: a task waits once for the end of each.
+    /// Numbers the pauses. A task waits once for the end of each.
     number: u64,
-    /// One a task that was woken meanwhile, in the order in which they were.
+    /// The wakers of tasks that were woken during the pause, in that order.
     waiting: Vec<Waker>,
 }
 
 impl Pause {
-    /// One that can be switched.
+    /// A pause that can be switched on and off.
     pub(crate) fn switched() -> Self {
         Self(Some(Arc::default()))
     }
@@ -52,7 +53,8 @@ impl Pause {
         waiting.into_iter().flatten().for_each(Waker::wake);
     }
 
-    /// Whether a task may not go on; then it is woken at the end. `waits_for`: the last pause whose end it is to be woken at.
+    /// Whether the task has to wait. If so, it is woken when the pause ends. `waits_for` is the last pause whose end
+    /// the task waits for.
     fn holds_up(&self, cx: &Context<'_>, waits_for: &mut u64) -> bool {
         let held = self.with(|switch| {
             if switch.paused && *waits_for != switch.number {
@@ -64,7 +66,7 @@ impl Pause {
         held.unwrap_or_default()
     }
 
-    /// The task, held up while the machine is paused.
+    /// The task, which isn't polled while the machine is paused.
     pub fn task<F: Future + Send>(&self, task: F) -> impl Future<Output = F::Output> + Send + use<F> {
         let pause = self.clone();
         async move {

@@ -1,4 +1,4 @@
-//! A simulated host's sockets, timers and tasks, as quinn asks for them.
+//! A simulated host's sockets, timers and tasks, behind quinn's traits.
 #![allow(clippy::disallowed_types, reason = "quinn's trait names the type; it is refused")]
 
 use crate::sim::Machine;
@@ -17,10 +17,10 @@ use std::{
 };
 use tokio::time::{Sleep, sleep_until};
 
-/// Datagrams that are taken in one write, as Linux does.
+/// How many datagrams one write takes, as on Linux.
 const SEGMENTS: usize = 10;
 
-/// A socket on the simulated network. It never blocks: what the network can't take, it drops.
+/// A socket on the simulated network. It never blocks: the network drops what it can't take.
 #[derive(Debug)]
 pub(crate) struct SimulatedSocket {
     machine: Arc<Machine>,
@@ -95,13 +95,13 @@ impl AsyncUdpSocket for SimulatedSocket {
         SEGMENTS
     }
 
-    /// So that the size of datagrams is discovered, as on a system's socket.
+    /// `false`, so that QUIC discovers the MTU as on a real socket.
     fn may_fragment(&self) -> bool {
         false
     }
 }
 
-/// Always ready to be written to.
+/// A poller for a socket that is always writable.
 #[derive(Debug)]
 struct Writable;
 
@@ -111,7 +111,7 @@ impl UdpPoller for Writable {
     }
 }
 
-/// Tokio's timers; tasks that end when the host loses its power.
+/// Tokio's timers, and tasks that end when the host loses its power.
 #[derive(Debug)]
 pub(crate) struct SimulatedRuntime(pub(crate) Arc<Machine>);
 

@@ -11,12 +11,12 @@ use std::{
     sync::Arc,
 };
 
-/// The network that this machine is on.
+/// The network of this machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemNetwork;
 
 impl SystemNetwork {
-    /// A bound socket of the system, with buffers as large as it grants.
+    /// Binds a socket of the system, with buffers as large as the system grants.
     ///
     /// # Errors
     /// As [`Network::bind`].
@@ -33,7 +33,7 @@ impl SystemNetwork {
                 tracing::warn!(%error, bytes = settings.socket_buffer, "the system refuses socket buffers of this size");
             }
         }
-        // Linux grants less without an error (net.core.rmem_max, wmem_max) and counts its own overhead in what it reports.
+        // Linux silently grants less (net.core.rmem_max, wmem_max) and counts its own overhead in what it reports.
         let granted = (socket.recv_buffer_size()?, socket.send_buffer_size()?);
         tracing::debug!(receive = granted.0, send = granted.1, asked = settings.socket_buffer, "socket buffers");
         socket.bind(&address.into())?;

@@ -1,8 +1,8 @@
 //! The body of a received frame: one or more pieces, in order.
 //!
-//! A message that carries bulk keeps the pieces and copies nothing; [`Body::into_bytes`] makes them contiguous, which
-//! copies when there is more than one, or when the one is so small that it would be kept alive by the datagram around
-//! it. Reading a value ([`Body::postcard`]) copies only a body that came in several pieces.
+//! A message that carries bulk keeps the pieces and copies nothing. [`Body::into_bytes`] makes them contiguous. It
+//! copies if there are several pieces, or if a single one is so small that it would keep the whole datagram around it
+//! alive. Reading a value ([`Body::postcard`]) copies only a body of several pieces.
 
 use super::input::GATHER_BELOW;
 use crate::message::DecodeError;
@@ -10,14 +10,14 @@ use bytes::{Buf, Bytes, BytesMut};
 use serde::de::DeserializeOwned;
 use std::{borrow::Cow, collections::VecDeque};
 
-/// How much of a body [`Body::take_head`] looks at: a head in front of bulk is a handful of fields.
+/// How many bytes of a body [`Body::take_head`] reads at most: the head in front of bulk is a handful of fields.
 pub const MAX_HEAD_BYTES: usize = 1024;
 
 /// The body of a received frame.
 #[derive(Debug, Clone, Default)]
 pub struct Body {
     first: Bytes,
-    rest: Option<VecDeque<Bytes>>, // newest last; none for what came in one piece, as nearly everything small does
+    rest: Option<VecDeque<Bytes>>, // newest last; `None` for a single piece, as nearly everything small is
     len: usize,
 }
 
@@ -28,7 +28,7 @@ impl From<Bytes> for Body {
 }
 
 impl Body {
-    /// Of pieces, none of them empty but perhaps the first.
+    /// A body of these pieces. None but perhaps the first is empty.
     pub(super) fn of(first: Bytes, rest: Vec<Bytes>) -> Self {
         let len = first.len() + rest.iter().map(Bytes::len).sum::<usize>();
         let mut rest = VecDeque::from(rest);
@@ -36,13 +36,13 @@ impl Body {
         Self { first, rest: Some(rest).filter(|rest| !rest.is_empty()), len }
     }
 
-    /// Bytes in all.
+    /// The length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether the body is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -55,7 +55,7 @@ impl Body {
             .chain(self.rest.iter().flat_map(|rest| rest.iter()))
     }
 
-    /// All bytes in one piece. Copies if there are several, or few bytes.
+    /// All bytes in one piece. Copies if there are several pieces, or only a few bytes.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         if self.rest.is_none() && self.len >= GATHER_BELOW {
@@ -86,10 +86,10 @@ impl Body {
         Cow::Owned(bytes)
     }
 
-    /// Copies a body of exactly as many bytes as `place` has.
+    /// Copies a body of exactly `place`'s length into `place`.
     ///
     /// # Errors
-    /// It has more or fewer.
+    /// [`DecodeError`] if the body is longer or shorter.
     pub fn copy_to(&self, place: &mut [u8]) -> Result<(), DecodeError> {
         if self.len != place.len() {
             return Err(DecodeError::new(format!("{} bytes instead of {}", self.len, place.len())));
@@ -110,7 +110,7 @@ impl Body {
     /// Reads the whole body as one postcard value.
     ///
     /// # Errors
-    /// Not such a value, or bytes remain after it.
+    /// [`DecodeError`] if it is no such value or bytes remain after it.
     pub fn postcard<T: DeserializeOwned>(self) -> Result<T, DecodeError> {
         let bytes = self.look(self.len);
         let (value, rest) = postcard::take_from_bytes(&bytes).map_err(|error| DecodeError::new(error.to_string()))?;
@@ -121,10 +121,10 @@ impl Body {
         }
     }
 
-    /// Reads a postcard value from the front (within [`MAX_HEAD_BYTES`]) and leaves what follows, uncopied.
+    /// Reads a postcard value from the front, within [`MAX_HEAD_BYTES`], and leaves what follows uncopied.
     ///
     /// # Errors
-    /// No such value within these bytes.
+    /// [`DecodeError`] if these bytes don't begin with such a value.
     pub fn take_head<T: DeserializeOwned>(&mut self) -> Result<T, DecodeError> {
         let look = self.look(MAX_HEAD_BYTES);
         let (value, rest) = postcard::take_from_bytes(&look).map_err(|error| DecodeError::new(error.to_string()))?;

@@ -1,32 +1,32 @@
-//! Why a stream was reset, as a number on the wire. A connection that is closed otherwise than in good order (0) is closed with one
-//! of these, too.
+//! The number on the wire that says why a stream was reset. A connection that isn't closed in good order (0) is
+//! closed with one of these, too.
 
 use std::{fmt, time::Duration};
 
-/// From this number on a code says how long to wait: the number less this, in milliseconds.
+/// From this number on, a code says how long to wait: the number less this, in milliseconds.
 const RETRY_AFTER: u64 = 1 << 32;
 
 /// The code with which a session's stream is reset and stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WireCode {
-    /// The program that held the session let go of it before its end: a fault or a crash on that side.
+    /// The program dropped the session before its end: a bug or a crash on that side.
     Dropped,
     /// The session was given up on purpose.
     Abandoned,
-    /// The side that resets failed for a reason of its own.
+    /// The side that resets the stream failed for a reason of its own.
     Failed,
-    /// No capacity for this session now.
+    /// There is no capacity for this session now.
     Busy,
-    /// More than the peer may use now: worth to be tried again after so long. `0x1_0000_0000` and the milliseconds.
+    /// The peer has used more than it may, and may try again after this time. `0x1_0000_0000` plus the milliseconds.
     RetryAfter {
-        /// How long, in milliseconds.
+        /// The time to wait, in milliseconds.
         ms: u32,
     },
-    /// A frame that is not the message due.
+    /// A frame isn't the message that is due.
     Malformed,
-    /// A frame longer than its message may be.
+    /// A frame is longer than its message may be.
     TooLong,
-    /// A message did not come in time.
+    /// A message didn't come in time.
     Late,
     /// A branch tag other than 0 and 1.
     UnknownBranch,
@@ -34,15 +34,15 @@ pub enum WireCode {
     AfterEnd,
     /// The stream ended within the protocol.
     Truncated,
-    /// Nobody read what was sent in time.
+    /// What was sent wasn't read in time.
     Stalled,
     /// A protocol or version that this peer doesn't serve.
     UnknownProtocol,
     /// A well-formed message that breaks a rule of the protocol.
     RuleBroken,
-    /// Data when it was the other side's turn.
+    /// Data came while it was the other side's turn.
     OutOfTurn,
-    /// A code of a later version.
+    /// A code that this version doesn't know.
     Unknown(u64),
 }
 
@@ -65,7 +65,7 @@ const CODES: [(WireCode, u64); 14] = [
 ];
 
 impl WireCode {
-    /// Its number on the wire.
+    /// The code's number on the wire.
     #[must_use]
     pub fn number(self) -> u64 {
         match self {
@@ -76,12 +76,12 @@ impl WireCode {
         CODES.iter().find(|(code, _)| *code == self).map_or(0, |(_, number)| *number)
     }
 
-    /// Every code that has a number of its own, in the order of the numbers.
+    /// Every code with a number of its own, in the order of the numbers.
     pub fn all() -> impl Iterator<Item = Self> {
         CODES.into_iter().map(|(code, _)| code)
     }
 
-    /// The code of a number.
+    /// The code with this number.
     #[must_use]
     pub fn of(number: u64) -> Self {
         if let Some(ms) = number.checked_sub(RETRY_AFTER).and_then(|ms| u32::try_from(ms).ok()) {
@@ -90,13 +90,13 @@ impl WireCode {
         CODES.iter().find(|(_, n)| *n == number).map_or(Self::Unknown(number), |(code, _)| *code)
     }
 
-    /// The code that asks for this wait, rounded up.
+    /// The code that asks for this wait, rounded up to milliseconds.
     #[must_use]
     pub fn retry_after(wait: Duration) -> Self {
         Self::RetryAfter { ms: u32::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX) }
     }
 
-    /// How long it asks to wait, if it does.
+    /// How long the code asks to wait, if it does.
     #[must_use]
     pub fn wait(self) -> Option<Duration> {
         if let Self::RetryAfter { ms } = self { Some(Duration::from_millis(ms.into())) } else { None }

@@ -1,4 +1,4 @@
-//! The first frame of a stream: which protocol, which version.
+//! The first frame of a stream: the protocol and its version.
 
 use crate::message::{DecodeError, EncodeError, Head, Message};
 use crate::shape::Shape;
@@ -8,34 +8,36 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// The longest protocol name, in bytes: a word.
+/// The longest protocol name, in bytes.
 pub(crate) const MAX_PROTOCOL_NAME_BYTES: usize = 32;
 
-/// Names the protocol that a stream speaks. Goes out with the first message of the side that opened it.
+/// The protocol of a stream. Sent together with the first message of the side that opened it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// [`Protocol::NAME`](crate::Protocol::NAME). In place: a session that carries one request would notice an allocation.
+    /// [`Protocol::NAME`](crate::Protocol::NAME), stored inline: an allocation would show in a session that carries
+    /// one request.
     pub protocol: ArrayString<MAX_PROTOCOL_NAME_BYTES>,
     /// [`Protocol::VERSION`](crate::Protocol::VERSION).
     pub version: u16,
 }
 
 impl Header {
-    /// Of this protocol. None if its name is longer than a header may hold.
+    /// A header for this protocol; `None` if the name is longer than a header may hold.
     #[must_use]
     pub fn new(protocol: &str, version: u16) -> Option<Self> {
         Some(Self { protocol: ArrayString::from(protocol).ok()?, version })
     }
 }
 
-/// Whether it is a word.
+/// Whether the name has 1 to 32 bytes of a-z, 0-9 and -.
 fn is_plain(name: &[u8]) -> bool {
     let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
     !name.is_empty() && name.iter().all(plain)
 }
 
 impl Header {
-    /// What postcard reads, where nothing is unusual: every session begins with one, and this takes a tenth of the time.
+    /// A fast path for what postcard usually reads: every session begins with a header, and this takes a tenth of the
+    /// time.
     fn read(bytes: &[u8]) -> Option<Self> {
         let (&len, rest) = bytes.split_first()?;
         let (name, version) = rest.split_at_checked(len.into()).filter(|(name, _)| is_plain(name))?;
@@ -53,7 +55,8 @@ impl Message for Header {
     const NAME: &'static str = "Header";
     /// A name with its length, and a version of at most three bytes.
     const MAX_BYTES: u32 = MAX_PROTOCOL_NAME_BYTES as u32 + 1 + 3;
-    /// It comes in the packet that opens the stream; more than a few round trips is a peer that holds streams open.
+    /// The header comes in the packet that opens the stream. A peer that needs more than a few round trips for it is
+    /// holding streams open.
     const DEADLINE: Duration = Duration::from_secs(10);
 
     fn encode(&self, head: &mut Head<'_>) -> Result<Bytes, EncodeError> {
@@ -67,7 +70,7 @@ impl Message for Header {
         }
         let header: Self = body.postcard()?;
         if !is_plain(header.protocol.as_bytes()) {
-            // It goes into logs and metrics, so it is a word or nothing.
+            // The name goes into logs and metrics, so nothing but these characters may be in it.
             return Err(DecodeError::new("a protocol's name is 1 to 32 of a-z, 0-9 and -"));
         }
         Ok(header)

@@ -1,32 +1,32 @@
-//! Received bytes that nobody has consumed yet, as the pieces in which they came.
+//! Received bytes that aren't consumed yet, kept as the pieces in which they came.
 //!
-//! Pieces are kept as they are (no copy), and a message that comes in one piece is consumed from it. What is left when
-//! the session waits for more, and small pieces behind others, are gathered into one buffer: a piece of one byte would
-//! otherwise keep the whole datagram it came in alive, and a peer that sends a byte at a time could hold a thousand
-//! times what its message may have.
+//! Pieces aren't copied, and a message that came in one piece is consumed from it. What is left when the session
+//! waits for more, and small pieces behind others, are gathered into one buffer. Otherwise a piece of one byte would
+//! keep its whole datagram alive, and a peer that sends a byte at a time could make us hold a thousand times what its
+//! message may have.
 
 use super::{body::Body, varint};
 use bytes::{Buf, Bytes, BytesMut};
 use std::{collections::VecDeque, mem};
 
-/// Pieces below this many bytes are copied together. A third of the smallest datagram that a session sees full.
+/// Pieces smaller than this many bytes are gathered. A third of the smallest datagram that a session sees full.
 pub(super) const GATHER_BELOW: usize = 512;
 
-/// A queue of pieces. Its owner decides how much it may hold, by not reading.
+/// A queue of pieces. Its owner bounds it by not reading.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
-    /// The oldest. May be empty while others are not.
+    /// The oldest piece. May be empty while others are not.
     front: Bytes,
-    /// What came after it. Most sessions never have any: they don't pay for its making, moving and dropping.
+    /// The pieces after it. Most sessions never have any and don't pay for making, moving or dropping them.
     rest: Option<Box<Rest>>,
     len: usize,
 }
 
-/// What came after the oldest piece.
+/// The pieces after the oldest.
 #[derive(Debug, Default)]
 struct Rest {
     pieces: VecDeque<Bytes>,
-    /// The newest, gathered.
+    /// The newest bytes, gathered.
     small: BytesMut,
 }
 
@@ -67,7 +67,7 @@ impl Input {
         }
     }
 
-    /// To be called before a wait for more: lets go of the datagram that a small piece came in.
+    /// Call this before waiting for more: it releases the datagram that a small piece came in.
     pub(crate) fn settle(&mut self) {
         if self.front.is_empty() || self.front.len() >= GATHER_BELOW {
             return;
@@ -85,7 +85,7 @@ impl Input {
     #[inline]
     pub(crate) fn number(&self) -> varint::Parsed {
         match self.front.first() {
-            // Nearly always: a small message, whole.
+            // The usual case: a whole small message.
             Some(&byte) if byte < 0x80 => varint::Parsed::Whole { value: byte.into(), len: 1 },
             Some(_) if self.front.len() >= varint::MAX_LEN => varint::parse(self.front.iter().copied()),
             _ => varint::parse(self.iter()),
@@ -112,7 +112,7 @@ impl Input {
         Some(byte)
     }
 
-    /// Consumes up to `n` bytes unseen.
+    /// Skips up to `n` bytes.
     #[inline]
     pub(crate) fn skip(&mut self, n: usize) {
         if n < self.front.len() {

@@ -1,7 +1,7 @@
-//! The bytes of a session, as pure functions: variable-length integers, ropes of received pieces, what is queued for sending, the stream header,
-//! error codes. No I/O and no types of a protocol.
+//! The bytes of a session, as pure functions: variable-length integers, queues of received and of outgoing bytes, the
+//! stream header, error codes. No I/O, and no types of a protocol.
 //!
-//! A stream is: header frame, then frames; before a frame come the branch tags (one byte, 0 or 1, each) of the
+//! A stream is a header frame, then frames. Before a frame come the branch tags (one byte each, 0 or 1) of the
 //! choices made since the last one. A frame is its length (LEB128, shortest form only) and that many bytes.
 
 pub(crate) mod body;

@@ -1,44 +1,44 @@
-//! What a session has still to write: small things gathered in one buffer, bulk as it was handed over.
+//! Outgoing bytes of a session: small things gathered in one buffer, bulk as it was handed over.
 //!
-//! Small things are copied when QUIC takes them, which is cheaper than an allocation that both sides share; bulk is
+//! Small things are copied when QUIC takes them, which is cheaper than an allocation that both sides share. Bulk is
 //! never copied.
 
 use bytes::Bytes;
 use std::collections::VecDeque;
 
-/// A queue of bytes. Its owner decides how much it may hold, by not queuing.
+/// A queue of bytes. Its owner bounds it by not queuing.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
-    /// What goes before `small`.
+    /// The pieces before `small`.
     pieces: VecDeque<Bytes>,
     small: Vec<u8>,
-    /// So many bytes of `small` are written.
+    /// How many bytes of `small` are written.
     written: usize,
 }
 
-/// What is to be written next.
+/// The next bytes to write.
 #[derive(Debug)]
 pub(crate) enum Front<'a> {
-    /// Everything there is.
+    /// All there is.
     Small(&'a [u8]),
-    /// In order; a writer that takes a part of them moves their beginnings.
+    /// The pieces in order. A writer that takes a part of them advances their beginnings.
     Pieces(&'a mut [Bytes]),
 }
 
-/// Room for a header and a small message.
+/// The initial size of the small buffer, in bytes: room for a header and a small message.
 const SMALL_BYTES: usize = 128;
-/// A larger buffer isn't used again, in bytes: what most headers and small messages need.
+/// A buffer larger than this many bytes isn't reused. Most headers and small messages fit.
 const MAX_SMALL_BYTES: usize = 512;
 
 impl Output {
-    /// Its buffer, emptied, to be used again.
+    /// An empty queue that reuses this one's buffer.
     pub(crate) fn emptied(&mut self) -> Self {
         self.forget_small();
         let reusable = self.small.capacity() <= MAX_SMALL_BYTES;
         Self { small: if reusable { std::mem::take(&mut self.small) } else { Vec::new() }, ..Self::default() }
     }
 
-    /// Where small things are appended.
+    /// The buffer to which small things are appended.
     #[inline]
     pub(crate) fn small(&mut self) -> &mut Vec<u8> {
         if self.written == self.small.len() {
@@ -74,7 +74,7 @@ impl Output {
         self.pieces.is_empty() && self.written == self.small.len()
     }
 
-    /// What is to be written next.
+    /// The next bytes to write.
     #[inline]
     pub(crate) fn front(&mut self) -> Front<'_> {
         if self.pieces.is_empty() {
@@ -84,7 +84,7 @@ impl Output {
         }
     }
 
-    /// So many bytes of the front were written, and its pieces have moved.
+    /// Notes that this many bytes of the front were written and that its pieces have advanced.
     #[inline]
     pub(crate) fn written(&mut self, bytes: usize) {
         if self.pieces.is_empty() {

@@ -6,10 +6,10 @@
 /// The longest encoding of a `u32`, in bytes: ⌈32 / 7⌉.
 pub(crate) const MAX_LEN: usize = 5;
 
-/// What the beginning of the input says.
+/// The number at the beginning of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Parsed {
-    /// A whole number and the bytes that it took.
+    /// A whole number and the length of its encoding.
     Whole {
         /// The number.
         value: u32,
@@ -44,7 +44,7 @@ pub(crate) fn parse(bytes: impl IntoIterator<Item = u8>) -> Parsed {
     Parsed::Partial
 }
 
-/// Writes `value` and returns the bytes and how many of them count.
+/// Encodes `value`. Returns a buffer and how many of its bytes are the encoding.
 pub(crate) fn write(mut value: u32) -> ([u8; MAX_LEN], usize) {
     let mut bytes = [0; MAX_LEN];
     let mut len = 0;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub const CHUNK_BYTES: usize = 60_000;
 /// Pulls under way at once: chunks that fill a session's window and what is buffered before it, with some to spare.
-pub const AHEAD: usize = 70;
+pub const DEPTH: usize = 70;
 const CONTROL: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(600);
 
@@ -31,7 +31,7 @@ message!(Manifest, max_bytes = 8, deadline = CONTROL);
 pub struct Pull {
     pub index: u32,
 }
-message!(Pull, max_bytes = 8, deadline = IDLE, ahead = AHEAD);
+message!(Pull, max_bytes = 8, deadline = IDLE, pipeline_depth = DEPTH);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Renew;
@@ -47,7 +47,7 @@ message!(Renewed, max_bytes = 8, deadline = CONTROL);
 pub struct Done;
 message!(Done, max_bytes = 0, deadline = CONTROL);
 
-/// A number, then bulk that is copied nowhere.
+/// A number, then bulk that isn't copied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chunk {
     pub index: u32,
@@ -89,12 +89,12 @@ impl Protocol for Bulk {
     type Responder = <Self::Initiator as HasDual>::Dual;
 }
 
-/// The producer's half: answers until the consumer is done; how many chunks it sent.
+/// The producer's half: answers until the consumer is done. Returns how many chunks it sent.
 pub async fn produce(incoming: Incoming) -> Result<u32, SessionError> {
     answer(incoming.serve().await?).await
 }
 
-/// As [`produce`], once the session is known.
+/// As [`produce`], for a session that is known already.
 pub async fn answer(session: Responder<Bulk>) -> Result<u32, SessionError> {
     let (_, session) = session.recv().await?;
     let mut session = session.send(Manifest { chunks: 0 }).await?.enter();
@@ -151,7 +151,7 @@ impl Protocol for PingPong {
     type Responder = <Self::Initiator as HasDual>::Dual;
 }
 
-/// Bulk from the side that opens it.
+/// A protocol in which the initiator sends bulk.
 pub struct Upload;
 
 impl Protocol for Upload {

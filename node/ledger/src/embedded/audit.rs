@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{LedgerError, Settlement, Stage};
 use redb::{ReadTransaction, ReadableTableMetadata};
-use shardwire_crdt::{Cell, Claim, Delta, settlement};
-use shardwire_model::{Felt, Key, ShardId};
+use shardwire_crdt::{Cell, Claim, Delta, Sum, settlement};
+use shardwire_model::{ShardId, Slot};
 use std::collections::BTreeMap;
 
 /// What a ledger holds in all.
@@ -43,8 +43,8 @@ impl EmbeddedLedger {
 fn audit(txn: &ReadTransaction, place: &str) -> Result<Audit, Fault> {
     let meta = Meta::load(&txn.open_table(META)?, place)?;
     let mut audit = Audit::default();
-    let mut escrows = BTreeMap::<Key, u128>::new();
-    let mut locks = BTreeMap::<Key, (ShardId, u64)>::new();
+    let mut escrows = BTreeMap::<Slot, Sum>::new();
+    let mut locks = BTreeMap::<Slot, (ShardId, u64)>::new();
     let (shards, settlements, open) = (txn.open_table(SHARDS)?, txn.open_table(SETTLEMENTS)?, txn.open_table(OPEN)?);
     for row in tables::rows::<StageRow>(&txn.open_table(STAGES)?, None)? {
         let (felt, stage) = row?;
@@ -52,62 +52,69 @@ fn audit(txn: &ReadTransaction, place: &str) -> Result<Audit, Fault> {
         let row: ShardRow = tables::need(&shards, &at)?;
         audit.shards += 1;
         let is_open = stage.stage == Stage::Started;
-        agree(open.get(&tables::open_key(stage.operator, &at))?.is_some() == is_open, "the list of open shards", felt)?;
-        agree(row.start.shard == shard && row.claims.len() == row.start.entries.len(), "the start of shard", felt)?;
+        agree(
+            open.get(&tables::open_key(stage.operator, &at))?.is_some() == is_open,
+            "the list of open shards",
+            shard,
+        )?;
+        agree(row.start.shard == shard && row.claims.len() == row.start.entries.len(), "the start of shard", shard)?;
         if is_open {
             audit.open += 1;
             for (entry, claim) in row.start.entries.iter().zip(&row.claims) {
                 match *claim {
                     Claim::Counter => {}
-                    Claim::Escrow { amount } => *escrows.entry(entry.key).or_default() += u128::from(amount),
+                    Claim::Escrow { amount } => {
+                        let sum = escrows.entry(entry.slot()).or_default();
+                        *sum = sum.plus(amount);
+                    }
                     Claim::Lock { fence, .. } => {
-                        agree(locks.insert(entry.key, (shard, fence)).is_none(), "two holders of lock", entry.key.0)?;
+                        agree(
+                            locks.insert(entry.slot(), (shard, fence)).is_none(),
+                            "two holders of lock",
+                            entry.slot(),
+                        )?;
                     }
                 }
             }
         } else if let Stage::Settled { proof, .. } = stage.stage {
             let settled: Settlement = tables::need(&settlements, &at)?;
-            agree(settled.proof == proof, "the settlement of shard", felt)?;
+            agree(settled.proof == proof, "the settlement of shard", shard)?;
             for (_, delta) in settlement(&row.start, &row.claims, &settled.output.updates)? {
                 if let Delta::Escrow { deposited, returned } = delta {
                     // Below zero for one escrow, but not for all of a shard.
-                    audit.spent = audit.spent.wrapping_add(u128::from(deposited)).wrapping_sub(u128::from(returned));
+                    audit.spent = audit.spent.wrapping_add(deposited).wrapping_sub(returned);
                 }
             }
         }
     }
-    agree(
-        shards.len()? == audit.shards && open.len()? == audit.open,
-        "the number of shards",
-        Felt::from(audit.shards),
-    )?;
-    for row in tables::rows::<Cell>(&txn.open_table(STORAGE)?, None)? {
-        let (felt, cell) = row?;
+    agree(shards.len()? == audit.shards && open.len()? == audit.open, "the number of shards", audit.shards)?;
+    for row in tables::storage_rows::<Cell>(&txn.open_table(STORAGE)?, None)? {
+        let (slot, cell) = row?;
         audit.storage += 1;
-        let held = locks.remove(&Key(felt));
+        let held = locks.remove(&slot);
         match cell {
             Cell::Escrow(escrow) => {
-                let claimed = escrows.remove(&Key(felt)).unwrap_or(0);
-                agree(claimed == u128::from(escrow.in_escrow()), "what shards hold of escrow", felt)?;
-                audit.balances += u128::from(escrow.balance());
-                audit.in_escrow += claimed;
+                let claimed = escrows.remove(&slot).unwrap_or_default();
+                agree(claimed == Sum::default().plus(escrow.in_escrow()), "what shards hold of escrow", slot)?;
+                audit.balances = audit.balances.wrapping_add(escrow.balance());
+                audit.in_escrow = audit.in_escrow.wrapping_add(escrow.in_escrow());
             }
             Cell::Lock(lock) => {
                 let holder = lock.holder().map(|shard| (shard, lock.fence()));
-                agree(holder == held, "who holds lock", felt)?;
+                agree(holder == held, "who holds lock", slot)?;
             }
             Cell::Counter(_) => {}
         }
-        agree(held.is_none() || matches!(cell, Cell::Lock(_)), "the kind of", felt)?;
+        agree(held.is_none() || matches!(cell, Cell::Lock(_)), "the kind of", slot)?;
     }
     if let Some(key) = escrows.keys().chain(locks.keys()).next() {
-        agree(false, "what shards hold of", key.0)?;
+        agree(false, "what shards hold of", *key)?;
     }
     let total = audit.balances.wrapping_add(audit.in_escrow).wrapping_add(audit.spent);
-    agree(total == u128::from(meta.balances), "the sum of all balances", Felt::from(meta.balances))?;
+    agree(total == meta.balances, "the sum of all balances", meta.balances)?;
     Ok(audit)
 }
 
-fn agree(agrees: bool, what: &str, which: Felt) -> Result<(), Fault> {
-    if agrees { Ok(()) } else { Err(Fault::Damaged(format!("rows contradict each other about {what} {which:#x}"))) }
+fn agree(agrees: bool, what: &str, which: impl std::fmt::Display) -> Result<(), Fault> {
+    if agrees { Ok(()) } else { Err(Fault::Damaged(format!("rows contradict each other about {what} {which}"))) }
 }

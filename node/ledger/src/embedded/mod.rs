@@ -15,17 +15,16 @@ use crate::{
     Aborted, Genesis, LedgerError, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, Settled, ShardRecord, ShardState, ShardSummary,
     Stage, Started, StorageEntry, World,
 };
+pub use audit::Audit;
 use redb::{Builder, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
-use shardwire_model::{Felt, Hash, Key, Output, PeerId, ShardId, StartRequest, Timestamp};
+use shardwire_model::{Felt, Hash, Output, PeerId, ShardId, Slot, StartRequest, Timestamp};
 use shardwire_store::{
     Disk,
     database::{self, Database, Opening, guarded},
 };
 use std::{ops::Bound, path::Path};
-use tables::{Fault, MAGIC, META, Meta, OPEN, SETTLEMENTS, SHARDS, STAGES, STORAGE};
-
-pub use audit::Audit;
 pub use tables::SCHEMA;
+use tables::{Fault, MAGIC, META, Meta, OPEN, SETTLEMENTS, SHARDS, STAGES, STORAGE};
 
 /// Bytes of the file that are kept in memory at most. Enough for the storage of a large World; histories are read rarely.
 const CACHE_BYTES: usize = 32 << 20;
@@ -122,8 +121,8 @@ impl EmbeddedLedger {
         ledger.write(|txn| {
             meta.store(txn)?;
             let mut storage = txn.open_table(STORAGE)?;
-            for (key, cell) in &cells {
-                tables::put(&mut storage, &key.0.to_bytes_be(), cell)?;
+            for (slot, cell) in &cells {
+                tables::put(&mut storage, &slot.to_bytes_be(), cell)?;
             }
             txn.open_table(SHARDS)?;
             txn.open_table(STAGES)?;
@@ -193,8 +192,8 @@ impl World for EmbeddedLedger {
         &self.network
     }
 
-    fn start(&self, request: &StartRequest, now: Timestamp) -> Result<Started, LedgerError> {
-        let start = request.validate(&self.network)?;
+    fn start(&self, request: &StartRequest, deadline: Timestamp, now: Timestamp) -> Result<Started, LedgerError> {
+        let start = request.validate(&self.network, deadline)?;
         self.write(|txn| transition::start(txn, request, start, now))
     }
 
@@ -209,7 +208,9 @@ impl World for EmbeddedLedger {
     fn shard(&self, shard: ShardId) -> Result<Option<ShardRecord>, LedgerError> {
         self.read(|txn| {
             let at = shard.0.to_bytes_be();
-            let Some(stage) = tables::get::<tables::StageRow>(&txn.open_table(STAGES)?, &at)? else { return Ok(None) };
+            let Some(stage) = tables::get::<32, tables::StageRow>(&txn.open_table(STAGES)?, &at)? else {
+                return Ok(None);
+            };
             let row: tables::ShardRow = tables::need(&txn.open_table(SHARDS)?, &at)?;
             let state = match stage.stage {
                 Stage::Started => ShardState::Started,
@@ -254,16 +255,14 @@ impl World for EmbeddedLedger {
         })
     }
 
-    fn storage(&self, after: Option<Key>, limit: usize) -> Result<Vec<StorageEntry>, LedgerError> {
+    fn storage(&self, after: Option<Slot>, limit: usize) -> Result<Vec<StorageEntry>, LedgerError> {
         self.read(|txn| {
             let table = txn.open_table(STORAGE)?;
             let mut entries = Vec::new();
-            for row in
-                tables::rows::<shardwire_crdt::Cell>(&table, after.map(|it| it.0))?.take(limit.min(MAX_STORAGE_PAGE))
-            {
-                let (key, cell) = row?;
-                let (kind, value, in_escrow) = (cell.kind(), cell.value(), cell.in_escrow());
-                entries.push(StorageEntry { key: Key(key), kind, value, in_escrow, held_by: cell.held_by() });
+            for row in tables::storage_rows::<shardwire_crdt::Cell>(&table, after)?.take(limit.min(MAX_STORAGE_PAGE)) {
+                let (Slot { contract, key }, cell) = row?;
+                let (kind, value, in_escrow, held_by) = (cell.kind(), cell.value(), cell.in_escrow(), cell.held_by());
+                entries.push(StorageEntry { contract, key, kind, value, in_escrow, held_by });
             }
             Ok(entries)
         })

@@ -3,7 +3,7 @@
 //! | table | key | row |
 //! |---|---|---|
 //! | `meta` | name | `format`, `schema`, `network`, `balances` (those of the genesis, in sum) |
-//! | `storage` | storage address | [`Cell`](shardwire_crdt::Cell) |
+//! | `storage` | contract ‖ storage address | [`Cell`](shardwire_crdt::Cell) |
 //! | `shards` | shard | [`ShardRow`]: what it was started with and holds; never changes |
 //! | `stages` | shard | [`StageRow`]: where it stands |
 //! | `settlements` | shard | [`Settlement`](crate::Settlement) |
@@ -17,12 +17,12 @@ use crate::{Genesis, LedgerError, Stage};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use shardwire_crdt::{Cell, Claim, MergeError};
-use shardwire_model::{Felt, Hash, PeerId, ShardStart, Timestamp, felt::from_canonical};
+use shardwire_model::{Felt, Hash, PeerId, ShardStart, Slot, Timestamp, felt::from_canonical};
 use shardwire_store::{Contradiction, DiskError};
 use std::{io::ErrorKind, ops::Bound};
 
 /// The version of tables and rows.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 /// What every redb file begins with.
 pub(super) const MAGIC: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
 /// Bytes of hash after a row: against damage, not against forgery, for which 8 are plenty.
@@ -30,7 +30,7 @@ const SEAL: usize = 8;
 const FORMAT: &str = "shardwire ledger";
 
 pub(super) const META: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("meta");
-pub(super) const STORAGE: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("storage");
+pub(super) const STORAGE: TableDefinition<'_, &[u8; 64], &[u8]> = TableDefinition::new("storage");
 pub(super) const SHARDS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("shards");
 pub(super) const STAGES: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("stages");
 pub(super) const SETTLEMENTS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("settlements");
@@ -68,7 +68,7 @@ pub(super) struct StageRow {
 #[derive(Clone, Debug)]
 pub(super) struct Meta {
     pub(super) network: String,
-    pub(super) balances: u64,
+    pub(super) balances: u128,
 }
 
 impl Meta {
@@ -78,7 +78,7 @@ impl Meta {
             return Err(LedgerError::NetworkName { got, max });
         }
         let balance = |cell: &Cell| if let Cell::Escrow(escrow) = cell { escrow.balance() } else { 0 };
-        // The genesis has seen that the sum is below 2^64.
+        // The genesis has seen that the sum is below 2^128.
         let balances = genesis.cells()?.values().map(balance).sum();
         Ok(Self { network: network.into(), balances })
     }
@@ -93,7 +93,7 @@ impl Meta {
 
     pub(super) fn load(table: &impl Rows, place: &str) -> Result<Self, Fault> {
         let place = || place.to_owned();
-        match get::<String>(table, &name("format"))? {
+        match get::<32, String>(table, &name("format"))? {
             Some(format) if format == FORMAT => {}
             _ => {
                 return Err(
@@ -127,15 +127,15 @@ pub(super) fn open_key(operator: PeerId, shard: &[u8; 32]) -> [u8; 64] {
 }
 
 /// A table of sealed rows, open for reading.
-pub(super) trait Rows: ReadableTable<&'static [u8; 32], &'static [u8]> {}
-impl<T: ReadableTable<&'static [u8; 32], &'static [u8]>> Rows for T {}
+pub(super) trait Rows<const N: usize = 32>: ReadableTable<&'static [u8; N], &'static [u8]> {}
+impl<const N: usize, T: ReadableTable<&'static [u8; N], &'static [u8]>> Rows<N> for T {}
 
-fn seal(key: &[u8; 32], row: &[u8]) -> Hash {
+fn seal(key: &[u8], row: &[u8]) -> Hash {
     Hash::of_parts("shardwire ledger row", &[key, row])
 }
 
-fn unseal<T: DeserializeOwned>(key: &[u8; 32], bytes: &[u8]) -> Result<T, Fault> {
-    let damaged = || Fault::Damaged(format!("the row of {:#x} does not match its seal", Felt::from_bytes_be(key)));
+fn unseal<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Fault> {
+    let damaged = || Fault::Damaged(format!("the row of {} does not match its seal", shown(key)));
     let (row, mark) = bytes.split_last_chunk::<SEAL>().ok_or_else(damaged)?;
     if !seal(key, row).0.starts_with(mark) {
         return Err(damaged());
@@ -143,9 +143,9 @@ fn unseal<T: DeserializeOwned>(key: &[u8; 32], bytes: &[u8]) -> Result<T, Fault>
     postcard::from_bytes(row).map_err(|error| Fault::Damaged(error.to_string()))
 }
 
-pub(super) fn put<T: Serialize>(
-    table: &mut Table<'_, &'static [u8; 32], &'static [u8]>,
-    key: &[u8; 32],
+pub(super) fn put<const N: usize, T: Serialize>(
+    table: &mut Table<'_, &'static [u8; N], &'static [u8]>,
+    key: &[u8; N],
     row: &T,
 ) -> Result<(), Fault> {
     let mut bytes = postcard::to_stdvec(row).map_err(|error| Fault::Disk(error.to_string()))?;
@@ -155,13 +155,22 @@ pub(super) fn put<T: Serialize>(
     Ok(())
 }
 
-pub(super) fn get<T: DeserializeOwned>(table: &impl Rows, key: &[u8; 32]) -> Result<Option<T>, Fault> {
+pub(super) fn get<const N: usize, T: DeserializeOwned>(
+    table: &impl Rows<N>,
+    key: &[u8; N],
+) -> Result<Option<T>, Fault> {
     table.get(key)?.map(|row| unseal(key, row.value())).transpose()
 }
 
 /// A row that has to be there.
-pub(super) fn need<T: DeserializeOwned>(table: &impl Rows, key: &[u8; 32]) -> Result<T, Fault> {
-    get(table, key)?.ok_or_else(|| Fault::Damaged(format!("the row of {:#x} is missing", Felt::from_bytes_be(key))))
+pub(super) fn need<const N: usize, T: DeserializeOwned>(table: &impl Rows<N>, key: &[u8; N]) -> Result<T, Fault> {
+    get(table, key)?.ok_or_else(|| Fault::Damaged(format!("the row of {} is missing", shown(key))))
+}
+
+/// A key, for people: the felts that it is made of.
+fn shown(key: &[u8]) -> String {
+    let felts: Vec<String> = key.chunks(32).map(|felt| format!("{:#x}", Felt::from_bytes_be_slice(felt))).collect();
+    felts.join("/")
 }
 
 /// The rows from after a key.
@@ -169,13 +178,28 @@ pub(super) fn rows<T: DeserializeOwned>(
     table: &impl Rows,
     after: Option<Felt>,
 ) -> Result<impl Iterator<Item = Result<(Felt, T), Fault>>, Fault> {
-    let after = after.map(|felt| felt.to_bytes_be());
+    keyed_rows(table, after.map(|felt| felt.to_bytes_be()), from_canonical)
+}
+
+/// The rows of storage from after a slot.
+pub(super) fn storage_rows<T: DeserializeOwned>(
+    table: &impl Rows<64>,
+    after: Option<Slot>,
+) -> Result<impl Iterator<Item = Result<(Slot, T), Fault>>, Fault> {
+    keyed_rows(table, after.map(Slot::to_bytes_be), Slot::from_bytes_be)
+}
+
+fn keyed_rows<const N: usize, K, T: DeserializeOwned>(
+    table: &impl Rows<N>,
+    after: Option<[u8; N]>,
+    read: fn(&[u8; N]) -> Option<K>,
+) -> Result<impl Iterator<Item = Result<(K, T), Fault>>, Fault> {
     let first = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-    let range = table.range::<&[u8; 32]>((first, Bound::Unbounded))?;
-    Ok(range.map(|row| {
+    let range = table.range::<&[u8; N]>((first, Bound::Unbounded))?;
+    Ok(range.map(move |row| {
         let (key, row) = row?;
-        let felt = from_canonical(key.value()).ok_or_else(|| Fault::Damaged("a key is no felt".into()))?;
-        Ok((felt, unseal(key.value(), row.value())?))
+        let it = read(key.value()).ok_or_else(|| Fault::Damaged("a key is no felt".into()))?;
+        Ok((it, unseal(key.value(), row.value())?))
     }))
 }
 

@@ -4,7 +4,7 @@ use super::tables::{self, Fault, OPEN, SETTLEMENTS, SHARDS, STAGES, STORAGE, Sha
 use crate::{Aborted, LedgerError, Settled, Settlement, Stage, Started};
 use redb::WriteTransaction;
 use shardwire_crdt::{Cell, Delta, settlement, undo};
-use shardwire_model::{Hash, Key, Mutation, Output, ShardId, ShardStart, StartRequest, Timestamp, state_commitment};
+use shardwire_model::{Hash, Mutation, Output, ShardId, ShardStart, Slot, StartRequest, Timestamp, state_commitment};
 
 /// The one segment that a run has today: from the snapshot to the end event.
 const FIRST_SEGMENT: u32 = 0;
@@ -21,15 +21,16 @@ pub(super) fn start(
 ) -> Answer<Started> {
     let at = start.shard.0.to_bytes_be();
     let mut stages = txn.open_table(STAGES)?;
-    if tables::get::<StageRow>(&stages, &at)?.is_some() {
+    if tables::get::<32, StageRow>(&stages, &at)?.is_some() {
         return Err(LedgerError::AlreadyStarted { shard: start.shard }.into());
     }
     let mut storage = txn.open_table(STORAGE)?;
     let (mut claims, mut values) = (Vec::new(), Vec::new());
     for entry in &request.entries {
-        let key = entry.key.0.to_bytes_be();
-        let cell: Cell = tables::get(&storage, &key)?.ok_or(LedgerError::UnknownStorage { key: entry.key })?;
-        let claimed = cell.claim(entry.key, entry.kind, start.shard, entry.amount)?;
+        let slot = entry.slot();
+        let key = slot.to_bytes_be();
+        let cell: Cell = tables::get(&storage, &key)?.ok_or(LedgerError::UnknownStorage { slot })?;
+        let claimed = cell.claim(slot, entry.kind, start.shard, entry.amount)?;
         tables::put(&mut storage, &key, &claimed.cell)?;
         claims.push(claimed.claim);
         values.push(claimed.value);
@@ -46,7 +47,8 @@ pub(super) fn start(
 pub(super) fn settle(txn: &WriteTransaction, output: &Output, proof: Hash, now: Timestamp) -> Answer<Settled> {
     let shard = output.shard;
     let at = shard.0.to_bytes_be();
-    let stage = tables::get::<StageRow>(&txn.open_table(STAGES)?, &at)?.ok_or(LedgerError::UnknownShard { shard })?;
+    let stage =
+        tables::get::<32, StageRow>(&txn.open_table(STAGES)?, &at)?.ok_or(LedgerError::UnknownShard { shard })?;
     match stage.stage {
         Stage::Started => {}
         Stage::Aborted { .. } => return Err(LedgerError::Aborted { shard }.into()),
@@ -85,7 +87,8 @@ pub(super) fn settle(txn: &WriteTransaction, output: &Output, proof: Hash, now: 
 
 pub(super) fn abort(txn: &WriteTransaction, shard: ShardId, now: Timestamp) -> Answer<Aborted> {
     let at = shard.0.to_bytes_be();
-    let stage = tables::get::<StageRow>(&txn.open_table(STAGES)?, &at)?.ok_or(LedgerError::UnknownShard { shard })?;
+    let stage =
+        tables::get::<32, StageRow>(&txn.open_table(STAGES)?, &at)?.ok_or(LedgerError::UnknownShard { shard })?;
     match stage.stage {
         Stage::Started => {}
         Stage::Aborted { at } => return Ok((Aborted { at, repeated: true }, false)),
@@ -101,12 +104,12 @@ pub(super) fn abort(txn: &WriteTransaction, shard: ShardId, now: Timestamp) -> A
     Ok((Aborted { at: now, repeated: false }, true))
 }
 
-fn merge(txn: &WriteTransaction, deltas: &[(Key, Delta)]) -> Result<(), Fault> {
+fn merge(txn: &WriteTransaction, deltas: &[(Slot, Delta)]) -> Result<(), Fault> {
     let mut storage = txn.open_table(STORAGE)?;
-    for (key, delta) in deltas {
-        let at = key.0.to_bytes_be();
+    for (slot, delta) in deltas {
+        let at = slot.to_bytes_be();
         let cell: Cell = tables::need(&storage, &at)?;
-        tables::put(&mut storage, &at, &cell.merge(*key, *delta)?)?;
+        tables::put(&mut storage, &at, &cell.merge(*slot, *delta)?)?;
     }
     Ok(())
 }

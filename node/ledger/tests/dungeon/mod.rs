@@ -9,10 +9,10 @@ use shardwire_model::{
 
 pub const NETWORK: &str = "test";
 pub const GENESIS: &str = r#"{"storage":[
-    {"key":"0x10","kind":"counter","value":5},
-    {"key":"0x20","kind":"escrow","value":1000},
-    {"key":"0x21","kind":"escrow","value":300},
-    {"key":"0x30","kind":"lock","value":"0xa1"}
+    {"contract":"0xc1","key":"0x10","kind":"counter","value":5},
+    {"contract":"0xc1","key":"0x20","kind":"escrow","value":1000},
+    {"contract":"0xc1","key":"0x21","kind":"escrow","value":300},
+    {"contract":"0xc1","key":"0x30","kind":"lock","value":"0xa1"}
 ]}"#;
 
 pub const EXPERIENCE: Key = Key(Felt::from_hex_unchecked("0x10"));
@@ -35,6 +35,10 @@ pub fn now() -> Timestamp {
     Timestamp(1_000)
 }
 
+pub fn later() -> Timestamp {
+    Timestamp(1_000_000)
+}
+
 pub fn proof(n: u8) -> Hash {
     Hash([n; 32])
 }
@@ -43,7 +47,7 @@ pub fn counter(key: Key) -> EntryRequest {
     EntryRequest { kind: Kind::Counter, contract: GAME, key, owner: None, amount: 0 }
 }
 
-pub fn escrow(key: Key, owner: AccountId, amount: u64) -> EntryRequest {
+pub fn escrow(key: Key, owner: AccountId, amount: u128) -> EntryRequest {
     EntryRequest { kind: Kind::Escrow, contract: GAME, key, owner: Some(owner), amount }
 }
 
@@ -54,6 +58,7 @@ pub fn lock(key: Key) -> EntryRequest {
 pub fn request(salt: u64, entries: Vec<EntryRequest>) -> StartRequest {
     StartRequest {
         salt,
+        program: Felt::ONE,
         operator: PeerId([7; 32]),
         contracts: vec![GAME],
         accounts: vec![ANNA, BERT],
@@ -63,7 +68,7 @@ pub fn request(salt: u64, entries: Vec<EntryRequest>) -> StartRequest {
 }
 
 /// Everything that there is.
-pub fn run(salt: u64, gold: u64, gold_2: u64) -> StartRequest {
+pub fn run(salt: u64, gold: u128, gold_2: u128) -> StartRequest {
     request(salt, vec![counter(EXPERIENCE), escrow(GOLD, ANNA, gold), escrow(GOLD_2, BERT, gold_2), lock(SWORD)])
 }
 
@@ -71,14 +76,18 @@ pub fn run(salt: u64, gold: u64, gold_2: u64) -> StartRequest {
 pub fn output(started: &Started, values: &[Felt]) -> Output {
     let updates = started.start.entries.iter().zip(values);
     Output {
+        program: started.start.program,
         shard: started.start.shard,
         segment: 0,
         before: started.before,
         after: Felt::from(1),
+        reads: Felt::ZERO,
         transactions: Felt::from(2),
         count: 3,
         ended: true,
-        updates: updates.map(|(entry, value)| Update { kind: entry.kind, key: entry.key, value: *value }).collect(),
+        updates: updates
+            .map(|(entry, value)| Update { kind: entry.kind, contract: entry.contract, key: entry.key, value: *value })
+            .collect(),
     }
 }
 
@@ -107,7 +116,7 @@ pub fn dump(world: &impl World) -> Dump {
 }
 
 /// The value of an address, what is in escrow, and who holds it.
-pub fn at(world: &impl World, key: Key) -> (Felt, u64, Option<ShardId>) {
+pub fn at(world: &impl World, key: Key) -> (Felt, u128, Option<ShardId>) {
     let entry = world.storage(None, usize::MAX).unwrap().into_iter().find(|entry| entry.key == key).unwrap();
     (entry.value, entry.in_escrow, entry.held_by)
 }

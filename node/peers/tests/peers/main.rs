@@ -3,8 +3,8 @@
 mod simulated;
 
 use shardwire_model::{Clock, PeerId, Timestamp};
-use shardwire_peers::{Named, Peers, Place, Rules, door::Knock};
-use shardwire_reputation::{Breach, Event, Fault, Listing, Record, Standing, Tier, Work};
+use shardwire_peers::{ConnectionSlot, Named, Peers, Rules, admission::Decision};
+use shardwire_reputation::{Blame, Breach, Event, Listing, Record, Standing, Tier, Work};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr},
@@ -44,15 +44,15 @@ fn peers() -> Arc<Peers> {
     with(vec![], BTreeMap::new())
 }
 
-fn place(peers: &Arc<Peers>, address: impl Into<IpAddr>) -> Place {
-    match peers.knock(address.into(), true) {
-        Knock::Admit { place, .. } => place,
+fn slot(peers: &Arc<Peers>, address: impl Into<IpAddr>) -> ConnectionSlot {
+    match peers.before_handshake(address.into(), true) {
+        Decision::Admit { slot, .. } => slot,
         other => panic!("{other:?}"),
     }
 }
 
 fn broke(breach: Breach) -> Event {
-    Event::Broke { breach, fault: Fault::Peer }
+    Event::Broke { breach, blame: Blame::Peer }
 }
 
 fn violation() -> Event {
@@ -62,31 +62,31 @@ fn violation() -> Event {
 #[tokio::test(start_paused = true)]
 async fn a_ban_ends_the_connection_outlives_a_restart_and_shuts_the_host() {
     let before = peers();
-    let presence = before.enter(STRANGER, &place(&before, [10, 0, 0, 1])).unwrap();
+    let presence = before.after_handshake(STRANGER, &slot(&before, [10, 0, 0, 1])).unwrap();
     assert!(presence.session("trace").unwrap().is_some());
     before.note(STRANGER, &broke(Breach::Proof));
     assert_eq!(presence.shut_out().await, Duration::from_secs(60));
     assert!(presence.session("trace").is_err());
-    // An identity costs nothing: from where a banned peer came, nobody is shaken hands with for as long.
-    assert!(matches!(before.knock([10, 0, 0, 1].into(), true), Knock::Refuse));
+    // An identity costs nothing: no peer from a banned peer's host gets a handshake for as long.
+    assert!(matches!(before.before_handshake([10, 0, 0, 1].into(), true), Decision::Refuse));
     sleep(Duration::from_secs(61)).await;
-    assert!(matches!(before.knock([10, 0, 0, 1].into(), true), Knock::Admit { .. }));
-    // The next time from there, under another name, is twice as long.
+    assert!(matches!(before.before_handshake([10, 0, 0, 1].into(), true), Decision::Admit { .. }));
+    // The next ban from there, under another identity, lasts twice as long.
     let next = PeerId([7; 32]);
-    let _presence = before.enter(next, &place(&before, [10, 0, 0, 1])).unwrap();
+    let _presence = before.after_handshake(next, &slot(&before, [10, 0, 0, 1])).unwrap();
     before.note(next, &broke(Breach::Proof));
     sleep(Duration::from_secs(61)).await;
-    assert!(matches!(before.knock([10, 0, 0, 1].into(), true), Knock::Refuse));
+    assert!(matches!(before.before_handshake([10, 0, 0, 1].into(), true), Decision::Refuse));
     sleep(Duration::from_secs(60)).await;
-    assert!(matches!(before.knock([10, 0, 0, 1].into(), true), Knock::Admit { .. }));
+    assert!(matches!(before.before_handshake([10, 0, 0, 1].into(), true), Decision::Admit { .. }));
 
     before.note(STRANGER, &broke(Breach::Proof));
     let kept = before.take_unkept().into_iter().filter_map(|(peer, record)| Some((peer, record?))).collect();
     let after = with(kept, BTreeMap::new());
-    let wait = after.enter(STRANGER, &place(&after, [10, 0, 0, 1])).map(drop).unwrap_err();
+    let wait = after.after_handshake(STRANGER, &slot(&after, [10, 0, 0, 1])).map(drop).unwrap_err();
     assert!(wait > Duration::from_secs(60), "{wait:?}");
     assert!(after.dialled(STRANGER, Ipv4Addr::new(10, 0, 0, 1).into()).is_err());
-    assert!(matches!(after.knock([10, 0, 0, 3].into(), true), Knock::Admit { .. }));
+    assert!(matches!(after.before_handshake([10, 0, 0, 3].into(), true), Decision::Admit { .. }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,7 +95,7 @@ async fn a_change_of_tier_takes_effect_on_open_sessions_within_a_second() {
     for _ in 0..2 {
         peers.note(STRANGER, &Event::Worked(Work::Proof));
     }
-    let presence = peers.enter(STRANGER, &place(&peers, [10, 0, 0, 1])).unwrap();
+    let presence = peers.after_handshake(STRANGER, &slot(&peers, [10, 0, 0, 1])).unwrap();
     let meter = presence.session("trace").unwrap().unwrap();
     // A second's worth in tier normal, four in tier low.
     assert_eq!(meter.used(8_000, 0), Duration::ZERO);
@@ -118,15 +118,15 @@ async fn a_change_of_tier_takes_effect_on_open_sessions_within_a_second() {
 #[tokio::test(start_paused = true)]
 async fn sessions_beyond_the_quota_are_told_when_and_the_nodes_own_are_not_counted() {
     let peers = peers();
-    let stranger = peers.enter(STRANGER, &place(&peers, [10, 0, 0, 1])).unwrap();
+    let stranger = peers.after_handshake(STRANGER, &slot(&peers, [10, 0, 0, 1])).unwrap();
     let held: Vec<_> = (0..8).map(|_| stranger.session("trace").unwrap()).collect();
     assert_eq!(stranger.session("trace").map(drop).unwrap_err(), Duration::from_secs(1));
     drop(held);
     sleep(Duration::from_secs(1)).await;
     assert!(stranger.session("trace").is_ok());
-    let own = peers.enter(OWN, &place(&peers, [127, 0, 0, 1])).unwrap();
+    let own = peers.after_handshake(OWN, &slot(&peers, [127, 0, 0, 1])).unwrap();
     for _ in 0..1000 {
-        assert!(own.session("control").unwrap().is_none());
+        assert!(own.session("administration").unwrap().is_none());
     }
 }
 
@@ -138,21 +138,21 @@ async fn a_flood_cant_cut_a_configured_peer_off() {
         // More than a second's worth of strangers takes its time.
         sleep(Duration::from_millis(50)).await;
         for m in 0..=1 {
-            if let Knock::Admit { place, .. } = peers.knock([192, 168, n, m].into(), true) {
-                flood.push(place);
+            if let Decision::Admit { slot, .. } = peers.before_handshake([192, 168, n, m].into(), true) {
+                flood.push(slot);
             }
         }
     }
-    // The hard limit, and the slots in which it is seen who comes.
+    // The hard limit, and the reserved slots in which the handshake shows who comes.
     assert_eq!(flood.len(), 256 + 64);
-    assert!(flood.iter().filter(|place| place.reserved()).all(|place| peers.enter(STRANGER, place).is_err()));
-    flood.retain(|place| !place.reserved());
-    let place = place(&peers, [10, 0, 0, 2]);
-    let presence = peers.enter(CONFIGURED, &place).unwrap();
-    assert!(place.reserved() && presence.session("trace").is_ok());
-    drop((flood, place));
+    assert!(flood.iter().filter(|slot| slot.reserved()).all(|slot| peers.after_handshake(STRANGER, slot).is_err()));
+    flood.retain(|slot| !slot.reserved());
+    let slot = slot(&peers, [10, 0, 0, 2]);
+    let presence = peers.after_handshake(CONFIGURED, &slot).unwrap();
+    assert!(slot.reserved() && presence.session("trace").is_ok());
+    drop((flood, slot));
     sleep(Duration::from_secs(1)).await;
-    assert!(matches!(peers.knock([192, 168, 0, 1].into(), false), Knock::Admit { .. }));
+    assert!(matches!(peers.before_handshake([192, 168, 0, 1].into(), false), Decision::Admit { .. }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,8 +163,8 @@ async fn a_subscriber_and_a_network_of_ipv6_have_limits_whatever_address_they_ta
     let mut enters = async |from: IpAddr| {
         // Slowly enough for every rate.
         sleep(Duration::from_millis(200)).await;
-        match peers.knock(from, true) {
-            Knock::Admit { place, .. } => places.push(place),
+        match peers.before_handshake(from, true) {
+            Decision::Admit { slot, .. } => places.push(slot),
             refused => return Err(format!("{refused:?}")),
         }
         Ok(())
@@ -185,11 +185,11 @@ async fn strangers_who_come_and_go_are_slowed_down_and_known_peers_are_not() {
     let peers = peers();
     let mut did = [0; 4];
     let mut knock = |from: [u8; 4], validated| {
-        let index = match peers.knock(from.into(), validated) {
-            Knock::Admit { .. } => 0,
-            Knock::Retry => 1,
-            Knock::Refuse => 2,
-            Knock::Ignore => 3,
+        let index = match peers.before_handshake(from.into(), validated) {
+            Decision::Admit { .. } => 0,
+            Decision::Retry => 1,
+            Decision::Refuse => 2,
+            Decision::Ignore => 3,
         };
         did[index] += 1;
         index
@@ -209,13 +209,13 @@ async fn strangers_who_come_and_go_are_slowed_down_and_known_peers_are_not() {
     let door = peers.figures().door;
     assert_eq!([door.admitted, door.retried, door.refused, door.ignored], did);
     sleep(Duration::from_secs(1)).await;
-    assert!(matches!(peers.knock([10, 7, 0, 1].into(), false), Knock::Admit { .. }));
+    assert!(matches!(peers.before_handshake([10, 7, 0, 1].into(), false), Decision::Admit { .. }));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_operators_word_holds_at_once_and_is_stronger_than_the_configuration() {
     let peers = peers();
-    let presence = peers.enter(STRANGER, &place(&peers, [10, 0, 0, 1])).unwrap();
+    let presence = peers.after_handshake(STRANGER, &slot(&peers, [10, 0, 0, 1])).unwrap();
     peers.say(STRANGER, Some(Listing::Denied));
     assert_eq!(presence.shut_out().await, Duration::from_secs(24 * 60 * 60));
     peers.say(STRANGER, Some(Listing::Allowed));
@@ -253,16 +253,16 @@ async fn above_a_watermark_newcomers_are_refused_and_configured_peers_are_not() 
     let used = memory.clone();
     let relaxed = std::sync::atomic::Ordering::Relaxed;
     tokio::spawn(async move { tending.tend(|_| {}, move || used.load(relaxed)).await });
-    let stranger = peers.enter(STRANGER, &place(&peers, [10, 0, 0, 1])).unwrap();
-    let configured = peers.enter(CONFIGURED, &place(&peers, [10, 0, 0, 2])).unwrap();
+    let stranger = peers.after_handshake(STRANGER, &slot(&peers, [10, 0, 0, 1])).unwrap();
+    let configured = peers.after_handshake(CONFIGURED, &slot(&peers, [10, 0, 0, 2])).unwrap();
     memory.store(Rules::default().watermarks.memory_bytes, relaxed);
     sleep(Duration::from_secs(1)).await;
     assert_eq!(peers.load().refused(), Some(Tier::Low));
     assert_eq!(stranger.session("trace").map(drop).unwrap_err(), Duration::from_secs(5));
     assert!(configured.session("trace").is_ok());
-    assert!(matches!(peers.knock([10, 0, 0, 3].into(), true), Knock::Refuse));
-    assert!(matches!(peers.knock([10, 0, 0, 3].into(), false), Knock::Ignore));
-    assert!(matches!(peers.knock([10, 0, 0, 2].into(), true), Knock::Admit { .. }));
+    assert!(matches!(peers.before_handshake([10, 0, 0, 3].into(), true), Decision::Refuse));
+    assert!(matches!(peers.before_handshake([10, 0, 0, 3].into(), false), Decision::Ignore));
+    assert!(matches!(peers.before_handshake([10, 0, 0, 2].into(), true), Decision::Admit { .. }));
     memory.store(0, relaxed);
     sleep(Duration::from_secs(1)).await;
     assert!(stranger.session("trace").is_ok());

@@ -123,7 +123,7 @@ async fn breaches_lead_to_a_ban_that_ends_the_connection_and_is_felt_before_the_
     let LostCause::Reset(WireCode::RetryAfter { ms }) = gone else { panic!("{gone:?}") };
     assert!((59_000..=60_000).contains(&ms), "{ms}");
     assert!(began.elapsed() <= Duration::from_secs(1), "{:?}", began.elapsed());
-    // Whoever comes from there isn't shaken hands with.
+    // A peer from there gets no handshake.
     let before = world.peers.figures().door;
     let refused = world.dial(&stranger).await.unwrap_err();
     assert_eq!(refused.code(), "SW-TRANSPORT-023", "{refused}");

@@ -1,7 +1,7 @@
-//! Every field element in a proof is below the field's characteristic.
+//! Checks that every field element in a proof is below the field's characteristic.
 //!
-//! stwo's `M31` decodes from any 32 bits, and its arithmetic presumes a reduced value. The proof's types are walked with a serde
-//! serializer that writes nothing and looks only at `M31`s, so no field of any type can be forgotten.
+//! stwo's `M31` decodes from any 32 bits, and its arithmetic presumes a reduced value. The proof's types are walked
+//! with a serde serializer that writes nothing and looks only at `M31`s, so no field of any type can be forgotten.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ impl ser::Error for Unreduced {
     }
 }
 
-/// Walks a value.
+/// Serializes a value to nothing, looking for field elements.
 #[derive(Clone, Copy)]
 struct Walk;
 
@@ -156,7 +156,7 @@ impl ser::SerializeMap for Walk {
     }
 }
 
-/// Takes the inside of an `M31`: a reduced `u32`, and nothing else.
+/// Serializes the inside of an `M31`: a reduced `u32`, and nothing else.
 struct Reduced;
 
 macro_rules! refuse {

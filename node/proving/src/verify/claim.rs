@@ -1,30 +1,31 @@
-//! The claim that a proof brings: whether it is one that an honest run of the program can have.
+//! Checks that the claim which a proof brings is one that an honest run of the program can have.
 //!
-//! Every check here stands for a line of the table in the parent module. They run before the STARK is looked at, on decoded data
-//! whose size is bounded, and use no arithmetic that can overflow.
+//! Each check stands for a line of the table in the parent module. They run before the STARK is verified, on decoded
+//! data of bounded size, and use no arithmetic that can overflow.
 
+use super::{BUILTINS, MAX_PROGRAM_FELTS, VerifyError, catch_panic, felt};
+use cairo_air::{
+    air::{PublicSegmentRanges, SegmentRange},
+    claims::{CairoClaim, CairoInteractionClaim},
+};
+use shardwire_model::{Felt, program_hash};
 use std::collections::HashMap;
-
-use cairo_air::air::{PublicSegmentRanges, SegmentRange};
-use cairo_air::claims::{CairoClaim, CairoInteractionClaim};
-use shardwire_model::Felt;
-use stwo::core::fields::m31;
-use stwo::core::fields::qm31::SecureField;
-
-use super::{VerifyError, felt, program_hash, quiet};
+use stwo::core::fields::{m31, qm31::SecureField};
 
 /// log2 of the most rows that any table may claim: 16 million, eight times what the largest run within the prover's memory has.
 pub const MAX_LOG_ROWS: u32 = 24;
-/// Addresses are below this (2^29), or they could wrap around the field.
+/// Addresses are below this (2^29); larger ones could wrap around the field.
 pub const ADDRESS_BOUND: u32 = 1 << 29;
-/// Most uses of the opcode relation: `ap` then can't come round the field within a run.
+/// The most uses of the opcode relation: with fewer, `ap` can't wrap around the field within a run.
 pub const MAX_OPCODE_USES: u64 = 1 << 29;
-/// Most felts of an output: five times what a shard with the longest settlement list puts out.
+/// The most felts of an output: nearly four times the output of a shard with the longest settlement list.
 pub const MAX_OUTPUT_FELTS: usize = 1 << 14;
-/// Most tables of large memory values, as cairo-air's `MEMORY_ADDRESS_TO_ID_SPLIT`.
+/// The most tables of large memory values, as cairo-air's `MEMORY_ADDRESS_TO_ID_SPLIT`.
 const MAX_BIG_TABLES: usize = 16;
-/// The words between program and first frame: `[initial_fp, 0]`, and addresses begin at 1.
+/// The words between the program and the first frame: `[initial_fp, 0]`; addresses begin at 1.
 const BEFORE_FRAME: usize = 3;
+/// Felts of the entry code.
+const ENTRY_FELTS: usize = 6;
 
 fn claim<T>(what: &'static str) -> Result<T, VerifyError> {
     Err(VerifyError::Claim(what))
@@ -34,23 +35,27 @@ fn require(holds: bool, what: &'static str) -> Result<(), VerifyError> {
     if holds { Ok(()) } else { claim(what) }
 }
 
-/// The program in the proof is this one, felt by felt.
-pub(super) fn check_program(claim: &CairoClaim, program: &[Felt]) -> Result<(), VerifyError> {
+/// The hash of the program in the proof, which is one that was compiled for proving with all eleven builtins.
+pub(super) fn check_program(claim: &CairoClaim) -> Result<Felt, VerifyError> {
     let data = &claim.public_data;
     let section = &data.public_memory.program;
+    if section.len() > MAX_PROGRAM_FELTS {
+        return Err(VerifyError::Program("it has more felts than any"));
+    }
     let mut actual = Vec::with_capacity(section.len());
     for (id, value) in section {
         require(*id < m31::P, "a memory id outside the field")?;
         actual.push(felt(value).ok_or(VerifyError::NotCanonical("a word of the program"))?);
     }
-    if actual != program {
-        return Err(VerifyError::Program { expected: program_hash(program), actual: program_hash(&actual) });
+    if actual.len() < ENTRY_FELTS || actual.get(1) != Some(&Felt::from(BUILTINS)) {
+        return Err(VerifyError::Program("it wasn't compiled in proof mode with all eleven builtins"));
     }
     let first_frame = u64::from(data.initial_state.ap.0);
-    require(first_frame == (program.len() + BEFORE_FRAME) as u64, "the stack doesn't begin after the program")
+    require(first_frame == (actual.len() + BEFORE_FRAME) as u64, "the stack doesn't begin after the program")?;
+    Ok(program_hash(&actual))
 }
 
-/// Addresses, public segments and output are those of a run; returns the output.
+/// Checks that addresses, public segments and output are those of a run. Returns the output.
 pub(super) fn check_public(claim: &CairoClaim) -> Result<Vec<Felt>, VerifyError> {
     let data = &claim.public_data;
     let memory = &data.public_memory;
@@ -81,7 +86,7 @@ pub(super) fn check_public(claim: &CairoClaim) -> Result<Vec<Felt>, VerifyError>
     Ok(output)
 }
 
-/// All eleven, or none of them lies where the program expects it.
+/// Returns all eleven segments. If one is missing, none lies where the program expects it.
 fn all_segments(segments: &PublicSegmentRanges) -> Result<[SegmentRange; 11], VerifyError> {
     let PublicSegmentRanges {
         output,
@@ -114,7 +119,8 @@ fn all_segments(segments: &PublicSegmentRanges) -> Result<[SegmentRange; 11], Ve
     all.ok_or(VerifyError::Claim("a builtin is missing"))
 }
 
-/// The tables are of possible sizes, belong together, and the sums over them are bound to their commitments.
+/// Checks that the tables have possible sizes and belong together, and that the sums over them are bound to their
+/// commitments.
 pub(super) fn check_components(claim: &CairoClaim, interaction: &CairoInteractionClaim) -> Result<(), VerifyError> {
     check_pairs(claim, interaction)?;
     check_memory(claim, interaction)?;
@@ -122,11 +128,12 @@ pub(super) fn check_components(claim: &CairoClaim, interaction: &CairoInteractio
     check_builtins(claim)
 }
 
-/// Every component has both its claim and its claimed sum, or neither: the sum of a component that isn't there is bound to nothing.
+/// Checks that every component has both its claim and its claimed sum, or neither: the sum of an absent component is
+/// bound to nothing.
 fn check_pairs(claim: &CairoClaim, interaction: &CairoInteractionClaim) -> Result<(), VerifyError> {
     macro_rules! pairs {
         ($($component:ident)*) => {{
-            // Both patterns name every field, so a component that is forgotten here doesn't compile.
+            // Both patterns name every field, so a forgotten component doesn't compile.
             let CairoClaim { public_data: _, $($component: _),* } = claim;
             let CairoInteractionClaim { $($component: _),* } = interaction;
             [$((claim.$component.is_some(), interaction.$component.is_some())),*]
@@ -154,7 +161,8 @@ fn check_pairs(claim: &CairoClaim, interaction: &CairoInteractionClaim) -> Resul
     )
 }
 
-/// The memory's tables are there, and the sum that enters the lookup argument is the sum of the parts that are bound.
+/// Checks that the memory's tables are there, and that the sum in the lookup argument is the sum of the parts that
+/// are bound.
 fn check_memory(claim: &CairoClaim, interaction: &CairoInteractionClaim) -> Result<(), VerifyError> {
     require(claim.memory_address_to_id.is_some() && claim.memory_id_to_small.is_some(), "no memory")?;
     let (Some(big), Some(sums)) = (&claim.memory_id_to_big, &interaction.memory_id_to_big) else {
@@ -168,9 +176,9 @@ fn check_memory(claim: &CairoClaim, interaction: &CairoInteractionClaim) -> Resu
 }
 
 fn check_sizes(claim: &CairoClaim) -> Result<(), VerifyError> {
-    let counted = quiet::catch(|| {
+    let counted = catch_panic::catch(|| {
         let largest = claim.log_sizes().iter().flatten().copied().max().unwrap_or(0);
-        // Shifts by these come next, in 64 bits.
+        // These are used as 64-bit shifts next.
         (largest <= MAX_LOG_ROWS).then(|| {
             let mut uses = HashMap::new();
             claim.accumulate_relation_uses(&mut uses);
@@ -184,7 +192,7 @@ fn check_sizes(claim: &CairoClaim) -> Result<(), VerifyError> {
     }
 }
 
-/// A builtin has a component exactly if the program used it, and at the place where the program saw it.
+/// Checks that a builtin has a component exactly if the program used it, at the place where the program saw it.
 fn check_builtins(claim: &CairoClaim) -> Result<(), VerifyError> {
     let [_, pedersen, range_check, ecdsa, bitwise, ec_op, keccak, poseidon, range_check96, add_mod, mul_mod] =
         all_segments(&claim.public_data.public_memory.public_segments)?;

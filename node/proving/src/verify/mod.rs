@@ -1,12 +1,15 @@
-//! Decides whether bytes prove a run of one given program, and what that run put out.
+//! Decides whether bytes prove a run of a program: of which one, and what that run put out.
 //!
 //! ```no_run
-//! # use shardwire_proving::verify::Verifier;
-//! # fn example(program: &[shardwire_model::Felt], bytes: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
-//! let verifier = Verifier::new(program)?;
-//! let output = verifier.verify(bytes)?;
+//! # use shardwire_proving::verify::{Proven, Verifier};
+//! # fn example(expected: shardwire_model::Felt, bytes: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+//! let Proven { program, output } = Verifier::new().verify(bytes)?;
+//! assert_eq!(program, expected, "anybody can prove a program of their own");
 //! # Ok(()) }
 //! ```
+//!
+//! **The caller compares the program's hash** with the one that the shard was started with. The verifier pins none: a settler has
+//! shards of several programs, and the proof's own program is all that says which one ran (what a run puts out may be anything).
 //!
 //! A verification takes about 15 ms and 15 MB and never waits: keep it off the async threads (`spawn_blocking`).
 //!
@@ -24,7 +27,7 @@
 //! | a builtin's `segment_start` isn't in the transcript, and is compared with the public segment only if that isn't empty | free variables, chosen after the challenges | a builtin has a component exactly if its public segment isn't empty, with the same start |
 //! | the output is taken to lie at the final `ap` | an output that the program never wrote | the output segment must begin there and be as long |
 //! | an output value's bits 252 to 255 enter neither transcript nor memory | the output can be changed in a valid proof | values must be below the Stark prime |
-//! | the program is the proof's, its length too | another program | every felt and the length compared; `initial_ap` follows from it |
+//! | the program is the proof's, its length too | another program | every felt enters the hash that the caller compares; `initial_ap` follows from the length; entry code of proof mode with all eleven builtins |
 //! | sizes enter shifts and sums in 32 bits (wrapping in release builds) | bounds that don't hold | [`MAX_LOG_ROWS`], at most 16 big memory tables |
 //! | ap may wrap around the field | one address, two meanings | final `ap` below 2^29, at most 2^29 opcode uses |
 //! | field elements and memory ids are decoded without reduction | arithmetic on what isn't a field element; two proofs for one | all must be canonical |
@@ -41,28 +44,24 @@
 //! proof are refused.
 
 mod canonical;
+mod catch_panic;
 mod claim;
 mod error;
-mod quiet;
-
-use std::panic::AssertUnwindSafe;
 
 use bincode::Options as _;
-use cairo_air::CairoProofForRustVerifier;
-use cairo_air::utils::{construct_f252, encode_and_hash_memory_section};
-use cairo_air::verifier::verify_cairo;
-use shardwire_model::Felt;
-use stwo::core::fri::FriConfig;
-use stwo::core::pcs::PcsConfig;
-use stwo::core::vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleHasher};
+use cairo_air::{CairoProofForRustVerifier, verifier::verify_cairo};
+pub use claim::{ADDRESS_BOUND, MAX_LOG_ROWS, MAX_OPCODE_USES, MAX_OUTPUT_FELTS};
+pub use error::VerifyError;
+use shardwire_model::{Felt, MAX_PROOF_BYTES};
+use std::panic::AssertUnwindSafe;
+use stwo::core::{
+    fri::FriConfig,
+    pcs::PcsConfig,
+    vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleHasher},
+};
 use stwo_cairo_common::preprocessed_columns::preprocessed_trace::PreProcessedTraceVariant;
 
-pub use claim::{ADDRESS_BOUND, MAX_LOG_ROWS, MAX_OPCODE_USES, MAX_OUTPUT_FELTS};
-pub use error::{ProgramError, VerifyError};
-
-/// Most bytes of a proof: twice the 1.9 MB of one with signatures and Blake2s. The length hardly depends on that of the run.
-pub const MAX_PROOF_BYTES: usize = 4 << 20;
-/// Most felts of a program: some hundred times what a shard program has.
+/// The most felts of a program: some hundred times a shard program's.
 pub const MAX_PROGRAM_FELTS: usize = 1 << 18;
 /// The only accepted parameters: 26 bits of proof of work and 70 queries at blow-up 2, which is 96 bits.
 pub const PCS_CONFIG: PcsConfig = PcsConfig {
@@ -75,56 +74,48 @@ pub const PREPROCESSED_ROOT: [u8; 32] = [
     0x06, 0x8d, 0x11, 0x66, 0xc9, 0xf9, 0xf0, 0xec, 0x24, 0x76, 0x41, 0xca, 0x39, 0x1e, 0xe8, 0x39, 0x61, 0x70, 0xe6,
     0x93, 0x43, 0xdf, 0xca, 0xcc, 0x63, 0x2f, 0x96, 0x38, 0x67, 0x0d, 0x2b, 0xec,
 ];
-/// Preprocessed trace, main trace, interaction trace, composition.
+/// The number of commitments: preprocessed trace, main trace, interaction trace, composition.
 const COMMITMENTS: usize = 4;
-/// How a program in proof mode begins: `ap += 11; call rel ..; jmp rel 0`, of which the second word is the number of builtins.
+/// A program in proof mode begins with `ap += 11; call rel ..; jmp rel 0`. The second word is the number of builtins.
 const BUILTINS: u64 = 11;
 
 type Proof = CairoProofForRustVerifier<Blake2sMerkleHasher>;
 
-/// Verifies proofs of one program.
-#[derive(Clone, Debug)]
-pub struct Verifier {
-    program: Vec<Felt>,
-    hash: Felt,
+/// What bytes prove.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    /// The hash of the program that was run (see [`shardwire_model::program_hash`]): of the felts in the proof, which its transcript covers.
+    pub program: Felt,
+    /// What the run put out.
+    pub output: Vec<Felt>,
 }
 
+/// Verifies proofs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Verifier(());
+
 impl Verifier {
-    /// A verifier for the program with this data section (as in the compiled JSON).
-    ///
-    /// # Errors
-    /// If the data can't be a program that was compiled for proving with all eleven builtins.
-    pub fn new(program: &[Felt]) -> Result<Self, ProgramError> {
-        if program.len() > MAX_PROGRAM_FELTS {
-            return Err(ProgramError::TooLong(program.len()));
-        }
-        if program.len() < 6 || program.get(1) != Some(&Felt::from(BUILTINS)) {
-            return Err(ProgramError::Builtins);
-        }
-        Ok(Self { program: program.to_vec(), hash: program_hash(program) })
-    }
-
-    /// The program's hash (Cairo's Blake2s of its data section), which stands for it in messages and records.
+    /// A verifier.
     #[must_use]
-    pub fn program_hash(&self) -> Felt {
-        self.hash
+    pub const fn new() -> Self {
+        Self(())
     }
 
-    /// The run's output, if these bytes prove that the program ran and put it out.
+    /// Which program ran and what it put out, if these bytes prove that.
     ///
     /// Takes some 15 ms of CPU: call it off the async threads.
     ///
     /// # Errors
-    /// If the bytes are no such proof; the error says which check failed.
-    pub fn verify(&self, bytes: &[u8]) -> Result<Vec<Felt>, VerifyError> {
+    /// [`VerifyError`] if the bytes are no such proof; it says which check failed.
+    pub fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError> {
         let proof = decode(bytes)?;
         canonical::check(&proof)?;
         parameters(&proof)?;
-        claim::check_program(&proof.claim, &self.program)?;
+        let program = claim::check_program(&proof.claim)?;
         let output = claim::check_public(&proof.claim)?;
         claim::check_components(&proof.claim, &proof.interaction_claim)?;
-        match quiet::catch(AssertUnwindSafe(|| verify_cairo::<Blake2sMerkleChannel>(proof))) {
-            Ok(Ok(())) => Ok(output),
+        match catch_panic::catch(AssertUnwindSafe(|| verify_cairo::<Blake2sMerkleChannel>(proof))) {
+            Ok(Ok(())) => Ok(Proven { program, output }),
             Ok(Err(error)) => Err(VerifyError::Rejected(error.to_string())),
             Err(panic) => Err(VerifyError::Panicked(panic)),
         }
@@ -132,12 +123,12 @@ impl Verifier {
 }
 
 fn decode(bytes: &[u8]) -> Result<Proof, VerifyError> {
-    if bytes.len() > MAX_PROOF_BYTES {
+    if bytes.len() > MAX_PROOF_BYTES as usize {
         return Err(VerifyError::TooLong { bytes: bytes.len() });
     }
     bincode::DefaultOptions::new()
         .with_fixint_encoding()
-        .with_limit(MAX_PROOF_BYTES as u64)
+        .with_limit(u64::from(MAX_PROOF_BYTES))
         .reject_trailing_bytes()
         .deserialize(bytes)
         .map_err(|error| VerifyError::Undecodable(error.to_string()))
@@ -167,22 +158,7 @@ fn parameters(proof: &Proof) -> Result<(), VerifyError> {
     Ok(())
 }
 
-/// A program's hash: Cairo's Blake2s over its data section, as `cairo_air::utils` computes it.
-#[must_use]
-pub fn program_hash(program: &[Felt]) -> Felt {
-    let section = program.iter().map(|felt| (0, limbs(felt))).collect();
-    let hash = construct_f252(&encode_and_hash_memory_section(&section));
-    Felt::from_bytes_be(&hash.to_bytes_be())
-}
-
-/// A felt as cairo-air has it: eight little-endian words.
-fn limbs(felt: &Felt) -> [u32; 8] {
-    let bytes = felt.to_bytes_le();
-    let (words, _) = bytes.as_chunks::<4>();
-    std::array::from_fn(|i| words.get(i).copied().map_or(0, u32::from_le_bytes))
-}
-
-/// The felt of eight little-endian words, if they are below the prime.
+/// The felt of eight little-endian words; `None` unless they are below the prime.
 fn felt(limbs: &[u32; 8]) -> Option<Felt> {
     let mut bytes = [0; 32];
     for (chunk, limb) in bytes.chunks_exact_mut(4).zip(limbs) {

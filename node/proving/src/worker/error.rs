@@ -1,30 +1,28 @@
-//! What can become of a job.
+//! How a job fails.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shardwire_model::Coded;
+use shardwire_model::{Coded, MAX_PROOF_BYTES};
 
-use crate::verify::MAX_PROOF_BYTES;
-
-/// A job that ended without a proof. The worker's process is gone, and so is whatever it had written.
+/// A job ended without a proof. The worker's process is gone, and so are the files that it wrote.
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
     /// The process couldn't be started.
     #[error("can't start the prover worker {}: {source}", worker.display())]
     Start {
-        /// The program.
+        /// The worker's path.
         worker: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The worker gave up, and said why.
+    /// The worker failed and said why.
     #[error("the prover worker failed: {reason}")]
     Failed {
         /// The end of its standard error.
         reason: String,
     },
-    /// The worker didn't understand how it was called.
+    /// The worker didn't understand its command line.
     #[error("the prover worker doesn't understand how it was called: {reason}")]
     Misuse {
         /// The end of its standard error.
@@ -33,10 +31,10 @@ pub enum ProveError {
     /// The worker reached its memory limit.
     #[error("the prover worker needs more than its memory limit of {limit} bytes")]
     Memory {
-        /// The limit.
+        /// The limit, in bytes.
         limit: u64,
     },
-    /// The worker was ended by a signal that wasn't ours.
+    /// The worker was ended by a signal that this node didn't send.
     #[error("the prover worker was ended by signal {signal}: {reason}")]
     Killed {
         /// The signal's number.
@@ -44,36 +42,36 @@ pub enum ProveError {
         /// The end of its standard error.
         reason: String,
     },
-    /// The worker wasn't done in time.
+    /// The worker wasn't done within its time limit.
     #[error("the prover worker wasn't done within {} s", limit.as_secs())]
     TimedOut {
-        /// The time it had.
+        /// The time limit.
         limit: Duration,
     },
-    /// The job was given up.
+    /// The job was cancelled.
     #[error("the proving job was cancelled")]
     Cancelled,
-    /// The worker says what no worker says.
+    /// The worker wrote something that isn't in the contract.
     #[error("the prover worker's output is not that of a prover worker: {what}")]
     BadOutput {
-        /// What it said.
+        /// What it wrote.
         what: String,
     },
-    /// The worker says it is done, and there is no proof.
+    /// The worker reported that it was done, but there is no proof.
     #[error("the prover worker says it is done but wrote no proof")]
     NoProof,
-    /// The proof is larger than any verifier takes.
+    /// The proof is larger than a verifier accepts.
     #[error("the prover worker wrote a proof of {bytes} bytes, at most {MAX_PROOF_BYTES} are allowed")]
     TooLarge {
-        /// Its length.
+        /// Its length, in bytes.
         bytes: u64,
     },
-    /// A file or pipe failed on our side.
+    /// A file or pipe failed on this node's side.
     #[error("can't {what}: {source}")]
     Io {
         /// What was being done.
         what: &'static str,
-        /// Why it failed.
+        /// The system's error.
         source: std::io::Error,
     },
 }

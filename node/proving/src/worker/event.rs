@@ -1,13 +1,13 @@
-//! What a worker says on its standard output: one JSON object a line.
+//! The events that a worker writes to its standard output: one JSON object a line.
 
 use serde_json::Value;
 
-/// Longest line of a worker, in bytes. Its events have about a hundred.
+/// The longest line of a worker, in bytes. Its events have about a hundred.
 pub const MAX_LINE_BYTES: usize = 4096;
-/// Most lines of a worker. Ours says three; another may report its stages.
+/// The most lines of a worker. Ours writes three; another may report its stages.
 pub const MAX_EVENTS: usize = 10_000;
 
-/// What a worker reports. Events with other names are for other versions, and are skipped.
+/// An event of a worker. Events with other names belong to other versions and are skipped.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WorkerEvent {
     /// The witness is read and well formed.
@@ -15,35 +15,35 @@ pub enum WorkerEvent {
         /// Steps of the run.
         steps: u64,
     },
-    /// Proving began; it says nothing more until it is done.
+    /// Proving began. There is no further event until it is done.
     Proving,
     /// The proof is in its place.
     Done {
-        /// The proof's length.
+        /// The proof's length, in bytes.
         proof_bytes: u64,
         /// Seconds it took.
         prove_s: f64,
         /// Seconds of CPU it took.
         cpu_s: f64,
-        /// Most memory it used at once.
+        /// The most memory it used at once, in bytes.
         peak_bytes: u64,
     },
     /// An event of another version.
     Other,
 }
 
-/// Cuts a stream of bytes into events.
+/// Parses a stream of bytes into events.
 #[derive(Default)]
 pub(super) struct Events {
     line: Vec<u8>,
     seen: usize,
 }
 
-/// What makes output no output of a worker.
+/// Why output isn't a worker's.
 pub(super) type Junk = String;
 
 impl Events {
-    /// Takes some bytes and hands each whole line to `found`.
+    /// Takes bytes and passes the event of each whole line to `found`.
     pub(super) fn push(&mut self, bytes: &[u8], mut found: impl FnMut(WorkerEvent)) -> Result<(), Junk> {
         for byte in bytes {
             if *byte == b'\n' {
@@ -60,7 +60,7 @@ impl Events {
         Ok(())
     }
 
-    /// The stream has ended: nothing may be left over.
+    /// Ends the stream: nothing may be left over.
     pub(super) fn end(&self) -> Result<(), Junk> {
         if self.line.trim_ascii().is_empty() { Ok(()) } else { Err("it ends within a line".into()) }
     }
@@ -74,7 +74,8 @@ impl Events {
     }
 }
 
-/// By way of a `Value`, because serde's tagged enums lose numbers when some other crate turns on serde_json's arbitrary precision.
+/// Parsed into a `Value` first, because serde's tagged enums lose numbers when another crate turns on serde_json's
+/// arbitrary precision.
 fn event(line: &[u8]) -> Option<WorkerEvent> {
     let object: Value = serde_json::from_slice(line).ok()?;
     let whole = |name| object.get(name).and_then(Value::as_u64);
@@ -92,7 +93,7 @@ fn event(line: &[u8]) -> Option<WorkerEvent> {
     })
 }
 
-/// Bytes as one line of at most `max` characters, without anything that a terminal would obey.
+/// Bytes as one line of at most `max` characters, without control sequences for a terminal.
 pub(super) fn printable(bytes: &[u8], max: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     let clean = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });

@@ -1,7 +1,8 @@
 //! Finds the prover worker, and makes sure that it is one.
 //!
-//! In this order: `SHARDWIRE_STWO_WORKER`, beside the running executable, on `PATH`, and in a checkout the one that is built there. The first that
-//! exists is taken; if it is no worker for this node, that is an error rather than a reason to take another one silently.
+//! In this order: `SHARDWIRE_STWO_WORKER`, beside the running executable, on `PATH`, and in a checkout the one that was built there. The first that
+//! exists is taken; if it is no worker for this node, that is an error rather than a reason to take another one silently. Nothing is built here:
+//! the error names the command that does that.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -14,7 +15,6 @@ use serde::Deserialize;
 use shardwire_model::Coded;
 
 use super::event::printable;
-use super::{BuildError, build};
 
 /// The contract between node and worker that this node speaks.
 pub const INTERFACE: &str = "shardwire-prover/1";
@@ -22,6 +22,8 @@ pub const INTERFACE: &str = "shardwire-prover/1";
 const VARIABLE: &str = "SHARDWIRE_STWO_WORKER";
 /// The program's name.
 const PROGRAM: &str = "stwo-worker";
+/// Where a checkout has the worker's sources, and cargo what it makes of them; `shardwire-worker-build` puts it there.
+const SOURCES: &str = "node/stwo-worker";
 /// How long a worker may take to say what it is.
 const VERSION_TIME: Duration = Duration::from_secs(20);
 /// Longest answer to that question, in bytes.
@@ -103,9 +105,6 @@ pub enum LocateError {
         /// Its contract.
         interface: String,
     },
-    /// The checkout's worker can't be built.
-    #[error("the prover worker can't be built: {0}")]
-    Build(#[from] BuildError),
 }
 
 impl Coded for LocateError {
@@ -115,7 +114,6 @@ impl Coded for LocateError {
             Self::Named { .. } => "SW-WORKER-102",
             Self::NoWorker { .. } => "SW-WORKER-103",
             Self::Stale { .. } => "SW-WORKER-104",
-            Self::Build(error) => error.code(),
         }
     }
 
@@ -123,7 +121,7 @@ impl Coded for LocateError {
         match self {
             Self::Missing => format!(
                 "Put {PROGRAM} beside this program or on PATH, or set {VARIABLE}; in a checkout \
-                 `cargo run -p shardwire-proving --bin build-worker` builds it."
+                 `cargo run --release -p shardwire-worker-build` builds it."
             ),
             Self::Named { .. } => format!("Correct {VARIABLE}, or unset it to look in the usual places."),
             Self::NoWorker { .. } => {
@@ -132,7 +130,6 @@ impl Coded for LocateError {
             Self::Stale { .. } => {
                 "Install the worker of this node's release, or build it again from the same checkout.".into()
             }
-            Self::Build(error) => error.next_step(),
         }
     }
 }
@@ -146,8 +143,8 @@ pub struct Places {
     pub beside: Option<PathBuf>,
     /// The search path, as `PATH` has it.
     pub path: Option<OsString>,
-    /// A checkout in which it can be built.
-    pub checkout: Option<PathBuf>,
+    /// Where the checkout's worker lies once it is built.
+    pub built: Option<PathBuf>,
 }
 
 impl Places {
@@ -159,34 +156,41 @@ impl Places {
             named: std::env::var_os(VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from),
             beside: executable.as_deref().and_then(Path::parent).map(Path::to_owned),
             path: std::env::var_os("PATH"),
-            checkout: checkout(),
+            built: built(),
         }
     }
 }
 
-/// The checkout that this was compiled in, if it is still there; else the one around the current folder.
-fn checkout() -> Option<PathBuf> {
+/// Where the worker of the checkout that this was compiled in lies once it is built, else that of the checkout around the current folder.
+fn built() -> Option<PathBuf> {
     let compiled_in = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_owned);
     let current = std::env::current_dir().ok();
     let around = current.iter().flat_map(|folder| folder.ancestors()).map(Path::to_owned);
-    compiled_in.into_iter().chain(around).find(|folder| build::is_checkout(folder))
+    let sources = compiled_in.into_iter().chain(around).map(|folder| folder.join(SOURCES));
+    let sources = sources.into_iter().find(|sources| sources.join("Cargo.toml").is_file())?;
+    let target = match std::env::var_os("CARGO_TARGET_DIR").filter(|folder| !folder.is_empty()) {
+        Some(shared) => std::path::absolute(shared).ok()?.join(PROGRAM),
+        None => sources.join("target"),
+    };
+    Some(target.join("release").join(format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// Finds the worker, building it in a checkout if it must; `say` hears of that line by line.
+/// Finds the worker.
 ///
-/// Blocks: ask before the runtime starts, or on a thread for such things.
+/// Blocks for up to 20 s: ask before the runtime starts, or on a thread for such things.
 ///
 /// # Errors
-/// If there is none, or the one that was found isn't one for this node.
-pub fn locate(say: &mut dyn FnMut(&str)) -> Result<Worker, LocateError> {
-    locate_in(&Places::of_process(), say)
+/// [`LocateError::Missing`] if there is none, [`LocateError::Named`] if the variable names no file; [`LocateError::NoWorker`] and
+/// [`LocateError::Stale`] if what was found isn't one for this node.
+pub fn locate() -> Result<Worker, LocateError> {
+    locate_in(&Places::of_process())
 }
 
 /// [`locate`] with the places given.
 ///
 /// # Errors
 /// Those of [`locate`].
-pub fn locate_in(places: &Places, say: &mut dyn FnMut(&str)) -> Result<Worker, LocateError> {
+pub fn locate_in(places: &Places) -> Result<Worker, LocateError> {
     if let Some(path) = &places.named {
         if !path.is_file() {
             return Err(LocateError::Named { path: path.clone() });
@@ -195,14 +199,9 @@ pub fn locate_in(places: &Places, say: &mut dyn FnMut(&str)) -> Result<Worker, L
     }
     let program = format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX);
     let on_path = places.path.iter().flat_map(std::env::split_paths);
-    let mut candidates = places.beside.iter().cloned().chain(on_path).map(|folder| folder.join(&program));
-    if let Some(path) = candidates.find(|path| path.is_file()) {
-        return Worker::at(&path);
-    }
-    match &places.checkout {
-        Some(checkout) => Worker::at(&build::build(checkout, say)?),
-        None => Err(LocateError::Missing),
-    }
+    let folders = places.beside.iter().cloned().chain(on_path).map(|folder| folder.join(&program));
+    let mut candidates = folders.chain(places.built.clone());
+    Worker::at(&candidates.find(|path| path.is_file()).ok_or(LocateError::Missing)?)
 }
 
 fn describe(path: &Path) -> Result<Described, LocateError> {

@@ -1,35 +1,32 @@
 //! The prover worker: found, started, watched, ended. One process a job.
 //!
-//! Proving takes gigabytes and code that panics on what it doesn't like, so it happens in a process of its own, with a memory limit and
+//! Proving takes gigabytes, and its code panics on bad input, so it happens in a process of its own, with a memory limit and
 //! a deadline. `docs/prover-worker.md` is the contract with that process; `node/stwo-worker` is the one that comes with shardwire.
 //!
 //! ```no_run
 //! # use shardwire_proving::worker::{locate, prove, ProveRequest};
 //! # async fn example(request: ProveRequest) -> Result<(), Box<dyn std::error::Error>> {
-//! let worker = locate(&mut |line| eprintln!("{line}"))?; // blocks; in a checkout it may build for minutes
+//! let worker = locate()?; // blocks for up to 20 s
 //! let never = std::future::pending::<()>();
 //! let proved = prove(&worker, &request, never, |event| println!("{event:?}")).await?;
 //! println!("{} bytes in {} s", proved.proof_bytes, proved.prove_s);
 //! # Ok(()) }
 //! ```
 //!
-//! What the process says is bounded and checked ([`MAX_LINE_BYTES`], [`MAX_EVENTS`]); what it writes is counted before anyone reads it
-//! ([`MAX_PROOF_BYTES`](crate::verify::MAX_PROOF_BYTES)). Whether the proof is any good is for [`verify`](crate::verify) to say: a worker is
-//! not believed either. Dropping the future of [`prove`] kills the process, as does the end of this one (its standard input closes).
+//! What the process reports is bounded and checked ([`MAX_LINE_BYTES`], [`MAX_EVENTS`]); what it writes is counted before anyone reads it
+//! ([`MAX_PROOF_BYTES`](shardwire_model::MAX_PROOF_BYTES)). [`verify`](crate::verify) decides whether the proof is valid: a worker is
+//! not trusted either. Dropping the future of [`prove`] kills the process, and so does the end of this one (its standard input closes).
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
     reason = "the worker is another process, and talks through files"
 )]
 
-mod build;
 mod error;
 mod event;
 mod locate;
 mod supervise;
-mod vendor;
 
-pub use build::{BuildError, build, prepare};
 pub use error::ProveError;
 pub use event::{MAX_EVENTS, MAX_LINE_BYTES, WorkerEvent};
 pub use locate::{INTERFACE, LocateError, Places, Worker, locate, locate_in};

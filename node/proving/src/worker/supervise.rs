@@ -1,8 +1,9 @@
-//! Runs one job in one process, to its end whichever that is.
+//! Runs one job in one process until it ends.
 //!
-//! Waits are for four things at once: what the process says, its end, the deadline, and being cancelled. Whatever comes first, the
-//! process is gone when [`prove`] returns, and a job that failed leaves no file.
+//! It waits for four things at once: what the process reports, its end, the deadline, and cancellation. Whichever
+//! comes first, the process is gone when [`prove`] returns, and a failed job leaves no file.
 
+use shardwire_model::MAX_PROOF_BYTES;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -14,17 +15,17 @@ use tokio::time::{Instant, sleep_until};
 
 use super::event::{Events, printable};
 use super::{ProveError, Worker, WorkerEvent};
-use crate::verify::MAX_PROOF_BYTES;
 
-/// How much of a worker's standard error is kept, in bytes: its last lines, for the error's text.
+/// The bytes of a worker's standard error that are kept: its last lines, for the error's text.
 const MAX_STDERR_BYTES: usize = 4096;
-/// Longest reason in an error, in characters.
+/// The longest reason in an error, in characters.
 const MAX_REASON_CHARS: usize = 600;
-/// How long after a worker's end its pipes may stay open (a process that it started may hold them).
+/// How long a worker's pipes may stay open after its end (a process that it started may hold them).
 const DRAIN: Duration = Duration::from_secs(2);
-/// Read from a pipe at once, in bytes.
+/// Bytes read from a pipe at once.
 const READ_BYTES: usize = 4096;
-/// How Rust's runtime begins its last words when memory is refused, before it ends the process with SIGABRT.
+/// The beginning of the message that Rust's runtime prints when memory is refused, before it ends the process with
+/// SIGABRT.
 const OUT_OF_MEMORY: &str = "memory allocation of";
 const SIGABRT: i32 = 6;
 
@@ -33,43 +34,43 @@ const SIGABRT: i32 = 6;
 pub struct ProveRequest {
     /// The witness file.
     pub witness: PathBuf,
-    /// Where the proof goes. What is there is replaced.
+    /// The proof's file. An existing one is replaced.
     pub proof: PathBuf,
-    /// Most bytes of memory that the worker may use.
+    /// The most bytes of memory that the worker may use.
     pub memory_limit: u64,
     /// How long the worker may take.
     pub time_limit: Duration,
-    /// Threads to prove with; by default one a core.
+    /// Threads to prove with; `None` means one a core.
     pub threads: Option<u16>,
 }
 
 /// A job that ended with a proof file. It isn't verified yet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Proved {
-    /// The proof's length.
+    /// The proof's length, in bytes.
     pub proof_bytes: u64,
-    /// Seconds it took, the witness's reading included.
+    /// Seconds it took, including reading the witness.
     pub prove_s: f64,
     /// Seconds of CPU it took.
     pub cpu_s: f64,
-    /// Most memory it used at once.
+    /// The most memory it used at once, in bytes.
     pub peak_bytes: u64,
 }
 
 /// Proves one witness in a process of its own.
 ///
-/// `cancelled` ends the job when it completes ([`pending`](std::future::pending): never), as does dropping the returned future. `on_event` is
-/// called for each event, in between waits, and must not block.
+/// `cancelled` ends the job when it completes (pass [`pending`](std::future::pending) for never), and so does
+/// dropping the returned future. `on_event` is called for each event between waits, and must not block.
 ///
 /// # Errors
-/// Whatever became of the process instead of a proof. No proof file is left then.
+/// [`ProveError`]; its variant says how the process ended instead. No proof file is left then.
 pub async fn prove(
     worker: &Worker,
     request: &ProveRequest,
     cancelled: impl Future<Output = ()>,
     mut on_event: impl FnMut(&WorkerEvent),
 ) -> Result<Proved, ProveError> {
-    // A proof of an earlier try must not be taken for this one's.
+    // An earlier try's proof must not be taken for this one's.
     remove(&request.proof).map_err(|source| ProveError::Io { what: "remove an earlier proof", source })?;
     let result = attempt(worker, request, cancelled, &mut on_event).await;
     if result.is_err() {
@@ -86,11 +87,11 @@ async fn attempt(
     on_event: &mut impl FnMut(&WorkerEvent),
 ) -> Result<Proved, ProveError> {
     let mut child = start(worker, request)?;
-    // Its standard input is the lifeline. Taken out, because `Child::wait` closes what it finds.
+    // Its standard input is the lifeline. It is taken out, because `Child::wait` would close it.
     let _lifeline = child.stdin.take();
     let mut session = Session::default();
     let watched = session.watch(&mut child, request, cancelled, on_event).await;
-    // Ended or not, it is over: kill is nothing to a process that ended.
+    // Killing a process that has ended does nothing.
     let killed = child.kill().await;
     let status = watched?;
     killed.map_err(|source| ProveError::Io { what: "end the prover worker", source })?;
@@ -113,7 +114,7 @@ fn start(worker: &Worker, request: &ProveRequest) -> Result<Child, ProveError> {
     command.spawn().map_err(|source| ProveError::Start { worker: worker.path().to_owned(), source })
 }
 
-/// What was heard of a process.
+/// What a process has reported so far.
 #[derive(Default)]
 struct Session {
     events: Events,
@@ -122,7 +123,7 @@ struct Session {
 }
 
 impl Session {
-    /// Listens until the process has ended and its pipes are closed.
+    /// Reads until the process has ended and its pipes are closed.
     async fn watch(
         &mut self,
         child: &mut Child,
@@ -140,7 +141,7 @@ impl Session {
                 biased;
                 () = &mut cancelled => return Err(ProveError::Cancelled),
                 () = sleep_until(until) => match status {
-                    // What it left running holds the pipes; what it said itself is in them since before it ended.
+                    // A process that it started holds the pipes; its own output was in them before it ended.
                     Some(_) => break,
                     None => return Err(ProveError::TimedOut { limit: request.time_limit }),
                 },
@@ -169,7 +170,7 @@ impl Session {
         status.ok_or(ProveError::Cancelled)
     }
 
-    /// Keeps the end of standard error.
+    /// Keeps the last bytes of standard error.
     fn keep(&mut self, bytes: &[u8]) {
         self.stderr.extend_from_slice(bytes);
         let excess = self.stderr.len().saturating_sub(MAX_STDERR_BYTES);
@@ -183,7 +184,7 @@ impl Session {
         if reason.is_empty() { "it gave no reason".into() } else { reason }
     }
 
-    /// What the way it ended says.
+    /// Turns the way it ended into a result.
     fn judge(&self, status: ExitStatus, request: &ProveRequest) -> Result<(), ProveError> {
         if let Some(signal) = signal_of(status) {
             if signal == SIGABRT && String::from_utf8_lossy(&self.stderr).contains(OUT_OF_MEMORY) {
@@ -209,7 +210,7 @@ async fn read_open<'b, R: AsyncRead + Unpin>(pipe: &mut Option<R>, buffer: &'b m
     Ok(buffer.get(..n).unwrap_or_default())
 }
 
-/// The proof is there, of the size that was reported, and of one that a verifier takes.
+/// Checks that the proof is there, has the reported size, and isn't larger than a verifier accepts.
 fn check_proof(path: &Path, reported: u64) -> Result<(), ProveError> {
     let bytes = match std::fs::metadata(path) {
         Ok(meta) if meta.is_file() => meta.len(),
@@ -217,7 +218,7 @@ fn check_proof(path: &Path, reported: u64) -> Result<(), ProveError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(ProveError::NoProof),
         Err(source) => return Err(ProveError::Io { what: "look at the proof", source }),
     };
-    if bytes > MAX_PROOF_BYTES as u64 {
+    if bytes > u64::from(MAX_PROOF_BYTES) {
         return Err(ProveError::TooLarge { bytes });
     }
     if bytes != reported {
@@ -230,7 +231,7 @@ fn bad(what: impl Into<String>) -> ProveError {
     ProveError::BadOutput { what: what.into() }
 }
 
-/// Where a worker writes before it renames.
+/// The file that a worker writes before it renames it.
 fn partial(proof: &Path) -> PathBuf {
     let mut name = proof.as_os_str().to_owned();
     name.push(".partial");

@@ -38,6 +38,20 @@ pub(super) fn without_steps(witness: &[u8], output: &[Felt]) -> Vec<u8> {
     forged
 }
 
+/// The witness of another program of as many felts: one that the run never reached is another. What it put out is the same.
+pub(super) fn of_another_program(witness: &[u8], felts: usize) -> Vec<u8> {
+    let (steps, public) = (number(witness, 8), number(witness, 24) & 0xffff_ffff);
+    let trace = HEADER + SEGMENTS + 4 * public;
+    let memory = trace + STEP * steps;
+    let pc = |step: usize| u32::from_le_bytes(witness[trace + STEP * step..][..4].try_into().unwrap()) as usize;
+    let reached: std::collections::BTreeSet<usize> = (0..steps).flat_map(|step| [pc(step), pc(step) + 1]).collect();
+    // Addresses begin at 1.
+    let spare = (1..=felts).rev().find(|address| !reached.contains(address)).unwrap();
+    let mut other = witness.to_vec();
+    other[memory + CELL * (spare - 1)] ^= 1;
+    other
+}
+
 /// The proof with the one number changed that makes its lookup argument balance.
 pub(super) fn balance(mut proof: Proof) -> Proof {
     // The verifier's transcript, up to the point at which it draws the lookup argument's challenges.

@@ -2,14 +2,15 @@
 //!
 //! Two states of the rules are kept: after the whole log, and after those transactions, too, that are on their way to the log. A transaction
 //! is checked against the second one, so that many of a shard go into one commit; what is told outside comes from the first one. If a
-//! commit fails, the second state becomes the first one again, and what was checked against it is refused: its round is over.
+//! commit fails, the second state becomes the first one again, and what was checked against it is refused: its round is over. The desk is
+//! in doubt then, because the disk may have got all of it the same: nothing enters until [`Desk::take_in`] was told what the log has.
 //!
 //! Bound: as many transactions are on their way as the store has places ([`MAX_WAITING`](shardwire_store::MAX_WAITING)).
 
 use super::run::extended;
 use crate::roles::Changes;
 use shardwire_model::{Felt, Hash, SignedTransaction, Transaction};
-use shardwire_shard::admission::{Admission, Refusal, Verdict};
+use shardwire_program::{Admission, Change, Checked, Refusal};
 use std::{
     collections::VecDeque,
     sync::{
@@ -31,15 +32,27 @@ pub(super) struct Desk {
 #[derive(Debug)]
 struct Rules {
     /// After the whole log.
-    logged: Admission,
+    logged: Box<dyn Admission>,
     /// The log's hash.
     log: Hash,
     /// After those, too, that are on their way to it.
-    ahead: Admission,
-    /// Those that are on their way, in their order, with the hash of the log that ends with them.
-    under_way: VecDeque<(SignedTransaction, Hash)>,
+    ahead: Box<dyn Admission>,
+    /// Those that are on their way, in their order.
+    under_way: VecDeque<UnderWay>,
     /// Those that are logged and that the execution hasn't got yet.
     unfed: VecDeque<SignedTransaction>,
+    /// A commit failed, and may have been done all the same.
+    in_doubt: bool,
+}
+
+/// A transaction on its way to the log.
+#[derive(Debug)]
+struct UnderWay {
+    transaction: SignedTransaction,
+    /// What it changes.
+    change: Change,
+    /// The hash of the log that ends with it.
+    log: Hash,
 }
 
 /// What became of a transaction that isn't refused.
@@ -53,8 +66,10 @@ pub(super) enum Entered<P> {
     },
     /// It was on its way already; the desk changes when that is decided.
     UnderWay,
-    /// Its account's chain has changed since its signature was checked.
+    /// Its signature wasn't checked, or its account's chain has changed since.
     Unchecked,
+    /// A commit has failed: what the log has is looked at first.
+    InDoubt,
 }
 
 /// A transaction's place in the log.
@@ -83,14 +98,17 @@ impl Desk {
     ///
     /// # Errors
     /// The place of the first transaction that the rules refuse, and why.
-    pub(super) fn of(mut logged: Admission, transactions: &[SignedTransaction]) -> Result<Self, (u32, Refusal)> {
+    pub(super) fn of(
+        mut logged: Box<dyn Admission>,
+        transactions: &[SignedTransaction],
+    ) -> Result<Self, (u32, Refusal)> {
         let mut log = Hash::default();
         for (transaction, sequence) in transactions.iter().zip(0..) {
             logged.accept(transaction).map_err(|refusal| (sequence, refusal))?;
             log = extended(log, transaction);
         }
-        let ahead = logged.clone();
-        let rules = Rules { logged, log, ahead, under_way: VecDeque::new(), unfed: VecDeque::new() };
+        let ahead = logged.fork();
+        let rules = Rules { logged, log, ahead, under_way: VecDeque::new(), unfed: VecDeque::new(), in_doubt: false };
         Ok(Self { rules: Mutex::new(rules), round: AtomicU64::new(0), changes: Changes::new() })
     }
 
@@ -105,9 +123,12 @@ impl Desk {
         Progress { next_nonces: logged.next_nonces(), accepted: logged.accepted(), ended: logged.ended() }
     }
 
-    /// What the signature of a transaction has to be of; none if it isn't the next one of its account.
+    /// What the signature of a transaction has to be of; none if it isn't new, or something else is wrong with it.
     pub(super) fn message(&self, transaction: &Transaction) -> Option<Felt> {
-        self.rules().ahead.message(transaction)
+        match self.rules().ahead.check_rules(transaction) {
+            Ok(Checked::New(change)) => Some(change.message()),
+            Ok(Checked::Duplicate { .. }) | Err(_) => None,
+        }
     }
 
     /// Completes when what was on its way is decided, after this call.
@@ -127,19 +148,25 @@ impl Desk {
         queue: impl FnOnce(Taken) -> P,
     ) -> Result<Entered<P>, Refusal> {
         let mut rules = self.rules();
-        let needed = rules.ahead.message(&transaction.transaction);
-        if needed.is_some() && needed != message {
+        if rules.in_doubt {
+            return Ok(Entered::InDoubt);
+        }
+        let change = match rules.ahead.check_rules(&transaction.transaction)? {
+            Checked::Duplicate { sequence } if sequence >= rules.logged.accepted() => return Ok(Entered::UnderWay),
+            Checked::Duplicate { sequence } => return Ok(Entered::Duplicate { sequence }),
+            Checked::New(change) => change,
+        };
+        if message != Some(change.message()) {
             return Ok(Entered::Unchecked);
         }
-        let sequence = match rules.ahead.accept_checked(transaction, good)? {
-            Verdict::Duplicate { sequence } if sequence >= rules.logged.accepted() => return Ok(Entered::UnderWay),
-            Verdict::Duplicate { sequence } => return Ok(Entered::Duplicate { sequence }),
-            Verdict::Accepted { sequence } => sequence,
-        };
-        let before = rules.under_way.back().map_or(rules.log, |(_, log)| *log);
+        if !good {
+            return Err(Refusal::BadSignature(transaction.transaction.account));
+        }
+        let (sequence, ends) = (change.sequence(), change.ends());
+        let before = rules.under_way.back().map_or(rules.log, |before| before.log);
         let log = extended(before, transaction);
-        rules.under_way.push_back((*transaction, log));
-        let ends = rules.ahead.ended();
+        rules.ahead.apply(change.clone());
+        rules.under_way.push_back(UnderWay { transaction: *transaction, change, log });
         let round = self.round();
         // Still locked: the queue has the order of the places.
         Ok(Entered::New(queue(Taken { sequence, log, ends, round })))
@@ -153,9 +180,8 @@ impl Desk {
     /// The first transaction that was on its way is in the log.
     pub(super) fn logged(&self) {
         let mut rules = self.rules();
-        if let Some((transaction, log)) = rules.under_way.pop_front() {
-            // It is what was accepted before, so it is accepted again.
-            let _ = rules.logged.accept_checked(&transaction, true);
+        if let Some(UnderWay { transaction, change, log }) = rules.under_way.pop_front() {
+            rules.logged.apply(change);
             rules.log = log;
             rules.unfed.push_back(transaction);
         }
@@ -163,15 +189,48 @@ impl Desk {
         self.changes.announce();
     }
 
-    /// What was on its way in this round isn't in the log: the rules go back to where the log is.
+    /// What was on its way in this round isn't known to be in the log: the rules go back to where the log is, and the desk is in doubt.
     pub(super) fn failed(&self, round: u64) {
         let mut rules = self.rules();
         if self.round.compare_exchange(round, round + 1, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            rules.ahead = rules.logged.clone();
+            rules.ahead = rules.logged.fork();
             rules.under_way.clear();
+            rules.in_doubt = true;
         }
         drop(rules);
         self.changes.announce();
+    }
+
+    /// From which place on it isn't known what the log has, while that is so. Nothing of this shard is written meanwhile.
+    pub(super) fn doubt(&self) -> Option<u32> {
+        let rules = self.rules();
+        rules.in_doubt.then(|| rules.logged.accepted())
+    }
+
+    /// Takes in what the log has from a place of [`doubt`](Self::doubt) on. Does nothing if there is no such doubt any more.
+    ///
+    /// # Errors
+    /// The place of the first transaction that the rules refuse, and why; the desk stays in doubt.
+    pub(super) fn take_in(&self, from: u32, transactions: &[SignedTransaction]) -> Result<(), (u32, Refusal)> {
+        let mut rules = self.rules();
+        if !rules.in_doubt || rules.logged.accepted() != from {
+            return Ok(());
+        }
+        for (transaction, sequence) in transactions.iter().zip(from..) {
+            rules.logged.accept(transaction).map_err(|refusal| (sequence, refusal))?;
+            rules.log = extended(rules.log, transaction);
+            rules.unfed.push_back(*transaction);
+        }
+        rules.ahead = rules.logged.fork();
+        rules.in_doubt = false;
+        drop(rules);
+        self.changes.announce();
+        Ok(())
+    }
+
+    /// Whether the end event is in the log.
+    pub(super) fn ended(&self) -> bool {
+        self.rules().logged.ended()
     }
 
     /// The next transaction that the execution has to get.

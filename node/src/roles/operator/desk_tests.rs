@@ -1,6 +1,6 @@
 //! Many clients of one shard at once: one log, whole groups, and rules that are where the log is, also when the disk fails.
 
-use super::{desk::Desk, run::admission, *};
+use super::{desk::Desk, *};
 use crate::{
     clock::SystemClock,
     roles::testing::{host, small_shard},
@@ -51,7 +51,7 @@ fn additions(start: &ShardStart, client: u8) -> Vec<SignedTransaction> {
 
 fn operator(store: Store, folder: &Path) -> (Arc<Operator>, Tasks) {
     let (host, tasks) = host(me(), store, folder, Arc::new(SystemClock), "");
-    (Arc::new(Operator::resume(host).unwrap()), tasks)
+    (Arc::new(Operator::resume(host, Programs::all()).unwrap()), tasks)
 }
 
 fn assigned(store: Store, folder: &Path) -> (Arc<Operator>, Tasks, ShardStart) {
@@ -107,9 +107,8 @@ async fn everything_is_logged_once(work: Work) {
     let log = log(&operator.host.store, &start);
     assert_eq!(log.len(), all as usize);
     // The log replays: its order is the one in which the rules took them.
-    let (start, values) = (start.clone(), vec![WireFelt(Felt::from(3))]);
-    let assignment = Assignment { start: start.clone(), values, settler: PeerId([1; 32]), epoch: 1 };
-    assert_eq!(Desk::of(admission(&assignment), &log).unwrap().progress().accepted, all);
+    let rules = Programs::all().get(start.program).unwrap().admission(start.clone(), &[Felt::from(3)]);
+    assert_eq!(Desk::of(rules, &log).unwrap().progress().accepted, all);
     // All of it again, at once: told as before, and nothing changes.
     let again = play(&operator, &start).await;
     let known = |outcome: &Result<Outcome, String>| matches!(outcome, Ok(Outcome::Accepted { duplicate: true, .. }));
@@ -158,7 +157,7 @@ async fn a_disk_that_fails_leaves_the_rules_where_the_log_is() {
             break;
         }
         let failed: Vec<&String> = told.iter().flatten().filter_map(|outcome| outcome.as_ref().err()).collect();
-        let is_told = |failure: &&String| failure.contains("SW-STORE-006") || failure.contains("SW-OPERATOR-010");
+        let is_told = |failure: &&String| failure.contains("SW-STORE-006") || failure.contains("SW-OPERATOR-011");
         assert!(!failed.is_empty() && failed.iter().all(is_told), "{failed:?}");
         let accepted = told.iter().flatten().filter(|outcome| outcome.is_ok()).count();
         let run = operator.run(start.shard).unwrap();

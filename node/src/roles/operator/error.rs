@@ -1,12 +1,9 @@
 //! What an operator can't do.
 
 use shardwire_model::{Cause, Coded, ShardId, life::Refusal};
+use shardwire_program::UnknownProgram;
+use shardwire_protocols::{ingress, trace};
 use shardwire_store::{ArtefactError, StoreError};
-
-/// What an operator says of a job whose shard was aborted.
-pub(crate) const ABORTED: &str = "SW-OPERATOR-020";
-/// What an operator says of a job whose shard is settled.
-pub(crate) const SETTLED: &str = "SW-OPERATOR-021";
 
 /// The operator can't go on with a shard, or not begin it.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +11,9 @@ pub(crate) enum OperatorError {
     /// Too many at a time.
     #[error("this operator already runs {} shards", super::MAX_RUNS)]
     Full,
+    /// A shard of a program that isn't here.
+    #[error(transparent)]
+    Program(#[from] UnknownProgram),
     /// The durable memory.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -33,6 +33,9 @@ pub(crate) enum OperatorError {
     /// No thread for the execution.
     #[error("no thread could be made for an execution: {0}")]
     Thread(std::io::Error),
+    /// This program's own part ended without an answer.
+    #[error("a chunk couldn't be read: its reader ended")]
+    Reader,
     /// No such shard here.
     #[error("this operator doesn't run shard {shard}")]
     Unknown {
@@ -51,13 +54,13 @@ pub(crate) enum OperatorError {
         /// The shard.
         shard: ShardId,
     },
-    /// It was aborted. A prover acts on the code.
+    /// It was aborted.
     #[error("shard {} was aborted", shard.short())]
     Aborted {
         /// The shard.
         shard: ShardId,
     },
-    /// Another proof was first. A prover acts on the code.
+    /// Another proof was first.
     #[error("shard {} is settled", shard.short())]
     Settled {
         /// The shard.
@@ -93,9 +96,45 @@ pub(crate) enum OperatorError {
     NoJob,
 }
 
+impl OperatorError {
+    /// A shard's log has a transaction that the rules refuse.
+    pub(super) fn not_replayed(shard: ShardId, sequence: u32, refusal: shardwire_program::Refusal) -> Self {
+        Self::Log { shard, sequence, cause: refusal.into() }
+    }
+}
+
+/// What a prover is told whose claim is refused.
+impl From<OperatorError> for trace::Refused {
+    fn from(error: OperatorError) -> Self {
+        let reason = match &error {
+            OperatorError::Aborted { .. } => trace::RefusalReason::Aborted,
+            OperatorError::Settled { .. } => trace::RefusalReason::Settled,
+            OperatorError::Leased { .. } => trace::RefusalReason::Leased,
+            OperatorError::LeasesHeld { .. } => trace::RefusalReason::Quota,
+            _ => trace::RefusalReason::Unavailable,
+        };
+        Self { reason, cause: error.into() }
+    }
+}
+
+/// What a client is told that opens a shard.
+impl From<OperatorError> for ingress::Refused {
+    fn from(error: OperatorError) -> Self {
+        let reason = match &error {
+            OperatorError::Unknown { .. } => ingress::RefusalReason::Unknown,
+            OperatorError::Over { .. } | OperatorError::Aborted { .. } | OperatorError::Settled { .. } => {
+                ingress::RefusalReason::Over
+            }
+            _ => ingress::RefusalReason::Stopped,
+        };
+        Self { reason, cause: error.into() }
+    }
+}
+
 impl Coded for OperatorError {
     fn code(&self) -> &'static str {
         match self {
+            Self::Program(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Artefact(error) => error.code(),
             Self::Full => "SW-OPERATOR-001",
@@ -107,15 +146,17 @@ impl Coded for OperatorError {
             Self::Leased { .. } => "SW-OPERATOR-007",
             Self::NoJob => "SW-OPERATOR-008",
             Self::LeasesHeld { .. } => "SW-OPERATOR-009",
-            Self::Behind { .. } => "SW-OPERATOR-010",
-            Self::Aborted { .. } => ABORTED,
-            Self::Settled { .. } => SETTLED,
+            Self::Reader => "SW-OPERATOR-010",
+            Self::Behind { .. } => "SW-OPERATOR-011",
+            Self::Aborted { .. } => "SW-OPERATOR-020",
+            Self::Settled { .. } => "SW-OPERATOR-021",
             Self::Life(refusal) => refusal.code(),
         }
     }
 
     fn next_step(&self) -> String {
         match self {
+            Self::Program(error) => error.next_step(),
             Self::Store(error) => error.next_step(),
             Self::Artefact(error) => error.next_step(),
             Self::Full => "Wait until one of its shards is settled, or start the shard with another operator.".into(),
@@ -134,7 +175,7 @@ impl Coded for OperatorError {
                 "Mend what it names, then start the operator again: it replays the shard's log.".into()
             }
             Self::Leased { .. } => "Ask again: the lease ends when its prover falls silent.".into(),
-            Self::NoJob => "Ask for a job again.".into(),
+            Self::NoJob | Self::Reader => "Ask for a job again.".into(),
             Self::LeasesHeld { .. } => {
                 "Finish one of them, or give it up; a peer that has worked may hold more.".into()
             }

@@ -36,7 +36,9 @@ impl Operator {
                     };
                     match self.assign(assignment) {
                         Ok(()) => pending.accept(identity).await?,
-                        Err(full @ OperatorError::Full) => pending.decline(full).await?,
+                        Err(cannot @ (OperatorError::Full | OperatorError::Program(_))) => {
+                            pending.decline(cannot).await?
+                        }
                         Err(error) => return Err(ServeError::Handler(Failure::from(error))),
                     }
                 }

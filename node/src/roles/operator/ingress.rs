@@ -1,15 +1,15 @@
 //! The operator serves clients: transactions in, receipts out.
 
 use super::{Operator, OperatorError};
-use shardwire_model::{Cause, PeerId, ShardId, SignedTransaction};
+use shardwire_model::{PeerId, ShardId, SignedTransaction};
 use shardwire_protocols::{
     Failure,
-    ingress::{Handler, Opened, Outcome},
+    ingress::{Handler, Opened, Outcome, Refused},
 };
 use shardwire_reputation::{Event, Work};
 
 impl Handler for Operator {
-    async fn open(&self, client: PeerId, shard: ShardId) -> Result<Result<Opened, Cause>, Failure> {
+    async fn open(&self, client: PeerId, shard: ShardId) -> Result<Result<Opened, Refused>, Failure> {
         let Some(run) = self.run(shard) else {
             return Ok(Err(OperatorError::Unknown { shard }.into()));
         };

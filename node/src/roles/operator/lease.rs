@@ -10,9 +10,11 @@ use shardwire_protocols::{
     Signed,
     trace::{self, Lease, LeaseTerms},
 };
-use shardwire_reputation::{Breach, Event, Fault};
-use shardwire_store::records::{LEASES, SegmentKey, TraceLease};
-use shardwire_store::{Store, StoreError};
+use shardwire_reputation::{Blame, Breach, Event};
+use shardwire_store::{
+    Store, StoreError,
+    records::{LEASES, SegmentKey, TraceLease},
+};
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
@@ -91,7 +93,7 @@ impl Leases {
         // That it ran out may be the network's fault, or this node's, which was down.
         let ran_out = present.lease.as_ref().filter(|lease| lease.proof.is_none() && lease.prover != prover);
         if let Some(lease) = ran_out {
-            let broke = Event::Broke { breach: Breach::Lease, fault: Fault::Unclear };
+            let broke = Event::Broke { breach: Breach::Lease, blame: Blame::Unclear };
             host.peers.note(lease.prover, &broke);
         }
         let expires = now.plus(trace::LEASE);

@@ -20,6 +20,7 @@ mod lease;
 mod life_tests;
 mod past;
 mod run;
+mod services;
 mod spool;
 mod submit;
 #[cfg(test)]
@@ -29,13 +30,14 @@ mod trace;
 use self::{asking::Asking, run::Run};
 use super::{Changes, Host};
 use crate::history::{Advance as _, Lives as _};
-pub(crate) use error::{ABORTED, OperatorError, SETTLED};
-pub(crate) use run::{extended, witness_hash};
+pub(crate) use error::OperatorError;
+pub(crate) use run::extended;
 use shardwire_model::{
     Hash, Role, ShardId, Stage,
     life::{Life, Step},
 };
-use shardwire_protocols::control::ShardStatus;
+use shardwire_program::Programs;
+use shardwire_protocols::administration::ShardStatus;
 use shardwire_reputation::{Event, Work};
 use shardwire_store::records::{ASSIGNMENTS, Assignment};
 use std::{
@@ -50,6 +52,8 @@ pub(crate) const MAX_RUNS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Operator {
     host: Arc<Host>,
+    /// What it can execute.
+    programs: Programs,
     runs: Mutex<BTreeMap<ShardId, Arc<Run>>>,
     changes: Arc<Changes>,
     /// Provers that wait for a job.
@@ -63,21 +67,21 @@ impl Operator {
     ///
     /// # Errors
     /// If the store can't be read, or a log doesn't replay.
-    pub(crate) fn resume(host: Arc<Host>) -> Result<Self, OperatorError> {
+    pub(crate) fn resume(host: Arc<Host>, programs: Programs) -> Result<Self, OperatorError> {
         let changes = Arc::new(Changes::new());
         let mut runs = BTreeMap::new();
         for (shard, assignment) in host.store.all(&ASSIGNMENTS)? {
             let life = host.store.life(run::part(shard))?;
             let run = if life.is_over() {
-                Run::closed(&host, assignment, life, changes.clone())?
+                Run::closed(&host, assignment, life, changes.clone())
             } else {
                 tracing::info!(shard = %shard.short(), "taking up the shard again");
-                Run::open(&host, assignment, life, changes.clone())?
+                Run::open(&host, &programs, assignment, life, changes.clone())?
             };
             runs.insert(shard, Arc::new(run));
         }
         let (asking, granting) = (Asking::default(), Mutex::default());
-        Ok(Self { host, runs: Mutex::new(runs), changes, asking, granting })
+        Ok(Self { host, programs, runs: Mutex::new(runs), changes, asking, granting })
     }
 
     /// Stores an assignment and begins to execute it. An assignment of a shard that runs already is a new lease of it, nothing more.
@@ -90,6 +94,7 @@ impl Operator {
         if runs.values().filter(|run| run.is_open()).count() >= MAX_RUNS {
             return Err(OperatorError::Full);
         }
+        self.programs.get(assignment.start.program)?;
         let mut life = Life::new(Role::Operator);
         self.host.store.write(|write| {
             write.put(&ASSIGNMENTS, &shard, &assignment)?;
@@ -98,7 +103,7 @@ impl Operator {
             life = write.advance::<OperatorError>(identity, now, run::part(shard), step)?;
             Ok::<_, OperatorError>(())
         })?;
-        let run = Run::open(&self.host, assignment, life, self.changes.clone())?;
+        let run = Run::open(&self.host, &self.programs, assignment, life, self.changes.clone())?;
         runs.insert(shard, Arc::new(run));
         drop(runs);
         tracing::info!(shard = %shard.short(), "shard assigned, execution begins");

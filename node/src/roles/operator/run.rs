@@ -1,8 +1,9 @@
 //! One shard at its operator: its rules, its log, its execution, its witness.
 //!
-//! A transaction's signature is checked beside everything else; the [`Desk`] then checks the rules and gives it its place; it is logged in one
-//! commit with those that wait as well; then it is fed to the execution and its client told. The execution is a thread that takes the
-//! log's transactions and then waits for further ones; it ends with the end event, or when the run is closed and its feed with it.
+//! A transaction is first checked as far as its signature, which is checked beside everything else; the [`Desk`] then checks the rules and gives it
+//! its place; it is logged in one commit with those that wait as well; then it is fed to the execution and its client told. After a commit that failed it is
+//! first looked what the disk has of it all the same. The execution is a thread that takes the log's transactions and then waits for further ones; it ends
+//! with the end event, or when the run is closed and its feed with it.
 
 use super::{
     OperatorError,
@@ -10,26 +11,28 @@ use super::{
     feed::Feed,
     lease::Leases,
     past::Past,
-    spool::{Extent, Spool},
+    spool::{Extent, Found, Spool},
 };
-use crate::history::Advance as _;
-use crate::roles::{Changes, Host};
+use crate::{
+    history::{Advance as _, Lives as _},
+    roles::{Changes, Host},
+};
 use shardwire_model::{
     Cause, Felt, Hash, Mutation, PeerId, Role, ShardId, ShardStart, SignedTransaction, Stage, Timestamp,
     life::{self, Life, Step},
     state_commitment,
 };
+use shardwire_program::{ExecuteError, Execution, Program, Programs};
 use shardwire_protocols::{
-    control::ShardStatus,
+    administration::ShardStatus,
     ingress::{Opened, transaction_hash},
     trace::{JobOffer, Part, job_id},
 };
-use shardwire_shard::{
-    admission::{Admission, Refusal},
-    execute::{self, ExecuteError, Execution},
+use shardwire_store::{
+    RecordKey, StoreError, Write,
+    records::{Assignment, EXECUTIONS, Executed, SegmentKey, Spooled, TRANSACTIONS, WireFelt},
 };
-use shardwire_store::records::{Assignment, EXECUTIONS, Executed, SegmentKey, TRANSACTIONS, WireFelt};
-use shardwire_store::{RecordKey, StoreError, Write};
+use shardwire_witness::{Chunk, witness_hash};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One shard at its operator.
@@ -39,8 +42,8 @@ pub(super) struct Run {
     pub(super) shard: ShardId,
     pub(super) job: Hash,
     pub(super) assignment: Assignment,
-    /// Where transactions enter.
-    pub(super) desk: Desk,
+    /// Where transactions enter; none if the shard was over when the node started, or its program isn't here.
+    desk: Option<Arc<Desk>>,
     /// Held while the execution is fed, so that it gets the log's order.
     pub(super) feeding: tokio::sync::Mutex<()>,
     /// Where the execution takes them from; none once the run has ended or failed.
@@ -72,39 +75,44 @@ pub(super) struct State {
 
 impl Run {
     /// A shard that is over.
-    pub(super) fn closed(
-        host: &Arc<Host>,
-        assignment: Assignment,
-        life: Life,
-        changes: Arc<Changes>,
-    ) -> Result<Self, OperatorError> {
-        let desk = Desk::of(admission(&assignment), &[])
-            .map_err(|(sequence, refusal)| not_replayed(&assignment, sequence, refusal))?;
-        let run = Self::new(host, assignment, life, changes, desk);
+    pub(super) fn closed(host: &Arc<Host>, assignment: Assignment, life: Life, changes: Arc<Changes>) -> Self {
+        let run = Self::new(host, assignment, life, changes);
         // A crash may have been faster.
         run.let_go();
-        Ok(run)
+        run
     }
 
     /// A shard that goes on where its log ends.
     pub(super) fn open(
         host: &Arc<Host>,
+        programs: &Programs,
         assignment: Assignment,
         life: Life,
         changes: Arc<Changes>,
     ) -> Result<Self, OperatorError> {
-        let shard = assignment.start.shard;
+        let mut run = Self::new(host, assignment, life, changes);
+        let shard = run.shard;
+        run.leases.restore(&host.store)?;
+        let program = match programs.get(run.assignment.start.program) {
+            Ok(program) => program.clone(),
+            Err(unknown) => {
+                // A release before this one took it. Others go on.
+                tracing::error!(shard = %shard.short(), "the shard can't be taken up again: {unknown}");
+                run.state().fault = Some(unknown.into());
+                return Ok(run);
+            }
+        };
+        let admission = program.admission(run.assignment.start.clone(), &felts(&run.assignment.values));
         let log = host.store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard))?;
         let kept = log.len() - usize::from(Mutation::LogCutShort.is_planted() && !log.is_empty());
         let log: Vec<SignedTransaction> = log.into_iter().map(|(_, it)| it).take(kept).collect();
-        let desk = Desk::of(admission(&assignment), &log)
-            .map_err(|(sequence, refusal)| not_replayed(&assignment, sequence, refusal))?;
-        let mut run = Self::new(host, assignment, life, changes, desk);
-        run.leases.restore(&host.store)?;
+        let desk = Desk::of(admission, &log)
+            .map_err(|(sequence, refusal)| OperatorError::not_replayed(shard, sequence, refusal))?;
+        run.desk = Some(Arc::new(desk));
         run.state().accepted = u32::try_from(log.len()).unwrap_or(u32::MAX);
         match host.store.get(&EXECUTIONS, &SegmentKey::first(shard))? {
             Some(executed) if run.spool.is_whole(&executed) => run.spool.end(executed),
-            _ => run.execute(log)?,
+            _ => run.execute(program, log)?,
         }
         Ok(run)
     }
@@ -117,8 +125,8 @@ impl Run {
         Self {
             host: host.clone(),
             shard,
-            job: job_id(host.program, start.commitment(), before, 0),
-            desk,
+            job: job_id(start.program, start.commitment(), before, 0),
+            desk: None,
             feeding: tokio::sync::Mutex::default(),
             feed: Mutex::default(),
             past: tokio::sync::OnceCell::new(),
@@ -139,13 +147,19 @@ impl Run {
         self.feed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where transactions enter.
+    pub(super) fn desk(&self) -> Result<&Arc<Desk>, OperatorError> {
+        let over = || self.stopped().unwrap_or(OperatorError::Over { shard: self.shard });
+        self.desk.as_ref().ok_or_else(over)
+    }
+
     /// Begins to execute: the log first, then what is fed.
-    fn execute(&mut self, log: Vec<SignedTransaction>) -> Result<(), OperatorError> {
+    fn execute(&mut self, program: Arc<dyn Program>, log: Vec<SignedTransaction>) -> Result<(), OperatorError> {
         let (start, values) = (self.assignment.start.clone(), felts(&self.assignment.values));
         let (spool, progress, changes) = (self.spool.clone(), self.progress.clone(), self.changes.clone());
-        let sink = {
+        let mut sink = {
             let (spool, progress) = (spool.clone(), progress.clone());
-            move |chunk| {
+            move |chunk: Chunk| {
                 spool.push(&chunk)?;
                 progress.announce();
                 Ok(())
@@ -153,7 +167,7 @@ impl Run {
         };
         let (host, state, began) = (self.host.clone(), self.state.clone(), self.host.clock.now());
         let feed = Feed::start(self.host.work, format!("shard {}", self.shard.short()), log, move |transactions| {
-            let result = execute::execute(&start, &values, transactions, sink);
+            let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
             if let Err(cause) = conclude(&host, &spool, start.shard, began, result) {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 // A run that is closed loses its feed, and ends for want of transactions: no fault.
@@ -260,7 +274,8 @@ impl Run {
             Some(stopped) => return Err(stopped),
             None => {}
         }
-        let Progress { next_nonces, accepted, ended } = self.desk.progress();
+        self.certain().await?;
+        let Progress { next_nonces, accepted, ended } = self.desk()?.progress();
         Ok(Opened { start, nonces: next_nonces, accepted, ended })
     }
 
@@ -272,7 +287,7 @@ impl Run {
             segment: 0,
             start: self.assignment.start.clone(),
             values: felts(&self.assignment.values),
-            program: self.host.program,
+            program: self.assignment.start.program,
         }
     }
 
@@ -281,12 +296,19 @@ impl Run {
         self.stopped().is_none()
     }
 
-    /// A chunk, or how the run ended; `None` if there is neither yet.
-    pub(super) fn part(&self, index: u32) -> Result<Option<Part>, OperatorError> {
+    /// Whether there is a chunk, or how the run ended; `None` if there is neither yet.
+    pub(super) fn find(&self, index: u32) -> Result<Option<Found>, OperatorError> {
         match self.stopped() {
             Some(stopped) => Err(stopped),
-            None => Ok(self.spool.part(index)?),
+            None => Ok(self.spool.find(index)),
         }
+    }
+
+    /// A chunk that was found, read off the async threads.
+    pub(super) async fn chunk(&self, index: u32, spooled: Spooled) -> Result<Part, OperatorError> {
+        let spool = self.spool.clone();
+        let read = self.host.work.run(move || spool.chunk(index, spooled)).await;
+        Ok(read.ok_or(OperatorError::Reader)??)
     }
 
     /// Notes how the shard ended, and lets go of what it held.
@@ -334,20 +356,11 @@ impl Run {
             witness_bytes_wire: bytes_wire,
             execute_ms,
             proof,
-            program_hash: Some(self.host.program),
+            program_hash: Some(start.program),
             error: state.fault.clone(),
             ..ShardStatus::new(self.shard, Role::Operator, start.operator)
         }
     }
-}
-
-/// The rules of a shard before its first transaction.
-pub(super) fn admission(assignment: &Assignment) -> Admission {
-    Admission::new(assignment.start.clone(), &felts(&assignment.values))
-}
-
-fn not_replayed(assignment: &Assignment, sequence: u32, refusal: Refusal) -> OperatorError {
-    OperatorError::Log { shard: assignment.start.shard, sequence, cause: refusal.into() }
 }
 
 /// Makes the end of an execution durable, or says why there is none.
@@ -374,12 +387,6 @@ fn conclude(
 /// The hash of a log with one more transaction.
 pub(crate) fn extended(log: Hash, transaction: &SignedTransaction) -> Hash {
     Hash::of_parts("shardwire log 1", &[&log.0, &transaction_hash(transaction).0])
-}
-
-/// The hash of a witness: of its chunks' hashes.
-pub(crate) fn witness_hash(chunks: &[Hash]) -> Hash {
-    let chunks: Vec<&[u8]> = chunks.iter().map(|chunk| &chunk.0[..]).collect();
-    Hash::of_parts("shardwire witness 1", &chunks)
 }
 
 pub(super) fn felts(values: &[WireFelt]) -> Vec<Felt> {

@@ -5,9 +5,11 @@
 
 use shardwire_model::{Hash, ShardId};
 use shardwire_protocols::trace;
-use shardwire_shard::witness::{self, Chunk};
-use shardwire_store::records::{Executed, Spooled};
-use shardwire_store::{ArtefactError, Artefacts, DiskError};
+use shardwire_store::{
+    ArtefactError, Artefacts, DiskError,
+    records::{Executed, Spooled},
+};
+use shardwire_witness::{self as witness, Chunk};
 use std::{
     io,
     sync::{Mutex, PoisonError},
@@ -23,6 +25,15 @@ struct Contents {
     chunks: Vec<Spooled>,
     steps: u64,
     executed: Option<Executed>,
+}
+
+/// What comes next of a run's witness.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// This chunk, whose file is to be read.
+    Chunk(Spooled),
+    /// Nothing: the run has ended.
+    End(trace::Ending),
 }
 
 /// The chunks of one run.
@@ -91,19 +102,25 @@ impl Spool {
         self.artefacts.read(&self.artefacts.spooled_chunk(self.shard, index), u64::from(trace::MAX_CHUNK_WIRE))
     }
 
-    /// A chunk, or how the run ended; `None` if there is neither yet.
-    pub(super) fn part(&self, index: u32) -> Result<Option<trace::Part>, ArtefactError> {
-        let (spooled, ended) = {
-            let contents = self.contents();
-            (contents.chunks.get(index as usize).copied(), contents.executed.as_ref().map(ending))
-        };
-        let Some(Spooled { hash, raw_bytes, .. }) = spooled else {
-            return Ok(ended.map(trace::Part::End));
-        };
+    /// Whether there is a chunk, or how the run ended; `None` if there is neither yet. Reads no file.
+    pub(super) fn find(&self, index: u32) -> Option<Found> {
+        let contents = self.contents();
+        match contents.chunks.get(index as usize) {
+            Some(spooled) => Some(Found::Chunk(*spooled)),
+            None => contents.executed.as_ref().map(|executed| Found::End(ending(executed))),
+        }
+    }
+
+    /// A chunk that was found. Waits for the disk: call it off the async threads.
+    pub(super) fn chunk(
+        &self,
+        index: u32,
+        Spooled { hash, raw_bytes, .. }: Spooled,
+    ) -> Result<trace::Part, ArtefactError> {
         let missing =
             || DiskError::of(&self.artefacts.spooled_chunk(self.shard, index), "read")(io::ErrorKind::NotFound.into());
         let wire = self.read(index)?.ok_or_else(missing)?;
-        Ok(Some(trace::Part::Chunk(trace::Chunk { index, hash, raw_bytes, body: wire.into() })))
+        Ok(trace::Part::Chunk(trace::Chunk { index, hash, raw_bytes, body: wire.into() }))
     }
 
     pub(super) fn extent(&self) -> Extent {

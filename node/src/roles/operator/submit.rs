@@ -2,7 +2,7 @@
 
 use super::{
     OperatorError,
-    desk::{Entered, Taken},
+    desk::{Desk, Entered, Taken},
     run::{Run, part},
 };
 use crate::history::{Advance as _, Lives as _};
@@ -30,8 +30,10 @@ impl Run {
                 Some(stopped) => return Err(stopped),
                 None => {}
             }
-            let changed = self.desk.changed();
-            let message = self.desk.message(&transaction.transaction);
+            self.certain().await?;
+            let desk = self.desk()?;
+            let changed = desk.changed();
+            let message = desk.message(&transaction.transaction);
             let good = match message {
                 None => false,
                 Some(message) => {
@@ -40,8 +42,8 @@ impl Run {
                 }
             };
             let place = self.host.store.place().await?;
-            let queue = |taken| (taken, self.log(place, taken, transaction));
-            match self.desk.enter(&transaction, message, good, queue) {
+            let queue = |taken| (taken, self.log(desk, place, taken, transaction));
+            match desk.enter(&transaction, message, good, queue) {
                 Err(refusal) => {
                     self.state().refused += 1;
                     return Ok(Outcome::Refused(refusal.into()));
@@ -49,7 +51,7 @@ impl Run {
                 Ok(Entered::Duplicate { sequence }) => return Ok(Outcome::Accepted { sequence, duplicate: true }),
                 Ok(Entered::New(pending)) => break pending,
                 Ok(Entered::UnderWay) => changed.await,
-                Ok(Entered::Unchecked) => {}
+                Ok(Entered::Unchecked | Entered::InDoubt) => {}
             }
         };
         // A client that goes away takes nothing with it: what is logged is fed.
@@ -64,6 +66,7 @@ impl Run {
     /// Queues a transaction up for the log, with the steps that it makes.
     fn log(
         self: &Arc<Self>,
+        desk: &Arc<Desk>,
         place: Place,
         taken: Taken,
         transaction: SignedTransaction,
@@ -87,8 +90,9 @@ impl Run {
             });
         }
         let (run, then) = (self.clone(), self.clone());
+        let (rounds, desk) = (desk.clone(), desk.clone());
         let changes = move |write: &mut Write<'_>| {
-            if run.desk.round() != round {
+            if rounds.round() != round {
                 return Err(OperatorError::Behind { shard });
             }
             let mut life = write.life(part(shard))?;
@@ -111,22 +115,66 @@ impl Run {
             Ok(life)
         };
         place.enqueue_then(changes, move |logged| match logged {
-            Ok(life) => then.logged(sequence, life),
-            Err(_) => then.desk.failed(round),
+            Ok(life) => then.logged(&desk, sequence, life),
+            Err(_) => desk.failed(round),
         })
     }
 
     /// A transaction is in the log: seen from now on.
-    fn logged(&self, sequence: u32, life: &Life) {
-        {
-            let mut state = self.state();
-            state.accepted = sequence + 1;
-            // Another step may have been taken since.
-            if life.steps().len() > state.life.steps().len() {
-                state.life = life.clone();
+    fn logged(&self, desk: &Desk, sequence: u32, life: &Life) {
+        self.seen(sequence + 1, life);
+        desk.logged();
+    }
+
+    fn seen(&self, accepted: u32, life: &Life) {
+        let mut state = self.state();
+        state.accepted = accepted;
+        // Another step may have been taken since.
+        if life.steps().len() > state.life.steps().len() {
+            state.life = life.clone();
+        }
+    }
+
+    /// Takes in what a commit that failed has written after all, before anything else enters.
+    ///
+    /// # Errors
+    /// [`OperatorError::Store`] while the disk can't say; [`OperatorError::Log`] if it has what the rules refuse.
+    pub(super) async fn certain(&self) -> Result<(), OperatorError> {
+        let desk = self.desk()?;
+        let Some(from) = desk.doubt() else { return Ok(()) };
+        let life = self.host.store.life(part(self.shard))?;
+        let mut logged = Vec::new();
+        for sequence in from.. {
+            let key = LogKey { shard: self.shard, sequence };
+            let Some(transaction) = self.host.store.get(&TRANSACTIONS, &key)? else { break };
+            logged.push(transaction);
+        }
+        desk.take_in(from, &logged)
+            .map_err(|(sequence, refusal)| OperatorError::not_replayed(self.shard, sequence, refusal))?;
+        self.seen(desk.progress().accepted, &life);
+        self.feed_logged(desk).await
+    }
+
+    /// Feeds the execution what is logged; with the end event it gets nothing more.
+    async fn feed_logged(&self, desk: &Desk) -> Result<(), OperatorError> {
+        let _turn = self.feeding.lock().await;
+        while let Some(transaction) = desk.next_unfed() {
+            let feed = self.feed().clone();
+            if let Some(feed) = feed {
+                feed.send(transaction).await;
             }
         }
-        self.desk.logged();
+        if !desk.ended() || self.feed().take().is_none() {
+            return Ok(());
+        }
+        let transactions = desk.progress().accepted;
+        tracing::info!(shard = %self.shard.short(), transactions, "end event: the shard takes no further transaction");
+        if self.leases.present().is_some() {
+            self.streams()?;
+        }
+        self.progress.announce();
+        self.changes.announce();
+        Ok(())
     }
 
     /// Waits until a transaction is logged, and feeds the execution.
@@ -140,25 +188,7 @@ impl Run {
                 return Err(error);
             }
         }
-        {
-            let _turn = self.feeding.lock().await;
-            while let Some(transaction) = self.desk.next_unfed() {
-                let feed = self.feed().clone();
-                if let Some(feed) = feed {
-                    feed.send(transaction).await;
-                }
-            }
-        }
-        let sequence = taken.sequence;
-        if taken.ends {
-            *self.feed() = None;
-            tracing::info!(shard = %self.shard.short(), transactions = sequence + 1, "end event: the shard takes no further transaction");
-            if self.leases.present().is_some() {
-                self.streams()?;
-            }
-            self.progress.announce();
-            self.changes.announce();
-        }
-        Ok(Outcome::Accepted { sequence, duplicate: false })
+        self.feed_logged(self.desk()?).await?;
+        Ok(Outcome::Accepted { sequence: taken.sequence, duplicate: false })
     }
 }

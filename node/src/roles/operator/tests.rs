@@ -9,12 +9,16 @@ use crate::{
     surroundings,
     tasks::Tasks,
 };
-use shardwire_model::{AccountKey, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardStart, finished_selector};
+use shardwire_model::{
+    AccountKey, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardStart, Timestamp, finished_selector,
+};
+use shardwire_program::{Programs, rules};
 use shardwire_protocols::trace::{Grant, Handler as _};
-use shardwire_reputation::{Breach, Fault};
-use shardwire_store::records::LAYOUT;
-use shardwire_store::records::WireFelt;
-use shardwire_store::{Artefacts, Store, SystemDisk};
+use shardwire_reputation::{Blame, Breach};
+use shardwire_store::{
+    Artefacts, Store, SystemDisk,
+    records::{LAYOUT, WireFelt},
+};
 use shardwire_transport::identity::Identity;
 use std::{path::Path, time::Duration};
 use tokio::time::{Instant, timeout};
@@ -36,10 +40,10 @@ fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
         store,
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
         work: surroundings::Work::Beside,
+        randomness: crate::surroundings::Randomness::from_seed(1),
         tasks: tasks.spawner(),
-        program: Felt::from(99),
     };
-    let operator = Operator::resume(Arc::new(host)).unwrap();
+    let operator = Operator::resume(Arc::new(host), Programs::all()).unwrap();
     for shard in 0..shards {
         operator.assign(assignment(shard)).unwrap();
     }
@@ -50,10 +54,12 @@ fn assignment(shard: u64) -> Assignment {
     let game = ContractId(Felt::from(5));
     let start = ShardStart {
         shard: ShardId(Felt::from(77 + shard)),
+        program: rules::hash(),
         operator: Identity::from_secret(&[9; 32]).peer(),
         contracts: vec![game],
         accounts: vec![AccountKey::from_secret([9; 32]).id()],
         end_event: EventId { from: game, selector: finished_selector() },
+        deadline: Timestamp(1 << 50),
         entries: vec![Entry { kind: Kind::Counter, contract: game, key: Key(Felt::from(6)), guard: Felt::ZERO }],
     };
     Assignment { start, values: vec![WireFelt(Felt::ONE)], settler: PeerId([3; 32]), epoch: 1 }
@@ -68,7 +74,7 @@ fn worked(operator: &Operator, prover: PeerId, proofs: usize) {
 async fn claims(operator: &Operator, prover: PeerId, job: Hash) -> Result<u64, String> {
     match operator.claim(prover, job).await.unwrap() {
         Grant::Leased(lease) => Ok(lease.statement.epoch),
-        Grant::Refused(cause) => Err(cause.to_string()),
+        Grant::Refused(refused) => Err(refused.cause.to_string()),
     }
 }
 
@@ -96,7 +102,7 @@ async fn a_prover_holds_as_many_leases_as_its_tier_may_and_is_told_why_it_gets_n
     claims(&operator, NEWCOMER, jobs[3]).await.unwrap();
     let violation =
         Breach::Violation { code: "SW-SESSION-003", protocol: "trace".into(), state: "awaiting Pull".into() };
-    operator.host.peers.note(NEWCOMER, &Event::Broke { breach: violation, fault: Fault::Peer });
+    operator.host.peers.note(NEWCOMER, &Event::Broke { breach: violation, blame: Blame::Peer });
     operator.abandoned(WORKER, jobs[2], 1, OperatorError::NoJob.into()).await.unwrap();
     let refused = "the prover holds 3 leases, and a peer of its tier may hold 2 (SW-OPERATOR-009)";
     assert_eq!(claims(&operator, NEWCOMER, jobs[2]).await, Err(refused.to_owned()));

@@ -1,6 +1,6 @@
 //! The operator serves provers: jobs, leases, chunks.
 
-use super::{Operator, OperatorError, asking::GIVES_WAY, run::Run};
+use super::{Operator, OperatorError, asking::GIVES_WAY, run::Run, spool::Found};
 use shardwire_model::{Cause, Coded as _, Hash, PeerId, life::Step};
 use shardwire_protocols::{
     Failure,
@@ -93,10 +93,14 @@ impl Handler for Operator {
     async fn chunk(&self, prover: PeerId, job: Hash, epoch: u64, index: u32) -> Result<Part, Failure> {
         let run = self.leased(job)?;
         let look = || match run.renew(prover, epoch) {
-            Ok(_) => run.part(index),
-            Err(epoch) => Ok(Some(Part::Lost { epoch })),
+            Ok(_) => Ok(run.find(index)?.map(Ok)),
+            Err(epoch) => Ok::<_, OperatorError>(Some(Err(epoch))),
         };
-        Ok(run.progress.until(look).await?)
+        Ok(match run.progress.until(look).await? {
+            Ok(Found::Chunk(spooled)) => run.chunk(index, spooled).await?,
+            Ok(Found::End(ending)) => Part::End(ending),
+            Err(epoch) => Part::Lost { epoch },
+        })
     }
 
     async fn progress(&self, prover: PeerId, job: Hash, progress: Progress) -> Result<Progressed, Failure> {
@@ -134,12 +138,5 @@ impl Handler for Operator {
             self.changes.announce();
         }
         Ok(())
-    }
-}
-
-/// A failed role tells its peer the code and the text.
-impl From<OperatorError> for Grant {
-    fn from(error: OperatorError) -> Self {
-        Self::Refused(Cause::new(error.code(), &error.to_string()))
     }
 }

@@ -1,11 +1,14 @@
 //! A job's chunks on the prover's disk: each with its hash and length before it, so that what survived a crash can be told from
 //! what didn't.
+//!
+//! All of this unpacks, hashes or waits for the disk: call it off the async threads. A chunk is hashed when it comes, to see whether the
+//! operator sent what it said, and when it is read again, to see whether the disk kept it; the assembler's own hash serves for that.
 
 use super::ProverError;
 use shardwire_model::Hash;
 use shardwire_protocols::trace::{Chunk, MAX_CHUNK_RAW, MAX_CHUNK_WIRE};
-use shardwire_shard::witness::decompress;
 use shardwire_store::Artefacts;
+use shardwire_witness::decompress;
 
 /// Length (4 bytes, little-endian) and hash before the compressed body.
 const HEAD_BYTES: usize = 4 + 32;
@@ -25,8 +28,17 @@ pub(super) fn keep(artefacts: &Artefacts, job: Hash, chunk: &Chunk) -> Result<()
     Ok(artefacts.write(&path, &[&chunk.raw_bytes.to_le_bytes(), &chunk.hash.0, &chunk.body], false)?)
 }
 
-/// A chunk that was kept, if it is whole: its hash, body, and length on the wire.
-pub(super) fn kept(artefacts: &Artefacts, job: Hash, index: u32) -> Result<Option<(Hash, Vec<u8>, u64)>, ProverError> {
+/// A chunk as it was kept, and what its hash should be.
+pub(super) struct Kept {
+    /// What it was when it was kept: whoever uses the body compares.
+    pub(super) hash: Hash,
+    pub(super) body: Vec<u8>,
+    /// Its length on the wire.
+    pub(super) wire: u64,
+}
+
+/// A chunk that was kept, if it unpacks.
+pub(super) fn kept(artefacts: &Artefacts, job: Hash, index: u32) -> Result<Option<Kept>, ProverError> {
     let most = u64::from(MAX_CHUNK_WIRE) + HEAD_BYTES as u64;
     let Some(file) = artefacts.read(&artefacts.fetched_chunk(job, index), most)? else { return Ok(None) };
     let whole = || {
@@ -35,7 +47,7 @@ pub(super) fn kept(artefacts: &Artefacts, job: Hash, index: u32) -> Result<Optio
         let length = u32::from_le_bytes(length.try_into().ok()?);
         let hash = Hash(hash.try_into().ok()?);
         let body = (length <= MAX_CHUNK_RAW).then(|| decompress(wire, length as usize).ok()).flatten()?;
-        (Hash::of(&body) == hash).then_some((hash, body, wire.len() as u64))
+        Some(Kept { hash, body, wire: wire.len() as u64 })
     };
     Ok(whole())
 }
@@ -45,8 +57,8 @@ pub(super) fn whole(artefacts: &Artefacts, job: Hash) -> Result<Vec<Hash>, Prove
     let mut hashes = Vec::new();
     for index in 0.. {
         match kept(artefacts, job, index)? {
-            Some((hash, ..)) => hashes.push(hash),
-            None => break,
+            Some(Kept { hash, body, .. }) if Hash::of(&body) == hash => hashes.push(hash),
+            _ => break,
         }
     }
     Ok(hashes)
@@ -55,8 +67,8 @@ pub(super) fn whole(artefacts: &Artefacts, job: Hash) -> Result<Vec<Hash>, Prove
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shardwire_shard::witness::compress;
     use shardwire_store::SystemDisk;
+    use shardwire_witness::compress;
     use std::sync::Arc;
 
     #[test]

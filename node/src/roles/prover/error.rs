@@ -1,10 +1,10 @@
 //! What a prover can't do.
 
-use shardwire_model::{Coded, Felt, life::Refusal};
+use shardwire_model::{Coded, life::Refusal};
 use shardwire_protocols::trace;
 use shardwire_proving::worker::ProveError;
-use shardwire_shard::witness::AssembleError;
 use shardwire_store::{ArtefactError, StoreError};
+use shardwire_witness::AssembleError;
 
 /// A job can't be done, or not now.
 #[derive(Debug, thiserror::Error)]
@@ -24,14 +24,6 @@ pub(crate) enum ProverError {
     /// The witness is of another run than the job.
     #[error("the witness is of another shard or begins from another state than the job")]
     OtherRun,
-    /// A job of a program that isn't known here.
-    #[error("the job is of program {offered:#x}, this prover proves {ours:#x}")]
-    OtherProgram {
-        /// The job's.
-        offered: Felt,
-        /// Ours.
-        ours: Felt,
-    },
     /// The job failed before.
     #[error("this prover has given the job up")]
     GivenUp,
@@ -84,7 +76,6 @@ impl Coded for ProverError {
             Self::Assemble(error) => error.code(),
             Self::Worker(error) => error.code(),
             Self::OtherRun => "SW-PROVER-001",
-            Self::OtherProgram { .. } => "SW-PROVER-002",
             Self::GivenUp => "SW-PROVER-003",
             Self::Chunk { .. } => "SW-PROVER-004",
             Self::ChunkSize => "SW-PROVER-005",
@@ -106,7 +97,6 @@ impl Coded for ProverError {
             Self::OtherRun | Self::ChunkSize | Self::OtherWitness => {
                 "Remove the operator from the configuration: it doesn't send what it offers.".into()
             }
-            Self::OtherProgram { .. } => "Run the version of shardwire that the operator runs.".into(),
             Self::GivenUp => "See `shardwire shard status` for why; another prover can still prove it.".into(),
             Self::Chunk { .. } => "The chunk is fetched again; check the disk if this repeats.".into(),
             Self::ProofLost => "Restore the file from a copy, or let another prover prove the shard.".into(),

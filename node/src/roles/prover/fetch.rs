@@ -1,7 +1,6 @@
 //! The prover consumes traces: takes a job under a lease, pulls its witness, and reports until there is a proof.
 
 use super::{Known, Prover, ProverError, chunks};
-use crate::roles::operator::{self, witness_hash};
 use crate::signed;
 use shardwire_model::{
     Cause, Coded as _, Hash, Mutation, PeerId, Role, Stage,
@@ -11,12 +10,13 @@ use shardwire_protocols::{
     Failure, ServeError,
     trace::{
         Begun, Chunk, Claimed, Client, Ending, Fetch, JobOffer, LEASE, Lease, Next, Progressed, ProverStage, Pulled,
-        REPORT_EVERY, Trace, Working,
+        REPORT_EVERY, RefusalReason, Trace, Working,
     },
 };
 use shardwire_reputation::{Event, Work};
 use shardwire_store::records::{Figures, JOB_LEASES, Job, Manifest, WireFelt};
 use shardwire_transport::Initiator;
+use shardwire_witness::{Manifest, witness_hash};
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::time::Instant;
 
@@ -43,9 +43,9 @@ impl Prover {
                         client
                     } else {
                         match offered.claim().await? {
-                            Claimed::Refused(cause, client) => {
-                                tracing::info!(job = %offer.job.short(), operator = %operator.short(), "claim refused: {cause}");
-                                self.refused(offer.job, operator, &cause.code).map_err(failed)?;
+                            Claimed::Refused(refused, client) => {
+                                tracing::info!(job = %offer.job.short(), operator = %operator.short(), "claim refused: {}", refused.cause);
+                                self.refused(offer.job, operator, refused.reason).map_err(failed)?;
                                 client
                             }
                             Claimed::Leased(lease, fetch) => {
@@ -59,15 +59,15 @@ impl Prover {
     }
 
     /// Whether the operator says that the job is over. Where there is no proof, nothing can be done without the operator.
-    fn refused(&self, id: Hash, operator: PeerId, code: &str) -> Result<(), ProverError> {
+    fn refused(&self, id: Hash, operator: PeerId, reason: RefusalReason) -> Result<(), ProverError> {
         let theirs = |known: &Known| known.job.start.operator == operator && !known.life.has_reached(Stage::Proven);
         if self.job(id).is_none_or(|known| !theirs(&known)) {
             return Ok(());
         }
-        match code {
-            operator::ABORTED => self.end(id, Step::Aborted { why: Why::Told { by: operator } }),
-            operator::SETTLED => self.end(id, Step::Settled { proof: None }),
-            _ => Ok(()),
+        match reason {
+            RefusalReason::Aborted => self.end(id, Step::Aborted { why: Why::Told { by: operator } }),
+            RefusalReason::Settled => self.end(id, Step::Settled { proof: None }),
+            RefusalReason::Leased | RefusalReason::Quota | RefusalReason::Unavailable => Ok(()),
         }
     }
 
@@ -83,9 +83,6 @@ impl Prover {
     }
 
     fn unwilling(&self, offer: &JobOffer) -> Option<ProverError> {
-        if offer.program != self.host.program {
-            return Some(ProverError::OtherProgram { offered: offer.program, ours: self.host.program });
-        }
         match self.job(offer.job) {
             Some(known) if known.stage() == Some(Stage::Failed) => Some(ProverError::GivenUp),
             // With a proof the operator may be told which, once more.
@@ -153,7 +150,11 @@ impl Prover {
         mut fetch: Fetch,
     ) -> Result<Result<Working, Result<(), ServeError>>, ServeError> {
         let (id, artefacts) = (offer.job, &self.host.artefacts);
-        let have = chunks::whole(artefacts, id).map_err(failed)?;
+        let have = {
+            let artefacts = artefacts.clone();
+            self.host.work.run(move || chunks::whole(&artefacts, id)).await
+        };
+        let have = have.unwrap_or(Err(ProverError::Assembler)).map_err(failed)?;
         tracing::info!(job = %id.short(), shard = %offer.shard.short(), have = have.len(), "fetching the witness");
         let too_far = u32::from(Mutation::ResumedOffByOne.is_planted() && !have.is_empty());
         fetch.resume((0..).zip(have));
@@ -167,17 +168,23 @@ impl Prover {
             ahead = ahead.max(fetch.outstanding() + 1);
             match pulled {
                 Pulled::Chunk(chunk) => {
-                    let body = match chunks::unpack(&chunk) {
-                        Ok(body) => body,
-                        Err(why) => return Err(fetch.reject(chunk.index, &why).into()),
+                    let (index, raw, wire) = (chunk.index, u64::from(chunk.raw_bytes), chunk.body.len() as u64);
+                    let artefacts = artefacts.clone();
+                    let keep = move || {
+                        chunks::unpack(&chunk)?;
+                        let chunk = Chunk { index: index + too_far, ..chunk };
+                        Ok::<_, String>(chunks::keep(&artefacts, id, &chunk))
                     };
-                    let chunk = Chunk { index: chunk.index + too_far, ..chunk };
-                    chunks::keep(artefacts, id, &chunk).map_err(failed)?;
-                    self.host.peers.note(operator, &Event::Worked(Work::Bytes(chunk.body.len() as u64)));
+                    match self.host.work.run(keep).await {
+                        Some(Ok(kept)) => kept.map_err(failed)?,
+                        Some(Err(why)) => return Err(fetch.reject(index, &why).into()),
+                        None => return Err(failed(ProverError::Assembler)),
+                    }
+                    self.host.peers.note(operator, &Event::Worked(Work::Bytes(wire)));
                     self.show(id, |job| {
                         job.figures.chunks += 1;
-                        job.figures.bytes_raw += body.len() as u64;
-                        job.figures.bytes_wire += chunk.body.len() as u64;
+                        job.figures.bytes_raw += raw;
+                        job.figures.bytes_wire += wire;
                         job.figures.stream_ms = stream_ms();
                     });
                 }

@@ -17,21 +17,27 @@ mod fetch;
 mod lease;
 mod offer;
 mod prove;
+mod services;
 #[cfg(test)]
 mod tests;
 
 use super::{Changes, Host};
-use crate::history::{Advance as _, Lives as _};
-use crate::proofs::Prove;
+use crate::{
+    history::{Advance as _, Lives as _},
+    proofs::Prove,
+};
 pub(crate) use error::ProverError;
 use lease::Leases;
 use shardwire_model::{
     Cause, Hash, PeerId, Role, ShardId, Stage,
     life::{Life, Part, Step},
 };
-use shardwire_protocols::control::ShardStatus;
-use shardwire_store::StoreError;
-use shardwire_store::records::{JOBS, Job};
+use shardwire_protocols::administration::ShardStatus;
+use shardwire_store::{
+    StoreError,
+    records::{JOBS, Job},
+};
+use shardwire_transport::Backoff;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
@@ -42,8 +48,8 @@ use std::{
 pub(crate) const MAX_ATTEMPTS: u32 = 3;
 /// How often in a row this node's own disk may fail before the lease is given back: with the pauses, for half a minute.
 pub(crate) const MAX_TROUBLES: u32 = 5;
-/// How long the second attempt waits; each further one twice as long as the one before.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// Between attempts at a proof.
+const RETRY: Backoff = Backoff::between(Duration::from_secs(2), Duration::from_secs(32));
 
 /// A prover's part of a shard's life.
 fn part(shard: ShardId, job: Hash) -> Part {
@@ -174,7 +180,7 @@ impl Prover {
             prove_peak_bytes: figures.prove_peak_bytes,
             proof: job.proof,
             proof_bytes: figures.proof_bytes,
-            program_hash: Some(self.host.program),
+            program_hash: Some(job.start.program),
             error: job.fault.as_ref().map(|(code, reason)| Cause::new(code, reason)),
             ..ShardStatus::new(job.start.shard, Role::Prover, job.operator)
         }

@@ -1,15 +1,14 @@
 //! The prover offers its proofs to settlers, and keeps their verdicts.
 
 use super::{Prover, ProverError};
-use crate::roles::settler::{ABORTED, LATE};
 use crate::signed;
 use shardwire_model::{
-    Hash, PeerId, Stage,
+    Hash, MAX_PROOF_BYTES, PeerId, Stage,
     life::{Step, Why},
 };
 use shardwire_protocols::{
     Failure,
-    proof::{Handler, Held, Leased, MAX_PROOF_BYTES, Verdict},
+    proof::{Handler, Held, Leased, SkipReason, Verdict},
 };
 use shardwire_reputation::Listing;
 use shardwire_store::records::{JOB_LEASES, MAX_DISPUTES};
@@ -103,13 +102,13 @@ impl Handler for Prover {
                     job.fault = Some((cause.code, cause.reason));
                 })?;
             }
-            Verdict::Skipped { shard, cause } => {
+            Verdict::Skipped { shard, reason, cause } => {
                 tracing::info!(shard = %shard.short(), settler = %settler.short(), "proof not wanted: {cause}");
                 self.refused_by(settler, proof);
-                let end = match cause.code.as_str() {
-                    ABORTED => Some(Step::Aborted { why: Why::Told { by: settler } }),
-                    LATE => Some(Step::Settled { proof: None }),
-                    _ => None,
+                let end = match reason {
+                    SkipReason::Aborted => Some(Step::Aborted { why: Why::Told { by: settler } }),
+                    SkipReason::Settled => Some(Step::Settled { proof: None }),
+                    SkipReason::Unknown | SkipReason::OtherJob => None,
                 };
                 let is_open = self.job(job).is_some_and(|known| !known.life.is_over());
                 match end.filter(|_| is_open && self.is_configured(settler)) {

@@ -1,14 +1,17 @@
 //! From a whole witness to a proof in a file.
 
-use super::{MAX_ATTEMPTS, MAX_TROUBLES, Prover, ProverError, RETRY_AFTER, chunks, lease::Lease};
-use shardwire_model::{Coded as _, Hash, life::Step};
-use shardwire_proving::{
-    verify::MAX_PROOF_BYTES,
-    worker::{ProveError, Proved},
+use super::{
+    MAX_ATTEMPTS, MAX_TROUBLES, Prover, ProverError, RETRY,
+    chunks::{self, Kept},
+    lease::Lease,
 };
-use shardwire_shard::witness::{Assembler, Manifest};
-use shardwire_store::records::{self, Job};
-use shardwire_store::{ArtefactError, Artefacts, DiskError};
+use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, life::Step};
+use shardwire_proving::worker::{ProveError, Proved};
+use shardwire_store::{
+    ArtefactError, Artefacts, DiskError,
+    records::{self, Job},
+};
+use shardwire_witness::{Assembler, Manifest};
 use std::{path::Path, sync::Arc};
 use tokio::time::{Instant, timeout};
 
@@ -50,7 +53,7 @@ impl Prover {
             () = lease.clone().ended() => return Err(ProverError::LeaseEnded),
             turn = self.turn.acquire() => turn,
         };
-        let (mut wait, mut troubles) = (RETRY_AFTER, 0);
+        let (mut waits, mut troubles) = (RETRY.start(self.host.randomness.clone()), 0);
         loop {
             let Some(known) = self.job(id).filter(super::Known::is_fetched) else { return Ok(()) };
             let error = match self.attempt(id, &known.job, lease).await {
@@ -82,11 +85,11 @@ impl Prover {
                     return self.give_up(id, &error);
                 }
             }
+            let wait = waits.after_failure();
             tracing::warn!(job = %id.short(), code = error.code(), "attempt failed, trying again in {wait:?}: {error}");
             if timeout(wait, lease.clone().ended()).await.is_ok() {
                 return Err(ProverError::LeaseEnded);
             }
-            wait *= 2;
         }
     }
 
@@ -99,10 +102,9 @@ impl Prover {
         let manifest = Manifest { chunks, steps, output };
         let assembled = {
             let (artefacts, witness) = (artefacts.clone(), witness.clone());
+            let program = job.start.program;
             self.host.work.run(move || {
-                assemble(&manifest, &artefacts, &witness, |index| {
-                    chunks::kept(&artefacts, id, index).map(|it| it.map(|(_, body, wire)| (body, wire)))
-                })
+                assemble(program, &manifest, &artefacts, &witness, |index| chunks::kept(&artefacts, id, index))
             })
         };
         let (bytes_raw, bytes_wire) = assembled.await.ok_or(ProverError::Assembler)??;
@@ -114,9 +116,7 @@ impl Prover {
         tracing::info!(job = %id.short(), steps = job.figures.steps, "proving");
         let Proved { proof_bytes, prove_s, cpu_s, peak_bytes } =
             self.workshop.prove(&witness, &proof_path, Box::pin(lease.clone().ended())).await?;
-        let bytes = artefacts
-            .read(&proof_path, u64::from(u32::try_from(MAX_PROOF_BYTES).unwrap_or(u32::MAX)))?
-            .ok_or(ProveError::NoProof)?;
+        let bytes = artefacts.read(&proof_path, u64::from(MAX_PROOF_BYTES))?.ok_or(ProveError::NoProof)?;
         let proof = Hash::of(&bytes);
         artefacts.write(&artefacts.proof(proof), &[&bytes], true)?;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // seconds of one proof, not negative
@@ -138,15 +138,16 @@ impl Prover {
 
 /// Writes the flat witness of a job's chunks; returns their bytes, raw and on the wire.
 fn assemble(
+    program: Felt,
     manifest: &Manifest,
     artefacts: &Artefacts,
     witness: &Path,
-    mut chunk: impl FnMut(u32) -> Result<Option<(Vec<u8>, u64)>, ProverError>,
+    mut chunk: impl FnMut(u32) -> Result<Option<Kept>, ProverError>,
 ) -> Result<(u64, u64), ProverError> {
-    let mut assembler = Assembler::new();
+    let mut assembler = Assembler::new(program);
     let (mut bytes_raw, mut bytes_wire) = (0, 0);
     for (expected, index) in manifest.chunks.iter().zip(0..) {
-        let (body, wire) = chunk(index)?.ok_or(ProverError::Chunk { index })?;
+        let Kept { body, wire, .. } = chunk(index)?.ok_or(ProverError::Chunk { index })?;
         if assembler.push(&body)? != *expected {
             return Err(ProverError::Chunk { index });
         }

@@ -9,24 +9,24 @@ use crate::{
     roles::{
         operator,
         settler::Unwanted,
-        testing::{PROGRAM, host, small_shard},
+        testing::{host, small_shard},
     },
     tasks::Tasks,
 };
-use shardwire_model::{Felt, Timestamp, life::Why, state_commitment};
+use shardwire_model::{Timestamp, life::Why, state_commitment};
+use shardwire_program::rules::execute;
 use shardwire_protocols::{
     Failure, Signed,
-    proof::{Handler as _, Verdict},
+    proof::{Handler as _, SkipReason, Verdict},
     trace::{
         Begun, Chunk, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace,
         job_id, serve,
     },
 };
 use shardwire_proving::worker::{Proved, Worker};
-use shardwire_shard::{execute, witness::compress};
-use shardwire_store::records::LAYOUT;
-use shardwire_store::{Store, SystemDisk};
+use shardwire_store::{Store, SystemDisk, records::LAYOUT};
 use shardwire_transport::{Channel, Responder, identity::Identity, session::pair_over};
+use shardwire_witness::compress;
 use std::{
     fs,
     future::pending,
@@ -70,7 +70,7 @@ impl Operator {
             Ok(())
         })
         .unwrap();
-        let (program, commitment) = (Felt::from(PROGRAM), start.commitment());
+        let (program, commitment) = (start.program, start.commitment());
         let job = job_id(program, commitment, state_commitment(commitment, &values), 0);
         Self {
             offer: JobOffer { job, shard: start.shard, segment: 0, start, values, program },
@@ -316,7 +316,7 @@ async fn only_a_configured_settler_ends_a_job_that_is_proven() {
     taking.await.unwrap();
     let proof = operator.finished.lock().unwrap().take().expect("the operator is told");
     let late = Cause::from(Unwanted::Late { shard });
-    let skipped = || Verdict::Skipped { shard, cause: late.clone() };
+    let skipped = || Verdict::Skipped { shard, reason: SkipReason::Settled, cause: late.clone() };
     prover.verdict(stranger, proof, skipped()).await.unwrap();
     assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven), "a stranger's word counts for the stranger");
     assert!(prover.proof_for(settler).unwrap().is_some() && prover.proof_for(stranger).unwrap().is_none());

@@ -6,13 +6,9 @@ use shardwire_model::{
     Coded, OutputError, ShardId,
     life::{MAX_TIMEOUT, Refusal},
 };
+use shardwire_protocols::proof::SkipReason;
 use shardwire_proving::{settle::OutputMismatch, verify::VerifyError};
 use shardwire_store::{ArtefactError, StoreError};
-
-/// What a settler says of a proof whose shard was aborted. A prover acts on it.
-pub(crate) const ABORTED: &str = "SW-SETTLER-003";
-/// What a settler says of a proof that came after another. A prover acts on it.
-pub(crate) const LATE: &str = "SW-SETTLER-004";
 
 /// The settler can't do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -133,12 +129,24 @@ pub(crate) enum Unwanted {
     },
 }
 
+impl Unwanted {
+    /// What the prover acts on.
+    pub(crate) const fn reason(&self) -> SkipReason {
+        match self {
+            Self::Unknown { .. } => SkipReason::Unknown,
+            Self::Aborted { .. } => SkipReason::Aborted,
+            Self::OtherJob { .. } => SkipReason::OtherJob,
+            Self::Late { .. } => SkipReason::Settled,
+        }
+    }
+}
+
 impl Coded for Unwanted {
     fn code(&self) -> &'static str {
         match self {
             Self::Unknown { .. } => "SW-SETTLER-002",
-            Self::Aborted { .. } => ABORTED,
-            Self::Late { .. } => LATE,
+            Self::Aborted { .. } => "SW-SETTLER-003",
+            Self::Late { .. } => "SW-SETTLER-004",
             Self::OtherJob { .. } => "SW-SETTLER-005",
         }
     }

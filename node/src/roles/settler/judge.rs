@@ -4,10 +4,13 @@ use super::error::Objection;
 use crate::proofs::Verify;
 use shardwire_ledger::ShardRecord;
 use shardwire_model::Output;
-use shardwire_proving::settle::{Expected, check_output};
+use shardwire_proving::{
+    settle::{Expected, check_output},
+    verify::Proven,
+};
 use std::sync::Arc;
 
-/// Checks proofs of the shard program.
+/// Checks proofs.
 #[derive(Debug)]
 pub(crate) struct Judge {
     verifier: Arc<dyn Verify>,
@@ -24,8 +27,9 @@ impl Judge {
     /// # Errors
     /// Which check failed.
     pub(crate) fn check(&self, bytes: &[u8], record: &ShardRecord) -> Result<Output, Objection> {
-        let output = Output::from_felts(&self.verifier.verify(bytes)?)?;
-        check_output(&output, &Expected { start: &record.start, segment: 0, before: record.before })?;
+        let Proven { program, output } = self.verifier.verify(bytes)?;
+        let output = Output::from_felts(&output)?;
+        check_output(program, &output, &Expected { start: &record.start, segment: 0, before: record.before })?;
         Ok(output)
     }
 }

@@ -13,7 +13,7 @@ use shardwire_protocols::{
     proof::Leased,
     trace::{Lease, job_id},
 };
-use shardwire_reputation::{Breach, Event, Fault};
+use shardwire_reputation::{Blame, Breach, Event};
 use shardwire_store::RecordKey as _;
 use shardwire_store::records::{LEASES_SEEN, LeaseKey};
 
@@ -23,7 +23,7 @@ const MAX_SEEN: usize = 32;
 impl Settler {
     /// The job whose proof settles a shard.
     pub(super) fn job(&self, record: &ShardRecord) -> Hash {
-        job_id(self.host.program, record.start.commitment(), record.before, 0)
+        job_id(record.start.program, record.start.commitment(), record.before, 0)
     }
 
     /// Compares a lease, which its operator signed, with those seen before.
@@ -41,7 +41,7 @@ impl Settler {
                 tracing::warn!(job = %job.short(), operator = %operator.short(), epoch, "the operator leased one job to two provers at once");
                 let evidence = Evidence::Leases(Box::new([seen, lease]));
                 if self.host.accuse(&Piece { accused: operator, evidence }) {
-                    let broke = Event::Broke { breach: Breach::Contradiction, fault: Fault::Peer };
+                    let broke = Event::Broke { breach: Breach::Contradiction, blame: Blame::Peer };
                     self.host.peers.note(operator, &broke);
                 }
             }

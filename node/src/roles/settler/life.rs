@@ -7,15 +7,20 @@
 //! One such change at a time: that of the World, that of the history and the note are never another's.
 
 use super::{Settler, SettlerError, error::Objection};
-use crate::facts::Ended;
-use crate::history::{Advance as _, Lives as _};
+use crate::{
+    facts::Ended,
+    history::{Advance as _, Lives as _},
+};
 use shardwire_ledger::{LedgerError, MAX_SHARD_PAGE, Settlement, ShardRecord, ShardState, Stage as WorldStage};
 use shardwire_model::{
     Output, PeerId, Role, ShardId, ShardStart, Stage, StartRequest, Timestamp,
     life::{Life, MAX_TIMEOUT, Part, Step, Why},
 };
-use shardwire_store::Write;
-use shardwire_store::records::{INTENTS, Intent, SegmentKey, VERDICTS, Verdict};
+use shardwire_store::{
+    Write,
+    records::{INTENTS, Intent, SegmentKey, VERDICTS, Verdict},
+};
+use shardwire_transport::Backoff;
 use std::{
     collections::BTreeSet,
     sync::{Arc, PoisonError},
@@ -25,8 +30,8 @@ use tokio::time::timeout;
 
 /// How often it is looked whether a deadline has passed, while there is one: the node's clock may be set.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How long it waits at least, so after an attempt that failed.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Before what failed is tried again.
+const TRY_AGAIN: Backoff = Backoff::between(Duration::from_secs(1), LOOK_EVERY);
 
 /// Of each open shard, when it is aborted. Held while the World or a history changes.
 pub(super) type Deadlines = BTreeSet<(Timestamp, ShardId)>;
@@ -98,16 +103,16 @@ impl Settler {
             Some(seconds) if (1..=MAX_TIMEOUT.as_secs()).contains(&seconds) => Duration::from_secs(seconds),
             Some(seconds) => return Err(SettlerError::Timeout { seconds }),
         };
-        let shard = request.validate(self.world.network()).map_err(LedgerError::from)?.shard;
         let now = self.host.clock.now();
         let deadline = now.plus(timeout);
+        let shard = request.validate(self.world.network(), deadline).map_err(LedgerError::from)?.shard;
         let mut deadlines = self.deadlines();
         self.catch_up(&mut deadlines, shard)?;
         if self.world.shard(shard)?.is_some() {
             return Err(LedgerError::AlreadyStarted { shard }.into());
         }
         self.host.store.put(&INTENTS, &SegmentKey::first(shard), &Intent::Start { by, deadline })?;
-        let started = self.world.start(request, now);
+        let started = self.world.start(request, deadline, now);
         // Also if the World refused: then there is nothing to catch up with.
         self.catch_up(&mut deadlines, shard)?;
         let start = started?.start;
@@ -242,9 +247,11 @@ impl Settler {
 
     /// Aborts shards whose deadline has passed, for as long as the node runs.
     async fn keep_deadlines(self: Arc<Self>) {
+        let mut waits = TRY_AGAIN.start(self.host.randomness.clone());
         loop {
             let changed = self.changes.next();
             let behind = self.catch_up_all();
+            let mut failed = behind;
             for shard in self.due() {
                 match self.abort(shard, Why::TimedOut) {
                     // It settled meanwhile, or is aborted: it has no deadline any more.
@@ -252,15 +259,21 @@ impl Settler {
                         self.deadlines().retain(|(_, it)| *it != shard);
                     }
                     Err(error) => {
+                        failed = true;
                         let code = shardwire_model::Coded::code(&error);
                         tracing::error!(shard = %shard.short(), code, "can't abort what has timed out, trying again: {error}");
                     }
                 }
             }
             let next = self.deadlines().first().map(|(deadline, _)| deadline.since(self.host.clock.now()));
-            match next.or(behind.then_some(LOOK_EVERY)) {
+            if failed {
+                drop(timeout(waits.after_failure(), changed).await);
+                continue;
+            }
+            waits.reset();
+            match next {
                 None => changed.await,
-                Some(left) => drop(timeout(left.clamp(LOOK_AGAIN, LOOK_EVERY), changed).await),
+                Some(left) => drop(timeout(left.min(LOOK_EVERY), changed).await),
             }
         }
     }

@@ -1,11 +1,11 @@
 //! A settler over a World on a simulated disk: what becomes of shards that are started, settled, aborted and forgotten.
 
 use super::*;
-use crate::history::Lives as _;
 use crate::{
     facts::Ended,
+    history::Lives as _,
     proofs::Verify,
-    roles::testing::{PROGRAM, TestClock, host},
+    roles::testing::{TestClock, host},
     tasks::Tasks,
 };
 use error::Objection;
@@ -13,18 +13,19 @@ use proptest::prelude::*;
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_ledger::{EmbeddedLedger, Genesis, GenesisEntry, GenesisValue, LedgerError};
 use shardwire_model::{
-    AccountId, AccountKey, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Output, PeerId, ShardStart, Stage,
-    StartRequest, Timestamp, Update, finished_selector,
+    AccountId, AccountKey, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Output, PeerId, ShardStart,
+    Stage, StartRequest, Timestamp, Update, finished_selector,
     life::{Life, MAX_TIMEOUT, Part, Step, Why},
 };
 use shardwire_protocols::{
     handoff::{Answer, Handler as _, Outcome},
     history::verify,
 };
-use shardwire_proving::verify::VerifyError;
-use shardwire_store::Store;
-use shardwire_store::records::LAYOUT;
-use shardwire_store::records::{INTENTS, Intent, SegmentKey, Verdict};
+use shardwire_proving::verify::{Proven, VerifyError};
+use shardwire_store::{
+    Store,
+    records::{INTENTS, Intent, LAYOUT, SegmentKey, Verdict},
+};
 use shardwire_transport::Identity;
 use std::path::Path;
 use tokio::time::sleep;
@@ -51,11 +52,7 @@ fn account() -> AccountId {
 struct NoVerifier;
 
 impl Verify for NoVerifier {
-    fn program(&self) -> Felt {
-        Felt::from(PROGRAM)
-    }
-
-    fn verify(&self, _: &[u8]) -> Result<Vec<Felt>, VerifyError> {
+    fn verify(&self, _: &[u8]) -> Result<Proven, VerifyError> {
         Err(VerifyError::Rejected("nothing is believed here".into()))
     }
 }
@@ -75,10 +72,15 @@ struct Run {
 impl Machine {
     fn new() -> Self {
         let machine = Self { medium: Medium::new(1), folder: tempfile::tempdir().unwrap() };
-        let entry = |key, kind, value| GenesisEntry { key: Key(Felt::from(key)), kind, value };
+        let entry = |key, kind, value| GenesisEntry {
+            contract: ContractId(Felt::from(5)),
+            key: Key(Felt::from(key)),
+            kind,
+            value,
+        };
         let storage = vec![
             entry(GOLD, shardwire_model::Kind::Escrow, GenesisValue::Number(100)),
-            entry(SWORD, shardwire_model::Kind::Lock, GenesisValue::Account(account())),
+            entry(SWORD, shardwire_model::Kind::Lock, GenesisValue::Hex(account().0)),
         ];
         let disk = SimulatedDisk::new(&machine.medium);
         drop(EmbeddedLedger::create(&disk, Path::new("ledger"), "test", &Genesis { storage }).unwrap());
@@ -108,6 +110,7 @@ fn request(salt: u64) -> StartRequest {
     let entry = |kind, key, owner, amount| EntryRequest { kind, contract, key: Key(Felt::from(key)), owner, amount };
     StartRequest {
         salt,
+        program: Felt::ONE,
         operator: identity(2).peer(),
         contracts: vec![contract],
         accounts: vec![account()],
@@ -124,10 +127,12 @@ fn output(world: &EmbeddedLedger, start: &ShardStart) -> Output {
     let record = world.shard(start.shard).unwrap().unwrap();
     let values = [Felt::from(30), record.values[1]];
     Output {
+        program: start.program,
         shard: start.shard,
         segment: 0,
         before: record.before,
         after: Felt::ONE,
+        reads: Felt::ZERO,
         transactions: Felt::ONE,
         count: 3,
         ended: true,
@@ -135,7 +140,7 @@ fn output(world: &EmbeddedLedger, start: &ShardStart) -> Output {
             .entries
             .iter()
             .zip(values)
-            .map(|(it, value)| Update { kind: it.kind, key: it.key, value })
+            .map(|(it, value)| Update { kind: it.kind, contract: it.contract, key: it.key, value })
             .collect(),
     }
 }
@@ -144,7 +149,7 @@ fn verdict(proof: Hash) -> Verdict {
     Verdict { proof, prover: identity(3).peer(), bytes: 1000, verify_us: 5, fault: None }
 }
 
-fn gold(world: &EmbeddedLedger) -> (Felt, u64, Option<ShardId>) {
+fn gold(world: &EmbeddedLedger) -> (Felt, u128, Option<ShardId>) {
     let storage = world.storage(None, 10).unwrap();
     (storage[0].value, storage[0].in_escrow, storage[1].held_by)
 }

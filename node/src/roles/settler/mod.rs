@@ -13,20 +13,23 @@ mod life;
 #[cfg(test)]
 mod life_tests;
 mod proofs;
+mod services;
 #[cfg(test)]
 mod tests;
 
 use super::{Changes, Host};
+pub(crate) use error::SettlerError;
 #[cfg(test)]
 pub(crate) use error::Unwanted;
-pub(crate) use error::{ABORTED, LATE, SettlerError};
 pub(crate) use judge::Judge;
 use life::Deadlines;
 use shardwire_ledger::{ShardState, World};
-use shardwire_model::{Cause, Key, Role, ShardId};
-use shardwire_protocols::control::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
-use shardwire_store::StoreError;
-use shardwire_store::records::{SegmentKey, VERDICTS};
+use shardwire_model::{Cause, Role, ShardId, Slot};
+use shardwire_protocols::administration::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
+use shardwire_store::{
+    StoreError,
+    records::{SegmentKey, VERDICTS},
+};
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -73,7 +76,7 @@ impl Settler {
     fn status(&self, shard: ShardId) -> Result<Option<ShardStatus>, SettlerError> {
         let Some(record) = self.world.shard(shard)? else { return Ok(None) };
         let mut status = ShardStatus::new(shard, Role::Settler, record.start.operator);
-        status.program_hash = Some(self.host.program);
+        status.program_hash = Some(record.start.program);
         let life = self.life(shard)?;
         status.stage = life.stage().unwrap_or_default();
         if let Some(verdict) = self.host.store.get(&VERDICTS, &SegmentKey::first(shard))? {
@@ -92,11 +95,12 @@ impl Settler {
     }
 
     /// A page of the World's storage, and whether there is more.
-    pub(crate) fn storage(&self, after: Option<Key>) -> Result<(Vec<StorageStatus>, bool), SettlerError> {
+    pub(crate) fn storage(&self, after: Option<Slot>) -> Result<(Vec<StorageStatus>, bool), SettlerError> {
         let mut entries = self.world.storage(after, MAX_STORAGE_LISTED + 1)?;
         let more = entries.len() > MAX_STORAGE_LISTED;
         entries.truncate(MAX_STORAGE_LISTED);
         let storage = entries.into_iter().map(|entry| StorageStatus {
+            contract: entry.contract,
             key: entry.key,
             kind: entry.kind,
             value: entry.value,

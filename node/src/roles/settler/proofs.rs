@@ -10,10 +10,10 @@ use shardwire_model::{Cause, Coded as _, PeerId, Timestamp};
 use shardwire_protocols::{
     Failure, ServeError,
     evidence::{BadProof, Evidence, Piece},
-    proof::{Client, Next, Offered, Ready, Version},
+    proof::{Client, Next, Offered, Proof, Ready},
 };
 use shardwire_proving::settle::OutputMismatch;
-use shardwire_reputation::{Breach, Event, Fault, Work};
+use shardwire_reputation::{Blame, Breach, Event, Work};
 use shardwire_store::records::{SegmentKey, VERDICTS, Verdict};
 use shardwire_transport::Initiator;
 
@@ -36,7 +36,7 @@ impl Settler {
     ///
     /// # Errors
     /// Why the session ended.
-    pub(crate) async fn collect<V: Version>(&self, session: Initiator<V>) -> Result<(), ServeError> {
+    pub(crate) async fn collect(&self, session: Initiator<Proof>) -> Result<(), ServeError> {
         let prover = session.peer();
         let identity = &self.host.identity;
         let mut client = Client::new(session);
@@ -44,14 +44,14 @@ impl Settler {
             client = match client.ask().await? {
                 Next::Nothing(client) => client,
                 Next::Ready(ready, offered) => {
-                    if let Some(leased) = offered.announcement().and_then(|it| it.statement.leased.as_ref()) {
+                    if let Some(leased) = &offered.announcement().statement.leased {
                         self.compare(ready.shard, leased).map_err(failed)?;
                     }
                     match self.interest(&ready).map_err(failed)? {
                         Interest::Settled(at) => offered.settled(identity, at).await?.1,
                         Interest::None(unwanted) => {
                             tracing::warn!(shard = %ready.shard.short(), prover = %prover.short(), "proof not wanted: {unwanted}");
-                            offered.skip(unwanted).await?
+                            offered.skip(unwanted.reason(), unwanted).await?
                         }
                         Interest::Of(record) => self.decide(prover, ready, offered, *record).await?,
                     }
@@ -77,13 +77,13 @@ impl Settler {
         })
     }
 
-    async fn decide<V: Version>(
+    async fn decide(
         &self,
         prover: PeerId,
         ready: Ready,
-        offered: Offered<V>,
+        offered: Offered,
         record: ShardRecord,
-    ) -> Result<Client<V>, ServeError> {
+    ) -> Result<Client, ServeError> {
         let Ready { shard, proof, bytes, .. } = ready;
         let (proof_bytes, offered) = offered.fetch().await?;
         let artefacts = &self.host.artefacts;
@@ -119,24 +119,28 @@ impl Settler {
                 Ok(offered.settled(&self.host.identity, settlement.at).await?.1)
             }
             // The shard ended while its proof was on the way.
-            Err(Objection::Ended(Ended::Aborted)) => Ok(offered.skip(Unwanted::Aborted { shard }).await?),
-            Err(Objection::Ended(Ended::Settled { .. })) => Ok(offered.skip(Unwanted::Late { shard }).await?),
+            Err(Objection::Ended(ended)) => {
+                let unwanted = match ended {
+                    Ended::Aborted => Unwanted::Aborted { shard },
+                    Ended::Settled { .. } => Unwanted::Late { shard },
+                };
+                Ok(offered.skip(unwanted.reason(), unwanted).await?)
+            }
             Err(objection) => {
                 tracing::warn!(shard = %shard.short(), prover = %prover.short(), proof = %proof.short(), code = objection.code(), "proof disputed: {objection}");
                 let blamed = prover_s(&objection);
                 let fault = Some((objection.code().to_owned(), objection.to_string()));
-                self.host
-                    .store
-                    .put(&VERDICTS, &SegmentKey::first(shard), &Verdict { fault, ..verdict })
-                    .map_err(failed)?;
-                if let (Some(Fault::Peer), Some(announcement)) = (blamed, offered.announcement().cloned()) {
+                let kept = Verdict { fault, ..verdict };
+                self.host.store.put(&VERDICTS, &SegmentKey::first(shard), &kept).map_err(failed)?;
+                if blamed == Some(Blame::Peer) {
+                    let announcement = offered.announcement().clone();
                     let proof = BadProof { announcement, start, before, bytes: proof_bytes };
                     self.host.accuse(&Piece { accused: prover, evidence: Evidence::Proof(Box::new(proof)) });
                 }
                 let told = offered.dispute(&self.host.identity, Cause::from(objection)).await;
                 // After the dispute is on its way: what follows may end the connection.
-                if let Some(fault) = blamed {
-                    self.host.peers.note(prover, &Event::Broke { breach: Breach::Proof, fault });
+                if let Some(blame) = blamed {
+                    self.host.peers.note(prover, &Event::Broke { breach: Breach::Proof, blame });
                 }
                 Ok(told?.1)
             }
@@ -146,11 +150,11 @@ impl Settler {
 
 /// Whether the prover is to blame. For a proof that proves nothing, or another job than the announced one, it is. That the updates of the
 /// right job are others than the settlement list's would be the program's doing; and what the World refuses was proven all the same.
-fn prover_s(objection: &Objection) -> Option<Fault> {
+fn prover_s(objection: &Objection) -> Option<Blame> {
     match objection {
-        Objection::Verify(_) | Objection::Output(_) => Some(Fault::Peer),
-        Objection::Mismatch(OutputMismatch::Update { .. }) => Some(Fault::Unclear),
-        Objection::Mismatch(_) => Some(Fault::Peer),
+        Objection::Verify(_) | Objection::Output(_) => Some(Blame::Peer),
+        Objection::Mismatch(OutputMismatch::Update { .. }) => Some(Blame::Unclear),
+        Objection::Mismatch(_) => Some(Blame::Peer),
         Objection::World(_) | Objection::Life(_) | Objection::Ended(_) => None,
     }
 }

@@ -12,6 +12,7 @@ use crate::{
 };
 use redb::backends::InMemoryBackend;
 use shardwire_ledger::{EmbeddedLedger, Genesis, GenesisEntry, GenesisValue};
+use shardwire_model::Key;
 use shardwire_model::{
     AccountKey, ContractId, EntryRequest, EventId, Felt, Hash, Kind, Output, PeerId, ShardStart, StartRequest,
     Timestamp, finished_selector,
@@ -19,10 +20,10 @@ use shardwire_model::{
 use shardwire_protocols::{
     Failure, Signed,
     evidence::{Piece, Shown},
-    proof::{self, Held, Leased, Proof, Verdict, Version},
+    proof::{self, Held, Leased, Proof, SkipReason, Verdict},
     trace::LeaseTerms,
 };
-use shardwire_proving::verify::VerifyError;
+use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_reputation::{Standing, Tier};
 use shardwire_store::records::LAYOUT;
 use shardwire_store::{Artefacts, Store, SystemDisk};
@@ -30,6 +31,7 @@ use shardwire_transport::{Channel, identity::Identity, session::pair_over};
 use std::path::Path;
 
 const PROGRAM: Felt = Felt::THREE;
+const OTHER_PROGRAM: Felt = Felt::TWO;
 
 fn identity(number: u8) -> Identity {
     Identity::from_secret(&[number; 32])
@@ -44,20 +46,21 @@ fn operator() -> Identity {
 struct Believer;
 
 impl Verify for Believer {
-    fn program(&self) -> Felt {
-        PROGRAM
-    }
-
-    fn verify(&self, bytes: &[u8]) -> Result<Vec<Felt>, VerifyError> {
+    fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError> {
+        let (program, bytes) = match bytes.strip_prefix(b"other ") {
+            Some(bytes) => (OTHER_PROGRAM, bytes),
+            None => (PROGRAM, bytes),
+        };
         let output = bytes.strip_prefix(b"proof").and_then(|output| postcard::from_bytes::<Output>(output).ok());
-        output.map(|output| output.to_felts()).ok_or_else(|| VerifyError::Undecodable("not this one".into()))
+        let proven = output.map(|output| Proven { program, output: output.to_felts() });
+        proven.ok_or_else(|| VerifyError::Undecodable("not this one".into()))
     }
 }
 
 /// A settler with one shard, and the shard.
 fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
     let (game, key) = (ContractId(Felt::from(5)), Key(Felt::from(6)));
-    let storage = vec![GenesisEntry { key, kind: Kind::Counter, value: GenesisValue::Number(3) }];
+    let storage = vec![GenesisEntry { contract: game, key, kind: Kind::Counter, value: GenesisValue::Number(3) }];
     let world =
         EmbeddedLedger::create_with_backend(InMemoryBackend::new(), "test", &Genesis { storage }).expect("a World");
     let store = Store::in_memory(&LAYOUT).unwrap();
@@ -70,8 +73,8 @@ fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
         store,
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
         work: Work::AtOnce,
+        randomness: crate::surroundings::Randomness::from_seed(1),
         tasks: Tasks::default().spawner(),
-        program: PROGRAM,
     };
     let judge = Arc::new(Judge::new(Arc::new(Believer)));
     let day = std::time::Duration::from_secs(24 * 60 * 60);
@@ -81,6 +84,7 @@ fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
         .start(
             &StartRequest {
                 salt: 1,
+                program: PROGRAM,
                 operator: operator().peer(),
                 contracts: vec![game],
                 accounts: vec![AccountKey::from_secret([7; 32]).id()],
@@ -115,10 +119,10 @@ impl proof::Handler for Prover {
 }
 
 /// What the settler says to a prover with this number that offers this.
-async fn offers<V: Version>(settler: &Settler, prover: u8, held: Held) -> Verdict {
+async fn offers(settler: &Settler, prover: u8, held: Held) -> Verdict {
     let prover_s = Prover(Mutex::new(Some(held)), Mutex::default());
     let peers = [settler.host.identity.peer(), identity(prover).peer()];
-    let (ours, theirs) = pair_over::<V>(Channel::pair_between(peers, 1 << 18));
+    let (ours, theirs) = pair_over::<Proof>(Channel::pair_between(peers, 1 << 18));
     let signer = identity(prover);
     let serve = proof::serve(theirs, &signer, &prover_s);
     // The next question stays open; what became of this one is known by then.
@@ -140,10 +144,12 @@ fn held(start: &ShardStart, before: Felt, bytes: Vec<u8>, prover: u8, epoch: u64
 
 fn proves(start: &ShardStart, before: Felt) -> Vec<u8> {
     let output = Output {
+        program: PROGRAM,
         shard: start.shard,
         segment: 0,
         before,
         after: Felt::ONE,
+        reads: Felt::ZERO,
         transactions: Felt::ONE,
         count: 1,
         ended: true,
@@ -157,7 +163,7 @@ fn shown(settler: &Settler, peer: PeerId) -> Vec<Shown> {
     let store = &settler.host.store;
     let count = u32::try_from(evidence::pieces(store, peer).unwrap()).unwrap();
     let piece = |number| Piece::from_bytes(&evidence::read(store, peer, number, 0).unwrap().unwrap().bytes).unwrap();
-    (0..count).map(|number| piece(number).check(&Checking(&Believer)).unwrap()).collect()
+    (0..count).map(|number| piece(number).check(&Checking { verify: &Believer, program: PROGRAM }).unwrap()).collect()
 }
 
 fn is_banned(settler: &Settler, peer: PeerId) -> bool {
@@ -169,18 +175,32 @@ async fn bad_proofs_show_their_provers_to_anybody() {
     let folder = tempfile::tempdir().unwrap();
     let (settler, start, before) = settler(folder.path());
     let nothing = held(&start, before, vec![7; 100], 2, 1);
-    assert!(matches!(offers::<Proof>(&settler, 2, nothing).await, Verdict::Disputed(_)));
+    assert!(matches!(offers(&settler, 2, nothing).await, Verdict::Disputed(_)));
     let other = held(&start, before, proves(&start, Felt::TWO), 3, 2);
-    assert!(matches!(offers::<Proof>(&settler, 3, other).await, Verdict::Disputed(_)));
+    assert!(matches!(offers(&settler, 3, other).await, Verdict::Disputed(_)));
     assert!(matches!(shown(&settler, identity(2).peer())[..], [Shown::NoProof(_)]));
     assert_eq!(shown(&settler, identity(3).peer()), [Shown::OtherProof]);
     assert!([2, 3].iter().all(|prover| is_banned(&settler, identity(*prover).peer())));
     assert!(!is_banned(&settler, operator().peer()) && shown(&settler, operator().peer()).is_empty());
+}
 
-    // Without a signature it is known here alone.
-    let unsigned = held(&start, before, vec![7; 100], 4, 3);
-    assert!(matches!(offers::<proof::v1::Proof>(&settler, 4, unsigned).await, Verdict::Disputed(_)));
-    assert!(is_banned(&settler, identity(4).peer()) && shown(&settler, identity(4).peer()).is_empty());
+/// The output says what the settler wants to read: it is the proof's own program that is compared.
+#[tokio::test(start_paused = true)]
+async fn a_proof_of_another_program_is_refused_whatever_its_output_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settler, start, before) = settler(folder.path());
+    let bytes = [&b"other "[..], &proves(&start, before)].concat();
+    let Verdict::Disputed(dispute) = offers(&settler, 2, held(&start, before, bytes, 2, 1)).await else {
+        panic!("it is disputed")
+    };
+    assert_eq!(dispute.statement.cause.code, "SW-SETTLE-005");
+    let text = format!("the proof is of program 0x2, and shard {} was started with 0x3", start.shard);
+    assert_eq!(dispute.statement.cause.reason, text);
+    assert!(
+        matches!(&shown(&settler, identity(2).peer())[..], [Shown::NoProof(cause)] if cause.code == "SW-SETTLE-005")
+    );
+    assert!(is_banned(&settler, identity(2).peer()));
+    assert!(matches!(settler.world.shard(start.shard).unwrap().unwrap().state, shardwire_ledger::ShardState::Started));
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,8 +208,11 @@ async fn a_proof_of_another_job_is_not_fetched_and_nobodys_fault() {
     let folder = tempfile::tempdir().unwrap();
     let (settler, start, before) = settler(folder.path());
     let other = Held { job: Hash::of(b"another"), leased: None, ..held(&start, before, vec![7; 10], 2, 1) };
-    let verdict = offers::<Proof>(&settler, 2, other).await;
-    assert!(matches!(&verdict, Verdict::Skipped { cause, .. } if cause.code == "SW-SETTLER-005"), "{verdict:?}");
+    let verdict = offers(&settler, 2, other).await;
+    assert!(
+        matches!(&verdict, Verdict::Skipped { reason: SkipReason::OtherJob, cause, .. } if cause.code == "SW-SETTLER-005"),
+        "{verdict:?}"
+    );
     assert_eq!(settler.host.peers.view(identity(2).peer()).components, shardwire_reputation::Components::default());
 }
 

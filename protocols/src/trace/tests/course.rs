@@ -5,7 +5,8 @@ use crate::{
     pace::{HOLD, NEXT},
     testing::{DiskFull, distant_halves},
     trace::{
-        Begun, Claimed, Client, DEPTH, Finished, Next, Progressed, ProverStage, Pulled, REPORT_EVERY, Trace, serve,
+        Begun, Claimed, Client, DEPTH, Finished, Next, Progressed, ProverStage, Pulled, REPORT_EVERY, RefusalReason,
+        Trace, serve,
     },
 };
 use shardwire_model::{Hash, Timestamp};
@@ -215,8 +216,9 @@ async fn a_job_is_declined_given_up_in_the_middle_or_refused() {
     operator.heard.lock().unwrap().notes.push("finished".into());
     let (a, b) = meet();
     let refused = async {
-        let Claimed::Refused(cause, client) = offered(a, &[]).await.claim().await.unwrap() else { panic!("leased") };
-        assert_eq!(cause.to_string(), "the job is proven (SW-OPERATOR-002)");
+        let Claimed::Refused(refused, client) = offered(a, &[]).await.claim().await.unwrap() else { panic!("leased") };
+        assert_eq!(refused.reason, RefusalReason::Leased);
+        assert_eq!(refused.cause.to_string(), "the job is proven (SW-OPERATOR-002)");
         client.close().await.unwrap();
     };
     let ((), served) = tokio::join!(refused, serve(b, &operator));

@@ -7,7 +7,7 @@ use crate::{
     trace::{
         Abandon, Begun, Bye, Chunk, Claim, Decline, Ending, Finish, Finished, JobOffer, LeaseTerms, MAX_CHUNK_RAW,
         MAX_CHUNK_WIRE, MAX_CHUNKS, MAX_RESUMED, Nothing, Piece, Progress, Progressed, ProverStage, Pull, Ready,
-        Refused, job_id,
+        RefusalReason, Refused, job_id,
     },
 };
 use shardwire_model::{Felt, Hash, Kind, MAX_ENTRIES, PeerId, ShardId, Timestamp, Update};
@@ -40,7 +40,7 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     fits(&Decline { job: HASH, cause: largest_cause() });
     let (epoch, expires) = (u64::MAX, Timestamp(u64::MAX));
     fits(&Signed::by(&operator(), LeaseTerms { job: HASH, epoch, expires, prover: PeerId([255; 32]) }));
-    fits(&Refused { cause: largest_cause() });
+    fits(&Refused { reason: RefusalReason::Unavailable, cause: largest_cause() });
     fits(&Pull { epoch, index: u32::MAX });
     fits(&Piece::Chunk(longest_chunk()));
     fits(&Progress { epoch, stage: ProverStage::Proven, done: u64::MAX, of: u64::MAX });
@@ -53,7 +53,12 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
 
 #[test]
 fn each_piece_is_read_as_it_was_written_and_nothing_else_is_read() {
-    let update = Update { kind: Kind::Lock, key: shardwire_model::Key(LARGEST), value: LARGEST };
+    let update = Update {
+        kind: Kind::Lock,
+        contract: shardwire_model::ContractId(LARGEST),
+        key: shardwire_model::Key(LARGEST),
+        value: LARGEST,
+    };
     let mut longest = Ending { chunks: vec![HASH; MAX_CHUNKS], steps: u64::MAX, ..ending(0) };
     longest.output.updates = vec![update; MAX_ENTRIES];
     let pieces = [

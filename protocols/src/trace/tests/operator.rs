@@ -5,7 +5,7 @@ use crate::{
     testing::{halves, identity, small_start},
     trace::{
         Begun, Chunk, Claimed, Client, Ending, Fetch, Finished, Grant, Handler, JobOffer, LeaseTerms, Next, Offered,
-        Part, Progress, Progressed, Pulled, Trace, job_id,
+        Part, Progress, Progressed, Pulled, RefusalReason, Refused, Trace, job_id,
     },
 };
 use shardwire_model::{Cause, Felt, Hash, Output, PeerId, Timestamp, state_commitment};
@@ -37,10 +37,12 @@ pub(super) fn chunk(index: u32) -> Chunk {
 
 pub(super) fn ending(chunks: u32) -> Ending {
     let output = Output {
+        program: Felt::THREE,
         shard: offer().shard,
         segment: 0,
         before: Felt::ONE,
         after: Felt::TWO,
+        reads: Felt::ZERO,
         transactions: Felt::THREE,
         count: 5,
         ended: true,
@@ -101,7 +103,10 @@ impl Handler for Operator {
     async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
         let mut heard = self.heard.lock().unwrap();
         if heard.notes.iter().any(|note| note.starts_with("finished")) {
-            return Ok(Grant::Refused(Cause::new("SW-OPERATOR-002", "the job is proven")));
+            return Ok(Grant::Refused(Refused {
+                reason: RefusalReason::Leased,
+                cause: Cause::new("SW-OPERATOR-002", "the job is proven"),
+            }));
         }
         heard.epoch += 1;
         let terms = LeaseTerms { job, epoch: heard.epoch, expires: Timestamp(60_000), prover };
@@ -171,7 +176,7 @@ pub(super) async fn leased(session: Here) -> Box<Fetch> {
             assert_eq!((terms.job, terms.epoch, terms.prover), (offer().job, fetch.epoch(), prover().peer()));
             fetch
         }
-        Claimed::Refused(cause, _) => panic!("refused: {cause}"),
+        Claimed::Refused(refused, _) => panic!("{refused:?}"),
     }
 }
 

@@ -8,7 +8,8 @@ fn hello(network: &str, role: &str) -> Hello {
         network: network.into(),
         agent: "shardwire/0.1.0".into(),
         roles: vec![role.into()],
-        protocols: vec![spoken("keepalive", 1, 1), spoken("trace", 1, 3)],
+        serves: vec![spoken("keepalive", 1, 1), spoken("trace", 1, 3)],
+        opens: vec![spoken("keepalive", 1, 1), spoken("trace", 2, 4)],
         capabilities: vec!["x-future".into()],
         time: Timestamp(1_700_000_000_000),
     }
@@ -20,7 +21,7 @@ pub(super) fn scripts() -> Vec<Script> {
             "two peers agree",
             |session| async move {
                 let agreed = greet(session, hello("net", "prover")).await?;
-                assert_eq!(agreed.versions["trace"], 3);
+                assert_eq!(agreed.opens["trace"], 3);
                 Ok(())
             },
             |session| async move {

@@ -4,17 +4,18 @@ use shardwire_model::{
 };
 use shardwire_protocols::{
     Failure,
-    ingress::{Handler, Ingress, Opened, Opening, Outcome, open, serve},
+    ingress::{Handler, Ingress, Opened, Opening, Outcome, RefusalReason, Refused, open, serve},
 };
 
 struct Operator;
 
 impl Handler for Operator {
-    async fn open(&self, client: PeerId, shard: ShardId) -> Result<Result<Opened, Cause>, Failure> {
+    async fn open(&self, client: PeerId, shard: ShardId) -> Result<Result<Opened, Refused>, Failure> {
         assert_eq!(client, INITIATOR.peer());
         let start = start(&RESPONDER);
         if shard != start.shard {
-            return Ok(Err(Cause::new("SW-TEST-002", "no such shard")));
+            let cause = Cause::new("SW-TEST-002", "no such shard");
+            return Ok(Err(Refused { reason: RefusalReason::Unknown, cause }));
         }
         Ok(Ok(Opened { start, nonces: vec![1, u32::MAX], accepted: 7, ended: false }))
     }
@@ -45,7 +46,7 @@ pub(super) fn scripts() -> Vec<Script> {
                 assert_eq!(opened.accepted, 7);
                 let key = |n: u64| Key(Felt::from(n));
                 client.submit(&transaction(1, Call::Add { counter: key(1), amount: 1 })).await?;
-                client.submit(&transaction(2, Call::Pass { from: key(1), to: key(2), amount: u64::MAX })).await?;
+                client.submit(&transaction(2, Call::Pass { from: key(1), to: key(2), amount: u128::MAX })).await?;
                 client.submit(&transaction(3, Call::Finish)).await?;
                 Ok(client.close().await?)
             },

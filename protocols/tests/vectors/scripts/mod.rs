@@ -2,14 +2,12 @@
 //!
 //! A script knows no time and no chance but what it is given, so that it does the same in every run.
 
-mod control;
+mod administration;
 mod handoff;
 mod handshake;
 mod ingress;
 mod keepalive;
-mod life;
 mod proof;
-mod reputation;
 mod trace;
 
 use shardwire_model::{
@@ -49,12 +47,9 @@ pub(crate) fn of(entry: &Entry) -> Vec<Script> {
         ("handoff", 1) => handoff::scripts(),
         ("ingress", 1) => ingress::scripts(),
         ("trace", 1) => trace::scripts(),
-        ("proof", 1) => proof::scripts_1(),
-        ("proof", 2) => proof::scripts_2(),
+        ("proof", 1) => proof::scripts(),
         ("keepalive", 1) => keepalive::scripts(),
-        ("control", 1) => control::scripts(),
-        ("reputation", 1) => reputation::scripts(),
-        ("life", 1) => life::scripts(),
+        ("administration", 1) => administration::scripts(),
         (name, version) => panic!("no session of {name} version {version} is recorded: write a script"),
     }
 }
@@ -93,10 +88,12 @@ fn start(operator: &Identity) -> ShardStart {
     let entry = |n: u64| Settled { kind: Kind::Counter, contract, key: Key(Felt::from(n)), guard: Felt::ZERO };
     ShardStart {
         shard: ShardId(Felt::from(0x5a)),
+        program: Felt::THREE,
         operator: operator.peer(),
         contracts: vec![contract],
         accounts: vec![AccountId(Felt::from(0xa1)), AccountId(Felt::MAX)],
         end_event: EventId { from: contract, selector: finished_selector() },
+        deadline: Timestamp(1_800_000_000_000),
         entries: vec![entry(1), entry(2)],
     }
 }

@@ -3,7 +3,7 @@ use bytes::Bytes;
 use shardwire_model::{Cause, Felt, Hash, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
     Failure, Signed,
-    proof::{Client, Handler, Held, Leased, Next, Offered, Proof, Verdict, Version, serve, v1},
+    proof::{Client, Handler, Held, Leased, Next, Offered, Proof, SkipReason, Verdict, serve},
     trace::LeaseTerms,
 };
 use shardwire_transport::{Identity, Initiator, Responder};
@@ -42,18 +42,18 @@ impl Handler for Prover {
     }
 }
 
-async fn ready<V: Version>(client: Client<V>) -> Result<Offered<V>, Box<dyn Error>> {
+async fn ready(client: Client) -> Result<Offered, Box<dyn Error>> {
     match client.ask().await? {
         Next::Ready(_, offered) => Ok(offered),
         Next::Nothing(_) => unexpected("nothing"),
     }
 }
 
-async fn settler<V: Version>(session: Initiator<V>) -> Ended {
+async fn settler(session: Initiator<Proof>) -> Ended {
     let Next::Nothing(client) = Client::new(session).ask().await? else {
         return unexpected("not nothing");
     };
-    let client = ready(client).await?.skip(Cause::new("SW-TEST-001", "not mine")).await?;
+    let client = ready(client).await?.skip(SkipReason::Unknown, Cause::new("SW-TEST-001", "not mine")).await?;
     let (bytes, offered) = ready(client).await?.fetch().await?;
     assert_eq!(bytes, PROOF);
     let (_, client) = offered.dispute(&INITIATOR, Cause::new("SW-TEST-002", "it proves nothing")).await?;
@@ -61,16 +61,10 @@ async fn settler<V: Version>(session: Initiator<V>) -> Ended {
     Ok(client.close().await?)
 }
 
-async fn prover<V: Version>(session: Responder<V>) -> Ended {
+async fn prover(session: Responder<Proof>) -> Ended {
     Ok(serve(session, &RESPONDER, &Prover::default()).await?)
 }
 
-const NAME: &str = "a settler waits, skips, disputes and settles";
-
-pub(super) fn scripts_1() -> Vec<Script> {
-    vec![script::<v1::Proof, _, _>(NAME, settler, prover)]
-}
-
-pub(super) fn scripts_2() -> Vec<Script> {
-    vec![script::<Proof, _, _>(NAME, settler, prover)]
+pub(super) fn scripts() -> Vec<Script> {
+    vec![script::<Proof, _, _>("a settler waits, skips, disputes and settles", settler, prover)]
 }

@@ -5,7 +5,7 @@ use shardwire_protocols::{
     Failure, Signed,
     trace::{
         Begun, Chunk, Claimed, Client, Ending, Fetch, Finished, Grant, Handler, JobOffer, LeaseTerms, Next, Offered,
-        Part, Progress, Progressed, ProverStage, Pulled, Trace, job_id, serve,
+        Part, Progress, Progressed, ProverStage, Pulled, RefusalReason, Refused, Trace, job_id, serve,
     },
 };
 use std::{
@@ -35,7 +35,9 @@ fn chunk(index: u32) -> Chunk {
 fn ending() -> Ending {
     let (before, after, transactions) = (Felt::ONE, Felt::TWO, Felt::THREE);
     let (shard, updates) = (offer().shard, Vec::new());
-    let output = Output { shard, segment: 0, before, after, transactions, count: 5, ended: true, updates };
+    let (program, reads) = (offer().program, Felt::ZERO);
+    let output =
+        Output { program, shard, segment: 0, before, after, reads, transactions, count: 5, ended: true, updates };
     Ending { chunks: (0..CHUNKS).map(|index| chunk(index).hash).collect(), steps: 1 << 20, output }
 }
 
@@ -55,7 +57,10 @@ impl Handler for Operator {
     async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
         let epoch = u64::from(self.claimed.fetch_add(1, Ordering::SeqCst)) + 1;
         if self.asked.load(Ordering::SeqCst) > 1 {
-            return Ok(Grant::Refused(Cause::new("SW-TEST-001", "another prover was faster")));
+            return Ok(Grant::Refused(Refused {
+                reason: RefusalReason::Leased,
+                cause: Cause::new("SW-TEST-001", "another prover was faster"),
+            }));
         }
         let terms = LeaseTerms { job, epoch, expires: Timestamp(1_700_000_060_000), prover };
         Ok(Grant::Leased(Signed::by(&RESPONDER, terms)))
@@ -100,7 +105,7 @@ async fn offered(client: Client) -> Result<Offered, Box<dyn Error>> {
 async fn leased(client: Client) -> Result<Box<Fetch>, Box<dyn Error>> {
     match offered(client).await?.claim().await? {
         Claimed::Leased(_, fetch) => Ok(fetch),
-        Claimed::Refused(cause, _) => unexpected(cause),
+        Claimed::Refused(refused, _) => unexpected(refused),
     }
 }
 

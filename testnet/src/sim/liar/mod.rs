@@ -1,7 +1,7 @@
 //! Peers that lie: a [prover](LyingProver) and an [operator](LyingOperator).
 //!
-//! They keep to the protocols' types, as whoever wants to be believed would; the protocols' own tests are for those who don't. What they are told, they
-//! forget when faults end.
+//! They keep to the protocols' types, as a plausible liar would; the protocols' own tests cover peers that don't. They
+//! forget what they were told when faults end.
 
 mod operator;
 mod prover;
@@ -32,7 +32,7 @@ use tokio::{task::JoinSet, time::sleep};
 /// How long a liar waits between two tries.
 const AGAIN: Duration = Duration::from_secs(3);
 
-/// Who lies, and what it says that it does.
+/// A liar's identity, and the role that it claims.
 #[derive(Debug)]
 struct Impostor {
     identity: Identity,
@@ -65,7 +65,8 @@ impl Impostor {
             network: NETWORK.to_owned(),
             agent: "liar".to_owned(),
             roles: vec![self.role.to_string()],
-            protocols: handshake::spoken(),
+            serves: handshake::spoken(),
+            opens: handshake::spoken(),
             capabilities: Vec::new(),
             time: SimulatedClock::new(0).now(),
         }
@@ -78,7 +79,7 @@ impl Impostor {
         Some(connection)
     }
 
-    /// Keeps a connection to each of these, and attends to it.
+    /// Keeps a connection to each of these peers and serves it.
     async fn keep<F>(
         self: &Arc<Self>,
         endpoint: &Endpoint,

@@ -1,8 +1,8 @@
-//! An operator that lies: it takes shards and lets nobody settle them.
+//! An operator that lies: it takes shards and keeps them from being settled.
 //!
-//! To each shard it does one thing of these: gives chunks that aren't what their hash says; gives chunks that are what their hash says and no run of
-//! anything; leases the job to every prover under one epoch; gives a prover the lease that it once signed for another; gives two transactions one
-//! place. Who started the shard aborts it in the end.
+//! To each shard it does one of these: sends chunks whose content isn't what their hash says; sends chunks that match
+//! their hash but belong to no run; leases the job to every prover under one epoch; gives a prover the lease that it
+//! signed for another; gives two transactions one place. In the end the shard's starter aborts it.
 
 use super::{AGAIN, Impostor};
 use crate::{
@@ -16,6 +16,7 @@ use shardwire::{client::Target, config::Role};
 use shardwire_model::{
     Cause, Clock as _, Coded as _, Felt, Hash, Output, PeerId, ShardId, SignedTransaction, state_commitment,
 };
+use shardwire_program::{Admission, Program as _, Rules, Verdict};
 use shardwire_protocols::{
     Failure, Signed,
     handoff::{self, Assign, Handoff},
@@ -27,11 +28,8 @@ use shardwire_protocols::{
         job_id,
     },
 };
-use shardwire_shard::{
-    admission::{Admission, Verdict},
-    witness::compress,
-};
 use shardwire_transport::{Connection, Endpoint, Identity, SessionError, sim::Host};
+use shardwire_witness::compress;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
@@ -56,17 +54,17 @@ enum Deed {
 
 const DEEDS: [Deed; 5] = [Deed::OtherContent, Deed::Nonsense, Deed::LeasedTwice, Deed::OldLease, Deed::OnePlace];
 
-/// As an operator says that it doesn't have a shard.
+/// The cause with which an operator answers that it doesn't have a shard.
 fn unknown() -> Cause {
     Cause::new("SW-OPERATOR-004", "it isn't here")
 }
 
-/// A shard that it was given.
+/// A shard that it took.
 #[derive(Debug)]
 struct Fraud {
     deed: Deed,
     offer: JobOffer,
-    desk: Admission,
+    desk: Box<dyn Admission>,
     epoch: u64,
     /// The first lease.
     first: Option<Lease>,
@@ -88,7 +86,7 @@ impl LyingOperator {
         Arc::new(Self { impostor, program, clock: SimulatedClock::new(0), frauds: Mutex::default() })
     }
 
-    /// Lies to all of these, and to whoever comes, for as long as it is polled.
+    /// Lies to these peers, and to any that connect, for as long as it is polled.
     pub(in crate::sim) async fn run(self: Arc<Self>, host: Host, peers: Vec<(Target, Role)>) {
         let Some(endpoint) = self.impostor.listen(&host, SocketAddr::new(host.ip(), PORT)) else { return };
         let liar = self.clone();
@@ -177,7 +175,7 @@ impl LyingOperator {
         note(&format!("the lying operator has shard {} and does {deed:?}", shard.short()));
         let before = state_commitment(start.commitment(), &values);
         let job = job_id(self.program, start.commitment(), before, 0);
-        let desk = Admission::new(start.clone(), &values);
+        let desk = Rules.admission(start.clone(), &values);
         let offer = JobOffer { job, shard, segment: 0, start, values, program: self.program };
         let fraud = Fraud { deed, offer, desk, epoch: 0, first: None, declined: BTreeSet::new() };
         self.frauds().entry(shard).or_insert(fraud);
@@ -199,10 +197,12 @@ impl Fraud {
         }
         let commitment = self.offer.before();
         let output = Output {
+            program: self.offer.program,
             shard: self.offer.shard,
             segment: 0,
             before: commitment,
             after: commitment,
+            reads: Felt::ZERO,
             transactions: Felt::ONE,
             count: 1,
             ended: true,
@@ -213,14 +213,15 @@ impl Fraud {
 }
 
 impl ingress::Handler for LyingOperator {
-    async fn open(&self, _: PeerId, shard: ShardId) -> Result<Result<Opened, Cause>, Failure> {
+    async fn open(&self, _: PeerId, shard: ShardId) -> Result<Result<Opened, ingress::Refused>, Failure> {
         let opened = self.frauds().get(&shard).map(|fraud| Opened {
             start: fraud.offer.start.clone(),
             nonces: fraud.desk.next_nonces(),
             accepted: fraud.desk.accepted(),
             ended: fraud.desk.ended(),
         });
-        Ok(opened.ok_or_else(unknown))
+        let (reason, cause) = (ingress::RefusalReason::Unknown, unknown());
+        Ok(opened.ok_or(ingress::Refused { reason, cause }))
     }
 
     async fn submit(&self, _: PeerId, shard: ShardId, transaction: SignedTransaction) -> Result<Outcome, Failure> {
@@ -262,7 +263,7 @@ impl trace::Handler for LyingOperator {
         });
         Ok(match lease {
             Some(lease) => Grant::Leased(lease),
-            None => Grant::Refused(unknown()),
+            None => Grant::Refused(trace::Refused { reason: trace::RefusalReason::Unavailable, cause: unknown() }),
         })
     }
 

@@ -1,5 +1,5 @@
-//! A prover that lies: it takes jobs and doesn't do them, says that it has proofs which it doesn't have, keeps a lease for as long as it can and uses
-//! it when it is over, uses one that it has given back, and gives settlers proofs of nothing.
+//! A prover that lies: it takes jobs and doesn't do them, claims proofs that it doesn't have, keeps a lease as long
+//! as it can and uses it after its end, uses one that it has given back, and offers settlers proofs of nothing.
 
 use super::{AGAIN, Impostor};
 use crate::{
@@ -22,9 +22,9 @@ use std::{
 };
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
-/// How long it stays silent under a lease: as long as the protocol lets it.
+/// How long it stays silent under a lease: as long as the protocol allows.
 const SILENT: Duration = Duration::from_secs(55);
-/// How long it waits until somebody else has the job that it gave back.
+/// How long it waits for another prover to get the job that it gave back.
 const UNTIL_LEASED: Duration = Duration::from_secs(6);
 
 /// A proof of nothing.
@@ -49,7 +49,7 @@ impl LyingProver {
         Arc::new(Self { impostor, lies: Mutex::default(), told: watch::Sender::new(()) })
     }
 
-    /// Lies to all of these for as long as it is polled.
+    /// Lies to these peers for as long as it is polled.
     pub(in crate::sim) async fn run(self: Arc<Self>, host: Host, address: SocketAddr, peers: Vec<(Target, Role)>) {
         let Some(endpoint) = self.impostor.listen(&host, address) else { return };
         let impostor = self.impostor.clone();
@@ -87,7 +87,7 @@ impl LyingProver {
         }
     }
 
-    /// Takes a job, and betrays it.
+    /// Takes a job and breaks its word on it.
     async fn take(&self, connection: &Connection) -> Result<(), SessionError> {
         let mut client = Client::new(connection.open::<Trace>().await?, self.impostor.me());
         loop {
@@ -136,7 +136,8 @@ impl LyingProver {
         Ok(())
     }
 
-    /// Takes the job once more and gives it back, waits until another prover has it, and then says under the first lease that it has the proof.
+    /// Takes the job once more and gives it back, waits until another prover has it, and then claims under the first
+    /// lease that it has the proof.
     async fn replay(
         &self,
         connection: &Connection,

@@ -1,0 +1,310 @@
+use super::*;
+use shardwire_model::Coded;
+
+const A: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+const B: &str = "2222222222222222222222222222222222222222222222222222222222222222";
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    Environment::of(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+}
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(Path::new("shardwire.toml"), text, &Environment::default(), Flags::default())
+}
+
+/// What a person sees of a refusal.
+fn refusal(result: Result<Config, ConfigError>) -> String {
+    let error = result.expect_err("refused");
+    format!("error[{}]: {error}\n  next: {}", error.code(), error.next_step())
+}
+
+#[test]
+fn defaults_listen_on_loopback_only() {
+    let config = parse("roles = ['operator']").unwrap();
+    assert_eq!(config.network, "local");
+    assert_eq!(config.listen, "127.0.0.1:0".parse().unwrap());
+    assert_eq!(config.worker.memory_limit_bytes, DEFAULT_WORKER_MEMORY_BYTES);
+    assert_eq!(config.worker.deadline, DEFAULT_WORKER_DEADLINE);
+    assert_eq!(config.worker.threads, None);
+    assert_eq!(config.profile, Profile::Internet);
+    assert_eq!(config.log, Log { filter: "info".into(), format: LogFormat::Text });
+    assert_eq!(config.warnings, []);
+    assert_eq!(config.origin(Setting::Listen), &Origin::Default);
+}
+
+#[test]
+fn every_setting_is_read_from_a_file() {
+    let text = format!(
+        "network = 'devnet-1'\nroles = ['settler', 'prover']\nlisten = '[::1]:7000'\npeers = ['{A}@127.0.0.1:7001', '{B}']\n\
+         admins = ['{A}']\nprofile = 'datacentre'\n[worker]\npath = '/opt/worker'\nmemory_limit_bytes = 0x1_0000_0000\n\
+         deadline_s = 1_000\nthreads = 2\n[log]\nlevel = 'info,shardwire=debug'\nformat = 'json'\n"
+    );
+    let config = parse(&text).unwrap();
+    assert_eq!(config.network, "devnet-1");
+    assert_eq!(config.roles, [Role::Settler, Role::Prover].into());
+    assert_eq!(config.listen.port(), 7000);
+    let peers: Vec<String> = config.peers.iter().map(ToString::to_string).collect();
+    assert_eq!(peers, [format!("{A}@127.0.0.1:7001"), B.to_owned()]);
+    assert_eq!(config.admins, [A.parse().unwrap()].into());
+    assert_eq!(config.profile, Profile::Datacentre);
+    assert_eq!(
+        config.worker,
+        Worker {
+            path: Some("/opt/worker".into()),
+            memory_limit_bytes: 1 << 32,
+            deadline: Duration::from_secs(1000),
+            threads: NonZeroUsize::new(2),
+        }
+    );
+    assert_eq!(config.log, Log { filter: "info,shardwire=debug".into(), format: LogFormat::Json });
+    assert_eq!(config.origin(Setting::WorkerThreads), &Origin::File { path: "shardwire.toml".into(), line: 11 });
+}
+
+#[test]
+fn flag_beats_environment_beats_file_beats_default() {
+    let file = "roles = ['prover']\nlog = { level = 'warn' }\nnetwork = 'from-file'\nlisten = '127.0.0.1:1'";
+    let environment = environment(&[
+        ("SHARDWIRE_NETWORK", "from-env"),
+        ("SHARDWIRE_LISTEN", "127.0.0.1:2"),
+        ("SHARDWIRE_ROLES", "settler, operator"),
+        ("UNRELATED", "1"),
+    ]);
+    let flags = Flags::default().with(Setting::Listen, ["127.0.0.1:3"]).with::<&str>(Setting::Network, []);
+    let config = Config::parse(Path::new("f"), file, &environment, flags).unwrap();
+    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.origin(Setting::Listen).to_string(), "flag --listen");
+    assert_eq!(config.network, "from-env");
+    assert_eq!(config.origin(Setting::Network).to_string(), "environment variable SHARDWIRE_NETWORK");
+    assert_eq!(config.log.filter, "warn");
+    assert_eq!(config.origin(Setting::LogLevel).to_string(), "f, line 2");
+    assert_eq!(config.roles, [Role::Settler, Role::Operator].into(), "a list is replaced, not added to");
+    assert_eq!(config.profile, Profile::Internet);
+    assert_eq!(config.warnings, []);
+}
+
+#[test]
+fn an_empty_variable_is_an_empty_list() {
+    let environment = environment(&[("SHARDWIRE_PEERS", "")]);
+    let file = format!("roles = ['prover']\npeers = ['{A}']");
+    assert_eq!(Config::parse(Path::new("f"), &file, &environment, Flags::default()).unwrap().peers, []);
+}
+
+#[test]
+fn a_misspelt_setting_is_named_with_what_was_meant() {
+    let next = |text| refusal(parse(text));
+    assert_eq!(
+        next("roles = ['prover']\n\nlissten = 'x'"),
+        "error[SW-CONFIG-003]: shardwire.toml, line 3: there is no setting 'lissten'\n  next: Did you mean 'listen'?"
+    );
+    assert_eq!(
+        next("[worker]\nnice = 1\n"),
+        "error[SW-CONFIG-003]: shardwire.toml, line 2: there is no setting 'worker.nice'\n  next: Remove it. The settings are \
+         network, roles, listen, peers, admins, profile, settler.shard_timeout_s, worker.path, worker.memory_limit_bytes, worker.deadline_s, worker.threads, \
+         reputation.allow, reputation.deny, reputation.work_half_life_s, reputation.fault_half_life_s, reputation.first_ban_s, \
+         reputation.longest_ban_s, reputation.quotas, reputation.memory_watermark_bytes, metrics.listen, log.level, \
+         log.format."
+    );
+    assert!(next("worker.memory_limit = 1").ends_with("Did you mean 'worker.memory_limit_bytes'?"));
+    assert!(next("deadline_s = 1").ends_with("Did you mean 'worker.deadline_s'?"));
+    assert!(next("[wroker]\npath = ''").contains("there is no setting 'wroker'"));
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_refused_with_the_line() {
+    assert_eq!(
+        refusal(parse("roles = ['prover']\nlisten = \n")),
+        "error[SW-CONFIG-002]: shardwire.toml, line 2: string values must be quoted, expected literal string\n  \
+         next: Correct the line; `shardwire init` writes a file with every setting in it."
+    );
+    let twice = refusal(parse("listen = 'a'\nlisten = 'b'"));
+    assert!(twice.starts_with("error[SW-CONFIG-002]: shardwire.toml, line 2: duplicate key"), "{twice}");
+}
+
+#[test]
+fn a_bad_value_says_where_it_stands_and_what_is_expected() {
+    assert_eq!(
+        refusal(parse("roles = [\n 'prover',\n 'miner',\n]")),
+        "error[SW-CONFIG-004]: roles (shardwire.toml, line 3): 'miner' is not a role: settler, operator or prover\n  \
+         next: Correct the value, or remove it to get the default."
+    );
+    let message = |text: &str| parse(text).expect_err("refused").to_string();
+    assert_eq!(
+        message("listen = '0.0.0.0'"),
+        "listen (shardwire.toml, line 1): '0.0.0.0' is not an IP address and a port, such as 127.0.0.1:7000 (port 0: any free one)"
+    );
+    assert_eq!(
+        message("network = 'My Network'"),
+        "network (shardwire.toml, line 1): 'My Network' is not a network's name: 1 to 64 of the characters a-z, 0-9, '-', '_' and '.'"
+    );
+    assert_eq!(
+        message("peers = ['abc@127.0.0.1:1']"),
+        "peers (shardwire.toml, line 1): 'abc@127.0.0.1:1' is not a peer: its id (64 hexadecimal digits), and @IP:PORT behind it if this \
+         node shall dial it"
+    );
+    assert_eq!(message("admins = [1]"), "admins (shardwire.toml, line 1): '1' is not a peer id: 64 hexadecimal digits");
+    assert_eq!(
+        message("[worker]\nmemory_limit_bytes = '12 GiB'"),
+        "worker.memory_limit_bytes (shardwire.toml, line 2): '12 GiB' is not a number of bytes, such as 12884901888 for 12 GiB"
+    );
+    assert_eq!(
+        message("worker = { deadline_s = 604801 }"),
+        "worker.deadline_s (shardwire.toml, line 1): '604801' is not a number of seconds of at most a week (604800)"
+    );
+    assert_eq!(
+        message("worker.threads = -1"),
+        "worker.threads (shardwire.toml, line 1): '-1' is not a number of threads of at most 1024"
+    );
+    assert_eq!(
+        message("worker.path = ''"),
+        "worker.path (shardwire.toml, line 1): '' is not the path of an executable file"
+    );
+    assert_eq!(
+        message("profile = 'wan'"),
+        "profile (shardwire.toml, line 1): 'wan' is not a profile: internet or datacentre"
+    );
+    assert_eq!(
+        message("log.level = 'loud'"),
+        "log.level (shardwire.toml, line 1): 'loud' is not a log level (error, warn, info, debug, trace), or a filter such as \
+         info,shardwire=debug"
+    );
+    assert_eq!(
+        message("log.format = 'xml'"),
+        "log.format (shardwire.toml, line 1): 'xml' is not a log format: text or json"
+    );
+    assert_eq!(
+        message("network = { name = 'x' }"),
+        "network (shardwire.toml, line 1): '{ name = 'x' }' is not a network's name: 1 to 64 of the characters a-z, 0-9, '-', '_' and '.'"
+    );
+}
+
+#[test]
+fn a_bad_value_of_the_environment_or_a_flag_names_it() {
+    let env = environment(&[("SHARDWIRE_PROFILE", "fast")]);
+    let error = Config::parse(Path::new("f"), "", &env, Flags::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "profile (environment variable SHARDWIRE_PROFILE): 'fast' is not a profile: internet or datacentre"
+    );
+    assert!(!error.is_misuse());
+    let flags = Flags::default().with(Setting::Roles, ["settler", "cook"]);
+    let error = Config::parse(Path::new("f"), "", &Environment::default(), flags).unwrap_err();
+    assert_eq!(error.to_string(), "roles (flag --role): 'cook' is not a role: settler, operator or prover");
+    assert!(error.is_misuse());
+}
+
+#[test]
+fn a_node_without_a_role_is_refused() {
+    for text in ["", "roles = []"] {
+        let config = parse(text).unwrap();
+        let facts = Facts { own: A.parse().unwrap(), ledger: Path::new("none") };
+        assert_eq!(
+            refusal(config.check(facts).map(|()| config.clone())),
+            "error[SW-CONFIG-005]: this node has no role\n  next: Give at least one of settler, operator, prover: `roles` in \
+             shardwire.toml, SHARDWIRE_ROLES or --role."
+        );
+    }
+}
+
+#[test]
+fn what_is_there_twice_is_refused() {
+    assert_eq!(
+        refusal(parse(&format!("roles = ['prover']\npeers = ['{A}@127.0.0.1:1',\n'{A}']"))),
+        format!(
+            "error[SW-CONFIG-007]: peers (shardwire.toml, line 3): {A} is there twice\n  next: Remove one of the two."
+        )
+    );
+    assert!(
+        refusal(parse(&format!("roles = ['prover']\npeers = ['{A}@127.0.0.1:1', '{B}@127.0.0.1:1']")))
+            .contains("127.0.0.1:1 is there twice")
+    );
+    assert!(
+        refusal(parse("roles = ['prover', 'prover']"))
+            .contains("roles (shardwire.toml, line 1): prover is there twice")
+    );
+}
+
+#[test]
+fn limits_of_zero_are_refused() {
+    for key in ["memory_limit_bytes", "deadline_s", "threads"] {
+        assert_eq!(
+            refusal(parse(&format!("roles = ['prover']\nworker.{key} = 0"))),
+            format!(
+                "error[SW-CONFIG-009]: worker.{key} (shardwire.toml, line 2) is zero\n  next: Give a limit above zero, or remove it to \
+                 get the default."
+            )
+        );
+    }
+}
+
+#[test]
+fn too_long_a_list_is_refused() {
+    let peers: Vec<String> = (0..=MAX_PEERS).map(|n| format!("'{n:064x}'")).collect();
+    assert_eq!(
+        refusal(parse(&format!("roles = ['prover']\npeers = [{}]", peers.join(",")))),
+        "error[SW-CONFIG-010]: peers (shardwire.toml, line 2): 257 given, at most 256 allowed\n  next: Shorten the list."
+    );
+}
+
+#[test]
+fn the_data_folder_may_contradict() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("ledger.redb");
+    let config = parse(&format!("roles = ['settler']\npeers = ['{A}']")).unwrap();
+    let oneself = config.check(Facts { own: A.parse().unwrap(), ledger: &ledger });
+    assert_eq!(
+        refusal(oneself.map(|()| config.clone())),
+        format!(
+            "error[SW-CONFIG-006]: peers (shardwire.toml, line 2): {A} is this node itself\n  next: Remove it; `shardwire init` and \
+             `shardwire run` print a node's own id."
+        )
+    );
+    let facts = Facts { own: B.parse().unwrap(), ledger: &ledger };
+    assert_eq!(
+        refusal(config.check(facts).map(|()| config.clone())),
+        format!(
+            "error[SW-CONFIG-008]: the role settler needs a World, and {} doesn't exist\n  next: Create the data folder with \
+             `shardwire init --data DIR --role settler --world FILE`, or remove the role.",
+            ledger.display()
+        )
+    );
+    std::fs::write(&ledger, b"").unwrap();
+    assert!(config.check(facts).is_ok());
+}
+
+#[test]
+fn an_unreadable_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |path: &Path| Config::load(path, &Environment::default(), Flags::default());
+    let missing = folder.path().join("shardwire.toml");
+    let text = refusal(load(&missing));
+    assert!(text.starts_with(&format!("error[SW-CONFIG-001]: can't read {}: ", missing.display())), "{text}");
+    assert!(
+        text.ends_with("next: Create the data folder with `shardwire init --data DIR`, or correct --data."),
+        "{text}"
+    );
+    std::fs::write(&missing, vec![b'#'; 300_000]).unwrap();
+    assert_eq!(
+        refusal(load(&missing)),
+        format!(
+            "error[SW-CONFIG-011]: {} is larger than 262144 bytes\n  next: Check that this is the node's configuration file.",
+            missing.display()
+        )
+    );
+    std::fs::write(&missing, [0xff]).unwrap();
+    assert!(refusal(load(&missing)).starts_with("error[SW-CONFIG-001]"));
+}
+
+#[test]
+fn what_is_probably_not_meant_is_warned_of() {
+    let env = environment(&[("SHARDWIRE_ROLE", "prover"), ("SHARDWIRE_DATA", "d")]);
+    let config = Config::parse(Path::new("f"), "roles = ['prover']\nlisten = '0.0.0.0:7000'", &env, Flags::default());
+    let warnings: Vec<String> = config.unwrap().warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "listening on 0.0.0.0:7000, which other machines can reach: any peer may connect there and be refused; use 127.0.0.1 to \
+             keep the node to this machine",
+            "environment variable SHARDWIRE_ROLE is no setting and is ignored; did you mean SHARDWIRE_ROLES?"
+        ]
+    );
+}

@@ -1,0 +1,74 @@
+//! What a node is told about peers: the rules by which it judges them, the peers that its configuration names, and
+//! its operator's listings at run time.
+
+use shardwire_model::{Coded, PeerId};
+use shardwire_reputation::{
+    Listing, Policy, PolicyError, QuotaError, Quotas,
+    admission::{Limits, LimitsError},
+    shed::Watermarks,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+/// The rules by which a node judges peers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// How scores and bans work.
+    pub policy: Policy,
+    /// The quotas of each tier.
+    pub quotas: Quotas,
+    /// The limits on connections.
+    pub limits: Limits,
+    /// The load from which on work is refused.
+    pub watermarks: Watermarks,
+}
+
+impl Rules {
+    /// Checks all rules.
+    ///
+    /// # Errors
+    /// [`PolicyError`], [`QuotaError`] or [`LimitsError`], from the first rule that wouldn't work.
+    pub fn validate(&self) -> Result<(), Box<dyn Coded + Send + Sync>> {
+        self.policy.validate().map_err(|error: PolicyError| Box::new(error) as Box<_>)?;
+        self.quotas.validate().map_err(|error: QuotaError| Box::new(error) as Box<_>)?;
+        self.limits.validate().map_err(|error: LimitsError| Box::new(error) as Box<_>)
+    }
+}
+
+/// The peers and hosts that the configuration names. May change while the node runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The node itself and its administrators: neither counted nor metered.
+    pub own: BTreeSet<PeerId>,
+    /// Peers to work with, with their addresses where known.
+    pub configured: BTreeMap<PeerId, Option<IpAddr>>,
+    /// Peers that are never banned.
+    pub allowed: BTreeSet<PeerId>,
+    /// Peers that are never admitted, even if allowed.
+    pub denied: BTreeSet<PeerId>,
+    /// Further hosts with reserved slots: where the node's own command line connects from.
+    pub hosts: BTreeSet<IpAddr>,
+}
+
+/// The listings of the configuration, and the operator's at run time, which take precedence.
+#[derive(Debug, Default)]
+pub(crate) struct Listings {
+    pub(crate) named: Named,
+    pub(crate) said: BTreeMap<PeerId, Listing>,
+}
+
+impl Listings {
+    /// All listings together. The node itself comes last and overrides the others, so that an operator can't lock
+    /// itself out.
+    pub(crate) fn listed(&self) -> BTreeMap<PeerId, Listing> {
+        let Named { own, configured, allowed, denied, .. } = &self.named;
+        let mut listed: BTreeMap<_, _> = configured.keys().map(|peer| (*peer, Listing::Configured)).collect();
+        listed.extend(allowed.iter().map(|peer| (*peer, Listing::Allowed)));
+        listed.extend(denied.iter().map(|peer| (*peer, Listing::Denied)));
+        listed.extend(self.said.iter().map(|(peer, word)| (*peer, *word)));
+        listed.extend(own.iter().map(|peer| (*peer, Listing::Allowed)));
+        listed
+    }
+}

@@ -1,0 +1,98 @@
+//! What comes of a live execution, whatever the program.
+
+use shardwire_model::{Coded, Felt, Kind, Output, Slot, StartError};
+use shardwire_witness::{CHUNK_STEPS, MAX_CHUNKS, Manifest};
+use std::io;
+
+/// A finished run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// What the program put out.
+    pub output: Output,
+    /// How many steps it made.
+    pub steps: u64,
+    /// All chunks of its witness.
+    pub manifest: Manifest,
+}
+
+/// A run that can't begin, or that didn't end.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// The start data contradicts itself.
+    #[error("the start data is refused: {0}")]
+    Start(#[from] StartError),
+    /// Not one value an entry.
+    #[error("the snapshot has {got} values for {expected} entries")]
+    Values {
+        /// How many there are.
+        got: usize,
+        /// How many entries there are.
+        expected: usize,
+    },
+    /// A value that is out of its kind's range.
+    #[error("the snapshot's value of {kind} {slot} is not below 2^128")]
+    Value {
+        /// The entry's kind.
+        kind: Kind,
+        /// The entry.
+        slot: Slot,
+    },
+    /// The start data names another program.
+    #[error("the start data is of program {started:#x}, and this is {this:#x}")]
+    Program {
+        /// The program that the shard was started with.
+        started: Felt,
+        /// The program that was to execute it.
+        this: Felt,
+    },
+    /// The transactions ended without the end event.
+    #[error("there is no further transaction, and the shard has not ended")]
+    Dry,
+    /// The program refused a transaction.
+    #[error("the shard program stopped at transaction {transaction}: {reason}")]
+    Broken {
+        /// Which, from 1; 0 before the first.
+        transaction: u64,
+        /// What the machine says.
+        reason: String,
+    },
+    /// The run exceeds what a witness can hold.
+    #[error("the run is longer than a witness can be ({MAX_CHUNKS} chunks of {CHUNK_STEPS} steps)")]
+    TooLong,
+    /// Something that can't be, of the virtual machine.
+    #[error("the virtual machine failed: {0}")]
+    Vm(String),
+    /// A chunk could not be stored.
+    #[error("a witness chunk can't be stored: {0}")]
+    Sink(#[from] io::Error),
+}
+
+impl Coded for ExecuteError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "SW-EXEC-001",
+            Self::Values { .. } | Self::Value { .. } => "SW-EXEC-002",
+            Self::Dry => "SW-EXEC-003",
+            Self::Broken { .. } => "SW-EXEC-004",
+            Self::TooLong => "SW-EXEC-005",
+            Self::Vm(_) => "SW-EXEC-006",
+            Self::Sink(_) => "SW-EXEC-007",
+            Self::Program { .. } => "SW-EXEC-008",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Start(error) => error.next_step(),
+            Self::Values { .. } | Self::Value { .. } => "Take start data and snapshot from the World together.".into(),
+            Self::Program { .. } => "Have the shard executed by the program that it was started with.".into(),
+            Self::Dry => "Submit the transactions that are missing, the one that ends the shard included; execution goes on from the log.".into(),
+            Self::Broken { .. } => {
+                "The log holds a transaction that was never accepted: restore it from a copy, or hand the shard back.".into()
+            }
+            Self::TooLong => "Settle the shard earlier: start shards with fewer transactions.".into(),
+            Self::Vm(_) => "Report this with the shard's log; running it again fails the same way.".into(),
+            Self::Sink(_) => "Free space on the disk of the data folder, then start the node again: execution replays the log.".into(),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What a shard executes. No network, no storage.
+//!
+//! A [`Program`] has a name, a hash (in the start data of its shards), rules for what may happen ([`Admission`]) and a live execution
+//! that cuts the witness in chunks and ends with an [`Output`](shardwire_model::Output). At the prover `shardwire_witness` makes the
+//! flat witness of the chunks, without this room.
+//!
+//! - [`rules`]: the one program of this release.
+//! - [`Programs`]: those that a node has. A shard of another one is refused ([`UnknownProgram`]).
+//!
+//! Bounds are the `MAX_…` constants of `shardwire-witness` and of `shardwire-model`.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
+
+mod admission;
+mod execution;
+mod program;
+mod refusal;
+pub mod rules;
+
+pub use admission::{Admission, Change, Checked, Verdict};
+pub use execution::{ExecuteError, Execution};
+pub use program::{Program, Programs, Sink, UnknownProgram};
+pub use refusal::Refusal;
+pub use rules::Rules;

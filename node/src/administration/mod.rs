@@ -1,0 +1,111 @@
+//! The node answers its command line: how it is, what it does with shards, what it thinks of its peers; and does as it is told.
+//!
+//! A file a topic, as in [`shardwire_protocols::administration`]: [`node`], [`shard`] (and the World that a settler keeps), [`peer`]. What is refused:
+//! a peer that is neither this node nor one of its administrators, but for a shard's starter, who may abort it; what another role's node would have
+//! to do, or isn't known here ([`Impossible`]). Bounds are those of the protocol's lists; nothing is kept between two requests.
+
+mod node;
+mod peer;
+mod shard;
+
+use crate::{network::Node, roles::settler::Settler};
+use shardwire_model::{Coded, PeerId, ShardId};
+use shardwire_protocols::administration::{self, Failed, Handler, Request, Response};
+
+/// A request that this node can't do.
+#[derive(Debug, thiserror::Error)]
+enum Impossible {
+    /// Another node's business.
+    #[error("this node is no settler: it has no World")]
+    NoSettler,
+    /// Nothing known of it.
+    #[error("this node knows no shard {0}")]
+    UnknownShard(ShardId),
+    /// It is this node, or may control it.
+    #[error("{} is this node itself, or may control it", .0.short())]
+    Own(PeerId),
+    /// Longer than a year, or no time at all.
+    #[error("a ban of {0} s is not between one second and a year")]
+    Length(u64),
+    /// There is no such piece.
+    #[error("there is no evidence {number} against {}", peer.short())]
+    NoEvidence {
+        /// The accused.
+        peer: PeerId,
+        /// Which piece.
+        number: u32,
+    },
+}
+
+impl Coded for Impossible {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoSettler => "SW-NODE-001",
+            Self::UnknownShard(_) => "SW-NODE-002",
+            Self::Own(_) => "SW-NODE-003",
+            Self::Length(_) => "SW-NODE-004",
+            Self::NoEvidence { .. } => "SW-NODE-005",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::NoSettler => "Ask the settler: give the data folder of a node with the role settler.",
+            Self::UnknownShard(_) => {
+                "Check the id; `shardwire shard status` without one lists the shards of this node."
+            }
+            Self::Own(_) => "Take it out of the node's administrators first, or name another peer.",
+            Self::Length(_) => "Give a length within these bounds, or none to shut the peer out for ever.",
+            Self::NoEvidence { .. } => "`shardwire peer show` says how many pieces there are.",
+        }
+        .to_owned()
+    }
+}
+
+impl Node {
+    /// Whether this peer may ask and tell: the node itself, and its administrators.
+    fn may_control(&self, peer: PeerId) -> bool {
+        peer == self.host.identity.peer() || self.admins.contains(&peer)
+    }
+
+    fn settler(&self) -> Result<&Settler, Impossible> {
+        self.roles.settler.as_deref().ok_or(Impossible::NoSettler)
+    }
+}
+
+impl Handler for Node {
+    /// Who started a shard may abort it, whether it still controls the node or not.
+    fn allows(&self, peer: PeerId, request: &Request) -> bool {
+        let started = |shard| self.roles.settler.as_ref().is_some_and(|it| it.starter(shard) == Some(peer));
+        let is_own = |request: &Request| matches!(request, Request::Shard(administration::shard::Request::Abort { shard }) if started(*shard));
+        self.may_control(peer) || is_own(request)
+    }
+
+    async fn handle(&self, peer: PeerId, request: Request) -> Result<Response, Failed> {
+        Ok(match request {
+            Request::Node(request) => self.about_node(&request)?.into(),
+            Request::Shard(request) => self.about_shards(peer, request)?.into(),
+            Request::World(request) => self.about_world(&request)?.into(),
+            Request::Peer(request) => self.about_peers(request)?.into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shardwire_model::Felt;
+
+    #[test]
+    fn what_a_node_cannot_do_says_whom_to_ask() {
+        let said = |error: Impossible| format!("{} {error} | {}", error.code(), error.next_step());
+        assert_eq!(
+            said(Impossible::NoSettler),
+            "SW-NODE-001 this node is no settler: it has no World | Ask the settler: give the data folder of a node with the \
+             role settler."
+        );
+        let text = said(Impossible::UnknownShard(ShardId(Felt::from(7))));
+        assert!(text.starts_with("SW-NODE-002 this node knows no shard 0x"), "{text}");
+        assert!(text.ends_with("`shardwire shard status` without one lists the shards of this node."), "{text}");
+    }
+}

@@ -1,0 +1,90 @@
+//! The node itself: how it is and how loaded, reading its lists of peers again, stopping.
+
+use crate::network::{AGENT, Node};
+use shardwire_model::Coded;
+use shardwire_peers::{Named, OfTier};
+use shardwire_protocols::administration::{
+    Counts, Failed, MAX_SHARDS_LISTED, NodeStatus, Overview,
+    node::{Request, Response},
+};
+use std::time::Duration;
+
+impl Node {
+    pub(super) fn about_node(&self, request: &Request) -> Result<Response, Failed> {
+        Ok(match request {
+            Request::Status => Response::Status(Box::new(self.status()?)),
+            Request::Overview => Response::Overview(Box::new(self.overview())),
+            Request::Reload => {
+                let named = self.reload().map_err(|error| Failed::of(&*error))?;
+                let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+                let (allowed, denied) = (count(named.allowed.len()), count(named.denied.len()));
+                Response::Reloaded { configured: count(named.configured.len()), allowed, denied }
+            }
+            Request::Stop => {
+                tracing::info!("told to stop");
+                self.told.cancel();
+                Response::Stopping
+            }
+        })
+    }
+
+    fn status(&self) -> Result<NodeStatus, Failed> {
+        let mut shards = self.shards(None)?;
+        let more_shards = u32::try_from(shards.len().saturating_sub(MAX_SHARDS_LISTED)).unwrap_or(u32::MAX);
+        shards.truncate(MAX_SHARDS_LISTED);
+        Ok(NodeStatus {
+            peer: self.host.identity.peer(),
+            network: self.host.network.clone(),
+            roles: self.roles.names(),
+            listen: self.endpoint.address().to_string(),
+            agent: AGENT.to_owned(),
+            since: self.since,
+            peers: self.links.status(),
+            shards,
+            more_shards,
+        })
+    }
+
+    fn overview(&self) -> Overview {
+        let peers = &self.host.peers;
+        let ((gauges, marks), figures, (open, reserved)) = (peers.load().gauges(), peers.figures(), peers.open());
+        let refused_tier = peers.load().refused();
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let counts = |of: OfTier| Counts {
+            connected: of.connected,
+            sessions: of.sessions,
+            refused: of.refused,
+            waits: of.waits,
+            bytes: of.bytes,
+        };
+        Overview {
+            ready: refused_tier.is_none(),
+            refused_tier,
+            queue_depth: gauges.queue_depth,
+            queue_watermark: marks.queue_depth,
+            loop_delay_us: micros(gauges.loop_delay),
+            loop_watermark_us: micros(marks.loop_delay),
+            memory_bytes: gauges.memory_bytes,
+            memory_watermark_bytes: marks.memory_bytes,
+            connections: open as u64,
+            reserved: reserved as u64,
+            low: counts(figures.low),
+            normal: counts(figures.normal),
+            high: counts(figures.high),
+            admitted: figures.door.admitted,
+            retried: figures.door.retried,
+            refused: figures.door.refused,
+            ignored: figures.door.ignored,
+            turned_away: figures.door.turned_away,
+        }
+    }
+
+    /// Reads whom the configuration names again. If it can't be read everything stays as it was.
+    pub(crate) fn reload(&self) -> Result<Named, Box<dyn Coded + Send + Sync>> {
+        let named = (self.reload.0)()?;
+        self.host.peers.name(named.clone());
+        let (allowed, denied) = (named.allowed.len(), named.denied.len());
+        tracing::info!(configured = named.configured.len(), allowed, denied, "lists of peers read again");
+        Ok(named)
+    }
+}

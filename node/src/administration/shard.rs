@@ -1,0 +1,65 @@
+//! Shards: starting and aborting them, how they are, what this node has signed about them; and the World that they change.
+
+use super::Impossible;
+use crate::{history::Lives as _, network::Node};
+use shardwire_model::{PeerId, ShardId, life::Why};
+use shardwire_protocols::administration::{
+    Failed, MAX_ENTRIES_LISTED, Place, ShardStatus,
+    shard::{Request, Response},
+    world,
+};
+
+impl Node {
+    pub(super) fn about_shards(&self, peer: PeerId, request: Request) -> Result<Response, Failed> {
+        Ok(match request {
+            Request::Start { request, timeout_s } => {
+                let (start, deadline) = self.settler()?.start(&request, peer, timeout_s)?;
+                Response::Started { start: Box::new(start), deadline }
+            }
+            Request::Abort { shard } => {
+                let at = self.settler()?.abort(shard, Why::Asked { by: peer })?;
+                Response::Aborted { at }
+            }
+            Request::Status { shard } => Response::Shards(self.shards(shard)?),
+            Request::History { shard, after } => self.history(shard, after)?,
+        })
+    }
+
+    pub(super) fn about_world(&self, request: &world::Request) -> Result<world::Response, Failed> {
+        let world::Request::Storage { after } = request;
+        let (storage, more) = self.settler()?.storage(*after)?;
+        Ok(world::Response::Storage { storage, more })
+    }
+
+    /// One shard, or all that a role of this node knows.
+    pub(super) fn shards(&self, only: Option<ShardId>) -> Result<Vec<ShardStatus>, Failed> {
+        let mut shards = Vec::new();
+        if let Some(settler) = &self.roles.settler {
+            shards.extend(settler.shards(only)?);
+        }
+        if let Some(operator) = &self.roles.operator {
+            shards.extend(operator.shards());
+        }
+        if let Some(prover) = &self.roles.prover {
+            shards.extend(prover.shards());
+        }
+        if let Some(only) = only {
+            shards.retain(|status| status.shard == only);
+            if shards.is_empty() {
+                return Err(Impossible::UnknownShard(only).into());
+            }
+        }
+        Ok(shards)
+    }
+
+    fn history(&self, shard: ShardId, after: Option<Place>) -> Result<Response, Failed> {
+        let mut entries = self.host.store.entries(&shard.0.to_bytes_be())?;
+        if entries.is_empty() {
+            return Err(Impossible::UnknownShard(shard).into());
+        }
+        entries.retain(|entry| Some(Place::of(&entry.statement)) > after);
+        let more = entries.len() > MAX_ENTRIES_LISTED;
+        entries.truncate(MAX_ENTRIES_LISTED);
+        Ok(Response::History { entries, more })
+    }
+}

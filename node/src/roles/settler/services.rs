@@ -1,0 +1,19 @@
+//! What a settler serves and consumes.
+
+use super::Settler;
+use crate::network::Services;
+use shardwire_model::Role;
+use shardwire_protocols::{
+    handoff::{self, Handoff},
+    proof::Proof,
+};
+use shardwire_transport::{Initiator, Responder};
+use std::sync::Arc;
+
+impl Settler {
+    pub(crate) fn services(self: &Arc<Self>, services: Services) -> Services {
+        services
+            .serve(self, |it, session: Responder<Handoff>| async move { handoff::serve(session, &*it).await })
+            .consume_from(Role::Prover, self, |it, session: Initiator<Proof>| async move { it.collect(session).await })
+    }
+}

@@ -1,0 +1,153 @@
+//! What is asked about the node itself. In JSON as well: these types are what `--json` prints.
+
+use super::{
+    peer::{LINKS, MAX_PEERS_LISTED, PeerStatus},
+    shard::{MAX_SHARDS_LISTED, SHARDS, ShardStatus, without_details},
+};
+use crate::{
+    handshake::{MAX_NAME, MAX_ROLES},
+    size,
+};
+use serde::{Deserialize, Serialize};
+use shardwire_model::{PeerId, Role, Timestamp, bounded};
+use shardwire_reputation::Tier;
+
+/// What a node may be asked about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// How it is. Answer: [`Response::Status`].
+    Status,
+    /// How many peers there are of which tier, and how loaded the node is. Answer: [`Response::Overview`].
+    Overview,
+    /// Read the lists of peers in the configuration again. Answer: [`Response::Reloaded`].
+    Reload,
+    /// Drain and stop. Answer: [`Response::Stopping`].
+    Stop,
+}
+
+/// What it answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// How it is.
+    Status(Box<NodeStatus>),
+    /// Its peers by tier, and its load.
+    Overview(Box<Overview>),
+    /// The lists are read again.
+    Reloaded {
+        /// Peers that the configuration names to work with.
+        configured: u32,
+        /// That it allows.
+        allowed: u32,
+        /// That it denies.
+        denied: u32,
+    },
+    /// It stops as soon as nothing is lost by it.
+    Stopping,
+}
+
+impl Response {
+    pub(super) fn within_bounds(mut self) -> Self {
+        if let Self::Status(status) = &mut self {
+            status.peers.truncate(MAX_PEERS_LISTED);
+            let omitted = status.shards.len().saturating_sub(MAX_SHARDS_LISTED);
+            status.more_shards = status.more_shards.saturating_add(u32::try_from(omitted).unwrap_or(u32::MAX));
+            without_details(&mut status.shards);
+        }
+        self
+    }
+}
+
+/// How a node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Its id.
+    pub peer: PeerId,
+    /// Its network.
+    #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
+    pub network: String,
+    /// What it does.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_ROLES>")]
+    pub roles: Vec<Role>,
+    /// Where it listens.
+    #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
+    pub listen: String,
+    /// Program and version.
+    #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
+    pub agent: String,
+    /// Since when it runs.
+    pub since: Timestamp,
+    /// Its peers.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_PEERS_LISTED>")]
+    pub peers: Vec<PeerStatus>,
+    /// Its shards, the newest first, at most [`MAX_SHARDS_LISTED`].
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_SHARDS_LISTED>")]
+    pub shards: Vec<ShardStatus>,
+    /// How many older shards aren't listed.
+    pub more_shards: u32,
+}
+
+/// What happened to the peers of a tier since the node began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Peers connected now.
+    pub connected: u64,
+    /// Sessions that they opened.
+    pub sessions: u64,
+    /// Sessions refused for now: above their quota, or the node was overloaded.
+    pub refused: u64,
+    /// How often a session of theirs had to wait for its quota.
+    pub waits: u64,
+    /// Bytes that their sessions received and sent.
+    pub bytes: u64,
+}
+
+/// How many peers there are of which tier, and how loaded the node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overview {
+    /// Whether the node takes work of every tier.
+    pub ready: bool,
+    /// The highest tier whose work is refused because of load.
+    pub refused_tier: Option<Tier>,
+    /// Handshakes and requests that wait to be worked on.
+    pub queue_depth: u64,
+    /// From how many on work is refused.
+    pub queue_watermark: u64,
+    /// By how much timers were late at least during the last second, in microseconds.
+    pub loop_delay_us: u64,
+    /// From how much on work is refused.
+    pub loop_watermark_us: u64,
+    /// Memory in use, in bytes; 0 where the system doesn't say.
+    pub memory_bytes: u64,
+    /// From how much on work is refused.
+    pub memory_watermark_bytes: u64,
+    /// Connections, those in reserved places aside.
+    pub connections: u64,
+    /// Connections in places reserved for configured peers.
+    pub reserved: u64,
+    /// Tier low.
+    pub low: Counts,
+    /// Tier normal.
+    pub normal: Counts,
+    /// Tier high.
+    pub high: Counts,
+    /// Handshakes performed.
+    pub admitted: u64,
+    /// Callers asked to come again with a token.
+    pub retried: u64,
+    /// Callers refused before their handshake.
+    pub refused: u64,
+    /// Callers ignored.
+    pub ignored: u64,
+    /// Peers turned away after their handshake.
+    pub turned_away: u64,
+}
+
+pub(super) const REQUEST: u32 = size::TAG;
+/// Id, network, address, agent, roles, date, peers, shards, how many more.
+const STATUS: u32 =
+    size::PEER + 3 * size::text(MAX_NAME) + size::list(MAX_ROLES, size::TAG) + size::U64 + LINKS + SHARDS + size::U32;
+/// Readiness, the refused tier, eight numbers, three tiers' counts, five totals.
+const OVERVIEW: u32 = size::TAG + (size::TAG + size::TAG) + (8 + 3 * 5 + 5) * size::U64;
+pub(super) const RESPONSE: u32 = size::TAG + size::max(STATUS, OVERVIEW);

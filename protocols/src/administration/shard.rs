@@ -1,0 +1,239 @@
+//! What is asked about shards. In JSON as well: these types are what `--json` prints.
+
+use crate::{Signed, size};
+use serde::{Deserialize, Serialize};
+use shardwire_model::{
+    Cause, Felt, Hash, MAX_ENTRIES, PeerId, Role, ShardId, ShardStart, Stage, StartRequest, Timestamp, Update, bounded,
+    felt, life::HistoryEntry,
+};
+
+/// Most shards in one response.
+pub const MAX_SHARDS_LISTED: usize = 256;
+/// Most entries of histories in one response.
+pub const MAX_ENTRIES_LISTED: usize = 64;
+
+/// What a node may be asked about shards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Start a shard (a settler does). Answer: [`Response::Started`].
+    Start {
+        /// What to start.
+        request: StartRequest,
+        /// In how many seconds it is aborted unless it is settled, at most [`MAX_TIMEOUT`](shardwire_model::life::MAX_TIMEOUT); as the node is
+        /// configured if absent.
+        timeout_s: Option<u64>,
+    },
+    /// Abort a shard (the settler that started it does). Answer: [`Response::Aborted`].
+    Abort {
+        /// Which.
+        shard: ShardId,
+    },
+    /// How one shard is, or all. Answer: [`Response::Shards`].
+    Status {
+        /// Which; all if absent.
+        shard: Option<ShardId>,
+    },
+    /// What the node has signed about a shard. Answer: [`Response::History`].
+    History {
+        /// Which.
+        shard: ShardId,
+        /// Only what comes after this.
+        after: Option<Place>,
+    },
+}
+
+/// What it answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// The shard is started.
+    Started {
+        /// With this start data.
+        start: Box<ShardStart>,
+        /// When it is aborted unless it is settled.
+        deadline: Timestamp,
+    },
+    /// The shard is aborted; escrow and locks have returned.
+    Aborted {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Shards, the newest first.
+    Shards(#[serde(deserialize_with = "bounded::list::<_, _, MAX_SHARDS_LISTED>")] Vec<ShardStatus>),
+    /// What was signed.
+    History {
+        /// In the order of segment, role, job and number.
+        #[serde(deserialize_with = "bounded::list::<_, _, MAX_ENTRIES_LISTED>")]
+        entries: Vec<Signed<HistoryEntry>>,
+        /// Whether there is more after the last one.
+        more: bool,
+    },
+}
+
+impl Response {
+    pub(super) fn within_bounds(mut self) -> Self {
+        match &mut self {
+            Self::Shards(shards) => without_details(shards),
+            Self::History { entries, more } => {
+                *more |= entries.len() > MAX_ENTRIES_LISTED;
+                entries.truncate(MAX_ENTRIES_LISTED);
+            }
+            Self::Started { .. } | Self::Aborted { .. } => {}
+        }
+        self
+    }
+}
+
+/// Shortens a list of shards to its bound; more than one go without their updates.
+pub(super) fn without_details(shards: &mut Vec<ShardStatus>) {
+    shards.truncate(MAX_SHARDS_LISTED);
+    if shards.len() > 1 {
+        shards.iter_mut().for_each(|shard| shard.updates.clear());
+    }
+}
+
+/// A place among the entries of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    /// The segment whose part it is in.
+    pub segment: u32,
+    /// The role whose part it is in.
+    pub role: Role,
+    /// The job, if that is a prover.
+    pub job: Option<Hash>,
+    /// The entry.
+    pub number: u32,
+}
+
+impl Place {
+    /// Where an entry is.
+    #[must_use]
+    pub fn of(entry: &HistoryEntry) -> Self {
+        Self { segment: entry.part.segment, role: entry.part.role, job: entry.part.job, number: entry.number }
+    }
+}
+
+/// How a shard is, as one node in one role sees it. What it doesn't know (yet) is zero, absent or empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardStatus {
+    /// The shard.
+    pub shard: ShardId,
+    /// As what the node sees it.
+    pub role: Role,
+    /// How far it is.
+    pub stage: Stage,
+    /// Who executes it.
+    pub operator: PeerId,
+    /// Who proves it.
+    pub prover: Option<PeerId>,
+    /// Transactions accepted.
+    pub transactions: u32,
+    /// Transactions refused.
+    pub refused: u32,
+    /// Steps of the run.
+    pub steps: u64,
+    /// Chunks of its witness.
+    pub chunks: u32,
+    /// Bytes of the witness.
+    pub witness_bytes_raw: u64,
+    /// Bytes of the witness, compressed.
+    pub witness_bytes_wire: u64,
+    /// How long it executed, in milliseconds.
+    pub execute_ms: u64,
+    /// How long its witness was fetched, in milliseconds.
+    pub stream_ms: u64,
+    /// How long it was proven, in milliseconds.
+    pub prove_ms: u64,
+    /// CPU time of proving, in milliseconds.
+    pub prove_cpu_ms: u64,
+    /// Most memory that proving held, in bytes.
+    pub prove_peak_bytes: u64,
+    /// How long the proof was verified, in microseconds.
+    pub verify_us: u64,
+    /// The proof's hash.
+    pub proof: Option<Hash>,
+    /// The proof's length.
+    pub proof_bytes: u64,
+    /// The hash of the program that was proven.
+    #[serde(with = "optional_felt")]
+    pub program_hash: Option<Felt>,
+    /// What is settled. Left out (empty) where several shards are listed.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_ENTRIES>")]
+    pub updates: Vec<Update>,
+    /// What went wrong last.
+    pub error: Option<Cause>,
+}
+
+impl ShardStatus {
+    /// A shard of which nothing but this is known yet.
+    #[must_use]
+    pub fn new(shard: ShardId, role: Role, operator: PeerId) -> Self {
+        Self {
+            shard,
+            role,
+            stage: Stage::Started,
+            operator,
+            prover: None,
+            transactions: 0,
+            refused: 0,
+            steps: 0,
+            chunks: 0,
+            witness_bytes_raw: 0,
+            witness_bytes_wire: 0,
+            execute_ms: 0,
+            stream_ms: 0,
+            prove_ms: 0,
+            prove_cpu_ms: 0,
+            prove_peak_bytes: 0,
+            verify_us: 0,
+            proof: None,
+            proof_bytes: 0,
+            program_hash: None,
+            updates: Vec::new(),
+            error: None,
+        }
+    }
+}
+
+mod optional_felt {
+    use super::{Deserialize, Felt, Serialize, felt};
+    use serde::{Deserializer, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Wire(#[serde(with = "felt::wire")] Felt);
+
+    pub(super) fn serialize<S: Serializer>(felt: &Option<Felt>, serializer: S) -> Result<S::Ok, S::Error> {
+        felt.map(Wire).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Felt>, D::Error> {
+        Ok(Option::<Wire>::deserialize(deserializer)?.map(|it| it.0))
+    }
+}
+
+pub(super) const REQUEST: u32 = size::TAG + size::START_REQUEST + (size::TAG + size::U64);
+
+/// Two ids and two optional hashes with their tags, two enums, numbers, an error.
+const SHARD: u32 = (size::FELT + size::PEER + (size::TAG + size::PEER) + 2 * (size::TAG + size::HASH) + 2 * size::TAG)
+    + 3 * size::U32
+    + 10 * size::U64
+    + size::U32
+    + (size::TAG + size::CAUSE);
+const UPDATES: u32 = size::list(MAX_ENTRIES, size::TAG + 3 * size::FELT);
+/// Only one shard that is alone has its updates.
+pub(super) const SHARDS: u32 = size::list(MAX_SHARDS_LISTED, SHARD) + UPDATES;
+
+/// The longest step is a failure's cause.
+const STEP: u32 = size::TAG + size::CAUSE;
+/// Shard, segment, role, job; number, hash of the entry before, date, step, signature.
+const ENTRY: u32 = (size::FELT + size::U32 + size::TAG + size::TAG + size::HASH)
+    + size::U32
+    + size::HASH
+    + size::U64
+    + STEP
+    + size::SIGNATURE;
+const HISTORY: u32 = size::list(MAX_ENTRIES_LISTED, ENTRY) + size::TAG;
+const STARTED: u32 = size::SHARD_START + size::U64;
+pub(super) const RESPONSE: u32 = size::TAG + size::max(size::max(STARTED, SHARDS), HISTORY);
