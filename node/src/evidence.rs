@@ -7,19 +7,17 @@
 //! [`MAX_ACCUSED`] peers and [`MAX_ALL_BYTES`]. When that is full, everything against a peer that has nothing to lose gives way, whoever was
 //! accused longest ago first: identities cost nothing, so a flood of them displaces its own like, and never what is known of somebody who has worked.
 
-use crate::{
-    proofs::Verify,
-    records::{ACCUSED, EVIDENCE},
-    roles::Host,
-};
-use serde::{Deserialize, Serialize};
+use crate::{proofs::Verify, roles::Host};
 use shardwire_model::{Cause, Coded as _, Felt, Hash, Output, PeerId, Timestamp};
 use shardwire_protocols::{
     administration::PART_BYTES,
     evidence::{MAX_EVIDENCE_BYTES, NoEvidence, Piece, Shown, Verifier},
 };
 use shardwire_proving::{settle::OutputMismatch, verify::Proven};
-use shardwire_store::{Store, StoreError, Write};
+use shardwire_store::{
+    Store, StoreError, Write,
+    records::{ACCUSED, EVIDENCE, EvidenceKey, EvidencePart, KeptEvidence},
+};
 
 /// Most pieces against one peer: one shows it, some more show that it wasn't once.
 const MAX_PIECES: usize = 8;
@@ -30,41 +28,8 @@ const MAX_ACCUSED: usize = 256;
 /// Most bytes in all.
 const MAX_ALL_BYTES: u64 = 128 << 20;
 
-/// A piece that is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Kept {
-    /// The hash of its bytes.
-    pub(crate) hash: Hash,
-    /// How many they are.
-    pub(crate) bytes: u32,
-    /// Since when.
-    pub(crate) at: Timestamp,
-}
-
-impl Kept {
-    fn parts(&self) -> u32 {
-        self.bytes.div_ceil(PART)
-    }
-}
-
-/// Where a part is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct EvidenceKey {
-    /// Against whom.
-    pub(crate) peer: PeerId,
-    /// Which piece, from 0.
-    pub(crate) number: u32,
-    /// Which part of it, from 0.
-    pub(crate) part: u32,
-}
-
-/// A part of a piece.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct EvidencePart {
-    /// The length of the piece.
-    pub(crate) whole: u32,
-    /// [`PART_BYTES`] of it, or the rest.
-    pub(crate) bytes: Vec<u8>,
+fn parts(kept: &KeptEvidence) -> u32 {
+    kept.bytes.div_ceil(PART)
 }
 
 /// What became of a piece.
@@ -93,7 +58,7 @@ pub(crate) fn keep(
 ) -> Result<Keeping, StoreError> {
     let (accused, bytes) = (piece.accused, piece.to_bytes());
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    let fresh = Kept { hash: Hash::of(&bytes), bytes: length, at: now };
+    let fresh = KeptEvidence { hash: Hash::of(&bytes), bytes: length, at: now };
     let mut keeping = Keeping::NoRoom;
     store.write(|write| {
         // Only one writes at a time: what is read here is as it will be replaced.
@@ -124,16 +89,16 @@ pub(crate) fn keep(
     Ok(keeping)
 }
 
-fn total(kept: &[Kept]) -> u64 {
+fn total(kept: &[KeptEvidence]) -> u64 {
     kept.iter().map(|it| u64::from(it.bytes)).sum()
 }
 
 /// Against whom all is to be forgotten so that there is room for so many bytes against another one; none if that can't be.
 fn give_way(
-    mut accused: Vec<(PeerId, Vec<Kept>)>,
+    mut accused: Vec<(PeerId, Vec<KeptEvidence>)>,
     bytes: u64,
     worked: impl Fn(PeerId) -> bool,
-) -> Option<Vec<(PeerId, Vec<Kept>)>> {
+) -> Option<Vec<(PeerId, Vec<KeptEvidence>)>> {
     let mut all: u64 = accused.iter().map(|(_, kept)| total(kept)).sum();
     let mut count = accused.len();
     accused.retain(|(peer, _)| !worked(*peer));
@@ -149,9 +114,9 @@ fn give_way(
     Some(gone)
 }
 
-fn forget(write: &mut Write<'_>, peer: PeerId, kept: &[Kept]) -> Result<(), StoreError> {
+fn forget(write: &mut Write<'_>, peer: PeerId, kept: &[KeptEvidence]) -> Result<(), StoreError> {
     for (number, piece) in (0..).zip(kept) {
-        for part in 0..piece.parts() {
+        for part in 0..parts(piece) {
             write.remove(&EVIDENCE, &EvidenceKey { peer, number, part })?;
         }
     }
@@ -237,13 +202,13 @@ pub(crate) fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::LAYOUT;
     use shardwire_model::ShardId;
     use shardwire_protocols::{
         Signed,
         evidence::{BadProof, Evidence},
         proof::{Announced, Ready},
     };
+    use shardwire_store::records::LAYOUT;
     use shardwire_transport::Identity;
 
     fn store() -> Store {

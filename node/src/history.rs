@@ -2,32 +2,57 @@
 //!
 //! A life isn't kept beside its history: it is [read](Lives::life) from it. What may follow is said by [`Life::after`] alone.
 
-use crate::records::{EntryKey, HISTORY, history_of};
+use crate::signed;
 use shardwire_model::{
     Timestamp,
     life::{History, HistoryEntry, Life, Part, Refusal, Step},
 };
 use shardwire_protocols::{Signed, history::sign};
+use shardwire_store::records::{EntryKey, HISTORY, SignedBytes, history_of};
 use shardwire_store::{Store, StoreError, Write};
 use shardwire_transport::Identity;
 
-fn read(part: Part, entries: &[(EntryKey, Signed<HistoryEntry>)]) -> Result<History, StoreError> {
-    History::read(part, entries.iter().map(|(_, entry)| &entry.statement))
-        .map_err(|error| StoreError::Damaged(format!("the history of shard {} is none: {error}", part.shard.short())))
+fn signed_entries(entries: Vec<(EntryKey, SignedBytes)>) -> Result<Vec<Signed<HistoryEntry>>, StoreError> {
+    entries.into_iter().map(|(_, entry)| signed::read(&entry)).collect()
 }
 
 /// Reads lives from the store.
 pub(crate) trait Lives {
+    /// What the node has signed, of the histories whose keys begin like this: in the order of shard, segment, role, job and number.
+    ///
+    /// # Errors
+    /// If the disk fails, or an entry can't be read.
+    fn entries(&self, prefix: &[u8]) -> Result<Vec<Signed<HistoryEntry>>, StoreError>;
+
     /// Where a shard stands, as a role has seen it.
     ///
     /// # Errors
     /// If the disk fails, or the entries are no history.
-    fn life(&self, part: Part) -> Result<Life, StoreError>;
+    fn life(&self, part: Part) -> Result<Life, StoreError> {
+        Ok(self.history(part)?.life().clone())
+    }
+
+    /// The whole history of a part.
+    ///
+    /// # Errors
+    /// As [`life`](Self::life).
+    fn history(&self, part: Part) -> Result<History, StoreError> {
+        let entries = self.entries(&history_of(&part))?;
+        History::read(part, entries.iter().map(|entry| &entry.statement)).map_err(|error| {
+            StoreError::Damaged(format!("the history of shard {} is none: {error}", part.shard.short()))
+        })
+    }
 }
 
 impl Lives for Store {
-    fn life(&self, part: Part) -> Result<Life, StoreError> {
-        Ok(read(part, &self.with_prefix(&HISTORY, &history_of(&part))?)?.life().clone())
+    fn entries(&self, prefix: &[u8]) -> Result<Vec<Signed<HistoryEntry>>, StoreError> {
+        signed_entries(self.with_prefix(&HISTORY, prefix)?)
+    }
+}
+
+impl Lives for Write<'_> {
+    fn entries(&self, prefix: &[u8]) -> Result<Vec<Signed<HistoryEntry>>, StoreError> {
+        signed_entries(self.with_prefix(&HISTORY, prefix)?)
     }
 }
 
@@ -54,9 +79,9 @@ impl Advance for Write<'_> {
         part: Part,
         step: Step,
     ) -> Result<Life, E> {
-        let history = read(part, &self.with_prefix(&HISTORY, &history_of(&part))?)?;
+        let history = self.history(part)?;
         let Some(entry) = sign(&history, identity, now, step)? else { return Ok(history.life().clone()) };
-        self.put(&HISTORY, &EntryKey { part, number: entry.statement.number }, &entry)?;
+        self.put(&HISTORY, &EntryKey { part, number: entry.statement.number }, &signed::stored(&entry))?;
         Ok(history.life().after(&entry.statement.step)?)
     }
 }
@@ -64,9 +89,9 @@ impl Advance for Write<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::LAYOUT;
     use shardwire_model::{Coded as _, Felt, Hash, ShardId, Stage, life::Why};
     use shardwire_protocols::history::verify;
+    use shardwire_store::records::LAYOUT;
 
     #[derive(Debug)]
     enum Failed {
@@ -113,8 +138,7 @@ mod tests {
         advance(&store, part(2), std::slice::from_ref(&aborted)).unwrap();
         let Err(Failed::Refused(refusal)) = advance(&store, part(2), &[proving]) else { panic!("refused") };
         assert_eq!(refusal.code(), "SW-LIFE-003");
-        let kept: Vec<_> = store.with_prefix(&HISTORY, &history_of(&part(2))).unwrap();
-        let entries: Vec<_> = kept.into_iter().map(|(_, entry)| entry).collect();
+        let entries = store.entries(&history_of(&part(2))).unwrap();
         let history = verify(&Identity::from_secret(&[1; 32]).peer(), part(2), &entries).unwrap();
         assert_eq!(history.life().steps(), [streaming, aborted]);
     }

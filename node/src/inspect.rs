@@ -6,7 +6,6 @@ use crate::{
     data::DataPaths,
     facts::{Ended, Fate, NodeFacts, OperatedShard, PeerScore, ProverJob, Value, WorldFacts, WorldShard},
     history::Lives as _,
-    records::{ASSIGNMENTS, HISTORY, JOBS, LAYOUT, PEERS, TRANSACTIONS},
     run::RunError,
     world,
 };
@@ -15,7 +14,10 @@ use shardwire_model::{
     life::{Part, Step},
 };
 use shardwire_reputation::Policy;
-use shardwire_store::{Disk, RecordKey, Store};
+use shardwire_store::{
+    Disk, RecordKey, Store,
+    records::{ASSIGNMENTS, JOBS, LAYOUT, PEERS, TRANSACTIONS},
+};
 use shardwire_world::{MAX_SHARD_PAGE, MAX_STORAGE_PAGE, ShardState, World};
 
 fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
@@ -71,7 +73,7 @@ pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeFacts, RunError> {
         ban: record.ban(),
     });
     let peers = peers.collect();
-    let histories = store.all(&HISTORY).map_err(boxed)?.into_iter().map(|(_, entry)| entry).collect();
+    let histories = store.entries(&[]).map_err(boxed)?;
     Ok(NodeFacts { peer, world: None, operated, jobs, peers, histories })
 }
 

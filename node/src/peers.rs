@@ -2,13 +2,11 @@
 //!
 //! Everything else about peers is [`shardwire_peers`]'s.
 
-use crate::{
-    config::Config,
-    records::{PEERS, WORDS},
-};
+use crate::config::Config;
 use shardwire_model::{Clock, Coded as _, PeerId};
 use shardwire_peers::{Named, Peers};
 use shardwire_reputation::{Listing, Record};
+use shardwire_store::records::{PEERS, WORDS};
 use shardwire_store::{Store, StoreError};
 use std::{
     net::{Ipv4Addr, Ipv6Addr},

@@ -118,7 +118,9 @@ mod tests {
         let waits: std::collections::BTreeSet<Duration> = (0..100)
             .map(|seed| {
                 let mut waits = bounds.start(ChaCha8Rng::seed_from_u64(seed));
-                (0..9).for_each(|_| drop(waits.after_failure()));
+                for _ in 0..9 {
+                    let _ = waits.after_failure();
+                }
                 waits.after_failure()
             })
             .collect();

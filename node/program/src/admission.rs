@@ -1,11 +1,16 @@
 //! What enters a shard's sequence: checked first, applied when the log has it.
 //!
-//! [`Admission::check`] changes nothing: it says what a transaction would change, or why it is refused. The caller makes the
-//! transaction durable and then calls [`Admission::apply`], which can't fail. So the rules are always where the log is: a log that
-//! couldn't be written leaves them as they were, and the next transaction is checked as if nothing had come.
+//! Checking changes nothing: it says what a transaction would change, or why it is refused. The caller makes the transaction durable
+//! and then calls [`Admission::apply`], which can't fail. So the rules are always where the log is: a log that couldn't be written
+//! leaves them as they were, and the next transaction is checked as if nothing had come.
+//!
+//! A signature costs more than all other rules. A caller that has many transactions at once asks [`Admission::check_rules`], which
+//! looks at everything else, checks the signature on another thread, asks again, and applies the change if its
+//! [`message`](Change::message) is still the one that was signed. To check transactions against some that aren't logged yet, it applies those to
+//! a [`fork`](Admission::fork), which it gives up if they can't be logged.
 
 use crate::Refusal;
-use shardwire_model::{ChainHead, Felt, ShardStart, SignedTransaction};
+use shardwire_model::{ChainHead, Felt, ShardStart, SignedTransaction, Transaction};
 use std::fmt;
 
 /// The state of a shard after all accepted transactions, and what may happen next in it.
@@ -13,14 +18,34 @@ use std::fmt;
 /// Accepting is idempotent: the same transaction again is a duplicate and keeps its place, whatever its signature. After a restart a
 /// new admission is given the log; the same log gives the same state.
 pub trait Admission: Send + fmt::Debug {
-    /// What a transaction would change.
+    /// What a transaction would change if its signature is good. The caller checks that it is one of the change's
+    /// [`message`](Change::message), by the transaction's account, before it applies the change.
     ///
     /// # Errors
     /// [`Refusal`]: the first rule that it breaks.
-    fn check(&self, signed: &SignedTransaction) -> Result<Checked, Refusal>;
+    fn check_rules(&self, transaction: &Transaction) -> Result<Checked, Refusal>;
 
-    /// Takes in what [`check`](Self::check) found. Nothing may have been applied since then.
+    /// What a transaction would change. Its signature is checked last, because it costs the most.
+    ///
+    /// # Errors
+    /// [`Refusal`]: the first rule that it breaks.
+    fn check(&self, signed: &SignedTransaction) -> Result<Checked, Refusal> {
+        let SignedTransaction { transaction, signature } = signed;
+        let checked = self.check_rules(transaction)?;
+        match &checked {
+            Checked::New(change) if !signature.verifies(transaction.account, change.message()) => {
+                Err(Refusal::BadSignature(transaction.account))
+            }
+            _ => Ok(checked),
+        }
+    }
+
+    /// Takes in what [`check`](Self::check) found, here or in a [`fork`](Self::fork) that was where this is. Nothing may have been applied
+    /// since then.
     fn apply(&mut self, change: Change);
+
+    /// Another one with this state. What is applied to one of them doesn't change the other.
+    fn fork(&self) -> Box<dyn Admission>;
 
     /// Transactions in the sequence.
     fn accepted(&self) -> u32;
@@ -65,8 +90,8 @@ pub enum Checked {
     },
 }
 
-/// What a transaction changes. Good for one [`apply`](Admission::apply), to the state that it was checked against.
-#[derive(Debug)]
+/// What a transaction changes. Good for one [`apply`](Admission::apply) to the state that it was checked against, and one to each fork of it.
+#[derive(Clone, Debug)]
 pub struct Change {
     /// The transaction's place in the sequence, from 0.
     pub(crate) sequence: u32,
@@ -87,6 +112,12 @@ impl Change {
     #[must_use]
     pub const fn sequence(&self) -> u32 {
         self.sequence
+    }
+
+    /// What the signature of the transaction has to be of.
+    #[must_use]
+    pub fn message(&self) -> Felt {
+        self.head.message()
     }
 
     /// Whether the transaction ends the shard.

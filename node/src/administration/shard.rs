@@ -1,17 +1,14 @@
 //! Shards: starting and aborting them, how they are, what this node has signed about them; and the World that they change.
 
 use super::Impossible;
-use crate::{network::Node, records::HISTORY};
-use shardwire_model::{PeerId, ShardId, life::HistoryEntry};
-use shardwire_protocols::{
-    Signed,
-    administration::{
-        Failed, MAX_ENTRIES_LISTED, Place, ShardStatus,
-        shard::{Request, Response},
-        world,
-    },
+use crate::{history::Lives as _, network::Node};
+use shardwire_model::life::AbortReason;
+use shardwire_model::{PeerId, ShardId};
+use shardwire_protocols::administration::{
+    Failed, MAX_ENTRIES_LISTED, Place, ShardStatus,
+    shard::{Request, Response},
+    world,
 };
-use shardwire_world::AbortReason;
 
 impl Node {
     pub(super) async fn about_shards(&self, peer: PeerId, request: Request) -> Result<Response, Failed> {
@@ -57,8 +54,7 @@ impl Node {
     }
 
     fn history(&self, shard: ShardId, after: Option<Place>) -> Result<Response, Failed> {
-        let entries = self.host.store.with_prefix(&HISTORY, &shard.0.to_bytes_be())?;
-        let mut entries: Vec<Signed<HistoryEntry>> = entries.into_iter().map(|(_, entry)| entry).collect();
+        let mut entries = self.host.store.entries(&shard.0.to_bytes_be())?;
         if entries.is_empty() {
             return Err(Impossible::UnknownShard(shard).into());
         }

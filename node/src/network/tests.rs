@@ -44,7 +44,7 @@ impl Prove for Idle {
 /// A node with these roles, and what belongs to it.
 async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
     let (folder, identity) = (tempfile::tempdir().unwrap(), Identity::from_secret(&[1; 32]));
-    let store = Store::in_memory(&crate::records::LAYOUT).unwrap();
+    let store = Store::in_memory(&shardwire_store::records::LAYOUT).unwrap();
     let (host, tasks) = host(identity.clone(), store, folder.path(), TestClock::new(), "");
     let mut taken = Roles::default();
     if roles.contains(&Role::Settler) {

@@ -4,20 +4,19 @@ use super::Folder;
 use crate::{
     facts::{Fate, NodeFacts, WorldFacts},
     inspect::{node, of_world as facts_of},
-    records::{
-        ASSIGNMENTS, EVIDENCE, EXECUTIONS, HANDOFFS, HISTORY, INTENTS, JOBS, LEASES, PEERS, TRANSACTIONS, VERDICTS,
-        WORDS,
-    },
     roles::operator::extended,
     run::RunError,
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use shardwire_model::{
     Coded, Hash, MAX_PROOF_BYTES, Role, ShardId, Stage,
     life::{Life, Part, Step},
 };
 use shardwire_protocols::history::verify;
-use shardwire_store::{RecordKey, Store, StoreError, Table};
+use shardwire_store::{
+    Store, StoreError,
+    records::{INTENTS, LAYOUT},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -77,19 +76,6 @@ impl Report {
     fn error(&mut self, file: &str, error: &(impl Coded + ?Sized)) {
         self.add(file, error.code(), error.to_string());
     }
-
-    /// Reads each record of a table.
-    fn table<K: RecordKey, V: Serialize + DeserializeOwned>(&mut self, store: &Store, table: &Table<K, V>) {
-        let result = store.each(table, |record| {
-            self.records += 1;
-            if let Err(error) = record {
-                self.error(STORE, &error);
-            }
-        });
-        if let Err(error) = result {
-            self.error(STORE, &error);
-        }
-    }
 }
 
 /// Checks a folder.
@@ -131,19 +117,19 @@ async fn of_world(folder: &Folder, report: &mut Report) -> Option<WorldFacts> {
     }
 }
 
+/// Reads each record of each table.
 fn of_store(store: &Store, report: &mut Report) {
-    report.table(store, &ASSIGNMENTS);
-    report.table(store, &TRANSACTIONS);
-    report.table(store, &EXECUTIONS);
-    report.table(store, &LEASES);
-    report.table(store, &JOBS);
-    report.table(store, &HANDOFFS);
-    report.table(store, &INTENTS);
-    report.table(store, &VERDICTS);
-    report.table(store, &HISTORY);
-    report.table(store, &EVIDENCE);
-    report.table(store, &PEERS);
-    report.table(store, &WORDS);
+    for table in LAYOUT.tables() {
+        let read = table.check(store, |record| {
+            report.records += 1;
+            if let Err(error) = record {
+                report.error(STORE, &error);
+            }
+        });
+        if let Err(error) = read {
+            report.error(STORE, &error);
+        }
+    }
 }
 
 fn compare(folder: &Folder, store: &Store, world: Option<&WorldFacts>, report: &mut Report) -> Result<(), RunError> {
@@ -210,7 +196,7 @@ fn against_the_world(
     lives: &BTreeMap<Part, Life>,
     report: &mut Report,
 ) -> Result<(), StoreError> {
-    let pending: BTreeSet<ShardId> = store.all(&INTENTS)?.into_iter().map(|(shard, _)| shard).collect();
+    let pending: BTreeSet<ShardId> = store.all(&INTENTS)?.into_iter().map(|(key, _)| key.shard).collect();
     for record in &world.shards {
         let shard = record.start.shard;
         let life = lives.get(&Part::of(shard, Role::Settler));

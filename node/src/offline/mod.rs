@@ -19,15 +19,16 @@ mod tests;
 pub(crate) use check::{Report, check};
 pub(crate) use export::export;
 
+use crate::history::Lives as _;
 use crate::{
     config::{Config, Environment, Flags, Role},
     data::DataFolder,
-    records::{HISTORY, LAYOUT},
     run::RunError,
     world,
 };
 use shardwire_model::{Coded, PeerId, ShardId, life::HistoryEntry};
 use shardwire_protocols::Signed;
+use shardwire_store::records::LAYOUT;
 use shardwire_store::{RecordKey as _, Store, SystemDisk};
 use shardwire_world::World;
 use std::{path::Path, sync::Arc};
@@ -74,6 +75,6 @@ impl Folder {
 /// If the folder is none or in use, or its store can't be read.
 pub(crate) fn history(root: &Path, shard: ShardId) -> Result<(PeerId, Vec<Signed<HistoryEntry>>), RunError> {
     let folder = Folder::look(root)?;
-    let entries = folder.store()?.with_prefix(&HISTORY, &shard.to_bytes()).map_err(boxed)?;
-    Ok((folder.peer(), entries.into_iter().map(|(_, entry)| entry).collect()))
+    let entries = folder.store()?.entries(&shard.to_bytes()).map_err(boxed)?;
+    Ok((folder.peer(), entries))
 }

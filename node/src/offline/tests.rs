@@ -1,20 +1,22 @@
 //! Folders as nodes leave them, and as they shouldn't be.
 
 use super::*;
-use crate::history::Advance as _;
 use crate::{
     config::Setting,
     data::{Belongs, DataPaths, init},
-    records::{EntryKey, Figures, HISTORY, JOBS, Job, LAYOUT, LogKey, TRANSACTIONS},
+    history::Advance as _,
     roles::prover::ProverError,
+    signed,
 };
 use rand::{SeedableRng, rngs::StdRng};
 use shardwire_model::{
     ContractId, EventId, Felt, Hash, ShardStart, Timestamp, finished_selector,
     life::{Part, Step},
 };
-use shardwire_store::SystemDisk;
-use shardwire_store::Table;
+use shardwire_store::{
+    RecordKey, SystemDisk, Table,
+    records::{EntryKey, Figures, HISTORY, JOBS, Job, LAYOUT, LogKey, TRANSACTIONS},
+};
 use std::{collections::BTreeMap, fs, io, path::PathBuf};
 
 const WORLD: &str = r#"{"storage":[{"contract":"0x1","key":"0x1","kind":"counter","value":0},{"contract":"0x1","key":"0x2","kind":"escrow","value":1000}]}"#;
@@ -151,9 +153,9 @@ fn what_is_wrong_is_named_with_its_file() {
     // An entry that somebody changed.
     let store = Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap();
     let key = EntryKey { part, number: 1 };
-    let mut entry = store.get(&HISTORY, &key).unwrap().unwrap();
+    let mut entry: Signed<HistoryEntry> = signed::read(&store.get(&HISTORY, &key).unwrap().unwrap()).unwrap();
     entry.statement.at = Timestamp(6);
-    store.put(&HISTORY, &key, &entry).unwrap();
+    store.put(&HISTORY, &key, &signed::stored(&entry)).unwrap();
     drop(store);
     let findings = found(&root);
     assert!(findings[0].contains("SW-LIFE-006: the history of shard"), "{findings:?}");
@@ -177,6 +179,37 @@ fn what_is_wrong_is_named_with_its_file() {
     let findings = found(&root);
     assert!(findings[0].starts_with("ledger.redb SW-LEDGER-003"), "{findings:?}");
     assert_eq!(findings[1], "node.redb SW-STORE-004: node.redb is damaged: it is not a redb file");
+}
+
+/// Every table of the layout, one after the other: none is left out.
+#[test]
+fn a_damaged_record_is_found_in_whatever_table_it_is() {
+    let place = tempfile::tempdir().unwrap();
+    let (root, paths) = folder(place.path());
+    drop(Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap());
+    let sound = fs::read(paths.store()).unwrap();
+    for table in LAYOUT.tables() {
+        fs::write(paths.store(), &sound).unwrap();
+        let store = Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap();
+        // No record is as short as this, and no key.
+        store.put(&Table::<Nothing, ()>::new(table.name, table.version), &Nothing, &()).unwrap();
+        drop(store);
+        let found = found(&root);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("SW-STORE-004") && found[0].contains(table.name), "{found:?}");
+    }
+}
+
+/// A key that isn't one of any table.
+struct Nothing;
+
+impl RecordKey for Nothing {
+    fn to_bytes(&self) -> Vec<u8> {
+        vec![7]
+    }
+    fn from_bytes(_: &[u8]) -> Option<Self> {
+        None
+    }
 }
 
 #[test]

@@ -64,18 +64,20 @@ trait Member: Send {
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-struct Changes<T, E, F> {
+struct Changes<T, E, F, G> {
     changes: Option<F>,
     result: Option<Result<T, E>>,
+    then: G,
     caller: oneshot::Sender<Result<T, E>>,
     _place: OwnedSemaphorePermit,
 }
 
-impl<T, E, F> Member for Changes<T, E, F>
+impl<T, E, F, G> Member for Changes<T, E, F, G>
 where
     T: Send,
     E: From<StoreError> + Send,
     F: FnOnce(&mut Write<'_>) -> Result<T, E> + Send,
+    G: FnOnce(&Result<T, E>) + Send,
 {
     fn join(&mut self, write: &mut Write<'_>) -> Result<(), StoreError> {
         if let Some(changes) = self.changes.take() {
@@ -90,6 +92,7 @@ where
             (Ok(()), None) => Err(StoreError::Closed.into()),
             (Err(error), _) => Err(error.into()),
         };
+        (self.then)(&result);
         // A caller that has gone isn't told; what it changed is durable all the same.
         let _ = self.caller.send(result);
     }
@@ -157,9 +160,21 @@ impl Place {
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&mut Write<'_>) -> Result<T, E> + Send + 'static,
     {
+        self.enqueue_then(changes, |_| {})
+    }
+
+    /// As [`enqueue`](Self::enqueue); `then` gets the answer first. It is called in the order of the queue, after the commit and before the
+    /// next group's changes, and must not wait: nothing is committed meanwhile.
+    pub fn enqueue_then<T, E, F, G>(self, changes: F, then: G) -> Pending<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Write<'_>) -> Result<T, E> + Send + 'static,
+        G: FnOnce(&Result<T, E>) + Send + 'static,
+    {
         let Self { file, work, permit } = self;
         let (caller, answer) = oneshot::channel();
-        let member = Changes { changes: Some(changes), result: None, caller, _place: permit };
+        let member = Changes { changes: Some(changes), result: None, then, caller, _place: permit };
         let first = {
             let mut waiting = file.queue.lock();
             waiting.members.push_back(Box::new(member));

@@ -8,6 +8,8 @@
 //!   every group of [`Store::commit`]. A failed one leaves nothing behind.
 //! - [`Layout`]: the tables, each with a version, and the [`Migration`]s that lead from older versions to these.
 //!
+//! - [`records`]: what each role remembers.
+//!
 //! It refuses files of another program, damaged ones, and those with a table that is newer or unknown; each refusal has a code and a next
 //! step. It knows no network, no virtual machine and no clock.
 //!
@@ -21,6 +23,7 @@ pub mod database;
 mod disk;
 mod error;
 mod layout;
+pub mod records;
 mod store;
 mod table;
 mod view;

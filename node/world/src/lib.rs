@@ -53,7 +53,7 @@ pub use embedded::{Audit, EmbeddedLedger, EmbeddedWorld, MAX_REFUSALS, SCHEMA};
 pub use error::{Refusal, WorldError};
 pub use genesis::{Genesis, GenesisEntry, GenesisError, GenesisValue, MAX_GENESIS, MAX_GENESIS_BYTES};
 pub use identity::{IdentityError, MAX_IDENTITY_BYTES, MAX_NETWORK_BYTES, MAX_PROGRAMS, MAX_SETTLERS, WorldIdentity};
-pub use operation::{AbortReason, Operation, Receipt, Standing, Ticket};
+pub use operation::{Operation, Receipt, Standing, Ticket};
 pub use redb::StorageBackend;
 pub use shardwire_crdt::MergeError;
 pub use shardwire_model::life::MAX_TIMEOUT;

@@ -2,7 +2,8 @@
 
 use crate::{Aborted, Refusal, Settlement, Started};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Hash, Output, PeerId, ShardId, StartRequest, Timestamp};
+use shardwire_model::life::AbortReason;
+use shardwire_model::{Hash, Output, ShardId, StartRequest, Timestamp};
 use std::fmt;
 
 /// A change of the World. Its content names it ([`ticket`](Self::ticket)): the same operation twice is one operation.
@@ -29,19 +30,6 @@ pub enum Operation {
         /// Why.
         reason: AbortReason,
     },
-}
-
-/// Why a shard is aborted. The World checks what it can: a deadline is a date, who asks is the submitter's to check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AbortReason {
-    /// The peer that started it, or an administrator of the settler, asked for it.
-    Asked {
-        /// That peer.
-        by: PeerId,
-    },
-    /// Its deadline has passed. Refused before that.
-    Deadline,
 }
 
 /// The name of an operation in a World of one network: a hash of its content.

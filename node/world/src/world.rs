@@ -1,7 +1,8 @@
 //! What a World is, whatever keeps it.
 
-use crate::{AbortReason, Audit, Operation, Refusal, Standing, Ticket, WorldError, WorldIdentity};
+use crate::{Audit, Operation, Refusal, Standing, Ticket, WorldError, WorldIdentity};
 use serde::{Deserialize, Serialize};
+use shardwire_model::life::AbortReason;
 use shardwire_model::{ContractId, Felt, Hash, Key, Kind, Output, PeerId, ShardId, ShardStart, Slot, Timestamp};
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 

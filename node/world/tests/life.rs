@@ -3,9 +3,10 @@
 mod dungeon;
 
 use dungeon::*;
+use shardwire_model::life::AbortReason;
 use shardwire_model::{Felt, Key, PeerId, ShardId, Timestamp, state_commitment};
 use shardwire_store::SystemDisk;
-use shardwire_world::{AbortReason, EmbeddedLedger, MAX_STORAGE_PAGE, Refusal, ShardState, Stage};
+use shardwire_world::{EmbeddedLedger, MAX_STORAGE_PAGE, Refusal, ShardState, Stage};
 
 #[test]
 fn from_start_to_settled() {

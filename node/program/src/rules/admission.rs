@@ -5,8 +5,8 @@
 
 use crate::{Admission, Change, Checked, Refusal};
 use shardwire_model::{
-    AccountId, Call, ChainHead, Entry, Felt, Key, Kind, MAX_TRANSACTIONS, ShardStart, SignedTransaction, Slot,
-    Transaction, TransactionError, finished_selector,
+    AccountId, Call, ChainHead, Entry, Felt, Key, Kind, MAX_TRANSACTIONS, ShardStart, Slot, Transaction,
+    TransactionError, finished_selector,
 };
 
 /// One account's chain so far.
@@ -147,8 +147,7 @@ impl RulesAdmission {
 }
 
 impl Admission for RulesAdmission {
-    fn check(&self, signed: &SignedTransaction) -> Result<Checked, Refusal> {
-        let SignedTransaction { transaction, signature } = signed;
+    fn check_rules(&self, transaction: &Transaction) -> Result<Checked, Refusal> {
         let account = transaction.account;
         let index = self.start.account_index(account).ok_or(Refusal::UnknownAccount(account))?;
         let chain = self.chains.get(index).ok_or(Refusal::UnknownAccount(account))?;
@@ -178,11 +177,7 @@ impl Admission for RulesAdmission {
         if self.accepted >= MAX_TRANSACTIONS - u32::from(!ends) {
             return Err(Refusal::Full);
         }
-        // Last, because it costs the most.
         let head = chain.head.extend(words);
-        if !signature.verifies(account, head.message()) {
-            return Err(Refusal::BadSignature(account));
-        }
         let values = change.unwrap_or_default();
         Ok(Checked::New(Change { sequence: self.accepted, account: index, head, words, values, ends }))
     }
@@ -203,6 +198,10 @@ impl Admission for RulesAdmission {
                 };
             }
         }
+    }
+
+    fn fork(&self) -> Box<dyn Admission> {
+        Box::new(self.clone())
     }
 
     fn accepted(&self) -> u32 {

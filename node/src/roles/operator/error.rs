@@ -42,6 +42,12 @@ pub(crate) enum OperatorError {
         /// The shard.
         shard: ShardId,
     },
+    /// What was accepted before it couldn't be logged.
+    #[error("the log of shard {} couldn't be written", shard.short())]
+    Behind {
+        /// The shard.
+        shard: ShardId,
+    },
     /// It is over.
     #[error("shard {} is over", shard.short())]
     Over {
@@ -90,6 +96,13 @@ pub(crate) enum OperatorError {
     NoJob,
 }
 
+impl OperatorError {
+    /// A shard's log has a transaction that the rules refuse.
+    pub(super) fn not_replayed(shard: ShardId, sequence: u32, refusal: shardwire_program::Refusal) -> Self {
+        Self::Log { shard, sequence, cause: refusal.into() }
+    }
+}
+
 /// What a prover is told whose claim is refused.
 impl From<OperatorError> for trace::Refused {
     fn from(error: OperatorError) -> Self {
@@ -134,6 +147,7 @@ impl Coded for OperatorError {
             Self::NoJob => "SW-OPERATOR-008",
             Self::LeasesHeld { .. } => "SW-OPERATOR-009",
             Self::Reader => "SW-OPERATOR-010",
+            Self::Behind { .. } => "SW-OPERATOR-011",
             Self::Aborted { .. } => "SW-OPERATOR-020",
             Self::Settled { .. } => "SW-OPERATOR-021",
             Self::Life(refusal) => refusal.code(),
@@ -150,6 +164,9 @@ impl Coded for OperatorError {
             Self::Thread(_) => "Raise the limit of processes for this user, then start the node again.".into(),
             Self::Unknown { .. } => {
                 "Check the shard's id, and that it was started with this operator: `shardwire shard status`.".into()
+            }
+            Self::Behind { .. } => {
+                "Submit it again; if that fails as well, the operator's log says what its disk has.".into()
             }
             Self::Over { .. } => "Start another shard.".into(),
             Self::Aborted { .. } | Self::Settled { .. } => "Forget the job: no proof of it is of use any more.".into(),

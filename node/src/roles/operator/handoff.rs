@@ -1,7 +1,6 @@
 //! The operator consumes assignments.
 
 use super::{Operator, OperatorError};
-use crate::records::{Assignment, WireFelt};
 use shardwire_model::{
     ShardId,
     life::{Step, Why},
@@ -10,6 +9,7 @@ use shardwire_protocols::{
     Failure, ServeError,
     handoff::{Client, Handoff, Next, Outcome},
 };
+use shardwire_store::records::{Assignment, WireFelt};
 use shardwire_transport::Initiator;
 
 impl Operator {

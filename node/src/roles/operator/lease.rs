@@ -4,17 +4,17 @@
 //! comes back is told so. The lease is renewed in memory only: after a restart it is taken to be over unless its prover asks again.
 
 use super::OperatorError;
-use crate::{
-    records::{LEASES, TraceLease},
-    roles::Host,
-};
+use crate::roles::Host;
 use shardwire_model::{Hash, Mutation, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
     Signed,
     trace::{self, Lease, LeaseTerms},
 };
 use shardwire_reputation::{Blame, Breach, Event};
-use shardwire_store::{Store, StoreError};
+use shardwire_store::{
+    Store, StoreError,
+    records::{LEASES, SegmentKey, TraceLease},
+};
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
@@ -53,7 +53,7 @@ impl Leases {
 
     /// Reads the latest lease: its epoch is never given again.
     pub(super) fn restore(&self, store: &Store) -> Result<(), StoreError> {
-        self.lock().lease = store.get(&LEASES, &self.shard)?;
+        self.lock().lease = store.get(&LEASES, &SegmentKey::first(self.shard))?;
         Ok(())
     }
 
@@ -98,7 +98,7 @@ impl Leases {
         }
         let expires = now.plus(trace::LEASE);
         let lease = TraceLease { epoch, prover, expires, proof: None };
-        host.store.put(&LEASES, &self.shard, &lease)?;
+        host.store.put(&LEASES, &SegmentKey::first(self.shard), &lease)?;
         present.lease = Some(lease);
         Ok(Signed::by(&host.identity, LeaseTerms { job, epoch, expires, prover }))
     }
@@ -130,7 +130,7 @@ impl Leases {
         if let Some(lease) = &mut present.lease {
             lease.proof = Some(proof);
             lease.expires = host.clock.now().plus(PROOF_GRACE);
-            host.store.put(&LEASES, &self.shard, lease)?;
+            host.store.put(&LEASES, &SegmentKey::first(self.shard), lease)?;
         }
         Ok(())
     }
@@ -140,7 +140,7 @@ impl Leases {
         let mut present = self.lock();
         if let Some(lease) = &mut present.lease {
             lease.expires = host.clock.now();
-            host.store.put(&LEASES, &self.shard, lease)?;
+            host.store.put(&LEASES, &SegmentKey::first(self.shard), lease)?;
         }
         Ok(())
     }

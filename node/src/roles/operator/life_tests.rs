@@ -3,22 +3,24 @@
 use super::*;
 use crate::{
     clock::SystemClock,
-    records::{HISTORY, LAYOUT, WireFelt},
     roles::testing::{host, small_shard},
     tasks::Tasks,
 };
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_model::{
-    Call, Coded as _, Felt, Key, PeerId, ShardStart,
+    Call, Coded as _, Felt, Key, PeerId, ShardStart, SignedTransaction, Timestamp,
     life::{Part, Why},
 };
 use shardwire_program::Programs;
 use shardwire_protocols::{
     history::verify,
-    ingress::{Handler as _, Outcome},
+    ingress::{Handler as _, Outcome, transaction_hash},
     trace::{Begun, Grant, Handler as _, Part as Piece, Progress, Progressed, ProverStage, RefusalReason},
 };
-use shardwire_store::{Store, SystemDisk};
+use shardwire_store::{
+    Store, SystemDisk,
+    records::{LAYOUT, LogKey, TRANSACTIONS, WireFelt},
+};
 use shardwire_transport::Identity;
 use std::path::Path;
 
@@ -55,10 +57,28 @@ async fn played(folder: &Path) -> (Operator, Tasks, ShardId) {
 
 fn stages(operator: &Operator, shard: ShardId) -> Vec<Stage> {
     let part = Part::of(shard, Role::Operator);
-    let entries = operator.host.store.all(&HISTORY).unwrap();
-    let entries: Vec<_> = entries.into_iter().map(|(_, entry)| entry).collect();
+    let entries = operator.host.store.entries(&[]).unwrap();
     let history = verify(&identity(2).peer(), part, &entries).unwrap();
     history.life().steps().iter().map(Step::stage).collect()
+}
+
+/// As if the commit of the small shard's transaction had failed: after it was done, or before.
+fn fails_once(operator: &Operator, shard: ShardId, finish: SignedTransaction, written: bool) {
+    let run = operator.run(shard).unwrap();
+    if written {
+        let first = transaction_hash(&finish);
+        let ended = Step::Ended { transactions: 1, log: extended(Hash::default(), &finish) };
+        let written = operator.host.store.write(|write| {
+            write.put(&TRANSACTIONS, &LogKey { shard, sequence: 0 }, &finish)?;
+            for step in [Step::Executing { first }, ended] {
+                write.advance::<OperatorError>(&identity(2), Timestamp(1), run::part(shard), step)?;
+            }
+            Ok::<_, OperatorError>(())
+        });
+        written.unwrap();
+    }
+    let desk = run.desk().unwrap();
+    desk.failed(desk.round());
 }
 
 #[tokio::test]
@@ -188,8 +208,7 @@ async fn what_a_failed_write_has_written_after_all_is_taken_in() {
     let shard = start.shard;
     let values = values.into_iter().map(WireFelt).collect();
     operator.assign(Assignment { start, values, settler: settler(), epoch: 1 }).unwrap();
-    let run = operator.run(shard).unwrap();
-    run.fails_once(&finish, true).await;
+    fails_once(&operator, shard, finish, true);
     let opened = operator.open(identity(9).peer(), shard).await.unwrap().unwrap();
     assert_eq!((opened.nonces, opened.accepted, opened.ended), (vec![2], 1, true));
     assert_eq!(operator.shards()[0].transactions, 1);
@@ -207,7 +226,7 @@ async fn a_shard_goes_on_after_a_write_that_failed() {
     let shard = start.shard;
     let values = values.into_iter().map(WireFelt).collect();
     operator.assign(Assignment { start, values, settler: settler(), epoch: 1 }).unwrap();
-    operator.run(shard).unwrap().fails_once(&finish, false).await;
+    fails_once(&operator, shard, finish, false);
     assert_eq!(operator.shards()[0].transactions, 0);
     let outcome = operator.submit(identity(9).peer(), shard, finish).await.unwrap();
     assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: false });

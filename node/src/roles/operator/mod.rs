@@ -8,6 +8,9 @@
 //! (execution, chunks) is made again from the log.
 
 mod asking;
+mod desk;
+#[cfg(test)]
+mod desk_tests;
 mod error;
 mod feed;
 mod handoff;
@@ -19,16 +22,14 @@ mod past;
 mod run;
 mod services;
 mod spool;
+mod submit;
 #[cfg(test)]
 mod tests;
 mod trace;
 
 use self::{asking::Asking, run::Run};
 use super::{Changes, Host};
-use crate::{
-    history::{Advance as _, Lives as _},
-    records::{ASSIGNMENTS, Assignment},
-};
+use crate::history::{Advance as _, Lives as _};
 pub(crate) use error::OperatorError;
 pub(crate) use run::extended;
 use shardwire_model::{
@@ -38,6 +39,7 @@ use shardwire_model::{
 use shardwire_program::Programs;
 use shardwire_protocols::administration::ShardStatus;
 use shardwire_reputation::{Event, Work};
+use shardwire_store::records::{ASSIGNMENTS, Assignment};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},

@@ -2,9 +2,9 @@
 //!
 //! The log stays in the store. Of each transaction only its place is held, four bytes, from the first question on.
 
-use crate::records::{LogKey, TRANSACTIONS};
 use shardwire_model::{ShardStart, SignedTransaction};
 use shardwire_protocols::ingress::Outcome;
+use shardwire_store::records::{LogKey, TRANSACTIONS};
 use shardwire_store::{RecordKey as _, Store, StoreError};
 
 /// The places in the log of each account's transactions, in the order of the whitelist and of the nonces.

@@ -1,12 +1,13 @@
 //! One shard at its operator: its rules, its log, its execution, its witness.
 //!
-//! A transaction passes the desk one at a time: the rules are checked, the log is written, then the rules take it in and the execution is
-//! fed. So the rules are where the log is, whatever the disk does; after a write that failed it is first looked whether it was done
-//! all the same. The execution is a thread that takes the log's transactions and then waits for further ones; it ends with the end event, or when the run is closed
-//! and its feed with it.
+//! A transaction is first checked as far as its signature, which is checked beside everything else; the [`Desk`] then checks the rules and gives it
+//! its place; it is logged in one commit with those that wait as well; then it is fed to the execution and its client told. After a commit that failed it is
+//! first looked what the disk has of it all the same. The execution is a thread that takes the log's transactions and then waits for further ones; it ends
+//! with the end event, or when the run is closed and its feed with it.
 
 use super::{
     OperatorError,
+    desk::{Desk, Progress},
     feed::Feed,
     lease::Leases,
     past::Past,
@@ -14,7 +15,6 @@ use super::{
 };
 use crate::{
     history::{Advance as _, Lives as _},
-    records::{Assignment, EXECUTIONS, Executed, LogKey, Spooled, TRANSACTIONS, WireFelt},
     roles::{Changes, Host},
 };
 use shardwire_model::{
@@ -22,25 +22,30 @@ use shardwire_model::{
     life::{self, Life, Step},
     state_commitment,
 };
-use shardwire_program::{Admission, Change, Checked, ExecuteError, Execution, Program, Programs, Refusal};
+use shardwire_program::{ExecuteError, Execution, Program, Programs};
 use shardwire_protocols::{
     administration::ShardStatus,
-    ingress::{Opened, Outcome, transaction_hash},
+    ingress::{Opened, transaction_hash},
     trace::{JobOffer, Part, job_id},
 };
-use shardwire_store::{RecordKey, StoreError, Write};
+use shardwire_store::{
+    RecordKey, StoreError, Write,
+    records::{Assignment, EXECUTIONS, Executed, SegmentKey, Spooled, TRANSACTIONS, WireFelt},
+};
 use shardwire_witness::{Chunk, witness_hash};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One shard at its operator.
 #[derive(Debug)]
 pub(super) struct Run {
-    host: Arc<Host>,
+    pub(super) host: Arc<Host>,
     pub(super) shard: ShardId,
     pub(super) job: Hash,
-    assignment: Assignment,
-    /// Where transactions enter, one at a time.
-    desk: tokio::sync::Mutex<Desk>,
+    pub(super) assignment: Assignment,
+    /// Where transactions enter; none if the shard was over when the node started, or its program isn't here.
+    desk: Option<Arc<Desk>>,
+    /// Held while the execution is fed, so that it gets the log's order.
+    pub(super) feeding: tokio::sync::Mutex<()>,
     /// Where the execution takes them from; none once the run has ended or failed.
     feed: Mutex<Option<Arc<Feed>>>,
     /// Where transactions are looked up that come again once the shard is over.
@@ -48,16 +53,10 @@ pub(super) struct Run {
     pub(super) leases: Leases,
     spool: Arc<Spool>,
     state: Arc<Mutex<State>>,
-    changes: Arc<Changes>,
-}
-
-/// The rules of a shard that goes on.
-#[derive(Debug, Default)]
-struct Desk {
-    /// None if it is over, or its program isn't here.
-    admission: Option<Box<dyn Admission>>,
-    /// A write failed, and may have been done all the same.
-    in_doubt: bool,
+    /// Announced when this run has more of its witness, or has ended: who waits for a chunk of it is woken, and nobody else.
+    pub(super) progress: Arc<Changes>,
+    /// The operator's: announced when other jobs may be had than before.
+    pub(super) changes: Arc<Changes>,
 }
 
 /// An operator's part of a shard's life.
@@ -66,12 +65,10 @@ pub(super) fn part(shard: ShardId) -> life::Part {
 }
 
 #[derive(Debug)]
-struct State {
-    accepted: u32,
-    refused: u32,
-    life: Life,
-    /// The hash of the log so far.
-    log: Hash,
+pub(super) struct State {
+    pub(super) accepted: u32,
+    pub(super) refused: u32,
+    pub(super) life: Life,
     /// Why the run can't go on.
     fault: Option<Cause>,
 }
@@ -105,36 +102,22 @@ impl Run {
                 return Ok(run);
             }
         };
-        let mut admission = program.admission(run.assignment.start.clone(), &felts(&run.assignment.values));
-        let log: Vec<SignedTransaction> = host
-            .store
-            .with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard))?
-            .into_iter()
-            .map(|(_, it)| it)
-            .collect();
+        let admission = program.admission(run.assignment.start.clone(), &felts(&run.assignment.values));
+        let log = host.store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard))?;
         let kept = log.len() - usize::from(Mutation::LogCutShort.is_planted() && !log.is_empty());
-        let log: Vec<SignedTransaction> = log.into_iter().take(kept).collect();
-        for (transaction, sequence) in log.iter().zip(0..) {
-            admission.accept(transaction).map_err(|refusal| OperatorError::Log {
-                shard,
-                sequence,
-                cause: refusal.into(),
-            })?;
-        }
-        run.desk.get_mut().admission = Some(admission);
-        {
-            let mut state = run.state();
-            state.accepted = u32::try_from(log.len()).unwrap_or(u32::MAX);
-            state.log = log.iter().fold(Hash::default(), extended);
-        }
-        match host.store.get(&EXECUTIONS, &shard)? {
+        let log: Vec<SignedTransaction> = log.into_iter().map(|(_, it)| it).take(kept).collect();
+        let desk = Desk::of(admission, &log)
+            .map_err(|(sequence, refusal)| OperatorError::not_replayed(shard, sequence, refusal))?;
+        run.desk = Some(Arc::new(desk));
+        run.state().accepted = u32::try_from(log.len()).unwrap_or(u32::MAX);
+        match host.store.get(&EXECUTIONS, &SegmentKey::first(shard))? {
             Some(executed) if run.spool.is_whole(&executed) => run.spool.end(executed),
             _ => run.execute(program, log)?,
         }
         Ok(run)
     }
 
-    fn new(host: &Arc<Host>, assignment: Assignment, life: Life, changes: Arc<Changes>) -> Self {
+    fn new(host: &Arc<Host>, assignment: Assignment, life: Life, changes: Arc<Changes>, desk: Desk) -> Self {
         let start = assignment.start.clone();
         let values = felts(&assignment.values);
         let before = state_commitment(start.commitment(), &values);
@@ -143,34 +126,42 @@ impl Run {
             host: host.clone(),
             shard,
             job: job_id(start.program, start.commitment(), before, 0),
-            desk: tokio::sync::Mutex::default(),
+            desk: None,
+            feeding: tokio::sync::Mutex::default(),
             feed: Mutex::default(),
             past: tokio::sync::OnceCell::new(),
             leases: Leases::new(shard),
             spool: Arc::new(Spool::new(host.artefacts.clone(), shard)),
-            state: Arc::new(Mutex::new(State { accepted: 0, refused: 0, life, log: Hash::default(), fault: None })),
+            state: Arc::new(Mutex::new(State { accepted: 0, refused: 0, life, fault: None })),
             assignment,
+            progress: Arc::new(Changes::new()),
             changes,
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn feed(&self) -> std::sync::MutexGuard<'_, Option<Arc<Feed>>> {
+    pub(super) fn feed(&self) -> std::sync::MutexGuard<'_, Option<Arc<Feed>>> {
         self.feed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where transactions enter.
+    pub(super) fn desk(&self) -> Result<&Arc<Desk>, OperatorError> {
+        let over = || self.stopped().unwrap_or(OperatorError::Over { shard: self.shard });
+        self.desk.as_ref().ok_or_else(over)
     }
 
     /// Begins to execute: the log first, then what is fed.
     fn execute(&mut self, program: Arc<dyn Program>, log: Vec<SignedTransaction>) -> Result<(), OperatorError> {
         let (start, values) = (self.assignment.start.clone(), felts(&self.assignment.values));
-        let (spool, changes) = (self.spool.clone(), self.changes.clone());
+        let (spool, progress, changes) = (self.spool.clone(), self.progress.clone(), self.changes.clone());
         let mut sink = {
-            let (spool, changes) = (spool.clone(), changes.clone());
+            let (spool, progress) = (spool.clone(), progress.clone());
             move |chunk: Chunk| {
                 spool.push(&chunk)?;
-                changes.announce();
+                progress.announce();
                 Ok(())
             }
         };
@@ -185,6 +176,7 @@ impl Run {
                     state.fault = Some(cause);
                 }
             }
+            progress.announce();
             changes.announce();
         });
         let feed = feed.map_err(OperatorError::Thread)?;
@@ -258,7 +250,7 @@ impl Run {
     }
 
     /// Why no transaction or prover is served any more, if so.
-    fn stopped(&self) -> Option<OperatorError> {
+    pub(super) fn stopped(&self) -> Option<OperatorError> {
         let state = self.state();
         let shard = self.shard;
         if state.life.is_over() {
@@ -267,7 +259,7 @@ impl Run {
         state.fault.clone().map(|cause| OperatorError::Stopped { shard, cause })
     }
 
-    async fn past(&self) -> Result<&Past, StoreError> {
+    pub(super) async fn past(&self) -> Result<&Past, StoreError> {
         self.past.get_or_try_init(async || Past::of(&self.host.store, &self.assignment.start)).await
     }
 
@@ -282,144 +274,9 @@ impl Run {
             Some(stopped) => return Err(stopped),
             None => {}
         }
-        let mut desk = self.desk.lock().await;
-        let admission = self.certain(&mut desk).await?;
-        let (nonces, accepted, ended) = (admission.next_nonces(), admission.accepted(), admission.ended());
-        Ok(Opened { start, nonces, accepted, ended })
-    }
-
-    /// Checks a transaction, logs it, and feeds it to the execution. If the shard is over, what it had accepted is answered as before.
-    pub(super) async fn submit(&self, transaction: SignedTransaction) -> Result<Outcome, OperatorError> {
-        let mut desk = self.desk.lock().await;
-        match self.stopped() {
-            Some(over @ OperatorError::Over { .. }) => {
-                let known = self.past().await?.outcome(&self.host.store, &self.assignment.start, &transaction)?;
-                return Ok(known.unwrap_or_else(|| Outcome::Refused(over.into())));
-            }
-            Some(stopped) => return Err(stopped),
-            None => {}
-        }
-        let change = match self.certain(&mut desk).await?.check(&transaction) {
-            Ok(Checked::New(change)) => change,
-            Ok(Checked::Duplicate { sequence }) => return Ok(Outcome::Accepted { sequence, duplicate: true }),
-            Err(refusal) => {
-                self.state().refused += 1;
-                return Ok(Outcome::Refused(refusal.into()));
-            }
-        };
-        let sequence = change.sequence();
-        match self.log(sequence, &transaction, change.ends()) {
-            Ok(()) => {}
-            // That the shard is over is an answer, not a fault of ours.
-            Err(over @ OperatorError::Over { .. }) => return Ok(Outcome::Refused(over.into())),
-            Err(error) => {
-                // The rules, the log's hash and the counters are as they were. Whether the disk has it is seen when it is back.
-                desk.in_doubt = true;
-                return Err(error);
-            }
-        }
-        self.take_in(&mut desk, change, transaction).await;
-        Ok(Outcome::Accepted { sequence, duplicate: false })
-    }
-
-    /// As if the write of this transaction had failed: after it was done, or before.
-    #[cfg(test)]
-    pub(super) async fn fails_once(&self, transaction: &SignedTransaction, written: bool) {
-        let mut desk = self.desk.lock().await;
-        if written {
-            let ends = matches!(transaction.transaction.call, shardwire_model::Call::Finish);
-            let before = {
-                let state = self.state();
-                (state.accepted, state.log, state.life.clone())
-            };
-            self.log(before.0, transaction, ends).unwrap();
-            let mut state = self.state();
-            (state.accepted, state.log, state.life) = before;
-        }
-        desk.in_doubt = true;
-    }
-
-    /// The rules, once they are where the log is.
-    async fn certain<'a>(&self, desk: &'a mut Desk) -> Result<&'a mut dyn Admission, OperatorError> {
-        let over = OperatorError::Over { shard: self.shard };
-        if desk.in_doubt {
-            self.look_at_the_log(desk).await?;
-            desk.in_doubt = false;
-        }
-        match &mut desk.admission {
-            Some(admission) => Ok(&mut **admission),
-            None => Err(over),
-        }
-    }
-
-    /// Takes in what a failed write has written after all: at most the one transaction, and the steps with it.
-    async fn look_at_the_log(&self, desk: &mut Desk) -> Result<(), OperatorError> {
-        let Some(admission) = &desk.admission else { return Ok(()) };
-        let sequence = admission.accepted();
-        let logged = self.host.store.get(&TRANSACTIONS, &LogKey { shard: self.shard, sequence })?;
-        let life = self.host.store.life(part(self.shard))?;
-        let Some(transaction) = logged else {
-            self.state().life = life;
-            return Ok(());
-        };
-        let refused = |refusal: Refusal| OperatorError::Log { shard: self.shard, sequence, cause: refusal.into() };
-        let Checked::New(change) = admission.check(&transaction).map_err(refused)? else { return Ok(()) };
-        {
-            let mut state = self.state();
-            (state.accepted, state.log) = (sequence + 1, extended(state.log, &transaction));
-            state.life = life;
-        }
-        self.take_in(desk, change, transaction).await;
-        Ok(())
-    }
-
-    /// What follows once a transaction is durable: the rules take it in, and it is executed.
-    async fn take_in(&self, desk: &mut Desk, change: Change, transaction: SignedTransaction) {
-        let (sequence, ends) = (change.sequence(), change.ends());
-        if let Some(admission) = &mut desk.admission {
-            admission.apply(change);
-        }
-        let feed = self.feed().clone();
-        if let Some(feed) = feed {
-            feed.send(transaction).await;
-        }
-        if ends {
-            *self.feed() = None;
-            tracing::info!(shard = %self.shard.short(), transactions = sequence + 1, "end event: the shard takes no further transaction");
-            self.changes.announce();
-        }
-    }
-
-    /// Makes a transaction durable, and the steps that it makes with it.
-    fn log(&self, sequence: u32, transaction: &SignedTransaction, ended: bool) -> Result<(), OperatorError> {
-        let key = LogKey { shard: self.shard, sequence };
-        let mut state = self.state();
-        if state.life.is_over() {
-            return Err(OperatorError::Over { shard: self.shard });
-        }
-        let log = extended(state.log, transaction);
-        let mut steps = Vec::new();
-        if sequence == 0 {
-            steps.push(Step::Executing { first: transaction_hash(transaction) });
-        }
-        if ended {
-            steps.push(Step::Ended { transactions: sequence + 1, log });
-            if self.leases.present().is_some() {
-                steps.push(Step::Streaming { job: self.job });
-            }
-        }
-        if Mutation::EffectBeforeRecord.is_planted() {
-            let (host, transaction) = (self.host.clone(), *transaction);
-            self.host.tasks.spawn(async move {
-                tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-                drop(host.store.put(&TRANSACTIONS, &key, &transaction));
-            });
-            self.advance(&mut state, steps, |_| Ok(()))?;
-        } else {
-            self.advance(&mut state, steps, |write| write.put(&TRANSACTIONS, &key, transaction))?;
-        }
-        (state.accepted, state.log) = (sequence + 1, log);
-        Ok(())
+        self.certain().await?;
+        let Progress { next_nonces, accepted, ended } = self.desk()?.progress();
+        Ok(Opened { start, nonces: next_nonces, accepted, ended })
     }
 
     /// The job that proving this run is.
@@ -460,6 +317,7 @@ impl Run {
         // The execution, if it goes on, ends for want of transactions.
         *self.feed() = None;
         self.let_go();
+        self.progress.announce();
         Ok(())
     }
 
@@ -520,7 +378,7 @@ fn conclude(
         output: execution.output,
         execute_ms: u64::try_from(host.clock.now().since(began).as_millis()).unwrap_or(u64::MAX),
     };
-    host.store.put(&EXECUTIONS, &shard, &executed)?;
+    host.store.put(&EXECUTIONS, &SegmentKey::first(shard), &executed)?;
     tracing::info!(shard = %shard.short(), steps = executed.steps, chunks = executed.chunks.len(), "execution ended");
     spool.end(executed);
     Ok(())

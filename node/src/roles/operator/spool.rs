@@ -3,10 +3,12 @@
 //! The execution's thread writes, sessions read. A chunk can be made again by executing, so its file needn't survive a crash; once the
 //! run has ended, its list of chunks is durable, and a restarted operator whose files are whole executes nothing.
 
-use crate::records::{Executed, Spooled};
 use shardwire_model::{Hash, ShardId};
 use shardwire_protocols::trace;
-use shardwire_store::{ArtefactError, Artefacts, DiskError};
+use shardwire_store::{
+    ArtefactError, Artefacts, DiskError,
+    records::{Executed, Spooled},
+};
 use shardwire_witness::{self as witness, Chunk};
 use std::{
     io,

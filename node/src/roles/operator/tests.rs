@@ -5,7 +5,6 @@ use crate::{
     clock::SystemClock,
     config::{Config, Environment, Flags},
     peers,
-    records::WireFelt,
     roles::operator::asking::GIVES_WAY,
     surroundings,
     tasks::Tasks,
@@ -16,7 +15,10 @@ use shardwire_model::{
 use shardwire_program::{Programs, rules};
 use shardwire_protocols::trace::{Grant, Handler as _};
 use shardwire_reputation::{Blame, Breach};
-use shardwire_store::{Artefacts, Store, SystemDisk};
+use shardwire_store::{
+    Artefacts, Store, SystemDisk,
+    records::{LAYOUT, WireFelt},
+};
 use shardwire_transport::identity::Identity;
 use std::{path::Path, time::Duration};
 use tokio::time::{Instant, timeout};
@@ -28,7 +30,7 @@ const WORKER: PeerId = PeerId([2; 32]);
 fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
     let tasks = Tasks::default();
     let identity = Identity::from_secret(&[9; 32]);
-    let store = Store::in_memory(&crate::records::LAYOUT).unwrap();
+    let store = Store::in_memory(&LAYOUT).unwrap();
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
         peers: peers::recall(&config, identity.peer(), Arc::new(SystemClock), &store).unwrap(),

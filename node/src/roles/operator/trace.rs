@@ -96,7 +96,7 @@ impl Handler for Operator {
             Ok(_) => Ok(run.find(index)?.map(Ok)),
             Err(epoch) => Ok::<_, OperatorError>(Some(Err(epoch))),
         };
-        Ok(match self.changes.until(look).await? {
+        Ok(match run.progress.until(look).await? {
             Ok(Found::Chunk(spooled)) => run.chunk(index, spooled).await?,
             Ok(Found::End(ending)) => Part::End(ending),
             Err(epoch) => Part::Lost { epoch },
@@ -134,6 +134,7 @@ impl Handler for Operator {
         tracing::warn!(job = %job.short(), prover = %prover.short(), "prover gives the job up: {cause}");
         if run.renew(prover, epoch).is_ok() {
             run.leases.end(&self.host)?;
+            run.progress.announce();
             self.changes.announce();
         }
         Ok(())

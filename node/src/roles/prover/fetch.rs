@@ -1,7 +1,7 @@
 //! The prover consumes traces: takes a job under a lease, pulls its witness, and reports until there is a proof.
 
 use super::{Known, Prover, ProverError, chunks};
-use crate::records::{Figures, JOB_LEASES, Job, WireFelt};
+use crate::signed;
 use shardwire_model::{
     Cause, Coded as _, Hash, Mutation, PeerId, Role, Stage,
     life::{Life, Step, Why},
@@ -14,8 +14,9 @@ use shardwire_protocols::{
     },
 };
 use shardwire_reputation::{Event, Work};
+use shardwire_store::records::{Figures, JOB_LEASES, Job, Manifest, WireFelt};
 use shardwire_transport::Initiator;
-use shardwire_witness::{Manifest, witness_hash};
+use shardwire_witness::witness_hash;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::time::Instant;
 
@@ -134,7 +135,7 @@ impl Prover {
                 Known { job, life: Life::new(Role::Prover) }
             }
         };
-        self.host.store.put(&JOB_LEASES, &offer.job, lease)?;
+        self.host.store.put(&JOB_LEASES, &offer.job, &signed::stored(lease))?;
         self.keep(offer.job, &mut known, Some(Step::Streaming { job: offer.job }))?;
         self.jobs().insert(offer.job, known);
         self.changes.announce();

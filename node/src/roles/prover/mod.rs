@@ -25,7 +25,6 @@ use super::{Changes, Host};
 use crate::{
     history::{Advance as _, Lives as _},
     proofs::Prove,
-    records::{JOBS, Job},
 };
 pub(crate) use error::ProverError;
 use lease::Leases;
@@ -34,7 +33,10 @@ use shardwire_model::{
     life::{Life, Part, Step},
 };
 use shardwire_protocols::administration::ShardStatus;
-use shardwire_store::StoreError;
+use shardwire_store::{
+    StoreError,
+    records::{JOBS, Job},
+};
 use shardwire_transport::Backoff;
 use std::{
     collections::BTreeMap,

@@ -1,7 +1,7 @@
 //! The prover offers its proofs to settlers, and keeps their verdicts.
 
 use super::{Prover, ProverError};
-use crate::records::{JOB_LEASES, MAX_DISPUTES};
+use crate::signed;
 use shardwire_model::{
     Hash, MAX_PROOF_BYTES, PeerId, Stage,
     life::{Step, Why},
@@ -11,6 +11,7 @@ use shardwire_protocols::{
     proof::{Handler, Held, Leased, SkipReason, Verdict},
 };
 use shardwire_reputation::{Blame, Breach, Event};
+use shardwire_store::records::{JOB_LEASES, MAX_DISPUTES};
 use std::{sync::PoisonError, time::Duration};
 use tokio::time::Instant;
 
@@ -38,7 +39,8 @@ impl Prover {
             .filter(|bytes| Hash::of(bytes) == proof);
         match bytes {
             Some(bytes) => {
-                let leased = self.host.store.get(&JOB_LEASES, &job)?.map(|lease| Leased::by(operator, &lease));
+                let lease = self.host.store.get(&JOB_LEASES, &job)?.map(|lease| signed::read(&lease)).transpose()?;
+                let leased = lease.map(|lease| Leased::by(operator, &lease));
                 Ok(Some(Held { shard, segment, job, proof, bytes: bytes.into(), leased }))
             }
             None => {

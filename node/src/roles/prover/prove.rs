@@ -5,10 +5,12 @@ use super::{
     chunks::{self, Kept},
     lease::Lease,
 };
-use crate::records::Job;
 use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, life::Step};
 use shardwire_proving::worker::{ProveError, Proved};
-use shardwire_store::{ArtefactError, Artefacts, DiskError};
+use shardwire_store::{
+    ArtefactError, Artefacts, DiskError,
+    records::{self, Job},
+};
 use shardwire_witness::{Assembler, Manifest};
 use std::{path::Path, sync::Arc};
 use tokio::time::{Instant, timeout};
@@ -94,7 +96,10 @@ impl Prover {
     async fn attempt(&self, id: Hash, job: &Job, lease: &Lease) -> Result<(), ProverError> {
         let artefacts = self.host.artefacts.clone();
         let (witness, proof_path) = (artefacts.witness(id), artefacts.worker_proof(id));
-        let manifest = job.manifest.clone().ok_or(ProverError::Chunk { index: 0 })?;
+        let Some(records::Manifest { chunks, steps, output }) = job.manifest.clone() else {
+            return Err(ProverError::Chunk { index: 0 }.into());
+        };
+        let manifest = Manifest { chunks, steps, output };
         let assembled = {
             let (artefacts, witness) = (artefacts.clone(), witness.clone());
             let program = job.start.program;

@@ -25,7 +25,7 @@ use shardwire_protocols::{
 };
 use shardwire_proving::worker::{Proved, Worker};
 use shardwire_reputation::Standing;
-use shardwire_store::{Store, SystemDisk};
+use shardwire_store::{Store, SystemDisk, records::LAYOUT};
 use shardwire_transport::{Channel, Responder, SessionError, identity::Identity, session::pair_over};
 use shardwire_witness::compress;
 use std::{
@@ -143,14 +143,14 @@ impl Prove for AtOnce {
 
 /// A prover that proves at once, and is configured like this.
 fn quick_prover(folder: &Path, config: &str) -> (Arc<Prover>, Tasks) {
-    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &crate::records::LAYOUT).unwrap();
+    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &LAYOUT).unwrap();
     let (host, tasks) = host(identities()[0].clone(), store, folder, Arc::new(SystemClock), config);
     (Prover::resume(host, Arc::new(AtOnce)).unwrap(), tasks)
 }
 
 /// A prover whose worker hangs.
 fn prover(folder: &Path) -> (Arc<Prover>, Tasks) {
-    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &crate::records::LAYOUT).unwrap();
+    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &LAYOUT).unwrap();
     let (host, tasks) = host(identities()[0].clone(), store, folder, Arc::new(SystemClock), "");
     let worker = Worker::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workers/hangs")).unwrap();
     let hour = Duration::from_secs(3600);

@@ -1,15 +1,13 @@
 //! The settler hands shards to their operators.
 
 use super::{Settler, SettlerError};
-use crate::{
-    facts::Ended,
-    records::{HANDOFFS, Handoff},
-};
+use crate::facts::Ended;
 use shardwire_model::{Cause, PeerId, ShardId, Stage, life::Step};
 use shardwire_protocols::{
     Failure, Signed,
     handoff::{Acceptance, Answer, Assign, Closed, Handler, MAX_KNOWN, Outcome},
 };
+use shardwire_store::records::{HANDOFFS, Handoff};
 use std::time::Duration;
 
 /// How long an operator may be silent before its shards may be assigned anew: it asks every 15 s.

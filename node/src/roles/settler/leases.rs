@@ -5,15 +5,18 @@
 //! [`MAX_SEEN`] a job; those that don't fit are not compared.
 
 use super::{Settler, SettlerError};
-use crate::records::{LEASES_SEEN, LeaseKey};
+use crate::signed;
 use shardwire_model::{Hash, ShardId};
 use shardwire_protocols::{
     evidence::{Evidence, Piece},
     proof::Leased,
-    trace::job_id,
+    trace::{Lease, job_id},
 };
 use shardwire_reputation::{Blame, Breach, Event};
-use shardwire_store::RecordKey as _;
+use shardwire_store::{
+    RecordKey as _,
+    records::{LEASES_SEEN, LeaseKey},
+};
 use shardwire_world::ShardRecord;
 
 /// Most leases of a job that are remembered: that many provers in turn had it and came with a proof.
@@ -34,7 +37,8 @@ impl Settler {
         }
         let (store, lease) = (&self.host.store, leased.lease());
         let key = LeaseKey { job, epoch };
-        match store.get(&LEASES_SEEN, &key)? {
+        let seen: Option<Lease> = store.get(&LEASES_SEEN, &key)?.map(|seen| signed::read(&seen)).transpose()?;
+        match seen {
             Some(seen) if seen.statement.prover != lease.statement.prover => {
                 tracing::warn!(job = %job.short(), operator = %operator.short(), epoch, "the operator leased one job to two provers at once");
                 let evidence = Evidence::Leases(Box::new([seen, lease]));
@@ -45,7 +49,7 @@ impl Settler {
             }
             Some(_) => {}
             None if store.keys_with_prefix(&LEASES_SEEN, &job.to_bytes())?.len() < MAX_SEEN => {
-                store.put(&LEASES_SEEN, &key, &lease)?;
+                store.put(&LEASES_SEEN, &key, &signed::stored(&lease))?;
             }
             None => tracing::debug!(job = %job.short(), epoch, "more leases of one job than are compared"),
         }

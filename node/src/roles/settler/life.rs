@@ -13,17 +13,19 @@ use super::{Settler, SettlerError, error::Objection, turns::Turn};
 use crate::{
     facts::Ended,
     history::{Advance as _, Lives as _},
-    records::{INTENTS, Intent, VERDICTS, Verdict},
 };
+use shardwire_model::life::AbortReason;
 use shardwire_model::{
     Coded as _, Output, PeerId, Role, ShardId, ShardStart, Stage, StartRequest, Timestamp,
     life::{Life, MAX_TIMEOUT, Part, Step, Why},
 };
-use shardwire_store::Write;
+use shardwire_store::{
+    Write,
+    records::{INTENTS, Intent, SegmentKey, VERDICTS, Verdict},
+};
 use shardwire_transport::Backoff;
 use shardwire_world::{
-    AbortReason, MAX_SHARD_PAGE, Receipt, Refusal, Settlement, ShardState, Stage as WorldStage, Standing, Ticket,
-    decided,
+    MAX_SHARD_PAGE, Operation, Receipt, Refusal, Settlement, ShardState, Stage as WorldStage, Standing, Ticket, decided,
 };
 use std::{
     collections::BTreeSet,
@@ -76,7 +78,7 @@ fn part(shard: ShardId) -> Part {
 impl Settler {
     /// Catches up with what was left, and from then on with what the World decides, and aborts what has timed out.
     pub(super) async fn take_up(self: &Arc<Self>) -> Result<(), SettlerError> {
-        for (shard, _) in self.host.store.all(&INTENTS)? {
+        for (SegmentKey { shard, .. }, _) in self.host.store.all(&INTENTS)? {
             let turn = self.turns.take(shard).await;
             self.catch_up(&turn).await?;
         }
@@ -142,7 +144,7 @@ impl Settler {
             return Err(Refusal::AlreadyStarted { shard }.into());
         }
         let intent = Intent::Start { by, request: request.clone(), deadline };
-        self.host.store.put(&INTENTS, &shard, &intent)?;
+        self.host.store.put(&INTENTS, &SegmentKey::first(shard), &intent)?;
         self.conclude(turn, &intent, COMMAND_PATIENCE).await?;
         let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
         tracing::info!(shard = %shard.short(), operator = %record.start.operator.short(), timeout_s = timeout.as_secs(), "shard started");
@@ -171,7 +173,7 @@ impl Settler {
         let mut caught = self.catch_up(&turn).await?;
         drop(turn);
         if matches!(caught, CaughtUp::Pending) && !patience.is_zero() {
-            let ticket = intent.operation(shard).ticket(self.network());
+            let ticket = operation(intent, shard).ticket(self.network());
             if let Ok(standing) = timeout(patience, decided(&*self.world, ticket)).await {
                 standing?;
                 let turn = self.turns.take(shard).await;
@@ -229,7 +231,7 @@ impl Settler {
             ShardState::Started => {}
         }
         let intent = Intent::Abort { reason };
-        self.host.store.put(&INTENTS, &shard, &intent)?;
+        self.host.store.put(&INTENTS, &SegmentKey::first(shard), &intent)?;
         self.conclude(turn, &intent, patience).await?;
         match self.world.shard(shard).await?.map(|record| record.state) {
             Some(ShardState::Aborted { at, reason }) => {
@@ -261,8 +263,8 @@ impl Settler {
         let Verdict { proof, prover, .. } = *verdict;
         let intent = Intent::Settle { proof, output };
         let verified = self.advance(shard, Step::Verified { proof, prover }, |write| {
-            write.put(&VERDICTS, &shard, verdict)?;
-            Ok(write.put(&INTENTS, &shard, &intent)?)
+            write.put(&VERDICTS, &SegmentKey::first(shard), verdict)?;
+            Ok(write.put(&INTENTS, &SegmentKey::first(shard), &intent)?)
         });
         match verified {
             // Another proof was verified before, and the World refused its output, which is this one's as well.
@@ -296,8 +298,8 @@ impl Settler {
     /// If this settler can't: the note stays, and this is tried again.
     pub(super) async fn catch_up(&self, turn: &Turn<'_>) -> Result<CaughtUp, SettlerError> {
         let shard = turn.shard;
-        let Some(intent) = self.host.store.get(&INTENTS, &shard)? else { return Ok(CaughtUp::Done) };
-        let operation = intent.operation(shard);
+        let Some(intent) = self.host.store.get(&INTENTS, &SegmentKey::first(shard))? else { return Ok(CaughtUp::Done) };
+        let operation = operation(&intent, shard);
         let ticket = operation.ticket(self.network());
         let is_known = self.submitted().contains(&ticket);
         let standing = match is_known {
@@ -308,24 +310,26 @@ impl Settler {
             Standing::Unknown => self.world.submit(operation).await?,
             standing => standing,
         };
-        let forget = |write: &mut Write<'_>| -> Result<(), SettlerError> { Ok(write.remove(&INTENTS, &shard)?) };
+        let forget = |write: &mut Write<'_>| -> Result<(), SettlerError> {
+            Ok(write.remove(&INTENTS, &SegmentKey::first(shard))?)
+        };
         let caught = match (standing, intent) {
             (Standing::Pending | Standing::Unknown, intent) => {
                 if self.submitted().insert(ticket) {
-                    tracing::info!(shard = %shard.short(), %ticket, "{} is pending in the World", intent.name());
+                    tracing::info!(shard = %shard.short(), %ticket, "{} is pending in the World", name(&intent));
                 }
                 return Ok(CaughtUp::Pending);
             }
             (Standing::Refused(refusal), intent) => {
-                tracing::warn!(shard = %shard.short(), code = refusal.code(), "the World refuses the {}: {refusal}", intent.name());
-                let verdict = self.host.store.get(&VERDICTS, &shard)?;
+                tracing::warn!(shard = %shard.short(), code = refusal.code(), "the World refuses the {}: {refusal}", name(&intent));
+                let verdict = self.host.store.get(&VERDICTS, &SegmentKey::first(shard))?;
                 let of_this =
                     verdict.filter(|it| matches!(&intent, Intent::Settle { proof, .. } if it.proof == *proof));
                 self.host.store.write(|write| {
                     if let Some(verdict) = of_this {
                         let objection = Objection::World(refusal.clone());
                         let fault = Some((objection.code().to_owned(), objection.to_string()));
-                        write.put(&VERDICTS, &shard, &Verdict { fault, ..verdict })?;
+                        write.put(&VERDICTS, &SegmentKey::first(shard), &Verdict { fault, ..verdict })?;
                     }
                     forget(write)
                 })?;
@@ -423,7 +427,7 @@ impl Settler {
     async fn catch_up_all(&self) -> bool {
         let Ok(behind) = self.host.store.all(&INTENTS) else { return true };
         let mut left = 0;
-        for (shard, _) in &behind {
+        for (SegmentKey { shard, .. }, _) in &behind {
             // Whoever has the turn is at it.
             let Some(turn) = self.turns.try_take(*shard) else {
                 left += 1;
@@ -456,5 +460,23 @@ fn why(reason: AbortReason) -> Why {
     match reason {
         AbortReason::Asked { by } => Why::Asked { by },
         AbortReason::Deadline => Why::TimedOut,
+    }
+}
+
+/// What the World is asked for by an intent.
+fn operation(intent: &Intent, shard: ShardId) -> Operation {
+    match intent.clone() {
+        Intent::Start { request, deadline, .. } => Operation::Start { request, deadline },
+        Intent::Settle { proof, output } => Operation::Settle { output, proof },
+        Intent::Abort { reason } => Operation::Abort { shard, reason },
+    }
+}
+
+/// A word for an intent.
+const fn name(intent: &Intent) -> &'static str {
+    match intent {
+        Intent::Start { .. } => "start",
+        Intent::Settle { .. } => "settlement",
+        Intent::Abort { .. } => "abort",
     }
 }

@@ -3,14 +3,15 @@
 use super::{life::Applied, *};
 use crate::{
     facts::Ended,
+    history::Lives as _,
     proofs::Verify,
-    records::{HISTORY, INTENTS, Intent, LAYOUT, Verdict},
     roles::testing::{TestClock, host},
     tasks::Tasks,
 };
 use error::Objection;
 use proptest::prelude::*;
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
+use shardwire_model::life::AbortReason;
 use shardwire_model::{
     AccountId, AccountKey, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Output, PeerId, ShardStart,
     Stage, StartRequest, Timestamp, Update, finished_selector,
@@ -21,11 +22,12 @@ use shardwire_protocols::{
     history::verify,
 };
 use shardwire_proving::verify::{Proven, VerifyError};
-use shardwire_store::{Store, Work};
-use shardwire_transport::Identity;
-use shardwire_world::{
-    AbortReason, EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, ShardRecord, WorldIdentity,
+use shardwire_store::{
+    Store, Work,
+    records::{INTENTS, Intent, LAYOUT, SegmentKey, Verdict},
 };
+use shardwire_transport::Identity;
+use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, ShardRecord, WorldIdentity};
 use std::path::Path;
 use tokio::time::sleep;
 
@@ -253,7 +255,9 @@ async fn what_was_verified_is_settled_after_a_crash_without_its_proof() {
         // As far as the World's transaction.
         let step = Step::Verified { proof: PROOF, prover: identity(3).peer() };
         let intent = Intent::Settle { proof: PROOF, output: output(&**world, &start).await };
-        settler.advance(start.shard, step, |write| Ok(write.put(&INTENTS, &start.shard, &intent)?)).unwrap();
+        settler
+            .advance(start.shard, step, |write| Ok(write.put(&INTENTS, &SegmentKey::first(start.shard), &intent)?))
+            .unwrap();
         start
     };
     let Run { settler, world, .. } = &machine.settler(&clock).await.unwrap();
@@ -322,7 +326,7 @@ proptest! {
             attempt(&life, settles).await.unwrap();
             let Run { settler, world, .. } = &life;
             let shard = world.shards(None, 10).await.unwrap()[0].shard;
-            let history: Vec<_> = settler.host.store.all(&HISTORY).unwrap().into_iter().map(|(_, entry)| entry).collect();
+            let history = settler.host.store.entries(&[]).unwrap();
             let part = Part::of(shard, Role::Settler);
             let read = verify(&identity(1).peer(), part, &history).unwrap();
             let last = read.life().stage();

@@ -21,7 +21,6 @@ mod tests;
 mod turns;
 
 use super::{Changes, Host};
-use crate::records::{INTENTS, Intent, VERDICTS};
 pub(crate) use error::SettlerError;
 #[cfg(test)]
 pub(crate) use error::Unwanted;
@@ -29,7 +28,10 @@ pub(crate) use judge::Judge;
 use life::Deadlines;
 use shardwire_model::{Cause, PeerId, Role, ShardId, Slot};
 use shardwire_protocols::administration::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
-use shardwire_store::StoreError;
+use shardwire_store::{
+    StoreError,
+    records::{INTENTS, Intent, SegmentKey, VERDICTS},
+};
 use shardwire_world::{Refusal, ShardState, Ticket, World};
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -88,7 +90,8 @@ impl Settler {
             None => {
                 let page = self.world.shards(None, MAX_SHARDS_LISTED).await?;
                 let starting = self.host.store.all(&INTENTS)?.into_iter();
-                let starting = starting.filter(|(_, intent)| matches!(intent, Intent::Start { .. })).map(|it| it.0);
+                let starting =
+                    starting.filter(|(_, intent)| matches!(intent, Intent::Start { .. })).map(|it| it.0.shard);
                 let shards: BTreeSet<ShardId> = page.into_iter().map(|it| it.shard).chain(starting).collect();
                 shards.into_iter().take(MAX_SHARDS_LISTED).collect()
             }
@@ -101,7 +104,7 @@ impl Settler {
     }
 
     async fn status(&self, shard: ShardId) -> Result<Option<ShardStatus>, SettlerError> {
-        let intent = self.host.store.get(&INTENTS, &shard)?;
+        let intent = self.host.store.get(&INTENTS, &SegmentKey::first(shard))?;
         let pending = intent.as_ref().map(|_| Cause::from(SettlerError::Pending { shard }));
         let Some(record) = self.world.shard(shard).await? else {
             let starting = match intent {
@@ -118,7 +121,7 @@ impl Settler {
         status.program_hash = Some(record.start.program);
         let life = self.life(shard)?;
         status.stage = life.stage().unwrap_or_default();
-        if let Some(verdict) = self.host.store.get(&VERDICTS, &shard)? {
+        if let Some(verdict) = self.host.store.get(&VERDICTS, &SegmentKey::first(shard))? {
             status.prover = Some(verdict.prover);
             status.proof = Some(verdict.proof);
             status.proof_bytes = verdict.bytes;

@@ -5,10 +5,7 @@ use super::{
     error::{Objection, Unwanted},
     life::{Applied, CaughtUp},
 };
-use crate::{
-    facts::Ended,
-    records::{VERDICTS, Verdict},
-};
+use crate::facts::Ended;
 use shardwire_model::{Cause, Coded as _, PeerId, Timestamp};
 use shardwire_protocols::{
     Failure, ServeError,
@@ -17,6 +14,7 @@ use shardwire_protocols::{
 };
 use shardwire_proving::settle::OutputMismatch;
 use shardwire_reputation::{Blame, Breach, Event, Work};
+use shardwire_store::records::{SegmentKey, VERDICTS, Verdict};
 use shardwire_transport::Initiator;
 use shardwire_world::{Refusal, ShardRecord, ShardState};
 
@@ -73,7 +71,8 @@ impl Settler {
             return Ok(Interest::None(Unwanted::Pending { shard }));
         }
         // What the World refused while nobody was in a session to be told so.
-        let verdict = self.host.store.get(&VERDICTS, &shard)?.filter(|verdict| verdict.proof == ready.proof);
+        let verdict =
+            self.host.store.get(&VERDICTS, &SegmentKey::first(shard))?.filter(|verdict| verdict.proof == ready.proof);
         let fault = verdict.and_then(|verdict| verdict.fault);
         Ok(match self.world.shard(shard).await? {
             None => Interest::None(Unwanted::Unknown { shard }),
@@ -150,7 +149,8 @@ impl Settler {
                 tracing::warn!(shard = %shard.short(), prover = %prover.short(), proof = %proof.short(), code = objection.code(), "proof disputed: {objection}");
                 let blamed = prover_s(&objection);
                 let fault = Some((objection.code().to_owned(), objection.to_string()));
-                self.host.store.put(&VERDICTS, &shard, &Verdict { fault, ..verdict }).map_err(failed)?;
+                let kept = Verdict { fault, ..verdict };
+                self.host.store.put(&VERDICTS, &SegmentKey::first(shard), &kept).map_err(failed)?;
                 if blamed == Some(Blame::Peer) {
                     let announcement = offered.announcement().clone();
                     let proof = BadProof { announcement, start, before, bytes: proof_bytes };

@@ -23,7 +23,7 @@ use shardwire_protocols::{
 };
 use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_reputation::{Standing, Tier};
-use shardwire_store::{Artefacts, Store, SystemDisk};
+use shardwire_store::{Artefacts, Store, SystemDisk, records::LAYOUT};
 use shardwire_transport::{Channel, identity::Identity, session::pair_over};
 use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, WorldIdentity};
 use std::path::Path;
@@ -66,7 +66,7 @@ async fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
     let genesis = Genesis { storage };
     let ledger = EmbeddedLedger::create_with_backend(InMemoryBackend::new(), &identity_of(&genesis), &genesis);
     let world = EmbeddedWorld::new(ledger.expect("a World"), Arc::new(SystemClock), Work::AtOnce);
-    let store = Store::in_memory(&crate::records::LAYOUT).unwrap();
+    let store = Store::in_memory(&LAYOUT).unwrap();
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
         peers: peers::recall(&config, identity(1).peer(), Arc::new(SystemClock), &store).unwrap(),

@@ -2,11 +2,10 @@
 //! refused has written nothing, also where several share a transaction.
 
 use super::tables::{self, Fault, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE, ShardRow, StageRow, Value};
-use crate::{
-    AbortReason, Aborted, MAX_TIMEOUT, Operation, Receipt, Refusal, Settlement, Stage, Started, Ticket, WorldIdentity,
-};
+use crate::{Aborted, MAX_TIMEOUT, Operation, Receipt, Refusal, Settlement, Stage, Started, Ticket, WorldIdentity};
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use shardwire_crdt::{Cell, Delta, settlement, undo};
+use shardwire_model::life::AbortReason;
 use shardwire_model::{Hash, Mutation, Output, ShardId, Slot, StartRequest, Timestamp, state_commitment};
 use std::collections::BTreeMap;
 

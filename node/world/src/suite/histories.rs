@@ -6,9 +6,10 @@ use super::{
     storage,
 };
 use crate::{
-    AbortReason, Genesis, GenesisEntry, GenesisValue, MAX_TIMEOUT, Operation, Receipt, ShardState, StorageEntry, World,
+    Genesis, GenesisEntry, GenesisValue, MAX_TIMEOUT, Operation, Receipt, ShardState, StorageEntry, World,
     WorldIdentity,
 };
+use shardwire_model::life::AbortReason;
 use shardwire_model::{
     AccountId, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, ShardId, StartRequest,
     Timestamp, Update, finished_selector,

@@ -1,8 +1,9 @@
 //! The vectors: histories in JSON, each step with its answer and the whole storage after it (`vectors/README.md`).
 
 use super::{DAY, PROGRAM, SetClock, Setup, carry_out, root, storage};
-use crate::{AbortReason, Genesis, Operation, Receipt, ShardState, StorageEntry, World, WorldIdentity};
+use crate::{Genesis, Operation, Receipt, ShardState, StorageEntry, World, WorldIdentity};
 use serde::Deserialize;
+use shardwire_model::life::AbortReason;
 use shardwire_model::{Coded, Felt, Hash, Key, Output, PeerId, ShardId, StartRequest, Timestamp};
 use std::sync::Arc;
 

@@ -1,13 +1,14 @@
 //! A small World that the tests share: experience, the gold of two players, a sword.
 #![allow(dead_code, unreachable_pub)]
 
+use shardwire_model::life::AbortReason;
 use shardwire_model::{
     AccountId, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, ShardId, StartRequest,
     Timestamp, Update, finished_selector,
 };
 use shardwire_world::{
-    AbortReason, Aborted, EmbeddedLedger, Genesis, Operation, Receipt, Refusal, Settlement, ShardRecord, Started,
-    StorageEntry, WorldError, WorldIdentity,
+    Aborted, EmbeddedLedger, Genesis, Operation, Receipt, Refusal, Settlement, ShardRecord, Started, StorageEntry,
+    WorldError, WorldIdentity,
 };
 use std::{fmt, time::Duration};
 

@@ -95,6 +95,19 @@ pub enum Why {
     },
 }
 
+/// Why a shard is aborted. The World checks what it can: a deadline is a date, who asks is the submitter's to check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AbortReason {
+    /// The peer that started it, or an administrator of the settler, asked for it.
+    Asked {
+        /// That peer.
+        by: PeerId,
+    },
+    /// Its deadline has passed. Refused before that.
+    Deadline,
+}
+
 impl Step {
     /// The stage that it reaches.
     #[must_use]

@@ -1,0 +1,76 @@
+//! What each role remembers: the tables of `node.redb`, and the types of their records.
+//!
+//! Records are types of this room, made of the vocabulary where a role stores something. A message may change without a record changing, and the
+//! other way round. What somebody has signed is kept as the bytes that were signed ([`SignedBytes`]), so that no migration re-encodes them.
+//!
+//! The bytes of each table's records are pinned (`vectors/records.json`): a type of the vocabulary that changes fails the test until the version
+//! of the table is raised and a [migration](crate::Migration) is written. A table is declared in one place, with its version, and is in the
+//! [`LAYOUT`] by that.
+
+/// Declares the tables of a role, and the list of them.
+macro_rules! tables {
+    ($($(#[$doc:meta])* $table:ident: $key:ty => $record:ty = ($name:literal, $version:literal);)*) => {
+        $($(#[$doc])* pub const $table: crate::Table<$key, $record> = crate::Table::new($name, $version);)*
+        /// All of them.
+        pub(super) const TABLES: &[crate::Description] = &[$($table.description()),*];
+    };
+}
+
+mod node;
+mod operator;
+mod prover;
+mod settler;
+
+use crate::{Layout, RecordKey};
+pub use node::{
+    ACCUSED, EVIDENCE, EntryKey, EvidenceKey, EvidencePart, HISTORY, KeptEvidence, PEERS, WORDS, history_of,
+};
+pub use operator::{ASSIGNMENTS, Assignment, EXECUTIONS, Executed, LEASES, LogKey, Spooled, TRANSACTIONS, TraceLease};
+pub use prover::{Figures, JOB_LEASES, JOBS, Job, MAX_DISPUTES, Manifest};
+use serde::{Deserialize, Serialize};
+pub use settler::{HANDOFFS, Handoff, INTENTS, Intent, LEASES_SEEN, LeaseKey, VERDICTS, Verdict};
+use shardwire_model::{Felt, ShardId, felt, life::FIRST_SEGMENT};
+
+/// What a node's file holds.
+pub const LAYOUT: Layout =
+    Layout { tables: &[operator::TABLES, prover::TABLES, settler::TABLES, node::TABLES], migrations: &[] };
+
+/// A statement as it was signed: its bytes, and the signature over them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedBytes {
+    /// The statement's bytes, as its signer encoded them.
+    pub statement: Vec<u8>,
+    /// The signature over them.
+    pub signature: Vec<u8>,
+}
+
+/// A segment of a shard's run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SegmentKey {
+    /// The shard.
+    pub shard: ShardId,
+    /// The segment, from 0.
+    pub segment: u32,
+}
+
+impl SegmentKey {
+    /// The first segment of a shard's run, which is all of it.
+    #[must_use]
+    pub const fn first(shard: ShardId) -> Self {
+        Self { shard, segment: FIRST_SEGMENT }
+    }
+}
+
+impl RecordKey for SegmentKey {
+    fn to_bytes(&self) -> Vec<u8> {
+        [&self.shard.0.to_bytes_be()[..], &self.segment.to_be_bytes()].concat()
+    }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (shard, segment) = bytes.split_at_checked(32)?;
+        Some(Self { shard: ShardId::from_bytes(shard)?, segment: u32::from_be_bytes(segment.try_into().ok()?) })
+    }
+}
+
+/// A felt as 32 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireFelt(#[serde(with = "felt::wire")] pub Felt);

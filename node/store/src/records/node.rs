@@ -1,0 +1,105 @@
+//! What a node remembers whatever its roles are: what it has signed, and what it knows of its peers.
+
+use super::SignedBytes;
+use crate::RecordKey;
+use serde::{Deserialize, Serialize};
+use shardwire_model::{Hash, PeerId, Role, ShardId, Timestamp, life::Part};
+use shardwire_reputation::{Listing, Record};
+
+tables! {
+    /// What the node has signed of the lives of shards.
+    HISTORY: EntryKey => SignedBytes = ("node.history", 1);
+    /// Which pieces of evidence there are against a peer.
+    ACCUSED: PeerId => Vec<KeptEvidence> = ("node.accused", 1);
+    /// What can be proven against peers.
+    EVIDENCE: EvidenceKey => EvidencePart = ("node.evidence", 1);
+    /// What each peer has earned.
+    PEERS: PeerId => Record = ("node.peers", 1);
+    /// The word of whoever runs the node on peers, as given at run time.
+    WORDS: PeerId => Listing = ("node.words", 1);
+}
+
+/// The place of an entry among all histories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryKey {
+    /// Which history.
+    pub part: Part,
+    /// From 0.
+    pub number: u32,
+}
+
+/// A piece that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptEvidence {
+    /// The hash of its bytes.
+    pub hash: Hash,
+    /// How many they are.
+    pub bytes: u32,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// Where a part is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EvidenceKey {
+    /// Against whom.
+    pub peer: PeerId,
+    /// Which piece, from 0.
+    pub number: u32,
+    /// Which part of it, from 0.
+    pub part: u32,
+}
+
+/// A part of a piece.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidencePart {
+    /// The length of the piece.
+    pub whole: u32,
+    /// As much of it as a message carries, or the rest.
+    pub bytes: Vec<u8>,
+}
+
+impl RecordKey for EvidenceKey {
+    fn to_bytes(&self) -> Vec<u8> {
+        [&self.peer.0[..], &self.number.to_be_bytes(), &self.part.to_be_bytes()].concat()
+    }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (peer, rest) = bytes.split_at_checked(32)?;
+        let (number, part) = rest.split_at_checked(4)?;
+        let [number, part] = [number, part].map(|four| Some(u32::from_be_bytes(four.try_into().ok()?)));
+        Some(Self { peer: PeerId::from_bytes(peer)?, number: number?, part: part? })
+    }
+}
+
+/// The first bytes of the keys of a history.
+#[must_use]
+pub fn history_of(part: &Part) -> Vec<u8> {
+    // Only a prover's part has a job, so none and zeros don't meet.
+    let role = [match part.role {
+        Role::Settler => 0,
+        Role::Operator => 1,
+        Role::Prover => 2,
+    }];
+    [&part.shard.0.to_bytes_be()[..], &part.segment.to_be_bytes(), &role, &part.job.unwrap_or_default().0].concat()
+}
+
+impl RecordKey for EntryKey {
+    fn to_bytes(&self) -> Vec<u8> {
+        [history_of(&self.part), self.number.to_be_bytes().to_vec()].concat()
+    }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (shard, rest) = bytes.split_at_checked(32)?;
+        let (segment, rest) = rest.split_at_checked(4)?;
+        let (role, rest) = rest.split_first()?;
+        let (job, number) = rest.split_at_checked(32)?;
+        let (role, job) = match role {
+            0 => (Role::Settler, None),
+            1 => (Role::Operator, None),
+            2 => (Role::Prover, Some(Hash::from_bytes(job)?)),
+            _ => return None,
+        };
+        let segment = u32::from_be_bytes(segment.try_into().ok()?);
+        let part = Part { shard: ShardId::from_bytes(shard)?, segment, role, job };
+        Some(Self { part, number: u32::from_be_bytes(number.try_into().ok()?) })
+    }
+}

@@ -1,0 +1,84 @@
+//! What a settler remembers. The World isn't here: it has a file of its own.
+
+use super::{SegmentKey, SignedBytes};
+use crate::RecordKey;
+use serde::{Deserialize, Serialize};
+use shardwire_model::{Hash, Output, PeerId, ShardId, StartRequest, Timestamp, life::AbortReason};
+
+tables! {
+    /// Assignments handed to operators.
+    HANDOFFS: ShardId => Handoff = ("settler.handoffs", 1);
+    /// What is about to be done in the World.
+    INTENTS: SegmentKey => Intent = ("settler.intents", 1);
+    /// Verdicts on proofs.
+    VERDICTS: SegmentKey => Verdict = ("settler.verdicts", 1);
+    /// Leases that provers showed, to be compared.
+    LEASES_SEEN: LeaseKey => SignedBytes = ("settler.leases", 1);
+}
+
+/// A lease, as far as two may contradict each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseKey {
+    /// The job.
+    pub job: Hash,
+    /// The epoch.
+    pub epoch: u64,
+}
+
+/// The lease of an assignment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handoff {
+    /// The lease's epoch.
+    pub epoch: u64,
+}
+
+/// What is about to be done in the World and isn't in the history yet: all of it, so that it can be submitted again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Intent {
+    /// It is started.
+    Start {
+        /// Who asked for it.
+        by: PeerId,
+        /// What was asked for.
+        request: StartRequest,
+        /// When it is aborted unless it is settled.
+        deadline: Timestamp,
+    },
+    /// The output of a verified proof is applied.
+    Settle {
+        /// The proof.
+        proof: Hash,
+        /// Its output.
+        output: Output,
+    },
+    /// It is aborted.
+    Abort {
+        /// Why.
+        reason: AbortReason,
+    },
+}
+
+/// What a settler found a proof to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The proof.
+    pub proof: Hash,
+    /// Who made it.
+    pub prover: PeerId,
+    /// Its size.
+    pub bytes: u64,
+    /// How long verification took.
+    pub verify_us: u64,
+    /// `None` if it was accepted, else code and text.
+    pub fault: Option<(String, String)>,
+}
+
+impl RecordKey for LeaseKey {
+    fn to_bytes(&self) -> Vec<u8> {
+        [&self.job.0[..], &self.epoch.to_be_bytes()].concat()
+    }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (job, epoch) = bytes.split_at_checked(32)?;
+        Some(Self { job: Hash::from_bytes(job)?, epoch: u64::from_be_bytes(epoch.try_into().ok()?) })
+    }
+}

@@ -1,0 +1,230 @@
+//! The bytes of each table's records, of each version, are pinned.
+//!
+//! A type that changes fails here: raise the version of the table, write a migration, and let `WRITE_VECTORS=1 cargo test -p shardwire-store
+//! --test records` add the bytes of the new version. Bytes of a version that is pinned are only ever rewritten before the first release, by
+//! deleting them first.
+
+use redb::{ReadableDatabase as _, TableHandle as _};
+use serde::{Serialize, de::DeserializeOwned};
+use shardwire_model::{
+    AccountKey, Call, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Output, PeerId, ShardId, ShardStart,
+    Signature, SignedTransaction, Timestamp, Transaction, Update, finished_selector, life::Part,
+};
+use shardwire_reputation::{Blame, Breach, Event, Listing, Policy, Record};
+use shardwire_store::{
+    RecordKey, Store, SystemDisk, Table,
+    records::{
+        ACCUSED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart, Executed, Figures,
+        HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptEvidence, LAYOUT, LEASES, LEASES_SEEN,
+        LeaseKey, LogKey, Manifest, PEERS, SegmentKey, SignedBytes, Spooled, TRANSACTIONS, TraceLease, VERDICTS,
+        Verdict, WORDS, WireFelt,
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+type Pinned = BTreeMap<String, BTreeMap<u64, Bytes>>;
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+struct Bytes {
+    key: String,
+    record: String,
+}
+
+fn start() -> ShardStart {
+    let contract = ContractId(Felt::from(5));
+    ShardStart {
+        shard: ShardId(Felt::from(77)),
+        program: Felt::from(78),
+        operator: PeerId([2; 32]),
+        contracts: vec![contract],
+        accounts: vec![AccountKey::from_secret([9; 32]).id()],
+        end_event: EventId { from: contract, selector: finished_selector() },
+        deadline: Timestamp(400_000),
+        entries: vec![Entry { kind: Kind::Escrow, contract, key: Key(Felt::from(6)), guard: Felt::from(7) }],
+    }
+}
+
+fn output() -> Output {
+    Output {
+        program: Felt::from(78),
+        shard: ShardId(Felt::from(77)),
+        segment: 1,
+        before: Felt::from(2),
+        after: Felt::from(3),
+        reads: Felt::from(8),
+        transactions: Felt::from(4),
+        count: 5,
+        ended: true,
+        updates: vec![Update {
+            kind: Kind::Counter,
+            contract: ContractId(Felt::from(5)),
+            key: Key(Felt::from(6)),
+            value: Felt::from(7),
+        }],
+    }
+}
+
+fn transaction() -> SignedTransaction {
+    let (account, contract) = (AccountKey::from_secret([9; 32]).id(), ContractId(Felt::from(5)));
+    let call = Call::Add { counter: Key(Felt::from(6)), amount: 7 };
+    SignedTransaction {
+        transaction: Transaction { account, nonce: 1, contract, call },
+        signature: Signature { r: Felt::from(8), s: Felt::from(9) },
+    }
+}
+
+/// One record of each table, in a store.
+struct Samples {
+    store: Store,
+    bytes: BTreeMap<String, (u64, Bytes)>,
+}
+
+impl Samples {
+    fn put<K: RecordKey, V: Serialize + DeserializeOwned>(&mut self, table: &Table<K, V>, key: &K, record: &V) {
+        self.store.put(table, key, record).unwrap();
+        let found = self.store.all(table).unwrap();
+        let encoded = |record: &V| hex::encode(postcard::to_allocvec(record).unwrap());
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].0.to_bytes(), encoded(&found[0].1)), (key.to_bytes(), encoded(record)), "read as written");
+        let description = table.description();
+        let bytes = Bytes { key: hex::encode(key.to_bytes()), record: encoded(record) };
+        self.bytes.insert(description.name.to_owned(), (description.version, bytes));
+    }
+}
+
+fn samples(path: &Path) -> Samples {
+    let store = Store::open(&SystemDisk, path, &LAYOUT).unwrap();
+    let mut samples = Samples { store, bytes: BTreeMap::new() };
+    let (shard, job, peer) = (ShardId(Felt::from(77)), Hash::of(b"job"), PeerId([3; 32]));
+    let segment = SegmentKey { shard, segment: 1 };
+    let signed = SignedBytes { statement: vec![1, 2, 3], signature: vec![4; 64] };
+    let fault = Some(("SW-TEST-001".to_owned(), "it broke".to_owned()));
+    let values = vec![WireFelt(Felt::from(3))];
+
+    samples.put(
+        &ASSIGNMENTS,
+        &shard,
+        &Assignment { start: start(), values: values.clone(), settler: peer, epoch: 300 },
+    );
+    samples.put(&TRANSACTIONS, &LogKey { shard, sequence: 300 }, &transaction());
+    let spooled = Spooled { hash: Hash::of(b"chunk"), raw_bytes: 300, wire_bytes: 200 };
+    samples.put(
+        &EXECUTIONS,
+        &segment,
+        &Executed { chunks: vec![spooled], steps: 300, output: output(), execute_ms: 400 },
+    );
+    samples.put(
+        &LEASES,
+        &segment,
+        &TraceLease { epoch: 300, prover: peer, expires: Timestamp(400), proof: Some(Hash::of(b"proof")) },
+    );
+    let figures = Figures {
+        steps: 1,
+        chunks: 2,
+        bytes_raw: 3,
+        bytes_wire: 4,
+        stream_ms: 5,
+        prove_ms: 6,
+        prove_cpu_ms: 7,
+        prove_peak_bytes: 8,
+        proof_bytes: 9,
+    };
+    let kept = Job {
+        start: start(),
+        values,
+        segment: 1,
+        operator: peer,
+        epoch: 300,
+        manifest: Some(Manifest { chunks: vec![Hash::of(b"chunk")], steps: 300, output: output() }),
+        attempts: 2,
+        proof: Some(Hash::of(b"proof")),
+        figures,
+        receipt: Some(vec![1, 2]),
+        disputes: BTreeMap::from([(peer, vec![3, 4])]),
+        fault: fault.clone(),
+    };
+    samples.put(&JOBS, &job, &kept);
+    samples.put(&JOB_LEASES, &job, &signed);
+    samples.put(&HANDOFFS, &shard, &Handoff { epoch: 300 });
+    samples.put(&INTENTS, &segment, &Intent::Settle { proof: Hash::of(b"proof"), output: output() });
+    samples.put(
+        &VERDICTS,
+        &segment,
+        &Verdict { proof: Hash::of(b"proof"), prover: peer, bytes: 300, verify_us: 400, fault },
+    );
+    samples.put(&LEASES_SEEN, &LeaseKey { job, epoch: 300 }, &signed);
+    samples.put(&HISTORY, &EntryKey { part: Part::of_job(shard, job), number: 300 }, &signed);
+    samples.put(&ACCUSED, &peer, &vec![KeptEvidence { hash: Hash::of(b"piece"), bytes: 300, at: Timestamp(400) }]);
+    samples.put(&EVIDENCE, &EvidenceKey { peer, number: 1, part: 2 }, &EvidencePart { whole: 300, bytes: vec![5; 3] });
+    let broke = Event::Broke { breach: Breach::Contradiction, blame: Blame::Peer };
+    samples.put(&PEERS, &peer, &Record::default().after(&broke, Timestamp(400_000), &Policy::default()));
+    samples.put(&WORDS, &peer, &Listing::Denied);
+    samples
+}
+
+#[test]
+fn the_bytes_of_each_version_are_pinned() {
+    let folder = tempfile::tempdir().unwrap();
+    let samples = samples(&folder.path().join("node.redb"));
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors/records.json");
+    let mut pinned: Pinned = serde_json::from_str(&std::fs::read_to_string(&file).unwrap_or("{}".into())).unwrap();
+    if std::env::var_os("WRITE_VECTORS").is_some() {
+        for (table, (version, bytes)) in &samples.bytes {
+            pinned.entry(table.clone()).or_default().entry(*version).or_insert_with(|| bytes.clone());
+        }
+        std::fs::write(&file, serde_json::to_string_pretty(&pinned).unwrap() + "\n").unwrap();
+    }
+    for (table, (version, bytes)) in samples.bytes {
+        let versions = pinned.remove(&table).unwrap_or_default();
+        assert!(versions.keys().copied().eq(1..=version), "'{table}' is in version {version}: {:?}", versions.keys());
+        assert!(
+            versions[&version] == bytes,
+            "records of '{table}' changed: raise its version and write a migration\nwas {:?}\nis  {bytes:?}",
+            versions[&version]
+        );
+    }
+    assert_eq!(pinned.keys().collect::<Vec<_>>(), [""; 0], "tables that are gone need a migration, too");
+}
+
+#[test]
+fn a_full_folder_has_the_tables_of_the_layout_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.redb");
+    let listed: BTreeSet<String> = LAYOUT.tables().map(|table| table.name.to_owned()).collect();
+    let samples = samples(&path);
+    assert_eq!(samples.bytes.keys().cloned().collect::<BTreeSet<_>>(), listed, "each has a sample");
+    for table in LAYOUT.tables() {
+        let mut records = 0;
+        table.check(&samples.store, |record| records += u32::from(record.is_ok())).unwrap();
+        assert_eq!(records, 1, "{}", table.name);
+    }
+    drop(samples);
+    let database = redb::Database::open(&path).unwrap();
+    let read = database.begin_read().unwrap();
+    let tables: BTreeSet<String> = read.list_tables().unwrap().map(|table| table.name().to_owned()).collect();
+    let mut expected = listed;
+    expected.insert("meta".into());
+    assert_eq!(tables, expected);
+}
+
+/// Two segments of one shard, and of two shards, are told apart by their keys and sort by them.
+#[test]
+fn segments_are_not_mixed_up() {
+    let store = Store::in_memory(&LAYOUT).unwrap();
+    let key = |shard: u64, segment| SegmentKey { shard: ShardId(Felt::from(shard)), segment };
+    let keys = [key(1, 0), key(1, 1), key(1, 256), key(2, 0)];
+    for (key, epoch) in keys.iter().zip(1..) {
+        let lease = TraceLease { epoch, prover: PeerId([3; 32]), expires: Timestamp(0), proof: None };
+        store.put(&LEASES, key, &lease).unwrap();
+    }
+    let found = store.all(&LEASES).unwrap();
+    assert_eq!(
+        found.iter().map(|(key, lease)| (*key, lease.epoch)).collect::<Vec<_>>(),
+        keys.into_iter().zip(1..).collect::<Vec<_>>()
+    );
+    assert_eq!(store.with_prefix(&LEASES, &RecordKey::to_bytes(&ShardId(Felt::ONE))).unwrap().len(), 3);
+    assert_eq!(SegmentKey::from_bytes(&[0; 35]), None);
+}
