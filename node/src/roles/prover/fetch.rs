@@ -16,7 +16,7 @@ use shardwire_protocols::{
 use shardwire_reputation::{Event, Work};
 use shardwire_store::records::{Figures, JOB_LEASES, Job, Manifest, WireFelt};
 use shardwire_transport::Initiator;
-use shardwire_witness::{Manifest, witness_hash};
+use shardwire_witness::witness_hash;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::time::Instant;
 
