@@ -14,12 +14,12 @@ use shardwire_store::{
     records::{LAYOUT, TRANSACTIONS, WireFelt},
 };
 use shardwire_transport::Identity;
-use std::path::Path;
+use std::{path::Path, sync::LazyLock};
 
 /// How many clients there are, each with an account.
-const CLIENTS: u8 = 12;
+const CLIENTS: u8 = 6;
 /// How many transactions each of them submits.
-const EACH: u32 = 5;
+const EACH: u32 = 3;
 
 fn me() -> Identity {
     Identity::from_secret(&[2; 32])
@@ -36,7 +36,12 @@ fn start() -> (ShardStart, Vec<Felt>) {
     (start, values)
 }
 
-/// What a client adds, in its order.
+/// What each client adds, in its order. Signed once: signing is slow.
+static ADDITIONS: LazyLock<Vec<Vec<SignedTransaction>>> =
+    LazyLock::new(|| (0..CLIENTS).map(|client| additions(&START.0, client)).collect());
+/// The shard that they are of, and its values.
+static START: LazyLock<(ShardStart, Vec<Felt>)> = LazyLock::new(start);
+
 fn additions(start: &ShardStart, client: u8) -> Vec<SignedTransaction> {
     let account = key(client).id();
     let mut head = ChainHead::start(start.commitment(), account);
@@ -56,7 +61,7 @@ fn operator(store: Store, folder: &Path) -> (Arc<Operator>, Tasks) {
 
 fn assigned(store: Store, folder: &Path) -> (Arc<Operator>, Tasks, ShardStart) {
     let (operator, tasks) = operator(store, folder);
-    let (start, values) = start();
+    let (start, values) = START.clone();
     let values = values.into_iter().map(WireFelt).collect();
     operator.assign(Assignment { start: start.clone(), values, settler: PeerId([1; 32]), epoch: 1 }).unwrap();
     (operator, tasks, start)
@@ -69,7 +74,7 @@ async fn play(operator: &Arc<Operator>, start: &ShardStart) -> Vec<Vec<Result<Ou
         let (operator, start) = (operator.clone(), start.clone());
         clients.push(tokio::spawn(async move {
             let mut told = Vec::new();
-            for transaction in additions(&start, client) {
+            for transaction in ADDITIONS[usize::from(client)].iter().copied() {
                 let outcome = operator.submit(PeerId([client; 32]), start.shard, transaction).await;
                 told.push(outcome.map_err(|failure| format!("{failure:?}")));
                 if told.last().is_some_and(Result::is_err) {
@@ -131,7 +136,7 @@ async fn one_thing_at_a_time_makes_the_same_log() {
 async fn a_transaction_that_comes_twice_at_once_has_one_place() {
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks, start) = assigned(Store::in_memory(&LAYOUT).unwrap().with_work(Work::AtOnce), folder.path());
-    let first = additions(&start, 0).swap_remove(0);
+    let first = ADDITIONS[0][0];
     let submit = || operator.submit(PeerId([9; 32]), start.shard, first);
     let (one, two, three) = tokio::join!(submit(), submit(), submit());
     let outcomes = [one.unwrap(), two.unwrap(), three.unwrap()];

@@ -34,6 +34,7 @@ pub struct Handoff {
 
 /// What is about to be done in the World and isn't in the history yet. One that a crash left is looked into before anything else is done about
 /// the shard.
+#[allow(clippy::large_enum_variant, reason = "written and read one at a time")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Intent {
     /// It is started.
