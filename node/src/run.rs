@@ -22,8 +22,7 @@ use shardwire_peers::Peers;
 use shardwire_program::Programs;
 use shardwire_protocols::catalogue;
 use shardwire_proving::worker::{self, LocateError, Worker};
-use shardwire_store::records::LAYOUT;
-use shardwire_store::{Artefacts, Disk, Store};
+use shardwire_store::{Artefacts, Disk, Store, records::LAYOUT};
 use shardwire_transport::{Endpoint, Identity};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{

@@ -30,6 +30,8 @@ struct State {
     powered: bool,
     acts: u64,
     fails_at: Option<u64>,
+    /// Which act alone fails.
+    errs_at: Option<u64>,
     capacity: Option<usize>,
     failing_reads: u32,
 }
@@ -86,6 +88,10 @@ impl State {
             return Err(power_failed());
         }
         self.acts += 1;
+        if self.errs_at.is_some_and(|at| at < self.acts) {
+            self.errs_at = None;
+            return Err(Error::other("the disk can't write this"));
+        }
         Ok(())
     }
 
@@ -105,6 +111,7 @@ impl Medium {
             powered: true,
             acts: 0,
             fails_at: None,
+            errs_at: None,
             capacity: None,
             failing_reads: 0,
         })))
@@ -140,6 +147,18 @@ impl Medium {
     pub fn power_off_after(&self, acts: u64) {
         let mut state = self.state();
         state.fails_at = Some(state.acts.saturating_add(acts));
+    }
+
+    /// Makes one act fail, after this many more; the disk then goes on.
+    pub fn fail_once_after(&self, acts: u64) {
+        let mut state = self.state();
+        state.errs_at = Some(state.acts.saturating_add(acts));
+    }
+
+    /// Whether an act that should fail hasn't come yet.
+    #[must_use]
+    pub fn will_fail_once(&self) -> bool {
+        self.state().errs_at.is_some()
     }
 
     /// Makes the power fail now.

@@ -10,7 +10,7 @@
 //!
 //! Bounds: [`MAX_WAITING`] changes wait or are being committed; who comes then waits for a place. A group has at most [`MAX_GROUP`].
 
-use crate::{Store, StoreError, Work, Write, database::guarded, store::File};
+use crate::{Store, StoreError, Work, Write, store::File};
 use std::{
     collections::VecDeque,
     fmt,
@@ -111,7 +111,7 @@ impl File {
             if group.is_empty() {
                 return;
             }
-            let committed = guarded(|| self.write(|write| group.iter_mut().try_for_each(|member| member.join(write))));
+            let committed = self.write_group(|write| group.iter_mut().try_for_each(|member| member.join(write)));
             for member in group {
                 member.answer(committed.clone());
             }

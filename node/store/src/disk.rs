@@ -13,6 +13,7 @@ use std::{
     io::{self, BufWriter, Read as _, Write},
     ops::Bound,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// A file could not be used.
@@ -89,15 +90,15 @@ pub fn partial(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// A database's storage, on any disk.
-#[derive(Debug)]
-pub struct Backend(Box<dyn StorageBackend>);
+/// A database's storage, on any disk. Clones are the same storage.
+#[derive(Clone, Debug)]
+pub struct Backend(Arc<dyn StorageBackend>);
 
 impl Backend {
     /// Over any storage.
     #[must_use]
     pub fn new(storage: impl StorageBackend) -> Self {
-        Self(Box::new(storage))
+        Self(Arc::new(storage))
     }
 }
 

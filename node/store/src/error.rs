@@ -79,7 +79,9 @@ impl Coded for StoreError {
             }
             Self::Damaged(_) => "Restore the data folder from a copy; the file was left as it is.",
             Self::TooLarge { .. } => "This is a fault of shardwire; please report it.",
-            Self::Disk(_) => "Check that the disk has room and that the folder is writable, then start again.",
+            Self::Disk(_) => {
+                "Check that the disk has room and that the folder is writable; the node goes on by itself then."
+            }
             Self::Closed => "Start the node again: what wasn't confirmed wasn't kept.",
         }
         .into()

@@ -4,9 +4,12 @@ use crate::{
     Backend, Disk, Layout, RecordKey, StoreError, Table, Work, Write,
     commit::Queue,
     database::{self, Database, guarded},
+    reopening::Reopening,
     table::Bytes,
 };
-use redb::{Builder, ReadableDatabase as _, ReadableTable, StorageBackend, TableError, backends::InMemoryBackend};
+use redb::{
+    ReadableDatabase as _, ReadableTable, StorageBackend as _, TableError, WriteTransaction, backends::InMemoryBackend,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     path::Path,
@@ -31,7 +34,7 @@ pub struct Store {
 
 #[derive(Debug)]
 pub(crate) struct File {
-    database: Database,
+    database: Reopening,
     /// About how many bytes the file has: what it had when it was opened, and all that was written since.
     length: AtomicU64,
     /// Changes that wait for the next commit.
@@ -68,13 +71,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if there is no memory for it.
     pub fn in_memory(layout: &Layout) -> Result<Self, StoreError> {
-        Self::over(InMemoryBackend::new(), layout)
+        Self::over(Backend::new(InMemoryBackend::new()), layout)
     }
 
-    fn over(backend: impl StorageBackend, layout: &Layout) -> Result<Self, StoreError> {
+    fn over(backend: Backend, layout: &Layout) -> Result<Self, StoreError> {
         let length = backend.len().map_err(|error| StoreError::Disk(error.to_string()))?;
-        let database = Database::over::<StoreError>(&Builder::new(), backend)?;
-        guarded(|| layout.admit(database.get()?))?;
+        let database = Reopening::over(backend)?;
+        guarded(|| layout.admit(database.get()?.get()?))?;
         let file = File { database, length: AtomicU64::new(length), queue: Queue::default() };
         Ok(Self { file: Arc::new(file), work: Work::Beside })
     }
@@ -171,11 +174,13 @@ impl Store {
         table: &Table<K, V>,
         question: impl FnOnce(&redb::ReadOnlyTable<Bytes, Bytes>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        guarded(|| match self.file.database.get()?.begin_read()?.open_table(table.definition()) {
+        let database = self.file.database.get()?;
+        let answer = guarded(|| match database.get()?.begin_read()?.open_table(table.definition()) {
             Ok(open) => question(&open).map(Some),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
             Err(error) => Err(error.into()),
-        })
+        });
+        self.file.database.noted(answer)
     }
 
     /// Several changes at once: all of them are on disk when this returns, or none is. Waits for the disk on the thread that calls;
@@ -202,17 +207,38 @@ impl Store {
 }
 
 impl File {
+    fn begin(&self) -> Result<(Arc<Database>, WriteTransaction), StoreError> {
+        let begin = || {
+            let database = self.database.get()?;
+            let transaction = database.get()?.begin_write()?;
+            Ok((database, transaction))
+        };
+        match self.database.noted(begin()) {
+            // What failed may have been a change of an earlier transaction, which only its caller was told.
+            Err(StoreError::Disk(_)) => self.database.noted(begin()),
+            begun => begun,
+        }
+    }
+
+    /// Changes whose own errors are those of the file, too.
+    pub(crate) fn write_group(
+        &self,
+        changes: impl FnOnce(&mut Write<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.database.noted(guarded(|| self.write(changes)))
+    }
+
     pub(crate) fn write<T, E: From<StoreError>>(
         &self,
         changes: impl FnOnce(&mut Write<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let database = self.database.get().map_err(StoreError::from)?;
-        let mut transaction = database.begin_write().map_err(StoreError::from)?;
+        // The transaction is dropped before its database.
+        let (_database, mut transaction) = self.begin()?;
         transaction.set_quick_repair(self.length.load(Ordering::Relaxed) >= QUICK_REPAIR_FROM);
         let mut write = Write::new(&transaction);
         let done = changes(&mut write)?;
         let bytes = write.bytes();
-        transaction.commit().map_err(StoreError::from)?;
+        self.database.noted(transaction.commit().map_err(StoreError::from))?;
         self.length.fetch_add(bytes, Ordering::Relaxed);
         Ok(done)
     }

@@ -196,8 +196,35 @@ fn a_full_disk_is_said_to_be_one_and_keeps_what_it_has() {
     let error = much.unwrap_err();
     assert_eq!(error.to_string(), "node.redb can't be read or written: I/O error: no storage space");
     assert_eq!(error.code(), "SW-STORE-006");
-    assert_eq!(error.next_step(), "Check that the disk has room and that the folder is writable, then start again.");
-    drop(store);
+    assert_eq!(
+        error.next_step(),
+        "Check that the disk has room and that the folder is writable; the node goes on by itself then."
+    );
     disk.set_capacity(None);
-    assert_eq!(epochs(&open(&disk).unwrap()), [1], "all of a transaction or nothing");
+    assert_eq!(epochs(&store), [1], "the same store goes on");
+    store.put(&EPOCHS, &id(1), &1).unwrap();
+    drop(store);
+    assert_eq!(epochs(&open(&disk).unwrap()), [1, 1], "all of a transaction or nothing");
+}
+
+/// Whatever act the disk fails at: the same store goes on, with all of the change or nothing.
+#[test]
+fn a_store_goes_on_after_its_disk_has_failed_once() {
+    for acts in 0.. {
+        let disk = Medium::new(0);
+        let store = open(&disk).unwrap();
+        store.put(&EPOCHS, &id(0), &1).unwrap();
+        disk.fail_once_after(acts);
+        let put: Result<(), StoreError> =
+            store.write(|write| [1, 2].into_iter().try_for_each(|n| write.put(&EPOCHS, &id(n), &7)));
+        if disk.will_fail_once() {
+            assert!(acts > 1 && put.is_ok());
+            break;
+        }
+        let found = epochs(&store);
+        assert!(found == [1, 7, 7] || put.is_err() && found == [1], "{found:?}: {put:?}");
+        store.put(&EPOCHS, &id(3), &9).unwrap();
+        drop(store);
+        assert_eq!(epochs(&open(&disk).unwrap()), [found, vec![9]].concat());
+    }
 }

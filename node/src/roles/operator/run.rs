@@ -14,7 +14,7 @@ use super::{
     spool::{Extent, Found, Spool},
 };
 use crate::{
-    history::{Advance as _, Lives as _},
+    history::Advance as _,
     roles::{Changes, Host},
 };
 use shardwire_model::{
@@ -117,7 +117,7 @@ impl Run {
         Ok(run)
     }
 
-    fn new(host: &Arc<Host>, assignment: Assignment, life: Life, changes: Arc<Changes>, desk: Desk) -> Self {
+    fn new(host: &Arc<Host>, assignment: Assignment, life: Life, changes: Arc<Changes>) -> Self {
         let start = assignment.start.clone();
         let values = felts(&assignment.values);
         let before = state_commitment(start.commitment(), &values);

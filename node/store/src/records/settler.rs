@@ -33,6 +33,7 @@ pub struct Handoff {
 }
 
 /// What is about to be done in the World and isn't in the history yet: all of it, so that it can be submitted again.
+#[allow(clippy::large_enum_variant, reason = "written and read one at a time")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Intent {
     /// It is started.
