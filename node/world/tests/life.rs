@@ -101,7 +101,8 @@ fn pages_follow_each_other_and_are_bounded() {
         .collect();
     let genesis = shardwire_world::Genesis::from_json(&format!(r#"{{"storage":[{}]}}"#, storage.join(","))).unwrap();
     let world =
-        EmbeddedLedger::create_with_backend(redb::backends::InMemoryBackend::new(), &identity(), &genesis).unwrap();
+        EmbeddedLedger::create_with_backend(redb::backends::InMemoryBackend::new(), &of(NETWORK, &genesis), &genesis)
+            .unwrap();
     let first = world.storage(None, usize::MAX).unwrap();
     assert_eq!(first.len(), MAX_STORAGE_PAGE);
     let rest = world.storage(first.last().map(|entry| entry.slot()), usize::MAX).unwrap();

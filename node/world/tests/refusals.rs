@@ -3,8 +3,9 @@
 mod dungeon;
 
 use dungeon::*;
+use redb::backends::InMemoryBackend;
 use shardwire_model::{Coded, ContractId, Felt, Key, Kind, Output, ShardId, StartRequest, Timestamp};
-use shardwire_world::{EmbeddedLedger, Genesis, GenesisError, Refusal};
+use shardwire_world::{EmbeddedLedger, Genesis, GenesisEntry, GenesisError, Refusal};
 
 #[track_caller]
 fn reads(error: &impl Coded, code: &str, text: &str, next: &str) {
@@ -48,11 +49,14 @@ fn starts() {
     let error = start_refused(&world, &run(2, 100, 50));
     let text = format!("lock 0xc1/0x30 is held by shard {holder}");
     reads(&error, "SW-MERGE-003", &text, &format!("shardwire shard status {holder}"));
-    let error = start_refused(&world, &run(1, 100, 50));
+    // The same operation is done once; at another time the request has another deadline.
+    assert_eq!(world.start(&run(1, 100, 50), now()).unwrap().start.shard, holder);
+    let again = |world: &EmbeddedLedger| world.start(&run(1, 100, 50), Timestamp(now().0 + 1));
+    let error = refused(&world, again);
     reads(&error, "SW-LEDGER-011", &format!("shard {holder} was started before"), "another salt");
     // Neither after it is closed.
     world.abort(holder, now()).unwrap();
-    assert_eq!(start_refused(&world, &run(1, 100, 50)), Not::Refused(Refusal::AlreadyStarted { shard: holder }));
+    assert_eq!(refused(&world, again), Not::Refused(Refusal::AlreadyStarted { shard: holder }));
 }
 
 #[test]
@@ -129,8 +133,13 @@ fn aborts() {
 
 #[test]
 fn value_does_not_cross_contracts() {
-    let world = world();
     let token = ContractId(Felt::from(0xc2));
+    let mut genesis = dungeon::genesis();
+    // The same key in another contract is another slot.
+    let gold_2 = genesis.storage.iter().find(|entry| entry.key == GOLD_2).copied().unwrap();
+    genesis.storage.push(GenesisEntry { contract: token, ..gold_2 });
+    let identity = of(NETWORK, &genesis);
+    let world = EmbeddedLedger::create_with_backend(InMemoryBackend::new(), &identity, &genesis).unwrap();
     let mut request = request(1, vec![escrow(GOLD, ANNA, 10), escrow(GOLD_2, BERT, 10)]);
     request.contracts.push(token);
     request.entries[1].contract = token;
