@@ -62,6 +62,7 @@ pub struct WorldShard {
 /// What became of a shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[allow(clippy::large_enum_variant, reason = "one a shard, read once")]
 pub enum Fate {
     /// Nothing yet.
     Open,

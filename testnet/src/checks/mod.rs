@@ -223,7 +223,7 @@ fn value_conserved(facts: &Facts) -> Vec<Violation> {
         let balance = |kind, value| if kind == Kind::Escrow { books::amount(value) } else { 0 };
         let first: u128 = genesis.values().map(|it| balance(it.kind, it.value)).sum();
         let left: u128 = world.storage.iter().map(|it| balance(it.kind, it.value)).sum();
-        let away: u128 = world.storage.iter().map(|it| u128::from(it.in_escrow)).sum();
+        let away: u128 = world.storage.iter().map(|it| it.in_escrow).sum();
         let settled = world.shards.iter().filter(|shard| matches!(shard.fate, Fate::Settled { .. }));
         let spent: u128 = settled.filter_map(|shard| facts.operated(shard)).map(|it| books::spent(&it.log)).sum();
         if left + away + spent != first {

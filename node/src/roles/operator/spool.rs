@@ -33,7 +33,7 @@ pub(super) enum Found {
     /// This chunk, whose file is to be read.
     Chunk(Spooled),
     /// Nothing: the run has ended.
-    End(trace::Ending),
+    End(Box<trace::Ending>),
 }
 
 /// The chunks of one run.
@@ -107,7 +107,7 @@ impl Spool {
         let contents = self.contents();
         match contents.chunks.get(index as usize) {
             Some(spooled) => Some(Found::Chunk(*spooled)),
-            None => contents.executed.as_ref().map(|executed| Found::End(ending(executed))),
+            None => contents.executed.as_ref().map(|executed| Found::End(Box::new(ending(executed)))),
         }
     }
 

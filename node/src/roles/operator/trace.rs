@@ -98,7 +98,7 @@ impl Handler for Operator {
         };
         Ok(match run.progress.until(look).await? {
             Ok(Found::Chunk(spooled)) => run.chunk(index, spooled).await?,
-            Ok(Found::End(ending)) => Part::End(ending),
+            Ok(Found::End(ending)) => Part::End(*ending),
             Err(epoch) => Part::Lost { epoch },
         })
     }

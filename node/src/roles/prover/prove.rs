@@ -97,7 +97,7 @@ impl Prover {
         let artefacts = self.host.artefacts.clone();
         let (witness, proof_path) = (artefacts.witness(id), artefacts.worker_proof(id));
         let Some(records::Manifest { chunks, steps, output }) = job.manifest.clone() else {
-            return Err(ProverError::Chunk { index: 0 }.into());
+            return Err(ProverError::Chunk { index: 0 });
         };
         let manifest = Manifest { chunks, steps, output };
         let assembled = {
