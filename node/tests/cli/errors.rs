@@ -97,8 +97,12 @@ fn init_says_what_it_made_and_refuses_to_do_it_again() {
 
     let other = place.path().join("other").display().to_string();
     let made = run(&["init", "--data", &other]);
-    assert!(made.out.starts_with(&format!("created {other}\n  id       ")), "{}", made.out);
-    assert!(made.out.contains("\n  roles    none yet\n"), "{}", made.out);
+    assert!(made.out.starts_with(&format!("created {other}\n  id        ")), "{}", made.out);
+    assert!(
+        made.out.contains("\n  roles     none yet\n  of World  none yet: copy the settler's world.json to "),
+        "{}",
+        made.out
+    );
     let config = format!("next: name its peers in {other}/shardwire.toml, then `shardwire run --data {other}`");
     assert!(made.out.trim_end().ends_with(&config), "{}", made.out);
     let third = place.path().join("third").display().to_string();

@@ -65,7 +65,7 @@ fn versions_are_shown() {
     assert!(text.starts_with(&format!("shardwire            {version}\n")), "{text}");
     let output = shardwire(&["version", "--json"]).output().unwrap();
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&json["version"], &json["abi"]), (&version.into(), &1.into()));
+    assert_eq!((&json["version"], &json["abi"]), (&version.into(), &2.into()));
     assert_eq!(json["protocols"]["administration"], serde_json::json!([1, 1]));
     assert_eq!(json["protocols"]["proof"], serde_json::json!([1, 1]));
 }

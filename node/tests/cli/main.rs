@@ -38,10 +38,22 @@ fn run(arguments: &[&str]) -> Ended {
     ended(shardwire(arguments).output().unwrap())
 }
 
-/// A data folder in `place`, made by `shardwire init`.
+/// The identity of a World, made by the `shardwire init` of its settler in `place`.
+fn world(place: &Path) -> String {
+    let (settler, genesis) = (place.join("settler").display().to_string(), place.join("genesis.json"));
+    std::fs::write(&genesis, r#"{"storage":[{"contract":"0xc1","key":"0x1","kind":"counter","value":0}]}"#).unwrap();
+    let genesis = genesis.display().to_string();
+    let made = run(&["init", "--data", &settler, "--role", "settler", "--world", &genesis]);
+    assert_eq!((made.code, made.err.as_str()), (0, ""), "{}", made.out);
+    format!("{settler}/world.json")
+}
+
+/// A data folder in `place`, made by `shardwire init`, of a node in the [`world`] of that place.
 fn folder(place: &Path, arguments: &[&str]) -> String {
     let root = place.join("node").display().to_string();
-    let made = run(&[&["init", "--data", &root], arguments].concat());
+    let joined = if arguments.contains(&"--world") { None } else { Some(world(place)) };
+    let join: Vec<&str> = joined.iter().flat_map(|world| ["--join", world]).collect();
+    let made = run(&[&["init", "--data", &root], &join[..], arguments].concat());
     assert_eq!((made.code, made.err.as_str()), (0, ""), "{}", made.out);
     root
 }

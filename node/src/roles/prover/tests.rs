@@ -342,20 +342,23 @@ async fn only_a_settler_of_the_world_ends_a_job_that_is_proven() {
 /// Asks the prover for a proof as this settler would, and answers it as `answer` does.
 async fn ask<F>(prover: &Arc<Prover>, settler: &Identity, answer: impl FnOnce(proof::Offered) -> F)
 where
-    F: Future<Output = Result<(), SessionError>>,
+    F: Future<Output = Result<proof::Client, SessionError>>,
 {
     let peers = [settler.peer(), identities()[0].peer()];
     let (theirs, ours) = pair_over::<proof::Proof>(Channel::pair_between(peers, 1 << 18));
     let asking = async {
-        match proof::Client::new(theirs).ask().await.unwrap() {
+        let _client = match proof::Client::new(theirs).ask().await.unwrap() {
             proof::Next::Ready(_, offered) => answer(offered).await.unwrap(),
             proof::Next::Nothing(_) => panic!("there is a proof"),
-        }
+        };
+        // It says no more, until the prover is tired of it.
+        pending::<()>().await;
     };
     let signer = identities()[0].clone();
-    let (serving, ()) = tokio::join!(proof::serve(ours, &signer, &**prover), asking);
-    // The settler leaves as soon as it has said what it says.
-    drop(serving);
+    tokio::select! {
+        served = proof::serve(ours, &signer, &**prover) => assert!(served.is_err(), "the settler never asks again"),
+        () = asking => {}
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -365,10 +368,10 @@ async fn a_receipt_or_dispute_of_a_fresh_key_suppresses_nothing_and_costs_its_si
     let folder = tempfile::tempdir().unwrap();
     let (prover, _tasks, [job, _], _) = proven(folder.path()).await;
     let signs = stranger.clone();
-    ask(&prover, &stranger, |offered| async move { offered.settled(&signs, Timestamp(1)).await.map(drop) }).await;
+    ask(&prover, &stranger, |offered| async move { offered.settled(&signs, Timestamp(1)).await.map(|it| it.1) }).await;
     let signs = another.clone();
     let cause = Cause::new("SW-PROOF-999", "it is not for you");
-    ask(&prover, &another, |offered| async move { offered.dispute(&signs, cause).await.map(drop) }).await;
+    ask(&prover, &another, |offered| async move { offered.dispute(&signs, cause).await.map(|it| it.1) }).await;
     for liar in [&stranger, &another] {
         assert!(matches!(prover.host.peers.standing(liar.peer()), Standing::Banned { .. }));
     }
@@ -381,7 +384,7 @@ async fn a_receipt_or_dispute_of_a_fresh_key_suppresses_nothing_and_costs_its_si
     let settle = |offered: proof::Offered| async move {
         let (bytes, offered) = offered.fetch().await?;
         assert_eq!(bytes, b"a proof");
-        offered.settled(&signs, Timestamp(2)).await.map(drop)
+        offered.settled(&signs, Timestamp(2)).await.map(|it| it.1)
     };
     ask(&prover, &settler, settle).await;
     let known = prover.job(job).unwrap();
