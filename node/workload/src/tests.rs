@@ -265,8 +265,10 @@ fn amounts_are_numbers_and_felts_are_text() {
     assert_eq!(storage("\"0x2a\"").expect("a felt"), Felt::from(42u64));
     assert!(storage("1.5").expect_err("a fraction").to_string().contains("expected a whole number below 2^128"));
     assert!(storage("\"2a\"").expect_err("no 0x").to_string().contains("'2a' is no amount"));
-    let (message, code) =
-        refused(&with("\"kind\":\"counter\",\"value\":10", "\"kind\":\"counter\",\"value\":\"0x10000000000000000\""));
+    let (message, code) = refused(&with(
+        "\"kind\":\"counter\",\"value\":10",
+        "\"kind\":\"counter\",\"value\":\"0x100000000000000000000000000000000\"",
+    ));
     assert_eq!(code, "SW-WORKLOAD-019");
     assert!(
         message
