@@ -4,8 +4,9 @@ use crate::config::{Log, LogFormat};
 use std::io::{self, IsTerminal as _};
 use tracing_subscriber::EnvFilter;
 
-/// What a level alone leaves out: the virtual machine tells of each run's inner steps. A filter can ask for it.
-const NOISE: &str = "cairo_vm=warn";
+/// What a level alone leaves out: the virtual machine tells of each run's inner steps, the verifier of each proof's relations. A filter can ask
+/// for them.
+const NOISE: &str = "cairo_vm=warn,cairo_air=warn";
 
 /// Begins to log. The filter was checked with the configuration.
 pub(super) fn begin(log: &Log) {
@@ -31,9 +32,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_leaves_the_virtual_machine_out_and_a_filter_says_it_all() {
-        assert_eq!(filter("info"), "info,cairo_vm=warn");
-        assert_eq!(filter("debug"), "debug,cairo_vm=warn");
+    fn a_level_leaves_machine_and_verifier_out_and_a_filter_says_it_all() {
+        assert_eq!(filter("info"), "info,cairo_vm=warn,cairo_air=warn");
+        assert_eq!(filter("debug"), "debug,cairo_vm=warn,cairo_air=warn");
         assert_eq!(filter("error"), "error");
         assert_eq!(filter("info,shardwire=debug"), "info,shardwire=debug");
         assert_eq!(filter("cairo_vm=info"), "cairo_vm=info");
