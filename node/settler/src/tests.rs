@@ -243,9 +243,11 @@ async fn a_proof_of_another_segment_decides_nothing_about_the_first() {
     settler.compare(first, &lease(0)[0]).await.unwrap();
     settler.compare(second, &lease(1)[1]).await.unwrap();
     assert!(shown(&settler, operator().peer()).is_empty(), "one epoch of two jobs");
+    // It is judged itself: `proves` names an update that isn't in the list.
     let verdict = offers(&settler, 2, held(&start, before, bytes, 2, 1)).await;
-    assert!(matches!(verdict, Verdict::Settled(_)), "{verdict:?}");
-    assert_eq!(settler.host.store.get(&VERDICTS, &first).unwrap().unwrap().fault, None);
+    assert!(matches!(&verdict, Verdict::Disputed(it) if it.statement.cause.code == "SW-SETTLE-004"), "{verdict:?}");
+    let faults = [first, second].map(|segment| settler.host.store.get(&VERDICTS, &segment).unwrap().unwrap().fault);
+    assert_eq!(faults.map(|fault| fault.unwrap().0), ["SW-SETTLE-004", "SW-X-001"]);
 }
 
 #[tokio::test(start_paused = true)]
