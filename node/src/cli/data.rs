@@ -2,11 +2,11 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an export is a file")]
 
 use super::{
-    args::ExportArgs,
     failure::Failure,
     output::{Answer, columns},
 };
 use crate::offline::{self, Report};
+use clap::{Args, Subcommand};
 use serde_json::json;
 use std::{
     fs::OpenOptions,
@@ -14,7 +14,39 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(super) fn check(root: Option<PathBuf>) -> Result<Answer, Failure> {
+#[derive(Debug, Subcommand)]
+pub(super) enum DataCommand {
+    /// Read everything and compare it: records, histories with their signatures, proofs, the World
+    #[command(
+        after_help = "What is wrong is named with its file and ends with exit code 1.\n\nExample:\n  shardwire data check --data ./settler"
+    )]
+    Check,
+    /// Write what the folder holds, a JSON object a line
+    #[command(
+        after_help = "The key of each object says what it is: node, storage, shard (of the World), operated, job, history.\n\nExamples:\n  \
+        shardwire data export --data ./settler --out settler.jsonl\n  \
+        shardwire data export --data ./settler --out - | grep history"
+    )]
+    Export(ExportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// The file, which must not exist yet; - is standard output
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+impl DataCommand {
+    pub(super) fn run(self, root: Option<PathBuf>) -> Result<Answer, Failure> {
+        match self {
+            Self::Check => check(root),
+            Self::Export(args) => export(root, &args),
+        }
+    }
+}
+
+fn check(root: Option<PathBuf>) -> Result<Answer, Failure> {
     let root = root.ok_or_else(Failure::no_data)?;
     let report = alone(offline::check(&root))??;
     let mut answer = Answer::new(describe(&report), &report);
@@ -39,7 +71,7 @@ fn describe(report: &Report) -> String {
     format!("{}{rest}\n\nNOT SOUND: {} findings in {read}", columns(&rows), findings.len() as u64 + more)
 }
 
-pub(super) fn export(root: Option<PathBuf>, args: &ExportArgs) -> Result<Answer, Failure> {
+fn export(root: Option<PathBuf>, args: &ExportArgs) -> Result<Answer, Failure> {
     let root = root.ok_or_else(Failure::no_data)?;
     let unwritable = |reason: &io::Error| {
         Failure::new(

@@ -4,12 +4,12 @@
 //! A check needs the file and nothing else: no node, no data folder, no word of whoever made it.
 
 use super::{
-    args::{EvidenceArgs, EvidenceCheckArgs},
     failure::Failure,
     node::ask,
     output::{Answer, columns},
 };
 use crate::proofs::Proofs;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use shardwire_model::{Coded, Hash, PeerId};
 use shardwire_program::Programs;
@@ -19,6 +19,41 @@ use shardwire_protocols::{
 };
 use shardwire_store::{Disk as _, DiskError, SystemDisk};
 use std::path::{Path, PathBuf};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum EvidenceCommand {
+    /// Say what a file of evidence shows, and against whom
+    #[command(
+        after_help = "Signatures, hashes and, of a proof, what it proves are checked again; the word of whoever gave you the file\n\
+        isn't. Exit code 0: it shows that the peer broke its word. 1: it shows nothing.\n\nExample:\n  \
+        shardwire evidence check 2222222222-1a2b3c4d5e.evidence"
+    )]
+    Check(EvidenceCheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvidenceCheckArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvidenceArgs {
+    /// The peer's id
+    #[arg(value_name = "PEER")]
+    peer: PeerId,
+    /// A folder to write each piece to
+    #[arg(long, value_name = "FOLDER")]
+    to: Option<PathBuf>,
+}
+
+impl EvidenceCommand {
+    pub(super) fn run(self) -> Result<Answer, Failure> {
+        let Self::Check(args) = self;
+        check(&args)
+    }
+}
 
 /// A file of evidence that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +114,7 @@ pub(super) fn save(accused: PeerId, bytes: &[u8], folder: &Path) -> Result<PathB
     Ok(path)
 }
 
-pub(super) fn check(args: &EvidenceCheckArgs) -> Result<Answer, Failure> {
+fn check(args: &EvidenceCheckArgs) -> Result<Answer, Failure> {
     let path = &args.file;
     // A byte more than there may be, so that more is seen to be too much.
     let read = SystemDisk.read(path, u64::from(MAX_EVIDENCE_BYTES) + 1).map_err(FileError::from);

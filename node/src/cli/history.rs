@@ -1,7 +1,6 @@
 //! `shardwire shard history`.
 
 use super::{
-    args::HistoryArgs,
     failure::Failure,
     node::ask,
     output::{Answer, columns, plain},
@@ -10,6 +9,7 @@ use crate::{
     data::{DataError, DataPaths},
     offline,
 };
+use clap::Args;
 use serde::Serialize;
 use shardwire_host::clock::SystemClock;
 use shardwire_model::{
@@ -18,6 +18,16 @@ use shardwire_model::{
 };
 use shardwire_protocols::{Signed, history::verify};
 use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(super) struct HistoryArgs {
+    /// The shard, as `shard start` has printed it
+    #[arg(value_name = "SHARD")]
+    shard: ShardId,
+    /// Check that the node signed each entry and that none was changed, moved or left out
+    #[arg(long)]
+    verify: bool,
+}
 
 #[derive(Serialize)]
 struct Histories {

@@ -1,20 +1,36 @@
 //! `shardwire init`.
 
 use super::{
-    args::InitArgs,
     failure::Failure,
     output::{Answer, columns},
+    settings::SettingArgs,
 };
 use crate::{
     config::{Config, Environment},
     data::{self, Belongs},
 };
+use clap::Args;
 use serde::Serialize;
 use shardwire_host::Randomness;
 use shardwire_model::{Hash, PeerId, Role};
 use shardwire_program::Programs;
 use shardwire_world::WorldIdentity;
 use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// What the World begins with, for a settler: a workload file, or one with its `world` part only
+    #[arg(long, value_name = "FILE")]
+    world: Option<PathBuf>,
+    /// A settler of that World, instead of this node alone; can be repeated
+    #[arg(long, value_name = "ID", requires = "world")]
+    settler: Vec<PeerId>,
+    /// The world.json of the World that the node belongs to: the settler's `shardwire init` has made it
+    #[arg(long, value_name = "FILE", conflicts_with = "world")]
+    join: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingArgs,
+}
 
 #[derive(Serialize)]
 struct Created<'a> {

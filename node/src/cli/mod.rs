@@ -4,10 +4,10 @@
 //! standard error. Exit codes: 0 done, 1 failed, 2 misuse. An error is `error[SW-…]: what is wrong` and `  next: what to do`, with
 //! `--json` `{"error":{"code","message","next_step"}}`.
 //!
-//! One file a command; each returns what it has to say as an [`Answer`](output::Answer) and prints nothing itself, except `run`, which says where
-//! the node is before it ends, `submit`, which shows its progress, and `wire decode`, whose frames may be any number.
+//! A noun has a file, with its verbs, their arguments and their help; [`Command`] is the list of the nouns. Each verb returns what it has to say
+//! as an [`Answer`](output::Answer) and prints nothing itself, except `run`, which says where the node is before it ends, `submit`, which
+//! shows its progress, and `wire decode`, whose frames may be any number.
 
-mod args;
 mod data;
 mod evidence;
 mod failure;
@@ -21,6 +21,7 @@ mod progress;
 mod protocol;
 mod request;
 mod run;
+mod settings;
 mod shard;
 mod signals;
 mod status;
@@ -29,13 +30,96 @@ mod version;
 mod wire;
 mod world;
 
-use args::{
-    Cli, Command, DataCommand, EvidenceCommand, PeerCommand, ProtocolCommand, ShardCommand, WireCommand, WorldCommand,
-};
-use clap::Parser as _;
+use clap::{Parser, Subcommand};
+use data::DataCommand;
+use evidence::EvidenceCommand;
 use failure::Failure;
+use init::InitArgs;
+use node::wait_for;
 use output::Answer;
-use std::{ffi::OsString, future::Future, process::ExitCode};
+use peer::PeerCommand;
+use protocol::ProtocolCommand;
+use run::RunArgs;
+use shard::ShardCommand;
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use wire::WireCommand;
+use world::WorldCommand;
+
+/// Execution sharding on Starknet: start a shard, run it, prove it, settle it, between peers that don't trust each other.
+#[derive(Debug, Parser)]
+#[command(
+    name = "shardwire",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    after_help = "A first node:\n  \
+        shardwire init --data ./operator --role operator --join world.json\n  \
+        shardwire run  --data ./operator\n\n\
+        Then, in another terminal:\n  \
+        shardwire status --data ./operator\n\n\
+        Exit codes: 0 done, 1 failed, 2 misuse."
+)]
+struct Cli {
+    /// The node's data folder: its configuration, identity and state
+    #[arg(long, value_name = "DIR", env = "SHARDWIRE_DATA", global = true, hide_env_values = true)]
+    data: Option<PathBuf>,
+    /// Print one JSON object on the last line of standard output
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Create a node's data folder; never overwrites anything
+    #[command(
+        after_help = "The flags, and the network and the roles of the environment, are written to DIR/shardwire.toml,\n\
+        where they can be changed.\n\nExamples:\n  \
+        shardwire init --data ./settler --role settler --world dungeon.json --listen 127.0.0.1:7001\n  \
+        shardwire init --data ./operator --role operator --join ./settler/world.json --peer ID@127.0.0.1:7001"
+    )]
+    Init(InitArgs),
+    /// Run the node of a data folder until Ctrl-C
+    #[command(
+        after_help = "A flag is stronger than its environment variable (SHARDWIRE_LISTEN for --listen, and so on),\n\
+        that is stronger than DIR/shardwire.toml. The first line on standard output says who and where\n\
+        the node is, then it logs to standard error. Ctrl-C finishes what is under way, a second one doesn't.\n\
+        SIGHUP does what `shardwire peer reload` does.\n\nExamples:\n  \
+        shardwire run --data ./operator\n  \
+        shardwire run --data ./operator --listen 127.0.0.1:7001 --log debug"
+    )]
+    Run(RunArgs),
+    /// Show the running node: whether it is ready, its peers and its shards
+    #[command(after_help = "Example:\n  shardwire status --data ./operator")]
+    Status,
+    /// Tell the running node to finish what is under way and stop; waits for it
+    #[command(after_help = "Example:\n  shardwire stop --data ./operator")]
+    Stop,
+    /// Start shards, send them transactions, look at them
+    #[command(subcommand, arg_required_else_help = true)]
+    Shard(ShardCommand),
+    /// Look at peers: how they stand and why; ban them, allow them
+    #[command(subcommand, arg_required_else_help = true)]
+    Peer(PeerCommand),
+    /// Check what is said to be proven against a peer; needs no node
+    #[command(subcommand, arg_required_else_help = true)]
+    Evidence(EvidenceCommand),
+    /// Check or export a data folder; no node may run in it, and nothing in it changes
+    #[command(subcommand, arg_required_else_help = true)]
+    Data(DataCommand),
+    /// Look at the World that a settler keeps
+    #[command(subcommand, arg_required_else_help = true)]
+    World(WorldCommand),
+    /// Show what the protocols' types say: states, messages, limits, bytes; needs no node
+    #[command(subcommand, arg_required_else_help = true)]
+    Protocol(ProtocolCommand),
+    /// Read recorded bytes; needs no node
+    #[command(subcommand, arg_required_else_help = true)]
+    Wire(WireCommand),
+    /// Show the versions of the program and of what it speaks
+    Version,
+}
 
 /// Does what the command line says.
 #[must_use]
@@ -44,8 +128,8 @@ pub fn main() -> ExitCode {
     let mut json = arguments.iter().any(|argument| argument == "--json");
     let result = match Cli::try_parse_from(arguments) {
         Ok(cli) => {
-            json |= cli.command.json();
-            dispatch(cli)
+            json |= cli.command.is_json();
+            cli.command.run(cli.data, cli.json)
         }
         Err(error) if failure::is_help(&error) => return output::help(&error),
         Err(error) => Err(Failure::of_arguments(&error)),
@@ -53,38 +137,26 @@ pub fn main() -> ExitCode {
     output::finish(result, json)
 }
 
-fn dispatch(cli: Cli) -> Result<Answer, Failure> {
-    let Cli { data, json, command } = cli;
-    match command {
-        Command::Init(args) => init::init(data, &args),
-        Command::Run(args) => run::run(data, &args, json),
-        Command::Status => wait_for(status::status(data)),
-        Command::Stop => wait_for(stop::stop(data)),
-        Command::Shard(ShardCommand::Start(args)) => wait_for(shard::start(data, &args)),
-        Command::Shard(ShardCommand::Abort(args)) => wait_for(shard::abort(data, &args)),
-        Command::Shard(ShardCommand::History(args)) => wait_for(history::history(data, &args)),
-        Command::Shard(ShardCommand::Submit(args)) => wait_for(shard::submit(data, &args)),
-        Command::Shard(ShardCommand::Status(args)) => wait_for(shard::status(data, &args)),
-        Command::Peer(PeerCommand::List) => wait_for(peer::list(data)),
-        Command::Peer(PeerCommand::Show(args)) => wait_for(peer::show(data, &args)),
-        Command::Peer(PeerCommand::Ban(args)) => wait_for(peer::ban(data, &args)),
-        Command::Peer(PeerCommand::Unban(args)) => wait_for(peer::unban(data, &args)),
-        Command::Peer(PeerCommand::Allow(args)) => wait_for(peer::allow(data, &args)),
-        Command::Peer(PeerCommand::Evidence(args)) => wait_for(evidence::export(data, &args)),
-        Command::Peer(PeerCommand::Reload) => wait_for(peer::reload(data)),
-        Command::Evidence(EvidenceCommand::Check(args)) => evidence::check(&args),
-        Command::Data(DataCommand::Check) => data::check(data),
-        Command::Data(DataCommand::Export(args)) => data::export(data, &args),
-        Command::World(WorldCommand::Show) => wait_for(world::show(data)),
-        Command::Protocol(ProtocolCommand::List) => Ok(protocol::list()),
-        Command::Protocol(ProtocolCommand::Show(args)) => protocol::show(&args),
-        Command::Wire(WireCommand::Decode(args)) => wire::decode(&args, json),
-        Command::Version => Ok(version::version()),
+impl Command {
+    /// Whether it prints JSON also without `--json`.
+    fn is_json(&self) -> bool {
+        matches!(self, Self::Protocol(command) if command.is_json())
     }
-}
 
-/// Runs a command that asks others. One thread is enough for a client.
-fn wait_for(command: impl Future<Output = Result<Answer, Failure>>) -> Result<Answer, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no_runtime)?;
-    runtime.block_on(command)
+    fn run(self, root: Option<PathBuf>, json: bool) -> Result<Answer, Failure> {
+        match self {
+            Self::Init(args) => init::init(root, &args),
+            Self::Run(args) => run::run(root, &args, json),
+            Self::Status => wait_for(status::status(root)),
+            Self::Stop => wait_for(stop::stop(root)),
+            Self::Shard(command) => command.run(root),
+            Self::Peer(command) => command.run(root),
+            Self::Evidence(command) => command.run(),
+            Self::Data(command) => command.run(root),
+            Self::World(command) => command.run(root),
+            Self::Protocol(command) => command.run(),
+            Self::Wire(command) => command.run(json),
+            Self::Version => Ok(version::version()),
+        }
+    }
 }

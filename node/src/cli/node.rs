@@ -22,3 +22,9 @@ pub(super) async fn ask<T>(
     node.close().await;
     answer.map_err(|error| ClientError::from(error).into())
 }
+
+/// Runs a command that asks others. One thread is enough for a client.
+pub(super) fn wait_for<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no_runtime)?;
+    runtime.block_on(command)
+}

@@ -1,18 +1,98 @@
 //! `shardwire peer list`, `show`, `ban`, `unban`, `allow` and `reload`.
 
 use super::{
-    args::{AllowArgs, BanArgs, PeerArgs},
+    evidence::{self, EvidenceArgs},
     failure::Failure,
-    node::ask,
+    node::{ask, wait_for},
     output::{Answer, columns, plain},
 };
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 use shardwire_host::clock::SystemClock;
-use shardwire_model::{Clock as _, Timestamp};
+use shardwire_model::{Clock as _, PeerId, Timestamp};
 use shardwire_protocols::administration::{Changed, PeerView, peer::Request};
 use shardwire_reputation::{Components, Listing, MAX_RECORDS, Standing};
 use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PeerCommand {
+    /// List the peers that are connected, known or named, with the components of their scores
+    #[command(after_help = "Example:\n  shardwire peer list --data ./operator")]
+    List,
+    /// Show one peer: its score, what its tier may use, how its standing changed
+    #[command(after_help = "Example:\n  shardwire peer show --data ./operator ID")]
+    Show(PeerArgs),
+    /// Shut a peer out, at once and across restarts: for some time, or until it is unbanned
+    #[command(after_help = "Examples:\n  \
+        shardwire peer ban --data ./operator ID --seconds 3600\n  \
+        shardwire peer ban --data ./operator ID")]
+    Ban(BanArgs),
+    /// Let a peer in again, and forgive what led to its ban
+    #[command(after_help = "Example:\n  shardwire peer unban --data ./operator ID")]
+    Unban(PeerArgs),
+    /// Never ban a peer, whatever it does; it is in tier normal at least
+    #[command(after_help = "Examples:\n  \
+        shardwire peer allow --data ./operator ID\n  \
+        shardwire peer allow --data ./operator ID --withdraw")]
+    Allow(AllowArgs),
+    /// Show what the node can prove against a peer: a bad proof, or signed words that contradict each other
+    #[command(
+        after_help = "With --to each piece is written to a file of its own, whole: whoever has it can check it with\n\
+        `shardwire evidence check`, without this node.\n\nExamples:\n  \
+        shardwire peer evidence --data ./settler ID\n  \
+        shardwire peer evidence --data ./settler ID --to ./evidence"
+    )]
+    Evidence(EvidenceArgs),
+    /// Let the running node read its configuration's peers, reputation.allow and reputation.deny again
+    #[command(
+        after_help = "A node that runs under a supervisor does the same when it gets SIGHUP. Peers that were added are admitted\n\
+        as configured; to dial them takes a restart. What `peer ban` and `peer allow` said stays said.\n\n\
+        Example:\n  shardwire peer reload --data ./operator"
+    )]
+    Reload,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PeerArgs {
+    /// The peer's id
+    #[arg(value_name = "PEER")]
+    peer: PeerId,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BanArgs {
+    /// The peer's id
+    #[arg(value_name = "PEER")]
+    peer: PeerId,
+    /// For how long; until `peer unban` if not given
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AllowArgs {
+    /// The peer's id
+    #[arg(value_name = "PEER")]
+    peer: PeerId,
+    /// Treat it like others again
+    #[arg(long)]
+    withdraw: bool,
+}
+
+impl PeerCommand {
+    pub(super) fn run(self, root: Root) -> Result<Answer, Failure> {
+        match self {
+            Self::List => wait_for(list(root)),
+            Self::Show(args) => wait_for(show(root, &args)),
+            Self::Ban(args) => wait_for(ban(root, &args)),
+            Self::Unban(args) => wait_for(unban(root, &args)),
+            Self::Allow(args) => wait_for(allow(root, &args)),
+            Self::Evidence(args) => wait_for(evidence::export(root, &args)),
+            Self::Reload => wait_for(reload(root)),
+        }
+    }
+}
 
 type Root = Option<PathBuf>;
 
@@ -25,7 +105,7 @@ async fn one(root: Root, request: Request) -> Result<PeerView, Failure> {
     ask(root, async move |client| client.peer(request).await).await
 }
 
-pub(super) async fn list(root: Root) -> Result<Answer, Failure> {
+async fn list(root: Root) -> Result<Answer, Failure> {
     let peers = ask(root, async |client| {
         let mut all: Vec<PeerView> = Vec::new();
         loop {
@@ -41,20 +121,20 @@ pub(super) async fn list(root: Root) -> Result<Answer, Failure> {
     Ok(Answer::new(table(&peers, SystemClock.now()), &Listed { peers }))
 }
 
-pub(super) async fn show(root: Root, args: &PeerArgs) -> Result<Answer, Failure> {
+async fn show(root: Root, args: &PeerArgs) -> Result<Answer, Failure> {
     let peer = one(root, Request::Show { peer: args.peer }).await?;
     Ok(Answer::new(describe(&peer, SystemClock.now()), &peer))
 }
 
-pub(super) async fn ban(root: Root, args: &BanArgs) -> Result<Answer, Failure> {
+async fn ban(root: Root, args: &BanArgs) -> Result<Answer, Failure> {
     said(one(root, Request::Ban { peer: args.peer, seconds: args.seconds }).await?)
 }
 
-pub(super) async fn unban(root: Root, args: &PeerArgs) -> Result<Answer, Failure> {
+async fn unban(root: Root, args: &PeerArgs) -> Result<Answer, Failure> {
     said(one(root, Request::Unban { peer: args.peer }).await?)
 }
 
-pub(super) async fn allow(root: Root, args: &AllowArgs) -> Result<Answer, Failure> {
+async fn allow(root: Root, args: &AllowArgs) -> Result<Answer, Failure> {
     said(one(root, Request::Allow { peer: args.peer, withdraw: args.withdraw }).await?)
 }
 
@@ -64,7 +144,7 @@ fn said(peer: PeerView) -> Result<Answer, Failure> {
     Ok(Answer::new(text, &peer))
 }
 
-pub(super) async fn reload(root: Root) -> Result<Answer, Failure> {
+async fn reload(root: Root) -> Result<Answer, Failure> {
     let [configured, allowed, denied] = ask(root, async |client| client.reload().await).await?;
     let text = format!("read again: {configured} peers to work with, {allowed} allowed, {denied} denied");
     Ok(Answer::new(text, &json!({ "configured": configured, "allowed": allowed, "denied": denied })))

@@ -1,15 +1,65 @@
 //! `shardwire protocol list` and `shardwire protocol show`: what the protocols' types say. Needs no node.
 
 use super::{
-    args::{ProtocolFormat, ProtocolShowArgs},
     failure::Failure,
     output::{Answer, columns},
 };
+use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use shardwire_protocols::{
     catalogue::{self, Entry},
     describe::Description,
 };
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ProtocolCommand {
+    /// List the protocols and their versions
+    #[command(after_help = "Example:\n  shardwire protocol list")]
+    List,
+    /// Show one protocol
+    #[command(
+        after_help = "A table of states, one of unread bytes, and one a message; or a state diagram in Mermaid; or all of it\n\
+        in JSON, as with --json. docs/wire.md has the same of all protocols, and the rules around it.\n\nExamples:\n  \
+        shardwire protocol show trace\n  \
+        shardwire protocol show trace --format mermaid"
+    )]
+    Show(ProtocolShowArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ProtocolShowArgs {
+    /// Its name; with @ and a number that version of it
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = ProtocolFormat::Table)]
+    format: ProtocolFormat,
+}
+
+/// How a protocol is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProtocolFormat {
+    /// Aligned Markdown tables
+    Table,
+    /// A state diagram
+    Mermaid,
+    /// One object
+    Json,
+}
+
+impl ProtocolCommand {
+    pub(super) fn run(self) -> Result<Answer, Failure> {
+        match self {
+            Self::List => Ok(list()),
+            Self::Show(args) => show(&args),
+        }
+    }
+
+    /// Whether it prints JSON also without `--json`.
+    pub(super) fn is_json(&self) -> bool {
+        matches!(self, Self::Show(ProtocolShowArgs { format: ProtocolFormat::Json, .. }))
+    }
+}
 
 #[derive(Serialize)]
 struct Listed {
@@ -43,7 +93,7 @@ fn description(entry: &Entry) -> Description {
     Description::of(entry.name, entry.version, &entry.initiator())
 }
 
-pub(super) fn list() -> Answer {
+fn list() -> Answer {
     let protocols: Vec<Listed> = catalogue::all()
         .iter()
         .map(|entry| {
@@ -68,7 +118,7 @@ pub(super) fn list() -> Answer {
     Answer::new(columns(&rows), &List { protocols })
 }
 
-pub(super) fn show(args: &ProtocolShowArgs) -> Result<Answer, Failure> {
+fn show(args: &ProtocolShowArgs) -> Result<Answer, Failure> {
     let description = description(&find(&args.name)?);
     let text = match args.format {
         ProtocolFormat::Table => description.tables(),

@@ -1,10 +1,10 @@
 //! `shardwire run`.
 
 use super::{
-    args::RunArgs,
     failure::Failure,
     logging,
     output::{Answer, say},
+    settings::SettingArgs,
     signals,
 };
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     data::{DataFolder, DataPaths},
     run::{Ready, run as node},
 };
+use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use shardwire_host::Platform;
@@ -19,6 +20,15 @@ use shardwire_model::{PeerId, Role};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tokio::{sync::oneshot, time::sleep};
 use tokio_util::sync::CancellationToken;
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// End when standard input closes: for a parent process that must not outlive this one
+    #[arg(long, hide = true)]
+    lifeline: bool,
+    #[command(flatten)]
+    settings: SettingArgs,
+}
 
 /// How long a node that was told to stop may take, in all: a role's store, its sessions and its worker each have shorter limits.
 pub(super) const DRAIN: Duration = Duration::from_secs(60);

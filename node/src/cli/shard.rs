@@ -1,10 +1,10 @@
 //! `shardwire shard start`, `shard abort`, `shard submit` and `shard status`.
 
 use super::{
-    args::{ShardArgs, ShardStatusArgs, StartArgs, SubmitArgs},
     evidence,
     failure::Failure,
-    node::{ask, connect},
+    history::{self, HistoryArgs},
+    node::{ask, connect, wait_for},
     output::{Answer, columns, plain},
     progress::Progress,
     request,
@@ -14,6 +14,7 @@ use crate::{
     config::{Config, DEFAULT_NETWORK, Environment, Flags},
     data::DataPaths,
 };
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use shardwire_host::Platform;
 use shardwire_host::clock::SystemClock;
@@ -24,10 +25,107 @@ use shardwire_transport::Identity;
 use shardwire_workload::Workload;
 use std::path::{Path, PathBuf};
 
+#[derive(Debug, Subcommand)]
+pub(super) enum ShardCommand {
+    /// Ask the running settler to start a shard
+    #[command(after_help = "Examples:\n  \
+        shardwire shard start --data ./settler --workload dungeon.json --operator ID\n  \
+        shardwire shard start --data ./settler --workload dungeon.json --operator ID --timeout 3600\n  \
+        shardwire shard start --data ./settler --request request.json")]
+    Start(StartArgs),
+    /// Tell the running settler to give a shard up: escrow and locks return, a later proof is refused
+    #[command(
+        after_help = "Only who started the shard, or who may control the node, can abort it. To do so again changes nothing.\n\n\
+        Example:\n  shardwire shard abort --data ./settler 0x1234"
+    )]
+    Abort(ShardArgs),
+    /// Send a workload's transactions to the shard's operator
+    #[command(
+        after_help = "Each transaction is answered with a receipt that the operator signed. To submit a workload\n\
+        again is harmless: what was accepted is not accepted twice.\n\n\
+        Without --operator, the running node of --data says where the operator is. With it no data folder\n\
+        is needed.\n\nExamples:\n  \
+        shardwire shard submit --data ./settler --workload dungeon.json --shard 0x1234\n  \
+        shardwire shard submit --workload dungeon.json --shard 0x1234 --operator ID@127.0.0.1:7001"
+    )]
+    Submit(SubmitArgs),
+    /// Show what the node has signed of a shard's life, step by step
+    #[command(
+        after_help = "The running node is asked; if none runs, its data folder is read. With --verify every signature and every hash of\n\
+        the entry before is checked; a history that somebody has changed ends with exit code 1.\n\nExamples:\n  \
+        shardwire shard history --data ./settler 0x1234\n  \
+        shardwire shard history --data ./settler 0x1234 --verify"
+    )]
+    History(HistoryArgs),
+    /// Show the shards that the running node knows, or one of them in full
+    #[command(after_help = "Examples:\n  \
+        shardwire shard status --data ./operator\n  \
+        shardwire shard status --data ./operator 0x1234")]
+    Status(ShardStatusArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StartArgs {
+    /// A start request in JSON
+    #[arg(long, value_name = "FILE", required_unless_present = "workload", conflicts_with_all = ["workload", "operator"])]
+    request: Option<PathBuf>,
+    /// A workload file, whose `start` part is asked for
+    #[arg(long, value_name = "FILE", requires = "operator")]
+    workload: Option<PathBuf>,
+    /// Who shall execute the shard of a workload: the operator's id
+    #[arg(long, value_name = "ID")]
+    operator: Option<PeerId>,
+    /// Until when it has to be settled, from now; then it is aborted [default: the settler's shard_timeout_s]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShardArgs {
+    /// The shard, as `shard start` has printed it
+    #[arg(value_name = "SHARD")]
+    shard: ShardId,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SubmitArgs {
+    /// A workload file, whose transactions are signed and sent
+    #[arg(long, value_name = "FILE")]
+    workload: PathBuf,
+    /// The shard, as `shard start` has printed it
+    #[arg(long, value_name = "SHARD")]
+    shard: ShardId,
+    /// The shard's operator
+    #[arg(long, value_name = "ID@IP:PORT")]
+    operator: Option<Target>,
+    /// The network's name, if not the data folder's
+    #[arg(long, value_name = "NAME", env = "SHARDWIRE_NETWORK", hide_env_values = true)]
+    network: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShardStatusArgs {
+    /// The shard; all of them if not given
+    #[arg(value_name = "SHARD")]
+    shard: Option<ShardId>,
+}
+
+impl ShardCommand {
+    pub(super) fn run(self, root: Option<PathBuf>) -> Result<Answer, Failure> {
+        match self {
+            Self::Start(args) => wait_for(start(root, &args)),
+            Self::Abort(args) => wait_for(abort(root, &args)),
+            Self::Submit(args) => wait_for(submit(root, &args)),
+            Self::History(args) => wait_for(history::history(root, &args)),
+            Self::Status(args) => wait_for(status(root, &args)),
+        }
+    }
+}
+
 /// Most refused transactions that are shown to people; `--json` has all of them.
 const SHOWN_REFUSALS: usize = 10;
 
-pub(super) async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Answer, Failure> {
+async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Answer, Failure> {
     let request = match (&args.request, &args.workload, args.operator) {
         (Some(file), _, _) => request::read(file)?,
         (None, Some(file), Some(operator)) => Workload::read(file)?.start_request(operator, rules::hash()),
@@ -68,7 +166,7 @@ struct Aborted {
     aborted_at: Timestamp,
 }
 
-pub(super) async fn abort(root: Option<PathBuf>, args: &ShardArgs) -> Result<Answer, Failure> {
+async fn abort(root: Option<PathBuf>, args: &ShardArgs) -> Result<Answer, Failure> {
     let shard = args.shard;
     let at = ask(root, async move |client| client.abort(shard).await).await?;
     let text = format!("aborted shard {shard}: its escrow and locks have returned");
@@ -83,7 +181,7 @@ struct Submitted<'a> {
     report: &'a SubmitReport,
 }
 
-pub(super) async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Answer, Failure> {
+async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Answer, Failure> {
     let workload = Workload::read(&args.workload)?;
     let (operator, network) = match args.operator {
         Some(operator) => (operator, root.as_deref().map(configured_network).transpose()?),
@@ -198,7 +296,7 @@ struct Shards {
     shards: Vec<ShardStatus>,
 }
 
-pub(super) async fn status(root: Option<PathBuf>, args: &ShardStatusArgs) -> Result<Answer, Failure> {
+async fn status(root: Option<PathBuf>, args: &ShardStatusArgs) -> Result<Answer, Failure> {
     let mut client = connect(root).await?;
     let shards = client.shard_status(args.shard).await;
     client.close().await;

@@ -15,11 +15,11 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a recording is a file")]
 
 use super::{
-    args::DecodeArgs,
     failure::Failure,
     output::{Answer, say},
     protocol,
 };
+use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shardwire_model::Coded;
@@ -32,6 +32,64 @@ use std::{
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
+
+#[derive(Debug, Subcommand)]
+pub(super) enum WireCommand {
+    /// Say frame by frame what recorded bytes are, up to the first violation
+    #[command(
+        after_help = "With --side: the raw bytes of one direction, as they were on the stream. Without: a recording of both, a\n\
+        JSON object a line in the order in which the bytes were seen:\n  \
+        {\"from\":\"initiator\",\"bytes\":\"0b096b656570616c6976650100028101\"}\n  \
+        {\"from\":\"responder\",\"bytes\":\"0381017f\"}\n\n\
+        One direction alone doesn't tell what the other side chose; a frame that could be several messages is said to\n\
+        be each of them. A violation is named with its byte and ends with exit code 1. With --json an object a\n\
+        frame, and one on the last line that says how it ended.\n\nExamples:\n  \
+        shardwire wire decode --protocol keepalive --from session.jsonl\n  \
+        shardwire wire decode --protocol trace --from prover.bin --side initiator --json"
+    )]
+    Decode(DecodeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DecodeArgs {
+    /// The protocol; with @ and a number that version of it
+    #[arg(long, value_name = "NAME")]
+    protocol: String,
+    /// The recorded bytes; - is standard input
+    #[arg(long, value_name = "FILE")]
+    from: PathBuf,
+    /// Whose bytes they are, if they are raw bytes of one direction
+    #[arg(long, value_enum, value_name = "SIDE")]
+    side: Option<Side>,
+    /// The bytes begin after the stream's header
+    #[arg(long)]
+    no_header: bool,
+}
+
+/// A side of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Side {
+    /// The peer that opened the stream
+    Initiator,
+    /// The other one
+    Responder,
+}
+
+impl From<Side> for Speaker {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Initiator => Self::Initiator,
+            Side::Responder => Self::Responder,
+        }
+    }
+}
+
+impl WireCommand {
+    pub(super) fn run(self, json: bool) -> Result<Answer, Failure> {
+        let Self::Decode(args) = self;
+        decode(&args, json)
+    }
+}
 
 /// Bytes of a direction that are read at a time.
 const PIECE_BYTES: usize = 64 << 10;
@@ -134,7 +192,7 @@ impl Output {
     }
 }
 
-pub(super) fn decode(args: &DecodeArgs, json: bool) -> Result<Answer, Failure> {
+fn decode(args: &DecodeArgs, json: bool) -> Result<Answer, Failure> {
     let entry = protocol::find(&args.protocol)?;
     let path = &args.from;
     let unreadable = |reason| RecordingError::Unreadable { path: path.clone(), reason };

@@ -2,20 +2,35 @@
 
 use super::{
     failure::Failure,
-    node::connect,
+    node::{connect, wait_for},
     output::{Answer, columns},
 };
+use clap::Subcommand;
 use serde::Serialize;
 use shardwire_model::{Felt, Kind};
 use shardwire_protocols::administration::StorageStatus;
 use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum WorldCommand {
+    /// Show every storage address of the running settler's World
+    #[command(after_help = "Example:\n  shardwire world show --data ./settler")]
+    Show,
+}
+
+impl WorldCommand {
+    pub(super) fn run(self, root: Option<PathBuf>) -> Result<Answer, Failure> {
+        let Self::Show = self;
+        wait_for(show(root))
+    }
+}
 
 #[derive(Serialize)]
 struct World {
     storage: Vec<StorageStatus>,
 }
 
-pub(super) async fn show(root: Option<PathBuf>) -> Result<Answer, Failure> {
+async fn show(root: Option<PathBuf>) -> Result<Answer, Failure> {
     let mut client = connect(root).await?;
     let storage = client.world().await;
     client.close().await;
