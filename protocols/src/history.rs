@@ -12,6 +12,14 @@ use shardwire_transport::Identity;
 
 impl Statement for HistoryEntry {
     const CONTEXT: &'static str = Self::CONTEXT;
+
+    fn context(&self) -> &'static str {
+        self.form.context()
+    }
+
+    fn canonical(&self) -> Vec<u8> {
+        self.statement()
+    }
 }
 
 /// The next entry of a history for this step, signed; none if the step was taken before.

@@ -12,6 +12,18 @@ use shardwire_transport::{Identity, PeerSignature, identity::verify};
 pub trait Statement: Serialize {
     /// The name of its kind, for ever: `shardwire <protocol> <statement> <version>`.
     const CONTEXT: &'static str;
+
+    /// The name of the kind that this statement was signed as: an older one, if it is kept from then.
+    fn context(&self) -> &'static str {
+        Self::CONTEXT
+    }
+
+    /// The bytes that are signed.
+    fn canonical(&self) -> Vec<u8> {
+        // Statements are plain structs, which postcard always encodes. Were one ever not to be, it would be signed as the empty text,
+        // which no other statement is.
+        postcard::to_allocvec(self).unwrap_or_default()
+    }
 }
 
 /// A statement and a peer's signature over it. Whose it is, is known from elsewhere (the session's peer, the shard's operator):
@@ -48,7 +60,7 @@ impl<T: Statement> Signed<T> {
     /// Signs a statement.
     #[must_use]
     pub fn by(identity: &Identity, statement: T) -> Self {
-        let signature = identity.sign(T::CONTEXT, &canonical(&statement));
+        let signature = identity.sign(statement.context(), &statement.canonical());
         Self { statement, signature }
     }
 
@@ -57,18 +69,13 @@ impl<T: Statement> Signed<T> {
     /// # Errors
     /// If not.
     pub fn verify(&self, signer: &PeerId) -> Result<&T, Forged> {
-        if verify(signer, T::CONTEXT, &canonical(&self.statement), &self.signature) {
+        let context = self.statement.context();
+        if verify(signer, context, &self.statement.canonical(), &self.signature) {
             Ok(&self.statement)
         } else {
-            Err(Forged { context: T::CONTEXT, signer: *signer })
+            Err(Forged { context, signer: *signer })
         }
     }
-}
-
-fn canonical<T: Statement>(statement: &T) -> Vec<u8> {
-    // Statements are plain structs, which postcard always encodes. Were one ever not to be, it would be signed as the empty text,
-    // which no other statement is.
-    postcard::to_allocvec(statement).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -8,12 +8,12 @@ use shardwire_model::{
     life::{History, HistoryEntry, Life, Part, Refusal, Step},
 };
 use shardwire_protocols::{Signed, history::sign};
-use shardwire_store::records::{EntryKey, HISTORY, SignedBytes, history_of};
+use shardwire_store::records::{EntryKey, HISTORY, SignedEntry, history_of};
 use shardwire_store::{Store, StoreError, Write};
 use shardwire_transport::Identity;
 
-fn signed_entries(entries: Vec<(EntryKey, SignedBytes)>) -> Result<Vec<Signed<HistoryEntry>>, StoreError> {
-    entries.into_iter().map(|(_, entry)| signed::read(&entry)).collect()
+fn signed_entries(entries: Vec<(EntryKey, SignedEntry)>) -> Result<Vec<Signed<HistoryEntry>>, StoreError> {
+    entries.into_iter().map(|(_, entry)| signed::read_entry(&entry)).collect()
 }
 
 /// Reads lives from the store.
@@ -81,7 +81,7 @@ impl Advance for Write<'_> {
     ) -> Result<Life, E> {
         let history = self.history(part)?;
         let Some(entry) = sign(&history, identity, now, step)? else { return Ok(history.life().clone()) };
-        self.put(&HISTORY, &EntryKey { part, number: entry.statement.number }, &signed::stored(&entry))?;
+        self.put(&HISTORY, &EntryKey { part, number: entry.statement.number }, &signed::stored_entry(&entry))?;
         Ok(history.life().after(&entry.statement.step)?)
     }
 }

@@ -1,15 +1,37 @@
 //! Between the protocols' signed statements and the store's: what was signed is stored as the bytes that were signed.
 
 use serde::de::DeserializeOwned;
+use shardwire_model::life::HistoryEntry;
 use shardwire_protocols::{Signed, Statement};
-use shardwire_store::{StoreError, records::SignedBytes};
+use shardwire_store::{
+    StoreError,
+    records::{SignedBytes, SignedEntry},
+};
 use shardwire_transport::PeerSignature;
 
 /// As it is stored.
 pub fn stored<T: Statement>(signed: &Signed<T>) -> SignedBytes {
-    // Plain structs, which postcard always encodes: what is signed is the same encoding.
-    let statement = postcard::to_allocvec(&signed.statement).unwrap_or_default();
-    SignedBytes { statement, signature: signed.signature.0.to_vec() }
+    SignedBytes { statement: signed.statement.canonical(), signature: signed.signature.0.to_vec() }
+}
+
+/// An entry of a history as it is stored, with the form that it was signed in.
+pub fn stored_entry(entry: &Signed<HistoryEntry>) -> SignedEntry {
+    SignedEntry { form: entry.statement.form, signed: stored(entry) }
+}
+
+/// A stored entry of a history.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it is none.
+pub fn read_entry(stored: &SignedEntry) -> Result<Signed<HistoryEntry>, StoreError> {
+    let SignedEntry { form, signed } = stored;
+    let damaged = || StoreError::Damaged(format!("a '{}' can't be read", form.context()));
+    let statement = HistoryEntry::from_statement(*form, &signed.statement).ok_or_else(damaged)?;
+    Ok(Signed { statement, signature: signature(signed).ok_or_else(damaged)? })
+}
+
+fn signature(stored: &SignedBytes) -> Option<PeerSignature> {
+    stored.signature.as_slice().try_into().ok().map(PeerSignature)
 }
 
 /// What is stored, as the protocols read it.
@@ -19,8 +41,7 @@ pub fn stored<T: Statement>(signed: &Signed<T>) -> SignedBytes {
 pub fn read<T: Statement + DeserializeOwned>(stored: &SignedBytes) -> Result<Signed<T>, StoreError> {
     let damaged = || StoreError::Damaged(format!("a '{}' can't be read", T::CONTEXT));
     let statement = postcard::from_bytes(&stored.statement).map_err(|_| damaged())?;
-    let signature = stored.signature.as_slice().try_into().map_err(|_| damaged())?;
-    Ok(Signed { statement, signature: PeerSignature(signature) })
+    Ok(Signed { statement, signature: signature(stored).ok_or_else(damaged)? })
 }
 
 #[cfg(test)]

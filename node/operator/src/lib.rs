@@ -38,7 +38,7 @@ use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_host::{Changes, Host};
 use shardwire_model::{
     Hash, Role, ShardId, Stage,
-    life::{Life, Step},
+    life::{Life, Step, Why},
 };
 use shardwire_program::Programs;
 use shardwire_protocols::administration::ShardStatus;
@@ -67,7 +67,7 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Takes up every shard that is not closed, replaying its log.
+    /// Takes up every shard that is not closed, replaying its log. Those of an older layout are aborted: nothing executes or proves them any more.
     ///
     /// # Errors
     /// If the store can't be read, or a log doesn't replay.
@@ -75,7 +75,14 @@ impl Operator {
         let changes = Arc::new(Changes::new());
         let mut runs = BTreeMap::new();
         for (shard, assignment) in host.store.all(&ASSIGNMENTS)? {
-            let life = host.store.life(run::part(shard))?;
+            let mut life = host.store.life(run::part(shard))?;
+            if assignment.start.is_outdated() && !life.is_over() {
+                tracing::warn!(shard = %shard.short(), "aborting the shard: it is of an older layout");
+                let (step, now) = (Step::Aborted { why: Why::Outdated }, host.clock.now());
+                life = host
+                    .store
+                    .write(|write| write.advance::<OperatorError>(&host.identity, now, run::part(shard), step))?;
+            }
             let run = if life.is_over() {
                 Run::closed(&host, assignment, life, changes.clone())
             } else {

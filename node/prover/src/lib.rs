@@ -36,13 +36,10 @@ use shardwire_host::{
 };
 use shardwire_model::{
     Cause, Hash, PeerId, Role, SegmentId, Stage,
-    life::{Life, Part, Step},
+    life::{Life, Part, Step, Why},
 };
 use shardwire_protocols::administration::ShardStatus;
-use shardwire_store::{
-    StoreError,
-    records::{JOBS, Job},
-};
+use shardwire_store::records::{JOBS, Job};
 use shardwire_transport::Backoff;
 use std::{
     collections::BTreeMap,
@@ -101,14 +98,14 @@ impl Prover {
     /// Reads every job; each goes on when its operator leases it again.
     ///
     /// # Errors
-    /// If the store can't be read.
-    pub fn resume(host: Arc<Host>, workshop: Arc<dyn Prove>) -> Result<Arc<Self>, StoreError> {
+    /// [`ProverError`] if store or disk can't be read or written.
+    pub fn resume(host: Arc<Host>, workshop: Arc<dyn Prove>) -> Result<Arc<Self>, ProverError> {
         let mut jobs = BTreeMap::new();
         for (id, job) in host.store.all(&JOBS)? {
             let life = host.store.life(part(id, &job))?;
             jobs.insert(id, Known { job, life });
         }
-        Ok(Arc::new(Self {
+        let prover = Self {
             host,
             workshop,
             jobs: Mutex::new(jobs),
@@ -116,7 +113,21 @@ impl Prover {
             skipped: Mutex::default(),
             turn: tokio::sync::Semaphore::new(1),
             changes: Changes::new(),
-        }))
+        };
+        prover.end_outdated()?;
+        Ok(Arc::new(prover))
+    }
+
+    /// Ends the jobs of an older layout: what was fetched is of another ABI, and no settler takes such a proof.
+    fn end_outdated(&self) -> Result<(), ProverError> {
+        let goes_on = |known: &Known| !known.stage().is_some_and(Stage::is_final);
+        let outdated = |(id, known): (&Hash, &Known)| (known.job.start.is_outdated() && goes_on(known)).then_some(*id);
+        let outdated: Vec<Hash> = self.jobs().iter().filter_map(outdated).collect();
+        for id in outdated {
+            tracing::warn!(job = %id.short(), "aborting the job: it is of an older layout");
+            self.end(id, Step::Aborted { why: Why::Outdated })?;
+        }
+        Ok(())
     }
 
     fn jobs(&self) -> std::sync::MutexGuard<'_, BTreeMap<Hash, Known>> {

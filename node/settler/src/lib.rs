@@ -17,6 +17,7 @@ mod leases;
 mod life;
 #[cfg(test)]
 mod life_tests;
+mod outdated;
 #[cfg(test)]
 mod pending_tests;
 mod proofs;

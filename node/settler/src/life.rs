@@ -9,7 +9,7 @@
 //!
 //! Bounds: one note a shard; [`MAX_REFUSED`] refusals are remembered, for those who ask later.
 
-use super::{Settler, SettlerError, error::Objection, turns::Turn};
+use super::{Settler, SettlerError, error::Objection, outdated::noted_reason, turns::Turn};
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::life::{AbortReason, Ended};
 use shardwire_model::{
@@ -68,7 +68,7 @@ pub(super) enum Applied {
 }
 
 /// A settler's part of a shard's life: that of the first segment, which is all that the World settles.
-fn part(shard: ShardId) -> Part {
+pub(super) fn part(shard: ShardId) -> Part {
     Part::of(SegmentId::first(shard), Role::Settler)
 }
 
@@ -85,6 +85,9 @@ impl Settler {
             let Some(end) = page.last() else { break };
             last = Some(end.shard);
             for open in page.iter().filter(|it| it.stage == WorldStage::Started) {
+                if self.gives_up(open.shard).await? {
+                    continue;
+                }
                 if let Some(Step::Started { deadline, .. }) = self.life(open.shard)?.step(Stage::Started) {
                     self.deadlines().insert((*deadline, open.shard));
                 }
@@ -330,6 +333,7 @@ impl Settler {
                     }
                     forget(write)
                 })?;
+                self.note_older_settlement(shard, &intent, &refusal)?;
                 self.remember(shard, ticket, refusal.clone());
                 CaughtUp::Refused(refusal)
             }
@@ -344,8 +348,13 @@ impl Settler {
                 self.deadlines().retain(|(_, it)| *it != shard);
                 CaughtUp::Done
             }
-            (Standing::Final(Receipt::Aborted(aborted)), _) => {
-                self.advance(shard, Step::Aborted { why: why(aborted.reason) }, forget)?;
+            (Standing::Final(Receipt::Aborted(_)), Intent::OlderStart { by, deadline }) => {
+                self.give_up_start(shard, by, deadline).await?;
+                CaughtUp::Done
+            }
+            (Standing::Final(Receipt::Aborted(aborted)), intent) => {
+                let why = why(noted_reason(&intent, aborted.reason));
+                self.advance(shard, Step::Aborted { why }, forget)?;
                 self.deadlines().retain(|(_, it)| *it != shard);
                 CaughtUp::Done
             }
@@ -457,6 +466,7 @@ fn why(reason: AbortReason) -> Why {
     match reason {
         AbortReason::Asked { by } => Why::Asked { by },
         AbortReason::Deadline => Why::TimedOut,
+        AbortReason::Outdated => Why::Outdated,
     }
 }
 
@@ -466,6 +476,7 @@ fn operation(intent: &Intent, shard: ShardId) -> Operation {
         Intent::Start { request, deadline, .. } => Operation::Start { request, deadline },
         Intent::Settle { proof, output } => Operation::Settle { output, proof },
         Intent::Abort { reason } => Operation::Abort { shard, reason },
+        Intent::OlderStart { .. } => Operation::Abort { shard, reason: AbortReason::Outdated },
     }
 }
 
@@ -474,6 +485,6 @@ const fn name(intent: &Intent) -> &'static str {
     match intent {
         Intent::Start { .. } => "start",
         Intent::Settle { .. } => "settlement",
-        Intent::Abort { .. } => "abort",
+        Intent::Abort { .. } | Intent::OlderStart { .. } => "abort",
     }
 }

@@ -129,5 +129,6 @@ fn content(step: &Step, at: Timestamp) -> String {
         Step::Aborted { why: Why::Asked { by } } => format!("asked by {}", by.short()),
         Step::Aborted { why: Why::TimedOut } => "its deadline had passed".to_owned(),
         Step::Aborted { why: Why::Told { by } } => format!("told by {}", by.short()),
+        Step::Aborted { why: Why::Outdated } => "it was open in a data folder of an older layout".to_owned(),
     }
 }

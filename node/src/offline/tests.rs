@@ -152,9 +152,9 @@ fn what_is_wrong_is_named_with_its_file() {
     // An entry that somebody changed.
     let store = Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap();
     let key = EntryKey { part, number: 1 };
-    let mut entry: Signed<HistoryEntry> = signed::read(&store.get(&HISTORY, &key).unwrap().unwrap()).unwrap();
+    let mut entry: Signed<HistoryEntry> = signed::read_entry(&store.get(&HISTORY, &key).unwrap().unwrap()).unwrap();
     entry.statement.at = Timestamp(6);
-    store.put(&HISTORY, &key, &signed::stored(&entry)).unwrap();
+    store.put(&HISTORY, &key, &signed::stored_entry(&entry)).unwrap();
     drop(store);
     let findings = found(&root);
     assert!(findings[0].contains("SW-LIFE-006: the history of shard"), "{findings:?}");

@@ -2,12 +2,16 @@
 //!
 //! The file says the version of each of its tables. Those that are older are migrated, all in one transaction; a file with a table that is newer
 //! or unknown is refused, and so is one from which no migration leads here. Nothing has changed then.
+//!
+//! Before format 3 a file said one number for all of its tables: its format. Such a file becomes one with a version a table by a
+//! [`FormatMigration`], and is then migrated as any other, in the same transaction.
 
-use crate::{StoreError, table::Description};
+use crate::{MAX_RECORD_BYTES, StoreError, table::Description};
 use redb::{
     ReadTransaction, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError, TableHandle as _,
     WriteTransaction,
 };
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The layout of the table of versions itself. The formats before had one version for all tables.
@@ -24,6 +28,8 @@ pub struct Layout {
     pub tables: &'static [&'static [Description]],
     /// How older tables become present ones, in the order in which they are run.
     pub migrations: &'static [Migration],
+    /// How files of older formats become ones with a version a table.
+    pub formats: &'static [FormatMigration],
 }
 
 /// How a table of one version becomes one of the next.
@@ -34,7 +40,31 @@ pub struct Migration {
     /// The version before.
     pub from: u64,
     /// Changes its rows, and those of others if it has to. What a peer has signed stays as the bytes that it signed.
-    pub run: fn(&mut Rows<'_>) -> Result<(), StoreError>,
+    pub run: Run,
+}
+
+/// What a migration does.
+type Run = fn(&mut Rows<'_>) -> Result<(), StoreError>;
+
+/// How a file of an older format, with one number for all tables, becomes one with a version a table.
+#[derive(Debug)]
+pub struct FormatMigration {
+    /// That number.
+    pub format: u64,
+    /// The tables that such a file may have, each with the version that it has afterwards.
+    pub tables: &'static [(&'static str, u64)],
+    /// As [`Migration::run`].
+    pub run: Run,
+}
+
+/// What a file says of itself.
+enum Found {
+    /// It is a new one.
+    Nothing,
+    /// The version of each table.
+    Versions(BTreeMap<String, u64>),
+    /// An older format, and the tables.
+    Older { format: u64, tables: Vec<String> },
 }
 
 impl Layout {
@@ -47,22 +77,27 @@ impl Layout {
         self.tables().find(|table| table.name == name)
     }
 
-    /// Brings a file to this layout, or refuses it.
-    pub(crate) fn admit(&self, database: &redb::Database) -> Result<(), StoreError> {
-        let found = versions(&database.begin_read()?)?;
+    /// Brings a file to this layout, or refuses it; whether it was of an older one.
+    pub(crate) fn admit(&self, database: &redb::Database) -> Result<bool, StoreError> {
         let mut steps = Vec::new();
-        if let Some(found) = &found {
-            self.refuse_unknown(found)?;
-            steps = self.steps(found)?;
-        }
-        let found = found.unwrap_or_default();
+        let found = match versions(&database.begin_read()?)? {
+            Found::Nothing => BTreeMap::new(),
+            Found::Versions(found) => found,
+            Found::Older { format, tables } => {
+                let older = self.older(format, &tables)?;
+                steps.push(older.run);
+                older.tables.iter().map(|(name, version)| ((*name).to_owned(), *version)).collect()
+            }
+        };
+        self.refuse_unknown(&found)?;
+        steps.extend(self.steps(&found)?.into_iter().map(|migration| migration.run));
         let current = self.tables().all(|table| found.get(table.name) == Some(&table.version));
-        if current {
-            return Ok(());
+        if current && steps.is_empty() {
+            return Ok(false);
         }
         let transaction = database.begin_write()?;
-        for migration in steps {
-            (migration.run)(&mut Rows(&transaction))?;
+        for run in &steps {
+            run(&mut Rows(&transaction))?;
         }
         {
             let mut meta = transaction.open_table(META)?;
@@ -72,7 +107,16 @@ impl Layout {
                 transaction.open_table(rows(table.name))?;
             }
         }
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        Ok(!steps.is_empty())
+    }
+
+    /// The migration from an older format, if the file has no other tables than that.
+    fn older(&self, format: u64, tables: &[String]) -> Result<&'static FormatMigration, StoreError> {
+        let older = self.formats.iter().find(|it| it.format == format);
+        let older = older.ok_or_else(|| StoreError::of_version("its table of versions", format, FORMAT))?;
+        let unknown = tables.iter().find(|table| !older.tables.iter().any(|(name, _)| name == table));
+        unknown.map_or(Ok(older), |table| Err(StoreError::UnknownTable { table: table.clone() }))
     }
 
     fn refuse_unknown(&self, found: &BTreeMap<String, u64>) -> Result<(), StoreError> {
@@ -102,11 +146,12 @@ impl Layout {
     }
 }
 
-/// The version of each table; none if the file is a new one.
-fn versions(transaction: &ReadTransaction) -> Result<Option<BTreeMap<String, u64>>, StoreError> {
+fn versions(transaction: &ReadTransaction) -> Result<Found, StoreError> {
     let meta = match transaction.open_table(META) {
         // A crash between making a file and its first transaction leaves it without a table.
-        Err(TableError::TableDoesNotExist(_)) if transaction.list_tables()?.next().is_none() => return Ok(None),
+        Err(TableError::TableDoesNotExist(_)) if transaction.list_tables()?.next().is_none() => {
+            return Ok(Found::Nothing);
+        }
         Err(TableError::Storage(error)) => return Err(error.into()),
         Err(_) => return Err(StoreError::Foreign),
         Ok(meta) => meta,
@@ -116,17 +161,17 @@ fn versions(transaction: &ReadTransaction) -> Result<Option<BTreeMap<String, u64
         let (name, version) = row?;
         found.insert(name.value().to_owned(), version.value());
     }
-    match found.remove(MAGIC) {
-        Some(FORMAT) => {}
-        Some(format) => return Err(StoreError::of_version("its table of versions", format, FORMAT)),
-        None => return Err(StoreError::Foreign),
-    }
-    for table in transaction.list_tables()? {
-        if table.name() != "meta" && !found.contains_key(table.name()) {
-            return Err(StoreError::UnknownTable { table: table.name().to_owned() });
+    let format = found.remove(MAGIC).ok_or(StoreError::Foreign)?;
+    let tables = transaction.list_tables()?.map(|table| table.name().to_owned()).filter(|name| name != META.name());
+    match format {
+        FORMAT => {
+            let mut tables = tables;
+            let unknown = tables.find(|table| !found.contains_key(table));
+            unknown.map_or(Ok(Found::Versions(found)), |table| Err(StoreError::UnknownTable { table }))
         }
+        _ if format < FORMAT => Ok(Found::Older { format, tables: tables.collect() }),
+        _ => Err(StoreError::of_version("its table of versions", format, FORMAT)),
     }
-    Ok(Some(found))
 }
 
 fn rows(table: &str) -> TableDefinition<'_, &'static [u8], &'static [u8]> {
@@ -162,6 +207,21 @@ impl Rows<'_> {
     pub fn put(&mut self, table: &str, key: &[u8], record: &[u8]) -> Result<(), StoreError> {
         self.0.open_table(rows(table))?.insert(key, record)?;
         Ok(())
+    }
+
+    /// Puts a record in a table.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it can't be encoded or the disk fails.
+    pub(crate) fn put_record(
+        &mut self,
+        table: &'static str,
+        key: &[u8],
+        record: &impl Serialize,
+    ) -> Result<(), StoreError> {
+        let too_large = StoreError::TooLarge { table, max: MAX_RECORD_BYTES };
+        let bytes = postcard::to_allocvec(record).ok().filter(|bytes| bytes.len() <= MAX_RECORD_BYTES);
+        self.put(table, key, &bytes.ok_or(too_large)?)
     }
 
     /// Removes a row of a table, if it is there.

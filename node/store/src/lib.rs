@@ -10,6 +10,8 @@
 //!
 //! - [`records`]: what each role remembers.
 //!
+//! With the feature `older`, `older` has data folders of an older layout, for tests.
+//!
 //! It refuses files of another program, damaged ones, and those with a table that is newer or unknown; each refusal has a code and a next
 //! step. It knows no network, no virtual machine and no clock.
 //!
@@ -23,6 +25,8 @@ pub mod database;
 mod disk;
 mod error;
 mod layout;
+#[cfg(feature = "older")]
+pub mod older;
 pub mod records;
 mod reopening;
 mod store;
@@ -36,7 +40,7 @@ pub use commit::{MAX_GROUP, MAX_WAITING, Pending, Place};
 pub use database::Contradiction;
 pub use disk::{Backend, Disk, DiskError, SystemDisk, partial};
 pub use error::StoreError;
-pub use layout::{Layout, Migration, Row, Rows};
+pub use layout::{FormatMigration, Layout, Migration, Row, Rows};
 pub use store::Store;
 pub use table::{Description, RecordKey, Table};
 pub use view::CopyOnWrite;

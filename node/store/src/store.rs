@@ -37,6 +37,8 @@ pub(crate) struct File {
     database: Reopening,
     /// About how many bytes the file has: what it had when it was opened, and all that was written since.
     length: AtomicU64,
+    /// Whether it was of an older layout.
+    was_older: bool,
     /// Changes that wait for the next commit.
     pub(crate) queue: Queue,
 }
@@ -77,9 +79,15 @@ impl Store {
     fn over(backend: Backend, layout: &Layout) -> Result<Self, StoreError> {
         let length = backend.len().map_err(|error| StoreError::Disk(error.to_string()))?;
         let database = Reopening::over(backend)?;
-        guarded(|| layout.admit(database.get()?.get()?))?;
-        let file = File { database, length: AtomicU64::new(length), queue: Queue::default() };
+        let was_older = guarded(|| layout.admit(database.get()?.get()?))?;
+        let file = File { database, length: AtomicU64::new(length), was_older, queue: Queue::default() };
         Ok(Self { file: Arc::new(file), work: Work::Beside })
+    }
+
+    /// Whether the file was of an older layout when it was opened: a view shows what migrating makes of it.
+    #[must_use]
+    pub fn was_older(&self) -> bool {
+        self.file.was_older
     }
 
     /// With groups committed like this.

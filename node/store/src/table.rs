@@ -38,9 +38,13 @@ impl<K: RecordKey, V: Serialize + DeserializeOwned> Table<K, V> {
     }
 
     pub(crate) fn decode(&self, bytes: &[u8]) -> Result<V, StoreError> {
-        postcard::from_bytes(bytes)
-            .map_err(|_| StoreError::Damaged(format!("a record of '{}' can't be read", self.name)))
+        read(self.name, bytes)
     }
+}
+
+/// Reads a record of a table.
+pub(crate) fn read<V: DeserializeOwned>(table: &str, bytes: &[u8]) -> Result<V, StoreError> {
+    postcard::from_bytes(bytes).map_err(|_| StoreError::Damaged(format!("a record of '{table}' can't be read")))
 }
 
 /// Hands over for each record whether it can be read.

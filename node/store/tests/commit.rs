@@ -10,7 +10,8 @@ use std::{
 
 const EPOCHS: Table<ShardId, u64> = Table::new("epochs", 1);
 const ORDER: Table<ShardId, Vec<u64>> = Table::new("order", 1);
-const LAYOUT: Layout = Layout { tables: &[&[EPOCHS.description(), ORDER.description()]], migrations: &[] };
+const LAYOUT: Layout =
+    Layout { tables: &[&[EPOCHS.description(), ORDER.description()]], migrations: &[], formats: &[] };
 
 /// What a caller may be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]

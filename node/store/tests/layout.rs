@@ -1,21 +1,23 @@
 //! Older files become present ones, whole or not at all; newer and unknown ones are refused as they are.
 
+use redb::TableDefinition;
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_model::{Coded, Felt, ShardId};
-use shardwire_store::{Layout, Migration, Rows, Store, StoreError, SystemDisk, Table};
+use shardwire_store::{FormatMigration, Layout, Migration, RecordKey as _, Rows, Store, StoreError, SystemDisk, Table};
 use std::path::Path;
 
 const NAMES_1: Table<ShardId, u8> = Table::new("names", 1);
 const NAMES_3: Table<ShardId, String> = Table::new("names", 3);
 const COUNTS: Table<ShardId, u64> = Table::new("counts", 1);
 
-const OLD: Layout = Layout { tables: &[&[NAMES_1.description()]], migrations: &[] };
+const OLD: Layout = Layout { tables: &[&[NAMES_1.description()]], migrations: &[], formats: &[] };
 const NEW: Layout = Layout {
     tables: &[&[NAMES_3.description()], &[COUNTS.description()]],
     migrations: &[
         Migration { table: "names", from: 1, run: doubled },
         Migration { table: "names", from: 2, run: spelt },
     ],
+    formats: &[],
 };
 /// One that meets a record which it can't read, after it has changed others.
 const STUCK: Layout = Layout {
@@ -24,6 +26,7 @@ const STUCK: Layout = Layout {
         Migration { table: "names", from: 1, run: doubled },
         Migration { table: "names", from: 2, run: |_| Err(StoreError::Damaged("a record of 'names' is odd".into())) },
     ],
+    formats: &[],
 };
 
 fn doubled(rows: &mut Rows<'_>) -> Result<(), StoreError> {
@@ -139,4 +142,65 @@ fn a_crash_while_migrating_leaves_one_layout_or_the_other() {
         assert_eq!(names(&store), ["c"], "{acts}");
     }
     assert!(crashes > 5, "{crashes}");
+}
+
+/// A file with one number for all tables, as they were before each had a version, with the name 1.
+fn of_format(path: &Path, format: u64) {
+    let database = redb::Database::create(path).unwrap();
+    let write = database.begin_write().unwrap();
+    write.open_table(TableDefinition::<&str, u64>::new("meta")).unwrap().insert("shardwire node", format).unwrap();
+    let names = TableDefinition::<&[u8], &[u8]>::new("names");
+    write.open_table(names).unwrap().insert(&*id(1).to_bytes(), &[1_u8][..]).unwrap();
+    write.commit().unwrap();
+}
+
+/// One whose older format is that of the names' version 1.
+const WITH_FORMAT: Layout = Layout {
+    formats: &[FormatMigration { format: 2, tables: &[("names", 1), ("counts", 1)], run: |_| Ok(()) }],
+    ..NEW
+};
+
+#[test]
+fn a_file_of_an_older_format_is_migrated_table_by_table_from_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.redb");
+    of_format(&path, 2);
+    let store = Store::open(&SystemDisk, &path, &WITH_FORMAT).unwrap();
+    assert!(store.was_older());
+    assert_eq!(names(&store), ["c"]);
+    drop(store);
+    let again = Store::open(&SystemDisk, &path, &WITH_FORMAT).unwrap();
+    assert!(!again.was_older());
+    assert_eq!(names(&again), ["c"]);
+}
+
+#[test]
+fn an_older_format_without_a_migration_or_whose_migration_fails_is_refused_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.redb");
+    of_format(&path, 2);
+    const FAILS: Layout = Layout {
+        formats: &[FormatMigration {
+            format: 2,
+            tables: &[("names", 1)],
+            run: |rows| {
+                doubled(rows)?;
+                Err(StoreError::Damaged("a record of 'names' is odd".into()))
+            },
+        }],
+        ..NEW
+    };
+    refused(
+        &path,
+        &FAILS,
+        "SW-STORE-004",
+        "node.redb is damaged: a record of 'names' is odd",
+        "Restore the data folder",
+    );
+    let text = "node.redb has its table of versions in version 2, this program reads version 3";
+    refused(&path, &NEW, "SW-STORE-003", text, "Run the version of shardwire that wrote it");
+    const NARROW: Layout =
+        Layout { formats: &[FormatMigration { format: 2, tables: &[("counts", 1)], run: |_| Ok(()) }], ..NEW };
+    let text = "node.redb has a table 'names', which this program doesn't know";
+    refused(&path, &NARROW, "SW-STORE-007", text, "Use a newer version of shardwire");
 }

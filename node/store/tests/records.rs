@@ -8,7 +8,8 @@ use redb::{ReadableDatabase as _, TableHandle as _};
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_model::{
     AccountKey, Call, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Output, PeerId, SegmentId, ShardId,
-    ShardStart, Signature, SignedTransaction, Timestamp, Transaction, Update, finished_selector, life::Part,
+    ShardStart, Signature, SignedTransaction, Timestamp, Transaction, Update, finished_selector,
+    life::{EntryForm, Part},
 };
 use shardwire_reputation::{Blame, Breach, Event, Listing, Policy, Record};
 use shardwire_store::{
@@ -16,8 +17,8 @@ use shardwire_store::{
     records::{
         ACCUSED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart, Executed, Figures,
         HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptEvidence, LAYOUT, LEASES, LEASES_SEEN,
-        LeaseKey, LogKey, Manifest, PEERS, SignedBytes, Spooled, TRANSACTIONS, TraceLease, VERDICTS, Verdict, WORDS,
-        WireFelt,
+        LeaseKey, LogKey, Manifest, PEERS, SignedBytes, SignedEntry, Spooled, TRANSACTIONS, TraceLease, VERDICTS,
+        Verdict, WORDS, WireFelt,
     },
 };
 use std::{
@@ -156,7 +157,8 @@ fn samples(path: &Path) -> Samples {
         &Verdict { proof: Hash::of(b"proof"), prover: peer, bytes: 300, verify_us: 400, fault },
     );
     samples.put(&LEASES_SEEN, &LeaseKey { job, epoch: 300 }, &signed);
-    samples.put(&HISTORY, &EntryKey { part: Part::of_job(segment, job), number: 300 }, &signed);
+    let entry = SignedEntry { form: EntryForm::Second, signed };
+    samples.put(&HISTORY, &EntryKey { part: Part::of_job(segment, job), number: 300 }, &entry);
     samples.put(&ACCUSED, &peer, &vec![KeptEvidence { hash: Hash::of(b"piece"), bytes: 300, at: Timestamp(400) }]);
     samples.put(&EVIDENCE, &EvidenceKey { peer, number: 1, part: 2 }, &EvidencePart { whole: 300, bytes: vec![5; 3] });
     let broke = Event::Broke { breach: Breach::Contradiction, blame: Blame::Peer };

@@ -8,7 +8,7 @@ use shardwire_store::{Layout, Store, StoreError, SystemDisk, Table};
 use std::{path::Path, sync::LazyLock};
 
 const EPOCHS: Table<ShardId, u64> = Table::new("epochs", 1);
-const LAYOUT: Layout = Layout { tables: &[&[EPOCHS.description()]], migrations: &[] };
+const LAYOUT: Layout = Layout { tables: &[&[EPOCHS.description()]], migrations: &[], formats: &[] };
 
 fn id(n: u64) -> ShardId {
     ShardId(Felt::from(n))

@@ -10,12 +10,13 @@
 //! - [`Transaction`] is a signed step of a shard; its [words](Transaction::words) are what is hashed and proven.
 //! - [`Role`] and [`Stage`] say what a node does and how far a shard is; [`life`] says what may happen to a shard, and in which order.
 //! - [`Cause`] is a [`Coded`] error that goes to somebody else; [`bounded`] reads lists and texts that can't be longer than they may.
-//! - [`Output`] is the public output of the shard program, and all that settlement believes.
+//! - [`Output`] is the public output of the shard program, and all that settlement believes. [`abi_1`] is what older data folders have of both.
 //!
 //! Bounds are the `MAX_…` constants; [`ShardStart::validate`] refuses what exceeds them.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+pub mod abi_1;
 mod account;
 pub mod amount;
 pub mod bounded;

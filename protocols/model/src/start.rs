@@ -4,7 +4,7 @@
 //! [`ShardStart::validate`] where they contradict themselves, before anything moves.
 
 use crate::{
-    Coded, Hash, PeerId, Slot, Timestamp,
+    Coded, Hash, PeerId, Slot, Timestamp, abi_1,
     felt::{AccountId, ContractId, Felt, Key, Selector, ShardId},
 };
 use serde::{Deserialize, Serialize};
@@ -331,6 +331,12 @@ impl StartRequest {
 }
 
 impl ShardStart {
+    /// Whether it names no program: it is of [ABI 1](abi_1), and nothing executes, proves or settles it any more.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        self.program == Felt::ZERO
+    }
+
     /// Refuses start data that contradicts itself or exceeds a bound.
     ///
     /// # Errors
@@ -367,25 +373,21 @@ impl ShardStart {
     /// shard, program, operator (low 128 bits, high 128 bits of its id as a big-endian number), end event (from, selector), deadline
     /// (milliseconds), number of contracts, of accounts, of entries; the contracts; the accounts; (kind, contract's index, key, guard) of each entry.
     ///
-    /// A contract that is not whitelisted has the index `n_contracts`, which the shard program refuses.
+    /// A contract that is not whitelisted has the index `n_contracts`, which the shard program refuses. Start data that [names no
+    /// program](Self::is_outdated) is of ABI 1, which has neither program nor deadline, so its commitment is what it was.
     #[must_use]
     pub fn to_felts(&self) -> Vec<Felt> {
         let half = |bytes: &[u8]| Felt::from_bytes_be_slice(bytes);
         let (high, low) = self.operator.0.split_at(16);
         let count = |n: usize| Felt::from(n as u64);
-        let mut felts = vec![
-            Felt::from(crate::ABI_VERSION),
-            self.shard.0,
-            self.program,
-            half(low),
-            half(high),
-            self.end_event.from.0,
-            self.end_event.selector.0,
-            Felt::from(self.deadline.0),
-            count(self.contracts.len()),
-            count(self.accounts.len()),
-            count(self.entries.len()),
-        ];
+        let (operator, end) = ([half(low), half(high)], [self.end_event.from.0, self.end_event.selector.0]);
+        let mut felts = if self.is_outdated() {
+            [&[Felt::from(abi_1::VERSION), self.shard.0], &operator[..], &end].concat()
+        } else {
+            let (abi, deadline) = (Felt::from(crate::ABI_VERSION), [Felt::from(self.deadline.0)]);
+            [&[abi, self.shard.0, self.program], &operator[..], &end, &deadline].concat()
+        };
+        felts.extend([self.contracts.len(), self.accounts.len(), self.entries.len()].map(count));
         felts.extend(self.contracts.iter().map(|contract| contract.0));
         felts.extend(self.accounts.iter().map(|account| account.0));
         for entry in &self.entries {

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use shardwire_model::{
     Cause, Coded, Felt, Hash, PeerId, Role, SegmentId, ShardId, Stage, Timestamp,
-    life::{History, HistoryEntry, Life, MAX_STEPS, Part, Step, Why},
+    life::{EntryForm, History, HistoryEntry, Life, MAX_STEPS, Part, Step, Why},
 };
 
 const SEGMENT: SegmentId = SegmentId::first(ShardId(Felt::ONE));
@@ -189,4 +189,32 @@ fn parts_are_in_the_order_of_shard_segment_role_and_job() {
         Part::of(SegmentId::first(ShardId(Felt::TWO)), Role::Settler),
     ];
     assert!(parts.is_sorted());
+}
+
+/// An entry that was signed before runs had segments is what it was, and new ones follow it.
+#[test]
+fn a_history_of_the_first_form_goes_on_in_the_second() {
+    let started = Step::Started { commitment: Felt::ONE, by: PeerId([1; 32]), deadline: Timestamp(5) };
+    let [second] = written(Role::Settler, &[started]).try_into().unwrap();
+    let first = HistoryEntry { form: EntryForm::First, ..second.clone() };
+    // The same but for the segment's byte, after the shard.
+    let (statement, mut shorter) = (first.statement(), second.statement());
+    shorter.remove(32);
+    assert_eq!(statement, shorter);
+    assert_eq!(HistoryEntry::from_statement(EntryForm::First, &statement).as_ref(), Some(&first));
+    assert_eq!(HistoryEntry::from_statement(EntryForm::Second, &second.statement()).as_ref(), Some(&second));
+    assert_eq!(HistoryEntry::from_statement(EntryForm::First, &[1]), None);
+    assert_eq!(first.hash(), Hash::of_parts("shardwire life entry 1", &[&statement]));
+
+    let history = History::new(part(Role::Settler)).with(&first).unwrap();
+    let next = history.next(Timestamp(9), Step::Aborted { why: Why::Outdated }).unwrap().unwrap();
+    assert_eq!((next.form, next.before), (EntryForm::Second, first.hash()));
+    assert!(history.with(&next).is_ok());
+    assert!(History::new(part(Role::Settler)).with(&second).unwrap().with(&next).is_err(), "it follows the other form");
+
+    // What the form can't say isn't signed, and belongs nowhere.
+    let elsewhere = Part { segment: 1, ..part(Role::Settler) };
+    let forged = HistoryEntry { part: elsewhere, ..first };
+    assert_eq!(forged.statement(), [0; 0]);
+    assert!(said(History::new(elsewhere).with(&forged).unwrap_err()).starts_with("SW-LIFE-007"));
 }

@@ -227,12 +227,13 @@ pub(super) const SHARDS: u32 = size::list(MAX_SHARDS_LISTED, SHARD) + UPDATES;
 
 /// The longest step is a failure's cause.
 const STEP: u32 = size::TAG + size::CAUSE;
-/// Shard, segment, role, job; number, hash of the entry before, date, step, signature.
+/// Shard, segment, role, job; number, hash of the entry before, date, step, form, signature.
 const ENTRY: u32 = (size::FELT + size::U32 + size::TAG + size::TAG + size::HASH)
     + size::U32
     + size::HASH
     + size::U64
     + STEP
+    + size::TAG
     + size::SIGNATURE;
 const HISTORY: u32 = size::list(MAX_ENTRIES_LISTED, ENTRY) + size::TAG;
 const STARTED: u32 = size::SHARD_START + size::U64;

@@ -6,7 +6,7 @@ use crate::{
 use shardwire_model::{
     AccountId, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, MAX_ACCOUNTS, MAX_CONTRACTS,
     MAX_ENTRIES, PeerId, Role, SegmentId, Selector, ShardId, Stage, StartRequest, Timestamp, Update,
-    life::{HistoryEntry, Part, Step},
+    life::{EntryForm, HistoryEntry, Part, Step},
 };
 use shardwire_reputation::{Ban, Components, Listing, Quota, Standing, Tier};
 use shardwire_transport::Branch;
@@ -88,7 +88,10 @@ fn view(number: u8) -> PeerView {
 fn listed(number: usize) -> Signed<HistoryEntry> {
     let job = Hash::of(&number.to_be_bytes());
     let (step, part) = (Step::Streaming { job }, Part::of_job(SegmentId::first(SHARD), job));
-    Signed::by(&identity(2), HistoryEntry { part, number: 0, before: Hash::default(), at: Timestamp(1), step })
+    Signed::by(
+        &identity(2),
+        HistoryEntry { part, number: 0, before: Hash::default(), at: Timestamp(1), step, form: EntryForm::default() },
+    )
 }
 
 /// The largest request to start a shard.

@@ -3,6 +3,8 @@
 //! Records are types of this room, made of the vocabulary where a role stores something. A message may change without a record changing, and the
 //! other way round. What somebody has signed is kept as the bytes that were signed ([`SignedBytes`]), so that no migration re-encodes them.
 //!
+//! Records of schema 2, which had one version for all tables, become these by one migration, whose page says what becomes of what.
+//!
 //! The bytes of each table's records are pinned (`vectors/records.json`): a type of the vocabulary that changes fails the test until the version
 //! of the table is raised and a [migration](crate::Migration) is written. A table is declared in one place, with its version, and is in the
 //! [`LAYOUT`] by that.
@@ -19,11 +21,13 @@ macro_rules! tables {
 mod node;
 mod operator;
 mod prover;
+mod schema_2;
 mod settler;
 
 use crate::{Layout, RecordKey};
 pub use node::{
-    ACCUSED, EVIDENCE, EntryKey, EvidenceKey, EvidencePart, HISTORY, KeptEvidence, PEERS, WORDS, history_of,
+    ACCUSED, EVIDENCE, EntryKey, EvidenceKey, EvidencePart, HISTORY, KeptEvidence, PEERS, SignedEntry, WORDS,
+    history_of,
 };
 pub use operator::{ASSIGNMENTS, Assignment, EXECUTIONS, Executed, LEASES, LogKey, Spooled, TRANSACTIONS, TraceLease};
 pub use prover::{Figures, JOB_LEASES, JOBS, Job, MAX_DISPUTES, Manifest};
@@ -32,8 +36,11 @@ pub use settler::{HANDOFFS, Handoff, INTENTS, Intent, LEASES_SEEN, LeaseKey, VER
 use shardwire_model::{Felt, SegmentId, ShardId, felt};
 
 /// What a node's file holds.
-pub const LAYOUT: Layout =
-    Layout { tables: &[operator::TABLES, prover::TABLES, settler::TABLES, node::TABLES], migrations: &[] };
+pub const LAYOUT: Layout = Layout {
+    tables: &[operator::TABLES, prover::TABLES, settler::TABLES, node::TABLES],
+    migrations: &[node::HISTORY_FROM_1],
+    formats: &[schema_2::MIGRATION],
+};
 
 /// A statement as it was signed: its bytes, and the signature over them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

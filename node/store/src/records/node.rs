@@ -1,14 +1,17 @@
 //! What a node remembers whatever its roles are: what it has signed, and what it knows of its peers.
 
 use super::SignedBytes;
-use crate::RecordKey;
+use crate::{Migration, RecordKey};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Hash, PeerId, Role, ShardId, Timestamp, life::Part};
+use shardwire_model::{
+    Hash, PeerId, Role, ShardId, Timestamp,
+    life::{EntryForm, Part},
+};
 use shardwire_reputation::{Listing, Record};
 
 tables! {
     /// What the node has signed of the lives of shards.
-    HISTORY: EntryKey => SignedBytes = ("node.history", 1);
+    HISTORY: EntryKey => SignedEntry = ("node.history", 2);
     /// Which pieces of evidence there are against a peer.
     ACCUSED: PeerId => Vec<KeptEvidence> = ("node.accused", 1);
     /// What can be proven against peers.
@@ -27,6 +30,28 @@ pub struct EntryKey {
     /// From 0.
     pub number: u32,
 }
+
+/// An entry of a history, as it was signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedEntry {
+    /// The form of its statement, which says under which name it was signed.
+    pub form: EntryForm,
+    /// The statement and its signature.
+    pub signed: SignedBytes,
+}
+
+/// Version 1 had no form: every entry was of the second.
+pub(super) const HISTORY_FROM_1: Migration = Migration {
+    table: "node.history",
+    from: 1,
+    run: |rows| {
+        for (key, record) in rows.all("node.history")? {
+            let signed = crate::table::read("node.history", &record)?;
+            rows.put_record("node.history", &key, &SignedEntry { form: EntryForm::Second, signed })?;
+        }
+        Ok(())
+    },
+};
 
 /// A piece that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

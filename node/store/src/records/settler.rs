@@ -57,6 +57,13 @@ pub enum Intent {
         /// Why.
         reason: AbortReason,
     },
+    /// A start that an older layout noted, without its request: what it came to is given up.
+    OlderStart {
+        /// Who asked for it.
+        by: PeerId,
+        /// When it was to be aborted.
+        deadline: Timestamp,
+    },
 }
 
 /// What a settler found a proof to be.

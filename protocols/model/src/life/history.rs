@@ -26,12 +26,52 @@ impl Part {
         Self { shard, segment, role, job: None }
     }
 
+    /// The segment.
+    #[must_use]
+    pub const fn segment(&self) -> SegmentId {
+        SegmentId { shard: self.shard, segment: self.segment }
+    }
+
     /// What a prover sees that works at a job of a segment.
     #[must_use]
     pub const fn of_job(SegmentId { shard, segment }: SegmentId, job: Hash) -> Self {
         Self { shard, segment, role: Role::Prover, job: Some(job) }
     }
 }
+
+/// How the statement of an entry is encoded, and under which name it was signed. What was signed is never encoded anew, so a form is read for
+/// as long as there are histories of it. New entries have the last one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryForm {
+    /// From before runs had segments: the part names none, and is of the [first](SegmentId::first).
+    First,
+    /// The part names its segment.
+    #[default]
+    Second,
+}
+
+impl EntryForm {
+    /// The name of its kind: what hashes and signatures of its entries are made under.
+    #[must_use]
+    pub const fn context(self) -> &'static str {
+        match self {
+            Self::First => "shardwire life entry 1",
+            Self::Second => HistoryEntry::CONTEXT,
+        }
+    }
+}
+
+/// A part as [`EntryForm::First`] has it.
+#[derive(Serialize, Deserialize)]
+struct FirstPart {
+    shard: ShardId,
+    role: Role,
+    job: Option<Hash>,
+}
+
+/// What follows the part, in every form.
+type Rest = (u32, Hash, Timestamp, Step);
 
 /// An entry of a history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,17 +86,48 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     /// What.
     pub step: Step,
+    /// How it was signed.
+    pub form: EntryForm,
 }
 
 impl HistoryEntry {
-    /// The name of its kind: what hashes and signatures of entries are made under.
+    /// The name of the kind of new entries.
     pub const CONTEXT: &'static str = "shardwire life entry 2";
+
+    /// The bytes that are signed: those of the form, which names itself by its [context](EntryForm::context). None are signed of an entry
+    /// that its form can't say.
+    #[must_use]
+    pub fn statement(&self) -> Vec<u8> {
+        let Self { part, number, before, at, step, form } = self;
+        let rest = (number, before, at, step);
+        // Plain structs, which postcard always encodes.
+        match form {
+            EntryForm::First if !part.segment().is_first() => Vec::new(),
+            EntryForm::First => {
+                let part = FirstPart { shard: part.shard, role: part.role, job: part.job };
+                postcard::to_allocvec(&(part, rest)).unwrap_or_default()
+            }
+            EntryForm::Second => postcard::to_allocvec(&(part, rest)).unwrap_or_default(),
+        }
+    }
+
+    /// The entry with this [statement](Self::statement); none if it isn't one.
+    #[must_use]
+    pub fn from_statement(form: EntryForm, statement: &[u8]) -> Option<Self> {
+        let (part, (number, before, at, step)) = match form {
+            EntryForm::First => {
+                let (FirstPart { shard, role, job }, rest): (_, Rest) = postcard::from_bytes(statement).ok()?;
+                (Part { job, ..Part::of(SegmentId::first(shard), role) }, rest)
+            }
+            EntryForm::Second => postcard::from_bytes(statement).ok()?,
+        };
+        Some(Self { part, number, before, at, step, form })
+    }
 
     /// What the next entry names it by.
     #[must_use]
     pub fn hash(&self) -> Hash {
-        // Plain structs, which postcard always encodes.
-        Hash::of_parts(Self::CONTEXT, &[&postcard::to_allocvec(self).unwrap_or_default()])
+        Hash::of_parts(self.form.context(), &[&self.statement()])
     }
 }
 
@@ -148,17 +219,19 @@ impl History {
         if self.life.after(&step)? == self.life {
             return Ok(None);
         }
-        Ok(Some(HistoryEntry { part: self.part, number: self.length, before: self.last, at, step }))
+        let form = EntryForm::default();
+        Ok(Some(HistoryEntry { part: self.part, number: self.length, before: self.last, at, step, form }))
     }
 
     /// The history with this entry.
     ///
     /// # Errors
-    /// [`HistoryError::Place`] if it is of another part or number or repeats a step, [`HistoryError::Broken`] if it follows another entry,
+    /// [`HistoryError::Place`] if it is of another part or number, repeats a step or says what its form can't, [`HistoryError::Broken`] if it follows another entry,
     /// [`HistoryError::Step`] if its step can't be taken.
     pub fn with(&self, entry: &HistoryEntry) -> Result<Self, HistoryError> {
         let number = self.length;
-        if entry.part != self.part || entry.number != number {
+        let is_of_form = entry.form != EntryForm::First || entry.part.segment().is_first();
+        if entry.part != self.part || entry.number != number || !is_of_form {
             return Err(HistoryError::Place { number });
         }
         if entry.before != self.last {

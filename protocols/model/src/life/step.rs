@@ -106,6 +106,8 @@ pub enum Why {
         /// By whom.
         by: PeerId,
     },
+    /// It was open in a data folder of an older layout, of which nothing is executed, proven or settled any more.
+    Outdated,
 }
 
 /// Why a shard is aborted. The World checks what it can: a deadline is a date, who asks is the submitter's to check.
@@ -119,6 +121,9 @@ pub enum AbortReason {
     },
     /// Its deadline has passed. Refused before that.
     Deadline,
+    /// It is of an older layout, so no proof can settle it. Refused for any other shard. A World that noted no reasons for its aborts
+    /// has this one for all of them, once it is migrated.
+    Outdated,
 }
 
 impl Step {

@@ -140,6 +140,7 @@ fn the_largest_history_fits_and_a_longer_one_is_refused() {
         before: Hash([255; 32]),
         at: Timestamp(u64::MAX),
         step: Step::Failed { cause: largest_cause() },
+        form: EntryForm::default(),
     };
     let entry = Signed::by(&identity(1), entry);
     let history = |count| shard::Response::History { entries: vec![entry.clone(); count], more: true };
