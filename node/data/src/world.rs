@@ -26,9 +26,12 @@ pub enum WorldFileError {
         /// Where it should be said.
         path: PathBuf,
     },
-    /// The file can't be read.
+    /// The file can't be read or written.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// There is no file, and the ledger doesn't say which World it is of.
+    #[error(transparent)]
+    Ledger(#[from] WorldError),
     /// The file is no identity of a World.
     #[error("{path}: {error}", path = path.display())]
     Invalid {
@@ -74,6 +77,7 @@ impl Coded for WorldFileError {
         match self {
             Self::Missing { .. } => "SW-WORLD-020",
             Self::Disk(_) => "SW-WORLD-021",
+            Self::Ledger(error) => error.code(),
             Self::Invalid { error, .. } => error.code(),
             Self::Network { .. } => "SW-WORLD-022",
             Self::NoSettler { .. } => "SW-WORLD-023",
@@ -88,6 +92,7 @@ impl Coded for WorldFileError {
                 path.display()
             ),
             Self::Disk(_) => "Make the file readable for the user that runs the node.".into(),
+            Self::Ledger(error) => error.next_step(),
             Self::Invalid { error, .. } => error.next_step(),
             Self::Network { .. } => {
                 "Correct `network` in the configuration, or copy the world.json of that network's settler.".into()
@@ -135,7 +140,28 @@ pub fn fits(world: &WorldIdentity, path: &Path, network: &str, programs: &[Felt]
     Ok(())
 }
 
-/// Which World a node that is configured like this works in.
+/// Which World a settler's folder of an older layout is of, which had no `world.json`: that of its ledger, with this settler and the programs of
+/// this build. None if the folder says it, or isn't such a one.
+///
+/// # Errors
+/// [`WorldFileError`] if the ledger can't be read.
+pub fn of_older(
+    disk: &dyn Disk,
+    paths: &DataPaths,
+    config: &Config,
+    peer: PeerId,
+    programs: &[Felt],
+) -> Result<Option<WorldIdentity>, WorldFileError> {
+    if !config.has_role(Role::Settler) || disk.read(&paths.world(), 0)?.is_some() {
+        return Ok(None);
+    }
+    match EmbeddedLedger::older_identity(disk, &paths.ledger(), &[peer], programs) {
+        Err(WorldError::Missing { .. }) => Ok(None),
+        identity => Ok(identity?),
+    }
+}
+
+/// Which World a node that is configured like this works in. A settler's folder of an older layout is told it here: its `world.json` is written.
 ///
 /// # Errors
 /// [`WorldFileError`] if the folder doesn't say, or this node has no place there.
@@ -146,7 +172,15 @@ pub fn of_node(
     peer: PeerId,
     programs: &[Felt],
 ) -> Result<Arc<WorldIdentity>, WorldFileError> {
-    let (identity, path) = (identity(disk, paths)?, paths.world());
+    let path = paths.world();
+    let identity = match of_older(disk, paths, config, peer, programs)? {
+        None => identity(disk, paths)?,
+        Some(identity) => {
+            disk.write(&path, &[identity.to_json().as_bytes()], true)?;
+            tracing::warn!(file = %path.display(), world = %identity.hash(), "the World of an older layout has an identity now, which this file says; give it to its other nodes");
+            identity
+        }
+    };
     fits(&identity, &path, &config.network, programs)?;
     if config.has_role(Role::Settler) && !identity.is_settler(peer) {
         return Err(WorldFileError::NoSettler { path, peer });

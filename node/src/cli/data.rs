@@ -61,8 +61,15 @@ fn alone<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
 }
 
 fn describe(report: &Report) -> String {
-    let Report { records, histories, proofs, shards, findings, more } = report;
+    let Report { records, histories, proofs, shards, older, outdated, findings, more } = report;
     let read = format!("{records} records, {histories} histories, {proofs} proofs, {shards} shards of the World");
+    let read = match older.as_slice() {
+        [] => read,
+        older => format!(
+            "{read}\n{} of an older layout, read as what it becomes: a node that starts here migrates it and aborts what is open, {outdated} shards or jobs",
+            older.join(" and ")
+        ),
+    };
     if findings.is_empty() {
         return format!("sound: {read}");
     }

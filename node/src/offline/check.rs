@@ -15,7 +15,7 @@ use shardwire_operator::extended;
 use shardwire_protocols::history::verify;
 use shardwire_store::{
     Store, StoreError,
-    records::{INTENTS, LAYOUT},
+    records::{ASSIGNMENTS, INTENTS, JOBS, LAYOUT},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -49,6 +49,10 @@ pub(crate) struct Report {
     pub(crate) proofs: u64,
     /// Shards of the World.
     pub(crate) shards: u64,
+    /// Files of an older layout: what was read is what they become when a node starts here.
+    pub(crate) older: Vec<&'static str>,
+    /// Shards and jobs of an older layout that are open: a node that starts here aborts them.
+    pub(crate) outdated: u64,
     /// What is wrong, at most [`MAX_FINDINGS`].
     pub(crate) findings: Vec<Finding>,
     /// How many more findings there are.
@@ -86,9 +90,15 @@ pub(crate) async fn check(root: &Path) -> Result<Report, RunError> {
     let folder = Folder::look(root)?;
     let mut report = Report::default();
     let world = if folder.is_settler() { of_world(&folder, &mut report).await } else { None };
+    if matches!(folder.older_world(), Ok(Some(_))) {
+        report.older.push(LEDGER);
+    }
     match folder.store() {
         Err(error) => report.error(STORE, &*error),
         Ok(store) => {
+            if store.was_older() {
+                report.older.push(STORE);
+            }
             of_store(&store, &mut report);
             // What can't be read can't be compared; it is named above.
             if report.findings.iter().all(|finding| finding.file != STORE) {
@@ -141,6 +151,7 @@ fn compare(folder: &Folder, store: &Store, world: Option<&WorldFacts>, report: &
         }
     };
     let lives = histories(&facts, report);
+    report.outdated = outdated(store, world, &lives).map_err(super::boxed)?;
     for shard in &facts.operated {
         let part = Part::of(SegmentId::first(shard.start.shard), Role::Operator);
         let Some(life) = lives.get(&part) else {
@@ -171,6 +182,22 @@ fn compare(folder: &Folder, store: &Store, world: Option<&WorldFacts>, report: &
         against_the_world(store, world, &lives, report).map_err(super::boxed)?;
     }
     Ok(())
+}
+
+/// How many shards and jobs of an older layout are open.
+fn outdated(store: &Store, world: Option<&WorldFacts>, lives: &BTreeMap<Part, Life>) -> Result<u64, StoreError> {
+    let goes_on = |part: Part| lives.get(&part).and_then(Life::stage).is_some_and(|stage| !stage.is_final());
+    let operated = store
+        .all(&ASSIGNMENTS)?
+        .into_iter()
+        .map(|(_, it)| (Part::of(SegmentId::first(it.start.shard), Role::Operator), it.start));
+    let jobs = store
+        .all(&JOBS)?
+        .into_iter()
+        .map(|(id, job)| (Part::of_job(SegmentId { shard: job.start.shard, segment: job.segment }, id), job.start));
+    let of_world = world.into_iter().flat_map(|world| &world.shards).filter(|it| it.fate == Fate::Open);
+    let open = operated.chain(jobs).filter(|(part, start)| start.is_outdated() && goes_on(*part)).count();
+    Ok((open + of_world.filter(|it| it.start.is_outdated()).count()) as u64)
 }
 
 /// Verifies each history; those that are ones.

@@ -27,10 +27,11 @@ use crate::{
 };
 use shardwire_host::history::Lives as _;
 use shardwire_model::{Coded, PeerId, ShardId, life::HistoryEntry};
+use shardwire_program::Programs;
 use shardwire_protocols::Signed;
 use shardwire_store::records::LAYOUT;
 use shardwire_store::{RecordKey as _, Store, SystemDisk};
-use shardwire_world::World;
+use shardwire_world::{World, WorldIdentity};
 use std::{path::Path, sync::Arc};
 
 fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
@@ -62,9 +63,18 @@ impl Folder {
         self.config.has_role(Role::Settler)
     }
 
+    /// Which World the folder is of, if its layout is an older one, which didn't say so.
+    fn older_world(&self) -> Result<Option<WorldIdentity>, RunError> {
+        let (paths, programs) = (self.claim.paths(), Programs::all().hashes().collect::<Vec<_>>());
+        world::of_older(&SystemDisk, paths, &self.config, self.peer(), &programs).map_err(boxed)
+    }
+
     fn world(&self) -> Result<Arc<dyn World>, RunError> {
         let paths = self.claim.paths();
-        let identity = world::identity(&SystemDisk, paths).map_err(boxed)?;
+        let identity = match self.older_world()? {
+            Some(older) => older,
+            None => world::identity(&SystemDisk, paths).map_err(boxed)?,
+        };
         world::view(&SystemDisk, paths, &identity).map_err(boxed)
     }
 }

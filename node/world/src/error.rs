@@ -1,7 +1,7 @@
 //! Why a World can't be used, and why it refuses an operation.
 
 use crate::{GenesisError, IdentityError, MAX_TIMEOUT, MergeError};
-use shardwire_model::{Coded, Felt, Hash, ShardId, Slot, StartError};
+use shardwire_model::{Coded, Felt, Hash, Key, ShardId, Slot, StartError};
 use std::time::Duration;
 
 /// A World can't be used: nothing is said about the operation that was asked for.
@@ -78,6 +78,14 @@ pub enum WorldError {
         found: Hash,
         /// The hash of the identity asked for.
         asked: Hash,
+    },
+    /// Its layout is an older one, which knew storage by its address alone, and shards of two contracts used one.
+    #[error("the ledger at {place} is of an older layout, where shards of two contracts used storage address {key}")]
+    Shared {
+        /// Where.
+        place: String,
+        /// The address.
+        key: Key,
     },
     /// A World can't begin with it.
     #[error(transparent)]
@@ -186,6 +194,12 @@ pub enum Refusal {
         /// How far ahead it is.
         ahead: Duration,
     },
+    /// An abort for an older layout, of a shard of today's.
+    #[error("shard {shard} is not of an older layout")]
+    NotOutdated {
+        /// The shard.
+        shard: ShardId,
+    },
     /// An abort by a deadline that hasn't passed.
     #[error("the deadline of shard {shard} passes in {} ms only", left.as_millis())]
     TooEarly {
@@ -208,6 +222,7 @@ impl Coded for WorldError {
             Self::InUse { .. } => "SW-LEDGER-008",
             Self::Disk { .. } => "SW-LEDGER-009",
             Self::Other { .. } => "SW-LEDGER-019",
+            Self::Shared { .. } => "SW-LEDGER-020",
             Self::Genesis(error) => error.code(),
             Self::Identity(error) => error.code(),
         }
@@ -221,6 +236,10 @@ impl Coded for WorldError {
             Self::Damaged { .. } => "Restore it from a copy; nothing there was changed by opening it.".into(),
             Self::Schema { found, known, .. } if found > known => "Use a newer version of shardwire.".into(),
             Self::Schema { .. } => "Use the version of shardwire that wrote it.".into(),
+            Self::Shared { .. } => {
+                "Use the version of shardwire that wrote it: nobody can say whose that storage is. Nothing there was changed."
+                    .into()
+            }
             Self::Network { .. } => {
                 "Correct the network's name in the configuration, or choose another data folder.".into()
             }
@@ -251,6 +270,7 @@ impl Coded for Refusal {
             Self::DeadlinePassed { .. } => "SW-WORLD-002",
             Self::DeadlineFar { .. } => "SW-WORLD-003",
             Self::TooEarly { .. } => "SW-WORLD-004",
+            Self::NotOutdated { .. } => "SW-WORLD-005",
             Self::Start(error) => error.code(),
             Self::Merge(error) => error.code(),
         }
@@ -275,6 +295,7 @@ impl Coded for Refusal {
             Self::Program { .. } => "Run the version of shardwire whose program `programs` in world.json names.".into(),
             Self::DeadlinePassed { .. } => "Start it again, with more time.".into(),
             Self::DeadlineFar { .. } => "Start it again, with less time.".into(),
+            Self::NotOutdated { .. } => "Wait for its deadline, or ask the peer that started it to abort it.".into(),
             Self::TooEarly { .. } => "Wait until then, or ask the peer that started it to abort it.".into(),
             Self::Start(error) => error.next_step(),
             Self::Merge(error) => error.next_step(),

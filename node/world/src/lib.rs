@@ -16,8 +16,8 @@
 //! - [`Settle`](Operation::Settle) takes the output of a run *whose proof the submitter has verified*, checks that it is one of this shard
 //!   from the state that it began with, and merges its updates. Once: the same output with the same proof again is answered with the
 //!   first settlement and changes nothing, another one is refused. It is taken until somebody has aborted the shard, also after the deadline.
-//! - [`Abort`](Operation::Abort) returns escrows and locks, and says why: somebody asked, or the deadline has passed, before which that is refused.
-//!   A settlement that comes later is refused.
+//! - [`Abort`](Operation::Abort) returns escrows and locks, and says why: somebody asked, or the deadline has passed, before which that is refused,
+//!   or the shard is of an older layout, whose outputs are of an ABI that nothing settles any more. A settlement that comes later is refused.
 //!
 //! # Finality
 //!

@@ -106,7 +106,7 @@ fn another_network_or_schema() {
 
     let mut key = [0; 32];
     key[..6].copy_from_slice(b"schema");
-    for (found, next) in [(SCHEMA + 1, "newer version"), (SCHEMA - 1, "version of shardwire that wrote it")] {
+    for (found, next) in [(SCHEMA + 1, "newer version"), (0, "version of shardwire that wrote it")] {
         let database = redb::Database::open(&path).unwrap();
         let txn = database.begin_write().unwrap();
         let mut row = vec![u8::try_from(found).unwrap()];

@@ -4,9 +4,9 @@ mod dungeon;
 
 use dungeon::*;
 use shardwire_model::life::AbortReason;
-use shardwire_model::{Felt, Key, PeerId, ShardId, Timestamp, state_commitment};
+use shardwire_model::{Coded as _, Felt, Key, PeerId, ShardId, Timestamp, state_commitment};
 use shardwire_store::SystemDisk;
-use shardwire_world::{EmbeddedLedger, MAX_STORAGE_PAGE, Refusal, ShardState, Stage};
+use shardwire_world::{EmbeddedLedger, MAX_STORAGE_PAGE, Operation, Refusal, ShardState, Stage};
 
 #[test]
 fn from_start_to_settled() {
@@ -145,4 +145,20 @@ fn everything_is_there_after_opening_again() {
     assert_eq!(world.settle(&output_1, proof(1), Timestamp(9_000)).unwrap().at, now());
     world.settle(&output(&open, &[Felt::ONE]), proof(2), now()).unwrap();
     world.audit().unwrap();
+}
+
+#[test]
+fn a_shard_of_todays_layout_is_never_aborted_as_outdated() {
+    let world = world();
+    let shard = world.start(&run(1, 100, 50), now()).unwrap().start.shard;
+    let before = dump(&world);
+    let outdated = Operation::Abort { shard, reason: AbortReason::Outdated };
+    let refusal = Refusal::NotOutdated { shard };
+    assert_eq!(world.act(&outdated, Timestamp(u64::MAX)), Err(Not::Refused(refusal.clone())));
+    assert_eq!(
+        (refusal.code(), refusal.to_string()),
+        ("SW-WORLD-005", format!("shard {shard} is not of an older layout"))
+    );
+    assert!(refusal.next_step().starts_with("Wait for its deadline"));
+    assert_eq!(dump(&world), before);
 }

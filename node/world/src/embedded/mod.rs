@@ -6,17 +6,18 @@
 //! that does it beside the async threads.
 //!
 //! A file that is something else, of another schema or network, damaged, or in use is refused and stays as it was
-//! ([`shardwire_store::database`]). When it is opened the checksums of all pages are verified too, up to [`CHECKED_BYTES`].
+//! ([`shardwire_store::database`]). One of [schema 1](schema_1) becomes one of today's when it is opened. When it is opened the checksums of all pages are verified too, up to [`CHECKED_BYTES`].
 
 mod audit;
 mod read;
+mod schema_1;
 mod tables;
 mod transition;
 mod world;
 
 use crate::{Genesis, Operation, Receipt, Refusal, Ticket, WorldError, WorldIdentity};
 use redb::{Builder, ReadTransaction, ReadableDatabase, StorageBackend};
-use shardwire_model::Timestamp;
+use shardwire_model::{Felt, PeerId, Timestamp};
 use shardwire_store::{
     Disk,
     database::{self, Database, Opening, guarded},
@@ -102,6 +103,31 @@ impl EmbeddedLedger {
         Self::found(opened, place)
     }
 
+    /// Which World a file of an older layout is of, which didn't say so: with these settlers and programs. None if the file is of today's.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn older_identity(
+        disk: &dyn Disk,
+        path: &Path,
+        settlers: &[PeerId],
+        programs: &[Felt],
+    ) -> Result<Option<WorldIdentity>, WorldError> {
+        let place = path.display().to_string();
+        let looked = database::view(disk, path, |backend, _| {
+            let database = Self::held(backend, &place, false)?;
+            guarded(|| {
+                if Self::schema(&database, &place)? != schema_1::SCHEMA {
+                    return Ok(None);
+                }
+                let older = schema_1::Older::read(&database.get()?.begin_read()?, &place)?;
+                let identity = older.identity(settlers.iter().copied(), programs.iter().copied());
+                Ok(Some(identity.map_err(WorldError::from)?))
+            })
+        });
+        looked.map_err(|fault: Fault| fault.at(&place))?.ok_or(WorldError::Missing { place })
+    }
+
     fn found(opened: Result<Option<Self>, Fault>, place: String) -> Result<Self, WorldError> {
         opened.map_err(|fault| fault.at(&place))?.ok_or(WorldError::Missing { place })
     }
@@ -148,12 +174,8 @@ impl EmbeddedLedger {
         Ok(ledger)
     }
 
-    fn attach(
-        backend: impl StorageBackend,
-        identity: &WorldIdentity,
-        place: &str,
-        check: bool,
-    ) -> Result<Self, WorldError> {
+    /// The database in this storage, if it is one.
+    fn held(backend: impl StorageBackend, place: &str, check: bool) -> Result<Database, WorldError> {
         let foreign = |why: &str| WorldError::Foreign { place: place.into(), why: why.into() };
         let mut magic = [0; MAGIC.len()];
         let length = backend.len().map_err(|error| Fault::Disk(error.to_string()).at(place))?;
@@ -164,15 +186,32 @@ impl EmbeddedLedger {
         if magic != MAGIC {
             return Err(foreign("it is no redb file"));
         }
-        let database = Database::over(builder().set_check_integrity_on_open(check), backend)
-            .map_err(|fault: Fault| fault.at(place))?;
-        let meta = guarded(|| {
-            let txn = database.get()?.begin_read()?;
-            match txn.open_table(META) {
-                Ok(meta) => Meta::load(&meta, place),
-                Err(redb::TableError::Storage(error)) => Err(error.into()),
-                Err(_) => Err(foreign("another program's data is in it").into()),
+        Database::over(builder().set_check_integrity_on_open(check), backend).map_err(|fault: Fault| fault.at(place))
+    }
+
+    fn schema(database: &Database, place: &str) -> Result<u32, Fault> {
+        match database.get()?.begin_read()?.open_table(META) {
+            Ok(meta) => Meta::schema(&meta, place),
+            Err(redb::TableError::Storage(error)) => Err(error.into()),
+            Err(_) => {
+                let why = "another program's data is in it".into();
+                Err(WorldError::Foreign { place: place.into(), why }.into())
             }
+        }
+    }
+
+    fn attach(
+        backend: impl StorageBackend,
+        identity: &WorldIdentity,
+        place: &str,
+        check: bool,
+    ) -> Result<Self, WorldError> {
+        let database = Self::held(backend, place, check)?;
+        let meta = guarded(|| {
+            if Self::schema(&database, place)? == schema_1::SCHEMA {
+                schema_1::migrate(database.get()?, identity, place)?;
+            }
+            Meta::load(&database.get()?.begin_read()?.open_table(META)?, place)
         })
         .map_err(|fault: Fault| fault.at(place))?;
         if meta.identity.network() != identity.network() {

@@ -97,17 +97,18 @@ impl Meta {
         put(&mut table, &name("balances"), &self.balances)
     }
 
-    pub(super) fn load(table: &impl Rows, place: &str) -> Result<Self, Fault> {
-        let place = || place.to_owned();
+    /// The schema of a ledger.
+    pub(super) fn schema(table: &impl Rows, place: &str) -> Result<u32, Fault> {
         match get::<32, String>(table, &name("format"))? {
-            Some(format) if format == FORMAT => {}
-            _ => {
-                return Err(WorldError::Foreign { place: place(), why: "it does not say that it is one".into() }.into());
-            }
+            Some(format) if format == FORMAT => need(table, &name("schema")),
+            _ => Err(WorldError::Foreign { place: place.into(), why: "it does not say that it is one".into() }.into()),
         }
-        let found: u32 = need(table, &name("schema"))?;
+    }
+
+    pub(super) fn load(table: &impl Rows, place: &str) -> Result<Self, Fault> {
+        let found = Self::schema(table, place)?;
         if found != SCHEMA {
-            return Err(WorldError::Schema { place: place(), found, known: SCHEMA }.into());
+            return Err(WorldError::Schema { place: place.into(), found, known: SCHEMA }.into());
         }
         let identity: String = need(table, &name("identity"))?;
         let identity = WorldIdentity::from_json(&identity).map_err(|error| Fault::Damaged(error.to_string()))?;
@@ -116,7 +117,7 @@ impl Meta {
 }
 
 /// A name as a key: padded with zeros.
-fn name(text: &str) -> [u8; 32] {
+pub(super) fn name(text: &str) -> [u8; 32] {
     let mut key = [0; 32];
     for (to, from) in key.iter_mut().zip(text.bytes()) {
         *to = from;

@@ -132,6 +132,9 @@ fn settle(txn: &WriteTransaction, output: &Output, proof: Hash, (ticket, now): (
         }
     }
     let row: ShardRow = tables::need(&txn.open_table(SHARDS)?, &at)?;
+    if row.start.is_outdated() {
+        return Err(Refusal::Program { program: row.start.program }.into());
+    }
     let SegmentId { segment: expected, .. } = SegmentId::first(shard);
     if output.segment != expected {
         return Err(Refusal::Segment { shard, expected, got: output.segment }.into());
@@ -172,6 +175,9 @@ fn abort(txn: &WriteTransaction, shard: ShardId, reason: AbortReason, (ticket, n
     let row: ShardRow = tables::need(&txn.open_table(SHARDS)?, &shard.0.to_bytes_be())?;
     if reason == AbortReason::Deadline && now < row.start.deadline {
         return Err(Refusal::TooEarly { shard, left: row.start.deadline.since(now) }.into());
+    }
+    if reason == AbortReason::Outdated && !row.start.is_outdated() {
+        return Err(Refusal::NotOutdated { shard }.into());
     }
     let mut back = undo(&row.start, &row.claims);
     if Mutation::LockKept.is_planted() {
