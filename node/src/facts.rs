@@ -12,10 +12,10 @@ use shardwire_protocols::{Signed, proof};
 use shardwire_reputation::{Ban, Components};
 use shardwire_world::StorageEntry;
 
-/// A node.
+/// A node, by its data folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeFacts {
-    /// Who.
+    /// The node's or the peer's id.
     pub peer: PeerId,
     /// The World, if it settles.
     pub world: Option<WorldFacts>,
@@ -37,7 +37,7 @@ impl NodeFacts {
     }
 }
 
-/// A World.
+/// A World, by its file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorldFacts {
     /// Its storage, in the order of the keys.
@@ -64,20 +64,20 @@ pub struct WorldShard {
 #[serde(rename_all = "lowercase")]
 #[allow(clippy::large_enum_variant, reason = "one a shard, read once")]
 pub enum Fate {
-    /// Nothing yet.
+    /// It runs, or waits for its proof.
     Open,
     /// Its output was applied.
     Settled {
-        /// What.
+        /// What was applied.
         output: Output,
         /// The proof that was accepted.
         proof: Hash,
-        /// When.
+        /// The date of the World's transaction.
         at: Timestamp,
     },
     /// It was given up.
     Aborted {
-        /// When.
+        /// The date of the World's transaction.
         at: Timestamp,
     },
 }
@@ -96,7 +96,7 @@ pub struct OperatedShard {
 /// A job at its prover.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProverJob {
-    /// Which.
+    /// The job's id.
     pub job: Hash,
     /// The shard.
     pub shard: ShardId,
@@ -111,7 +111,7 @@ pub struct ProverJob {
 /// What a peer has earned with a node, as the node last kept it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerScore {
-    /// Who.
+    /// The node's or the peer's id.
     pub peer: PeerId,
     /// What its score is made of, when it was kept.
     pub components: Components,

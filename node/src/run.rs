@@ -38,7 +38,7 @@ pub type RunError = Box<dyn Coded + Send + Sync>;
 /// A node can be talked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
-    /// Its id.
+    /// The node's id.
     pub peer: PeerId,
     /// Where it listens.
     pub listen: SocketAddr,

@@ -17,10 +17,10 @@ pub enum ClientError {
     /// The data folder, or nobody runs in it.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// No socket.
+    /// No socket could be opened.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// No connection.
+    /// The peer can't be reached.
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// The two can't work together.
@@ -35,9 +35,9 @@ pub enum ClientError {
     /// The node is another version that doesn't serve this.
     #[error("{peer} doesn't speak {protocol} in this version", peer = peer.short())]
     Unserved {
-        /// The node.
+        /// The node's id.
         peer: PeerId,
-        /// The protocol.
+        /// The protocol's name.
         protocol: &'static str,
     },
     /// The operator takes no transactions for the shard.
@@ -45,7 +45,7 @@ pub enum ClientError {
     Refused {
         /// The shard.
         shard: ShardId,
-        /// Why.
+        /// What the operator acts on.
         reason: RefusalReason,
         /// The same for a person.
         cause: Cause,
@@ -71,7 +71,7 @@ pub enum ClientError {
     GaveUp {
         /// The operator's address.
         address: SocketAddr,
-        /// How often.
+        /// How many times it was tried.
         attempts: u32,
         /// Transactions of which nothing is known.
         missing: usize,

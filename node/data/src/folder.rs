@@ -22,13 +22,13 @@ const CLAIM_PAUSE: Duration = Duration::from_millis(20);
 /// How to reach the process that uses a data folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
-    /// Its number.
+    /// The process.
     pub pid: u32,
     /// Where it listens.
     pub listen: SocketAddr,
-    /// Its id.
+    /// The node's id.
     pub peer: PeerId,
-    /// Its network.
+    /// The name of its network.
     pub network: String,
 }
 

@@ -25,7 +25,7 @@ use std::{
 /// What was created.
 #[derive(Clone, Debug)]
 pub struct Created {
-    /// Where.
+    /// Where everything is.
     pub paths: DataPaths,
     /// The new node's id.
     pub peer: PeerId,

@@ -42,9 +42,9 @@ pub enum WorldFileError {
     Network {
         /// The file.
         path: PathBuf,
-        /// Its network.
+        /// The network that the file names.
         found: String,
-        /// The configuration's.
+        /// The network that the configuration names.
         configured: String,
     },
     /// This node settles, and the World doesn't list it.
@@ -52,7 +52,7 @@ pub enum WorldFileError {
     NoSettler {
         /// The file.
         path: PathBuf,
-        /// This node.
+        /// This node's id.
         peer: PeerId,
     },
     /// No program that this build has can settle there.

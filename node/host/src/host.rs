@@ -18,7 +18,7 @@ pub struct Host {
     pub identity: Identity,
     /// Which World this node works in: whose word counts there.
     pub world: Arc<WorldIdentity>,
-    /// The date.
+    /// What date it is.
     pub clock: Arc<dyn Clock>,
     /// What the roles have promised.
     pub store: Store,

@@ -17,7 +17,7 @@ use std::{
 /// The date, the network, the disk, threads and randomness. Cheap to clone: clones share them.
 #[derive(Clone, Debug)]
 pub struct Platform {
-    /// The date.
+    /// What date it is.
     pub clock: Arc<dyn Clock>,
     /// Where sockets come from.
     pub network: Arc<dyn Network>,
@@ -30,7 +30,7 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// The system's.
+    /// That of the operating system: production's.
     #[must_use]
     pub fn system() -> Self {
         Self {

@@ -20,7 +20,7 @@ pub const PROGRAM: Felt = Felt::from_hex_unchecked("0x70726f6772616d");
 pub struct TestClock(Instant);
 
 impl TestClock {
-    /// Begins now.
+    /// A clock at zero.
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::new(Self(Instant::now()))

@@ -58,7 +58,7 @@ impl EvidenceCommand {
 /// A file of evidence that can't be used.
 #[derive(Debug, thiserror::Error)]
 enum FileError {
-    /// The disk.
+    /// The file can't be read or written.
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// There is none.

@@ -45,7 +45,7 @@ pub(crate) struct Report {
     pub(crate) records: u64,
     /// Histories, each a role's part of a shard's life.
     pub(crate) histories: u64,
-    /// Proofs.
+    /// Files of proofs that were read and hashed.
     pub(crate) proofs: u64,
     /// Shards of the World.
     pub(crate) shards: u64,
