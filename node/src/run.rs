@@ -37,7 +37,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How long a command line that told the node to stop has to take the answer: a hundred times what it needs.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Why a node ended otherwise than it was told to.
+/// AbortCause a node ended otherwise than it was told to.
 pub type RunError = Box<dyn Coded + Send + Sync>;
 
 /// A node can be talked to.
@@ -155,7 +155,7 @@ pub async fn run_at(
         admins: config.admins.clone(),
         reload: {
             let config = config.clone();
-            let again = move || config.again().map(|config| peers::named(&config, peer)).map_err(boxed);
+            let again = move || config.reload().map(|config| peers::named(&config, peer)).map_err(boxed);
             Reload(Box::new(again))
         },
         since: clock.now(),
@@ -179,7 +179,7 @@ pub async fn run_at(
     }
     node.stop.cancel();
     let _ = tokio::time::timeout(DRAIN, network.join_next()).await;
-    peers::keep(&node.host.store, &node.host.peers.take_unkept());
+    peers::keep(&node.host.store, &node.host.peers.take_changed());
     let _ = tokio::time::timeout(DRAIN, endpoint.close()).await;
     let _ = tokio::time::timeout(DRAIN, tasks.end()).await;
     Ok(())

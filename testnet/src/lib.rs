@@ -9,14 +9,14 @@
 pub mod chaos;
 pub mod checks;
 pub mod cli;
+mod clients;
 pub mod command;
+pub mod crashes;
 mod dice;
 pub mod dungeon;
 pub mod error;
-pub mod faults;
 pub mod figures;
 pub mod network;
-mod play;
 pub mod progress;
 pub mod recompute;
 pub mod report;

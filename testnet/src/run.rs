@@ -3,8 +3,8 @@
 //! Bounds: [`TIME_LIMIT`] for all of it, [`PATIENCE`] with a node that runs and doesn't answer, a look at each node every [`LOOK_EVERY`].
 
 use crate::{
+    crashes::{AWAY, PlannedCrash},
     error::TestnetError,
-    faults::{AWAY, Fault},
     figures::Figures,
     network::Network,
     progress::{Progress, Reporter},
@@ -50,7 +50,7 @@ pub async fn play(
     network: &mut Network,
     workload: &Workload,
     expected: &Expected,
-    faults: &mut Vec<Fault>,
+    crashes: &mut Vec<PlannedCrash>,
     reporter: &mut Reporter,
 ) -> Result<Report, TestnetError> {
     let began = Instant::now();
@@ -89,14 +89,14 @@ pub async fn play(
         if figures.stages.settler == Stage::Settled && players.are_done() {
             break figures;
         }
-        if let Some(due) = faults.iter().position(|fault| (fault.when)(&progress)) {
-            let fault = faults.remove(due);
-            reporter.say(&fault.to_string());
-            let node = network.node_mut(fault.role);
+        if let Some(due) = crashes.iter().position(|crash| (crash.when)(&progress)) {
+            let crash = crashes.remove(due);
+            reporter.say(&crash.to_string());
+            let node = network.node_mut(crash.role);
             node.kill().await;
             sleep(AWAY).await;
             node.restart().await?;
-            reporter.say(&format!("the {} is started again", fault.role));
+            reporter.say(&format!("the {} is started again", crash.role));
         }
         if began.elapsed() > TIME_LIMIT {
             let stages = figures.stages;

@@ -46,7 +46,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Why an endpoint couldn't be opened.
+/// AbortCause an endpoint couldn't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// The settings would not work.
@@ -96,7 +96,7 @@ impl Coded for EndpointError {
     }
 }
 
-/// Why a connection couldn't be made.
+/// AbortCause a connection couldn't be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
     /// Another peer answered.

@@ -5,7 +5,7 @@ use crate::{
     admission::{ConnectionAdmission, ConnectionSlot, Decision},
     load::{self, Load},
     presence::{BUSY_FOR, DENIED_FOR, Presence},
-    rules::{Listings, Named, Rules},
+    rules::{ConfiguredPeers, Listings, Rules},
     totals::{Figures, Totals},
 };
 use shardwire_model::{Clock, Coded as _, PeerId, Timestamp};
@@ -29,7 +29,7 @@ use tokio::{
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often changed records are handed out to be stored. A crash loses at most this much of them; bans are handed
 /// out at once.
-const KEEP_EVERY: Duration = Duration::from_secs(10);
+const STORE_EVERY: Duration = Duration::from_secs(10);
 /// The most changes of standing that are kept to be shown. The log has all.
 pub const MAX_CHANGES: usize = 256;
 
@@ -81,7 +81,7 @@ pub struct Peers {
     /// The connected peers, with their standing as it changes.
     present: Mutex<BTreeMap<PeerId, Present>>,
     changes: Mutex<VecDeque<RecordedChange>>,
-    /// Wakes [`tend`](Self::tend): a record has to be stored at once.
+    /// Wakes [`maintain`](Self::maintain): a record has to be stored at once.
     urgent: Notify,
 }
 
@@ -94,14 +94,14 @@ impl Peers {
     #[must_use]
     pub fn new(
         rules: &Rules,
-        named: Named,
-        kept: impl IntoIterator<Item = (PeerId, Record)>,
-        said: BTreeMap<PeerId, Listing>,
+        configured: ConfiguredPeers,
+        stored: impl IntoIterator<Item = (PeerId, Record)>,
+        run_time: BTreeMap<PeerId, Listing>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let now = clock.now();
         let mut records = Records::new(rules.policy, MAX_RECORDS);
-        for (peer, record) in kept {
+        for (peer, record) in stored {
             records.restore(peer, record, now);
         }
         let ticks = Ticks::begin();
@@ -118,8 +118,8 @@ impl Peers {
             changes: Mutex::default(),
             urgent: Notify::new(),
         };
-        lock(&peers.listings).said = said;
-        peers.name(named);
+        lock(&peers.listings).run_time = run_time;
+        peers.configure(configured);
         peers
     }
 
@@ -128,26 +128,26 @@ impl Peers {
     }
 
     /// Replaces the peers that the configuration names. Takes effect at once.
-    pub fn name(&self, named: Named) {
-        let hosts = named.configured.values().flatten().chain(&named.hosts).copied();
+    pub fn configure(&self, configured: ConfiguredPeers) {
+        let hosts = configured.configured.values().flatten().chain(&configured.hosts).copied();
         self.admission.configure(hosts.collect::<Vec<_>>().into_iter());
-        self.list(|listings| listings.named = named);
+        self.list(|listings| listings.configured = configured);
     }
 
     /// Sets or removes the operator's listing of a peer. Takes effect at once; the caller stores it.
-    pub fn say(&self, peer: PeerId, word: Option<Listing>) {
+    pub fn set_listing(&self, peer: PeerId, listing: Option<Listing>) {
         self.list(|listings| {
-            match word {
-                Some(word) => listings.said.insert(peer, word),
-                None => listings.said.remove(&peer),
+            match listing {
+                Some(listing) => listings.run_time.insert(peer, listing),
+                None => listings.run_time.remove(&peer),
             };
         });
     }
 
     /// The operator's listing of a peer, as set at run time.
     #[must_use]
-    pub fn said(&self, peer: PeerId) -> Option<Listing> {
-        lock(&self.listings).said.get(&peer).copied()
+    pub fn run_time_listing(&self, peer: PeerId) -> Option<Listing> {
+        lock(&self.listings).run_time.get(&peer).copied()
     }
 
     fn list(&self, change: impl FnOnce(&mut Listings)) {
@@ -157,38 +157,38 @@ impl Peers {
             listings.listed()
         };
         let changes = self.records().list(listed, self.clock.now());
-        changes.iter().for_each(|change| self.tell(change));
+        changes.iter().for_each(|change| self.apply(change));
     }
 
     /// Whether the peer is the node itself or one of its administrators.
     #[must_use]
     pub fn is_own(&self, peer: PeerId) -> bool {
-        lock(&self.listings).named.own.contains(&peer)
+        lock(&self.listings).configured.own.contains(&peer)
     }
 
     /// Notes what a peer did.
     pub fn note(&self, peer: PeerId, event: &Event) {
         let change = self.records().note(peer, event, self.clock.now());
-        change.into_iter().for_each(|change| self.tell(&change));
+        change.into_iter().for_each(|change| self.apply(&change));
     }
 
     /// Bans a peer for this time.
     pub fn ban(&self, peer: PeerId, length: Duration) {
         let now = self.clock.now();
         let change = self.records().ban(peer, now.plus(length), now);
-        change.into_iter().for_each(|change| self.tell(&change));
+        change.into_iter().for_each(|change| self.apply(&change));
         self.urgent.notify_one();
     }
 
     /// Ends a peer's ban and forgives what led to it.
     pub fn unban(&self, peer: PeerId) {
         let change = self.records().unban(peer, self.clock.now());
-        change.into_iter().for_each(|change| self.tell(&change));
+        change.into_iter().for_each(|change| self.apply(&change));
         self.urgent.notify_one();
     }
 
     /// Logs a change of standing and makes it take effect.
-    fn tell(&self, change: &Change) {
+    fn apply(&self, change: &Change) {
         let Change { peer, from, to, reason } = change;
         let cause = reason.to_string();
         self.totals.changed(*from, *to);
@@ -294,10 +294,10 @@ impl Peers {
         }
     }
 
-    /// Applies changes that come with time and watches the load, for as long as it is polled. Gives `keep` the
+    /// Applies changes that come with time and watches the load, for as long as it is polled. Gives `store` the
     /// records to store; `memory_bytes` returns the memory in use.
-    pub async fn tend(&self, keep: impl Fn(Vec<(PeerId, Option<Record>)>), memory_bytes: impl Fn() -> u64) {
-        let (mut looked, mut kept) = (Instant::now(), Instant::now());
+    pub async fn maintain(&self, store: impl Fn(Vec<(PeerId, Option<Record>)>), memory_bytes: impl Fn() -> u64) {
+        let (mut looked, mut stored) = (Instant::now(), Instant::now());
         loop {
             let urgent = tokio::select! { biased;
                 () = self.urgent.notified() => true,
@@ -312,11 +312,11 @@ impl Peers {
                 looked = Instant::now();
                 self.look();
             }
-            if urgent || kept.elapsed() >= KEEP_EVERY {
-                kept = Instant::now();
-                let unkept = self.take_unkept();
-                if !unkept.is_empty() {
-                    keep(unkept);
+            if urgent || stored.elapsed() >= STORE_EVERY {
+                stored = Instant::now();
+                let changed = self.take_changed();
+                if !changed.is_empty() {
+                    store(changed);
                 }
             }
         }
@@ -335,12 +335,12 @@ impl Peers {
     fn look(&self) {
         let connected: Vec<PeerId> = lock(&self.present).keys().copied().collect();
         let changes = self.records().look_at(connected, self.clock.now());
-        changes.iter().for_each(|change| self.tell(change));
+        changes.iter().for_each(|change| self.apply(change));
         // A change during a peer's handshake may have been reported before the peer was here to receive it.
         let now = self.clock.now();
         for (peer, here) in &*lock(&self.present) {
             let standing = self.records().standing(*peer, now);
-            here.standing.send_if_modified(|told| std::mem::replace(told, standing) != standing);
+            here.standing.send_if_modified(|recorded| std::mem::replace(recorded, standing) != standing);
         }
         self.limiter.tidy();
         self.admission.tidy();
@@ -348,8 +348,8 @@ impl Peers {
 
     /// The records that changed since the last call, to be stored; `None` for a peer that is forgotten.
     #[must_use]
-    pub fn take_unkept(&self) -> Vec<(PeerId, Option<Record>)> {
-        self.records().take_unkept()
+    pub fn take_changed(&self) -> Vec<(PeerId, Option<Record>)> {
+        self.records().take_changed()
     }
 
     /// The standing of a peer.
@@ -439,6 +439,6 @@ impl Peers {
     /// The remembered changes of a peer's standing, the oldest first.
     #[must_use]
     pub fn changes(&self, peer: PeerId) -> Vec<RecordedChange> {
-        lock(&self.changes).iter().filter(|told| told.change.peer == peer).cloned().collect()
+        lock(&self.changes).iter().filter(|recorded| recorded.change.peer == peer).cloned().collect()
     }
 }

@@ -17,7 +17,7 @@ mod program;
 mod refusal;
 pub mod rules;
 
-pub use admission::{Admission, Change, Checked, Verdict};
+pub use admission::{Acceptance, Admission, Change, Checked};
 pub use execution::{ExecuteError, Execution};
 pub use program::{Program, Programs, Sink, UnknownProgram};
 pub use refusal::Refusal;

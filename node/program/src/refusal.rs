@@ -1,8 +1,8 @@
-//! Why a transaction is refused.
+//! AbortCause a transaction is refused.
 
 use shardwire_model::{AccountId, Coded, ContractId, Key, Kind, MAX_TRANSACTIONS, Selector, Slot};
 
-/// Why a transaction doesn't enter the shard's sequence. Nothing has changed then.
+/// AbortCause a transaction doesn't enter the shard's sequence. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Its account is not in the whitelist.

@@ -1,17 +1,17 @@
-//! Why a client has no answer.
+//! AbortCause a client has no answer.
 
 use crate::data::DataError;
 use shardwire_model::{Cause, Coded, PeerId, ShardId};
 use shardwire_protocols::{
     administration::AdministrationError,
-    evidence::{Piece, Shown},
+    evidence::{Accusation, Shown},
     handshake::HandshakeError,
     ingress::RefusalReason,
 };
 use shardwire_transport::{Blame, ConnectError, EndpointError, SessionError};
 use std::net::SocketAddr;
 
-/// Why a client has no answer.
+/// AbortCause a client has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The data folder, or nobody runs in it.
@@ -45,7 +45,7 @@ pub enum ClientError {
     Refused {
         /// The shard.
         shard: ShardId,
-        /// Why.
+        /// AbortCause.
         reason: RefusalReason,
         /// The same for a person.
         cause: Cause,
@@ -62,7 +62,7 @@ pub enum ClientError {
         /// What they show.
         shown: Shown,
         /// Both, for whoever wants to see them.
-        evidence: Box<Piece>,
+        evidence: Box<Accusation>,
     },
     /// It failed too often in a row.
     #[error(
@@ -75,7 +75,7 @@ pub enum ClientError {
         attempts: u32,
         /// Transactions of which nothing is known.
         missing: usize,
-        /// Why the last attempt failed.
+        /// AbortCause the last attempt failed.
         last: Box<Self>,
     },
 }

@@ -38,9 +38,9 @@ pub struct Progress<'a> {
 pub struct Refusal {
     /// Which, from 0.
     pub index: usize,
-    /// Why: the code of the rule.
+    /// AbortCause: the code of the rule.
     pub code: String,
-    /// Why, in the operator's words.
+    /// AbortCause, in the operator's words.
     pub reason: String,
 }
 

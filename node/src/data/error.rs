@@ -47,7 +47,7 @@ pub enum DataError {
     Announcement {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// AbortCause.
         reason: String,
     },
     /// The identity.

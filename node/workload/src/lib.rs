@@ -53,7 +53,7 @@ pub struct Workload {
     /// Who acts.
     pub players: Vec<Player>,
     /// What they do, in this order. At least one, at most [`shardwire_model::MAX_TRANSACTIONS`].
-    pub transactions: Vec<Step>,
+    pub transactions: Vec<UnsignedTransaction>,
 }
 
 /// What a new World has in its storage.
@@ -115,7 +115,7 @@ pub struct Player {
 /// One transaction, not yet signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Step {
+pub struct UnsignedTransaction {
     /// The name of the player.
     pub player: String,
     /// The contract it calls.

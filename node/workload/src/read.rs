@@ -2,8 +2,8 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a workload is a file")]
 
 use super::{
-    MAX_FILE_BYTES, MAX_NAME_CHARS, MAX_STORAGE, Player, Problem, Start, Step, Storage, VERSION, Workload,
-    WorkloadError, World, check::Listed,
+    MAX_FILE_BYTES, MAX_NAME_CHARS, MAX_STORAGE, Player, Problem, Start, Storage, UnsignedTransaction, VERSION,
+    Workload, WorkloadError, World, check::Listed,
 };
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
@@ -219,15 +219,16 @@ impl Workload {
         count("transactions", form.transactions.len(), MAX_TRANSACTIONS as usize)?;
         let listed = Listed::of(&start, &players);
         let mut ended = false;
-        let step = |(index, raw): (usize, &Raw)| {
+        let transaction = |(index, raw): (usize, &Raw)| {
             let number = index + 1;
-            let step: Step = document.parse(raw.get(), "transaction")?;
-            let fits = if ended { Err(Problem::AfterEnd { number }) } else { listed.check(number, &step) };
+            let transaction: UnsignedTransaction = document.parse(raw.get(), "transaction")?;
+            let fits = if ended { Err(Problem::AfterEnd { number }) } else { listed.check(number, &transaction) };
             fits.map_err(|problem| problem.at(document.line(raw)))?;
-            ended = step.call == Call::Finish;
-            Ok(step)
+            ended = transaction.call == Call::Finish;
+            Ok(transaction)
         };
-        let transactions = form.transactions.iter().enumerate().map(step).collect::<Result<_, WorkloadError>>()?;
+        let transactions =
+            form.transactions.iter().enumerate().map(transaction).collect::<Result<_, WorkloadError>>()?;
         Ok(Self { name: form.name, world, start, players, transactions })
     }
 }

@@ -39,7 +39,7 @@ pub enum Request {
         /// Which.
         shard: ShardId,
         /// Only what comes after this.
-        after: Option<Place>,
+        after: Option<HistoryCursor>,
     },
 }
 
@@ -95,7 +95,7 @@ pub(super) fn without_details(shards: &mut Vec<ShardStatus>) {
 
 /// A place among the entries of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Place {
+pub struct HistoryCursor {
     /// The segment whose part it is in.
     pub segment: u32,
     /// The role whose part it is in.
@@ -106,7 +106,7 @@ pub struct Place {
     pub number: u32,
 }
 
-impl Place {
+impl HistoryCursor {
     /// Where an entry is.
     #[must_use]
     pub fn of(entry: &HistoryEntry) -> Self {

@@ -108,7 +108,7 @@ pub enum Body {
     },
     /// Nobody knows.
     Opaque {
-        /// Why not.
+        /// AbortCause not.
         reason: String,
     },
 }

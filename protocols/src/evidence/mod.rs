@@ -13,14 +13,14 @@
 //! was disputed because of the state that it met and settled when that was another, a proof of another program than the verifier's (it may have been
 //! right in its time), bytes that aren't those announced.
 //!
-//! [`Piece`] is what is kept and handed on: whom it is against, and the evidence, as bytes that begin with what they are. Bound:
+//! [`Accusation`] is what is kept and handed on: whom it is against, and the evidence, as bytes that begin with what they are. Bound:
 //! [`MAX_EVIDENCE_BYTES`].
 
-mod piece;
+mod accusation;
 #[cfg(test)]
 mod tests;
 
-pub use piece::{MAGIC, Piece};
+pub use accusation::{Accusation, MAGIC};
 
 use crate::{Forged, Signed, ingress, proof::Announcement, trace};
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ pub enum Evidence {
     /// Of an operator: a job leased twice at once.
     Leases(Box<[Signed<trace::LeaseTerms>; 2]>),
     /// Of an operator: a sequence that forks.
-    Receipts(Box<[Signed<ingress::Verdict>; 2]>),
+    Receipts(Box<[Signed<ingress::ReceiptContent>; 2]>),
     /// Of a prover: a proof that doesn't prove what it should.
     Proof(Box<BadProof>),
 }
@@ -65,7 +65,7 @@ pub trait Verifier {
     /// The output of the run that the bytes prove.
     ///
     /// # Errors
-    /// Why they prove none.
+    /// AbortCause they prove none.
     fn output(&self, proof: &[u8]) -> Result<Output, Cause>;
 }
 
@@ -199,7 +199,7 @@ impl BadProof {
 
 /// How two verdicts of one signer contradict each other, if they do.
 #[must_use]
-pub fn forked(first: &ingress::Verdict, second: &ingress::Verdict) -> Option<Shown> {
+pub fn forked(first: &ingress::ReceiptContent, second: &ingress::ReceiptContent) -> Option<Shown> {
     let (here, there) = (place(first)?, place(second)?);
     match (first.shard == second.shard, here == there, first.transaction == second.transaction) {
         (true, true, false) => Some(Shown::TwoTransactions),
@@ -209,6 +209,6 @@ pub fn forked(first: &ingress::Verdict, second: &ingress::Verdict) -> Option<Sho
 }
 
 /// Where a receipt puts its transaction.
-fn place(verdict: &ingress::Verdict) -> Option<u32> {
+fn place(verdict: &ingress::ReceiptContent) -> Option<u32> {
     if let ingress::Outcome::Accepted { sequence, .. } = verdict.outcome { Some(sequence) } else { None }
 }

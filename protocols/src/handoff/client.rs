@@ -1,7 +1,7 @@
 //! The operator's half.
 
 use super::{Acceptance, Answered, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, Nothing, Turn};
-use crate::{pace, signed::Signed};
+use crate::{signed::Signed, timing};
 use shardwire_model::{Cause, ShardId};
 use shardwire_transport::{Branch, Identity, Initiator, Session, SessionError};
 use tokio::time::Instant;
@@ -48,17 +48,17 @@ impl Client {
     }
 
     /// Asks for work, naming the shards that were accepted and not closed. Waits up to
-    /// [`HOLD`](crate::pace::HOLD) for something to happen. `identity` is this operator's.
+    /// [`HOLD`](crate::timing::HOLD) for something to happen. `identity` is this operator's.
     ///
     /// # Errors
     /// If the session fails, or the settler's answer contradicts itself. More than [`MAX_KNOWN`](super::MAX_KNOWN) shards can't be named.
     pub async fn ask(self, identity: &Identity, known: &[ShardId]) -> Result<Next, SessionError> {
-        let asked = pace::turn(self.not_before).await;
+        let asked = timing::wait_until(self.not_before).await;
         let session: Session<Handoff, Answered, Loop> = self.session.choose(Ask { known: known.to_vec() }).await?;
         match session.offer().await? {
             Branch::First(nothing) => {
                 let (Nothing {}, session) = nothing.recv().await?;
-                Ok(Next::Nothing(Self::at(session.again(), Some(asked + pace::PAUSE))))
+                Ok(Next::Nothing(Self::at(session.repeat(), Some(asked + timing::ASK_INTERVAL))))
             }
             Branch::Second(more) => match more.offer().await? {
                 Branch::First(assign) => {
@@ -77,7 +77,7 @@ impl Client {
                         let detail = format!("shard {} is closed, which wasn't asked about", closed.shard.short());
                         return Err(session.broken("Closed", "SW-HANDOFF-002", detail));
                     }
-                    Ok(Next::Closed(closed, Self::at(session.again(), None)))
+                    Ok(Next::Closed(closed, Self::at(session.repeat(), None)))
                 }
             },
         }
@@ -111,7 +111,7 @@ impl Pending {
     /// If the session fails: the settler then assigns the shard again, and accepting it again is harmless.
     pub async fn accept(self, identity: &Identity) -> Result<Client, SessionError> {
         let accept = Signed::by(identity, Acceptance { shard: self.shard, epoch: self.epoch });
-        Ok(Client::at(self.session.choose(accept).await?.again(), None))
+        Ok(Client::at(self.session.choose(accept).await?.repeat(), None))
     }
 
     /// Declines.
@@ -120,6 +120,6 @@ impl Pending {
     /// If the session fails.
     pub async fn decline(self, cause: impl Into<Cause>) -> Result<Client, SessionError> {
         let decline = Decline { shard: self.shard, cause: cause.into() };
-        Ok(Client::at(self.session.choose(decline).await?.again(), None))
+        Ok(Client::at(self.session.choose(decline).await?.repeat(), None))
     }
 }

@@ -1,4 +1,4 @@
-//! Why a handshake failed.
+//! AbortCause a handshake failed.
 
 use super::{
     RefusalReason, Refused,

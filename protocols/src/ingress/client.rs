@@ -1,7 +1,7 @@
 //! The client's half.
 
-use super::{Bye, DEPTH, Ingress, Open, Opened, Receipt, Refused, Submit, Verdict, transaction_hash};
-use crate::ahead::Ahead;
+use super::{Bye, DEPTH, Ingress, Open, Opened, Receipt, ReceiptContent, Refused, Submit, transaction_hash};
+use crate::noted_pipeline::NotedPipeline;
 use shardwire_model::{AccountId, Hash, PeerId, ShardId, SignedTransaction};
 use shardwire_transport::{
     Branch, Initiator, SessionError,
@@ -35,7 +35,7 @@ pub async fn open(session: Initiator<Ingress>, shard: ShardId) -> Result<Opening
             if let Some(detail) = contradiction(&opened, shard, operator) {
                 return Err(session.broken("Opened", "SW-INGRESS-001", detail));
             }
-            let submits = Ahead::new(session.enter().pipeline());
+            let submits = NotedPipeline::new(session.enter().pipeline());
             Ok(Opening::Opened(Box::new(opened), Box::new(Client { submits, shard, operator })))
         }
     }
@@ -60,7 +60,7 @@ fn contradiction(opened: &Opened, shard: ShardId, operator: PeerId) -> Option<St
 #[derive(Debug)]
 #[must_use = "a session is closed"]
 pub struct Client {
-    submits: Ahead<Ingress, Submit, Receipt, Send<Bye, Eps>, (), Due, DEPTH>,
+    submits: NotedPipeline<Ingress, Submit, Receipt, Send<Bye, Eps>, (), Due, DEPTH>,
     shard: ShardId,
     operator: PeerId,
 }
@@ -122,7 +122,7 @@ impl Client {
     }
 }
 
-fn is_for(verdict: &Verdict, due: &Due, shard: ShardId) -> bool {
+fn is_for(verdict: &ReceiptContent, due: &Due, shard: ShardId) -> bool {
     verdict.shard == shard
         && verdict.transaction == due.transaction
         && verdict.account == due.account

@@ -40,7 +40,7 @@ impl Client {
         // A wild date only makes a wild skew.
         #[allow(clippy::cast_possible_wrap)]
         let skew_ms = pong.received.0.wrapping_sub(there.0) as i64;
-        Ok((Measured { round_trip, skew_ms }, Self(session.again())))
+        Ok((Measured { round_trip, skew_ms }, Self(session.repeat())))
     }
 
     /// Ends the session in good order.

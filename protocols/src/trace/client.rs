@@ -1,10 +1,10 @@
 //! The prover's half, but for [fetching](super::Fetch).
 
 use super::{
-    Abandon, Answered, Begun, Bye, Claim, Considered, Decline, Fetch, Finish, Finished, Idle, JobOffer, Lease, Leased,
-    Nothing, Progress, Progressed, ProverStage, Ready, Refused, Trace,
+    Abandon, Answered, Bye, Claim, Considered, Decline, Fetch, Finish, Finished, Idle, JobOffer, Lease, Leased,
+    Nothing, Progress, Progressed, ProverStage, Ready, Refused, ResumableJob, Trace,
 };
-use crate::pace;
+use crate::timing;
 use shardwire_model::{Cause, Hash, PeerId};
 use shardwire_transport::{Branch, Initiator, Session, SessionError};
 use tokio::time::Instant;
@@ -64,19 +64,19 @@ impl Client {
     }
 
     /// Asks for a job, rather one of those begun (at most [`MAX_RESUMED`](super::MAX_RESUMED)). Waits up to
-    /// [`HOLD`](crate::pace::HOLD) for one.
+    /// [`HOLD`](crate::timing::HOLD) for one.
     ///
     /// # Errors
     /// If the session fails, or the offer contradicts itself.
-    pub async fn ready(self, begun: &[Begun]) -> Result<Next, SessionError> {
+    pub async fn ready(self, begun: &[ResumableJob]) -> Result<Next, SessionError> {
         let me = self.me;
-        let asked = pace::turn(self.not_before).await;
+        let asked = timing::wait_until(self.not_before).await;
         let session: Session<Trace, Answered, Outer> = self.session.choose(Ready { resume: begun.to_vec() }).await?;
         match session.offer().await? {
             Branch::First(nothing) => {
                 let (Nothing {}, session) = nothing.recv().await?;
-                let not_before = Some(asked + pace::PAUSE);
-                Ok(Next::Nothing(Self { session: session.again(), me, not_before }))
+                let not_before = Some(asked + timing::ASK_INTERVAL);
+                Ok(Next::Nothing(Self { session: session.repeat(), me, not_before }))
             }
             Branch::Second(offered) => {
                 let (offer, session) = offered.recv::<JobOffer, _>().await?;
@@ -110,7 +110,7 @@ impl Offered {
         match session.choose(Claim { job }).await?.offer().await? {
             Branch::First(refused) => {
                 let (refused, session) = refused.recv::<Refused, _>().await?;
-                Ok(Claimed::Refused(refused, Client { session: session.again(), me, not_before: None }))
+                Ok(Claimed::Refused(refused, Client { session: session.repeat(), me, not_before: None }))
             }
             Branch::Second(leased) => {
                 let (lease, session) = leased.recv::<Lease, _>().await?;
@@ -136,7 +136,7 @@ impl Offered {
     /// If the session fails.
     pub async fn decline(self, cause: impl Into<Cause>) -> Result<Client, SessionError> {
         let decline = Decline { job: self.job, cause: cause.into() };
-        Ok(Client { session: self.session.choose(decline).await?.again(), me: self.me, not_before: None })
+        Ok(Client { session: self.session.choose(decline).await?.repeat(), me: self.me, not_before: None })
     }
 }
 
@@ -154,7 +154,7 @@ impl Working {
     pub async fn report(self, stage: ProverStage, done: u64, of: u64) -> Result<(Progressed, Self), SessionError> {
         let Self { session, epoch } = self;
         let (progressed, session) = session.choose(Progress { epoch, stage, done, of }).await?.recv().await?;
-        Ok((progressed, Self { session: session.again(), epoch }))
+        Ok((progressed, Self { session: session.repeat(), epoch }))
     }
 
     /// Says that there is a proof, which this prover has made durable. Ends the session.

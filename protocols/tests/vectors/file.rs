@@ -60,13 +60,13 @@ pub(crate) struct Generated {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Recorded {
     pub(crate) name: String,
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<RecordedMessage>,
 }
 
 /// One message on the stream: branch tags, length, body.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Step {
+pub(crate) struct RecordedMessage {
     pub(crate) from: From,
     pub(crate) message: String,
     pub(crate) bytes: String,

@@ -25,7 +25,7 @@ fn random(entry: &Entry, message: &MessageInfo) -> ChaCha8Rng {
 }
 
 /// How many bytes the value of this number may have beyond the least: most few, some as many as the message allows.
-fn spare(number: u32) -> usize {
+fn budget(number: u32) -> usize {
     match number % 1000 {
         0 => usize::MAX,
         1..20 => 8 << 10,
@@ -34,8 +34,8 @@ fn spare(number: u32) -> usize {
     }
 }
 
-fn sample(shape: &Shape, least: usize, random: &mut ChaCha8Rng, spare: usize, message: &MessageInfo) -> Bytes {
-    shape.sample(random, least.saturating_add(spare).min(message.max_bytes as usize)).into()
+fn sample(shape: &Shape, least: usize, random: &mut ChaCha8Rng, budget: usize, message: &MessageInfo) -> Bytes {
+    shape.sample(random, least.saturating_add(budget).min(message.max_bytes as usize)).into()
 }
 
 /// Reads and writes [`VALUES`] bodies, and hashes them.
@@ -44,7 +44,7 @@ pub(crate) fn all(entry: &Entry, message: &MessageInfo) -> Generated {
     let least = shape.least();
     let (mut values, mut refused, mut hash) = (0, 0, Hash::default());
     while values < VALUES {
-        let body = sample(&shape, least, &mut random, spare(values), message);
+        let body = sample(&shape, least, &mut random, budget(values), message);
         match message.reread(body.clone()) {
             Err(_) => {
                 refused += 1;
@@ -66,8 +66,8 @@ pub(crate) fn encodings(entry: &Entry, message: &MessageInfo) -> Vec<Encoding> {
     let least = shape.least();
     let mut bodies = BTreeSet::new();
     for number in 0..CANDIDATES {
-        let spare = if number == 0 { 0 } else { READABLE };
-        let body = sample(&shape, least, &mut random, spare, message);
+        let budget = if number == 0 { 0 } else { READABLE };
+        let body = sample(&shape, least, &mut random, budget, message);
         if let Ok(value) = message.read(body.clone()) {
             bodies.insert((body.len(), body, format!("{value:?}")));
         }

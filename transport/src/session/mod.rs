@@ -14,12 +14,12 @@
 pub mod bulk;
 pub(crate) mod core;
 pub(crate) mod core_pool;
+pub mod drive;
 pub mod error;
 mod first_turn;
 mod incoming;
 mod meter;
 mod offer;
-pub mod play;
 mod timer;
 
 pub use self::core::CLOSE_DEADLINE;
@@ -259,7 +259,7 @@ impl<P, S, E> Session<P, Rec<S>, E> {
 
 impl<P, S, E> Session<P, Var<Z>, (S, E)> {
     /// Goes back to the beginning of the innermost loop.
-    pub fn again(self) -> Session<P, S, (S, E)> {
+    pub fn repeat(self) -> Session<P, S, (S, E)> {
         self.cast()
     }
 }

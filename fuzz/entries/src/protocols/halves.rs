@@ -17,8 +17,10 @@ use shardwire_protocols::{
     history::sign,
     ingress::{self, Ingress, Opened, Opening},
     keepalive::{self, Keepalive},
-    proof::{self, Held, Leased, Proof, SkipReason, Verdict},
-    trace::{self, Begun, Chunk, Claimed, Ending, Finished, Grant, JobOffer, LeaseTerms, Part, Pulled, Trace},
+    proof::{self, Leased, Proof, SkipReason, StoredProof, Verdict},
+    trace::{
+        self, Chunk, ChunkAnswer, Claimed, Ending, Finished, Grant, JobOffer, LeaseTerms, Pulled, ResumableJob, Trace,
+    },
 };
 use shardwire_transport::{Bytes, Identity, Initiator, Responder};
 use std::sync::LazyLock;
@@ -274,16 +276,16 @@ pub(crate) async fn receive(session: Responder<Ingress>) -> Ended {
 
 // ---- proof
 
-fn held() -> Held {
+fn held() -> StoredProof {
     let bytes = Bytes::from_static(b"a proof, or so it says");
     let job = Hash::of(b"job");
     let terms = LeaseTerms { job, epoch: 3, expires: Peer.now(), prover: identity(RESPONDER).peer() };
     let leased = Some(Leased::by(identity(RESPONDER).peer(), &signed(RESPONDER, terms)));
-    Held { shard: start(RESPONDER).shard, segment: 0, job, proof: Hash::of(&bytes), bytes, leased }
+    StoredProof { shard: start(RESPONDER).shard, segment: 0, job, proof: Hash::of(&bytes), bytes, leased }
 }
 
 impl proof::Handler for Peer {
-    async fn next(&self, _: PeerId) -> Result<Held, Failure> {
+    async fn next(&self, _: PeerId) -> Result<StoredProof, Failure> {
         Ok(held())
     }
 
@@ -338,7 +340,7 @@ fn chunk(index: u32) -> Chunk {
 }
 
 impl trace::Handler for Peer {
-    async fn offer(&self, _: PeerId, _: &[Begun]) -> Result<JobOffer, Failure> {
+    async fn offer(&self, _: PeerId, _: &[ResumableJob]) -> Result<JobOffer, Failure> {
         Ok(job())
     }
 
@@ -351,12 +353,12 @@ impl trace::Handler for Peer {
         Ok(())
     }
 
-    async fn chunk(&self, _: PeerId, _: Hash, epoch: u64, index: u32) -> Result<Part, Failure> {
+    async fn chunk(&self, _: PeerId, _: Hash, epoch: u64, index: u32) -> Result<ChunkAnswer, Failure> {
         if epoch != 3 {
-            return Ok(Part::Lost { epoch: 3 });
+            return Ok(ChunkAnswer::Lost { epoch: 3 });
         }
         if index < CHUNKS {
-            return Ok(Part::Chunk(chunk(index)));
+            return Ok(ChunkAnswer::Chunk(chunk(index)));
         }
         let output = Output {
             program: Felt::THREE,
@@ -370,7 +372,7 @@ impl trace::Handler for Peer {
             ended: true,
             updates: vec![],
         };
-        Ok(Part::End(Ending { chunks: (0..CHUNKS).map(|n| chunk(n).hash).collect(), steps: 1 << 20, output }))
+        Ok(ChunkAnswer::End(Ending { chunks: (0..CHUNKS).map(|n| chunk(n).hash).collect(), steps: 1 << 20, output }))
     }
 
     async fn progress(&self, _: PeerId, _: Hash, _: trace::Progress) -> Result<trace::Progressed, Failure> {

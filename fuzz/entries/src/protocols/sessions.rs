@@ -160,8 +160,8 @@ async fn read_frames(channel: Channel) -> Result<(), SessionError> {
     let mut session = Incoming::new(channel).serve::<Frames>().await?.enter();
     loop {
         session = offer!(session => {
-            Words(Words(_)), next => next.again(),
-            Count(count), next => next.send(count).await?.again(),
+            Words(Words(_)), next => next.repeat(),
+            Count(count), next => next.send(count).await?.repeat(),
             Nothing(_), end => return end.close().await,
         });
     }

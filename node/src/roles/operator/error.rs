@@ -27,7 +27,7 @@ pub(crate) enum OperatorError {
         shard: ShardId,
         /// Where, from 0.
         sequence: u32,
-        /// Why.
+        /// AbortCause.
         cause: Cause,
     },
     /// No thread for the execution.
@@ -74,7 +74,7 @@ pub(crate) enum OperatorError {
     Stopped {
         /// The shard.
         shard: ShardId,
-        /// Why.
+        /// AbortCause.
         cause: Cause,
     },
     /// Another prover has the job.

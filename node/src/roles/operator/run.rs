@@ -26,7 +26,7 @@ use shardwire_program::{ExecuteError, Execution, Program, Programs};
 use shardwire_protocols::{
     administration::ShardStatus,
     ingress::{Opened, transaction_hash},
-    trace::{JobOffer, Part, job_id},
+    trace::{ChunkAnswer, JobOffer, job_id},
 };
 use shardwire_store::{
     RecordKey, StoreError, Write,
@@ -69,7 +69,7 @@ pub(super) struct State {
     pub(super) accepted: u32,
     pub(super) refused: u32,
     pub(super) life: Life,
-    /// Why the run can't go on.
+    /// AbortCause the run can't go on.
     fault: Option<Cause>,
 }
 
@@ -249,7 +249,7 @@ impl Run {
         Ok(())
     }
 
-    /// Why no transaction or prover is served any more, if so.
+    /// AbortCause no transaction or prover is served any more, if so.
     pub(super) fn stopped(&self) -> Option<OperatorError> {
         let state = self.state();
         let shard = self.shard;
@@ -305,7 +305,7 @@ impl Run {
     }
 
     /// A chunk that was found, read off the async threads.
-    pub(super) async fn chunk(&self, index: u32, spooled: Spooled) -> Result<Part, OperatorError> {
+    pub(super) async fn chunk(&self, index: u32, spooled: Spooled) -> Result<ChunkAnswer, OperatorError> {
         let spool = self.spool.clone();
         let read = self.host.work.run(move || spool.chunk(index, spooled)).await;
         Ok(read.ok_or(OperatorError::Reader)??)

@@ -81,7 +81,7 @@ impl Coded for SettlerError {
     }
 }
 
-/// Why a proof is not believed.
+/// AbortCause a proof is not believed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Objection {
     /// A check of the proof itself failed.
@@ -121,7 +121,7 @@ impl Coded for Objection {
     }
 }
 
-/// Why a proof isn't fetched at all.
+/// AbortCause a proof isn't fetched at all.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unwanted {
     /// Not a shard of this World.

@@ -17,7 +17,7 @@ use crate::{
 use shardwire_model::life::AbortReason;
 use shardwire_model::{
     Coded as _, Output, PeerId, Role, ShardId, ShardStart, Stage, StartRequest, Timestamp,
-    life::{Life, MAX_TIMEOUT, Part, Step, Why},
+    life::{AbortCause, Life, MAX_TIMEOUT, Part, Step},
 };
 use shardwire_store::{
     Write,
@@ -456,10 +456,10 @@ impl Settler {
     }
 }
 
-fn why(reason: AbortReason) -> Why {
+fn why(reason: AbortReason) -> AbortCause {
     match reason {
-        AbortReason::Asked { by } => Why::Asked { by },
-        AbortReason::Deadline => Why::TimedOut,
+        AbortReason::Asked { by } => AbortCause::Asked { by },
+        AbortReason::Deadline => AbortCause::TimedOut,
     }
 }
 

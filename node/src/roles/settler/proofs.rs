@@ -9,7 +9,7 @@ use crate::facts::Ended;
 use shardwire_model::{Cause, Coded as _, PeerId, Timestamp};
 use shardwire_protocols::{
     Failure, ServeError,
-    evidence::{BadProof, Evidence, Piece},
+    evidence::{Accusation, BadProof, Evidence},
     proof::{Client, Next, Offered, Proof, Ready},
 };
 use shardwire_proving::settle::OutputMismatch;
@@ -38,7 +38,7 @@ impl Settler {
     /// Takes proofs from a prover until the session fails.
     ///
     /// # Errors
-    /// Why the session ended.
+    /// AbortCause the session ended.
     pub(crate) async fn collect(&self, session: Initiator<Proof>) -> Result<(), ServeError> {
         let prover = session.peer();
         let identity = &self.host.identity;
@@ -154,7 +154,7 @@ impl Settler {
                 if blamed == Some(Blame::Peer) {
                     let announcement = offered.announcement().clone();
                     let proof = BadProof { announcement, start, before, bytes: proof_bytes };
-                    self.host.accuse(&Piece { accused: prover, evidence: Evidence::Proof(Box::new(proof)) });
+                    self.host.accuse(&Accusation { accused: prover, evidence: Evidence::Proof(Box::new(proof)) });
                 }
                 let told = offered.dispute(&self.host.identity, Cause::from(objection)).await;
                 // After the dispute is on its way: what follows may end the connection.

@@ -63,7 +63,7 @@ impl HistoryEntry {
     }
 }
 
-/// Why entries are no history.
+/// AbortCause entries are no history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HistoryError {
     /// The node didn't sign it.
@@ -76,7 +76,7 @@ pub enum HistoryError {
     },
     /// It belongs elsewhere.
     #[error("entry {number} is not the next one of this history: one is missing, moved or of another")]
-    Place {
+    NotNext {
         /// Which should be here.
         number: u32,
     },
@@ -91,7 +91,7 @@ pub enum HistoryError {
     Step {
         /// Which.
         number: u32,
-        /// Why.
+        /// AbortCause.
         refusal: Refusal,
     },
 }
@@ -100,7 +100,7 @@ impl Coded for HistoryError {
     fn code(&self) -> &'static str {
         match self {
             Self::Forged { .. } => "SW-LIFE-006",
-            Self::Place { .. } => "SW-LIFE-007",
+            Self::NotNext { .. } => "SW-LIFE-007",
             Self::Broken { .. } => "SW-LIFE-008",
             Self::Step { .. } => "SW-LIFE-009",
         }
@@ -157,12 +157,12 @@ impl History {
     /// The history with this entry.
     ///
     /// # Errors
-    /// [`HistoryError::Place`] if it is of another part or number or repeats a step, [`HistoryError::Broken`] if it follows another entry,
+    /// [`HistoryError::NotNext`] if it is of another part or number or repeats a step, [`HistoryError::Broken`] if it follows another entry,
     /// [`HistoryError::Step`] if its step can't be taken.
     pub fn with(&self, entry: &HistoryEntry) -> Result<Self, HistoryError> {
         let number = self.length;
         if entry.part != self.part || entry.number != number {
-            return Err(HistoryError::Place { number });
+            return Err(HistoryError::NotNext { number });
         }
         if entry.before != self.last {
             return Err(HistoryError::Broken { number });
@@ -170,7 +170,7 @@ impl History {
         match self.life.after(&entry.step) {
             Err(refusal) => Err(HistoryError::Step { number, refusal }),
             // A repeated step is never written.
-            Ok(life) if life == self.life => Err(HistoryError::Place { number }),
+            Ok(life) if life == self.life => Err(HistoryError::NotNext { number }),
             Ok(life) => Ok(Self { part: self.part, life, last: entry.hash(), length: number + 1 }),
         }
     }

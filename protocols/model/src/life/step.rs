@@ -67,20 +67,20 @@ pub enum Step {
     },
     /// This node has given it up; others may go on with it.
     Failed {
-        /// Why.
+        /// AbortCause.
         cause: Cause,
     },
     /// It is given up for good; escrow and locks have returned.
     Aborted {
-        /// Why.
-        why: Why,
+        /// AbortCause.
+        why: AbortCause,
     },
 }
 
-/// Why a shard was aborted.
+/// AbortCause a shard was aborted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Why {
+pub enum AbortCause {
     /// Somebody asked for it.
     Asked {
         /// Who.
@@ -95,7 +95,7 @@ pub enum Why {
     },
 }
 
-/// Why a shard is aborted. The World checks what it can: a deadline is a date, who asks is the submitter's to check.
+/// AbortCause a shard is aborted. The World checks what it can: a deadline is a date, who asks is the submitter's to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AbortReason {
@@ -128,7 +128,7 @@ impl Step {
     }
 }
 
-/// Why a step can't be taken.
+/// AbortCause a step can't be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Another role sees that.

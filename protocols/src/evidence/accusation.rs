@@ -9,14 +9,14 @@ pub const MAGIC: &[u8] = b"shardwire evidence 1\n";
 
 /// Evidence, and against whom it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Piece {
+pub struct Accusation {
     /// Against whom.
     pub accused: PeerId,
     /// What it is.
     pub evidence: Evidence,
 }
 
-impl Piece {
+impl Accusation {
     /// What it shows.
     ///
     /// # Errors

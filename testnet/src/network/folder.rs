@@ -9,13 +9,13 @@ use tempfile::TempDir;
 
 /// The folder of a network.
 #[derive(Debug)]
-pub struct Place {
+pub struct NetworkFolder {
     path: PathBuf,
     /// Removed with this, unless kept.
     temporary: Option<TempDir>,
 }
 
-impl Place {
+impl NetworkFolder {
     /// A new folder, or this one, which must be empty or new.
     ///
     /// # Errors
