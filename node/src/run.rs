@@ -37,7 +37,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How long a command line that told the node to stop has to take the answer: a hundred times what it needs.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// AbortCause a node ended otherwise than it was told to.
+/// Why a node ended otherwise than it was told to.
 pub type RunError = Box<dyn Coded + Send + Sync>;
 
 /// A node can be talked to.

@@ -28,7 +28,7 @@ impl fmt::Debug for Failure {
     }
 }
 
-/// AbortCause a server half ended before its protocol did.
+/// Why a server half ended before its protocol did.
 #[derive(Debug)]
 pub enum ServeError {
     /// The session failed.

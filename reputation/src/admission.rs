@@ -191,7 +191,7 @@ pub fn before_handshake(limits: &Limits, load: &Load, caller: &Caller) -> Decisi
     if caller.validated { Decision::Admit { after: limits.delay(load.open), reserved: false } } else { Decision::Retry }
 }
 
-/// AbortCause a peer isn't admitted after its handshake.
+/// Why a peer isn't admitted after its handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAdmitted {
     /// The operator's listing denies the peer.

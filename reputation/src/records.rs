@@ -38,7 +38,7 @@ pub enum Standing {
     Admitted(Tier),
 }
 
-/// AbortCause a standing changed.
+/// Why a standing changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// The peer did or cost something.

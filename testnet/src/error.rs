@@ -1,4 +1,4 @@
-//! AbortCause a run ends without settling its shard.
+//! Why a run ends without settling its shard.
 
 use crate::{
     dungeon::DungeonError,
@@ -11,7 +11,7 @@ use shardwire_model::{Coded, Role, ShardId, Stage};
 use shardwire_workload::WorkloadError;
 use std::path::PathBuf;
 
-/// AbortCause a run ends without settling its shard.
+/// Why a run ends without settling its shard.
 #[derive(Debug, thiserror::Error)]
 pub enum TestnetError {
     /// The options describe no dungeon run.

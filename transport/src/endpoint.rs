@@ -46,7 +46,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// AbortCause an endpoint couldn't be opened.
+/// Why an endpoint couldn't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// The settings would not work.
@@ -96,7 +96,7 @@ impl Coded for EndpointError {
     }
 }
 
-/// AbortCause a connection couldn't be made.
+/// Why a connection couldn't be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
     /// Another peer answered.

@@ -37,7 +37,7 @@ pub struct Identity {
     key: Arc<SigningKey>,
 }
 
-/// AbortCause an identity can't be read or created.
+/// Why an identity can't be read or created.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// There is no file.

@@ -48,14 +48,14 @@ pub trait Message: fmt::Debug + Sized + Send + 'static {
     fn shape() -> Shape;
 }
 
-/// AbortCause a value couldn't be encoded.
+/// Why a value couldn't be encoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct EncodeError {
     reason: Cow<'static, str>,
 }
 
-/// AbortCause a body isn't the message that is due.
+/// Why a body isn't the message that is due.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct DecodeError {

@@ -154,7 +154,7 @@ impl Default for Settings {
     }
 }
 
-/// AbortCause settings would not work.
+/// Why settings would not work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// There is no profile of this name.

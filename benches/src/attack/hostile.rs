@@ -227,7 +227,7 @@ async fn dawdle(connection: &Connection) -> Outcome<()> {
             let byte = HEADER.get(*said).copied().unwrap_or(0);
             *said += 1;
             if send.write_all(&[byte]).await.is_err() {
-                over.insert(at); // refused: another takes its victim
+                over.insert(at); // refused: another takes its place
             }
         }
         let mut at = 0;

@@ -1,8 +1,8 @@
-//! AbortCause a transaction is refused.
+//! Why a transaction is refused.
 
 use shardwire_model::{AccountId, Coded, ContractId, Key, Kind, MAX_TRANSACTIONS, Selector, Slot};
 
-/// AbortCause a transaction doesn't enter the shard's sequence. Nothing has changed then.
+/// Why a transaction doesn't enter the shard's sequence. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Its account is not in the whitelist.

@@ -14,7 +14,7 @@ use shardwire_protocols::administration::AdministrationError;
 use shardwire_workload::WorkloadError;
 use std::{fmt, io};
 
-/// AbortCause a command failed.
+/// Why a command failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Failure {
     code: String,

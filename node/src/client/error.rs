@@ -1,4 +1,4 @@
-//! AbortCause a client has no answer.
+//! Why a client has no answer.
 
 use crate::data::DataError;
 use shardwire_model::{Cause, Coded, PeerId, ShardId};
@@ -11,7 +11,7 @@ use shardwire_protocols::{
 use shardwire_transport::{Blame, ConnectError, EndpointError, SessionError};
 use std::net::SocketAddr;
 
-/// AbortCause a client has no answer.
+/// Why a client has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The data folder, or nobody runs in it.
@@ -45,7 +45,7 @@ pub enum ClientError {
     Refused {
         /// The shard.
         shard: ShardId,
-        /// AbortCause.
+        /// Why.
         reason: RefusalReason,
         /// The same for a person.
         cause: Cause,
@@ -75,7 +75,7 @@ pub enum ClientError {
         attempts: u32,
         /// Transactions of which nothing is known.
         missing: usize,
-        /// AbortCause the last attempt failed.
+        /// Why the last attempt failed.
         last: Box<Self>,
     },
 }

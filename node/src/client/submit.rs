@@ -38,9 +38,9 @@ pub struct Progress<'a> {
 pub struct Refusal {
     /// Which, from 0.
     pub index: usize,
-    /// AbortCause: the code of the rule.
+    /// Why: the code of the rule.
     pub code: String,
-    /// AbortCause, in the operator's words.
+    /// Why, in the operator's words.
     pub reason: String,
 }
 

@@ -47,7 +47,7 @@ pub enum DataError {
     Announcement {
         /// The file.
         path: PathBuf,
-        /// AbortCause.
+        /// Why.
         reason: String,
     },
     /// The identity.

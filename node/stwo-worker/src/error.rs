@@ -1,4 +1,4 @@
-//! AbortCause a job failed. Each error has a stable code and a text for the person who reads the node's log.
+//! Why a job failed. Each error has a stable code and a text for the person who reads the node's log.
 
 use std::path::PathBuf;
 

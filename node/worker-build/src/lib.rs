@@ -42,7 +42,7 @@ pub enum BuildError {
     /// Cargo can't be started.
     #[error("can't start cargo: {source}")]
     Cargo {
-        /// AbortCause.
+        /// Why.
         source: io::Error,
     },
     /// Cargo failed.
@@ -68,7 +68,7 @@ pub enum BuildError {
         what: &'static str,
         /// To what.
         path: PathBuf,
-        /// AbortCause it failed.
+        /// Why it failed.
         source: io::Error,
     },
 }

@@ -131,7 +131,7 @@ pub enum Problem {
     Misfit {
         /// Which transaction, from 1.
         number: usize,
-        /// AbortCause it does not fit.
+        /// Why it does not fit.
         reason: String,
     },
     /// A transaction after the one that ends the shard.

@@ -1,4 +1,4 @@
-//! AbortCause a World can't be used, and why it refuses an operation.
+//! Why a World can't be used, and why it refuses an operation.
 
 use crate::{GenesisError, IdentityError, MAX_TIMEOUT, MergeError};
 use shardwire_model::{Coded, Felt, Hash, ShardId, Slot, StartError};

@@ -27,7 +27,7 @@ pub enum Operation {
     Abort {
         /// The shard.
         shard: ShardId,
-        /// AbortCause.
+        /// Why.
         reason: AbortReason,
     },
 }

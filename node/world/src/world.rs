@@ -121,7 +121,7 @@ pub struct Settlement {
 pub struct Aborted {
     /// The shard.
     pub shard: ShardId,
-    /// AbortCause it was aborted: by the abort that was first.
+    /// Why it was aborted: by the abort that was first.
     pub reason: AbortReason,
     /// When the shard was aborted, on the World's clock.
     pub at: Timestamp,
@@ -151,7 +151,7 @@ pub enum ShardState {
     Settled(Box<Settlement>),
     /// It never will.
     Aborted {
-        /// AbortCause.
+        /// Why.
         reason: AbortReason,
         /// Since when.
         at: Timestamp,
@@ -173,7 +173,7 @@ pub enum Stage {
     },
     /// It never will.
     Aborted {
-        /// AbortCause.
+        /// Why.
         reason: AbortReason,
         /// Since when.
         at: Timestamp,
@@ -221,7 +221,7 @@ impl StorageEntry {
 }
 
 impl ShardState {
-    /// AbortCause an operation can't close this shard any more; none if it can.
+    /// Why an operation can't close this shard any more; none if it can.
     #[must_use]
     pub fn closed(&self, shard: ShardId) -> Option<Refusal> {
         match self {

@@ -1,4 +1,4 @@
-//! AbortCause a claim or a merge is refused.
+//! Why a claim or a merge is refused.
 
 use shardwire_model::{AccountId, Coded, ContractId, Felt, Kind, ShardId, Slot};
 use std::fmt;
@@ -26,7 +26,7 @@ impl fmt::Display for Sum {
     }
 }
 
-/// AbortCause a claim or a merge is refused.
+/// Why a claim or a merge is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
     /// A counter is full.

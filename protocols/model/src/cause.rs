@@ -1,4 +1,4 @@
-//! AbortCause somebody refuses, declines, disputes or failed: what a [`Coded`] error becomes on the wire.
+//! Why somebody refuses, declines, disputes or failed: what a [`Coded`] error becomes on the wire.
 
 use crate::{Coded, bounded};
 use serde::{Deserialize, Serialize};

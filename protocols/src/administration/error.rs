@@ -1,4 +1,4 @@
-//! AbortCause a request has no answer.
+//! Why a request has no answer.
 
 use super::Failed;
 use shardwire_model::{Cause, Coded};
@@ -9,7 +9,7 @@ pub(super) const NOT_ALLOWED: &str = "SW-CONTROL-001";
 /// The rule that a response breaks which answers another request.
 pub(super) const UNEXPECTED: &str = "SW-CONTROL-004";
 
-/// AbortCause a request has no answer.
+/// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdministrationError {
     /// The session failed.

@@ -74,7 +74,7 @@ impl From<peer::Response> for Response {
     }
 }
 
-/// AbortCause a request can't be done. Any [`Coded`] error becomes one with `?`.
+/// Why a request can't be done. Any [`Coded`] error becomes one with `?`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
     /// A stable code.

@@ -188,7 +188,7 @@ pub struct Changed {
     pub from: Standing,
     /// What it became.
     pub to: Standing,
-    /// AbortCause.
+    /// Why.
     #[serde(deserialize_with = "bounded::text::<_, MAX_WHY>")]
     pub cause: String,
 }

@@ -108,7 +108,7 @@ pub enum Body {
     },
     /// Nobody knows.
     Opaque {
-        /// AbortCause not.
+        /// Why not.
         reason: String,
     },
 }

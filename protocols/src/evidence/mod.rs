@@ -65,7 +65,7 @@ pub trait Verifier {
     /// The output of the run that the bytes prove.
     ///
     /// # Errors
-    /// AbortCause they prove none.
+    /// Why they prove none.
     fn output(&self, proof: &[u8]) -> Result<Output, Cause>;
 }
 

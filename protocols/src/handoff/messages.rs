@@ -80,7 +80,7 @@ pub type Accept = Signed<Acceptance>;
 pub struct Decline {
     /// The shard.
     pub shard: ShardId,
-    /// AbortCause.
+    /// Why.
     pub cause: Cause,
 }
 

@@ -91,7 +91,7 @@ impl fmt::Display for Side {
     }
 }
 
-/// AbortCause two peers can't work together. Its words are the same on both sides, so they name the sides by who dialled.
+/// Why two peers can't work together. Its words are the same on both sides, so they name the sides by who dialled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
     /// Other networks.

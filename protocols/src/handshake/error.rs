@@ -1,4 +1,4 @@
-//! AbortCause a handshake failed.
+//! Why a handshake failed.
 
 use super::{
     RefusalReason, Refused,

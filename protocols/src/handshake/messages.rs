@@ -62,7 +62,7 @@ pub struct Refused {
     pub cause: Cause,
 }
 
-/// AbortCause a connection isn't gone on with.
+/// Why a connection isn't gone on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalReason {

@@ -15,7 +15,7 @@ pub struct Open {
     pub shard: ShardId,
 }
 
-/// AbortCause an operator takes no transactions for a shard: what a client acts on.
+/// Why an operator takes no transactions for a shard: what a client acts on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalReason {

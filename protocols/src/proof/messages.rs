@@ -133,7 +133,7 @@ impl Message for ProofChunk {
     }
 }
 
-/// AbortCause a settler doesn't want a proof: what a prover acts on.
+/// Why a settler doesn't want a proof: what a prover acts on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {

@@ -20,7 +20,7 @@ pub enum Verdict {
     Skipped {
         /// The shard.
         shard: ShardId,
-        /// AbortCause.
+        /// Why.
         reason: SkipReason,
         /// The same for a person.
         cause: Cause,

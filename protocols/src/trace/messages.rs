@@ -73,7 +73,7 @@ pub struct Claim {
 pub struct Decline {
     /// The job.
     pub job: Hash,
-    /// AbortCause.
+    /// Why.
     pub cause: Cause,
 }
 
@@ -97,7 +97,7 @@ impl Statement for LeaseTerms {
 /// The lease of a job, signed by the operator.
 pub type Lease = Signed<LeaseTerms>;
 
-/// AbortCause a job isn't leased: what a prover acts on.
+/// Why a job isn't leased: what a prover acts on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalReason {
@@ -316,7 +316,7 @@ pub enum Finished {
 pub struct Abandon {
     /// The lease's epoch.
     pub epoch: u64,
-    /// AbortCause.
+    /// Why.
     pub cause: Cause,
 }
 

@@ -22,7 +22,7 @@ pub enum BinaryError {
     Cargo {
         /// What was to be started.
         cargo: PathBuf,
-        /// AbortCause not.
+        /// Why not.
         reason: io::Error,
     },
     /// It doesn't build.

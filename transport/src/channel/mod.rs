@@ -27,7 +27,7 @@ pub const MEMORY_CHANNEL_BYTES: usize = 256 * 1024;
 /// The peers that the two ends of a memory channel belong to by default.
 pub const MEMORY_PEERS: [PeerId; 2] = [PeerId([0xa1; 32]), PeerId([0xb2; 32])];
 
-/// AbortCause a channel carries nothing more.
+/// Why a channel carries nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StreamFailure {
     /// The peer reset or stopped this stream.

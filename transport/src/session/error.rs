@@ -4,7 +4,7 @@ use crate::wire::code::WireCode;
 use shardwire_model::{Coded, PeerId};
 use std::{borrow::Cow, fmt, time::Duration};
 
-/// AbortCause a session ended before its protocol did.
+/// Why a session ended before its protocol did.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
     /// The peer didn't keep to the protocol.
@@ -51,7 +51,7 @@ pub enum ViolationKind {
     MalformedLength,
     /// A frame isn't the message that is due.
     Malformed {
-        /// AbortCause decoding failed.
+        /// Why decoding failed.
         reason: String,
     },
     /// A frame announced longer than the message may be.
@@ -221,7 +221,7 @@ pub struct Lost {
     pub cause: LostCause,
 }
 
-/// AbortCause a stream was lost.
+/// Why a stream was lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LostCause {
     /// The peer reset the stream, with this code.
@@ -278,7 +278,7 @@ pub enum Local {
         protocol: Cow<'static, str>,
         /// The message's name.
         message: &'static str,
-        /// AbortCause it can't be sent.
+        /// Why it can't be sent.
         reason: String,
     },
     /// More requests than the pipeline's depth.

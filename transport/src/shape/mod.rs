@@ -112,7 +112,7 @@ pub enum Shape {
     },
     /// The layout isn't known.
     Opaque {
-        /// AbortCause it isn't known.
+        /// Why it isn't known.
         reason: String,
     },
 }
@@ -191,7 +191,7 @@ impl Shape {
         }
     }
 
-    /// AbortCause this shape, or a part of it, isn't known; `None` if all of it is.
+    /// Why this shape, or a part of it, isn't known; `None` if all of it is.
     #[must_use]
     pub fn unknown(&self) -> Option<&str> {
         match self {

@@ -117,7 +117,7 @@ impl RulesAdmission {
         Ok((index, entry))
     }
 
-    /// AbortCause this slot isn't in the settlement list: its key may be another contract's.
+    /// Why this slot isn't in the settlement list: its key may be another contract's.
     fn unlisted(&self, slot: Slot) -> Refusal {
         let Slot { contract: called, key } = slot;
         match self.start.entries.iter().find(|entry| entry.key == key) {

@@ -92,7 +92,7 @@ pub(crate) fn execute_transactions(
     Ok(Execution { output, steps: cutter.steps, manifest })
 }
 
-/// AbortCause a run stopped: our own reason, or what the machine says.
+/// Why a run stopped: our own reason, or what the machine says.
 pub(super) enum Stop {
     Error(ExecuteError),
     Machine(String),

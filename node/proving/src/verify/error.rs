@@ -1,9 +1,9 @@
-//! AbortCause a proof is refused.
+//! Why a proof is refused.
 
 use super::PCS_CONFIG;
 use shardwire_model::{Coded, MAX_PROOF_BYTES};
 
-/// AbortCause bytes are no proof of any run.
+/// Why bytes are no proof of any run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// The bytes are longer than any proof.

@@ -39,7 +39,7 @@ pub(super) struct Events {
     seen: usize,
 }
 
-/// AbortCause output isn't a worker's.
+/// Why output isn't a worker's.
 pub(super) type Junk = String;
 
 impl Events {

@@ -27,7 +27,7 @@ pub(crate) enum OperatorError {
         shard: ShardId,
         /// Where, from 0.
         sequence: u32,
-        /// AbortCause.
+        /// Why.
         cause: Cause,
     },
     /// No thread for the execution.
@@ -74,7 +74,7 @@ pub(crate) enum OperatorError {
     Stopped {
         /// The shard.
         shard: ShardId,
-        /// AbortCause.
+        /// Why.
         cause: Cause,
     },
     /// Another prover has the job.

@@ -69,7 +69,7 @@ pub(super) struct State {
     pub(super) accepted: u32,
     pub(super) refused: u32,
     pub(super) life: Life,
-    /// AbortCause the run can't go on.
+    /// Why the run can't go on.
     fault: Option<Cause>,
 }
 
@@ -249,7 +249,7 @@ impl Run {
         Ok(())
     }
 
-    /// AbortCause no transaction or prover is served any more, if so.
+    /// Why no transaction or prover is served any more, if so.
     pub(super) fn stopped(&self) -> Option<OperatorError> {
         let state = self.state();
         let shard = self.shard;

@@ -81,7 +81,7 @@ impl Coded for SettlerError {
     }
 }
 
-/// AbortCause a proof is not believed.
+/// Why a proof is not believed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Objection {
     /// A check of the proof itself failed.
@@ -121,7 +121,7 @@ impl Coded for Objection {
     }
 }
 
-/// AbortCause a proof isn't fetched at all.
+/// Why a proof isn't fetched at all.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unwanted {
     /// Not a shard of this World.

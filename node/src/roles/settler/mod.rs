@@ -137,7 +137,7 @@ impl Settler {
         Ok(Some(status))
     }
 
-    /// AbortCause the World refused what was last asked about a shard, if it did lately.
+    /// Why the World refused what was last asked about a shard, if it did lately.
     fn refused(&self, shard: ShardId) -> Option<Refusal> {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused.iter().rev().find(|(known, ..)| *known == shard).map(|(.., refusal)| refusal.clone())

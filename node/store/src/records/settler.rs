@@ -54,7 +54,7 @@ pub enum Intent {
     },
     /// It is aborted.
     Abort {
-        /// AbortCause.
+        /// Why.
         reason: AbortReason,
     },
 }

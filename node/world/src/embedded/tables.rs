@@ -209,7 +209,7 @@ fn keyed_rows<const N: usize, K, T: DeserializeOwned>(
     }))
 }
 
-/// AbortCause a transaction did not happen, before it is known where.
+/// Why a transaction did not happen, before it is known where.
 #[derive(Debug)]
 pub(super) enum Fault {
     Refused(Refusal),

@@ -44,7 +44,7 @@ pub fn of(network: &str, genesis: &Genesis) -> WorldIdentity {
     WorldIdentity::new(network, genesis.hash().unwrap(), [SETTLER], [PROGRAM]).unwrap()
 }
 
-/// AbortCause something wasn't done.
+/// Why something wasn't done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Not {
     Refused(Refusal),

@@ -63,7 +63,7 @@ impl HistoryEntry {
     }
 }
 
-/// AbortCause entries are no history.
+/// Why entries are no history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HistoryError {
     /// The node didn't sign it.
@@ -91,7 +91,7 @@ pub enum HistoryError {
     Step {
         /// Which.
         number: u32,
-        /// AbortCause.
+        /// Why.
         refusal: Refusal,
     },
 }

@@ -67,17 +67,17 @@ pub enum Step {
     },
     /// This node has given it up; others may go on with it.
     Failed {
-        /// AbortCause.
+        /// Why.
         cause: Cause,
     },
     /// It is given up for good; escrow and locks have returned.
     Aborted {
-        /// AbortCause.
+        /// Why.
         why: AbortCause,
     },
 }
 
-/// AbortCause a shard was aborted.
+/// Why a shard was aborted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AbortCause {
@@ -95,7 +95,7 @@ pub enum AbortCause {
     },
 }
 
-/// AbortCause a shard is aborted. The World checks what it can: a deadline is a date, who asks is the submitter's to check.
+/// Why a shard is aborted. The World checks what it can: a deadline is a date, who asks is the submitter's to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AbortReason {
@@ -128,7 +128,7 @@ impl Step {
     }
 }
 
-/// AbortCause a step can't be taken.
+/// Why a step can't be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Another role sees that.
