@@ -1,7 +1,7 @@
 //! A shard network on one machine, from start to settled: three processes of the real node, a workload, and a check of the result.
 //!
 //! [`dungeon`] makes the workload, [`recompute`] computes the expected result, [`network`] runs the processes, [`run`] takes the shard through its life,
-//! [`progress`] and [`report`] inform people and machines, [`command`] puts it together. [`faults`] are for tests.
+//! [`progress`] and [`report`] inform people and machines, [`command`] puts it together. [`crashes`] are for tests.
 //!
 //! [`sim`] runs whole networks in virtual time, [`chaos`] kills real ones; [`checks`] are what must hold after both.
 #![forbid(unsafe_code)]
@@ -16,6 +16,7 @@ mod dice;
 pub mod dungeon;
 pub mod error;
 pub mod figures;
+pub mod limits;
 pub mod network;
 pub mod progress;
 pub mod recompute;

@@ -6,6 +6,7 @@ use crate::{
     crashes::{AWAY, PlannedCrash},
     error::TestnetError,
     figures::Figures,
+    limits::{PATIENCE, TIME_LIMIT},
     network::Network,
     progress::{Progress, Reporter},
     recompute::{self, Expected, State, Value},
@@ -34,10 +35,6 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
 
-/// How long a shard may take: twice what the slowest worker is given for the largest proof.
-pub const TIME_LIMIT: Duration = Duration::from_secs(60 * 60);
-/// How long a running node may leave us without an answer: it may be restarting, or busy proving.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How often each node is asked how far it is: often enough for smooth bars.
 pub const LOOK_EVERY: Duration = Duration::from_millis(200);
 

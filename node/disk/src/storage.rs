@@ -12,6 +12,15 @@ pub struct Storage {
     life: u64,
 }
 
+impl Medium {
+    /// The storage of a database under this name, for a process of the current life. The first write creates the
+    /// file.
+    #[must_use]
+    pub fn storage(&self, name: &str) -> Storage {
+        Storage::new(self.clone(), name.to_owned(), self.life())
+    }
+}
+
 impl Storage {
     pub(crate) fn new(medium: Medium, name: String, life: u64) -> Self {
         Self { medium, name, life }

@@ -2,17 +2,15 @@
 
 use crate::{
     Ticks,
-    admission::{ConnectionAdmission, ConnectionSlot, Decision},
+    admission::{ConnectionAdmission, Decision},
     load::{self, Load},
-    presence::{BUSY_FOR, DENIED_FOR, Presence},
     rules::{ConfiguredPeers, Listings, Rules},
     totals::{Figures, Totals},
 };
-use shardwire_model::{Clock, Coded as _, PeerId, Timestamp};
+use shardwire_model::{Clock, PeerId, Timestamp};
 use shardwire_reputation::{
     Ban, Change, Components, Event, Listing, MAX_RECORDS, Quota, QuotaLimiter, Quotas, Reason, Record, Records,
     Standing, Tier,
-    admission::{self, NotAdmitted},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -32,6 +30,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const STORE_EVERY: Duration = Duration::from_secs(10);
 /// The most changes of standing that are kept to be shown. The log has all.
 pub const MAX_CHANGES: usize = 256;
+
+/// The wait for a peer that the operator denies: it need not come back soon.
+pub(crate) const DENIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A change of standing, with its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,12 +71,12 @@ struct Present {
 /// The standing, connections and quotas of a node's peers.
 #[derive(Debug)]
 pub struct Peers {
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     records: Mutex<Records>,
     listings: Mutex<Listings>,
     quotas: Quotas,
     pub(crate) limiter: Arc<QuotaLimiter<Ticks>>,
-    pub(crate) admission: ConnectionAdmission,
+    pub(crate) admission: Arc<ConnectionAdmission>,
     pub(crate) load: Load,
     pub(crate) totals: Totals,
     /// The connected peers, with their standing as it changes.
@@ -111,7 +112,7 @@ impl Peers {
             listings: Mutex::default(),
             quotas: rules.quotas.clone(),
             limiter: Arc::new(QuotaLimiter::new(&rules.quotas, ticks)),
-            admission: ConnectionAdmission::new(rules.limits, ticks),
+            admission: Arc::new(ConnectionAdmission::new(rules.limits, ticks)),
             load: Load::new(rules.watermarks),
             totals: Totals::default(),
             present: Mutex::default(),
@@ -123,7 +124,7 @@ impl Peers {
         peers
     }
 
-    fn records(&self) -> MutexGuard<'_, Records> {
+    pub(crate) fn records(&self) -> MutexGuard<'_, Records> {
         lock(&self.records)
     }
 
@@ -230,66 +231,28 @@ impl Peers {
     }
 
     /// Decides about a peer that wants to connect, before its handshake.
-    pub fn before_handshake(self: &Arc<Self>, address: IpAddr, validated: bool) -> Decision {
-        self.admission.before_handshake(self, address, validated, self.load.refused())
+    pub fn before_handshake(&self, address: IpAddr, validated: bool) -> Decision {
+        self.admission.before_handshake(address, validated, self.load.refused())
     }
 
-    /// Decides after the handshake, when the peer is known.
-    ///
-    /// # Errors
-    /// If the peer isn't admitted: how long it should stay away.
-    pub fn after_handshake(self: &Arc<Self>, peer: PeerId, slot: &ConnectionSlot) -> Result<Presence, Duration> {
-        let now = self.clock.now();
-        let (standing, listing) = {
-            let records = self.records();
-            (records.standing(peer, now), records.listing(peer))
-        };
-        self.admission.saw(slot.address(), standing);
-        match admission::after_handshake(standing, listing, slot.reserved(), self.load.refused()) {
-            Ok(_) => Ok(self.present(peer, standing, slot.address())),
-            Err(away) => {
-                tracing::debug!(peer = %peer.short(), code = away.code(), "turned away: {away}");
-                self.admission.turned_away();
-                let wait = match away {
-                    NotAdmitted::Denied | NotAdmitted::Banned { .. } => self.stay_away(standing),
-                    NotAdmitted::Full | NotAdmitted::Overloaded => BUSY_FOR,
-                };
-                if standing.tier().is_none() {
-                    self.admission.shut(slot.address(), wait);
-                }
-                Err(wait)
-            }
-        }
-    }
-
-    /// Notes a peer that this node dialled. A banned peer is not dialled, and not kept if it was.
-    ///
-    /// # Errors
-    /// If the peer isn't admitted: how long to stay away from it.
-    pub fn dialled(self: &Arc<Self>, peer: PeerId, address: IpAddr) -> Result<Presence, Duration> {
-        let standing = self.standing(peer);
-        match standing {
-            Standing::Admitted(_) => Ok(self.present(peer, standing, address)),
-            _ => Err(self.stay_away(standing)),
-        }
-    }
-
-    fn present(self: &Arc<Self>, peer: PeerId, standing: Standing, address: IpAddr) -> Presence {
+    /// Counts one more connection of a peer, and returns its standing as it changes.
+    pub(crate) fn arrives(&self, peer: PeerId, standing: Standing, address: IpAddr) -> watch::Receiver<Standing> {
         let mut present = lock(&self.present);
         let here =
             present.entry(peer).or_insert_with(|| Present { standing: watch::Sender::new(standing), from: Vec::new() });
         here.from.push(address);
-        Presence { peers: self.clone(), peer, address, standing: here.standing.subscribe() }
+        here.standing.subscribe()
     }
 
-    pub(crate) fn leaves(&self, presence: &Presence) {
+    /// Counts one connection of a peer less.
+    pub(crate) fn leaves(&self, peer: PeerId, from: IpAddr) {
         let mut present = lock(&self.present);
-        if let Some(here) = present.get_mut(&presence.peer) {
-            if let Some(at) = here.from.iter().position(|address| *address == presence.address) {
+        if let Some(here) = present.get_mut(&peer) {
+            if let Some(at) = here.from.iter().position(|address| *address == from) {
                 here.from.swap_remove(at);
             }
             if here.from.is_empty() {
-                present.remove(&presence.peer);
+                present.remove(&peer);
             }
         }
     }

@@ -3,13 +3,11 @@
 use crate::{
     Coded, Slot,
     felt::{self, ContractId, Felt, Key, ShardId},
-    start::{Kind, MAX_ENTRIES},
+    start::{ABI_VERSION, Kind, MAX_ENTRIES},
     transaction::MAX_TRANSACTIONS,
 };
 use serde::{Deserialize, Serialize};
 
-/// The version of the output's and the start data's layout.
-pub const ABI_VERSION: u64 = 2;
 /// Felts before the first update.
 pub const HEADER_FELTS: usize = 11;
 /// Felts of an update.

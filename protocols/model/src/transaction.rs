@@ -2,7 +2,7 @@
 
 use crate::{
     Coded, ShardStart, Signature, Slot,
-    felt::{AccountId, ContractId, Key, Selector, starknet_keccak},
+    felt::{AccountId, ContractId, Key},
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,12 +88,6 @@ pub struct SignedTransaction {
     pub transaction: Transaction,
     /// The signature.
     pub signature: Signature,
-}
-
-/// The selector of the event that [`Call::Finish`] emits.
-#[must_use]
-pub fn finished_selector() -> Selector {
-    Selector(starknet_keccak("Finished"))
 }
 
 /// A transaction that names something which the shard's start data does not list.

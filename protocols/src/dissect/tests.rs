@@ -235,7 +235,7 @@ fn one_direction_follows_every_state_that_is_possible() {
     let answers = [told("JobOffer"), told("Lease"), frame(&[], &[1, 5])].concat();
     let (frames, _) = alone(one("trace", Responder), &[&answers]).unwrap();
     let readings: Vec<_> = frames[2].readings.iter().map(|reading| reading.message.unwrap()).collect();
-    assert_eq!(readings, ["Recorded", "Progressed", "Finished"]);
+    assert_eq!(readings, ["PullResponse", "Progressed", "Finished"]);
     let (frames, deviation) = alone(one("trace", Initiator), &[&header_of(&trace), &[0, 1, 0, 9]]).unwrap_err();
     assert_eq!(
         (frames.len(), deviation.offset, deviation.code()),

@@ -2,7 +2,7 @@
 
 use super::{
     Chunk, DEPTH, Ending, Leased, MAX_CHUNKS, Otherwise, Pull, PullResponse, Trace,
-    client::{Outer, Working},
+    working::{Outer, Working},
 };
 use crate::{noted_pipeline::NotedPipeline, timing};
 use shardwire_model::Hash;

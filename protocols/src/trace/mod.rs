@@ -23,8 +23,9 @@ mod messages;
 mod server;
 #[cfg(test)]
 mod tests;
+mod working;
 
-pub use client::{Claimed, Client, Next, Offered, Working};
+pub use client::{Claimed, Client, Next, Offered};
 pub use fetch::{Fetch, Pulled};
 pub use job::{JobError, job_id};
 pub(crate) use messages::LEASE_TERMS;
@@ -34,6 +35,7 @@ pub use messages::{
     RefusalReason, Refused, ResumableJob,
 };
 pub use server::{ChunkAnswer, Grant, Handler, serve};
+pub use working::Working;
 
 use shardwire_transport::{
     Protocol,

@@ -4,7 +4,7 @@
 //! outlives it. The shards are those that simulations play ([`clients`](crate::clients)), with real proofs, and the data
 //! folders must pass the same checks as simulated disks ([`checks`]).
 //!
-//! First comes the [storm](storm): `kill -9` of a random node every [`PAUSE`], which is started again after a moment.
+//! First comes the [storm](storm): `kill -9` of a random node every [`PAUSE`](storm::PAUSE), which is started again after a moment.
 //! Then comes the calm: no node is killed any more, and every shard has to be over within [`CALM`]. A proof takes ten
 //! seconds of two cores, and starts anew when its prover is killed. So that some are finished in the storm, too, a
 //! prover is killed less often than the others ([`storm::WEIGHTS`]). Most of its kills hit it while it proves.
@@ -42,8 +42,6 @@ use tokio::{
 pub const MAX_MINUTES: u16 = 24 * 60;
 /// How many shards are started in a minute of storm: what two cores prove in about as long.
 pub const SHARDS_A_MINUTE: u32 = 7;
-/// The shortest and the longest time from one kill to the next.
-pub const PAUSE: (Duration, Duration) = (Duration::from_millis(900), Duration::from_millis(2100));
 /// How long every shard may take to be over once no node is killed, plus a minute for each minute of storm. All that
 /// wasn't proven in the storm is proven then, one after the other, some of it under a lease that another prover lost
 /// and that has to run out first.

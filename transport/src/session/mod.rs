@@ -25,7 +25,7 @@ mod timer;
 pub use self::core::CLOSE_DEADLINE;
 pub use self::first_turn::{PendingWork, first_turn};
 pub use crate::wire::{code::WireCode, header::Header};
-pub(crate) use bulk::ConnectionResources;
+pub(crate) use core_pool::ConnectionResources;
 pub use incoming::{Incoming, initiate, pair, pair_over};
 pub use meter::Meter;
 
