@@ -124,7 +124,7 @@ mod tests {
     };
 
     fn peers(rules: &Rules) -> Arc<Peers> {
-        let clock = Arc::new(crate::clock::SystemClock);
+        let clock = Arc::new(shardwire_host::clock::SystemClock);
         Arc::new(Peers::new(rules, ConfiguredPeers::default(), [], BTreeMap::new(), clock))
     }
 

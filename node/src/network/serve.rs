@@ -1,6 +1,7 @@
 //! Serving a connection: the sessions that the peer opens, and those that our roles consume.
 
-use super::{Node, Router, services::Opened};
+use super::{Node, Router};
+use shardwire_host::services::Opened;
 use shardwire_model::{Coded as _, Mutation};
 use shardwire_peers::{Presence, sessions};
 use shardwire_protocols::{

@@ -18,7 +18,7 @@ mod step;
 
 pub use history::{FIRST_SEGMENT, History, HistoryEntry, HistoryError, MAX_STEPS, Part};
 pub use stage::Stage;
-pub use step::{AbortCause, AbortReason, Life, Refusal, Step};
+pub use step::{AbortCause, AbortReason, Ended, Life, Refusal, Step};
 
 use std::time::Duration;
 
