@@ -1,10 +1,6 @@
-//! All protocols, for whoever shows, checks or attacks them one by one. Derived from their types; what a node announces in
-//! its handshake is derived from this list in turn.
+//! All protocols, for what shows, checks or attacks them one by one: tools, `docs/wire.md`, golden vectors, hostile peers, fuzzing. The list
+//! itself stands at the end of the crate's first page, `lib.rs`.
 
-use crate::{
-    administration::Administration, handoff::Handoff, handshake::Handshake, ingress::Ingress, keepalive::Keepalive,
-    proof::Proof, trace::Trace,
-};
 use shardwire_transport::{
     Channel, Profile, Protocol, Settings,
     graph::{Graph, MessageInfo},
@@ -98,15 +94,7 @@ impl Entry {
 /// Every version of every protocol that this build speaks, the handshake first.
 #[must_use]
 pub fn all() -> Vec<Entry> {
-    vec![
-        Entry::of::<Handshake>(),
-        Entry::of::<Handoff>(),
-        Entry::of::<Ingress>(),
-        Entry::of::<Trace>(),
-        Entry::of::<Proof>(),
-        Entry::of::<Keepalive>(),
-        Entry::of::<Administration>(),
-    ]
+    crate::protocols()
 }
 
 /// A protocol of a catalogue by its name; of several versions the newest, unless the name goes on with `@` and a version.
@@ -131,6 +119,7 @@ pub fn settings(profile: Profile) -> Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handshake::Handshake;
     use shardwire_transport::{Message, Shape, session::Header};
     use std::{collections::BTreeSet, fs, path::Path};
 

@@ -48,3 +48,18 @@ pub mod trace;
 
 pub use serve::{Failure, ServeError};
 pub use signed::{Forged, Signed, Statement};
+
+/// Every version of every protocol that this build speaks. A protocol is named in this file and in no other list: as a module above, in the
+/// table at the top, and as a type here.
+fn protocols() -> Vec<catalogue::Entry> {
+    use catalogue::Entry;
+    vec![
+        Entry::of::<handshake::Handshake>(),
+        Entry::of::<handoff::Handoff>(),
+        Entry::of::<ingress::Ingress>(),
+        Entry::of::<trace::Trace>(),
+        Entry::of::<proof::Proof>(),
+        Entry::of::<keepalive::Keepalive>(),
+        Entry::of::<administration::Administration>(),
+    ]
+}

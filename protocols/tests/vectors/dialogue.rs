@@ -30,7 +30,7 @@ pub(crate) async fn record(entry: &Entry) -> Vec<Recorded> {
         initiator.unwrap_or_else(|error| panic!("{}: the initiator: {error}", script.name));
         responder.unwrap_or_else(|error| panic!("{}: the responder: {error}", script.name));
         let steps = steps(&entry.initiator(), said).unwrap_or_else(|error| panic!("{}: {error}", script.name));
-        recorded.push(Recorded { name: script.name.to_owned(), steps });
+        recorded.push(Recorded { name: script.name.clone(), steps });
     }
     recorded
 }

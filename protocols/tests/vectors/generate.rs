@@ -60,6 +60,14 @@ pub(crate) fn all(entry: &Entry, message: &MessageInfo) -> Generated {
     Generated { values, refused, hash }
 }
 
+/// One body of a message.
+pub(crate) fn body(entry: &Entry, message: &MessageInfo) -> Bytes {
+    let (shape, mut random) = (message.shape(), random(entry, message));
+    let least = shape.least();
+    let mut bodies = (0..VALUES).map(|_| sample(&shape, least, &mut random, READABLE, message));
+    bodies.find(|body| message.read(body.clone()).is_ok()).expect("a body that the type takes")
+}
+
 /// Some bodies that say much: the least value, then those that show most of what none before has shown.
 pub(crate) fn encodings(entry: &Entry, message: &MessageInfo) -> Vec<Encoding> {
     let (shape, mut random) = (message.shape(), random(entry, message));

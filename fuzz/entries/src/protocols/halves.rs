@@ -1,6 +1,9 @@
-//! Both halves of every protocol, honest, small and without storage. Handlers always have an answer and never fail.
+//! Real halves, honest, small and without storage. Handlers always have an answer and never fail. [`of`] lists them.
 
-use super::sessions::{Ended, boxed, signed};
+use super::{
+    peers::{INITIATOR, RESPONDER, identity, signed},
+    sessions::{Ended, Halves, boxed},
+};
 use shardwire_model::{
     AccountId, AccountKey, Call, Cause, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Output, PeerId, Role,
     ShardId, ShardStart, SignedTransaction, Timestamp, Transaction, finished_selector,
@@ -22,26 +25,13 @@ use shardwire_protocols::{
         self, Chunk, ChunkAnswer, Claimed, Ending, Finished, Grant, JobOffer, LeaseTerms, Pulled, ResumableJob, Trace,
     },
 };
-use shardwire_transport::{Bytes, Identity, Initiator, Responder};
+use shardwire_transport::{Bytes, Initiator, Responder};
 use std::sync::LazyLock;
 
-/// The initiator's key is made of this, the responder's of the next.
-const INITIATOR: u8 = 1;
-const RESPONDER: u8 = 2;
 /// How often a client asks before it is content.
 const ROUNDS: usize = 4;
 /// Chunks of the trace.
 const CHUNKS: u32 = 3;
-
-pub(crate) fn identity(number: u8) -> Identity {
-    static IDENTITIES: LazyLock<[Identity; 2]> =
-        LazyLock::new(|| [INITIATOR, RESPONDER].map(|number| Identity::from_secret(&[number; 32])));
-    IDENTITIES[usize::from(number - INITIATOR)].clone()
-}
-
-pub(crate) fn peers() -> [PeerId; 2] {
-    [identity(INITIATOR).peer(), identity(RESPONDER).peer()]
-}
 
 fn start(operator: u8) -> ShardStart {
     let contract = ContractId(Felt::from(5));
@@ -419,4 +409,18 @@ pub(crate) async fn prove(session: Initiator<Trace>) -> Ended {
 
 pub(crate) async fn offer_job(session: Responder<Trace>) -> Ended {
     trace::serve(session, &Peer).await.map_err(boxed)
+}
+
+/// The halves of a protocol, if it has some here.
+pub(crate) fn of(protocol: &str) -> Option<Halves> {
+    let halves = [
+        Halves::of::<Handshake, _, _>(greet, greeted),
+        Halves::of::<Administration, _, _>(ask_node, node),
+        Halves::of::<Handoff, _, _>(take_shards, assign_shards),
+        Halves::of::<Ingress, _, _>(submit, receive),
+        Halves::of::<Keepalive, _, _>(ping, pong),
+        Halves::of::<Proof, _, _>(settle, offer_proof),
+        Halves::of::<Trace, _, _>(prove, offer_job),
+    ];
+    halves.into_iter().find(|it| it.protocol.name == protocol)
 }
