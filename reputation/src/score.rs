@@ -104,11 +104,11 @@ pub struct Record {
 /// The components of a score at a time, in whole points.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Components {
-    /// Useful work.
+    /// Points for useful work, at most [`MAX_WORK`].
     pub work: u32,
-    /// Breaches.
+    /// Points for breaches of protocol, at most [`MAX_HARM`].
     pub harm: u32,
-    /// Leases broken.
+    /// Points for broken leases, at most [`MAX_BROKEN`].
     pub broken: u32,
     /// Deadlines missed, and other things that may not be the peer's fault.
     pub late: u32,

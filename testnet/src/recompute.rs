@@ -39,9 +39,9 @@ pub enum Broken {
     Rule {
         /// Which transaction, from 1.
         number: usize,
-        /// Whose.
+        /// The name of the player whose transaction it is.
         player: String,
-        /// Which rule.
+        /// The rule that it breaks, in words.
         reason: String,
     },
 }
@@ -72,7 +72,7 @@ struct Books {
 /// What must come out of this workload.
 ///
 /// # Errors
-/// If it breaks a rule: then part of it would be refused, and what comes out is not the workload's.
+/// [`Broken`] if the shard can't start, or a transaction breaks a rule and would be refused: what comes out is not the workload's then.
 pub fn recompute(workload: &Workload) -> Result<Expected, Broken> {
     let mut state: State =
         workload.world.storage.iter().map(|it| (it.slot(), Value { kind: it.kind, value: it.value })).collect();
@@ -182,7 +182,7 @@ impl Books {
 /// How the settled World differs from the recomputation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Where.
+    /// The storage slot that differs.
     pub slot: Slot,
     /// What people call it, if it has a name.
     pub name: Option<String>,

@@ -97,7 +97,7 @@ impl Kind {
 /// The attack to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
-    /// All sixteen.
+    /// All sixteen attackers at once.
     Attack,
     /// A flood of handshakes from a shut host.
     Price,

@@ -229,7 +229,8 @@ impl Config {
     /// Refuses a node that couldn't run: one that does nothing, or contradicts its data folder.
     ///
     /// # Errors
-    /// No role; a peer that is the node itself; a settler without a ledger.
+    /// [`ConfigError::NoRole`] without a role, [`ConfigError::Oneself`] if a peer is the node itself, [`ConfigError::NoLedger`] for a settler
+    /// without a ledger.
     #[allow(clippy::disallowed_methods, reason = "a settler's ledger is a file")]
     pub fn check(&self, contents: FolderContents<'_>) -> Result<(), ConfigError> {
         if self.roles.is_empty() {

@@ -53,7 +53,7 @@ impl Storage {
     /// Whether there is such a file.
     ///
     /// # Errors
-    /// If the disk fails.
+    /// [`io::Error`](std::io::Error) if the disk has no power or a read fails.
     pub fn exists(&self) -> Result<bool> {
         Ok(self.medium.length(&self.name, self.life)?.is_some())
     }
@@ -61,7 +61,7 @@ impl Storage {
     /// Gives the file another name, over what has it. What was synced of it is there under the new name when this returns.
     ///
     /// # Errors
-    /// If the disk fails or there is no such file.
+    /// [`io::Error`](std::io::Error) if the disk has no power or there is no such file.
     pub fn rename(&self, to: &str) -> Result<()> {
         self.medium.rename(&self.name, to, self.life)
     }

@@ -47,7 +47,7 @@ type Direct = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duratio
 pub enum Decision {
     /// Perform the handshake, after a delay.
     Admit {
-        /// The delay.
+        /// How long to wait before the handshake.
         after: Duration,
         /// The connection's slot.
         slot: ConnectionSlot,
@@ -56,7 +56,7 @@ pub enum Decision {
     Retry,
     /// Refuse it and tell it so.
     Refuse,
-    /// Don't answer.
+    /// Don't answer: it costs least.
     Ignore,
 }
 

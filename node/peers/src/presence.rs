@@ -36,7 +36,7 @@ impl Peers {
     /// Decides after the handshake, when the peer is known.
     ///
     /// # Errors
-    /// If the peer isn't admitted: how long it should stay away.
+    /// The time for which the peer should stay away, as a [`Duration`], if it isn't admitted.
     pub fn after_handshake(self: &Arc<Self>, peer: PeerId, slot: &ConnectionSlot) -> Result<Presence, Duration> {
         let now = self.clock.now();
         let (standing, listing) = {
@@ -64,7 +64,7 @@ impl Peers {
     /// Notes a peer that this node dialled. A banned peer is not dialled, and not kept if it was.
     ///
     /// # Errors
-    /// If the peer isn't admitted: how long to stay away from it.
+    /// The time for which to stay away from the peer, as a [`Duration`], if it isn't admitted.
     pub fn dialled(self: &Arc<Self>, peer: PeerId, address: IpAddr) -> Result<Presence, Duration> {
         let standing = self.standing(peer);
         match standing {
@@ -105,7 +105,7 @@ impl Presence {
     /// Counts a session that the peer opens, and returns its meter; `None` if the peer is one of the node's own.
     ///
     /// # Errors
-    /// If the peer may open no session now: how long it should wait.
+    /// The time for which the peer should wait, as a [`Duration`], if it may open no session now.
     pub fn session(&self, protocol: &str) -> Result<Option<Arc<dyn Meter>>, Duration> {
         if self.peers.is_own(self.peer) {
             return Ok(None);

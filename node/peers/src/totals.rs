@@ -34,14 +34,14 @@ pub struct AdmissionCounts {
     pub turned_away: u64,
 }
 
-/// All counts.
+/// Counts of all tiers, and of admission.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
-    /// Tier low.
+    /// Counts of peers in tier low.
     pub low: TierCounts,
-    /// Tier normal.
+    /// Counts of peers in tier normal.
     pub normal: TierCounts,
-    /// Tier high.
+    /// Counts of peers in tier high.
     pub high: TierCounts,
     /// Admission of connections.
     pub admission: AdmissionCounts,

@@ -15,7 +15,7 @@ impl Programs {
         Self::of([Arc::new(Rules) as Arc<dyn Program>])
     }
 
-    /// These.
+    /// A list of these programs.
     #[must_use]
     pub fn of(programs: impl IntoIterator<Item = Arc<dyn Program>>) -> Self {
         Self(programs.into_iter().collect())

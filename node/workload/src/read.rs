@@ -194,7 +194,7 @@ impl Workload {
     /// Reads a workload file.
     ///
     /// # Errors
-    /// What the [module](super) refuses.
+    /// [`WorkloadError`], which names the [`Problem`] and its line: the [module](super) lists what is refused.
     pub fn read(path: &Path) -> Result<Self, WorkloadError> {
         let located = |error: WorkloadError| WorkloadError { path: Some(path.into()), ..error };
         Self::parse(&text_of(path).map_err(|problem| located(problem.into()))?).map_err(located)
@@ -203,7 +203,7 @@ impl Workload {
     /// Reads the text of a workload file.
     ///
     /// # Errors
-    /// What the [module](super) refuses.
+    /// [`WorkloadError`], which names the [`Problem`] and its line: the [module](super) lists what is refused.
     pub fn parse(text: &str) -> Result<Self, WorkloadError> {
         let document = Document(text);
         // The version first: a file of another version may well have other fields.
@@ -237,7 +237,7 @@ impl World {
     /// Reads a World's first storage: a file `{"storage": […]}`, or a whole workload file.
     ///
     /// # Errors
-    /// What the [module](super) refuses.
+    /// [`WorkloadError`], which names the [`Problem`] and its line: the [module](super) lists what is refused.
     pub fn read(path: &Path) -> Result<Self, WorkloadError> {
         let located = |error: WorkloadError| WorkloadError { path: Some(path.into()), ..error };
         Self::parse(&text_of(path).map_err(|problem| located(problem.into()))?).map_err(located)
@@ -246,7 +246,7 @@ impl World {
     /// Reads the text of such a file.
     ///
     /// # Errors
-    /// What the [module](super) refuses.
+    /// [`WorkloadError`], which names the [`Problem`] and its line: the [module](super) lists what is refused.
     pub fn parse(text: &str) -> Result<Self, WorkloadError> {
         #[derive(Deserialize)]
         struct Probe {

@@ -108,7 +108,7 @@ impl Output {
     /// Reads an output segment.
     ///
     /// # Errors
-    /// If it has another version, another length than it says, or a number out of its range.
+    /// [`OutputError`] if it has another version, another length than it says, or a number out of its range.
     pub fn from_felts(felts: &[Felt]) -> Result<Self, OutputError> {
         let (head, updates) = felts.split_at_checked(HEADER_FELTS).ok_or(OutputError("shorter than its header"))?;
         let [abi, program, shard, segment, before, after, reads, transactions, count, ended, n_updates] = head else {

@@ -229,19 +229,19 @@ pub enum StartError {
     /// A list is empty or longer than its bound.
     #[error("{what}: {got} given, 1 to {max} allowed")]
     Size {
-        /// The list.
+        /// What the list is of, such as "account".
         what: &'static str,
-        /// Its length.
+        /// How many elements it has.
         got: usize,
-        /// Its bound.
+        /// How many it may have at most.
         max: usize,
     },
     /// Something is listed twice.
     #[error("{what} {which} is listed twice")]
     Twice {
-        /// The list.
+        /// What the list is of, such as "account".
         what: &'static str,
-        /// The element.
+        /// The element that occurs twice, as it is written.
         which: String,
     },
     /// An entry or the end event names a contract that is not whitelisted.
@@ -327,7 +327,7 @@ impl StartRequest {
     /// Refuses what [`ShardStart::validate`] refuses, and owners or amounts where they have no meaning.
     ///
     /// # Errors
-    /// The first contradiction.
+    /// [`StartError`]: the first contradiction.
     pub fn validate(&self, network: &str, deadline: Timestamp) -> Result<ShardStart, StartError> {
         let misplaced = |e: &&EntryRequest| e.kind != Kind::Escrow && (e.owner.is_some() || e.amount != 0);
         if let Some(entry) = self.entries.iter().find(misplaced) {
@@ -342,7 +342,7 @@ impl ShardStart {
     /// Refuses start data that contradicts itself or exceeds a bound.
     ///
     /// # Errors
-    /// The first contradiction.
+    /// [`StartError`]: the first contradiction.
     pub fn validate(&self) -> Result<(), StartError> {
         let contracts = listed("contract", &self.contracts, MAX_CONTRACTS)?;
         let accounts = listed("account", &self.accounts, MAX_ACCOUNTS)?;

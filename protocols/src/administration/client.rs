@@ -21,7 +21,7 @@ pub type Page = (Vec<PeerView>, bool);
 pub struct Client(Option<Session<Administration, Turn, (Turn, ())>>);
 
 impl Client {
-    /// Begins.
+    /// Begins at the session's first state.
     pub fn new(session: Initiator<Administration>) -> Self {
         Self(Some(session.enter()))
     }
@@ -264,7 +264,7 @@ impl Client {
     /// Ends the session in good order.
     ///
     /// # Errors
-    /// If the session is lost first.
+    /// [`SessionError::Lost`] if the connection is lost first, [`SessionError::Violation`] if the node doesn't end its side.
     pub async fn close(self) -> std::result::Result<(), SessionError> {
         match self.0 {
             Some(session) => session.choose(Bye {}).await?.close().await,

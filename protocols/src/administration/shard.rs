@@ -26,7 +26,7 @@ pub enum Request {
     },
     /// Abort a shard (the settler that started it does). Answer: [`Response::Aborted`].
     Abort {
-        /// Which.
+        /// The shard's id.
         shard: ShardId,
     },
     /// How one shard is, or all. Answer: [`Response::Shards`].
@@ -36,7 +36,7 @@ pub enum Request {
     },
     /// What the node has signed about a shard. Answer: [`Response::History`].
     History {
-        /// Which.
+        /// The shard's id.
         shard: ShardId,
         /// Only what comes after this.
         after: Option<HistoryCursor>,
@@ -56,7 +56,7 @@ pub enum Response {
     },
     /// The shard is aborted; escrow and locks have returned.
     Aborted {
-        /// Since when.
+        /// The World's clock when it was aborted.
         at: Timestamp,
     },
     /// Shards, the newest first.

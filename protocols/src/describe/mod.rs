@@ -96,7 +96,7 @@ pub struct Description {
     pub messages: Vec<MessageSummary>,
 }
 
-/// A state.
+/// A state of the session: who speaks in it, and what may follow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StateFacts {
     /// Its name: `s` and its number.
@@ -120,7 +120,7 @@ pub struct Transition {
     pub next: String,
 }
 
-/// A message.
+/// A message, with its limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MessageSummary {
     /// Its name.

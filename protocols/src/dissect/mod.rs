@@ -83,7 +83,7 @@ pub struct Deviation {
     pub offset: u64,
     /// In which state; with one direction alone one of those that are possible, the one that fits longest. None within the header.
     pub state: Option<String>,
-    /// What.
+    /// What is wrong with it.
     pub kind: DeviationKind,
 }
 
@@ -156,7 +156,7 @@ impl Serialize for Deviation {
 pub enum End {
     /// With the protocol.
     Whole,
-    /// Before it.
+    /// Somewhere before the end.
     Open {
         /// In which state, or in one of which; none within the header.
         states: Vec<String>,

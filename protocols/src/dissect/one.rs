@@ -74,7 +74,7 @@ impl One {
     /// The next frame; none if more has to be pushed first.
     ///
     /// # Errors
-    /// The first violation; the same again when asked again.
+    /// [`Deviation`]: the first one. Further calls return the same.
     #[allow(clippy::should_implement_trait)] // it isn't over when there is no frame
     pub fn next(&mut self) -> Result<Option<Frame>, Deviation> {
         match self.begin() {

@@ -1,4 +1,4 @@
-//! Evidence: what a peer signed and can't have meant. Whoever has it can show it to others, who need nothing else to check it.
+//! Evidence: what a peer signed and can't have meant. It can be shown to others, who need nothing else to check it.
 //!
 //! Two statements contradict each other if an honest signer never makes both, whatever crashed, was lost or came late:
 //!
@@ -6,7 +6,7 @@
 //! - two receipts that put different transactions at one place of a shard's sequence, or one transaction at two places: its place is durable
 //!   before the receipt is signed.
 //!
-//! A proof is bad if its prover signed that it proves a job, and it doesn't: the announcement names job and bytes by hash, so whoever has the bytes
+//! A proof is bad if its prover signed that it proves a job, and it doesn't: the announcement names job and bytes by hash, so anybody with the bytes
 //! and a verifier of the job's program sees it. No verifier is known here, it is an argument ([`Verifier`]).
 //!
 //! What only seems to be wrong is refused: a transaction that was refused once and accepted later, a lease under a new epoch, a proof that
@@ -65,7 +65,7 @@ pub trait Verifier {
     /// The output of the run that the bytes prove.
     ///
     /// # Errors
-    /// Why they prove none.
+    /// [`Cause`]: why they prove none.
     fn output(&self, proof: &[u8]) -> Result<Output, Cause>;
 }
 
@@ -154,7 +154,8 @@ impl Evidence {
     /// What it shows against this peer, if it shows anything.
     ///
     /// # Errors
-    /// If a statement is not the peer's, or an honest peer may have made what is here.
+    /// [`NoEvidence::Forged`] if a statement is not the peer's, [`NoEvidence::Consistent`] or [`NoEvidence::Proven`] if an honest peer may have made
+    /// what is here, [`NoEvidence::OtherJob`] or [`NoEvidence::OtherBytes`] if the parts aren't those that were announced.
     pub fn check(&self, accused: &PeerId, verifier: &dyn Verifier) -> Result<Shown, NoEvidence> {
         match self {
             Self::Leases(leases) => {

@@ -80,7 +80,7 @@ pub type Accept = Signed<Acceptance>;
 pub struct Decline {
     /// The shard.
     pub shard: ShardId,
-    /// Why.
+    /// The reason: a stable code, and words for a person.
     pub cause: Cause,
 }
 

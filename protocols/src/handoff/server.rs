@@ -43,7 +43,7 @@ type Loop = (There, ());
 /// Serves an operator until it says goodbye.
 ///
 /// # Errors
-/// If the session fails, the operator breaks a rule, or the handler can't go on.
+/// [`ServeError::Session`] if the connection is lost or the operator breaks a rule, [`ServeError::Handler`] if the handler can't go on.
 pub async fn serve<H: Handler>(session: Responder<Handoff>, handler: &H) -> Result<(), ServeError> {
     let mut session: Session<Handoff, There, Loop> = session.enter();
     loop {

@@ -21,7 +21,7 @@ pub enum Opening {
 /// Opens a shard at its operator.
 ///
 /// # Errors
-/// If the session fails, or the answer is about another shard or contradicts itself.
+/// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the answer is about another shard or contradicts itself.
 pub async fn open(session: Initiator<Ingress>, shard: ShardId) -> Result<Opening, SessionError> {
     let operator = session.peer();
     match session.send(Open { shard }).await?.offer().await? {
@@ -84,7 +84,8 @@ impl Client {
     /// transaction whose submission was dropped may or may not be submitted.
     ///
     /// # Errors
-    /// If the session fails or the operator breaks a rule; further calls return the same.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the operator breaks the protocol or one of
+    /// its rules. Further calls return the same.
     pub async fn submit(&mut self, transaction: &SignedTransaction) -> Result<Option<Receipt>, SessionError> {
         let receipt = if self.submits.has_room() { None } else { self.receipt().await? };
         let (account, nonce) = (transaction.transaction.account, transaction.transaction.nonce);
@@ -115,7 +116,7 @@ impl Client {
     /// Ends the session in good order. Receipts that weren't collected are lost: collect them first.
     ///
     /// # Errors
-    /// If the session is lost first.
+    /// [`SessionError::Lost`] if the connection is lost first, [`SessionError::Violation`] if the operator doesn't end its side.
     pub async fn close(mut self) -> Result<(), SessionError> {
         while self.receipt().await?.is_some() {}
         self.submits.finish()?.send(Bye {}).await?.close().await

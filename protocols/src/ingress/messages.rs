@@ -57,7 +57,7 @@ pub struct Opened {
 /// A transaction for the shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Submit {
-    /// It.
+    /// The transaction, with its account's signature.
     pub transaction: SignedTransaction,
 }
 

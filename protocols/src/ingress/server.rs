@@ -27,7 +27,7 @@ pub trait Handler: Sync {
 /// Serves a client until it says goodbye; `identity` is the operator's and signs the receipts.
 ///
 /// # Errors
-/// If the session fails, or the handler can't go on.
+/// [`ServeError::Session`] if the connection is lost or the client breaks the protocol, [`ServeError::Handler`] if the handler can't go on.
 pub async fn serve<H: Handler>(
     session: Responder<Ingress>,
     handler: &H,

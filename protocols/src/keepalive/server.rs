@@ -7,7 +7,7 @@ use shardwire_transport::{Responder, SessionError, offer};
 /// Answers pings until the peer says goodbye.
 ///
 /// # Errors
-/// If the peer falls silent or breaks the protocol.
+/// [`SessionError::Violation`] if the peer falls silent or breaks the protocol, [`SessionError::Lost`] if the connection is lost.
 pub async fn serve(session: Responder<Keepalive>, clock: &dyn Clock) -> Result<(), SessionError> {
     let mut session = session.enter();
     loop {

@@ -40,7 +40,7 @@ pub struct Offered {
 }
 
 impl Client {
-    /// Begins.
+    /// Begins at the session's first state.
     pub fn new(session: Initiator<Proof>) -> Self {
         Self::at(session.enter(), None)
     }
@@ -52,7 +52,7 @@ impl Client {
     /// Asks for a proof. Waits up to [`HOLD`](crate::timing::HOLD) for one.
     ///
     /// # Errors
-    /// If the session fails, or the prover announces a proof longer than it may be, or doesn't sign it as it has to.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the prover announces a proof longer than it may be, or doesn't sign it as it has to.
     pub async fn ask(self) -> Result<Next, SessionError> {
         let asked = timing::wait_until(self.not_before).await;
         match self.session.choose(Ask {}).await?.offer().await? {
@@ -79,7 +79,7 @@ impl Client {
     /// Ends the session in good order.
     ///
     /// # Errors
-    /// If the session is lost first.
+    /// [`SessionError::Lost`] if the connection is lost first, [`SessionError::Violation`] if the prover doesn't end its side.
     pub async fn close(self) -> Result<(), SessionError> {
         self.session.choose(Bye {}).await?.close().await
     }
@@ -95,7 +95,7 @@ impl Offered {
     /// Fetches the proof. Its bytes have the promised length and hash; whether they prove anything isn't known yet.
     ///
     /// # Errors
-    /// If the session fails, or the bytes aren't those promised.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the bytes aren't those promised.
     pub async fn fetch(self) -> Result<(Vec<u8>, Self), SessionError> {
         let Self { session, ready, announcement } = self;
         let mut pipeline = session.pipeline::<DEPTH>();
@@ -125,7 +125,8 @@ impl Offered {
     /// Says that the output is settled, after that is durable.
     ///
     /// # Errors
-    /// If the session fails: the proof is then offered again.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the prover breaks the protocol.
+    /// The proof is then offered again.
     pub async fn settled(self, identity: &Identity, settled_at: Timestamp) -> Result<(Receipt, Client), SessionError> {
         let Ready { shard, segment, proof, .. } = self.ready;
         let receipt = Signed::by(identity, Settlement { shard, segment, proof, settled_at });
@@ -136,7 +137,8 @@ impl Offered {
     /// Says that the proof fails a check.
     ///
     /// # Errors
-    /// If the session fails: the proof is then offered again.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the prover breaks the protocol.
+    /// The proof is then offered again.
     pub async fn dispute(
         self,
         identity: &Identity,
@@ -151,7 +153,7 @@ impl Offered {
     /// Says that the proof isn't wanted.
     ///
     /// # Errors
-    /// If the session fails.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the prover breaks the protocol.
     pub async fn skip(self, reason: SkipReason, cause: impl Into<Cause>) -> Result<Client, SessionError> {
         let skip = Skip { shard: self.ready.shard, reason, cause: cause.into() };
         Ok(Client::at(self.session.choose(skip).await?.outer().repeat(), None))

@@ -67,7 +67,7 @@ impl Leased {
     /// Whether the operator signed it.
     ///
     /// # Errors
-    /// If not.
+    /// [`Forged`] if it didn't.
     pub fn verify(&self) -> Result<(), Forged> {
         self.lease().verify(&self.operator).map(drop)
     }
@@ -101,7 +101,7 @@ pub struct Pull {
 /// A chunk of a proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProofChunk {
-    /// Which.
+    /// Its number, from 0.
     pub index: u32,
     /// Its bytes.
     pub body: Bytes,

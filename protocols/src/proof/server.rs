@@ -20,7 +20,7 @@ pub enum Verdict {
     Skipped {
         /// The shard.
         shard: ShardId,
-        /// Why.
+        /// What the prover acts on.
         reason: SkipReason,
         /// The same for a person.
         cause: Cause,
@@ -77,7 +77,7 @@ type Inner = (There<Fetching>, Outer);
 /// Serves a settler until it says goodbye. What is announced is signed by `prover`, this side's identity.
 ///
 /// # Errors
-/// If the session fails, the settler breaks a rule, or the handler can't go on.
+/// [`ServeError::Session`] if the connection is lost or the settler breaks a rule, [`ServeError::Handler`] if the handler can't go on.
 pub async fn serve<H: Handler>(session: Responder<Proof>, prover: &Identity, handler: &H) -> Result<(), ServeError> {
     let mut session: Session<Proof, There<Turn>, Outer> = session.enter();
     loop {

@@ -43,7 +43,7 @@ pub struct Offered {
 pub enum Claimed {
     /// The job is this prover's, by the lease: fetch its witness.
     Leased(Lease, Box<Fetch>),
-    /// It isn't.
+    /// The operator refused; the client can ask for another job.
     Refused(Refused, Client),
 }
 
@@ -57,7 +57,7 @@ impl Client {
     /// [`HOLD`](crate::timing::HOLD) for one.
     ///
     /// # Errors
-    /// If the session fails, or the offer contradicts itself.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the offer contradicts itself.
     pub async fn ready(self, resumable: &[ResumableJob]) -> Result<Next, SessionError> {
         let me = self.me;
         let asked = timing::wait_until(self.not_before).await;
@@ -85,7 +85,7 @@ impl Client {
     /// Ends the session in good order.
     ///
     /// # Errors
-    /// If the session is lost first.
+    /// [`SessionError::Lost`] if the connection is lost first, [`SessionError::Violation`] if the operator doesn't end its side.
     pub async fn close(self) -> Result<(), SessionError> {
         self.session.choose(Bye {}).await?.close().await
     }
@@ -95,7 +95,7 @@ impl Offered {
     /// Claims the job.
     ///
     /// # Errors
-    /// If the session fails, or the lease isn't for this job and prover or not signed by the operator.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the lease isn't for this job and prover or not signed by the operator.
     pub async fn claim(self) -> Result<Claimed, SessionError> {
         let Self { session, me, job } = self;
         match session.choose(Claim { job }).await?.offer().await? {
@@ -124,7 +124,7 @@ impl Offered {
     /// Declines the job.
     ///
     /// # Errors
-    /// If the session fails.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the operator breaks the protocol.
     pub async fn decline(self, cause: impl Into<Cause>) -> Result<Client, SessionError> {
         let decline = Decline { job: self.job, cause: cause.into() };
         Ok(Client { session: self.session.choose(decline).await?.repeat(), me: self.me, not_before: None })

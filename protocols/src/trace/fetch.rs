@@ -106,7 +106,8 @@ impl Fetch {
     /// safe: to be used in `select!`.
     ///
     /// # Errors
-    /// If the session fails or the operator breaks a rule; further calls return the same.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the operator breaks the protocol or one of
+    /// its rules. Further calls return the same.
     pub async fn next(&mut self) -> Result<Pulled, SessionError> {
         loop {
             if let Some(ending) = self.whole() {
@@ -219,7 +220,7 @@ impl Fetch {
     /// Ends fetching: waits for the answers that are under way, without using them, and goes on to proving (or to giving up).
     ///
     /// # Errors
-    /// If the session fails.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the operator breaks the protocol.
     pub async fn stop(mut self) -> Result<Working, SessionError> {
         while self.pulls.response().await?.is_some() {}
         Ok(Working::new(self.pulls.pause()?, self.epoch))

@@ -73,7 +73,7 @@ pub struct Claim {
 pub struct Decline {
     /// The job.
     pub job: Hash,
-    /// Why.
+    /// The reason: a stable code, and words for a person.
     pub cause: Cause,
 }
 
@@ -138,7 +138,7 @@ pub enum PullResponse {
     Chunk(Chunk),
     /// It doesn't exist yet: pull it again.
     Pending {
-        /// Which.
+        /// Its number, from 0.
         index: u32,
     },
     /// There is no such chunk and there won't be: the run has ended.
@@ -153,7 +153,7 @@ pub enum PullResponse {
 /// A chunk of a witness.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
-    /// Which.
+    /// Its number, from 0.
     pub index: u32,
     /// The hash of what `body` holds, uncompressed.
     pub hash: Hash,
@@ -258,7 +258,7 @@ pub enum ProverStage {
     Assembling,
     /// Proving.
     Proving,
-    /// Done.
+    /// It has a proof.
     Proven,
 }
 
@@ -280,7 +280,7 @@ pub struct Progress {
 pub enum Progressed {
     /// The lease goes on.
     Renewed {
-        /// Until then.
+        /// When the lease ends, on the operator's clock, unless it is renewed again.
         expires: Timestamp,
     },
     /// The lease is no longer this prover's.
@@ -316,7 +316,7 @@ pub enum Finished {
 pub struct Abandon {
     /// The lease's epoch.
     pub epoch: u64,
-    /// Why.
+    /// The reason: a stable code, and words for a person.
     pub cause: Cause,
 }
 

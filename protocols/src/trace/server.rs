@@ -88,7 +88,7 @@ type Inner = (There<Leased>, Outer);
 /// Serves a prover until its job is done or it says goodbye.
 ///
 /// # Errors
-/// If the session fails, the prover breaks a rule, or the handler can't go on.
+/// [`ServeError::Session`] if the connection is lost or the prover breaks a rule, [`ServeError::Handler`] if the handler can't go on.
 pub async fn serve<H: Handler>(session: Responder<Trace>, handler: &H) -> Result<(), ServeError> {
     let mut session: Session<Trace, There<Idle>, Outer> = session.enter();
     let prover = session.peer();

@@ -25,7 +25,7 @@ impl Working {
     /// if the proof is nearly there: the settler takes the first).
     ///
     /// # Errors
-    /// If the session fails.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the operator breaks the protocol.
     pub async fn report(self, stage: ProverStage, done: u64, of: u64) -> Result<(Progressed, Self), SessionError> {
         let Self { session, epoch } = self;
         let (progressed, session) = session.choose(Progress { epoch, stage, done, of }).await?.recv().await?;
@@ -35,7 +35,8 @@ impl Working {
     /// Says that there is a proof, which this prover has made durable. Ends the session.
     ///
     /// # Errors
-    /// If the session fails: the operator may then lease the job again.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the operator breaks the protocol.
+    /// The operator may then lease the job again.
     pub async fn finish(self, proof: Hash) -> Result<Finished, SessionError> {
         let finish = Finish { epoch: self.epoch, proof };
         let (finished, end) = self.session.choose(finish).await?.recv().await?;
@@ -46,7 +47,7 @@ impl Working {
     /// Gives the job up. Ends the session.
     ///
     /// # Errors
-    /// If the session fails.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the operator breaks the protocol.
     pub async fn abandon(self, cause: impl Into<Cause>) -> Result<(), SessionError> {
         let abandon = Abandon { epoch: self.epoch, cause: cause.into() };
         self.session.choose(abandon).await?.close().await

@@ -102,7 +102,8 @@ fn a_changed_byte_is_found_and_the_reason_says_what_to_do() {
     assert!(text.contains("No release speaks this version") && text.contains("WRITE_VECTORS=1"), "{text}");
     let released = [("keepalive-v1", "the digest of another file")];
     let text = what_next(&released, &entry, &what);
-    for step in ["keepalive version 1", "VERSION = 2", "catalogue.rs", "WRITE_VECTORS=1", "keepalive-v2.json", "FROZEN"]
+    for step in
+        ["keepalive version 1", "VERSION = 2", "protocols/src/lib.rs", "WRITE_VECTORS=1", "keepalive-v2.json", "FROZEN"]
     {
         assert!(text.contains(step), "{step} isn't in: {text}");
     }

@@ -35,7 +35,7 @@ impl Protocol for Keepalive {
     type Responder = <Self::Initiator as HasDual>::Dual;
 }
 
-/// Asks once.
+/// Sends one ping and reads the answer.
 pub(crate) async fn ping(session: Initiator<Keepalive>, sent: u64) -> Result<(), SessionError> {
     let (pong, session) = session.enter().choose(Ping { sent }).await?.recv::<Pong, _>().await?;
     assert_eq!((pong.sent, pong.received), (sent, 43_200_000));

@@ -47,7 +47,7 @@ pub struct Violation {
     pub what: String,
 }
 
-/// The checks.
+/// What is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
@@ -107,7 +107,7 @@ pub fn liveness(outcome: &RunOutcome) -> Vec<Violation> {
     [found.1, histories::complete(outcome)].concat()
 }
 
-/// All checks.
+/// Runs all checks.
 #[must_use]
 pub fn all(outcome: &RunOutcome) -> Vec<Violation> {
     [safety(outcome), liveness(outcome)].concat()

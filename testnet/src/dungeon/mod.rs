@@ -107,7 +107,7 @@ struct Dungeon {
 /// The dungeon run of these options.
 ///
 /// # Errors
-/// If no shard can hold it.
+/// [`DungeonError::Players`] or [`DungeonError::Transactions`] if no shard can hold as many.
 pub fn generate(options: Options) -> Result<Workload, DungeonError> {
     let Options { players, transactions, seed } = options;
     if !(1..=MAX_PLAYERS).contains(&players) {

@@ -33,7 +33,7 @@ impl Network {
     /// Makes the data folders; the World begins with the workload's storage.
     ///
     /// # Errors
-    /// If a folder can't be made.
+    /// [`NetworkError::Folder`] if the workload can't be written, [`NetworkError::Init`] if a node's folder can't be made.
     pub async fn init(folder: NetworkFolder, programs: &Programs, workload: &Workload) -> Result<Self, NetworkError> {
         let file = folder.path().join("workload.json");
         workload.write(&file).map_err(|error| NetworkError::Folder {
@@ -51,7 +51,7 @@ impl Network {
     /// Starts the processes, each when those it dials listen. `say` hears of each.
     ///
     /// # Errors
-    /// If one doesn't come up.
+    /// [`NetworkError::Spawn`], [`NetworkError::Silent`] or [`NetworkError::Ended`] if a node doesn't come up.
     pub async fn start(&mut self, say: &mut dyn FnMut(&str)) -> Result<(), NetworkError> {
         for (index, role) in ROLES.into_iter().enumerate() {
             let peers: Vec<String> = self
@@ -97,7 +97,7 @@ impl Network {
     /// Whether all of them run.
     ///
     /// # Errors
-    /// If one has ended by itself.
+    /// [`NetworkError::Ended`] if a node has ended by itself.
     pub fn alive(&mut self) -> Result<(), NetworkError> {
         self.nodes.iter_mut().try_for_each(Node::alive)
     }

@@ -232,7 +232,7 @@ impl Node {
     /// Whether it still runs.
     ///
     /// # Errors
-    /// If it has ended by itself.
+    /// [`NetworkError::Ended`] if it has ended by itself.
     pub fn alive(&mut self) -> Result<(), NetworkError> {
         let role = self.role;
         let Some(child) = &mut self.child else { return Ok(()) };

@@ -6,7 +6,7 @@ use std::{io::Write, time::Duration};
 /// How often a stage under way gets a line: often enough to see that it runs, seldom enough for a log.
 pub const PLAIN_EVERY: Duration = Duration::from_secs(5);
 
-/// Writes lines.
+/// Writes a line when a stage begins or ends, and now and then in between.
 #[derive(Debug)]
 pub struct Plain<W> {
     out: W,

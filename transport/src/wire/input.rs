@@ -31,7 +31,7 @@ struct Rest {
 }
 
 impl Input {
-    /// Bytes waiting.
+    /// The number of bytes that nobody has consumed.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len

@@ -41,13 +41,13 @@ impl Part {
 pub struct HistoryEntry {
     /// Of which part.
     pub part: Part,
-    /// From 0.
+    /// Its number in its part, from 0.
     pub number: u32,
     /// The hash of the entry before; zeros before the first.
     pub before: Hash,
     /// When, on the node's clock, which may have been wrong or set back.
     pub at: Timestamp,
-    /// What.
+    /// The step that was taken.
     pub step: Step,
 }
 
@@ -69,7 +69,7 @@ pub enum HistoryError {
     /// The node didn't sign it.
     #[error("entry {number} is not signed by {}", signer.short())]
     Forged {
-        /// Which.
+        /// The entry's number in its part, from 0.
         number: u32,
         /// Who should have signed.
         signer: PeerId,
@@ -83,15 +83,15 @@ pub enum HistoryError {
     /// What it follows isn't what is before it.
     #[error("entry {number} doesn't follow the one before it, which was changed")]
     Broken {
-        /// Which.
+        /// The entry's number in its part, from 0.
         number: u32,
     },
     /// No such step may follow.
     #[error("entry {number} can't follow: {refusal}")]
     Step {
-        /// Which.
+        /// The entry's number in its part, from 0.
         number: u32,
-        /// Why.
+        /// The rule that its step breaks.
         refusal: Refusal,
     },
 }
