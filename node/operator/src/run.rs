@@ -15,7 +15,7 @@ use super::{
 };
 use shardwire_host::{Changes, Host, history::Advance as _};
 use shardwire_model::{
-    Cause, Felt, Hash, Mutation, PeerId, Role, ShardId, ShardStart, SignedTransaction, Stage, Timestamp,
+    Cause, Felt, Hash, Mutation, PeerId, Role, SegmentId, ShardId, ShardStart, SignedTransaction, Stage, Timestamp,
     life::{self, Life, Step},
     state_commitment,
 };
@@ -27,7 +27,7 @@ use shardwire_protocols::{
 };
 use shardwire_store::{
     RecordKey, StoreError, Write,
-    records::{Assignment, EXECUTIONS, Executed, SegmentKey, Spooled, TRANSACTIONS, WireFelt},
+    records::{Assignment, EXECUTIONS, Executed, Spooled, TRANSACTIONS, WireFelt},
 };
 use shardwire_witness::{Chunk, witness_hash};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,7 +58,7 @@ pub(super) struct Run {
 
 /// An operator's part of a shard's life.
 pub(super) fn part(shard: ShardId) -> life::Part {
-    life::Part::of(shard, Role::Operator)
+    life::Part::of(SegmentId::first(shard), Role::Operator)
 }
 
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Run {
             .map_err(|(sequence, refusal)| OperatorError::not_replayed(shard, sequence, refusal))?;
         run.desk = Some(Arc::new(desk));
         run.state().accepted = u32::try_from(log.len()).unwrap_or(u32::MAX);
-        match host.store.get(&EXECUTIONS, &SegmentKey::first(shard))? {
+        match host.store.get(&EXECUTIONS, &run.segment())? {
             Some(executed) if run.spool.is_whole(&executed) => run.spool.end(executed),
             _ => run.execute(program, log)?,
         }
@@ -119,16 +119,17 @@ impl Run {
         let values = felts(&assignment.values);
         let before = state_commitment(start.commitment(), &values);
         let shard = start.shard;
+        let segment = SegmentId::first(shard);
         Self {
             host: host.clone(),
             shard,
-            job: job_id(start.program, start.commitment(), before, 0),
+            job: job_id(start.program, start.commitment(), before, segment.segment),
             desk: None,
             feeding: tokio::sync::Mutex::default(),
             feed: Mutex::default(),
             past: tokio::sync::OnceCell::new(),
-            leases: Leases::new(shard),
-            spool: Arc::new(Spool::new(host.artefacts.clone(), shard)),
+            leases: Leases::new(segment),
+            spool: Arc::new(Spool::new(host.artefacts.clone(), segment)),
             state: Arc::new(Mutex::new(State { accepted: 0, refused: 0, life, fault: None })),
             assignment,
             progress: Arc::new(Changes::new()),
@@ -163,9 +164,10 @@ impl Run {
             }
         };
         let (host, state, began) = (self.host.clone(), self.state.clone(), self.host.clock.now());
+        let segment = self.segment();
         let feed = Feed::start(self.host.work, format!("shard {}", self.shard.short()), log, move |transactions| {
             let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
-            if let Err(cause) = conclude(&host, &spool, start.shard, began, result) {
+            if let Err(cause) = conclude(&host, &spool, segment, began, result) {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 // A run that is closed loses its feed, and ends for want of transactions: no fault.
                 if !state.life.is_over() {
@@ -276,12 +278,17 @@ impl Run {
         Ok(Opened { start, nonces: next_nonces, accepted, ended })
     }
 
+    /// What is executed here: the run's only segment.
+    pub(super) const fn segment(&self) -> SegmentId {
+        SegmentId::first(self.shard)
+    }
+
     /// The job that proving this run is.
     pub(super) fn offer(&self) -> JobOffer {
         JobOffer {
             job: self.job,
             shard: self.shard,
-            segment: 0,
+            segment: self.segment().segment,
             start: self.assignment.start.clone(),
             values: felts(&self.assignment.values),
             program: self.assignment.start.program,
@@ -319,7 +326,8 @@ impl Run {
     }
 
     fn let_go(&self) {
-        if let Err(error) = self.spool.remove() {
+        let artefacts = &self.host.artefacts;
+        if let Err(error) = artefacts.remove_folder(&artefacts.shard(self.shard)) {
             tracing::warn!(shard = %self.shard.short(), "chunks can't be removed: {error}");
         }
     }
@@ -364,7 +372,7 @@ impl Run {
 fn conclude(
     host: &Host,
     spool: &Spool,
-    shard: ShardId,
+    segment: SegmentId,
     began: Timestamp,
     result: Result<Execution, ExecuteError>,
 ) -> Result<(), Cause> {
@@ -375,8 +383,8 @@ fn conclude(
         output: execution.output,
         execute_ms: u64::try_from(host.clock.now().since(began).as_millis()).unwrap_or(u64::MAX),
     };
-    host.store.put(&EXECUTIONS, &SegmentKey::first(shard), &executed)?;
-    tracing::info!(shard = %shard.short(), steps = executed.steps, chunks = executed.chunks.len(), "execution ended");
+    host.store.put(&EXECUTIONS, &segment, &executed)?;
+    tracing::info!(shard = %segment.shard.short(), steps = executed.steps, chunks = executed.chunks.len(), "execution ended");
     spool.end(executed);
     Ok(())
 }

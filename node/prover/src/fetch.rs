@@ -3,7 +3,7 @@
 use super::{Known, Prover, ProverError, chunks};
 use shardwire_host::signed;
 use shardwire_model::{
-    Cause, Coded as _, Hash, Mutation, PeerId, Role, Stage,
+    Cause, Coded as _, Hash, Mutation, Output, PeerId, Role, Stage,
     life::{AbortCause, Life, Step},
 };
 use shardwire_protocols::{
@@ -213,7 +213,8 @@ impl Prover {
     fn fetched(&self, offer: &JobOffer, ending: Ending, stream_ms: u64) -> Result<(), ProverError> {
         let Ending { chunks, steps, output } = ending;
         let manifest = Manifest { chunks, steps, output };
-        if manifest.output.shard != offer.shard || manifest.output.before != offer.before() {
+        let of = |output: &Output| (output.shard, output.segment, output.before);
+        if of(&manifest.output) != (offer.shard, offer.segment, offer.before()) {
             return Err(ProverError::OtherRun);
         }
         tracing::info!(job = %offer.job.short(), chunks = manifest.chunks.len(), steps, "the witness is whole");
