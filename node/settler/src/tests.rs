@@ -223,7 +223,7 @@ async fn a_proof_of_another_segment_decides_nothing_about_the_first() {
     let (settler, start, before) = settler(folder.path()).await;
     let job = shardwire_protocols::trace::job_id(PROGRAM, start.commitment(), before, 1);
     let bytes = proves(&start, before);
-    let second = Held { segment: 1, job, leased: None, ..held(&start, before, bytes.clone(), 2, 1) };
+    let second = StoredProof { segment: 1, job, leased: None, ..held(&start, before, bytes.clone(), 2, 1) };
     let verdict = offers(&settler, 2, second).await;
     assert!(matches!(verdict, Verdict::Skipped { reason: SkipReason::OtherJob, .. }), "{verdict:?}");
     let [first, second] = [0, 1].map(|segment| SegmentId { shard: start.shard, segment });
