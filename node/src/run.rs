@@ -150,7 +150,7 @@ pub async fn run_at(
         admins: config.admins.clone(),
         reload: {
             let config = config.clone();
-            let again = move || config.again().map(|config| peers::named(&config, peer)).map_err(boxed);
+            let again = move || config.reload().map(|config| peers::named(&config, peer)).map_err(boxed);
             Reload(Box::new(again))
         },
         since: clock.now(),
@@ -174,7 +174,7 @@ pub async fn run_at(
     }
     node.stop.cancel();
     let _ = tokio::time::timeout(DRAIN, network.join_next()).await;
-    peers::keep(&node.host.store, &node.host.peers.take_unkept());
+    peers::keep(&node.host.store, &node.host.peers.take_changed());
     let _ = tokio::time::timeout(DRAIN, endpoint.close()).await;
     let _ = tokio::time::timeout(DRAIN, tasks.end()).await;
     Ok(())

@@ -4,7 +4,7 @@ use shardwire_data::DataError;
 use shardwire_model::{Cause, Coded, PeerId, ShardId};
 use shardwire_protocols::{
     administration::AdministrationError,
-    evidence::{Piece, Shown},
+    evidence::{Accusation, Shown},
     handshake::HandshakeError,
     ingress::RefusalReason,
 };
@@ -62,7 +62,7 @@ pub enum ClientError {
         /// What they show.
         shown: Shown,
         /// Both, for whoever wants to see them.
-        evidence: Box<Piece>,
+        evidence: Box<Accusation>,
     },
     /// It failed too often in a row.
     #[error(

@@ -89,7 +89,7 @@ impl Advance for Write<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shardwire_model::{Coded as _, Felt, Hash, SegmentId, ShardId, Stage, life::Why};
+    use shardwire_model::{Coded as _, Felt, Hash, SegmentId, ShardId, Stage, life::AbortCause};
     use shardwire_protocols::history::verify;
     use shardwire_store::records::LAYOUT;
 
@@ -129,7 +129,7 @@ mod tests {
         let store = Store::in_memory(&LAYOUT).unwrap();
         let streaming = Step::Streaming { job: Hash::of(b"job") };
         let proving = Step::Proving { witness: Hash::of(b"witness") };
-        let aborted = Step::Aborted { why: Why::TimedOut };
+        let aborted = Step::Aborted { why: AbortCause::TimedOut };
         advance(&store, part(1), &[streaming.clone(), streaming.clone(), proving.clone()]).unwrap();
         advance(&store, part(2), std::slice::from_ref(&streaming)).unwrap();
         assert_eq!(store.life(part(1)).unwrap().stage(), Some(Stage::Proving));

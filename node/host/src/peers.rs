@@ -4,7 +4,7 @@
 
 use shardwire_config::Config;
 use shardwire_model::{Clock, Coded as _, PeerId};
-use shardwire_peers::{Named, Peers};
+use shardwire_peers::{ConfiguredPeers, Peers};
 use shardwire_reputation::{Listing, Record};
 use shardwire_store::records::{PEERS, WORDS};
 use shardwire_store::{Store, StoreError};
@@ -14,8 +14,8 @@ use std::{
 };
 
 /// Whom a configuration names.
-pub fn named(config: &Config, own: PeerId) -> Named {
-    Named {
+pub fn named(config: &Config, own: PeerId) -> ConfiguredPeers {
+    ConfiguredPeers {
         own: config.admins.iter().copied().chain([own]).collect(),
         configured: config.peers.iter().map(|peer| (peer.id, peer.addr.map(|addr| addr.ip()))).collect(),
         allowed: config.reputation.allow.clone(),
@@ -36,9 +36,9 @@ pub fn recall(config: &Config, own: PeerId, clock: Arc<dyn Clock>, store: &Store
 }
 
 /// Keeps the records that changed.
-pub fn keep(store: &Store, unkept: &[(PeerId, Option<Record>)]) {
+pub fn keep(store: &Store, changed: &[(PeerId, Option<Record>)]) {
     let kept = store.write(|write| {
-        unkept.iter().try_for_each(|(peer, record)| match record {
+        changed.iter().try_for_each(|(peer, record)| match record {
             Some(record) => write.put(&PEERS, peer, record),
             None => write.remove(&PEERS, peer),
         })
@@ -59,6 +59,6 @@ pub fn say(store: &Store, peers: &Peers, peer: PeerId, word: Option<Listing>) ->
         Some(word) => write.put(&WORDS, &peer, word),
         None => write.remove(&WORDS, &peer),
     })?;
-    peers.say(peer, word);
+    peers.set_listing(peer, word);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::{Operator, OperatorError};
 use shardwire_model::{
     ShardId,
-    life::{Step, Why},
+    life::{AbortCause, Step},
 };
 use shardwire_protocols::{
     Failure, ServeError,
@@ -50,7 +50,7 @@ impl Operator {
                 Next::Closed(closed, client) => {
                     let end = match closed.outcome {
                         Outcome::Settled { proof } => Step::Settled { proof: Some(proof) },
-                        Outcome::Aborted => Step::Aborted { why: Why::Told { by: settler } },
+                        Outcome::Aborted => Step::Aborted { why: AbortCause::Told { by: settler } },
                     };
                     self.close(closed.shard, end).map_err(|error| ServeError::Handler(error.into()))?;
                     client

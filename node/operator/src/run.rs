@@ -23,7 +23,7 @@ use shardwire_program::{ExecuteError, Execution, Program, Programs};
 use shardwire_protocols::{
     administration::ShardStatus,
     ingress::{Opened, transaction_hash},
-    trace::{JobOffer, Part, job_id},
+    trace::{ChunkAnswer, JobOffer, job_id},
 };
 use shardwire_store::{
     RecordKey, StoreError, Write,
@@ -309,7 +309,7 @@ impl Run {
     }
 
     /// A chunk that was found, read off the async threads.
-    pub(super) async fn chunk(&self, index: u32, spooled: Spooled) -> Result<Part, OperatorError> {
+    pub(super) async fn chunk(&self, index: u32, spooled: Spooled) -> Result<ChunkAnswer, OperatorError> {
         let spool = self.spool.clone();
         let read = self.host.work.run(move || spool.chunk(index, spooled)).await;
         Ok(read.ok_or(OperatorError::Reader)??)

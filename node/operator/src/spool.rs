@@ -116,12 +116,12 @@ impl Spool {
         &self,
         index: u32,
         Spooled { hash, raw_bytes, .. }: Spooled,
-    ) -> Result<trace::Part, ArtefactError> {
+    ) -> Result<trace::ChunkAnswer, ArtefactError> {
         let missing = || {
             DiskError::of(&self.artefacts.spooled_chunk(self.segment, index), "read")(io::ErrorKind::NotFound.into())
         };
         let wire = self.read(index)?.ok_or_else(missing)?;
-        Ok(trace::Part::Chunk(trace::Chunk { index, hash, raw_bytes, body: wire.into() }))
+        Ok(trace::ChunkAnswer::Chunk(trace::Chunk { index, hash, raw_bytes, body: wire.into() }))
     }
 
     pub(super) fn extent(&self) -> Extent {

@@ -169,7 +169,9 @@ fn leases_and_chunks_of_two_segments_are_not_mixed_up() {
     for (spool, bytes) in spools.iter().zip([100, 200]) {
         let Some(spool::Found::Chunk(found)) = spool.find(0) else { panic!("it is there") };
         assert_eq!(found.raw_bytes, bytes);
-        let shardwire_protocols::trace::Part::Chunk(chunk) = spool.chunk(0, found).unwrap() else { panic!("a chunk") };
+        let shardwire_protocols::trace::ChunkAnswer::Chunk(chunk) = spool.chunk(0, found).unwrap() else {
+            panic!("a chunk")
+        };
         let body = shardwire_witness::decompress(&chunk.body, found.raw_bytes as usize).unwrap();
         assert_eq!(Hash::of(&body), found.hash, "each has its own file");
     }

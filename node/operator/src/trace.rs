@@ -4,7 +4,7 @@ use super::{Operator, OperatorError, asking::GIVES_WAY, run::Run, spool::Found};
 use shardwire_model::{Cause, Coded as _, Hash, PeerId, life::Step};
 use shardwire_protocols::{
     Failure,
-    trace::{Begun, Finished, Grant, Handler, JobOffer, Part, Progress, Progressed, ProverStage, Trace},
+    trace::{ChunkAnswer, Finished, Grant, Handler, JobOffer, Progress, Progressed, ProverStage, ResumableJob, Trace},
 };
 use shardwire_transport::Protocol as _;
 use std::sync::{Arc, PoisonError};
@@ -17,7 +17,7 @@ impl Operator {
 
     /// The job that this prover is offered now: one that it has begun before others. While it is patient it gives way, to better
     /// provers that ask and if it holds all the leases that it may.
-    fn free(&self, prover: PeerId, begun: &[Begun], patient: bool) -> Option<JobOffer> {
+    fn free(&self, prover: PeerId, begun: &[ResumableJob], patient: bool) -> Option<JobOffer> {
         let (now, runs) = (self.host.clock.now(), self.runs());
         let tier = self.host.peers.standing(prover).tier();
         let may_have =
@@ -68,7 +68,7 @@ impl Operator {
 }
 
 impl Handler for Operator {
-    async fn offer(&self, prover: PeerId, begun: &[Begun]) -> Result<JobOffer, Failure> {
+    async fn offer(&self, prover: PeerId, begun: &[ResumableJob]) -> Result<JobOffer, Failure> {
         let question = self.asking.begin(prover, self.host.peers.standing(prover).tier());
         let gives_way = question.since + GIVES_WAY;
         let patiently = self.changes.until(|| Ok::<_, Failure>(self.free(prover, begun, true)));
@@ -90,7 +90,7 @@ impl Handler for Operator {
         Ok(())
     }
 
-    async fn chunk(&self, prover: PeerId, job: Hash, epoch: u64, index: u32) -> Result<Part, Failure> {
+    async fn chunk(&self, prover: PeerId, job: Hash, epoch: u64, index: u32) -> Result<ChunkAnswer, Failure> {
         let run = self.leased(job)?;
         let look = || match run.renew(prover, epoch) {
             Ok(_) => Ok(run.find(index)?.map(Ok)),
@@ -98,8 +98,8 @@ impl Handler for Operator {
         };
         Ok(match run.progress.until(look).await? {
             Ok(Found::Chunk(spooled)) => run.chunk(index, spooled).await?,
-            Ok(Found::End(ending)) => Part::End(*ending),
-            Err(epoch) => Part::Lost { epoch },
+            Ok(Found::End(ending)) => ChunkAnswer::End(*ending),
+            Err(epoch) => ChunkAnswer::Lost { epoch },
         })
     }
 

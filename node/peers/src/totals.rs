@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts of a tier's peers since the node began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OfTier {
+pub struct TierCounts {
     /// Peers connected now.
     pub connected: u64,
     /// Sessions that they opened.
@@ -34,22 +34,22 @@ pub struct AdmissionCounts {
     pub turned_away: u64,
 }
 
-/// All counts.
+/// Counts of all tiers, and of admission.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
-    /// Tier low.
-    pub low: OfTier,
-    /// Tier normal.
-    pub normal: OfTier,
-    /// Tier high.
-    pub high: OfTier,
+    /// Counts of peers in tier low.
+    pub low: TierCounts,
+    /// Counts of peers in tier normal.
+    pub normal: TierCounts,
+    /// Counts of peers in tier high.
+    pub high: TierCounts,
     /// Admission of connections.
-    pub door: AdmissionCounts,
+    pub admission: AdmissionCounts,
 }
 
 impl Figures {
     /// The counts of a tier.
-    pub fn tier_mut(&mut self, tier: Tier) -> &mut OfTier {
+    pub fn tier_mut(&mut self, tier: Tier) -> &mut TierCounts {
         match tier {
             Tier::Low => &mut self.low,
             Tier::Normal => &mut self.normal,
@@ -58,7 +58,7 @@ impl Figures {
     }
 }
 
-/// Counts for [`OfTier`].
+/// Counts for [`TierCounts`].
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) sessions: AtomicU64,
@@ -117,14 +117,14 @@ impl Totals {
         all.filter(|(.., count)| *count > 0).collect()
     }
 
-    pub(crate) fn figures(&self, door: AdmissionCounts) -> Figures {
-        let of = |counts: &Counts| OfTier {
+    pub(crate) fn figures(&self, admission: AdmissionCounts) -> Figures {
+        let of = |counts: &Counts| TierCounts {
             connected: 0,
             sessions: counts.sessions.load(Ordering::Relaxed),
             refused: counts.refused.load(Ordering::Relaxed),
             waits: counts.waits.load(Ordering::Relaxed),
             bytes: counts.bytes.load(Ordering::Relaxed),
         };
-        Figures { low: of(&self.low), normal: of(&self.normal), high: of(&self.high), door }
+        Figures { low: of(&self.low), normal: of(&self.normal), high: of(&self.high), admission }
     }
 }

@@ -4,13 +4,13 @@ use super::{Known, Prover, ProverError, chunks};
 use shardwire_host::signed;
 use shardwire_model::{
     Cause, Coded as _, Hash, Mutation, Output, PeerId, Role, Stage,
-    life::{Life, Step, Why},
+    life::{AbortCause, Life, Step},
 };
 use shardwire_protocols::{
     Failure, ServeError,
     trace::{
-        Begun, Chunk, Claimed, Client, Ending, Fetch, JobOffer, LEASE, Lease, Next, Progressed, ProverStage, Pulled,
-        REPORT_EVERY, RefusalReason, Trace, Working,
+        Chunk, Claimed, Client, Ending, Fetch, JobOffer, LEASE, Lease, Next, Progressed, ProverStage, Pulled,
+        REPORT_EVERY, RefusalReason, ResumableJob, Trace, Working,
     },
 };
 use shardwire_reputation::{Event, Work};
@@ -65,19 +65,19 @@ impl Prover {
             return Ok(());
         }
         match reason {
-            RefusalReason::Aborted => self.end(id, Step::Aborted { why: Why::Told { by: operator } }),
+            RefusalReason::Aborted => self.end(id, Step::Aborted { why: AbortCause::Told { by: operator } }),
             RefusalReason::Settled => self.end(id, Step::Settled { proof: None }),
             RefusalReason::Leased | RefusalReason::Quota | RefusalReason::Unavailable => Ok(()),
         }
     }
 
     /// Jobs of this operator that aren't proven.
-    pub(super) fn begun(&self, operator: PeerId) -> Vec<Begun> {
+    pub(super) fn begun(&self, operator: PeerId) -> Vec<ResumableJob> {
         let jobs = self.jobs();
         let open = |known: &Known| known.job.operator == operator && !known.life.has_reached(Stage::Proven);
         jobs.iter()
             .filter(|(_, known)| open(known))
-            .map(|(id, known)| Begun { job: *id, have: known.job.figures.chunks })
+            .map(|(id, known)| ResumableJob { job: *id, have: known.job.figures.chunks })
             .take(shardwire_protocols::trace::MAX_RESUMED)
             .collect()
     }

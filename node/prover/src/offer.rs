@@ -4,11 +4,11 @@ use super::{Prover, ProverError};
 use shardwire_host::signed;
 use shardwire_model::{
     Hash, MAX_PROOF_BYTES, PeerId, Stage,
-    life::{Step, Why},
+    life::{AbortCause, Step},
 };
 use shardwire_protocols::{
     Failure,
-    proof::{Handler, Held, Leased, SkipReason, Verdict},
+    proof::{Handler, Leased, SkipReason, StoredProof, Verdict},
 };
 use shardwire_reputation::{Blame, Breach, Event};
 use shardwire_store::records::{JOB_LEASES, MAX_DISPUTES};
@@ -21,7 +21,7 @@ const MAX_SKIPPED: usize = 4096;
 const OFFER_AGAIN: Duration = Duration::from_secs(15);
 
 impl Prover {
-    pub(super) fn proof_for(&self, settler: PeerId) -> Result<Option<Held>, ProverError> {
+    pub(super) fn proof_for(&self, settler: PeerId) -> Result<Option<StoredProof>, ProverError> {
         let next = {
             let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
             let jobs = self.jobs();
@@ -41,7 +41,7 @@ impl Prover {
             Some(bytes) => {
                 let lease = self.host.store.get(&JOB_LEASES, &job)?.map(|lease| signed::read(&lease)).transpose()?;
                 let leased = lease.map(|lease| Leased::by(operator, &lease));
-                Ok(Some(Held { shard, segment, job, proof, bytes: bytes.into(), leased }))
+                Ok(Some(StoredProof { shard, segment, job, proof, bytes: bytes.into(), leased }))
             }
             None => {
                 // The only thing that can't be made again from what is here.
@@ -83,7 +83,7 @@ fn is_skipped(until: Option<&Option<Instant>>) -> bool {
 }
 
 impl Handler for Prover {
-    async fn next(&self, settler: PeerId) -> Result<Held, Failure> {
+    async fn next(&self, settler: PeerId) -> Result<StoredProof, Failure> {
         Ok(self.changes.until(|| self.proof_for(settler)).await?)
     }
 
@@ -128,7 +128,7 @@ impl Handler for Prover {
                 let until = (reason == SkipReason::Pending).then(|| Instant::now() + OFFER_AGAIN);
                 self.refused_by(settler, proof, until);
                 let end = match reason {
-                    SkipReason::Aborted => Some(Step::Aborted { why: Why::Told { by: settler } }),
+                    SkipReason::Aborted => Some(Step::Aborted { why: AbortCause::Told { by: settler } }),
                     SkipReason::Settled => Some(Step::Settled { proof: None }),
                     SkipReason::Unknown | SkipReason::OtherJob | SkipReason::Pending => None,
                 };

@@ -8,7 +8,7 @@ use super::{Settler, SettlerError};
 use shardwire_host::signed;
 use shardwire_model::{Hash, SegmentId};
 use shardwire_protocols::{
-    evidence::{Evidence, Piece},
+    evidence::{Accusation, Evidence},
     proof::Leased,
     trace::{Lease, job_id},
 };
@@ -42,7 +42,7 @@ impl Settler {
             Some(seen) if seen.statement.prover != lease.statement.prover => {
                 tracing::warn!(job = %job.short(), operator = %operator.short(), epoch, "the operator leased one job to two provers at once");
                 let evidence = Evidence::Leases(Box::new([seen, lease]));
-                if self.host.accuse(&Piece { accused: operator, evidence }) {
+                if self.host.accuse(&Accusation { accused: operator, evidence }) {
                     let broke = Event::Broke { breach: Breach::Contradiction, blame: Blame::Peer };
                     self.host.peers.note(operator, &broke);
                 }

@@ -14,7 +14,7 @@ use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::life::{AbortReason, Ended};
 use shardwire_model::{
     Coded as _, Output, PeerId, Role, SegmentId, ShardId, ShardStart, Stage, StartRequest, Timestamp,
-    life::{Life, MAX_TIMEOUT, Part, Step, Why},
+    life::{AbortCause, Life, MAX_TIMEOUT, Part, Step},
 };
 use shardwire_store::{
     Write,
@@ -453,10 +453,10 @@ impl Settler {
     }
 }
 
-fn why(reason: AbortReason) -> Why {
+fn why(reason: AbortReason) -> AbortCause {
     match reason {
-        AbortReason::Asked { by } => Why::Asked { by },
-        AbortReason::Deadline => Why::TimedOut,
+        AbortReason::Asked { by } => AbortCause::Asked { by },
+        AbortReason::Deadline => AbortCause::TimedOut,
     }
 }
 

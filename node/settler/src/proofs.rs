@@ -10,7 +10,7 @@ use shardwire_model::life::Ended;
 use shardwire_model::{Cause, Coded as _, PeerId, SegmentId, Timestamp};
 use shardwire_protocols::{
     Failure, ServeError,
-    evidence::{BadProof, Evidence, Piece},
+    evidence::{Accusation, BadProof, Evidence},
     proof::{Client, Next, Offered, Proof, Ready},
 };
 use shardwire_proving::settle::OutputMismatch;
@@ -162,7 +162,7 @@ impl Settler {
                 if blamed == Some(Blame::Peer) {
                     let announcement = offered.announcement().clone();
                     let proof = BadProof { announcement, start, before, bytes: proof_bytes };
-                    self.host.accuse(&Piece { accused: prover, evidence: Evidence::Proof(Box::new(proof)) });
+                    self.host.accuse(&Accusation { accused: prover, evidence: Evidence::Proof(Box::new(proof)) });
                 }
                 let told = offered.dispute(&self.host.identity, Cause::from(objection)).await;
                 // After the dispute is on its way: what follows may end the connection.

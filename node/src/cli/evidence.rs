@@ -15,7 +15,7 @@ use shardwire_model::{Coded, Hash, PeerId};
 use shardwire_program::Programs;
 use shardwire_protocols::{
     administration::{AdministrationError, Client, peer::Request},
-    evidence::{MAX_EVIDENCE_BYTES, Piece, Shown},
+    evidence::{Accusation, MAX_EVIDENCE_BYTES, Shown},
 };
 use shardwire_store::{Disk as _, DiskError, SystemDisk};
 use std::path::{Path, PathBuf};
@@ -100,7 +100,7 @@ struct All {
 
 /// What a piece shows.
 fn see(bytes: &[u8]) -> Result<Seen, Failure> {
-    let piece = Piece::from_bytes(bytes).map_err(|error| Failure::of(&error))?;
+    let piece = Accusation::from_bytes(bytes).map_err(|error| Failure::of(&error))?;
     let (proofs, programs) = (Proofs::stark(), Programs::all());
     let shows = shardwire_settler::evidence::check(&piece, &*proofs.verify, programs.hashes())
         .map_err(|error| Failure::of(&error))?;

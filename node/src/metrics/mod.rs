@@ -115,7 +115,7 @@ fn page(path: &str, peers: &Peers) -> Response {
 mod tests {
     use super::*;
     use shardwire_model::PeerId;
-    use shardwire_peers::{Named, Rules};
+    use shardwire_peers::{ConfiguredPeers, Rules};
     use shardwire_reputation::{Event, Work};
     use std::collections::BTreeMap;
     use tokio::{
@@ -125,7 +125,7 @@ mod tests {
 
     fn peers(rules: &Rules) -> Arc<Peers> {
         let clock = Arc::new(shardwire_host::clock::SystemClock);
-        Arc::new(Peers::new(rules, Named::default(), [], BTreeMap::new(), clock))
+        Arc::new(Peers::new(rules, ConfiguredPeers::default(), [], BTreeMap::new(), clock))
     }
 
     async fn served(peers: &Arc<Peers>) -> SocketAddr {
@@ -174,7 +174,7 @@ mod tests {
         let address = served(&peers).await;
         assert!(get(address, "/ready").await.starts_with("HTTP/1.1 200 OK\r\n"));
         let tending = peers.clone();
-        tokio::spawn(async move { tending.tend(drop, || 2).await });
+        tokio::spawn(async move { tending.maintain(drop, || 2).await });
         let refused = loop {
             let answer = get(address, "/ready?now").await;
             if !answer.starts_with("HTTP/1.1 200") {

@@ -6,7 +6,7 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
-use shardwire_peers::{Figures, OfTier, Peers};
+use shardwire_peers::{Figures, Peers, TierCounts};
 use shardwire_reputation::shed::{Gauges, Watermarks};
 use std::fmt;
 
@@ -71,8 +71,8 @@ impl Collector for Moment {
     #[allow(clippy::cast_precision_loss)] // counts of things in memory
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let to = &mut encoder;
-        let Figures { low, normal, high, door } = &self.figures;
-        let tiers = |of: fn(&OfTier) -> u64| {
+        let Figures { low, normal, high, admission } = &self.figures;
+        let tiers = |of: fn(&TierCounts) -> u64| {
             [("low", low), ("normal", normal), ("high", high)].map(|(tier, figures)| ([("tier", tier)], of(figures)))
         };
         gauges(to, "peers_connected", "Peers connected now", tiers(|of| of.connected))?;
@@ -84,11 +84,11 @@ impl Collector for Moment {
         let changes = self.changes.iter().map(|(from, to, count)| ([("from", *from), ("to", *to)], *count));
         counters(to, "standing_changes", "Changes of a peer's standing", changes)?;
         let answers = [
-            ("admitted", door.admitted),
-            ("retried", door.retried),
-            ("refused", door.refused),
-            ("ignored", door.ignored),
-            ("turned_away", door.turned_away),
+            ("admitted", admission.admitted),
+            ("retried", admission.retried),
+            ("refused", admission.refused),
+            ("ignored", admission.ignored),
+            ("turned_away", admission.turned_away),
         ];
         let answers = answers.map(|(answer, count)| ([("answer", answer)], count));
         counters(to, "callers", "What was answered to those who wanted to connect", answers)?;

@@ -20,7 +20,7 @@ pub(crate) use links::Links;
 use shardwire_host::{Host, Randomness, Services, peers::keep};
 use shardwire_model::{Coded, PeerId, Role};
 use shardwire_operator::Operator;
-use shardwire_peers::{Named, load::resident_bytes, receive};
+use shardwire_peers::{ConfiguredPeers, load::resident_bytes, receive};
 use shardwire_protocols::{
     ServeError,
     administration::{self, Administration},
@@ -71,7 +71,9 @@ impl Roles {
 }
 
 /// Reads whom the configuration names again.
-pub(crate) struct Reload(pub(crate) Box<dyn Fn() -> Result<Named, Box<dyn Coded + Send + Sync>> + Send + Sync>);
+pub(crate) struct Reload(
+    pub(crate) Box<dyn Fn() -> Result<ConfiguredPeers, Box<dyn Coded + Send + Sync>> + Send + Sync>,
+);
 
 impl fmt::Debug for Reload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -173,7 +175,7 @@ impl Node {
         })));
         let host = self.host.clone();
         tasks.spawn(
-            pause.task(async move { host.peers.tend(|unkept| keep(&host.store, &unkept), resident_bytes).await }),
+            pause.task(async move { host.peers.maintain(|changed| keep(&host.store, &changed), resident_bytes).await }),
         );
         self.stop.cancelled().await;
         tasks.shutdown().await;

@@ -7,7 +7,7 @@ use shardwire_peers::{Presence, sessions};
 use shardwire_protocols::{
     ServeError,
     handshake::{self, Agreed, Handshake, HandshakeError},
-    pace::GREETING,
+    timing::GREETING,
 };
 use shardwire_transport::{Backoff, Connection};
 use std::{sync::Arc, time::Duration};

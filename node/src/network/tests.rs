@@ -68,7 +68,7 @@ async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
         endpoint,
         roles: taken,
         admins: BTreeSet::new(),
-        reload: Reload(Box::new(|| Ok(Named::default()))),
+        reload: Reload(Box::new(|| Ok(ConfiguredPeers::default()))),
         since: Timestamp(0),
         randomness: random,
         told: CancellationToken::new(),

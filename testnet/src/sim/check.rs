@@ -5,8 +5,8 @@
 
 use super::{machine::Machine, record::Line};
 use crate::{
-    checks::{self, Facts},
-    play::{Game, Words},
+    checks::{self, RunOutcome},
+    clients::{Game, Promises},
 };
 use shardwire::config::Role;
 use shardwire_disk::Survives;
@@ -61,7 +61,7 @@ impl Failure {
 pub(super) struct Played<'a> {
     pub(super) machines: &'a [Machine],
     pub(super) game: &'a Game,
-    pub(super) told: &'a Words,
+    pub(super) promises: &'a Promises,
     /// The peers that lied.
     pub(super) lying: BTreeSet<PeerId>,
     pub(super) lines: &'a [Line],
@@ -80,9 +80,9 @@ pub(super) async fn all(played: Played<'_>, counters: Counters) -> Vec<Failure> 
     failures
 }
 
-async fn on_the_disks(Played { machines, game, told, lying, .. }: Played<'_>) -> Vec<Failure> {
-    let (started, receipts) = (told.started.clone(), told.receipts.clone());
-    let mut facts = Facts { started, receipts, liars: lying, ..Facts::default() };
+async fn on_the_disks(Played { machines, game, promises, lying, .. }: Played<'_>) -> Vec<Failure> {
+    let (started, receipts) = (promises.started.clone(), promises.receipts.clone());
+    let mut facts = RunOutcome { started, receipts, liars: lying, ..RunOutcome::default() };
     for machine in machines {
         machine.medium.power_on(Survives::All);
         let settles = machine.role() == Role::Settler;

@@ -11,13 +11,13 @@ use std::collections::VecDeque;
 type Looping<P, Req, Resp, Q, S, E> = Result<Session<P, S, (Requests<Req, Resp, Q>, E)>, SessionError>;
 
 /// See the [module](self). `N` is what is noted of a request.
-pub(crate) struct Ahead<P, Req, Resp, Q, E, N, const DEPTH: usize> {
+pub(crate) struct NotedPipeline<P, Req, Resp, Q, E, N, const DEPTH: usize> {
     state: Result<Pipeline<P, Req, Resp, Q, E, DEPTH>, SessionError>,
     /// One note for each request under way, the oldest first; so at most `DEPTH`.
     notes: VecDeque<N>,
 }
 
-impl<P, Req: Message, Resp: Message, Q, E, N, const DEPTH: usize> Ahead<P, Req, Resp, Q, E, N, DEPTH> {
+impl<P, Req: Message, Resp: Message, Q, E, N, const DEPTH: usize> NotedPipeline<P, Req, Resp, Q, E, N, DEPTH> {
     pub(crate) fn new(pipeline: Pipeline<P, Req, Resp, Q, E, DEPTH>) -> Self {
         Self { state: Ok(pipeline), notes: VecDeque::new() }
     }
@@ -78,9 +78,9 @@ impl<P, Req: Message, Resp: Message, Q, E, N, const DEPTH: usize> Ahead<P, Req, 
 }
 
 impl<P, Req, Resp, Q, E, N: std::fmt::Debug, const DEPTH: usize> std::fmt::Debug
-    for Ahead<P, Req, Resp, Q, E, N, DEPTH>
+    for NotedPipeline<P, Req, Resp, Q, E, N, DEPTH>
 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ahead").field("state", &self.state).field("notes", &self.notes).finish()
+        f.debug_struct("NotedPipeline").field("state", &self.state).field("notes", &self.notes).finish()
     }
 }

@@ -1,7 +1,7 @@
 //! A simulated host's sockets, timers and tasks, behind quinn's traits.
 #![allow(clippy::disallowed_types, reason = "quinn's trait names the type; it is refused")]
 
-use crate::sim::Machine;
+use super::machine::Machine;
 use quinn::{
     AsyncTimer, AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller,
     udp::{RecvMeta, Transmit},

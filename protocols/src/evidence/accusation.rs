@@ -9,18 +9,18 @@ pub const MAGIC: &[u8] = b"shardwire evidence 1\n";
 
 /// Evidence, and against whom it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Piece {
-    /// Against whom.
+pub struct Accusation {
+    /// The peer that signed what is shown.
     pub accused: PeerId,
     /// What it is.
     pub evidence: Evidence,
 }
 
-impl Piece {
+impl Accusation {
     /// What it shows.
     ///
     /// # Errors
-    /// If it shows nothing.
+    /// [`NoEvidence`] if it shows nothing, as [`Evidence::check`] says.
     pub fn check(&self, verifier: &dyn Verifier) -> Result<Shown, NoEvidence> {
         self.evidence.check(&self.accused, verifier)
     }
@@ -35,7 +35,7 @@ impl Piece {
     /// Reads it. What it shows isn't known before it is [checked](Self::check).
     ///
     /// # Errors
-    /// If the bytes are no piece of evidence.
+    /// [`NoEvidence::Unreadable`] if the bytes are no piece of evidence.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NoEvidence> {
         if bytes.len() > MAX_EVIDENCE_BYTES as usize {
             return Err(NoEvidence::Unreadable("it is longer than evidence may be"));

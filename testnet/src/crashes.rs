@@ -9,7 +9,7 @@ pub const AWAY: Duration = Duration::from_secs(1);
 
 /// Kills a node when something is first seen.
 #[derive(Clone, Copy)]
-pub struct Fault {
+pub struct PlannedCrash {
     /// The node's role.
     pub role: Role,
     /// What is going on then, for messages.
@@ -18,13 +18,13 @@ pub struct Fault {
     pub when: fn(&Progress) -> bool,
 }
 
-impl fmt::Debug for Fault {
+impl fmt::Debug for PlannedCrash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for PlannedCrash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "killing the {} {}", self.role, self.during)
     }

@@ -11,7 +11,7 @@ use crate::{
 use shardwire_model::{
     AccountId, Call, ContractId, EntryRequest, EventId, Felt, Key, Kind, Slot, finished_selector, starknet_keccak,
 };
-use shardwire_workload::{Player, Start, Step, Workload, World};
+use shardwire_workload::{Player, Start, UnsignedTransaction, Workload, World};
 use shardwire_world::{Genesis, GenesisEntry, GenesisValue};
 
 /// A player, with its key and storage addresses.
@@ -93,7 +93,7 @@ impl Game {
         }
         let mut transactions = Vec::new();
         let mut by = |actor: usize, contract, call| {
-            transactions.push(Step { player: heroes[actor].player.name.clone(), contract, call });
+            transactions.push(UnsignedTransaction { player: heroes[actor].player.name.clone(), contract, call });
         };
         if with_sword {
             by(0, self.dungeon, Call::Give { lock: self.sword, to: heroes[1].account });

@@ -1,7 +1,7 @@
-//! A client that plays a shard: starts it at the settler, submits its transactions to the operator, keeps every
+//! A client that runs a shard: starts it at the settler, submits its transactions to the operator, keeps every
 //! receipt, and waits until it is over, or loses patience and aborts it.
 //!
-//! It does what a person with the command line would do, at that pace, and retries whatever fails.
+//! It does what a person with the command line would do, at that timing, and retries whatever fails.
 
 use crate::dice::Dice;
 use shardwire::client::{ClientError, Dialler, NodeClient, Progress, Target, started, submit};
@@ -30,29 +30,30 @@ const ALREADY_STARTED: &str = "SW-LEDGER-011";
 /// The code with which it refuses to abort a settled shard.
 const ALREADY_SETTLED: &str = "SW-LEDGER-013";
 
-/// What clients were told. It has to stay true.
+/// What nodes promised to clients: whatever happens later, it has to stay true. Shared by all clients of a run.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Told(Arc<Mutex<Words>>);
+pub(crate) struct SharedPromises(Arc<Mutex<Promises>>);
 
+/// The shards that settlers said are started, and the receipts that operators signed.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Words {
+pub(crate) struct Promises {
     pub(crate) started: Vec<(PeerId, ShardId)>,
     pub(crate) receipts: Vec<(PeerId, Receipt)>,
 }
 
-impl Told {
-    fn change(&self, change: impl FnOnce(&mut Words)) {
+impl SharedPromises {
+    fn change(&self, change: impl FnOnce(&mut Promises)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub(crate) fn words(&self) -> Words {
+    pub(crate) fn snapshot(&self) -> Promises {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// The two nodes that a client deals with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ends {
+pub(crate) struct Targets {
     pub(crate) settler: Target,
     pub(crate) operator: Target,
 }
@@ -72,52 +73,53 @@ pub(crate) enum Patience {
 #[derive(Debug)]
 pub(crate) struct Client {
     dialler: Dialler,
-    ends: Ends,
+    targets: Targets,
     workload: Workload,
     request: StartRequest,
     /// What the shard is started with, but for the deadline, which the World gives.
     start: ShardStart,
     patience: Patience,
-    told: Told,
+    promises: SharedPromises,
     say: fn(&str),
-    plays: Plays,
+    observer: SignedObserver,
 }
 
-/// Hears what a client is going to play, once it knows what the World started.
+/// Is shown the signed transactions of a client, once it knows what the World started.
 #[derive(Clone)]
-pub(crate) struct Plays(pub(crate) Arc<Heard>);
+pub(crate) struct SignedObserver(pub(crate) Arc<Observe>);
 
-type Heard = dyn Fn(&ShardStart, &[SignedTransaction]) + Send + Sync;
+type Observe = dyn Fn(&ShardStart, &[SignedTransaction]) + Send + Sync;
 
-impl fmt::Debug for Plays {
+impl fmt::Debug for SignedObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Plays")
+        f.write_str("SignedObserver")
     }
 }
 
 impl Client {
-    /// A client of this shard. It records what it is told in `told`, reports progress to `say`, and tells `plays` what it plays.
+    /// A client of this shard. It records what nodes promise it in `promises`, reports progress to `say`, and shows its signed transactions to
+    /// `observer`.
     #[must_use]
     pub(crate) fn new(
         dialler: Dialler,
-        ends: Ends,
+        targets: Targets,
         workload: Workload,
         patience: Patience,
-        told: Told,
+        promises: SharedPromises,
         say: fn(&str),
-        plays: Plays,
+        observer: SignedObserver,
     ) -> Self {
-        let request = workload.start_request(ends.operator.peer, rules::hash());
+        let request = workload.start_request(targets.operator.peer, rules::hash());
         let start = request.to_start(&dialler.network, Timestamp::default());
-        Self { dialler, ends, workload, request, start, patience, told, say, plays }
+        Self { dialler, targets, workload, request, start, patience, promises, say, observer }
     }
 
-    /// Plays the shard to its end and returns how it ended.
-    pub(crate) async fn play(self, begins: Duration, dice: Dice) -> Stage {
+    /// Runs the shard to its end and returns how it ended.
+    pub(crate) async fn run(self, begins: Duration, dice: Dice) -> Stage {
         sleep(begins).await;
         let shard = self.start.shard;
         let begun = self.persevere("starts", || self.begin()).await;
-        self.told.change(|words| words.started.push((self.ends.settler.peer, shard)));
+        self.promises.change(|promises| promises.started.push((self.targets.settler.peer, shard)));
         (self.say)(&format!("shard {} is started, {:?}", shard.short(), self.patience));
         tokio::select! {
             biased;
@@ -145,7 +147,7 @@ impl Client {
         };
         let signed =
             self.persevere("signs", || async { self.workload.sign(&start).map_err(|error| error.to_string()) }).await;
-        (self.plays.0)(&start, &signed);
+        (self.observer.0)(&start, &signed);
         // A few moves at a time, as people play.
         let portions = 1 + dice.index(MOST_PORTIONS);
         for portion in signed.chunks(signed.len().div_ceil(portions)) {
@@ -175,12 +177,12 @@ impl Client {
 
     /// Asks the operator what the World started.
     async fn ask(&self) -> Result<ShardStart, String> {
-        started(&self.dialler, self.ends.operator, self.start.clone()).await.map_err(said)
+        started(&self.dialler, self.targets.operator, self.start.clone()).await.map_err(described)
     }
 
     /// Starts the shard; `None` if it was started already and the answer with its start data got lost.
     async fn begin(&self) -> Result<Option<ShardStart>, String> {
-        let mut control = NodeClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
+        let mut control = NodeClient::dial(&self.dialler, self.targets.settler).await.map_err(described)?;
         let request = self.request.clone();
         let timeout = match self.patience {
             Patience::TimesOut(after) => Some(after.as_secs()),
@@ -195,16 +197,16 @@ impl Client {
             Ok((started, _)) => Ok(Some(started)),
             // The request got through; only the answer was lost.
             Err(error) if error.code() == ALREADY_STARTED || error.to_string().contains(ALREADY_STARTED) => Ok(None),
-            Err(error) => Err(said(error)),
+            Err(error) => Err(described(error)),
         }
     }
 
     async fn submit(&self, signed: &[SignedTransaction]) -> Result<(), String> {
-        let Ends { operator, .. } = self.ends;
+        let Targets { operator, .. } = self.targets;
         let keep = |progress: Progress<'_>| {
-            self.told.change(|words| words.receipts.push((operator.peer, progress.receipt.clone())));
+            self.promises.change(|promises| promises.receipts.push((operator.peer, progress.receipt.clone())));
         };
-        let report = submit(&self.dialler, operator, self.start.shard, signed, keep).await.map_err(said)?;
+        let report = submit(&self.dialler, operator, self.start.shard, signed, keep).await.map_err(described)?;
         match report.refused.first() {
             Some(refusal) => Err(format!("transaction {} is refused: {}", refusal.index, refusal.reason)),
             None => Ok(()),
@@ -212,22 +214,22 @@ impl Client {
     }
 
     async fn abort(&self) -> Result<(), String> {
-        let mut control = NodeClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
+        let mut control = NodeClient::dial(&self.dialler, self.targets.settler).await.map_err(described)?;
         let aborted = control.abort_shard(self.start.shard).await;
         control.close().await;
         match aborted {
             Ok(_) => Ok(()),
             // A proof settled the shard first.
             Err(error) if error.to_string().contains(ALREADY_SETTLED) => Ok(()),
-            Err(error) => Err(said(error)),
+            Err(error) => Err(described(error)),
         }
     }
 
     /// Waits until the settler says that the shard is over.
     async fn look(&self) -> Result<Stage, String> {
-        let mut control = NodeClient::dial(&self.dialler, self.ends.settler).await.map_err(said)?;
+        let mut control = NodeClient::dial(&self.dialler, self.targets.settler).await.map_err(described)?;
         loop {
-            let statuses = control.shard_status(Some(self.start.shard)).await.map_err(said)?;
+            let statuses = control.shard_status(Some(self.start.shard)).await.map_err(described)?;
             let over = statuses.iter().find(|it| matches!(it.stage, Stage::Settled | Stage::Aborted));
             if let Some(status) = over {
                 control.close().await;
@@ -238,6 +240,6 @@ impl Client {
     }
 }
 
-fn said(error: ClientError) -> String {
+fn described(error: ClientError) -> String {
     format!("{error} ({})", error.code())
 }

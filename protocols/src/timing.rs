@@ -23,7 +23,7 @@ pub const IDLE: Duration = Duration::from_secs(600);
 
 /// How soon a consumer may ask again that was told to wait. A producer that holds questions is never asked so soon; with one that
 /// answers "nothing" at once this keeps the two from asking and answering as fast as the network allows.
-pub const PAUSE: Duration = Duration::from_secs(1);
+pub const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The future's value if it comes within [`HOLD`]. Otherwise the future is dropped: it must be one that may be.
 pub(crate) async fn hold<T>(answer: impl Future<Output = T>) -> Option<T> {
@@ -31,13 +31,13 @@ pub(crate) async fn hold<T>(answer: impl Future<Output = T>) -> Option<T> {
 }
 
 /// The future's value if it has one without waiting.
-pub(crate) async fn at_once<T>(answer: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn now_or_never<T>(answer: impl Future<Output = T>) -> Option<T> {
     // `timeout` polls the future before the clock.
     tokio::time::timeout(Duration::ZERO, answer).await.ok()
 }
 
 /// Waits until it may be asked again, and says when that is.
-pub(crate) async fn turn(not_before: Option<Instant>) -> Instant {
+pub(crate) async fn wait_until(not_before: Option<Instant>) -> Instant {
     if let Some(at) = not_before {
         sleep_until(at).await;
     }

@@ -9,17 +9,17 @@ use tempfile::TempDir;
 
 /// The folder of a network.
 #[derive(Debug)]
-pub struct Place {
+pub struct NetworkFolder {
     path: PathBuf,
     /// Removed with this, unless kept.
     temporary: Option<TempDir>,
 }
 
-impl Place {
+impl NetworkFolder {
     /// A new folder, or this one, which must be empty or new.
     ///
     /// # Errors
-    /// If it holds something, or can't be made.
+    /// [`NetworkError::Occupied`] if it holds something, [`NetworkError::Folder`] if it can't be made.
     pub fn new(wanted: Option<&Path>) -> Result<Self, NetworkError> {
         match wanted {
             Some(path) => {
