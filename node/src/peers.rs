@@ -8,6 +8,7 @@ use shardwire_peers::{Named, Peers};
 use shardwire_reputation::{Listing, Record};
 use shardwire_store::records::{PEERS, WORDS};
 use shardwire_store::{Store, StoreError};
+use shardwire_telemetry::Telemetry;
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
     sync::Arc,
@@ -34,10 +35,11 @@ pub(crate) fn recall(
     own: PeerId,
     clock: Arc<dyn Clock>,
     store: &Store,
+    telemetry: &Telemetry,
 ) -> Result<Arc<Peers>, StoreError> {
     let (records, words) = (store.all(&PEERS)?, store.all(&WORDS)?);
     let words = words.into_iter().collect();
-    Ok(Arc::new(Peers::new(&config.reputation.rules, named(config, own), records, words, clock)))
+    Ok(Peers::new(&config.reputation.rules, named(config, own), records, words, clock, telemetry))
 }
 
 /// Keeps the records that changed.

@@ -21,6 +21,7 @@ use shardwire_protocols::{
     trace::{self, Begun, Chunk, Finished, Grant, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace, job_id},
 };
 use shardwire_reputation::{Event, Record, Standing, Work};
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::{Bytes, Connection, Endpoint, Identity, Incoming, Pause, Profile, SessionError};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -156,7 +157,7 @@ pub(crate) fn run() -> Outcome<()> {
         let settings = catalogue::settings(Profile::default());
         let here = (Ipv4Addr::LOCALHOST, 0).into();
         let endpoint = Endpoint::bind(here, identity.clone(), &settings, &mut rand::rng())?;
-        let peers = Arc::new(peers());
+        let peers = peers();
         let tending = peers.clone();
         tokio::spawn(async move { tending.tend(drop, resident_bytes).await });
         let source = Arc::new(Source::new(identity.clone()));
@@ -185,7 +186,7 @@ pub(crate) fn run() -> Outcome<()> {
 }
 
 /// Peers under a node's default rules. Two are configured; some attackers have worked well until today.
-fn peers() -> Peers {
+fn peers() -> Arc<Peers> {
     let worked = || {
         let work = Event::Worked(Work::Proof);
         (0..4).fold(Record::default(), |record, _| record.after(&work, Wall.now(), &Rules::default().policy))
@@ -199,7 +200,7 @@ fn peers() -> Peers {
         hosts: BTreeSet::from([Ipv4Addr::LOCALHOST.into()]),
         ..Named::default()
     };
-    Peers::new(&Rules::default(), named, records, BTreeMap::new(), Arc::new(Wall))
+    Peers::new(&Rules::default(), named, records, BTreeMap::new(), Arc::new(Wall), &Telemetry::default())
 }
 
 async fn greeted(connection: &Connection) -> Result<(), SessionError> {

@@ -3,7 +3,9 @@
 use crate::{
     Ticks,
     admission::{ConnectionAdmission, ConnectionSlot, Decision},
+    events::{self, LoadNormal, Overloaded, StandingChanged},
     load::{self, Load},
+    metrics,
     presence::{BUSY_FOR, DENIED_FOR, Presence},
     rules::{Listings, Named, Rules},
     totals::{Figures, Totals},
@@ -14,6 +16,7 @@ use shardwire_reputation::{
     Standing, Tier,
     admission::{self, NotAdmitted},
 };
+use shardwire_telemetry::{Events, Telemetry};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::IpAddr,
@@ -78,6 +81,7 @@ pub struct Peers {
     pub(crate) admission: ConnectionAdmission,
     pub(crate) load: Load,
     pub(crate) totals: Totals,
+    pub(crate) events: Events<events::Room>,
     /// The connected peers, with their standing as it changes.
     present: Mutex<BTreeMap<PeerId, Present>>,
     changes: Mutex<VecDeque<RecordedChange>>,
@@ -90,7 +94,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Peers {
-    /// Peers under rules that are [valid](Rules::validate), with the stored records and listings.
+    /// Peers under rules that are [valid](Rules::validate), with the stored records and listings. `telemetry` gets
+    /// their events and numbers.
     #[must_use]
     pub fn new(
         rules: &Rules,
@@ -98,14 +103,15 @@ impl Peers {
         kept: impl IntoIterator<Item = (PeerId, Record)>,
         said: BTreeMap<PeerId, Listing>,
         clock: Arc<dyn Clock>,
-    ) -> Self {
+        telemetry: &Telemetry,
+    ) -> Arc<Self> {
         let now = clock.now();
         let mut records = Records::new(rules.policy, MAX_RECORDS);
         for (peer, record) in kept {
             records.restore(peer, record, now);
         }
         let ticks = Ticks::begin();
-        let peers = Self {
+        let peers = Arc::new(Self {
             clock,
             records: Mutex::new(records),
             listings: Mutex::default(),
@@ -114,12 +120,14 @@ impl Peers {
             admission: ConnectionAdmission::new(rules.limits, ticks),
             load: Load::new(rules.watermarks),
             totals: Totals::default(),
+            events: telemetry.events(),
             present: Mutex::default(),
             changes: Mutex::default(),
             urgent: Notify::new(),
-        };
+        });
         lock(&peers.listings).said = said;
         peers.name(named);
+        metrics::register(&peers, telemetry);
         peers
     }
 
@@ -190,17 +198,11 @@ impl Peers {
     /// Logs a change of standing and makes it take effect.
     fn tell(&self, change: &Change) {
         let Change { peer, from, to, reason } = change;
+        let by_time = matches!(reason, Reason::Time);
         let cause = reason.to_string();
-        self.totals.changed(*from, *to);
-        match (to, reason) {
-            (Standing::Banned { .. } | Standing::Denied, _) => {
-                tracing::warn!(peer = %peer.short(), %from, %to, cause, "standing");
-                self.urgent.notify_one();
-            }
-            (Standing::Admitted(_), Reason::Time) => {
-                tracing::debug!(peer = %peer.short(), %from, %to, cause, "standing");
-            }
-            (Standing::Admitted(_), _) => tracing::info!(peer = %peer.short(), %from, %to, cause, "standing"),
+        self.events.emit(StandingChanged { peer: *peer, from: *from, to: *to, cause, by_time });
+        if to.tier().is_none() {
+            self.urgent.notify_one();
         }
         {
             let mut changes = lock(&self.changes);
@@ -326,8 +328,8 @@ impl Peers {
         let (gauges, _) = self.load.gauges();
         let (waiting, late, memory) = (gauges.queue_depth, gauges.loop_delay, gauges.memory_bytes);
         match refused {
-            Some(tier) => tracing::warn!(waiting, ?late, memory, "overloaded: peers up to tier {tier} are refused"),
-            None => tracing::info!(waiting, ?late, memory, "load is back to normal: nobody is refused for it"),
+            Some(tier) => self.events.emit(Overloaded { tier, waiting, late, memory }),
+            None => self.events.emit(LoadNormal { waiting, late, memory }),
         }
     }
 
@@ -396,13 +398,6 @@ impl Peers {
             }
         }
         figures
-    }
-
-    /// How often each change of standing happened since the node began, without those that never did: from, to,
-    /// count.
-    #[must_use]
-    pub fn counted_changes(&self) -> Vec<(&'static str, &'static str, u64)> {
-        self.totals.changes()
     }
 
     /// The connections in ordinary slots and in reserved ones.

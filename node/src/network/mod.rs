@@ -11,6 +11,7 @@
 //! time, a protocol that no role here serves, control by strangers.
 
 mod dial;
+mod events;
 mod links;
 mod serve;
 mod services;
@@ -32,6 +33,7 @@ use shardwire_protocols::{
     handshake::Hello,
     keepalive::{self, Keepalive},
 };
+use shardwire_telemetry::Events;
 use shardwire_transport::{Endpoint, Initiator, Responder};
 use std::{collections::BTreeSet, fmt, net::SocketAddr, sync::Arc};
 use tokio::task::JoinSet;
@@ -89,6 +91,7 @@ pub(crate) struct Node {
     pub(crate) endpoint: Endpoint,
     pub(crate) roles: Roles,
     pub(crate) links: Links,
+    pub(crate) events: Events<events::Room>,
     pub(crate) admins: BTreeSet<PeerId>,
     pub(crate) since: shardwire_model::Timestamp,
     /// Reads whom the configuration names again.

@@ -19,6 +19,7 @@ use crate::{
 use shardwire_model::Clock;
 use shardwire_peers::Peers;
 use shardwire_store::{Artefacts, Store};
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::identity::Identity;
 use shardwire_world::WorldIdentity;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub(crate) struct Host {
     pub(crate) work: Work,
     /// Where the seeds of its waits come from.
     pub(crate) randomness: Randomness,
+    /// Where metrics are registered and events observed.
+    pub(crate) telemetry: Telemetry,
     /// Where tasks begin that no session owns.
     pub(crate) tasks: Spawner,
 }

@@ -13,6 +13,7 @@ use shardwire_model::{
 };
 use shardwire_program::rules;
 use shardwire_store::{Artefacts, Store, SystemDisk};
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::Identity;
 use shardwire_world::WorldIdentity;
 use std::{path::Path, sync::Arc};
@@ -51,7 +52,7 @@ pub(crate) fn host(
     let tasks = Tasks::default();
     let config = Config::parse(Path::new("f"), config, &Environment::default(), Flags::default()).unwrap();
     let host = Host {
-        peers: peers::recall(&config, identity.peer(), clock.clone(), &store).unwrap(),
+        peers: peers::recall(&config, identity.peer(), clock.clone(), &store, &Telemetry::default()).unwrap(),
         identity,
         world: Arc::new(world()),
         clock,
@@ -59,6 +60,7 @@ pub(crate) fn host(
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
         work: Work::Beside,
         randomness: crate::surroundings::Randomness::from_seed(1),
+        telemetry: Telemetry::default(),
         tasks: tasks.spawner(),
     };
     (Arc::new(host), tasks)

@@ -19,6 +19,7 @@ use shardwire_store::{
     Artefacts, Store, SystemDisk,
     records::{LAYOUT, WireFelt},
 };
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::identity::Identity;
 use std::{path::Path, time::Duration};
 use tokio::time::{Instant, timeout};
@@ -33,7 +34,7 @@ fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
     let store = Store::in_memory(&LAYOUT).unwrap();
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
-        peers: peers::recall(&config, identity.peer(), Arc::new(SystemClock), &store).unwrap(),
+        peers: peers::recall(&config, identity.peer(), Arc::new(SystemClock), &store, &Telemetry::default()).unwrap(),
         identity,
         world: Arc::new(crate::roles::testing::world()),
         clock: Arc::new(SystemClock),
@@ -41,6 +42,7 @@ fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
         work: surroundings::Work::Beside,
         randomness: crate::surroundings::Randomness::from_seed(1),
+        telemetry: Telemetry::default(),
         tasks: tasks.spawner(),
     };
     let operator = Operator::resume(Arc::new(host), Programs::all()).unwrap();
