@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
     Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt,
-    life::{HistoryEntry, Part},
+    life::{Ended, HistoryEntry, Part},
 };
 use shardwire_protocols::{Signed, proof};
 use shardwire_reputation::{Ban, Components};
@@ -91,19 +91,6 @@ pub struct OperatedShard {
     pub log: Vec<SignedTransaction>,
     /// How it ended at its settler, if the operator has heard of an end.
     pub ended: Option<Ended>,
-}
-
-/// How a shard ended, as far as a node knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Ended {
-    /// Settled by this proof.
-    Settled {
-        /// The proof.
-        proof: Hash,
-    },
-    /// Aborted.
-    Aborted,
 }
 
 /// A job at its prover.

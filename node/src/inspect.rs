@@ -4,14 +4,14 @@
 
 use crate::{
     data::DataPaths,
-    facts::{Ended, Fate, NodeFacts, OperatedShard, PeerScore, ProverJob, Value, WorldFacts, WorldShard},
-    history::Lives as _,
+    facts::{Fate, NodeFacts, OperatedShard, PeerScore, ProverJob, Value, WorldFacts, WorldShard},
     run::RunError,
     world,
 };
+use shardwire_host::history::Lives as _;
 use shardwire_model::{
     Coded, PeerId, Role, Timestamp,
-    life::{Part, Step},
+    life::{Ended, Part, Step},
 };
 use shardwire_reputation::Policy;
 use shardwire_store::{

@@ -8,25 +8,18 @@
 
 mod administration;
 pub mod cli;
-pub mod client;
-pub mod clock;
-pub mod data;
-mod evidence;
 pub mod facts;
-mod history;
 mod inspect;
 mod metrics;
 mod network;
 mod offline;
-mod peers;
 pub mod proofs;
-mod roles;
 pub mod run;
-mod signed;
-pub mod surroundings;
-mod tasks;
-pub mod world;
 
 pub use inspect::inspect;
 pub use run::run;
+pub use shardwire_client as client;
 pub use shardwire_config as config;
+pub use shardwire_data as data;
+pub use shardwire_data::world;
+pub use shardwire_host as host;

@@ -5,23 +5,18 @@ use crate::{
     data::{DataFolder, DataPaths, Running},
     metrics::Metrics,
     network::{Links, Node, Reload, Roles},
-    peers,
-    proofs::{Proofs, Prove, Workshop},
-    roles::{
-        Host,
-        operator::Operator,
-        prover::Prover,
-        settler::{Judge, Settler},
-    },
-    surroundings::Surroundings,
-    tasks::Tasks,
+    proofs::Proofs,
     world,
 };
+use shardwire_host::{Host, Platform, Tasks, peers};
 use shardwire_model::{Coded, PeerId, Role};
+use shardwire_operator::Operator;
 use shardwire_peers::Peers;
 use shardwire_program::Programs;
 use shardwire_protocols::catalogue;
+use shardwire_prover::{Prove, Prover, Workshop};
 use shardwire_proving::worker::{self, LocateError, Worker};
+use shardwire_settler::{Judge, Settler};
 use shardwire_store::{Artefacts, Disk, Store, records::LAYOUT};
 use shardwire_transport::{Endpoint, Identity};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -78,12 +73,12 @@ fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
 pub async fn run(
     config: Config,
     folder: DataFolder,
-    surroundings: Surroundings,
+    platform: Platform,
     orders: impl Into<Orders>,
     ready: oneshot::Sender<Ready>,
 ) -> Result<(), RunError> {
     let home = Home { identity: folder.identity().clone(), paths: folder.paths().clone() };
-    let (network, telemetry) = (config.network.clone(), surroundings.telemetry.clone());
+    let (network, telemetry) = (config.network.clone(), platform.telemetry.clone());
     let metrics = match config.metrics {
         Some(address) => Some(Metrics::open(address).await.map_err(boxed)?),
         None => None,
@@ -99,7 +94,7 @@ pub async fn run(
         let _ = ready.send(Ready { peer, listen, metrics: address });
         Ok(())
     };
-    run_at(config, home, surroundings, Proofs::stark(), orders, announce).await
+    run_at(config, home, platform, Proofs::stark(), orders, announce).await
 }
 
 /// Where a node is at home, when nobody else can be.
@@ -119,13 +114,13 @@ pub struct Home {
 pub async fn run_at(
     config: Config,
     Home { identity, paths }: Home,
-    surroundings: Surroundings,
+    platform: Platform,
     proofs: Proofs,
     orders: impl Into<Orders>,
     announce: impl FnOnce(Ready, &Arc<Peers>) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let Orders { stop, reload } = orders.into();
-    let Surroundings { clock, network: sockets, disk, work, mut randomness, telemetry } = surroundings;
+    let Platform { clock, network: sockets, disk, work, mut randomness, telemetry } = platform;
     let peer = identity.peer();
     let programs: Vec<_> = Programs::all().hashes().collect();
     let world = world::of_node(&*disk, &paths, &config, peer, &programs).map_err(boxed)?;

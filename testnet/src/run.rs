@@ -13,7 +13,7 @@ use crate::{
 };
 use shardwire::{
     client::{ClientError, Dialler, NodeClient, SubmitReport, Target, submit},
-    surroundings::{Randomness, Surroundings},
+    host::{Platform, Randomness},
 };
 use shardwire_model::{Kind, Role, ShardId, ShardStart, Stage};
 use shardwire_program::rules;
@@ -174,7 +174,7 @@ impl Players {
             // signature counts.
             identity: Identity::generate(&mut Randomness::system()),
             network: crate::network::NETWORK.to_owned(),
-            surroundings: Surroundings::system(),
+            platform: Platform::system(),
         };
         let receipts = Arc::new(AtomicU32::new(0));
         let counter = receipts.clone();
@@ -227,7 +227,7 @@ impl Drop for Players {
 
 /// A control session to each node, reopened when it breaks.
 struct Watch {
-    surroundings: Surroundings,
+    platform: Platform,
     nodes: [Watched; 3],
 }
 
@@ -239,16 +239,16 @@ struct Watched {
 }
 
 impl Watched {
-    async fn client(&mut self, surroundings: &Surroundings) -> Result<&mut NodeClient, ClientError> {
+    async fn client(&mut self, platform: &Platform) -> Result<&mut NodeClient, ClientError> {
         let client = match self.client.take() {
             Some(client) => client,
-            None => NodeClient::connect(&self.data, surroundings).await?,
+            None => NodeClient::connect(&self.data, platform).await?,
         };
         Ok(self.client.insert(client))
     }
 
-    async fn look(&mut self, surroundings: &Surroundings, shard: ShardId) -> Result<Vec<ShardStatus>, TestnetError> {
-        let answer = match self.client(surroundings).await {
+    async fn look(&mut self, platform: &Platform, shard: ShardId) -> Result<Vec<ShardStatus>, TestnetError> {
+        let answer = match self.client(platform).await {
             // A node that hasn't heard of the shard yet doesn't list it.
             Ok(client) => client.shard_status(None).await,
             Err(error) => Err(error),
@@ -272,22 +272,19 @@ impl Watch {
     fn new(network: &Network) -> Self {
         let watched =
             |role| Watched { role, data: network.node(role).data().to_owned(), client: None, answered: Instant::now() };
-        Self { surroundings: Surroundings::system(), nodes: [Role::Settler, Role::Operator, Role::Prover].map(watched) }
+        Self { platform: Platform::system(), nodes: [Role::Settler, Role::Operator, Role::Prover].map(watched) }
     }
 
     async fn settler(&mut self) -> Result<&mut NodeClient, ClientError> {
-        let Self { surroundings, nodes: [settler, ..] } = self;
-        settler.client(surroundings).await
+        let Self { platform, nodes: [settler, ..] } = self;
+        settler.client(platform).await
     }
 
     /// The statuses that the nodes report.
     async fn look(&mut self, shard: ShardId) -> Result<Vec<ShardStatus>, TestnetError> {
-        let Self { surroundings, nodes: [settler, operator, prover] } = self;
-        let (settler, operator, prover) = tokio::join!(
-            settler.look(surroundings, shard),
-            operator.look(surroundings, shard),
-            prover.look(surroundings, shard)
-        );
+        let Self { platform, nodes: [settler, operator, prover] } = self;
+        let (settler, operator, prover) =
+            tokio::join!(settler.look(platform, shard), operator.look(platform, shard), prover.look(platform, shard));
         Ok([settler?, operator?, prover?].concat())
     }
 }

@@ -1,6 +1,6 @@
 //! What real nodes refuse of peers that are wrong or lie; nothing here proves anything.
 
-use shardwire::{client::NodeClient, clock::SystemClock, data::DataPaths, surroundings::Surroundings};
+use shardwire::{client::NodeClient, data::DataPaths, host::Platform, host::clock::SystemClock};
 use shardwire_model::{Clock as _, Felt, Hash, Kind, PeerId, Role, ShardId, ShardStart, Stage, state_commitment};
 use shardwire_protocols::{
     Failure,
@@ -213,7 +213,7 @@ async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
     let workload = dungeon();
     let mut settler = settler(&place, &workload).await;
     let operator = Identity::generate(&mut rand::rng()).peer();
-    let mut control = NodeClient::connect(settler.data(), &Surroundings::system()).await.expect("control");
+    let mut control = NodeClient::connect(settler.data(), &Platform::system()).await.expect("control");
     let (start, _) = control
         .start_shard(workload.start_request(operator, shardwire_program::rules::hash()), None)
         .await

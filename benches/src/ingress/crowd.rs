@@ -149,7 +149,7 @@ impl Member {
             serves: Vec::new(),
             opens: announce([ProtocolId::of::<Ingress>()]),
             capabilities: Vec::new(),
-            time: shardwire::clock::SystemClock.now(),
+            time: shardwire::host::clock::SystemClock.now(),
         };
         greet(connection.open::<Handshake>().await?, hello).await?;
         let (within, every) = ASSIGNED;

@@ -17,7 +17,7 @@ mod crowd;
 use clap::Args;
 use crowd::Crowd;
 use serde::Serialize;
-use shardwire::{client::NodeClient, surroundings::Surroundings};
+use shardwire::{client::NodeClient, host::Platform};
 use shardwire_model::{AccountId, Felt, MAX_ACCOUNTS, MAX_TRANSACTIONS, Role, ShardStart, Signature};
 use shardwire_program::rules;
 use shardwire_protocols::ingress::DEPTH;
@@ -152,7 +152,7 @@ async fn nodes(programs: &Programs, place: &Place, crowd: &Crowd) -> Outcome<(No
     let mut known = crowd.peers();
     known.push(format!("{}@{}", settler.peer(), settler.listen()));
     operator.start(&known).await?;
-    let mut control = NodeClient::connect(settler.data(), &Surroundings::system()).await?;
+    let mut control = NodeClient::connect(settler.data(), &Platform::system()).await?;
     let (start, _) = control.start_shard(crowd.start().request(operator.peer(), rules::hash()), None).await?;
     Ok((settler, operator, start))
 }

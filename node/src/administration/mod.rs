@@ -8,9 +8,10 @@ mod node;
 mod peer;
 mod shard;
 
-use crate::{network::Node, roles::settler::Settler};
+use crate::network::Node;
 use shardwire_model::{Coded, PeerId, ShardId};
 use shardwire_protocols::administration::{self, Failed, Handler, Request, Response};
+use shardwire_settler::Settler;
 
 /// A request that this node can't do.
 #[derive(Debug, thiserror::Error)]

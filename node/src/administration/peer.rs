@@ -1,9 +1,9 @@
 //! The node's peers: how they are connected, what the node thinks of them, what can be proven against them, and the operator's word on them.
 
 use super::Impossible;
-use crate::{
+use crate::network::Node;
+use shardwire_host::{
     evidence::{self, pieces},
-    network::Node,
     peers::say,
 };
 use shardwire_model::PeerId;
@@ -49,7 +49,7 @@ impl Node {
                             say(store, peers, peer, None)?;
                         }
                         peers.ban(peer, Duration::from_secs(seconds));
-                        crate::peers::keep(store, &peers.take_unkept());
+                        shardwire_host::peers::keep(store, &peers.take_unkept());
                     }
                 }
                 self.shown(peer)
@@ -59,7 +59,7 @@ impl Node {
                     say(store, peers, peer, None)?;
                 }
                 peers.unban(peer);
-                crate::peers::keep(store, &peers.take_unkept());
+                shardwire_host::peers::keep(store, &peers.take_unkept());
                 self.shown(peer)
             }
             Request::Allow { peer, withdraw } => {

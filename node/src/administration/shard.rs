@@ -1,7 +1,8 @@
 //! Shards: starting and aborting them, how they are, what this node has signed about them; and the World that they change.
 
 use super::Impossible;
-use crate::{history::Lives as _, network::Node};
+use crate::network::Node;
+use shardwire_host::history::Lives as _;
 use shardwire_model::life::AbortReason;
 use shardwire_model::{PeerId, ShardId};
 use shardwire_protocols::administration::{

@@ -67,8 +67,8 @@ struct All {
 fn see(bytes: &[u8]) -> Result<Seen, Failure> {
     let piece = Piece::from_bytes(bytes).map_err(|error| Failure::of(&error))?;
     let (proofs, programs) = (Proofs::stark(), Programs::all());
-    let shows =
-        crate::evidence::check(&piece, &*proofs.verify, programs.hashes()).map_err(|error| Failure::of(&error))?;
+    let shows = shardwire_settler::evidence::check(&piece, &*proofs.verify, programs.hashes())
+        .map_err(|error| Failure::of(&error))?;
     Ok(Seen { peer: piece.accused, shows, file: None })
 }
 

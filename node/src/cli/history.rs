@@ -7,11 +7,11 @@ use super::{
     output::{Answer, columns, plain},
 };
 use crate::{
-    clock::SystemClock,
     data::{DataError, DataPaths},
     offline,
 };
 use serde::Serialize;
+use shardwire_host::clock::SystemClock;
 use shardwire_model::{
     Clock as _, PeerId, ShardId, Timestamp,
     life::{HistoryEntry, HistoryError, Part, Step, Why},

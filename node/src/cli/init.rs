@@ -8,9 +8,9 @@ use super::{
 use crate::{
     config::{Config, Environment},
     data::{self, Belongs},
-    surroundings::Randomness,
 };
 use serde::Serialize;
+use shardwire_host::Randomness;
 use shardwire_model::{Hash, PeerId, Role};
 use shardwire_program::Programs;
 use shardwire_world::WorldIdentity;

@@ -1,17 +1,15 @@
 //! Asking the node that runs in a data folder.
 
 use super::failure::Failure;
-use crate::{
-    client::{ClientError, NodeClient},
-    surroundings::Surroundings,
-};
+use crate::client::{ClientError, NodeClient};
+use shardwire_host::Platform;
 use shardwire_protocols::administration::{AdministrationError, Client};
 use std::path::PathBuf;
 
 /// Connects to the node that runs in a data folder.
 pub(super) async fn connect(root: Option<PathBuf>) -> Result<NodeClient, Failure> {
     let root = root.ok_or_else(Failure::no_data)?;
-    Ok(NodeClient::connect(&root, &Surroundings::system()).await?)
+    Ok(NodeClient::connect(&root, &Platform::system()).await?)
 }
 
 /// Connects, asks, and closes in good order whatever the answer is.

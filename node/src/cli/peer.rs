@@ -6,9 +6,9 @@ use super::{
     node::ask,
     output::{Answer, columns, plain},
 };
-use crate::clock::SystemClock;
 use serde::Serialize;
 use serde_json::json;
+use shardwire_host::clock::SystemClock;
 use shardwire_model::{Clock as _, Timestamp};
 use shardwire_protocols::administration::{Changed, PeerView, peer::Request};
 use shardwire_reputation::{Components, Listing, MAX_RECORDS, Standing};

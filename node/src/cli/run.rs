@@ -11,10 +11,10 @@ use crate::{
     config::{Config, Environment, Facts},
     data::{DataFolder, DataPaths},
     run::{Ready, run as node},
-    surroundings::Surroundings,
 };
 use serde::Serialize;
 use serde_json::json;
+use shardwire_host::Platform;
 use shardwire_model::{PeerId, Role};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tokio::{sync::oneshot, time::sleep};
@@ -68,7 +68,7 @@ async fn serve(config: Config, folder: DataFolder, lifeline: bool, as_json: bool
     };
     let overdue = overdue(orders.stop.clone());
     tokio::select! { biased;
-        result = node(config, folder, Surroundings::system(), orders, ready) => Ok(result?),
+        result = node(config, folder, Platform::system(), orders, ready) => Ok(result?),
         () = overdue => Err(Failure::new(
             "SW-CLI-004",
             format!("the node didn't stop within {} s and was ended", DRAIN.as_secs()),

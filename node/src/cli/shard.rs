@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{
     client::{ClientError, Dialler, NodeClient, SubmitReport, Target, started, submit as submit_to},
-    clock::SystemClock,
     config::{Config, DEFAULT_NETWORK, Environment, Flags},
     data::DataPaths,
-    surroundings::Surroundings,
 };
 use serde::Serialize;
+use shardwire_host::Platform;
+use shardwire_host::clock::SystemClock;
 use shardwire_model::{Clock as _, PeerId, ShardId, ShardStart, Timestamp};
 use shardwire_program::rules;
 use shardwire_protocols::administration::ShardStatus;
@@ -114,9 +114,9 @@ pub(super) async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<A
         ));
     }
     // Nobody needs to know who submits: the accounts' signatures count, not the client's.
-    let mut surroundings = Surroundings::system();
-    let identity = Identity::generate(&mut surroundings.randomness);
-    let dialler = Dialler { identity, network, surroundings };
+    let mut platform = Platform::system();
+    let identity = Identity::generate(&mut platform.randomness);
+    let dialler = Dialler { identity, network, platform };
     let start = started(&dialler, operator, request.to_start(&dialler.network, Timestamp::default())).await?;
     let transactions = workload.sign(&start)?;
     let mut progress = Progress::new("receipts", transactions.len());

@@ -6,8 +6,8 @@ use super::{
     output::{Answer, columns, plain},
     shard,
 };
-use crate::clock::SystemClock;
 use serde::Serialize;
+use shardwire_host::clock::SystemClock;
 use shardwire_model::{Clock as _, Timestamp};
 use shardwire_protocols::administration::{Client, NodeStatus, Overview, PeerStatus};
 use std::path::PathBuf;

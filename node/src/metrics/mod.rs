@@ -124,7 +124,7 @@ mod tests {
     };
 
     fn peers(rules: &Rules) -> (Telemetry, Arc<Peers>) {
-        let (clock, telemetry) = (Arc::new(crate::clock::SystemClock), Telemetry::default());
+        let (clock, telemetry) = (Arc::new(shardwire_host::clock::SystemClock), Telemetry::default());
         let peers = Peers::new(rules, Named::default(), [], BTreeMap::new(), clock, &telemetry);
         (telemetry, peers)
     }

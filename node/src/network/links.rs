@@ -1,6 +1,6 @@
 //! Which peers there are, and the one connection to each.
 
-use crate::roles::Changes;
+use shardwire_host::Changes;
 use shardwire_model::PeerId;
 use shardwire_protocols::{administration::PeerStatus, handshake::Agreed, keepalive::Measured};
 use shardwire_transport::Connection;

@@ -14,18 +14,13 @@ mod dial;
 mod events;
 mod links;
 mod serve;
-mod services;
 #[cfg(test)]
 mod tests;
 
-use crate::{
-    peers::keep,
-    roles::{Host, operator::Operator, prover::Prover, settler::Settler},
-    surroundings::Randomness,
-};
 pub(crate) use links::Links;
-pub(crate) use services::Services;
+use shardwire_host::{Host, Randomness, Services, peers::keep};
 use shardwire_model::{Coded, PeerId, Role};
+use shardwire_operator::Operator;
 use shardwire_peers::{Named, load::resident_bytes, receive};
 use shardwire_protocols::{
     ServeError,
@@ -33,6 +28,8 @@ use shardwire_protocols::{
     handshake::Hello,
     keepalive::{self, Keepalive},
 };
+use shardwire_prover::Prover;
+use shardwire_settler::Settler;
 use shardwire_telemetry::Events;
 use shardwire_transport::{Endpoint, Initiator, Responder};
 use std::{collections::BTreeSet, fmt, net::SocketAddr, sync::Arc};

@@ -3,8 +3,8 @@
 use super::{
     Node, Router,
     events::{Connected, Disconnected, GreetingMissed, HandshakeRefused},
-    services::Opened,
 };
+use shardwire_host::services::Opened;
 use shardwire_model::{Coded as _, Mutation};
 use shardwire_peers::{Presence, sessions};
 use shardwire_protocols::{

@@ -1,15 +1,9 @@
 //! What a node announces is what it serves, whatever its roles are; and that is what peers open.
 
 use super::*;
-use crate::{
-    config::Role,
-    proofs::{Cancelled, Prove, Proving, Verify},
-    roles::{
-        settler::Judge,
-        testing::{TestClock, host},
-    },
-};
+use crate::config::Role;
 use redb::backends::InMemoryBackend;
+use shardwire_host::testing::{TestClock, host};
 use shardwire_model::Timestamp;
 use shardwire_peers::session_event;
 use shardwire_program::{Programs, rules};
@@ -17,8 +11,11 @@ use shardwire_protocols::{
     catalogue::{self, Entry, ProtocolId},
     handshake::{Agreed, Handshake, Spoken, agree, spoken},
 };
+use shardwire_prover::{Cancelled, Prove, Proving};
+use shardwire_proving::verify::Verify;
 use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_reputation::Event;
+use shardwire_settler::Judge;
 use shardwire_store::{Store, Work};
 use shardwire_transport::{
     Channel, Identity, Incoming, Protocol as _, SessionError, Settings, SystemNetwork, ViolationKind,
@@ -64,7 +61,7 @@ async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
         taken.prover = Some(Prover::resume(host.clone(), Arc::new(Idle)).unwrap());
     }
     let here = ([127, 0, 0, 1], 0).into();
-    let mut random = crate::surroundings::Randomness::from_seed(1);
+    let mut random = shardwire_host::Randomness::from_seed(1);
     let endpoint = Endpoint::open(&SystemNetwork, here, identity, &Settings::default(), &mut random).unwrap();
     let node = Node {
         links: Links::new(host.identity.peer()),
@@ -94,7 +91,7 @@ fn agreed(router: &Router, theirs: Hello) -> Agreed {
 fn curious() -> Hello {
     Hello {
         network: "test".into(),
-        world: Some(crate::roles::testing::world().hash()),
+        world: Some(shardwire_host::testing::world().hash()),
         agent: "curious".into(),
         roles: [Role::Settler, Role::Operator, Role::Prover].map(|role| role.to_string()).into(),
         serves: spoken(),

@@ -4,7 +4,6 @@ use super::Folder;
 use crate::{
     facts::{Fate, NodeFacts, WorldFacts},
     inspect::{node, of_world as facts_of},
-    roles::operator::extended,
     run::RunError,
 };
 use serde::Serialize;
@@ -12,6 +11,7 @@ use shardwire_model::{
     Coded, Hash, MAX_PROOF_BYTES, Role, ShardId, Stage,
     life::{Life, Part, Step},
 };
+use shardwire_operator::extended;
 use shardwire_protocols::history::verify;
 use shardwire_store::{
     Store, StoreError,

@@ -19,13 +19,13 @@ mod tests;
 pub(crate) use check::{Report, check};
 pub(crate) use export::export;
 
-use crate::history::Lives as _;
 use crate::{
     config::{Config, Environment, Flags, Role},
     data::DataFolder,
     run::RunError,
     world,
 };
+use shardwire_host::history::Lives as _;
 use shardwire_model::{Coded, PeerId, ShardId, life::HistoryEntry};
 use shardwire_protocols::Signed;
 use shardwire_store::records::LAYOUT;

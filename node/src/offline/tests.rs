@@ -4,15 +4,14 @@ use super::*;
 use crate::{
     config::Setting,
     data::{Belongs, DataPaths, init},
-    history::Advance as _,
-    roles::prover::ProverError,
-    signed,
 };
 use rand::{SeedableRng, rngs::StdRng};
+use shardwire_host::{history::Advance as _, signed};
 use shardwire_model::{
     ContractId, EventId, Felt, Hash, ShardStart, Timestamp, finished_selector,
     life::{Part, Step},
 };
+use shardwire_prover::ProverError;
 use shardwire_store::{
     RecordKey, SystemDisk, Table,
     records::{EntryKey, Figures, HISTORY, JOBS, Job, LAYOUT, LogKey, TRANSACTIONS},

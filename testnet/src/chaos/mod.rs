@@ -25,7 +25,7 @@ use serde::Serialize;
 use shardwire::{
     client::{Dialler, Target},
     data::DataPaths,
-    surroundings::{Randomness, Surroundings},
+    host::{Platform, Randomness},
 };
 use shardwire_model::{Kind, Role, Stage};
 use shardwire_store::SystemDisk;
@@ -229,16 +229,15 @@ impl Chaos {
         let dice = &mut self.dice;
         let target = |node: &Node| Target { peer: node.peer(), address: node.listen() };
         let [settler, first, second, ..] = self.nodes.as_slice() else { return Ok(JoinSet::new()) };
-        let surroundings = Surroundings::system();
+        let platform = Platform::system();
         let shards = SHARDS_A_MINUTE * u32::from(minutes);
         let mut clients = JoinSet::new();
         for number in 0..shards {
             let operator = if dice.chance(PPM / 2) { first } else { second };
             let (moves, with_sword) = (1 + dice.index(MOVES), dice.chance(WITH_SWORD));
             let workload = self.game.shard(u64::from(number), moves, with_sword, dice);
-            let surroundings =
-                Surroundings { randomness: Randomness::from_seed(dice.number()), ..surroundings.clone() };
-            let dialler = Dialler { identity: self.starter.clone(), network: NETWORK.to_owned(), surroundings };
+            let platform = Platform { randomness: Randomness::from_seed(dice.number()), ..platform.clone() };
+            let dialler = Dialler { identity: self.starter.clone(), network: NETWORK.to_owned(), platform };
             let ends = Ends { settler: target(settler), operator: target(operator) };
             let client =
                 Client::new(dialler, ends, workload, patience(dice), told.clone(), |_| {}, Plays(Arc::new(|_, _| {})));

@@ -14,7 +14,8 @@ mod tests;
 
 use crate::recompute::State;
 use books::Books;
-use shardwire::facts::{Ended, Fate, NodeFacts, OperatedShard, PeerScore, WorldFacts, WorldShard};
+use shardwire::facts::{Fate, NodeFacts, OperatedShard, PeerScore, WorldFacts, WorldShard};
+use shardwire_model::life::Ended;
 use shardwire_model::{Felt, Hash, Kind, PeerId, ShardId};
 use shardwire_protocols::ingress::{Outcome, Receipt, transaction_hash};
 use std::{

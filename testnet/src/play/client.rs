@@ -161,7 +161,7 @@ impl Client {
         what: &str,
         mut attempt: impl FnMut() -> F,
     ) -> T {
-        let mut waits = TRY_AGAIN.start(self.dialler.surroundings.randomness.clone());
+        let mut waits = TRY_AGAIN.start(self.dialler.platform.randomness.clone());
         loop {
             match attempt().await {
                 Ok(done) => return done,

@@ -8,8 +8,8 @@ use crate::dice::Dice;
 use shardwire::{
     config::{Config, Environment, Flags, Role},
     data::DataPaths,
+    host::{Platform, Randomness, platform::Work},
     run::{Home, run_at},
-    surroundings::{Randomness, Surroundings, Work},
 };
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_model::{Clock, PeerId, Timestamp};
@@ -186,7 +186,7 @@ impl Machine {
     pub(super) fn start(&mut self) {
         note(&format!("{} starts", self.name));
         let host = self.internet.host(self.ip);
-        let surroundings = Surroundings {
+        let platform = Platform {
             clock: Arc::new(self.clock.clone()),
             network: Arc::new(host.clone()),
             disk: Arc::new(self.disk()),
@@ -200,7 +200,7 @@ impl Machine {
         let stopped = stop.clone();
         let (config, name) = (self.config(), self.name.clone());
         let node = tokio::spawn(host.pause().task(async move {
-            let ended = run_at(config, home, surroundings, proofs, stopped, |_, _| Ok(())).await;
+            let ended = run_at(config, home, platform, proofs, stopped, |_, _| Ok(())).await;
             ended.map_err(|error| {
                 note(&format!("{name} can't run: {error}"));
                 error.to_string()

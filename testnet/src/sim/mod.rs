@@ -5,7 +5,7 @@
 //! First things go wrong (the safety phase), then nothing does, and every shard has to settle within [`LIVENESS`]. Then the checks look at what is on the disks.
 //!
 //! Two things differ from production. A proof is a signed re-execution (the module `reexecution` says what that is). And
-//! work that a node does on threads is done [at once](shardwire::surroundings::Work::AtOnce), so that one thing happens at a time.
+//! work that a node does on threads is done [at once](shardwire::host::platform::Work::AtOnce), so that one thing happens at a time.
 //!
 //! **The same seed gives the same run**: [`Outcome::hash`] is over every datagram's time, way and length, and over every line that a node logs.
 

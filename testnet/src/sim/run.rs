@@ -16,7 +16,7 @@ use crate::{
 use shardwire::{
     client::{Dialler, Target},
     config::Role,
-    surroundings::{Randomness, Surroundings},
+    host::{Platform, Randomness},
     world,
 };
 use shardwire_model::{Hash, PeerId, ShardStart, SignedTransaction, Stage};
@@ -111,13 +111,13 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
         let moves = if long { LONG + dice.index(LONG) } else { dice.index(plan.moves) + 1 };
         let with_sword = dice.chance(PPM / 5 * 2);
         let workload = game.shard(number as u64, moves, with_sword, dice);
-        let surroundings = Surroundings {
+        let platform = Platform {
             clock: Arc::new(SimulatedClock::new(0)),
             network: Arc::new(internet.host(ip(2, number))),
             randomness: Randomness::from_seed(dice.number()),
-            ..Surroundings::system()
+            ..Platform::system()
         };
-        let dialler = Dialler { identity, network: NETWORK.to_owned(), surroundings };
+        let dialler = Dialler { identity, network: NETWORK.to_owned(), platform };
         let knows = notary.clone();
         let plays = Plays(Arc::new(move |start: &ShardStart, signed: &[SignedTransaction]| knows.learn(start, signed)));
         let client = Client::new(dialler, Ends { settler, operator }, workload, patience, told.clone(), note, plays);

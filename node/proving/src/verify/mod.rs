@@ -53,7 +53,7 @@ use cairo_air::{CairoProofForRustVerifier, verifier::verify_cairo};
 pub use claim::{ADDRESS_BOUND, MAX_LOG_ROWS, MAX_OPCODE_USES, MAX_OUTPUT_FELTS};
 pub use error::VerifyError;
 use shardwire_model::{Felt, MAX_PROOF_BYTES};
-use std::panic::AssertUnwindSafe;
+use std::{fmt, panic::AssertUnwindSafe};
 use stwo::core::{
     fri::FriConfig,
     pcs::PcsConfig,
@@ -119,6 +119,21 @@ impl Verifier {
             Ok(Err(error)) => Err(VerifyError::Rejected(error.to_string())),
             Err(panic) => Err(VerifyError::Panicked(panic)),
         }
+    }
+}
+
+/// What decides whether a proof is believed: a [`Verifier`], or what a simulation gives instead.
+pub trait Verify: fmt::Debug + Send + Sync {
+    /// As [`Verifier::verify`].
+    ///
+    /// # Errors
+    /// [`VerifyError`] if the bytes prove no run. It says which check failed.
+    fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError>;
+}
+
+impl Verify for Verifier {
+    fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError> {
+        Self::verify(self, bytes)
     }
 }
 

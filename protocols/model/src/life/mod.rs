@@ -18,7 +18,7 @@ mod step;
 
 pub use history::{FIRST_SEGMENT, History, HistoryEntry, HistoryError, MAX_STEPS, Part};
 pub use stage::Stage;
-pub use step::{AbortReason, Life, Refusal, Step, Why};
+pub use step::{AbortReason, Ended, Life, Refusal, Step, Why};
 
 use std::time::Duration;
 

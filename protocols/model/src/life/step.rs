@@ -4,6 +4,19 @@ use super::Stage;
 use crate::{Cause, Coded, Felt, Hash, PeerId, Role, Timestamp, felt};
 use serde::{Deserialize, Serialize};
 
+/// How a shard ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ended {
+    /// Settled by this proof.
+    Settled {
+        /// The hash of its bytes.
+        proof: Hash,
+    },
+    /// Aborted.
+    Aborted,
+}
+
 /// A step of a shard's life, with the content that it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -14,7 +14,7 @@ use super::{
     record::note,
 };
 use crate::dice::Dice;
-use shardwire::{client::Target, config::Role, surroundings::Randomness};
+use shardwire::{client::Target, config::Role, host::Randomness};
 use shardwire_model::{Clock as _, Hash, PeerId};
 use shardwire_protocols::{
     catalogue,

@@ -1,0 +1,144 @@
+//! Why a client has no answer.
+
+use shardwire_data::DataError;
+use shardwire_model::{Cause, Coded, PeerId, ShardId};
+use shardwire_protocols::{
+    administration::AdministrationError,
+    evidence::{Piece, Shown},
+    handshake::HandshakeError,
+    ingress::RefusalReason,
+};
+use shardwire_transport::{Blame, ConnectError, EndpointError, SessionError};
+use std::net::SocketAddr;
+
+/// Why a client has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The data folder, or nobody runs in it.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// No socket.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The two can't work together.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    /// The session failed.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The node says why it can't.
+    #[error(transparent)]
+    Administration(#[from] AdministrationError),
+    /// The node is another version that doesn't serve this.
+    #[error("{peer} doesn't speak {protocol} in this version", peer = peer.short())]
+    Unserved {
+        /// The node.
+        peer: PeerId,
+        /// The protocol.
+        protocol: &'static str,
+    },
+    /// The operator takes no transactions for the shard.
+    #[error("the operator takes no transactions for shard {shard}: {cause}", shard = shard.short())]
+    Refused {
+        /// The shard.
+        shard: ShardId,
+        /// Why.
+        reason: RefusalReason,
+        /// The same for a person.
+        cause: Cause,
+    },
+    /// The operator runs something else under the shard's name.
+    #[error("the operator says that shard {} was started with something else", shard.short())]
+    OtherStart {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// The operator signed what can't both be.
+    #[error("operator {} signed receipts that contradict each other: {shown}", evidence.accused.short())]
+    Contradiction {
+        /// What they show.
+        shown: Shown,
+        /// Both, for whoever wants to see them.
+        evidence: Box<Piece>,
+    },
+    /// It failed too often in a row.
+    #[error(
+        "gave up on {address} after {attempts} attempts, with {missing} transactions left without a receipt; the last time: {last}"
+    )]
+    GaveUp {
+        /// The operator's address.
+        address: SocketAddr,
+        /// How often.
+        attempts: u32,
+        /// Transactions of which nothing is known.
+        missing: usize,
+        /// Why the last attempt failed.
+        last: Box<Self>,
+    },
+}
+
+impl ClientError {
+    /// Whether the same may succeed later: the peer or the network was gone or slow, and nobody broke a rule.
+    pub(super) fn is_passing(&self) -> bool {
+        let session = |error: &SessionError| match error {
+            SessionError::Lost(_) => true,
+            SessionError::Violation(violation) => violation.blame() == Blame::Unclear,
+            SessionError::Local(_) => false,
+        };
+        match self {
+            Self::Connect(error) => {
+                !matches!(error, ConnectError::WrongPeer { .. } | ConnectError::WrongProtocol { .. })
+            }
+            Self::Session(error) | Self::Handshake(HandshakeError::Session(error)) => session(error),
+            // Perhaps the settler has not assigned it yet.
+            Self::Refused { reason, .. } => *reason == RefusalReason::Unknown,
+            _ => false,
+        }
+    }
+}
+
+impl Coded for ClientError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Data(error) => error.code(),
+            Self::Endpoint(error) => error.code(),
+            Self::Connect(error) => error.code(),
+            Self::Handshake(error) => error.code(),
+            Self::Session(error) => error.code(),
+            Self::Administration(error) => error.code(),
+            Self::Unserved { .. } => "SW-CLIENT-001",
+            Self::Refused { .. } => "SW-CLIENT-002",
+            Self::GaveUp { .. } => "SW-CLIENT-003",
+            Self::Contradiction { .. } => "SW-CLIENT-004",
+            Self::OtherStart { .. } => "SW-CLIENT-005",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Data(error) => error.next_step(),
+            Self::Endpoint(error) => error.next_step(),
+            Self::Connect(error) => error.next_step(),
+            Self::Handshake(error) => error.next_step(),
+            Self::Session(error) => error.next_step(),
+            Self::Administration(error) => error.next_step(),
+            Self::Unserved { .. } => "Use the same version of shardwire on both sides.".into(),
+            Self::Refused { .. } => {
+                "Check the shard's id and its operator: `shardwire shard status` lists both.".into()
+            }
+            Self::OtherStart { .. } => {
+                "Don't submit there: compare the operator with the one that `shardwire shard status` names.".into()
+            }
+            Self::Contradiction { .. } => {
+                "Don't rely on the operator's receipts; show the evidence to its settler.".into()
+            }
+            Self::GaveUp { last, .. } => format!(
+                "{} Then submit the same workload again: what was accepted is not accepted twice.",
+                last.next_step()
+            ),
+        }
+    }
+}

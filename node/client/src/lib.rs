@@ -1,0 +1,26 @@
+//! Talking to nodes from outside: what the command line, `testnet` and other programs use.
+//!
+//! - [`NodeClient`] asks the node that runs in a data folder, as that folder's identity, and tells it what to do.
+//! - [`submit`] sends signed transactions to a shard's operator and collects a signed receipt for each.
+//!
+//! A client dials, it isn't dialled; it greets as a peer without a role, so that nodes serve it and ask nothing of it. It believes
+//! only the peer it was told to dial, and of that peer only what it signed. Receipts that contradict each other end a submission, and are evidence.
+//!
+//! Bounds: a connection is given up after [`HANDSHAKE_DEADLINE`](shardwire_transport::settings::HANDSHAKE_DEADLINE), an answer after
+//! that of its message; [`submit`] connects again at most [`MAX_ATTEMPTS`] times in a row without a receipt in between, and has at
+//! most [`ingress::DEPTH`](shardwire_protocols::ingress::DEPTH) transactions without a receipt.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
+
+mod error;
+mod link;
+mod node;
+mod receipts;
+mod submit;
+#[cfg(test)]
+mod tests;
+
+pub use error::ClientError;
+pub use link::{Dialler, Target};
+pub use node::NodeClient;
+pub use submit::{MAX_ATTEMPTS, Progress, Refusal, SubmitReport, started, submit};

@@ -1,0 +1,133 @@
+//! Dialling a node.
+
+use super::ClientError;
+use shardwire_host::Platform;
+use shardwire_model::PeerId;
+use shardwire_protocols::{
+    administration::Administration,
+    catalogue::{self, ProtocolId},
+    handshake::{Agreed, Handshake, Hello, announce, greet},
+    ingress::Ingress,
+};
+use shardwire_transport::{Connection, Endpoint, Identity, Initiator, Profile, Protocol};
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
+use tokio::time::timeout;
+
+/// Program and version, as peers see it.
+const AGENT: &str = concat!("shardwire-client/", env!("CARGO_PKG_VERSION"));
+
+/// How long the end of a connection may take: some round trips around the world.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A node to dial, written `ID@IP:PORT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Who: nobody else is believed.
+    pub peer: PeerId,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.peer, self.address)
+    }
+}
+
+/// A text that is no target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected ID@IP:PORT, with an id of 64 hexadecimal digits")]
+pub struct ParseTargetError;
+
+impl FromStr for Target {
+    type Err = ParseTargetError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (peer, address) = text.split_once('@').ok_or(ParseTargetError)?;
+        let peer = peer.parse().map_err(|_| ParseTargetError)?;
+        Ok(Self { peer, address: address.parse().map_err(|_| ParseTargetError)? })
+    }
+}
+
+/// As whom, in which network and at what date to dial.
+#[derive(Clone, Debug)]
+pub struct Dialler {
+    /// Who we are.
+    pub identity: Identity,
+    /// The network's name.
+    pub network: String,
+    /// The date, which the greeting carries, and the network.
+    pub platform: Platform,
+}
+
+impl Dialler {
+    /// Connects and greets. Must be called within a tokio runtime.
+    pub(super) async fn dial(&self, target: Target) -> Result<Link, ClientError> {
+        let from = match target.address {
+            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        };
+        let from = if target.address.ip().is_loopback() { SocketAddr::new(target.address.ip(), 0) } else { from };
+        let Platform { network, mut randomness, .. } = self.platform.clone();
+        let endpoint = Endpoint::open(
+            &*network,
+            from,
+            self.identity.clone(),
+            &catalogue::settings(Profile::default()),
+            &mut randomness,
+        )?;
+        let connected = self.greet(&endpoint, target).await;
+        match connected {
+            Ok((connection, agreed)) => Ok(Link { endpoint, connection, agreed }),
+            Err(error) => {
+                let _ = timeout(FAREWELL, endpoint.close()).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn greet(&self, endpoint: &Endpoint, target: Target) -> Result<(Connection, Agreed), ClientError> {
+        let connection = endpoint.connect(target.address, Some(target.peer)).await?;
+        let hello = Hello {
+            network: self.network.clone(),
+            world: None,
+            agent: AGENT.to_owned(),
+            roles: Vec::new(),
+            serves: Vec::new(),
+            opens: announce([ProtocolId::of::<Administration>(), ProtocolId::of::<Ingress>()]),
+            capabilities: Vec::new(),
+            time: self.platform.clock.now(),
+        };
+        let agreed = greet(connection.open::<Handshake>().await?, hello).await?;
+        Ok((connection, agreed))
+    }
+}
+
+/// A connection to a node, greeted.
+#[derive(Debug)]
+pub(super) struct Link {
+    endpoint: Endpoint,
+    connection: Connection,
+    agreed: Agreed,
+}
+
+impl Link {
+    /// Opens a session, if the node serves the protocol.
+    pub(super) async fn open<P: Protocol>(&self) -> Result<Initiator<P>, ClientError> {
+        if !self.agreed.may_open::<P>() {
+            return Err(ClientError::Unserved { peer: self.connection.peer(), protocol: P::NAME });
+        }
+        Ok(self.connection.open::<P>().await?)
+    }
+
+    /// Closes in good order, and gives the other side a moment to hear of it.
+    pub(super) async fn close(self) {
+        self.connection.close();
+        // One that doesn't hear it notices by itself; nothing depends on it.
+        let _ = timeout(FAREWELL, self.endpoint.close()).await;
+    }
+}

@@ -1,0 +1,222 @@
+//! Sending transactions to a shard's operator, through lost connections, until each has its receipt.
+//!
+//! Transactions go out in order, up to [`DEPTH`](shardwire_protocols::ingress::DEPTH) ahead of their receipts. After a lost
+//! connection only those without a receipt go out again; one that had arrived is answered as a duplicate, never taken twice.
+
+use super::{ClientError, Dialler, Target, link::Link, receipts::Receipts};
+use shardwire_model::{Cause, PeerId, ShardId, ShardStart, SignedTransaction};
+use shardwire_protocols::ingress::{self, Ingress, Opening, Outcome, Receipt, Refused};
+use shardwire_transport::Backoff;
+use std::{collections::VecDeque, time::Duration};
+use tokio::time::sleep;
+
+/// How often in a row, without a receipt in between, an operator is dialled before it is given up: with the pauses below between
+/// half a minute and three minutes (if each attempt waits for an answer), in which a node that was killed is started again and replays
+/// its log.
+pub const MAX_ATTEMPTS: u32 = 12;
+/// How often in a row an operator may say that it doesn't run the shard: with the pauses below about 3 seconds, in which a shard that was just
+/// started is assigned to it.
+const MAX_REFUSALS: u32 = 5;
+/// Between failures in a row.
+const REDIAL: Backoff = Backoff::between(Duration::from_millis(200), Duration::from_secs(5));
+
+/// How far a submission is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// Which transaction got its receipt, from 0.
+    pub index: usize,
+    /// The receipt, signed by the operator.
+    pub receipt: &'a Receipt,
+    /// Transactions that have a receipt.
+    pub done: usize,
+    /// All transactions.
+    pub of: usize,
+}
+
+/// A transaction that the operator didn't take.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Refusal {
+    /// Which, from 0.
+    pub index: usize,
+    /// Why: the code of the rule.
+    pub code: String,
+    /// Why, in the operator's words.
+    pub reason: String,
+}
+
+/// What became of the transactions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct SubmitReport {
+    /// In the shard's sequence.
+    pub accepted: usize,
+    /// Of these, how many were there already.
+    pub duplicates: usize,
+    /// Not taken.
+    pub refused: Vec<Refusal>,
+    /// How often the connection was made again.
+    pub reconnections: u32,
+}
+
+/// Submits transactions to a shard's operator; `on_progress` hears of each receipt, whose signature is verified by then.
+///
+/// # Errors
+/// If the operator can't be reached for [`MAX_ATTEMPTS`] attempts, takes no transactions for the shard, breaks a rule, or signs receipts that
+/// contradict each other.
+pub async fn submit(
+    dialler: &Dialler,
+    operator: Target,
+    shard: ShardId,
+    transactions: &[SignedTransaction],
+    on_progress: impl FnMut(Progress<'_>),
+) -> Result<SubmitReport, ClientError> {
+    let mut work = Work::new(operator.peer, transactions, on_progress);
+    let reconnections = persevere(dialler, operator, shard, &mut work).await?;
+    Ok(work.report(reconnections))
+}
+
+/// The start data that transactions are signed for: `expected`, with the deadline that the World gave it, which its operator is asked
+/// for. An operator that names another deadline gets signatures that are good for nothing.
+///
+/// # Errors
+/// As [`submit`], and [`ClientError::OtherStart`] if anything but the deadline is other than expected.
+pub async fn started(dialler: &Dialler, operator: Target, expected: ShardStart) -> Result<ShardStart, ClientError> {
+    let shard = expected.shard;
+    let mut work = Work::new(operator.peer, &[], |_| {});
+    persevere(dialler, operator, shard, &mut work).await?;
+    let told = work.start.filter(|told| ShardStart { deadline: told.deadline, ..expected } == *told);
+    told.ok_or(ClientError::OtherStart { shard })
+}
+
+/// Connects until all transactions have their receipts; how often the connection was made again.
+async fn persevere<F: FnMut(Progress<'_>)>(
+    dialler: &Dialler,
+    operator: Target,
+    shard: ShardId,
+    work: &mut Work<'_, F>,
+) -> Result<u32, ClientError> {
+    let mut reconnections = 0;
+    let (mut attempts, mut refusals) = (0, 0);
+    let mut waits = REDIAL.start(dialler.platform.randomness.clone());
+    loop {
+        let before = work.done;
+        let error = match attempt(dialler, operator, shard, work).await {
+            Ok(()) => return Ok(reconnections),
+            Err(error) if error.is_passing() => error,
+            Err(error) => return Err(error),
+        };
+        if work.done > before {
+            (attempts, refusals) = (0, 0);
+            waits.reset();
+        }
+        attempts += 1;
+        if matches!(error, ClientError::Refused { .. }) {
+            refusals += 1;
+            if refusals == MAX_REFUSALS {
+                return Err(error);
+            }
+        }
+        if attempts == MAX_ATTEMPTS {
+            let missing = work.transactions.len() - work.done;
+            return Err(ClientError::GaveUp { address: operator.address, attempts, missing, last: Box::new(error) });
+        }
+        let pause = waits.after_failure();
+        tracing::debug!(operator = %operator.peer.short(), attempts, "connecting again after {pause:?}: {error}");
+        sleep(pause).await;
+        reconnections += 1;
+    }
+}
+
+/// One connection's worth.
+async fn attempt<F: FnMut(Progress<'_>)>(
+    dialler: &Dialler,
+    operator: Target,
+    shard: ShardId,
+    work: &mut Work<'_, F>,
+) -> Result<(), ClientError> {
+    let link = dialler.dial(operator).await?;
+    let result = over(&link, shard, work).await;
+    link.close().await;
+    result
+}
+
+async fn over<F: FnMut(Progress<'_>)>(link: &Link, shard: ShardId, work: &mut Work<'_, F>) -> Result<(), ClientError> {
+    let mut client = match ingress::open(link.open::<Ingress>().await?, shard).await? {
+        Opening::Opened(opened, client) => {
+            work.start = Some(opened.start);
+            client
+        }
+        Opening::Refused(Refused { reason, cause }) => return Err(ClientError::Refused { shard, reason, cause }),
+    };
+    work.pass(&mut client).await?;
+    // Every transaction has its receipt; how the session ends is of no consequence.
+    let _ = client.close().await;
+    Ok(())
+}
+
+struct Work<'a, F> {
+    operator: PeerId,
+    transactions: &'a [SignedTransaction],
+    outcomes: Vec<Option<Outcome>>,
+    receipts: Receipts,
+    done: usize,
+    /// What the operator says that the shard was started with.
+    start: Option<ShardStart>,
+    on_progress: F,
+}
+
+impl<'a, F: FnMut(Progress<'_>)> Work<'a, F> {
+    fn new(operator: PeerId, transactions: &'a [SignedTransaction], on_progress: F) -> Self {
+        let (outcomes, receipts) = (vec![None; transactions.len()], Receipts::default());
+        Self { operator, transactions, outcomes, receipts, done: 0, start: None, on_progress }
+    }
+}
+
+impl<F: FnMut(Progress<'_>)> Work<'_, F> {
+    /// Submits what has no receipt, and collects all receipts.
+    async fn pass(&mut self, client: &mut ingress::Client) -> Result<(), ClientError> {
+        let mut due: VecDeque<usize> = VecDeque::new();
+        for (index, transaction) in self.transactions.iter().enumerate() {
+            if self.outcomes.get(index).is_some_and(Option::is_some) {
+                continue;
+            }
+            if let Some(receipt) = client.submit(transaction).await? {
+                self.collected(&mut due, receipt)?;
+            }
+            due.push_back(index);
+        }
+        while let Some(receipt) = client.receipt().await? {
+            self.collected(&mut due, receipt)?;
+        }
+        Ok(())
+    }
+
+    /// Receipts come in the order of submission; the client half has verified each.
+    fn collected(&mut self, due: &mut VecDeque<usize>, receipt: Receipt) -> Result<(), ClientError> {
+        let Some(index) = due.pop_front() else { return Ok(()) };
+        if let Some((shown, evidence)) = self.receipts.add(self.operator, &receipt) {
+            return Err(ClientError::Contradiction { shown, evidence: Box::new(evidence) });
+        }
+        self.done += 1;
+        (self.on_progress)(Progress { index, receipt: &receipt, done: self.done, of: self.transactions.len() });
+        if let Some(slot) = self.outcomes.get_mut(index) {
+            *slot = Some(receipt.statement.outcome);
+        }
+        Ok(())
+    }
+
+    fn report(self, reconnections: u32) -> SubmitReport {
+        let mut report = SubmitReport { reconnections, ..SubmitReport::default() };
+        for (index, outcome) in self.outcomes.into_iter().enumerate() {
+            match outcome {
+                Some(Outcome::Accepted { duplicate, .. }) => {
+                    report.accepted += 1;
+                    report.duplicates += usize::from(duplicate);
+                }
+                Some(Outcome::Refused(Cause { code, reason })) => report.refused.push(Refusal { index, code, reason }),
+                // Unreachable after a pass that succeeded; were it not, silence is no acceptance.
+                None => {}
+            }
+        }
+        report
+    }
+}

@@ -1,0 +1,379 @@
+//! The clients against a stand-in node: real sockets and the protocols' server halves, without a node's roles behind them.
+
+use super::*;
+use rand::{SeedableRng, rngs::StdRng};
+use shardwire_config::{Config, Environment, Flags, Setting};
+use shardwire_data::{self as data, DataFolder, Running};
+use shardwire_host::{Platform, Randomness};
+use shardwire_model::{
+    AccountKey, Call, Cause, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, Output, PeerId, Role,
+    ShardId, ShardStart, SignedTransaction, StartRequest, Timestamp, Transaction, finished_selector,
+};
+use shardwire_protocols::{
+    Failure,
+    administration::{self, Administration, Failed, NodeStatus, Request, Response, node},
+    catalogue::ProtocolId,
+    evidence::{Shown, Verifier},
+    handshake::{Handshake, Hello, announce, answer},
+    ingress::{self, Ingress, Opened, Outcome, RefusalReason, Refused},
+};
+use shardwire_transport::{Connection, Endpoint, Identity, Settings, SystemNetwork};
+use std::sync::{Arc, Mutex};
+use tokio::sync::Notify;
+
+#[derive(Debug)]
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        Timestamp(43_200_000)
+    }
+}
+
+/// A node that serves administration and ingress, and loses connections on purpose.
+struct StandIn {
+    identity: Identity,
+    network: String,
+    /// Closes the connection instead of answering these submissions, counted from 1.
+    breaks: Vec<usize>,
+    /// Puts the transaction with this nonce at the place of the first.
+    forks: Option<u32>,
+    /// Refuses this many openings, for this reason.
+    refuses: Mutex<(usize, RefusalReason)>,
+    submissions: Mutex<Vec<u32>>,
+    sequence: Mutex<Vec<u32>>,
+    cut: Notify,
+}
+
+impl StandIn {
+    fn new(identity: Identity) -> Self {
+        Self {
+            identity,
+            network: "local".into(),
+            breaks: Vec::new(),
+            forks: None,
+            refuses: Mutex::new((0, RefusalReason::Stopped)),
+            submissions: Mutex::default(),
+            sequence: Mutex::default(),
+            cut: Notify::new(),
+        }
+    }
+
+    fn start(self) -> (Arc<Self>, Target) {
+        let endpoint = endpoint(self.identity.clone());
+        let target = Target { peer: self.identity.peer(), address: endpoint.address() };
+        let node = Arc::new(self);
+        tokio::spawn(Arc::clone(&node).accept(endpoint));
+        (node, target)
+    }
+
+    async fn accept(self: Arc<Self>, endpoint: Endpoint) {
+        while let Some(arrival) = endpoint.accept().await {
+            let node = Arc::clone(&self);
+            tokio::spawn(async move {
+                let connection = arrival.admit().await.unwrap();
+                tokio::select! { biased;
+                    () = node.cut.notified() => connection.close(),
+                    () = node.serve(&connection) => {}
+                }
+            });
+        }
+    }
+
+    async fn serve(&self, connection: &Connection) {
+        let hello = Hello {
+            network: self.network.clone(),
+            world: None,
+            agent: "stand-in".into(),
+            roles: vec!["operator".into()],
+            serves: announce([ProtocolId::of::<Administration>(), ProtocolId::of::<Ingress>()]),
+            opens: Vec::new(),
+            capabilities: Vec::new(),
+            time: Noon.now(),
+        };
+        let session = connection.accept().await.unwrap().serve::<Handshake>().await.unwrap();
+        if answer(session, hello).await.is_err() {
+            connection.closed().await;
+            return;
+        }
+        while let Ok(mut incoming) = connection.accept().await {
+            incoming.header().await.unwrap();
+            // The client ends sessions as it likes; what it got is what is tested.
+            let _ = if incoming.is::<Administration>() {
+                administration::serve(incoming.serve::<Administration>().await.unwrap(), self).await
+            } else {
+                ingress::serve(incoming.serve::<Ingress>().await.unwrap(), self, &self.identity).await
+            };
+        }
+    }
+}
+
+impl administration::Handler for StandIn {
+    fn allows(&self, peer: PeerId, _: &Request) -> bool {
+        peer == self.identity.peer()
+    }
+
+    async fn handle(&self, _: PeerId, request: Request) -> Result<Response, Failed> {
+        match request {
+            Request::Node(node::Request::Status) => Ok(node::Response::Status(Box::new(NodeStatus {
+                peer: self.identity.peer(),
+                network: self.network.clone(),
+                roles: vec![Role::Operator],
+                listen: "here".into(),
+                agent: "stand-in".into(),
+                since: Noon.now(),
+                peers: Vec::new(),
+                shards: Vec::new(),
+                more_shards: 0,
+            }))
+            .into()),
+            Request::Node(node::Request::Stop) => Ok(node::Response::Stopping.into()),
+            _ => Err(Failed::new("SW-TEST-001", "no", "Go home.")),
+        }
+    }
+}
+
+impl ingress::Handler for StandIn {
+    async fn open(&self, _: PeerId, _: ShardId) -> Result<Result<Opened, Refused>, Failure> {
+        let mut refuses = self.refuses.lock().unwrap();
+        if refuses.0 > 0 {
+            refuses.0 -= 1;
+            return Ok(Err(Refused { reason: refuses.1, cause: Cause::new("SW-TEST-002", "not here") }));
+        }
+        let accepted = u32::try_from(self.sequence.lock().unwrap().len()).unwrap();
+        let start = start(self.identity.peer());
+        Ok(Ok(Opened { nonces: vec![1; start.accounts.len()], start, accepted, ended: false }))
+    }
+
+    async fn submit(&self, _: PeerId, _: ShardId, transaction: SignedTransaction) -> Result<Outcome, Failure> {
+        let nonce = transaction.transaction.nonce;
+        let count = {
+            let mut submissions = self.submissions.lock().unwrap();
+            submissions.push(nonce);
+            submissions.len()
+        };
+        let outcome = if nonce == 13 {
+            Outcome::Refused(Cause::new("SW-ADMISSION-001", "unlucky"))
+        } else {
+            let mut sequence = self.sequence.lock().unwrap();
+            let place = sequence.iter().position(|it| *it == nonce);
+            if place.is_none() {
+                sequence.push(nonce);
+            }
+            let position = place.unwrap_or(sequence.len() - 1);
+            let position = if self.forks == Some(nonce) { 0 } else { position };
+            Outcome::Accepted { sequence: u32::try_from(position).unwrap(), duplicate: place.is_some() }
+        };
+        if self.breaks.contains(&count) {
+            self.cut.notify_one();
+            std::future::pending::<()>().await;
+        }
+        Ok(outcome)
+    }
+}
+
+fn identity(number: u8) -> Identity {
+    Identity::from_secret(&[number; 32])
+}
+
+fn endpoint(identity: Identity) -> Endpoint {
+    let mut rng = StdRng::seed_from_u64(1);
+    Endpoint::bind(([127, 0, 0, 1], 0).into(), identity, &Settings::default(), &mut rng).unwrap()
+}
+
+fn platform() -> Platform {
+    let network = Arc::new(SystemNetwork);
+    Platform { clock: Arc::new(Noon), network, randomness: Randomness::from_seed(1), ..Platform::system() }
+}
+
+fn dialler() -> Dialler {
+    Dialler { identity: identity(1), network: "local".into(), platform: platform() }
+}
+
+fn start(operator: PeerId) -> ShardStart {
+    let contract = ContractId(Felt::ONE);
+    let request = StartRequest {
+        salt: 1,
+        program: Felt::TWO,
+        operator,
+        contracts: vec![contract],
+        accounts: vec![AccountKey::from_secret([7; 32]).id()],
+        end_event: EventId { from: contract, selector: finished_selector() },
+        entries: vec![EntryRequest { kind: Kind::Counter, contract, key: Key(Felt::TWO), owner: None, amount: 0 }],
+    };
+    request.validate("local", Timestamp(1 << 50)).unwrap()
+}
+
+/// Transactions by nonce, from 1. The stand-in doesn't check signatures.
+fn transactions(count: u32) -> Vec<SignedTransaction> {
+    let key = AccountKey::from_secret([7; 32]);
+    let signature = key.sign(Felt::ONE).unwrap();
+    let call = Call::Add { counter: Key(Felt::TWO), amount: 1 };
+    let contract = ContractId(Felt::ONE);
+    (1..=count)
+        .map(|nonce| SignedTransaction {
+            transaction: Transaction { account: key.id(), nonce, contract, call },
+            signature,
+        })
+        .collect()
+}
+
+fn shown(error: &ClientError) -> String {
+    format!("error[{}]: {error}\n  next: {}", error.code(), error.next_step())
+}
+
+#[tokio::test]
+async fn each_transaction_gets_one_verified_receipt() {
+    let (node, target) = StandIn::new(identity(2)).start();
+    let shard = start(target.peer).shard;
+    let mut heard = Vec::new();
+    let note = |progress: Progress<'_>| {
+        assert!(progress.receipt.verify(&target.peer).is_ok());
+        heard.push((progress.index, progress.done, progress.of));
+    };
+    let report = submit(&dialler(), target, shard, &transactions(200), note).await.unwrap();
+    let refused = vec![Refusal { index: 12, code: "SW-ADMISSION-001".into(), reason: "unlucky".into() }];
+    assert_eq!(report, SubmitReport { accepted: 199, duplicates: 0, refused, reconnections: 0 });
+    assert_eq!(heard, (0..200).map(|index| (index, index + 1, 200)).collect::<Vec<_>>());
+    assert_eq!(node.sequence.lock().unwrap().len(), 199);
+}
+
+#[tokio::test]
+async fn after_a_lost_connection_only_what_has_no_receipt_is_submitted_again() {
+    let breaks = vec![150, 250];
+    let (node, target) = StandIn { breaks, ..StandIn::new(identity(2)) }.start();
+    let shard = start(target.peer).shard;
+    let mut receipts = vec![0; 300];
+    let report = submit(&dialler(), target, shard, &transactions(300), |it| receipts[it.index] += 1).await.unwrap();
+    assert_eq!((report.accepted, report.refused.len(), report.reconnections), (299, 1, 2));
+    assert_eq!(receipts, vec![1; 300], "each has one receipt");
+    let sequence = node.sequence.lock().unwrap().clone();
+    assert_eq!(sequence, (1..=300).filter(|nonce| *nonce != 13).collect::<Vec<_>>(), "in order, none twice");
+    let submitted = node.submissions.lock().unwrap().len();
+    assert!(
+        (302..300 + 2 * 70).contains(&submitted),
+        "{submitted} submissions: more than what was under way came again"
+    );
+}
+
+#[tokio::test]
+async fn a_shard_that_is_not_assigned_yet_is_waited_for() {
+    let (_, target) = StandIn { refuses: Mutex::new((2, RefusalReason::Unknown)), ..StandIn::new(identity(2)) }.start();
+    let shard = start(target.peer).shard;
+    let report = submit(&dialler(), target, shard, &transactions(3), |_| {}).await.unwrap();
+    assert_eq!((report.accepted, report.reconnections), (3, 2));
+}
+
+#[tokio::test]
+async fn a_refused_shard_is_an_error() {
+    let (_, target) = StandIn { refuses: Mutex::new((1, RefusalReason::Over)), ..StandIn::new(identity(2)) }.start();
+    let shard = start(target.peer).shard;
+    let error = submit(&dialler(), target, shard, &transactions(3), |_| {}).await.unwrap_err();
+    assert_eq!(
+        shown(&error),
+        format!(
+            "error[SW-CLIENT-002]: the operator takes no transactions for shard {}: not here (SW-TEST-002)\n  next: Check the \
+             shard's id and its operator: `shardwire shard status` lists both.",
+            shard.short()
+        )
+    );
+}
+
+#[tokio::test]
+async fn only_the_named_peer_of_the_same_network_is_believed() {
+    let (_, target) = StandIn::new(identity(2)).start();
+    let shard = start(target.peer).shard;
+    let other = Target { peer: identity(3).peer(), ..target };
+    let error = submit(&dialler(), other, shard, &transactions(1), |_| {}).await.unwrap_err();
+    assert_eq!(error.code(), "SW-TRANSPORT-020", "{error}");
+    let stranger = Dialler { network: "elsewhere".into(), ..dialler() };
+    let error = submit(&stranger, target, shard, &transactions(1), |_| {}).await.unwrap_err();
+    assert_eq!(
+        shown(&error),
+        "error[SW-HANDSHAKE-001]: the peer refuses the connection: the dialling peer belongs to network 'elsewhere', the accepting \
+         peer to 'local' (SW-HANDSHAKE-001)\n  next: Correct `network` in the configuration of the peer that is wrong."
+    );
+}
+
+#[tokio::test]
+async fn receipts_that_contradict_each_other_end_the_submission_and_are_evidence() {
+    struct NoProofs;
+    impl Verifier for NoProofs {
+        fn program(&self) -> Felt {
+            Felt::ZERO
+        }
+        fn output(&self, _: &[u8]) -> Result<Output, Cause> {
+            unreachable!("receipts need no verifier")
+        }
+    }
+    let (_, target) = StandIn { forks: Some(20), ..StandIn::new(identity(2)) }.start();
+    let shard = start(target.peer).shard;
+    let error = submit(&dialler(), target, shard, &transactions(30), |_| {}).await.unwrap_err();
+    assert_eq!(
+        shown(&error),
+        format!(
+            "error[SW-CLIENT-004]: operator {} signed receipts that contradict each other: two transactions have one place in the \
+             shard's sequence\n  next: Don't rely on the operator's receipts; show the evidence to its settler.",
+            target.peer.short()
+        )
+    );
+    let ClientError::Contradiction { evidence, .. } = error else { panic!("{error}") };
+    assert_eq!(evidence.check(&NoProofs), Ok(Shown::TwoTransactions));
+}
+
+#[test]
+fn giving_up_says_what_is_left_and_that_repeating_is_safe() {
+    let address = "127.0.0.1:9".parse().unwrap();
+    let last = Box::new(ClientError::Connect(shardwire_transport::ConnectError::NoAnswer { address }));
+    let error = ClientError::GaveUp { address, attempts: MAX_ATTEMPTS, missing: 7, last };
+    assert_eq!(
+        shown(&error),
+        "error[SW-CLIENT-003]: gave up on 127.0.0.1:9 after 12 attempts, with 7 transactions left without a receipt; the last time: \
+         127.0.0.1:9 didn't answer within 10s\n  next: Check that the peer runs, that the address is right, and that UDP passes \
+         between you. Then submit the same workload again: what was accepted is not accepted twice."
+    );
+    let unserved = ClientError::Unserved { peer: identity(2).peer(), protocol: "administration" };
+    assert_eq!(
+        shown(&unserved),
+        format!(
+            "error[SW-CLIENT-001]: {} doesn't speak administration in this version\n  next: Use the same version of shardwire on both sides.",
+            identity(2).peer().short()
+        )
+    );
+}
+
+#[test]
+fn targets_are_read_and_written() {
+    let text = format!("{}@127.0.0.1:7000", identity(2).peer());
+    assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
+    for bad in ["", "@", "127.0.0.1:7000", "12@127.0.0.1:7000", &text[..70]] {
+        assert!(bad.parse::<Target>().is_err(), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn the_node_of_a_data_folder_is_asked_as_itself() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("node");
+    let config = Config::draft(&Environment::default(), Flags::default().with(Setting::Roles, ["operator"])).unwrap();
+    data::init(&root, &config, data::Belongs::Unknown, &[Felt::ONE], &mut StdRng::seed_from_u64(3)).unwrap();
+    let noon = platform();
+    let connect = || NodeClient::connect(&root, &noon);
+    assert_eq!(connect().await.unwrap_err().code(), "SW-DATA-004");
+
+    let folder = DataFolder::open(&root).unwrap();
+    let (_, target) = StandIn::new(folder.identity().clone()).start();
+    let running = Running { pid: 1, listen: target.address, peer: target.peer, network: "local".into() };
+    folder.announce(&running).unwrap();
+    let mut client = connect().await.unwrap();
+    assert_eq!(client.status().await.unwrap().peer, target.peer);
+    let refused = client.shard_status(None).await.unwrap_err();
+    assert_eq!(shown(&refused), "error[SW-CONTROL-002]: no (SW-TEST-001)\n  next: Go home.");
+    client.stop().await.unwrap();
+    client.close().await;
+
+    let mut stranger = NodeClient::dial(&dialler(), target).await.unwrap();
+    let refused = stranger.status().await.unwrap_err().to_string();
+    assert_eq!(refused, format!("peer {} may not control this node (SW-CONTROL-001)", identity(1).peer()));
+    stranger.close().await;
+}

@@ -1,0 +1,102 @@
+//! The data folder: what a node keeps on disk, who may use it, and how a new one is made.
+//!
+//! ```text
+//! DIR/                 mode 0700
+//!   shardwire.toml     the configuration
+//!   identity.key       the ed25519 key, mode 0600
+//!   node.redb          what the roles have promised
+//!   world.json         which World the node belongs to: its genesis' hash, its settlers, its programs
+//!   ledger.redb        a settler's World
+//!   shards/ jobs/      artefacts: witness chunks, witnesses, proofs
+//!   lock               held by the one process that uses the folder
+//!   running.json       {"pid","listen","peer","network"}: how to reach that process
+//! ```
+//!
+//! [`init`] makes a folder and never overwrites anything; [`DataFolder::open`] claims it for this process. The claim is a
+//! lock of the operating system, so it ends with the process however that dies: a `running.json` that a killed node left
+//! behind is told from a living one's by the lock ([`DataPaths::running`]).
+//!
+//! [`DataFolder::look`] claims a folder without changing anything in it.
+//!
+//! Refused: a folder that holds something else, a second process, an identity that others can read.
+#![forbid(unsafe_code)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the data folder is files")]
+
+mod error;
+mod folder;
+mod init;
+mod template;
+#[cfg(test)]
+mod tests;
+pub mod world;
+
+pub use error::{DataError, InitError};
+pub use folder::{DataFolder, Running};
+pub use init::{Belongs, Created, init};
+
+use std::path::{Path, PathBuf};
+
+/// Where everything is in a data folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataPaths(PathBuf);
+
+impl DataPaths {
+    /// Those of a folder that [`init`] has made.
+    ///
+    /// # Errors
+    /// If it hasn't.
+    pub fn existing(root: &Path) -> Result<Self, DataError> {
+        let paths = Self(root.to_owned());
+        if paths.config().is_file() { Ok(paths) } else { Err(DataError::NotInitialised { path: root.into() }) }
+    }
+
+    /// Those of a folder that is somewhere else than on the system's disk.
+    #[must_use]
+    pub fn below(root: PathBuf) -> Self {
+        Self(root)
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.0
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.0.join("shardwire.toml")
+    }
+
+    /// The identity's secret key.
+    #[must_use]
+    pub fn identity(&self) -> PathBuf {
+        self.0.join("identity.key")
+    }
+
+    /// The node's durable memory.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.0.join("node.redb")
+    }
+
+    /// Which World the node belongs to.
+    #[must_use]
+    pub fn world(&self) -> PathBuf {
+        self.0.join("world.json")
+    }
+
+    /// The World, if the node settles.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.0.join("ledger.redb")
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
+    fn announcement(&self) -> PathBuf {
+        self.0.join("running.json")
+    }
+}

@@ -1,0 +1,193 @@
+//! The World of a data folder: which one it is (`world.json`), and the one place where it is made and opened.
+//!
+//! What keeps it is this module's business: today the embedded ledger, of a settler alone. Everybody else holds an `Arc<dyn World>`.
+//!
+//! Refused: a folder without a `world.json`, one of another network than the configuration's, a settler that it doesn't list, a build none of whose
+//! programs it lists.
+
+use crate::DataPaths;
+use shardwire_config::Config;
+use shardwire_model::{Clock, Coded, Felt, PeerId, Role};
+use shardwire_store::{Disk, DiskError, Work};
+use shardwire_world::{
+    EmbeddedLedger, EmbeddedWorld, Genesis, IdentityError, MAX_IDENTITY_BYTES, World, WorldError, WorldIdentity,
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A folder's World isn't one that this node can work in.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldFileError {
+    /// Nothing says which World it is.
+    #[error("{path} is missing: nothing says which World this node belongs to", path = path.display())]
+    Missing {
+        /// Where it should be said.
+        path: PathBuf,
+    },
+    /// The file can't be read.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The file is no identity of a World.
+    #[error("{path}: {error}", path = path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: IdentityError,
+    },
+    /// It is of another network.
+    #[error("{path} is of network '{found}', the configuration's is '{configured}'", path = path.display())]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// Its network.
+        found: String,
+        /// The configuration's.
+        configured: String,
+    },
+    /// This node settles, and the World doesn't list it.
+    #[error("{path} doesn't list {peer} as a settler", path = path.display())]
+    NoSettler {
+        /// The file.
+        path: PathBuf,
+        /// This node.
+        peer: PeerId,
+    },
+    /// No program that this build has can settle there.
+    #[error("{path} lists no program of this build, which has {}", hex(programs), path = path.display())]
+    NoProgram {
+        /// The file.
+        path: PathBuf,
+        /// The hashes of the build's programs.
+        programs: Vec<Felt>,
+    },
+}
+
+fn hex(programs: &[Felt]) -> String {
+    programs.iter().map(|program| format!("{program:#x}")).collect::<Vec<_>>().join(", ")
+}
+
+impl Coded for WorldFileError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => "SW-WORLD-020",
+            Self::Disk(_) => "SW-WORLD-021",
+            Self::Invalid { error, .. } => error.code(),
+            Self::Network { .. } => "SW-WORLD-022",
+            Self::NoSettler { .. } => "SW-WORLD-023",
+            Self::NoProgram { .. } => "SW-WORLD-024",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Missing { path } => format!(
+                "Copy world.json from the settler's data folder to {}; `shardwire init --join FILE` does so for a new folder.",
+                path.display()
+            ),
+            Self::Disk(_) => "Make the file readable for the user that runs the node.".into(),
+            Self::Invalid { error, .. } => error.next_step(),
+            Self::Network { .. } => {
+                "Correct `network` in the configuration, or copy the world.json of that network's settler.".into()
+            }
+            Self::NoSettler { .. } => {
+                "Remove the role settler, or use the data folder whose identity the World lists.".into()
+            }
+            Self::NoProgram { .. } => {
+                "Use the version of shardwire that the World's settler runs, or join another World.".into()
+            }
+        }
+    }
+}
+
+/// Which World a folder belongs to.
+///
+/// # Errors
+/// [`WorldFileError::Missing`], [`WorldFileError::Disk`] or [`WorldFileError::Invalid`].
+pub fn identity(disk: &dyn Disk, paths: &DataPaths) -> Result<WorldIdentity, WorldFileError> {
+    read(disk, &paths.world())
+}
+
+/// Reads a `world.json`.
+///
+/// # Errors
+/// As [`identity`].
+pub fn read(disk: &dyn Disk, path: &Path) -> Result<WorldIdentity, WorldFileError> {
+    let path = path.to_owned();
+    let Some(bytes) = disk.read(&path, MAX_IDENTITY_BYTES as u64 + 1)? else {
+        return Err(WorldFileError::Missing { path });
+    };
+    WorldIdentity::from_json(&String::from_utf8_lossy(&bytes)).map_err(|error| WorldFileError::Invalid { path, error })
+}
+
+/// Refuses a World of another network, or in which none of these programs can settle.
+pub fn fits(world: &WorldIdentity, path: &Path, network: &str, programs: &[Felt]) -> Result<(), WorldFileError> {
+    let path = path.to_owned();
+    if world.network() != network {
+        let (found, configured) = (world.network().to_owned(), network.to_owned());
+        return Err(WorldFileError::Network { path, found, configured });
+    }
+    if !programs.iter().any(|program| world.programs().contains(program)) {
+        return Err(WorldFileError::NoProgram { path, programs: programs.to_vec() });
+    }
+    Ok(())
+}
+
+/// Which World a node that is configured like this works in.
+///
+/// # Errors
+/// [`WorldFileError`] if the folder doesn't say, or this node has no place there.
+pub fn of_node(
+    disk: &dyn Disk,
+    paths: &DataPaths,
+    config: &Config,
+    peer: PeerId,
+    programs: &[Felt],
+) -> Result<Arc<WorldIdentity>, WorldFileError> {
+    let (identity, path) = (identity(disk, paths)?, paths.world());
+    fits(&identity, &path, &config.network, programs)?;
+    if config.has_role(Role::Settler) && !identity.is_settler(peer) {
+        return Err(WorldFileError::NoSettler { path, peer });
+    }
+    Ok(Arc::new(identity))
+}
+
+/// Makes a settler's World: its identity and what it begins with.
+///
+/// # Errors
+/// [`WorldError`] if there is one already, the genesis isn't the identity's, or the disk fails.
+pub fn create(
+    disk: &dyn Disk,
+    paths: &DataPaths,
+    identity: &WorldIdentity,
+    genesis: &Genesis,
+) -> Result<(), WorldError> {
+    EmbeddedLedger::create(disk, &paths.ledger(), identity, genesis).map(drop)
+}
+
+/// Opens a settler's World to work in it.
+///
+/// # Errors
+/// [`WorldError`] if there is none, it is in use, damaged or another one, or the disk fails.
+pub fn open(
+    disk: &dyn Disk,
+    paths: &DataPaths,
+    identity: &WorldIdentity,
+    clock: Arc<dyn Clock>,
+    work: Work,
+) -> Result<Arc<dyn World>, WorldError> {
+    let ledger = EmbeddedLedger::open(disk, &paths.ledger(), identity)?;
+    Ok(Arc::new(EmbeddedWorld::new(ledger, clock, work)))
+}
+
+/// Opens a settler's World to look at it: the file stays as it is.
+///
+/// # Errors
+/// As [`open`].
+pub fn view(disk: &dyn Disk, paths: &DataPaths, identity: &WorldIdentity) -> Result<Arc<dyn World>, WorldError> {
+    let ledger = EmbeddedLedger::view(disk, &paths.ledger(), identity)?;
+    // Nothing is submitted to a view, so its clock is never read.
+    Ok(Arc::new(EmbeddedWorld::new(ledger, Arc::new(shardwire_host::clock::SystemClock), Work::AtOnce)))
+}

@@ -1,0 +1,277 @@
+//! What can be proven against peers, kept whole in the store: whoever gets a piece needs nothing of this node to check it.
+//!
+//! A piece ([`Piece`]) is kept as the bytes that are exported, in parts, because a proof is longer than a record may be; an index says which pieces
+//! there are against whom. Index and parts change in one transaction.
+//!
+//! Bounds: against one peer [`MAX_PIECES`] and [`MAX_PEER_BYTES`], whatever is over it isn't kept, since enough is shown; in all
+//! [`MAX_ACCUSED`] peers and [`MAX_ALL_BYTES`]. When that is full, everything against a peer that has nothing to lose gives way, whoever was
+//! accused longest ago first: identities cost nothing, so a flood of them displaces its own like, and never what is known of somebody who has worked.
+
+use crate::Host;
+use shardwire_model::{Coded as _, Hash, PeerId, Timestamp};
+use shardwire_protocols::{
+    administration::PART_BYTES,
+    evidence::{MAX_EVIDENCE_BYTES, Piece},
+};
+use shardwire_store::{
+    Store, StoreError, Write,
+    records::{ACCUSED, EVIDENCE, EvidenceKey, EvidencePart, KeptEvidence},
+};
+
+/// Most pieces against one peer: one shows it, some more show that it wasn't once.
+const MAX_PIECES: usize = 8;
+/// Most bytes against one peer: two of the longest pieces, or four of the usual two megabytes.
+const MAX_PEER_BYTES: u64 = 2 * MAX_EVIDENCE_BYTES as u64;
+/// Most peers against whom something is kept.
+const MAX_ACCUSED: usize = 256;
+/// Most bytes in all.
+const MAX_ALL_BYTES: u64 = 128 << 20;
+
+fn parts(kept: &KeptEvidence) -> u32 {
+    kept.bytes.div_ceil(PART)
+}
+
+/// What became of a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// It is kept now.
+    Now,
+    /// It was already.
+    Before,
+    /// There is no room for it.
+    NoRoom,
+}
+
+#[allow(clippy::cast_possible_truncation)] // 128 KiB
+const PART: u32 = PART_BYTES as u32;
+
+/// Keeps a piece, if there is room. `worked` says who has something to lose.
+///
+/// # Errors
+/// If the disk fails; then everything is as it was.
+pub fn keep(
+    store: &Store,
+    piece: &Piece,
+    now: Timestamp,
+    worked: impl Fn(PeerId) -> bool,
+) -> Result<Keeping, StoreError> {
+    let (accused, bytes) = (piece.accused, piece.to_bytes());
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    let fresh = KeptEvidence { hash: Hash::of(&bytes), bytes: length, at: now };
+    let mut keeping = Keeping::NoRoom;
+    store.write(|write| {
+        // Only one writes at a time: what is read here is as it will be replaced.
+        let mut accused_all = store.all(&ACCUSED)?;
+        let mut kept = store.get(&ACCUSED, &accused)?.unwrap_or_default();
+        accused_all.retain(|(peer, _)| *peer != accused);
+        if kept.iter().any(|it| it.hash == fresh.hash) {
+            keeping = Keeping::Before;
+            return Ok(());
+        }
+        let peer_bytes = total(&kept) + u64::from(length);
+        if length > MAX_EVIDENCE_BYTES || kept.len() >= MAX_PIECES || peer_bytes > MAX_PEER_BYTES {
+            return Ok(());
+        }
+        let Some(give_way) = give_way(accused_all, peer_bytes, worked) else { return Ok(()) };
+        for (peer, pieces) in give_way {
+            forget(write, peer, &pieces)?;
+        }
+        let number = u32::try_from(kept.len()).unwrap_or(u32::MAX);
+        for (part, bytes) in (0..).zip(bytes.chunks(PART_BYTES)) {
+            let key = EvidenceKey { peer: accused, number, part };
+            write.put(&EVIDENCE, &key, &EvidencePart { whole: length, bytes: bytes.to_vec() })?;
+        }
+        kept.push(fresh);
+        keeping = Keeping::Now;
+        write.put(&ACCUSED, &accused, &kept)
+    })?;
+    Ok(keeping)
+}
+
+fn total(kept: &[KeptEvidence]) -> u64 {
+    kept.iter().map(|it| u64::from(it.bytes)).sum()
+}
+
+/// Against whom all is to be forgotten so that there is room for so many bytes against another one; none if that can't be.
+fn give_way(
+    mut accused: Vec<(PeerId, Vec<KeptEvidence>)>,
+    bytes: u64,
+    worked: impl Fn(PeerId) -> bool,
+) -> Option<Vec<(PeerId, Vec<KeptEvidence>)>> {
+    let mut all: u64 = accused.iter().map(|(_, kept)| total(kept)).sum();
+    let mut count = accused.len();
+    accused.retain(|(peer, _)| !worked(*peer));
+    accused.sort_by_key(|(peer, kept)| (kept.last().map(|it| it.at), *peer));
+    let mut gone = Vec::new();
+    let mut accused = accused.into_iter();
+    while count >= MAX_ACCUSED || all + bytes > MAX_ALL_BYTES {
+        let (peer, kept) = accused.next()?;
+        all -= total(&kept);
+        count -= 1;
+        gone.push((peer, kept));
+    }
+    Some(gone)
+}
+
+fn forget(write: &mut Write<'_>, peer: PeerId, kept: &[KeptEvidence]) -> Result<(), StoreError> {
+    for (number, piece) in (0..).zip(kept) {
+        for part in 0..parts(piece) {
+            write.remove(&EVIDENCE, &EvidenceKey { peer, number, part })?;
+        }
+    }
+    write.remove(&ACCUSED, &peer)
+}
+
+/// How many pieces are kept against a peer.
+pub fn pieces(store: &Store, peer: PeerId) -> Result<usize, StoreError> {
+    Ok(store.get(&ACCUSED, &peer)?.map_or(0, |kept| kept.len()))
+}
+
+/// A part of a piece from this byte on: at most [`PART_BYTES`], nothing past its end; `None` if there is no such piece.
+pub fn read(store: &Store, peer: PeerId, number: u32, from: u32) -> Result<Option<EvidencePart>, StoreError> {
+    let (part, offset) = (from / PART, (from % PART) as usize);
+    if let Some(EvidencePart { whole, bytes }) = store.get(&EVIDENCE, &EvidenceKey { peer, number, part })? {
+        return Ok(Some(EvidencePart { whole, bytes: bytes.get(offset..).unwrap_or_default().to_vec() }));
+    }
+    let first = store.get(&EVIDENCE, &EvidenceKey { peer, number, part: 0 })?;
+    Ok(first.map(|EvidencePart { whole, .. }| EvidencePart { whole, bytes: Vec::new() }))
+}
+
+impl Host {
+    /// Keeps what can be proven against a peer, and says so. What follows for its score is the caller's to note; `true` if that was not known
+    /// before. A disk that fails loses the piece, not what follows from it.
+    pub fn accuse(&self, piece: &Piece) -> bool {
+        let peer = piece.accused.short();
+        let worked = |peer| {
+            let view = self.peers.view(peer);
+            view.components.work > 0 || view.listing.is_some()
+        };
+        match keep(&self.store, piece, self.clock.now(), worked) {
+            Ok(Keeping::Now) => tracing::warn!(peer, "evidence is kept: `shardwire peer evidence` shows it"),
+            Ok(Keeping::Before) => return false,
+            Ok(Keeping::NoRoom) => tracing::warn!(peer, "evidence isn't kept: there is no room for more"),
+            Err(error) => tracing::error!(peer, code = error.code(), "evidence can't be kept: {error}"),
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shardwire_model::Felt;
+    use shardwire_model::ShardId;
+    use shardwire_protocols::{
+        Signed,
+        evidence::{BadProof, Evidence},
+        proof::{Announced, Ready},
+    };
+    use shardwire_store::records::LAYOUT;
+    use shardwire_transport::Identity;
+
+    fn store() -> Store {
+        Store::in_memory(&LAYOUT).unwrap()
+    }
+
+    /// One of many that come and go.
+    fn peer(number: u16) -> PeerId {
+        let mut id = [0; 32];
+        id[1..3].copy_from_slice(&number.to_be_bytes());
+        PeerId(id)
+    }
+
+    /// One that has worked.
+    fn worker(number: u16) -> PeerId {
+        let PeerId(mut id) = peer(number);
+        id[0] = 1;
+        PeerId(id)
+    }
+
+    /// A piece of a proof of so many bytes.
+    fn piece(accused: PeerId, bytes: usize, fill: u8) -> Piece {
+        let bytes = vec![fill; bytes];
+        let (job, proof) = (Hash::of(b"job"), Hash::of(&bytes));
+        let ready = Ready { shard: ShardId(Felt::ONE), segment: 0, job, proof, bytes: 1 };
+        let announcement = Signed::by(&Identity::from_secret(&[1; 32]), Announced { ready, leased: None });
+        let proof = BadProof { announcement, start: Felt::ONE, before: Felt::ONE, bytes };
+        Piece { accused, evidence: Evidence::Proof(Box::new(proof)) }
+    }
+
+    fn keeps(store: &Store, piece: &Piece, at: u64) -> Keeping {
+        keep(store, piece, Timestamp(at), |peer| peer.0[0] == 1).unwrap()
+    }
+
+    fn whole(store: &Store, peer: PeerId, number: u32) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        loop {
+            let from = u32::try_from(bytes.len()).unwrap();
+            let part = read(store, peer, number, from).unwrap()?;
+            bytes.extend_from_slice(&part.bytes);
+            if bytes.len() == part.whole as usize {
+                return Some(bytes);
+            }
+            assert!(!part.bytes.is_empty() && part.bytes.len() <= PART_BYTES);
+        }
+    }
+
+    #[test]
+    fn a_piece_is_kept_whole_and_once() {
+        let (store, accused) = (store(), peer(1));
+        // Just a part, a byte more, much more.
+        for (number, bytes) in (0..).zip([10, PART_BYTES, 3 * PART_BYTES + 5]) {
+            let piece = piece(accused, bytes, 7);
+            assert_eq!(keeps(&store, &piece, 5), Keeping::Now);
+            assert_eq!(keeps(&store, &piece, 6), Keeping::Before);
+            assert_eq!(Piece::from_bytes(&whole(&store, accused, number).unwrap()).unwrap(), piece);
+        }
+        assert_eq!((pieces(&store, accused).unwrap(), pieces(&store, peer(2)).unwrap()), (3, 0));
+        assert_eq!(whole(&store, accused, 3), None);
+    }
+
+    #[test]
+    fn one_peer_fills_no_more_than_its_share() {
+        let (store, accused) = (store(), peer(1));
+        for fill in 0..8 {
+            assert_eq!(keeps(&store, &piece(accused, 10, fill), 5), Keeping::Now);
+        }
+        assert_eq!(keeps(&store, &piece(accused, 10, 8), 5), Keeping::NoRoom, "pieces");
+        let long = 7 << 19;
+        assert_eq!(
+            [0, 1, 2].map(|fill| keeps(&store, &piece(peer(2), long, fill), 5)),
+            [Keeping::Now, Keeping::Now, Keeping::NoRoom]
+        );
+        assert_eq!(keeps(&store, &piece(peer(2), 10, 3), 5), Keeping::Now, "a short one still fits");
+    }
+
+    #[test]
+    fn a_flood_of_identities_displaces_nothing_that_matters() {
+        let store = store();
+        let worker = worker(1);
+        assert_eq!(keeps(&store, &piece(worker, 10, 0), 0), Keeping::Now);
+        for number in 0..300 {
+            assert_eq!(keeps(&store, &piece(peer(number), 10, 1), u64::from(number)), Keeping::Now, "{number}");
+            let accused = store.all(&ACCUSED).unwrap();
+            assert!(accused.len() <= MAX_ACCUSED, "{}", accused.len());
+        }
+        assert_eq!(pieces(&store, worker).unwrap(), 1);
+        // The longest accused gave way, wholly.
+        assert_eq!((pieces(&store, peer(0)).unwrap(), whole(&store, peer(0), 0)), (0, None));
+        assert_eq!(pieces(&store, peer(299)).unwrap(), 1);
+    }
+
+    #[test]
+    fn bytes_in_all_are_bounded_and_those_with_something_to_lose_stay() {
+        let store = store();
+        let long = 4 << 20;
+        // Thirty-two of the longest but one fit.
+        for number in 1..=31 {
+            assert_eq!(keeps(&store, &piece(worker(number), long, 0), 1), Keeping::Now, "{number}");
+        }
+        assert_eq!(keeps(&store, &piece(worker(99), long, 0), 2), Keeping::NoRoom, "nobody has to give way");
+        assert_eq!(keeps(&store, &piece(peer(3), 7 << 19, 0), 2), Keeping::Now);
+        assert_eq!(keeps(&store, &piece(worker(99), 7 << 19, 0), 3), Keeping::Now);
+        assert_eq!((pieces(&store, peer(3)).unwrap(), whole(&store, peer(3), 0)), (0, None));
+        let all: u64 = store.all(&ACCUSED).unwrap().iter().map(|(_, kept)| total(kept)).sum();
+        assert!(all <= MAX_ALL_BYTES);
+    }
+}

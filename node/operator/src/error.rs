@@ -1,0 +1,184 @@
+//! What an operator can't do.
+
+use shardwire_model::{Cause, Coded, ShardId, life::Refusal};
+use shardwire_program::UnknownProgram;
+use shardwire_protocols::{ingress, trace};
+use shardwire_store::{ArtefactError, StoreError};
+
+/// The operator can't go on with a shard, or not begin it.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    /// Too many at a time.
+    #[error("this operator already runs {} shards", super::MAX_RUNS)]
+    Full,
+    /// A shard of a program that isn't here.
+    #[error(transparent)]
+    Program(#[from] UnknownProgram),
+    /// The durable memory.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file.
+    #[error(transparent)]
+    Artefact(#[from] ArtefactError),
+    /// The log holds what the rules refuse.
+    #[error("the log of shard {} doesn't replay: transaction {sequence} is refused: {cause}", shard.short())]
+    Log {
+        /// The shard.
+        shard: ShardId,
+        /// Where, from 0.
+        sequence: u32,
+        /// Why.
+        cause: Cause,
+    },
+    /// No thread for the execution.
+    #[error("no thread could be made for an execution: {0}")]
+    Thread(std::io::Error),
+    /// This program's own part ended without an answer.
+    #[error("a chunk couldn't be read: its reader ended")]
+    Reader,
+    /// No such shard here.
+    #[error("this operator doesn't run shard {shard}")]
+    Unknown {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// What was accepted before it couldn't be logged.
+    #[error("the log of shard {} couldn't be written", shard.short())]
+    Behind {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// It is over.
+    #[error("shard {} is over", shard.short())]
+    Over {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// It was aborted.
+    #[error("shard {} was aborted", shard.short())]
+    Aborted {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Another proof was first.
+    #[error("shard {} is settled", shard.short())]
+    Settled {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// A shard can't get there.
+    #[error(transparent)]
+    Life(#[from] Refusal),
+    /// An earlier failure stopped it.
+    #[error("shard {} has stopped: {cause}", shard.short())]
+    Stopped {
+        /// The shard.
+        shard: ShardId,
+        /// Why.
+        cause: Cause,
+    },
+    /// Another prover has the job.
+    #[error("the job is leased to prover {prover}")]
+    Leased {
+        /// Who has it.
+        prover: String,
+    },
+    /// The prover holds as many as its tier may.
+    #[error("the prover holds {held} leases, and a peer of its tier may hold {most}")]
+    LeasesHeld {
+        /// How many it holds.
+        held: usize,
+        /// How many it may.
+        most: u32,
+    },
+    /// No job of this name.
+    #[error("this operator has no such job")]
+    NoJob,
+}
+
+impl OperatorError {
+    /// A shard's log has a transaction that the rules refuse.
+    pub(super) fn not_replayed(shard: ShardId, sequence: u32, refusal: shardwire_program::Refusal) -> Self {
+        Self::Log { shard, sequence, cause: refusal.into() }
+    }
+}
+
+/// What a prover is told whose claim is refused.
+impl From<OperatorError> for trace::Refused {
+    fn from(error: OperatorError) -> Self {
+        let reason = match &error {
+            OperatorError::Aborted { .. } => trace::RefusalReason::Aborted,
+            OperatorError::Settled { .. } => trace::RefusalReason::Settled,
+            OperatorError::Leased { .. } => trace::RefusalReason::Leased,
+            OperatorError::LeasesHeld { .. } => trace::RefusalReason::Quota,
+            _ => trace::RefusalReason::Unavailable,
+        };
+        Self { reason, cause: error.into() }
+    }
+}
+
+/// What a client is told that opens a shard.
+impl From<OperatorError> for ingress::Refused {
+    fn from(error: OperatorError) -> Self {
+        let reason = match &error {
+            OperatorError::Unknown { .. } => ingress::RefusalReason::Unknown,
+            OperatorError::Over { .. } | OperatorError::Aborted { .. } | OperatorError::Settled { .. } => {
+                ingress::RefusalReason::Over
+            }
+            _ => ingress::RefusalReason::Stopped,
+        };
+        Self { reason, cause: error.into() }
+    }
+}
+
+impl Coded for OperatorError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Program(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Artefact(error) => error.code(),
+            Self::Full => "SW-OPERATOR-001",
+            Self::Log { .. } => "SW-OPERATOR-002",
+            Self::Thread(_) => "SW-OPERATOR-003",
+            Self::Unknown { .. } => "SW-OPERATOR-004",
+            Self::Over { .. } => "SW-OPERATOR-005",
+            Self::Stopped { .. } => "SW-OPERATOR-006",
+            Self::Leased { .. } => "SW-OPERATOR-007",
+            Self::NoJob => "SW-OPERATOR-008",
+            Self::LeasesHeld { .. } => "SW-OPERATOR-009",
+            Self::Reader => "SW-OPERATOR-010",
+            Self::Behind { .. } => "SW-OPERATOR-011",
+            Self::Aborted { .. } => "SW-OPERATOR-020",
+            Self::Settled { .. } => "SW-OPERATOR-021",
+            Self::Life(refusal) => refusal.code(),
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Program(error) => error.next_step(),
+            Self::Store(error) => error.next_step(),
+            Self::Artefact(error) => error.next_step(),
+            Self::Full => "Wait until one of its shards is settled, or start the shard with another operator.".into(),
+            Self::Log { .. } => "Restore the data folder from a copy; the log was left as it is.".into(),
+            Self::Thread(_) => "Raise the limit of processes for this user, then start the node again.".into(),
+            Self::Unknown { .. } => {
+                "Check the shard's id, and that it was started with this operator: `shardwire shard status`.".into()
+            }
+            Self::Behind { .. } => {
+                "Submit it again; if that fails as well, the operator's log says what its disk has.".into()
+            }
+            Self::Over { .. } => "Start another shard.".into(),
+            Self::Aborted { .. } | Self::Settled { .. } => "Forget the job: no proof of it is of use any more.".into(),
+            Self::Life(refusal) => refusal.next_step(),
+            Self::Stopped { .. } => {
+                "Mend what it names, then start the operator again: it replays the shard's log.".into()
+            }
+            Self::Leased { .. } => "Ask again: the lease ends when its prover falls silent.".into(),
+            Self::NoJob | Self::Reader => "Ask for a job again.".into(),
+            Self::LeasesHeld { .. } => {
+                "Finish one of them, or give it up; a peer that has worked may hold more.".into()
+            }
+        }
+    }
+}

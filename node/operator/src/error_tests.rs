@@ -1,0 +1,75 @@
+//! What people read when an operator can't go on.
+
+use super::OperatorError;
+use shardwire_model::{Cause, Coded, Felt, ShardId};
+
+fn shown(error: impl Coded) -> String {
+    format!("{} {error} | {}", error.code(), error.next_step())
+}
+
+fn shard() -> ShardId {
+    ShardId(Felt::from(0xabc))
+}
+
+fn cause() -> Cause {
+    Cause::new("SW-TX-002", "the nonce is 7, not 6")
+}
+
+#[test]
+fn an_operator_says_what_to_do() {
+    let (id, short) = (shard(), shard().short());
+    assert_eq!(
+        shown(OperatorError::Full),
+        "SW-OPERATOR-001 this operator already runs 64 shards | Wait until one of its shards is settled, or start the shard with \
+         another operator."
+    );
+    assert_eq!(
+        shown(OperatorError::Log { shard: id, sequence: 6, cause: cause() }),
+        format!(
+            "SW-OPERATOR-002 the log of shard {short} doesn't replay: transaction 6 is refused: the nonce is 7, not 6 (SW-TX-002) \
+             | Restore the data folder from a copy; the log was left as it is."
+        )
+    );
+    assert_eq!(
+        shown(OperatorError::Thread(std::io::Error::other("no room"))),
+        "SW-OPERATOR-003 no thread could be made for an execution: no room | Raise the limit of processes for this user, then \
+         start the node again."
+    );
+    assert_eq!(
+        shown(OperatorError::Unknown { shard: id }),
+        format!(
+            "SW-OPERATOR-004 this operator doesn't run shard {id} | Check the shard's id, and that it was started with this \
+             operator: `shardwire shard status`."
+        )
+    );
+    assert_eq!(
+        shown(OperatorError::Over { shard: id }),
+        format!("SW-OPERATOR-005 shard {short} is over | Start another shard.")
+    );
+    assert_eq!(
+        shown(OperatorError::Stopped { shard: id, cause: cause() }),
+        format!(
+            "SW-OPERATOR-006 shard {short} has stopped: the nonce is 7, not 6 (SW-TX-002) | Mend what it names, then start the \
+             operator again: it replays the shard's log."
+        )
+    );
+    assert_eq!(
+        shown(OperatorError::Leased { prover: "ab12".into() }),
+        "SW-OPERATOR-007 the job is leased to prover ab12 | Ask again: the lease ends when its prover falls silent."
+    );
+    assert_eq!(
+        shown(OperatorError::LeasesHeld { held: 2, most: 2 }),
+        "SW-OPERATOR-009 the prover holds 2 leases, and a peer of its tier may hold 2 | Finish one of them, or give it up; a peer that \
+         has worked may hold more."
+    );
+    let useless = "Forget the job: no proof of it is of use any more.";
+    assert_eq!(
+        shown(OperatorError::Aborted { shard: id }),
+        format!("SW-OPERATOR-020 shard {short} was aborted | {useless}")
+    );
+    assert_eq!(
+        shown(OperatorError::Settled { shard: id }),
+        format!("SW-OPERATOR-021 shard {short} is settled | {useless}")
+    );
+    assert_eq!(shown(OperatorError::NoJob), "SW-OPERATOR-008 this operator has no such job | Ask for a job again.");
+}

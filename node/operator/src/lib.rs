@@ -1,0 +1,148 @@
+//! The operator: executes shards.
+//!
+//! It holds a `handoff` session to each settler and gets assignments there; serves `ingress`, where clients submit transactions, and
+//! `trace`, where provers take jobs and pull witnesses. Each shard is a [`Run`].
+//!
+//! The order of things, for every shard: the assignment is durable before it is accepted; a transaction is durable before its
+//! receipt is signed; a lease's epoch is durable before the lease is signed; and each step of the shard's life with what makes it. All else
+//! (execution, chunks) is made again from the log.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
+
+mod asking;
+mod desk;
+#[cfg(test)]
+mod desk_tests;
+mod error;
+#[cfg(test)]
+mod error_tests;
+mod feed;
+mod handoff;
+mod ingress;
+mod lease;
+#[cfg(test)]
+mod life_tests;
+mod past;
+mod run;
+mod services;
+mod spool;
+mod submit;
+#[cfg(test)]
+mod tests;
+mod trace;
+
+use self::{asking::Asking, run::Run};
+pub use error::OperatorError;
+pub use run::extended;
+use shardwire_host::history::{Advance as _, Lives as _};
+use shardwire_host::{Changes, Host};
+use shardwire_model::{
+    Hash, Role, ShardId, Stage,
+    life::{Life, Step},
+};
+use shardwire_program::Programs;
+use shardwire_protocols::administration::ShardStatus;
+use shardwire_reputation::{Event, Work};
+use shardwire_store::records::{ASSIGNMENTS, Assignment};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Most shards that run at a time: each has a thread and holds its memory (about 100 MB for 1,000,000 steps).
+pub(crate) const MAX_RUNS: usize = 64;
+
+/// The operator's state.
+#[derive(Debug)]
+pub struct Operator {
+    host: Arc<Host>,
+    /// What it can execute.
+    programs: Programs,
+    runs: Mutex<BTreeMap<ShardId, Arc<Run>>>,
+    changes: Arc<Changes>,
+    /// Provers that wait for a job.
+    asking: Asking,
+    /// Held while a lease is granted.
+    granting: Mutex<()>,
+}
+
+impl Operator {
+    /// Takes up every shard that is not closed, replaying its log.
+    ///
+    /// # Errors
+    /// If the store can't be read, or a log doesn't replay.
+    pub fn resume(host: Arc<Host>, programs: Programs) -> Result<Self, OperatorError> {
+        let changes = Arc::new(Changes::new());
+        let mut runs = BTreeMap::new();
+        for (shard, assignment) in host.store.all(&ASSIGNMENTS)? {
+            let life = host.store.life(run::part(shard))?;
+            let run = if life.is_over() {
+                Run::closed(&host, assignment, life, changes.clone())
+            } else {
+                tracing::info!(shard = %shard.short(), "taking up the shard again");
+                Run::open(&host, &programs, assignment, life, changes.clone())?
+            };
+            runs.insert(shard, Arc::new(run));
+        }
+        let (asking, granting) = (Asking::default(), Mutex::default());
+        Ok(Self { host, programs, runs: Mutex::new(runs), changes, asking, granting })
+    }
+
+    /// Stores an assignment and begins to execute it. An assignment of a shard that runs already is a new lease of it, nothing more.
+    fn assign(&self, assignment: Assignment) -> Result<(), OperatorError> {
+        let shard = assignment.start.shard;
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        if runs.contains_key(&shard) {
+            return Ok(());
+        }
+        if runs.values().filter(|run| run.is_open()).count() >= MAX_RUNS {
+            return Err(OperatorError::Full);
+        }
+        self.programs.get(assignment.start.program)?;
+        let mut life = Life::new(Role::Operator);
+        self.host.store.write(|write| {
+            write.put(&ASSIGNMENTS, &shard, &assignment)?;
+            let step = Step::Assigned { commitment: assignment.start.commitment(), peer: assignment.settler };
+            let (identity, now) = (&self.host.identity, self.host.clock.now());
+            life = write.advance::<OperatorError>(identity, now, run::part(shard), step)?;
+            Ok::<_, OperatorError>(())
+        })?;
+        let run = Run::open(&self.host, &self.programs, assignment, life, self.changes.clone())?;
+        runs.insert(shard, Arc::new(run));
+        drop(runs);
+        tracing::info!(shard = %shard.short(), "shard assigned, execution begins");
+        self.changes.announce();
+        Ok(())
+    }
+
+    /// Notes how a shard ended at its settler, stops its execution and lets go of its chunks.
+    fn close(&self, shard: ShardId, end: Step) -> Result<(), OperatorError> {
+        if let Some(run) = self.run(shard) {
+            let how = end.stage();
+            run.close(end)?;
+            if let (Stage::Settled, Some(lease)) = (how, run.leases.present()) {
+                self.host.peers.note(lease.prover, &Event::Worked(Work::Lease));
+            }
+            tracing::info!(shard = %shard.short(), %how, "shard closed");
+            self.changes.announce();
+        }
+        Ok(())
+    }
+
+    fn run(&self, shard: ShardId) -> Option<Arc<Run>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(&shard).cloned()
+    }
+
+    fn runs(&self) -> Vec<Arc<Run>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn job(&self, job: Hash) -> Option<Arc<Run>> {
+        self.runs().into_iter().find(|run| run.job == job)
+    }
+
+    /// How each shard is.
+    pub fn shards(&self) -> Vec<ShardStatus> {
+        self.runs().iter().map(|run| run.status()).collect()
+    }
+}

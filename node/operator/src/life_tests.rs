@@ -1,0 +1,302 @@
+//! An operator of one small shard: the steps of its life, its end, and what provers are told of it.
+
+use super::*;
+use shardwire_disk::{Medium, SimulatedDisk, Survives};
+use shardwire_host::{
+    Tasks,
+    clock::SystemClock,
+    testing::{host, small_shard},
+};
+use shardwire_model::{
+    Call, Coded as _, Felt, Key, PeerId, ShardStart, SignedTransaction, Timestamp,
+    life::{Part, Why},
+};
+use shardwire_program::Programs;
+use shardwire_program::rules;
+use shardwire_protocols::{
+    history::verify,
+    ingress::{Handler as _, Outcome, transaction_hash},
+    trace::{Begun, Grant, Handler as _, Part as Piece, Progress, Progressed, ProverStage, RefusalReason},
+};
+use shardwire_store::{
+    Store, SystemDisk,
+    records::{LAYOUT, LogKey, TRANSACTIONS, WireFelt},
+};
+use shardwire_transport::Identity;
+use std::path::Path;
+
+fn identity(number: u8) -> Identity {
+    Identity::from_secret(&[number; 32])
+}
+
+fn prover() -> PeerId {
+    identity(3).peer()
+}
+
+fn settler() -> PeerId {
+    identity(1).peer()
+}
+
+fn operator(folder: &Path) -> (Operator, Tasks) {
+    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &LAYOUT).unwrap();
+    let (host, tasks) = host(identity(2), store, folder, Arc::new(SystemClock), "");
+    (Operator::resume(host, Programs::all()).unwrap(), tasks)
+}
+
+/// One that was assigned the small shard and has its last transaction.
+async fn played(folder: &Path) -> (Operator, Tasks, ShardId) {
+    let (operator, tasks) = operator(folder);
+    let (start, values, finish) = small_shard(rules::hash(), identity(2).peer());
+    let shard = start.shard;
+    let values = values.into_iter().map(WireFelt).collect();
+    operator.assign(Assignment { start, values, settler: settler(), epoch: 1 }).unwrap();
+    assert_eq!(operator.shards()[0].stage, Stage::Assigned);
+    let outcome = operator.submit(identity(9).peer(), shard, finish).await.unwrap();
+    assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: false });
+    (operator, tasks, shard)
+}
+
+fn stages(operator: &Operator, shard: ShardId) -> Vec<Stage> {
+    let part = Part::of(shard, Role::Operator);
+    let entries = operator.host.store.entries(&[]).unwrap();
+    let history = verify(&identity(2).peer(), part, &entries).unwrap();
+    history.life().steps().iter().map(Step::stage).collect()
+}
+
+/// As if the commit of the small shard's transaction had failed: after it was done, or before.
+fn fails_once(operator: &Operator, shard: ShardId, finish: SignedTransaction, written: bool) {
+    let run = operator.run(shard).unwrap();
+    if written {
+        let first = transaction_hash(&finish);
+        let ended = Step::Ended { transactions: 1, log: extended(Hash::default(), &finish) };
+        let written = operator.host.store.write(|write| {
+            write.put(&TRANSACTIONS, &LogKey { shard, sequence: 0 }, &finish)?;
+            for step in [Step::Executing { first }, ended] {
+                write.advance::<OperatorError>(&identity(2), Timestamp(1), run::part(shard), step)?;
+            }
+            Ok::<_, OperatorError>(())
+        });
+        written.unwrap();
+    }
+    let desk = run.desk().unwrap();
+    desk.failed(desk.round());
+}
+
+#[tokio::test]
+async fn each_step_of_a_run_is_signed_and_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let (operator, _tasks, shard) = played(folder.path()).await;
+        assert_eq!(stages(&operator, shard), [Stage::Assigned, Stage::Executing, Stage::Ended]);
+        let offer = operator.offer(prover(), &[]).await.unwrap();
+        let Grant::Leased(lease) = operator.claim(prover(), offer.job).await.unwrap() else { panic!("leased") };
+        assert_eq!(operator.shards()[0].stage, Stage::Streaming);
+        let epoch = lease.statement.epoch;
+        assert!(matches!(operator.chunk(prover(), offer.job, epoch, 0).await.unwrap(), Piece::Chunk(_)));
+        let progress = Progress { epoch, stage: ProverStage::Proving, done: 0, of: 0 };
+        let renewed = operator.progress(prover(), offer.job, progress).await.unwrap();
+        assert!(matches!(renewed, Progressed::Renewed { .. }));
+        operator.finished(prover(), offer.job, epoch, Hash::of(b"proof")).await.unwrap();
+        assert_eq!(operator.shards()[0].stage, Stage::Proven);
+        // A second prover's proof is no contradiction.
+        let run = operator.job(offer.job).unwrap();
+        run.reached(Step::Proven { proof: Hash::of(b"another") }).unwrap();
+        drop(run);
+        let host = operator.host.clone();
+        drop((operator, _tasks));
+        // The thread of the execution lets go of the store when it ends.
+        while Arc::strong_count(&host) > 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let (operator, _tasks) = operator(folder.path());
+    let shard = operator.shards()[0].shard;
+    let all = [Stage::Assigned, Stage::Executing, Stage::Ended, Stage::Streaming, Stage::Proving, Stage::Proven];
+    assert_eq!(stages(&operator, shard), all);
+    assert_eq!(operator.shards()[0].stage, Stage::Proven);
+}
+
+/// Found by simulation: a prover that said early that it had a proof kept the run from ever ending.
+#[tokio::test]
+async fn a_prover_that_says_too_early_that_it_has_a_proof_moves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path());
+    let (start, values, finish) = small_shard(rules::hash(), identity(2).peer());
+    let shard = start.shard;
+    let values = values.into_iter().map(WireFelt).collect();
+    operator.assign(Assignment { start, values, settler: settler(), epoch: 1 }).unwrap();
+    let offer = operator.offer(prover(), &[]).await.unwrap();
+    let Grant::Leased(lease) = operator.claim(prover(), offer.job).await.unwrap() else { panic!("leased") };
+    operator.finished(prover(), offer.job, lease.statement.epoch, Hash::of(b"none")).await.unwrap();
+    assert_eq!(operator.shards()[0].stage, Stage::Assigned);
+    operator.submit(identity(9).peer(), shard, finish).await.unwrap();
+    let all = [Stage::Assigned, Stage::Executing, Stage::Ended, Stage::Streaming];
+    assert_eq!(stages(&operator, shard), all);
+}
+
+#[tokio::test]
+async fn a_shard_of_a_program_that_is_not_here_is_declined_and_one_taken_before_stops_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut start, values, _) = small_shard(rules::hash(), identity(2).peer());
+    let assignment = |start: &ShardStart| {
+        let values = values.iter().copied().map(WireFelt).collect();
+        Assignment { start: start.clone(), values, settler: settler(), epoch: 1 }
+    };
+    let host = {
+        let (operator, _tasks) = operator(folder.path());
+        let known = assignment(&start);
+        start.program = Felt::TWO;
+        let error = operator.assign(assignment(&start)).unwrap_err();
+        assert_eq!(error.code(), "SW-PROGRAM-003");
+        assert!(error.to_string().starts_with("there is no program 0x2 here, only rules (0x"), "{error}");
+        assert!(operator.shards().is_empty());
+        operator.assign(known).unwrap();
+        operator.host.clone()
+    };
+    while Arc::strong_count(&host) > 1 {
+        tokio::task::yield_now().await;
+    }
+    drop(host);
+    // A release without the program.
+    let store = Store::open(&SystemDisk, &folder.path().join("node.redb"), &LAYOUT).unwrap();
+    let (without, _tasks) = shardwire_host::testing::host(identity(2), store, folder.path(), Arc::new(SystemClock), "");
+    let operator = Operator::resume(without, Programs::of([])).unwrap();
+    let status = &operator.shards()[0];
+    assert_eq!(
+        (status.stage, status.error.as_ref().map(|it| it.code.as_str())),
+        (Stage::Failed, Some("SW-PROGRAM-003"))
+    );
+}
+
+/// A disk that fails once: the rules must not be ahead of the log then.
+#[tokio::test]
+async fn a_write_that_fails_leaves_rules_hash_and_counters_where_the_log_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = identity(9).peer();
+    let (start, values, finish) = small_shard(rules::hash(), identity(2).peer());
+    let shard = start.shard;
+    for survives in [Survives::Nothing, Survives::All] {
+        let medium = Medium::new(7);
+        let operator = || {
+            let store = Store::open(&SimulatedDisk::new(&medium), Path::new("node.redb"), &LAYOUT).unwrap();
+            let (host, tasks) = host(identity(2), store, folder.path(), Arc::new(SystemClock), "");
+            (Operator::resume(host, Programs::all()).unwrap(), tasks)
+        };
+        {
+            let (operator, _tasks) = operator();
+            let values = values.iter().copied().map(WireFelt).collect();
+            operator.assign(Assignment { start: start.clone(), values, settler: settler(), epoch: 1 }).unwrap();
+            // The write of the transaction fails at its end: it may be on the disk, or not.
+            medium.power_off_after(1);
+            assert!(operator.submit(client, shard, finish).await.is_err());
+            let status = &operator.shards()[0];
+            assert_eq!((status.stage, status.transactions, &status.error), (Stage::Assigned, 0, &None));
+        }
+        medium.power_on(survives);
+        let (operator, _tasks) = operator();
+        let outcome = operator.submit(client, shard, finish).await.unwrap();
+        assert!(matches!(outcome, Outcome::Accepted { sequence: 0, .. }), "{outcome:?}");
+        assert_eq!(stages(&operator, shard), [Stage::Assigned, Stage::Executing, Stage::Ended]);
+    }
+}
+
+/// What a failed write has written all the same is taken in before the next transaction.
+#[tokio::test]
+async fn what_a_failed_write_has_written_after_all_is_taken_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path());
+    let (start, values, finish) = small_shard(rules::hash(), identity(2).peer());
+    let shard = start.shard;
+    let values = values.into_iter().map(WireFelt).collect();
+    operator.assign(Assignment { start, values, settler: settler(), epoch: 1 }).unwrap();
+    fails_once(&operator, shard, finish, true);
+    let opened = operator.open(identity(9).peer(), shard).await.unwrap().unwrap();
+    assert_eq!((opened.nonces, opened.accepted, opened.ended), (vec![2], 1, true));
+    assert_eq!(operator.shards()[0].transactions, 1);
+    let outcome = operator.submit(identity(9).peer(), shard, finish).await.unwrap();
+    assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: true });
+    assert_eq!(stages(&operator, shard), [Stage::Assigned, Stage::Executing, Stage::Ended]);
+}
+
+/// What a failed write hasn't written is taken as if it had never come, by the same run.
+#[tokio::test]
+async fn a_shard_goes_on_after_a_write_that_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path());
+    let (start, values, finish) = small_shard(rules::hash(), identity(2).peer());
+    let shard = start.shard;
+    let values = values.into_iter().map(WireFelt).collect();
+    operator.assign(Assignment { start, values, settler: settler(), epoch: 1 }).unwrap();
+    fails_once(&operator, shard, finish, false);
+    assert_eq!(operator.shards()[0].transactions, 0);
+    let outcome = operator.submit(identity(9).peer(), shard, finish).await.unwrap();
+    assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: false });
+    assert_eq!(stages(&operator, shard), [Stage::Assigned, Stage::Executing, Stage::Ended]);
+}
+
+/// Found by simulation (seed 1127): the last receipt was lost, the shard settled, and its client asked for that receipt for ever.
+#[tokio::test]
+async fn what_was_accepted_is_answered_as_before_when_the_shard_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = identity(9).peer();
+    let (_, _, finish) = small_shard(rules::hash(), identity(2).peer());
+    let mut other = finish;
+    other.transaction.call = Call::Add { counter: Key(Felt::from(6)), amount: 1 };
+    let again = async |operator: &Operator, shard| {
+        let opened = operator.open(client, shard).await.unwrap().unwrap();
+        assert_eq!((opened.nonces, opened.accepted, opened.ended), (vec![2], 1, true));
+        let outcome = operator.submit(client, shard, finish).await.unwrap();
+        assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: true });
+        // One of that nonce isn't that one.
+        assert!(matches!(operator.submit(client, shard, other).await.unwrap(), Outcome::Refused(_)));
+    };
+    let host = {
+        let (operator, _tasks, shard) = played(folder.path()).await;
+        operator.close(shard, Step::Settled { proof: None }).unwrap();
+        again(&operator, shard).await;
+        operator.host.clone()
+    };
+    while Arc::strong_count(&host) > 1 {
+        tokio::task::yield_now().await;
+    }
+    drop(host);
+    let (operator, _tasks) = operator(folder.path());
+    again(&operator, operator.shards()[0].shard).await;
+}
+
+#[tokio::test]
+async fn an_aborted_run_is_closed_its_chunks_are_gone_and_its_prover_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks, shard) = played(folder.path()).await;
+    let offer = operator.offer(prover(), &[]).await.unwrap();
+    let Grant::Leased(lease) = operator.claim(prover(), offer.job).await.unwrap() else { panic!("leased") };
+    let epoch = lease.statement.epoch;
+    assert!(matches!(operator.chunk(prover(), offer.job, epoch, 0).await.unwrap(), Piece::Chunk(_)));
+    let chunks = operator.host.artefacts.shard(shard);
+    assert!(chunks.exists());
+
+    operator.close(shard, Step::Aborted { why: Why::Told { by: settler() } }).unwrap();
+    assert!(!chunks.exists());
+    assert_eq!(operator.shards()[0].stage, Stage::Aborted);
+    let lost = operator.chunk(prover(), offer.job, epoch, 1).await.unwrap();
+    assert!(matches!(lost, Piece::Lost { epoch: later } if later > epoch));
+    let (_, _, finish) = small_shard(rules::hash(), identity(2).peer());
+    let later = {
+        let mut later = finish;
+        later.transaction.nonce += 1;
+        later
+    };
+    let refused = operator.submit(identity(9).peer(), shard, later).await.unwrap();
+    let Outcome::Refused(cause) = refused else { panic!("refused") };
+    assert_eq!(cause.code, "SW-OPERATOR-005");
+
+    let begun = [Begun { job: offer.job, have: 1 }];
+    let again = operator.offer(prover(), &begun).await.unwrap();
+    let Grant::Refused(refused) = operator.claim(prover(), again.job).await.unwrap() else { panic!("refused") };
+    assert_eq!((refused.reason, refused.cause.code.as_str()), (RefusalReason::Aborted, "SW-OPERATOR-020"));
+    let nothing = tokio::time::timeout(std::time::Duration::ZERO, operator.offer(prover(), &begun)).await;
+    assert!(nothing.is_err(), "it is told once");
+    // Who hasn't begun it isn't offered what is over.
+    let other = tokio::time::timeout(std::time::Duration::ZERO, operator.offer(identity(4).peer(), &[])).await;
+    assert!(other.is_err());
+}

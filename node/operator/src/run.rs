@@ -1,0 +1,391 @@
+//! One shard at its operator: its rules, its log, its execution, its witness.
+//!
+//! A transaction is first checked as far as its signature, which is checked beside everything else; the [`Desk`] then checks the rules and gives it
+//! its place; it is logged in one commit with those that wait as well; then it is fed to the execution and its client told. After a commit that failed it is
+//! first looked what the disk has of it all the same. The execution is a thread that takes the log's transactions and then waits for further ones; it ends
+//! with the end event, or when the run is closed and its feed with it.
+
+use super::{
+    OperatorError,
+    desk::{Desk, Progress},
+    feed::Feed,
+    lease::Leases,
+    past::Past,
+    spool::{Extent, Found, Spool},
+};
+use shardwire_host::{Changes, Host, history::Advance as _};
+use shardwire_model::{
+    Cause, Felt, Hash, Mutation, PeerId, Role, ShardId, ShardStart, SignedTransaction, Stage, Timestamp,
+    life::{self, Life, Step},
+    state_commitment,
+};
+use shardwire_program::{ExecuteError, Execution, Program, Programs};
+use shardwire_protocols::{
+    administration::ShardStatus,
+    ingress::{Opened, transaction_hash},
+    trace::{JobOffer, Part, job_id},
+};
+use shardwire_store::{
+    RecordKey, StoreError, Write,
+    records::{Assignment, EXECUTIONS, Executed, SegmentKey, Spooled, TRANSACTIONS, WireFelt},
+};
+use shardwire_witness::{Chunk, witness_hash};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One shard at its operator.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) host: Arc<Host>,
+    pub(super) shard: ShardId,
+    pub(super) job: Hash,
+    pub(super) assignment: Assignment,
+    /// Where transactions enter; none if the shard was over when the node started, or its program isn't here.
+    desk: Option<Arc<Desk>>,
+    /// Held while the execution is fed, so that it gets the log's order.
+    pub(super) feeding: tokio::sync::Mutex<()>,
+    /// Where the execution takes them from; none once the run has ended or failed.
+    feed: Mutex<Option<Arc<Feed>>>,
+    /// Where transactions are looked up that come again once the shard is over.
+    past: tokio::sync::OnceCell<Past>,
+    pub(super) leases: Leases,
+    spool: Arc<Spool>,
+    state: Arc<Mutex<State>>,
+    /// Announced when this run has more of its witness, or has ended: who waits for a chunk of it is woken, and nobody else.
+    pub(super) progress: Arc<Changes>,
+    /// The operator's: announced when other jobs may be had than before.
+    pub(super) changes: Arc<Changes>,
+}
+
+/// An operator's part of a shard's life.
+pub(super) fn part(shard: ShardId) -> life::Part {
+    life::Part::of(shard, Role::Operator)
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) accepted: u32,
+    pub(super) refused: u32,
+    pub(super) life: Life,
+    /// Why the run can't go on.
+    fault: Option<Cause>,
+}
+
+impl Run {
+    /// A shard that is over.
+    pub(super) fn closed(host: &Arc<Host>, assignment: Assignment, life: Life, changes: Arc<Changes>) -> Self {
+        let run = Self::new(host, assignment, life, changes);
+        // A crash may have been faster.
+        run.let_go();
+        run
+    }
+
+    /// A shard that goes on where its log ends.
+    pub(super) fn open(
+        host: &Arc<Host>,
+        programs: &Programs,
+        assignment: Assignment,
+        life: Life,
+        changes: Arc<Changes>,
+    ) -> Result<Self, OperatorError> {
+        let mut run = Self::new(host, assignment, life, changes);
+        let shard = run.shard;
+        run.leases.restore(&host.store)?;
+        let program = match programs.get(run.assignment.start.program) {
+            Ok(program) => program.clone(),
+            Err(unknown) => {
+                // A release before this one took it. Others go on.
+                tracing::error!(shard = %shard.short(), "the shard can't be taken up again: {unknown}");
+                run.state().fault = Some(unknown.into());
+                return Ok(run);
+            }
+        };
+        let admission = program.admission(run.assignment.start.clone(), &felts(&run.assignment.values));
+        let log = host.store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard))?;
+        let kept = log.len() - usize::from(Mutation::LogCutShort.is_planted() && !log.is_empty());
+        let log: Vec<SignedTransaction> = log.into_iter().map(|(_, it)| it).take(kept).collect();
+        let desk = Desk::of(admission, &log)
+            .map_err(|(sequence, refusal)| OperatorError::not_replayed(shard, sequence, refusal))?;
+        run.desk = Some(Arc::new(desk));
+        run.state().accepted = u32::try_from(log.len()).unwrap_or(u32::MAX);
+        match host.store.get(&EXECUTIONS, &SegmentKey::first(shard))? {
+            Some(executed) if run.spool.is_whole(&executed) => run.spool.end(executed),
+            _ => run.execute(program, log)?,
+        }
+        Ok(run)
+    }
+
+    fn new(host: &Arc<Host>, assignment: Assignment, life: Life, changes: Arc<Changes>) -> Self {
+        let start = assignment.start.clone();
+        let values = felts(&assignment.values);
+        let before = state_commitment(start.commitment(), &values);
+        let shard = start.shard;
+        Self {
+            host: host.clone(),
+            shard,
+            job: job_id(start.program, start.commitment(), before, 0),
+            desk: None,
+            feeding: tokio::sync::Mutex::default(),
+            feed: Mutex::default(),
+            past: tokio::sync::OnceCell::new(),
+            leases: Leases::new(shard),
+            spool: Arc::new(Spool::new(host.artefacts.clone(), shard)),
+            state: Arc::new(Mutex::new(State { accepted: 0, refused: 0, life, fault: None })),
+            assignment,
+            progress: Arc::new(Changes::new()),
+            changes,
+        }
+    }
+
+    pub(super) fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn feed(&self) -> std::sync::MutexGuard<'_, Option<Arc<Feed>>> {
+        self.feed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where transactions enter.
+    pub(super) fn desk(&self) -> Result<&Arc<Desk>, OperatorError> {
+        let over = || self.stopped().unwrap_or(OperatorError::Over { shard: self.shard });
+        self.desk.as_ref().ok_or_else(over)
+    }
+
+    /// Begins to execute: the log first, then what is fed.
+    fn execute(&mut self, program: Arc<dyn Program>, log: Vec<SignedTransaction>) -> Result<(), OperatorError> {
+        let (start, values) = (self.assignment.start.clone(), felts(&self.assignment.values));
+        let (spool, progress, changes) = (self.spool.clone(), self.progress.clone(), self.changes.clone());
+        let mut sink = {
+            let (spool, progress) = (spool.clone(), progress.clone());
+            move |chunk: Chunk| {
+                spool.push(&chunk)?;
+                progress.announce();
+                Ok(())
+            }
+        };
+        let (host, state, began) = (self.host.clone(), self.state.clone(), self.host.clock.now());
+        let feed = Feed::start(self.host.work, format!("shard {}", self.shard.short()), log, move |transactions| {
+            let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
+            if let Err(cause) = conclude(&host, &spool, start.shard, began, result) {
+                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                // A run that is closed loses its feed, and ends for want of transactions: no fault.
+                if !state.life.is_over() {
+                    tracing::error!(shard = %start.shard.short(), code = cause.code, "execution stopped: {}", cause.reason);
+                    state.fault = Some(cause);
+                }
+            }
+            progress.announce();
+            changes.announce();
+        });
+        let feed = feed.map_err(OperatorError::Thread)?;
+        *self.feed.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(feed));
+        Ok(())
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        !self.state().life.is_over()
+    }
+
+    /// How the shard ended, if it did, for a prover of it.
+    pub(super) fn over(&self) -> Option<OperatorError> {
+        let shard = self.shard;
+        match self.state().life.stage() {
+            Some(Stage::Settled) => Some(OperatorError::Settled { shard }),
+            Some(Stage::Aborted) => Some(OperatorError::Aborted { shard }),
+            _ => None,
+        }
+    }
+
+    /// Renews a prover's lease; the epoch that is valid instead if it isn't its own. With the shard every lease has ended.
+    pub(super) fn renew(&self, prover: PeerId, epoch: u64) -> Result<Timestamp, u64> {
+        if self.is_open() {
+            self.leases.renew(prover, epoch, self.host.clock.now())
+        } else {
+            Err(epoch.saturating_add(1))
+        }
+    }
+
+    /// Takes a step that provers report. That another prover was further, or had another proof, is no fault; what is said of a run that goes on
+    /// counts for nothing, since a prover may lie, and its witness isn't whole.
+    pub(super) fn reached(&self, step: Step) -> Result<(), OperatorError> {
+        let mut state = self.state();
+        let counts = state.life.has_reached(Stage::Ended);
+        if counts && state.life.after(&step).is_ok_and(|life| life != state.life) {
+            self.advance(&mut state, vec![step], |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// Notes that a prover fetches the witness. If the run goes on, the life says so when it ends.
+    pub(super) fn streams(&self) -> Result<(), OperatorError> {
+        self.reached(Step::Streaming { job: self.job })
+    }
+
+    /// Notes that a prover has the whole witness.
+    pub(super) fn proves(&self) -> Result<(), OperatorError> {
+        let chunks: Vec<Hash> = self.spool.chunks().iter().map(|chunk| chunk.hash).collect();
+        self.reached(Step::Proving { witness: witness_hash(&chunks) })
+    }
+
+    /// Takes steps, with the other changes that belong to them: durable first, then seen.
+    fn advance(
+        &self,
+        state: &mut State,
+        steps: Vec<Step>,
+        with: impl FnOnce(&mut Write<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), OperatorError> {
+        let mut life = state.life.clone();
+        let (identity, now) = (&self.host.identity, self.host.clock.now());
+        self.host.store.write(|write| {
+            with(write)?;
+            for step in steps {
+                life = write.advance::<OperatorError>(identity, now, part(self.shard), step)?;
+            }
+            Ok::<_, OperatorError>(())
+        })?;
+        state.life = life;
+        Ok(())
+    }
+
+    /// Why no transaction or prover is served any more, if so.
+    pub(super) fn stopped(&self) -> Option<OperatorError> {
+        let state = self.state();
+        let shard = self.shard;
+        if state.life.is_over() {
+            return Some(OperatorError::Over { shard });
+        }
+        state.fault.clone().map(|cause| OperatorError::Stopped { shard, cause })
+    }
+
+    pub(super) async fn past(&self) -> Result<&Past, StoreError> {
+        self.past.get_or_try_init(async || Past::of(&self.host.store, &self.assignment.start)).await
+    }
+
+    /// Where the shard stands for a client.
+    pub(super) async fn opened(&self) -> Result<Opened, OperatorError> {
+        let start = self.assignment.start.clone();
+        match self.stopped() {
+            Some(OperatorError::Over { .. }) => {
+                let past = self.past().await?;
+                return Ok(Opened { start, nonces: past.next_nonces(), accepted: past.accepted(), ended: true });
+            }
+            Some(stopped) => return Err(stopped),
+            None => {}
+        }
+        self.certain().await?;
+        let Progress { next_nonces, accepted, ended } = self.desk()?.progress();
+        Ok(Opened { start, nonces: next_nonces, accepted, ended })
+    }
+
+    /// The job that proving this run is.
+    pub(super) fn offer(&self) -> JobOffer {
+        JobOffer {
+            job: self.job,
+            shard: self.shard,
+            segment: 0,
+            start: self.assignment.start.clone(),
+            values: felts(&self.assignment.values),
+            program: self.assignment.start.program,
+        }
+    }
+
+    /// Whether a prover may be offered the job, as far as the run goes.
+    pub(super) fn is_provable(&self) -> bool {
+        self.stopped().is_none()
+    }
+
+    /// Whether there is a chunk, or how the run ended; `None` if there is neither yet.
+    pub(super) fn find(&self, index: u32) -> Result<Option<Found>, OperatorError> {
+        match self.stopped() {
+            Some(stopped) => Err(stopped),
+            None => Ok(self.spool.find(index)),
+        }
+    }
+
+    /// A chunk that was found, read off the async threads.
+    pub(super) async fn chunk(&self, index: u32, spooled: Spooled) -> Result<Part, OperatorError> {
+        let spool = self.spool.clone();
+        let read = self.host.work.run(move || spool.chunk(index, spooled)).await;
+        Ok(read.ok_or(OperatorError::Reader)??)
+    }
+
+    /// Notes how the shard ended, and lets go of what it held.
+    pub(super) fn close(&self, end: Step) -> Result<(), OperatorError> {
+        self.advance(&mut self.state(), vec![end], |_| Ok(()))?;
+        // The execution, if it goes on, ends for want of transactions.
+        *self.feed() = None;
+        self.let_go();
+        self.progress.announce();
+        Ok(())
+    }
+
+    fn let_go(&self) {
+        if let Err(error) = self.spool.remove() {
+            tracing::warn!(shard = %self.shard.short(), "chunks can't be removed: {error}");
+        }
+    }
+
+    pub(super) fn settler(&self) -> PeerId {
+        self.assignment.settler
+    }
+
+    /// How the shard is.
+    pub(super) fn status(&self) -> ShardStatus {
+        let Extent { chunks, steps, bytes_raw, bytes_wire, execute_ms } = self.spool.extent();
+        let lease = self.leases.present();
+        let state = self.state();
+        let start: &ShardStart = &self.assignment.start;
+        let stage = match &state.fault {
+            Some(_) if !state.life.is_over() => Stage::Failed,
+            _ => state.life.stage().unwrap_or_default(),
+        };
+        let proof = match state.life.steps().last() {
+            Some(Step::Settled { proof }) => *proof,
+            _ => lease.as_ref().and_then(|lease| lease.proof),
+        };
+        ShardStatus {
+            stage,
+            prover: lease.map(|lease| lease.prover),
+            transactions: state.accepted,
+            refused: state.refused,
+            steps,
+            chunks,
+            witness_bytes_raw: bytes_raw,
+            witness_bytes_wire: bytes_wire,
+            execute_ms,
+            proof,
+            program_hash: Some(start.program),
+            error: state.fault.clone(),
+            ..ShardStatus::new(self.shard, Role::Operator, start.operator)
+        }
+    }
+}
+
+/// Makes the end of an execution durable, or says why there is none.
+fn conclude(
+    host: &Host,
+    spool: &Spool,
+    shard: ShardId,
+    began: Timestamp,
+    result: Result<Execution, ExecuteError>,
+) -> Result<(), Cause> {
+    let execution = result?;
+    let executed = Executed {
+        chunks: spool.chunks(),
+        steps: execution.steps,
+        output: execution.output,
+        execute_ms: u64::try_from(host.clock.now().since(began).as_millis()).unwrap_or(u64::MAX),
+    };
+    host.store.put(&EXECUTIONS, &SegmentKey::first(shard), &executed)?;
+    tracing::info!(shard = %shard.short(), steps = executed.steps, chunks = executed.chunks.len(), "execution ended");
+    spool.end(executed);
+    Ok(())
+}
+
+/// The hash of a log with one more transaction.
+pub fn extended(log: Hash, transaction: &SignedTransaction) -> Hash {
+    Hash::of_parts("shardwire log 1", &[&log.0, &transaction_hash(transaction).0])
+}
+
+pub(super) fn felts(values: &[WireFelt]) -> Vec<Felt> {
+    values.iter().map(|it| it.0).collect()
+}

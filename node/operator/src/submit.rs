@@ -1,0 +1,194 @@
+//! A transaction's way into a shard: checked, logged in one commit with others, fed to the execution, answered.
+
+use super::{
+    OperatorError,
+    desk::{Desk, Entered, Taken},
+    run::{Run, part},
+};
+use shardwire_host::history::{Advance as _, Lives as _};
+use shardwire_model::{
+    Coded as _, Mutation, SignedTransaction,
+    life::{Life, Step},
+};
+use shardwire_protocols::ingress::{Outcome, transaction_hash};
+use shardwire_store::{
+    Pending, Place, StoreError, Write,
+    records::{LogKey, TRANSACTIONS},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::oneshot, time::sleep};
+
+impl Run {
+    /// Checks a transaction, logs it, and feeds it to the execution. If the shard is over, what it had accepted is answered as before.
+    pub(super) async fn submit(self: &Arc<Self>, transaction: SignedTransaction) -> Result<Outcome, OperatorError> {
+        let pending = loop {
+            match self.stopped() {
+                Some(over @ OperatorError::Over { .. }) => {
+                    let known = self.past().await?.outcome(&self.host.store, &self.assignment.start, &transaction)?;
+                    return Ok(known.unwrap_or_else(|| Outcome::Refused(over.into())));
+                }
+                Some(stopped) => return Err(stopped),
+                None => {}
+            }
+            self.certain().await?;
+            let desk = self.desk()?;
+            let changed = desk.changed();
+            let message = desk.message(&transaction.transaction);
+            let good = match message {
+                None => false,
+                Some(message) => {
+                    let check = move || transaction.signature.verifies(transaction.transaction.account, message);
+                    self.host.work.run(check).await.unwrap_or(false)
+                }
+            };
+            let place = self.host.store.place().await?;
+            let queue = |taken| (taken, self.log(desk, place, taken, transaction));
+            match desk.enter(&transaction, message, good, queue) {
+                Err(refusal) => {
+                    self.state().refused += 1;
+                    return Ok(Outcome::Refused(refusal.into()));
+                }
+                Ok(Entered::Duplicate { sequence }) => return Ok(Outcome::Accepted { sequence, duplicate: true }),
+                Ok(Entered::New(pending)) => break pending,
+                Ok(Entered::UnderWay) => changed.await,
+                Ok(Entered::Unchecked | Entered::InDoubt) => {}
+            }
+        };
+        // A client that goes away takes nothing with it: what is logged is fed.
+        let (told, outcome) = oneshot::channel();
+        let (run, (taken, logged)) = (self.clone(), pending);
+        self.host.tasks.spawn(async move {
+            let _ = told.send(run.follow(taken, logged).await);
+        });
+        outcome.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    /// Queues a transaction up for the log, with the steps that it makes.
+    fn log(
+        self: &Arc<Self>,
+        desk: &Arc<Desk>,
+        place: Place,
+        taken: Taken,
+        transaction: SignedTransaction,
+    ) -> Pending<Life, OperatorError> {
+        let Taken { sequence, log, ends, round } = taken;
+        let mut steps = Vec::new();
+        if sequence == 0 {
+            steps.push(Step::Executing { first: transaction_hash(&transaction) });
+        }
+        if ends {
+            steps.push(Step::Ended { transactions: sequence + 1, log });
+        }
+        let (shard, now) = (self.shard, self.host.clock.now());
+        let key = LogKey { shard, sequence };
+        let late = Mutation::EffectBeforeRecord.is_planted();
+        if late {
+            let host = self.host.clone();
+            self.host.tasks.spawn(async move {
+                sleep(Duration::from_secs(2)).await;
+                drop(host.store.put(&TRANSACTIONS, &key, &transaction));
+            });
+        }
+        let (run, then) = (self.clone(), self.clone());
+        let (rounds, desk) = (desk.clone(), desk.clone());
+        let changes = move |write: &mut Write<'_>| {
+            if rounds.round() != round {
+                return Err(OperatorError::Behind { shard });
+            }
+            let mut life = write.life(part(shard))?;
+            if life.is_over() {
+                return Err(OperatorError::Over { shard });
+            }
+            if !late {
+                // If the one before was refused here, the rules that took this one are no longer the log's.
+                let before = sequence.checked_sub(1).map(|sequence| LogKey { shard, sequence });
+                if let Some(before) = before
+                    && write.get(&TRANSACTIONS, &before)?.is_none()
+                {
+                    return Err(OperatorError::Behind { shard });
+                }
+                write.put(&TRANSACTIONS, &key, &transaction)?;
+            }
+            for step in steps {
+                life = write.advance::<OperatorError>(&run.host.identity, now, part(shard), step)?;
+            }
+            Ok(life)
+        };
+        place.enqueue_then(changes, move |logged| match logged {
+            Ok(life) => then.logged(&desk, sequence, life),
+            Err(_) => desk.failed(round),
+        })
+    }
+
+    /// A transaction is in the log: seen from now on.
+    fn logged(&self, desk: &Desk, sequence: u32, life: &Life) {
+        self.seen(sequence + 1, life);
+        desk.logged();
+    }
+
+    fn seen(&self, accepted: u32, life: &Life) {
+        let mut state = self.state();
+        state.accepted = accepted;
+        // Another step may have been taken since.
+        if life.steps().len() > state.life.steps().len() {
+            state.life = life.clone();
+        }
+    }
+
+    /// Takes in what a commit that failed has written after all, before anything else enters.
+    ///
+    /// # Errors
+    /// [`OperatorError::Store`] while the disk can't say; [`OperatorError::Log`] if it has what the rules refuse.
+    pub(super) async fn certain(&self) -> Result<(), OperatorError> {
+        let desk = self.desk()?;
+        let Some(from) = desk.doubt() else { return Ok(()) };
+        let life = self.host.store.life(part(self.shard))?;
+        let mut logged = Vec::new();
+        for sequence in from.. {
+            let key = LogKey { shard: self.shard, sequence };
+            let Some(transaction) = self.host.store.get(&TRANSACTIONS, &key)? else { break };
+            logged.push(transaction);
+        }
+        desk.take_in(from, &logged)
+            .map_err(|(sequence, refusal)| OperatorError::not_replayed(self.shard, sequence, refusal))?;
+        self.seen(desk.progress().accepted, &life);
+        self.feed_logged(desk).await
+    }
+
+    /// Feeds the execution what is logged; with the end event it gets nothing more.
+    async fn feed_logged(&self, desk: &Desk) -> Result<(), OperatorError> {
+        let _turn = self.feeding.lock().await;
+        while let Some(transaction) = desk.next_unfed() {
+            let feed = self.feed().clone();
+            if let Some(feed) = feed {
+                feed.send(transaction).await;
+            }
+        }
+        if !desk.ended() || self.feed().take().is_none() {
+            return Ok(());
+        }
+        let transactions = desk.progress().accepted;
+        tracing::info!(shard = %self.shard.short(), transactions, "end event: the shard takes no further transaction");
+        if self.leases.present().is_some() {
+            self.streams()?;
+        }
+        self.progress.announce();
+        self.changes.announce();
+        Ok(())
+    }
+
+    /// Waits until a transaction is logged, and feeds the execution.
+    async fn follow(&self, taken: Taken, logged: Pending<Life, OperatorError>) -> Result<Outcome, OperatorError> {
+        match logged.await {
+            Ok(_) => {}
+            // That the shard is over is an answer, not a fault of ours.
+            Err(over @ OperatorError::Over { .. }) => return Ok(Outcome::Refused(over.into())),
+            Err(error) => {
+                tracing::error!(shard = %self.shard.short(), code = error.code(), "a transaction can't be logged: {error}");
+                return Err(error);
+            }
+        }
+        self.feed_logged(self.desk()?).await?;
+        Ok(Outcome::Accepted { sequence: taken.sequence, duplicate: false })
+    }
+}

@@ -1,0 +1,141 @@
+//! Who is offered a job and who gets it, asked of the operator's side of trace itself.
+
+use super::*;
+use crate::asking::GIVES_WAY;
+use shardwire_config::{Config, Environment, Flags};
+use shardwire_host::{Tasks, clock::SystemClock, peers, platform};
+use shardwire_model::{
+    AccountKey, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardStart, Timestamp, finished_selector,
+};
+use shardwire_program::{Programs, rules};
+use shardwire_protocols::trace::{Grant, Handler as _};
+use shardwire_reputation::{Blame, Breach};
+use shardwire_store::{
+    Artefacts, Store, SystemDisk,
+    records::{LAYOUT, WireFelt},
+};
+use shardwire_telemetry::Telemetry;
+use shardwire_transport::identity::Identity;
+use std::{path::Path, time::Duration};
+use tokio::time::{Instant, timeout};
+
+const NEWCOMER: PeerId = PeerId([1; 32]);
+const WORKER: PeerId = PeerId([2; 32]);
+
+/// An operator of so many shards, which wait for their first transaction.
+fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
+    let tasks = Tasks::default();
+    let identity = Identity::from_secret(&[9; 32]);
+    let store = Store::in_memory(&LAYOUT).unwrap();
+    let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
+    let host = Host {
+        peers: peers::recall(&config, identity.peer(), Arc::new(SystemClock), &store, &Telemetry::default()).unwrap(),
+        identity,
+        world: Arc::new(shardwire_host::testing::world()),
+        clock: Arc::new(SystemClock),
+        store,
+        artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
+        work: platform::Work::Beside,
+        randomness: shardwire_host::platform::Randomness::from_seed(1),
+        telemetry: Telemetry::default(),
+        tasks: tasks.spawner(),
+    };
+    let operator = Operator::resume(Arc::new(host), Programs::all()).unwrap();
+    for shard in 0..shards {
+        operator.assign(assignment(shard)).unwrap();
+    }
+    (Arc::new(operator), tasks)
+}
+
+fn assignment(shard: u64) -> Assignment {
+    let game = ContractId(Felt::from(5));
+    let start = ShardStart {
+        shard: ShardId(Felt::from(77 + shard)),
+        program: rules::hash(),
+        operator: Identity::from_secret(&[9; 32]).peer(),
+        contracts: vec![game],
+        accounts: vec![AccountKey::from_secret([9; 32]).id()],
+        end_event: EventId { from: game, selector: finished_selector() },
+        deadline: Timestamp(1 << 50),
+        entries: vec![Entry { kind: Kind::Counter, contract: game, key: Key(Felt::from(6)), guard: Felt::ZERO }],
+    };
+    Assignment { start, values: vec![WireFelt(Felt::ONE)], settler: PeerId([3; 32]), epoch: 1 }
+}
+
+fn worked(operator: &Operator, prover: PeerId, proofs: usize) {
+    for _ in 0..proofs {
+        operator.host.peers.note(prover, &Event::Worked(Work::Proof));
+    }
+}
+
+async fn claims(operator: &Operator, prover: PeerId, job: Hash) -> Result<u64, String> {
+    match operator.claim(prover, job).await.unwrap() {
+        Grant::Leased(lease) => Ok(lease.statement.epoch),
+        Grant::Refused(refused) => Err(refused.cause.to_string()),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prover_holds_as_many_leases_as_its_tier_may_and_is_told_why_it_gets_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 4);
+    let jobs: Vec<Hash> = operator.runs().iter().map(|run| run.job).collect();
+    let refused = "the prover holds 2 leases, and a peer of its tier may hold 2 (SW-OPERATOR-009)";
+    for job in &jobs[..2] {
+        claims(&operator, NEWCOMER, *job).await.unwrap();
+    }
+    assert_eq!(claims(&operator, NEWCOMER, jobs[2]).await, Err(refused.to_owned()));
+    assert_eq!(claims(&operator, NEWCOMER, jobs[1]).await, Ok(2), "one that it holds already is leased to it again");
+    claims(&operator, WORKER, jobs[2]).await.expect("another prover's leases are its own");
+
+    // A prover that holds all it may is told at its next claim, and asks no faster than that.
+    let asked = Instant::now();
+    let offer = operator.offer(NEWCOMER, &[]).await.unwrap();
+    assert!(asked.elapsed() < GIVES_WAY, "its own jobs are offered to it at once");
+    assert!(jobs[..2].contains(&offer.job));
+
+    // The quota is that of the tier at that moment.
+    worked(&operator, NEWCOMER, 2);
+    claims(&operator, NEWCOMER, jobs[3]).await.unwrap();
+    let violation =
+        Breach::Violation { code: "SW-SESSION-003", protocol: "trace".into(), state: "awaiting Pull".into() };
+    operator.host.peers.note(NEWCOMER, &Event::Broke { breach: violation, blame: Blame::Peer });
+    operator.abandoned(WORKER, jobs[2], 1, OperatorError::NoJob.into()).await.unwrap();
+    let refused = "the prover holds 3 leases, and a peer of its tier may hold 2 (SW-OPERATOR-009)";
+    assert_eq!(claims(&operator, NEWCOMER, jobs[2]).await, Err(refused.to_owned()));
+    // With a proof a lease is no longer in flight.
+    for job in [jobs[0], jobs[3]] {
+        operator.finished(NEWCOMER, job, 1, Hash::of(b"proof")).await.unwrap();
+    }
+    claims(&operator, NEWCOMER, jobs[2]).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn useful_provers_come_first_and_newcomers_come_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 1);
+    let job = operator.runs()[0].job;
+    worked(&operator, WORKER, 4);
+
+    // Alone a newcomer waits for nobody.
+    let asked = Instant::now();
+    assert_eq!(operator.offer(NEWCOMER, &[]).await.unwrap().job, job);
+    assert_eq!(asked.elapsed(), Duration::ZERO);
+
+    // Beside a better one it does, until that one has the job.
+    let better = operator.asking.begin(WORKER, Some(shardwire_reputation::Tier::High));
+    let waiting = operator.clone();
+    let mut newcomer = tokio::spawn(async move { waiting.offer(NEWCOMER, &[]).await.unwrap().job });
+    assert!(timeout(GIVES_WAY / 2, &mut newcomer).await.is_err());
+    drop(better);
+    claims(&operator, WORKER, job).await.unwrap();
+    assert!(timeout(GIVES_WAY, &mut newcomer).await.is_err(), "the job is leased");
+    operator.abandoned(WORKER, job, 1, OperatorError::NoJob.into()).await.unwrap();
+    assert_eq!(newcomer.await.unwrap(), job);
+
+    // A better one that asks and asks, and takes nothing, holds nobody up for longer than that.
+    let asked = Instant::now();
+    let _better = operator.asking.begin(WORKER, Some(shardwire_reputation::Tier::High));
+    assert_eq!(operator.offer(NEWCOMER, &[]).await.unwrap().job, job);
+    assert_eq!(asked.elapsed(), GIVES_WAY);
+}

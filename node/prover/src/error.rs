@@ -1,0 +1,109 @@
+//! What a prover can't do.
+
+use shardwire_model::{Coded, life::Refusal};
+use shardwire_protocols::trace;
+use shardwire_proving::worker::ProveError;
+use shardwire_store::{ArtefactError, StoreError};
+use shardwire_witness::AssembleError;
+
+/// A job can't be done, or not now.
+#[derive(Debug, thiserror::Error)]
+pub enum ProverError {
+    /// The durable memory.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file.
+    #[error(transparent)]
+    Artefact(#[from] ArtefactError),
+    /// The operator's chunks are no witness.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// The worker.
+    #[error(transparent)]
+    Worker(#[from] ProveError),
+    /// The witness is of another run than the job.
+    #[error("the witness is of another shard or begins from another state than the job")]
+    OtherRun,
+    /// The job failed before.
+    #[error("this prover has given the job up")]
+    GivenUp,
+    /// A chunk that was here is gone.
+    #[error("chunk {index} is missing or damaged")]
+    Chunk {
+        /// Which.
+        index: u32,
+    },
+    /// A chunk over its bound.
+    #[error("a chunk of more than {} bytes", trace::MAX_CHUNK_RAW)]
+    ChunkSize,
+    /// The file of a proof is gone or damaged.
+    #[error("the file of the proof is missing or damaged")]
+    ProofLost,
+    /// The operator was silent for too long, or another prover works on it.
+    #[error("the lease of the job has ended")]
+    LeaseEnded,
+    /// Settled by another proof, or aborted.
+    #[error("the job is over")]
+    Over,
+    /// The operator sent another witness before.
+    #[error("the witness is another one than the operator had before")]
+    OtherWitness,
+    /// A job can't get there.
+    #[error(transparent)]
+    Life(#[from] Refusal),
+    /// This program's own part ended without an answer.
+    #[error("assembling ended without an answer")]
+    Assembler,
+}
+
+impl ProverError {
+    /// Whether trying again may help: not where the witness itself is wrong.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.is_ours() || matches!(self, Self::Assembler | Self::Worker(_))
+    }
+
+    /// Whether this node's disk failed, and nobody's attempt.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Artefact(_) | Self::Worker(ProveError::Io { .. }))
+    }
+}
+
+impl Coded for ProverError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Artefact(error) => error.code(),
+            Self::Assemble(error) => error.code(),
+            Self::Worker(error) => error.code(),
+            Self::OtherRun => "SW-PROVER-001",
+            Self::GivenUp => "SW-PROVER-003",
+            Self::Chunk { .. } => "SW-PROVER-004",
+            Self::ChunkSize => "SW-PROVER-005",
+            Self::Assembler => "SW-PROVER-006",
+            Self::LeaseEnded => "SW-PROVER-007",
+            Self::ProofLost => "SW-PROVER-008",
+            Self::Over => "SW-PROVER-009",
+            Self::OtherWitness => "SW-PROVER-010",
+            Self::Life(refusal) => refusal.code(),
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Store(error) => error.next_step(),
+            Self::Artefact(error) => error.next_step(),
+            Self::Assemble(error) => error.next_step(),
+            Self::Worker(error) => error.next_step(),
+            Self::OtherRun | Self::ChunkSize | Self::OtherWitness => {
+                "Remove the operator from the configuration: it doesn't send what it offers.".into()
+            }
+            Self::GivenUp => "See `shardwire shard status` for why; another prover can still prove it.".into(),
+            Self::Chunk { .. } => "The chunk is fetched again; check the disk if this repeats.".into(),
+            Self::ProofLost => "Restore the file from a copy, or let another prover prove the shard.".into(),
+            Self::LeaseEnded => "Nothing: the job goes on when its operator leases it to this prover again.".into(),
+            Self::Over => "Nothing: its shard needs no further proof.".into(),
+            Self::Life(refusal) => refusal.next_step(),
+            Self::Assembler => "Report it if it repeats.".into(),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What people read when a prover can't go on.
+
+use super::ProverError;
+use shardwire_model::Coded;
+
+fn shown(error: impl Coded) -> String {
+    format!("{} {error} | {}", error.code(), error.next_step())
+}
+
+#[test]
+fn a_prover_says_what_to_do() {
+    let wrong_operator = "Remove the operator from the configuration: it doesn't send what it offers.";
+    assert_eq!(
+        shown(ProverError::OtherRun),
+        format!(
+            "SW-PROVER-001 the witness is of another shard or begins from another state than the job | {wrong_operator}"
+        )
+    );
+    assert_eq!(
+        shown(ProverError::GivenUp),
+        "SW-PROVER-003 this prover has given the job up | See `shardwire shard status` for why; another prover can still prove it."
+    );
+    assert_eq!(
+        shown(ProverError::Chunk { index: 3 }),
+        "SW-PROVER-004 chunk 3 is missing or damaged | The chunk is fetched again; check the disk if this repeats."
+    );
+    assert_eq!(
+        shown(ProverError::ChunkSize),
+        format!("SW-PROVER-005 a chunk of more than 4194304 bytes | {wrong_operator}")
+    );
+    assert_eq!(
+        shown(ProverError::Assembler),
+        "SW-PROVER-006 assembling ended without an answer | Report it if it repeats."
+    );
+    assert_eq!(
+        shown(ProverError::LeaseEnded),
+        "SW-PROVER-007 the lease of the job has ended | Nothing: the job goes on when its operator leases it to this prover again."
+    );
+    assert_eq!(
+        shown(ProverError::ProofLost),
+        "SW-PROVER-008 the file of the proof is missing or damaged | Restore the file from a copy, or let another prover prove \
+         the shard."
+    );
+    assert_eq!(shown(ProverError::Over), "SW-PROVER-009 the job is over | Nothing: its shard needs no further proof.");
+    assert_eq!(
+        shown(ProverError::OtherWitness),
+        format!("SW-PROVER-010 the witness is another one than the operator had before | {wrong_operator}")
+    );
+}

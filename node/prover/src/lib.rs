@@ -1,0 +1,194 @@
+//! The prover: fetches witnesses, proves them, and offers the proofs.
+//!
+//! It consumes `trace` from operators and serves `proof` to settlers. A job's [`Life`] only moves forward: streaming, proving, proven, settled
+//! (or failed, or aborted). Each step is repeated alone after a crash: what was fetched is not fetched again, what is proven
+//! is never proven again. Work is done under the operator's lease only: when that ends, the worker does, and what was fetched waits for
+//! the next lease. A proof needs its operator no longer.
+//!
+//! That a shard is over ends its job: on the word of the operator, without whose lease nothing could be done, as long as there is no proof; then
+//! on the word of a settler that this prover is configured to work with. A stranger's only means that the stranger isn't offered the proof.
+//!
+//! Bounds: one witness is proven at a time (a proof takes every core and gigabytes); a worker fails at a job [`MAX_ATTEMPTS`] times before
+//! the job has failed. This node's own disk is another matter: after [`MAX_TROUBLES`] attempts in a row the lease is given back, and the job waits.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
+
+mod chunks;
+mod error;
+#[cfg(test)]
+mod error_tests;
+mod fetch;
+mod lease;
+mod offer;
+mod prove;
+mod services;
+#[cfg(test)]
+mod tests;
+mod workshop;
+
+pub use error::ProverError;
+use lease::Leases;
+use shardwire_host::{
+    Changes, Host,
+    history::{Advance as _, Lives as _},
+};
+use shardwire_model::{
+    Cause, Hash, PeerId, Role, ShardId, Stage,
+    life::{Life, Part, Step},
+};
+use shardwire_protocols::administration::ShardStatus;
+use shardwire_store::{
+    StoreError,
+    records::{JOBS, Job},
+};
+use shardwire_transport::Backoff;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+pub use workshop::{Cancelled, Prove, Proving, Workshop};
+
+/// How often a worker fails at a job before the job has failed: a crash may be memory that another process held; three are not.
+pub(crate) const MAX_ATTEMPTS: u32 = 3;
+/// How often in a row this node's own disk may fail before the lease is given back: with the pauses, for half a minute.
+pub(crate) const MAX_TROUBLES: u32 = 5;
+/// Between attempts at a proof.
+const RETRY: Backoff = Backoff::between(Duration::from_secs(2), Duration::from_secs(32));
+
+/// A prover's part of a shard's life.
+fn part(shard: ShardId, job: Hash) -> Part {
+    Part::of_job(shard, job)
+}
+
+/// A job, and where it stands.
+#[derive(Clone, Debug)]
+struct Known {
+    job: Job,
+    life: Life,
+}
+
+impl Known {
+    fn stage(&self) -> Option<Stage> {
+        self.life.stage()
+    }
+
+    /// Whether the whole witness is here, and no proof.
+    fn is_fetched(&self) -> bool {
+        self.stage() == Some(Stage::Proving) && self.job.manifest.is_some()
+    }
+}
+
+/// The prover's state.
+#[derive(Debug)]
+pub struct Prover {
+    host: Arc<Host>,
+    workshop: Arc<dyn Prove>,
+    jobs: Mutex<BTreeMap<Hash, Known>>,
+    /// Jobs that a worker is at, or that wait for their turn.
+    at_work: Leases,
+    /// Proofs that a settler doesn't want, or disputes, and until when if not for good. Forgotten at a restart: then it is asked once more.
+    skipped: Mutex<BTreeMap<(PeerId, Hash), Option<Instant>>>,
+    /// One proof at a time.
+    turn: tokio::sync::Semaphore,
+    changes: Changes,
+}
+
+impl Prover {
+    /// Reads every job; each goes on when its operator leases it again.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    pub fn resume(host: Arc<Host>, workshop: Arc<dyn Prove>) -> Result<Arc<Self>, StoreError> {
+        let mut jobs = BTreeMap::new();
+        for (id, job) in host.store.all(&JOBS)? {
+            let life = host.store.life(part(job.start.shard, id))?;
+            jobs.insert(id, Known { job, life });
+        }
+        Ok(Arc::new(Self {
+            host,
+            workshop,
+            jobs: Mutex::new(jobs),
+            at_work: Leases::default(),
+            skipped: Mutex::default(),
+            turn: tokio::sync::Semaphore::new(1),
+            changes: Changes::new(),
+        }))
+    }
+
+    fn jobs(&self) -> std::sync::MutexGuard<'_, BTreeMap<Hash, Known>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn job(&self, id: Hash) -> Option<Known> {
+        self.jobs().get(&id).cloned()
+    }
+
+    /// Changes a job's record, and takes a step with it: durable first, then seen.
+    fn update(&self, id: Hash, step: Option<Step>, change: impl FnOnce(&mut Job)) -> Result<(), ProverError> {
+        {
+            let mut jobs = self.jobs();
+            let Some(mut known) = jobs.get(&id).cloned() else { return Ok(()) };
+            change(&mut known.job);
+            self.keep(id, &mut known, step)?;
+            jobs.insert(id, known);
+        }
+        self.changes.announce();
+        Ok(())
+    }
+
+    /// Makes a job's record durable, and a step with it.
+    fn keep(&self, id: Hash, known: &mut Known, step: Option<Step>) -> Result<(), ProverError> {
+        let (identity, now) = (&self.host.identity, self.host.clock.now());
+        let Known { job, life } = known;
+        self.host.store.write(|write| {
+            write.put(&JOBS, &id, job)?;
+            if let Some(step) = step {
+                *life = write.advance::<ProverError>(identity, now, part(job.start.shard, id), step)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Ends a job whose shard is over. What was fetched of it is of no use any more.
+    fn end(&self, id: Hash, end: Step) -> Result<(), ProverError> {
+        tracing::info!(job = %id.short(), "the job is over: {}", end.stage());
+        self.update(id, Some(end), |job| job.fault = None)?;
+        Ok(self.host.artefacts.remove_folder(&self.host.artefacts.job(id))?)
+    }
+
+    /// Changes what is only shown.
+    fn show(&self, id: Hash, change: impl FnOnce(&mut Job)) {
+        if let Some(known) = self.jobs().get_mut(&id) {
+            change(&mut known.job);
+        }
+    }
+
+    /// How each shard is.
+    pub fn shards(&self) -> Vec<ShardStatus> {
+        let jobs: Vec<Known> = self.jobs().values().cloned().collect();
+        jobs.iter().map(|known| self.status(known)).collect()
+    }
+
+    fn status(&self, Known { job, life }: &Known) -> ShardStatus {
+        let figures = &job.figures;
+        ShardStatus {
+            stage: life.stage().unwrap_or_default(),
+            prover: Some(self.host.identity.peer()),
+            steps: figures.steps,
+            chunks: figures.chunks,
+            witness_bytes_raw: figures.bytes_raw,
+            witness_bytes_wire: figures.bytes_wire,
+            stream_ms: figures.stream_ms,
+            prove_ms: figures.prove_ms,
+            prove_cpu_ms: figures.prove_cpu_ms,
+            prove_peak_bytes: figures.prove_peak_bytes,
+            proof: job.proof,
+            proof_bytes: figures.proof_bytes,
+            program_hash: Some(job.start.program),
+            error: job.fault.as_ref().map(|(code, reason)| Cause::new(code, reason)),
+            ..ShardStatus::new(job.start.shard, Role::Prover, job.operator)
+        }
+    }
+}

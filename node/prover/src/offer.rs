@@ -1,0 +1,144 @@
+//! The prover offers its proofs to settlers, and keeps their verdicts.
+
+use super::{Prover, ProverError};
+use shardwire_host::signed;
+use shardwire_model::{
+    Hash, MAX_PROOF_BYTES, PeerId, Stage,
+    life::{Step, Why},
+};
+use shardwire_protocols::{
+    Failure,
+    proof::{Handler, Held, Leased, SkipReason, Verdict},
+};
+use shardwire_reputation::{Blame, Breach, Event};
+use shardwire_store::records::{JOB_LEASES, MAX_DISPUTES};
+use std::{sync::PoisonError, time::Duration};
+use tokio::time::Instant;
+
+/// Most refusals remembered, of all settlers together: 64 bytes each.
+const MAX_SKIPPED: usize = 4096;
+/// How long a settler isn't offered a proof again that it has verified while its World hasn't decided: as long as a question is held.
+const OFFER_AGAIN: Duration = Duration::from_secs(15);
+
+impl Prover {
+    pub(super) fn proof_for(&self, settler: PeerId) -> Result<Option<Held>, ProverError> {
+        let next = {
+            let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+            let jobs = self.jobs();
+            jobs.iter().find_map(|(id, known)| {
+                let job = &known.job;
+                let proof = job.proof.filter(|_| known.stage() == Some(Stage::Proven))?;
+                let wanted = !is_skipped(skipped.get(&(settler, proof))) && !job.disputes.contains_key(&settler);
+                wanted.then_some((*id, proof, job.start.shard, job.segment, job.operator))
+            })
+        };
+        let Some((job, proof, shard, segment, operator)) = next else { return Ok(None) };
+        let artefacts = &self.host.artefacts;
+        let bytes = artefacts
+            .read(&artefacts.proof(proof), u64::from(MAX_PROOF_BYTES))?
+            .filter(|bytes| Hash::of(bytes) == proof);
+        match bytes {
+            Some(bytes) => {
+                let lease = self.host.store.get(&JOB_LEASES, &job)?.map(|lease| signed::read(&lease)).transpose()?;
+                let leased = lease.map(|lease| Leased::by(operator, &lease));
+                Ok(Some(Held { shard, segment, job, proof, bytes: bytes.into(), leased }))
+            }
+            None => {
+                // The only thing that can't be made again from what is here.
+                self.give_up(job, &ProverError::ProofLost)?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Prover {
+    /// Notes that a settler doesn't want a proof: until then, or ever.
+    fn refused_by(&self, settler: PeerId, proof: Hash, until: Option<Instant>) {
+        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        // Identities cost nothing: whoever fills this is only asked once more.
+        if skipped.len() >= MAX_SKIPPED {
+            skipped.clear();
+        }
+        skipped.insert((settler, proof), until);
+    }
+
+    /// What a peer says about a proof that the World doesn't list as a settler: nothing. To sign such a thing is an offence.
+    fn presumed(&self, peer: PeerId, proof: Hash, verdict: &Verdict) {
+        // It isn't asked once more.
+        self.refused_by(peer, proof, None);
+        let signed = match verdict {
+            Verdict::Settled(_) => "receipt",
+            Verdict::Disputed(_) => "dispute",
+            Verdict::Skipped { .. } => return,
+        };
+        tracing::warn!(peer = %peer.short(), proof = %proof.short(), "a {signed} signed by a peer that is no settler of this World");
+        self.host.peers.note(peer, &Event::Broke { breach: Breach::Presumption, blame: Blame::Peer });
+    }
+}
+
+/// Whether a proof isn't offered now.
+fn is_skipped(until: Option<&Option<Instant>>) -> bool {
+    until.is_some_and(|until| until.is_none_or(|until| Instant::now() < until))
+}
+
+impl Handler for Prover {
+    async fn next(&self, settler: PeerId) -> Result<Held, Failure> {
+        Ok(self.changes.until(|| self.proof_for(settler)).await?)
+    }
+
+    async fn verdict(&self, settler: PeerId, proof: Hash, verdict: Verdict) -> Result<(), Failure> {
+        let job = self.jobs().iter().find(|(_, known)| known.job.proof == Some(proof)).map(|(id, _)| *id);
+        let Some(job) = job else { return Ok(()) };
+        if !self.host.world.is_settler(settler) {
+            self.presumed(settler, proof, &verdict);
+            return Ok(());
+        }
+        match verdict {
+            Verdict::Settled(receipt) => {
+                tracing::info!(job = %job.short(), settler = %settler.short(), "settled: receipt kept");
+                let receipt = postcard::to_allocvec(&receipt).unwrap_or_default();
+                let kept = self.update(job, Some(Step::Settled { proof: Some(proof) }), |job| {
+                    job.receipt = Some(receipt);
+                    job.fault = None;
+                });
+                match kept {
+                    // Another settler has said otherwise, and one of them lies.
+                    Err(ProverError::Life(refusal)) => {
+                        tracing::warn!(job = %job.short(), "receipt not kept: {refusal}")
+                    }
+                    kept => kept?,
+                }
+            }
+            // One settler's word, and it may lie: the proof stays on offer to every other one.
+            Verdict::Disputed(dispute) => {
+                let cause = dispute.statement.cause.clone();
+                tracing::error!(job = %job.short(), settler = %settler.short(), "disputed: {cause}");
+                let dispute = postcard::to_allocvec(&dispute).unwrap_or_default();
+                self.refused_by(settler, proof, None);
+                self.update(job, None, |job| {
+                    if job.disputes.len() < MAX_DISPUTES {
+                        job.disputes.insert(settler, dispute);
+                    }
+                    job.fault = Some((cause.code, cause.reason));
+                })?;
+            }
+            Verdict::Skipped { shard, reason, cause } => {
+                tracing::info!(shard = %shard.short(), settler = %settler.short(), "proof not wanted: {cause}");
+                let until = (reason == SkipReason::Pending).then(|| Instant::now() + OFFER_AGAIN);
+                self.refused_by(settler, proof, until);
+                let end = match reason {
+                    SkipReason::Aborted => Some(Step::Aborted { why: Why::Told { by: settler } }),
+                    SkipReason::Settled => Some(Step::Settled { proof: None }),
+                    SkipReason::Unknown | SkipReason::OtherJob | SkipReason::Pending => None,
+                };
+                let is_open = self.job(job).is_some_and(|known| !known.life.is_over());
+                match end.filter(|_| is_open) {
+                    Some(end) => self.end(job, end)?,
+                    None => self.changes.announce(),
+                }
+            }
+        }
+        Ok(())
+    }
+}

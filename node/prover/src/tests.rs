@@ -1,0 +1,419 @@
+//! A prover and an operator's half that leases it one small job, and then doesn't.
+#![cfg(unix)]
+#![allow(clippy::disallowed_methods, reason = "the tests look at the files and processes that a prover leaves")]
+
+use super::*;
+use shardwire_host::{Tasks, clock::SystemClock, testing::host};
+use shardwire_model::{Felt, Output, ShardStart, Timestamp, life::Why, state_commitment};
+use shardwire_protocols::{
+    Failure, Signed,
+    proof::{self, Handler as _, SkipReason, Verdict},
+    trace::{
+        Begun, Chunk, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Part, Progress, Progressed,
+        RefusalReason, Refused, Trace, job_id, serve,
+    },
+};
+use shardwire_proving::worker::{Proved, Worker};
+use shardwire_reputation::Standing;
+use shardwire_store::{Store, SystemDisk, records::LAYOUT};
+use shardwire_transport::{Channel, Responder, SessionError, identity::Identity, session::pair_over};
+use std::{
+    fs,
+    future::pending,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
+use tokio::time::{sleep, timeout};
+
+/// How often a test looks at what only the system knows.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Longer than starting or ending a process takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn identities() -> [Identity; 2] {
+    [1, 2].map(|number| Identity::from_secret(&[number; 32]))
+}
+
+/// A shard of one account that ends at once, as it was executed.
+#[derive(serde::Deserialize)]
+struct ShortRun {
+    start: ShardStart,
+    values: Vec<String>,
+    chunks: Vec<ShortChunk>,
+    steps: u64,
+    output: Output,
+}
+
+#[derive(serde::Deserialize)]
+struct ShortChunk {
+    hash: Hash,
+    raw_bytes: u32,
+    /// Compressed, in hex.
+    body: String,
+}
+
+/// The one job, and what the operator does about it.
+#[derive(Debug)]
+struct Operator {
+    offer: JobOffer,
+    chunks: Vec<Chunk>,
+    ending: Ending,
+    epoch: AtomicU64,
+    /// Whether another prover has the lease.
+    taken: AtomicBool,
+    /// Whether the shard was aborted.
+    aborted: AtomicBool,
+    finished: Mutex<Option<Hash>>,
+    abandoned: Mutex<Option<Cause>>,
+}
+
+impl Operator {
+    /// Has a shard that was executed before.
+    fn new() -> Self {
+        let ShortRun { start, values, chunks, steps, output } =
+            serde_json::from_str(include_str!("../../witness/vectors/short-run.json")).unwrap();
+        assert_eq!(start.operator, identities()[1].peer());
+        let values: Vec<Felt> = values.iter().map(|text| Felt::from_hex_unchecked(text)).collect();
+        let hashes = chunks.iter().map(|chunk| chunk.hash).collect();
+        let chunks = chunks.into_iter().zip(0..).map(|(ShortChunk { hash, raw_bytes, body }, index)| Chunk {
+            index,
+            hash,
+            raw_bytes,
+            body: hex::decode(body).unwrap().into(),
+        });
+        let chunks = chunks.collect();
+        let (program, commitment) = (start.program, start.commitment());
+        let job = job_id(program, commitment, state_commitment(commitment, &values), 0);
+        Self {
+            offer: JobOffer { job, shard: start.shard, segment: 0, start, values, program },
+            chunks,
+            ending: Ending { chunks: hashes, steps, output },
+            epoch: AtomicU64::new(0),
+            taken: AtomicBool::new(false),
+            aborted: AtomicBool::new(false),
+            finished: Mutex::default(),
+            abandoned: Mutex::default(),
+        }
+    }
+}
+
+impl Handler for Operator {
+    async fn offer(&self, _: PeerId, _: &[Begun]) -> Result<JobOffer, Failure> {
+        if self.taken.load(Ordering::SeqCst) { pending().await } else { Ok(self.offer.clone()) }
+    }
+
+    async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
+        if self.aborted.load(Ordering::SeqCst) {
+            let cause = Cause::new("SW-OPERATOR-020", "the shard was aborted");
+            return Ok(Grant::Refused(Refused { reason: RefusalReason::Aborted, cause }));
+        }
+        let epoch = 1 + self.epoch.fetch_add(1, Ordering::SeqCst);
+        let terms = LeaseTerms { job, epoch, expires: Timestamp(60_000), prover };
+        Ok(Grant::Leased(Signed::by(&identities()[1], terms)))
+    }
+
+    async fn declined(&self, _: PeerId, _: Hash, cause: Cause) -> Result<(), Failure> {
+        panic!("declined: {cause}")
+    }
+
+    async fn chunk(&self, _: PeerId, _: Hash, _: u64, index: u32) -> Result<Part, Failure> {
+        let chunk = self.chunks.get(index as usize).cloned();
+        Ok(chunk.map_or_else(|| Part::End(self.ending.clone()), Part::Chunk))
+    }
+
+    async fn progress(&self, _: PeerId, _: Hash, progress: Progress) -> Result<Progressed, Failure> {
+        Ok(if self.taken.load(Ordering::SeqCst) {
+            Progressed::Lost { epoch: progress.epoch + 1 }
+        } else {
+            Progressed::Renewed { expires: Timestamp(70_000) }
+        })
+    }
+
+    async fn finished(&self, _: PeerId, _: Hash, _: u64, proof: Hash) -> Result<Finished, Failure> {
+        *self.finished.lock().unwrap() = Some(proof);
+        Ok(Finished::Acknowledged)
+    }
+
+    async fn abandoned(&self, _: PeerId, _: Hash, _: u64, cause: Cause) -> Result<(), Failure> {
+        *self.abandoned.lock().unwrap() = Some(cause);
+        Ok(())
+    }
+}
+
+/// Proves at once: the proof is a text.
+#[derive(Debug)]
+struct AtOnce;
+
+impl Prove for AtOnce {
+    fn prove<'a>(&'a self, _: &'a Path, proof: &'a Path, _: Cancelled<'a>) -> Proving<'a> {
+        Box::pin(async move {
+            fs::write(proof, "a proof").unwrap();
+            Ok(Proved { proof_bytes: 7, prove_s: 1.0, cpu_s: 1.0, peak_bytes: 1 })
+        })
+    }
+}
+
+/// A prover that proves at once, and is configured like this.
+fn quick_prover(folder: &Path, config: &str) -> (Arc<Prover>, Tasks) {
+    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &LAYOUT).unwrap();
+    let (host, tasks) = host(identities()[0].clone(), store, folder, Arc::new(SystemClock), config);
+    (Prover::resume(host, Arc::new(AtOnce)).unwrap(), tasks)
+}
+
+/// A prover whose worker hangs.
+fn prover(folder: &Path) -> (Arc<Prover>, Tasks) {
+    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &LAYOUT).unwrap();
+    let (host, tasks) = host(identities()[0].clone(), store, folder, Arc::new(SystemClock), "");
+    let worker = Worker::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workers/hangs")).unwrap();
+    let hour = Duration::from_secs(3600);
+    let workshop = Workshop { worker, memory_limit: 1 << 30, deadline: hour, threads: None };
+    (Prover::resume(host, Arc::new(workshop)).unwrap(), tasks)
+}
+
+/// A session between the two, served until it ends.
+fn meet(prover: &Arc<Prover>, operator: &Arc<Operator>) -> [tokio::task::JoinHandle<()>; 2] {
+    let [ours, theirs] = identities();
+    let peers = [ours.peer(), theirs.peer()];
+    let (consumer, producer): (_, Responder<Trace>) = pair_over(Channel::pair_between(peers, 1 << 18));
+    let (prover, operator) = (prover.clone(), operator.clone());
+    [
+        tokio::spawn(async move { drop(prover.take(consumer).await) }),
+        tokio::spawn(async move { drop(serve(producer, &*operator).await) }),
+    ]
+}
+
+fn pid_file(prover: &Prover, job: Hash) -> PathBuf {
+    let mut name = prover.host.artefacts.worker_proof(job).into_os_string();
+    name.push(".pid");
+    name.into()
+}
+
+/// Waits until a worker is at the job, whose process this is.
+async fn worker_starts(prover: &Prover, job: Hash) -> String {
+    let file = pid_file(prover, job);
+    let starts = async {
+        while !file.exists() {
+            sleep(LOOK_EVERY).await;
+        }
+    };
+    timeout(PATIENCE, starts).await.expect("a worker starts");
+    let pid = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    pid.trim().to_owned()
+}
+
+async fn worker_ends(pid: &str) {
+    let stat = PathBuf::from(format!("/proc/{pid}/stat"));
+    // A process that has ended but wasn't waited for yet is as good as gone.
+    let runs = |stat: String| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z');
+    let ends = async {
+        while fs::read_to_string(&stat).is_ok_and(runs) {
+            sleep(LOOK_EVERY).await;
+        }
+    };
+    timeout(PATIENCE, ends).await.expect("the worker ends");
+}
+
+#[tokio::test]
+async fn a_lease_that_another_prover_took_ends_the_worker_and_a_new_one_costs_the_proof_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((prover, _tasks), operator) = (prover(folder.path()), Arc::new(Operator::new()));
+    let job = operator.offer.job;
+    let [taking, serving] = meet(&prover, &operator);
+    let pid = worker_starts(&prover, job).await;
+    assert_eq!(prover.shards()[0].stage, Stage::Proving);
+
+    operator.taken.store(true, Ordering::SeqCst);
+    prover.changes.announce(); // It reports at each change, too.
+    worker_ends(&pid).await;
+    taking.await.unwrap();
+    serving.await.unwrap();
+    let cause = operator.abandoned.lock().unwrap().take().expect("the operator is told");
+    assert_eq!(cause.to_string(), "the lease of the job has ended (SW-PROVER-007)");
+    prover.changes.until(|| Ok::<_, ()>((!prover.at_work.is_held(job)).then_some(()))).await.unwrap();
+    let status = &prover.shards()[0];
+    assert_eq!((status.stage, &status.error), (Stage::Proving, &None), "nothing went wrong, it only waits");
+
+    operator.taken.store(false, Ordering::SeqCst);
+    let kept = Operator { chunks: vec![], ..Arc::try_unwrap(operator).unwrap() };
+    let sessions = meet(&prover, &Arc::new(kept));
+    assert_ne!(worker_starts(&prover, job).await, pid);
+    sessions.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_restarted_prover_works_only_when_the_job_is_leased_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let operator = Arc::new(Operator::new());
+    let job = operator.offer.job;
+    {
+        let (prover, _tasks) = prover(folder.path());
+        let sessions = meet(&prover, &operator);
+        let pid = worker_starts(&prover, job).await;
+        sessions.iter().for_each(tokio::task::JoinHandle::abort);
+        // The lease ends by itself once nobody extends it.
+        prover.at_work.set(job, tokio::time::Instant::now());
+        worker_ends(&pid).await;
+        prover.changes.until(|| Ok::<_, ()>((!prover.at_work.is_held(job)).then_some(()))).await.unwrap();
+        while Arc::strong_count(&prover) > 1 {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+    let (prover, _tasks) = prover(folder.path());
+    assert_eq!(prover.shards()[0].stage, Stage::Proving);
+    assert!(!pid_file(&prover, job).exists());
+    let sessions = meet(&prover, &operator);
+    worker_starts(&prover, job).await;
+    sessions.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(start_paused = true)]
+async fn its_own_disk_is_no_fault_of_the_job_and_the_lease_goes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((prover, _tasks), operator) = (quick_prover(folder.path(), ""), Arc::new(Operator::new()));
+    let job = operator.offer.job;
+    // Where the witness should be written.
+    let obstacle = prover.host.artefacts.witness(job);
+    fs::create_dir_all(&obstacle).unwrap();
+    let began = tokio::time::Instant::now();
+    let [taking, _serving] = meet(&prover, &operator);
+    taking.await.unwrap();
+    // With a pause before each attempt, shortened by the jitter at most.
+    assert!(began.elapsed() >= Duration::from_secs(2 + 4 + 8 + 16) * 3 / 4, "{:?}", began.elapsed());
+    let cause = operator.abandoned.lock().unwrap().take().expect("the lease is given back");
+    assert_eq!(cause.code, "SW-ARTEFACT-001");
+    let known = prover.job(job).unwrap();
+    assert_eq!((known.stage(), known.job.attempts), (Some(Stage::Proving), 0), "nothing is given up");
+
+    fs::remove_dir(&obstacle).unwrap();
+    let kept = Operator { chunks: vec![], ..Arc::try_unwrap(operator).unwrap() };
+    let operator = Arc::new(kept);
+    let _sessions = meet(&prover, &operator);
+    prover
+        .changes
+        .until(|| Ok::<_, ()>((prover.job(job).unwrap().stage() == Some(Stage::Proven)).then_some(())))
+        .await
+        .unwrap();
+    assert_eq!(prover.job(job).unwrap().job.proof, Some(Hash::of(b"a proof")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_shard_was_aborted_ends_and_is_open_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((prover, _tasks), operator) = (prover(folder.path()), Arc::new(Operator::new()));
+    let job = operator.offer.job;
+    let sessions = meet(&prover, &operator);
+    let pid = worker_starts(&prover, job).await;
+    sessions.iter().for_each(tokio::task::JoinHandle::abort);
+    prover.at_work.set(job, tokio::time::Instant::now());
+    worker_ends(&pid).await;
+    assert_eq!(prover.begun(identities()[1].peer()).len(), 1);
+
+    operator.aborted.store(true, Ordering::SeqCst);
+    let sessions = meet(&prover, &operator);
+    prover.changes.until(|| Ok::<_, ()>(prover.job(job).unwrap().life.is_over().then_some(()))).await.unwrap();
+    sessions.iter().for_each(tokio::task::JoinHandle::abort);
+    let told = Step::Aborted { why: Why::Told { by: identities()[1].peer() } };
+    assert_eq!(prover.job(job).unwrap().life.steps().last(), Some(&told));
+    assert_eq!(prover.begun(identities()[1].peer()), []);
+    assert!(!prover.host.artefacts.job(job).exists(), "the witness is gone");
+}
+
+/// A prover with one proof: its job, its shard, the proof.
+async fn proven(folder: &Path) -> (Arc<Prover>, Tasks, [Hash; 2], ShardId) {
+    let (prover, tasks) = quick_prover(folder, "");
+    let operator = Arc::new(Operator::new());
+    let [taking, _serving] = meet(&prover, &operator);
+    taking.await.unwrap();
+    let proof = operator.finished.lock().unwrap().take().expect("the operator is told");
+    (prover, tasks, [operator.offer.job, proof], operator.offer.shard)
+}
+
+/// One that the World lists, and one with a fresh key.
+fn settlers() -> [Identity; 2] {
+    [9, 4].map(|number| Identity::from_secret(&[number; 32]))
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_settler_of_the_world_ends_a_job_that_is_proven() {
+    let [settler, stranger] = settlers().map(|it| it.peer());
+    let folder = tempfile::tempdir().unwrap();
+    let (prover, _tasks, [job, proof], shard) = proven(folder.path()).await;
+    let late = Cause::new("SW-SETTLER-004", "the shard is settled by another proof");
+    let skipped = || Verdict::Skipped { shard, reason: SkipReason::Settled, cause: late.clone() };
+    prover.verdict(stranger, proof, skipped()).await.unwrap();
+    assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven), "a stranger's word counts for the stranger");
+    assert!(prover.proof_for(settler).unwrap().is_some() && prover.proof_for(stranger).unwrap().is_none());
+    // Not signed: it is of no use, and no offence.
+    assert!(matches!(prover.host.peers.standing(stranger), Standing::Admitted(_)));
+    prover.verdict(settler, proof, skipped()).await.unwrap();
+    assert_eq!(prover.job(job).unwrap().life.steps().last(), Some(&Step::Settled { proof: None }));
+    assert!(prover.proof_for(Identity::from_secret(&[1; 32]).peer()).unwrap().is_none());
+}
+
+/// Asks the prover for a proof as this settler would, and answers it as `answer` does.
+async fn ask<F>(prover: &Arc<Prover>, settler: &Identity, answer: impl FnOnce(proof::Offered) -> F)
+where
+    F: Future<Output = Result<proof::Client, SessionError>>,
+{
+    let peers = [settler.peer(), identities()[0].peer()];
+    let (theirs, ours) = pair_over::<proof::Proof>(Channel::pair_between(peers, 1 << 18));
+    let asking = async {
+        let _client = match proof::Client::new(theirs).ask().await.unwrap() {
+            proof::Next::Ready(_, offered) => answer(offered).await.unwrap(),
+            proof::Next::Nothing(_) => panic!("there is a proof"),
+        };
+        // It says no more, until the prover is tired of it.
+        pending::<()>().await;
+    };
+    let signer = identities()[0].clone();
+    tokio::select! {
+        served = proof::serve(ours, &signer, &**prover) => assert!(served.is_err(), "the settler never asks again"),
+        () = asking => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_or_dispute_of_a_fresh_key_suppresses_nothing_and_costs_its_signer_its_standing() {
+    let [settler, stranger] = settlers();
+    let another = Identity::from_secret(&[5; 32]);
+    let folder = tempfile::tempdir().unwrap();
+    let (prover, _tasks, [job, _], _) = proven(folder.path()).await;
+    let signs = stranger.clone();
+    ask(&prover, &stranger, |offered| async move { offered.settled(&signs, Timestamp(1)).await.map(|it| it.1) }).await;
+    let signs = another.clone();
+    let cause = Cause::new("SW-PROOF-999", "it is not for you");
+    ask(&prover, &another, |offered| async move { offered.dispute(&signs, cause).await.map(|it| it.1) }).await;
+    for liar in [&stranger, &another] {
+        assert!(matches!(prover.host.peers.standing(liar.peer()), Standing::Banned { .. }));
+    }
+    let known = prover.job(job).unwrap();
+    assert_eq!((known.stage(), known.job.receipt, known.job.fault), (Some(Stage::Proven), None, None));
+    assert!(known.job.disputes.is_empty());
+
+    // The settler that the World lists gets the proof, and its receipt counts.
+    let signs = settler.clone();
+    let settle = |offered: proof::Offered| async move {
+        let (bytes, offered) = offered.fetch().await?;
+        assert_eq!(bytes, b"a proof");
+        offered.settled(&signs, Timestamp(2)).await.map(|it| it.1)
+    };
+    ask(&prover, &settler, settle).await;
+    let known = prover.job(job).unwrap();
+    assert!(known.job.receipt.is_some());
+    assert_eq!(known.life.stage(), Some(Stage::Settled));
+    assert!(matches!(prover.host.peers.standing(settler.peer()), Standing::Admitted(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proof_whose_settlement_is_pending_is_offered_again() {
+    let [settler, _] = settlers().map(|it| it.peer());
+    let folder = tempfile::tempdir().unwrap();
+    let (prover, _tasks, [job, proof], shard) = proven(folder.path()).await;
+    let cause = Cause::new("SW-SETTLER-008", "its settlement is pending");
+    prover.verdict(settler, proof, Verdict::Skipped { shard, reason: SkipReason::Pending, cause }).await.unwrap();
+    assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven));
+    assert!(prover.proof_for(settler).unwrap().is_none());
+    sleep(Duration::from_secs(16)).await;
+    assert!(prover.proof_for(settler).unwrap().is_some());
+}

@@ -1,0 +1,189 @@
+//! What a settler can't do, and what it refuses of a proof.
+
+use shardwire_model::life::Ended;
+use shardwire_model::{
+    Coded, OutputError, ShardId,
+    life::{self, MAX_TIMEOUT},
+};
+use shardwire_protocols::proof::SkipReason;
+use shardwire_proving::{settle::OutputMismatch, verify::VerifyError};
+use shardwire_store::{ArtefactError, StoreError};
+use shardwire_world::{Refusal, WorldError};
+
+/// The settler can't do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SettlerError {
+    /// The World can't be used.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// The World refuses.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The World hasn't decided yet.
+    #[error("what is to be done about shard {shard} is pending in the World")]
+    Pending {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// The World answered another operation than the one that was submitted.
+    #[error("the World answers about shard {shard} what it wasn't asked")]
+    Receipt {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// The durable memory.
+    #[error(transparent)]
+    Store(StoreError),
+    /// A file.
+    #[error(transparent)]
+    Artefact(#[from] ArtefactError),
+    /// This program's verifier ended without an answer.
+    #[error("verification ended without an answer")]
+    Verifier,
+    /// A shard that could never settle, or holds its escrow too long.
+    #[error("a time-out of {seconds} s is not between one second and {} days", MAX_TIMEOUT.as_secs() / (24 * 60 * 60))]
+    Timeout {
+        /// What was asked for.
+        seconds: u64,
+    },
+    /// A shard can't get there.
+    #[error(transparent)]
+    Life(#[from] life::Refusal),
+}
+
+impl Coded for SettlerError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::World(error) => error.code(),
+            Self::Refused(refusal) => refusal.code(),
+            Self::Pending { .. } => "SW-SETTLER-008",
+            Self::Receipt { .. } => "SW-SETTLER-009",
+            Self::Store(error) => error.code(),
+            Self::Artefact(error) => error.code(),
+            Self::Verifier => "SW-SETTLER-001",
+            Self::Timeout { .. } => "SW-SETTLER-007",
+            Self::Life(refusal) => refusal.code(),
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::World(error) => error.next_step(),
+            Self::Refused(refusal) => refusal.next_step(),
+            Self::Pending { shard } => format!("Wait: `shardwire shard status {shard}` says what becomes of it."),
+            Self::Receipt { .. } => "Report it; what was noted is kept and tried again.".into(),
+            Self::Store(error) => error.next_step(),
+            Self::Artefact(error) => error.next_step(),
+            Self::Verifier => "Nothing was applied; the proof is fetched again. Report it if it repeats.".into(),
+            Self::Timeout { .. } => "Give a time within these bounds, or none for the node's own.".into(),
+            Self::Life(refusal) => refusal.next_step(),
+        }
+    }
+}
+
+/// Why a proof is not believed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Objection {
+    /// A check of the proof itself failed.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// It proves no output of ours.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// It proves another shard, or another state.
+    #[error(transparent)]
+    Mismatch(#[from] OutputMismatch),
+    /// The World refuses its output.
+    #[error("the World refuses the output: {0}")]
+    World(Refusal),
+    /// Another proof of the shard was verified before.
+    #[error(transparent)]
+    Life(life::Refusal),
+    /// The shard is over.
+    #[error("the shard ended before its proof was verified")]
+    Ended(Ended),
+}
+
+impl Coded for Objection {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Verify(error) => error.code(),
+            Self::Output(error) => error.code(),
+            Self::Mismatch(error) => error.code(),
+            Self::World(error) => error.code(),
+            Self::Life(refusal) => refusal.code(),
+            Self::Ended(_) => "SW-SETTLER-006",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        "Nothing was applied. The proof is kept as evidence; another prover can still prove the shard.".into()
+    }
+}
+
+/// Why a proof isn't fetched at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unwanted {
+    /// Not a shard of this World.
+    #[error("this settler has no shard {shard}")]
+    Unknown {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Given up.
+    #[error("shard {shard} was aborted")]
+    Aborted {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Of another job than the World's: begun from another state, or with another program, or another slice.
+    #[error("the proof of shard {shard} is of another job than this settler's")]
+    OtherJob {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// It may be wanted later.
+    #[error("what becomes of shard {shard} is pending in the World")]
+    Pending {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Another proof was first.
+    #[error("shard {shard} is settled by another proof")]
+    Late {
+        /// The shard.
+        shard: ShardId,
+    },
+}
+
+impl Unwanted {
+    /// What the prover acts on.
+    pub(crate) const fn reason(&self) -> SkipReason {
+        match self {
+            Self::Unknown { .. } => SkipReason::Unknown,
+            Self::Aborted { .. } => SkipReason::Aborted,
+            Self::OtherJob { .. } => SkipReason::OtherJob,
+            Self::Late { .. } => SkipReason::Settled,
+            Self::Pending { .. } => SkipReason::Pending,
+        }
+    }
+}
+
+impl Coded for Unwanted {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "SW-SETTLER-002",
+            Self::Aborted { .. } => "SW-SETTLER-003",
+            Self::Late { .. } => "SW-SETTLER-004",
+            Self::Pending { .. } => "SW-SETTLER-008",
+            Self::OtherJob { .. } => "SW-SETTLER-005",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Pending { .. } => "Offer the proof again in a while.".into(),
+            _ => "The proof is of no use to this settler; it may be deleted.".into(),
+        }
+    }
+}

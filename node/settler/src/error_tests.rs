@@ -1,0 +1,36 @@
+//! What people read when a settler can't go on.
+
+use super::{SettlerError, Unwanted};
+use shardwire_model::{Coded, Felt, ShardId};
+
+fn shown(error: impl Coded) -> String {
+    format!("{} {error} | {}", error.code(), error.next_step())
+}
+
+fn shard() -> ShardId {
+    ShardId(Felt::from(0xabc))
+}
+
+#[test]
+fn a_settler_says_what_to_do() {
+    let (shard, id) = (shard(), shard());
+    assert_eq!(
+        shown(SettlerError::Verifier),
+        "SW-SETTLER-001 verification ended without an answer | Nothing was applied; the proof is fetched again. Report it if it \
+         repeats."
+    );
+    let useless = "The proof is of no use to this settler; it may be deleted.";
+    assert_eq!(
+        shown(Unwanted::Unknown { shard }),
+        format!("SW-SETTLER-002 this settler has no shard {id} | {useless}")
+    );
+    assert_eq!(shown(Unwanted::Aborted { shard }), format!("SW-SETTLER-003 shard {id} was aborted | {useless}"));
+    assert_eq!(
+        shown(Unwanted::Late { shard }),
+        format!("SW-SETTLER-004 shard {id} is settled by another proof | {useless}")
+    );
+    assert_eq!(
+        shown(Unwanted::OtherJob { shard }),
+        format!("SW-SETTLER-005 the proof of shard {id} is of another job than this settler's | {useless}")
+    );
+}

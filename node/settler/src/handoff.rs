@@ -1,0 +1,74 @@
+//! The settler hands shards to their operators.
+
+use super::{Settler, SettlerError};
+use shardwire_model::life::Ended;
+use shardwire_model::{Cause, PeerId, ShardId, Stage, life::Step};
+use shardwire_protocols::{
+    Failure, Signed,
+    handoff::{Acceptance, Answer, Assign, Closed, Handler, MAX_KNOWN, Outcome},
+};
+use shardwire_store::records::{HANDOFFS, Handoff};
+use std::time::Duration;
+
+/// How long an operator may be silent before its shards may be assigned anew: it asks every 15 s.
+const LEASE: Duration = Duration::from_secs(120);
+
+impl Settler {
+    async fn answer(&self, operator: PeerId, known: &[ShardId]) -> Result<Option<Answer>, SettlerError> {
+        for shard in known {
+            let outcome = match self.ended(*shard)? {
+                None => continue,
+                Some(Ended::Aborted) => Outcome::Aborted,
+                Some(Ended::Settled { proof }) => Outcome::Settled { proof },
+            };
+            return Ok(Some(Answer::Closed(Closed { shard: *shard, outcome })));
+        }
+        let open = self.world.open_shards(operator, None, MAX_KNOWN).await?;
+        let Some(shard) = open.into_iter().find(|shard| !known.contains(shard)) else { return Ok(None) };
+        // What the World has started, and the history doesn't say yet, nobody is told.
+        let Some(record) = self.world.shard(shard).await?.filter(|_| self.is_started(shard)) else { return Ok(None) };
+        let epoch = self.host.store.get(&HANDOFFS, &shard)?.map_or(1, |handoff| handoff.epoch + 1);
+        self.host.store.put(&HANDOFFS, &shard, &Handoff { epoch })?;
+        let expires = self.host.clock.now().plus(LEASE);
+        Ok(Some(Answer::Assign(Box::new(Assign { start: record.start, values: record.values, epoch, expires }))))
+    }
+
+    fn is_started(&self, shard: ShardId) -> bool {
+        self.life(shard).is_ok_and(|life| life.stage().is_some())
+    }
+
+    /// Notes who executes a shard. If it is further already, or over, that came too late to matter.
+    pub(super) fn assigned(&self, operator: PeerId, shard: ShardId) -> Result<(), SettlerError> {
+        let life = self.life(shard)?;
+        let Some(Step::Started { commitment, .. }) = life.step(Stage::Started) else { return Ok(()) };
+        let step = Step::Assigned { commitment: *commitment, peer: operator };
+        match self.advance(shard, step, |_| Ok(())) {
+            Err(SettlerError::Life(_)) => Ok(()),
+            taken => taken,
+        }
+    }
+}
+
+impl Handler for Settler {
+    async fn next(&self, operator: PeerId, known: &[ShardId]) -> Result<Answer, Failure> {
+        loop {
+            let changed = self.changes.next();
+            if let Some(answer) = self.answer(operator, known).await? {
+                return Ok(answer);
+            }
+            changed.await;
+        }
+    }
+
+    async fn accepted(&self, operator: PeerId, acceptance: Signed<Acceptance>) -> Result<(), Failure> {
+        let Acceptance { shard, epoch } = acceptance.statement;
+        self.assigned(operator, shard)?;
+        tracing::info!(shard = %shard.short(), operator = %operator.short(), epoch, "operator accepts the shard");
+        Ok(())
+    }
+
+    async fn declined(&self, operator: PeerId, shard: ShardId, cause: Cause) -> Result<(), Failure> {
+        tracing::warn!(shard = %shard.short(), operator = %operator.short(), "operator declines the shard: {cause}");
+        Ok(())
+    }
+}

@@ -1,0 +1,479 @@
+//! The ends of a shard's life at its settler: it is started, it is settled, it is aborted by somebody or by its deadline.
+//!
+//! The World decides, and may take minutes to. So what is about to be done there is first noted as an [`Intent`], then submitted, and when it is final it goes into the
+//! history, with which the note ends, before anybody is told. While an operation is pending its note stays, and this settler goes on with all other
+//! shards. What is pending, or what a crash or a failed disk left, is [caught up with](Settler::catch_up) before anything else happens to the shard: the
+//! operation is submitted again, which does it once; an output whose proof was verified is applied without fetching or verifying the proof again.
+//!
+//! Of one shard one change at a time ([`Turns`](super::turns::Turns)): that of the World, that of the history and the note are never another's.
+//!
+//! Bounds: one note a shard; [`MAX_REFUSED`] refusals are remembered, for those who ask later.
+
+use super::{Settler, SettlerError, error::Objection, turns::Turn};
+use shardwire_host::history::{Advance as _, Lives as _};
+use shardwire_model::life::{AbortReason, Ended};
+use shardwire_model::{
+    Coded as _, Output, PeerId, Role, ShardId, ShardStart, Stage, StartRequest, Timestamp,
+    life::{Life, MAX_TIMEOUT, Part, Step, Why},
+};
+use shardwire_store::{
+    Write,
+    records::{INTENTS, Intent, SegmentKey, VERDICTS, Verdict},
+};
+use shardwire_transport::Backoff;
+use shardwire_world::{
+    MAX_SHARD_PAGE, Operation, Receipt, Refusal, Settlement, ShardState, Stage as WorldStage, Standing, Ticket, decided,
+};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::timeout;
+
+/// How often it is looked whether a deadline has passed, or what failed can be done, while there is such a thing: the node's clock may be set.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Before what failed is tried again.
+const TRY_AGAIN: Backoff = Backoff::between(Duration::from_secs(1), LOOK_EVERY);
+/// How long a command waits for the World's decision before it is told that this is pending. Below what the command line waits for an answer.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(20);
+/// How long a session with a prover waits for it: other proofs of that prover wait as long.
+const PROOF_PATIENCE: Duration = Duration::from_secs(2);
+/// Most refusals remembered, some hundred bytes each.
+pub(super) const MAX_REFUSED: usize = 256;
+
+/// Of each open shard, when it is aborted.
+pub(super) type Deadlines = BTreeSet<(Timestamp, ShardId)>;
+
+/// What became of what was about to be done about a shard.
+#[derive(Debug)]
+pub(super) enum CaughtUp {
+    /// There is nothing more to do.
+    Done,
+    /// The World hasn't decided.
+    Pending,
+    /// The World refused, and nothing has changed.
+    Refused(Refusal),
+}
+
+/// What became of a settlement.
+#[derive(Debug)]
+pub(super) enum Applied {
+    /// The output is in the World.
+    Settled(Settlement),
+    /// The World hasn't decided.
+    Pending,
+    /// It isn't, and won't be.
+    Not(Objection),
+}
+
+/// A settler's part of a shard's life.
+fn part(shard: ShardId) -> Part {
+    Part::of(shard, Role::Settler)
+}
+
+impl Settler {
+    /// Catches up with what was left, and from then on with what the World decides, and aborts what has timed out.
+    pub(super) async fn take_up(self: &Arc<Self>) -> Result<(), SettlerError> {
+        for (SegmentKey { shard, .. }, _) in self.host.store.all(&INTENTS)? {
+            let turn = self.turns.take(shard).await;
+            self.catch_up(&turn).await?;
+        }
+        let mut last = None;
+        loop {
+            let page = self.world.shards(last, MAX_SHARD_PAGE).await?;
+            let Some(end) = page.last() else { break };
+            last = Some(end.shard);
+            for open in page.iter().filter(|it| it.stage == WorldStage::Started) {
+                if let Some(Step::Started { deadline, .. }) = self.life(open.shard)?.step(Stage::Started) {
+                    self.deadlines().insert((*deadline, open.shard));
+                }
+            }
+        }
+        let settler = self.clone();
+        self.host.tasks.spawn(async move { settler.tend().await });
+        Ok(())
+    }
+
+    /// Held for as long as it takes to look or to note, never across a wait.
+    fn deadlines(&self) -> MutexGuard<'_, Deadlines> {
+        self.deadlines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a shard stands.
+    pub(super) fn life(&self, shard: ShardId) -> Result<Life, SettlerError> {
+        Ok(self.host.store.life(part(shard))?)
+    }
+
+    /// Takes a step, with the other changes that belong to it.
+    pub(super) fn advance(
+        &self,
+        shard: ShardId,
+        step: Step,
+        with: impl FnOnce(&mut Write<'_>) -> Result<(), SettlerError>,
+    ) -> Result<(), SettlerError> {
+        self.host.store.write(|write| {
+            with(write)?;
+            write.advance::<SettlerError>(&self.host.identity, self.host.clock.now(), part(shard), step).map(drop)
+        })
+    }
+
+    /// Starts a shard: escrow moves, locks are taken, its operator is told. Without a time-out the configured one counts.
+    ///
+    /// # Errors
+    /// [`SettlerError::Refused`] if the World refuses, [`SettlerError::Timeout`] if the time-out is none; then nothing has moved.
+    /// [`SettlerError::Pending`] if the World hasn't decided yet: it will.
+    pub async fn start(
+        &self,
+        request: &StartRequest,
+        by: PeerId,
+        timeout_s: Option<u64>,
+    ) -> Result<(ShardStart, Timestamp), SettlerError> {
+        let timeout = match timeout_s {
+            None => self.timeout,
+            Some(seconds) if (1..=MAX_TIMEOUT.as_secs()).contains(&seconds) => Duration::from_secs(seconds),
+            Some(seconds) => return Err(SettlerError::Timeout { seconds }),
+        };
+        let deadline = self.host.clock.now().plus(timeout);
+        let shard = request.validate(self.network(), deadline).map_err(Refusal::from)?.shard;
+        let turn = self.ready(shard).await?;
+        if self.world.shard(shard).await?.is_some() {
+            return Err(Refusal::AlreadyStarted { shard }.into());
+        }
+        let intent = Intent::Start { by, request: request.clone(), deadline };
+        self.host.store.put(&INTENTS, &SegmentKey::first(shard), &intent)?;
+        self.conclude(turn, &intent, COMMAND_PATIENCE).await?;
+        let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
+        tracing::info!(shard = %shard.short(), operator = %record.start.operator.short(), timeout_s = timeout.as_secs(), "shard started");
+        let deadline = record.start.deadline;
+        Ok((record.start, deadline))
+    }
+
+    pub(super) fn network(&self) -> &str {
+        self.world.identity().network()
+    }
+
+    /// The turn to change a shard about which nothing is pending.
+    async fn ready(&self, shard: ShardId) -> Result<Turn<'_>, SettlerError> {
+        let turn = self.turns.take(shard).await;
+        match self.catch_up(&turn).await? {
+            CaughtUp::Pending => Err(SettlerError::Pending { shard }),
+            CaughtUp::Done | CaughtUp::Refused(_) => Ok(turn),
+        }
+    }
+
+    /// Has the World do what was noted, and waits so long for its decision.
+    async fn conclude(&self, turn: Turn<'_>, intent: &Intent, patience: Duration) -> Result<(), SettlerError> {
+        // If this is dropped while the World is at it, somebody has to look what became of it.
+        self.changes.announce();
+        let shard = turn.shard;
+        let mut caught = self.catch_up(&turn).await?;
+        drop(turn);
+        if matches!(caught, CaughtUp::Pending) && !patience.is_zero() {
+            let ticket = operation(intent, shard).ticket(self.network());
+            if let Ok(standing) = timeout(patience, decided(&*self.world, ticket)).await {
+                standing?;
+                let turn = self.turns.take(shard).await;
+                caught = match self.catch_up(&turn).await? {
+                    // It was caught up with already.
+                    CaughtUp::Done => self.refusal(ticket).map_or(CaughtUp::Done, CaughtUp::Refused),
+                    caught => caught,
+                };
+            }
+        }
+        self.changes.announce();
+        match caught {
+            CaughtUp::Done => Ok(()),
+            CaughtUp::Pending => Err(SettlerError::Pending { shard }),
+            CaughtUp::Refused(refusal) => Err(refusal.into()),
+        }
+    }
+
+    fn refusal(&self, ticket: Ticket) -> Option<Refusal> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.iter().find(|(_, known, _)| *known == ticket).map(|(.., refusal)| refusal.clone())
+    }
+
+    /// Who started a shard, if this settler did.
+    pub fn starter(&self, shard: ShardId) -> Option<PeerId> {
+        match self.life(shard).ok()?.step(Stage::Started) {
+            Some(Step::Started { by, .. }) => Some(*by),
+            _ => None,
+        }
+    }
+
+    /// Aborts a shard: escrow and locks return. Doing so again changes nothing; since when it is aborted.
+    ///
+    /// # Errors
+    /// [`SettlerError::Refused`] if the World doesn't know it, has settled it, or its deadline is still to come; then nothing has moved.
+    /// [`SettlerError::Pending`] if the World hasn't decided yet: it will.
+    pub async fn abort(&self, shard: ShardId, reason: AbortReason) -> Result<Timestamp, SettlerError> {
+        // A proof that was verified before comes first.
+        self.abort_in(self.ready(shard).await?, reason, COMMAND_PATIENCE).await
+    }
+
+    async fn abort_in(
+        &self,
+        turn: Turn<'_>,
+        reason: AbortReason,
+        patience: Duration,
+    ) -> Result<Timestamp, SettlerError> {
+        let shard = turn.shard;
+        let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
+        match record.state {
+            ShardState::Aborted { at, .. } => return Ok(at),
+            ShardState::Settled(settlement) => {
+                return Err(Refusal::AlreadySettled { shard, proof: settlement.proof }.into());
+            }
+            ShardState::Started => {}
+        }
+        let intent = Intent::Abort { reason };
+        self.host.store.put(&INTENTS, &SegmentKey::first(shard), &intent)?;
+        self.conclude(turn, &intent, patience).await?;
+        match self.world.shard(shard).await?.map(|record| record.state) {
+            Some(ShardState::Aborted { at, reason }) => {
+                tracing::warn!(shard = %shard.short(), ?reason, "shard aborted");
+                Ok(at)
+            }
+            _ => Err(Refusal::UnknownShard { shard }.into()),
+        }
+    }
+
+    /// Applies the output of a proof that was verified, once.
+    ///
+    /// # Errors
+    /// If this settler can't: it will as soon as it can.
+    pub(super) async fn settle(
+        &self,
+        shard: ShardId,
+        output: Output,
+        verdict: &Verdict,
+    ) -> Result<Applied, SettlerError> {
+        let turn = match self.ready(shard).await {
+            Err(SettlerError::Pending { .. }) => return Ok(Applied::Pending),
+            turn => turn?,
+        };
+        if let Some(ended) = self.ended(shard)? {
+            // While the proof was fetched.
+            return Ok(Applied::Not(Objection::Ended(ended)));
+        }
+        let Verdict { proof, prover, .. } = *verdict;
+        let intent = Intent::Settle { proof, output };
+        let verified = self.advance(shard, Step::Verified { proof, prover }, |write| {
+            write.put(&VERDICTS, &SegmentKey::first(shard), verdict)?;
+            Ok(write.put(&INTENTS, &SegmentKey::first(shard), &intent)?)
+        });
+        match verified {
+            // Another proof was verified before, and the World refused its output, which is this one's as well.
+            Err(SettlerError::Life(refusal)) => return Ok(Applied::Not(Objection::Life(refusal))),
+            verified => verified?,
+        }
+        match self.conclude(turn, &intent, PROOF_PATIENCE).await {
+            Err(SettlerError::Pending { .. }) => return Ok(Applied::Pending),
+            Err(SettlerError::Refused(refusal)) => return Ok(Applied::Not(Objection::World(refusal))),
+            concluded => concluded?,
+        }
+        match self.world.shard(shard).await?.map(|record| record.state) {
+            Some(ShardState::Settled(settlement)) => Ok(Applied::Settled(*settlement)),
+            _ => Err(Refusal::UnknownShard { shard }.into()),
+        }
+    }
+
+    /// How a shard ended, if it did: as the history says it, which is what others may be told.
+    pub(super) fn ended(&self, shard: ShardId) -> Result<Option<Ended>, SettlerError> {
+        let life = self.life(shard)?;
+        Ok(match life.steps().last() {
+            Some(Step::Settled { proof: Some(proof) }) => Some(Ended::Settled { proof: *proof }),
+            Some(Step::Aborted { .. }) => Some(Ended::Aborted),
+            _ => None,
+        })
+    }
+
+    /// Has the World do what was noted about a shard, and brings the history to where the World is then.
+    ///
+    /// # Errors
+    /// If this settler can't: the note stays, and this is tried again.
+    pub(super) async fn catch_up(&self, turn: &Turn<'_>) -> Result<CaughtUp, SettlerError> {
+        let shard = turn.shard;
+        let Some(intent) = self.host.store.get(&INTENTS, &SegmentKey::first(shard))? else { return Ok(CaughtUp::Done) };
+        let operation = operation(&intent, shard);
+        let ticket = operation.ticket(self.network());
+        let is_known = self.submitted().contains(&ticket);
+        let standing = match is_known {
+            true => self.world.standing(ticket).await?,
+            false => Standing::Unknown,
+        };
+        let standing = match standing {
+            Standing::Unknown => self.world.submit(operation).await?,
+            standing => standing,
+        };
+        let forget = |write: &mut Write<'_>| -> Result<(), SettlerError> {
+            Ok(write.remove(&INTENTS, &SegmentKey::first(shard))?)
+        };
+        let caught = match (standing, intent) {
+            (Standing::Pending | Standing::Unknown, intent) => {
+                if self.submitted().insert(ticket) {
+                    tracing::info!(shard = %shard.short(), %ticket, "{} is pending in the World", name(&intent));
+                }
+                return Ok(CaughtUp::Pending);
+            }
+            (Standing::Refused(refusal), intent) => {
+                tracing::warn!(shard = %shard.short(), code = refusal.code(), "the World refuses the {}: {refusal}", name(&intent));
+                let verdict = self.host.store.get(&VERDICTS, &SegmentKey::first(shard))?;
+                let of_this =
+                    verdict.filter(|it| matches!(&intent, Intent::Settle { proof, .. } if it.proof == *proof));
+                self.host.store.write(|write| {
+                    if let Some(verdict) = of_this {
+                        let objection = Objection::World(refusal.clone());
+                        let fault = Some((objection.code().to_owned(), objection.to_string()));
+                        write.put(&VERDICTS, &SegmentKey::first(shard), &Verdict { fault, ..verdict })?;
+                    }
+                    forget(write)
+                })?;
+                self.remember(shard, ticket, refusal.clone());
+                CaughtUp::Refused(refusal)
+            }
+            (Standing::Final(Receipt::Started(started)), Intent::Start { by, .. }) => {
+                let (commitment, deadline) = (started.start.commitment(), started.start.deadline);
+                self.advance(shard, Step::Started { commitment, by, deadline }, forget)?;
+                self.deadlines().insert((deadline, shard));
+                CaughtUp::Done
+            }
+            (Standing::Final(Receipt::Settled(settled)), _) => {
+                self.advance(shard, Step::Settled { proof: Some(settled.proof) }, forget)?;
+                self.deadlines().retain(|(_, it)| *it != shard);
+                CaughtUp::Done
+            }
+            (Standing::Final(Receipt::Aborted(aborted)), _) => {
+                self.advance(shard, Step::Aborted { why: why(aborted.reason) }, forget)?;
+                self.deadlines().retain(|(_, it)| *it != shard);
+                CaughtUp::Done
+            }
+            // A receipt of something else than what was asked for.
+            (Standing::Final(Receipt::Started(_)), _) => return Err(SettlerError::Receipt { shard }),
+        };
+        self.submitted().remove(&ticket);
+        Ok(caught)
+    }
+
+    fn submitted(&self) -> MutexGuard<'_, BTreeSet<Ticket>> {
+        self.submitted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, shard: ShardId, ticket: Ticket, refusal: Refusal) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.retain(|(_, known, _)| *known != ticket);
+        if refused.len() >= MAX_REFUSED {
+            refused.pop_front();
+        }
+        refused.push_back((shard, ticket, refusal));
+    }
+
+    /// Catches up with what the World decides and aborts shards whose deadline has passed, for as long as the node runs.
+    async fn tend(self: Arc<Self>) {
+        let mut waits = TRY_AGAIN.start(self.host.randomness.clone());
+        loop {
+            let revision = self.world.revision();
+            let changed = self.changes.next();
+            let mut failed = self.catch_up_all().await;
+            for shard in self.due() {
+                failed |= !self.expire(shard).await;
+            }
+            let wake = async {
+                tokio::select! { biased;
+                    () = changed => {}
+                    () = self.world.changed(revision) => {}
+                }
+            };
+            let next = self.deadlines().first().map(|(deadline, _)| deadline.since(self.host.clock.now()));
+            if failed {
+                drop(timeout(waits.after_failure(), wake).await);
+                continue;
+            }
+            waits.reset();
+            match next {
+                None => wake.await,
+                Some(left) => drop(timeout(left.min(LOOK_EVERY), wake).await),
+            }
+        }
+    }
+
+    /// Aborts what has timed out, unless somebody is at it; whether it has no deadline any more.
+    async fn expire(&self, shard: ShardId) -> bool {
+        let Some(turn) = self.turns.try_take(shard) else { return false };
+        let aborted = match self.catch_up(&turn).await {
+            Ok(CaughtUp::Pending) => return false,
+            Ok(_) => self.abort_in(turn, AbortReason::Deadline, Duration::ZERO).await,
+            Err(error) => Err(error),
+        };
+        match aborted {
+            // It settled meanwhile, or is aborted.
+            Ok(_) | Err(SettlerError::Refused(Refusal::AlreadySettled { .. })) => {
+                self.deadlines().retain(|(_, it)| *it != shard);
+                true
+            }
+            Err(SettlerError::Pending { .. }) => false,
+            Err(error) => {
+                tracing::error!(shard = %shard.short(), code = error.code(), "can't abort what has timed out, trying again: {error}");
+                false
+            }
+        }
+    }
+
+    /// Catches up with what is pending, or was left by a failed disk; whether there is still something.
+    async fn catch_up_all(&self) -> bool {
+        let Ok(behind) = self.host.store.all(&INTENTS) else { return true };
+        let mut left = 0;
+        for (SegmentKey { shard, .. }, _) in &behind {
+            // Whoever has the turn is at it.
+            let Some(turn) = self.turns.try_take(*shard) else {
+                left += 1;
+                continue;
+            };
+            match self.catch_up(&turn).await {
+                Ok(CaughtUp::Done | CaughtUp::Refused(_)) => {}
+                Ok(CaughtUp::Pending) => left += 1,
+                Err(error) => {
+                    left += 1;
+                    tracing::warn!(shard = %shard.short(), code = error.code(), "can't catch up with the World, trying again: {error}");
+                }
+            }
+        }
+        if left < behind.len() {
+            // Others wait for what is done now.
+            self.changes.announce();
+        }
+        left > 0
+    }
+
+    /// The shards whose deadline has passed.
+    fn due(&self) -> Vec<ShardId> {
+        let now = self.host.clock.now();
+        self.deadlines().iter().take_while(|(deadline, _)| *deadline <= now).map(|(_, shard)| *shard).collect()
+    }
+}
+
+fn why(reason: AbortReason) -> Why {
+    match reason {
+        AbortReason::Asked { by } => Why::Asked { by },
+        AbortReason::Deadline => Why::TimedOut,
+    }
+}
+
+/// What the World is asked for by an intent.
+fn operation(intent: &Intent, shard: ShardId) -> Operation {
+    match intent.clone() {
+        Intent::Start { request, deadline, .. } => Operation::Start { request, deadline },
+        Intent::Settle { proof, output } => Operation::Settle { output, proof },
+        Intent::Abort { reason } => Operation::Abort { shard, reason },
+    }
+}
+
+/// A word for an intent.
+const fn name(intent: &Intent) -> &'static str {
+    match intent {
+        Intent::Start { .. } => "start",
+        Intent::Settle { .. } => "settlement",
+        Intent::Abort { .. } => "abort",
+    }
+}

@@ -1,0 +1,179 @@
+//! The settler consumes proofs: fetches, verifies, applies once, and answers with a receipt or a dispute.
+
+use super::{
+    Settler, SettlerError,
+    error::{Objection, Unwanted},
+    life::{Applied, CaughtUp},
+};
+use shardwire_model::life::Ended;
+use shardwire_model::{Cause, Coded as _, PeerId, Timestamp};
+use shardwire_protocols::{
+    Failure, ServeError,
+    evidence::{BadProof, Evidence, Piece},
+    proof::{Client, Next, Offered, Proof, Ready},
+};
+use shardwire_proving::settle::OutputMismatch;
+use shardwire_reputation::{Blame, Breach, Event, Work};
+use shardwire_store::records::{SegmentKey, VERDICTS, Verdict};
+use shardwire_transport::Initiator;
+use shardwire_world::{Refusal, ShardRecord, ShardState};
+
+/// What to do with a proof before it is fetched.
+enum Interest {
+    /// It is settled already, at that time: nothing to fetch.
+    Settled(Timestamp),
+    /// It was disputed: it stays so.
+    Disputed(Cause),
+    /// It is not wanted.
+    None(Unwanted),
+    /// It decides a shard.
+    Of(Box<ShardRecord>),
+}
+
+fn failed(error: impl Into<SettlerError>) -> ServeError {
+    ServeError::Handler(Failure::from(error.into()))
+}
+
+impl Settler {
+    /// Takes proofs from a prover until the session fails.
+    ///
+    /// # Errors
+    /// Why the session ended.
+    pub(crate) async fn collect(&self, session: Initiator<Proof>) -> Result<(), ServeError> {
+        let prover = session.peer();
+        let identity = &self.host.identity;
+        let mut client = Client::new(session);
+        loop {
+            client = match client.ask().await? {
+                Next::Nothing(client) => client,
+                Next::Ready(ready, offered) => {
+                    if let Some(leased) = &offered.announcement().statement.leased {
+                        self.compare(ready.shard, leased).await.map_err(failed)?;
+                    }
+                    match self.interest(&ready).await.map_err(failed)? {
+                        Interest::Settled(at) => offered.settled(identity, at).await?.1,
+                        Interest::Disputed(cause) => offered.dispute(identity, cause).await?.1,
+                        Interest::None(unwanted) => {
+                            tracing::warn!(shard = %ready.shard.short(), prover = %prover.short(), "proof not wanted: {unwanted}");
+                            offered.skip(unwanted.reason(), unwanted).await?
+                        }
+                        Interest::Of(record) => self.decide(prover, ready, offered, *record).await?,
+                    }
+                }
+            };
+        }
+    }
+
+    async fn interest(&self, ready: &Ready) -> Result<Interest, SettlerError> {
+        let shard = ready.shard;
+        // A proof that was verified before is settled now, if it couldn't be then.
+        if let CaughtUp::Pending = self.catch_up(&self.turns.take(shard).await).await? {
+            return Ok(Interest::None(Unwanted::Pending { shard }));
+        }
+        // What the World refused while nobody was in a session to be told so.
+        let verdict =
+            self.host.store.get(&VERDICTS, &SegmentKey::first(shard))?.filter(|verdict| verdict.proof == ready.proof);
+        let fault = verdict.and_then(|verdict| verdict.fault);
+        Ok(match self.world.shard(shard).await? {
+            None => Interest::None(Unwanted::Unknown { shard }),
+            Some(record) => match &record.state {
+                ShardState::Aborted { .. } => Interest::None(Unwanted::Aborted { shard }),
+                ShardState::Settled(settlement) if settlement.proof == ready.proof => Interest::Settled(settlement.at),
+                ShardState::Settled(_) => Interest::None(Unwanted::Late { shard }),
+                // A prover is held to what it announces; of what was announced, only this settler's job is of use.
+                ShardState::Started if ready.job != self.job(&record) => Interest::None(Unwanted::OtherJob { shard }),
+                ShardState::Started => match fault {
+                    Some((code, reason)) => Interest::Disputed(Cause::new(&code, &reason)),
+                    None => Interest::Of(Box::new(record)),
+                },
+            },
+        })
+    }
+
+    async fn decide(
+        &self,
+        prover: PeerId,
+        ready: Ready,
+        offered: Offered,
+        record: ShardRecord,
+    ) -> Result<Client, ServeError> {
+        let Ready { shard, proof, bytes, .. } = ready;
+        let (proof_bytes, offered) = offered.fetch().await?;
+        let artefacts = &self.host.artefacts;
+        artefacts.write(&artefacts.proof(proof), &[&proof_bytes], true).map_err(failed)?;
+
+        let (judge, start, before) = (self.judge.clone(), record.start.commitment(), record.before);
+        let check = move || {
+            let began = tokio::time::Instant::now();
+            let checked = judge.check(&proof_bytes, &record);
+            (checked, proof_bytes, began.elapsed())
+        };
+        let checked = self.host.work.run(check).await;
+        let (checked, proof_bytes, took) = checked.ok_or_else(|| failed(SettlerError::Verifier))?;
+        // One thread was at it all the time, so that is what of a processor it took at most.
+        self.host.peers.note(prover, &Event::Spent { bytes: 0, cpu: took });
+        let verify_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let verdict = Verdict { proof, prover, bytes: u64::from(bytes), verify_us, fault: None };
+
+        let applied = match checked {
+            Err(objection) => Applied::Not(objection),
+            // Nothing that the World is going to refuse counts as verified.
+            Ok(output) if !output.ended => Applied::Not(Objection::World(Refusal::NotEnded { shard })),
+            Ok(output) => {
+                tracing::info!(shard = %shard.short(), proof = %proof.short(), verify_us, "proof verified");
+                // If the disk fails, nobody is to blame: it is settled as soon as that is possible.
+                self.settle(shard, output, &verdict).await.map_err(failed)?
+            }
+        };
+        match applied {
+            Applied::Settled(settlement) => {
+                tracing::info!(shard = %shard.short(), updates = settlement.output.updates.len(), "shard settled");
+                self.host.peers.note(prover, &Event::Worked(Work::Proof));
+                Ok(offered.settled(&self.host.identity, settlement.at).await?.1)
+            }
+            // The prover asks again; it is told when that is known.
+            Applied::Pending => {
+                self.host.peers.note(prover, &Event::Worked(Work::Proof));
+                let unwanted = Unwanted::Pending { shard };
+                Ok(offered.skip(unwanted.reason(), unwanted).await?)
+            }
+            // The shard ended while its proof was on the way.
+            Applied::Not(Objection::Ended(ended)) => {
+                let unwanted = match ended {
+                    Ended::Aborted => Unwanted::Aborted { shard },
+                    Ended::Settled { .. } => Unwanted::Late { shard },
+                };
+                Ok(offered.skip(unwanted.reason(), unwanted).await?)
+            }
+            Applied::Not(objection) => {
+                tracing::warn!(shard = %shard.short(), prover = %prover.short(), proof = %proof.short(), code = objection.code(), "proof disputed: {objection}");
+                let blamed = prover_s(&objection);
+                let fault = Some((objection.code().to_owned(), objection.to_string()));
+                let kept = Verdict { fault, ..verdict };
+                self.host.store.put(&VERDICTS, &SegmentKey::first(shard), &kept).map_err(failed)?;
+                if blamed == Some(Blame::Peer) {
+                    let announcement = offered.announcement().clone();
+                    let proof = BadProof { announcement, start, before, bytes: proof_bytes };
+                    self.host.accuse(&Piece { accused: prover, evidence: Evidence::Proof(Box::new(proof)) });
+                }
+                let told = offered.dispute(&self.host.identity, Cause::from(objection)).await;
+                // After the dispute is on its way: what follows may end the connection.
+                if let Some(blame) = blamed {
+                    self.host.peers.note(prover, &Event::Broke { breach: Breach::Proof, blame });
+                }
+                Ok(told?.1)
+            }
+        }
+    }
+}
+
+/// Whether the prover is to blame. For a proof that proves nothing, or another job than the announced one, it is. That the updates of the
+/// right job are others than the settlement list's would be the program's doing; and what the World refuses was proven all the same.
+fn prover_s(objection: &Objection) -> Option<Blame> {
+    match objection {
+        Objection::Verify(_) | Objection::Output(_) => Some(Blame::Peer),
+        Objection::Mismatch(OutputMismatch::Update { .. }) => Some(Blame::Unclear),
+        Objection::Mismatch(_) => Some(Blame::Peer),
+        Objection::World(_) | Objection::Life(_) | Objection::Ended(_) => None,
+    }
+}

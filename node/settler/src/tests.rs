@@ -1,0 +1,248 @@
+//! What a settler makes of provers' announcements: whom it can show to have broken their word, and whom nothing is shown against.
+
+use super::*;
+use crate::evidence::Checking;
+use redb::backends::InMemoryBackend;
+use shardwire_config::{Config, Environment, Flags};
+use shardwire_host::{Tasks, clock::SystemClock, evidence, peers, platform::Work};
+use shardwire_model::{
+    AccountKey, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, ShardStart, StartRequest,
+    Timestamp, finished_selector,
+};
+use shardwire_protocols::{
+    Failure, Signed,
+    evidence::{Piece, Shown},
+    proof::{self, Held, Leased, Proof, SkipReason, Verdict},
+    trace::LeaseTerms,
+};
+use shardwire_proving::verify::Verify;
+use shardwire_proving::verify::{Proven, VerifyError};
+use shardwire_reputation::{Standing, Tier};
+use shardwire_store::{Artefacts, Store, SystemDisk, records::LAYOUT};
+use shardwire_telemetry::Telemetry;
+use shardwire_transport::{Channel, identity::Identity, session::pair_over};
+use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, WorldIdentity};
+use std::path::Path;
+
+const PROGRAM: Felt = Felt::THREE;
+const OTHER_PROGRAM: Felt = Felt::TWO;
+
+fn identity(number: u8) -> Identity {
+    Identity::from_secret(&[number; 32])
+}
+
+fn operator() -> Identity {
+    identity(9)
+}
+
+/// Believes bytes that say so, and what they say.
+#[derive(Debug)]
+struct Believer;
+
+impl Verify for Believer {
+    fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError> {
+        let (program, bytes) = match bytes.strip_prefix(b"other ") {
+            Some(bytes) => (OTHER_PROGRAM, bytes),
+            None => (PROGRAM, bytes),
+        };
+        let output = bytes.strip_prefix(b"proof").and_then(|output| postcard::from_bytes::<Output>(output).ok());
+        let proven = output.map(|output| Proven { program, output: output.to_felts() });
+        proven.ok_or_else(|| VerifyError::Undecodable("not this one".into()))
+    }
+}
+
+fn identity_of(genesis: &Genesis) -> WorldIdentity {
+    WorldIdentity::new("test", genesis.hash().unwrap(), [identity(1).peer()], [PROGRAM]).unwrap()
+}
+
+/// A settler with one shard, and the shard.
+async fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
+    let (game, key) = (ContractId(Felt::from(5)), Key(Felt::from(6)));
+    let storage = vec![GenesisEntry { contract: game, key, kind: Kind::Counter, value: GenesisValue::Number(3) }];
+    let genesis = Genesis { storage };
+    let ledger = EmbeddedLedger::create_with_backend(InMemoryBackend::new(), &identity_of(&genesis), &genesis);
+    let world = EmbeddedWorld::new(ledger.expect("a World"), Arc::new(SystemClock), Work::AtOnce);
+    let store = Store::in_memory(&LAYOUT).unwrap();
+    let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
+    let host = Host {
+        peers: peers::recall(&config, identity(1).peer(), Arc::new(SystemClock), &store, &Telemetry::default())
+            .unwrap(),
+        identity: identity(1),
+        world: Arc::new(identity_of(&genesis)),
+        clock: Arc::new(SystemClock),
+        store,
+        artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
+        work: Work::AtOnce,
+        randomness: shardwire_host::platform::Randomness::from_seed(1),
+        telemetry: Telemetry::default(),
+        tasks: Tasks::default().spawner(),
+    };
+    let judge = Arc::new(Judge::new(Arc::new(Believer)));
+    let day = std::time::Duration::from_secs(24 * 60 * 60);
+    let settler = Settler::resume(Arc::new(host), Arc::new(world), judge, day).await.unwrap();
+    let entries = vec![EntryRequest { kind: Kind::Counter, contract: game, key, owner: None, amount: 0 }];
+    let start = settler
+        .start(
+            &StartRequest {
+                salt: 1,
+                program: PROGRAM,
+                operator: operator().peer(),
+                contracts: vec![game],
+                accounts: vec![AccountKey::from_secret([7; 32]).id()],
+                end_event: EventId { from: game, selector: finished_selector() },
+                entries,
+            },
+            identity(1).peer(),
+            None,
+        )
+        .await
+        .unwrap()
+        .0;
+    let before = settler.world.shard(start.shard).await.unwrap().unwrap().before;
+    (settler, start, before)
+}
+
+/// A prover with one proof.
+struct Prover(Mutex<Option<Held>>, Mutex<Vec<Verdict>>);
+
+impl proof::Handler for Prover {
+    async fn next(&self, _: PeerId) -> Result<Held, Failure> {
+        let held = self.0.lock().unwrap().take();
+        match held {
+            Some(held) => Ok(held),
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn verdict(&self, _: PeerId, _: Hash, verdict: Verdict) -> Result<(), Failure> {
+        self.1.lock().unwrap().push(verdict);
+        Ok(())
+    }
+}
+
+/// What the settler says to a prover with this number that offers this.
+async fn offers(settler: &Settler, prover: u8, held: Held) -> Verdict {
+    let prover_s = Prover(Mutex::new(Some(held)), Mutex::default());
+    let peers = [settler.host.identity.peer(), identity(prover).peer()];
+    let (ours, theirs) = pair_over::<Proof>(Channel::pair_between(peers, 1 << 18));
+    let signer = identity(prover);
+    let serve = proof::serve(theirs, &signer, &prover_s);
+    // The next question stays open; what became of this one is known by then.
+    tokio::select! { biased;
+        ended = settler.collect(ours) => panic!("the settler ended it: {ended:?}"),
+        ended = serve => panic!("the prover ended it: {ended:?}"),
+        () = tokio::time::sleep(std::time::Duration::from_secs(5)) => {}
+    }
+    prover_s.1.into_inner().unwrap().pop().expect("a verdict")
+}
+
+/// Bytes offered as a proof of this shard, under a lease with this epoch.
+fn held(start: &ShardStart, before: Felt, bytes: Vec<u8>, prover: u8, epoch: u64) -> Held {
+    let job = shardwire_protocols::trace::job_id(PROGRAM, start.commitment(), before, 0);
+    let terms = LeaseTerms { job, epoch, expires: Timestamp(1), prover: identity(prover).peer() };
+    let leased = Some(Leased::by(operator().peer(), &Signed::by(&operator(), terms)));
+    Held { shard: start.shard, segment: 0, job, proof: Hash::of(&bytes), bytes: bytes.into(), leased }
+}
+
+fn proves(start: &ShardStart, before: Felt) -> Vec<u8> {
+    let output = Output {
+        program: PROGRAM,
+        shard: start.shard,
+        segment: 0,
+        before,
+        after: Felt::ONE,
+        reads: Felt::ZERO,
+        transactions: Felt::ONE,
+        count: 1,
+        ended: true,
+        updates: vec![],
+    };
+    [&b"proof"[..], &postcard::to_allocvec(&output).unwrap()].concat()
+}
+
+/// What is kept against a peer, and what it shows.
+fn shown(settler: &Settler, peer: PeerId) -> Vec<Shown> {
+    let store = &settler.host.store;
+    let count = u32::try_from(evidence::pieces(store, peer).unwrap()).unwrap();
+    let piece = |number| Piece::from_bytes(&evidence::read(store, peer, number, 0).unwrap().unwrap().bytes).unwrap();
+    (0..count).map(|number| piece(number).check(&Checking { verify: &Believer, program: PROGRAM }).unwrap()).collect()
+}
+
+fn is_banned(settler: &Settler, peer: PeerId) -> bool {
+    matches!(settler.host.peers.standing(peer), Standing::Banned { .. })
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_proofs_show_their_provers_to_anybody() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settler, start, before) = settler(folder.path()).await;
+    let nothing = held(&start, before, vec![7; 100], 2, 1);
+    assert!(matches!(offers(&settler, 2, nothing).await, Verdict::Disputed(_)));
+    let other = held(&start, before, proves(&start, Felt::TWO), 3, 2);
+    assert!(matches!(offers(&settler, 3, other).await, Verdict::Disputed(_)));
+    assert!(matches!(shown(&settler, identity(2).peer())[..], [Shown::NoProof(_)]));
+    assert_eq!(shown(&settler, identity(3).peer()), [Shown::OtherProof]);
+    assert!([2, 3].iter().all(|prover| is_banned(&settler, identity(*prover).peer())));
+    assert!(!is_banned(&settler, operator().peer()) && shown(&settler, operator().peer()).is_empty());
+}
+
+/// The output says what the settler wants to read: it is the proof's own program that is compared.
+#[tokio::test(start_paused = true)]
+async fn a_proof_of_another_program_is_refused_whatever_its_output_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settler, start, before) = settler(folder.path()).await;
+    let bytes = [&b"other "[..], &proves(&start, before)].concat();
+    let Verdict::Disputed(dispute) = offers(&settler, 2, held(&start, before, bytes, 2, 1)).await else {
+        panic!("it is disputed")
+    };
+    assert_eq!(dispute.statement.cause.code, "SW-SETTLE-005");
+    let text = format!("the proof is of program 0x2, and shard {} was started with 0x3", start.shard);
+    assert_eq!(dispute.statement.cause.reason, text);
+    assert!(
+        matches!(&shown(&settler, identity(2).peer())[..], [Shown::NoProof(cause)] if cause.code == "SW-SETTLE-005")
+    );
+    assert!(is_banned(&settler, identity(2).peer()));
+    assert!(matches!(settler.world.shard(start.shard).await.unwrap().unwrap().state, ShardState::Started));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proof_of_another_job_is_not_fetched_and_nobodys_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settler, start, before) = settler(folder.path()).await;
+    let other = Held { job: Hash::of(b"another"), leased: None, ..held(&start, before, vec![7; 10], 2, 1) };
+    let verdict = offers(&settler, 2, other).await;
+    assert!(
+        matches!(&verdict, Verdict::Skipped { reason: SkipReason::OtherJob, cause, .. } if cause.code == "SW-SETTLER-005"),
+        "{verdict:?}"
+    );
+    assert_eq!(settler.host.peers.view(identity(2).peer()).components, shardwire_reputation::Components::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_that_leases_a_job_twice_at_once_is_shown_and_its_provers_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settler, start, before) = settler(folder.path()).await;
+    // An honest operator: each lease has an epoch of its own, and a prover shows its lease again and again.
+    let record = |prover: u8, epoch| held(&start, before, vec![7; 10], prover, epoch).leased.unwrap();
+    for (prover, epoch) in [(2, 1), (3, 2), (2, 1), (2, 3)] {
+        settler.compare(start.shard, &record(prover, epoch)).await.unwrap();
+    }
+    assert!(shown(&settler, operator().peer()).is_empty());
+
+    settler.compare(start.shard, &record(4, 2)).await.unwrap();
+    assert_eq!(shown(&settler, operator().peer()), [Shown::TwoLeases]);
+    assert!(is_banned(&settler, operator().peer()));
+    for prover in [2, 3, 4] {
+        assert_eq!(settler.host.peers.standing(identity(prover).peer()), Standing::Admitted(Tier::Low));
+    }
+    settler.compare(start.shard, &record(4, 2)).await.unwrap();
+    assert_eq!(shown(&settler, operator().peer()).len(), 1, "once is enough");
+
+    // Somebody else's leases of the job show nothing against anybody.
+    let other = identity(8);
+    for prover in [2, 3] {
+        let terms = LeaseTerms { prover: identity(prover).peer(), ..record(2, 1).terms };
+        settler.compare(start.shard, &Leased::by(other.peer(), &Signed::by(&other, terms))).await.unwrap();
+    }
+    assert!(shown(&settler, other.peer()).is_empty() && !is_banned(&settler, other.peer()));
+}
