@@ -17,6 +17,7 @@ mod chunks;
 mod error;
 #[cfg(test)]
 mod error_tests;
+pub mod events;
 mod fetch;
 mod lease;
 mod offer;
@@ -27,6 +28,7 @@ mod tests;
 mod workshop;
 
 pub use error::ProverError;
+use events::JobEnded;
 use lease::Leases;
 use shardwire_host::{
     Changes, Host,
@@ -41,6 +43,7 @@ use shardwire_store::{
     StoreError,
     records::{JOBS, Job},
 };
+use shardwire_telemetry::Events;
 use shardwire_transport::Backoff;
 use std::{
     collections::BTreeMap,
@@ -93,6 +96,7 @@ pub struct Prover {
     /// One proof at a time.
     turn: tokio::sync::Semaphore,
     changes: Changes,
+    events: Events<events::Room>,
 }
 
 impl Prover {
@@ -107,6 +111,7 @@ impl Prover {
             jobs.insert(id, Known { job, life });
         }
         Ok(Arc::new(Self {
+            events: host.telemetry.events(),
             host,
             workshop,
             jobs: Mutex::new(jobs),
@@ -153,7 +158,7 @@ impl Prover {
 
     /// Ends a job whose shard is over. What was fetched of it is of no use any more.
     fn end(&self, id: Hash, end: Step) -> Result<(), ProverError> {
-        tracing::info!(job = %id.short(), "the job is over: {}", end.stage());
+        self.events.emit(JobEnded { job: id, how: end.stage() });
         self.update(id, Some(end), |job| job.fault = None)?;
         Ok(self.host.artefacts.remove_folder(&self.host.artefacts.job(id))?)
     }

@@ -18,6 +18,11 @@ pub trait Label: Copy {
 
     /// The place of this value among [`VALUES`](Self::VALUES).
     fn index(self) -> usize;
+
+    /// The text of this value.
+    fn text(self) -> &'static str {
+        Self::VALUES.get(self.index()).copied().unwrap_or_default()
+    }
 }
 
 /// A label of an event's counter.

@@ -3,19 +3,18 @@
 //! [`checks`] checks the disks, as after a run of real processes. What shows only while nodes run is checked here, in
 //! their events.
 
-use super::{
-    machine::Machine,
-    record::{Line, Seen},
-};
+use super::{machine::Machine, record::Seen};
 use crate::{
     checks::{self, Facts},
     play::{Game, Words},
 };
 use shardwire::config::Role;
 use shardwire_disk::Survives;
-use shardwire_model::PeerId;
+use shardwire_model::{Hash, PeerId};
+use shardwire_operator::events::{JobLeased, JobProven};
 use shardwire_peers::events::{Blame, Overloaded, ProtocolViolated, SessionFailed, SessionLost};
 use shardwire_protocols::trace;
+use shardwire_prover::events::PullEnded;
 use shardwire_telemetry as telemetry;
 use shardwire_transport::{settings::CONNECTION_WINDOW_BYTES, sim::Counters};
 use std::{
@@ -66,21 +65,18 @@ pub(super) struct Played<'a> {
     pub(super) told: &'a Words,
     /// The peers that lied.
     pub(super) lying: BTreeSet<PeerId>,
-    pub(super) lines: &'a [Line],
     pub(super) events: &'a [Seen],
 }
 
 /// Runs every check.
 pub(super) async fn all(played: Played<'_>, counters: Counters) -> Vec<Failure> {
-    let Played { lines, events, .. } = played;
-    let lying = played.lying.clone();
+    let (events, lying) = (played.events, played.lying.clone());
     let mut failures = on_the_disks(played).await;
     failures.extend(honest_peers_are_not_blamed(&lying, events));
     failures.extend(retries_wait(events));
     failures.extend(buffers_stay_within_bounds(events));
-    failures.extend(pipelines_stay_within_bounds(lines));
     failures.extend(nothing_floods(counters));
-    failures.extend(one_prover_a_job(lines));
+    failures.extend(one_prover_a_job(events));
     failures
 }
 
@@ -135,21 +131,16 @@ fn retries_wait(events: &[Seen]) -> Option<Failure> {
     None
 }
 
-/// No node runs into a bound of its own, because it asks for no more; and no node was so busy that it turned its
-/// peers away.
+/// No node runs into a bound of its own, because it asks for no more. No prover had more chunks under way than the
+/// protocol allows, and no node was so busy that it turned its peers away.
 fn buffers_stay_within_bounds(events: &[Seen]) -> Option<Failure> {
     let too_much = |event: &telemetry::Seen| {
-        event.get::<SessionFailed>().is_some_and(|it| it.code == PIPELINE_FULL) || event.get::<Overloaded>().is_some()
+        event.get::<SessionFailed>().is_some_and(|it| it.code == PIPELINE_FULL)
+            || event.get::<PullEnded>().is_some_and(|it| it.ahead > trace::DEPTH)
+            || event.get::<Overloaded>().is_some()
     };
     let found = events.iter().find(|seen| too_much(&seen.event));
     found.map(|seen| Failure::of("buffers_stay_within_bounds", format!("{:?}", seen.event)))
-}
-
-/// No prover had more chunks under way than the protocol allows.
-fn pipelines_stay_within_bounds(lines: &[Line]) -> Option<Failure> {
-    let number = |line: &Line, name: &str| line.field(name).and_then(|text| text.parse::<usize>().ok());
-    let found = lines.iter().find(|line| number(line, "ahead").is_some_and(|ahead| ahead > trace::DEPTH));
-    found.map(|line| Failure::of("buffers_stay_within_bounds", line.text.clone()))
 }
 
 /// What is under way to a socket, or waits in it because its machine is paused, is never more than a few connections may have unread.
@@ -160,14 +151,15 @@ fn nothing_floods(counters: Counters) -> Option<Failure> {
 }
 
 /// Only the holder of a job's latest lease may say that it has the proof.
-fn one_prover_a_job(lines: &[Line]) -> Option<Failure> {
-    let mut leased: BTreeMap<&str, &str> = BTreeMap::new();
-    for line in lines {
-        let (Some(job), Some(prover)) = (line.field("job"), line.field("prover")) else { continue };
-        if line.text.starts_with("job leased") {
-            leased.insert(job, prover);
-        } else if line.text.starts_with("prover has the proof") && leased.get(job).is_some_and(|it| *it != prover) {
-            return Some(Failure::of("one_prover_a_job", line.text.clone()));
+fn one_prover_a_job(events: &[Seen]) -> Option<Failure> {
+    let mut leased: BTreeMap<Hash, PeerId> = BTreeMap::new();
+    for Seen { event, .. } in events {
+        if let Some(JobLeased { job, prover, .. }) = event.get() {
+            leased.insert(*job, *prover);
+        } else if let Some(JobProven { job, prover, .. }) = event.get()
+            && leased.get(job).is_some_and(|holder| holder != prover)
+        {
+            return Some(Failure::of("one_prover_a_job", format!("{event:?}")));
         }
     }
     None
@@ -180,15 +172,12 @@ mod tests {
     use shardwire_telemetry::Event;
     use std::time::Duration;
 
-    fn line(text: &str) -> Line {
-        Line { text: text.to_owned() }
-    }
-
     fn seen<E: Event>(at: u64, event: E) -> Seen {
         Seen { at, event: telemetry::Seen::of(event) }
     }
 
     const ONE: PeerId = PeerId([1; 32]);
+    const JOB: Hash = Hash([7; 32]);
     const OTHER: PeerId = PeerId([2; 32]);
 
     #[track_caller]
@@ -231,8 +220,9 @@ mod tests {
         assert_eq!(buffers_stay_within_bounds(&[seen(1, failed_with("SW-STORE-001"))]), None);
         let overloaded = Overloaded { tier: Tier::Low, waiting: 9, late: Duration::ZERO, memory: 1 };
         fires(buffers_stay_within_bounds(&[seen(1, overloaded)]), check);
-        fires(pipelines_stay_within_bounds(&[line("pulled job=aa ahead=13")]), check);
-        assert_eq!(pipelines_stay_within_bounds(&[line("pulled job=aa ahead=12")]), None);
+        let pulled = |ahead| [seen(1, PullEnded { job: JOB, ahead })];
+        fires(buffers_stay_within_bounds(&pulled(trace::DEPTH + 1)), check);
+        assert_eq!(buffers_stay_within_bounds(&pulled(trace::DEPTH)), None);
         let waited = |most_waiting| nothing_floods(Counters { most_waiting, ..Counters::default() });
         fires(waited(MOST_WAITING + 1), check);
         assert_eq!(waited(MOST_WAITING), None);
@@ -240,10 +230,10 @@ mod tests {
 
     #[test]
     fn a_prover_that_says_it_has_the_proof_under_a_lease_that_is_over() {
-        let (first, second) = (line("job leased job=j prover=aa epoch=1"), line("job leased job=j prover=bb epoch=2"));
-        let proven = |prover: &str| line(&format!("prover has the proof job=j prover={prover}"));
-        fires(one_prover_a_job(&[first.clone(), second.clone(), proven("aa")]), "one_prover_a_job");
-        assert_eq!(one_prover_a_job(&[first, second, proven("bb")]), None);
+        let leased = |prover, epoch| seen(epoch, JobLeased { job: JOB, prover, epoch });
+        let proven = |prover| seen(3, JobProven { job: JOB, prover, proof: Hash([9; 32]) });
+        fires(one_prover_a_job(&[leased(ONE, 1), leased(OTHER, 2), proven(ONE)]), "one_prover_a_job");
+        assert_eq!(one_prover_a_job(&[leased(ONE, 1), leased(OTHER, 2), proven(OTHER)]), None);
     }
 
     #[test]

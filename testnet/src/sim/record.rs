@@ -14,23 +14,8 @@ use tracing::{
     subscriber::DefaultGuard,
 };
 
-/// The most events, and the most lines, that are kept of a run: some hundred times what a run has.
+/// The most events that are kept of a run: some hundred times what a run has.
 const MAX_KEPT: usize = 100_000;
-
-/// A line of a node's log.
-#[derive(Clone, Debug)]
-pub(super) struct Line {
-    pub(super) text: String,
-}
-
-impl Line {
-    /// The value of a field, as the line shows it.
-    pub(super) fn field(&self, name: &str) -> Option<&str> {
-        let mut words = self.text.split(' ');
-        let value = words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='))?;
-        Some(value.trim_matches('"'))
-    }
-}
 
 /// An event of a node.
 #[derive(Clone, Debug)]
@@ -43,7 +28,6 @@ pub(super) struct Seen {
 struct Recording {
     internet: Internet,
     began: Instant,
-    lines: Vec<Line>,
     events: Vec<Seen>,
     aloud: bool,
 }
@@ -58,15 +42,14 @@ pub(super) struct Recorder(#[allow(dead_code, reason = "ends when it is dropped"
 impl Recorder {
     /// Begins recording. With `aloud`, prints it, too.
     pub(super) fn begin(internet: Internet, aloud: bool) -> Self {
-        let recording = Recording { internet, began: Instant::now(), lines: Vec::new(), events: Vec::new(), aloud };
+        let recording = Recording { internet, began: Instant::now(), events: Vec::new(), aloud };
         RECORDING.with_borrow_mut(|it| *it = Some(recording));
         Self(tracing::subscriber::set_default(Ear))
     }
 
-    /// Returns the lines and events since the last call.
-    pub(super) fn take(&self) -> (Vec<Line>, Vec<Seen>) {
-        let take = |it: &mut Recording| (std::mem::take(&mut it.lines), std::mem::take(&mut it.events));
-        RECORDING.with_borrow_mut(|it| it.as_mut().map(take).unwrap_or_default())
+    /// Returns the events since the last call.
+    pub(super) fn take(&self) -> Vec<Seen> {
+        RECORDING.with_borrow_mut(|it| it.as_mut().map(|it| std::mem::take(&mut it.events)).unwrap_or_default())
     }
 }
 
@@ -80,7 +63,7 @@ impl Drop for Recorder {
 pub(super) fn note(text: &str) {
     RECORDING.with_borrow_mut(|it| {
         if let Some(recording) = it {
-            recording.put(Level::INFO, format!("* {text}"));
+            recording.put(Level::INFO, &format!("* {text}"));
         }
     });
 }
@@ -91,16 +74,14 @@ impl Recording {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn put(&mut self, level: Level, text: String) {
+    /// Takes a line in, which is of an event or of this simulation.
+    fn put(&mut self, level: Level, text: &str) {
         self.internet.note(text.as_bytes());
         if self.aloud {
             #[allow(clippy::print_stdout, reason = "that is what it is for")]
             {
                 println!("{:>9.3} {level:5} {text}", Instant::now().duration_since(self.began).as_secs_f64());
             }
-        }
-        if self.lines.len() < MAX_KEPT {
-            self.lines.push(Line { text });
         }
     }
 }
@@ -159,7 +140,7 @@ impl Subscriber for Ear {
         let Words { message, rest } = words;
         RECORDING.with_borrow_mut(|it| {
             if let Some(recording) = it {
-                recording.put(*event.metadata().level(), format!("{message}{rest}"));
+                recording.put(*event.metadata().level(), &format!("{message}{rest}"));
             }
         });
     }
