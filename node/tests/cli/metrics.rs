@@ -109,7 +109,7 @@ fn every_room_of_a_node_says_what_the_page_says() {
     std::fs::write(&genesis, r#"{"storage":[{"contract":"0xc1","key":"0x1","kind":"counter","value":0}]}"#).unwrap();
     let roles = ["settler", "operator", "prover"].map(|role| ["--role", role]).concat();
     let genesis = genesis.display().to_string();
-    let worker = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/workers/hangs");
+    let worker = concat!(env!("CARGO_MANIFEST_DIR"), "/prover/tests/workers/hangs");
     let listen = ["--metrics-listen", "127.0.0.1:0", "--worker", worker];
     let made = run(&[&["init", "--data", &root, "--world", &genesis], &listen[..], &roles[..]].concat());
     assert_eq!((made.code, made.err.as_str()), (0, ""), "{}", made.out);
