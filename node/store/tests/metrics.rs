@@ -27,9 +27,7 @@ async fn commits_are_counted_with_their_callers() {
     let (store, telemetry) = store(&Medium::new(0));
     let callers = (0..4_u64).map(|n| {
         let store = store.clone();
-        tokio::spawn(async move {
-            store.commit(move |write| write.put(&EPOCHS, &ShardId(Felt::from(n)), &n)).await
-        })
+        tokio::spawn(async move { store.commit(move |write| write.put(&EPOCHS, &ShardId(Felt::from(n)), &n)).await })
     });
     for caller in callers.collect::<Vec<_>>() {
         caller.await.unwrap().unwrap();

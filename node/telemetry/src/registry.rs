@@ -8,6 +8,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fmt,
     marker::PhantomData,
@@ -22,7 +23,7 @@ pub const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf
 pub struct Family {
     room: &'static str,
     name: &'static str,
-    help: &'static str,
+    help: Cow<'static, str>,
     unit: Option<Unit>,
 }
 
@@ -30,7 +31,7 @@ impl Family {
     /// A family of a room. Its name on the page is `shardwire_<room>_<name>`, with the unit and what its kind has at the end.
     #[must_use]
     pub const fn of(room: &'static str, name: &'static str, help: &'static str) -> Self {
-        Self { room, name, help, unit: None }
+        Self { room, name, help: Cow::Borrowed(help), unit: None }
     }
 
     /// The same, in this unit.
@@ -66,12 +67,13 @@ impl Registered {
     fn count<R: Declares>(&mut self) -> Arc<[Counts]> {
         let counts: Arc<[Counts]> = R::EVENTS.iter().copied().map(Counts::of).collect();
         for (index, declared) in R::EVENTS.iter().enumerate() {
-            let family = Family::of(R::ROOM, declared.name, declared.help);
             let of = |what| OfEvent { counts: counts.clone(), index, what };
             if let Some(unit) = declared.amount {
-                self.put(family.clone().unit(Unit::Other(unit.to_owned())), of(What::Amount));
+                let help = format!("{}: {unit} in all", plain(declared.help)).into();
+                let unit = Some(Unit::Other(unit.to_owned()));
+                self.put(Family { room: R::ROOM, name: declared.name, help, unit }, of(What::Amount));
             }
-            self.put(family, of(What::Number));
+            self.put(Family::of(R::ROOM, declared.name, declared.help), of(What::Number));
         }
         self.rooms.insert(R::ROOM, counts.clone());
         counts
@@ -146,10 +148,19 @@ impl Collector for Telemetry {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.registered().families.values().try_for_each(|(family, metric)| {
             let name = format!("{}_{}", family.room, family.name);
-            let help = family.help.trim().trim_end_matches('.');
-            metric.encode(encoder.encode_descriptor(&name, help, family.unit.as_ref(), metric.metric_type())?)
+            metric.encode(encoder.encode_descriptor(
+                &name,
+                plain(&family.help),
+                family.unit.as_ref(),
+                metric.metric_type(),
+            )?)
         })
     }
+}
+
+/// A help text as a page shows it: a doc comment has a blank before it, and may have a point at its end.
+fn plain(help: &str) -> &str {
+    help.trim().trim_end_matches('.')
 }
 
 /// The counter of a kind of event, or of what is added up of it.

@@ -137,7 +137,7 @@ shardwire_post_parcel_sent_total{by=\"road\",weight=\"huge\"} 0
 shardwire_post_parcel_sent_total{by=\"sea\",weight=\"light\"} 1
 shardwire_post_parcel_sent_total{by=\"sea\",weight=\"heavy\"} 0
 shardwire_post_parcel_sent_total{by=\"sea\",weight=\"huge\"} 1
-# HELP shardwire_post_parcel_sent_grams A parcel left the office
+# HELP shardwire_post_parcel_sent_grams A parcel left the office: grams in all
 # TYPE shardwire_post_parcel_sent_grams counter
 # UNIT shardwire_post_parcel_sent_grams grams
 shardwire_post_parcel_sent_grams_total 20500
