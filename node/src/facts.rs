@@ -98,8 +98,10 @@ pub struct OperatedShard {
 pub struct ProverJob {
     /// Which.
     pub job: Hash,
-    /// Of which shard.
+    /// The shard.
     pub shard: ShardId,
+    /// The segment of its run.
+    pub segment: u32,
     /// The proof, once there is one.
     pub proof: Option<Hash>,
     /// The settler's receipt for the proof.

@@ -10,7 +10,7 @@ use crate::{
 };
 use shardwire_host::history::Lives as _;
 use shardwire_model::{
-    Coded, PeerId, Role, Timestamp,
+    Coded, PeerId, Role, SegmentId, Timestamp,
     life::{Ended, Part, Step},
 };
 use shardwire_reputation::Policy;
@@ -46,7 +46,7 @@ pub async fn inspect(disk: &dyn Disk, paths: &DataPaths, peer: PeerId, settles: 
 pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeFacts, RunError> {
     let mut operated = Vec::new();
     for (shard, assignment) in store.all(&ASSIGNMENTS).map_err(boxed)? {
-        let life = store.life(Part::of(shard, Role::Operator)).map_err(boxed)?;
+        let life = store.life(Part::of(SegmentId::first(shard), Role::Operator)).map_err(boxed)?;
         let log = store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard)).map_err(boxed)?;
         operated.push(OperatedShard {
             start: assignment.start,
@@ -61,6 +61,7 @@ pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeFacts, RunError> {
     let jobs = store.all(&JOBS).map_err(boxed)?.into_iter().map(|(id, job)| ProverJob {
         job: id,
         shard: job.start.shard,
+        segment: job.segment,
         proof: job.proof,
         receipt: job.receipt.and_then(|receipt| postcard::from_bytes(&receipt).ok()),
     });

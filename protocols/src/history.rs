@@ -43,7 +43,7 @@ mod tests {
     use super::*;
     use crate::testing::identity;
     use proptest::prelude::*;
-    use shardwire_model::{Coded as _, Felt, Hash, Role, ShardId, life::Why};
+    use shardwire_model::{Coded as _, Felt, Hash, Role, SegmentId, ShardId, life::Why};
 
     const PROOF: Hash = Hash([1; 32]);
 
@@ -55,7 +55,7 @@ mod tests {
             Step::Proven { proof: PROOF },
             Step::Aborted { why: Why::TimedOut },
         ];
-        let part = Part::of_job(ShardId(Felt::ONE), PROOF);
+        let part = Part::of_job(SegmentId::first(ShardId(Felt::ONE)), PROOF);
         let mut history = History::new(part);
         let mut entries = Vec::new();
         for (step, at) in steps.into_iter().zip(0..) {
@@ -76,7 +76,7 @@ mod tests {
         let error = verify(&me, part, &entries).unwrap_err();
         let said = format!("{} {error}", error.code());
         assert_eq!(said, format!("SW-LIFE-006 entry 1 is not signed by {}", me.short()));
-        let elsewhere = Part::of(part.shard, Role::Settler);
+        let elsewhere = Part::of(SegmentId::first(part.shard), Role::Settler);
         assert!(verify(&me, elsewhere, &entries).is_err());
     }
 

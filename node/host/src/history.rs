@@ -89,7 +89,7 @@ impl Advance for Write<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shardwire_model::{Coded as _, Felt, Hash, ShardId, Stage, life::Why};
+    use shardwire_model::{Coded as _, Felt, Hash, SegmentId, ShardId, Stage, life::Why};
     use shardwire_protocols::history::verify;
     use shardwire_store::records::LAYOUT;
 
@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn part(number: u64) -> Part {
-        Part::of_job(ShardId(Felt::from(number)), Hash::of(b"job"))
+        Part::of_job(SegmentId::first(ShardId(Felt::from(number))), Hash::of(b"job"))
     }
 
     fn advance(store: &Store, part: Part, steps: &[Step]) -> Result<(), Failed> {

@@ -5,7 +5,7 @@
 
 use super::OperatorError;
 use shardwire_host::Host;
-use shardwire_model::{Hash, Mutation, PeerId, ShardId, Timestamp};
+use shardwire_model::{Hash, Mutation, PeerId, SegmentId, Timestamp};
 use shardwire_protocols::{
     Signed,
     trace::{self, Lease, LeaseTerms},
@@ -13,7 +13,7 @@ use shardwire_protocols::{
 use shardwire_reputation::{Blame, Breach, Event};
 use shardwire_store::{
     Store, StoreError,
-    records::{LEASES, SegmentKey, TraceLease},
+    records::{LEASES, TraceLease},
 };
 use std::{
     collections::BTreeSet,
@@ -35,16 +35,16 @@ struct Present {
     declined: BTreeSet<PeerId>,
 }
 
-/// The leases of one run.
+/// The leases of one segment of a run.
 #[derive(Debug)]
 pub(super) struct Leases {
-    shard: ShardId,
+    segment: SegmentId,
     present: Mutex<Present>,
 }
 
 impl Leases {
-    pub(super) fn new(shard: ShardId) -> Self {
-        Self { shard, present: Mutex::default() }
+    pub(super) fn new(segment: SegmentId) -> Self {
+        Self { segment, present: Mutex::default() }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Present> {
@@ -53,7 +53,7 @@ impl Leases {
 
     /// Reads the latest lease: its epoch is never given again.
     pub(super) fn restore(&self, store: &Store) -> Result<(), StoreError> {
-        self.lock().lease = store.get(&LEASES, &SegmentKey::first(self.shard))?;
+        self.lock().lease = store.get(&LEASES, &self.segment)?;
         Ok(())
     }
 
@@ -98,7 +98,7 @@ impl Leases {
         }
         let expires = now.plus(trace::LEASE);
         let lease = TraceLease { epoch, prover, expires, proof: None };
-        host.store.put(&LEASES, &SegmentKey::first(self.shard), &lease)?;
+        host.store.put(&LEASES, &self.segment, &lease)?;
         present.lease = Some(lease);
         Ok(Signed::by(&host.identity, LeaseTerms { job, epoch, expires, prover }))
     }
@@ -130,7 +130,7 @@ impl Leases {
         if let Some(lease) = &mut present.lease {
             lease.proof = Some(proof);
             lease.expires = host.clock.now().plus(PROOF_GRACE);
-            host.store.put(&LEASES, &SegmentKey::first(self.shard), lease)?;
+            host.store.put(&LEASES, &self.segment, lease)?;
         }
         Ok(())
     }
@@ -140,7 +140,7 @@ impl Leases {
         let mut present = self.lock();
         if let Some(lease) = &mut present.lease {
             lease.expires = host.clock.now();
-            host.store.put(&LEASES, &SegmentKey::first(self.shard), lease)?;
+            host.store.put(&LEASES, &self.segment, lease)?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use shardwire_host::{
     testing::{host, small_shard},
 };
 use shardwire_model::{
-    Call, Coded as _, Felt, Key, PeerId, ShardStart, SignedTransaction, Timestamp,
+    Call, Coded as _, Felt, Key, PeerId, SegmentId, ShardStart, SignedTransaction, Timestamp,
     life::{Part, Why},
 };
 use shardwire_program::Programs;
@@ -57,7 +57,7 @@ async fn played(folder: &Path) -> (Operator, Tasks, ShardId) {
 }
 
 fn stages(operator: &Operator, shard: ShardId) -> Vec<Stage> {
-    let part = Part::of(shard, Role::Operator);
+    let part = Part::of(SegmentId::first(shard), Role::Operator);
     let entries = operator.host.store.entries(&[]).unwrap();
     let history = verify(&identity(2).peer(), part, &entries).unwrap();
     history.life().steps().iter().map(Step::stage).collect()
@@ -272,7 +272,7 @@ async fn an_aborted_run_is_closed_its_chunks_are_gone_and_its_prover_is_told_onc
     let Grant::Leased(lease) = operator.claim(prover(), offer.job).await.unwrap() else { panic!("leased") };
     let epoch = lease.statement.epoch;
     assert!(matches!(operator.chunk(prover(), offer.job, epoch, 0).await.unwrap(), Piece::Chunk(_)));
-    let chunks = operator.host.artefacts.shard(shard);
+    let chunks = operator.host.artefacts.segment(SegmentId::first(shard));
     assert!(chunks.exists());
 
     operator.close(shard, Step::Aborted { why: Why::Told { by: settler() } }).unwrap();

@@ -16,7 +16,7 @@ use super::{
 };
 use shardwire_host::{Changes, Host, history::Advance as _};
 use shardwire_model::{
-    Cause, Felt, Hash, Mutation, PeerId, Role, ShardId, ShardStart, SignedTransaction, Stage, Timestamp,
+    Cause, Felt, Hash, Mutation, PeerId, Role, SegmentId, ShardId, ShardStart, SignedTransaction, Stage, Timestamp,
     life::{self, Life, Step},
     state_commitment,
 };
@@ -28,7 +28,7 @@ use shardwire_protocols::{
 };
 use shardwire_store::{
     RecordKey, StoreError, Write,
-    records::{Assignment, EXECUTIONS, Executed, SegmentKey, Spooled, TRANSACTIONS, WireFelt},
+    records::{Assignment, EXECUTIONS, Executed, Spooled, TRANSACTIONS, WireFelt},
 };
 use shardwire_telemetry::Events;
 use shardwire_witness::{Chunk, witness_hash};
@@ -61,7 +61,7 @@ pub(super) struct Run {
 
 /// An operator's part of a shard's life.
 pub(super) fn part(shard: ShardId) -> life::Part {
-    life::Part::of(shard, Role::Operator)
+    life::Part::of(SegmentId::first(shard), Role::Operator)
 }
 
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Run {
             .map_err(|(sequence, refusal)| OperatorError::not_replayed(shard, sequence, refusal))?;
         run.desk = Some(Arc::new(desk));
         run.state().accepted = u32::try_from(log.len()).unwrap_or(u32::MAX);
-        match host.store.get(&EXECUTIONS, &SegmentKey::first(shard))? {
+        match host.store.get(&EXECUTIONS, &run.segment())? {
             Some(executed) if run.spool.is_whole(&executed) => run.spool.end(executed),
             _ => run.execute(program, log)?,
         }
@@ -122,17 +122,18 @@ impl Run {
         let values = felts(&assignment.values);
         let before = state_commitment(start.commitment(), &values);
         let shard = start.shard;
+        let segment = SegmentId::first(shard);
         Self {
             host: host.clone(),
             events: host.telemetry.events(),
             shard,
-            job: job_id(start.program, start.commitment(), before, 0),
+            job: job_id(start.program, start.commitment(), before, segment.segment),
             desk: None,
             feeding: tokio::sync::Mutex::default(),
             feed: Mutex::default(),
             past: tokio::sync::OnceCell::new(),
-            leases: Leases::new(shard),
-            spool: Arc::new(Spool::new(host.artefacts.clone(), shard)),
+            leases: Leases::new(segment),
+            spool: Arc::new(Spool::new(host.artefacts.clone(), segment)),
             state: Arc::new(Mutex::new(State { accepted: 0, refused: 0, life, fault: None })),
             assignment,
             progress: Arc::new(Changes::new()),
@@ -167,10 +168,10 @@ impl Run {
             }
         };
         let (host, state, began) = (self.host.clone(), self.state.clone(), self.host.clock.now());
-        let events = self.events.clone();
+        let (events, segment) = (self.events.clone(), self.segment());
         let feed = Feed::start(self.host.work, format!("shard {}", self.shard.short()), log, move |transactions| {
             let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
-            if let Err(cause) = conclude(&host, &events, &spool, start.shard, began, result) {
+            if let Err(cause) = conclude(&host, &events, &spool, segment, began, result) {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 // A run that is closed loses its feed, and ends for want of transactions: no fault.
                 if !state.life.is_over() {
@@ -282,12 +283,17 @@ impl Run {
         Ok(Opened { start, nonces: next_nonces, accepted, ended })
     }
 
+    /// What is executed here: the run's only segment.
+    pub(super) const fn segment(&self) -> SegmentId {
+        SegmentId::first(self.shard)
+    }
+
     /// The job that proving this run is.
     pub(super) fn offer(&self) -> JobOffer {
         JobOffer {
             job: self.job,
             shard: self.shard,
-            segment: 0,
+            segment: self.segment().segment,
             start: self.assignment.start.clone(),
             values: felts(&self.assignment.values),
             program: self.assignment.start.program,
@@ -325,7 +331,8 @@ impl Run {
     }
 
     fn let_go(&self) {
-        if let Err(error) = self.spool.remove() {
+        let artefacts = &self.host.artefacts;
+        if let Err(error) = artefacts.remove_folder(&artefacts.shard(self.shard)) {
             tracing::warn!(shard = %self.shard.short(), "chunks can't be removed: {error}");
         }
     }
@@ -371,7 +378,7 @@ fn conclude(
     host: &Host,
     events: &Events<events::Room>,
     spool: &Spool,
-    shard: ShardId,
+    segment: SegmentId,
     began: Timestamp,
     result: Result<Execution, ExecuteError>,
 ) -> Result<(), Cause> {
@@ -382,8 +389,9 @@ fn conclude(
         output: execution.output,
         execute_ms: u64::try_from(host.clock.now().since(began).as_millis()).unwrap_or(u64::MAX),
     };
-    host.store.put(&EXECUTIONS, &SegmentKey::first(shard), &executed)?;
-    events.emit(ExecutionEnded { shard, steps: executed.steps, chunks: executed.chunks.len() });
+    host.store.put(&EXECUTIONS, &segment, &executed)?;
+    let (steps, chunks) = (executed.steps, executed.chunks.len());
+    events.emit(ExecutionEnded { shard: segment.shard, steps, chunks });
     spool.end(executed);
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! The execution's thread writes, sessions read. A chunk can be made again by executing, so its file needn't survive a crash; once the
 //! run has ended, its list of chunks is durable, and a restarted operator whose files are whole executes nothing.
 
-use shardwire_model::{Hash, ShardId};
+use shardwire_model::{Hash, SegmentId};
 use shardwire_protocols::trace;
 use shardwire_store::{
     ArtefactError, Artefacts, DiskError,
@@ -36,11 +36,11 @@ pub(super) enum Found {
     End(Box<trace::Ending>),
 }
 
-/// The chunks of one run.
+/// The chunks of one segment of a run.
 #[derive(Debug)]
 pub(super) struct Spool {
     artefacts: Artefacts,
-    shard: ShardId,
+    segment: SegmentId,
     contents: Mutex<Contents>,
 }
 
@@ -55,8 +55,8 @@ pub(super) struct Extent {
 }
 
 impl Spool {
-    pub(super) fn new(artefacts: Artefacts, shard: ShardId) -> Self {
-        Self { artefacts, shard, contents: Mutex::default() }
+    pub(super) fn new(artefacts: Artefacts, segment: SegmentId) -> Self {
+        Self { artefacts, segment, contents: Mutex::default() }
     }
 
     fn contents(&self) -> std::sync::MutexGuard<'_, Contents> {
@@ -67,7 +67,7 @@ impl Spool {
     pub(super) fn push(&self, chunk: &Chunk) -> io::Result<()> {
         let wire = witness::compress(&chunk.body);
         self.artefacts
-            .write(&self.artefacts.spooled_chunk(self.shard, chunk.index), &[&wire], false)
+            .write(&self.artefacts.spooled_chunk(self.segment, chunk.index), &[&wire], false)
             .map_err(io::Error::other)?;
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let mut contents = self.contents();
@@ -99,7 +99,7 @@ impl Spool {
     }
 
     fn read(&self, index: u32) -> Result<Option<Vec<u8>>, ArtefactError> {
-        self.artefacts.read(&self.artefacts.spooled_chunk(self.shard, index), u64::from(trace::MAX_CHUNK_WIRE))
+        self.artefacts.read(&self.artefacts.spooled_chunk(self.segment, index), u64::from(trace::MAX_CHUNK_WIRE))
     }
 
     /// Whether there is a chunk, or how the run ended; `None` if there is neither yet. Reads no file.
@@ -117,8 +117,9 @@ impl Spool {
         index: u32,
         Spooled { hash, raw_bytes, .. }: Spooled,
     ) -> Result<trace::Part, ArtefactError> {
-        let missing =
-            || DiskError::of(&self.artefacts.spooled_chunk(self.shard, index), "read")(io::ErrorKind::NotFound.into());
+        let missing = || {
+            DiskError::of(&self.artefacts.spooled_chunk(self.segment, index), "read")(io::ErrorKind::NotFound.into())
+        };
         let wire = self.read(index)?.ok_or_else(missing)?;
         Ok(trace::Part::Chunk(trace::Chunk { index, hash, raw_bytes, body: wire.into() }))
     }
@@ -133,11 +134,6 @@ impl Spool {
             bytes_wire: sum(|chunk| chunk.wire_bytes),
             execute_ms: contents.executed.as_ref().map_or(0, |executed| executed.execute_ms),
         }
-    }
-
-    /// Removes the files.
-    pub(super) fn remove(&self) -> Result<(), ArtefactError> {
-        self.artefacts.remove_folder(&self.artefacts.shard(self.shard))
     }
 }
 

@@ -5,7 +5,8 @@ use crate::asking::GIVES_WAY;
 use shardwire_config::{Config, Environment, Flags};
 use shardwire_host::{Tasks, clock::SystemClock, peers, platform};
 use shardwire_model::{
-    AccountKey, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardStart, Timestamp, finished_selector,
+    AccountKey, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, SegmentId, ShardStart, Timestamp,
+    finished_selector,
 };
 use shardwire_program::{Programs, rules};
 use shardwire_protocols::trace::{Grant, Handler as _};
@@ -16,6 +17,7 @@ use shardwire_store::{
 };
 use shardwire_telemetry::Telemetry;
 use shardwire_transport::identity::Identity;
+use shardwire_witness::Chunk;
 use std::{path::Path, time::Duration};
 use tokio::time::{Instant, timeout};
 
@@ -138,4 +140,39 @@ async fn useful_provers_come_first_and_newcomers_come_all_the_same() {
     let _better = operator.asking.begin(WORKER, Some(shardwire_reputation::Tier::High));
     assert_eq!(operator.offer(NEWCOMER, &[]).await.unwrap().job, job);
     assert_eq!(asked.elapsed(), GIVES_WAY);
+}
+
+/// A run has one segment today; these are made by hand.
+#[test]
+fn leases_and_chunks_of_two_segments_are_not_mixed_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 0);
+    let host = &operator.host;
+    let segments = [0, 1].map(|segment| SegmentId { shard: ShardId(Felt::from(7)), segment });
+    let job = |segment: SegmentId| Hash::of(&segment.segment.to_be_bytes());
+    let leases = segments.map(lease::Leases::new);
+    for epoch in 1..=2 {
+        assert_eq!(leases[0].grant(host, job(segments[0]), NEWCOMER).unwrap().statement.epoch, epoch);
+    }
+    let second = leases[1].grant(host, job(segments[1]), WORKER).unwrap().statement;
+    assert_eq!((second.epoch, second.job), (1, job(segments[1])), "the first one's lease doesn't count for it");
+    let again = segments.map(lease::Leases::new);
+    let restored = again.each_ref().map(|leases| {
+        leases.restore(&host.store).unwrap();
+        leases.present().map(|lease| (lease.epoch, lease.prover)).unwrap()
+    });
+    assert_eq!(restored, [(2, NEWCOMER), (1, WORKER)]);
+
+    let spools = segments.map(|segment| spool::Spool::new(host.artefacts.clone(), segment));
+    for (spool, body) in spools.iter().zip([vec![1; 100], vec![2; 200]]) {
+        let chunk = Chunk { index: 0, steps: 1, closing: true, hash: Hash::of(&body), body };
+        spool.push(&chunk).unwrap();
+    }
+    for (spool, bytes) in spools.iter().zip([100, 200]) {
+        let Some(spool::Found::Chunk(found)) = spool.find(0) else { panic!("it is there") };
+        assert_eq!(found.raw_bytes, bytes);
+        let shardwire_protocols::trace::Part::Chunk(chunk) = spool.chunk(0, found).unwrap() else { panic!("a chunk") };
+        let body = shardwire_witness::decompress(&chunk.body, found.raw_bytes as usize).unwrap();
+        assert_eq!(Hash::of(&body), found.hash, "each has its own file");
+    }
 }

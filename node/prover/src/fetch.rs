@@ -6,7 +6,7 @@ use super::{
 };
 use shardwire_host::signed;
 use shardwire_model::{
-    Cause, Coded as _, Hash, Mutation, PeerId, Role, Stage,
+    Cause, Coded as _, Hash, Mutation, Output, PeerId, Role, Stage,
     life::{Life, Step, Why},
 };
 use shardwire_protocols::{
@@ -218,7 +218,8 @@ impl Prover {
     fn fetched(&self, offer: &JobOffer, ending: Ending, stream_ms: u64) -> Result<(), ProverError> {
         let Ending { chunks, steps, output } = ending;
         let manifest = Manifest { chunks, steps, output };
-        if manifest.output.shard != offer.shard || manifest.output.before != offer.before() {
+        let of = |output: &Output| (output.shard, output.segment, output.before);
+        if of(&manifest.output) != (offer.shard, offer.segment, offer.before()) {
             return Err(ProverError::OtherRun);
         }
         self.events.emit(WitnessFetched { job: offer.job, chunks: manifest.chunks.len(), steps });

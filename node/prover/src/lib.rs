@@ -22,6 +22,8 @@ mod fetch;
 mod lease;
 mod offer;
 mod prove;
+#[cfg(test)]
+mod segment_tests;
 mod services;
 #[cfg(test)]
 mod tests;
@@ -35,7 +37,7 @@ use shardwire_host::{
     history::{Advance as _, Lives as _},
 };
 use shardwire_model::{
-    Cause, Hash, PeerId, Role, ShardId, Stage,
+    Cause, Hash, PeerId, Role, SegmentId, Stage,
     life::{Life, Part, Step},
 };
 use shardwire_protocols::administration::ShardStatus;
@@ -60,9 +62,9 @@ pub(crate) const MAX_TROUBLES: u32 = 5;
 /// Between attempts at a proof.
 const RETRY: Backoff = Backoff::between(Duration::from_secs(2), Duration::from_secs(32));
 
-/// A prover's part of a shard's life.
-fn part(shard: ShardId, job: Hash) -> Part {
-    Part::of_job(shard, job)
+/// What a prover sees of a segment's life, by its job.
+const fn part(id: Hash, job: &Job) -> Part {
+    Part::of_job(SegmentId { shard: job.start.shard, segment: job.segment }, id)
 }
 
 /// A job, and where it stands.
@@ -107,7 +109,7 @@ impl Prover {
     pub fn resume(host: Arc<Host>, workshop: Arc<dyn Prove>) -> Result<Arc<Self>, StoreError> {
         let mut jobs = BTreeMap::new();
         for (id, job) in host.store.all(&JOBS)? {
-            let life = host.store.life(part(job.start.shard, id))?;
+            let life = host.store.life(part(id, &job))?;
             jobs.insert(id, Known { job, life });
         }
         Ok(Arc::new(Self {
@@ -150,7 +152,7 @@ impl Prover {
         self.host.store.write(|write| {
             write.put(&JOBS, &id, job)?;
             if let Some(step) = step {
-                *life = write.advance::<ProverError>(identity, now, part(job.start.shard, id), step)?;
+                *life = write.advance::<ProverError>(identity, now, part(id, job), step)?;
             }
             Ok(())
         })

@@ -4,7 +4,7 @@
 
 use super::*;
 use shardwire_host::{Tasks, clock::SystemClock, testing::host};
-use shardwire_model::{Felt, Output, ShardStart, Timestamp, life::Why, state_commitment};
+use shardwire_model::{Felt, Output, ShardId, ShardStart, Timestamp, life::Why, state_commitment};
 use shardwire_protocols::{
     Failure, Signed,
     proof::{self, Handler as _, SkipReason, Verdict},
@@ -17,6 +17,7 @@ use shardwire_proving::worker::{Proved, Worker};
 use shardwire_reputation::Standing;
 use shardwire_store::{Store, SystemDisk, records::LAYOUT};
 use shardwire_transport::{Channel, Responder, SessionError, identity::Identity, session::pair_over};
+use shardwire_witness::{Body, Value, compress, decompress};
 use std::{
     fs,
     future::pending,
@@ -47,15 +48,29 @@ struct ShortRun {
 #[derive(serde::Deserialize)]
 struct ShortChunk {
     hash: Hash,
-    raw_bytes: u32,
+    raw_bytes: usize,
     /// Compressed, in hex.
     body: String,
 }
 
+impl ShortChunk {
+    /// The body, with this segment's number in the output.
+    fn body_of(&self, segment: u32) -> Vec<u8> {
+        const OUTPUT: u8 = 0;
+        const PLACE: usize = 3;
+        let mut body = Body::decode(&decompress(&hex::decode(&self.body).unwrap(), self.raw_bytes).unwrap()).unwrap();
+        let builtins = &body.closing.as_ref().expect("a run of one chunk").builtins;
+        let output = builtins.iter().find(|(builtin, _)| *builtin == OUTPUT).expect("every run has an output").1;
+        let run = body.runs.iter_mut().find(|run| run.segment == output && run.offset == 0).expect("it was written");
+        run.cells[PLACE] = Value::Felt(Felt::from(segment));
+        body.encode()
+    }
+}
+
 /// The one job, and what the operator does about it.
 #[derive(Debug)]
-struct Operator {
-    offer: JobOffer,
+pub(super) struct Operator {
+    pub(super) offer: JobOffer,
     chunks: Vec<Chunk>,
     ending: Ending,
     epoch: AtomicU64,
@@ -63,29 +78,37 @@ struct Operator {
     taken: AtomicBool,
     /// Whether the shard was aborted.
     aborted: AtomicBool,
-    finished: Mutex<Option<Hash>>,
+    pub(super) finished: Mutex<Option<Hash>>,
     abandoned: Mutex<Option<Cause>>,
 }
 
 impl Operator {
     /// Has a shard that was executed before.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
+        Self::of_segment(0)
+    }
+
+    /// The same run, as if it were this segment of the shard: nothing but the number in its output differs.
+    pub(super) fn of_segment(segment: u32) -> Self {
         let ShortRun { start, values, chunks, steps, output } =
             serde_json::from_str(include_str!("../../witness/vectors/short-run.json")).unwrap();
         assert_eq!(start.operator, identities()[1].peer());
         let values: Vec<Felt> = values.iter().map(|text| Felt::from_hex_unchecked(text)).collect();
-        let hashes = chunks.iter().map(|chunk| chunk.hash).collect();
-        let chunks = chunks.into_iter().zip(0..).map(|(ShortChunk { hash, raw_bytes, body }, index)| Chunk {
+        let output = Output { segment, ..output };
+        let bodies: Vec<Vec<u8>> = chunks.iter().map(|chunk| chunk.body_of(segment)).collect();
+        let hashes: Vec<Hash> = bodies.iter().map(|body| Hash::of(body)).collect();
+        assert!(segment > 0 || chunks.iter().map(|chunk| chunk.hash).eq(hashes.iter().copied()));
+        let chunk = |(body, index): (&Vec<u8>, u32)| Chunk {
             index,
-            hash,
-            raw_bytes,
-            body: hex::decode(body).unwrap().into(),
-        });
-        let chunks = chunks.collect();
+            hash: Hash::of(body),
+            raw_bytes: u32::try_from(body.len()).unwrap(),
+            body: compress(body).into(),
+        };
+        let chunks = bodies.iter().zip(0..).map(chunk).collect();
         let (program, commitment) = (start.program, start.commitment());
-        let job = job_id(program, commitment, state_commitment(commitment, &values), 0);
+        let job = job_id(program, commitment, state_commitment(commitment, &values), segment);
         Self {
-            offer: JobOffer { job, shard: start.shard, segment: 0, start, values, program },
+            offer: JobOffer { job, shard: start.shard, segment, start, values, program },
             chunks,
             ending: Ending { chunks: hashes, steps, output },
             epoch: AtomicU64::new(0),
@@ -155,9 +178,14 @@ impl Prove for AtOnce {
 
 /// A prover that proves at once, and is configured like this.
 fn quick_prover(folder: &Path, config: &str) -> (Arc<Prover>, Tasks) {
+    prover_with(folder, config, Arc::new(AtOnce))
+}
+
+/// A prover with this way to prove, configured like this.
+pub(super) fn prover_with(folder: &Path, config: &str, prove: Arc<dyn Prove>) -> (Arc<Prover>, Tasks) {
     let store = Store::open(&SystemDisk, &folder.join("node.redb"), &LAYOUT).unwrap();
     let (host, tasks) = host(identities()[0].clone(), store, folder, Arc::new(SystemClock), config);
-    (Prover::resume(host, Arc::new(AtOnce)).unwrap(), tasks)
+    (Prover::resume(host, prove).unwrap(), tasks)
 }
 
 /// A prover whose worker hangs.
@@ -171,7 +199,7 @@ fn prover(folder: &Path) -> (Arc<Prover>, Tasks) {
 }
 
 /// A session between the two, served until it ends.
-fn meet(prover: &Arc<Prover>, operator: &Arc<Operator>) -> [tokio::task::JoinHandle<()>; 2] {
+pub(super) fn meet(prover: &Arc<Prover>, operator: &Arc<Operator>) -> [tokio::task::JoinHandle<()>; 2] {
     let [ours, theirs] = identities();
     let peers = [ours.peer(), theirs.peer()];
     let (consumer, producer): (_, Responder<Trace>) = pair_over(Channel::pair_between(peers, 1 << 18));
@@ -330,7 +358,7 @@ async fn proven(folder: &Path) -> (Arc<Prover>, Tasks, [Hash; 2], ShardId) {
 }
 
 /// One that the World lists, and one with a fresh key.
-fn settlers() -> [Identity; 2] {
+pub(super) fn settlers() -> [Identity; 2] {
     [9, 4].map(|number| Identity::from_secret(&[number; 32]))
 }
 
@@ -352,7 +380,7 @@ async fn only_a_settler_of_the_world_ends_a_job_that_is_proven() {
 }
 
 /// Asks the prover for a proof as this settler would, and answers it as `answer` does.
-async fn ask<F>(prover: &Arc<Prover>, settler: &Identity, answer: impl FnOnce(proof::Offered) -> F)
+pub(super) async fn ask<F>(prover: &Arc<Prover>, settler: &Identity, answer: impl FnOnce(proof::Offered) -> F)
 where
     F: Future<Output = Result<proof::Client, SessionError>>,
 {

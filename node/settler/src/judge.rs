@@ -1,7 +1,7 @@
 //! Whether a proof is believed.
 
 use super::error::Objection;
-use shardwire_model::Output;
+use shardwire_model::{Output, SegmentId};
 use shardwire_proving::verify::Verify;
 use shardwire_proving::{
     settle::{Expected, check_output},
@@ -23,15 +23,20 @@ impl Judge {
         Self { verifier }
     }
 
-    /// The output that the bytes prove, if they prove this shard from the state that the World fixed. Takes some 15 ms of a CPU: call it
+    /// The output that the bytes prove, if they prove this segment of this shard from the state that the World fixed. Takes some 15 ms of a CPU: call it
     /// off the async threads.
     ///
     /// # Errors
     /// Which check failed.
-    pub(crate) fn check(&self, bytes: &[u8], record: &ShardRecord) -> Result<Output, Objection> {
+    pub(crate) fn check(
+        &self,
+        bytes: &[u8],
+        record: &ShardRecord,
+        SegmentId { segment, .. }: SegmentId,
+    ) -> Result<Output, Objection> {
         let Proven { program, output } = self.verifier.verify(bytes)?;
         let output = Output::from_felts(&output)?;
-        check_output(program, &output, &Expected { start: &record.start, segment: 0, before: record.before })?;
+        check_output(program, &output, &Expected { start: &record.start, segment, before: record.before })?;
         Ok(output)
     }
 }

@@ -6,7 +6,7 @@
 
 use super::{Settler, SettlerError, events::LeasesContradict};
 use shardwire_host::signed;
-use shardwire_model::{Hash, ShardId};
+use shardwire_model::{Hash, SegmentId};
 use shardwire_protocols::{
     evidence::{Evidence, Piece},
     proof::Leased,
@@ -22,17 +22,17 @@ use shardwire_world::ShardRecord;
 /// Most leases of a job that are remembered: that many provers in turn had it and came with a proof.
 const MAX_SEEN: usize = 32;
 
-impl Settler {
-    /// The job whose proof settles a shard.
-    pub(super) fn job(&self, record: &ShardRecord) -> Hash {
-        job_id(record.start.program, record.start.commitment(), record.before, 0)
-    }
+/// The job whose proof decides a segment. Only a first segment's state before is known here.
+pub(super) fn job(record: &ShardRecord, SegmentId { segment, .. }: SegmentId) -> Hash {
+    job_id(record.start.program, record.start.commitment(), record.before, segment)
+}
 
+impl Settler {
     /// Compares a lease, which its operator signed, with those seen before.
-    pub(super) async fn compare(&self, shard: ShardId, leased: &Leased) -> Result<(), SettlerError> {
-        let Some(record) = self.world.shard(shard).await? else { return Ok(()) };
+    pub(super) async fn compare(&self, segment: SegmentId, leased: &Leased) -> Result<(), SettlerError> {
+        let Some(record) = self.world.shard(segment.shard).await? else { return Ok(()) };
         let (job, epoch, operator) = (leased.terms.job, leased.terms.epoch, leased.operator);
-        if operator != record.start.operator || job != self.job(&record) {
+        if operator != record.start.operator || job != self::job(&record, segment) {
             return Ok(());
         }
         let (store, lease) = (&self.host.store, leased.lease());

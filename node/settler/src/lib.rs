@@ -32,11 +32,11 @@ pub(crate) use error::Unwanted;
 pub use judge::Judge;
 use life::Deadlines;
 use shardwire_host::{Changes, Host};
-use shardwire_model::{Cause, PeerId, Role, ShardId, Slot};
+use shardwire_model::{Cause, PeerId, Role, SegmentId, ShardId, Slot};
 use shardwire_protocols::administration::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
 use shardwire_store::{
     StoreError,
-    records::{INTENTS, Intent, SegmentKey, VERDICTS},
+    records::{INTENTS, Intent, VERDICTS},
 };
 use shardwire_telemetry::Events;
 use shardwire_world::{Refusal, ShardState, Ticket, World};
@@ -116,7 +116,7 @@ impl Settler {
     }
 
     async fn status(&self, shard: ShardId) -> Result<Option<ShardStatus>, SettlerError> {
-        let intent = self.host.store.get(&INTENTS, &SegmentKey::first(shard))?;
+        let intent = self.host.store.get(&INTENTS, &SegmentId::first(shard))?;
         let pending = intent.as_ref().map(|_| Cause::from(SettlerError::Pending { shard }));
         let Some(record) = self.world.shard(shard).await? else {
             let starting = match intent {
@@ -133,7 +133,7 @@ impl Settler {
         status.program_hash = Some(record.start.program);
         let life = self.life(shard)?;
         status.stage = life.stage().unwrap_or_default();
-        if let Some(verdict) = self.host.store.get(&VERDICTS, &SegmentKey::first(shard))? {
+        if let Some(verdict) = self.host.store.get(&VERDICTS, &SegmentId::first(shard))? {
             status.prover = Some(verdict.prover);
             status.proof = Some(verdict.proof);
             status.proof_bytes = verdict.bytes;

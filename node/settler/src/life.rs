@@ -18,12 +18,12 @@ use super::{
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::life::{AbortReason, Ended};
 use shardwire_model::{
-    Coded as _, Output, PeerId, Role, ShardId, ShardStart, Stage, StartRequest, Timestamp,
+    Coded as _, Output, PeerId, Role, SegmentId, ShardId, ShardStart, Stage, StartRequest, Timestamp,
     life::{Life, MAX_TIMEOUT, Part, Step, Why},
 };
 use shardwire_store::{
     Write,
-    records::{INTENTS, Intent, SegmentKey, VERDICTS, Verdict},
+    records::{INTENTS, Intent, VERDICTS, Verdict},
 };
 use shardwire_transport::Backoff;
 use shardwire_world::events::{Kind, OperationFinal, OperationPending, OperationRefused, OperationSubmitted};
@@ -73,15 +73,15 @@ pub(super) enum Applied {
     Not(Objection),
 }
 
-/// A settler's part of a shard's life.
+/// A settler's part of a shard's life: that of the first segment, which is all that the World settles.
 fn part(shard: ShardId) -> Part {
-    Part::of(shard, Role::Settler)
+    Part::of(SegmentId::first(shard), Role::Settler)
 }
 
 impl Settler {
     /// Catches up with what was left, and from then on with what the World decides, and aborts what has timed out.
     pub(super) async fn take_up(self: &Arc<Self>) -> Result<(), SettlerError> {
-        for (SegmentKey { shard, .. }, _) in self.host.store.all(&INTENTS)? {
+        for (SegmentId { shard, .. }, _) in self.host.store.all(&INTENTS)? {
             let turn = self.turns.take(shard).await;
             self.catch_up(&turn).await?;
         }
@@ -147,7 +147,7 @@ impl Settler {
             return Err(Refusal::AlreadyStarted { shard }.into());
         }
         let intent = Intent::Start { by, request: request.clone(), deadline };
-        self.host.store.put(&INTENTS, &SegmentKey::first(shard), &intent)?;
+        self.host.store.put(&INTENTS, &SegmentId::first(shard), &intent)?;
         self.conclude(turn, &intent, COMMAND_PATIENCE).await?;
         let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
         let deadline = record.start.deadline;
@@ -233,7 +233,7 @@ impl Settler {
             ShardState::Started => {}
         }
         let intent = Intent::Abort { reason };
-        self.host.store.put(&INTENTS, &SegmentKey::first(shard), &intent)?;
+        self.host.store.put(&INTENTS, &SegmentId::first(shard), &intent)?;
         self.conclude(turn, &intent, patience).await?;
         match self.world.shard(shard).await?.map(|record| record.state) {
             Some(ShardState::Aborted { at, .. }) => Ok(at),
@@ -262,8 +262,8 @@ impl Settler {
         let Verdict { proof, prover, .. } = *verdict;
         let intent = Intent::Settle { proof, output };
         let verified = self.advance(shard, Step::Verified { proof, prover }, |write| {
-            write.put(&VERDICTS, &SegmentKey::first(shard), verdict)?;
-            Ok(write.put(&INTENTS, &SegmentKey::first(shard), &intent)?)
+            write.put(&VERDICTS, &SegmentId::first(shard), verdict)?;
+            Ok(write.put(&INTENTS, &SegmentId::first(shard), &intent)?)
         });
         match verified {
             // Another proof was verified before, and the World refused its output, which is this one's as well.
@@ -297,7 +297,7 @@ impl Settler {
     /// If this settler can't: the note stays, and this is tried again.
     pub(super) async fn catch_up(&self, turn: &Turn<'_>) -> Result<CaughtUp, SettlerError> {
         let shard = turn.shard;
-        let Some(intent) = self.host.store.get(&INTENTS, &SegmentKey::first(shard))? else { return Ok(CaughtUp::Done) };
+        let Some(intent) = self.host.store.get(&INTENTS, &SegmentId::first(shard))? else { return Ok(CaughtUp::Done) };
         let operation = operation(&intent, shard);
         let (ticket, kind) = (operation.ticket(self.network()), Kind::from(&operation));
         let is_known = self.submitted().contains(&ticket);
@@ -313,7 +313,7 @@ impl Settler {
             standing => standing,
         };
         let forget = |write: &mut Write<'_>| -> Result<(), SettlerError> {
-            Ok(write.remove(&INTENTS, &SegmentKey::first(shard))?)
+            Ok(write.remove(&INTENTS, &SegmentId::first(shard))?)
         };
         let caught = match (standing, intent) {
             (Standing::Pending | Standing::Unknown, _) => {
@@ -325,14 +325,14 @@ impl Settler {
             (Standing::Refused(refusal), intent) => {
                 let (code, why) = (refusal.code(), refusal.clone());
                 self.operations.emit(OperationRefused { shard, operation: kind, code, refusal: why });
-                let verdict = self.host.store.get(&VERDICTS, &SegmentKey::first(shard))?;
+                let verdict = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?;
                 let of_this =
                     verdict.filter(|it| matches!(&intent, Intent::Settle { proof, .. } if it.proof == *proof));
                 self.host.store.write(|write| {
                     if let Some(verdict) = of_this {
                         let objection = Objection::World(refusal.clone());
                         let fault = Some((objection.code().to_owned(), objection.to_string()));
-                        write.put(&VERDICTS, &SegmentKey::first(shard), &Verdict { fault, ..verdict })?;
+                        write.put(&VERDICTS, &SegmentId::first(shard), &Verdict { fault, ..verdict })?;
                     }
                     forget(write)
                 })?;
@@ -437,7 +437,7 @@ impl Settler {
     async fn catch_up_all(&self) -> bool {
         let Ok(behind) = self.host.store.all(&INTENTS) else { return true };
         let mut left = 0;
-        for (SegmentKey { shard, .. }, _) in &behind {
+        for (SegmentId { shard, .. }, _) in &behind {
             // Whoever has the turn is at it.
             let Some(turn) = self.turns.try_take(*shard) else {
                 left += 1;

@@ -24,7 +24,7 @@ use shardwire_proving::verify::Verify;
 use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_store::{
     Store, Work,
-    records::{INTENTS, Intent, LAYOUT, SegmentKey, Verdict},
+    records::{INTENTS, Intent, LAYOUT, Verdict},
 };
 use shardwire_transport::Identity;
 use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, ShardRecord, WorldIdentity};
@@ -256,7 +256,7 @@ async fn what_was_verified_is_settled_after_a_crash_without_its_proof() {
         let step = Step::Verified { proof: PROOF, prover: identity(3).peer() };
         let intent = Intent::Settle { proof: PROOF, output: output(&**world, &start).await };
         settler
-            .advance(start.shard, step, |write| Ok(write.put(&INTENTS, &SegmentKey::first(start.shard), &intent)?))
+            .advance(start.shard, step, |write| Ok(write.put(&INTENTS, &SegmentId::first(start.shard), &intent)?))
             .unwrap();
         start
     };
@@ -327,7 +327,7 @@ proptest! {
             let Run { settler, world, .. } = &life;
             let shard = world.shards(None, 10).await.unwrap()[0].shard;
             let history = settler.host.store.entries(&[]).unwrap();
-            let part = Part::of(shard, Role::Settler);
+            let part = Part::of(SegmentId::first(shard), Role::Settler);
             let read = verify(&identity(1).peer(), part, &history).unwrap();
             let last = read.life().stage();
             let settled = matches!(world.shard(shard).await.unwrap().unwrap().state, ShardState::Settled(_));

@@ -7,9 +7,9 @@ use super::{
 };
 use shardwire_host::testing::TestClock;
 use shardwire_model::life::AbortReason;
-use shardwire_model::{Coded, Felt, PeerId, ShardId, Slot, Stage, life::Step};
+use shardwire_model::{Coded, Felt, PeerId, SegmentId, ShardId, Slot, Stage, life::Step};
 use shardwire_protocols::handoff::Handler as _;
-use shardwire_store::records::{INTENTS, SegmentKey};
+use shardwire_store::records::INTENTS;
 use shardwire_world::{
     Answering, Audit, EmbeddedWorld, Operation, ShardRecord, ShardSummary, Standing, StorageEntry, Ticket, WorldError,
     WorldIdentity,
@@ -255,7 +255,7 @@ async fn what_is_refused_after_minutes_is_told() {
     assert!(matches!(applied, Applied::Pending), "{applied:?}");
     world.decide().await;
     sleep(Duration::from_millis(1)).await;
-    let verdict = settler.host.store.get(&VERDICTS, &SegmentKey::first(other.shard)).unwrap().unwrap();
+    let verdict = settler.host.store.get(&VERDICTS, &SegmentId::first(other.shard)).unwrap().unwrap();
     assert_eq!(verdict.fault.unwrap().0, "SW-MERGE-010");
     assert_eq!(gold(&*world).await.1, 40);
 

@@ -4,10 +4,11 @@ use super::{
     Settler, SettlerError,
     error::{Objection, Unwanted},
     events::{ProofDisputed, ProofReceived, ProofUnwanted, ProofVerified},
+    leases::job,
     life::{Applied, CaughtUp},
 };
 use shardwire_model::life::Ended;
-use shardwire_model::{Cause, Coded as _, PeerId, Timestamp};
+use shardwire_model::{Cause, Coded as _, PeerId, SegmentId, Timestamp};
 use shardwire_protocols::{
     Failure, ServeError,
     evidence::{BadProof, Evidence, Piece},
@@ -15,7 +16,7 @@ use shardwire_protocols::{
 };
 use shardwire_proving::settle::OutputMismatch;
 use shardwire_reputation::{Blame, Breach, Event, Work};
-use shardwire_store::records::{SegmentKey, VERDICTS, Verdict};
+use shardwire_store::records::{VERDICTS, Verdict};
 use shardwire_transport::Initiator;
 use shardwire_world::{Refusal, ShardRecord, ShardState};
 
@@ -29,6 +30,11 @@ enum Interest {
     None(Unwanted),
     /// It decides a shard.
     Of(Box<ShardRecord>),
+}
+
+/// The segment that a prover says its proof is of.
+const fn segment_of(ready: &Ready) -> SegmentId {
+    SegmentId { shard: ready.shard, segment: ready.segment }
 }
 
 fn failed(error: impl Into<SettlerError>) -> ServeError {
@@ -49,7 +55,7 @@ impl Settler {
                 Next::Nothing(client) => client,
                 Next::Ready(ready, offered) => {
                     if let Some(leased) = &offered.announcement().statement.leased {
-                        self.compare(ready.shard, leased).await.map_err(failed)?;
+                        self.compare(segment_of(&ready), leased).await.map_err(failed)?;
                     }
                     match self.interest(&ready).await.map_err(failed)? {
                         Interest::Settled(at) => offered.settled(identity, at).await?.1,
@@ -66,14 +72,13 @@ impl Settler {
     }
 
     async fn interest(&self, ready: &Ready) -> Result<Interest, SettlerError> {
-        let shard = ready.shard;
+        let (shard, segment) = (ready.shard, segment_of(ready));
         // A proof that was verified before is settled now, if it couldn't be then.
         if let CaughtUp::Pending = self.catch_up(&self.turns.take(shard).await).await? {
             return Ok(Interest::None(Unwanted::Pending { shard }));
         }
         // What the World refused while nobody was in a session to be told so.
-        let verdict =
-            self.host.store.get(&VERDICTS, &SegmentKey::first(shard))?.filter(|verdict| verdict.proof == ready.proof);
+        let verdict = self.host.store.get(&VERDICTS, &segment)?.filter(|verdict| verdict.proof == ready.proof);
         let fault = verdict.and_then(|verdict| verdict.fault);
         Ok(match self.world.shard(shard).await? {
             None => Interest::None(Unwanted::Unknown { shard }),
@@ -82,7 +87,9 @@ impl Settler {
                 ShardState::Settled(settlement) if settlement.proof == ready.proof => Interest::Settled(settlement.at),
                 ShardState::Settled(_) => Interest::None(Unwanted::Late { shard }),
                 // A prover is held to what it announces; of what was announced, only this settler's job is of use.
-                ShardState::Started if ready.job != self.job(&record) => Interest::None(Unwanted::OtherJob { shard }),
+                ShardState::Started if !segment.is_first() || ready.job != job(&record, segment) => {
+                    Interest::None(Unwanted::OtherJob { shard })
+                }
                 ShardState::Started => match fault {
                     Some((code, reason)) => Interest::Disputed(Cause::new(&code, &reason)),
                     None => Interest::Of(Box::new(record)),
@@ -98,6 +105,7 @@ impl Settler {
         offered: Offered,
         record: ShardRecord,
     ) -> Result<Client, ServeError> {
+        let segment = segment_of(&ready);
         let Ready { shard, proof, bytes, .. } = ready;
         let (proof_bytes, offered) = offered.fetch().await?;
         self.events.emit(ProofReceived { shard, prover, proof, bytes: u64::from(bytes) });
@@ -107,7 +115,7 @@ impl Settler {
         let (judge, start, before) = (self.judge.clone(), record.start.commitment(), record.before);
         let check = move || {
             let began = tokio::time::Instant::now();
-            let checked = judge.check(&proof_bytes, &record);
+            let checked = judge.check(&proof_bytes, &record, segment);
             (checked, proof_bytes, began.elapsed())
         };
         let checked = self.host.work.run(check).await;
@@ -152,7 +160,7 @@ impl Settler {
                 let blamed = prover_s(&objection);
                 let fault = Some((objection.code().to_owned(), objection.to_string()));
                 let kept = Verdict { fault, ..verdict };
-                self.host.store.put(&VERDICTS, &SegmentKey::first(shard), &kept).map_err(failed)?;
+                self.host.store.put(&VERDICTS, &segment, &kept).map_err(failed)?;
                 if blamed == Some(Blame::Peer) {
                     let announcement = offered.announcement().clone();
                     let proof = BadProof { announcement, start, before, bytes: proof_bytes };

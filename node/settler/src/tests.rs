@@ -218,6 +218,41 @@ async fn a_proof_of_another_job_is_not_fetched_and_nobodys_fault() {
     assert_eq!(settler.host.peers.view(identity(2).peer()).components, shardwire_reputation::Components::default());
 }
 
+/// A run has one segment today; this one is made by hand.
+#[tokio::test(start_paused = true)]
+async fn a_proof_of_another_segment_decides_nothing_about_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settler, start, before) = settler(folder.path()).await;
+    let job = shardwire_protocols::trace::job_id(PROGRAM, start.commitment(), before, 1);
+    let bytes = proves(&start, before);
+    let second = Held { segment: 1, job, leased: None, ..held(&start, before, bytes.clone(), 2, 1) };
+    let verdict = offers(&settler, 2, second).await;
+    assert!(matches!(verdict, Verdict::Skipped { reason: SkipReason::OtherJob, .. }), "{verdict:?}");
+    let [first, second] = [0, 1].map(|segment| SegmentId { shard: start.shard, segment });
+    // What is noted of the second one isn't the first one's.
+    let verdict = shardwire_store::records::Verdict {
+        proof: Hash::of(&bytes),
+        prover: identity(2).peer(),
+        bytes: 1,
+        verify_us: 1,
+        fault: Some(("SW-X-001".to_owned(), "the second segment's".to_owned())),
+    };
+    settler.host.store.put(&VERDICTS, &second, &verdict).unwrap();
+    let lease = |segment| {
+        let job = shardwire_protocols::trace::job_id(PROGRAM, start.commitment(), before, segment);
+        let terms = |prover: u8| LeaseTerms { job, epoch: 1, expires: Timestamp(1), prover: identity(prover).peer() };
+        [2, 3].map(|prover| Leased::by(operator().peer(), &Signed::by(&operator(), terms(prover))))
+    };
+    settler.compare(first, &lease(0)[0]).await.unwrap();
+    settler.compare(second, &lease(1)[1]).await.unwrap();
+    assert!(shown(&settler, operator().peer()).is_empty(), "one epoch of two jobs");
+    // It is judged itself: `proves` names an update that isn't in the list.
+    let verdict = offers(&settler, 2, held(&start, before, bytes, 2, 1)).await;
+    assert!(matches!(&verdict, Verdict::Disputed(it) if it.statement.cause.code == "SW-SETTLE-004"), "{verdict:?}");
+    let faults = [first, second].map(|segment| settler.host.store.get(&VERDICTS, &segment).unwrap().unwrap().fault);
+    assert_eq!(faults.map(|fault| fault.unwrap().0), ["SW-SETTLE-004", "SW-X-001"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_operator_that_leases_a_job_twice_at_once_is_shown_and_its_provers_are_not() {
     let folder = tempfile::tempdir().unwrap();
@@ -225,24 +260,27 @@ async fn an_operator_that_leases_a_job_twice_at_once_is_shown_and_its_provers_ar
     // An honest operator: each lease has an epoch of its own, and a prover shows its lease again and again.
     let record = |prover: u8, epoch| held(&start, before, vec![7; 10], prover, epoch).leased.unwrap();
     for (prover, epoch) in [(2, 1), (3, 2), (2, 1), (2, 3)] {
-        settler.compare(start.shard, &record(prover, epoch)).await.unwrap();
+        settler.compare(SegmentId::first(start.shard), &record(prover, epoch)).await.unwrap();
     }
     assert!(shown(&settler, operator().peer()).is_empty());
 
-    settler.compare(start.shard, &record(4, 2)).await.unwrap();
+    settler.compare(SegmentId::first(start.shard), &record(4, 2)).await.unwrap();
     assert_eq!(shown(&settler, operator().peer()), [Shown::TwoLeases]);
     assert!(is_banned(&settler, operator().peer()));
     for prover in [2, 3, 4] {
         assert_eq!(settler.host.peers.standing(identity(prover).peer()), Standing::Admitted(Tier::Low));
     }
-    settler.compare(start.shard, &record(4, 2)).await.unwrap();
+    settler.compare(SegmentId::first(start.shard), &record(4, 2)).await.unwrap();
     assert_eq!(shown(&settler, operator().peer()).len(), 1, "once is enough");
 
     // Somebody else's leases of the job show nothing against anybody.
     let other = identity(8);
     for prover in [2, 3] {
         let terms = LeaseTerms { prover: identity(prover).peer(), ..record(2, 1).terms };
-        settler.compare(start.shard, &Leased::by(other.peer(), &Signed::by(&other, terms))).await.unwrap();
+        settler
+            .compare(SegmentId::first(start.shard), &Leased::by(other.peer(), &Signed::by(&other, terms)))
+            .await
+            .unwrap();
     }
     assert!(shown(&settler, other.peer()).is_empty() && !is_banned(&settler, other.peer()));
 }

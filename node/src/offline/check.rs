@@ -8,7 +8,7 @@ use crate::{
 };
 use serde::Serialize;
 use shardwire_model::{
-    Coded, Hash, MAX_PROOF_BYTES, Role, ShardId, Stage,
+    Coded, Hash, MAX_PROOF_BYTES, Role, SegmentId, ShardId, Stage,
     life::{Life, Part, Step},
 };
 use shardwire_operator::extended;
@@ -142,7 +142,7 @@ fn compare(folder: &Folder, store: &Store, world: Option<&WorldFacts>, report: &
     };
     let lives = histories(&facts, report);
     for shard in &facts.operated {
-        let part = Part::of(shard.start.shard, Role::Operator);
+        let part = Part::of(SegmentId::first(shard.start.shard), Role::Operator);
         let Some(life) = lives.get(&part) else {
             report.contradiction(STORE, format!("shard {} was assigned, and its history doesn't say so", part.shard));
             continue;
@@ -157,7 +157,7 @@ fn compare(folder: &Folder, store: &Store, world: Option<&WorldFacts>, report: &
     }
     let proofs = proofs(folder, report);
     for job in &facts.jobs {
-        let part = Part::of_job(job.shard, job.job);
+        let part = Part::of_job(SegmentId { shard: job.shard, segment: job.segment }, job.job);
         let Some(life) = lives.get(&part) else {
             report.contradiction(STORE, format!("job {} was begun, and its history doesn't say so", job.job));
             continue;
@@ -199,7 +199,7 @@ fn against_the_world(
     let pending: BTreeSet<ShardId> = store.all(&INTENTS)?.into_iter().map(|(key, _)| key.shard).collect();
     for record in &world.shards {
         let shard = record.start.shard;
-        let life = lives.get(&Part::of(shard, Role::Settler));
+        let life = lives.get(&Part::of(SegmentId::first(shard), Role::Settler));
         let end = life.and_then(|life| life.steps().last());
         let agrees = match (&record.fate, end) {
             (Fate::Open, Some(step)) => !matches!(step.stage(), Stage::Settled | Stage::Aborted),

@@ -8,7 +8,7 @@ use crate::{
 use rand::{SeedableRng, rngs::StdRng};
 use shardwire_host::{history::Advance as _, signed};
 use shardwire_model::{
-    ContractId, EventId, Felt, Hash, ShardStart, Timestamp, finished_selector,
+    ContractId, EventId, Felt, Hash, SegmentId, ShardStart, Timestamp, finished_selector,
     life::{Part, Step},
 };
 use shardwire_prover::ProverError;
@@ -97,7 +97,7 @@ fn proven(root: &Path, paths: &DataPaths) -> (Part, Hash) {
     let identity = DataFolder::look(root).unwrap().identity().clone();
     let job = job();
     let (id, proof) = (Hash::of(b"job"), Hash::of(b"the proof"));
-    let part = Part::of_job(job.start.shard, id);
+    let part = Part::of_job(SegmentId::first(job.start.shard), id);
     let job = Job { proof: Some(proof), ..job };
     store
         .write(|write| {

@@ -5,7 +5,7 @@
 //! chunk, by executing; a witness, from its chunks) may be deleted at any time; a proof is kept until it is settled.
 
 use crate::{Disk, DiskError};
-use shardwire_model::{Coded, Hash, ShardId};
+use shardwire_model::{Coded, Hash, SegmentId, ShardId};
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -60,14 +60,20 @@ impl Artefacts {
 
     /// An operator's witness chunk.
     #[must_use]
-    pub fn spooled_chunk(&self, shard: ShardId, index: u32) -> PathBuf {
-        self.shard(shard).join(format!("chunk-{index:05}"))
+    pub fn spooled_chunk(&self, segment: SegmentId, index: u32) -> PathBuf {
+        self.segment(segment).join(format!("chunk-{index:05}"))
     }
 
     /// Where an operator keeps what belongs to a shard.
     #[must_use]
     pub fn shard(&self, shard: ShardId) -> PathBuf {
         self.root.join("shards").join(shard.to_string())
+    }
+
+    /// Where an operator keeps what belongs to a segment of it.
+    #[must_use]
+    pub fn segment(&self, SegmentId { shard, segment }: SegmentId) -> PathBuf {
+        self.shard(shard).join(segment.to_string())
     }
 
     /// A prover's copy of a chunk.

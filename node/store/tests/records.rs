@@ -7,8 +7,8 @@
 use redb::{ReadableDatabase as _, TableHandle as _};
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_model::{
-    AccountKey, Call, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Output, PeerId, ShardId, ShardStart,
-    Signature, SignedTransaction, Timestamp, Transaction, Update, finished_selector, life::Part,
+    AccountKey, Call, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Output, PeerId, SegmentId, ShardId,
+    ShardStart, Signature, SignedTransaction, Timestamp, Transaction, Update, finished_selector, life::Part,
 };
 use shardwire_reputation::{Blame, Breach, Event, Listing, Policy, Record};
 use shardwire_store::{
@@ -16,8 +16,8 @@ use shardwire_store::{
     records::{
         ACCUSED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart, Executed, Figures,
         HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptEvidence, LAYOUT, LEASES, LEASES_SEEN,
-        LeaseKey, LogKey, Manifest, PEERS, SegmentKey, SignedBytes, Spooled, TRANSACTIONS, TraceLease, VERDICTS,
-        Verdict, WORDS, WireFelt,
+        LeaseKey, LogKey, Manifest, PEERS, SignedBytes, Spooled, TRANSACTIONS, TraceLease, VERDICTS, Verdict, WORDS,
+        WireFelt,
     },
 };
 use std::{
@@ -99,7 +99,7 @@ fn samples(path: &Path) -> Samples {
     let store = Store::open(&SystemDisk, path, &LAYOUT).unwrap();
     let mut samples = Samples { store, bytes: BTreeMap::new() };
     let (shard, job, peer) = (ShardId(Felt::from(77)), Hash::of(b"job"), PeerId([3; 32]));
-    let segment = SegmentKey { shard, segment: 1 };
+    let segment = SegmentId { shard, segment: 1 };
     let signed = SignedBytes { statement: vec![1, 2, 3], signature: vec![4; 64] };
     let fault = Some(("SW-TEST-001".to_owned(), "it broke".to_owned()));
     let values = vec![WireFelt(Felt::from(3))];
@@ -156,7 +156,7 @@ fn samples(path: &Path) -> Samples {
         &Verdict { proof: Hash::of(b"proof"), prover: peer, bytes: 300, verify_us: 400, fault },
     );
     samples.put(&LEASES_SEEN, &LeaseKey { job, epoch: 300 }, &signed);
-    samples.put(&HISTORY, &EntryKey { part: Part::of_job(shard, job), number: 300 }, &signed);
+    samples.put(&HISTORY, &EntryKey { part: Part::of_job(segment, job), number: 300 }, &signed);
     samples.put(&ACCUSED, &peer, &vec![KeptEvidence { hash: Hash::of(b"piece"), bytes: 300, at: Timestamp(400) }]);
     samples.put(&EVIDENCE, &EvidenceKey { peer, number: 1, part: 2 }, &EvidencePart { whole: 300, bytes: vec![5; 3] });
     let broke = Event::Broke { breach: Breach::Contradiction, blame: Blame::Peer };
@@ -214,7 +214,7 @@ fn a_full_folder_has_the_tables_of_the_layout_and_no_other() {
 #[test]
 fn segments_are_not_mixed_up() {
     let store = Store::in_memory(&LAYOUT).unwrap();
-    let key = |shard: u64, segment| SegmentKey { shard: ShardId(Felt::from(shard)), segment };
+    let key = |shard: u64, segment| SegmentId { shard: ShardId(Felt::from(shard)), segment };
     let keys = [key(1, 0), key(1, 1), key(1, 256), key(2, 0)];
     for (key, epoch) in keys.iter().zip(1..) {
         let lease = TraceLease { epoch, prover: PeerId([3; 32]), expires: Timestamp(0), proof: None };
@@ -226,5 +226,5 @@ fn segments_are_not_mixed_up() {
         keys.into_iter().zip(1..).collect::<Vec<_>>()
     );
     assert_eq!(store.with_prefix(&LEASES, &RecordKey::to_bytes(&ShardId(Felt::ONE))).unwrap().len(), 3);
-    assert_eq!(SegmentKey::from_bytes(&[0; 35]), None);
+    assert_eq!(SegmentId::from_bytes(&[0; 35]), None);
 }

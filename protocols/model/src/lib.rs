@@ -32,6 +32,7 @@ mod peer;
 mod program;
 mod proof;
 mod role;
+mod segment;
 mod slot;
 mod start;
 mod transaction;
@@ -50,6 +51,7 @@ pub use peer::PeerId;
 pub use program::program_hash;
 pub use proof::MAX_PROOF_BYTES;
 pub use role::Role;
+pub use segment::SegmentId;
 pub use slot::{ParseSlotError, Slot};
 pub use start::{
     Entry, EntryRequest, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError, StartRequest,

@@ -3,15 +3,15 @@
 
 use proptest::prelude::*;
 use shardwire_model::{
-    Cause, Coded, Felt, Hash, PeerId, Role, ShardId, Stage, Timestamp,
-    life::{FIRST_SEGMENT, History, HistoryEntry, Life, MAX_STEPS, Part, Step, Why},
+    Cause, Coded, Felt, Hash, PeerId, Role, SegmentId, ShardId, Stage, Timestamp,
+    life::{History, HistoryEntry, Life, MAX_STEPS, Part, Step, Why},
 };
 
-const SHARD: ShardId = ShardId(Felt::ONE);
+const SEGMENT: SegmentId = SegmentId::first(ShardId(Felt::ONE));
 const ROLES: [Role; 3] = [Role::Settler, Role::Operator, Role::Prover];
 
 fn part(role: Role) -> Part {
-    if role == Role::Prover { Part::of_job(SHARD, Hash([7; 32])) } else { Part::of(SHARD, role) }
+    if role == Role::Prover { Part::of_job(SEGMENT, Hash([7; 32])) } else { Part::of(SEGMENT, role) }
 }
 
 /// Any step, with one of two contents.
@@ -179,15 +179,14 @@ fn a_history_that_is_none_says_where() {
 
 #[test]
 fn parts_are_in_the_order_of_shard_segment_role_and_job() {
-    let first = Part::of(SHARD, Role::Settler);
+    let first = Part::of(SEGMENT, Role::Settler);
     let parts = [
         first,
-        Part::of(SHARD, Role::Operator),
-        Part::of_job(SHARD, Hash([1; 32])),
-        Part::of_job(SHARD, Hash([2; 32])),
-        Part { segment: 1, ..first },
-        Part::of(ShardId(Felt::TWO), Role::Settler),
+        Part::of(SEGMENT, Role::Operator),
+        Part::of_job(SEGMENT, Hash([1; 32])),
+        Part::of_job(SEGMENT, Hash([2; 32])),
+        Part::of(SegmentId { segment: 1, ..SEGMENT }, Role::Settler),
+        Part::of(SegmentId::first(ShardId(Felt::TWO)), Role::Settler),
     ];
     assert!(parts.is_sorted());
-    assert_eq!(first.segment, FIRST_SEGMENT);
 }

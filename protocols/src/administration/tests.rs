@@ -5,7 +5,7 @@ use crate::{
 };
 use shardwire_model::{
     AccountId, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, MAX_ACCOUNTS, MAX_CONTRACTS,
-    MAX_ENTRIES, PeerId, Role, Selector, ShardId, Stage, StartRequest, Timestamp, Update,
+    MAX_ENTRIES, PeerId, Role, SegmentId, Selector, ShardId, Stage, StartRequest, Timestamp, Update,
     life::{HistoryEntry, Part, Step},
 };
 use shardwire_reputation::{Ban, Components, Listing, Quota, Standing, Tier};
@@ -87,7 +87,7 @@ fn view(number: u8) -> PeerView {
 /// An entry of a job of its own.
 fn listed(number: usize) -> Signed<HistoryEntry> {
     let job = Hash::of(&number.to_be_bytes());
-    let (step, part) = (Step::Streaming { job }, Part::of_job(SHARD, job));
+    let (step, part) = (Step::Streaming { job }, Part::of_job(SegmentId::first(SHARD), job));
     Signed::by(&identity(2), HistoryEntry { part, number: 0, before: Hash::default(), at: Timestamp(1), step })
 }
 

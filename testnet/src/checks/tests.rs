@@ -5,7 +5,7 @@ use crate::{
 };
 use shardwire::facts::{self, PeerScore, ProverJob};
 use shardwire_model::{
-    Felt, Output, Role, ShardStart, Slot, StartRequest, Timestamp, Update,
+    Felt, Output, Role, SegmentId, ShardStart, Slot, StartRequest, Timestamp, Update,
     life::{History, HistoryEntry, Part, Step, Why},
 };
 use shardwire_protocols::{Signed, history::sign, ingress::Verdict, proof::Settlement};
@@ -114,6 +114,7 @@ fn made() -> Facts {
     let settlement = Settlement { shard: starts[SETTLED].shard, segment: 0, proof: PROOF, settled_at: Timestamp(20) };
     let job = ProverJob {
         job: Hash([7; 32]),
+        segment: 0,
         shard: starts[SETTLED].shard,
         proof: Some(PROOF),
         receipt: Some(Signed::by(&settler, settlement)),
@@ -185,14 +186,14 @@ fn histories(
     };
     let mut all = [vec![], vec![], vec![]];
     for ((start, it), [of_settler, of_operator]) in starts.iter().zip(operated).zip(ends) {
-        let part = |role| Part::of(start.shard, role);
+        let part = |role| Part::of(SegmentId::first(start.shard), role);
         all[0].extend(write(settler, part(Role::Settler), [started(start), of_settler].concat()));
         all[1].extend(write(operator, part(Role::Operator), [run(it), of_operator].concat()));
     }
     let job = Hash([7; 32]);
     let proof =
         vec![Step::Streaming { job }, Step::Proving { witness: hash }, Step::Proven { proof: PROOF }, settled(PROOF)];
-    all[2] = write(prover, Part::of_job(starts[SETTLED].shard, job), proof);
+    all[2] = write(prover, Part::of_job(SegmentId::first(starts[SETTLED].shard), job), proof);
     all
 }
 
@@ -298,7 +299,7 @@ fn a_job_with_two_accepted_proofs() {
         let shard = world(facts).shards[SETTLED].start.shard;
         let settlement = Settlement { shard, segment: 0, proof, settled_at: Timestamp(21) };
         let receipt = Some(Signed::by(&identity(1), settlement));
-        facts.nodes[1].jobs.push(ProverJob { job, shard, proof: Some(proof), receipt });
+        facts.nodes[1].jobs.push(ProverJob { job, shard, segment: 0, proof: Some(proof), receipt });
     };
     finds(Check::OneProof, "two proofs of job", |facts| again(facts, Hash([7; 32]), Hash([6; 32])));
     finds(Check::OneProof, "was accepted for two jobs", |facts| again(facts, Hash([8; 32]), PROOF));

@@ -112,7 +112,7 @@ pub(crate) async fn pong(session: Responder<Keepalive>) -> Ended {
 
 /// A history of one entry.
 fn born(shard: ShardId) -> Signed<HistoryEntry> {
-    let part = shardwire_model::life::Part::of_job(shard, Hash::of(b"job"));
+    let part = shardwire_model::life::Part::of_job(shardwire_model::SegmentId::first(shard), Hash::of(b"job"));
     let step = Step::Streaming { job: Hash::of(b"job") };
     sign(&History::new(part), &identity(RESPONDER), Timestamp(1), step).ok().flatten().expect("a first step")
 }

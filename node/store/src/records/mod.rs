@@ -29,7 +29,7 @@ pub use operator::{ASSIGNMENTS, Assignment, EXECUTIONS, Executed, LEASES, LogKey
 pub use prover::{Figures, JOB_LEASES, JOBS, Job, MAX_DISPUTES, Manifest};
 use serde::{Deserialize, Serialize};
 pub use settler::{HANDOFFS, Handoff, INTENTS, Intent, LEASES_SEEN, LeaseKey, VERDICTS, Verdict};
-use shardwire_model::{Felt, ShardId, felt, life::FIRST_SEGMENT};
+use shardwire_model::{Felt, SegmentId, ShardId, felt};
 
 /// What a node's file holds.
 pub const LAYOUT: Layout =
@@ -44,24 +44,7 @@ pub struct SignedBytes {
     pub signature: Vec<u8>,
 }
 
-/// A segment of a shard's run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SegmentKey {
-    /// The shard.
-    pub shard: ShardId,
-    /// The segment, from 0.
-    pub segment: u32,
-}
-
-impl SegmentKey {
-    /// The first segment of a shard's run, which is all of it.
-    #[must_use]
-    pub const fn first(shard: ShardId) -> Self {
-        Self { shard, segment: FIRST_SEGMENT }
-    }
-}
-
-impl RecordKey for SegmentKey {
+impl RecordKey for SegmentId {
     fn to_bytes(&self) -> Vec<u8> {
         [&self.shard.0.to_bytes_be()[..], &self.segment.to_be_bytes()].concat()
     }

@@ -1,9 +1,9 @@
 //! What an operator remembers.
 
-use super::{SegmentKey, WireFelt};
+use super::WireFelt;
 use crate::RecordKey;
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp};
+use shardwire_model::{Hash, Output, PeerId, SegmentId, ShardId, ShardStart, SignedTransaction, Timestamp};
 
 tables! {
     /// The shards assigned to it.
@@ -11,9 +11,9 @@ tables! {
     /// Accepted transactions in their sequence. The log *is* the shard: execution is replayed from it.
     TRANSACTIONS: LogKey => SignedTransaction = ("operator.transactions", 1);
     /// How a run's execution ended, once it did.
-    EXECUTIONS: SegmentKey => Executed = ("operator.executions", 1);
+    EXECUTIONS: SegmentId => Executed = ("operator.executions", 1);
     /// The latest trace lease of a segment.
-    LEASES: SegmentKey => TraceLease = ("operator.leases", 1);
+    LEASES: SegmentId => TraceLease = ("operator.leases", 1);
 }
 
 /// A shard that this operator accepted.

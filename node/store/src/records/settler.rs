@@ -1,17 +1,17 @@
 //! What a settler remembers. The World isn't here: it has a file of its own.
 
-use super::{SegmentKey, SignedBytes};
+use super::SignedBytes;
 use crate::RecordKey;
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Hash, Output, PeerId, ShardId, StartRequest, Timestamp, life::AbortReason};
+use shardwire_model::{Hash, Output, PeerId, SegmentId, ShardId, StartRequest, Timestamp, life::AbortReason};
 
 tables! {
     /// Assignments handed to operators.
     HANDOFFS: ShardId => Handoff = ("settler.handoffs", 1);
     /// What is about to be done in the World.
-    INTENTS: SegmentKey => Intent = ("settler.intents", 1);
+    INTENTS: SegmentId => Intent = ("settler.intents", 1);
     /// Verdicts on proofs.
-    VERDICTS: SegmentKey => Verdict = ("settler.verdicts", 1);
+    VERDICTS: SegmentId => Verdict = ("settler.verdicts", 1);
     /// Leases that provers showed, to be compared.
     LEASES_SEEN: LeaseKey => SignedBytes = ("settler.leases", 1);
 }

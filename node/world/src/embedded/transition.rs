@@ -6,11 +6,8 @@ use crate::{Aborted, MAX_TIMEOUT, Operation, Receipt, Refusal, Settlement, Stage
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use shardwire_crdt::{Cell, Delta, settlement, undo};
 use shardwire_model::life::AbortReason;
-use shardwire_model::{Hash, Mutation, Output, ShardId, Slot, StartRequest, Timestamp, state_commitment};
+use shardwire_model::{Hash, Mutation, Output, SegmentId, ShardId, Slot, StartRequest, Timestamp, state_commitment};
 use std::collections::BTreeMap;
-
-/// The one segment that a run has today: from the snapshot to the end event.
-const FIRST_SEGMENT: u32 = 0;
 
 /// What an operation writes.
 #[derive(Debug)]
@@ -133,8 +130,9 @@ fn settle(txn: &WriteTransaction, output: &Output, proof: Hash, (ticket, now): (
         }
     }
     let row: ShardRow = tables::need(&txn.open_table(SHARDS)?, &at)?;
-    if output.segment != FIRST_SEGMENT {
-        return Err(Refusal::Segment { shard, expected: FIRST_SEGMENT, got: output.segment }.into());
+    let SegmentId { segment: expected, .. } = SegmentId::first(shard);
+    if output.segment != expected {
+        return Err(Refusal::Segment { shard, expected, got: output.segment }.into());
     }
     if output.before != row.before.0 {
         return Err(Refusal::Before { shard, expected: row.before.0, got: output.before }.into());

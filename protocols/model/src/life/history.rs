@@ -1,14 +1,11 @@
 //! The history: the entries of a part, each with the hash of the one before.
 
 use super::step::{Life, Refusal, Step};
-use crate::{Coded, Hash, PeerId, Role, ShardId, Timestamp};
+use crate::{Coded, Hash, PeerId, Role, SegmentId, ShardId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Most entries of a part: one a stage, and there are eleven.
 pub const MAX_STEPS: usize = 11;
-/// The segment that every run has: the one from its start. Today a run has no other.
-pub const FIRST_SEGMENT: u32 = 0;
-
 /// The part of a shard's life that a role of a node sees. Ordered by shard, segment, role and job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Part {
@@ -23,16 +20,16 @@ pub struct Part {
 }
 
 impl Part {
-    /// What a settler or an operator sees of the [first segment](FIRST_SEGMENT).
+    /// What a settler or an operator sees of a segment.
     #[must_use]
-    pub const fn of(shard: ShardId, role: Role) -> Self {
-        Self { shard, segment: FIRST_SEGMENT, role, job: None }
+    pub const fn of(SegmentId { shard, segment }: SegmentId, role: Role) -> Self {
+        Self { shard, segment, role, job: None }
     }
 
-    /// What a prover sees that works at a job of the [first segment](FIRST_SEGMENT).
+    /// What a prover sees that works at a job of a segment.
     #[must_use]
-    pub const fn of_job(shard: ShardId, job: Hash) -> Self {
-        Self { shard, segment: FIRST_SEGMENT, role: Role::Prover, job: Some(job) }
+    pub const fn of_job(SegmentId { shard, segment }: SegmentId, job: Hash) -> Self {
+        Self { shard, segment, role: Role::Prover, job: Some(job) }
     }
 }
 

@@ -16,7 +16,7 @@ mod history;
 mod stage;
 mod step;
 
-pub use history::{FIRST_SEGMENT, History, HistoryEntry, HistoryError, MAX_STEPS, Part};
+pub use history::{History, HistoryEntry, HistoryError, MAX_STEPS, Part};
 pub use stage::Stage;
 pub use step::{AbortReason, Ended, Life, Refusal, Step, Why};
 

@@ -130,7 +130,10 @@ fn the_largest_peers_and_evidence_fit_and_longer_lists_are_refused() {
 
 #[test]
 fn the_largest_history_fits_and_a_longer_one_is_refused() {
-    let part = Part { segment: u32::MAX, ..Part::of_job(ShardId(Felt::MAX), Hash([255; 32])) };
+    let part = Part {
+        segment: u32::MAX,
+        ..Part::of_job(shardwire_model::SegmentId::first(ShardId(Felt::MAX)), Hash([255; 32]))
+    };
     let entry = HistoryEntry {
         part,
         number: u32::MAX,

@@ -1,7 +1,7 @@
 use super::{INITIATOR, RESPONDER, Script, script, start};
 use shardwire_model::{
-    Cause, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, Role, ShardId, Stage, StartRequest,
-    Timestamp, Update,
+    Cause, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, Role, SegmentId, ShardId, Stage,
+    StartRequest, Timestamp, Update,
     life::{History, HistoryEntry, Part, Step, Why},
 };
 use shardwire_protocols::{
@@ -80,7 +80,7 @@ fn entries(shard: ShardId) -> Vec<Signed<HistoryEntry>> {
     ];
     let mut all = Vec::new();
     for (role, job, steps) in parts {
-        let mut history = History::new(Part { job, ..Part::of(shard, role) });
+        let mut history = History::new(Part { job, ..Part::of(SegmentId::first(shard), role) });
         for step in steps {
             let at = Timestamp(1_700_000_000_000 + all.len() as u64);
             let entry = sign(&history, &RESPONDER, at, step).unwrap().unwrap();
