@@ -78,7 +78,7 @@ pub async fn run(
     ready: oneshot::Sender<Ready>,
 ) -> Result<(), RunError> {
     let home = Home { identity: folder.identity().clone(), paths: folder.paths().clone() };
-    let network = config.network.clone();
+    let (network, telemetry) = (config.network.clone(), platform.telemetry.clone());
     let metrics = match config.metrics {
         Some(address) => Some(Metrics::open(address).await.map_err(boxed)?),
         None => None,
@@ -88,7 +88,7 @@ pub async fn run(
         folder.announce(&Running { pid: std::process::id(), listen, peer, network }).map_err(boxed)?;
         let address = metrics.as_ref().map(Metrics::address);
         if let Some(metrics) = metrics {
-            collected.spawn(metrics.serve(peers.clone()));
+            collected.spawn(metrics.serve(telemetry, peers.clone()));
         }
         // Whoever started the node may have gone already; it runs all the same.
         let _ = ready.send(Ready { peer, listen, metrics: address });
@@ -120,12 +120,13 @@ pub async fn run_at(
     announce: impl FnOnce(Ready, &Arc<Peers>) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let Orders { stop, reload } = orders.into();
-    let Platform { clock, network: sockets, disk, work, mut randomness } = platform;
+    let Platform { clock, network: sockets, disk, work, mut randomness, telemetry } = platform;
     let peer = identity.peer();
     let programs: Vec<_> = Programs::all().hashes().collect();
     let world = world::of_node(&*disk, &paths, &config, peer, &programs).map_err(boxed)?;
     let store = Store::open(&*disk, &paths.store(), &LAYOUT).map_err(boxed)?.with_work(work);
-    let peers = peers::recall(&config, peer, clock.clone(), &store).map_err(boxed)?;
+    store.register(&telemetry);
+    let peers = peers::recall(&config, peer, clock.clone(), &store, &telemetry).map_err(boxed)?;
     let tasks = Tasks::new(sockets.pause());
     let host = Arc::new(Host {
         identity: identity.clone(),
@@ -136,6 +137,7 @@ pub async fn run_at(
         peers,
         work,
         randomness: randomness.clone(),
+        telemetry,
         tasks: tasks.spawner(),
     });
     // The port is taken before work is taken up: a second node on it would only do it twice.
@@ -145,6 +147,7 @@ pub async fn run_at(
     let roles = take_up(&config, &paths, &host, &*disk, proofs).await?;
     let node = Arc::new(Node {
         links: Links::new(peer),
+        events: host.telemetry.events(),
         endpoint: endpoint.clone(),
         roles,
         admins: config.admins.clone(),

@@ -119,10 +119,10 @@ async fn a_node_of_another_network_is_told_which_side_is_wrong_and_what_to_do() 
     other.restart().await.expect("an operator");
 
     let mismatch = "the dialling peer belongs to network 'elsewhere', the accepting peer to 'testnet'";
-    let told = log_says(&folder.path().join("operator.log"), "no connection yet").await;
+    let told = log_says(&folder.path().join("operator.log"), "shardwire_network::dial_failed").await;
     let next = "Correct `network` in the configuration of the peer that is wrong.";
     assert!(told.contains(&format!("{mismatch} (SW-HANDSHAKE-001) (SW-HANDSHAKE-001). {next}")), "{told}");
-    let noted = log_says(&folder.path().join("settler.log"), "handshake refused").await;
+    let noted = log_says(&folder.path().join("settler.log"), "shardwire_network::handshake_refused").await;
     assert!(noted.contains(mismatch) && noted.contains("SW-HANDSHAKE-001"), "{noted}");
 
     // Both go on.

@@ -24,6 +24,7 @@ use shardwire_protocols::{
     },
 };
 use shardwire_reputation::{Event, Record, Standing, Work};
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::{Bytes, Connection, Endpoint, Identity, Incoming, Pause, Profile, SessionError};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -159,7 +160,7 @@ pub(crate) fn run() -> Outcome<()> {
         let settings = catalogue::settings(Profile::default());
         let here = (Ipv4Addr::LOCALHOST, 0).into();
         let endpoint = Endpoint::bind(here, identity.clone(), &settings, &mut rand::rng())?;
-        let peers = Arc::new(peers());
+        let peers = peers();
         let tending = peers.clone();
         tokio::spawn(async move { tending.maintain(drop, resident_bytes).await });
         let source = Arc::new(Source::new(identity.clone()));
@@ -188,7 +189,7 @@ pub(crate) fn run() -> Outcome<()> {
 }
 
 /// Peers under a node's default rules. Two are configured; some attackers have worked well until today.
-fn peers() -> Peers {
+fn peers() -> Arc<Peers> {
     let worked = || {
         let work = Event::Worked(Work::Proof);
         (0..4).fold(Record::default(), |record, _| record.after(&work, SystemClock.now(), &Rules::default().policy))
@@ -202,7 +203,7 @@ fn peers() -> Peers {
         hosts: BTreeSet::from([Ipv4Addr::LOCALHOST.into()]),
         ..ConfiguredPeers::default()
     };
-    Peers::new(&Rules::default(), named, records, BTreeMap::new(), Arc::new(SystemClock))
+    Peers::new(&Rules::default(), named, records, BTreeMap::new(), Arc::new(SystemClock), &Telemetry::default())
 }
 
 async fn greeted(connection: &Connection) -> Result<(), SessionError> {

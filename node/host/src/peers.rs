@@ -8,6 +8,7 @@ use shardwire_peers::{ConfiguredPeers, Peers};
 use shardwire_reputation::{Listing, Record};
 use shardwire_store::records::{PEERS, WORDS};
 use shardwire_store::{Store, StoreError};
+use shardwire_telemetry::Telemetry;
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
     sync::Arc,
@@ -29,10 +30,16 @@ pub fn named(config: &Config, own: PeerId) -> ConfiguredPeers {
 ///
 /// # Errors
 /// If the store can't be read.
-pub fn recall(config: &Config, own: PeerId, clock: Arc<dyn Clock>, store: &Store) -> Result<Arc<Peers>, StoreError> {
+pub fn recall(
+    config: &Config,
+    own: PeerId,
+    clock: Arc<dyn Clock>,
+    store: &Store,
+    telemetry: &Telemetry,
+) -> Result<Arc<Peers>, StoreError> {
     let (records, words) = (store.all(&PEERS)?, store.all(&WORDS)?);
     let words = words.into_iter().collect();
-    Ok(Arc::new(Peers::new(&config.reputation.rules, named(config, own), records, words, clock)))
+    Ok(Peers::new(&config.reputation.rules, named(config, own), records, words, clock, telemetry))
 }
 
 /// Keeps the records that changed.

@@ -1,4 +1,4 @@
-//! What a node takes from outside itself: the date, the network, the disk, threads and randomness. The system's in production, a seed's in simulation.
+//! What a node takes from outside itself: the date, the network, the disk, threads and randomness; and where it tells what happens. The system's in production, a seed's in simulation.
 //!
 //! They are made where the program begins and passed down; nothing else in the node reads them (clippy.toml says what is
 //! forbidden, and each exception says why where it stands). Timers need no argument: they are tokio's, whose time a test or a simulator moves.
@@ -8,13 +8,14 @@ use rand::{CryptoRng, RngCore, SeedableRng, rngs::StdRng};
 use shardwire_model::Clock;
 pub use shardwire_store::Work;
 use shardwire_store::{Disk, SystemDisk};
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::{Network, SystemNetwork};
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The date, the network, the disk, threads and randomness. Cheap to clone: clones share them.
+/// The date, the network, the disk, threads, randomness and telemetry. Cheap to clone: clones share them.
 #[derive(Clone, Debug)]
 pub struct Platform {
     /// What date it is.
@@ -27,6 +28,8 @@ pub struct Platform {
     pub work: Work,
     /// Where keys, ids and seeds come from.
     pub randomness: Randomness,
+    /// Where metrics are registered and events observed.
+    pub telemetry: Telemetry,
 }
 
 impl Platform {
@@ -39,6 +42,7 @@ impl Platform {
             disk: Arc::new(SystemDisk),
             work: Work::Beside,
             randomness: Randomness::system(),
+            telemetry: Telemetry::default(),
         }
     }
 }

@@ -16,6 +16,7 @@ mod desk_tests;
 mod error;
 #[cfg(test)]
 mod error_tests;
+pub mod events;
 mod feed;
 mod handoff;
 mod ingress;
@@ -31,7 +32,11 @@ mod submit;
 mod tests;
 mod trace;
 
-use self::{asking::Asking, run::Run};
+use self::{
+    asking::Asking,
+    events::{ShardAssigned, ShardClosed, ShardResumed},
+    run::Run,
+};
 pub use error::OperatorError;
 pub use run::extended;
 use shardwire_host::history::{Advance as _, Lives as _};
@@ -44,6 +49,7 @@ use shardwire_program::Programs;
 use shardwire_protocols::administration::ShardStatus;
 use shardwire_reputation::{Event, Work};
 use shardwire_store::records::{ASSIGNMENTS, Assignment};
+use shardwire_telemetry::Events;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -64,6 +70,7 @@ pub struct Operator {
     asking: Asking,
     /// Held while a lease is granted.
     granting: Mutex<()>,
+    events: Events<events::Room>,
 }
 
 impl Operator {
@@ -72,20 +79,20 @@ impl Operator {
     /// # Errors
     /// If the store can't be read, or a log doesn't replay.
     pub fn resume(host: Arc<Host>, programs: Programs) -> Result<Self, OperatorError> {
-        let changes = Arc::new(Changes::new());
+        let (changes, events) = (Arc::new(Changes::new()), host.telemetry.events());
         let mut runs = BTreeMap::new();
         for (shard, assignment) in host.store.all(&ASSIGNMENTS)? {
             let life = host.store.life(run::part(shard))?;
             let run = if life.is_over() {
                 Run::closed(&host, assignment, life, changes.clone())
             } else {
-                tracing::info!(shard = %shard.short(), "taking up the shard again");
+                events.emit(ShardResumed { shard });
                 Run::open(&host, &programs, assignment, life, changes.clone())?
             };
             runs.insert(shard, Arc::new(run));
         }
         let (asking, granting) = (Asking::default(), Mutex::default());
-        Ok(Self { host, programs, runs: Mutex::new(runs), changes, asking, granting })
+        Ok(Self { host, programs, runs: Mutex::new(runs), changes, asking, granting, events })
     }
 
     /// Stores an assignment and begins to execute it. An assignment of a shard that runs already is a new lease of it, nothing more.
@@ -110,7 +117,7 @@ impl Operator {
         let run = Run::open(&self.host, &self.programs, assignment, life, self.changes.clone())?;
         runs.insert(shard, Arc::new(run));
         drop(runs);
-        tracing::info!(shard = %shard.short(), "shard assigned, execution begins");
+        self.events.emit(ShardAssigned { shard });
         self.changes.announce();
         Ok(())
     }
@@ -123,7 +130,7 @@ impl Operator {
             if let (Stage::Settled, Some(lease)) = (how, run.leases.present()) {
                 self.host.peers.note(lease.prover, &Event::Worked(Work::Lease));
             }
-            tracing::info!(shard = %shard.short(), %how, "shard closed");
+            self.events.emit(ShardClosed { shard, how });
             self.changes.announce();
         }
         Ok(())

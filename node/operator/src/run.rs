@@ -8,6 +8,7 @@
 use super::{
     OperatorError,
     desk::{Desk, Progress},
+    events::{self, ExecutionEnded, ExecutionStopped},
     feed::Feed,
     lease::Leases,
     past::Past,
@@ -29,6 +30,7 @@ use shardwire_store::{
     RecordKey, StoreError, Write,
     records::{Assignment, EXECUTIONS, Executed, Spooled, TRANSACTIONS, WireFelt},
 };
+use shardwire_telemetry::Events;
 use shardwire_witness::{Chunk, witness_hash};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,6 +38,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) host: Arc<Host>,
+    pub(super) events: Events<events::Room>,
     pub(super) shard: ShardId,
     pub(super) job: Hash,
     pub(super) assignment: Assignment,
@@ -122,6 +125,7 @@ impl Run {
         let segment = SegmentId::first(shard);
         Self {
             host: host.clone(),
+            events: host.telemetry.events(),
             shard,
             job: job_id(start.program, start.commitment(), before, segment.segment),
             desk: None,
@@ -164,14 +168,15 @@ impl Run {
             }
         };
         let (host, state, began) = (self.host.clone(), self.state.clone(), self.host.clock.now());
-        let segment = self.segment();
+        let (events, segment) = (self.events.clone(), self.segment());
         let feed = Feed::start(self.host.work, format!("shard {}", self.shard.short()), log, move |transactions| {
             let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
-            if let Err(cause) = conclude(&host, &spool, segment, began, result) {
+            if let Err(cause) = conclude(&host, &events, &spool, segment, began, result) {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 // A run that is closed loses its feed, and ends for want of transactions: no fault.
                 if !state.life.is_over() {
-                    tracing::error!(shard = %start.shard.short(), code = cause.code, "execution stopped: {}", cause.reason);
+                    let (shard, code, error) = (start.shard, cause.code.clone(), cause.reason.clone());
+                    events.emit(ExecutionStopped { shard, code, error });
                     state.fault = Some(cause);
                 }
             }
@@ -371,6 +376,7 @@ impl Run {
 /// Makes the end of an execution durable, or says why there is none.
 fn conclude(
     host: &Host,
+    events: &Events<events::Room>,
     spool: &Spool,
     segment: SegmentId,
     began: Timestamp,
@@ -384,7 +390,8 @@ fn conclude(
         execute_ms: u64::try_from(host.clock.now().since(began).as_millis()).unwrap_or(u64::MAX),
     };
     host.store.put(&EXECUTIONS, &segment, &executed)?;
-    tracing::info!(shard = %segment.shard.short(), steps = executed.steps, chunks = executed.chunks.len(), "execution ended");
+    let (steps, chunks) = (executed.steps, executed.chunks.len());
+    events.emit(ExecutionEnded { shard: segment.shard, steps, chunks });
     spool.end(executed);
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::{
     OperatorError,
     desk::{Desk, Entered, Taken},
+    events::{ShardEnded, TransactionAccepted, TransactionFailed, TransactionRefused},
     run::{Run, part},
 };
 use shardwire_host::history::{Advance as _, Lives as _};
@@ -46,6 +47,7 @@ impl Run {
             match desk.enter(&transaction, message, good, queue) {
                 Err(refusal) => {
                     self.state().refused += 1;
+                    self.events.emit(TransactionRefused { shard: self.shard, code: refusal.code() });
                     return Ok(Outcome::Refused(refusal.into()));
                 }
                 Ok(Entered::Duplicate { sequence }) => return Ok(Outcome::Accepted { sequence, duplicate: true }),
@@ -168,7 +170,7 @@ impl Run {
             return Ok(());
         }
         let transactions = desk.progress().accepted;
-        tracing::info!(shard = %self.shard.short(), transactions, "end event: the shard takes no further transaction");
+        self.events.emit(ShardEnded { shard: self.shard, transactions });
         if self.leases.present().is_some() {
             self.streams()?;
         }
@@ -184,10 +186,12 @@ impl Run {
             // That the shard is over is an answer, not a fault of ours.
             Err(over @ OperatorError::Over { .. }) => return Ok(Outcome::Refused(over.into())),
             Err(error) => {
-                tracing::error!(shard = %self.shard.short(), code = error.code(), "a transaction can't be logged: {error}");
+                let (shard, code, words) = (self.shard, error.code(), error.to_string());
+                self.events.emit(TransactionFailed { shard, code, error: words });
                 return Err(error);
             }
         }
+        self.events.emit(TransactionAccepted { shard: self.shard, sequence: taken.sequence });
         self.feed_logged(self.desk()?).await?;
         Ok(Outcome::Accepted { sequence: taken.sequence, duplicate: false })
     }

@@ -15,6 +15,7 @@ use shardwire_store::{
     Artefacts, Store, SystemDisk,
     records::{LAYOUT, WireFelt},
 };
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::identity::Identity;
 use shardwire_witness::Chunk;
 use std::{path::Path, time::Duration};
@@ -30,7 +31,7 @@ fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
     let store = Store::in_memory(&LAYOUT).unwrap();
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
-        peers: peers::recall(&config, identity.peer(), Arc::new(SystemClock), &store).unwrap(),
+        peers: peers::recall(&config, identity.peer(), Arc::new(SystemClock), &store, &Telemetry::default()).unwrap(),
         identity,
         world: Arc::new(shardwire_host::testing::world()),
         clock: Arc::new(SystemClock),
@@ -38,6 +39,7 @@ fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
         work: platform::Work::Beside,
         randomness: shardwire_host::platform::Randomness::from_seed(1),
+        telemetry: Telemetry::default(),
         tasks: tasks.spawner(),
     };
     let operator = Operator::resume(Arc::new(host), Programs::all()).unwrap();

@@ -1,6 +1,12 @@
 //! The operator serves provers: jobs, leases, chunks.
 
-use super::{Operator, OperatorError, asking::GIVES_WAY, run::Run, spool::Found};
+use super::{
+    Operator, OperatorError,
+    asking::GIVES_WAY,
+    events::{ChunkServed, ClaimRefused, JobAbandoned, JobDeclined, JobLeased, JobProven},
+    run::Run,
+    spool::Found,
+};
 use shardwire_model::{Cause, Coded as _, Hash, PeerId, life::Step};
 use shardwire_protocols::{
     Failure,
@@ -55,11 +61,12 @@ impl Operator {
         match granted {
             Ok(lease) => {
                 run.streams()?;
-                tracing::info!(job = %job.short(), prover = %prover.short(), epoch = lease.statement.epoch, "job leased");
+                self.events.emit(JobLeased { job, prover, epoch: lease.statement.epoch });
                 Ok(Grant::Leased(lease))
             }
             Err(refused @ (OperatorError::Leased { .. } | OperatorError::LeasesHeld { .. })) => {
-                tracing::debug!(job = %job.short(), prover = %prover.short(), code = refused.code(), "claim refused: {refused}");
+                let (code, error) = (refused.code(), refused.to_string());
+                self.events.emit(ClaimRefused { job, prover, code, error });
                 Ok(Grant::Refused(refused.into()))
             }
             Err(error) => Err(error.into()),
@@ -84,7 +91,7 @@ impl Handler for Operator {
     }
 
     async fn declined(&self, prover: PeerId, job: Hash, cause: Cause) -> Result<(), Failure> {
-        tracing::warn!(job = %job.short(), prover = %prover.short(), "prover declines the job: {cause}");
+        self.events.emit(JobDeclined { job, prover, cause: cause.to_string() });
         self.asking.answered(prover);
         self.leased(job)?.leases.declined(prover);
         Ok(())
@@ -97,7 +104,13 @@ impl Handler for Operator {
             Err(epoch) => Ok::<_, OperatorError>(Some(Err(epoch))),
         };
         Ok(match run.progress.until(look).await? {
-            Ok(Found::Chunk(spooled)) => run.chunk(index, spooled).await?,
+            Ok(Found::Chunk(spooled)) => {
+                let answer = run.chunk(index, spooled).await?;
+                if let ChunkAnswer::Chunk(chunk) = &answer {
+                    self.events.emit(ChunkServed { job, prover, index, bytes: chunk.body.len() as u64 });
+                }
+                answer
+            }
             Ok(Found::End(ending)) => ChunkAnswer::End(*ending),
             Err(epoch) => ChunkAnswer::Lost { epoch },
         })
@@ -122,7 +135,7 @@ impl Handler for Operator {
             Ok(_) => {
                 run.leases.proven(&self.host, proof)?;
                 run.reached(Step::Proven { proof })?;
-                tracing::info!(job = %job.short(), prover = %prover.short(), proof = %proof.short(), "prover has the proof");
+                self.events.emit(JobProven { job, prover, proof });
                 Finished::Acknowledged
             }
             Err(epoch) => Finished::Lost { epoch },
@@ -131,7 +144,7 @@ impl Handler for Operator {
 
     async fn abandoned(&self, prover: PeerId, job: Hash, epoch: u64, cause: Cause) -> Result<(), Failure> {
         let run = self.leased(job)?;
-        tracing::warn!(job = %job.short(), prover = %prover.short(), "prover gives the job up: {cause}");
+        self.events.emit(JobAbandoned { job, prover, cause: cause.to_string() });
         if run.renew(prover, epoch).is_ok() {
             run.leases.end(&self.host)?;
             run.progress.announce();

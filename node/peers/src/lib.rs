@@ -20,6 +20,8 @@
 //! Refused: what [`shardwire_reputation`] says. The node's own connections and its administrators' are neither
 //! counted nor metered.
 //!
+//! What happened is an [event](events); what is so now is in the [metrics](shardwire_telemetry).
+//!
 //! Bounds: records as [`shardwire_reputation::MAX_RECORDS`]; connections as
 //! [`Limits`](shardwire_reputation::admission::Limits); remembered hosts as [`admission::MAX_HOSTS`]; sessions of a
 //! connection that begin or were refused as [`BEGINNING`]; remembered changes as [`MAX_CHANGES`].
@@ -27,7 +29,9 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod admission;
+pub mod events;
 pub mod load;
+mod metrics;
 mod peers;
 mod presence;
 mod rules;

@@ -3,7 +3,9 @@
 use crate::{
     Ticks,
     admission::{ConnectionAdmission, Decision},
+    events::{self, LoadNormal, Overloaded, StandingChanged},
     load::{self, Load},
+    metrics,
     rules::{ConfiguredPeers, Listings, Rules},
     totals::{Figures, Totals},
 };
@@ -12,6 +14,7 @@ use shardwire_reputation::{
     Ban, Change, Components, Event, Listing, MAX_RECORDS, Quota, QuotaLimiter, Quotas, Reason, Record, Records,
     Standing, Tier,
 };
+use shardwire_telemetry::{Events, Telemetry};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::IpAddr,
@@ -79,6 +82,7 @@ pub struct Peers {
     pub(crate) admission: Arc<ConnectionAdmission>,
     pub(crate) load: Load,
     pub(crate) totals: Totals,
+    pub(crate) events: Events<events::Room>,
     /// The connected peers, with their standing as it changes.
     present: Mutex<BTreeMap<PeerId, Present>>,
     changes: Mutex<VecDeque<RecordedChange>>,
@@ -91,7 +95,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Peers {
-    /// Peers under rules that are [valid](Rules::validate), with the stored records and listings.
+    /// Peers under rules that are [valid](Rules::validate), with the stored records and listings. `telemetry` gets
+    /// their events and numbers.
     #[must_use]
     pub fn new(
         rules: &Rules,
@@ -99,14 +104,15 @@ impl Peers {
         stored: impl IntoIterator<Item = (PeerId, Record)>,
         run_time: BTreeMap<PeerId, Listing>,
         clock: Arc<dyn Clock>,
-    ) -> Self {
+        telemetry: &Telemetry,
+    ) -> Arc<Self> {
         let now = clock.now();
         let mut records = Records::new(rules.policy, MAX_RECORDS);
         for (peer, record) in stored {
             records.restore(peer, record, now);
         }
         let ticks = Ticks::begin();
-        let peers = Self {
+        let peers = Arc::new(Self {
             clock,
             records: Mutex::new(records),
             listings: Mutex::default(),
@@ -115,12 +121,14 @@ impl Peers {
             admission: Arc::new(ConnectionAdmission::new(rules.limits, ticks)),
             load: Load::new(rules.watermarks),
             totals: Totals::default(),
+            events: telemetry.events(),
             present: Mutex::default(),
             changes: Mutex::default(),
             urgent: Notify::new(),
-        };
+        });
         lock(&peers.listings).run_time = run_time;
         peers.configure(configured);
+        metrics::register(&peers, telemetry);
         peers
     }
 
@@ -191,17 +199,11 @@ impl Peers {
     /// Logs a change of standing and makes it take effect.
     fn apply(&self, change: &Change) {
         let Change { peer, from, to, reason } = change;
+        let by_time = matches!(reason, Reason::Time);
         let cause = reason.to_string();
-        self.totals.changed(*from, *to);
-        match (to, reason) {
-            (Standing::Banned { .. } | Standing::Denied, _) => {
-                tracing::warn!(peer = %peer.short(), %from, %to, cause, "standing");
-                self.urgent.notify_one();
-            }
-            (Standing::Admitted(_), Reason::Time) => {
-                tracing::debug!(peer = %peer.short(), %from, %to, cause, "standing");
-            }
-            (Standing::Admitted(_), _) => tracing::info!(peer = %peer.short(), %from, %to, cause, "standing"),
+        self.events.emit(StandingChanged { peer: *peer, from: *from, to: *to, cause, by_time });
+        if to.tier().is_none() {
+            self.urgent.notify_one();
         }
         {
             let mut changes = lock(&self.changes);
@@ -289,8 +291,8 @@ impl Peers {
         let (gauges, _) = self.load.gauges();
         let (waiting, late, memory) = (gauges.queue_depth, gauges.loop_delay, gauges.memory_bytes);
         match refused {
-            Some(tier) => tracing::warn!(waiting, ?late, memory, "overloaded: peers up to tier {tier} are refused"),
-            None => tracing::info!(waiting, ?late, memory, "load is back to normal: nobody is refused for it"),
+            Some(tier) => self.events.emit(Overloaded { tier, waiting, late, memory }),
+            None => self.events.emit(LoadNormal { waiting, late, memory }),
         }
     }
 
@@ -359,13 +361,6 @@ impl Peers {
             }
         }
         figures
-    }
-
-    /// How often each change of standing happened since the node began, without those that never did: from, to,
-    /// count.
-    #[must_use]
-    pub fn counted_changes(&self) -> Vec<(&'static str, &'static str, u64)> {
-        self.totals.changes()
     }
 
     /// The connections in ordinary slots and in reserved ones.

@@ -1,7 +1,7 @@
 //! Counts of what was done with peers, by tier, for a node to show.
 
 use serde::{Deserialize, Serialize};
-use shardwire_reputation::{Standing, Tier};
+use shardwire_reputation::Tier;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts of a tier's peers since the node began.
@@ -72,27 +72,12 @@ pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// The names of all standings.
-const STANDINGS: [&str; 5] = ["denied", "banned", "low", "normal", "high"];
-
-fn index(standing: Standing) -> usize {
-    match standing {
-        Standing::Denied => 0,
-        Standing::Banned { .. } => 1,
-        Standing::Admitted(Tier::Low) => 2,
-        Standing::Admitted(Tier::Normal) => 3,
-        Standing::Admitted(Tier::High) => 4,
-    }
-}
-
 /// The counts of each tier.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     low: Counts,
     normal: Counts,
     high: Counts,
-    /// Counts of changes of standing, by old and new standing.
-    changes: [[AtomicU64; STANDINGS.len()]; STANDINGS.len()],
 }
 
 impl Totals {
@@ -102,19 +87,6 @@ impl Totals {
             Tier::Normal => &self.normal,
             Tier::High => &self.high,
         }
-    }
-
-    pub(crate) fn changed(&self, from: Standing, to: Standing) {
-        // The index is always in range.
-        self.changes.get(index(from)).and_then(|row| row.get(index(to))).into_iter().for_each(count);
-    }
-
-    pub(crate) fn changes(&self) -> Vec<(&'static str, &'static str, u64)> {
-        let rows = STANDINGS.iter().zip(&self.changes);
-        let all = rows.flat_map(|(from, row)| {
-            STANDINGS.iter().zip(row).map(move |(to, count)| (*from, *to, count.load(Ordering::Relaxed)))
-        });
-        all.filter(|(.., count)| *count > 0).collect()
     }
 
     pub(crate) fn figures(&self, admission: AdmissionCounts) -> Figures {

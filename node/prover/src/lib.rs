@@ -17,6 +17,7 @@ mod chunks;
 mod error;
 #[cfg(test)]
 mod error_tests;
+pub mod events;
 mod fetch;
 mod lease;
 mod offer;
@@ -29,6 +30,7 @@ mod tests;
 mod workshop;
 
 pub use error::ProverError;
+use events::JobEnded;
 use lease::Leases;
 use shardwire_host::{
     Changes, Host,
@@ -43,6 +45,7 @@ use shardwire_store::{
     StoreError,
     records::{JOBS, Job},
 };
+use shardwire_telemetry::Events;
 use shardwire_transport::Backoff;
 use std::{
     collections::BTreeMap,
@@ -95,6 +98,7 @@ pub struct Prover {
     /// One proof at a time.
     turn: tokio::sync::Semaphore,
     changes: Changes,
+    events: Events<events::Room>,
 }
 
 impl Prover {
@@ -109,6 +113,7 @@ impl Prover {
             jobs.insert(id, Known { job, life });
         }
         Ok(Arc::new(Self {
+            events: host.telemetry.events(),
             host,
             workshop,
             jobs: Mutex::new(jobs),
@@ -147,7 +152,7 @@ impl Prover {
         self.host.store.write(|write| {
             write.put(&JOBS, &id, job)?;
             if let Some(step) = step {
-                *life = write.advance::<ProverError>(identity, now, part(id, &job), step)?;
+                *life = write.advance::<ProverError>(identity, now, part(id, job), step)?;
             }
             Ok(())
         })
@@ -155,7 +160,7 @@ impl Prover {
 
     /// Ends a job whose shard is over. What was fetched of it is of no use any more.
     fn end(&self, id: Hash, end: Step) -> Result<(), ProverError> {
-        tracing::info!(job = %id.short(), "the job is over: {}", end.stage());
+        self.events.emit(JobEnded { job: id, how: end.stage() });
         self.update(id, Some(end), |job| job.fault = None)?;
         Ok(self.host.artefacts.remove_folder(&self.host.artefacts.job(id))?)
     }

@@ -1,6 +1,9 @@
 //! The prover offers its proofs to settlers, and keeps their verdicts.
 
-use super::{Prover, ProverError};
+use super::{
+    Prover, ProverError,
+    events::{ProofDisputed, ProofUnwanted, ReceiptKept, VerdictPresumed},
+};
 use shardwire_host::signed;
 use shardwire_model::{
     Hash, MAX_PROOF_BYTES, PeerId, Stage,
@@ -72,7 +75,7 @@ impl Prover {
             Verdict::Disputed(_) => "dispute",
             Verdict::Skipped { .. } => return,
         };
-        tracing::warn!(peer = %peer.short(), proof = %proof.short(), "a {signed} signed by a peer that is no settler of this World");
+        self.events.emit(VerdictPresumed { peer, proof, signed });
         self.host.peers.note(peer, &Event::Broke { breach: Breach::Presumption, blame: Blame::Peer });
     }
 }
@@ -96,7 +99,7 @@ impl Handler for Prover {
         }
         match verdict {
             Verdict::Settled(receipt) => {
-                tracing::info!(job = %job.short(), settler = %settler.short(), "settled: receipt kept");
+                self.events.emit(ReceiptKept { job, settler });
                 let receipt = postcard::to_allocvec(&receipt).unwrap_or_default();
                 let kept = self.update(job, Some(Step::Settled { proof: Some(proof) }), |job| {
                     job.receipt = Some(receipt);
@@ -113,7 +116,7 @@ impl Handler for Prover {
             // One settler's word, and it may lie: the proof stays on offer to every other one.
             Verdict::Disputed(dispute) => {
                 let cause = dispute.statement.cause.clone();
-                tracing::error!(job = %job.short(), settler = %settler.short(), "disputed: {cause}");
+                self.events.emit(ProofDisputed { job, settler, cause: cause.to_string() });
                 let dispute = postcard::to_allocvec(&dispute).unwrap_or_default();
                 self.refused_by(settler, proof, None);
                 self.update(job, None, |job| {
@@ -124,7 +127,7 @@ impl Handler for Prover {
                 })?;
             }
             Verdict::Skipped { shard, reason, cause } => {
-                tracing::info!(shard = %shard.short(), settler = %settler.short(), "proof not wanted: {cause}");
+                self.events.emit(ProofUnwanted { shard, settler, cause: cause.to_string() });
                 let until = (reason == SkipReason::Pending).then(|| Instant::now() + OFFER_AGAIN);
                 self.refused_by(settler, proof, until);
                 let end = match reason {

@@ -4,7 +4,7 @@
 //! Only leases of the World's own jobs by their own operators are looked at, so whoever could fill this is the operator of the shard. Bound:
 //! [`MAX_SEEN`] a job; those that don't fit are not compared.
 
-use super::{Settler, SettlerError};
+use super::{Settler, SettlerError, events::LeasesContradict};
 use shardwire_host::signed;
 use shardwire_model::{Hash, SegmentId};
 use shardwire_protocols::{
@@ -40,7 +40,7 @@ impl Settler {
         let seen: Option<Lease> = store.get(&LEASES_SEEN, &key)?.map(|seen| signed::read(&seen)).transpose()?;
         match seen {
             Some(seen) if seen.statement.prover != lease.statement.prover => {
-                tracing::warn!(job = %job.short(), operator = %operator.short(), epoch, "the operator leased one job to two provers at once");
+                self.events.emit(LeasesContradict { job, operator, epoch });
                 let evidence = Evidence::Leases(Box::new([seen, lease]));
                 if self.host.accuse(&Accusation { accused: operator, evidence }) {
                     let broke = Event::Broke { breach: Breach::Contradiction, blame: Blame::Peer };

@@ -10,6 +10,7 @@
 mod error;
 #[cfg(test)]
 mod error_tests;
+pub mod events;
 pub mod evidence;
 mod handoff;
 mod judge;
@@ -37,6 +38,7 @@ use shardwire_store::{
     StoreError,
     records::{INTENTS, Intent, VERDICTS},
 };
+use shardwire_telemetry::Events;
 use shardwire_world::{Refusal, ShardState, Ticket, World};
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -60,6 +62,9 @@ pub struct Settler {
     submitted: Mutex<BTreeSet<Ticket>>,
     /// What the World refused lately.
     refused: Mutex<VecDeque<(ShardId, Ticket, Refusal)>>,
+    events: Events<events::Room>,
+    /// What becomes of what is asked of the World.
+    operations: Events<shardwire_world::events::Room>,
 }
 
 impl Settler {
@@ -74,6 +79,8 @@ impl Settler {
         timeout: Duration,
     ) -> Result<Arc<Self>, SettlerError> {
         let settler = Arc::new(Self {
+            events: host.telemetry.events(),
+            operations: host.telemetry.events(),
             host,
             world,
             judge,

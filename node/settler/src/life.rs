@@ -9,7 +9,12 @@
 //!
 //! Bounds: one note a shard; [`MAX_REFUSED`] refusals are remembered, for those who ask later.
 
-use super::{Settler, SettlerError, error::Objection, turns::Turn};
+use super::{
+    Settler, SettlerError,
+    error::Objection,
+    events::{ShardAborted, ShardSettled, ShardStarted},
+    turns::Turn,
+};
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::life::{AbortReason, Ended};
 use shardwire_model::{
@@ -21,6 +26,7 @@ use shardwire_store::{
     records::{INTENTS, Intent, VERDICTS, Verdict},
 };
 use shardwire_transport::Backoff;
+use shardwire_world::events::{Kind, OperationFinal, OperationPending, OperationRefused, OperationSubmitted};
 use shardwire_world::{
     MAX_SHARD_PAGE, Operation, Receipt, Refusal, Settlement, ShardState, Stage as WorldStage, Standing, Ticket, decided,
 };
@@ -144,7 +150,6 @@ impl Settler {
         self.host.store.put(&INTENTS, &SegmentId::first(shard), &intent)?;
         self.conclude(turn, &intent, COMMAND_PATIENCE).await?;
         let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
-        tracing::info!(shard = %shard.short(), operator = %record.start.operator.short(), timeout_s = timeout.as_secs(), "shard started");
         let deadline = record.start.deadline;
         Ok((record.start, deadline))
     }
@@ -231,10 +236,7 @@ impl Settler {
         self.host.store.put(&INTENTS, &SegmentId::first(shard), &intent)?;
         self.conclude(turn, &intent, patience).await?;
         match self.world.shard(shard).await?.map(|record| record.state) {
-            Some(ShardState::Aborted { at, reason }) => {
-                tracing::warn!(shard = %shard.short(), ?reason, "shard aborted");
-                Ok(at)
-            }
+            Some(ShardState::Aborted { at, .. }) => Ok(at),
             _ => Err(Refusal::UnknownShard { shard }.into()),
         }
     }
@@ -297,28 +299,32 @@ impl Settler {
         let shard = turn.shard;
         let Some(intent) = self.host.store.get(&INTENTS, &SegmentId::first(shard))? else { return Ok(CaughtUp::Done) };
         let operation = operation(&intent, shard);
-        let ticket = operation.ticket(self.network());
+        let (ticket, kind) = (operation.ticket(self.network()), Kind::from(&operation));
         let is_known = self.submitted().contains(&ticket);
         let standing = match is_known {
             true => self.world.standing(ticket).await?,
             false => Standing::Unknown,
         };
         let standing = match standing {
-            Standing::Unknown => self.world.submit(operation).await?,
+            Standing::Unknown => {
+                self.operations.emit(OperationSubmitted { shard, ticket, operation: kind });
+                self.world.submit(operation).await?
+            }
             standing => standing,
         };
         let forget = |write: &mut Write<'_>| -> Result<(), SettlerError> {
             Ok(write.remove(&INTENTS, &SegmentId::first(shard))?)
         };
         let caught = match (standing, intent) {
-            (Standing::Pending | Standing::Unknown, intent) => {
+            (Standing::Pending | Standing::Unknown, _) => {
                 if self.submitted().insert(ticket) {
-                    tracing::info!(shard = %shard.short(), %ticket, "{} is pending in the World", name(&intent));
+                    self.operations.emit(OperationPending { shard, ticket, operation: kind });
                 }
                 return Ok(CaughtUp::Pending);
             }
             (Standing::Refused(refusal), intent) => {
-                tracing::warn!(shard = %shard.short(), code = refusal.code(), "the World refuses the {}: {refusal}", name(&intent));
+                let (code, why) = (refusal.code(), refusal.clone());
+                self.operations.emit(OperationRefused { shard, operation: kind, code, refusal: why });
                 let verdict = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?;
                 let of_this =
                     verdict.filter(|it| matches!(&intent, Intent::Settle { proof, .. } if it.proof == *proof));
@@ -337,21 +343,28 @@ impl Settler {
                 let (commitment, deadline) = (started.start.commitment(), started.start.deadline);
                 self.advance(shard, Step::Started { commitment, by, deadline }, forget)?;
                 self.deadlines().insert((deadline, shard));
+                let (operator, timeout) = (started.start.operator, deadline.since(started.at));
+                self.events.emit(ShardStarted { shard, operator, timeout });
                 CaughtUp::Done
             }
             (Standing::Final(Receipt::Settled(settled)), _) => {
                 self.advance(shard, Step::Settled { proof: Some(settled.proof) }, forget)?;
                 self.deadlines().retain(|(_, it)| *it != shard);
+                self.events.emit(ShardSettled { shard, updates: settled.output.updates.len() });
                 CaughtUp::Done
             }
             (Standing::Final(Receipt::Aborted(aborted)), _) => {
                 self.advance(shard, Step::Aborted { why: why(aborted.reason) }, forget)?;
                 self.deadlines().retain(|(_, it)| *it != shard);
+                self.events.emit(ShardAborted { shard, reason: aborted.reason });
                 CaughtUp::Done
             }
             // A receipt of something else than what was asked for.
             (Standing::Final(Receipt::Started(_)), _) => return Err(SettlerError::Receipt { shard }),
         };
+        if matches!(caught, CaughtUp::Done) {
+            self.operations.emit(OperationFinal { shard, ticket, operation: kind });
+        }
         self.submitted().remove(&ticket);
         Ok(caught)
     }
@@ -466,14 +479,5 @@ fn operation(intent: &Intent, shard: ShardId) -> Operation {
         Intent::Start { request, deadline, .. } => Operation::Start { request, deadline },
         Intent::Settle { proof, output } => Operation::Settle { output, proof },
         Intent::Abort { reason } => Operation::Abort { shard, reason },
-    }
-}
-
-/// A word for an intent.
-const fn name(intent: &Intent) -> &'static str {
-    match intent {
-        Intent::Start { .. } => "start",
-        Intent::Settle { .. } => "settlement",
-        Intent::Abort { .. } => "abort",
     }
 }

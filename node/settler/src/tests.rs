@@ -19,6 +19,7 @@ use shardwire_proving::verify::Verify;
 use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_reputation::{Standing, Tier};
 use shardwire_store::{Artefacts, Store, SystemDisk, records::LAYOUT};
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::{Channel, identity::Identity, session::pair_over};
 use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, WorldIdentity};
 use std::path::Path;
@@ -64,7 +65,8 @@ async fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
     let store = Store::in_memory(&LAYOUT).unwrap();
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
-        peers: peers::recall(&config, identity(1).peer(), Arc::new(SystemClock), &store).unwrap(),
+        peers: peers::recall(&config, identity(1).peer(), Arc::new(SystemClock), &store, &Telemetry::default())
+            .unwrap(),
         identity: identity(1),
         world: Arc::new(identity_of(&genesis)),
         clock: Arc::new(SystemClock),
@@ -72,6 +74,7 @@ async fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
         work: Work::AtOnce,
         randomness: shardwire_host::platform::Randomness::from_seed(1),
+        telemetry: Telemetry::default(),
         tasks: Tasks::default().spawner(),
     };
     let judge = Arc::new(Judge::new(Arc::new(Believer)));

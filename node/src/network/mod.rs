@@ -11,6 +11,7 @@
 //! time, a protocol that no role here serves, control by strangers.
 
 mod dial;
+mod events;
 mod links;
 mod serve;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use shardwire_protocols::{
 };
 use shardwire_prover::Prover;
 use shardwire_settler::Settler;
+use shardwire_telemetry::Events;
 use shardwire_transport::{Endpoint, Initiator, Responder};
 use std::{collections::BTreeSet, fmt, net::SocketAddr, sync::Arc};
 use tokio::task::JoinSet;
@@ -88,6 +90,7 @@ pub(crate) struct Node {
     pub(crate) endpoint: Endpoint,
     pub(crate) roles: Roles,
     pub(crate) links: Links,
+    pub(crate) events: Events<events::Room>,
     pub(crate) admins: BTreeSet<PeerId>,
     pub(crate) since: shardwire_model::Timestamp,
     /// Reads whom the configuration names again.

@@ -65,6 +65,7 @@ async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
     let endpoint = Endpoint::open(&SystemNetwork, here, identity, &Settings::default(), &mut random).unwrap();
     let node = Node {
         links: Links::new(host.identity.peer()),
+        events: host.telemetry.events(),
         endpoint,
         roles: taken,
         admins: BTreeSet::new(),

@@ -23,6 +23,7 @@ pub mod database;
 mod disk;
 mod error;
 mod layout;
+mod metrics;
 pub mod records;
 mod reopening;
 mod store;

@@ -158,8 +158,8 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     for machine in &mut machines {
         machine.stop().await;
     }
-    let lines = recorder.take();
-    let played = Played { machines: &machines, game: &game, promises: &promises.snapshot(), lying, lines: &lines };
+    let events = recorder.take();
+    let played = Played { machines: &machines, game: &game, promises: &promises.snapshot(), lying, events: &events };
     let mut failures = check::all(played, internet.counters()).await;
     if late > 0 {
         failures.insert(0, Failure::late(late, plan.shards));

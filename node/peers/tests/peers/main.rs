@@ -5,6 +5,7 @@ mod simulated;
 use shardwire_model::{Clock, PeerId, Timestamp};
 use shardwire_peers::{ConfiguredPeers, ConnectionSlot, Peers, Rules, admission::Decision};
 use shardwire_reputation::{Blame, Breach, Event, Listing, Record, Standing, Tier, Work};
+use shardwire_telemetry::Telemetry;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr},
@@ -37,7 +38,7 @@ fn named() -> ConfiguredPeers {
 }
 
 fn with(records: Vec<(PeerId, Record)>, said: BTreeMap<PeerId, Listing>) -> Arc<Peers> {
-    Arc::new(Peers::new(&Rules::default(), named(), records, said, Arc::new(Moving(Instant::now()))))
+    Peers::new(&Rules::default(), named(), records, said, Arc::new(Moving(Instant::now())), &Telemetry::default())
 }
 
 fn peers() -> Arc<Peers> {

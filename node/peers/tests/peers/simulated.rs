@@ -9,6 +9,7 @@ use shardwire_protocols::{
     keepalive::{self, Keepalive},
 };
 use shardwire_reputation::{Event, Standing, Tier, Work};
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::{
     Connection, Endpoint, Identity, LostCause, Pause, Profile, SessionError, WireCode,
     sim::{Host, Internet, Link},
@@ -62,7 +63,7 @@ impl World {
         internet.set_links(Link { latency: Duration::from_millis(10), ..Link::default() });
         let node = open_on(&internet.host(ip(1)), 1);
         let clock = Arc::new(Moving(Instant::now()));
-        let peers = Arc::new(Peers::new(&Rules::default(), named, [], BTreeMap::new(), clock));
+        let peers = Peers::new(&Rules::default(), named, [], BTreeMap::new(), clock, &Telemetry::default());
         let tending = peers.clone();
         tokio::spawn(async move { tending.maintain(|_| {}, || 0).await });
         tokio::spawn(receive(peers.clone(), node.clone(), move |connection, presence| async move {
