@@ -158,7 +158,7 @@ pub async fn run_at(
         },
         since: clock.now(),
         randomness,
-        told: CancellationToken::new(),
+        stop_asked: CancellationToken::new(),
         stop: CancellationToken::new(),
         host,
     });
@@ -172,7 +172,7 @@ pub async fn run_at(
         biased;
         () = stop.cancelled() => {}
         // The command line that told it still waits for its answer, and takes it over this connection.
-        () = node.told.cancelled() => tokio::time::sleep(LAST_WORDS).await,
+        () = node.stop_asked.cancelled() => tokio::time::sleep(LAST_WORDS).await,
         () = reloads(&node, &reload) => {}
     }
     node.stop.cancel();

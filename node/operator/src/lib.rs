@@ -9,33 +9,33 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
-mod asking;
-mod desk;
-#[cfg(test)]
-mod desk_tests;
+mod archive;
+mod chunk_store;
 mod error;
 #[cfg(test)]
 mod error_tests;
 pub mod events;
-mod feed;
+mod executor;
 mod handoff;
 mod ingress;
 mod lease;
 #[cfg(test)]
 mod life_tests;
-mod past;
 mod run;
+mod sequencer;
+#[cfg(test)]
+mod sequencer_tests;
 mod services;
-mod spool;
 mod submit;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod waiting;
 
 use self::{
-    asking::Asking,
     events::{ShardAssigned, ShardClosed, ShardResumed},
     run::Run,
+    waiting::WaitingProvers,
 };
 pub use error::OperatorError;
 pub use run::extended;
@@ -67,7 +67,7 @@ pub struct Operator {
     runs: Mutex<BTreeMap<ShardId, Arc<Run>>>,
     changes: Arc<Changes>,
     /// Provers that wait for a job.
-    asking: Asking,
+    waiting: WaitingProvers,
     /// Held while a lease is granted.
     granting: Mutex<()>,
     events: Events<events::Room>,
@@ -91,8 +91,8 @@ impl Operator {
             };
             runs.insert(shard, Arc::new(run));
         }
-        let (asking, granting) = (Asking::default(), Mutex::default());
-        Ok(Self { host, programs, runs: Mutex::new(runs), changes, asking, granting, events })
+        let (waiting, granting) = (WaitingProvers::default(), Mutex::default());
+        Ok(Self { host, programs, runs: Mutex::new(runs), changes, waiting, granting, events })
     }
 
     /// Stores an assignment and begins to execute it. An assignment of a shard that runs already is a new lease of it, nothing more.

@@ -78,8 +78,8 @@ fn fails_once(operator: &Operator, shard: ShardId, finish: SignedTransaction, wr
         });
         written.unwrap();
     }
-    let desk = run.desk().unwrap();
-    desk.failed(desk.round());
+    let sequencer = run.sequencer().unwrap();
+    sequencer.failed(sequencer.round());
 }
 
 #[tokio::test]

@@ -2,10 +2,10 @@
 
 use super::{
     Operator, OperatorError,
-    asking::GIVES_WAY,
+    chunk_store::Found,
     events::{ChunkServed, ClaimRefused, JobAbandoned, JobDeclined, JobLeased, JobProven},
     run::Run,
-    spool::Found,
+    waiting::GIVES_WAY,
 };
 use shardwire_model::{Cause, Coded as _, Hash, PeerId, life::Step};
 use shardwire_protocols::{
@@ -28,7 +28,7 @@ impl Operator {
         let tier = self.host.peers.standing(prover).tier();
         let may_have =
             |prover, run: &Run| run.leases.is_free(prover, now) && self.leases_left(prover, &runs, run.job).is_ok();
-        let better = |run: &Run| self.asking.better(tier, |other| other != prover && may_have(other, run));
+        let better = |run: &Run| self.waiting.better(tier, |other| other != prover && may_have(other, run));
         let yields = |run: &Run| patient && (!may_have(prover, run) || better(run));
         let free = |run: &Run| run.is_provable() && run.leases.is_free(prover, now) && !yields(run);
         // A job that it has begun and that is over is offered once more: the claim is then refused, which says why.
@@ -76,7 +76,7 @@ impl Operator {
 
 impl Handler for Operator {
     async fn offer(&self, prover: PeerId, begun: &[ResumableJob]) -> Result<JobOffer, Failure> {
-        let question = self.asking.begin(prover, self.host.peers.standing(prover).tier());
+        let question = self.waiting.begin(prover, self.host.peers.standing(prover).tier());
         let gives_way = question.since + GIVES_WAY;
         let patiently = self.changes.until(|| Ok::<_, Failure>(self.free(prover, begun, true)));
         if let Ok(offer) = timeout_at(gives_way, patiently).await {
@@ -86,13 +86,13 @@ impl Handler for Operator {
     }
 
     async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
-        self.asking.answered(prover);
+        self.waiting.answered(prover);
         self.grant(prover, job)
     }
 
     async fn declined(&self, prover: PeerId, job: Hash, cause: Cause) -> Result<(), Failure> {
         self.events.emit(JobDeclined { job, prover, cause: cause.to_string() });
-        self.asking.answered(prover);
+        self.waiting.answered(prover);
         self.leased(job)?.leases.declined(prover);
         Ok(())
     }
@@ -104,8 +104,8 @@ impl Handler for Operator {
             Err(epoch) => Ok::<_, OperatorError>(Some(Err(epoch))),
         };
         Ok(match run.progress.until(look).await? {
-            Ok(Found::Chunk(spooled)) => {
-                let answer = run.chunk(index, spooled).await?;
+            Ok(Found::Chunk(stored)) => {
+                let answer = run.chunk(index, stored).await?;
                 if let ChunkAnswer::Chunk(chunk) = &answer {
                     self.events.emit(ChunkServed { job, prover, index, bytes: chunk.body.len() as u64 });
                 }

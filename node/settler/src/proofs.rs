@@ -157,7 +157,7 @@ impl Settler {
             Applied::Not(objection) => {
                 let (code, error) = (objection.code(), objection.to_string());
                 self.events.emit(ProofDisputed { shard, prover, proof, code, error });
-                let blamed = prover_s(&objection);
+                let blamed = blame_of(&objection);
                 let fault = Some((objection.code().to_owned(), objection.to_string()));
                 let kept = Verdict { fault, ..verdict };
                 self.host.store.put(&VERDICTS, &segment, &kept).map_err(failed)?;
@@ -179,7 +179,7 @@ impl Settler {
 
 /// Whether the prover is to blame. For a proof that proves nothing, or another job than the announced one, it is. That the updates of the
 /// right job are others than the settlement list's would be the program's doing; and what the World refuses was proven all the same.
-fn prover_s(objection: &Objection) -> Option<Blame> {
+fn blame_of(objection: &Objection) -> Option<Blame> {
     match objection {
         Objection::Verify(_) | Objection::Output(_) => Some(Blame::Peer),
         Objection::Mismatch(OutputMismatch::Update { .. }) => Some(Blame::Unclear),

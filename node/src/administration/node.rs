@@ -22,7 +22,7 @@ impl Node {
             }
             Request::Stop => {
                 tracing::info!("told to stop");
-                self.told.cancel();
+                self.stop_asked.cancel();
                 Response::Stopping
             }
         })

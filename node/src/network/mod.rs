@@ -98,7 +98,7 @@ pub(crate) struct Node {
     /// Where the seeds of its waits come from.
     pub(crate) randomness: Randomness,
     /// Cancelled when the command line says that the node should stop.
-    pub(crate) told: CancellationToken,
+    pub(crate) stop_asked: CancellationToken,
     /// Cancelled when the node stops: ends its connections.
     pub(crate) stop: CancellationToken,
 }

@@ -72,7 +72,7 @@ async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
         reload: Reload(Box::new(|| Ok(ConfiguredPeers::default()))),
         since: Timestamp(0),
         randomness: random,
-        told: CancellationToken::new(),
+        stop_asked: CancellationToken::new(),
         stop: CancellationToken::new(),
         host,
     };

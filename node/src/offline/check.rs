@@ -2,7 +2,7 @@
 
 use super::Folder;
 use crate::{
-    facts::{Fate, NodeFacts, WorldFacts},
+    contents::{Fate, NodeContents, WorldContents},
     inspect::{node, of_world as facts_of},
     run::RunError,
 };
@@ -99,7 +99,7 @@ pub(crate) async fn check(root: &Path) -> Result<Report, RunError> {
     Ok(report)
 }
 
-async fn of_world(folder: &Folder, report: &mut Report) -> Option<WorldFacts> {
+async fn of_world(folder: &Folder, report: &mut Report) -> Option<WorldContents> {
     let read = async {
         let world = folder.world()?;
         world.audit().await.map_err(super::boxed)?;
@@ -132,16 +132,16 @@ fn of_store(store: &Store, report: &mut Report) {
     }
 }
 
-fn compare(folder: &Folder, store: &Store, world: Option<&WorldFacts>, report: &mut Report) -> Result<(), RunError> {
-    let facts = match node(store, folder.peer()) {
-        Ok(facts) => facts,
+fn compare(folder: &Folder, store: &Store, world: Option<&WorldContents>, report: &mut Report) -> Result<(), RunError> {
+    let contents = match node(store, folder.peer()) {
+        Ok(contents) => contents,
         Err(error) => {
             report.error(STORE, &*error);
             return Ok(());
         }
     };
-    let lives = histories(&facts, report);
-    for shard in &facts.operated {
+    let lives = histories(&contents, report);
+    for shard in &contents.operated {
         let part = Part::of(SegmentId::first(shard.start.shard), Role::Operator);
         let Some(life) = lives.get(&part) else {
             report.contradiction(STORE, format!("shard {} was assigned, and its history doesn't say so", part.shard));
@@ -156,7 +156,7 @@ fn compare(folder: &Folder, store: &Store, world: Option<&WorldFacts>, report: &
         }
     }
     let proofs = proofs(folder, report);
-    for job in &facts.jobs {
+    for job in &contents.jobs {
         let part = Part::of_job(SegmentId { shard: job.shard, segment: job.segment }, job.job);
         let Some(life) = lives.get(&part) else {
             report.contradiction(STORE, format!("job {} was begun, and its history doesn't say so", job.job));
@@ -174,11 +174,11 @@ fn compare(folder: &Folder, store: &Store, world: Option<&WorldFacts>, report: &
 }
 
 /// Verifies each history; those that are ones.
-fn histories(facts: &NodeFacts, report: &mut Report) -> BTreeMap<Part, Life> {
+fn histories(contents: &NodeContents, report: &mut Report) -> BTreeMap<Part, Life> {
     let mut lives = BTreeMap::new();
-    for (part, entries) in facts.parts() {
+    for (part, entries) in contents.parts() {
         report.histories += 1;
-        match verify(&facts.peer, part, entries) {
+        match verify(&contents.peer, part, entries) {
             Ok(history) => drop(lives.insert(part, history.life().clone())),
             Err(error) => {
                 let what = format!("the history of shard {} as {}: {error}", part.shard, part.role);
@@ -192,7 +192,7 @@ fn histories(facts: &NodeFacts, report: &mut Report) -> BTreeMap<Part, Life> {
 /// The history of each shard of the World is where the World is, or a note says that it is about to be.
 fn against_the_world(
     store: &Store,
-    world: &WorldFacts,
+    world: &WorldContents,
     lives: &BTreeMap<Part, Life>,
     report: &mut Report,
 ) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 //! nor the World.
 
 use super::{Check, Found, RunOutcome, Violation};
-use shardwire::facts::{Fate, NodeFacts, WorldShard};
+use shardwire::contents::{Fate, NodeContents, WorldShard};
 use shardwire_model::{
     Role, ShardId, Stage,
     life::{AbortCause, HistoryEntry, Life, Part, Step},
@@ -73,7 +73,7 @@ fn of_the_world(life: &Life, shard: Option<&WorldShard>) -> Option<String> {
     })
 }
 
-fn of_the_log(node: &NodeFacts, part: Part, life: &Life) -> Option<String> {
+fn of_the_log(node: &NodeContents, part: Part, life: &Life) -> Option<String> {
     if part.role != Role::Operator {
         return None;
     }

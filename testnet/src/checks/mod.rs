@@ -14,7 +14,7 @@ mod tests;
 
 use crate::recompute::State;
 use books::Books;
-use shardwire::facts::{Fate, NodeFacts, OperatedShard, PeerScore, WorldFacts, WorldShard};
+use shardwire::contents::{Fate, NodeContents, OperatedShard, PeerScore, WorldContents, WorldShard};
 use shardwire_model::life::Ended;
 use shardwire_model::{Felt, Hash, Kind, PeerId, ShardId};
 use shardwire_protocols::ingress::{Outcome, Receipt, transaction_hash};
@@ -29,7 +29,7 @@ pub struct RunOutcome {
     /// The storage that each World began with, by its settler.
     pub genesis: BTreeMap<PeerId, State>,
     /// The contents of the nodes' disks.
-    pub nodes: Vec<NodeFacts>,
+    pub nodes: Vec<NodeContents>,
     /// The shards that a client was told are started, with their settlers.
     pub started: Vec<(PeerId, ShardId)>,
     /// Clients' receipts, with the operators that gave them. A liar's are worth nothing.
@@ -123,7 +123,7 @@ impl Found {
 }
 
 impl RunOutcome {
-    fn worlds(&self) -> impl Iterator<Item = (PeerId, &WorldFacts)> {
+    fn worlds(&self) -> impl Iterator<Item = (PeerId, &WorldContents)> {
         self.nodes.iter().filter_map(|node| Some((node.peer, node.world.as_ref()?)))
     }
 
@@ -142,7 +142,7 @@ impl RunOutcome {
 /// World.
 fn started_shards(outcome: &RunOutcome) -> Vec<Violation> {
     let mut found = Found(Check::StartedShards, Vec::new());
-    let worlds: BTreeMap<PeerId, &WorldFacts> = outcome.worlds().collect();
+    let worlds: BTreeMap<PeerId, &WorldContents> = outcome.worlds().collect();
     for (settler, shard) in &outcome.started {
         let known = worlds.get(settler).is_some_and(|world| world.shards.iter().any(|it| it.start.shard == *shard));
         if !known {
@@ -208,7 +208,7 @@ fn settled_once(outcome: &RunOutcome) -> Vec<Violation> {
 }
 
 /// Settled shards in the order in which they settled. A shard that holds a lock after another got it later.
-fn in_order(world: &WorldFacts) -> Vec<&WorldShard> {
+fn in_order(world: &WorldContents) -> Vec<&WorldShard> {
     let mut shards: Vec<&WorldShard> = world.shards.iter().collect();
     shards.sort_by_key(|shard| match shard.fate {
         Fate::Settled { at, .. } => (at, shard.started_at),

@@ -3,7 +3,7 @@ use crate::{
     dungeon::{Options, generate},
     recompute::{Value, recompute},
 };
-use shardwire::facts::{self, PeerScore, ProverJob};
+use shardwire::contents::{self, PeerScore, ProverJob};
 use shardwire_model::{
     Felt, Output, Role, SegmentId, ShardStart, Slot, StartRequest, Timestamp, Update,
     life::{AbortCause, History, HistoryEntry, Part, Step},
@@ -43,12 +43,12 @@ fn made() -> RunOutcome {
     let starts: Vec<ShardStart> =
         [1, 2, 3].map(|salt| StartRequest { salt, ..request.clone() }.to_start("test", Timestamp(1 << 50))).to_vec();
     let logs: Vec<_> = starts.iter().map(|start| workload.sign(start).expect("it signs")).collect();
-    let values = |state: &State| -> Vec<facts::Value> {
+    let values = |state: &State| -> Vec<contents::Value> {
         let entry = |it: &shardwire_model::EntryRequest| match it.kind {
             Kind::Escrow => Felt::from(it.amount),
             _ => state[&it.slot()].value,
         };
-        request.entries.iter().map(|it| facts::Value(entry(it))).collect()
+        request.entries.iter().map(|it| contents::Value(entry(it))).collect()
     };
     let output = Output {
         program: starts[SETTLED].program,
@@ -89,7 +89,7 @@ fn made() -> RunOutcome {
             held_by: (it.kind == Kind::Lock).then_some(starts[OPEN].shard),
         }
     });
-    let world = WorldFacts { storage: storage.collect(), shards: shards.collect() };
+    let world = WorldContents { storage: storage.collect(), shards: shards.collect() };
     let ends = [Some(Ended::Settled { proof: PROOF }), Some(Ended::Aborted), None];
     let operated: Vec<OperatedShard> = starts
         .iter()
@@ -120,7 +120,7 @@ fn made() -> RunOutcome {
         receipt: Some(Signed::by(&settler, settlement)),
     };
     let lives = histories(&starts, &operated, [&settler, &operator, &prover]);
-    let node = |identity: &Identity, histories: &Vec<Signed<HistoryEntry>>| NodeFacts {
+    let node = |identity: &Identity, histories: &Vec<Signed<HistoryEntry>>| NodeContents {
         peer: identity.peer(),
         world: None,
         operated: vec![],
@@ -137,9 +137,9 @@ fn made() -> RunOutcome {
         genesis: [(settler.peer(), genesis)].into(),
         started: starts.iter().map(|start| (settler.peer(), start.shard)).collect(),
         nodes: vec![
-            NodeFacts { world: Some(world), ..node(&settler, &lives[0]) },
-            NodeFacts { operated, ..node(&operator, &lives[1]) },
-            NodeFacts { jobs: vec![job], ..node(&prover, &lives[2]) },
+            NodeContents { world: Some(world), ..node(&settler, &lives[0]) },
+            NodeContents { operated, ..node(&operator, &lives[1]) },
+            NodeContents { jobs: vec![job], ..node(&prover, &lives[2]) },
         ],
         receipts,
         liars: BTreeSet::new(),
@@ -197,7 +197,7 @@ fn histories(
     all
 }
 
-fn world(outcome: &mut RunOutcome) -> &mut WorldFacts {
+fn world(outcome: &mut RunOutcome) -> &mut WorldContents {
     outcome.nodes[0].world.as_mut().expect("a World")
 }
 

@@ -82,20 +82,20 @@ pub(super) async fn all(played: Played<'_>, counters: Counters) -> Vec<Failure> 
 
 async fn on_the_disks(Played { machines, game, promises, lying, .. }: Played<'_>) -> Vec<Failure> {
     let (started, receipts) = (promises.started.clone(), promises.receipts.clone());
-    let mut facts = RunOutcome { started, receipts, liars: lying, ..RunOutcome::default() };
+    let mut outcome = RunOutcome { started, receipts, liars: lying, ..RunOutcome::default() };
     for machine in machines {
         machine.medium.power_on(Survives::All);
         let settles = machine.role() == Role::Settler;
         match shardwire::inspect(&machine.disk(), &machine.paths(), machine.peer(), settles).await {
-            Ok(node) => facts.nodes.push(node),
+            Ok(node) => outcome.nodes.push(node),
             Err(error) => return vec![Failure::of("disks_are_whole", format!("{}: {error}", machine.name))],
         }
         if settles {
-            facts.genesis.insert(machine.peer(), game.first.clone());
+            outcome.genesis.insert(machine.peer(), game.first.clone());
         }
     }
     let named = |check: checks::Check| serde_json::to_value(check).ok().and_then(|it| it.as_str().map(str::to_owned));
-    checks::all(&facts)
+    checks::all(&outcome)
         .into_iter()
         .map(|violation| Failure { check: named(violation.check).unwrap_or_default(), what: violation.what })
         .collect()

@@ -25,7 +25,9 @@ use crate::{Layout, RecordKey};
 pub use node::{
     ACCUSED, EVIDENCE, EntryKey, EvidenceKey, EvidencePart, HISTORY, KeptEvidence, PEERS, WORDS, history_of,
 };
-pub use operator::{ASSIGNMENTS, Assignment, EXECUTIONS, Executed, LEASES, LogKey, Spooled, TRANSACTIONS, TraceLease};
+pub use operator::{
+    ASSIGNMENTS, Assignment, EXECUTIONS, Executed, LEASES, LogKey, StoredChunk, TRANSACTIONS, TraceLease,
+};
 pub use prover::{Figures, JOB_LEASES, JOBS, Job, MAX_DISPUTES, Manifest};
 use serde::{Deserialize, Serialize};
 pub use settler::{HANDOFFS, Handoff, INTENTS, Intent, LEASES_SEEN, LeaseKey, VERDICTS, Verdict};

@@ -2,8 +2,8 @@
 //!
 //! Two states of the rules are kept: after the whole log, and after those transactions, too, that are on their way to the log. A transaction
 //! is checked against the second one, so that many of a shard go into one commit; what is told outside comes from the first one. If a
-//! commit fails, the second state becomes the first one again, and what was checked against it is refused: its round is over. The desk is
-//! in doubt then, because the disk may have got all of it the same: nothing enters until [`Desk::take_in`] was told what the log has.
+//! commit fails, the second state becomes the first one again, and what was checked against it is refused: its round is over. The sequencer is
+//! in doubt then, because the disk may have got all of it the same: nothing enters until [`Sequencer::take_in`] was told what the log has.
 //!
 //! Bound: as many transactions are on their way as the store has places ([`MAX_WAITING`](shardwire_store::MAX_WAITING)).
 
@@ -22,7 +22,7 @@ use tokio::sync::futures::Notified;
 
 /// See the module's page.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct Sequencer {
     rules: Mutex<Rules>,
     /// Counts the commits that failed.
     round: AtomicU64,
@@ -64,7 +64,7 @@ pub(super) enum Entered<P> {
         /// Its place, from 0.
         sequence: u32,
     },
-    /// It was on its way already; the desk changes when that is decided.
+    /// It was on its way already; the sequencer changes when that is decided.
     UnderWay,
     /// Its signature wasn't checked, or its account's chain has changed since.
     Unchecked,
@@ -93,8 +93,8 @@ pub(super) struct Progress {
     pub(super) ended: bool,
 }
 
-impl Desk {
-    /// The desk of a shard whose log these transactions are.
+impl Sequencer {
+    /// The sequencer of a shard whose log these transactions are.
     ///
     /// # Errors
     /// The place of the first transaction that the rules refuse, and why.
@@ -189,7 +189,7 @@ impl Desk {
         self.changes.announce();
     }
 
-    /// What was on its way in this round isn't known to be in the log: the rules go back to where the log is, and the desk is in doubt.
+    /// What was on its way in this round isn't known to be in the log: the rules go back to where the log is, and the sequencer is in doubt.
     pub(super) fn failed(&self, round: u64) {
         let mut rules = self.rules();
         if self.round.compare_exchange(round, round + 1, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
@@ -210,7 +210,7 @@ impl Desk {
     /// Takes in what the log has from a place of [`doubt`](Self::doubt) on. Does nothing if there is no such doubt any more.
     ///
     /// # Errors
-    /// The place of the first transaction that the rules refuse, and why; the desk stays in doubt.
+    /// The place of the first transaction that the rules refuse, and why; the sequencer stays in doubt.
     pub(super) fn take_in(&self, from: u32, transactions: &[SignedTransaction]) -> Result<(), (u32, Refusal)> {
         let mut rules = self.rules();
         if !rules.in_doubt || rules.logged.accepted() != from {

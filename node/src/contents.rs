@@ -14,11 +14,11 @@ use shardwire_world::StorageEntry;
 
 /// A node, by its data folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeFacts {
+pub struct NodeContents {
     /// The node's or the peer's id.
     pub peer: PeerId,
     /// The World, if it settles.
-    pub world: Option<WorldFacts>,
+    pub world: Option<WorldContents>,
     /// The shards that it operates, in the order of their ids.
     pub operated: Vec<OperatedShard>,
     /// The jobs that it proves, in the order of their ids.
@@ -29,7 +29,7 @@ pub struct NodeFacts {
     pub histories: Vec<Signed<HistoryEntry>>,
 }
 
-impl NodeFacts {
+impl NodeContents {
     /// The histories, one by one.
     pub fn parts(&self) -> impl Iterator<Item = (Part, &[Signed<HistoryEntry>])> {
         let chunks = self.histories.chunk_by(|a, b| a.statement.part == b.statement.part);
@@ -39,7 +39,7 @@ impl NodeFacts {
 
 /// A World, by its file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WorldFacts {
+pub struct WorldContents {
     /// Its storage, in the order of the keys.
     pub storage: Vec<StorageEntry>,
     /// Every shard ever started in it, in the order of the ids.

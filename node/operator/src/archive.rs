@@ -9,9 +9,9 @@ use shardwire_store::{RecordKey as _, Store, StoreError};
 
 /// The places in the log of each account's transactions, in the order of the whitelist and of the nonces.
 #[derive(Debug)]
-pub(super) struct Past(Vec<Vec<u32>>);
+pub(super) struct Archive(Vec<Vec<u32>>);
 
-impl Past {
+impl Archive {
     pub(super) fn of(store: &Store, start: &ShardStart) -> Result<Self, StoreError> {
         let mut places = vec![Vec::new(); start.accounts.len()];
         for (key, signed) in store.with_prefix(&TRANSACTIONS, &start.shard.to_bytes())? {

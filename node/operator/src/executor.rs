@@ -1,6 +1,6 @@
 //! The thread that executes a run, and how transactions get there.
 //!
-//! The thread takes the log, then what is fed, and ends when the run does or when its feed is dropped. Where a node does [one thing at a
+//! The thread takes the log, then what is fed, and ends when the run does or when its executor is dropped. Where a node does [one thing at a
 //! time](Work::AtOnce), whoever feeds it waits until the thread has nothing to do.
 
 use shardwire_host::platform::Work;
@@ -17,7 +17,7 @@ const DEPTH: usize = 256;
 
 /// The way to a run's thread.
 #[derive(Debug)]
-pub(super) struct Feed {
+pub(super) struct Executor {
     /// None when it is being dropped.
     transactions: Option<mpsc::Sender<SignedTransaction>>,
     turn: Option<Arc<Turn>>,
@@ -56,7 +56,7 @@ impl Drop for Ended {
     }
 }
 
-impl Feed {
+impl Executor {
     /// Starts the thread: `run` gets the log's transactions and then those that are fed.
     pub(super) fn start(
         work: Work,
@@ -68,7 +68,7 @@ impl Feed {
         let turn = (work == Work::AtOnce).then(|| Arc::new(Turn { at_work: Mutex::new(true), ..Turn::default() }));
         let ended = Ended(turn.clone());
         thread::Builder::new().name(name).spawn(move || {
-            // Dropped in the opposite order: a turn that has ended finds the feed closed.
+            // Dropped in the opposite order: a turn that has ended finds the executor closed.
             let ended = ended;
             let mut fed = fed;
             let next = || {
@@ -99,10 +99,10 @@ impl Feed {
     }
 }
 
-impl Drop for Feed {
+impl Drop for Executor {
     fn drop(&mut self) {
         let Some(turn) = &self.turn else { return };
-        // The thread ends for want of transactions, if it hasn't yet; that is part of the turn of who dropped the feed.
+        // The thread ends for want of transactions, if it hasn't yet; that is part of the turn of who dropped the executor.
         let ended = self.transactions.as_ref().is_none_or(mpsc::Sender::is_closed);
         if !ended {
             turn.set(true);

@@ -1,6 +1,6 @@
 //! Many clients of one shard at once: one log, whole groups, and rules that are where the log is, also when the disk fails.
 
-use super::{desk::Desk, *};
+use super::{sequencer::Sequencer, *};
 use shardwire_disk::{Medium, SimulatedDisk};
 use shardwire_host::{
     Tasks,
@@ -114,7 +114,7 @@ async fn everything_is_logged_once(work: Work) {
     assert_eq!(log.len(), all as usize);
     // The log replays: its order is the one in which the rules took them.
     let rules = Programs::all().get(start.program).unwrap().admission(start.clone(), &[Felt::from(3)]);
-    assert_eq!(Desk::of(rules, &log).unwrap().progress().accepted, all);
+    assert_eq!(Sequencer::of(rules, &log).unwrap().progress().accepted, all);
     // All of it again, at once: told as before, and nothing changes.
     let again = play(&operator, &start).await;
     let known = |outcome: &Result<Outcome, String>| matches!(outcome, Ok(Outcome::Accepted { duplicate: true, .. }));

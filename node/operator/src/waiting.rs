@@ -34,18 +34,18 @@ struct Asks {
 
 /// The provers that ask for a job.
 #[derive(Debug, Default)]
-pub(super) struct Asking(Mutex<BTreeMap<PeerId, Asks>>);
+pub(super) struct WaitingProvers(Mutex<BTreeMap<PeerId, Asks>>);
 
 /// A question, until it is answered.
 #[derive(Debug)]
 pub(super) struct Question<'a> {
-    asking: &'a Asking,
+    waiting: &'a WaitingProvers,
     prover: PeerId,
     counted: bool,
     pub(super) since: Instant,
 }
 
-impl Asking {
+impl WaitingProvers {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<PeerId, Asks>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -53,22 +53,22 @@ impl Asking {
     /// A prover of this tier asks.
     pub(super) fn begin(&self, prover: PeerId, tier: Option<Tier>) -> Question<'_> {
         let now = Instant::now();
-        let mut asking = self.lock();
-        asking.retain(|_, asks| asks.open > 0 || asks.until > now);
-        let room = asking.len() < MAX_ASKING || asking.contains_key(&prover);
+        let mut waiting = self.lock();
+        waiting.retain(|_, asks| asks.open > 0 || asks.until > now);
+        let room = waiting.len() < MAX_ASKING || waiting.contains_key(&prover);
         let counted = tier.filter(|tier| *tier > Tier::Low && room);
         if let Some(tier) = counted {
-            let asks = asking.entry(prover).or_insert(Asks { tier, open: 0, until: now });
+            let asks = waiting.entry(prover).or_insert(Asks { tier, open: 0, until: now });
             asks.tier = tier;
             asks.open += 1;
         }
-        Question { asking: self, prover, counted: counted.is_some(), since: now }
+        Question { waiting: self, prover, counted: counted.is_some(), since: now }
     }
 
     /// A prover claims or declines: it asks no more.
     pub(super) fn answered(&self, prover: PeerId) {
-        let mut asking = self.lock();
-        if let Some(asks) = asking.get_mut(&prover) {
+        let mut waiting = self.lock();
+        if let Some(asks) = waiting.get_mut(&prover) {
             asks.until = Instant::now();
         }
     }
@@ -76,16 +76,16 @@ impl Asking {
     /// Whether a prover of a better tier asks, who may have the job.
     pub(super) fn better(&self, tier: Option<Tier>, may_have: impl Fn(PeerId) -> bool) -> bool {
         let now = Instant::now();
-        let asking = self.lock();
+        let waiting = self.lock();
         let mut better =
-            asking.iter().filter(|(_, asks)| Some(asks.tier) > tier && (asks.open > 0 || asks.until > now));
+            waiting.iter().filter(|(_, asks)| Some(asks.tier) > tier && (asks.open > 0 || asks.until > now));
         better.any(|(prover, _)| may_have(*prover))
     }
 }
 
 impl Drop for Question<'_> {
     fn drop(&mut self) {
-        if let Some(asks) = self.asking.lock().get_mut(&self.prover).filter(|_| self.counted) {
+        if let Some(asks) = self.waiting.lock().get_mut(&self.prover).filter(|_| self.counted) {
             asks.open -= 1;
             // It may have been offered a job: it is about to claim it.
             asks.until = Instant::now() + GIVES_WAY;
@@ -102,25 +102,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_better_prover_is_waited_for_while_it_asks_and_until_it_answers() {
-        let (asking, [normal, high]) = (Asking::default(), PEERS);
+        let (waiting, [normal, high]) = (WaitingProvers::default(), PEERS);
         let all = |_| true;
-        let question = asking.begin(high, Some(Tier::High));
-        let _other = asking.begin(normal, Some(Tier::Normal));
-        assert!(asking.better(Some(Tier::Normal), all) && asking.better(Some(Tier::Low), all));
-        assert!(!asking.better(Some(Tier::High), all), "to equals nobody gives way");
-        assert!(!asking.better(Some(Tier::Normal), |prover| prover != high), "it may not have the job");
+        let question = waiting.begin(high, Some(Tier::High));
+        let _other = waiting.begin(normal, Some(Tier::Normal));
+        assert!(waiting.better(Some(Tier::Normal), all) && waiting.better(Some(Tier::Low), all));
+        assert!(!waiting.better(Some(Tier::High), all), "to equals nobody gives way");
+        assert!(!waiting.better(Some(Tier::Normal), |prover| prover != high), "it may not have the job");
         drop(question);
-        assert!(asking.better(Some(Tier::Normal), all), "it was offered a job and claims it soon");
-        asking.answered(high);
-        assert!(!asking.better(Some(Tier::Normal), all));
-        drop(asking.begin(high, Some(Tier::High)));
+        assert!(waiting.better(Some(Tier::Normal), all), "it was offered a job and claims it soon");
+        waiting.answered(high);
+        assert!(!waiting.better(Some(Tier::Normal), all));
+        drop(waiting.begin(high, Some(Tier::High)));
         sleep(GIVES_WAY).await;
-        assert!(!asking.better(Some(Tier::Normal), all), "it went away");
+        assert!(!waiting.better(Some(Tier::Normal), all), "it went away");
     }
 
     #[tokio::test(start_paused = true)]
     async fn newcomers_hold_nobody_up_and_there_is_a_bound() {
-        let asking = Asking::default();
+        let waiting = WaitingProvers::default();
         let peer = |n: usize| {
             PeerId(
                 [[u8::try_from(n % 256).unwrap(); 16], [u8::try_from(n / 256).unwrap(); 16]]
@@ -129,14 +129,14 @@ mod tests {
                     .unwrap(),
             )
         };
-        let _low: Vec<_> = (0..2000).map(|n| asking.begin(peer(n), Some(Tier::Low))).collect();
-        let _none = asking.begin(peer(2001), None);
-        assert!(asking.lock().is_empty() && !asking.better(None, |_| true));
-        let normal: Vec<_> = (0..300).map(|n| asking.begin(peer(n), Some(Tier::Normal))).collect();
-        assert_eq!(asking.lock().len(), MAX_ASKING);
+        let _low: Vec<_> = (0..2000).map(|n| waiting.begin(peer(n), Some(Tier::Low))).collect();
+        let _none = waiting.begin(peer(2001), None);
+        assert!(waiting.lock().is_empty() && !waiting.better(None, |_| true));
+        let normal: Vec<_> = (0..300).map(|n| waiting.begin(peer(n), Some(Tier::Normal))).collect();
+        assert_eq!(waiting.lock().len(), MAX_ASKING);
         drop(normal);
         sleep(GIVES_WAY).await;
-        drop(asking.begin(peer(0), Some(Tier::Low)));
-        assert!(asking.lock().is_empty(), "who went away is forgotten");
+        drop(waiting.begin(peer(0), Some(Tier::Low)));
+        assert!(waiting.lock().is_empty(), "who went away is forgotten");
     }
 }

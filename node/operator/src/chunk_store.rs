@@ -7,7 +7,7 @@ use shardwire_model::{Hash, SegmentId};
 use shardwire_protocols::trace;
 use shardwire_store::{
     ArtefactError, Artefacts, DiskError,
-    records::{Executed, Spooled},
+    records::{Executed, StoredChunk},
 };
 use shardwire_witness::{self as witness, Chunk};
 use std::{
@@ -19,10 +19,10 @@ use std::{
 const _: () =
     assert!(witness::MAX_CHUNK_BYTES <= trace::MAX_CHUNK_RAW as usize && witness::MAX_CHUNKS <= trace::MAX_CHUNKS);
 
-/// What a spool has.
+/// What a chunk_store has.
 #[derive(Debug, Default)]
 struct Contents {
-    chunks: Vec<Spooled>,
+    chunks: Vec<StoredChunk>,
     steps: u64,
     executed: Option<Executed>,
 }
@@ -31,20 +31,20 @@ struct Contents {
 #[derive(Debug)]
 pub(super) enum Found {
     /// This chunk, whose file is to be read.
-    Chunk(Spooled),
+    Chunk(StoredChunk),
     /// Nothing: the run has ended.
     End(Box<trace::Ending>),
 }
 
 /// The chunks of one segment of a run.
 #[derive(Debug)]
-pub(super) struct Spool {
+pub(super) struct ChunkStore {
     artefacts: Artefacts,
     segment: SegmentId,
     contents: Mutex<Contents>,
 }
 
-/// How far a spool is, for people.
+/// How far a chunk_store is, for people.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Extent {
     pub(super) chunks: u32,
@@ -54,7 +54,7 @@ pub(super) struct Extent {
     pub(super) execute_ms: u64,
 }
 
-impl Spool {
+impl ChunkStore {
     pub(super) fn new(artefacts: Artefacts, segment: SegmentId) -> Self {
         Self { artefacts, segment, contents: Mutex::default() }
     }
@@ -67,17 +67,21 @@ impl Spool {
     pub(super) fn push(&self, chunk: &Chunk) -> io::Result<()> {
         let wire = witness::compress(&chunk.body);
         self.artefacts
-            .write(&self.artefacts.spooled_chunk(self.segment, chunk.index), &[&wire], false)
+            .write(&self.artefacts.operator_chunk(self.segment, chunk.index), &[&wire], false)
             .map_err(io::Error::other)?;
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let mut contents = self.contents();
-        contents.chunks.push(Spooled { hash: chunk.hash, raw_bytes: length(&chunk.body), wire_bytes: length(&wire) });
+        contents.chunks.push(StoredChunk {
+            hash: chunk.hash,
+            raw_bytes: length(&chunk.body),
+            wire_bytes: length(&wire),
+        });
         contents.steps = chunk.steps;
         Ok(())
     }
 
     /// The chunks so far, once execution has ended.
-    pub(super) fn chunks(&self) -> Vec<Spooled> {
+    pub(super) fn chunks(&self) -> Vec<StoredChunk> {
         self.contents().chunks.clone()
     }
 
@@ -91,22 +95,22 @@ impl Spool {
 
     /// Whether each chunk's file holds what it should.
     pub(super) fn is_whole(&self, executed: &Executed) -> bool {
-        executed.chunks.iter().zip(0..).all(|(spooled, index)| {
+        executed.chunks.iter().zip(0..).all(|(stored, index)| {
             let wire = self.read(index).ok().flatten();
-            let body = wire.and_then(|wire| witness::decompress(&wire, spooled.raw_bytes as usize).ok());
-            body.is_some_and(|body| Hash::of(&body) == spooled.hash)
+            let body = wire.and_then(|wire| witness::decompress(&wire, stored.raw_bytes as usize).ok());
+            body.is_some_and(|body| Hash::of(&body) == stored.hash)
         })
     }
 
     fn read(&self, index: u32) -> Result<Option<Vec<u8>>, ArtefactError> {
-        self.artefacts.read(&self.artefacts.spooled_chunk(self.segment, index), u64::from(trace::MAX_CHUNK_WIRE))
+        self.artefacts.read(&self.artefacts.operator_chunk(self.segment, index), u64::from(trace::MAX_CHUNK_WIRE))
     }
 
     /// Whether there is a chunk, or how the run ended; `None` if there is neither yet. Reads no file.
     pub(super) fn find(&self, index: u32) -> Option<Found> {
         let contents = self.contents();
         match contents.chunks.get(index as usize) {
-            Some(spooled) => Some(Found::Chunk(*spooled)),
+            Some(stored) => Some(Found::Chunk(*stored)),
             None => contents.executed.as_ref().map(|executed| Found::End(Box::new(ending(executed)))),
         }
     }
@@ -115,10 +119,10 @@ impl Spool {
     pub(super) fn chunk(
         &self,
         index: u32,
-        Spooled { hash, raw_bytes, .. }: Spooled,
+        StoredChunk { hash, raw_bytes, .. }: StoredChunk,
     ) -> Result<trace::ChunkAnswer, ArtefactError> {
         let missing = || {
-            DiskError::of(&self.artefacts.spooled_chunk(self.segment, index), "read")(io::ErrorKind::NotFound.into())
+            DiskError::of(&self.artefacts.operator_chunk(self.segment, index), "read")(io::ErrorKind::NotFound.into())
         };
         let wire = self.read(index)?.ok_or_else(missing)?;
         Ok(trace::ChunkAnswer::Chunk(trace::Chunk { index, hash, raw_bytes, body: wire.into() }))
@@ -126,7 +130,7 @@ impl Spool {
 
     pub(super) fn extent(&self) -> Extent {
         let contents = self.contents();
-        let sum = |bytes: fn(&Spooled) -> u32| contents.chunks.iter().map(|chunk| u64::from(bytes(chunk))).sum();
+        let sum = |bytes: fn(&StoredChunk) -> u32| contents.chunks.iter().map(|chunk| u64::from(bytes(chunk))).sum();
         Extent {
             chunks: u32::try_from(contents.chunks.len()).unwrap_or(u32::MAX),
             steps: contents.steps,
