@@ -1,7 +1,7 @@
 //! What a node's data folder says, without the files' layout: for people, for programs and for those who check a network.
 //!
 //! Plain data. A node that runs knows more (who is connected, how far a worker is); what is here is what it has made durable, and
-//! all that is left of it after a crash. The lists are as long as the folder's: whoever reads a folder bounds that.
+//! all that is left of it after a crash. The lists are as long as the folder's: a reader bounds that.
 
 use serde::{Deserialize, Serialize};
 use shardwire_model::{

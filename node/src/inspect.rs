@@ -27,7 +27,8 @@ fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
 /// What this node has made durable; if it settles, with its World.
 ///
 /// # Errors
-/// If a database can't be read.
+/// What the store, the file of the World or the World says: [`StoreError`](shardwire_store::StoreError), [`WorldFileError`](shardwire_data::world::WorldFileError),
+/// [`WorldError`](shardwire_world::WorldError).
 pub async fn inspect(
     disk: &dyn Disk,
     paths: &DataPaths,
@@ -47,7 +48,7 @@ pub async fn inspect(
 /// What a store says of its node; nothing of a World.
 ///
 /// # Errors
-/// If a record can't be read.
+/// [`StoreError`](shardwire_store::StoreError) if a record can't be read.
 pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeContents, RunError> {
     let mut operated = Vec::new();
     for (shard, assignment) in store.all(&ASSIGNMENTS).map_err(boxed)? {
@@ -86,7 +87,7 @@ pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeContents, RunError
 /// What a World says.
 ///
 /// # Errors
-/// If it can't be read.
+/// [`WorldError`](shardwire_world::WorldError) if it can't be read.
 pub(crate) async fn of_world(world: &dyn World) -> Result<WorldContents, RunError> {
     let mut contents = WorldContents::default();
     loop {

@@ -69,7 +69,7 @@ fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
 /// `ready` is told, and the folder announced, as soon as the node listens.
 ///
 /// # Errors
-/// If it can't begin.
+/// What keeps it from beginning: [`MetricsError`](crate::metrics::MetricsError) if the address of the metrics is taken, and as [`run_at`].
 pub async fn run(
     config: Config,
     folder: DataFolder,
@@ -90,7 +90,7 @@ pub async fn run(
         if let Some(metrics) = metrics {
             collected.spawn(metrics.serve(telemetry, peers.clone()));
         }
-        // Whoever started the node may have gone already; it runs all the same.
+        // The caller may have gone already; the node runs all the same.
         let _ = ready.send(Ready { peer, listen, metrics: address });
         Ok(())
     };
@@ -110,7 +110,8 @@ pub struct Home {
 /// the node does ends when this does, or is dropped.
 ///
 /// # Errors
-/// If it can't begin.
+/// What keeps it from beginning, each with its own code: [`WorldFileError`](shardwire_data::world::WorldFileError), [`StoreError`](shardwire_store::StoreError),
+/// [`EndpointError`](shardwire_transport::EndpointError), [`LocateError`] of the worker, and what a role can't take up again.
 pub async fn run_at(
     config: Config,
     Home { identity, paths }: Home,

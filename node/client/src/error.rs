@@ -61,7 +61,7 @@ pub enum ClientError {
     Contradiction {
         /// What they show.
         shown: Shown,
-        /// Both, for whoever wants to see them.
+        /// Both receipts, which anybody can check.
         evidence: Box<Accusation>,
     },
     /// It failed too often in a row.

@@ -1,11 +1,11 @@
-//! What can be proven against peers, kept whole in the store: whoever gets a piece needs nothing of this node to check it.
+//! What can be proven against peers, kept whole in the store: a piece can be checked without anything else of this node.
 //!
 //! A piece ([`Accusation`]) is kept as the bytes that are exported, in parts, because a proof is longer than a record may be; an index says which pieces
 //! there are against whom. Index and parts change in one transaction.
 //!
 //! Bounds: against one peer [`MAX_PIECES`] and [`MAX_PEER_BYTES`], whatever is over it isn't kept, since enough is shown; in all
-//! [`MAX_ACCUSED`] peers and [`MAX_ALL_BYTES`]. When that is full, everything against a peer that has nothing to lose gives way, whoever was
-//! accused longest ago first: identities cost nothing, so a flood of them displaces its own like, and never what is known of somebody who has worked.
+//! [`MAX_ACCUSED`] peers and [`MAX_ALL_BYTES`]. When that is full, everything against a peer that has nothing to lose gives way, beginning
+//! with the peer that was accused longest ago: identities cost nothing, so a flood of them displaces its own like, and never what is known of somebody who has worked.
 
 use crate::Host;
 use shardwire_model::{Coded as _, Hash, PeerId, Timestamp};
@@ -48,7 +48,7 @@ const PART: u32 = PART_BYTES as u32;
 /// Keeps a piece, if there is room. `worked` says who has something to lose.
 ///
 /// # Errors
-/// If the disk fails; then everything is as it was.
+/// [`StoreError`] if the disk fails; then everything is as it was.
 pub fn keep(
     store: &Store,
     piece: &Accusation,

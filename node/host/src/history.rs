@@ -21,13 +21,13 @@ pub trait Lives {
     /// What the node has signed, of the histories whose keys begin like this: in the order of shard, segment, role, job and number.
     ///
     /// # Errors
-    /// If the disk fails, or an entry can't be read.
+    /// [`StoreError::Disk`] if the disk fails, [`StoreError::Damaged`] if an entry can't be read.
     fn entries(&self, prefix: &[u8]) -> Result<Vec<Signed<HistoryEntry>>, StoreError>;
 
     /// Where a shard stands, as a role has seen it.
     ///
     /// # Errors
-    /// If the disk fails, or the entries are no history.
+    /// [`StoreError::Disk`] if the disk fails, [`StoreError::Damaged`] if the entries are no history.
     fn life(&self, part: Part) -> Result<Life, StoreError> {
         Ok(self.history(part)?.life().clone())
     }
@@ -61,7 +61,7 @@ pub trait Advance {
     /// Takes a step of a shard's life, signed and dated; the life after it. One that was taken before changes nothing.
     ///
     /// # Errors
-    /// If the step can't follow, the disk fails, or the entries are no history.
+    /// [`Refusal`] if the step can't follow; [`StoreError`] if the disk fails, or the entries are no history.
     fn advance<E: From<StoreError> + From<Refusal>>(
         &mut self,
         identity: &Identity,

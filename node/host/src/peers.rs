@@ -29,7 +29,7 @@ pub fn named(config: &Config, own: PeerId) -> ConfiguredPeers {
 /// With what the store remembers.
 ///
 /// # Errors
-/// If the store can't be read.
+/// [`StoreError`] if the store can't be read.
 pub fn recall(
     config: &Config,
     own: PeerId,
@@ -60,7 +60,7 @@ pub fn keep(store: &Store, changed: &[(PeerId, Option<Record>)]) {
 /// Takes or withdraws the operator's word on a peer: durable first, then it holds.
 ///
 /// # Errors
-/// If it can't be kept; then it doesn't hold.
+/// [`StoreError`] if it can't be kept; then it doesn't hold.
 pub fn say(store: &Store, peers: &Peers, peer: PeerId, word: Option<Listing>) -> Result<(), StoreError> {
     store.write(|write| match &word {
         Some(word) => write.put(&WORDS, &peer, word),

@@ -59,7 +59,7 @@ impl Randomness {
         Self(Arc::new(Mutex::new(StdRng::from_os_rng())))
     }
 
-    /// The same numbers each time: for tests and simulations. Keys made of it can be guessed by whoever knows the seed.
+    /// The same numbers each time: for tests and simulations. Who knows the seed can guess keys that are made of it.
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))

@@ -1,4 +1,4 @@
-//! What a shard that is over had accepted, for whoever asks again: a receipt may be lost, and the shard settle meanwhile.
+//! What a shard that is over had accepted, for those who ask again: a receipt may be lost, and the shard settle meanwhile.
 //!
 //! The log stays in the store. Of each transaction only its place is held, four bytes, from the first question on.
 

@@ -1,7 +1,7 @@
 //! The thread that executes a run, and how transactions get there.
 //!
 //! The thread takes the log, then what is fed, and ends when the run does or when its executor is dropped. Where a node does [one thing at a
-//! time](Work::AtOnce), whoever feeds it waits until the thread has nothing to do.
+//! time](Work::AtOnce), its caller waits until the thread has nothing to do.
 
 use shardwire_host::platform::Work;
 use shardwire_model::SignedTransaction;

@@ -16,7 +16,7 @@ impl Operator {
     /// Takes assignments from a settler until the session fails.
     ///
     /// # Errors
-    /// Why the session ended.
+    /// [`ServeError`]: why the session ended.
     pub(crate) async fn follow(&self, session: Initiator<Handoff>) -> Result<(), ServeError> {
         let settler = session.peer();
         if !self.host.world.is_settler(settler) {

@@ -77,7 +77,7 @@ impl Operator {
     /// Takes up every shard that is not closed, replaying its log.
     ///
     /// # Errors
-    /// If the store can't be read, or a log doesn't replay.
+    /// [`OperatorError::Store`] if the store can't be read, [`OperatorError::Log`] if a log doesn't replay.
     pub fn resume(host: Arc<Host>, programs: Programs) -> Result<Self, OperatorError> {
         let (changes, events) = (Arc::new(Changes::new()), host.telemetry.events());
         let mut runs = BTreeMap::new();

@@ -97,7 +97,7 @@ impl Sequencer {
     /// The sequencer of a shard whose log these transactions are.
     ///
     /// # Errors
-    /// The place of the first transaction that the rules refuse, and why.
+    /// The place of the first transaction that the rules refuse, and the [`Refusal`].
     pub(super) fn of(
         mut logged: Box<dyn Admission>,
         transactions: &[SignedTransaction],
@@ -210,7 +210,7 @@ impl Sequencer {
     /// Takes in what the log has from a place of [`doubt`](Self::doubt) on. Does nothing if there is no such doubt any more.
     ///
     /// # Errors
-    /// The place of the first transaction that the rules refuse, and why; the sequencer stays in doubt.
+    /// The place of the first transaction that the rules refuse, and the [`Refusal`]; the sequencer stays in doubt.
     pub(super) fn take_in(&self, from: u32, transactions: &[SignedTransaction]) -> Result<(), (u32, Refusal)> {
         let mut rules = self.rules();
         if !rules.in_doubt || rules.logged.accepted() != from {

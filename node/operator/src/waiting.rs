@@ -2,7 +2,7 @@
 //!
 //! A prover gives way to provers of better tiers that ask as well, and so does one that already holds as many leases as its tier may; both for
 //! at most [`GIVES_WAY`] of each question, which lasts three times as long. So a job that is free waits for a better prover for that long at
-//! most, and whoever asks on gets its turn as an equal in most of its time. One that holds too many leases is then offered a job
+//! most, and a prover that asks on gets its turn as an equal in most of its time. One that holds too many leases is then offered a job
 //! and told at its claim why it doesn't get it.
 //!
 //! Bound: [`MAX_ASKING`] provers of tier normal and better are known to ask. One that doesn't fit isn't waited for. Provers in tier low aren't

@@ -31,7 +31,7 @@ impl Prover {
     /// Takes one job from an operator and sees it through: until there is a proof, the job fails, or the session does.
     ///
     /// # Errors
-    /// Why the session ended early. What was fetched stays.
+    /// [`ServeError`]: why the session ended early. What was fetched stays.
     pub(crate) async fn take(self: &Arc<Self>, session: Initiator<Trace>) -> Result<(), ServeError> {
         let operator = session.peer();
         let mut client = Client::new(session, self.host.identity.peer());

@@ -105,7 +105,7 @@ impl Prover {
     /// Reads every job; each goes on when its operator leases it again.
     ///
     /// # Errors
-    /// If the store can't be read.
+    /// [`StoreError`] if the store can't be read.
     pub fn resume(host: Arc<Host>, workshop: Arc<dyn Prove>) -> Result<Arc<Self>, StoreError> {
         let mut jobs = BTreeMap::new();
         for (id, job) in host.store.all(&JOBS)? {

@@ -59,7 +59,7 @@ impl Prover {
     /// Notes that a settler doesn't want a proof: until then, or ever.
     fn refused_by(&self, settler: PeerId, proof: Hash, until: Option<Instant>) {
         let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
-        // Identities cost nothing: whoever fills this is only asked once more.
+        // Identities cost nothing: who fills this gains only that it is asked once more.
         if skipped.len() >= MAX_SKIPPED {
             skipped.clear();
         }

@@ -1,7 +1,7 @@
 //! The settler compares the leases that provers show with their proofs: an operator that leased one job twice under one epoch has broken its word,
 //! and both leases together show it to anybody.
 //!
-//! Only leases of the World's own jobs by their own operators are looked at, so whoever could fill this is the operator of the shard. Bound:
+//! Only leases of the World's own jobs by their own operators are looked at, so only the operator of the shard could fill this. Bound:
 //! [`MAX_SEEN`] a job; those that don't fit are not compared.
 
 use super::{Settler, SettlerError, events::LeasesContradict};

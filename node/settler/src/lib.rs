@@ -71,7 +71,7 @@ impl Settler {
     /// Takes up what was about to be done in the World, and looks after deadlines from then on.
     ///
     /// # Errors
-    /// If World or store can't be read or written.
+    /// [`SettlerError::World`] or [`SettlerError::Store`] if the World or the store can't be read or written.
     pub async fn resume(
         host: Arc<Host>,
         world: Arc<dyn World>,

@@ -244,7 +244,7 @@ impl Settler {
     /// Applies the output of a proof that was verified, once.
     ///
     /// # Errors
-    /// If this settler can't: it will as soon as it can.
+    /// [`SettlerError::World`] or [`SettlerError::Store`] if this settler can't: it will as soon as it can.
     pub(super) async fn settle(
         &self,
         shard: ShardId,
@@ -294,7 +294,7 @@ impl Settler {
     /// Has the World do what was noted about a shard, and brings the history to where the World is then.
     ///
     /// # Errors
-    /// If this settler can't: the note stays, and this is tried again.
+    /// [`SettlerError::World`] or [`SettlerError::Store`] if this settler can't: the note stays, and this is tried again.
     pub(super) async fn catch_up(&self, turn: &Turn<'_>) -> Result<CaughtUp, SettlerError> {
         let shard = turn.shard;
         let Some(intent) = self.host.store.get(&INTENTS, &SegmentId::first(shard))? else { return Ok(CaughtUp::Done) };
@@ -438,7 +438,7 @@ impl Settler {
         let Ok(behind) = self.host.store.all(&INTENTS) else { return true };
         let mut left = 0;
         for (SegmentId { shard, .. }, _) in &behind {
-            // Whoever has the turn is at it.
+            // Who has the turn is at it.
             let Some(turn) = self.turns.try_take(*shard) else {
                 left += 1;
                 continue;

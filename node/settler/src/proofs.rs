@@ -45,7 +45,7 @@ impl Settler {
     /// Takes proofs from a prover until the session fails.
     ///
     /// # Errors
-    /// Why the session ended.
+    /// [`ServeError`]: why the session ended.
     pub(crate) async fn collect(&self, session: Initiator<Proof>) -> Result<(), ServeError> {
         let prover = session.peer();
         let identity = &self.host.identity;

@@ -1,7 +1,7 @@
-//! `shardwire peer evidence` and `shardwire evidence check`: what can be proven against peers, from a node to a file, and from a file to whoever wants to
-//! see it.
+//! `shardwire peer evidence` and `shardwire evidence check`: what can be proven against peers, from a node to a file, and from a file to
+//! anybody who wants to see it.
 //!
-//! A check needs the file and nothing else: no node, no data folder, no word of whoever made it.
+//! A check needs the file and nothing else: no node, no data folder, no word of who made it.
 
 use super::{
     failure::Failure,

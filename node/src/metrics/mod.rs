@@ -1,4 +1,4 @@
-//! Metrics and readiness for whoever watches the node: two pages over plain HTTP, off unless `metrics.listen` is set.
+//! Metrics and readiness for those who watch the node: two pages over plain HTTP, off unless `metrics.listen` is set.
 //!
 //! | path | answer |
 //! |---|---|
@@ -61,7 +61,7 @@ impl Metrics {
     /// Takes the port.
     ///
     /// # Errors
-    /// If it is taken, or not this machine's.
+    /// [`MetricsError`] if the address is taken, or not this machine's.
     pub(crate) async fn open(address: SocketAddr) -> Result<Self, MetricsError> {
         let failed = |reason| MetricsError { address, reason };
         let listener = TcpListener::bind(address).await.map_err(failed)?;

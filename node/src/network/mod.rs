@@ -1,13 +1,13 @@
 //! The node among its peers: connections, handshakes, and the [services](Services), which say what session goes to which role.
 //!
-//! There is one connection to a peer, whoever dialled; sessions run on it both ways. Configured peers with an address are dialled,
+//! There is one connection to a peer, no matter which side dialled; sessions run on it both ways. Configured peers with an address are dialled,
 //! again and again with back-off; others dial us. After the handshake each side opens the sessions that its roles consume and the other
 //! announced, and serves those that it announced itself. One session's failure ends that session only; it is opened again after a pause.
 //!
 //! A node with several roles dials itself, so that its roles talk as those of different nodes do. A connection under the node's own
 //! identity, or an administrator's, that names no role is the command line's.
 //!
-//! Refused: whoever is not [admitted](shardwire_peers), more sessions than a peer may have, a handshake that doesn't come first or in
+//! Refused: peers that are not [admitted](shardwire_peers), more sessions than a peer may have, a handshake that doesn't come first or in
 //! time, a protocol that no role here serves, control by strangers.
 
 mod dial;

@@ -81,7 +81,8 @@ impl Report {
 /// Checks a folder.
 ///
 /// # Errors
-/// If it is no data folder, a process uses it, or its identity or configuration can't be read. All else is in the report.
+/// [`DataError`](shardwire_data::DataError) if it is no data folder, a process uses it, or its identity can't be used;
+/// [`ConfigError`](shardwire_config::ConfigError) if its configuration can't be read. All else is in the report.
 pub(crate) async fn check(root: &Path) -> Result<Report, RunError> {
     let folder = Folder::look(root)?;
     let mut report = Report::default();
