@@ -36,7 +36,7 @@ enum Command {
     #[command(name = attack::hostile::COMMAND, hide = true)]
     AttackHostile {
         #[arg(value_enum)]
-        part: attack::hostile::Part,
+        part: attack::hostile::Scenario,
         address: std::net::SocketAddr,
         peer: String,
     },

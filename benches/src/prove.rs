@@ -40,7 +40,7 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// One round.
+/// The figures of one round.
 struct Round {
     steps: u64,
     bytes_raw: usize,

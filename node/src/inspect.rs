@@ -1,10 +1,10 @@
-//! Reads the [`facts`](crate::facts) of a node that doesn't run off its disk.
+//! Reads the [`contents`](crate::contents) of a node that doesn't run off its disk.
 //!
 //! The files stay as they are.
 
 use crate::{
+    contents::{Fate, NodeContents, OperatedShard, PeerScore, ProverJob, Value, WorldContents, WorldShard},
     data::DataPaths,
-    facts::{Fate, NodeFacts, OperatedShard, PeerScore, ProverJob, Value, WorldFacts, WorldShard},
     run::RunError,
     world,
 };
@@ -27,23 +27,29 @@ fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
 /// What this node has made durable; if it settles, with its World.
 ///
 /// # Errors
-/// If a database can't be read.
-pub async fn inspect(disk: &dyn Disk, paths: &DataPaths, peer: PeerId, settles: bool) -> Result<NodeFacts, RunError> {
+/// What the store, the file of the World or the World says: [`StoreError`](shardwire_store::StoreError), [`WorldFileError`](shardwire_data::world::WorldFileError),
+/// [`WorldError`](shardwire_world::WorldError).
+pub async fn inspect(
+    disk: &dyn Disk,
+    paths: &DataPaths,
+    peer: PeerId,
+    settles: bool,
+) -> Result<NodeContents, RunError> {
     let store = Store::view(disk, &paths.store(), &LAYOUT).map_err(boxed)?;
-    let mut facts = node(&store, peer)?;
+    let mut contents = node(&store, peer)?;
     if settles {
         let identity = world::identity(disk, paths).map_err(boxed)?;
         let view = world::view(disk, paths, &identity).map_err(boxed)?;
-        facts.world = Some(of_world(&*view).await?);
+        contents.world = Some(of_world(&*view).await?);
     }
-    Ok(facts)
+    Ok(contents)
 }
 
 /// What a store says of its node; nothing of a World.
 ///
 /// # Errors
-/// If a record can't be read.
-pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeFacts, RunError> {
+/// [`StoreError`](shardwire_store::StoreError) if a record can't be read.
+pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeContents, RunError> {
     let mut operated = Vec::new();
     for (shard, assignment) in store.all(&ASSIGNMENTS).map_err(boxed)? {
         let life = store.life(Part::of(SegmentId::first(shard), Role::Operator)).map_err(boxed)?;
@@ -75,32 +81,32 @@ pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeFacts, RunError> {
     });
     let peers = peers.collect();
     let histories = store.entries(&[]).map_err(boxed)?;
-    Ok(NodeFacts { peer, world: None, operated, jobs, peers, histories })
+    Ok(NodeContents { peer, world: None, operated, jobs, peers, histories })
 }
 
 /// What a World says.
 ///
 /// # Errors
-/// If it can't be read.
-pub(crate) async fn of_world(world: &dyn World) -> Result<WorldFacts, RunError> {
-    let mut facts = WorldFacts::default();
+/// [`WorldError`](shardwire_world::WorldError) if it can't be read.
+pub(crate) async fn of_world(world: &dyn World) -> Result<WorldContents, RunError> {
+    let mut contents = WorldContents::default();
     loop {
         let page =
-            world.storage(facts.storage.last().map(|entry| entry.slot()), MAX_STORAGE_PAGE).await.map_err(boxed)?;
+            world.storage(contents.storage.last().map(|entry| entry.slot()), MAX_STORAGE_PAGE).await.map_err(boxed)?;
         if page.is_empty() {
             break;
         }
-        facts.storage.extend(page);
+        contents.storage.extend(page);
     }
     loop {
-        let after = facts.shards.last().map(|shard: &WorldShard| shard.start.shard);
+        let after = contents.shards.last().map(|shard: &WorldShard| shard.start.shard);
         let page = world.shards(after, MAX_SHARD_PAGE).await.map_err(boxed)?;
         if page.is_empty() {
             break;
         }
         for summary in page {
             let Some(record) = world.shard(summary.shard).await.map_err(boxed)? else { continue };
-            facts.shards.push(WorldShard {
+            contents.shards.push(WorldShard {
                 start: record.start,
                 values: record.values.into_iter().map(Value).collect(),
                 started_at: record.started_at,
@@ -114,5 +120,5 @@ pub(crate) async fn of_world(world: &dyn World) -> Result<WorldFacts, RunError> 
             });
         }
     }
-    Ok(facts)
+    Ok(contents)
 }

@@ -8,7 +8,7 @@
 
 mod administration;
 pub mod cli;
-pub mod facts;
+pub mod contents;
 mod inspect;
 mod metrics;
 mod network;

@@ -18,7 +18,7 @@ pub struct Proofs {
 }
 
 impl Proofs {
-    /// STARKs.
+    /// As `shardwire run` has it: STARKs of stwo.
     #[must_use]
     pub fn stark() -> Self {
         Self { verify: Arc::new(Verifier::new()), prove: None }

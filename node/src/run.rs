@@ -38,7 +38,7 @@ pub type RunError = Box<dyn Coded + Send + Sync>;
 /// A node can be talked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
-    /// Its id.
+    /// The node's id.
     pub peer: PeerId,
     /// Where it listens.
     pub listen: SocketAddr,
@@ -69,7 +69,7 @@ fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
 /// `ready` is told, and the folder announced, as soon as the node listens.
 ///
 /// # Errors
-/// If it can't begin.
+/// What keeps it from beginning: [`MetricsError`](crate::metrics::MetricsError) if the address of the metrics is taken, and as [`run_at`].
 pub async fn run(
     config: Config,
     folder: DataFolder,
@@ -78,7 +78,7 @@ pub async fn run(
     ready: oneshot::Sender<Ready>,
 ) -> Result<(), RunError> {
     let home = Home { identity: folder.identity().clone(), paths: folder.paths().clone() };
-    let network = config.network.clone();
+    let (network, telemetry) = (config.network.clone(), platform.telemetry.clone());
     let metrics = match config.metrics {
         Some(address) => Some(Metrics::open(address).await.map_err(boxed)?),
         None => None,
@@ -88,9 +88,9 @@ pub async fn run(
         folder.announce(&Running { pid: std::process::id(), listen, peer, network }).map_err(boxed)?;
         let address = metrics.as_ref().map(Metrics::address);
         if let Some(metrics) = metrics {
-            collected.spawn(metrics.serve(peers.clone()));
+            collected.spawn(metrics.serve(telemetry, peers.clone()));
         }
-        // Whoever started the node may have gone already; it runs all the same.
+        // The caller may have gone already; the node runs all the same.
         let _ = ready.send(Ready { peer, listen, metrics: address });
         Ok(())
     };
@@ -110,7 +110,8 @@ pub struct Home {
 /// the node does ends when this does, or is dropped.
 ///
 /// # Errors
-/// If it can't begin.
+/// What keeps it from beginning, each with its own code: [`WorldFileError`](shardwire_data::world::WorldFileError), [`StoreError`](shardwire_store::StoreError),
+/// [`EndpointError`](shardwire_transport::EndpointError), [`LocateError`] of the worker, and what a role can't take up again.
 pub async fn run_at(
     config: Config,
     Home { identity, paths }: Home,
@@ -120,12 +121,13 @@ pub async fn run_at(
     announce: impl FnOnce(Ready, &Arc<Peers>) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let Orders { stop, reload } = orders.into();
-    let Platform { clock, network: sockets, disk, work, mut randomness } = platform;
+    let Platform { clock, network: sockets, disk, work, mut randomness, telemetry } = platform;
     let peer = identity.peer();
     let programs: Vec<_> = Programs::all().hashes().collect();
     let world = world::of_node(&*disk, &paths, &config, peer, &programs).map_err(boxed)?;
     let store = Store::open(&*disk, &paths.store(), &LAYOUT).map_err(boxed)?.with_work(work);
-    let peers = peers::recall(&config, peer, clock.clone(), &store).map_err(boxed)?;
+    store.register(&telemetry);
+    let peers = peers::recall(&config, peer, clock.clone(), &store, &telemetry).map_err(boxed)?;
     let tasks = Tasks::new(sockets.pause());
     let host = Arc::new(Host {
         identity: identity.clone(),
@@ -136,6 +138,7 @@ pub async fn run_at(
         peers,
         work,
         randomness: randomness.clone(),
+        telemetry,
         tasks: tasks.spawner(),
     });
     // The port is taken before work is taken up: a second node on it would only do it twice.
@@ -145,17 +148,18 @@ pub async fn run_at(
     let roles = take_up(&config, &paths, &host, &*disk, proofs).await?;
     let node = Arc::new(Node {
         links: Links::new(peer),
+        events: host.telemetry.events(),
         endpoint: endpoint.clone(),
         roles,
         admins: config.admins.clone(),
         reload: {
             let config = config.clone();
-            let again = move || config.again().map(|config| peers::named(&config, peer)).map_err(boxed);
+            let again = move || config.reload().map(|config| peers::named(&config, peer)).map_err(boxed);
             Reload(Box::new(again))
         },
         since: clock.now(),
         randomness,
-        told: CancellationToken::new(),
+        stop_asked: CancellationToken::new(),
         stop: CancellationToken::new(),
         host,
     });
@@ -169,12 +173,12 @@ pub async fn run_at(
         biased;
         () = stop.cancelled() => {}
         // The command line that told it still waits for its answer, and takes it over this connection.
-        () = node.told.cancelled() => tokio::time::sleep(LAST_WORDS).await,
+        () = node.stop_asked.cancelled() => tokio::time::sleep(LAST_WORDS).await,
         () = reloads(&node, &reload) => {}
     }
     node.stop.cancel();
     let _ = tokio::time::timeout(DRAIN, network.join_next()).await;
-    peers::keep(&node.host.store, &node.host.peers.take_unkept());
+    peers::keep(&node.host.store, &node.host.peers.take_changed());
     let _ = tokio::time::timeout(DRAIN, endpoint.close()).await;
     let _ = tokio::time::timeout(DRAIN, tasks.end()).await;
     Ok(())

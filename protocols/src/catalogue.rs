@@ -1,14 +1,10 @@
-//! All protocols, for whoever shows, checks or attacks them one by one. Derived from their types; what a node announces in
-//! its handshake is derived from this list in turn.
+//! All protocols, for what shows, checks or attacks them one by one: tools, `docs/wire.md`, golden vectors, hostile peers, fuzzing. The list
+//! itself stands at the end of the crate's first page, `lib.rs`.
 
-use crate::{
-    administration::Administration, handoff::Handoff, handshake::Handshake, ingress::Ingress, keepalive::Keepalive,
-    proof::Proof, trace::Trace,
-};
 use shardwire_transport::{
     Channel, Profile, Protocol, Settings,
     graph::{Graph, MessageInfo},
-    session::play::{self, Ending, Play, Player},
+    session::drive::{self, Drive, DrivenSession, Driver},
 };
 use std::collections::BTreeMap;
 
@@ -44,24 +40,24 @@ pub struct Entry {
     pub version: u16,
     initiator: fn() -> Graph,
     responder: fn() -> Graph,
-    play_initiator: Playing,
-    play_responder: Playing,
+    drive_initiator: DriveSide,
+    drive_responder: DriveSide,
 }
 
-/// Plays a side of a protocol over a channel.
-type Playing = for<'a> fn(Channel, &'a mut dyn Player) -> Ending<'a>;
+/// Drives a side of a protocol over a channel.
+type DriveSide = for<'a> fn(Channel, &'a mut dyn Driver) -> DrivenSession<'a>;
 
 impl Entry {
     /// Of a protocol type.
     #[must_use]
-    pub const fn of<P: Protocol<Initiator: Play, Responder: Play>>() -> Self {
+    pub const fn of<P: Protocol<Initiator: Drive, Responder: Drive>>() -> Self {
         Self {
             name: P::NAME,
             version: P::VERSION,
             initiator: Graph::of::<P::Initiator>,
             responder: Graph::of::<P::Responder>,
-            play_initiator: play::initiator::<P>,
-            play_responder: play::responder::<P>,
+            drive_initiator: drive::initiator::<P>,
+            drive_responder: drive::responder::<P>,
         }
     }
 
@@ -77,14 +73,14 @@ impl Entry {
         (self.responder)()
     }
 
-    /// Plays the side that opens the session: [`play::initiator`].
-    pub fn play_initiator<'a>(&self, channel: Channel, player: &'a mut dyn Player) -> Ending<'a> {
-        (self.play_initiator)(channel, player)
+    /// Drives the side that opens the session: [`drive::initiator`].
+    pub fn drive_initiator<'a>(&self, channel: Channel, driver: &'a mut dyn Driver) -> DrivenSession<'a> {
+        (self.drive_initiator)(channel, driver)
     }
 
-    /// Plays the other side: [`play::responder`].
-    pub fn play_responder<'a>(&self, channel: Channel, player: &'a mut dyn Player) -> Ending<'a> {
-        (self.play_responder)(channel, player)
+    /// Drives the other side: [`drive::responder`].
+    pub fn drive_responder<'a>(&self, channel: Channel, driver: &'a mut dyn Driver) -> DrivenSession<'a> {
+        (self.drive_responder)(channel, driver)
     }
 
     /// Every message of the protocol once, by name.
@@ -98,15 +94,7 @@ impl Entry {
 /// Every version of every protocol that this build speaks, the handshake first.
 #[must_use]
 pub fn all() -> Vec<Entry> {
-    vec![
-        Entry::of::<Handshake>(),
-        Entry::of::<Handoff>(),
-        Entry::of::<Ingress>(),
-        Entry::of::<Trace>(),
-        Entry::of::<Proof>(),
-        Entry::of::<Keepalive>(),
-        Entry::of::<Administration>(),
-    ]
+    crate::protocols()
 }
 
 /// A protocol of a catalogue by its name; of several versions the newest, unless the name goes on with `@` and a version.
@@ -131,6 +119,7 @@ pub fn settings(profile: Profile) -> Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handshake::Handshake;
     use shardwire_transport::{Message, Shape, session::Header};
     use std::{collections::BTreeSet, fs, path::Path};
 

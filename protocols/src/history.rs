@@ -51,7 +51,7 @@ mod tests {
     use super::*;
     use crate::testing::identity;
     use proptest::prelude::*;
-    use shardwire_model::{Coded as _, Felt, Hash, Role, SegmentId, ShardId, life::Why};
+    use shardwire_model::{Coded as _, Felt, Hash, Role, SegmentId, ShardId, life::AbortCause};
 
     const PROOF: Hash = Hash([1; 32]);
 
@@ -61,7 +61,7 @@ mod tests {
             Step::Streaming { job: PROOF },
             Step::Proving { witness: PROOF },
             Step::Proven { proof: PROOF },
-            Step::Aborted { why: Why::TimedOut },
+            Step::Aborted { why: AbortCause::TimedOut },
         ];
         let part = Part::of_job(SegmentId::first(ShardId(Felt::ONE)), PROOF);
         let mut history = History::new(part);

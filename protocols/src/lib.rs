@@ -8,7 +8,7 @@
 //!   compile. Its errors are [`SessionError`](shardwire_transport::SessionError): a well-formed message that breaks a rule is a
 //!   violation whose rule is a stable code (`SW-TRACE-003`).
 //! - A **server half** is a function `serve(session, &handler)` that runs to the session's end. The handler is the domain's side. A future
-//!   that a handler returns may be dropped at any await: questions are held for at most [`HOLD`](pace::HOLD).
+//!   that a handler returns may be dropped at any await: questions are held for at most [`HOLD`](timing::HOLD).
 //!
 //! | protocol | initiator → responder | module |
 //! |---|---|---|
@@ -22,12 +22,11 @@
 //!
 //! [`catalogue`] lists them for tools, [`describe`] shows what their types say, [`dissect`] reads recorded bytes;
 //! [`evidence`] is what signed statements show against their signer. Limits are computed from the bounds of the model,
-//! deadlines are named in [`pace`].
+//! deadlines are named in [`timing`].
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod administration;
-mod ahead;
 pub mod catalogue;
 pub mod describe;
 pub mod dissect;
@@ -37,14 +36,30 @@ pub mod handshake;
 pub mod history;
 pub mod ingress;
 pub mod keepalive;
-pub mod pace;
+mod noted_pipeline;
 pub mod proof;
 mod serve;
 mod signed;
 mod size;
 #[cfg(test)]
 mod testing;
+pub mod timing;
 pub mod trace;
 
 pub use serve::{Failure, ServeError};
 pub use signed::{Forged, Signed, Statement};
+
+/// Every version of every protocol that this build speaks. A protocol is named in this file and in no other list: as a module above, in the
+/// table at the top, and as a type here.
+fn protocols() -> Vec<catalogue::Entry> {
+    use catalogue::Entry;
+    vec![
+        Entry::of::<handshake::Handshake>(),
+        Entry::of::<handoff::Handoff>(),
+        Entry::of::<ingress::Ingress>(),
+        Entry::of::<trace::Trace>(),
+        Entry::of::<proof::Proof>(),
+        Entry::of::<keepalive::Keepalive>(),
+        Entry::of::<administration::Administration>(),
+    ]
+}

@@ -9,7 +9,7 @@ use std::fmt;
 pub struct Failure(Box<dyn Coded + Send + Sync>);
 
 impl Failure {
-    /// What failed.
+    /// The handler's error.
     #[must_use]
     pub fn error(&self) -> &(dyn Coded + Send + Sync) {
         &*self.0

@@ -1,4 +1,4 @@
-//! Statements that a peer signs, so that whoever holds one can show it to others: leases, acceptances, receipts, disputes.
+//! Statements that a peer signs, so that their holder can show them to others: leases, acceptances, receipts, disputes.
 //!
 //! The signature is ed25519 by the peer's identity over the statement's postcard encoding, under the context that names its
 //! kind: a signature given for one kind of statement is worth nothing for another. Postcard has one encoding for each value
@@ -67,7 +67,7 @@ impl<T: Statement> Signed<T> {
     /// The statement, if `signer` signed it.
     ///
     /// # Errors
-    /// If not.
+    /// [`Forged`] if the signer didn't sign it.
     pub fn verify(&self, signer: &PeerId) -> Result<&T, Forged> {
         let context = self.statement.context();
         if verify(signer, context, &self.statement.canonical(), &self.signature) {

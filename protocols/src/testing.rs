@@ -130,9 +130,9 @@ impl Coded for DiskFull {
 
 /// A clock that says what it is told.
 #[derive(Debug, Default)]
-pub(crate) struct Told(pub(crate) AtomicU64);
+pub(crate) struct SetClock(pub(crate) AtomicU64);
 
-impl Clock for Told {
+impl Clock for SetClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))
     }

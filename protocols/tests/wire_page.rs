@@ -63,7 +63,7 @@ fn context<T: Statement>(message: &str) -> [String; 3] {
 fn contexts() -> String {
     let rows = [
         context::<handoff::Acceptance>("handoff Accept"),
-        context::<ingress::Verdict>("ingress Receipt"),
+        context::<ingress::ReceiptContent>("ingress Receipt"),
         context::<trace::LeaseTerms>("trace Lease"),
         context::<proof::Announced>("proof Announcement"),
         context::<proof::Settlement>("proof Receipt"),

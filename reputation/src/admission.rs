@@ -148,7 +148,7 @@ pub struct Caller {
 pub enum Decision {
     /// Perform the handshake, after a delay.
     Admit {
-        /// The delay.
+        /// How long to wait before the handshake.
         after: Duration,
         /// Whether it takes a slot reserved for configured peers.
         reserved: bool,

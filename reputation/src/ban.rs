@@ -1,6 +1,6 @@
 //! Bans. Each has an end; repeated ones grow.
 
-use crate::{Policy, score::POINT};
+use crate::{Policy, decay::POINT};
 use serde::{Deserialize, Serialize};
 use shardwire_model::Timestamp;
 use std::time::Duration;

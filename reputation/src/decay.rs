@@ -5,6 +5,8 @@
 //! each with [`ONE_BITS`] bits. Neighbouring exponents differ by a factor of 2^(2^-32), ten million times what rounding can
 //! amount to, so a longer time never leaves more.
 
+/// Units of a point: work comes in small amounts, and none of it gets lost.
+pub(crate) const POINT: u64 = 1 << 20;
 /// Bits of the exponent's fraction.
 pub const FRACTION_BITS: u32 = 32;
 /// Bits of a factor; the largest factor is 1.

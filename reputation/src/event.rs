@@ -74,7 +74,7 @@ pub enum Work {
     Lease,
     /// Requested bytes with the promised content.
     Bytes(u64),
-    /// Valid transactions.
+    /// This many valid transactions.
     Transactions(u64),
 }
 

@@ -104,7 +104,7 @@ impl fmt::Display for Reason {
 struct Known {
     record: Record,
     /// The standing that was last reported.
-    told: Standing,
+    reported: Standing,
 }
 
 /// The records of all peers.
@@ -114,8 +114,8 @@ pub struct Records {
     capacity: usize,
     known: BTreeMap<PeerId, Known>,
     listed: BTreeMap<PeerId, Listing>,
-    /// Peers whose record has changed since it was last [taken](Self::take_unkept).
-    unkept: BTreeSet<PeerId>,
+    /// Peers whose record has changed since it was last [taken](Self::take_changed).
+    changed: BTreeSet<PeerId>,
 }
 
 impl Records {
@@ -123,7 +123,7 @@ impl Records {
     #[must_use]
     pub fn new(policy: Policy, capacity: usize) -> Self {
         let capacity = capacity.max(8);
-        Self { policy, capacity, known: BTreeMap::new(), listed: BTreeMap::new(), unkept: BTreeSet::new() }
+        Self { policy, capacity, known: BTreeMap::new(), listed: BTreeMap::new(), changed: BTreeSet::new() }
     }
 
     /// The policy for scores and bans.
@@ -135,15 +135,15 @@ impl Records {
     /// Restores a stored record.
     pub fn restore(&mut self, peer: PeerId, record: Record, now: Timestamp) {
         if self.known.contains_key(&peer) || self.has_room(now) {
-            let told = Standing::of(&record, self.listing(peer), now, &self.policy);
-            self.known.insert(peer, Known { record, told });
+            let reported = Standing::of(&record, self.listing(peer), now, &self.policy);
+            self.known.insert(peer, Known { record, reported });
         }
     }
 
     /// The records that changed since the last call, to be stored; `None` for a peer that is forgotten.
-    pub fn take_unkept(&mut self) -> Vec<(PeerId, Option<Record>)> {
-        let unkept = std::mem::take(&mut self.unkept);
-        unkept.into_iter().map(|peer| (peer, self.known.get(&peer).map(|known| known.record))).collect()
+    pub fn take_changed(&mut self) -> Vec<(PeerId, Option<Record>)> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.into_iter().map(|peer| (peer, self.known.get(&peer).map(|known| known.record))).collect()
     }
 
     /// The operator's listing of this peer, if any.
@@ -204,16 +204,16 @@ impl Records {
         concerned.retain(|peer| listed.get(peer) != self.listed.get(peer));
         let before: Vec<_> = concerned.into_iter().map(|peer| (peer, self.standing(peer, now))).collect();
         self.listed = listed;
-        before.into_iter().filter_map(|(peer, from)| self.tell(peer, from, now, || Reason::Operator)).collect()
+        before.into_iter().filter_map(|(peer, from)| self.report(peer, from, now, || Reason::Operator)).collect()
     }
 
     /// Returns the changes of these (connected) peers whose standing differs from the one last reported, because
     /// something is forgotten by now.
     pub fn look_at(&mut self, peers: impl IntoIterator<Item = PeerId>, now: Timestamp) -> Vec<Change> {
-        let told = |book: &Self, peer| book.known.get(&peer).map(|known| known.told);
+        let reported = |book: &Self, peer| book.known.get(&peer).map(|known| known.reported);
         peers
             .into_iter()
-            .filter_map(|peer| told(self, peer).and_then(|from| self.tell(peer, from, now, || Reason::Time)))
+            .filter_map(|peer| reported(self, peer).and_then(|from| self.report(peer, from, now, || Reason::Time)))
             .collect()
     }
 
@@ -225,16 +225,16 @@ impl Records {
         reason: impl FnOnce() -> Reason,
     ) -> Option<Change> {
         let fresh = || Standing::of(&Record::default(), self.listing(peer), now, &self.policy);
-        let from = self.known.get(&peer).map_or_else(fresh, |known| known.told);
+        let from = self.known.get(&peer).map_or_else(fresh, |known| known.reported);
         let to = Standing::of(&record, self.listing(peer), now, &self.policy);
         if self.known.contains_key(&peer) || (!record.is_blank(now, &self.policy) && self.has_room(now)) {
-            self.known.insert(peer, Known { record, told: to });
-            self.unkept.insert(peer);
+            self.known.insert(peer, Known { record, reported: to });
+            self.changed.insert(peer);
         }
         (from != to).then(|| Change { peer, from, to, reason: reason() })
     }
 
-    fn tell(
+    fn report(
         &mut self,
         peer: PeerId,
         from: Standing,
@@ -243,7 +243,7 @@ impl Records {
     ) -> Option<Change> {
         let to = self.standing(peer, now);
         if let Some(known) = self.known.get_mut(&peer) {
-            known.told = to;
+            known.reported = to;
         }
         (from != to).then(|| Change { peer, from, to, reason: reason() })
     }
@@ -267,7 +267,7 @@ impl Records {
         idle.sort_unstable();
         for (_, _, peer) in idle.into_iter().take(self.capacity / 8) {
             self.known.remove(&peer);
-            self.unkept.insert(peer);
+            self.changed.insert(peer);
         }
         self.known.len() < self.capacity
     }

@@ -1,6 +1,9 @@
 //! A peer's record and the score that it makes. [The crate's page](crate#the-score) says what each component is.
 
-use crate::{Ban, Blame, Breach, Event, Policy, Work, decay};
+use crate::{
+    Ban, Blame, Breach, Event, Policy, Work,
+    decay::{self, POINT},
+};
 use serde::{Deserialize, Serialize};
 use shardwire_model::Timestamp;
 use std::{fmt, time::Duration};
@@ -24,9 +27,6 @@ pub const HIGH_AT: u32 = 700;
 /// The number of half-lives of faults after which a peer that did wrong once and works at 550 points or more is back
 /// in tier normal: 4000 points of harm, halved four times, are 250.
 pub const RECOVERY_HALF_LIVES: u32 = 4;
-
-/// Units of a point: work comes in small amounts, and none of it gets lost.
-pub(crate) const POINT: u64 = 1 << 20;
 
 /// Points for a breach of protocol: half of it, a half-life later, still keeps a full record below [`NORMAL_AT`].
 const VIOLATION: u32 = 1500;
@@ -104,11 +104,11 @@ pub struct Record {
 /// The components of a score at a time, in whole points.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Components {
-    /// Useful work.
+    /// Points for useful work, at most [`MAX_WORK`].
     pub work: u32,
-    /// Breaches.
+    /// Points for breaches of protocol, at most [`MAX_HARM`].
     pub harm: u32,
-    /// Leases broken.
+    /// Points for broken leases, at most [`MAX_BROKEN`].
     pub broken: u32,
     /// Deadlines missed, and other things that may not be the peer's fault.
     pub late: u32,

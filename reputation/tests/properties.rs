@@ -379,12 +379,12 @@ fn a_full_book_forgets_whoever_has_nothing_to_lose() {
     assert!(known.len() <= 16);
     assert!(known.contains(&peer(0)) && known.contains(&peer(1)));
     // The forgotten are named, so that the store can follow.
-    let unkept = book.take_unkept();
-    assert_eq!(unkept.iter().filter(|(_, record)| record.is_some()).count(), known.len());
-    assert!(unkept.iter().any(|(_, record)| record.is_none()));
-    assert_eq!(book.take_unkept(), []);
+    let changed = book.take_changed();
+    assert_eq!(changed.iter().filter(|(_, record)| record.is_some()).count(), known.len());
+    assert!(changed.iter().any(|(_, record)| record.is_none()));
+    assert_eq!(book.take_changed(), []);
     let mut again = Records::new(policy(), 16);
-    for (peer, record) in unkept {
+    for (peer, record) in changed {
         if let Some(record) = record {
             again.restore(peer, record, START);
         }

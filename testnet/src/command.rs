@@ -5,7 +5,7 @@ use crate::{
     cli::{Chaos, Cli, Command, Run, Sim, WriteWorkload},
     dungeon,
     error::TestnetError,
-    network::{Network, Place, Programs, binary, worker},
+    network::{Network, NetworkFolder, Programs, binary, worker},
     progress::Reporter,
     recompute::recompute,
     report::{self, Report},
@@ -85,18 +85,18 @@ fn simulate(flags: &Sim) -> Result<bool, TestnetError> {
 /// Whether all is well after the storm.
 fn storm(flags: &Chaos) -> Result<bool, TestnetError> {
     let mut say = |line: &str| if flags.json { eprintln!("{line}") } else { println!("{line}") };
-    let place = Place::new(flags.data.as_deref())?;
+    let folder = NetworkFolder::new(flags.data.as_deref())?;
     let programs = programs(&mut say)?;
-    let path = place.path().to_owned();
+    let path = folder.path().to_owned();
     let totals = runtime()?.block_on(async {
-        let mut chaos = chaos::Chaos::init(place, &programs, flags.seed).await?;
+        let mut chaos = chaos::Chaos::init(folder, &programs, flags.seed).await?;
         let ended = tokio::select! {
             biased;
             interrupted = interruption() => Err(interrupted),
             ended = chaos.run(flags.minutes, &mut say) => ended,
         };
         if ended.as_ref().map_or_else(|error| !matches!(error, TestnetError::Interrupted), |totals| !totals.ok) {
-            chaos.place().keep();
+            chaos.folder().keep();
             say(&format!("The nodes' data and logs stay in {}", path.display()));
         }
         chaos.stop().await;
@@ -126,17 +126,17 @@ fn run(flags: &Run) -> Result<bool, TestnetError> {
     // Whatever can be refused is refused before anything is built or started.
     let workload = workload(flags)?;
     let expected = recompute(&workload)?;
-    let place = Place::new(flags.data.as_deref())?;
+    let folder = NetworkFolder::new(flags.data.as_deref())?;
     let programs = programs(&mut |line| reporter.say(line))?;
     runtime()?.block_on(async {
-        let mut network = Network::init(place, &programs, &workload).await?;
+        let mut network = Network::init(folder, &programs, &workload).await?;
         let title = format!(
             "{} of {} players and {} transactions",
             workload.name,
             workload.players.len(),
             workload.transactions.len()
         );
-        reporter.say(&format!("{title}, in {}", network.place().path().display()));
+        reporter.say(&format!("{title}, in {}", network.folder().path().display()));
         if flags.keep {
             network.untie();
         }
@@ -186,8 +186,8 @@ async fn conclude(
                 () = network.stop() => {}
             }
             if !matches!(error, TestnetError::Interrupted) {
-                network.place().keep();
-                reporter.say(&format!("The nodes' data and logs stay in {}", network.place().path().display()));
+                network.folder().keep();
+                reporter.say(&format!("The nodes' data and logs stay in {}", network.folder().path().display()));
             }
             return Err(error);
         }

@@ -2,9 +2,9 @@
 
 use crate::{
     dungeon::DungeonError,
+    limits::{PATIENCE, TIME_LIMIT},
     network::{NetworkError, binary::BinaryError, worker::WorkerError},
     recompute::Broken,
-    run::{PATIENCE, TIME_LIMIT},
 };
 use shardwire::client::ClientError;
 use shardwire_model::{Coded, Role, ShardId, Stage};

@@ -1,7 +1,7 @@
 //! A shard network on one machine, from start to settled: three processes of the real node, a workload, and a check of the result.
 //!
 //! [`dungeon`] makes the workload, [`recompute`] computes the expected result, [`network`] runs the processes, [`run`] takes the shard through its life,
-//! [`progress`] and [`report`] inform people and machines, [`command`] puts it together. [`faults`] are for tests.
+//! [`progress`] and [`report`] inform people and machines, [`command`] puts it together. [`crashes`] are for tests.
 //!
 //! [`sim`] runs whole networks in virtual time, [`chaos`] kills real ones; [`checks`] are what must hold after both.
 #![forbid(unsafe_code)]
@@ -9,14 +9,15 @@
 pub mod chaos;
 pub mod checks;
 pub mod cli;
+mod clients;
 pub mod command;
+pub mod crashes;
 mod dice;
 pub mod dungeon;
 pub mod error;
-pub mod faults;
 pub mod figures;
+pub mod limits;
 pub mod network;
-mod play;
 pub mod progress;
 pub mod recompute;
 pub mod report;

@@ -4,7 +4,7 @@
 //! not with the merge rules. Whole numbers, maps, and the rules of the game as `docs/workload.md` states them.
 
 use shardwire_model::{AccountId, Call, Coded, Felt, Key, Kind, Slot};
-use shardwire_workload::{Step, Workload};
+use shardwire_workload::{UnsignedTransaction, Workload};
 use std::{collections::BTreeMap, fmt};
 
 /// A storage address's kind and value.
@@ -39,9 +39,9 @@ pub enum Broken {
     Rule {
         /// Which transaction, from 1.
         number: usize,
-        /// Whose.
+        /// The name of the player whose transaction it is.
         player: String,
-        /// Which rule.
+        /// The rule that it breaks, in words.
         reason: String,
     },
 }
@@ -72,17 +72,17 @@ struct Books {
 /// What must come out of this workload.
 ///
 /// # Errors
-/// If it breaks a rule: then part of it would be refused, and what comes out is not the workload's.
+/// [`Broken`] if the shard can't start, or a transaction breaks a rule and would be refused: what comes out is not the workload's then.
 pub fn recompute(workload: &Workload) -> Result<Expected, Broken> {
     let mut state: State =
         workload.world.storage.iter().map(|it| (it.slot(), Value { kind: it.kind, value: it.value })).collect();
     let mut books = Books::open(workload, &mut state)?;
     let accounts: BTreeMap<&str, AccountId> =
         workload.players.iter().map(|player| (player.name.as_str(), player.key().id())).collect();
-    for (index, step) in workload.transactions.iter().enumerate() {
-        let account = accounts.get(step.player.as_str()).copied().unwrap_or_default();
-        let broken = |reason| Broken::Rule { number: index + 1, player: step.player.clone(), reason };
-        books.apply(account, step).map_err(broken)?;
+    for (index, transaction) in workload.transactions.iter().enumerate() {
+        let account = accounts.get(transaction.player.as_str()).copied().unwrap_or_default();
+        let broken = |reason| Broken::Rule { number: index + 1, player: transaction.player.clone(), reason };
+        books.apply(account, transaction).map_err(broken)?;
     }
     books.close(workload, state)
 }
@@ -116,10 +116,10 @@ impl Books {
         Ok(books)
     }
 
-    fn apply(&mut self, account: AccountId, step: &Step) -> Result<(), String> {
+    fn apply(&mut self, account: AccountId, transaction: &UnsignedTransaction) -> Result<(), String> {
         // A call touches what is the called contract's.
-        let slot = |key: Key| Slot::new(step.contract, key);
-        match step.call {
+        let slot = |key: Key| Slot::new(transaction.contract, key);
+        match transaction.call {
             Call::Add { counter, amount } => {
                 let grown = self.grown.get_mut(&slot(counter)).ok_or("no such counter")?;
                 *grown = grown.checked_add(amount).ok_or("the counter grows beyond 2^128")?;
@@ -182,7 +182,7 @@ impl Books {
 /// How the settled World differs from the recomputation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Where.
+    /// The storage slot that differs.
     pub slot: Slot,
     /// What people call it, if it has a name.
     pub name: Option<String>,

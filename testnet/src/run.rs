@@ -3,9 +3,10 @@
 //! Bounds: [`TIME_LIMIT`] for all of it, [`PATIENCE`] with a node that runs and doesn't answer, a look at each node every [`LOOK_EVERY`].
 
 use crate::{
+    crashes::{AWAY, PlannedCrash},
     error::TestnetError,
-    faults::{AWAY, Fault},
     figures::Figures,
+    limits::{PATIENCE, TIME_LIMIT},
     network::Network,
     progress::{Progress, Reporter},
     recompute::{self, Expected, State, Value},
@@ -34,10 +35,6 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
 
-/// How long a shard may take: twice what the slowest worker is given for the largest proof.
-pub const TIME_LIMIT: Duration = Duration::from_secs(60 * 60);
-/// How long a running node may leave us without an answer: it may be restarting, or busy proving.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How often each node is asked how far it is: often enough for smooth bars.
 pub const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -50,7 +47,7 @@ pub async fn play(
     network: &mut Network,
     workload: &Workload,
     expected: &Expected,
-    faults: &mut Vec<Fault>,
+    crashes: &mut Vec<PlannedCrash>,
     reporter: &mut Reporter,
 ) -> Result<Report, TestnetError> {
     let began = Instant::now();
@@ -89,14 +86,14 @@ pub async fn play(
         if figures.stages.settler == Stage::Settled && players.are_done() {
             break figures;
         }
-        if let Some(due) = faults.iter().position(|fault| (fault.when)(&progress)) {
-            let fault = faults.remove(due);
-            reporter.say(&fault.to_string());
-            let node = network.node_mut(fault.role);
+        if let Some(due) = crashes.iter().position(|crash| (crash.when)(&progress)) {
+            let crash = crashes.remove(due);
+            reporter.say(&crash.to_string());
+            let node = network.node_mut(crash.role);
             node.kill().await;
             sleep(AWAY).await;
             node.restart().await?;
-            reporter.say(&format!("the {} is started again", fault.role));
+            reporter.say(&format!("the {} is started again", crash.role));
         }
         if began.elapsed() > TIME_LIMIT {
             let stages = figures.stages;

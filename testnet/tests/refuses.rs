@@ -5,7 +5,7 @@ use shardwire_model::{Clock as _, Felt, Hash, Kind, PeerId, Role, ShardId, Shard
 use shardwire_protocols::{
     Failure,
     handshake::{Agreed, Handshake, HandshakeError, Hello, Spoken, greet, spoken},
-    proof::{self, Held, Proof, Verdict},
+    proof::{self, Proof, StoredProof, Verdict},
     trace::job_id,
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Settings};
@@ -14,7 +14,7 @@ use shardwire_world::WorldIdentity;
 use std::{net::SocketAddr, path::Path, time::Duration};
 use testnet::{
     dungeon::{Options, generate},
-    network::{Node, Place, Programs, binary},
+    network::{NetworkFolder, Node, Programs, binary},
 };
 use tokio::{
     sync::{Mutex, mpsc},
@@ -35,10 +35,10 @@ fn dungeon() -> Workload {
 }
 
 /// A settler with a World, alone.
-async fn settler(place: &Place, workload: &Workload) -> Node {
-    let world = place.path().join("workload.json");
+async fn settler(folder: &NetworkFolder, workload: &Workload) -> Node {
+    let world = folder.path().join("workload.json");
     workload.write(&world).expect("written");
-    let mut node = Node::init(Role::Settler, &programs(), place.path(), Some(&world)).await.expect("a folder");
+    let mut node = Node::init(Role::Settler, &programs(), folder.path(), Some(&world)).await.expect("a folder");
     node.start(&[]).await.expect("a settler");
     node
 }
@@ -103,9 +103,9 @@ async fn log_says(log: &Path, what: &str) -> String {
 
 #[tokio::test]
 async fn a_node_of_another_network_is_told_which_side_is_wrong_and_what_to_do() {
-    let place = Place::new(None).expect("a place");
-    let mut settler = settler(&place, &dungeon()).await;
-    let mut other = Node::init(Role::Operator, &programs(), place.path(), None).await.expect("a folder");
+    let folder = NetworkFolder::new(None).expect("a place");
+    let mut settler = settler(&folder, &dungeon()).await;
+    let mut other = Node::init(Role::Operator, &programs(), folder.path(), None).await.expect("a folder");
     let config = format!(
         "network = \"elsewhere\"\nroles = [\"operator\"]\nlisten = \"127.0.0.1:0\"\npeers = [\"{}@{}\"]\n",
         settler.peer(),
@@ -119,10 +119,10 @@ async fn a_node_of_another_network_is_told_which_side_is_wrong_and_what_to_do() 
     other.restart().await.expect("an operator");
 
     let mismatch = "the dialling peer belongs to network 'elsewhere', the accepting peer to 'testnet'";
-    let told = log_says(&place.path().join("operator.log"), "no connection yet").await;
+    let told = log_says(&folder.path().join("operator.log"), "shardwire_network::dial_failed").await;
     let next = "Correct `network` in the configuration of the peer that is wrong.";
     assert!(told.contains(&format!("{mismatch} (SW-HANDSHAKE-001) (SW-HANDSHAKE-001). {next}")), "{told}");
-    let noted = log_says(&place.path().join("settler.log"), "handshake refused").await;
+    let noted = log_says(&folder.path().join("settler.log"), "shardwire_network::handshake_refused").await;
     assert!(noted.contains(mismatch) && noted.contains("SW-HANDSHAKE-001"), "{noted}");
 
     // Both go on.
@@ -134,8 +134,8 @@ async fn a_node_of_another_network_is_told_which_side_is_wrong_and_what_to_do() 
 
 #[tokio::test]
 async fn a_peer_without_a_common_version_is_told_who_must_upgrade() {
-    let place = Place::new(None).expect("a place");
-    let mut settler = settler(&place, &dungeon()).await;
+    let folder = NetworkFolder::new(None).expect("a place");
+    let mut settler = settler(&folder, &dungeon()).await;
     let mut newer = spoken();
     newer.iter_mut().filter(|it| it.name == "handoff").for_each(|it| (it.min, it.max) = (7, 9));
 
@@ -170,14 +170,14 @@ struct Liar {
 }
 
 impl proof::Handler for Liar {
-    async fn next(&self, _: PeerId) -> Result<Held, Failure> {
+    async fn next(&self, _: PeerId) -> Result<StoredProof, Failure> {
         let mut offered = self.offered.lock().await;
         if std::mem::replace(&mut *offered, true) {
             std::future::pending::<()>().await;
         }
         let proof = Hash::of(&self.bytes);
         let (shard, job, bytes) = (self.shard, self.job, self.bytes.clone().into());
-        Ok(Held { shard, segment: 0, job, proof, bytes, leased: None })
+        Ok(StoredProof { shard, segment: 0, job, proof, bytes, leased: None })
     }
 
     async fn verdict(&self, _: PeerId, _: Hash, verdict: Verdict) -> Result<(), Failure> {
@@ -209,9 +209,9 @@ fn shardwire(arguments: &[&str]) -> Result<String, String> {
 
 #[tokio::test]
 async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
-    let place = Place::new(None).expect("a place");
+    let folder = NetworkFolder::new(None).expect("a place");
     let workload = dungeon();
-    let mut settler = settler(&place, &workload).await;
+    let mut settler = settler(&folder, &workload).await;
     let operator = Identity::generate(&mut rand::rng()).peer();
     let mut control = NodeClient::connect(settler.data(), &Platform::system()).await.expect("control");
     let (start, _) = control
@@ -267,7 +267,7 @@ async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
     let data = settler.data().display().to_string();
     let shown = shardwire(&["peer", "show", "--data", &data, &prover]).expect("the peer");
     assert!(shown.contains("evidence   1"), "{shown}");
-    let folder = place.path().join("shown").display().to_string();
+    let folder = folder.path().join("shown").display().to_string();
     let exported = shardwire(&["peer", "evidence", "--data", &data, &prover, "--to", &folder]).expect("evidence");
     settler.stop().await;
     let (file, shows) = exported.split_once("  ").expect("a file and what it shows");

@@ -5,9 +5,9 @@ use shardwire::data::DataPaths;
 use shardwire_model::{Role, Stage};
 use std::{collections::BTreeMap, process::Command, sync::LazyLock};
 use testnet::{
+    crashes::PlannedCrash,
     dungeon::{Options, generate},
-    faults::Fault,
-    network::{Network, Place, Programs, binary, worker},
+    network::{Network, NetworkFolder, Programs, binary, worker},
     progress::Reporter,
     recompute::recompute,
     run::play,
@@ -89,14 +89,15 @@ async fn killed_nodes_that_are_started_again_settle_the_same() {
     let _turn = TURN.lock().await;
     let workload = generate(Options { players: 4, transactions: 1_200, seed: 6 }).expect("a dungeon");
     let expected = recompute(&workload).expect("it obeys the rules");
-    let mut network = Network::init(Place::new(None).expect("a place"), &programs(), &workload).await.expect("folders");
-    let mut faults = vec![
-        Fault {
+    let mut network =
+        Network::init(NetworkFolder::new(None).expect("a place"), &programs(), &workload).await.expect("folders");
+    let mut crashes = vec![
+        PlannedCrash {
             role: Role::Operator,
             during: "while it takes transactions and streams their witness",
             when: |it| it.receipts > 200 && it.receipts < it.of,
         },
-        Fault {
+        PlannedCrash {
             role: Role::Prover,
             during: "while it proves",
             when: |it| it.figures.stages.prover == Stage::Proving && it.proving.as_millis() > 500,
@@ -104,10 +105,10 @@ async fn killed_nodes_that_are_started_again_settle_the_same() {
     ];
     network.start(&mut |line| println!("{line}")).await.expect("a network");
     let mut reporter = Reporter::for_this_process();
-    let report = play(&mut network, &workload, &expected, &mut faults, &mut reporter).await;
+    let report = play(&mut network, &workload, &expected, &mut crashes, &mut reporter).await;
     network.stop().await;
     let report = report.expect("settled");
-    assert!(faults.is_empty(), "the moment of {faults:?} was missed");
+    assert!(crashes.is_empty(), "the moment of {crashes:?} was missed");
     assert!(report.is_ok(), "{:?}", report.differences);
     assert_eq!(report.figures.transactions, 1_200);
 }

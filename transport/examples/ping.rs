@@ -34,7 +34,7 @@ async fn ping(session: Pinger, times: u32) -> Result<(), SessionError> {
     for number in 0..times {
         let (Pong(back), next) = session.choose(Ping(number)).await?.recv().await?;
         println!("pong {back}");
-        session = next.again();
+        session = next.repeat();
     }
     session.choose(Bye).await?.close().await
 }
@@ -43,7 +43,7 @@ async fn pong(session: Ponger) -> Result<(), SessionError> {
     let mut session = session.enter();
     loop {
         session = offer!(session => {
-            Ping(Ping(number)), next => next.send(Pong(number)).await?.again(),
+            Ping(Ping(number)), next => next.send(Pong(number)).await?.repeat(),
             Bye(_), next => return next.close().await,
         });
     }

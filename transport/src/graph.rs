@@ -173,7 +173,7 @@ type Walk = fn(&mut Graph, usize, &[u8], &mut Vec<usize>);
 pub enum Side {
     /// The side whose type this is.
     Here,
-    /// Its peer.
+    /// The peer's side.
     There,
 }
 

@@ -43,19 +43,19 @@ pub enum IdentityError {
     /// There is no file.
     #[error("there is no identity at {}", path.display())]
     Missing {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
     },
     /// A file exists where a new one should be written.
     #[error("an identity exists already at {}", path.display())]
     Exists {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
     },
     /// Others may read or write the file.
     #[error("{} may be read or changed by others (mode {mode:04o})", path.display())]
     Exposed {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
         /// The file's permission bits.
         mode: u32,
@@ -63,7 +63,7 @@ pub enum IdentityError {
     /// The file doesn't hold an identity.
     #[error("{} is not an identity: {reason}", path.display())]
     Malformed {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
         /// What is wrong with its content.
         reason: &'static str,
@@ -71,7 +71,7 @@ pub enum IdentityError {
     /// The file system failed.
     #[error("{}: {source}", path.display())]
     Io {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
         /// The system's error.
         source: io::Error,

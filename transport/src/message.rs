@@ -6,7 +6,7 @@
 //! on its way to QUIC; its [`Message::decode`] takes the head from the [`Body`] and keeps the rest.
 
 use crate::shape::Shape;
-pub use crate::wire::body::{Body, MAX_HEAD_BYTES};
+pub use crate::wire::body::{Body, DecodeError, MAX_HEAD_BYTES};
 use bytes::Bytes;
 use serde::Serialize;
 use std::{borrow::Cow, fmt, time::Duration};
@@ -55,21 +55,7 @@ pub struct EncodeError {
     reason: Cow<'static, str>,
 }
 
-/// Why a body isn't the message that is due.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct DecodeError {
-    reason: Cow<'static, str>,
-}
-
 impl EncodeError {
-    /// An error with this reason, for people to read.
-    pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason: reason.into() }
-    }
-}
-
-impl DecodeError {
     /// An error with this reason, for people to read.
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { reason: reason.into() }

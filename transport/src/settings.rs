@@ -80,7 +80,7 @@ const MIN_MTU: u16 = 1200;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
-    /// Safe everywhere.
+    /// For peers across the internet; the default, because it is safe everywhere.
     #[default]
     Internet,
     /// For the loopback interface and networks with jumbo frames.

@@ -230,7 +230,7 @@ async fn sessions_that_nobody_reads_leave_room_for_the_others() {
                     loop {
                         let Branch::First(pull) = session.offer().await? else { return Ok(()) };
                         let (pull, next) = pull.recv().await?;
-                        session = next.send(chunk(pull.index)).await?.again();
+                        session = next.send(chunk(pull.index)).await?.repeat();
                         taken.fetch_add(1, Ordering::SeqCst);
                     }
                 });
@@ -259,10 +259,10 @@ async fn sessions_that_nobody_reads_leave_room_for_the_others() {
     for number in 0..100 {
         let (pong, next) = long.choose(Ping(number)).await.unwrap().recv::<Pong, _>().await.unwrap();
         assert_eq!(pong.0, number);
-        long = next.again();
+        long = next.repeat();
         let one = dialled.open::<PingPong>().await.unwrap().enter();
         let (_, next) = one.choose(Ping(number)).await.unwrap().recv::<Pong, _>().await.unwrap();
-        next.again().choose(Bye {}).await.unwrap().close().await.unwrap();
+        next.repeat().choose(Bye {}).await.unwrap().close().await.unwrap();
     }
 
     // One more bulk session waits for another to end.
@@ -305,7 +305,7 @@ async fn echo(incoming: Incoming) -> Result<(), SessionError> {
     let mut session = incoming.serve::<PingPong>().await?.enter();
     loop {
         session = offer!(session => {
-            Ping(ping), next => next.send(Pong(ping.0)).await?.again(),
+            Ping(ping), next => next.send(Pong(ping.0)).await?.repeat(),
             Bye(_), end => return end.leave().await,
         });
     }

@@ -37,8 +37,8 @@ async fn produce(incoming: Incoming) -> Result<(u64, u64), SessionError> {
     let mut session = session.send(Manifest { chunks: 0 }).await?.enter();
     loop {
         session = offer!(session => {
-            Pull(pull), next => next.send(chunk(pull.index)).await?.again(),
-            Renew(_), next => next.send(Renewed { count: 0 }).await?.again(),
+            Pull(pull), next => next.send(chunk(pull.index)).await?.repeat(),
+            Renew(_), next => next.send(Renewed { count: 0 }).await?.repeat(),
             Done(_), next => {
                 let traffic = next.traffic();
                 next.close().await?;
@@ -59,7 +59,7 @@ async fn more_is_read_when_what_was_used_is_paid_and_nothing_is_lost() {
         for index in 0..4 {
             let (got, next) = session.choose(Pull { index }).await?.recv().await?;
             assert_eq!(got, chunk(index));
-            session = next.again();
+            session = next.repeat();
         }
         session.choose(Done).await?.close().await
     };

@@ -40,7 +40,7 @@ async fn requests_need_no_round_trip() {
         for _ in 0..8 {
             let Branch::First(pull) = session.offer().await.unwrap() else { panic!("only pulls were sent") };
             let (pull, next) = pull.recv().await.unwrap();
-            session = next.send(chunk(pull.index)).await.unwrap().again();
+            session = next.send(chunk(pull.index)).await.unwrap().repeat();
         }
         session
     };
@@ -73,7 +73,7 @@ async fn pull_all<const DEPTH: usize>(session: Consumer, chunks: u32) -> Result<
     }
     // Another branch of the choice, then requests again.
     let (_, session) = pipeline.pause()?.choose(Renew).await?.recv().await?;
-    session.again().choose(Done).await?.close().await
+    session.repeat().choose(Done).await?.close().await
 }
 
 #[tokio::test(start_paused = true)]

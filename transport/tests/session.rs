@@ -11,10 +11,10 @@ async fn produce(session: Responder<Bulk>) -> Result<u32, SessionError> {
     let mut renewed = 0;
     loop {
         session = offer!(session => {
-            Pull(pull), next => next.send(chunk(pull.index)).await?.again(),
+            Pull(pull), next => next.send(chunk(pull.index)).await?.repeat(),
             Renew(_), next => {
                 renewed += 1;
-                next.send(Renewed { count: renewed }).await?.again()
+                next.send(Renewed { count: renewed }).await?.repeat()
             },
             Done(_), next => {
                 next.close().await?;
@@ -32,8 +32,8 @@ async fn consume(session: Initiator<Bulk>, job: u8) -> Result<usize, SessionErro
         let (got, next) = session.choose(Pull { index }).await?.recv().await?;
         assert_eq!(got, chunk(index));
         total += got.bytes.len();
-        let (_, next) = next.again().choose(Renew).await?.recv().await?;
-        session = next.again();
+        let (_, next) = next.repeat().choose(Renew).await?.recv().await?;
+        session = next.repeat();
     }
     session.choose(Done).await?.close().await?;
     Ok(total)

@@ -2,7 +2,7 @@
 
 use super::{
     Outcome, host, identity,
-    victim::{Place, Wall, hello},
+    victim::{PeerAddress, SystemClock, hello},
 };
 use shardwire_model::Cause;
 use shardwire_protocols::{
@@ -37,15 +37,15 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    pub(super) fn start(place: &Place, numbers: [u8; 2]) -> Self {
+    pub(super) fn start(victim: &PeerAddress, numbers: [u8; 2]) -> Self {
         let received = Arc::new(AtomicU64::new(0));
         let mut tasks = JoinSet::new();
         for number in numbers {
-            let (place, received) = (*place, received.clone());
+            let (victim, received) = (*victim, received.clone());
             tasks.spawn(async move {
                 let mut said = String::new();
                 loop {
-                    if let Err(error) = stream(number, place, &received).await {
+                    if let Err(error) = stream(number, victim, &received).await {
                         let error = format!("an honest peer lost its stream: {error}");
                         if error != said {
                             eprintln!("{error}");
@@ -83,11 +83,11 @@ impl Peers {
 }
 
 /// Streams until something fails.
-async fn stream(number: u8, place: Place, received: &AtomicU64) -> Outcome<()> {
+async fn stream(number: u8, victim: PeerAddress, received: &AtomicU64) -> Outcome<()> {
     let settings = catalogue::settings(Profile::default());
     let endpoint = Endpoint::bind((host(number), 0).into(), identity(number), &settings, &mut rand::rng())?;
-    let connection = endpoint.connect(place.address, Some(place.peer)).await?;
-    greet(connection.open::<Handshake>().await?, hello(&Wall)).await?;
+    let connection = endpoint.connect(victim.address, Some(victim.peer)).await?;
+    greet(connection.open::<Handshake>().await?, hello(&SystemClock)).await?;
     loop {
         lease(&connection, number, received).await?;
     }

@@ -3,7 +3,7 @@
 
 use super::{
     Outcome, honest, host, identity,
-    victim::{Place, Wall, hello},
+    victim::{PeerAddress, SystemClock, hello},
 };
 use clap::ValueEnum;
 use shardwire_protocols::{
@@ -96,8 +96,8 @@ impl Kind {
 
 /// The attack to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Part {
-    /// All sixteen.
+pub(crate) enum Scenario {
+    /// All sixteen attackers at once.
     Attack,
     /// A flood of handshakes from a shut host.
     Price,
@@ -114,11 +114,11 @@ impl Drop for Attackers {
 }
 
 /// Starts the process, at the lowest priority where the system has `nice`.
-pub(crate) fn start(place: &Place, part: Part) -> Outcome<Attackers> {
+pub(crate) fn start(victim: &PeerAddress, scenario: Scenario) -> Outcome<Attackers> {
     let own = std::env::current_exe()?;
     let arguments = |command: &mut Command| {
-        let part = if part == Part::Attack { "attack" } else { "price" };
-        command.args([COMMAND, part, &place.address.to_string(), &place.peer.to_string()]).stdin(Stdio::piped());
+        let scenario = if scenario == Scenario::Attack { "attack" } else { "price" };
+        command.args([COMMAND, scenario, &victim.address.to_string(), &victim.peer.to_string()]).stdin(Stdio::piped());
     };
     let mut nice = Command::new("nice");
     nice.args(["-n", "19"]).arg(&own);
@@ -133,15 +133,15 @@ pub(crate) fn start(place: &Place, part: Part) -> Outcome<Attackers> {
 }
 
 /// Attacks until the input ends.
-pub(crate) fn run(part: Part, address: SocketAddr, peer: &str) -> Outcome<()> {
-    let place = Place { address, peer: peer.parse()? };
+pub(crate) fn run(scenario: Scenario, address: SocketAddr, peer: &str) -> Outcome<()> {
+    let victim = PeerAddress { address, peer: peer.parse()? };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        match part {
-            Part::Price => drop(tokio::spawn(flood(SHUT, place))),
-            Part::Attack => {
+        match scenario {
+            Scenario::Price => drop(tokio::spawn(flood(SHUT, victim))),
+            Scenario::Attack => {
                 for (kind, number) in ATTACKERS.into_iter().zip(0..) {
-                    tokio::spawn(attack(kind, number, place));
+                    tokio::spawn(attack(kind, number, victim));
                 }
             }
         }
@@ -151,9 +151,9 @@ pub(crate) fn run(part: Part, address: SocketAddr, peer: &str) -> Outcome<()> {
     })
 }
 
-async fn attack(kind: Kind, number: u8, place: Place) {
+async fn attack(kind: Kind, number: u8, victim: PeerAddress) {
     if kind == HandshakeFlood {
-        if let Err(error) = flood(number, place).await {
+        if let Err(error) = flood(number, victim).await {
             eprintln!("a flood of handshakes ended: {error}");
         }
         return;
@@ -164,8 +164,8 @@ async fn attack(kind: Kind, number: u8, place: Place) {
         let identity = if kind == Reconnect { fresh(number, round) } else { identity(number) };
         let ended = async {
             let endpoint = endpoint(host(number), identity)?;
-            let connection = timeout(IMPATIENT, endpoint.connect(place.address, Some(place.peer))).await??;
-            greet(connection.open::<Handshake>().await?, hello(&Wall)).await?;
+            let connection = timeout(IMPATIENT, endpoint.connect(victim.address, Some(victim.peer))).await??;
+            greet(connection.open::<Handshake>().await?, hello(&SystemClock)).await?;
             match kind {
                 StreamFlood => open_sessions(&connection).await?,
                 Oversize => loop {
@@ -272,7 +272,7 @@ async fn ping_on(connection: &Connection) -> Outcome<()> {
 }
 
 /// First datagrams of handshakes, recorded once and sent for ever.
-async fn flood(number: u8, place: Place) -> Outcome<()> {
+async fn flood(number: u8, victim: PeerAddress) -> Outcome<()> {
     let from = host(number);
     let sink = UdpSocket::bind((from, 0)).await?;
     let endpoint = endpoint(from, identity(number))?;
@@ -298,7 +298,7 @@ async fn flood(number: u8, place: Place) -> Outcome<()> {
         ticks.tick().await;
         for datagram in all.by_ref().take(BURST as usize) {
             // A full queue means that the system takes no more.
-            let _ = socket.try_send_to(datagram, place.address);
+            let _ = socket.try_send_to(datagram, victim.address);
         }
     }
 }

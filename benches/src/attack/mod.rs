@@ -1,6 +1,6 @@
 //! `benches attack`: what two honest peers keep of their throughput while sixteen others attack the node that they stream from.
 //!
-//! Three processes. The **victim** is an operator as far as its peers see one: the production endpoint, door, gate, quotas, session and protocol halves
+//! Three processes. The **victim** is an operator as far as its peers see one: the production endpoint, admission, gate, quotas, session and protocol halves
 //! (`shardwire_peers`, `shardwire_protocols`); only what a chunk holds is made up. It runs on the runtime, with the settings and under the limits that a node has. Two
 //! **honest** peers, configured ones in tier normal, stream traces from it with the production client half, as fast as their quota lets them
 //! (64 MiB/s each, 1 Gbit/s together). The **attackers** are sixteen identities, each at an address and in a network of its own:
@@ -42,11 +42,11 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{runtime::Builder, time::sleep};
-use victim::{Looked, Victim};
+use victim::{Victim, VictimReport};
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// What the victim's memory stays under: a program with a runtime has 20 MiB, a full send window for each of two streaming peers is 32 MiB, the door lets 256
+/// What the victim's memory stays under: a program with a runtime has 20 MiB, a full send window for each of two streaming peers is 32 MiB, the admission lets 256
 /// strangers in at 225 KiB each (56 MiB), and the rest is the allocator's.
 pub(crate) const PEAK_BOUND_BYTES: u64 = 128 << 20;
 /// The honest peers, which have to be served under attack.
@@ -96,14 +96,14 @@ struct Fate {
 async fn run(options: Options) -> Outcome<()> {
     let attack = Duration::from_secs(options.seconds.into());
     let mut victim = Victim::start()?;
-    let honest = honest::Peers::start(&victim.place, HONEST);
+    let honest = honest::Peers::start(&victim.address, HONEST);
     honest.streaming().await?;
     sleep(SETTLE).await;
 
     eprintln!("alone, {} s", attack.as_secs() / 2);
     let before = honest.throughput(attack / 2).await;
     eprintln!("attacked by {} peers, {} s", ATTACKERS.len(), attack.as_secs());
-    let attackers = hostile::start(&victim.place, hostile::Part::Attack)?;
+    let attackers = hostile::start(&victim.address, hostile::Scenario::Attack)?;
     let (attacked, fates) = tokio::join!(honest.throughput(attack), watch(&mut victim, attack));
     let fates = fates?;
     drop(attackers);
@@ -114,18 +114,18 @@ async fn run(options: Options) -> Outcome<()> {
     sleep(SETTLE).await;
     eprintln!("the price of a refused handshake, {} s", 2 * PRICED.as_secs());
     let (price, refusals) = price(&mut victim).await?;
-    let looked = victim.look()?;
+    let report = victim.look()?;
 
     let alone = f64::midpoint(before, after);
     let ratio = attacked / alone;
     println!("honest peers alone: {:.1} MB/s (before {:.1}, after {:.1})", alone / 1e6, before / 1e6, after / 1e6);
     println!("honest peers attacked: {:.1} MB/s, {:.1} % of that", attacked / 1e6, ratio * 100.0);
-    println!("peak memory: {} MiB of {} MiB", looked.peak >> 20, PEAK_BOUND_BYTES >> 20);
+    println!("peak memory: {} MiB of {} MiB", report.peak >> 20, PEAK_BOUND_BYTES >> 20);
     println!("a refused handshake: {price:.1} us of a processor ({refusals} of them)");
-    let door = looked.door;
+    let admission = report.admission;
     println!(
-        "the door: {} admitted, {} asked for a token, {} refused, {} ignored, {} turned away",
-        door.admitted, door.retried, door.refused, door.ignored, door.turned_away
+        "the admission: {} admitted, {} asked for a token, {} refused, {} ignored, {} turned away",
+        admission.admitted, admission.retried, admission.refused, admission.ignored, admission.turned_away
     );
     for fate in &fates {
         let after = fate.seconds.map_or_else(|| "never lowest".to_owned(), |seconds| format!("after {seconds:.1} s"));
@@ -140,7 +140,7 @@ async fn run(options: Options) -> Outcome<()> {
             "honest_alone": alone,
             "honest_attacked": attacked,
             "honest_ratio": ratio,
-            "peak_bytes": looked.peak,
+            "peak_bytes": report.peak,
             "peak_bound_bytes": PEAK_BOUND_BYTES,
             "refused_handshake_cpu_us": price,
             "attackers": attackers,
@@ -156,7 +156,7 @@ async fn watch(victim: &mut Victim, length: Duration) -> Outcome<Vec<Fate>> {
     let mut fates: Vec<Fate> =
         ATTACKERS.iter().map(|kind| Fate { kind: *kind, tier: String::new(), seconds: None }).collect();
     while began.elapsed() < length {
-        let Looked { attackers, .. } = victim.look()?;
+        let VictimReport { attackers, .. } = victim.look()?;
         let now = began.elapsed().as_secs_f64();
         for (fate, tier) in fates.iter_mut().zip(attackers) {
             if fate.seconds.is_none() && tier != "normal" && tier != "high" {
@@ -171,11 +171,12 @@ async fn watch(victim: &mut Victim, length: Duration) -> Outcome<Vec<Fate>> {
 
 /// Processor time for a caller that is refused before its handshake, in microseconds, and how many there were.
 async fn price(victim: &mut Victim) -> Outcome<(f64, u64)> {
-    let turned_off = |looked: &Looked| looked.door.refused + looked.door.ignored + looked.door.retried;
+    let turned_off =
+        |report: &VictimReport| report.admission.refused + report.admission.ignored + report.admission.retried;
     let first = victim.look()?;
     sleep(PRICED).await;
     let idle = victim.look()?;
-    let flood = hostile::start(&victim.place, hostile::Part::Price)?;
+    let flood = hostile::start(&victim.address, hostile::Scenario::Price)?;
     // It makes its datagrams first.
     while turned_off(&victim.look()?) == turned_off(&idle) {
         sleep(LOOK_EVERY).await;

@@ -11,16 +11,20 @@ use shardwire_model::{
     AccountId, Cause, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, PeerId, ShardId, ShardStart, Timestamp,
     finished_selector, state_commitment,
 };
-use shardwire_peers::{AdmissionCounts, Named, Peers, Rules, load::resident_bytes, receive, sessions};
+use shardwire_peers::{AdmissionCounts, ConfiguredPeers, Peers, Rules, load::resident_bytes, receive, sessions};
 use shardwire_protocols::{
     Failure, ServeError, Signed,
     catalogue::{self, ProtocolId},
     handshake::{self, Handshake, Hello, announce, spoken},
     keepalive::{self, Keepalive},
-    pace::GREETING,
-    trace::{self, Begun, Chunk, Finished, Grant, JobOffer, LeaseTerms, Part, Progress, Progressed, Trace, job_id},
+    timing::GREETING,
+    trace::{
+        self, Chunk, ChunkAnswer, Finished, Grant, JobOffer, LeaseTerms, Progress, Progressed, ResumableJob, Trace,
+        job_id,
+    },
 };
 use shardwire_reputation::{Event, Record, Standing, Work};
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::{Bytes, Connection, Endpoint, Identity, Incoming, Pause, Profile, SessionError};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,14 +47,14 @@ const NUMBER: u8 = 200;
 
 /// The victim's address and identity.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Place {
+pub(crate) struct PeerAddress {
     pub(super) address: SocketAddr,
     pub(super) peer: PeerId,
 }
 
 /// What the victim reports about itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Looked {
+pub(super) struct VictimReport {
     /// Processor time so far.
     pub(super) cpu: Duration,
     /// The most memory that it ever had, in bytes.
@@ -58,14 +62,14 @@ pub(super) struct Looked {
     /// How each attacker stands.
     pub(super) attackers: Vec<String>,
     /// Counts of connections admitted and refused.
-    pub(super) door: AdmissionCounts,
+    pub(super) admission: AdmissionCounts,
 }
 
 /// The system's clock.
 #[derive(Debug)]
-pub(super) struct Wall;
+pub(super) struct SystemClock;
 
-impl Clock for Wall {
+impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
@@ -117,13 +121,13 @@ impl Source {
 }
 
 impl trace::Handler for Source {
-    async fn offer(&self, _: PeerId, _: &[Begun]) -> Result<JobOffer, Failure> {
+    async fn offer(&self, _: PeerId, _: &[ResumableJob]) -> Result<JobOffer, Failure> {
         Ok(self.offer.clone())
     }
 
     async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
-        let expires = Wall.now().plus(trace::LEASE);
+        let expires = SystemClock.now().plus(trace::LEASE);
         Ok(Grant::Leased(Signed::by(&self.identity, LeaseTerms { job, epoch, expires, prover })))
     }
 
@@ -131,12 +135,12 @@ impl trace::Handler for Source {
         Ok(())
     }
 
-    async fn chunk(&self, _: PeerId, _: Hash, _: u64, index: u32) -> Result<Part, Failure> {
-        Ok(Part::Chunk(Chunk { index, ..self.chunk.clone() }))
+    async fn chunk(&self, _: PeerId, _: Hash, _: u64, index: u32) -> Result<ChunkAnswer, Failure> {
+        Ok(ChunkAnswer::Chunk(Chunk { index, ..self.chunk.clone() }))
     }
 
     async fn progress(&self, _: PeerId, _: Hash, _: Progress) -> Result<Progressed, Failure> {
-        Ok(Progressed::Renewed { expires: Wall.now().plus(trace::LEASE) })
+        Ok(Progressed::Renewed { expires: SystemClock.now().plus(trace::LEASE) })
     }
 
     async fn finished(&self, _: PeerId, _: Hash, _: u64, _: Hash) -> Result<Finished, Failure> {
@@ -156,9 +160,9 @@ pub(crate) fn run() -> Outcome<()> {
         let settings = catalogue::settings(Profile::default());
         let here = (Ipv4Addr::LOCALHOST, 0).into();
         let endpoint = Endpoint::bind(here, identity.clone(), &settings, &mut rand::rng())?;
-        let peers = Arc::new(peers());
+        let peers = peers();
         let tending = peers.clone();
-        tokio::spawn(async move { tending.tend(drop, resident_bytes).await });
+        tokio::spawn(async move { tending.maintain(drop, resident_bytes).await });
         let source = Arc::new(Source::new(identity.clone()));
         tokio::spawn(receive(peers.clone(), endpoint.clone(), move |connection, presence| {
             let source = source.clone();
@@ -176,8 +180,8 @@ pub(crate) fn run() -> Outcome<()> {
                 }
             }
         }));
-        let place = Place { address: endpoint.address(), peer: identity.peer() };
-        println!("{}", serde_json::to_string(&place)?);
+        let address = PeerAddress { address: endpoint.address(), peer: identity.peer() };
+        println!("{}", serde_json::to_string(&address)?);
         let (done, ended) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || done.send(answer(&peers)));
         ended.await?
@@ -185,26 +189,26 @@ pub(crate) fn run() -> Outcome<()> {
 }
 
 /// Peers under a node's default rules. Two are configured; some attackers have worked well until today.
-fn peers() -> Peers {
+fn peers() -> Arc<Peers> {
     let worked = || {
         let work = Event::Worked(Work::Proof);
-        (0..4).fold(Record::default(), |record, _| record.after(&work, Wall.now(), &Rules::default().policy))
+        (0..4).fold(Record::default(), |record, _| record.after(&work, SystemClock.now(), &Rules::default().policy))
     };
     let turncoats = ATTACKERS.iter().zip(0..).filter(|(kind, _)| **kind == hostile::Kind::Oversize);
     let records = turncoats.map(|(_, number)| (identity(number).peer(), worked()));
     let configured = HONEST.map(|number| (identity(number).peer(), Some(IpAddr::from(host(number)))));
-    let named = Named {
+    let named = ConfiguredPeers {
         own: BTreeSet::from([identity(NUMBER).peer()]),
         configured: configured.into(),
         hosts: BTreeSet::from([Ipv4Addr::LOCALHOST.into()]),
-        ..Named::default()
+        ..ConfiguredPeers::default()
     };
-    Peers::new(&Rules::default(), named, records, BTreeMap::new(), Arc::new(Wall))
+    Peers::new(&Rules::default(), named, records, BTreeMap::new(), Arc::new(SystemClock), &Telemetry::default())
 }
 
 async fn greeted(connection: &Connection) -> Result<(), SessionError> {
     let session = connection.accept().await?.serve::<Handshake>().await?;
-    match handshake::answer(session, hello(&Wall)).await {
+    match handshake::answer(session, hello(&SystemClock)).await {
         Err(handshake::HandshakeError::Session(error)) => Err(error),
         _ => Ok(()),
     }
@@ -212,7 +216,7 @@ async fn greeted(connection: &Connection) -> Result<(), SessionError> {
 
 async fn serve(incoming: Incoming, source: &Source) -> Result<(), ServeError> {
     if incoming.is::<Keepalive>() {
-        Ok(keepalive::serve(incoming.serve::<Keepalive>().await?, &Wall).await?)
+        Ok(keepalive::serve(incoming.serve::<Keepalive>().await?, &SystemClock).await?)
     } else if incoming.is::<Trace>() {
         trace::serve(incoming.serve::<Trace>().await?, source).await
     } else {
@@ -227,8 +231,8 @@ fn answer(peers: &Arc<Peers>) -> Outcome<()> {
         let attackers = (0..).zip(ATTACKERS).map(|(number, kind)| stands(peers, number, kind)).collect();
         let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         let cpu = Duration::new(u64::try_from(cpu.tv_sec)?, u32::try_from(cpu.tv_nsec)?);
-        let looked = Looked { cpu, peak: peak_bytes()?, attackers, door: peers.figures().door };
-        println!("{}", serde_json::to_string(&looked)?);
+        let report = VictimReport { cpu, peak: peak_bytes()?, attackers, admission: peers.figures().admission };
+        println!("{}", serde_json::to_string(&report)?);
         std::io::stdout().flush()?;
     }
     Ok(())
@@ -259,7 +263,7 @@ pub(super) struct Victim {
     child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
-    pub(super) place: Place,
+    pub(super) address: PeerAddress,
 }
 
 impl Victim {
@@ -268,12 +272,12 @@ impl Victim {
             Command::new(std::env::current_exe()?).arg(COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = child.stdin.take().ok_or("no input")?;
         let mut output = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
-        let place = output.next().ok_or("the victim ended at once")??;
-        Ok(Self { child, input, output, place: serde_json::from_str(&place)? })
+        let address = output.next().ok_or("the victim ended at once")??;
+        Ok(Self { child, input, output, address: serde_json::from_str(&address)? })
     }
 
     /// What it reports about itself now.
-    pub(super) fn look(&mut self) -> Outcome<Looked> {
+    pub(super) fn look(&mut self) -> Outcome<VictimReport> {
         self.input.write_all(b"\n")?;
         Ok(serde_json::from_str(&self.output.next().ok_or("the victim ended")??)?)
     }

@@ -28,7 +28,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use testnet::network::{Node, Place, Programs, binary};
+use testnet::network::{NetworkFolder, Node, Programs, binary};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -108,8 +108,8 @@ pub(crate) fn measure(options: &Options) -> Outcome<()> {
 /// One number of clients, from new data folders to the last receipt.
 async fn round(programs: &Programs, clients: u16, each: usize, ahead: usize) -> Outcome<Figures> {
     let crowd = Crowd::of(clients);
-    let place = Place::new(None)?;
-    let (mut settler, mut operator, start) = nodes(programs, &place, &crowd).await?;
+    let folder = NetworkFolder::new(None)?;
+    let (mut settler, mut operator, start) = nodes(programs, &folder, &crowd).await?;
     let played = async {
         let work = crowd.sign(&start, each)?;
         let sample: Vec<Signed> = work.iter().flat_map(|work| work.signed.iter().copied()).take(CHECKED).collect();
@@ -142,11 +142,11 @@ async fn round(programs: &Programs, clients: u16, each: usize, ahead: usize) -> 
 }
 
 /// A settler that has started the shard, and its operator.
-async fn nodes(programs: &Programs, place: &Place, crowd: &Crowd) -> Outcome<(Node, Node, ShardStart)> {
-    let world = place.path().join("world.json");
+async fn nodes(programs: &Programs, folder: &NetworkFolder, crowd: &Crowd) -> Outcome<(Node, Node, ShardStart)> {
+    let world = folder.path().join("world.json");
     std::fs::write(&world, crowd.world().to_genesis_text())?;
-    let mut settler = Node::init(Role::Settler, programs, place.path(), Some(&world)).await?;
-    let mut operator = Node::init(Role::Operator, programs, place.path(), None).await?;
+    let mut settler = Node::init(Role::Settler, programs, folder.path(), Some(&world)).await?;
+    let mut operator = Node::init(Role::Operator, programs, folder.path(), None).await?;
     settler.start(&[operator.peer().to_string()]).await?;
     // Clients that the operator knows are not held up as strangers: 32 handshakes at once from one host would be.
     let mut known = crowd.peers();

@@ -31,7 +31,7 @@ pub(super) async fn ping_pong(
         let began = Instant::now();
         let (_, next) = session.choose(Small([7; SMALL_BYTES])).await?.recv::<Small, _>().await?;
         took.push(began.elapsed());
-        session = next.again();
+        session = next.repeat();
     }
     session.choose(Done {}).await?.close().await
 }
@@ -97,7 +97,7 @@ async fn produce(session: Responder<Bulk>, block: Bytes) -> Result<(), SessionEr
     let mut session = session.enter();
     loop {
         session = offer!(session => {
-            Pull(_), next => next.send(Chunk(block.clone().into())).await?.again(),
+            Pull(_), next => next.send(Chunk(block.clone().into())).await?.repeat(),
             Done(_), end => return end.close().await,
         });
     }
@@ -109,7 +109,7 @@ async fn echo(session: Responder<PingPong>) -> Result<(), SessionError> {
         session = match session.offer().await? {
             Branch::First(ping) => {
                 let (ping, next) = ping.recv::<Small, _>().await?;
-                next.send(ping).await?.again()
+                next.send(ping).await?.repeat()
             }
             Branch::Second(end) => return end.recv::<Done, _>().await?.1.close().await,
         };

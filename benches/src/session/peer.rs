@@ -22,7 +22,7 @@ pub(crate) const COMMAND: &str = "session-peer";
 
 /// The address of an endpoint of the other side.
 #[derive(Debug, Serialize, Deserialize)]
-struct Place {
+struct PeerAddress {
     address: SocketAddr,
     peer: PeerId,
 }
@@ -64,13 +64,13 @@ pub(crate) fn run(ground: Ground, round: u32) -> Outcome<()> {
     let runtime = ground.threads.runtime()?;
     runtime.block_on(async {
         let register = Register::default();
-        let mut places = Vec::new();
+        let mut addresses = Vec::new();
         for (take, (profile, side)) in super::takes(round).enumerate() {
             let endpoint = endpoint(profile, ground.network(side), 100 + take as u64)?;
-            places.push(Place { address: endpoint.address(), peer: endpoint.identity().peer() });
+            addresses.push(PeerAddress { address: endpoint.address(), peer: endpoint.identity().peer() });
             tokio::spawn(listen(endpoint, take, side, Arc::clone(&register)));
         }
-        println!("{}", serde_json::to_string(&places)?);
+        println!("{}", serde_json::to_string(&addresses)?);
         let (done, ended) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || done.send(report(&register)));
         ended.await?
@@ -114,7 +114,7 @@ pub(super) struct Peer {
     child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
-    places: Vec<Place>,
+    addresses: Vec<PeerAddress>,
 }
 
 impl Peer {
@@ -127,14 +127,14 @@ impl Peer {
             .spawn()?;
         let input = child.stdin.take().ok_or("no input")?;
         let mut output = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
-        let places = output.next().ok_or("the other side ended at once")??;
-        Ok(Self { child, input, output, places: serde_json::from_str(&places)? })
+        let addresses = output.next().ok_or("the other side ended at once")??;
+        Ok(Self { child, input, output, addresses: serde_json::from_str(&addresses)? })
     }
 
     /// Connects to the endpoint for a profile and side.
     pub(super) async fn connect(&self, from: &Endpoint, take: usize) -> Outcome<Connection> {
-        let place = self.places.get(take).ok_or("no such endpoint")?;
-        Ok(from.connect(place.address, Some(place.peer)).await?)
+        let address = self.addresses.get(take).ok_or("no such endpoint")?;
+        Ok(from.connect(address.address, Some(address.peer)).await?)
     }
 
     /// What the process has used.

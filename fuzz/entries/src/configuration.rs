@@ -1,4 +1,4 @@
-//! The configuration, fed with text: what a person, a script or whoever can write the file may have put there.
+//! The configuration, fed with text: what a person, a script or anybody who can write the file may have put there.
 
 use shardwire_config::{Config, Environment, Flags};
 use shardwire_model::Coded;

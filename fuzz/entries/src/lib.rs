@@ -1,7 +1,8 @@
 //! What a peer or a file can say, fed to what reads it: one entry a fuzz target.
 //!
-//! `cargo +nightly fuzz run trace` (in this repository's root, with cargo-fuzz) runs one, led by coverage. The tests of this crate run all of them for a
-//! moment, over the corpus and over mutations of it from a seed.
+//! `PROTOCOL=trace cargo +nightly fuzz run session fuzz/corpus/trace` (in this repository's root, with cargo-fuzz) feeds one protocol, led by
+//! coverage; `cargo +nightly fuzz run frames` and `configuration` have a target each. The tests of this crate run all of them for a moment, over
+//! the corpus and over mutations of it from a seed.
 //!
 //! An entry panics where a reader does what it must not: that is how a fuzzer learns of a fault.
 #![forbid(unsafe_code)]
@@ -10,6 +11,11 @@ mod configuration;
 mod protocols;
 
 pub use configuration::configuration;
-pub use protocols::{
-    INITIATOR, SILENT, administration, frames, handoff, handshake, honest, ingress, keepalive, proof, trace,
-};
+pub use protocols::{INITIATOR, SILENT, frames, honest, session};
+pub use shardwire_protocols::catalogue::Entry;
+
+/// The protocol of this name, in its newest version.
+#[must_use]
+pub fn find(protocol: &str) -> Option<Entry> {
+    shardwire_protocols::catalogue::find(&shardwire_protocols::catalogue::all(), protocol)
+}

@@ -4,7 +4,7 @@ use shardwire_data::DataError;
 use shardwire_model::{Cause, Coded, PeerId, ShardId};
 use shardwire_protocols::{
     administration::AdministrationError,
-    evidence::{Piece, Shown},
+    evidence::{Accusation, Shown},
     handshake::HandshakeError,
     ingress::RefusalReason,
 };
@@ -17,10 +17,10 @@ pub enum ClientError {
     /// The data folder, or nobody runs in it.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// No socket.
+    /// No socket could be opened.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// No connection.
+    /// The peer can't be reached.
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// The two can't work together.
@@ -35,9 +35,9 @@ pub enum ClientError {
     /// The node is another version that doesn't serve this.
     #[error("{peer} doesn't speak {protocol} in this version", peer = peer.short())]
     Unserved {
-        /// The node.
+        /// The node's id.
         peer: PeerId,
-        /// The protocol.
+        /// The protocol's name.
         protocol: &'static str,
     },
     /// The operator takes no transactions for the shard.
@@ -45,7 +45,7 @@ pub enum ClientError {
     Refused {
         /// The shard.
         shard: ShardId,
-        /// Why.
+        /// What the operator acts on.
         reason: RefusalReason,
         /// The same for a person.
         cause: Cause,
@@ -61,8 +61,8 @@ pub enum ClientError {
     Contradiction {
         /// What they show.
         shown: Shown,
-        /// Both, for whoever wants to see them.
-        evidence: Box<Piece>,
+        /// Both receipts, which anybody can check.
+        evidence: Box<Accusation>,
     },
     /// It failed too often in a row.
     #[error(
@@ -71,7 +71,7 @@ pub enum ClientError {
     GaveUp {
         /// The operator's address.
         address: SocketAddr,
-        /// How often.
+        /// How many times it was tried.
         attempts: u32,
         /// Transactions of which nothing is known.
         missing: usize,

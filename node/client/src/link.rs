@@ -29,7 +29,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub struct Target {
     /// Who: nobody else is believed.
     pub peer: PeerId,
-    /// Where.
+    /// Where it listens.
     pub address: SocketAddr,
 }
 

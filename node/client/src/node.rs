@@ -21,7 +21,7 @@ impl NodeClient {
     /// Connects to the node that runs in this data folder, as that node's own identity.
     ///
     /// # Errors
-    /// If none runs there, or it can't be reached.
+    /// [`ClientError::Data`] if none runs there, [`ClientError::Connect`] or [`ClientError::Handshake`] if it can't be reached.
     pub async fn connect(root: &Path, platform: &Platform) -> Result<Self, ClientError> {
         let paths = DataPaths::existing(root)?;
         let running = paths.running()?;
@@ -33,7 +33,7 @@ impl NodeClient {
     /// Connects to any node that lists the dialling identity among its admins.
     ///
     /// # Errors
-    /// If it can't be reached.
+    /// [`ClientError::Endpoint`], [`ClientError::Connect`] or [`ClientError::Handshake`] if it can't be reached.
     pub async fn dial(dialler: &Dialler, target: Target) -> Result<Self, ClientError> {
         let link = dialler.dial(target).await?;
         match link.open::<Administration>().await {
@@ -70,7 +70,7 @@ impl NodeClient {
     /// How the node is.
     ///
     /// # Errors
-    /// As every request: if the session fails, or the node says why it can't.
+    /// As every request: [`ClientError::Session`] if the session fails, [`ClientError::Administration`] if the node says why it can't.
     pub async fn status(&mut self) -> Result<NodeStatus, ClientError> {
         Ok(self.client.status().await?)
     }

@@ -2,7 +2,7 @@
 
 use shardwire_model::{Hash, PeerId};
 use shardwire_protocols::{
-    evidence::{Evidence, Piece, Shown, forked},
+    evidence::{Accusation, Evidence, Shown, forked},
     ingress::{Outcome, Receipt},
 };
 use std::collections::BTreeMap;
@@ -16,14 +16,14 @@ pub(super) struct Receipts {
 
 impl Receipts {
     /// Takes up a receipt whose signature is verified. If it contradicts an earlier one: what both show, and the piece of evidence.
-    pub(super) fn add(&mut self, operator: PeerId, receipt: &Receipt) -> Option<(Shown, Piece)> {
+    pub(super) fn add(&mut self, operator: PeerId, receipt: &Receipt) -> Option<(Shown, Accusation)> {
         let verdict = &receipt.statement;
         let Outcome::Accepted { sequence, .. } = verdict.outcome else { return None };
         let elsewhere = self.places.get(&verdict.transaction).and_then(|place| self.by_place.get(place));
         for earlier in [self.by_place.get(&sequence), elsewhere].into_iter().flatten() {
             if let Some(shown) = forked(&earlier.statement, verdict) {
                 let evidence = Evidence::Receipts(Box::new([earlier.clone(), receipt.clone()]));
-                return Some((shown, Piece { accused: operator, evidence }));
+                return Some((shown, Accusation { accused: operator, evidence }));
             }
         }
         self.places.insert(verdict.transaction, sequence);

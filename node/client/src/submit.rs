@@ -51,7 +51,7 @@ pub struct SubmitReport {
     pub accepted: usize,
     /// Of these, how many were there already.
     pub duplicates: usize,
-    /// Not taken.
+    /// What the operator refused, each with its reason.
     pub refused: Vec<Refusal>,
     /// How often the connection was made again.
     pub reconnections: u32,

@@ -13,7 +13,7 @@ pub enum ConfigError {
     /// The file can't be read.
     #[error("can't read {path}: {reason}", path = path.display())]
     Unreadable {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
         /// What the system says.
         reason: std::io::Error,
@@ -21,7 +21,7 @@ pub enum ConfigError {
     /// The file is too large to be one.
     #[error("{path} is larger than {max} bytes", path = path.display())]
     FileSize {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
         /// Largest size, in bytes.
         max: u64,
@@ -29,9 +29,9 @@ pub enum ConfigError {
     /// The file is no TOML.
     #[error("{path}, line {line}: {message}", path = path.display())]
     Syntax {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
-        /// The line.
+        /// The number of the line, from 1.
         line: usize,
         /// What the parser says.
         message: String,
@@ -39,7 +39,7 @@ pub enum ConfigError {
     /// The file names a setting that doesn't exist.
     #[error("{origin}: there is no setting '{name}'")]
     Unknown {
-        /// Where.
+        /// Where the value came from: the file, the environment or a flag.
         origin: Origin,
         /// What it says.
         name: String,
@@ -51,7 +51,7 @@ pub enum ConfigError {
     Value {
         /// The setting.
         setting: Setting,
-        /// Where.
+        /// Where the value came from: the file, the environment or a flag.
         origin: Origin,
         /// The beginning of what it says.
         value: String,
@@ -64,7 +64,7 @@ pub enum ConfigError {
     Oneself {
         /// Its id.
         peer: PeerId,
-        /// Where.
+        /// Where the value came from: the file, the environment or a flag.
         origin: Origin,
     },
     /// A value that must not be there twice.
@@ -88,7 +88,7 @@ pub enum ConfigError {
     Zero {
         /// The setting.
         setting: Setting,
-        /// Where.
+        /// Where the value came from: the file, the environment or a flag.
         origin: Origin,
     },
     /// A list longer than its bound.
@@ -96,7 +96,7 @@ pub enum ConfigError {
     TooMany {
         /// The setting.
         setting: Setting,
-        /// Where.
+        /// Where the value came from: the file, the environment or a flag.
         origin: Origin,
         /// How many there are.
         got: usize,

@@ -180,7 +180,7 @@ impl fmt::Display for Warning {
 
 /// What the configuration is checked against: what the data folder holds.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct FolderContents<'a> {
     /// The node's own id.
     pub own: PeerId,
     /// Where a settler's ledger is.
@@ -203,7 +203,7 @@ impl Config {
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    pub fn again(&self) -> Result<Self, ConfigError> {
+    pub fn reload(&self) -> Result<Self, ConfigError> {
         match self.sources.clone() {
             Some(Sources { path, environment, flags }) => Self::load(&path, &environment, flags),
             None => Ok(self.clone()),
@@ -229,18 +229,19 @@ impl Config {
     /// Refuses a node that couldn't run: one that does nothing, or contradicts its data folder.
     ///
     /// # Errors
-    /// No role; a peer that is the node itself; a settler without a ledger.
+    /// [`ConfigError::NoRole`] without a role, [`ConfigError::Oneself`] if a peer is the node itself, [`ConfigError::NoLedger`] for a settler
+    /// without a ledger.
     #[allow(clippy::disallowed_methods, reason = "a settler's ledger is a file")]
-    pub fn check(&self, facts: Facts<'_>) -> Result<(), ConfigError> {
+    pub fn check(&self, contents: FolderContents<'_>) -> Result<(), ConfigError> {
         if self.roles.is_empty() {
             return Err(ConfigError::NoRole);
         }
-        let own = self.peers.iter().zip(&self.peer_origins).find(|(peer, _)| peer.id == facts.own);
+        let own = self.peers.iter().zip(&self.peer_origins).find(|(peer, _)| peer.id == contents.own);
         if let Some((peer, origin)) = own {
             return Err(ConfigError::Oneself { peer: peer.id, origin: origin.clone() });
         }
-        if self.has_role(Role::Settler) && !facts.ledger.exists() {
-            return Err(ConfigError::NoLedger { path: facts.ledger.into() });
+        if self.has_role(Role::Settler) && !contents.ledger.exists() {
+            return Err(ConfigError::NoLedger { path: contents.ledger.into() });
         }
         Ok(())
     }

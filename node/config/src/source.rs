@@ -10,7 +10,7 @@ pub enum Origin {
     Default,
     /// In the configuration file.
     File {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
         /// Its line, from 1.
         line: usize,

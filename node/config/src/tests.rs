@@ -196,9 +196,9 @@ fn a_bad_value_of_the_environment_or_a_flag_names_it() {
 fn a_node_without_a_role_is_refused() {
     for text in ["", "roles = []"] {
         let config = parse(text).unwrap();
-        let facts = Facts { own: A.parse().unwrap(), ledger: Path::new("none") };
+        let contents = FolderContents { own: A.parse().unwrap(), ledger: Path::new("none") };
         assert_eq!(
-            refusal(config.check(facts).map(|()| config.clone())),
+            refusal(config.check(contents).map(|()| config.clone())),
             "error[SW-CONFIG-005]: this node has no role\n  next: Give at least one of settler, operator, prover: `roles` in \
              shardwire.toml, SHARDWIRE_ROLES or --role."
         );
@@ -250,7 +250,7 @@ fn the_data_folder_may_contradict() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("ledger.redb");
     let config = parse(&format!("roles = ['settler']\npeers = ['{A}']")).unwrap();
-    let oneself = config.check(Facts { own: A.parse().unwrap(), ledger: &ledger });
+    let oneself = config.check(FolderContents { own: A.parse().unwrap(), ledger: &ledger });
     assert_eq!(
         refusal(oneself.map(|()| config.clone())),
         format!(
@@ -258,9 +258,9 @@ fn the_data_folder_may_contradict() {
              `shardwire run` print a node's own id."
         )
     );
-    let facts = Facts { own: B.parse().unwrap(), ledger: &ledger };
+    let contents = FolderContents { own: B.parse().unwrap(), ledger: &ledger };
     assert_eq!(
-        refusal(config.check(facts).map(|()| config.clone())),
+        refusal(config.check(contents).map(|()| config.clone())),
         format!(
             "error[SW-CONFIG-008]: the role settler needs a World, and {} doesn't exist\n  next: Create the data folder with \
              `shardwire init --data DIR --role settler --world FILE`, or remove the role.",
@@ -268,7 +268,7 @@ fn the_data_folder_may_contradict() {
         )
     );
     std::fs::write(&ledger, b"").unwrap();
-    assert!(config.check(facts).is_ok());
+    assert!(config.check(contents).is_ok());
 }
 
 #[test]

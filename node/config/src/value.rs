@@ -13,7 +13,7 @@ pub struct ParseValueError;
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Lines for a person.
     Text,
     /// One JSON object a line.
     Json,

@@ -11,7 +11,7 @@ use std::{io, path::PathBuf};
 /// A data folder that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// The disk.
+    /// A file or folder can't be used.
     #[error("{path} can't be {what}: {reason}", path = path.display())]
     Disk {
         /// The file or folder.
@@ -21,7 +21,7 @@ pub enum DataError {
         /// What the system said.
         reason: io::Error,
     },
-    /// Nothing there.
+    /// It isn't one that `init` has made.
     #[error("{path} is no data folder: it has no shardwire.toml", path = path.display())]
     NotInitialised {
         /// The folder.
@@ -48,10 +48,10 @@ pub enum DataError {
     Announcement {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// What is wrong in it.
         reason: String,
     },
-    /// The identity.
+    /// The key can't be used.
     #[error(transparent)]
     Identity(#[from] IdentityError),
 }
@@ -109,7 +109,7 @@ pub enum InitError {
     /// Only a settler has a World.
     #[error("--world is for the role settler, which this node doesn't have")]
     WorldUnused,
-    /// The folder.
+    /// The folder can't be used.
     #[error(transparent)]
     Data(#[from] DataError),
     /// A value for the configuration.
@@ -118,7 +118,7 @@ pub enum InitError {
     /// The World's file.
     #[error(transparent)]
     World(#[from] WorkloadError),
-    /// The World.
+    /// The World can't be made or opened.
     #[error(transparent)]
     Ledger(#[from] WorldError),
     /// The World that it was to join.

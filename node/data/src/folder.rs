@@ -22,13 +22,13 @@ const CLAIM_PAUSE: Duration = Duration::from_millis(20);
 /// How to reach the process that uses a data folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
-    /// Its number.
+    /// The process.
     pub pid: u32,
     /// Where it listens.
     pub listen: SocketAddr,
-    /// Its id.
+    /// The node's id.
     pub peer: PeerId,
-    /// Its network.
+    /// The name of its network.
     pub network: String,
 }
 
@@ -60,7 +60,8 @@ impl DataFolder {
     /// Claims a folder for this process. Whatever an earlier one announced is withdrawn.
     ///
     /// # Errors
-    /// If it is no data folder, another process has it, or its identity can't be used.
+    /// [`DataError::NotInitialised`] if it is no data folder, [`DataError::InUse`] if another process has it, [`DataError::Identity`] if its key
+    /// can't be used.
     pub fn open(root: &Path) -> Result<Self, DataError> {
         let mut folder = Self::look(root)?;
         folder.only_looked_at = false;
@@ -94,7 +95,7 @@ impl DataFolder {
     /// Lets others find this process; to be called once it can be talked to. The file appears whole or not at all.
     ///
     /// # Errors
-    /// If the disk fails.
+    /// [`DataError::Disk`] if the disk fails.
     pub fn announce(&self, running: &Running) -> Result<(), DataError> {
         let path = self.paths.announcement();
         let partial = path.with_extension("json.partial");
@@ -108,7 +109,7 @@ impl DataFolder {
     /// Takes the announcement back. Dropping the folder does so too.
     ///
     /// # Errors
-    /// If the disk fails.
+    /// [`DataError::Disk`] if the disk fails.
     pub fn withdraw(&self) -> Result<(), DataError> {
         let path = self.paths.announcement();
         match fs::remove_file(&path) {
@@ -133,7 +134,7 @@ impl DataPaths {
     /// How to reach the process that uses this folder.
     ///
     /// # Errors
-    /// If there is none, or it isn't ready yet.
+    /// [`DataError::NotRunning`] if there is none, or it isn't ready yet; [`DataError::Announcement`] if what it announced can't be read.
     pub fn running(&self) -> Result<Running, DataError> {
         let path = self.announcement();
         let text = match read_bounded(&path) {

@@ -25,7 +25,7 @@ use std::{
 /// What was created.
 #[derive(Clone, Debug)]
 pub struct Created {
-    /// Where.
+    /// Where everything is.
     pub paths: DataPaths,
     /// The new node's id.
     pub peer: PeerId,
@@ -55,7 +55,8 @@ pub enum Belongs<'a> {
 /// that this build has.
 ///
 /// # Errors
-/// If there is anything there already, the World doesn't fit, or the disk fails.
+/// [`InitError::Exists`] or [`InitError::Foreign`] if there is something already; [`InitError::NoWorld`], [`InitError::WorldUnused`], [`InitError::World`],
+/// [`InitError::Ledger`] or [`InitError::Join`] if the World doesn't fit; [`InitError::Data`] if the disk fails.
 pub fn init(
     root: &Path,
     config: &Config,

@@ -44,7 +44,7 @@ impl DataPaths {
     /// Those of a folder that [`init`] has made.
     ///
     /// # Errors
-    /// If it hasn't.
+    /// [`DataError::NotInitialised`] if it hasn't.
     pub fn existing(root: &Path) -> Result<Self, DataError> {
         let paths = Self(root.to_owned());
         if paths.config().is_file() { Ok(paths) } else { Err(DataError::NotInitialised { path: root.into() }) }

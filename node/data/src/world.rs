@@ -45,9 +45,9 @@ pub enum WorldFileError {
     Network {
         /// The file.
         path: PathBuf,
-        /// Its network.
+        /// The network that the file names.
         found: String,
-        /// The configuration's.
+        /// The network that the configuration names.
         configured: String,
     },
     /// This node settles, and the World doesn't list it.
@@ -55,7 +55,7 @@ pub enum WorldFileError {
     NoSettler {
         /// The file.
         path: PathBuf,
-        /// This node.
+        /// This node's id.
         peer: PeerId,
     },
     /// No program that this build has can settle there.

@@ -8,7 +8,7 @@ pub const SECTOR_BYTES: usize = 512;
 /// What a power failure leaves of the changes that were not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Survives {
-    /// Nothing.
+    /// Nothing of what wasn't synced survives.
     Nothing,
     /// All of them: the disk had written them.
     All,

@@ -1,9 +1,6 @@
 //! The disk and its power supply.
 
-use crate::{
-    change::{Change, Content, Survives},
-    storage::Storage,
-};
+use crate::change::{Change, Content, Survives};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::{
@@ -125,16 +122,14 @@ impl Medium {
         medium
     }
 
+    /// The current life: how often the disk lost its power before.
+    pub(crate) fn life(&self) -> u64 {
+        self.state().life
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Each change is complete before anything can panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The storage of a database under this name, for a process of the current life. The first write creates the
-    /// file.
-    #[must_use]
-    pub fn storage(&self, name: &str) -> Storage {
-        Storage::new(self.clone(), name.to_owned(), self.state().life)
     }
 
     /// The number of writes, resizes, syncs and replacements so far.

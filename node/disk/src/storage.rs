@@ -12,6 +12,15 @@ pub struct Storage {
     life: u64,
 }
 
+impl Medium {
+    /// The storage of a database under this name, for a process of the current life. The first write creates the
+    /// file.
+    #[must_use]
+    pub fn storage(&self, name: &str) -> Storage {
+        Storage::new(self.clone(), name.to_owned(), self.life())
+    }
+}
+
 impl Storage {
     pub(crate) fn new(medium: Medium, name: String, life: u64) -> Self {
         Self { medium, name, life }
@@ -44,7 +53,7 @@ impl Storage {
     /// Whether there is such a file.
     ///
     /// # Errors
-    /// If the disk fails.
+    /// [`io::Error`](std::io::Error) if the disk has no power or a read fails.
     pub fn exists(&self) -> Result<bool> {
         Ok(self.medium.length(&self.name, self.life)?.is_some())
     }
@@ -52,7 +61,7 @@ impl Storage {
     /// Gives the file another name, over what has it. What was synced of it is there under the new name when this returns.
     ///
     /// # Errors
-    /// If the disk fails or there is no such file.
+    /// [`io::Error`](std::io::Error) if the disk has no power or there is no such file.
     pub fn rename(&self, to: &str) -> Result<()> {
         self.medium.rename(&self.name, to, self.life)
     }

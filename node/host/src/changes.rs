@@ -2,7 +2,7 @@
 
 use tokio::sync::{Notify, futures::Notified};
 
-/// Wakes whoever waits for a state to change, in the order in which they began to wait (tokio's `watch` wakes in a random one). A waiter asks
+/// Wakes those who wait for a state to change, in the order in which they began to wait (tokio's `watch` wakes in a random one). A waiter asks
 /// for the next change *before* it looks, so that none is missed.
 #[derive(Debug)]
 pub struct Changes(Notify);

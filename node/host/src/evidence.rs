@@ -1,17 +1,17 @@
-//! What can be proven against peers, kept whole in the store: whoever gets a piece needs nothing of this node to check it.
+//! What can be proven against peers, kept whole in the store: a piece can be checked without anything else of this node.
 //!
-//! A piece ([`Piece`]) is kept as the bytes that are exported, in parts, because a proof is longer than a record may be; an index says which pieces
+//! A piece ([`Accusation`]) is kept as the bytes that are exported, in parts, because a proof is longer than a record may be; an index says which pieces
 //! there are against whom. Index and parts change in one transaction.
 //!
 //! Bounds: against one peer [`MAX_PIECES`] and [`MAX_PEER_BYTES`], whatever is over it isn't kept, since enough is shown; in all
-//! [`MAX_ACCUSED`] peers and [`MAX_ALL_BYTES`]. When that is full, everything against a peer that has nothing to lose gives way, whoever was
-//! accused longest ago first: identities cost nothing, so a flood of them displaces its own like, and never what is known of somebody who has worked.
+//! [`MAX_ACCUSED`] peers and [`MAX_ALL_BYTES`]. When that is full, everything against a peer that has nothing to lose gives way, beginning
+//! with the peer that was accused longest ago: identities cost nothing, so a flood of them displaces its own like, and never what is known of somebody who has worked.
 
 use crate::Host;
 use shardwire_model::{Coded as _, Hash, PeerId, Timestamp};
 use shardwire_protocols::{
     administration::PART_BYTES,
-    evidence::{MAX_EVIDENCE_BYTES, Piece},
+    evidence::{Accusation, MAX_EVIDENCE_BYTES},
 };
 use shardwire_store::{
     Store, StoreError, Write,
@@ -48,10 +48,10 @@ const PART: u32 = PART_BYTES as u32;
 /// Keeps a piece, if there is room. `worked` says who has something to lose.
 ///
 /// # Errors
-/// If the disk fails; then everything is as it was.
+/// [`StoreError`] if the disk fails; then everything is as it was.
 pub fn keep(
     store: &Store,
-    piece: &Piece,
+    piece: &Accusation,
     now: Timestamp,
     worked: impl Fn(PeerId) -> bool,
 ) -> Result<Keeping, StoreError> {
@@ -140,7 +140,7 @@ pub fn read(store: &Store, peer: PeerId, number: u32, from: u32) -> Result<Optio
 impl Host {
     /// Keeps what can be proven against a peer, and says so. What follows for its score is the caller's to note; `true` if that was not known
     /// before. A disk that fails loses the piece, not what follows from it.
-    pub fn accuse(&self, piece: &Piece) -> bool {
+    pub fn accuse(&self, piece: &Accusation) -> bool {
         let peer = piece.accused.short();
         let worked = |peer| {
             let view = self.peers.view(peer);
@@ -188,16 +188,16 @@ mod tests {
     }
 
     /// A piece of a proof of so many bytes.
-    fn piece(accused: PeerId, bytes: usize, fill: u8) -> Piece {
+    fn piece(accused: PeerId, bytes: usize, fill: u8) -> Accusation {
         let bytes = vec![fill; bytes];
         let (job, proof) = (Hash::of(b"job"), Hash::of(&bytes));
         let ready = Ready { shard: ShardId(Felt::ONE), segment: 0, job, proof, bytes: 1 };
         let announcement = Signed::by(&Identity::from_secret(&[1; 32]), Announced { ready, leased: None });
         let proof = BadProof { announcement, start: Felt::ONE, before: Felt::ONE, bytes };
-        Piece { accused, evidence: Evidence::Proof(Box::new(proof)) }
+        Accusation { accused, evidence: Evidence::Proof(Box::new(proof)) }
     }
 
-    fn keeps(store: &Store, piece: &Piece, at: u64) -> Keeping {
+    fn keeps(store: &Store, piece: &Accusation, at: u64) -> Keeping {
         keep(store, piece, Timestamp(at), |peer| peer.0[0] == 1).unwrap()
     }
 
@@ -222,7 +222,7 @@ mod tests {
             let piece = piece(accused, bytes, 7);
             assert_eq!(keeps(&store, &piece, 5), Keeping::Now);
             assert_eq!(keeps(&store, &piece, 6), Keeping::Before);
-            assert_eq!(Piece::from_bytes(&whole(&store, accused, number).unwrap()).unwrap(), piece);
+            assert_eq!(Accusation::from_bytes(&whole(&store, accused, number).unwrap()).unwrap(), piece);
         }
         assert_eq!((pieces(&store, accused).unwrap(), pieces(&store, peer(2)).unwrap()), (3, 0));
         assert_eq!(whole(&store, accused, 3), None);

@@ -21,13 +21,13 @@ pub trait Lives {
     /// What the node has signed, of the histories whose keys begin like this: in the order of shard, segment, role, job and number.
     ///
     /// # Errors
-    /// If the disk fails, or an entry can't be read.
+    /// [`StoreError::Disk`] if the disk fails, [`StoreError::Damaged`] if an entry can't be read.
     fn entries(&self, prefix: &[u8]) -> Result<Vec<Signed<HistoryEntry>>, StoreError>;
 
     /// Where a shard stands, as a role has seen it.
     ///
     /// # Errors
-    /// If the disk fails, or the entries are no history.
+    /// [`StoreError::Disk`] if the disk fails, [`StoreError::Damaged`] if the entries are no history.
     fn life(&self, part: Part) -> Result<Life, StoreError> {
         Ok(self.history(part)?.life().clone())
     }
@@ -61,7 +61,7 @@ pub trait Advance {
     /// Takes a step of a shard's life, signed and dated; the life after it. One that was taken before changes nothing.
     ///
     /// # Errors
-    /// If the step can't follow, the disk fails, or the entries are no history.
+    /// [`Refusal`] if the step can't follow; [`StoreError`] if the disk fails, or the entries are no history.
     fn advance<E: From<StoreError> + From<Refusal>>(
         &mut self,
         identity: &Identity,
@@ -89,7 +89,7 @@ impl Advance for Write<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shardwire_model::{Coded as _, Felt, Hash, SegmentId, ShardId, Stage, life::Why};
+    use shardwire_model::{Coded as _, Felt, Hash, SegmentId, ShardId, Stage, life::AbortCause};
     use shardwire_protocols::history::verify;
     use shardwire_store::records::LAYOUT;
 
@@ -129,7 +129,7 @@ mod tests {
         let store = Store::in_memory(&LAYOUT).unwrap();
         let streaming = Step::Streaming { job: Hash::of(b"job") };
         let proving = Step::Proving { witness: Hash::of(b"witness") };
-        let aborted = Step::Aborted { why: Why::TimedOut };
+        let aborted = Step::Aborted { why: AbortCause::TimedOut };
         advance(&store, part(1), &[streaming.clone(), streaming.clone(), proving.clone()]).unwrap();
         advance(&store, part(2), std::slice::from_ref(&streaming)).unwrap();
         assert_eq!(store.life(part(1)).unwrap().stage(), Some(Stage::Proving));

@@ -7,6 +7,7 @@ use crate::{
 use shardwire_model::Clock;
 use shardwire_peers::Peers;
 use shardwire_store::{Artefacts, Store};
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::identity::Identity;
 use shardwire_world::WorldIdentity;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ pub struct Host {
     pub identity: Identity,
     /// Which World this node works in: whose word counts there.
     pub world: Arc<WorldIdentity>,
-    /// The date.
+    /// What date it is.
     pub clock: Arc<dyn Clock>,
     /// What the roles have promised.
     pub store: Store,
@@ -30,6 +31,8 @@ pub struct Host {
     pub work: Work,
     /// Where the seeds of its waits come from.
     pub randomness: Randomness,
+    /// Where metrics are registered and events observed.
+    pub telemetry: Telemetry,
     /// Where tasks begin that no session owns.
     pub tasks: Spawner,
 }

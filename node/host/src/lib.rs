@@ -1,6 +1,6 @@
 //! What every role of a node needs, and how a role joins a node.
 //!
-//! - [`Platform`]: what comes from outside: the date, the network, the disk, threads, randomness.
+//! - [`Platform`]: what comes from outside: the date, the network, the disk, threads, randomness, telemetry.
 //! - [`Host`]: what the roles of one node share: identity, World, clock, durable memory, [peers](peers), [tasks](Tasks).
 //! - [`Services`]: which protocols a role serves and which it consumes, a line each. The node's network runs what stands there.
 //! - [`history`], [`evidence`], [`signed`]: what a role has signed of the lives of shards, and what it can prove against peers, in its store.

@@ -4,18 +4,19 @@
 
 use shardwire_config::Config;
 use shardwire_model::{Clock, Coded as _, PeerId};
-use shardwire_peers::{Named, Peers};
+use shardwire_peers::{ConfiguredPeers, Peers};
 use shardwire_reputation::{Listing, Record};
 use shardwire_store::records::{PEERS, WORDS};
 use shardwire_store::{Store, StoreError};
+use shardwire_telemetry::Telemetry;
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
     sync::Arc,
 };
 
 /// Whom a configuration names.
-pub fn named(config: &Config, own: PeerId) -> Named {
-    Named {
+pub fn named(config: &Config, own: PeerId) -> ConfiguredPeers {
+    ConfiguredPeers {
         own: config.admins.iter().copied().chain([own]).collect(),
         configured: config.peers.iter().map(|peer| (peer.id, peer.addr.map(|addr| addr.ip()))).collect(),
         allowed: config.reputation.allow.clone(),
@@ -28,17 +29,23 @@ pub fn named(config: &Config, own: PeerId) -> Named {
 /// With what the store remembers.
 ///
 /// # Errors
-/// If the store can't be read.
-pub fn recall(config: &Config, own: PeerId, clock: Arc<dyn Clock>, store: &Store) -> Result<Arc<Peers>, StoreError> {
+/// [`StoreError`] if the store can't be read.
+pub fn recall(
+    config: &Config,
+    own: PeerId,
+    clock: Arc<dyn Clock>,
+    store: &Store,
+    telemetry: &Telemetry,
+) -> Result<Arc<Peers>, StoreError> {
     let (records, words) = (store.all(&PEERS)?, store.all(&WORDS)?);
     let words = words.into_iter().collect();
-    Ok(Arc::new(Peers::new(&config.reputation.rules, named(config, own), records, words, clock)))
+    Ok(Peers::new(&config.reputation.rules, named(config, own), records, words, clock, telemetry))
 }
 
 /// Keeps the records that changed.
-pub fn keep(store: &Store, unkept: &[(PeerId, Option<Record>)]) {
+pub fn keep(store: &Store, changed: &[(PeerId, Option<Record>)]) {
     let kept = store.write(|write| {
-        unkept.iter().try_for_each(|(peer, record)| match record {
+        changed.iter().try_for_each(|(peer, record)| match record {
             Some(record) => write.put(&PEERS, peer, record),
             None => write.remove(&PEERS, peer),
         })
@@ -53,12 +60,12 @@ pub fn keep(store: &Store, unkept: &[(PeerId, Option<Record>)]) {
 /// Takes or withdraws the operator's word on a peer: durable first, then it holds.
 ///
 /// # Errors
-/// If it can't be kept; then it doesn't hold.
+/// [`StoreError`] if it can't be kept; then it doesn't hold.
 pub fn say(store: &Store, peers: &Peers, peer: PeerId, word: Option<Listing>) -> Result<(), StoreError> {
     store.write(|write| match &word {
         Some(word) => write.put(&WORDS, &peer, word),
         None => write.remove(&WORDS, &peer),
     })?;
-    peers.say(peer, word);
+    peers.set_listing(peer, word);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What a node takes from outside itself: the date, the network, the disk, threads and randomness. The system's in production, a seed's in simulation.
+//! What a node takes from outside itself: the date, the network, the disk, threads and randomness; and where it tells what happens. The system's in production, a seed's in simulation.
 //!
 //! They are made where the program begins and passed down; nothing else in the node reads them (clippy.toml says what is
 //! forbidden, and each exception says why where it stands). Timers need no argument: they are tokio's, whose time a test or a simulator moves.
@@ -8,16 +8,17 @@ use rand::{CryptoRng, RngCore, SeedableRng, rngs::StdRng};
 use shardwire_model::Clock;
 pub use shardwire_store::Work;
 use shardwire_store::{Disk, SystemDisk};
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::{Network, SystemNetwork};
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The date, the network, the disk, threads and randomness. Cheap to clone: clones share them.
+/// The date, the network, the disk, threads, randomness and telemetry. Cheap to clone: clones share them.
 #[derive(Clone, Debug)]
 pub struct Platform {
-    /// The date.
+    /// What date it is.
     pub clock: Arc<dyn Clock>,
     /// Where sockets come from.
     pub network: Arc<dyn Network>,
@@ -27,10 +28,12 @@ pub struct Platform {
     pub work: Work,
     /// Where keys, ids and seeds come from.
     pub randomness: Randomness,
+    /// Where metrics are registered and events observed.
+    pub telemetry: Telemetry,
 }
 
 impl Platform {
-    /// The system's.
+    /// That of the operating system: production's.
     #[must_use]
     pub fn system() -> Self {
         Self {
@@ -39,6 +42,7 @@ impl Platform {
             disk: Arc::new(SystemDisk),
             work: Work::Beside,
             randomness: Randomness::system(),
+            telemetry: Telemetry::default(),
         }
     }
 }
@@ -55,7 +59,7 @@ impl Randomness {
         Self(Arc::new(Mutex::new(StdRng::from_os_rng())))
     }
 
-    /// The same numbers each time: for tests and simulations. Keys made of it can be guessed by whoever knows the seed.
+    /// The same numbers each time: for tests and simulations. Who knows the seed can guess keys that are made of it.
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))

@@ -7,6 +7,7 @@ use shardwire_model::{
     SignedTransaction, Timestamp, Transaction, finished_selector,
 };
 use shardwire_store::{Artefacts, Store, SystemDisk};
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::Identity;
 use shardwire_world::WorldIdentity;
 use std::{path::Path, sync::Arc};
@@ -20,7 +21,7 @@ pub const PROGRAM: Felt = Felt::from_hex_unchecked("0x70726f6772616d");
 pub struct TestClock(Instant);
 
 impl TestClock {
-    /// Begins now.
+    /// A clock at zero.
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::new(Self(Instant::now()))
@@ -49,8 +50,9 @@ pub fn host(
 ) -> (Arc<Host>, Tasks) {
     let tasks = Tasks::default();
     let config = Config::parse(Path::new("f"), config, &Environment::default(), Flags::default()).unwrap();
+    let telemetry = Telemetry::default();
     let host = Host {
-        peers: peers::recall(&config, identity.peer(), clock.clone(), &store).unwrap(),
+        peers: peers::recall(&config, identity.peer(), clock.clone(), &store, &telemetry).unwrap(),
         identity,
         world: Arc::new(world()),
         clock,
@@ -58,6 +60,7 @@ pub fn host(
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
         work: Work::Beside,
         randomness: crate::platform::Randomness::from_seed(1),
+        telemetry,
         tasks: tasks.spawner(),
     };
     (Arc::new(host), tasks)

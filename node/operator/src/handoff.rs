@@ -3,7 +3,7 @@
 use super::{Operator, OperatorError};
 use shardwire_model::{
     ShardId,
-    life::{Step, Why},
+    life::{AbortCause, Step},
 };
 use shardwire_protocols::{
     Failure, ServeError,
@@ -16,7 +16,7 @@ impl Operator {
     /// Takes assignments from a settler until the session fails.
     ///
     /// # Errors
-    /// Why the session ended.
+    /// [`ServeError`]: why the session ended.
     pub(crate) async fn follow(&self, session: Initiator<Handoff>) -> Result<(), ServeError> {
         let settler = session.peer();
         if !self.host.world.is_settler(settler) {
@@ -50,7 +50,7 @@ impl Operator {
                 Next::Closed(closed, client) => {
                     let end = match closed.outcome {
                         Outcome::Settled { proof } => Step::Settled { proof: Some(proof) },
-                        Outcome::Aborted => Step::Aborted { why: Why::Told { by: settler } },
+                        Outcome::Aborted => Step::Aborted { why: AbortCause::Told { by: settler } },
                     };
                     self.close(closed.shard, end).map_err(|error| ServeError::Handler(error.into()))?;
                     client

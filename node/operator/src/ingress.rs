@@ -1,6 +1,6 @@
 //! The operator serves clients: transactions in, receipts out.
 
-use super::{Operator, OperatorError};
+use super::{Operator, OperatorError, events::ShardOpened};
 use shardwire_model::{PeerId, ShardId, SignedTransaction};
 use shardwire_protocols::{
     Failure,
@@ -14,7 +14,7 @@ impl Handler for Operator {
             return Ok(Err(OperatorError::Unknown { shard }.into()));
         };
         let opened = run.opened().await;
-        tracing::info!(shard = %shard.short(), client = %client.short(), accepted = opened.is_ok(), "client opens the shard");
+        self.events.emit(ShardOpened { shard, client, accepted: opened.is_ok() });
         Ok(opened.map_err(Into::into))
     }
 

@@ -24,7 +24,7 @@ use std::{
 /// How long a job is not offered again after a prover said that it has the proof: the settler takes seconds to fetch and verify it.
 const PROOF_GRACE: Duration = Duration::from_secs(600);
 
-/// Most provers remembered that declined a job. Whoever doesn't fit is asked again.
+/// Most provers remembered that declined a job. One that doesn't fit is asked again.
 const MAX_DECLINED: usize = 64;
 
 #[derive(Debug, Default)]

@@ -9,41 +9,47 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
-mod asking;
-mod desk;
-#[cfg(test)]
-mod desk_tests;
+mod archive;
+mod chunk_store;
 mod error;
 #[cfg(test)]
 mod error_tests;
-mod feed;
+pub mod events;
+mod executor;
 mod handoff;
 mod ingress;
 mod lease;
 #[cfg(test)]
 mod life_tests;
-mod past;
 mod run;
+mod sequencer;
+#[cfg(test)]
+mod sequencer_tests;
 mod services;
-mod spool;
 mod submit;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod waiting;
 
-use self::{asking::Asking, run::Run};
+use self::{
+    events::{ShardAssigned, ShardClosed, ShardResumed},
+    run::Run,
+    waiting::WaitingProvers,
+};
 pub use error::OperatorError;
 pub use run::extended;
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_host::{Changes, Host};
 use shardwire_model::{
     Hash, Role, ShardId, Stage,
-    life::{Life, Step, Why},
+    life::{Life, Step, AbortCause},
 };
 use shardwire_program::Programs;
 use shardwire_protocols::administration::ShardStatus;
 use shardwire_reputation::{Event, Work};
 use shardwire_store::records::{ASSIGNMENTS, Assignment};
+use shardwire_telemetry::Events;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -61,24 +67,25 @@ pub struct Operator {
     runs: Mutex<BTreeMap<ShardId, Arc<Run>>>,
     changes: Arc<Changes>,
     /// Provers that wait for a job.
-    asking: Asking,
+    waiting: WaitingProvers,
     /// Held while a lease is granted.
     granting: Mutex<()>,
+    events: Events<events::Room>,
 }
 
 impl Operator {
     /// Takes up every shard that is not closed, replaying its log. Those of an older layout are aborted: nothing executes or proves them any more.
     ///
     /// # Errors
-    /// If the store can't be read, or a log doesn't replay.
+    /// [`OperatorError::Store`] if the store can't be read, [`OperatorError::Log`] if a log doesn't replay.
     pub fn resume(host: Arc<Host>, programs: Programs) -> Result<Self, OperatorError> {
-        let changes = Arc::new(Changes::new());
+        let (changes, events) = (Arc::new(Changes::new()), host.telemetry.events());
         let mut runs = BTreeMap::new();
         for (shard, assignment) in host.store.all(&ASSIGNMENTS)? {
             let mut life = host.store.life(run::part(shard))?;
             if assignment.start.is_outdated() && !life.is_over() {
                 tracing::warn!(shard = %shard.short(), "aborting the shard: it is of an older layout");
-                let (step, now) = (Step::Aborted { why: Why::Outdated }, host.clock.now());
+                let (step, now) = (Step::Aborted { why: AbortCause::Outdated }, host.clock.now());
                 life = host
                     .store
                     .write(|write| write.advance::<OperatorError>(&host.identity, now, run::part(shard), step))?;
@@ -86,13 +93,13 @@ impl Operator {
             let run = if life.is_over() {
                 Run::closed(&host, assignment, life, changes.clone())
             } else {
-                tracing::info!(shard = %shard.short(), "taking up the shard again");
+                events.emit(ShardResumed { shard });
                 Run::open(&host, &programs, assignment, life, changes.clone())?
             };
             runs.insert(shard, Arc::new(run));
         }
-        let (asking, granting) = (Asking::default(), Mutex::default());
-        Ok(Self { host, programs, runs: Mutex::new(runs), changes, asking, granting })
+        let (waiting, granting) = (WaitingProvers::default(), Mutex::default());
+        Ok(Self { host, programs, runs: Mutex::new(runs), changes, waiting, granting, events })
     }
 
     /// Stores an assignment and begins to execute it. An assignment of a shard that runs already is a new lease of it, nothing more.
@@ -117,7 +124,7 @@ impl Operator {
         let run = Run::open(&self.host, &self.programs, assignment, life, self.changes.clone())?;
         runs.insert(shard, Arc::new(run));
         drop(runs);
-        tracing::info!(shard = %shard.short(), "shard assigned, execution begins");
+        self.events.emit(ShardAssigned { shard });
         self.changes.announce();
         Ok(())
     }
@@ -130,7 +137,7 @@ impl Operator {
             if let (Stage::Settled, Some(lease)) = (how, run.leases.present()) {
                 self.host.peers.note(lease.prover, &Event::Worked(Work::Lease));
             }
-            tracing::info!(shard = %shard.short(), %how, "shard closed");
+            self.events.emit(ShardClosed { shard, how });
             self.changes.announce();
         }
         Ok(())

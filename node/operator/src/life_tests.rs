@@ -9,14 +9,14 @@ use shardwire_host::{
 };
 use shardwire_model::{
     Call, Coded as _, Felt, Key, PeerId, SegmentId, ShardStart, SignedTransaction, Timestamp,
-    life::{Part, Why},
+    life::{AbortCause, Part},
 };
 use shardwire_program::Programs;
 use shardwire_program::rules;
 use shardwire_protocols::{
     history::verify,
     ingress::{Handler as _, Outcome, transaction_hash},
-    trace::{Begun, Grant, Handler as _, Part as Piece, Progress, Progressed, ProverStage, RefusalReason},
+    trace::{ChunkAnswer, Grant, Handler as _, Progress, Progressed, ProverStage, RefusalReason, ResumableJob},
 };
 use shardwire_store::{
     Store, SystemDisk,
@@ -78,8 +78,8 @@ fn fails_once(operator: &Operator, shard: ShardId, finish: SignedTransaction, wr
         });
         written.unwrap();
     }
-    let desk = run.desk().unwrap();
-    desk.failed(desk.round());
+    let sequencer = run.sequencer().unwrap();
+    sequencer.failed(sequencer.round());
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn each_step_of_a_run_is_signed_and_survives_a_restart() {
         let Grant::Leased(lease) = operator.claim(prover(), offer.job).await.unwrap() else { panic!("leased") };
         assert_eq!(operator.shards()[0].stage, Stage::Streaming);
         let epoch = lease.statement.epoch;
-        assert!(matches!(operator.chunk(prover(), offer.job, epoch, 0).await.unwrap(), Piece::Chunk(_)));
+        assert!(matches!(operator.chunk(prover(), offer.job, epoch, 0).await.unwrap(), ChunkAnswer::Chunk(_)));
         let progress = Progress { epoch, stage: ProverStage::Proving, done: 0, of: 0 };
         let renewed = operator.progress(prover(), offer.job, progress).await.unwrap();
         assert!(matches!(renewed, Progressed::Renewed { .. }));
@@ -271,15 +271,15 @@ async fn an_aborted_run_is_closed_its_chunks_are_gone_and_its_prover_is_told_onc
     let offer = operator.offer(prover(), &[]).await.unwrap();
     let Grant::Leased(lease) = operator.claim(prover(), offer.job).await.unwrap() else { panic!("leased") };
     let epoch = lease.statement.epoch;
-    assert!(matches!(operator.chunk(prover(), offer.job, epoch, 0).await.unwrap(), Piece::Chunk(_)));
+    assert!(matches!(operator.chunk(prover(), offer.job, epoch, 0).await.unwrap(), ChunkAnswer::Chunk(_)));
     let chunks = operator.host.artefacts.segment(SegmentId::first(shard));
     assert!(chunks.exists());
 
-    operator.close(shard, Step::Aborted { why: Why::Told { by: settler() } }).unwrap();
+    operator.close(shard, Step::Aborted { why: AbortCause::Told { by: settler() } }).unwrap();
     assert!(!chunks.exists());
     assert_eq!(operator.shards()[0].stage, Stage::Aborted);
     let lost = operator.chunk(prover(), offer.job, epoch, 1).await.unwrap();
-    assert!(matches!(lost, Piece::Lost { epoch: later } if later > epoch));
+    assert!(matches!(lost, ChunkAnswer::Lost { epoch: later } if later > epoch));
     let (_, _, finish) = small_shard(rules::hash(), identity(2).peer());
     let later = {
         let mut later = finish;
@@ -290,7 +290,7 @@ async fn an_aborted_run_is_closed_its_chunks_are_gone_and_its_prover_is_told_onc
     let Outcome::Refused(cause) = refused else { panic!("refused") };
     assert_eq!(cause.code, "SW-OPERATOR-005");
 
-    let begun = [Begun { job: offer.job, have: 1 }];
+    let begun = [ResumableJob { job: offer.job, have: 1 }];
     let again = operator.offer(prover(), &begun).await.unwrap();
     let Grant::Refused(refused) = operator.claim(prover(), again.job).await.unwrap() else { panic!("refused") };
     assert_eq!((refused.reason, refused.cause.code.as_str()), (RefusalReason::Aborted, "SW-OPERATOR-020"));

@@ -1,17 +1,18 @@
 //! One shard at its operator: its rules, its log, its execution, its witness.
 //!
-//! A transaction is first checked as far as its signature, which is checked beside everything else; the [`Desk`] then checks the rules and gives it
+//! A transaction is first checked as far as its signature, which is checked beside everything else; the [`Sequencer`] then checks the rules and gives it
 //! its place; it is logged in one commit with those that wait as well; then it is fed to the execution and its client told. After a commit that failed it is
 //! first looked what the disk has of it all the same. The execution is a thread that takes the log's transactions and then waits for further ones; it ends
-//! with the end event, or when the run is closed and its feed with it.
+//! with the end event, or when the run is closed and its executor with it.
 
 use super::{
     OperatorError,
-    desk::{Desk, Progress},
-    feed::Feed,
+    archive::Archive,
+    chunk_store::{ChunkStore, Extent, Found},
+    events::{self, ExecutionEnded, ExecutionStopped},
+    executor::Executor,
     lease::Leases,
-    past::Past,
-    spool::{Extent, Found, Spool},
+    sequencer::{Progress, Sequencer},
 };
 use shardwire_host::{Changes, Host, history::Advance as _};
 use shardwire_model::{
@@ -23,12 +24,13 @@ use shardwire_program::{ExecuteError, Execution, Program, Programs};
 use shardwire_protocols::{
     administration::ShardStatus,
     ingress::{Opened, transaction_hash},
-    trace::{JobOffer, Part, job_id},
+    trace::{ChunkAnswer, JobOffer, job_id},
 };
 use shardwire_store::{
     RecordKey, StoreError, Write,
-    records::{Assignment, EXECUTIONS, Executed, Spooled, TRANSACTIONS, WireFelt},
+    records::{Assignment, EXECUTIONS, Executed, StoredChunk, TRANSACTIONS, WireFelt},
 };
+use shardwire_telemetry::Events;
 use shardwire_witness::{Chunk, witness_hash};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,19 +38,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) host: Arc<Host>,
+    pub(super) events: Events<events::Room>,
     pub(super) shard: ShardId,
     pub(super) job: Hash,
     pub(super) assignment: Assignment,
     /// Where transactions enter; none if the shard was over when the node started, or its program isn't here.
-    desk: Option<Arc<Desk>>,
+    sequencer: Option<Arc<Sequencer>>,
     /// Held while the execution is fed, so that it gets the log's order.
     pub(super) feeding: tokio::sync::Mutex<()>,
     /// Where the execution takes them from; none once the run has ended or failed.
-    feed: Mutex<Option<Arc<Feed>>>,
+    executor: Mutex<Option<Arc<Executor>>>,
     /// Where transactions are looked up that come again once the shard is over.
-    past: tokio::sync::OnceCell<Past>,
+    archive: tokio::sync::OnceCell<Archive>,
     pub(super) leases: Leases,
-    spool: Arc<Spool>,
+    chunk_store: Arc<ChunkStore>,
     state: Arc<Mutex<State>>,
     /// Announced when this run has more of its witness, or has ended: who waits for a chunk of it is woken, and nobody else.
     pub(super) progress: Arc<Changes>,
@@ -103,12 +106,12 @@ impl Run {
         let log = host.store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard))?;
         let kept = log.len() - usize::from(Mutation::LogCutShort.is_planted() && !log.is_empty());
         let log: Vec<SignedTransaction> = log.into_iter().map(|(_, it)| it).take(kept).collect();
-        let desk = Desk::of(admission, &log)
+        let sequencer = Sequencer::of(admission, &log)
             .map_err(|(sequence, refusal)| OperatorError::not_replayed(shard, sequence, refusal))?;
-        run.desk = Some(Arc::new(desk));
+        run.sequencer = Some(Arc::new(sequencer));
         run.state().accepted = u32::try_from(log.len()).unwrap_or(u32::MAX);
         match host.store.get(&EXECUTIONS, &run.segment())? {
-            Some(executed) if run.spool.is_whole(&executed) => run.spool.end(executed),
+            Some(executed) if run.chunk_store.is_whole(&executed) => run.chunk_store.end(executed),
             _ => run.execute(program, log)?,
         }
         Ok(run)
@@ -122,14 +125,15 @@ impl Run {
         let segment = SegmentId::first(shard);
         Self {
             host: host.clone(),
+            events: host.telemetry.events(),
             shard,
             job: job_id(start.program, start.commitment(), before, segment.segment),
-            desk: None,
+            sequencer: None,
             feeding: tokio::sync::Mutex::default(),
-            feed: Mutex::default(),
-            past: tokio::sync::OnceCell::new(),
+            executor: Mutex::default(),
+            archive: tokio::sync::OnceCell::new(),
             leases: Leases::new(segment),
-            spool: Arc::new(Spool::new(host.artefacts.clone(), segment)),
+            chunk_store: Arc::new(ChunkStore::new(host.artefacts.clone(), segment)),
             state: Arc::new(Mutex::new(State { accepted: 0, refused: 0, life, fault: None })),
             assignment,
             progress: Arc::new(Changes::new()),
@@ -141,45 +145,47 @@ impl Run {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn feed(&self) -> std::sync::MutexGuard<'_, Option<Arc<Feed>>> {
-        self.feed.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn executor(&self) -> std::sync::MutexGuard<'_, Option<Arc<Executor>>> {
+        self.executor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where transactions enter.
-    pub(super) fn desk(&self) -> Result<&Arc<Desk>, OperatorError> {
+    pub(super) fn sequencer(&self) -> Result<&Arc<Sequencer>, OperatorError> {
         let over = || self.stopped().unwrap_or(OperatorError::Over { shard: self.shard });
-        self.desk.as_ref().ok_or_else(over)
+        self.sequencer.as_ref().ok_or_else(over)
     }
 
     /// Begins to execute: the log first, then what is fed.
     fn execute(&mut self, program: Arc<dyn Program>, log: Vec<SignedTransaction>) -> Result<(), OperatorError> {
         let (start, values) = (self.assignment.start.clone(), felts(&self.assignment.values));
-        let (spool, progress, changes) = (self.spool.clone(), self.progress.clone(), self.changes.clone());
+        let (chunk_store, progress, changes) = (self.chunk_store.clone(), self.progress.clone(), self.changes.clone());
         let mut sink = {
-            let (spool, progress) = (spool.clone(), progress.clone());
+            let (chunk_store, progress) = (chunk_store.clone(), progress.clone());
             move |chunk: Chunk| {
-                spool.push(&chunk)?;
+                chunk_store.push(&chunk)?;
                 progress.announce();
                 Ok(())
             }
         };
         let (host, state, began) = (self.host.clone(), self.state.clone(), self.host.clock.now());
-        let segment = self.segment();
-        let feed = Feed::start(self.host.work, format!("shard {}", self.shard.short()), log, move |transactions| {
-            let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
-            if let Err(cause) = conclude(&host, &spool, segment, began, result) {
-                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-                // A run that is closed loses its feed, and ends for want of transactions: no fault.
-                if !state.life.is_over() {
-                    tracing::error!(shard = %start.shard.short(), code = cause.code, "execution stopped: {}", cause.reason);
-                    state.fault = Some(cause);
+        let (events, segment) = (self.events.clone(), self.segment());
+        let executor =
+            Executor::start(self.host.work, format!("shard {}", self.shard.short()), log, move |transactions| {
+                let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
+                if let Err(cause) = conclude(&host, &events, &chunk_store, segment, began, result) {
+                    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                    // A run that is closed loses its executor, and ends for want of transactions: no fault.
+                    if !state.life.is_over() {
+                        let (shard, code, error) = (start.shard, cause.code.clone(), cause.reason.clone());
+                        events.emit(ExecutionStopped { shard, code, error });
+                        state.fault = Some(cause);
+                    }
                 }
-            }
-            progress.announce();
-            changes.announce();
-        });
-        let feed = feed.map_err(OperatorError::Thread)?;
-        *self.feed.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(feed));
+                progress.announce();
+                changes.announce();
+            });
+        let executor = executor.map_err(OperatorError::Thread)?;
+        *self.executor.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(executor));
         Ok(())
     }
 
@@ -224,7 +230,7 @@ impl Run {
 
     /// Notes that a prover has the whole witness.
     pub(super) fn proves(&self) -> Result<(), OperatorError> {
-        let chunks: Vec<Hash> = self.spool.chunks().iter().map(|chunk| chunk.hash).collect();
+        let chunks: Vec<Hash> = self.chunk_store.chunks().iter().map(|chunk| chunk.hash).collect();
         self.reached(Step::Proving { witness: witness_hash(&chunks) })
     }
 
@@ -258,8 +264,8 @@ impl Run {
         state.fault.clone().map(|cause| OperatorError::Stopped { shard, cause })
     }
 
-    pub(super) async fn past(&self) -> Result<&Past, StoreError> {
-        self.past.get_or_try_init(async || Past::of(&self.host.store, &self.assignment.start)).await
+    pub(super) async fn archive(&self) -> Result<&Archive, StoreError> {
+        self.archive.get_or_try_init(async || Archive::of(&self.host.store, &self.assignment.start)).await
     }
 
     /// Where the shard stands for a client.
@@ -267,14 +273,14 @@ impl Run {
         let start = self.assignment.start.clone();
         match self.stopped() {
             Some(OperatorError::Over { .. }) => {
-                let past = self.past().await?;
-                return Ok(Opened { start, nonces: past.next_nonces(), accepted: past.accepted(), ended: true });
+                let archive = self.archive().await?;
+                return Ok(Opened { start, nonces: archive.next_nonces(), accepted: archive.accepted(), ended: true });
             }
             Some(stopped) => return Err(stopped),
             None => {}
         }
         self.certain().await?;
-        let Progress { next_nonces, accepted, ended } = self.desk()?.progress();
+        let Progress { next_nonces, accepted, ended } = self.sequencer()?.progress();
         Ok(Opened { start, nonces: next_nonces, accepted, ended })
     }
 
@@ -304,14 +310,14 @@ impl Run {
     pub(super) fn find(&self, index: u32) -> Result<Option<Found>, OperatorError> {
         match self.stopped() {
             Some(stopped) => Err(stopped),
-            None => Ok(self.spool.find(index)),
+            None => Ok(self.chunk_store.find(index)),
         }
     }
 
     /// A chunk that was found, read off the async threads.
-    pub(super) async fn chunk(&self, index: u32, spooled: Spooled) -> Result<Part, OperatorError> {
-        let spool = self.spool.clone();
-        let read = self.host.work.run(move || spool.chunk(index, spooled)).await;
+    pub(super) async fn chunk(&self, index: u32, stored: StoredChunk) -> Result<ChunkAnswer, OperatorError> {
+        let chunk_store = self.chunk_store.clone();
+        let read = self.host.work.run(move || chunk_store.chunk(index, stored)).await;
         Ok(read.ok_or(OperatorError::Reader)??)
     }
 
@@ -319,7 +325,7 @@ impl Run {
     pub(super) fn close(&self, end: Step) -> Result<(), OperatorError> {
         self.advance(&mut self.state(), vec![end], |_| Ok(()))?;
         // The execution, if it goes on, ends for want of transactions.
-        *self.feed() = None;
+        *self.executor() = None;
         self.let_go();
         self.progress.announce();
         Ok(())
@@ -338,7 +344,7 @@ impl Run {
 
     /// How the shard is.
     pub(super) fn status(&self) -> ShardStatus {
-        let Extent { chunks, steps, bytes_raw, bytes_wire, execute_ms } = self.spool.extent();
+        let Extent { chunks, steps, bytes_raw, bytes_wire, execute_ms } = self.chunk_store.extent();
         let lease = self.leases.present();
         let state = self.state();
         let start: &ShardStart = &self.assignment.start;
@@ -371,21 +377,23 @@ impl Run {
 /// Makes the end of an execution durable, or says why there is none.
 fn conclude(
     host: &Host,
-    spool: &Spool,
+    events: &Events<events::Room>,
+    chunk_store: &ChunkStore,
     segment: SegmentId,
     began: Timestamp,
     result: Result<Execution, ExecuteError>,
 ) -> Result<(), Cause> {
     let execution = result?;
     let executed = Executed {
-        chunks: spool.chunks(),
+        chunks: chunk_store.chunks(),
         steps: execution.steps,
         output: execution.output,
         execute_ms: u64::try_from(host.clock.now().since(began).as_millis()).unwrap_or(u64::MAX),
     };
     host.store.put(&EXECUTIONS, &segment, &executed)?;
-    tracing::info!(shard = %segment.shard.short(), steps = executed.steps, chunks = executed.chunks.len(), "execution ended");
-    spool.end(executed);
+    let (steps, chunks) = (executed.steps, executed.chunks.len());
+    events.emit(ExecutionEnded { shard: segment.shard, steps, chunks });
+    chunk_store.end(executed);
     Ok(())
 }
 

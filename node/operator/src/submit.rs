@@ -2,8 +2,9 @@
 
 use super::{
     OperatorError,
-    desk::{Desk, Entered, Taken},
+    events::{ShardEnded, TransactionAccepted, TransactionFailed, TransactionRefused},
     run::{Run, part},
+    sequencer::{Entered, Sequencer, Taken},
 };
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::{
@@ -24,16 +25,17 @@ impl Run {
         let pending = loop {
             match self.stopped() {
                 Some(over @ OperatorError::Over { .. }) => {
-                    let known = self.past().await?.outcome(&self.host.store, &self.assignment.start, &transaction)?;
+                    let known =
+                        self.archive().await?.outcome(&self.host.store, &self.assignment.start, &transaction)?;
                     return Ok(known.unwrap_or_else(|| Outcome::Refused(over.into())));
                 }
                 Some(stopped) => return Err(stopped),
                 None => {}
             }
             self.certain().await?;
-            let desk = self.desk()?;
-            let changed = desk.changed();
-            let message = desk.message(&transaction.transaction);
+            let sequencer = self.sequencer()?;
+            let changed = sequencer.changed();
+            let message = sequencer.message(&transaction.transaction);
             let good = match message {
                 None => false,
                 Some(message) => {
@@ -42,10 +44,11 @@ impl Run {
                 }
             };
             let place = self.host.store.place().await?;
-            let queue = |taken| (taken, self.log(desk, place, taken, transaction));
-            match desk.enter(&transaction, message, good, queue) {
+            let queue = |taken| (taken, self.log(sequencer, place, taken, transaction));
+            match sequencer.enter(&transaction, message, good, queue) {
                 Err(refusal) => {
                     self.state().refused += 1;
+                    self.events.emit(TransactionRefused { shard: self.shard, code: refusal.code() });
                     return Ok(Outcome::Refused(refusal.into()));
                 }
                 Ok(Entered::Duplicate { sequence }) => return Ok(Outcome::Accepted { sequence, duplicate: true }),
@@ -66,7 +69,7 @@ impl Run {
     /// Queues a transaction up for the log, with the steps that it makes.
     fn log(
         self: &Arc<Self>,
-        desk: &Arc<Desk>,
+        sequencer: &Arc<Sequencer>,
         place: Place,
         taken: Taken,
         transaction: SignedTransaction,
@@ -90,7 +93,7 @@ impl Run {
             });
         }
         let (run, then) = (self.clone(), self.clone());
-        let (rounds, desk) = (desk.clone(), desk.clone());
+        let (rounds, sequencer) = (sequencer.clone(), sequencer.clone());
         let changes = move |write: &mut Write<'_>| {
             if rounds.round() != round {
                 return Err(OperatorError::Behind { shard });
@@ -115,15 +118,15 @@ impl Run {
             Ok(life)
         };
         place.enqueue_then(changes, move |logged| match logged {
-            Ok(life) => then.logged(&desk, sequence, life),
-            Err(_) => desk.failed(round),
+            Ok(life) => then.logged(&sequencer, sequence, life),
+            Err(_) => sequencer.failed(round),
         })
     }
 
     /// A transaction is in the log: seen from now on.
-    fn logged(&self, desk: &Desk, sequence: u32, life: &Life) {
+    fn logged(&self, sequencer: &Sequencer, sequence: u32, life: &Life) {
         self.seen(sequence + 1, life);
-        desk.logged();
+        sequencer.logged();
     }
 
     fn seen(&self, accepted: u32, life: &Life) {
@@ -140,8 +143,8 @@ impl Run {
     /// # Errors
     /// [`OperatorError::Store`] while the disk can't say; [`OperatorError::Log`] if it has what the rules refuse.
     pub(super) async fn certain(&self) -> Result<(), OperatorError> {
-        let desk = self.desk()?;
-        let Some(from) = desk.doubt() else { return Ok(()) };
+        let sequencer = self.sequencer()?;
+        let Some(from) = sequencer.doubt() else { return Ok(()) };
         let life = self.host.store.life(part(self.shard))?;
         let mut logged = Vec::new();
         for sequence in from.. {
@@ -149,26 +152,27 @@ impl Run {
             let Some(transaction) = self.host.store.get(&TRANSACTIONS, &key)? else { break };
             logged.push(transaction);
         }
-        desk.take_in(from, &logged)
+        sequencer
+            .take_in(from, &logged)
             .map_err(|(sequence, refusal)| OperatorError::not_replayed(self.shard, sequence, refusal))?;
-        self.seen(desk.progress().accepted, &life);
-        self.feed_logged(desk).await
+        self.seen(sequencer.progress().accepted, &life);
+        self.feed_logged(sequencer).await
     }
 
     /// Feeds the execution what is logged; with the end event it gets nothing more.
-    async fn feed_logged(&self, desk: &Desk) -> Result<(), OperatorError> {
+    async fn feed_logged(&self, sequencer: &Sequencer) -> Result<(), OperatorError> {
         let _turn = self.feeding.lock().await;
-        while let Some(transaction) = desk.next_unfed() {
-            let feed = self.feed().clone();
-            if let Some(feed) = feed {
-                feed.send(transaction).await;
+        while let Some(transaction) = sequencer.next_unfed() {
+            let executor = self.executor().clone();
+            if let Some(executor) = executor {
+                executor.send(transaction).await;
             }
         }
-        if !desk.ended() || self.feed().take().is_none() {
+        if !sequencer.ended() || self.executor().take().is_none() {
             return Ok(());
         }
-        let transactions = desk.progress().accepted;
-        tracing::info!(shard = %self.shard.short(), transactions, "end event: the shard takes no further transaction");
+        let transactions = sequencer.progress().accepted;
+        self.events.emit(ShardEnded { shard: self.shard, transactions });
         if self.leases.present().is_some() {
             self.streams()?;
         }
@@ -184,11 +188,13 @@ impl Run {
             // That the shard is over is an answer, not a fault of ours.
             Err(over @ OperatorError::Over { .. }) => return Ok(Outcome::Refused(over.into())),
             Err(error) => {
-                tracing::error!(shard = %self.shard.short(), code = error.code(), "a transaction can't be logged: {error}");
+                let (shard, code, words) = (self.shard, error.code(), error.to_string());
+                self.events.emit(TransactionFailed { shard, code, error: words });
                 return Err(error);
             }
         }
-        self.feed_logged(self.desk()?).await?;
+        self.events.emit(TransactionAccepted { shard: self.shard, sequence: taken.sequence });
+        self.feed_logged(self.sequencer()?).await?;
         Ok(Outcome::Accepted { sequence: taken.sequence, duplicate: false })
     }
 }

@@ -1,7 +1,7 @@
 //! Who is offered a job and who gets it, asked of the operator's side of trace itself.
 
 use super::*;
-use crate::asking::GIVES_WAY;
+use crate::waiting::GIVES_WAY;
 use shardwire_config::{Config, Environment, Flags};
 use shardwire_host::{Tasks, clock::SystemClock, peers, platform};
 use shardwire_model::{
@@ -15,6 +15,7 @@ use shardwire_store::{
     Artefacts, Store, SystemDisk,
     records::{LAYOUT, WireFelt},
 };
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::identity::Identity;
 use shardwire_witness::Chunk;
 use std::{path::Path, time::Duration};
@@ -30,7 +31,7 @@ fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
     let store = Store::in_memory(&LAYOUT).unwrap();
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
-        peers: peers::recall(&config, identity.peer(), Arc::new(SystemClock), &store).unwrap(),
+        peers: peers::recall(&config, identity.peer(), Arc::new(SystemClock), &store, &Telemetry::default()).unwrap(),
         identity,
         world: Arc::new(shardwire_host::testing::world()),
         clock: Arc::new(SystemClock),
@@ -38,6 +39,7 @@ fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
         work: platform::Work::Beside,
         randomness: shardwire_host::platform::Randomness::from_seed(1),
+        telemetry: Telemetry::default(),
         tasks: tasks.spawner(),
     };
     let operator = Operator::resume(Arc::new(host), Programs::all()).unwrap();
@@ -123,7 +125,7 @@ async fn useful_provers_come_first_and_newcomers_come_all_the_same() {
     assert_eq!(asked.elapsed(), Duration::ZERO);
 
     // Beside a better one it does, until that one has the job.
-    let better = operator.asking.begin(WORKER, Some(shardwire_reputation::Tier::High));
+    let better = operator.waiting.begin(WORKER, Some(shardwire_reputation::Tier::High));
     let waiting = operator.clone();
     let mut newcomer = tokio::spawn(async move { waiting.offer(NEWCOMER, &[]).await.unwrap().job });
     assert!(timeout(GIVES_WAY / 2, &mut newcomer).await.is_err());
@@ -135,7 +137,7 @@ async fn useful_provers_come_first_and_newcomers_come_all_the_same() {
 
     // A better one that asks and asks, and takes nothing, holds nobody up for longer than that.
     let asked = Instant::now();
-    let _better = operator.asking.begin(WORKER, Some(shardwire_reputation::Tier::High));
+    let _better = operator.waiting.begin(WORKER, Some(shardwire_reputation::Tier::High));
     assert_eq!(operator.offer(NEWCOMER, &[]).await.unwrap().job, job);
     assert_eq!(asked.elapsed(), GIVES_WAY);
 }
@@ -161,15 +163,17 @@ fn leases_and_chunks_of_two_segments_are_not_mixed_up() {
     });
     assert_eq!(restored, [(2, NEWCOMER), (1, WORKER)]);
 
-    let spools = segments.map(|segment| spool::Spool::new(host.artefacts.clone(), segment));
-    for (spool, body) in spools.iter().zip([vec![1; 100], vec![2; 200]]) {
+    let stores = segments.map(|segment| chunk_store::ChunkStore::new(host.artefacts.clone(), segment));
+    for (chunk_store, body) in stores.iter().zip([vec![1; 100], vec![2; 200]]) {
         let chunk = Chunk { index: 0, steps: 1, closing: true, hash: Hash::of(&body), body };
-        spool.push(&chunk).unwrap();
+        chunk_store.push(&chunk).unwrap();
     }
-    for (spool, bytes) in spools.iter().zip([100, 200]) {
-        let Some(spool::Found::Chunk(found)) = spool.find(0) else { panic!("it is there") };
+    for (chunk_store, bytes) in stores.iter().zip([100, 200]) {
+        let Some(chunk_store::Found::Chunk(found)) = chunk_store.find(0) else { panic!("it is there") };
         assert_eq!(found.raw_bytes, bytes);
-        let shardwire_protocols::trace::Part::Chunk(chunk) = spool.chunk(0, found).unwrap() else { panic!("a chunk") };
+        let shardwire_protocols::trace::ChunkAnswer::Chunk(chunk) = chunk_store.chunk(0, found).unwrap() else {
+            panic!("a chunk")
+        };
         let body = shardwire_witness::decompress(&chunk.body, found.raw_bytes as usize).unwrap();
         assert_eq!(Hash::of(&body), found.hash, "each has its own file");
     }

@@ -1,10 +1,16 @@
 //! The operator serves provers: jobs, leases, chunks.
 
-use super::{Operator, OperatorError, asking::GIVES_WAY, run::Run, spool::Found};
+use super::{
+    Operator, OperatorError,
+    chunk_store::Found,
+    events::{ChunkServed, ClaimRefused, JobAbandoned, JobDeclined, JobLeased, JobProven},
+    run::Run,
+    waiting::GIVES_WAY,
+};
 use shardwire_model::{Cause, Coded as _, Hash, PeerId, life::Step};
 use shardwire_protocols::{
     Failure,
-    trace::{Begun, Finished, Grant, Handler, JobOffer, Part, Progress, Progressed, ProverStage, Trace},
+    trace::{ChunkAnswer, Finished, Grant, Handler, JobOffer, Progress, Progressed, ProverStage, ResumableJob, Trace},
 };
 use shardwire_transport::Protocol as _;
 use std::sync::{Arc, PoisonError};
@@ -17,12 +23,12 @@ impl Operator {
 
     /// The job that this prover is offered now: one that it has begun before others. While it is patient it gives way, to better
     /// provers that ask and if it holds all the leases that it may.
-    fn free(&self, prover: PeerId, begun: &[Begun], patient: bool) -> Option<JobOffer> {
+    fn free(&self, prover: PeerId, begun: &[ResumableJob], patient: bool) -> Option<JobOffer> {
         let (now, runs) = (self.host.clock.now(), self.runs());
         let tier = self.host.peers.standing(prover).tier();
         let may_have =
             |prover, run: &Run| run.leases.is_free(prover, now) && self.leases_left(prover, &runs, run.job).is_ok();
-        let better = |run: &Run| self.asking.better(tier, |other| other != prover && may_have(other, run));
+        let better = |run: &Run| self.waiting.better(tier, |other| other != prover && may_have(other, run));
         let yields = |run: &Run| patient && (!may_have(prover, run) || better(run));
         let free = |run: &Run| run.is_provable() && run.leases.is_free(prover, now) && !yields(run);
         // A job that it has begun and that is over is offered once more: the claim is then refused, which says why.
@@ -55,11 +61,12 @@ impl Operator {
         match granted {
             Ok(lease) => {
                 run.streams()?;
-                tracing::info!(job = %job.short(), prover = %prover.short(), epoch = lease.statement.epoch, "job leased");
+                self.events.emit(JobLeased { job, prover, epoch: lease.statement.epoch });
                 Ok(Grant::Leased(lease))
             }
             Err(refused @ (OperatorError::Leased { .. } | OperatorError::LeasesHeld { .. })) => {
-                tracing::debug!(job = %job.short(), prover = %prover.short(), code = refused.code(), "claim refused: {refused}");
+                let (code, error) = (refused.code(), refused.to_string());
+                self.events.emit(ClaimRefused { job, prover, code, error });
                 Ok(Grant::Refused(refused.into()))
             }
             Err(error) => Err(error.into()),
@@ -68,8 +75,8 @@ impl Operator {
 }
 
 impl Handler for Operator {
-    async fn offer(&self, prover: PeerId, begun: &[Begun]) -> Result<JobOffer, Failure> {
-        let question = self.asking.begin(prover, self.host.peers.standing(prover).tier());
+    async fn offer(&self, prover: PeerId, begun: &[ResumableJob]) -> Result<JobOffer, Failure> {
+        let question = self.waiting.begin(prover, self.host.peers.standing(prover).tier());
         let gives_way = question.since + GIVES_WAY;
         let patiently = self.changes.until(|| Ok::<_, Failure>(self.free(prover, begun, true)));
         if let Ok(offer) = timeout_at(gives_way, patiently).await {
@@ -79,27 +86,33 @@ impl Handler for Operator {
     }
 
     async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
-        self.asking.answered(prover);
+        self.waiting.answered(prover);
         self.grant(prover, job)
     }
 
     async fn declined(&self, prover: PeerId, job: Hash, cause: Cause) -> Result<(), Failure> {
-        tracing::warn!(job = %job.short(), prover = %prover.short(), "prover declines the job: {cause}");
-        self.asking.answered(prover);
+        self.events.emit(JobDeclined { job, prover, cause: cause.to_string() });
+        self.waiting.answered(prover);
         self.leased(job)?.leases.declined(prover);
         Ok(())
     }
 
-    async fn chunk(&self, prover: PeerId, job: Hash, epoch: u64, index: u32) -> Result<Part, Failure> {
+    async fn chunk(&self, prover: PeerId, job: Hash, epoch: u64, index: u32) -> Result<ChunkAnswer, Failure> {
         let run = self.leased(job)?;
         let look = || match run.renew(prover, epoch) {
             Ok(_) => Ok(run.find(index)?.map(Ok)),
             Err(epoch) => Ok::<_, OperatorError>(Some(Err(epoch))),
         };
         Ok(match run.progress.until(look).await? {
-            Ok(Found::Chunk(spooled)) => run.chunk(index, spooled).await?,
-            Ok(Found::End(ending)) => Part::End(*ending),
-            Err(epoch) => Part::Lost { epoch },
+            Ok(Found::Chunk(stored)) => {
+                let answer = run.chunk(index, stored).await?;
+                if let ChunkAnswer::Chunk(chunk) = &answer {
+                    self.events.emit(ChunkServed { job, prover, index, bytes: chunk.body.len() as u64 });
+                }
+                answer
+            }
+            Ok(Found::End(ending)) => ChunkAnswer::End(*ending),
+            Err(epoch) => ChunkAnswer::Lost { epoch },
         })
     }
 
@@ -122,7 +135,7 @@ impl Handler for Operator {
             Ok(_) => {
                 run.leases.proven(&self.host, proof)?;
                 run.reached(Step::Proven { proof })?;
-                tracing::info!(job = %job.short(), prover = %prover.short(), proof = %proof.short(), "prover has the proof");
+                self.events.emit(JobProven { job, prover, proof });
                 Finished::Acknowledged
             }
             Err(epoch) => Finished::Lost { epoch },
@@ -131,7 +144,7 @@ impl Handler for Operator {
 
     async fn abandoned(&self, prover: PeerId, job: Hash, epoch: u64, cause: Cause) -> Result<(), Failure> {
         let run = self.leased(job)?;
-        tracing::warn!(job = %job.short(), prover = %prover.short(), "prover gives the job up: {cause}");
+        self.events.emit(JobAbandoned { job, prover, cause: cause.to_string() });
         if run.renew(prover, epoch).is_ok() {
             run.leases.end(&self.host)?;
             run.progress.announce();

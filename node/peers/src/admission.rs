@@ -12,7 +12,7 @@
 //! further time: an identity costs nothing, so the next one would come from there. A host of peers in good standing,
 //! or of a configured peer, is never shut.
 
-use crate::{Ticks, peers::Peers, totals};
+use crate::{Ticks, totals};
 use governor::{
     Quota, RateLimiter,
     middleware::NoOpMiddleware,
@@ -47,7 +47,7 @@ type Direct = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duratio
 pub enum Decision {
     /// Perform the handshake, after a delay.
     Admit {
-        /// The delay.
+        /// How long to wait before the handshake.
         after: Duration,
         /// The connection's slot.
         slot: ConnectionSlot,
@@ -56,14 +56,14 @@ pub enum Decision {
     Retry,
     /// Refuse it and tell it so.
     Refuse,
-    /// Don't answer.
+    /// Don't answer: it costs least.
     Ignore,
 }
 
 /// The slot of a connection, given back when this is dropped.
 #[derive(Debug)]
 pub struct ConnectionSlot {
-    peers: Arc<Peers>,
+    admission: Arc<ConnectionAdmission>,
     address: IpAddr,
     reserved: bool,
 }
@@ -160,13 +160,7 @@ impl ConnectionAdmission {
         (counts.open, counts.reserved)
     }
 
-    pub(crate) fn before_handshake(
-        &self,
-        peers: &Arc<Peers>,
-        address: IpAddr,
-        validated: bool,
-        shed: Option<Tier>,
-    ) -> Decision {
+    pub(crate) fn before_handshake(self: &Arc<Self>, address: IpAddr, validated: bool, shed: Option<Tier>) -> Decision {
         let (host, network) = (AddressRange::host(address), AddressRange::network(address));
         let mut counts = self.counts();
         let from = |range| counts.from.get(&range).copied().unwrap_or(0);
@@ -200,7 +194,7 @@ impl ConnectionAdmission {
                     *counts.from.entry(range).or_default() += 1;
                 }
                 counts.did.admitted += 1;
-                Decision::Admit { after, slot: ConnectionSlot { peers: peers.clone(), address, reserved } }
+                Decision::Admit { after, slot: ConnectionSlot { admission: self.clone(), address, reserved } }
             }
             admission::Decision::Retry => {
                 counts.did.retried += 1;
@@ -294,6 +288,6 @@ impl Counts {
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.peers.admission.leave(self);
+        self.admission.leave(self);
     }
 }

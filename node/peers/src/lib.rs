@@ -2,7 +2,7 @@
 //!
 //! [`shardwire_reputation`] decides and does nothing; [`shardwire_transport`] acts and judges no peer. This room
 //! joins the two, for a node and for benchmarks that measure or attack one. It stores nothing: changed records are
-//! [handed out](Peers::take_unkept).
+//! [handed out](Peers::take_changed).
 //!
 //! 1. **Before the handshake** ([`receive`]), [`admission`] counts connections and how fast they come, by host, by
 //!    network and in total, and remembers what hosts brought. A peer that isn't admitted costs no handshake
@@ -20,6 +20,8 @@
 //! Refused: what [`shardwire_reputation`] says. The node's own connections and its administrators' are neither
 //! counted nor metered.
 //!
+//! What happened is an [event](events); what is so now is in the [metrics](shardwire_telemetry).
+//!
 //! Bounds: records as [`shardwire_reputation::MAX_RECORDS`]; connections as
 //! [`Limits`](shardwire_reputation::admission::Limits); remembered hosts as [`admission::MAX_HOSTS`]; sessions of a
 //! connection that begin or were refused as [`BEGINNING`]; remembered changes as [`MAX_CHANGES`].
@@ -27,7 +29,9 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod admission;
+pub mod events;
 pub mod load;
+mod metrics;
 mod peers;
 mod presence;
 mod rules;
@@ -38,10 +42,10 @@ mod totals;
 pub use admission::ConnectionSlot;
 pub use peers::{MAX_CHANGES, Peers, RecordedChange, View};
 pub use presence::Presence;
-pub use rules::{Named, Rules};
+pub use rules::{ConfiguredPeers, Rules};
 pub use serve::{BEGINNING, LAST_WORDS, receive, sessions};
 pub use session_event::session_event;
-pub use totals::{AdmissionCounts, Figures, OfTier};
+pub use totals::{AdmissionCounts, Figures, TierCounts};
 
 use tokio::time::{Duration, Instant};
 

@@ -2,18 +2,19 @@
 
 use crate::{
     Ticks,
-    admission::{ConnectionAdmission, ConnectionSlot, Decision},
+    admission::{ConnectionAdmission, Decision},
+    events::{self, LoadNormal, Overloaded, StandingChanged},
     load::{self, Load},
-    presence::{BUSY_FOR, DENIED_FOR, Presence},
-    rules::{Listings, Named, Rules},
+    metrics,
+    rules::{ConfiguredPeers, Listings, Rules},
     totals::{Figures, Totals},
 };
-use shardwire_model::{Clock, Coded as _, PeerId, Timestamp};
+use shardwire_model::{Clock, PeerId, Timestamp};
 use shardwire_reputation::{
     Ban, Change, Components, Event, Listing, MAX_RECORDS, Quota, QuotaLimiter, Quotas, Reason, Record, Records,
     Standing, Tier,
-    admission::{self, NotAdmitted},
 };
+use shardwire_telemetry::{Events, Telemetry};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::IpAddr,
@@ -29,9 +30,12 @@ use tokio::{
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often changed records are handed out to be stored. A crash loses at most this much of them; bans are handed
 /// out at once.
-const KEEP_EVERY: Duration = Duration::from_secs(10);
+const STORE_EVERY: Duration = Duration::from_secs(10);
 /// The most changes of standing that are kept to be shown. The log has all.
 pub const MAX_CHANGES: usize = 256;
+
+/// The wait for a peer that the operator denies: it need not come back soon.
+pub(crate) const DENIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A change of standing, with its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,18 +74,19 @@ struct Present {
 /// The standing, connections and quotas of a node's peers.
 #[derive(Debug)]
 pub struct Peers {
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     records: Mutex<Records>,
     listings: Mutex<Listings>,
     quotas: Quotas,
     pub(crate) limiter: Arc<QuotaLimiter<Ticks>>,
-    pub(crate) admission: ConnectionAdmission,
+    pub(crate) admission: Arc<ConnectionAdmission>,
     pub(crate) load: Load,
     pub(crate) totals: Totals,
+    pub(crate) events: Events<events::Room>,
     /// The connected peers, with their standing as it changes.
     present: Mutex<BTreeMap<PeerId, Present>>,
     changes: Mutex<VecDeque<RecordedChange>>,
-    /// Wakes [`tend`](Self::tend): a record has to be stored at once.
+    /// Wakes [`maintain`](Self::maintain): a record has to be stored at once.
     urgent: Notify,
 }
 
@@ -90,64 +95,68 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Peers {
-    /// Peers under rules that are [valid](Rules::validate), with the stored records and listings.
+    /// Peers under rules that are [valid](Rules::validate), with the stored records and listings. `telemetry` gets
+    /// their events and numbers.
     #[must_use]
     pub fn new(
         rules: &Rules,
-        named: Named,
-        kept: impl IntoIterator<Item = (PeerId, Record)>,
-        said: BTreeMap<PeerId, Listing>,
+        configured: ConfiguredPeers,
+        stored: impl IntoIterator<Item = (PeerId, Record)>,
+        run_time: BTreeMap<PeerId, Listing>,
         clock: Arc<dyn Clock>,
-    ) -> Self {
+        telemetry: &Telemetry,
+    ) -> Arc<Self> {
         let now = clock.now();
         let mut records = Records::new(rules.policy, MAX_RECORDS);
-        for (peer, record) in kept {
+        for (peer, record) in stored {
             records.restore(peer, record, now);
         }
         let ticks = Ticks::begin();
-        let peers = Self {
+        let peers = Arc::new(Self {
             clock,
             records: Mutex::new(records),
             listings: Mutex::default(),
             quotas: rules.quotas.clone(),
             limiter: Arc::new(QuotaLimiter::new(&rules.quotas, ticks)),
-            admission: ConnectionAdmission::new(rules.limits, ticks),
+            admission: Arc::new(ConnectionAdmission::new(rules.limits, ticks)),
             load: Load::new(rules.watermarks),
             totals: Totals::default(),
+            events: telemetry.events(),
             present: Mutex::default(),
             changes: Mutex::default(),
             urgent: Notify::new(),
-        };
-        lock(&peers.listings).said = said;
-        peers.name(named);
+        });
+        lock(&peers.listings).run_time = run_time;
+        peers.configure(configured);
+        metrics::register(&peers, telemetry);
         peers
     }
 
-    fn records(&self) -> MutexGuard<'_, Records> {
+    pub(crate) fn records(&self) -> MutexGuard<'_, Records> {
         lock(&self.records)
     }
 
     /// Replaces the peers that the configuration names. Takes effect at once.
-    pub fn name(&self, named: Named) {
-        let hosts = named.configured.values().flatten().chain(&named.hosts).copied();
+    pub fn configure(&self, configured: ConfiguredPeers) {
+        let hosts = configured.configured.values().flatten().chain(&configured.hosts).copied();
         self.admission.configure(hosts.collect::<Vec<_>>().into_iter());
-        self.list(|listings| listings.named = named);
+        self.list(|listings| listings.configured = configured);
     }
 
     /// Sets or removes the operator's listing of a peer. Takes effect at once; the caller stores it.
-    pub fn say(&self, peer: PeerId, word: Option<Listing>) {
+    pub fn set_listing(&self, peer: PeerId, listing: Option<Listing>) {
         self.list(|listings| {
-            match word {
-                Some(word) => listings.said.insert(peer, word),
-                None => listings.said.remove(&peer),
+            match listing {
+                Some(listing) => listings.run_time.insert(peer, listing),
+                None => listings.run_time.remove(&peer),
             };
         });
     }
 
     /// The operator's listing of a peer, as set at run time.
     #[must_use]
-    pub fn said(&self, peer: PeerId) -> Option<Listing> {
-        lock(&self.listings).said.get(&peer).copied()
+    pub fn run_time_listing(&self, peer: PeerId) -> Option<Listing> {
+        lock(&self.listings).run_time.get(&peer).copied()
     }
 
     fn list(&self, change: impl FnOnce(&mut Listings)) {
@@ -157,50 +166,44 @@ impl Peers {
             listings.listed()
         };
         let changes = self.records().list(listed, self.clock.now());
-        changes.iter().for_each(|change| self.tell(change));
+        changes.iter().for_each(|change| self.apply(change));
     }
 
     /// Whether the peer is the node itself or one of its administrators.
     #[must_use]
     pub fn is_own(&self, peer: PeerId) -> bool {
-        lock(&self.listings).named.own.contains(&peer)
+        lock(&self.listings).configured.own.contains(&peer)
     }
 
     /// Notes what a peer did.
     pub fn note(&self, peer: PeerId, event: &Event) {
         let change = self.records().note(peer, event, self.clock.now());
-        change.into_iter().for_each(|change| self.tell(&change));
+        change.into_iter().for_each(|change| self.apply(&change));
     }
 
     /// Bans a peer for this time.
     pub fn ban(&self, peer: PeerId, length: Duration) {
         let now = self.clock.now();
         let change = self.records().ban(peer, now.plus(length), now);
-        change.into_iter().for_each(|change| self.tell(&change));
+        change.into_iter().for_each(|change| self.apply(&change));
         self.urgent.notify_one();
     }
 
     /// Ends a peer's ban and forgives what led to it.
     pub fn unban(&self, peer: PeerId) {
         let change = self.records().unban(peer, self.clock.now());
-        change.into_iter().for_each(|change| self.tell(&change));
+        change.into_iter().for_each(|change| self.apply(&change));
         self.urgent.notify_one();
     }
 
     /// Logs a change of standing and makes it take effect.
-    fn tell(&self, change: &Change) {
+    fn apply(&self, change: &Change) {
         let Change { peer, from, to, reason } = change;
+        let by_time = matches!(reason, Reason::Time);
         let cause = reason.to_string();
-        self.totals.changed(*from, *to);
-        match (to, reason) {
-            (Standing::Banned { .. } | Standing::Denied, _) => {
-                tracing::warn!(peer = %peer.short(), %from, %to, cause, "standing");
-                self.urgent.notify_one();
-            }
-            (Standing::Admitted(_), Reason::Time) => {
-                tracing::debug!(peer = %peer.short(), %from, %to, cause, "standing");
-            }
-            (Standing::Admitted(_), _) => tracing::info!(peer = %peer.short(), %from, %to, cause, "standing"),
+        self.events.emit(StandingChanged { peer: *peer, from: *from, to: *to, cause, by_time });
+        if to.tier().is_none() {
+            self.urgent.notify_one();
         }
         {
             let mut changes = lock(&self.changes);
@@ -230,74 +233,36 @@ impl Peers {
     }
 
     /// Decides about a peer that wants to connect, before its handshake.
-    pub fn before_handshake(self: &Arc<Self>, address: IpAddr, validated: bool) -> Decision {
-        self.admission.before_handshake(self, address, validated, self.load.refused())
+    pub fn before_handshake(&self, address: IpAddr, validated: bool) -> Decision {
+        self.admission.before_handshake(address, validated, self.load.refused())
     }
 
-    /// Decides after the handshake, when the peer is known.
-    ///
-    /// # Errors
-    /// If the peer isn't admitted: how long it should stay away.
-    pub fn after_handshake(self: &Arc<Self>, peer: PeerId, slot: &ConnectionSlot) -> Result<Presence, Duration> {
-        let now = self.clock.now();
-        let (standing, listing) = {
-            let records = self.records();
-            (records.standing(peer, now), records.listing(peer))
-        };
-        self.admission.saw(slot.address(), standing);
-        match admission::after_handshake(standing, listing, slot.reserved(), self.load.refused()) {
-            Ok(_) => Ok(self.present(peer, standing, slot.address())),
-            Err(away) => {
-                tracing::debug!(peer = %peer.short(), code = away.code(), "turned away: {away}");
-                self.admission.turned_away();
-                let wait = match away {
-                    NotAdmitted::Denied | NotAdmitted::Banned { .. } => self.stay_away(standing),
-                    NotAdmitted::Full | NotAdmitted::Overloaded => BUSY_FOR,
-                };
-                if standing.tier().is_none() {
-                    self.admission.shut(slot.address(), wait);
-                }
-                Err(wait)
-            }
-        }
-    }
-
-    /// Notes a peer that this node dialled. A banned peer is not dialled, and not kept if it was.
-    ///
-    /// # Errors
-    /// If the peer isn't admitted: how long to stay away from it.
-    pub fn dialled(self: &Arc<Self>, peer: PeerId, address: IpAddr) -> Result<Presence, Duration> {
-        let standing = self.standing(peer);
-        match standing {
-            Standing::Admitted(_) => Ok(self.present(peer, standing, address)),
-            _ => Err(self.stay_away(standing)),
-        }
-    }
-
-    fn present(self: &Arc<Self>, peer: PeerId, standing: Standing, address: IpAddr) -> Presence {
+    /// Counts one more connection of a peer, and returns its standing as it changes.
+    pub(crate) fn arrives(&self, peer: PeerId, standing: Standing, address: IpAddr) -> watch::Receiver<Standing> {
         let mut present = lock(&self.present);
         let here =
             present.entry(peer).or_insert_with(|| Present { standing: watch::Sender::new(standing), from: Vec::new() });
         here.from.push(address);
-        Presence { peers: self.clone(), peer, address, standing: here.standing.subscribe() }
+        here.standing.subscribe()
     }
 
-    pub(crate) fn leaves(&self, presence: &Presence) {
+    /// Counts one connection of a peer less.
+    pub(crate) fn leaves(&self, peer: PeerId, from: IpAddr) {
         let mut present = lock(&self.present);
-        if let Some(here) = present.get_mut(&presence.peer) {
-            if let Some(at) = here.from.iter().position(|address| *address == presence.address) {
+        if let Some(here) = present.get_mut(&peer) {
+            if let Some(at) = here.from.iter().position(|address| *address == from) {
                 here.from.swap_remove(at);
             }
             if here.from.is_empty() {
-                present.remove(&presence.peer);
+                present.remove(&peer);
             }
         }
     }
 
-    /// Applies changes that come with time and watches the load, for as long as it is polled. Gives `keep` the
+    /// Applies changes that come with time and watches the load, for as long as it is polled. Gives `store` the
     /// records to store; `memory_bytes` returns the memory in use.
-    pub async fn tend(&self, keep: impl Fn(Vec<(PeerId, Option<Record>)>), memory_bytes: impl Fn() -> u64) {
-        let (mut looked, mut kept) = (Instant::now(), Instant::now());
+    pub async fn maintain(&self, store: impl Fn(Vec<(PeerId, Option<Record>)>), memory_bytes: impl Fn() -> u64) {
+        let (mut looked, mut stored) = (Instant::now(), Instant::now());
         loop {
             let urgent = tokio::select! { biased;
                 () = self.urgent.notified() => true,
@@ -312,11 +277,11 @@ impl Peers {
                 looked = Instant::now();
                 self.look();
             }
-            if urgent || kept.elapsed() >= KEEP_EVERY {
-                kept = Instant::now();
-                let unkept = self.take_unkept();
-                if !unkept.is_empty() {
-                    keep(unkept);
+            if urgent || stored.elapsed() >= STORE_EVERY {
+                stored = Instant::now();
+                let changed = self.take_changed();
+                if !changed.is_empty() {
+                    store(changed);
                 }
             }
         }
@@ -326,8 +291,8 @@ impl Peers {
         let (gauges, _) = self.load.gauges();
         let (waiting, late, memory) = (gauges.queue_depth, gauges.loop_delay, gauges.memory_bytes);
         match refused {
-            Some(tier) => tracing::warn!(waiting, ?late, memory, "overloaded: peers up to tier {tier} are refused"),
-            None => tracing::info!(waiting, ?late, memory, "load is back to normal: nobody is refused for it"),
+            Some(tier) => self.events.emit(Overloaded { tier, waiting, late, memory }),
+            None => self.events.emit(LoadNormal { waiting, late, memory }),
         }
     }
 
@@ -335,12 +300,12 @@ impl Peers {
     fn look(&self) {
         let connected: Vec<PeerId> = lock(&self.present).keys().copied().collect();
         let changes = self.records().look_at(connected, self.clock.now());
-        changes.iter().for_each(|change| self.tell(change));
+        changes.iter().for_each(|change| self.apply(change));
         // A change during a peer's handshake may have been reported before the peer was here to receive it.
         let now = self.clock.now();
         for (peer, here) in &*lock(&self.present) {
             let standing = self.records().standing(*peer, now);
-            here.standing.send_if_modified(|told| std::mem::replace(told, standing) != standing);
+            here.standing.send_if_modified(|recorded| std::mem::replace(recorded, standing) != standing);
         }
         self.limiter.tidy();
         self.admission.tidy();
@@ -348,8 +313,8 @@ impl Peers {
 
     /// The records that changed since the last call, to be stored; `None` for a peer that is forgotten.
     #[must_use]
-    pub fn take_unkept(&self) -> Vec<(PeerId, Option<Record>)> {
-        self.records().take_unkept()
+    pub fn take_changed(&self) -> Vec<(PeerId, Option<Record>)> {
+        self.records().take_changed()
     }
 
     /// The standing of a peer.
@@ -398,13 +363,6 @@ impl Peers {
         figures
     }
 
-    /// How often each change of standing happened since the node began, without those that never did: from, to,
-    /// count.
-    #[must_use]
-    pub fn counted_changes(&self) -> Vec<(&'static str, &'static str, u64)> {
-        self.totals.changes()
-    }
-
     /// The connections in ordinary slots and in reserved ones.
     #[must_use]
     pub fn open(&self) -> (usize, usize) {
@@ -439,6 +397,6 @@ impl Peers {
     /// The remembered changes of a peer's standing, the oldest first.
     #[must_use]
     pub fn changes(&self, peer: PeerId) -> Vec<RecordedChange> {
-        lock(&self.changes).iter().filter(|told| told.change.peer == peer).cloned().collect()
+        lock(&self.changes).iter().filter(|recorded| recorded.change.peer == peer).cloned().collect()
     }
 }

@@ -1,8 +1,15 @@
 //! A connected peer: its current standing, and what its sessions may use.
 
-use crate::{peers::Peers, totals::count};
-use shardwire_model::PeerId;
-use shardwire_reputation::{Debt, Event, Permit, Standing, Tier};
+use crate::{
+    admission::ConnectionSlot,
+    peers::{DENIED_FOR, Peers},
+    totals::count,
+};
+use shardwire_model::{Coded as _, PeerId};
+use shardwire_reputation::{
+    Debt, Event, Permit, Standing, Tier,
+    admission::{self, NotAdmitted},
+};
 use shardwire_transport::Meter;
 use std::{
     net::IpAddr,
@@ -11,10 +18,8 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// The wait for a peer that the operator denies: it need not come back soon.
-pub(crate) const DENIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// The wait for a peer while this node is overloaded or has no slot for it.
-pub(crate) const BUSY_FOR: Duration = Duration::from_secs(5);
+const BUSY_FOR: Duration = Duration::from_secs(5);
 /// Bytes after which they are charged to a peer's record at the latest: those of one point of cost.
 const ACCOUNT_EVERY: u64 = 16 << 20;
 
@@ -25,6 +30,52 @@ pub struct Presence {
     pub(crate) peer: PeerId,
     pub(crate) address: IpAddr,
     pub(crate) standing: watch::Receiver<Standing>,
+}
+
+impl Peers {
+    /// Decides after the handshake, when the peer is known.
+    ///
+    /// # Errors
+    /// The time for which the peer should stay away, as a [`Duration`], if it isn't admitted.
+    pub fn after_handshake(self: &Arc<Self>, peer: PeerId, slot: &ConnectionSlot) -> Result<Presence, Duration> {
+        let now = self.clock.now();
+        let (standing, listing) = {
+            let records = self.records();
+            (records.standing(peer, now), records.listing(peer))
+        };
+        self.admission.saw(slot.address(), standing);
+        match admission::after_handshake(standing, listing, slot.reserved(), self.load.refused()) {
+            Ok(_) => Ok(self.present(peer, standing, slot.address())),
+            Err(away) => {
+                tracing::debug!(peer = %peer.short(), code = away.code(), "turned away: {away}");
+                self.admission.turned_away();
+                let wait = match away {
+                    NotAdmitted::Denied | NotAdmitted::Banned { .. } => self.stay_away(standing),
+                    NotAdmitted::Full | NotAdmitted::Overloaded => BUSY_FOR,
+                };
+                if standing.tier().is_none() {
+                    self.admission.shut(slot.address(), wait);
+                }
+                Err(wait)
+            }
+        }
+    }
+
+    /// Notes a peer that this node dialled. A banned peer is not dialled, and not kept if it was.
+    ///
+    /// # Errors
+    /// The time for which to stay away from the peer, as a [`Duration`], if it isn't admitted.
+    pub fn dialled(self: &Arc<Self>, peer: PeerId, address: IpAddr) -> Result<Presence, Duration> {
+        let standing = self.standing(peer);
+        match standing {
+            Standing::Admitted(_) => Ok(self.present(peer, standing, address)),
+            _ => Err(self.stay_away(standing)),
+        }
+    }
+
+    fn present(self: &Arc<Self>, peer: PeerId, standing: Standing, address: IpAddr) -> Presence {
+        Presence { standing: self.arrives(peer, standing, address), peers: self.clone(), peer, address }
+    }
 }
 
 impl Presence {
@@ -54,7 +105,7 @@ impl Presence {
     /// Counts a session that the peer opens, and returns its meter; `None` if the peer is one of the node's own.
     ///
     /// # Errors
-    /// If the peer may open no session now: how long it should wait.
+    /// The time for which the peer should wait, as a [`Duration`], if it may open no session now.
     pub fn session(&self, protocol: &str) -> Result<Option<Arc<dyn Meter>>, Duration> {
         if self.peers.is_own(self.peer) {
             return Ok(None);
@@ -77,7 +128,7 @@ impl Presence {
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        self.peers.leaves(self);
+        self.peers.leaves(self.peer, self.address);
     }
 }
 

@@ -39,7 +39,7 @@ impl Rules {
 
 /// The peers and hosts that the configuration names. May change while the node runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Named {
+pub struct ConfiguredPeers {
     /// The node itself and its administrators: neither counted nor metered.
     pub own: BTreeSet<PeerId>,
     /// Peers to work with, with their addresses where known.
@@ -55,19 +55,19 @@ pub struct Named {
 /// The listings of the configuration, and the operator's at run time, which take precedence.
 #[derive(Debug, Default)]
 pub(crate) struct Listings {
-    pub(crate) named: Named,
-    pub(crate) said: BTreeMap<PeerId, Listing>,
+    pub(crate) configured: ConfiguredPeers,
+    pub(crate) run_time: BTreeMap<PeerId, Listing>,
 }
 
 impl Listings {
     /// All listings together. The node itself comes last and overrides the others, so that an operator can't lock
     /// itself out.
     pub(crate) fn listed(&self) -> BTreeMap<PeerId, Listing> {
-        let Named { own, configured, allowed, denied, .. } = &self.named;
+        let ConfiguredPeers { own, configured, allowed, denied, .. } = &self.configured;
         let mut listed: BTreeMap<_, _> = configured.keys().map(|peer| (*peer, Listing::Configured)).collect();
         listed.extend(allowed.iter().map(|peer| (*peer, Listing::Allowed)));
         listed.extend(denied.iter().map(|peer| (*peer, Listing::Denied)));
-        listed.extend(self.said.iter().map(|(peer, word)| (*peer, *word)));
+        listed.extend(self.run_time.iter().map(|(peer, word)| (*peer, *word)));
         listed.extend(own.iter().map(|peer| (*peer, Listing::Allowed)));
         listed
     }

@@ -2,13 +2,16 @@
 
 use crate::{
     admission::{ConnectionSlot, Decision},
+    events::{Blame, ProtocolViolated, SessionFailed, SessionLost},
     peers::Peers,
     presence::Presence,
 };
 use shardwire_model::Coded as _;
 use shardwire_protocols::ServeError;
 use shardwire_reputation::LONGEST_WAIT;
-use shardwire_transport::{Connection, Endpoint, Incoming, IncomingConnection, Pause, SessionError, first_turn};
+use shardwire_transport::{
+    self as transport, Connection, Endpoint, Incoming, IncomingConnection, Pause, SessionError, first_turn,
+};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -153,16 +156,20 @@ impl Presence {
 impl Peers {
     /// Logs why a session with a peer failed, and notes what that means for the peer.
     pub fn failed(&self, peer: shardwire_model::PeerId, protocol: &str, error: &ServeError) {
-        let (code, short) = (error.code(), peer.short());
+        let (protocol, code, words) = (protocol.to_owned(), error.code(), error.to_string());
         match error {
-            ServeError::Session(SessionError::Violation(_)) => {
-                tracing::warn!(peer = %short, protocol, code, "violation: {error}");
+            ServeError::Session(SessionError::Violation(violation)) => {
+                let blame = match violation.blame() {
+                    transport::Blame::Peer => Blame::Peer,
+                    transport::Blame::Unclear => Blame::Unclear,
+                };
+                self.events.emit(ProtocolViolated { peer, protocol, blame, code, error: words });
             }
             ServeError::Session(SessionError::Lost(_)) => {
-                tracing::debug!(peer = %short, protocol, code, "session lost: {error}");
+                self.events.emit(SessionLost { peer, protocol, code, error: words });
             }
             ServeError::Session(SessionError::Local(_)) | ServeError::Handler(_) => {
-                tracing::error!(peer = %short, protocol, code, "session failed on our side: {error}");
+                self.events.emit(SessionFailed { peer, protocol, code, error: words });
             }
         }
         if let Some(event) = crate::session_event(error) {

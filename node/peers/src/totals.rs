@@ -1,12 +1,12 @@
 //! Counts of what was done with peers, by tier, for a node to show.
 
 use serde::{Deserialize, Serialize};
-use shardwire_reputation::{Standing, Tier};
+use shardwire_reputation::Tier;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts of a tier's peers since the node began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OfTier {
+pub struct TierCounts {
     /// Peers connected now.
     pub connected: u64,
     /// Sessions that they opened.
@@ -34,22 +34,22 @@ pub struct AdmissionCounts {
     pub turned_away: u64,
 }
 
-/// All counts.
+/// Counts of all tiers, and of admission.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
-    /// Tier low.
-    pub low: OfTier,
-    /// Tier normal.
-    pub normal: OfTier,
-    /// Tier high.
-    pub high: OfTier,
+    /// Counts of peers in tier low.
+    pub low: TierCounts,
+    /// Counts of peers in tier normal.
+    pub normal: TierCounts,
+    /// Counts of peers in tier high.
+    pub high: TierCounts,
     /// Admission of connections.
-    pub door: AdmissionCounts,
+    pub admission: AdmissionCounts,
 }
 
 impl Figures {
     /// The counts of a tier.
-    pub fn tier_mut(&mut self, tier: Tier) -> &mut OfTier {
+    pub fn tier_mut(&mut self, tier: Tier) -> &mut TierCounts {
         match tier {
             Tier::Low => &mut self.low,
             Tier::Normal => &mut self.normal,
@@ -58,7 +58,7 @@ impl Figures {
     }
 }
 
-/// Counts for [`OfTier`].
+/// Counts for [`TierCounts`].
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) sessions: AtomicU64,
@@ -72,27 +72,12 @@ pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// The names of all standings.
-const STANDINGS: [&str; 5] = ["denied", "banned", "low", "normal", "high"];
-
-fn index(standing: Standing) -> usize {
-    match standing {
-        Standing::Denied => 0,
-        Standing::Banned { .. } => 1,
-        Standing::Admitted(Tier::Low) => 2,
-        Standing::Admitted(Tier::Normal) => 3,
-        Standing::Admitted(Tier::High) => 4,
-    }
-}
-
 /// The counts of each tier.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     low: Counts,
     normal: Counts,
     high: Counts,
-    /// Counts of changes of standing, by old and new standing.
-    changes: [[AtomicU64; STANDINGS.len()]; STANDINGS.len()],
 }
 
 impl Totals {
@@ -104,27 +89,14 @@ impl Totals {
         }
     }
 
-    pub(crate) fn changed(&self, from: Standing, to: Standing) {
-        // The index is always in range.
-        self.changes.get(index(from)).and_then(|row| row.get(index(to))).into_iter().for_each(count);
-    }
-
-    pub(crate) fn changes(&self) -> Vec<(&'static str, &'static str, u64)> {
-        let rows = STANDINGS.iter().zip(&self.changes);
-        let all = rows.flat_map(|(from, row)| {
-            STANDINGS.iter().zip(row).map(move |(to, count)| (*from, *to, count.load(Ordering::Relaxed)))
-        });
-        all.filter(|(.., count)| *count > 0).collect()
-    }
-
-    pub(crate) fn figures(&self, door: AdmissionCounts) -> Figures {
-        let of = |counts: &Counts| OfTier {
+    pub(crate) fn figures(&self, admission: AdmissionCounts) -> Figures {
+        let of = |counts: &Counts| TierCounts {
             connected: 0,
             sessions: counts.sessions.load(Ordering::Relaxed),
             refused: counts.refused.load(Ordering::Relaxed),
             waits: counts.waits.load(Ordering::Relaxed),
             bytes: counts.bytes.load(Ordering::Relaxed),
         };
-        Figures { low: of(&self.low), normal: of(&self.normal), high: of(&self.high), door }
+        Figures { low: of(&self.low), normal: of(&self.normal), high: of(&self.high), admission }
     }
 }

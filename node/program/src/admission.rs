@@ -66,13 +66,13 @@ pub trait Admission: Send + fmt::Debug {
     ///
     /// # Errors
     /// [`Refusal`]: the first rule that it breaks.
-    fn accept(&mut self, signed: &SignedTransaction) -> Result<Verdict, Refusal> {
+    fn accept(&mut self, signed: &SignedTransaction) -> Result<Acceptance, Refusal> {
         match self.check(signed)? {
-            Checked::Duplicate { sequence } => Ok(Verdict::Duplicate { sequence }),
+            Checked::Duplicate { sequence } => Ok(Acceptance::Duplicate { sequence }),
             Checked::New(change) => {
                 let sequence = change.sequence;
                 self.apply(change);
-                Ok(Verdict::Accepted { sequence })
+                Ok(Acceptance::Accepted { sequence })
             }
         }
     }
@@ -129,7 +129,7 @@ impl Change {
 
 /// What became of a transaction that isn't refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Acceptance {
     /// It is now in the sequence.
     Accepted {
         /// Its place, from 0.

@@ -14,11 +14,13 @@
 mod admission;
 mod execution;
 mod program;
+mod programs;
 mod refusal;
 pub mod rules;
 
-pub use admission::{Admission, Change, Checked, Verdict};
+pub use admission::{Acceptance, Admission, Change, Checked};
 pub use execution::{ExecuteError, Execution};
-pub use program::{Program, Programs, Sink, UnknownProgram};
+pub use program::{Program, Sink};
+pub use programs::{Programs, UnknownProgram};
 pub use refusal::Refusal;
 pub use rules::Rules;

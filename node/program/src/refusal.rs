@@ -44,7 +44,7 @@ pub enum Refusal {
         key: Key,
         /// Its contract.
         owner: ContractId,
-        /// The transaction's.
+        /// The contract that the transaction calls.
         called: ContractId,
     },
     /// The entry merges in another way than the transaction needs.
@@ -62,7 +62,7 @@ pub enum Refusal {
     NotOwner {
         /// The escrow.
         slot: Slot,
-        /// Who tried.
+        /// The account whose transaction it is.
         account: AccountId,
     },
     /// The lock's value is another account.
@@ -70,7 +70,7 @@ pub enum Refusal {
     NotHolder {
         /// The lock.
         slot: Slot,
-        /// Who tried.
+        /// The account whose transaction it is.
         account: AccountId,
     },
     /// The receiver is not in the whitelist.

@@ -4,7 +4,7 @@
 
 use blake2::{Blake2s256, Digest};
 use shardwire_model::{Call, Felt, Kind, ShardStart, SignedTransaction};
-use shardwire_program::{Program as _, Rules, Verdict, rules::execute};
+use shardwire_program::{Acceptance, Program as _, Rules, rules::execute};
 use shardwire_sample::{Workload, workload};
 use starknet_types_core::hash::{Poseidon, StarkHash};
 
@@ -134,8 +134,8 @@ fn what_runs_is_admitted_and_ends_in_the_same_state() {
         let mut admission = Rules.admission(work.start.clone(), &work.values);
         for (transaction, sequence) in work.transactions.iter().zip(0..) {
             assert!(!admission.ended());
-            assert_eq!(admission.accept(transaction), Ok(Verdict::Accepted { sequence }));
-            assert_eq!(admission.accept(transaction), Ok(Verdict::Duplicate { sequence }));
+            assert_eq!(admission.accept(transaction), Ok(Acceptance::Accepted { sequence }));
+            assert_eq!(admission.accept(transaction), Ok(Acceptance::Duplicate { sequence }));
         }
         assert!(admission.ended());
         let commitment = Poseidon::hash_array(&start_felts(&work.start));

@@ -5,7 +5,7 @@ use shardwire_model::{
     AccountId, AccountKey, Call, Coded, ContractId, Felt, Key, Kind, ShardStart, Signature, SignedTransaction,
     Transaction,
 };
-use shardwire_program::{Admission, Checked, Program as _, Refusal, Rules, Verdict};
+use shardwire_program::{Acceptance, Admission, Checked, Program as _, Refusal, Rules};
 use shardwire_sample::{Player, Workload, workload};
 
 /// A shard of two players with 1000 and 5 in their escrows, player 0 holding the sword.
@@ -33,7 +33,7 @@ impl Table {
         self.start.entries[index].key
     }
     /// What becomes of a call, properly signed; a refused one leaves player and shard as they were.
-    fn call(&mut self, player: usize, contract: ContractId, call: Call) -> Result<Verdict, Refusal> {
+    fn call(&mut self, player: usize, contract: ContractId, call: Call) -> Result<Acceptance, Refusal> {
         let mut signer = self.players[player].clone();
         let signed = signer.sign(&self.start, contract, call);
         let result = self.submit(&signed);
@@ -42,7 +42,7 @@ impl Table {
         }
         result
     }
-    fn submit(&mut self, signed: &SignedTransaction) -> Result<Verdict, Refusal> {
+    fn submit(&mut self, signed: &SignedTransaction) -> Result<Acceptance, Refusal> {
         let state = |it: &dyn Admission| (it.values(), it.next_nonces(), it.accepted(), it.ended());
         let before = state(&*self.admission);
         let result = self.admission.accept(signed);
@@ -59,7 +59,7 @@ impl Table {
 }
 
 #[track_caller]
-fn is(result: Result<Verdict, Refusal>, code: &str, text: &str) {
+fn is(result: Result<Acceptance, Refusal>, code: &str, text: &str) {
     let refusal = result.expect_err("refused");
     assert_eq!((refusal.code(), refusal.to_string().as_str()), (code, text));
     assert!(refusal.next_step().ends_with('.'));
@@ -80,8 +80,8 @@ fn who_and_when() {
     let first = signer.sign(&table.start, game, add(1));
     let second = signer.sign(&table.start, game, add(2));
     is(table.submit(&second), "SW-REFUSED-004", &format!("account {account} must use nonce 1, not 2"));
-    assert_eq!(table.submit(&first), Ok(Verdict::Accepted { sequence: 0 }));
-    assert_eq!(table.submit(&first), Ok(Verdict::Duplicate { sequence: 0 }));
+    assert_eq!(table.submit(&first), Ok(Acceptance::Accepted { sequence: 0 }));
+    assert_eq!(table.submit(&first), Ok(Acceptance::Duplicate { sequence: 0 }));
     let other = table.players[0].clone().sign(&table.start, game, add(7));
     let text = format!("nonce 1 of account {account} is used by another transaction; its next is 2");
     is(table.submit(&other), "SW-REFUSED-003", &text);
@@ -103,7 +103,7 @@ fn who_and_when() {
         let wild = SignedTransaction { signature: Signature { r, s: r }, ..second };
         is(table.submit(&wild), "SW-REFUSED-017", &text);
     }
-    assert_eq!(table.submit(&second), Ok(Verdict::Accepted { sequence: 1 }));
+    assert_eq!(table.submit(&second), Ok(Acceptance::Accepted { sequence: 1 }));
 
     table.players[0] = signer;
     let bank = table.bank();
@@ -111,10 +111,10 @@ fn who_and_when() {
     let text =
         format!("event {} of contract {bank} is not this shard's end event", shardwire_model::finished_selector());
     is(refusal, "SW-REFUSED-016", &text);
-    assert_eq!(table.call(1, game, Call::Finish), Ok(Verdict::Accepted { sequence: 2 }));
+    assert_eq!(table.call(1, game, Call::Finish), Ok(Acceptance::Accepted { sequence: 2 }));
     let call = add(1);
     is(table.call(0, game, call), "SW-REFUSED-002", "the shard has ended: nothing happens after its end event");
-    assert_eq!(table.submit(&first), Ok(Verdict::Duplicate { sequence: 0 }));
+    assert_eq!(table.submit(&first), Ok(Acceptance::Duplicate { sequence: 0 }));
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(super) fn keep(artefacts: &Artefacts, job: Hash, chunk: &Chunk) -> Result<()
 
 /// A chunk as it was kept, and what its hash should be.
 pub(super) struct Kept {
-    /// What it was when it was kept: whoever uses the body compares.
+    /// What it was when it was kept: the user of the body compares.
     pub(super) hash: Hash,
     pub(super) body: Vec<u8>,
     /// Its length on the wire.

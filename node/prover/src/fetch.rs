@@ -1,16 +1,19 @@
 //! The prover consumes traces: takes a job under a lease, pulls its witness, and reports until there is a proof.
 
-use super::{Known, Prover, ProverError, chunks};
+use super::{
+    Known, Prover, ProverError, chunks,
+    events::{ChunkFetched, ClaimRefused, FetchStarted, JobFailed, LeaseLost, PullEnded, WitnessFetched},
+};
 use shardwire_host::signed;
 use shardwire_model::{
     Cause, Coded as _, Hash, Mutation, Output, PeerId, Role, Stage,
-    life::{Life, Step, Why},
+    life::{AbortCause, Life, Step},
 };
 use shardwire_protocols::{
     Failure, ServeError,
     trace::{
-        Begun, Chunk, Claimed, Client, Ending, Fetch, JobOffer, LEASE, Lease, Next, Progressed, ProverStage, Pulled,
-        REPORT_EVERY, RefusalReason, Trace, Working,
+        Chunk, Claimed, Client, Ending, Fetch, JobOffer, LEASE, Lease, Next, Progressed, ProverStage, Pulled,
+        REPORT_EVERY, RefusalReason, ResumableJob, Trace, Working,
     },
 };
 use shardwire_reputation::{Event, Work};
@@ -28,7 +31,7 @@ impl Prover {
     /// Takes one job from an operator and sees it through: until there is a proof, the job fails, or the session does.
     ///
     /// # Errors
-    /// Why the session ended early. What was fetched stays.
+    /// [`ServeError`]: why the session ended early. What was fetched stays.
     pub(crate) async fn take(self: &Arc<Self>, session: Initiator<Trace>) -> Result<(), ServeError> {
         let operator = session.peer();
         let mut client = Client::new(session, self.host.identity.peer());
@@ -44,7 +47,8 @@ impl Prover {
                     } else {
                         match offered.claim().await? {
                             Claimed::Refused(refused, client) => {
-                                tracing::info!(job = %offer.job.short(), operator = %operator.short(), "claim refused: {}", refused.cause);
+                                let (job, cause) = (offer.job, refused.cause.to_string());
+                                self.events.emit(ClaimRefused { job, operator, cause });
                                 self.refused(offer.job, operator, refused.reason).map_err(failed)?;
                                 client
                             }
@@ -65,19 +69,19 @@ impl Prover {
             return Ok(());
         }
         match reason {
-            RefusalReason::Aborted => self.end(id, Step::Aborted { why: Why::Told { by: operator } }),
+            RefusalReason::Aborted => self.end(id, Step::Aborted { why: AbortCause::Told { by: operator } }),
             RefusalReason::Settled => self.end(id, Step::Settled { proof: None }),
             RefusalReason::Leased | RefusalReason::Quota | RefusalReason::Unavailable => Ok(()),
         }
     }
 
     /// Jobs of this operator that aren't proven.
-    pub(super) fn begun(&self, operator: PeerId) -> Vec<Begun> {
+    pub(super) fn begun(&self, operator: PeerId) -> Vec<ResumableJob> {
         let jobs = self.jobs();
         let open = |known: &Known| known.job.operator == operator && !known.life.has_reached(Stage::Proven);
         jobs.iter()
             .filter(|(_, known)| open(known))
-            .map(|(id, known)| Begun { job: *id, have: known.job.figures.chunks })
+            .map(|(id, known)| ResumableJob { job: *id, have: known.job.figures.chunks })
             .take(shardwire_protocols::trace::MAX_RESUMED)
             .collect()
     }
@@ -155,7 +159,7 @@ impl Prover {
             self.host.work.run(move || chunks::whole(&artefacts, id)).await
         };
         let have = have.unwrap_or(Err(ProverError::Assembler)).map_err(failed)?;
-        tracing::info!(job = %id.short(), shard = %offer.shard.short(), have = have.len(), "fetching the witness");
+        self.events.emit(FetchStarted { job: id, shard: offer.shard, have: have.len() });
         let too_far = u32::from(Mutation::ResumedOffByOne.is_planted() && !have.is_empty());
         fetch.resume((0..).zip(have));
         let began = Instant::now();
@@ -180,6 +184,7 @@ impl Prover {
                         Some(Err(why)) => return Err(fetch.reject(index, &why).into()),
                         None => return Err(failed(ProverError::Assembler)),
                     }
+                    self.events.emit(ChunkFetched { job: id, index, bytes: wire });
                     self.host.peers.note(operator, &Event::Worked(Work::Bytes(wire)));
                     self.show(id, |job| {
                         job.figures.chunks += 1;
@@ -190,14 +195,14 @@ impl Prover {
                 }
                 Pulled::End(ending) => break ending,
                 Pulled::Lost { epoch } => {
-                    tracing::warn!(job = %id.short(), epoch, "the lease is another prover's");
+                    self.events.emit(LeaseLost { job: id, epoch });
                     let working = fetch.stop().await?;
                     let cause = Cause::from(ProverError::LeaseEnded);
                     return Ok(Err(working.abandon(cause).await.map_err(Into::into)));
                 }
             }
         };
-        tracing::debug!(job = %id.short(), ahead, "pulled");
+        self.events.emit(PullEnded { job: id, ahead });
         let working = fetch.stop().await?;
         match self.fetched(offer, ending, stream_ms()) {
             Ok(()) => Ok(Ok(working)),
@@ -217,7 +222,7 @@ impl Prover {
         if of(&manifest.output) != (offer.shard, offer.segment, offer.before()) {
             return Err(ProverError::OtherRun);
         }
-        tracing::info!(job = %offer.job.short(), chunks = manifest.chunks.len(), steps, "the witness is whole");
+        self.events.emit(WitnessFetched { job: offer.job, chunks: manifest.chunks.len(), steps });
         let proving = Step::Proving { witness: witness_hash(&manifest.chunks) };
         let before = self.job(offer.job).and_then(|known| known.life.step(Stage::Proving).cloned());
         if before.is_some_and(|before| before != proving) {
@@ -234,7 +239,7 @@ impl Prover {
 
     /// Notes that a job can't be done.
     pub(super) fn give_up(&self, id: Hash, error: &ProverError) -> Result<(), ProverError> {
-        tracing::error!(job = %id.short(), code = error.code(), "the job has failed: {error}");
+        self.events.emit(JobFailed { job: id, code: error.code(), error: error.to_string() });
         let cause = Cause::new(error.code(), &error.to_string());
         self.update(id, Some(Step::Failed { cause }), |job| {
             job.fault = Some((error.code().to_owned(), error.to_string()));
@@ -263,7 +268,7 @@ impl Prover {
             match progressed {
                 Progressed::Renewed { .. } => self.at_work.set(id, asked + LEASE),
                 Progressed::Lost { epoch } => {
-                    tracing::warn!(job = %id.short(), epoch, "the lease is another prover's");
+                    self.events.emit(LeaseLost { job: id, epoch });
                     self.at_work.set(id, asked);
                     return Ok(next.abandon(ProverError::LeaseEnded).await?);
                 }

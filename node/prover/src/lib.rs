@@ -17,6 +17,7 @@ mod chunks;
 mod error;
 #[cfg(test)]
 mod error_tests;
+pub mod events;
 mod fetch;
 mod lease;
 mod offer;
@@ -29,6 +30,7 @@ mod tests;
 mod workshop;
 
 pub use error::ProverError;
+use events::JobEnded;
 use lease::Leases;
 use shardwire_host::{
     Changes, Host,
@@ -36,10 +38,11 @@ use shardwire_host::{
 };
 use shardwire_model::{
     Cause, Hash, PeerId, Role, SegmentId, Stage,
-    life::{Life, Part, Step, Why},
+    life::{Life, Part, Step, AbortCause},
 };
 use shardwire_protocols::administration::ShardStatus;
 use shardwire_store::records::{JOBS, Job};
+use shardwire_telemetry::Events;
 use shardwire_transport::Backoff;
 use std::{
     collections::BTreeMap,
@@ -92,6 +95,7 @@ pub struct Prover {
     /// One proof at a time.
     turn: tokio::sync::Semaphore,
     changes: Changes,
+    events: Events<events::Room>,
 }
 
 impl Prover {
@@ -106,6 +110,7 @@ impl Prover {
             jobs.insert(id, Known { job, life });
         }
         let prover = Self {
+            events: host.telemetry.events(),
             host,
             workshop,
             jobs: Mutex::new(jobs),
@@ -125,7 +130,7 @@ impl Prover {
         let outdated: Vec<Hash> = self.jobs().iter().filter_map(outdated).collect();
         for id in outdated {
             tracing::warn!(job = %id.short(), "aborting the job: it is of an older layout");
-            self.end(id, Step::Aborted { why: Why::Outdated })?;
+            self.end(id, Step::Aborted { why: AbortCause::Outdated })?;
         }
         Ok(())
     }
@@ -158,7 +163,7 @@ impl Prover {
         self.host.store.write(|write| {
             write.put(&JOBS, &id, job)?;
             if let Some(step) = step {
-                *life = write.advance::<ProverError>(identity, now, part(id, &job), step)?;
+                *life = write.advance::<ProverError>(identity, now, part(id, job), step)?;
             }
             Ok(())
         })
@@ -166,7 +171,7 @@ impl Prover {
 
     /// Ends a job whose shard is over. What was fetched of it is of no use any more.
     fn end(&self, id: Hash, end: Step) -> Result<(), ProverError> {
-        tracing::info!(job = %id.short(), "the job is over: {}", end.stage());
+        self.events.emit(JobEnded { job: id, how: end.stage() });
         self.update(id, Some(end), |job| job.fault = None)?;
         Ok(self.host.artefacts.remove_folder(&self.host.artefacts.job(id))?)
     }

@@ -1,14 +1,17 @@
 //! The prover offers its proofs to settlers, and keeps their verdicts.
 
-use super::{Prover, ProverError};
+use super::{
+    Prover, ProverError,
+    events::{ProofDisputed, ProofUnwanted, ReceiptKept, VerdictPresumed},
+};
 use shardwire_host::signed;
 use shardwire_model::{
     Hash, MAX_PROOF_BYTES, PeerId, Stage,
-    life::{Step, Why},
+    life::{AbortCause, Step},
 };
 use shardwire_protocols::{
     Failure,
-    proof::{Handler, Held, Leased, SkipReason, Verdict},
+    proof::{Handler, Leased, SkipReason, StoredProof, Verdict},
 };
 use shardwire_reputation::{Blame, Breach, Event};
 use shardwire_store::records::{JOB_LEASES, MAX_DISPUTES};
@@ -21,7 +24,7 @@ const MAX_SKIPPED: usize = 4096;
 const OFFER_AGAIN: Duration = Duration::from_secs(15);
 
 impl Prover {
-    pub(super) fn proof_for(&self, settler: PeerId) -> Result<Option<Held>, ProverError> {
+    pub(super) fn proof_for(&self, settler: PeerId) -> Result<Option<StoredProof>, ProverError> {
         let next = {
             let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
             let jobs = self.jobs();
@@ -41,7 +44,7 @@ impl Prover {
             Some(bytes) => {
                 let lease = self.host.store.get(&JOB_LEASES, &job)?.map(|lease| signed::read(&lease)).transpose()?;
                 let leased = lease.map(|lease| Leased::by(operator, &lease));
-                Ok(Some(Held { shard, segment, job, proof, bytes: bytes.into(), leased }))
+                Ok(Some(StoredProof { shard, segment, job, proof, bytes: bytes.into(), leased }))
             }
             None => {
                 // The only thing that can't be made again from what is here.
@@ -56,7 +59,7 @@ impl Prover {
     /// Notes that a settler doesn't want a proof: until then, or ever.
     fn refused_by(&self, settler: PeerId, proof: Hash, until: Option<Instant>) {
         let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
-        // Identities cost nothing: whoever fills this is only asked once more.
+        // Identities cost nothing: who fills this gains only that it is asked once more.
         if skipped.len() >= MAX_SKIPPED {
             skipped.clear();
         }
@@ -72,7 +75,7 @@ impl Prover {
             Verdict::Disputed(_) => "dispute",
             Verdict::Skipped { .. } => return,
         };
-        tracing::warn!(peer = %peer.short(), proof = %proof.short(), "a {signed} signed by a peer that is no settler of this World");
+        self.events.emit(VerdictPresumed { peer, proof, signed });
         self.host.peers.note(peer, &Event::Broke { breach: Breach::Presumption, blame: Blame::Peer });
     }
 }
@@ -83,7 +86,7 @@ fn is_skipped(until: Option<&Option<Instant>>) -> bool {
 }
 
 impl Handler for Prover {
-    async fn next(&self, settler: PeerId) -> Result<Held, Failure> {
+    async fn next(&self, settler: PeerId) -> Result<StoredProof, Failure> {
         Ok(self.changes.until(|| self.proof_for(settler)).await?)
     }
 
@@ -96,7 +99,7 @@ impl Handler for Prover {
         }
         match verdict {
             Verdict::Settled(receipt) => {
-                tracing::info!(job = %job.short(), settler = %settler.short(), "settled: receipt kept");
+                self.events.emit(ReceiptKept { job, settler });
                 let receipt = postcard::to_allocvec(&receipt).unwrap_or_default();
                 let kept = self.update(job, Some(Step::Settled { proof: Some(proof) }), |job| {
                     job.receipt = Some(receipt);
@@ -113,7 +116,7 @@ impl Handler for Prover {
             // One settler's word, and it may lie: the proof stays on offer to every other one.
             Verdict::Disputed(dispute) => {
                 let cause = dispute.statement.cause.clone();
-                tracing::error!(job = %job.short(), settler = %settler.short(), "disputed: {cause}");
+                self.events.emit(ProofDisputed { job, settler, cause: cause.to_string() });
                 let dispute = postcard::to_allocvec(&dispute).unwrap_or_default();
                 self.refused_by(settler, proof, None);
                 self.update(job, None, |job| {
@@ -124,11 +127,11 @@ impl Handler for Prover {
                 })?;
             }
             Verdict::Skipped { shard, reason, cause } => {
-                tracing::info!(shard = %shard.short(), settler = %settler.short(), "proof not wanted: {cause}");
+                self.events.emit(ProofUnwanted { shard, settler, cause: cause.to_string() });
                 let until = (reason == SkipReason::Pending).then(|| Instant::now() + OFFER_AGAIN);
                 self.refused_by(settler, proof, until);
                 let end = match reason {
-                    SkipReason::Aborted => Some(Step::Aborted { why: Why::Told { by: settler } }),
+                    SkipReason::Aborted => Some(Step::Aborted { why: AbortCause::Told { by: settler } }),
                     SkipReason::Settled => Some(Step::Settled { proof: None }),
                     SkipReason::Unknown | SkipReason::OtherJob | SkipReason::Pending => None,
                 };

@@ -3,6 +3,7 @@
 use super::{
     MAX_ATTEMPTS, MAX_TROUBLES, Prover, ProverError, RETRY,
     chunks::{self, Kept},
+    events::{AttemptFailed, JobReturned, LeaseEnded, ProofMade, ProvingStarted},
     lease::Lease,
 };
 use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, life::Step};
@@ -27,14 +28,16 @@ impl Prover {
             loop {
                 match prover.prove_until_done(id, &lease).await {
                     Err(error @ ProverError::LeaseEnded) => {
-                        tracing::warn!(job = %id.short(), code = error.code(), "{error}");
+                        let (code, error) = (error.code(), error.to_string());
+                        prover.events.emit(LeaseEnded { job: id, code, error });
                         if prover.at_work.release_ended(id) {
                             break;
                         }
                     }
                     result => {
                         if let Err(error) = result {
-                            tracing::error!(job = %id.short(), code = error.code(), "{error}");
+                            let (code, words) = (error.code(), error.to_string());
+                            prover.events.emit(JobReturned { job: id, code, error: words });
                             // The lease is given back with this.
                             prover.show(id, |job| job.fault = Some((error.code().to_owned(), error.to_string())));
                         }
@@ -86,7 +89,8 @@ impl Prover {
                 }
             }
             let wait = waits.after_failure();
-            tracing::warn!(job = %id.short(), code = error.code(), "attempt failed, trying again in {wait:?}: {error}");
+            let (code, error) = (error.code(), error.to_string());
+            self.events.emit(AttemptFailed { job: id, code, error, wait });
             if timeout(wait, lease.clone().ended()).await.is_ok() {
                 return Err(ProverError::LeaseEnded);
             }
@@ -113,7 +117,7 @@ impl Prover {
             job.figures.bytes_wire = bytes_wire;
         });
 
-        tracing::info!(job = %id.short(), steps = job.figures.steps, "proving");
+        self.events.emit(ProvingStarted { job: id, steps: job.figures.steps });
         let Proved { proof_bytes, prove_s, cpu_s, peak_bytes } =
             self.workshop.prove(&witness, &proof_path, Box::pin(lease.clone().ended())).await?;
         let bytes = artefacts.read(&proof_path, u64::from(MAX_PROOF_BYTES))?.ok_or(ProveError::NoProof)?;
@@ -129,7 +133,7 @@ impl Prover {
             job.figures.prove_peak_bytes = peak_bytes;
             job.figures.proof_bytes = proof_bytes;
         })?;
-        tracing::info!(job = %id.short(), proof = %proof.short(), proof_bytes, prove_s, "proven");
+        self.events.emit(ProofMade { job: id, proof, proof_bytes, prove_s });
         // The proof is kept under its hash; the rest can be made again, and never will have to be.
         artefacts.remove_folder(&artefacts.job(id))?;
         Ok(())

@@ -4,13 +4,13 @@
 
 use super::*;
 use shardwire_host::{Tasks, clock::SystemClock, testing::host};
-use shardwire_model::{Felt, Output, ShardId, ShardStart, Timestamp, life::Why, state_commitment};
+use shardwire_model::{Felt, Output, ShardId, ShardStart, Timestamp, life::AbortCause, state_commitment};
 use shardwire_protocols::{
     Failure, Signed,
     proof::{self, Handler as _, SkipReason, Verdict},
     trace::{
-        Begun, Chunk, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Part, Progress, Progressed,
-        RefusalReason, Refused, Trace, job_id, serve,
+        Chunk, ChunkAnswer, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Progress, Progressed,
+        RefusalReason, Refused, ResumableJob, Trace, job_id, serve,
     },
 };
 use shardwire_proving::worker::{Proved, Worker};
@@ -121,7 +121,7 @@ impl Operator {
 }
 
 impl Handler for Operator {
-    async fn offer(&self, _: PeerId, _: &[Begun]) -> Result<JobOffer, Failure> {
+    async fn offer(&self, _: PeerId, _: &[ResumableJob]) -> Result<JobOffer, Failure> {
         if self.taken.load(Ordering::SeqCst) { pending().await } else { Ok(self.offer.clone()) }
     }
 
@@ -139,9 +139,9 @@ impl Handler for Operator {
         panic!("declined: {cause}")
     }
 
-    async fn chunk(&self, _: PeerId, _: Hash, _: u64, index: u32) -> Result<Part, Failure> {
+    async fn chunk(&self, _: PeerId, _: Hash, _: u64, index: u32) -> Result<ChunkAnswer, Failure> {
         let chunk = self.chunks.get(index as usize).cloned();
-        Ok(chunk.map_or_else(|| Part::End(self.ending.clone()), Part::Chunk))
+        Ok(chunk.map_or_else(|| ChunkAnswer::End(self.ending.clone()), ChunkAnswer::Chunk))
     }
 
     async fn progress(&self, _: PeerId, _: Hash, progress: Progress) -> Result<Progressed, Failure> {
@@ -341,7 +341,7 @@ async fn a_job_whose_shard_was_aborted_ends_and_is_open_no_longer() {
     let sessions = meet(&prover, &operator);
     prover.changes.until(|| Ok::<_, ()>(prover.job(job).unwrap().life.is_over().then_some(()))).await.unwrap();
     sessions.iter().for_each(tokio::task::JoinHandle::abort);
-    let told = Step::Aborted { why: Why::Told { by: identities()[1].peer() } };
+    let told = Step::Aborted { why: AbortCause::Told { by: identities()[1].peer() } };
     assert_eq!(prover.job(job).unwrap().life.steps().last(), Some(&told));
     assert_eq!(prover.begun(identities()[1].peer()), []);
     assert!(!prover.host.artefacts.job(job).exists(), "the witness is gone");

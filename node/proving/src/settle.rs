@@ -57,7 +57,7 @@ pub enum OutputMismatch {
         /// The one in the output.
         actual: u32,
     },
-    /// Begun from another state or other start data.
+    /// ResumableJob from another state or other start data.
     #[error("the run began from state {actual:#x}, not from {expected:#x}")]
     Before {
         /// The state to begin from.

@@ -1,7 +1,7 @@
 //! What a piece of evidence shows, with the checks of a proof that evidence may rest on.
 
 use shardwire_model::{Cause, Felt, Output};
-use shardwire_protocols::evidence::{NoEvidence, Piece, Shown, Verifier};
+use shardwire_protocols::evidence::{Accusation, NoEvidence, Shown, Verifier};
 use shardwire_proving::{
     settle::OutputMismatch,
     verify::{Proven, Verify},
@@ -37,7 +37,7 @@ impl Verifier for Checking<'_> {
 /// # Errors
 /// [`NoEvidence`], as a check with the last of them says it.
 pub fn check(
-    piece: &Piece,
+    piece: &Accusation,
     verify: &dyn Verify,
     programs: impl IntoIterator<Item = Felt>,
 ) -> Result<Shown, NoEvidence> {

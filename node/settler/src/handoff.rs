@@ -1,6 +1,9 @@
 //! The settler hands shards to their operators.
 
-use super::{Settler, SettlerError};
+use super::{
+    Settler, SettlerError,
+    events::{ShardAccepted, ShardDeclined},
+};
 use shardwire_model::life::Ended;
 use shardwire_model::{Cause, PeerId, ShardId, Stage, life::Step};
 use shardwire_protocols::{
@@ -63,12 +66,12 @@ impl Handler for Settler {
     async fn accepted(&self, operator: PeerId, acceptance: Signed<Acceptance>) -> Result<(), Failure> {
         let Acceptance { shard, epoch } = acceptance.statement;
         self.assigned(operator, shard)?;
-        tracing::info!(shard = %shard.short(), operator = %operator.short(), epoch, "operator accepts the shard");
+        self.events.emit(ShardAccepted { shard, operator, epoch });
         Ok(())
     }
 
     async fn declined(&self, operator: PeerId, shard: ShardId, cause: Cause) -> Result<(), Failure> {
-        tracing::warn!(shard = %shard.short(), operator = %operator.short(), "operator declines the shard: {cause}");
+        self.events.emit(ShardDeclined { shard, operator, cause: cause.to_string() });
         Ok(())
     }
 }

@@ -27,7 +27,7 @@ impl Judge {
     /// off the async threads.
     ///
     /// # Errors
-    /// Which check failed.
+    /// [`Objection`]: which check failed.
     pub(crate) fn check(
         &self,
         bytes: &[u8],

@@ -1,14 +1,14 @@
 //! The settler compares the leases that provers show with their proofs: an operator that leased one job twice under one epoch has broken its word,
 //! and both leases together show it to anybody.
 //!
-//! Only leases of the World's own jobs by their own operators are looked at, so whoever could fill this is the operator of the shard. Bound:
+//! Only leases of the World's own jobs by their own operators are looked at, so only the operator of the shard could fill this. Bound:
 //! [`MAX_SEEN`] a job; those that don't fit are not compared.
 
-use super::{Settler, SettlerError};
+use super::{Settler, SettlerError, events::LeasesContradict};
 use shardwire_host::signed;
 use shardwire_model::{Hash, SegmentId};
 use shardwire_protocols::{
-    evidence::{Evidence, Piece},
+    evidence::{Accusation, Evidence},
     proof::Leased,
     trace::{Lease, job_id},
 };
@@ -40,9 +40,9 @@ impl Settler {
         let seen: Option<Lease> = store.get(&LEASES_SEEN, &key)?.map(|seen| signed::read(&seen)).transpose()?;
         match seen {
             Some(seen) if seen.statement.prover != lease.statement.prover => {
-                tracing::warn!(job = %job.short(), operator = %operator.short(), epoch, "the operator leased one job to two provers at once");
+                self.events.emit(LeasesContradict { job, operator, epoch });
                 let evidence = Evidence::Leases(Box::new([seen, lease]));
-                if self.host.accuse(&Piece { accused: operator, evidence }) {
+                if self.host.accuse(&Accusation { accused: operator, evidence }) {
                     let broke = Event::Broke { breach: Breach::Contradiction, blame: Blame::Peer };
                     self.host.peers.note(operator, &broke);
                 }

@@ -10,6 +10,7 @@
 mod error;
 #[cfg(test)]
 mod error_tests;
+pub mod events;
 pub mod evidence;
 mod handoff;
 mod judge;
@@ -38,6 +39,7 @@ use shardwire_store::{
     StoreError,
     records::{INTENTS, Intent, VERDICTS},
 };
+use shardwire_telemetry::Events;
 use shardwire_world::{Refusal, ShardState, Ticket, World};
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -61,13 +63,16 @@ pub struct Settler {
     submitted: Mutex<BTreeSet<Ticket>>,
     /// What the World refused lately.
     refused: Mutex<VecDeque<(ShardId, Ticket, Refusal)>>,
+    events: Events<events::Room>,
+    /// What becomes of what is asked of the World.
+    operations: Events<shardwire_world::events::Room>,
 }
 
 impl Settler {
     /// Takes up what was about to be done in the World, and looks after deadlines from then on.
     ///
     /// # Errors
-    /// If World or store can't be read or written.
+    /// [`SettlerError::World`] or [`SettlerError::Store`] if the World or the store can't be read or written.
     pub async fn resume(
         host: Arc<Host>,
         world: Arc<dyn World>,
@@ -75,6 +80,8 @@ impl Settler {
         timeout: Duration,
     ) -> Result<Arc<Self>, SettlerError> {
         let settler = Arc::new(Self {
+            events: host.telemetry.events(),
+            operations: host.telemetry.events(),
             host,
             world,
             judge,

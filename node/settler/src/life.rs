@@ -9,18 +9,25 @@
 //!
 //! Bounds: one note a shard; [`MAX_REFUSED`] refusals are remembered, for those who ask later.
 
-use super::{Settler, SettlerError, error::Objection, outdated::noted_reason, turns::Turn};
+use super::{
+    Settler, SettlerError,
+    error::Objection,
+    events::{ShardAborted, ShardSettled, ShardStarted},
+    outdated::noted_reason,
+    turns::Turn,
+};
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::life::{AbortReason, Ended};
 use shardwire_model::{
     Coded as _, Output, PeerId, Role, SegmentId, ShardId, ShardStart, Stage, StartRequest, Timestamp,
-    life::{Life, MAX_TIMEOUT, Part, Step, Why},
+    life::{AbortCause, Life, MAX_TIMEOUT, Part, Step},
 };
 use shardwire_store::{
     Write,
     records::{INTENTS, Intent, VERDICTS, Verdict},
 };
 use shardwire_transport::Backoff;
+use shardwire_world::events::{Kind, OperationFinal, OperationPending, OperationRefused, OperationSubmitted};
 use shardwire_world::{
     MAX_SHARD_PAGE, Operation, Receipt, Refusal, Settlement, ShardState, Stage as WorldStage, Standing, Ticket, decided,
 };
@@ -147,7 +154,6 @@ impl Settler {
         self.host.store.put(&INTENTS, &SegmentId::first(shard), &intent)?;
         self.conclude(turn, &intent, COMMAND_PATIENCE).await?;
         let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
-        tracing::info!(shard = %shard.short(), operator = %record.start.operator.short(), timeout_s = timeout.as_secs(), "shard started");
         let deadline = record.start.deadline;
         Ok((record.start, deadline))
     }
@@ -234,10 +240,7 @@ impl Settler {
         self.host.store.put(&INTENTS, &SegmentId::first(shard), &intent)?;
         self.conclude(turn, &intent, patience).await?;
         match self.world.shard(shard).await?.map(|record| record.state) {
-            Some(ShardState::Aborted { at, reason }) => {
-                tracing::warn!(shard = %shard.short(), ?reason, "shard aborted");
-                Ok(at)
-            }
+            Some(ShardState::Aborted { at, .. }) => Ok(at),
             _ => Err(Refusal::UnknownShard { shard }.into()),
         }
     }
@@ -245,7 +248,7 @@ impl Settler {
     /// Applies the output of a proof that was verified, once.
     ///
     /// # Errors
-    /// If this settler can't: it will as soon as it can.
+    /// [`SettlerError::World`] or [`SettlerError::Store`] if this settler can't: it will as soon as it can.
     pub(super) async fn settle(
         &self,
         shard: ShardId,
@@ -295,33 +298,37 @@ impl Settler {
     /// Has the World do what was noted about a shard, and brings the history to where the World is then.
     ///
     /// # Errors
-    /// If this settler can't: the note stays, and this is tried again.
+    /// [`SettlerError::World`] or [`SettlerError::Store`] if this settler can't: the note stays, and this is tried again.
     pub(super) async fn catch_up(&self, turn: &Turn<'_>) -> Result<CaughtUp, SettlerError> {
         let shard = turn.shard;
         let Some(intent) = self.host.store.get(&INTENTS, &SegmentId::first(shard))? else { return Ok(CaughtUp::Done) };
         let operation = operation(&intent, shard);
-        let ticket = operation.ticket(self.network());
+        let (ticket, kind) = (operation.ticket(self.network()), Kind::from(&operation));
         let is_known = self.submitted().contains(&ticket);
         let standing = match is_known {
             true => self.world.standing(ticket).await?,
             false => Standing::Unknown,
         };
         let standing = match standing {
-            Standing::Unknown => self.world.submit(operation).await?,
+            Standing::Unknown => {
+                self.operations.emit(OperationSubmitted { shard, ticket, operation: kind });
+                self.world.submit(operation).await?
+            }
             standing => standing,
         };
         let forget = |write: &mut Write<'_>| -> Result<(), SettlerError> {
             Ok(write.remove(&INTENTS, &SegmentId::first(shard))?)
         };
         let caught = match (standing, intent) {
-            (Standing::Pending | Standing::Unknown, intent) => {
+            (Standing::Pending | Standing::Unknown, _) => {
                 if self.submitted().insert(ticket) {
-                    tracing::info!(shard = %shard.short(), %ticket, "{} is pending in the World", name(&intent));
+                    self.operations.emit(OperationPending { shard, ticket, operation: kind });
                 }
                 return Ok(CaughtUp::Pending);
             }
             (Standing::Refused(refusal), intent) => {
-                tracing::warn!(shard = %shard.short(), code = refusal.code(), "the World refuses the {}: {refusal}", name(&intent));
+                let (code, why) = (refusal.code(), refusal.clone());
+                self.operations.emit(OperationRefused { shard, operation: kind, code, refusal: why });
                 let verdict = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?;
                 let of_this =
                     verdict.filter(|it| matches!(&intent, Intent::Settle { proof, .. } if it.proof == *proof));
@@ -341,11 +348,14 @@ impl Settler {
                 let (commitment, deadline) = (started.start.commitment(), started.start.deadline);
                 self.advance(shard, Step::Started { commitment, by, deadline }, forget)?;
                 self.deadlines().insert((deadline, shard));
+                let (operator, timeout) = (started.start.operator, deadline.since(started.at));
+                self.events.emit(ShardStarted { shard, operator, timeout });
                 CaughtUp::Done
             }
             (Standing::Final(Receipt::Settled(settled)), _) => {
                 self.advance(shard, Step::Settled { proof: Some(settled.proof) }, forget)?;
                 self.deadlines().retain(|(_, it)| *it != shard);
+                self.events.emit(ShardSettled { shard, updates: settled.output.updates.len() });
                 CaughtUp::Done
             }
             (Standing::Final(Receipt::Aborted(_)), Intent::OlderStart { by, deadline }) => {
@@ -356,11 +366,15 @@ impl Settler {
                 let why = why(noted_reason(&intent, aborted.reason));
                 self.advance(shard, Step::Aborted { why }, forget)?;
                 self.deadlines().retain(|(_, it)| *it != shard);
+                self.events.emit(ShardAborted { shard, reason: aborted.reason });
                 CaughtUp::Done
             }
             // A receipt of something else than what was asked for.
             (Standing::Final(Receipt::Started(_)), _) => return Err(SettlerError::Receipt { shard }),
         };
+        if matches!(caught, CaughtUp::Done) {
+            self.operations.emit(OperationFinal { shard, ticket, operation: kind });
+        }
         self.submitted().remove(&ticket);
         Ok(caught)
     }
@@ -434,7 +448,7 @@ impl Settler {
         let Ok(behind) = self.host.store.all(&INTENTS) else { return true };
         let mut left = 0;
         for (SegmentId { shard, .. }, _) in &behind {
-            // Whoever has the turn is at it.
+            // Who has the turn is at it.
             let Some(turn) = self.turns.try_take(*shard) else {
                 left += 1;
                 continue;
@@ -462,11 +476,11 @@ impl Settler {
     }
 }
 
-fn why(reason: AbortReason) -> Why {
+fn why(reason: AbortReason) -> AbortCause {
     match reason {
-        AbortReason::Asked { by } => Why::Asked { by },
-        AbortReason::Deadline => Why::TimedOut,
-        AbortReason::Outdated => Why::Outdated,
+        AbortReason::Asked { by } => AbortCause::Asked { by },
+        AbortReason::Deadline => AbortCause::TimedOut,
+        AbortReason::Outdated => AbortCause::Outdated,
     }
 }
 
@@ -477,14 +491,5 @@ fn operation(intent: &Intent, shard: ShardId) -> Operation {
         Intent::Settle { proof, output } => Operation::Settle { output, proof },
         Intent::Abort { reason } => Operation::Abort { shard, reason },
         Intent::OlderStart { .. } => Operation::Abort { shard, reason: AbortReason::Outdated },
-    }
-}
-
-/// A word for an intent.
-const fn name(intent: &Intent) -> &'static str {
-    match intent {
-        Intent::Start { .. } => "start",
-        Intent::Settle { .. } => "settlement",
-        Intent::Abort { .. } | Intent::OlderStart { .. } => "abort",
     }
 }

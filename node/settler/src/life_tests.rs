@@ -14,7 +14,7 @@ use shardwire_model::life::Ended;
 use shardwire_model::{
     AccountId, AccountKey, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Output, PeerId, ShardStart,
     Stage, StartRequest, Timestamp, Update, finished_selector,
-    life::{Life, MAX_TIMEOUT, Part, Step, Why},
+    life::{AbortCause, Life, MAX_TIMEOUT, Part, Step},
 };
 use shardwire_protocols::{
     handoff::{Answer, Handler as _, Outcome},
@@ -198,7 +198,10 @@ async fn an_aborted_shard_gives_back_what_it_took_and_everybody_is_told() {
         Timestamp(30_000),
         "again changes nothing"
     );
-    assert_eq!(lived(settler, start.shard).steps().last(), Some(&Step::Aborted { why: Why::Asked { by: somebody() } }));
+    assert_eq!(
+        lived(settler, start.shard).steps().last(),
+        Some(&Step::Aborted { why: AbortCause::Asked { by: somebody() } })
+    );
 
     let Answer::Closed(closed) = settler.next(start.operator, &[start.shard]).await.unwrap() else { panic!("closed") };
     assert_eq!((closed.shard, closed.outcome), (start.shard, Outcome::Aborted));
@@ -221,7 +224,7 @@ async fn a_shard_times_out_on_the_clock_of_its_settler_and_one_that_settled_does
     sleep(MINUTE - Duration::from_secs(1)).await;
     assert!(!lived(&settler, second.shard).is_over());
     sleep(2 * LOOK).await;
-    assert_eq!(lived(&settler, second.shard).steps().last(), Some(&Step::Aborted { why: Why::TimedOut }));
+    assert_eq!(lived(&settler, second.shard).steps().last(), Some(&Step::Aborted { why: AbortCause::TimedOut }));
     assert_eq!(lived(&settler, first.shard).stage(), Some(Stage::Settled));
     assert_eq!(gold(&*world).await, (Felt::from(90), 0, None));
     let refused = settler.abort(first.shard, AbortReason::Deadline).await.unwrap_err();
@@ -242,7 +245,7 @@ async fn a_deadline_that_passed_while_the_node_was_down_is_kept_when_it_starts()
     let Run { settler, world, _tasks } = machine.settler(&clock).await.unwrap();
     assert!(!lived(&settler, shard).is_over());
     sleep(LOOK).await;
-    assert_eq!(lived(&settler, shard).steps().last(), Some(&Step::Aborted { why: Why::TimedOut }));
+    assert_eq!(lived(&settler, shard).steps().last(), Some(&Step::Aborted { why: AbortCause::TimedOut }));
     assert_eq!(gold(&*world).await, (Felt::from(100), 0, None));
 }
 

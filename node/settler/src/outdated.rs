@@ -11,7 +11,7 @@ use super::{
 use shardwire_host::history::Advance as _;
 use shardwire_model::{
     PeerId, SegmentId, ShardId, Timestamp,
-    life::{AbortReason, Step, Why},
+    life::{AbortReason, Step, AbortCause},
 };
 use shardwire_store::records::{INTENTS, Intent};
 use shardwire_world::Refusal;
@@ -43,7 +43,7 @@ impl Settler {
     ) -> Result<(), SettlerError> {
         let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
         let commitment = record.start.commitment();
-        self.advance(shard, Step::Aborted { why: Why::Outdated }, |write| {
+        self.advance(shard, Step::Aborted { why: AbortCause::Outdated }, |write| {
             let (identity, now) = (&self.host.identity, self.host.clock.now());
             write.advance::<SettlerError>(identity, now, part(shard), Step::Started { commitment, by, deadline })?;
             Ok(write.remove(&INTENTS, &SegmentId::first(shard))?)
@@ -66,7 +66,7 @@ impl Settler {
     }
 }
 
-/// Why a shard is aborted: what the settler noted, if the World didn't.
+/// AbortCause a shard is aborted: what the settler noted, if the World didn't.
 pub(super) fn noted_reason(intent: &Intent, of_world: AbortReason) -> AbortReason {
     match (of_world, intent) {
         (AbortReason::Outdated, Intent::Abort { reason }) => *reason,

@@ -3,6 +3,7 @@
 use super::{
     Settler, SettlerError,
     error::{Objection, Unwanted},
+    events::{ProofDisputed, ProofReceived, ProofUnwanted, ProofVerified},
     leases::job,
     life::{Applied, CaughtUp},
 };
@@ -10,7 +11,7 @@ use shardwire_model::life::Ended;
 use shardwire_model::{Cause, Coded as _, PeerId, SegmentId, Timestamp};
 use shardwire_protocols::{
     Failure, ServeError,
-    evidence::{BadProof, Evidence, Piece},
+    evidence::{Accusation, BadProof, Evidence},
     proof::{Client, Next, Offered, Proof, Ready},
 };
 use shardwire_proving::settle::OutputMismatch;
@@ -44,7 +45,7 @@ impl Settler {
     /// Takes proofs from a prover until the session fails.
     ///
     /// # Errors
-    /// Why the session ended.
+    /// [`ServeError`]: why the session ended.
     pub(crate) async fn collect(&self, session: Initiator<Proof>) -> Result<(), ServeError> {
         let prover = session.peer();
         let identity = &self.host.identity;
@@ -60,7 +61,7 @@ impl Settler {
                         Interest::Settled(at) => offered.settled(identity, at).await?.1,
                         Interest::Disputed(cause) => offered.dispute(identity, cause).await?.1,
                         Interest::None(unwanted) => {
-                            tracing::warn!(shard = %ready.shard.short(), prover = %prover.short(), "proof not wanted: {unwanted}");
+                            self.events.emit(ProofUnwanted { shard: ready.shard, prover, why: unwanted.to_string() });
                             offered.skip(unwanted.reason(), unwanted).await?
                         }
                         Interest::Of(record) => self.decide(prover, ready, offered, *record).await?,
@@ -107,6 +108,7 @@ impl Settler {
         let segment = segment_of(&ready);
         let Ready { shard, proof, bytes, .. } = ready;
         let (proof_bytes, offered) = offered.fetch().await?;
+        self.events.emit(ProofReceived { shard, prover, proof, bytes: u64::from(bytes) });
         let artefacts = &self.host.artefacts;
         artefacts.write(&artefacts.proof(proof), &[&proof_bytes], true).map_err(failed)?;
 
@@ -128,14 +130,13 @@ impl Settler {
             // Nothing that the World is going to refuse counts as verified.
             Ok(output) if !output.ended => Applied::Not(Objection::World(Refusal::NotEnded { shard })),
             Ok(output) => {
-                tracing::info!(shard = %shard.short(), proof = %proof.short(), verify_us, "proof verified");
+                self.events.emit(ProofVerified { shard, proof, verify_us });
                 // If the disk fails, nobody is to blame: it is settled as soon as that is possible.
                 self.settle(shard, output, &verdict).await.map_err(failed)?
             }
         };
         match applied {
             Applied::Settled(settlement) => {
-                tracing::info!(shard = %shard.short(), updates = settlement.output.updates.len(), "shard settled");
                 self.host.peers.note(prover, &Event::Worked(Work::Proof));
                 Ok(offered.settled(&self.host.identity, settlement.at).await?.1)
             }
@@ -154,15 +155,16 @@ impl Settler {
                 Ok(offered.skip(unwanted.reason(), unwanted).await?)
             }
             Applied::Not(objection) => {
-                tracing::warn!(shard = %shard.short(), prover = %prover.short(), proof = %proof.short(), code = objection.code(), "proof disputed: {objection}");
-                let blamed = prover_s(&objection);
+                let (code, error) = (objection.code(), objection.to_string());
+                self.events.emit(ProofDisputed { shard, prover, proof, code, error });
+                let blamed = blame_of(&objection);
                 let fault = Some((objection.code().to_owned(), objection.to_string()));
                 let kept = Verdict { fault, ..verdict };
                 self.host.store.put(&VERDICTS, &segment, &kept).map_err(failed)?;
                 if blamed == Some(Blame::Peer) {
                     let announcement = offered.announcement().clone();
                     let proof = BadProof { announcement, start, before, bytes: proof_bytes };
-                    self.host.accuse(&Piece { accused: prover, evidence: Evidence::Proof(Box::new(proof)) });
+                    self.host.accuse(&Accusation { accused: prover, evidence: Evidence::Proof(Box::new(proof)) });
                 }
                 let told = offered.dispute(&self.host.identity, Cause::from(objection)).await;
                 // After the dispute is on its way: what follows may end the connection.
@@ -177,7 +179,7 @@ impl Settler {
 
 /// Whether the prover is to blame. For a proof that proves nothing, or another job than the announced one, it is. That the updates of the
 /// right job are others than the settlement list's would be the program's doing; and what the World refuses was proven all the same.
-fn prover_s(objection: &Objection) -> Option<Blame> {
+fn blame_of(objection: &Objection) -> Option<Blame> {
     match objection {
         Objection::Verify(_) | Objection::Output(_) => Some(Blame::Peer),
         Objection::Mismatch(OutputMismatch::Update { .. }) => Some(Blame::Unclear),

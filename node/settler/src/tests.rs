@@ -11,14 +11,15 @@ use shardwire_model::{
 };
 use shardwire_protocols::{
     Failure, Signed,
-    evidence::{Piece, Shown},
-    proof::{self, Held, Leased, Proof, SkipReason, Verdict},
+    evidence::{Accusation, Shown},
+    proof::{self, Leased, Proof, SkipReason, StoredProof, Verdict},
     trace::LeaseTerms,
 };
 use shardwire_proving::verify::Verify;
 use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_reputation::{Standing, Tier};
 use shardwire_store::{Artefacts, Store, SystemDisk, records::LAYOUT};
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::{Channel, identity::Identity, session::pair_over};
 use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, WorldIdentity};
 use std::path::Path;
@@ -64,7 +65,8 @@ async fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
     let store = Store::in_memory(&LAYOUT).unwrap();
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
-        peers: peers::recall(&config, identity(1).peer(), Arc::new(SystemClock), &store).unwrap(),
+        peers: peers::recall(&config, identity(1).peer(), Arc::new(SystemClock), &store, &Telemetry::default())
+            .unwrap(),
         identity: identity(1),
         world: Arc::new(identity_of(&genesis)),
         clock: Arc::new(SystemClock),
@@ -72,6 +74,7 @@ async fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
         work: Work::AtOnce,
         randomness: shardwire_host::platform::Randomness::from_seed(1),
+        telemetry: Telemetry::default(),
         tasks: Tasks::default().spawner(),
     };
     let judge = Arc::new(Judge::new(Arc::new(Believer)));
@@ -100,10 +103,10 @@ async fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
 }
 
 /// A prover with one proof.
-struct Prover(Mutex<Option<Held>>, Mutex<Vec<Verdict>>);
+struct Prover(Mutex<Option<StoredProof>>, Mutex<Vec<Verdict>>);
 
 impl proof::Handler for Prover {
-    async fn next(&self, _: PeerId) -> Result<Held, Failure> {
+    async fn next(&self, _: PeerId) -> Result<StoredProof, Failure> {
         let held = self.0.lock().unwrap().take();
         match held {
             Some(held) => Ok(held),
@@ -118,7 +121,7 @@ impl proof::Handler for Prover {
 }
 
 /// What the settler says to a prover with this number that offers this.
-async fn offers(settler: &Settler, prover: u8, held: Held) -> Verdict {
+async fn offers(settler: &Settler, prover: u8, held: StoredProof) -> Verdict {
     let prover_s = Prover(Mutex::new(Some(held)), Mutex::default());
     let peers = [settler.host.identity.peer(), identity(prover).peer()];
     let (ours, theirs) = pair_over::<Proof>(Channel::pair_between(peers, 1 << 18));
@@ -134,11 +137,11 @@ async fn offers(settler: &Settler, prover: u8, held: Held) -> Verdict {
 }
 
 /// Bytes offered as a proof of this shard, under a lease with this epoch.
-fn held(start: &ShardStart, before: Felt, bytes: Vec<u8>, prover: u8, epoch: u64) -> Held {
+fn held(start: &ShardStart, before: Felt, bytes: Vec<u8>, prover: u8, epoch: u64) -> StoredProof {
     let job = shardwire_protocols::trace::job_id(PROGRAM, start.commitment(), before, 0);
     let terms = LeaseTerms { job, epoch, expires: Timestamp(1), prover: identity(prover).peer() };
     let leased = Some(Leased::by(operator().peer(), &Signed::by(&operator(), terms)));
-    Held { shard: start.shard, segment: 0, job, proof: Hash::of(&bytes), bytes: bytes.into(), leased }
+    StoredProof { shard: start.shard, segment: 0, job, proof: Hash::of(&bytes), bytes: bytes.into(), leased }
 }
 
 fn proves(start: &ShardStart, before: Felt) -> Vec<u8> {
@@ -161,7 +164,8 @@ fn proves(start: &ShardStart, before: Felt) -> Vec<u8> {
 fn shown(settler: &Settler, peer: PeerId) -> Vec<Shown> {
     let store = &settler.host.store;
     let count = u32::try_from(evidence::pieces(store, peer).unwrap()).unwrap();
-    let piece = |number| Piece::from_bytes(&evidence::read(store, peer, number, 0).unwrap().unwrap().bytes).unwrap();
+    let piece =
+        |number| Accusation::from_bytes(&evidence::read(store, peer, number, 0).unwrap().unwrap().bytes).unwrap();
     (0..count).map(|number| piece(number).check(&Checking { verify: &Believer, program: PROGRAM }).unwrap()).collect()
 }
 
@@ -206,7 +210,7 @@ async fn a_proof_of_another_program_is_refused_whatever_its_output_says() {
 async fn a_proof_of_another_job_is_not_fetched_and_nobodys_fault() {
     let folder = tempfile::tempdir().unwrap();
     let (settler, start, before) = settler(folder.path()).await;
-    let other = Held { job: Hash::of(b"another"), leased: None, ..held(&start, before, vec![7; 10], 2, 1) };
+    let other = StoredProof { job: Hash::of(b"another"), leased: None, ..held(&start, before, vec![7; 10], 2, 1) };
     let verdict = offers(&settler, 2, other).await;
     assert!(
         matches!(&verdict, Verdict::Skipped { reason: SkipReason::OtherJob, cause, .. } if cause.code == "SW-SETTLER-005"),
@@ -222,7 +226,7 @@ async fn a_proof_of_another_segment_decides_nothing_about_the_first() {
     let (settler, start, before) = settler(folder.path()).await;
     let job = shardwire_protocols::trace::job_id(PROGRAM, start.commitment(), before, 1);
     let bytes = proves(&start, before);
-    let second = Held { segment: 1, job, leased: None, ..held(&start, before, bytes.clone(), 2, 1) };
+    let second = StoredProof { segment: 1, job, leased: None, ..held(&start, before, bytes.clone(), 2, 1) };
     let verdict = offers(&settler, 2, second).await;
     assert!(matches!(verdict, Verdict::Skipped { reason: SkipReason::OtherJob, .. }), "{verdict:?}");
     let [first, second] = [0, 1].map(|segment| SegmentId { shard: start.shard, segment });

@@ -31,9 +31,9 @@ enum Impossible {
     /// There is no such piece.
     #[error("there is no evidence {number} against {}", peer.short())]
     NoEvidence {
-        /// The accused.
+        /// Against whom.
         peer: PeerId,
-        /// Which piece.
+        /// Its number, from 0.
         number: u32,
     },
 }

@@ -2,7 +2,7 @@
 
 use crate::network::{AGENT, Node};
 use shardwire_model::Coded;
-use shardwire_peers::{Named, OfTier};
+use shardwire_peers::{ConfiguredPeers, TierCounts};
 use shardwire_protocols::administration::{
     Counts, Failed, MAX_SHARDS_LISTED, NodeStatus, Overview,
     node::{Request, Response},
@@ -22,7 +22,7 @@ impl Node {
             }
             Request::Stop => {
                 tracing::info!("told to stop");
-                self.told.cancel();
+                self.stop_asked.cancel();
                 Response::Stopping
             }
         })
@@ -50,7 +50,7 @@ impl Node {
         let ((gauges, marks), figures, (open, reserved)) = (peers.load().gauges(), peers.figures(), peers.open());
         let refused_tier = peers.load().refused();
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let counts = |of: OfTier| Counts {
+        let counts = |of: TierCounts| Counts {
             connected: of.connected,
             sessions: of.sessions,
             refused: of.refused,
@@ -71,18 +71,18 @@ impl Node {
             low: counts(figures.low),
             normal: counts(figures.normal),
             high: counts(figures.high),
-            admitted: figures.door.admitted,
-            retried: figures.door.retried,
-            refused: figures.door.refused,
-            ignored: figures.door.ignored,
-            turned_away: figures.door.turned_away,
+            admitted: figures.admission.admitted,
+            retried: figures.admission.retried,
+            refused: figures.admission.refused,
+            ignored: figures.admission.ignored,
+            turned_away: figures.admission.turned_away,
         }
     }
 
     /// Reads whom the configuration names again. If it can't be read everything stays as it was.
-    pub(crate) fn reload(&self) -> Result<Named, Box<dyn Coded + Send + Sync>> {
+    pub(crate) fn reload(&self) -> Result<ConfiguredPeers, Box<dyn Coded + Send + Sync>> {
         let named = (self.reload.0)()?;
-        self.host.peers.name(named.clone());
+        self.host.peers.configure(named.clone());
         let (allowed, denied) = (named.allowed.len(), named.denied.len());
         tracing::info!(configured = named.configured.len(), allowed, denied, "lists of peers read again");
         Ok(named)

@@ -45,26 +45,26 @@ impl Node {
                     }
                     Some(seconds) => {
                         // The later word counts: an allowance ends with a ban.
-                        if peers.said(peer).is_some() {
+                        if peers.run_time_listing(peer).is_some() {
                             say(store, peers, peer, None)?;
                         }
                         peers.ban(peer, Duration::from_secs(seconds));
-                        shardwire_host::peers::keep(store, &peers.take_unkept());
+                        shardwire_host::peers::keep(store, &peers.take_changed());
                     }
                 }
                 self.shown(peer)
             }
             Request::Unban { peer } => {
-                if peers.said(peer) == Some(Listing::Denied) {
+                if peers.run_time_listing(peer) == Some(Listing::Denied) {
                     say(store, peers, peer, None)?;
                 }
                 peers.unban(peer);
-                shardwire_host::peers::keep(store, &peers.take_unkept());
+                shardwire_host::peers::keep(store, &peers.take_changed());
                 self.shown(peer)
             }
             Request::Allow { peer, withdraw } => {
                 let word = (!withdraw).then_some(Listing::Allowed);
-                if !withdraw || peers.said(peer) == Some(Listing::Allowed) {
+                if !withdraw || peers.run_time_listing(peer) == Some(Listing::Allowed) {
                     say(store, peers, peer, word)?;
                 }
                 self.shown(peer)

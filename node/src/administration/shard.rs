@@ -6,7 +6,7 @@ use shardwire_host::history::Lives as _;
 use shardwire_model::life::AbortReason;
 use shardwire_model::{PeerId, ShardId};
 use shardwire_protocols::administration::{
-    Failed, MAX_ENTRIES_LISTED, Place, ShardStatus,
+    Failed, HistoryCursor, MAX_ENTRIES_LISTED, ShardStatus,
     shard::{Request, Response},
     world,
 };
@@ -54,12 +54,12 @@ impl Node {
         Ok(shards)
     }
 
-    fn history(&self, shard: ShardId, after: Option<Place>) -> Result<Response, Failed> {
+    fn history(&self, shard: ShardId, after: Option<HistoryCursor>) -> Result<Response, Failed> {
         let mut entries = self.host.store.entries(&shard.0.to_bytes_be())?;
         if entries.is_empty() {
             return Err(Impossible::UnknownShard(shard).into());
         }
-        entries.retain(|entry| Some(Place::of(&entry.statement)) > after);
+        entries.retain(|entry| Some(HistoryCursor::of(&entry.statement)) > after);
         let more = entries.len() > MAX_ENTRIES_LISTED;
         entries.truncate(MAX_ENTRIES_LISTED);
         Ok(Response::History { entries, more })

@@ -1,7 +1,7 @@
-//! `shardwire peer evidence` and `shardwire evidence check`: what can be proven against peers, from a node to a file, and from a file to whoever wants to
-//! see it.
+//! `shardwire peer evidence` and `shardwire evidence check`: what can be proven against peers, from a node to a file, and from a file to
+//! anybody who wants to see it.
 //!
-//! A check needs the file and nothing else: no node, no data folder, no word of whoever made it.
+//! A check needs the file and nothing else: no node, no data folder, no word of who made it.
 
 use super::{
     failure::Failure,
@@ -15,7 +15,7 @@ use shardwire_model::{Coded, Hash, PeerId};
 use shardwire_program::Programs;
 use shardwire_protocols::{
     administration::{AdministrationError, Client, peer::Request},
-    evidence::{MAX_EVIDENCE_BYTES, Piece, Shown},
+    evidence::{Accusation, MAX_EVIDENCE_BYTES, Shown},
 };
 use shardwire_store::{Disk as _, DiskError, SystemDisk};
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ impl EvidenceCommand {
 /// A file of evidence that can't be used.
 #[derive(Debug, thiserror::Error)]
 enum FileError {
-    /// The disk.
+    /// The file can't be read or written.
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// There is none.
@@ -100,7 +100,7 @@ struct All {
 
 /// What a piece shows.
 fn see(bytes: &[u8]) -> Result<Seen, Failure> {
-    let piece = Piece::from_bytes(bytes).map_err(|error| Failure::of(&error))?;
+    let piece = Accusation::from_bytes(bytes).map_err(|error| Failure::of(&error))?;
     let (proofs, programs) = (Proofs::stark(), Programs::all());
     let shows = shardwire_settler::evidence::check(&piece, &*proofs.verify, programs.hashes())
         .map_err(|error| Failure::of(&error))?;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use shardwire_host::clock::SystemClock;
 use shardwire_model::{
     Clock as _, PeerId, ShardId, Timestamp,
-    life::{HistoryEntry, HistoryError, Part, Step, Why},
+    life::{AbortCause, HistoryEntry, HistoryError, Part, Step},
 };
 use shardwire_protocols::{Signed, history::verify};
 use std::path::PathBuf;
@@ -126,9 +126,9 @@ fn content(step: &Step, at: Timestamp) -> String {
         Step::Settled { proof: Some(proof) } => format!("proof {proof}"),
         Step::Settled { proof: None } => "by another prover's proof".to_owned(),
         Step::Failed { cause } => plain(&cause.to_string()),
-        Step::Aborted { why: Why::Asked { by } } => format!("asked by {}", by.short()),
-        Step::Aborted { why: Why::TimedOut } => "its deadline had passed".to_owned(),
-        Step::Aborted { why: Why::Told { by } } => format!("told by {}", by.short()),
-        Step::Aborted { why: Why::Outdated } => "it was open in a data folder of an older layout".to_owned(),
+        Step::Aborted { why: AbortCause::Asked { by } } => format!("asked by {}", by.short()),
+        Step::Aborted { why: AbortCause::TimedOut } => "its deadline had passed".to_owned(),
+        Step::Aborted { why: AbortCause::Told { by } } => format!("told by {}", by.short()),
+        Step::Aborted { why: AbortCause::Outdated } => "it was open in a data folder of an older layout".to_owned(),
     }
 }

@@ -11,7 +11,7 @@ const NOISE: &str = "cairo_vm=warn,cairo_air=warn";
 /// Begins to log. The filter was checked with the configuration.
 pub(super) fn begin(log: &Log) {
     let filter = EnvFilter::builder().parse_lossy(filter(&log.filter));
-    // Whoever read standard error may have gone; complaining about it there would end the node.
+    // The reader of standard error may have gone; to complain about it there would end the node.
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
     // It fails if somebody logs already: then that goes on.

@@ -13,7 +13,7 @@ use std::{
 pub(super) struct Answer {
     /// For people; may have several lines, may be empty.
     pub(super) text: String,
-    /// For programs.
+    /// The same for programs: what `--json` prints.
     pub(super) json: Value,
     /// Whether it is that something failed, in an answer that says more than an error could.
     pub(super) failed: bool,

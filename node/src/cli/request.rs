@@ -16,10 +16,10 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// A file that is no start request.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RequestError {
-    /// The disk.
+    /// The file can't be read.
     #[error("{path} can't be read: {reason}", path = path.display())]
     Unreadable { path: PathBuf, reason: io::Error },
-    /// Too large.
+    /// It is larger than a request may be.
     #[error("{path} is larger than {MAX_FILE_BYTES} bytes", path = path.display())]
     TooLarge { path: PathBuf },
     /// Not the JSON that it should be.

@@ -8,7 +8,7 @@ use super::{
     signals,
 };
 use crate::{
-    config::{Config, Environment, Facts},
+    config::{Config, Environment, FolderContents},
     data::{DataFolder, DataPaths},
     run::{Ready, run as node},
 };
@@ -52,7 +52,7 @@ pub(super) fn run(root: Option<PathBuf>, args: &RunArgs, as_json: bool) -> Resul
     let paths = DataPaths::existing(&root)?;
     let config = Config::load(&paths.config(), &Environment::of_process(), args.settings.flags())?;
     let folder = DataFolder::open(&root)?;
-    config.check(Facts { own: folder.identity().peer(), ledger: &paths.ledger() })?;
+    config.check(FolderContents { own: folder.identity().peer(), ledger: &paths.ledger() })?;
     logging::begin(&config.log);
     for warning in &config.warnings {
         tracing::warn!("{warning}");

@@ -12,7 +12,7 @@ const LIFELINE_BUFFER: usize = 64;
 /// What signals order from now on. Must be called within a runtime.
 ///
 /// # Errors
-/// If the system takes no signal handlers.
+/// [`io::Error`] if the system takes no signal handlers.
 pub(super) fn listen(lifeline: bool) -> io::Result<Orders> {
     let stop = CancellationToken::new();
     let mut signals = Signals::new()?;

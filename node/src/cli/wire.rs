@@ -10,7 +10,7 @@
 //!
 //! A line may also name a `message`, as the steps of the sessions in `protocols/vectors` do; it isn't believed.
 //!
-//! Bounds: a piece of [`PIECE_BYTES`] is read at a time, a line has at most [`MAX_LINE_BYTES`]; what the dissector holds is bounded
+//! Bounds: a piece of [`PROOF_CHUNK_BYTES`] is read at a time, a line has at most [`MAX_LINE_BYTES`]; what the dissector holds is bounded
 //! by the protocol's type. Frames are printed as they are found, so that a recording may be of any length.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a recording is a file")]
 
@@ -25,7 +25,7 @@ use serde_json::json;
 use shardwire_model::Coded;
 use shardwire_protocols::{
     describe::Speaker,
-    dissect::{Both, End, Fault, Frame, One},
+    dissect::{Both, Deviation, End, Frame, One},
 };
 use std::{
     fs::File,
@@ -92,7 +92,7 @@ impl WireCommand {
 }
 
 /// Bytes of a direction that are read at a time.
-const PIECE_BYTES: usize = 64 << 10;
+const PROOF_CHUNK_BYTES: usize = 64 << 10;
 /// Longest line of a recording: a piece of half a mebibyte in hexadecimal digits.
 const MAX_LINE_BYTES: u64 = (1 << 20) + 256;
 
@@ -176,9 +176,9 @@ impl Output {
         }
     }
 
-    fn violation(self, fault: &Fault) -> Answer {
-        let text = format!("violation[{}]: {fault}\n  next: {}", fault.code(), fault.next_step());
-        let json = json!({ "frames": self.frames, "violation": fault, "next_step": fault.next_step() });
+    fn violation(self, deviation: &Deviation) -> Answer {
+        let text = format!("violation[{}]: {deviation}\n  next: {}", deviation.code(), deviation.next_step());
+        let json = json!({ "frames": self.frames, "violation": deviation, "next_step": deviation.next_step() });
         Answer { text, json, failed: true }
     }
 
@@ -216,7 +216,7 @@ fn decode(args: &DecodeArgs, json: bool) -> Result<Answer, Failure> {
 
 /// Raw bytes of one direction.
 fn direction(mut input: impl Read, mut one: One, mut output: Output) -> Result<Answer, io::Error> {
-    let mut piece = vec![0; PIECE_BYTES];
+    let mut piece = vec![0; PROOF_CHUNK_BYTES];
     loop {
         let n = match input.read(&mut piece) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -230,7 +230,7 @@ fn direction(mut input: impl Read, mut one: One, mut output: Output) -> Result<A
             match one.next() {
                 Ok(Some(frame)) => output.frame(&frame),
                 Ok(None) => break,
-                Err(fault) => return Ok(output.violation(&fault)),
+                Err(deviation) => return Ok(output.violation(&deviation)),
             }
         }
     }
@@ -277,7 +277,7 @@ fn recording(
             match both.next() {
                 Ok(Some(frame)) => output.frame(&frame),
                 Ok(None) => break,
-                Err(fault) => return Ok(output.violation(&fault)),
+                Err(deviation) => return Ok(output.violation(&deviation)),
             }
         }
     }

@@ -44,7 +44,7 @@ impl Response {
 /// Reads a request, answers it by its path, and ends the connection.
 ///
 /// # Errors
-/// If the connection fails.
+/// [`io::Error`] if the connection fails.
 pub(super) async fn answer(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     page: impl FnOnce(&str) -> Response,

@@ -1,8 +1,8 @@
-//! Metrics and readiness for whoever watches the node: two pages over plain HTTP, off unless `metrics.listen` is set.
+//! Metrics and readiness for those who watch the node: two pages over plain HTTP, off unless `metrics.listen` is set.
 //!
 //! | path | answer |
 //! |---|---|
-//! | `/metrics` | what was done with peers, by tier, and how loaded the node is ([`text`]), as OpenMetrics text |
+//! | `/metrics` | what the rooms of this node have registered ([`Telemetry`]), as OpenMetrics text |
 //! | `/ready` | 200 if work of every tier is taken, else 503 and of which it isn't |
 //!
 //! Nothing can be changed here, and nothing is said of single peers. Refused: other methods than GET, other paths, a request longer than
@@ -12,11 +12,11 @@
 #![allow(clippy::disallowed_types, reason = "the only place where a node listens on TCP")]
 
 mod http;
-mod text;
 
 use self::http::Response;
 use shardwire_model::Coded;
 use shardwire_peers::Peers;
+use shardwire_telemetry::Telemetry;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -61,7 +61,7 @@ impl Metrics {
     /// Takes the port.
     ///
     /// # Errors
-    /// If it is taken, or not this machine's.
+    /// [`MetricsError`] if the address is taken, or not this machine's.
     pub(crate) async fn open(address: SocketAddr) -> Result<Self, MetricsError> {
         let failed = |reason| MetricsError { address, reason };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
@@ -75,7 +75,7 @@ impl Metrics {
     }
 
     /// Answers, for as long as it is polled.
-    pub(crate) async fn serve(self, peers: Arc<Peers>) {
+    pub(crate) async fn serve(self, telemetry: Telemetry, peers: Arc<Peers>) {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
@@ -89,10 +89,10 @@ impl Metrics {
                 }
             };
             while connections.try_join_next().is_some() {}
-            let peers = peers.clone();
+            let (telemetry, peers) = (telemetry.clone(), peers.clone());
             connections.spawn(async move {
                 // One that is too slow, or goes away, has no answer.
-                let _ = timeout(DEADLINE, http::answer(&mut stream, |path| page(path, &peers))).await;
+                let _ = timeout(DEADLINE, http::answer(&mut stream, |path| page(path, &telemetry, &peers))).await;
                 drop(place);
             });
         }
@@ -100,9 +100,9 @@ impl Metrics {
 }
 
 /// The answer to a GET of this path.
-fn page(path: &str, peers: &Peers) -> Response {
+fn page(path: &str, telemetry: &Telemetry, peers: &Peers) -> Response {
     match path {
-        "/metrics" => Response { status: 200, kind: text::KIND, body: text::of(peers) },
+        "/metrics" => Response { status: 200, kind: shardwire_telemetry::KIND, body: telemetry.to_text() },
         "/ready" => match peers.load().refused() {
             None => Response::plain(200, "ready\n"),
             Some(tier) => Response::plain(503, format!("not ready: peers up to tier {tier} are refused\n")),
@@ -115,7 +115,7 @@ fn page(path: &str, peers: &Peers) -> Response {
 mod tests {
     use super::*;
     use shardwire_model::PeerId;
-    use shardwire_peers::{Named, Rules};
+    use shardwire_peers::{ConfiguredPeers, Rules};
     use shardwire_reputation::{Event, Work};
     use std::collections::BTreeMap;
     use tokio::{
@@ -123,15 +123,16 @@ mod tests {
         net::TcpStream,
     };
 
-    fn peers(rules: &Rules) -> Arc<Peers> {
-        let clock = Arc::new(shardwire_host::clock::SystemClock);
-        Arc::new(Peers::new(rules, Named::default(), [], BTreeMap::new(), clock))
+    fn peers(rules: &Rules) -> (Telemetry, Arc<Peers>) {
+        let (clock, telemetry) = (Arc::new(shardwire_host::clock::SystemClock), Telemetry::default());
+        let peers = Peers::new(rules, ConfiguredPeers::default(), [], BTreeMap::new(), clock, &telemetry);
+        (telemetry, peers)
     }
 
-    async fn served(peers: &Arc<Peers>) -> SocketAddr {
+    async fn served((telemetry, peers): &(Telemetry, Arc<Peers>)) -> SocketAddr {
         let metrics = Metrics::open(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = metrics.address();
-        tokio::spawn(metrics.serve(peers.clone()));
+        tokio::spawn(metrics.serve(telemetry.clone(), peers.clone()));
         address
     }
 
@@ -148,7 +149,7 @@ mod tests {
     async fn what_was_done_with_peers_is_collected_by_tier() {
         let peers = peers(&Rules::default());
         for _ in 0..2 {
-            peers.note(PeerId([1; 32]), &Event::Worked(Work::Proof));
+            peers.1.note(PeerId([1; 32]), &Event::Worked(Work::Proof));
         }
         let answer = get(served(&peers).await, "/metrics").await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -156,10 +157,10 @@ mod tests {
         assert!(head.contains(&format!("\r\ncontent-length: {}", body.len())), "{head}");
         for line in [
             "shardwire_peers_connected{tier=\"low\"} 0",
-            "shardwire_peer_bytes_total{tier=\"high\"} 0",
-            "shardwire_standing_changes_total{from=\"low\",to=\"normal\"} 1",
-            "shardwire_callers_total{answer=\"refused\"} 0",
-            "shardwire_ready 1",
+            "shardwire_peers_session_bytes_total{tier=\"high\"} 0",
+            "shardwire_peers_standing_changed_total{from=\"low\",to=\"normal\"} 1",
+            "shardwire_peers_callers_total{answer=\"refused\"} 0",
+            "shardwire_peers_ready 1",
         ] {
             assert!(body.lines().any(|it| it == line), "{line} isn't in:\n{body}");
         }
@@ -173,8 +174,8 @@ mod tests {
         let peers = peers(&rules);
         let address = served(&peers).await;
         assert!(get(address, "/ready").await.starts_with("HTTP/1.1 200 OK\r\n"));
-        let tending = peers.clone();
-        tokio::spawn(async move { tending.tend(drop, || 2).await });
+        let tending = peers.1.clone();
+        tokio::spawn(async move { tending.maintain(drop, || 2).await });
         let refused = loop {
             let answer = get(address, "/ready?now").await;
             if !answer.starts_with("HTTP/1.1 200") {
@@ -183,7 +184,7 @@ mod tests {
         };
         assert!(refused.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{refused}");
         assert!(refused.ends_with("\r\n\r\nnot ready: peers up to tier high are refused\n"), "{refused}");
-        assert!(get(address, "/metrics").await.contains("\nshardwire_ready 0\n"));
+        assert!(get(address, "/metrics").await.contains("\nshardwire_peers_ready 0\n"));
         assert!(get(address, "/").await.starts_with("HTTP/1.1 404 Not Found\r\n"));
     }
 

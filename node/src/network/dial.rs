@@ -1,6 +1,6 @@
 //! Dialling a peer, for as long as the node runs.
 
-use super::{Router, serve};
+use super::{Router, events::DialFailed, serve};
 use shardwire_model::PeerId;
 use shardwire_protocols::handshake::{self, Handshake};
 use shardwire_transport::Backoff;
@@ -24,11 +24,7 @@ pub(super) async fn keep(router: Arc<Router>, peer: PeerId, address: SocketAddr)
             }
             Err(reason) => {
                 // Once loudly: a peer that is down is down.
-                if complained {
-                    tracing::debug!(peer = %peer.short(), %address, "no connection: {reason}");
-                } else {
-                    tracing::warn!(peer = %peer.short(), %address, "no connection yet, trying on: {reason}");
-                }
+                router.node.events.emit(DialFailed { peer, address, again: complained, why: reason });
                 complained = true;
             }
         }

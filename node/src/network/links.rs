@@ -38,7 +38,7 @@ struct Table {
     next: u64,
 }
 
-/// The peers.
+/// The peers that are connected, one connection each.
 #[derive(Debug)]
 pub(crate) struct Links {
     me: PeerId,

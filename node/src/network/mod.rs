@@ -1,16 +1,17 @@
 //! The node among its peers: connections, handshakes, and the [services](Services), which say what session goes to which role.
 //!
-//! There is one connection to a peer, whoever dialled; sessions run on it both ways. Configured peers with an address are dialled,
+//! There is one connection to a peer, no matter which side dialled; sessions run on it both ways. Configured peers with an address are dialled,
 //! again and again with back-off; others dial us. After the handshake each side opens the sessions that its roles consume and the other
 //! announced, and serves those that it announced itself. One session's failure ends that session only; it is opened again after a pause.
 //!
 //! A node with several roles dials itself, so that its roles talk as those of different nodes do. A connection under the node's own
 //! identity, or an administrator's, that names no role is the command line's.
 //!
-//! Refused: whoever is not [admitted](shardwire_peers), more sessions than a peer may have, a handshake that doesn't come first or in
+//! Refused: peers that are not [admitted](shardwire_peers), more sessions than a peer may have, a handshake that doesn't come first or in
 //! time, a protocol that no role here serves, control by strangers.
 
 mod dial;
+mod events;
 mod links;
 mod serve;
 #[cfg(test)]
@@ -20,7 +21,7 @@ pub(crate) use links::Links;
 use shardwire_host::{Host, Randomness, Services, peers::keep};
 use shardwire_model::{Coded, PeerId, Role};
 use shardwire_operator::Operator;
-use shardwire_peers::{Named, load::resident_bytes, receive};
+use shardwire_peers::{ConfiguredPeers, load::resident_bytes, receive};
 use shardwire_protocols::{
     ServeError,
     administration::{self, Administration},
@@ -29,6 +30,7 @@ use shardwire_protocols::{
 };
 use shardwire_prover::Prover;
 use shardwire_settler::Settler;
+use shardwire_telemetry::Events;
 use shardwire_transport::{Endpoint, Initiator, Responder};
 use std::{collections::BTreeSet, fmt, net::SocketAddr, sync::Arc};
 use tokio::task::JoinSet;
@@ -71,7 +73,9 @@ impl Roles {
 }
 
 /// Reads whom the configuration names again.
-pub(crate) struct Reload(pub(crate) Box<dyn Fn() -> Result<Named, Box<dyn Coded + Send + Sync>> + Send + Sync>);
+pub(crate) struct Reload(
+    pub(crate) Box<dyn Fn() -> Result<ConfiguredPeers, Box<dyn Coded + Send + Sync>> + Send + Sync>,
+);
 
 impl fmt::Debug for Reload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,6 +90,7 @@ pub(crate) struct Node {
     pub(crate) endpoint: Endpoint,
     pub(crate) roles: Roles,
     pub(crate) links: Links,
+    pub(crate) events: Events<events::Room>,
     pub(crate) admins: BTreeSet<PeerId>,
     pub(crate) since: shardwire_model::Timestamp,
     /// Reads whom the configuration names again.
@@ -93,7 +98,7 @@ pub(crate) struct Node {
     /// Where the seeds of its waits come from.
     pub(crate) randomness: Randomness,
     /// Cancelled when the command line says that the node should stop.
-    pub(crate) told: CancellationToken,
+    pub(crate) stop_asked: CancellationToken,
     /// Cancelled when the node stops: ends its connections.
     pub(crate) stop: CancellationToken,
 }
@@ -173,7 +178,7 @@ impl Node {
         })));
         let host = self.host.clone();
         tasks.spawn(
-            pause.task(async move { host.peers.tend(|unkept| keep(&host.store, &unkept), resident_bytes).await }),
+            pause.task(async move { host.peers.maintain(|changed| keep(&host.store, &changed), resident_bytes).await }),
         );
         self.stop.cancelled().await;
         tasks.shutdown().await;

@@ -1,13 +1,16 @@
 //! Serving a connection: the sessions that the peer opens, and those that our roles consume.
 
-use super::{Node, Router};
+use super::{
+    Node, Router,
+    events::{Connected, Disconnected, GreetingMissed, HandshakeRefused},
+};
 use shardwire_host::services::Opened;
 use shardwire_model::{Coded as _, Mutation};
 use shardwire_peers::{Presence, sessions};
 use shardwire_protocols::{
     ServeError,
     handshake::{self, Agreed, Handshake, HandshakeError},
-    pace::GREETING,
+    timing::GREETING,
 };
 use shardwire_transport::{Backoff, Connection};
 use std::{sync::Arc, time::Duration};
@@ -23,19 +26,23 @@ const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(60);
 
 /// Greets and serves a peer that dialled.
 pub(super) async fn accepted(router: Arc<Router>, connection: Connection, presence: Arc<Presence>) {
-    let (address, peer) = (connection.address(), connection.peer().short());
+    let (address, peer) = (connection.address(), connection.peer());
+    let events = router.node.events.clone();
     match greeted(&router, &connection).await {
         Ok(Ok(agreed)) => self::connection(router, connection, agreed, presence, false).await,
         Ok(Err(error)) => {
             match error {
                 HandshakeError::Session(error) => presence.failed("handshake", &error.into()),
-                error => tracing::warn!(%address, peer, code = error.code(), "handshake refused: {error}"),
+                error => {
+                    let (code, error) = (error.code(), error.to_string());
+                    events.emit(HandshakeRefused { peer, address, code, error });
+                }
             }
             // The peer closes when it has read why.
             let _ = tokio::time::timeout(GREETING, connection.closed()).await;
         }
         Err(_) => {
-            tracing::warn!(%address, peer, "no greeting within {GREETING:?}");
+            events.emit(GreetingMissed { peer, address, within: GREETING });
             connection.close();
         }
     }
@@ -73,7 +80,7 @@ pub(super) async fn connection(
     };
     if number.is_some() {
         let roles: Vec<&str> = agreed.roles.iter().map(String::as_str).collect();
-        tracing::info!(peer = %peer.short(), address = %connection.address(), roles = roles.join("+"), "connected");
+        node.events.emit(Connected { peer, address: connection.address(), roles: roles.join("+") });
     }
     let agreed = Arc::new(agreed);
     let mut consumed = JoinSet::new();
@@ -85,9 +92,9 @@ pub(super) async fn connection(
         let (router, agreed) = serving.clone();
         async move { router.services.dispatch(&agreed, incoming).await }
     };
-    let gone = sessions(&connection, &presence, pause, serve).await;
+    let why = sessions(&connection, &presence, pause, serve).await;
     if let Some(number) = number {
-        tracing::info!(peer = %peer.short(), "disconnected: {gone}");
+        node.events.emit(Disconnected { peer, why });
         node.links.release(peer, number);
     }
     consumed.shutdown().await;

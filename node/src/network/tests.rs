@@ -65,13 +65,14 @@ async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
     let endpoint = Endpoint::open(&SystemNetwork, here, identity, &Settings::default(), &mut random).unwrap();
     let node = Node {
         links: Links::new(host.identity.peer()),
+        events: host.telemetry.events(),
         endpoint,
         roles: taken,
         admins: BTreeSet::new(),
-        reload: Reload(Box::new(|| Ok(Named::default()))),
+        reload: Reload(Box::new(|| Ok(ConfiguredPeers::default()))),
         since: Timestamp(0),
         randomness: random,
-        told: CancellationToken::new(),
+        stop_asked: CancellationToken::new(),
         stop: CancellationToken::new(),
         host,
     };

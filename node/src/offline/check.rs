@@ -2,7 +2,7 @@
 
 use super::Folder;
 use crate::{
-    facts::{Fate, NodeFacts, WorldFacts},
+    contents::{Fate, NodeContents, WorldContents},
     inspect::{node, of_world as facts_of},
     run::RunError,
 };
@@ -45,7 +45,7 @@ pub(crate) struct Report {
     pub(crate) records: u64,
     /// Histories, each a role's part of a shard's life.
     pub(crate) histories: u64,
-    /// Proofs.
+    /// Files of proofs that were read and hashed.
     pub(crate) proofs: u64,
     /// Shards of the World.
     pub(crate) shards: u64,
@@ -85,7 +85,8 @@ impl Report {
 /// Checks a folder.
 ///
 /// # Errors
-/// If it is no data folder, a process uses it, or its identity or configuration can't be read. All else is in the report.
+/// [`DataError`](shardwire_data::DataError) if it is no data folder, a process uses it, or its identity can't be used;
+/// [`ConfigError`](shardwire_config::ConfigError) if its configuration can't be read. All else is in the report.
 pub(crate) async fn check(root: &Path) -> Result<Report, RunError> {
     let folder = Folder::look(root)?;
     let mut report = Report::default();
@@ -109,7 +110,7 @@ pub(crate) async fn check(root: &Path) -> Result<Report, RunError> {
     Ok(report)
 }
 
-async fn of_world(folder: &Folder, report: &mut Report) -> Option<WorldFacts> {
+async fn of_world(folder: &Folder, report: &mut Report) -> Option<WorldContents> {
     let read = async {
         let world = folder.world()?;
         world.audit().await.map_err(super::boxed)?;
@@ -142,17 +143,17 @@ fn of_store(store: &Store, report: &mut Report) {
     }
 }
 
-fn compare(folder: &Folder, store: &Store, world: Option<&WorldFacts>, report: &mut Report) -> Result<(), RunError> {
-    let facts = match node(store, folder.peer()) {
-        Ok(facts) => facts,
+fn compare(folder: &Folder, store: &Store, world: Option<&WorldContents>, report: &mut Report) -> Result<(), RunError> {
+    let contents = match node(store, folder.peer()) {
+        Ok(contents) => contents,
         Err(error) => {
             report.error(STORE, &*error);
             return Ok(());
         }
     };
-    let lives = histories(&facts, report);
+    let lives = histories(&contents, report);
     report.outdated = outdated(store, world, &lives).map_err(super::boxed)?;
-    for shard in &facts.operated {
+    for shard in &contents.operated {
         let part = Part::of(SegmentId::first(shard.start.shard), Role::Operator);
         let Some(life) = lives.get(&part) else {
             report.contradiction(STORE, format!("shard {} was assigned, and its history doesn't say so", part.shard));
@@ -167,7 +168,7 @@ fn compare(folder: &Folder, store: &Store, world: Option<&WorldFacts>, report: &
         }
     }
     let proofs = proofs(folder, report);
-    for job in &facts.jobs {
+    for job in &contents.jobs {
         let part = Part::of_job(SegmentId { shard: job.shard, segment: job.segment }, job.job);
         let Some(life) = lives.get(&part) else {
             report.contradiction(STORE, format!("job {} was begun, and its history doesn't say so", job.job));
@@ -185,7 +186,7 @@ fn compare(folder: &Folder, store: &Store, world: Option<&WorldFacts>, report: &
 }
 
 /// How many shards and jobs of an older layout are open.
-fn outdated(store: &Store, world: Option<&WorldFacts>, lives: &BTreeMap<Part, Life>) -> Result<u64, StoreError> {
+fn outdated(store: &Store, world: Option<&WorldContents>, lives: &BTreeMap<Part, Life>) -> Result<u64, StoreError> {
     let goes_on = |part: Part| lives.get(&part).and_then(Life::stage).is_some_and(|stage| !stage.is_final());
     let operated = store
         .all(&ASSIGNMENTS)?
@@ -201,11 +202,11 @@ fn outdated(store: &Store, world: Option<&WorldFacts>, lives: &BTreeMap<Part, Li
 }
 
 /// Verifies each history; those that are ones.
-fn histories(facts: &NodeFacts, report: &mut Report) -> BTreeMap<Part, Life> {
+fn histories(contents: &NodeContents, report: &mut Report) -> BTreeMap<Part, Life> {
     let mut lives = BTreeMap::new();
-    for (part, entries) in facts.parts() {
+    for (part, entries) in contents.parts() {
         report.histories += 1;
-        match verify(&facts.peer, part, entries) {
+        match verify(&contents.peer, part, entries) {
             Ok(history) => drop(lives.insert(part, history.life().clone())),
             Err(error) => {
                 let what = format!("the history of shard {} as {}: {error}", part.shard, part.role);
@@ -219,7 +220,7 @@ fn histories(facts: &NodeFacts, report: &mut Report) -> BTreeMap<Part, Life> {
 /// The history of each shard of the World is where the World is, or a note says that it is about to be.
 fn against_the_world(
     store: &Store,
-    world: &WorldFacts,
+    world: &WorldContents,
     lives: &BTreeMap<Part, Life>,
     report: &mut Report,
 ) -> Result<(), StoreError> {

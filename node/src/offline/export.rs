@@ -36,18 +36,18 @@ impl Lines<'_> {
 /// If the folder is none or in use, or can't be read; in the inner result, if it can't be written to `out`.
 pub(crate) async fn export(root: &Path, out: &mut dyn Write) -> Result<io::Result<u64>, RunError> {
     let folder = Folder::look(root)?;
-    let facts = node(&folder.store()?, folder.peer())?;
+    let contents = node(&folder.store()?, folder.peer())?;
     let world = if folder.is_settler() { Some(of_world(&*folder.world()?).await?) } else { None };
     let roles: Vec<String> = folder.config.roles.iter().map(ToString::to_string).collect();
     let network = &folder.config.network;
     let mut lines = Lines { out, written: 0 };
     let mut write = || {
-        lines.put("node", &json!({ "peer": facts.peer, "network": network, "roles": roles }))?;
+        lines.put("node", &json!({ "peer": contents.peer, "network": network, "roles": roles }))?;
         lines.all("storage", world.iter().flat_map(|world| &world.storage))?;
         lines.all("shard", world.iter().flat_map(|world| &world.shards))?;
-        lines.all("operated", &facts.operated)?;
-        lines.all("job", &facts.jobs)?;
-        lines.all("history", &facts.histories)?;
+        lines.all("operated", &contents.operated)?;
+        lines.all("job", &contents.jobs)?;
+        lines.all("history", &contents.histories)?;
         lines.out.flush()?;
         Ok(lines.written)
     };

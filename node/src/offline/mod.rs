@@ -1,7 +1,7 @@
 //! A data folder that no node uses: checked, exported, and its histories read. Nothing in it changes, whatever state a crash left it in.
 //!
 //! The folder is claimed, so a running node's is refused. Databases are opened on a view of them that keeps what is written in memory: opening
-//! one after a crash may repair it, and whoever looks shall find what was there.
+//! one after a crash may repair it, and a look must find what was there.
 //!
 //! - [`check`] reads everything and compares it: each record, each history with its signatures, proofs with their hashes, the World by its own
 //!   audit, and all of these with each other. What it finds is named; it stops at nothing but a folder that isn't one.
@@ -82,7 +82,7 @@ impl Folder {
 /// What the node has signed about a shard, and who it is.
 ///
 /// # Errors
-/// If the folder is none or in use, or its store can't be read.
+/// [`DataError`](shardwire_data::DataError) if the folder is none or in use; [`StoreError`](shardwire_store::StoreError) if its store can't be read.
 pub(crate) fn history(root: &Path, shard: ShardId) -> Result<(PeerId, Vec<Signed<HistoryEntry>>), RunError> {
     let folder = Folder::look(root)?;
     let entries = folder.store()?.entries(&shard.to_bytes()).map_err(boxed)?;

@@ -60,7 +60,7 @@ impl Artefacts {
 
     /// An operator's witness chunk.
     #[must_use]
-    pub fn spooled_chunk(&self, segment: SegmentId, index: u32) -> PathBuf {
+    pub fn operator_chunk(&self, segment: SegmentId, index: u32) -> PathBuf {
         self.segment(segment).join(format!("chunk-{index:05}"))
     }
 

@@ -111,7 +111,9 @@ impl File {
             if group.is_empty() {
                 return;
             }
-            let committed = self.write_group(|write| group.iter_mut().try_for_each(|member| member.join(write)));
+            let changed = group.len();
+            let committed =
+                self.write_group(|write| group.iter_mut().try_for_each(|member| member.join(write)), changed);
             for member in group {
                 member.answer(committed.clone());
             }

@@ -25,6 +25,7 @@ pub mod database;
 mod disk;
 mod error;
 mod layout;
+mod metrics;
 #[cfg(feature = "older")]
 pub mod older;
 pub mod records;

@@ -4,7 +4,7 @@
 //! opens the same storage anew, once nobody uses the old database any more, and redb looks at what is there. A disk that still fails is said to
 //! do so, each time; the first use after it is back goes on. Only what was confirmed is sure to be found: a commit that failed may be found, too.
 
-use crate::{Backend, StoreError, database::Database};
+use crate::{Backend, StoreError, database::Database, metrics::Counts};
 use redb::Builder;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(crate) struct Reopening {
     storage: Backend,
+    pub(crate) counts: Counts,
     opened: Mutex<Opened>,
 }
 
@@ -30,7 +31,11 @@ impl Reopening {
     /// [`StoreError`] if it can't be opened.
     pub(crate) fn over(storage: Backend) -> Result<Self, StoreError> {
         let database = Self::open(&storage)?;
-        Ok(Self { storage, opened: Mutex::new(Opened { database: Some(database), failed: false }) })
+        Ok(Self {
+            storage,
+            counts: Counts::default(),
+            opened: Mutex::new(Opened { database: Some(database), failed: false }),
+        })
     }
 
     fn open(storage: &Backend) -> Result<Arc<Database>, StoreError> {
@@ -59,6 +64,7 @@ impl Reopening {
             }
             opened.database = Some(Self::open(&self.storage)?);
             opened.failed = false;
+            self.counts.reopened.inc();
         }
         opened.database.clone().ok_or(StoreError::Closed)
     }

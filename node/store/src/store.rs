@@ -4,6 +4,7 @@ use crate::{
     Backend, Disk, Layout, RecordKey, StoreError, Table, Work, Write,
     commit::Queue,
     database::{self, Database, guarded},
+    metrics::Counts,
     reopening::Reopening,
     table::Bytes,
 };
@@ -94,6 +95,10 @@ impl Store {
     #[must_use]
     pub fn with_work(self, work: Work) -> Self {
         Self { work, ..self }
+    }
+
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.file.database.counts
     }
 
     /// The record with this key.
@@ -197,7 +202,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the disk fails, or what `changes` returns.
     pub fn write<T, E: From<StoreError>>(&self, changes: impl FnOnce(&mut Write<'_>) -> Result<T, E>) -> Result<T, E> {
-        self.file.write(changes)
+        let done = self.file.write(changes)?;
+        self.counts().committed(1);
+        Ok(done)
     }
 
     /// Stores one record, durably.
@@ -228,12 +235,15 @@ impl File {
         }
     }
 
-    /// Changes whose own errors are those of the file, too.
+    /// So many callers' changes, whose own errors are those of the file, too.
     pub(crate) fn write_group(
         &self,
         changes: impl FnOnce(&mut Write<'_>) -> Result<(), StoreError>,
+        changed: usize,
     ) -> Result<(), StoreError> {
-        self.database.noted(guarded(|| self.write(changes)))
+        self.database.noted(guarded(|| self.write(changes)))?;
+        self.database.counts.committed(changed);
+        Ok(())
     }
 
     pub(crate) fn write<T, E: From<StoreError>>(

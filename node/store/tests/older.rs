@@ -5,7 +5,7 @@ use serde::Serialize;
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_model::{
     Coded as _, Hash, PeerId, Role, SegmentId, ShardId, Timestamp, abi_1,
-    life::{AbortReason, EntryForm, Part, Why},
+    life::{AbortReason, EntryForm, Part, AbortCause},
 };
 use shardwire_reputation::Listing;
 use shardwire_store::{
@@ -163,7 +163,7 @@ fn records_are_todays_and_shards_are_marked() {
 enum OlderIntent {
     Start { by: PeerId, deadline: Timestamp },
     Settle { proof: Hash, output: abi_1::Output },
-    Abort { why: Why },
+    Abort { why: AbortCause },
 }
 
 #[test]
@@ -188,10 +188,10 @@ fn what_was_about_to_be_done_becomes_what_can_be_and_evidence_is_kept() {
         ),
         (OlderIntent::Settle { proof, output }, Intent::Abort { reason: AbortReason::Outdated }),
         (
-            OlderIntent::Abort { why: Why::Asked { by: peer } },
+            OlderIntent::Abort { why: AbortCause::Asked { by: peer } },
             Intent::Abort { reason: AbortReason::Asked { by: peer } },
         ),
-        (OlderIntent::Abort { why: Why::TimedOut }, Intent::Abort { reason: AbortReason::Deadline }),
+        (OlderIntent::Abort { why: AbortCause::TimedOut }, Intent::Abort { reason: AbortReason::Deadline }),
     ];
     for ((older, _), n) in intents.iter().zip(1..) {
         put(&path, "settler.intents", &key(&format!("{n:#x}")), &postcard::to_allocvec(older).unwrap());
@@ -230,7 +230,7 @@ fn a_damaged_older_file_is_refused_as_it_is() {
     for table in ["operator.executions", "operator.leases", "settler.intents", "settler.verdicts", "node.history"] {
         let (_place, path) = folder(OPERATOR);
         let sound = written(&path).remove(table).and_then(|rows| rows.into_values().next());
-        let intent = || postcard::to_allocvec(&OlderIntent::Abort { why: Why::TimedOut }).unwrap();
+        let intent = || postcard::to_allocvec(&OlderIntent::Abort { why: AbortCause::TimedOut }).unwrap();
         put(&path, table, &[0xff; 7], &sound.unwrap_or_else(intent));
         refused(&path, "SW-STORE-004", &format!("is damaged: a key of '{table}' can't be read"));
     }

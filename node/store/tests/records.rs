@@ -17,8 +17,8 @@ use shardwire_store::{
     records::{
         ACCUSED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart, Executed, Figures,
         HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptEvidence, LAYOUT, LEASES, LEASES_SEEN,
-        LeaseKey, LogKey, Manifest, PEERS, SignedBytes, SignedEntry, Spooled, TRANSACTIONS, TraceLease, VERDICTS,
-        Verdict, WORDS, WireFelt,
+        LeaseKey, LogKey, Manifest, PEERS, SignedBytes, SignedEntry, StoredChunk, TRANSACTIONS, TraceLease, VERDICTS, Verdict,
+        WORDS, WireFelt,
     },
 };
 use std::{
@@ -111,11 +111,11 @@ fn samples(path: &Path) -> Samples {
         &Assignment { start: start(), values: values.clone(), settler: peer, epoch: 300 },
     );
     samples.put(&TRANSACTIONS, &LogKey { shard, sequence: 300 }, &transaction());
-    let spooled = Spooled { hash: Hash::of(b"chunk"), raw_bytes: 300, wire_bytes: 200 };
+    let stored = StoredChunk { hash: Hash::of(b"chunk"), raw_bytes: 300, wire_bytes: 200 };
     samples.put(
         &EXECUTIONS,
         &segment,
-        &Executed { chunks: vec![spooled], steps: 300, output: output(), execute_ms: 400 },
+        &Executed { chunks: vec![stored], steps: 300, output: output(), execute_ms: 400 },
     );
     samples.put(
         &LEASES,

@@ -64,7 +64,7 @@ struct ProveArgs {
     /// Threads to prove with. Default: one a core.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// End as soon as standard input closes: whoever started this process has died.
+    /// End as soon as standard input closes: the process that started this one has died.
     #[arg(long)]
     lifeline: bool,
 }

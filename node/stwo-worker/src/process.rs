@@ -105,7 +105,7 @@ fn partial_path(path: &Path) -> PathBuf {
 
 /// Resource use since the work began.
 pub(crate) struct Usage {
-    begun: Instant,
+    started: Instant,
 }
 
 /// What the job used.
@@ -117,11 +117,11 @@ pub(crate) struct Used {
 
 impl Usage {
     pub(crate) fn start() -> Self {
-        Self { begun: Instant::now() }
+        Self { started: Instant::now() }
     }
 
     pub(crate) fn stop(self) -> Used {
-        let wall_s = self.begun.elapsed().as_secs_f64();
+        let wall_s = self.started.elapsed().as_secs_f64();
         // Zero if this fails: the figures are for people, and no reason to fail a proof.
         let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
             return Used { wall_s, cpu_s: 0.0, peak_bytes: 0 };

@@ -4,6 +4,7 @@ mod errors;
 mod help;
 mod lifecycle;
 mod lives;
+mod metrics;
 mod older;
 mod peers;
 mod protocols;

@@ -1,11 +1,7 @@
 //! What the operator says about peers, through restarts of a real node; what a node says of itself; evidence without a node.
 
-use super::{folder, lifecycle::Node, run};
+use super::{folder, lifecycle::Node, metrics::scraped, run};
 use serde_json::{Value, json};
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
-};
 
 fn json_of(arguments: &[&str]) -> Value {
     let answer = run(&[arguments, &["--json"]].concat());
@@ -87,11 +83,7 @@ fn metrics_are_served_where_the_configuration_says_and_nowhere_else() {
     let root = folder(place.path(), &["--role", "operator", "--metrics-listen", "127.0.0.1:0"]);
     let node = Node::start(&root);
     let first = node.json();
-    let mut stream = TcpStream::connect(first["metrics"].as_str().unwrap()).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let answer = scraped(&node);
     assert!(answer.contains("\nshardwire_peers_connected{tier=\"normal\"} "), "{answer}");
 
     let second = tempfile::tempdir().unwrap();

@@ -23,7 +23,7 @@ pub enum AssembleError {
     /// The chunk doesn't follow the one before.
     #[error("chunk {chunk} begins at step {got}, not at {expected}")]
     Gap {
-        /// Which.
+        /// The chunk's number, from 0.
         chunk: usize,
         /// Where it says that it begins.
         got: u64,
@@ -36,15 +36,15 @@ pub enum AssembleError {
     /// Too much of something.
     #[error("chunk {chunk} exceeds a bound: {what}")]
     Bound {
-        /// Which.
+        /// The chunk's number, from 0.
         chunk: usize,
-        /// Of what.
+        /// What is missing or wrong, in words.
         what: &'static str,
     },
     /// A cell is written twice.
     #[error("chunk {chunk} writes cell {offset} of segment {segment} again")]
     Overwritten {
-        /// Which chunk.
+        /// The chunk's number, from 0.
         chunk: usize,
         /// The segment.
         segment: u32,
@@ -151,7 +151,9 @@ impl Assembler {
     /// Takes the next chunk's body, and says its hash.
     ///
     /// # Errors
-    /// If it is none, or contradicts those before. The assembler is of no use then.
+    /// [`AssembleError::Malformed`] if it is no chunk, [`AssembleError::Gap`] or [`AssembleError::Order`] if it isn't the next one,
+    /// [`AssembleError::Bound`] if it is too large, [`AssembleError::Overwritten`] or [`AssembleError::Contradiction`] if it contradicts those
+    /// before. The assembler can't be used any more then.
     pub fn push(&mut self, body: &[u8]) -> Result<Hash, AssembleError> {
         let chunk = self.hashes.len();
         if self.closing.is_some() {

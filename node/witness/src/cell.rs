@@ -6,9 +6,9 @@ use shardwire_model::Felt;
 /// What a written cell holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// A number.
+    /// A field element.
     Felt(Felt),
-    /// An address.
+    /// The address of another cell.
     Address {
         /// The segment.
         segment: u32,

@@ -34,7 +34,7 @@ pub struct Chunk {
 /// The registers before a step, as offsets.
 pub type Registers = [u32; 3];
 
-/// Neighbouring cells.
+/// Cells at consecutive addresses of one segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Their segment.

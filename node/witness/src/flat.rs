@@ -10,7 +10,7 @@ pub(crate) const MAGIC: &[u8; 8] = b"SWWITNS1";
 pub(crate) struct Header<'a> {
     pub(crate) steps: u64,
     pub(crate) cells: u64,
-    /// Ascending.
+    /// The addresses of public memory, ascending.
     pub(crate) public: &'a [u32],
     /// Begin and end of each builtin's segment, in the order of the file; zero twice if it is absent.
     pub(crate) builtins: [(u64, u64); 9],

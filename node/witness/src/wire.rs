@@ -43,7 +43,7 @@ pub fn compress(body: &[u8]) -> Vec<u8> {
 /// [`MAX_CHUNK_BYTES`].
 ///
 /// # Errors
-/// If the length is out of bounds, or not what comes out.
+/// [`WireError::TooLong`] if `length` is out of bounds, [`WireError::Corrupt`] if another number of bytes comes out.
 pub fn decompress(wire: &[u8], length: usize) -> Result<Vec<u8>, WireError> {
     if length > MAX_CHUNK_BYTES {
         return Err(WireError::TooLong { got: length });

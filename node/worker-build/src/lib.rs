@@ -42,13 +42,13 @@ pub enum BuildError {
     /// Cargo can't be started.
     #[error("can't start cargo: {source}")]
     Cargo {
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// Cargo failed.
     #[error("{what} failed: {reason}")]
     Failed {
-        /// The command.
+        /// The command that failed, for people.
         what: &'static str,
         /// Its last lines.
         reason: String,
@@ -58,7 +58,7 @@ pub enum BuildError {
     Altered {
         /// The folder.
         path: PathBuf,
-        /// Its digest.
+        /// The digest of what is there, in hex.
         found: String,
     },
     /// A file or folder failed.
@@ -66,7 +66,7 @@ pub enum BuildError {
     Io {
         /// What was being done.
         what: &'static str,
-        /// To what.
+        /// The path that was to be written.
         path: PathBuf,
         /// Why it failed.
         source: io::Error,

@@ -1,6 +1,6 @@
 //! Whether a transaction fits the start data: it names what is listed, of the kind its call needs.
 
-use super::{MAX_NAME_CHARS, Player, Problem, Start, Step};
+use super::{MAX_NAME_CHARS, Player, Problem, Start, UnsignedTransaction};
 use shardwire_model::{AccountId, Call, ContractId, EntryRequest, EventId, Key, Kind, Slot, TransactionError};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,18 +25,18 @@ impl<'a> Listed<'a> {
     }
 
     /// Refuses a transaction that names something unlisted, or something that does not fit the call.
-    pub(super) fn check(&self, number: usize, step: &Step) -> Result<(), Problem> {
-        if !self.players.contains(step.player.as_str()) {
-            let player = step.player.chars().take(MAX_NAME_CHARS).collect::<String>().escape_debug().to_string();
+    pub(super) fn check(&self, number: usize, transaction: &UnsignedTransaction) -> Result<(), Problem> {
+        if !self.players.contains(transaction.player.as_str()) {
+            let player = transaction.player.chars().take(MAX_NAME_CHARS).collect::<String>().escape_debug().to_string();
             return Err(Problem::UnknownPlayer { number, player });
         }
         let unlisted = |source| Problem::Unlisted { number, source };
-        if !self.contracts.contains(&step.contract) {
-            return Err(unlisted(TransactionError::Contract(step.contract)));
+        if !self.contracts.contains(&transaction.contract) {
+            return Err(unlisted(TransactionError::Contract(transaction.contract)));
         }
         let misfit = |reason: String| Problem::Misfit { number, reason };
         let entry = |key: Key, kind: Kind| {
-            let slot = Slot::new(step.contract, key);
+            let slot = Slot::new(transaction.contract, key);
             let Some(entry) = self.entries.get(&slot) else {
                 return Err(match self.entries.values().find(|it| it.key == key) {
                     Some(it) => {
@@ -51,7 +51,7 @@ impl<'a> Listed<'a> {
             Ok(())
         };
         let some = |amount: u128| if amount == 0 { Err(Problem::Zero { number }) } else { Ok(()) };
-        match step.call {
+        match transaction.call {
             Call::Add { counter, amount } => entry(counter, Kind::Counter).and_then(|()| some(amount)),
             Call::Spend { escrow, amount } => entry(escrow, Kind::Escrow).and_then(|()| some(amount)),
             Call::Pass { from, to, .. } if from == to => Err(misfit(format!("it passes from {from} to itself"))),
@@ -63,7 +63,7 @@ impl<'a> Listed<'a> {
                 let listed = self.accounts.contains(&to);
                 if listed { Ok(()) } else { Err(unlisted(TransactionError::Account(to))) }
             }
-            Call::Finish if step.contract != self.end.from => {
+            Call::Finish if transaction.contract != self.end.from => {
                 Err(misfit("it finishes a contract which is not that of the end event".into()))
             }
             Call::Finish => Ok(()),

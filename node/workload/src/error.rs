@@ -54,11 +54,11 @@ pub enum Problem {
     /// A list is empty or too long.
     #[error("{what}: {got} given, 1 to {max} allowed")]
     Count {
-        /// The list.
+        /// What the list is of, such as "account".
         what: &'static str,
-        /// Its length.
+        /// How many elements it has.
         got: usize,
-        /// Its bound.
+        /// How many it may have at most.
         max: usize,
     },
     /// A name or label that is empty, too long or not printable.
@@ -70,7 +70,7 @@ pub enum Problem {
     /// The same thing twice.
     #[error("{what} is listed twice")]
     Twice {
-        /// The thing.
+        /// What occurs twice, in words.
         what: String,
     },
     /// An amount beyond what an amount can be.

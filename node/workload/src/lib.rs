@@ -50,10 +50,10 @@ pub struct Workload {
     pub world: World,
     /// The shard.
     pub start: Start,
-    /// Who acts.
+    /// The players, each with the secret to sign for it.
     pub players: Vec<Player>,
     /// What they do, in this order. At least one, at most [`shardwire_model::MAX_TRANSACTIONS`].
-    pub transactions: Vec<Step>,
+    pub transactions: Vec<UnsignedTransaction>,
 }
 
 /// What a new World has in its storage.
@@ -89,7 +89,7 @@ pub struct Storage {
 pub struct Start {
     /// See [`StartRequest::salt`].
     pub salt: u64,
-    /// See [`StartRequest::program`]; absent: the one that whoever starts the shard takes.
+    /// See [`StartRequest::program`]; if absent, the program is chosen when the shard is started.
     pub program: Option<Felt>,
     /// See [`StartRequest::contracts`].
     pub contracts: Vec<ContractId>,
@@ -115,7 +115,7 @@ pub struct Player {
 /// One transaction, not yet signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Step {
+pub struct UnsignedTransaction {
     /// The name of the player.
     pub player: String,
     /// The contract it calls.

@@ -2,8 +2,8 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a workload is a file")]
 
 use super::{
-    MAX_FILE_BYTES, MAX_NAME_CHARS, MAX_STORAGE, Player, Problem, Start, Step, Storage, VERSION, Workload,
-    WorkloadError, World, check::Listed,
+    MAX_FILE_BYTES, MAX_NAME_CHARS, MAX_STORAGE, Player, Problem, Start, Storage, UnsignedTransaction, VERSION,
+    Workload, WorkloadError, World, check::Listed,
 };
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
@@ -194,7 +194,7 @@ impl Workload {
     /// Reads a workload file.
     ///
     /// # Errors
-    /// What the [module](super) refuses.
+    /// [`WorkloadError`], which names the [`Problem`] and its line: the [module](super) lists what is refused.
     pub fn read(path: &Path) -> Result<Self, WorkloadError> {
         let located = |error: WorkloadError| WorkloadError { path: Some(path.into()), ..error };
         Self::parse(&text_of(path).map_err(|problem| located(problem.into()))?).map_err(located)
@@ -203,7 +203,7 @@ impl Workload {
     /// Reads the text of a workload file.
     ///
     /// # Errors
-    /// What the [module](super) refuses.
+    /// [`WorkloadError`], which names the [`Problem`] and its line: the [module](super) lists what is refused.
     pub fn parse(text: &str) -> Result<Self, WorkloadError> {
         let document = Document(text);
         // The version first: a file of another version may well have other fields.
@@ -219,15 +219,16 @@ impl Workload {
         count("transactions", form.transactions.len(), MAX_TRANSACTIONS as usize)?;
         let listed = Listed::of(&start, &players);
         let mut ended = false;
-        let step = |(index, raw): (usize, &Raw)| {
+        let transaction = |(index, raw): (usize, &Raw)| {
             let number = index + 1;
-            let step: Step = document.parse(raw.get(), "transaction")?;
-            let fits = if ended { Err(Problem::AfterEnd { number }) } else { listed.check(number, &step) };
+            let transaction: UnsignedTransaction = document.parse(raw.get(), "transaction")?;
+            let fits = if ended { Err(Problem::AfterEnd { number }) } else { listed.check(number, &transaction) };
             fits.map_err(|problem| problem.at(document.line(raw)))?;
-            ended = step.call == Call::Finish;
-            Ok(step)
+            ended = transaction.call == Call::Finish;
+            Ok(transaction)
         };
-        let transactions = form.transactions.iter().enumerate().map(step).collect::<Result<_, WorkloadError>>()?;
+        let transactions =
+            form.transactions.iter().enumerate().map(transaction).collect::<Result<_, WorkloadError>>()?;
         Ok(Self { name: form.name, world, start, players, transactions })
     }
 }
@@ -236,7 +237,7 @@ impl World {
     /// Reads a World's first storage: a file `{"storage": […]}`, or a whole workload file.
     ///
     /// # Errors
-    /// What the [module](super) refuses.
+    /// [`WorkloadError`], which names the [`Problem`] and its line: the [module](super) lists what is refused.
     pub fn read(path: &Path) -> Result<Self, WorkloadError> {
         let located = |error: WorkloadError| WorkloadError { path: Some(path.into()), ..error };
         Self::parse(&text_of(path).map_err(|problem| located(problem.into()))?).map_err(located)
@@ -245,7 +246,7 @@ impl World {
     /// Reads the text of such a file.
     ///
     /// # Errors
-    /// What the [module](super) refuses.
+    /// [`WorkloadError`], which names the [`Problem`] and its line: the [module](super) lists what is refused.
     pub fn parse(text: &str) -> Result<Self, WorkloadError> {
         #[derive(Deserialize)]
         struct Probe {

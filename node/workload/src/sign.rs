@@ -25,21 +25,25 @@ impl Workload {
             (player.name.clone(), Wallet { key, account, head: ChainHead::start(commitment, account), nonce: 0 })
         };
         let mut wallets: BTreeMap<String, Wallet> = self.players.iter().map(wallet).collect();
-        let step = |(index, step): (usize, &super::Step)| {
+        let transaction = |(index, transaction): (usize, &super::UnsignedTransaction)| {
             let number = index + 1;
-            let unknown = || Problem::UnknownPlayer { number, player: step.player.clone() };
-            let wallet = wallets.get_mut(&step.player).ok_or_else(unknown)?;
+            let unknown = || Problem::UnknownPlayer { number, player: transaction.player.clone() };
+            let wallet = wallets.get_mut(&transaction.player).ok_or_else(unknown)?;
             if start.account_index(wallet.account).is_none() {
                 return Err(Problem::Unlisted { number, source: TransactionError::Account(wallet.account) }.into());
             }
             wallet.nonce += 1;
-            let transaction =
-                Transaction { account: wallet.account, nonce: wallet.nonce, contract: step.contract, call: step.call };
+            let transaction = Transaction {
+                account: wallet.account,
+                nonce: wallet.nonce,
+                contract: transaction.contract,
+                call: transaction.call,
+            };
             let words = transaction.words(start).map_err(|source| Problem::Unlisted { number, source })?;
             wallet.head = wallet.head.extend(words);
             let signature = wallet.key.sign(wallet.head.message()).ok_or(Problem::Unsignable { number })?;
             Ok(SignedTransaction { transaction, signature })
         };
-        self.transactions.iter().enumerate().map(step).collect()
+        self.transactions.iter().enumerate().map(transaction).collect()
     }
 }

@@ -42,6 +42,7 @@
 
 mod embedded;
 mod error;
+pub mod events;
 mod genesis;
 mod identity;
 mod operation;

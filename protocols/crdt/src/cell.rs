@@ -22,7 +22,7 @@ pub enum Claim {
     Counter,
     /// An amount out of the balance.
     Escrow {
-        /// How much.
+        /// The amount, in whole units.
         amount: u128,
     },
     /// The lock.
@@ -113,7 +113,8 @@ impl Cell {
     /// Claims a starting shard's part, which it knows as of this kind; `amount` is for an escrow.
     ///
     /// # Errors
-    /// If it is of another kind, the balance does not suffice, or another shard holds the lock.
+    /// [`MergeError::Kind`] if it is of another kind, [`MergeError::Balance`] if the balance does not suffice, [`MergeError::Locked`] if a shard
+    /// holds the lock.
     pub fn claim(self, slot: Slot, kind: Kind, shard: ShardId, amount: u128) -> Result<Claimed, MergeError> {
         match (self, kind) {
             (Self::Counter(counter), Kind::Counter) => {
@@ -136,7 +137,8 @@ impl Cell {
     /// Takes in what a shard did.
     ///
     /// # Errors
-    /// If it is of another kind, a counter is full, or the shard does not hold the lock.
+    /// [`MergeError::Kind`] if it is of another kind, [`MergeError::Overflow`] if a counter is full, [`MergeError::NotHeld`] if the shard does not
+    /// hold the lock.
     pub fn merge(self, slot: Slot, delta: Delta) -> Result<Self, MergeError> {
         match (self, delta) {
             (Self::Counter(counter), Delta::Counter { increment }) => counter.merge(slot, increment).map(Self::Counter),

@@ -26,7 +26,7 @@ impl Counter {
     /// Takes in what a shard counted.
     ///
     /// # Errors
-    /// If it would exceed 2^128 - 1. This is the one refusal that depends on the order of settlements, because it is a full counter that refuses.
+    /// [`MergeError::Overflow`] if it would exceed 2^128 - 1. This is the one refusal that depends on the order of settlements, because it is a full counter that refuses.
     pub fn merge(self, slot: Slot, increment: u128) -> Result<Self, MergeError> {
         let value =
             self.value.checked_add(increment).ok_or(MergeError::Overflow { slot, value: self.value, increment })?;

@@ -35,7 +35,7 @@ impl Escrow {
     /// Moves an amount from the balance to a shard.
     ///
     /// # Errors
-    /// If the balance does not suffice.
+    /// [`MergeError::Balance`] if the balance does not suffice, [`MergeError::Unbalanced`] if shards would hold more than 2^128 - 1.
     pub fn deposit(self, slot: Slot, amount: u128) -> Result<Self, MergeError> {
         let short = MergeError::Balance { slot, has: self.balance, needs: amount };
         let balance = self.balance.checked_sub(amount).ok_or(short)?;

@@ -6,7 +6,7 @@ use shardwire_model::{AccountId, ShardId, Slot};
 
 /// A value, here the account that owns something unique, which only the shard that holds the lock may change.
 ///
-/// Each taking has a number of its own, one more than the one before (fencing): whoever comes late with an old number is refused.
+/// Each taking has a number of its own, one more than the one before (fencing): a shard that comes late with an old number is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lock {
     value: AccountId,
@@ -42,7 +42,7 @@ impl Lock {
     /// Gives it to a shard. The new [`fence`](Self::fence) is that shard's.
     ///
     /// # Errors
-    /// If a shard holds it, be it the same one.
+    /// [`MergeError::Locked`] if a shard holds it, be it the same one.
     pub fn take(self, slot: Slot, shard: ShardId) -> Result<Self, MergeError> {
         if let Some(by) = self.holder {
             return Err(MergeError::Locked { slot, by });
@@ -54,7 +54,7 @@ impl Lock {
     /// Frees it, with the value that the shard left there.
     ///
     /// # Errors
-    /// If this shard does not hold it, or not with this fencing number.
+    /// [`MergeError::NotHeld`] if this shard does not hold it, or not with this fencing number.
     pub fn release(self, slot: Slot, shard: ShardId, fence: u64, value: AccountId) -> Result<Self, MergeError> {
         if self.holder != Some(shard) || self.fence != fence {
             return Err(MergeError::NotHeld { slot, shard });

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 /// `claims` are those of the shard's start, in the same order.
 ///
 /// # Errors
-/// If the updates are not exactly the settlement list (each entry once, in order, with its kind), if a value is out of its range
-/// (a number below 2^128; for a lock a whitelisted account, or the value it had), or if the escrows of a contract return more than they had.
+/// [`MergeError::Length`] or [`MergeError::Order`] if the updates are not exactly the settlement list (each entry once, in order, with its
+/// kind), [`MergeError::Range`] or [`MergeError::Owner`] if a value is out of its range (a number below 2^128; for a lock a whitelisted account,
+/// or the value it had), [`MergeError::Created`] if the escrows of a contract return more than they had.
 pub fn settlement(start: &ShardStart, claims: &[Claim], updates: &[Update]) -> Result<Vec<(Slot, Delta)>, MergeError> {
     let expected = start.entries.len();
     if updates.len() != expected || claims.len() != expected {

@@ -36,7 +36,7 @@ pub fn parse(text: &str) -> Result<u128, ParseAmountError> {
 /// See [`amount`](self).
 ///
 /// # Errors
-/// Those of the serializer.
+/// The serializer's own.
 pub fn serialize<S: Serializer>(amount: &u128, serializer: S) -> Result<S::Ok, S::Error> {
     if !serializer.is_human_readable() {
         return serializer.serialize_u128(*amount);
@@ -50,7 +50,7 @@ pub fn serialize<S: Serializer>(amount: &u128, serializer: S) -> Result<S::Ok, S
 /// See [`amount`](self).
 ///
 /// # Errors
-/// If the value is no amount.
+/// The deserializer's error if the value is no amount.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
     if deserializer.is_human_readable() {
         deserializer.deserialize_any(Amount)

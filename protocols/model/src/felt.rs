@@ -48,7 +48,7 @@ pub mod wire {
     /// See [`wire`](self).
     ///
     /// # Errors
-    /// Those of the serializer.
+    /// The serializer's own.
     pub fn serialize<S: Serializer>(felt: &Felt, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             serializer.serialize_str(&format!("{felt:#x}"))
@@ -60,7 +60,7 @@ pub mod wire {
     /// See [`wire`](self).
     ///
     /// # Errors
-    /// If the value is not a canonical felt.
+    /// The deserializer's error if the value is not a canonical felt.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Felt, D::Error> {
         if deserializer.is_human_readable() {
             parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)

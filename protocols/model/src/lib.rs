@@ -47,7 +47,7 @@ pub use felt::{AccountId, ContractId, Felt, Key, Selector, ShardId, starknet_kec
 pub use hash::Hash;
 pub use life::Stage;
 pub use mutation::Mutation;
-pub use output::{ABI_VERSION, HEADER_FELTS, Output, OutputError, UPDATE_FELTS, Update};
+pub use output::{HEADER_FELTS, Output, OutputError, UPDATE_FELTS, Update};
 pub use peer::PeerId;
 pub use program::program_hash;
 pub use proof::MAX_PROOF_BYTES;
@@ -55,9 +55,7 @@ pub use role::Role;
 pub use segment::SegmentId;
 pub use slot::{ParseSlotError, Slot};
 pub use start::{
-    Entry, EntryRequest, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError, StartRequest,
-    state_commitment,
+    ABI_VERSION, Entry, EntryRequest, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError,
+    StartRequest, finished_selector, state_commitment,
 };
-pub use transaction::{
-    Action, Call, MAX_TRANSACTIONS, SignedTransaction, Transaction, TransactionError, finished_selector,
-};
+pub use transaction::{Action, Call, MAX_TRANSACTIONS, SignedTransaction, Transaction, TransactionError};

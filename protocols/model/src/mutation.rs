@@ -5,7 +5,7 @@
 
 macro_rules! mutations {
     ($($(#[doc = $doc:literal])+ $mutation:ident = $name:literal,)+) => {
-        /// A bug.
+        /// A bug that can be planted, to see that tests find it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Mutation { $($(#[doc = $doc])+ $mutation,)+ }
 

@@ -3,13 +3,11 @@
 use crate::{
     Coded, Slot,
     felt::{self, ContractId, Felt, Key, ShardId},
-    start::{Kind, MAX_ENTRIES},
+    start::{ABI_VERSION, Kind, MAX_ENTRIES},
     transaction::MAX_TRANSACTIONS,
 };
 use serde::{Deserialize, Serialize};
 
-/// The version of the output's and the start data's layout.
-pub const ABI_VERSION: u64 = 2;
 /// Felts before the first update.
 pub const HEADER_FELTS: usize = 11;
 /// Felts of an update.
@@ -110,7 +108,7 @@ impl Output {
     /// Reads an output segment.
     ///
     /// # Errors
-    /// If it has another version, another length than it says, or a number out of its range.
+    /// [`OutputError`] if it has another version, another length than it says, or a number out of its range.
     pub fn from_felts(felts: &[Felt]) -> Result<Self, OutputError> {
         let (head, updates) = felts.split_at_checked(HEADER_FELTS).ok_or(OutputError("shorter than its header"))?;
         let [abi, program, shard, segment, before, after, reads, transactions, count, ended, n_updates] = head else {

@@ -11,7 +11,7 @@ pub enum Role {
     Settler,
     /// Executes shards.
     Operator,
-    /// Proves.
+    /// Fetches witnesses and proves them.
     Prover,
 }
 

@@ -5,12 +5,14 @@
 
 use crate::{
     Coded, Hash, PeerId, Slot, Timestamp, abi_1,
-    felt::{AccountId, ContractId, Felt, Key, Selector, ShardId},
+    felt::{AccountId, ContractId, Felt, Key, Selector, ShardId, starknet_keccak},
 };
 use serde::{Deserialize, Serialize};
 use starknet_types_core::hash::{Poseidon, StarkHash};
 use std::{collections::BTreeSet, fmt};
 
+/// The version of the output's and the start data's layout.
+pub const ABI_VERSION: u64 = 2;
 /// Most accounts a shard may whitelist. Each that acts costs the prover one signature (about 65 ms).
 pub const MAX_ACCOUNTS: usize = 256;
 /// Most contracts a shard may whitelist.
@@ -65,6 +67,12 @@ pub struct EventId {
     pub from: ContractId,
     /// Its selector.
     pub selector: Selector,
+}
+
+/// The selector of the event that [`Call::Finish`](crate::Call::Finish) emits.
+#[must_use]
+pub fn finished_selector() -> Selector {
+    Selector(starknet_keccak("Finished"))
 }
 
 /// One storage address that a shard may touch and will settle.
@@ -221,19 +229,19 @@ pub enum StartError {
     /// A list is empty or longer than its bound.
     #[error("{what}: {got} given, 1 to {max} allowed")]
     Size {
-        /// The list.
+        /// What the list is of, such as "account".
         what: &'static str,
-        /// Its length.
+        /// How many elements it has.
         got: usize,
-        /// Its bound.
+        /// How many it may have at most.
         max: usize,
     },
     /// Something is listed twice.
     #[error("{what} {which} is listed twice")]
     Twice {
-        /// The list.
+        /// What the list is of, such as "account".
         what: &'static str,
-        /// The element.
+        /// The element that occurs twice, as it is written.
         which: String,
     },
     /// An entry or the end event names a contract that is not whitelisted.
@@ -298,7 +306,7 @@ impl Coded for StartError {
             Self::NotEscrow { .. } => "Remove the owner and the amount, or make it an escrow.".into(),
             Self::Guard { .. } => "Take the start data from the World as it is.".into(),
             Self::Endless { .. } => {
-                format!("Use the selector of the event 'Finished': {}.", crate::finished_selector())
+                format!("Use the selector of the event 'Finished': {}.", finished_selector())
             }
         }
     }
@@ -319,7 +327,7 @@ impl StartRequest {
     /// Refuses what [`ShardStart::validate`] refuses, and owners or amounts where they have no meaning.
     ///
     /// # Errors
-    /// The first contradiction.
+    /// [`StartError`]: the first contradiction.
     pub fn validate(&self, network: &str, deadline: Timestamp) -> Result<ShardStart, StartError> {
         let misplaced = |e: &&EntryRequest| e.kind != Kind::Escrow && (e.owner.is_some() || e.amount != 0);
         if let Some(entry) = self.entries.iter().find(misplaced) {
@@ -340,7 +348,7 @@ impl ShardStart {
     /// Refuses start data that contradicts itself or exceeds a bound.
     ///
     /// # Errors
-    /// The first contradiction.
+    /// [`StartError`]: the first contradiction.
     pub fn validate(&self) -> Result<(), StartError> {
         let contracts = listed("contract", &self.contracts, MAX_CONTRACTS)?;
         let accounts = listed("account", &self.accounts, MAX_ACCOUNTS)?;
@@ -349,7 +357,7 @@ impl ShardStart {
         if !contracts.contains(&self.end_event.from) {
             return Err(StartError::ForeignContract { what: "the end event".into(), contract: self.end_event.from });
         }
-        if self.end_event.selector != crate::finished_selector() {
+        if self.end_event.selector != finished_selector() {
             return Err(StartError::Endless { selector: self.end_event.selector });
         }
         for entry in &self.entries {
@@ -384,7 +392,7 @@ impl ShardStart {
         let mut felts = if self.is_outdated() {
             [&[Felt::from(abi_1::VERSION), self.shard.0], &operator[..], &end].concat()
         } else {
-            let (abi, deadline) = (Felt::from(crate::ABI_VERSION), [Felt::from(self.deadline.0)]);
+            let (abi, deadline) = (Felt::from(ABI_VERSION), [Felt::from(self.deadline.0)]);
             [&[abi, self.shard.0, self.program], &operator[..], &end, &deadline].concat()
         };
         felts.extend([self.contracts.len(), self.accounts.len(), self.entries.len()].map(count));

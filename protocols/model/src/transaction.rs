@@ -2,7 +2,7 @@
 
 use crate::{
     Coded, ShardStart, Signature, Slot,
-    felt::{AccountId, ContractId, Key, Selector, starknet_keccak},
+    felt::{AccountId, ContractId, Key},
 };
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +70,7 @@ pub enum Action {
 /// One step of a shard, asked for by one account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transaction {
-    /// Who asks.
+    /// The account that acts and pays.
     pub account: AccountId,
     /// The account's first transaction in a shard has nonce 1, each further one the next number.
     pub nonce: u32,
@@ -90,22 +90,16 @@ pub struct SignedTransaction {
     pub signature: Signature,
 }
 
-/// The selector of the event that [`Call::Finish`] emits.
-#[must_use]
-pub fn finished_selector() -> Selector {
-    Selector(starknet_keccak("Finished"))
-}
-
 /// A transaction that names something which the shard's start data does not list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransactionError {
-    /// Not whitelisted.
+    /// The contract is not whitelisted.
     #[error("contract {0} is not whitelisted in this shard")]
     Contract(ContractId),
     /// Not in the settlement list.
     #[error("storage slot {0} is not in the shard's settlement list")]
     Entry(Slot),
-    /// Not whitelisted.
+    /// The account is not whitelisted.
     #[error("account {0} is not whitelisted in this shard")]
     Account(AccountId),
 }
@@ -130,7 +124,7 @@ impl Transaction {
     /// meaning are 0. The contract called needs no word: it is the entry's, as the start data has it.
     ///
     /// # Errors
-    /// If it names something that the start data does not list.
+    /// [`TransactionError::Contract`], [`TransactionError::Entry`] or [`TransactionError::Account`] if the start data does not list what it names.
     pub fn words(&self, start: &ShardStart) -> Result<[u32; 8], TransactionError> {
         // Indices are below MAX_ENTRIES, so they fit.
         #[allow(clippy::cast_possible_truncation)]

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use shardwire_model::{
     Cause, Coded, Felt, Hash, PeerId, Role, SegmentId, ShardId, Stage, Timestamp,
-    life::{EntryForm, History, HistoryEntry, Life, MAX_STEPS, Part, Step, Why},
+    life::{AbortCause, EntryForm, History, HistoryEntry, Life, MAX_STEPS, Part, Step},
 };
 
 const SEGMENT: SegmentId = SegmentId::first(ShardId(Felt::ONE));
@@ -29,7 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
             7 => Step::Verified { proof: hash, prover: peer },
             8 => Step::Settled { proof: (content == 1).then_some(Hash([1; 32])) },
             9 => Step::Failed { cause: Cause::new("SW-TEST-001", &content.to_string()) },
-            _ => Step::Aborted { why: Why::Told { by: peer } },
+            _ => Step::Aborted { why: AbortCause::Told { by: peer } },
         }
     })
 }
@@ -132,7 +132,7 @@ fn a_step_that_cannot_be_taken_says_why() {
     );
     let over = life.after(&Step::Settled { proof: Some(proof) }).unwrap();
     assert_eq!(
-        said(over.after(&Step::Aborted { why: Why::TimedOut }).unwrap_err()),
+        said(over.after(&Step::Aborted { why: AbortCause::TimedOut }).unwrap_err()),
         "SW-LIFE-003 the shard is settled, and stays so | Start another shard."
     );
     assert_eq!(
@@ -153,7 +153,7 @@ fn a_step_that_cannot_be_taken_says_why() {
 fn a_history_that_is_none_says_where() {
     let steps = [
         Step::Started { commitment: Felt::ONE, by: PeerId([1; 32]), deadline: Timestamp(5) },
-        Step::Aborted { why: Why::TimedOut },
+        Step::Aborted { why: AbortCause::TimedOut },
     ];
     let entries = written(Role::Settler, &steps);
     let next = "Don't rely on this history: compare it with those of the other nodes, and restore the data folder from a copy.";
@@ -207,7 +207,7 @@ fn a_history_of_the_first_form_goes_on_in_the_second() {
     assert_eq!(first.hash(), Hash::of_parts("shardwire life entry 1", &[&statement]));
 
     let history = History::new(part(Role::Settler)).with(&first).unwrap();
-    let next = history.next(Timestamp(9), Step::Aborted { why: Why::Outdated }).unwrap().unwrap();
+    let next = history.next(Timestamp(9), Step::Aborted { why: AbortCause::Outdated }).unwrap().unwrap();
     assert_eq!((next.form, next.before), (EntryForm::Second, first.hash()));
     assert!(history.with(&next).is_ok());
     assert!(History::new(part(Role::Settler)).with(&second).unwrap().with(&next).is_err(), "it follows the other form");

@@ -1,8 +1,8 @@
 //! The half of who asks.
 
 use super::{
-    Administration, AdministrationError, Bye, NodeStatus, Overview, PeerStatus, PeerView, Place, Request, Response,
-    ShardStatus, StorageStatus, Turn, error::UNEXPECTED, node, peer, shard, world,
+    Administration, AdministrationError, Bye, HistoryCursor, NodeStatus, Overview, PeerStatus, PeerView, Request,
+    Response, ShardStatus, StorageStatus, Turn, error::UNEXPECTED, node, peer, shard, world,
 };
 use crate::{Signed, evidence::MAX_EVIDENCE_BYTES};
 use shardwire_model::{PeerId, ShardId, ShardStart, Slot, StartRequest, Timestamp, life::HistoryEntry};
@@ -21,7 +21,7 @@ pub type Page = (Vec<PeerView>, bool);
 pub struct Client(Option<Session<Administration, Turn, (Turn, ())>>);
 
 impl Client {
-    /// Begins.
+    /// Begins at the session's first state.
     pub fn new(session: Initiator<Administration>) -> Self {
         Self(Some(session.enter()))
     }
@@ -33,7 +33,7 @@ impl Client {
     pub async fn request(&mut self, request: Request) -> Result<Response> {
         let session = self.0.take().ok_or(AdministrationError::Over)?;
         let (response, session) = session.choose(request).await?.recv::<Response, _>().await?;
-        self.0 = Some(session.again());
+        self.0 = Some(session.repeat());
         match response {
             Response::Failed(failed) => Err(failed.into()),
             response => Ok(response),
@@ -151,13 +151,13 @@ impl Client {
     pub async fn history(&mut self, shard: ShardId) -> Result<Vec<Signed<HistoryEntry>>> {
         let mut all: Vec<Signed<HistoryEntry>> = Vec::new();
         loop {
-            let after = all.last().map(|entry| Place::of(&entry.statement));
+            let after = all.last().map(|entry| HistoryCursor::of(&entry.statement));
             let shard::Response::History { entries, more } =
                 self.about_shards(shard::Request::History { shard, after }).await?
             else {
                 return self.unexpected();
             };
-            let places = entries.iter().map(|entry| Place::of(&entry.statement));
+            let places = entries.iter().map(|entry| HistoryCursor::of(&entry.statement));
             let forward = after.into_iter().chain(places).is_sorted_by(|a, b| a < b);
             let asked = entries.iter().all(|entry| entry.statement.part.shard == shard);
             if !forward || !asked || (more && entries.is_empty()) {
@@ -264,7 +264,7 @@ impl Client {
     /// Ends the session in good order.
     ///
     /// # Errors
-    /// If the session is lost first.
+    /// [`SessionError::Lost`] if the connection is lost first, [`SessionError::Violation`] if the node doesn't end its side.
     pub async fn close(self) -> std::result::Result<(), SessionError> {
         match self.0 {
             Some(session) => session.choose(Bye {}).await?.close().await,

@@ -1,7 +1,7 @@
 //! The messages: each holds what one of the topics has to say.
 
 use super::{node, peer, shard, world};
-use crate::{pace, size};
+use crate::{size, timing};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Cause, Coded, MAX_CODE, MAX_REASON, bounded};
 use shardwire_transport::message;
@@ -122,6 +122,6 @@ const RESPONSE: u32 = size::TAG
         size::max(size::max(node::RESPONSE, shard::RESPONSE), size::max(world::RESPONSE, peer::RESPONSE)),
     );
 
-message!(Request, max_bytes = REQUEST, deadline = pace::IDLE);
-message!(Response, max_bytes = RESPONSE, deadline = pace::ANSWER);
-message!(Bye, max_bytes = 0, deadline = pace::IDLE);
+message!(Request, max_bytes = REQUEST, deadline = timing::IDLE);
+message!(Response, max_bytes = RESPONSE, deadline = timing::ANSWER);
+message!(Bye, max_bytes = 0, deadline = timing::IDLE);

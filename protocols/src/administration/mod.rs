@@ -33,7 +33,7 @@ pub use peer::{
     PeerView, ProtocolQuota,
 };
 pub use server::{Handler, serve};
-pub use shard::{MAX_ENTRIES_LISTED, MAX_SHARDS_LISTED, Place, ShardStatus};
+pub use shard::{HistoryCursor, MAX_ENTRIES_LISTED, MAX_SHARDS_LISTED, ShardStatus};
 pub use world::{MAX_STORAGE_LISTED, StorageStatus};
 
 use shardwire_transport::{

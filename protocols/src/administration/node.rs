@@ -126,11 +126,11 @@ pub struct Overview {
     pub connections: u64,
     /// Connections in places reserved for configured peers.
     pub reserved: u64,
-    /// Tier low.
+    /// Counts of peers in tier low.
     pub low: Counts,
-    /// Tier normal.
+    /// Counts of peers in tier normal.
     pub normal: Counts,
-    /// Tier high.
+    /// Counts of peers in tier high.
     pub high: Counts,
     /// Handshakes performed.
     pub admitted: u64,

@@ -40,31 +40,31 @@ pub enum Request {
     },
     /// One peer. Answer: [`Response::Peer`].
     Show {
-        /// Which.
+        /// The peer's id.
         peer: PeerId,
     },
-    /// Shut a peer out for so long, or for ever. Answer: [`Response::Peer`].
+    /// Ban a peer for this time, or deny it for ever. Answer: [`Response::Peer`].
     Ban {
-        /// Whom.
+        /// The peer that it is about.
         peer: PeerId,
         /// How long, in seconds; for ever if absent.
         seconds: Option<u64>,
     },
-    /// End a peer's ban, forgive what led to it, and withdraw the word on it if it is shut out for ever. Answer: [`Response::Peer`].
+    /// End a peer's ban, forgive what led to it, and withdraw its listing if it is denied. Answer: [`Response::Peer`].
     Unban {
-        /// Whom.
+        /// The peer that it is about.
         peer: PeerId,
     },
     /// Never ban a peer, or withdraw that. Answer: [`Response::Peer`].
     Allow {
-        /// Whom.
+        /// The peer that it is about.
         peer: PeerId,
         /// Whether that is withdrawn.
         withdraw: bool,
     },
     /// A part of what can be proven against a peer. Answer: [`Response::Evidence`].
     Evidence {
-        /// Whom.
+        /// The peer that it is about.
         peer: PeerId,
         /// Which piece of it, from 0.
         number: u32,
@@ -77,9 +77,9 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
-    /// Connections.
+    /// The peers that this node is connected to, or dials.
     Links(#[serde(deserialize_with = "bounded::list::<_, _, MAX_PEERS_LISTED>")] Vec<PeerStatus>),
-    /// Peers.
+    /// A page of the peers that the node knows.
     Peers {
         /// In the order of their ids.
         #[serde(deserialize_with = "bounded::list::<_, _, MAX_VIEWS_LISTED>")]
@@ -93,7 +93,7 @@ pub enum Response {
     Evidence {
         /// How long the piece is; no bytes follow where it ends.
         bytes: u32,
-        /// The part.
+        /// The bytes of this part; empty past the end.
         #[serde(deserialize_with = "bounded::list::<_, _, PART_BYTES>")]
         part: Vec<u8>,
     },
@@ -144,7 +144,7 @@ pub struct PeerStatus {
 /// What a node thinks of a peer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerView {
-    /// Who.
+    /// The peer's id.
     pub peer: PeerId,
     /// How it stands.
     pub standing: Standing,
@@ -175,20 +175,20 @@ pub struct ProtocolQuota {
     /// The protocol; `others` are all that aren't named.
     #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
     pub protocol: String,
-    /// How much.
+    /// The limits for one peer of this tier.
     pub quota: Quota,
 }
 
 /// A change of standing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
-    /// When.
+    /// The node's clock when it changed.
     pub at: Timestamp,
     /// What it was.
     pub from: Standing,
     /// What it became.
     pub to: Standing,
-    /// Why.
+    /// The reason, as the node's log has it; at most [`MAX_WHY`] bytes.
     #[serde(deserialize_with = "bounded::text::<_, MAX_WHY>")]
     pub cause: String,
 }

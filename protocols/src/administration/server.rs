@@ -29,7 +29,7 @@ pub async fn serve<H: Handler>(session: Responder<Administration>, handler: &H) 
                     true => handler.handle(peer, request).await,
                     false => Err(not_allowed(peer)),
                 };
-                answer.send(response.unwrap_or_else(Response::Failed).within_bounds()).await?.again()
+                answer.send(response.unwrap_or_else(Response::Failed).within_bounds()).await?.repeat()
             },
             Bye(_), end => return Ok(end.close().await?),
         });

@@ -26,7 +26,7 @@ pub enum Request {
     },
     /// Abort a shard (the settler that started it does). Answer: [`Response::Aborted`].
     Abort {
-        /// Which.
+        /// The shard's id.
         shard: ShardId,
     },
     /// How one shard is, or all. Answer: [`Response::Shards`].
@@ -36,10 +36,10 @@ pub enum Request {
     },
     /// What the node has signed about a shard. Answer: [`Response::History`].
     History {
-        /// Which.
+        /// The shard's id.
         shard: ShardId,
         /// Only what comes after this.
-        after: Option<Place>,
+        after: Option<HistoryCursor>,
     },
 }
 
@@ -56,7 +56,7 @@ pub enum Response {
     },
     /// The shard is aborted; escrow and locks have returned.
     Aborted {
-        /// Since when.
+        /// The World's clock when it was aborted.
         at: Timestamp,
     },
     /// Shards, the newest first.
@@ -95,7 +95,7 @@ pub(super) fn without_details(shards: &mut Vec<ShardStatus>) {
 
 /// A place among the entries of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Place {
+pub struct HistoryCursor {
     /// The segment whose part it is in.
     pub segment: u32,
     /// The role whose part it is in.
@@ -106,7 +106,7 @@ pub struct Place {
     pub number: u32,
 }
 
-impl Place {
+impl HistoryCursor {
     /// Where an entry is.
     #[must_use]
     pub fn of(entry: &HistoryEntry) -> Self {

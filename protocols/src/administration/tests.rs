@@ -162,8 +162,8 @@ impl Node {
             shard::Request::Status { shard: None } => shard::Response::Shards(self.statuses()),
             shard::Request::History { after, .. } => {
                 let mut entries: Vec<_> = (0..self.entries).map(listed).collect();
-                entries.sort_by_key(|it| Place::of(&it.statement));
-                entries.retain(|it| Some(Place::of(&it.statement)) > after);
+                entries.sort_by_key(|it| HistoryCursor::of(&it.statement));
+                entries.retain(|it| Some(HistoryCursor::of(&it.statement)) > after);
                 shard::Response::History { entries, more: false }
             }
         })
@@ -208,7 +208,7 @@ async fn answered<T: std::fmt::Debug>(
     let cheat = async {
         let Branch::First(session) = b.enter().offer().await.unwrap() else { panic!("bye") };
         let (_, session) = session.recv::<Request, _>().await.unwrap();
-        session.send(response).await.unwrap().again()
+        session.send(response).await.unwrap().repeat()
     };
     let ask = async {
         let mut client = Client::new(a);

@@ -93,10 +93,10 @@ pub struct Description {
     /// Its states; the first is the beginning.
     pub states: Vec<StateFacts>,
     /// Its messages, in the order in which the states name them.
-    pub messages: Vec<MessageFacts>,
+    pub messages: Vec<MessageSummary>,
 }
 
-/// A state.
+/// A state of the session: who speaks in it, and what may follow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StateFacts {
     /// Its name: `s` and its number.
@@ -106,12 +106,12 @@ pub struct StateFacts {
     /// What each side may send from here on before it has to wait for the other.
     pub may_send_bytes: Sides<Option<u64>>,
     /// What may happen.
-    pub steps: Vec<StepFacts>,
+    pub steps: Vec<Transition>,
 }
 
 /// A way out of a state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StepFacts {
+pub struct Transition {
     /// The branch tags that come first, a byte each.
     pub tags: Vec<u8>,
     /// The message, unless the tags are all.
@@ -120,9 +120,9 @@ pub struct StepFacts {
     pub next: String,
 }
 
-/// A message.
+/// A message, with its limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct MessageFacts {
+pub struct MessageSummary {
     /// Its name.
     pub message: &'static str,
     /// Who says it.
@@ -132,7 +132,7 @@ pub struct MessageFacts {
     /// How long the other side waits for the whole of it.
     pub deadline_ms: u64,
     /// How many may be sent before the answer to the first is read.
-    pub ahead: usize,
+    pub pipeline_depth: usize,
     /// What its body is.
     pub body: Body,
 }
@@ -168,7 +168,7 @@ impl StateFacts {
             may_send_bytes: Sides { initiator: may_send(Side::Here), responder: may_send(Side::There) },
             steps: edges
                 .iter()
-                .map(|edge| StepFacts {
+                .map(|edge| Transition {
                     tags: edge.tags.clone(),
                     message: edge.message.map(|message| message.name),
                     next: state_name(edge.to),
@@ -183,7 +183,7 @@ pub(crate) fn state_name(state: usize) -> String {
     format!("s{state}")
 }
 
-fn messages(graph: &Graph) -> Vec<MessageFacts> {
+fn messages(graph: &Graph) -> Vec<MessageSummary> {
     let mut seen: Vec<(Side, MessageInfo)> = Vec::new();
     for node in &graph.states {
         let said = node.edges.iter().filter_map(|edge| node.speaker.zip(edge.message));
@@ -193,13 +193,13 @@ fn messages(graph: &Graph) -> Vec<MessageFacts> {
             }
         }
     }
-    let facts = |(side, message): (Side, MessageInfo)| MessageFacts {
+    let summary = |(side, message): (Side, MessageInfo)| MessageSummary {
         message: message.name,
         from: Speaker::of(side),
         max_bytes: message.max_bytes,
         deadline_ms: u64::try_from(message.deadline.as_millis()).unwrap_or(u64::MAX),
-        ahead: message.pipeline_depth,
+        pipeline_depth: message.pipeline_depth,
         body: Body::of(&message.shape()),
     };
-    seen.into_iter().map(facts).collect()
+    seen.into_iter().map(summary).collect()
 }

@@ -48,18 +48,18 @@ fn types(description: &Description) -> Vec<&Body> {
 fn protocol(description: &Description) -> String {
     let messages = description.messages.iter();
     let messages: String = messages
-        .map(|facts| {
-            let heading = description.heading(facts);
+        .map(|summary| {
+            let heading = description.heading(summary);
             let (name, limits) = heading.split_once(": ").unwrap_or((heading.as_str(), ""));
-            let name_of_type = match facts.body.name() {
-                Some(of) if of != facts.message => format!(" It is a `{of}`."),
+            let name_of_type = match summary.body.name() {
+                Some(of) if of != summary.message => format!(" It is a `{of}`."),
                 _ => String::new(),
             };
             let mut limits = limits.to_owned();
             if let Some(first) = limits.get_mut(..1) {
                 first.make_ascii_uppercase();
             }
-            format!("\n#### `{name}`\n\n{limits}.{name_of_type}\n\n{}", body_table(&facts.body))
+            format!("\n#### `{name}`\n\n{limits}.{name_of_type}\n\n{}", body_table(&summary.body))
         })
         .collect();
     format!(

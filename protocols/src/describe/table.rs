@@ -1,7 +1,7 @@
 //! A protocol as tables that read well on a terminal and are Markdown.
 
 use super::{
-    Description, MessageFacts, StepFacts,
+    Description, MessageSummary, Transition,
     types::{Body, Field, Variant, named},
 };
 use std::time::Duration;
@@ -51,7 +51,7 @@ pub(super) fn thousands(number: u64) -> String {
     text
 }
 
-fn tags(step: &StepFacts) -> String {
+fn tags(step: &Transition) -> String {
     step.tags.iter().map(u8::to_string).collect::<Vec<_>>().join(" ")
 }
 
@@ -90,15 +90,17 @@ impl Description {
             }
             for (at, step) in state.steps.iter().enumerate() {
                 let first = at == 0;
-                let of = |facts: &MessageFacts| step.message == Some(facts.message) && state.speaks == Some(facts.from);
-                let facts = self.messages.iter().find(|facts| of(facts));
+                let of = |summary: &MessageSummary| {
+                    step.message == Some(summary.message) && state.speaks == Some(summary.from)
+                };
+                let summary = self.messages.iter().find(|summary| of(summary));
                 rows.push([
                     if first { state.state.clone() } else { String::new() },
                     if first { speaks.clone() } else { String::new() },
                     tags(step),
                     step.message.unwrap_or_default().to_owned(),
-                    facts.map(|facts| thousands(facts.max_bytes.into())).unwrap_or_default(),
-                    facts.map(|facts| time(facts.deadline_ms)).unwrap_or_default(),
+                    summary.map(|summary| thousands(summary.max_bytes.into())).unwrap_or_default(),
+                    summary.map(|summary| time(summary.deadline_ms)).unwrap_or_default(),
                     step.next.clone(),
                 ]);
             }
@@ -122,11 +124,15 @@ impl Description {
     }
 
     /// A message and its limits in a line.
-    pub(super) fn heading(&self, facts: &MessageFacts) -> String {
-        let MessageFacts { message, from, max_bytes, deadline_ms, ahead, .. } = facts;
-        let ahead = if *ahead > 1 { format!(", at most {ahead} before the first answer") } else { String::new() };
+    pub(super) fn heading(&self, summary: &MessageSummary) -> String {
+        let MessageSummary { message, from, max_bytes, deadline_ms, pipeline_depth, .. } = summary;
+        let pipeline_depth = if *pipeline_depth > 1 {
+            format!(", at most {pipeline_depth} before the first answer")
+        } else {
+            String::new()
+        };
         format!(
-            "{message}: from the {from}, at most {} bytes, within {}{ahead}",
+            "{message}: from the {from}, at most {} bytes, within {}{pipeline_depth}",
             thousands((*max_bytes).into()),
             time(*deadline_ms)
         )

@@ -88,7 +88,7 @@ fn a_protocol_as_json() {
     assert_eq!(
         json["messages"][0],
         serde_json::json!({
-            "message": "Ping", "from": "initiator", "max_bytes": 10, "deadline_ms": 30_000, "ahead": 1,
+            "message": "Ping", "from": "initiator", "max_bytes": 10, "deadline_ms": 30_000, "pipeline_depth": 1,
             "body": {"type": "struct", "name": "Ping", "fields": [
                 {"field": "sent", "body": {"type": "named", "name": "Timestamp", "of": {"type": "unsigned", "bits": 64}}},
             ]},
@@ -99,15 +99,15 @@ fn a_protocol_as_json() {
 #[test]
 fn a_pipelines_depth_counts_in_both_directions() {
     let trace = of("trace");
-    let limits = |name| trace.messages.iter().find(|message| message.message == name).unwrap().clone();
-    let (pull, piece) = (limits("Pull"), limits("Piece"));
-    assert_eq!(pull.ahead, trace::DEPTH);
+    let summary = |name| trace.messages.iter().find(|message| message.message == name).unwrap().clone();
+    let (pull, response) = (summary("Pull"), summary("PullResponse"));
+    assert_eq!(pull.pipeline_depth, trace::DEPTH);
     let depth = trace::DEPTH as u64;
-    assert_eq!(trace.unread_bytes.responder, Some(depth * (4 + u64::from(piece.max_bytes))));
+    assert_eq!(trace.unread_bytes.responder, Some(depth * (4 + u64::from(response.max_bytes))));
     let pulling =
         trace.states.iter().find(|state| state.steps.iter().any(|step| step.message == Some("Pull"))).unwrap();
     // The other ways out of that state are longer than pulls are: a reason for giving up.
-    let abandon = 3 + 2 + u64::from(limits("Abandon").max_bytes);
+    let abandon = 3 + 2 + u64::from(summary("Abandon").max_bytes);
     assert_eq!(pulling.may_send_bytes.initiator, Some(abandon.max(depth * (2 + u64::from(pull.max_bytes)))));
 }
 

@@ -45,7 +45,7 @@ pub enum Body {
     },
     /// How many, and the elements.
     List {
-        /// Each.
+        /// The shape of each element.
         of: Box<Self>,
         /// What else is known.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,9 +63,9 @@ pub enum Body {
     },
     /// So many, with no length before them.
     Array {
-        /// Each.
+        /// The shape of each element.
         of: Box<Self>,
-        /// How many.
+        /// The number of elements.
         len: usize,
         /// What else is known.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,9 +106,9 @@ pub enum Body {
         #[serde(skip_serializing_if = "Option::is_none")]
         note: Option<String>,
     },
-    /// Nobody knows.
+    /// A type whose layout can't be described.
     Opaque {
-        /// Why not.
+        /// What stands in the way, in words.
         reason: String,
     },
 }

@@ -1,6 +1,6 @@
 //! Both directions of a recorded session.
 
-use super::{End, Fault, Frame, header, read, served};
+use super::{Deviation, End, Frame, header, read, served};
 use crate::describe::{Speaker, state_name};
 use shardwire_transport::{
     ViolationKind,
@@ -17,7 +17,7 @@ pub struct Both {
     state: usize,
     initiator: Lane,
     responder: Lane,
-    fault: Option<Fault>,
+    deviation: Option<Deviation>,
 }
 
 /// The bytes of one side that aren't read yet, and how many were read before.
@@ -56,13 +56,13 @@ impl Both {
             state: 0,
             initiator: Lane::default(),
             responder: Lane::default(),
-            fault: None,
+            deviation: None,
         }
     }
 
     /// What comes next in the recording.
     pub fn push(&mut self, from: Speaker, piece: &[u8]) {
-        if self.fault.is_none() {
+        if self.deviation.is_none() {
             self.lane(from).push(piece);
         }
     }
@@ -77,16 +77,16 @@ impl Both {
     /// The next frame; none if more has to be pushed first.
     ///
     /// # Errors
-    /// The first violation; the same again when asked again.
+    /// [`Deviation`]: the first one. Further calls return the same.
     #[allow(clippy::should_implement_trait)] // it isn't over when there is no frame
-    pub fn next(&mut self) -> Result<Option<Frame>, Fault> {
-        if let Some(fault) = &self.fault {
-            return Err(fault.clone());
+    pub fn next(&mut self) -> Result<Option<Frame>, Deviation> {
+        if let Some(deviation) = &self.deviation {
+            return Err(deviation.clone());
         }
-        self.frame().inspect_err(|fault| self.fault = Some(fault.clone()))
+        self.frame().inspect_err(|deviation| self.deviation = Some(deviation.clone()))
     }
 
-    fn frame(&mut self) -> Result<Option<Frame>, Fault> {
+    fn frame(&mut self) -> Result<Option<Frame>, Deviation> {
         let (graph, state, name) = match &self.header {
             Some((graph, ..)) => (graph, 0, None),
             None => (&self.graph, self.state, Some(self.state)),
@@ -97,16 +97,16 @@ impl Both {
             Speaker::Initiator => &self.initiator,
             Speaker::Responder => &self.responder,
         };
-        let fault = |at: usize, kind| Fault::violation(from, lane.offset + at as u64, name, kind);
+        let deviation = |at: usize, kind| Deviation::violation(from, lane.offset + at as u64, name, kind);
         match graph.split(state, lane.rest()) {
-            Split::Wrong { at, kind } => Err(fault(at, kind)),
+            Split::Wrong { at, kind } => Err(deviation(at, kind)),
             Split::Partial => self.in_turn(from.other()),
             Split::Frame { edge, body, bytes } => {
                 let begins = bytes - body.len();
                 if let Some((_, protocol, version)) = &self.header {
-                    served(body, protocol, *version).map_err(|kind| fault(begins, kind))?;
+                    served(body, protocol, *version).map_err(|kind| deviation(begins, kind))?;
                 }
-                let reading = read(name, edge, body).map_err(|kind| fault(begins, kind))?;
+                let reading = read(name, edge, body).map_err(|kind| deviation(begins, kind))?;
                 let (offset, to) = (lane.offset, edge.to);
                 if self.header.take().is_none() {
                     self.state = to;
@@ -118,19 +118,19 @@ impl Both {
     }
 
     /// Nothing may be said after the end.
-    fn after_end(&self) -> Result<Option<Frame>, Fault> {
+    fn after_end(&self) -> Result<Option<Frame>, Deviation> {
         for (from, lane) in [(Speaker::Initiator, &self.initiator), (Speaker::Responder, &self.responder)] {
             let bytes = lane.rest().len();
             if bytes > 0 {
                 let kind = ViolationKind::AfterEnd { bytes };
-                return Err(Fault::violation(from, lane.offset, Some(self.state), kind));
+                return Err(Deviation::violation(from, lane.offset, Some(self.state), kind));
             }
         }
         Ok(None)
     }
 
     /// The other side has to wait, except for what it may have sent ahead.
-    fn in_turn(&self, other: Speaker) -> Result<Option<Frame>, Fault> {
+    fn in_turn(&self, other: Speaker) -> Result<Option<Frame>, Deviation> {
         let ahead = match self.header {
             Some(_) => Unread::Bytes(0),
             None => self.graph.may_send(self.state, other.side()),
@@ -142,7 +142,7 @@ impl Both {
         let bytes = lane.rest().len();
         if ahead.bytes().is_some_and(|ahead| bytes as u64 > ahead) {
             let state = self.header.is_none().then_some(self.state);
-            return Err(Fault::violation(other, lane.offset, state, ViolationKind::OutOfTurn { bytes }));
+            return Err(Deviation::violation(other, lane.offset, state, ViolationKind::OutOfTurn { bytes }));
         }
         Ok(None)
     }

@@ -76,85 +76,87 @@ impl fmt::Display for Frame {
 
 /// The first thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct Deviation {
     /// Who sent it.
     pub from: Speaker,
     /// Where it begins: bytes of this side before it.
     pub offset: u64,
     /// In which state; with one direction alone one of those that are possible, the one that fits longest. None within the header.
     pub state: Option<String>,
-    /// What.
-    pub kind: FaultKind,
+    /// What is wrong with it.
+    pub kind: DeviationKind,
 }
 
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FaultKind {
+pub enum DeviationKind {
     /// What a session calls a violation.
     Violation(ViolationKind),
     /// One direction alone has too many readings.
     Undecided,
 }
 
-impl Fault {
+impl Deviation {
     fn violation(from: Speaker, offset: u64, state: Option<usize>, kind: ViolationKind) -> Self {
-        Self { from, offset, state: state.map(state_name), kind: FaultKind::Violation(kind) }
+        Self { from, offset, state: state.map(state_name), kind: DeviationKind::Violation(kind) }
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Deviation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, offset, .. } = self;
         let state = self.state.as_deref().unwrap_or("the header");
         match &self.kind {
-            FaultKind::Violation(kind) => write!(f, "{from}, byte {offset}, {state}: {kind}"),
-            FaultKind::Undecided => write!(f, "{from}, byte {offset}: one direction alone doesn't tell what follows"),
+            DeviationKind::Violation(kind) => write!(f, "{from}, byte {offset}, {state}: {kind}"),
+            DeviationKind::Undecided => {
+                write!(f, "{from}, byte {offset}: one direction alone doesn't tell what follows")
+            }
         }
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for Deviation {}
 
-impl Coded for Fault {
+impl Coded for Deviation {
     fn code(&self) -> &'static str {
         match &self.kind {
-            FaultKind::Violation(kind) => kind.code(),
-            FaultKind::Undecided => "SW-WIRE-001",
+            DeviationKind::Violation(kind) => kind.code(),
+            DeviationKind::Undecided => "SW-WIRE-001",
         }
     }
 
     fn next_step(&self) -> String {
         match &self.kind {
-            FaultKind::Violation(_) => {
+            DeviationKind::Violation(_) => {
                 format!(
                     "Check that the recording is whole and of this protocol; else look at what the {} sends.",
                     self.from
                 )
             }
-            FaultKind::Undecided => "Give both directions, as a recording.".into(),
+            DeviationKind::Undecided => "Give both directions, as a recording.".into(),
         }
     }
 }
 
-impl Serialize for Fault {
+impl Serialize for Deviation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fault = serializer.serialize_struct("Fault", 5)?;
-        fault.serialize_field("from", &self.from)?;
-        fault.serialize_field("offset", &self.offset)?;
-        fault.serialize_field("state", &self.state)?;
-        fault.serialize_field("code", self.code())?;
-        fault.serialize_field("message", &self.to_string())?;
-        fault.end()
+        let mut deviation = serializer.serialize_struct("Deviation", 5)?;
+        deviation.serialize_field("from", &self.from)?;
+        deviation.serialize_field("offset", &self.offset)?;
+        deviation.serialize_field("state", &self.state)?;
+        deviation.serialize_field("code", self.code())?;
+        deviation.serialize_field("message", &self.to_string())?;
+        deviation.end()
     }
 }
 
-/// Where a recording without a fault ends.
+/// Where a recording without a deviation ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "end", rename_all = "lowercase")]
 pub enum End {
     /// With the protocol.
     Whole,
-    /// Before it.
+    /// Somewhere before the end.
     Open {
         /// In which state, or in one of which; none within the header.
         states: Vec<String>,

@@ -1,6 +1,6 @@
 //! One direction of a recorded session.
 
-use super::{End, Fault, FaultKind, Frame, Reading, header, read, served};
+use super::{Deviation, DeviationKind, End, Frame, Reading, header, read, served};
 use crate::describe::{Speaker, state_name};
 use shardwire_transport::graph::{Graph, Split};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -22,7 +22,7 @@ pub struct One {
     offset: u64,
     paths: Vec<Path>,
     /// Of the readings that came to nothing, the one that went furthest.
-    failed: Option<(Fault, VecDeque<Frame>)>,
+    failed: Option<(Deviation, VecDeque<Frame>)>,
     ready: VecDeque<Frame>,
     over: bool,
 }
@@ -74,14 +74,14 @@ impl One {
     /// The next frame; none if more has to be pushed first.
     ///
     /// # Errors
-    /// The first violation; the same again when asked again.
+    /// [`Deviation`]: the first one. Further calls return the same.
     #[allow(clippy::should_implement_trait)] // it isn't over when there is no frame
-    pub fn next(&mut self) -> Result<Option<Frame>, Fault> {
+    pub fn next(&mut self) -> Result<Option<Frame>, Deviation> {
         match self.begin() {
             Ok(true) => {}
             Ok(false) => return Ok(None),
-            Err(fault) => {
-                self.failed = Some((fault, VecDeque::new()));
+            Err(deviation) => {
+                self.failed = Some((deviation, VecDeque::new()));
                 self.header = None;
                 self.paths.clear();
                 self.over = true;
@@ -92,22 +92,22 @@ impl One {
         }
         match (self.ready.pop_front(), &self.failed) {
             (Some(frame), _) => Ok(Some(frame)),
-            (None, Some((fault, _))) if self.over => Err(fault.clone()),
+            (None, Some((deviation, _))) if self.over => Err(deviation.clone()),
             (None, _) => Ok(None),
         }
     }
 
     /// Reads the header, if it is due; whether it is read.
-    fn begin(&mut self) -> Result<bool, Fault> {
+    fn begin(&mut self) -> Result<bool, Deviation> {
         let Some((graph, protocol, version)) = &self.header else { return Ok(true) };
-        let fault = |at: usize, kind| Fault::violation(self.side, self.offset + at as u64, None, kind);
+        let deviation = |at: usize, kind| Deviation::violation(self.side, self.offset + at as u64, None, kind);
         match graph.split(0, &self.bytes) {
             Split::Partial => Ok(false),
-            Split::Wrong { at, kind } => Err(fault(at, kind)),
+            Split::Wrong { at, kind } => Err(deviation(at, kind)),
             Split::Frame { edge, body, bytes } => {
                 let begins = bytes - body.len();
-                served(body, protocol, *version).map_err(|kind| fault(begins, kind))?;
-                let reading = read(None, edge, body).map_err(|kind| fault(begins, kind))?;
+                served(body, protocol, *version).map_err(|kind| deviation(begins, kind))?;
+                let reading = read(None, edge, body).map_err(|kind| deviation(begins, kind))?;
                 let frame =
                     Frame { from: self.side, offset: self.offset, bytes: bytes as u64, readings: vec![reading] };
                 self.ready.push_back(frame);
@@ -126,21 +126,22 @@ impl One {
         let mut waiting = BTreeSet::new();
         // By where the frame ends: the readings of it, and the states after it.
         let mut frames: BTreeMap<usize, (Vec<Reading>, BTreeSet<usize>)> = BTreeMap::new();
-        let mut faults = Vec::new();
+        let mut deviations = Vec::new();
         let bytes = self.bytes.get(path.at..).unwrap_or_default();
         for state in &path.states {
-            let fault =
-                |at: usize, kind| Fault::violation(self.side, self.offset + (path.at + at) as u64, Some(*state), kind);
+            let deviation = |at: usize, kind| {
+                Deviation::violation(self.side, self.offset + (path.at + at) as u64, Some(*state), kind)
+            };
             match self.graph.split(*state, bytes) {
                 Split::Partial => drop(waiting.insert(*state)),
-                Split::Wrong { at, kind } => faults.push(fault(at, kind)),
+                Split::Wrong { at, kind } => deviations.push(deviation(at, kind)),
                 Split::Frame { edge, body, bytes } => match read(Some(*state), edge, body) {
                     Ok(reading) => {
                         let (readings, next) = frames.entry(bytes).or_default();
                         readings.push(reading);
                         next.insert(edge.to);
                     }
-                    Err(kind) => faults.push(fault(bytes - body.len(), kind)),
+                    Err(kind) => deviations.push(deviation(bytes - body.len(), kind)),
                 },
             }
         }
@@ -155,7 +156,7 @@ impl One {
             })
             .collect();
         if went_on.is_empty() && waiting.is_empty() {
-            self.fail(faults, path.frames);
+            self.fail(deviations, path.frames);
         } else {
             went_on.into_iter().for_each(|path| self.add(path));
             if !waiting.is_empty() {
@@ -186,10 +187,10 @@ impl One {
         }
     }
 
-    fn fail(&mut self, faults: Vec<Fault>, frames: VecDeque<Frame>) {
-        let Some(fault) = faults.into_iter().max_by_key(|fault| fault.offset) else { return };
-        if self.failed.as_ref().is_none_or(|(furthest, _)| furthest.offset <= fault.offset) {
-            self.failed = Some((fault, frames));
+    fn fail(&mut self, deviations: Vec<Deviation>, frames: VecDeque<Frame>) {
+        let Some(deviation) = deviations.into_iter().max_by_key(|deviation| deviation.offset) else { return };
+        if self.failed.as_ref().is_none_or(|(furthest, _)| furthest.offset <= deviation.offset) {
+            self.failed = Some((deviation, frames));
         }
     }
 
@@ -198,9 +199,13 @@ impl One {
         let undecided = self.paths.iter().map(|path| path.frames.len()).max().unwrap_or(0);
         if self.paths.len() > 1 && (self.paths.len() > MAX_PATHS || undecided > MAX_UNDECIDED) {
             let at = self.paths.iter().map(|path| path.at).min().unwrap_or(0);
-            let fault =
-                Fault { from: self.side, offset: self.offset + at as u64, state: None, kind: FaultKind::Undecided };
-            self.failed = Some((fault, VecDeque::new()));
+            let deviation = Deviation {
+                from: self.side,
+                offset: self.offset + at as u64,
+                state: None,
+                kind: DeviationKind::Undecided,
+            };
+            self.failed = Some((deviation, VecDeque::new()));
             self.paths.clear();
         }
         if self.paths.is_empty() {

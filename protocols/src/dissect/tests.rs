@@ -42,10 +42,10 @@ fn longest(graph: &Graph) -> u64 {
 }
 
 /// A piece of a recording: who, and what.
-type Piece = (Speaker, Vec<u8>);
+type Recorded = (Speaker, Vec<u8>);
 
 /// All frames and how it ends.
-fn dissect(mut both: Both, pieces: &[Piece]) -> Result<(Vec<Frame>, End), (Vec<Frame>, Fault)> {
+fn dissect(mut both: Both, pieces: &[Recorded]) -> Result<(Vec<Frame>, End), (Vec<Frame>, Deviation)> {
     let mut frames = Vec::new();
     for (from, bytes) in pieces {
         both.push(*from, bytes);
@@ -53,9 +53,9 @@ fn dissect(mut both: Both, pieces: &[Piece]) -> Result<(Vec<Frame>, End), (Vec<F
             match both.next() {
                 Ok(Some(frame)) => frames.push(frame),
                 Ok(None) => break,
-                Err(fault) => {
-                    assert_eq!(both.next(), Err(fault.clone()), "the same again");
-                    return Err((frames, fault));
+                Err(deviation) => {
+                    assert_eq!(both.next(), Err(deviation.clone()), "the same again");
+                    return Err((frames, deviation));
                 }
             }
         }
@@ -63,7 +63,7 @@ fn dissect(mut both: Both, pieces: &[Piece]) -> Result<(Vec<Frame>, End), (Vec<F
     Ok((frames, both.end()))
 }
 
-fn alone(mut one: One, pieces: &[&[u8]]) -> Result<(Vec<Frame>, End), (Vec<Frame>, Fault)> {
+fn alone(mut one: One, pieces: &[&[u8]]) -> Result<(Vec<Frame>, End), (Vec<Frame>, Deviation)> {
     let mut frames = Vec::new();
     for bytes in pieces {
         one.push(bytes);
@@ -71,7 +71,7 @@ fn alone(mut one: One, pieces: &[&[u8]]) -> Result<(Vec<Frame>, End), (Vec<Frame
             match one.next() {
                 Ok(Some(frame)) => frames.push(frame),
                 Ok(None) => break,
-                Err(fault) => return Err((frames, fault)),
+                Err(deviation) => return Err((frames, deviation)),
             }
         }
     }
@@ -106,7 +106,7 @@ fn body(message: &MessageInfo, random: &mut ChaCha8Rng) -> Vec<u8> {
 }
 
 /// A session of random legal messages, in order, at most `steps` long.
-fn session(entry: &catalogue::Entry, seed: u64, steps: usize) -> Vec<Piece> {
+fn session(entry: &catalogue::Entry, seed: u64, steps: usize) -> Vec<Recorded> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let graph = entry.initiator();
     let mut pieces = vec![(Initiator, header_of(entry))];
@@ -124,7 +124,7 @@ fn session(entry: &catalogue::Entry, seed: u64, steps: usize) -> Vec<Piece> {
     pieces
 }
 
-fn said_by(pieces: &[Piece], side: Speaker) -> Vec<u8> {
+fn said_by(pieces: &[Recorded], side: Speaker) -> Vec<u8> {
     pieces.iter().filter(|(from, _)| *from == side).flat_map(|(_, bytes)| bytes.clone()).collect()
 }
 
@@ -163,10 +163,10 @@ fn a_session_is_said_frame_by_frame() {
 
 #[test]
 fn the_first_violation_is_named_with_its_byte() {
-    let told = |pieces: &[Piece]| {
-        let (_, fault) = dissect(both("keepalive"), pieces).unwrap_err();
-        assert!(fault.next_step().contains("recording"));
-        format!("{} {fault}", fault.code())
+    let told = |pieces: &[Recorded]| {
+        let (_, deviation) = dissect(both("keepalive"), pieces).unwrap_err();
+        assert!(deviation.next_step().contains("recording"));
+        format!("{} {deviation}", deviation.code())
     };
     let header = header_of(&entry("keepalive"));
     let says = |bytes: &[u8]| vec![(Initiator, header.clone()), (Initiator, bytes.to_vec())];
@@ -214,8 +214,8 @@ fn requests_sent_ahead_are_in_turn_up_to_their_depth() {
     assert!(matches!(end, End::Open { due: Responder, have: 0, .. }), "{end:?}");
     let depth = crate::ingress::DEPTH as u64 * u64::from(info_of(&graph, "Submit").max_bytes + 3);
     pieces.push((Initiator, vec![0; usize::try_from(depth).unwrap()]));
-    let (_, fault) = dissect(both("ingress"), &pieces).unwrap_err();
-    assert_eq!((fault.code(), fault.from), ("SW-SESSION-012", Initiator));
+    let (_, deviation) = dissect(both("ingress"), &pieces).unwrap_err();
+    assert_eq!((deviation.code(), deviation.from), ("SW-SESSION-012", Initiator));
 }
 
 #[test]
@@ -235,9 +235,12 @@ fn one_direction_follows_every_state_that_is_possible() {
     let answers = [told("JobOffer"), told("Lease"), frame(&[], &[1, 5])].concat();
     let (frames, _) = alone(one("trace", Responder), &[&answers]).unwrap();
     let readings: Vec<_> = frames[2].readings.iter().map(|reading| reading.message.unwrap()).collect();
-    assert_eq!(readings, ["Piece", "Progressed", "Finished"]);
-    let (frames, fault) = alone(one("trace", Initiator), &[&header_of(&trace), &[0, 1, 0, 9]]).unwrap_err();
-    assert_eq!((frames.len(), fault.offset, fault.code()), (2, header_of(&trace).len() as u64 + 3, "SW-SESSION-006"));
+    assert_eq!(readings, ["PullResponse", "Progressed", "Finished"]);
+    let (frames, deviation) = alone(one("trace", Initiator), &[&header_of(&trace), &[0, 1, 0, 9]]).unwrap_err();
+    assert_eq!(
+        (frames.len(), deviation.offset, deviation.code()),
+        (2, header_of(&trace).len() as u64 + 3, "SW-SESSION-006")
+    );
 }
 
 #[test]
@@ -250,13 +253,16 @@ fn too_many_readings_of_one_direction_are_not_guessed() {
     type Puzzle = Rec<Choose<Send<Word, Recv<Word, Var<Z>>>, Send<Word, Offer<Recv<Word, Var<Z>>, Recv<Word, Eps>>>>>;
     let mut one = One::new("puzzle", 1, Graph::of::<Puzzle>(), Responder, false);
     one.push(&[0; 100]);
-    let fault = one.next().unwrap_err();
+    let deviation = one.next().unwrap_err();
     assert!(
-        fault.to_string().starts_with("responder, byte ")
-            && fault.to_string().ends_with(": one direction alone doesn't tell what follows")
+        deviation.to_string().starts_with("responder, byte ")
+            && deviation.to_string().ends_with(": one direction alone doesn't tell what follows")
     );
-    assert_eq!((fault.code(), fault.next_step().as_str()), ("SW-WIRE-001", "Give both directions, as a recording."));
-    assert_eq!(one.next(), Err(fault), "the same again");
+    assert_eq!(
+        (deviation.code(), deviation.next_step().as_str()),
+        ("SW-WIRE-001", "Give both directions, as a recording.")
+    );
+    assert_eq!(one.next(), Err(deviation), "the same again");
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub const MAX_SHOWN_BYTES: usize = 64;
 /// How deep a shape is read: deeper than any that can be derived.
 const MAX_DEPTH: usize = shardwire_transport::shape::MAX_DEPTH + 1;
 
-/// A value.
+/// A value read from the bytes of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// No bytes.

@@ -1,4 +1,4 @@
-//! Evidence: what a peer signed and can't have meant. Whoever has it can show it to others, who need nothing else to check it.
+//! Evidence: what a peer signed and can't have meant. It can be shown to others, who need nothing else to check it.
 //!
 //! Two statements contradict each other if an honest signer never makes both, whatever crashed, was lost or came late:
 //!
@@ -6,21 +6,21 @@
 //! - two receipts that put different transactions at one place of a shard's sequence, or one transaction at two places: its place is durable
 //!   before the receipt is signed.
 //!
-//! A proof is bad if its prover signed that it proves a job, and it doesn't: the announcement names job and bytes by hash, so whoever has the bytes
+//! A proof is bad if its prover signed that it proves a job, and it doesn't: the announcement names job and bytes by hash, so anybody with the bytes
 //! and a verifier of the job's program sees it. No verifier is known here, it is an argument ([`Verifier`]).
 //!
 //! What only seems to be wrong is refused: a transaction that was refused once and accepted later, a lease under a new epoch, a proof that
 //! was disputed because of the state that it met and settled when that was another, a proof of another program than the verifier's (it may have been
 //! right in its time), bytes that aren't those announced.
 //!
-//! [`Piece`] is what is kept and handed on: whom it is against, and the evidence, as bytes that begin with what they are. Bound:
+//! [`Accusation`] is what is kept and handed on: whom it is against, and the evidence, as bytes that begin with what they are. Bound:
 //! [`MAX_EVIDENCE_BYTES`].
 
-mod piece;
+mod accusation;
 #[cfg(test)]
 mod tests;
 
-pub use piece::{MAGIC, Piece};
+pub use accusation::{Accusation, MAGIC};
 
 use crate::{Forged, Signed, ingress, proof::Announcement, trace};
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ pub enum Evidence {
     /// Of an operator: a job leased twice at once.
     Leases(Box<[Signed<trace::LeaseTerms>; 2]>),
     /// Of an operator: a sequence that forks.
-    Receipts(Box<[Signed<ingress::Verdict>; 2]>),
+    Receipts(Box<[Signed<ingress::ReceiptContent>; 2]>),
     /// Of a prover: a proof that doesn't prove what it should.
     Proof(Box<BadProof>),
 }
@@ -65,7 +65,7 @@ pub trait Verifier {
     /// The output of the run that the bytes prove.
     ///
     /// # Errors
-    /// Why they prove none.
+    /// [`Cause`]: why they prove none.
     fn output(&self, proof: &[u8]) -> Result<Output, Cause>;
 }
 
@@ -154,7 +154,8 @@ impl Evidence {
     /// What it shows against this peer, if it shows anything.
     ///
     /// # Errors
-    /// If a statement is not the peer's, or an honest peer may have made what is here.
+    /// [`NoEvidence::Forged`] if a statement is not the peer's, [`NoEvidence::Consistent`] or [`NoEvidence::Proven`] if an honest peer may have made
+    /// what is here, [`NoEvidence::OtherJob`] or [`NoEvidence::OtherBytes`] if the parts aren't those that were announced.
     pub fn check(&self, accused: &PeerId, verifier: &dyn Verifier) -> Result<Shown, NoEvidence> {
         match self {
             Self::Leases(leases) => {
@@ -199,7 +200,7 @@ impl BadProof {
 
 /// How two verdicts of one signer contradict each other, if they do.
 #[must_use]
-pub fn forked(first: &ingress::Verdict, second: &ingress::Verdict) -> Option<Shown> {
+pub fn forked(first: &ingress::ReceiptContent, second: &ingress::ReceiptContent) -> Option<Shown> {
     let (here, there) = (place(first)?, place(second)?);
     match (first.shard == second.shard, here == there, first.transaction == second.transaction) {
         (true, true, false) => Some(Shown::TwoTransactions),
@@ -209,6 +210,6 @@ pub fn forked(first: &ingress::Verdict, second: &ingress::Verdict) -> Option<Sho
 }
 
 /// Where a receipt puts its transaction.
-fn place(verdict: &ingress::Verdict) -> Option<u32> {
+fn place(verdict: &ingress::ReceiptContent) -> Option<u32> {
     if let ingress::Outcome::Accepted { sequence, .. } = verdict.outcome { Some(sequence) } else { None }
 }

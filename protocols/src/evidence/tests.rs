@@ -65,8 +65,8 @@ fn lease(signer: u8, epoch: u64, prover: u8) -> Signed<trace::LeaseTerms> {
     Signed::by(&identity(signer), terms)
 }
 
-fn receipt(shard: u64, transaction: u8, outcome: Outcome) -> Signed<ingress::Verdict> {
-    let verdict = ingress::Verdict {
+fn receipt(shard: u64, transaction: u8, outcome: Outcome) -> Signed<ingress::ReceiptContent> {
+    let verdict = ingress::ReceiptContent {
         shard: ShardId(Felt::from(shard)),
         transaction: Hash([transaction; 32]),
         account: AccountId(Felt::ONE),
@@ -129,8 +129,8 @@ fn evidence_is_exported_and_read_by_others() {
     let evidence = Evidence::Leases(Box::new([lease(1, 5, 8), lease(1, 5, 9)]));
     let json = serde_json::to_string(&evidence).unwrap();
     assert_eq!(serde_json::from_str::<Evidence>(&json).unwrap(), evidence);
-    let piece = Piece { accused: identity(1).peer(), evidence };
-    assert_eq!(Piece::from_bytes(&piece.to_bytes()).unwrap(), piece);
+    let piece = Accusation { accused: identity(1).peer(), evidence };
+    assert_eq!(Accusation::from_bytes(&piece.to_bytes()).unwrap(), piece);
     assert_eq!(piece.check(&Reader), Ok(Shown::TwoLeases));
 }
 
@@ -178,18 +178,18 @@ fn no_honest_prover_can_be_shown_to_have_lied() {
 
 #[test]
 fn what_is_no_piece_of_evidence_is_refused_and_the_longest_fits() {
-    let longest = Piece {
+    let longest = Accusation {
         accused: identity(1).peer(),
         evidence: Evidence::Proof(Box::new(announced(vec![255; MAX_PROOF_BYTES as usize]))),
     };
     let bytes = longest.to_bytes();
-    assert_eq!(Piece::from_bytes(&bytes).unwrap().check(&Reader).unwrap(), longest.check(&Reader).unwrap());
+    assert_eq!(Accusation::from_bytes(&bytes).unwrap().check(&Reader).unwrap(), longest.check(&Reader).unwrap());
     let cause = Outcome::Refused(largest_cause());
     let refusals = Evidence::Receipts(Box::new([receipt(1, 8, cause.clone()), receipt(1, 9, cause)]));
-    assert!(Piece { accused: identity(1).peer(), evidence: refusals }.to_bytes().len() < 4096);
+    assert!(Accusation { accused: identity(1).peer(), evidence: refusals }.to_bytes().len() < 4096);
 
     let said = |bytes: &[u8]| {
-        let error = Piece::from_bytes(bytes).unwrap_err();
+        let error = Accusation::from_bytes(bytes).unwrap_err();
         format!("{} {error} | {}", error.code(), error.next_step())
     };
     let next = "Check that it is the right file, and that it is whole.";

@@ -1,7 +1,7 @@
 //! The operator's half.
 
 use super::{Acceptance, Answered, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, Nothing, Turn};
-use crate::{pace, signed::Signed};
+use crate::{signed::Signed, timing};
 use shardwire_model::{Cause, ShardId};
 use shardwire_transport::{Branch, Identity, Initiator, Session, SessionError};
 use tokio::time::Instant;
@@ -38,7 +38,7 @@ pub struct Pending {
 }
 
 impl Client {
-    /// Begins.
+    /// Begins at the session's first state.
     pub fn new(session: Initiator<Handoff>) -> Self {
         Self::at(session.enter(), None)
     }
@@ -48,17 +48,17 @@ impl Client {
     }
 
     /// Asks for work, naming the shards that were accepted and not closed. Waits up to
-    /// [`HOLD`](crate::pace::HOLD) for something to happen. `identity` is this operator's.
+    /// [`HOLD`](crate::timing::HOLD) for something to happen. `identity` is this operator's.
     ///
     /// # Errors
-    /// If the session fails, or the settler's answer contradicts itself. More than [`MAX_KNOWN`](super::MAX_KNOWN) shards can't be named.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the settler's answer contradicts itself. More than [`MAX_KNOWN`](super::MAX_KNOWN) shards can't be named.
     pub async fn ask(self, identity: &Identity, known: &[ShardId]) -> Result<Next, SessionError> {
-        let asked = pace::turn(self.not_before).await;
+        let asked = timing::wait_until(self.not_before).await;
         let session: Session<Handoff, Answered, Loop> = self.session.choose(Ask { known: known.to_vec() }).await?;
         match session.offer().await? {
             Branch::First(nothing) => {
                 let (Nothing {}, session) = nothing.recv().await?;
-                Ok(Next::Nothing(Self::at(session.again(), Some(asked + pace::PAUSE))))
+                Ok(Next::Nothing(Self::at(session.repeat(), Some(asked + timing::ASK_INTERVAL))))
             }
             Branch::Second(more) => match more.offer().await? {
                 Branch::First(assign) => {
@@ -77,7 +77,7 @@ impl Client {
                         let detail = format!("shard {} is closed, which wasn't asked about", closed.shard.short());
                         return Err(session.broken("Closed", "SW-HANDOFF-002", detail));
                     }
-                    Ok(Next::Closed(closed, Self::at(session.again(), None)))
+                    Ok(Next::Closed(closed, Self::at(session.repeat(), None)))
                 }
             },
         }
@@ -86,7 +86,7 @@ impl Client {
     /// Ends the session in good order.
     ///
     /// # Errors
-    /// If the session is lost first.
+    /// [`SessionError::Lost`] if the connection is lost first, [`SessionError::Violation`] if the settler doesn't end its side.
     pub async fn close(self) -> Result<(), SessionError> {
         self.session.choose(Bye {}).await?.close().await
     }
@@ -108,18 +108,19 @@ impl Pending {
     /// Accepts, after the assignment was made durable.
     ///
     /// # Errors
-    /// If the session fails: the settler then assigns the shard again, and accepting it again is harmless.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the settler breaks the protocol.
+    /// The settler then assigns the shard again, and accepting it again is harmless.
     pub async fn accept(self, identity: &Identity) -> Result<Client, SessionError> {
         let accept = Signed::by(identity, Acceptance { shard: self.shard, epoch: self.epoch });
-        Ok(Client::at(self.session.choose(accept).await?.again(), None))
+        Ok(Client::at(self.session.choose(accept).await?.repeat(), None))
     }
 
     /// Declines.
     ///
     /// # Errors
-    /// If the session fails.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the settler breaks the protocol.
     pub async fn decline(self, cause: impl Into<Cause>) -> Result<Client, SessionError> {
         let decline = Decline { shard: self.shard, cause: cause.into() };
-        Ok(Client::at(self.session.choose(decline).await?.again(), None))
+        Ok(Client::at(self.session.choose(decline).await?.repeat(), None))
     }
 }

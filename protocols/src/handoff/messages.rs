@@ -1,9 +1,8 @@
 //! What settler and operator say about an assignment.
 
 use crate::{
-    pace,
     signed::{Signed, Statement},
-    size,
+    size, timing,
 };
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Cause, Felt, Hash, MAX_ENTRIES, ShardId, ShardStart, Timestamp, bounded};
@@ -81,7 +80,7 @@ pub type Accept = Signed<Acceptance>;
 pub struct Decline {
     /// The shard.
     pub shard: ShardId,
-    /// Why.
+    /// The reason: a stable code, and words for a person.
     pub cause: Cause,
 }
 
@@ -89,10 +88,10 @@ pub struct Decline {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bye {}
 
-message!(Ask, max_bytes = size::list(MAX_KNOWN, size::FELT), deadline = pace::NEXT);
-message!(Nothing, max_bytes = 0, deadline = pace::ANSWER);
-message!(Assign, max_bytes = size::SHARD_START + size::VALUES + 2 * size::U64, deadline = pace::ANSWER);
-message!(Closed, max_bytes = size::FELT + size::TAG + size::HASH, deadline = pace::ANSWER);
-message!(Accept, max_bytes = size::FELT + size::U64 + size::SIGNATURE, deadline = pace::NEXT);
-message!(Decline, max_bytes = size::FELT + size::CAUSE, deadline = pace::NEXT);
-message!(Bye, max_bytes = 0, deadline = pace::NEXT);
+message!(Ask, max_bytes = size::list(MAX_KNOWN, size::FELT), deadline = timing::NEXT);
+message!(Nothing, max_bytes = 0, deadline = timing::ANSWER);
+message!(Assign, max_bytes = size::SHARD_START + size::VALUES + 2 * size::U64, deadline = timing::ANSWER);
+message!(Closed, max_bytes = size::FELT + size::TAG + size::HASH, deadline = timing::ANSWER);
+message!(Accept, max_bytes = size::FELT + size::U64 + size::SIGNATURE, deadline = timing::NEXT);
+message!(Decline, max_bytes = size::FELT + size::CAUSE, deadline = timing::NEXT);
+message!(Bye, max_bytes = 0, deadline = timing::NEXT);

@@ -1,7 +1,7 @@
 //! handoff: an operator takes shards from a settler.
 //!
 //! The operator drives. It asks, naming the shards that it holds, and the settler answers: nothing for now (after at most
-//! [`HOLD`](crate::pace::HOLD)), a shard to execute, or what became of one. An assigned shard is accepted with a signature, after
+//! [`HOLD`](crate::timing::HOLD)), a shard to execute, or what became of one. An assigned shard is accepted with a signature, after
 //! it was made durable, or declined with a reason.
 //!
 //! **Lost connections.** Asking is idempotent. A shard that the settler assigned and that `known` doesn't name is assigned again; one that

@@ -1,7 +1,7 @@
 //! The settler's half.
 
 use super::{Accept, Acceptance, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, Nothing, Turn};
-use crate::{Failure, ServeError, pace, signed::Signed};
+use crate::{Failure, ServeError, signed::Signed, timing};
 use shardwire_model::{Cause, PeerId, ShardId};
 use shardwire_transport::{Responder, Session, algebra::HasDual, offer};
 use std::future::Future;
@@ -43,14 +43,14 @@ type Loop = (There, ());
 /// Serves an operator until it says goodbye.
 ///
 /// # Errors
-/// If the session fails, the operator breaks a rule, or the handler can't go on.
+/// [`ServeError::Session`] if the connection is lost or the operator breaks a rule, [`ServeError::Handler`] if the handler can't go on.
 pub async fn serve<H: Handler>(session: Responder<Handoff>, handler: &H) -> Result<(), ServeError> {
     let mut session: Session<Handoff, There, Loop> = session.enter();
     loop {
         session = offer!(session => {
-            Ask(Ask { known }), answer => match pace::hold(handler.next(answer.peer(), &known)).await.transpose()? {
-                None => answer.choose(Nothing {}).await?.again(),
-                Some(Answer::Closed(closed)) => answer.choose(closed).await?.again(),
+            Ask(Ask { known }), answer => match timing::hold(handler.next(answer.peer(), &known)).await.transpose()? {
+                None => answer.choose(Nothing {}).await?.repeat(),
+                Some(Answer::Closed(closed)) => answer.choose(closed).await?.repeat(),
                 Some(Answer::Assign(assign)) => {
                     let (shard, epoch) = (assign.start.shard, assign.epoch);
                     let assigned = answer.choose(*assign).await?;
@@ -81,7 +81,7 @@ async fn answered<H: Handler>(
                 return Err(next.broken("Accept", "SW-HANDOFF-003", detail).into());
             }
             handler.accepted(operator, accept).await?;
-            Ok(next.again())
+            Ok(next.repeat())
         },
         Decline(decline), next => {
             if decline.shard != shard {
@@ -89,7 +89,7 @@ async fn answered<H: Handler>(
                 return Err(next.broken("Decline", "SW-HANDOFF-004", detail).into());
             }
             handler.declined(operator, shard, decline.cause).await?;
-            Ok(next.again())
+            Ok(next.repeat())
         },
     })
 }

@@ -1,11 +1,11 @@
 use super::*;
 use crate::{
     Failure, Signed,
-    pace::{HOLD, NEXT, PAUSE},
     testing::{
         DiskFull, LARGEST, fits, halves, identity, largest_cause, largest_start, refused_when_read, reset, rule,
         served_rule, small_start,
     },
+    timing::{ASK_INTERVAL, HOLD, NEXT},
 };
 use shardwire_model::{Cause, Coded, Felt, Hash, MAX_ENTRIES, PeerId, ShardId, Timestamp};
 use shardwire_transport::{Branch, Identity, Responder, WireCode};
@@ -217,7 +217,7 @@ async fn a_settler_that_does_not_hold_questions_is_asked_once_a_second() {
         let mut session = b.enter();
         while let Branch::First(ask) = session.offer().await.unwrap() {
             let (_, answer) = ask.recv::<Ask, _>().await.unwrap();
-            session = answer.choose(Nothing {}).await.unwrap().again();
+            session = answer.choose(Nothing {}).await.unwrap().repeat();
         }
     };
     let ask = async {
@@ -227,7 +227,7 @@ async fn a_settler_that_does_not_hold_questions_is_asked_once_a_second() {
             let Next::Nothing(next) = client.ask(&me, &[]).await.unwrap() else { panic!("something") };
             client = next;
         }
-        assert!(began.elapsed() >= 9 * PAUSE);
+        assert!(began.elapsed() >= 9 * ASK_INTERVAL);
         let _ = client.close().await;
     };
     tokio::join!(hasty, ask);

@@ -94,7 +94,7 @@ impl fmt::Display for Side {
 /// Why two peers can't work together. Its words are the same on both sides, so they name the sides by who dialled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
-    /// Other networks.
+    /// The two belong to different networks.
     #[error("the dialling peer belongs to network '{dialling}', the accepting peer to '{accepting}'")]
     Network {
         /// Of the peer that dialled.
@@ -128,7 +128,7 @@ pub enum Mismatch {
     /// A version range that ends before it begins, or a protocol that is named twice.
     #[error("{side} announces contradictory versions of protocol {protocol}")]
     Contradiction {
-        /// Who.
+        /// The side whose range has no version.
         side: Side,
         /// The protocol.
         protocol: String,

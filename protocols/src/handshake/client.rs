@@ -10,7 +10,8 @@ use shardwire_transport::{Branch, Initiator};
 /// Greets the peer at the other end of a new connection.
 ///
 /// # Errors
-/// If the peer refuses, or both can't work together.
+/// [`HandshakeError::Refused`] if the peer refuses, [`HandshakeError::Mismatch`] if the two can't work together,
+/// [`HandshakeError::Session`] if the session fails.
 pub async fn greet(session: Initiator<Handshake>, mine: Hello) -> Result<Agreed, HandshakeError> {
     let peer = session.peer();
     match session.send(mine.clone()).await?.offer().await? {

@@ -1,6 +1,6 @@
 //! What the two peers of a new connection tell each other.
 
-use crate::{pace, size};
+use crate::{size, timing};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Cause, Hash, Timestamp, bounded};
 use shardwire_transport::message;
@@ -87,5 +87,5 @@ const HELLO: u32 = 2 * size::text(MAX_NAME)
     + size::list(MAX_CAPABILITIES, size::text(MAX_NAME))
     + size::U64;
 
-message!(Hello, max_bytes = HELLO, deadline = pace::GREETING);
-message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = pace::GREETING);
+message!(Hello, max_bytes = HELLO, deadline = timing::GREETING);
+message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = timing::GREETING);

@@ -12,7 +12,7 @@
 //! opens it; one that it didn't announce, or in another version, is a violation.
 //!
 //! What it refuses: see [`Mismatch`]. Bounds: a Hello has at most [`MAX_ROLES`] roles, [`MAX_PROTOCOLS`] protocols and
-//! [`MAX_CAPABILITIES`] capabilities of [`MAX_NAME`] bytes; each side waits [`GREETING`](crate::pace::GREETING).
+//! [`MAX_CAPABILITIES`] capabilities of [`MAX_NAME`] bytes; each side waits [`GREETING`](crate::timing::GREETING).
 //!
 //! [`announce`] makes such a list from the protocols' types, of which there is one for each version of a protocol. The
 //! highest common version runs: [`Agreed::may_open`] says which type to open, [`Agreed::allows`] what the peer may open.

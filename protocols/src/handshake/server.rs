@@ -11,7 +11,8 @@ use shardwire_transport::Responder;
 /// Answers the greeting of the peer that dialled.
 ///
 /// # Errors
-/// If both can't work together; the peer was told why.
+/// [`HandshakeError::Mismatch`] if the two can't work together, and the peer was told why; [`HandshakeError::Session`] if the session
+/// fails.
 pub async fn answer(session: Responder<Handshake>, mine: Hello) -> Result<Agreed, HandshakeError> {
     let peer = session.peer();
     let (theirs, session) = session.recv().await?;

@@ -165,7 +165,7 @@ async fn a_peer_that_says_nothing_is_given_up() {
     let began = tokio::time::Instant::now();
     let error = answer(b, hello("net", "x", spoken())).await.unwrap_err();
     assert!(error.to_string().contains("nothing came within 10s"), "{error}");
-    assert_eq!(began.elapsed(), crate::pace::GREETING);
+    assert_eq!(began.elapsed(), crate::timing::GREETING);
     drop(silent);
 }
 

@@ -1,7 +1,7 @@
 //! The client's half.
 
-use super::{Bye, DEPTH, Ingress, Open, Opened, Receipt, Refused, Submit, Verdict, transaction_hash};
-use crate::ahead::Ahead;
+use super::{Bye, DEPTH, Ingress, Open, Opened, Receipt, ReceiptContent, Refused, Submit, transaction_hash};
+use crate::noted_pipeline::NotedPipeline;
 use shardwire_model::{AccountId, Hash, PeerId, ShardId, SignedTransaction};
 use shardwire_transport::{
     Branch, Initiator, SessionError,
@@ -21,7 +21,7 @@ pub enum Opening {
 /// Opens a shard at its operator.
 ///
 /// # Errors
-/// If the session fails, or the answer is about another shard or contradicts itself.
+/// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the answer is about another shard or contradicts itself.
 pub async fn open(session: Initiator<Ingress>, shard: ShardId) -> Result<Opening, SessionError> {
     let operator = session.peer();
     match session.send(Open { shard }).await?.offer().await? {
@@ -35,7 +35,7 @@ pub async fn open(session: Initiator<Ingress>, shard: ShardId) -> Result<Opening
             if let Some(detail) = contradiction(&opened, shard, operator) {
                 return Err(session.broken("Opened", "SW-INGRESS-001", detail));
             }
-            let submits = Ahead::new(session.enter().pipeline());
+            let submits = NotedPipeline::new(session.enter().pipeline());
             Ok(Opening::Opened(Box::new(opened), Box::new(Client { submits, shard, operator })))
         }
     }
@@ -60,7 +60,7 @@ fn contradiction(opened: &Opened, shard: ShardId, operator: PeerId) -> Option<St
 #[derive(Debug)]
 #[must_use = "a session is closed"]
 pub struct Client {
-    submits: Ahead<Ingress, Submit, Receipt, Send<Bye, Eps>, (), Due, DEPTH>,
+    submits: NotedPipeline<Ingress, Submit, Receipt, Send<Bye, Eps>, (), Due, DEPTH>,
     shard: ShardId,
     operator: PeerId,
 }
@@ -84,7 +84,8 @@ impl Client {
     /// transaction whose submission was dropped may or may not be submitted.
     ///
     /// # Errors
-    /// If the session fails or the operator breaks a rule; further calls return the same.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the operator breaks the protocol or one of
+    /// its rules. Further calls return the same.
     pub async fn submit(&mut self, transaction: &SignedTransaction) -> Result<Option<Receipt>, SessionError> {
         let receipt = if self.submits.has_room() { None } else { self.receipt().await? };
         let (account, nonce) = (transaction.transaction.account, transaction.transaction.nonce);
@@ -115,14 +116,14 @@ impl Client {
     /// Ends the session in good order. Receipts that weren't collected are lost: collect them first.
     ///
     /// # Errors
-    /// If the session is lost first.
+    /// [`SessionError::Lost`] if the connection is lost first, [`SessionError::Violation`] if the operator doesn't end its side.
     pub async fn close(mut self) -> Result<(), SessionError> {
         while self.receipt().await?.is_some() {}
         self.submits.finish()?.send(Bye {}).await?.close().await
     }
 }
 
-fn is_for(verdict: &Verdict, due: &Due, shard: ShardId) -> bool {
+fn is_for(verdict: &ReceiptContent, due: &Due, shard: ShardId) -> bool {
     verdict.shard == shard
         && verdict.transaction == due.transaction
         && verdict.account == due.account

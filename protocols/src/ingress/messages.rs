@@ -1,9 +1,8 @@
 //! What a client and the operator say about transactions.
 
 use crate::{
-    pace,
     signed::{Signed, Statement},
-    size,
+    size, timing,
 };
 use serde::{Deserialize, Serialize};
 use shardwire_model::{AccountId, Cause, Hash, MAX_ACCOUNTS, ShardId, ShardStart, SignedTransaction, bounded};
@@ -58,7 +57,7 @@ pub struct Opened {
 /// A transaction for the shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Submit {
-    /// It.
+    /// The transaction, with its account's signature.
     pub transaction: SignedTransaction,
 }
 
@@ -79,7 +78,7 @@ pub enum Outcome {
 
 /// What the operator signs for each transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct ReceiptContent {
     /// The shard.
     pub shard: ShardId,
     /// The transaction, by [`transaction_hash`]: an account may have signed several with one nonce.
@@ -92,12 +91,12 @@ pub struct Verdict {
     pub outcome: Outcome,
 }
 
-impl Statement for Verdict {
+impl Statement for ReceiptContent {
     const CONTEXT: &'static str = "shardwire ingress receipt 1";
 }
 
 /// The receipt of a transaction, signed by the shard's operator.
-pub type Receipt = Signed<Verdict>;
+pub type Receipt = Signed<ReceiptContent>;
 
 /// The client has no further transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,13 +114,13 @@ const SIGNED_TRANSACTION: u32 =
     size::FELT + size::U32 + size::FELT + (size::TAG + 2 * size::FELT + size::U128) + 2 * size::FELT;
 const VERDICT: u32 = size::FELT + size::HASH + size::FELT + size::U32 + size::TAG + size::CAUSE;
 
-message!(Open, max_bytes = size::FELT, deadline = pace::GREETING);
-message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = pace::ANSWER);
+message!(Open, max_bytes = size::FELT, deadline = timing::GREETING);
+message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = timing::ANSWER);
 message!(
     Opened,
     max_bytes = size::SHARD_START + size::list(MAX_ACCOUNTS, size::U32) + size::U32 + size::TAG,
-    deadline = pace::ANSWER
+    deadline = timing::ANSWER
 );
-message!(Submit, max_bytes = SIGNED_TRANSACTION, deadline = pace::IDLE, pipeline_depth = super::DEPTH);
-message!(Receipt, max_bytes = VERDICT + size::SIGNATURE, deadline = pace::ANSWER);
-message!(Bye, max_bytes = 0, deadline = pace::IDLE);
+message!(Submit, max_bytes = SIGNED_TRANSACTION, deadline = timing::IDLE, pipeline_depth = super::DEPTH);
+message!(Receipt, max_bytes = VERDICT + size::SIGNATURE, deadline = timing::ANSWER);
+message!(Bye, max_bytes = 0, deadline = timing::IDLE);

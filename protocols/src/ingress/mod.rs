@@ -16,7 +16,9 @@ mod server;
 mod tests;
 
 pub use client::{Client, Opening, open};
-pub use messages::{Bye, Open, Opened, Outcome, Receipt, RefusalReason, Refused, Submit, Verdict, transaction_hash};
+pub use messages::{
+    Bye, Open, Opened, Outcome, Receipt, ReceiptContent, RefusalReason, Refused, Submit, transaction_hash,
+};
 pub use server::{Handler, serve};
 
 use shardwire_transport::{

@@ -1,6 +1,6 @@
 //! The operator's half.
 
-use super::{Bye, Ingress, Open, Opened, Outcome, Receipt, Refused, Submit, Turn, Verdict, transaction_hash};
+use super::{Bye, Ingress, Open, Opened, Outcome, Receipt, ReceiptContent, Refused, Submit, Turn, transaction_hash};
 use crate::{Failure, ServeError, signed::Signed};
 use shardwire_model::{PeerId, ShardId, SignedTransaction};
 use shardwire_transport::{Identity, Responder, Session, algebra::HasDual, offer};
@@ -27,7 +27,7 @@ pub trait Handler: Sync {
 /// Serves a client until it says goodbye; `identity` is the operator's and signs the receipts.
 ///
 /// # Errors
-/// If the session fails, or the handler can't go on.
+/// [`ServeError::Session`] if the connection is lost or the client breaks the protocol, [`ServeError::Handler`] if the handler can't go on.
 pub async fn serve<H: Handler>(
     session: Responder<Ingress>,
     handler: &H,
@@ -44,7 +44,7 @@ pub async fn serve<H: Handler>(
         session = offer!(session => {
             Submit(Submit { transaction }), answer => {
                 let outcome = handler.submit(client, shard, transaction).await?;
-                answer.send(receipt(identity, shard, &transaction, outcome)).await?.again()
+                answer.send(receipt(identity, shard, &transaction, outcome)).await?.repeat()
             },
             Bye(_), end => return Ok(end.close().await?),
         });
@@ -54,5 +54,5 @@ pub async fn serve<H: Handler>(
 fn receipt(identity: &Identity, shard: ShardId, transaction: &SignedTransaction, outcome: Outcome) -> Receipt {
     let hash = transaction_hash(transaction);
     let (account, nonce) = (transaction.transaction.account, transaction.transaction.nonce);
-    Signed::by(identity, Verdict { shard, transaction: hash, account, nonce, outcome })
+    Signed::by(identity, ReceiptContent { shard, transaction: hash, account, nonce, outcome })
 }

@@ -199,7 +199,7 @@ async fn cheat(session: Responder<Ingress>, receipt: impl FnOnce(Hash) -> Receip
     let Branch::First(session) = session.offer().await.unwrap() else { panic!("bye") };
     let (submit, session) = session.recv::<Submit, _>().await.unwrap();
     let session = session.send(receipt(transaction_hash(&submit.transaction))).await.unwrap();
-    assert!(session.again().offer().await.is_err());
+    assert!(session.repeat().offer().await.is_err());
 }
 
 #[tokio::test]
@@ -207,7 +207,7 @@ async fn a_receipt_that_is_forged_or_for_another_transaction_is_the_operators_fa
     let honest = |transaction: Hash| {
         let submitted = self::transaction(1).transaction;
         let outcome = Outcome::Accepted { sequence: 0, duplicate: false };
-        Verdict { shard: shard(), transaction, account: submitted.account, nonce: 1, outcome }
+        ReceiptContent { shard: shard(), transaction, account: submitted.account, nonce: 1, outcome }
     };
     type Forge<'a> = Box<dyn Fn(Hash) -> Receipt + 'a>;
     let by_operator = |verdict| Signed::by(&operator_identity(), verdict);
@@ -220,9 +220,12 @@ async fn a_receipt_that_is_forged_or_for_another_transaction_is_the_operators_fa
             Box::new(|_| by_operator(honest(Hash::of(b"other")))),
             "SW-INGRESS-003 the receipt is for another transaction",
         ),
-        (Box::new(|hash| by_operator(Verdict { nonce: 2, ..honest(hash) })), "SW-INGRESS-003"),
-        (Box::new(|hash| by_operator(Verdict { account: AccountId(Felt::ONE), ..honest(hash) })), "SW-INGRESS-003"),
-        (Box::new(|hash| by_operator(Verdict { shard: ShardId(Felt::ONE), ..honest(hash) })), "SW-INGRESS-003"),
+        (Box::new(|hash| by_operator(ReceiptContent { nonce: 2, ..honest(hash) })), "SW-INGRESS-003"),
+        (
+            Box::new(|hash| by_operator(ReceiptContent { account: AccountId(Felt::ONE), ..honest(hash) })),
+            "SW-INGRESS-003",
+        ),
+        (Box::new(|hash| by_operator(ReceiptContent { shard: ShardId(Felt::ONE), ..honest(hash) })), "SW-INGRESS-003"),
     ];
     for (forge, text) in cases {
         let (a, b) = meet();
@@ -249,7 +252,7 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     refused_when_read(&Opened { nonces: vec![0; MAX_ACCOUNTS + 1], ..largest });
     let transaction = transaction(u32::MAX);
     fits(&Submit { transaction });
-    let verdict = Verdict {
+    let verdict = ReceiptContent {
         shard,
         transaction: transaction_hash(&transaction),
         account: AccountId(LARGEST),

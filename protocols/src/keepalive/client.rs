@@ -20,7 +20,7 @@ pub struct Measured {
 pub struct Client(Session<Keepalive, Turn, (Turn, ())>);
 
 impl Client {
-    /// Begins.
+    /// Begins at the session's first state.
     pub fn new(session: Initiator<Keepalive>) -> Self {
         Self(session.enter())
     }
@@ -28,7 +28,8 @@ impl Client {
     /// Asks once. Call it every [`EVERY`](super::EVERY).
     ///
     /// # Errors
-    /// If the peer doesn't answer, or answers another ping.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the peer doesn't answer in time, or
+    /// answers another ping.
     pub async fn ping(self, clock: &dyn Clock) -> Result<(Measured, Self), SessionError> {
         let (sent, began) = (clock.now(), Instant::now());
         let (pong, session) = self.0.choose(Ping { sent }).await?.recv::<Pong, _>().await?;
@@ -40,13 +41,13 @@ impl Client {
         // A wild date only makes a wild skew.
         #[allow(clippy::cast_possible_wrap)]
         let skew_ms = pong.received.0.wrapping_sub(there.0) as i64;
-        Ok((Measured { round_trip, skew_ms }, Self(session.again())))
+        Ok((Measured { round_trip, skew_ms }, Self(session.repeat())))
     }
 
     /// Ends the session in good order.
     ///
     /// # Errors
-    /// If the session is lost first.
+    /// [`SessionError::Lost`] if the connection is lost first, [`SessionError::Violation`] if the peer doesn't end its side.
     pub async fn close(self) -> Result<(), SessionError> {
         self.0.choose(Bye {}).await?.close().await
     }

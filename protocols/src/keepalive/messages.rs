@@ -19,10 +19,10 @@ pub struct Ping {
     pub sent: Timestamp,
 }
 
-/// Yes.
+/// The answer to a ping.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pong {
-    /// The ping's.
+    /// The date in the ping that it answers, as its sender wrote it.
     pub sent: Timestamp,
     /// The wall clock of the one that answers.
     pub received: Timestamp,

@@ -7,12 +7,12 @@ use shardwire_transport::{Responder, SessionError, offer};
 /// Answers pings until the peer says goodbye.
 ///
 /// # Errors
-/// If the peer falls silent or breaks the protocol.
+/// [`SessionError::Violation`] if the peer falls silent or breaks the protocol, [`SessionError::Lost`] if the connection is lost.
 pub async fn serve(session: Responder<Keepalive>, clock: &dyn Clock) -> Result<(), SessionError> {
     let mut session = session.enter();
     loop {
         session = offer!(session => {
-            Ping(Ping { sent }), next => next.send(Pong { sent, received: clock.now() }).await?.again(),
+            Ping(Ping { sent }), next => next.send(Pong { sent, received: clock.now() }).await?.repeat(),
             Bye(_), end => return end.close().await,
         });
     }

@@ -1,10 +1,10 @@
 //! The settler's half.
 
 use super::{
-    Announcement, Ask, Bye, DEPTH, Dispute, Fetching, Nothing, Objection, PIECE_BYTES, Piece, Proof, Pull, Ready,
-    Receipt, Settlement, Skip, SkipReason, Turn,
+    Announcement, Ask, Bye, DEPTH, Dispute, Fetching, Nothing, Objection, PROOF_CHUNK_BYTES, Proof, ProofChunk, Pull,
+    Ready, Receipt, Settlement, Skip, SkipReason, Turn,
 };
-use crate::{pace, signed::Signed};
+use crate::{signed::Signed, timing};
 use shardwire_model::{Cause, Hash, MAX_PROOF_BYTES, PeerId, Timestamp};
 use shardwire_transport::{Branch, Identity, Initiator, Message as _, Session, SessionError};
 use tokio::time::Instant;
@@ -40,7 +40,7 @@ pub struct Offered {
 }
 
 impl Client {
-    /// Begins.
+    /// Begins at the session's first state.
     pub fn new(session: Initiator<Proof>) -> Self {
         Self::at(session.enter(), None)
     }
@@ -49,16 +49,16 @@ impl Client {
         Self { session, not_before }
     }
 
-    /// Asks for a proof. Waits up to [`HOLD`](crate::pace::HOLD) for one.
+    /// Asks for a proof. Waits up to [`HOLD`](crate::timing::HOLD) for one.
     ///
     /// # Errors
-    /// If the session fails, or the prover announces a proof longer than it may be, or doesn't sign it as it has to.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the prover announces a proof longer than it may be, or doesn't sign it as it has to.
     pub async fn ask(self) -> Result<Next, SessionError> {
-        let asked = pace::turn(self.not_before).await;
+        let asked = timing::wait_until(self.not_before).await;
         match self.session.choose(Ask {}).await?.offer().await? {
             Branch::First(nothing) => {
                 let (Nothing {}, session) = nothing.recv().await?;
-                Ok(Next::Nothing(Self::at(session.again(), Some(asked + pace::PAUSE))))
+                Ok(Next::Nothing(Self::at(session.repeat(), Some(asked + timing::ASK_INTERVAL))))
             }
             Branch::Second(ready) => {
                 let (announcement, session) = ready.recv::<Announcement, _>().await?;
@@ -79,7 +79,7 @@ impl Client {
     /// Ends the session in good order.
     ///
     /// # Errors
-    /// If the session is lost first.
+    /// [`SessionError::Lost`] if the connection is lost first, [`SessionError::Violation`] if the prover doesn't end its side.
     pub async fn close(self) -> Result<(), SessionError> {
         self.session.choose(Bye {}).await?.close().await
     }
@@ -95,23 +95,23 @@ impl Offered {
     /// Fetches the proof. Its bytes have the promised length and hash; whether they prove anything isn't known yet.
     ///
     /// # Errors
-    /// If the session fails, or the bytes aren't those promised.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the bytes aren't those promised.
     pub async fn fetch(self) -> Result<(Vec<u8>, Self), SessionError> {
         let Self { session, ready, announcement } = self;
         let mut pipeline = session.pipeline::<DEPTH>();
-        let pieces = ready.bytes.div_ceil(PIECE_BYTES);
+        let chunks = ready.bytes.div_ceil(PROOF_CHUNK_BYTES);
         // Grows with what arrives, not with what is promised.
         let mut proof = Vec::new();
         let mut asked = 0;
-        for due in 0..pieces {
-            while asked < pieces && pipeline.has_room() {
+        for due in 0..chunks {
+            while asked < chunks && pipeline.has_room() {
                 pipeline.request(Pull { index: asked }).await?;
                 asked += 1;
             }
-            let Piece { index, body } = pipeline.response().await?;
-            let length = PIECE_BYTES.min(ready.bytes - due * PIECE_BYTES);
+            let ProofChunk { index, body } = pipeline.response().await?;
+            let length = PROOF_CHUNK_BYTES.min(ready.bytes - due * PROOF_CHUNK_BYTES);
             if index != due || body.len() != length as usize {
-                let detail = format!("piece {index} of {} bytes, where piece {due} of {length} was due", body.len());
+                let detail = format!("chunk {index} of {} bytes, where chunk {due} of {length} was due", body.len());
                 return Err(pipeline.broken("SW-PROOF-006", detail));
             }
             proof.extend_from_slice(&body);
@@ -125,18 +125,20 @@ impl Offered {
     /// Says that the output is settled, after that is durable.
     ///
     /// # Errors
-    /// If the session fails: the proof is then offered again.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the prover breaks the protocol.
+    /// The proof is then offered again.
     pub async fn settled(self, identity: &Identity, settled_at: Timestamp) -> Result<(Receipt, Client), SessionError> {
         let Ready { shard, segment, proof, .. } = self.ready;
         let receipt = Signed::by(identity, Settlement { shard, segment, proof, settled_at });
         let session = self.session.choose(receipt.clone()).await?;
-        Ok((receipt, Client::at(session.outer().again(), None)))
+        Ok((receipt, Client::at(session.outer().repeat(), None)))
     }
 
     /// Says that the proof fails a check.
     ///
     /// # Errors
-    /// If the session fails: the proof is then offered again.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the prover breaks the protocol.
+    /// The proof is then offered again.
     pub async fn dispute(
         self,
         identity: &Identity,
@@ -145,16 +147,16 @@ impl Offered {
         let Ready { shard, segment, proof, .. } = self.ready;
         let dispute = Signed::by(identity, Objection { shard, segment, proof, cause: cause.into() });
         let session = self.session.choose(dispute.clone()).await?;
-        Ok((dispute, Client::at(session.outer().again(), None)))
+        Ok((dispute, Client::at(session.outer().repeat(), None)))
     }
 
     /// Says that the proof isn't wanted.
     ///
     /// # Errors
-    /// If the session fails.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the prover breaks the protocol.
     pub async fn skip(self, reason: SkipReason, cause: impl Into<Cause>) -> Result<Client, SessionError> {
         let skip = Skip { shard: self.ready.shard, reason, cause: cause.into() };
-        Ok(Client::at(self.session.choose(skip).await?.outer().again(), None))
+        Ok(Client::at(self.session.choose(skip).await?.outer().repeat(), None))
     }
 }
 

@@ -1,9 +1,9 @@
-//! What settler and prover say about a proof, and its pieces.
+//! What settler and prover say about a proof, and its chunks.
 
 use crate::{
-    Forged, pace,
+    Forged,
     signed::{Signed, Statement},
-    size,
+    size, timing,
     trace::{LEASE_TERMS, Lease, LeaseTerms},
 };
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,8 @@ use shardwire_transport::{
 };
 use std::time::Duration;
 
-/// Each piece of a proof but the last has so many bytes.
-pub const PIECE_BYTES: u32 = 256 << 10;
+/// Each chunk of a proof but the last has so many bytes.
+pub const PROOF_CHUNK_BYTES: u32 = 256 << 10;
 
 /// The settler asks for a proof.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ impl Leased {
     /// Whether the operator signed it.
     ///
     /// # Errors
-    /// If not.
+    /// [`Forged`] if it didn't.
     pub fn verify(&self) -> Result<(), Forged> {
         self.lease().verify(&self.operator).map(drop)
     }
@@ -91,44 +91,45 @@ impl Statement for Announced {
 /// A proof is ready, signed by its prover.
 pub type Announcement = Signed<Announced>;
 
-/// The settler wants a piece.
+/// The settler wants a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pull {
     /// Which, from 0.
     pub index: u32,
 }
 
-/// A piece of a proof.
+/// A chunk of a proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Which.
+pub struct ProofChunk {
+    /// Its number, from 0.
     pub index: u32,
     /// Its bytes.
     pub body: Bytes,
 }
 
 #[derive(Serialize, Deserialize)]
-struct PieceHead {
+struct ProofChunkHead {
     index: u32,
 }
 
-impl Message for Piece {
-    const NAME: &'static str = "Piece";
-    const MAX_BYTES: u32 = size::U32 + PIECE_BYTES;
-    const DEADLINE: Duration = pace::BULK;
+impl Message for ProofChunk {
+    const NAME: &'static str = "ProofChunk";
+    const MAX_BYTES: u32 = size::U32 + PROOF_CHUNK_BYTES;
+    const DEADLINE: Duration = timing::BULK;
 
     fn encode(&self, head: &mut Head<'_>) -> Result<Bytes, EncodeError> {
-        head.postcard(&PieceHead { index: self.index })?;
+        head.postcard(&ProofChunkHead { index: self.index })?;
         Ok(self.body.clone())
     }
 
     fn decode(mut body: Body) -> Result<Self, DecodeError> {
-        let PieceHead { index } = body.take_head()?;
+        let ProofChunkHead { index } = body.take_head()?;
         Ok(Self { index, body: body.into_bytes() })
     }
 
     fn shape() -> Shape {
-        Shape::of::<PieceHead>().and("body", Shape::rest(format!("the proof's bytes, at most {PIECE_BYTES}")))
+        Shape::of::<ProofChunkHead>()
+            .and("body", Shape::rest(format!("the proof's bytes, at most {PROOF_CHUNK_BYTES}")))
     }
 }
 
@@ -206,15 +207,19 @@ pub struct Bye {}
 const READY: u32 = size::FELT + size::U32 + 2 * size::HASH + size::U32;
 const LEASED: u32 = size::PEER + LEASE_TERMS + size::SIGNATURE;
 
-message!(Ask, max_bytes = 0, deadline = pace::NEXT);
-message!(Nothing, max_bytes = 0, deadline = pace::ANSWER);
-message!(Announcement, max_bytes = READY + size::TAG + LEASED + size::SIGNATURE, deadline = pace::ANSWER);
-message!(Pull, max_bytes = size::U32, deadline = pace::NEXT, pipeline_depth = super::DEPTH);
-message!(Skip, max_bytes = size::FELT + size::TAG + size::CAUSE, deadline = pace::NEXT);
-message!(Receipt, max_bytes = size::FELT + size::U32 + size::HASH + size::U64 + size::SIGNATURE, deadline = pace::NEXT);
+message!(Ask, max_bytes = 0, deadline = timing::NEXT);
+message!(Nothing, max_bytes = 0, deadline = timing::ANSWER);
+message!(Announcement, max_bytes = READY + size::TAG + LEASED + size::SIGNATURE, deadline = timing::ANSWER);
+message!(Pull, max_bytes = size::U32, deadline = timing::NEXT, pipeline_depth = super::DEPTH);
+message!(Skip, max_bytes = size::FELT + size::TAG + size::CAUSE, deadline = timing::NEXT);
+message!(
+    Receipt,
+    max_bytes = size::FELT + size::U32 + size::HASH + size::U64 + size::SIGNATURE,
+    deadline = timing::NEXT
+);
 message!(
     Dispute,
     max_bytes = size::FELT + size::U32 + size::HASH + size::CAUSE + size::SIGNATURE,
-    deadline = pace::NEXT
+    deadline = timing::NEXT
 );
-message!(Bye, max_bytes = 0, deadline = pace::NEXT);
+message!(Bye, max_bytes = 0, deadline = timing::NEXT);

@@ -1,10 +1,10 @@
 //! The prover's half.
 
 use super::{
-    Announced, Announcement, Ask, Bye, Dispute, Fetching, Leased, Nothing, PIECE_BYTES, Piece, Proof, Pull, Ready,
-    Receipt, Skip, SkipReason, Turn,
+    Announced, Announcement, Ask, Bye, Dispute, Fetching, Leased, Nothing, PROOF_CHUNK_BYTES, Proof, ProofChunk, Pull,
+    Ready, Receipt, Skip, SkipReason, Turn,
 };
-use crate::{Failure, ServeError, pace, signed::Signed};
+use crate::{Failure, ServeError, signed::Signed, timing};
 use shardwire_model::{Cause, Hash, PeerId, ShardId};
 use shardwire_transport::{Bytes, Identity, Responder, Session, algebra::HasDual, offer};
 use std::future::Future;
@@ -20,7 +20,7 @@ pub enum Verdict {
     Skipped {
         /// The shard.
         shard: ShardId,
-        /// Why.
+        /// What the prover acts on.
         reason: SkipReason,
         /// The same for a person.
         cause: Cause,
@@ -29,7 +29,7 @@ pub enum Verdict {
 
 /// A proof that a prover has for a settler.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct StoredProof {
     /// The shard that it settles.
     pub shard: ShardId,
     /// Which slice of the shard's run.
@@ -44,7 +44,7 @@ pub struct Held {
     pub leased: Option<Leased>,
 }
 
-impl Held {
+impl StoredProof {
     /// Says that it is ready, signed.
     #[must_use]
     pub fn announce(&self, prover: &Identity) -> Announcement {
@@ -59,7 +59,7 @@ impl Held {
 /// The prover's side: proofs, and what settlers made of them.
 pub trait Handler: Sync {
     /// Waits until there is a proof for this settler without a verdict. May be dropped while it waits.
-    fn next(&self, settler: PeerId) -> impl Future<Output = Result<Held, Failure>> + Send;
+    fn next(&self, settler: PeerId) -> impl Future<Output = Result<StoredProof, Failure>> + Send;
 
     /// Makes the settler's verdict durable: the proof isn't offered to it again.
     fn verdict(
@@ -77,16 +77,16 @@ type Inner = (There<Fetching>, Outer);
 /// Serves a settler until it says goodbye. What is announced is signed by `prover`, this side's identity.
 ///
 /// # Errors
-/// If the session fails, the settler breaks a rule, or the handler can't go on.
+/// [`ServeError::Session`] if the connection is lost or the settler breaks a rule, [`ServeError::Handler`] if the handler can't go on.
 pub async fn serve<H: Handler>(session: Responder<Proof>, prover: &Identity, handler: &H) -> Result<(), ServeError> {
     let mut session: Session<Proof, There<Turn>, Outer> = session.enter();
     loop {
         session = offer!(session => {
-            Ask(Ask {}), answer => match pace::hold(handler.next(answer.peer())).await.transpose()? {
-                None => answer.choose(Nothing {}).await?.again(),
-                Some(held) => {
-                    let session = answer.choose(held.announce(prover)).await?;
-                    deliver(session.enter(), handler, &held).await?
+            Ask(Ask {}), answer => match timing::hold(handler.next(answer.peer())).await.transpose()? {
+                None => answer.choose(Nothing {}).await?.repeat(),
+                Some(stored) => {
+                    let session = answer.choose(stored.announce(prover)).await?;
+                    deliver(session.enter(), handler, &stored).await?
                 }
             },
             Bye(_), end => return Ok(end.close().await?),
@@ -97,49 +97,49 @@ pub async fn serve<H: Handler>(session: Responder<Proof>, prover: &Identity, han
 async fn deliver<H: Handler>(
     mut session: Session<Proof, There<Fetching>, Inner>,
     handler: &H,
-    held: &Held,
+    stored: &StoredProof,
 ) -> Result<Session<Proof, There<Turn>, Outer>, ServeError> {
     let settler = session.peer();
     let (next, verdict) = loop {
         session = offer!(session => {
-            Pull(Pull { index }), answer => match piece(&held.bytes, index) {
-                Some(body) => answer.send(Piece { index, body }).await?.again(),
+            Pull(Pull { index }), answer => match chunk(&stored.bytes, index) {
+                Some(body) => answer.send(ProofChunk { index, body }).await?.repeat(),
                 None => {
-                    let detail = format!("piece {index} of a proof of {} bytes", held.bytes.len());
+                    let detail = format!("chunk {index} of a proof of {} bytes", stored.bytes.len());
                     return Err(answer.broken("Pull", "SW-PROOF-001", detail).into());
                 }
             },
             Receipt(receipt), next => {
                 let about = receipt.verify(&settler).map(|it| (it.shard, it.segment, it.proof));
-                if about != Ok((held.shard, held.segment, held.proof)) {
+                if about != Ok((stored.shard, stored.segment, stored.proof)) {
                     let detail = about.err().map_or("it is for another proof".into(), |forged| forged.to_string());
                     return Err(next.broken("Receipt", "SW-PROOF-002", detail).into());
                 }
-                break (next.outer().again(), Verdict::Settled(receipt));
+                break (next.outer().repeat(), Verdict::Settled(receipt));
             },
             Dispute(dispute), next => {
                 let about = dispute.verify(&settler).map(|it| (it.shard, it.segment, it.proof));
-                if about != Ok((held.shard, held.segment, held.proof)) {
+                if about != Ok((stored.shard, stored.segment, stored.proof)) {
                     let detail = about.err().map_or("it is of another proof".into(), |forged| forged.to_string());
                     return Err(next.broken("Dispute", "SW-PROOF-003", detail).into());
                 }
-                break (next.outer().again(), Verdict::Disputed(dispute));
+                break (next.outer().repeat(), Verdict::Disputed(dispute));
             },
             Skip(Skip { shard, reason, cause }), next => {
-                if shard != held.shard {
+                if shard != stored.shard {
                     return Err(next.broken("Skip", "SW-PROOF-004", "it skips another shard").into());
                 }
-                break (next.outer().again(), Verdict::Skipped { shard, reason, cause });
+                break (next.outer().repeat(), Verdict::Skipped { shard, reason, cause });
             },
         });
     };
-    handler.verdict(settler, held.proof, verdict).await?;
+    handler.verdict(settler, stored.proof, verdict).await?;
     Ok(next)
 }
 
-/// The bytes of a piece, uncopied; none if there is no such piece.
-fn piece(proof: &Bytes, index: u32) -> Option<Bytes> {
-    let begin = usize::try_from(u64::from(index) * u64::from(PIECE_BYTES)).ok()?;
-    let end = proof.len().min(begin.saturating_add(PIECE_BYTES as usize));
+/// The bytes of a chunk, uncopied; none if there is no such chunk.
+fn chunk(proof: &Bytes, index: u32) -> Option<Bytes> {
+    let begin = usize::try_from(u64::from(index) * u64::from(PROOF_CHUNK_BYTES)).ok()?;
+    let end = proof.len().min(begin.saturating_add(PROOF_CHUNK_BYTES as usize));
     (begin < end).then(|| proof.slice(begin..end))
 }

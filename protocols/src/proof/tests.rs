@@ -1,8 +1,8 @@
 use super::*;
 use crate::{
     Failure, ServeError, Signed,
-    pace::HOLD,
     testing::{DiskFull, LARGEST, distant_halves, fits, halves, identity, largest_cause, reset, rule, served_rule},
+    timing::HOLD,
     trace::LeaseTerms,
 };
 use shardwire_model::{Felt, Hash, MAX_PROOF_BYTES, PeerId, ShardId, Timestamp};
@@ -12,12 +12,12 @@ use tokio::time::Instant;
 
 #[derive(Default)]
 struct Prover {
-    proofs: Mutex<VecDeque<Held>>,
+    proofs: Mutex<VecDeque<StoredProof>>,
     verdicts: Mutex<Vec<(Hash, Verdict)>>,
 }
 
 impl Handler for Prover {
-    async fn next(&self, _: PeerId) -> Result<Held, Failure> {
+    async fn next(&self, _: PeerId) -> Result<StoredProof, Failure> {
         let proof = self.proofs.lock().unwrap().pop_front();
         match proof {
             Some(proof) => Ok(proof),
@@ -31,9 +31,9 @@ impl Handler for Prover {
     }
 }
 
-fn held(length: usize) -> Held {
+fn held(length: usize) -> StoredProof {
     let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
-    Held {
+    StoredProof {
         shard: ShardId(Felt::from(7)),
         segment: 0,
         job: Hash::of(b"job"),
@@ -53,7 +53,7 @@ fn settler() -> Identity {
     identity(1)
 }
 
-fn prover(proofs: impl Into<VecDeque<Held>>) -> Prover {
+fn prover(proofs: impl Into<VecDeque<StoredProof>>) -> Prover {
     Prover { proofs: Mutex::new(proofs.into()), ..Prover::default() }
 }
 
@@ -77,9 +77,9 @@ async fn ready(client: Client) -> (Ready, Offered) {
 
 #[tokio::test(start_paused = true)]
 async fn proofs_are_fetched_settled_disputed_and_skipped_and_an_idle_prover_answers_nothing() {
-    let piece = PIECE_BYTES as usize;
-    // Whole pieces, one byte more, one less, one byte in all: every edge of the cut.
-    let proofs: Vec<Held> = [1_300_000, 2 * piece, 2 * piece + 1, piece - 1, 1].into_iter().map(held).collect();
+    let chunk = PROOF_CHUNK_BYTES as usize;
+    // Whole chunks, one byte more, one less, one byte in all: every edge of the cut.
+    let proofs: Vec<StoredProof> = [1_300_000, 2 * chunk, 2 * chunk + 1, chunk - 1, 1].into_iter().map(held).collect();
     let prover = prover(proofs.clone());
     let (mut client, session) = meet();
     let settle = async {
@@ -136,7 +136,7 @@ async fn proofs_are_fetched_settled_disputed_and_skipped_and_an_idle_prover_answ
 
 #[tokio::test(start_paused = true)]
 async fn a_piece_costs_no_round_trip() {
-    let prover = prover([held(16 * PIECE_BYTES as usize)]);
+    let prover = prover([held(16 * PROOF_CHUNK_BYTES as usize)]);
     let latency = Duration::from_millis(50);
     let (a, session) = distant_halves::<Proof>(&settler(), &identity(2), latency);
     let fetch = async {
@@ -149,14 +149,14 @@ async fn a_piece_costs_no_round_trip() {
     };
     let (took, served) = tokio::join!(fetch, served(session, &prover));
     served.unwrap();
-    // Two windows of eight pieces; stepwise it would be 16 round trips of 100 ms.
+    // Two windows of eight chunks; stepwise it would be 16 round trips of 100 ms.
     assert!(took <= Duration::from_millis(400), "{took:?}");
 }
 
 #[tokio::test]
 async fn bytes_that_are_not_the_promised_ones_are_the_provers_fault() {
-    let wrong = Held { proof: Hash::of(b"other"), ..held(300_000) };
-    let empty = Held { bytes: Bytes::new(), ..held(1) };
+    let wrong = StoredProof { proof: Hash::of(b"other"), ..held(300_000) };
+    let empty = StoredProof { bytes: Bytes::new(), ..held(1) };
     for (bad, text) in [
         (wrong, "SW-PROOF-007 the proof's bytes don't have the promised hash"),
         (empty, "SW-PROOF-005 a proof of 0 bytes"),
@@ -179,9 +179,9 @@ async fn bytes_that_are_not_the_promised_ones_are_the_provers_fault() {
 #[tokio::test]
 async fn a_piece_that_was_not_asked_for_is_the_provers_fault() {
     let body = |length| Bytes::from(vec![0; length]);
-    for (piece, text) in [
-        (Piece { index: 1, body: body(100) }, "SW-PROOF-006 piece 1 of 100 bytes, where piece 0 of 100 was due"),
-        (Piece { index: 0, body: body(99) }, "SW-PROOF-006 piece 0 of 99 bytes, where piece 0 of 100 was due"),
+    for (chunk, text) in [
+        (ProofChunk { index: 1, body: body(100) }, "SW-PROOF-006 chunk 1 of 100 bytes, where chunk 0 of 100 was due"),
+        (ProofChunk { index: 0, body: body(99) }, "SW-PROOF-006 chunk 0 of 99 bytes, where chunk 0 of 100 was due"),
     ] {
         let (client, session) = meet();
         let cheat = async {
@@ -191,7 +191,7 @@ async fn a_piece_that_was_not_asked_for_is_the_provers_fault() {
             let session = session.choose(announcement).await.unwrap().enter();
             let Branch::First(session) = session.offer().await.unwrap() else { panic!("no pull") };
             let (_, session) = session.recv::<Pull, _>().await.unwrap();
-            session.send(piece).await.unwrap()
+            session.send(chunk).await.unwrap()
         };
         let fetch = async { ready(client).await.1.fetch().await };
         let (fetched, _held) = tokio::join!(fetch, cheat);
@@ -220,7 +220,7 @@ async fn a_verdict_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
         "SW-PROOF-003 the signature on the 'shardwire proof dispute 1' is not by peer",
         "SW-PROOF-003 it is of another proof",
         "SW-PROOF-004 it skips another shard",
-        "SW-PROOF-001 piece 1 of a proof of 1 bytes",
+        "SW-PROOF-001 chunk 1 of a proof of 1 bytes",
     ]
     .into_iter()
     .enumerate()
@@ -232,20 +232,22 @@ async fn a_verdict_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
             let other = identity(9);
             let sent = match at {
                 0 => {
-                    session.choose(Signed::by(&other, settlement(right))).await.map(|it| held_open(it.outer().again()))
+                    session.choose(Signed::by(&other, settlement(right))).await.map(|it| held_open(it.outer().repeat()))
                 }
                 1 => session
                     .choose(Signed::by(&settler(), settlement(wrong)))
                     .await
-                    .map(|it| held_open(it.outer().again())),
-                2 => session.choose(Signed::by(&other, objection(right))).await.map(|it| held_open(it.outer().again())),
+                    .map(|it| held_open(it.outer().repeat())),
+                2 => {
+                    session.choose(Signed::by(&other, objection(right))).await.map(|it| held_open(it.outer().repeat()))
+                }
                 3 => session
                     .choose(Signed::by(&settler(), objection(wrong)))
                     .await
-                    .map(|it| held_open(it.outer().again())),
+                    .map(|it| held_open(it.outer().repeat())),
                 4 => {
                     let skip = Skip { shard: ShardId(Felt::ONE), reason: SkipReason::Unknown, cause: DiskFull.into() };
-                    session.choose(skip).await.map(|it| held_open(it.outer().again()))
+                    session.choose(skip).await.map(|it| held_open(it.outer().repeat()))
                 }
                 _ => session.choose(Pull { index: 1 }).await.map(held_open),
             };
@@ -259,7 +261,7 @@ async fn a_verdict_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
 
 #[tokio::test]
 async fn what_a_prover_announces_is_signed_with_the_lease_under_which_it_was_made() {
-    let proof = Held { leased: Some(leased(held(1).job, 2)), ..held(1) };
+    let proof = StoredProof { leased: Some(leased(held(1).job, 2)), ..held(1) };
     let prover = prover([proof.clone()]);
     let (client, session) = meet();
     let settle = async {
@@ -280,7 +282,7 @@ async fn an_announcement_that_others_could_not_believe_is_the_provers_fault() {
     let job = held(1).job;
     let mut altered = leased(job, 2);
     altered.terms.epoch += 1;
-    let under = |leased| Held { leased: Some(leased), ..held(1) };
+    let under = |leased| StoredProof { leased: Some(leased), ..held(1) };
     for (held, signer, text) in [
         (held(1), 9, "SW-PROOF-008 the signature on the 'shardwire proof announcement 1' is not by peer"),
         (under(leased(job, 4)), 2, "SW-PROOF-009 the lease is of another job, or to another prover"),
@@ -306,9 +308,11 @@ fn the_largest_messages_fit() {
     let ready = Ready { shard, segment, job: proof, proof, bytes: u32::MAX };
     fits(&Signed::by(&settler(), Announced { ready, leased: Some(leased) }));
     fits(&Pull { index: u32::MAX });
-    let piece = Piece { index: u32::MAX, body: Bytes::from(vec![7; PIECE_BYTES as usize]) };
-    fits(&piece);
-    assert!(encode(&Piece { index: u32::MAX, body: Bytes::from(vec![7; PIECE_BYTES as usize + 1]) }).is_err());
+    let chunk = ProofChunk { index: u32::MAX, body: Bytes::from(vec![7; PROOF_CHUNK_BYTES as usize]) };
+    fits(&chunk);
+    assert!(
+        encode(&ProofChunk { index: u32::MAX, body: Bytes::from(vec![7; PROOF_CHUNK_BYTES as usize + 1]) }).is_err()
+    );
     fits(&Skip { shard, reason: SkipReason::Aborted, cause: largest_cause() });
     fits(&Signed::by(&settler(), Settlement { shard, segment, proof, settled_at: Timestamp(u64::MAX) }));
     fits(&Signed::by(&settler(), Objection { shard, segment, proof, cause: largest_cause() }));

@@ -1,15 +1,13 @@
-//! The prover's half, but for [fetching](super::Fetch).
+//! The prover's half until it has a lease: it asks for a job, and claims or declines what it is offered.
 
 use super::{
-    Abandon, Answered, Begun, Bye, Claim, Considered, Decline, Fetch, Finish, Finished, Idle, JobOffer, Lease, Leased,
-    Nothing, Progress, Progressed, ProverStage, Ready, Refused, Trace,
+    Answered, Bye, Claim, Considered, Decline, Fetch, Idle, JobOffer, Lease, Nothing, Ready, Refused, ResumableJob,
+    Trace, working::Outer,
 };
-use crate::pace;
+use crate::timing;
 use shardwire_model::{Cause, Hash, PeerId};
 use shardwire_transport::{Branch, Initiator, Session, SessionError};
 use tokio::time::Instant;
-
-pub(super) type Outer = (Idle, ());
 
 /// A prover without a job.
 #[derive(Debug)]
@@ -45,16 +43,8 @@ pub struct Offered {
 pub enum Claimed {
     /// The job is this prover's, by the lease: fetch its witness.
     Leased(Lease, Box<Fetch>),
-    /// It isn't.
+    /// The operator refused; the client can ask for another job.
     Refused(Refused, Client),
-}
-
-/// A prover with a lease that isn't fetching.
-#[derive(Debug)]
-#[must_use = "a job is finished or abandoned"]
-pub struct Working {
-    session: Session<Trace, Leased, (Leased, Outer)>,
-    epoch: u64,
 }
 
 impl Client {
@@ -63,20 +53,21 @@ impl Client {
         Self { session: session.enter(), me, not_before: None }
     }
 
-    /// Asks for a job, rather one of those begun (at most [`MAX_RESUMED`](super::MAX_RESUMED)). Waits up to
-    /// [`HOLD`](crate::pace::HOLD) for one.
+    /// Asks for a job, rather one of those that it can resume (at most [`MAX_RESUMED`](super::MAX_RESUMED)). Waits up to
+    /// [`HOLD`](crate::timing::HOLD) for one.
     ///
     /// # Errors
-    /// If the session fails, or the offer contradicts itself.
-    pub async fn ready(self, begun: &[Begun]) -> Result<Next, SessionError> {
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the offer contradicts itself.
+    pub async fn ready(self, resumable: &[ResumableJob]) -> Result<Next, SessionError> {
         let me = self.me;
-        let asked = pace::turn(self.not_before).await;
-        let session: Session<Trace, Answered, Outer> = self.session.choose(Ready { resume: begun.to_vec() }).await?;
+        let asked = timing::wait_until(self.not_before).await;
+        let session: Session<Trace, Answered, Outer> =
+            self.session.choose(Ready { resume: resumable.to_vec() }).await?;
         match session.offer().await? {
             Branch::First(nothing) => {
                 let (Nothing {}, session) = nothing.recv().await?;
-                let not_before = Some(asked + pace::PAUSE);
-                Ok(Next::Nothing(Self { session: session.again(), me, not_before }))
+                let not_before = Some(asked + timing::ASK_INTERVAL);
+                Ok(Next::Nothing(Self { session: session.repeat(), me, not_before }))
             }
             Branch::Second(offered) => {
                 let (offer, session) = offered.recv::<JobOffer, _>().await?;
@@ -94,7 +85,7 @@ impl Client {
     /// Ends the session in good order.
     ///
     /// # Errors
-    /// If the session is lost first.
+    /// [`SessionError::Lost`] if the connection is lost first, [`SessionError::Violation`] if the operator doesn't end its side.
     pub async fn close(self) -> Result<(), SessionError> {
         self.session.choose(Bye {}).await?.close().await
     }
@@ -104,13 +95,13 @@ impl Offered {
     /// Claims the job.
     ///
     /// # Errors
-    /// If the session fails, or the lease isn't for this job and prover or not signed by the operator.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the lease isn't for this job and prover or not signed by the operator.
     pub async fn claim(self) -> Result<Claimed, SessionError> {
         let Self { session, me, job } = self;
         match session.choose(Claim { job }).await?.offer().await? {
             Branch::First(refused) => {
                 let (refused, session) = refused.recv::<Refused, _>().await?;
-                Ok(Claimed::Refused(refused, Client { session: session.again(), me, not_before: None }))
+                Ok(Claimed::Refused(refused, Client { session: session.repeat(), me, not_before: None }))
             }
             Branch::Second(leased) => {
                 let (lease, session) = leased.recv::<Lease, _>().await?;
@@ -133,47 +124,9 @@ impl Offered {
     /// Declines the job.
     ///
     /// # Errors
-    /// If the session fails.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the operator breaks the protocol.
     pub async fn decline(self, cause: impl Into<Cause>) -> Result<Client, SessionError> {
         let decline = Decline { job: self.job, cause: cause.into() };
-        Ok(Client { session: self.session.choose(decline).await?.again(), me: self.me, not_before: None })
-    }
-}
-
-impl Working {
-    pub(super) fn new(session: Session<Trace, Leased, (Leased, Outer)>, epoch: u64) -> Self {
-        Self { session, epoch }
-    }
-
-    /// Says how far this prover is, which renews the lease. To be called every
-    /// [`REPORT_EVERY`](super::REPORT_EVERY). If the lease is lost, the only sensible next step is to abandon the job (or to finish it,
-    /// if the proof is nearly there: the settler takes the first).
-    ///
-    /// # Errors
-    /// If the session fails.
-    pub async fn report(self, stage: ProverStage, done: u64, of: u64) -> Result<(Progressed, Self), SessionError> {
-        let Self { session, epoch } = self;
-        let (progressed, session) = session.choose(Progress { epoch, stage, done, of }).await?.recv().await?;
-        Ok((progressed, Self { session: session.again(), epoch }))
-    }
-
-    /// Says that there is a proof, which this prover has made durable. Ends the session.
-    ///
-    /// # Errors
-    /// If the session fails: the operator may then lease the job again.
-    pub async fn finish(self, proof: Hash) -> Result<Finished, SessionError> {
-        let finish = Finish { epoch: self.epoch, proof };
-        let (finished, end) = self.session.choose(finish).await?.recv().await?;
-        end.close().await?;
-        Ok(finished)
-    }
-
-    /// Gives the job up. Ends the session.
-    ///
-    /// # Errors
-    /// If the session fails.
-    pub async fn abandon(self, cause: impl Into<Cause>) -> Result<(), SessionError> {
-        let abandon = Abandon { epoch: self.epoch, cause: cause.into() };
-        self.session.choose(abandon).await?.close().await
+        Ok(Client { session: self.session.choose(decline).await?.repeat(), me: self.me, not_before: None })
     }
 }

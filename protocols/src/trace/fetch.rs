@@ -1,10 +1,10 @@
 //! The prover's half while it fetches: pulls ahead, in any order of arrival, until the witness is whole.
 
 use super::{
-    Chunk, DEPTH, Ending, Leased, MAX_CHUNKS, Otherwise, Piece, Pull, Trace,
-    client::{Outer, Working},
+    Chunk, DEPTH, Ending, Leased, MAX_CHUNKS, Otherwise, Pull, PullResponse, Trace,
+    working::{Outer, Working},
 };
-use crate::{ahead::Ahead, pace};
+use crate::{noted_pipeline::NotedPipeline, timing};
 use shardwire_model::Hash;
 use shardwire_transport::{Session, SessionError};
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ pub enum Pulled {
 #[derive(Debug)]
 #[must_use = "a job is finished or abandoned"]
 pub struct Fetch {
-    pulls: Ahead<Trace, Pull, Piece, Otherwise, Outer, u32, DEPTH>,
+    pulls: NotedPipeline<Trace, Pull, PullResponse, Otherwise, Outer, u32, DEPTH>,
     epoch: u64,
     /// Chunks that the prover has, by index: the hash, and whether it came in this session.
     have: BTreeMap<u32, (Hash, bool)>,
@@ -44,7 +44,7 @@ pub struct Fetch {
 }
 
 /// Keeps a prover and an operator that doesn't hold its pulls from asking and answering as fast as the network allows: after a
-/// round of "pending" the next begins [`PAUSE`](pace::PAUSE) after the round before, at the earliest. With an operator that holds
+/// round of "pending" the next begins [`ASK_INTERVAL`](timing::ASK_INTERVAL) after the round before, at the earliest. With an operator that holds
 /// them, that is long past.
 #[derive(Debug)]
 struct Waiting {
@@ -63,7 +63,7 @@ impl Waiting {
         self.pending += 1;
         if self.pending == DEPTH {
             let now = Instant::now();
-            let next = now.max(self.since + pace::PAUSE);
+            let next = now.max(self.since + timing::ASK_INTERVAL);
             *self = Self { pending: 0, since: next, not_before: (next > now).then_some(next) };
         }
     }
@@ -72,7 +72,7 @@ impl Waiting {
 impl Fetch {
     pub(super) fn new(session: Session<Trace, Leased, (Leased, Outer)>, epoch: u64) -> Self {
         Self {
-            pulls: Ahead::new(session.pipeline()),
+            pulls: NotedPipeline::new(session.pipeline()),
             epoch,
             have: BTreeMap::new(),
             first: 0,
@@ -106,18 +106,19 @@ impl Fetch {
     /// safe: to be used in `select!`.
     ///
     /// # Errors
-    /// If the session fails or the operator breaks a rule; further calls return the same.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the operator breaks the protocol or one of
+    /// its rules. Further calls return the same.
     pub async fn next(&mut self) -> Result<Pulled, SessionError> {
         loop {
             if let Some(ending) = self.whole() {
                 return Ok(Pulled::End(ending));
             }
             self.pull_ahead().await?;
-            let Some((index, piece)) = self.pulls.response().await? else {
+            let Some((index, response)) = self.pulls.response().await? else {
                 continue; // nothing was missing and the end is known
             };
-            match piece {
-                Piece::Chunk(chunk) => {
+            match response {
+                PullResponse::Chunk(chunk) => {
                     if index >= MAX_INDEX {
                         let detail = format!("more than {MAX_CHUNKS} chunks");
                         return Err(self.pulls.broken("SW-TRACE-006", detail));
@@ -136,15 +137,15 @@ impl Fetch {
                     self.advance();
                     return Ok(Pulled::Chunk(chunk));
                 }
-                Piece::Pending { index: pending } => {
+                PullResponse::Pending { index: pending } => {
                     if pending != index {
                         let detail = format!("chunk {pending} is pending where chunk {index} was due");
                         return Err(self.pulls.broken("SW-TRACE-003", detail));
                     }
                     self.waiting.pending();
                 }
-                Piece::End(ending) => self.ended(index, ending)?,
-                Piece::Lost { epoch } => return Ok(Pulled::Lost { epoch }),
+                PullResponse::End(ending) => self.ended(index, ending)?,
+                PullResponse::Lost { epoch } => return Ok(Pulled::Lost { epoch }),
             }
         }
     }
@@ -173,7 +174,7 @@ impl Fetch {
     }
 
     async fn pull_ahead(&mut self) -> Result<(), SessionError> {
-        pace::turn(self.waiting.not_before).await;
+        timing::wait_until(self.waiting.not_before).await;
         self.waiting.not_before = None;
         while self.pulls.has_room()
             && let Some(index) = self.first_missing()
@@ -219,7 +220,7 @@ impl Fetch {
     /// Ends fetching: waits for the answers that are under way, without using them, and goes on to proving (or to giving up).
     ///
     /// # Errors
-    /// If the session fails.
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the operator breaks the protocol.
     pub async fn stop(mut self) -> Result<Working, SessionError> {
         while self.pulls.response().await?.is_some() {}
         Ok(Working::new(self.pulls.pause()?, self.epoch))

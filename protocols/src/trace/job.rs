@@ -3,8 +3,8 @@
 use super::messages::JobOffer;
 use shardwire_model::{Coded, Felt, Hash, StartError, state_commitment};
 
-/// The name of a job: the program, what the shard was started with, the state before, and which slice of the run it is. Whoever has these
-/// computes the same name, so a job that was begun with one operator or before a restart is recognised.
+/// The name of a job: the program, what the shard was started with, the state before, and which slice of the run it is. The same parts
+/// give the same name, so a job that was begun with one operator or before a restart is recognised.
 #[must_use]
 pub fn job_id(program: Felt, start_commitment: Felt, before: Felt, segment: u32) -> Hash {
     let parts = [program, start_commitment, before].map(|felt| felt.to_bytes_be());
@@ -66,7 +66,7 @@ impl JobOffer {
     /// Whether the offer is consistent and its name is that of its content.
     ///
     /// # Errors
-    /// The first contradiction.
+    /// [`JobError::Start`], [`JobError::Shard`], [`JobError::Values`] or [`JobError::Name`]: the first contradiction.
     pub fn validate(&self) -> Result<(), JobError> {
         self.start.validate()?;
         if self.start.shard != self.shard {

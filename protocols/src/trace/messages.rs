@@ -1,9 +1,8 @@
-//! What prover and operator say about a job, and the pieces of its witness.
+//! What prover and operator say about a job, and the chunks of its witness.
 
 use crate::{
-    pace,
     signed::{Signed, Statement},
-    size,
+    size, timing,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use shardwire_model::{Cause, Felt, Hash, MAX_ENTRIES, Output, PeerId, ShardId, ShardStart, Timestamp, bounded, felt};
@@ -24,7 +23,7 @@ pub const MAX_CHUNKS: usize = 1 << 13;
 
 /// A job that the prover has begun before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Begun {
+pub struct ResumableJob {
     /// The job.
     pub job: Hash,
     /// How many of its chunks the prover has.
@@ -36,7 +35,7 @@ pub struct Begun {
 pub struct Ready {
     /// Jobs that it would rather go on with.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_RESUMED>")]
-    pub resume: Vec<Begun>,
+    pub resume: Vec<ResumableJob>,
 }
 
 /// No job for now: ask again.
@@ -74,7 +73,7 @@ pub struct Claim {
 pub struct Decline {
     /// The job.
     pub job: Hash,
-    /// Why.
+    /// The reason: a stable code, and words for a person.
     pub cause: Cause,
 }
 
@@ -134,12 +133,12 @@ pub struct Pull {
 
 /// The answer to a [`Pull`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub enum PullResponse {
     /// The chunk.
     Chunk(Chunk),
     /// It doesn't exist yet: pull it again.
     Pending {
-        /// Which.
+        /// Its number, from 0.
         index: u32,
     },
     /// There is no such chunk and there won't be: the run has ended.
@@ -154,7 +153,7 @@ pub enum Piece {
 /// A chunk of a witness.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
-    /// Which.
+    /// Its number, from 0.
     pub index: u32,
     /// The hash of what `body` holds, uncompressed.
     pub hash: Hash,
@@ -185,9 +184,9 @@ fn output<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Output, D::Error
     Ok(output)
 }
 
-/// How a piece begins; a chunk's body or the ending follows.
+/// How a response to a pull begins; a chunk's body or the ending follows.
 #[derive(Serialize, Deserialize)]
-enum PieceHead {
+enum PullResponseHead {
     Chunk { index: u32, hash: Hash, raw_bytes: u32 },
     Pending { index: u32 },
     End,
@@ -203,47 +202,49 @@ const OUTPUT: u32 = 2 * size::FELT
     + size::TAG
     + size::list(MAX_ENTRIES, size::TAG + 3 * size::FELT);
 const ENDING: u32 = size::TAG + size::list(MAX_CHUNKS, size::HASH) + size::U64 + OUTPUT;
-const _: () = assert!(ENDING <= CHUNK, "a chunk is the longest piece");
+const _: () = assert!(ENDING <= CHUNK, "a chunk is the longest response");
 
-impl Message for Piece {
-    const NAME: &'static str = "Piece";
+impl Message for PullResponse {
+    const NAME: &'static str = "PullResponse";
     const MAX_BYTES: u32 = CHUNK;
-    const DEADLINE: Duration = pace::BULK;
+    const DEADLINE: Duration = timing::BULK;
 
     fn encode(&self, head: &mut Head<'_>) -> Result<Bytes, EncodeError> {
         match self {
             Self::Chunk(Chunk { index, hash, raw_bytes, body }) => {
-                head.postcard(&PieceHead::Chunk { index: *index, hash: *hash, raw_bytes: *raw_bytes })?;
+                head.postcard(&PullResponseHead::Chunk { index: *index, hash: *hash, raw_bytes: *raw_bytes })?;
                 return Ok(body.clone());
             }
-            Self::Pending { index } => head.postcard(&PieceHead::Pending { index: *index })?,
+            Self::Pending { index } => head.postcard(&PullResponseHead::Pending { index: *index })?,
             Self::End(ending) => {
-                head.postcard(&PieceHead::End)?;
+                head.postcard(&PullResponseHead::End)?;
                 head.postcard(ending)?;
             }
-            Self::Lost { epoch } => head.postcard(&PieceHead::Lost { epoch: *epoch })?,
+            Self::Lost { epoch } => head.postcard(&PullResponseHead::Lost { epoch: *epoch })?,
         }
         Ok(Bytes::new())
     }
 
     fn decode(mut body: Body) -> Result<Self, DecodeError> {
-        let piece = match body.take_head()? {
-            PieceHead::Chunk { index, hash, raw_bytes } => {
+        let response = match body.take_head()? {
+            PullResponseHead::Chunk { index, hash, raw_bytes } => {
                 if raw_bytes > MAX_CHUNK_RAW || body.len() > MAX_CHUNK_WIRE as usize {
                     return Err(DecodeError::new("a chunk longer than its bound"));
                 }
                 return Ok(Self::Chunk(Chunk { index, hash, raw_bytes, body: body.into_bytes() }));
             }
-            PieceHead::Pending { index } => Self::Pending { index },
-            PieceHead::End => return body.postcard().map(Self::End),
-            PieceHead::Lost { epoch } => Self::Lost { epoch },
+            PullResponseHead::Pending { index } => Self::Pending { index },
+            PullResponseHead::End => return body.postcard().map(Self::End),
+            PullResponseHead::Lost { epoch } => Self::Lost { epoch },
         };
-        if body.is_empty() { Ok(piece) } else { Err(DecodeError::new("bytes after the message")) }
+        if body.is_empty() { Ok(response) } else { Err(DecodeError::new("bytes after the message")) }
     }
 
     fn shape() -> Shape {
         let body = || Shape::rest(format!("the chunk, an lz4 block of at most {MAX_CHUNK_WIRE} bytes"));
-        Shape::of::<PieceHead>().with("Chunk", |chunk| chunk.and("body", body())).with("End", |_| Shape::of::<Ending>())
+        Shape::of::<PullResponseHead>()
+            .with("Chunk", |chunk| chunk.and("body", body()))
+            .with("End", |_| Shape::of::<Ending>())
     }
 }
 
@@ -257,7 +258,7 @@ pub enum ProverStage {
     Assembling,
     /// Proving.
     Proving,
-    /// Done.
+    /// It has a proof.
     Proven,
 }
 
@@ -279,7 +280,7 @@ pub struct Progress {
 pub enum Progressed {
     /// The lease goes on.
     Renewed {
-        /// Until then.
+        /// When the lease ends, on the operator's clock, unless it is renewed again.
         expires: Timestamp,
     },
     /// The lease is no longer this prover's.
@@ -315,7 +316,7 @@ pub enum Finished {
 pub struct Abandon {
     /// The lease's epoch.
     pub epoch: u64,
-    /// Why.
+    /// The reason: a stable code, and words for a person.
     pub cause: Cause,
 }
 
@@ -327,17 +328,17 @@ const OFFER: u32 = size::HASH + size::FELT + size::U32 + size::SHARD_START + siz
 /// Most bytes of the terms of a lease.
 pub(crate) const LEASE_TERMS: u32 = size::HASH + 2 * size::U64 + size::PEER;
 
-message!(Ready, max_bytes = size::list(MAX_RESUMED, size::HASH + size::U32), deadline = pace::NEXT);
-message!(Nothing, max_bytes = 0, deadline = pace::ANSWER);
-message!(JobOffer, max_bytes = OFFER, deadline = pace::ANSWER);
-message!(Claim, max_bytes = size::HASH, deadline = pace::NEXT);
-message!(Decline, max_bytes = size::HASH + size::CAUSE, deadline = pace::NEXT);
-message!(Lease, max_bytes = LEASE_TERMS + size::SIGNATURE, deadline = pace::ANSWER);
-message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = pace::ANSWER);
+message!(Ready, max_bytes = size::list(MAX_RESUMED, size::HASH + size::U32), deadline = timing::NEXT);
+message!(Nothing, max_bytes = 0, deadline = timing::ANSWER);
+message!(JobOffer, max_bytes = OFFER, deadline = timing::ANSWER);
+message!(Claim, max_bytes = size::HASH, deadline = timing::NEXT);
+message!(Decline, max_bytes = size::HASH + size::CAUSE, deadline = timing::NEXT);
+message!(Lease, max_bytes = LEASE_TERMS + size::SIGNATURE, deadline = timing::ANSWER);
+message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = timing::ANSWER);
 message!(Pull, max_bytes = size::U64 + size::U32, deadline = super::LEASE, pipeline_depth = super::DEPTH);
 message!(Progress, max_bytes = 3 * size::U64 + size::TAG, deadline = super::LEASE);
-message!(Progressed, max_bytes = size::TAG + size::U64, deadline = pace::ANSWER);
+message!(Progressed, max_bytes = size::TAG + size::U64, deadline = timing::ANSWER);
 message!(Finish, max_bytes = size::U64 + size::HASH, deadline = super::LEASE);
-message!(Finished, max_bytes = size::TAG + size::U64, deadline = pace::ANSWER);
+message!(Finished, max_bytes = size::TAG + size::U64, deadline = timing::ANSWER);
 message!(Abandon, max_bytes = size::U64 + size::CAUSE, deadline = super::LEASE);
-message!(Bye, max_bytes = 0, deadline = pace::NEXT);
+message!(Bye, max_bytes = 0, deadline = timing::NEXT);

@@ -1,7 +1,7 @@
 //! trace: a prover takes a job from an operator and pulls its witness, chunk by chunk, while the run still goes on.
 //!
 //! 1. The prover says that it is ready, naming jobs that it has begun; the operator answers nothing (after at most
-//!    [`HOLD`](crate::pace::HOLD)) or offers a job. [`job_id`] names a job by what is to be proven, so both sides compute the same name.
+//!    [`HOLD`](crate::timing::HOLD)) or offers a job. [`job_id`] names a job by what is to be proven, so both sides compute the same name.
 //! 2. The prover claims it and gets a signed [`Lease`] with a fencing epoch. A later lease of the same job has a higher epoch and
 //!    ends this one: pulls and progress of an older epoch are answered with `Lost`, which is no fault. The lease lasts
 //!    [`LEASE`] and is renewed by every pull and every progress.
@@ -23,17 +23,19 @@ mod messages;
 mod server;
 #[cfg(test)]
 mod tests;
+mod working;
 
-pub use client::{Claimed, Client, Next, Offered, Working};
+pub use client::{Claimed, Client, Next, Offered};
 pub use fetch::{Fetch, Pulled};
 pub use job::{JobError, job_id};
 pub(crate) use messages::LEASE_TERMS;
 pub use messages::{
-    Abandon, Begun, Bye, Chunk, Claim, Decline, Ending, Finish, Finished, JobOffer, Lease, LeaseTerms, MAX_CHUNK_RAW,
-    MAX_CHUNK_WIRE, MAX_CHUNKS, MAX_RESUMED, Nothing, Piece, Progress, Progressed, ProverStage, Pull, Ready,
-    RefusalReason, Refused,
+    Abandon, Bye, Chunk, Claim, Decline, Ending, Finish, Finished, JobOffer, Lease, LeaseTerms, MAX_CHUNK_RAW,
+    MAX_CHUNK_WIRE, MAX_CHUNKS, MAX_RESUMED, Nothing, Progress, Progressed, ProverStage, Pull, PullResponse, Ready,
+    RefusalReason, Refused, ResumableJob,
 };
-pub use server::{Grant, Handler, Part, serve};
+pub use server::{ChunkAnswer, Grant, Handler, serve};
+pub use working::Working;
 
 use shardwire_transport::{
     Protocol,
@@ -60,7 +62,7 @@ type Answered = Offer<Recv<Nothing, Var<Z>>, Recv<JobOffer, Considered>>;
 /// With an offer in hand.
 type Considered = Choose<Send<Claim, Offer<Recv<Refused, Var<Z>>, Recv<Lease, Rec<Leased>>>>, Send<Decline, Var<Z>>>;
 /// With a lease: pull, or something of the rest.
-type Leased = Choose<Send<Pull, Recv<Piece, Var<Z>>>, Otherwise>;
+type Leased = Choose<Send<Pull, Recv<PullResponse, Var<Z>>>, Otherwise>;
 /// What a prover with a lease may do but pull.
 type Otherwise =
     Choose<Send<Progress, Recv<Progressed, Var<Z>>>, Choose<Send<Finish, Recv<Finished, Eps>>, Send<Abandon, Eps>>>;

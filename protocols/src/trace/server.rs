@@ -1,10 +1,10 @@
 //! The operator's half.
 
 use super::{
-    Abandon, Begun, Bye, Chunk, Claim, Decline, Ending, Finish, Finished, Idle, JobOffer, Lease, Leased, Nothing,
-    Piece, Progress, Progressed, Pull, Ready, Refused, Trace,
+    Abandon, Bye, Chunk, Claim, Decline, Ending, Finish, Finished, Idle, JobOffer, Lease, Leased, Nothing, Progress,
+    Progressed, Pull, PullResponse, Ready, Refused, ResumableJob, Trace,
 };
-use crate::{Failure, ServeError, pace};
+use crate::{Failure, ServeError, timing};
 use shardwire_model::{Cause, Hash, PeerId};
 use shardwire_transport::{Responder, Session, algebra::HasDual, offer};
 use std::future::Future;
@@ -20,7 +20,7 @@ pub enum Grant {
 
 /// A part of a witness.
 #[derive(Clone, Debug)]
-pub enum Part {
+pub enum ChunkAnswer {
     /// The chunk.
     Chunk(Chunk),
     /// There is no such chunk and there won't be.
@@ -35,7 +35,7 @@ pub enum Part {
 /// The operator's side: jobs, leases and chunks.
 pub trait Handler: Sync {
     /// Waits until there is a job for this prover, one that it has begun before others. May be dropped while it waits.
-    fn offer(&self, prover: PeerId, begun: &[Begun]) -> impl Future<Output = Result<JobOffer, Failure>> + Send;
+    fn offer(&self, prover: PeerId, begun: &[ResumableJob]) -> impl Future<Output = Result<JobOffer, Failure>> + Send;
 
     /// Leases the job to the prover: makes a new epoch durable, then signs. A prover that holds the lease and claims again (its
     /// connection broke) gets a new epoch too.
@@ -52,7 +52,7 @@ pub trait Handler: Sync {
         job: Hash,
         epoch: u64,
         index: u32,
-    ) -> impl Future<Output = Result<Part, Failure>> + Send;
+    ) -> impl Future<Output = Result<ChunkAnswer, Failure>> + Send;
 
     /// Notes how far the prover is, and renews the lease.
     fn progress(
@@ -88,15 +88,15 @@ type Inner = (There<Leased>, Outer);
 /// Serves a prover until its job is done or it says goodbye.
 ///
 /// # Errors
-/// If the session fails, the prover breaks a rule, or the handler can't go on.
+/// [`ServeError::Session`] if the connection is lost or the prover breaks a rule, [`ServeError::Handler`] if the handler can't go on.
 pub async fn serve<H: Handler>(session: Responder<Trace>, handler: &H) -> Result<(), ServeError> {
     let mut session: Session<Trace, There<Idle>, Outer> = session.enter();
     let prover = session.peer();
     loop {
         session = offer!(session => {
             Ready(Ready { resume }), answer => {
-                match pace::hold(handler.offer(prover, &resume)).await.transpose()? {
-                    None => answer.choose(Nothing {}).await?.again(),
+                match timing::hold(handler.offer(prover, &resume)).await.transpose()? {
+                    None => answer.choose(Nothing {}).await?.repeat(),
                     Some(job_offer) => {
                         let job = job_offer.job;
                         offer!(answer.choose(job_offer).await? => {
@@ -106,7 +106,7 @@ pub async fn serve<H: Handler>(session: Responder<Trace>, handler: &H) -> Result
                                     return Err(answer.broken("Claim", "SW-TRACE-001", detail).into());
                                 }
                                 match handler.claim(prover, job).await? {
-                                    Grant::Refused(refused) => answer.choose(refused).await?.again(),
+                                    Grant::Refused(refused) => answer.choose(refused).await?.repeat(),
                                     Grant::Leased(lease) => {
                                         let working = answer.choose(lease).await?.enter();
                                         return work(working, handler, job).await;
@@ -119,7 +119,7 @@ pub async fn serve<H: Handler>(session: Responder<Trace>, handler: &H) -> Result
                                     return Err(next.broken("Decline", "SW-TRACE-001", detail).into());
                                 }
                                 handler.declined(prover, job, decline.cause).await?;
-                                next.again()
+                                next.repeat()
                             },
                         })
                     }
@@ -144,26 +144,26 @@ async fn work<H: Handler>(
             Pull(Pull { epoch, index }), answer => {
                 let chunk = handler.chunk(prover, job, epoch, index);
                 let held = missing.is_none_or(|first| index <= first);
-                let part = if held { pace::hold(chunk).await } else { pace::at_once(chunk).await };
-                let piece = match part.transpose()? {
+                let part = if held { timing::hold(chunk).await } else { timing::now_or_never(chunk).await };
+                let response = match part.transpose()? {
                     None => {
                         missing = Some(missing.map_or(index, |first| first.min(index)));
-                        Piece::Pending { index }
+                        PullResponse::Pending { index }
                     }
                     Some(part) => {
                         missing = missing.filter(|first| index < *first);
                         match part {
-                            Part::Chunk(chunk) => Piece::Chunk(chunk),
-                            Part::End(ending) => Piece::End(ending),
-                            Part::Lost { epoch } => Piece::Lost { epoch },
+                            ChunkAnswer::Chunk(chunk) => PullResponse::Chunk(chunk),
+                            ChunkAnswer::End(ending) => PullResponse::End(ending),
+                            ChunkAnswer::Lost { epoch } => PullResponse::Lost { epoch },
                         }
                     }
                 };
-                answer.send(piece).await?.again()
+                answer.send(response).await?.repeat()
             },
             Progress(progress), answer => {
                 let progressed = handler.progress(prover, job, progress).await?;
-                answer.send(progressed).await?.again()
+                answer.send(progressed).await?.repeat()
             },
             Finish(Finish { epoch, proof }), answer => {
                 let finished = handler.finished(prover, job, epoch, proof).await?;

@@ -217,7 +217,7 @@ fn while_sending(graph: &Graph, state: usize) -> Vec<Attack> {
         let (then, listening) = route::to_listening(graph, edge.to);
         let onward = [&[leg.clone()][..], &then].concat();
 
-        // More than a channel holds, and no legal word: whoever buffered it would hold it all.
+        // More than a channel holds, and no legal word: a side that buffered it would hold it all.
         let there = &graph.states[listening];
         let (kind, name) = match (there.speaker, there.edges.iter().all(|edge| !edge.tags.is_empty())) {
             (None, _) => ("AfterEnd", "at the end".to_owned()),

@@ -13,7 +13,7 @@ use shardwire_transport::{
     channel::MEMORY_PEERS,
     graph::{Graph, MessageInfo, Side},
     message::encode,
-    session::{Header, play::Player},
+    session::{Header, drive::Driver},
 };
 use std::{collections::VecDeque, time::Duration};
 use tokio::{
@@ -48,8 +48,8 @@ impl Script {
     }
 }
 
-impl Player for Script {
-    fn say(&mut self, _: MessageInfo) -> Option<Bytes> {
+impl Driver for Script {
+    fn message(&mut self, _: MessageInfo) -> Option<Bytes> {
         self.bodies.pop_front()
     }
 
@@ -114,8 +114,8 @@ pub(crate) async fn run(
     let (channel, peer) = if opens { (near, far) } else { (far, near) };
     let playing = async {
         let ended = match victim {
-            Side::Here => entry.play_initiator(channel, &mut script).await,
-            Side::There => entry.play_responder(channel, &mut script).await,
+            Side::Here => entry.drive_initiator(channel, &mut script).await,
+            Side::There => entry.drive_responder(channel, &mut script).await,
         };
         (ended, Instant::now())
     };
@@ -202,7 +202,8 @@ fn honest(entry: &Entry, random: &mut ChaCha20Rng) -> impl Future<Output = ()> {
     let entry = *entry;
     async move {
         let (near, far) = Channel::pair_between(MEMORY_PEERS, UNDER_WAY);
-        let ends = tokio::join!(entry.play_initiator(near, &mut initiator), entry.play_responder(far, &mut responder));
+        let ends =
+            tokio::join!(entry.drive_initiator(near, &mut initiator), entry.drive_responder(far, &mut responder));
         assert_eq!(ends, (Ok(()), Ok(())), "an honest session of {} beside it", entry.name);
     }
 }

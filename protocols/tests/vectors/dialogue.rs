@@ -1,7 +1,7 @@
 //! Sessions between real halves: recorded as they meet, and replayed to each half alone.
 
 use crate::{
-    file::{From, Recorded, Step},
+    file::{From, Recorded, RecordedMessage},
     scripts::{self, Ended, INITIATOR, RESPONDER, Script},
 };
 use bytes::{Buf, Bytes};
@@ -30,7 +30,7 @@ pub(crate) async fn record(entry: &Entry) -> Vec<Recorded> {
         initiator.unwrap_or_else(|error| panic!("{}: the initiator: {error}", script.name));
         responder.unwrap_or_else(|error| panic!("{}: the responder: {error}", script.name));
         let steps = steps(&entry.initiator(), said).unwrap_or_else(|error| panic!("{}: {error}", script.name));
-        recorded.push(Recorded { name: script.name.to_owned(), steps });
+        recorded.push(Recorded { name: script.name.clone(), steps });
     }
     recorded
 }
@@ -55,9 +55,12 @@ async fn tap(mut near: Channel, mut far: Channel) -> [Bytes; 2] {
 }
 
 /// Splits what both sides said into messages, along the protocol's graph.
-fn steps(graph: &Graph, [mut initiator, mut responder]: [Bytes; 2]) -> Result<Vec<Step>, String> {
-    let step =
-        |from, message: &str, bytes: Bytes| Step { from, message: message.to_owned(), bytes: hex::encode(bytes) };
+fn steps(graph: &Graph, [mut initiator, mut responder]: [Bytes; 2]) -> Result<Vec<RecordedMessage>, String> {
+    let step = |from, message: &str, bytes: Bytes| RecordedMessage {
+        from,
+        message: message.to_owned(),
+        bytes: hex::encode(bytes),
+    };
     let header = frame(&initiator, 0)?;
     let mut steps = vec![step(From::Initiator, "Header", initiator.split_to(header))];
     let mut state = 0;
@@ -123,7 +126,7 @@ async fn meet(
 /// Plays the other side of `half`, byte by byte as recorded.
 async fn drive(mut channel: Channel, half: From, session: &Recorded) -> Result<(), String> {
     let mut heard: Vec<u8> = Vec::new();
-    let ours = |step: &&Step| step.from != half;
+    let ours = |step: &&RecordedMessage| step.from != half;
     let mut to_say = session.steps.iter().filter(ours).count();
     for step in &session.steps {
         let bytes = hex::decode(&step.bytes).map_err(|error| error.to_string())?;

@@ -60,13 +60,13 @@ pub(crate) struct Generated {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Recorded {
     pub(crate) name: String,
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<RecordedMessage>,
 }
 
 /// One message on the stream: branch tags, length, body.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Step {
+pub(crate) struct RecordedMessage {
     pub(crate) from: From,
     pub(crate) message: String,
     pub(crate) bytes: String,
@@ -215,7 +215,7 @@ writes protocols/vectors/{name}-v{version}.json; its difference is reviewed with
 
 The bytes of a released version never change: peers speak it. If the change is meant, it is version {next}:
   1. keep the protocol type of version {version}, with every message type that changes, as a module of its own;
-  2. give the changed protocol type `VERSION = {next}`, and list both in protocols/src/catalogue.rs;
+  2. give the changed protocol type `VERSION = {next}`, and list both in protocols/src/lib.rs;
   3. serve both where sessions are dispatched (`Incoming::is`), and open the one that was agreed on (`Agreed::speaks`);
   4. record a session in protocols/tests/vectors/scripts and run `{command}`,
      which writes protocols/vectors/{name}-v{next}.json; its digest goes into FROZEN with the next release.

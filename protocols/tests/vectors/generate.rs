@@ -25,7 +25,7 @@ fn random(entry: &Entry, message: &MessageInfo) -> ChaCha8Rng {
 }
 
 /// How many bytes the value of this number may have beyond the least: most few, some as many as the message allows.
-fn spare(number: u32) -> usize {
+fn budget(number: u32) -> usize {
     match number % 1000 {
         0 => usize::MAX,
         1..20 => 8 << 10,
@@ -34,8 +34,8 @@ fn spare(number: u32) -> usize {
     }
 }
 
-fn sample(shape: &Shape, least: usize, random: &mut ChaCha8Rng, spare: usize, message: &MessageInfo) -> Bytes {
-    shape.sample(random, least.saturating_add(spare).min(message.max_bytes as usize)).into()
+fn sample(shape: &Shape, least: usize, random: &mut ChaCha8Rng, budget: usize, message: &MessageInfo) -> Bytes {
+    shape.sample(random, least.saturating_add(budget).min(message.max_bytes as usize)).into()
 }
 
 /// Reads and writes [`VALUES`] bodies, and hashes them.
@@ -44,7 +44,7 @@ pub(crate) fn all(entry: &Entry, message: &MessageInfo) -> Generated {
     let least = shape.least();
     let (mut values, mut refused, mut hash) = (0, 0, Hash::default());
     while values < VALUES {
-        let body = sample(&shape, least, &mut random, spare(values), message);
+        let body = sample(&shape, least, &mut random, budget(values), message);
         match message.reread(body.clone()) {
             Err(_) => {
                 refused += 1;
@@ -60,14 +60,22 @@ pub(crate) fn all(entry: &Entry, message: &MessageInfo) -> Generated {
     Generated { values, refused, hash }
 }
 
+/// One body of a message.
+pub(crate) fn body(entry: &Entry, message: &MessageInfo) -> Bytes {
+    let (shape, mut random) = (message.shape(), random(entry, message));
+    let least = shape.least();
+    let mut bodies = (0..VALUES).map(|_| sample(&shape, least, &mut random, READABLE, message));
+    bodies.find(|body| message.read(body.clone()).is_ok()).expect("a body that the type takes")
+}
+
 /// Some bodies that say much: the least value, then those that show most of what none before has shown.
 pub(crate) fn encodings(entry: &Entry, message: &MessageInfo) -> Vec<Encoding> {
     let (shape, mut random) = (message.shape(), random(entry, message));
     let least = shape.least();
     let mut bodies = BTreeSet::new();
     for number in 0..CANDIDATES {
-        let spare = if number == 0 { 0 } else { READABLE };
-        let body = sample(&shape, least, &mut random, spare, message);
+        let budget = if number == 0 { 0 } else { READABLE };
+        let body = sample(&shape, least, &mut random, budget, message);
         if let Ok(value) = message.read(body.clone()) {
             bodies.insert((body.len(), body, format!("{value:?}")));
         }

@@ -27,7 +27,7 @@ fn dissect(entry: &Entry, recording: &[(Speaker, Vec<u8>)]) -> Result<Vec<Frame>
     let mut frames = Vec::new();
     for (from, bytes) in recording {
         both.push(*from, bytes);
-        while let Some(frame) = both.next().map_err(|fault| fault.to_string())? {
+        while let Some(frame) = both.next().map_err(|deviation| deviation.to_string())? {
             frames.push(frame);
         }
     }

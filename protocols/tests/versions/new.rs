@@ -38,7 +38,7 @@ pub(crate) async fn ping(session: Initiator<Keepalive>, sent: u64) -> Result<u8,
     let sent = Timestamp(sent);
     let (pong, session) = session.enter().choose(Ping { sent }).await?.recv::<Pong, _>().await?;
     assert_eq!(pong.sent, sent);
-    session.again().choose(Bye {}).await?.close().await?;
+    session.repeat().choose(Bye {}).await?.close().await?;
     Ok(pong.load)
 }
 
@@ -47,7 +47,7 @@ pub(crate) async fn serve(session: Responder<Keepalive>) -> Result<(), SessionEr
     loop {
         session = offer!(session => {
             Ping(Ping { sent }), next => {
-                next.send(Pong { sent, received: Timestamp(43_200_000), load: LOAD }).await?.again()
+                next.send(Pong { sent, received: Timestamp(43_200_000), load: LOAD }).await?.repeat()
             },
             Bye(_), end => return end.close().await,
         });

@@ -35,18 +35,18 @@ impl Protocol for Keepalive {
     type Responder = <Self::Initiator as HasDual>::Dual;
 }
 
-/// Asks once.
+/// Sends one ping and reads the answer.
 pub(crate) async fn ping(session: Initiator<Keepalive>, sent: u64) -> Result<(), SessionError> {
     let (pong, session) = session.enter().choose(Ping { sent }).await?.recv::<Pong, _>().await?;
     assert_eq!((pong.sent, pong.received), (sent, 43_200_000));
-    session.again().choose(Bye {}).await?.close().await
+    session.repeat().choose(Bye {}).await?.close().await
 }
 
 pub(crate) async fn serve(session: Responder<Keepalive>) -> Result<(), SessionError> {
     let mut session = session.enter();
     loop {
         session = offer!(session => {
-            Ping(Ping { sent }), next => next.send(Pong { sent, received: 43_200_000 }).await?.again(),
+            Ping(Ping { sent }), next => next.send(Pong { sent, received: 43_200_000 }).await?.repeat(),
             Bye(_), end => return end.close().await,
         });
     }

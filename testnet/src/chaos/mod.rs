@@ -1,10 +1,10 @@
 //! Crashes of real processes: one of them is killed every second or two while shards are played on their network.
 //!
 //! A settler, two operators and two provers, each a process of the `shardwire` program with a data folder that
-//! outlives it. The shards are those that simulations play ([`play`](crate::play)), with real proofs, and the data
+//! outlives it. The shards are those that simulations play ([`clients`](crate::clients)), with real proofs, and the data
 //! folders must pass the same checks as simulated disks ([`checks`]).
 //!
-//! First comes the [storm](storm): `kill -9` of a random node every [`PAUSE`], which is started again after a moment.
+//! First comes the [storm](storm): `kill -9` of a random node every [`PAUSE`](storm::PAUSE), which is started again after a moment.
 //! Then comes the calm: no node is killed any more, and every shard has to be over within [`CALM`]. A proof takes ten
 //! seconds of two cores, and starts anew when its prover is killed. So that some are finished in the storm, too, a
 //! prover is killed less often than the others ([`storm::WEIGHTS`]). Most of its kills hit it while it proves.
@@ -15,11 +15,11 @@
 mod storm;
 
 use crate::{
-    checks::{self, Facts, Violation},
+    checks::{self, RunOutcome, Violation},
+    clients::{Client, Game, Patience, Promises, SharedPromises, SignedObserver, Targets},
     dice::{Dice, PPM},
     error::TestnetError,
-    network::{NETWORK, NetworkError, Node, Place, Programs},
-    play::{Client, Ends, Game, Patience, Plays, Told, Words},
+    network::{NETWORK, NetworkError, NetworkFolder, Node, Programs},
 };
 use serde::Serialize;
 use shardwire::{
@@ -42,8 +42,6 @@ use tokio::{
 pub const MAX_MINUTES: u16 = 24 * 60;
 /// How many shards are started in a minute of storm: what two cores prove in about as long.
 pub const SHARDS_A_MINUTE: u32 = 7;
-/// The shortest and the longest time from one kill to the next.
-pub const PAUSE: (Duration, Duration) = (Duration::from_millis(900), Duration::from_millis(2100));
 /// How long every shard may take to be over once no node is killed, plus a minute for each minute of storm. All that
 /// wasn't proven in the storm is proven then, one after the other, some of it under a lease that another prover lost
 /// and that has to run out first.
@@ -94,7 +92,7 @@ impl fmt::Display for Totals {
 /// The network under the storm.
 #[derive(Debug)]
 pub struct Chaos {
-    place: Place,
+    folder: NetworkFolder,
     nodes: Vec<Node>,
     game: Game,
     /// The client that starts shards.
@@ -107,11 +105,11 @@ impl Chaos {
     ///
     /// # Errors
     /// [`TestnetError::Network`] if one can't be made.
-    pub async fn init(place: Place, programs: &Programs, seed: u64) -> Result<Self, TestnetError> {
+    pub async fn init(folder: NetworkFolder, programs: &Programs, seed: u64) -> Result<Self, TestnetError> {
         let mut dice = Dice::of(seed, 0);
         let game = Game::new(PEOPLE, &mut dice);
         let starter = Identity::from_secret(&dice.secret());
-        let file = place.path().join("world.json");
+        let file = folder.path().join("world.json");
         Workload { world: world(&game), ..game.shard(0, 1, false, &mut dice) }.write(&file)?;
         let mut nodes = Vec::new();
         for (role, number) in ROLES.into_iter().zip(0..) {
@@ -119,17 +117,17 @@ impl Chaos {
             let joined = nodes.first().map(|settler: &Node| settler.data().join("world.json"));
             let world = joined.as_deref().unwrap_or(&file);
             let name = format!("{role}-{number}");
-            let mut node = Node::init_as(role, &name, programs, place.path(), Some(world)).await?;
+            let mut node = Node::init_as(role, &name, programs, folder.path(), Some(world)).await?;
             node.obeys(starter.peer());
             nodes.push(node);
         }
-        Ok(Self { place, nodes, game, starter, dice })
+        Ok(Self { folder, nodes, game, starter, dice })
     }
 
     /// The folder of all their folders.
     #[must_use]
-    pub fn place(&mut self) -> &mut Place {
-        &mut self.place
+    pub fn folder(&mut self) -> &mut NetworkFolder {
+        &mut self.folder
     }
 
     /// Runs the storm and the calm, then checks the data folders. `say` receives progress.
@@ -141,8 +139,8 @@ impl Chaos {
         self.start(say).await?;
         let began = Instant::now();
         let end = began + Duration::from_secs(60) * u32::from(minutes);
-        let told = Told::default();
-        let mut clients = self.clients(minutes, &told)?;
+        let promises = SharedPromises::default();
+        let mut clients = self.clients(minutes, &promises)?;
         let mut stages = Vec::new();
         let mut storm = Storm::new(std::mem::take(&mut self.nodes), Dice::of(self.dice.number(), 0));
         let mut next = began + TELL_EVERY;
@@ -161,7 +159,7 @@ impl Chaos {
             let late = Instant::now() >= calm_ends;
             if Instant::now() >= next || late {
                 next += TELL_EVERY;
-                let (started, over, kills) = (told.words().started.len(), stages.len(), storm.kills());
+                let (started, over, kills) = (promises.snapshot().started.len(), stages.len(), storm.kills());
                 let elapsed = began.elapsed().as_secs_f64();
                 say(&format!("[{elapsed:>5.0} s] {kills} kills, {started} shards started, {over} over"));
             }
@@ -183,11 +181,11 @@ impl Chaos {
         let kills = storm.kills();
         self.nodes = storm.end();
         self.stop().await;
-        let violations = self.judge(told.words()).await?;
+        let violations = self.judge(promises.snapshot()).await?;
         violations.iter().for_each(|violation| say(&violation.to_string()));
         let count = |stage| stages.iter().filter(|it| **it == stage).count() as u64;
         let (shards_settled, shards_aborted) = (count(Stage::Settled), count(Stage::Aborted));
-        let shards_started = told.words().started.len() as u64;
+        let shards_started = promises.snapshot().started.len() as u64;
         Ok(Totals {
             kills,
             shards_started,
@@ -225,7 +223,7 @@ impl Chaos {
     }
 
     /// Starts the clients; each begins at its own time.
-    fn clients(&mut self, minutes: u16, told: &Told) -> Result<JoinSet<Stage>, TestnetError> {
+    fn clients(&mut self, minutes: u16, promises: &SharedPromises) -> Result<JoinSet<Stage>, TestnetError> {
         let dice = &mut self.dice;
         let target = |node: &Node| Target { peer: node.peer(), address: node.listen() };
         let [settler, first, second, ..] = self.nodes.as_slice() else { return Ok(JoinSet::new()) };
@@ -238,29 +236,36 @@ impl Chaos {
             let workload = self.game.shard(u64::from(number), moves, with_sword, dice);
             let platform = Platform { randomness: Randomness::from_seed(dice.number()), ..platform.clone() };
             let dialler = Dialler { identity: self.starter.clone(), network: NETWORK.to_owned(), platform };
-            let ends = Ends { settler: target(settler), operator: target(operator) };
-            let client =
-                Client::new(dialler, ends, workload, patience(dice), told.clone(), |_| {}, Plays(Arc::new(|_, _| {})));
+            let targets = Targets { settler: target(settler), operator: target(operator) };
+            let client = Client::new(
+                dialler,
+                targets,
+                workload,
+                patience(dice),
+                promises.clone(),
+                |_| {},
+                SignedObserver(Arc::new(|_, _| {})),
+            );
             let begins = Duration::from_secs(60) * u32::from(minutes) * STARTS / 100 * number / shards;
-            clients.spawn(client.play(begins, Dice::of(dice.number(), 0)));
+            clients.spawn(client.run(begins, Dice::of(dice.number(), 0)));
         }
         Ok(clients)
     }
 
     /// Checks the data folders.
-    async fn judge(&self, Words { started, receipts }: Words) -> Result<Vec<Violation>, TestnetError> {
-        let mut facts = Facts { started, receipts, liars: BTreeSet::new(), ..Facts::default() };
+    async fn judge(&self, Promises { started, receipts }: Promises) -> Result<Vec<Violation>, TestnetError> {
+        let mut outcome = RunOutcome { started, receipts, liars: BTreeSet::new(), ..RunOutcome::default() };
         for node in &self.nodes {
             let settles = node.role() == Role::Settler;
             let paths = DataPaths::below(node.data().to_owned());
             let read = shardwire::inspect(&SystemDisk, &paths, node.peer(), settles).await;
             let unreadable = |reason| TestnetError::Unreadable { folder: node.data().to_owned(), reason };
-            facts.nodes.push(read.map_err(unreadable)?);
+            outcome.nodes.push(read.map_err(unreadable)?);
             if settles {
-                facts.genesis.insert(node.peer(), self.game.first.clone());
+                outcome.genesis.insert(node.peer(), self.game.first.clone());
             }
         }
-        Ok(checks::all(&facts))
+        Ok(checks::all(&outcome))
     }
 }
 

@@ -1,6 +1,5 @@
 //! Kills nodes at random and starts them again.
 
-use super::PAUSE;
 use crate::{
     dice::Dice,
     network::{NetworkError, Node},
@@ -9,6 +8,8 @@ use shardwire_model::Role;
 use std::time::Duration;
 use tokio::{task::JoinSet, time::sleep};
 
+/// The shortest and the longest time from one kill to the next.
+pub(super) const PAUSE: (Duration, Duration) = (Duration::from_millis(900), Duration::from_millis(2100));
 /// How often a settler, an operator and a prover are killed, relative to each other. Each of two provers is hit every
 /// 25 seconds or so, so about every second proof is finished.
 pub(super) const WEIGHTS: [(Role, u64); 3] = [(Role::Settler, 4), (Role::Operator, 4), (Role::Prover, 1)];

@@ -1,7 +1,7 @@
 //! What shards did, recomputed from their logs with whole numbers. No merge rule, no output and no claim is trusted.
 
 use crate::recompute::{State, Value};
-use shardwire::facts::{WorldFacts, WorldShard};
+use shardwire::contents::{WorldContents, WorldShard};
 use shardwire_model::{Call, Felt, Key, Kind, SignedTransaction, Slot};
 use std::collections::BTreeMap;
 
@@ -101,7 +101,7 @@ impl Books {
     }
 
     /// The differences between the World's storage and what it should be.
-    pub(super) fn compare(&self, world: &WorldFacts) -> Vec<String> {
+    pub(super) fn compare(&self, world: &WorldContents) -> Vec<String> {
         let mut differences = Vec::new();
         let mut there = BTreeMap::new();
         for cell in &world.storage {

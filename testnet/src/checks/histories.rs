@@ -1,21 +1,21 @@
 //! Checks what nodes have signed about the lives of shards: it is unchanged, and it contradicts neither other nodes
 //! nor the World.
 
-use super::{Check, Facts, Found, Violation};
-use shardwire::facts::{Fate, NodeFacts, WorldShard};
+use super::{Check, Found, RunOutcome, Violation};
+use shardwire::contents::{Fate, NodeContents, WorldShard};
 use shardwire_model::{
     Role, ShardId, Stage,
-    life::{HistoryEntry, Life, Part, Step, Why},
+    life::{AbortCause, HistoryEntry, Life, Part, Step},
 };
 use shardwire_protocols::{Signed, history::verify, ingress::transaction_hash};
 use std::collections::BTreeMap;
 
 /// Each history verifies, and what it says of a start, a log or an end agrees with the World and the log.
-pub(super) fn sound(facts: &Facts) -> Vec<Violation> {
+pub(super) fn sound(outcome: &RunOutcome) -> Vec<Violation> {
     let mut found = Found(Check::Histories, Vec::new());
-    let shards: BTreeMap<ShardId, &WorldShard> = facts.shards().map(|shard| (shard.start.shard, shard)).collect();
+    let shards: BTreeMap<ShardId, &WorldShard> = outcome.shards().map(|shard| (shard.start.shard, shard)).collect();
     // A liar's signatures count for nothing.
-    for node in facts.nodes.iter().filter(|node| !facts.liars.contains(&node.peer)) {
+    for node in outcome.nodes.iter().filter(|node| !outcome.liars.contains(&node.peer)) {
         for (part, entries) in node.parts() {
             let who = format!("the history of shard {} at {} {}", part.shard, part.role, node.peer.short());
             match verify(&node.peer, part, entries) {
@@ -36,9 +36,9 @@ pub(super) fn sound(facts: &Facts) -> Vec<Violation> {
 }
 
 /// The settler's histories are as far as its World is.
-pub(super) fn complete(facts: &Facts) -> Vec<Violation> {
+pub(super) fn complete(outcome: &RunOutcome) -> Vec<Violation> {
     let mut found = Found(Check::Histories, Vec::new());
-    for node in &facts.nodes {
+    for node in &outcome.nodes {
         let over = |shard: ShardId| {
             let mut own = node.parts().filter(|(part, _)| part.shard == shard && part.role == Role::Settler);
             own.any(|(_, entries)| {
@@ -73,7 +73,7 @@ fn of_the_world(life: &Life, shard: Option<&WorldShard>) -> Option<String> {
     })
 }
 
-fn of_the_log(node: &NodeFacts, part: Part, life: &Life) -> Option<String> {
+fn of_the_log(node: &NodeContents, part: Part, life: &Life) -> Option<String> {
     if part.role != Role::Operator {
         return None;
     }
@@ -93,6 +93,6 @@ fn of_the_log(node: &NodeFacts, part: Part, life: &Life) -> Option<String> {
 fn in_time(life: &Life, entries: &[Signed<HistoryEntry>]) -> Option<String> {
     let Some(Step::Started { deadline, .. }) = life.step(Stage::Started) else { return None };
     let last = &entries.last()?.statement;
-    let early = matches!(last.step, Step::Aborted { why: Why::TimedOut }) && last.at < *deadline;
+    let early = matches!(last.step, Step::Aborted { why: AbortCause::TimedOut }) && last.at < *deadline;
     early.then(|| format!("times out at {:?}, before its deadline {deadline:?}", last.at))
 }

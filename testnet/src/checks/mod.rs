@@ -1,6 +1,6 @@
 //! What must hold of a network after any crashes, checked over what is left on the disks.
 //!
-//! Pure functions from [`Facts`] (the nodes' data folders, the shards that clients were told are started, and
+//! Pure functions from [`RunOutcome`] (the nodes' data folders, the shards that clients were told are started, and
 //! clients' receipts) to [`Violation`]s. They share no code with what they check: what a shard did is recomputed from
 //! its log with whole numbers and maps ([`books`]), not taken from its output, and the World's storage is recomputed
 //! from that and its first storage.
@@ -14,7 +14,7 @@ mod tests;
 
 use crate::recompute::State;
 use books::Books;
-use shardwire::facts::{Fate, NodeFacts, OperatedShard, PeerScore, WorldFacts, WorldShard};
+use shardwire::contents::{Fate, NodeContents, OperatedShard, PeerScore, WorldContents, WorldShard};
 use shardwire_model::life::Ended;
 use shardwire_model::{Felt, Hash, Kind, PeerId, ShardId};
 use shardwire_protocols::ingress::{Outcome, Receipt, transaction_hash};
@@ -25,11 +25,11 @@ use std::{
 
 /// Everything that is known once the nodes have stopped.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub struct RunOutcome {
     /// The storage that each World began with, by its settler.
     pub genesis: BTreeMap<PeerId, State>,
     /// The contents of the nodes' disks.
-    pub nodes: Vec<NodeFacts>,
+    pub nodes: Vec<NodeContents>,
     /// The shards that a client was told are started, with their settlers.
     pub started: Vec<(PeerId, ShardId)>,
     /// Clients' receipts, with the operators that gave them. A liar's are worth nothing.
@@ -47,7 +47,7 @@ pub struct Violation {
     pub what: String,
 }
 
-/// The checks.
+/// What is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
@@ -81,36 +81,36 @@ impl fmt::Display for Violation {
 
 /// Checks what must hold at every moment.
 #[must_use]
-pub fn safety(facts: &Facts) -> Vec<Violation> {
+pub fn safety(outcome: &RunOutcome) -> Vec<Violation> {
     [
-        started_shards(facts),
-        settled_once(facts),
-        value_conserved(facts),
-        one_holder(facts),
-        one_proof(facts),
-        receipts_kept(facts),
-        scores_kept(facts),
-        histories::sound(facts),
+        started_shards(outcome),
+        settled_once(outcome),
+        value_conserved(outcome),
+        one_holder(outcome),
+        one_proof(outcome),
+        receipts_kept(outcome),
+        scores_kept(outcome),
+        histories::sound(outcome),
     ]
     .concat()
 }
 
 /// Checks what must hold some time after the last fault.
 #[must_use]
-pub fn liveness(facts: &Facts) -> Vec<Violation> {
+pub fn liveness(outcome: &RunOutcome) -> Vec<Violation> {
     let mut found = Found(Check::EveryShardEnds, Vec::new());
-    for (settler, world) in facts.worlds() {
+    for (settler, world) in outcome.worlds() {
         for shard in world.shards.iter().filter(|shard| shard.fate == Fate::Open) {
             found.add(format!("shard {} of settler {} is still open", shard.start.shard, settler.short()));
         }
     }
-    [found.1, histories::complete(facts)].concat()
+    [found.1, histories::complete(outcome)].concat()
 }
 
-/// All checks.
+/// Runs all checks.
 #[must_use]
-pub fn all(facts: &Facts) -> Vec<Violation> {
-    [safety(facts), liveness(facts)].concat()
+pub fn all(outcome: &RunOutcome) -> Vec<Violation> {
+    [safety(outcome), liveness(outcome)].concat()
 }
 
 /// The violations that one check found.
@@ -122,8 +122,8 @@ impl Found {
     }
 }
 
-impl Facts {
-    fn worlds(&self) -> impl Iterator<Item = (PeerId, &WorldFacts)> {
+impl RunOutcome {
+    fn worlds(&self) -> impl Iterator<Item = (PeerId, &WorldContents)> {
         self.nodes.iter().filter_map(|node| Some((node.peer, node.world.as_ref()?)))
     }
 
@@ -140,17 +140,17 @@ impl Facts {
 
 /// Every shard that a client was told is started is in the World; operators and provers report the same end as the
 /// World.
-fn started_shards(facts: &Facts) -> Vec<Violation> {
+fn started_shards(outcome: &RunOutcome) -> Vec<Violation> {
     let mut found = Found(Check::StartedShards, Vec::new());
-    let worlds: BTreeMap<PeerId, &WorldFacts> = facts.worlds().collect();
-    for (settler, shard) in &facts.started {
+    let worlds: BTreeMap<PeerId, &WorldContents> = outcome.worlds().collect();
+    for (settler, shard) in &outcome.started {
         let known = worlds.get(settler).is_some_and(|world| world.shards.iter().any(|it| it.start.shard == *shard));
         if !known {
             found.add(format!("shard {shard} was started, and settler {} doesn't know it", settler.short()));
         }
     }
-    for shard in facts.shards() {
-        let Some(operated) = facts.operated(shard) else { continue };
+    for shard in outcome.shards() {
+        let Some(operated) = outcome.operated(shard) else { continue };
         let agrees = match (operated.ended, &shard.fate) {
             (None, _) | (Some(Ended::Aborted), Fate::Aborted { .. }) => true,
             (Some(Ended::Settled { proof: told }), Fate::Settled { proof, .. }) => told == *proof,
@@ -170,13 +170,13 @@ fn started_shards(facts: &Facts) -> Vec<Violation> {
 
 /// The World's storage is what the settled shards' logs make of its first storage: each applied once, aborted ones
 /// not at all.
-fn settled_once(facts: &Facts) -> Vec<Violation> {
+fn settled_once(outcome: &RunOutcome) -> Vec<Violation> {
     let mut found = Found(Check::SettledOnce, Vec::new());
-    for (settler, world) in facts.worlds() {
-        let Some(genesis) = facts.genesis.get(&settler) else { continue };
+    for (settler, world) in outcome.worlds() {
+        let Some(genesis) = outcome.genesis.get(&settler) else { continue };
         let mut books = Books::open(genesis);
         for shard in in_order(world) {
-            let Some(log) = facts.operated(shard).map(|it| &it.log) else {
+            let Some(log) = outcome.operated(shard).map(|it| &it.log) else {
                 if matches!(shard.fate, Fate::Settled { .. }) {
                     found.add(format!("shard {} is settled, and its operator has no log of it", shard.start.shard));
                 }
@@ -208,7 +208,7 @@ fn settled_once(facts: &Facts) -> Vec<Violation> {
 }
 
 /// Settled shards in the order in which they settled. A shard that holds a lock after another got it later.
-fn in_order(world: &WorldFacts) -> Vec<&WorldShard> {
+fn in_order(world: &WorldContents) -> Vec<&WorldShard> {
     let mut shards: Vec<&WorldShard> = world.shards.iter().collect();
     shards.sort_by_key(|shard| match shard.fate {
         Fate::Settled { at, .. } => (at, shard.started_at),
@@ -217,16 +217,16 @@ fn in_order(world: &WorldFacts) -> Vec<&WorldShard> {
     shards
 }
 
-fn value_conserved(facts: &Facts) -> Vec<Violation> {
+fn value_conserved(outcome: &RunOutcome) -> Vec<Violation> {
     let mut found = Found(Check::ValueConserved, Vec::new());
-    for (settler, world) in facts.worlds() {
-        let Some(genesis) = facts.genesis.get(&settler) else { continue };
+    for (settler, world) in outcome.worlds() {
+        let Some(genesis) = outcome.genesis.get(&settler) else { continue };
         let balance = |kind, value| if kind == Kind::Escrow { books::amount(value) } else { 0 };
         let first: u128 = genesis.values().map(|it| balance(it.kind, it.value)).sum();
         let left: u128 = world.storage.iter().map(|it| balance(it.kind, it.value)).sum();
         let away: u128 = world.storage.iter().map(|it| it.in_escrow).sum();
         let settled = world.shards.iter().filter(|shard| matches!(shard.fate, Fate::Settled { .. }));
-        let spent: u128 = settled.filter_map(|shard| facts.operated(shard)).map(|it| books::spent(&it.log)).sum();
+        let spent: u128 = settled.filter_map(|shard| outcome.operated(shard)).map(|it| books::spent(&it.log)).sum();
         if left + away + spent != first {
             found.add(format!(
                 "settler {}: balances of {left}, escrows of {away} and spends of {spent} don't add up to {first}",
@@ -237,9 +237,9 @@ fn value_conserved(facts: &Facts) -> Vec<Violation> {
     found.1
 }
 
-fn one_holder(facts: &Facts) -> Vec<Violation> {
+fn one_holder(outcome: &RunOutcome) -> Vec<Violation> {
     let mut found = Found(Check::OneHolder, Vec::new());
-    for (_, world) in facts.worlds() {
+    for (_, world) in outcome.worlds() {
         let open = world.shards.iter().filter(|shard| shard.fate == Fate::Open);
         let (mut holders, mut escrows) = (BTreeMap::new(), BTreeMap::<_, u128>::new());
         for shard in open {
@@ -274,12 +274,12 @@ fn one_holder(facts: &Facts) -> Vec<Violation> {
 }
 
 /// Each receipt is the settler's word, for the proof that settled the shard; no job has two.
-fn one_proof(facts: &Facts) -> Vec<Violation> {
+fn one_proof(outcome: &RunOutcome) -> Vec<Violation> {
     let mut found = Found(Check::OneProof, Vec::new());
-    let settlers: BTreeSet<PeerId> = facts.worlds().map(|(settler, _)| settler).collect();
+    let settlers: BTreeSet<PeerId> = outcome.worlds().map(|(settler, _)| settler).collect();
     let mut accepted = BTreeMap::<Hash, Hash>::new();
     let mut jobs = BTreeMap::<Hash, Hash>::new();
-    for (node, job) in facts.nodes.iter().flat_map(|node| node.jobs.iter().map(move |job| (node.peer, job))) {
+    for (node, job) in outcome.nodes.iter().flat_map(|node| node.jobs.iter().map(move |job| (node.peer, job))) {
         let Some(receipt) = &job.receipt else { continue };
         let prover = node.short();
         let proof = receipt.statement.proof;
@@ -289,7 +289,7 @@ fn one_proof(facts: &Facts) -> Vec<Violation> {
         if job.proof != Some(proof) || receipt.statement.shard != job.shard {
             found.add(format!("prover {prover} has a receipt for another proof than that of job {}", job.job.short()));
         }
-        let settled = facts.shards().find(|shard| shard.start.shard == job.shard).map(|shard| &shard.fate);
+        let settled = outcome.shards().find(|shard| shard.start.shard == job.shard).map(|shard| &shard.fate);
         if !matches!(settled, Some(Fate::Settled { proof: by, .. }) if *by == proof) {
             found.add(format!("proof {} has a receipt, and shard {} isn't settled by it", proof.short(), job.shard));
         }
@@ -303,16 +303,16 @@ fn one_proof(facts: &Facts) -> Vec<Violation> {
     found.1
 }
 
-fn receipts_kept(facts: &Facts) -> Vec<Violation> {
+fn receipts_kept(outcome: &RunOutcome) -> Vec<Violation> {
     let mut found = Found(Check::ReceiptsKept, Vec::new());
-    for (operator, receipt) in facts.receipts.iter().filter(|(operator, _)| !facts.liars.contains(operator)) {
+    for (operator, receipt) in outcome.receipts.iter().filter(|(operator, _)| !outcome.liars.contains(operator)) {
         let verdict = &receipt.statement;
         if receipt.verify(operator).is_err() {
             found.add(format!("a receipt for shard {} is not signed by operator {}", verdict.shard, operator.short()));
             continue;
         }
         let Outcome::Accepted { sequence, .. } = verdict.outcome else { continue };
-        let node = facts.nodes.iter().find(|node| node.peer == *operator);
+        let node = outcome.nodes.iter().find(|node| node.peer == *operator);
         let log = node.and_then(|node| node.operated.iter().find(|it| it.start.shard == verdict.shard));
         let kept = log.and_then(|it| it.log.get(usize::try_from(sequence).unwrap_or(usize::MAX)));
         if kept.map(transaction_hash) != Some(verdict.transaction) {
@@ -325,12 +325,12 @@ fn receipts_kept(facts: &Facts) -> Vec<Violation> {
 }
 
 /// Lateness may be the network's fault, and cost is no fault; only a liar earns the rest.
-fn scores_kept(facts: &Facts) -> Vec<Violation> {
+fn scores_kept(outcome: &RunOutcome) -> Vec<Violation> {
     let mut found = Found(Check::ScoresKept, Vec::new());
-    for (node, score) in facts.nodes.iter().flat_map(|node| node.peers.iter().map(move |it| (node.peer, it))) {
+    for (node, score) in outcome.nodes.iter().flat_map(|node| node.peers.iter().map(move |it| (node.peer, it))) {
         let PeerScore { peer, components, ban } = score;
         let harmed = components.harm > 0 || components.broken > 0 || ban.is_some();
-        if harmed && !facts.liars.contains(peer) {
+        if harmed && !outcome.liars.contains(peer) {
             let (node, peer) = (node.short(), peer.short());
             found.add(format!("honest peer {peer} has {components:?} and {ban:?} with node {node}"));
         }

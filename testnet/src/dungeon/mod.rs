@@ -22,7 +22,7 @@ use shardwire_model::{
     AccountId, Call, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, MAX_ACCOUNTS, MAX_TRANSACTIONS,
     finished_selector, starknet_keccak,
 };
-use shardwire_workload::{Player, Start, Step, Storage, Workload, World};
+use shardwire_workload::{Player, Start, Storage, UnsignedTransaction, Workload, World};
 
 /// Most players: as many accounts as a shard may whitelist. Their 2 entries each, the guild's and the sword's fit one shard.
 pub const MAX_PLAYERS: usize = MAX_ACCOUNTS;
@@ -107,7 +107,7 @@ struct Dungeon {
 /// The dungeon run of these options.
 ///
 /// # Errors
-/// If no shard can hold it.
+/// [`DungeonError::Players`] or [`DungeonError::Transactions`] if no shard can hold as many.
 pub fn generate(options: Options) -> Result<Workload, DungeonError> {
     let Options { players, transactions, seed } = options;
     if !(1..=MAX_PLAYERS).contains(&players) {
@@ -164,13 +164,14 @@ pub fn generate(options: Options) -> Result<Workload, DungeonError> {
     };
     let mut run = Dungeon { dice, dungeon, treasury, heroes, guild: guild.key, sword: sword.key, holder };
     world.storage.extend([guild, sword]);
-    let mut steps: Vec<Step> = (1..transactions).map(|number| run.step(OPENING.get(number - 1).copied())).collect();
+    let mut steps: Vec<UnsignedTransaction> =
+        (1..transactions).map(|number| run.step(OPENING.get(number - 1).copied())).collect();
     steps.push(run.finish());
     Ok(Workload { name: "dungeon".into(), world, start, players: keys, transactions: steps })
 }
 
 impl Dungeon {
-    fn step(&mut self, deed: Option<Deed>) -> Step {
+    fn step(&mut self, deed: Option<Deed>) -> UnsignedTransaction {
         let deed = deed.unwrap_or_else(|| match self.dice.below(100) {
             0..45 => Deed::Learn,
             45..55 => Deed::Boast,
@@ -190,26 +191,26 @@ impl Dungeon {
         tried.unwrap_or_else(|| self.learn(actor))
     }
 
-    fn by(&self, actor: usize, contract: ContractId, call: Call) -> Step {
-        Step { player: self.heroes[actor].name.clone(), contract, call }
+    fn by(&self, actor: usize, contract: ContractId, call: Call) -> UnsignedTransaction {
+        UnsignedTransaction { player: self.heroes[actor].name.clone(), contract, call }
     }
 
-    fn learn(&mut self, actor: usize) -> Step {
+    fn learn(&mut self, actor: usize) -> UnsignedTransaction {
         let amount = self.dice.between(5, 120).into();
         self.by(actor, self.dungeon, Call::Add { counter: self.heroes[actor].experience, amount })
     }
 
-    fn boast(&mut self, actor: usize) -> Step {
+    fn boast(&mut self, actor: usize) -> UnsignedTransaction {
         let amount = self.dice.between(1, 40).into();
         self.by(actor, self.dungeon, Call::Add { counter: self.guild, amount })
     }
 
-    fn spend(&mut self, actor: usize) -> Option<Step> {
+    fn spend(&mut self, actor: usize) -> Option<UnsignedTransaction> {
         let amount = self.withdraw(actor, 40)?;
         Some(self.by(actor, self.treasury, Call::Spend { escrow: self.heroes[actor].gold, amount }))
     }
 
-    fn pass(&mut self, actor: usize) -> Option<Step> {
+    fn pass(&mut self, actor: usize) -> Option<UnsignedTransaction> {
         let other = self.other(actor)?;
         let amount = self.withdraw(actor, 60)?;
         self.heroes[other].purse += amount;
@@ -217,7 +218,7 @@ impl Dungeon {
         Some(self.by(actor, self.treasury, Call::Pass { from, to, amount }))
     }
 
-    fn give(&mut self) -> Option<Step> {
+    fn give(&mut self) -> Option<UnsignedTransaction> {
         let (giver, taker) = (self.holder, self.other(self.holder)?);
         self.holder = taker;
         let to = self.heroes[taker].account;
@@ -239,7 +240,7 @@ impl Dungeon {
         Some(if drawn < actor { drawn } else { drawn + 1 })
     }
 
-    fn finish(&self) -> Step {
+    fn finish(&self) -> UnsignedTransaction {
         self.by(self.holder, self.dungeon, Call::Finish)
     }
 }

@@ -22,7 +22,7 @@ pub enum BinaryError {
     Cargo {
         /// What was to be started.
         cargo: PathBuf,
-        /// Why not.
+        /// The system's error.
         reason: io::Error,
     },
     /// It doesn't build.
@@ -63,7 +63,8 @@ struct Checkout {
 /// The node's program; in a checkout it is built if it isn't fresh. `say` hears of that. Blocks.
 ///
 /// # Errors
-/// If there is none and none can be made.
+/// [`BinaryError::Own`] if this program's path is unknown, [`BinaryError::Cargo`] or [`BinaryError::Build`] if none can be built,
+/// [`BinaryError::Missing`] if there is none afterwards.
 pub fn locate(say: &mut dyn FnMut(&str)) -> Result<PathBuf, BinaryError> {
     let own = std::env::current_exe().map_err(BinaryError::Own)?;
     let folder = own.parent().unwrap_or(Path::new("."));

@@ -12,7 +12,7 @@ pub enum NetworkError {
     /// A folder or file can't be made.
     #[error("{}: {reason}", path.display())]
     Folder {
-        /// Which.
+        /// The folder's path.
         path: PathBuf,
         /// The system's reason.
         reason: io::Error,
@@ -20,7 +20,7 @@ pub enum NetworkError {
     /// The node's program can't be started.
     #[error("the {role} can't be started: {reason}")]
     Spawn {
-        /// Which node.
+        /// The role of the node.
         role: Role,
         /// The system's reason.
         reason: io::Error,
@@ -28,7 +28,7 @@ pub enum NetworkError {
     /// `shardwire init` failed.
     #[error("the {role}'s data folder can't be made: {said}")]
     Init {
-        /// Which node.
+        /// The role of the node.
         role: Role,
         /// What it said.
         said: String,
@@ -36,7 +36,7 @@ pub enum NetworkError {
     /// It doesn't come up.
     #[error("the {role} doesn't listen {} s after its start", within.as_secs())]
     Silent {
-        /// Which node.
+        /// The role of the node.
         role: Role,
         /// How long it had.
         within: Duration,
@@ -46,9 +46,9 @@ pub enum NetworkError {
     /// It has ended.
     #[error("the {role} has ended ({status}){}{said}", if said.is_empty() { "" } else { ":\n" })]
     Ended {
-        /// Which node.
+        /// The role of the node.
         role: Role,
-        /// How.
+        /// How the process ended.
         status: ExitStatus,
         /// The end of its log.
         said: String,

@@ -5,13 +5,13 @@
 
 pub mod binary;
 mod error;
+mod folder;
 mod node;
-mod place;
 pub mod worker;
 
 pub use error::NetworkError;
+pub use folder::NetworkFolder;
 pub use node::{Node, Programs, START_TIME, STOP_TIME};
-pub use place::Place;
 
 use shardwire_model::Role;
 use shardwire_workload::Workload;
@@ -25,7 +25,7 @@ const ROLES: [Role; 3] = [Role::Settler, Role::Operator, Role::Prover];
 /// The three of them.
 #[derive(Debug)]
 pub struct Network {
-    place: Place,
+    folder: NetworkFolder,
     nodes: [Node; 3],
 }
 
@@ -33,25 +33,25 @@ impl Network {
     /// Makes the data folders; the World begins with the workload's storage.
     ///
     /// # Errors
-    /// If a folder can't be made.
-    pub async fn init(place: Place, programs: &Programs, workload: &Workload) -> Result<Self, NetworkError> {
-        let file = place.path().join("workload.json");
+    /// [`NetworkError::Folder`] if the workload can't be written, [`NetworkError::Init`] if a node's folder can't be made.
+    pub async fn init(folder: NetworkFolder, programs: &Programs, workload: &Workload) -> Result<Self, NetworkError> {
+        let file = folder.path().join("workload.json");
         workload.write(&file).map_err(|error| NetworkError::Folder {
             path: file.clone(),
             reason: std::io::Error::other(error.problem.to_string()),
         })?;
         let [settler, operator, prover] = ROLES;
-        let settler = Node::init(settler, programs, place.path(), Some(&file)).await?;
+        let settler = Node::init(settler, programs, folder.path(), Some(&file)).await?;
         let world = settler.data().join("world.json");
-        let operator = Node::init(operator, programs, place.path(), Some(&world)).await?;
-        let prover = Node::init(prover, programs, place.path(), Some(&world)).await?;
-        Ok(Self { place, nodes: [settler, operator, prover] })
+        let operator = Node::init(operator, programs, folder.path(), Some(&world)).await?;
+        let prover = Node::init(prover, programs, folder.path(), Some(&world)).await?;
+        Ok(Self { folder, nodes: [settler, operator, prover] })
     }
 
     /// Starts the processes, each when those it dials listen. `say` hears of each.
     ///
     /// # Errors
-    /// If one doesn't come up.
+    /// [`NetworkError::Spawn`], [`NetworkError::Silent`] or [`NetworkError::Ended`] if a node doesn't come up.
     pub async fn start(&mut self, say: &mut dyn FnMut(&str)) -> Result<(), NetworkError> {
         for (index, role) in ROLES.into_iter().enumerate() {
             let peers: Vec<String> = self
@@ -97,15 +97,15 @@ impl Network {
     /// Whether all of them run.
     ///
     /// # Errors
-    /// If one has ended by itself.
+    /// [`NetworkError::Ended`] if a node has ended by itself.
     pub fn alive(&mut self) -> Result<(), NetworkError> {
         self.nodes.iter_mut().try_for_each(Node::alive)
     }
 
     /// The folder of all their folders.
     #[must_use]
-    pub fn place(&mut self) -> &mut Place {
-        &mut self.place
+    pub fn folder(&mut self) -> &mut NetworkFolder {
+        &mut self.folder
     }
 
     /// Makes the processes outlive this one, if they are [released](Self::release); to be called before they start.
@@ -121,7 +121,7 @@ impl Network {
 
     /// Leaves the processes running and the folder in place; returns each node's data folder and process.
     pub fn release(mut self) -> Vec<(Role, PathBuf, u32)> {
-        self.place.keep();
+        self.folder.keep();
         let mut node = |node: &mut Node| node.release().map(|pid| (node.role(), node.data().to_owned(), pid));
         self.nodes.iter_mut().filter_map(&mut node).collect()
     }

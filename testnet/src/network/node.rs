@@ -72,10 +72,10 @@ impl Node {
     pub async fn init(
         role: Role,
         programs: &Programs,
-        place: &Path,
+        folder: &Path,
         world: Option<&Path>,
     ) -> Result<Self, NetworkError> {
-        Self::init_as(role, &role.to_string(), programs, place, world).await
+        Self::init_as(role, &role.to_string(), programs, folder, world).await
     }
 
     /// As [`init`](Self::init), in a folder of this name.
@@ -86,10 +86,10 @@ impl Node {
         role: Role,
         name: &str,
         programs: &Programs,
-        place: &Path,
+        folder: &Path,
         world: Option<&Path>,
     ) -> Result<Self, NetworkError> {
-        let data = place.join(name);
+        let data = folder.join(name);
         let mut command = command(&programs.node);
         command.arg("init").arg("--data").arg(&data).args([
             "--role",
@@ -113,7 +113,7 @@ impl Node {
             role,
             program: programs.node.clone(),
             worker: programs.worker.clone(),
-            log: place.join(format!("{name}.log")),
+            log: folder.join(format!("{name}.log")),
             data,
             peer,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -232,7 +232,7 @@ impl Node {
     /// Whether it still runs.
     ///
     /// # Errors
-    /// If it has ended by itself.
+    /// [`NetworkError::Ended`] if it has ended by itself.
     pub fn alive(&mut self) -> Result<(), NetworkError> {
         let role = self.role;
         let Some(child) = &mut self.child else { return Ok(()) };

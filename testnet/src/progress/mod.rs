@@ -10,14 +10,12 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
+pub use plain::PLAIN_EVERY;
 pub use stages::{Line, Mark, Progress, stages};
 
 use plain::Plain;
-use std::{io::IsTerminal, time::Duration};
+use std::io::IsTerminal;
 use terminal::Terminal;
-
-/// How often a stage under way gets a line: often enough to see that it runs, seldom enough for a log.
-pub const PLAIN_EVERY: Duration = Duration::from_secs(5);
 
 /// Shows progress to people.
 #[derive(Debug)]

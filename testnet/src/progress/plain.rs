@@ -1,9 +1,12 @@
 //! Lines for a log: when a stage begins or ends, and now and then in between.
 
-use super::{Mark, PLAIN_EVERY, Progress, stages};
+use super::{Mark, Progress, stages};
 use std::{io::Write, time::Duration};
 
-/// Writes lines.
+/// How often a stage under way gets a line: often enough to see that it runs, seldom enough for a log.
+pub const PLAIN_EVERY: Duration = Duration::from_secs(5);
+
+/// Writes a line when a stage begins or ends, and now and then in between.
 #[derive(Debug)]
 pub struct Plain<W> {
     out: W,

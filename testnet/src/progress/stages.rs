@@ -24,15 +24,15 @@ pub struct Progress {
 /// The state of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// Not yet.
+    /// It hasn't begun.
     Waiting,
-    /// Under way.
+    /// It has begun and isn't over.
     Running,
-    /// Over.
+    /// It is over.
     Done,
 }
 
-/// One stage.
+/// A line of the display: one stage of the shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// The stage's name.

@@ -2,6 +2,7 @@ use super::*;
 use crate::figures::Figures;
 use shardwire_model::{Felt, PeerId, Role, ShardId, Stage};
 use shardwire_protocols::administration::ShardStatus;
+use std::time::Duration;
 
 fn status(role: Role, stage: Stage) -> ShardStatus {
     ShardStatus { stage, ..ShardStatus::new(ShardId(Felt::ONE), role, PeerId([1; 32])) }

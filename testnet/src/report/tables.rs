@@ -8,7 +8,7 @@ use super::Report;
 use crate::{recompute::State, units};
 use comfy_table::{CellAlignment, Table, modifiers::UTF8_ROUND_CORNERS, presets::UTF8_FULL_CONDENSED};
 use shardwire_model::{Call, Felt, Kind, Slot};
-use shardwire_workload::Step;
+use shardwire_workload::UnsignedTransaction;
 use shardwire_workload::{Storage, Workload};
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -189,7 +189,7 @@ fn by_key(report: &Report, names: &Names<'_>) -> Table {
 
 /// How often a lock was given.
 fn gifts(workload: &Workload, slot: Slot) -> u64 {
-    let given = |step: &&Step| matches!(step.call, Call::Give { lock, .. } if Slot::new(step.contract, lock) == slot);
+    let given = |transaction: &&UnsignedTransaction| matches!(transaction.call, Call::Give { lock, .. } if Slot::new(transaction.contract, lock) == slot);
     workload.transactions.iter().filter(given).count() as u64
 }
 

@@ -1,26 +1,27 @@
-//! Checks a run: the disks, what clients were told and what nodes logged must agree with what was played.
+//! Checks a run: the disks, what clients were told and what nodes did must agree with what was played.
 //!
 //! [`checks`] checks the disks, as after a run of real processes. What shows only while nodes run is checked here, in
-//! their logs.
+//! their events.
 
-use super::{machine::Machine, record::Line};
+use super::{machine::Machine, record::Seen};
 use crate::{
-    checks::{self, Facts},
-    play::{Game, Words},
+    checks::{self, RunOutcome},
+    clients::{Game, Promises},
 };
 use shardwire::config::Role;
 use shardwire_disk::Survives;
-use shardwire_model::PeerId;
+use shardwire_model::{Hash, PeerId};
+use shardwire_operator::events::{JobLeased, JobProven};
+use shardwire_peers::events::{Blame, Overloaded, ProtocolViolated, SessionFailed, SessionLost};
 use shardwire_protocols::trace;
+use shardwire_prover::events::PullEnded;
+use shardwire_telemetry as telemetry;
 use shardwire_transport::{settings::CONNECTION_WINDOW_BYTES, sim::Counters};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
-use tracing::Level;
 
-/// Codes for silence, which may be the network's fault.
-const UNCLEAR: [&str; 2] = ["SW-SESSION-004", "SW-SESSION-005"];
 /// The code of a node that makes more requests at once than its pipeline holds.
 const PIPELINE_FULL: &str = "SW-SESSION-031";
 /// The most failed sessions of one protocol with one peer in [`WINDOW`]: four other nodes, and a pause of half a
@@ -61,70 +62,70 @@ impl Failure {
 pub(super) struct Played<'a> {
     pub(super) machines: &'a [Machine],
     pub(super) game: &'a Game,
-    pub(super) told: &'a Words,
+    pub(super) promises: &'a Promises,
     /// The peers that lied.
     pub(super) lying: BTreeSet<PeerId>,
-    pub(super) lines: &'a [Line],
+    pub(super) events: &'a [Seen],
 }
 
 /// Runs every check.
 pub(super) async fn all(played: Played<'_>, counters: Counters) -> Vec<Failure> {
-    let lines = played.lines;
-    let lying: Vec<String> = played.lying.iter().map(|peer| peer.short()).collect();
+    let (events, lying) = (played.events, played.lying.clone());
     let mut failures = on_the_disks(played).await;
-    failures.extend(honest_peers_are_not_blamed(&lying, lines));
-    failures.extend(retries_wait(lines));
-    failures.extend(buffers_stay_within_bounds(lines));
+    failures.extend(honest_peers_are_not_blamed(&lying, events));
+    failures.extend(retries_wait(events));
+    failures.extend(buffers_stay_within_bounds(events));
     failures.extend(nothing_floods(counters));
-    failures.extend(one_prover_a_job(lines));
+    failures.extend(one_prover_a_job(events));
     failures
 }
 
-async fn on_the_disks(Played { machines, game, told, lying, .. }: Played<'_>) -> Vec<Failure> {
-    let (started, receipts) = (told.started.clone(), told.receipts.clone());
-    let mut facts = Facts { started, receipts, liars: lying, ..Facts::default() };
+async fn on_the_disks(Played { machines, game, promises, lying, .. }: Played<'_>) -> Vec<Failure> {
+    let (started, receipts) = (promises.started.clone(), promises.receipts.clone());
+    let mut outcome = RunOutcome { started, receipts, liars: lying, ..RunOutcome::default() };
     for machine in machines {
         machine.medium.power_on(Survives::All);
         let settles = machine.role() == Role::Settler;
         match shardwire::inspect(&machine.disk(), &machine.paths(), machine.peer(), settles).await {
-            Ok(node) => facts.nodes.push(node),
+            Ok(node) => outcome.nodes.push(node),
             Err(error) => return vec![Failure::of("disks_are_whole", format!("{}: {error}", machine.name))],
         }
         if settles {
-            facts.genesis.insert(machine.peer(), game.first.clone());
+            outcome.genesis.insert(machine.peer(), game.first.clone());
         }
     }
     let named = |check: checks::Check| serde_json::to_value(check).ok().and_then(|it| it.as_str().map(str::to_owned));
-    checks::all(&facts)
+    checks::all(&outcome)
         .into_iter()
         .map(|violation| Failure { check: named(violation.check).unwrap_or_default(), what: violation.what })
         .collect()
 }
 
 /// Only a liar is accused of what no other than the accused can have done.
-fn honest_peers_are_not_blamed(lying: &[String], lines: &[Line]) -> Option<Failure> {
-    let blamed = lines.iter().find(|line| {
-        let accused = line.field("peer").is_some_and(|peer| lying.iter().all(|it| it != peer));
-        let clear = line.code.as_deref().is_some_and(|code| !UNCLEAR.contains(&code));
-        accused && clear && line.level == Level::WARN && line.text.starts_with("violation")
-    });
-    blamed.map(|line| Failure::of("honest_peers_are_not_blamed", line.text.clone()))
+fn honest_peers_are_not_blamed(lying: &BTreeSet<PeerId>, events: &[Seen]) -> Option<Failure> {
+    let violations = events.iter().filter_map(|seen| seen.event.get::<ProtocolViolated>());
+    let blamed = violations.filter(|it| it.blame == Blame::Peer).find(|it| !lying.contains(&it.peer));
+    blamed.map(|violation| Failure::of("honest_peers_are_not_blamed", format!("{violation:?}")))
+}
+
+/// The peer and the protocol of a session that this node couldn't go on with.
+fn failed(event: &telemetry::Seen) -> Option<(PeerId, &str)> {
+    let lost = event.get::<SessionLost>().map(|it| (it.peer, it.protocol.as_str()));
+    lost.or_else(|| event.get::<SessionFailed>().map(|it| (it.peer, it.protocol.as_str())))
 }
 
 /// A node that fails waits before it tries again.
-fn retries_wait(lines: &[Line]) -> Option<Failure> {
-    let mut recent: BTreeMap<(&str, &str), Vec<u64>> = BTreeMap::new();
-    let failing = ["session lost", "session failed"];
-    for line in lines.iter().filter(|line| failing.iter().any(|start| line.text.starts_with(start))) {
-        let (Some(peer), Some(protocol)) = (line.field("peer"), line.field("protocol")) else { continue };
+fn retries_wait(events: &[Seen]) -> Option<Failure> {
+    let mut recent: BTreeMap<(PeerId, &str), Vec<u64>> = BTreeMap::new();
+    for seen in events {
+        let Some((peer, protocol)) = failed(&seen.event) else { continue };
         let times = recent.entry((peer, protocol)).or_default();
-        times.retain(|at| at + WINDOW > line.at);
-        times.push(line.at);
+        times.retain(|at| at + WINDOW > seen.at);
+        times.push(seen.at);
         if times.len() > MAX_FAILURES {
-            return Some(Failure::of(
-                "retries_wait",
-                format!("{} failures of {protocol} with peer {peer} within {WINDOW} ms", times.len()),
-            ));
+            let (count, peer) = (times.len(), peer.short());
+            let what = format!("{count} failures of {protocol} with peer {peer} within {WINDOW} ms");
+            return Some(Failure::of("retries_wait", what));
         }
     }
     None
@@ -132,15 +133,14 @@ fn retries_wait(lines: &[Line]) -> Option<Failure> {
 
 /// No node runs into a bound of its own, because it asks for no more. No prover had more chunks under way than the
 /// protocol allows, and no node was so busy that it turned its peers away.
-fn buffers_stay_within_bounds(lines: &[Line]) -> Option<Failure> {
-    let number = |line: &Line, name: &str| line.field(name).and_then(|text| text.parse::<usize>().ok());
-    let too_much = |line: &&Line| {
-        line.code.as_deref() == Some(PIPELINE_FULL)
-            || number(line, "ahead").is_some_and(|ahead| ahead > trace::DEPTH)
-            || line.text.starts_with("overloaded")
+fn buffers_stay_within_bounds(events: &[Seen]) -> Option<Failure> {
+    let too_much = |event: &telemetry::Seen| {
+        event.get::<SessionFailed>().is_some_and(|it| it.code == PIPELINE_FULL)
+            || event.get::<PullEnded>().is_some_and(|it| it.ahead > trace::DEPTH)
+            || event.get::<Overloaded>().is_some()
     };
-    let found = lines.iter().find(too_much);
-    found.map(|line| Failure::of("buffers_stay_within_bounds", line.text.clone()))
+    let found = events.iter().find(|seen| too_much(&seen.event));
+    found.map(|seen| Failure::of("buffers_stay_within_bounds", format!("{:?}", seen.event)))
 }
 
 /// What is under way to a socket, or waits in it because its machine is paused, is never more than a few connections may have unread.
@@ -151,14 +151,15 @@ fn nothing_floods(counters: Counters) -> Option<Failure> {
 }
 
 /// Only the holder of a job's latest lease may say that it has the proof.
-fn one_prover_a_job(lines: &[Line]) -> Option<Failure> {
-    let mut leased: BTreeMap<&str, &str> = BTreeMap::new();
-    for line in lines {
-        let (Some(job), Some(prover)) = (line.field("job"), line.field("prover")) else { continue };
-        if line.text.starts_with("job leased") {
-            leased.insert(job, prover);
-        } else if line.text.starts_with("prover has the proof") && leased.get(job).is_some_and(|it| *it != prover) {
-            return Some(Failure::of("one_prover_a_job", line.text.clone()));
+fn one_prover_a_job(events: &[Seen]) -> Option<Failure> {
+    let mut leased: BTreeMap<Hash, PeerId> = BTreeMap::new();
+    for Seen { event, .. } in events {
+        if let Some(JobLeased { job, prover, .. }) = event.get() {
+            leased.insert(*job, *prover);
+        } else if let Some(JobProven { job, prover, .. }) = event.get()
+            && leased.get(job).is_some_and(|holder| holder != prover)
+        {
+            return Some(Failure::of("one_prover_a_job", format!("{event:?}")));
         }
     }
     None
@@ -167,11 +168,17 @@ fn one_prover_a_job(lines: &[Line]) -> Option<Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shardwire_reputation::Tier;
+    use shardwire_telemetry::Event;
+    use std::time::Duration;
 
-    fn line(at: u64, text: &str) -> Line {
-        let code = text.split(' ').find_map(|word| word.strip_prefix("code=")).map(str::to_owned);
-        Line { at, level: Level::WARN, text: text.to_owned(), code }
+    fn seen<E: Event>(at: u64, event: E) -> Seen {
+        Seen { at, event: telemetry::Seen::of(event) }
     }
+
+    const ONE: PeerId = PeerId([1; 32]);
+    const JOB: Hash = Hash([7; 32]);
+    const OTHER: PeerId = PeerId([2; 32]);
 
     #[track_caller]
     fn fires(failure: Option<Failure>, check: &str) {
@@ -180,29 +187,42 @@ mod tests {
 
     #[test]
     fn an_honest_peer_that_is_blamed() {
-        let blamed = [line(1, "violation: an early end peer=aa protocol=trace code=SW-SESSION-002")];
-        fires(honest_peers_are_not_blamed(&["bb".to_owned()], &blamed), "honest_peers_are_not_blamed");
-        assert_eq!(honest_peers_are_not_blamed(&["aa".to_owned()], &blamed), None, "it lied");
-        let silent = [line(1, "violation: no answer peer=aa protocol=trace code=SW-SESSION-004")];
-        assert_eq!(honest_peers_are_not_blamed(&[], &silent), None, "that may be the network");
+        let violation = |blame| {
+            let (protocol, code, error) = ("trace".to_owned(), "SW-SESSION-002", String::new());
+            [seen(1, ProtocolViolated { peer: ONE, protocol, blame, code, error })]
+        };
+        let (blamed, silent) = (violation(Blame::Peer), violation(Blame::Unclear));
+        fires(honest_peers_are_not_blamed(&[OTHER].into(), &blamed), "honest_peers_are_not_blamed");
+        assert_eq!(honest_peers_are_not_blamed(&[ONE].into(), &blamed), None, "it lied");
+        assert_eq!(honest_peers_are_not_blamed(&BTreeSet::new(), &silent), None, "that may be the network");
+    }
+
+    fn failed_with(code: &'static str) -> SessionFailed {
+        SessionFailed { peer: ONE, protocol: "trace".to_owned(), code, error: String::new() }
     }
 
     #[test]
     fn a_retry_that_does_not_wait() {
-        let failures = |every: u64| -> Vec<Line> {
-            (0..60).map(|number| line(number * every, "session lost: gone peer=aa protocol=trace")).collect()
+        let lost =
+            || SessionLost { peer: ONE, protocol: "trace".to_owned(), code: "SW-SESSION-001", error: String::new() };
+        let failures = |every: u64| -> Vec<Seen> {
+            let pair = |number| [seen(number * every, lost()), seen(number * every, failed_with("SW-STORE-001"))];
+            (0..30).flat_map(pair).collect()
         };
-        fires(retries_wait(&failures(20)), "retries_wait");
-        assert_eq!(retries_wait(&failures(500)), None);
+        fires(retries_wait(&failures(40)), "retries_wait");
+        assert_eq!(retries_wait(&failures(1000)), None);
     }
 
     #[test]
     fn a_buffer_that_is_overrun() {
         let check = "buffers_stay_within_bounds";
-        fires(buffers_stay_within_bounds(&[line(1, "session failed on our side code=SW-SESSION-031")]), check);
-        fires(buffers_stay_within_bounds(&[line(1, "pulled job=aa ahead=13")]), check);
-        fires(buffers_stay_within_bounds(&[line(1, "overloaded: peers up to tier low are refused")]), check);
-        assert_eq!(buffers_stay_within_bounds(&[line(1, "pulled job=aa ahead=12")]), None);
+        fires(buffers_stay_within_bounds(&[seen(1, failed_with(PIPELINE_FULL))]), check);
+        assert_eq!(buffers_stay_within_bounds(&[seen(1, failed_with("SW-STORE-001"))]), None);
+        let overloaded = Overloaded { tier: Tier::Low, waiting: 9, late: Duration::ZERO, memory: 1 };
+        fires(buffers_stay_within_bounds(&[seen(1, overloaded)]), check);
+        let pulled = |ahead| [seen(1, PullEnded { job: JOB, ahead })];
+        fires(buffers_stay_within_bounds(&pulled(trace::DEPTH + 1)), check);
+        assert_eq!(buffers_stay_within_bounds(&pulled(trace::DEPTH)), None);
         let waited = |most_waiting| nothing_floods(Counters { most_waiting, ..Counters::default() });
         fires(waited(MOST_WAITING + 1), check);
         assert_eq!(waited(MOST_WAITING), None);
@@ -210,11 +230,10 @@ mod tests {
 
     #[test]
     fn a_prover_that_says_it_has_the_proof_under_a_lease_that_is_over() {
-        let (first, second) =
-            (line(1, "job leased job=j prover=aa epoch=1"), line(2, "job leased job=j prover=bb epoch=2"));
-        let proven = |prover: &str| line(3, &format!("prover has the proof job=j prover={prover}"));
-        fires(one_prover_a_job(&[first.clone(), second.clone(), proven("aa")]), "one_prover_a_job");
-        assert_eq!(one_prover_a_job(&[first, second, proven("bb")]), None);
+        let leased = |prover, epoch| seen(epoch, JobLeased { job: JOB, prover, epoch });
+        let proven = |prover| seen(3, JobProven { job: JOB, prover, proof: Hash([9; 32]) });
+        fires(one_prover_a_job(&[leased(ONE, 1), leased(OTHER, 2), proven(ONE)]), "one_prover_a_job");
+        assert_eq!(one_prover_a_job(&[leased(ONE, 1), leased(OTHER, 2), proven(OTHER)]), None);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! A machine of the simulated network: a disk that outlives crashes, a clock that may be wrong, and the node that runs on it.
 
-use super::{record::note, reexecution::Notary};
+use super::{
+    record::{Watching, note},
+    reexecution::Notary,
+};
 use crate::dice::Dice;
 use shardwire::{
     config::{Config, Environment, Flags, Role},
@@ -11,6 +14,7 @@ use shardwire::{
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_model::{Clock, PeerId, Timestamp};
 use shardwire_store::Disk as _;
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::{
     Identity, Network as _,
     sim::{Host, Internet},
@@ -188,6 +192,7 @@ impl Machine {
             disk: Arc::new(self.disk()),
             work: Work::AtOnce,
             randomness: Randomness::from_seed(self.seeds.number()),
+            telemetry: Telemetry::observed_by(Watching),
         };
         let home = Home { identity: self.identity.clone(), paths: self.paths() };
         let proofs = self.notary.proofs(self.peer(), self.disk(), self.proving.takes, self.proving.padding);

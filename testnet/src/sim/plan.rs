@@ -3,8 +3,8 @@
 //! Each kind of fault is in about half of the runs, so that rare ones meet each other and none hides behind another.
 
 use crate::{
+    clients::Patience,
     dice::{Dice, PPM},
-    play::Patience,
 };
 use shardwire_transport::sim::Link;
 use std::time::Duration;

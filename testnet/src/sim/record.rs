@@ -1,5 +1,6 @@
-//! The nodes' log lines of a simulation, which are part of what must be the same each time.
+//! What a simulation's nodes tell: their events, which the checks look at, and their log lines, which are part of what must be the same each time.
 
+use shardwire_telemetry::{self as telemetry, Observer};
 use shardwire_transport::sim::Internet;
 use std::{
     cell::RefCell,
@@ -13,33 +14,21 @@ use tracing::{
     subscriber::DefaultGuard,
 };
 
-/// The most lines that are kept of a run: some hundred times what a run logs.
-const MAX_LINES: usize = 100_000;
+/// The most events that are kept of a run: some hundred times what a run has.
+const MAX_KEPT: usize = 100_000;
 
-/// A line of a node's log.
+/// An event of a node.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
+pub(super) struct Seen {
     /// The time, in milliseconds of the run.
     pub(super) at: u64,
-    pub(super) level: Level,
-    pub(super) text: String,
-    /// The code of the error that the line reports.
-    pub(super) code: Option<String>,
-}
-
-impl Line {
-    /// The value of a field, as the line shows it.
-    pub(super) fn field(&self, name: &str) -> Option<&str> {
-        let mut words = self.text.split(' ');
-        let value = words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='))?;
-        Some(value.trim_matches('"'))
-    }
+    pub(super) event: telemetry::Seen,
 }
 
 struct Recording {
     internet: Internet,
     began: Instant,
-    lines: Vec<Line>,
+    events: Vec<Seen>,
     aloud: bool,
 }
 
@@ -53,14 +42,14 @@ pub(super) struct Recorder(#[allow(dead_code, reason = "ends when it is dropped"
 impl Recorder {
     /// Begins recording. With `aloud`, prints it, too.
     pub(super) fn begin(internet: Internet, aloud: bool) -> Self {
-        let recording = Recording { internet, began: Instant::now(), lines: Vec::new(), aloud };
+        let recording = Recording { internet, began: Instant::now(), events: Vec::new(), aloud };
         RECORDING.with_borrow_mut(|it| *it = Some(recording));
         Self(tracing::subscriber::set_default(Ear))
     }
 
-    /// Returns the lines since the last call.
-    pub(super) fn take(&self) -> Vec<Line> {
-        RECORDING.with_borrow_mut(|it| it.as_mut().map(|it| std::mem::take(&mut it.lines)).unwrap_or_default())
+    /// Returns the events since the last call.
+    pub(super) fn take(&self) -> Vec<Seen> {
+        RECORDING.with_borrow_mut(|it| it.as_mut().map(|it| std::mem::take(&mut it.events)).unwrap_or_default())
     }
 }
 
@@ -74,24 +63,42 @@ impl Drop for Recorder {
 pub(super) fn note(text: &str) {
     RECORDING.with_borrow_mut(|it| {
         if let Some(recording) = it {
-            recording.put(Level::INFO, format!("* {text}"), None);
+            recording.put(Level::INFO, &format!("* {text}"));
         }
     });
 }
 
 impl Recording {
-    fn put(&mut self, level: Level, text: String, code: Option<String>) {
+    /// The time of the run, in milliseconds.
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Takes a line in, which is of an event or of this simulation.
+    fn put(&mut self, level: Level, text: &str) {
         self.internet.note(text.as_bytes());
-        let at = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if self.aloud {
             #[allow(clippy::print_stdout, reason = "that is what it is for")]
             {
                 println!("{:>9.3} {level:5} {text}", Instant::now().duration_since(self.began).as_secs_f64());
             }
         }
-        if self.lines.len() < MAX_LINES {
-            self.lines.push(Line { at, level, text, code });
-        }
+    }
+}
+
+/// Receives the events of nodes that run on this thread.
+#[derive(Debug)]
+pub(super) struct Watching;
+
+impl Observer for Watching {
+    fn observe(&self, event: telemetry::Seen) {
+        RECORDING.with_borrow_mut(|it| {
+            if let Some(recording) = it
+                && recording.events.len() < MAX_KEPT
+            {
+                recording.events.push(Seen { at: recording.now(), event });
+            }
+        });
     }
 }
 
@@ -102,7 +109,6 @@ struct Ear;
 struct Words {
     message: String,
     rest: String,
-    code: Option<String>,
 }
 
 impl Visit for Words {
@@ -110,12 +116,7 @@ impl Visit for Words {
         // A String takes any text.
         match field.name() {
             "message" => drop(write!(self.message, "{value:?}")),
-            name => {
-                let _ = write!(self.rest, " {name}={value:?}");
-                if name == "code" {
-                    self.code = Some(format!("{value:?}").trim_matches('"').to_owned());
-                }
-            }
+            name => drop(write!(self.rest, " {name}={value:?}")),
         }
     }
 }
@@ -136,10 +137,10 @@ impl Subscriber for Ear {
     fn event(&self, event: &Event<'_>) {
         let mut words = Words::default();
         event.record(&mut words);
-        let Words { message, rest, code } = words;
+        let Words { message, rest } = words;
         RECORDING.with_borrow_mut(|it| {
             if let Some(recording) = it {
-                recording.put(*event.metadata().level(), format!("{message}{rest}"), code);
+                recording.put(*event.metadata().level(), &format!("{message}{rest}"));
             }
         });
     }

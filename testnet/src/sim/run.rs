@@ -10,8 +10,8 @@ use super::{
     reexecution::Notary,
 };
 use crate::{
+    clients::{Client, Game, SharedPromises, SignedObserver, Targets},
     dice::{Dice, PPM},
-    play::{Client, Ends, Game, Plays, Told},
 };
 use shardwire::{
     client::{Dialler, Target},
@@ -85,7 +85,7 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     machines.iter().for_each(|machine| machine.joins(&identity));
 
     let world = identity.hash();
-    let told = Told::default();
+    let promises = SharedPromises::default();
     let mut clients = JoinSet::new();
     let mut addresses = Vec::new();
     let settler = Target { peer: machines[0].peer(), address: machines[0].address() };
@@ -119,13 +119,16 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
         };
         let dialler = Dialler { identity, network: NETWORK.to_owned(), platform };
         let knows = notary.clone();
-        let plays = Plays(Arc::new(move |start: &ShardStart, signed: &[SignedTransaction]| knows.learn(start, signed)));
-        let client = Client::new(dialler, Ends { settler, operator }, workload, patience, told.clone(), note, plays);
+        let observer = SignedObserver(Arc::new(move |start: &ShardStart, signed: &[SignedTransaction]| {
+            knows.learn(start, signed)
+        }));
+        let client =
+            Client::new(dialler, Targets { settler, operator }, workload, patience, promises.clone(), note, observer);
         addresses.push(ip(2, number));
         // A long shard takes up most of the time with faults.
         let latest = if long { Duration::from_secs(1) } else { plan.safety / 2 };
         let begins = dice.between(Duration::from_millis(100), latest);
-        clients.spawn(client.play(begins, Dice::of(dice.number(), 0)));
+        clients.spawn(client.run(begins, Dice::of(dice.number(), 0)));
     }
     if plan.lying_prover {
         let identity = Identity::from_secret(&dice.secret());
@@ -155,8 +158,8 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     for machine in &mut machines {
         machine.stop().await;
     }
-    let lines = recorder.take();
-    let played = Played { machines: &machines, game: &game, told: &told.words(), lying, lines: &lines };
+    let events = recorder.take();
+    let played = Played { machines: &machines, game: &game, promises: &promises.snapshot(), lying, events: &events };
     let mut failures = check::all(played, internet.counters()).await;
     if late > 0 {
         failures.insert(0, Failure::late(late, plan.shards));

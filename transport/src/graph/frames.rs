@@ -23,7 +23,7 @@ pub enum Split<'a> {
     Wrong {
         /// The offset of the violation, in bytes from the state's beginning.
         at: usize,
-        /// The violation.
+        /// What it breaks.
         kind: ViolationKind,
     },
 }

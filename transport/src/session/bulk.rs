@@ -9,7 +9,6 @@
 //! Sending is shared too: bulk goes after everything else ([`BULK_PRIORITY`]), and sessions of equal priority take
 //! turns. A peer that sends what nobody asked for fills only its own connection.
 
-use super::core_pool::CorePool;
 use crate::{graph::State, settings::BULK_MESSAGE_BYTES};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,20 +19,6 @@ pub const BULK_PRIORITY: i32 = -1;
 
 /// A slot for a session that carries bulk to us.
 pub(crate) type BulkSlot = OwnedSemaphorePermit;
-
-/// What the sessions of a connection share.
-#[derive(Debug)]
-pub(crate) struct ConnectionResources {
-    pub(super) cores: CorePool,
-    pub(super) bulk_slots: BulkSlots,
-}
-
-impl ConnectionResources {
-    /// Resources with slots for this many sessions that carry bulk to us.
-    pub(crate) fn new(bulk_sessions: u32) -> Arc<Self> {
-        Arc::new(Self { cores: CorePool::default(), bulk_slots: BulkSlots::new(bulk_sessions) })
-    }
-}
 
 /// The slots of a connection.
 #[derive(Debug)]

@@ -5,7 +5,11 @@
 //! thing until it is there, however often the wait is resumed. The clock is read, and the session's one timer set,
 //! only if the thing isn't there at once.
 
-use super::bulk::{BulkSlot, ConnectionResources};
+mod close;
+
+pub use close::CLOSE_DEADLINE;
+
+use super::bulk::BulkSlot;
 use super::error::{Local, Lost, LostCause, SessionError, Violation, ViolationKind};
 use super::meter::Metered;
 use super::timer::Timer;
@@ -20,16 +24,10 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     mem,
-    pin::pin,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::time::Instant;
-
-/// How long [`Session::close`](crate::Session::close) waits for the peer to end its side: the peer may still be
-/// working on the last message.
-pub const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// From this many missing bytes on, a read takes many pieces at once: fewer bytes are usually in one datagram.
 const MANY_BYTES: usize = 2048;
@@ -99,21 +97,14 @@ pub(crate) struct Core {
     spoke_last: bool,
     /// Ended in order, given up or failed. Dropping it then does nothing more.
     over: bool,
-    /// The connection's resources, to which the core returns for the next session.
-    pub(super) shared: Option<Arc<ConnectionResources>>,
     /// The slot of a session that carries bulk to us, kept for the session's life.
     pub(crate) bulk_slot: Option<BulkSlot>,
 }
 
 impl Core {
     /// Prepares the core for a session.
-    pub(super) fn begin(
-        &mut self,
-        channel: Channel,
-        protocol: Cow<'static, str>,
-        shared: Option<Arc<ConnectionResources>>,
-    ) {
-        (self.channel, self.protocol, self.shared) = (channel, protocol, shared);
+    pub(super) fn begin(&mut self, channel: Channel, protocol: Cow<'static, str>) {
+        (self.channel, self.protocol) = (channel, protocol);
     }
 
     /// A fresh core that keeps what is costly to make: the timer and the small buffer.
@@ -388,66 +379,7 @@ impl Core {
         Poll::Pending
     }
 
-    // ---- the end
-
-    /// Ends both sides: writes everything and checks that nothing more came. With `delivery`, waits until the peer's
-    /// transport has everything.
-    pub(crate) async fn close(&mut self, delivery: bool) -> Result<(), SessionError> {
-        let spoke_last = self.spoke_last || !self.out.is_empty();
-        self.leaving_since = None;
-        let asked = delivery && spoke_last;
-        let mut closed = poll_fn(|cx| self.poll_ended(cx, asked)).await;
-        if asked && closed.is_ok() {
-            closed = Box::pin(self.delivered()).await; // boxed, because in most sessions the peer speaks last
-        }
-        match closed {
-            Ok(()) => {
-                self.over = true;
-                Ok(())
-            }
-            // A peer that closed its connection in good order has ended its side of every session.
-            Err(SessionError::Lost(lost)) if lost.cause == LostCause::Closed && self.out.is_empty() => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn poll_ended(&mut self, cx: &mut Context<'_>, held: bool) -> Poll<Result<(), SessionError>> {
-        self.end(held);
-        if !self.out.is_empty() {
-            ready!(self.poll_flush(cx, StateName::End, CLOSE_DEADLINE, 0))?;
-            self.leaving_since = None;
-        }
-        while !self.peer_ended && self.input.is_empty() {
-            if let Progress::Late = ready!(self.poll_step(cx, 1, StateName::End, CLOSE_DEADLINE, LEAVING))? {
-                let kind = ViolationKind::Late { after: CLOSE_DEADLINE, have: 0 };
-                return Poll::Ready(Err(self.violation(StateName::End, kind)));
-            }
-        }
-        Poll::Ready(match self.input.len() {
-            0 => Ok(()),
-            bytes => Err(self.violation(StateName::End, ViolationKind::AfterEnd { bytes })),
-        })
-    }
-
-    /// Waits until the peer's transport has everything.
-    async fn delivered(&mut self) -> Result<(), SessionError> {
-        let Self { channel, timer, leaving_since, .. } = self;
-        let delivery = {
-            let mut delivered = pin!(channel.writer.delivered());
-            let either = poll_fn(|cx| match delivered.as_mut().poll(cx) {
-                Poll::Ready(delivery) => Poll::Ready(Some(delivery)),
-                Poll::Pending => {
-                    let since = *leaving_since.get_or_insert_with(Instant::now);
-                    timer.poll_at(cx, since + CLOSE_DEADLINE).map(|()| None)
-                }
-            });
-            either.await
-        };
-        match delivery {
-            Some(delivery) => delivery.map_err(|broken| self.lost(StateName::End, broken)),
-            None => Err(self.violation(StateName::End, ViolationKind::Stalled { after: CLOSE_DEADLINE })),
-        }
-    }
+    // ---- failures
 
     /// Resets the stream, once.
     pub(crate) fn give_up(&mut self, code: WireCode) {

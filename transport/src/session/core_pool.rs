@@ -4,7 +4,7 @@
 //! of its own would be a good part of its cost. A pooled timer may still run; it wakes nothing and is moved when it
 //! is next used. Nothing else passes from one session to the next.
 
-use super::{WireCode, bulk::ConnectionResources, core::Core};
+use super::{WireCode, bulk::BulkSlots, core::Core};
 use crate::channel::Channel;
 use std::{
     borrow::Cow,
@@ -18,7 +18,25 @@ const MAX_POOLED_CORES: usize = 64;
 /// A session's core, which returns to its connection's pool when it is dropped. Dropped before the session's end, it
 /// resets the stream.
 #[derive(Debug)]
-pub(crate) struct PooledCore(Option<Box<Core>>);
+pub(crate) struct PooledCore {
+    core: Option<Box<Core>>,
+    /// What the sessions of its connection share; `None` without a connection.
+    pub(super) shared: Option<Arc<ConnectionResources>>,
+}
+
+/// What the sessions of a connection share.
+#[derive(Debug)]
+pub(crate) struct ConnectionResources {
+    cores: CorePool,
+    pub(super) bulk_slots: BulkSlots,
+}
+
+impl ConnectionResources {
+    /// Resources with slots for this many sessions that carry bulk to us.
+    pub(crate) fn new(bulk_sessions: u32) -> Arc<Self> {
+        Arc::new(Self { cores: CorePool::default(), bulk_slots: BulkSlots::new(bulk_sessions) })
+    }
+}
 
 /// The pool of a connection. Nothing waits for it: if it is locked, a session allocates its own core.
 #[derive(Debug, Default)]
@@ -38,8 +56,8 @@ impl PooledCore {
         shared: Option<Arc<ConnectionResources>>,
     ) -> Self {
         let mut core = shared.as_ref().and_then(|shared| shared.cores.take()).unwrap_or_default();
-        core.begin(channel, protocol.into(), shared);
-        Self(Some(core))
+        core.begin(channel, protocol.into());
+        Self { core: Some(core), shared }
     }
 }
 
@@ -63,21 +81,21 @@ impl Deref for PooledCore {
     type Target = Core;
 
     fn deref(&self) -> &Core {
-        self.0.as_ref().expect(TAKEN)
+        self.core.as_ref().expect(TAKEN)
     }
 }
 
 impl DerefMut for PooledCore {
     fn deref_mut(&mut self) -> &mut Core {
-        self.0.as_mut().expect(TAKEN)
+        self.core.as_mut().expect(TAKEN)
     }
 }
 
 impl Drop for PooledCore {
     fn drop(&mut self) {
-        let Some(mut core) = self.0.take() else { return };
+        let Some(mut core) = self.core.take() else { return };
         core.give_up(WireCode::Dropped);
-        if let Some(shared) = core.shared.take() {
+        if let Some(shared) = self.shared.take() {
             *core = core.emptied();
             shared.cores.keep(core);
         }

@@ -1,7 +1,8 @@
 //! How sessions begin: the initiator's header, the responder's reading of it, and in-memory pairs for tests.
 
-use super::bulk::{self, BulkSlot, ConnectionResources};
+use super::bulk::{self, BulkSlot};
 use super::core::StateName;
+use super::core_pool::ConnectionResources;
 use super::core_pool::PooledCore;
 use super::error::{Local, SessionError, ViolationKind};
 use super::meter::{Meter, Metered};

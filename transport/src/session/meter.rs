@@ -1,6 +1,6 @@
 //! Metering: holds a session that the peer opened to a rate.
 //!
-//! A [`Meter`] is told what the peer used and returns how long to wait before more is read from it. While the session
+//! A [`Meter`] is charged what the peer used and returns how long to wait before more is read from it. While the session
 //! waits, the stream's flow control holds the peer back: nothing is dropped, and no deadline of the peer runs.
 //! Sessions that this side opened are never metered, and others only if
 //! [`Incoming::metered`](super::Incoming::metered) asks for it.
@@ -21,19 +21,19 @@ pub trait Meter: Send + Sync + fmt::Debug {
     fn used(&self, frames: u32, bytes: u64) -> Duration;
 }
 
-/// A meter, and what it has been told so far.
+/// A meter, and what it has been charged so far.
 #[derive(Debug)]
 pub(super) struct Metered {
     meter: Arc<dyn Meter>,
     frames: u32,
-    told: u64,
+    charged: u64,
     /// The wait until the use so far is paid for, if it isn't yet.
     owing: Option<Pin<Box<Sleep>>>,
 }
 
 impl Metered {
     pub(super) fn new(meter: Arc<dyn Meter>) -> Self {
-        Self { meter, frames: 0, told: 0, owing: None }
+        Self { meter, frames: 0, charged: 0, owing: None }
     }
 
     pub(super) fn frame(&mut self) {
@@ -48,12 +48,12 @@ impl Metered {
                 ready!(wait.as_mut().poll(cx));
                 (self.owing, asked) = (None, true);
             }
-            if !asked && self.frames == 0 && traffic <= self.told {
+            if !asked && self.frames == 0 && traffic <= self.charged {
                 return Poll::Ready(());
             }
             asked = false;
-            let (frames, bytes) = (mem::take(&mut self.frames), traffic.saturating_sub(self.told));
-            self.told = traffic;
+            let (frames, bytes) = (mem::take(&mut self.frames), traffic.saturating_sub(self.charged));
+            self.charged = traffic;
             let wait = self.meter.used(frames, bytes);
             self.owing = (!wait.is_zero()).then(|| Box::pin(sleep(wait)));
         }

@@ -14,18 +14,18 @@
 pub mod bulk;
 pub(crate) mod core;
 pub(crate) mod core_pool;
+pub mod drive;
 pub mod error;
 mod first_turn;
 mod incoming;
 mod meter;
 mod offer;
-pub mod play;
 mod timer;
 
 pub use self::core::CLOSE_DEADLINE;
 pub use self::first_turn::{PendingWork, first_turn};
 pub use crate::wire::{code::WireCode, header::Header};
-pub(crate) use bulk::ConnectionResources;
+pub(crate) use core_pool::ConnectionResources;
 pub use incoming::{Incoming, initiate, pair, pair_over};
 pub use meter::Meter;
 
@@ -259,7 +259,7 @@ impl<P, S, E> Session<P, Rec<S>, E> {
 
 impl<P, S, E> Session<P, Var<Z>, (S, E)> {
     /// Goes back to the beginning of the innermost loop.
-    pub fn again(self) -> Session<P, S, (S, E)> {
+    pub fn repeat(self) -> Session<P, S, (S, E)> {
         self.cast()
     }
 }

@@ -7,8 +7,8 @@
 ///
 /// ```ignore
 /// offer!(session => {
-///     Pull(pull), next => next.send(chunk(pull.index)).await?.again(),
-///     Renew(_), next => next.send(lease).await?.again(),
+///     Pull(pull), next => next.send(chunk(pull.index)).await?.repeat(),
+///     Renew(_), next => next.send(lease).await?.repeat(),
 ///     Done(_), next => return next.close().await,
 /// })
 /// ```

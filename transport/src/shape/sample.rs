@@ -17,7 +17,7 @@ impl Shape {
     /// shape that isn't known ([`Shape::Opaque`]) gets no bytes.
     #[must_use]
     pub fn sample(&self, random: &mut impl RngCore, budget: usize) -> Vec<u8> {
-        let mut sampler = Sampler { random, spare: budget.saturating_sub(self.least()), out: Vec::new() };
+        let mut sampler = Sampler { random, budget: budget.saturating_sub(self.least()), out: Vec::new() };
         sampler.value(self);
         sampler.out
     }
@@ -26,7 +26,7 @@ impl Shape {
 struct Sampler<'a, R> {
     random: &'a mut R,
     /// Bytes that may still be spent beyond each value's least.
-    spare: usize,
+    budget: usize,
     out: Vec<u8>,
 }
 
@@ -68,28 +68,28 @@ impl<R: RngCore> Sampler<'_, R> {
     /// Writes a varint, or a smaller one if the budget has no room for its further bytes.
     fn varint(&mut self, value: u128) {
         let bytes = (128 - value.leading_zeros()).div_ceil(7).max(1) as usize;
-        let value = if bytes - 1 > self.spare { value & ((1 << (7 * (self.spare + 1))) - 1) } else { value };
+        let value = if bytes - 1 > self.budget { value & ((1 << (7 * (self.budget + 1))) - 1) } else { value };
         let mut left = value;
         while left >= 0x80 {
             self.out.push((left & 0x7f) as u8 | 0x80);
             left >>= 7;
-            self.spare -= 1;
+            self.budget -= 1;
         }
         self.out.push(left as u8);
     }
 
     /// Reserves the least bytes of `n` elements, or of fewer if the budget has no room, and writes how many.
     fn count(&mut self, n: usize, each: usize) -> usize {
-        let room = self.spare.saturating_sub(4); // of the count's further bytes
+        let room = self.budget.saturating_sub(4); // of the count's further bytes
         let n = n.min(room.checked_div(each).unwrap_or(SHORT));
         self.varint(n as u128);
-        self.spare -= n * each;
+        self.budget -= n * each;
         n
     }
 
     /// How many elements or bytes there may be.
     fn most(&self, shape: &Shape, each: usize) -> usize {
-        let room = self.spare.checked_div(each).unwrap_or(SHORT);
+        let room = self.budget.checked_div(each).unwrap_or(SHORT);
         shape.most().unwrap_or(room).min(room)
     }
 
@@ -127,14 +127,14 @@ impl<R: RngCore> Sampler<'_, R> {
             Shape::Rest { .. } => {
                 let most = self.most(shape, 1);
                 let n = self.length(most);
-                self.spare -= n;
+                self.budget -= n;
                 self.bytes(n);
             }
             Shape::Option(of) => {
-                let there = self.below(2) == 1 && of.least() <= self.spare;
+                let there = self.below(2) == 1 && of.least() <= self.budget;
                 self.out.push(there.into());
                 if there {
-                    self.spare -= of.least();
+                    self.budget -= of.least();
                     self.value(of);
                 }
             }
@@ -147,11 +147,11 @@ impl<R: RngCore> Sampler<'_, R> {
             Shape::Enum { variants, .. } => {
                 let least = shape.least() - 1;
                 let affordable: Vec<usize> =
-                    (0..variants.len()).filter(|at| variants[*at].1.least() - least <= self.spare).collect();
+                    (0..variants.len()).filter(|at| variants[*at].1.least() - least <= self.budget).collect();
                 let pick = self.below(affordable.len());
                 if let Some((at, (_, content))) = affordable.get(pick).and_then(|at| Some((*at, variants.get(*at)?))) {
                     self.varint(at as u128);
-                    self.spare -= content.least() - least;
+                    self.budget -= content.least() - least;
                     self.value(content);
                 }
             }

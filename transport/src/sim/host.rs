@@ -1,20 +1,19 @@
 //! A machine on the simulated network.
 
-use super::Internet;
+use super::{
+    internet::Internet,
+    machine::Machine,
+    socket::{SimulatedRuntime, SimulatedSocket},
+};
 use crate::{
     settings::Settings,
-    socket::{
-        AsyncUdpSocket, Network, Pause, QuicRuntime,
-        simulated::{SimulatedRuntime, SimulatedSocket},
-    },
+    socket::{AsyncUdpSocket, Network, Pause, QuicRuntime},
 };
 use std::{
-    collections::BTreeSet,
     io,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    sync::Arc,
 };
-use tokio::task::JoinSet;
 
 /// The first port that the host chooses itself, like a system's ephemeral ports.
 const FIRST_FREE_PORT: u16 = 49_152;
@@ -24,21 +23,18 @@ const FIRST_FREE_PORT: u16 = 49_152;
 #[derive(Debug, Clone)]
 pub struct Host(Arc<Machine>);
 
-#[derive(Debug)]
-pub(crate) struct Machine {
-    pub(crate) internet: Internet,
-    ip: IpAddr,
-    running: AtomicBool,
-    pause: Pause,
-    sockets: Mutex<BTreeSet<SocketAddr>>,
-    /// QUIC's tasks on this machine.
-    tasks: Mutex<JoinSet<()>>,
+impl Internet {
+    /// A host at this address. The address alone identifies a host: two at the same address share one machine's
+    /// sockets.
+    #[must_use]
+    pub fn host(&self, ip: IpAddr) -> Host {
+        Host::new(self.clone(), ip)
+    }
 }
 
 impl Host {
-    pub(super) fn new(internet: Internet, ip: IpAddr) -> Self {
-        let (running, sockets, tasks) = (AtomicBool::new(true), Mutex::default(), Mutex::default());
-        Self(Arc::new(Machine { internet, ip, running, pause: Pause::switched(), sockets, tasks }))
+    fn new(internet: Internet, ip: IpAddr) -> Self {
+        Self(Arc::new(Machine::new(internet, ip)))
     }
 
     /// The machine's address.
@@ -61,40 +57,7 @@ impl Host {
     /// Powers the machine off: sockets close silently, what is on its way is lost, QUIC's tasks stop. The test has to
     /// end its own tasks that use this host.
     pub fn power_off(&self) {
-        self.0.running.store(false, Ordering::Relaxed);
-        for socket in std::mem::take(&mut *self.0.sockets()) {
-            self.0.internet.state().close(socket);
-        }
-        self.0.tasks().abort_all();
-    }
-}
-
-impl Machine {
-    pub(crate) fn is_running(&self) -> bool {
-        self.running.load(Ordering::Relaxed)
-    }
-
-    fn sockets(&self) -> MutexGuard<'_, BTreeSet<SocketAddr>> {
-        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = self.tasks();
-        while tasks.try_join_next().is_some() {}
-        if self.is_running() {
-            tasks.spawn(self.pause.task(task));
-        }
-    }
-
-    /// Closes a socket.
-    pub(crate) fn close(&self, socket: SocketAddr) {
-        if self.sockets().remove(&socket) {
-            self.internet.state().close(socket);
-        }
+        self.0.power_off();
     }
 }
 

@@ -7,7 +7,6 @@
 mod datagrams;
 mod pause;
 pub(crate) mod seeded;
-pub(crate) mod simulated;
 mod system;
 
 use crate::settings::Settings;

@@ -4,14 +4,29 @@
 //! copies if there are several pieces, or if a single one is so small that it would keep the whole datagram around it
 //! alive. Reading a value ([`Body::postcard`]) copies only a body of several pieces.
 
-use super::input::GATHER_BELOW;
-use crate::message::DecodeError;
 use bytes::{Buf, Bytes, BytesMut};
 use serde::de::DeserializeOwned;
 use std::{borrow::Cow, collections::VecDeque};
 
 /// How many bytes of a body [`Body::take_head`] reads at most: the head in front of bulk is a handful of fields.
 pub const MAX_HEAD_BYTES: usize = 1024;
+
+/// Pieces smaller than this many bytes are gathered. A third of the smallest datagram that a session sees full.
+pub(super) const GATHER_BELOW: usize = 512;
+
+/// Why a body isn't the message that is due.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct DecodeError {
+    reason: Cow<'static, str>,
+}
+
+impl DecodeError {
+    /// An error with this reason, for people to read.
+    pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: reason.into() }
+    }
+}
 
 /// The body of a received frame.
 #[derive(Debug, Clone, Default)]

@@ -5,12 +5,12 @@
 //! keep its whole datagram alive, and a peer that sends a byte at a time could make us hold a thousand times what its
 //! message may have.
 
-use super::{body::Body, varint};
+use super::{
+    body::{Body, GATHER_BELOW},
+    varint,
+};
 use bytes::{Buf, Bytes, BytesMut};
 use std::{collections::VecDeque, mem};
-
-/// Pieces smaller than this many bytes are gathered. A third of the smallest datagram that a session sees full.
-pub(super) const GATHER_BELOW: usize = 512;
 
 /// A queue of pieces. Its owner bounds it by not reading.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ struct Rest {
 }
 
 impl Input {
-    /// Bytes waiting.
+    /// The number of bytes that nobody has consumed.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len

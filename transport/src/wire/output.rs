@@ -57,7 +57,7 @@ impl Output {
         self.small.get(self.written..).unwrap_or_default()
     }
 
-    /// Appends bulk.
+    /// Appends a payload, uncopied.
     pub(crate) fn bulk(&mut self, bytes: Bytes) {
         if !self.unwritten().is_empty() {
             self.pieces.push_back(Bytes::copy_from_slice(self.unwritten()));

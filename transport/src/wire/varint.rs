@@ -11,7 +11,7 @@ pub(crate) const MAX_LEN: usize = 5;
 pub(crate) enum Parsed {
     /// A whole number and the length of its encoding.
     Whole {
-        /// The number.
+        /// The number that was read.
         value: u32,
         /// The length of its encoding.
         len: usize,

@@ -103,9 +103,9 @@ pub async fn answer(session: Responder<Bulk>) -> Result<u32, SessionError> {
         session = offer!(session => {
             Pull(pull), next => {
                 pulled += 1;
-                next.send(chunk(pull.index)).await?.again()
+                next.send(chunk(pull.index)).await?.repeat()
             },
-            Renew(_), next => next.send(Renewed { count: 0 }).await?.again(),
+            Renew(_), next => next.send(Renewed { count: 0 }).await?.repeat(),
             Done(_), next => {
                 next.close().await?;
                 return Ok(pulled);

@@ -1,6 +1,9 @@
-//! Both halves of every protocol, honest, small and without storage. Handlers always have an answer and never fail.
+//! Real halves, honest, small and without storage. Handlers always have an answer and never fail. [`of`] lists them.
 
-use super::sessions::{Ended, boxed, signed};
+use super::{
+    peers::{INITIATOR, RESPONDER, identity, signed},
+    sessions::{Ended, Halves, boxed},
+};
 use shardwire_model::{
     AccountId, AccountKey, Call, Cause, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Output, PeerId, Role,
     ShardId, ShardStart, SignedTransaction, Timestamp, Transaction, finished_selector,
@@ -17,29 +20,18 @@ use shardwire_protocols::{
     history::sign,
     ingress::{self, Ingress, Opened, Opening},
     keepalive::{self, Keepalive},
-    proof::{self, Held, Leased, Proof, SkipReason, Verdict},
-    trace::{self, Begun, Chunk, Claimed, Ending, Finished, Grant, JobOffer, LeaseTerms, Part, Pulled, Trace},
+    proof::{self, Leased, Proof, SkipReason, StoredProof, Verdict},
+    trace::{
+        self, Chunk, ChunkAnswer, Claimed, Ending, Finished, Grant, JobOffer, LeaseTerms, Pulled, ResumableJob, Trace,
+    },
 };
-use shardwire_transport::{Bytes, Identity, Initiator, Responder};
+use shardwire_transport::{Bytes, Initiator, Responder};
 use std::sync::LazyLock;
 
-/// The initiator's key is made of this, the responder's of the next.
-const INITIATOR: u8 = 1;
-const RESPONDER: u8 = 2;
 /// How often a client asks before it is content.
 const ROUNDS: usize = 4;
 /// Chunks of the trace.
 const CHUNKS: u32 = 3;
-
-pub(crate) fn identity(number: u8) -> Identity {
-    static IDENTITIES: LazyLock<[Identity; 2]> =
-        LazyLock::new(|| [INITIATOR, RESPONDER].map(|number| Identity::from_secret(&[number; 32])));
-    IDENTITIES[usize::from(number - INITIATOR)].clone()
-}
-
-pub(crate) fn peers() -> [PeerId; 2] {
-    [identity(INITIATOR).peer(), identity(RESPONDER).peer()]
-}
 
 fn start(operator: u8) -> ShardStart {
     let contract = ContractId(Felt::from(5));
@@ -274,16 +266,16 @@ pub(crate) async fn receive(session: Responder<Ingress>) -> Ended {
 
 // ---- proof
 
-fn held() -> Held {
+fn held() -> StoredProof {
     let bytes = Bytes::from_static(b"a proof, or so it says");
     let job = Hash::of(b"job");
     let terms = LeaseTerms { job, epoch: 3, expires: Peer.now(), prover: identity(RESPONDER).peer() };
     let leased = Some(Leased::by(identity(RESPONDER).peer(), &signed(RESPONDER, terms)));
-    Held { shard: start(RESPONDER).shard, segment: 0, job, proof: Hash::of(&bytes), bytes, leased }
+    StoredProof { shard: start(RESPONDER).shard, segment: 0, job, proof: Hash::of(&bytes), bytes, leased }
 }
 
 impl proof::Handler for Peer {
-    async fn next(&self, _: PeerId) -> Result<Held, Failure> {
+    async fn next(&self, _: PeerId) -> Result<StoredProof, Failure> {
         Ok(held())
     }
 
@@ -338,7 +330,7 @@ fn chunk(index: u32) -> Chunk {
 }
 
 impl trace::Handler for Peer {
-    async fn offer(&self, _: PeerId, _: &[Begun]) -> Result<JobOffer, Failure> {
+    async fn offer(&self, _: PeerId, _: &[ResumableJob]) -> Result<JobOffer, Failure> {
         Ok(job())
     }
 
@@ -351,12 +343,12 @@ impl trace::Handler for Peer {
         Ok(())
     }
 
-    async fn chunk(&self, _: PeerId, _: Hash, epoch: u64, index: u32) -> Result<Part, Failure> {
+    async fn chunk(&self, _: PeerId, _: Hash, epoch: u64, index: u32) -> Result<ChunkAnswer, Failure> {
         if epoch != 3 {
-            return Ok(Part::Lost { epoch: 3 });
+            return Ok(ChunkAnswer::Lost { epoch: 3 });
         }
         if index < CHUNKS {
-            return Ok(Part::Chunk(chunk(index)));
+            return Ok(ChunkAnswer::Chunk(chunk(index)));
         }
         let output = Output {
             program: Felt::THREE,
@@ -370,7 +362,7 @@ impl trace::Handler for Peer {
             ended: true,
             updates: vec![],
         };
-        Ok(Part::End(Ending { chunks: (0..CHUNKS).map(|n| chunk(n).hash).collect(), steps: 1 << 20, output }))
+        Ok(ChunkAnswer::End(Ending { chunks: (0..CHUNKS).map(|n| chunk(n).hash).collect(), steps: 1 << 20, output }))
     }
 
     async fn progress(&self, _: PeerId, _: Hash, _: trace::Progress) -> Result<trace::Progressed, Failure> {
@@ -417,4 +409,18 @@ pub(crate) async fn prove(session: Initiator<Trace>) -> Ended {
 
 pub(crate) async fn offer_job(session: Responder<Trace>) -> Ended {
     trace::serve(session, &Peer).await.map_err(boxed)
+}
+
+/// The halves of a protocol, if it has some here.
+pub(crate) fn of(protocol: &str) -> Option<Halves> {
+    let halves = [
+        Halves::of::<Handshake, _, _>(greet, greeted),
+        Halves::of::<Administration, _, _>(ask_node, node),
+        Halves::of::<Handoff, _, _>(take_shards, assign_shards),
+        Halves::of::<Ingress, _, _>(submit, receive),
+        Halves::of::<Keepalive, _, _>(ping, pong),
+        Halves::of::<Proof, _, _>(settle, offer_proof),
+        Halves::of::<Trace, _, _>(prove, offer_job),
+    ];
+    halves.into_iter().find(|it| it.protocol.name == protocol)
 }

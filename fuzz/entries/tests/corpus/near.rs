@@ -12,7 +12,7 @@ const MUTATIONS: usize = 1000;
 const MAX_INPUT_BYTES: usize = 8192;
 
 /// Feeds a target its corpus, and mutations of it.
-pub(crate) fn try_near(name: &str, target: fn(&[u8])) {
+pub(crate) fn try_near(name: &str, target: &dyn Fn(&[u8])) {
     let mut random = ChaCha20Rng::seed_from_u64(7);
     let corpus = corpus(name);
     corpus.iter().for_each(|bytes| target(bytes));

@@ -3,8 +3,9 @@
 mod simulated;
 
 use shardwire_model::{Clock, PeerId, Timestamp};
-use shardwire_peers::{ConnectionSlot, Named, Peers, Rules, admission::Decision};
+use shardwire_peers::{ConfiguredPeers, ConnectionSlot, Peers, Rules, admission::Decision};
 use shardwire_reputation::{Blame, Breach, Event, Listing, Record, Standing, Tier, Work};
+use shardwire_telemetry::Telemetry;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr},
@@ -27,17 +28,17 @@ impl Clock for Moving {
     }
 }
 
-fn named() -> Named {
-    Named {
+fn named() -> ConfiguredPeers {
+    ConfiguredPeers {
         own: BTreeSet::from([OWN]),
         configured: BTreeMap::from([(CONFIGURED, Some(Ipv4Addr::new(10, 0, 0, 2).into()))]),
         hosts: BTreeSet::from([Ipv4Addr::LOCALHOST.into()]),
-        ..Named::default()
+        ..ConfiguredPeers::default()
     }
 }
 
 fn with(records: Vec<(PeerId, Record)>, said: BTreeMap<PeerId, Listing>) -> Arc<Peers> {
-    Arc::new(Peers::new(&Rules::default(), named(), records, said, Arc::new(Moving(Instant::now()))))
+    Peers::new(&Rules::default(), named(), records, said, Arc::new(Moving(Instant::now())), &Telemetry::default())
 }
 
 fn peers() -> Arc<Peers> {
@@ -81,7 +82,7 @@ async fn a_ban_ends_the_connection_outlives_a_restart_and_shuts_the_host() {
     assert!(matches!(before.before_handshake([10, 0, 0, 1].into(), true), Decision::Admit { .. }));
 
     before.note(STRANGER, &broke(Breach::Proof));
-    let kept = before.take_unkept().into_iter().filter_map(|(peer, record)| Some((peer, record?))).collect();
+    let kept = before.take_changed().into_iter().filter_map(|(peer, record)| Some((peer, record?))).collect();
     let after = with(kept, BTreeMap::new());
     let wait = after.after_handshake(STRANGER, &slot(&after, [10, 0, 0, 1])).map(drop).unwrap_err();
     assert!(wait > Duration::from_secs(60), "{wait:?}");
@@ -206,8 +207,8 @@ async fn strangers_who_come_and_go_are_slowed_down_and_known_peers_are_not() {
     // Those who aren't let in are answered 512 times a second.
     assert!((0..1000).any(|_| knock([10, 7, 0, 1], true) == 3));
     assert_eq!(did[1] + did[2], 512);
-    let door = peers.figures().door;
-    assert_eq!([door.admitted, door.retried, door.refused, door.ignored], did);
+    let admission = peers.figures().admission;
+    assert_eq!([admission.admitted, admission.retried, admission.refused, admission.ignored], did);
     sleep(Duration::from_secs(1)).await;
     assert!(matches!(peers.before_handshake([10, 7, 0, 1].into(), false), Decision::Admit { .. }));
 }
@@ -216,22 +217,22 @@ async fn strangers_who_come_and_go_are_slowed_down_and_known_peers_are_not() {
 async fn the_operators_word_holds_at_once_and_is_stronger_than_the_configuration() {
     let peers = peers();
     let presence = peers.after_handshake(STRANGER, &slot(&peers, [10, 0, 0, 1])).unwrap();
-    peers.say(STRANGER, Some(Listing::Denied));
+    peers.set_listing(STRANGER, Some(Listing::Denied));
     assert_eq!(presence.shut_out().await, Duration::from_secs(24 * 60 * 60));
-    peers.say(STRANGER, Some(Listing::Allowed));
+    peers.set_listing(STRANGER, Some(Listing::Allowed));
     assert_eq!(peers.standing(STRANGER), Standing::Admitted(Tier::Normal));
     peers.note(STRANGER, &broke(Breach::Proof));
     assert_eq!(peers.standing(STRANGER), Standing::Admitted(Tier::Normal), "it is never banned");
 
     // The lists of the configuration change while it runs.
     let other = PeerId([5; 32]);
-    peers.name(Named { denied: BTreeSet::from([other, STRANGER, OWN]), ..named() });
+    peers.configure(ConfiguredPeers { denied: BTreeSet::from([other, STRANGER, OWN]), ..named() });
     assert_eq!(peers.standing(other), Standing::Denied);
     assert_eq!(peers.standing(STRANGER), Standing::Admitted(Tier::Normal), "what was said at run time is stronger");
     assert_eq!(peers.standing(OWN), Standing::Admitted(Tier::Normal), "nobody locks himself out");
-    peers.say(STRANGER, None);
+    peers.set_listing(STRANGER, None);
     assert_eq!(peers.standing(STRANGER), Standing::Denied);
-    peers.name(named());
+    peers.configure(named());
     assert_eq!(peers.standing(other), Standing::Admitted(Tier::Low));
     assert!(matches!(peers.standing(STRANGER), Standing::Banned { .. }));
     peers.unban(STRANGER);
@@ -242,7 +243,7 @@ async fn the_operators_word_holds_at_once_and_is_stronger_than_the_configuration
     assert_eq!(peers.standing(STRANGER), Standing::Admitted(Tier::Low));
 
     let again = with(vec![], BTreeMap::from([(STRANGER, Listing::Denied)]));
-    assert_eq!((again.standing(STRANGER), again.said(STRANGER)), (Standing::Denied, Some(Listing::Denied)));
+    assert_eq!((again.standing(STRANGER), again.run_time_listing(STRANGER)), (Standing::Denied, Some(Listing::Denied)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -252,7 +253,7 @@ async fn above_a_watermark_newcomers_are_refused_and_configured_peers_are_not() 
     let memory = Arc::new(std::sync::atomic::AtomicU64::new(0));
     let used = memory.clone();
     let relaxed = std::sync::atomic::Ordering::Relaxed;
-    tokio::spawn(async move { tending.tend(|_| {}, move || used.load(relaxed)).await });
+    tokio::spawn(async move { tending.maintain(|_| {}, move || used.load(relaxed)).await });
     let stranger = peers.after_handshake(STRANGER, &slot(&peers, [10, 0, 0, 1])).unwrap();
     let configured = peers.after_handshake(CONFIGURED, &slot(&peers, [10, 0, 0, 2])).unwrap();
     memory.store(Rules::default().watermarks.memory_bytes, relaxed);

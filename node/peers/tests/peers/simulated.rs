@@ -3,12 +3,13 @@
 use super::{Moving, named};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use shardwire_model::Coded;
-use shardwire_peers::{Named, Peers, Rules, receive, sessions};
+use shardwire_peers::{ConfiguredPeers, Peers, Rules, receive, sessions};
 use shardwire_protocols::{
     Failure, ServeError, catalogue,
     keepalive::{self, Keepalive},
 };
 use shardwire_reputation::{Event, Standing, Tier, Work};
+use shardwire_telemetry::Telemetry;
 use shardwire_transport::{
     Connection, Endpoint, Identity, LostCause, Pause, Profile, SessionError, WireCode,
     sim::{Host, Internet, Link},
@@ -57,14 +58,14 @@ impl Coded for DiskFull {
 }
 
 impl World {
-    fn new(named: Named, disk_full: bool) -> Self {
+    fn new(named: ConfiguredPeers, disk_full: bool) -> Self {
         let internet = Internet::new(5);
         internet.set_links(Link { latency: Duration::from_millis(10), ..Link::default() });
         let node = open_on(&internet.host(ip(1)), 1);
         let clock = Arc::new(Moving(Instant::now()));
-        let peers = Arc::new(Peers::new(&Rules::default(), named, [], BTreeMap::new(), clock));
+        let peers = Peers::new(&Rules::default(), named, [], BTreeMap::new(), clock, &Telemetry::default());
         let tending = peers.clone();
-        tokio::spawn(async move { tending.tend(|_| {}, || 0).await });
+        tokio::spawn(async move { tending.maintain(|_| {}, || 0).await });
         tokio::spawn(receive(peers.clone(), node.clone(), move |connection, presence| async move {
             sessions(&connection, &presence, &Pause::default(), move |incoming| async move {
                 if disk_full {
@@ -124,10 +125,10 @@ async fn breaches_lead_to_a_ban_that_ends_the_connection_and_is_felt_before_the_
     assert!((59_000..=60_000).contains(&ms), "{ms}");
     assert!(began.elapsed() <= Duration::from_secs(1), "{:?}", began.elapsed());
     // A peer from there gets no handshake.
-    let before = world.peers.figures().door;
+    let before = world.peers.figures().admission;
     let refused = world.dial(&stranger).await.unwrap_err();
     assert_eq!(refused.code(), "SW-TRANSPORT-023", "{refused}");
-    let after = world.peers.figures().door;
+    let after = world.peers.figures().admission;
     assert_eq!((after.admitted, after.refused), (before.admitted, before.refused + 1));
     // Others are not concerned.
     let honest = open_on(&world.internet.host(ip(5)), 5);
@@ -214,7 +215,8 @@ async fn a_local_fault_punishes_nobody() {
 #[tokio::test(start_paused = true)]
 async fn configured_peers_get_in_while_strangers_hold_every_place() {
     let configured = Identity::from_secret(&[2; 32]).peer();
-    let named = Named { own: BTreeSet::new(), configured: BTreeMap::from([(configured, Some(ip(2)))]), ..named() };
+    let named =
+        ConfiguredPeers { own: BTreeSet::new(), configured: BTreeMap::from([(configured, Some(ip(2)))]), ..named() };
     let world = World::new(named, false);
     let mut held = Vec::new();
     for n in 0..80_u8 {

@@ -30,7 +30,7 @@ enum Value {
     /// Of a counter or an escrow.
     Amount(u128),
     /// Of a lock.
-    Held(Felt),
+    Holder(Felt),
     /// The snapshot has none, or one that is out of range.
     Missing,
 }
@@ -54,7 +54,7 @@ impl RulesAdmission {
         let chain = |account: &_| Chain { head: ChainHead::start(commitment, *account), accepted: Vec::new() };
         let value = |(index, entry): (usize, &Entry)| match (entry.kind, values.get(index)) {
             (_, None) => Value::Missing,
-            (Kind::Lock, Some(value)) => Value::Held(*value),
+            (Kind::Lock, Some(value)) => Value::Holder(*value),
             (_, Some(value)) => u128::try_from(*value).map_or(Value::Missing, Value::Amount),
         };
         Self {
@@ -93,7 +93,8 @@ impl RulesAdmission {
             Call::Give { lock, to } => {
                 let (index, entry) = self.entry(slot(lock), Kind::Lock)?;
                 // A validated start has only locks that the shard holds; the program asserts it too.
-                let held = entry.guard == self.start.shard.0 && self.values.get(index) == Some(&Value::Held(account.0));
+                let held =
+                    entry.guard == self.start.shard.0 && self.values.get(index) == Some(&Value::Holder(account.0));
                 if held { Ok(Some(vec![(index, to.0)])) } else { Err(Refusal::NotHolder { slot: slot(lock), account }) }
             }
             Call::Finish => {
@@ -193,7 +194,7 @@ impl Admission for RulesAdmission {
         for (index, felt) in values {
             if let Some(value) = self.values.get_mut(index) {
                 *value = match value {
-                    Value::Held(_) => Value::Held(felt),
+                    Value::Holder(_) => Value::Holder(felt),
                     Value::Amount(_) | Value::Missing => u128::try_from(felt).map_or(Value::Missing, Value::Amount),
                 };
             }
@@ -219,7 +220,7 @@ impl Admission for RulesAdmission {
     fn values(&self) -> Vec<Felt> {
         let felt = |value: &Value| match value {
             Value::Amount(amount) => Felt::from(*amount),
-            Value::Held(felt) => *felt,
+            Value::Holder(felt) => *felt,
             Value::Missing => Felt::ZERO,
         };
         self.values.iter().map(felt).collect()

@@ -10,7 +10,7 @@
 use super::{
     capture::{self, Capture},
     compiled,
-    hints::{ShardHints, Step},
+    hints::{ProgramTransaction, ShardHints},
 };
 use crate::{ExecuteError, Execution};
 use cairo_vm::{
@@ -35,9 +35,9 @@ pub fn execute(
     sink: impl FnMut(Chunk) -> io::Result<()>,
 ) -> Result<Execution, ExecuteError> {
     let mut unlisted = None;
-    let mut steps = transactions.into_iter().map_while(|SignedTransaction { transaction, signature }| {
+    let mut listed = transactions.into_iter().map_while(|SignedTransaction { transaction, signature }| {
         match (start.account_index(transaction.account), transaction.words(start)) {
-            (Some(account), Ok(words)) => Some(Step { account, words, signature }),
+            (Some(account), Ok(words)) => Some(ProgramTransaction { account, words, signature }),
             (None, _) => {
                 unlisted = Some(format!("account {} is not whitelisted in this shard", transaction.account));
                 None
@@ -49,7 +49,7 @@ pub fn execute(
         }
     });
     let mut taken = 0;
-    let result = execute_steps(start, values, &mut steps.by_ref().inspect(|_| taken += 1), sink);
+    let result = execute_transactions(start, values, &mut listed.by_ref().inspect(|_| taken += 1), sink);
     match (result, unlisted) {
         (Err(ExecuteError::Dry), Some(reason)) => Err(ExecuteError::Broken { transaction: taken + 1, reason }),
         (result, _) => result,
@@ -57,10 +57,10 @@ pub fn execute(
 }
 
 /// As [`execute`], with transactions as the program takes them: nothing is looked at.
-pub(crate) fn execute_steps(
+pub(crate) fn execute_transactions(
     start: &ShardStart,
     values: &[Felt],
-    steps: &mut dyn Iterator<Item = Step>,
+    transactions: &mut dyn Iterator<Item = ProgramTransaction>,
     mut sink: impl FnMut(Chunk) -> io::Result<()>,
 ) -> Result<Execution, ExecuteError> {
     start.validate()?;
@@ -75,7 +75,7 @@ pub(crate) fn execute_steps(
         return Err(ExecuteError::Value { kind: entry.kind, slot: entry.slot() });
     }
     let mut transaction = 0;
-    let mut counted = steps.inspect(|_| transaction += 1);
+    let mut counted = transactions.inspect(|_| transaction += 1);
     let mut hints = ShardHints::new(start, values, &mut counted);
     let mut cutter = Cutter::default();
     let result = run(&mut hints, &mut cutter, &mut sink);

@@ -28,7 +28,7 @@ use std::{any::Any, collections::HashMap, sync::Arc};
 
 /// A transaction as the program takes it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Step {
+pub(crate) struct ProgramTransaction {
     /// The account's place in the whitelist.
     pub(crate) account: usize,
     /// The transaction's words.
@@ -50,7 +50,7 @@ pub(crate) struct ShardHints<'a> {
     common: BuiltinHintProcessor,
     start: &'a ShardStart,
     values: &'a [Felt],
-    steps: &'a mut dyn Iterator<Item = Step>,
+    transactions: &'a mut dyn Iterator<Item = ProgramTransaction>,
     commitment: Felt,
     chains: Vec<Chain>,
     /// Each entry's last access by the program.
@@ -77,12 +77,16 @@ fn load(vm: &mut VirtualMachine, at: Relocatable, words: impl Iterator<Item = u3
 }
 
 impl<'a> ShardHints<'a> {
-    pub(crate) fn new(start: &'a ShardStart, values: &'a [Felt], steps: &'a mut dyn Iterator<Item = Step>) -> Self {
+    pub(crate) fn new(
+        start: &'a ShardStart,
+        values: &'a [Felt],
+        transactions: &'a mut dyn Iterator<Item = ProgramTransaction>,
+    ) -> Self {
         Self {
             common: BuiltinHintProcessor::new_empty(),
             start,
             values,
-            steps,
+            transactions,
             commitment: start.commitment(),
             chains: Vec::new(),
             accesses: vec![None; values.len()],
@@ -141,7 +145,7 @@ impl<'a> ShardHints<'a> {
     /// The next transaction: waits until there is one.
     fn next_transaction(&mut self, vm: &mut VirtualMachine, ids: &Ids<'_>) -> Result<(), HintError> {
         let access = get_ptr_from_var_name("accounts", vm, ids.data, ids.ap)?;
-        let Some(Step { account, words, signature }) = self.steps.next() else {
+        let Some(ProgramTransaction { account, words, signature }) = self.transactions.next() else {
             self.dry = true;
             return Err(custom("no further transaction, and the shard has not ended"));
         };

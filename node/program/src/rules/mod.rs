@@ -19,7 +19,7 @@ pub use execute::execute;
 use crate::{Admission, ExecuteError, Execution, Program, Sink};
 use shardwire_model::{Felt, ShardStart, SignedTransaction};
 
-/// The program.
+/// The fixed program of counters, escrows and locks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rules;
 

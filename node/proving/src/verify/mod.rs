@@ -95,7 +95,7 @@ pub struct Proven {
 pub struct Verifier(());
 
 impl Verifier {
-    /// A verifier.
+    /// A verifier of proofs of the pinned program and parameters.
     #[must_use]
     pub const fn new() -> Self {
         Self(())

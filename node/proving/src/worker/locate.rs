@@ -59,7 +59,7 @@ impl Worker {
     /// Asks the program at `path` what it is. Blocks for up to 20 s.
     ///
     /// # Errors
-    /// If it doesn't answer as a worker does, or speaks another contract.
+    /// [`LocateError::NoWorker`] if it doesn't answer as a worker does, [`LocateError::Stale`] if it speaks another interface.
     pub fn at(path: &Path) -> Result<Self, LocateError> {
         let described = describe(path)?;
         if described.interface != INTERFACE {
@@ -86,7 +86,7 @@ pub enum LocateError {
     /// The variable names a file that isn't there.
     #[error("{VARIABLE} names {}, and there is no such file", path.display())]
     Named {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
     },
     /// A program that isn't a worker.
@@ -102,7 +102,7 @@ pub enum LocateError {
     Stale {
         /// The program.
         path: PathBuf,
-        /// Its contract.
+        /// The interface that the worker says it has.
         interface: String,
     },
 }

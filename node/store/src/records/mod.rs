@@ -29,7 +29,9 @@ pub use node::{
     ACCUSED, EVIDENCE, EntryKey, EvidenceKey, EvidencePart, HISTORY, KeptEvidence, PEERS, SignedEntry, WORDS,
     history_of,
 };
-pub use operator::{ASSIGNMENTS, Assignment, EXECUTIONS, Executed, LEASES, LogKey, Spooled, TRANSACTIONS, TraceLease};
+pub use operator::{
+    ASSIGNMENTS, Assignment, EXECUTIONS, Executed, LEASES, LogKey, StoredChunk, TRANSACTIONS, TraceLease,
+};
 pub use prover::{Figures, JOB_LEASES, JOBS, Job, MAX_DISPUTES, Manifest};
 use serde::{Deserialize, Serialize};
 pub use settler::{HANDOFFS, Handoff, INTENTS, Intent, LEASES_SEEN, LeaseKey, VERDICTS, Verdict};

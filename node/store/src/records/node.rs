@@ -18,7 +18,7 @@ tables! {
     EVIDENCE: EvidenceKey => EvidencePart = ("node.evidence", 1);
     /// What each peer has earned.
     PEERS: PeerId => Record = ("node.peers", 1);
-    /// The word of whoever runs the node on peers, as given at run time.
+    /// What the node's administrators have said of peers while it ran: allowed, or denied until a date.
     WORDS: PeerId => Listing = ("node.words", 1);
 }
 

@@ -40,7 +40,7 @@ pub struct LogKey {
 
 /// A witness chunk in the data folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spooled {
+pub struct StoredChunk {
     /// The hash of its body.
     pub hash: Hash,
     /// The length of its body.
@@ -53,7 +53,7 @@ pub struct Spooled {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Executed {
     /// All chunks of its witness.
-    pub chunks: Vec<Spooled>,
+    pub chunks: Vec<StoredChunk>,
     /// Its steps.
     pub steps: u64,
     /// What the program put out.

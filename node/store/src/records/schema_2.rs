@@ -14,12 +14,12 @@
 //!
 //! A record that can't be read, and one whose output isn't of its shard's settlement list, is damage; the file is refused and stays as it is.
 
-use super::{Assignment, Executed, Figures, Intent, Job, Manifest, SignedBytes, SignedEntry, Spooled, WireFelt};
+use super::{Assignment, Executed, Figures, Intent, Job, Manifest, SignedBytes, SignedEntry, StoredChunk, WireFelt};
 use crate::{FormatMigration, RecordKey as _, Rows, StoreError, table::read};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
     Hash, Output, PeerId, SegmentId, ShardId, ShardStart, Timestamp, abi_1,
-    life::{AbortReason, EntryForm, Why},
+    life::{AbortReason, EntryForm, AbortCause},
 };
 use std::collections::BTreeMap;
 
@@ -60,7 +60,7 @@ struct OlderAssignment {
 
 #[derive(Serialize, Deserialize)]
 struct OlderExecuted {
-    chunks: Vec<Spooled>,
+    chunks: Vec<StoredChunk>,
     steps: u64,
     output: abi_1::Output,
     execute_ms: u64,
@@ -93,7 +93,7 @@ struct OlderManifest {
 enum OlderIntent {
     Start { by: PeerId, deadline: Timestamp },
     Settle { proof: Hash, output: abi_1::Output },
-    Abort { why: Why },
+    Abort { why: AbortCause },
 }
 
 fn run(rows: &mut Rows<'_>) -> Result<(), StoreError> {
@@ -172,8 +172,8 @@ fn intents(rows: &mut Rows<'_>) -> Result<(), StoreError> {
     for (key, record) in rows.all(table)? {
         let intent = match read(table, &record)? {
             OlderIntent::Start { by, deadline } => Intent::OlderStart { by, deadline },
-            OlderIntent::Abort { why: Why::Asked { by } } => Intent::Abort { reason: AbortReason::Asked { by } },
-            OlderIntent::Abort { why: Why::TimedOut } => Intent::Abort { reason: AbortReason::Deadline },
+            OlderIntent::Abort { why: AbortCause::Asked { by } } => Intent::Abort { reason: AbortReason::Asked { by } },
+            OlderIntent::Abort { why: AbortCause::TimedOut } => Intent::Abort { reason: AbortReason::Deadline },
             OlderIntent::Abort { .. } | OlderIntent::Settle { .. } => Intent::Abort { reason: AbortReason::Outdated },
         };
         rows.remove(table, &key)?;

@@ -9,8 +9,6 @@ use shardwire_model::life::AbortReason;
 use shardwire_model::{Hash, Mutation, Output, SegmentId, ShardId, Slot, StartRequest, Timestamp, state_commitment};
 use std::collections::BTreeMap;
 
-/// The one segment that a run has today: from the snapshot to the end event.
-
 /// What an operation writes.
 #[derive(Debug)]
 pub(super) struct Change {

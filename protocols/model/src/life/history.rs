@@ -78,13 +78,13 @@ type Rest = (u32, Hash, Timestamp, Step);
 pub struct HistoryEntry {
     /// Of which part.
     pub part: Part,
-    /// From 0.
+    /// Its number in its part, from 0.
     pub number: u32,
     /// The hash of the entry before; zeros before the first.
     pub before: Hash,
     /// When, on the node's clock, which may have been wrong or set back.
     pub at: Timestamp,
-    /// What.
+    /// The step that was taken.
     pub step: Step,
     /// How it was signed.
     pub form: EntryForm,
@@ -137,29 +137,29 @@ pub enum HistoryError {
     /// The node didn't sign it.
     #[error("entry {number} is not signed by {}", signer.short())]
     Forged {
-        /// Which.
+        /// The entry's number in its part, from 0.
         number: u32,
         /// Who should have signed.
         signer: PeerId,
     },
     /// It belongs elsewhere.
     #[error("entry {number} is not the next one of this history: one is missing, moved or of another")]
-    Place {
+    NotNext {
         /// Which should be here.
         number: u32,
     },
     /// What it follows isn't what is before it.
     #[error("entry {number} doesn't follow the one before it, which was changed")]
     Broken {
-        /// Which.
+        /// The entry's number in its part, from 0.
         number: u32,
     },
     /// No such step may follow.
     #[error("entry {number} can't follow: {refusal}")]
     Step {
-        /// Which.
+        /// The entry's number in its part, from 0.
         number: u32,
-        /// Why.
+        /// The rule that its step breaks.
         refusal: Refusal,
     },
 }
@@ -168,7 +168,7 @@ impl Coded for HistoryError {
     fn code(&self) -> &'static str {
         match self {
             Self::Forged { .. } => "SW-LIFE-006",
-            Self::Place { .. } => "SW-LIFE-007",
+            Self::NotNext { .. } => "SW-LIFE-007",
             Self::Broken { .. } => "SW-LIFE-008",
             Self::Step { .. } => "SW-LIFE-009",
         }
@@ -226,13 +226,13 @@ impl History {
     /// The history with this entry.
     ///
     /// # Errors
-    /// [`HistoryError::Place`] if it is of another part or number, repeats a step or says what its form can't, [`HistoryError::Broken`] if it follows another entry,
+    /// [`HistoryError::NotNext`] if it is of another part or number, repeats a step or says what its form can't, [`HistoryError::Broken`] if it follows another entry,
     /// [`HistoryError::Step`] if its step can't be taken.
     pub fn with(&self, entry: &HistoryEntry) -> Result<Self, HistoryError> {
         let number = self.length;
         let is_of_form = entry.form != EntryForm::First || entry.part.segment().is_first();
         if entry.part != self.part || entry.number != number || !is_of_form {
-            return Err(HistoryError::Place { number });
+            return Err(HistoryError::NotNext { number });
         }
         if entry.before != self.last {
             return Err(HistoryError::Broken { number });
@@ -240,7 +240,7 @@ impl History {
         match self.life.after(&entry.step) {
             Err(refusal) => Err(HistoryError::Step { number, refusal }),
             // A repeated step is never written.
-            Ok(life) if life == self.life => Err(HistoryError::Place { number }),
+            Ok(life) if life == self.life => Err(HistoryError::NotNext { number }),
             Ok(life) => Ok(Self { part: self.part, life, last: entry.hash(), length: number + 1 }),
         }
     }

@@ -18,7 +18,7 @@ mod step;
 
 pub use history::{EntryForm, History, HistoryEntry, HistoryError, MAX_STEPS, Part};
 pub use stage::Stage;
-pub use step::{AbortReason, Ended, Life, Refusal, Step, Why};
+pub use step::{AbortCause, AbortReason, Ended, Life, Refusal, Step};
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ pub enum Ended {
         /// The hash of its bytes.
         proof: Hash,
     },
-    /// Aborted.
+    /// It was aborted.
     Aborted,
 }
 
@@ -63,12 +63,12 @@ pub enum Step {
     },
     /// There is a proof. At the operator: the first that it heard of.
     Proven {
-        /// Which.
+        /// The hash of the proof's bytes.
         proof: Hash,
     },
     /// A proof holds, and its output is applied next.
     Verified {
-        /// Which.
+        /// The hash of the proof's bytes.
         proof: Hash,
         /// Who made it.
         prover: PeerId,
@@ -80,30 +80,30 @@ pub enum Step {
     },
     /// This node has given it up; others may go on with it.
     Failed {
-        /// Why.
+        /// The reason: a stable code, and words for a person.
         cause: Cause,
     },
     /// It is given up for good; escrow and locks have returned.
     Aborted {
-        /// Why.
-        why: Why,
+        /// Who or what ended it.
+        why: AbortCause,
     },
 }
 
 /// Why a shard was aborted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Why {
+pub enum AbortCause {
     /// Somebody asked for it.
     Asked {
-        /// Who.
+        /// The peer that asked: the one that started the shard, or an administrator of the settler.
         by: PeerId,
     },
     /// Its deadline had passed.
     TimedOut,
     /// This node was told so.
     Told {
-        /// By whom.
+        /// The peer that said so.
         by: PeerId,
     },
     /// It was open in a data folder of an older layout, of which nothing is executed, proven or settled any more.
@@ -116,7 +116,7 @@ pub enum Why {
 pub enum AbortReason {
     /// The peer that started it, or an administrator of the settler, asked for it.
     Asked {
-        /// That peer.
+        /// The peer that asks.
         by: PeerId,
     },
     /// Its deadline has passed. Refused before that.
@@ -152,17 +152,17 @@ pub enum Refusal {
     /// Another role sees that.
     #[error("a shard isn't {stage} at a {role}")]
     Foreign {
-        /// The role.
+        /// The role whose part of the life it is.
         role: Role,
-        /// The step's.
+        /// The stage that the step reaches.
         stage: Stage,
     },
     /// A life begins otherwise.
     #[error("a shard's life at a {role} doesn't begin with being {stage}")]
     First {
-        /// The role.
+        /// The role whose part of the life it is.
         role: Role,
-        /// The step's.
+        /// The stage that the step reaches.
         stage: Stage,
     },
     /// It is over.
@@ -176,13 +176,13 @@ pub enum Refusal {
     Backward {
         /// Where it stands.
         from: Stage,
-        /// The step's.
+        /// The stage that the step reaches.
         to: Stage,
     },
     /// It was there already, with another content.
     #[error("the shard is {stage} already, in another way")]
     Contradiction {
-        /// The step's.
+        /// The stage that the step reaches.
         stage: Stage,
     },
 }
@@ -216,7 +216,7 @@ pub struct Life {
 }
 
 impl Life {
-    /// Nothing yet.
+    /// A life without steps.
     #[must_use]
     pub const fn new(role: Role) -> Self {
         Self { role, steps: Vec::new() }

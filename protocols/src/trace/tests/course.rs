@@ -2,11 +2,11 @@
 
 use super::operator::{Operator, Run, chunk, ending, fetch_all, leased, meet, offer, offered, operator, prover};
 use crate::{
-    pace::{HOLD, NEXT},
     testing::{DiskFull, distant_halves},
+    timing::{HOLD, NEXT},
     trace::{
-        Begun, Claimed, Client, DEPTH, Finished, Next, Progressed, ProverStage, Pulled, REPORT_EVERY, RefusalReason,
-        Trace, serve,
+        Claimed, Client, DEPTH, Finished, Next, Progressed, ProverStage, Pulled, REPORT_EVERY, RefusalReason,
+        ResumableJob, Trace, serve,
     },
 };
 use shardwire_model::{Hash, Timestamp};
@@ -138,7 +138,7 @@ async fn a_prover_that_lost_its_channel_at_any_chunk_resumes_with_what_it_has() 
 
         let (a, b) = meet();
         let second = async {
-            let begun = [Begun { job: offer().job, have: cut }];
+            let begun = [ResumableJob { job: offer().job, have: cut }];
             let Claimed::Leased(_, mut fetch) = offered(a, &begun).await.claim().await.unwrap() else { panic!() };
             assert_eq!(fetch.epoch(), 2);
             fetch.resume(have.clone());

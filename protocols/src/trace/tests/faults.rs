@@ -3,11 +3,11 @@
 use super::operator::{Here, Operator, Run, There, chunk, ending, leased, meet, offer, offered, operator, prover};
 use crate::{
     Signed,
-    pace::PAUSE,
     testing::{DiskFull, identity, reset, rule, served_rule, small_start},
+    timing::ASK_INTERVAL,
     trace::{
-        Chunk, Claim, Client, DEPTH, Decline, Ending, Handler, JobOffer, Lease, LeaseTerms, MAX_CHUNKS, Piece, Pull,
-        Pulled, Ready, serve,
+        Chunk, Claim, Client, DEPTH, Decline, Ending, Handler, JobOffer, Lease, LeaseTerms, MAX_CHUNKS, Pull,
+        PullResponse, Pulled, Ready, serve,
     },
 };
 use shardwire_model::{Felt, Hash, Timestamp};
@@ -64,24 +64,24 @@ async fn a_lease_that_is_forged_or_for_another_is_the_operators_fault() {
     }
 }
 
-/// An operator that answers the first pulls with these pieces, then waits.
-async fn answer_with(session: There, pieces: Vec<Piece>) {
+/// An operator that answers the first pulls with these responses, then waits.
+async fn answer_with(session: There, responses: Vec<PullResponse>) {
     let Branch::First(session) = session.enter().offer().await.unwrap() else { panic!("bye") };
     let (_, session) = session.recv::<Ready, _>().await.unwrap();
     let Branch::First(session) = session.choose(offer()).await.unwrap().offer().await.unwrap() else { panic!() };
     let (Claim { job }, session) = session.recv().await.unwrap();
     let terms = LeaseTerms { job, epoch: 1, expires: Timestamp(1), prover: prover().peer() };
     let mut session = session.choose(Signed::by(&operator(), terms)).await.unwrap().enter();
-    for piece in pieces {
+    for response in responses {
         let Ok(Branch::First(pull)) = session.offer().await else { return };
         let Ok((_, answer)) = pull.recv::<Pull, _>().await else { return };
-        let Ok(next) = answer.send(piece).await else { return };
-        session = next.again();
+        let Ok(next) = answer.send(response).await else { return };
+        session = next.repeat();
     }
     std::future::pending().await
 }
 
-async fn fetched_from(pieces: Vec<Piece>) -> SessionError {
+async fn fetched_from(responses: Vec<PullResponse>) -> SessionError {
     let (a, b) = meet();
     let fetch = async {
         let mut fetch = leased(a).await;
@@ -98,35 +98,35 @@ async fn fetched_from(pieces: Vec<Piece>) -> SessionError {
     };
     tokio::select! { biased;
         error = fetch => error,
-        () = answer_with(b, pieces) => panic!("the operator ended first"),
+        () = answer_with(b, responses) => panic!("the operator ended first"),
     }
 }
 
-fn piece(index: u32) -> Piece {
-    Piece::Chunk(chunk(index))
+fn response(index: u32) -> PullResponse {
+    PullResponse::Chunk(chunk(index))
 }
 
 #[tokio::test]
 async fn an_answer_to_another_pull_than_the_oldest_is_the_operators_fault() {
-    let error = fetched_from(vec![piece(0), piece(2)]).await;
+    let error = fetched_from(vec![response(0), response(2)]).await;
     assert_eq!(rule::<()>(Err(error)), "SW-TRACE-003 chunk 2 where chunk 1 was due");
-    let error = fetched_from(vec![piece(0), Piece::Pending { index: 0 }]).await;
+    let error = fetched_from(vec![response(0), PullResponse::Pending { index: 0 }]).await;
     assert_eq!(rule::<()>(Err(error)), "SW-TRACE-003 chunk 0 is pending where chunk 1 was due");
 }
 
 #[tokio::test]
 async fn an_end_that_contradicts_the_chunks_is_the_operators_fault() {
-    let other = |index: u32| Piece::Chunk(Chunk { hash: Hash::of(b"other"), ..chunk(index) });
-    let end = |chunks| Piece::End(ending(chunks));
-    let more_steps = Piece::End(Ending { steps: 7, ..ending(2) });
-    for (pieces, text) in [
-        (vec![piece(0), other(1), end(2)], "SW-TRACE-004 chunk 1 is not the one of the manifest"),
-        (vec![piece(0), piece(1), piece(2), end(2)], "SW-TRACE-004 chunk 2 is not the one of the manifest"),
-        (vec![piece(0), end(2)], "SW-TRACE-004 the end where chunk 1 of the manifest was due"),
-        (vec![piece(0), piece(1), end(2), more_steps], "SW-TRACE-004 two ends that differ"),
-        (vec![piece(0), piece(1), end(2), piece(3)], "SW-TRACE-004 chunk 3 is not the one of the manifest"),
+    let other = |index: u32| PullResponse::Chunk(Chunk { hash: Hash::of(b"other"), ..chunk(index) });
+    let end = |chunks| PullResponse::End(ending(chunks));
+    let more_steps = PullResponse::End(Ending { steps: 7, ..ending(2) });
+    for (responses, text) in [
+        (vec![response(0), other(1), end(2)], "SW-TRACE-004 chunk 1 is not the one of the manifest"),
+        (vec![response(0), response(1), response(2), end(2)], "SW-TRACE-004 chunk 2 is not the one of the manifest"),
+        (vec![response(0), end(2)], "SW-TRACE-004 the end where chunk 1 of the manifest was due"),
+        (vec![response(0), response(1), end(2), more_steps], "SW-TRACE-004 two ends that differ"),
+        (vec![response(0), response(1), end(2), response(3)], "SW-TRACE-004 chunk 3 is not the one of the manifest"),
     ] {
-        let error = fetched_from(pieces).await;
+        let error = fetched_from(responses).await;
         assert_eq!(rule::<()>(Err(error)), text);
     }
 }
@@ -156,7 +156,7 @@ async fn a_witness_without_end_is_the_operators_fault() {
     };
     tokio::select! { biased;
         result = fetch => assert_eq!(rule(result), "SW-TRACE-006 more than 8192 chunks"),
-        () = answer_with(b, vec![piece(last)]) => panic!("the operator ended first"),
+        () = answer_with(b, vec![response(last)]) => panic!("the operator ended first"),
     }
 }
 
@@ -200,10 +200,11 @@ async fn an_operator_that_does_not_hold_pulls_is_asked_once_a_second_and_pull() 
         began.elapsed()
     };
     let depth = u32::try_from(DEPTH).unwrap();
-    let mut pieces: Vec<Piece> = (0..10 * depth).map(|at| Piece::Pending { index: at % depth }).collect();
-    pieces.push(piece(0));
+    let mut responses: Vec<PullResponse> =
+        (0..10 * depth).map(|at| PullResponse::Pending { index: at % depth }).collect();
+    responses.push(response(0));
     tokio::select! { biased;
-        took = fetch => assert!(took >= 9 * PAUSE, "{took:?}"),
-        () = answer_with(b, pieces) => panic!("the operator ended first"),
+        took = fetch => assert!(took >= 9 * ASK_INTERVAL, "{took:?}"),
+        () = answer_with(b, responses) => panic!("the operator ended first"),
     }
 }

@@ -5,9 +5,9 @@ use crate::{
     Signed,
     testing::{LARGEST, fits, largest_cause, largest_start, refused_when_read},
     trace::{
-        Abandon, Begun, Bye, Chunk, Claim, Decline, Ending, Finish, Finished, JobOffer, LeaseTerms, MAX_CHUNK_RAW,
-        MAX_CHUNK_WIRE, MAX_CHUNKS, MAX_RESUMED, Nothing, Piece, Progress, Progressed, ProverStage, Pull, Ready,
-        RefusalReason, Refused, job_id,
+        Abandon, Bye, Chunk, Claim, Decline, Ending, Finish, Finished, JobOffer, LeaseTerms, MAX_CHUNK_RAW,
+        MAX_CHUNK_WIRE, MAX_CHUNKS, MAX_RESUMED, Nothing, Progress, Progressed, ProverStage, Pull, PullResponse, Ready,
+        RefusalReason, Refused, ResumableJob, job_id,
     },
 };
 use shardwire_model::{Felt, Hash, Kind, MAX_ENTRIES, PeerId, ShardId, Timestamp, Update};
@@ -22,7 +22,7 @@ fn longest_chunk() -> Chunk {
 
 #[test]
 fn the_largest_messages_fit_and_longer_lists_are_refused() {
-    let begun = Begun { job: HASH, have: u32::MAX };
+    let begun = ResumableJob { job: HASH, have: u32::MAX };
     fits(&Ready { resume: vec![begun; MAX_RESUMED] });
     refused_when_read(&Ready { resume: vec![begun; MAX_RESUMED + 1] });
     fits(&Nothing {});
@@ -42,7 +42,7 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     fits(&Signed::by(&operator(), LeaseTerms { job: HASH, epoch, expires, prover: PeerId([255; 32]) }));
     fits(&Refused { reason: RefusalReason::Unavailable, cause: largest_cause() });
     fits(&Pull { epoch, index: u32::MAX });
-    fits(&Piece::Chunk(longest_chunk()));
+    fits(&PullResponse::Chunk(longest_chunk()));
     fits(&Progress { epoch, stage: ProverStage::Proven, done: u64::MAX, of: u64::MAX });
     fits(&Progressed::Renewed { expires });
     fits(&Finish { epoch, proof: HASH });
@@ -61,31 +61,31 @@ fn each_piece_is_read_as_it_was_written_and_nothing_else_is_read() {
     };
     let mut longest = Ending { chunks: vec![HASH; MAX_CHUNKS], steps: u64::MAX, ..ending(0) };
     longest.output.updates = vec![update; MAX_ENTRIES];
-    let pieces = [
-        Piece::Chunk(chunk(3)),
-        Piece::Chunk(Chunk { body: Bytes::new(), ..chunk(3) }),
-        Piece::Pending { index: 9 },
-        Piece::End(ending(0)),
-        Piece::End(longest.clone()),
-        Piece::Lost { epoch: u64::MAX },
+    let responses = [
+        PullResponse::Chunk(chunk(3)),
+        PullResponse::Chunk(Chunk { body: Bytes::new(), ..chunk(3) }),
+        PullResponse::Pending { index: 9 },
+        PullResponse::End(ending(0)),
+        PullResponse::End(longest.clone()),
+        PullResponse::Lost { epoch: u64::MAX },
     ];
-    for piece in pieces {
-        let bytes = encode(&piece).unwrap();
-        assert_eq!(Piece::decode(bytes.clone().into()).unwrap(), piece);
-        if !matches!(piece, Piece::Chunk(_)) {
+    for response in responses {
+        let bytes = encode(&response).unwrap();
+        assert_eq!(PullResponse::decode(bytes.clone().into()).unwrap(), response);
+        if !matches!(response, PullResponse::Chunk(_)) {
             let longer = [&bytes[..], &[0]].concat();
-            assert!(Piece::decode(Bytes::from(longer).into()).is_err(), "bytes after the message");
+            assert!(PullResponse::decode(Bytes::from(longer).into()).is_err(), "bytes after the message");
         }
-        assert!(Piece::decode(bytes.slice(..bytes.len().min(5)).into()).is_err() || bytes.len() <= 5);
+        assert!(PullResponse::decode(bytes.slice(..bytes.len().min(5)).into()).is_err() || bytes.len() <= 5);
     }
     let too_many_chunks = Ending { chunks: vec![HASH; MAX_CHUNKS + 1], ..ending(0) };
     refused_when_read(&too_many_chunks);
     longest.output.updates.push(update);
     refused_when_read(&longest);
     let too_long = Chunk { raw_bytes: MAX_CHUNK_RAW + 1, ..chunk(0) };
-    let refused = Piece::decode(encode(&Piece::Chunk(too_long)).unwrap().into()).unwrap_err();
+    let refused = PullResponse::decode(encode(&PullResponse::Chunk(too_long)).unwrap().into()).unwrap_err();
     assert_eq!(refused.to_string(), "a chunk longer than its bound");
-    assert!(Piece::decode(Bytes::from_static(&[4]).into()).is_err(), "an unknown piece");
+    assert!(PullResponse::decode(Bytes::from_static(&[4]).into()).is_err(), "an unknown response");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use crate::{
     Failure, Signed,
     testing::{halves, identity, small_start},
     trace::{
-        Begun, Chunk, Claimed, Client, Ending, Fetch, Finished, Grant, Handler, JobOffer, LeaseTerms, Next, Offered,
-        Part, Progress, Progressed, Pulled, RefusalReason, Refused, Trace, job_id,
+        Chunk, ChunkAnswer, Claimed, Client, Ending, Fetch, Finished, Grant, Handler, JobOffer, LeaseTerms, Next,
+        Offered, Progress, Progressed, Pulled, RefusalReason, Refused, ResumableJob, Trace, job_id,
     },
 };
 use shardwire_model::{Cause, Felt, Hash, Output, PeerId, Timestamp, state_commitment};
@@ -95,7 +95,7 @@ impl Operator {
 }
 
 impl Handler for Operator {
-    async fn offer(&self, _: PeerId, begun: &[Begun]) -> Result<JobOffer, Failure> {
+    async fn offer(&self, _: PeerId, begun: &[ResumableJob]) -> Result<JobOffer, Failure> {
         self.note(format!("ready, {} begun", begun.len()));
         if self.run.borrow().produced == 0 { pending().await } else { Ok(self.offer.clone()) }
     }
@@ -118,19 +118,19 @@ impl Handler for Operator {
         Ok(())
     }
 
-    async fn chunk(&self, _: PeerId, _: Hash, epoch: u64, index: u32) -> Result<Part, Failure> {
+    async fn chunk(&self, _: PeerId, _: Hash, epoch: u64, index: u32) -> Result<ChunkAnswer, Failure> {
         *self.heard.lock().unwrap().asked.entry(index).or_default() += 1;
         if let Some(epoch) = self.stale(epoch) {
-            return Ok(Part::Lost { epoch });
+            return Ok(ChunkAnswer::Lost { epoch });
         }
         let mut run = self.run.clone();
         let known = run.wait_for(|run| index < run.produced || run.ended).await.map(|run| *run);
         let Ok(run) = known else { return pending().await };
         if index >= run.produced {
-            return Ok(Part::End(ending(run.produced)));
+            return Ok(ChunkAnswer::End(ending(run.produced)));
         }
         *self.heard.lock().unwrap().served.entry(index).or_default() += 1;
-        Ok(Part::Chunk(chunk(index)))
+        Ok(ChunkAnswer::Chunk(chunk(index)))
     }
 
     async fn progress(&self, _: PeerId, _: Hash, progress: Progress) -> Result<Progressed, Failure> {
@@ -159,7 +159,7 @@ pub(super) fn meet() -> (Here, There) {
     halves::<Trace>(&prover(), &operator())
 }
 
-pub(super) async fn offered(session: Here, begun: &[Begun]) -> Offered {
+pub(super) async fn offered(session: Here, begun: &[ResumableJob]) -> Offered {
     match Client::new(session, prover().peer()).ready(begun).await.unwrap() {
         Next::Offered(got, offered) => {
             assert_eq!(*got, offer());

@@ -2,7 +2,7 @@ use super::{INITIATOR, RESPONDER, Script, script, start};
 use shardwire_model::{
     Cause, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, Role, SegmentId, ShardId, Stage,
     StartRequest, Timestamp, Update,
-    life::{History, HistoryEntry, Part, Step, Why},
+    life::{AbortCause, History, HistoryEntry, Part, Step},
 };
 use shardwire_protocols::{
     Signed,
@@ -67,10 +67,10 @@ fn entries(shard: ShardId) -> Vec<Signed<HistoryEntry>> {
         Step::Streaming { job: hash },
         Step::Proving { witness: hash },
         Step::Proven { proof: hash },
-        Step::Aborted { why: Why::TimedOut },
+        Step::Aborted { why: AbortCause::TimedOut },
     ];
     let failed = Step::Failed { cause: Cause::new("SW-TEST-001", "the disk is full") };
-    let prover = vec![Step::Streaming { job: hash }, failed, Step::Aborted { why: Why::Told { by: them } }];
+    let prover = vec![Step::Streaming { job: hash }, failed, Step::Aborted { why: AbortCause::Told { by: them } }];
     let other = vec![Step::Streaming { job: Hash::of(b"job") }, Step::Settled { proof: None }];
     let parts = [
         (Role::Settler, None, settler),

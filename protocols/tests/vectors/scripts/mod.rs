@@ -31,16 +31,16 @@ pub(crate) static RESPONDER: LazyLock<Identity> = LazyLock::new(|| Identity::fro
 
 /// How a half ends.
 pub(crate) type Ended = Result<(), Box<dyn Error>>;
-type Half = Pin<Box<dyn Future<Output = Ended>>>;
+pub(crate) type Half = Pin<Box<dyn Future<Output = Ended>>>;
 
 /// A session between two halves.
 pub(crate) struct Script {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) initiator: Box<dyn Fn(Channel) -> Half>,
     pub(crate) responder: Box<dyn Fn(Channel) -> Half>,
 }
 
-/// The scripts of a version of a protocol.
+/// The scripts of a version of a protocol: those written here, with the real halves and their handlers, or else those that its type gives.
 pub(crate) fn of(entry: &Entry) -> Vec<Script> {
     match (entry.name, entry.version) {
         ("handshake", 1) => handshake::scripts(),
@@ -50,7 +50,7 @@ pub(crate) fn of(entry: &Entry) -> Vec<Script> {
         ("proof", 1) => proof::scripts(),
         ("keepalive", 1) => keepalive::scripts(),
         ("administration", 1) => administration::scripts(),
-        (name, version) => panic!("no session of {name} version {version} is recorded: write a script"),
+        _ => crate::derived::scripts(entry),
     }
 }
 
@@ -64,7 +64,7 @@ where
     R: Future<Output = Ended> + 'static,
 {
     Script {
-        name,
+        name: name.to_owned(),
         initiator: Box::new(move |channel| Box::pin(async move { initiator(initiate::<P>(channel)?).await })),
         responder: Box::new(move |channel| {
             Box::pin(async move { responder(Incoming::new(channel).serve::<P>().await?).await })

@@ -3,7 +3,7 @@ use bytes::Bytes;
 use shardwire_model::{Cause, Felt, Hash, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
     Failure, Signed,
-    proof::{Client, Handler, Held, Leased, Next, Offered, Proof, SkipReason, Verdict, serve},
+    proof::{Client, Handler, Leased, Next, Offered, Proof, SkipReason, StoredProof, Verdict, serve},
     trace::LeaseTerms,
 };
 use shardwire_transport::{Identity, Initiator, Responder};
@@ -20,7 +20,7 @@ const PROOF: &[u8] = b"forty bytes that aren't a proof of a run";
 struct Prover(AtomicU32);
 
 impl Handler for Prover {
-    async fn next(&self, _: PeerId) -> Result<Held, Failure> {
+    async fn next(&self, _: PeerId) -> Result<StoredProof, Failure> {
         if self.0.fetch_add(1, Ordering::SeqCst) == 0 {
             return pending().await;
         }
@@ -33,7 +33,7 @@ impl Handler for Prover {
             let terms = LeaseTerms { job, epoch: 4, expires, prover: RESPONDER.peer() };
             Leased::by(operator.peer(), &Signed::by(&operator, terms))
         });
-        Ok(Held { shard: ShardId(Felt::from(0x5a)), segment: 3, job, proof, bytes, leased })
+        Ok(StoredProof { shard: ShardId(Felt::from(0x5a)), segment: 3, job, proof, bytes, leased })
     }
 
     async fn verdict(&self, _: PeerId, proof: Hash, _: Verdict) -> Result<(), Failure> {

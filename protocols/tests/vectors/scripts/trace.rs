@@ -4,8 +4,8 @@ use shardwire_model::{Cause, Felt, Hash, Output, PeerId, Timestamp, state_commit
 use shardwire_protocols::{
     Failure, Signed,
     trace::{
-        Begun, Chunk, Claimed, Client, Ending, Fetch, Finished, Grant, Handler, JobOffer, LeaseTerms, Next, Offered,
-        Part, Progress, Progressed, ProverStage, Pulled, RefusalReason, Refused, Trace, job_id, serve,
+        Chunk, ChunkAnswer, Claimed, Client, Ending, Fetch, Finished, Grant, Handler, JobOffer, LeaseTerms, Next,
+        Offered, Progress, Progressed, ProverStage, Pulled, RefusalReason, Refused, ResumableJob, Trace, job_id, serve,
     },
 };
 use std::{
@@ -49,7 +49,7 @@ struct Operator {
 }
 
 impl Handler for Operator {
-    async fn offer(&self, _: PeerId, begun: &[Begun]) -> Result<JobOffer, Failure> {
+    async fn offer(&self, _: PeerId, begun: &[ResumableJob]) -> Result<JobOffer, Failure> {
         let first = self.asked.fetch_add(1, Ordering::SeqCst) == 0;
         if first && begun.is_empty() { pending().await } else { Ok(offer()) }
     }
@@ -70,12 +70,12 @@ impl Handler for Operator {
         Ok(())
     }
 
-    async fn chunk(&self, _: PeerId, _: Hash, epoch: u64, index: u32) -> Result<Part, Failure> {
+    async fn chunk(&self, _: PeerId, _: Hash, epoch: u64, index: u32) -> Result<ChunkAnswer, Failure> {
         assert_eq!(epoch, 1);
         if index >= CHUNKS - 1 && !std::mem::replace(&mut *self.held.lock().unwrap(), true) {
             return pending().await;
         }
-        Ok(if index < CHUNKS { Part::Chunk(chunk(index)) } else { Part::End(ending()) })
+        Ok(if index < CHUNKS { ChunkAnswer::Chunk(chunk(index)) } else { ChunkAnswer::End(ending()) })
     }
 
     async fn progress(&self, _: PeerId, _: Hash, progress: Progress) -> Result<Progressed, Failure> {
@@ -96,7 +96,7 @@ impl Handler for Operator {
 
 /// Names a job that it has begun, so that it is offered one at once.
 async fn offered(client: Client) -> Result<Offered, Box<dyn Error>> {
-    match client.ready(&[Begun { job: offer().job, have: 1 }]).await? {
+    match client.ready(&[ResumableJob { job: offer().job, have: 1 }]).await? {
         Next::Offered(_, offered) => Ok(offered),
         Next::Nothing(_) => unexpected("nothing"),
     }

@@ -16,7 +16,7 @@ use shardwire::{client::Target, config::Role};
 use shardwire_model::{
     Cause, Clock as _, Coded as _, Felt, Hash, Output, PeerId, ShardId, SignedTransaction, state_commitment,
 };
-use shardwire_program::{Admission, Program as _, Rules, Verdict};
+use shardwire_program::{Acceptance, Admission, Program as _, Rules};
 use shardwire_protocols::{
     Failure, Signed,
     handoff::{self, Assign, Handoff},
@@ -24,8 +24,8 @@ use shardwire_protocols::{
     ingress::{self, Ingress, Opened, Outcome},
     keepalive::{self, Keepalive},
     trace::{
-        self, Begun, Chunk, Ending, Finished, Grant, JobOffer, Lease, LeaseTerms, Part, Progress, Progressed, Trace,
-        job_id,
+        self, Chunk, ChunkAnswer, Ending, Finished, Grant, JobOffer, Lease, LeaseTerms, Progress, Progressed,
+        ResumableJob, Trace, job_id,
     },
 };
 use shardwire_transport::{Connection, Endpoint, Identity, SessionError, sim::Host};
@@ -188,12 +188,12 @@ impl LyingOperator {
 
 impl Fraud {
     /// Chunks of a run that never was: its first chunk, then how it ended.
-    fn nonsense(&self, index: u32) -> Part {
+    fn nonsense(&self, index: u32) -> ChunkAnswer {
         let body = [7; 999];
         let hash = Hash::of(if self.deed == Deed::OtherContent { b"something else" } else { &body });
         if index == 0 {
             let chunk = Chunk { index, hash, raw_bytes: 999, body: compress(&body).into() };
-            return Part::Chunk(chunk);
+            return ChunkAnswer::Chunk(chunk);
         }
         let commitment = self.offer.before();
         let output = Output {
@@ -208,7 +208,7 @@ impl Fraud {
             ended: true,
             updates: Vec::new(),
         };
-        Part::End(Ending { chunks: vec![hash], steps: 12, output })
+        ChunkAnswer::End(Ending { chunks: vec![hash], steps: 12, output })
     }
 }
 
@@ -231,15 +231,15 @@ impl ingress::Handler for LyingOperator {
         };
         let place = |sequence| if fraud.deed == Deed::OnePlace { 0 } else { sequence };
         Ok(match fraud.desk.accept(&transaction) {
-            Ok(Verdict::Accepted { sequence }) => Outcome::Accepted { sequence: place(sequence), duplicate: false },
-            Ok(Verdict::Duplicate { sequence }) => Outcome::Accepted { sequence: place(sequence), duplicate: true },
+            Ok(Acceptance::Accepted { sequence }) => Outcome::Accepted { sequence: place(sequence), duplicate: false },
+            Ok(Acceptance::Duplicate { sequence }) => Outcome::Accepted { sequence: place(sequence), duplicate: true },
             Err(refusal) => Outcome::Refused(Cause::new(refusal.code(), &refusal.to_string())),
         })
     }
 }
 
 impl trace::Handler for LyingOperator {
-    async fn offer(&self, prover: PeerId, _: &[Begun]) -> Result<JobOffer, Failure> {
+    async fn offer(&self, prover: PeerId, _: &[ResumableJob]) -> Result<JobOffer, Failure> {
         loop {
             let wanted = |fraud: &&Fraud| !fraud.declined.contains(&prover);
             let offer = self.frauds().values().find(wanted).map(|fraud| fraud.offer.clone());
@@ -272,7 +272,7 @@ impl trace::Handler for LyingOperator {
         Ok(())
     }
 
-    async fn chunk(&self, _: PeerId, job: Hash, _: u64, index: u32) -> Result<Part, Failure> {
+    async fn chunk(&self, _: PeerId, job: Hash, _: u64, index: u32) -> Result<ChunkAnswer, Failure> {
         match self.with(job, |fraud| fraud.nonsense(index)) {
             Some(part) => Ok(part),
             None => std::future::pending().await,

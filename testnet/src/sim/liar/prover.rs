@@ -11,8 +11,8 @@ use shardwire_model::{Cause, Hash, PeerId};
 use shardwire_protocols::{
     Failure,
     keepalive::{self, Keepalive},
-    proof::{self, Held, Leased, Proof, Verdict},
-    trace::{Begun, Claimed, Client, Fetch, JobOffer, Lease, Next, ProverStage, Pulled, Trace},
+    proof::{self, Leased, Proof, StoredProof, Verdict},
+    trace::{Claimed, Client, Fetch, JobOffer, Lease, Next, ProverStage, Pulled, ResumableJob, Trace},
 };
 use shardwire_transport::{Connection, Identity, SessionError, sim::Host};
 use std::{
@@ -146,7 +146,7 @@ impl LyingProver {
         fetch: Fetch,
     ) -> Result<(), SessionError> {
         let again = Client::new(connection.open::<Trace>().await?, self.impostor.me());
-        match again.ready(&[Begun { job: offer.job, have: 0 }]).await? {
+        match again.ready(&[ResumableJob { job: offer.job, have: 0 }]).await? {
             Next::Offered(offered_job, offered) if offered_job.job == offer.job => {
                 if let Claimed::Leased(_, second) = offered.claim().await? {
                     let given_back = second.stop().await?;
@@ -175,14 +175,14 @@ impl LyingProver {
 }
 
 impl proof::Handler for LyingProver {
-    async fn next(&self, _: PeerId) -> Result<Held, Failure> {
+    async fn next(&self, _: PeerId) -> Result<StoredProof, Failure> {
         let mut told = self.told.subscribe();
         loop {
             let lie = self.lies.lock().unwrap_or_else(PoisonError::into_inner).pop();
             if let Some(Lie { offer, leased, bytes }) = lie {
                 let proof = Hash::of(&bytes);
                 let (shard, job, leased) = (offer.shard, offer.job, Some(leased));
-                return Ok(Held { shard, segment: 0, job, proof, bytes: bytes.into(), leased });
+                return Ok(StoredProof { shard, segment: 0, job, proof, bytes: bytes.into(), leased });
             }
             if told.changed().await.is_err() {
                 std::future::pending::<()>().await;

@@ -5,7 +5,7 @@ use crate::{
     rules::{
         execute::{self, Cutter, execute},
         hash,
-        hints::{ShardHints, Step},
+        hints::{ProgramTransaction, ShardHints},
     },
 };
 use shardwire_model::{Hash, ShardStart};
@@ -120,17 +120,17 @@ fn the_flat_witness_is_what_the_provers_own_adapter_makes() {
     assert_eq!((assembled.bytes as usize, assembled.steps), (flat.len(), run.steps));
     assert_eq!(assembled.output, run.output);
 
-    let steps: Vec<Step> = work
+    let transactions: Vec<ProgramTransaction> = work
         .transactions
         .iter()
-        .map(|signed| Step {
+        .map(|signed| ProgramTransaction {
             account: work.start.account_index(signed.transaction.account).unwrap(),
             words: signed.transaction.words(&work.start).unwrap(),
             signature: signed.signature,
         })
         .collect();
-    let mut steps = steps.into_iter();
-    let mut hints = ShardHints::new(&work.start, &work.values, &mut steps);
+    let mut transactions = transactions.into_iter();
+    let mut hints = ShardHints::new(&work.start, &work.values, &mut transactions);
     let Ok(runner) = execute::run(&mut hints, &mut Cutter::default(), &mut |_| Ok(())) else { panic!("it runs") };
     let mut adapted = stwo_cairo_adapter::adapter::adapt(&runner).expect("it adapts");
     adapted.public_memory_addresses.sort_unstable();

@@ -147,10 +147,12 @@ impl ResourceTracker for Liar<'_> {
 
 #[test]
 fn it_refuses_a_lying_prover() {
-    let table =
-        Table::new().step(0, [1, SPEND, 1, 0, 400, 0, 0, 0]).step(0, [2, SPEND, 1, 0, 400, 0, 0, 0]).step(1, FINISHED);
+    let table = Table::new()
+        .transaction(0, [1, SPEND, 1, 0, 400, 0, 0, 0])
+        .transaction(0, [2, SPEND, 1, 0, 400, 0, 0, 0])
+        .transaction(1, FINISHED);
     let run = |lie: Lie| {
-        let mut steps = table.steps.iter().copied();
+        let mut steps = table.transactions.iter().copied();
         let honest = ShardHints::new(&table.work.start, &table.work.values, &mut steps);
         let mut liar = Liar { honest, lie, asked: 0, chains: vec![], budget: RunResources::default() };
         let mut runner =

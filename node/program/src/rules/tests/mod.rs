@@ -4,7 +4,7 @@ mod chunks;
 mod lies;
 mod rules;
 
-use super::{execute::execute_steps, hints::Step};
+use super::{execute::execute_transactions, hints::ProgramTransaction};
 use crate::{ExecuteError, Execution};
 use shardwire_model::{ChainHead, Felt};
 use shardwire_sample::{Workload, workload};
@@ -19,7 +19,7 @@ const FINISH: u32 = 5;
 struct Table {
     work: Workload,
     heads: Vec<ChainHead>,
-    steps: Vec<Step>,
+    transactions: Vec<ProgramTransaction>,
 }
 
 impl Table {
@@ -29,19 +29,19 @@ impl Table {
         work.values.push(work.keys[0].id().0);
         let commitment = work.start.commitment();
         let heads = work.start.accounts.iter().map(|account| ChainHead::start(commitment, *account)).collect();
-        Self { work, heads, steps: Vec::new() }
+        Self { work, heads, transactions: Vec::new() }
     }
 
     /// Any words, signed by the account over its chain.
-    fn step(mut self, account: usize, words: [u32; 8]) -> Self {
+    fn transaction(mut self, account: usize, words: [u32; 8]) -> Self {
         self.heads[account] = self.heads[account].extend(words);
         let signature = self.work.keys[account].sign(self.heads[account].message()).expect("below 2^251");
-        self.steps.push(Step { account, words, signature });
+        self.transactions.push(ProgramTransaction { account, words, signature });
         self
     }
 
     fn run(&self) -> Result<Execution, ExecuteError> {
-        execute_steps(&self.work.start, &self.work.values, &mut self.steps.iter().copied(), |_| Ok(()))
+        execute_transactions(&self.work.start, &self.work.values, &mut self.transactions.iter().copied(), |_| Ok(()))
     }
 
     #[track_caller]

@@ -16,13 +16,13 @@ use std::io;
 #[test]
 fn it_runs_what_the_rules_allow() {
     let run = Table::new()
-        .step(0, [1, ADD, 2, 0, 10, 0, 0, 0])
-        .step(0, [2, SPEND, 1, 0, 400, 0, 0, 0])
-        .step(0, [3, PASS, 1, 3, 600, 0, 0, 0])
-        .step(0, [4, GIVE, 4, 1, 0, 0, 0, 0])
-        .step(1, [1, SPEND, 3, 0, 605, 0, 0, 0])
-        .step(1, [2, GIVE, 4, 1, 0, 0, 0, 0])
-        .step(1, [3, FINISH, 1, 0, 0, 0, 0, 0])
+        .transaction(0, [1, ADD, 2, 0, 10, 0, 0, 0])
+        .transaction(0, [2, SPEND, 1, 0, 400, 0, 0, 0])
+        .transaction(0, [3, PASS, 1, 3, 600, 0, 0, 0])
+        .transaction(0, [4, GIVE, 4, 1, 0, 0, 0, 0])
+        .transaction(1, [1, SPEND, 3, 0, 605, 0, 0, 0])
+        .transaction(1, [2, GIVE, 4, 1, 0, 0, 0, 0])
+        .transaction(1, [3, FINISH, 1, 0, 0, 0, 0, 0])
         .run()
         .expect("all is allowed");
     assert_eq!(run.output.count, 7);
@@ -74,7 +74,7 @@ fn it_refuses_what_breaks_a_rule() {
         ("finish: with the highest amount", 0, [1, FINISH, 1, 0, 0, 0, 0, 1]),
     ];
     for (what, account, words) in cases {
-        let table = Table::new().step(*account, *words).step(1 - *account, FINISHED);
+        let table = Table::new().transaction(*account, *words).transaction(1 - *account, FINISHED);
         match table.run() {
             // What an index leads to is known to be wrong only when the lists are squashed, at the end.
             Err(ExecuteError::Broken { transaction: 1 | 2, .. }) => {}
@@ -99,20 +99,20 @@ fn it_takes_amounts_of_128_bits_and_not_one_more() {
         [n, action, entry, other, part(0), part(1), part(2), part(3)]
     };
     let run = table([0, u128::MAX, 7, high])
-        .step(0, words(1, ADD, 0, 0, u128::MAX))
-        .step(0, words(2, SPEND, 1, 0, u128::MAX - high))
-        .step(0, words(3, PASS, 1, 3, high))
-        .step(1, words(1, SPEND, 3, 0, 2 * high - 1))
-        .step(1, words(2, FINISH, 1, 0, 0))
+        .transaction(0, words(1, ADD, 0, 0, u128::MAX))
+        .transaction(0, words(2, SPEND, 1, 0, u128::MAX - high))
+        .transaction(0, words(3, PASS, 1, 3, high))
+        .transaction(1, words(1, SPEND, 3, 0, 2 * high - 1))
+        .transaction(1, words(2, FINISH, 1, 0, 0))
         .run()
         .expect("all is allowed");
     let values: Vec<Felt> = run.output.updates.iter().map(|update| update.value).take(4).collect();
     assert_eq!(values, [u128::MAX, 0, 0, 1].map(Felt::from));
     // One more than fits, at the receiving end of a passage too.
     let receiver = table([0, 5, 7, u128::MAX - 4]);
-    receiver.step(0, words(1, PASS, 1, 3, 5)).step(1, FINISHED).breaks_at(1);
-    table([1, 5, 7, 0]).step(0, words(1, ADD, 0, 0, u128::MAX)).step(1, FINISHED).breaks_at(1);
-    table([1, 5, 7, 0]).step(0, words(1, SPEND, 1, 0, 6)).step(1, FINISHED).breaks_at(1);
+    receiver.transaction(0, words(1, PASS, 1, 3, 5)).transaction(1, FINISHED).breaks_at(1);
+    table([1, 5, 7, 0]).transaction(0, words(1, ADD, 0, 0, u128::MAX)).transaction(1, FINISHED).breaks_at(1);
+    table([1, 5, 7, 0]).transaction(0, words(1, SPEND, 1, 0, 6)).transaction(1, FINISHED).breaks_at(1);
 }
 
 #[test]
@@ -123,18 +123,18 @@ fn it_passes_nothing_to_another_contract_and_echoes_contracts_and_program() {
     let commitment = table.work.start.commitment();
     table.heads = table.work.start.accounts.iter().map(|account| ChainHead::start(commitment, *account)).collect();
     let start = table.work.start.clone();
-    let run = table.step(1, FINISHED).run().expect("it ends");
+    let run = table.transaction(1, FINISHED).run().expect("it ends");
     assert_eq!((run.output.program, run.output.reads), (start.program, Felt::ZERO));
     assert!(run.output.updates.iter().map(|it| it.slot()).eq(start.entries.iter().map(|it| it.slot())));
     let mut table = Table::new();
     table.work.start = start;
     table.heads = table.work.start.accounts.iter().map(|account| ChainHead::start(commitment, *account)).collect();
-    table.step(0, [1, PASS, 1, 3, 1, 0, 0, 0]).step(1, FINISHED).breaks_at(1);
+    table.transaction(0, [1, PASS, 1, 3, 1, 0, 0, 0]).transaction(1, FINISHED).breaks_at(1);
 }
 
 #[test]
 fn it_executes_no_shard_of_another_program() {
-    let mut table = Table::new().step(1, FINISHED);
+    let mut table = Table::new().transaction(1, FINISHED);
     table.work.start.program = Felt::TWO;
     let error = table.run().expect_err("another program");
     assert_eq!(error.code(), "SW-EXEC-008");
@@ -143,31 +143,40 @@ fn it_executes_no_shard_of_another_program() {
 
 #[test]
 fn it_refuses_a_nonce_used_twice() {
-    Table::new().step(0, [1, ADD, 0, 0, 1, 0, 0, 0]).step(0, [1, ADD, 0, 0, 1, 0, 0, 0]).step(1, FINISHED).breaks_at(2);
+    Table::new()
+        .transaction(0, [1, ADD, 0, 0, 1, 0, 0, 0])
+        .transaction(0, [1, ADD, 0, 0, 1, 0, 0, 0])
+        .transaction(1, FINISHED)
+        .breaks_at(2);
 }
 
 #[test]
 fn it_refuses_a_signature_that_is_not_over_the_whole_chain() {
-    let mut table =
-        Table::new().step(0, [1, ADD, 0, 0, 1, 0, 0, 0]).step(0, [2, ADD, 0, 0, 1, 0, 0, 0]).step(1, FINISHED);
+    let mut table = Table::new()
+        .transaction(0, [1, ADD, 0, 0, 1, 0, 0, 0])
+        .transaction(0, [2, ADD, 0, 0, 1, 0, 0, 0])
+        .transaction(1, FINISHED);
     assert!(table.run().is_ok());
     // Only the last signature of an account counts in the proof; the operator has checked the others.
-    let right = table.steps[1].signature;
-    table.steps[0].signature = right;
+    let right = table.transactions[1].signature;
+    table.transactions[0].signature = right;
     assert!(table.run().is_ok());
-    table.steps[1].signature.s += Felt::ONE;
+    table.transactions[1].signature.s += Felt::ONE;
     table.breaks_at(3);
     // Of another transaction, of another account.
-    table.steps[1].signature = table.steps[2].signature;
+    table.transactions[1].signature = table.transactions[2].signature;
     table.breaks_at(3);
-    table.steps[1].signature = right;
-    table.steps[0].words[4] = 2;
+    table.transactions[1].signature = right;
+    table.transactions[0].words[4] = 2;
     table.breaks_at(3);
 }
 
 #[test]
 fn it_takes_nothing_after_the_end_event() {
-    let table = Table::new().step(1, FINISHED).step(0, [1, ADD, 0, 0, 1, 0, 0, 0]).step(1, [2, ADD, 0, 0, 1, 0, 0, 0]);
+    let table = Table::new()
+        .transaction(1, FINISHED)
+        .transaction(0, [1, ADD, 0, 0, 1, 0, 0, 0])
+        .transaction(1, [2, ADD, 0, 0, 1, 0, 0, 0]);
     let run = table.run().expect("it ends at the first");
     assert_eq!(run.output.count, 1);
     assert_eq!(run.output.updates[0].value, Felt::ZERO);
@@ -175,14 +184,14 @@ fn it_takes_nothing_after_the_end_event() {
 
 #[test]
 fn it_needs_the_end_event() {
-    let error = Table::new().step(0, [1, ADD, 0, 0, 1, 0, 0, 0]).run().expect_err("no end");
+    let error = Table::new().transaction(0, [1, ADD, 0, 0, 1, 0, 0, 0]).run().expect_err("no end");
     assert!(matches!(error, ExecuteError::Dry));
     assert_eq!(error.to_string(), "there is no further transaction, and the shard has not ended");
 }
 
 #[test]
 fn what_can_not_begin() {
-    let mut table = Table::new().step(1, FINISHED);
+    let mut table = Table::new().transaction(1, FINISHED);
     let removed = table.work.values.pop();
     let error = table.run().expect_err("a value is missing");
     assert_eq!(error.to_string(), "the snapshot has 4 values for 5 entries");
@@ -212,7 +221,7 @@ fn a_transaction_that_is_not_listed_and_a_full_disk_stop_the_run() {
 
 /// Runs the program on start data and values that nobody has looked at.
 fn unchecked(table: &Table) -> Result<(), VirtualMachineError> {
-    let mut steps = table.steps.iter().copied();
+    let mut steps = table.transactions.iter().copied();
     let mut hints = ShardHints::new(&table.work.start, &table.work.values, &mut steps);
     hints.grant(1 << 20);
     let mut runner = CairoRunner::new(compiled::program(), LayoutName::all_cairo_stwo, None, true, true, true).unwrap();
@@ -227,7 +236,7 @@ fn it_refuses_start_data_that_the_world_would_not_give() {
         change(&mut table);
         let commitment = table.work.start.commitment();
         table.heads = table.work.start.accounts.iter().map(|account| ChainHead::start(commitment, *account)).collect();
-        unchecked(&table.step(0, [1, GIVE, 4, 1, 0, 0, 0, 0]).step(1, FINISHED))
+        unchecked(&table.transaction(0, [1, GIVE, 4, 1, 0, 0, 0, 0]).transaction(1, FINISHED))
     };
     assert!(table(|_| {}).is_ok());
     assert!(table(|it| it.work.start.entries[4].guard = Felt::ONE).is_err(), "a lock that the shard doesn't hold");

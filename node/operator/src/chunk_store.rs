@@ -1,0 +1,150 @@
+//! A run's witness chunks on their way to a prover: files in the data folder, and what is known of each.
+//!
+//! The execution's thread writes, sessions read. A chunk can be made again by executing, so its file needn't survive a crash; once the
+//! run has ended, its list of chunks is durable, and a restarted operator whose files are whole executes nothing.
+
+use shardwire_model::{Hash, SegmentId};
+use shardwire_protocols::trace;
+use shardwire_store::{
+    ArtefactError, Artefacts, DiskError,
+    records::{Executed, StoredChunk},
+};
+use shardwire_witness::{self as witness, Chunk};
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+};
+
+// Whatever a run cuts can be sent.
+const _: () =
+    assert!(witness::MAX_CHUNK_BYTES <= trace::MAX_CHUNK_RAW as usize && witness::MAX_CHUNKS <= trace::MAX_CHUNKS);
+
+/// What a chunk_store has.
+#[derive(Debug, Default)]
+struct Contents {
+    chunks: Vec<StoredChunk>,
+    steps: u64,
+    executed: Option<Executed>,
+}
+
+/// What comes next of a run's witness.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// This chunk, whose file is to be read.
+    Chunk(StoredChunk),
+    /// Nothing: the run has ended.
+    End(Box<trace::Ending>),
+}
+
+/// The chunks of one segment of a run.
+#[derive(Debug)]
+pub(super) struct ChunkStore {
+    artefacts: Artefacts,
+    segment: SegmentId,
+    contents: Mutex<Contents>,
+}
+
+/// How far a chunk_store is, for people.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extent {
+    pub(super) chunks: u32,
+    pub(super) steps: u64,
+    pub(super) bytes_raw: u64,
+    pub(super) bytes_wire: u64,
+    pub(super) execute_ms: u64,
+}
+
+impl ChunkStore {
+    pub(super) fn new(artefacts: Artefacts, segment: SegmentId) -> Self {
+        Self { artefacts, segment, contents: Mutex::default() }
+    }
+
+    fn contents(&self) -> std::sync::MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the next chunk. Called by the execution, in order.
+    pub(super) fn push(&self, chunk: &Chunk) -> io::Result<()> {
+        let wire = witness::compress(&chunk.body);
+        self.artefacts
+            .write(&self.artefacts.operator_chunk(self.segment, chunk.index), &[&wire], false)
+            .map_err(io::Error::other)?;
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let mut contents = self.contents();
+        contents.chunks.push(StoredChunk {
+            hash: chunk.hash,
+            raw_bytes: length(&chunk.body),
+            wire_bytes: length(&wire),
+        });
+        contents.steps = chunk.steps;
+        Ok(())
+    }
+
+    /// The chunks so far, once execution has ended.
+    pub(super) fn chunks(&self) -> Vec<StoredChunk> {
+        self.contents().chunks.clone()
+    }
+
+    /// Notes that execution has ended.
+    pub(super) fn end(&self, executed: Executed) {
+        let mut contents = self.contents();
+        contents.chunks.clone_from(&executed.chunks);
+        contents.steps = executed.steps;
+        contents.executed = Some(executed);
+    }
+
+    /// Whether each chunk's file holds what it should.
+    pub(super) fn is_whole(&self, executed: &Executed) -> bool {
+        executed.chunks.iter().zip(0..).all(|(stored, index)| {
+            let wire = self.read(index).ok().flatten();
+            let body = wire.and_then(|wire| witness::decompress(&wire, stored.raw_bytes as usize).ok());
+            body.is_some_and(|body| Hash::of(&body) == stored.hash)
+        })
+    }
+
+    fn read(&self, index: u32) -> Result<Option<Vec<u8>>, ArtefactError> {
+        self.artefacts.read(&self.artefacts.operator_chunk(self.segment, index), u64::from(trace::MAX_CHUNK_WIRE))
+    }
+
+    /// Whether there is a chunk, or how the run ended; `None` if there is neither yet. Reads no file.
+    pub(super) fn find(&self, index: u32) -> Option<Found> {
+        let contents = self.contents();
+        match contents.chunks.get(index as usize) {
+            Some(stored) => Some(Found::Chunk(*stored)),
+            None => contents.executed.as_ref().map(|executed| Found::End(Box::new(ending(executed)))),
+        }
+    }
+
+    /// A chunk that was found. Waits for the disk: call it off the async threads.
+    pub(super) fn chunk(
+        &self,
+        index: u32,
+        StoredChunk { hash, raw_bytes, .. }: StoredChunk,
+    ) -> Result<trace::ChunkAnswer, ArtefactError> {
+        let missing = || {
+            DiskError::of(&self.artefacts.operator_chunk(self.segment, index), "read")(io::ErrorKind::NotFound.into())
+        };
+        let wire = self.read(index)?.ok_or_else(missing)?;
+        Ok(trace::ChunkAnswer::Chunk(trace::Chunk { index, hash, raw_bytes, body: wire.into() }))
+    }
+
+    pub(super) fn extent(&self) -> Extent {
+        let contents = self.contents();
+        let sum = |bytes: fn(&StoredChunk) -> u32| contents.chunks.iter().map(|chunk| u64::from(bytes(chunk))).sum();
+        Extent {
+            chunks: u32::try_from(contents.chunks.len()).unwrap_or(u32::MAX),
+            steps: contents.steps,
+            bytes_raw: sum(|chunk| chunk.raw_bytes),
+            bytes_wire: sum(|chunk| chunk.wire_bytes),
+            execute_ms: contents.executed.as_ref().map_or(0, |executed| executed.execute_ms),
+        }
+    }
+}
+
+fn ending(executed: &Executed) -> trace::Ending {
+    trace::Ending {
+        chunks: executed.chunks.iter().map(|chunk| chunk.hash).collect(),
+        steps: executed.steps,
+        output: executed.output.clone(),
+    }
+}

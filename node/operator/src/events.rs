@@ -1,0 +1,84 @@
+//! What happens at an operator.
+
+use shardwire_model::{Hash, PeerId, ShardId, Stage};
+use shardwire_telemetry::{events, labels};
+
+labels! {
+    /// How a shard ended at its settler.
+    pub enum End { Settled = "settled", Aborted = "aborted" }
+}
+
+fn end(stage: Stage) -> End {
+    if stage == Stage::Settled { End::Settled } else { End::Aborted }
+}
+
+events! {
+    pub room "operator";
+
+    /// A shard was assigned by a settler, and its execution begins
+    ShardAssigned = "shard_assigned" { shard: ShardId }
+        => INFO : (shard = %shard.short(), "shard assigned, execution begins");
+
+    /// A shard that isn't over was taken up again at the node's start
+    ShardResumed = "shard_resumed" { shard: ShardId }
+        => INFO : (shard = %shard.short(), "taking up the shard again");
+
+    /// A shard's settler said how it ended
+    ShardClosed = "shard_closed" { shard: ShardId, how: Stage }
+        by { how: End = end(*how) }
+        => INFO : (shard = %shard.short(), %how, "shard closed");
+
+    /// A shard has its end event, and takes no further transaction
+    ShardEnded = "shard_ended" { shard: ShardId, transactions: u32 }
+        => INFO : (shard = %shard.short(), transactions, "end event: the shard takes no further transaction");
+
+    /// A shard was executed to its end, and its witness is whole
+    ExecutionEnded = "execution_ended" { shard: ShardId, steps: u64, chunks: usize }
+        adds steps
+        => INFO : (shard = %shard.short(), steps, chunks, "execution ended");
+
+    /// A shard can't be executed further
+    ExecutionStopped = "execution_stopped" { shard: ShardId, code: String, error: String }
+        => ERROR : (shard = %shard.short(), code, "execution stopped: {error}");
+
+    /// A client looked where a shard stands, to submit transactions
+    ShardOpened = "shard_opened" { shard: ShardId, client: PeerId, accepted: bool }
+        => INFO : (shard = %shard.short(), client = %client.short(), accepted, "client opens the shard");
+
+    /// A transaction is in a shard's log
+    TransactionAccepted = "transaction_accepted" { shard: ShardId, sequence: u32 }
+        => TRACE : (shard = %shard.short(), sequence, "transaction accepted");
+
+    /// A transaction broke a rule of its shard
+    TransactionRefused = "transaction_refused" { shard: ShardId, code: &'static str }
+        => TRACE : (shard = %shard.short(), code, "transaction refused");
+
+    /// A transaction couldn't be made durable
+    TransactionFailed = "transaction_failed" { shard: ShardId, code: &'static str, error: String }
+        => ERROR : (shard = %shard.short(), code, "a transaction can't be logged: {error}");
+
+    /// A prover was given a job
+    JobLeased = "job_leased" { job: Hash, prover: PeerId, epoch: u64 }
+        => INFO : (job = %job.short(), prover = %prover.short(), epoch, "job leased");
+
+    /// A prover that wanted a job didn't get it
+    ClaimRefused = "claim_refused" { job: Hash, prover: PeerId, code: &'static str, error: String }
+        => DEBUG : (job = %job.short(), prover = %prover.short(), code, "claim refused: {error}");
+
+    /// A prover doesn't want a job
+    JobDeclined = "job_declined" { job: Hash, prover: PeerId, cause: String }
+        => WARN : (job = %job.short(), prover = %prover.short(), "prover declines the job: {cause}");
+
+    /// A prover gave a job up
+    JobAbandoned = "job_abandoned" { job: Hash, prover: PeerId, cause: String }
+        => WARN : (job = %job.short(), prover = %prover.short(), "prover gives the job up: {cause}");
+
+    /// A prover has the proof of a job, under its lease
+    JobProven = "job_proven" { job: Hash, prover: PeerId, proof: Hash }
+        => INFO : (job = %job.short(), prover = %prover.short(), proof = %proof.short(), "prover has the proof");
+
+    /// A prover got a chunk of a witness, compressed
+    ChunkServed = "chunk_served" { job: Hash, prover: PeerId, index: u32, bytes: u64 }
+        adds bytes
+        => TRACE : (job = %job.short(), prover = %prover.short(), index, bytes, "chunk served");
+}

@@ -1,0 +1,78 @@
+//! What happens at a prover.
+
+use shardwire_model::{Hash, PeerId, ShardId, Stage};
+use shardwire_telemetry::events;
+use std::time::Duration;
+
+events! {
+    pub room "prover";
+
+    /// An operator offered a job, and then gave no lease of it
+    ClaimRefused = "claim_refused" { job: Hash, operator: PeerId, cause: String }
+        => INFO : (job = %job.short(), operator = %operator.short(), "claim refused: {cause}");
+
+    /// The fetching of a job's witness began, or went on where it was
+    FetchStarted = "fetch_started" { job: Hash, shard: ShardId, have: usize }
+        => INFO : (job = %job.short(), shard = %shard.short(), have, "fetching the witness");
+
+    /// A chunk of a witness was fetched, checked and kept, compressed
+    ChunkFetched = "chunk_fetched" { job: Hash, index: u32, bytes: u64 }
+        adds bytes
+        => TRACE : (job = %job.short(), index, bytes, "chunk fetched");
+
+    /// The pulling of a witness ended, with at most so many pulls outstanding at a time
+    PullEnded = "pull_ended" { job: Hash, ahead: usize }
+        => DEBUG : (job = %job.short(), ahead, "pulled");
+
+    /// A job's witness is whole
+    WitnessFetched = "witness_fetched" { job: Hash, chunks: usize, steps: u64 }
+        => INFO : (job = %job.short(), chunks, steps, "the witness is whole");
+
+    /// A job was leased to another prover meanwhile
+    LeaseLost = "lease_lost" { job: Hash, epoch: u64 }
+        => WARN : (job = %job.short(), epoch, "the lease is another prover's");
+
+    /// A job's lease ended while it was worked at
+    LeaseEnded = "lease_ended" { job: Hash, code: &'static str, error: String }
+        => WARN : (job = %job.short(), code, "{error}");
+
+    /// A worker began to prove
+    ProvingStarted = "proving_started" { job: Hash, steps: u64 }
+        => INFO : (job = %job.short(), steps, "proving");
+
+    /// A proof was made
+    ProofMade = "proof_made" { job: Hash, proof: Hash, proof_bytes: u64, prove_s: f64 }
+        => INFO : (job = %job.short(), proof = %proof.short(), proof_bytes, prove_s, "proven");
+
+    /// An attempt at a proof failed, and another one follows
+    AttemptFailed = "attempt_failed" { job: Hash, code: &'static str, error: String, wait: Duration }
+        => WARN : (job = %job.short(), code, "attempt failed, trying again in {wait:?}: {error}");
+
+    /// A job was given back, because of this node
+    JobReturned = "job_returned" { job: Hash, code: &'static str, error: String }
+        => ERROR : (job = %job.short(), code, "{error}");
+
+    /// A job can't be proven, and isn't tried again
+    JobFailed = "job_failed" { job: Hash, code: &'static str, error: String }
+        => ERROR : (job = %job.short(), code, "the job has failed: {error}");
+
+    /// A job's shard is over
+    JobEnded = "job_ended" { job: Hash, how: Stage }
+        => INFO : (job = %job.short(), "the job is over: {how}");
+
+    /// A settler settled a proof of this prover, and signed a receipt
+    ReceiptKept = "receipt_kept" { job: Hash, settler: PeerId }
+        => INFO : (job = %job.short(), settler = %settler.short(), "settled: receipt kept");
+
+    /// A settler disputed a proof of this prover
+    ProofDisputed = "proof_disputed" { job: Hash, settler: PeerId, cause: String }
+        => ERROR : (job = %job.short(), settler = %settler.short(), "disputed: {cause}");
+
+    /// A settler doesn't want a proof of this prover
+    ProofUnwanted = "proof_unwanted" { shard: ShardId, settler: PeerId, cause: String }
+        => INFO : (shard = %shard.short(), settler = %settler.short(), "proof not wanted: {cause}");
+
+    /// A peer that is no settler of this World signed a verdict
+    VerdictPresumed = "verdict_presumed" { peer: PeerId, proof: Hash, signed: &'static str }
+        => WARN : (peer = %peer.short(), proof = %proof.short(), "a {signed} signed by a peer that is no settler of this World");
+}

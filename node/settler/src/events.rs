@@ -1,0 +1,65 @@
+//! What happens at a settler.
+
+use shardwire_model::{Hash, PeerId, ShardId, life::AbortReason};
+use shardwire_telemetry::{events, labels};
+use std::time::Duration;
+
+labels! {
+    /// Why a shard was aborted.
+    pub enum Reason { Asked = "asked", Deadline = "deadline" }
+}
+
+impl From<AbortReason> for Reason {
+    fn from(reason: AbortReason) -> Self {
+        match reason {
+            AbortReason::Asked { .. } => Self::Asked,
+            AbortReason::Deadline => Self::Deadline,
+        }
+    }
+}
+
+events! {
+    pub room "settler";
+
+    /// A shard started in the World
+    ShardStarted = "shard_started" { shard: ShardId, operator: PeerId, timeout: Duration }
+        => INFO : (shard = %shard.short(), operator = %operator.short(), timeout_s = timeout.as_millis().div_ceil(1000), "shard started");
+
+    /// A shard's output is in the World
+    ShardSettled = "shard_settled" { shard: ShardId, updates: usize }
+        => INFO : (shard = %shard.short(), updates, "shard settled");
+
+    /// A shard was given up in the World
+    ShardAborted = "shard_aborted" { shard: ShardId, reason: AbortReason }
+        by { reason: Reason = (*reason).into() }
+        => WARN : (shard = %shard.short(), ?reason, "shard aborted");
+
+    /// An operator accepted a shard
+    ShardAccepted = "shard_accepted" { shard: ShardId, operator: PeerId, epoch: u64 }
+        => INFO : (shard = %shard.short(), operator = %operator.short(), epoch, "operator accepts the shard");
+
+    /// An operator declined a shard
+    ShardDeclined = "shard_declined" { shard: ShardId, operator: PeerId, cause: String }
+        => WARN : (shard = %shard.short(), operator = %operator.short(), "operator declines the shard: {cause}");
+
+    /// An operator leased one job to two provers under one epoch
+    LeasesContradict = "leases_contradict" { job: Hash, operator: PeerId, epoch: u64 }
+        => WARN : (job = %job.short(), operator = %operator.short(), epoch, "the operator leased one job to two provers at once");
+
+    /// A proof that is announced isn't fetched: its shard is over, unknown, or another one's
+    ProofUnwanted = "proof_unwanted" { shard: ShardId, prover: PeerId, why: String }
+        => WARN : (shard = %shard.short(), prover = %prover.short(), "proof not wanted: {why}");
+
+    /// A proof was fetched, to be verified
+    ProofReceived = "proof_received" { shard: ShardId, prover: PeerId, proof: Hash, bytes: u64 }
+        adds bytes
+        => DEBUG : (shard = %shard.short(), prover = %prover.short(), proof = %proof.short(), bytes, "proof received");
+
+    /// A proof was verified, and is one of the run that the World waits for
+    ProofVerified = "proof_verified" { shard: ShardId, proof: Hash, verify_us: u64 }
+        => INFO : (shard = %shard.short(), proof = %proof.short(), verify_us, "proof verified");
+
+    /// A proof was disputed
+    ProofDisputed = "proof_disputed" { shard: ShardId, prover: PeerId, proof: Hash, code: &'static str, error: String }
+        => WARN : (shard = %shard.short(), prover = %prover.short(), proof = %proof.short(), code, "proof disputed: {error}");
+}

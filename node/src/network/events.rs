@@ -1,0 +1,29 @@
+//! What happens to connections.
+
+use shardwire_model::PeerId;
+use shardwire_telemetry::events;
+use std::{net::SocketAddr, time::Duration};
+
+events! {
+    pub(crate) room "network";
+
+    /// A peer is connected, and greeted
+    Connected = "connected" { peer: PeerId, address: SocketAddr, roles: String }
+        => INFO : (peer = %peer.short(), %address, roles, "connected");
+
+    /// A peer that was connected has gone, or was turned away
+    Disconnected = "disconnected" { peer: PeerId, why: String }
+        => INFO : (peer = %peer.short(), "disconnected: {why}");
+
+    /// No connection to a configured peer
+    DialFailed = "dial_failed" { peer: PeerId, address: SocketAddr, again: bool, why: String }
+        => WARN, DEBUG if (*again) : (peer = %peer.short(), %address, "{}: {why}", if *again { "no connection" } else { "no connection yet, trying on" });
+
+    /// A peer that dialled belongs elsewhere, or has no version in common
+    HandshakeRefused = "handshake_refused" { peer: PeerId, address: SocketAddr, code: &'static str, error: String }
+        => WARN : (%address, peer = peer.short(), code, "handshake refused: {error}");
+
+    /// A peer that dialled didn't greet in time
+    GreetingMissed = "greeting_missed" { peer: PeerId, address: SocketAddr, within: Duration }
+        => WARN : (%address, peer = peer.short(), "no greeting within {within:?}");
+}
