@@ -43,7 +43,7 @@ use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_host::{Changes, Host};
 use shardwire_model::{
     Hash, Role, ShardId, Stage,
-    life::{Life, Step, AbortCause},
+    life::{AbortCause, Life, Step},
 };
 use shardwire_program::Programs;
 use shardwire_protocols::administration::ShardStatus;

@@ -38,7 +38,7 @@ use shardwire_host::{
 };
 use shardwire_model::{
     Cause, Hash, PeerId, Role, SegmentId, Stage,
-    life::{Life, Part, Step, AbortCause},
+    life::{AbortCause, Life, Part, Step},
 };
 use shardwire_protocols::administration::ShardStatus;
 use shardwire_store::records::{JOBS, Job};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 labels! {
     /// Why a shard was aborted.
-    pub enum Reason { Asked = "asked", Deadline = "deadline" }
+    pub enum Reason { Asked = "asked", Deadline = "deadline", Outdated = "outdated" }
 }
 
 impl From<AbortReason> for Reason {
@@ -14,6 +14,7 @@ impl From<AbortReason> for Reason {
         match reason {
             AbortReason::Asked { .. } => Self::Asked,
             AbortReason::Deadline => Self::Deadline,
+            AbortReason::Outdated => Self::Outdated,
         }
     }
 }

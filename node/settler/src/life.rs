@@ -360,6 +360,7 @@ impl Settler {
             }
             (Standing::Final(Receipt::Aborted(_)), Intent::OlderStart { by, deadline }) => {
                 self.give_up_start(shard, by, deadline).await?;
+                self.events.emit(ShardAborted { shard, reason: AbortReason::Outdated });
                 CaughtUp::Done
             }
             (Standing::Final(Receipt::Aborted(aborted)), intent) => {

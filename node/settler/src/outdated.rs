@@ -11,7 +11,7 @@ use super::{
 use shardwire_host::history::Advance as _;
 use shardwire_model::{
     PeerId, SegmentId, ShardId, Timestamp,
-    life::{AbortReason, Step, AbortCause},
+    life::{AbortCause, AbortReason, Step},
 };
 use shardwire_store::records::{INTENTS, Intent};
 use shardwire_world::Refusal;

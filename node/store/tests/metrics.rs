@@ -7,7 +7,7 @@ use shardwire_telemetry::Telemetry;
 use std::path::Path;
 
 const EPOCHS: Table<ShardId, u64> = Table::new("epochs", 1);
-const LAYOUT: Layout = Layout { tables: &[&[EPOCHS.description()]], migrations: &[] };
+const LAYOUT: Layout = Layout { tables: &[&[EPOCHS.description()]], migrations: &[], formats: &[] };
 
 fn store(medium: &Medium) -> (Store, Telemetry) {
     let store = Store::open(&SimulatedDisk::new(medium), Path::new("node.redb"), &LAYOUT).unwrap();

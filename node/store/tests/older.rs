@@ -5,7 +5,7 @@ use serde::Serialize;
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_model::{
     Coded as _, Hash, PeerId, Role, SegmentId, ShardId, Timestamp, abi_1,
-    life::{AbortReason, EntryForm, Part, AbortCause},
+    life::{AbortCause, AbortReason, EntryForm, Part},
 };
 use shardwire_reputation::Listing;
 use shardwire_store::{

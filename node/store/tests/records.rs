@@ -17,8 +17,8 @@ use shardwire_store::{
     records::{
         ACCUSED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart, Executed, Figures,
         HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptEvidence, LAYOUT, LEASES, LEASES_SEEN,
-        LeaseKey, LogKey, Manifest, PEERS, SignedBytes, SignedEntry, StoredChunk, TRANSACTIONS, TraceLease, VERDICTS, Verdict,
-        WORDS, WireFelt,
+        LeaseKey, LogKey, Manifest, PEERS, SignedBytes, SignedEntry, StoredChunk, TRANSACTIONS, TraceLease, VERDICTS,
+        Verdict, WORDS, WireFelt,
     },
 };
 use std::{

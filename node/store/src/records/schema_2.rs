@@ -19,7 +19,7 @@ use crate::{FormatMigration, RecordKey as _, Rows, StoreError, table::read};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
     Hash, Output, PeerId, SegmentId, ShardId, ShardStart, Timestamp, abi_1,
-    life::{AbortReason, EntryForm, AbortCause},
+    life::{AbortCause, AbortReason, EntryForm},
 };
 use std::collections::BTreeMap;
 
