@@ -10,7 +10,6 @@ mod administration;
 pub mod cli;
 pub mod contents;
 mod inspect;
-mod metrics;
 mod network;
 mod offline;
 pub mod proofs;

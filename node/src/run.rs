@@ -3,11 +3,11 @@
 use crate::{
     config::Config,
     data::{DataFolder, DataPaths, Running},
-    metrics::Metrics,
     network::{Links, Node, Reload, Roles},
     proofs::Proofs,
     world,
 };
+use shardwire_api::Metrics;
 use shardwire_host::{Host, Platform, Tasks, peers};
 use shardwire_model::{Coded, PeerId, Role};
 use shardwire_operator::Operator;
@@ -69,7 +69,7 @@ fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
 /// `ready` is told, and the folder announced, as soon as the node listens.
 ///
 /// # Errors
-/// What keeps it from beginning: [`MetricsError`](crate::metrics::MetricsError) if the address of the metrics is taken, and as [`run_at`].
+/// What keeps it from beginning: [`MetricsError`](shardwire_api::MetricsError) if the address of the metrics is taken, and as [`run_at`].
 pub async fn run(
     config: Config,
     folder: DataFolder,

@@ -1,19 +1,7 @@
-//! Metrics and readiness for those who watch the node: two pages over plain HTTP, off unless `metrics.listen` is set.
-//!
-//! | path | answer |
-//! |---|---|
-//! | `/metrics` | what the rooms of this node have registered ([`Telemetry`]), as OpenMetrics text |
-//! | `/ready` | 200 if work of every tier is taken, else 503 and of which it isn't |
-//!
-//! Nothing can be changed here, and nothing is said of single peers. Refused: other methods than GET, other paths, a request longer than
-//! [`http::MAX_REQUEST_BYTES`] or slower than [`DEADLINE`]. Bound: [`MAX_CONNECTIONS`] at a time; further ones wait to be accepted.
-//!
-//! This is the only place where a node listens on TCP. It is no part of a node in simulation: [`run()`](crate::run::run()) opens it beside the node.
+//! The listener, and the pages.
 #![allow(clippy::disallowed_types, reason = "the only place where a node listens on TCP")]
 
-mod http;
-
-use self::http::Response;
+use crate::http::{self, Response};
 use shardwire_model::Coded;
 use shardwire_peers::Peers;
 use shardwire_telemetry::Telemetry;
@@ -26,16 +14,16 @@ use tokio::{
 };
 
 /// Most connections at a time: a collector or two, and somebody who looks.
-const MAX_CONNECTIONS: usize = 8;
+pub const MAX_CONNECTIONS: usize = 8;
 /// The longest that a connection lives: a hundred times what an answer takes.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_secs(10);
 /// How long a failed accept waits: the process has no file left for it.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The metrics can't be served.
 #[derive(Debug, thiserror::Error)]
 #[error("metrics can't be served on {address}: {reason}")]
-pub(crate) struct MetricsError {
+pub struct MetricsError {
     address: SocketAddr,
     reason: io::Error,
 }
@@ -52,7 +40,7 @@ impl Coded for MetricsError {
 
 /// An open port, on which nothing is answered yet.
 #[derive(Debug)]
-pub(crate) struct Metrics {
+pub struct Metrics {
     listener: TcpListener,
     address: SocketAddr,
 }
@@ -62,7 +50,7 @@ impl Metrics {
     ///
     /// # Errors
     /// [`MetricsError`] if the address is taken, or not this machine's.
-    pub(crate) async fn open(address: SocketAddr) -> Result<Self, MetricsError> {
+    pub async fn open(address: SocketAddr) -> Result<Self, MetricsError> {
         let failed = |reason| MetricsError { address, reason };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -70,12 +58,13 @@ impl Metrics {
     }
 
     /// Where it is.
-    pub(crate) fn address(&self) -> SocketAddr {
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Answers, for as long as it is polled.
-    pub(crate) async fn serve(self, telemetry: Telemetry, peers: Arc<Peers>) {
+    pub async fn serve(self, telemetry: Telemetry, peers: Arc<Peers>) {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {

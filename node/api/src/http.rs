@@ -5,21 +5,21 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// The longest request: collectors send a few hundred bytes.
-pub(super) const MAX_REQUEST_BYTES: usize = 8 << 10;
+pub const MAX_REQUEST_BYTES: usize = 8 << 10;
 /// Most headers of a request.
 const MAX_HEADERS: usize = 64;
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Response {
-    pub(super) status: u16,
+pub(crate) struct Response {
+    pub(crate) status: u16,
     /// The content's type.
-    pub(super) kind: &'static str,
-    pub(super) body: String,
+    pub(crate) kind: &'static str,
+    pub(crate) body: String,
 }
 
 impl Response {
-    pub(super) fn plain(status: u16, body: impl Into<String>) -> Self {
+    pub(crate) fn plain(status: u16, body: impl Into<String>) -> Self {
         Self { status, kind: "text/plain; charset=utf-8", body: body.into() }
     }
 
@@ -45,7 +45,7 @@ impl Response {
 ///
 /// # Errors
 /// [`io::Error`] if the connection fails.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     page: impl FnOnce(&str) -> Response,
 ) -> io::Result<()> {

@@ -1,0 +1,19 @@
+//! What a node says to others than peers. Today metrics and readiness, for those who watch it: two pages over plain HTTP, off unless `metrics.listen` is set.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/metrics` | what the rooms of this node have registered ([`Telemetry`]), as OpenMetrics text |
+//! | `/ready` | 200 if work of every tier is taken, else 503 and of which it isn't |
+//!
+//! Nothing can be changed here, and nothing is said of single peers. Refused: other methods than GET, other paths, a request longer than
+//! [`MAX_REQUEST_BYTES`] or slower than [`DEADLINE`]. Bound: [`MAX_CONNECTIONS`] at a time; further ones wait to be accepted.
+//!
+//! This is the only place where a node listens on TCP. It is no part of a node in simulation: `run` of the `shardwire` crate opens it beside the node.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
+
+mod http;
+mod metrics;
+
+pub use http::MAX_REQUEST_BYTES;
+pub use metrics::{DEADLINE, MAX_CONNECTIONS, Metrics, MetricsError};
