@@ -23,7 +23,7 @@ mod tasks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use changes::Changes;
+pub use changes::{Changes, ChangesOf};
 pub use host::Host;
 pub use platform::{Platform, Randomness};
 pub use services::Services;

@@ -27,9 +27,10 @@ impl Settler {
             return Ok(Some(Answer::Closed(Closed { shard: *shard, outcome })));
         }
         let open = self.world.open_shards(operator, None, MAX_KNOWN).await?;
-        let Some(shard) = open.into_iter().find(|shard| !known.contains(shard)) else { return Ok(None) };
         // What the World has started, and the history doesn't say yet, nobody is told.
-        let Some(record) = self.world.shard(shard).await?.filter(|_| self.is_started(shard)) else { return Ok(None) };
+        let is_new = |shard: &ShardId| !known.contains(shard) && self.is_started(*shard);
+        let Some(shard) = open.into_iter().find(is_new) else { return Ok(None) };
+        let Some(record) = self.world.shard(shard).await? else { return Ok(None) };
         let epoch = self.host.store.get(&HANDOFFS, &shard)?.map_or(1, |handoff| handoff.epoch + 1);
         self.host.store.put(&HANDOFFS, &shard, &Handoff { epoch })?;
         let expires = self.host.clock.now().plus(LEASE);
@@ -54,8 +55,9 @@ impl Settler {
 
 impl Handler for Settler {
     async fn next(&self, operator: PeerId, known: &[ShardId]) -> Result<Answer, Failure> {
+        let changes = self.assignments.of(operator);
         loop {
-            let changed = self.changes.next();
+            let changed = changes.next();
             if let Some(answer) = self.answer(operator, known).await? {
                 return Ok(answer);
             }

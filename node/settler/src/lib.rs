@@ -32,7 +32,7 @@ pub use error::SettlerError;
 pub(crate) use error::Unwanted;
 pub use judge::Judge;
 use life::Deadlines;
-use shardwire_host::{Changes, Host};
+use shardwire_host::{Changes, ChangesOf, Host};
 use shardwire_model::{Cause, PeerId, Role, SegmentId, ShardId, Slot};
 use shardwire_protocols::administration::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
 use shardwire_store::{
@@ -54,7 +54,10 @@ pub struct Settler {
     host: Arc<Host>,
     world: Arc<dyn World>,
     judge: Arc<Judge>,
+    /// Announced when there is more to tend than before.
     changes: Changes,
+    /// Of each operator: announced when the history of a shard of its changes.
+    assignments: ChangesOf<PeerId>,
     /// How long shards have that were started without a time-out.
     timeout: Duration,
     deadlines: Mutex<Deadlines>,
@@ -86,6 +89,7 @@ impl Settler {
             world,
             judge,
             changes: Changes::new(),
+            assignments: ChangesOf::new(),
             timeout,
             deadlines: Mutex::default(),
             turns: Turns::default(),

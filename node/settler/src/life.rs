@@ -374,10 +374,20 @@ impl Settler {
             (Standing::Final(Receipt::Started(_)), _) => return Err(SettlerError::Receipt { shard }),
         };
         if matches!(caught, CaughtUp::Done) {
+            self.wake_operator(shard).await;
             self.operations.emit(OperationFinal { shard, ticket, operation: kind });
         }
         self.submitted().remove(&ticket);
         Ok(caught)
+    }
+
+    /// Wakes the operator of a shard whose history has changed, and no other.
+    async fn wake_operator(&self, shard: ShardId) {
+        match self.world.shard(shard).await {
+            Ok(Some(record)) => self.assignments.announce(&record.start.operator),
+            // To look once more costs an operator nothing but that.
+            Ok(None) | Err(_) => self.assignments.announce_all(),
+        }
     }
 
     fn submitted(&self) -> MutexGuard<'_, BTreeSet<Ticket>> {
@@ -462,10 +472,6 @@ impl Settler {
                     tracing::warn!(shard = %shard.short(), code = error.code(), "can't catch up with the World, trying again: {error}");
                 }
             }
-        }
-        if left < behind.len() {
-            // Others wait for what is done now.
-            self.changes.announce();
         }
         left > 0
     }

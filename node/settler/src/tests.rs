@@ -7,11 +7,12 @@ use shardwire_config::{Config, Environment, Flags};
 use shardwire_host::{Tasks, clock::SystemClock, evidence, peers, platform::Work};
 use shardwire_model::{
     AccountKey, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, ShardStart, StartRequest,
-    Timestamp, finished_selector,
+    Timestamp, finished_selector, life::AbortReason,
 };
 use shardwire_protocols::{
     Failure, Signed,
     evidence::{Accusation, Shown},
+    handoff::{self, Answer},
     proof::{self, Leased, Proof, SkipReason, StoredProof, Verdict},
     trace::LeaseTerms,
 };
@@ -21,7 +22,7 @@ use shardwire_reputation::{Standing, Tier};
 use shardwire_store::{Artefacts, Store, SystemDisk, records::LAYOUT};
 use shardwire_telemetry::Telemetry;
 use shardwire_transport::{Channel, identity::Identity, session::pair_over};
-use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, WorldIdentity};
+use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, Operation, WorldIdentity};
 use std::path::Path;
 
 const PROGRAM: Felt = Felt::THREE;
@@ -55,6 +56,20 @@ fn identity_of(genesis: &Genesis) -> WorldIdentity {
     WorldIdentity::new("test", genesis.hash().unwrap(), [identity(1).peer()], [PROGRAM]).unwrap()
 }
 
+/// For a shard with one counter.
+fn request(salt: u64) -> StartRequest {
+    let (game, key) = (ContractId(Felt::from(5)), Key(Felt::from(6)));
+    StartRequest {
+        salt,
+        program: PROGRAM,
+        operator: operator().peer(),
+        contracts: vec![game],
+        accounts: vec![AccountKey::from_secret([7; 32]).id()],
+        end_event: EventId { from: game, selector: finished_selector() },
+        entries: vec![EntryRequest { kind: Kind::Counter, contract: game, key, owner: None, amount: 0 }],
+    }
+}
+
 /// A settler with one shard, and the shard.
 async fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
     let (game, key) = (ContractId(Felt::from(5)), Key(Felt::from(6)));
@@ -80,24 +95,7 @@ async fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
     let judge = Arc::new(Judge::new(Arc::new(Believer)));
     let day = std::time::Duration::from_secs(24 * 60 * 60);
     let settler = Settler::resume(Arc::new(host), Arc::new(world), judge, day).await.unwrap();
-    let entries = vec![EntryRequest { kind: Kind::Counter, contract: game, key, owner: None, amount: 0 }];
-    let start = settler
-        .start(
-            &StartRequest {
-                salt: 1,
-                program: PROGRAM,
-                operator: operator().peer(),
-                contracts: vec![game],
-                accounts: vec![AccountKey::from_secret([7; 32]).id()],
-                end_event: EventId { from: game, selector: finished_selector() },
-                entries,
-            },
-            identity(1).peer(),
-            None,
-        )
-        .await
-        .unwrap()
-        .0;
+    let (start, _) = settler.start(&request(1), identity(1).peer(), None).await.unwrap();
     let before = settler.world.shard(start.shard).await.unwrap().unwrap().before;
     (settler, start, before)
 }
@@ -284,4 +282,35 @@ async fn an_operator_that_leases_a_job_twice_at_once_is_shown_and_its_provers_ar
             .unwrap();
     }
     assert!(shown(&settler, other.peer()).is_empty() && !is_banned(&settler, other.peer()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_gets_what_is_in_the_history_though_another_shard_is_not_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settler, start, _) = settler(folder.path()).await;
+    // The World has more, of which the history says nothing yet: one before this shard in the order of the ids, one after it.
+    let deadline = settler.host.clock.now().plus(std::time::Duration::from_secs(3600));
+    for is_before in [true, false] {
+        let id = |request: &StartRequest| request.validate("test", deadline).unwrap().shard;
+        let request = (2..).map(request).find(|it| (id(it) < start.shard) == is_before).unwrap();
+        settler.world.submit(Operation::Start { request, deadline }).await.unwrap();
+    }
+    let Answer::Assign(assign) = handoff::Handler::next(&*settler, operator().peer(), &[]).await.unwrap() else {
+        panic!("an assignment")
+    };
+    assert_eq!(assign.start.shard, start.shard);
+    let known = [start.shard];
+    let asks = handoff::Handler::next(&*settler, operator().peer(), &known);
+    assert!(tokio::time::timeout(std::time::Duration::from_secs(60), asks).await.is_err(), "there is nothing else yet");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_a_shard_wakes_its_operator_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settler, start, _) = settler(folder.path()).await;
+    let (its, another) = (settler.assignments.of(operator().peer()), settler.assignments.of(identity(8).peer()));
+    let (its, another) = (its.next(), another.next());
+    settler.abort(start.shard, AbortReason::Asked { by: identity(1).peer() }).await.unwrap();
+    its.await;
+    assert!(tokio::time::timeout(std::time::Duration::from_secs(60), another).await.is_err());
 }
