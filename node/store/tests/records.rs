@@ -158,7 +158,7 @@ fn samples(path: &Path) -> Samples {
     );
     samples.put(&LEASES_SEEN, &LeaseKey { job, epoch: 300 }, &signed);
     let entry = SignedEntry { form: EntryForm::Second, signed };
-    samples.put(&HISTORY, &EntryKey { part: Part::of_job(segment, job), number: 300 }, &entry);
+    samples.put(&HISTORY, &EntryKey { part: Part::of_job(SegmentId::first(shard), job), number: 300 }, &entry);
     samples.put(&ACCUSED, &peer, &vec![KeptEvidence { hash: Hash::of(b"piece"), bytes: 300, at: Timestamp(400) }]);
     samples.put(&EVIDENCE, &EvidenceKey { peer, number: 1, part: 2 }, &EvidencePart { whole: 300, bytes: vec![5; 3] });
     let broke = Event::Broke { breach: Breach::Contradiction, blame: Blame::Peer };
