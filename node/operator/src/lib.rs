@@ -38,7 +38,7 @@ use self::{
     waiting::WaitingProvers,
 };
 pub use error::OperatorError;
-pub use run::extended;
+pub use sequencer::extended;
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_host::{Changes, Host};
 use shardwire_model::{
