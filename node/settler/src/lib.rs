@@ -18,7 +18,6 @@ mod leases;
 mod life;
 #[cfg(test)]
 mod life_tests;
-mod outdated;
 #[cfg(test)]
 mod pending_tests;
 mod proofs;

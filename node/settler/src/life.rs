@@ -9,13 +9,15 @@
 //!
 //! Bounds: one note a shard; [`MAX_REFUSED`] refusals are remembered, for those who ask later.
 
+mod outdated;
+
 use super::{
     Settler, SettlerError,
     error::Objection,
     events::{ShardAborted, ShardSettled, ShardStarted},
-    outdated::noted_reason,
     turns::Turn,
 };
+use outdated::noted_reason;
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::life::{AbortReason, Ended};
 use shardwire_model::{
