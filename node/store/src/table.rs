@@ -1,7 +1,7 @@
 //! Tables: a name, a version, the type of the keys and the type of the records.
 
 use crate::{Store, StoreError};
-use redb::TableDefinition;
+use redb::{ReadableTable, TableDefinition};
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_model::{Hash, PeerId, ShardId, felt};
 use std::marker::PhantomData;
@@ -45,6 +45,23 @@ impl<K: RecordKey, V: Serialize + DeserializeOwned> Table<K, V> {
 /// Reads a record of a table.
 pub(crate) fn read<V: DeserializeOwned>(table: &str, bytes: &[u8]) -> Result<V, StoreError> {
     postcard::from_bytes(bytes).map_err(|_| StoreError::Damaged(format!("a record of '{table}' can't be read")))
+}
+
+/// The records of an open table whose key begins with `prefix`, in the order of their keys.
+pub(crate) fn records<K: RecordKey, V: Serialize + DeserializeOwned>(
+    table: &Table<K, V>,
+    open: &impl ReadableTable<Bytes, Bytes>,
+    prefix: &[u8],
+) -> Result<Vec<(K, V)>, StoreError> {
+    let mut records = Vec::new();
+    for record in open.range(prefix..)? {
+        let (key, value) = record?;
+        if !key.value().starts_with(prefix) {
+            break;
+        }
+        records.push((table.key(key.value())?, table.decode(value.value())?));
+    }
+    Ok(records)
 }
 
 /// Hands over for each record whether it can be read.
