@@ -59,6 +59,6 @@ pub use redb::StorageBackend;
 pub use shardwire_crdt::MergeError;
 pub use shardwire_model::life::MAX_TIMEOUT;
 pub use world::{
-    Aborted, Answering, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, Settlement, ShardRecord, ShardState, ShardSummary, Stage,
-    Started, StorageEntry, World, decided,
+    Aborted, Answering, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, Settlement, ShardRecord, ShardStage, ShardState,
+    ShardSummary, Started, StorageEntry, World, decided,
 };

@@ -158,10 +158,10 @@ pub enum ShardState {
     },
 }
 
-/// Where a shard stands, in short.
+/// Where a shard stands in the World, in short. A node's own stage of it is [`shardwire_model::Stage`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Stage {
+pub enum ShardStage {
     /// It may settle or be aborted.
     Started,
     /// Its output was applied.
@@ -190,7 +190,7 @@ pub struct ShardSummary {
     /// When it started.
     pub started_at: Timestamp,
     /// Where it stands.
-    pub stage: Stage,
+    pub stage: ShardStage,
 }
 
 /// A storage address of the World.

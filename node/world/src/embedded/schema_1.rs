@@ -14,7 +14,9 @@
 use super::tables::{
     self, Fault, META, Meta, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE, ShardRow, StageRow, Value, name,
 };
-use crate::{Genesis, GenesisEntry, GenesisValue, IdentityError, Settlement, Stage, Ticket, WorldError, WorldIdentity};
+use crate::{
+    Genesis, GenesisEntry, GenesisValue, IdentityError, Settlement, ShardStage, Ticket, WorldError, WorldIdentity,
+};
 use redb::{ReadTransaction, ReadableDatabase as _, TableDefinition};
 use serde::Deserialize;
 use shardwire_crdt::{Cell, Claim, Delta, settlement};
@@ -204,9 +206,9 @@ pub(super) fn migrate(database: &redb::Database, identity: &WorldIdentity, place
         for row in tables::rows::<StageRow1>(&read.open_table(STAGES)?, None)? {
             let (shard, StageRow1 { operator, started_at, stage }) = row?;
             let stage = match stage {
-                Stage1::Started => Stage::Started,
-                Stage1::Settled { proof, at } => Stage::Settled { proof, at },
-                Stage1::Aborted { at } => Stage::Aborted { reason: AbortReason::Outdated, at },
+                Stage1::Started => ShardStage::Started,
+                Stage1::Settled { proof, at } => ShardStage::Settled { proof, at },
+                Stage1::Aborted { at } => ShardStage::Aborted { reason: AbortReason::Outdated, at },
             };
             tables::put(&mut stages, &shard.to_bytes_be(), &StageRow { operator, started_at, stage })?;
         }
