@@ -1,13 +1,13 @@
 //! The open file as tables of records: what is read, and the two ways to write, alone or in a group.
 
 use crate::{
-    Backend, Disk, Layout, RecordKey, StoreError, Table, Work, Write,
+    Backend, Description, Disk, Layout, RecordKey, StoreError, Table, Work, Write,
     commit::{Queue, Reservation},
     database,
     file::File,
-    table::{Bytes, records},
+    table::{Bytes, each, records},
 };
-use redb::{ReadableTable as _, TableError, backends::InMemoryBackend};
+use redb::{ReadOnlyTable, ReadableTable as _, TableDefinition, TableError, backends::InMemoryBackend};
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_telemetry::Telemetry;
 use std::{path::Path, sync::Arc};
@@ -135,15 +135,15 @@ impl Store {
         table: &Table<K, V>,
         mut record: impl FnMut(Result<(K, V), StoreError>),
     ) -> Result<(), StoreError> {
-        let all = self.read(table, |open| {
-            for found in open.range::<&[u8]>(..)? {
-                let (key, value) = found?;
-                let read = || Ok((table.key(key.value())?, table.decode(value.value())?));
-                record(read());
-            }
-            Ok(())
-        });
-        all.map(drop)
+        self.read(table, |open| each(table, open, &mut record)).map(drop)
+    }
+
+    /// Hands over for each record of a table whether it can be read.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the table itself can't be read.
+    pub fn check(&self, table: &Description, mut record: impl FnMut(Result<(), StoreError>)) -> Result<(), StoreError> {
+        self.read_open(table.definition(), |open| (table.check)(table, open, &mut record)).map(drop)
     }
 
     /// All records of a table.
@@ -161,9 +161,17 @@ impl Store {
     fn read<K: RecordKey, V: Serialize + DeserializeOwned, T>(
         &self,
         table: &Table<K, V>,
-        question: impl FnOnce(&redb::ReadOnlyTable<Bytes, Bytes>) -> Result<T, StoreError>,
+        question: impl FnOnce(&ReadOnlyTable<Bytes, Bytes>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        self.file.read(|transaction| match transaction.open_table(table.definition()) {
+        self.read_open(table.definition(), question)
+    }
+
+    fn read_open<T>(
+        &self,
+        table: TableDefinition<'static, Bytes, Bytes>,
+        question: impl FnOnce(&ReadOnlyTable<Bytes, Bytes>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        self.file.read(|transaction| match transaction.open_table(table) {
             Ok(open) => question(&open).map(Some),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
             Err(error) => Err(error.into()),

@@ -1,9 +1,9 @@
-//! What is asked of a World, and where that stands.
+//! What is asked of a World, where that stands, and what it came to.
 
-use crate::{Aborted, Refusal, Settlement, Started};
+use crate::Refusal;
 use serde::{Deserialize, Serialize};
 use shardwire_model::life::AbortReason;
-use shardwire_model::{Hash, Output, ShardId, StartRequest, Timestamp};
+use shardwire_model::{Felt, Hash, Output, ShardId, ShardStart, StartRequest, Timestamp};
 use std::fmt;
 
 /// A change of the World. Its content names it ([`ticket`](Self::ticket)): the same operation twice is one operation.
@@ -84,4 +84,39 @@ pub enum Receipt {
     Settled(Box<Settlement>),
     /// The shard was aborted: by this operation, or by an earlier one.
     Aborted(Aborted),
+}
+
+/// A shard that started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// What the World fixed.
+    pub start: ShardStart,
+    /// The value of each entry of the settlement list when it started.
+    pub values: Vec<Felt>,
+    /// The commitment to both, which the shard's output has to name.
+    pub before: Felt,
+    /// When it started, on the World's clock.
+    pub at: Timestamp,
+}
+
+/// The record of a settlement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// What was applied.
+    pub output: Output,
+    /// The content hash of its proof.
+    pub proof: Hash,
+    /// When it was applied, on the World's clock.
+    pub at: Timestamp,
+}
+
+/// The answer to an abort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aborted {
+    /// The shard that was aborted.
+    pub shard: ShardId,
+    /// Why it was aborted: by the abort that was first.
+    pub reason: AbortReason,
+    /// When the shard was aborted, on the World's clock.
+    pub at: Timestamp,
 }

@@ -1,9 +1,9 @@
 //! The trait of a World, and what one says of its shards and its storage.
 
-use crate::{Audit, Operation, Refusal, Standing, Ticket, WorldError, WorldIdentity};
+use crate::{Operation, Refusal, Settlement, Standing, Ticket, WorldError, WorldIdentity};
 use serde::{Deserialize, Serialize};
 use shardwire_model::life::AbortReason;
-use shardwire_model::{ContractId, Felt, Hash, Key, Kind, Output, PeerId, ShardId, ShardStart, Slot, Timestamp};
+use shardwire_model::{ContractId, Felt, Hash, Key, Kind, PeerId, ShardId, ShardStart, Slot, Timestamp};
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 /// Most storage addresses in one answer: with about 100 bytes each, what a message of the command line holds.
@@ -92,39 +92,21 @@ pub async fn decided(world: &dyn World, ticket: Ticket) -> Result<Standing, Worl
     }
 }
 
-/// A shard that started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Started {
-    /// What the World fixed.
-    pub start: ShardStart,
-    /// The value of each entry of the settlement list when it started.
-    pub values: Vec<Felt>,
-    /// The commitment to both, which the shard's output has to name.
-    pub before: Felt,
-    /// When it started, on the World's clock.
-    pub at: Timestamp,
-}
-
-/// The record of a settlement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settlement {
-    /// What was applied.
-    pub output: Output,
-    /// The content hash of its proof.
-    pub proof: Hash,
-    /// When it was applied, on the World's clock.
-    pub at: Timestamp,
-}
-
-/// The answer to an abort.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Aborted {
-    /// The shard that was aborted.
-    pub shard: ShardId,
-    /// Why it was aborted: by the abort that was first.
-    pub reason: AbortReason,
-    /// When the shard was aborted, on the World's clock.
-    pub at: Timestamp,
+/// What a World holds in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// How many storage addresses there are.
+    pub storage: u64,
+    /// How many shards were ever started.
+    pub shards: u64,
+    /// How many of them may still settle.
+    pub open: u64,
+    /// The sum of all balances, without what is in escrow.
+    pub balances: u128,
+    /// The sum of what open shards hold in escrow.
+    pub in_escrow: u128,
+    /// The sum of what settled shards spent.
+    pub spent: u128,
 }
 
 /// Everything about a shard.

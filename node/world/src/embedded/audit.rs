@@ -4,28 +4,11 @@ use super::{
     EmbeddedLedger,
     tables::{self, Fault, META, Meta, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE, ShardRow, StageRow},
 };
-use crate::{Settlement, ShardStage, WorldError};
+use crate::{Audit, Settlement, ShardStage, WorldError};
 use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata};
 use shardwire_crdt::{Cell, Claim, Delta, Sum, settlement};
 use shardwire_model::{ShardId, Slot};
 use std::collections::BTreeMap;
-
-/// What a ledger holds in all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Audit {
-    /// How many storage addresses there are.
-    pub storage: u64,
-    /// How many shards were ever started.
-    pub shards: u64,
-    /// How many of them may still settle.
-    pub open: u64,
-    /// The sum of all balances, without what is in escrow.
-    pub balances: u128,
-    /// The sum of what open shards hold in escrow.
-    pub in_escrow: u128,
-    /// The sum of what settled shards spent.
-    pub spent: u128,
-}
 
 impl EmbeddedLedger {
     /// Reads every row and checks that they agree: balances, escrows and spends add up to the balances of the genesis; what is in

@@ -25,7 +25,6 @@ use shardwire_store::{
 use std::path::Path;
 use tables::{Fault, MAGIC, META, Meta, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE};
 
-pub use audit::Audit;
 pub use tables::SCHEMA;
 pub use world::{EmbeddedWorld, MAX_REFUSALS};
 

@@ -3,9 +3,9 @@
 //!
 //! Refusals change nothing, so they aren't on the disk: the last [`MAX_REFUSALS`] are remembered, for those who ask a little later.
 
-use super::{Audit, EmbeddedLedger};
+use super::EmbeddedLedger;
 use crate::{
-    Answering, Operation, Refusal, ShardRecord, ShardSummary, Standing, StorageEntry, Ticket, World, WorldError,
+    Answering, Audit, Operation, Refusal, ShardRecord, ShardSummary, Standing, StorageEntry, Ticket, World, WorldError,
     WorldIdentity,
 };
 use shardwire_model::{Clock, PeerId, ShardId, Slot};
