@@ -29,7 +29,7 @@ pub struct Progress<'a> {
     pub receipt: &'a Receipt,
     /// Transactions that have a receipt.
     pub done: usize,
-    /// All transactions.
+    /// How many transactions there are in all.
     pub of: usize,
 }
 

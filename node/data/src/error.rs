@@ -24,13 +24,13 @@ pub enum DataError {
     /// It isn't one that `init` has made.
     #[error("{path} is no data folder: it has no shardwire.toml", path = path.display())]
     NotInitialised {
-        /// The folder.
+        /// The folder that was asked for.
         path: PathBuf,
     },
     /// A second process.
     #[error("{path} is in use by another process{}", pid.map(|pid| format!(" ({pid})")).unwrap_or_default(), path = path.display())]
     InUse {
-        /// The folder.
+        /// The folder that is in use.
         path: PathBuf,
         /// The other process, if it has said so.
         pid: Option<u32>,
@@ -38,7 +38,7 @@ pub enum DataError {
     /// No node to talk to.
     #[error("no node is running in {path}{}", if *left_over { ": the last one was killed" } else { "" }, path = path.display())]
     NotRunning {
-        /// The folder.
+        /// The folder without a running node.
         path: PathBuf,
         /// Whether one has left its announcement behind.
         left_over: bool,
@@ -46,7 +46,7 @@ pub enum DataError {
     /// The announcement can't be read.
     #[error("{path} is damaged: {reason}", path = path.display())]
     Announcement {
-        /// The file.
+        /// The file of the announcement.
         path: PathBuf,
         /// What is wrong in it.
         reason: String,
@@ -92,13 +92,13 @@ pub enum InitError {
     /// There is one.
     #[error("{path} is a data folder already", path = path.display())]
     Exists {
-        /// The folder.
+        /// The folder that is one already.
         path: PathBuf,
     },
     /// There is something else.
     #[error("{path} isn't empty: it has {found}", path = path.display())]
     Foreign {
-        /// The folder.
+        /// The folder that isn't empty.
         path: PathBuf,
         /// Something in it.
         found: String,

@@ -22,7 +22,7 @@ const CLAIM_PAUSE: Duration = Duration::from_millis(20);
 /// How to reach the process that uses a data folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
-    /// The process.
+    /// The id of the process.
     pub pid: u32,
     /// Where it listens.
     pub listen: SocketAddr,

@@ -75,7 +75,7 @@ pub(super) enum Entered<P> {
 /// A transaction's place in the log.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken {
-    /// From 0.
+    /// The transaction's place in the log, from 0.
     pub(super) sequence: u32,
     /// The hash of the log that ends with it.
     pub(super) log: Hash,

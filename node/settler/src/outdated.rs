@@ -66,7 +66,7 @@ impl Settler {
     }
 }
 
-/// AbortCause a shard is aborted: what the settler noted, if the World didn't.
+/// Why a shard is aborted: what the settler noted, if the World didn't.
 pub(super) fn noted_reason(intent: &Intent, of_world: AbortReason) -> AbortReason {
     match (of_world, intent) {
         (AbortReason::Outdated, Intent::Abort { reason }) => *reason,

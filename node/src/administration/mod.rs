@@ -31,7 +31,7 @@ enum Impossible {
     /// There is no such piece.
     #[error("there is no evidence {number} against {}", peer.short())]
     NoEvidence {
-        /// Against whom.
+        /// The peer that was asked about.
         peer: PeerId,
         /// Its number, from 0.
         number: u32,

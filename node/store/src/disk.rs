@@ -20,7 +20,7 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 #[error("{path} can't be {what}: {reason}")]
 pub struct DiskError {
-    /// The file.
+    /// The file or folder that was used.
     pub path: PathBuf,
     /// What was tried.
     pub what: &'static str,

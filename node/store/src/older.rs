@@ -44,11 +44,11 @@ macro_rules! folder {
     };
 }
 
-/// The settler's.
+/// A settler's data folder.
 pub const SETTLER: OlderFolder = folder!("settler", "node.redb", "ledger.redb");
-/// The operator's.
+/// An operator's data folder.
 pub const OPERATOR: OlderFolder = folder!("operator", "node.redb");
-/// The prover's, which was killed.
+/// The data folder of a prover that was killed.
 pub const PROVER: OlderFolder = folder!("prover", "node.redb");
 
 fn unpacked(name: &str, packed: &[u8]) -> Vec<u8> {

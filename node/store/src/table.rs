@@ -53,7 +53,7 @@ type Check = fn(&Store, &Description, &mut dyn FnMut(Result<(), StoreError>)) ->
 /// A table, whatever its types.
 #[derive(Clone, Copy, Debug)]
 pub struct Description {
-    /// Its name.
+    /// The name that the file has it under.
     pub name: &'static str,
     /// The version of its records.
     pub version: u64,
@@ -81,7 +81,7 @@ fn check<K: RecordKey, V: Serialize + DeserializeOwned>(
 
 /// A key: bytes that sort as the key does.
 pub trait RecordKey: Sized {
-    /// The bytes.
+    /// The bytes of this key.
     fn to_bytes(&self) -> Vec<u8>;
     /// The key with these bytes.
     fn from_bytes(bytes: &[u8]) -> Option<Self>;

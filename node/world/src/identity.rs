@@ -55,7 +55,7 @@ pub enum IdentityError {
     /// A name that no network has.
     #[error("a network's name has 1 to {MAX_NETWORK_BYTES} bytes, not {got}")]
     NetworkName {
-        /// Its length.
+        /// The length of the name, in bytes.
         got: usize,
     },
     /// A list that is empty or too long.

@@ -18,16 +18,16 @@ pub enum Operation {
     },
     /// Merges the output of a run whose proof the submitter has verified.
     Settle {
-        /// The output.
+        /// The output that was proven.
         output: Output,
         /// The content hash of the proof.
         proof: Hash,
     },
     /// Gives a shard up: escrow and locks return.
     Abort {
-        /// The shard.
+        /// The shard to give up.
         shard: ShardId,
-        /// Why.
+        /// Why it is given up; the World refuses a reason that doesn't hold.
         reason: AbortReason,
     },
 }
@@ -78,10 +78,10 @@ pub enum Standing {
 /// What a final operation did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Receipt {
-    /// A start.
+    /// The shard was started.
     Started(Box<Started>),
-    /// A settlement: this one, or the same earlier one.
+    /// The shard was settled: by this operation, or by the same one earlier.
     Settled(Box<Settlement>),
-    /// An abort: this one, or an earlier one.
+    /// The shard was aborted: by this operation, or by an earlier one.
     Aborted(Aborted),
 }

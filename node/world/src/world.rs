@@ -119,7 +119,7 @@ pub struct Settlement {
 /// The answer to an abort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Aborted {
-    /// The shard.
+    /// The shard that was aborted.
     pub shard: ShardId,
     /// Why it was aborted: by the abort that was first.
     pub reason: AbortReason,
@@ -145,15 +145,15 @@ pub struct ShardRecord {
 /// What became of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShardState {
-    /// It may settle.
+    /// It may settle or be aborted.
     Started,
-    /// It has.
+    /// Its output was applied.
     Settled(Box<Settlement>),
-    /// It never will.
+    /// It was given up and never settles.
     Aborted {
-        /// Why.
+        /// Why it was aborted: by the abort that was first.
         reason: AbortReason,
-        /// Since when.
+        /// When it was aborted, on the World's clock.
         at: Timestamp,
     },
 }
@@ -162,20 +162,20 @@ pub enum ShardState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
-    /// It may settle.
+    /// It may settle or be aborted.
     Started,
-    /// It has.
+    /// Its output was applied.
     Settled {
         /// The content hash of its proof.
         proof: Hash,
-        /// Since when.
+        /// When it was applied, on the World's clock.
         at: Timestamp,
     },
-    /// It never will.
+    /// It was given up and never settles.
     Aborted {
-        /// Why.
+        /// Why it was aborted: by the abort that was first.
         reason: AbortReason,
-        /// Since when.
+        /// When it was aborted, on the World's clock.
         at: Timestamp,
     },
 }
@@ -183,7 +183,7 @@ pub enum Stage {
 /// A shard in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShardSummary {
-    /// Its name.
+    /// The shard's id, which says who started it and with what.
     pub shard: ShardId,
     /// The peer that executes it.
     pub operator: PeerId,

@@ -32,9 +32,9 @@ pub struct Assignment {
 /// The place of a transaction in a shard's sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogKey {
-    /// The shard.
+    /// The shard whose log it is in.
     pub shard: ShardId,
-    /// From 0.
+    /// Its place in the log, from 0.
     pub sequence: u32,
 }
 
@@ -54,7 +54,7 @@ pub struct StoredChunk {
 pub struct Executed {
     /// All chunks of its witness.
     pub chunks: Vec<StoredChunk>,
-    /// Its steps.
+    /// Steps of the virtual machine.
     pub steps: u64,
     /// What the program put out.
     pub output: Output,

@@ -13,17 +13,17 @@ use std::collections::BTreeMap;
 /// What a ledger holds in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Audit {
-    /// Storage addresses.
+    /// How many storage addresses there are.
     pub storage: u64,
-    /// Shards ever started.
+    /// How many shards were ever started.
     pub shards: u64,
-    /// Shards that may still settle.
+    /// How many of them may still settle.
     pub open: u64,
-    /// All balances.
+    /// The sum of all balances, without what is in escrow.
     pub balances: u128,
-    /// What open shards hold.
+    /// The sum of what open shards hold in escrow.
     pub in_escrow: u128,
-    /// What settled shards spent.
+    /// The sum of what settled shards spent.
     pub spent: u128,
 }
 

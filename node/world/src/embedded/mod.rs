@@ -48,7 +48,8 @@ impl EmbeddedLedger {
     /// Creates a World in a new file.
     ///
     /// # Errors
-    /// If there is a file already, the genesis is refused, or the disk fails.
+    /// [`WorldError::Exists`] if there is a file already, [`WorldError::Genesis`] or [`WorldError::Identity`] if the genesis is refused or not this World's,
+    /// [`WorldError::Disk`] if the disk fails.
     pub fn create(
         disk: &dyn Disk,
         path: &Path,
@@ -69,7 +70,8 @@ impl EmbeddedLedger {
     /// Creates a World in an empty storage, such as a simulator's.
     ///
     /// # Errors
-    /// If the storage is not empty or fails, or the genesis is refused.
+    /// [`WorldError::Exists`] if the storage isn't empty, [`WorldError::Disk`] if it fails, [`WorldError::Genesis`] or [`WorldError::Identity`] if the genesis
+    /// is refused or not this World's.
     pub fn create_with_backend(
         backend: impl StorageBackend,
         identity: &WorldIdentity,
@@ -86,7 +88,8 @@ impl EmbeddedLedger {
     /// Opens the World in this file.
     ///
     /// # Errors
-    /// If there is none, it is in use, something else, damaged, or of another schema or network. The file is as it was then.
+    /// [`WorldError::Missing`] if there is none, [`WorldError::InUse`], [`WorldError::Foreign`], [`WorldError::Damaged`], [`WorldError::Schema`],
+    /// [`WorldError::Network`] or [`WorldError::Other`] if it is that. The file is as it was then.
     pub fn open(disk: &dyn Disk, path: &Path, identity: &WorldIdentity) -> Result<Self, WorldError> {
         let place = path.display().to_string();
         let opened = database::open(disk, path, |backend, opening| Self::admit(backend, opening, identity, &place));
@@ -145,7 +148,7 @@ impl EmbeddedLedger {
     /// Opens the World in this storage. Unlike [`open`](Self::open), a storage that is refused may have been repaired.
     ///
     /// # Errors
-    /// If it is empty, something else, damaged, or of another schema or network.
+    /// [`WorldError::Foreign`] if it is empty or something else, [`WorldError::Damaged`], [`WorldError::Schema`], [`WorldError::Network`] or [`WorldError::Other`].
     pub fn open_with_backend(backend: impl StorageBackend, identity: &WorldIdentity) -> Result<Self, WorldError> {
         Self::attach(backend, identity, NO_PLACE, false)
     }

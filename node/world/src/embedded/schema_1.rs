@@ -81,7 +81,7 @@ pub(super) struct Older {
 }
 
 impl Older {
-    /// Reads it.
+    /// Reads all of it, and takes back what its shards did.
     pub(super) fn read(txn: &ReadTransaction, place: &str) -> Result<Self, Fault> {
         let meta = txn.open_table(META)?;
         let (network, balances) =
