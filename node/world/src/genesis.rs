@@ -179,7 +179,7 @@ impl Genesis {
         self.cells().map(drop)
     }
 
-    /// The hash of it: of every slot in order, with its kind and value. How it was written says nothing.
+    /// Its hash: of every slot in order, with its kind and value. How the file was written doesn't matter.
     ///
     /// # Errors
     /// See [`GenesisError`].

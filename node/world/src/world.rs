@@ -1,4 +1,4 @@
-//! What a World is, whatever keeps it.
+//! The trait of a World, and what one says of its shards and its storage.
 
 use crate::{Audit, Operation, Refusal, Standing, Ticket, WorldError, WorldIdentity};
 use serde::{Deserialize, Serialize};
@@ -16,12 +16,12 @@ pub type Answering<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Where shards start and settle. See the crate's page for the rules.
 ///
-/// Any future may be dropped: an operation that was submitted then stands wherever the World got with it, and submitting it again finds out.
+/// Any future may be dropped. How far the World got with a submitted operation is unknown then; to submit it again tells.
 pub trait World: Send + Sync + fmt::Debug {
     /// Which World this is.
     fn identity(&self) -> &Arc<WorldIdentity>;
 
-    /// Hands an operation in. When this returns, the World has noted it durably, and says where it stands: some Worlds decide at once,
+    /// Submits an operation. When this returns, the World has noted it durably, and says where it stands: some Worlds decide at once,
     /// others take minutes. An operation that is pending or final is not done twice: submitting it again says where it stands.
     /// One that was refused is judged anew.
     ///
@@ -53,7 +53,7 @@ pub trait World: Send + Sync + fmt::Debug {
     /// [`WorldError`] if the World can't be reached or read.
     fn shards(&self, after: Option<ShardId>, limit: usize) -> Answering<'_, Result<Vec<ShardSummary>, WorldError>>;
 
-    /// The started and not yet closed shards of an operator, in the order of their ids, from after the given one; at most `limit` and
+    /// The open shards of an operator, in the order of their ids, from after the given one; at most `limit` and
     /// [`MAX_SHARD_PAGE`].
     ///
     /// # Errors

@@ -33,7 +33,7 @@ pub use world::{EmbeddedWorld, MAX_REFUSALS};
 const CACHE_BYTES: usize = 32 << 20;
 /// Largest file whose pages are all verified when it is opened: what a disk reads in about a second. Beyond, damage is seen when a row is read.
 const CHECKED_BYTES: u64 = 512 << 20;
-/// How a ledger without a file is called in errors.
+/// What errors call a ledger without a file.
 const NO_PLACE: &str = "its storage";
 
 /// A World in one redb file. One process at a time; any number of threads.
@@ -106,7 +106,7 @@ impl EmbeddedLedger {
         Self::found(opened, place)
     }
 
-    /// Which World a file of an older layout is of, which didn't say so: with these settlers and programs. None if the file is of today's.
+    /// The identity that a ledger of an older layout gets with these settlers and programs, because its file names no World. None if the layout is today's.
     ///
     /// # Errors
     /// As [`open`](Self::open).

@@ -15,11 +15,11 @@ pub(super) struct Change {
     shard: ShardId,
     ticket: Ticket,
     cells: BTreeMap<Slot, Cell>,
-    /// Where the shard stands then; where it stood, if none.
+    /// Where the shard stands afterwards; none if that doesn't change.
     stage: Option<StageRow>,
-    /// Of a start.
+    /// What the shard was started with, if the operation is a start.
     row: Option<ShardRow>,
-    /// Of a settlement.
+    /// The record of the settlement, if the operation is one.
     settlement: Option<Settlement>,
 }
 
