@@ -68,7 +68,7 @@ pub enum Fate {
     Open,
     /// Its output was applied.
     Settled {
-        /// What was applied.
+        /// The output that was applied.
         output: Output,
         /// The proof that was accepted.
         proof: Hash,

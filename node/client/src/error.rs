@@ -59,7 +59,7 @@ pub enum ClientError {
     /// The operator signed what can't both be.
     #[error("operator {} signed receipts that contradict each other: {shown}", evidence.accused.short())]
     Contradiction {
-        /// What they show.
+        /// What the receipts show.
         shown: Shown,
         /// Both receipts, which anybody can check.
         evidence: Box<Accusation>,

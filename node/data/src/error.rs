@@ -27,7 +27,7 @@ pub enum DataError {
         /// The folder that was asked for.
         path: PathBuf,
     },
-    /// A second process.
+    /// Another process uses the folder.
     #[error("{path} is in use by another process{}", pid.map(|pid| format!(" ({pid})")).unwrap_or_default(), path = path.display())]
     InUse {
         /// The folder that is in use.
@@ -89,18 +89,18 @@ impl Coded for DataError {
 /// A data folder that can't be made.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// There is one.
+    /// The folder is a data folder already.
     #[error("{path} is a data folder already", path = path.display())]
     Exists {
         /// The folder that is one already.
         path: PathBuf,
     },
-    /// There is something else.
+    /// The folder has something else in it.
     #[error("{path} isn't empty: it has {found}", path = path.display())]
     Foreign {
         /// The folder that isn't empty.
         path: PathBuf,
-        /// Something in it.
+        /// The name of something in it.
         found: String,
     },
     /// A settler needs a World.
@@ -115,7 +115,7 @@ pub enum InitError {
     /// A value for the configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The World's file.
+    /// The file with the World's beginning can't be used.
     #[error(transparent)]
     World(#[from] WorkloadError),
     /// The World can't be made or opened.

@@ -14,7 +14,7 @@ pub enum OperatorError {
     /// A shard of a program that isn't here.
     #[error(transparent)]
     Program(#[from] UnknownProgram),
-    /// The durable memory.
+    /// The store can't be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A chunk's file can't be written or read.
@@ -48,13 +48,13 @@ pub enum OperatorError {
         /// The shard whose log it is.
         shard: ShardId,
     },
-    /// It is over.
+    /// The shard takes no further transactions.
     #[error("shard {} is over", shard.short())]
     Over {
         /// The shard that is over.
         shard: ShardId,
     },
-    /// It was aborted.
+    /// The shard was aborted: no proof of it is wanted.
     #[error("shard {} was aborted", shard.short())]
     Aborted {
         /// The shard that was aborted.
@@ -80,7 +80,7 @@ pub enum OperatorError {
     /// Another prover has the job.
     #[error("the job is leased to prover {prover}")]
     Leased {
-        /// Who has it.
+        /// The prover that has it.
         prover: String,
     },
     /// The prover holds as many as its tier may.

@@ -58,7 +58,7 @@ use std::{
 /// Most shards that run at a time: each has a thread and holds its memory (about 100 MB for 1,000,000 steps).
 pub(crate) const MAX_RUNS: usize = 64;
 
-/// The operator's state.
+/// An operator: the shards that it executes, and the provers that wait for their jobs.
 #[derive(Debug)]
 pub struct Operator {
     host: Arc<Host>,

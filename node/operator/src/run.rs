@@ -149,7 +149,7 @@ impl Run {
         self.executor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where transactions enter.
+    /// The part that takes transactions.
     pub(super) fn sequencer(&self) -> Result<&Arc<Sequencer>, OperatorError> {
         let over = || self.stopped().unwrap_or(OperatorError::Over { shard: self.shard });
         self.sequencer.as_ref().ok_or_else(over)

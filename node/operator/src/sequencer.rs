@@ -49,7 +49,7 @@ struct Rules {
 #[derive(Debug)]
 struct UnderWay {
     transaction: SignedTransaction,
-    /// What it changes.
+    /// The change that it makes to the rules' state.
     change: Change,
     /// The hash of the log that ends with it.
     log: Hash,

@@ -9,7 +9,7 @@ use shardwire_witness::AssembleError;
 /// A job can't be done, or not now.
 #[derive(Debug, thiserror::Error)]
 pub enum ProverError {
-    /// The durable memory.
+    /// The store can't be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A chunk's, witness's or proof's file can't be written or read.

@@ -16,7 +16,7 @@ pub enum SettlerError {
     /// The World can't be used.
     #[error(transparent)]
     World(#[from] WorldError),
-    /// The World refuses.
+    /// The World refuses the operation.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The World hasn't decided yet.
@@ -31,7 +31,7 @@ pub enum SettlerError {
         /// The shard that the operation was about.
         shard: ShardId,
     },
-    /// The durable memory.
+    /// The store can't be read or written.
     #[error(transparent)]
     Store(StoreError),
     /// A proof's file can't be written or read.

@@ -48,7 +48,7 @@ use std::{
 };
 use turns::Turns;
 
-/// The settler's state.
+/// A settler: its World, and the shards that it started there.
 #[derive(Debug)]
 pub struct Settler {
     host: Arc<Host>,

@@ -16,7 +16,7 @@ use shardwire_settler::Settler;
 /// A request that this node can't do.
 #[derive(Debug, thiserror::Error)]
 enum Impossible {
-    /// Another node's business.
+    /// Only a settler can do it.
     #[error("this node is no settler: it has no World")]
     NoSettler,
     /// Nothing known of it.

@@ -61,7 +61,7 @@ enum FileError {
     /// The file can't be read or written.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// There is none.
+    /// There is no such file.
     #[error("there is no file {path}", path = path.display())]
     Missing { path: PathBuf },
 }

@@ -95,7 +95,7 @@ pub fn partial(path: &Path) -> PathBuf {
 pub struct Backend(Arc<dyn StorageBackend>);
 
 impl Backend {
-    /// Over any storage.
+    /// A backend that reads and writes this storage.
     #[must_use]
     pub fn new(storage: impl StorageBackend) -> Self {
         Self(Arc::new(storage))

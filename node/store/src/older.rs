@@ -1,7 +1,7 @@
 //! Data folders of an older layout, for the tests of what reads them: a settler's, an operator's and a prover's of commit a32fa3c, before records had a
 //! version a table. `older/README.md` says what is in them and how they were made.
 //!
-//! Of each the databases, the identity and the configuration are here, and what `data export` of that time said of it; proofs and chunks aren't.
+//! Each has its databases, its identity, its configuration, and what `data export` of that time said of it; proofs and chunks are left out.
 
 use crate::{Disk, DiskError};
 use std::path::Path;

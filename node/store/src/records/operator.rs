@@ -43,9 +43,9 @@ pub struct LogKey {
 pub struct StoredChunk {
     /// The hash of its body.
     pub hash: Hash,
-    /// The length of its body.
+    /// The length of its body, in bytes.
     pub raw_bytes: u32,
-    /// Its length, compressed.
+    /// Its length when compressed, in bytes.
     pub wire_bytes: u32,
 }
 
@@ -56,9 +56,9 @@ pub struct Executed {
     pub chunks: Vec<StoredChunk>,
     /// Steps of the virtual machine.
     pub steps: u64,
-    /// What the program put out.
+    /// The output of the shard program.
     pub output: Output,
-    /// From its beginning to its end, waiting for transactions included.
+    /// From its beginning to its end, in milliseconds; waiting for transactions is included.
     pub execute_ms: u64,
 }
 
@@ -69,7 +69,7 @@ pub struct TraceLease {
     pub epoch: u64,
     /// Who holds it.
     pub prover: PeerId,
-    /// Until when, unless renewed.
+    /// The date at which it ends unless it is renewed.
     pub expires: Timestamp,
     /// The proof that it led to.
     pub proof: Option<Hash>,

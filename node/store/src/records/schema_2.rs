@@ -1,4 +1,4 @@
-//! From schema 2: the layout with one version for all tables, of ABI 1.
+//! Migrates files of schema 2: the layout with one version for all tables, of ABI 1.
 //!
 //! | table | what it becomes |
 //! |---|---|

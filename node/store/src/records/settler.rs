@@ -36,7 +36,7 @@ pub struct Handoff {
 #[allow(clippy::large_enum_variant, reason = "written and read one at a time")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Intent {
-    /// It is started.
+    /// The shard is started.
     Start {
         /// Who asked for it.
         by: PeerId,
@@ -52,7 +52,7 @@ pub enum Intent {
         /// The output that it proves.
         output: Output,
     },
-    /// It is aborted.
+    /// The shard is aborted.
     Abort {
         /// Why it is aborted.
         reason: AbortReason,
@@ -75,7 +75,7 @@ pub struct Verdict {
     pub prover: PeerId,
     /// The proof's size, in bytes.
     pub bytes: u64,
-    /// How long verification took.
+    /// How long verification took, in microseconds.
     pub verify_us: u64,
     /// `None` if it was accepted, else code and text.
     pub fault: Option<(String, String)>,
