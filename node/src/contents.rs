@@ -68,7 +68,7 @@ pub enum Fate {
     Open,
     /// Its output was applied.
     Settled {
-        /// What was applied.
+        /// The output that was applied.
         output: Output,
         /// The proof that was accepted.
         proof: Hash,
@@ -98,7 +98,7 @@ pub struct OperatedShard {
 pub struct ProverJob {
     /// The job's id.
     pub job: Hash,
-    /// The shard.
+    /// The shard that it proves.
     pub shard: ShardId,
     /// The segment of its run.
     pub segment: u32,

@@ -1,8 +1,8 @@
-//! The shardwire node: settler, operator and prover roles, and what the command line needs.
+//! The shardwire node: it puts the roles together, gives them a network, and has the command line.
 //!
-//! [`run()`] is the node: from a [`config`] and a [`data`] folder until it is told to stop. Its rooms, from the outside in: the
-//! network (connections, handshakes, which session goes to which role), the roles (what the node does), their records
-//! (what it has promised). What it has on its disk goes through `shardwire-store`.
+//! [`run()`] is the node: from a [`config`] and a [`data`] folder until it is told to stop. Its rooms, from the outside in: the command line,
+//! administration, and the network (connections, handshakes, which session goes to which role). The roles (what the node does) are crates of
+//! their own over [`host`], and their records (what it has promised) are in `shardwire-store`, through which goes all that is on its disk.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 

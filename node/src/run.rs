@@ -40,7 +40,7 @@ pub type RunError = Box<dyn Coded + Send + Sync>;
 pub struct Ready {
     /// The node's id.
     pub peer: PeerId,
-    /// Where it listens.
+    /// The address that it listens at.
     pub listen: SocketAddr,
     /// Where its metrics are.
     pub metrics: Option<SocketAddr>,
@@ -100,7 +100,7 @@ pub async fn run(
 /// Where a node is at home, when nobody else can be.
 #[derive(Clone, Debug)]
 pub struct Home {
-    /// Who it is.
+    /// The node's key.
     pub identity: Identity,
     /// What it has on its disk.
     pub paths: DataPaths,

@@ -7,7 +7,7 @@
 use crate::{
     graph::{Graph, Side, Unread},
     message::Message,
-    session::Header,
+    wire::header::Header,
 };
 use shardwire_model::Coded;
 use std::{str::FromStr, sync::Arc, time::Duration};

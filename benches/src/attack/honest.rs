@@ -2,7 +2,7 @@
 
 use super::{
     Outcome, host, identity,
-    victim::{PeerAddress, SystemClock, hello},
+    meeting::{PeerAddress, SystemClock, hello},
 };
 use shardwire_model::Cause;
 use shardwire_protocols::{

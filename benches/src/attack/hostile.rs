@@ -3,7 +3,7 @@
 
 use super::{
     Outcome, honest, host, identity,
-    victim::{PeerAddress, SystemClock, hello},
+    meeting::{PeerAddress, SystemClock, hello},
 };
 use clap::ValueEnum;
 use shardwire_protocols::{

@@ -30,6 +30,7 @@
 
 mod honest;
 pub(crate) mod hostile;
+mod meeting;
 pub(crate) mod victim;
 
 use clap::Args;

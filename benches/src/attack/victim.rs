@@ -5,6 +5,7 @@ use super::{
     HONEST, Outcome, host,
     hostile::{self, ATTACKERS},
     identity,
+    meeting::{PeerAddress, SystemClock, hello},
 };
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
@@ -13,9 +14,8 @@ use shardwire_model::{
 };
 use shardwire_peers::{AdmissionCounts, ConfiguredPeers, Peers, Rules, load::resident_bytes, receive, sessions};
 use shardwire_protocols::{
-    Failure, ServeError, Signed,
-    catalogue::{self, ProtocolId},
-    handshake::{self, Handshake, Hello, announce, spoken},
+    Failure, ServeError, Signed, catalogue,
+    handshake::{self, Handshake},
     keepalive::{self, Keepalive},
     timing::GREETING,
     trace::{
@@ -29,13 +29,13 @@ use shardwire_transport::{Bytes, Connection, Endpoint, Identity, Incoming, Pause
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader, Lines, Write},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 use tokio::time::timeout;
 
@@ -44,13 +44,6 @@ pub(crate) const COMMAND: &str = "attack-victim";
 /// Bytes of a chunk on the wire: in the middle of what chunks have.
 const CHUNK_BYTES: usize = 256 << 10;
 const NUMBER: u8 = 200;
-
-/// The victim's address and identity.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct PeerAddress {
-    pub(super) address: SocketAddr,
-    pub(super) peer: PeerId,
-}
 
 /// What the victim reports about itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -63,31 +56,6 @@ pub(super) struct VictimReport {
     pub(super) attackers: Vec<String>,
     /// Counts of connections admitted and refused.
     pub(super) admission: AdmissionCounts,
-}
-
-/// The system's clock.
-#[derive(Debug)]
-pub(super) struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-    }
-}
-
-/// The handshake message of all peers here.
-pub(super) fn hello(clock: &dyn Clock) -> Hello {
-    Hello {
-        network: "attack".into(),
-        world: None,
-        agent: "benches".into(),
-        roles: Vec::new(),
-        serves: announce([ProtocolId::of::<Keepalive>(), ProtocolId::of::<Trace>()]),
-        opens: spoken(),
-        capabilities: Vec::new(),
-        time: clock.now(),
-    }
 }
 
 /// An operator whose chunks hold noise. Each prover gets the same job, under its own lease.

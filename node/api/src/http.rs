@@ -9,7 +9,7 @@ pub const MAX_REQUEST_BYTES: usize = 8 << 10;
 /// Most headers of a request.
 const MAX_HEADERS: usize = 64;
 
-/// An answer.
+/// An answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Response {
     pub(crate) status: u16,

@@ -2,7 +2,7 @@
 //!
 //! | path | answer |
 //! |---|---|
-//! | `/metrics` | what the rooms of this node have registered ([`Telemetry`]), as OpenMetrics text |
+//! | `/metrics` | what the rooms of this node have registered ([`Telemetry`](shardwire_telemetry::Telemetry)), as OpenMetrics text |
 //! | `/ready` | 200 if work of every tier is taken, else 503 and of which it isn't |
 //!
 //! Nothing can be changed here, and nothing is said of single peers. Refused: other methods than GET, other paths, a request longer than

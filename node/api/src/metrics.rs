@@ -57,7 +57,7 @@ impl Metrics {
         Ok(Self { listener, address })
     }
 
-    /// Where it is.
+    /// The address that it listens at.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -43,7 +43,7 @@ pub enum ClientError {
     /// The operator takes no transactions for the shard.
     #[error("the operator takes no transactions for shard {shard}: {cause}", shard = shard.short())]
     Refused {
-        /// The shard.
+        /// The shard that was to be opened.
         shard: ShardId,
         /// What the operator acts on.
         reason: RefusalReason,
@@ -53,13 +53,13 @@ pub enum ClientError {
     /// The operator runs something else under the shard's name.
     #[error("the operator says that shard {} was started with something else", shard.short())]
     OtherStart {
-        /// The shard.
+        /// The shard that was to be opened.
         shard: ShardId,
     },
     /// The operator signed what can't both be.
     #[error("operator {} signed receipts that contradict each other: {shown}", evidence.accused.short())]
     Contradiction {
-        /// What they show.
+        /// What the receipts show.
         shown: Shown,
         /// Both receipts, which anybody can check.
         evidence: Box<Accusation>,

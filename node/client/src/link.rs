@@ -29,7 +29,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub struct Target {
     /// Who: nobody else is believed.
     pub peer: PeerId,
-    /// Where it listens.
+    /// The address that it listens at.
     pub address: SocketAddr,
 }
 
@@ -56,7 +56,7 @@ impl FromStr for Target {
 /// As whom, in which network and at what date to dial.
 #[derive(Clone, Debug)]
 pub struct Dialler {
-    /// Who we are.
+    /// The key that the client connects with.
     pub identity: Identity,
     /// The network's name.
     pub network: String,

@@ -29,14 +29,14 @@ pub struct Progress<'a> {
     pub receipt: &'a Receipt,
     /// Transactions that have a receipt.
     pub done: usize,
-    /// All transactions.
+    /// How many transactions there are in all.
     pub of: usize,
 }
 
 /// A transaction that the operator didn't take.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Refusal {
-    /// Which, from 0.
+    /// The transaction's place in the workload, from 0.
     pub index: usize,
     /// Why: the code of the rule.
     pub code: String,
@@ -47,7 +47,7 @@ pub struct Refusal {
 /// What became of the transactions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct SubmitReport {
-    /// In the shard's sequence.
+    /// How many of the transactions are in the shard's log.
     pub accepted: usize,
     /// Of these, how many were there already.
     pub duplicates: usize,

@@ -24,13 +24,13 @@ pub enum DataError {
     /// It isn't one that `init` has made.
     #[error("{path} is no data folder: it has no shardwire.toml", path = path.display())]
     NotInitialised {
-        /// The folder.
+        /// The folder that was asked for.
         path: PathBuf,
     },
-    /// A second process.
+    /// Another process uses the folder.
     #[error("{path} is in use by another process{}", pid.map(|pid| format!(" ({pid})")).unwrap_or_default(), path = path.display())]
     InUse {
-        /// The folder.
+        /// The folder that is in use.
         path: PathBuf,
         /// The other process, if it has said so.
         pid: Option<u32>,
@@ -38,7 +38,7 @@ pub enum DataError {
     /// No node to talk to.
     #[error("no node is running in {path}{}", if *left_over { ": the last one was killed" } else { "" }, path = path.display())]
     NotRunning {
-        /// The folder.
+        /// The folder without a running node.
         path: PathBuf,
         /// Whether one has left its announcement behind.
         left_over: bool,
@@ -46,7 +46,7 @@ pub enum DataError {
     /// The announcement can't be read.
     #[error("{path} is damaged: {reason}", path = path.display())]
     Announcement {
-        /// The file.
+        /// The file of the announcement.
         path: PathBuf,
         /// What is wrong in it.
         reason: String,
@@ -89,18 +89,18 @@ impl Coded for DataError {
 /// A data folder that can't be made.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// There is one.
+    /// The folder is a data folder already.
     #[error("{path} is a data folder already", path = path.display())]
     Exists {
-        /// The folder.
+        /// The folder that is one already.
         path: PathBuf,
     },
-    /// There is something else.
+    /// The folder has something else in it.
     #[error("{path} isn't empty: it has {found}", path = path.display())]
     Foreign {
-        /// The folder.
+        /// The folder that isn't empty.
         path: PathBuf,
-        /// Something in it.
+        /// The name of something in it.
         found: String,
     },
     /// A settler needs a World.
@@ -115,7 +115,7 @@ pub enum InitError {
     /// A value for the configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The World's file.
+    /// The file with the World's beginning can't be used.
     #[error(transparent)]
     World(#[from] WorkloadError),
     /// The World can't be made or opened.

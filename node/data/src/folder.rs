@@ -22,9 +22,9 @@ const CLAIM_PAUSE: Duration = Duration::from_millis(20);
 /// How to reach the process that uses a data folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
-    /// The process.
+    /// The id of the process.
     pub pid: u32,
-    /// Where it listens.
+    /// The address that it listens at.
     pub listen: SocketAddr,
     /// The node's id.
     pub peer: PeerId,
@@ -80,7 +80,7 @@ impl DataFolder {
         Ok(Self { paths, identity, _lock: lock, only_looked_at: true })
     }
 
-    /// Where everything is.
+    /// The paths of what is in the folder.
     #[must_use]
     pub fn paths(&self) -> &DataPaths {
         &self.paths

@@ -25,7 +25,7 @@ use std::{
 /// What was created.
 #[derive(Clone, Debug)]
 pub struct Created {
-    /// Where everything is.
+    /// The paths of what is in the folder.
     pub paths: DataPaths,
     /// The new node's id.
     pub peer: PeerId,

@@ -32,7 +32,7 @@ pub(super) fn shardwire_toml(config: &Config, own: PeerId) -> String {
 
 struct Line {
     about: &'static str,
-    /// The value now.
+    /// The value that the file has now.
     value: String,
     /// What to show where there is none.
     example: Option<String>,

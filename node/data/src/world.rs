@@ -35,7 +35,7 @@ pub enum WorldFileError {
     /// The file is no identity of a World.
     #[error("{path}: {error}", path = path.display())]
     Invalid {
-        /// The file.
+        /// The `world.json` that was read.
         path: PathBuf,
         /// What is wrong.
         error: IdentityError,
@@ -43,7 +43,7 @@ pub enum WorldFileError {
     /// It is of another network.
     #[error("{path} is of network '{found}', the configuration's is '{configured}'", path = path.display())]
     Network {
-        /// The file.
+        /// The `world.json` that was read.
         path: PathBuf,
         /// The network that the file names.
         found: String,
@@ -53,7 +53,7 @@ pub enum WorldFileError {
     /// This node settles, and the World doesn't list it.
     #[error("{path} doesn't list {peer} as a settler", path = path.display())]
     NoSettler {
-        /// The file.
+        /// The `world.json` that was read.
         path: PathBuf,
         /// This node's id.
         peer: PeerId,
@@ -61,7 +61,7 @@ pub enum WorldFileError {
     /// No program that this build has can settle there.
     #[error("{path} lists no program of this build, which has {}", hex(programs), path = path.display())]
     NoProgram {
-        /// The file.
+        /// The `world.json` that was read.
         path: PathBuf,
         /// The hashes of the build's programs.
         programs: Vec<Felt>,

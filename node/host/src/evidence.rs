@@ -36,7 +36,7 @@ fn parts(kept: &KeptEvidence) -> u32 {
 pub enum Keeping {
     /// It is kept now.
     Now,
-    /// It was already.
+    /// It was stored before.
     Before,
     /// There is no room for it.
     NoRoom,

@@ -56,7 +56,7 @@ impl Lives for Write<'_> {
     }
 }
 
-/// Writes histories.
+/// Takes steps in the lives of shards, each a signed entry of a history.
 pub trait Advance {
     /// Takes a step of a shard's life, signed and dated; the life after it. One that was taken before changes nothing.
     ///

@@ -9,7 +9,7 @@ use shardwire_store::{
 };
 use shardwire_transport::PeerSignature;
 
-/// As it is stored.
+/// A signed statement, as it is stored.
 pub fn stored<T: Statement>(signed: &Signed<T>) -> SignedBytes {
     SignedBytes { statement: signed.statement.canonical(), signature: signed.signature.0.to_vec() }
 }

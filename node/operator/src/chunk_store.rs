@@ -19,7 +19,7 @@ use std::{
 const _: () =
     assert!(witness::MAX_CHUNK_BYTES <= trace::MAX_CHUNK_RAW as usize && witness::MAX_CHUNKS <= trace::MAX_CHUNKS);
 
-/// What a chunk_store has.
+/// What a chunk store has.
 #[derive(Debug, Default)]
 struct Contents {
     chunks: Vec<StoredChunk>,
@@ -44,7 +44,7 @@ pub(super) struct ChunkStore {
     contents: Mutex<Contents>,
 }
 
-/// How far a chunk_store is, for people.
+/// How far a chunk store is, for people.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Extent {
     pub(super) chunks: u32,

@@ -14,20 +14,20 @@ pub enum OperatorError {
     /// A shard of a program that isn't here.
     #[error(transparent)]
     Program(#[from] UnknownProgram),
-    /// The durable memory.
+    /// The store can't be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A file.
+    /// A chunk's file can't be written or read.
     #[error(transparent)]
     Artefact(#[from] ArtefactError),
     /// The log holds what the rules refuse.
     #[error("the log of shard {} doesn't replay: transaction {sequence} is refused: {cause}", shard.short())]
     Log {
-        /// The shard.
+        /// The shard whose log it is.
         shard: ShardId,
-        /// Where, from 0.
+        /// The transaction's place in the log, from 0.
         sequence: u32,
-        /// Why.
+        /// The rule that refuses it.
         cause: Cause,
     },
     /// No thread for the execution.
@@ -39,31 +39,31 @@ pub enum OperatorError {
     /// No such shard here.
     #[error("this operator doesn't run shard {shard}")]
     Unknown {
-        /// The shard.
+        /// The id that was asked for.
         shard: ShardId,
     },
     /// What was accepted before it couldn't be logged.
     #[error("the log of shard {} couldn't be written", shard.short())]
     Behind {
-        /// The shard.
+        /// The shard whose log it is.
         shard: ShardId,
     },
-    /// It is over.
+    /// The shard takes no further transactions.
     #[error("shard {} is over", shard.short())]
     Over {
-        /// The shard.
+        /// The shard that is over.
         shard: ShardId,
     },
-    /// It was aborted.
+    /// The shard was aborted: no proof of it is wanted.
     #[error("shard {} was aborted", shard.short())]
     Aborted {
-        /// The shard.
+        /// The shard that was aborted.
         shard: ShardId,
     },
     /// Another proof was first.
     #[error("shard {} is settled", shard.short())]
     Settled {
-        /// The shard.
+        /// The shard that is settled.
         shard: ShardId,
     },
     /// A shard can't get there.
@@ -72,15 +72,15 @@ pub enum OperatorError {
     /// An earlier failure stopped it.
     #[error("shard {} has stopped: {cause}", shard.short())]
     Stopped {
-        /// The shard.
+        /// The shard that has stopped.
         shard: ShardId,
-        /// Why.
+        /// The failure that stopped it.
         cause: Cause,
     },
     /// Another prover has the job.
     #[error("the job is leased to prover {prover}")]
     Leased {
-        /// Who has it.
+        /// The prover that has it.
         prover: String,
     },
     /// The prover holds as many as its tier may.

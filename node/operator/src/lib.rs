@@ -38,7 +38,7 @@ use self::{
     waiting::WaitingProvers,
 };
 pub use error::OperatorError;
-pub use run::extended;
+pub use sequencer::extended;
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_host::{Changes, Host};
 use shardwire_model::{
@@ -58,7 +58,7 @@ use std::{
 /// Most shards that run at a time: each has a thread and holds its memory (about 100 MB for 1,000,000 steps).
 pub(crate) const MAX_RUNS: usize = 64;
 
-/// The operator's state.
+/// An operator: the shards that it executes, and the provers that wait for their jobs.
 #[derive(Debug)]
 pub struct Operator {
     host: Arc<Host>,

@@ -23,7 +23,7 @@ use shardwire_model::{
 use shardwire_program::{ExecuteError, Execution, Program, Programs};
 use shardwire_protocols::{
     administration::ShardStatus,
-    ingress::{Opened, transaction_hash},
+    ingress::Opened,
     trace::{ChunkAnswer, JobOffer, job_id},
 };
 use shardwire_store::{
@@ -149,7 +149,7 @@ impl Run {
         self.executor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where transactions enter.
+    /// The part that takes transactions.
     pub(super) fn sequencer(&self) -> Result<&Arc<Sequencer>, OperatorError> {
         let over = || self.stopped().unwrap_or(OperatorError::Over { shard: self.shard });
         self.sequencer.as_ref().ok_or_else(over)
@@ -395,11 +395,6 @@ fn conclude(
     events.emit(ExecutionEnded { shard: segment.shard, steps, chunks });
     chunk_store.end(executed);
     Ok(())
-}
-
-/// The hash of a log with one more transaction.
-pub fn extended(log: Hash, transaction: &SignedTransaction) -> Hash {
-    Hash::of_parts("shardwire log 1", &[&log.0, &transaction_hash(transaction).0])
 }
 
 pub(super) fn felts(values: &[WireFelt]) -> Vec<Felt> {

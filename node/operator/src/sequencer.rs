@@ -5,12 +5,12 @@
 //! commit fails, the second state becomes the first one again, and what was checked against it is refused: its round is over. The sequencer is
 //! in doubt then, because the disk may have got all of it the same: nothing enters until [`Sequencer::take_in`] was told what the log has.
 //!
-//! Bound: as many transactions are on their way as the store has places ([`MAX_WAITING`](shardwire_store::MAX_WAITING)).
+//! Bound: as many transactions are on their way as the store has room for ([`MAX_WAITING`](shardwire_store::MAX_WAITING)).
 
-use super::run::extended;
 use shardwire_host::Changes;
 use shardwire_model::{Felt, Hash, SignedTransaction, Transaction};
 use shardwire_program::{Admission, Change, Checked, Refusal};
+use shardwire_protocols::ingress::transaction_hash;
 use std::{
     collections::VecDeque,
     sync::{
@@ -49,7 +49,7 @@ struct Rules {
 #[derive(Debug)]
 struct UnderWay {
     transaction: SignedTransaction,
-    /// What it changes.
+    /// The change that it makes to the rules' state.
     change: Change,
     /// The hash of the log that ends with it.
     log: Hash,
@@ -75,7 +75,7 @@ pub(super) enum Entered<P> {
 /// A transaction's place in the log.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken {
-    /// From 0.
+    /// The transaction's place in the log, from 0.
     pub(super) sequence: u32,
     /// The hash of the log that ends with it.
     pub(super) log: Hash,
@@ -237,4 +237,9 @@ impl Sequencer {
     pub(super) fn next_unfed(&self) -> Option<SignedTransaction> {
         self.rules().unfed.pop_front()
     }
+}
+
+/// The hash of a log with one more transaction.
+pub fn extended(log: Hash, transaction: &SignedTransaction) -> Hash {
+    Hash::of_parts("shardwire log 1", &[&log.0, &transaction_hash(transaction).0])
 }

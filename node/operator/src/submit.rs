@@ -13,7 +13,7 @@ use shardwire_model::{
 };
 use shardwire_protocols::ingress::{Outcome, transaction_hash};
 use shardwire_store::{
-    Pending, Place, StoreError, Write,
+    Pending, Reservation, StoreError, Write,
     records::{LogKey, TRANSACTIONS},
 };
 use std::{sync::Arc, time::Duration};
@@ -43,8 +43,8 @@ impl Run {
                     self.host.work.run(check).await.unwrap_or(false)
                 }
             };
-            let place = self.host.store.place().await?;
-            let queue = |taken| (taken, self.log(sequencer, place, taken, transaction));
+            let reserved = self.host.store.reserve().await?;
+            let queue = |taken| (taken, self.log(sequencer, reserved, taken, transaction));
             match sequencer.enter(&transaction, message, good, queue) {
                 Err(refusal) => {
                     self.state().refused += 1;
@@ -70,7 +70,7 @@ impl Run {
     fn log(
         self: &Arc<Self>,
         sequencer: &Arc<Sequencer>,
-        place: Place,
+        reserved: Reservation,
         taken: Taken,
         transaction: SignedTransaction,
     ) -> Pending<Life, OperatorError> {
@@ -117,7 +117,7 @@ impl Run {
             }
             Ok(life)
         };
-        place.enqueue_then(changes, move |logged| match logged {
+        reserved.enqueue_then(changes, move |logged| match logged {
             Ok(life) => then.logged(&sequencer, sequence, life),
             Err(_) => sequencer.failed(round),
         })

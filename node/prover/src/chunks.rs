@@ -19,7 +19,7 @@ pub(super) fn unpack(chunk: &Chunk) -> Result<Vec<u8>, String> {
     if Hash::of(&body) == chunk.hash { Ok(body) } else { Err("its content doesn't have its hash".into()) }
 }
 
-/// Keeps a chunk.
+/// Stores a chunk of a job's witness.
 pub(super) fn keep(artefacts: &Artefacts, job: Hash, chunk: &Chunk) -> Result<(), ProverError> {
     if chunk.raw_bytes > MAX_CHUNK_RAW {
         return Err(ProverError::ChunkSize);

@@ -9,16 +9,16 @@ use shardwire_witness::AssembleError;
 /// A job can't be done, or not now.
 #[derive(Debug, thiserror::Error)]
 pub enum ProverError {
-    /// The durable memory.
+    /// The store can't be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A file.
+    /// A chunk's, witness's or proof's file can't be written or read.
     #[error(transparent)]
     Artefact(#[from] ArtefactError),
     /// The operator's chunks are no witness.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
-    /// The worker.
+    /// The worker made no proof.
     #[error(transparent)]
     Worker(#[from] ProveError),
     /// The witness is of another run than the job.
@@ -30,7 +30,7 @@ pub enum ProverError {
     /// A chunk that was here is gone.
     #[error("chunk {index} is missing or damaged")]
     Chunk {
-        /// Which.
+        /// The chunk's place in the witness, from 0.
         index: u32,
     },
     /// A chunk over its bound.

@@ -82,7 +82,7 @@ impl Known {
     }
 }
 
-/// The prover's state.
+/// A prover: its jobs, and what it does for each.
 #[derive(Debug)]
 pub struct Prover {
     host: Arc<Host>,

@@ -17,7 +17,7 @@ pub type Proving<'a> = Pin<Box<dyn Future<Output = Result<Proved, ProveError>> +
 /// Proving by a worker process.
 #[derive(Clone, Debug)]
 pub struct Workshop {
-    /// The program.
+    /// The program that is started for each proof.
     pub worker: Worker,
     /// The most memory that it may take, in bytes.
     pub memory_limit: u64,

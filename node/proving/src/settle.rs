@@ -49,15 +49,15 @@ pub enum OutputMismatch {
         /// The shard in the output.
         actual: ShardId,
     },
-    /// Of another slice of the run.
+    /// It is of another segment of the run.
     #[error("the output is of segment {actual}, and segment {expected} is next")]
     Segment {
-        /// The next one.
+        /// The segment that is next.
         expected: u32,
-        /// The one in the output.
+        /// The segment in the output.
         actual: u32,
     },
-    /// ResumableJob from another state or other start data.
+    /// The run began from another state or with other start data.
     #[error("the run began from state {actual:#x}, not from {expected:#x}")]
     Before {
         /// The state to begin from.

@@ -16,25 +16,25 @@ pub enum SettlerError {
     /// The World can't be used.
     #[error(transparent)]
     World(#[from] WorldError),
-    /// The World refuses.
+    /// The World refuses the operation.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The World hasn't decided yet.
     #[error("what is to be done about shard {shard} is pending in the World")]
     Pending {
-        /// The shard.
+        /// The shard that the operation is about.
         shard: ShardId,
     },
     /// The World answered another operation than the one that was submitted.
     #[error("the World answers about shard {shard} what it wasn't asked")]
     Receipt {
-        /// The shard.
+        /// The shard that the operation was about.
         shard: ShardId,
     },
-    /// The durable memory.
+    /// The store can't be read or written.
     #[error(transparent)]
     Store(StoreError),
-    /// A file.
+    /// A proof's file can't be written or read.
     #[error(transparent)]
     Artefact(#[from] ArtefactError),
     /// This program's verifier ended without an answer.
@@ -127,31 +127,31 @@ pub(crate) enum Unwanted {
     /// Not a shard of this World.
     #[error("this settler has no shard {shard}")]
     Unknown {
-        /// The shard.
+        /// The shard that the proof names.
         shard: ShardId,
     },
-    /// Given up.
+    /// Its shard was aborted.
     #[error("shard {shard} was aborted")]
     Aborted {
-        /// The shard.
+        /// The shard that was aborted.
         shard: ShardId,
     },
     /// Of another job than the World's: begun from another state, or with another program, or another slice.
     #[error("the proof of shard {shard} is of another job than this settler's")]
     OtherJob {
-        /// The shard.
+        /// The shard that the proof names.
         shard: ShardId,
     },
     /// It may be wanted later.
     #[error("what becomes of shard {shard} is pending in the World")]
     Pending {
-        /// The shard.
+        /// The shard that an operation is pending for.
         shard: ShardId,
     },
     /// Another proof was first.
     #[error("shard {shard} is settled by another proof")]
     Late {
-        /// The shard.
+        /// The shard that is settled.
         shard: ShardId,
     },
 }

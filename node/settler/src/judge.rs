@@ -10,7 +10,7 @@ use shardwire_proving::{
 use shardwire_world::ShardRecord;
 use std::sync::Arc;
 
-/// Checks proofs.
+/// Decides whether a proof is believed, with the verifier that it is given.
 #[derive(Debug)]
 pub struct Judge {
     verifier: Arc<dyn Verify>,

@@ -18,7 +18,6 @@ mod leases;
 mod life;
 #[cfg(test)]
 mod life_tests;
-mod outdated;
 #[cfg(test)]
 mod pending_tests;
 mod proofs;
@@ -48,7 +47,7 @@ use std::{
 };
 use turns::Turns;
 
-/// The settler's state.
+/// A settler: its World, and the shards that it started there.
 #[derive(Debug)]
 pub struct Settler {
     host: Arc<Host>,

@@ -9,13 +9,15 @@
 //!
 //! Bounds: one note a shard; [`MAX_REFUSED`] refusals are remembered, for those who ask later.
 
+mod outdated;
+
 use super::{
     Settler, SettlerError,
     error::Objection,
     events::{ShardAborted, ShardSettled, ShardStarted},
-    outdated::noted_reason,
     turns::Turn,
 };
+use outdated::noted_reason;
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::life::{AbortReason, Ended};
 use shardwire_model::{
@@ -29,7 +31,7 @@ use shardwire_store::{
 use shardwire_transport::Backoff;
 use shardwire_world::events::{Kind, OperationFinal, OperationPending, OperationRefused, OperationSubmitted};
 use shardwire_world::{
-    MAX_SHARD_PAGE, Operation, Receipt, Refusal, Settlement, ShardState, Stage as WorldStage, Standing, Ticket, decided,
+    MAX_SHARD_PAGE, Operation, Receipt, Refusal, Settlement, ShardStage, ShardState, Standing, Ticket, decided,
 };
 use std::{
     collections::BTreeSet,
@@ -91,7 +93,7 @@ impl Settler {
             let page = self.world.shards(last, MAX_SHARD_PAGE).await?;
             let Some(end) = page.last() else { break };
             last = Some(end.shard);
-            for open in page.iter().filter(|it| it.stage == WorldStage::Started) {
+            for open in page.iter().filter(|it| it.stage == ShardStage::Started) {
                 if self.gives_up(open.shard).await? {
                     continue;
                 }

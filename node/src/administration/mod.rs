@@ -16,7 +16,7 @@ use shardwire_settler::Settler;
 /// A request that this node can't do.
 #[derive(Debug, thiserror::Error)]
 enum Impossible {
-    /// Another node's business.
+    /// Only a settler can do it.
     #[error("this node is no settler: it has no World")]
     NoSettler,
     /// Nothing known of it.
@@ -31,7 +31,7 @@ enum Impossible {
     /// There is no such piece.
     #[error("there is no evidence {number} against {}", peer.short())]
     NoEvidence {
-        /// Against whom.
+        /// The peer that was asked about.
         peer: PeerId,
         /// Its number, from 0.
         number: u32,

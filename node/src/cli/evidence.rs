@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 pub(super) enum EvidenceCommand {
     /// Say what a file of evidence shows, and against whom
     #[command(
-        after_help = "Signatures, hashes and, of a proof, what it proves are checked again; the word of whoever gave you the file\n\
-        isn't. Exit code 0: it shows that the peer broke its word. 1: it shows nothing.\n\nExample:\n  \
+        after_help = "Signatures, hashes and, of a proof, what it proves are checked again; where the file came from doesn't\n\
+        matter. Exit code 0: it shows that the peer broke its word. 1: it shows nothing.\n\nExample:\n  \
         shardwire evidence check 2222222222-1a2b3c4d5e.evidence"
     )]
     Check(EvidenceCheckArgs),
@@ -33,7 +33,7 @@ pub(super) enum EvidenceCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct EvidenceCheckArgs {
-    /// The file
+    /// The file with the evidence
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -61,7 +61,7 @@ enum FileError {
     /// The file can't be read or written.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// There is none.
+    /// There is no such file.
     #[error("there is no file {path}", path = path.display())]
     Missing { path: PathBuf },
 }

@@ -42,7 +42,7 @@ impl Failure {
         self
     }
 
-    /// With something more to do.
+    /// The same failure, with a further next step.
     pub(super) fn and_next(mut self, next_step: &str) -> Self {
         self.next_step = format!("{} {next_step}", self.next_step);
         self

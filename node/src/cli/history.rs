@@ -32,7 +32,7 @@ pub(super) struct HistoryArgs {
 #[derive(Serialize)]
 struct Histories {
     shard: ShardId,
-    /// Who signed.
+    /// The node that signed the entries.
     peer: PeerId,
     histories: Vec<OnePart>,
 }

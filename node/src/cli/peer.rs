@@ -37,12 +37,10 @@ pub(super) enum PeerCommand {
         shardwire peer allow --data ./operator ID --withdraw")]
     Allow(AllowArgs),
     /// Show what the node can prove against a peer: a bad proof, or signed words that contradict each other
-    #[command(
-        after_help = "With --to each piece is written to a file of its own, whole: whoever has it can check it with\n\
+    #[command(after_help = "With --to each piece is written to a file of its own, whole: anybody can check it with\n\
         `shardwire evidence check`, without this node.\n\nExamples:\n  \
         shardwire peer evidence --data ./settler ID\n  \
-        shardwire peer evidence --data ./settler ID --to ./evidence"
-    )]
+        shardwire peer evidence --data ./settler ID --to ./evidence")]
     Evidence(EvidenceArgs),
     /// Let the running node read its configuration's peers, reputation.allow and reputation.deny again
     #[command(

@@ -43,7 +43,7 @@ pub(super) enum ProtocolFormat {
     Table,
     /// A state diagram
     Mermaid,
-    /// One object
+    /// One JSON object
     Json,
 }
 

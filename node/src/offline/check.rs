@@ -131,7 +131,7 @@ async fn of_world(folder: &Folder, report: &mut Report) -> Option<WorldContents>
 /// Reads each record of each table.
 fn of_store(store: &Store, report: &mut Report) {
     for table in LAYOUT.tables() {
-        let read = table.check(store, |record| {
+        let read = store.check(table, |record| {
             report.records += 1;
             if let Err(error) = record {
                 report.error(STORE, &error);

@@ -15,15 +15,15 @@ use std::{
 /// An artefact could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtefactError {
-    /// The disk.
+    /// The disk failed, or the file isn't there.
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// Larger than it may be.
     #[error("{path} has more than {max} bytes")]
     TooLarge {
-        /// The file.
+        /// The artefact's file.
         path: PathBuf,
-        /// The bound.
+        /// The most bytes that it may have.
         max: u64,
     },
 }

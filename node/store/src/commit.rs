@@ -1,16 +1,16 @@
 //! Group commit: the changes of many callers become durable in one commit, and each caller is answered after it.
 //!
 //! A disk confirms a few hundred commits a second, whatever is in them. So callers queue their changes, in the order in which they
-//! [`enqueue`](Place::enqueue) them; all that wait go into one transaction, in that order; meanwhile the next ones queue up. What a caller's
+//! [`enqueue`](Reservation::enqueue) them; all that wait go into one transaction, in that order; meanwhile the next ones queue up. What a caller's
 //! changes refuse is taken back and told to that caller alone. A commit that fails is told to all of its group, and nothing of it is kept:
 //! also who was refused is told so, because the refusal may be due to what another one of the group had changed.
 //!
 //! There is no thread: the first of a group starts the writer, which ends when nothing waits any more. Where a node does one thing at a
 //! time ([`Work::AtOnce`]), the first lets the other tasks run once and then commits what has come together.
 //!
-//! Bounds: [`MAX_WAITING`] changes wait or are being committed; who comes then waits for a place. A group has at most [`MAX_GROUP`].
+//! Bounds: [`MAX_WAITING`] changes wait or are being committed; who comes then waits for room ([`Reservation`]). A group has at most [`MAX_GROUP`].
 
-use crate::{Store, StoreError, Work, Write, store::File};
+use crate::{MAX_GROUP, StoreError, Work, Write, file::File};
 use std::{
     collections::VecDeque,
     fmt,
@@ -22,13 +22,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Most changes that wait or are being committed: some seconds of what a disk takes, and a few megabytes of transactions.
 pub const MAX_WAITING: usize = 2048;
-/// Most changes in one commit, so that the first ones of many aren't held up by the last.
-pub const MAX_GROUP: usize = 512;
 
 /// Changes that wait for a commit.
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
-    places: Arc<Semaphore>,
+    /// A permit for each of [`MAX_WAITING`] changes.
+    room: Arc<Semaphore>,
 }
 
 #[derive(Default)]
@@ -40,7 +39,7 @@ struct Waiting {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { waiting: Mutex::default(), places: Arc::new(Semaphore::new(MAX_WAITING)) }
+        Self { waiting: Mutex::default(), room: Arc::new(Semaphore::new(MAX_WAITING)) }
     }
 }
 
@@ -53,6 +52,27 @@ impl fmt::Debug for Queue {
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Commits to the file what waits, until nothing does.
+    fn drain(&self, file: &File) {
+        loop {
+            let mut group: Vec<Box<dyn Member>> = {
+                let mut waiting = self.lock();
+                let length = waiting.members.len().min(MAX_GROUP);
+                waiting.writing = length > 0;
+                waiting.members.drain(..length).collect()
+            };
+            if group.is_empty() {
+                return;
+            }
+            let changed = group.len();
+            let committed =
+                file.write_group(|write| group.iter_mut().try_for_each(|member| member.join(write)), changed);
+            for member in group {
+                member.answer(committed.clone());
+            }
+        }
     }
 }
 
@@ -69,7 +89,7 @@ struct Changes<T, E, F, G> {
     result: Option<Result<T, E>>,
     then: G,
     caller: oneshot::Sender<Result<T, E>>,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl<T, E, F, G> Member for Changes<T, E, F, G>
@@ -98,63 +118,23 @@ where
     }
 }
 
-impl File {
-    /// Commits what waits until nothing does.
-    fn drain(&self) {
-        loop {
-            let mut group: Vec<Box<dyn Member>> = {
-                let mut waiting = self.queue.lock();
-                let length = waiting.members.len().min(MAX_GROUP);
-                waiting.writing = length > 0;
-                waiting.members.drain(..length).collect()
-            };
-            if group.is_empty() {
-                return;
-            }
-            let changed = group.len();
-            let committed =
-                self.write_group(|write| group.iter_mut().try_for_each(|member| member.join(write)), changed);
-            for member in group {
-                member.answer(committed.clone());
-            }
-        }
-    }
-}
-
-impl Store {
-    /// Changes that are durable when this returns, in one commit with those of others. Dropping the future doesn't take them back.
-    ///
-    /// # Errors
-    /// What `changes` returns, or the [`StoreError`] of the whole group; nothing of `changes` is kept then.
-    pub async fn commit<T, E, F>(&self, changes: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: FnOnce(&mut Write<'_>) -> Result<T, E> + Send + 'static,
-    {
-        self.place().await.map_err(E::from)?.enqueue(changes).await
-    }
-
-    /// A place in the queue, once there is one.
-    ///
-    /// # Errors
-    /// [`StoreError::Closed`] if there will be none.
-    pub async fn place(&self) -> Result<Place, StoreError> {
-        let permit = self.file.queue.places.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
-        Ok(Place { file: self.file.clone(), work: self.work, permit })
-    }
-}
-
-/// A place in the queue of changes. The order is that of [`enqueue`](Self::enqueue), not that of taking places.
+/// Room for changes in the queue. Changes are committed in the order in which they are [enqueued](Self::enqueue), not in that of reservations.
 #[derive(Debug)]
 #[must_use = "nothing is committed before changes are enqueued"]
-pub struct Place {
+pub struct Reservation {
+    queue: Arc<Queue>,
     file: Arc<File>,
     work: Work,
     permit: OwnedSemaphorePermit,
 }
 
-impl Place {
+impl Reservation {
+    /// One in this queue for this file, once there is room.
+    pub(crate) async fn of(queue: &Arc<Queue>, file: &Arc<File>, work: Work) -> Result<Self, StoreError> {
+        let permit = queue.room.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        Ok(Self { queue: queue.clone(), file: file.clone(), work, permit })
+    }
+
     /// Queues changes up; they are committed whether the answer is waited for or not.
     pub fn enqueue<T, E, F>(self, changes: F) -> Pending<T, E>
     where
@@ -174,19 +154,19 @@ impl Place {
         F: FnOnce(&mut Write<'_>) -> Result<T, E> + Send + 'static,
         G: FnOnce(&Result<T, E>) + Send + 'static,
     {
-        let Self { file, work, permit } = self;
+        let Self { queue, file, work, permit } = self;
         let (caller, answer) = oneshot::channel();
-        let member = Changes { changes: Some(changes), result: None, then, caller, _place: permit };
+        let member = Changes { changes: Some(changes), result: None, then, caller, _permit: permit };
         let first = {
-            let mut waiting = file.queue.lock();
+            let mut waiting = queue.lock();
             waiting.members.push_back(Box::new(member));
             !std::mem::replace(&mut waiting.writing, true)
         };
         let mut turn = None;
         if first {
             match work {
-                Work::Beside => drop(tokio::task::spawn_blocking(move || file.drain())),
-                Work::AtOnce => turn = Some(Turn { file, others: false }),
+                Work::Beside => drop(tokio::task::spawn_blocking(move || queue.drain(&file))),
+                Work::AtOnce => turn = Some(Turn { queue, file, others: false }),
             }
         }
         Pending { turn, answer }
@@ -196,6 +176,7 @@ impl Place {
 /// Commits when it is dropped.
 #[derive(Debug)]
 struct Turn {
+    queue: Arc<Queue>,
     file: Arc<File>,
     /// Whether the other tasks have had their turn.
     others: bool,
@@ -203,7 +184,7 @@ struct Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.file.drain();
+        self.queue.drain(&self.file);
     }
 }
 

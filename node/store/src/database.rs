@@ -28,7 +28,7 @@ pub fn guarded<T, E: From<Contradiction>>(work: impl FnOnce() -> Result<T, E>) -
 pub enum Opening {
     /// On a view: what is written stays in memory.
     OnView,
-    /// For good.
+    /// On the file itself: what is written stays.
     InPlace,
 }
 

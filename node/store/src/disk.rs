@@ -20,7 +20,7 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 #[error("{path} can't be {what}: {reason}")]
 pub struct DiskError {
-    /// The file.
+    /// The file or folder that was used.
     pub path: PathBuf,
     /// What was tried.
     pub what: &'static str,
@@ -29,7 +29,7 @@ pub struct DiskError {
 }
 
 impl DiskError {
-    /// As `map_err` takes it.
+    /// Makes the error of what the system said, for `map_err`.
     pub fn of(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |reason| Self { path, what, reason }
@@ -57,7 +57,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// [`DiskError`] if the disk fails.
     fn read(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>, DiskError>;
 
-    /// Renames a file, over what has the other name. It has it for certain when this returns.
+    /// Renames a file, over what has the other name. The new name is durable when this returns.
     ///
     /// # Errors
     /// [`DiskError`] if the disk fails or there is no such file.
@@ -95,7 +95,7 @@ pub fn partial(path: &Path) -> PathBuf {
 pub struct Backend(Arc<dyn StorageBackend>);
 
 impl Backend {
-    /// Over any storage.
+    /// A backend that reads and writes this storage.
     #[must_use]
     pub fn new(storage: impl StorageBackend) -> Self {
         Self(Arc::new(storage))

@@ -15,7 +15,7 @@ pub enum StoreError {
     /// A table of a version that no migration leads from.
     #[error("node.redb has {what} in version {found}, this program reads version {known}")]
     Version {
-        /// Which table.
+        /// What has the version: a table, by its name, or the file.
         what: String,
         /// The version in the file.
         found: u64,
@@ -25,7 +25,7 @@ pub enum StoreError {
     /// A table that isn't of this program.
     #[error("node.redb has a table '{table}', which this program doesn't know")]
     UnknownTable {
-        /// Its name.
+        /// The table's name in the file.
         table: String,
     },
     /// It can't be read.
@@ -34,12 +34,12 @@ pub enum StoreError {
     /// A record over the bound; a fault of this program.
     #[error("a record of '{table}' exceeds {max} bytes")]
     TooLarge {
-        /// The table.
+        /// The table that it was to be put in.
         table: &'static str,
-        /// The bound.
+        /// The most bytes that a record may have.
         max: usize,
     },
-    /// The disk.
+    /// The disk failed or is full; what was confirmed is kept.
     #[error("node.redb can't be read or written: {0}")]
     Disk(String),
     /// The node ended before the changes were taken up.

@@ -35,7 +35,7 @@ pub struct Layout {
 /// How a table of one version becomes one of the next.
 #[derive(Debug)]
 pub struct Migration {
-    /// Which table.
+    /// The name of the table whose version it raises.
     pub table: &'static str,
     /// The version before.
     pub from: u64,
@@ -49,7 +49,7 @@ type Run = fn(&mut Rows<'_>) -> Result<(), StoreError>;
 /// How a file of an older format, with one number for all tables, becomes one with a version a table.
 #[derive(Debug)]
 pub struct FormatMigration {
-    /// That number.
+    /// The number that such a file has.
     pub format: u64,
     /// The tables that such a file may have, each with the version that it has afterwards.
     pub tables: &'static [(&'static str, u64)],
@@ -68,7 +68,7 @@ enum Found {
 }
 
 impl Layout {
-    /// Each table.
+    /// The tables, of all rooms.
     pub fn tables(&self) -> impl Iterator<Item = &'static Description> {
         self.tables.iter().copied().flatten()
     }

@@ -24,6 +24,7 @@ mod commit;
 pub mod database;
 mod disk;
 mod error;
+mod file;
 mod layout;
 mod metrics;
 #[cfg(feature = "older")]
@@ -37,7 +38,7 @@ mod work;
 mod write;
 
 pub use artefacts::{ArtefactError, Artefacts};
-pub use commit::{MAX_GROUP, MAX_WAITING, Pending, Place};
+pub use commit::{MAX_WAITING, Pending, Reservation};
 pub use database::Contradiction;
 pub use disk::{Backend, Disk, DiskError, SystemDisk, partial};
 pub use error::StoreError;
@@ -46,4 +47,4 @@ pub use store::Store;
 pub use table::{Description, RecordKey, Table};
 pub use view::CopyOnWrite;
 pub use work::Work;
-pub use write::{MAX_RECORD_BYTES, Write};
+pub use write::{MAX_GROUP, MAX_RECORD_BYTES, Write};

@@ -1,6 +1,6 @@
 //! What the node's metrics say of its store.
 
-use crate::{MAX_GROUP, Store};
+use crate::write::MAX_GROUP;
 use shardwire_telemetry::{Counter, Family, Histogram, Telemetry};
 
 const ROOM: &str = "store";
@@ -26,12 +26,10 @@ impl Counts {
     pub(crate) fn committed(&self, changes: usize) {
         self.commits.observe(f64::from(u32::try_from(changes).unwrap_or(u32::MAX)));
     }
-}
 
-impl Store {
-    /// Takes this store's numbers into the registry.
-    pub fn register(&self, telemetry: &Telemetry) {
-        let Counts { commits, reopened } = self.counts();
+    /// Takes these numbers into the registry.
+    pub(crate) fn register(&self, telemetry: &Telemetry) {
+        let Self { commits, reopened } = self;
         let changes = Family::of(ROOM, "commit_changes", "Commits, by how many callers' changes each made durable");
         telemetry.register(changes, commits.clone());
         let again = Family::of(ROOM, "reopened", "Times that the store was opened again after its disk had failed");

@@ -1,7 +1,7 @@
 //! Data folders of an older layout, for the tests of what reads them: a settler's, an operator's and a prover's of commit a32fa3c, before records had a
 //! version a table. `older/README.md` says what is in them and how they were made.
 //!
-//! Of each the databases, the identity and the configuration are here, and what `data export` of that time said of it; proofs and chunks aren't.
+//! Each has its databases, its identity, its configuration, and what `data export` of that time said of it; proofs and chunks are left out.
 
 use crate::{Disk, DiskError};
 use std::path::Path;
@@ -44,11 +44,11 @@ macro_rules! folder {
     };
 }
 
-/// The settler's.
+/// A settler's data folder.
 pub const SETTLER: OlderFolder = folder!("settler", "node.redb", "ledger.redb");
-/// The operator's.
+/// An operator's data folder.
 pub const OPERATOR: OlderFolder = folder!("operator", "node.redb");
-/// The prover's, which was killed.
+/// The data folder of a prover that was killed.
 pub const PROVER: OlderFolder = folder!("prover", "node.redb");
 
 fn unpacked(name: &str, packed: &[u8]) -> Vec<u8> {

@@ -46,7 +46,7 @@ impl Reopening {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The database. While another one still uses a failed one, that one.
+    /// The database. A failed one is given out as long as somebody still uses it.
     ///
     /// # Errors
     /// [`StoreError`] if it had failed and can't be opened again.

@@ -1,47 +1,25 @@
-//! The open file: reading, and writing one change after the other.
+//! The open file as tables of records: what is read, and the two ways to write, alone or in a group.
 
 use crate::{
-    Backend, Disk, Layout, RecordKey, StoreError, Table, Work, Write,
-    commit::Queue,
-    database::{self, Database, guarded},
-    metrics::Counts,
-    reopening::Reopening,
-    table::Bytes,
+    Backend, Description, Disk, Layout, RecordKey, StoreError, Table, Work, Write,
+    commit::{Queue, Reservation},
+    database,
+    file::File,
+    table::{Bytes, each, records},
 };
-use redb::{
-    ReadableDatabase as _, ReadableTable, StorageBackend as _, TableError, WriteTransaction, backends::InMemoryBackend,
-};
+use redb::{ReadOnlyTable, ReadableTable as _, TableDefinition, TableError, backends::InMemoryBackend};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
-
-/// From how many bytes on each commit keeps what opening after a crash needs. Without it opening reads the whole file, 50 MB a second and twice (once on a
-/// view); with it 136 MB open in 0.2 s, but a commit waits for the disk twice (5 ms where one takes 3). So a small file has fast commits, and a large one
-/// opens in well under a second, too.
-const QUICK_REPAIR_FROM: u64 = 16 << 20;
+use shardwire_telemetry::Telemetry;
+use std::{path::Path, sync::Arc};
 
 /// The open file. Cheap to clone: clones are the same file.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pub(crate) file: Arc<File>,
-    /// How groups are committed.
-    pub(crate) work: Work,
-}
-
-#[derive(Debug)]
-pub(crate) struct File {
-    database: Reopening,
-    /// About how many bytes the file has: what it had when it was opened, and all that was written since.
-    length: AtomicU64,
-    /// Whether it was of an older layout.
-    was_older: bool,
+    file: Arc<File>,
     /// Changes that wait for the next commit.
-    pub(crate) queue: Queue,
+    queue: Arc<Queue>,
+    /// How groups are committed.
+    work: Work,
 }
 
 impl Store {
@@ -78,17 +56,14 @@ impl Store {
     }
 
     fn over(backend: Backend, layout: &Layout) -> Result<Self, StoreError> {
-        let length = backend.len().map_err(|error| StoreError::Disk(error.to_string()))?;
-        let database = Reopening::over(backend)?;
-        let was_older = guarded(|| layout.admit(database.get()?.get()?))?;
-        let file = File { database, length: AtomicU64::new(length), was_older, queue: Queue::default() };
-        Ok(Self { file: Arc::new(file), work: Work::Beside })
+        let file = Arc::new(File::over(backend, layout)?);
+        Ok(Self { file, queue: Arc::default(), work: Work::Beside })
     }
 
     /// Whether the file was of an older layout when it was opened: a view shows what migrating makes of it.
     #[must_use]
     pub fn was_older(&self) -> bool {
-        self.file.was_older
+        self.file.was_older()
     }
 
     /// With groups committed like this.
@@ -97,8 +72,9 @@ impl Store {
         Self { work, ..self }
     }
 
-    pub(crate) fn counts(&self) -> &Counts {
-        &self.file.database.counts
+    /// Takes this store's numbers into the registry.
+    pub fn register(&self, telemetry: &Telemetry) {
+        self.file.counts().register(telemetry);
     }
 
     /// The record with this key.
@@ -159,15 +135,15 @@ impl Store {
         table: &Table<K, V>,
         mut record: impl FnMut(Result<(K, V), StoreError>),
     ) -> Result<(), StoreError> {
-        let all = self.read(table, |open| {
-            for found in open.range::<&[u8]>(..)? {
-                let (key, value) = found?;
-                let read = || Ok((table.key(key.value())?, table.decode(value.value())?));
-                record(read());
-            }
-            Ok(())
-        });
-        all.map(drop)
+        self.read(table, |open| each(table, open, &mut record)).map(drop)
+    }
+
+    /// Hands over for each record of a table whether it can be read.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the table itself can't be read.
+    pub fn check(&self, table: &Description, mut record: impl FnMut(Result<(), StoreError>)) -> Result<(), StoreError> {
+        self.read_open(table.definition(), |open| (table.check)(table, open, &mut record)).map(drop)
     }
 
     /// All records of a table.
@@ -185,15 +161,21 @@ impl Store {
     fn read<K: RecordKey, V: Serialize + DeserializeOwned, T>(
         &self,
         table: &Table<K, V>,
-        question: impl FnOnce(&redb::ReadOnlyTable<Bytes, Bytes>) -> Result<T, StoreError>,
+        question: impl FnOnce(&ReadOnlyTable<Bytes, Bytes>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let database = self.file.database.get()?;
-        let answer = guarded(|| match database.get()?.begin_read()?.open_table(table.definition()) {
+        self.read_open(table.definition(), question)
+    }
+
+    fn read_open<T>(
+        &self,
+        table: TableDefinition<'static, Bytes, Bytes>,
+        question: impl FnOnce(&ReadOnlyTable<Bytes, Bytes>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        self.file.read(|transaction| match transaction.open_table(table) {
             Ok(open) => question(&open).map(Some),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
             Err(error) => Err(error.into()),
-        });
-        self.file.database.noted(answer)
+        })
     }
 
     /// Several changes at once: all of them are on disk when this returns, or none is. Waits for the disk on the thread that calls;
@@ -203,8 +185,29 @@ impl Store {
     /// [`StoreError`] if the disk fails, or what `changes` returns.
     pub fn write<T, E: From<StoreError>>(&self, changes: impl FnOnce(&mut Write<'_>) -> Result<T, E>) -> Result<T, E> {
         let done = self.file.write(changes)?;
-        self.counts().committed(1);
+        self.file.counts().committed(1);
         Ok(done)
+    }
+
+    /// Changes that are durable when this returns, in one commit with those of others. Dropping the future doesn't take them back.
+    ///
+    /// # Errors
+    /// What `changes` returns, or the [`StoreError`] of the whole group; nothing of `changes` is kept then.
+    pub async fn commit<T, E, F>(&self, changes: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Write<'_>) -> Result<T, E> + Send + 'static,
+    {
+        self.reserve().await.map_err(E::from)?.enqueue(changes).await
+    }
+
+    /// A reservation in the queue of changes, once there is room.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`] if there will be none.
+    pub async fn reserve(&self) -> Result<Reservation, StoreError> {
+        Reservation::of(&self.queue, &self.file, self.work).await
     }
 
     /// Stores one record, durably.
@@ -219,61 +222,4 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(|write| write.put(table, key, value))
     }
-}
-
-impl File {
-    fn begin(&self) -> Result<(Arc<Database>, WriteTransaction), StoreError> {
-        let begin = || {
-            let database = self.database.get()?;
-            let transaction = database.get()?.begin_write()?;
-            Ok((database, transaction))
-        };
-        match self.database.noted(begin()) {
-            // What failed may have been a change of an earlier transaction, which only its caller was told.
-            Err(StoreError::Disk(_)) => self.database.noted(begin()),
-            begun => begun,
-        }
-    }
-
-    /// So many callers' changes, whose own errors are those of the file, too.
-    pub(crate) fn write_group(
-        &self,
-        changes: impl FnOnce(&mut Write<'_>) -> Result<(), StoreError>,
-        changed: usize,
-    ) -> Result<(), StoreError> {
-        self.database.noted(guarded(|| self.write(changes)))?;
-        self.database.counts.committed(changed);
-        Ok(())
-    }
-
-    pub(crate) fn write<T, E: From<StoreError>>(
-        &self,
-        changes: impl FnOnce(&mut Write<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
-        // The transaction is dropped before its database.
-        let (_database, mut transaction) = self.begin()?;
-        transaction.set_quick_repair(self.length.load(Ordering::Relaxed) >= QUICK_REPAIR_FROM);
-        let mut write = Write::new(&transaction);
-        let done = changes(&mut write)?;
-        let bytes = write.bytes();
-        self.database.noted(transaction.commit().map_err(StoreError::from))?;
-        self.length.fetch_add(bytes, Ordering::Relaxed);
-        Ok(done)
-    }
-}
-
-pub(crate) fn records<K: RecordKey, V: Serialize + DeserializeOwned>(
-    table: &Table<K, V>,
-    open: &impl ReadableTable<Bytes, Bytes>,
-    prefix: &[u8],
-) -> Result<Vec<(K, V)>, StoreError> {
-    let mut records = Vec::new();
-    for record in open.range(prefix..)? {
-        let (key, value) = record?;
-        if !key.value().starts_with(prefix) {
-            break;
-        }
-        records.push((table.key(key.value())?, table.decode(value.value())?));
-    }
-    Ok(records)
 }

@@ -1,7 +1,7 @@
 //! Tables: a name, a version, the type of the keys and the type of the records.
 
-use crate::{Store, StoreError};
-use redb::TableDefinition;
+use crate::StoreError;
+use redb::{ReadOnlyTable, ReadableTable, TableDefinition};
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_model::{Hash, PeerId, ShardId, felt};
 use std::marker::PhantomData;
@@ -47,41 +47,68 @@ pub(crate) fn read<V: DeserializeOwned>(table: &str, bytes: &[u8]) -> Result<V, 
     postcard::from_bytes(bytes).map_err(|_| StoreError::Damaged(format!("a record of '{table}' can't be read")))
 }
 
-/// Hands over for each record whether it can be read.
-type Check = fn(&Store, &Description, &mut dyn FnMut(Result<(), StoreError>)) -> Result<(), StoreError>;
+/// The records of an open table whose key begins with `prefix`, in the order of their keys.
+pub(crate) fn records<K: RecordKey, V: Serialize + DeserializeOwned>(
+    table: &Table<K, V>,
+    open: &impl ReadableTable<Bytes, Bytes>,
+    prefix: &[u8],
+) -> Result<Vec<(K, V)>, StoreError> {
+    let mut records = Vec::new();
+    for record in open.range(prefix..)? {
+        let (key, value) = record?;
+        if !key.value().starts_with(prefix) {
+            break;
+        }
+        records.push((table.key(key.value())?, table.decode(value.value())?));
+    }
+    Ok(records)
+}
+
+/// Hands over each record of an open table, or why it can't be read.
+pub(crate) fn each<K: RecordKey, V: Serialize + DeserializeOwned>(
+    table: &Table<K, V>,
+    open: &impl ReadableTable<Bytes, Bytes>,
+    mut record: impl FnMut(Result<(K, V), StoreError>),
+) -> Result<(), StoreError> {
+    for found in open.range::<&[u8]>(..)? {
+        let (key, value) = found?;
+        let read = || Ok((table.key(key.value())?, table.decode(value.value())?));
+        record(read());
+    }
+    Ok(())
+}
+
+/// Hands over for each record of the open table whether it can be read.
+type Check =
+    fn(&Description, &ReadOnlyTable<Bytes, Bytes>, &mut dyn FnMut(Result<(), StoreError>)) -> Result<(), StoreError>;
 
 /// A table, whatever its types.
 #[derive(Clone, Copy, Debug)]
 pub struct Description {
-    /// Its name.
+    /// The name that the file has it under.
     pub name: &'static str,
     /// The version of its records.
     pub version: u64,
-    check: Check,
+    pub(crate) check: Check,
 }
 
 impl Description {
-    /// Hands over for each record of the table whether it can be read.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the table itself can't be read.
-    pub fn check(&self, store: &Store, mut record: impl FnMut(Result<(), StoreError>)) -> Result<(), StoreError> {
-        (self.check)(store, self, &mut record)
+    pub(crate) fn definition(&self) -> TableDefinition<'static, Bytes, Bytes> {
+        TableDefinition::new(self.name)
     }
 }
 
 fn check<K: RecordKey, V: Serialize + DeserializeOwned>(
-    store: &Store,
     described: &Description,
+    open: &ReadOnlyTable<Bytes, Bytes>,
     record: &mut dyn FnMut(Result<(), StoreError>),
 ) -> Result<(), StoreError> {
-    let table = Table::<K, V>::new(described.name, described.version);
-    store.each(&table, |found| record(found.map(drop)))
+    each(&Table::<K, V>::new(described.name, described.version), open, |found| record(found.map(drop)))
 }
 
 /// A key: bytes that sort as the key does.
 pub trait RecordKey: Sized {
-    /// The bytes.
+    /// The bytes of this key.
     fn to_bytes(&self) -> Vec<u8>;
     /// The key with these bytes.
     fn from_bytes(bytes: &[u8]) -> Option<Self>;

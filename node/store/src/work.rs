@@ -12,7 +12,7 @@ pub enum Work {
 }
 
 impl Work {
-    /// Does it; none if it panicked.
+    /// Does the work and returns its result; none if it panicked.
     pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         match self {
             Self::Beside => tokio::task::spawn_blocking(work).await.ok(),

@@ -1,11 +1,16 @@
 //! Changes that become durable together.
 
-use crate::{RecordKey, StoreError, Table, store::records, table::Bytes};
+use crate::{
+    RecordKey, StoreError, Table,
+    table::{Bytes, records},
+};
 use redb::{ReadableTable as _, TableDefinition};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Most bytes one record may take: the largest is an assignment with the model's bounds exhausted (about 200 KiB).
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
+/// Most callers' changes in one commit, so that the first ones of many aren't held up by the last.
+pub const MAX_GROUP: usize = 512;
 
 /// Changes that become durable together.
 #[allow(missing_debug_implementations)]

@@ -112,18 +112,18 @@ async fn a_caller_that_goes_away_holds_nobody_up_and_what_it_queued_is_kept() {
     let medium = Medium::new(0);
     let store = on(&medium);
     // The first of a group, which would have committed it.
-    drop(store.place().await.unwrap().enqueue::<_, StoreError, _>(|write| write.put(&EPOCHS, &id(1), &1)));
+    drop(store.reserve().await.unwrap().enqueue::<_, StoreError, _>(|write| write.put(&EPOCHS, &id(1), &1)));
     assert_eq!(epochs(&store), [1]);
     assert_eq!(callers(&store, 3, 5).await, [Ok(3), Ok(4)]);
 }
 
-/// The number of places is a bound, and a place that is given back is taken again.
+/// The number of reservations is a bound, and one that is given back is taken again.
 #[tokio::test]
-async fn who_finds_no_place_waits_for_one() {
+async fn a_full_queue_makes_callers_wait() {
     let store = on(&Medium::new(0));
-    let mut places = Vec::new();
+    let mut reservations = Vec::new();
     for _ in 0..MAX_WAITING {
-        places.push(store.place().await.unwrap());
+        reservations.push(store.reserve().await.unwrap());
     }
     let more = tokio::spawn({
         let store = store.clone();
@@ -131,7 +131,7 @@ async fn who_finds_no_place_waits_for_one() {
     });
     tokio::task::yield_now().await;
     assert!(!more.is_finished());
-    drop(places.pop());
+    drop(reservations.pop());
     more.await.unwrap().unwrap();
     assert_eq!(epochs(&store), [1]);
 }
@@ -143,7 +143,7 @@ async fn the_next_group_comes_together_while_one_is_committed() {
     let groups = Arc::new(Mutex::new(Vec::new()));
     let (release, released) = mpsc::sync_channel::<()>(1);
     let (began, begins) = tokio::sync::oneshot::channel();
-    let first = store.place().await.unwrap().enqueue::<_, StoreError, _>(move |write| {
+    let first = store.reserve().await.unwrap().enqueue::<_, StoreError, _>(move |write| {
         began.send(()).unwrap();
         released.recv().unwrap();
         write.put(&EPOCHS, &id(0), &0)
@@ -152,7 +152,7 @@ async fn the_next_group_comes_together_while_one_is_committed() {
     let mut pending = Vec::new();
     for n in 1..100 {
         let groups = groups.clone();
-        pending.push(store.place().await.unwrap().enqueue::<_, StoreError, _>(move |write| {
+        pending.push(store.reserve().await.unwrap().enqueue::<_, StoreError, _>(move |write| {
             groups.lock().unwrap().push(write.get(&EPOCHS, &id(0))?.is_some());
             write.put(&EPOCHS, &id(n), &n)
         }));

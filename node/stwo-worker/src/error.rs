@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::shape::TooLarge;
-use crate::witness::Malformed;
+use crate::witness::ReadError;
 
 /// A failed job.
 #[derive(Debug, thiserror::Error)]
@@ -11,12 +11,9 @@ pub(crate) enum Error {
     /// The command line contradicts itself.
     #[error("{0}")]
     Misuse(&'static str),
-    /// The witness couldn't be read at all.
-    #[error("can't read the witness {}: {source}", path.display())]
-    Unreadable { path: PathBuf, source: std::io::Error },
-    /// The witness breaks the format.
-    #[error("malformed witness: {0}")]
-    Malformed(#[from] Malformed),
+    /// The witness couldn't be read, or breaks the format.
+    #[error(transparent)]
+    Witness(#[from] ReadError),
     /// The witness is well formed, but doesn't fit one proof.
     #[error("the run is too large for one proof: {0}; prove it in shorter segments")]
     TooLarge(#[from] TooLarge),
@@ -39,8 +36,7 @@ impl Error {
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::Misuse(_) => "SW-WORKER-001",
-            Self::Unreadable { .. } => "SW-WORKER-002",
-            Self::Malformed(_) => "SW-WORKER-003",
+            Self::Witness(error) => error.code(),
             Self::TooLarge(_) => "SW-WORKER-004",
             Self::Prover(_) => "SW-WORKER-005",
             Self::Unwritable { .. } => "SW-WORKER-006",

@@ -104,7 +104,7 @@ fn run(args: &ProveArgs) -> Result<(), Error> {
     }
     let usage = Usage::start();
     let witness = if from_stdin {
-        witness::read(&mut std::io::stdin().lock(), None)?
+        witness::read(&mut std::io::stdin().lock(), None).map_err(witness::ReadError::from)?
     } else {
         witness::read_file(&args.witness)?
     };

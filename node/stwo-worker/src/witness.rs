@@ -8,13 +8,12 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cairo_vm::vm::trace::trace_entry::RelocatedTraceEntry;
 use stwo_cairo_adapter::builtins::{BuiltinSegments, MIN_SEGMENT_SIZE, MemorySegmentAddresses};
 use stwo_cairo_common::builtins as cells;
 
-use crate::error::Error;
 use crate::shape::{MAX_CELLS, MAX_ROWS, MAX_STEPS};
 
 /// The first eight bytes of every witness.
@@ -102,9 +101,29 @@ pub(crate) enum Malformed {
     Io(std::io::Error),
 }
 
+/// No witness was read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// It couldn't be read at all.
+    #[error("can't read the witness {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    /// It breaks the format.
+    #[error("malformed witness: {0}")]
+    Malformed(#[from] Malformed),
+}
+
+impl ReadError {
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "SW-WORKER-002",
+            Self::Malformed(_) => "SW-WORKER-003",
+        }
+    }
+}
+
 /// Reads a witness file, whose length must be exactly what its header says.
-pub(crate) fn read_file(path: &Path) -> Result<Witness, Error> {
-    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
+pub(crate) fn read_file(path: &Path) -> Result<Witness, ReadError> {
+    let unreadable = |source| ReadError::Unreadable { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;
     let meta = file.metadata().map_err(unreadable)?;
     // A named pipe has no length; it is read like standard input.

@@ -28,7 +28,7 @@ pub trait Label: Copy {
 /// A label of an event's counter.
 #[derive(Clone, Copy, Debug)]
 pub struct Labelled {
-    /// Its name.
+    /// The label's name in the exposition.
     pub name: &'static str,
     /// The texts that it may have.
     pub values: &'static [&'static str],
@@ -111,7 +111,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// This event.
+    /// This event, as an observer gets it.
     #[must_use]
     pub fn of<E: Event>(event: E) -> Self {
         Self { room: E::Room::ROOM, name: E::DECLARED.name, event: Arc::new(event) }
@@ -194,7 +194,7 @@ pub struct Events<R> {
 }
 
 impl<R: Declares> Events<R> {
-    /// Counts the event, logs it, and shows it to whoever observes the node.
+    /// Counts the event, logs it, and shows it to the node's observer.
     pub fn emit<E: Event<Room = R>>(&self, event: E) {
         if let Some(counts) = self.counts.get(E::INDEX) {
             counts.add(event.series(), event.amount());

@@ -91,7 +91,7 @@ impl Telemetry {
         self.registered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The events of a room, with their counters. Whoever asks again gets the same ones.
+    /// The events of a room, with their counters: the same ones each time.
     #[must_use]
     pub fn events<R: Declares>(&self) -> Events<R> {
         let mut registered = self.registered();

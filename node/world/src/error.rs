@@ -10,19 +10,19 @@ pub enum WorldError {
     /// Something is there already.
     #[error("{place} exists already")]
     Exists {
-        /// Where.
+        /// The ledger's file.
         place: String,
     },
     /// Nothing is there.
     #[error("there is no ledger at {place}")]
     Missing {
-        /// Where.
+        /// The ledger's file.
         place: String,
     },
     /// It is something else.
     #[error("{place} is not a shardwire ledger: {why}")]
     Foreign {
-        /// Where.
+        /// The file that was opened.
         place: String,
         /// What shows it.
         why: String,
@@ -30,41 +30,41 @@ pub enum WorldError {
     /// It was one.
     #[error("the ledger at {place} is damaged: {what}")]
     Damaged {
-        /// Where.
+        /// The ledger's file.
         place: String,
-        /// What is.
+        /// What contradicts itself or can't be read.
         what: String,
     },
     /// Another version wrote it.
     #[error("the ledger at {place} has schema {found}, this program writes {known}")]
     Schema {
-        /// Where.
+        /// The ledger's file.
         place: String,
-        /// Its schema.
+        /// The schema of the file.
         found: u32,
-        /// Ours.
+        /// The schema that this program writes.
         known: u32,
     },
     /// It is of another network.
     #[error("the ledger at {place} belongs to network '{found}', not '{asked}'")]
     Network {
-        /// Where.
+        /// The ledger's file.
         place: String,
-        /// Its network.
+        /// The network that the ledger is of.
         found: String,
-        /// The one asked for.
+        /// The network that was asked for.
         asked: String,
     },
     /// Another process has it open.
     #[error("the ledger at {place} is in use")]
     InUse {
-        /// Where.
+        /// The ledger's file.
         place: String,
     },
     /// The disk failed.
     #[error("the ledger at {place} can't be read or written: {why}")]
     Disk {
-        /// Where.
+        /// The ledger's file.
         place: String,
         /// What the system says.
         why: String,
@@ -72,7 +72,7 @@ pub enum WorldError {
     /// It is another World of the same network.
     #[error("the ledger at {place} is of World {found}, not {asked}")]
     Other {
-        /// Where.
+        /// The ledger's file.
         place: String,
         /// The hash of its World's identity.
         found: Hash,
@@ -82,9 +82,9 @@ pub enum WorldError {
     /// Its layout is an older one, which knew storage by its address alone, and shards of two contracts used one.
     #[error("the ledger at {place} is of an older layout, where shards of two contracts used storage address {key}")]
     Shared {
-        /// Where.
+        /// The ledger's file.
         place: String,
-        /// The address.
+        /// The storage address that both used.
         key: Key,
     },
     /// A World can't begin with it.
@@ -101,25 +101,25 @@ pub enum Refusal {
     /// A storage address that the World doesn't have.
     #[error("the World has no storage slot {slot}")]
     UnknownStorage {
-        /// The slot.
+        /// The slot that was asked for.
         slot: Slot,
     },
     /// The same request again.
     #[error("shard {shard} was started before")]
     AlreadyStarted {
-        /// The shard.
+        /// The shard that was started.
         shard: ShardId,
     },
     /// A shard that was never started here.
     #[error("the World has no shard {shard}")]
     UnknownShard {
-        /// The shard.
+        /// The id that was asked for.
         shard: ShardId,
     },
     /// It is settled, with another proof.
     #[error("shard {shard} is settled, with proof {proof}")]
     AlreadySettled {
-        /// The shard.
+        /// The shard that is settled.
         shard: ShardId,
         /// The proof that it was settled with.
         proof: Hash,
@@ -127,25 +127,25 @@ pub enum Refusal {
     /// The same proof with another output.
     #[error("shard {shard} was settled with this proof {proof}, but with another output")]
     OtherOutput {
-        /// The shard.
+        /// The shard that is settled.
         shard: ShardId,
-        /// The proof.
+        /// The proof that it was settled with.
         proof: Hash,
     },
     /// It was given up.
     #[error("shard {shard} is aborted")]
     Aborted {
-        /// The shard.
+        /// The shard that was aborted.
         shard: ShardId,
     },
     /// Another slice of the run than the next one.
     #[error("the output of shard {shard} is of segment {got}, expected is {expected}")]
     Segment {
-        /// The shard.
+        /// The shard that the output names.
         shard: ShardId,
         /// The next segment.
         expected: u32,
-        /// The output's.
+        /// The segment that the output is of.
         got: u32,
     },
     /// It began from something else than the World gave it.
@@ -153,17 +153,17 @@ pub enum Refusal {
         "the output of shard {shard} is of a run from state {got:#x}, but the shard was started from {expected:#x}"
     )]
     Before {
-        /// The shard.
+        /// The shard that the output names.
         shard: ShardId,
         /// What the shard was started from.
         expected: Felt,
-        /// The output's.
+        /// The state that the output says its run began with.
         got: Felt,
     },
     /// The run did not reach its end.
     #[error("the output of shard {shard} is of a run without the end event")]
     NotEnded {
-        /// The shard.
+        /// The shard that the output names.
         shard: ShardId,
     },
     /// The request contradicts itself.
@@ -181,7 +181,7 @@ pub enum Refusal {
     /// A deadline that has passed before the shard starts.
     #[error("the deadline of shard {shard} passed {} s before it was to start", late.as_secs())]
     DeadlinePassed {
-        /// The shard.
+        /// The shard that was to start.
         shard: ShardId,
         /// How long ago it passed.
         late: Duration,
@@ -189,7 +189,7 @@ pub enum Refusal {
     /// A deadline further ahead than any shard may hold its escrow.
     #[error("the deadline of shard {shard} is {} s ahead, at most {} are allowed", ahead.as_secs(), MAX_TIMEOUT.as_secs())]
     DeadlineFar {
-        /// The shard.
+        /// The shard that was to start.
         shard: ShardId,
         /// How far ahead it is.
         ahead: Duration,
@@ -197,13 +197,13 @@ pub enum Refusal {
     /// An abort for an older layout, of a shard of today's.
     #[error("shard {shard} is not of an older layout")]
     NotOutdated {
-        /// The shard.
+        /// The shard that was to be aborted.
         shard: ShardId,
     },
     /// An abort by a deadline that hasn't passed.
     #[error("the deadline of shard {shard} passes in {} ms only", left.as_millis())]
     TooEarly {
-        /// The shard.
+        /// The shard that was to be aborted.
         shard: ShardId,
         /// How long it still has.
         left: Duration,

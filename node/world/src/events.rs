@@ -1,4 +1,4 @@
-//! What becomes of operations: the same for every World. Whoever submits an operation, and hears what became of it, emits these.
+//! What becomes of operations: the same for every World. The room that submits an operation and is told what became of it emits these.
 
 use crate::{Operation, Refusal, Ticket};
 use shardwire_model::ShardId;

@@ -20,7 +20,7 @@ pub const MAX_GENESIS_BYTES: usize = MAX_GENESIS * 256;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Genesis {
-    /// Its storage.
+    /// Each storage address with its first value, at most [`MAX_GENESIS`].
     pub storage: Vec<GenesisEntry>,
 }
 
@@ -102,23 +102,23 @@ pub enum GenesisError {
     Size {
         /// What it has too many of.
         what: &'static str,
-        /// How many.
+        /// How many it has.
         got: usize,
-        /// The bound.
+        /// How many it may have.
         max: usize,
     },
     /// An address is listed twice.
     #[error("the genesis lists storage slot {slot} twice")]
     Twice {
-        /// The slot.
+        /// The slot that is listed twice.
         slot: Slot,
     },
     /// A number for a lock or an account for something else.
     #[error("the genesis gives {kind} {slot} {got}")]
     Value {
-        /// Its kind.
+        /// The kind that the slot is given.
         kind: Kind,
-        /// The slot.
+        /// The slot whose value doesn't fit its kind.
         slot: Slot,
         /// What it gives.
         got: &'static str,
@@ -179,7 +179,7 @@ impl Genesis {
         self.cells().map(drop)
     }
 
-    /// The hash of it: of every slot in order, with its kind and value. How it was written says nothing.
+    /// Its hash: of every slot in order, with its kind and value. How the file was written doesn't matter.
     ///
     /// # Errors
     /// See [`GenesisError`].

@@ -36,7 +36,7 @@ pub struct WorldIdentity {
 #[serde(transparent)]
 struct Program(#[serde(with = "felt::wire")] Felt);
 
-/// How it is written.
+/// A `world.json`, as it is written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Text {
@@ -46,7 +46,7 @@ struct Text {
     programs: Vec<Program>,
 }
 
-/// What no World is.
+/// Why something is no identity of a World.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
     /// It is not the JSON that it should be.
@@ -55,7 +55,7 @@ pub enum IdentityError {
     /// A name that no network has.
     #[error("a network's name has 1 to {MAX_NETWORK_BYTES} bytes, not {got}")]
     NetworkName {
-        /// Its length.
+        /// The length of the name, in bytes.
         got: usize,
     },
     /// A list that is empty or too long.

@@ -50,15 +50,15 @@ mod operation;
 pub mod suite;
 mod world;
 
-pub use embedded::{Audit, EmbeddedLedger, EmbeddedWorld, MAX_REFUSALS, SCHEMA};
+pub use embedded::{EmbeddedLedger, EmbeddedWorld, MAX_REFUSALS, SCHEMA};
 pub use error::{Refusal, WorldError};
 pub use genesis::{Genesis, GenesisEntry, GenesisError, GenesisValue, MAX_GENESIS, MAX_GENESIS_BYTES};
 pub use identity::{IdentityError, MAX_IDENTITY_BYTES, MAX_NETWORK_BYTES, MAX_PROGRAMS, MAX_SETTLERS, WorldIdentity};
-pub use operation::{Operation, Receipt, Standing, Ticket};
+pub use operation::{Aborted, Operation, Receipt, Settlement, Standing, Started, Ticket};
 pub use redb::StorageBackend;
 pub use shardwire_crdt::MergeError;
 pub use shardwire_model::life::MAX_TIMEOUT;
 pub use world::{
-    Aborted, Answering, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, Settlement, ShardRecord, ShardState, ShardSummary, Stage,
-    Started, StorageEntry, World, decided,
+    Answering, Audit, MAX_SHARD_PAGE, MAX_STORAGE_PAGE, ShardRecord, ShardStage, ShardState, ShardSummary,
+    StorageEntry, World, decided,
 };

@@ -1,9 +1,9 @@
-//! What is asked of a World, and where that stands.
+//! What is asked of a World, where that stands, and what it came to.
 
-use crate::{Aborted, Refusal, Settlement, Started};
+use crate::Refusal;
 use serde::{Deserialize, Serialize};
 use shardwire_model::life::AbortReason;
-use shardwire_model::{Hash, Output, ShardId, StartRequest, Timestamp};
+use shardwire_model::{Felt, Hash, Output, ShardId, ShardStart, StartRequest, Timestamp};
 use std::fmt;
 
 /// A change of the World. Its content names it ([`ticket`](Self::ticket)): the same operation twice is one operation.
@@ -18,16 +18,16 @@ pub enum Operation {
     },
     /// Merges the output of a run whose proof the submitter has verified.
     Settle {
-        /// The output.
+        /// The output that was proven.
         output: Output,
         /// The content hash of the proof.
         proof: Hash,
     },
     /// Gives a shard up: escrow and locks return.
     Abort {
-        /// The shard.
+        /// The shard to give up.
         shard: ShardId,
-        /// Why.
+        /// Why it is given up; the World refuses a reason that doesn't hold.
         reason: AbortReason,
     },
 }
@@ -78,10 +78,45 @@ pub enum Standing {
 /// What a final operation did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Receipt {
-    /// A start.
+    /// The shard was started.
     Started(Box<Started>),
-    /// A settlement: this one, or the same earlier one.
+    /// The shard was settled: by this operation, or by the same one earlier.
     Settled(Box<Settlement>),
-    /// An abort: this one, or an earlier one.
+    /// The shard was aborted: by this operation, or by an earlier one.
     Aborted(Aborted),
+}
+
+/// A shard that started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// What the World fixed.
+    pub start: ShardStart,
+    /// The value of each entry of the settlement list when it started.
+    pub values: Vec<Felt>,
+    /// The commitment to both, which the shard's output has to name.
+    pub before: Felt,
+    /// When it started, on the World's clock.
+    pub at: Timestamp,
+}
+
+/// The record of a settlement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// What was applied.
+    pub output: Output,
+    /// The content hash of its proof.
+    pub proof: Hash,
+    /// When it was applied, on the World's clock.
+    pub at: Timestamp,
+}
+
+/// The answer to an abort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aborted {
+    /// The shard that was aborted.
+    pub shard: ShardId,
+    /// Why it was aborted: by the abort that was first.
+    pub reason: AbortReason,
+    /// When the shard was aborted, on the World's clock.
+    pub at: Timestamp,
 }

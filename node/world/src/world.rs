@@ -1,9 +1,9 @@
-//! What a World is, whatever keeps it.
+//! The trait of a World, and what one says of its shards and its storage.
 
-use crate::{Audit, Operation, Refusal, Standing, Ticket, WorldError, WorldIdentity};
+use crate::{Operation, Refusal, Settlement, Standing, Ticket, WorldError, WorldIdentity};
 use serde::{Deserialize, Serialize};
 use shardwire_model::life::AbortReason;
-use shardwire_model::{ContractId, Felt, Hash, Key, Kind, Output, PeerId, ShardId, ShardStart, Slot, Timestamp};
+use shardwire_model::{ContractId, Felt, Hash, Key, Kind, PeerId, ShardId, ShardStart, Slot, Timestamp};
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 /// Most storage addresses in one answer: with about 100 bytes each, what a message of the command line holds.
@@ -16,12 +16,12 @@ pub type Answering<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Where shards start and settle. See the crate's page for the rules.
 ///
-/// Any future may be dropped: an operation that was submitted then stands wherever the World got with it, and submitting it again finds out.
+/// Any future may be dropped. How far the World got with a submitted operation is unknown then; to submit it again tells.
 pub trait World: Send + Sync + fmt::Debug {
     /// Which World this is.
     fn identity(&self) -> &Arc<WorldIdentity>;
 
-    /// Hands an operation in. When this returns, the World has noted it durably, and says where it stands: some Worlds decide at once,
+    /// Submits an operation. When this returns, the World has noted it durably, and says where it stands: some Worlds decide at once,
     /// others take minutes. An operation that is pending or final is not done twice: submitting it again says where it stands.
     /// One that was refused is judged anew.
     ///
@@ -53,7 +53,7 @@ pub trait World: Send + Sync + fmt::Debug {
     /// [`WorldError`] if the World can't be reached or read.
     fn shards(&self, after: Option<ShardId>, limit: usize) -> Answering<'_, Result<Vec<ShardSummary>, WorldError>>;
 
-    /// The started and not yet closed shards of an operator, in the order of their ids, from after the given one; at most `limit` and
+    /// The open shards of an operator, in the order of their ids, from after the given one; at most `limit` and
     /// [`MAX_SHARD_PAGE`].
     ///
     /// # Errors
@@ -92,39 +92,21 @@ pub async fn decided(world: &dyn World, ticket: Ticket) -> Result<Standing, Worl
     }
 }
 
-/// A shard that started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Started {
-    /// What the World fixed.
-    pub start: ShardStart,
-    /// The value of each entry of the settlement list when it started.
-    pub values: Vec<Felt>,
-    /// The commitment to both, which the shard's output has to name.
-    pub before: Felt,
-    /// When it started, on the World's clock.
-    pub at: Timestamp,
-}
-
-/// The record of a settlement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settlement {
-    /// What was applied.
-    pub output: Output,
-    /// The content hash of its proof.
-    pub proof: Hash,
-    /// When it was applied, on the World's clock.
-    pub at: Timestamp,
-}
-
-/// The answer to an abort.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Aborted {
-    /// The shard.
-    pub shard: ShardId,
-    /// Why it was aborted: by the abort that was first.
-    pub reason: AbortReason,
-    /// When the shard was aborted, on the World's clock.
-    pub at: Timestamp,
+/// What a World holds in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// How many storage addresses there are.
+    pub storage: u64,
+    /// How many shards were ever started.
+    pub shards: u64,
+    /// How many of them may still settle.
+    pub open: u64,
+    /// The sum of all balances, without what is in escrow.
+    pub balances: u128,
+    /// The sum of what open shards hold in escrow.
+    pub in_escrow: u128,
+    /// The sum of what settled shards spent.
+    pub spent: u128,
 }
 
 /// Everything about a shard.
@@ -145,37 +127,37 @@ pub struct ShardRecord {
 /// What became of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShardState {
-    /// It may settle.
+    /// It may settle or be aborted.
     Started,
-    /// It has.
+    /// Its output was applied.
     Settled(Box<Settlement>),
-    /// It never will.
+    /// It was given up and never settles.
     Aborted {
-        /// Why.
+        /// Why it was aborted: by the abort that was first.
         reason: AbortReason,
-        /// Since when.
+        /// When it was aborted, on the World's clock.
         at: Timestamp,
     },
 }
 
-/// Where a shard stands, in short.
+/// Where a shard stands in the World, in short. A node's own stage of it is [`shardwire_model::Stage`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// It may settle.
+pub enum ShardStage {
+    /// It may settle or be aborted.
     Started,
-    /// It has.
+    /// Its output was applied.
     Settled {
         /// The content hash of its proof.
         proof: Hash,
-        /// Since when.
+        /// When it was applied, on the World's clock.
         at: Timestamp,
     },
-    /// It never will.
+    /// It was given up and never settles.
     Aborted {
-        /// Why.
+        /// Why it was aborted: by the abort that was first.
         reason: AbortReason,
-        /// Since when.
+        /// When it was aborted, on the World's clock.
         at: Timestamp,
     },
 }
@@ -183,14 +165,14 @@ pub enum Stage {
 /// A shard in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShardSummary {
-    /// Its name.
+    /// The shard's id, which says who started it and with what.
     pub shard: ShardId,
     /// The peer that executes it.
     pub operator: PeerId,
     /// When it started.
     pub started_at: Timestamp,
     /// Where it stands.
-    pub stage: Stage,
+    pub stage: ShardStage,
 }
 
 /// A storage address of the World.

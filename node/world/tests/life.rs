@@ -6,7 +6,7 @@ use dungeon::*;
 use shardwire_model::life::AbortReason;
 use shardwire_model::{Coded as _, Felt, Key, PeerId, ShardId, Timestamp, state_commitment};
 use shardwire_store::SystemDisk;
-use shardwire_world::{EmbeddedLedger, MAX_STORAGE_PAGE, Operation, Refusal, ShardState, Stage};
+use shardwire_world::{EmbeddedLedger, MAX_STORAGE_PAGE, Operation, Refusal, ShardStage, ShardState};
 
 #[test]
 fn from_start_to_settled() {
@@ -118,7 +118,7 @@ fn pages_follow_each_other_and_are_bounded() {
     shards.sort_unstable();
     let listed = |after, limit| -> Vec<ShardId> {
         let page = world.shards(after, limit).unwrap();
-        assert!(page.iter().all(|it| it.stage == Stage::Started && it.operator == PeerId([7; 32])));
+        assert!(page.iter().all(|it| it.stage == ShardStage::Started && it.operator == PeerId([7; 32])));
         page.iter().map(|it| it.shard).collect()
     };
     assert_eq!(listed(None, 10), shards);

@@ -10,7 +10,7 @@ use shardwire_store::{
     older::{self, SETTLER},
 };
 use shardwire_world::{
-    Aborted, EmbeddedLedger, Genesis, Operation, Receipt, Refusal, ShardState, Stage, WorldError, WorldIdentity,
+    Aborted, EmbeddedLedger, Genesis, Operation, Receipt, Refusal, ShardStage, ShardState, WorldError, WorldIdentity,
 };
 use std::{
     fs,
@@ -75,7 +75,7 @@ fn everything_in_an_older_ledger_is_found() {
         match record.state {
             ShardState::Settled(settled) => {
                 assert_eq!(summary.shard, id(older::SETTLED));
-                assert_eq!(summary.stage, Stage::Settled { proof: settled.proof, at: settled.at });
+                assert_eq!(summary.stage, ShardStage::Settled { proof: settled.proof, at: settled.at });
                 let slots = settled.output.updates.iter().map(|update| update.slot());
                 assert!(slots.eq(record.start.entries.iter().map(|entry| entry.slot())));
             }

@@ -1,7 +1,7 @@
 //! A client that runs a shard: starts it at the settler, submits its transactions to the operator, keeps every
 //! receipt, and waits until it is over, or loses patience and aborts it.
 //!
-//! It does what a person with the command line would do, at that timing, and retries whatever fails.
+//! It does what a person with the command line would do, at a person's pace, and retries whatever fails.
 
 use crate::dice::Dice;
 use shardwire::client::{ClientError, Dialler, NodeClient, Progress, Target, started, submit};

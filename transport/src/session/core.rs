@@ -70,7 +70,7 @@ const WAITING: Since = |core| &mut core.waiting_since;
 const LEAVING: Since = |core| &mut core.leaving_since;
 
 /// The state of a session beside its type. Newly made, or reused from an earlier session of the connection
-/// ([`PooledCore`]).
+/// ([`PooledCore`](super::core_pool::PooledCore)).
 #[derive(Debug, Default)]
 pub(crate) struct Core {
     channel: Channel,

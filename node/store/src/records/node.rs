@@ -25,9 +25,9 @@ tables! {
 /// The place of an entry among all histories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryKey {
-    /// Which history.
+    /// The history that it is in.
     pub part: Part,
-    /// From 0.
+    /// The entry's place in that history, from 0.
     pub number: u32,
 }
 
@@ -53,21 +53,21 @@ pub(super) const HISTORY_FROM_1: Migration = Migration {
     },
 };
 
-/// A piece that is kept.
+/// A piece of evidence that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptEvidence {
     /// The hash of its bytes.
     pub hash: Hash,
-    /// How many they are.
+    /// How many bytes it has.
     pub bytes: u32,
-    /// Since when.
+    /// When it was stored, on the node's clock.
     pub at: Timestamp,
 }
 
-/// Where a part is kept.
+/// The key of a part of a piece of evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvidenceKey {
-    /// Against whom.
+    /// The peer that it accuses.
     pub peer: PeerId,
     /// Which piece, from 0.
     pub number: u32,
@@ -75,10 +75,10 @@ pub struct EvidenceKey {
     pub part: u32,
 }
 
-/// A part of a piece.
+/// A part of a piece of evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidencePart {
-    /// The length of the piece.
+    /// The length of the whole piece, in bytes.
     pub whole: u32,
     /// As much of it as a message carries, or the rest.
     pub bytes: Vec<u8>,

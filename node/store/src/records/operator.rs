@@ -32,9 +32,9 @@ pub struct Assignment {
 /// The place of a transaction in a shard's sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogKey {
-    /// The shard.
+    /// The shard whose log it is in.
     pub shard: ShardId,
-    /// From 0.
+    /// Its place in the log, from 0.
     pub sequence: u32,
 }
 
@@ -43,9 +43,9 @@ pub struct LogKey {
 pub struct StoredChunk {
     /// The hash of its body.
     pub hash: Hash,
-    /// The length of its body.
+    /// The length of its body, in bytes.
     pub raw_bytes: u32,
-    /// Its length, compressed.
+    /// Its length when compressed, in bytes.
     pub wire_bytes: u32,
 }
 
@@ -54,11 +54,11 @@ pub struct StoredChunk {
 pub struct Executed {
     /// All chunks of its witness.
     pub chunks: Vec<StoredChunk>,
-    /// Its steps.
+    /// Steps of the virtual machine.
     pub steps: u64,
-    /// What the program put out.
+    /// The output of the shard program.
     pub output: Output,
-    /// From its beginning to its end, waiting for transactions included.
+    /// From its beginning to its end, in milliseconds; waiting for transactions is included.
     pub execute_ms: u64,
 }
 
@@ -69,7 +69,7 @@ pub struct TraceLease {
     pub epoch: u64,
     /// Who holds it.
     pub prover: PeerId,
-    /// Until when, unless renewed.
+    /// The date at which it ends unless it is renewed.
     pub expires: Timestamp,
     /// The proof that it led to.
     pub proof: Option<Hash>,

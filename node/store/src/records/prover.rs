@@ -22,7 +22,7 @@ pub struct Job {
     pub start: ShardStart,
     /// The value of each entry at the start.
     pub values: Vec<WireFelt>,
-    /// Which slice.
+    /// The segment of the shard's run, from 0.
     pub segment: u32,
     /// Where the trace comes from.
     pub operator: PeerId,
@@ -60,7 +60,7 @@ pub struct Manifest {
 pub struct Figures {
     /// Steps of the run.
     pub steps: u64,
-    /// Chunks received.
+    /// How many chunks were received.
     pub chunks: u32,
     /// Their size before compression.
     pub bytes_raw: u64,

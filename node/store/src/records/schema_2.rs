@@ -1,4 +1,4 @@
-//! From schema 2: the layout with one version for all tables, of ABI 1.
+//! Migrates files of schema 2: the layout with one version for all tables, of ABI 1.
 //!
 //! | table | what it becomes |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | all other tables | what they are |
 //!
 //! What was about to be done in a World can't be done as it was noted: a start without its request, the output of a proof of ABI 1. It
-//! becomes a note that the shard is given up, so that whoever asks is told. The shards that are open are aborted by their roles when the node
+//! becomes a note that the shard is given up, so that those who ask are told. The shards that are open are aborted by their roles when the node
 //! starts, because that is signed: a migration signs nothing.
 //!
 //! A record that can't be read, and one whose output isn't of its shard's settlement list, is damage; the file is refused and stays as it is.

@@ -19,9 +19,9 @@ tables! {
 /// A lease, as far as two may contradict each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseKey {
-    /// The job.
+    /// The job that is leased.
     pub job: Hash,
-    /// The epoch.
+    /// The lease's epoch: an operator signs one lease of a job under each.
     pub epoch: u64,
 }
 
@@ -36,7 +36,7 @@ pub struct Handoff {
 #[allow(clippy::large_enum_variant, reason = "written and read one at a time")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Intent {
-    /// It is started.
+    /// The shard is started.
     Start {
         /// Who asked for it.
         by: PeerId,
@@ -47,14 +47,14 @@ pub enum Intent {
     },
     /// The output of a verified proof is applied.
     Settle {
-        /// The proof.
+        /// The content hash of the proof.
         proof: Hash,
-        /// Its output.
+        /// The output that it proves.
         output: Output,
     },
-    /// It is aborted.
+    /// The shard is aborted.
     Abort {
-        /// Why.
+        /// Why it is aborted.
         reason: AbortReason,
     },
     /// A start that an older layout noted, without its request: what it came to is given up.
@@ -69,13 +69,13 @@ pub enum Intent {
 /// What a settler found a proof to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// The proof.
+    /// The content hash of the proof.
     pub proof: Hash,
     /// Who made it.
     pub prover: PeerId,
-    /// Its size.
+    /// The proof's size, in bytes.
     pub bytes: u64,
-    /// How long verification took.
+    /// How long verification took, in microseconds.
     pub verify_us: u64,
     /// `None` if it was accepted, else code and text.
     pub fault: Option<(String, String)>,

@@ -4,28 +4,11 @@ use super::{
     EmbeddedLedger,
     tables::{self, Fault, META, Meta, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE, ShardRow, StageRow},
 };
-use crate::{Settlement, Stage, WorldError};
+use crate::{Audit, Settlement, ShardStage, WorldError};
 use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata};
 use shardwire_crdt::{Cell, Claim, Delta, Sum, settlement};
 use shardwire_model::{ShardId, Slot};
 use std::collections::BTreeMap;
-
-/// What a ledger holds in all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Audit {
-    /// Storage addresses.
-    pub storage: u64,
-    /// Shards ever started.
-    pub shards: u64,
-    /// Shards that may still settle.
-    pub open: u64,
-    /// All balances.
-    pub balances: u128,
-    /// What open shards hold.
-    pub in_escrow: u128,
-    /// What settled shards spent.
-    pub spent: u128,
-}
 
 impl EmbeddedLedger {
     /// Reads every row and checks that they agree: balances, escrows and spends add up to the balances of the genesis; what is in
@@ -51,7 +34,7 @@ fn audit(txn: &ReadTransaction, place: &str) -> Result<Audit, Fault> {
         let (shard, at) = (ShardId(felt), felt.to_bytes_be());
         let row: ShardRow = tables::need(&shards, &at)?;
         audit.shards += 1;
-        let is_open = stage.stage == Stage::Started;
+        let is_open = stage.stage == ShardStage::Started;
         agree(
             open.get(&tables::open_key(stage.operator, &at))?.is_some() == is_open,
             "the list of open shards",
@@ -76,7 +59,7 @@ fn audit(txn: &ReadTransaction, place: &str) -> Result<Audit, Fault> {
                     }
                 }
             }
-        } else if let Stage::Settled { proof, .. } = stage.stage {
+        } else if let ShardStage::Settled { proof, .. } = stage.stage {
             let settled: Settlement = tables::need(&settlements, &at)?;
             agree(settled.proof == proof, "the settlement of shard", shard)?;
             for (_, delta) in settlement(&row.start, &row.claims, &settled.output.updates)? {

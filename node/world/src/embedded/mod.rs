@@ -25,7 +25,6 @@ use shardwire_store::{
 use std::path::Path;
 use tables::{Fault, MAGIC, META, Meta, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE};
 
-pub use audit::Audit;
 pub use tables::SCHEMA;
 pub use world::{EmbeddedWorld, MAX_REFUSALS};
 
@@ -33,7 +32,7 @@ pub use world::{EmbeddedWorld, MAX_REFUSALS};
 const CACHE_BYTES: usize = 32 << 20;
 /// Largest file whose pages are all verified when it is opened: what a disk reads in about a second. Beyond, damage is seen when a row is read.
 const CHECKED_BYTES: u64 = 512 << 20;
-/// How a ledger without a file is called in errors.
+/// What errors call a ledger without a file.
 const NO_PLACE: &str = "its storage";
 
 /// A World in one redb file. One process at a time; any number of threads.
@@ -48,7 +47,8 @@ impl EmbeddedLedger {
     /// Creates a World in a new file.
     ///
     /// # Errors
-    /// If there is a file already, the genesis is refused, or the disk fails.
+    /// [`WorldError::Exists`] if there is a file already, [`WorldError::Genesis`] or [`WorldError::Identity`] if the genesis is refused or not this World's,
+    /// [`WorldError::Disk`] if the disk fails.
     pub fn create(
         disk: &dyn Disk,
         path: &Path,
@@ -69,7 +69,8 @@ impl EmbeddedLedger {
     /// Creates a World in an empty storage, such as a simulator's.
     ///
     /// # Errors
-    /// If the storage is not empty or fails, or the genesis is refused.
+    /// [`WorldError::Exists`] if the storage isn't empty, [`WorldError::Disk`] if it fails, [`WorldError::Genesis`] or [`WorldError::Identity`] if the genesis
+    /// is refused or not this World's.
     pub fn create_with_backend(
         backend: impl StorageBackend,
         identity: &WorldIdentity,
@@ -86,7 +87,8 @@ impl EmbeddedLedger {
     /// Opens the World in this file.
     ///
     /// # Errors
-    /// If there is none, it is in use, something else, damaged, or of another schema or network. The file is as it was then.
+    /// [`WorldError::Missing`] if there is none, [`WorldError::InUse`], [`WorldError::Foreign`], [`WorldError::Damaged`], [`WorldError::Schema`],
+    /// [`WorldError::Network`] or [`WorldError::Other`] if it is that. The file is as it was then.
     pub fn open(disk: &dyn Disk, path: &Path, identity: &WorldIdentity) -> Result<Self, WorldError> {
         let place = path.display().to_string();
         let opened = database::open(disk, path, |backend, opening| Self::admit(backend, opening, identity, &place));
@@ -103,7 +105,7 @@ impl EmbeddedLedger {
         Self::found(opened, place)
     }
 
-    /// Which World a file of an older layout is of, which didn't say so: with these settlers and programs. None if the file is of today's.
+    /// The identity that a ledger of an older layout gets with these settlers and programs, because its file names no World. None if the layout is today's.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -145,7 +147,7 @@ impl EmbeddedLedger {
     /// Opens the World in this storage. Unlike [`open`](Self::open), a storage that is refused may have been repaired.
     ///
     /// # Errors
-    /// If it is empty, something else, damaged, or of another schema or network.
+    /// [`WorldError::Foreign`] if it is empty or something else, [`WorldError::Damaged`], [`WorldError::Schema`], [`WorldError::Network`] or [`WorldError::Other`].
     pub fn open_with_backend(backend: impl StorageBackend, identity: &WorldIdentity) -> Result<Self, WorldError> {
         Self::attach(backend, identity, NO_PLACE, false)
     }

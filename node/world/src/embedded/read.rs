@@ -5,7 +5,8 @@ use super::{
     tables::{self, OPEN, SETTLEMENTS, SHARDS, STAGES, STORAGE, ShardRow, StageRow},
 };
 use crate::{
-    MAX_SHARD_PAGE, MAX_STORAGE_PAGE, ShardRecord, ShardState, ShardSummary, Stage, Started, StorageEntry, WorldError,
+    MAX_SHARD_PAGE, MAX_STORAGE_PAGE, ShardRecord, ShardStage, ShardState, ShardSummary, Started, StorageEntry,
+    WorldError,
 };
 use shardwire_crdt::Cell;
 use shardwire_model::{Felt, PeerId, ShardId, Slot};
@@ -22,9 +23,9 @@ impl EmbeddedLedger {
             let Some(stage) = tables::get::<32, StageRow>(&txn.open_table(STAGES)?, &at)? else { return Ok(None) };
             let row: ShardRow = tables::need(&txn.open_table(SHARDS)?, &at)?;
             let state = match stage.stage {
-                Stage::Started => ShardState::Started,
-                Stage::Aborted { reason, at } => ShardState::Aborted { reason, at },
-                Stage::Settled { .. } => {
+                ShardStage::Started => ShardState::Started,
+                ShardStage::Aborted { reason, at } => ShardState::Aborted { reason, at },
+                ShardStage::Settled { .. } => {
                     ShardState::Settled(Box::new(tables::need(&txn.open_table(SETTLEMENTS)?, &at)?))
                 }
             };

@@ -1,20 +1,22 @@
-//! From schema 1, of ABI 1: storage was known by its address alone, a World by its network's name, and neither starts nor aborts said much.
+//! Migrates a ledger of schema 1, of ABI 1. There storage was known by its address alone, a World by its network's name, and neither starts nor aborts said much.
 //!
 //! - A storage address becomes a slot of the contract that the shards which used it named. One that no shard ever used belongs to none: it is
 //!   found under contract `0x0`. One that shards of two contracts used can't be said to be either's; such a file is refused.
-//! - Start data and outputs become today's ([`abi_1`]); an aborted shard is so as [outdated](AbortReason::Outdated), because why wasn't noted. No
-//!   operation is known of before, so none has a ticket.
+//! - Start data and outputs become today's ([`abi_1`]); an aborted shard gets the reason [outdated](AbortReason::Outdated), because its own wasn't noted. The
+//!   operations of that time aren't known, so none has a ticket.
 //! - The World gets an identity. Its genesis is what its shards began with: what is there, with all that they did taken back. The sum of all
 //!   balances, which the file did note, has to be that of the genesis.
 //!
 //! Open shards stay open, with what they hold, until a settler aborts them.
 //!
-//! One transaction; shards are changed one at a time. Refused is what is damaged, and an identity of another network or genesis.
+//! All of it is one transaction; shards are changed one at a time. A damaged file is refused, and so is an identity of another network or genesis.
 
 use super::tables::{
     self, Fault, META, Meta, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE, ShardRow, StageRow, Value, name,
 };
-use crate::{Genesis, GenesisEntry, GenesisValue, IdentityError, Settlement, Stage, Ticket, WorldError, WorldIdentity};
+use crate::{
+    Genesis, GenesisEntry, GenesisValue, IdentityError, Settlement, ShardStage, Ticket, WorldError, WorldIdentity,
+};
 use redb::{ReadTransaction, ReadableDatabase as _, TableDefinition};
 use serde::Deserialize;
 use shardwire_crdt::{Cell, Claim, Delta, settlement};
@@ -25,7 +27,7 @@ pub(super) const SCHEMA: u32 = 1;
 
 /// Storage by its address.
 const STORAGE_1: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("storage");
-/// What no operation is called.
+/// A ticket that no operation has.
 const NO_TICKET: Ticket = Ticket(Hash([0; 32]));
 
 #[derive(Deserialize)]
@@ -81,7 +83,7 @@ pub(super) struct Older {
 }
 
 impl Older {
-    /// Reads it.
+    /// Reads all of it, and takes back what its shards did.
     pub(super) fn read(txn: &ReadTransaction, place: &str) -> Result<Self, Fault> {
         let meta = txn.open_table(META)?;
         let (network, balances) =
@@ -204,9 +206,9 @@ pub(super) fn migrate(database: &redb::Database, identity: &WorldIdentity, place
         for row in tables::rows::<StageRow1>(&read.open_table(STAGES)?, None)? {
             let (shard, StageRow1 { operator, started_at, stage }) = row?;
             let stage = match stage {
-                Stage1::Started => Stage::Started,
-                Stage1::Settled { proof, at } => Stage::Settled { proof, at },
-                Stage1::Aborted { at } => Stage::Aborted { reason: AbortReason::Outdated, at },
+                Stage1::Started => ShardStage::Started,
+                Stage1::Settled { proof, at } => ShardStage::Settled { proof, at },
+                Stage1::Aborted { at } => ShardStage::Aborted { reason: AbortReason::Outdated, at },
             };
             tables::put(&mut stages, &shard.to_bytes_be(), &StageRow { operator, started_at, stage })?;
         }

@@ -14,7 +14,7 @@
 //! a damaged or misplaced row is seen when it is read. All of it is schema [`SCHEMA`]; `format` and `schema` keep their
 //! encoding in every later schema.
 
-use crate::{Genesis, IdentityError, Refusal, Stage, Started, Ticket, WorldError, WorldIdentity};
+use crate::{Genesis, IdentityError, Refusal, ShardStage, Started, Ticket, WorldError, WorldIdentity};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use shardwire_crdt::{Cell, Claim, MergeError};
@@ -67,7 +67,7 @@ impl ShardRow {
 pub(super) struct StageRow {
     pub(super) operator: PeerId,
     pub(super) started_at: Timestamp,
-    pub(super) stage: Stage,
+    pub(super) stage: ShardStage,
 }
 
 /// What a ledger says of itself.

@@ -2,7 +2,9 @@
 //! refused has written nothing, also where several share a transaction.
 
 use super::tables::{self, Fault, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE, ShardRow, StageRow, Value};
-use crate::{Aborted, MAX_TIMEOUT, Operation, Receipt, Refusal, Settlement, Stage, Started, Ticket, WorldIdentity};
+use crate::{
+    Aborted, MAX_TIMEOUT, Operation, Receipt, Refusal, Settlement, ShardStage, Started, Ticket, WorldIdentity,
+};
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use shardwire_crdt::{Cell, Delta, settlement, undo};
 use shardwire_model::life::AbortReason;
@@ -15,11 +17,11 @@ pub(super) struct Change {
     shard: ShardId,
     ticket: Ticket,
     cells: BTreeMap<Slot, Cell>,
-    /// Where the shard stands then; where it stood, if none.
+    /// Where the shard stands afterwards; none if that doesn't change.
     stage: Option<StageRow>,
-    /// Of a start.
+    /// What the shard was started with, if the operation is a start.
     row: Option<ShardRow>,
-    /// Of a settlement.
+    /// The record of the settlement, if the operation is one.
     settlement: Option<Settlement>,
 }
 
@@ -62,8 +64,8 @@ impl Change {
         tables::put(&mut txn.open_table(STAGES)?, &at, &stage)?;
         let (mut open, key) = (txn.open_table(OPEN)?, tables::open_key(stage.operator, &at));
         match stage.stage {
-            Stage::Started => open.insert(&key, ())?,
-            Stage::Settled { .. } | Stage::Aborted { .. } => open.remove(&key)?,
+            ShardStage::Started => open.insert(&key, ())?,
+            ShardStage::Settled { .. } | ShardStage::Aborted { .. } => open.remove(&key)?,
         };
         Ok(())
     }
@@ -103,7 +105,7 @@ fn start(
         values.push(claimed.value);
     }
     let before = state_commitment(start.commitment(), &values);
-    let stage = StageRow { operator: start.operator, started_at: now, stage: Stage::Started };
+    let stage = StageRow { operator: start.operator, started_at: now, stage: ShardStage::Started };
     let receipt = Started { start: start.clone(), values: values.clone(), before, at: now };
     let values = values.into_iter().map(Value).collect();
     let row = ShardRow { ticket, start, values, before: Value(before), claims };
@@ -116,12 +118,12 @@ fn settle(txn: &WriteTransaction, output: &Output, proof: Hash, (ticket, now): (
     let at = shard.0.to_bytes_be();
     let stage = stage(txn, shard)?;
     match stage.stage {
-        Stage::Started => {}
-        Stage::Aborted { .. } => return Err(Refusal::Aborted { shard }.into()),
-        Stage::Settled { proof: first, .. } if first != proof => {
+        ShardStage::Started => {}
+        ShardStage::Aborted { .. } => return Err(Refusal::Aborted { shard }.into()),
+        ShardStage::Settled { proof: first, .. } if first != proof => {
             return Err(Refusal::AlreadySettled { shard, proof: first }.into());
         }
-        Stage::Settled { .. } => {
+        ShardStage::Settled { .. } => {
             let settlement: Settlement = tables::need(&txn.open_table(SETTLEMENTS)?, &at)?;
             if settlement.output != *output {
                 return Err(Refusal::OtherOutput { shard, proof }.into());
@@ -151,7 +153,7 @@ fn settle(txn: &WriteTransaction, output: &Output, proof: Hash, (ticket, now): (
     }
     let cells = merged(txn, &deltas)?;
     let settlement = Settlement { output: output.clone(), proof, at: now };
-    let stage = StageRow { stage: Stage::Settled { proof, at: now }, ..stage };
+    let stage = StageRow { stage: ShardStage::Settled { proof, at: now }, ..stage };
     let receipt = settlement.clone();
     let change = Change { shard, ticket, cells, stage: Some(stage), row: None, settlement: Some(settlement) };
     Ok((Receipt::Settled(Box::new(receipt)), Some(change)))
@@ -160,15 +162,15 @@ fn settle(txn: &WriteTransaction, output: &Output, proof: Hash, (ticket, now): (
 fn abort(txn: &WriteTransaction, shard: ShardId, reason: AbortReason, (ticket, now): (Ticket, Timestamp)) -> Answer {
     let stage = stage(txn, shard)?;
     match stage.stage {
-        Stage::Started => {}
-        Stage::Aborted { reason, at } => {
+        ShardStage::Started => {}
+        ShardStage::Aborted { reason, at } => {
             // Another reason makes it another operation, which is final as well.
             let is_known = txn.open_table(OPERATIONS)?.get(&ticket.0.0)?.is_some();
             let change = Change { shard, ticket, cells: BTreeMap::new(), stage: None, row: None, settlement: None };
             let receipt = Receipt::Aborted(Aborted { shard, reason, at });
             return Ok((receipt, (!is_known).then_some(change)));
         }
-        Stage::Settled { proof, .. } => return Err(Refusal::AlreadySettled { shard, proof }.into()),
+        ShardStage::Settled { proof, .. } => return Err(Refusal::AlreadySettled { shard, proof }.into()),
     }
     let row: ShardRow = tables::need(&txn.open_table(SHARDS)?, &shard.0.to_bytes_be())?;
     if reason == AbortReason::Deadline && now < row.start.deadline {
@@ -182,7 +184,7 @@ fn abort(txn: &WriteTransaction, shard: ShardId, reason: AbortReason, (ticket, n
         back.retain(|(_, delta)| !matches!(delta, Delta::Lock { .. }));
     }
     let cells = merged(txn, &back)?;
-    let stage = StageRow { stage: Stage::Aborted { reason, at: now }, ..stage };
+    let stage = StageRow { stage: ShardStage::Aborted { reason, at: now }, ..stage };
     let change = Change { shard, ticket, cells, stage: Some(stage), row: None, settlement: None };
     Ok((Receipt::Aborted(Aborted { shard, reason, at: now }), Some(change)))
 }
@@ -225,8 +227,8 @@ pub(super) fn recall(txn: &ReadTransaction, ticket: Ticket) -> Result<Option<Rec
         return Ok(Some(Receipt::Started(Box::new(row.started(stage.started_at)))));
     }
     Ok(Some(match stage.stage {
-        Stage::Aborted { reason, at } => Receipt::Aborted(Aborted { shard, reason, at }),
-        Stage::Settled { .. } => Receipt::Settled(Box::new(tables::need(&txn.open_table(SETTLEMENTS)?, &at)?)),
-        Stage::Started => return Err(Fault::Damaged(format!("shard {shard} has an end and is open"))),
+        ShardStage::Aborted { reason, at } => Receipt::Aborted(Aborted { shard, reason, at }),
+        ShardStage::Settled { .. } => Receipt::Settled(Box::new(tables::need(&txn.open_table(SETTLEMENTS)?, &at)?)),
+        ShardStage::Started => return Err(Fault::Damaged(format!("shard {shard} has an end and is open"))),
     }))
 }

@@ -1,11 +1,11 @@
 //! The embedded ledger as a [`World`]: its transactions run beside the async threads, its clock is the node's, and it decides when it is asked, so
 //! nothing is ever pending.
 //!
-//! Refusals change nothing, so they aren't on the disk: the last [`MAX_REFUSALS`] are remembered, for who asks a little later.
+//! Refusals change nothing, so they aren't on the disk: the last [`MAX_REFUSALS`] are remembered, for those who ask a little later.
 
-use super::{Audit, EmbeddedLedger};
+use super::EmbeddedLedger;
 use crate::{
-    Answering, Operation, Refusal, ShardRecord, ShardSummary, Standing, StorageEntry, Ticket, World, WorldError,
+    Answering, Audit, Operation, Refusal, ShardRecord, ShardSummary, Standing, StorageEntry, Ticket, World, WorldError,
     WorldIdentity,
 };
 use shardwire_model::{Clock, PeerId, ShardId, Slot};
@@ -35,7 +35,7 @@ pub struct EmbeddedWorld {
 }
 
 impl EmbeddedWorld {
-    /// Of this ledger. Its transactions run as `work` says.
+    /// A World over this ledger, whose transactions run as `work` says.
     #[must_use]
     pub fn new(ledger: EmbeddedLedger, clock: Arc<dyn Clock>, work: Work) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl EmbeddedWorld {
         }
     }
 
-    /// Does this with the ledger, beside the async threads.
+    /// Uses the ledger beside the async threads.
     async fn with<T: Send + 'static>(
         &self,
         act: impl FnOnce(&EmbeddedLedger) -> Result<T, WorldError> + Send + 'static,
@@ -63,7 +63,7 @@ impl EmbeddedWorld {
     }
 }
 
-/// Remembers a refusal; of one ticket the last.
+/// Remembers a refusal, one for each ticket: the last.
 fn remember(refused: &Mutex<VecDeque<(Ticket, Refusal)>>, ticket: Ticket, refusal: Option<&Refusal>) {
     let mut refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
     refused.retain(|(known, _)| *known != ticket);

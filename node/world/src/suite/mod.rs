@@ -101,7 +101,7 @@ async fn carry_out(world: &dyn World, operation: &Operation) -> Result<Receipt, 
     }
 }
 
-/// All storage.
+/// Reads all storage, page by page.
 async fn storage(world: &dyn World) -> Vec<StorageEntry> {
     let mut all: Vec<StorageEntry> = Vec::new();
     loop {

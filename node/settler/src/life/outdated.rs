@@ -4,10 +4,8 @@
 //! The older World noted no reasons of aborts, the settler did. Its notes were less: a start without its request, which can't be submitted again; a
 //! settlement becomes a note of an abort when it is migrated, which the World refuses if it had settled the shard before the settler was killed.
 
-use super::{
-    Settler, SettlerError,
-    life::{CaughtUp, part},
-};
+use super::{CaughtUp, part};
+use crate::{Settler, SettlerError};
 use shardwire_host::history::Advance as _;
 use shardwire_model::{
     PeerId, SegmentId, ShardId, Timestamp,
@@ -66,7 +64,7 @@ impl Settler {
     }
 }
 
-/// AbortCause a shard is aborted: what the settler noted, if the World didn't.
+/// Why a shard is aborted: what the settler noted, if the World didn't.
 pub(super) fn noted_reason(intent: &Intent, of_world: AbortReason) -> AbortReason {
     match (of_world, intent) {
         (AbortReason::Outdated, Intent::Abort { reason }) => *reason,
