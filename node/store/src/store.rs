@@ -7,7 +7,7 @@ use crate::{
     file::File,
     table::{Bytes, each, records},
 };
-use redb::{ReadOnlyTable, ReadableTable as _, TableDefinition, TableError, backends::InMemoryBackend};
+use redb::{ReadOnlyTable, TableDefinition, TableError, backends::InMemoryBackend};
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_telemetry::Telemetry;
 use std::{path::Path, sync::Arc};
