@@ -146,7 +146,8 @@ async fn nodes(programs: &Programs, folder: &NetworkFolder, crowd: &Crowd) -> Ou
     let world = folder.path().join("world.json");
     std::fs::write(&world, crowd.world().to_genesis_text())?;
     let mut settler = Node::init(Role::Settler, programs, folder.path(), Some(&world)).await?;
-    let mut operator = Node::init(Role::Operator, programs, folder.path(), None).await?;
+    let identity = settler.data().join("world.json");
+    let mut operator = Node::init(Role::Operator, programs, folder.path(), Some(&identity)).await?;
     settler.start(&[operator.peer().to_string()]).await?;
     // Clients that the operator knows are not held up as strangers: 32 handshakes at once from one host would be.
     let mut known = crowd.peers();
