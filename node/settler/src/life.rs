@@ -124,9 +124,20 @@ impl Settler {
         step: Step,
         with: impl FnOnce(&mut Write<'_>) -> Result<(), SettlerError>,
     ) -> Result<(), SettlerError> {
+        self.advance_at(shard, step, self.host.clock.now(), with)
+    }
+
+    /// As [`advance`](Self::advance), with the date of the World's transaction: what it decided isn't dated by a clock that was set meanwhile.
+    fn advance_at(
+        &self,
+        shard: ShardId,
+        step: Step,
+        at: Timestamp,
+        with: impl FnOnce(&mut Write<'_>) -> Result<(), SettlerError>,
+    ) -> Result<(), SettlerError> {
         self.host.store.write(|write| {
             with(write)?;
-            write.advance::<SettlerError>(&self.host.identity, self.host.clock.now(), part(shard), step).map(drop)
+            write.advance::<SettlerError>(&self.host.identity, at, part(shard), step).map(drop)
         })
     }
 
@@ -348,14 +359,14 @@ impl Settler {
             }
             (Standing::Final(Receipt::Started(started)), Intent::Start { by, .. }) => {
                 let (commitment, deadline) = (started.start.commitment(), started.start.deadline);
-                self.advance(shard, Step::Started { commitment, by, deadline }, forget)?;
+                self.advance_at(shard, Step::Started { commitment, by, deadline }, started.at, forget)?;
                 self.deadlines().insert((deadline, shard));
                 let (operator, timeout) = (started.start.operator, deadline.since(started.at));
                 self.events.emit(ShardStarted { shard, operator, timeout });
                 CaughtUp::Done
             }
             (Standing::Final(Receipt::Settled(settled)), _) => {
-                self.advance(shard, Step::Settled { proof: Some(settled.proof) }, forget)?;
+                self.advance_at(shard, Step::Settled { proof: Some(settled.proof) }, settled.at, forget)?;
                 self.deadlines().retain(|(_, it)| *it != shard);
                 self.events.emit(ShardSettled { shard, updates: settled.output.updates.len() });
                 CaughtUp::Done
@@ -367,7 +378,7 @@ impl Settler {
             }
             (Standing::Final(Receipt::Aborted(aborted)), intent) => {
                 let why = why(noted_reason(&intent, aborted.reason));
-                self.advance(shard, Step::Aborted { why }, forget)?;
+                self.advance_at(shard, Step::Aborted { why }, aborted.at, forget)?;
                 self.deadlines().retain(|(_, it)| *it != shard);
                 self.events.emit(ShardAborted { shard, reason: aborted.reason });
                 CaughtUp::Done

@@ -4,10 +4,11 @@ use super::*;
 use crate::evidence::Checking;
 use redb::backends::InMemoryBackend;
 use shardwire_config::{Config, Environment, Flags};
-use shardwire_host::{Tasks, clock::SystemClock, evidence, peers, platform::Work};
+use shardwire_host::{Tasks, clock::SystemClock, evidence, history::Lives as _, peers, platform::Work};
 use shardwire_model::{
-    AccountKey, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, ShardStart, StartRequest,
-    Timestamp, finished_selector, life::AbortReason,
+    AccountKey, Clock, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, ShardStart,
+    StartRequest, Timestamp, finished_selector,
+    life::{AbortCause, AbortReason, Part, Step},
 };
 use shardwire_protocols::{
     Failure, Signed,
@@ -19,11 +20,17 @@ use shardwire_protocols::{
 use shardwire_proving::verify::Verify;
 use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_reputation::{Standing, Tier};
-use shardwire_store::{Artefacts, Store, SystemDisk, records::LAYOUT};
+use shardwire_store::{
+    Artefacts, Store, SystemDisk,
+    records::{LAYOUT, history_of},
+};
 use shardwire_telemetry::Telemetry;
 use shardwire_transport::{Channel, identity::Identity, session::pair_over};
 use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, Operation, WorldIdentity};
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 const PROGRAM: Felt = Felt::THREE;
 const OTHER_PROGRAM: Felt = Felt::TWO;
@@ -56,6 +63,16 @@ fn identity_of(genesis: &Genesis) -> WorldIdentity {
     WorldIdentity::new("test", genesis.hash().unwrap(), [identity(1).peer()], [PROGRAM]).unwrap()
 }
 
+/// A date that a test sets.
+#[derive(Debug)]
+struct SetClock(AtomicU64);
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
 /// For a shard with one counter.
 fn request(salt: u64) -> StartRequest {
     let (game, key) = (ContractId(Felt::from(5)), Key(Felt::from(6)));
@@ -72,19 +89,23 @@ fn request(salt: u64) -> StartRequest {
 
 /// A settler with one shard, and the shard.
 async fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
+    settler_by(folder, Arc::new(SystemClock)).await
+}
+
+/// The same, by this clock, which is its World's, too.
+async fn settler_by(folder: &Path, clock: Arc<dyn Clock>) -> (Arc<Settler>, ShardStart, Felt) {
     let (game, key) = (ContractId(Felt::from(5)), Key(Felt::from(6)));
     let storage = vec![GenesisEntry { contract: game, key, kind: Kind::Counter, value: GenesisValue::Number(3) }];
     let genesis = Genesis { storage };
     let ledger = EmbeddedLedger::create_with_backend(InMemoryBackend::new(), &identity_of(&genesis), &genesis);
-    let world = EmbeddedWorld::new(ledger.expect("a World"), Arc::new(SystemClock), Work::AtOnce);
+    let world = EmbeddedWorld::new(ledger.expect("a World"), clock.clone(), Work::AtOnce);
     let store = Store::in_memory(&LAYOUT).unwrap();
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
-        peers: peers::recall(&config, identity(1).peer(), Arc::new(SystemClock), &store, &Telemetry::default())
-            .unwrap(),
+        peers: peers::recall(&config, identity(1).peer(), clock.clone(), &store, &Telemetry::default()).unwrap(),
         identity: identity(1),
         world: Arc::new(identity_of(&genesis)),
-        clock: Arc::new(SystemClock),
+        clock: clock.clone(),
         store,
         artefacts: Artefacts::new(folder.to_owned(), Arc::new(SystemDisk)),
         work: Work::AtOnce,
@@ -313,4 +334,23 @@ async fn a_change_of_a_shard_wakes_its_operator_and_no_other() {
     settler.abort(start.shard, AbortReason::Asked { by: identity(1).peer() }).await.unwrap();
     its.await;
     assert!(tokio::time::timeout(std::time::Duration::from_secs(60), another).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_world_decided_is_dated_by_the_world_though_the_clock_was_set_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SetClock(AtomicU64::new(1_000_000)));
+    let (settler, start, _) = settler_by(folder.path(), clock.clone()).await;
+    // The World aborts when the deadline has passed; before the settler hears of it, its clock is set back.
+    let late = start.deadline.plus(std::time::Duration::from_secs(1));
+    clock.0.store(late.0, Ordering::SeqCst);
+    let reason = AbortReason::Deadline;
+    settler.host.store.put(&INTENTS, &SegmentId::first(start.shard), &Intent::Abort { reason }).unwrap();
+    settler.world.submit(Operation::Abort { shard: start.shard, reason }).await.unwrap();
+    clock.0.store(2_000_000, Ordering::SeqCst);
+    settler.catch_up(&settler.turns.take(start.shard).await).await.unwrap();
+    let part = Part::of(SegmentId::first(start.shard), Role::Settler);
+    let entries = settler.host.store.entries(&history_of(&part)).unwrap();
+    let last = &entries.last().unwrap().statement;
+    assert_eq!((&last.step, last.at), (&Step::Aborted { why: AbortCause::TimedOut }, late));
 }

@@ -4,8 +4,8 @@
 //! standard error. Exit codes: 0 done, 1 failed, 2 misuse. An error is `error[SW-…]: what is wrong` and `  next: what to do`, with
 //! `--json` `{"error":{"code","message","next_step"}}`.
 //!
-//! A noun has a file, with its verbs, their arguments and their help; [`Command`] is the list of the nouns. Each verb returns what it has to say
-//! as an [`Answer`](output::Answer) and prints nothing itself, except `run`, which says where the node is before it ends, `submit`, which
+//! A noun has a file, with its verbs, their arguments and their help; `Command` is the list of the nouns. Each verb returns what it has to say
+//! as an `Answer` and prints nothing itself, except `run`, which says where the node is before it ends, `submit`, which
 //! shows its progress, and `wire decode`, whose frames may be any number.
 
 mod data;

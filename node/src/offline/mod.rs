@@ -3,9 +3,9 @@
 //! The folder is claimed, so a running node's is refused. Databases are opened on a view of them that keeps what is written in memory: opening
 //! one after a crash may repair it, and a look must find what was there.
 //!
-//! - [`check`] reads everything and compares it: each record, each history with its signatures, proofs with their hashes, the World by its own
+//! - [`check()`] reads everything and compares it: each record, each history with its signatures, proofs with their hashes, the World by its own
 //!   audit, and all of these with each other. What it finds is named; it stops at nothing but a folder that isn't one.
-//! - [`export`] says what the folder holds, an object a line.
+//! - [`export()`] says what the folder holds, an object a line.
 //! - [`history`] reads what was signed about a shard.
 //!
 //! Bounds: [`MAX_FINDINGS`](check::MAX_FINDINGS) findings are named. Memory is that of one shard's log, and of the records that aren't logs.

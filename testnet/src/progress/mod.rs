@@ -1,7 +1,7 @@
 //! Progress while a shard runs: bars with rates on a terminal, occasional lines elsewhere. Always on standard error;
 //! standard output belongs to the result.
 //!
-//! [`stages`] says what there is to show; [`Reporter`] shows it. Bound: without a terminal, a stage under way gets a
+//! [`stages()`] says what there is to show; [`Reporter`] shows it. Bound: without a terminal, a stage under way gets a
 //! line at most every [`PLAIN_EVERY`].
 
 mod plain;
