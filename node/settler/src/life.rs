@@ -38,7 +38,7 @@ use std::{
     sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How often it is looked whether a deadline has passed, or what failed can be done, while there is such a thing: the node's clock may be set.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -63,6 +63,17 @@ pub(super) enum CaughtUp {
     Pending,
     /// The World refused, and nothing has changed.
     Refused(Refusal),
+}
+
+/// What is still to be done, the worst of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Left {
+    /// All is done.
+    Nothing,
+    /// The World hasn't decided, or somebody else is at it.
+    Pending,
+    /// This settler can't now: its disk, or the World, fails.
+    Failed,
 }
 
 /// What became of a settlement.
@@ -422,9 +433,9 @@ impl Settler {
         loop {
             let revision = self.world.revision();
             let changed = self.changes.next();
-            let mut failed = self.catch_up_all().await;
+            let mut left = self.catch_up_all().await;
             for shard in self.due() {
-                failed |= !self.expire(shard).await;
+                left = left.max(self.expire(shard).await);
             }
             let wake = async {
                 tokio::select! { biased;
@@ -433,9 +444,17 @@ impl Settler {
                 }
             };
             let next = self.deadlines().first().map(|(deadline, _)| deadline.since(self.host.clock.now()));
-            if failed {
-                drop(timeout(waits.after_failure(), wake).await);
-                continue;
+            match left {
+                // Local trouble: what this settler does about it changes the World, too, so a change must not wake it.
+                Left::Failed => {
+                    sleep(waits.after_failure()).await;
+                    continue;
+                }
+                Left::Pending => {
+                    drop(timeout(waits.after_failure(), wake).await);
+                    continue;
+                }
+                Left::Nothing => {}
             }
             waits.reset();
             match next {
@@ -445,11 +464,11 @@ impl Settler {
         }
     }
 
-    /// Aborts what has timed out, unless somebody is at it; whether it has no deadline any more.
-    async fn expire(&self, shard: ShardId) -> bool {
-        let Some(turn) = self.turns.try_take(shard) else { return false };
+    /// Aborts what has timed out, unless somebody is at it.
+    async fn expire(&self, shard: ShardId) -> Left {
+        let Some(turn) = self.turns.try_take(shard) else { return Left::Pending };
         let aborted = match self.catch_up(&turn).await {
-            Ok(CaughtUp::Pending) => return false,
+            Ok(CaughtUp::Pending) => return Left::Pending,
             Ok(_) => self.abort_in(turn, AbortReason::Deadline, Duration::ZERO).await,
             Err(error) => Err(error),
         };
@@ -457,36 +476,36 @@ impl Settler {
             // It settled meanwhile, or is aborted.
             Ok(_) | Err(SettlerError::Refused(Refusal::AlreadySettled { .. })) => {
                 self.deadlines().retain(|(_, it)| *it != shard);
-                true
+                Left::Nothing
             }
-            Err(SettlerError::Pending { .. }) => false,
+            Err(SettlerError::Pending { .. }) => Left::Pending,
             Err(error) => {
                 tracing::error!(shard = %shard.short(), code = error.code(), "can't abort what has timed out, trying again: {error}");
-                false
+                Left::Failed
             }
         }
     }
 
-    /// Catches up with what is pending, or was left by a failed disk; whether there is still something.
-    async fn catch_up_all(&self) -> bool {
-        let Ok(behind) = self.host.store.all(&INTENTS) else { return true };
-        let mut left = 0;
+    /// Catches up with what is pending, or was left by a failed disk.
+    async fn catch_up_all(&self) -> Left {
+        let Ok(behind) = self.host.store.all(&INTENTS) else { return Left::Failed };
+        let mut left = Left::Nothing;
         for (SegmentId { shard, .. }, _) in &behind {
             // Who has the turn is at it.
             let Some(turn) = self.turns.try_take(*shard) else {
-                left += 1;
+                left = left.max(Left::Pending);
                 continue;
             };
             match self.catch_up(&turn).await {
                 Ok(CaughtUp::Done | CaughtUp::Refused(_)) => {}
-                Ok(CaughtUp::Pending) => left += 1,
+                Ok(CaughtUp::Pending) => left = left.max(Left::Pending),
                 Err(error) => {
-                    left += 1;
+                    left = Left::Failed;
                     tracing::warn!(shard = %shard.short(), code = error.code(), "can't catch up with the World, trying again: {error}");
                 }
             }
         }
-        left > 0
+        left
     }
 
     /// The shards whose deadline has passed.
