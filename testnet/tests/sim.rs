@@ -32,6 +32,18 @@ fn a_network_settles_every_shard_whatever_goes_wrong() {
     assert!(totals.crashes > 0 && totals.partitions > 0 && totals.shards_settled > 12, "{totals:?}");
 }
 
+/// A fixed bug: the World had aborted a shard after its deadline, and the settler, its clock set back meanwhile, signed an earlier date.
+#[test]
+fn a_settler_whose_clock_was_set_back_dates_an_abort_by_the_world() {
+    assert_eq!(run(101, &Plan::of(101), false).failures, []);
+}
+
+/// A fixed bug: it did what it had noted again and again without a pause, so the run never ended.
+#[test]
+fn a_settler_whose_disk_is_full_waits_before_it_tries_again() {
+    assert_eq!(run(227, &Plan::of(227), false).failures, []);
+}
+
 /// A fixed bug: the prover gave the job up, because it knew that it had all chunks, and they were gone.
 #[test]
 fn a_prover_that_lost_its_chunks_in_a_crash_fetches_them_again() {
