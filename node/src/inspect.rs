@@ -9,10 +9,7 @@ use crate::{
     world,
 };
 use shardwire_host::history::Lives as _;
-use shardwire_model::{
-    Coded, PeerId, Role, SegmentId, Timestamp,
-    life::{Ended, Part, Step},
-};
+use shardwire_model::{Coded, PeerId, Role, SegmentId, Timestamp, life::Part};
 use shardwire_reputation::Policy;
 use shardwire_store::{
     Disk, RecordKey, Store,
@@ -57,11 +54,7 @@ pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeContents, RunError
         operated.push(OperatedShard {
             start: assignment.start,
             log: log.into_iter().map(|(_, transaction)| transaction).collect(),
-            ended: match life.steps().last() {
-                Some(Step::Settled { proof: Some(proof) }) => Some(Ended::Settled { proof: *proof }),
-                Some(Step::Aborted { .. }) => Some(Ended::Aborted),
-                _ => None,
-            },
+            ended: life.ended(),
         });
     }
     let jobs = store.all(&JOBS).map_err(boxed)?.into_iter().map(|(id, job)| ProverJob {

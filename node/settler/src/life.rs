@@ -10,6 +10,7 @@
 //! Bounds: one note a shard; [`MAX_REFUSED`] refusals are remembered, for those who ask later.
 
 mod outdated;
+mod tend;
 
 use super::{
     Settler, SettlerError,
@@ -28,7 +29,6 @@ use shardwire_store::{
     Write,
     records::{INTENTS, Intent, VERDICTS, Verdict},
 };
-use shardwire_transport::Backoff;
 use shardwire_world::events::{Kind, OperationFinal, OperationPending, OperationRefused, OperationSubmitted};
 use shardwire_world::{
     MAX_SHARD_PAGE, Operation, Receipt, Refusal, Settlement, ShardStage, ShardState, Standing, Ticket, decided,
@@ -38,12 +38,8 @@ use std::{
     sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-/// How often it is looked whether a deadline has passed, or what failed can be done, while there is such a thing: the node's clock may be set.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Before what failed is tried again.
-const TRY_AGAIN: Backoff = Backoff::between(Duration::from_secs(1), LOOK_EVERY);
 /// How long a command waits for the World's decision before it is told that this is pending. Below what the command line waits for an answer.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a session with a prover waits for it: other proofs of that prover wait as long.
@@ -63,17 +59,6 @@ pub(super) enum CaughtUp {
     Pending,
     /// The World refused, and nothing has changed.
     Refused(Refusal),
-}
-
-/// What is still to be done, the worst of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Left {
-    /// All is done.
-    Nothing,
-    /// The World hasn't decided, or somebody else is at it.
-    Pending,
-    /// This settler can't now: its disk, or the World, fails.
-    Failed,
 }
 
 /// What became of a settlement.
@@ -311,12 +296,7 @@ impl Settler {
 
     /// How a shard ended, if it did: as the history says it, which is what others may be told.
     pub(super) fn ended(&self, shard: ShardId) -> Result<Option<Ended>, SettlerError> {
-        let life = self.life(shard)?;
-        Ok(match life.steps().last() {
-            Some(Step::Settled { proof: Some(proof) }) => Some(Ended::Settled { proof: *proof }),
-            Some(Step::Aborted { .. }) => Some(Ended::Aborted),
-            _ => None,
-        })
+        Ok(self.life(shard)?.ended())
     }
 
     /// Has the World do what was noted about a shard, and brings the history to where the World is then.
@@ -425,93 +405,6 @@ impl Settler {
             refused.pop_front();
         }
         refused.push_back((shard, ticket, refusal));
-    }
-
-    /// Catches up with what the World decides and aborts shards whose deadline has passed, for as long as the node runs.
-    async fn tend(self: Arc<Self>) {
-        let mut waits = TRY_AGAIN.start(self.host.randomness.clone());
-        loop {
-            let revision = self.world.revision();
-            let changed = self.changes.next();
-            let mut left = self.catch_up_all().await;
-            for shard in self.due() {
-                left = left.max(self.expire(shard).await);
-            }
-            let wake = async {
-                tokio::select! { biased;
-                    () = changed => {}
-                    () = self.world.changed(revision) => {}
-                }
-            };
-            let next = self.deadlines().first().map(|(deadline, _)| deadline.since(self.host.clock.now()));
-            match left {
-                // Local trouble: what this settler does about it changes the World, too, so a change must not wake it.
-                Left::Failed => {
-                    sleep(waits.after_failure()).await;
-                    continue;
-                }
-                Left::Pending => {
-                    drop(timeout(waits.after_failure(), wake).await);
-                    continue;
-                }
-                Left::Nothing => {}
-            }
-            waits.reset();
-            match next {
-                None => wake.await,
-                Some(left) => drop(timeout(left.min(LOOK_EVERY), wake).await),
-            }
-        }
-    }
-
-    /// Aborts what has timed out, unless somebody is at it.
-    async fn expire(&self, shard: ShardId) -> Left {
-        let Some(turn) = self.turns.try_take(shard) else { return Left::Pending };
-        let aborted = match self.catch_up(&turn).await {
-            Ok(CaughtUp::Pending) => return Left::Pending,
-            Ok(_) => self.abort_in(turn, AbortReason::Deadline, Duration::ZERO).await,
-            Err(error) => Err(error),
-        };
-        match aborted {
-            // It settled meanwhile, or is aborted.
-            Ok(_) | Err(SettlerError::Refused(Refusal::AlreadySettled { .. })) => {
-                self.deadlines().retain(|(_, it)| *it != shard);
-                Left::Nothing
-            }
-            Err(SettlerError::Pending { .. }) => Left::Pending,
-            Err(error) => {
-                tracing::error!(shard = %shard.short(), code = error.code(), "can't abort what has timed out, trying again: {error}");
-                Left::Failed
-            }
-        }
-    }
-
-    /// Catches up with what is pending, or was left by a failed disk.
-    async fn catch_up_all(&self) -> Left {
-        let Ok(behind) = self.host.store.all(&INTENTS) else { return Left::Failed };
-        let mut left = Left::Nothing;
-        for (SegmentId { shard, .. }, _) in &behind {
-            // Who has the turn is at it.
-            let Some(turn) = self.turns.try_take(*shard) else {
-                left = left.max(Left::Pending);
-                continue;
-            };
-            match self.catch_up(&turn).await {
-                Ok(CaughtUp::Done | CaughtUp::Refused(_)) => {}
-                Ok(CaughtUp::Pending) => left = left.max(Left::Pending),
-                Err(error) => {
-                    left = Left::Failed;
-                    tracing::warn!(shard = %shard.short(), code = error.code(), "can't catch up with the World, trying again: {error}");
-                }
-            }
-        }
-        left
-    }
-
-    /// The shards whose deadline has passed.
-    fn due(&self) -> Vec<ShardId> {
-        let now = self.host.clock.now();
-        self.deadlines().iter().take_while(|(deadline, _)| *deadline <= now).map(|(_, shard)| *shard).collect()
     }
 }
 

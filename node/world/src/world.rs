@@ -35,7 +35,7 @@ pub trait World: Send + Sync + fmt::Debug {
     /// [`WorldError`] if the World can't be reached or read.
     fn standing(&self, ticket: Ticket) -> Answering<'_, Result<Standing, WorldError>>;
 
-    /// A number that differs after each change of anything that this World says.
+    /// A number that differs after each change of anything that this World says. An operation that is handed in again changes nothing.
     fn revision(&self) -> u64;
 
     /// Completes once [`revision`](Self::revision) isn't this one any more.

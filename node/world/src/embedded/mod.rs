@@ -22,7 +22,10 @@ use shardwire_store::{
     Disk,
     database::{self, Database, Opening, guarded},
 };
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
 use tables::{Fault, MAGIC, META, Meta, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE};
 
 pub use tables::SCHEMA;
@@ -41,6 +44,8 @@ pub struct EmbeddedLedger {
     database: Database,
     identity: WorldIdentity,
     place: String,
+    /// How many operations have changed it since it was opened.
+    revision: AtomicU64,
 }
 
 impl EmbeddedLedger {
@@ -155,7 +160,7 @@ impl EmbeddedLedger {
     fn fill(backend: impl StorageBackend, meta: &Meta, genesis: &Genesis, place: &str) -> Result<Self, WorldError> {
         let cells = genesis.cells()?;
         let database = Database::over(&builder(), backend).map_err(|fault: Fault| fault.at(place))?;
-        let ledger = Self { database, identity: meta.identity.clone(), place: place.into() };
+        let ledger = Self::over(database, meta.identity.clone(), place);
         guarded(|| {
             let mut txn = ledger.database.get()?.begin_write()?;
             txn.set_quick_repair(true);
@@ -224,7 +229,16 @@ impl EmbeddedLedger {
             let (found, asked) = (meta.identity.hash(), identity.hash());
             return Err(WorldError::Other { place: place.into(), found, asked });
         }
-        Ok(Self { database, identity: meta.identity, place: place.into() })
+        Ok(Self::over(database, meta.identity, place))
+    }
+
+    fn over(database: Database, identity: WorldIdentity, place: &str) -> Self {
+        Self { database, identity, place: place.into(), revision: AtomicU64::new(0) }
+    }
+
+    /// A number that is another one after each change. What is handed in again, or refused, is none.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
     }
 
     /// Which World it is.
@@ -255,6 +269,7 @@ impl EmbeddedLedger {
                 Some(change) => {
                     change.write(&txn)?;
                     txn.commit()?;
+                    self.revision.fetch_add(1, Ordering::Release);
                 }
             }
             Ok(Ok(receipt))

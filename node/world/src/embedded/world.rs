@@ -12,10 +12,7 @@ use shardwire_model::{Clock, PeerId, ShardId, Slot};
 use shardwire_store::Work;
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::Notify;
 
@@ -30,7 +27,6 @@ pub struct EmbeddedWorld {
     clock: Arc<dyn Clock>,
     work: Work,
     refused: Arc<Mutex<VecDeque<(Ticket, Refusal)>>>,
-    revision: AtomicU64,
     changed: Notify,
 }
 
@@ -44,7 +40,6 @@ impl EmbeddedWorld {
             clock,
             work,
             refused: Arc::default(),
-            revision: AtomicU64::new(0),
             changed: Notify::new(),
         }
     }
@@ -92,7 +87,6 @@ impl World for EmbeddedWorld {
             match self.with(act).await? {
                 Err(refusal) => Ok(Standing::Refused(refusal)),
                 Ok(receipt) => {
-                    self.revision.fetch_add(1, Ordering::Release);
                     self.changed.notify_waiters();
                     Ok(Standing::Final(receipt))
                 }
@@ -112,7 +106,7 @@ impl World for EmbeddedWorld {
     }
 
     fn revision(&self) -> u64 {
-        self.revision.load(Ordering::Acquire)
+        self.ledger.revision()
     }
 
     fn changed(&self, since: u64) -> Answering<'_, ()> {

@@ -240,6 +240,16 @@ impl Life {
         self.stage().is_some_and(is_over)
     }
 
+    /// How the shard ended, if it did. Settled by a proof that wasn't seen is no answer that others may be given.
+    #[must_use]
+    pub fn ended(&self) -> Option<Ended> {
+        match self.steps.last()? {
+            Step::Settled { proof: Some(proof) } => Some(Ended::Settled { proof: *proof }),
+            Step::Aborted { .. } => Some(Ended::Aborted),
+            _ => None,
+        }
+    }
+
     /// What was seen, in its order.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
