@@ -1,6 +1,6 @@
 //! Which protocols this node serves and which it opens: one line each, given by the room that does the work.
 //!
-//! A role's lines stand in its `services.rs`; what every node does stands in [`network`](super). Everything else follows from them. The greeting
+//! A role's lines stand in its `services.rs`; what every node does stands with the network. Everything else follows from them. The greeting
 //! announces exactly what is served here, so a peer that believes it is never refused; a session that was announced is dispatched to its
 //! handler, and any other is the violation of the peer that opened it. What is opened is opened with peers that announced it, in the highest common
 //! version, for as long as the connection lasts.

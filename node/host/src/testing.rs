@@ -2,10 +2,7 @@
 
 use crate::{Host, peers, platform::Work, tasks::Tasks};
 use shardwire_config::{Config, Environment, Flags};
-use shardwire_model::{
-    AccountKey, Call, ChainHead, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, PeerId, ShardId, ShardStart,
-    SignedTransaction, Timestamp, Transaction, finished_selector,
-};
+use shardwire_model::{Clock, Felt, Hash, Timestamp};
 use shardwire_store::{Artefacts, Store, SystemDisk};
 use shardwire_telemetry::Telemetry;
 use shardwire_transport::Identity;
@@ -13,7 +10,7 @@ use shardwire_world::WorldIdentity;
 use std::{path::Path, sync::Arc};
 use tokio::time::Instant;
 
-/// The program of the World of these tests. Who executes gives [`small_shard`] a real one.
+/// The program of the World of these tests.
 pub const PROGRAM: Felt = Felt::from_hex_unchecked("0x70726f6772616d");
 
 /// Milliseconds since the test began.
@@ -64,23 +61,4 @@ pub fn host(
         tasks: tasks.spawner(),
     };
     (Arc::new(host), tasks)
-}
-
-/// A shard of one account and one counter, its counter's value, and the transaction that ends it.
-pub fn small_shard(program: Felt, operator: PeerId) -> (ShardStart, Vec<Felt>, SignedTransaction) {
-    let (game, key) = (ContractId(Felt::from(5)), AccountKey::from_secret([9; 32]));
-    let start = ShardStart {
-        shard: ShardId(Felt::from(77)),
-        program,
-        operator,
-        contracts: vec![game],
-        accounts: vec![key.id()],
-        end_event: EventId { from: game, selector: finished_selector() },
-        deadline: Timestamp(1 << 50),
-        entries: vec![Entry { kind: Kind::Counter, contract: game, key: Key(Felt::from(6)), guard: Felt::ZERO }],
-    };
-    let transaction = Transaction { account: key.id(), nonce: 1, contract: game, call: Call::Finish };
-    let head = ChainHead::start(start.commitment(), key.id()).extend(transaction.words(&start).unwrap());
-    let finish = SignedTransaction { transaction, signature: key.sign(head.message()).unwrap() };
-    (start, vec![Felt::from(3)], finish)
 }

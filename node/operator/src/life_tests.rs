@@ -2,11 +2,7 @@
 
 use super::*;
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
-use shardwire_host::{
-    Tasks,
-    clock::SystemClock,
-    testing::{host, small_shard},
-};
+use shardwire_host::{Tasks, clock::SystemClock, testing::host};
 use shardwire_model::{
     Call, Coded as _, Felt, Key, PeerId, SegmentId, ShardStart, SignedTransaction, Timestamp,
     life::{AbortCause, Part},
@@ -18,6 +14,7 @@ use shardwire_protocols::{
     ingress::{Handler as _, Outcome, transaction_hash},
     trace::{ChunkAnswer, Grant, Handler as _, Progress, Progressed, ProverStage, RefusalReason, ResumableJob},
 };
+use shardwire_sample::small_shard;
 use shardwire_store::{
     Store, SystemDisk,
     records::{LAYOUT, LogKey, TRANSACTIONS, WireFelt},

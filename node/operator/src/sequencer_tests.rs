@@ -2,14 +2,11 @@
 
 use super::{sequencer::Sequencer, *};
 use shardwire_disk::{Medium, SimulatedDisk};
-use shardwire_host::{
-    Tasks,
-    clock::SystemClock,
-    testing::{host, small_shard},
-};
+use shardwire_host::{Tasks, clock::SystemClock, testing::host};
 use shardwire_model::{AccountKey, Call, ChainHead, Felt, PeerId, ShardStart, SignedTransaction, Transaction};
 use shardwire_program::rules;
 use shardwire_protocols::ingress::{Handler as _, Outcome};
+use shardwire_sample::small_shard;
 use shardwire_store::{
     RecordKey, Store, Work,
     records::{LAYOUT, TRANSACTIONS, WireFelt},

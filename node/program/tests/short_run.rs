@@ -4,11 +4,9 @@
 #![allow(missing_docs)]
 
 use serde_json::{Value, json};
-use shardwire_model::{
-    AccountKey, Call, ChainHead, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardId, ShardStart,
-    SignedTransaction, Timestamp, Transaction, finished_selector,
-};
+use shardwire_model::{Felt, PeerId};
 use shardwire_program::rules::{self, execute};
+use shardwire_sample::small_shard;
 use shardwire_witness::compress;
 use std::{fs, path::Path};
 
@@ -16,23 +14,9 @@ use std::{fs, path::Path};
 const OPERATOR: &str = "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394";
 
 fn short_run() -> Value {
-    let (game, key) = (ContractId(Felt::from(5)), AccountKey::from_secret([9; 32]));
     let mut operator = [0; 32];
     hex::decode_to_slice(OPERATOR, &mut operator).unwrap();
-    let start = ShardStart {
-        shard: ShardId(Felt::from(77)),
-        program: rules::hash(),
-        operator: PeerId(operator),
-        contracts: vec![game],
-        accounts: vec![key.id()],
-        end_event: EventId { from: game, selector: finished_selector() },
-        deadline: Timestamp(1 << 50),
-        entries: vec![Entry { kind: Kind::Counter, contract: game, key: Key(Felt::from(6)), guard: Felt::ZERO }],
-    };
-    let transaction = Transaction { account: key.id(), nonce: 1, contract: game, call: Call::Finish };
-    let head = ChainHead::start(start.commitment(), key.id()).extend(transaction.words(&start).unwrap());
-    let finish = SignedTransaction { transaction, signature: key.sign(head.message()).unwrap() };
-    let values = [Felt::from(3)];
+    let (start, values, finish) = small_shard(rules::hash(), PeerId(operator));
     let mut chunks = Vec::new();
     let run = execute(&start, &values, [finish], |chunk| {
         let body = hex::encode(compress(&chunk.body));

@@ -42,6 +42,23 @@ impl Player {
     }
 }
 
+/// The shortest run there is: a shard of one account and one counter, the counter's value, and the transaction that ends it.
+pub fn small_shard(program: Felt, operator: PeerId) -> (ShardStart, Vec<Felt>, SignedTransaction) {
+    let (game, key) = (ContractId(Felt::from(5)), AccountKey::from_secret([9; 32]));
+    let start = ShardStart {
+        shard: ShardId(Felt::from(77)),
+        program,
+        operator,
+        contracts: vec![game],
+        accounts: vec![key.id()],
+        end_event: EventId { from: game, selector: finished_selector() },
+        deadline: Timestamp(1 << 50),
+        entries: vec![Entry { kind: Kind::Counter, contract: game, key: Key(Felt::from(6)), guard: Felt::ZERO }],
+    };
+    let finish = Player::new(&start, &key).sign(&start, game, Call::Finish);
+    (start, vec![Felt::from(3)], finish)
+}
+
 /// `n` transactions of `players`, the end event included: two contracts, a counter and an escrow a player, and a lock.
 pub fn workload(players: usize, n: usize, seed: u64) -> Workload {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
