@@ -40,13 +40,19 @@ fn operator(folder: &Path) -> (Operator, Tasks) {
     (Operator::resume(host, Programs::all()).unwrap(), tasks)
 }
 
-/// One that was assigned the small shard and has its last transaction.
-async fn played(folder: &Path) -> (Operator, Tasks, ShardId) {
+/// One that was assigned the small shard, and the transaction that ends it.
+fn with_a_shard(folder: &Path) -> (Operator, Tasks, ShardId, SignedTransaction) {
     let (operator, tasks) = operator(folder);
     let (start, values, finish) = small_shard(rules::hash(), identity(2).peer());
     let shard = start.shard;
     let values = values.into_iter().map(WireFelt).collect();
     operator.assign(Assignment { start, values, settler: settler(), epoch: 1 }).unwrap();
+    (operator, tasks, shard, finish)
+}
+
+/// One that was assigned the small shard and has its last transaction.
+async fn played(folder: &Path) -> (Operator, Tasks, ShardId) {
+    let (operator, tasks, shard, finish) = with_a_shard(folder);
     assert_eq!(operator.shards()[0].stage, Stage::Assigned);
     let outcome = operator.submit(identity(9).peer(), shard, finish).await.unwrap();
     assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: false });
@@ -117,11 +123,7 @@ async fn each_step_of_a_run_is_signed_and_survives_a_restart() {
 #[tokio::test]
 async fn a_prover_that_says_too_early_that_it_has_a_proof_moves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path());
-    let (start, values, finish) = small_shard(rules::hash(), identity(2).peer());
-    let shard = start.shard;
-    let values = values.into_iter().map(WireFelt).collect();
-    operator.assign(Assignment { start, values, settler: settler(), epoch: 1 }).unwrap();
+    let (operator, _tasks, shard, finish) = with_a_shard(folder.path());
     let offer = operator.offer(prover(), &[]).await.unwrap();
     let Grant::Leased(lease) = operator.claim(prover(), offer.job).await.unwrap() else { panic!("leased") };
     operator.finished(prover(), offer.job, lease.statement.epoch, Hash::of(b"none")).await.unwrap();
@@ -201,11 +203,7 @@ async fn a_write_that_fails_leaves_rules_hash_and_counters_where_the_log_is() {
 #[tokio::test]
 async fn what_a_failed_write_has_written_after_all_is_taken_in() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path());
-    let (start, values, finish) = small_shard(rules::hash(), identity(2).peer());
-    let shard = start.shard;
-    let values = values.into_iter().map(WireFelt).collect();
-    operator.assign(Assignment { start, values, settler: settler(), epoch: 1 }).unwrap();
+    let (operator, _tasks, shard, finish) = with_a_shard(folder.path());
     fails_once(&operator, shard, finish, true);
     let opened = operator.open(identity(9).peer(), shard).await.unwrap().unwrap();
     assert_eq!((opened.nonces, opened.accepted, opened.ended), (vec![2], 1, true));
@@ -219,11 +217,7 @@ async fn what_a_failed_write_has_written_after_all_is_taken_in() {
 #[tokio::test]
 async fn a_shard_goes_on_after_a_write_that_failed() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path());
-    let (start, values, finish) = small_shard(rules::hash(), identity(2).peer());
-    let shard = start.shard;
-    let values = values.into_iter().map(WireFelt).collect();
-    operator.assign(Assignment { start, values, settler: settler(), epoch: 1 }).unwrap();
+    let (operator, _tasks, shard, finish) = with_a_shard(folder.path());
     fails_once(&operator, shard, finish, false);
     assert_eq!(operator.shards()[0].transactions, 0);
     let outcome = operator.submit(identity(9).peer(), shard, finish).await.unwrap();
