@@ -65,9 +65,20 @@ cairo_program() {
     SHARDWIRE_CAIRO_CACHE="$cache/cairo" node/program/rules/build.sh --check
 }
 
+# The worker's largest crate keeps one core busy for minutes, so it is built beside the rest.
 compile() {
-    step "compile the tests and all programs"
-    cargo test "${all[@]}" --no-run --quiet
+    step "compile the tests, all programs, and the proving worker"
+    local log built=0
+    log=$(mktemp)
+    cargo build "${all[@]}" --quiet --bin build-worker
+    # If the worker came from the kept target folder, nothing has prepared this clone yet.
+    { "$programs/build-worker" --prepare-only && "$programs/build-worker"; } >"$log" 2>&1 &
+    local worker=$!
+    cargo test "${all[@]}" --no-run --quiet || built=1
+    wait "$worker" || built=1
+    [ "$built" = 0 ] || cat "$log"
+    rm "$log"
+    return "$built"
 }
 
 # What README.md calls the first command, in an empty target folder, with every call of the compiler noted: no crate may be compiled twice.
@@ -82,13 +93,6 @@ first_command() {
     printf 'from nothing to a settled shard: %s s, %s crates compiled\n' "$((SECONDS - began))" "$(wc -l <"$fresh/noted")"
     rm -r "$fresh"
     [ -z "$twice" ] || { printf 'compiled twice:\n%s\n' "$twice"; return 1; }
-}
-
-worker() {
-    step "the proving worker"
-    # If the worker came from the kept target folder, nothing has prepared this clone yet.
-    "$programs/build-worker" --prepare-only
-    "$programs/build-worker"
 }
 
 # A workspace of its own: its lints and tests, too. In release, because they then share what was just built.
