@@ -11,7 +11,7 @@ fn ingress_measures_real_nodes() {
     assert!(output.status.success(), "{shown}\n{}", String::from_utf8_lossy(&output.stderr));
     let figures: serde_json::Value = serde_json::from_str(shown.lines().last().unwrap()).unwrap();
     assert_eq!(figures["clients"], 2);
-    for figure in ["accepted_per_s", "signature_checks_per_s", "ratio", "p50_ms", "p99_ms"] {
+    for figure in ["accepted_per_s", "signature_checks_per_s", "ratio", "ratio_min", "ratio_max", "p50_ms", "p99_ms"] {
         assert!(figures[figure].as_f64().unwrap() > 0.0, "{figure}: {figures}");
     }
 }

@@ -164,21 +164,37 @@ impl Member {
     }
 }
 
-/// Everybody submits at once; returns how long each transaction waited for its receipt.
-pub(super) async fn submit(players: Vec<Player>, work: Vec<Work>, ahead: usize) -> Outcome<Vec<Duration>> {
+/// Everybody submits at once, each its own; adds to `took` how long each transaction waited for its receipt.
+pub(super) async fn submit(
+    players: Vec<Player>,
+    work: Vec<Vec<SignedTransaction>>,
+    ahead: usize,
+    took: &mut Vec<Duration>,
+) -> Outcome<Vec<Player>> {
     let mut all = JoinSet::new();
-    for (player, work) in players.into_iter().zip(work) {
-        all.spawn(player.submit(work.transactions, ahead));
+    for ((player, work), number) in players.into_iter().zip(work).zip(0_usize..) {
+        all.spawn(async move { player.submit(work, ahead).await.map(|done| (number, done)) });
     }
-    let mut took = Vec::new();
+    let mut players = Vec::new();
     while let Some(one) = all.join_next().await {
-        took.append(&mut one??);
+        let (number, (player, waits)) = one??;
+        took.extend(waits);
+        players.push((number, player));
     }
-    Ok(took)
+    players.sort_by_key(|(number, _)| *number);
+    Ok(players.into_iter().map(|(_, player)| player).collect())
+}
+
+/// All sessions end.
+pub(super) async fn close(players: Vec<Player>) -> Outcome<()> {
+    for player in players {
+        player.session.close().await?;
+    }
+    Ok(())
 }
 
 impl Player {
-    async fn submit(mut self, transactions: Vec<SignedTransaction>, ahead: usize) -> Outcome<Vec<Duration>> {
+    async fn submit(mut self, transactions: Vec<SignedTransaction>, ahead: usize) -> Outcome<(Self, Vec<Duration>)> {
         let mut waits = Waits { sent: VecDeque::with_capacity(ahead), took: Vec::with_capacity(transactions.len()) };
         for transaction in &transactions {
             while self.session.outstanding() >= ahead {
@@ -190,8 +206,7 @@ impl Player {
         while !waits.sent.is_empty() {
             waits.end(self.session.receipt().await?)?;
         }
-        self.session.close().await?;
-        Ok(waits.took)
+        Ok((self, waits.took))
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! The most that a perfect operator could do is check signatures on all cores and nothing else. So the same machine does both in one run: a real
 //! operator (a process of its own, with its socket, its databases on a real disk and its virtual machine) takes the transactions of 1 and of
-//! 32 clients, and before and after each of these the same signatures are checked in a bare loop with the function that admission calls, on
-//! every core. `ratio` is the first rate over the second.
+//! 32 clients, and between whiles the same signatures are checked in a bare loop with the function that admission calls, on
+//! every core. The machine's speed changes within seconds, so both take turns: the work is done in [`SLICES`], the bare loop runs between them, and `ratio` is the
+//! median of each slice's rate over that of the bare loop around it; `ratio_min` and `ratio_max` are the extremes. The two rates are those of the whole run.
 //!
 //! The clients are in this process and share the cores with the operator, so what they do (QUIC, checking the operator's receipts) counts against
 //! it, as does the operator's own execution of what it accepted. Their signatures are made beforehand. Each client has an account and a connection of its
@@ -18,7 +19,9 @@ use clap::Args;
 use crowd::Crowd;
 use serde::Serialize;
 use shardwire::{client::NodeClient, host::Platform};
-use shardwire_model::{AccountId, Felt, MAX_ACCOUNTS, MAX_TRANSACTIONS, Role, ShardStart, Signature};
+use shardwire_model::{
+    AccountId, Felt, MAX_ACCOUNTS, MAX_TRANSACTIONS, Role, ShardStart, Signature, SignedTransaction,
+};
 use shardwire_program::rules;
 use shardwire_protocols::ingress::DEPTH;
 use std::{
@@ -32,8 +35,10 @@ use testnet::network::{NetworkFolder, Node, Programs, binary};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
+/// How many parts the work is done in.
+const SLICES: usize = 8;
 /// How long the bare loop runs each time.
-const CHECK_TIME: Duration = Duration::from_secs(2);
+const CHECK_TIME: Duration = Duration::from_secs(1);
 /// How many signatures it goes over again and again: enough that no cache makes it easier.
 const CHECKED: usize = 256;
 /// How many checks the bare loop does between two looks at the clock.
@@ -71,6 +76,8 @@ struct Figures {
     accepted_per_s: f64,
     signature_checks_per_s: f64,
     ratio: f64,
+    ratio_min: f64,
+    ratio_max: f64,
     p50_ms: f64,
     p99_ms: f64,
 }
@@ -86,7 +93,7 @@ pub(crate) fn measure(options: &Options) -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let enough = checks_per_s(&probe()?) * f64::from(options.seconds);
     if !options.json {
-        println!("clients  accepted/s  checks/s  ratio  p50 ms  p99 ms");
+        println!("clients  accepted/s  checks/s  ratio (from to)    p50 ms  p99 ms");
     }
     for &clients in &options.clients {
         let enough = if clients == 1 { enough / 4.0 } else { enough };
@@ -96,9 +103,10 @@ pub(crate) fn measure(options: &Options) -> Outcome<()> {
         if options.json {
             println!("{}", serde_json::to_string(&figures)?);
         } else {
-            let Figures { accepted_per_s, signature_checks_per_s, ratio, p50_ms, p99_ms, .. } = figures;
+            let Figures { accepted_per_s, signature_checks_per_s, ratio, ratio_min, ratio_max, p50_ms, p99_ms, .. } =
+                figures;
             println!(
-                "{clients:>7}  {accepted_per_s:>10.0}  {signature_checks_per_s:>8.0}  {ratio:>5.2}  {p50_ms:>6.1}  {p99_ms:>6.1}"
+                "{clients:>7}  {accepted_per_s:>10.0}  {signature_checks_per_s:>8.0}  {ratio:>5.2} ({ratio_min:.2} {ratio_max:.2})  {p50_ms:>6.1}  {p99_ms:>6.1}"
             );
         }
     }
@@ -113,23 +121,33 @@ async fn round(programs: &Programs, clients: u16, each: usize, ahead: usize) -> 
     let played = async {
         let work = crowd.sign(&start, each)?;
         let sample: Vec<Signed> = work.iter().flat_map(|work| work.signed.iter().copied()).take(CHECKED).collect();
-        let before = checks_per_s(&sample);
-        let players = crowd.connect(&operator, start.shard).await?;
-        let began = Instant::now();
-        let mut took = crowd::submit(players, work, ahead).await?;
-        let elapsed = began.elapsed().as_secs_f64();
-        let after = checks_per_s(&sample);
+        let work: Vec<_> = work.into_iter().map(|work| work.transactions).collect();
+        let mut players = crowd.connect(&operator, start.shard).await?;
+        let (mut took, mut ratios, mut submitting, mut checking) = (Vec::new(), Vec::new(), 0.0, 0.0);
+        let mut before = checks_per_s(&sample);
+        for slice in in_slices(work) {
+            let (began, transactions) = (Instant::now(), took.len());
+            players = crowd::submit(players, slice, ahead, &mut took).await?;
+            let elapsed = began.elapsed().as_secs_f64();
+            let after = checks_per_s(&sample);
+            let around = f64::midpoint(before, after);
+            ratios.push((took.len() - transactions) as f64 / elapsed / around);
+            (submitting, checking, before) = (submitting + elapsed, checking + around, after);
+        }
+        crowd::close(players).await?;
         took.sort_unstable();
-        let accepted_per_s = took.len() as f64 / elapsed;
-        let signature_checks_per_s = f64::midpoint(before, after);
+        ratios.sort_by(f64::total_cmp);
         let at = |hundredths: usize| took.get((took.len() * hundredths / 100).min(took.len() - 1));
         let ms = |time: Option<&Duration>| time.map_or(0.0, |time| time.as_secs_f64() * 1000.0);
+        let ratio = |place: usize| ratios.get(place).copied().unwrap_or(0.0);
         Ok(Figures {
             clients,
             transactions: took.len(),
-            accepted_per_s,
-            signature_checks_per_s,
-            ratio: accepted_per_s / signature_checks_per_s,
+            accepted_per_s: took.len() as f64 / submitting,
+            signature_checks_per_s: checking / ratios.len() as f64,
+            ratio: f64::midpoint(ratio((ratios.len() - 1) / 2), ratio(ratios.len() / 2)),
+            ratio_min: ratio(0),
+            ratio_max: ratio(ratios.len() - 1),
             p50_ms: ms(at(50)),
             p99_ms: ms(at(99)),
         })
@@ -139,6 +157,15 @@ async fn round(programs: &Programs, clients: u16, each: usize, ahead: usize) -> 
     operator.kill().await;
     settler.kill().await;
     played
+}
+
+/// Each client's work in at most [`SLICES`] parts.
+fn in_slices(work: Vec<Vec<SignedTransaction>>) -> Vec<Vec<Vec<SignedTransaction>>> {
+    let each = work.first().map_or(1, |work| work.len().div_ceil(SLICES).max(1));
+    let slices = work.first().map_or(0, |work| work.len().div_ceil(each));
+    let part =
+        |work: &Vec<SignedTransaction>, slice: usize| work.iter().skip(slice * each).take(each).copied().collect();
+    (0..slices).map(|slice| work.iter().map(|work| part(work, slice)).collect()).collect()
 }
 
 /// A settler that has started the shard, and its operator.
