@@ -5,6 +5,9 @@
 //! changes refuse is taken back and told to that caller alone. A commit that fails is told to all of its group, and nothing of it is kept:
 //! also who was refused is told so, because the refusal may be due to what another one of the group had changed.
 //!
+//! A commit costs the same work whatever is in it. So if a group had several members, the next one begins [`GATHERING`] later, or when it is full: those who come one by one
+//! aren't held up, and those who come together pay for few commits.
+//!
 //! There is no thread: the first of a group starts the writer, which ends when nothing waits any more. Where a node does one thing at a
 //! time ([`Work::AtOnce`]), the first lets the other tasks run once and then commits what has come together.
 //!
@@ -15,17 +18,23 @@ use std::{
     collections::VecDeque,
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Most changes that wait or are being committed: some seconds of what a disk takes, and a few megabytes of transactions.
 pub const MAX_WAITING: usize = 2048;
 
+/// How long after a group of several the next one gathers members, at most: a third of a game's frame.
+const GATHERING: Duration = Duration::from_millis(5);
+
 /// Changes that wait for a commit.
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
+    /// Notified when a whole group waits.
+    full: Condvar,
     /// A permit for each of [`MAX_WAITING`] changes.
     room: Arc<Semaphore>,
 }
@@ -39,7 +48,7 @@ struct Waiting {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { waiting: Mutex::default(), room: Arc::new(Semaphore::new(MAX_WAITING)) }
+        Self { waiting: Mutex::default(), full: Condvar::new(), room: Arc::new(Semaphore::new(MAX_WAITING)) }
     }
 }
 
@@ -54,8 +63,8 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Commits to the file what waits, until nothing does.
-    fn drain(&self, file: &File) {
+    /// Commits to the file what waits, until nothing does. Between groups it may wait for more members, where that holds up nobody else.
+    fn drain(&self, file: &File, may_wait: bool) {
         loop {
             let mut group: Vec<Box<dyn Member>> = {
                 let mut waiting = self.lock();
@@ -72,7 +81,16 @@ impl Queue {
             for member in group {
                 member.answer(committed.clone());
             }
+            if may_wait && changed > 1 {
+                self.gather();
+            }
         }
+    }
+
+    /// Waits until a whole group does, for at most [`GATHERING`].
+    fn gather(&self) {
+        let few = |waiting: &mut Waiting| waiting.members.len() < MAX_GROUP;
+        drop(self.full.wait_timeout_while(self.lock(), GATHERING, few).unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -160,12 +178,15 @@ impl Reservation {
         let first = {
             let mut waiting = queue.lock();
             waiting.members.push_back(Box::new(member));
+            if waiting.members.len() == MAX_GROUP {
+                queue.full.notify_one();
+            }
             !std::mem::replace(&mut waiting.writing, true)
         };
         let mut turn = None;
         if first {
             match work {
-                Work::Beside => drop(tokio::task::spawn_blocking(move || queue.drain(&file))),
+                Work::Beside => drop(tokio::task::spawn_blocking(move || queue.drain(&file, true))),
                 Work::AtOnce => turn = Some(Turn { queue, file, others: false }),
             }
         }
@@ -184,7 +205,7 @@ struct Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.queue.drain(&self.file);
+        self.queue.drain(&self.file, false);
     }
 }
 
