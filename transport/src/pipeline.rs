@@ -8,7 +8,7 @@
 //! pipelined  !Req !Req !Req ?Resp ?Resp ?Resp
 //! ```
 //!
-//! The responder keeps its strictly alternating type and can't tell the difference, because outputs may be
+//! The responder keeps its strictly alternating type (it may read ahead: [`Session::answer_ahead`]) and can't tell the difference, because outputs may be
 //! anticipated over inputs: the pipelined behaviour is an asynchronous subtype of the stepwise one (Mostrous, Yoshida,
 //! Honda, *Global Principal Typing in Partially Commutative Asynchronous Sessions*, ESOP 2009; that this subtyping is
 //! sound and complete: Chen, Dezani-Ciancaglini, Scalas, Yoshida, *On the Preciseness of Subtyping in Session Types*,
@@ -30,6 +30,10 @@
 //! **Cancel safety.** The futures of [`Pipeline::response`] and [`Pipeline::request`] may be dropped at any await.
 //! A half-read response stays in the session's buffer and its deadline runs on. A request counts as made from the
 //! first poll on; what is still unsent of it goes out with the next call. [`Session`]'s own steps are not cancel safe.
+
+mod answering;
+
+pub use answering::{Answered, Answers};
 
 use crate::algebra::{Choose, FIRST, Recv, SECOND, Send, Var, Z};
 use crate::message::{MAX_MESSAGE_BYTES, Message};

@@ -18,12 +18,20 @@ impl Handler for Operator {
         Ok(opened.map_err(Into::into))
     }
 
-    async fn submit(&self, client: PeerId, shard: ShardId, transaction: SignedTransaction) -> Result<Outcome, Failure> {
+    async fn submit(
+        &self,
+        client: PeerId,
+        shard: ShardId,
+        transaction: SignedTransaction,
+    ) -> Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure> {
         let run = self.run(shard).ok_or(OperatorError::Unknown { shard })?;
-        let outcome = run.submit(transaction).await?;
-        if matches!(outcome, Outcome::Accepted { duplicate: false, .. }) {
-            self.host.peers.note(client, &Event::Worked(Work::Transactions(1)));
-        }
-        Ok(outcome)
+        let submitted = run.submit(transaction).await?;
+        Ok(async move {
+            let outcome = submitted.outcome().await?;
+            if matches!(outcome, Outcome::Accepted { duplicate: false, .. }) {
+                self.host.peers.note(client, &Event::Worked(Work::Transactions(1)));
+            }
+            Ok(outcome)
+        })
     }
 }

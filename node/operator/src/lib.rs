@@ -10,6 +10,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod archive;
+mod checks;
 mod chunk_store;
 mod error;
 #[cfg(test)]
@@ -33,6 +34,7 @@ mod trace;
 mod waiting;
 
 use self::{
+    checks::SignatureChecks,
     events::{ShardAssigned, ShardClosed, ShardResumed},
     run::Run,
     waiting::WaitingProvers,
@@ -66,6 +68,7 @@ pub struct Operator {
     programs: Programs,
     runs: Mutex<BTreeMap<ShardId, Arc<Run>>>,
     changes: Arc<Changes>,
+    checks: Arc<SignatureChecks>,
     /// Provers that wait for a job.
     waiting: WaitingProvers,
     /// Held while a lease is granted.
@@ -80,6 +83,7 @@ impl Operator {
     /// [`OperatorError::Store`] if the store can't be read, [`OperatorError::Log`] if a log doesn't replay.
     pub fn resume(host: Arc<Host>, programs: Programs) -> Result<Self, OperatorError> {
         let (changes, events) = (Arc::new(Changes::new()), host.telemetry.events());
+        let checks = Arc::new(SignatureChecks::of(host.work));
         let mut runs = BTreeMap::new();
         for (shard, assignment) in host.store.all(&ASSIGNMENTS)? {
             let mut life = host.store.life(run::part(shard))?;
@@ -91,15 +95,15 @@ impl Operator {
                     .write(|write| write.advance::<OperatorError>(&host.identity, now, run::part(shard), step))?;
             }
             let run = if life.is_over() {
-                Run::closed(&host, assignment, life, changes.clone())
+                Run::closed(&host, assignment, life, changes.clone(), checks.clone())
             } else {
                 events.emit(ShardResumed { shard });
-                Run::open(&host, &programs, assignment, life, changes.clone())?
+                Run::open(&host, &programs, assignment, life, changes.clone(), checks.clone())?
             };
             runs.insert(shard, Arc::new(run));
         }
         let (waiting, granting) = (WaitingProvers::default(), Mutex::default());
-        Ok(Self { host, programs, runs: Mutex::new(runs), changes, waiting, granting, events })
+        Ok(Self { host, programs, runs: Mutex::new(runs), changes, checks, waiting, granting, events })
     }
 
     /// Stores an assignment and begins to execute it. An assignment of a shard that runs already is a new lease of it, nothing more.
@@ -121,7 +125,8 @@ impl Operator {
             life = write.advance::<OperatorError>(identity, now, run::part(shard), step)?;
             Ok::<_, OperatorError>(())
         })?;
-        let run = Run::open(&self.host, &self.programs, assignment, life, self.changes.clone())?;
+        let (changes, checks) = (self.changes.clone(), self.checks.clone());
+        let run = Run::open(&self.host, &self.programs, assignment, life, changes, checks)?;
         runs.insert(shard, Arc::new(run));
         drop(runs);
         self.events.emit(ShardAssigned { shard });

@@ -54,7 +54,7 @@ fn with_a_shard(folder: &Path) -> (Operator, Tasks, ShardId, SignedTransaction) 
 async fn played(folder: &Path) -> (Operator, Tasks, ShardId) {
     let (operator, tasks, shard, finish) = with_a_shard(folder);
     assert_eq!(operator.shards()[0].stage, Stage::Assigned);
-    let outcome = operator.submit(identity(9).peer(), shard, finish).await.unwrap();
+    let outcome = operator.decided(identity(9).peer(), shard, finish).await.unwrap();
     assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: false });
     (operator, tasks, shard)
 }
@@ -128,7 +128,7 @@ async fn a_prover_that_says_too_early_that_it_has_a_proof_moves_nothing() {
     let Grant::Leased(lease) = operator.claim(prover(), offer.job).await.unwrap() else { panic!("leased") };
     operator.finished(prover(), offer.job, lease.statement.epoch, Hash::of(b"none")).await.unwrap();
     assert_eq!(operator.shards()[0].stage, Stage::Assigned);
-    operator.submit(identity(9).peer(), shard, finish).await.unwrap();
+    operator.decided(identity(9).peer(), shard, finish).await.unwrap();
     let all = [Stage::Assigned, Stage::Executing, Stage::Ended, Stage::Streaming];
     assert_eq!(stages(&operator, shard), all);
 }
@@ -187,13 +187,13 @@ async fn a_write_that_fails_leaves_rules_hash_and_counters_where_the_log_is() {
             operator.assign(Assignment { start: start.clone(), values, settler: settler(), epoch: 1 }).unwrap();
             // The write of the transaction fails at its end: it may be on the disk, or not.
             medium.power_off_after(1);
-            assert!(operator.submit(client, shard, finish).await.is_err());
+            assert!(operator.decided(client, shard, finish).await.is_err());
             let status = &operator.shards()[0];
             assert_eq!((status.stage, status.transactions, &status.error), (Stage::Assigned, 0, &None));
         }
         medium.power_on(survives);
         let (operator, _tasks) = operator();
-        let outcome = operator.submit(client, shard, finish).await.unwrap();
+        let outcome = operator.decided(client, shard, finish).await.unwrap();
         assert!(matches!(outcome, Outcome::Accepted { sequence: 0, .. }), "{outcome:?}");
         assert_eq!(stages(&operator, shard), [Stage::Assigned, Stage::Executing, Stage::Ended]);
     }
@@ -208,7 +208,7 @@ async fn what_a_failed_write_has_written_after_all_is_taken_in() {
     let opened = operator.open(identity(9).peer(), shard).await.unwrap().unwrap();
     assert_eq!((opened.nonces, opened.accepted, opened.ended), (vec![2], 1, true));
     assert_eq!(operator.shards()[0].transactions, 1);
-    let outcome = operator.submit(identity(9).peer(), shard, finish).await.unwrap();
+    let outcome = operator.decided(identity(9).peer(), shard, finish).await.unwrap();
     assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: true });
     assert_eq!(stages(&operator, shard), [Stage::Assigned, Stage::Executing, Stage::Ended]);
 }
@@ -220,7 +220,7 @@ async fn a_shard_goes_on_after_a_write_that_failed() {
     let (operator, _tasks, shard, finish) = with_a_shard(folder.path());
     fails_once(&operator, shard, finish, false);
     assert_eq!(operator.shards()[0].transactions, 0);
-    let outcome = operator.submit(identity(9).peer(), shard, finish).await.unwrap();
+    let outcome = operator.decided(identity(9).peer(), shard, finish).await.unwrap();
     assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: false });
     assert_eq!(stages(&operator, shard), [Stage::Assigned, Stage::Executing, Stage::Ended]);
 }
@@ -236,10 +236,10 @@ async fn what_was_accepted_is_answered_as_before_when_the_shard_is_over() {
     let again = async |operator: &Operator, shard| {
         let opened = operator.open(client, shard).await.unwrap().unwrap();
         assert_eq!((opened.nonces, opened.accepted, opened.ended), (vec![2], 1, true));
-        let outcome = operator.submit(client, shard, finish).await.unwrap();
+        let outcome = operator.decided(client, shard, finish).await.unwrap();
         assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: true });
         // One of that nonce isn't that one.
-        assert!(matches!(operator.submit(client, shard, other).await.unwrap(), Outcome::Refused(_)));
+        assert!(matches!(operator.decided(client, shard, other).await.unwrap(), Outcome::Refused(_)));
     };
     let host = {
         let (operator, _tasks, shard) = played(folder.path()).await;
@@ -277,7 +277,7 @@ async fn an_aborted_run_is_closed_its_chunks_are_gone_and_its_prover_is_told_onc
         later.transaction.nonce += 1;
         later
     };
-    let refused = operator.submit(identity(9).peer(), shard, later).await.unwrap();
+    let refused = operator.decided(identity(9).peer(), shard, later).await.unwrap();
     let Outcome::Refused(cause) = refused else { panic!("refused") };
     assert_eq!(cause.code, "SW-OPERATOR-005");
 

@@ -8,6 +8,7 @@
 use super::{
     OperatorError,
     archive::Archive,
+    checks::SignatureChecks,
     chunk_store::{ChunkStore, Extent, Found},
     events::{self, ExecutionEnded, ExecutionStopped},
     executor::Executor,
@@ -57,6 +58,8 @@ pub(super) struct Run {
     pub(super) progress: Arc<Changes>,
     /// The operator's: announced when other jobs may be had than before.
     pub(super) changes: Arc<Changes>,
+    /// The operator's.
+    pub(super) checks: Arc<SignatureChecks>,
 }
 
 /// An operator's part of a shard's life.
@@ -75,8 +78,14 @@ pub(super) struct State {
 
 impl Run {
     /// A shard that is over.
-    pub(super) fn closed(host: &Arc<Host>, assignment: Assignment, life: Life, changes: Arc<Changes>) -> Self {
-        let run = Self::new(host, assignment, life, changes);
+    pub(super) fn closed(
+        host: &Arc<Host>,
+        assignment: Assignment,
+        life: Life,
+        changes: Arc<Changes>,
+        checks: Arc<SignatureChecks>,
+    ) -> Self {
+        let run = Self::new(host, assignment, life, changes, checks);
         // A crash may have been faster.
         run.let_go();
         run
@@ -89,8 +98,9 @@ impl Run {
         assignment: Assignment,
         life: Life,
         changes: Arc<Changes>,
+        checks: Arc<SignatureChecks>,
     ) -> Result<Self, OperatorError> {
-        let mut run = Self::new(host, assignment, life, changes);
+        let mut run = Self::new(host, assignment, life, changes, checks);
         let shard = run.shard;
         run.leases.restore(&host.store)?;
         let program = match programs.get(run.assignment.start.program) {
@@ -117,7 +127,13 @@ impl Run {
         Ok(run)
     }
 
-    fn new(host: &Arc<Host>, assignment: Assignment, life: Life, changes: Arc<Changes>) -> Self {
+    fn new(
+        host: &Arc<Host>,
+        assignment: Assignment,
+        life: Life,
+        changes: Arc<Changes>,
+        checks: Arc<SignatureChecks>,
+    ) -> Self {
         let start = assignment.start.clone();
         let values = felts(&assignment.values);
         let before = state_commitment(start.commitment(), &values);
@@ -138,6 +154,7 @@ impl Run {
             assignment,
             progress: Arc::new(Changes::new()),
             changes,
+            checks,
         }
     }
 

@@ -73,7 +73,7 @@ async fn play(operator: &Arc<Operator>, start: &ShardStart) -> Vec<Vec<Result<Ou
         clients.push(tokio::spawn(async move {
             let mut told = Vec::new();
             for transaction in ADDITIONS[usize::from(client)].iter().copied() {
-                let outcome = operator.submit(PeerId([client; 32]), start.shard, transaction).await;
+                let outcome = operator.decided(PeerId([client; 32]), start.shard, transaction).await;
                 told.push(outcome.map_err(|failure| format!("{failure:?}")));
                 if told.last().is_some_and(Result::is_err) {
                     break;
@@ -129,13 +129,28 @@ async fn one_thing_at_a_time_makes_the_same_log() {
     everything_is_logged_once(Work::AtOnce).await;
 }
 
+#[tokio::test]
+async fn a_clients_transactions_have_their_places_before_the_first_of_them_is_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks, start) = assigned(Store::in_memory(&LAYOUT).unwrap().with_work(Work::AtOnce), folder.path());
+    let mut under_way = Vec::new();
+    for transaction in &ADDITIONS[0] {
+        under_way.push(operator.submit(PeerId([0; 32]), start.shard, *transaction).await.unwrap());
+    }
+    assert_eq!(log(&operator.host.store, &start), []);
+    for (outcome, sequence) in under_way.into_iter().zip(0..) {
+        assert_eq!(outcome.await.unwrap(), Outcome::Accepted { sequence, duplicate: false });
+    }
+    assert_eq!(log(&operator.host.store, &start), ADDITIONS[0]);
+}
+
 /// The same transaction from two sessions while it is on its way: one place, and neither is told before it is logged.
 #[tokio::test]
 async fn a_transaction_that_comes_twice_at_once_has_one_place() {
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks, start) = assigned(Store::in_memory(&LAYOUT).unwrap().with_work(Work::AtOnce), folder.path());
     let first = ADDITIONS[0][0];
-    let submit = || operator.submit(PeerId([9; 32]), start.shard, first);
+    let submit = || operator.decided(PeerId([9; 32]), start.shard, first);
     let (one, two, three) = tokio::join!(submit(), submit(), submit());
     let outcomes = [one.unwrap(), two.unwrap(), three.unwrap()];
     // Whichever was first: its signature is checked beside those of the others.

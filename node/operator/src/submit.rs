@@ -19,15 +19,35 @@ use shardwire_store::{
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::sleep};
 
+/// A transaction that was submitted.
+pub(super) enum Submitted {
+    /// It is decided.
+    Decided(Outcome),
+    /// It has its place, and is on its way to the log.
+    UnderWay(oneshot::Receiver<Result<Outcome, OperatorError>>),
+}
+
+impl Submitted {
+    /// What becomes of it.
+    pub(super) async fn outcome(self) -> Result<Outcome, OperatorError> {
+        match self {
+            Self::Decided(outcome) => Ok(outcome),
+            Self::UnderWay(outcome) => outcome.await.unwrap_or_else(|_| Err(StoreError::Closed.into())),
+        }
+    }
+}
+
 impl Run {
-    /// Checks a transaction, logs it, and feeds it to the execution. If the shard is over, what it had accepted is answered as before.
-    pub(super) async fn submit(self: &Arc<Self>, transaction: SignedTransaction) -> Result<Outcome, OperatorError> {
+    /// Checks a transaction and gives it its place on the way to the log. It is logged and fed to the execution without being waited for. If
+    /// the shard is over, what it had accepted is answered as before.
+    pub(super) async fn submit(self: &Arc<Self>, transaction: SignedTransaction) -> Result<Submitted, OperatorError> {
         let pending = loop {
             match self.stopped() {
                 Some(over @ OperatorError::Over { .. }) => {
                     let known =
                         self.archive().await?.outcome(&self.host.store, &self.assignment.start, &transaction)?;
-                    return Ok(known.unwrap_or_else(|| Outcome::Refused(over.into())));
+                    let outcome = known.unwrap_or_else(|| Outcome::Refused(over.into()));
+                    return Ok(Submitted::Decided(outcome));
                 }
                 Some(stopped) => return Err(stopped),
                 None => {}
@@ -38,10 +58,7 @@ impl Run {
             let message = sequencer.message(&transaction.transaction);
             let good = match message {
                 None => false,
-                Some(message) => {
-                    let check = move || transaction.signature.verifies(transaction.transaction.account, message);
-                    self.host.work.run(check).await.unwrap_or(false)
-                }
+                Some(message) => self.checks.is_good(transaction, message).await,
             };
             let reserved = self.host.store.reserve().await?;
             let queue = |taken| (taken, self.log(sequencer, reserved, taken, transaction));
@@ -49,9 +66,11 @@ impl Run {
                 Err(refusal) => {
                     self.state().refused += 1;
                     self.events.emit(TransactionRefused { shard: self.shard, code: refusal.code() });
-                    return Ok(Outcome::Refused(refusal.into()));
+                    return Ok(Submitted::Decided(Outcome::Refused(refusal.into())));
                 }
-                Ok(Entered::Duplicate { sequence }) => return Ok(Outcome::Accepted { sequence, duplicate: true }),
+                Ok(Entered::Duplicate { sequence }) => {
+                    return Ok(Submitted::Decided(Outcome::Accepted { sequence, duplicate: true }));
+                }
                 Ok(Entered::New(pending)) => break pending,
                 Ok(Entered::UnderWay) => changed.await,
                 Ok(Entered::Unchecked | Entered::InDoubt) => {}
@@ -63,7 +82,7 @@ impl Run {
         self.host.tasks.spawn(async move {
             let _ = told.send(run.follow(taken, logged).await);
         });
-        outcome.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+        Ok(Submitted::UnderWay(outcome))
     }
 
     /// Queues a transaction up for the log, with the steps that it makes.

@@ -5,11 +5,15 @@ use crate::waiting::GIVES_WAY;
 use shardwire_config::{Config, Environment, Flags};
 use shardwire_host::{Tasks, clock::SystemClock, peers, platform};
 use shardwire_model::{
-    AccountKey, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, SegmentId, ShardStart, Timestamp,
-    finished_selector,
+    AccountKey, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, SegmentId, ShardStart, SignedTransaction,
+    Timestamp, finished_selector,
 };
 use shardwire_program::{Programs, rules};
-use shardwire_protocols::trace::{Grant, Handler as _};
+use shardwire_protocols::{
+    Failure,
+    ingress::{self, Outcome},
+    trace::{Grant, Handler as _},
+};
 use shardwire_reputation::{Blame, Breach};
 use shardwire_store::{
     Artefacts, Store, SystemDisk,
@@ -23,6 +27,18 @@ use tokio::time::{Instant, timeout};
 
 const NEWCOMER: PeerId = PeerId([1; 32]);
 const WORKER: PeerId = PeerId([2; 32]);
+
+impl Operator {
+    /// Submits a transaction and waits until it is decided.
+    pub(crate) async fn decided(
+        &self,
+        client: PeerId,
+        shard: ShardId,
+        transaction: SignedTransaction,
+    ) -> Result<Outcome, Failure> {
+        <Self as ingress::Handler>::submit(self, client, shard, transaction).await?.await
+    }
+}
 
 /// An operator of so many shards, which wait for their first transaction.
 fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {

@@ -1,9 +1,11 @@
 //! The operator's half.
 
-use super::{Bye, Ingress, Open, Opened, Outcome, Receipt, ReceiptContent, Refused, Submit, Turn, transaction_hash};
+use super::{
+    Bye, DEPTH, Ingress, Open, Opened, Outcome, Receipt, ReceiptContent, Refused, Submit, Turn, transaction_hash,
+};
 use crate::{Failure, ServeError, signed::Signed};
 use shardwire_model::{PeerId, ShardId, SignedTransaction};
-use shardwire_transport::{Identity, Responder, Session, algebra::HasDual, offer};
+use shardwire_transport::{Identity, Responder, Session, algebra::HasDual};
 use std::future::Future;
 
 /// The operator's side: which shards take transactions, and what becomes of each.
@@ -15,13 +17,14 @@ pub trait Handler: Sync {
         shard: ShardId,
     ) -> impl Future<Output = Result<Result<Opened, Refused>, Failure>> + Send;
 
-    /// Checks a transaction and, if no rule is broken, makes it durable as the next of the shard's sequence.
+    /// Checks a transaction and, if no rule is broken, gives it the next place of the shard's sequence. The client's next transaction is submitted once
+    /// that is done; what it gives is when the transaction is durable, or refused after all. It goes on without being polled.
     fn submit(
         &self,
         client: PeerId,
         shard: ShardId,
         transaction: SignedTransaction,
-    ) -> impl Future<Output = Result<Outcome, Failure>> + Send;
+    ) -> impl Future<Output = Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure>> + Send;
 }
 
 /// Serves a client until it says goodbye; `identity` is the operator's and signs the receipts.
@@ -39,16 +42,13 @@ pub async fn serve<H: Handler>(
         Ok(opened) => opened,
         Err(refused) => return Ok(session.choose(refused).await?.close().await?),
     };
-    let mut session: Session<Ingress, <Turn as HasDual>::Dual, _> = session.choose(opened).await?.enter();
-    loop {
-        session = offer!(session => {
-            Submit(Submit { transaction }), answer => {
-                let outcome = handler.submit(client, shard, transaction).await?;
-                answer.send(receipt(identity, shard, &transaction, outcome)).await?.repeat()
-            },
-            Bye(_), end => return Ok(end.close().await?),
-        });
-    }
+    let session: Session<Ingress, <Turn as HasDual>::Dual, _> = session.choose(opened).await?.enter();
+    let submit = async |Submit { transaction }| {
+        let decided = handler.submit(client, shard, transaction).await?;
+        Ok::<_, ServeError>(async move { Ok(receipt(identity, shard, &transaction, decided.await?)) })
+    };
+    let (Bye {}, end) = session.answer_ahead::<DEPTH, _, _, _>(submit).await?.recv().await?;
+    Ok(end.close().await?)
 }
 
 fn receipt(identity: &Identity, shard: ShardId, transaction: &SignedTransaction, outcome: Outcome) -> Receipt {

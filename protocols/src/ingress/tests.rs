@@ -8,7 +8,12 @@ use crate::{
 };
 use shardwire_model::{AccountId, Cause, Felt, Hash, MAX_ACCOUNTS, PeerId, ShardId, SignedTransaction};
 use shardwire_transport::{Branch, Identity, Initiator, Responder, WireCode};
-use std::{sync::Mutex, time::Duration};
+use std::{
+    future::{Future, ready},
+    marker::Send,
+    sync::Mutex,
+    time::Duration,
+};
 use tokio::{sync::watch, time::Instant};
 
 /// Accepts nonces in turn; a nonce that was accepted is a duplicate, one above 1,000 is refused.
@@ -24,20 +29,25 @@ impl Handler for Operator {
         Ok(self.opened.clone())
     }
 
-    async fn submit(&self, _: PeerId, _: ShardId, transaction: SignedTransaction) -> Result<Outcome, Failure> {
+    async fn submit(
+        &self,
+        _: PeerId,
+        _: ShardId,
+        transaction: SignedTransaction,
+    ) -> Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure> {
         let done = self.sequence.lock().unwrap().len();
         self.may.clone().wait_for(|may| *may > done).await.unwrap();
         let nonce = transaction.transaction.nonce;
         let mut sequence = self.sequence.lock().unwrap();
         if nonce > 1000 {
-            return Ok(Outcome::Refused(Cause::new("SW-ADMISSION-003", "the nonce is not the next")));
+            return Ok(ready(Ok(Outcome::Refused(Cause::new("SW-ADMISSION-003", "the nonce is not the next")))));
         }
         let place = sequence.iter().position(|it| *it == nonce);
         if place.is_none() {
             sequence.push(nonce);
         }
         let position = place.unwrap_or(sequence.len() - 1);
-        Ok(Outcome::Accepted { sequence: u32::try_from(position).unwrap(), duplicate: place.is_some() })
+        Ok(ready(Ok(Outcome::Accepted { sequence: u32::try_from(position).unwrap(), duplicate: place.is_some() })))
     }
 }
 

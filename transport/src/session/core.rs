@@ -29,6 +29,9 @@ use std::{
 };
 use tokio::time::Instant;
 
+/// A deadline that never comes: for a wait in which the peer owes nothing.
+pub(crate) const NO_DEADLINE: Duration = Duration::MAX;
+
 /// From this many missing bytes on, a read takes many pieces at once: fewer bytes are usually in one datagram.
 const MANY_BYTES: usize = 2048;
 
@@ -195,6 +198,20 @@ impl Core {
         Poll::Ready(Ok(()))
     }
 
+    /// Writes what is queued, if anything is. Reads nothing meanwhile.
+    pub(crate) fn poll_written(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: StateName,
+        deadline: Duration,
+    ) -> Poll<Result<(), SessionError>> {
+        if !self.out.is_empty() {
+            ready!(self.poll_flush(cx, at, deadline, 0))?;
+            self.leaving_since = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Ends the sending side after the last queued bytes. Delivery can be asked about later only if the stream is
     /// `held`.
     pub(crate) fn end(&mut self, held: bool) {
@@ -209,6 +226,11 @@ impl Core {
     }
 
     // ---- in
+
+    /// The deadline for the peer's next frame or tag runs from the next wait on.
+    pub(crate) fn wait_anew(&mut self) {
+        self.waiting_since = None;
+    }
 
     /// Waits until a whole frame for this message is buffered. Returns the lengths in bytes of its length prefix and
     /// its body.
@@ -346,7 +368,10 @@ impl Core {
             Poll::Ready(step) => Poll::Ready(step.map_err(|broken| self.lost(at, broken))),
             Poll::Pending => {
                 let since = *since(self).get_or_insert_with(Instant::now);
-                self.timer.poll_at(cx, since + deadline).map(|()| Ok(Progress::Late))
+                match since.checked_add(deadline) {
+                    Some(due) => self.timer.poll_at(cx, due).map(|()| Ok(Progress::Late)),
+                    None => Poll::Pending,
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use shardwire_protocols::{
     Failure,
     ingress::{Handler, Ingress, Opened, Opening, Outcome, RefusalReason, Refused, open, serve},
 };
+use std::future::{Future, ready};
 
 struct Operator;
 
@@ -20,12 +21,17 @@ impl Handler for Operator {
         Ok(Ok(Opened { start, nonces: vec![1, u32::MAX], accepted: 7, ended: false }))
     }
 
-    async fn submit(&self, _: PeerId, _: ShardId, signed: SignedTransaction) -> Result<Outcome, Failure> {
-        Ok(match signed.transaction.nonce {
+    async fn submit(
+        &self,
+        _: PeerId,
+        _: ShardId,
+        signed: SignedTransaction,
+    ) -> Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure> {
+        Ok(ready(Ok(match signed.transaction.nonce {
             1 => Outcome::Accepted { sequence: 7, duplicate: false },
             2 => Outcome::Accepted { sequence: 7, duplicate: true },
             _ => Outcome::Refused(Cause::new("SW-TEST-003", "another nonce is due")),
-        })
+        })))
     }
 }
 

@@ -32,6 +32,7 @@ use shardwire_transport::{Connection, Endpoint, Identity, SessionError, sim::Hos
 use shardwire_witness::compress;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    future::ready,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -224,17 +225,22 @@ impl ingress::Handler for LyingOperator {
         Ok(opened.ok_or(ingress::Refused { reason, cause }))
     }
 
-    async fn submit(&self, _: PeerId, shard: ShardId, transaction: SignedTransaction) -> Result<Outcome, Failure> {
+    async fn submit(
+        &self,
+        _: PeerId,
+        shard: ShardId,
+        transaction: SignedTransaction,
+    ) -> Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure> {
         let mut frauds = self.frauds();
         let Some(fraud) = frauds.get_mut(&shard) else {
-            return Ok(Outcome::Refused(unknown()));
+            return Ok(ready(Ok(Outcome::Refused(unknown()))));
         };
         let place = |sequence| if fraud.deed == Deed::OnePlace { 0 } else { sequence };
-        Ok(match fraud.desk.accept(&transaction) {
+        Ok(ready(Ok(match fraud.desk.accept(&transaction) {
             Ok(Acceptance::Accepted { sequence }) => Outcome::Accepted { sequence: place(sequence), duplicate: false },
             Ok(Acceptance::Duplicate { sequence }) => Outcome::Accepted { sequence: place(sequence), duplicate: true },
             Err(refusal) => Outcome::Refused(Cause::new(refusal.code(), &refusal.to_string())),
-        })
+        })))
     }
 }
 
