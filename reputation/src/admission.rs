@@ -223,7 +223,7 @@ impl Coded for NotAdmitted {
 
     fn next_step(&self) -> String {
         match self {
-            Self::Denied => "Ask whoever runs the node.",
+            Self::Denied => "Ask the people who run the node.",
             Self::Banned { .. } => "Come back when the ban has ended; look at what was broken meanwhile.",
             Self::Full | Self::Overloaded => "Try again later, or another peer.",
         }
@@ -328,14 +328,14 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_turned_away_is_told_why() {
+    fn a_peer_that_is_turned_away_is_told_why() {
         let text = |standing, shed| {
             let error = after_handshake(standing, None, false, shed).unwrap_err();
             format!("{}: {error}. {}", error.code(), error.next_step())
         };
         assert_eq!(
             text(Standing::Denied, None),
-            "SW-REPUTATION-020: this node doesn't admit the peer. Ask whoever runs the node."
+            "SW-REPUTATION-020: this node doesn't admit the peer. Ask the people who run the node."
         );
         assert_eq!(
             text(Standing::Banned { until: Timestamp(5) }, None),

@@ -261,7 +261,7 @@ fn tier(record: &Record, now: Timestamp) -> Option<Tier> {
 }
 
 #[test]
-fn whoever_misbehaved_once_and_then_works_is_back_in_the_normal_tier_in_time() {
+fn a_peer_that_misbehaved_once_and_then_works_is_back_in_the_normal_tier_in_time() {
     let half_life = policy().fault_half_life.as_secs();
     for breach in [violation(), Breach::Proof, Breach::Contradiction, Breach::Lease] {
         let mut record = (0..3).fold(Record::default(), |record, _| works(record, START));
@@ -283,7 +283,7 @@ fn whoever_misbehaved_once_and_then_works_is_back_in_the_normal_tier_in_time() {
 }
 
 #[test]
-fn whoever_alternates_is_never_in_the_normal_tier() {
+fn a_peer_that_alternates_is_never_in_the_normal_tier() {
     let half_life = policy().fault_half_life.as_secs();
     let mut seen = 0;
     for period in [1, 2, 7, 60, 300, half_life - 1, half_life] {
@@ -345,7 +345,7 @@ fn a_change_of_standing_is_told_once_and_with_its_cause() {
 }
 
 #[test]
-fn the_word_of_whoever_runs_the_node_holds() {
+fn the_word_of_the_people_who_run_the_node_holds() {
     let mut book = Records::new(policy(), 8);
     let [denied, configured, allowed] = [1, 2, 3].map(|n| PeerId([n; 32]));
     let listed =
@@ -367,7 +367,7 @@ fn the_word_of_whoever_runs_the_node_holds() {
 }
 
 #[test]
-fn a_full_book_forgets_whoever_has_nothing_to_lose() {
+fn a_full_book_forgets_peers_that_have_nothing_to_lose() {
     let mut book = Records::new(policy(), 16);
     let peer = |n: u8| PeerId([n; 32]);
     book.note(peer(0), &Event::Worked(Work::Lease), START);

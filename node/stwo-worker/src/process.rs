@@ -74,7 +74,7 @@ pub(crate) fn end_with_stdin() {
                 _ => {}
             }
         }
-        complain("standard input closed, so whoever started this job is gone", "SW-WORKER-009");
+        complain("standard input closed, so what started this job is gone", "SW-WORKER-009");
         std::process::exit(1);
     });
 }

@@ -163,7 +163,9 @@ impl Coded for Mismatch {
             Self::Network { .. } => "Correct `network` in the configuration of the peer that is wrong.".into(),
             Self::World { .. } => ANOTHER_WORLD.into(),
             Self::Version { behind, .. } => format!("Upgrade {behind}, then connect again."),
-            Self::Contradiction { side, .. } => format!("Report it to whoever runs {side}; its program is at fault."),
+            Self::Contradiction { side, .. } => {
+                format!("Report it to the people who run {side}; its program is at fault.")
+            }
         }
     }
 }

@@ -45,7 +45,7 @@ impl Coded for HandshakeError {
                 RefusalReason::World => ANOTHER_WORLD.into(),
                 RefusalReason::Version => "Upgrade the side that the reason names, then connect again.".into(),
                 RefusalReason::Contradiction | RefusalReason::Other => {
-                    "Ask whoever runs the peer, naming the reason.".into()
+                    "Ask the people who run the peer, naming the reason.".into()
                 }
             },
         }

@@ -156,7 +156,10 @@ async fn a_refusal_for_a_reason_of_a_later_version_is_passed_on() {
     let (dialled, ()) = tokio::join!(greet(a, hello("net", "x", spoken())), refuse);
     let error = dialled.unwrap_err();
     assert_eq!(error.to_string(), "the peer refuses the connection: it is full moon (SW-HANDSHAKE-900)");
-    assert_eq!((error.code(), error.next_step().contains("Ask whoever runs the peer")), ("SW-HANDSHAKE-004", true));
+    assert_eq!(
+        (error.code(), error.next_step().contains("Ask the people who run the peer")),
+        ("SW-HANDSHAKE-004", true)
+    );
 }
 
 #[tokio::test(start_paused = true)]

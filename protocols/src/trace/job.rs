@@ -52,7 +52,7 @@ impl Coded for JobError {
     }
 
     fn next_step(&self) -> String {
-        "Don't prove it; report it to whoever runs the operator.".into()
+        "Don't prove it; report it to the people who run the operator.".into()
     }
 }
 

@@ -122,7 +122,7 @@ async fn meet(dialling: Program, accepting: Program) -> Meeting {
 }
 
 #[tokio::test]
-async fn old_and_new_peers_talk_in_the_highest_common_version_whoever_dials() {
+async fn old_and_new_peers_talk_in_the_highest_common_version_from_either_side() {
     for (dialling, accepting, version) in
         [(Old, Old, 1), (Old, New, 1), (New, Old, 1), (New, New, 2), (New, Newest, 2), (Newest, New, 2)]
     {

@@ -203,7 +203,9 @@ impl Coded for Violation {
             ViolationKind::UnknownProtocol { .. } => {
                 "Check which versions both sides run; the older one must upgrade.".to_owned()
             }
-            _ => "Nothing was accepted from it. Report it to whoever runs the peer, with both versions.".to_owned(),
+            _ => {
+                "Nothing was accepted from it. Report it to the people who run the peer, with both versions.".to_owned()
+            }
         }
     }
 }
