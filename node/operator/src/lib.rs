@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+mod again;
 mod archive;
 mod chunk_store;
 mod error;
@@ -33,6 +34,7 @@ mod trace;
 mod waiting;
 
 use self::{
+    again::Interrupted,
     events::{ShardAssigned, ShardClosed, ShardResumed},
     run::Run,
     waiting::WaitingProvers,
@@ -70,6 +72,7 @@ pub struct Operator {
     waiting: WaitingProvers,
     /// Held while a lease is granted.
     granting: Mutex<()>,
+    interrupted: Interrupted,
     events: Events<events::Room>,
 }
 
@@ -80,6 +83,7 @@ impl Operator {
     /// [`OperatorError::Store`] if the store can't be read, [`OperatorError::Log`] if a log doesn't replay.
     pub fn resume(host: Arc<Host>, programs: Programs) -> Result<Self, OperatorError> {
         let (changes, events) = (Arc::new(Changes::new()), host.telemetry.events());
+        let interrupted = Interrupted::default();
         let mut runs = BTreeMap::new();
         for (shard, assignment) in host.store.all(&ASSIGNMENTS)? {
             let mut life = host.store.life(run::part(shard))?;
@@ -96,10 +100,16 @@ impl Operator {
                 events.emit(ShardResumed { shard });
                 Run::open(&host, &programs, assignment, life, changes.clone())?
             };
-            runs.insert(shard, Arc::new(run));
+            let run = Arc::new(run);
+            if run.is_open() {
+                host.tasks.spawn(again::tend(Arc::downgrade(&run), programs.clone(), interrupted.clone()));
+            }
+            runs.insert(shard, run);
         }
+        let waits = interrupted.clone();
+        host.telemetry.condition("execution", move || waits.shortfall());
         let (waiting, granting) = (WaitingProvers::default(), Mutex::default());
-        Ok(Self { host, programs, runs: Mutex::new(runs), changes, waiting, granting, events })
+        Ok(Self { host, programs, runs: Mutex::new(runs), changes, waiting, granting, interrupted, events })
     }
 
     /// Stores an assignment and begins to execute it. An assignment of a shard that runs already is a new lease of it, nothing more.
@@ -121,8 +131,9 @@ impl Operator {
             life = write.advance::<OperatorError>(identity, now, run::part(shard), step)?;
             Ok::<_, OperatorError>(())
         })?;
-        let run = Run::open(&self.host, &self.programs, assignment, life, self.changes.clone())?;
-        runs.insert(shard, Arc::new(run));
+        let run = Arc::new(Run::open(&self.host, &self.programs, assignment, life, self.changes.clone())?);
+        self.host.tasks.spawn(again::tend(Arc::downgrade(&run), self.programs.clone(), self.interrupted.clone()));
+        runs.insert(shard, run);
         drop(runs);
         self.events.emit(ShardAssigned { shard });
         self.changes.announce();
