@@ -3,7 +3,7 @@
 //! `shardwire run` gives a node [`Proofs::stark`] and can give it nothing else. What a simulation gives instead is part of the simulator (`testnet`),
 //! which this program doesn't contain.
 
-pub use shardwire_prover::{Cancelled, Prove, Proving};
+pub use shardwire_prover::{Answering, Cancelled, Prove, Proving};
 use shardwire_proving::verify::Verifier;
 pub use shardwire_proving::verify::Verify;
 use std::sync::Arc;

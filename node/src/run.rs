@@ -8,16 +8,15 @@ use crate::{
     world,
 };
 use shardwire_api::Metrics;
-use shardwire_host::{Host, Platform, Tasks, peers};
+use shardwire_host::{Host, Platform, Tasks, disk_health, peers};
 use shardwire_model::{Coded, PeerId, Role};
 use shardwire_operator::Operator;
-use shardwire_peers::Peers;
 use shardwire_program::Programs;
 use shardwire_protocols::catalogue;
 use shardwire_prover::{Prove, Prover, Workshop};
 use shardwire_proving::worker::{self, LocateError, Worker};
 use shardwire_settler::{Judge, Settler};
-use shardwire_store::{Artefacts, Disk, Store, records::LAYOUT};
+use shardwire_store::{Artefacts, Disk, Store, WatchedDisk, records::LAYOUT};
 use shardwire_transport::{Endpoint, Identity};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
@@ -84,11 +83,11 @@ pub async fn run(
         None => None,
     };
     let mut collected = JoinSet::new();
-    let announce = |Ready { peer, listen, .. }, peers: &Arc<Peers>| {
+    let announce = |Ready { peer, listen, .. }| {
         folder.announce(&Running { pid: std::process::id(), listen, peer, network }).map_err(boxed)?;
         let address = metrics.as_ref().map(Metrics::address);
         if let Some(metrics) = metrics {
-            collected.spawn(metrics.serve(telemetry, peers.clone()));
+            collected.spawn(metrics.serve(telemetry));
         }
         // The caller may have gone already; the node runs all the same.
         let _ = ready.send(Ready { peer, listen, metrics: address });
@@ -106,7 +105,7 @@ pub struct Home {
     pub paths: DataPaths,
 }
 
-/// As [`run()`], of a home that is claimed, with proofs of the caller's choice; `announce` is called as soon as the node listens, with what it thinks of its peers. Everything that
+/// As [`run()`], of a home that is claimed, with proofs of the caller's choice; `announce` is called as soon as the node listens. Everything that
 /// the node does ends when this does, or is dropped.
 ///
 /// # Errors
@@ -118,10 +117,12 @@ pub async fn run_at(
     platform: Platform,
     proofs: Proofs,
     orders: impl Into<Orders>,
-    announce: impl FnOnce(Ready, &Arc<Peers>) -> Result<(), RunError>,
+    announce: impl FnOnce(Ready) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let Orders { stop, reload } = orders.into();
     let Platform { clock, network: sockets, disk, work, mut randomness, telemetry } = platform;
+    let watched = WatchedDisk::new(disk);
+    let disk: Arc<dyn Disk> = Arc::new(watched.clone());
     let peer = identity.peer();
     let programs: Vec<_> = Programs::all().hashes().collect();
     let world = world::of_node(&*disk, &paths, &config, peer, &programs).map_err(boxed)?;
@@ -141,6 +142,7 @@ pub async fn run_at(
         telemetry,
         tasks: tasks.spawner(),
     });
+    disk_health::watch(&host, watched);
     // The port is taken before work is taken up: a second node on it would only do it twice.
     let endpoint =
         Endpoint::open(&*sockets, config.listen, identity, &catalogue::settings(config.profile), &mut randomness)
@@ -163,11 +165,12 @@ pub async fn run_at(
         stop: CancellationToken::new(),
         host,
     });
+    node.register_readiness();
     let listen = endpoint.address();
     let dialled = config.peers.iter().filter_map(|peer| Some((peer.id, peer.addr?))).collect();
     let mut network = JoinSet::new();
     network.spawn(endpoint.pause().task(node.clone().run(dialled)));
-    announce(Ready { peer, listen, metrics: None }, &node.host.peers)?;
+    announce(Ready { peer, listen, metrics: None })?;
 
     tokio::select! {
         biased;

@@ -13,7 +13,7 @@ use testnet::sim::{Failure, Plan, run};
 const SEEDS: u64 = 500;
 
 /// A run that has shown each bug; it is tried first, so that this takes a moment.
-const KNOWN: [(Mutation, u64); 9] = [
+const KNOWN: [(Mutation, u64); 10] = [
     (Mutation::EffectBeforeRecord, 8),
     (Mutation::EpochUnchecked, 65),
     (Mutation::CreditUnbounded, 0),
@@ -22,6 +22,7 @@ const KNOWN: [(Mutation, u64); 9] = [
     (Mutation::ResumedOffByOne, 59),
     (Mutation::NoBackOff, 0),
     (Mutation::TimerNotCancelled, 12),
+    (Mutation::LocalEndCounts, 1),
     (Mutation::LogCutShort, 0),
 ];
 

@@ -79,6 +79,8 @@ async fn the_program_settles_what_the_recomputation_says_and_leaves_the_network_
     assert_eq!((printed("status").len(), printed("stop").len()), (4, 3), "{told}");
     let shown: Vec<String> = printed("status").iter().chain(&printed("world show")).map(run).collect();
     assert!(shown.iter().any(|text| text.contains("settled")), "{shown:?}");
+    let ready = |text: &&String| text.contains("\nready       yes\n");
+    assert_eq!(shown.iter().filter(ready).count(), 3, "each of them can do its work: {shown:?}");
     printed("stop").iter().for_each(|line| drop(run(line)));
     let runs = |role: &str| DataPaths::existing(&data.join(role)).and_then(|paths| paths.running()).is_ok();
     assert!(!["settler", "operator", "prover"].into_iter().any(runs));

@@ -118,6 +118,16 @@ fn a_prover_whose_disk_is_full_for_long_proves_when_it_has_room_again() {
     }
 }
 
+/// Fixed bugs: three ends of a worker of whatever cause were a verdict, and a disk that was full once was so until a restart.
+#[test]
+fn workers_that_end_for_local_reasons_and_disks_that_are_freed_make_no_job_fail() {
+    for seed in 0..6 {
+        let (faults, quiet) = (vec![Fault::Worker, Fault::FullDisk], Duration::from_secs(4));
+        let plan = Plan { provers: 1, faults, quiet, safety: Duration::from_secs(60), ..Plan::without_faults(seed) };
+        assert_eq!(run(seed, &plan, false).failures, [], "seed {seed}");
+    }
+}
+
 /// A fixed bug: a client whose last receipt was lost asked for it for ever if its shard had settled meanwhile.
 #[test]
 fn a_receipt_that_was_lost_is_given_again_when_the_shard_is_over() {

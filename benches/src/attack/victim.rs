@@ -19,8 +19,8 @@ use shardwire_protocols::{
     keepalive::{self, Keepalive},
     timing::GREETING,
     trace::{
-        self, Chunk, ChunkAnswer, Finished, Grant, JobOffer, LeaseTerms, Progress, Progressed, ResumableJob, Trace,
-        job_id,
+        self, Chunk, ChunkAnswer, DeclineReason, Finished, Grant, JobOffer, LeaseTerms, Progress, Progressed,
+        ResumableJob, Trace, job_id,
     },
 };
 use shardwire_reputation::{Event, Record, Standing, Work};
@@ -83,7 +83,7 @@ impl Source {
         let hash = Hash::of(&body);
         #[allow(clippy::cast_possible_truncation)] // 256 KiB
         let chunk = Chunk { index: 0, hash, raw_bytes: CHUNK_BYTES as u32, body: Bytes::from(body) };
-        let offer = JobOffer { job, shard, segment: 0, start, values, program };
+        let offer = JobOffer { job, shard, segment: 0, start, values, program, ended: true };
         Self { identity, offer, chunk, epoch: AtomicU64::new(0) }
     }
 }
@@ -99,7 +99,7 @@ impl trace::Handler for Source {
         Ok(Grant::Leased(Signed::by(&self.identity, LeaseTerms { job, epoch, expires, prover })))
     }
 
-    async fn declined(&self, _: PeerId, _: Hash, _: Cause) -> Result<(), Failure> {
+    async fn declined(&self, _: PeerId, _: Hash, _: DeclineReason, _: Cause) -> Result<(), Failure> {
         Ok(())
     }
 

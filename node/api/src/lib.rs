@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/metrics` | what the rooms of this node have registered ([`Telemetry`](shardwire_telemetry::Telemetry)), as OpenMetrics text |
-//! | `/ready` | 200 if work of every tier is taken, else 503 and of which it isn't |
+//! | `/ready` | 200 if every [condition](shardwire_telemetry::Telemetry::condition) is met that the rooms have registered, else 503 and a line for each that isn't: its name, why, a code |
 //!
 //! Nothing can be changed here, and nothing is said of single peers. Refused: other methods than GET, other paths, a request longer than
 //! [`MAX_REQUEST_BYTES`] or slower than [`DEADLINE`]. Bound: [`MAX_CONNECTIONS`] at a time; further ones wait to be accepted.

@@ -3,9 +3,8 @@
 
 use crate::http::{self, Response};
 use shardwire_model::Coded;
-use shardwire_peers::Peers;
-use shardwire_telemetry::Telemetry;
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use shardwire_telemetry::{Telemetry, Unmet};
+use std::{fmt::Write as _, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::Semaphore,
@@ -64,7 +63,7 @@ impl Metrics {
     }
 
     /// Answers, for as long as it is polled.
-    pub async fn serve(self, telemetry: Telemetry, peers: Arc<Peers>) {
+    pub async fn serve(self, telemetry: Telemetry) {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
@@ -78,10 +77,10 @@ impl Metrics {
                 }
             };
             while connections.try_join_next().is_some() {}
-            let (telemetry, peers) = (telemetry.clone(), peers.clone());
+            let telemetry = telemetry.clone();
             connections.spawn(async move {
                 // One that is too slow, or goes away, has no answer.
-                let _ = timeout(DEADLINE, http::answer(&mut stream, |path| page(path, &telemetry, &peers))).await;
+                let _ = timeout(DEADLINE, http::answer(&mut stream, |path| page(path, &telemetry))).await;
                 drop(place);
             });
         }
@@ -89,23 +88,35 @@ impl Metrics {
 }
 
 /// The answer to a GET of this path.
-fn page(path: &str, telemetry: &Telemetry, peers: &Peers) -> Response {
+fn page(path: &str, telemetry: &Telemetry) -> Response {
     match path {
         "/metrics" => Response { status: 200, kind: shardwire_telemetry::KIND, body: telemetry.to_text() },
-        "/ready" => match peers.load().refused() {
-            None => Response::plain(200, "ready\n"),
-            Some(tier) => Response::plain(503, format!("not ready: peers up to tier {tier} are refused\n")),
+        "/ready" => match &*telemetry.unmet() {
+            [] => Response::plain(200, "ready\n"),
+            unmet => Response::plain(503, listed(unmet)),
         },
         _ => Response::plain(404, "there are /metrics and /ready\n"),
     }
+}
+
+/// What a node isn't ready for, a line each: the condition's name, why, the code.
+fn listed(unmet: &[Unmet]) -> String {
+    let mut text = "not ready\n".to_owned();
+    for Unmet { condition, shortfall } in unmet {
+        // Words of peers and of the system: no control characters. A String takes any text.
+        let why: String = shortfall.why.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let _ = writeln!(text, "{condition}: {why} ({})", shortfall.code);
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use shardwire_model::PeerId;
-    use shardwire_peers::{ConfiguredPeers, Rules};
+    use shardwire_peers::{ConfiguredPeers, Peers, Rules};
     use shardwire_reputation::{Event, Work};
+    use shardwire_telemetry::Shortfall;
     use std::collections::BTreeMap;
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -118,10 +129,10 @@ mod tests {
         (telemetry, peers)
     }
 
-    async fn served((telemetry, peers): &(Telemetry, Arc<Peers>)) -> SocketAddr {
+    async fn served((telemetry, _): &(Telemetry, Arc<Peers>)) -> SocketAddr {
         let metrics = Metrics::open(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = metrics.address();
-        tokio::spawn(metrics.serve(telemetry.clone(), peers.clone()));
+        tokio::spawn(metrics.serve(telemetry.clone()));
         address
     }
 
@@ -149,7 +160,8 @@ mod tests {
             "shardwire_peers_session_bytes_total{tier=\"high\"} 0",
             "shardwire_peers_standing_changed_total{from=\"low\",to=\"normal\"} 1",
             "shardwire_peers_callers_total{answer=\"refused\"} 0",
-            "shardwire_peers_ready 1",
+            "shardwire_node_ready 1",
+            "shardwire_node_unmet{condition=\"load\"} 0",
         ] {
             assert!(body.lines().any(|it| it == line), "{line} isn't in:\n{body}");
         }
@@ -172,9 +184,29 @@ mod tests {
             }
         };
         assert!(refused.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{refused}");
-        assert!(refused.ends_with("\r\n\r\nnot ready: peers up to tier high are refused\n"), "{refused}");
-        assert!(get(address, "/metrics").await.contains("\nshardwire_peers_ready 0\n"));
+        assert!(
+            refused.ends_with("\r\n\r\nnot ready\nload: peers up to tier high are refused (SW-READY-001)\n"),
+            "{refused}"
+        );
+        let metrics = get(address, "/metrics").await;
+        assert!(metrics.contains("\nshardwire_node_ready 0\n"), "{metrics}");
+        assert!(metrics.contains("\nshardwire_node_unmet{condition=\"load\"} 1\n"), "{metrics}");
         assert!(get(address, "/").await.starts_with("HTTP/1.1 404 Not Found\r\n"));
+    }
+
+    #[tokio::test]
+    async fn everything_that_a_node_is_not_ready_for_is_listed_by_name() {
+        let peers = peers(&Rules::default());
+        let lacks = |why: &str, code: &str| {
+            let shortfall = Shortfall { code: code.into(), why: why.into(), next_step: "Mend it.".into() };
+            move || Some(shortfall.clone())
+        };
+        peers.0.condition("worker", lacks("there is\nno worker", "SW-X-1"));
+        peers.0.condition("disk", lacks("the disk is full", "SW-X-2"));
+        let answer = get(served(&peers).await, "/ready").await;
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert_eq!(body, "not ready\ndisk: the disk is full (SW-X-2)\nworker: there is no worker (SW-X-1)\n");
     }
 
     #[tokio::test]

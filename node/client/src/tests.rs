@@ -122,6 +122,7 @@ impl administration::Handler for StandIn {
                 listen: "here".into(),
                 agent: "stand-in".into(),
                 since: Noon.now(),
+                unmet: Vec::new(),
                 peers: Vec::new(),
                 shards: Vec::new(),
                 more_shards: 0,

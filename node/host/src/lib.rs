@@ -3,6 +3,7 @@
 //! - [`Platform`]: what comes from outside: the date, the network, the disk, threads, randomness, telemetry.
 //! - [`Host`]: what the roles of one node share: identity, World, clock, durable memory, [peers](peers), [tasks](Tasks).
 //! - [`Services`]: which protocols a role serves and which it consumes, a line each. The node's network runs what stands there.
+//! - [`disk_health`]: whether the disk can be used, as a condition for the node to be ready.
 //! - [`history`], [`evidence`], [`signed`]: what a role has signed of the lives of shards, and what it can prove against peers, in its store.
 //!
 //! Refused: a step of a life that can't follow, evidence beyond its bounds, a protocol that nobody serves. The bounds stand where they are
@@ -12,6 +13,7 @@
 
 mod changes;
 pub mod clock;
+pub mod disk_health;
 pub mod evidence;
 pub mod history;
 mod host;

@@ -30,10 +30,17 @@ pub struct Opened {
     protocol: ProtocolId,
     /// Peers without this role aren't asked, whatever they announce.
     role: Option<Role>,
+    /// How many at a time.
+    sessions: usize,
     open: Box<dyn Fn(Connection) -> Running + Send + Sync>,
 }
 
 impl Opened {
+    /// How many sessions are held at a time with a peer.
+    pub fn sessions(&self) -> usize {
+        self.sessions
+    }
+
     /// The protocol's name.
     pub fn protocol(&self) -> &'static str {
         self.protocol.name
@@ -90,6 +97,27 @@ impl Services {
         self.open_with(None, consumer, consume)
     }
 
+    /// Consumes a protocol of peers with this role in several sessions at a time: each is given `consumer` and the connection again and again, and
+    /// opens a session when it has a use for one.
+    pub fn consume_in_sessions<P, T, F>(
+        mut self,
+        role: Role,
+        sessions: usize,
+        consumer: &Arc<T>,
+        consume: fn(Arc<T>, Connection) -> F,
+    ) -> Self
+    where
+        P: Protocol,
+        T: Send + Sync + 'static,
+        F: Future<Output = Result<(), ServeError>> + Send + 'static,
+    {
+        let consumer = consumer.clone();
+        let open = Box::new(move |connection: Connection| Box::pin(consume(consumer.clone(), connection)) as Running);
+        let (protocol, role) = (ProtocolId::of::<P>(), Some(role));
+        self.opened.push(Arc::new(Opened { protocol, role, sessions, open }));
+        self
+    }
+
     fn open_with<P, T, F>(
         mut self,
         role: Option<Role>,
@@ -107,7 +135,7 @@ impl Services {
             let session = async move { consume(consumer, connection.open::<P>().await?).await };
             Box::pin(session) as Running
         });
-        self.opened.push(Arc::new(Opened { protocol: ProtocolId::of::<P>(), role, open }));
+        self.opened.push(Arc::new(Opened { protocol: ProtocolId::of::<P>(), role, sessions: 1, open }));
         self
     }
 

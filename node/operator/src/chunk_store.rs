@@ -85,12 +85,22 @@ impl ChunkStore {
         self.contents().chunks.clone()
     }
 
+    /// Forgets the chunks: execution begins again, and makes the same.
+    pub(super) fn begin_again(&self) {
+        *self.contents() = Contents::default();
+    }
+
     /// Notes that execution has ended.
     pub(super) fn end(&self, executed: Executed) {
         let mut contents = self.contents();
         contents.chunks.clone_from(&executed.chunks);
         contents.steps = executed.steps;
         contents.executed = Some(executed);
+    }
+
+    /// Whether execution has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.contents().executed.is_some()
     }
 
     /// Whether each chunk's file holds what it should.

@@ -41,6 +41,10 @@ events! {
     ExecutionStopped = "execution_stopped" { shard: ShardId, code: String, error: String }
         => ERROR : (shard = %shard.short(), code, "execution stopped: {error}");
 
+    /// An execution was interrupted by this machine, its disk say; it begins again from the log after a while
+    ExecutionInterrupted = "execution_interrupted" { shard: ShardId, code: String, error: String }
+        => ERROR : (shard = %shard.short(), code, "execution interrupted, it begins again from the log: {error}");
+
     /// A client looked where a shard stands, to submit transactions
     ShardOpened = "shard_opened" { shard: ShardId, client: PeerId, accepted: bool }
         => INFO : (shard = %shard.short(), client = %client.short(), accepted, "client opens the shard");

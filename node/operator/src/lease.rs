@@ -8,7 +8,7 @@ use shardwire_host::Host;
 use shardwire_model::{Hash, Mutation, PeerId, SegmentId, Timestamp};
 use shardwire_protocols::{
     Signed,
-    trace::{self, Lease, LeaseTerms},
+    trace::{self, DeclineReason, Lease, LeaseTerms},
 };
 use shardwire_reputation::{Blame, Breach, Event};
 use shardwire_store::{
@@ -16,10 +16,11 @@ use shardwire_store::{
     records::{LEASES, TraceLease},
 };
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
+use tokio::time::Instant;
 
 /// How long a job is not offered again after a prover said that it has the proof: the settler takes seconds to fetch and verify it.
 const PROOF_GRACE: Duration = Duration::from_secs(600);
@@ -30,9 +31,17 @@ const MAX_DECLINED: usize = 64;
 #[derive(Debug, Default)]
 struct Present {
     lease: Option<TraceLease>,
-    /// Who doesn't want the job, or was told that it is over: it isn't offered to them again while this node runs, so that they are offered
-    /// others.
-    declined: BTreeSet<PeerId>,
+    /// Who doesn't want the job, or was told that it is over: they are offered others.
+    declined: BTreeMap<PeerId, Declined>,
+}
+
+/// For how long a prover doesn't want a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Declined {
+    /// Until it names the job, or this node is started again.
+    GivenUp,
+    /// Until then, or until the run has ended if it hadn't.
+    Later { until: Instant, ended: bool },
 }
 
 /// The leases of one segment of a run.
@@ -61,16 +70,25 @@ impl Leases {
         self.lock().lease.clone()
     }
 
-    /// Whether this prover didn't want the job, or was told that it is over.
+    /// Whether this prover has given the job up, or was told that it is over.
     pub(super) fn has_declined(&self, prover: PeerId) -> bool {
-        self.lock().declined.contains(&prover)
+        self.lock().declined.get(&prover) == Some(&Declined::GivenUp)
     }
 
-    /// Whether this prover may have the job now: nobody else has it.
-    pub(super) fn is_free(&self, prover: PeerId, now: Timestamp) -> bool {
+    /// A prover names the job as one that it would go on with: it may have changed its mind.
+    pub(super) fn named_by(&self, prover: PeerId) {
+        self.lock().declined.remove(&prover);
+    }
+
+    /// Whether this prover may have the job now: nobody else has it. `ended`: whether its run has ended.
+    pub(super) fn is_free(&self, prover: PeerId, now: Timestamp, ended: bool) -> bool {
         let present = self.lock();
         let free = |lease: &TraceLease| lease.expires <= now || (lease.prover == prover && lease.proof.is_none());
-        !present.declined.contains(&prover) && present.lease.as_ref().is_none_or(free)
+        let declined = present.declined.get(&prover).is_some_and(|declined| match declined {
+            Declined::GivenUp => true,
+            Declined::Later { until, ended: then } => Instant::now() < *until && *then == ended,
+        });
+        !declined && present.lease.as_ref().is_none_or(free)
     }
 
     /// Whether this prover holds the job and has no proof of it yet.
@@ -117,10 +135,16 @@ impl Leases {
     }
 
     /// Notes that this prover doesn't want the job, or was told that it is over.
-    pub(super) fn declined(&self, prover: PeerId) {
+    pub(super) fn declined(&self, prover: PeerId, reason: DeclineReason, ended: bool) {
         let mut present = self.lock();
-        if present.declined.len() < MAX_DECLINED {
-            present.declined.insert(prover);
+        let now = Instant::now();
+        present.declined.retain(|_, declined| !matches!(declined, Declined::Later { until, .. } if *until <= now));
+        let declined = match reason {
+            DeclineReason::GivenUp => Declined::GivenUp,
+            DeclineReason::Later => Declined::Later { until: now + trace::DECLINED_FOR, ended },
+        };
+        if present.declined.len() < MAX_DECLINED || present.declined.contains_key(&prover) {
+            present.declined.insert(prover, declined);
         }
     }
 

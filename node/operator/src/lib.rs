@@ -19,6 +19,7 @@ pub mod events;
 mod executor;
 mod handoff;
 mod ingress;
+mod interrupted;
 mod lease;
 #[cfg(test)]
 mod life_tests;
@@ -36,6 +37,7 @@ mod waiting;
 use self::{
     checks::SignatureChecks,
     events::{ShardAssigned, ShardClosed, ShardResumed},
+    interrupted::Interrupted,
     run::Run,
     waiting::WaitingProvers,
 };
@@ -73,6 +75,7 @@ pub struct Operator {
     waiting: WaitingProvers,
     /// Held while a lease is granted.
     granting: Mutex<()>,
+    interrupted: Interrupted,
     events: Events<events::Room>,
 }
 
@@ -84,6 +87,7 @@ impl Operator {
     pub fn resume(host: Arc<Host>, programs: Programs) -> Result<Self, OperatorError> {
         let (changes, events) = (Arc::new(Changes::new()), host.telemetry.events());
         let checks = Arc::new(SignatureChecks::of(host.work));
+        let interrupted = Interrupted::default();
         let mut runs = BTreeMap::new();
         for (shard, assignment) in host.store.all(&ASSIGNMENTS)? {
             let mut life = host.store.life(run::part(shard))?;
@@ -100,10 +104,16 @@ impl Operator {
                 events.emit(ShardResumed { shard });
                 Run::open(&host, &programs, assignment, life, changes.clone(), checks.clone())?
             };
-            runs.insert(shard, Arc::new(run));
+            let run = Arc::new(run);
+            if run.is_open() {
+                host.tasks.spawn(interrupted::tend(Arc::downgrade(&run), programs.clone(), interrupted.clone()));
+            }
+            runs.insert(shard, run);
         }
+        let waits = interrupted.clone();
+        host.telemetry.condition("execution", move || waits.shortfall());
         let (waiting, granting) = (WaitingProvers::default(), Mutex::default());
-        Ok(Self { host, programs, runs: Mutex::new(runs), changes, checks, waiting, granting, events })
+        Ok(Self { host, programs, runs: Mutex::new(runs), changes, checks, waiting, granting, interrupted, events })
     }
 
     /// Stores an assignment and begins to execute it. An assignment of a shard that runs already is a new lease of it, nothing more.
@@ -126,8 +136,9 @@ impl Operator {
             Ok::<_, OperatorError>(())
         })?;
         let (changes, checks) = (self.changes.clone(), self.checks.clone());
-        let run = Run::open(&self.host, &self.programs, assignment, life, changes, checks)?;
-        runs.insert(shard, Arc::new(run));
+        let run = Arc::new(Run::open(&self.host, &self.programs, assignment, life, changes, checks)?);
+        self.host.tasks.spawn(interrupted::tend(Arc::downgrade(&run), self.programs.clone(), self.interrupted.clone()));
+        runs.insert(shard, run);
         drop(runs);
         self.events.emit(ShardAssigned { shard });
         self.changes.announce();

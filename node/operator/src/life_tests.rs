@@ -20,7 +20,7 @@ use shardwire_store::{
     records::{LAYOUT, LogKey, TRANSACTIONS, WireFelt},
 };
 use shardwire_transport::Identity;
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 fn identity(number: u8) -> Identity {
     Identity::from_secret(&[number; 32])
@@ -290,4 +290,44 @@ async fn an_aborted_run_is_closed_its_chunks_are_gone_and_its_prover_is_told_onc
     // Who hasn't begun it isn't offered what is over.
     let other = tokio::time::timeout(std::time::Duration::ZERO, operator.offer(identity(4).peer(), &[])).await;
     assert!(other.is_err());
+}
+
+/// A fixed bug: a chunk that couldn't be written once made the shard fail until a restart.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_this_machine_interrupts_is_executed_again_by_itself_and_has_not_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks, shard, finish) = with_a_shard(folder.path());
+    // Where the folder of its chunks should be.
+    let obstacle = folder.path().join("shards");
+    std::fs::write(&obstacle, "in the way").unwrap();
+    let unmet = || operator.host.telemetry.unmet().iter().map(|it| it.condition).collect::<Vec<_>>();
+    operator.decided(identity(9).peer(), shard, finish).await.unwrap();
+    let run = operator.run(shard).unwrap();
+    for _ in 0..3 {
+        run.progress.until(|| Ok::<_, ()>(run.state().interrupted.is_some().then_some(()))).await.unwrap();
+        let status = &operator.shards()[0];
+        assert_eq!((status.stage, status.error.as_ref().unwrap().code.as_str()), (Stage::Ended, "SW-EXEC-007"));
+        tokio::task::yield_now().await;
+        assert_eq!(unmet(), ["execution"]);
+        // It is tried again, in vain.
+        tokio::time::sleep(Duration::from_secs(31)).await;
+    }
+    let outcome = operator.decided(identity(9).peer(), shard, finish).await.unwrap();
+    assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: true }, "clients are served");
+    std::fs::remove_file(&obstacle).unwrap();
+    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
+    let offer = operator.offer(prover(), &[]).await.unwrap();
+    assert!(offer.ended, "it is ready to be proven");
+    let Grant::Leased(lease) = operator.claim(prover(), offer.job).await.unwrap() else { panic!("leased") };
+    let answer = operator.chunk(prover(), offer.job, lease.statement.epoch, 0).await.unwrap();
+    assert!(matches!(answer, ChunkAnswer::Chunk(_)));
+    assert_eq!((operator.shards()[0].error.clone(), unmet()), (None, vec![]));
+
+    // A chunk that is gone is made again.
+    std::fs::remove_dir_all(&obstacle).unwrap();
+    assert!(operator.chunk(prover(), offer.job, lease.statement.epoch, 0).await.is_err());
+    run.progress.until(|| Ok::<_, ()>((!run.has_ended()).then_some(()))).await.unwrap();
+    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
+    let answer = operator.chunk(prover(), offer.job, lease.statement.epoch, 0).await.unwrap();
+    assert!(matches!(answer, ChunkAnswer::Chunk(_)));
 }

@@ -10,14 +10,15 @@ use super::{
     archive::Archive,
     checks::SignatureChecks,
     chunk_store::{ChunkStore, Extent, Found},
-    events::{self, ExecutionEnded, ExecutionStopped},
+    events::{self, ExecutionEnded, ExecutionInterrupted, ExecutionStopped},
     executor::Executor,
     lease::Leases,
     sequencer::{Progress, Sequencer},
 };
 use shardwire_host::{Changes, Host, history::Advance as _};
 use shardwire_model::{
-    Cause, Felt, Hash, Mutation, PeerId, Role, SegmentId, ShardId, ShardStart, SignedTransaction, Stage, Timestamp,
+    Cause, Coded as _, Felt, Hash, Mutation, PeerId, Role, SegmentId, ShardId, ShardStart, SignedTransaction, Stage,
+    Timestamp,
     life::{self, Life, Step},
     state_commitment,
 };
@@ -28,12 +29,15 @@ use shardwire_protocols::{
     trace::{ChunkAnswer, JobOffer, job_id},
 };
 use shardwire_store::{
-    RecordKey, StoreError, Write,
+    ArtefactError, DiskError, RecordKey, StoreError, Write,
     records::{Assignment, EXECUTIONS, Executed, StoredChunk, TRANSACTIONS, WireFelt},
 };
 use shardwire_telemetry::Events;
 use shardwire_witness::{Chunk, witness_hash};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// One shard at its operator.
 #[derive(Debug)]
@@ -74,6 +78,8 @@ pub(super) struct State {
     pub(super) life: Life,
     /// Why the run can't go on.
     fault: Option<Cause>,
+    /// Why it has to be executed again: this machine couldn't.
+    pub(super) interrupted: Option<Cause>,
 }
 
 impl Run {
@@ -150,7 +156,7 @@ impl Run {
             archive: tokio::sync::OnceCell::new(),
             leases: Leases::new(segment),
             chunk_store: Arc::new(ChunkStore::new(host.artefacts.clone(), segment)),
-            state: Arc::new(Mutex::new(State { accepted: 0, refused: 0, life, fault: None })),
+            state: Arc::new(Mutex::new(State { accepted: 0, refused: 0, life, fault: None, interrupted: None })),
             assignment,
             progress: Arc::new(Changes::new()),
             changes,
@@ -173,7 +179,7 @@ impl Run {
     }
 
     /// Begins to execute: the log first, then what is fed.
-    fn execute(&mut self, program: Arc<dyn Program>, log: Vec<SignedTransaction>) -> Result<(), OperatorError> {
+    pub(super) fn execute(&self, program: Arc<dyn Program>, log: Vec<SignedTransaction>) -> Result<(), OperatorError> {
         let (start, values) = (self.assignment.start.clone(), felts(&self.assignment.values));
         let (chunk_store, progress, changes) = (self.chunk_store.clone(), self.progress.clone(), self.changes.clone());
         let mut sink = {
@@ -189,21 +195,37 @@ impl Run {
         let executor =
             Executor::start(self.host.work, format!("shard {}", self.shard.short()), log, move |transactions| {
                 let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
-                if let Err(cause) = conclude(&host, &events, &chunk_store, segment, began, result) {
+                if let Err(stop) = conclude(&host, &events, &chunk_store, segment, began, result) {
                     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                     // A run that is closed loses its executor, and ends for want of transactions: no fault.
                     if !state.life.is_over() {
-                        let (shard, code, error) = (start.shard, cause.code.clone(), cause.reason.clone());
-                        events.emit(ExecutionStopped { shard, code, error });
-                        state.fault = Some(cause);
+                        let shard = start.shard;
+                        match stop {
+                            Stop::OfRun(cause) => {
+                                let (code, error) = (cause.code.clone(), cause.reason.clone());
+                                events.emit(ExecutionStopped { shard, code, error });
+                                state.fault = Some(cause);
+                            }
+                            Stop::OfMachine(cause) => {
+                                let (code, error) = (cause.code.clone(), cause.reason.clone());
+                                events.emit(ExecutionInterrupted { shard, code, error });
+                                state.interrupted = Some(cause);
+                            }
+                        }
                     }
                 }
                 progress.announce();
                 changes.announce();
             });
         let executor = executor.map_err(OperatorError::Thread)?;
-        *self.executor.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(executor));
+        // What was there has ended; it is dropped unlocked.
+        let before = self.executor().replace(Arc::new(executor));
+        drop(before);
         Ok(())
+    }
+
+    pub(super) fn chunk_store(&self) -> &ChunkStore {
+        &self.chunk_store
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -315,7 +337,13 @@ impl Run {
             start: self.assignment.start.clone(),
             values: felts(&self.assignment.values),
             program: self.assignment.start.program,
+            ended: self.has_ended(),
         }
+    }
+
+    /// Whether it is executed to its end, and its witness whole.
+    pub(super) fn has_ended(&self) -> bool {
+        self.chunk_store.has_ended()
     }
 
     /// Whether a prover may be offered the job, as far as the run goes.
@@ -334,8 +362,15 @@ impl Run {
     /// A chunk that was found, read off the async threads.
     pub(super) async fn chunk(&self, index: u32, stored: StoredChunk) -> Result<ChunkAnswer, OperatorError> {
         let chunk_store = self.chunk_store.clone();
-        let read = self.host.work.run(move || chunk_store.chunk(index, stored)).await;
-        Ok(read.ok_or(OperatorError::Reader)??)
+        let read = self.host.work.run(move || chunk_store.chunk(index, stored)).await.ok_or(OperatorError::Reader)?;
+        if let Err(error @ ArtefactError::Disk(DiskError { reason, .. })) = &read
+            && reason.kind() == io::ErrorKind::NotFound
+        {
+            // It is made again, with all others.
+            self.state().interrupted = Some(Cause::new(error.code(), &error.to_string()));
+            self.progress.announce();
+        }
+        Ok(read?)
     }
 
     /// Notes how the shard ended, and lets go of what it held.
@@ -385,9 +420,23 @@ impl Run {
             execute_ms,
             proof,
             program_hash: Some(start.program),
-            error: state.fault.clone(),
+            error: state.fault.clone().or_else(|| state.interrupted.clone()),
             ..ShardStatus::new(self.shard, Role::Operator, start.operator)
         }
+    }
+}
+
+/// Why there is no end of an execution.
+enum Stop {
+    /// The run itself can't be executed: doing so again fails the same way.
+    OfRun(Cause),
+    /// This machine couldn't.
+    OfMachine(Cause),
+}
+
+impl From<ExecuteError> for Stop {
+    fn from(error: ExecuteError) -> Self {
+        if error.is_of_this_machine() { Self::OfMachine(error.into()) } else { Self::OfRun(error.into()) }
     }
 }
 
@@ -399,7 +448,7 @@ fn conclude(
     segment: SegmentId,
     began: Timestamp,
     result: Result<Execution, ExecuteError>,
-) -> Result<(), Cause> {
+) -> Result<(), Stop> {
     let execution = result?;
     let executed = Executed {
         chunks: chunk_store.chunks(),
@@ -407,7 +456,7 @@ fn conclude(
         output: execution.output,
         execute_ms: u64::try_from(host.clock.now().since(began).as_millis()).unwrap_or(u64::MAX),
     };
-    host.store.put(&EXECUTIONS, &segment, &executed)?;
+    host.store.put(&EXECUTIONS, &segment, &executed).map_err(|error| Stop::OfMachine(error.into()))?;
     let (steps, chunks) = (executed.steps, executed.chunks.len());
     events.emit(ExecutionEnded { shard: segment.shard, steps, chunks });
     chunk_store.end(executed);

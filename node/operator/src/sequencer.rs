@@ -228,6 +228,13 @@ impl Sequencer {
         Ok(())
     }
 
+    /// The execution begins again with the log: how long that is now. What the log has, isn't fed besides.
+    pub(super) fn replayed(&self) -> u32 {
+        let mut rules = self.rules();
+        rules.unfed.clear();
+        rules.logged.accepted()
+    }
+
     /// Whether the end event is in the log.
     pub(super) fn ended(&self) -> bool {
         self.rules().logged.ended()

@@ -5,19 +5,19 @@ use crate::waiting::GIVES_WAY;
 use shardwire_config::{Config, Environment, Flags};
 use shardwire_host::{Tasks, clock::SystemClock, peers, platform};
 use shardwire_model::{
-    AccountKey, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, SegmentId, ShardStart, SignedTransaction,
-    Timestamp, finished_selector,
+    AccountKey, Cause, ContractId, Entry, EventId, Felt, Key, Kind, Output, PeerId, SegmentId, ShardStart,
+    SignedTransaction, Timestamp, finished_selector,
 };
 use shardwire_program::{Programs, rules};
 use shardwire_protocols::{
     Failure,
     ingress::{self, Outcome},
-    trace::{Grant, Handler as _},
+    trace::{DECLINED_FOR, DeclineReason, Grant, Handler as _, ResumableJob},
 };
 use shardwire_reputation::{Blame, Breach};
 use shardwire_store::{
     Artefacts, Store, SystemDisk,
-    records::{LAYOUT, WireFelt},
+    records::{Executed, LAYOUT, WireFelt},
 };
 use shardwire_telemetry::Telemetry;
 use shardwire_transport::identity::Identity;
@@ -108,9 +108,12 @@ async fn a_prover_holds_as_many_leases_as_its_tier_may_and_is_told_why_it_gets_n
 
     // A prover that holds all it may is told at its next claim, and asks no faster than that.
     let asked = Instant::now();
+    let named = [ResumableJob { job: jobs[1], have: 0 }];
+    let offer = operator.offer(NEWCOMER, &named).await.unwrap();
+    assert!(asked.elapsed() < GIVES_WAY, "its own jobs are offered to it at once, if it names them");
+    assert_eq!(offer.job, jobs[1]);
     let offer = operator.offer(NEWCOMER, &[]).await.unwrap();
-    assert!(asked.elapsed() < GIVES_WAY, "its own jobs are offered to it at once");
-    assert!(jobs[..2].contains(&offer.job));
+    assert!(asked.elapsed() >= GIVES_WAY && jobs[2..].contains(&offer.job), "otherwise it asks for another");
 
     // The quota is that of the tier at that moment.
     worked(&operator, NEWCOMER, 2);
@@ -126,6 +129,55 @@ async fn a_prover_holds_as_many_leases_as_its_tier_may_and_is_told_why_it_gets_n
         operator.finished(NEWCOMER, job, 1, Hash::of(b"proof")).await.unwrap();
     }
     claims(&operator, NEWCOMER, jobs[2]).await.unwrap();
+}
+
+/// As if the run were executed to its end.
+fn ended(operator: &Operator, shard: usize) {
+    let run = &operator.runs()[shard];
+    let output = Output {
+        program: Felt::ZERO,
+        shard: run.shard,
+        segment: 0,
+        before: Felt::ZERO,
+        after: Felt::ZERO,
+        reads: Felt::ZERO,
+        transactions: Felt::ZERO,
+        count: 1,
+        ended: true,
+        updates: vec![],
+    };
+    run.chunk_store().end(Executed { chunks: vec![], steps: 2, output, execute_ms: 1 });
+    operator.changes.announce();
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_are_offered_by_what_is_ready_to_be_proven() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 3);
+    let jobs: Vec<Hash> = operator.runs().iter().map(|run| run.job).collect();
+    let named = [ResumableJob { job: jobs[1], have: 3 }];
+    let offered = async |named: &[ResumableJob]| operator.offer(WORKER, named).await.unwrap();
+    assert_eq!(offered(&named).await.job, jobs[1], "one that it has begun, while all runs go on");
+    ended(&operator, 2);
+    let ready = offered(&named).await;
+    assert_eq!((ready.job, ready.ended), (jobs[2], true));
+
+    // What it doesn't take now is offered to it again after a while, or once it is ready.
+    let cause = || Cause::new("SW-TEST-001", "later");
+    operator.declined(WORKER, jobs[2], DeclineReason::Later, cause()).await.unwrap();
+    operator.declined(WORKER, jobs[0], DeclineReason::Later, cause()).await.unwrap();
+    assert_eq!(offered(&[]).await.job, jobs[1]);
+    ended(&operator, 0);
+    assert_eq!(offered(&[]).await.job, jobs[0], "it waits for a prover now");
+    assert_eq!(operator.offer(NEWCOMER, &[]).await.unwrap().job, jobs[0], "for others nothing has changed");
+    tokio::time::sleep(DECLINED_FOR).await;
+    operator.declined(WORKER, jobs[0], DeclineReason::GivenUp, cause()).await.unwrap();
+    assert_eq!(offered(&[]).await.job, jobs[2]);
+    // What it has given up it is offered again when it names it.
+    operator.declined(WORKER, jobs[2], DeclineReason::GivenUp, cause()).await.unwrap();
+    tokio::time::sleep(DECLINED_FOR).await;
+    assert_eq!(offered(&[]).await.job, jobs[1]);
+    assert_eq!(offered(&[ResumableJob { job: jobs[2], have: 0 }]).await.job, jobs[2]);
 }
 
 #[tokio::test(start_paused = true)]

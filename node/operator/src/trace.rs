@@ -10,7 +10,10 @@ use super::{
 use shardwire_model::{Cause, Coded as _, Hash, PeerId, life::Step};
 use shardwire_protocols::{
     Failure,
-    trace::{ChunkAnswer, Finished, Grant, Handler, JobOffer, Progress, Progressed, ProverStage, ResumableJob, Trace},
+    trace::{
+        ChunkAnswer, DeclineReason, Finished, Grant, Handler, JobOffer, Progress, Progressed, ProverStage,
+        ResumableJob, Trace,
+    },
 };
 use shardwire_transport::Protocol as _;
 use std::sync::{Arc, PoisonError};
@@ -21,20 +24,26 @@ impl Operator {
         Ok(self.job(job).ok_or(OperatorError::NoJob)?)
     }
 
-    /// The job that this prover is offered now: one that it has begun before others. While it is patient it gives way, to better
-    /// provers that ask and if it holds all the leases that it may.
+    /// The job that this prover is offered now: one that is ready to be proven before those whose runs go on, and then one that it has begun before
+    /// others. While it is patient it gives way, to better provers that ask and if it holds all the leases that it may. One that it holds it is offered
+    /// only if it names it: it asks for another one then.
     fn free(&self, prover: PeerId, begun: &[ResumableJob], patient: bool) -> Option<JobOffer> {
         let (now, runs) = (self.host.clock.now(), self.runs());
         let tier = self.host.peers.standing(prover).tier();
-        let may_have =
-            |prover, run: &Run| run.leases.is_free(prover, now) && self.leases_left(prover, &runs, run.job).is_ok();
+        let may_have = |prover, run: &Run| {
+            run.leases.is_free(prover, now, run.has_ended()) && self.leases_left(prover, &runs, run.job).is_ok()
+        };
+        let named = |run: &Run| begun.iter().any(|it| it.job == run.job);
         let better = |run: &Run| self.waiting.better(tier, |other| other != prover && may_have(other, run));
         let yields = |run: &Run| patient && (!may_have(prover, run) || better(run));
-        let free = |run: &Run| run.is_provable() && run.leases.is_free(prover, now) && !yields(run);
+        let at_it = |run: &Run| run.leases.is_at_work(prover, now) && !named(run);
+        let free = |run: &Run| {
+            run.is_provable() && run.leases.is_free(prover, now, run.has_ended()) && !at_it(run) && !yields(run)
+        };
         // A job that it has begun and that is over is offered once more: the claim is then refused, which says why.
-        let over = |run: &Run| begun.iter().any(|it| it.job == run.job) && !run.leases.has_declined(prover);
+        let over = |run: &Run| named(run) && !run.leases.has_declined(prover);
         let mut jobs: Vec<_> = runs.iter().filter(|run| if run.is_open() { free(run) } else { over(run) }).collect();
-        jobs.sort_by_key(|run| !begun.iter().any(|it| it.job == run.job));
+        jobs.sort_by_key(|run| (run.is_open() && !run.has_ended(), !named(run)));
         jobs.first().map(|run| run.offer())
     }
 
@@ -53,7 +62,7 @@ impl Operator {
         let _turn = self.granting.lock().unwrap_or_else(PoisonError::into_inner);
         let run = self.leased(job)?;
         if let Some(over) = run.over() {
-            run.leases.declined(prover);
+            run.leases.declined(prover, DeclineReason::GivenUp, true);
             return Ok(Grant::Refused(over.into()));
         }
         let granted =
@@ -76,6 +85,10 @@ impl Operator {
 
 impl Handler for Operator {
     async fn offer(&self, prover: PeerId, begun: &[ResumableJob]) -> Result<JobOffer, Failure> {
+        let runs = self.runs();
+        for run in runs.iter().filter(|run| run.is_open() && begun.iter().any(|it| it.job == run.job)) {
+            run.leases.named_by(prover);
+        }
         let question = self.waiting.begin(prover, self.host.peers.standing(prover).tier());
         let gives_way = question.since + GIVES_WAY;
         let patiently = self.changes.until(|| Ok::<_, Failure>(self.free(prover, begun, true)));
@@ -90,10 +103,11 @@ impl Handler for Operator {
         self.grant(prover, job)
     }
 
-    async fn declined(&self, prover: PeerId, job: Hash, cause: Cause) -> Result<(), Failure> {
+    async fn declined(&self, prover: PeerId, job: Hash, reason: DeclineReason, cause: Cause) -> Result<(), Failure> {
         self.events.emit(JobDeclined { job, prover, cause: cause.to_string() });
         self.waiting.answered(prover);
-        self.leased(job)?.leases.declined(prover);
+        let run = self.leased(job)?;
+        run.leases.declined(prover, reason, run.has_ended());
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! What the node's metrics say of its peers. Each number is counted or kept elsewhere, so it costs nothing until somebody looks.
 
 use crate::{Peers, TierCounts, events::Room};
-use shardwire_telemetry::{Declares as _, Family, Telemetry, Unit};
+use shardwire_telemetry::{Declares as _, Family, Shortfall, Telemetry, Unit};
 use std::{sync::Arc, time::Duration};
 
 /// A gauge of the load, and its watermark.
@@ -51,9 +51,15 @@ pub(crate) fn register(peers: &Arc<Peers>, telemetry: &Telemetry) {
         let (ordinary, reserved) = of.open();
         vec![(["ordinary"], ordinary as u64), (["reserved"], reserved as u64)]
     });
-    let of = peers.clone();
-    telemetry.read_gauges(family("ready", "Whether work of every tier is taken: 1 or 0"), [], move || {
-        vec![([], u32::from(of.load().refused().is_none()))]
+    let of = peers.load().clone();
+    telemetry.condition("load", move || {
+        of.refused().map(|tier| Shortfall {
+            code: "SW-READY-001".to_owned(),
+            why: format!("peers up to tier {tier} are refused"),
+            next_step:
+                "Give the node more of what is over its bound, or fewer peers; it takes everybody again by itself."
+                    .to_owned(),
+        })
     });
     load(
         peers,

@@ -67,6 +67,14 @@ pub enum ExecuteError {
     Sink(#[from] io::Error),
 }
 
+impl ExecuteError {
+    /// Whether this machine couldn't, which says nothing about the run: executing it again may do.
+    #[must_use]
+    pub const fn is_of_this_machine(&self) -> bool {
+        matches!(self, Self::Sink(_))
+    }
+}
+
 impl Coded for ExecuteError {
     fn code(&self) -> &'static str {
         match self {
@@ -92,7 +100,7 @@ impl Coded for ExecuteError {
             }
             Self::TooLong => "Settle the shard earlier: start shards with fewer transactions.".into(),
             Self::Vm(_) => "Report this with the shard's log; running it again fails the same way.".into(),
-            Self::Sink(_) => "Free space on the disk of the data folder, then start the node again: execution replays the log.".into(),
+            Self::Sink(_) => "Free space on the disk of the data folder: execution then goes on from the log by itself.".into(),
         }
     }
 }

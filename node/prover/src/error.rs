@@ -2,7 +2,7 @@
 
 use shardwire_model::{Coded, life::Refusal};
 use shardwire_protocols::trace;
-use shardwire_proving::worker::ProveError;
+use shardwire_proving::worker::{Fault, LocateError, ProveError};
 use shardwire_store::{ArtefactError, StoreError};
 use shardwire_witness::AssembleError;
 
@@ -21,6 +21,9 @@ pub enum ProverError {
     /// The worker made no proof.
     #[error(transparent)]
     Worker(#[from] ProveError),
+    /// What makes proofs isn't there.
+    #[error("no proof can be made: {0}")]
+    NoWorker(LocateError),
     /// The witness is of another run than the job.
     #[error("the witness is of another shard or begins from another state than the job")]
     OtherRun,
@@ -48,6 +51,15 @@ pub enum ProverError {
     /// The operator sent another witness before.
     #[error("the witness is another one than the operator had before")]
     OtherWitness,
+    /// This machine is in trouble, or has no place for it.
+    #[error("this prover takes the job later: {why}")]
+    Later {
+        /// What it waits for.
+        why: &'static str,
+    },
+    /// Another job's run has ended, and this one's goes on.
+    #[error("the run goes on, and the job gives its place to one that is ready to be proven")]
+    GivesWay,
     /// A job can't get there.
     #[error(transparent)]
     Life(#[from] Refusal),
@@ -57,14 +69,50 @@ pub enum ProverError {
 }
 
 impl ProverError {
-    /// Whether trying again may help: not where the witness itself is wrong.
-    pub(crate) fn may_pass(&self) -> bool {
-        self.is_ours() || matches!(self, Self::Assembler | Self::Worker(_))
+    /// Whose doing it is: the job's, or this machine's, which says nothing about the job.
+    pub(crate) const fn fault(&self) -> Fault {
+        match self {
+            Self::Worker(error) => error.fault(),
+            Self::Store(_)
+            | Self::Artefact(_)
+            | Self::Assemble(AssembleError::Write(_))
+            | Self::NoWorker(_)
+            | Self::Chunk { .. }
+            | Self::ProofLost
+            | Self::LeaseEnded
+            | Self::Later { .. }
+            | Self::GivesWay
+            | Self::Life(_) => Fault::Machine,
+            Self::Assemble(_)
+            | Self::OtherRun
+            | Self::GivenUp
+            | Self::ChunkSize
+            | Self::Over
+            | Self::OtherWitness
+            | Self::Assembler => Fault::Job,
+        }
     }
 
-    /// Whether this node's disk failed, and nobody's attempt.
-    pub(crate) fn is_ours(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::Artefact(_) | Self::Worker(ProveError::Io { .. }))
+    /// Whether trying again may help a job whose own fault it is: not where the witness itself is wrong.
+    pub(crate) const fn may_pass(&self) -> bool {
+        matches!(self, Self::Assembler | Self::Worker(_))
+    }
+
+    /// Whether this node's disk failed, or has lost something.
+    pub(crate) const fn is_of_disk(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(_)
+                | Self::Artefact(_)
+                | Self::Assemble(AssembleError::Write(_))
+                | Self::Worker(ProveError::Io { .. })
+                | Self::Chunk { .. }
+        )
+    }
+
+    /// Whether the worker can't be used, for whatever job.
+    pub(crate) const fn is_of_the_worker_itself(&self) -> bool {
+        matches!(self, Self::NoWorker(_) | Self::Worker(ProveError::Start { .. }))
     }
 }
 
@@ -84,6 +132,9 @@ impl Coded for ProverError {
             Self::ProofLost => "SW-PROVER-008",
             Self::Over => "SW-PROVER-009",
             Self::OtherWitness => "SW-PROVER-010",
+            Self::NoWorker(error) => error.code(),
+            Self::Later { .. } => "SW-PROVER-011",
+            Self::GivesWay => "SW-PROVER-012",
             Self::Life(refusal) => refusal.code(),
         }
     }
@@ -97,9 +148,16 @@ impl Coded for ProverError {
             Self::OtherRun | Self::ChunkSize | Self::OtherWitness => {
                 "Remove the operator from the configuration: it doesn't send what it offers.".into()
             }
-            Self::GivenUp => "See `shardwire shard status` for why; another prover can still prove it.".into(),
+            Self::GivenUp => {
+                "See `shardwire shard status` for why; another prover can prove it, or this one after `shardwire shard retry`.".into()
+            }
+            Self::NoWorker(error) => error.next_step(),
+            Self::Later { .. } => "Nothing: it is taken when there is room; another prover may have it meanwhile.".into(),
+            Self::GivesWay => "Nothing: it is taken again when there is room; what was fetched is kept.".into(),
             Self::Chunk { .. } => "The chunk is fetched again; check the disk if this repeats.".into(),
-            Self::ProofLost => "Restore the file from a copy, or let another prover prove the shard.".into(),
+            Self::ProofLost => {
+                "Restore the file from a copy, and it is offered again; or let another prover prove the shard.".into()
+            }
             Self::LeaseEnded => "Nothing: the job goes on when its operator leases it to this prover again.".into(),
             Self::Over => "Nothing: its shard needs no further proof.".into(),
             Self::Life(refusal) => refusal.next_step(),

@@ -2,6 +2,7 @@
 
 use super::ProverError;
 use shardwire_model::Coded;
+use shardwire_proving::worker::LocateError;
 
 fn shown(error: impl Coded) -> String {
     format!("{} {error} | {}", error.code(), error.next_step())
@@ -18,7 +19,7 @@ fn a_prover_says_what_to_do() {
     );
     assert_eq!(
         shown(ProverError::GivenUp),
-        "SW-PROVER-003 this prover has given the job up | See `shardwire shard status` for why; another prover can still prove it."
+        "SW-PROVER-003 this prover has given the job up | See `shardwire shard status` for why; another prover can prove it, or this one after `shardwire shard retry`."
     );
     assert_eq!(
         shown(ProverError::Chunk { index: 3 }),
@@ -38,12 +39,24 @@ fn a_prover_says_what_to_do() {
     );
     assert_eq!(
         shown(ProverError::ProofLost),
-        "SW-PROVER-008 the file of the proof is missing or damaged | Restore the file from a copy, or let another prover prove \
-         the shard."
+        "SW-PROVER-008 the file of the proof is missing or damaged | Restore the file from a copy, and it is offered again; or let another \
+         prover prove the shard."
     );
     assert_eq!(shown(ProverError::Over), "SW-PROVER-009 the job is over | Nothing: its shard needs no further proof.");
     assert_eq!(
         shown(ProverError::OtherWitness),
         format!("SW-PROVER-010 the witness is another one than the operator had before | {wrong_operator}")
     );
+    assert_eq!(
+        shown(ProverError::Later { why: "no place is free" }),
+        "SW-PROVER-011 this prover takes the job later: no place is free | Nothing: it is taken when there is room; another prover may have \
+         it meanwhile."
+    );
+    assert_eq!(
+        shown(ProverError::GivesWay),
+        "SW-PROVER-012 the run goes on, and the job gives its place to one that is ready to be proven | Nothing: it is taken again when there \
+         is room; what was fetched is kept."
+    );
+    let no_worker = shown(ProverError::NoWorker(LocateError::Missing));
+    assert!(no_worker.starts_with("SW-WORKER-101 no proof can be made: there is no prover worker | "), "{no_worker}");
 }

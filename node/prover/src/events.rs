@@ -48,9 +48,25 @@ events! {
     AttemptFailed = "attempt_failed" { job: Hash, code: &'static str, error: String, wait: Duration }
         => WARN : (job = %job.short(), code, "attempt failed, trying again in {wait:?}: {error}");
 
-    /// A job was given back, because of this node
-    JobReturned = "job_returned" { job: Hash, code: &'static str, error: String }
-        => ERROR : (job = %job.short(), code, "{error}");
+    /// A job was given back, because of this machine: another prover may have it, and this one waits
+    JobReturned = "job_returned" { job: Hash, code: &'static str, error: String, wait: Duration }
+        => ERROR : (job = %job.short(), code, "the job is given back, it isn't to blame; trying again in {wait:?}: {error}");
+
+    /// Jobs are taken again after a trouble of this machine
+    TroubleOver = "trouble_over" {}
+        => INFO : ("taking jobs again");
+
+    /// A job whose run goes on gave its place to one that is ready
+    PlaceGivenAway = "place_given_away" { job: Hash }
+        => INFO : (job = %job.short(), "its run goes on: it gives its place to a job that is ready");
+
+    /// A job that this prover had given up is tried again, because a person said so
+    JobRetried = "job_retried" { job: Hash }
+        => INFO : (job = %job.short(), "trying the job again, as told");
+
+    /// The file of a proof that no settler has taken yet is missing or damaged
+    ProofLost = "proof_lost" { job: Hash, proof: Hash }
+        => ERROR : (job = %job.short(), proof = %proof.short(), "the file of the proof is missing or damaged; it is offered again once it is restored");
 
     /// A job can't be proven, and isn't tried again
     JobFailed = "job_failed" { job: Hash, code: &'static str, error: String }

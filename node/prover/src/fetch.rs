@@ -1,48 +1,100 @@
 //! The prover consumes traces: takes a job under a lease, pulls its witness, and reports until there is a proof.
 
 use super::{
-    Known, Prover, ProverError, chunks,
-    events::{ChunkFetched, ClaimRefused, FetchStarted, JobFailed, LeaseLost, PullEnded, WitnessFetched},
+    Known, MAX_ATTEMPTS, Prover, ProverError, chunks,
+    events::{
+        ChunkFetched, ClaimRefused, FetchStarted, JobFailed, JobReturned, LeaseLost, PlaceGivenAway, PullEnded,
+        WitnessFetched,
+    },
+    hand::InHand,
+    trouble::IN_TROUBLE,
 };
 use shardwire_host::signed;
 use shardwire_model::{
-    Cause, Coded as _, Hash, Mutation, Output, PeerId, Role, Stage,
+    Cause, Coded as _, Hash, MAX_PROOF_BYTES, Mutation, Output, PeerId, Role, Stage,
     life::{AbortCause, Life, Step},
 };
 use shardwire_protocols::{
     Failure, ServeError,
     trace::{
-        Chunk, Claimed, Client, Ending, Fetch, JobOffer, LEASE, Lease, Next, Progressed, ProverStage, Pulled,
-        REPORT_EVERY, RefusalReason, ResumableJob, Trace, Working,
+        Chunk, Claimed, Client, DeclineReason, Ending, Fetch, JobOffer, LEASE, Lease, Next, Progressed, ProverStage,
+        Pulled, REPORT_EVERY, RefusalReason, ResumableJob, Trace, Working,
     },
 };
+use shardwire_proving::worker::Fault;
 use shardwire_reputation::{Event, Work};
 use shardwire_store::records::{Figures, JOB_LEASES, Job, Manifest, WireFelt};
-use shardwire_transport::Initiator;
+use shardwire_transport::{Connection, Initiator};
 use shardwire_witness::witness_hash;
-use std::{collections::BTreeMap, sync::Arc};
-use tokio::time::Instant;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::OwnedMutexGuard, time::Instant};
+
+/// How soon an operator is asked again after an offer was declined, since it may have another job, or after a session failed in which it was asked.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// Why a job isn't taken that another session has.
+const IN_HAND: &str = "it is in hand already";
 
 fn failed(error: impl Into<ProverError>) -> ServeError {
     ServeError::Handler(Failure::from(error.into()))
 }
 
 impl Prover {
-    /// Takes one job from an operator and sees it through: until there is a proof, the job fails, or the session does.
+    /// Asks an operator for a job as soon as there is a use for one, takes it and sees it through. To be called again and again, [`SESSIONS`](super::services::SESSIONS) at a
+    /// time: one of them asks, the others are at work.
     ///
     /// # Errors
     /// [`ServeError`]: why the session ended early. What was fetched stays.
-    pub(crate) async fn take(self: &Arc<Self>, session: Initiator<Trace>) -> Result<(), ServeError> {
+    pub(crate) async fn work_for(self: &Arc<Self>, connection: &Connection) -> Result<(), ServeError> {
+        let operator = connection.peer();
+        let mut turn = Some(self.turn_to_ask(operator).lock_owned().await);
+        self.hands.wanted(operator).await;
+        self.troubles.fit().await;
+        let taken = match connection.open::<Trace>().await {
+            Ok(session) => self.take(session, &mut turn).await,
+            Err(error) => Err(error.into()),
+        };
+        if taken.is_err() && turn.is_some() {
+            // It was still asked: the next session would meet with the same.
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+        taken
+    }
+
+    /// In one session with an operator at a time it is asked for a job: it might offer the same one in each.
+    pub(super) fn turn_to_ask(&self, operator: PeerId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        // What nobody holds is as good as new.
+        asking.retain(|_, turn| Arc::strong_count(turn) > 1);
+        asking.entry(operator).or_default().clone()
+    }
+
+    /// Takes one job from an operator and sees it through: until there is a proof, the job fails, gives its place away, or the session ends. Ends as
+    /// well when there is no use for a job. The turn to ask goes to others once there is a job.
+    ///
+    /// # Errors
+    /// [`ServeError`]: why the session ended early. What was fetched stays.
+    pub(crate) async fn take(
+        self: &Arc<Self>,
+        session: Initiator<Trace>,
+        turn: &mut Option<OwnedMutexGuard<()>>,
+    ) -> Result<(), ServeError> {
         let operator = session.peer();
         let mut client = Client::new(session, self.host.identity.peer());
         loop {
+            if !self.troubles.is_fit() || !self.hands.wants(operator) {
+                return Ok(client.close().await?);
+            }
             client = match client.ready(&self.begun(operator)).await? {
                 Next::Nothing(client) => client,
                 Next::Offered(offer, offered) => {
-                    if let Some(reason) = self.unwilling(&offer) {
-                        let client = offered.decline(reason).await?;
-                        // Asking at once would only bring the same offer.
-                        tokio::time::sleep(REPORT_EVERY).await;
+                    if let Err((reason, why)) = self.considered(operator, &offer) {
+                        let client = offered.decline(reason, why).await?;
+                        // Asking at once might only bring the same offer.
+                        tokio::time::sleep(ASK_AGAIN).await;
                         client
                     } else {
                         match offered.claim().await? {
@@ -50,10 +102,24 @@ impl Prover {
                                 let (job, cause) = (offer.job, refused.cause.to_string());
                                 self.events.emit(ClaimRefused { job, operator, cause });
                                 self.refused(offer.job, operator, refused.reason).map_err(failed)?;
+                                // An idle one that is given back for one that is ready makes room for it.
+                                if refused.reason == RefusalReason::Quota
+                                    && !(offer.ended && self.hands.make_room(operator))
+                                {
+                                    self.hands.quota_reached(operator);
+                                }
                                 client
                             }
                             Claimed::Leased(lease, fetch) => {
-                                return self.see_through(operator, *offer, &lease, *fetch).await;
+                                if offer.ended && !self.hands.has_room(operator) {
+                                    self.hands.make_room(operator);
+                                }
+                                let Some(hand) = self.hands.take(operator, offer.job) else {
+                                    let working = fetch.stop().await?;
+                                    return Ok(working.abandon(ProverError::Later { why: IN_HAND }).await?);
+                                };
+                                *turn = None;
+                                return self.see_through(operator, *offer, &lease, *fetch, &hand).await;
                             }
                         }
                     }
@@ -75,24 +141,46 @@ impl Prover {
         }
     }
 
-    /// Jobs of this operator that aren't proven.
+    /// Jobs of this operator that aren't proven, and that may be gone on with now.
     pub(super) fn begun(&self, operator: PeerId) -> Vec<ResumableJob> {
         let jobs = self.jobs();
-        let open = |known: &Known| known.job.operator == operator && !known.life.has_reached(Stage::Proven);
+        let open = |known: &Known| {
+            known.job.operator == operator && !known.life.has_reached(Stage::Proven) && !known.has_failed()
+        };
+        let may = |id: Hash| !self.hands.has(id) && !self.troubles.is_limited(id);
         jobs.iter()
-            .filter(|(_, known)| open(known))
+            .filter(|(id, known)| open(known) && may(**id))
             .map(|(id, known)| ResumableJob { job: *id, have: known.job.figures.chunks })
             .take(shardwire_protocols::trace::MAX_RESUMED)
             .collect()
     }
 
-    fn unwilling(&self, offer: &JobOffer) -> Option<ProverError> {
+    /// Whether the job is taken; if not, what the operator is told.
+    fn considered(&self, operator: PeerId, offer: &JobOffer) -> Result<(), (DeclineReason, ProverError)> {
+        let later = |why| Err((DeclineReason::Later, ProverError::Later { why }));
         match self.job(offer.job) {
-            Some(known) if known.stage() == Some(Stage::Failed) => Some(ProverError::GivenUp),
-            // With a proof the operator may be told which, once more.
-            Some(known) if known.life.is_over() && known.job.proof.is_none() => Some(ProverError::Over),
-            _ => None,
+            Some(known) if known.has_failed() => return Err((DeclineReason::GivenUp, ProverError::GivenUp)),
+            // With a proof that is here the operator may be told which, once more.
+            Some(Known { job, .. }) if job.proof.is_some_and(|proof| self.has_proof(proof)) => return Ok(()),
+            Some(known) if known.job.proof.is_some() => return Err((DeclineReason::GivenUp, ProverError::ProofLost)),
+            Some(known) if known.life.is_over() => return Err((DeclineReason::GivenUp, ProverError::Over)),
+            _ => {}
         }
+        if self.hands.has(offer.job) {
+            return later(IN_HAND);
+        }
+        if !self.troubles.is_fit() || self.troubles.is_limited(offer.job) {
+            return later(IN_TROUBLE);
+        }
+        if !self.hands.wants(operator) || (!offer.ended && !self.hands.has_room(operator)) {
+            return later("its places are taken");
+        }
+        Ok(())
+    }
+
+    fn has_proof(&self, proof: Hash) -> bool {
+        let artefacts = &self.host.artefacts;
+        artefacts.read(&artefacts.proof(proof), u64::from(MAX_PROOF_BYTES)).is_ok_and(|bytes| bytes.is_some())
     }
 
     async fn see_through(
@@ -101,18 +189,22 @@ impl Prover {
         offer: JobOffer,
         lease: &Lease,
         fetch: Fetch,
+        hand: &InHand,
     ) -> Result<(), ServeError> {
         let id = offer.job;
-        self.begin(operator, &offer, lease).map_err(failed)?;
+        if let Err(error) = self.begin(operator, &offer, lease) {
+            return self.give_back(id, fetch.stop().await?, error).await;
+        }
         let fetched = self.job(id).is_some_and(|known| known.is_fetched() || known.job.proof.is_some());
         let working = if fetched {
             fetch.stop().await?
         } else {
-            match self.fetch(operator, &offer, fetch).await? {
+            match self.fetch(operator, &offer, fetch, hand).await? {
                 Ok(working) => working,
                 Err(lost) => return lost,
             }
         };
+        hand.whole();
         self.begin_proving(id, Instant::now() + LEASE);
         self.report(id, working).await
     }
@@ -148,17 +240,21 @@ impl Prover {
 
     /// Pulls what is missing of the witness. `Err` within `Ok`: the job ended here, and how the session did.
     async fn fetch(
-        &self,
+        self: &Arc<Self>,
         operator: PeerId,
         offer: &JobOffer,
         mut fetch: Fetch,
+        hand: &InHand,
     ) -> Result<Result<Working, Result<(), ServeError>>, ServeError> {
         let (id, artefacts) = (offer.job, &self.host.artefacts);
         let have = {
             let artefacts = artefacts.clone();
             self.host.work.run(move || chunks::whole(&artefacts, id)).await
         };
-        let have = have.unwrap_or(Err(ProverError::Assembler)).map_err(failed)?;
+        let have = match have.unwrap_or(Err(ProverError::Assembler)) {
+            Ok(have) => have,
+            Err(error) => return Ok(Err(self.give_back(id, fetch.stop().await?, error).await)),
+        };
         self.events.emit(FetchStarted { job: id, shard: offer.shard, have: have.len() });
         let too_far = u32::from(Mutation::ResumedOffByOne.is_planted() && !have.is_empty());
         fetch.resume((0..).zip(have));
@@ -167,7 +263,14 @@ impl Prover {
         let stream_ms = || before + u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut ahead = 0;
         let ending = loop {
-            let pulled = fetch.next().await?;
+            let pulled = tokio::select! { biased;
+                () = hand.asked_back() => {
+                    self.events.emit(PlaceGivenAway { job: id });
+                    let working = fetch.stop().await?;
+                    return Ok(Err(working.abandon(ProverError::GivesWay).await.map_err(Into::into)));
+                }
+                pulled = fetch.next() => pulled?,
+            };
             // The one that was just answered among them.
             ahead = ahead.max(fetch.outstanding() + 1);
             match pulled {
@@ -180,7 +283,10 @@ impl Prover {
                         Ok::<_, String>(chunks::keep(&artefacts, id, &chunk))
                     };
                     match self.host.work.run(keep).await {
-                        Some(Ok(kept)) => kept.map_err(failed)?,
+                        Some(Ok(Ok(()))) => hand.fetched(),
+                        Some(Ok(Err(error))) => {
+                            return Ok(Err(self.give_back(id, fetch.stop().await?, error).await));
+                        }
                         Some(Err(why)) => return Err(fetch.reject(index, &why).into()),
                         None => return Err(failed(ProverError::Assembler)),
                     }
@@ -206,7 +312,7 @@ impl Prover {
         let working = fetch.stop().await?;
         match self.fetched(offer, ending, stream_ms()) {
             Ok(()) => Ok(Ok(working)),
-            Err(error) if error.is_ours() => Err(failed(error)),
+            Err(error) if error.fault() != Fault::Job => Ok(Err(self.give_back(id, working, error).await)),
             Err(error) => {
                 self.give_up(id, &error).map_err(failed)?;
                 Ok(Err(working.abandon(error).await.map_err(Into::into)))
@@ -237,11 +343,22 @@ impl Prover {
         Ok(())
     }
 
-    /// Notes that a job can't be done.
+    /// Gives a job back because of this machine, so that another prover may have it.
+    async fn give_back(self: &Arc<Self>, id: Hash, working: Working, error: ProverError) -> Result<(), ServeError> {
+        let wait = self.trouble(Some(id), &error);
+        let (code, words) = (error.code(), error.to_string());
+        self.show(id, |job| job.fault = Some((code.to_owned(), words.clone())));
+        self.events.emit(JobReturned { job: id, code, error: words, wait });
+        Ok(working.abandon(error).await?)
+    }
+
+    /// Notes that a job can't be done, until somebody wants it tried again. In its life that is noted once.
     pub(super) fn give_up(&self, id: Hash, error: &ProverError) -> Result<(), ProverError> {
         self.events.emit(JobFailed { job: id, code: error.code(), error: error.to_string() });
         let cause = Cause::new(error.code(), &error.to_string());
-        self.update(id, Some(Step::Failed { cause }), |job| {
+        let noted = self.job(id).is_some_and(|known| known.life.step(Stage::Failed).is_some());
+        self.update(id, (!noted).then_some(Step::Failed { cause }), |job| {
+            job.attempts = MAX_ATTEMPTS;
             job.fault = Some((error.code().to_owned(), error.to_string()));
         })?;
         Ok(())

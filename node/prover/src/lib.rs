@@ -8,8 +8,14 @@
 //! That a shard is over ends its job: on the word of the operator, without whose lease nothing could be done, as long as there is no proof; then
 //! on the word of a settler that this prover is configured to work with. A stranger's only means that the stranger isn't offered the proof.
 //!
-//! Bounds: one witness is proven at a time (a proof takes every core and gigabytes); a worker fails at a job [`MAX_ATTEMPTS`] times before
-//! the job has failed. This node's own disk is another matter: after [`MAX_TROUBLES`] attempts in a row the lease is given back, and the job waits.
+//! **Whose fault.** That there is no proof counts against a job only if the worker says that it is due to the witness. All else (the worker's file, its
+//! memory, a signal, a limit, the disk) is a [trouble](trouble) of this machine: the lease is given back at once, the prover waits, says why, and goes on
+//! by itself. A job that has failed can be [tried again](Prover::retry) by hand.
+//!
+//! **Which job.** Several of an operator are [in hand](hand) at a time; those that are ready to be proven come first.
+//!
+//! Bounds: one witness is proven at a time (a proof takes every core and gigabytes); a worker refuses a job's witness [`MAX_ATTEMPTS`] times before
+//! the job has failed; those of [`hand`] and [`trouble`].
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
@@ -19,19 +25,26 @@ mod error;
 mod error_tests;
 pub mod events;
 mod fetch;
+mod hand;
 mod lease;
 mod offer;
 mod prove;
+mod retry;
 #[cfg(test)]
 mod segment_tests;
 mod services;
 #[cfg(test)]
 mod tests;
+mod trouble;
+#[cfg(test)]
+mod trouble_tests;
 mod workshop;
 
 pub use error::ProverError;
 use events::JobEnded;
+use hand::Hands;
 use lease::Leases;
+pub use retry::RetryError;
 use shardwire_host::{
     Changes, Host,
     history::{Advance as _, Lives as _},
@@ -45,18 +58,17 @@ use shardwire_store::records::{JOBS, Job};
 use shardwire_telemetry::Events;
 use shardwire_transport::Backoff;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
-pub use workshop::{Cancelled, Prove, Proving, Workshop};
+use trouble::Troubles;
+pub use workshop::{Answering, Cancelled, Prove, Proving, Workshop};
 
-/// How often a worker fails at a job before the job has failed: a crash may be memory that another process held; three are not.
+/// How often a worker refuses the witness of a job before the job has failed: a flipped bit in memory may be it once; three times it isn't.
 pub(crate) const MAX_ATTEMPTS: u32 = 3;
-/// How often in a row this node's own disk may fail before the lease is given back: with the pauses, for half a minute.
-pub(crate) const MAX_TROUBLES: u32 = 5;
-/// Between attempts at a proof.
+/// Between attempts at a witness that was refused.
 const RETRY: Backoff = Backoff::between(Duration::from_secs(2), Duration::from_secs(32));
 
 /// What a prover sees of a segment's life, by its job.
@@ -72,8 +84,13 @@ struct Known {
 }
 
 impl Known {
+    /// Where it stands. That it has failed is so until it is tried again, and isn't of the life's course.
     fn stage(&self) -> Option<Stage> {
-        self.life.stage()
+        if self.has_failed() { Some(Stage::Failed) } else { self.life.reached() }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.job.attempts >= MAX_ATTEMPTS && self.job.proof.is_none() && !self.life.is_over()
     }
 
     /// Whether the whole witness is here, and no proof.
@@ -94,6 +111,13 @@ pub struct Prover {
     skipped: Mutex<BTreeMap<(PeerId, Hash), Option<Instant>>>,
     /// One proof at a time.
     turn: tokio::sync::Semaphore,
+    /// What keeps this machine from proving.
+    troubles: Arc<Troubles>,
+    hands: Arc<Hands>,
+    /// Of each operator, the turn to ask it for a job: in one session at a time.
+    asking: Mutex<BTreeMap<PeerId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Proofs whose file was missing when it was last looked for.
+    lost: Mutex<BTreeSet<Hash>>,
     changes: Changes,
     events: Events<events::Room>,
 }
@@ -117,9 +141,15 @@ impl Prover {
             at_work: Leases::default(),
             skipped: Mutex::default(),
             turn: tokio::sync::Semaphore::new(1),
+            troubles: Troubles::new(),
+            hands: Hands::new(),
+            asking: Mutex::default(),
+            lost: Mutex::default(),
             changes: Changes::new(),
         };
         prover.end_outdated()?;
+        let troubles = prover.troubles.clone();
+        prover.host.telemetry.condition("worker", move || troubles.shortfall());
         Ok(Arc::new(prover))
     }
 
@@ -172,6 +202,7 @@ impl Prover {
     /// Ends a job whose shard is over. What was fetched of it is of no use any more.
     fn end(&self, id: Hash, end: Step) -> Result<(), ProverError> {
         self.events.emit(JobEnded { job: id, how: end.stage() });
+        self.troubles.forget(id);
         self.update(id, Some(end), |job| job.fault = None)?;
         Ok(self.host.artefacts.remove_folder(&self.host.artefacts.job(id))?)
     }
@@ -189,10 +220,11 @@ impl Prover {
         jobs.iter().map(|known| self.status(known)).collect()
     }
 
-    fn status(&self, Known { job, life }: &Known) -> ShardStatus {
+    fn status(&self, known: &Known) -> ShardStatus {
+        let job = &known.job;
         let figures = &job.figures;
         ShardStatus {
-            stage: life.stage().unwrap_or_default(),
+            stage: known.stage().unwrap_or_default(),
             prover: Some(self.host.identity.peer()),
             steps: figures.steps,
             chunks: figures.chunks,

@@ -2,11 +2,11 @@
 
 use super::{
     Prover, ProverError,
-    events::{ProofDisputed, ProofUnwanted, ReceiptKept, VerdictPresumed},
+    events::{ProofDisputed, ProofLost, ProofUnwanted, ReceiptKept, VerdictPresumed},
 };
 use shardwire_host::signed;
 use shardwire_model::{
-    Hash, MAX_PROOF_BYTES, PeerId, Stage,
+    Coded as _, Hash, MAX_PROOF_BYTES, PeerId, Stage,
     life::{AbortCause, Step},
 };
 use shardwire_protocols::{
@@ -24,33 +24,40 @@ const MAX_SKIPPED: usize = 4096;
 const OFFER_AGAIN: Duration = Duration::from_secs(15);
 
 impl Prover {
+    /// The next proof for this settler. One whose file isn't there is passed over: the file may be restored.
     pub(super) fn proof_for(&self, settler: PeerId) -> Result<Option<StoredProof>, ProverError> {
-        let next = {
+        let wanted: Vec<_> = {
             let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
             let jobs = self.jobs();
-            jobs.iter().find_map(|(id, known)| {
+            let wanted = jobs.iter().filter_map(|(id, known)| {
                 let job = &known.job;
                 let proof = job.proof.filter(|_| known.stage() == Some(Stage::Proven))?;
                 let wanted = !is_skipped(skipped.get(&(settler, proof))) && !job.disputes.contains_key(&settler);
                 wanted.then_some((*id, proof, job.start.shard, job.segment, job.operator))
-            })
+            });
+            wanted.collect()
         };
-        let Some((job, proof, shard, segment, operator)) = next else { return Ok(None) };
         let artefacts = &self.host.artefacts;
-        let bytes = artefacts
-            .read(&artefacts.proof(proof), u64::from(MAX_PROOF_BYTES))?
-            .filter(|bytes| Hash::of(bytes) == proof);
-        match bytes {
-            Some(bytes) => {
-                let lease = self.host.store.get(&JOB_LEASES, &job)?.map(|lease| signed::read(&lease)).transpose()?;
-                let leased = lease.map(|lease| Leased::by(operator, &lease));
-                Ok(Some(StoredProof { shard, segment, job, proof, bytes: bytes.into(), leased }))
-            }
-            None => {
-                // The only thing that can't be made again from what is here.
-                self.give_up(job, &ProverError::ProofLost)?;
-                Ok(None)
-            }
+        for (job, proof, shard, segment, operator) in wanted {
+            let bytes = artefacts.read(&artefacts.proof(proof), u64::from(MAX_PROOF_BYTES))?;
+            let Some(bytes) = bytes.filter(|bytes| Hash::of(bytes) == proof) else {
+                self.note_lost(job, proof);
+                continue;
+            };
+            self.lost.lock().unwrap_or_else(PoisonError::into_inner).remove(&proof);
+            let lease = self.host.store.get(&JOB_LEASES, &job)?.map(|lease| signed::read(&lease)).transpose()?;
+            let leased = lease.map(|lease| Leased::by(operator, &lease));
+            return Ok(Some(StoredProof { shard, segment, job, proof, bytes: bytes.into(), leased }));
+        }
+        Ok(None)
+    }
+
+    /// Says once that the file of a proof isn't there.
+    fn note_lost(&self, job: Hash, proof: Hash) {
+        if self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(proof) {
+            let error = ProverError::ProofLost;
+            self.show(job, |job| job.fault = Some((error.code().to_owned(), error.to_string())));
+            self.events.emit(ProofLost { job, proof });
         }
     }
 }

@@ -1,13 +1,14 @@
 //! From a whole witness to a proof in a file.
 
 use super::{
-    MAX_ATTEMPTS, MAX_TROUBLES, Prover, ProverError, RETRY,
+    MAX_ATTEMPTS, Prover, ProverError, RETRY,
     chunks::{self, Kept},
     events::{AttemptFailed, JobReturned, LeaseEnded, ProofMade, ProvingStarted},
     lease::Lease,
+    trouble::IN_TROUBLE,
 };
-use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, life::Step};
-use shardwire_proving::worker::{ProveError, Proved};
+use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, Mutation, life::Step};
+use shardwire_proving::worker::{Fault, ProveError, Proved};
 use shardwire_store::{
     ArtefactError, Artefacts, DiskError,
     records::{self, Job},
@@ -34,12 +35,18 @@ impl Prover {
                             break;
                         }
                     }
+                    Err(error @ ProverError::Later { .. }) => {
+                        prover.show(id, |job| job.fault = Some((error.code().to_owned(), error.to_string())));
+                        prover.at_work.release(id);
+                        break;
+                    }
                     result => {
                         if let Err(error) = result {
                             let (code, words) = (error.code(), error.to_string());
-                            prover.events.emit(JobReturned { job: id, code, error: words });
+                            let wait = prover.trouble(Some(id), &error);
                             // The lease is given back with this.
-                            prover.show(id, |job| job.fault = Some((error.code().to_owned(), error.to_string())));
+                            prover.show(id, |job| job.fault = Some((code.to_owned(), words.clone())));
+                            prover.events.emit(JobReturned { job: id, code, error: words, wait });
                         }
                         prover.at_work.release(id);
                         break;
@@ -56,7 +63,11 @@ impl Prover {
             () = lease.clone().ended() => return Err(ProverError::LeaseEnded),
             turn = self.turn.acquire() => turn,
         };
-        let (mut waits, mut troubles) = (RETRY.start(self.host.randomness.clone()), 0);
+        if !self.troubles.is_fit() {
+            // Another job has met with it while this one waited for its turn.
+            return Err(ProverError::Later { why: IN_TROUBLE });
+        }
+        let mut waits = RETRY.start(self.host.randomness.clone());
         loop {
             let Some(known) = self.job(id).filter(super::Known::is_fetched) else { return Ok(()) };
             let error = match self.attempt(id, &known.job, lease).await {
@@ -72,22 +83,17 @@ impl Prover {
                 }
                 Err(error) => error,
             };
-            if error.is_ours() {
-                troubles += 1;
-                if troubles >= MAX_TROUBLES {
-                    return Err(error);
-                }
-                self.show(id, |job| job.fault = Some((error.code().to_owned(), error.to_string())));
-            } else {
-                let attempts = known.job.attempts + 1;
-                self.update(id, None, |job| {
-                    job.attempts = attempts;
-                    job.fault = Some((error.code().to_owned(), error.to_string()));
-                })?;
-                if !error.may_pass() || attempts >= MAX_ATTEMPTS {
-                    return self.give_up(id, &error);
-                }
+            if error.fault() != Fault::Job && !Mutation::LocalEndCounts.is_planted() {
+                return Err(error);
             }
+            let attempts = known.job.attempts + 1;
+            if !error.may_pass() || attempts >= MAX_ATTEMPTS {
+                return self.give_up(id, &error);
+            }
+            self.update(id, None, |job| {
+                job.attempts = attempts;
+                job.fault = Some((error.code().to_owned(), error.to_string()));
+            })?;
             let wait = waits.after_failure();
             let (code, error) = (error.code(), error.to_string());
             self.events.emit(AttemptFailed { job: id, code, error, wait });
@@ -133,6 +139,7 @@ impl Prover {
             job.figures.prove_peak_bytes = peak_bytes;
             job.figures.proof_bytes = proof_bytes;
         })?;
+        self.troubles.proven(id);
         self.events.emit(ProofMade { job: id, proof, proof_bytes, prove_s });
         // The proof is kept under its hash; the rest can be made again, and never will have to be.
         artefacts.remove_folder(&artefacts.job(id))?;

@@ -9,8 +9,8 @@ use shardwire_protocols::{
     Failure, Signed,
     proof::{self, Handler as _, SkipReason, Verdict},
     trace::{
-        Chunk, ChunkAnswer, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Progress, Progressed,
-        RefusalReason, Refused, ResumableJob, Trace, job_id, serve,
+        Chunk, ChunkAnswer, DeclineReason, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Progress,
+        Progressed, RefusalReason, Refused, ResumableJob, Trace, job_id, serve,
     },
 };
 use shardwire_proving::worker::{Proved, Worker};
@@ -78,8 +78,11 @@ pub(super) struct Operator {
     taken: AtomicBool,
     /// Whether the shard was aborted.
     aborted: AtomicBool,
+    /// Whether its run goes on, and nothing comes of it.
+    pub(super) idle: AtomicBool,
     pub(super) finished: Mutex<Option<Hash>>,
-    abandoned: Mutex<Option<Cause>>,
+    pub(super) abandoned: Mutex<Option<Cause>>,
+    pub(super) declined: Mutex<Option<(DeclineReason, Cause)>>,
 }
 
 impl Operator {
@@ -108,14 +111,16 @@ impl Operator {
         let (program, commitment) = (start.program, start.commitment());
         let job = job_id(program, commitment, state_commitment(commitment, &values), segment);
         Self {
-            offer: JobOffer { job, shard: start.shard, segment, start, values, program },
+            offer: JobOffer { job, shard: start.shard, segment, start, values, program, ended: true },
             chunks,
             ending: Ending { chunks: hashes, steps, output },
             epoch: AtomicU64::new(0),
             taken: AtomicBool::new(false),
             aborted: AtomicBool::new(false),
+            idle: AtomicBool::new(false),
             finished: Mutex::default(),
             abandoned: Mutex::default(),
+            declined: Mutex::default(),
         }
     }
 }
@@ -135,11 +140,15 @@ impl Handler for Operator {
         Ok(Grant::Leased(Signed::by(&identities()[1], terms)))
     }
 
-    async fn declined(&self, _: PeerId, _: Hash, cause: Cause) -> Result<(), Failure> {
-        panic!("declined: {cause}")
+    async fn declined(&self, _: PeerId, _: Hash, reason: DeclineReason, cause: Cause) -> Result<(), Failure> {
+        *self.declined.lock().unwrap() = Some((reason, cause));
+        Ok(())
     }
 
     async fn chunk(&self, _: PeerId, _: Hash, _: u64, index: u32) -> Result<ChunkAnswer, Failure> {
+        if self.idle.load(Ordering::SeqCst) {
+            pending::<()>().await;
+        }
         let chunk = self.chunks.get(index as usize).cloned();
         Ok(chunk.map_or_else(|| ChunkAnswer::End(self.ending.clone()), ChunkAnswer::Chunk))
     }
@@ -205,7 +214,11 @@ pub(super) fn meet(prover: &Arc<Prover>, operator: &Arc<Operator>) -> [tokio::ta
     let (consumer, producer): (_, Responder<Trace>) = pair_over(Channel::pair_between(peers, 1 << 18));
     let (prover, operator) = (prover.clone(), operator.clone());
     [
-        tokio::spawn(async move { drop(prover.take(consumer).await) }),
+        tokio::spawn(async move {
+            prover.troubles.fit().await;
+            let mut turn = Some(prover.turn_to_ask(consumer.peer()).lock_owned().await);
+            drop(prover.take(consumer, &mut turn).await);
+        }),
         tokio::spawn(async move { drop(serve(producer, &*operator).await) }),
     ]
 }
@@ -296,22 +309,20 @@ async fn a_restarted_prover_works_only_when_the_job_is_leased_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn its_own_disk_is_no_fault_of_the_job_and_the_lease_goes_back() {
+async fn its_own_disk_is_no_fault_of_the_job_and_the_lease_goes_back_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let ((prover, _tasks), operator) = (quick_prover(folder.path(), ""), Arc::new(Operator::new()));
     let job = operator.offer.job;
     // Where the witness should be written.
     let obstacle = prover.host.artefacts.witness(job);
     fs::create_dir_all(&obstacle).unwrap();
-    let began = tokio::time::Instant::now();
     let [taking, _serving] = meet(&prover, &operator);
     taking.await.unwrap();
-    // With a pause before each attempt, shortened by the jitter at most.
-    assert!(began.elapsed() >= Duration::from_secs(2 + 4 + 8 + 16) * 3 / 4, "{:?}", began.elapsed());
     let cause = operator.abandoned.lock().unwrap().take().expect("the lease is given back");
     assert_eq!(cause.code, "SW-ARTEFACT-001");
     let known = prover.job(job).unwrap();
     assert_eq!((known.stage(), known.job.attempts), (Some(Stage::Proving), 0), "nothing is given up");
+    assert!(!prover.troubles.is_fit(), "it waits before it takes a job again");
 
     fs::remove_dir(&obstacle).unwrap();
     let kept = Operator { chunks: vec![], ..Arc::try_unwrap(operator).unwrap() };

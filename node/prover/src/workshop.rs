@@ -1,18 +1,26 @@
 //! How proofs are made: an argument of a prover.
 
-use shardwire_proving::worker::{self, ProveError, ProveRequest, Proved, Worker};
+use shardwire_proving::worker::{self, LocateError, ProveError, ProveRequest, Proved, Worker};
 use std::{fmt, future::Future, path::Path, pin::Pin, time::Duration};
 
 /// What proves, one witness at a time.
 pub trait Prove: fmt::Debug + Send + Sync {
     /// Makes a proof of the witness in one file and writes it to the other. Ends early when `cancelled` completes, or when it is dropped.
     fn prove<'a>(&'a self, witness: &'a Path, proof: &'a Path, cancelled: Cancelled<'a>) -> Proving<'a>;
+
+    /// Whether what proves is there, and is of the contract that this node speaks: asked after a failure, before another job is taken.
+    fn answers(&self) -> Answering<'_> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// Completes when a proof isn't wanted any more.
 pub type Cancelled<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 /// A proof in the making.
 pub type Proving<'a> = Pin<Box<dyn Future<Output = Result<Proved, ProveError>> + Send + 'a>>;
+
+/// Whether what proves is there.
+pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<(), LocateError>> + Send + 'a>>;
 
 /// Proving by a worker process.
 #[derive(Clone, Debug)]
@@ -38,6 +46,14 @@ impl Prove for Workshop {
                 threads: self.threads,
             };
             worker::prove(&self.worker, &request, cancelled, |_| {}).await
+        })
+    }
+
+    fn answers(&self) -> Answering<'_> {
+        let path = self.worker.path().to_owned();
+        Box::pin(async move {
+            let asked = tokio::task::spawn_blocking(move || Worker::at(&path).map(drop)).await;
+            asked.unwrap_or(Err(LocateError::Missing))
         })
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use shardwire_model::Coded;
-use shardwire_proving::worker::{ProveError, ProveRequest, Proved, Worker, WorkerEvent, prove};
+use shardwire_proving::worker::{Fault, ProveError, ProveRequest, Proved, Worker, WorkerEvent, prove};
 
 /// Longer than any of the scripts takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -94,6 +94,58 @@ async fn a_worker_that_gives_up_is_quoted() {
         "the prover worker doesn't understand how it was called: unexpected argument '--lifeline'",
     )
     .await;
+}
+
+#[tokio::test]
+async fn only_a_refusal_in_so_many_words_is_the_jobs_and_all_else_is_this_machines() {
+    let text = "the prover worker refuses the witness: the run is too large for one proof (SW-WORKER-004)";
+    ends_in("refuses", "SW-PROVE-012", text).await;
+    let fault = async |name| job(name).run().await.unwrap_err().fault();
+    assert_eq!(fault("refuses").await, Fault::Job);
+    for name in [
+        "refuses-and-is-killed",
+        "refuses-half",
+        "refuses-and-succeeds",
+        "fails",
+        "fails-silently",
+        "misuses",
+        "is-killed",
+        "crashes",
+        "stops-within-a-line",
+        "says-nothing",
+        "lies",
+        "writes-nothing",
+        "writes-too-much",
+    ] {
+        assert_eq!(fault(name).await, Fault::Machine, "{name}");
+    }
+    assert_eq!(fault("runs-out-of-memory").await, Fault::Limit);
+}
+
+/// A fixed bug: Ctrl-C in a terminal, or a service manager's signal to the group, ended the proof with the node's, as if the job were to blame.
+#[tokio::test]
+async fn a_worker_leads_a_process_group_of_its_own() {
+    let job = job("tells-its-group");
+    job.run().await.unwrap();
+    let said = |end: &str| {
+        let text = std::fs::read_to_string(job.folder.path().join(format!("proof.{end}"))).unwrap();
+        text.trim().parse::<u32>().unwrap()
+    };
+    assert_eq!(said("group"), said("pid"));
+    assert_ne!(said("group"), std::process::id());
+}
+
+#[tokio::test]
+async fn what_a_worker_has_started_ends_with_it() {
+    let job = job("hangs-with-a-child");
+    let error = once_proving(&job).await.unwrap_err();
+    assert_eq!(error.code(), "SW-PROVE-007");
+    let gone = async {
+        while job.runs() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone).await.unwrap();
 }
 
 #[tokio::test]
@@ -189,9 +241,10 @@ async fn a_worker_that_hangs_is_ended_at_its_deadline() {
     let job = job("hangs");
     let error = job.run().await.unwrap_err();
     assert_eq!(
-        (error.code(), error.to_string().as_str()),
-        ("SW-PROVE-006", "the prover worker wasn't done within 120 s")
+        (error.code(), error.to_string().as_str(), error.fault()),
+        ("SW-PROVE-006", "the prover worker wasn't done within 120 s", Fault::Limit)
     );
+    assert!(error.next_step().contains("raise worker.deadline_s"), "{}", error.next_step());
 }
 
 #[tokio::test]

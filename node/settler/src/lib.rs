@@ -21,6 +21,7 @@ mod life_tests;
 #[cfg(test)]
 mod pending_tests;
 mod proofs;
+mod reachable;
 mod services;
 #[cfg(test)]
 mod tests;
@@ -81,6 +82,9 @@ impl Settler {
         judge: Arc<Judge>,
         timeout: Duration,
     ) -> Result<Arc<Self>, SettlerError> {
+        let reachable = reachable::Reachable::new(world);
+        host.telemetry.condition("world", reachable.shortfall());
+        let world: Arc<dyn World> = Arc::new(reachable);
         let settler = Arc::new(Self {
             events: host.telemetry.events(),
             operations: host.telemetry.events(),

@@ -11,6 +11,7 @@ mod shard;
 use crate::network::Node;
 use shardwire_model::{Coded, PeerId, ShardId};
 use shardwire_protocols::administration::{self, Failed, Handler, Request, Response};
+use shardwire_prover::Prover;
 use shardwire_settler::Settler;
 
 /// A request that this node can't do.
@@ -19,6 +20,9 @@ enum Impossible {
     /// Only a settler can do it.
     #[error("this node is no settler: it has no World")]
     NoSettler,
+    /// Only a prover can do it.
+    #[error("this node is no prover: it has no jobs")]
+    NoProver,
     /// Nothing known of it.
     #[error("this node knows no shard {0}")]
     UnknownShard(ShardId),
@@ -46,12 +50,14 @@ impl Coded for Impossible {
             Self::Own(_) => "SW-NODE-003",
             Self::Length(_) => "SW-NODE-004",
             Self::NoEvidence { .. } => "SW-NODE-005",
+            Self::NoProver => "SW-NODE-006",
         }
     }
 
     fn next_step(&self) -> String {
         match self {
             Self::NoSettler => "Ask the settler: give the data folder of a node with the role settler.",
+            Self::NoProver => "Ask the prover that has given the job up: give its data folder.",
             Self::UnknownShard(_) => {
                 "Check the id; `shardwire shard status` without one lists the shards of this node."
             }
@@ -67,6 +73,10 @@ impl Node {
     /// Whether this peer may ask and tell: the node itself, and its administrators.
     fn may_control(&self, peer: PeerId) -> bool {
         peer == self.host.identity.peer() || self.admins.contains(&peer)
+    }
+
+    fn prover(&self) -> Result<&Prover, Impossible> {
+        self.roles.prover.as_deref().ok_or(Impossible::NoProver)
     }
 
     fn settler(&self) -> Result<&Settler, Impossible> {
@@ -104,6 +114,10 @@ mod tests {
             said(Impossible::NoSettler),
             "SW-NODE-001 this node is no settler: it has no World | Ask the settler: give the data folder of a node with the \
              role settler."
+        );
+        assert_eq!(
+            said(Impossible::NoProver),
+            "SW-NODE-006 this node is no prover: it has no jobs | Ask the prover that has given the job up: give its data folder."
         );
         let text = said(Impossible::UnknownShard(ShardId(Felt::from(7))));
         assert!(text.starts_with("SW-NODE-002 this node knows no shard 0x"), "{text}");

@@ -4,9 +4,10 @@ use crate::network::{AGENT, Node};
 use shardwire_model::Coded;
 use shardwire_peers::{ConfiguredPeers, TierCounts};
 use shardwire_protocols::administration::{
-    Counts, Failed, MAX_SHARDS_LISTED, NodeStatus, Overview,
+    Counts, Failed, MAX_SHARDS_LISTED, NodeStatus, Overview, Unmet,
     node::{Request, Response},
 };
+use shardwire_telemetry::Shortfall;
 use std::time::Duration;
 
 impl Node {
@@ -39,6 +40,7 @@ impl Node {
             listen: self.endpoint.address().to_string(),
             agent: AGENT.to_owned(),
             since: self.since,
+            unmet: self.host.telemetry.unmet().iter().map(unmet).collect(),
             peers: self.links.status(),
             shards,
             more_shards,
@@ -58,7 +60,6 @@ impl Node {
             bytes: of.bytes,
         };
         Overview {
-            ready: refused_tier.is_none(),
             refused_tier,
             queue_depth: gauges.queue_depth,
             queue_watermark: marks.queue_depth,
@@ -87,4 +88,9 @@ impl Node {
         tracing::info!(configured = named.configured.len(), allowed, denied, "lists of peers read again");
         Ok(named)
     }
+}
+
+fn unmet(unmet: &shardwire_telemetry::Unmet) -> Unmet {
+    let Shortfall { code, why, next_step } = &unmet.shortfall;
+    Unmet::new(unmet.condition, code, why, next_step)
 }

@@ -1,4 +1,4 @@
-//! Shards: starting and aborting them, how they are, what this node has signed about them; and the World that they change.
+//! Shards: starting and aborting them, trying again what was given up, how they are, what this node has signed about them; and the World that they change.
 
 use super::Impossible;
 use crate::network::Node;
@@ -22,6 +22,7 @@ impl Node {
                 let at = self.settler()?.abort(shard, AbortReason::Asked { by: peer }).await?;
                 Response::Aborted { at }
             }
+            Request::Retry { shard } => Response::Retried { jobs: self.prover()?.retry(shard)? },
             Request::Status { shard } => Response::Shards(self.shards(shard).await?),
             Request::History { shard, after } => self.history(shard, after)?,
         })

@@ -1,4 +1,4 @@
-//! `shardwire shard start`, `shard abort`, `shard submit` and `shard status`.
+//! `shardwire shard start`, `shard abort`, `shard retry`, `shard submit` and `shard status`.
 
 use super::{
     evidence,
@@ -39,6 +39,13 @@ pub(super) enum ShardCommand {
         Example:\n  shardwire shard abort --data ./settler 0x1234"
     )]
     Abort(ShardArgs),
+    /// Tell the running prover to try a job again that it has given up, or that waits for a later try
+    #[command(
+        after_help = "A job fails when its worker has refused the witness three times, or when what its operator sent is no witness.\n\
+        What this machine causes (a missing worker, too little memory, a limit, a full disk) never makes a job fail.\n\n\
+        Example:\n  shardwire shard retry --data ./prover 0x1234"
+    )]
+    Retry(ShardArgs),
     /// Send a workload's transactions to the shard's operator
     #[command(
         after_help = "Each transaction is answered with a receipt that the operator signed. To submit a workload\n\
@@ -115,6 +122,7 @@ impl ShardCommand {
         match self {
             Self::Start(args) => wait_for(start(root, &args)),
             Self::Abort(args) => wait_for(abort(root, &args)),
+            Self::Retry(args) => wait_for(retry(root, &args)),
             Self::Submit(args) => wait_for(submit(root, &args)),
             Self::History(args) => wait_for(history::history(root, &args)),
             Self::Status(args) => wait_for(status(root, &args)),
@@ -171,6 +179,20 @@ async fn abort(root: Option<PathBuf>, args: &ShardArgs) -> Result<Answer, Failur
     let at = ask(root, async move |client| client.abort(shard).await).await?;
     let text = format!("aborted shard {shard}: its escrow and locks have returned");
     Ok(Answer::new(text, &Aborted { shard, aborted_at: at }))
+}
+
+#[derive(Serialize)]
+struct Retried {
+    shard: ShardId,
+    jobs: u32,
+}
+
+async fn retry(root: Option<PathBuf>, args: &ShardArgs) -> Result<Answer, Failure> {
+    let shard = args.shard;
+    let jobs = ask(root, async move |client| client.retry(shard).await).await?;
+    let what = if jobs == 1 { "its job is".to_owned() } else { format!("{jobs} of its jobs are") };
+    let text = format!("shard {shard}: {what} tried again as soon as the operator leases it");
+    Ok(Answer::new(text, &Retried { shard, jobs }))
 }
 
 #[derive(Serialize)]

@@ -12,12 +12,15 @@ use shardwire_model::{Clock as _, Timestamp};
 use shardwire_protocols::administration::{Client, NodeStatus, Overview, PeerStatus};
 use std::path::PathBuf;
 
+/// The condition whose figures `load` has.
+const LOAD: &str = "load";
+
 /// What is asked of a node about itself.
 #[derive(Serialize)]
 struct Status {
     #[serde(flatten)]
     node: NodeStatus,
-    /// Whether it takes work of everybody.
+    /// Whether it can do its work, of everybody: `unmet` says what it can't.
     ready: bool,
     /// How loaded it is, and what it did with whom.
     load: Overview,
@@ -26,7 +29,7 @@ struct Status {
 pub(super) async fn status(root: Option<PathBuf>) -> Result<Answer, Failure> {
     let asked = async |client: &mut Client| Ok((client.status().await?, client.overview().await?));
     let (node, load) = ask(root, asked).await?;
-    let status = Status { node, ready: load.ready, load };
+    let status = Status { ready: node.unmet.is_empty(), node, load };
     Ok(Answer::new(describe(&status, SystemClock.now()), &status))
 }
 
@@ -39,17 +42,31 @@ fn describe(Status { node: status, load, .. }: &Status, now: Timestamp) -> Strin
         ["listens on".to_owned(), status.listen.clone()],
         ["runs".to_owned(), format!("{}, for {} s", status.agent, now.since(status.since).as_secs())],
     ];
-    rows.push(["ready".to_owned(), readiness(load)]);
-    let mut parts = vec![columns(&rows), peers(&status.peers), shard::list(&status.shards)];
+    rows.push(["ready".to_owned(), if status.unmet.is_empty() { "yes" } else { "no" }.to_owned()]);
+    let mut parts = vec![columns(&rows)];
+    if !status.unmet.is_empty() {
+        parts.push(unmet(status, load));
+    }
+    parts.extend([peers(&status.peers), shard::list(&status.shards)]);
     if status.more_shards > 0 {
         parts.push(format!("and {} older shards", status.more_shards));
     }
     parts.join("\n\n")
 }
 
-/// Whether a node takes work of everybody, and if not, of whom it doesn't and why.
-fn readiness(load: &Overview) -> String {
-    let Some(tier) = load.refused_tier else { return "yes".to_owned() };
+/// What a node isn't ready for, why, and what a person can do.
+fn unmet(status: &NodeStatus, load: &Overview) -> String {
+    let lines = status.unmet.iter().map(|unmet| {
+        let over = if unmet.condition == LOAD { over(load) } else { String::new() };
+        let [condition, cause, next] =
+            [&unmet.condition, &unmet.cause.to_string(), &unmet.next_step].map(|it| plain(it));
+        format!("not ready: {condition}: {cause}{over}. {next}")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// By how much a node is loaded beyond its watermarks.
+fn over(load: &Overview) -> String {
     let mut over = Vec::new();
     if load.queue_depth >= load.queue_watermark {
         over.push(format!("{} handshakes and requests wait, of {}", load.queue_depth, load.queue_watermark));
@@ -62,7 +79,7 @@ fn readiness(load: &Overview) -> String {
         let mib = |bytes: u64| bytes >> 20;
         over.push(format!("{} MiB of memory in use, of {}", mib(load.memory_bytes), mib(load.memory_watermark_bytes)));
     }
-    format!("no, peers up to tier {tier} are refused: {}", over.join("; "))
+    if over.is_empty() { String::new() } else { format!(": {}", over.join("; ")) }
 }
 
 fn peers(peers: &[PeerStatus]) -> String {
@@ -86,13 +103,12 @@ fn peers(peers: &[PeerStatus]) -> String {
 mod tests {
     use super::*;
     use shardwire_model::{PeerId, Role};
-    use shardwire_protocols::administration::Counts;
+    use shardwire_protocols::administration::{Counts, Unmet};
     use shardwire_reputation::Tier;
 
     fn overview() -> Overview {
         let counts = Counts::default();
         Overview {
-            ready: true,
             refused_tier: None,
             queue_depth: 3,
             queue_watermark: 1024,
@@ -115,24 +131,32 @@ mod tests {
 
     #[test]
     fn a_node_that_is_not_ready_says_for_whom_and_why() {
-        assert_eq!(readiness(&overview()), "yes");
         let loaded = Overview {
-            ready: false,
             refused_tier: Some(Tier::Normal),
             queue_depth: 1600,
             loop_delay_us: 300_000,
             memory_bytes: 5 << 30,
             ..overview()
         };
+        let mut status = node();
+        status.unmet = vec![
+            Unmet::new("disk", "SW-DISK-001", "the disk is full", "Free some."),
+            Unmet::new("load", "SW-PEERS-001", "peers up to tier normal are refused", "Wait."),
+        ];
+        let described = describe(&Status { node: status, ready: false, load: loaded }, Timestamp(61_000));
+        let lines: Vec<&str> = described.lines().filter(|line| line.contains("ready")).collect();
         assert_eq!(
-            readiness(&loaded),
-            "no, peers up to tier normal are refused: 1600 handshakes and requests wait, of 1024; timers are 300 ms late, of 250; 5120 \
-             MiB of memory in use, of 4096"
+            lines,
+            [
+                "ready       no",
+                "not ready: disk: the disk is full (SW-DISK-001). Free some.",
+                "not ready: load: peers up to tier normal are refused (SW-PEERS-001): 1600 handshakes and requests wait, of 1024; timers \
+                 are 300 ms late, of 250; 5120 MiB of memory in use, of 4096. Wait.",
+            ]
         );
     }
 
-    #[test]
-    fn a_node_is_described() {
+    fn node() -> NodeStatus {
         let peer = PeerStatus {
             peer: PeerId([0x22; 32]),
             addr: "127.0.0.1:7001".into(),
@@ -149,18 +173,23 @@ mod tests {
             round_trip_us: None,
             skew_ms: None,
         };
-        let node = NodeStatus {
+        NodeStatus {
             peer: PeerId([0x11; 32]),
             network: "local".into(),
             roles: vec![Role::Settler, Role::Prover],
             listen: "127.0.0.1:7000".into(),
             agent: "shardwire/0.1.0".into(),
             since: Timestamp(1_000),
+            unmet: Vec::new(),
             peers: vec![peer, waiting],
             shards: Vec::new(),
             more_shards: 2,
-        };
-        let status = Status { node, ready: true, load: overview() };
+        }
+    }
+
+    #[test]
+    fn a_node_is_described() {
+        let status = Status { node: node(), ready: true, load: overview() };
         assert_eq!(
             describe(&status, Timestamp(61_000)),
             "id          1111111111111111111111111111111111111111111111111111111111111111\n\

@@ -23,6 +23,14 @@ events! {
     HandshakeRefused = "handshake_refused" { peer: PeerId, address: SocketAddr, code: &'static str, error: String }
         => WARN : (%address, peer = peer.short(), code, "handshake refused: {error}");
 
+    /// Something that this node needs to do its work is missing
+    ConditionUnmet = "condition_unmet" { condition: &'static str, code: String, why: String, next_step: String }
+        => WARN : (condition, code, "not ready: {why}. {next_step}");
+
+    /// What was missing is there again
+    ConditionMet = "condition_met" { condition: &'static str }
+        => INFO : (condition, "no longer missing");
+
     /// A peer that dialled didn't greet in time
     GreetingMissed = "greeting_missed" { peer: PeerId, address: SocketAddr, within: Duration }
         => WARN : (%address, peer = peer.short(), "no greeting within {within:?}");

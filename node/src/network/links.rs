@@ -1,7 +1,7 @@
 //! Which peers there are, and the one connection to each.
 
 use shardwire_host::Changes;
-use shardwire_model::PeerId;
+use shardwire_model::{PeerId, Role};
 use shardwire_protocols::{administration::PeerStatus, handshake::Agreed, keepalive::Measured};
 use shardwire_transport::Connection;
 use std::{
@@ -101,6 +101,19 @@ impl Links {
             }
             changed.await;
         }
+    }
+
+    /// Whether a peer with this role is connected that counts.
+    pub(super) fn has(&self, role: Role, counts: impl Fn(PeerId) -> bool) -> bool {
+        let name = role.to_string();
+        let table = self.table();
+        let mut linked = table.peers.iter().filter_map(|(peer, known)| Some((peer, known.link.as_ref()?)));
+        linked.any(|(peer, link)| link.agreed.roles.contains(&name) && counts(*peer))
+    }
+
+    /// Whether this peer is connected.
+    pub(super) fn is_connected(&self, peer: PeerId) -> bool {
+        self.table().peers.get(&peer).is_some_and(|known| known.link.is_some())
     }
 
     /// Notes a measurement.

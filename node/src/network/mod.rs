@@ -13,6 +13,7 @@
 mod dial;
 mod events;
 mod links;
+mod readiness;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -180,6 +181,8 @@ impl Node {
         tasks.spawn(
             pause.task(async move { host.peers.maintain(|changed| keep(&host.store, &changed), resident_bytes).await }),
         );
+        let node = self.clone();
+        tasks.spawn(pause.task(async move { node.tell_readiness().await }));
         self.stop.cancelled().await;
         tasks.shutdown().await;
     }

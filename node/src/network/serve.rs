@@ -103,7 +103,10 @@ pub(super) async fn connection(
 /// Opens the sessions that our roles consume of this peer, and that it announced.
 fn consume(router: &Arc<Router>, connection: &Connection, agreed: &Agreed, sessions: &mut JoinSet<()>) {
     for opened in router.services.opened(agreed) {
-        sessions.spawn(router.node.endpoint.pause().task(hold(router.node.clone(), connection.clone(), opened)));
+        for _ in 0..opened.sessions() {
+            let hold = hold(router.node.clone(), connection.clone(), opened.clone());
+            sessions.spawn(router.node.endpoint.pause().task(hold));
+        }
     }
 }
 

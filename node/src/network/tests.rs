@@ -189,3 +189,22 @@ async fn a_role_opens_what_others_serve_and_announces_what_it_serves() {
         assert_eq!(asked(Hello { roles: Vec::new(), ..curious() }), ["keepalive"].into(), "{role}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_node_needs_somebody_of_each_role_that_its_own_work_with() {
+    for (roles, needs) in [
+        (vec![], vec![]),
+        (vec![Role::Settler], vec!["operator", "prover"]),
+        (vec![Role::Operator], vec!["prover", "settler"]),
+        (vec![Role::Prover], vec!["operator", "settler"]),
+        (vec![Role::Operator, Role::Prover], vec!["itself", "operator", "prover", "settler"]),
+    ] {
+        let (router, _held) = router(&roles).await;
+        router.node.register_readiness();
+        let unmet = router.node.host.telemetry.unmet();
+        assert_eq!(unmet.iter().map(|it| it.condition).collect::<Vec<_>>(), needs, "{roles:?}");
+        assert!(
+            unmet.iter().all(|it| it.shortfall.code.starts_with("SW-READY-") && it.shortfall.next_step.ends_with('.'))
+        );
+    }
+}

@@ -106,6 +106,18 @@ impl Artefacts {
         self.root.join("proofs").join(hash.to_string())
     }
 
+    /// Writes so many bytes as everything else is written, and removes them: whether there is room, and the disk takes them.
+    ///
+    /// # Errors
+    /// [`ArtefactError::Disk`] if the disk fails.
+    pub fn probe(&self, bytes: usize) -> Result<(), ArtefactError> {
+        let folder = self.root.join("probe");
+        let written = self.disk.write(&folder.join("room"), &[&vec![0; bytes]], true);
+        let removed = self.disk.remove_folder(&folder);
+        written?;
+        Ok(removed?)
+    }
+
     /// Writes a file so that it is there whole, or not at all; makes the folder if it is missing. `durable`: it is on the disk when
     /// this returns.
     ///

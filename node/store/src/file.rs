@@ -32,7 +32,7 @@ impl File {
     pub(crate) fn over(backend: Backend, layout: &Layout) -> Result<Self, StoreError> {
         let length = backend.len().map_err(|error| StoreError::Disk(error.to_string()))?;
         let database = Reopening::over(backend)?;
-        let was_older = guarded(|| layout.admit(database.get()?.get()?))?;
+        let was_older = guarded(|| layout.admit(database.get::<StoreError>()?.get()?))?;
         Ok(Self { database, length: AtomicU64::new(length), was_older })
     }
 
@@ -50,13 +50,13 @@ impl File {
         &self,
         question: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let database = self.database.get()?;
+        let database = self.database.get::<StoreError>()?;
         self.database.noted(guarded(|| question(&database.get()?.begin_read()?)))
     }
 
     fn begin(&self) -> Result<(Arc<Database>, WriteTransaction), StoreError> {
         let begin = || {
-            let database = self.database.get()?;
+            let database = self.database.get::<StoreError>()?;
             let transaction = database.get()?.begin_write()?;
             Ok((database, transaction))
         };

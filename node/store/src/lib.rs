@@ -1,6 +1,7 @@
 //! The storage room: everything that a node has on its disk goes through here.
 //!
 //! - The [`Disk`] is an argument: the system's ([`SystemDisk`]), or a simulated one that crashes.
+//! - [`WatchedDisk`]: a disk that knows whether it fails, for the node's readiness.
 //! - [`Artefacts`]: large files, which appear whole or not at all.
 //! - [`database`]: how a redb database is made (beside its place, then renamed), opened (on a view first, so that what is refused stays as
 //!   it was) and looked at. The World's file is opened by it, too.
@@ -34,6 +35,7 @@ mod reopening;
 mod store;
 mod table;
 mod view;
+mod watched;
 mod work;
 mod write;
 
@@ -43,8 +45,10 @@ pub use database::Contradiction;
 pub use disk::{Backend, Disk, DiskError, SystemDisk, partial};
 pub use error::StoreError;
 pub use layout::{FormatMigration, Layout, Migration, Row, Rows};
+pub use reopening::Reopening;
 pub use store::Store;
 pub use table::{Description, RecordKey, Table};
 pub use view::CopyOnWrite;
+pub use watched::WatchedDisk;
 pub use work::Work;
 pub use write::{MAX_GROUP, MAX_RECORD_BYTES, Write};

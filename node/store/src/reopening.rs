@@ -4,14 +4,15 @@
 //! opens the same storage anew, once nobody uses the old database any more, and redb looks at what is there. A disk that still fails is said to
 //! do so, each time; the first use after it is back goes on. Only what was confirmed is sure to be found: a commit that failed may be found, too.
 
-use crate::{Backend, StoreError, database::Database, metrics::Counts};
-use redb::Builder;
+use crate::{Backend, Contradiction, StoreError, database::Database, metrics::Counts};
+use redb::{Builder, StorageError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// See the module's page.
 #[derive(Debug)]
-pub(crate) struct Reopening {
+pub struct Reopening {
     storage: Backend,
+    builder: fn() -> Builder,
     pub(crate) counts: Counts,
     opened: Mutex<Opened>,
 }
@@ -25,21 +26,20 @@ struct Opened {
 }
 
 impl Reopening {
+    /// This database, which is open in this storage. `builder` says how it is opened again.
+    #[must_use]
+    pub fn of(storage: Backend, builder: fn() -> Builder, database: Database) -> Self {
+        let opened = Mutex::new(Opened { database: Some(Arc::new(database)), failed: false });
+        Self { storage, builder, counts: Counts::default(), opened }
+    }
+
     /// The database in this storage, or a new one if the storage is empty.
     ///
     /// # Errors
     /// [`StoreError`] if it can't be opened.
     pub(crate) fn over(storage: Backend) -> Result<Self, StoreError> {
-        let database = Self::open(&storage)?;
-        Ok(Self {
-            storage,
-            counts: Counts::default(),
-            opened: Mutex::new(Opened { database: Some(database), failed: false }),
-        })
-    }
-
-    fn open(storage: &Backend) -> Result<Arc<Database>, StoreError> {
-        Database::over::<StoreError>(&Builder::new(), storage.clone()).map(Arc::new)
+        let database = Database::over::<StoreError>(&Builder::new(), storage.clone())?;
+        Ok(Self::of(storage, Builder::new, database))
     }
 
     fn opened(&self) -> MutexGuard<'_, Opened> {
@@ -49,8 +49,11 @@ impl Reopening {
     /// The database. A failed one is given out as long as somebody still uses it.
     ///
     /// # Errors
-    /// [`StoreError`] if it had failed and can't be opened again.
-    pub(crate) fn get(&self) -> Result<Arc<Database>, StoreError> {
+    /// [`redb::DatabaseError`] or [`Contradiction`] if it had failed and can't be opened again, [`StorageError::DatabaseClosed`] if it is closed.
+    pub fn get<E>(&self) -> Result<Arc<Database>, E>
+    where
+        E: From<redb::DatabaseError> + From<StorageError> + From<Contradiction>,
+    {
         let mut opened = self.opened();
         if opened.failed {
             // Closed before it is opened: closing gives up the lock of the file.
@@ -62,17 +65,23 @@ impl Reopening {
                 Some(Ok(failed)) => drop(failed),
                 None => {}
             }
-            opened.database = Some(Self::open(&self.storage)?);
+            let database = Database::over::<E>(&(self.builder)(), self.storage.clone())?;
+            opened.database = Some(Arc::new(database));
             opened.failed = false;
             self.counts.reopened.inc();
         }
-        opened.database.clone().ok_or(StoreError::Closed)
+        opened.database.clone().ok_or_else(|| StorageError::DatabaseClosed.into())
+    }
+
+    /// The disk has failed: the next use opens the storage again.
+    pub fn failed(&self) {
+        self.opened().failed = true;
     }
 
     /// Notes if the disk has failed.
     pub(crate) fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if matches!(result, Err(StoreError::Disk(_))) {
-            self.opened().failed = true;
+            self.failed();
         }
         result
     }

@@ -32,6 +32,15 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Whether of this witness there is no proof, here or elsewhere: what the node is told by the event `refused`.
+    pub(crate) const fn is_of_the_witness(&self) -> bool {
+        match self {
+            Self::Witness(error) => error.is_malformed(),
+            Self::TooLarge(_) | Self::Prover(_) => true,
+            Self::Misuse(_) | Self::Unwritable { .. } | Self::MemoryLimit { .. } | Self::Threads(_) => false,
+        }
+    }
+
     /// The error's stable code. It is never reused for another meaning.
     pub(crate) const fn code(&self) -> &'static str {
         match self {

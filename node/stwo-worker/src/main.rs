@@ -8,7 +8,8 @@
 //! - `stwo-worker version --json`
 //!
 //! Standard output carries one JSON object a line (`process`), standard error is for people. Exit 0: the proof is
-//! written; 1: it failed, and the last line of standard error says why, with a code; 2: misuse.
+//! written; 1: it failed, and the last line of standard error says why, with a code; 2: misuse. That of this witness there is no proof is said by an event
+//! (`refused`) besides: a failure without it says nothing about the witness.
 //!
 //! It refuses witnesses that are malformed or too large for one proof (`witness`, `shape`) before it spends memory on
 //! them. No witness may crash it silently: a panic inside the prover is caught and reported as SW-WORKER-005.
@@ -78,6 +79,9 @@ fn main() -> ExitCode {
         Command::Prove(args) => match run(&args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
+                if error.is_of_the_witness() {
+                    process::emit(&Event::Refused { code: error.code(), reason: error.to_string() });
+                }
                 process::complain(&error.to_string(), error.code());
                 ExitCode::from(if matches!(error, Error::Misuse(_)) { 2 } else { 1 })
             }
@@ -96,12 +100,11 @@ fn run(args: &ProveArgs) -> Result<(), Error> {
     if args.lifeline {
         process::end_with_stdin();
     }
-    if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(usize::from(threads))
-            .build_global()
-            .map_err(|e| Error::Threads(e.to_string()))?;
-    }
+    // Made here, so that a machine without threads to give isn't taken for a prover that panics over its witness. 0: one a core.
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(args.threads.map_or(0, usize::from))
+        .build_global()
+        .map_err(|e| Error::Threads(e.to_string()))?;
     let usage = Usage::start();
     let witness = if from_stdin {
         witness::read(&mut std::io::stdin().lock(), None).map_err(witness::ReadError::from)?

@@ -18,12 +18,17 @@ pub(crate) enum Event {
     Proving { log_domain: u32 },
     /// The proof is in its place.
     Done { proof_bytes: u64, usage: Used },
+    /// Of this witness there is no proof: a code, and why.
+    Refused { code: &'static str, reason: String },
 }
 
 /// Writes an event. A closed pipe doesn't stop proving: that is for the lifeline to decide.
 pub(crate) fn emit(event: &Event) {
     let object = match event {
         Event::Loaded { steps, cells } => json!({"event": "loaded", "steps": steps, "cells": cells}),
+        Event::Refused { code, reason } => {
+            json!({"event": "refused", "code": code, "reason": cut(reason)})
+        }
         Event::Proving { log_domain } => json!({"event": "proving", "log_domain": log_domain}),
         Event::Done { proof_bytes, usage } => json!({
             "event": "done",
@@ -34,6 +39,12 @@ pub(crate) fn emit(event: &Event) {
         }),
     };
     print_line(&object.to_string());
+}
+
+/// A reason that fits into an event's line, however its characters are escaped.
+fn cut(reason: &str) -> String {
+    const MAX_REASON_CHARS: usize = 500;
+    reason.chars().take(MAX_REASON_CHARS).collect()
 }
 
 /// Writes one line to standard output and flushes it.

@@ -113,6 +113,14 @@ pub(crate) enum ReadError {
 }
 
 impl ReadError {
+    /// Whether it was read and is none. A disk that fails on the way says nothing about it.
+    pub(crate) const fn is_malformed(&self) -> bool {
+        match self {
+            Self::Unreadable { .. } | Self::Malformed(Malformed::Io(_)) => false,
+            Self::Malformed(_) => true,
+        }
+    }
+
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::Unreadable { .. } => "SW-WORKER-002",

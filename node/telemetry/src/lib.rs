@@ -14,7 +14,10 @@
 //! **Refused:** labels with values that a peer could choose. A value is a variant of an enum ([`labels!`]) or a `&'static str`, and a
 //! declaration with more than [`MAX_SERIES`] combinations doesn't compile. Peers, shards and jobs are fields of events, never labels.
 //!
-//! **Bounds:** [`MAX_SERIES`] a family; the number of families is fixed by the code. Nothing is stored but counters.
+//! **Readiness.** What a node needs to do its work is a [condition](Telemetry::condition) that the room registers which knows of it. A node is ready
+//! while [none is unmet](Telemetry::unmet).
+//!
+//! **Bounds:** [`MAX_SERIES`] a family; the number of families is fixed by the code; [`MAX_CONDITIONS`]. Nothing is stored but counters.
 //!
 //! ```
 //! use shardwire_telemetry::{Telemetry, events, labels};
@@ -41,10 +44,12 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+mod conditions;
 mod declare;
 mod event;
 mod registry;
 
+pub use conditions::{MAX_CONDITIONS, Shortfall, Unmet};
 pub use event::{Declared, Declares, Event, Events, Label, Labelled, Observer, Seen};
 pub use prometheus_client::{
     encoding::EncodeGaugeValue,

@@ -1,6 +1,8 @@
 //! The registry: every family of metrics of a node, and their text.
 
-use crate::{Declares, EncodeGaugeValue, Events, MAX_SERIES, Metric, Observer, Unit, event::Counts};
+use crate::{
+    Declares, EncodeGaugeValue, Events, MAX_SERIES, Metric, Observer, Unit, conditions::Conditions, event::Counts,
+};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text::encode},
@@ -45,6 +47,7 @@ impl Family {
 #[derive(Clone, Default)]
 pub struct Telemetry {
     registered: Arc<Mutex<Registered>>,
+    pub(crate) conditions: Conditions,
     observer: Option<Arc<dyn Observer>>,
 }
 

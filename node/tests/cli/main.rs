@@ -8,6 +8,7 @@ mod metrics;
 mod older;
 mod peers;
 mod protocols;
+mod readiness;
 
 use std::{
     path::Path,

@@ -39,6 +39,8 @@ mutations! {
     NoBackOff = "no-back-off",
     /// A lease that was extended ends when it would have ended before.
     TimerNotCancelled = "timer-not-cancelled",
+    /// Whatever ends a worker counts against its job.
+    LocalEndCounts = "local-end-counts",
     /// A restarted operator doesn't replay the last transaction of its log.
     LogCutShort = "log-cut-short",
 }

@@ -45,7 +45,6 @@ fn order(stage: Stage) -> usize {
         Stage::Proving,
         Stage::Proven,
         Stage::Verified,
-        Stage::Failed,
     ];
     stages.iter().position(|it| *it == stage).unwrap_or(stages.len())
 }
@@ -71,8 +70,9 @@ proptest! {
                     prop_assert!(!before.steps().contains(step));
                     prop_assert_eq!(&after.steps()[..before.steps().len()], before.steps());
                     prop_assert_eq!(after.steps().last(), Some(step));
-                    if let (Some(from), Some(to)) = (before.stage(), after.stage()) {
-                        prop_assert!(order(from) < order(to), "{} to {}", from, to);
+                    if let (Some(from), Some(to)) = (before.reached(), after.reached()) {
+                        let given_up = step.stage() == Stage::Failed;
+                        prop_assert!(order(from) < order(to) || (given_up && from == to), "{} to {}", from, to);
                     }
                     life = after;
                 }
@@ -147,6 +147,20 @@ fn a_step_that_cannot_be_taken_says_why() {
     let proven = operator.after(&Step::Proven { proof }).unwrap();
     assert!(proven.after(&Step::Settled { proof: Some(other) }).is_ok());
     assert!(life.has_reached(Stage::Assigned) && !life.has_reached(Stage::Settled) && !life.is_over());
+}
+
+#[test]
+fn what_was_given_up_goes_on_where_it_was() {
+    let hash = Hash([1; 32]);
+    let failed = |words| Step::Failed { cause: Cause::new("SW-TEST-001", words) };
+    let life = lived(Role::Prover, &[Step::Streaming { job: hash }, Step::Proving { witness: hash }, failed("first")]);
+    assert_eq!((life.stage(), life.reached()), (Some(Stage::Failed), Some(Stage::Proving)));
+    assert!(life.has_reached(Stage::Proving) && !life.has_reached(Stage::Proven));
+    assert_eq!(life.after(&Step::Proving { witness: hash }), Ok(life.clone()), "the witness is the same");
+    assert!(life.after(&failed("second")).is_err(), "it is noted once");
+    let proven = life.after(&Step::Proven { proof: hash }).unwrap();
+    assert_eq!((proven.stage(), proven.steps().len()), (Some(Stage::Proven), 4));
+    assert!(life.after(&Step::Aborted { why: AbortCause::TimedOut }).unwrap().is_over());
 }
 
 #[test]

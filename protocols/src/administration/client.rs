@@ -133,6 +133,17 @@ impl Client {
         }
     }
 
+    /// Has a shard's jobs tried again that the node has given up; how many there are.
+    ///
+    /// # Errors
+    /// As every request: see [`Client`].
+    pub async fn retry(&mut self, shard: ShardId) -> Result<u32> {
+        match self.about_shards(shard::Request::Retry { shard }).await? {
+            shard::Response::Retried { jobs } => Ok(jobs),
+            _ => self.unexpected(),
+        }
+    }
+
     /// How one shard is, or all are.
     ///
     /// # Errors

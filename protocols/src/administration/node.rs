@@ -9,8 +9,11 @@ use crate::{
     size,
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{PeerId, Role, Timestamp, bounded};
+use shardwire_model::{Cause, MAX_REASON, PeerId, Role, Timestamp, bounded};
 use shardwire_reputation::Tier;
+
+/// Most unmet conditions that are listed: as many as a node has.
+pub const MAX_UNMET: usize = 32;
 
 /// What a node may be asked about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +54,7 @@ impl Response {
     pub(super) fn within_bounds(mut self) -> Self {
         if let Self::Status(status) = &mut self {
             status.peers.truncate(MAX_PEERS_LISTED);
+            status.unmet.truncate(MAX_UNMET);
             let omitted = status.shards.len().saturating_sub(MAX_SHARDS_LISTED);
             status.more_shards = status.more_shards.saturating_add(u32::try_from(omitted).unwrap_or(u32::MAX));
             without_details(&mut status.shards);
@@ -78,6 +82,9 @@ pub struct NodeStatus {
     pub agent: String,
     /// Since when it runs.
     pub since: Timestamp,
+    /// What it isn't ready for. It is ready if this is empty.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_UNMET>")]
+    pub unmet: Vec<Unmet>,
     /// Its peers.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_PEERS_LISTED>")]
     pub peers: Vec<PeerStatus>,
@@ -86,6 +93,28 @@ pub struct NodeStatus {
     pub shards: Vec<ShardStatus>,
     /// How many older shards aren't listed.
     pub more_shards: u32,
+}
+
+/// A condition for the node to be ready that isn't met.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unmet {
+    /// The condition's name, which is stable.
+    #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
+    pub condition: String,
+    /// Why it isn't met: a stable code, and words for a person.
+    pub cause: Cause,
+    /// What a person can do.
+    #[serde(deserialize_with = "bounded::text::<_, MAX_REASON>")]
+    pub next_step: String,
+}
+
+impl Unmet {
+    /// Of its words. What is longer than its bound is cut.
+    #[must_use]
+    pub fn new(condition: &str, code: &str, why: &str, next_step: &str) -> Self {
+        let (condition, next_step) = (bounded::cut(condition, MAX_NAME), bounded::cut(next_step, MAX_REASON));
+        Self { condition, cause: Cause::new(code, why), next_step }
+    }
 }
 
 /// What happened to the peers of a tier since the node began.
@@ -106,8 +135,6 @@ pub struct Counts {
 /// How many peers there are of which tier, and how loaded the node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overview {
-    /// Whether the node takes work of every tier.
-    pub ready: bool,
     /// The highest tier whose work is refused because of load.
     pub refused_tier: Option<Tier>,
     /// Handshakes and requests that wait to be worked on.
@@ -145,9 +172,16 @@ pub struct Overview {
 }
 
 pub(super) const REQUEST: u32 = size::TAG;
-/// Id, network, address, agent, roles, date, peers, shards, how many more.
-const STATUS: u32 =
-    size::PEER + 3 * size::text(MAX_NAME) + size::list(MAX_ROLES, size::TAG) + size::U64 + LINKS + SHARDS + size::U32;
-/// Readiness, the refused tier, eight numbers, three tiers' counts, five totals.
-const OVERVIEW: u32 = size::TAG + (size::TAG + size::TAG) + (8 + 3 * 5 + 5) * size::U64;
+const UNMET: u32 = size::list(MAX_UNMET, size::text(MAX_NAME) + size::CAUSE + size::text(MAX_REASON));
+/// Id, network, address, agent, roles, date, what is unmet, peers, shards, how many more.
+const STATUS: u32 = size::PEER
+    + 3 * size::text(MAX_NAME)
+    + size::list(MAX_ROLES, size::TAG)
+    + size::U64
+    + UNMET
+    + LINKS
+    + SHARDS
+    + size::U32;
+/// The refused tier, eight numbers, three tiers' counts, five totals.
+const OVERVIEW: u32 = (size::TAG + size::TAG) + (8 + 3 * 5 + 5) * size::U64;
 pub(super) const RESPONSE: u32 = size::TAG + size::max(STATUS, OVERVIEW);

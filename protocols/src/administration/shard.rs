@@ -29,6 +29,11 @@ pub enum Request {
         /// The shard's id.
         shard: ShardId,
     },
+    /// Try again what this node has given up of a shard, or waits to try again (a prover does). Answer: [`Response::Retried`].
+    Retry {
+        /// The shard's id.
+        shard: ShardId,
+    },
     /// How one shard is, or all. Answer: [`Response::Shards`].
     Status {
         /// Which; all if absent.
@@ -59,6 +64,11 @@ pub enum Response {
         /// The World's clock when it was aborted.
         at: Timestamp,
     },
+    /// It is tried again.
+    Retried {
+        /// How many jobs of the shard.
+        jobs: u32,
+    },
     /// Shards, the newest first.
     Shards(#[serde(deserialize_with = "bounded::list::<_, _, MAX_SHARDS_LISTED>")] Vec<ShardStatus>),
     /// What was signed.
@@ -79,7 +89,7 @@ impl Response {
                 *more |= entries.len() > MAX_ENTRIES_LISTED;
                 entries.truncate(MAX_ENTRIES_LISTED);
             }
-            Self::Started { .. } | Self::Aborted { .. } => {}
+            Self::Started { .. } | Self::Aborted { .. } | Self::Retried { .. } => {}
         }
         self
     }

@@ -56,6 +56,7 @@ fn node_status() -> NodeStatus {
         listen: "127.0.0.1:4711".into(),
         agent: "shardwire/0.1.0".into(),
         since: Timestamp(5),
+        unmet: vec![Unmet::new("worker", "SW-TEST-001", "there is none", "Build one.")],
         peers: vec![PeerStatus {
             peer: PeerId([2; 32]),
             addr: "127.0.0.1:4712".into(),
@@ -158,6 +159,7 @@ impl Node {
         Ok(match request {
             shard::Request::Start { .. } => return Err(DiskFull.into()),
             shard::Request::Abort { .. } => shard::Response::Aborted { at: Timestamp(7) },
+            shard::Request::Retry { .. } => shard::Response::Retried { jobs: 2 },
             shard::Request::Status { shard: Some(_) } => shard::Response::Shards(vec![shard_status(1)]),
             shard::Request::Status { shard: None } => shard::Response::Shards(self.statuses()),
             shard::Request::History { after, .. } => {

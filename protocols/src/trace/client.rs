@@ -1,8 +1,8 @@
 //! The prover's half until it has a lease: it asks for a job, and claims or declines what it is offered.
 
 use super::{
-    Answered, Bye, Claim, Considered, Decline, Fetch, Idle, JobOffer, Lease, Nothing, Ready, Refused, ResumableJob,
-    Trace, working::Outer,
+    Answered, Bye, Claim, Considered, Decline, DeclineReason, Fetch, Idle, JobOffer, Lease, Nothing, Ready, Refused,
+    ResumableJob, Trace, working::Outer,
 };
 use crate::timing;
 use shardwire_model::{Cause, Hash, PeerId};
@@ -125,8 +125,8 @@ impl Offered {
     ///
     /// # Errors
     /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the operator breaks the protocol.
-    pub async fn decline(self, cause: impl Into<Cause>) -> Result<Client, SessionError> {
-        let decline = Decline { job: self.job, cause: cause.into() };
+    pub async fn decline(self, reason: DeclineReason, cause: impl Into<Cause>) -> Result<Client, SessionError> {
+        let decline = Decline { job: self.job, reason, cause: cause.into() };
         Ok(Client { session: self.session.choose(decline).await?.repeat(), me: self.me, not_before: None })
     }
 }

@@ -59,6 +59,8 @@ pub struct JobOffer {
     /// The hash of the program that runs.
     #[serde(with = "felt::wire")]
     pub program: Felt,
+    /// Whether its run has ended: all of the witness is there, and the job waits for nothing but a prover.
+    pub ended: bool,
 }
 
 /// The prover takes the job.
@@ -68,12 +70,24 @@ pub struct Claim {
     pub job: Hash,
 }
 
+/// Why a prover doesn't take a job: what the operator acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeclineReason {
+    /// It won't prove this job. It says so if it changes its mind, by naming the job when it is [`Ready`].
+    GivenUp,
+    /// Not now: it may be offered the job again after [`DECLINED_FOR`](super::DECLINED_FOR), or when its run has ended.
+    Later,
+}
+
 /// The prover doesn't take the job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decline {
     /// The job.
     pub job: Hash,
-    /// The reason: a stable code, and words for a person.
+    /// What the operator acts on.
+    pub reason: DeclineReason,
+    /// The same for a person.
     pub cause: Cause,
 }
 
@@ -324,7 +338,7 @@ pub struct Abandon {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bye {}
 
-const OFFER: u32 = size::HASH + size::FELT + size::U32 + size::SHARD_START + size::VALUES + size::FELT;
+const OFFER: u32 = size::HASH + size::FELT + size::U32 + size::SHARD_START + size::VALUES + size::FELT + size::TAG;
 /// Most bytes of the terms of a lease.
 pub(crate) const LEASE_TERMS: u32 = size::HASH + 2 * size::U64 + size::PEER;
 
@@ -332,7 +346,7 @@ message!(Ready, max_bytes = size::list(MAX_RESUMED, size::HASH + size::U32), dea
 message!(Nothing, max_bytes = 0, deadline = timing::ANSWER);
 message!(JobOffer, max_bytes = OFFER, deadline = timing::ANSWER);
 message!(Claim, max_bytes = size::HASH, deadline = timing::NEXT);
-message!(Decline, max_bytes = size::HASH + size::CAUSE, deadline = timing::NEXT);
+message!(Decline, max_bytes = size::HASH + size::TAG + size::CAUSE, deadline = timing::NEXT);
 message!(Lease, max_bytes = LEASE_TERMS + size::SIGNATURE, deadline = timing::ANSWER);
 message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = timing::ANSWER);
 message!(Pull, max_bytes = size::U64 + size::U32, deadline = super::LEASE, pipeline_depth = super::DEPTH);

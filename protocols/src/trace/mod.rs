@@ -2,6 +2,9 @@
 //!
 //! 1. The prover says that it is ready, naming jobs that it has begun; the operator answers nothing (after at most
 //!    [`HOLD`](crate::timing::HOLD)) or offers a job. [`job_id`] names a job by what is to be proven, so both sides compute the same name.
+//!    A job whose run has ended is offered before those that go on. A job that the prover holds under a lease is offered to it again only if it
+//!    names it, so it may ask for further jobs in another session. One that it declines isn't offered to it for [`DECLINED_FOR`], or, if it has
+//!    given the job up, until it names it.
 //! 2. The prover claims it and gets a signed [`Lease`] with a fencing epoch. A later lease of the same job has a higher epoch and
 //!    ends this one: pulls and progress of an older epoch are answered with `Lost`, which is no fault. The lease lasts
 //!    [`LEASE`] and is renewed by every pull and every progress.
@@ -30,9 +33,9 @@ pub use fetch::{Fetch, Pulled};
 pub use job::{JobError, job_id};
 pub(crate) use messages::LEASE_TERMS;
 pub use messages::{
-    Abandon, Bye, Chunk, Claim, Decline, Ending, Finish, Finished, JobOffer, Lease, LeaseTerms, MAX_CHUNK_RAW,
-    MAX_CHUNK_WIRE, MAX_CHUNKS, MAX_RESUMED, Nothing, Progress, Progressed, ProverStage, Pull, PullResponse, Ready,
-    RefusalReason, Refused, ResumableJob,
+    Abandon, Bye, Chunk, Claim, Decline, DeclineReason, Ending, Finish, Finished, JobOffer, Lease, LeaseTerms,
+    MAX_CHUNK_RAW, MAX_CHUNK_WIRE, MAX_CHUNKS, MAX_RESUMED, Nothing, Progress, Progressed, ProverStage, Pull,
+    PullResponse, Ready, RefusalReason, Refused, ResumableJob,
 };
 pub use server::{ChunkAnswer, Grant, Handler, serve};
 pub use working::Working;
@@ -48,6 +51,8 @@ use std::time::Duration;
 pub const DEPTH: usize = 12;
 /// How long a lease lasts after the last sign of life: six reports.
 pub const LEASE: Duration = Duration::from_secs(60);
+/// How long a job isn't offered again to a prover that said that it doesn't take it now.
+pub const DECLINED_FOR: Duration = Duration::from_secs(60);
 /// How often a prover that isn't pulling reports.
 pub const REPORT_EVERY: Duration = Duration::from_secs(10);
 

@@ -1,8 +1,8 @@
 //! The operator's half.
 
 use super::{
-    Abandon, Bye, Chunk, Claim, Decline, Ending, Finish, Finished, Idle, JobOffer, Lease, Leased, Nothing, Progress,
-    Progressed, Pull, PullResponse, Ready, Refused, ResumableJob, Trace,
+    Abandon, Bye, Chunk, Claim, Decline, DeclineReason, Ending, Finish, Finished, Idle, JobOffer, Lease, Leased,
+    Nothing, Progress, Progressed, Pull, PullResponse, Ready, Refused, ResumableJob, Trace,
 };
 use crate::{Failure, ServeError, timing};
 use shardwire_model::{Cause, Hash, PeerId};
@@ -41,8 +41,14 @@ pub trait Handler: Sync {
     /// connection broke) gets a new epoch too.
     fn claim(&self, prover: PeerId, job: Hash) -> impl Future<Output = Result<Grant, Failure>> + Send;
 
-    /// Notes that the prover doesn't want the job.
-    fn declined(&self, prover: PeerId, job: Hash, cause: Cause) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Notes that the prover doesn't want the job, and for how long.
+    fn declined(
+        &self,
+        prover: PeerId,
+        job: Hash,
+        reason: DeclineReason,
+        cause: Cause,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Waits until the chunk exists or the run has ended, and renews the lease; answers at once if the epoch isn't the job's
     /// present one. May be dropped while it waits.
@@ -118,7 +124,7 @@ pub async fn serve<H: Handler>(session: Responder<Trace>, handler: &H) -> Result
                                     let detail = "it declines another job than the one offered";
                                     return Err(next.broken("Decline", "SW-TRACE-001", detail).into());
                                 }
-                                handler.declined(prover, job, decline.cause).await?;
+                                handler.declined(prover, job, decline.reason, decline.cause).await?;
                                 next.repeat()
                             },
                         })

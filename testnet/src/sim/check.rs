@@ -14,7 +14,7 @@ use shardwire_model::{Hash, PeerId};
 use shardwire_operator::events::{JobLeased, JobProven};
 use shardwire_peers::events::{Blame, Overloaded, ProtocolViolated, SessionFailed, SessionLost};
 use shardwire_protocols::trace;
-use shardwire_prover::events::PullEnded;
+use shardwire_prover::events::{JobFailed, PullEnded};
 use shardwire_telemetry as telemetry;
 use shardwire_transport::{settings::CONNECTION_WINDOW_BYTES, sim::Counters};
 use std::{
@@ -22,6 +22,8 @@ use std::{
     fmt,
 };
 
+/// The code of a witness that a worker refuses.
+const REFUSED: &str = "SW-PROVE-012";
 /// The code of a node that makes more requests at once than its pipeline holds.
 const PIPELINE_FULL: &str = "SW-SESSION-031";
 /// The most failed sessions of one protocol with one peer in [`WINDOW`]: four other nodes, and a pause of half a
@@ -77,6 +79,7 @@ pub(super) async fn all(played: Played<'_>, counters: Counters) -> Vec<Failure> 
     failures.extend(buffers_stay_within_bounds(events));
     failures.extend(nothing_floods(counters));
     failures.extend(one_prover_a_job(events));
+    failures.extend(no_local_end_is_a_verdict(events));
     failures
 }
 
@@ -112,6 +115,17 @@ fn honest_peers_are_not_blamed(lying: &BTreeSet<PeerId>, events: &[Seen]) -> Opt
 fn failed(event: &telemetry::Seen) -> Option<(PeerId, &str)> {
     let lost = event.get::<SessionLost>().map(|it| (it.peer, it.protocol.as_str()));
     lost.or_else(|| event.get::<SessionFailed>().map(|it| (it.peer, it.protocol.as_str())))
+}
+
+/// What ends a worker on its machine, or fails on its disk, makes no job fail.
+fn no_local_end_is_a_verdict(events: &[Seen]) -> Option<Failure> {
+    let failed = events.iter().filter_map(|seen| seen.event.get::<JobFailed>());
+    let local = |code: &str| {
+        let proving = code.starts_with("SW-PROVE-") && code != REFUSED;
+        proving || ["SW-STORE-", "SW-ARTEFACT-", "SW-WORKER-"].iter().any(|area| code.starts_with(area))
+    };
+    let blamed = failed.into_iter().find(|failed| local(failed.code))?;
+    Some(Failure::of("no_local_end_is_a_verdict", format!("{blamed:?}")))
 }
 
 /// A node that fails waits before it tries again.

@@ -2,7 +2,7 @@
 
 use super::{
     record::{Watching, note},
-    reexecution::Notary,
+    reexecution::{LocalEnd, Notary, Proving},
 };
 use crate::dice::Dice;
 use shardwire::{
@@ -24,10 +24,9 @@ use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
 };
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -62,13 +61,6 @@ impl Clock for SimulatedClock {
         let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Timestamp((BEGINNING + passed).saturating_add_signed(self.wrong_by.load(Ordering::Relaxed)))
     }
-}
-
-/// How proofs are made on a machine.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Proving {
-    pub(super) takes: Duration,
-    pub(super) padding: usize,
 }
 
 /// A machine with a node.
@@ -195,18 +187,23 @@ impl Machine {
             telemetry: Telemetry::observed_by(Watching),
         };
         let home = Home { identity: self.identity.clone(), paths: self.paths() };
-        let proofs = self.notary.proofs(self.peer(), self.disk(), self.proving.takes, self.proving.padding);
+        let proofs = self.notary.proofs(self.peer(), self.disk(), &self.proving);
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let (config, name) = (self.config(), self.name.clone());
         let node = tokio::spawn(host.pause().task(async move {
-            let ended = run_at(config, home, platform, proofs, stopped, |_, _| Ok(())).await;
+            let ended = run_at(config, home, platform, proofs, stopped, |_| Ok(())).await;
             ended.map_err(|error| {
                 note(&format!("{name} can't run: {error}"));
                 error.to_string()
             })
         }));
         self.life = Some(Life { host, node, stop });
+    }
+
+    /// Lets the worker end like this from now on, instead of proving.
+    pub(super) fn worker_ends(&self, end: Option<LocalEnd>) {
+        *self.proving.ends.lock().unwrap_or_else(PoisonError::into_inner) = end;
     }
 
     /// Pauses the process until [`resume`](Self::resume).

@@ -4,8 +4,10 @@ use super::{
     machine::Machine,
     plan::{Fault, Plan},
     record::note,
+    reexecution::LocalEnd,
 };
 use crate::dice::{Dice, PPM};
+use shardwire::config::Role;
 use shardwire_disk::Survives;
 use shardwire_transport::sim::{Internet, Link};
 use std::{net::IpAddr, time::Duration};
@@ -37,8 +39,13 @@ enum Cure {
     PowerOn(usize),
     /// A process that is stopped.
     Resume(usize),
-    /// A failing disk: its operator repairs it and starts the node again.
-    Disk(usize),
+    /// A failing disk: it is repaired, and its operator may start the node again.
+    Disk {
+        index: usize,
+        restarts: bool,
+    },
+    /// A machine whose worker is mended.
+    Worker(usize),
 }
 
 /// Injects faults into the machines that it is lent.
@@ -152,11 +159,16 @@ impl<'a> Nemesis<'a> {
                     }
                 }
                 Cure::Resume(index) => self.machines[index].resume(),
-                Cure::Disk(index) => {
+                Cure::Worker(index) => {
+                    note(&format!("the worker of {} is mended", self.machines[index].name));
+                    self.machines[index].worker_ends(None);
+                }
+                Cure::Disk { index, restarts } => {
                     let machine = &mut self.machines[index];
+                    note(&format!("the disk of {} is mended", machine.name));
                     machine.medium.set_capacity(None);
                     machine.medium.fail_reads(0);
-                    if machine.is_up() {
+                    if machine.is_up() && restarts {
                         machine.stop().await;
                         // The node stopped in good order: its disk loses nothing.
                         machine.recover(Survives::All);
@@ -242,6 +254,15 @@ impl<'a> Nemesis<'a> {
                     self.ongoing.push(Ongoing { until: Instant::now() + lasts, what: Cure::Resume(index) });
                 }
             }
+            Fault::Worker => {
+                let provers: Vec<usize> =
+                    (0..self.machines.len()).filter(|index| self.machines[*index].role() == Role::Prover).collect();
+                let index = provers[self.dice.index(provers.len())];
+                let end = LocalEnd::ALL[self.dice.index(LocalEnd::ALL.len())];
+                note(&format!("{end:?} workers at {} for {lasts:?}", self.machines[index].name));
+                self.machines[index].worker_ends(Some(end));
+                self.ongoing.push(Ongoing { until, what: Cure::Worker(index) });
+            }
             Fault::FullDisk | Fault::ReadErrors => {
                 if let Some(index) = self.victim() {
                     let machine = &self.machines[index];
@@ -251,7 +272,9 @@ impl<'a> Nemesis<'a> {
                     } else {
                         machine.medium.fail_reads(FAILING_READS);
                     }
-                    self.ongoing.push(Ongoing { until, what: Cure::Disk(index) });
+                    // Mostly the node has to go on by itself.
+                    let restarts = self.dice.chance(PPM / 4);
+                    self.ongoing.push(Ongoing { until, what: Cure::Disk { index, restarts } });
                 }
             }
         }

@@ -39,9 +39,12 @@ pub enum Fault {
     ReadErrors,
     /// A process is stopped, and goes on later with what it knew.
     Pause,
+    /// A prover's worker is missing, is killed, is too slow or ends without a word.
+    Worker,
 }
 
 impl Fault {
+    /// Those that are drawn with the plan; [`Worker`](Self::Worker) is drawn after it, so that the plans of older seeds stay.
     const ALL: [Self; 10] = [
         Self::Partition,
         Self::OneWay,
@@ -116,7 +119,7 @@ impl Plan {
         // Some take longer than a lease.
         let (shortest_proof, longest_proof) = if dice.chance(PPM / 8) { (70, 140) } else { (1, 15) };
         let most_bytes = if dice.chance(PPM / 8) { 800_000 } else { 40_000 };
-        let plan = Self {
+        let mut plan = Self {
             operators: 1 + dice.index(2),
             provers: 1 + dice.index(2),
             shards: 1 + dice.index(3),
@@ -134,6 +137,9 @@ impl Plan {
             lying_operator: dice.chance(PPM / 5),
             impatient: dice.chance(PPM / 3),
         };
+        if dice.chance(PPM / 2) {
+            plan.faults.push(Fault::Worker);
+        }
         if plan.long { plan.interrupted() } else { plan }
     }
 

@@ -7,7 +7,7 @@
 
 use crate::dice::Dice;
 use serde::{Deserialize, Serialize};
-use shardwire::proofs::{Cancelled, Proofs, Prove, Proving, Verify};
+use shardwire::proofs::{Answering, Cancelled, Proofs, Prove, Proving as ProofInTheMaking, Verify};
 use shardwire_model::{
     Call, ChainHead, Felt, Kind, Output, PeerId, ShardId, ShardStart, SignedTransaction, Slot, Update,
     state_commitment, transactions_commitment,
@@ -16,7 +16,7 @@ use shardwire_program::rules;
 use shardwire_protocols::{Signed, Statement};
 use shardwire_proving::{
     verify::{Proven, VerifyError},
-    worker::{ProveError, Proved},
+    worker::{LocateError, ProveError, Proved},
 };
 use shardwire_transport::Identity;
 use std::{
@@ -72,15 +72,9 @@ impl Notary {
         shards.insert(start.shard, (start.clone(), transactions.to_vec()));
     }
 
-    /// The proofs of a prover that takes so long for one.
-    pub(super) fn proofs(
-        self: &Arc<Self>,
-        prover: PeerId,
-        disk: SimulatedDisk,
-        takes: Duration,
-        padding: usize,
-    ) -> Proofs {
-        let worker = Worker { notary: self.clone(), prover, disk, takes, padding };
+    /// The proofs of a prover whose worker is like this.
+    pub(super) fn proofs(self: &Arc<Self>, prover: PeerId, disk: SimulatedDisk, proving: &Proving) -> Proofs {
+        let worker = Worker { notary: self.clone(), prover, disk, proving: proving.clone() };
         Proofs { verify: Arc::new(Believer(self.clone())), prove: Some(Arc::new(worker)) }
     }
 
@@ -210,24 +204,78 @@ struct Worker {
     notary: Arc<Notary>,
     prover: PeerId,
     disk: SimulatedDisk,
-    takes: Duration,
-    padding: usize,
+    proving: Proving,
+}
+
+/// How a worker ends by no fault of its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LocalEnd {
+    /// Its file isn't there.
+    Missing,
+    /// Somebody or something kills it.
+    Killed,
+    /// It is too slow for its limit.
+    TooSlow,
+    /// It ends without a word.
+    Silent,
+}
+
+impl LocalEnd {
+    pub(super) const ALL: [Self; 4] = [Self::Missing, Self::Killed, Self::TooSlow, Self::Silent];
+
+    fn error(self) -> ProveError {
+        match self {
+            Self::Missing => {
+                ProveError::Start { worker: "stwo-worker".into(), source: std::io::ErrorKind::NotFound.into() }
+            }
+            Self::Killed => ProveError::Killed { signal: 9, reason: "it gave no reason".into() },
+            Self::TooSlow => ProveError::TimedOut { limit: Duration::from_secs(1) },
+            Self::Silent => ProveError::Failed { reason: "it gave no reason".into() },
+        }
+    }
+}
+
+/// How proofs are made on a machine.
+#[derive(Clone, Debug)]
+pub(super) struct Proving {
+    pub(super) takes: Duration,
+    pub(super) padding: usize,
+    /// How workers end there now, if they don't prove.
+    pub(super) ends: Arc<Mutex<Option<LocalEnd>>>,
+}
+
+impl Proving {
+    fn end(&self) -> Option<LocalEnd> {
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Prove for Worker {
-    fn prove<'a>(&'a self, witness: &'a Path, proof: &'a Path, cancelled: Cancelled<'a>) -> Proving<'a> {
+    fn answers(&self) -> Answering<'_> {
+        let missing = self.proving.end() == Some(LocalEnd::Missing);
+        Box::pin(std::future::ready(if missing { Err(LocateError::Missing) } else { Ok(()) }))
+    }
+
+    fn prove<'a>(&'a self, witness: &'a Path, proof: &'a Path, cancelled: Cancelled<'a>) -> ProofInTheMaking<'a> {
         Box::pin(async move {
+            if self.proving.end() == Some(LocalEnd::Missing) {
+                return Err(LocalEnd::Missing.error());
+            }
             tokio::select! {
                 biased;
                 () = cancelled => return Err(ProveError::Cancelled),
-                () = sleep(self.takes) => {}
+                () = sleep(self.proving.takes) => {}
             }
-            let failed = |reason: String| ProveError::Failed { reason };
+            if let Some(end) = self.proving.end() {
+                return Err(end.error());
+            }
+            let failed = |reason: String| ProveError::Refused { code: "SW-SIM-001".into(), reason };
             let disk = |error: DiskError| ProveError::Io { what: "use the disk", source: error.reason };
-            let bytes = self.disk.read(witness, u64::MAX).map_err(disk)?.ok_or_else(|| failed("no witness".into()))?;
-            let signed = self.notary.sign(&bytes, self.prover, self.padding).map_err(failed)?;
+            let bytes = self.disk.read(witness, u64::MAX).map_err(disk)?;
+            let bytes = bytes.ok_or_else(|| ProveError::Failed { reason: "no witness".into() })?;
+            let signed = self.notary.sign(&bytes, self.prover, self.proving.padding).map_err(failed)?;
             self.disk.write(proof, &[&signed], false).map_err(disk)?;
-            let seconds = self.takes.as_secs_f64();
+            let seconds = self.proving.takes.as_secs_f64();
             Ok(Proved { proof_bytes: signed.len() as u64, prove_s: seconds, cpu_s: seconds, peak_bytes: 0 })
         })
     }

@@ -3,11 +3,11 @@
 use super::{
     check::{self, Failure, Played},
     liar::{LyingOperator, LyingProver},
-    machine::{Machine, NETWORK, PORT, Parts, Proving, SimulatedClock},
+    machine::{Machine, NETWORK, PORT, Parts, SimulatedClock},
     nemesis::Nemesis,
     plan::Plan,
     record::{Recorder, note},
-    reexecution::Notary,
+    reexecution::{Notary, Proving},
 };
 use crate::{
     clients::{Client, Game, SharedPromises, SignedObserver, Targets},
@@ -196,8 +196,8 @@ fn machines(plan: &Plan, internet: &Internet, notary: &Arc<Notary>, dice: &mut D
         .chain(std::iter::repeat_n(Role::Prover, plan.provers));
     let mut machines: Vec<Machine> = Vec::new();
     for (role, number) in roles.zip(0..) {
-        let proving =
-            Proving { takes: dice.between(plan.proof / 2, plan.proof), padding: dice.index(plan.proof_bytes + 1) };
+        let (takes, padding) = (dice.between(plan.proof / 2, plan.proof), dice.index(plan.proof_bytes + 1));
+        let proving = Proving { takes, padding, ends: Arc::default() };
         let skew = dice.between(Duration::ZERO, plan.skew * 2).as_millis();
         let wrong_by = i64::try_from(skew).unwrap_or(0) - i64::try_from(plan.skew.as_millis()).unwrap_or(0);
         let parts = Parts { role, number, ip: ip(1, number), internet, notary, proving, wrong_by, dice };

@@ -22,7 +22,8 @@ use shardwire_protocols::{
     keepalive::{self, Keepalive},
     proof::{self, Leased, Proof, SkipReason, StoredProof, Verdict},
     trace::{
-        self, Chunk, ChunkAnswer, Claimed, Ending, Finished, Grant, JobOffer, LeaseTerms, Pulled, ResumableJob, Trace,
+        self, Chunk, ChunkAnswer, Claimed, DeclineReason, Ending, Finished, Grant, JobOffer, LeaseTerms, Pulled,
+        ResumableJob, Trace,
     },
 };
 use shardwire_transport::{Bytes, Initiator, Responder};
@@ -128,6 +129,7 @@ impl administration::Handler for Peer {
                     shard::Response::Started { start, deadline: self.now() }.into()
                 }
                 shard::Request::Abort { .. } => shard::Response::Aborted { at: self.now() }.into(),
+                shard::Request::Retry { .. } => shard::Response::Retried { jobs: 1 }.into(),
                 shard::Request::Status { .. } => shard::Response::Shards(vec![ShardStatus::new(
                     start(RESPONDER).shard,
                     Role::Operator,
@@ -326,7 +328,7 @@ fn job() -> JobOffer {
     let values = vec![Felt::ONE; start.entries.len()];
     let (program, segment, commitment) = (start.program, 0, start.commitment());
     let job = trace::job_id(program, commitment, state_commitment(commitment, &values), segment);
-    JobOffer { job, shard: start.shard, segment, start, values, program }
+    JobOffer { job, shard: start.shard, segment, start, values, program, ended: true }
 }
 
 fn chunk(index: u32) -> Chunk {
@@ -344,7 +346,7 @@ impl trace::Handler for Peer {
         Ok(Grant::Leased(signed(RESPONDER, terms)))
     }
 
-    async fn declined(&self, _: PeerId, _: Hash, _: Cause) -> Result<(), Failure> {
+    async fn declined(&self, _: PeerId, _: Hash, _: DeclineReason, _: Cause) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -394,7 +396,7 @@ pub(crate) async fn prove(session: Initiator<Trace>) -> Ended {
             trace::Next::Offered(_, offered) => offered,
         };
         if round == 0 {
-            client = offered.decline(cause()).await.map_err(boxed)?;
+            client = offered.decline(DeclineReason::Later, cause()).await.map_err(boxed)?;
             continue;
         }
         let mut fetch = match offered.claim().await.map_err(boxed)? {

@@ -5,6 +5,17 @@ use std::time::Duration;
 
 use shardwire_model::{Coded, MAX_PROOF_BYTES};
 
+/// Whose doing it is that there is no proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The job's: of its witness, or of the program that it is a run of, there is no proof. Elsewhere there would be none either.
+    Job,
+    /// A limit of this machine, which the job exceeds: with a higher one, or elsewhere, it may be proven.
+    Limit,
+    /// This machine's: it says nothing about the job.
+    Machine,
+}
+
 /// A job ended without a proof. The worker's process is gone, and so are the files that it wrote.
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
@@ -16,7 +27,15 @@ pub enum ProveError {
         /// The system's error.
         source: std::io::Error,
     },
-    /// The worker failed and said why.
+    /// The worker says that of this witness there is no proof.
+    #[error("the prover worker refuses the witness: {reason} ({code})")]
+    Refused {
+        /// The worker's code.
+        code: String,
+        /// What it says.
+        reason: String,
+    },
+    /// The worker failed. It may have said why, but not that it is due to the witness.
     #[error("the prover worker failed: {reason}")]
     Failed {
         /// The end of its standard error.
@@ -76,6 +95,26 @@ pub enum ProveError {
     },
 }
 
+impl ProveError {
+    /// Whose doing it is. Only what the worker says of the witness in so many words is the job's: whatever else ends a worker can be this machine's.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Refused { .. } => Fault::Job,
+            Self::Memory { .. } | Self::TimedOut { .. } => Fault::Limit,
+            Self::Start { .. }
+            | Self::Failed { .. }
+            | Self::Misuse { .. }
+            | Self::Killed { .. }
+            | Self::Cancelled
+            | Self::BadOutput { .. }
+            | Self::NoProof
+            | Self::TooLarge { .. }
+            | Self::Io { .. } => Fault::Machine,
+        }
+    }
+}
+
 impl Coded for ProveError {
     fn code(&self) -> &'static str {
         match self {
@@ -90,27 +129,34 @@ impl Coded for ProveError {
             Self::NoProof => "SW-PROVE-009",
             Self::TooLarge { .. } => "SW-PROVE-010",
             Self::Io { .. } => "SW-PROVE-011",
+            Self::Refused { .. } => "SW-PROVE-012",
         }
     }
 
     fn next_step(&self) -> String {
         match self {
-            Self::Start { .. } => "Set SHARDWIRE_STWO_WORKER to a prover worker that this user may execute.".into(),
-            Self::Failed { .. } => {
-                "Fix what the worker names; if it blames the witness, have the operator run the shard again.".into()
+            Self::Start { .. } => {
+                "Put the worker back where this user may execute it; the prover goes on by itself then.".into()
             }
+            Self::Refused { .. } => {
+                "Another try can't help: have the shard settled earlier, or report it with the witness.".into()
+            }
+            Self::Failed { .. } => "Mend what the worker names; the prover tries again by itself.".into(),
             Self::Misuse { .. } | Self::BadOutput { .. } | Self::NoProof | Self::TooLarge { .. } => {
                 "Check that SHARDWIRE_STWO_WORKER names a worker that keeps to docs/prover-worker.md, of this release."
                     .into()
             }
-            Self::Memory { .. } => "Raise the prover's memory limit, or have the shard prove shorter segments.".into(),
+            Self::Memory { .. } => {
+                "The limit is too low for this job: raise worker.memory_limit_bytes, then start the node again.".into()
+            }
             Self::Killed { signal: 9, .. } => {
-                "If nobody killed it, the machine ran out of memory: give it more, or lower the prover's memory limit."
+                "If nobody killed it, the machine ran out of memory: give it more, or lower worker.memory_limit_bytes."
                     .into()
             }
-            Self::Killed { .. } => "The job can be tried again; if it recurs, report it with the witness.".into(),
+            Self::Killed { .. } => "The prover tries again by itself; if it recurs, report it with the witness.".into(),
             Self::TimedOut { .. } => {
-                "Give the job a longer lease or the prover more cores; it can be tried again.".into()
+                "The limit is too low for this job on this machine: raise worker.deadline_s, then start the node again."
+                    .into()
             }
             Self::Cancelled => "Nothing is lost: the witness is still there, and the job can be tried again.".into(),
             Self::Io { .. } => "Check the prover's data folder: free space, and who may write there.".into(),

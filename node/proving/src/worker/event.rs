@@ -1,6 +1,7 @@
 //! The events that a worker writes to its standard output: one JSON object a line.
 
 use serde_json::Value;
+use shardwire_model::{MAX_CODE, MAX_REASON};
 
 /// The longest line of a worker, in bytes. Its events have about a hundred.
 pub const MAX_LINE_BYTES: usize = 4096;
@@ -27,6 +28,13 @@ pub enum WorkerEvent {
         cpu_s: f64,
         /// The most memory it used at once, in bytes.
         peak_bytes: u64,
+    },
+    /// Of this witness there is no proof. The worker ends after it, with exit code 1.
+    Refused {
+        /// A stable code of the worker's.
+        code: String,
+        /// Why, in words.
+        reason: String,
     },
     /// An event of another version.
     Other,
@@ -79,6 +87,7 @@ impl Events {
 fn event(line: &[u8]) -> Option<WorkerEvent> {
     let object: Value = serde_json::from_slice(line).ok()?;
     let whole = |name| object.get(name).and_then(Value::as_u64);
+    let words = |name, most| Some(printable(object.get(name)?.as_str()?.as_bytes(), most));
     let seconds = |name| object.get(name).and_then(Value::as_f64).filter(|s| s.is_finite() && *s >= 0.0);
     Some(match object.get("event")?.as_str()? {
         "loaded" => WorkerEvent::Loaded { steps: whole("steps")? },
@@ -89,6 +98,7 @@ fn event(line: &[u8]) -> Option<WorkerEvent> {
             cpu_s: seconds("cpu_s")?,
             peak_bytes: whole("peak_bytes")?,
         },
+        "refused" => WorkerEvent::Refused { code: words("code", MAX_CODE)?, reason: words("reason", MAX_REASON)? },
         _ => WorkerEvent::Other,
     })
 }
@@ -131,6 +141,16 @@ mod tests {
         assert_eq!(all(&[text]).unwrap(), expected);
         let bytes: Vec<&[u8]> = text.chunks(1).collect();
         assert_eq!(all(&bytes).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_refusal_has_a_code_and_words() {
+        let refused = WorkerEvent::Refused { code: "SW-W-1".into(), reason: "too  long".into() };
+        assert_eq!(
+            all(&[b"{\"event\":\"refused\",\"code\":\"SW-W-1\",\"reason\":\"too\\n long\"}\n"]).unwrap(),
+            [refused]
+        );
+        assert!(all(&[b"{\"event\":\"refused\"}\n"]).is_err());
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Runs one job in one process until it ends.
 //!
 //! It waits for four things at once: what the process reports, its end, the deadline, and cancellation. Whichever
-//! comes first, the process is gone when [`prove`] returns, and a failed job leaves no file.
+//! comes first, the process is gone when [`prove`] returns, with all that it has started, and a failed job leaves no file.
+//!
+//! The process leads a group of its own: a Ctrl-C in a terminal, or a signal to the node's group, is the node's to act on, and doesn't end its proofs.
 
 use shardwire_model::MAX_PROOF_BYTES;
 use std::future::Future;
@@ -87,10 +89,13 @@ async fn attempt(
     on_event: &mut impl FnMut(&WorkerEvent),
 ) -> Result<Proved, ProveError> {
     let mut child = start(worker, request)?;
+    // Ended before the child is let go of, however this ends.
+    let group = Group::of(&child);
     // Its standard input is the lifeline. It is taken out, because `Child::wait` would close it.
     let _lifeline = child.stdin.take();
     let mut session = Session::default();
     let watched = session.watch(&mut child, request, cancelled, on_event).await;
+    drop(group);
     // Killing a process that has ended does nothing.
     let killed = child.kill().await;
     let status = watched?;
@@ -111,7 +116,38 @@ fn start(worker: &Worker, request: &ProveRequest) -> Result<Child, ProveError> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     // A backtrace would push the reason out of the tail that is kept.
     command.env("RUST_BACKTRACE", "0");
+    #[cfg(unix)]
+    command.process_group(0);
     command.spawn().map_err(|source| ProveError::Start { worker: worker.path().to_owned(), source })
+}
+
+/// A worker and all that it has started: ended when this is dropped.
+struct Group {
+    #[cfg(unix)]
+    leader: Option<rustix::process::Pid>,
+}
+
+impl Group {
+    #[cfg(unix)]
+    fn of(child: &Child) -> Self {
+        let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        Self { leader }
+    }
+
+    #[cfg(not(unix))]
+    fn of(_: &Child) -> Self {
+        Self {}
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.leader {
+            // It fails if all of them have ended.
+            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
+        }
+    }
 }
 
 /// What a process has reported so far.
@@ -119,6 +155,8 @@ fn start(worker: &Worker, request: &ProveRequest) -> Result<Child, ProveError> {
 struct Session {
     events: Events,
     done: Option<Proved>,
+    /// Code and words of its refusal.
+    refused: Option<(String, String)>,
     stderr: Vec<u8>,
 }
 
@@ -147,10 +185,16 @@ impl Session {
                 },
                 read = read_open(&mut stdout, &mut said) => {
                     let bytes = read.map_err(|source| ProveError::Io { what: "read the worker's events", source })?;
-                    let done = &mut self.done;
+                    let (done, refused) = (&mut self.done, &mut self.refused);
                     let heard = self.events.push(bytes, |event| {
-                        if let WorkerEvent::Done { proof_bytes, prove_s, cpu_s, peak_bytes } = event {
-                            *done = Some(Proved { proof_bytes, prove_s, cpu_s, peak_bytes });
+                        match &event {
+                            WorkerEvent::Done { proof_bytes, prove_s, cpu_s, peak_bytes } => {
+                                let (proof_bytes, prove_s) = (*proof_bytes, *prove_s);
+                                let (cpu_s, peak_bytes) = (*cpu_s, *peak_bytes);
+                                *done = Some(Proved { proof_bytes, prove_s, cpu_s, peak_bytes });
+                            }
+                            WorkerEvent::Refused { code, reason } => *refused = Some((code.clone(), reason.clone())),
+                            WorkerEvent::Loaded { .. } | WorkerEvent::Proving | WorkerEvent::Other => {}
                         }
                         on_event(&event);
                     });
@@ -192,9 +236,11 @@ impl Session {
             }
             return Err(ProveError::Killed { signal, reason: self.reason() });
         }
-        match status.code() {
-            Some(0) => self.events.end().map_err(bad),
-            Some(2) => Err(ProveError::Misuse { reason: self.reason() }),
+        match (status.code(), &self.refused) {
+            (Some(0), Some(_)) => Err(bad("it refused the witness and ended as if it had proven it")),
+            (Some(0), None) => self.events.end().map_err(bad),
+            (Some(1), Some((code, reason))) => Err(ProveError::Refused { code: code.clone(), reason: reason.clone() }),
+            (Some(2), _) => Err(ProveError::Misuse { reason: self.reason() }),
             _ => Err(ProveError::Failed { reason: self.reason() }),
         }
     }

@@ -19,7 +19,7 @@ use crate::{Genesis, Operation, Receipt, Refusal, Ticket, WorldError, WorldIdent
 use redb::{Builder, ReadTransaction, ReadableDatabase, StorageBackend};
 use shardwire_model::{Felt, PeerId, Timestamp};
 use shardwire_store::{
-    Disk,
+    Backend, Disk, Reopening,
     database::{self, Database, Opening, guarded},
 };
 use std::{
@@ -41,7 +41,8 @@ const NO_PLACE: &str = "its storage";
 /// A World in one redb file. One process at a time; any number of threads.
 #[derive(Debug)]
 pub struct EmbeddedLedger {
-    database: Database,
+    /// Opened again after its disk has failed.
+    database: Reopening,
     identity: WorldIdentity,
     place: String,
     /// How many operations have changed it since it was opened.
@@ -159,10 +160,12 @@ impl EmbeddedLedger {
 
     fn fill(backend: impl StorageBackend, meta: &Meta, genesis: &Genesis, place: &str) -> Result<Self, WorldError> {
         let cells = genesis.cells()?;
-        let database = Database::over(&builder(), backend).map_err(|fault: Fault| fault.at(place))?;
-        let ledger = Self::over(database, meta.identity.clone(), place);
+        let storage = Backend::new(backend);
+        let database = Database::over(&builder(), storage.clone()).map_err(|fault: Fault| fault.at(place))?;
+        let ledger = Self::over(storage, database, meta.identity.clone(), place);
         guarded(|| {
-            let mut txn = ledger.database.get()?.begin_write()?;
+            let database = ledger.database.get::<Fault>()?;
+            let mut txn = database.get()?.begin_write()?;
             txn.set_quick_repair(true);
             meta.store(&txn)?;
             {
@@ -213,7 +216,8 @@ impl EmbeddedLedger {
         place: &str,
         check: bool,
     ) -> Result<Self, WorldError> {
-        let database = Self::held(backend, place, check)?;
+        let storage = Backend::new(backend);
+        let database = Self::held(storage.clone(), place, check)?;
         let meta = guarded(|| {
             if Self::schema(&database, place)? == schema_1::SCHEMA {
                 schema_1::migrate(database.get()?, identity, place)?;
@@ -229,10 +233,11 @@ impl EmbeddedLedger {
             let (found, asked) = (meta.identity.hash(), identity.hash());
             return Err(WorldError::Other { place: place.into(), found, asked });
         }
-        Ok(Self::over(database, meta.identity, place))
+        Ok(Self::over(storage, database, meta.identity, place))
     }
 
-    fn over(database: Database, identity: WorldIdentity, place: &str) -> Self {
+    fn over(storage: Backend, database: Database, identity: WorldIdentity, place: &str) -> Self {
+        let database = Reopening::of(storage, builder, database);
         Self { database, identity, place: place.into(), revision: AtomicU64::new(0) }
     }
 
@@ -252,8 +257,9 @@ impl EmbeddedLedger {
     /// # Errors
     /// [`WorldError::Disk`] or [`WorldError::Damaged`]; then the operation may have been applied, and applying it again finds out.
     pub fn apply(&self, operation: &Operation, now: Timestamp) -> Result<Result<Receipt, Refusal>, WorldError> {
-        guarded(|| {
-            let mut txn = self.database.get()?.begin_write()?;
+        let applied = guarded(|| {
+            let database = self.database.get::<Fault>()?;
+            let mut txn = database.get()?.begin_write()?;
             // Durability is immediate by default. This adds two-phase commit, and makes opening after a crash instant.
             txn.set_quick_repair(true);
             let (receipt, change) = match transition::judge(&txn, &self.identity, operation, now) {
@@ -273,8 +279,16 @@ impl EmbeddedLedger {
                 }
             }
             Ok(Ok(receipt))
-        })
-        .map_err(|fault: Fault| fault.at(&self.place))
+        });
+        self.noted(applied)
+    }
+
+    /// Notes if the disk has failed: the next use opens the file again.
+    fn noted<T>(&self, result: Result<T, Fault>) -> Result<T, WorldError> {
+        if matches!(result, Err(Fault::Disk(_))) {
+            self.database.failed();
+        }
+        result.map_err(|fault| fault.at(&self.place))
     }
 
     /// What a final operation came to; none if no such operation is final.
@@ -286,7 +300,8 @@ impl EmbeddedLedger {
     }
 
     fn read<T>(&self, question: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, WorldError> {
-        guarded(|| question(&self.database.get()?.begin_read()?)).map_err(|fault: Fault| fault.at(&self.place))
+        let answered = guarded(|| question(&self.database.get::<Fault>()?.get()?.begin_read()?));
+        self.noted(answered)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A shard's [`Life`] is a list of [`Step`]s, each with the content that it is about and the [`Stage`] that it reaches. [`Life::after`] is the one
 //! function that says what may follow: stages go forward only, nothing follows a shard that is settled or aborted, a repeated step changes
-//! nothing. Each role of a node sees a [`Part`] of it: the settler what the World decides, the operator the run, a prover one job.
+//! nothing. What a node has given up ([`Stage::Failed`], noted once) it may take up again where it was. Each role of a node sees a [`Part`] of it: the settler what the World decides, the operator the run, a prover one job.
 //!
 //! Every step is made durable before what follows from it leaves the node, as a [`HistoryEntry`] with the hash of the entry before it. So the
 //! life *is* the history: [reading](History::read) the entries shows where the shard stands, and that none of them was changed, left out or

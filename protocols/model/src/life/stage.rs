@@ -26,7 +26,7 @@ pub enum Stage {
     Verified,
     /// Its output is settled.
     Settled,
-    /// It can't go on; see the error.
+    /// This node has given it up; see the error.
     Failed,
     /// It was given up; escrow and locks went back.
     Aborted,

@@ -78,7 +78,7 @@ pub enum Step {
         /// The proof that settled it; none if that is another prover's, which this one hasn't seen.
         proof: Option<Hash>,
     },
-    /// This node has given it up; others may go on with it.
+    /// This node has given it up; others may go on with it, and so may this one when a person says so.
     Failed {
         /// The reason: a stable code, and words for a person.
         cause: Cause,
@@ -228,10 +228,16 @@ impl Life {
         self.steps.last().map(Step::stage)
     }
 
-    /// Whether it has got this far, or further. Failed is as far as one gets without being over.
+    /// How far it is, whether it was given up there or not.
+    #[must_use]
+    pub fn reached(&self) -> Option<Stage> {
+        self.steps.iter().rev().map(Step::stage).find(|stage| *stage != Stage::Failed)
+    }
+
+    /// Whether it has got this far, or further.
     #[must_use]
     pub fn has_reached(&self, stage: Stage) -> bool {
-        self.stage().is_some_and(|now| rank(now) >= rank(stage))
+        self.reached().is_some_and(|now| rank(now) >= rank(stage))
     }
 
     /// Whether it is settled or aborted.
@@ -275,7 +281,7 @@ impl Life {
         if !sees(role, stage) {
             return Err(Refusal::Foreign { role, stage });
         }
-        match self.stage() {
+        match self.reached() {
             None if stage != first(role) => return Err(Refusal::First { role, stage }),
             Some(now) if is_over(now) => return Err(Refusal::Over { stage: now }),
             Some(now) if rank(now) > rank(stage) => return Err(Refusal::Backward { from: now, to: stage }),
@@ -302,7 +308,7 @@ const fn is_over(stage: Stage) -> bool {
     matches!(stage, Stage::Settled | Stage::Aborted)
 }
 
-/// The order of the stages. Both ends come last.
+/// The order of the stages. Both ends come last. To be given up is no progress, so it comes after whatever was reached.
 const fn rank(stage: Stage) -> u8 {
     match stage {
         Stage::Started => 0,

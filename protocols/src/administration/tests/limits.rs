@@ -19,6 +19,12 @@ fn json_has_the_names_that_the_command_line_prints() {
     assert_eq!(serde_json::from_value::<ShardStatus>(shard).unwrap(), status);
     let status = serde_json::to_value(node_status()).unwrap();
     assert_eq!((&status["roles"][0], &status["peers"][0]["round_trip_us"]), (&"settler".into(), &210.into()));
+    let unmet = serde_json::json!({
+        "condition": "worker",
+        "cause": {"code": "SW-TEST-001", "reason": "there is none"},
+        "next_step": "Build one.",
+    });
+    assert_eq!(status["unmet"], serde_json::json!([unmet]));
     let failed = serde_json::to_value(Failed::of(&DiskFull)).unwrap();
     let expected =
         serde_json::json!({"code": "SW-TEST-001", "reason": "the disk is full", "next_step": "Buy a larger one."});
@@ -62,6 +68,8 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
         round_trip_us: Some(u64::MAX),
         skew_ms: Some(i64::MIN),
     };
+    let long = "w".repeat(1000);
+    let unmet = Unmet::new(&long, &long, &long, &long);
     let mut shards = vec![shard.clone(); MAX_SHARDS_LISTED];
     shards[0].updates = vec![update; MAX_ENTRIES];
     let mut status = NodeStatus {
@@ -71,6 +79,7 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
         listen: name(),
         agent: name(),
         since: Timestamp(u64::MAX),
+        unmet: vec![unmet; MAX_UNMET],
         peers: vec![peer.clone(); MAX_PEERS_LISTED],
         shards: shards.clone(),
         more_shards: u32::MAX,
@@ -95,6 +104,9 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     refused_when_read(&stored(MAX_STORAGE_LISTED + 1));
     refused_when_read(&peer::Response::Links(vec![peer; MAX_PEERS_LISTED + 1]));
     refused_when_read(&shard::Response::Shards(vec![shard; MAX_SHARDS_LISTED + 1]));
+    status.unmet.push(Unmet::new("one", "more", "than", "fits"));
+    refused_when_read(&status);
+    status.unmet.clear();
     status.network.push('n');
     refused_when_read(&status);
     let code = "C".repeat(shardwire_model::MAX_CODE + 1);

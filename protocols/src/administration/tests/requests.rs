@@ -9,6 +9,7 @@ async fn requests_are_answered_and_one_that_fails_says_why_and_ends_nothing() {
         let failed = client.start(request(), None).await.unwrap_err();
         assert_eq!(failed.to_string(), "the disk is full (SW-TEST-001)");
         assert_eq!((failed.code(), failed.next_step().as_str()), ("SW-CONTROL-002", "Buy a larger one."));
+        assert_eq!(client.retry(SHARD).await, Ok(2));
         assert_eq!(client.links().await, Ok(vec![]));
         assert_eq!(client.reload().await, Ok([1, 2, 3]));
         client.stop().await.unwrap();

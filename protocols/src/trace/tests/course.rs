@@ -5,8 +5,8 @@ use crate::{
     testing::{DiskFull, distant_halves},
     timing::{HOLD, NEXT},
     trace::{
-        Claimed, Client, DEPTH, Finished, Next, Progressed, ProverStage, Pulled, REPORT_EVERY, RefusalReason,
-        ResumableJob, Trace, serve,
+        Claimed, Client, DEPTH, DeclineReason, Finished, Next, Progressed, ProverStage, Pulled, REPORT_EVERY,
+        RefusalReason, ResumableJob, Trace, serve,
     },
 };
 use shardwire_model::{Hash, Timestamp};
@@ -201,7 +201,7 @@ async fn a_job_is_declined_given_up_in_the_middle_or_refused() {
     let operator = Operator::with(30);
     let (a, b) = meet();
     let prove = async {
-        let client = offered(a, &[]).await.decline(DiskFull).await.unwrap();
+        let client = offered(a, &[]).await.decline(DeclineReason::GivenUp, DiskFull).await.unwrap();
         let Next::Offered(_, offered) = client.ready(&[]).await.unwrap() else { panic!("nothing") };
         let Claimed::Leased(_, mut fetch) = offered.claim().await.unwrap() else { panic!("refused") };
         assert!(matches!(fetch.next().await.unwrap(), Pulled::Chunk(_)));

@@ -6,8 +6,8 @@ use crate::{
     testing::{DiskFull, identity, reset, rule, served_rule, small_start},
     timing::ASK_INTERVAL,
     trace::{
-        Chunk, Claim, Client, DEPTH, Decline, Ending, Handler, JobOffer, Lease, LeaseTerms, MAX_CHUNKS, Pull,
-        PullResponse, Pulled, Ready, serve,
+        Chunk, Claim, Client, DEPTH, Decline, DeclineReason, Ending, Handler, JobOffer, Lease, LeaseTerms, MAX_CHUNKS,
+        Pull, PullResponse, Pulled, Ready, serve,
     },
 };
 use shardwire_model::{Felt, Hash, Timestamp};
@@ -169,7 +169,9 @@ async fn considered<H: Handler>(session: Here, operator: (There, &H), claim: boo
         let held: Box<dyn std::any::Any> = if claim {
             Box::new(session.choose(Claim { job }).await.unwrap())
         } else {
-            Box::new(session.choose(Decline { job, cause: DiskFull.into() }).await.unwrap())
+            Box::new(
+                session.choose(Decline { job, reason: DeclineReason::Later, cause: DiskFull.into() }).await.unwrap(),
+            )
         };
         held
     };

@@ -5,9 +5,9 @@ use crate::{
     Signed,
     testing::{LARGEST, fits, largest_cause, largest_start, refused_when_read},
     trace::{
-        Abandon, Bye, Chunk, Claim, Decline, Ending, Finish, Finished, JobOffer, LeaseTerms, MAX_CHUNK_RAW,
-        MAX_CHUNK_WIRE, MAX_CHUNKS, MAX_RESUMED, Nothing, Progress, Progressed, ProverStage, Pull, PullResponse, Ready,
-        RefusalReason, Refused, ResumableJob, job_id,
+        Abandon, Bye, Chunk, Claim, Decline, DeclineReason, Ending, Finish, Finished, JobOffer, LeaseTerms,
+        MAX_CHUNK_RAW, MAX_CHUNK_WIRE, MAX_CHUNKS, MAX_RESUMED, Nothing, Progress, Progressed, ProverStage, Pull,
+        PullResponse, Ready, RefusalReason, Refused, ResumableJob, job_id,
     },
 };
 use shardwire_model::{Felt, Hash, Kind, MAX_ENTRIES, PeerId, ShardId, Timestamp, Update};
@@ -33,11 +33,12 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
         start: largest_start(),
         values: vec![LARGEST; MAX_ENTRIES],
         program: LARGEST,
+        ended: true,
     };
     fits(&largest);
     refused_when_read(&JobOffer { values: vec![LARGEST; MAX_ENTRIES + 1], ..largest });
     fits(&Claim { job: HASH });
-    fits(&Decline { job: HASH, cause: largest_cause() });
+    fits(&Decline { job: HASH, reason: DeclineReason::Later, cause: largest_cause() });
     let (epoch, expires) = (u64::MAX, Timestamp(u64::MAX));
     fits(&Signed::by(&operator(), LeaseTerms { job: HASH, epoch, expires, prover: PeerId([255; 32]) }));
     fits(&Refused { reason: RefusalReason::Unavailable, cause: largest_cause() });

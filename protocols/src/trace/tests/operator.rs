@@ -4,8 +4,8 @@ use crate::{
     Failure, Signed,
     testing::{halves, identity, small_start},
     trace::{
-        Chunk, ChunkAnswer, Claimed, Client, Ending, Fetch, Finished, Grant, Handler, JobOffer, LeaseTerms, Next,
-        Offered, Progress, Progressed, Pulled, RefusalReason, Refused, ResumableJob, Trace, job_id,
+        Chunk, ChunkAnswer, Claimed, Client, DeclineReason, Ending, Fetch, Finished, Grant, Handler, JobOffer,
+        LeaseTerms, Next, Offered, Progress, Progressed, Pulled, RefusalReason, Refused, ResumableJob, Trace, job_id,
     },
 };
 use shardwire_model::{Cause, Felt, Hash, Output, PeerId, Timestamp, state_commitment};
@@ -27,7 +27,7 @@ pub(super) fn offer() -> JobOffer {
     let (program, segment) = (start.program, 0);
     let commitment = start.commitment();
     let job = job_id(program, commitment, state_commitment(commitment, &values), segment);
-    JobOffer { job, shard: start.shard, segment, start, values, program }
+    JobOffer { job, shard: start.shard, segment, start, values, program, ended: false }
 }
 
 pub(super) fn chunk(index: u32) -> Chunk {
@@ -113,7 +113,7 @@ impl Handler for Operator {
         Ok(Grant::Leased(Signed::by(&operator(), terms)))
     }
 
-    async fn declined(&self, _: PeerId, _: Hash, cause: Cause) -> Result<(), Failure> {
+    async fn declined(&self, _: PeerId, _: Hash, _: DeclineReason, cause: Cause) -> Result<(), Failure> {
         self.note(format!("declined: {cause}"));
         Ok(())
     }

@@ -8,7 +8,7 @@ use shardwire_protocols::{
     Signed,
     administration::{
         Administration, Changed, Client, Counts, Failed, Handler, NodeStatus, Overview, PeerStatus, PeerView,
-        ProtocolQuota, Request, Response, ShardStatus, StorageStatus, node, peer, serve, shard, world,
+        ProtocolQuota, Request, Response, ShardStatus, StorageStatus, Unmet, node, peer, serve, shard, world,
     },
     history::sign,
 };
@@ -150,12 +150,12 @@ fn of_node(request: &node::Request) -> node::Response {
             listen: "0.0.0.0:4433".into(),
             agent: "shardwire/0.1.0".into(),
             since: Timestamp(1_700_000_000_000),
+            unmet: vec![Unmet::new("disk", "SW-TEST-001", "the disk is full", "Buy a larger one.")],
             peers: vec![link()],
             shards: vec![status()],
             more_shards: 2,
         })),
         node::Request::Overview => node::Response::Overview(Box::new(Overview {
-            ready: false,
             refused_tier: Some(Tier::Low),
             queue_depth: 1100,
             queue_watermark: 1024,
@@ -189,6 +189,7 @@ fn of_shards(request: shard::Request) -> Result<shard::Response, Failed> {
             shard::Response::Aborted { at: Timestamp(1_700_000_000_000) }
         }
         shard::Request::Abort { .. } => return Err(Failed::new("SW-TEST-002", "no such shard", "Name another.")),
+        shard::Request::Retry { .. } => shard::Response::Retried { jobs: 1 },
         shard::Request::Status { shard: Some(_) } => shard::Response::Shards(vec![status()]),
         shard::Request::Status { shard: None } => {
             return Err(Failed::new("SW-TEST-003", "too many", "Name one."));
@@ -264,6 +265,7 @@ pub(super) fn scripts() -> Vec<Script> {
             client.storage().await?;
             client.abort(shard).await?;
             assert!(client.abort(ShardId(Felt::ONE)).await.is_err());
+            client.retry(shard).await?;
             assert_eq!(client.history(shard).await?, entries(shard));
             client.stop().await?;
             Ok(client.close().await?)

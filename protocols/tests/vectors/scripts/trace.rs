@@ -4,8 +4,9 @@ use shardwire_model::{Cause, Felt, Hash, Output, PeerId, Timestamp, state_commit
 use shardwire_protocols::{
     Failure, Signed,
     trace::{
-        Chunk, ChunkAnswer, Claimed, Client, Ending, Fetch, Finished, Grant, Handler, JobOffer, LeaseTerms, Next,
-        Offered, Progress, Progressed, ProverStage, Pulled, RefusalReason, Refused, ResumableJob, Trace, job_id, serve,
+        Chunk, ChunkAnswer, Claimed, Client, DeclineReason, Ending, Fetch, Finished, Grant, Handler, JobOffer,
+        LeaseTerms, Next, Offered, Progress, Progressed, ProverStage, Pulled, RefusalReason, Refused, ResumableJob,
+        Trace, job_id, serve,
     },
 };
 use std::{
@@ -24,7 +25,7 @@ fn offer() -> JobOffer {
     let (start, values) = (start(&RESPONDER), vec![Felt::ONE, Felt::MAX]);
     let (program, commitment) = (start.program, start.commitment());
     let job = job_id(program, commitment, state_commitment(commitment, &values), 0);
-    JobOffer { job, shard: start.shard, segment: 0, start, values, program }
+    JobOffer { job, shard: start.shard, segment: 0, start, values, program, ended: true }
 }
 
 fn chunk(index: u32) -> Chunk {
@@ -66,7 +67,7 @@ impl Handler for Operator {
         Ok(Grant::Leased(Signed::by(&RESPONDER, terms)))
     }
 
-    async fn declined(&self, _: PeerId, _: Hash, _: Cause) -> Result<(), Failure> {
+    async fn declined(&self, _: PeerId, _: Hash, _: DeclineReason, _: Cause) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -117,7 +118,10 @@ pub(super) fn scripts() -> Vec<Script> {
                 let Next::Nothing(client) = Client::new(session, INITIATOR.peer()).ready(&[]).await? else {
                     return unexpected("not nothing");
                 };
-                let client = offered(client).await?.decline(Cause::new("SW-TEST-002", "too large")).await?;
+                let client = offered(client)
+                    .await?
+                    .decline(DeclineReason::GivenUp, Cause::new("SW-TEST-002", "too large"))
+                    .await?;
                 match offered(client).await?.claim().await? {
                     Claimed::Refused(_, client) => Ok(client.close().await?),
                     leased => unexpected(leased),

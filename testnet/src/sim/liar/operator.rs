@@ -24,8 +24,8 @@ use shardwire_protocols::{
     ingress::{self, Ingress, Opened, Outcome},
     keepalive::{self, Keepalive},
     trace::{
-        self, Chunk, ChunkAnswer, Ending, Finished, Grant, JobOffer, Lease, LeaseTerms, Progress, Progressed,
-        ResumableJob, Trace, job_id,
+        self, Chunk, ChunkAnswer, DeclineReason, Ending, Finished, Grant, JobOffer, Lease, LeaseTerms, Progress,
+        Progressed, ResumableJob, Trace, job_id,
     },
 };
 use shardwire_transport::{Connection, Endpoint, Identity, SessionError, sim::Host};
@@ -177,7 +177,7 @@ impl LyingOperator {
         let before = state_commitment(start.commitment(), &values);
         let job = job_id(self.program, start.commitment(), before, 0);
         let desk = Rules.admission(start.clone(), &values);
-        let offer = JobOffer { job, shard, segment: 0, start, values, program: self.program };
+        let offer = JobOffer { job, shard, segment: 0, start, values, program: self.program, ended: true };
         let fraud = Fraud { deed, offer, desk, epoch: 0, first: None, declined: BTreeSet::new() };
         self.frauds().entry(shard).or_insert(fraud);
     }
@@ -273,7 +273,7 @@ impl trace::Handler for LyingOperator {
         })
     }
 
-    async fn declined(&self, prover: PeerId, job: Hash, _: Cause) -> Result<(), Failure> {
+    async fn declined(&self, prover: PeerId, job: Hash, _: DeclineReason, _: Cause) -> Result<(), Failure> {
         self.with(job, |fraud| fraud.declined.insert(prover));
         Ok(())
     }

@@ -12,7 +12,7 @@ use shardwire_protocols::{
     Failure,
     keepalive::{self, Keepalive},
     proof::{self, Leased, Proof, StoredProof, Verdict},
-    trace::{Claimed, Client, Fetch, JobOffer, Lease, Next, ProverStage, Pulled, ResumableJob, Trace},
+    trace::{Claimed, Client, DeclineReason, Fetch, JobOffer, Lease, Next, ProverStage, Pulled, ResumableJob, Trace},
 };
 use shardwire_transport::{Connection, Identity, SessionError, sim::Host};
 use std::{
@@ -153,7 +153,9 @@ impl LyingProver {
                     given_back.abandon(Cause::new("SW-PROVER-009", "it has no time")).await?;
                 }
             }
-            Next::Offered(_, offered) => drop(offered.decline(Cause::new("SW-PROVER-009", "it has no time")).await?),
+            Next::Offered(_, offered) => {
+                drop(offered.decline(DeclineReason::Later, Cause::new("SW-PROVER-009", "it has no time")).await?)
+            }
             Next::Nothing(client) => client.close().await?,
         }
         sleep(UNTIL_LEASED).await;

@@ -1,0 +1,98 @@
+//! An execution that this machine has interrupted (its disk was full, it had no thread) begins again from the log, by itself, until it gets through.
+//!
+//! Nothing is lost by it: the log is durable, and where a witness is cut depends on the run alone, so a prover that has the first chunks gets the same
+//! ones again. Transactions are taken meanwhile as far as the log can be written. The node isn't ready while a run waits: the condition `execution`.
+//!
+//! Bound: [`WAITS`] between two tries.
+
+use super::{OperatorError, run::Run};
+use shardwire_model::{Cause, ShardId, SignedTransaction};
+use shardwire_program::Programs;
+use shardwire_store::{RecordKey as _, records::TRANSACTIONS};
+use shardwire_telemetry::Shortfall;
+use shardwire_transport::{Backoff, backoff::Waits};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+use tokio::time::{Duration, sleep};
+
+/// Between two tries.
+const WAITS: Backoff = Backoff::between(Duration::from_secs(1), Duration::from_secs(30));
+
+/// The runs that wait to be executed again, and why.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Interrupted(Arc<Mutex<BTreeMap<ShardId, Cause>>>);
+
+impl Interrupted {
+    fn set(&self, shard: ShardId, cause: Option<Cause>) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match cause {
+            Some(cause) => drop(waiting.insert(shard, cause)),
+            None => drop(waiting.remove(&shard)),
+        }
+    }
+
+    pub(super) fn shortfall(&self) -> Option<Shortfall> {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (shard, Cause { code, reason }) = waiting.first_key_value()?;
+        let others = match waiting.len() {
+            1 => String::new(),
+            all => format!(", and so do {} others", all - 1),
+        };
+        Some(Shortfall {
+            code: code.clone(),
+            why: format!("shard {} waits to be executed again{others}: {reason}", shard.short()),
+            next_step: "Mend what it names; execution goes on from the log by itself.".to_owned(),
+        })
+    }
+}
+
+/// Executes a run again whenever this machine has interrupted it, until it is over. Holds it only while it is at it.
+pub(super) async fn tend(run: Weak<Run>, programs: Programs, interrupted: Interrupted) {
+    let mut waits: Option<Waits> = None;
+    let Some(progress) = run.upgrade().map(|run| run.progress.clone()) else { return };
+    loop {
+        let changed = progress.next();
+        let Some(now) = run.upgrade() else { return };
+        let (shard, over) = (now.shard, !now.is_open());
+        let why = now.state().interrupted.clone().filter(|_| !over);
+        let randomness = now.host.randomness.clone();
+        drop(now);
+        interrupted.set(shard, why.clone());
+        if over {
+            return;
+        }
+        if why.is_none() {
+            changed.await;
+            continue;
+        }
+        sleep(waits.get_or_insert_with(|| WAITS.start(randomness)).after_failure()).await;
+        let Some(now) = run.upgrade().filter(|run| run.is_open()) else { continue };
+        if let Err(error) = now.execute_again(&programs).await {
+            now.state().interrupted = Some(error.into());
+        }
+    }
+}
+
+impl Run {
+    async fn execute_again(&self, programs: &Programs) -> Result<(), OperatorError> {
+        let program = programs.get(self.assignment.start.program)?.clone();
+        let sequencer = self.sequencer()?;
+        // Nothing is fed meanwhile.
+        let _turn = self.feeding.lock().await;
+        let log = self.host.store.with_prefix(&TRANSACTIONS, &self.shard.to_bytes())?;
+        // What is logged from here on is fed after it. What the log has beyond is logged and not yet known to be.
+        let length = sequencer.replayed() as usize;
+        let log: Vec<SignedTransaction> = log.into_iter().map(|(_, transaction)| transaction).take(length).collect();
+        self.state().interrupted = None;
+        self.chunk_store().begin_again();
+        self.execute(program, log)?;
+        if sequencer.ended() {
+            // It gets nothing more.
+            let executor = self.executor().take();
+            drop(executor);
+        }
+        Ok(())
+    }
+}
