@@ -32,7 +32,10 @@ pub(crate) use error::Unwanted;
 pub use judge::Judge;
 use life::Deadlines;
 use shardwire_host::{Changes, ChangesOf, Host};
-use shardwire_model::{Cause, PeerId, Role, SegmentId, ShardId, Slot};
+use shardwire_model::{
+    Cause, PeerId, Role, SegmentId, ShardId, Slot, Stage,
+    life::{AbortCause, Step},
+};
 use shardwire_protocols::administration::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
 use shardwire_store::{
     StoreError,
@@ -142,7 +145,10 @@ impl Settler {
             status.proof = Some(verdict.proof);
             status.proof_bytes = verdict.bytes;
             status.verify_us = verdict.verify_us;
-            status.error = verdict.fault.map(|(code, reason)| Cause::new(&code, &reason)).filter(|_| !life.is_over());
+            // What was wrong with a proof is of no interest once the shard is over, unless that ended it.
+            let ended_it = matches!(life.step(Stage::Aborted), Some(Step::Aborted { why: AbortCause::Unmergeable }));
+            let tells = ended_it || !life.is_over();
+            status.error = verdict.fault.map(|(code, reason)| Cause::new(&code, &reason)).filter(|_| tells);
         }
         status.error = pending.or(status.error);
         if let ShardState::Settled(settlement) = record.state {

@@ -5,6 +5,9 @@
 //! shards. What is pending, or what a crash or a failed disk left, is [caught up with](Settler::catch_up) before anything else happens to the shard: the
 //! operation is submitted again, which does it once; an output whose proof was verified is applied without fetching or verifying the proof again.
 //!
+//! An output that is proven and that the World refuses to merge would be refused again, and no other proof of that run has another one. So its shard is aborted at once, as
+//! [unmergeable](AbortReason::Unmergeable): the note of the settlement becomes one of the abort, in one transaction, and escrow and locks return.
+//!
 //! Of one shard one change at a time ([`Turns`](super::turns::Turns)): that of the World, that of the history and the note are never another's.
 //!
 //! Bounds: one note a shard; [`MAX_REFUSED`] refusals are remembered, for those who ask later.
@@ -31,7 +34,8 @@ use shardwire_store::{
 };
 use shardwire_world::events::{Kind, OperationFinal, OperationPending, OperationRefused, OperationSubmitted};
 use shardwire_world::{
-    MAX_SHARD_PAGE, Operation, Receipt, Refusal, Settlement, ShardStage, ShardState, Standing, Ticket, decided,
+    MAX_SHARD_PAGE, MergeError, Operation, Receipt, Refusal, Settlement, ShardStage, ShardState, Standing, Ticket,
+    decided,
 };
 use std::{
     collections::BTreeSet,
@@ -336,16 +340,26 @@ impl Settler {
                 let verdict = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?;
                 let of_this =
                     verdict.filter(|it| matches!(&intent, Intent::Settle { proof, .. } if it.proof == *proof));
+                let ends = matches!(&intent, Intent::Settle { .. }) && is_unmergeable(&refusal);
                 self.host.store.write(|write| {
                     if let Some(verdict) = of_this {
                         let objection = Objection::World(refusal.clone());
                         let fault = Some((objection.code().to_owned(), objection.to_string()));
                         write.put(&VERDICTS, &SegmentId::first(shard), &Verdict { fault, ..verdict })?;
                     }
+                    if ends {
+                        let abort = Intent::Abort { reason: AbortReason::Unmergeable };
+                        return Ok(write.put(&INTENTS, &SegmentId::first(shard), &abort)?);
+                    }
                     forget(write)
                 })?;
                 self.note_older_settlement(shard, &intent, &refusal)?;
                 self.remember(shard, ticket, refusal.clone());
+                if ends {
+                    self.submitted().remove(&ticket);
+                    // If that fails, or takes its time, the note is caught up with later.
+                    Box::pin(self.catch_up(turn)).await?;
+                }
                 CaughtUp::Refused(refusal)
             }
             (Standing::Final(Receipt::Started(started)), Intent::Start { by, .. }) => {
@@ -413,6 +427,21 @@ fn why(reason: AbortReason) -> AbortCause {
         AbortReason::Asked { by } => AbortCause::Asked { by },
         AbortReason::Deadline => AbortCause::TimedOut,
         AbortReason::Outdated => AbortCause::Outdated,
+        AbortReason::Unmergeable => AbortCause::Unmergeable,
+    }
+}
+
+/// Whether the World, which has refused an output that is proven, would refuse it again: no other proof of the run could settle its shard either. A ledger that
+/// contradicts itself is trouble of this machine, and ends nothing.
+fn is_unmergeable(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Merge(MergeError::Unbalanced { .. }) => false,
+        Refusal::Merge(_)
+        | Refusal::Program { .. }
+        | Refusal::Segment { .. }
+        | Refusal::Before { .. }
+        | Refusal::NotEnded { .. } => true,
+        _ => false,
     }
 }
 

@@ -231,6 +231,52 @@ async fn a_shard_times_out_on_the_clock_of_its_settler_and_one_that_settled_does
     assert_eq!(refused.code(), "SW-LEDGER-013");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_shard_whose_proof_holds_and_cannot_be_merged_is_aborted_and_says_why() {
+    let (machine, clock) = (Machine::new(), TestClock::new());
+    let shard = {
+        let Run { settler, world, .. } = &machine.settler(&clock).await.unwrap();
+        let (start, _) = settler.start(&request(1), somebody(), None).await.unwrap();
+        // Proven, whatever the program should have said.
+        let mut output = output(&**world, &start).await;
+        output.updates[0].value = Felt::from(41);
+        let applied = settler.settle(start.shard, output, &verdict(PROOF)).await.unwrap();
+        assert!(matches!(&applied, Applied::Not(Objection::World(Refusal::Merge(_)))), "{applied:?}");
+        assert_eq!(lived(settler, start.shard).steps().last(), Some(&Step::Aborted { why: AbortCause::Unmergeable }));
+        assert_eq!(gold(&**world).await, (Felt::from(100), 0, None), "escrow and lock are back");
+        let status = settler.shards(Some(start.shard)).await.unwrap().remove(0);
+        assert_eq!((status.stage, status.error.unwrap().code.as_str()), (Stage::Aborted, "SW-MERGE-010"));
+        assert_eq!(settler.host.store.all(&INTENTS).unwrap(), []);
+        world.audit().await.unwrap();
+        start.shard
+    };
+    // A settler that lost its power in between goes on with the abort; one that comes again finds it done.
+    let Run { settler, .. } = &machine.settler(&clock).await.unwrap();
+    let asked = AbortReason::Asked { by: somebody() };
+    assert_eq!(settler.abort(shard, asked).await.unwrap(), Timestamp(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settler_that_crashed_before_the_abort_of_what_cannot_be_merged_goes_on_with_it() {
+    let (machine, clock) = (Machine::new(), TestClock::new());
+    let shard = {
+        let Run { settler, world, .. } = &machine.settler(&clock).await.unwrap();
+        let (start, _) = settler.start(&request(1), somebody(), None).await.unwrap();
+        let mut output = output(&**world, &start).await;
+        output.updates.truncate(1);
+        let step = Step::Verified { proof: PROOF, prover: identity(3).peer() };
+        let intent = Intent::Settle { proof: PROOF, output };
+        let note = |write: &mut shardwire_store::Write<'_>| {
+            Ok(write.put(&INTENTS, &SegmentId::first(start.shard), &intent)?)
+        };
+        settler.advance(start.shard, step, note).unwrap();
+        start.shard
+    };
+    let Run { settler, world, .. } = &machine.settler(&clock).await.unwrap();
+    assert_eq!(lived(settler, shard).steps().last(), Some(&Step::Aborted { why: AbortCause::Unmergeable }));
+    assert_eq!(gold(&**world).await, (Felt::from(100), 0, None));
+}
+
 /// Longer than the settler waits before it looks at deadlines again.
 const LOOK: Duration = Duration::from_secs(6);
 
