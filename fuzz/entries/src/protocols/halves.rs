@@ -243,7 +243,7 @@ impl ingress::Handler for Peer {
     async fn submit(&self, _: PeerId, _: ShardId, it: SignedTransaction) -> Result<ingress::Outcome, Failure> {
         Ok(match it.transaction.nonce {
             0 => ingress::Outcome::Accepted { sequence: 0, duplicate: false },
-            _ => ingress::Outcome::Refused(cause()),
+            _ => ingress::Outcome::Refused { cause: cause(), due: Some(1) },
         })
     }
 }
