@@ -12,7 +12,7 @@ use shardwire_model::{
 };
 use shardwire_protocols::{
     Failure,
-    administration::{self, Administration, Failed, NodeStatus, Request, Response, node},
+    administration::{self, Administration, ClockStatus, Failed, NodeStatus, Request, Response, node},
     catalogue::ProtocolId,
     evidence::{Shown, Verifier},
     handshake::{Handshake, Hello, announce, answer},
@@ -129,6 +129,7 @@ impl administration::Handler for StandIn {
                 listen: "here".into(),
                 agent: "stand-in".into(),
                 since: Noon.now(),
+                clock: ClockStatus::default(),
                 peers: Vec::new(),
                 shards: Vec::new(),
                 more_shards: 0,

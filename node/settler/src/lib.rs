@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+#[cfg(test)]
+mod clock_tests;
 mod error;
 #[cfg(test)]
 mod error_tests;
@@ -157,6 +159,11 @@ impl Settler {
             status.updates = settlement.output.updates;
         }
         Ok(Some(status))
+    }
+
+    /// Whether a peer operates an open shard of this settler's World.
+    pub async fn has_shard_of(&self, operator: PeerId) -> bool {
+        self.world.open_shards(operator, None, 1).await.is_ok_and(|open| !open.is_empty())
     }
 
     /// Why the World refused what was last asked about a shard, if it did lately.

@@ -12,7 +12,7 @@ use shardwire_host::{
 use shardwire_model::life::AbortReason;
 use shardwire_model::life::Ended;
 use shardwire_model::{
-    AccountId, AccountKey, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Output, PeerId, ShardStart,
+    AccountId, AccountKey, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Output, PeerId, ShardStart,
     Stage, StartRequest, Timestamp, Update, finished_selector,
     life::{AbortCause, Life, MAX_TIMEOUT, Part, Step},
 };
@@ -79,7 +79,7 @@ pub(super) struct Machine {
 
 pub(super) struct Run {
     pub(super) settler: Arc<Settler>,
-    world: Arc<dyn World>,
+    pub(super) world: Arc<dyn World>,
     _tasks: Tasks,
 }
 
@@ -97,24 +97,29 @@ impl Machine {
         Store::open(&disk, Path::new("store"), &LAYOUT).map_err(|error| error.to_string())
     }
 
-    pub(super) fn ledger(&self, clock: &Arc<TestClock>) -> Result<EmbeddedWorld, String> {
+    pub(super) fn ledger(&self, clock: &Arc<impl Clock + 'static>) -> Result<EmbeddedWorld, String> {
         let disk = SimulatedDisk::new(&self.medium);
         let ledger = EmbeddedLedger::open(&disk, Path::new("ledger"), &world());
         Ok(EmbeddedWorld::new(ledger.map_err(|error| error.to_string())?, clock.clone(), Work::AtOnce))
     }
 
     /// The settler begins, or begins again.
-    async fn settler(&self, clock: &Arc<TestClock>) -> Result<Run, String> {
+    pub(super) async fn settler(&self, clock: &Arc<impl Clock + 'static>) -> Result<Run, String> {
         let store = self.store()?;
         self.settler_of(store, Arc::new(self.ledger(clock)?), clock).await
     }
 
     /// As [`settler`](Self::settler), over this World.
-    pub(super) async fn over(&self, world: Arc<dyn World>, clock: &Arc<TestClock>) -> Result<Run, String> {
+    pub(super) async fn over(&self, world: Arc<dyn World>, clock: &Arc<impl Clock + 'static>) -> Result<Run, String> {
         self.settler_of(self.store()?, world, clock).await
     }
 
-    async fn settler_of(&self, store: Store, world: Arc<dyn World>, clock: &Arc<TestClock>) -> Result<Run, String> {
+    async fn settler_of(
+        &self,
+        store: Store,
+        world: Arc<dyn World>,
+        clock: &Arc<impl Clock + 'static>,
+    ) -> Result<Run, String> {
         let (host, tasks) = host(identity(1), store, self.folder.path(), clock.clone(), "");
         let judge = Arc::new(Judge::new(Arc::new(NoVerifier)));
         let settler =

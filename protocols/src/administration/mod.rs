@@ -27,7 +27,7 @@ pub mod world;
 pub use client::{Client, Page};
 pub use error::AdministrationError;
 pub use messages::{Bye, Failed, Request, Response};
-pub use node::{Counts, NodeStatus, Overview};
+pub use node::{ClockStatus, Counts, NodeStatus, Overview};
 pub use peer::{
     Changed, MAX_ADDRESSES, MAX_CHANGES, MAX_PEERS_LISTED, MAX_QUOTAS, MAX_VIEWS_LISTED, PART_BYTES, PeerStatus,
     PeerView, ProtocolQuota,

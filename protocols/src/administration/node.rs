@@ -9,7 +9,7 @@ use crate::{
     size,
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{PeerId, Role, Timestamp, bounded};
+use shardwire_model::{PeerId, Role, Timestamp, Trust, bounded};
 use shardwire_reputation::Tier;
 
 /// What a node may be asked about itself.
@@ -76,8 +76,10 @@ pub struct NodeStatus {
     /// Program and version.
     #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
     pub agent: String,
-    /// Since when it runs.
+    /// Since when it runs, by the date that it has now.
     pub since: Timestamp,
+    /// What date it has, and how far that is to be relied on.
+    pub clock: ClockStatus,
     /// Its peers.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_PEERS_LISTED>")]
     pub peers: Vec<PeerStatus>,
@@ -86,6 +88,21 @@ pub struct NodeStatus {
     pub shards: Vec<ShardStatus>,
     /// How many older shards aren't listed.
     pub more_shards: u32,
+}
+
+/// What date a node has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockStatus {
+    /// The date that it goes by.
+    pub now: Timestamp,
+    /// How far its system's clock is ahead of that in milliseconds, negative if behind, if it has jumped and isn't believed.
+    pub jumped_ms: Option<i64>,
+    /// How far its date is to be relied on.
+    pub trust: Trust,
+    /// How many peers whose word counts have that date.
+    pub agree: u32,
+    /// How many of them have another one.
+    pub apart: u32,
 }
 
 /// What happened to the peers of a tier since the node began.
@@ -145,9 +162,17 @@ pub struct Overview {
 }
 
 pub(super) const REQUEST: u32 = size::TAG;
-/// Id, network, address, agent, roles, date, peers, shards, how many more.
-const STATUS: u32 =
-    size::PEER + 3 * size::text(MAX_NAME) + size::list(MAX_ROLES, size::TAG) + size::U64 + LINKS + SHARDS + size::U32;
+/// The date, the jump, the trust, how many agree and don't.
+const CLOCK: u32 = size::U64 + (size::TAG + size::U64) + size::TAG + 2 * size::U32;
+/// Id, network, address, agent, roles, date, clock, peers, shards, how many more.
+const STATUS: u32 = size::PEER
+    + 3 * size::text(MAX_NAME)
+    + size::list(MAX_ROLES, size::TAG)
+    + size::U64
+    + CLOCK
+    + LINKS
+    + SHARDS
+    + size::U32;
 /// Readiness, the refused tier, eight numbers, three tiers' counts, five totals.
 const OVERVIEW: u32 = size::TAG + (size::TAG + size::TAG) + (8 + 3 * 5 + 5) * size::U64;
 pub(super) const RESPONSE: u32 = size::TAG + size::max(STATUS, OVERVIEW);

@@ -71,6 +71,13 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
         listen: name(),
         agent: name(),
         since: Timestamp(u64::MAX),
+        clock: ClockStatus {
+            now: Timestamp(u64::MAX),
+            jumped_ms: Some(i64::MIN),
+            trust: Trust::Contradicted,
+            agree: u32::MAX,
+            apart: u32::MAX,
+        },
         peers: vec![peer.clone(); MAX_PEERS_LISTED],
         shards: shards.clone(),
         more_shards: u32::MAX,
@@ -109,6 +116,7 @@ fn the_largest_peers_and_evidence_fit_and_longer_lists_are_refused() {
     let banned = Standing::Banned { until: Timestamp(u64::MAX) };
     let largest = PeerView {
         peer: PeerId([255; 32]),
+        now: Timestamp(u64::MAX),
         standing: banned,
         listing: Some(Listing::Allowed),
         score: most,

@@ -1,14 +1,14 @@
 use super::{INITIATOR, RESPONDER, Script, script, start};
 use shardwire_model::{
     Cause, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, Role, SegmentId, ShardId, Stage,
-    StartRequest, Timestamp, Update,
+    StartRequest, Timestamp, Trust, Update,
     life::{AbortCause, History, HistoryEntry, Part, Step},
 };
 use shardwire_protocols::{
     Signed,
     administration::{
-        Administration, Changed, Client, Counts, Failed, Handler, NodeStatus, Overview, PeerStatus, PeerView,
-        ProtocolQuota, Request, Response, ShardStatus, StorageStatus, node, peer, serve, shard, world,
+        Administration, Changed, Client, ClockStatus, Counts, Failed, Handler, NodeStatus, Overview, PeerStatus,
+        PeerView, ProtocolQuota, Request, Response, ShardStatus, StorageStatus, node, peer, serve, shard, world,
     },
     history::sign,
 };
@@ -94,6 +94,7 @@ fn entries(shard: ShardId) -> Vec<Signed<HistoryEntry>> {
 fn view(peer: PeerId, standing: Standing) -> PeerView {
     PeerView {
         peer,
+        now: Timestamp(1_700_000_055_000),
         standing,
         listing: Some(Listing::Configured),
         score: 320,
@@ -150,6 +151,13 @@ fn of_node(request: &node::Request) -> node::Response {
             listen: "0.0.0.0:4433".into(),
             agent: "shardwire/0.1.0".into(),
             since: Timestamp(1_700_000_000_000),
+            clock: ClockStatus {
+                now: Timestamp(1_700_000_055_000),
+                jumped_ms: Some(-172_800_000),
+                trust: Trust::Contradicted,
+                agree: 1,
+                apart: 2,
+            },
             peers: vec![link()],
             shards: vec![status()],
             more_shards: 2,
