@@ -17,10 +17,9 @@ use crate::{
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use shardwire_host::Platform;
-use shardwire_host::clock::SystemClock;
-use shardwire_model::{AccountKey, Clock as _, PeerId, ShardId, ShardStart, Timestamp};
+use shardwire_model::{AccountKey, PeerId, ShardId, ShardStart, Timestamp};
 use shardwire_program::rules;
-use shardwire_protocols::administration::ShardStatus;
+use shardwire_protocols::administration::{self, ShardStatus};
 use shardwire_transport::Identity;
 use shardwire_workload::{Player, Workload};
 use std::path::{Path, PathBuf};
@@ -87,6 +86,9 @@ pub(super) struct StartArgs {
     /// Until when it has to be settled, from now; then it is aborted [default: the settler's shard_timeout_s]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
+    /// Start it though the settler has never met the operator: its escrow is locked until somebody executes it, or its deadline
+    #[arg(long)]
+    unknown_operator: bool,
 }
 
 #[derive(Debug, Args)]
@@ -149,18 +151,21 @@ async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Answer, Failur
             .misuse(true));
         }
     };
-    let timeout_s = args.timeout;
-    let (start, deadline) = ask(root, async move |client| client.start(request, timeout_s).await).await?;
-    let left = deadline.since(SystemClock.now()).as_secs();
-    let text = format!(
-        "started shard {}\n  operator {}\n  {} accounts, {} contracts, {} storage addresses\n  aborted unless it is settled within {left} s",
+    let (timeout_s, unknown_operator) = (args.timeout, args.unknown_operator);
+    let started = ask(root, async move |client| client.start(request, timeout_s, unknown_operator).await).await?;
+    let administration::Started { start, deadline, left_s, operator_connected } = started;
+    let mut text = format!(
+        "started shard {}\n  operator {}\n  {} accounts, {} contracts, {} storage addresses\n  aborted unless it is settled within {left_s} s",
         start.shard,
         start.operator,
         start.accounts.len(),
         start.contracts.len(),
         start.entries.len()
     );
-    Ok(Answer::new(text, &Started { start: &start, deadline }))
+    if !operator_connected {
+        text.push_str("\n  its operator isn't connected to the settler now: it gets the shard when it comes, and nothing happens until then");
+    }
+    Ok(Answer::new(text, &Started { start: &start, deadline, operator_connected }))
 }
 
 #[derive(Serialize)]
@@ -168,6 +173,7 @@ struct Started<'a> {
     #[serde(flatten)]
     start: &'a ShardStart,
     deadline: Timestamp,
+    operator_connected: bool,
 }
 
 #[derive(Serialize)]

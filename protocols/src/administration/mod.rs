@@ -24,7 +24,7 @@ pub mod shard;
 mod tests;
 pub mod world;
 
-pub use client::{Client, Page};
+pub use client::{Client, Page, Started};
 pub use error::AdministrationError;
 pub use messages::{Bye, Failed, Request, Response};
 pub use node::{ClockStatus, Counts, NodeStatus, Overview};

@@ -125,7 +125,8 @@ impl administration::Handler for Peer {
             Request::Shard(request) => match request {
                 shard::Request::Start { .. } => {
                     let start = Box::new(start(RESPONDER));
-                    shard::Response::Started { start, deadline: self.now() }.into()
+                    shard::Response::Started { start, deadline: self.now(), left_s: 60, operator_connected: true }
+                        .into()
                 }
                 shard::Request::Abort { .. } => shard::Response::Aborted { at: self.now() }.into(),
                 shard::Request::Status { .. } => shard::Response::Shards(vec![ShardStatus::new(

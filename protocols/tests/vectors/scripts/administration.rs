@@ -189,9 +189,11 @@ fn of_node(request: &node::Request) -> node::Response {
 
 fn of_shards(request: shard::Request) -> Result<shard::Response, Failed> {
     Ok(match request {
-        shard::Request::Start { timeout_s, .. } => shard::Response::Started {
+        shard::Request::Start { timeout_s, unknown_operator, .. } => shard::Response::Started {
             start: Box::new(start(&RESPONDER)),
             deadline: Timestamp(1_700_000_000_000 + 1000 * timeout_s.unwrap_or(600)),
+            left_s: timeout_s.unwrap_or(600),
+            operator_connected: !unknown_operator,
         },
         shard::Request::Abort { shard } if shard == status().shard => {
             shard::Response::Aborted { at: Timestamp(1_700_000_000_000) }
@@ -265,8 +267,8 @@ pub(super) fn scripts() -> Vec<Script> {
             client.status().await?;
             client.overview().await?;
             client.reload().await?;
-            client.start(request(), Some(90)).await?;
-            client.start(request(), None).await?;
+            client.start(request(), Some(90), false).await?;
+            client.start(request(), None, true).await?;
             client.shards(Some(shard)).await?;
             assert!(client.shards(None).await.is_err());
             client.storage().await?;
