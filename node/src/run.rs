@@ -8,8 +8,8 @@ use crate::{
     world,
 };
 use shardwire_api::Metrics;
-use shardwire_host::{Host, Platform, Tasks, disk_health, peers};
-use shardwire_model::{Coded, PeerId, Role};
+use shardwire_host::{Host, Platform, Tasks, clock::NodeClock, disk_health, peers};
+use shardwire_model::{Clock as _, Coded, PeerId, Role};
 use shardwire_operator::Operator;
 use shardwire_program::Programs;
 use shardwire_protocols::catalogue;
@@ -120,16 +120,19 @@ pub async fn run_at(
     announce: impl FnOnce(Ready) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let Orders { stop, reload } = orders.into();
-    let Platform { clock, network: sockets, disk, work, mut randomness, telemetry } = platform;
+    let Platform { clock: wall, network: sockets, disk, work, mut randomness, telemetry } = platform;
     let watched = WatchedDisk::new(disk);
     let disk: Arc<dyn Disk> = Arc::new(watched.clone());
     let peer = identity.peer();
     let programs: Vec<_> = Programs::all().hashes().collect();
     let world = world::of_node(&*disk, &paths, &config, peer, &programs).map_err(boxed)?;
+    let can_ask = world.settlers().iter().chain(config.peers.iter().map(|it| &it.id)).any(|it| *it != peer);
+    let clock = NodeClock::begin(wall, can_ask, &telemetry);
     let store = Store::open(&*disk, &paths.store(), &LAYOUT).map_err(boxed)?.with_work(work);
     store.register(&telemetry);
     let peers = peers::recall(&config, peer, clock.clone(), &store, &telemetry).map_err(boxed)?;
     let tasks = Tasks::new(sockets.pause());
+    tasks.spawner().spawn(clock.clone().watch());
     let host = Arc::new(Host {
         identity: identity.clone(),
         world,
@@ -159,7 +162,8 @@ pub async fn run_at(
             let again = move || config.reload().map(|config| peers::named(&config, peer)).map_err(boxed);
             Reload(Box::new(again))
         },
-        since: clock.now(),
+        since: clock.steady(),
+        clock,
         randomness,
         stop_asked: CancellationToken::new(),
         stop: CancellationToken::new(),

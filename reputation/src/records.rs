@@ -132,8 +132,9 @@ impl Records {
         &self.policy
     }
 
-    /// Restores a stored record.
+    /// Restores a stored record, which a clock that was ahead may have [dated](Record::taken_up).
     pub fn restore(&mut self, peer: PeerId, record: Record, now: Timestamp) {
+        let record = record.taken_up(now);
         if self.known.contains_key(&peer) || self.has_room(now) {
             let reported = Standing::of(&record, self.listing(peer), now, &self.policy);
             self.known.insert(peer, Known { record, reported });
@@ -190,7 +191,8 @@ impl Records {
 
     /// Bans a peer until a date.
     pub fn ban(&mut self, peer: PeerId, until: Timestamp, now: Timestamp) -> Option<Change> {
-        self.change(peer, self.record(peer).banned(until), now, || Reason::Operator)
+        let banned = self.record(peer).banned(until, now, &self.policy);
+        self.change(peer, banned, now, || Reason::Operator)
     }
 
     /// Ends a peer's ban and forgives what led to it.

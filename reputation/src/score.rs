@@ -179,8 +179,21 @@ impl Record {
 
     /// Bans the peer until a date, on the operator's order.
     #[must_use]
-    pub fn banned(mut self, until: Timestamp) -> Self {
-        self.ban = Some(Ban { until, times: self.ban.map_or(1, |ban| ban.times) });
+    pub fn banned(self, until: Timestamp, now: Timestamp, policy: &Policy) -> Self {
+        let ban = Some(Ban { until, times: self.ban.map_or(1, |ban| ban.times) });
+        Self { ban, ..self.decayed(now, policy) }
+    }
+
+    /// A stored record, at this date. If it is of a later one the clock was wrong then, or is now: what was left of everything then is left now, so
+    /// that a ban isn't longer for it, and what is to be forgotten doesn't wait.
+    #[must_use]
+    pub fn taken_up(mut self, now: Timestamp) -> Self {
+        let seconds = now.0 / 1000;
+        let ahead = self.at.saturating_sub(seconds);
+        if let Some(ban) = &mut self.ban {
+            ban.until.0 = ban.until.0.saturating_sub(ahead.saturating_mul(1000));
+        }
+        self.at -= ahead;
         self
     }
 

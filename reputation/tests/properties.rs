@@ -321,6 +321,27 @@ fn three_breaches_at_a_time_are_a_ban_and_what_can_be_proven_is_one_at_once() {
 }
 
 #[test]
+fn a_ban_that_a_wrong_clock_dated_lasts_no_longer_for_it() {
+    let day = 24 * 60 * 60;
+    // Given while the clock was a day ahead, or the clock is a day behind now.
+    let mut records = Records::new(policy(), 10);
+    records.ban(PeerId([1; 32]), seconds(day + 5), seconds(day));
+    let given = records.record(PeerId([1; 32]));
+    let again = given.taken_up(seconds(0));
+    assert_eq!(again.ban().map(|ban| ban.until), Some(seconds(5)));
+    assert_eq!(given.taken_up(seconds(day + 2)), given, "a right clock changes nothing");
+    // What is to be forgotten doesn't wait until the wrong date has come.
+    let broke = Event::Broke { breach: violation(), blame: Blame::Peer };
+    let harmed = Record::default().after(&broke, seconds(day), &policy()).taken_up(seconds(0));
+    let later = seconds(policy().fault_half_life.as_secs());
+    assert_eq!(harmed.components(later, &policy()).harm * 2, harmed.components(seconds(0), &policy()).harm);
+    let mut records = Records::new(policy(), 10);
+    records.restore(PeerId([1; 32]), given, seconds(0));
+    assert_eq!(records.standing(PeerId([1; 32]), seconds(0)), Standing::Banned { until: seconds(5) });
+    assert!(matches!(records.standing(PeerId([1; 32]), seconds(6)), Standing::Admitted(_)));
+}
+
+#[test]
 fn a_change_of_standing_is_told_once_and_with_its_cause() {
     let (mut book, peer) = (Records::new(policy(), 8), PeerId([7; 32]));
     let told = |change: Option<shardwire_reputation::Change>| {

@@ -13,7 +13,7 @@ use crate::{
     report::Report,
 };
 use shardwire::{
-    client::{ClientError, Dialler, NodeClient, SubmitReport, Target, submit},
+    client::{ClientError, Dialler, NodeClient, SubmitReport, Target, play as play_all},
     host::{Platform, Randomness},
 };
 use shardwire_model::{Kind, Role, ShardId, ShardStart, Stage};
@@ -177,13 +177,14 @@ impl Players {
         let counter = receipts.clone();
         let (workload, start) = (workload.clone(), start.clone());
         let task = tokio::spawn(async move {
-            let shard = start.shard;
-            let signed = tokio::task::spawn_blocking(move || workload.sign(&start)).await;
+            let keys: Vec<_> = workload.players.iter().map(shardwire_workload::Player::key).collect();
+            let of = start.clone();
+            let signed = tokio::task::spawn_blocking(move || workload.sign(&of)).await;
             let signed = signed.map_err(|lost| TestnetError::System { what: "signing", reason: lost.into() })??;
             let count = |progress: shardwire::client::Progress<'_>| {
                 counter.store(u32::try_from(progress.done).unwrap_or(u32::MAX), Ordering::Relaxed);
             };
-            Ok(submit(&dialler, target, shard, &signed, count).await?)
+            Ok(play_all(&dialler, target, &start, &signed, &keys, count).await?)
         });
         Self { receipts, began: Instant::now(), took: None, task: Some(task) }
     }

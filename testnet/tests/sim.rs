@@ -108,6 +108,17 @@ fn processes_that_stop_and_go_on_settle_every_shard() {
     }
 }
 
+#[test]
+fn clocks_that_jump_by_days_end_no_shard_and_settle_every_one() {
+    for seed in 0..6 {
+        let (faults, quiet) = (vec![Fault::ClockJump, Fault::Restart, Fault::Crash], Duration::from_secs(3));
+        let plan = Plan { faults, quiet, safety: Duration::from_secs(60), ..Plan::without_faults(seed) };
+        let outcome = run(seed, &plan, false);
+        assert_eq!(outcome.failures, [], "seed {seed}");
+        assert_eq!(outcome.settled, plan.shards as u64, "seed {seed}");
+    }
+}
+
 /// A fixed bug: three failures of a full disk ended a job for good.
 #[test]
 fn a_prover_whose_disk_is_full_for_long_proves_when_it_has_room_again() {

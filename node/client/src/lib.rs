@@ -1,7 +1,7 @@
 //! Talking to nodes from outside: what the command line, `testnet` and other programs use.
 //!
 //! - [`NodeClient`] asks the node that runs in a data folder, as that folder's identity, and tells it what to do.
-//! - [`submit`] sends signed transactions to a shard's operator and collects a signed receipt for each.
+//! - [`submit`] sends signed transactions to a shard's operator and collects a signed receipt for each; [`play`] signs those anew that a refused one before them made useless.
 //!
 //! A client dials, it isn't dialled; it greets as a peer without a role, so that nodes serve it and ask nothing of it. It believes
 //! only the peer it was told to dial, and of that peer only what it signed. Receipts that contradict each other end a submission, and are evidence.
@@ -12,15 +12,18 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+mod end;
 mod error;
 mod link;
 mod node;
 mod receipts;
+mod resign;
 mod submit;
 #[cfg(test)]
 mod tests;
 
+pub use end::{EndReport, end};
 pub use error::ClientError;
 pub use link::{Dialler, Target};
 pub use node::NodeClient;
-pub use submit::{MAX_ATTEMPTS, Progress, Refusal, SubmitReport, started, submit};
+pub use submit::{MAX_ATTEMPTS, MAX_ROUNDS, Progress, Refusal, SubmitReport, play, started, submit};

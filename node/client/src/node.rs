@@ -85,7 +85,8 @@ impl NodeClient {
         request: StartRequest,
         timeout_s: Option<u64>,
     ) -> Result<(ShardStart, Timestamp), ClientError> {
-        Ok(self.client.start(request, timeout_s).await?)
+        let started = self.client.start(request, timeout_s, false).await?;
+        Ok((started.start, started.deadline))
     }
 
     /// Aborts a shard: escrow and locks return; since when it is aborted. The node must be the settler that started it.

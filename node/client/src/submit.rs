@@ -2,12 +2,15 @@
 //!
 //! Transactions go out in order, up to [`DEPTH`](shardwire_protocols::ingress::DEPTH) ahead of their receipts. After a lost
 //! connection only those without a receipt go out again; one that had arrived is answered as a duplicate, never taken twice.
+//!
+//! Who has the players' keys [plays](play) instead: what was refused only because it follows a refused transaction of its account is [signed anew](super::resign), in at most
+//! [`MAX_ROUNDS`] rounds. The transaction that ends the shard waits until everything before it has its last receipt, so that it ends nothing too early and does end it.
 
-use super::{ClientError, Dialler, Target, link::Link, receipts::Receipts};
-use shardwire_model::{Cause, PeerId, ShardId, ShardStart, SignedTransaction};
-use shardwire_protocols::ingress::{self, Ingress, Opening, Outcome, Receipt, Refused};
+use super::{ClientError, Dialler, Target, link::Link, receipts::Receipts, resign::Signers};
+use shardwire_model::{AccountKey, Call, Cause, PeerId, ShardId, ShardStart, SignedTransaction};
+use shardwire_protocols::ingress::{self, Ingress, Opened, Opening, Outcome, Receipt, Refused};
 use shardwire_transport::Backoff;
-use std::{collections::VecDeque, time::Duration};
+use std::{borrow::Cow, collections::VecDeque, time::Duration};
 use tokio::time::sleep;
 
 /// How often in a row, without a receipt in between, an operator is dialled before it is given up: with the pauses below between
@@ -17,6 +20,8 @@ pub const MAX_ATTEMPTS: u32 = 12;
 /// How often in a row an operator may say that it doesn't run the shard: with the pauses below about 3 seconds, in which a shard that was just
 /// started is assigned to it.
 const MAX_REFUSALS: u32 = 5;
+/// How often what was refused is signed anew: in each round one more refused transaction of every account is left behind.
+pub const MAX_ROUNDS: u32 = 64;
 /// Between failures in a row.
 const REDIAL: Backoff = Backoff::between(Duration::from_millis(200), Duration::from_secs(5));
 
@@ -53,6 +58,8 @@ pub struct SubmitReport {
     pub duplicates: usize,
     /// What the operator refused, each with its reason.
     pub refused: Vec<Refusal>,
+    /// How many were signed anew, because one before them was refused.
+    pub resigned: usize,
     /// How often the connection was made again.
     pub reconnections: u32,
 }
@@ -74,6 +81,34 @@ pub async fn submit(
     Ok(work.report(reconnections))
 }
 
+/// As [`submit`], for who has the keys of the accounts: what is refused only because a transaction of its account before it was, is signed anew. What ends
+/// the shard goes last, when all before it has a receipt that stays.
+///
+/// # Errors
+/// As [`submit`].
+pub async fn play(
+    dialler: &Dialler,
+    operator: Target,
+    start: &ShardStart,
+    transactions: &[SignedTransaction],
+    keys: &[AccountKey],
+    on_progress: impl FnMut(Progress<'_>),
+) -> Result<SubmitReport, ClientError> {
+    let (signers, mut reconnections) = (Signers::new(start, keys), 0);
+    let mut work = Work::new(operator.peer, transactions, on_progress);
+    let end = transactions.iter().rposition(|it| it.transaction.call == Call::Finish).unwrap_or(transactions.len());
+    for until in [end, transactions.len()] {
+        work.until = until;
+        for _ in 0..=MAX_ROUNDS {
+            reconnections += persevere(dialler, operator, start.shard, &mut work).await?;
+            if !work.sign_anew(&signers) {
+                break;
+            }
+        }
+    }
+    Ok(work.report(reconnections))
+}
+
 /// The start data that transactions are signed for: `expected`, with the deadline that the World gave it, which its operator is asked
 /// for. An operator that names another deadline gets signatures that are good for nothing.
 ///
@@ -83,8 +118,16 @@ pub async fn started(dialler: &Dialler, operator: Target, expected: ShardStart) 
     let shard = expected.shard;
     let mut work = Work::new(operator.peer, &[], |_| {});
     persevere(dialler, operator, shard, &mut work).await?;
-    let told = work.start.filter(|told| ShardStart { deadline: told.deadline, ..expected } == *told);
+    let told = work.opened.map(|opened| opened.start);
+    let told = told.filter(|told| ShardStart { deadline: told.deadline, ..expected } == *told);
     told.ok_or(ClientError::OtherStart { shard })
+}
+
+/// Where a shard stands at its operator.
+pub(super) async fn opened(dialler: &Dialler, operator: Target, shard: ShardId) -> Result<Opened, ClientError> {
+    let mut work = Work::new(operator.peer, &[], |_| {});
+    persevere(dialler, operator, shard, &mut work).await?;
+    work.opened.ok_or(ClientError::OtherStart { shard })
 }
 
 /// Connects until all transactions have their receipts; how often the connection was made again.
@@ -142,7 +185,7 @@ async fn attempt<F: FnMut(Progress<'_>)>(
 async fn over<F: FnMut(Progress<'_>)>(link: &Link, shard: ShardId, work: &mut Work<'_, F>) -> Result<(), ClientError> {
     let mut client = match ingress::open(link.open::<Ingress>().await?, shard).await? {
         Opening::Opened(opened, client) => {
-            work.start = Some(opened.start);
+            work.opened = Some(*opened);
             client
         }
         Opening::Refused(Refused { reason, cause }) => return Err(ClientError::Refused { shard, reason, cause }),
@@ -155,19 +198,23 @@ async fn over<F: FnMut(Progress<'_>)>(link: &Link, shard: ShardId, work: &mut Wo
 
 struct Work<'a, F> {
     operator: PeerId,
-    transactions: &'a [SignedTransaction],
+    transactions: Cow<'a, [SignedTransaction]>,
+    /// How many of them go out for now.
+    until: usize,
     outcomes: Vec<Option<Outcome>>,
+    resigned: usize,
     receipts: Receipts,
     done: usize,
-    /// What the operator says that the shard was started with.
-    start: Option<ShardStart>,
+    /// Where the operator said that the shard stood, the last time.
+    opened: Option<Opened>,
     on_progress: F,
 }
 
 impl<'a, F: FnMut(Progress<'_>)> Work<'a, F> {
     fn new(operator: PeerId, transactions: &'a [SignedTransaction], on_progress: F) -> Self {
         let (outcomes, receipts) = (vec![None; transactions.len()], Receipts::default());
-        Self { operator, transactions, outcomes, receipts, done: 0, start: None, on_progress }
+        let (transactions, until) = (Cow::Borrowed(transactions), transactions.len());
+        Self { operator, transactions, until, outcomes, resigned: 0, receipts, done: 0, opened: None, on_progress }
     }
 }
 
@@ -175,11 +222,12 @@ impl<F: FnMut(Progress<'_>)> Work<'_, F> {
     /// Submits what has no receipt, and collects all receipts.
     async fn pass(&mut self, client: &mut ingress::Client) -> Result<(), ClientError> {
         let mut due: VecDeque<usize> = VecDeque::new();
-        for (index, transaction) in self.transactions.iter().enumerate() {
+        for index in 0..self.until {
+            let Some(transaction) = self.transactions.get(index).copied() else { break };
             if self.outcomes.get(index).is_some_and(Option::is_some) {
                 continue;
             }
-            if let Some(receipt) = client.submit(transaction).await? {
+            if let Some(receipt) = client.submit(&transaction).await? {
                 self.collected(&mut due, receipt)?;
             }
             due.push_back(index);
@@ -204,15 +252,32 @@ impl<F: FnMut(Progress<'_>)> Work<'_, F> {
         Ok(())
     }
 
+    /// Signs anew what may be accepted so, to go out again; whether there is any.
+    fn sign_anew(&mut self, signers: &Signers<'_>) -> bool {
+        let anew = signers.anew(&self.transactions, &self.outcomes);
+        for (index, signed) in &anew {
+            if let (Some(place), Some(outcome)) =
+                (self.transactions.to_mut().get_mut(*index), self.outcomes.get_mut(*index))
+            {
+                (*place, *outcome) = (*signed, None);
+            }
+        }
+        self.done -= anew.len();
+        self.resigned += anew.len();
+        !anew.is_empty()
+    }
+
     fn report(self, reconnections: u32) -> SubmitReport {
-        let mut report = SubmitReport { reconnections, ..SubmitReport::default() };
+        let mut report = SubmitReport { resigned: self.resigned, reconnections, ..SubmitReport::default() };
         for (index, outcome) in self.outcomes.into_iter().enumerate() {
             match outcome {
                 Some(Outcome::Accepted { duplicate, .. }) => {
                     report.accepted += 1;
                     report.duplicates += usize::from(duplicate);
                 }
-                Some(Outcome::Refused(Cause { code, reason })) => report.refused.push(Refusal { index, code, reason }),
+                Some(Outcome::Refused { cause: Cause { code, reason }, .. }) => {
+                    report.refused.push(Refusal { index, code, reason });
+                }
                 // Unreachable after a pass that succeeded; were it not, silence is no acceptance.
                 None => {}
             }

@@ -6,19 +6,24 @@ use shardwire_config::{Config, Environment, Flags, Setting};
 use shardwire_data::{self as data, DataFolder, Running};
 use shardwire_host::{Platform, Randomness};
 use shardwire_model::{
-    AccountKey, Call, Cause, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, Output, PeerId, Role,
-    ShardId, ShardStart, SignedTransaction, StartRequest, Timestamp, Transaction, finished_selector,
+    AccountId, AccountKey, Call, Cause, ChainHead, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind,
+    Output, PeerId, Role, ShardId, ShardStart, SignedTransaction, StartRequest, Timestamp, Transaction,
+    finished_selector,
 };
 use shardwire_protocols::{
     Failure,
-    administration::{self, Administration, Failed, NodeStatus, Request, Response, node},
+    administration::{self, Administration, ClockStatus, Failed, NodeStatus, Request, Response, node},
     catalogue::ProtocolId,
     evidence::{Shown, Verifier},
     handshake::{Handshake, Hello, announce, answer},
     ingress::{self, Ingress, Opened, Outcome, RefusalReason, Refused},
 };
 use shardwire_transport::{Connection, Endpoint, Identity, Settings, SystemNetwork};
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    future::ready,
+    sync::{Arc, Mutex},
+};
 use tokio::sync::Notify;
 
 #[derive(Debug)]
@@ -38,6 +43,8 @@ struct StandIn {
     breaks: Vec<usize>,
     /// Puts the transaction with this nonce at the place of the first.
     forks: Option<u32>,
+    /// Takes nonces in turn and checks each account's chain, as a real one does; refuses amounts of 13.
+    chains: Option<Mutex<BTreeMap<AccountId, (u32, ChainHead)>>>,
     /// Refuses this many openings, for this reason.
     refuses: Mutex<(usize, RefusalReason)>,
     submissions: Mutex<Vec<u32>>,
@@ -52,6 +59,7 @@ impl StandIn {
             network: "local".into(),
             breaks: Vec::new(),
             forks: None,
+            chains: None,
             refuses: Mutex::new((0, RefusalReason::Stopped)),
             submissions: Mutex::default(),
             sequence: Mutex::default(),
@@ -123,6 +131,7 @@ impl administration::Handler for StandIn {
                 agent: "stand-in".into(),
                 since: Noon.now(),
                 unmet: Vec::new(),
+                clock: ClockStatus::default(),
                 peers: Vec::new(),
                 shards: Vec::new(),
                 more_shards: 0,
@@ -143,7 +152,10 @@ impl ingress::Handler for StandIn {
         }
         let accepted = u32::try_from(self.sequence.lock().unwrap().len()).unwrap();
         let start = start(self.identity.peer());
-        Ok(Ok(Opened { nonces: vec![1; start.accounts.len()], start, accepted, ended: false }))
+        let due = |account| self.chains.as_ref().and_then(|chains| chains.lock().unwrap().get(account).map(|it| it.0));
+        let nonces = start.accounts.iter().map(|account| due(account).unwrap_or(1)).collect();
+        let ended = self.chains.is_some() && self.sequence.lock().unwrap().contains(&0);
+        Ok(Ok(Opened { nonces, start, accepted, ended }))
     }
 
     async fn submit(
@@ -152,6 +164,9 @@ impl ingress::Handler for StandIn {
         _: ShardId,
         transaction: SignedTransaction,
     ) -> Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure> {
+        if let Some(chains) = &self.chains {
+            return Ok(ready(Ok(self.next_of_its_chain(&mut chains.lock().unwrap(), &transaction))));
+        }
         let nonce = transaction.transaction.nonce;
         let count = {
             let mut submissions = self.submissions.lock().unwrap();
@@ -159,7 +174,7 @@ impl ingress::Handler for StandIn {
             submissions.len()
         };
         let outcome = if nonce == 13 {
-            Outcome::Refused(Cause::new("SW-ADMISSION-001", "unlucky"))
+            Outcome::Refused { cause: Cause::new("SW-ADMISSION-001", "unlucky"), due: Some(13) }
         } else {
             let mut sequence = self.sequence.lock().unwrap();
             let place = sequence.iter().position(|it| *it == nonce);
@@ -174,7 +189,38 @@ impl ingress::Handler for StandIn {
             self.cut.notify_one();
             std::future::pending::<()>().await;
         }
-        Ok(std::future::ready(Ok(outcome)))
+        Ok(ready(Ok(outcome)))
+    }
+}
+
+impl StandIn {
+    fn next_of_its_chain(
+        &self,
+        chains: &mut BTreeMap<AccountId, (u32, ChainHead)>,
+        signed: &SignedTransaction,
+    ) -> Outcome {
+        let SignedTransaction { transaction, signature } = signed;
+        let start = start(self.identity.peer());
+        let first = (1, ChainHead::start(start.commitment(), transaction.account));
+        let (due, head) = chains.entry(transaction.account).or_insert(first);
+        let refused = |code, words| Outcome::Refused { cause: Cause::new(code, words), due: Some(*due) };
+        if transaction.nonce != *due {
+            return refused("SW-REFUSED-004", "another nonce is due");
+        }
+        if matches!(transaction.call, Call::Add { amount: 13, .. }) {
+            return refused("SW-REFUSED-014", "unlucky");
+        }
+        let next = head.extend(transaction.words(&start).unwrap());
+        if !signature.verifies(transaction.account, next.message()) {
+            return refused("SW-REFUSED-017", "not over the chain");
+        }
+        (*due, *head) = (*due + 1, next);
+        let mut sequence = self.sequence.lock().unwrap();
+        sequence.push(match transaction.call {
+            Call::Add { amount, .. } => u32::try_from(amount).unwrap(),
+            _ => 0,
+        });
+        Outcome::Accepted { sequence: u32::try_from(sequence.len() - 1).unwrap(), duplicate: false }
     }
 }
 
@@ -239,7 +285,7 @@ async fn each_transaction_gets_one_verified_receipt() {
     };
     let report = submit(&dialler(), target, shard, &transactions(200), note).await.unwrap();
     let refused = vec![Refusal { index: 12, code: "SW-ADMISSION-001".into(), reason: "unlucky".into() }];
-    assert_eq!(report, SubmitReport { accepted: 199, duplicates: 0, refused, reconnections: 0 });
+    assert_eq!(report, SubmitReport { accepted: 199, duplicates: 0, refused, resigned: 0, reconnections: 0 });
     assert_eq!(heard, (0..200).map(|index| (index, index + 1, 200)).collect::<Vec<_>>());
     assert_eq!(node.sequence.lock().unwrap().len(), 199);
 }
@@ -260,6 +306,84 @@ async fn after_a_lost_connection_only_what_has_no_receipt_is_submitted_again() {
         (302..300 + 2 * 70).contains(&submitted),
         "{submitted} submissions: more than what was under way came again"
     );
+}
+
+/// What these accounts sign, each over its own chain: amounts to add, 0 for the end.
+fn signed(start: &ShardStart, moves: &[(&AccountKey, u128)]) -> Vec<SignedTransaction> {
+    let mut chains = BTreeMap::new();
+    moves
+        .iter()
+        .map(|(key, amount)| {
+            let account = key.id();
+            let (nonce, head) = chains.entry(account).or_insert((0, ChainHead::start(start.commitment(), account)));
+            *nonce += 1;
+            let call = if *amount == 0 { Call::Finish } else { Call::Add { counter: Key(Felt::TWO), amount: *amount } };
+            let transaction = Transaction { account, nonce: *nonce, contract: ContractId(Felt::ONE), call };
+            *head = head.extend(transaction.words(start).unwrap());
+            SignedTransaction { transaction, signature: key.sign(head.message()).unwrap() }
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn what_follows_a_refused_transaction_is_signed_anew_and_the_shard_ends() {
+    let chains = Some(Mutex::default());
+    let (node, target) = StandIn { chains, ..StandIn::new(identity(2)) }.start();
+    let (start, keys) = (start(target.peer), [7, 8].map(|secret| AccountKey::from_secret([secret; 32])));
+    let [one, two] = &keys;
+    let moves = [(one, 1), (one, 13), (two, 2), (one, 3), (one, 13), (two, 4), (one, 5), (one, 0)];
+    let transactions = signed(&start, &moves);
+    let report = play(&dialler(), target, &start, &transactions, &keys, |_| {}).await.unwrap();
+    let unlucky = |index| Refusal { index, code: "SW-REFUSED-014".into(), reason: "unlucky".into() };
+    assert_eq!(report.refused, [unlucky(1), unlucky(4)]);
+    // Of the one account: 3, 13 and 5, then 5; at last the end.
+    assert_eq!((report.accepted, report.resigned), (6, 5));
+    assert_eq!(*node.sequence.lock().unwrap(), [1, 2, 4, 3, 5, 0]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_signed_anew_stays_refused_with_its_reason() {
+    let chains = Some(Mutex::default());
+    let (node, target) = StandIn { chains, ..StandIn::new(identity(2)) }.start();
+    let (start, keys) = (start(target.peer), [AccountKey::from_secret([7; 32])]);
+    let transactions = signed(&start, &[(&keys[0], 1), (&keys[0], 13), (&keys[0], 3)]);
+    // Without the key; and for an account that another client plays for, too.
+    let report = play(&dialler(), target, &start, &transactions, &[], |_| {}).await.unwrap();
+    assert_eq!((report.accepted, report.refused.len(), report.resigned), (1, 2, 0));
+    let report = play(&dialler(), target, &start, &transactions[1..], &keys, |_| {}).await.unwrap();
+    assert_eq!((report.accepted, report.refused.len(), report.resigned), (0, 2, 0));
+    assert_eq!(report.refused[1].code, "SW-REFUSED-004");
+    assert_eq!(*node.sequence.lock().unwrap(), [1]);
+}
+
+#[tokio::test]
+async fn a_shard_whose_end_does_not_come_is_ended_by_an_account_that_played_nothing() {
+    let chains = Some(Mutex::default());
+    let (node, target) = StandIn { chains, ..StandIn::new(identity(2)) }.start();
+    let (start, key) = (start(target.peer), AccountKey::from_secret([7; 32]));
+    let report = end(&dialler(), target, &start, &[], std::slice::from_ref(&key)).await.unwrap();
+    let ended = EndReport { ended: true, by: Some(key.id()), transactions: 1, refused: Vec::new() };
+    assert_eq!(report, ended);
+    assert_eq!(*node.sequence.lock().unwrap(), [0], "the end event");
+    let again = end(&dialler(), target, &start, &[], std::slice::from_ref(&key)).await.unwrap();
+    assert_eq!(again, EndReport { by: None, ..ended });
+}
+
+#[tokio::test]
+async fn a_player_ends_its_shard_over_what_it_played_and_nobody_over_what_is_not_known() {
+    let chains = Some(Mutex::default());
+    let (node, target) = StandIn { chains, ..StandIn::new(identity(2)) }.start();
+    let (start, keys) = (start(target.peer), [AccountKey::from_secret([7; 32])]);
+    let planned = signed(&start, &[(&keys[0], 1), (&keys[0], 2)]);
+    assert_eq!(play(&dialler(), target, &start, &planned, &keys, |_| {}).await.unwrap().accepted, 2);
+    // Planned otherwise, or not at all: the signature would be good for nothing.
+    let other = signed(&start, &[(&keys[0], 1), (&keys[0], 3)]);
+    let report = end(&dialler(), target, &start, &other, &keys).await.unwrap();
+    assert_eq!((report.ended, report.refused[0].code.as_str()), (false, "SW-REFUSED-017"));
+    assert!(!end(&dialler(), target, &start, &[], &keys).await.unwrap().ended);
+    assert!(!end(&dialler(), target, &start, &planned, &[]).await.unwrap().ended);
+    assert!(end(&dialler(), target, &start, &planned, &keys).await.unwrap().ended);
+    assert_eq!(*node.sequence.lock().unwrap(), [1, 2, 0]);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ pub struct Host {
     pub identity: Identity,
     /// Which World this node works in: whose word counts there.
     pub world: Arc<WorldIdentity>,
-    /// What date it is.
+    /// What date it is: [`now`](Clock::now) for what is signed and stored, [`steady`](Clock::steady) for what has a length.
     pub clock: Arc<dyn Clock>,
     /// What the roles have promised.
     pub store: Store,

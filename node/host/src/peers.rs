@@ -2,6 +2,7 @@
 //!
 //! Everything else about peers is [`shardwire_peers`]'s.
 
+use crate::clock::Steady;
 use shardwire_config::Config;
 use shardwire_model::{Clock, Coded as _, PeerId};
 use shardwire_peers::{ConfiguredPeers, Peers};
@@ -26,7 +27,7 @@ pub fn named(config: &Config, own: PeerId) -> ConfiguredPeers {
     }
 }
 
-/// With what the store remembers.
+/// With what the store remembers. What has a length, bans and the decay of scores, goes by the clock's steady reading.
 ///
 /// # Errors
 /// [`StoreError`] if the store can't be read.
@@ -39,6 +40,7 @@ pub fn recall(
 ) -> Result<Arc<Peers>, StoreError> {
     let (records, words) = (store.all(&PEERS)?, store.all(&WORDS)?);
     let words = words.into_iter().collect();
+    let clock = Arc::new(Steady(clock));
     Ok(Peers::new(&config.reputation.rules, named(config, own), records, words, clock, telemetry))
 }
 

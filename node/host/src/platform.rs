@@ -18,7 +18,7 @@ use std::{
 /// The date, the network, the disk, threads, randomness and telemetry. Cheap to clone: clones share them.
 #[derive(Clone, Debug)]
 pub struct Platform {
-    /// What date it is.
+    /// What the system's clock shows. A running node goes by its [own](crate::clock).
     pub clock: Arc<dyn Clock>,
     /// Where sockets come from.
     pub network: Arc<dyn Network>,

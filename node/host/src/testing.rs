@@ -7,7 +7,13 @@ use shardwire_store::{Artefacts, Store, SystemDisk};
 use shardwire_telemetry::Telemetry;
 use shardwire_transport::Identity;
 use shardwire_world::WorldIdentity;
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 use tokio::time::Instant;
 
 /// The program of the World of these tests.
@@ -22,6 +28,33 @@ impl TestClock {
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::new(Self(Instant::now()))
+    }
+}
+
+/// A system's clock that goes with the timers and that a test sets.
+#[derive(Debug)]
+pub struct SetWall {
+    began: Instant,
+    first: Timestamp,
+    jumped: AtomicI64,
+}
+
+impl SetWall {
+    /// A clock that shows this date.
+    #[must_use]
+    pub fn at(first: Timestamp) -> Arc<Self> {
+        Arc::new(Self { began: Instant::now(), first, jumped: AtomicI64::new(0) })
+    }
+
+    /// Sets it so many milliseconds ahead, or back if they are negative.
+    pub fn jump(&self, by: i64) {
+        self.jumped.fetch_add(by, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetWall {
+    fn now(&self) -> Timestamp {
+        self.first.plus(self.began.elapsed()).moved(self.jumped.load(Ordering::SeqCst))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Each lease has a higher epoch than those before, durable before it is signed, so that a prover which was given up for dead and
 //! comes back is told so. The lease is renewed in memory only: after a restart it is taken to be over unless its prover asks again.
+//! Leases have lengths, so they go by the clock's steady reading, whatever the system's clock is set to.
 
 use super::OperatorError;
 use shardwire_host::Host;
@@ -60,9 +61,13 @@ impl Leases {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the latest lease: its epoch is never given again.
-    pub(super) fn restore(&self, store: &Store) -> Result<(), StoreError> {
-        self.lock().lease = store.get(&LEASES, &self.segment)?;
+    /// Reads the latest lease: its epoch is never given again. One that would last longer from now than any may was given by a clock that was ahead.
+    pub(super) fn restore(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        let mut lease = store.get(&LEASES, &self.segment)?;
+        if let Some(lease) = &mut lease {
+            lease.expires = lease.expires.min(now.plus(PROOF_GRACE));
+        }
+        self.lock().lease = lease;
         Ok(())
     }
 
@@ -99,7 +104,7 @@ impl Leases {
 
     /// Leases the job under a new epoch.
     pub(super) fn grant(&self, host: &Host, job: Hash, prover: PeerId) -> Result<Lease, OperatorError> {
-        let now = host.clock.now();
+        let now = host.clock.steady();
         let mut present = self.lock();
         let epoch = match &present.lease {
             Some(lease) if lease.expires > now && lease.prover != prover => {
@@ -153,7 +158,7 @@ impl Leases {
         let mut present = self.lock();
         if let Some(lease) = &mut present.lease {
             lease.proof = Some(proof);
-            lease.expires = host.clock.now().plus(PROOF_GRACE);
+            lease.expires = host.clock.steady().plus(PROOF_GRACE);
             host.store.put(&LEASES, &self.segment, lease)?;
         }
         Ok(())
@@ -163,7 +168,7 @@ impl Leases {
     pub(super) fn end(&self, host: &Host) -> Result<(), StoreError> {
         let mut present = self.lock();
         if let Some(lease) = &mut present.lease {
-            lease.expires = host.clock.now();
+            lease.expires = host.clock.steady();
             host.store.put(&LEASES, &self.segment, lease)?;
         }
         Ok(())

@@ -239,7 +239,7 @@ async fn what_was_accepted_is_answered_as_before_when_the_shard_is_over() {
         let outcome = operator.decided(client, shard, finish).await.unwrap();
         assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: true });
         // One of that nonce isn't that one.
-        assert!(matches!(operator.decided(client, shard, other).await.unwrap(), Outcome::Refused(_)));
+        assert!(matches!(operator.decided(client, shard, other).await.unwrap(), Outcome::Refused { due: None, .. }));
     };
     let host = {
         let (operator, _tasks, shard) = played(folder.path()).await;
@@ -278,7 +278,7 @@ async fn an_aborted_run_is_closed_its_chunks_are_gone_and_its_prover_is_told_onc
         later
     };
     let refused = operator.decided(identity(9).peer(), shard, later).await.unwrap();
-    let Outcome::Refused(cause) = refused else { panic!("refused") };
+    let Outcome::Refused { cause, .. } = refused else { panic!("refused") };
     assert_eq!(cause.code, "SW-OPERATOR-005");
 
     let begun = [ResumableJob { job: offer.job, have: 1 }];

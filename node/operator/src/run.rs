@@ -108,7 +108,7 @@ impl Run {
     ) -> Result<Self, OperatorError> {
         let mut run = Self::new(host, assignment, life, changes, checks);
         let shard = run.shard;
-        run.leases.restore(&host.store)?;
+        run.leases.restore(&host.store, host.clock.steady())?;
         let program = match programs.get(run.assignment.start.program) {
             Ok(program) => program.clone(),
             Err(unknown) => {
@@ -190,7 +190,7 @@ impl Run {
                 Ok(())
             }
         };
-        let (host, state, began) = (self.host.clone(), self.state.clone(), self.host.clock.now());
+        let (host, state, began) = (self.host.clone(), self.state.clone(), self.host.clock.steady());
         let (events, segment) = (self.events.clone(), self.segment());
         let executor =
             Executor::start(self.host.work, format!("shard {}", self.shard.short()), log, move |transactions| {
@@ -245,7 +245,7 @@ impl Run {
     /// Renews a prover's lease; the epoch that is valid instead if it isn't its own. With the shard every lease has ended.
     pub(super) fn renew(&self, prover: PeerId, epoch: u64) -> Result<Timestamp, u64> {
         if self.is_open() {
-            self.leases.renew(prover, epoch, self.host.clock.now())
+            self.leases.renew(prover, epoch, self.host.clock.steady())
         } else {
             Err(epoch.saturating_add(1))
         }
@@ -454,7 +454,7 @@ fn conclude(
         chunks: chunk_store.chunks(),
         steps: execution.steps,
         output: execution.output,
-        execute_ms: u64::try_from(host.clock.now().since(began).as_millis()).unwrap_or(u64::MAX),
+        execute_ms: u64::try_from(host.clock.steady().since(began).as_millis()).unwrap_or(u64::MAX),
     };
     host.store.put(&EXECUTIONS, &segment, &executed).map_err(|error| Stop::OfMachine(error.into()))?;
     let (steps, chunks) = (executed.steps, executed.chunks.len());

@@ -8,7 +8,7 @@
 //! Bound: as many transactions are on their way as the store has room for ([`MAX_WAITING`](shardwire_store::MAX_WAITING)).
 
 use shardwire_host::Changes;
-use shardwire_model::{Felt, Hash, SignedTransaction, Transaction};
+use shardwire_model::{AccountId, Felt, Hash, SignedTransaction, Transaction};
 use shardwire_program::{Admission, Change, Checked, Refusal};
 use shardwire_protocols::ingress::transaction_hash;
 use std::{
@@ -121,6 +121,13 @@ impl Sequencer {
         let rules = self.rules();
         let Rules { logged, .. } = &*rules;
         Progress { next_nonces: logged.next_nonces(), accepted: logged.accepted(), ended: logged.ended() }
+    }
+
+    /// The nonce that an account's next transaction must have; none if it has no say in the shard, or the end event was emitted.
+    pub(super) fn due(&self, account: AccountId) -> Option<u32> {
+        let rules = self.rules();
+        let index = rules.ahead.start().account_index(account)?;
+        if rules.ahead.ended() { None } else { rules.ahead.next_nonces().get(index).copied() }
     }
 
     /// What the signature of a transaction has to be of; none if it isn't new, or something else is wrong with it.

@@ -144,6 +144,33 @@ async fn a_clients_transactions_have_their_places_before_the_first_of_them_is_lo
     assert_eq!(log(&operator.host.store, &start), ADDITIONS[0]);
 }
 
+#[tokio::test]
+async fn the_receipt_of_a_refusal_says_which_nonce_is_due() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks, start) = assigned(Store::in_memory(&LAYOUT).unwrap().with_work(Work::AtOnce), folder.path());
+    let submit = async |signed| match operator.decided(PeerId([9; 32]), start.shard, signed).await.unwrap() {
+        Outcome::Refused { cause, due } => (cause.code, due),
+        accepted => (format!("{accepted:?}"), None),
+    };
+    let first = ADDITIONS[0][0];
+    let mut nothing = first;
+    nothing.transaction.call = Call::Add { counter: start.entries[0].key, amount: 0 };
+    assert_eq!(submit(nothing).await, ("SW-REFUSED-012".to_owned(), Some(1)), "it has used up no nonce");
+    assert_eq!(submit(ADDITIONS[0][1]).await, ("SW-REFUSED-004".to_owned(), Some(1)));
+    operator.decided(PeerId([9; 32]), start.shard, first).await.unwrap();
+    assert_eq!(submit(ADDITIONS[0][2]).await, ("SW-REFUSED-004".to_owned(), Some(2)));
+    let mut stranger = first;
+    stranger.transaction.account = AccountKey::from_secret([77; 32]).id();
+    assert_eq!(submit(stranger).await, ("SW-REFUSED-001".to_owned(), None));
+    // After the end event none is due any more.
+    let account = key(1).id();
+    let transaction = Transaction { account, nonce: 1, contract: start.contracts[0], call: Call::Finish };
+    let head = ChainHead::start(start.commitment(), account).extend(transaction.words(&start).unwrap());
+    let finish = SignedTransaction { transaction, signature: key(1).sign(head.message()).unwrap() };
+    assert_eq!(submit(finish).await.1, None);
+    assert_eq!(submit(ADDITIONS[0][1]).await, ("SW-REFUSED-002".to_owned(), None));
+}
+
 /// The same transaction from two sessions while it is on its way: one place, and neither is told before it is logged.
 #[tokio::test]
 async fn a_transaction_that_comes_twice_at_once_has_one_place() {

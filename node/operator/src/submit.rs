@@ -46,8 +46,7 @@ impl Run {
                 Some(over @ OperatorError::Over { .. }) => {
                     let known =
                         self.archive().await?.outcome(&self.host.store, &self.assignment.start, &transaction)?;
-                    let outcome = known.unwrap_or_else(|| Outcome::Refused(over.into()));
-                    return Ok(Submitted::Decided(outcome));
+                    return Ok(Submitted::Decided(known.unwrap_or_else(|| over_now(over))));
                 }
                 Some(stopped) => return Err(stopped),
                 None => {}
@@ -66,7 +65,8 @@ impl Run {
                 Err(refusal) => {
                     self.state().refused += 1;
                     self.events.emit(TransactionRefused { shard: self.shard, code: refusal.code() });
-                    return Ok(Submitted::Decided(Outcome::Refused(refusal.into())));
+                    let due = sequencer.due(transaction.transaction.account);
+                    return Ok(Submitted::Decided(Outcome::Refused { cause: refusal.into(), due }));
                 }
                 Ok(Entered::Duplicate { sequence }) => {
                     return Ok(Submitted::Decided(Outcome::Accepted { sequence, duplicate: true }));
@@ -205,7 +205,7 @@ impl Run {
         match logged.await {
             Ok(_) => {}
             // That the shard is over is an answer, not a fault of ours.
-            Err(over @ OperatorError::Over { .. }) => return Ok(Outcome::Refused(over.into())),
+            Err(over @ OperatorError::Over { .. }) => return Ok(over_now(over)),
             Err(error) => {
                 let (shard, code, words) = (self.shard, error.code(), error.to_string());
                 self.events.emit(TransactionFailed { shard, code, error: words });
@@ -216,4 +216,9 @@ impl Run {
         self.feed_logged(self.sequencer()?).await?;
         Ok(Outcome::Accepted { sequence: taken.sequence, duplicate: false })
     }
+}
+
+/// The answer to a transaction that isn't known, of a shard that is over: no nonce is due any more.
+fn over_now(over: OperatorError) -> Outcome {
+    Outcome::Refused { cause: over.into(), due: None }
 }

@@ -226,7 +226,7 @@ fn leases_and_chunks_of_two_segments_are_not_mixed_up() {
     assert_eq!((second.epoch, second.job), (1, job(segments[1])), "the first one's lease doesn't count for it");
     let again = segments.map(lease::Leases::new);
     let restored = again.each_ref().map(|leases| {
-        leases.restore(&host.store).unwrap();
+        leases.restore(&host.store, host.clock.steady()).unwrap();
         leases.present().map(|lease| (lease.epoch, lease.prover)).unwrap()
     });
     assert_eq!(restored, [(2, NEWCOMER), (1, WORKER)]);

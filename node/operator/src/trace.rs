@@ -28,7 +28,7 @@ impl Operator {
     /// others. While it is patient it gives way, to better provers that ask and if it holds all the leases that it may. One that it holds it is offered
     /// only if it names it: it asks for another one then.
     fn free(&self, prover: PeerId, begun: &[ResumableJob], patient: bool) -> Option<JobOffer> {
-        let (now, runs) = (self.host.clock.now(), self.runs());
+        let (now, runs) = (self.host.clock.steady(), self.runs());
         let tier = self.host.peers.standing(prover).tier();
         let may_have = |prover, run: &Run| {
             run.leases.is_free(prover, now, run.has_ended()) && self.leases_left(prover, &runs, run.job).is_ok()
@@ -49,7 +49,7 @@ impl Operator {
 
     /// Whether the prover may have one more lease, of this job, by the quota of the tier that it is in now.
     fn leases_left(&self, prover: PeerId, runs: &[Arc<Run>], job: Hash) -> Result<(), OperatorError> {
-        let now = self.host.clock.now();
+        let now = self.host.clock.steady();
         // A lease of the job that it has already is replaced.
         let others = runs.iter().filter(|run| run.job != job && run.is_provable());
         let held = others.filter(|run| run.leases.is_at_work(prover, now)).count();

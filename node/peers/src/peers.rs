@@ -169,6 +169,12 @@ impl Peers {
         changes.iter().for_each(|change| self.apply(change));
     }
 
+    /// Whether the configuration names peers to work with.
+    #[must_use]
+    pub fn names_any(&self) -> bool {
+        !lock(&self.listings).configured.configured.is_empty()
+    }
+
     /// Whether the peer is the node itself or one of its administrators.
     #[must_use]
     pub fn is_own(&self, peer: PeerId) -> bool {

@@ -46,6 +46,9 @@ pub enum SettlerError {
         /// What was asked for.
         seconds: u64,
     },
+    /// A shard's deadline would be by a wrong date, and fixed for ever.
+    #[error("most peers of this settler contradict its date, and the shard's deadline would be by it")]
+    Date,
     /// A shard can't get there.
     #[error(transparent)]
     Life(#[from] life::Refusal),
@@ -62,6 +65,7 @@ impl Coded for SettlerError {
             Self::Artefact(error) => error.code(),
             Self::Verifier => "SW-SETTLER-001",
             Self::Timeout { .. } => "SW-SETTLER-007",
+            Self::Date => "SW-SETTLER-010",
             Self::Life(refusal) => refusal.code(),
         }
     }
@@ -76,6 +80,7 @@ impl Coded for SettlerError {
             Self::Artefact(error) => error.next_step(),
             Self::Verifier => "Nothing was applied; the proof is fetched again. Report it if it repeats.".into(),
             Self::Timeout { .. } => "Give a time within these bounds, or none for the node's own.".into(),
+            Self::Date => "Set the clock of the settler's system, or of its peers: `shardwire status` shows which is apart. Nothing was started.".into(),
             Self::Life(refusal) => refusal.next_step(),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 labels! {
     /// Why a shard was aborted.
-    pub enum Reason { Asked = "asked", Deadline = "deadline", Outdated = "outdated" }
+    pub enum Reason { Asked = "asked", Deadline = "deadline", Outdated = "outdated", Unmergeable = "unmergeable" }
 }
 
 impl From<AbortReason> for Reason {
@@ -15,6 +15,7 @@ impl From<AbortReason> for Reason {
             AbortReason::Asked { .. } => Self::Asked,
             AbortReason::Deadline => Self::Deadline,
             AbortReason::Outdated => Self::Outdated,
+            AbortReason::Unmergeable => Self::Unmergeable,
         }
     }
 }

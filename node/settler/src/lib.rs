@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+#[cfg(test)]
+mod clock_tests;
 mod error;
 #[cfg(test)]
 mod error_tests;
@@ -33,7 +35,10 @@ pub(crate) use error::Unwanted;
 pub use judge::Judge;
 use life::Deadlines;
 use shardwire_host::{Changes, ChangesOf, Host};
-use shardwire_model::{Cause, PeerId, Role, SegmentId, ShardId, Slot};
+use shardwire_model::{
+    Cause, PeerId, Role, SegmentId, ShardId, Slot, Stage,
+    life::{AbortCause, Step},
+};
 use shardwire_protocols::administration::{MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus, StorageStatus};
 use shardwire_store::{
     StoreError,
@@ -146,7 +151,10 @@ impl Settler {
             status.proof = Some(verdict.proof);
             status.proof_bytes = verdict.bytes;
             status.verify_us = verdict.verify_us;
-            status.error = verdict.fault.map(|(code, reason)| Cause::new(&code, &reason)).filter(|_| !life.is_over());
+            // What was wrong with a proof is of no interest once the shard is over, unless that ended it.
+            let ended_it = matches!(life.step(Stage::Aborted), Some(Step::Aborted { why: AbortCause::Unmergeable }));
+            let tells = ended_it || !life.is_over();
+            status.error = verdict.fault.map(|(code, reason)| Cause::new(&code, &reason)).filter(|_| tells);
         }
         status.error = pending.or(status.error);
         if let ShardState::Settled(settlement) = record.state {
@@ -155,6 +163,11 @@ impl Settler {
             status.updates = settlement.output.updates;
         }
         Ok(Some(status))
+    }
+
+    /// Whether a peer operates an open shard of this settler's World.
+    pub async fn has_shard_of(&self, operator: PeerId) -> bool {
+        self.world.open_shards(operator, None, 1).await.is_ok_and(|open| !open.is_empty())
     }
 
     /// Why the World refused what was last asked about a shard, if it did lately.

@@ -5,10 +5,14 @@
 //! shards. What is pending, or what a crash or a failed disk left, is [caught up with](Settler::catch_up) before anything else happens to the shard: the
 //! operation is submitted again, which does it once; an output whose proof was verified is applied without fetching or verifying the proof again.
 //!
+//! An output that is proven and that the World refuses to merge would be refused again, and no other proof of that run has another one. So its shard is aborted at once, as
+//! [unmergeable](AbortReason::Unmergeable): the note of the settlement becomes one of the abort, in one transaction, and escrow and locks return.
+//!
 //! Of one shard one change at a time ([`Turns`](super::turns::Turns)): that of the World, that of the history and the note are never another's.
 //!
 //! Bounds: one note a shard; [`MAX_REFUSED`] refusals are remembered, for those who ask later.
 
+mod deadlines;
 mod outdated;
 mod tend;
 
@@ -18,6 +22,7 @@ use super::{
     events::{ShardAborted, ShardSettled, ShardStarted},
     turns::Turn,
 };
+pub(super) use deadlines::Deadlines;
 use outdated::noted_reason;
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::life::{AbortReason, Ended};
@@ -31,7 +36,8 @@ use shardwire_store::{
 };
 use shardwire_world::events::{Kind, OperationFinal, OperationPending, OperationRefused, OperationSubmitted};
 use shardwire_world::{
-    MAX_SHARD_PAGE, Operation, Receipt, Refusal, Settlement, ShardStage, ShardState, Standing, Ticket, decided,
+    MAX_SHARD_PAGE, MergeError, Operation, Receipt, Refusal, Settlement, ShardStage, ShardState, Standing, Ticket,
+    decided,
 };
 use std::{
     collections::BTreeSet,
@@ -46,9 +52,6 @@ const COMMAND_PATIENCE: Duration = Duration::from_secs(20);
 const PROOF_PATIENCE: Duration = Duration::from_secs(2);
 /// Most refusals remembered, some hundred bytes each.
 pub(super) const MAX_REFUSED: usize = 256;
-
-/// Of each open shard, when it is aborted.
-pub(super) type Deadlines = BTreeSet<(Timestamp, ShardId)>;
 
 /// What became of what was about to be done about a shard.
 #[derive(Debug)]
@@ -94,18 +97,13 @@ impl Settler {
                     continue;
                 }
                 if let Some(Step::Started { deadline, .. }) = self.life(open.shard)?.step(Stage::Started) {
-                    self.deadlines().insert((*deadline, open.shard));
+                    self.expect_taken_up(open.shard, *deadline);
                 }
             }
         }
         let settler = self.clone();
         self.host.tasks.spawn(async move { settler.tend().await });
         Ok(())
-    }
-
-    /// Held for as long as it takes to look or to note, never across a wait.
-    fn deadlines(&self) -> MutexGuard<'_, Deadlines> {
-        self.deadlines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where a shard stands.
@@ -140,7 +138,8 @@ impl Settler {
     /// Starts a shard: escrow moves, locks are taken, its operator is told. Without a time-out the configured one counts.
     ///
     /// # Errors
-    /// [`SettlerError::Refused`] if the World refuses, [`SettlerError::Timeout`] if the time-out is none; then nothing has moved.
+    /// [`SettlerError::Refused`] if the World refuses, [`SettlerError::Timeout`] if the time-out is none, [`SettlerError::Date`] if this settler's date is
+    /// contradicted; then nothing has moved.
     /// [`SettlerError::Pending`] if the World hasn't decided yet: it will.
     pub async fn start(
         &self,
@@ -153,6 +152,7 @@ impl Settler {
             Some(seconds) if (1..=MAX_TIMEOUT.as_secs()).contains(&seconds) => Duration::from_secs(seconds),
             Some(seconds) => return Err(SettlerError::Timeout { seconds }),
         };
+        self.has_a_date().await?;
         let deadline = self.host.clock.now().plus(timeout);
         let shard = request.validate(self.network(), deadline).map_err(Refusal::from)?.shard;
         let turn = self.ready(shard).await?;
@@ -161,6 +161,7 @@ impl Settler {
         }
         let intent = Intent::Start { by, request: request.clone(), deadline };
         self.host.store.put(&INTENTS, &SegmentId::first(shard), &intent)?;
+        self.expect(shard, deadline);
         self.conclude(turn, &intent, COMMAND_PATIENCE).await?;
         let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
         let deadline = record.start.deadline;
@@ -336,29 +337,42 @@ impl Settler {
                 let verdict = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?;
                 let of_this =
                     verdict.filter(|it| matches!(&intent, Intent::Settle { proof, .. } if it.proof == *proof));
+                let ends = matches!(&intent, Intent::Settle { .. }) && is_unmergeable(&refusal);
                 self.host.store.write(|write| {
                     if let Some(verdict) = of_this {
                         let objection = Objection::World(refusal.clone());
                         let fault = Some((objection.code().to_owned(), objection.to_string()));
                         write.put(&VERDICTS, &SegmentId::first(shard), &Verdict { fault, ..verdict })?;
                     }
+                    if ends {
+                        let abort = Intent::Abort { reason: AbortReason::Unmergeable };
+                        return Ok(write.put(&INTENTS, &SegmentId::first(shard), &abort)?);
+                    }
                     forget(write)
                 })?;
+                if matches!(intent, Intent::Start { .. }) && !matches!(refusal, Refusal::AlreadyStarted { .. }) {
+                    self.expect_no_more(shard);
+                }
                 self.note_older_settlement(shard, &intent, &refusal)?;
                 self.remember(shard, ticket, refusal.clone());
+                if ends {
+                    self.submitted().remove(&ticket);
+                    // If that fails, or takes its time, the note is caught up with later.
+                    Box::pin(self.catch_up(turn)).await?;
+                }
                 CaughtUp::Refused(refusal)
             }
             (Standing::Final(Receipt::Started(started)), Intent::Start { by, .. }) => {
                 let (commitment, deadline) = (started.start.commitment(), started.start.deadline);
                 self.advance_at(shard, Step::Started { commitment, by, deadline }, started.at, forget)?;
-                self.deadlines().insert((deadline, shard));
+                self.expect_taken_up(shard, deadline);
                 let (operator, timeout) = (started.start.operator, deadline.since(started.at));
                 self.events.emit(ShardStarted { shard, operator, timeout });
                 CaughtUp::Done
             }
             (Standing::Final(Receipt::Settled(settled)), _) => {
                 self.advance_at(shard, Step::Settled { proof: Some(settled.proof) }, settled.at, forget)?;
-                self.deadlines().retain(|(_, it)| *it != shard);
+                self.expect_no_more(shard);
                 self.events.emit(ShardSettled { shard, updates: settled.output.updates.len() });
                 CaughtUp::Done
             }
@@ -370,7 +384,7 @@ impl Settler {
             (Standing::Final(Receipt::Aborted(aborted)), intent) => {
                 let why = why(noted_reason(&intent, aborted.reason));
                 self.advance_at(shard, Step::Aborted { why }, aborted.at, forget)?;
-                self.deadlines().retain(|(_, it)| *it != shard);
+                self.expect_no_more(shard);
                 self.events.emit(ShardAborted { shard, reason: aborted.reason });
                 CaughtUp::Done
             }
@@ -413,6 +427,21 @@ fn why(reason: AbortReason) -> AbortCause {
         AbortReason::Asked { by } => AbortCause::Asked { by },
         AbortReason::Deadline => AbortCause::TimedOut,
         AbortReason::Outdated => AbortCause::Outdated,
+        AbortReason::Unmergeable => AbortCause::Unmergeable,
+    }
+}
+
+/// Whether the World, which has refused an output that is proven, would refuse it again: no other proof of the run could settle its shard either. A ledger that
+/// contradicts itself is trouble of this machine, and ends nothing.
+fn is_unmergeable(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Merge(MergeError::Unbalanced { .. }) => false,
+        Refusal::Merge(_)
+        | Refusal::Program { .. }
+        | Refusal::Segment { .. }
+        | Refusal::Before { .. }
+        | Refusal::NotEnded { .. } => true,
+        _ => false,
     }
 }
 

@@ -12,8 +12,8 @@ use shardwire_host::{
 use shardwire_model::life::AbortReason;
 use shardwire_model::life::Ended;
 use shardwire_model::{
-    AccountId, AccountKey, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Output, PeerId, ShardStart,
-    Stage, StartRequest, Timestamp, Update, finished_selector,
+    AccountId, AccountKey, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Output, PeerId,
+    ShardStart, Stage, StartRequest, Timestamp, Update, finished_selector,
     life::{AbortCause, Life, MAX_TIMEOUT, Part, Step},
 };
 use shardwire_protocols::{
@@ -79,7 +79,7 @@ pub(super) struct Machine {
 
 pub(super) struct Run {
     pub(super) settler: Arc<Settler>,
-    world: Arc<dyn World>,
+    pub(super) world: Arc<dyn World>,
     _tasks: Tasks,
 }
 
@@ -97,24 +97,29 @@ impl Machine {
         Store::open(&disk, Path::new("store"), &LAYOUT).map_err(|error| error.to_string())
     }
 
-    pub(super) fn ledger(&self, clock: &Arc<TestClock>) -> Result<EmbeddedWorld, String> {
+    pub(super) fn ledger(&self, clock: &Arc<impl Clock + 'static>) -> Result<EmbeddedWorld, String> {
         let disk = SimulatedDisk::new(&self.medium);
         let ledger = EmbeddedLedger::open(&disk, Path::new("ledger"), &world());
         Ok(EmbeddedWorld::new(ledger.map_err(|error| error.to_string())?, clock.clone(), Work::AtOnce))
     }
 
     /// The settler begins, or begins again.
-    async fn settler(&self, clock: &Arc<TestClock>) -> Result<Run, String> {
+    pub(super) async fn settler(&self, clock: &Arc<impl Clock + 'static>) -> Result<Run, String> {
         let store = self.store()?;
         self.settler_of(store, Arc::new(self.ledger(clock)?), clock).await
     }
 
     /// As [`settler`](Self::settler), over this World.
-    pub(super) async fn over(&self, world: Arc<dyn World>, clock: &Arc<TestClock>) -> Result<Run, String> {
+    pub(super) async fn over(&self, world: Arc<dyn World>, clock: &Arc<impl Clock + 'static>) -> Result<Run, String> {
         self.settler_of(self.store()?, world, clock).await
     }
 
-    async fn settler_of(&self, store: Store, world: Arc<dyn World>, clock: &Arc<TestClock>) -> Result<Run, String> {
+    async fn settler_of(
+        &self,
+        store: Store,
+        world: Arc<dyn World>,
+        clock: &Arc<impl Clock + 'static>,
+    ) -> Result<Run, String> {
         let (host, tasks) = host(identity(1), store, self.folder.path(), clock.clone(), "");
         let judge = Arc::new(Judge::new(Arc::new(NoVerifier)));
         let settler =
@@ -229,6 +234,52 @@ async fn a_shard_times_out_on_the_clock_of_its_settler_and_one_that_settled_does
     assert_eq!(gold(&*world).await, (Felt::from(90), 0, None));
     let refused = settler.abort(first.shard, AbortReason::Deadline).await.unwrap_err();
     assert_eq!(refused.code(), "SW-LEDGER-013");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_whose_proof_holds_and_cannot_be_merged_is_aborted_and_says_why() {
+    let (machine, clock) = (Machine::new(), TestClock::new());
+    let shard = {
+        let Run { settler, world, .. } = &machine.settler(&clock).await.unwrap();
+        let (start, _) = settler.start(&request(1), somebody(), None).await.unwrap();
+        // Proven, whatever the program should have said.
+        let mut output = output(&**world, &start).await;
+        output.updates[0].value = Felt::from(41);
+        let applied = settler.settle(start.shard, output, &verdict(PROOF)).await.unwrap();
+        assert!(matches!(&applied, Applied::Not(Objection::World(Refusal::Merge(_)))), "{applied:?}");
+        assert_eq!(lived(settler, start.shard).steps().last(), Some(&Step::Aborted { why: AbortCause::Unmergeable }));
+        assert_eq!(gold(&**world).await, (Felt::from(100), 0, None), "escrow and lock are back");
+        let status = settler.shards(Some(start.shard)).await.unwrap().remove(0);
+        assert_eq!((status.stage, status.error.unwrap().code.as_str()), (Stage::Aborted, "SW-MERGE-010"));
+        assert_eq!(settler.host.store.all(&INTENTS).unwrap(), []);
+        world.audit().await.unwrap();
+        start.shard
+    };
+    // A settler that lost its power in between goes on with the abort; one that comes again finds it done.
+    let Run { settler, .. } = &machine.settler(&clock).await.unwrap();
+    let asked = AbortReason::Asked { by: somebody() };
+    assert_eq!(settler.abort(shard, asked).await.unwrap(), Timestamp(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settler_that_crashed_before_the_abort_of_what_cannot_be_merged_goes_on_with_it() {
+    let (machine, clock) = (Machine::new(), TestClock::new());
+    let shard = {
+        let Run { settler, world, .. } = &machine.settler(&clock).await.unwrap();
+        let (start, _) = settler.start(&request(1), somebody(), None).await.unwrap();
+        let mut output = output(&**world, &start).await;
+        output.updates.truncate(1);
+        let step = Step::Verified { proof: PROOF, prover: identity(3).peer() };
+        let intent = Intent::Settle { proof: PROOF, output };
+        let note = |write: &mut shardwire_store::Write<'_>| {
+            Ok(write.put(&INTENTS, &SegmentId::first(start.shard), &intent)?)
+        };
+        settler.advance(start.shard, step, note).unwrap();
+        start.shard
+    };
+    let Run { settler, world, .. } = &machine.settler(&clock).await.unwrap();
+    assert_eq!(lived(settler, shard).steps().last(), Some(&Step::Aborted { why: AbortCause::Unmergeable }));
+    assert_eq!(gold(&**world).await, (Felt::from(100), 0, None));
 }
 
 /// Longer than the settler waits before it looks at deadlines again.

@@ -32,6 +32,16 @@ enum Impossible {
     /// Longer than a year, or no time at all.
     #[error("a ban of {0} s is not between one second and a year")]
     Length(u64),
+    /// Nothing would happen to the shard, and its escrow and locks would be held until its deadline.
+    #[error(
+        "this settler has never met operator {0}: nobody would execute the shard, and its escrow would be locked until the deadline"
+    )]
+    UnknownOperator(PeerId),
+    /// The same, because the peer has other roles.
+    #[error(
+        "peer {0} is no operator: it would not execute the shard, and its escrow would be locked until the deadline"
+    )]
+    NoOperator(PeerId),
     /// There is no such piece.
     #[error("there is no evidence {number} against {}", peer.short())]
     NoEvidence {
@@ -51,6 +61,8 @@ impl Coded for Impossible {
             Self::Length(_) => "SW-NODE-004",
             Self::NoEvidence { .. } => "SW-NODE-005",
             Self::NoProver => "SW-NODE-006",
+            Self::UnknownOperator(_) => "SW-NODE-010",
+            Self::NoOperator(_) => "SW-NODE-011",
         }
     }
 
@@ -64,6 +76,12 @@ impl Coded for Impossible {
             Self::Own(_) => "Take it out of the node's administrators first, or name another peer.",
             Self::Length(_) => "Give a length within these bounds, or none to shut the peer out for ever.",
             Self::NoEvidence { .. } => "`shardwire peer show` says how many pieces there are.",
+            Self::UnknownOperator(_) => {
+                "Correct the operator's id, connect it, or name it among this settler's `peers`; nothing was locked. Insist with --unknown-operator."
+            }
+            Self::NoOperator(_) => {
+                "Name a node with the role operator (`shardwire status` lists peers with their roles); nothing was locked. Insist with --unknown-operator."
+            }
         }
         .to_owned()
     }
@@ -122,5 +140,22 @@ mod tests {
         let text = said(Impossible::UnknownShard(ShardId(Felt::from(7))));
         assert!(text.starts_with("SW-NODE-002 this node knows no shard 0x"), "{text}");
         assert!(text.ends_with("`shardwire shard status` without one lists the shards of this node."), "{text}");
+        let (operator, id) = (PeerId([0x22; 32]), "22".repeat(32));
+        assert_eq!(
+            said(Impossible::UnknownOperator(operator)),
+            format!(
+                "SW-NODE-010 this settler has never met operator {id}: nobody would execute the shard, and its escrow would be locked until \
+                 the deadline | Correct the operator's id, connect it, or name it among this settler's `peers`; nothing was locked. Insist \
+                 with --unknown-operator."
+            )
+        );
+        assert_eq!(
+            said(Impossible::NoOperator(operator)),
+            format!(
+                "SW-NODE-011 peer {id} is no operator: it would not execute the shard, and its escrow would be locked until the deadline | \
+                 Name a node with the role operator (`shardwire status` lists peers with their roles); nothing was locked. Insist with \
+                 --unknown-operator."
+            )
+        );
     }
 }

@@ -1,10 +1,10 @@
 //! The node itself: how it is and how loaded, reading its lists of peers again, stopping.
 
 use crate::network::{AGENT, Node};
-use shardwire_model::Coded;
+use shardwire_model::{Clock as _, Coded};
 use shardwire_peers::{ConfiguredPeers, TierCounts};
 use shardwire_protocols::administration::{
-    Counts, Failed, MAX_SHARDS_LISTED, NodeStatus, Overview, Unmet,
+    ClockStatus, Counts, Failed, MAX_SHARDS_LISTED, NodeStatus, Overview, Unmet,
     node::{Request, Response},
 };
 use shardwire_telemetry::Shortfall;
@@ -33,14 +33,22 @@ impl Node {
         let mut shards = self.shards(None).await?;
         let more_shards = u32::try_from(shards.len().saturating_sub(MAX_SHARDS_LISTED)).unwrap_or(u32::MAX);
         shards.truncate(MAX_SHARDS_LISTED);
+        let reading = self.clock.reading();
         Ok(NodeStatus {
             peer: self.host.identity.peer(),
             network: self.host.world.network().to_owned(),
             roles: self.roles.names(),
             listen: self.endpoint.address().to_string(),
             agent: AGENT.to_owned(),
-            since: self.since,
+            since: reading.now.moved(self.since.ahead_of(self.clock.steady())),
             unmet: self.host.telemetry.unmet().iter().map(unmet).collect(),
+            clock: ClockStatus {
+                now: reading.now,
+                jumped_ms: reading.jumped_ms,
+                trust: reading.trust,
+                agree: u32::try_from(reading.agree).unwrap_or(u32::MAX),
+                apart: u32::try_from(reading.apart).unwrap_or(u32::MAX),
+            },
             peers: self.links.status(),
             shards,
             more_shards,

@@ -87,6 +87,7 @@ impl Node {
         let evidence = pieces(&self.host.store, peer)?;
         Ok(PeerView {
             peer,
+            now: self.host.clock.steady(),
             standing,
             listing,
             score,

@@ -1,22 +1,45 @@
 //! Shards: starting and aborting them, trying again what was given up, how they are, what this node has signed about them; and the World that they change.
 
 use super::Impossible;
-use crate::network::Node;
+use crate::network::{Met, Node};
 use shardwire_host::history::Lives as _;
 use shardwire_model::life::AbortReason;
-use shardwire_model::{PeerId, ShardId};
+use shardwire_model::{Clock as _, PeerId, Role, ShardId};
 use shardwire_protocols::administration::{
     Failed, HistoryCursor, MAX_ENTRIES_LISTED, ShardStatus,
     shard::{Request, Response},
     world,
 };
+use shardwire_reputation::Listing;
+use std::time::Duration;
+
+/// How long a start waits for an operator that this node has never met: one that has just been started dials in a moment.
+const MAY_CONNECT: Duration = Duration::from_secs(3);
 
 impl Node {
     pub(super) async fn about_shards(&self, peer: PeerId, request: Request) -> Result<Response, Failed> {
         Ok(match request {
-            Request::Start { request, timeout_s } => {
-                let (start, deadline) = self.settler()?.start(&request, peer, timeout_s).await?;
-                Response::Started { start: Box::new(start), deadline }
+            Request::Start { request, timeout_s, unknown_operator } => {
+                let settler = self.settler()?;
+                if self.met(request.operator) == Met::Never {
+                    let connects = self.links.meets(request.operator, Role::Operator);
+                    drop(tokio::time::timeout(MAY_CONNECT, connects).await);
+                }
+                let met = self.met(request.operator);
+                // Before anything is locked.
+                match met {
+                    Met::Never if !unknown_operator => return Err(Impossible::UnknownOperator(request.operator).into()),
+                    Met::AsAnother if !unknown_operator => return Err(Impossible::NoOperator(request.operator).into()),
+                    _ => {}
+                }
+                let (start, deadline) = settler.start(&request, peer, timeout_s).await?;
+                let left_s = deadline.since(self.clock.now()).as_millis().div_ceil(1000);
+                Response::Started {
+                    start: Box::new(start),
+                    deadline,
+                    left_s: u64::try_from(left_s).unwrap_or(u64::MAX),
+                    operator_connected: met == Met::Connected,
+                }
             }
             Request::Abort { shard } => {
                 let at = self.settler()?.abort(shard, AbortReason::Asked { by: peer }).await?;
@@ -26,6 +49,18 @@ impl Node {
             Request::Status { shard } => Response::Shards(self.shards(shard).await?),
             Request::History { shard, after } => self.history(shard, after)?,
         })
+    }
+
+    /// How this node knows an operator: as itself, as a peer that is connected or was, or by name.
+    fn met(&self, operator: PeerId) -> Met {
+        if operator == self.host.identity.peer() {
+            return if self.roles.operator.is_some() { Met::Connected } else { Met::AsAnother };
+        }
+        let listed = matches!(self.host.peers.view(operator).listing, Some(Listing::Configured | Listing::Allowed));
+        match self.links.met(operator, Role::Operator) {
+            Met::Never if listed => Met::Before,
+            met => met,
+        }
     }
 
     pub(super) async fn about_world(&self, request: &world::Request) -> Result<world::Response, Failed> {

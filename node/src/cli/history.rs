@@ -129,6 +129,9 @@ fn content(step: &Step, at: Timestamp) -> String {
         Step::Aborted { why: AbortCause::Asked { by } } => format!("asked by {}", by.short()),
         Step::Aborted { why: AbortCause::TimedOut } => "its deadline had passed".to_owned(),
         Step::Aborted { why: AbortCause::Told { by } } => format!("told by {}", by.short()),
+        Step::Aborted { why: AbortCause::Unmergeable } => {
+            "its output is proven, and the World can't take it in".to_owned()
+        }
         Step::Aborted { why: AbortCause::Outdated } => "it was open in a data folder of an older layout".to_owned(),
     }
 }

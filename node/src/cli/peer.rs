@@ -9,8 +9,7 @@ use super::{
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
-use shardwire_host::clock::SystemClock;
-use shardwire_model::{Clock as _, PeerId, Timestamp};
+use shardwire_model::{PeerId, Timestamp};
 use shardwire_protocols::administration::{Changed, PeerView, peer::Request};
 use shardwire_reputation::{Components, Listing, MAX_RECORDS, Standing};
 use std::path::PathBuf;
@@ -116,12 +115,12 @@ async fn list(root: Root) -> Result<Answer, Failure> {
         }
     })
     .await?;
-    Ok(Answer::new(table(&peers, SystemClock.now()), &Listed { peers }))
+    Ok(Answer::new(table(&peers), &Listed { peers }))
 }
 
 async fn show(root: Root, args: &PeerArgs) -> Result<Answer, Failure> {
     let peer = one(root, Request::Show { peer: args.peer }).await?;
-    Ok(Answer::new(describe(&peer, SystemClock.now()), &peer))
+    Ok(Answer::new(describe(&peer), &peer))
 }
 
 async fn ban(root: Root, args: &BanArgs) -> Result<Answer, Failure> {
@@ -138,7 +137,7 @@ async fn allow(root: Root, args: &AllowArgs) -> Result<Answer, Failure> {
 
 /// What was done about a peer, as how it stands now.
 fn said(peer: PeerView) -> Result<Answer, Failure> {
-    let text = format!("peer {} is now {}", peer.peer.short(), stands(&peer, SystemClock.now()));
+    let text = format!("peer {} is now {}", peer.peer.short(), stands(&peer));
     Ok(Answer::new(text, &peer))
 }
 
@@ -148,7 +147,7 @@ async fn reload(root: Root) -> Result<Answer, Failure> {
     Ok(Answer::new(text, &json!({ "configured": configured, "allowed": allowed, "denied": denied })))
 }
 
-fn table(peers: &[PeerView], now: Timestamp) -> String {
+fn table(peers: &[PeerView]) -> String {
     if peers.is_empty() {
         return "no peers".to_owned();
     }
@@ -159,13 +158,13 @@ fn table(peers: &[PeerView], now: Timestamp) -> String {
         let [score, work, harm, broken, late, cost] = numbers;
         let from = if peer.connected.is_empty() { "-".to_owned() } else { peer.connected.join(", ") };
         let evidence = if peer.evidence == 0 { "-".to_owned() } else { peer.evidence.to_string() };
-        [peer.peer.short(), stands(peer, now), score, work, harm, broken, late, cost, plain(&from), evidence]
+        [peer.peer.short(), stands(peer), score, work, harm, broken, late, cost, plain(&from), evidence]
     });
     columns(&std::iter::once(head.map(ToOwned::to_owned)).chain(rows).collect::<Vec<_>>())
 }
 
 /// How a peer stands, and by whose word.
-fn stands(peer: &PeerView, now: Timestamp) -> String {
+fn stands(peer: &PeerView) -> String {
     let word = match peer.listing {
         Some(Listing::Configured) => " (configured)",
         Some(Listing::Allowed) => " (allowed)",
@@ -173,12 +172,13 @@ fn stands(peer: &PeerView, now: Timestamp) -> String {
     };
     match peer.standing {
         Standing::Denied => "denied".to_owned(),
-        Standing::Banned { until } => format!("banned for {} s{word}", until.since(now).as_secs()),
+        Standing::Banned { until } => format!("banned for {} s{word}", until.since(peer.now).as_secs()),
         Standing::Admitted(tier) => format!("{tier}{word}"),
     }
 }
 
-fn describe(peer: &PeerView, now: Timestamp) -> String {
+fn describe(peer: &PeerView) -> String {
+    let now = peer.now;
     let Components { work, harm, broken, late, cost } = peer.components;
     let bans = peer.ban.map_or_else(
         || "none".to_owned(),
@@ -190,7 +190,7 @@ fn describe(peer: &PeerView, now: Timestamp) -> String {
     let from = if peer.connected.is_empty() { "nowhere".to_owned() } else { peer.connected.join(", ") };
     let rows = [
         ["id".to_owned(), peer.peer.to_string()],
-        ["stands".to_owned(), stands(peer, now)],
+        ["stands".to_owned(), stands(peer)],
         [
             "score".to_owned(),
             format!(
@@ -240,6 +240,7 @@ mod tests {
     fn view() -> PeerView {
         PeerView {
             peer: PeerId([0x22; 32]),
+            now: Timestamp(60_000),
             standing: Standing::Admitted(Tier::Low),
             listing: None,
             score: 0,
@@ -260,7 +261,7 @@ mod tests {
     #[test]
     fn a_peer_is_described_with_all_that_its_score_is_made_of() {
         assert_eq!(
-            describe(&view(), Timestamp(60_000)),
+            describe(&view()),
             "id         2222222222222222222222222222222222222222222222222222222222222222\n\
              stands     low\n\
              score      0 = 500 work - 1500 harm - 0 broken - 25 late - 3 cost, at least 0\n\
@@ -283,15 +284,15 @@ mod tests {
             ..view()
         };
         assert_eq!(
-            table(&[view(), banned], Timestamp(60_000)),
+            table(&[view(), banned]),
             "peer        stands                        score  work  harm  broken  late  cost  connected from  evidence\n\
              2222222222  low                           0      500   1500  0       25    3     192.0.2.7       1\n\
              2222222222  banned for 30 s (configured)  0      500   1500  0       25    3     -               -"
         );
-        assert_eq!(table(&[], Timestamp(0)), "no peers");
+        assert_eq!(table(&[]), "no peers");
         let denied = PeerView { standing: Standing::Denied, listing: Some(Listing::Denied), ..view() };
-        assert_eq!(stands(&denied, Timestamp(0)), "denied");
+        assert_eq!(stands(&denied), "denied");
         let allowed = PeerView { listing: Some(Listing::Allowed), ..view() };
-        assert_eq!(stands(&allowed, Timestamp(0)), "low (allowed)");
+        assert_eq!(stands(&allowed), "low (allowed)");
     }
 }

@@ -1,4 +1,4 @@
-//! `shardwire shard start`, `shard abort`, `shard retry`, `shard submit` and `shard status`.
+//! `shardwire shard start`, `shard abort`, `shard retry`, `shard submit`, `shard end` and `shard status`.
 
 use super::{
     evidence,
@@ -10,19 +10,18 @@ use super::{
     request,
 };
 use crate::{
-    client::{ClientError, Dialler, NodeClient, SubmitReport, Target, started, submit as submit_to},
+    client::{ClientError, Dialler, EndReport, NodeClient, SubmitReport, Target, end as end_at, play, started},
     config::{Config, DEFAULT_NETWORK, Environment, Flags},
     data::DataPaths,
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use shardwire_host::Platform;
-use shardwire_host::clock::SystemClock;
-use shardwire_model::{Clock as _, PeerId, ShardId, ShardStart, Timestamp};
+use shardwire_model::{AccountKey, PeerId, ShardId, ShardStart, Timestamp};
 use shardwire_program::rules;
-use shardwire_protocols::administration::ShardStatus;
+use shardwire_protocols::administration::{self, ShardStatus};
 use shardwire_transport::Identity;
-use shardwire_workload::Workload;
+use shardwire_workload::{Player, Workload};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
@@ -49,13 +48,22 @@ pub(super) enum ShardCommand {
     /// Send a workload's transactions to the shard's operator
     #[command(
         after_help = "Each transaction is answered with a receipt that the operator signed. To submit a workload\n\
-        again is harmless: what was accepted is not accepted twice.\n\n\
+        again is harmless: what was accepted is not accepted twice. What is refused only because a transaction of its\n\
+        player before it was is signed anew.\n\n\
         Without --operator, the running node of --data says where the operator is. With it no data folder\n\
         is needed.\n\nExamples:\n  \
         shardwire shard submit --data ./settler --workload dungeon.json --shard 0x1234\n  \
         shardwire shard submit --workload dungeon.json --shard 0x1234 --operator ID@127.0.0.1:7001"
     )]
     Submit(SubmitArgs),
+    /// End a shard whose end event doesn't come: what was played until now is proven and settled
+    #[command(
+        after_help = "Emits the end event with one of the workload's players: one that has played nothing if there is one, so it is wise to\n\
+        list an account of one's own in the shard for that. Afterwards nothing more is accepted. To do so again changes nothing.\n\n\
+        A shard that nobody can end is aborted by its deadline, or by `shard abort`; then what was played is lost.\n\n\
+        Example:\n  shardwire shard end --data ./settler --workload dungeon.json --shard 0x1234"
+    )]
+    End(SubmitArgs),
     /// Show what the node has signed of a shard's life, step by step
     #[command(
         after_help = "The running node is asked; if none runs, its data folder is read. With --verify every signature and every hash of\n\
@@ -85,6 +93,9 @@ pub(super) struct StartArgs {
     /// Until when it has to be settled, from now; then it is aborted [default: the settler's shard_timeout_s]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
+    /// Start it though the settler has never met the operator: its escrow is locked until somebody executes it, or its deadline
+    #[arg(long)]
+    unknown_operator: bool,
 }
 
 #[derive(Debug, Args)]
@@ -96,7 +107,7 @@ pub(super) struct ShardArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct SubmitArgs {
-    /// A workload file, whose transactions are signed and sent
+    /// The workload file that the shard was started with
     #[arg(long, value_name = "FILE")]
     workload: PathBuf,
     /// The shard, as `shard start` has printed it
@@ -124,6 +135,7 @@ impl ShardCommand {
             Self::Abort(args) => wait_for(abort(root, &args)),
             Self::Retry(args) => wait_for(retry(root, &args)),
             Self::Submit(args) => wait_for(submit(root, &args)),
+            Self::End(args) => wait_for(end(root, &args)),
             Self::History(args) => wait_for(history::history(root, &args)),
             Self::Status(args) => wait_for(status(root, &args)),
         }
@@ -147,18 +159,21 @@ async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Answer, Failur
             .misuse(true));
         }
     };
-    let timeout_s = args.timeout;
-    let (start, deadline) = ask(root, async move |client| client.start(request, timeout_s).await).await?;
-    let left = deadline.since(SystemClock.now()).as_secs();
-    let text = format!(
-        "started shard {}\n  operator {}\n  {} accounts, {} contracts, {} storage addresses\n  aborted unless it is settled within {left} s",
+    let (timeout_s, unknown_operator) = (args.timeout, args.unknown_operator);
+    let started = ask(root, async move |client| client.start(request, timeout_s, unknown_operator).await).await?;
+    let administration::Started { start, deadline, left_s, operator_connected } = started;
+    let mut text = format!(
+        "started shard {}\n  operator {}\n  {} accounts, {} contracts, {} storage addresses\n  aborted unless it is settled within {left_s} s",
         start.shard,
         start.operator,
         start.accounts.len(),
         start.contracts.len(),
         start.entries.len()
     );
-    Ok(Answer::new(text, &Started { start: &start, deadline }))
+    if !operator_connected {
+        text.push_str("\n  its operator isn't connected to the settler now: it gets the shard when it comes, and nothing happens until then");
+    }
+    Ok(Answer::new(text, &Started { start: &start, deadline, operator_connected }))
 }
 
 #[derive(Serialize)]
@@ -166,6 +181,7 @@ struct Started<'a> {
     #[serde(flatten)]
     start: &'a ShardStart,
     deadline: Timestamp,
+    operator_connected: bool,
 }
 
 #[derive(Serialize)]
@@ -203,7 +219,16 @@ struct Submitted<'a> {
     report: &'a SubmitReport,
 }
 
-async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Answer, Failure> {
+/// A shard of a workload, and who talks to its operator.
+struct Played {
+    workload: Workload,
+    dialler: Dialler,
+    operator: Target,
+    start: ShardStart,
+}
+
+/// The shard that the arguments name, as it was started.
+async fn played(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Played, Failure> {
     let workload = Workload::read(&args.workload)?;
     let (operator, network) = match args.operator {
         Some(operator) => (operator, root.as_deref().map(configured_network).transpose()?),
@@ -238,9 +263,20 @@ async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Answer, Fail
     let identity = Identity::generate(&mut platform.randomness);
     let dialler = Dialler { identity, network, platform };
     let start = started(&dialler, operator, request.to_start(&dialler.network, Timestamp::default())).await?;
+    Ok(Played { workload, dialler, operator, start })
+}
+
+/// The keys of a workload's players.
+fn keys(workload: &Workload) -> Vec<AccountKey> {
+    workload.players.iter().map(Player::key).collect()
+}
+
+async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Answer, Failure> {
+    let Played { workload, dialler, operator, start } = played(root, args).await?;
     let transactions = workload.sign(&start)?;
     let mut progress = Progress::new("receipts", transactions.len());
-    let report = submit_to(&dialler, operator, start.shard, &transactions, |it| progress.at(it.done, it.of)).await;
+    let heard = |it: crate::client::Progress<'_>| progress.at(it.done, it.of);
+    let report = play(&dialler, operator, &start, &transactions, &keys(&workload), heard).await;
     progress.done();
     let report = match report {
         Err(error @ ClientError::Contradiction { .. }) => return Err(kept(&error)),
@@ -252,6 +288,46 @@ async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Answer, Fail
     );
     answer.failed = !report.refused.is_empty();
     Ok(answer)
+}
+
+#[derive(Serialize)]
+struct EndedNow<'a> {
+    shard: ShardId,
+    operator: PeerId,
+    #[serde(flatten)]
+    report: &'a EndReport,
+}
+
+async fn end(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Answer, Failure> {
+    let Played { workload, dialler, operator, start } = played(root, args).await?;
+    let planned = workload.sign(&start)?;
+    let report = end_at(&dialler, operator, &start, &planned, &keys(&workload)).await?;
+    let shard = start.shard;
+    if !report.ended {
+        return Err(not_ended(shard, &report));
+    }
+    let when = if report.by.is_some() { "has ended now" } else { "had ended before" };
+    let text = format!(
+        "shard {shard} {when}, with {} transactions: what was played is proven and settled",
+        report.transactions
+    );
+    Ok(Answer::new(text, &EndedNow { shard, operator: operator.peer, report: &report }))
+}
+
+/// No player of the workload can end the shard.
+fn not_ended(shard: ShardId, report: &EndReport) -> Failure {
+    let why = report.refused.last().map(|it| format!("; the last: {} ({})", plain(&it.reason), plain(&it.code)));
+    Failure::new(
+        "SW-CLI-020",
+        format!(
+            "none of the workload's players can end shard {shard}, {} were refused{}",
+            report.refused.len(),
+            why.unwrap_or_default()
+        ),
+        format!(
+            "Ask another player of the shard to end it, or give it up with `shardwire shard abort {shard}`: its escrow and locks return, and what was played is lost."
+        ),
+    )
 }
 
 /// The failure that a contradiction is, once the evidence is in a file.
@@ -299,6 +375,9 @@ fn describe_report(report: &SubmitReport) -> String {
     let mut lines = vec![format!("{} accepted, {} refused", report.accepted, report.refused.len())];
     if report.duplicates > 0 {
         lines.push(format!("{} of the accepted were there already", report.duplicates));
+    }
+    if report.resigned > 0 {
+        lines.push(format!("{} were signed anew, because one before them was refused", report.resigned));
     }
     if report.reconnections > 0 {
         lines.push(format!("{} connections were lost on the way", report.reconnections));

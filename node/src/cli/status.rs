@@ -7,9 +7,11 @@ use super::{
     shard,
 };
 use serde::Serialize;
-use shardwire_host::clock::SystemClock;
-use shardwire_model::{Clock as _, Timestamp};
-use shardwire_protocols::administration::{Client, NodeStatus, Overview, PeerStatus};
+use shardwire_model::Trust;
+use shardwire_protocols::{
+    administration::{Client, ClockStatus, NodeStatus, Overview, PeerStatus},
+    handshake::SKEW_NOTICED,
+};
 use std::path::PathBuf;
 
 /// The condition whose figures `load` has.
@@ -30,18 +32,19 @@ pub(super) async fn status(root: Option<PathBuf>) -> Result<Answer, Failure> {
     let asked = async |client: &mut Client| Ok((client.status().await?, client.overview().await?));
     let (node, load) = ask(root, asked).await?;
     let status = Status { ready: node.unmet.is_empty(), node, load };
-    Ok(Answer::new(describe(&status, SystemClock.now()), &status))
+    Ok(Answer::new(describe(&status), &status))
 }
 
-fn describe(Status { node: status, load, .. }: &Status, now: Timestamp) -> String {
+fn describe(Status { node: status, load, .. }: &Status) -> String {
     let roles: Vec<String> = status.roles.iter().map(ToString::to_string).collect();
     let mut rows = vec![
         ["id".to_owned(), status.peer.to_string()],
         ["network".to_owned(), status.network.clone()],
         ["roles".to_owned(), roles.join(", ")],
         ["listens on".to_owned(), status.listen.clone()],
-        ["runs".to_owned(), format!("{}, for {} s", status.agent, now.since(status.since).as_secs())],
+        ["runs".to_owned(), format!("{}, for {} s", status.agent, status.clock.now.since(status.since).as_secs())],
     ];
+    rows.push(["clock".to_owned(), clock(&status.clock)]);
     rows.push(["ready".to_owned(), if status.unmet.is_empty() { "yes" } else { "no" }.to_owned()]);
     let mut parts = vec![columns(&rows)];
     if !status.unmet.is_empty() {
@@ -52,6 +55,32 @@ fn describe(Status { node: status, load, .. }: &Status, now: Timestamp) -> Strin
         parts.push(format!("and {} older shards", status.more_shards));
     }
     parts.join("\n\n")
+}
+
+/// A difference of two clocks, for a person: the other one's from here.
+fn apart(ahead_ms: i64) -> String {
+    let seconds = ahead_ms.unsigned_abs() / 1000;
+    format!("{seconds} s {}", if ahead_ms < 0 { "behind" } else { "ahead" })
+}
+
+/// Whether a node's date is right, as far as it knows.
+fn clock(clock: &ClockStatus) -> String {
+    let ClockStatus { trust, agree, apart: differ, .. } = clock;
+    let peers = |count: u32| format!("{count} {}", if count == 1 { "peer" } else { "peers" });
+    let trust = match trust {
+        Trust::Confirmed if *agree == 0 => "nobody could be asked whether it is right".to_owned(),
+        Trust::Confirmed => format!("right by the clocks of {}", peers(*agree)),
+        Trust::Unconfirmed => "no peer was asked yet whether it is right".to_owned(),
+        Trust::Contradicted => format!(
+            "wrong by the clocks of {} of {}: no shard is started, and none that was taken up ends by its deadline; set the system's clock",
+            peers(*differ),
+            agree.saturating_add(*differ)
+        ),
+    };
+    match clock.jumped_ms {
+        None => trust,
+        Some(ahead) => format!("{trust}; the system's clock has jumped, is {} and not believed", apart(ahead)),
+    }
 }
 
 /// What a node isn't ready for, why, and what a person can do.
@@ -86,7 +115,8 @@ fn peers(peers: &[PeerStatus]) -> String {
     if peers.is_empty() {
         return "no peers".to_owned();
     }
-    let head = ["peer", "address", "roles", "state", "round trip"].map(ToOwned::to_owned);
+    let head = ["peer", "address", "roles", "state", "round trip", "clock"].map(ToOwned::to_owned);
+    let noticed = |skew: &i64| u128::from(skew.unsigned_abs()) >= SKEW_NOTICED.as_millis();
     let rows = peers.iter().map(|peer| {
         [
             peer.peer.short(),
@@ -94,6 +124,7 @@ fn peers(peers: &[PeerStatus]) -> String {
             if peer.roles.is_empty() { "-".to_owned() } else { peer.roles.join(", ") },
             if peer.connected { "connected" } else { "not connected" }.to_owned(),
             peer.round_trip_us.map_or_else(|| "-".to_owned(), |us| format!("{us} µs")),
+            peer.skew_ms.filter(noticed).map_or_else(|| "-".to_owned(), apart),
         ]
     });
     columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
@@ -102,7 +133,7 @@ fn peers(peers: &[PeerStatus]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shardwire_model::{PeerId, Role};
+    use shardwire_model::{PeerId, Role, Timestamp};
     use shardwire_protocols::administration::{Counts, Unmet};
     use shardwire_reputation::Tier;
 
@@ -143,7 +174,7 @@ mod tests {
             Unmet::new("disk", "SW-DISK-001", "the disk is full", "Free some."),
             Unmet::new("load", "SW-PEERS-001", "peers up to tier normal are refused", "Wait."),
         ];
-        let described = describe(&Status { node: status, ready: false, load: loaded }, Timestamp(61_000));
+        let described = describe(&Status { node: status, ready: false, load: loaded });
         let lines: Vec<&str> = described.lines().filter(|line| line.contains("ready")).collect();
         assert_eq!(
             lines,
@@ -156,6 +187,23 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_node_says_whether_its_date_is_right() {
+        let status =
+            |trust, agree, apart, jumped_ms| clock(&ClockStatus { now: Timestamp(0), jumped_ms, trust, agree, apart });
+        assert_eq!(status(Trust::Confirmed, 2, 1, None), "right by the clocks of 2 peers");
+        assert_eq!(status(Trust::Confirmed, 0, 0, None), "nobody could be asked whether it is right");
+        assert_eq!(status(Trust::Unconfirmed, 0, 0, None), "no peer was asked yet whether it is right");
+        assert_eq!(
+            status(Trust::Contradicted, 1, 2, None),
+            "wrong by the clocks of 2 peers of 3: no shard is started, and none that was taken up ends by its deadline; set the system's clock"
+        );
+        assert_eq!(
+            status(Trust::Confirmed, 1, 0, Some(-172_800_000)),
+            "right by the clocks of 1 peer; the system's clock has jumped, is 172800 s behind and not believed"
+        );
+    }
+
     fn node() -> NodeStatus {
         let peer = PeerStatus {
             peer: PeerId([0x22; 32]),
@@ -163,7 +211,7 @@ mod tests {
             roles: vec!["operator".into()],
             connected: true,
             round_trip_us: Some(120),
-            skew_ms: None,
+            skew_ms: Some(-4_999),
         };
         let waiting = PeerStatus {
             peer: PeerId([0x33; 32]),
@@ -180,6 +228,7 @@ mod tests {
             listen: "127.0.0.1:7000".into(),
             agent: "shardwire/0.1.0".into(),
             since: Timestamp(1_000),
+            clock: ClockStatus { now: Timestamp(61_000), agree: 1, ..ClockStatus::default() },
             unmet: Vec::new(),
             peers: vec![peer, waiting],
             shards: Vec::new(),
@@ -189,20 +238,23 @@ mod tests {
 
     #[test]
     fn a_node_is_described() {
-        let status = Status { node: node(), ready: true, load: overview() };
+        let mut status = Status { node: node(), ready: true, load: overview() };
         assert_eq!(
-            describe(&status, Timestamp(61_000)),
+            describe(&status),
             "id          1111111111111111111111111111111111111111111111111111111111111111\n\
              network     local\n\
              roles       settler, prover\n\
              listens on  127.0.0.1:7000\n\
              runs        shardwire/0.1.0, for 60 s\n\
+             clock       right by the clocks of 1 peer\n\
              ready       yes\n\n\
-             peer        address         roles     state          round trip\n\
-             2222222222  127.0.0.1:7001  operator  connected      120 µs\n\
-             3333333333  -               -         not connected  -\n\n\
+             peer        address         roles     state          round trip  clock\n\
+             2222222222  127.0.0.1:7001  operator  connected      120 µs      -\n\
+             3333333333  -               -         not connected  -           -\n\n\
              no shards\n\n\
              and 2 older shards"
         );
+        status.node.peers[0].skew_ms = Some(-5_000);
+        assert!(describe(&status).contains("120 µs      5 s behind"));
     }
 }

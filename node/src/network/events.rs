@@ -31,6 +31,10 @@ events! {
     ConditionMet = "condition_met" { condition: &'static str }
         => INFO : (condition, "no longer missing");
 
+    /// A peer's clock is apart from this node's: one of the two is wrong
+    ClockApart = "clock_apart" { peer: PeerId, ahead_ms: i64, counts: bool }
+        => WARN, DEBUG if (!*counts) : (peer = peer.short(), ahead_ms, "a peer's clock is apart from this system's: one of the two is wrong");
+
     /// A peer that dialled didn't greet in time
     GreetingMissed = "greeting_missed" { peer: PeerId, address: SocketAddr, within: Duration }
         => WARN : (%address, peer = peer.short(), "no greeting within {within:?}");

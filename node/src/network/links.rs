@@ -2,10 +2,14 @@
 
 use shardwire_host::Changes;
 use shardwire_model::{PeerId, Role};
-use shardwire_protocols::{administration::PeerStatus, handshake::Agreed, keepalive::Measured};
+use shardwire_protocols::{
+    administration::PeerStatus,
+    handshake::{Agreed, SKEW_NOTICED},
+    keepalive::Measured,
+};
 use shardwire_transport::Connection;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -30,6 +34,21 @@ struct Link {
 struct Known {
     address: Option<SocketAddr>,
     link: Option<Link>,
+    /// The roles that it had when it was connected last.
+    roles: BTreeSet<String>,
+}
+
+/// How a node knows a peer in a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Met {
+    /// It is connected, and has the role.
+    Connected,
+    /// It is connected, and has other roles.
+    AsAnother,
+    /// It was connected with that role since this node began, or is known by name.
+    Before,
+    /// Not at all.
+    Never,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +94,7 @@ impl Links {
             }
             link.connection.close();
         }
+        known.roles.clone_from(&agreed.roles);
         let (connection, agreed) = (connection.clone(), agreed.clone());
         known.link = Some(Link { connection, agreed, dialled, since: Instant::now(), measured: None, number });
         drop(table);
@@ -116,10 +136,36 @@ impl Links {
         self.table().peers.get(&peer).is_some_and(|known| known.link.is_some())
     }
 
-    /// Notes a measurement.
-    pub(super) fn measured(&self, peer: PeerId, measured: Measured) {
-        if let Some(link) = self.table().peers.get_mut(&peer).and_then(|known| known.link.as_mut()) {
-            link.measured = Some(measured);
+    /// Notes a measurement; whether the two clocks are further apart than goes without saying, and weren't when it was measured before.
+    pub(super) fn measured(&self, peer: PeerId, measured: Measured) -> bool {
+        let mut table = self.table();
+        let Some(link) = table.peers.get_mut(&peer).and_then(|known| known.link.as_mut()) else { return false };
+        let is_apart = |it: &Measured| u128::from(it.skew_ms.unsigned_abs()) >= SKEW_NOTICED.as_millis();
+        let before = link.measured.replace(measured);
+        is_apart(&measured) && !before.as_ref().is_some_and(is_apart)
+    }
+
+    /// How this node has met a peer in a role since it began.
+    pub(crate) fn met(&self, peer: PeerId, role: Role) -> Met {
+        let table = self.table();
+        let Some(known) = table.peers.get(&peer) else { return Met::Never };
+        let has_role = known.roles.contains(&role.to_string());
+        match (&known.link, has_role) {
+            (Some(_), true) => Met::Connected,
+            (Some(_), false) => Met::AsAnother,
+            (None, true) => Met::Before,
+            (None, false) => Met::Never,
+        }
+    }
+
+    /// Completes once a peer is connected in this role.
+    pub(crate) async fn meets(&self, peer: PeerId, role: Role) {
+        loop {
+            let changed = self.changes.next();
+            if self.met(peer, role) == Met::Connected {
+                return;
+            }
+            changed.await;
         }
     }
 

@@ -18,9 +18,10 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use links::Links;
-use shardwire_host::{Host, Randomness, Services, peers::keep};
-use shardwire_model::{Coded, PeerId, Role};
+use events::ClockApart;
+pub(crate) use links::{Links, Met};
+use shardwire_host::{Host, Randomness, Services, clock::NodeClock, peers::keep};
+use shardwire_model::{Clock as _, Coded, PeerId, Role};
 use shardwire_operator::Operator;
 use shardwire_peers::{ConfiguredPeers, load::resident_bytes, receive};
 use shardwire_protocols::{
@@ -30,6 +31,7 @@ use shardwire_protocols::{
     keepalive::{self, Keepalive},
 };
 use shardwire_prover::Prover;
+use shardwire_reputation::Listing;
 use shardwire_settler::Settler;
 use shardwire_telemetry::Events;
 use shardwire_transport::{Endpoint, Initiator, Responder};
@@ -93,7 +95,10 @@ pub(crate) struct Node {
     pub(crate) links: Links,
     pub(crate) events: Events<events::Room>,
     pub(crate) admins: BTreeSet<PeerId>,
+    /// Since when it runs, on the steady clock.
     pub(crate) since: shardwire_model::Timestamp,
+    /// The host's clock, which peers' words are for.
+    pub(crate) clock: Arc<NodeClock>,
     /// Reads whom the configuration names again.
     pub(crate) reload: Reload,
     /// Where the seeds of its waits come from.
@@ -127,7 +132,7 @@ impl Router {
             serves: self.services.serves(),
             opens: self.services.opens(),
             capabilities: Vec::new(),
-            time: host.clock.now(),
+            time: host.clock.wall(),
         }
     }
 }
@@ -155,10 +160,34 @@ impl Node {
         let peer = session.peer();
         let mut client = keepalive::Client::new(session);
         loop {
-            let (measured, next) = client.ping(&*self.host.clock).await?;
-            self.links.measured(peer, measured);
+            let wall_ahead = self.clock.wall().ahead_of(self.clock.steady());
+            let (measured, next) = client.ping(&*self.clock).await?;
+            let counts = self.date_counts(peer).await;
+            if counts {
+                self.clock.heard(peer, measured.skew_ms.saturating_add(wall_ahead));
+            } else {
+                self.clock.forget(peer);
+            }
+            if self.links.measured(peer, measured) {
+                self.events.emit(ClockApart { peer, ahead_ms: measured.skew_ms, counts });
+            }
             client = next;
             tokio::time::sleep(keepalive::EVERY).await;
+        }
+    }
+
+    /// Whether it counts what date a peer has: the configuration or the World names it, or the operator trusts it. Not this node's own.
+    async fn date_counts(&self, peer: PeerId) -> bool {
+        if peer == self.me() {
+            return false;
+        }
+        let listed = matches!(self.host.peers.view(peer).listing, Some(Listing::Configured | Listing::Allowed));
+        if listed || self.host.world.is_settler(peer) {
+            return true;
+        }
+        match &self.roles.settler {
+            Some(settler) => settler.has_shard_of(peer).await,
+            None => false,
         }
     }
 

@@ -71,6 +71,7 @@ async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
         admins: BTreeSet::new(),
         reload: Reload(Box::new(|| Ok(ConfiguredPeers::default()))),
         since: Timestamp(0),
+        clock: NodeClock::begin(host.clock.clone(), false, &host.telemetry),
         randomness: random,
         stop_asked: CancellationToken::new(),
         stop: CancellationToken::new(),

@@ -2,7 +2,11 @@
 
 use super::{folder, lifecycle::Node, run};
 use serde_json::Value;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 const WORLD: &str = r#"{"storage":[{"contract":"0x1","key":"0x4","kind":"escrow","value":1000}]}"#;
 
@@ -35,10 +39,17 @@ fn a_shard_is_started_with_a_deadline_aborted_and_its_history_verifies_with_and_
     let root = settler(place.path());
     let mut node = Node::start(&root);
     let file = request(place.path(), 1);
-    let started = object(&["shard", "start", "--data", &root, "--request", &file, "--timeout", "3600"]);
+    // Nobody has ever met its operator: refused, before anything is locked, unless that is wanted.
+    let refused = run(&["shard", "start", "--data", &root, "--request", &file]);
+    assert!(refused.code == 1 && refused.err.starts_with("error[SW-NODE-010]"), "{}", refused.err);
+    assert!(refused.err.contains("--unknown-operator"), "{}", refused.err);
+    assert_eq!(object(&["world", "show", "--data", &root])["storage"][0]["in_escrow"], 0);
+    let started =
+        object(&["shard", "start", "--data", &root, "--request", &file, "--timeout", "3600", "--unknown-operator"]);
+    assert_eq!(started["operator_connected"], false);
     let shard = started["shard"].as_str().unwrap().to_owned();
     assert!(started["deadline"].as_u64().unwrap() > 0 && started["entries"].is_array(), "{started}");
-    let wrong = run(&["shard", "start", "--data", &root, "--request", &file, "--timeout", "0"]);
+    let wrong = run(&["shard", "start", "--data", &root, "--request", &file, "--timeout", "0", "--unknown-operator"]);
     assert!(
         wrong.code == 1 && wrong.err.starts_with("error[SW-SETTLER-007]: a time-out of 0 s is not"),
         "{}",
@@ -99,14 +110,19 @@ fn a_shard_times_out_and_a_history_that_was_cut_is_found() {
     let root = settler(place.path());
     let mut node = Node::start(&root);
     let file = request(place.path(), 2);
-    let started = object(&["shard", "start", "--data", &root, "--request", &file, "--timeout", "1"]);
+    let started =
+        object(&["shard", "start", "--data", &root, "--request", &file, "--timeout", "1", "--unknown-operator"]);
     let shard = started["shard"].as_str().unwrap().to_owned();
     // Killed before the deadline, started after it.
     node.kill();
     let mut node = Node::start(&root);
     let stage = || object(&["shard", "status", "--data", &root, &shard])["shards"][0]["stage"].clone();
-    // Looking takes a fraction of a second, and the settler looks every few.
-    assert!((0..500).any(|_| stage() == "aborted"));
+    // It knows nobody whom it could ask what date it is, so it waits for half a minute before it believes that the deadline has passed.
+    let began = Instant::now();
+    while stage() != "aborted" {
+        assert!(began.elapsed() < Duration::from_secs(120), "not aborted");
+    }
+    assert!(began.elapsed() > Duration::from_secs(20));
     let history = run(&["shard", "history", "--data", &root, &shard, "--verify"]);
     assert!(history.code == 0 && history.out.contains("its deadline had passed"), "{}", history.out);
     assert_eq!(node.stop().code(), Some(0));

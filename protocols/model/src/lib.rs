@@ -41,7 +41,7 @@ mod transaction;
 pub use account::{AccountKey, Signature};
 pub use cause::{Cause, MAX_CODE, MAX_REASON};
 pub use chain::{ChainHead, transactions_commitment};
-pub use clock::{Clock, Timestamp};
+pub use clock::{Clock, Timestamp, Trust};
 pub use error::Coded;
 pub use felt::{AccountId, ContractId, Felt, Key, Selector, ShardId, starknet_keccak};
 pub use hash::Hash;

@@ -43,6 +43,8 @@ mutations! {
     LocalEndCounts = "local-end-counts",
     /// A restarted operator doesn't replay the last transaction of its log.
     LogCutShort = "log-cut-short",
+    /// The system's clock decides alone what date it is, and what is late.
+    WallClockDecides = "wall-clock-decides",
 }
 
 #[cfg(feature = "mutations")]

@@ -13,6 +13,19 @@ type Result<T> = std::result::Result<T, AdministrationError>;
 /// Peers, and whether there are more after the last one.
 pub type Page = (Vec<PeerView>, bool);
 
+/// A shard that was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// With which start data.
+    pub start: ShardStart,
+    /// When it is aborted unless it is settled.
+    pub deadline: Timestamp,
+    /// How many seconds that leaves, by the settler's date.
+    pub left_s: u64,
+    /// Whether its operator is connected to the settler.
+    pub operator_connected: bool,
+}
+
 /// Asks a node.
 ///
 /// Every request fails with [`AdministrationError::Session`] if the session does (then it is over: what follows fails with
@@ -111,13 +124,20 @@ impl Client {
         }
     }
 
-    /// Starts a shard. Says with which start data, and when it is aborted unless it is settled.
+    /// Starts a shard, also with an operator that the settler has never met if that is said.
     ///
     /// # Errors
     /// As every request: see [`Client`].
-    pub async fn start(&mut self, request: StartRequest, timeout_s: Option<u64>) -> Result<(ShardStart, Timestamp)> {
-        match self.about_shards(shard::Request::Start { request, timeout_s }).await? {
-            shard::Response::Started { start, deadline } => Ok((*start, deadline)),
+    pub async fn start(
+        &mut self,
+        request: StartRequest,
+        timeout_s: Option<u64>,
+        unknown_operator: bool,
+    ) -> Result<Started> {
+        match self.about_shards(shard::Request::Start { request, timeout_s, unknown_operator }).await? {
+            shard::Response::Started { start, deadline, left_s, operator_connected } => {
+                Ok(Started { start: *start, deadline, left_s, operator_connected })
+            }
             _ => self.unexpected(),
         }
     }

@@ -24,10 +24,10 @@ pub mod shard;
 mod tests;
 pub mod world;
 
-pub use client::{Client, Page};
+pub use client::{Client, Page, Started};
 pub use error::AdministrationError;
 pub use messages::{Bye, Failed, Request, Response};
-pub use node::{Counts, MAX_UNMET, NodeStatus, Overview, Unmet};
+pub use node::{ClockStatus, Counts, MAX_UNMET, NodeStatus, Overview, Unmet};
 pub use peer::{
     Changed, MAX_ADDRESSES, MAX_CHANGES, MAX_PEERS_LISTED, MAX_QUOTAS, MAX_VIEWS_LISTED, PART_BYTES, PeerStatus,
     PeerView, ProtocolQuota,

@@ -9,7 +9,7 @@ use crate::{
     size,
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Cause, MAX_REASON, PeerId, Role, Timestamp, bounded};
+use shardwire_model::{Cause, MAX_REASON, PeerId, Role, Timestamp, Trust, bounded};
 use shardwire_reputation::Tier;
 
 /// Most unmet conditions that are listed: as many as a node has.
@@ -80,8 +80,10 @@ pub struct NodeStatus {
     /// Program and version.
     #[serde(deserialize_with = "bounded::text::<_, MAX_NAME>")]
     pub agent: String,
-    /// Since when it runs.
+    /// Since when it runs, by the date that it has now.
     pub since: Timestamp,
+    /// What date it has, and how far that is to be relied on.
+    pub clock: ClockStatus,
     /// What it isn't ready for. It is ready if this is empty.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_UNMET>")]
     pub unmet: Vec<Unmet>,
@@ -115,6 +117,21 @@ impl Unmet {
         let (condition, next_step) = (bounded::cut(condition, MAX_NAME), bounded::cut(next_step, MAX_REASON));
         Self { condition, cause: Cause::new(code, why), next_step }
     }
+}
+
+/// What date a node has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockStatus {
+    /// The date that it goes by.
+    pub now: Timestamp,
+    /// How far its system's clock is ahead of that in milliseconds, negative if behind, if it has jumped and isn't believed.
+    pub jumped_ms: Option<i64>,
+    /// How far its date is to be relied on.
+    pub trust: Trust,
+    /// How many peers whose word counts have that date.
+    pub agree: u32,
+    /// How many of them have another one.
+    pub apart: u32,
 }
 
 /// What happened to the peers of a tier since the node began.
@@ -173,11 +190,14 @@ pub struct Overview {
 
 pub(super) const REQUEST: u32 = size::TAG;
 const UNMET: u32 = size::list(MAX_UNMET, size::text(MAX_NAME) + size::CAUSE + size::text(MAX_REASON));
-/// Id, network, address, agent, roles, date, what is unmet, peers, shards, how many more.
+/// The date, the jump, the trust, how many agree and don't.
+const CLOCK: u32 = size::U64 + (size::TAG + size::U64) + size::TAG + 2 * size::U32;
+/// Id, network, address, agent, roles, date, clock, what is unmet, peers, shards, how many more.
 const STATUS: u32 = size::PEER
     + 3 * size::text(MAX_NAME)
     + size::list(MAX_ROLES, size::TAG)
     + size::U64
+    + CLOCK
     + UNMET
     + LINKS
     + SHARDS

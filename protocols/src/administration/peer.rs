@@ -146,6 +146,8 @@ pub struct PeerStatus {
 pub struct PeerView {
     /// The peer's id.
     pub peer: PeerId,
+    /// The node's date when it told this: the other dates are by the same clock.
+    pub now: Timestamp,
     /// How it stands.
     pub standing: Standing,
     /// The operator's word on it.
@@ -211,8 +213,9 @@ const STANDING: u32 = size::TAG + size::U64;
 const BAN: u32 = size::U64 + size::U32;
 const QUOTA: u32 = size::text(MAX_NAME) + 5 * size::U32;
 const CHANGED: u32 = size::U64 + 2 * STANDING + size::text(MAX_WHY);
-/// Id, standing, listing, score, five components, ban, addresses, quotas, changes, evidence.
+/// Id, date, standing, listing, score, five components, ban, addresses, quotas, changes, evidence.
 const VIEW: u32 = size::PEER
+    + size::U64
     + STANDING
     + 2 * size::TAG
     + 6 * size::U32

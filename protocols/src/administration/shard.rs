@@ -23,6 +23,8 @@ pub enum Request {
         /// In how many seconds it is aborted unless it is settled, at most [`MAX_TIMEOUT`](shardwire_model::life::MAX_TIMEOUT); as the node is
         /// configured if absent.
         timeout_s: Option<u64>,
+        /// Start it though the settler has never met the operator; otherwise that is refused, before anything is locked.
+        unknown_operator: bool,
     },
     /// Abort a shard (the settler that started it does). Answer: [`Response::Aborted`].
     Abort {
@@ -58,6 +60,10 @@ pub enum Response {
         start: Box<ShardStart>,
         /// When it is aborted unless it is settled.
         deadline: Timestamp,
+        /// How many seconds that leaves, by the settler's date.
+        left_s: u64,
+        /// Whether its operator is connected to the settler. Otherwise nothing happens until it is.
+        operator_connected: bool,
     },
     /// The shard is aborted; escrow and locks have returned.
     Aborted {
@@ -223,7 +229,7 @@ mod optional_felt {
     }
 }
 
-pub(super) const REQUEST: u32 = size::TAG + size::START_REQUEST + (size::TAG + size::U64);
+pub(super) const REQUEST: u32 = size::TAG + size::START_REQUEST + (size::TAG + size::U64) + size::TAG;
 
 /// Two ids and two optional hashes with their tags, two enums, numbers, an error.
 const SHARD: u32 = (size::FELT + size::PEER + (size::TAG + size::PEER) + 2 * (size::TAG + size::HASH) + 2 * size::TAG)
@@ -246,5 +252,5 @@ const ENTRY: u32 = (size::FELT + size::U32 + size::TAG + size::TAG + size::HASH)
     + size::TAG
     + size::SIGNATURE;
 const HISTORY: u32 = size::list(MAX_ENTRIES_LISTED, ENTRY) + size::TAG;
-const STARTED: u32 = size::SHARD_START + size::U64;
+const STARTED: u32 = size::SHARD_START + 2 * size::U64 + size::TAG;
 pub(super) const RESPONSE: u32 = size::TAG + size::max(size::max(STARTED, SHARDS), HISTORY);

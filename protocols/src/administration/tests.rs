@@ -5,7 +5,7 @@ use crate::{
 };
 use shardwire_model::{
     AccountId, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, MAX_ACCOUNTS, MAX_CONTRACTS,
-    MAX_ENTRIES, PeerId, Role, SegmentId, Selector, ShardId, Stage, StartRequest, Timestamp, Update,
+    MAX_ENTRIES, PeerId, Role, SegmentId, Selector, ShardId, Stage, StartRequest, Timestamp, Trust, Update,
     life::{EntryForm, HistoryEntry, Part, Step},
 };
 use shardwire_reputation::{Ban, Components, Listing, Quota, Standing, Tier};
@@ -56,6 +56,7 @@ fn node_status() -> NodeStatus {
         listen: "127.0.0.1:4711".into(),
         agent: "shardwire/0.1.0".into(),
         since: Timestamp(5),
+        clock: ClockStatus::default(),
         unmet: vec![Unmet::new("worker", "SW-TEST-001", "there is none", "Build one.")],
         peers: vec![PeerStatus {
             peer: PeerId([2; 32]),
@@ -73,6 +74,7 @@ fn node_status() -> NodeStatus {
 fn view(number: u8) -> PeerView {
     PeerView {
         peer: PeerId([number; 32]),
+        now: Timestamp(9),
         standing: Standing::Admitted(Tier::Normal),
         listing: None,
         score: 450,

@@ -113,7 +113,7 @@ fn a_sequence_that_forks_is_shown_by_two_receipts() {
     assert_eq!(check(receipt(1, 8, at(4)), receipt(1, 9, at(4))), Ok(Shown::TwoTransactions));
     assert_eq!(check(receipt(1, 8, at(4)), receipt(1, 8, at(5))), Ok(Shown::TwoPlaces));
     let duplicate = Outcome::Accepted { sequence: 4, duplicate: true };
-    let refused = Outcome::Refused(Cause::new("SW-TX-002", "the nonce is 4, not 3"));
+    let refused = Outcome::Refused { cause: Cause::new("SW-TX-002", "the nonce is 4, not 3"), due: Some(3) };
     for (second, why) in [
         (receipt(1, 8, duplicate), "asked again"),
         (receipt(1, 8, refused), "refused at another time"),
@@ -184,7 +184,7 @@ fn what_is_no_piece_of_evidence_is_refused_and_the_longest_fits() {
     };
     let bytes = longest.to_bytes();
     assert_eq!(Accusation::from_bytes(&bytes).unwrap().check(&Reader).unwrap(), longest.check(&Reader).unwrap());
-    let cause = Outcome::Refused(largest_cause());
+    let cause = Outcome::Refused { cause: largest_cause(), due: Some(u32::MAX) };
     let refusals = Evidence::Receipts(Box::new([receipt(1, 8, cause.clone()), receipt(1, 9, cause)]));
     assert!(Accusation { accused: identity(1).peer(), evidence: refusals }.to_bytes().len() < 4096);
 

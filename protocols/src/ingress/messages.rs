@@ -72,8 +72,13 @@ pub enum Outcome {
         /// It was there already: the same transaction was submitted before.
         duplicate: bool,
     },
-    /// It breaks a rule and is not in the sequence.
-    Refused(Cause),
+    /// It breaks a rule and is not in the sequence. It has used up no nonce: the account's later transactions have to be signed anew from the one that is due.
+    Refused {
+        /// The rule: a stable code, and words for a person.
+        cause: Cause,
+        /// The nonce that the account's next transaction must have; none if the shard takes no more of it.
+        due: Option<u32>,
+    },
 }
 
 /// What the operator signs for each transaction.
@@ -112,7 +117,7 @@ pub fn transaction_hash(transaction: &SignedTransaction) -> Hash {
 /// Account, nonce, contract, call (its tag, two keys, an amount), signature.
 const SIGNED_TRANSACTION: u32 =
     size::FELT + size::U32 + size::FELT + (size::TAG + 2 * size::FELT + size::U128) + 2 * size::FELT;
-const VERDICT: u32 = size::FELT + size::HASH + size::FELT + size::U32 + size::TAG + size::CAUSE;
+const VERDICT: u32 = size::FELT + size::HASH + size::FELT + size::U32 + size::TAG + size::CAUSE + size::TAG + size::U32;
 
 message!(Open, max_bytes = size::FELT, deadline = timing::GREETING);
 message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = timing::ANSWER);

@@ -2,7 +2,8 @@
 //!
 //! The client opens one shard; the operator says where the shard stands, or why it takes none. Then up to [`DEPTH`] transactions may be
 //! on their way before the first receipt is back; receipts come in the order of submission. A refused transaction doesn't end the
-//! session: its receipt says why. Submitting the same transaction again is harmless: its receipt says that it is a duplicate. So
+//! session: its receipt says why, and which nonce is due of its account. It used up none, so those of the account that were signed to follow it are refused
+//! as well: a client signs them anew, from the nonce that is due, over the chain of what was accepted. Submitting the same transaction again is harmless: its receipt says that it is a duplicate. So
 //! a client whose connection broke opens again and submits what has no receipt.
 //!
 //! What the client half refuses: a receipt for another transaction than the next in turn, or one that the shard's operator

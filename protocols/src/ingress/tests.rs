@@ -40,7 +40,10 @@ impl Handler for Operator {
         let nonce = transaction.transaction.nonce;
         let mut sequence = self.sequence.lock().unwrap();
         if nonce > 1000 {
-            return Ok(ready(Ok(Outcome::Refused(Cause::new("SW-ADMISSION-003", "the nonce is not the next")))));
+            return Ok(ready(Ok(Outcome::Refused {
+                cause: Cause::new("SW-ADMISSION-003", "the nonce is not the next"),
+                due: Some(1),
+            })));
         }
         let place = sequence.iter().position(|it| *it == nonce);
         if place.is_none() {
@@ -112,7 +115,7 @@ async fn each_transaction_gets_its_receipt_in_order_and_a_refused_one_ends_nothi
     for (at, outcome) in outcomes[..200].iter().enumerate() {
         assert_eq!(*outcome, Outcome::Accepted { sequence: u32::try_from(at).unwrap(), duplicate: false });
     }
-    assert!(matches!(&outcomes[200], Outcome::Refused(cause) if cause.code == "SW-ADMISSION-003"));
+    assert!(matches!(&outcomes[200], Outcome::Refused { cause, due: Some(1) } if cause.code == "SW-ADMISSION-003"));
     assert_eq!(outcomes[201], Outcome::Accepted { sequence: 6, duplicate: true });
     assert_eq!(outcomes[202], Outcome::Accepted { sequence: 200, duplicate: false });
 }
@@ -267,7 +270,7 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
         transaction: transaction_hash(&transaction),
         account: AccountId(LARGEST),
         nonce: u32::MAX,
-        outcome: Outcome::Refused(largest_cause()),
+        outcome: Outcome::Refused { cause: largest_cause(), due: Some(u32::MAX) },
     };
     fits(&Signed::by(&identity(1), verdict));
     fits(&Bye {});

@@ -31,7 +31,7 @@ impl Client {
     /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the peer doesn't answer in time, or
     /// answers another ping.
     pub async fn ping(self, clock: &dyn Clock) -> Result<(Measured, Self), SessionError> {
-        let (sent, began) = (clock.now(), Instant::now());
+        let (sent, began) = (clock.wall(), Instant::now());
         let (pong, session) = self.0.choose(Ping { sent }).await?.recv::<Pong, _>().await?;
         if pong.sent != sent {
             return Err(session.broken("Pong", "SW-KEEPALIVE-001", "the pong is that of another ping"));

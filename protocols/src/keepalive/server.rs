@@ -12,7 +12,7 @@ pub async fn serve(session: Responder<Keepalive>, clock: &dyn Clock) -> Result<(
     let mut session = session.enter();
     loop {
         session = offer!(session => {
-            Ping(Ping { sent }), next => next.send(Pong { sent, received: clock.now() }).await?.repeat(),
+            Ping(Ping { sent }), next => next.send(Pong { sent, received: clock.wall() }).await?.repeat(),
             Bye(_), end => return end.close().await,
         });
     }

@@ -376,7 +376,7 @@ fn a_receipt_whose_transaction_is_gone() {
     let mut outcome = sound();
     let (operator, receipt) = outcome.receipts[0].clone();
     let refused = ReceiptContent {
-        outcome: Outcome::Refused(shardwire_model::Cause::new("SW-TX-001", "no")),
+        outcome: Outcome::Refused { cause: shardwire_model::Cause::new("SW-TX-001", "no"), due: Some(1) },
         transaction: Hash([1; 32]),
         ..receipt.statement
     };

@@ -10,20 +10,24 @@ use crate::{
 };
 use shardwire::config::Role;
 use shardwire_disk::Survives;
-use shardwire_model::{Hash, PeerId};
+use shardwire_model::{Hash, PeerId, ShardId, life::AbortReason};
 use shardwire_operator::events::{JobLeased, JobProven};
 use shardwire_peers::events::{Blame, Overloaded, ProtocolViolated, SessionFailed, SessionLost};
 use shardwire_protocols::trace;
 use shardwire_prover::events::{JobFailed, PullEnded};
+use shardwire_settler::events::{ShardAborted, ShardStarted};
 use shardwire_telemetry as telemetry;
 use shardwire_transport::{settings::CONNECTION_WINDOW_BYTES, sim::Counters};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    time::Duration,
 };
 
 /// The code of a witness that a worker refuses.
 const REFUSED: &str = "SW-PROVE-012";
+/// How much later than the World a settler may say that a shard started: it may have lost its power in between.
+const LATE_START: Duration = Duration::from_secs(180);
 /// The code of a node that makes more requests at once than its pipeline holds.
 const PIPELINE_FULL: &str = "SW-SESSION-031";
 /// The most failed sessions of one protocol with one peer in [`WINDOW`]: four other nodes, and a pause of half a
@@ -80,6 +84,7 @@ pub(super) async fn all(played: Played<'_>, counters: Counters) -> Vec<Failure> 
     failures.extend(nothing_floods(counters));
     failures.extend(one_prover_a_job(events));
     failures.extend(no_local_end_is_a_verdict(events));
+    failures.extend(no_clock_ends_a_shard(events));
     failures
 }
 
@@ -179,12 +184,31 @@ fn one_prover_a_job(events: &[Seen]) -> Option<Failure> {
     None
 }
 
+/// Every shard has its time, whatever clocks are set to.
+fn no_clock_ends_a_shard(events: &[Seen]) -> Option<Failure> {
+    let mut started: BTreeMap<ShardId, (u64, Duration)> = BTreeMap::new();
+    for Seen { at, event } in events {
+        if let Some(ShardStarted { shard, timeout, .. }) = event.get() {
+            started.entry(*shard).or_insert((*at, *timeout));
+        } else if let Some(ShardAborted { shard, reason: AbortReason::Deadline }) = event.get()
+            && let Some((began, timeout)) = started.get(shard)
+        {
+            let lasted = Duration::from_millis(at - began);
+            if lasted + LATE_START < *timeout {
+                let what = format!("shard {} timed out after {lasted:?}, of {timeout:?}", shard.short());
+                return Some(Failure::of("no_clock_ends_a_shard", what));
+            }
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shardwire_model::Felt;
     use shardwire_reputation::Tier;
     use shardwire_telemetry::Event;
-    use std::time::Duration;
 
     fn seen<E: Event>(at: u64, event: E) -> Seen {
         Seen { at, event: telemetry::Seen::of(event) }
@@ -248,6 +272,18 @@ mod tests {
         let proven = |prover| seen(3, JobProven { job: JOB, prover, proof: Hash([9; 32]) });
         fires(one_prover_a_job(&[leased(ONE, 1), leased(OTHER, 2), proven(ONE)]), "one_prover_a_job");
         assert_eq!(one_prover_a_job(&[leased(ONE, 1), leased(OTHER, 2), proven(OTHER)]), None);
+    }
+
+    #[test]
+    fn a_shard_that_a_clock_ended() {
+        let (shard, timeout) = (ShardId(Felt::ONE), Duration::from_secs(3600));
+        let aborted = |at, reason| {
+            [seen(5, ShardStarted { shard, operator: ONE, timeout }), seen(at, ShardAborted { shard, reason })]
+        };
+        let early = aborted(3_000_000, AbortReason::Deadline);
+        fires(no_clock_ends_a_shard(&early), "no_clock_ends_a_shard");
+        assert_eq!(no_clock_ends_a_shard(&aborted(3_600_000, AbortReason::Deadline)), None);
+        assert_eq!(no_clock_ends_a_shard(&aborted(10, AbortReason::Asked { by: ONE })), None);
     }
 
     #[test]

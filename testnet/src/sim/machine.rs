@@ -44,15 +44,22 @@ pub(super) struct SimulatedClock {
     began: Instant,
     /// The clock's error, in milliseconds.
     wrong_by: Arc<AtomicI64>,
+    /// Its error when nobody has set it.
+    skew: i64,
 }
 
 impl SimulatedClock {
     pub(super) fn new(wrong_by: i64) -> Self {
-        Self { began: Instant::now(), wrong_by: Arc::new(AtomicI64::new(wrong_by)) }
+        Self { began: Instant::now(), wrong_by: Arc::new(AtomicI64::new(wrong_by)), skew: wrong_by }
     }
 
     pub(super) fn jump(&self, by: i64) {
         self.wrong_by.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// Somebody sets it right, as right as it was.
+    pub(super) fn correct(&self) {
+        self.wrong_by.store(self.skew, Ordering::Relaxed);
     }
 }
 

@@ -15,8 +15,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// How often machines are checked for a power failure.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// The farthest that a clock jumps, in seconds: longer than any lease except one for an announced proof.
+/// The farthest that a clock jumps for good, in seconds: longer than any lease except one for an announced proof.
 const MAX_JUMP_S: u64 = 150;
+/// The farthest that one jumps until somebody sets it right, in days: beyond every deadline.
+const MAX_JUMP_DAYS: u64 = 4;
+/// How often a jump is one of days.
+const JUMPS_BY_DAYS: u32 = PPM / 2;
 /// Reads in a million that fail on a failing disk.
 const FAILING_READS: u32 = PPM / 20;
 
@@ -46,6 +50,8 @@ enum Cure {
     },
     /// A machine whose worker is mended.
     Worker(usize),
+    /// A clock that is days wrong.
+    Clock(usize),
 }
 
 /// Injects faults into the machines that it is lent.
@@ -111,6 +117,7 @@ impl<'a> Nemesis<'a> {
         self.cure(|_| true).await;
         for machine in &mut *self.machines {
             machine.medium.power_off_after(u64::MAX);
+            machine.clock.correct();
         }
         self.watch();
     }
@@ -159,6 +166,10 @@ impl<'a> Nemesis<'a> {
                     }
                 }
                 Cure::Resume(index) => self.machines[index].resume(),
+                Cure::Clock(index) => {
+                    note(&format!("the clock of {} is set right", self.machines[index].name));
+                    self.machines[index].clock.correct();
+                }
                 Cure::Worker(index) => {
                     note(&format!("the worker of {} is mended", self.machines[index].name));
                     self.machines[index].worker_ends(None);
@@ -240,8 +251,12 @@ impl<'a> Nemesis<'a> {
             }
             Fault::ClockJump => {
                 let index = self.dice.index(self.machines.len());
-                let by = i64::try_from(self.dice.below(2 * MAX_JUMP_S * 1000)).unwrap_or(0)
+                let mut by = i64::try_from(self.dice.below(2 * MAX_JUMP_S * 1000)).unwrap_or(0)
                     - i64::try_from(MAX_JUMP_S * 1000).unwrap_or(0);
+                if self.dice.chance(JUMPS_BY_DAYS) {
+                    by *= i64::try_from(MAX_JUMP_DAYS * 24 * 60 * 60 / MAX_JUMP_S).unwrap_or(1);
+                    self.ongoing.push(Ongoing { until, what: Cure::Clock(index) });
+                }
                 note(&format!("the clock of {} jumps by {by} ms", self.machines[index].name));
                 self.machines[index].clock.jump(by);
             }

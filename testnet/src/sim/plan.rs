@@ -31,7 +31,7 @@ pub enum Fault {
     CrashAtWrite,
     /// A node is told to stop, and is started again.
     Restart,
-    /// A clock is set to another time.
+    /// A clock is set to another time: by minutes for good, or by days until somebody sets it right.
     ClockJump,
     /// A disk has no room left.
     FullDisk,

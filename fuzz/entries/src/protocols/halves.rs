@@ -126,7 +126,8 @@ impl administration::Handler for Peer {
             Request::Shard(request) => match request {
                 shard::Request::Start { .. } => {
                     let start = Box::new(start(RESPONDER));
-                    shard::Response::Started { start, deadline: self.now() }.into()
+                    shard::Response::Started { start, deadline: self.now(), left_s: 60, operator_connected: true }
+                        .into()
                 }
                 shard::Request::Abort { .. } => shard::Response::Aborted { at: self.now() }.into(),
                 shard::Request::Retry { .. } => shard::Response::Retried { jobs: 1 }.into(),
@@ -250,7 +251,7 @@ impl ingress::Handler for Peer {
     ) -> Result<impl Future<Output = Result<ingress::Outcome, Failure>> + Send, Failure> {
         Ok(ready(Ok(match it.transaction.nonce {
             0 => ingress::Outcome::Accepted { sequence: 0, duplicate: false },
-            _ => ingress::Outcome::Refused(cause()),
+            _ => ingress::Outcome::Refused { cause: cause(), due: Some(1) },
         })))
     }
 }

@@ -1,4 +1,4 @@
-//! What a settler does on its own: it catches up with what the World decides, and aborts shards whose deadline has passed.
+//! What a settler does on its own: it catches up with what the World decides, and aborts shards that are [late](super::deadlines).
 
 use super::CaughtUp;
 use crate::{Settler, SettlerError};
@@ -9,7 +9,7 @@ use shardwire_world::Refusal;
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-/// How often it is looked whether a deadline has passed, or what failed can be done, while there is such a thing: the node's clock may be set.
+/// How often it is looked whether a deadline has passed, or what failed can be done, while there is such a thing: the node's date may be confirmed or corrected.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Before what failed is tried again.
 const TRY_AGAIN: Backoff = Backoff::between(Duration::from_secs(1), LOOK_EVERY);
@@ -33,13 +33,12 @@ impl Settler {
                     () = self.world.changed(revision) => {}
                 }
             };
-            let next = self.deadlines().first().map(|(deadline, _)| deadline.since(self.host.clock.now()));
             if failed {
                 drop(timeout(waits.after_failure(), wake).await);
                 continue;
             }
             waits.reset();
-            match next {
+            match self.left() {
                 None => wake.await,
                 Some(left) => drop(timeout(left.min(LOOK_EVERY), wake).await),
             }
@@ -57,7 +56,7 @@ impl Settler {
         match aborted {
             // It settled meanwhile, or is aborted.
             Ok(_) | Err(SettlerError::Refused(Refusal::AlreadySettled { .. })) => {
-                self.deadlines().retain(|(_, it)| *it != shard);
+                self.expect_no_more(shard);
                 true
             }
             Err(SettlerError::Pending { .. }) => false,
@@ -88,11 +87,5 @@ impl Settler {
             }
         }
         left > 0
-    }
-
-    /// The shards whose deadline has passed.
-    fn due(&self) -> Vec<ShardId> {
-        let now = self.host.clock.now();
-        self.deadlines().iter().take_while(|(deadline, _)| *deadline <= now).map(|(_, shard)| *shard).collect()
     }
 }

@@ -44,6 +44,13 @@ pub(super) fn judge(txn: &WriteTransaction, world: &WorldIdentity, operation: &O
     }
 }
 
+impl StageRow {
+    /// The date of the end, if it is now. No shard ends before it started: a clock that was set back meanwhile counts as standing still.
+    fn ends_at(&self, now: Timestamp) -> Timestamp {
+        now.max(self.started_at)
+    }
+}
+
 impl Change {
     pub(super) fn write(self, txn: &WriteTransaction) -> Result<(), Fault> {
         let at = self.shard.0.to_bytes_be();
@@ -151,9 +158,9 @@ fn settle(txn: &WriteTransaction, output: &Output, proof: Hash, (ticket, now): (
             deltas.iter().filter(|(_, delta)| matches!(delta, Delta::Counter { .. })).copied().collect();
         deltas.extend(grown);
     }
-    let cells = merged(txn, &deltas)?;
-    let settlement = Settlement { output: output.clone(), proof, at: now };
-    let stage = StageRow { stage: ShardStage::Settled { proof, at: now }, ..stage };
+    let (cells, at) = (merged(txn, &deltas)?, stage.ends_at(now));
+    let settlement = Settlement { output: output.clone(), proof, at };
+    let stage = StageRow { stage: ShardStage::Settled { proof, at }, ..stage };
     let receipt = settlement.clone();
     let change = Change { shard, ticket, cells, stage: Some(stage), row: None, settlement: Some(settlement) };
     Ok((Receipt::Settled(Box::new(receipt)), Some(change)))
@@ -183,10 +190,10 @@ fn abort(txn: &WriteTransaction, shard: ShardId, reason: AbortReason, (ticket, n
     if Mutation::LockKept.is_planted() {
         back.retain(|(_, delta)| !matches!(delta, Delta::Lock { .. }));
     }
-    let cells = merged(txn, &back)?;
-    let stage = StageRow { stage: ShardStage::Aborted { reason, at: now }, ..stage };
+    let (cells, at) = (merged(txn, &back)?, stage.ends_at(now));
+    let stage = StageRow { stage: ShardStage::Aborted { reason, at }, ..stage };
     let change = Change { shard, ticket, cells, stage: Some(stage), row: None, settlement: None };
-    Ok((Receipt::Aborted(Aborted { shard, reason, at: now }), Some(change)))
+    Ok((Receipt::Aborted(Aborted { shard, reason, at }), Some(change)))
 }
 
 fn stage(txn: &WriteTransaction, shard: ShardId) -> Result<StageRow, Fault> {

@@ -82,7 +82,7 @@ pub struct HistoryEntry {
     pub number: u32,
     /// The hash of the entry before; zeros before the first.
     pub before: Hash,
-    /// When, on the node's clock, which may have been wrong or set back.
+    /// When, on the node's clock, which may have been wrong. Never before the entry before it: a clock that was set back counts as standing still.
     pub at: Timestamp,
     /// The step that was taken.
     pub step: Step,
@@ -187,6 +187,8 @@ pub struct History {
     life: Life,
     /// The hash of the last entry.
     last: Hash,
+    /// The date of the last entry.
+    at: Timestamp,
     length: u32,
 }
 
@@ -194,7 +196,7 @@ impl History {
     /// One without entries.
     #[must_use]
     pub fn new(part: Part) -> Self {
-        Self { part, life: Life::new(part.role), last: Hash::default(), length: 0 }
+        Self { part, life: Life::new(part.role), last: Hash::default(), at: Timestamp::default(), length: 0 }
     }
 
     /// Reads entries, in their order.
@@ -211,7 +213,7 @@ impl History {
         &self.life
     }
 
-    /// The entry for this step, to be signed by the node; none if the step was taken before.
+    /// The entry for this step, to be signed by the node; none if the step was taken before. A date before the last entry's becomes that one's.
     ///
     /// # Errors
     /// As [`Life::after`].
@@ -219,7 +221,7 @@ impl History {
         if self.life.after(&step)? == self.life {
             return Ok(None);
         }
-        let form = EntryForm::default();
+        let (form, at) = (EntryForm::default(), at.max(self.at));
         Ok(Some(HistoryEntry { part: self.part, number: self.length, before: self.last, at, step, form }))
     }
 
@@ -241,7 +243,7 @@ impl History {
             Err(refusal) => Err(HistoryError::Step { number, refusal }),
             // A repeated step is never written.
             Ok(life) if life == self.life => Err(HistoryError::NotNext { number }),
-            Ok(life) => Ok(Self { part: self.part, life, last: entry.hash(), length: number + 1 }),
+            Ok(life) => Ok(Self { part: self.part, life, last: entry.hash(), at: entry.at, length: number + 1 }),
         }
     }
 }

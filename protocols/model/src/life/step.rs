@@ -108,6 +108,8 @@ pub enum AbortCause {
     },
     /// It was open in a data folder of an older layout, of which nothing is executed, proven or settled any more.
     Outdated,
+    /// A proof of it holds, and the World can't take its output in: a counter is full, say. No other proof of that run could settle it.
+    Unmergeable,
 }
 
 /// Why a shard is aborted. The World checks what it can: a deadline is a date, who asks is the submitter's to check.
@@ -124,6 +126,8 @@ pub enum AbortReason {
     /// It is of an older layout, so no proof can settle it. Refused for any other shard. A World that noted no reasons for its aborts
     /// has this one for all of them, once it is migrated.
     Outdated,
+    /// Its output is proven, and the World has refused to merge it, which it would do again: that is the submitter's to check.
+    Unmergeable,
 }
 
 impl Step {

@@ -33,7 +33,11 @@ fn json_has_the_names_that_the_command_line_prints() {
 
 #[test]
 fn the_largest_messages_fit_and_longer_lists_are_refused() {
-    fits(&Request::Shard(shard::Request::Start { request: request(), timeout_s: Some(u64::MAX) }));
+    fits(&Request::Shard(shard::Request::Start {
+        request: request(),
+        timeout_s: Some(u64::MAX),
+        unknown_operator: true,
+    }));
     let update = Update { kind: Kind::Lock, contract: ContractId(LARGEST), key: Key(LARGEST), value: LARGEST };
     let shard = ShardStatus {
         shard: ShardId(LARGEST),
@@ -79,6 +83,13 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
         listen: name(),
         agent: name(),
         since: Timestamp(u64::MAX),
+        clock: ClockStatus {
+            now: Timestamp(u64::MAX),
+            jumped_ms: Some(i64::MIN),
+            trust: Trust::Contradicted,
+            agree: u32::MAX,
+            apart: u32::MAX,
+        },
         unmet: vec![unmet; MAX_UNMET],
         peers: vec![peer.clone(); MAX_PEERS_LISTED],
         shards: shards.clone(),
@@ -86,7 +97,12 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     };
     fits(&Response::Node(node::Response::Status(Box::new(status.clone()))));
     let encodes = |response: &Response| shardwire_transport::message::encode(response).is_ok();
-    let started = shard::Response::Started { start: Box::new(largest_start()), deadline: Timestamp(u64::MAX) };
+    let started = shard::Response::Started {
+        start: Box::new(largest_start()),
+        deadline: Timestamp(u64::MAX),
+        left_s: u64::MAX,
+        operator_connected: true,
+    };
     assert!(encodes(&started.into()));
     assert!(encodes(&shard::Response::Shards(shards).into()));
     let storage = StorageStatus {
@@ -121,6 +137,7 @@ fn the_largest_peers_and_evidence_fit_and_longer_lists_are_refused() {
     let banned = Standing::Banned { until: Timestamp(u64::MAX) };
     let largest = PeerView {
         peer: PeerId([255; 32]),
+        now: Timestamp(u64::MAX),
         standing: banned,
         listing: Some(Listing::Allowed),
         score: most,

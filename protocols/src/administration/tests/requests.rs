@@ -6,7 +6,7 @@ async fn requests_are_answered_and_one_that_fails_says_why_and_ends_nothing() {
     asked(1, &node, async |client| {
         let status = client.status().await.unwrap();
         assert_eq!((status.network.as_str(), status.shards.len()), ("dungeon", 2));
-        let failed = client.start(request(), None).await.unwrap_err();
+        let failed = client.start(request(), None, false).await.unwrap_err();
         assert_eq!(failed.to_string(), "the disk is full (SW-TEST-001)");
         assert_eq!((failed.code(), failed.next_step().as_str()), ("SW-CONTROL-002", "Buy a larger one."));
         assert_eq!(client.retry(SHARD).await, Ok(2));

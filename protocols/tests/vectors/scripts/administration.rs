@@ -1,14 +1,14 @@
 use super::{INITIATOR, RESPONDER, Script, script, start};
 use shardwire_model::{
     Cause, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, Role, SegmentId, ShardId, Stage,
-    StartRequest, Timestamp, Update,
+    StartRequest, Timestamp, Trust, Update,
     life::{AbortCause, History, HistoryEntry, Part, Step},
 };
 use shardwire_protocols::{
     Signed,
     administration::{
-        Administration, Changed, Client, Counts, Failed, Handler, NodeStatus, Overview, PeerStatus, PeerView,
-        ProtocolQuota, Request, Response, ShardStatus, StorageStatus, Unmet, node, peer, serve, shard, world,
+        Administration, Changed, Client, ClockStatus, Counts, Failed, Handler, NodeStatus, Overview, PeerStatus,
+        PeerView, ProtocolQuota, Request, Response, ShardStatus, StorageStatus, Unmet, node, peer, serve, shard, world,
     },
     history::sign,
 };
@@ -94,6 +94,7 @@ fn entries(shard: ShardId) -> Vec<Signed<HistoryEntry>> {
 fn view(peer: PeerId, standing: Standing) -> PeerView {
     PeerView {
         peer,
+        now: Timestamp(1_700_000_055_000),
         standing,
         listing: Some(Listing::Configured),
         score: 320,
@@ -150,6 +151,13 @@ fn of_node(request: &node::Request) -> node::Response {
             listen: "0.0.0.0:4433".into(),
             agent: "shardwire/0.1.0".into(),
             since: Timestamp(1_700_000_000_000),
+            clock: ClockStatus {
+                now: Timestamp(1_700_000_055_000),
+                jumped_ms: Some(-172_800_000),
+                trust: Trust::Contradicted,
+                agree: 1,
+                apart: 2,
+            },
             unmet: vec![Unmet::new("disk", "SW-TEST-001", "the disk is full", "Buy a larger one.")],
             peers: vec![link()],
             shards: vec![status()],
@@ -181,9 +189,11 @@ fn of_node(request: &node::Request) -> node::Response {
 
 fn of_shards(request: shard::Request) -> Result<shard::Response, Failed> {
     Ok(match request {
-        shard::Request::Start { timeout_s, .. } => shard::Response::Started {
+        shard::Request::Start { timeout_s, unknown_operator, .. } => shard::Response::Started {
             start: Box::new(start(&RESPONDER)),
             deadline: Timestamp(1_700_000_000_000 + 1000 * timeout_s.unwrap_or(600)),
+            left_s: timeout_s.unwrap_or(600),
+            operator_connected: !unknown_operator,
         },
         shard::Request::Abort { shard } if shard == status().shard => {
             shard::Response::Aborted { at: Timestamp(1_700_000_000_000) }
@@ -258,8 +268,8 @@ pub(super) fn scripts() -> Vec<Script> {
             client.status().await?;
             client.overview().await?;
             client.reload().await?;
-            client.start(request(), Some(90)).await?;
-            client.start(request(), None).await?;
+            client.start(request(), Some(90), false).await?;
+            client.start(request(), None, true).await?;
             client.shards(Some(shard)).await?;
             assert!(client.shards(None).await.is_err());
             client.storage().await?;

@@ -30,7 +30,7 @@ impl Handler for Operator {
         Ok(ready(Ok(match signed.transaction.nonce {
             1 => Outcome::Accepted { sequence: 7, duplicate: false },
             2 => Outcome::Accepted { sequence: 7, duplicate: true },
-            _ => Outcome::Refused(Cause::new("SW-TEST-003", "another nonce is due")),
+            _ => Outcome::Refused { cause: Cause::new("SW-TEST-003", "another nonce is due"), due: Some(2) },
         })))
     }
 }

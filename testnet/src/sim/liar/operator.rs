@@ -233,13 +233,18 @@ impl ingress::Handler for LyingOperator {
     ) -> Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure> {
         let mut frauds = self.frauds();
         let Some(fraud) = frauds.get_mut(&shard) else {
-            return Ok(ready(Ok(Outcome::Refused(unknown()))));
+            return Ok(ready(Ok(Outcome::Refused { cause: unknown(), due: None })));
         };
         let place = |sequence| if fraud.deed == Deed::OnePlace { 0 } else { sequence };
         Ok(ready(Ok(match fraud.desk.accept(&transaction) {
             Ok(Acceptance::Accepted { sequence }) => Outcome::Accepted { sequence: place(sequence), duplicate: false },
             Ok(Acceptance::Duplicate { sequence }) => Outcome::Accepted { sequence: place(sequence), duplicate: true },
-            Err(refusal) => Outcome::Refused(Cause::new(refusal.code(), &refusal.to_string())),
+            Err(refusal) => {
+                let cause = Cause::new(refusal.code(), &refusal.to_string());
+                let index = fraud.offer.start.account_index(transaction.transaction.account);
+                let due = index.and_then(|index| fraud.desk.next_nonces().get(index).copied());
+                Outcome::Refused { cause, due }
+            }
         })))
     }
 }
