@@ -14,7 +14,7 @@ use shardwire_reputation::Tier;
 
 /// What a node may be asked about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename = "NodeRequest", rename_all = "snake_case")]
 pub enum Request {
     /// How it is. Answer: [`Response::Status`].
     Status,
@@ -28,7 +28,7 @@ pub enum Request {
 
 /// What it answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename = "NodeResponse", rename_all = "snake_case")]
 pub enum Response {
     /// How it is.
     Status(Box<NodeStatus>),
