@@ -32,12 +32,11 @@ pub(crate) fn take<'a>(bytes: &mut &'a [u8], n: usize) -> &'a [u8] {
 fn decompressed(mut block: &[u8]) -> Vec<u8> {
     fn length(block: &mut &[u8], nibble: u8) -> usize {
         let mut length = usize::from(nibble);
-        while nibble == 15 {
+        let mut more = nibble == 15;
+        while more {
             let byte = take(block, 1)[0];
             length += usize::from(byte);
-            if byte != 255 {
-                break;
-            }
+            more = byte == 255;
         }
         length
     }
