@@ -8,9 +8,13 @@ use shardwire_model::life::Ended;
 use shardwire_model::{Cause, PeerId, ShardId, Stage, life::Step};
 use shardwire_protocols::{
     Failure, Signed,
-    handoff::{Acceptance, Answer, Assign, Closed, Handler, LEASE, MAX_KNOWN, Outcome},
+    handoff::{Acceptance, Answer, Assign, Closed, Handler, MAX_KNOWN, Outcome},
 };
 use shardwire_store::records::{HANDOFFS, Handoff};
+use std::time::Duration;
+
+/// How long an operator may be silent before its shards may be assigned anew: it asks every 15 s.
+const LEASE: Duration = Duration::from_secs(120);
 
 impl Settler {
     async fn answer(&self, operator: PeerId, known: &[ShardId]) -> Result<Option<Answer>, SettlerError> {

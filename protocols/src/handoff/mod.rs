@@ -6,7 +6,7 @@
 //!
 //! **Lost connections.** Asking is idempotent. A shard that the settler assigned and that `known` doesn't name is assigned again; one that
 //! `known` names but for which the settler has no acceptance is assigned again as well, and accepting it again is harmless.
-//! [`Closed`] is repeated until `known` no longer names the shard. The lease of each shard in `known` lasts [`LEASE`] and is renewed by asking.
+//! [`Closed`] is repeated until `known` no longer names the shard. The lease of each shard in `known` is renewed by asking.
 //!
 //! What the client half refuses: start data that contradicts itself or is for another operator, another number of values than
 //! entries, news of a shard that it doesn't hold. What the server half refuses: an acceptance that isn't for the shard and epoch
@@ -26,10 +26,6 @@ use shardwire_transport::{
     Protocol,
     algebra::{Choose, Eps, HasDual, Offer, Rec, Recv, Send, Var, Z},
 };
-use std::time::Duration;
-
-/// How long an assignment lasts after the operator's last question: it asks every 15 s.
-pub const LEASE: Duration = Duration::from_secs(120);
 
 /// The protocol: the operator is the initiator.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use shardwire_model::{
     MAX_ACCOUNTS, MAX_CODE, MAX_CONTRACTS, MAX_ENTRIES, MAX_PROOF_BYTES, MAX_REASON, MAX_TRANSACTIONS,
     finished_selector,
 };
-use shardwire_protocols::{describe::markdown, evidence, handoff, handshake, keepalive, proof, timing, trace};
+use shardwire_protocols::{describe::markdown, evidence, handshake, keepalive, proof, timing, trace};
 use shardwire_reputation::{HIGH_AT, LONGEST_WAIT, NORMAL_AT, Policy, Quotas, Tier, admission::Limits};
 use shardwire_transport::{
     Profile, Settings,
@@ -89,7 +89,6 @@ fn numbers_that_are_written_by_hand_are_those_of_the_constants() {
         format!("{MAX_CONTRACTS} contracts, {MAX_ACCOUNTS} accounts, {} entries", thousands(MAX_ENTRIES as u64)),
         format!("at most {} transactions", bytes(MAX_TRANSACTIONS)),
         format!("`{}`", finished_selector()),
-        format!("An assignment lasts {}", seconds(handoff::LEASE)),
         format!("The lease lasts {}", seconds(trace::LEASE)),
         format!("reports every {}", seconds(trace::REPORT_EVERY)),
         format!("The initiator pings every {}", seconds(keepalive::EVERY)),
@@ -112,6 +111,7 @@ fn numbers_that_are_written_by_hand_are_those_of_the_constants() {
 #[test]
 fn what_nodes_decide_is_what_their_sources_say() {
     let said = [
+        ("node/settler/src/handoff.rs", "LEASE: Duration = Duration::from_secs(120)", "An assignment lasts 120 s"),
         ("node/config/src/lib.rs", "DEFAULT_NETWORK: &str = \"local\"", "the network is `local`"),
         ("node/src/network/links.rs", "AT_ONCE: Duration = Duration::from_secs(5)", "dial each other within 5 s"),
         (
