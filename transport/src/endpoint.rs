@@ -431,4 +431,21 @@ mod tests {
         assert_eq!(error.code(), "SW-TRANSPORT-021");
         assert_eq!(accepted.unwrap_err().code(), "SW-TRANSPORT-021");
     }
+
+    /// The alerts that docs/wire.md names, as the other side hears of them.
+    #[tokio::test]
+    async fn a_peer_that_is_another_one_than_was_wanted_is_told_so() {
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        let mut bind = || {
+            let identity = Identity::generate(&mut rng);
+            Endpoint::bind(([127, 0, 0, 1], 0).into(), identity, &Settings::default(), &mut rng).unwrap()
+        };
+        let (a, b) = (bind(), bind());
+        let wanted = Some(a.identity().peer());
+        let (dialled, accepted) =
+            tokio::join!(a.connect(b.address(), wanted), async { b.accept().await.unwrap().admit().await });
+        assert_eq!(dialled.unwrap_err().code(), "SW-TRANSPORT-020");
+        let heard = accepted.unwrap_err().to_string();
+        assert!(heard.contains("error 49"), "access_denied, 0x131: {heard}");
+    }
 }

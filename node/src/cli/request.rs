@@ -2,7 +2,9 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a request is a file")]
 
 use serde::Deserialize;
-use shardwire_model::{AccountId, Coded, ContractId, EntryRequest, EventId, Felt, PeerId, StartRequest, felt};
+use shardwire_model::{
+    AccountId, Coded, ContractId, EntryRequest, EventId, Felt, PeerId, StartError, StartRequest, Timestamp, felt,
+};
 use shardwire_program::rules;
 use std::{
     fs::File,
@@ -28,6 +30,9 @@ pub(super) enum RequestError {
     /// A field that nothing reads.
     #[error("{path} has the unknown field '{field}'", path = path.display())]
     UnknownField { path: PathBuf, field: String },
+    /// A list that no message holds.
+    #[error(transparent)]
+    Size(StartError),
 }
 
 impl Coded for RequestError {
@@ -37,6 +42,7 @@ impl Coded for RequestError {
             Self::TooLarge { .. } => "SW-REQUEST-002",
             Self::Malformed { .. } => "SW-REQUEST-003",
             Self::UnknownField { .. } => "SW-REQUEST-004",
+            Self::Size(error) => error.code(),
         }
     }
 
@@ -44,6 +50,7 @@ impl Coded for RequestError {
         match self {
             Self::Unreadable { .. } => "Check the path and its permissions.".into(),
             Self::TooLarge { .. } => "Check that it is the right file.".into(),
+            Self::Size(error) => error.next_step(),
             Self::Malformed { .. } | Self::UnknownField { .. } => {
                 "Give it the fields of a workload's `start` part (docs/workload.md), and `operator`: the operator's id."
                     .into()
@@ -76,7 +83,7 @@ impl From<Form> for StartRequest {
     }
 }
 
-/// Reads a start request. What it asks for is checked where it is asked.
+/// Reads a start request that can be sent. What else it asks for is checked where it is asked.
 pub(super) fn read(path: &Path) -> Result<StartRequest, RequestError> {
     let unreadable = |reason| RequestError::Unreadable { path: path.into(), reason };
     let mut text = String::new();
@@ -93,9 +100,13 @@ pub(super) fn read(path: &Path) -> Result<StartRequest, RequestError> {
     })
     .and_then(|request| deserializer.end().map(|()| request))
     .map_err(|error| RequestError::Malformed { path: path.into(), reason: error.to_string() })?;
-    match unknown {
-        Some(field) => Err(RequestError::UnknownField { path: path.into(), field }),
-        None => Ok(request.into()),
+    if let Some(field) = unknown {
+        return Err(RequestError::UnknownField { path: path.into(), field });
+    }
+    let request = StartRequest::from(request);
+    match request.validate("", Timestamp::default()) {
+        Err(error @ StartError::Size { .. }) => Err(RequestError::Size(error)),
+        _ => Ok(request),
     }
 }
 
@@ -133,6 +144,11 @@ mod tests {
         assert_eq!(
             shown(&text.replace(r#""key":"#, r#""size":1,"key":"#)),
             "error[SW-REQUEST-004]: FILE has the unknown field 'entries.0.size'"
+        );
+        let accounts: Vec<String> = (0..257).map(|n| format!(r#""{n:#x}""#)).collect();
+        assert_eq!(
+            shown(&text.replace(r#"["0x2"]"#, &format!("[{}]", accounts.join(",")))),
+            "error[SW-START-001]: account: 257 given, 1 to 256 allowed"
         );
         assert_eq!(shown(&" ".repeat(1 << 21)), "error[SW-REQUEST-002]: FILE is larger than 1048576 bytes");
         let missing = read(&place.path().join("none")).unwrap_err();

@@ -53,6 +53,16 @@ pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MAX: usize>(
     deserializer.deserialize_seq(List::<T, MAX>(PhantomData))
 }
 
+/// As [`list`] on the wire. In JSON, which people write, a list may be longer: what checks it afterwards says how much longer.
+///
+/// # Errors
+/// As [`list`].
+pub fn wire_list<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MAX: usize>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    if deserializer.is_human_readable() { Vec::deserialize(deserializer) } else { list::<_, _, MAX>(deserializer) }
+}
+
 /// Felts, each as 32 canonical bytes.
 ///
 /// # Errors
@@ -144,6 +154,9 @@ mod tests {
         texts: Vec<String>,
     }
 
+    #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    struct Written(#[serde(deserialize_with = "wire_list::<_, _, 3>")] Vec<u8>);
+
     fn holds(list: Vec<u8>, texts: &[&str]) -> bool {
         let holder = Holder { list, texts: texts.iter().map(|t| (*t).to_owned()).collect() };
         let wire = postcard::from_bytes::<Holder>(&postcard::to_allocvec(&holder).unwrap()).is_ok();
@@ -158,6 +171,18 @@ mod tests {
         assert!(!holds(vec![1, 2, 3, 4], &[]));
         assert!(!holds(vec![], &["a", "b", "c"]));
         assert!(!holds(vec![], &["fives"]));
+    }
+
+    #[test]
+    fn a_list_that_people_write_is_bounded_on_the_wire_alone() {
+        for list in [vec![1, 2, 3], vec![1, 2, 3, 4]] {
+            let within = list.len() <= 3;
+            let written = Written(list);
+            let wire = postcard::from_bytes::<Written>(&postcard::to_allocvec(&written).unwrap());
+            assert_eq!(wire.is_ok(), within, "{wire:?}");
+            let json = serde_json::from_str::<Written>(&serde_json::to_string(&written).unwrap()).unwrap();
+            assert_eq!(json.0, written.0);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The shard program's public output: the only thing that settlement believes.
 
 use crate::{
-    Coded, Slot,
+    Coded, Slot, bounded,
     felt::{self, ContractId, Felt, Key, ShardId},
     start::{ABI_VERSION, Kind, MAX_ENTRIES},
     transaction::MAX_TRANSACTIONS,
@@ -62,6 +62,7 @@ pub struct Output {
     /// Whether the end event was emitted.
     pub ended: bool,
     /// What became of each entry of the settlement list, in its order.
+    #[serde(deserialize_with = "bounded::wire_list::<_, _, MAX_ENTRIES>")]
     pub updates: Vec<Update>,
 }
 

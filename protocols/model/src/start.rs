@@ -4,7 +4,7 @@
 //! [`ShardStart::validate`] where they contradict themselves, before anything moves.
 
 use crate::{
-    Coded, Hash, PeerId, Slot, Timestamp, abi_1,
+    Coded, Hash, PeerId, Slot, Timestamp, abi_1, bounded,
     felt::{AccountId, ContractId, Felt, Key, Selector, ShardId, starknet_keccak},
 };
 use serde::{Deserialize, Serialize};
@@ -133,12 +133,15 @@ pub struct StartRequest {
     /// Who will execute it.
     pub operator: PeerId,
     /// The contracts whose storage it may touch.
+    #[serde(deserialize_with = "bounded::wire_list::<_, _, MAX_CONTRACTS>")]
     pub contracts: Vec<ContractId>,
     /// The accounts whose transactions it takes.
+    #[serde(deserialize_with = "bounded::wire_list::<_, _, MAX_ACCOUNTS>")]
     pub accounts: Vec<AccountId>,
     /// The event that ends it.
     pub end_event: EventId,
     /// What it may touch.
+    #[serde(deserialize_with = "bounded::wire_list::<_, _, MAX_ENTRIES>")]
     pub entries: Vec<EntryRequest>,
 }
 
@@ -212,14 +215,17 @@ pub struct ShardStart {
     /// Who executes it.
     pub operator: PeerId,
     /// Whitelisted contracts, at most [`MAX_CONTRACTS`].
+    #[serde(deserialize_with = "bounded::wire_list::<_, _, MAX_CONTRACTS>")]
     pub contracts: Vec<ContractId>,
     /// Whitelisted accounts, at most [`MAX_ACCOUNTS`].
+    #[serde(deserialize_with = "bounded::wire_list::<_, _, MAX_ACCOUNTS>")]
     pub accounts: Vec<AccountId>,
     /// The event that ends it.
     pub end_event: EventId,
     /// Until when nobody may abort it for being late.
     pub deadline: Timestamp,
     /// The settlement list, at most [`MAX_ENTRIES`]: nothing else appears in the output.
+    #[serde(deserialize_with = "bounded::wire_list::<_, _, MAX_ENTRIES>")]
     pub entries: Vec<Entry>,
 }
 

@@ -17,7 +17,7 @@ pub const MAX_UNMET: usize = 32;
 
 /// What a node may be asked about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename = "NodeRequest", rename_all = "snake_case")]
 pub enum Request {
     /// How it is. Answer: [`Response::Status`].
     Status,
@@ -31,7 +31,7 @@ pub enum Request {
 
 /// What it answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename = "NodeResponse", rename_all = "snake_case")]
 pub enum Response {
     /// How it is.
     Status(Box<NodeStatus>),

@@ -29,7 +29,7 @@ const _: () = assert!(PART_BYTES < MAX_EVIDENCE_BYTES as usize);
 
 /// What a node may be asked or told about peers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename = "PeerRequest", rename_all = "snake_case")]
 pub enum Request {
     /// The peers that are connected or configured. Answer: [`Response::Links`].
     Links,
@@ -75,7 +75,7 @@ pub enum Request {
 
 /// What it answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename = "PeerResponse", rename_all = "snake_case")]
 pub enum Response {
     /// The peers that this node is connected to, or dials.
     Links(#[serde(deserialize_with = "bounded::list::<_, _, MAX_PEERS_LISTED>")] Vec<PeerStatus>),

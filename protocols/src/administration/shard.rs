@@ -14,7 +14,7 @@ pub const MAX_ENTRIES_LISTED: usize = 64;
 
 /// What a node may be asked about shards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename = "ShardRequest", rename_all = "snake_case")]
 pub enum Request {
     /// Start a shard (a settler does). Answer: [`Response::Started`].
     Start {
@@ -52,7 +52,7 @@ pub enum Request {
 
 /// What it answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename = "ShardResponse", rename_all = "snake_case")]
 pub enum Response {
     /// The shard is started.
     Started {

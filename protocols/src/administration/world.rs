@@ -9,7 +9,7 @@ pub const MAX_STORAGE_LISTED: usize = 1024;
 
 /// What a settler may be asked about the World.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename = "WorldRequest", rename_all = "snake_case")]
 pub enum Request {
     /// Its storage, in the order of the slots. Answer: [`Response::Storage`].
     Storage {
@@ -20,7 +20,7 @@ pub enum Request {
 
 /// What it answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename = "WorldResponse", rename_all = "snake_case")]
 pub enum Response {
     /// A page of the World's storage.
     Storage {

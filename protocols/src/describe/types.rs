@@ -211,7 +211,8 @@ impl Body {
     }
 
     /// What it is made of: the parts that may have names of their own.
-    pub(super) fn parts(&self) -> Vec<&Self> {
+    #[must_use]
+    pub fn parts(&self) -> Vec<&Self> {
         match self {
             Self::Option { of } | Self::List { of, .. } | Self::Array { of, .. } | Self::Named { of, .. } => vec![of],
             Self::Map { key, value, .. } => vec![key, value],

@@ -4,7 +4,7 @@ use crate::{
     signed::{Signed, Statement},
     size, timing,
 };
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Serialize};
 use shardwire_model::{Cause, Felt, Hash, MAX_ENTRIES, Output, PeerId, ShardId, ShardStart, Timestamp, bounded, felt};
 use shardwire_transport::{
     Bytes, Message, Shape, message,
@@ -186,16 +186,7 @@ pub struct Ending {
     /// Steps of the run.
     pub steps: u64,
     /// What the program put out.
-    #[serde(deserialize_with = "output")]
     pub output: Output,
-}
-
-fn output<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Output, D::Error> {
-    let output = Output::deserialize(deserializer)?;
-    if output.updates.len() > MAX_ENTRIES {
-        return Err(D::Error::custom("an output with too many updates"));
-    }
-    Ok(output)
 }
 
 /// How a response to a pull begins; a chunk's body or the ending follows.
@@ -208,7 +199,7 @@ enum PullResponseHead {
 }
 
 const CHUNK: u32 = size::TAG + size::U32 + size::HASH + size::U32 + MAX_CHUNK_WIRE;
-/// Shard, segment, three commitments, count, ended, updates (kind, key, value).
+/// Program, shard, segment, four commitments, count, ended, updates (kind, contract, key, value).
 const OUTPUT: u32 = 2 * size::FELT
     + size::U32
     + 4 * size::FELT

@@ -7,12 +7,16 @@
 //! From a release on, the bytes of its versions never change, because peers speak them: [`FROZEN`](file::FROZEN) holds a digest of each
 //! file, so a changed file fails too. Until then a changed byte is a reviewed change of these files. `WRITE_VECTORS=1` writes the files of
 //! versions that aren't frozen.
+//!
+//! Statements that peers sign, and evidence, have [vectors of their own](signed); what a shard is made of has them in `vectors/shard`, from a real run
+//! (`node/program/tests/shard_vectors.rs`).
 
 mod derived;
 mod dialogue;
 mod file;
 mod generate;
 mod scripts;
+mod signed;
 
 use file::{FROZEN, File, unchanged, what_next};
 use shardwire_protocols::catalogue::{self, Entry};

@@ -1,18 +1,22 @@
 //! `docs/wire.md` says what the types say: its generated parts are made again here and compared.
 //!
-//! `UPDATE_SNAPSHOTS=1 cargo test -p shardwire-protocols --test wire_page` writes them.
+//! `UPDATE_SNAPSHOTS=1 cargo test -p shardwire-protocols --test wire_page` writes them. Numbers in what is written by hand are compared, too: [`facts`].
+
+mod codes;
+mod facts;
 
 use shardwire_model::life::HistoryEntry;
 use shardwire_protocols::{
     Statement, catalogue,
-    describe::{Description, chapters, markdown},
+    describe::{Body, Description, chapters, markdown},
     handoff, ingress, proof, trace,
 };
 use shardwire_transport::{
-    Profile, WireCode,
+    Profile, Shape, WireCode,
     settings::{CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT, KEEP_ALIVE, MAX_SESSIONS},
 };
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -73,7 +77,7 @@ fn contexts() -> String {
     markdown(["message", "statement", "context"], &rows)
 }
 
-fn codes() -> String {
+fn resets() -> String {
     let mut rows: Vec<[String; 2]> =
         WireCode::all().map(|code| [format!("0x{:02x}", code.number()), code.to_string()]).collect();
     let (first, last) = (WireCode::RetryAfter { ms: 0 }.number(), WireCode::RetryAfter { ms: u32::MAX }.number());
@@ -103,7 +107,10 @@ fn the_page_says_what_the_types_say() {
         ("windows", windows()),
         ("contexts", contexts()),
         ("types", derived.types),
-        ("codes", codes()),
+        ("resets", resets()),
+        ("quotas", facts::quotas()),
+        ("admission", facts::admission()),
+        ("codes", codes::chapter()),
         ("protocols", derived.protocols),
     ];
     let fresh = parts.iter().fold(stored.clone(), |page, (name, content)| replaced(&page, name, content.trim_end()));
@@ -142,5 +149,39 @@ fn no_protocol_lets_a_side_speak_on_and_on() {
     for entry in catalogue::all() {
         let unread = Description::of(entry.name, entry.version, &entry.initiator()).unread_bytes;
         assert!(unread.initiator.is_some() && unread.responder.is_some(), "{}: {unread:?}", entry.name);
+    }
+}
+
+/// A list or a text without a bound is one that a stranger has to look for in the source.
+#[test]
+fn every_list_and_text_says_how_long_it_may_be() {
+    fn check(shape: &Shape, at: &str) {
+        let long = matches!(shape, Shape::List { .. } | Shape::Text { .. } | Shape::Bytes { .. } | Shape::Map { .. });
+        assert!(!long || shape.most().is_some(), "{at} has {shape:?}, of any length");
+        shape.parts().for_each(|part| check(part, at));
+    }
+    for entry in catalogue::all() {
+        for (name, message) in entry.messages() {
+            check(&message.shape(), &format!("{} {name}", entry.name));
+        }
+    }
+}
+
+/// Two types of one name in a protocol's section couldn't be told apart. (The two sides may each have a message of a name.)
+#[test]
+fn no_two_types_of_a_protocol_have_one_name() {
+    fn add<'a>(body: &'a Body, at: &str, types: &mut BTreeMap<&'static str, &'a Body>) {
+        if let Some(name) = body.name() {
+            let known = *types.entry(name).or_insert(body);
+            assert_eq!(known, body, "{at} has two types of the name {name}: `#[serde(rename)]` gives one another");
+        }
+        body.parts().into_iter().for_each(|part| add(part, at, types));
+    }
+    for entry in catalogue::all() {
+        let description = Description::of(entry.name, entry.version, &entry.initiator());
+        let mut types = BTreeMap::new();
+        // A message has a heading of its own.
+        let within = description.messages.iter().flat_map(|message| message.body.parts());
+        within.for_each(|body| add(body, entry.name, &mut types));
     }
 }

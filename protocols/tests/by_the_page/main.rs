@@ -1,14 +1,16 @@
 //! A peer written by `docs/wire.md` alone meets the real halves: bytes are made and read by hand here, with no encoder, no types of messages
-//! and no session of ours.
+//! and no session of ours. What goes into them and is computed: [`values`], [`chunk`]s, what is [`signed`].
 
-use blake2::{Blake2s256, Digest};
+mod chunk;
+mod signed;
+mod values;
+
 use ed25519_dalek::{Signer, SigningKey};
-use shardwire_model::{Clock, Hash, PeerId, ShardId, Timestamp};
+use shardwire_model::{Clock, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
     handoff::{Accept, Acceptance},
     handshake::{self, Handshake, HandshakeError, Hello, spoken},
     keepalive::{self, Keepalive},
-    trace::job_id,
 };
 use shardwire_transport::{Bytes, Channel, Incoming, Message, WireCode, message::Body};
 
@@ -176,7 +178,7 @@ impl Clock for Noon {
 }
 
 /// The bytes that the page shows.
-const PAGE: &str = include_str!("../../docs/wire.md");
+const PAGE: &str = include_str!("../../../docs/wire.md");
 
 #[tokio::test(start_paused = true)]
 async fn the_pages_example_is_a_keepalive_session() {
@@ -242,21 +244,4 @@ fn a_signature_by_the_page_verifies() {
     let body = [statement, key.sign(&signed).to_vec()].concat();
     let accept = Accept::decode(Body::from(Bytes::from(body))).unwrap();
     assert_eq!(accept.verify(&peer), Ok(&Acceptance { shard, epoch: 300 }));
-}
-
-#[test]
-fn a_jobs_name_by_the_page_is_its_name() {
-    let felts = [1_u8, 2, 3].map(|n| {
-        let mut felt = [0; 32];
-        felt[31] = n;
-        felt
-    });
-    let mut hasher = Blake2s256::new();
-    let parts: [&[u8]; 5] = [b"shardwire job 1", &felts[0], &felts[1], &felts[2], &9_u32.to_le_bytes()];
-    for part in parts {
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    let [program, start, before] = [1_u64, 2, 3].map(Into::into);
-    assert_eq!(job_id(program, start, before, 9), Hash(hasher.finalize().into()));
 }
