@@ -86,6 +86,8 @@ impl Prover {
             if error.fault() != Fault::Job && !Mutation::LocalEndCounts.is_planted() {
                 return Err(error);
             }
+            // It was asked and has answered: whatever was in its way is over.
+            self.troubles.worked(id);
             let attempts = known.job.attempts + 1;
             if !error.may_pass() || attempts >= MAX_ATTEMPTS {
                 return self.give_up(id, &error);
@@ -139,7 +141,7 @@ impl Prover {
             job.figures.prove_peak_bytes = peak_bytes;
             job.figures.proof_bytes = proof_bytes;
         })?;
-        self.troubles.proven(id);
+        self.troubles.worked(id);
         self.events.emit(ProofMade { job: id, proof, proof_bytes, prove_s });
         // The proof is kept under its hash; the rest can be made again, and never will have to be.
         artefacts.remove_folder(&artefacts.job(id))?;

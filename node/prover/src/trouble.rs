@@ -4,7 +4,7 @@
 //! job until a wait has passed that is longer after each further trouble in a row ([`WAITS`]), and looks then whether its worker answers. A
 //! [limit](Fault::Limit) that a job exceeds keeps that job away alone, and for longer ([`LIMIT_WAITS`]).
 //!
-//! Until a proof is made, or the job that it happened with is over, the node isn't ready: [`Troubles::shortfall`] says why. A worker that couldn't
+//! Until the worker has done its work, or the job that it happened with is over, the node isn't ready: [`Troubles::shortfall`] says why. A worker that couldn't
 //! be used is forgiven as soon as it answers. Nothing of this is stored: a restarted prover tries again at once.
 //!
 //! Bounds: one trouble is known at a time; [`MAX_LIMITED`] jobs wait.
@@ -100,8 +100,8 @@ impl Troubles {
         wait
     }
 
-    /// A proof was made: whatever it was, it is over.
-    pub(super) fn proven(&self, job: Hash) {
+    /// The worker has done its work at a job, whether there is a proof of it or not: whatever was in its way is over.
+    pub(super) fn worked(&self, job: Hash) {
         let state = &mut *self.state();
         state.limited.remove(&job);
         (state.present, state.waits) = (None, None);
@@ -227,7 +227,7 @@ mod tests {
         assert!(waits.iter().all(|wait| *wait <= WAITS.longest));
         assert!(!troubles.is_fit());
         assert_eq!(troubles.shortfall().unwrap().code, "SW-PROVE-005");
-        troubles.proven(JOBS[1]);
+        troubles.worked(JOBS[1]);
         assert!(troubles.shortfall().is_none());
         assert!(note(&troubles, JOBS[0], killed()) < Duration::from_secs(3), "it begins anew");
     }
