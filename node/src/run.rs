@@ -78,14 +78,15 @@ pub async fn run(
     ready: oneshot::Sender<Ready>,
 ) -> Result<(), RunError> {
     let home = Home { identity: folder.identity().clone(), paths: folder.paths().clone() };
-    let (network, telemetry) = (config.network.clone(), platform.telemetry.clone());
+    let (network, advertise, telemetry) =
+        (config.network.clone(), config.advertise.clone(), platform.telemetry.clone());
     let metrics = match config.metrics {
         Some(address) => Some(Metrics::open(address).await.map_err(boxed)?),
         None => None,
     };
     let mut collected = JoinSet::new();
     let announce = |Ready { peer, listen, .. }, peers: &Arc<Peers>| {
-        folder.announce(&Running { pid: std::process::id(), listen, peer, network }).map_err(boxed)?;
+        folder.announce(&Running { pid: std::process::id(), listen, advertise, peer, network }).map_err(boxed)?;
         let address = metrics.as_ref().map(Metrics::address);
         if let Some(metrics) = metrics {
             collected.spawn(metrics.serve(telemetry, peers.clone()));
@@ -121,7 +122,7 @@ pub async fn run_at(
     announce: impl FnOnce(Ready, &Arc<Peers>) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let Orders { stop, reload } = orders.into();
-    let Platform { clock, network: sockets, disk, work, mut randomness, telemetry } = platform;
+    let Platform { clock, network: sockets, names, disk, work, mut randomness, telemetry } = platform;
     let peer = identity.peer();
     let programs: Vec<_> = Programs::all().hashes().collect();
     let world = world::of_node(&*disk, &paths, &config, peer, &programs).map_err(boxed)?;
@@ -150,6 +151,7 @@ pub async fn run_at(
         links: Links::new(peer),
         events: host.telemetry.events(),
         endpoint: endpoint.clone(),
+        names,
         roles,
         admins: config.admins.clone(),
         reload: {
@@ -164,7 +166,7 @@ pub async fn run_at(
         host,
     });
     let listen = endpoint.address();
-    let dialled = config.peers.iter().filter_map(|peer| Some((peer.id, peer.addr?))).collect();
+    let dialled = config.peers.iter().filter_map(|peer| Some((peer.id, peer.addr.clone()?))).collect();
     let mut network = JoinSet::new();
     network.spawn(endpoint.pause().task(node.clone().run(dialled)));
     announce(Ready { peer, listen, metrics: None }, &node.host.peers)?;

@@ -21,6 +21,6 @@ mod submit;
 mod tests;
 
 pub use error::ClientError;
-pub use link::{Dialler, Target};
+pub use link::{Dialler, ParsePlaceError, Place, Target};
 pub use node::NodeClient;
 pub use submit::{MAX_ATTEMPTS, Progress, Refusal, SubmitReport, started, submit};

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod evidence;
 pub mod history;
 mod host;
+pub mod names;
 pub mod peers;
 pub mod platform;
 pub mod services;

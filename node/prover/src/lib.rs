@@ -29,6 +29,7 @@ mod services;
 mod tests;
 mod workshop;
 
+pub use chunks::kept_chunk;
 pub use error::ProverError;
 use events::JobEnded;
 use lease::Leases;

@@ -4,20 +4,20 @@ use super::{
     evidence,
     failure::Failure,
     history::{self, HistoryArgs},
+    named::{PeerName, ShardName},
     node::{ask, connect, wait_for},
     output::{Answer, columns, plain},
     progress::Progress,
     request,
 };
 use crate::{
-    client::{ClientError, Dialler, NodeClient, SubmitReport, Target, started, submit as submit_to},
+    client::{ClientError, Dialler, NodeClient, Place, SubmitReport, Target, started, submit as submit_to},
     config::{Config, DEFAULT_NETWORK, Environment, Flags},
     data::DataPaths,
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use shardwire_host::Platform;
-use shardwire_host::clock::SystemClock;
+use shardwire_host::{Platform, clock::SystemClock, names::Names};
 use shardwire_model::{Clock as _, PeerId, ShardId, ShardStart, Timestamp};
 use shardwire_program::rules;
 use shardwire_protocols::administration::ShardStatus;
@@ -72,9 +72,9 @@ pub(super) struct StartArgs {
     /// A workload file, whose `start` part is asked for
     #[arg(long, value_name = "FILE", requires = "operator")]
     workload: Option<PathBuf>,
-    /// Who shall execute the shard of a workload: the operator's id
+    /// Who shall execute the shard of a workload: the operator's id, or its beginning if the node knows it
     #[arg(long, value_name = "ID")]
-    operator: Option<PeerId>,
+    operator: Option<PeerName>,
     /// Until when it has to be settled, from now; then it is aborted [default: the settler's shard_timeout_s]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
@@ -82,9 +82,9 @@ pub(super) struct StartArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ShardArgs {
-    /// The shard, as `shard start` has printed it
+    /// The shard, as `shard start` has printed it, or the beginning of that
     #[arg(value_name = "SHARD")]
-    shard: ShardId,
+    shard: ShardName,
 }
 
 #[derive(Debug, Args)]
@@ -92,12 +92,12 @@ pub(super) struct SubmitArgs {
     /// A workload file, whose transactions are signed and sent
     #[arg(long, value_name = "FILE")]
     workload: PathBuf,
-    /// The shard, as `shard start` has printed it
+    /// The shard, as `shard start` has printed it, or the beginning of that
     #[arg(long, value_name = "SHARD")]
-    shard: ShardId,
+    shard: ShardName,
     /// The shard's operator
-    #[arg(long, value_name = "ID@IP:PORT")]
-    operator: Option<Target>,
+    #[arg(long, value_name = "ID@HOST:PORT")]
+    operator: Option<Place>,
     /// The network's name, if not the data folder's
     #[arg(long, value_name = "NAME", env = "SHARDWIRE_NETWORK", hide_env_values = true)]
     network: Option<String>,
@@ -105,9 +105,9 @@ pub(super) struct SubmitArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ShardStatusArgs {
-    /// The shard; all of them if not given
+    /// The shard, or the beginning of its id; all of them if not given
     #[arg(value_name = "SHARD")]
-    shard: Option<ShardId>,
+    shard: Option<ShardName>,
 }
 
 impl ShardCommand {
@@ -126,9 +126,12 @@ impl ShardCommand {
 const SHOWN_REFUSALS: usize = 10;
 
 async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Answer, Failure> {
-    let request = match (&args.request, &args.workload, args.operator) {
+    let request = match (&args.request, &args.workload, &args.operator) {
         (Some(file), _, _) => request::read(file)?,
-        (None, Some(file), Some(operator)) => Workload::read(file)?.start_request(operator, rules::hash()),
+        (None, Some(file), Some(operator)) => {
+            let workload = Workload::read(file)?;
+            workload.start_request(operator.find(root.as_ref()).await?, rules::hash())
+        }
         // clap demands one of the two forms.
         _ => {
             return Err(Failure::new(
@@ -167,7 +170,7 @@ struct Aborted {
 }
 
 async fn abort(root: Option<PathBuf>, args: &ShardArgs) -> Result<Answer, Failure> {
-    let shard = args.shard;
+    let shard = args.shard.find(root.as_ref()).await?;
     let at = ask(root, async move |client| client.abort(shard).await).await?;
     let text = format!("aborted shard {shard}: its escrow and locks have returned");
     Ok(Answer::new(text, &Aborted { shard, aborted_at: at }))
@@ -183,11 +186,15 @@ struct Submitted<'a> {
 
 async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Answer, Failure> {
     let workload = Workload::read(&args.workload)?;
-    let (operator, network) = match args.operator {
-        Some(operator) => (operator, root.as_deref().map(configured_network).transpose()?),
+    let mut platform = Platform::system();
+    let (operator, network) = match &args.operator {
+        Some(operator) => {
+            (operator.target(&*platform.names).await?, root.as_deref().map(configured_network).transpose()?)
+        }
         None => {
+            let shard = args.shard.find(root.as_ref()).await?;
             let mut client = connect(root).await?;
-            let found = find_operator(&mut client, args.shard).await;
+            let found = find_operator(&mut client, shard, &*platform.names).await;
             let network = client.network().to_owned();
             client.close().await;
             (found?, Some(network))
@@ -199,7 +206,7 @@ async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Answer, Fail
     // good for nothing.
     let request = workload.start_request(operator.peer, rules::hash());
     let shard = request.shard_id(&network);
-    if shard != args.shard {
+    if !args.shard.is(shard) {
         return Err(Failure::new(
             "SW-CLI-005",
             format!(
@@ -212,7 +219,6 @@ async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Answer, Fail
         ));
     }
     // Nobody needs to know who submits: the accounts' signatures count, not the client's.
-    let mut platform = Platform::system();
     let identity = Identity::generate(&mut platform.randomness);
     let dialler = Dialler { identity, network, platform };
     let start = started(&dialler, operator, request.to_start(&dialler.network, Timestamp::default())).await?;
@@ -249,12 +255,12 @@ fn configured_network(root: &Path) -> Result<String, Failure> {
 }
 
 /// Where a shard's operator is, as a running node knows.
-async fn find_operator(client: &mut NodeClient, shard: ShardId) -> Result<Target, Failure> {
+async fn find_operator(client: &mut NodeClient, shard: ShardId, names: &dyn Names) -> Result<Target, Failure> {
     let unknown = || {
         Failure::new(
             "SW-CLI-006",
             format!("this node doesn't know shard {shard}"),
-            "Ask the settler that started it or its operator, or add --operator ID@IP:PORT.",
+            "Ask the settler that started it or its operator, or add --operator ID@HOST:PORT.",
         )
     };
     let peer = client.shard_status(Some(shard)).await?.first().ok_or_else(unknown)?.operator;
@@ -267,10 +273,10 @@ async fn find_operator(client: &mut NodeClient, shard: ShardId) -> Result<Target
         Failure::new(
             "SW-CLI-007",
             format!("this node isn't connected to the shard's operator {peer}"),
-            "Check that the operator runs and knows this node, or add --operator ID@IP:PORT.",
+            "Check that the operator runs and knows this node, or add --operator ID@HOST:PORT.",
         )
     })?;
-    Ok(Target { peer, address })
+    Ok(Place { peer, address }.target(names).await?)
 }
 
 fn describe_report(report: &SubmitReport) -> String {
@@ -297,11 +303,15 @@ struct Shards {
 }
 
 async fn status(root: Option<PathBuf>, args: &ShardStatusArgs) -> Result<Answer, Failure> {
+    let shard = match &args.shard {
+        Some(name) => Some(name.find(root.as_ref()).await?),
+        None => None,
+    };
     let mut client = connect(root).await?;
-    let shards = client.shard_status(args.shard).await;
+    let shards = client.shard_status(shard).await;
     client.close().await;
     let shards = Shards { shards: shards? };
-    let text = match args.shard {
+    let text = match shard {
         Some(_) => shards.shards.iter().map(in_full).collect::<Vec<_>>().join("\n\n"),
         None => list(&shards.shards),
     };

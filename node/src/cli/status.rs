@@ -6,9 +6,10 @@ use super::{
     output::{Answer, columns, plain},
     shard,
 };
+use crate::data::DataPaths;
 use serde::Serialize;
 use shardwire_host::clock::SystemClock;
-use shardwire_model::{Clock as _, Timestamp};
+use shardwire_model::{Address, Clock as _, Timestamp};
 use shardwire_protocols::administration::{Client, NodeStatus, Overview, PeerStatus};
 use std::path::PathBuf;
 
@@ -19,18 +20,23 @@ struct Status {
     node: NodeStatus,
     /// Whether it takes work of everybody.
     ready: bool,
+    /// What others dial, if that isn't where it listens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advertise: Option<Address>,
     /// How loaded it is, and what it did with whom.
     load: Overview,
 }
 
 pub(super) async fn status(root: Option<PathBuf>) -> Result<Answer, Failure> {
     let asked = async |client: &mut Client| Ok((client.status().await?, client.overview().await?));
-    let (node, load) = ask(root, asked).await?;
-    let status = Status { node, ready: load.ready, load };
+    let (node, load) = ask(root.clone(), asked).await?;
+    let running = DataPaths::of_running(&root.ok_or_else(Failure::no_data)?);
+    let advertise = running.ok().and_then(|(_, running)| running.advertise);
+    let status = Status { node, ready: load.ready, advertise, load };
     Ok(Answer::new(describe(&status, SystemClock.now()), &status))
 }
 
-fn describe(Status { node: status, load, .. }: &Status, now: Timestamp) -> String {
+fn describe(Status { node: status, advertise, load, .. }: &Status, now: Timestamp) -> String {
     let roles: Vec<String> = status.roles.iter().map(ToString::to_string).collect();
     let mut rows = vec![
         ["id".to_owned(), status.peer.to_string()],
@@ -39,6 +45,9 @@ fn describe(Status { node: status, load, .. }: &Status, now: Timestamp) -> Strin
         ["listens on".to_owned(), status.listen.clone()],
         ["runs".to_owned(), format!("{}, for {} s", status.agent, now.since(status.since).as_secs())],
     ];
+    if let Some(address) = advertise {
+        rows.push(["dialled at".to_owned(), address.to_string()]);
+    }
     rows.push(["ready".to_owned(), readiness(load)]);
     let mut parts = vec![columns(&rows), peers(&status.peers), shard::list(&status.shards)];
     if status.more_shards > 0 {
@@ -160,7 +169,7 @@ mod tests {
             shards: Vec::new(),
             more_shards: 2,
         };
-        let status = Status { node, ready: true, load: overview() };
+        let status = Status { node, ready: true, advertise: Some("settler:7000".parse().unwrap()), load: overview() };
         assert_eq!(
             describe(&status, Timestamp(61_000)),
             "id          1111111111111111111111111111111111111111111111111111111111111111\n\
@@ -168,6 +177,7 @@ mod tests {
              roles       settler, prover\n\
              listens on  127.0.0.1:7000\n\
              runs        shardwire/0.1.0, for 60 s\n\
+             dialled at  settler:7000\n\
              ready       yes\n\n\
              peer        address         roles     state          round trip\n\
              2222222222  127.0.0.1:7001  operator  connected      120 µs\n\

@@ -1,12 +1,15 @@
 //! Which peers there are, and the one connection to each.
 
 use shardwire_host::Changes;
-use shardwire_model::PeerId;
-use shardwire_protocols::{administration::PeerStatus, handshake::Agreed, keepalive::Measured};
+use shardwire_model::{Address, PeerId, bounded};
+use shardwire_protocols::{
+    administration::PeerStatus,
+    handshake::{Agreed, MAX_NAME},
+    keepalive::Measured,
+};
 use shardwire_transport::Connection;
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -28,7 +31,8 @@ struct Link {
 
 #[derive(Debug, Default)]
 struct Known {
-    address: Option<SocketAddr>,
+    /// Where it is dialled.
+    address: Option<Address>,
     link: Option<Link>,
 }
 
@@ -56,7 +60,7 @@ impl Links {
     }
 
     /// Notes a peer that there should be a connection to.
-    pub(super) fn expect(&self, peer: PeerId, address: SocketAddr) {
+    pub(super) fn expect(&self, peer: PeerId, address: Address) {
         self.table().peers.entry(peer).or_default().address = Some(address);
     }
 
@@ -117,11 +121,12 @@ impl Links {
         peers
             .map(|(peer, known)| {
                 let link = known.link.as_ref();
-                let address = link.map(|link| link.connection.address()).or(known.address);
+                let address = link.map(|link| link.connection.address().to_string());
+                let address = address.or_else(|| known.address.as_ref().map(ToString::to_string));
                 let measured = link.and_then(|link| link.measured);
                 PeerStatus {
                     peer: *peer,
-                    addr: address.map_or_else(String::new, |address| address.to_string()),
+                    addr: bounded::cut(&address.unwrap_or_default(), MAX_NAME),
                     roles: link.map(|link| link.agreed.roles.iter().cloned().collect()).unwrap_or_default(),
                     connected: link.is_some(),
                     round_trip_us: measured.map(|it| u64::try_from(it.round_trip.as_micros()).unwrap_or(u64::MAX)),

@@ -25,12 +25,12 @@ struct Opened {
 }
 
 impl Reopening {
-    /// The database in this storage, or a new one if the storage is empty.
+    /// The database in this storage, or a new one if the storage is empty. With `every_page` it is refused if the checksum of any page is wrong.
     ///
     /// # Errors
     /// [`StoreError`] if it can't be opened.
-    pub(crate) fn over(storage: Backend) -> Result<Self, StoreError> {
-        let database = Self::open(&storage)?;
+    pub(crate) fn over(storage: Backend, every_page: bool) -> Result<Self, StoreError> {
+        let database = Self::open(&storage, every_page)?;
         Ok(Self {
             storage,
             counts: Counts::default(),
@@ -38,8 +38,9 @@ impl Reopening {
         })
     }
 
-    fn open(storage: &Backend) -> Result<Arc<Database>, StoreError> {
-        Database::over::<StoreError>(&Builder::new(), storage.clone()).map(Arc::new)
+    fn open(storage: &Backend, every_page: bool) -> Result<Arc<Database>, StoreError> {
+        let mut builder = Builder::new();
+        Database::over::<StoreError>(builder.set_check_integrity_on_open(every_page), storage.clone()).map(Arc::new)
     }
 
     fn opened(&self) -> MutexGuard<'_, Opened> {
@@ -62,7 +63,7 @@ impl Reopening {
                 Some(Ok(failed)) => drop(failed),
                 None => {}
             }
-            opened.database = Some(Self::open(&self.storage)?);
+            opened.database = Some(Self::open(&self.storage, false)?);
             opened.failed = false;
             self.counts.reopened.inc();
         }
