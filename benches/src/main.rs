@@ -6,6 +6,13 @@
 //! Figures are for the machine and the moment: other load shows in them, CPU seconds included. Compare within one run.
 //! The benches contain the node, with the dependencies that the testnet was built with: beside it, they take moments to build.
 
+/// Says a line of the results; who can't be told is an error.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _ = shardwire_files::output::line(&format!($($text)*))?;
+    }};
+}
+
 mod attack;
 mod ingress;
 mod prove;
@@ -53,7 +60,7 @@ fn main() -> ExitCode {
     match run(&Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            shardwire_files::output::complain(&error.to_string());
             ExitCode::FAILURE
         }
     }

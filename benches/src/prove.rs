@@ -68,7 +68,7 @@ pub(crate) fn measure(options: &Options) -> Result<(), Box<dyn Error>> {
         let cpu = spread(rounds, |round| round.proved.cpu_s);
         let peak = spread(rounds, |round| round.proved.peak_bytes as f64 / f64::from(1 << 30));
         let verify = spread(rounds, |round| round.verify_ms);
-        println!(
+        say!(
             "prove::shard/transactions={transactions}/players={}: {} steps, witness {} B raw, {} B on the wire, executed in {:.2} s, \
              proven in {:.1} CPU s ({:.1} to {:.1}), {:.2} GiB at the peak, {} B of proof, verified in {:.0} ms",
             options.players,
@@ -91,7 +91,7 @@ pub(crate) fn measure(options: &Options) -> Result<(), Box<dyn Error>> {
         }));
     }
     if options.json {
-        println!("{}", json!({ "prove": lines }));
+        say!("{}", json!({ "prove": lines }));
     }
     Ok(())
 }

@@ -77,14 +77,15 @@ pub async fn run(
     ready: oneshot::Sender<Ready>,
 ) -> Result<(), RunError> {
     let home = Home { identity: folder.identity().clone(), paths: folder.paths().clone() };
-    let (network, telemetry) = (config.network.clone(), platform.telemetry.clone());
+    let (network, advertise, telemetry) =
+        (config.network.clone(), config.advertise.clone(), platform.telemetry.clone());
     let metrics = match config.metrics {
         Some(address) => Some(Metrics::open(address).await.map_err(boxed)?),
         None => None,
     };
     let mut collected = JoinSet::new();
     let announce = |Ready { peer, listen, .. }| {
-        folder.announce(&Running { pid: std::process::id(), listen, peer, network }).map_err(boxed)?;
+        folder.announce(&Running { pid: std::process::id(), listen, advertise, peer, network }).map_err(boxed)?;
         let address = metrics.as_ref().map(Metrics::address);
         if let Some(metrics) = metrics {
             collected.spawn(metrics.serve(telemetry));
@@ -120,7 +121,7 @@ pub async fn run_at(
     announce: impl FnOnce(Ready) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let Orders { stop, reload } = orders.into();
-    let Platform { clock: wall, network: sockets, disk, work, mut randomness, telemetry } = platform;
+    let Platform { clock: wall, network: sockets, names, disk, work, mut randomness, telemetry } = platform;
     let watched = WatchedDisk::new(disk);
     let disk: Arc<dyn Disk> = Arc::new(watched.clone());
     let peer = identity.peer();
@@ -155,6 +156,7 @@ pub async fn run_at(
         links: Links::new(peer),
         events: host.telemetry.events(),
         endpoint: endpoint.clone(),
+        names,
         roles,
         admins: config.admins.clone(),
         reload: {
@@ -171,7 +173,7 @@ pub async fn run_at(
     });
     node.register_readiness();
     let listen = endpoint.address();
-    let dialled = config.peers.iter().filter_map(|peer| Some((peer.id, peer.addr?))).collect();
+    let dialled = config.peers.iter().filter_map(|peer| Some((peer.id, peer.addr.clone()?))).collect();
     let mut network = JoinSet::new();
     network.spawn(endpoint.pause().task(node.clone().run(dialled)));
     announce(Ready { peer, listen, metrics: None })?;

@@ -13,14 +13,10 @@ use crate::{
     sim::{Seeds, campaign},
 };
 use serde::Serialize;
+use shardwire_files::output::{self, OutputError, complain};
 use shardwire_model::Coded;
 use shardwire_workload::Workload;
-use std::{
-    fmt::Display,
-    io::{self, Write},
-    path::Path,
-    process::ExitCode,
-};
+use std::{fmt::Display, path::Path, process::ExitCode};
 
 /// Does what the flags say.
 #[must_use]
@@ -35,7 +31,7 @@ pub fn main(cli: &Cli) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error[{}]: {error}\n  next: {}", error.code(), error.next_step());
+            complain(&format!("error[{}]: {error}\n  next: {}", error.code(), error.next_step()));
             if cli.command.is_none() && cli.run.json {
                 // Where nobody reads the object, the exit code tells.
                 let _ = print(&format!("{}\n", report::failure(&error)));
@@ -45,10 +41,40 @@ pub fn main(cli: &Cli) -> ExitCode {
     }
 }
 
+/// A reader that has gone (`| head`) is no error.
 fn print(text: &str) -> Result<(), TestnetError> {
-    let mut out = io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|reason| TestnetError::System { what: "standard output", reason })
+    output::text(text).map(drop).map_err(TestnetError::from)
+}
+
+/// Tells what happens: on standard output, or on standard error where that belongs to an object.
+#[derive(Default)]
+struct Teller {
+    json: bool,
+    /// Why standard output took no more.
+    failed: Option<OutputError>,
+}
+
+impl Teller {
+    fn new(json: bool) -> Self {
+        Self { json, failed: None }
+    }
+
+    fn say(&mut self, line: &str) {
+        match self.json {
+            true => complain(line),
+            false => self.failed = self.failed.take().or_else(|| output::line(line).err()),
+        }
+    }
+
+    /// Says what came out: to people, or as one object on the last line.
+    fn conclude(mut self, totals: &(impl Display + Serialize)) -> Result<(), TestnetError> {
+        if self.json {
+            let object = serde_json::to_string(totals).unwrap_or_default();
+            return print(&format!("{object}\n"));
+        }
+        self.say(&totals.to_string());
+        self.failed.map_or(Ok(()), |error| Err(error.into()))
+    }
 }
 
 fn write_workload(flags: &WriteWorkload) -> Result<(), TestnetError> {
@@ -59,16 +85,6 @@ fn write_workload(flags: &WriteWorkload) -> Result<(), TestnetError> {
     }
 }
 
-/// Says what came out: to people, or as one object on the last line.
-fn tell(totals: &(impl Display + Serialize), json: bool, say: &mut dyn FnMut(&str)) -> Result<(), TestnetError> {
-    if json {
-        let object = serde_json::to_string(totals).unwrap_or_default();
-        return print(&format!("{object}\n"));
-    }
-    say(&totals.to_string());
-    Ok(())
-}
-
 /// Whether no run failed.
 fn simulate(flags: &Sim) -> Result<bool, TestnetError> {
     #[cfg(feature = "mutations")]
@@ -76,23 +92,30 @@ fn simulate(flags: &Sim) -> Result<bool, TestnetError> {
         mutation.plant();
     }
     let seeds = flags.seed.map_or(flags.seeds, Seeds::one);
-    let mut say = |line: &str| if flags.json { eprintln!("{line}") } else { println!("{line}") };
-    let totals = campaign(seeds, flags.trace, &mut say);
-    tell(&totals, flags.json, &mut say)?;
+    let mut teller = Teller::new(flags.json);
+    let totals = campaign(seeds, flags.trace, &mut |line| teller.say(line));
+    teller.conclude(&totals)?;
     Ok(totals.failures.is_empty())
 }
 
 /// Whether all is well after the storm.
 fn storm(flags: &Chaos) -> Result<bool, TestnetError> {
-    let mut say = |line: &str| if flags.json { eprintln!("{line}") } else { println!("{line}") };
-    let folder = NetworkFolder::new(flags.data.as_deref())?;
+    let mut teller = Teller::new(flags.json);
+    let mut say = |line: &str| teller.say(line);
+    NetworkFolder::refuse(flags.data.as_deref())?;
     let programs = programs(&mut say)?;
-    let path = folder.path().to_owned();
     let totals = runtime()?.block_on(async {
-        let mut chaos = chaos::Chaos::init(folder, &programs, flags.seed).await?;
+        let mut interruptions = Interruptions::new()?;
+        let folder = NetworkFolder::new(flags.data.as_deref())?;
+        let path = folder.path().to_owned();
+        let mut chaos = tokio::select! {
+            biased;
+            () = interruptions.next() => return Err(TestnetError::Interrupted),
+            chaos = chaos::Chaos::init(folder, &programs, flags.seed) => chaos?,
+        };
         let ended = tokio::select! {
             biased;
-            interrupted = interruption() => Err(interrupted),
+            () = interruptions.next() => Err(TestnetError::Interrupted),
             ended = chaos.run(flags.minutes, &mut say) => ended,
         };
         if ended.as_ref().map_or_else(|error| !matches!(error, TestnetError::Interrupted), |totals| !totals.ok) {
@@ -102,7 +125,7 @@ fn storm(flags: &Chaos) -> Result<bool, TestnetError> {
         chaos.stop().await;
         ended
     })?;
-    tell(&totals, flags.json, &mut say)?;
+    teller.conclude(&totals)?;
     Ok(totals.ok)
 }
 
@@ -126,10 +149,17 @@ fn run(flags: &Run) -> Result<bool, TestnetError> {
     // Whatever can be refused is refused before anything is built or started.
     let workload = workload(flags)?;
     let expected = recompute(&workload)?;
-    let folder = NetworkFolder::new(flags.data.as_deref())?;
+    NetworkFolder::refuse(flags.data.as_deref())?;
     let programs = programs(&mut |line| reporter.say(line))?;
     runtime()?.block_on(async {
-        let mut network = Network::init(folder, &programs, &workload).await?;
+        let mut interruptions = Interruptions::new()?;
+        // From here on nothing ends this program but its end, so that a folder which isn't kept goes with it.
+        let folder = NetworkFolder::new(flags.data.as_deref())?;
+        let mut network = tokio::select! {
+            biased;
+            () = interruptions.next() => return Err(TestnetError::Interrupted),
+            network = Network::init(folder, &programs, &workload) => network?,
+        };
         let title = format!(
             "{} of {} players and {} transactions",
             workload.name,
@@ -142,14 +172,14 @@ fn run(flags: &Run) -> Result<bool, TestnetError> {
         }
         let played = tokio::select! {
             biased;
-            interrupted = interruption() => Err(interrupted),
+            () = interruptions.next() => Err(TestnetError::Interrupted),
             played = async {
                 network.start(&mut |line| reporter.say(line)).await?;
                 play(&mut network, &workload, &expected, &mut Vec::new(), &mut reporter).await
             } => played,
         };
         reporter.finish();
-        conclude(flags, network, played, &programs.node, &mut reporter).await
+        conclude(flags, network, played, &programs.node, &mut reporter, &mut interruptions).await
     })
 }
 
@@ -166,6 +196,7 @@ async fn conclude(
     played: Result<Report, TestnetError>,
     program: &Path,
     reporter: &mut Reporter,
+    interruptions: &mut Interruptions,
 ) -> Result<bool, TestnetError> {
     let ok = match played {
         Ok(report) => {
@@ -182,7 +213,7 @@ async fn conclude(
             // A second Ctrl-C while they drain ends them at once: dropped processes are killed.
             tokio::select! {
                 biased;
-                _ = interruption() => {}
+                () = interruptions.next() => {}
                 () = network.stop() => {}
             }
             if !matches!(error, TestnetError::Interrupted) {
@@ -214,27 +245,44 @@ fn how_to_reach(network: Network, program: &Path) -> String {
     text
 }
 
-/// Waits for Ctrl-C, or for a polite request to end.
-async fn interruption() -> TestnetError {
-    let failed = |reason| TestnetError::System { what: "the signal handler", reason };
+/// Ctrl-C, a polite request to end, and the end of the terminal: each ends what is under way in good order.
+struct Interruptions {
     #[cfg(unix)]
-    let ended = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-                TestnetError::Interrupted
-            }
-            Err(reason) => failed(reason),
+    signals: [tokio::signal::unix::Signal; 4],
+}
+
+impl Interruptions {
+    /// Takes them from now on. Must be called within a runtime.
+    fn new() -> Result<Self, TestnetError> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let failed = |reason| TestnetError::System { what: "the signal handler", reason };
+            let taken = |kind| signal(kind).map_err(failed);
+            let [first, second, third, fourth] =
+                [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()].map(taken);
+            Ok(Self { signals: [first?, second?, third?, fourth?] })
         }
-    };
-    #[cfg(not(unix))]
-    let ended = std::future::pending();
-    tokio::select! {
-        biased;
-        pressed = tokio::signal::ctrl_c() => match pressed {
-            Ok(()) => TestnetError::Interrupted,
-            Err(reason) => failed(reason),
-        },
-        ended = ended => ended,
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        {
+            let [interrupt, terminate, hangup, quit] = &mut self.signals;
+            tokio::select! {
+                biased;
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+                _ = quit.recv() => {}
+            }
+        }
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }

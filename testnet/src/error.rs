@@ -7,6 +7,7 @@ use crate::{
     recompute::Broken,
 };
 use shardwire::client::ClientError;
+use shardwire_files::output::OutputError;
 use shardwire_model::{Coded, Role, ShardId, Stage};
 use shardwire_workload::WorkloadError;
 use std::path::PathBuf;
@@ -96,6 +97,9 @@ pub enum TestnetError {
         /// The system's reason.
         reason: std::io::Error,
     },
+    /// What came out can't be said.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 impl TestnetError {
@@ -122,6 +126,7 @@ impl Coded for TestnetError {
             Self::Late { .. } => "SW-TESTNET-010",
             Self::Interrupted => "SW-TESTNET-011",
             Self::System { .. } => "SW-TESTNET-012",
+            Self::Output(error) => error.code(),
             Self::Unreadable { .. } => "SW-TESTNET-013",
         }
     }
@@ -134,6 +139,7 @@ impl Coded for TestnetError {
             Self::Binary(error) => error.next_step(),
             Self::Worker(error) => error.next_step(),
             Self::Network(error) => error.next_step(),
+            Self::Output(error) => error.next_step(),
             Self::Client(error) => error.next_step(),
             Self::Unreachable { role, .. } | Self::Shard { role, .. } => format!("Read the {role}'s log."),
             Self::Refused { .. } => "Run it again with --data DIR and read DIR/operator.log.".into(),

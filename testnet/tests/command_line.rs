@@ -104,3 +104,44 @@ fn the_nodes_never_outlive_a_testnet_that_is_killed() {
     testnet.wait().expect("reaped");
     until("no node runs", || nodes.iter().all(|data| !runs(data)));
 }
+
+#[test]
+#[cfg(unix)]
+fn a_testnet_whose_terminal_goes_takes_its_folder_with_it() {
+    for signal in ["-HUP", "-QUIT"] {
+        let place = tempfile::tempdir().expect("a folder");
+        let mut testnet = Command::new(env!("CARGO_BIN_EXE_testnet"))
+            .args(["--transactions", "2000"])
+            .env("TMPDIR", place.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("testnet starts");
+        let inside = || std::fs::read_dir(place.path()).expect("the folder").flatten().map(|it| it.path()).next();
+        until("there is a folder", || inside().is_some_and(|it| it.join("settler").exists()));
+        let sent = Command::new("kill").args([signal, &testnet.id().to_string()]).status().expect("kill");
+        assert!(sent.success());
+        assert_eq!(testnet.wait().expect("an end").code(), Some(1), "{signal}");
+        assert_eq!(inside(), None, "{signal}");
+    }
+}
+
+#[test]
+fn a_workload_that_cannot_be_printed_is_exit_1_and_a_reader_that_has_gone_is_none() {
+    let arguments = ["workload", "--players", "3", "--transactions", "20"];
+    if let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_testnet")).args(arguments).stdout(full).output().expect("testnet starts");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            told(&output).starts_with("error[SW-STDOUT-001]: standard output can't be written: "),
+            "{}",
+            told(&output)
+        );
+    }
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_testnet")).args(arguments).stdout(writer).output().expect("testnet starts");
+    assert_eq!((output.status.code(), told(&output).as_str()), (Some(0), ""));
+}

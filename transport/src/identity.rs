@@ -104,6 +104,9 @@ impl Coded for IdentityError {
             Self::Malformed { .. } => {
                 "Restore the file from a backup, or move it away and create a new identity.".to_owned()
             }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "Run the command as the user that owns the file.".to_owned()
+            }
             Self::Io { .. } => "Check that the folder exists and that this user may write to it.".to_owned(),
         }
     }
@@ -156,6 +159,22 @@ impl Identity {
     /// [`IdentityError::Missing`] if there is no file, [`IdentityError::Exposed`] if others may read or write it,
     /// [`IdentityError::Malformed`] if it holds anything but an identity, [`IdentityError::Io`] if it can't be read.
     pub fn load(path: &Path) -> Result<Self, IdentityError> {
+        match Self::read(path)? {
+            (identity, None) => Ok(identity),
+            (_, Some(exposed)) => Err(exposed),
+        }
+    }
+
+    /// Whose key is in a file, and why the key may not be used, if so: to look at what a peer has left, which needs no secret.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), but for [`IdentityError::Exposed`].
+    pub fn look(path: &Path) -> Result<(PeerId, Option<IdentityError>), IdentityError> {
+        Self::read(path).map(|(identity, exposed)| (identity.peer(), exposed))
+    }
+
+    /// The identity, and [`IdentityError::Exposed`] if it is.
+    fn read(path: &Path) -> Result<(Self, Option<IdentityError>), IdentityError> {
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => IdentityError::Missing { path: path.to_owned() },
             _ => IdentityError::Io { path: path.to_owned(), source },
@@ -166,9 +185,7 @@ impl Identity {
         if !metadata.is_file() {
             return Err(malformed("not a file"));
         }
-        if let Some(mode) = exposed(&metadata) {
-            return Err(IdentityError::Exposed { path: path.to_owned(), mode });
-        }
+        let exposed = exposed(&metadata).map(|mode| IdentityError::Exposed { path: path.to_owned(), mode });
         if metadata.len() > MAX_FILE_BYTES {
             return Err(malformed("too long"));
         }
@@ -188,7 +205,7 @@ impl Identity {
                 *byte = (*byte << 4) | u8::try_from(value).unwrap_or_default();
             }
         }
-        Ok(Self::from_secret(&secret))
+        Ok((Self::from_secret(&secret), exposed))
     }
 
     /// The peer id: the public key.

@@ -119,18 +119,22 @@ async fn run(options: Options) -> Outcome<()> {
 
     let alone = f64::midpoint(before, after);
     let ratio = attacked / alone;
-    println!("honest peers alone: {:.1} MB/s (before {:.1}, after {:.1})", alone / 1e6, before / 1e6, after / 1e6);
-    println!("honest peers attacked: {:.1} MB/s, {:.1} % of that", attacked / 1e6, ratio * 100.0);
-    println!("peak memory: {} MiB of {} MiB", report.peak >> 20, PEAK_BOUND_BYTES >> 20);
-    println!("a refused handshake: {price:.1} us of a processor ({refusals} of them)");
+    say!("honest peers alone: {:.1} MB/s (before {:.1}, after {:.1})", alone / 1e6, before / 1e6, after / 1e6);
+    say!("honest peers attacked: {:.1} MB/s, {:.1} % of that", attacked / 1e6, ratio * 100.0);
+    say!("peak memory: {} MiB of {} MiB", report.peak >> 20, PEAK_BOUND_BYTES >> 20);
+    say!("a refused handshake: {price:.1} us of a processor ({refusals} of them)");
     let admission = report.admission;
-    println!(
+    say!(
         "the admission: {} admitted, {} asked for a token, {} refused, {} ignored, {} turned away",
-        admission.admitted, admission.retried, admission.refused, admission.ignored, admission.turned_away
+        admission.admitted,
+        admission.retried,
+        admission.refused,
+        admission.ignored,
+        admission.turned_away
     );
     for fate in &fates {
         let after = fate.seconds.map_or_else(|| "never lowest".to_owned(), |seconds| format!("after {seconds:.1} s"));
-        println!("{}: {} ({after})", fate.kind.name(), fate.tier);
+        say!("{}: {} ({after})", fate.kind.name(), fate.tier);
     }
     if options.json {
         let attackers: Vec<_> = fates
@@ -146,7 +150,7 @@ async fn run(options: Options) -> Outcome<()> {
             "refused_handshake_cpu_us": price,
             "attackers": attackers,
         });
-        println!("{object}");
+        say!("{object}");
     }
     Ok(())
 }

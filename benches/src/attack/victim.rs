@@ -149,7 +149,7 @@ pub(crate) fn run() -> Outcome<()> {
             }
         }));
         let address = PeerAddress { address: endpoint.address(), peer: identity.peer() };
-        println!("{}", serde_json::to_string(&address)?);
+        say!("{}", serde_json::to_string(&address)?);
         let (done, ended) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || done.send(answer(&peers)));
         ended.await?
@@ -200,8 +200,7 @@ fn answer(peers: &Arc<Peers>) -> Outcome<()> {
         let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         let cpu = Duration::new(u64::try_from(cpu.tv_sec)?, u32::try_from(cpu.tv_nsec)?);
         let report = VictimReport { cpu, peak: peak_bytes()?, attackers, admission: peers.figures().admission };
-        println!("{}", serde_json::to_string(&report)?);
-        std::io::stdout().flush()?;
+        say!("{}", serde_json::to_string(&report)?);
     }
     Ok(())
 }

@@ -93,7 +93,7 @@ pub(crate) fn measure(options: &Options) -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let enough = checks_per_s(&probe()?) * f64::from(options.seconds);
     if !options.json {
-        println!("clients  accepted/s  checks/s  ratio (from to)    p50 ms  p99 ms");
+        say!("clients  accepted/s  checks/s  ratio (from to)    p50 ms  p99 ms");
     }
     for &clients in &options.clients {
         let enough = if clients == 1 { enough / 4.0 } else { enough };
@@ -101,11 +101,11 @@ pub(crate) fn measure(options: &Options) -> Outcome<()> {
         let each = (enough as usize).min(MAX_TRANSACTIONS as usize - 1) / usize::from(clients);
         let figures = runtime.block_on(round(&programs, clients, each.max(1), options.ahead))?;
         if options.json {
-            println!("{}", serde_json::to_string(&figures)?);
+            say!("{}", serde_json::to_string(&figures)?);
         } else {
             let Figures { accepted_per_s, signature_checks_per_s, ratio, ratio_min, ratio_max, p50_ms, p99_ms, .. } =
                 figures;
-            println!(
+            say!(
                 "{clients:>7}  {accepted_per_s:>10.0}  {signature_checks_per_s:>8.0}  {ratio:>5.2} ({ratio_min:.2} {ratio_max:.2})  {p50_ms:>6.1}  {p99_ms:>6.1}"
             );
         }

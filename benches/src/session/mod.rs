@@ -183,7 +183,7 @@ async fn run(options: Options) -> Outcome<()> {
             }
         }
     }
-    println!(
+    say!(
         "{rounds} rounds in {:.0} s; threads: {}; {} sessions a connection",
         began.elapsed().as_secs_f64(),
         options.ground.threads.name(),
@@ -195,7 +195,7 @@ async fn run(options: Options) -> Outcome<()> {
         for (work, figures) in &figures {
             let [ours, raw] = &figures[at * SIDES.len()..(at + 1) * SIDES.len()] else { continue };
             let pair = Pair { ours, raw, unit: work.unit() };
-            println!("session::{}/profile={profile}: {pair}", work.name());
+            say!("session::{}/profile={profile}: {pair}", work.name());
             let mut json = pair.json();
             if *work == Work::IdlePeer {
                 json["bytes"] = json["ours"].clone();
@@ -205,7 +205,7 @@ async fn run(options: Options) -> Outcome<()> {
         object[profile] = Value::Object(of_profile);
     }
     if options.json {
-        println!("{object}");
+        say!("{object}");
     }
     Ok(())
 }

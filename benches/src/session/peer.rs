@@ -70,7 +70,7 @@ pub(crate) fn run(ground: Ground, round: u32) -> Outcome<()> {
             addresses.push(PeerAddress { address: endpoint.address(), peer: endpoint.identity().peer() });
             tokio::spawn(listen(endpoint, take, side, Arc::clone(&register)));
         }
-        println!("{}", serde_json::to_string(&addresses)?);
+        say!("{}", serde_json::to_string(&addresses)?);
         let (done, ended) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || done.send(report(&register)));
         ended.await?
@@ -89,8 +89,7 @@ fn report(register: &Register) -> Outcome<()> {
                 *sent += stats.sent;
             }
         }
-        println!("{}", serde_json::to_string(&used)?);
-        std::io::stdout().flush()?;
+        say!("{}", serde_json::to_string(&used)?);
     }
     Ok(())
 }

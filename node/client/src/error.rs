@@ -1,6 +1,7 @@
 //! Why a client has no answer.
 
 use shardwire_data::DataError;
+use shardwire_host::names::NameError;
 use shardwire_model::{Cause, Coded, PeerId, ShardId};
 use shardwire_protocols::{
     administration::AdministrationError,
@@ -17,6 +18,9 @@ pub enum ClientError {
     /// The data folder, or nobody runs in it.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The name of the peer's host.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// No socket could be opened.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -104,6 +108,7 @@ impl Coded for ClientError {
     fn code(&self) -> &'static str {
         match self {
             Self::Data(error) => error.code(),
+            Self::Name(error) => error.code(),
             Self::Endpoint(error) => error.code(),
             Self::Connect(error) => error.code(),
             Self::Handshake(error) => error.code(),
@@ -120,6 +125,7 @@ impl Coded for ClientError {
     fn next_step(&self) -> String {
         match self {
             Self::Data(error) => error.next_step(),
+            Self::Name(error) => error.next_step(),
             Self::Endpoint(error) => error.next_step(),
             Self::Connect(error) => error.next_step(),
             Self::Handshake(error) => error.next_step(),

@@ -24,6 +24,6 @@ mod tests;
 
 pub use end::{EndReport, end};
 pub use error::ClientError;
-pub use link::{Dialler, Target};
+pub use link::{Dialler, ParsePlaceError, Place, Target};
 pub use node::NodeClient;
 pub use submit::{MAX_ATTEMPTS, MAX_ROUNDS, Progress, Refusal, SubmitReport, play, started, submit};

@@ -1,8 +1,11 @@
 //! Dialling a node.
 
 use super::ClientError;
-use shardwire_host::Platform;
-use shardwire_model::PeerId;
+use shardwire_host::{
+    Platform,
+    names::{NameError, Names, resolve},
+};
+use shardwire_model::{Address, ParseAddressError, PeerId};
 use shardwire_protocols::{
     administration::Administration,
     catalogue::{self, ProtocolId},
@@ -24,7 +27,35 @@ const AGENT: &str = concat!("shardwire-client/", env!("CARGO_PKG_VERSION"));
 /// How long the end of a connection may take: some round trips around the world.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// A node to dial, written `ID@IP:PORT`.
+/// A node, and where it is dialled, written `ID@IP:PORT` or `ID@NAME:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Who: nobody else is believed.
+    pub peer: PeerId,
+    /// Where it is dialled.
+    pub address: Address,
+}
+
+impl Place {
+    /// The node at what its name stands for now.
+    ///
+    /// # Errors
+    /// [`ClientError::Name`] if it has a name and that stands for no address.
+    pub async fn target(&self, names: &dyn Names) -> Result<Target, ClientError> {
+        // A client's socket is of the family that it dials.
+        let found = resolve(names, &self.address, |_| true).await?;
+        let address = found.first().copied().ok_or_else(|| NameError::Nowhere { host: self.address.to_string() })?;
+        Ok(Target { peer: self.peer, address })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.peer, self.address)
+    }
+}
+
+/// A node to dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Who: nobody else is believed.
@@ -39,17 +70,23 @@ impl fmt::Display for Target {
     }
 }
 
-/// A text that is no target.
+/// A text that is no place to dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected ID@IP:PORT, with an id of 64 hexadecimal digits")]
-pub struct ParseTargetError;
+pub enum ParsePlaceError {
+    /// Not the form.
+    #[error("expected ID@IP:PORT or ID@NAME:PORT, with an id of 64 hexadecimal digits")]
+    Form,
+    /// The address is none to dial.
+    #[error(transparent)]
+    Address(#[from] ParseAddressError),
+}
 
-impl FromStr for Target {
-    type Err = ParseTargetError;
+impl FromStr for Place {
+    type Err = ParsePlaceError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (peer, address) = text.split_once('@').ok_or(ParseTargetError)?;
-        let peer = peer.parse().map_err(|_| ParseTargetError)?;
-        Ok(Self { peer, address: address.parse().map_err(|_| ParseTargetError)? })
+        let (peer, address) = text.split_once('@').ok_or(ParsePlaceError::Form)?;
+        let peer = peer.parse().map_err(|_| ParsePlaceError::Form)?;
+        Ok(Self { peer, address: address.parse()? })
     }
 }
 
@@ -129,5 +166,33 @@ impl Link {
         self.connection.close();
         // One that doesn't hear it notices by itself; nothing depends on it.
         let _ = timeout(FAREWELL, self.endpoint.close()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shardwire_host::names::NoNames;
+    use shardwire_model::Coded as _;
+
+    #[tokio::test]
+    async fn an_operator_is_named_by_address_or_by_name_and_never_by_a_wildcard() {
+        let id = "11".repeat(32);
+        let place: Place = format!("{id}@127.0.0.1:7").parse().unwrap();
+        assert_eq!(place.target(&NoNames).await.unwrap().to_string(), format!("{id}@127.0.0.1:7"));
+        let named: Place = format!("{id}@operator:7").parse().unwrap();
+        let error = named.target(&NoNames).await.unwrap_err();
+        assert_eq!(
+            (error.code(), error.to_string()),
+            ("SW-NAME-001", "the host name operator can't be resolved: this network has no names".into())
+        );
+        assert_eq!(
+            format!("{id}@0.0.0.0:7").parse::<Place>().unwrap_err().to_string(),
+            "0.0.0.0 and [::] are for listening: nobody can dial them"
+        );
+        assert_eq!(
+            "operator:7".parse::<Place>().unwrap_err().to_string(),
+            "expected ID@IP:PORT or ID@NAME:PORT, with an id of 64 hexadecimal digits"
+        );
     }
 }

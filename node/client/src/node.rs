@@ -23,8 +23,7 @@ impl NodeClient {
     /// # Errors
     /// [`ClientError::Data`] if none runs there, [`ClientError::Connect`] or [`ClientError::Handshake`] if it can't be reached.
     pub async fn connect(root: &Path, platform: &Platform) -> Result<Self, ClientError> {
-        let paths = DataPaths::existing(root)?;
-        let running = paths.running()?;
+        let (paths, running) = DataPaths::of_running(root)?;
         let identity = Identity::load(&paths.identity()).map_err(DataError::from)?;
         let dialler = Dialler { identity, network: running.network.clone(), platform: platform.clone() };
         Self::dial(&dialler, Target { peer: running.peer, address: running.dial() }).await

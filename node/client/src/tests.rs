@@ -475,9 +475,9 @@ fn giving_up_says_what_is_left_and_that_repeating_is_safe() {
 #[test]
 fn targets_are_read_and_written() {
     let text = format!("{}@127.0.0.1:7000", identity(2).peer());
-    assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
+    assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
     for bad in ["", "@", "127.0.0.1:7000", "12@127.0.0.1:7000", &text[..70]] {
-        assert!(bad.parse::<Target>().is_err(), "{bad}");
+        assert!(bad.parse::<Place>().is_err(), "{bad}");
     }
 }
 
@@ -493,7 +493,8 @@ async fn the_node_of_a_data_folder_is_asked_as_itself() {
 
     let folder = DataFolder::open(&root).unwrap();
     let (_, target) = StandIn::new(folder.identity().clone()).start();
-    let running = Running { pid: 1, listen: target.address, peer: target.peer, network: "local".into() };
+    let running =
+        Running { pid: 1, listen: target.address, advertise: None, peer: target.peer, network: "local".into() };
     folder.announce(&running).unwrap();
     let mut client = connect().await.unwrap();
     assert_eq!(client.status().await.unwrap().peer, target.peer);

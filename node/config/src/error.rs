@@ -1,6 +1,7 @@
 //! What can be wrong with a configuration.
 
 use super::{setting::Setting, source::Origin};
+use shardwire_files::text::NotText;
 use shardwire_model::{Coded, PeerId};
 use std::path::PathBuf;
 
@@ -25,6 +26,20 @@ pub enum ConfigError {
         path: PathBuf,
         /// Largest size, in bytes.
         max: u64,
+    },
+    /// The file isn't text in UTF-8.
+    #[error("{path}: {reason}", path = path.display())]
+    NotText {
+        /// The file's path.
+        path: PathBuf,
+        /// What it is.
+        reason: NotText,
+    },
+    /// An environment variable isn't text.
+    #[error("environment variable {name} isn't text in UTF-8")]
+    VariableNotText {
+        /// The variable's name.
+        name: &'static str,
     },
     /// The file is no TOML.
     #[error("{path}, line {line}: {message}", path = path.display())]
@@ -139,6 +154,8 @@ impl Coded for ConfigError {
             Self::Zero { .. } => "SW-CONFIG-009",
             Self::TooMany { .. } => "SW-CONFIG-010",
             Self::FileSize { .. } => "SW-CONFIG-011",
+            Self::NotText { .. } => "SW-CONFIG-012",
+            Self::VariableNotText { .. } => "SW-CONFIG-013",
         }
     }
 
@@ -154,7 +171,12 @@ impl Coded for ConfigError {
                 let keys: Vec<&str> = Setting::ALL.iter().map(|it| it.key()).collect();
                 format!("Remove it. The settings are {}.", keys.join(", "))
             }
+            Self::NotText { .. } => "Save it as UTF-8 in an editor.".into(),
+            Self::VariableNotText { .. } => "Correct the variable, or give the value in shardwire.toml or as a flag.".into(),
             Self::Value { origin: Origin::Default, .. } => "Give a value yourself.".into(),
+            Self::Value { origin: Origin::Environment(name), value, .. } if value.is_empty() => {
+                format!("Unset {name}, so that what shardwire.toml says counts, or give it a value.")
+            }
             Self::Value { .. } => "Correct the value, or remove it to get the default.".into(),
             Self::NoRole => {
                 "Give at least one of settler, operator, prover: `roles` in shardwire.toml, SHARDWIRE_ROLES or --role."
@@ -163,7 +185,8 @@ impl Coded for ConfigError {
             Self::Oneself { .. } => "Remove it; `shardwire init` and `shardwire run` print a node's own id.".into(),
             Self::Twice { .. } => "Remove one of the two.".into(),
             Self::NoLedger { .. } => {
-                "Create the data folder with `shardwire init --data DIR --role settler --world FILE`, or remove the role."
+                "If it was there, restore it from a copy: what the World holds is in that file. Else create a data folder with \
+                 `shardwire init --data DIR --role settler --world FILE`, or remove the role."
                     .into()
             }
             Self::Zero { .. } => "Give a limit above zero, or remove it to get the default.".into(),

@@ -2,14 +2,14 @@
 //!
 //! Walked over the parsed table, not derived: so every value keeps its line, and a setting that doesn't exist is named with
 //! the one that was probably meant.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the configuration is a file")]
 
 use super::{
     error::ConfigError,
     setting::{Setting, nearest},
     source::{Given, Layer, Origin},
 };
-use std::{io::Read, path::Path};
+use shardwire_files::text::{self, TextError};
+use std::path::Path;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -20,13 +20,11 @@ const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 /// Reads and checks the file's shape; the values are checked where all sources meet.
 pub(super) fn read(path: &Path) -> Result<Layer, ConfigError> {
-    let unreadable = |reason: std::io::Error| ConfigError::Unreadable { path: path.into(), reason };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut text = String::new();
-    let read = file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if read as u64 > MAX_FILE_BYTES {
-        return Err(ConfigError::FileSize { path: path.into(), max: MAX_FILE_BYTES });
-    }
+    let text = text::read(path, MAX_FILE_BYTES).map_err(|error| match error {
+        TextError::Unreadable(reason) => ConfigError::Unreadable { path: path.into(), reason },
+        TextError::TooLarge { max } => ConfigError::FileSize { path: path.into(), max },
+        TextError::NotText(reason) => ConfigError::NotText { path: path.into(), reason },
+    })?;
     parse(path, &text)
 }
 

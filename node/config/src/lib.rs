@@ -28,7 +28,7 @@ pub use shardwire_transport::Profile;
 pub use source::{Environment, Flags, Origin};
 pub use value::{LogFormat, ParseValueError, Peer};
 
-use shardwire_model::PeerId;
+use shardwire_model::{Address, PeerId};
 use shardwire_peers::Rules;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -68,6 +68,8 @@ pub struct Config {
     pub roles: BTreeSet<Role>,
     /// Where it listens. Loopback unless told otherwise.
     pub listen: SocketAddr,
+    /// Where others dial it, if that isn't where it listens: behind a forwarded port, or at a name.
+    pub advertise: Option<Address>,
     /// The nodes it works with.
     pub peers: Vec<Peer>,
     /// Who may control it besides its own identity.
@@ -147,6 +149,8 @@ pub struct Log {
 pub enum Warning {
     /// Others can reach this node.
     PublicListener(SocketAddr),
+    /// Nobody can be told where to dial it.
+    NotAdvertised(SocketAddr),
     /// Others can read this node's metrics.
     PublicMetrics(SocketAddr),
     /// A variable that nothing reads.
@@ -165,6 +169,11 @@ impl fmt::Display for Warning {
                 f,
                 "listening on {addr}, which other machines can reach: any peer may connect there and be refused; \
                  use 127.0.0.1 to keep the node to this machine"
+            ),
+            Self::NotAdvertised(addr) => write!(
+                f,
+                "listening on {addr}, which stands for every address of this machine and is none that others can dial; \
+                 set `advertise` to the one, or the name, that they shall dial"
             ),
             Self::PublicMetrics(addr) => write!(
                 f,
@@ -195,7 +204,7 @@ impl Config {
     /// The first bad value, in the order of [`Setting::ALL`], or a file that can't be read.
     pub fn load(path: &Path, environment: &Environment, flags: Flags) -> Result<Self, ConfigError> {
         let sources = Sources { path: path.to_owned(), environment: environment.clone(), flags: flags.clone() };
-        let layers = [file::read(path)?, environment.to_layer(), flags.into_layer()];
+        let layers = [file::read(path)?, environment.to_layer()?, flags.into_layer()];
         Ok(Self { sources: Some(sources), ..load::resolve(layers, environment)? })
     }
 
@@ -215,7 +224,7 @@ impl Config {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn parse(path: &Path, text: &str, environment: &Environment, flags: Flags) -> Result<Self, ConfigError> {
-        load::resolve([file::parse(path, text)?, environment.to_layer(), flags.into_layer()], environment)
+        load::resolve([file::parse(path, text)?, environment.to_layer()?, flags.into_layer()], environment)
     }
 
     /// What environment and flags say, without a file: for a new one. A role may still be missing.
@@ -223,7 +232,7 @@ impl Config {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn draft(environment: &Environment, flags: Flags) -> Result<Self, ConfigError> {
-        load::resolve([BTreeMap::new(), environment.to_layer(), flags.into_layer()], environment)
+        load::resolve([BTreeMap::new(), environment.to_layer()?, flags.into_layer()], environment)
     }
 
     /// Refuses a node that couldn't run: one that does nothing, or contradicts its data folder.

@@ -7,7 +7,7 @@ use super::{
     source::{Given, Layer},
     value::{OneQuota, role},
 };
-use shardwire_model::{PeerId, life::MAX_TIMEOUT};
+use shardwire_model::{Address, PeerId, life::MAX_TIMEOUT};
 use shardwire_peers::Rules;
 use shardwire_reputation::decay::MAX_HALF_LIFE;
 use std::{
@@ -37,6 +37,7 @@ pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<C
     let listen = values
         .one(Setting::Listen, |text| text.parse().ok())?
         .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let advertise = values.one(Setting::Advertise, |text| text.parse::<Address>().ok())?;
     let (peers, peer_origins) = values.list(Setting::Peers, MAX_PEERS, |text| text.parse::<Peer>().ok())?;
     let (admins, _) = values.list(Setting::Admins, MAX_ADMINS, |text| text.parse::<PeerId>().ok())?;
     let profile = values.one(Setting::Profile, |text| text.parse().ok())?.unwrap_or(Profile::Internet);
@@ -68,6 +69,7 @@ pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<C
         network,
         roles: roles.into_iter().collect(),
         listen,
+        advertise: advertise.clone(),
         peers,
         admins: admins.into_iter().collect(),
         profile,
@@ -76,7 +78,7 @@ pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<C
         reputation,
         metrics,
         log,
-        warnings: warnings(listen, metrics, environment),
+        warnings: warnings(listen, advertise.is_some(), metrics, environment),
         origins: values.0.into_iter().map(|(setting, given)| (setting, given.origin)).collect::<BTreeMap<_, _>>(),
         peer_origins,
         sources: None,
@@ -129,19 +131,26 @@ fn refuse_twins(peers: &[Peer], origins: &[Origin]) -> Result<(), ConfigError> {
         if !ids.insert(peer.id) {
             return Err(twice(peer.id.to_string()));
         }
-        if let Some(addr) = peer.addr.filter(|addr| !addrs.insert(*addr)) {
+        if let Some(addr) = peer.addr.as_ref().filter(|addr| !addrs.insert(*addr)) {
             return Err(twice(addr.to_string()));
         }
     }
     Ok(())
 }
 
-fn warnings(listen: SocketAddr, metrics: Option<SocketAddr>, environment: &Environment) -> Vec<Warning> {
+fn warnings(
+    listen: SocketAddr,
+    advertised: bool,
+    metrics: Option<SocketAddr>,
+    environment: &Environment,
+) -> Vec<Warning> {
     let public = |address: &SocketAddr| !address.ip().is_loopback();
     let listener = Some(listen).filter(public).map(Warning::PublicListener);
     let metrics = metrics.filter(public).map(Warning::PublicMetrics);
     let unknown = environment.unknown().into_iter().map(|(name, hint)| Warning::UnknownVariable { name, hint });
-    listener.into_iter().chain(metrics).chain(unknown).collect()
+    let nowhere =
+        Some(listen).filter(|address| address.ip().is_unspecified() && !advertised).map(Warning::NotAdvertised);
+    listener.into_iter().chain(nowhere).chain(metrics).chain(unknown).collect()
 }
 
 /// The name of a network: short, and the same in a file name, a log line and a shell.

@@ -11,6 +11,8 @@ pub enum Setting {
     Roles,
     /// Where it listens.
     Listen,
+    /// Where others dial it.
+    Advertise,
     /// The nodes it works with.
     Peers,
     /// Who else may control it.
@@ -67,10 +69,11 @@ pub(super) struct Names {
 
 impl Setting {
     /// All of them, in the order in which a file lists them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Network,
         Self::Roles,
         Self::Listen,
+        Self::Advertise,
         Self::Peers,
         Self::Admins,
         Self::Profile,
@@ -113,11 +116,18 @@ impl Setting {
                 "--listen",
                 "an IP address and a port, such as 127.0.0.1:7000 (port 0: any free one)",
             ),
+            Self::Advertise => one(
+                "advertise",
+                "SHARDWIRE_ADVERTISE",
+                "--advertise",
+                "what others dial: an IP address or a host's name, and a port, such as settler.example.org:7000 (never 0.0.0.0, [::] or port 0)",
+            ),
             Self::Peers => many(
                 "peers",
                 "SHARDWIRE_PEERS",
                 "--peer",
-                "a peer: its id (64 hexadecimal digits), and @IP:PORT behind it if this node shall dial it",
+                "a peer: its id (64 hexadecimal digits), and @IP:PORT or @NAME:PORT behind it if this node shall dial it (never 0.0.0.0, [::] or \
+                 port 0: those are for listening)",
             ),
             Self::Admins => many("admins", "SHARDWIRE_ADMINS", "--admin", "a peer id: 64 hexadecimal digits"),
             Self::Profile => one("profile", "SHARDWIRE_PROFILE", "--profile", "a profile: internet or datacentre"),

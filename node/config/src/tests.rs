@@ -83,10 +83,44 @@ fn flag_beats_environment_beats_file_beats_default() {
 }
 
 #[test]
-fn an_empty_variable_is_an_empty_list() {
-    let environment = environment(&[("SHARDWIRE_PEERS", "")]);
+fn an_empty_list_variable_is_refused_not_taken_for_an_empty_list() {
     let file = format!("roles = ['prover']\npeers = ['{A}']");
-    assert_eq!(Config::parse(Path::new("f"), &file, &environment, Flags::default()).unwrap().peers, []);
+    for (name, setting) in
+        [("SHARDWIRE_PEERS", "peers"), ("SHARDWIRE_DENY", "reputation.deny"), ("SHARDWIRE_ROLES", "roles")]
+    {
+        for value in ["", " ", ","] {
+            let text = refusal(Config::parse(Path::new("f"), &file, &environment(&[(name, value)]), Flags::default()));
+            assert!(
+                text.starts_with(&format!(
+                    "error[SW-CONFIG-004]: {setting} (environment variable {name}): '' is not a "
+                )),
+                "{text}"
+            );
+            assert!(
+                text.ends_with(&format!(
+                    "\n  next: Unset {name}, so that what shardwire.toml says counts, or give it a value."
+                )),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_with_a_byte_order_mark_is_read_and_one_in_utf_16_is_called_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shardwire.toml");
+    let load = || Config::load(&path, &Environment::default(), Flags::default());
+    std::fs::write(&path, "\u{feff}roles = ['prover']\nlisten = 'x'").unwrap();
+    assert!(refusal(load()).contains("shardwire.toml, line 2): 'x' is not an IP address"));
+    std::fs::write(&path, "roles".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()).unwrap();
+    assert_eq!(
+        refusal(load()),
+        format!(
+            "error[SW-CONFIG-012]: {}: it is text in UTF-16, not in UTF-8: save it as UTF-8\n  next: Save it as UTF-8 in an editor.",
+            path.display()
+        )
+    );
 }
 
 #[test]
@@ -99,7 +133,7 @@ fn a_misspelt_setting_is_named_with_what_was_meant() {
     assert_eq!(
         next("[worker]\nnice = 1\n"),
         "error[SW-CONFIG-003]: shardwire.toml, line 2: there is no setting 'worker.nice'\n  next: Remove it. The settings are \
-         network, roles, listen, peers, admins, profile, settler.shard_timeout_s, worker.path, worker.memory_limit_bytes, worker.deadline_s, worker.threads, \
+         network, roles, listen, advertise, peers, admins, profile, settler.shard_timeout_s, worker.path, worker.memory_limit_bytes, worker.deadline_s, worker.threads, \
          reputation.allow, reputation.deny, reputation.work_half_life_s, reputation.fault_half_life_s, reputation.first_ban_s, \
          reputation.longest_ban_s, reputation.quotas, reputation.memory_watermark_bytes, metrics.listen, log.level, \
          log.format."
@@ -138,8 +172,8 @@ fn a_bad_value_says_where_it_stands_and_what_is_expected() {
     );
     assert_eq!(
         message("peers = ['abc@127.0.0.1:1']"),
-        "peers (shardwire.toml, line 1): 'abc@127.0.0.1:1' is not a peer: its id (64 hexadecimal digits), and @IP:PORT behind it if this \
-         node shall dial it"
+        "peers (shardwire.toml, line 1): 'abc@127.0.0.1:1' is not a peer: its id (64 hexadecimal digits), and @IP:PORT or @NAME:PORT \
+         behind it if this node shall dial it (never 0.0.0.0, [::] or port 0: those are for listening)"
     );
     assert_eq!(message("admins = [1]"), "admins (shardwire.toml, line 1): '1' is not a peer id: 64 hexadecimal digits");
     assert_eq!(
@@ -262,8 +296,9 @@ fn the_data_folder_may_contradict() {
     assert_eq!(
         refusal(config.check(contents).map(|()| config.clone())),
         format!(
-            "error[SW-CONFIG-008]: the role settler needs a World, and {} doesn't exist\n  next: Create the data folder with \
-             `shardwire init --data DIR --role settler --world FILE`, or remove the role.",
+            "error[SW-CONFIG-008]: the role settler needs a World, and {} doesn't exist\n  next: If it was there, restore it from a \
+             copy: what the World holds is in that file. Else create a data folder with `shardwire init --data DIR --role settler \
+             --world FILE`, or remove the role.",
             ledger.display()
         )
     );
@@ -291,7 +326,7 @@ fn an_unreadable_file_is_refused() {
         )
     );
     std::fs::write(&missing, [0xff]).unwrap();
-    assert!(refusal(load(&missing)).starts_with("error[SW-CONFIG-001]"));
+    assert!(refusal(load(&missing)).starts_with("error[SW-CONFIG-012]"));
 }
 
 #[test]
@@ -304,7 +339,42 @@ fn what_is_probably_not_meant_is_warned_of() {
         [
             "listening on 0.0.0.0:7000, which other machines can reach: any peer may connect there and be refused; use 127.0.0.1 to \
              keep the node to this machine",
+            "listening on 0.0.0.0:7000, which stands for every address of this machine and is none that others can dial; set \
+             `advertise` to the one, or the name, that they shall dial",
             "environment variable SHARDWIRE_ROLE is no setting and is ignored; did you mean SHARDWIRE_ROLES?"
         ]
     );
+}
+
+#[test]
+fn a_listen_address_is_never_a_dial_address() {
+    for text in ["0.0.0.0:7000", "[::]:7000", "127.0.0.1:0"] {
+        let peer = refusal(parse(&format!("roles = ['prover']\npeers = ['{A}@{text}']")));
+        assert!(
+            peer.starts_with("error[SW-CONFIG-004]: peers (shardwire.toml, line 2): ")
+                && peer.contains("those are for listening"),
+            "{peer}"
+        );
+        let advertised = refusal(parse(&format!("advertise = '{text}'")));
+        assert!(
+            advertised.starts_with(&format!(
+                "error[SW-CONFIG-004]: advertise (shardwire.toml, line 1): '{text}' is not what others dial: an IP address or a host's name, and \
+                 a port"
+            )),
+            "{advertised}"
+        );
+    }
+    let config = parse("roles = ['prover']\nlisten = '[::]:7000'\nadvertise = 'node.example.org:7000'").unwrap();
+    assert_eq!(config.advertise.unwrap().to_string(), "node.example.org:7000");
+    assert!(config.warnings.iter().all(|it| !matches!(it, Warning::NotAdvertised(_))), "{:?}", config.warnings);
+}
+
+#[test]
+fn a_peer_may_be_named_by_the_name_of_its_host() {
+    let config = parse(&format!("roles = ['prover']\npeers = ['{A}@settler:7001', '{B}@127.0.0.1:7001']")).unwrap();
+    let [named, numbered] = &config.peers[..] else { panic!("{:?}", config.peers) };
+    assert_eq!((named.to_string(), named.ip()), (format!("{A}@settler:7001"), None));
+    assert_eq!(numbered.ip(), Some([127, 0, 0, 1].into()));
+    let twice = refusal(parse(&format!("roles = ['prover']\npeers = ['{A}@settler:7001', '{B}@Settler:7001']")));
+    assert!(twice.contains("settler:7001 is there twice"), "{twice}");
 }

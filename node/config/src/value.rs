@@ -1,9 +1,9 @@
 //! The kinds of values that settings take.
 
-use shardwire_model::{PeerId, Role};
+use shardwire_model::{Address, PeerId, Role};
 use shardwire_protocols::catalogue;
 use shardwire_reputation::{Quotas, Tier};
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 /// A text that is not such a value; the setting says what it expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,18 +109,26 @@ impl OneQuota {
     }
 }
 
-/// A node to work with, written `ID@IP:PORT`, or `ID` alone for one that dials this node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A node to work with, written `ID@IP:PORT` or `ID@NAME:PORT`, or `ID` alone for one that dials this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its id: nobody else is believed to be it.
     pub id: PeerId,
     /// Where this node dials it; nowhere if it dials us.
-    pub addr: Option<SocketAddr>,
+    pub addr: Option<Address>,
+}
+
+impl Peer {
+    /// The IP address that it is dialled at, if it is one and no name.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.addr.as_ref()?.ip().map(|address| address.ip())
+    }
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.addr {
+        match &self.addr {
             Some(addr) => write!(f, "{}@{addr}", self.id),
             None => write!(f, "{}", self.id),
         }

@@ -27,6 +27,12 @@ pub enum DataError {
         /// The folder that was asked for.
         path: PathBuf,
     },
+    /// It was one, and the configuration is gone.
+    #[error("{path} is a data folder, but its shardwire.toml is gone", path = path.display())]
+    NoConfig {
+        /// The folder that was asked for.
+        path: PathBuf,
+    },
     /// Another process uses the folder.
     #[error("{path} is in use by another process{}", pid.map(|pid| format!(" ({pid})")).unwrap_or_default(), path = path.display())]
     InUse {
@@ -42,6 +48,12 @@ pub enum DataError {
         path: PathBuf,
         /// Whether one has left its announcement behind.
         left_over: bool,
+    },
+    /// A process uses the folder, and doesn't say how it is reached.
+    #[error("a process uses {path}, and there is no running.json that says how to reach it", path = path.display())]
+    NotAnnounced {
+        /// The folder that is in use.
+        path: PathBuf,
     },
     /// The announcement can't be read.
     #[error("{path} is damaged: {reason}", path = path.display())]
@@ -64,12 +76,22 @@ impl Coded for DataError {
             Self::InUse { .. } => "SW-DATA-003",
             Self::NotRunning { .. } => "SW-DATA-004",
             Self::Announcement { .. } => "SW-DATA-005",
+            Self::NoConfig { .. } => "SW-DATA-007",
+            Self::NotAnnounced { .. } => "SW-DATA-008",
             Self::Identity(error) => error.code(),
         }
     }
 
     fn next_step(&self) -> String {
         match self {
+            Self::Disk { reason, .. } if reason.kind() == io::ErrorKind::PermissionDenied => {
+                "Run the command as the user that owns the folder, or let this user in.".into()
+            }
+            Self::NoConfig { path } => format!(
+                "Restore it from a copy, or write a new one: `shardwire init --data OTHER` in another folder shows every setting. `shardwire stop --data {}` \
+                 stops a node that still runs there.",
+                path.display()
+            ),
             Self::Disk { .. } => {
                 "Check that the folder is on a disk with room and that this user may write there.".into()
             }
@@ -80,6 +102,9 @@ impl Coded for DataError {
                 "One process uses a data folder at a time: stop the other one, or use another folder.".into()
             }
             Self::NotRunning { path, .. } => format!("Start it with `shardwire run --data {}`.", path.display()),
+            Self::NotAnnounced { .. } => {
+                "Try again in a moment, if the node has just been started. If somebody removed the file, end the node by a signal (SIGTERM) and start it again.".into()
+            }
             Self::Announcement { .. } => "Stop the node and start it again: it writes the file anew.".into(),
             Self::Identity(error) => error.next_step(),
         }

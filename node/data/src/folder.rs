@@ -2,12 +2,13 @@
 
 use super::{DataError, DataPaths};
 use serde::{Deserialize, Serialize};
-use shardwire_model::PeerId;
+use shardwire_host::names::from_here;
+use shardwire_model::{Address, PeerId};
 use shardwire_transport::Identity;
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read as _, Write as _},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     path::Path,
     time::Duration,
 };
@@ -26,6 +27,9 @@ pub struct Running {
     pub pid: u32,
     /// The address that it listens at.
     pub listen: SocketAddr,
+    /// What others dial, if that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advertise: Option<Address>,
     /// The node's id.
     pub peer: PeerId,
     /// The name of its network.
@@ -36,12 +40,7 @@ impl Running {
     /// Where to dial it from this machine: a node that listens everywhere is reached over loopback.
     #[must_use]
     pub fn dial(&self) -> SocketAddr {
-        let ip = match self.listen.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-        };
-        SocketAddr::new(ip, self.listen.port())
+        from_here(self.listen)
     }
 }
 
@@ -52,32 +51,22 @@ pub struct DataFolder {
     identity: Identity,
     /// The claim: gone when the file is closed, by whatever.
     _lock: File,
-    /// Whether it is only looked at.
-    only_looked_at: bool,
 }
 
 impl DataFolder {
     /// Claims a folder for this process. Whatever an earlier one announced is withdrawn.
     ///
     /// # Errors
-    /// [`DataError::NotInitialised`] if it is no data folder, [`DataError::InUse`] if another process has it, [`DataError::Identity`] if its key
-    /// can't be used.
+    /// [`DataError::NotInitialised`] if it is no data folder, [`DataError::NoConfig`] if it has no configuration, [`DataError::InUse`] if another process
+    /// has it, [`DataError::Identity`] if its key can't be used, [`DataError::Disk`] if the disk fails.
     pub fn open(root: &Path) -> Result<Self, DataError> {
-        let mut folder = Self::look(root)?;
-        folder.only_looked_at = false;
-        folder.withdraw()?;
-        Ok(folder)
-    }
-
-    /// Claims a folder to look at it: so long nobody runs there, and nothing in it changes.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn look(root: &Path) -> Result<Self, DataError> {
         let paths = DataPaths::existing(root)?;
         let lock = claim(&paths)?;
         let identity = Identity::load(&paths.identity())?;
-        Ok(Self { paths, identity, _lock: lock, only_looked_at: true })
+        let folder = Self { paths, identity, _lock: lock };
+        folder.withdraw()?;
+        publish(&folder.paths, folder.identity.peer())?;
+        Ok(folder)
     }
 
     /// The paths of what is in the folder.
@@ -123,24 +112,95 @@ impl DataFolder {
 
 impl Drop for DataFolder {
     fn drop(&mut self) {
-        if !self.only_looked_at {
-            // Were it to stay, the lock would still tell that nobody runs.
-            let _ = self.withdraw();
-        }
+        // Were it to stay, the lock would still tell that nobody runs.
+        let _ = self.withdraw();
     }
+}
+
+/// A data folder that is looked at until dropped: nobody runs there so long, and nothing in it changes. It need not be writable, nor belong to this user.
+#[derive(Debug)]
+pub struct Look {
+    paths: DataPaths,
+    peer: PeerId,
+    /// What a node that starts here would be refused for, of what was looked at so far.
+    refused: Option<DataError>,
+    /// The claim, if this user can make one. Who can't open the lock is kept from a running node's databases by their own locks.
+    _lock: Option<File>,
+}
+
+impl Look {
+    /// Claims a folder to look at it.
+    ///
+    /// # Errors
+    /// [`DataError::NotInitialised`] if it is no data folder, [`DataError::NoConfig`] if it has no configuration, [`DataError::InUse`] if a node has it,
+    /// [`DataError::Identity`] if nothing says whose folder it is, [`DataError::Disk`] if this user may not read it.
+    pub fn at(root: &Path) -> Result<Self, DataError> {
+        let paths = DataPaths::existing(root)?;
+        let lock = match File::open(paths.lock()) {
+            // No node ever ran here, or this user can't see.
+            Err(_) => None,
+            Ok(file) => Some(locked(&paths, file, File::try_lock_shared)?),
+        };
+        let (peer, refused) = match Identity::look(&paths.identity()) {
+            Ok((peer, exposed)) => (peer, exposed),
+            Err(unreadable) => match published(&paths) {
+                Some(peer) => (peer, Some(unreadable)),
+                None => return Err(unreadable.into()),
+            },
+        };
+        Ok(Self { paths, peer, refused: refused.map(DataError::from), _lock: lock })
+    }
+
+    /// The paths of what is in the folder.
+    #[must_use]
+    pub fn paths(&self) -> &DataPaths {
+        &self.paths
+    }
+
+    /// Whose folder it is.
+    #[must_use]
+    pub fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// Why a node that this user starts here would be refused, of what was looked at so far.
+    #[must_use]
+    pub fn refused(&self) -> Option<&DataError> {
+        self.refused.as_ref()
+    }
+}
+
+/// Writes down whose folder it is, where everybody who may enter it can read that.
+pub(super) fn publish(paths: &DataPaths, peer: PeerId) -> Result<(), DataError> {
+    if published(paths) == Some(peer) {
+        return Ok(());
+    }
+    let path = paths.public_identity();
+    let written = fs::write(&path, format!("{peer}\n"));
+    written.map_err(|reason| DataError::Disk { path, what: "written", reason })
+}
+
+fn published(paths: &DataPaths) -> Option<PeerId> {
+    read_bounded(&paths.public_identity()).ok()?.trim_end().parse().ok()
 }
 
 impl DataPaths {
     /// How to reach the process that uses this folder.
     ///
     /// # Errors
-    /// [`DataError::NotRunning`] if there is none, or it isn't ready yet; [`DataError::Announcement`] if what it announced can't be read.
+    /// [`DataError::NotRunning`] if there is none, [`DataError::NotAnnounced`] if it hasn't said so yet; [`DataError::Announcement`] if what it announced can't
+    /// be read.
     pub fn running(&self) -> Result<Running, DataError> {
         let path = self.announcement();
         let text = match read_bounded(&path) {
             Ok(text) => text,
             Err(reason) if reason.kind() == io::ErrorKind::NotFound => {
-                return Err(DataError::NotRunning { path: self.0.clone(), left_over: false });
+                let path = self.0.clone();
+                // Who may not look at the lock isn't told more.
+                return Err(match self.is_claimed() {
+                    Ok(true) => DataError::NotAnnounced { path },
+                    _ => DataError::NotRunning { path, left_over: false },
+                });
             }
             Err(reason) => return Err(DataError::Disk { path, what: "read", reason }),
         };
@@ -168,14 +228,21 @@ impl DataPaths {
 
 fn claim(paths: &DataPaths) -> Result<File, DataError> {
     let path = paths.lock();
-    let failed = |reason| DataError::Disk { path: path.clone(), what: "locked", reason };
-    let file = open_private(&path, Existing::Kept).map_err(failed)?;
+    let file =
+        open_private(&path, Existing::Kept).map_err(|reason| DataError::Disk { path, what: "locked", reason })?;
+    locked(paths, file, File::try_lock)
+}
+
+/// Locks the folder's lock, as a node does or as one who looks.
+fn locked(paths: &DataPaths, file: File, lock: fn(&File) -> Result<(), TryLockError>) -> Result<File, DataError> {
     for attempt in 1..=CLAIM_ATTEMPTS {
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) if attempt < CLAIM_ATTEMPTS => std::thread::sleep(CLAIM_PAUSE),
             Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(reason)) => return Err(failed(reason)),
+            Err(TryLockError::Error(reason)) => {
+                return Err(DataError::Disk { path: paths.lock(), what: "locked", reason });
+            }
         }
     }
     let pid = paths.running().ok().map(|running| running.pid);

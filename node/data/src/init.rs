@@ -5,7 +5,7 @@
 
 use super::{
     DataError, DataPaths, InitError,
-    folder::{Existing, write_file},
+    folder::{Existing, publish, write_file},
     template,
 };
 use crate::world;
@@ -96,6 +96,7 @@ pub fn init(
     let failed = |what| move |reason| DataError::Disk { path: root.to_owned(), what, reason };
     create_private(root).map_err(failed("created"))?;
     let identity = Identity::create(&paths.identity(), rng).map_err(DataError::from)?;
+    publish(&paths, identity.peer())?;
     let world = match &genesis {
         Some((genesis, [])) => Some(identity_of(genesis, vec![identity.peer()])?),
         Some((genesis, settlers)) => Some(identity_of(genesis, settlers.to_vec())?),

@@ -4,7 +4,9 @@
 //! DIR/                 mode 0700
 //!   shardwire.toml     the configuration
 //!   identity.key       the ed25519 key, mode 0600
+//!   identity.pub       the node's id: whose folder it is, for who may not read the key
 //!   node.redb          what the roles have promised
+//!   node.used          that there was a node.redb: without one the folder is refused then
 //!   world.json         which World the node belongs to: its genesis' hash, its settlers, its programs
 //!   ledger.redb        a settler's World
 //!   shards/ jobs/      artefacts: witness chunks, witnesses, proofs
@@ -16,7 +18,7 @@
 //! lock of the operating system, so it ends with the process however that dies: a `running.json` that a killed node left
 //! behind is told from a living one's by the lock ([`DataPaths::running`]).
 //!
-//! [`DataFolder::look`] claims a folder without changing anything in it.
+//! [`Look`] claims a folder to look at it: nothing in it changes, and it need not be writable.
 //!
 //! Refused: a folder that holds something else, a second process, an identity that others can read.
 #![forbid(unsafe_code)]
@@ -31,10 +33,13 @@ mod tests;
 pub mod world;
 
 pub use error::{DataError, InitError};
-pub use folder::{DataFolder, Running};
+pub use folder::{DataFolder, Look, Running};
 pub use init::{Belongs, Created, init};
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// Where everything is in a data folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +49,29 @@ impl DataPaths {
     /// Those of a folder that [`init`] has made.
     ///
     /// # Errors
-    /// [`DataError::NotInitialised`] if it hasn't.
+    /// [`DataError::NotInitialised`] if it hasn't, [`DataError::NoConfig`] if it has and the configuration is gone, [`DataError::Disk`] if this user can't see.
     pub fn existing(root: &Path) -> Result<Self, DataError> {
         let paths = Self(root.to_owned());
-        if paths.config().is_file() { Ok(paths) } else { Err(DataError::NotInitialised { path: root.into() }) }
+        if there(&paths.config())? {
+            return Ok(paths);
+        }
+        match there(&paths.identity())? {
+            true => Err(DataError::NoConfig { path: root.into() }),
+            false => Err(DataError::NotInitialised { path: root.into() }),
+        }
+    }
+
+    /// How to reach the process that uses this folder, whose configuration may be gone meanwhile.
+    ///
+    /// # Errors
+    /// As [`existing`](Self::existing) if nobody runs there and it is no data folder; else as [`running`](Self::running).
+    pub fn of_running(root: &Path) -> Result<(Self, Running), DataError> {
+        let paths = Self(root.to_owned());
+        match paths.running() {
+            Ok(running) => Ok((paths, running)),
+            Err(not_running @ DataError::NotRunning { .. }) => Err(Self::existing(root).err().unwrap_or(not_running)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Those of a folder that is somewhere else than on the system's disk.
@@ -74,6 +98,12 @@ impl DataPaths {
         self.0.join("identity.key")
     }
 
+    /// The node's id, which is no secret.
+    #[must_use]
+    pub fn public_identity(&self) -> PathBuf {
+        self.0.join("identity.pub")
+    }
+
     /// The node's durable memory.
     #[must_use]
     pub fn store(&self) -> PathBuf {
@@ -98,5 +128,14 @@ impl DataPaths {
 
     fn announcement(&self) -> PathBuf {
         self.0.join("running.json")
+    }
+}
+
+/// Whether there is such a file. What can't be seen isn't said to be missing.
+fn there(path: &Path) -> Result<bool, DataError> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(found.is_file()),
+        Err(reason) if matches!(reason.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(reason) => Err(DataError::Disk { path: path.to_owned(), what: "read", reason }),
     }
 }

@@ -53,8 +53,13 @@ fn line(setting: Setting, config: &Config) -> Line {
             "Where it listens (UDP). Only this machine reaches a 127.0.0.1; port 0 takes any free one, another at each start.",
             quoted(config.listen),
         ),
+        Setting::Advertise => shown(
+            "What others dial, if that isn't where it listens: \"IP:PORT\" or \"NAME:PORT\". It is shown, and given to nobody.",
+            config.advertise.as_ref().map(quoted).unwrap_or_default(),
+            "\"settler.example.org:7000\"",
+        ),
         Setting::Peers => shown(
-            "The nodes it works with: \"ID@IP:PORT\" for one that it dials, \"ID\" for one that dials it. Others are strangers: tier low.",
+            "The nodes it works with: \"ID@IP:PORT\" or \"ID@NAME:PORT\" for one that it dials, \"ID\" for one that dials it. Others are strangers: tier low.",
             list(&config.peers),
             "[\"<64 hexadecimal digits>@127.0.0.1:7000\"]",
         ),

@@ -1,4 +1,4 @@
-use super::{Belongs, Created, DataFolder, InitError, Running};
+use super::{Belongs, Created, DataFolder, DataPaths, InitError, Look, Running};
 use rand::{SeedableRng, rngs::StdRng};
 use shardwire_config::{Config, Environment, Flags, Setting};
 use shardwire_model::{Coded, Felt, PeerId};
@@ -222,7 +222,7 @@ fn a_folder_belongs_to_one_process() {
 }
 
 fn running(peer: PeerId) -> Running {
-    Running { pid: 42, listen: "0.0.0.0:7000".parse().unwrap(), peer, network: "local".into() }
+    Running { pid: 42, listen: "0.0.0.0:7000".parse().unwrap(), advertise: None, peer, network: "local".into() }
 }
 
 #[test]
@@ -236,7 +236,14 @@ fn a_running_node_is_told_from_one_that_was_killed() {
         format!("error[SW-DATA-004]: {not_running}\n  next: Start it with `shardwire run --data {}`.", root.display())
     );
     let folder = DataFolder::open(&root).unwrap();
-    assert_eq!(paths.running().unwrap_err().to_string(), not_running, "it isn't ready yet");
+    assert_eq!(
+        shown(paths.running()),
+        format!(
+            "error[SW-DATA-008]: a process uses {}, and there is no running.json that says how to reach it\n  next: Try again in a moment, if the \
+             node has just been started. If somebody removed the file, end the node by a signal (SIGTERM) and start it again.",
+            root.display()
+        )
+    );
     folder.announce(&running(peer)).unwrap();
     assert_eq!(paths.running().unwrap(), running(peer));
     assert_eq!(running(peer).dial(), "127.0.0.1:7000".parse().unwrap());
@@ -271,4 +278,58 @@ fn an_identity_that_others_can_read_is_refused() {
     assert!(Command::new("chmod").arg("644").arg(&key).status().unwrap().success());
     let text = shown(DataFolder::open(&root));
     assert!(text.starts_with("error[SW-IDENTITY-003]") && text.contains("0644"), "{text}");
+}
+
+#[test]
+fn to_look_changes_nothing_and_shares_with_others_who_look_but_not_with_a_node() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("node");
+    let peer = operator(&root).peer;
+    let look = Look::at(&root).unwrap();
+    assert!(look.peer() == peer && look.refused().is_none());
+    assert!(!root.join("lock").exists(), "no node ever ran here");
+    drop(DataFolder::open(&root).unwrap());
+    let (one, another) = (Look::at(&root).unwrap(), Look::at(&root).unwrap());
+    assert!(shown(DataFolder::open(&root)).starts_with("error[SW-DATA-003]"));
+    assert!(shown(one.paths().running()).starts_with("error[SW-DATA-004]"), "who looks is no node");
+    drop((one, another));
+    let node = DataFolder::open(&root).unwrap();
+    assert!(shown(Look::at(&root)).starts_with("error[SW-DATA-003]"));
+    drop(node);
+
+    // The key isn't needed to say whose folder it is.
+    fs::rename(root.join("identity.key"), place.path().join("key")).unwrap();
+    let look = Look::at(&root).unwrap();
+    assert_eq!((look.peer(), look.refused().unwrap().code()), (peer, "SW-IDENTITY-001"));
+    fs::remove_file(root.join("identity.pub")).unwrap();
+    assert!(shown(Look::at(&root)).starts_with("error[SW-IDENTITY-001]"));
+    fs::rename(place.path().join("key"), root.join("identity.key")).unwrap();
+    drop(DataFolder::open(&root).unwrap());
+    assert_eq!(fs::read_to_string(root.join("identity.pub")).unwrap(), format!("{peer}\n"), "a start writes it anew");
+}
+
+#[test]
+fn a_folder_without_its_configuration_is_told_from_no_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("node");
+    let paths = operator(&root).paths;
+    fs::remove_file(paths.config()).unwrap();
+    for refused in [shown(DataFolder::open(&root)), shown(Look::at(&root)), shown(DataPaths::existing(&root))] {
+        assert!(refused.starts_with(&format!(
+            "error[SW-DATA-007]: {} is a data folder, but its shardwire.toml is gone",
+            root.display()
+        )));
+    }
+    assert!(shown(DataPaths::existing(&paths.identity().join("below a file"))).starts_with("error[SW-DATA-002]"));
+}
+
+#[test]
+fn what_this_user_may_not_read_is_not_said_to_be_missing() {
+    let place = tempfile::tempdir().unwrap();
+    let denied = super::DataError::Disk {
+        path: place.path().into(),
+        what: "read",
+        reason: std::io::ErrorKind::PermissionDenied.into(),
+    };
+    assert_eq!(denied.next_step(), "Run the command as the user that owns the folder, or let this user in.");
 }

@@ -7,6 +7,7 @@
 
 use crate::DataPaths;
 use shardwire_config::Config;
+use shardwire_files::text;
 use shardwire_model::{Clock, Coded, Felt, PeerId, Role};
 use shardwire_store::{Disk, DiskError, Work};
 use shardwire_world::{
@@ -124,7 +125,8 @@ pub fn read(disk: &dyn Disk, path: &Path) -> Result<WorldIdentity, WorldFileErro
     let Some(bytes) = disk.read(&path, MAX_IDENTITY_BYTES as u64 + 1)? else {
         return Err(WorldFileError::Missing { path });
     };
-    WorldIdentity::from_json(&String::from_utf8_lossy(&bytes)).map_err(|error| WorldFileError::Invalid { path, error })
+    let identity = text::decode(bytes).map_err(|error| IdentityError::Syntax(error.to_string()));
+    identity.and_then(|text| WorldIdentity::from_json(&text)).map_err(|error| WorldFileError::Invalid { path, error })
 }
 
 /// Refuses a World of another network, or in which none of these programs can settle.
@@ -181,11 +183,26 @@ pub fn of_node(
             identity
         }
     };
-    fits(&identity, &path, &config.network, programs)?;
-    if config.has_role(Role::Settler) && !identity.is_settler(peer) {
-        return Err(WorldFileError::NoSettler { path, peer });
-    }
+    admits(&identity, &path, config, peer, programs)?;
     Ok(Arc::new(identity))
+}
+
+/// Refuses a World in which a node that is configured like this has no place.
+///
+/// # Errors
+/// [`WorldFileError::Network`], [`WorldFileError::NoProgram`] or [`WorldFileError::NoSettler`].
+pub fn admits(
+    world: &WorldIdentity,
+    path: &Path,
+    config: &Config,
+    peer: PeerId,
+    programs: &[Felt],
+) -> Result<(), WorldFileError> {
+    fits(world, path, &config.network, programs)?;
+    if config.has_role(Role::Settler) && !world.is_settler(peer) {
+        return Err(WorldFileError::NoSettler { path: path.to_owned(), peer });
+    }
+    Ok(())
 }
 
 /// Makes a settler's World: its identity and what it begins with.

@@ -63,6 +63,10 @@ impl Disk for SimulatedDisk {
         Ok(exists.then(|| Backend::new(file)))
     }
 
+    fn database_to_read(&self, path: &Path) -> Result<Option<Backend>, DiskError> {
+        self.database(path)
+    }
+
     fn create_database(&self, path: &Path) -> Result<Backend, DiskError> {
         let file = self.file(path);
         file.set_len(0).map_err(DiskError::of(path, "made"))?;

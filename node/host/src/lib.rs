@@ -18,6 +18,7 @@ pub mod disk_health;
 pub mod evidence;
 pub mod history;
 mod host;
+pub mod names;
 pub mod peers;
 pub mod platform;
 pub mod services;

@@ -19,7 +19,7 @@ use std::{
 pub fn named(config: &Config, own: PeerId) -> ConfiguredPeers {
     ConfiguredPeers {
         own: config.admins.iter().copied().chain([own]).collect(),
-        configured: config.peers.iter().map(|peer| (peer.id, peer.addr.map(|addr| addr.ip()))).collect(),
+        configured: config.peers.iter().map(|peer| (peer.id, peer.ip())).collect(),
         allowed: config.reputation.allow.clone(),
         denied: config.reputation.deny.clone(),
         // The node's command line comes from this machine.

@@ -1,9 +1,12 @@
-//! What a node takes from outside itself: the date, the network, the disk, threads and randomness; and where it tells what happens. The system's in production, a seed's in simulation.
+//! What a node takes from outside itself: the date, the network and its names, the disk, threads and randomness; and where it tells what happens. The system's in production, a seed's in simulation.
 //!
 //! They are made where the program begins and passed down; nothing else in the node reads them (clippy.toml says what is
 //! forbidden, and each exception says why where it stands). Timers need no argument: they are tokio's, whose time a test or a simulator moves.
 
-use crate::clock::SystemClock;
+use crate::{
+    clock::SystemClock,
+    names::{Names, SystemNames},
+};
 use rand::{CryptoRng, RngCore, SeedableRng, rngs::StdRng};
 use shardwire_model::Clock;
 pub use shardwire_store::Work;
@@ -15,13 +18,15 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The date, the network, the disk, threads, randomness and telemetry. Cheap to clone: clones share them.
+/// The date, the network and its names, the disk, threads, randomness and telemetry. Cheap to clone: clones share them.
 #[derive(Clone, Debug)]
 pub struct Platform {
     /// What the system's clock shows. A running node goes by its [own](crate::clock).
     pub clock: Arc<dyn Clock>,
     /// Where sockets come from.
     pub network: Arc<dyn Network>,
+    /// Who knows what the names of hosts stand for.
+    pub names: Arc<dyn Names>,
     /// Where files and databases are.
     pub disk: Arc<dyn Disk>,
     /// How work is done that would hold up the async threads.
@@ -39,6 +44,7 @@ impl Platform {
         Self {
             clock: Arc::new(SystemClock),
             network: Arc::new(SystemNetwork),
+            names: Arc::new(SystemNames::default()),
             disk: Arc::new(SystemDisk),
             work: Work::Beside,
             randomness: Randomness::system(),

@@ -105,11 +105,8 @@ impl ChunkStore {
 
     /// Whether each chunk's file holds what it should.
     pub(super) fn is_whole(&self, executed: &Executed) -> bool {
-        executed.chunks.iter().zip(0..).all(|(stored, index)| {
-            let wire = self.read(index).ok().flatten();
-            let body = wire.and_then(|wire| witness::decompress(&wire, stored.raw_bytes as usize).ok());
-            body.is_some_and(|body| Hash::of(&body) == stored.hash)
-        })
+        let whole = |(stored, index)| chunk_is_whole(&self.artefacts, self.segment, index, stored);
+        executed.chunks.iter().zip(0..).all(|chunk| matches!(whole(chunk), Ok(Some(true))))
     }
 
     fn read(&self, index: u32) -> Result<Option<Vec<u8>>, ArtefactError> {
@@ -149,6 +146,23 @@ impl ChunkStore {
             execute_ms: contents.executed.as_ref().map_or(0, |executed| executed.execute_ms),
         }
     }
+}
+
+/// Whether a chunk's file holds what it should; none if there is no such file.
+///
+/// # Errors
+/// [`ArtefactError`] if it can't be read.
+pub fn chunk_is_whole(
+    artefacts: &Artefacts,
+    segment: SegmentId,
+    index: u32,
+    stored: &StoredChunk,
+) -> Result<Option<bool>, ArtefactError> {
+    let wire = artefacts.read(&artefacts.operator_chunk(segment, index), u64::from(trace::MAX_CHUNK_WIRE))?;
+    Ok(wire.map(|wire| {
+        let body = witness::decompress(&wire, stored.raw_bytes as usize);
+        body.is_ok_and(|body| Hash::of(&body) == stored.hash)
+    }))
 }
 
 fn ending(executed: &Executed) -> trace::Ending {

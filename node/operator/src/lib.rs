@@ -41,18 +41,22 @@ use self::{
     run::Run,
     waiting::WaitingProvers,
 };
+pub use chunk_store::chunk_is_whole;
 pub use error::OperatorError;
 pub use sequencer::extended;
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_host::{Changes, Host};
 use shardwire_model::{
-    Hash, Role, ShardId, Stage,
+    Hash, Role, SegmentId, ShardId, Stage,
     life::{AbortCause, Life, Step},
 };
 use shardwire_program::Programs;
 use shardwire_protocols::administration::ShardStatus;
 use shardwire_reputation::{Event, Work};
-use shardwire_store::records::{ASSIGNMENTS, Assignment};
+use shardwire_store::{
+    Store,
+    records::{ASSIGNMENTS, Assignment, LEASES},
+};
 use shardwire_telemetry::Events;
 use std::{
     collections::BTreeMap,
@@ -77,6 +81,17 @@ pub struct Operator {
     granting: Mutex<()>,
     interrupted: Interrupted,
     events: Events<events::Room>,
+}
+
+/// Whether an open shard can be taken up: its lease is read, its program is here, and the rules take its log again. Nothing is changed or executed.
+/// [`Operator::resume`] begins with the same.
+///
+/// # Errors
+/// [`OperatorError::Store`] if the store can't be read, [`OperatorError::Program`] if the program isn't here, [`OperatorError::Log`] if the log doesn't replay.
+pub fn examine(store: &Store, programs: &Programs, assignment: &Assignment) -> Result<(), OperatorError> {
+    store.get(&LEASES, &SegmentId::first(assignment.start.shard))?;
+    let program = programs.get(assignment.start.program)?;
+    run::replayed(store, &**program, assignment).map(drop)
 }
 
 impl Operator {

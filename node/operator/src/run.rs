@@ -29,7 +29,7 @@ use shardwire_protocols::{
     trace::{ChunkAnswer, JobOffer, job_id},
 };
 use shardwire_store::{
-    ArtefactError, DiskError, RecordKey, StoreError, Write,
+    ArtefactError, DiskError, RecordKey, Store, StoreError, Write,
     records::{Assignment, EXECUTIONS, Executed, StoredChunk, TRANSACTIONS, WireFelt},
 };
 use shardwire_telemetry::Events;
@@ -64,6 +64,22 @@ pub(super) struct Run {
     pub(super) changes: Arc<Changes>,
     /// The operator's.
     pub(super) checks: Arc<SignatureChecks>,
+}
+
+/// The rules after the whole log of a shard, and the log.
+pub(super) fn replayed(
+    store: &Store,
+    program: &dyn Program,
+    assignment: &Assignment,
+) -> Result<(Sequencer, Vec<SignedTransaction>), OperatorError> {
+    let shard = assignment.start.shard;
+    let admission = program.admission(assignment.start.clone(), &felts(&assignment.values));
+    let log = store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard))?;
+    let kept = log.len() - usize::from(Mutation::LogCutShort.is_planted() && !log.is_empty());
+    let log: Vec<SignedTransaction> = log.into_iter().map(|(_, it)| it).take(kept).collect();
+    let sequencer = Sequencer::of(admission, &log)
+        .map_err(|(sequence, refusal)| OperatorError::not_replayed(shard, sequence, refusal))?;
+    Ok((sequencer, log))
 }
 
 /// An operator's part of a shard's life.
@@ -118,12 +134,7 @@ impl Run {
                 return Ok(run);
             }
         };
-        let admission = program.admission(run.assignment.start.clone(), &felts(&run.assignment.values));
-        let log = host.store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard))?;
-        let kept = log.len() - usize::from(Mutation::LogCutShort.is_planted() && !log.is_empty());
-        let log: Vec<SignedTransaction> = log.into_iter().map(|(_, it)| it).take(kept).collect();
-        let sequencer = Sequencer::of(admission, &log)
-            .map_err(|(sequence, refusal)| OperatorError::not_replayed(shard, sequence, refusal))?;
+        let (sequencer, log) = replayed(&host.store, &*program, &run.assignment)?;
         run.sequencer = Some(Arc::new(sequencer));
         run.state().accepted = u32::try_from(log.len()).unwrap_or(u32::MAX);
         match host.store.get(&EXECUTIONS, &run.segment())? {

@@ -52,6 +52,18 @@ pub(super) fn kept(artefacts: &Artefacts, job: Hash, index: u32) -> Result<Optio
     Ok(whole())
 }
 
+/// The hash of a chunk that was kept, if its content has it; the outer none: there is no such file.
+///
+/// # Errors
+/// [`ProverError::Artefact`] if it can't be read.
+pub fn kept_chunk(artefacts: &Artefacts, job: Hash, index: u32) -> Result<Option<Option<Hash>>, ProverError> {
+    if artefacts.read(&artefacts.fetched_chunk(job, index), 0).is_ok_and(|file| file.is_none()) {
+        return Ok(None);
+    }
+    let whole = kept(artefacts, job, index)?.filter(|it| Hash::of(&it.body) == it.hash);
+    Ok(Some(whole.map(|it| it.hash)))
+}
+
 /// The chunks from the first on that are whole: the hash of each.
 pub(super) fn whole(artefacts: &Artefacts, job: Hash) -> Result<Vec<Hash>, ProverError> {
     let mut hashes = Vec::new();

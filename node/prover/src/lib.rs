@@ -40,6 +40,7 @@ mod trouble;
 mod trouble_tests;
 mod workshop;
 
+pub use chunks::kept_chunk;
 pub use error::ProverError;
 use events::JobEnded;
 use hand::Hands;

@@ -8,6 +8,7 @@ use super::{
 use crate::offline::{self, Report};
 use clap::{Args, Subcommand};
 use serde_json::json;
+use shardwire_files::{output, path::Exact};
 use std::{
     fs::OpenOptions,
     io::{self, BufWriter, Write},
@@ -16,9 +17,9 @@ use std::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DataCommand {
-    /// Read everything and compare it: records, histories with their signatures, proofs, the World
+    /// Read everything and compare it: what a start reads, records, histories with their signatures, proofs, chunks, the World
     #[command(
-        after_help = "What is wrong is named with its file and ends with exit code 1.\n\nExample:\n  shardwire data check --data ./settler"
+        after_help = "The folder and its disk need not be writable. What is wrong is named with its file and ends with exit code 1.\n\nExample:\n  shardwire data check --data ./settler"
     )]
     Check,
     /// Write what the folder holds, a JSON object a line
@@ -61,8 +62,14 @@ fn alone<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
 }
 
 fn describe(report: &Report) -> String {
-    let Report { records, histories, proofs, shards, older, outdated, findings, more } = report;
-    let read = format!("{records} records, {histories} histories, {proofs} proofs, {shards} shards of the World");
+    let Report { histories, proofs, shards, older, outdated, findings, more, .. } = report;
+    let of = |found: u64, expected: u64| {
+        if found == expected { found.to_string() } else { format!("{found} of {expected}") }
+    };
+    let (records, chunks) = (of(report.records, report.records_expected), of(report.chunks, report.chunks_expected));
+    let read = format!(
+        "{records} records, {histories} histories, {proofs} proofs, {chunks} chunks, {shards} shards of the World"
+    );
     let read = match older.as_slice() {
         [] => read,
         older => format!(
@@ -82,13 +89,16 @@ fn export(root: Option<PathBuf>, args: &ExportArgs) -> Result<Answer, Failure> {
     let root = root.ok_or_else(Failure::no_data)?;
     let unwritable = |reason: &io::Error| {
         Failure::new(
-            "SW-CLI-008",
+            "SW-CLI-010",
             format!("{} can't be written: {reason}", args.out.display()),
             "Name a file that doesn't exist yet, in a folder with room; - is standard output.",
         )
     };
     if args.out == Path::new("-") {
-        let lines = alone(offline::export(&root, &mut io::stdout().lock()))??.map_err(|reason| unwritable(&reason))?;
+        let written = alone(offline::export(&root, &mut BufWriter::new(io::stdout().lock())))??;
+        let lines = *written.as_ref().unwrap_or(&0);
+        // Who has gone (`| head`) has read enough.
+        let _ = output::outcome(written.map(|_| ())).map_err(|error| Failure::of(&error))?;
         return Ok(Answer::new("", &json!({ "lines": lines, "out": "-" })));
     }
     let file = OpenOptions::new().write(true).create_new(true).open(&args.out).map_err(|reason| unwritable(&reason))?;
@@ -96,5 +106,5 @@ fn export(root: Option<PathBuf>, args: &ExportArgs) -> Result<Answer, Failure> {
     let lines = alone(offline::export(&root, &mut out))??.map_err(|reason| unwritable(&reason))?;
     let text = format!("{lines} lines in {}", args.out.display());
     out.flush().map_err(|reason| unwritable(&reason))?;
-    Ok(Answer::new(text, &json!({ "lines": lines, "out": args.out })))
+    Ok(Answer::new(text, &json!({ "lines": lines, "out": Exact(&args.out) })))
 }

@@ -5,6 +5,7 @@
 
 use super::{
     failure::Failure,
+    named::PeerName,
     node::ask,
     output::{Answer, columns},
 };
@@ -40,9 +41,9 @@ pub(super) struct EvidenceCheckArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct EvidenceArgs {
-    /// The peer's id
+    /// The peer's id, or its beginning
     #[arg(value_name = "PEER")]
-    peer: PeerId,
+    peer: PeerName,
     /// A folder to write each piece to
     #[arg(long, value_name = "FOLDER")]
     to: Option<PathBuf>,
@@ -88,7 +89,7 @@ impl Coded for FileError {
 struct Seen {
     peer: PeerId,
     shows: Shown,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shardwire_files::path::serialize_some")]
     file: Option<PathBuf>,
 }
 
@@ -124,7 +125,7 @@ fn check(args: &EvidenceCheckArgs) -> Result<Answer, Failure> {
 }
 
 pub(super) async fn export(root: Option<PathBuf>, args: &EvidenceArgs) -> Result<Answer, Failure> {
-    let peer = args.peer;
+    let peer = args.peer.find(root.as_ref()).await?;
     let pieces = ask(root, async move |client| fetch(client, peer).await).await?;
     let mut seen = Vec::new();
     for bytes in pieces {

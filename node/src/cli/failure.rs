@@ -1,6 +1,6 @@
 //! A command that failed: one shape for every error, whatever library it came from.
 
-use super::request::RequestError;
+use super::{logging, request::RequestError};
 use crate::{
     client::ClientError,
     config::ConfigError,
@@ -9,7 +9,7 @@ use crate::{
 };
 use clap::error::ErrorKind;
 use serde::Serialize;
-use shardwire_model::Coded;
+use shardwire_model::{Coded, plain::plain};
 use shardwire_protocols::administration::AdministrationError;
 use shardwire_workload::WorkloadError;
 use std::{fmt, io};
@@ -23,17 +23,34 @@ pub(super) struct Failure {
     /// Whether the command line is what is wrong.
     #[serde(skip)]
     pub(super) misuse: bool,
+    /// Whether standard error is read by a program, a JSON object a line.
+    #[serde(skip)]
+    as_log: bool,
 }
 
 impl Failure {
     pub(super) fn new(code: &str, message: impl Into<String>, next_step: impl Into<String>) -> Self {
-        // Words of peers and of files get to a person's terminal: no control characters.
-        let plain = |text: String| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        // Words of peers and of files get to a person's terminal.
         Self {
-            code: plain(code.into()),
-            message: plain(message.into()),
-            next_step: plain(next_step.into()),
+            code: plain(code),
+            message: plain(&message.into()),
+            next_step: plain(&next_step.into()),
             misuse: false,
+            as_log: false,
+        }
+    }
+
+    /// The same failure, told as a line of a log in JSON, where the log is one.
+    pub(super) fn in_log(mut self, as_log: bool) -> Self {
+        self.as_log = as_log;
+        self
+    }
+
+    /// What standard error gets.
+    pub(super) fn shown(&self) -> String {
+        match self.as_log {
+            true => logging::line(&self.code, &self.message, &self.next_step),
+            false => self.to_string(),
         }
     }
 

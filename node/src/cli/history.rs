@@ -2,6 +2,7 @@
 
 use super::{
     failure::Failure,
+    named::ShardName,
     node::ask,
     output::{Answer, columns, plain},
 };
@@ -21,9 +22,9 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct HistoryArgs {
-    /// The shard, as `shard start` has printed it
+    /// The shard, as `shard start` has printed it, or the beginning of that
     #[arg(value_name = "SHARD")]
-    shard: ShardId,
+    shard: ShardName,
     /// Check that the node signed each entry and that none was changed, moved or left out
     #[arg(long)]
     verify: bool,
@@ -49,8 +50,7 @@ struct OnePart {
 }
 
 pub(super) async fn history(root: Option<PathBuf>, args: &HistoryArgs) -> Result<Answer, Failure> {
-    let shard = args.shard;
-    let (peer, entries) = entries(root, shard).await?;
+    let (shard, peer, entries) = entries(root, &args.shard).await?;
     if entries.is_empty() {
         return Err(Failure::new(
             "SW-NODE-002",
@@ -75,14 +75,22 @@ pub(super) async fn history(root: Option<PathBuf>, args: &HistoryArgs) -> Result
 }
 
 /// From the running node, or from the folder if none runs.
-async fn entries(root: Option<PathBuf>, shard: ShardId) -> Result<(PeerId, Vec<Signed<HistoryEntry>>), Failure> {
+async fn entries(
+    root: Option<PathBuf>,
+    name: &ShardName,
+) -> Result<(ShardId, PeerId, Vec<Signed<HistoryEntry>>), Failure> {
     let folder = root.clone().ok_or_else(Failure::no_data)?;
-    match DataPaths::existing(&folder)?.running() {
-        Err(DataError::NotRunning { .. }) => Ok(offline::history(&folder, shard)?),
+    match DataPaths::of_running(&folder) {
+        Err(DataError::NotRunning { .. }) => {
+            let folder = offline::Folder::look(&folder)?;
+            let shard = name.among(folder.shards()?)?;
+            Ok((shard, folder.peer(), folder.history(shard)?))
+        }
         Err(error) => Err(error.into()),
-        Ok(running) => {
+        Ok((_, running)) => {
+            let shard = name.find(root.as_ref()).await?;
             let entries = ask(root, async move |client| client.history(shard).await).await?;
-            Ok((running.peer, entries))
+            Ok((shard, running.peer, entries))
         }
     }
 }

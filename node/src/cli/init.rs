@@ -34,6 +34,7 @@ pub(super) struct InitArgs {
 
 #[derive(Serialize)]
 struct Created<'a> {
+    #[serde(serialize_with = "shardwire_files::path::serialize")]
     data: &'a Path,
     peer: PeerId,
     network: &'a str,

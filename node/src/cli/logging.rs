@@ -1,8 +1,15 @@
 //! Where log lines go: to standard error, as text or JSON.
 
 use crate::config::{Log, LogFormat};
+use serde_json::json;
 use std::io::{self, IsTerminal as _};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{
+        format::Writer,
+        time::{FormatTime as _, SystemTime},
+    },
+};
 
 /// What a level alone leaves out: the virtual machine tells of each run's inner steps, the verifier of each proof's relations. A filter can ask
 /// for them.
@@ -19,6 +26,15 @@ pub(super) fn begin(log: &Log) {
         LogFormat::Text => subscriber.with_ansi(io::stderr().is_terminal()).try_init(),
         LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
     };
+}
+
+/// The line that an error is in a log in JSON, whatever its filter: the last word of a program whose log another one reads.
+pub(super) fn line(code: &str, message: &str, next_step: &str) -> String {
+    let mut timestamp = String::new();
+    // A String takes any text.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut timestamp));
+    json!({ "timestamp": timestamp, "level": "ERROR", "code": code, "message": message, "next_step": next_step, "target": "shardwire" })
+        .to_string()
 }
 
 /// The directives of a configured filter.

@@ -1,7 +1,8 @@
 //! The command line: `shardwire <noun> <verb>`.
 //!
 //! What a command prints for people goes to standard output, or with `--json` one object on its last line; logs and progress go to
-//! standard error. Exit codes: 0 done, 1 failed, 2 misuse. An error is `error[SW-…]: what is wrong` and `  next: what to do`, with
+//! standard error. Exit codes: 0 done, 1 failed, 2 misuse. Output that can't be written is a failure, and goes to standard error then; a reader that has
+//! gone (`| head`) is none. A path that isn't text in UTF-8 is `{"hex":"…"}` in JSON: its bytes. An error is `error[SW-…]: what is wrong` and `  next: what to do`, with
 //! `--json` `{"error":{"code","message","next_step"}}`.
 //!
 //! A noun has a file, with its verbs, their arguments and their help; `Command` is the list of the nouns. Each verb returns what it has to say
@@ -14,6 +15,7 @@ mod failure;
 mod history;
 mod init;
 mod logging;
+mod named;
 mod node;
 mod output;
 mod peer;

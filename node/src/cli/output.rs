@@ -3,6 +3,8 @@
 use super::failure::Failure;
 use serde::Serialize;
 use serde_json::{Value, json};
+use shardwire_files::output::{self, Reader, complain};
+pub(super) use shardwire_model::plain::plain;
 use std::{
     io::{self, Write as _},
     process::ExitCode,
@@ -29,21 +31,26 @@ impl Answer {
 
 /// Prints how a command ended.
 pub(super) fn finish(result: Result<Answer, Failure>, json: bool) -> ExitCode {
-    match (result, json) {
-        (Ok(answer), json) => {
+    match result {
+        Ok(answer) => {
             let text = if json { answer.json.to_string() } else { answer.text };
-            if !text.is_empty() {
-                say(&text);
+            let told = if text.is_empty() { Ok(Reader::There) } else { say(&text) };
+            match told {
+                Ok(_) if answer.failed => ExitCode::from(1),
+                Ok(_) => ExitCode::SUCCESS,
+                Err(untold) => {
+                    // What was done must not be lost with the output: the id of a shard, say.
+                    complain(&format!("{untold}\n{text}"));
+                    exit_code(&untold)
+                }
             }
-            if answer.failed { ExitCode::from(1) } else { ExitCode::SUCCESS }
         }
-        (Err(failure), true) => {
-            say(&json!({ "error": failure }).to_string());
-            exit_code(&failure)
-        }
-        (Err(failure), false) => {
-            // Nobody reads it if standard error is closed.
-            let _ = writeln!(io::stderr(), "{failure}");
+        Err(failure) => {
+            match json.then(|| say(&json!({ "error": failure }).to_string())) {
+                Some(Ok(_)) => {}
+                None => complain(&failure.shown()),
+                Some(Err(untold)) => complain(&format!("{untold}\n{failure}")),
+            }
             exit_code(&failure)
         }
     }
@@ -54,16 +61,22 @@ fn exit_code(failure: &Failure) -> ExitCode {
 }
 
 /// Prints a line on standard output at once. A reader that has gone away (`| head`) is no error.
-pub(super) fn say(line: &str) {
-    let mut out = io::stdout();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+pub(super) fn say(line: &str) -> Result<Reader, Failure> {
+    output::line(line).map_err(|error| Failure::of(&error))
 }
 
 /// Prints a help text: to standard error, as misuse, if nothing was asked for.
 pub(super) fn help(error: &clap::Error) -> ExitCode {
-    // Nobody reads it if the stream is closed.
-    let _ = error.print();
-    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    match output::outcome(printed) {
+        // Nobody reads it if standard error is closed.
+        _ if error.use_stderr() => ExitCode::from(2),
+        Ok(_) => ExitCode::SUCCESS,
+        Err(untold) => {
+            complain(&Failure::of(&untold).to_string());
+            ExitCode::from(1)
+        }
+    }
 }
 
 /// Rows with their columns aligned, two spaces between.
@@ -79,11 +92,6 @@ pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// A text without control characters: peers' words get to a person's terminal.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 use super::{
     evidence::{self, EvidenceArgs},
     failure::Failure,
+    named::PeerName,
     node::{ask, wait_for},
     output::{Answer, columns, plain},
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
-use shardwire_model::{PeerId, Timestamp};
+use shardwire_model::Timestamp;
 use shardwire_protocols::administration::{Changed, PeerView, peer::Request};
 use shardwire_reputation::{Components, Listing, MAX_RECORDS, Standing};
 use std::path::PathBuf;
@@ -52,16 +53,16 @@ pub(super) enum PeerCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct PeerArgs {
-    /// The peer's id
+    /// The peer's id, or its beginning
     #[arg(value_name = "PEER")]
-    peer: PeerId,
+    peer: PeerName,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct BanArgs {
-    /// The peer's id
+    /// The peer's id, or its beginning
     #[arg(value_name = "PEER")]
-    peer: PeerId,
+    peer: PeerName,
     /// For how long; until `peer unban` if not given
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<u64>,
@@ -69,9 +70,9 @@ pub(super) struct BanArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct AllowArgs {
-    /// The peer's id
+    /// The peer's id, or its beginning
     #[arg(value_name = "PEER")]
-    peer: PeerId,
+    peer: PeerName,
     /// Treat it like others again
     #[arg(long)]
     withdraw: bool,
@@ -119,20 +120,24 @@ async fn list(root: Root) -> Result<Answer, Failure> {
 }
 
 async fn show(root: Root, args: &PeerArgs) -> Result<Answer, Failure> {
-    let peer = one(root, Request::Show { peer: args.peer }).await?;
+    let peer = args.peer.find(root.as_ref()).await?;
+    let peer = one(root, Request::Show { peer }).await?;
     Ok(Answer::new(describe(&peer), &peer))
 }
 
 async fn ban(root: Root, args: &BanArgs) -> Result<Answer, Failure> {
-    said(one(root, Request::Ban { peer: args.peer, seconds: args.seconds }).await?)
+    let peer = args.peer.find(root.as_ref()).await?;
+    said(one(root, Request::Ban { peer, seconds: args.seconds }).await?)
 }
 
 async fn unban(root: Root, args: &PeerArgs) -> Result<Answer, Failure> {
-    said(one(root, Request::Unban { peer: args.peer }).await?)
+    let peer = args.peer.find(root.as_ref()).await?;
+    said(one(root, Request::Unban { peer }).await?)
 }
 
 async fn allow(root: Root, args: &AllowArgs) -> Result<Answer, Failure> {
-    said(one(root, Request::Allow { peer: args.peer, withdraw: args.withdraw }).await?)
+    let peer = args.peer.find(root.as_ref()).await?;
+    said(one(root, Request::Allow { peer, withdraw: args.withdraw }).await?)
 }
 
 /// What was done about a peer, as how it stands now.

@@ -1,14 +1,13 @@
 //! A start request in a file of JSON, for `shardwire shard start --request`.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a request is a file")]
 
 use serde::Deserialize;
+use shardwire_files::text::{self, NotText, TextError};
 use shardwire_model::{
     AccountId, Coded, ContractId, EntryRequest, EventId, Felt, PeerId, StartError, StartRequest, Timestamp, felt,
 };
 use shardwire_program::rules;
 use std::{
-    fs::File,
-    io::{self, Read as _},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -24,6 +23,9 @@ pub(super) enum RequestError {
     /// It is larger than a request may be.
     #[error("{path} is larger than {MAX_FILE_BYTES} bytes", path = path.display())]
     TooLarge { path: PathBuf },
+    /// It isn't text in UTF-8.
+    #[error("{path}: {reason}", path = path.display())]
+    NotText { path: PathBuf, reason: NotText },
     /// Not the JSON that it should be.
     #[error("{path} is no start request: {reason}", path = path.display())]
     Malformed { path: PathBuf, reason: String },
@@ -43,6 +45,7 @@ impl Coded for RequestError {
             Self::Malformed { .. } => "SW-REQUEST-003",
             Self::UnknownField { .. } => "SW-REQUEST-004",
             Self::Size(error) => error.code(),
+            Self::NotText { .. } => "SW-REQUEST-005",
         }
     }
 
@@ -51,6 +54,7 @@ impl Coded for RequestError {
             Self::Unreadable { .. } => "Check the path and its permissions.".into(),
             Self::TooLarge { .. } => "Check that it is the right file.".into(),
             Self::Size(error) => error.next_step(),
+            Self::NotText { .. } => "Save it as UTF-8 in an editor.".into(),
             Self::Malformed { .. } | Self::UnknownField { .. } => {
                 "Give it the fields of a workload's `start` part (docs/workload.md), and `operator`: the operator's id."
                     .into()
@@ -85,14 +89,11 @@ impl From<Form> for StartRequest {
 
 /// Reads a start request that can be sent. What else it asks for is checked where it is asked.
 pub(super) fn read(path: &Path) -> Result<StartRequest, RequestError> {
-    let unreadable = |reason| RequestError::Unreadable { path: path.into(), reason };
-    let mut text = String::new();
-    let read = File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text))
-        .map_err(unreadable)?;
-    if read as u64 > MAX_FILE_BYTES {
-        return Err(RequestError::TooLarge { path: path.into() });
-    }
+    let text = text::read(path, MAX_FILE_BYTES).map_err(|error| match error {
+        TextError::Unreadable(reason) => RequestError::Unreadable { path: path.into(), reason },
+        TextError::TooLarge { .. } => RequestError::TooLarge { path: path.into() },
+        TextError::NotText(reason) => RequestError::NotText { path: path.into(), reason },
+    })?;
     let mut unknown = None;
     let mut deserializer = serde_json::Deserializer::from_str(&text);
     let request: Form = serde_ignored::deserialize(&mut deserializer, |field| {
@@ -151,6 +152,18 @@ mod tests {
             "error[SW-START-001]: account: 257 given, 1 to 256 allowed"
         );
         assert_eq!(shown(&" ".repeat(1 << 21)), "error[SW-REQUEST-002]: FILE is larger than 1048576 bytes");
+        let marked = place.path().join("marked.json");
+        std::fs::write(&marked, format!("\u{feff}{text}")).unwrap();
+        assert_eq!(read(&marked).unwrap().salt, 1, "a byte order mark says nothing");
+        std::fs::write(&marked, text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>()).unwrap();
+        let error = read(&marked).unwrap_err();
+        assert_eq!(
+            format!("error[{}]: {error}\n  next: {}", error.code(), error.next_step()),
+            format!(
+                "error[SW-REQUEST-005]: {}: it is text in UTF-16, not in UTF-8: save it as UTF-8\n  next: Save it as UTF-8 in an editor.",
+                marked.display()
+            )
+        );
         let missing = read(&place.path().join("none")).unwrap_err();
         assert_eq!(missing.code(), "SW-REQUEST-001");
         assert_eq!(missing.next_step(), "Check the path and its permissions.");

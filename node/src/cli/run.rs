@@ -8,7 +8,7 @@ use super::{
     signals,
 };
 use crate::{
-    config::{Config, Environment, FolderContents},
+    config::{Config, Environment, FolderContents, LogFormat},
     data::{DataFolder, DataPaths},
     run::{Ready, run as node},
 };
@@ -16,8 +16,8 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use shardwire_host::Platform;
-use shardwire_model::{PeerId, Role};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use shardwire_model::{Address, PeerId, Role};
+use std::{cell::Cell, net::SocketAddr, path::PathBuf, time::Duration};
 use tokio::{sync::oneshot, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -35,11 +35,17 @@ pub(super) const DRAIN: Duration = Duration::from_secs(60);
 /// How long threads that still run then may hold up the end of the program.
 const LAST_THREADS: Duration = Duration::from_secs(2);
 
+/// The variable that says how logs look.
+const LOG_FORMAT: &str = "SHARDWIRE_LOG_FORMAT";
+
 /// The first line of a running node.
 #[derive(Serialize)]
 struct Started<'a> {
     peer: PeerId,
     listen: SocketAddr,
+    /// What others dial, if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advertise: Option<&'a Address>,
     roles: &'a [Role],
     network: &'a str,
     pid: u32,
@@ -48,9 +54,23 @@ struct Started<'a> {
 }
 
 pub(super) fn run(root: Option<PathBuf>, args: &RunArgs, as_json: bool) -> Result<Answer, Failure> {
+    // What can't be configured can't say how it is to be told either: then flag and environment do.
+    let mut log = asked(args);
+    run_logging(root, args, as_json, &mut log).map_err(|failure| failure.in_log(log == LogFormat::Json))
+}
+
+/// The format of the log that flag or environment ask for.
+fn asked(args: &RunArgs) -> LogFormat {
+    let variable = std::env::var(LOG_FORMAT).ok().map(|value| (LOG_FORMAT.to_owned(), value));
+    let configured = Config::draft(&Environment::of(variable), args.settings.log_flags());
+    configured.map_or(LogFormat::Text, |config| config.log.format)
+}
+
+fn run_logging(root: Option<PathBuf>, args: &RunArgs, as_json: bool, log: &mut LogFormat) -> Result<Answer, Failure> {
     let root = root.ok_or_else(Failure::no_data)?;
     let paths = DataPaths::existing(&root)?;
     let config = Config::load(&paths.config(), &Environment::of_process(), args.settings.flags())?;
+    *log = config.log.format;
     let folder = DataFolder::open(&root)?;
     config.check(FolderContents { own: folder.identity().peer(), ledger: &paths.ledger() })?;
     logging::begin(&config.log);
@@ -67,18 +87,27 @@ async fn serve(config: Config, folder: DataFolder, lifeline: bool, as_json: bool
     let orders = signals::listen(lifeline).map_err(Failure::no_runtime)?;
     let (ready, is_ready) = oneshot::channel();
     let roles: Vec<Role> = config.roles.iter().copied().collect();
-    let network = config.network.clone();
+    let (network, advertise) = (config.network.clone(), config.advertise.clone());
+    let (stop, untold) = (orders.stop.clone(), Cell::new(None));
     let announce = async {
         if let Ok(Ready { peer, listen, metrics }) = is_ready.await {
             let pid = std::process::id();
-            let started = Started { peer, listen, roles: &roles, network: &network, pid, metrics };
-            say(&first_line(&started, as_json));
+            let started =
+                Started { peer, listen, advertise: advertise.as_ref(), roles: &roles, network: &network, pid, metrics };
+            if let Err(failure) = say(&first_line(&started, as_json)) {
+                // Who started it waits for this line.
+                untold.set(Some(failure));
+                stop.cancel();
+            }
         }
         std::future::pending::<()>().await;
     };
     let overdue = overdue(orders.stop.clone());
     tokio::select! { biased;
-        result = node(config, folder, Platform::system(), orders, ready) => Ok(result?),
+        result = node(config, folder, Platform::system(), orders, ready) => {
+            result?;
+            untold.take().map_or(Ok(()), Err)
+        }
         () = overdue => Err(Failure::new(
             "SW-CLI-004",
             format!("the node didn't stop within {} s and was ended", DRAIN.as_secs()),
@@ -100,8 +129,9 @@ fn first_line(started: &Started<'_>, as_json: bool) -> String {
     }
     let roles: Vec<String> = started.roles.iter().map(ToString::to_string).collect();
     let metrics = started.metrics.map_or_else(String::new, |address| format!(", metrics at http://{address}/metrics"));
+    let advertise = started.advertise.map_or_else(String::new, |address| format!(", dialled at {address},"));
     format!(
-        "shardwire node {} listens on {} as {} (network {}){metrics}",
+        "shardwire node {} listens on {}{advertise} as {} (network {}){metrics}",
         started.peer,
         started.listen,
         roles.join(", "),

@@ -16,8 +16,11 @@ pub(in crate::cli) struct SettingArgs {
     /// Where it listens (UDP) [default: 127.0.0.1:0, any free port, this machine only]
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<String>,
-    /// A node to work with; with an address if this node shall dial it; may be repeated
-    #[arg(long = "peer", value_name = "ID[@IP:PORT]", value_delimiter = ',')]
+    /// What others dial, if that isn't where it listens: behind a forwarded port, in a container
+    #[arg(long, value_name = "HOST:PORT")]
+    advertise: Option<String>,
+    /// A node to work with; with an address or a name if this node shall dial it; may be repeated
+    #[arg(long = "peer", value_name = "ID[@HOST:PORT]", value_delimiter = ',')]
     peers: Vec<String>,
     /// An id that may control this node besides its own; may be repeated
     #[arg(long = "admin", value_name = "ID", value_delimiter = ',')]
@@ -76,11 +79,17 @@ pub(in crate::cli) struct SettingArgs {
 }
 
 impl SettingArgs {
+    /// Those about the log's format alone.
+    pub(in crate::cli) fn log_flags(&self) -> Flags {
+        Flags::default().with(Setting::LogFormat, &self.log_format)
+    }
+
     pub(in crate::cli) fn flags(&self) -> Flags {
         Flags::default()
             .with(Setting::Network, &self.network)
             .with(Setting::Roles, &self.roles)
             .with(Setting::Listen, &self.listen)
+            .with(Setting::Advertise, &self.advertise)
             .with(Setting::Peers, &self.peers)
             .with(Setting::Admins, &self.admins)
             .with(Setting::Profile, &self.profile)

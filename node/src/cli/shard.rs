@@ -4,19 +4,20 @@ use super::{
     evidence,
     failure::Failure,
     history::{self, HistoryArgs},
+    named::{PeerName, ShardName},
     node::{ask, connect, wait_for},
     output::{Answer, columns, plain},
     progress::Progress,
     request,
 };
 use crate::{
-    client::{ClientError, Dialler, EndReport, NodeClient, SubmitReport, Target, end as end_at, play, started},
+    client::{ClientError, Dialler, EndReport, NodeClient, Place, SubmitReport, Target, end as end_at, play, started},
     config::{Config, DEFAULT_NETWORK, Environment, Flags},
     data::DataPaths,
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use shardwire_host::Platform;
+use shardwire_host::{Platform, names::Names};
 use shardwire_model::{AccountKey, PeerId, ShardId, ShardStart, Timestamp};
 use shardwire_program::rules;
 use shardwire_protocols::administration::{self, ShardStatus};
@@ -87,9 +88,9 @@ pub(super) struct StartArgs {
     /// A workload file, whose `start` part is asked for
     #[arg(long, value_name = "FILE", requires = "operator")]
     workload: Option<PathBuf>,
-    /// Who shall execute the shard of a workload: the operator's id
+    /// Who shall execute the shard of a workload: the operator's id, or its beginning if the node knows it
     #[arg(long, value_name = "ID")]
-    operator: Option<PeerId>,
+    operator: Option<PeerName>,
     /// Until when it has to be settled, from now; then it is aborted [default: the settler's shard_timeout_s]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
@@ -100,9 +101,9 @@ pub(super) struct StartArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ShardArgs {
-    /// The shard, as `shard start` has printed it
+    /// The shard, as `shard start` has printed it, or the beginning of that
     #[arg(value_name = "SHARD")]
-    shard: ShardId,
+    shard: ShardName,
 }
 
 #[derive(Debug, Args)]
@@ -110,12 +111,12 @@ pub(super) struct SubmitArgs {
     /// The workload file that the shard was started with
     #[arg(long, value_name = "FILE")]
     workload: PathBuf,
-    /// The shard, as `shard start` has printed it
+    /// The shard, as `shard start` has printed it, or the beginning of that
     #[arg(long, value_name = "SHARD")]
-    shard: ShardId,
+    shard: ShardName,
     /// The shard's operator
-    #[arg(long, value_name = "ID@IP:PORT")]
-    operator: Option<Target>,
+    #[arg(long, value_name = "ID@HOST:PORT")]
+    operator: Option<Place>,
     /// The network's name, if not the data folder's
     #[arg(long, value_name = "NAME", env = "SHARDWIRE_NETWORK", hide_env_values = true)]
     network: Option<String>,
@@ -123,9 +124,9 @@ pub(super) struct SubmitArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ShardStatusArgs {
-    /// The shard; all of them if not given
+    /// The shard, or the beginning of its id; all of them if not given
     #[arg(value_name = "SHARD")]
-    shard: Option<ShardId>,
+    shard: Option<ShardName>,
 }
 
 impl ShardCommand {
@@ -146,9 +147,12 @@ impl ShardCommand {
 const SHOWN_REFUSALS: usize = 10;
 
 async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Answer, Failure> {
-    let request = match (&args.request, &args.workload, args.operator) {
+    let request = match (&args.request, &args.workload, &args.operator) {
         (Some(file), _, _) => request::read(file)?,
-        (None, Some(file), Some(operator)) => Workload::read(file)?.start_request(operator, rules::hash()),
+        (None, Some(file), Some(operator)) => {
+            let workload = Workload::read(file)?;
+            workload.start_request(operator.find(root.as_ref()).await?, rules::hash())
+        }
         // clap demands one of the two forms.
         _ => {
             return Err(Failure::new(
@@ -191,7 +195,7 @@ struct Aborted {
 }
 
 async fn abort(root: Option<PathBuf>, args: &ShardArgs) -> Result<Answer, Failure> {
-    let shard = args.shard;
+    let shard = args.shard.find(root.as_ref()).await?;
     let at = ask(root, async move |client| client.abort(shard).await).await?;
     let text = format!("aborted shard {shard}: its escrow and locks have returned");
     Ok(Answer::new(text, &Aborted { shard, aborted_at: at }))
@@ -204,7 +208,7 @@ struct Retried {
 }
 
 async fn retry(root: Option<PathBuf>, args: &ShardArgs) -> Result<Answer, Failure> {
-    let shard = args.shard;
+    let shard = args.shard.find(root.as_ref()).await?;
     let jobs = ask(root, async move |client| client.retry(shard).await).await?;
     let what = if jobs == 1 { "its job is".to_owned() } else { format!("{jobs} of its jobs are") };
     let text = format!("shard {shard}: {what} tried again as soon as the operator leases it");
@@ -230,11 +234,15 @@ struct Played {
 /// The shard that the arguments name, as it was started.
 async fn played(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Played, Failure> {
     let workload = Workload::read(&args.workload)?;
-    let (operator, network) = match args.operator {
-        Some(operator) => (operator, root.as_deref().map(configured_network).transpose()?),
+    let mut platform = Platform::system();
+    let (operator, network) = match &args.operator {
+        Some(operator) => {
+            (operator.target(&*platform.names).await?, root.as_deref().map(configured_network).transpose()?)
+        }
         None => {
+            let shard = args.shard.find(root.as_ref()).await?;
             let mut client = connect(root).await?;
-            let found = find_operator(&mut client, args.shard).await;
+            let found = find_operator(&mut client, shard, &*platform.names).await;
             let network = client.network().to_owned();
             client.close().await;
             (found?, Some(network))
@@ -246,7 +254,7 @@ async fn played(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Played, Fail
     // good for nothing.
     let request = workload.start_request(operator.peer, rules::hash());
     let shard = request.shard_id(&network);
-    if shard != args.shard {
+    if !args.shard.is(shard) {
         return Err(Failure::new(
             "SW-CLI-005",
             format!(
@@ -259,7 +267,6 @@ async fn played(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Played, Fail
         ));
     }
     // Nobody needs to know who submits: the accounts' signatures count, not the client's.
-    let mut platform = Platform::system();
     let identity = Identity::generate(&mut platform.randomness);
     let dialler = Dialler { identity, network, platform };
     let start = started(&dialler, operator, request.to_start(&dialler.network, Timestamp::default())).await?;
@@ -347,12 +354,12 @@ fn configured_network(root: &Path) -> Result<String, Failure> {
 }
 
 /// Where a shard's operator is, as a running node knows.
-async fn find_operator(client: &mut NodeClient, shard: ShardId) -> Result<Target, Failure> {
+async fn find_operator(client: &mut NodeClient, shard: ShardId, names: &dyn Names) -> Result<Target, Failure> {
     let unknown = || {
         Failure::new(
             "SW-CLI-006",
             format!("this node doesn't know shard {shard}"),
-            "Ask the settler that started it or its operator, or add --operator ID@IP:PORT.",
+            "Ask the settler that started it or its operator, or add --operator ID@HOST:PORT.",
         )
     };
     let peer = client.shard_status(Some(shard)).await?.first().ok_or_else(unknown)?.operator;
@@ -365,10 +372,10 @@ async fn find_operator(client: &mut NodeClient, shard: ShardId) -> Result<Target
         Failure::new(
             "SW-CLI-007",
             format!("this node isn't connected to the shard's operator {peer}"),
-            "Check that the operator runs and knows this node, or add --operator ID@IP:PORT.",
+            "Check that the operator runs and knows this node, or add --operator ID@HOST:PORT.",
         )
     })?;
-    Ok(Target { peer, address })
+    Ok(Place { peer, address }.target(names).await?)
 }
 
 fn describe_report(report: &SubmitReport) -> String {
@@ -398,11 +405,15 @@ struct Shards {
 }
 
 async fn status(root: Option<PathBuf>, args: &ShardStatusArgs) -> Result<Answer, Failure> {
+    let shard = match &args.shard {
+        Some(name) => Some(name.find(root.as_ref()).await?),
+        None => None,
+    };
     let mut client = connect(root).await?;
-    let shards = client.shard_status(args.shard).await;
+    let shards = client.shard_status(shard).await;
     client.close().await;
     let shards = Shards { shards: shards? };
-    let text = match args.shard {
+    let text = match shard {
         Some(_) => shards.shards.iter().map(in_full).collect::<Vec<_>>().join("\n\n"),
         None => list(&shards.shards),
     };

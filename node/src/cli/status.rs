@@ -6,8 +6,9 @@ use super::{
     output::{Answer, columns, plain},
     shard,
 };
+use crate::data::DataPaths;
 use serde::Serialize;
-use shardwire_model::Trust;
+use shardwire_model::{Address, Trust};
 use shardwire_protocols::{
     administration::{Client, ClockStatus, NodeStatus, Overview, PeerStatus},
     handshake::SKEW_NOTICED,
@@ -24,18 +25,23 @@ struct Status {
     node: NodeStatus,
     /// Whether it can do its work, of everybody: `unmet` says what it can't.
     ready: bool,
+    /// What others dial, if that isn't where it listens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advertise: Option<Address>,
     /// How loaded it is, and what it did with whom.
     load: Overview,
 }
 
 pub(super) async fn status(root: Option<PathBuf>) -> Result<Answer, Failure> {
     let asked = async |client: &mut Client| Ok((client.status().await?, client.overview().await?));
-    let (node, load) = ask(root, asked).await?;
-    let status = Status { ready: node.unmet.is_empty(), node, load };
+    let (node, load) = ask(root.clone(), asked).await?;
+    let running = DataPaths::of_running(&root.ok_or_else(Failure::no_data)?);
+    let advertise = running.ok().and_then(|(_, running)| running.advertise);
+    let status = Status { ready: node.unmet.is_empty(), node, advertise, load };
     Ok(Answer::new(describe(&status), &status))
 }
 
-fn describe(Status { node: status, load, .. }: &Status) -> String {
+fn describe(Status { node: status, advertise, load, .. }: &Status) -> String {
     let roles: Vec<String> = status.roles.iter().map(ToString::to_string).collect();
     let mut rows = vec![
         ["id".to_owned(), status.peer.to_string()],
@@ -44,6 +50,9 @@ fn describe(Status { node: status, load, .. }: &Status) -> String {
         ["listens on".to_owned(), status.listen.clone()],
         ["runs".to_owned(), format!("{}, for {} s", status.agent, status.clock.now.since(status.since).as_secs())],
     ];
+    if let Some(address) = advertise {
+        rows.push(["dialled at".to_owned(), address.to_string()]);
+    }
     rows.push(["clock".to_owned(), clock(&status.clock)]);
     rows.push(["ready".to_owned(), if status.unmet.is_empty() { "yes" } else { "no" }.to_owned()]);
     let mut parts = vec![columns(&rows)];
@@ -174,7 +183,7 @@ mod tests {
             Unmet::new("disk", "SW-DISK-001", "the disk is full", "Free some."),
             Unmet::new("load", "SW-PEERS-001", "peers up to tier normal are refused", "Wait."),
         ];
-        let described = describe(&Status { node: status, ready: false, load: loaded });
+        let described = describe(&Status { node: status, ready: false, advertise: None, load: loaded });
         let lines: Vec<&str> = described.lines().filter(|line| line.contains("ready")).collect();
         assert_eq!(
             lines,
@@ -238,7 +247,8 @@ mod tests {
 
     #[test]
     fn a_node_is_described() {
-        let mut status = Status { node: node(), ready: true, load: overview() };
+        let mut status =
+            Status { node: node(), ready: true, advertise: Some("settler:7000".parse().unwrap()), load: overview() };
         assert_eq!(
             describe(&status),
             "id          1111111111111111111111111111111111111111111111111111111111111111\n\
@@ -246,6 +256,7 @@ mod tests {
              roles       settler, prover\n\
              listens on  127.0.0.1:7000\n\
              runs        shardwire/0.1.0, for 60 s\n\
+             dialled at  settler:7000\n\
              clock       right by the clocks of 1 peer\n\
              ready       yes\n\n\
              peer        address         roles     state          round trip  clock\n\

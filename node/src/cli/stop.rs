@@ -17,7 +17,7 @@ pub(super) async fn stop(root: Option<PathBuf>) -> Result<Answer, Failure> {
     let peer = client.target().peer;
     client.close().await;
     told?;
-    let paths = DataPaths::existing(&root.ok_or_else(Failure::no_data)?)?;
+    let paths = DataPaths::below(root.ok_or_else(Failure::no_data)?);
     let until = Instant::now() + PATIENCE;
     while !matches!(paths.running(), Err(DataError::NotRunning { .. })) {
         if Instant::now() >= until {

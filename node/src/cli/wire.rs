@@ -22,6 +22,7 @@ use super::{
 use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shardwire_files::output::Reader;
 use shardwire_model::Coded;
 use shardwire_protocols::{
     describe::Speaker,
@@ -163,26 +164,37 @@ struct Numbered<'a> {
 struct Output {
     json: bool,
     frames: u64,
+    /// How printing ended, if it did before the frames.
+    ended: Option<Result<(), Failure>>,
 }
 
 impl Output {
     fn frame(&mut self, frame: &Frame) {
-        self.frames += 1;
-        if self.json {
-            let numbered = Numbered { frame: self.frames, facts: frame };
-            say(&serde_json::to_string(&numbered).unwrap_or_default()); // plain fields: they always encode
-        } else {
-            say(&frame.to_string());
+        if self.ended.is_some() {
+            return;
         }
+        self.frames += 1;
+        let text = match self.json {
+            true => {
+                let numbered = Numbered { frame: self.frames, facts: frame };
+                serde_json::to_string(&numbered).unwrap_or_default() // plain fields: they always encode
+            }
+            false => frame.to_string(),
+        };
+        self.ended = match say(&text) {
+            Ok(Reader::There) => None,
+            Ok(Reader::Gone) => Some(Ok(())),
+            Err(failure) => Some(Err(failure)),
+        };
     }
 
-    fn violation(self, deviation: &Deviation) -> Answer {
+    fn violation(&self, deviation: &Deviation) -> Answer {
         let text = format!("violation[{}]: {deviation}\n  next: {}", deviation.code(), deviation.next_step());
         let json = json!({ "frames": self.frames, "violation": deviation, "next_step": deviation.next_step() });
         Answer { text, json, failed: true }
     }
 
-    fn end(self, end: &End) -> Answer {
+    fn end(&self, end: &End) -> Answer {
         let text = format!("{} frames: {end}", self.frames);
         let mut json = serde_json::to_value(end).unwrap_or_default();
         if let Some(object) = json.as_object_mut() {
@@ -201,23 +213,27 @@ fn decode(args: &DecodeArgs, json: bool) -> Result<Answer, Failure> {
     } else {
         Box::new(File::open(path).map_err(unreadable)?)
     };
-    let output = Output { json, frames: 0 };
-    match args.side {
+    let mut output = Output { json, frames: 0, ended: None };
+    let answer = match args.side {
         Some(side) => {
             let one = One::new(entry.name, entry.version, entry.initiator(), side.into(), !args.no_header);
-            direction(input, one, output).map_err(|reason| unreadable(reason).into())
+            direction(input, one, &mut output).map_err(|reason| unreadable(reason).into())
         }
         None => {
             let both = Both::new(entry.name, entry.version, entry.initiator(), !args.no_header);
-            recording(BufReader::new(input), both, output, path).map_err(Failure::from)
+            recording(BufReader::new(input), both, &mut output, path).map_err(Failure::from)
         }
+    };
+    match output.ended {
+        None => answer,
+        Some(ended) => ended.map(|()| Answer { text: String::new(), json: json!({}), failed: false }),
     }
 }
 
 /// Raw bytes of one direction.
-fn direction(mut input: impl Read, mut one: One, mut output: Output) -> Result<Answer, io::Error> {
+fn direction(mut input: impl Read, mut one: One, output: &mut Output) -> Result<Answer, io::Error> {
     let mut piece = vec![0; PROOF_CHUNK_BYTES];
-    loop {
+    while output.ended.is_none() {
         let n = match input.read(&mut piece) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read?,
@@ -243,7 +259,7 @@ fn direction(mut input: impl Read, mut one: One, mut output: Output) -> Result<A
 fn recording(
     mut input: impl BufRead,
     mut both: Both,
-    mut output: Output,
+    output: &mut Output,
     path: &Path,
 ) -> Result<Answer, RecordingError> {
     let mut line = String::new();
@@ -255,7 +271,7 @@ fn recording(
             io::ErrorKind::InvalidData => malformed("it is no text".to_owned()),
             _ => RecordingError::Unreadable { path: path.to_owned(), reason },
         })?;
-        if read == 0 {
+        if read == 0 || output.ended.is_some() {
             break;
         }
         if read as u64 == MAX_LINE_BYTES && !line.ends_with('\n') {
@@ -264,7 +280,9 @@ fn recording(
         if line.trim().is_empty() {
             continue;
         }
-        let piece: Line = serde_json::from_str(&line).map_err(|error| malformed(error.to_string()))?;
+        // Some editors put a byte order mark before the first line.
+        let text = line.strip_prefix('\u{feff}').filter(|_| number == 1).unwrap_or(&line);
+        let piece: Line = serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
         let bytes = hex::decode(&piece.bytes).map_err(|error| malformed(error.to_string()))?;
         both.push(
             match piece.from {

@@ -1,30 +1,31 @@
 //! Dialling a peer, for as long as the node runs.
 
-use super::{Router, events::DialFailed, serve};
-use shardwire_model::PeerId;
+use super::{Node, Router, events::DialFailed, serve};
+use shardwire_host::names::{reaches, resolve};
+use shardwire_model::{Address, PeerId};
 use shardwire_protocols::handshake::{self, Handshake};
-use shardwire_transport::Backoff;
+use shardwire_transport::{Backoff, Connection};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// Between attempts to connect: a peer that is started again is met at once, one that is gone is asked four times a minute.
 const REDIAL: Backoff = Backoff::between(Duration::from_millis(250), Duration::from_secs(15));
 
 /// Keeps a connection to this peer: dials whenever there is none.
-pub(super) async fn keep(router: Arc<Router>, peer: PeerId, address: SocketAddr) {
+pub(super) async fn keep(router: Arc<Router>, peer: PeerId, address: Address) {
     let links = &router.node.links;
-    links.expect(peer, address);
+    links.expect(peer, address.clone());
     let mut waits = REDIAL.start(router.node.randomness.clone());
     let mut complained = false;
     loop {
         links.gone(peer).await;
-        match attempt(&router, peer, address).await {
+        match attempt(&router, peer, &address).await {
             Ok(()) => {
                 waits.reset();
                 complained = false;
             }
             Err(reason) => {
                 // Once loudly: a peer that is down is down.
-                router.node.events.emit(DialFailed { peer, address, again: complained, why: reason });
+                router.node.events.emit(DialFailed { peer, address: address.clone(), again: complained, why: reason });
                 complained = true;
             }
         }
@@ -33,9 +34,9 @@ pub(super) async fn keep(router: Arc<Router>, peer: PeerId, address: SocketAddr)
 }
 
 /// Connects and serves the connection to its end.
-async fn attempt(router: &Arc<Router>, peer: PeerId, address: SocketAddr) -> Result<(), String> {
+async fn attempt(router: &Arc<Router>, peer: PeerId, address: &Address) -> Result<(), String> {
     let node = &router.node;
-    let connection = node.endpoint.connect(address, Some(peer)).await.map_err(|error| said(&error))?;
+    let (connection, address) = connect(node, peer, address).await?;
     let presence = node.host.peers.dialled(peer, address.ip()).map_err(|wait| {
         connection.turn_away(wait);
         format!("the peer is shut out here for another {wait:?}")
@@ -44,6 +45,20 @@ async fn attempt(router: &Arc<Router>, peer: PeerId, address: SocketAddr) -> Res
     let agreed = handshake::greet(session, router.hello()).await.map_err(|error| said(&error))?;
     serve::connection(router.clone(), connection, agreed, presence.into(), true).await;
     Ok(())
+}
+
+/// Connects to the first of a peer's addresses at which it answers: one, unless it has a name.
+async fn connect(node: &Node, peer: PeerId, address: &Address) -> Result<(Connection, SocketAddr), String> {
+    let from = node.endpoint.address();
+    let found = resolve(&*node.names, address, |it| reaches(from, it)).await.map_err(|error| said(&error))?;
+    let mut failure = String::new();
+    for address in found {
+        match node.endpoint.connect(address, Some(peer)).await {
+            Ok(connection) => return Ok((connection, address)),
+            Err(error) => failure = said(&error),
+        }
+    }
+    Err(failure)
 }
 
 fn said(error: &dyn shardwire_model::Coded) -> String {

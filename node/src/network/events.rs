@@ -1,6 +1,6 @@
 //! What happens to connections.
 
-use shardwire_model::PeerId;
+use shardwire_model::{Address, PeerId};
 use shardwire_telemetry::events;
 use std::{net::SocketAddr, time::Duration};
 
@@ -16,7 +16,7 @@ events! {
         => INFO : (peer = %peer.short(), "disconnected: {why}");
 
     /// No connection to a configured peer
-    DialFailed = "dial_failed" { peer: PeerId, address: SocketAddr, again: bool, why: String }
+    DialFailed = "dial_failed" { peer: PeerId, address: Address, again: bool, why: String }
         => WARN, DEBUG if (*again) : (peer = %peer.short(), %address, "{}: {why}", if *again { "no connection" } else { "no connection yet, trying on" });
 
     /// A peer that dialled belongs elsewhere, or has no version in common

@@ -1,16 +1,15 @@
 //! Which peers there are, and the one connection to each.
 
 use shardwire_host::Changes;
-use shardwire_model::{PeerId, Role};
+use shardwire_model::{Address, PeerId, Role, bounded};
 use shardwire_protocols::{
     administration::PeerStatus,
-    handshake::{Agreed, SKEW_NOTICED},
+    handshake::{Agreed, MAX_NAME, SKEW_NOTICED},
     keepalive::Measured,
 };
 use shardwire_transport::Connection;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -32,7 +31,8 @@ struct Link {
 
 #[derive(Debug, Default)]
 struct Known {
-    address: Option<SocketAddr>,
+    /// Where it is dialled.
+    address: Option<Address>,
     link: Option<Link>,
     /// The roles that it had when it was connected last.
     roles: BTreeSet<String>,
@@ -75,7 +75,7 @@ impl Links {
     }
 
     /// Notes a peer that there should be a connection to.
-    pub(super) fn expect(&self, peer: PeerId, address: SocketAddr) {
+    pub(super) fn expect(&self, peer: PeerId, address: Address) {
         self.table().peers.entry(peer).or_default().address = Some(address);
     }
 
@@ -176,11 +176,12 @@ impl Links {
         peers
             .map(|(peer, known)| {
                 let link = known.link.as_ref();
-                let address = link.map(|link| link.connection.address()).or(known.address);
+                let address = link.map(|link| link.connection.address().to_string());
+                let address = address.or_else(|| known.address.as_ref().map(ToString::to_string));
                 let measured = link.and_then(|link| link.measured);
                 PeerStatus {
                     peer: *peer,
-                    addr: address.map_or_else(String::new, |address| address.to_string()),
+                    addr: bounded::cut(&address.unwrap_or_default(), MAX_NAME),
                     roles: link.map(|link| link.agreed.roles.iter().cloned().collect()).unwrap_or_default(),
                     connected: link.is_some(),
                     round_trip_us: measured.map(|it| u64::try_from(it.round_trip.as_micros()).unwrap_or(u64::MAX)),

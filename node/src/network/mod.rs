@@ -4,6 +4,8 @@
 //! again and again with back-off; others dial us. After the handshake each side opens the sessions that its roles consume and the other
 //! announced, and serves those that it announced itself. One session's failure ends that session only; it is opened again after a pause.
 //!
+//! A peer that is configured by the name of its host is looked up each time that it is dialled.
+//!
 //! A node with several roles dials itself, so that its roles talk as those of different nodes do. A connection under the node's own
 //! identity, or an administrator's, that names no role is the command line's.
 //!
@@ -20,8 +22,13 @@ mod tests;
 
 use events::ClockApart;
 pub(crate) use links::{Links, Met};
-use shardwire_host::{Host, Randomness, Services, clock::NodeClock, peers::keep};
-use shardwire_model::{Clock as _, Coded, PeerId, Role};
+use shardwire_host::{
+    Host, Randomness, Services,
+    clock::NodeClock,
+    names::{Names, from_here},
+    peers::keep,
+};
+use shardwire_model::{Address, Clock as _, Coded, PeerId, Role};
 use shardwire_operator::Operator;
 use shardwire_peers::{ConfiguredPeers, load::resident_bytes, receive};
 use shardwire_protocols::{
@@ -35,7 +42,7 @@ use shardwire_reputation::Listing;
 use shardwire_settler::Settler;
 use shardwire_telemetry::Events;
 use shardwire_transport::{Endpoint, Initiator, Responder};
-use std::{collections::BTreeSet, fmt, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -91,6 +98,8 @@ impl fmt::Debug for Reload {
 pub(crate) struct Node {
     pub(crate) host: Arc<Host>,
     pub(crate) endpoint: Endpoint,
+    /// Who knows what the names of hosts stand for.
+    pub(crate) names: Arc<dyn Names>,
     pub(crate) roles: Roles,
     pub(crate) links: Links,
     pub(crate) events: Events<events::Room>,
@@ -192,7 +201,7 @@ impl Node {
     }
 
     /// Dials, accepts and serves until the node is told to stop.
-    pub(crate) async fn run(self: Arc<Self>, dialled: Vec<(PeerId, SocketAddr)>) {
+    pub(crate) async fn run(self: Arc<Self>, dialled: Vec<(PeerId, Address)>) {
         let mut tasks = JoinSet::new();
         let pause = self.endpoint.pause();
         let router = Arc::new(Router::new(self.clone()));
@@ -200,7 +209,9 @@ impl Node {
             tasks.spawn(pause.task(dial::keep(router.clone(), peer, address)));
         }
         if self.roles.names().len() > 1 {
-            tasks.spawn(pause.task(dial::keep(router.clone(), self.me(), self.endpoint.address())));
+            // Where it listens is no place to dial, if that is every address.
+            let here = from_here(self.endpoint.address()).into();
+            tasks.spawn(pause.task(dial::keep(router.clone(), self.me(), here)));
         }
         let peers = self.host.peers.clone();
         tasks.spawn(pause.task(receive(peers, self.endpoint.clone(), move |connection, presence| {

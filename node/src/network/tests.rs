@@ -3,7 +3,10 @@
 use super::*;
 use crate::config::Role;
 use redb::backends::InMemoryBackend;
-use shardwire_host::testing::{TestClock, host};
+use shardwire_host::{
+    names::NoNames,
+    testing::{TestClock, host},
+};
 use shardwire_model::Timestamp;
 use shardwire_peers::session_event;
 use shardwire_program::{Programs, rules};
@@ -67,6 +70,7 @@ async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
         links: Links::new(host.identity.peer()),
         events: host.telemetry.events(),
         endpoint,
+        names: Arc::new(NoNames),
         roles: taken,
         admins: BTreeSet::new(),
         reload: Reload(Box::new(|| Ok(ConfiguredPeers::default()))),

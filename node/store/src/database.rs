@@ -5,10 +5,8 @@
 
 use crate::{Backend, CopyOnWrite, Disk, DiskError, disk::partial};
 use redb::{Builder, StorageBackend, StorageError};
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-};
+use shardwire_telemetry::catch;
+use std::{panic::AssertUnwindSafe, path::Path};
 
 /// The pages of a database contradict each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +18,7 @@ pub struct Contradiction;
 /// # Errors
 /// What `work` returns, or [`Contradiction`] if it panicked.
 pub fn guarded<T, E: From<Contradiction>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Contradiction.into()))
+    catch(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Contradiction.into()))
 }
 
 /// How a storage is opened.
@@ -56,7 +54,7 @@ pub fn view<T, E: From<DiskError>>(
     path: &Path,
     admit: impl FnOnce(Backend, Opening) -> Result<T, E>,
 ) -> Result<Option<T>, E> {
-    let below = disk.database(path)?;
+    let below = disk.database_to_read(path)?;
     below.map(|below| admit(Backend::new(CopyOnWrite::new(below)), Opening::OnView)).transpose()
 }
 
@@ -103,6 +101,6 @@ impl Drop for Database {
     fn drop(&mut self) {
         let database = self.0.take();
         // Everything that was confirmed is synced; what fails here is found by the next opening.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
+        let _ = catch(AssertUnwindSafe(|| drop(database)));
     }
 }

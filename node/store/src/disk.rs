@@ -75,6 +75,13 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// [`DiskError`] if the disk fails.
     fn database(&self, path: &Path) -> Result<Option<Backend>, DiskError>;
 
+    /// The storage of a database that is only read, and need not be writable; none if there is no such file. What is written to it fails: look at
+    /// the database on a [view](crate::CopyOnWrite).
+    ///
+    /// # Errors
+    /// [`DiskError`] if the disk fails.
+    fn database_to_read(&self, path: &Path) -> Result<Option<Backend>, DiskError>;
+
     /// The storage of a new database. An earlier file of this name is gone.
     ///
     /// # Errors
@@ -221,6 +228,11 @@ impl Disk for SystemDisk {
 
     fn database(&self, path: &Path) -> Result<Option<Backend>, DiskError> {
         let file = Self::opened(path, File::options().read(true).write(true))?;
+        file.map(|file| Self::backend(path, file)).transpose()
+    }
+
+    fn database_to_read(&self, path: &Path) -> Result<Option<Backend>, DiskError> {
+        let file = Self::opened(path, File::options().read(true))?;
         file.map(|file| Self::backend(path, file)).transpose()
     }
 

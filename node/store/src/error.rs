@@ -31,6 +31,9 @@ pub enum StoreError {
     /// It can't be read.
     #[error("node.redb is damaged: {0}")]
     Damaged(String),
+    /// It has been used, and there is none any more.
+    #[error("node.redb is gone: this data folder has been used, and what its node promised was in that file")]
+    Lost,
     /// A record over the bound; a fault of this program.
     #[error("a record of '{table}' exceeds {max} bytes")]
     TooLarge {
@@ -64,6 +67,7 @@ impl Coded for StoreError {
             Self::Disk(_) => "SW-STORE-006",
             Self::UnknownTable { .. } => "SW-STORE-007",
             Self::Closed => "SW-STORE-008",
+            Self::Lost => "SW-STORE-009",
         }
     }
 
@@ -78,6 +82,9 @@ impl Coded for StoreError {
                 "Use a newer version of shardwire; the file was left as it is."
             }
             Self::Damaged(_) => "Restore the data folder from a copy; the file was left as it is.",
+            Self::Lost => {
+                "Restore node.redb from a copy, or make a new data folder with `shardwire init`: a node that forgets what it signed breaks its word."
+            }
             Self::TooLarge { .. } => "This is a fault of shardwire; please report it.",
             Self::Disk(_) => {
                 "Check that the disk has room and that the folder is writable; the node goes on by itself then."

@@ -1,15 +1,19 @@
 //! The open file: transactions on it, one write after the other. After an error of the disk the next one opens it again.
 
 use crate::{
-    Backend, Layout, StoreError, Write,
+    Backend, Contradiction, Layout, StoreError, Write,
     database::{Database, guarded},
     metrics::Counts,
     reopening::Reopening,
 };
 use redb::{ReadTransaction, ReadableDatabase as _, StorageBackend as _, WriteTransaction};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use shardwire_telemetry::catch;
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// From how many bytes on each commit keeps what opening after a crash needs. Without it opening reads the whole file, 50 MB a second and twice (once on a
@@ -28,10 +32,11 @@ pub(crate) struct File {
 }
 
 impl File {
-    /// The file in this storage, brought to the layout or refused.
-    pub(crate) fn over(backend: Backend, layout: &Layout) -> Result<Self, StoreError> {
+    /// The file in this storage, brought to the layout or refused. With `every_page` each page's checksum is verified first: on a view alone, because it
+    /// takes a commit.
+    pub(crate) fn over(backend: Backend, layout: &Layout, every_page: bool) -> Result<Self, StoreError> {
         let length = backend.len().map_err(|error| StoreError::Disk(error.to_string()))?;
-        let database = Reopening::over(backend)?;
+        let database = Reopening::over(backend, every_page)?;
         let was_older = guarded(|| layout.admit(database.get::<StoreError>()?.get()?))?;
         Ok(Self { database, length: AtomicU64::new(length), was_older })
     }
@@ -73,12 +78,21 @@ impl File {
         changes: impl FnOnce(&mut Write<'_>) -> Result<(), StoreError>,
         changed: usize,
     ) -> Result<(), StoreError> {
-        self.database.noted(guarded(|| self.write(changes)))?;
+        self.database.noted(self.write(changes))?;
         self.database.counts.committed(changed);
         Ok(())
     }
 
     pub(crate) fn write<T, E: From<StoreError>>(
+        &self,
+        changes: impl FnOnce(&mut Write<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        // What is read for a change may be damaged, and so may what the transaction's end touches.
+        catch(AssertUnwindSafe(|| self.write_unguarded(changes)))
+            .unwrap_or_else(|_| Err(StoreError::from(Contradiction).into()))
+    }
+
+    fn write_unguarded<T, E: From<StoreError>>(
         &self,
         changes: impl FnOnce(&mut Write<'_>) -> Result<T, E>,
     ) -> Result<T, E> {

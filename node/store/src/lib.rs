@@ -5,7 +5,7 @@
 //! - [`Artefacts`]: large files, which appear whole or not at all.
 //! - [`database`]: how a redb database is made (beside its place, then renamed), opened (on a view first, so that what is refused stays as
 //!   it was) and looked at. The World's file is opened by it, too.
-//! - [`Store`]: tables of records in one file, `node.redb`. Every [`Store::write`] is one transaction, on disk when it returns, and so is
+//! - [`Store`]: tables of records in one file, `node.redb`, and beside it `node.used`, by which a file that is gone is told from one that never was. Every [`Store::write`] is one transaction, on disk when it returns, and so is
 //!   every group of [`Store::commit`]. A failed one leaves nothing behind. After an error of the disk the next use opens the file again.
 //! - [`Layout`]: the tables, each with a version, and the [`Migration`]s that lead from older versions to these.
 //!

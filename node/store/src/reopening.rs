@@ -33,12 +33,13 @@ impl Reopening {
         Self { storage, builder, counts: Counts::default(), opened }
     }
 
-    /// The database in this storage, or a new one if the storage is empty.
+    /// The database in this storage, or a new one if the storage is empty. With `every_page` it is refused if the checksum of any page is wrong.
     ///
     /// # Errors
     /// [`StoreError`] if it can't be opened.
-    pub(crate) fn over(storage: Backend) -> Result<Self, StoreError> {
-        let database = Database::over::<StoreError>(&Builder::new(), storage.clone())?;
+    pub(crate) fn over(storage: Backend, every_page: bool) -> Result<Self, StoreError> {
+        let mut builder = Builder::new();
+        let database = Database::over::<StoreError>(builder.set_check_integrity_on_open(every_page), storage.clone())?;
         Ok(Self::of(storage, Builder::new, database))
     }
 

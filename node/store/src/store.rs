@@ -3,14 +3,24 @@
 use crate::{
     Backend, Description, Disk, Layout, RecordKey, StoreError, Table, Work, Write,
     commit::{Queue, Reservation},
-    database,
+    database::{self, Opening},
     file::File,
     table::{Bytes, each, records},
 };
-use redb::{ReadOnlyTable, TableDefinition, TableError, backends::InMemoryBackend};
+use redb::{
+    ReadOnlyTable, ReadableTableMetadata as _, StorageBackend as _, TableDefinition, TableError,
+    backends::InMemoryBackend,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_telemetry::Telemetry;
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Largest file whose pages are all verified when a node starts: a file up to this size is read whole then anyway, see `QUICK_REPAIR_FROM`. In a larger one
+/// damage is seen when a record is read; `shardwire data check` verifies every page of any file.
+const VERIFIED_BYTES: u64 = 16 << 20;
 
 /// The open file. Cheap to clone: clones are the same file.
 #[derive(Clone, Debug)]
@@ -23,27 +33,52 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in this file, or makes it if there is none. Groups are committed beside everything else.
+    /// Opens the store in this file, or makes it if there is none and never was one. Groups are committed beside everything else.
     ///
     /// # Errors
-    /// [`StoreError`] if it is in use, damaged, not a node's or of a layout that doesn't lead to this one. The file is as it was then.
+    /// [`StoreError`] if it is in use, damaged, gone, not a node's or of a layout that doesn't lead to this one. The file is as it was then.
     pub fn open(disk: &dyn Disk, path: &Path, layout: &Layout) -> Result<Self, StoreError> {
-        let admit = |backend: Backend, _| Self::over(backend, layout);
-        if let Some(store) = database::open(disk, path, admit)? {
-            return Ok(store);
+        let admit = |backend: Backend, opening| {
+            let length = length(&backend)?;
+            Self::over(backend, layout, opening == Opening::OnView && length <= VERIFIED_BYTES)
+        };
+        let found = database::open(disk, path, admit)?;
+        let store = match found {
+            Some(store) => store,
+            None => {
+                refuse_lost(disk, path)?;
+                database::create(disk, path, |backend| Self::made(backend, layout, false).map(drop))?;
+                database::open(disk, path, admit)?.ok_or_else(|| StoreError::Disk("it was removed".into()))?
+            }
+        };
+        // From here on its absence is a loss, not a beginning. A crash before this line has left a file that is opened the next time.
+        if disk.read(&mark(path), 1)?.is_none() {
+            disk.write(&mark(path), &[MARK], true)?;
         }
-        database::create(disk, path, |backend| Self::over(backend, layout).map(drop))?;
-        database::open(disk, path, admit)?.ok_or_else(|| StoreError::Disk("it was removed".into()))
+        Ok(store)
     }
 
-    /// The store in this file, to look at: what would be written stays in memory, so the file is left as it is. An empty one if there is none.
+    /// The store in this file, to look at: what would be written stays in memory, so the file is left as it is. An empty one if there is none and
+    /// never was one. Pages are believed; [`verify`](Self::verify) doesn't.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn view(disk: &dyn Disk, path: &Path, layout: &Layout) -> Result<Self, StoreError> {
-        match database::view(disk, path, |backend, _| Self::over(backend, layout))? {
+        Self::viewed(disk, path, layout, false)
+    }
+
+    /// Verifies the checksum of every page of the file, whatever its size, and its layout. Changes nothing, and reads the whole file.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn verify(disk: &dyn Disk, path: &Path, layout: &Layout) -> Result<(), StoreError> {
+        Self::viewed(disk, path, layout, true).map(drop)
+    }
+
+    fn viewed(disk: &dyn Disk, path: &Path, layout: &Layout, every_page: bool) -> Result<Self, StoreError> {
+        match database::view(disk, path, |backend, _| Self::over(backend, layout, every_page))? {
             Some(store) => Ok(store),
-            None => Self::in_memory(layout),
+            None => refuse_lost(disk, path).and_then(|()| Self::in_memory(layout)),
         }
     }
 
@@ -52,11 +87,19 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if there is no memory for it.
     pub fn in_memory(layout: &Layout) -> Result<Self, StoreError> {
-        Self::over(Backend::new(InMemoryBackend::new()), layout)
+        Self::made(Backend::new(InMemoryBackend::new()), layout, false)
     }
 
-    fn over(backend: Backend, layout: &Layout) -> Result<Self, StoreError> {
-        let file = Arc::new(File::over(backend, layout)?);
+    /// The store in a file's storage. A file appears whole or not at all, so an empty one was cut off.
+    fn over(backend: Backend, layout: &Layout, every_page: bool) -> Result<Self, StoreError> {
+        if length(&backend)? == 0 {
+            return Err(StoreError::Damaged("it is empty".into()));
+        }
+        Self::made(backend, layout, every_page)
+    }
+
+    fn made(backend: Backend, layout: &Layout, every_page: bool) -> Result<Self, StoreError> {
+        let file = Arc::new(File::over(backend, layout, every_page)?);
         Ok(Self { file, queue: Arc::default(), work: Work::Beside })
     }
 
@@ -138,12 +181,21 @@ impl Store {
         self.read(table, |open| each(table, open, &mut record)).map(drop)
     }
 
-    /// Hands over for each record of a table whether it can be read.
+    /// Hands over for each record of a table whether it can be read; `expected` first hears how many the table says that it has.
     ///
     /// # Errors
     /// [`StoreError`] if the table itself can't be read.
-    pub fn check(&self, table: &Description, mut record: impl FnMut(Result<(), StoreError>)) -> Result<(), StoreError> {
-        self.read_open(table.definition(), |open| (table.check)(table, open, &mut record)).map(drop)
+    pub fn check(
+        &self,
+        table: &Description,
+        mut expected: impl FnMut(u64),
+        mut record: impl FnMut(Result<(), StoreError>),
+    ) -> Result<(), StoreError> {
+        let check = |open: &ReadOnlyTable<Bytes, Bytes>| {
+            expected(open.len()?);
+            (table.check)(table, open, &mut record)
+        };
+        self.read_open(table.definition(), check).map(drop)
     }
 
     /// All records of a table.
@@ -222,4 +274,24 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(|write| write.put(table, key, value))
     }
+}
+
+/// What the mark says to people.
+const MARK: &[u8] = b"node.redb has been used. A folder that has this file and no node.redb has lost what its node promised, and is refused.\n";
+
+/// Where it is marked that the file beside it has been used: a file that is gone is told from one that never was.
+fn mark(path: &Path) -> PathBuf {
+    path.with_extension("used")
+}
+
+/// Refuses a place whose file has been used and is gone.
+fn refuse_lost(disk: &dyn Disk, path: &Path) -> Result<(), StoreError> {
+    match disk.read(&mark(path), 1)? {
+        Some(_) => Err(StoreError::Lost),
+        None => Ok(()),
+    }
+}
+
+fn length(backend: &Backend) -> Result<u64, StoreError> {
+    backend.len().map_err(|error| StoreError::Disk(error.to_string()))
 }

@@ -15,7 +15,8 @@ const PAGE: u64 = 4096;
 /// pages of the tables that it changes.
 const MAX_PAGES: usize = 65_536;
 
-/// See the module's page. Locks are the storage's own.
+/// See the module's page. Nothing is written below, so each lock is a shared one there: views don't exclude each other, a writer excludes all, and
+/// the file need not be writable.
 #[derive(Debug)]
 pub struct CopyOnWrite<B> {
     below: B,
@@ -150,7 +151,7 @@ impl<B: StorageBackend> StorageBackend for CopyOnWrite<B> {
     }
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<bool, BackendError> {
-        self.below.try_lock_range(start, end)
+        self.below.try_lock_shared_range(start, end)
     }
 
     fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<bool, BackendError> {
@@ -158,7 +159,7 @@ impl<B: StorageBackend> StorageBackend for CopyOnWrite<B> {
     }
 
     fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<(), BackendError> {
-        self.below.lock_range(start, end)
+        self.below.lock_shared_range(start, end)
     }
 
     fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> std::result::Result<(), BackendError> {

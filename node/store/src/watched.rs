@@ -120,6 +120,10 @@ impl Disk for WatchedDisk {
         Ok(self.noted(self.below.database(path))?.map(|below| self.storage(path, below)))
     }
 
+    fn database_to_read(&self, path: &Path) -> Result<Option<Backend>, DiskError> {
+        self.noted(self.below.database_to_read(path))
+    }
+
     fn create_database(&self, path: &Path) -> Result<Backend, DiskError> {
         Ok(self.storage(path, self.noted(self.below.create_database(path))?))
     }

@@ -92,7 +92,7 @@ fn every_record_of_an_older_folder_is_found() {
         assert!(store.was_older());
         for table in LAYOUT.tables() {
             let mut found = 0;
-            store.check(table, |record| found += usize::from(record.is_ok())).unwrap();
+            store.check(table, |_| {}, |record| found += usize::from(record.is_ok())).unwrap();
             assert_eq!(found, older.get(table.name).map_or(0, BTreeMap::len), "{}", table.name);
         }
         drop(store);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use redb::{Database, TableDefinition};
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_model::{Coded, Felt, ShardId};
-use shardwire_store::{Layout, Store, StoreError, SystemDisk, Table};
+use shardwire_store::{Backend, Disk, DiskError, Layout, Store, StoreError, SystemDisk, Table};
 use std::{path::Path, sync::LazyLock};
 
 const EPOCHS: Table<ShardId, u64> = Table::new("epochs", 1);
@@ -227,4 +227,119 @@ fn a_store_goes_on_after_its_disk_has_failed_once() {
         drop(store);
         assert_eq!(epochs(&open(&disk).unwrap()), [found, vec![9]].concat());
     }
+}
+
+/// A disk that nothing may be written to.
+#[derive(Debug)]
+struct ReadOnly(SystemDisk);
+
+impl ReadOnly {
+    fn refused<T>(path: &Path, what: &'static str) -> Result<T, DiskError> {
+        Err(DiskError::of(path, what)(std::io::ErrorKind::ReadOnlyFilesystem.into()))
+    }
+}
+
+impl Disk for ReadOnly {
+    fn write(&self, path: &Path, _: &[&[u8]], _: bool) -> Result<(), DiskError> {
+        Self::refused(path, "written")
+    }
+    fn create(&self, path: &Path) -> Result<Box<dyn std::io::Write + Send>, DiskError> {
+        Self::refused(path, "made")
+    }
+    fn read(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>, DiskError> {
+        self.0.read(path, most)
+    }
+    fn rename(&self, _: &Path, to: &Path) -> Result<(), DiskError> {
+        Self::refused(to, "renamed")
+    }
+    fn remove_folder(&self, path: &Path) -> Result<(), DiskError> {
+        Self::refused(path, "removed")
+    }
+    fn database(&self, path: &Path) -> Result<Option<Backend>, DiskError> {
+        Self::refused(path, "opened")
+    }
+    fn database_to_read(&self, path: &Path) -> Result<Option<Backend>, DiskError> {
+        self.0.database_to_read(path)
+    }
+    fn create_database(&self, path: &Path) -> Result<Backend, DiskError> {
+        Self::refused(path, "made")
+    }
+}
+
+#[test]
+fn to_look_at_a_store_needs_no_writable_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.redb");
+    let store = Store::open(&SystemDisk, &path, &LAYOUT).unwrap();
+    store.put(&EPOCHS, &id(1), &7).unwrap();
+    // As a crash leaves it, so that opening would repair it.
+    let crashed = std::fs::read(&path).unwrap();
+    for disk in [&ReadOnly(SystemDisk) as &dyn Disk, &SystemDisk] {
+        let error = Store::view(disk, &path, &LAYOUT).unwrap_err();
+        assert_eq!(error, StoreError::InUse, "a node has it");
+    }
+    drop(store);
+    for bytes in [crashed, std::fs::read(&path).unwrap()] {
+        std::fs::write(&path, &bytes).unwrap();
+        Store::verify(&ReadOnly(SystemDisk), &path, &LAYOUT).unwrap();
+        let view = Store::view(&ReadOnly(SystemDisk), &path, &LAYOUT).unwrap();
+        let another = Store::view(&ReadOnly(SystemDisk), &path, &LAYOUT).unwrap();
+        assert_eq!((view.get(&EPOCHS, &id(1)).unwrap(), another.get(&EPOCHS, &id(1)).unwrap()), (Some(7), Some(7)));
+        assert_eq!(Store::open(&SystemDisk, &path, &LAYOUT).unwrap_err(), StoreError::InUse, "somebody looks at it");
+        drop((view, another));
+        assert!(std::fs::read(&path).unwrap() == bytes);
+    }
+}
+
+/// Every page of the file, one after the other, zeroed or with a bit of it flipped, closed properly or as after a crash: opening, reading, writing and
+/// closing never panic, and what is refused stays as it was.
+#[test]
+fn damage_in_any_page_never_panics() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.redb");
+    let store = Store::open(&SystemDisk, &path, &LAYOUT).unwrap();
+    for commit in 0..5 {
+        let sixty = 60 * commit..60 * (commit + 1);
+        store.write(|write| sixty.clone().try_for_each(|n| write.put(&EPOCHS, &id(n), &n))).unwrap();
+    }
+    let crashed = std::fs::read(&path).unwrap();
+    drop(store);
+    let closed = std::fs::read(&path).unwrap();
+    let damage: [fn(&mut [u8]); 4] =
+        [|page| page.fill(0), |page| page[1] ^= 1, |page| page[600] ^= 0x10, |page| page[..8].fill(0x7f)];
+    let mut refused = 0;
+    for sound in [closed, crashed] {
+        let used = |page: &usize| sound[page * 4096..][..4096].iter().any(|byte| *byte != 0);
+        for page in (0..sound.len() / 4096).filter(used) {
+            for harm in &damage {
+                let mut bytes = sound.clone();
+                harm(&mut bytes[page * 4096..][..4096]);
+                std::fs::write(&path, &bytes).unwrap();
+                // Pages are believed here, as in a file that is too large for a start to read it whole.
+                if let Ok(view) = Store::view(&SystemDisk, &path, &LAYOUT) {
+                    let _ = view.all(&EPOCHS);
+                    let _ = view.put(&EPOCHS, &id(1000), &1);
+                    let _ = view.write(|write| {
+                        for n in 0..300 {
+                            write.remove(&EPOCHS, &id(n))?;
+                        }
+                        Ok::<_, StoreError>(())
+                    });
+                }
+                match Store::open(&SystemDisk, &path, &LAYOUT) {
+                    Err(_) => {
+                        refused += 1;
+                        assert!(std::fs::read(&path).unwrap() == bytes, "page {page}: it was refused and has changed");
+                    }
+                    Ok(store) => {
+                        let all = store.all(&EPOCHS).unwrap();
+                        // A crash may have torn the last commit, for all that anybody can tell.
+                        assert!(all.len() >= 240, "page {page}: {} records of 300", all.len());
+                        store.put(&EPOCHS, &id(1000), &1).unwrap();
+                    }
+                }
+            }
+        }
+    }
+    assert!(refused > 10, "{refused}");
 }

@@ -11,6 +11,8 @@
 //! **Costs.** A room finds its counters when it [asks for them](Telemetry::events); to emit is then an addition to an atomic number by a fixed index, and
 //! what `tracing` does with the line. Only with an observer anything is allocated for it.
 //!
+//! A panic that is expected, because a library asserts on what a stranger or a file says, is [caught](catch) without a word on standard error.
+//!
 //! **Refused:** labels with values that a peer could choose. A value is a variant of an enum ([`labels!`]) or a `&'static str`, and a
 //! declaration with more than [`MAX_SERIES`] combinations doesn't compile. Peers, shards and jobs are fields of events, never labels.
 //!
@@ -44,11 +46,13 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+mod caught;
 mod conditions;
 mod declare;
 mod event;
 mod registry;
 
+pub use caught::catch;
 pub use conditions::{MAX_CONDITIONS, Shortfall, Unmet};
 pub use event::{Declared, Declares, Event, Events, Label, Labelled, Observer, Seen};
 pub use prometheus_client::{

@@ -97,7 +97,7 @@ fn a_shard_is_started_with_a_deadline_aborted_and_its_history_verifies_with_and_
     assert_eq!((shown.code, shown.out), (0, lines));
     let refused = run(&["data", "export", "--data", &root, "--out", &out]);
     assert!(
-        refused.code == 1 && refused.err.starts_with(&format!("error[SW-CLI-008]: {out} can't be written: ")),
+        refused.code == 1 && refused.err.starts_with(&format!("error[SW-CLI-010]: {out} can't be written: ")),
         "{}",
         refused.err
     );

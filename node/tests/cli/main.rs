@@ -6,6 +6,7 @@ mod lifecycle;
 mod lives;
 mod metrics;
 mod older;
+mod output;
 mod peers;
 mod protocols;
 mod readiness;

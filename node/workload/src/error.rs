@@ -1,6 +1,7 @@
 //! What can be wrong with a workload file. Every error names the file and the line, if there is one.
 
 use super::{MAX_FILE_BYTES, MAX_NAME_CHARS, VERSION};
+use shardwire_files::text::NotText;
 use shardwire_model::{Coded, Kind, Slot, StartError, TransactionError};
 use std::{fmt, path::PathBuf};
 
@@ -27,11 +28,11 @@ pub enum Problem {
         source: std::io::Error,
     },
     /// The file is larger than the bound.
-    #[error("the file has {bytes} bytes, more than the {MAX_FILE_BYTES} that are read")]
-    TooLarge {
-        /// Its size, as far as it was looked at.
-        bytes: u64,
-    },
+    #[error("the file has more than the {MAX_FILE_BYTES} bytes that are read")]
+    TooLarge,
+    /// The file isn't text in UTF-8.
+    #[error(transparent)]
+    NotText(NotText),
     /// Not the JSON that is expected.
     #[error("{reason} (column {column})")]
     Json {
@@ -186,7 +187,7 @@ impl Coded for WorkloadError {
     fn code(&self) -> &'static str {
         match self.problem {
             Problem::File { .. } => "SW-WORKLOAD-001",
-            Problem::TooLarge { .. } => "SW-WORKLOAD-002",
+            Problem::TooLarge => "SW-WORKLOAD-002",
             Problem::Json { .. } => "SW-WORKLOAD-003",
             Problem::UnknownField { .. } => "SW-WORKLOAD-004",
             Problem::Version(_) => "SW-WORKLOAD-005",
@@ -204,15 +205,17 @@ impl Coded for WorkloadError {
             Problem::Endless => "SW-WORKLOAD-017",
             Problem::Unsignable { .. } => "SW-WORKLOAD-018",
             Problem::Value { .. } => "SW-WORKLOAD-019",
+            Problem::NotText(_) => "SW-WORKLOAD-020",
         }
     }
 
     fn next_step(&self) -> String {
         match &self.problem {
             Problem::File { .. } => "Check the path and its permissions.".into(),
-            Problem::TooLarge { .. } | Problem::Count { .. } => {
+            Problem::TooLarge | Problem::Count { .. } => {
                 "Split the work over several shards, or list what is missing.".into()
             }
+            Problem::NotText(_) => "Save it as UTF-8 in an editor, or write it again with `testnet workload`.".into(),
             Problem::Json { .. } | Problem::UnknownField { .. } => {
                 "Correct the line; docs/workload.md describes the format and `testnet workload` writes an example."
                     .into()

@@ -1,5 +1,4 @@
 //! Reads the file: JSON to a [`Workload`], each element checked where it stands, so that an error can name its line.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a workload is a file")]
 
 use super::{
     MAX_FILE_BYTES, MAX_NAME_CHARS, MAX_STORAGE, Player, Problem, Start, Storage, UnsignedTransaction, VERSION,
@@ -7,13 +6,13 @@ use super::{
 };
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
+use shardwire_files::text::{self, TextError};
 use shardwire_model::{
     AccountId, Call, ContractId, EntryRequest, EventId, Felt, Kind, MAX_ACCOUNTS, MAX_ENTRIES, MAX_TRANSACTIONS,
-    PeerId, Slot, Timestamp, felt,
+    PeerId, Slot, Timestamp, felt, plain::is_plain,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::Read,
     path::Path,
 };
 
@@ -186,7 +185,7 @@ fn count(what: &'static str, got: usize, max: usize) -> Result<(), WorkloadError
 
 fn named(name: &str, what: &str) -> Result<(), Problem> {
     let length = name.chars().count();
-    let good = (1..=MAX_NAME_CHARS).contains(&length) && !name.chars().any(char::is_control);
+    let good = (1..=MAX_NAME_CHARS).contains(&length) && name.chars().all(is_plain);
     if good { Ok(()) } else { Err(Problem::Name { what: what.into() }) }
 }
 
@@ -262,11 +261,9 @@ impl World {
 }
 
 fn text_of(path: &Path) -> Result<String, Problem> {
-    let failed = |source| Problem::File { doing: "reading", source };
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    // One byte more than allowed, to tell "at the bound" from "beyond": a file's metadata may lie (pipes, /proc).
-    let got = file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
-    let bytes = got as u64;
-    if bytes > MAX_FILE_BYTES { Err(Problem::TooLarge { bytes }) } else { Ok(text) }
+    text::read(path, MAX_FILE_BYTES).map_err(|error| match error {
+        TextError::Unreadable(source) => Problem::File { doing: "reading", source },
+        TextError::TooLarge { .. } => Problem::TooLarge,
+        TextError::NotText(reason) => Problem::NotText(reason),
+    })
 }

@@ -64,7 +64,7 @@ fn missing_and_oversized_files_say_so() {
     file.set_len(MAX_FILE_BYTES + 1).expect("sparse");
     let error = Workload::read(&path).expect_err("too large");
     assert_eq!(error.code(), "SW-WORKLOAD-002");
-    assert!(error.to_string().contains("more than the 33554432 that are read"), "{error}");
+    assert!(error.to_string().contains("more than the 33554432 bytes that are read"), "{error}");
 }
 
 #[test]
@@ -138,6 +138,56 @@ fn bounds_of_lists_and_names_are_kept() {
         ("the workload's name must have 1 to 40 printable characters", "SW-WORKLOAD-007")
     );
     assert_eq!(refused(&with("\"of\":\"Brom\"", "\"of\":\"\"")).1, "SW-WORKLOAD-007");
+    // Names that look like another one.
+    for hidden in ["Ada\u{202e}", "\u{2066}Ada", "A\u{200b}da", "Ada\u{200f}"] {
+        let (message, code) = refused(&with("\"of\":\"Brom\"", &format!("\"of\":\"{hidden}\"")));
+        assert_eq!(code, "SW-WORKLOAD-007");
+        assert!(message.ends_with("a storage's label must have 1 to 40 printable characters"), "{message}");
+    }
+}
+
+#[test]
+fn a_value_that_is_no_whole_number_is_called_that() {
+    for (from, to) in
+        [("\"value\":1000", "\"value\":1e2"), ("\"value\":1000", "\"value\":1.5"), ("\"amount\":600", "\"amount\":1e2")]
+    {
+        let (message, code) = refused(&with(from, to));
+        assert_eq!(code, "SW-WORKLOAD-003");
+        assert!(message.contains("expected a whole number") && !message.contains("map"), "{message}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped_and_utf_16_is_called_that() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("w.json");
+    std::fs::write(&path, format!("\u{feff}{}", example())).expect("written");
+    assert_eq!(Workload::read(&path).expect("a workload"), Workload::parse(example()).expect("a workload"));
+    std::fs::write(&path, example().encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()).expect("written");
+    for error in [Workload::read(&path).expect_err("refused"), World::read(&path).expect_err("refused")] {
+        assert_eq!(
+            format!("error[{}]: {error}\n  next: {}", error.code(), error.next_step()),
+            format!(
+                "error[SW-WORKLOAD-020]: {}: it is text in UTF-16, not in UTF-8: save it as UTF-8\n  next: Save it as UTF-8 in an editor, or \
+                 write it again with `testnet workload`.",
+                path.display()
+            )
+        );
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn players_keys_are_their_owners_alone_also_in_a_file_that_was_there() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("w.json");
+    std::fs::write(&path, "something longer than nothing").expect("written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("open to all");
+    let workload = Workload::parse(example()).expect("a workload");
+    workload.write(&path).expect("written");
+    assert_eq!(std::fs::metadata(&path).expect("the file").permissions().mode() & 0o777, 0o600);
+    assert_eq!(Workload::read(&path).expect("a workload"), workload);
 }
 
 #[test]

@@ -7,13 +7,16 @@ use std::fmt;
 /// A whole number below 2^128 (above 2^53 as text) or `0x…`.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Felt, D::Error> {
     struct Visitor;
-    impl de::Visitor<'_> for Visitor {
+    impl<'de> de::Visitor<'de> for Visitor {
         type Value = Felt;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a whole number below 2^128, in quotes if it is above 2^53, or a felt such as \"0x2a\"")
         }
         fn visit_u64<E: de::Error>(self, amount: u64) -> Result<Felt, E> {
             Ok(Felt::from(amount))
+        }
+        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Felt, A::Error> {
+            Err(amount::no_whole_number(map, &self))
         }
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Felt, E> {
             if text.starts_with("0x") {

@@ -1,10 +1,9 @@
 //! Writes the file: JSON, one storage, entry, player or transaction a line, so that errors, people and `diff` can point at it.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a workload is a file")]
 
 use super::{Problem, Storage, VERSION, Workload, WorkloadError, World};
 use serde::Serialize;
 use shardwire_model::{AccountId, ContractId, EntryRequest, Felt, Key, Kind, amount, felt};
-use std::{fmt::Write as _, io::Write as _, path::Path};
+use std::{fmt::Write as _, path::Path};
 
 /// `items` as the inside of a JSON list, one a line.
 fn lines<T: Serialize>(items: &[T], indent: &str) -> String {
@@ -96,17 +95,14 @@ impl Workload {
         text
     }
 
-    /// Writes the file, readable only by its owner where the system knows that: it holds the players' secrets.
+    /// Writes the file, readable only by its owner where the system knows that, also if it was there before: it holds the players' secrets.
     ///
     /// # Errors
     /// [`Problem::File`].
     pub fn write(&self, path: &Path) -> Result<(), WorkloadError> {
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(path).and_then(|mut file| file.write_all(self.to_text().as_bytes())).map_err(|source| {
-            WorkloadError { path: Some(path.into()), ..Problem::File { doing: "writing", source }.into() }
+        shardwire_files::secret::write(path, self.to_text().as_bytes()).map_err(|source| WorkloadError {
+            path: Some(path.into()),
+            ..Problem::File { doing: "writing", source }.into()
         })
     }
 }

@@ -232,7 +232,9 @@ impl Coded for WorldError {
         match self {
             Self::Exists { .. } => "Use it as it is, or choose another data folder.".into(),
             Self::Missing { .. } => "Create one with `shardwire init`, or correct the data folder.".into(),
-            Self::Foreign { .. } => "Choose another data folder; nothing there was changed.".into(),
+            Self::Foreign { .. } => {
+                "If it was a ledger, restore it from a copy; else choose another data folder; nothing there was changed.".into()
+            }
             Self::Damaged { .. } => "Restore it from a copy; nothing there was changed by opening it.".into(),
             Self::Schema { found, known, .. } if found > known => "Use a newer version of shardwire.".into(),
             Self::Schema { .. } => "Use the version of shardwire that wrote it.".into(),

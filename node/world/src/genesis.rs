@@ -59,7 +59,7 @@ impl Serialize for GenesisValue {
 impl<'de> Deserialize<'de> for GenesisValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
-        impl de::Visitor<'_> for Visitor {
+        impl<'de> de::Visitor<'de> for Visitor {
             type Value = GenesisValue;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,6 +68,10 @@ impl<'de> Deserialize<'de> for GenesisValue {
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<GenesisValue, E> {
                 Ok(GenesisValue::Number(number.into()))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<GenesisValue, A::Error> {
+                Err(amount::no_whole_number(map, &self))
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<GenesisValue, E> {

@@ -5,7 +5,7 @@
 
 use serde::{
     Deserialize, Deserializer, Serializer,
-    de::{Error, Unexpected, Visitor},
+    de::{Error, Expected, MapAccess, Unexpected, Visitor},
 };
 use std::fmt;
 
@@ -59,9 +59,23 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D
     }
 }
 
+/// The key under which the parser of JSON hands over a number that it keeps as its text: one with a fraction or an exponent, or beyond 64 bits.
+const NUMBER_TEXT: &str = "$serde_json::private::Number";
+
+/// What to say of a map where a whole number is expected: for a visitor's `visit_map`, which gets numbers such as `1e2` as well as objects.
+pub fn no_whole_number<'de, A: MapAccess<'de>>(mut map: A, expected: &dyn Expected) -> A::Error {
+    match map.next_key::<String>() {
+        Ok(Some(key)) if key == NUMBER_TEXT => match map.next_value::<String>() {
+            Ok(number) => A::Error::custom(format_args!("invalid number: {number}, expected {expected}")),
+            Err(error) => error,
+        },
+        _ => A::Error::invalid_type(Unexpected::Map, expected),
+    }
+}
+
 struct Amount;
 
-impl Visitor<'_> for Amount {
+impl<'de> Visitor<'de> for Amount {
     type Value = u128;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,6 +92,10 @@ impl Visitor<'_> for Amount {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<u128, E> {
         parse(text).map_err(E::custom)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<u128, A::Error> {
+        Err(no_whole_number(map, &self))
     }
 }
 
@@ -105,6 +123,13 @@ mod tests {
         for text in ["-1", "1.5", "18446744073709551616", r#""""#, r#""0x""#, r#""+1""#, r#""1f""#, "null"] {
             assert!(serde_json::from_str::<It>(text).is_err(), "{text}");
         }
+        // Also where the parser keeps numbers as their text, as it does beside the virtual machine.
+        for text in ["1e2", "1.5"] {
+            let error = serde_json::from_str::<It>(text).unwrap_err().to_string();
+            assert!(error.contains("expected a whole number from 0") && !error.contains("map"), "{error}");
+        }
+        let error = serde_json::from_str::<It>("{}").unwrap_err().to_string();
+        assert!(error.starts_with("invalid type: map, expected a whole number"), "{error}");
         let beyond = r#""340282366920938463463374607431768211456""#;
         let error = serde_json::from_str::<It>(beyond).unwrap_err().to_string();
         assert!(error.contains("is no amount: expected a whole number from 0 to 2^128 - 1"), "{error}");

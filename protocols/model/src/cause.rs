@@ -1,6 +1,6 @@
 //! Why somebody refuses, declines, disputes or failed: what a [`Coded`] error becomes on the wire.
 
-use crate::{Coded, bounded};
+use crate::{Coded, bounded, plain::plain};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -36,8 +36,7 @@ impl<E: Coded> From<E> for Cause {
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A peer's words go to a person's terminal: no control characters.
-        let plain = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+        // A peer's words go to a person's terminal.
         write!(f, "{} ({})", plain(&self.reason), plain(&self.code))
     }
 }

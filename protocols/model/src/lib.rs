@@ -9,7 +9,8 @@
 //!   [commitment](ShardStart::commitment) that everything else is bound to.
 //! - [`Transaction`] is a signed step of a shard; its [words](Transaction::words) are what is hashed and proven.
 //! - [`Role`] and [`Stage`] say what a node does and how far a shard is; [`life`] says what may happen to a shard, and in which order.
-//! - [`Cause`] is a [`Coded`] error that goes to somebody else; [`bounded`] reads lists and texts that can't be longer than they may.
+//! - [`Cause`] is a [`Coded`] error that goes to somebody else; [`bounded`] reads lists and texts that can't be longer than they may;
+//!   [`plain`] is what of a text a person may be shown.
 //! - [`Output`] is the public output of the shard program, and all that settlement believes. [`abi_1`] is what older data folders have of both.
 //!
 //! Bounds are the `MAX_…` constants; [`ShardStart::validate`] refuses what exceeds them.
@@ -18,6 +19,7 @@
 
 pub mod abi_1;
 mod account;
+mod address;
 pub mod amount;
 pub mod bounded;
 mod cause;
@@ -30,6 +32,7 @@ pub mod life;
 mod mutation;
 mod output;
 mod peer;
+pub mod plain;
 mod program;
 mod proof;
 mod role;
@@ -39,6 +42,7 @@ mod start;
 mod transaction;
 
 pub use account::{AccountKey, Signature};
+pub use address::{Address, MAX_HOST_BYTES, ParseAddressError};
 pub use cause::{Cause, MAX_CODE, MAX_REASON};
 pub use chain::{ChainHead, transactions_commitment};
 pub use clock::{Clock, Timestamp, Trust};

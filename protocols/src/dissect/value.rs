@@ -4,6 +4,7 @@
 //! says so in place of the value. What is shown is bounded: long lists and bytes are shown by their beginning and their length.
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
+use shardwire_model::plain::plain;
 use shardwire_transport::Shape;
 use std::fmt;
 
@@ -126,9 +127,8 @@ impl<'a> Reader<'a> {
             Shape::Text { .. } => {
                 let length = self.length()?;
                 let text = String::from_utf8_lossy(self.take(length)?);
-                // A peer's words go to a person's terminal: no control characters.
-                let plain = text.chars().take(MAX_SHOWN_BYTES).map(|c| if c.is_control() { ' ' } else { c });
-                Value::Text(plain.collect())
+                // A peer's words go to a person's terminal.
+                Value::Text(plain(&text.chars().take(MAX_SHOWN_BYTES).collect::<String>()))
             }
             Shape::Bytes { .. } => {
                 let length = self.length()?;

@@ -16,6 +16,21 @@ pub struct NetworkFolder {
 }
 
 impl NetworkFolder {
+    /// Refuses a folder that holds something, before anything is done.
+    ///
+    /// # Errors
+    /// [`NetworkError::Occupied`] if it does, [`NetworkError::Folder`] if it can't be looked at.
+    pub fn refuse(wanted: Option<&Path>) -> Result<(), NetworkError> {
+        let Some(path) = wanted else { return Ok(()) };
+        match fs::read_dir(path).map(|mut entries| entries.next().is_some()) {
+            Ok(true) => Err(NetworkError::Occupied(path.into())),
+            Err(reason) if reason.kind() != io::ErrorKind::NotFound => {
+                Err(NetworkError::Folder { path: path.into(), reason })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A new folder, or this one, which must be empty or new.
     ///
     /// # Errors

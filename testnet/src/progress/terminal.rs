@@ -26,7 +26,7 @@ impl Terminal {
     pub(super) fn say(&self, line: &str) {
         match &self.bars {
             Some((all, _)) => drop(all.println(line)),
-            None => eprintln!("{line}"),
+            None => shardwire_files::output::complain(line),
         }
     }
 

@@ -5,6 +5,7 @@ use super::{
     reexecution::{LocalEnd, Notary, Proving},
 };
 use crate::dice::Dice;
+use shardwire::host::names::NoNames;
 use shardwire::{
     config::{Config, Environment, Flags, Role},
     data::DataPaths,
@@ -188,6 +189,7 @@ impl Machine {
         let platform = Platform {
             clock: Arc::new(self.clock.clone()),
             network: Arc::new(host.clone()),
+            names: Arc::new(NoNames),
             disk: Arc::new(self.disk()),
             work: Work::AtOnce,
             randomness: Randomness::from_seed(self.seeds.number()),

@@ -78,10 +78,9 @@ impl Recording {
     fn put(&mut self, level: Level, text: &str) {
         self.internet.note(text.as_bytes());
         if self.aloud {
-            #[allow(clippy::print_stdout, reason = "that is what it is for")]
-            {
-                println!("{:>9.3} {level:5} {text}", Instant::now().duration_since(self.began).as_secs_f64());
-            }
+            let at = Instant::now().duration_since(self.began).as_secs_f64();
+            // Where it can't be written, the totals can't either, and that is told.
+            let _ = shardwire_files::output::line(&format!("{at:>9.3} {level:5} {text}"));
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     clients::{Client, Game, SharedPromises, SignedObserver, Targets},
     dice::{Dice, PPM},
 };
+use shardwire::host::names::NoNames;
 use shardwire::{
     client::{Dialler, Target},
     config::Role,
@@ -114,6 +115,7 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
         let platform = Platform {
             clock: Arc::new(SimulatedClock::new(0)),
             network: Arc::new(internet.host(ip(2, number))),
+            names: Arc::new(NoNames),
             randomness: Randomness::from_seed(dice.number()),
             ..Platform::system()
         };

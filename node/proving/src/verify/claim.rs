@@ -3,7 +3,7 @@
 //! Each check stands for a line of the table in the parent module. They run before the STARK is verified, on decoded
 //! data of bounded size, and use no arithmetic that can overflow.
 
-use super::{BUILTINS, MAX_PROGRAM_FELTS, VerifyError, catch_panic, felt};
+use super::{BUILTINS, MAX_PROGRAM_FELTS, VerifyError, felt};
 use cairo_air::{
     air::{PublicSegmentRanges, SegmentRange},
     claims::{CairoClaim, CairoInteractionClaim},
@@ -176,7 +176,7 @@ fn check_memory(claim: &CairoClaim, interaction: &CairoInteractionClaim) -> Resu
 }
 
 fn check_sizes(claim: &CairoClaim) -> Result<(), VerifyError> {
-    let counted = catch_panic::catch(|| {
+    let counted = shardwire_telemetry::catch(|| {
         let largest = claim.log_sizes().iter().flatten().copied().max().unwrap_or(0);
         // These are used as 64-bit shifts next.
         (largest <= MAX_LOG_ROWS).then(|| {

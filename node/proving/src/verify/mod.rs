@@ -44,7 +44,6 @@
 //! proof are refused.
 
 mod canonical;
-mod catch_panic;
 mod claim;
 mod error;
 
@@ -114,7 +113,7 @@ impl Verifier {
         let program = claim::check_program(&proof.claim)?;
         let output = claim::check_public(&proof.claim)?;
         claim::check_components(&proof.claim, &proof.interaction_claim)?;
-        match catch_panic::catch(AssertUnwindSafe(|| verify_cairo::<Blake2sMerkleChannel>(proof))) {
+        match shardwire_telemetry::catch(AssertUnwindSafe(|| verify_cairo::<Blake2sMerkleChannel>(proof))) {
             Ok(Ok(())) => Ok(Proven { program, output }),
             Ok(Err(error)) => Err(VerifyError::Rejected(error.to_string())),
             Err(panic) => Err(VerifyError::Panicked(panic)),

@@ -1,7 +1,7 @@
 //! The events that a worker writes to its standard output: one JSON object a line.
 
 use serde_json::Value;
-use shardwire_model::{MAX_CODE, MAX_REASON};
+use shardwire_model::{MAX_CODE, MAX_REASON, plain::plain};
 
 /// The longest line of a worker, in bytes. Its events have about a hundred.
 pub const MAX_LINE_BYTES: usize = 4096;
@@ -106,8 +106,7 @@ fn event(line: &[u8]) -> Option<WorkerEvent> {
 /// Bytes as one line of at most `max` characters, without control sequences for a terminal.
 pub(super) fn printable(bytes: &[u8], max: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let clean = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
-    clean.take(max).collect()
+    plain(text.trim()).chars().take(max).collect()
 }
 
 #[cfg(test)]

@@ -101,13 +101,14 @@ impl EmbeddedLedger {
         Self::found(opened, place)
     }
 
-    /// The World in this file, to look at: what would be written stays in memory, so the file is left as it is.
+    /// The World in this file, to look at: what would be written stays in memory, so the file is left as it is. The checksums of all pages are verified,
+    /// whatever the file's size.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn view(disk: &dyn Disk, path: &Path, identity: &WorldIdentity) -> Result<Self, WorldError> {
         let place = path.display().to_string();
-        let opened = database::view(disk, path, |backend, opening| Self::admit(backend, opening, identity, &place));
+        let opened = database::view(disk, path, |backend, _| Ok(Self::attach(backend, identity, &place, true)?));
         Self::found(opened, place)
     }
 

@@ -1,4 +1,10 @@
 //! Reads everything in a folder and compares it.
+//!
+//! It looks at least at what a node looks at when it starts there ([`start`]), with the same functions, and at more: every page of the databases,
+//! every record, every file whose hash is known ([`artefacts`]), and whether they say the same. What should be there is counted beside what is.
+
+mod artefacts;
+mod start;
 
 use super::Folder;
 use crate::{
@@ -8,19 +14,18 @@ use crate::{
 };
 use serde::Serialize;
 use shardwire_model::{
-    Coded, Hash, MAX_PROOF_BYTES, Role, SegmentId, ShardId, Stage,
+    Coded, Hash, Role, SegmentId, ShardId, ShardStart, Stage,
     life::{Life, Part, Step},
+    state_commitment,
 };
 use shardwire_operator::extended;
-use shardwire_protocols::history::verify;
+use shardwire_protocols::{history::verify, trace::job_id};
 use shardwire_store::{
-    Store, StoreError,
-    records::{ASSIGNMENTS, INTENTS, JOBS, LAYOUT},
+    RecordKey as _, Store, StoreError, SystemDisk,
+    records::{ASSIGNMENTS, INTENTS, JOBS, Job, LAYOUT, TRANSACTIONS},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    io::Read as _,
     path::Path,
 };
 
@@ -41,12 +46,18 @@ pub(crate) struct Finding {
 /// What was read, and what was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Report {
-    /// Records of the store.
+    /// Records of the store that can be read.
     pub(crate) records: u64,
+    /// Records that the store's tables say they have.
+    pub(crate) records_expected: u64,
     /// Histories, each a role's part of a shard's life.
     pub(crate) histories: u64,
     /// Files of proofs that were read and hashed.
     pub(crate) proofs: u64,
+    /// Chunks of witnesses that are what their hash says.
+    pub(crate) chunks: u64,
+    /// Chunks that belong to runs and jobs which are under way. One that is missing is made or fetched again.
+    pub(crate) chunks_expected: u64,
     /// Shards of the World.
     pub(crate) shards: u64,
     /// Files of an older layout: what was read is what they become when a node starts here.
@@ -90,12 +101,19 @@ impl Report {
 pub(crate) async fn check(root: &Path) -> Result<Report, RunError> {
     let folder = Folder::look(root)?;
     let mut report = Report::default();
+    start::folder(&folder, &mut report);
     let world = if folder.is_settler() { of_world(&folder, &mut report).await } else { None };
     if matches!(folder.older_world(), Ok(Some(_))) {
         report.older.push(LEDGER);
     }
+    let verified = Store::verify(&SystemDisk, &folder.claim.paths().store(), &LAYOUT);
+    if let Err(error) = &verified {
+        report.error(STORE, error);
+    }
     match folder.store() {
-        Err(error) => report.error(STORE, &*error),
+        Err(error) if verified.is_ok() => report.error(STORE, &*error),
+        // Named already, by the stricter reading before.
+        Err(_) => {}
         Ok(store) => {
             if store.was_older() {
                 report.older.push(STORE);
@@ -131,14 +149,22 @@ async fn of_world(folder: &Folder, report: &mut Report) -> Option<WorldContents>
 /// Reads each record of each table.
 fn of_store(store: &Store, report: &mut Report) {
     for table in LAYOUT.tables() {
-        let read = store.check(table, |record| {
-            report.records += 1;
-            if let Err(error) = record {
-                report.error(STORE, &error);
-            }
-        });
+        let (mut expected, mut found) = (0, 0);
+        let read = store.check(
+            table,
+            |says| expected = says,
+            |record| match record {
+                Ok(()) => found += 1,
+                Err(error) => report.error(STORE, &error),
+            },
+        );
         if let Err(error) = read {
             report.error(STORE, &error);
+        }
+        report.records += found;
+        report.records_expected += expected;
+        if found != expected {
+            report.contradiction(STORE, format!("table '{}' has {found} records of {expected}", table.name));
         }
     }
 }
@@ -159,6 +185,15 @@ fn compare(folder: &Folder, store: &Store, world: Option<&WorldContents>, report
             report.contradiction(STORE, format!("shard {} was assigned, and its history doesn't say so", part.shard));
             continue;
         };
+        let said = match life.step(Stage::Assigned) {
+            Some(Step::Assigned { commitment, .. }) => Some(*commitment),
+            _ => None,
+        };
+        of_start(&shard.start, said, "assigned", report);
+        let places = store.keys_with_prefix(&TRANSACTIONS, &part.shard.to_bytes()).map_err(super::boxed)?;
+        if let Some(missing) = (0..).zip(&places).find_map(|(place, key)| (key.sequence != place).then_some(place)) {
+            report.contradiction(STORE, format!("the log of shard {} has no transaction {missing}", part.shard));
+        }
         if let Some(Step::Ended { transactions, log }) = life.step(Stage::Ended) {
             let hash = shard.log.iter().fold(Hash::default(), extended);
             if usize::try_from(*transactions) != Ok(shard.log.len()) || hash != *log {
@@ -167,7 +202,15 @@ fn compare(folder: &Folder, store: &Store, world: Option<&WorldContents>, report
             }
         }
     }
-    let proofs = proofs(folder, report);
+    start::shards(store, &lives, report).map_err(super::boxed)?;
+    artefacts::chunks(folder, store, &lives, report).map_err(super::boxed)?;
+    let proofs = artefacts::proofs(folder, report);
+    for (id, job) in store.all(&JOBS).map_err(super::boxed)? {
+        // Those of an older layout were named by other hashes.
+        if !job.start.is_outdated() && id != name_of(&job) {
+            report.contradiction(STORE, format!("job {id} isn't about the start data and values that it has"));
+        }
+    }
     for job in &contents.jobs {
         let part = Part::of_job(SegmentId { shard: job.shard, segment: job.segment }, job.job);
         let Some(life) = lives.get(&part) else {
@@ -228,6 +271,11 @@ fn against_the_world(
     for record in &world.shards {
         let shard = record.start.shard;
         let life = lives.get(&Part::of(SegmentId::first(shard), Role::Settler));
+        let said = match life.and_then(|life| life.step(Stage::Started)) {
+            Some(Step::Started { commitment, .. }) => Some(*commitment),
+            _ => None,
+        };
+        of_start(&record.start, said, "started", report);
         let end = life.and_then(|life| life.steps().last());
         let agrees = match (&record.fate, end) {
             (Fate::Open, Some(step)) => !matches!(step.stage(), Stage::Settled | Stage::Aborted),
@@ -242,24 +290,18 @@ fn against_the_world(
     Ok(())
 }
 
-/// Hashes each proof; those that are what their names say.
-fn proofs(folder: &Folder, report: &mut Report) -> BTreeSet<Hash> {
-    let mut whole = BTreeSet::new();
-    let Ok(files) = fs::read_dir(folder.claim.paths().root().join("proofs")) else { return whole };
-    for file in files.flatten() {
-        let name = file.file_name().to_string_lossy().into_owned();
-        // What a crash left half written has another ending, and is written over.
-        let Ok(hash) = name.parse::<Hash>() else { continue };
-        report.proofs += 1;
-        let mut bytes = Vec::new();
-        let read = fs::File::open(file.path())
-            .and_then(|file| file.take(u64::from(MAX_PROOF_BYTES) + 1).read_to_end(&mut bytes));
-        let at = format!("proofs/{name}");
-        match read {
-            Err(reason) => report.add(&at, "SW-ARTEFACT-001", format!("it can't be read: {reason}")),
-            Ok(_) if Hash::of(&bytes) != hash => report.contradiction(&at, "its content doesn't have its hash"),
-            Ok(_) => drop(whole.insert(hash)),
-        }
+/// Start data is what its history was begun with. That of an older layout was bound by another hash.
+fn of_start(start: &ShardStart, said: Option<shardwire_model::Felt>, how: &str, report: &mut Report) {
+    if said.is_some_and(|said| said != start.commitment()) && !start.is_outdated() {
+        let what =
+            format!("the start data of shard {} isn't that with which its history says it was {how}", start.shard);
+        report.contradiction(STORE, what);
     }
-    whole
+}
+
+/// What a job is called: the hash of what it is about.
+pub(super) fn name_of(job: &Job) -> Hash {
+    let values: Vec<_> = job.values.iter().map(|value| value.0).collect();
+    let commitment = job.start.commitment();
+    job_id(job.start.program, commitment, state_commitment(commitment, &values), job.segment)
 }

@@ -1,7 +1,7 @@
 //! Catches a panic without printing it.
 //!
-//! `catch_unwind` lets the panic hook print a message and a backtrace first, so a peer that sends bad proofs could
-//! fill the log. The hook belongs to the process and can't simply be replaced. The first use installs one in front of
+//! `catch_unwind` lets the panic hook print a message and a backtrace first, so a peer that sends bad proofs, or a damaged file, could
+//! fill the log, and put text into an output that a program reads. The hook belongs to the process and can't simply be replaced. The first use installs one in front of
 //! it that stays silent on threads inside [`catch`], and passes every other panic to the earlier hook. A program that
 //! sets its own hook later gets the messages back and loses nothing else.
 
@@ -17,8 +17,11 @@ thread_local! {
     static MESSAGE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Runs `work`. If it panics, the panic's message is the error.
-pub(super) fn catch<T>(work: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
+/// Runs `work`. If it panics, the panic's message is the error, and nothing is printed.
+///
+/// # Errors
+/// The panic's message, in one line of at most 300 bytes.
+pub fn catch<T>(work: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = std::panic::take_hook();

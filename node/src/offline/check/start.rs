@@ -1,0 +1,53 @@
+//! What a node looks at when it starts in a folder, and would refuse.
+//!
+//! Each of these is the function that a start calls, over the folder as it is; the databases themselves are opened by the caller.
+
+use super::{Report, STORE};
+use crate::{config::FolderContents, offline::Folder, world};
+use shardwire_model::{
+    Role, SegmentId,
+    life::{Life, Part},
+};
+use shardwire_operator::examine;
+use shardwire_program::Programs;
+use shardwire_store::{Store, StoreError, records::ASSIGNMENTS};
+use std::collections::BTreeMap;
+
+/// The code of a folder that doesn't say which World it is of.
+const WITHOUT_WORLD: &str = "SW-WORLD-020";
+
+/// What is looked at before any database: the key, the configuration, the World's identity.
+pub(super) fn folder(folder: &Folder, report: &mut Report) {
+    let paths = folder.claim.paths();
+    if let Some(refused) = folder.claim.refused() {
+        report.error("identity.key", refused);
+    }
+    if let Err(error) = folder.config.check(FolderContents { own: folder.peer(), ledger: &paths.ledger() }) {
+        report.error("shardwire.toml", &error);
+    }
+    let programs: Vec<_> = Programs::all().hashes().collect();
+    match folder.identity() {
+        // A folder of an older layout had none, and is given a copy before a node starts there.
+        Err(error) if error.code() == WITHOUT_WORLD && folder.store().is_ok_and(|store| store.was_older()) => {}
+        Err(error) => report.error("world.json", &*error),
+        Ok(identity) => {
+            if let Err(error) = world::admits(&identity, &paths.world(), &folder.config, folder.peer(), &programs) {
+                report.error("world.json", &error);
+            }
+        }
+    }
+}
+
+/// The open shards of an operator, each of which is taken up.
+pub(super) fn shards(store: &Store, lives: &BTreeMap<Part, Life>, report: &mut Report) -> Result<(), StoreError> {
+    let programs = Programs::all();
+    for (shard, assignment) in store.all(&ASSIGNMENTS)? {
+        let life = lives.get(&Part::of(SegmentId::first(shard), Role::Operator));
+        // A shard that is over isn't replayed; one of an older layout is aborted.
+        let goes_on = life.is_some_and(|life| !life.is_over()) && !assignment.start.is_outdated();
+        if goes_on && let Err(error) = examine(store, &programs, &assignment) {
+            report.error(STORE, &error);
+        }
+    }
+    Ok(())
+}
