@@ -65,7 +65,6 @@ impl DataFolder {
         let identity = Identity::load(&paths.identity())?;
         let folder = Self { paths, identity, _lock: lock };
         folder.withdraw()?;
-        publish(&folder.paths, folder.identity.peer())?;
         Ok(folder)
     }
 
@@ -86,6 +85,7 @@ impl DataFolder {
     /// # Errors
     /// [`DataError::Disk`] if the disk fails.
     pub fn announce(&self, running: &Running) -> Result<(), DataError> {
+        publish(&self.paths, self.identity.peer())?;
         let path = self.paths.announcement();
         let partial = path.with_extension("json.partial");
         // A struct of plain fields: it always encodes.

@@ -301,11 +301,12 @@ fn to_look_changes_nothing_and_shares_with_others_who_look_but_not_with_a_node()
     fs::rename(root.join("identity.key"), place.path().join("key")).unwrap();
     let look = Look::at(&root).unwrap();
     assert_eq!((look.peer(), look.refused().unwrap().code()), (peer, "SW-IDENTITY-001"));
+    drop(look);
     fs::remove_file(root.join("identity.pub")).unwrap();
     assert!(shown(Look::at(&root)).starts_with("error[SW-IDENTITY-001]"));
     fs::rename(place.path().join("key"), root.join("identity.key")).unwrap();
-    drop(DataFolder::open(&root).unwrap());
-    assert_eq!(fs::read_to_string(root.join("identity.pub")).unwrap(), format!("{peer}\n"), "a start writes it anew");
+    DataFolder::open(&root).unwrap().announce(&running(peer)).unwrap();
+    assert_eq!(fs::read_to_string(root.join("identity.pub")).unwrap(), format!("{peer}\n"), "a node that runs writes it anew");
 }
 
 #[test]
