@@ -14,7 +14,9 @@
 //! **Refused:** labels with values that a peer could choose. A value is a variant of an enum ([`labels!`]) or a `&'static str`, and a
 //! declaration with more than [`MAX_SERIES`] combinations doesn't compile. Peers, shards and jobs are fields of events, never labels.
 //!
-//! **Bounds:** [`MAX_SERIES`] a family; the number of families is fixed by the code. Nothing is stored but counters.
+//! **Bounds:** [`MAX_SERIES`] a family; the number of families is fixed by the code. Nothing is stored but counters. Of one event
+//! [`LINES_AT_ONCE`] lines may come at once and then one every [`LINE_EVERY`], whatever peers do; the rest is counted, in `shardwire_telemetry_lines_held_back_total`,
+//! and the next line says how many there were. Lines below info are only written for who asks for them, and all of them are.
 //!
 //! ```
 //! use shardwire_telemetry::{Telemetry, events, labels};
@@ -43,9 +45,11 @@
 
 mod declare;
 mod event;
+mod lines;
 mod registry;
 
 pub use event::{Declared, Declares, Event, Events, Label, Labelled, Observer, Seen};
+pub use lines::{LINE_EVERY, LINES_AT_ONCE};
 pub use prometheus_client::{
     encoding::EncodeGaugeValue,
     metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
