@@ -13,7 +13,7 @@ use testnet::sim::{Failure, Plan, run};
 const SEEDS: u64 = 500;
 
 /// A run that has shown each bug; it is tried first, so that this takes a moment.
-const KNOWN: [(Mutation, u64); 9] = [
+const KNOWN: [(Mutation, u64); 11] = [
     (Mutation::EffectBeforeRecord, 8),
     (Mutation::EpochUnchecked, 65),
     (Mutation::CreditUnbounded, 0),
@@ -23,6 +23,8 @@ const KNOWN: [(Mutation, u64); 9] = [
     (Mutation::NoBackOff, 0),
     (Mutation::TimerNotCancelled, 12),
     (Mutation::LogCutShort, 0),
+    (Mutation::LeaseUnbounded, 0),
+    (Mutation::ClaimBelieved, 0),
 ];
 
 fn shows(seed: u64) -> Option<(u64, Failure)> {

@@ -6,7 +6,7 @@
 //! the next lease. A proof needs its operator no longer.
 //!
 //! That a shard is over ends its job: on the word of the operator, without whose lease nothing could be done, as long as there is no proof; then
-//! on the word of a settler that this prover is configured to work with. A stranger's only means that the stranger isn't offered the proof.
+//! on the word of a settler that the World lists. Other peers are offered no proof, and their word counts for nothing.
 //!
 //! Bounds: one witness is proven at a time (a proof takes every core and gigabytes); a worker fails at a job [`MAX_ATTEMPTS`] times before
 //! the job has failed. This node's own disk is another matter: after [`MAX_TROUBLES`] attempts in a row the lease is given back, and the job waits.

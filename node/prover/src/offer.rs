@@ -24,7 +24,11 @@ const MAX_SKIPPED: usize = 4096;
 const OFFER_AGAIN: Duration = Duration::from_secs(15);
 
 impl Prover {
+    /// A proof that a settler of the World hasn't had. Any other peer is offered none, whatever it says that it is.
     pub(super) fn proof_for(&self, settler: PeerId) -> Result<Option<StoredProof>, ProverError> {
+        if !self.host.world.is_settler(settler) {
+            return Ok(None);
+        }
         let next = {
             let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
             let jobs = self.jobs();

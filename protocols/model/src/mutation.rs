@@ -41,6 +41,10 @@ mutations! {
     TimerNotCancelled = "timer-not-cancelled",
     /// A restarted operator doesn't replay the last transaction of its log.
     LogCutShort = "log-cut-short",
+    /// Signs of life hold a job for ever.
+    LeaseUnbounded = "lease-unbounded",
+    /// Who says that it has a proof is believed, whatever a settler says.
+    ClaimBelieved = "claim-believed",
 }
 
 #[cfg(feature = "mutations")]
