@@ -7,13 +7,14 @@ use crate::{
     proofs::Proofs,
     world,
 };
+use rand::RngCore as _;
 use shardwire_api::Metrics;
 use shardwire_host::{Host, Platform, Tasks, peers};
 use shardwire_model::{Coded, PeerId, Role};
 use shardwire_operator::Operator;
 use shardwire_peers::Peers;
 use shardwire_program::Programs;
-use shardwire_protocols::catalogue;
+use shardwire_protocols::{catalogue, handshake::Instance};
 use shardwire_prover::{Prove, Prover, Workshop};
 use shardwire_proving::worker::{self, LocateError, Worker};
 use shardwire_settler::{Judge, Settler};
@@ -145,6 +146,7 @@ pub async fn run_at(
     let endpoint =
         Endpoint::open(&*sockets, config.listen, identity, &catalogue::settings(config.profile), &mut randomness)
             .map_err(boxed)?;
+    let since = clock.now();
     let roles = take_up(&config, &paths, &host, &*disk, proofs).await?;
     let node = Arc::new(Node {
         links: Links::new(peer),
@@ -157,7 +159,8 @@ pub async fn run_at(
             let again = move || config.reload().map(|config| peers::named(&config, peer)).map_err(boxed);
             Reload(Box::new(again))
         },
-        since: clock.now(),
+        since,
+        instance: Instance { since, nonce: randomness.next_u64() },
         randomness,
         stop_asked: CancellationToken::new(),
         stop: CancellationToken::new(),

@@ -79,13 +79,16 @@ fn peers(peers: &[PeerStatus]) -> String {
             peer.round_trip_us.map_or_else(|| "-".to_owned(), |us| format!("{us} µs")),
         ]
     });
-    columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
+    let table = columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
+    let troubles = peers.iter().filter_map(|peer| Some((peer, peer.trouble.as_ref()?)));
+    let troubles = troubles.map(|(peer, trouble)| format!("\n{}: {}", peer.peer.short(), plain(&trouble.to_string())));
+    std::iter::once(table).chain(troubles).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shardwire_model::{PeerId, Role};
+    use shardwire_model::{Cause, PeerId, Role};
     use shardwire_protocols::administration::Counts;
     use shardwire_reputation::Tier;
 
@@ -140,6 +143,7 @@ mod tests {
             connected: true,
             round_trip_us: Some(120),
             skew_ms: None,
+            trouble: None,
         };
         let waiting = PeerStatus {
             peer: PeerId([0x33; 32]),
@@ -148,6 +152,7 @@ mod tests {
             connected: false,
             round_trip_us: None,
             skew_ms: None,
+            trouble: Some(Cause::new("SW-NETWORK-001", "another node has this node's key")),
         };
         let node = NodeStatus {
             peer: PeerId([0x11; 32]),
@@ -171,7 +176,8 @@ mod tests {
              ready       yes\n\n\
              peer        address         roles     state          round trip\n\
              2222222222  127.0.0.1:7001  operator  connected      120 µs\n\
-             3333333333  -               -         not connected  -\n\n\
+             3333333333  -               -         not connected  -\n\
+             3333333333: another node has this node's key (SW-NETWORK-001)\n\n\
              no shards\n\n\
              and 2 older shards"
         );

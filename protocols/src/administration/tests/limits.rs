@@ -61,6 +61,7 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
         connected: true,
         round_trip_us: Some(u64::MAX),
         skew_ms: Some(i64::MIN),
+        trouble: Some(largest_cause()),
     };
     let mut shards = vec![shard.clone(); MAX_SHARDS_LISTED];
     shards[0].updates = vec![update; MAX_ENTRIES];
