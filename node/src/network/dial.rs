@@ -1,6 +1,11 @@
 //! Dialling a peer, for as long as the node runs.
 
-use super::{Router, events::DialFailed, serve};
+use super::{
+    Router,
+    events::DialFailed,
+    serve::{self, Ended},
+    twin::YIELDS,
+};
 use shardwire_model::PeerId;
 use shardwire_protocols::handshake::{self, Handshake};
 use shardwire_transport::Backoff;
@@ -14,11 +19,17 @@ pub(super) async fn keep(router: Arc<Router>, peer: PeerId, address: SocketAddr)
     let links = &router.node.links;
     links.expect(peer, address);
     let mut waits = REDIAL.start(router.node.randomness.clone());
+    let mut yields = YIELDS.start(router.node.randomness.clone());
     let mut complained = false;
     loop {
         links.gone(peer).await;
         match attempt(&router, peer, address).await {
-            Ok(()) => {
+            Ok(Ended::Yielded) => {
+                tokio::time::sleep(yields.after_failure()).await;
+                continue;
+            }
+            Ok(Ended::Usually) => {
+                yields.reset();
                 waits.reset();
                 complained = false;
             }
@@ -33,7 +44,7 @@ pub(super) async fn keep(router: Arc<Router>, peer: PeerId, address: SocketAddr)
 }
 
 /// Connects and serves the connection to its end.
-async fn attempt(router: &Arc<Router>, peer: PeerId, address: SocketAddr) -> Result<(), String> {
+async fn attempt(router: &Arc<Router>, peer: PeerId, address: SocketAddr) -> Result<Ended, String> {
     let node = &router.node;
     let connection = node.endpoint.connect(address, Some(peer)).await.map_err(|error| said(&error))?;
     let presence = node.host.peers.dialled(peer, address.ip()).map_err(|wait| {
@@ -41,9 +52,8 @@ async fn attempt(router: &Arc<Router>, peer: PeerId, address: SocketAddr) -> Res
         format!("the peer is shut out here for another {wait:?}")
     })?;
     let session = connection.open::<Handshake>().await.map_err(|error| said(&error))?;
-    let agreed = handshake::greet(session, router.hello()).await.map_err(|error| said(&error))?;
-    serve::connection(router.clone(), connection, agreed, presence.into(), true).await;
-    Ok(())
+    let agreed = handshake::greet(session, router.hello(peer)).await.map_err(|error| said(&error))?;
+    Ok(serve::connection(router.clone(), connection, agreed, presence.into(), true).await)
 }
 
 fn said(error: &dyn shardwire_model::Coded) -> String {
