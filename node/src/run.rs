@@ -7,12 +7,13 @@ use crate::{
     proofs::Proofs,
     world,
 };
+use rand::RngCore as _;
 use shardwire_api::Metrics;
 use shardwire_host::{Host, Platform, Tasks, clock::NodeClock, disk_health, peers};
 use shardwire_model::{Clock as _, Coded, PeerId, Role};
 use shardwire_operator::Operator;
 use shardwire_program::Programs;
-use shardwire_protocols::catalogue;
+use shardwire_protocols::{catalogue, handshake::Instance};
 use shardwire_prover::{Prove, Prover, Workshop};
 use shardwire_proving::worker::{self, LocateError, Worker};
 use shardwire_settler::{Judge, Settler};
@@ -151,6 +152,7 @@ pub async fn run_at(
     let endpoint =
         Endpoint::open(&*sockets, config.listen, identity, &catalogue::settings(config.profile), &mut randomness)
             .map_err(boxed)?;
+    let since = clock.now();
     let roles = take_up(&config, &paths, &host, &*disk, proofs).await?;
     let node = Arc::new(Node {
         links: Links::new(peer),
@@ -166,6 +168,7 @@ pub async fn run_at(
         },
         since: clock.steady(),
         clock,
+        instance: Instance { since, nonce: randomness.next_u64() },
         randomness,
         stop_asked: CancellationToken::new(),
         stop: CancellationToken::new(),

@@ -13,7 +13,7 @@
 //! Reserved slots are beyond the hard limit and only for configured peers. A configured peer that comes from its
 //! configured address, or from where it was last seen, is admitted at once. One that comes from elsewhere is known
 //! only after its handshake; any other peer then gives the slot back. Connections from one host (/32, /64) and one
-//! network (/24, /48) are limited for everybody else. A host from which banned peers came, and none in a better tier,
+//! network (/24, /48) are limited for everybody else, and so are those of one peer ([`Limits::per_peer`]), whatever host it comes from. A host from which banned peers came, and none in a better tier,
 //! is treated as banned. The caller enforces the rates of strangers and of answers to refused peers ([`Limits`] has
 //! the numbers): a rate needs memory, which this module doesn't have.
 
@@ -39,6 +39,8 @@ pub struct Limits {
     pub per_host: usize,
     /// The most connections from one network (/24, /48).
     pub per_network: usize,
+    /// The most connections of one peer, wherever it comes from. A peer that works has one, and for a moment a second that replaces it.
+    pub per_peer: usize,
     /// Strangers' handshakes a second from one host. Each costs some 300 µs of a core.
     pub host_per_s: u32,
     /// Strangers' handshakes a second from one network.
@@ -58,6 +60,7 @@ impl Default for Limits {
             longest_delay: Duration::from_secs(5),
             per_host: 32,
             per_network: 64,
+            per_peer: 8,
             host_per_s: 8,
             network_per_s: 32,
             strangers_per_s: 64,
@@ -95,9 +98,9 @@ impl Limits {
     /// # Errors
     /// [`LimitsError`] if one is 0, or larger than the limit that includes it.
     pub fn validate(&self) -> Result<(), LimitsError> {
-        let Self { soft, hard, per_host, per_network, .. } = *self;
+        let Self { soft, hard, per_host, per_network, per_peer, .. } = *self;
         let rates = [self.host_per_s, self.network_per_s, self.strangers_per_s];
-        let fits = [soft, per_host, per_network, hard].iter().all(|limit| *limit > 0)
+        let fits = [soft, per_host, per_network, per_peer, hard].iter().all(|limit| *limit > 0)
             && soft <= hard
             && per_host <= per_network
             && per_network <= hard
@@ -206,6 +209,14 @@ pub enum NotAdmitted {
     /// The peer took a slot that is reserved for configured peers.
     #[error("this node has as many connections as it takes")]
     Full,
+    /// The peer has as many connections as one may have.
+    #[error("the peer has {open} connections already, and one peer may have {most}")]
+    TooMany {
+        /// How many it has.
+        open: usize,
+        /// How many it may have.
+        most: usize,
+    },
     /// The node sheds work of the peer's tier.
     #[error("this node is overloaded")]
     Overloaded,
@@ -218,6 +229,7 @@ impl Coded for NotAdmitted {
             Self::Banned { .. } => "SW-REPUTATION-021",
             Self::Full => "SW-REPUTATION-022",
             Self::Overloaded => "SW-REPUTATION-023",
+            Self::TooMany { .. } => "SW-REPUTATION-024",
         }
     }
 
@@ -226,12 +238,15 @@ impl Coded for NotAdmitted {
             Self::Denied => "Ask the people who run the node.",
             Self::Banned { .. } => "Come back when the ban has ended; look at what was broken meanwhile.",
             Self::Full | Self::Overloaded => "Try again later, or another peer.",
+            Self::TooMany { .. } => {
+                "Close one of them first: one connection carries as many sessions as the peer may have."
+            }
         }
         .to_owned()
     }
 }
 
-/// Decides after the handshake, when the peer is known. `reserved` says whether the connection has a reserved slot.
+/// Decides after the handshake, when the peer is known. `reserved` says whether the connection has a reserved slot, `open` how many others the peer has.
 ///
 /// # Errors
 /// [`NotAdmitted`] with the reason why the peer is turned away.
@@ -239,6 +254,8 @@ pub fn after_handshake(
     standing: Standing,
     listing: Option<Listing>,
     reserved: bool,
+    open: usize,
+    limits: &Limits,
     shed: Option<Tier>,
 ) -> Result<Tier, NotAdmitted> {
     let listed = matches!(listing, Some(Listing::Configured | Listing::Allowed));
@@ -246,6 +263,7 @@ pub fn after_handshake(
         Standing::Denied => Err(NotAdmitted::Denied),
         Standing::Banned { until } => Err(NotAdmitted::Banned { until }),
         Standing::Admitted(_) if reserved && !listed => Err(NotAdmitted::Full),
+        Standing::Admitted(_) if open >= limits.per_peer => Err(NotAdmitted::TooMany { open, most: limits.per_peer }),
         Standing::Admitted(tier) if !listed && shed.is_some_and(|shed| tier <= shed) => Err(NotAdmitted::Overloaded),
         Standing::Admitted(tier) => Ok(tier),
     }
@@ -263,6 +281,7 @@ mod tests {
         longest_delay: Duration::from_secs(5),
         per_host: 4,
         per_network: 8,
+        per_peer: 2,
         host_per_s: 1,
         network_per_s: 1,
         strangers_per_s: 1,
@@ -301,9 +320,12 @@ mod tests {
         assert_eq!(before_handshake(&LIMITS, &Load { reserved: 2, ..load(20) }, &SHOWN), Decision::Refuse);
         assert_eq!(before_handshake(&LIMITS, &Load { reserved: 2, ..load(20) }, &CONFIGURED), Decision::Refuse);
         let low = Standing::Admitted(Tier::Low);
-        assert_eq!(after_handshake(low, None, true, None), Err(NotAdmitted::Full));
+        assert_eq!(after_handshake(low, None, true, 0, &LIMITS, None), Err(NotAdmitted::Full));
         let normal = Standing::Admitted(Tier::Normal);
-        assert_eq!(after_handshake(normal, Some(Listing::Configured), true, Some(Tier::High)), Ok(Tier::Normal));
+        assert_eq!(
+            after_handshake(normal, Some(Listing::Configured), true, 0, &LIMITS, Some(Tier::High)),
+            Ok(Tier::Normal)
+        );
     }
 
     #[test]
@@ -330,7 +352,7 @@ mod tests {
     #[test]
     fn a_peer_that_is_turned_away_is_told_why() {
         let text = |standing, shed| {
-            let error = after_handshake(standing, None, false, shed).unwrap_err();
+            let error = after_handshake(standing, None, false, 1, &LIMITS, shed).unwrap_err();
             format!("{}: {error}. {}", error.code(), error.next_step())
         };
         assert_eq!(
@@ -345,6 +367,12 @@ mod tests {
         assert_eq!(
             text(Standing::Admitted(Tier::Low), Some(Tier::Low)),
             "SW-REPUTATION-023: this node is overloaded. Try again later, or another peer."
+        );
+        let third = after_handshake(Standing::Admitted(Tier::High), None, false, 2, &LIMITS, None).unwrap_err();
+        assert_eq!(
+            format!("{}: {third}. {}", third.code(), third.next_step()),
+            "SW-REPUTATION-024: the peer has 2 connections already, and one peer may have 2. Close one of them first: one connection \
+             carries as many sessions as the peer may have."
         );
         assert_eq!(NotAdmitted::Full.to_string(), "this node has as many connections as it takes");
         assert_eq!(NotAdmitted::Full.code(), "SW-REPUTATION-022");
@@ -362,6 +390,7 @@ mod tests {
         );
         for limits in [
             Limits { per_host: 0, ..Limits::default() },
+            Limits { per_peer: 0, ..Limits::default() },
             Limits { per_network: 31, ..Limits::default() },
             Limits { per_network: 257, ..Limits::default() },
             Limits { host_per_s: 0, ..Limits::default() },

@@ -13,7 +13,7 @@ use testnet::sim::{Failure, Plan, run};
 const SEEDS: u64 = 500;
 
 /// A run that has shown each bug; it is tried first, so that this takes a moment.
-const KNOWN: [(Mutation, u64); 11] = [
+const KNOWN: [(Mutation, u64); 13] = [
     (Mutation::EffectBeforeRecord, 8),
     (Mutation::EpochUnchecked, 65),
     (Mutation::CreditUnbounded, 0),
@@ -25,6 +25,8 @@ const KNOWN: [(Mutation, u64); 11] = [
     (Mutation::LocalEndCounts, 1),
     (Mutation::LogCutShort, 0),
     (Mutation::WallClockDecides, 0),
+    (Mutation::LeaseUnbounded, 0),
+    (Mutation::ClaimBelieved, 0),
 ];
 
 fn shows(seed: u64) -> Option<(u64, Failure)> {

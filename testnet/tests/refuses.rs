@@ -1,105 +1,24 @@
 //! What real nodes refuse of peers that are wrong or lie; nothing here proves anything.
 
-use shardwire::{client::NodeClient, data::DataPaths, host::Platform, host::clock::SystemClock};
-use shardwire_model::{Clock as _, Felt, Hash, Kind, PeerId, Role, ShardId, ShardStart, Stage, state_commitment};
+mod stranger;
+
+use shardwire::{client::NodeClient, data::DataPaths, host::Platform};
+use shardwire_model::{Felt, Hash, Kind, PeerId, Role, ShardId, ShardStart, Stage, state_commitment};
 use shardwire_protocols::{
     Failure,
-    handshake::{Agreed, Handshake, HandshakeError, Hello, Spoken, greet, spoken},
+    handshake::{Spoken, spoken},
     proof::{self, Proof, StoredProof, Verdict},
     trace::job_id,
 };
-use shardwire_transport::{Connection, Endpoint, Identity, Settings};
+use shardwire_transport::Identity;
 use shardwire_workload::Workload;
 use shardwire_world::WorldIdentity;
-use std::{net::SocketAddr, path::Path, time::Duration};
-use testnet::{
-    dungeon::{Options, generate},
-    network::{NetworkFolder, Node, Programs, binary},
-};
+use stranger::{PATIENCE, Stranger, dungeon, hello, log_says, programs, settler, shardwire, world};
+use testnet::network::{NetworkFolder, Node};
 use tokio::{
     sync::{Mutex, mpsc},
-    time::{Instant, sleep},
+    time::sleep,
 };
-
-/// How long a test waits for what must come; far beyond what it takes.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-fn programs() -> Programs {
-    let node = binary::locate(&mut |line| eprintln!("{line}")).expect("a node");
-    // No node here proves.
-    Programs { node, worker: "/nonexistent".into() }
-}
-
-fn dungeon() -> Workload {
-    generate(Options { players: 2, transactions: 10, seed: 5 }).expect("a dungeon")
-}
-
-/// A settler with a World, alone.
-async fn settler(folder: &NetworkFolder, workload: &Workload) -> Node {
-    let world = folder.path().join("workload.json");
-    workload.write(&world).expect("written");
-    let mut node = Node::init(Role::Settler, &programs(), folder.path(), Some(&world)).await.expect("a folder");
-    node.start(&[]).await.expect("a settler");
-    node
-}
-
-/// A peer of this test's own.
-struct Stranger {
-    identity: Identity,
-    endpoint: Endpoint,
-    connection: Connection,
-}
-
-impl Stranger {
-    async fn dial(node: &Node) -> Self {
-        let identity = Identity::generate(&mut rand::rng());
-        let here = SocketAddr::from(([127, 0, 0, 1], 0));
-        let endpoint =
-            Endpoint::bind(here, identity.clone(), &Settings::default(), &mut rand::rng()).expect("a socket");
-        let connection = endpoint.connect(node.listen(), Some(node.peer())).await.expect("a connection");
-        Self { identity, endpoint, connection }
-    }
-
-    async fn greet(&self, hello: Hello) -> Result<Agreed, HandshakeError> {
-        greet(self.connection.open::<Handshake>().await.expect("a session"), hello).await
-    }
-
-    async fn leave(self) {
-        self.connection.close();
-        self.endpoint.close().await;
-    }
-}
-
-/// Which World a node belongs to.
-fn world(node: &Node) -> WorldIdentity {
-    let text = std::fs::read_to_string(node.data().join("world.json")).expect("a World");
-    WorldIdentity::from_json(&text).expect("a World")
-}
-
-fn hello(world: &WorldIdentity, role: Role, protocols: Vec<Spoken>) -> Hello {
-    Hello {
-        network: world.network().into(),
-        world: Some(world.hash()),
-        agent: "a test".into(),
-        roles: vec![role.to_string()],
-        serves: spoken(),
-        opens: protocols,
-        capabilities: Vec::new(),
-        time: SystemClock.now(),
-    }
-}
-
-async fn log_says(log: &Path, what: &str) -> String {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let text = std::fs::read_to_string(log).expect("a log");
-        if let Some(line) = text.lines().find(|line| line.contains(what)) {
-            return line.to_owned();
-        }
-        assert!(Instant::now() < end, "{what} isn't in the log:\n{text}");
-        sleep(Duration::from_millis(20)).await;
-    }
-}
 
 #[tokio::test]
 async fn a_node_of_another_network_is_told_which_side_is_wrong_and_what_to_do() {
@@ -198,13 +117,6 @@ fn job(workload: &Workload, start: &ShardStart, program: Felt) -> Hash {
         .collect();
     let commitment = start.commitment();
     job_id(program, commitment, state_commitment(commitment, &values), 0)
-}
-
-/// What the program says: standard output, if it ended well.
-fn shardwire(arguments: &[&str]) -> Result<String, String> {
-    let output = std::process::Command::new(programs().node).args(arguments).output().expect("it runs");
-    let text = |bytes| String::from_utf8(bytes).expect("text");
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
 #[tokio::test]

@@ -96,6 +96,12 @@ impl Connection {
         self.inner.close(code.unwrap_or(DONE), b"");
     }
 
+    /// Closes the connection because the peer's key has another node here, which began later.
+    pub fn supersede(&self) {
+        let code = quinn::VarInt::from_u64(WireCode::Superseded.number());
+        self.inner.close(code.unwrap_or(DONE), b"");
+    }
+
     /// Waits until the connection is gone, and says why.
     pub async fn closed(&self) -> LostCause {
         cause(self.inner.closed().await)

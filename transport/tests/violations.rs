@@ -137,6 +137,30 @@ async fn unread_is_stalled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn more_requests_than_the_credit_are_out_of_turn_and_as_many_are_answered() {
+    let pulls = |count: usize| {
+        let pull = (0..count).flat_map(|index| [0, 1, u8::try_from(index % 100).unwrap()]);
+        in_loop(&pull.chain([1, 1, 0]).collect::<Vec<_>>())
+    };
+    let text = "SW-SESSION-012 bulk with peer a1a1a1a1a1, sending Chunk: 213 bytes came that nobody asked for";
+    expect(&pulls(DEPTH + 1), true, text, WireCode::OutOfTurn).await;
+    // A request without a pipeline has a credit of one.
+    let text = "SW-SESSION-012 bulk with peer a1a1a1a1a1, sending Renewed: 3 bytes came that nobody asked for";
+    let (mut hostile, channel) = Channel::pair();
+    assert!(hostile.write_raw(in_loop(&[1, 0, 0, 1, 0, 0])).await);
+    let error = answer(Incoming::new(channel).serve::<Bulk>().await.unwrap()).await.unwrap_err();
+    assert_eq!(format!("{} {error}", error.code()), text);
+    assert_eq!(error.violation().map(Violation::blame), Some(Blame::Peer));
+    assert_eq!(hostile.read_raw().await, Err(WireCode::OutOfTurn));
+
+    let (mut honest, channel) = Channel::pair_between(channel::MEMORY_PEERS, 8 << 20);
+    assert!(honest.write_raw(pulls(DEPTH)).await);
+    honest.finish_raw();
+    let answered = answer(Incoming::new(channel).serve::<Bulk>().await.unwrap()).await;
+    assert_eq!(answered, Ok(u32::try_from(DEPTH).unwrap()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn unknown_branch() {
     let text =
         "SW-SESSION-006 bulk with peer a1a1a1a1a1, awaiting Pull | Renew | Done: branch tag 2 is neither 0 nor 1";

@@ -306,7 +306,11 @@ fn to_look_changes_nothing_and_shares_with_others_who_look_but_not_with_a_node()
     assert!(shown(Look::at(&root)).starts_with("error[SW-IDENTITY-001]"));
     fs::rename(place.path().join("key"), root.join("identity.key")).unwrap();
     DataFolder::open(&root).unwrap().announce(&running(peer)).unwrap();
-    assert_eq!(fs::read_to_string(root.join("identity.pub")).unwrap(), format!("{peer}\n"), "a node that runs writes it anew");
+    assert_eq!(
+        fs::read_to_string(root.join("identity.pub")).unwrap(),
+        format!("{peer}\n"),
+        "a node that runs writes it anew"
+    );
 }
 
 #[test]

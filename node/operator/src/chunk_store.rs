@@ -3,6 +3,7 @@
 //! The execution's thread writes, sessions read. A chunk can be made again by executing, so its file needn't survive a crash; once the
 //! run has ended, its list of chunks is durable, and a restarted operator whose files are whole executes nothing.
 
+use super::lease::Work;
 use shardwire_model::{Hash, SegmentId};
 use shardwire_protocols::trace;
 use shardwire_store::{
@@ -14,6 +15,7 @@ use std::{
     io,
     sync::{Mutex, PoisonError},
 };
+use tokio::time::Instant;
 
 // Whatever a run cuts can be sent.
 const _: () =
@@ -25,6 +27,8 @@ struct Contents {
     chunks: Vec<StoredChunk>,
     steps: u64,
     executed: Option<Executed>,
+    /// When that was noted.
+    ended: Option<Instant>,
 }
 
 /// What comes next of a run's witness.
@@ -80,6 +84,13 @@ impl ChunkStore {
         Ok(())
     }
 
+    /// What there is to do for a prover.
+    pub(super) fn work(&self) -> Work {
+        let contents = self.contents();
+        let chunks = u32::try_from(contents.chunks.len()).unwrap_or(u32::MAX);
+        Work { steps: contents.steps, chunks, ended: contents.ended }
+    }
+
     /// The chunks so far, once execution has ended.
     pub(super) fn chunks(&self) -> Vec<StoredChunk> {
         self.contents().chunks.clone()
@@ -96,6 +107,7 @@ impl ChunkStore {
         contents.chunks.clone_from(&executed.chunks);
         contents.steps = executed.steps;
         contents.executed = Some(executed);
+        contents.ended = Some(Instant::now());
     }
 
     /// Whether execution has ended.

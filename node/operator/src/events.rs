@@ -69,6 +69,18 @@ events! {
     ClaimRefused = "claim_refused" { job: Hash, prover: PeerId, code: &'static str, error: String }
         => DEBUG : (job = %job.short(), prover = %prover.short(), code, "claim refused: {error}");
 
+    /// A prover had a job for longer than it may while another waits, and that one has it now
+    JobTakenBack = "job_taken_back" { job: Hash, prover: PeerId }
+        => INFO : (job = %job.short(), prover = %prover.short(), "the prover had the job for long enough: another has it now");
+
+    /// A settler disputes the proof that a prover said it has, or another peer's of that job
+    ClaimDisputed = "claim_disputed" { job: Hash, proof: Hash, cause: String }
+        => WARN : (job = %job.short(), proof = %proof.short(), "a settler disputes a proof, and the job is free: {cause}");
+
+    /// A settler has verified a proof of a job
+    ClaimVerified = "claim_verified" { job: Hash, proof: Hash }
+        => INFO : (job = %job.short(), proof = %proof.short(), "a settler has verified a proof");
+
     /// A prover doesn't want a job
     JobDeclined = "job_declined" { job: Hash, prover: PeerId, cause: String }
         => WARN : (job = %job.short(), prover = %prover.short(), "prover declines the job: {cause}");
@@ -77,9 +89,9 @@ events! {
     JobAbandoned = "job_abandoned" { job: Hash, prover: PeerId, cause: String }
         => WARN : (job = %job.short(), prover = %prover.short(), "prover gives the job up: {cause}");
 
-    /// A prover has the proof of a job, under its lease
+    /// A prover says that it has the proof of a job, under its lease
     JobProven = "job_proven" { job: Hash, prover: PeerId, proof: Hash }
-        => INFO : (job = %job.short(), prover = %prover.short(), proof = %proof.short(), "prover has the proof");
+        => INFO : (job = %job.short(), prover = %prover.short(), proof = %proof.short(), "prover says that it has the proof");
 
     /// A prover got a chunk of a witness, compressed
     ChunkServed = "chunk_served" { job: Hash, prover: PeerId, index: u32, bytes: u64 }

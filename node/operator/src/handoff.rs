@@ -1,14 +1,18 @@
 //! The operator consumes assignments.
 
-use super::{Operator, OperatorError};
+use super::{
+    Operator, OperatorError,
+    events::{ClaimDisputed, ClaimVerified},
+};
 use shardwire_model::{
     ShardId,
     life::{AbortCause, Step},
 };
 use shardwire_protocols::{
     Failure, ServeError,
-    handoff::{Client, Handoff, Next, Outcome},
+    handoff::{Client, Handoff, Judged, Judgement, Next, Outcome, Told},
 };
+use shardwire_reputation::{Blame, Breach, Event};
 use shardwire_store::records::{Assignment, WireFelt};
 use shardwire_transport::Initiator;
 
@@ -28,9 +32,10 @@ impl Operator {
         let mut client = Client::new(session);
         loop {
             let runs = self.runs();
-            let known: Vec<ShardId> =
-                runs.iter().filter(|run| run.is_open() && run.settler() == settler).map(|run| run.shard).collect();
-            client = match client.ask(identity, &known).await? {
+            let its: Vec<_> = runs.iter().filter(|run| run.is_open() && run.settler() == settler).collect();
+            let known: Vec<ShardId> = its.iter().map(|run| run.shard).collect();
+            let judged: Vec<Told> = its.iter().filter_map(|run| run.leases.told()).collect();
+            client = match client.ask(identity, &known, &judged).await? {
                 Next::Nothing(client) => client,
                 Next::Assign(assign, pending) => {
                     let assignment = Assignment {
@@ -47,6 +52,10 @@ impl Operator {
                         Err(error) => return Err(ServeError::Handler(Failure::from(error))),
                     }
                 }
+                Next::Judged(judged, client) => {
+                    self.judged(judged).map_err(|error| ServeError::Handler(error.into()))?;
+                    client
+                }
                 Next::Closed(closed, client) => {
                     let end = match closed.outcome {
                         Outcome::Settled { proof } => Step::Settled { proof: Some(proof) },
@@ -57,5 +66,27 @@ impl Operator {
                 }
             };
         }
+    }
+
+    /// Takes in what a settler of the World found a proof to be: one that holds is one at last, a dispute makes the job free.
+    pub(super) fn judged(&self, judged: Judged) -> Result<(), OperatorError> {
+        let (told, Judged { shard, proof, judgement }) = (judged.told(), judged);
+        let Some(run) = self.run(shard) else { return Ok(()) };
+        let disputed = run.leases.judged(&self.host, told)?;
+        match judgement {
+            Judgement::Verified => {
+                run.reached(Step::Proven { proof })?;
+                self.events.emit(ClaimVerified { job: run.job, proof });
+            }
+            Judgement::Disputed { cause } => {
+                self.events.emit(ClaimDisputed { job: run.job, proof, cause: cause.to_string() });
+                if let Some(prover) = disputed {
+                    let broke = Event::Broke { breach: Breach::Lease, blame: Blame::Peer };
+                    self.host.peers.note(prover, &broke);
+                }
+                self.changes.announce();
+            }
+        }
+        Ok(())
     }
 }

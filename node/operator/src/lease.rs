@@ -2,38 +2,127 @@
 //!
 //! Each lease has a higher epoch than those before, durable before it is signed, so that a prover which was given up for dead and
 //! comes back is told so. The lease is renewed in memory only: after a restart it is taken to be over unless its prover asks again.
-//! Leases have lengths, so they go by the clock's steady reading, whatever the system's clock is set to.
+//! Leases have lengths, so they go by steady time, whatever the system's clock is set to; so do the dates of their ends.
+//!
+//! **How long a lease keeps other provers away.** Signs of life renew it, and no sign of life makes it last beyond these bounds. They follow from the
+//! work ([`fair`]) and count from when the prover got the job, or from the end of the run if that is later. While the run goes on only the first one
+//! counts, by the steps so far: a prover that loses a job then has lost no proof.
+//!
+//! | the holder | keeps away | for |
+//! |---|---|---|
+//! | in tier low | provers of better tiers | [`fair`], of all in tier low together that had the job |
+//! | in tier low | others in tier low | [`NEWCOMER`] times [`fair`] |
+//! | in a better tier | everybody | [`PROVEN`] times [`fair`] |
+//! | that doesn't ask for the chunks of a run that goes on | nobody | from [`STALL`] on |
+//! | that is banned | nobody | |
+//!
+//! A bound takes the job from nobody: its holder goes on until another prover claims it, however long that takes. So a slow machine that is alone
+//! finishes, and who has the job only to hold it up is replaced.
+//!
+//! **How long a claim does.** "There is a proof" holds the job for [`CLAIM_HOLD`], in which a settler of the World fetches the proof. A settler's word
+//! that it holds makes it [`VERIFIED_HOLD`], a dispute ends it at once. Of provers in tier low all claims together hold the job once for that long, and
+//! of any other its first. Then the job is free again. Who claimed isn't offered it any more, unless it says itself that it has begun it and has no proof.
+//!
+//! Identities cost nothing: what is granted to tier low is counted for all of it together. Bounds: [`MAX_DECLINED`] and [`MAX_CLAIMED`] provers of a job
+//! are remembered; a restart forgets them.
 
 use super::OperatorError;
 use shardwire_host::Host;
-use shardwire_model::{Hash, Mutation, PeerId, SegmentId, Timestamp};
+use shardwire_model::{Hash, Mutation, PeerId, SegmentId};
 use shardwire_protocols::{
     Signed,
+    handoff::Told,
     trace::{self, DeclineReason, Lease, LeaseTerms},
 };
-use shardwire_reputation::{Blame, Breach, Event};
+use shardwire_reputation::{Blame, Breach, Event, Tier};
 use shardwire_store::{
-    Store, StoreError,
+    StoreError,
     records::{LEASES, TraceLease},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
 
-/// How long a job is not offered again after a prover said that it has the proof: the settler takes seconds to fetch and verify it.
-const PROOF_GRACE: Duration = Duration::from_secs(600);
+/// What the smallest job may take: six times what a machine of two cores needs for it.
+const FAIR_BASE: Duration = Duration::from_secs(60);
+/// How many steps a second are expected beyond that: a sixth of what such a machine fetches and proves (docs/prover-worker.md).
+const FAIR_STEPS_PER_S: u64 = 2_000;
+/// How many times as long as is fair a prover in tier low keeps others in tier low away.
+const NEWCOMER: u32 = 4;
+/// How many times as long as is fair a prover in a better tier keeps everybody away.
+const PROVEN: u32 = 16;
+/// How long a prover may leave chunks lie of a run that goes on: twice the deadline of one.
+const STALL: Duration = Duration::from_secs(120);
+/// How long a claim to have a proof holds the job: the settler takes seconds to fetch and verify it.
+const CLAIM_HOLD: Duration = Duration::from_secs(60);
+/// How long it does from when a settler has verified the proof: a World may take minutes to decide.
+const VERIFIED_HOLD: Duration = Duration::from_secs(600);
 
 /// Most provers remembered that declined a job. One that doesn't fit is asked again.
 const MAX_DECLINED: usize = 64;
+/// Most provers remembered that claimed to have a proof of a job; then the one that did so first is forgotten.
+const MAX_CLAIMED: usize = 64;
 
-#[derive(Debug, Default)]
-struct Present {
-    lease: Option<TraceLease>,
-    /// Who doesn't want the job, or was told that it is over: they are offered others.
-    declined: BTreeMap<PeerId, Declined>,
+/// How long proving so many steps should take a slow machine.
+pub(super) fn fair(steps: u64) -> Duration {
+    FAIR_BASE + Duration::from_millis(steps.saturating_mul(1000) / FAIR_STEPS_PER_S)
+}
+
+/// What there is to do for a prover of a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Work {
+    /// Steps so far.
+    pub(super) steps: u64,
+    /// Chunks so far.
+    pub(super) chunks: u32,
+    /// When the run ended, if it has.
+    pub(super) ended: Option<Instant>,
+}
+
+/// A prover that asks for a job.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker {
+    pub(super) prover: PeerId,
+    pub(super) tier: Option<Tier>,
+    /// It says that it has begun the job, and has no proof.
+    pub(super) has_begun: bool,
+}
+
+/// The latest lease, and what its holder did with it.
+#[derive(Debug)]
+struct Held {
+    record: TraceLease,
+    /// When it ends unless there is a sign of life; with a proof, how long the claim holds the job.
+    until: Instant,
+    /// When this prover got the job, without another in between.
+    since: Instant,
+    /// Its pulls are beyond the chunks below this one.
+    next: u32,
+    /// When it last pulled a later one than before.
+    moved: Instant,
+    /// Its holder gave it back, or what it claimed was disputed.
+    over: bool,
+}
+
+impl Held {
+    /// For how long its holder has had the job; once the run has ended, since then.
+    fn held(&self, work: Work, now: Instant) -> Duration {
+        now.min(self.until).saturating_duration_since(work.ended.map_or(self.since, |ended| ended.max(self.since)))
+    }
+
+    /// How much longer it keeps others away that are no better than its holder, at most; no end while the run goes on.
+    fn left(&self, holder: Tier, work: Work, now: Instant) -> Option<Duration> {
+        work.ended?;
+        let bound = fair(work.steps) * if holder == Tier::Low { NEWCOMER } else { PROVEN };
+        Some(bound.saturating_sub(self.held(work, now)))
+    }
+
+    fn is_stalled(&self, work: Work, now: Instant) -> bool {
+        work.ended.is_none() && self.next < work.chunks && now.saturating_duration_since(self.moved) >= STALL
+    }
 }
 
 /// For how long a prover doesn't want a job.
@@ -43,6 +132,66 @@ enum Declined {
     GivenUp,
     /// Until then, or until the run has ended if it hadn't.
     Later { until: Instant, ended: bool },
+}
+
+#[derive(Debug, Default)]
+struct Present {
+    lease: Option<Held>,
+    /// Who doesn't want the job, or was told that it is over: they are offered others.
+    declined: BTreeMap<PeerId, Declined>,
+    /// Who said that it has a proof, and which.
+    claimed: VecDeque<(PeerId, Hash)>,
+    /// How long provers in tier low have had the job that don't have it any more.
+    spent: Duration,
+    /// Until when claims of provers in tier low hold the job: from the first one on.
+    claims_until: Option<Instant>,
+    /// What the settler said last of a proof.
+    judged: Option<Told>,
+}
+
+impl Present {
+    /// Whether the present lease keeps a prover of this tier away.
+    fn keeps_away(&self, holder: Option<Tier>, other: Option<Tier>, work: Work) -> bool {
+        let now = Instant::now();
+        let (Some(held), Some(holder)) = (&self.lease, holder) else { return false };
+        if held.until <= now {
+            return false;
+        }
+        if Mutation::LeaseUnbounded.is_planted() && held.record.proof.is_none() {
+            return true;
+        }
+        if held.is_stalled(work, now) {
+            return false;
+        }
+        if held.record.proof.is_some() {
+            return true;
+        }
+        let gives_way = holder == Tier::Low && other > Some(Tier::Low);
+        if gives_way && self.spent.saturating_add(held.held(work, now)) >= fair(work.steps) {
+            return false;
+        }
+        held.left(holder, work, now).is_none_or(|left| !left.is_zero())
+    }
+
+    /// Counts the time of the present lease among what provers in tier low had, if its holder is.
+    fn spend(&mut self, holder: Option<Tier>, work: Work, now: Instant) {
+        if let Some(held) = self.lease.as_mut().filter(|_| holder.is_none_or(|tier| tier == Tier::Low)) {
+            self.spent = self.spent.saturating_add(held.held(work, now));
+            held.since = now;
+        }
+    }
+
+    fn has_claimed(&self, prover: PeerId) -> bool {
+        self.claimed.iter().any(|(claimant, _)| *claimant == prover)
+    }
+
+    fn note_claim(&mut self, prover: PeerId, proof: Hash) {
+        self.claimed.retain(|(claimant, _)| *claimant != prover);
+        if self.claimed.len() >= MAX_CLAIMED {
+            self.claimed.pop_front();
+        }
+        self.claimed.push_back((prover, proof));
+    }
 }
 
 /// The leases of one segment of a run.
@@ -61,18 +210,24 @@ impl Leases {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the latest lease: its epoch is never given again. One that would last longer from now than any may was given by a clock that was ahead.
-    pub(super) fn restore(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
-        let mut lease = store.get(&LEASES, &self.segment)?;
-        if let Some(lease) = &mut lease {
-            lease.expires = lease.expires.min(now.plus(PROOF_GRACE));
+    /// Reads the latest lease: its epoch is never given again. What is left of it by the date counts, within its bound: the clock may have been
+    /// ahead when it was given.
+    pub(super) fn restore(&self, host: &Host) -> Result<(), StoreError> {
+        let Some(record) = host.store.get(&LEASES, &self.segment)? else { return Ok(()) };
+        let now = Instant::now();
+        let most = if record.proof.is_some() { CLAIM_HOLD } else { trace::LEASE };
+        let until = now + record.expires.since(host.clock.steady()).min(most);
+        let mut present = self.lock();
+        if let Some(proof) = record.proof {
+            present.note_claim(record.prover, proof);
+            present.claims_until = Some(until);
         }
-        self.lock().lease = lease;
+        present.lease = Some(Held { record, until, since: now, next: 0, moved: now, over: false });
         Ok(())
     }
 
     pub(super) fn present(&self) -> Option<TraceLease> {
-        self.lock().lease.clone()
+        self.lock().lease.as_ref().map(|held| held.record.clone())
     }
 
     /// Whether this prover has given the job up, or was told that it is over.
@@ -85,92 +240,175 @@ impl Leases {
         self.lock().declined.remove(&prover);
     }
 
-    /// Whether this prover may have the job now: nobody else has it. `ended`: whether its run has ended.
-    pub(super) fn is_free(&self, prover: PeerId, now: Timestamp, ended: bool) -> bool {
+    /// Whether this prover may have the job now: nobody else has it, or not by a lease that keeps this one away.
+    pub(super) fn is_free(&self, asker: Asker, work: Work, tier: impl Fn(PeerId) -> Option<Tier>) -> bool {
         let present = self.lock();
-        let free = |lease: &TraceLease| lease.expires <= now || (lease.prover == prover && lease.proof.is_none());
-        let declined = present.declined.get(&prover).is_some_and(|declined| match declined {
+        let unwanted = present.declined.get(&asker.prover).is_some_and(|declined| match declined {
             Declined::GivenUp => true,
-            Declined::Later { until, ended: then } => Instant::now() < *until && *then == ended,
+            Declined::Later { until, ended } => Instant::now() < *until && *ended == work.ended.is_some(),
         });
-        !declined && present.lease.as_ref().is_none_or(free)
+        if unwanted || (!asker.has_begun && present.has_claimed(asker.prover)) {
+            return false;
+        }
+        present.lease.as_ref().is_none_or(|held| {
+            let holder = held.record.prover;
+            holder == asker.prover || !present.keeps_away(tier(holder), asker.tier, work)
+        })
     }
 
     /// Whether this prover holds the job and has no proof of it yet.
-    pub(super) fn is_at_work(&self, prover: PeerId, now: Timestamp) -> bool {
-        let present = self.lock();
-        present.lease.as_ref().is_some_and(|it| it.prover == prover && it.expires > now && it.proof.is_none())
+    pub(super) fn is_at_work(&self, prover: PeerId) -> bool {
+        let (present, now) = (self.lock(), Instant::now());
+        present
+            .lease
+            .as_ref()
+            .is_some_and(|it| it.record.prover == prover && it.until > now && it.record.proof.is_none())
     }
 
-    /// Leases the job under a new epoch.
-    pub(super) fn grant(&self, host: &Host, job: Hash, prover: PeerId) -> Result<Lease, OperatorError> {
-        let now = host.clock.steady();
+    /// Leases the job under a new epoch; with whom another prover loses it thereby, though it gave signs of life.
+    pub(super) fn grant(
+        &self,
+        host: &Host,
+        job: Hash,
+        asker: Asker,
+        work: Work,
+    ) -> Result<(Lease, Option<PeerId>), OperatorError> {
+        let (prover, now) = (asker.prover, Instant::now());
+        let tier = |peer| host.peers.standing(peer).tier();
         let mut present = self.lock();
-        let epoch = match &present.lease {
-            Some(lease) if lease.expires > now && lease.prover != prover => {
-                return Err(OperatorError::Leased { prover: lease.prover.short() });
-            }
-            Some(lease) => lease.epoch + 1,
-            None => 1,
-        };
-        // That it ran out may be the network's fault, or this node's, which was down.
-        let ran_out = present.lease.as_ref().filter(|lease| lease.proof.is_none() && lease.prover != prover);
-        if let Some(lease) = ran_out {
-            let broke = Event::Broke { breach: Breach::Lease, blame: Blame::Unclear };
-            host.peers.note(lease.prover, &broke);
+        let before = present.lease.as_ref().map(|held| (held.record.prover, held.record.epoch, held.until > now));
+        let other = before.filter(|(holder, ..)| *holder != prover);
+        if let Some((holder, ..)) = other.filter(|(holder, ..)| present.keeps_away(tier(*holder), asker.tier, work)) {
+            return Err(OperatorError::Leased { prover: holder.short() });
         }
-        let expires = now.plus(trace::LEASE);
-        let lease = TraceLease { epoch, prover, expires, proof: None };
-        host.store.put(&LEASES, &self.segment, &lease)?;
-        present.lease = Some(lease);
-        Ok(Signed::by(&host.identity, LeaseTerms { job, epoch, expires, prover }))
+        let without_proof = present.lease.as_ref().is_some_and(|held| held.record.proof.is_none());
+        let over = present.lease.as_ref().is_some_and(|held| held.over);
+        if let Some((holder, _, alive)) = other.filter(|_| without_proof) {
+            present.spend(tier(holder), work, now);
+            if !alive && !over {
+                // That it ran out may be the network's fault, or this node's, which was down.
+                let broke = Event::Broke { breach: Breach::Lease, blame: Blame::Unclear };
+                host.peers.note(holder, &broke);
+            }
+        }
+        let (epoch, expires) = (before.map_or(1, |(_, epoch, _)| epoch + 1), host.clock.steady().plus(trace::LEASE));
+        let record = TraceLease { epoch, prover, expires, proof: None };
+        host.store.put(&LEASES, &self.segment, &record)?;
+        let until = now + trace::LEASE;
+        present.lease = Some(match present.lease.take().filter(|_| other.is_none()) {
+            // Its bounds go on.
+            Some(held) => Held { record, until, over: false, ..held },
+            None => Held { record, until, since: now, next: 0, moved: now, over: false },
+        });
+        let replaced = other.filter(|(.., alive)| *alive && without_proof).map(|(holder, ..)| holder);
+        Ok((Signed::by(&host.identity, LeaseTerms { job, epoch, expires, prover }), replaced))
     }
 
-    /// Renews the lease; the epoch that is valid instead if it isn't this prover's.
-    pub(super) fn renew(&self, prover: PeerId, epoch: u64, now: Timestamp) -> Result<Timestamp, u64> {
+    /// Renews the lease, at a pull of this chunk if it is one; the epoch that is valid instead if it isn't this prover's.
+    pub(super) fn renew(&self, prover: PeerId, epoch: u64, pulled: Option<u32>) -> Result<(), u64> {
+        let now = Instant::now();
         match &mut self.lock().lease {
-            Some(lease)
-                if (lease.prover == prover && lease.epoch == epoch) || Mutation::EpochUnchecked.is_planted() =>
+            Some(held)
+                if (held.record.prover == prover && held.record.epoch == epoch)
+                    || Mutation::EpochUnchecked.is_planted() =>
             {
-                lease.expires = lease.expires.max(now.plus(trace::LEASE));
-                Ok(lease.expires)
+                if held.record.proof.is_none() {
+                    held.until = now + trace::LEASE;
+                }
+                if let Some(index) = pulled.filter(|index| *index >= held.next) {
+                    (held.next, held.moved) = (index.saturating_add(1), now);
+                }
+                Ok(())
             }
-            lease => Err(lease.as_ref().map_or(0, |lease| lease.epoch)),
+            held => Err(held.as_ref().map_or(0, |held| held.record.epoch)),
         }
+    }
+
+    /// For how long the lease is sure to last from now on, without another sign of life.
+    pub(super) fn lasts(&self, holder: Option<Tier>, work: Work) -> Duration {
+        let (present, now) = (self.lock(), Instant::now());
+        let (Some(held), Some(holder)) = (&present.lease, holder) else { return Duration::ZERO };
+        let renewed = held.until.saturating_duration_since(now);
+        held.left(holder, work, now).map_or(renewed, |left| left.min(renewed))
     }
 
     /// Notes that this prover doesn't want the job, or was told that it is over.
-    pub(super) fn declined(&self, prover: PeerId, reason: DeclineReason, ended: bool) {
-        let mut present = self.lock();
-        let now = Instant::now();
+    pub(super) fn declined(&self, prover: PeerId, reason: DeclineReason, work: Work) {
+        let (mut present, now) = (self.lock(), Instant::now());
         present.declined.retain(|_, declined| !matches!(declined, Declined::Later { until, .. } if *until <= now));
         let declined = match reason {
             DeclineReason::GivenUp => Declined::GivenUp,
-            DeclineReason::Later => Declined::Later { until: now + trace::DECLINED_FOR, ended },
+            DeclineReason::Later => Declined::Later { until: now + trace::DECLINED_FOR, ended: work.ended.is_some() },
         };
         if present.declined.len() < MAX_DECLINED || present.declined.contains_key(&prover) {
             present.declined.insert(prover, declined);
         }
     }
 
-    /// Notes that the prover has a proof; the job isn't offered again for [`PROOF_GRACE`].
-    pub(super) fn proven(&self, host: &Host, proof: Hash) -> Result<(), StoreError> {
+    /// Notes that the holder says that it has a proof.
+    pub(super) fn claims(&self, host: &Host, proof: Hash, work: Work) -> Result<(), StoreError> {
         let mut present = self.lock();
-        if let Some(lease) = &mut present.lease {
-            lease.proof = Some(proof);
-            lease.expires = host.clock.steady().plus(PROOF_GRACE);
-            host.store.put(&LEASES, &self.segment, lease)?;
+        let now = Instant::now();
+        let Some(prover) = present.lease.as_ref().map(|held| held.record.prover) else { return Ok(()) };
+        let tier = host.peers.standing(prover).tier();
+        present.spend(tier, work, now);
+        let judged = present.judged.filter(|told| told.proof == proof);
+        let until = match judged {
+            _ if Mutation::ClaimBelieved.is_planted() => now + VERIFIED_HOLD * 100,
+            Some(told) if told.verified => now + VERIFIED_HOLD,
+            Some(_) => now,
+            None if tier > Some(Tier::Low) && present.has_claimed(prover) => now,
+            None if tier > Some(Tier::Low) => now + CLAIM_HOLD,
+            None => *present.claims_until.get_or_insert(now + CLAIM_HOLD),
+        };
+        present.note_claim(prover, proof);
+        self.hold(&mut present, host, Some(proof), until)
+    }
+
+    /// Notes what a settler found a proof to be; who is shown thereby to have none.
+    pub(super) fn judged(&self, host: &Host, told: Told) -> Result<Option<PeerId>, StoreError> {
+        let mut present = self.lock();
+        present.judged = Some(told);
+        let held = present.lease.as_ref().and_then(|held| held.record.proof) == Some(told.proof);
+        let now = Instant::now();
+        match (held, told.verified) {
+            (true, true) => self.hold(&mut present, host, Some(told.proof), now + VERIFIED_HOLD)?,
+            (true, false) if !Mutation::ClaimBelieved.is_planted() => self.hold(&mut present, host, None, now)?,
+            _ => {}
         }
-        Ok(())
+        Ok(if told.verified { None } else { claimant(&present, told.proof) })
+    }
+
+    /// Who was the first to say that it has this proof.
+    pub(super) fn claimant(&self, proof: Hash) -> Option<PeerId> {
+        claimant(&self.lock(), proof)
+    }
+
+    /// The latest judgement of a proof that was told.
+    pub(super) fn told(&self) -> Option<Told> {
+        self.lock().judged
     }
 
     /// Ends the lease: the job may be leased again at once.
-    pub(super) fn end(&self, host: &Host) -> Result<(), StoreError> {
+    pub(super) fn end(&self, host: &Host, work: Work) -> Result<(), StoreError> {
         let mut present = self.lock();
-        if let Some(lease) = &mut present.lease {
-            lease.expires = host.clock.steady();
-            host.store.put(&LEASES, &self.segment, lease)?;
-        }
+        let now = Instant::now();
+        let Some(prover) = present.lease.as_ref().map(|held| held.record.prover) else { return Ok(()) };
+        present.spend(host.peers.standing(prover).tier(), work, now);
+        self.hold(&mut present, host, None, now)
+    }
+
+    fn hold(&self, present: &mut Present, host: &Host, proof: Option<Hash>, until: Instant) -> Result<(), StoreError> {
+        let Some(held) = &mut present.lease else { return Ok(()) };
+        let expires = host.clock.steady().plus(until.saturating_duration_since(Instant::now()));
+        let record = TraceLease { proof, expires, ..held.record.clone() };
+        host.store.put(&LEASES, &self.segment, &record)?;
+        held.over = proof.is_none();
+        (held.record, held.until) = (record, until);
         Ok(())
     }
+}
+
+fn claimant(present: &Present, proof: Hash) -> Option<PeerId> {
+    present.claimed.iter().find(|(_, claimed)| *claimed == proof).map(|(prover, _)| *prover)
 }

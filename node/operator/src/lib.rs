@@ -22,6 +22,8 @@ mod ingress;
 mod interrupted;
 mod lease;
 #[cfg(test)]
+mod lease_tests;
+#[cfg(test)]
 mod life_tests;
 mod run;
 mod sequencer;
@@ -47,7 +49,7 @@ pub use sequencer::extended;
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_host::{Changes, Host};
 use shardwire_model::{
-    Hash, Role, SegmentId, ShardId, Stage,
+    Hash, Role, SegmentId, ShardId,
     life::{AbortCause, Life, Step},
 };
 use shardwire_program::Programs;
@@ -164,9 +166,13 @@ impl Operator {
     fn close(&self, shard: ShardId, end: Step) -> Result<(), OperatorError> {
         if let Some(run) = self.run(shard) {
             let how = end.stage();
+            let kept_by = match end {
+                Step::Settled { proof: Some(proof) } => run.leases.claimant(proof),
+                _ => None,
+            };
             run.close(end)?;
-            if let (Stage::Settled, Some(lease)) = (how, run.leases.present()) {
-                self.host.peers.note(lease.prover, &Event::Worked(Work::Lease));
+            if let Some(prover) = kept_by {
+                self.host.peers.note(prover, &Event::Worked(Work::Lease));
             }
             self.events.emit(ShardClosed { shard, how });
             self.changes.announce();

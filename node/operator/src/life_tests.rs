@@ -4,12 +4,13 @@ use super::*;
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_host::{Tasks, clock::SystemClock, testing::host};
 use shardwire_model::{
-    Call, Coded as _, Felt, Key, PeerId, SegmentId, ShardStart, SignedTransaction, Timestamp,
+    Call, Coded as _, Felt, Key, PeerId, SegmentId, ShardStart, SignedTransaction, Stage, Timestamp,
     life::{AbortCause, Part},
 };
 use shardwire_program::Programs;
 use shardwire_program::rules;
 use shardwire_protocols::{
+    handoff::{Judged, Judgement},
     history::verify,
     ingress::{Handler as _, Outcome, transaction_hash},
     trace::{ChunkAnswer, Grant, Handler as _, Progress, Progressed, ProverStage, RefusalReason, ResumableJob},
@@ -100,6 +101,9 @@ async fn each_step_of_a_run_is_signed_and_survives_a_restart() {
         let renewed = operator.progress(prover(), offer.job, progress).await.unwrap();
         assert!(matches!(renewed, Progressed::Renewed { .. }));
         operator.finished(prover(), offer.job, epoch, Hash::of(b"proof")).await.unwrap();
+        assert_eq!(operator.shards()[0].stage, Stage::Proving, "that there is a proof, the settler says");
+        let judgement = Judgement::Verified;
+        operator.judged(Judged { shard, proof: Hash::of(b"proof"), judgement }).unwrap();
         assert_eq!(operator.shards()[0].stage, Stage::Proven);
         // A second prover's proof is no contradiction.
         let run = operator.job(offer.job).unwrap();

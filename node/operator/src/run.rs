@@ -12,7 +12,7 @@ use super::{
     chunk_store::{ChunkStore, Extent, Found},
     events::{self, ExecutionEnded, ExecutionInterrupted, ExecutionStopped},
     executor::Executor,
-    lease::Leases,
+    lease::{Leases, Work},
     sequencer::{Progress, Sequencer},
 };
 use shardwire_host::{Changes, Host, history::Advance as _};
@@ -124,7 +124,7 @@ impl Run {
     ) -> Result<Self, OperatorError> {
         let mut run = Self::new(host, assignment, life, changes, checks);
         let shard = run.shard;
-        run.leases.restore(&host.store, host.clock.steady())?;
+        run.leases.restore(host)?;
         let program = match programs.get(run.assignment.start.program) {
             Ok(program) => program.clone(),
             Err(unknown) => {
@@ -253,13 +253,20 @@ impl Run {
         }
     }
 
-    /// Renews a prover's lease; the epoch that is valid instead if it isn't its own. With the shard every lease has ended.
-    pub(super) fn renew(&self, prover: PeerId, epoch: u64) -> Result<Timestamp, u64> {
-        if self.is_open() {
-            self.leases.renew(prover, epoch, self.host.clock.steady())
-        } else {
-            Err(epoch.saturating_add(1))
-        }
+    /// Renews a prover's lease, at a pull of this chunk if it is one; the epoch that is valid instead if it isn't its own. With the shard every lease has ended.
+    pub(super) fn renew(&self, prover: PeerId, epoch: u64, pulled: Option<u32>) -> Result<(), u64> {
+        if self.is_open() { self.leases.renew(prover, epoch, pulled) } else { Err(epoch.saturating_add(1)) }
+    }
+
+    /// What there is to do for a prover.
+    pub(super) fn work(&self) -> Work {
+        self.chunk_store.work()
+    }
+
+    /// When a prover's lease ends unless there is another sign of life.
+    pub(super) fn expires(&self, prover: PeerId) -> Timestamp {
+        let tier = self.host.peers.standing(prover).tier();
+        self.host.clock.steady().plus(self.leases.lasts(tier, self.work()))
     }
 
     /// Takes a step that provers report. That another prover was further, or had another proof, is no fault; what is said of a run that goes on
@@ -386,7 +393,14 @@ impl Run {
 
     /// Notes how the shard ended, and lets go of what it held.
     pub(super) fn close(&self, end: Step) -> Result<(), OperatorError> {
-        self.advance(&mut self.state(), vec![end], |_| Ok(()))?;
+        let mut state = self.state();
+        let proven = match &end {
+            Step::Settled { proof: Some(proof) } => Some(Step::Proven { proof: *proof }),
+            _ => None,
+        };
+        let proven = proven.filter(|step| state.life.after(step).is_ok_and(|life| life != state.life));
+        self.advance(&mut state, proven.into_iter().chain([end]).collect(), |_| Ok(()))?;
+        drop(state);
         // The execution, if it goes on, ends for want of transactions.
         *self.executor() = None;
         self.let_go();

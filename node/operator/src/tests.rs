@@ -14,7 +14,7 @@ use shardwire_protocols::{
     ingress::{self, Outcome},
     trace::{DECLINED_FOR, DeclineReason, Grant, Handler as _, ResumableJob},
 };
-use shardwire_reputation::{Blame, Breach};
+use shardwire_reputation::{Blame, Breach, Tier};
 use shardwire_store::{
     Artefacts, Store, SystemDisk,
     records::{Executed, LAYOUT, WireFelt},
@@ -25,8 +25,8 @@ use shardwire_witness::Chunk;
 use std::{path::Path, time::Duration};
 use tokio::time::{Instant, timeout};
 
-const NEWCOMER: PeerId = PeerId([1; 32]);
-const WORKER: PeerId = PeerId([2; 32]);
+pub(super) const NEWCOMER: PeerId = PeerId([1; 32]);
+pub(super) const WORKER: PeerId = PeerId([2; 32]);
 
 impl Operator {
     /// Submits a transaction and waits until it is decided.
@@ -41,7 +41,7 @@ impl Operator {
 }
 
 /// An operator of so many shards, which wait for their first transaction.
-fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
+pub(super) fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
     let tasks = Tasks::default();
     let identity = Identity::from_secret(&[9; 32]);
     let store = Store::in_memory(&LAYOUT).unwrap();
@@ -80,13 +80,13 @@ fn assignment(shard: u64) -> Assignment {
     Assignment { start, values: vec![WireFelt(Felt::ONE)], settler: PeerId([3; 32]), epoch: 1 }
 }
 
-fn worked(operator: &Operator, prover: PeerId, proofs: usize) {
+pub(super) fn worked(operator: &Operator, prover: PeerId, proofs: usize) {
     for _ in 0..proofs {
         operator.host.peers.note(prover, &Event::Worked(Work::Proof));
     }
 }
 
-async fn claims(operator: &Operator, prover: PeerId, job: Hash) -> Result<u64, String> {
+pub(super) async fn claims(operator: &Operator, prover: PeerId, job: Hash) -> Result<u64, String> {
     match operator.claim(prover, job).await.unwrap() {
         Grant::Leased(lease) => Ok(lease.statement.epoch),
         Grant::Refused(refused) => Err(refused.cause.to_string()),
@@ -218,15 +218,18 @@ fn leases_and_chunks_of_two_segments_are_not_mixed_up() {
     let host = &operator.host;
     let segments = [0, 1].map(|segment| SegmentId { shard: ShardId(Felt::from(7)), segment });
     let job = |segment: SegmentId| Hash::of(&segment.segment.to_be_bytes());
+    let asker = |prover| lease::Asker { prover, tier: Some(Tier::Low), has_begun: false };
     let leases = segments.map(lease::Leases::new);
     for epoch in 1..=2 {
-        assert_eq!(leases[0].grant(host, job(segments[0]), NEWCOMER).unwrap().statement.epoch, epoch);
+        let granted = leases[0].grant(host, job(segments[0]), asker(NEWCOMER), lease::Work::default());
+        assert_eq!(granted.unwrap().0.statement.epoch, epoch);
     }
-    let second = leases[1].grant(host, job(segments[1]), WORKER).unwrap().statement;
+    let granted = leases[1].grant(host, job(segments[1]), asker(WORKER), lease::Work::default());
+    let second = granted.unwrap().0.statement;
     assert_eq!((second.epoch, second.job), (1, job(segments[1])), "the first one's lease doesn't count for it");
     let again = segments.map(lease::Leases::new);
     let restored = again.each_ref().map(|leases| {
-        leases.restore(&host.store, host.clock.steady()).unwrap();
+        leases.restore(host).unwrap();
         leases.present().map(|lease| (lease.epoch, lease.prover)).unwrap()
     });
     assert_eq!(restored, [(2, NEWCOMER), (1, WORKER)]);

@@ -3,11 +3,12 @@
 use super::{
     Operator, OperatorError,
     chunk_store::Found,
-    events::{ChunkServed, ClaimRefused, JobAbandoned, JobDeclined, JobLeased, JobProven},
+    events::{ChunkServed, ClaimRefused, JobAbandoned, JobDeclined, JobLeased, JobProven, JobTakenBack},
+    lease::Asker,
     run::Run,
     waiting::GIVES_WAY,
 };
-use shardwire_model::{Cause, Coded as _, Hash, PeerId, life::Step};
+use shardwire_model::{Cause, Coded as _, Hash, PeerId};
 use shardwire_protocols::{
     Failure,
     trace::{
@@ -16,8 +17,14 @@ use shardwire_protocols::{
     },
 };
 use shardwire_transport::Protocol as _;
-use std::sync::{Arc, PoisonError};
-use tokio::time::timeout_at;
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+use tokio::time::{timeout, timeout_at};
+
+/// How often it is looked whether a job is free by the passing of time alone, for a prover that waits.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Operator {
     fn leased(&self, job: Hash) -> Result<Arc<Run>, Failure> {
@@ -28,18 +35,21 @@ impl Operator {
     /// others. While it is patient it gives way, to better provers that ask and if it holds all the leases that it may. One that it holds it is offered
     /// only if it names it: it asks for another one then.
     fn free(&self, prover: PeerId, begun: &[ResumableJob], patient: bool) -> Option<JobOffer> {
-        let (now, runs) = (self.host.clock.steady(), self.runs());
-        let tier = self.host.peers.standing(prover).tier();
-        let may_have = |prover, run: &Run| {
-            run.leases.is_free(prover, now, run.has_ended()) && self.leases_left(prover, &runs, run.job).is_ok()
-        };
+        let runs = self.runs();
         let named = |run: &Run| begun.iter().any(|it| it.job == run.job);
+        let tier_of = |peer| self.host.peers.standing(peer).tier();
+        let tier = tier_of(prover);
+        let is_free = |prover, has_begun, run: &Run| {
+            run.leases.is_free(Asker { prover, tier: tier_of(prover), has_begun }, run.work(), tier_of)
+        };
+        let may_have = |other, run: &Run| {
+            let has_begun = other == prover && named(run);
+            is_free(other, has_begun, run) && self.leases_left(other, &runs, run.job).is_ok()
+        };
         let better = |run: &Run| self.waiting.better(tier, |other| other != prover && may_have(other, run));
         let yields = |run: &Run| patient && (!may_have(prover, run) || better(run));
-        let at_it = |run: &Run| run.leases.is_at_work(prover, now) && !named(run);
-        let free = |run: &Run| {
-            run.is_provable() && run.leases.is_free(prover, now, run.has_ended()) && !at_it(run) && !yields(run)
-        };
+        let at_it = |run: &Run| run.leases.is_at_work(prover) && !named(run);
+        let free = |run: &Run| run.is_provable() && is_free(prover, named(run), run) && !at_it(run) && !yields(run);
         // A job that it has begun and that is over is offered once more: the claim is then refused, which says why.
         let over = |run: &Run| named(run) && !run.leases.has_declined(prover);
         let mut jobs: Vec<_> = runs.iter().filter(|run| if run.is_open() { free(run) } else { over(run) }).collect();
@@ -49,12 +59,22 @@ impl Operator {
 
     /// Whether the prover may have one more lease, of this job, by the quota of the tier that it is in now.
     fn leases_left(&self, prover: PeerId, runs: &[Arc<Run>], job: Hash) -> Result<(), OperatorError> {
-        let now = self.host.clock.steady();
         // A lease of the job that it has already is replaced.
         let others = runs.iter().filter(|run| run.job != job && run.is_provable());
-        let held = others.filter(|run| run.leases.is_at_work(prover, now)).count();
+        let held = others.filter(|run| run.leases.is_at_work(prover)).count();
         let most = self.host.peers.quota(prover, Trace::NAME).map_or(0, |quota| quota.leases);
         if held < most as usize { Ok(()) } else { Err(OperatorError::LeasesHeld { held, most }) }
+    }
+
+    /// Waits until there is a job for this prover.
+    async fn found(&self, prover: PeerId, begun: &[ResumableJob], patient: bool) -> JobOffer {
+        loop {
+            let changed = self.changes.next();
+            if let Some(offer) = self.free(prover, begun, patient) {
+                return offer;
+            }
+            let _ = timeout(LOOK_AGAIN, changed).await;
+        }
     }
 
     fn grant(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
@@ -62,14 +82,21 @@ impl Operator {
         let _turn = self.granting.lock().unwrap_or_else(PoisonError::into_inner);
         let run = self.leased(job)?;
         if let Some(over) = run.over() {
-            run.leases.declined(prover, DeclineReason::GivenUp, true);
+            run.leases.declined(prover, DeclineReason::GivenUp, run.work());
             return Ok(Grant::Refused(over.into()));
         }
-        let granted =
-            self.leases_left(prover, &self.runs(), job).and_then(|()| run.leases.grant(&self.host, job, prover));
+        let asker = Asker { prover, tier: self.host.peers.standing(prover).tier(), has_begun: true };
+        let granted = self
+            .leases_left(prover, &self.runs(), job)
+            .and_then(|()| run.leases.grant(&self.host, job, asker, run.work()));
         match granted {
-            Ok(lease) => {
+            Ok((lease, replaced)) => {
                 run.streams()?;
+                if let Some(replaced) = replaced {
+                    self.events.emit(JobTakenBack { job, prover: replaced });
+                    // Its pulls that wait are told.
+                    run.progress.announce();
+                }
                 self.events.emit(JobLeased { job, prover, epoch: lease.statement.epoch });
                 Ok(Grant::Leased(lease))
             }
@@ -91,11 +118,10 @@ impl Handler for Operator {
         }
         let question = self.waiting.begin(prover, self.host.peers.standing(prover).tier());
         let gives_way = question.since + GIVES_WAY;
-        let patiently = self.changes.until(|| Ok::<_, Failure>(self.free(prover, begun, true)));
-        if let Ok(offer) = timeout_at(gives_way, patiently).await {
-            return offer;
+        if let Ok(offer) = timeout_at(gives_way, self.found(prover, begun, true)).await {
+            return Ok(offer);
         }
-        self.changes.until(|| Ok(self.free(prover, begun, false))).await
+        Ok(self.found(prover, begun, false).await)
     }
 
     async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
@@ -107,13 +133,13 @@ impl Handler for Operator {
         self.events.emit(JobDeclined { job, prover, cause: cause.to_string() });
         self.waiting.answered(prover);
         let run = self.leased(job)?;
-        run.leases.declined(prover, reason, run.has_ended());
+        run.leases.declined(prover, reason, run.work());
         Ok(())
     }
 
     async fn chunk(&self, prover: PeerId, job: Hash, epoch: u64, index: u32) -> Result<ChunkAnswer, Failure> {
         let run = self.leased(job)?;
-        let look = || match run.renew(prover, epoch) {
+        let look = || match run.renew(prover, epoch, Some(index)) {
             Ok(_) => Ok(run.find(index)?.map(Ok)),
             Err(epoch) => Ok::<_, OperatorError>(Some(Err(epoch))),
         };
@@ -132,12 +158,12 @@ impl Handler for Operator {
 
     async fn progress(&self, prover: PeerId, job: Hash, progress: Progress) -> Result<Progressed, Failure> {
         let run = self.leased(job)?;
-        Ok(match run.renew(prover, progress.epoch) {
-            Ok(expires) => {
+        Ok(match run.renew(prover, progress.epoch, None) {
+            Ok(()) => {
                 if matches!(progress.stage, ProverStage::Assembling | ProverStage::Proving) {
                     run.proves()?;
                 }
-                Progressed::Renewed { expires }
+                Progressed::Renewed { expires: run.expires(prover) }
             }
             Err(epoch) => Progressed::Lost { epoch },
         })
@@ -145,11 +171,12 @@ impl Handler for Operator {
 
     async fn finished(&self, prover: PeerId, job: Hash, epoch: u64, proof: Hash) -> Result<Finished, Failure> {
         let run = self.leased(job)?;
-        Ok(match run.renew(prover, epoch) {
-            Ok(_) => {
-                run.leases.proven(&self.host, proof)?;
-                run.reached(Step::Proven { proof })?;
+        Ok(match run.renew(prover, epoch, None) {
+            Ok(()) => {
+                // That there is one, a settler says.
+                run.leases.claims(&self.host, proof, run.work())?;
                 self.events.emit(JobProven { job, prover, proof });
+                self.changes.announce();
                 Finished::Acknowledged
             }
             Err(epoch) => Finished::Lost { epoch },
@@ -159,8 +186,8 @@ impl Handler for Operator {
     async fn abandoned(&self, prover: PeerId, job: Hash, epoch: u64, cause: Cause) -> Result<(), Failure> {
         let run = self.leased(job)?;
         self.events.emit(JobAbandoned { job, prover, cause: cause.to_string() });
-        if run.renew(prover, epoch).is_ok() {
-            run.leases.end(&self.host)?;
+        if run.renew(prover, epoch, None).is_ok() {
+            run.leases.end(&self.host, run.work())?;
             run.progress.announce();
             self.changes.announce();
         }

@@ -141,6 +141,10 @@ impl ConnectionAdmission {
         Self { limits, rates, counts: Mutex::default() }
     }
 
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }

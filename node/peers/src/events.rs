@@ -43,6 +43,10 @@ events! {
     SessionFailed = "session_failed" { peer: PeerId, protocol: String, code: &'static str, error: String }
         => ERROR : (peer = %peer.short(), protocol, code, "session failed on our side: {error}");
 
+    /// A session that a peer opened was refused because the peer has as many of that kind as it may
+    SessionRefused = "session_refused" { peer: PeerId, protocol: String, code: &'static str, error: String }
+        => DEBUG : (peer = %peer.short(), protocol, code, "session refused: {error}");
+
     /// A peer's standing changed
     StandingChanged = "standing_changed" { peer: PeerId, from: Standing, to: Standing, cause: String, by_time: bool }
         by { from: StandingKind = (*from).into(), to: StandingKind = (*to).into() }

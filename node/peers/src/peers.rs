@@ -252,6 +252,11 @@ impl Peers {
         here.standing.subscribe()
     }
 
+    /// How many connections a peer has.
+    pub(crate) fn connections(&self, peer: PeerId) -> usize {
+        lock(&self.present).get(&peer).map_or(0, |here| here.from.len())
+    }
+
     /// Counts one connection of a peer less.
     pub(crate) fn leaves(&self, peer: PeerId, from: IpAddr) {
         let mut present = lock(&self.present);

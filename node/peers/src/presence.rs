@@ -44,14 +44,17 @@ impl Peers {
             (records.standing(peer, now), records.listing(peer))
         };
         self.admission.saw(slot.address(), standing);
-        match admission::after_handshake(standing, listing, slot.reserved(), self.load.refused()) {
+        // The node's own command line is its owner's.
+        let open = if self.is_own(peer) { 0 } else { self.connections(peer) };
+        let limits = self.admission.limits();
+        match admission::after_handshake(standing, listing, slot.reserved(), open, limits, self.load.refused()) {
             Ok(_) => Ok(self.present(peer, standing, slot.address())),
             Err(away) => {
                 tracing::debug!(peer = %peer.short(), code = away.code(), "turned away: {away}");
                 self.admission.turned_away();
                 let wait = match away {
                     NotAdmitted::Denied | NotAdmitted::Banned { .. } => self.stay_away(standing),
-                    NotAdmitted::Full | NotAdmitted::Overloaded => BUSY_FOR,
+                    NotAdmitted::Full | NotAdmitted::Overloaded | NotAdmitted::TooMany { .. } => BUSY_FOR,
                 };
                 if standing.tier().is_none() {
                     self.admission.shut(slot.address(), wait);

@@ -2,7 +2,7 @@
 
 use crate::{
     admission::{ConnectionSlot, Decision},
-    events::{Blame, ProtocolViolated, SessionFailed, SessionLost},
+    events::{Blame, ProtocolViolated, SessionFailed, SessionLost, SessionRefused},
     peers::Peers,
     presence::Presence,
 };
@@ -10,7 +10,7 @@ use shardwire_model::Coded as _;
 use shardwire_protocols::ServeError;
 use shardwire_reputation::LONGEST_WAIT;
 use shardwire_transport::{
-    self as transport, Connection, Endpoint, Incoming, IncomingConnection, Pause, SessionError, first_turn,
+    self as transport, Connection, Endpoint, Incoming, IncomingConnection, Local, Pause, SessionError, first_turn,
 };
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::JoinSet};
@@ -167,6 +167,10 @@ impl Peers {
             }
             ServeError::Session(SessionError::Lost(_)) => {
                 self.events.emit(SessionLost { peer, protocol, code, error: words });
+            }
+            // The peer asked for more than it may: nothing is wrong here.
+            ServeError::Session(SessionError::Local(local)) if matches!(**local, Local::NoBulkSlot { .. }) => {
+                self.events.emit(SessionRefused { peer, protocol, code, error: words });
             }
             ServeError::Session(SessionError::Local(_)) | ServeError::Handler(_) => {
                 self.events.emit(SessionFailed { peer, protocol, code, error: words });

@@ -6,7 +6,7 @@
 //! the next lease. A proof needs its operator no longer.
 //!
 //! That a shard is over ends its job: on the word of the operator, without whose lease nothing could be done, as long as there is no proof; then
-//! on the word of a settler that this prover is configured to work with. A stranger's only means that the stranger isn't offered the proof.
+//! on the word of a settler that the World lists. Other peers are offered no proof, and their word counts for nothing.
 //!
 //! **Whose fault.** That there is no proof counts against a job only if the worker says that it is due to the witness. All else (the worker's file, its
 //! memory, a signal, a limit, the disk) is a [trouble](trouble) of this machine: the lease is given back at once, the prover waits, says why, and goes on

@@ -24,8 +24,12 @@ const MAX_SKIPPED: usize = 4096;
 const OFFER_AGAIN: Duration = Duration::from_secs(15);
 
 impl Prover {
-    /// The next proof for this settler. One whose file isn't there is passed over: the file may be restored.
+    /// The next proof for this settler, if it is one of the World's: any other peer is offered none, whatever it says that it is. One whose file isn't
+    /// there is passed over: the file may be restored.
     pub(super) fn proof_for(&self, settler: PeerId) -> Result<Option<StoredProof>, ProverError> {
+        if !self.host.world.is_settler(settler) {
+            return Ok(None);
+        }
         let wanted: Vec<_> = {
             let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
             let jobs = self.jobs();

@@ -417,12 +417,15 @@ async fn a_receipt_or_dispute_of_a_fresh_key_suppresses_nothing_and_costs_its_si
     let [settler, stranger] = settlers();
     let another = Identity::from_secret(&[5; 32]);
     let folder = tempfile::tempdir().unwrap();
-    let (prover, _tasks, [job, _], _) = proven(folder.path()).await;
-    let signs = stranger.clone();
-    ask(&prover, &stranger, |offered| async move { offered.settled(&signs, Timestamp(1)).await.map(|it| it.1) }).await;
-    let signs = another.clone();
+    let (prover, _tasks, [job, proof], shard) = proven(folder.path()).await;
+    let (segment, settled_at) = (0, Timestamp(1));
+    let receipt = Signed::by(&stranger, proof::Settlement { shard, segment, proof, settled_at });
     let cause = Cause::new("SW-PROOF-999", "it is not for you");
-    ask(&prover, &another, |offered| async move { offered.dispute(&signs, cause).await.map(|it| it.1) }).await;
+    let dispute = Signed::by(&another, proof::Objection { shard, segment, proof, cause });
+    for (peer, verdict) in [(&stranger, Verdict::Settled(receipt)), (&another, Verdict::Disputed(dispute))] {
+        assert!(prover.proof_for(peer.peer()).unwrap().is_none(), "it isn't even offered the proof");
+        prover.verdict(peer.peer(), proof, verdict).await.unwrap();
+    }
     for liar in [&stranger, &another] {
         assert!(matches!(prover.host.peers.standing(liar.peer()), Standing::Banned { .. }));
     }

@@ -5,19 +5,24 @@ use super::{
     events::{ShardAccepted, ShardDeclined},
 };
 use shardwire_model::life::Ended;
-use shardwire_model::{Cause, PeerId, ShardId, Stage, life::Step};
+use shardwire_model::{Cause, PeerId, SegmentId, ShardId, Stage, life::Step};
 use shardwire_protocols::{
     Failure, Signed,
-    handoff::{Acceptance, Answer, Assign, Closed, Handler, MAX_KNOWN, Outcome},
+    handoff::{Acceptance, Answer, Assign, Closed, Handler, Judged, Judgement, MAX_KNOWN, Outcome, Told},
 };
-use shardwire_store::records::{HANDOFFS, Handoff};
+use shardwire_store::records::{HANDOFFS, Handoff, VERDICTS};
 use std::time::Duration;
 
 /// How long an operator may be silent before its shards may be assigned anew: it asks every 15 s.
 const LEASE: Duration = Duration::from_secs(120);
 
 impl Settler {
-    async fn answer(&self, operator: PeerId, known: &[ShardId]) -> Result<Option<Answer>, SettlerError> {
+    async fn answer(
+        &self,
+        operator: PeerId,
+        known: &[ShardId],
+        judged: &[Told],
+    ) -> Result<Option<Answer>, SettlerError> {
         for shard in known {
             let outcome = match self.ended(*shard)? {
                 None => continue,
@@ -25,6 +30,11 @@ impl Settler {
                 Some(Ended::Settled { proof }) => Outcome::Settled { proof },
             };
             return Ok(Some(Answer::Closed(Closed { shard: *shard, outcome })));
+        }
+        for shard in known {
+            if let Some(news) = self.judged(*shard)?.filter(|news| !judged.contains(&news.told())) {
+                return Ok(Some(Answer::Judged(news)));
+            }
         }
         let open = self.world.open_shards(operator, None, MAX_KNOWN).await?;
         // What the World has started, and the history doesn't say yet, nobody is told.
@@ -35,6 +45,16 @@ impl Settler {
         self.host.store.put(&HANDOFFS, &shard, &Handoff { epoch })?;
         let expires = self.host.clock.now().plus(LEASE);
         Ok(Some(Answer::Assign(Box::new(Assign { start: record.start, values: record.values, epoch, expires }))))
+    }
+
+    /// What the latest proof of a shard was found to be.
+    fn judged(&self, shard: ShardId) -> Result<Option<Judged>, SettlerError> {
+        let verdict = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?;
+        Ok(verdict.map(|verdict| {
+            let disputed = |(code, reason): (String, String)| Judgement::Disputed { cause: Cause::new(&code, &reason) };
+            let judgement = verdict.fault.map_or(Judgement::Verified, disputed);
+            Judged { shard, proof: verdict.proof, judgement }
+        }))
     }
 
     fn is_started(&self, shard: ShardId) -> bool {
@@ -54,11 +74,11 @@ impl Settler {
 }
 
 impl Handler for Settler {
-    async fn next(&self, operator: PeerId, known: &[ShardId]) -> Result<Answer, Failure> {
+    async fn next(&self, operator: PeerId, known: &[ShardId], judged: &[Told]) -> Result<Answer, Failure> {
         let changes = self.assignments.of(operator);
         loop {
             let changed = changes.next();
-            if let Some(answer) = self.answer(operator, known).await? {
+            if let Some(answer) = self.answer(operator, known, judged).await? {
                 return Ok(answer);
             }
             changed.await;

@@ -391,8 +391,9 @@ impl Settler {
             // A receipt of something else than what was asked for.
             (Standing::Final(Receipt::Started(_)), _) => return Err(SettlerError::Receipt { shard }),
         };
+        // Either way the operator is told: of the end, or that what was verified is disputed.
+        self.wake_operator(shard).await;
         if matches!(caught, CaughtUp::Done) {
-            self.wake_operator(shard).await;
             self.operations.emit(OperationFinal { shard, ticket, operation: kind });
         }
         self.submitted().remove(&ticket);
@@ -400,7 +401,7 @@ impl Settler {
     }
 
     /// Wakes the operator of a shard whose history has changed, and no other.
-    async fn wake_operator(&self, shard: ShardId) {
+    pub(super) async fn wake_operator(&self, shard: ShardId) {
         match self.world.shard(shard).await {
             Ok(Some(record)) => self.assignments.announce(&record.start.operator),
             // To look once more costs an operator nothing but that.

@@ -190,7 +190,7 @@ async fn an_aborted_shard_gives_back_what_it_took_and_everybody_is_told() {
     let (start, deadline) = settler.start(&request(1), somebody(), Some(60)).await.unwrap();
     assert_eq!((deadline, settler.starter(start.shard)), (Timestamp(60_000), Some(somebody())));
     assert_eq!(gold(&**world).await, (Felt::from(60), 40, Some(start.shard)));
-    let Answer::Assign(assigned) = settler.next(start.operator, &[]).await.unwrap() else { panic!("assigned") };
+    let Answer::Assign(assigned) = settler.next(start.operator, &[], &[]).await.unwrap() else { panic!("assigned") };
     assert_eq!(assigned.start, start);
 
     sleep(MINUTE / 2).await;
@@ -208,7 +208,9 @@ async fn an_aborted_shard_gives_back_what_it_took_and_everybody_is_told() {
         Some(&Step::Aborted { why: AbortCause::Asked { by: somebody() } })
     );
 
-    let Answer::Closed(closed) = settler.next(start.operator, &[start.shard]).await.unwrap() else { panic!("closed") };
+    let Answer::Closed(closed) = settler.next(start.operator, &[start.shard], &[]).await.unwrap() else {
+        panic!("closed")
+    };
     assert_eq!((closed.shard, closed.outcome), (start.shard, Outcome::Aborted));
     // A proof that comes now is late.
     let late = settler.settle(start.shard, output(&**world, &start).await, &verdict(PROOF)).await.unwrap();

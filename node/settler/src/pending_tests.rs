@@ -160,7 +160,7 @@ async fn while_a_start_is_pending_everything_else_goes_on() {
 
     // Another shard starts, is handed off, settles; what is asked is answered: all at once.
     let (other, _) = settler.start(&gold_alone(2), somebody(), None).await.unwrap();
-    assert!(timeout(MINUTE, settler.next(other.operator, &[])).await.unwrap().is_ok());
+    assert!(timeout(MINUTE, settler.next(other.operator, &[], &[])).await.unwrap().is_ok());
     let applied = settler.settle(other.shard, small_output(&*world, &other).await, &verdict(PROOF)).await.unwrap();
     assert!(matches!(applied, Applied::Settled(_)), "{applied:?}");
     assert_eq!(settler.storage(None).await.unwrap().0.len(), 2);
@@ -175,7 +175,10 @@ async fn while_a_start_is_pending_everything_else_goes_on() {
     let statuses = settler.shards(None).await.unwrap();
     let status = statuses.iter().find(|status| status.shard == slow).unwrap();
     assert_eq!(status.error.as_ref().unwrap().code, "SW-SETTLER-008");
-    assert!(timeout(MINUTE, settler.next(other.operator, &[other.shard])).await.is_ok(), "the other one has closed");
+    assert!(
+        timeout(MINUTE, settler.next(other.operator, &[other.shard], &[])).await.is_ok(),
+        "the other one has closed"
+    );
     assert!(lived(settler, slow).stage().is_none());
 
     sleep(5 * MINUTE).await;

@@ -143,6 +143,7 @@ impl Settler {
             // The prover asks again; it is told when that is known.
             Applied::Pending => {
                 self.host.peers.note(prover, &Event::Worked(Work::Proof));
+                self.wake_operator(shard).await;
                 let unwanted = Unwanted::Pending { shard };
                 Ok(offered.skip(unwanted.reason(), unwanted).await?)
             }
@@ -161,6 +162,7 @@ impl Settler {
                 let fault = Some((objection.code().to_owned(), objection.to_string()));
                 let kept = Verdict { fault, ..verdict };
                 self.host.store.put(&VERDICTS, &segment, &kept).map_err(failed)?;
+                self.wake_operator(shard).await;
                 if blamed == Some(Blame::Peer) {
                     let announcement = offered.announcement().clone();
                     let proof = BadProof { announcement, start, before, bytes: proof_bytes };

@@ -316,12 +316,12 @@ async fn an_operator_gets_what_is_in_the_history_though_another_shard_is_not_yet
         let request = (2..).map(request).find(|it| (id(it) < start.shard) == is_before).unwrap();
         settler.world.submit(Operation::Start { request, deadline }).await.unwrap();
     }
-    let Answer::Assign(assign) = handoff::Handler::next(&*settler, operator().peer(), &[]).await.unwrap() else {
+    let Answer::Assign(assign) = handoff::Handler::next(&*settler, operator().peer(), &[], &[]).await.unwrap() else {
         panic!("an assignment")
     };
     assert_eq!(assign.start.shard, start.shard);
     let known = [start.shard];
-    let asks = handoff::Handler::next(&*settler, operator().peer(), &known);
+    let asks = handoff::Handler::next(&*settler, operator().peer(), &known, &[]);
     assert!(tokio::time::timeout(std::time::Duration::from_secs(60), asks).await.is_err(), "there is nothing else yet");
 }
 

@@ -136,13 +136,16 @@ fn peers(peers: &[PeerStatus]) -> String {
             peer.skew_ms.filter(noticed).map_or_else(|| "-".to_owned(), apart),
         ]
     });
-    columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
+    let table = columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
+    let troubles = peers.iter().filter_map(|peer| Some((peer, peer.trouble.as_ref()?)));
+    let troubles = troubles.map(|(peer, trouble)| format!("\n{}: {}", peer.peer.short(), plain(&trouble.to_string())));
+    std::iter::once(table).chain(troubles).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shardwire_model::{PeerId, Role, Timestamp};
+    use shardwire_model::{Cause, PeerId, Role, Timestamp};
     use shardwire_protocols::administration::{Counts, Unmet};
     use shardwire_reputation::Tier;
 
@@ -221,6 +224,7 @@ mod tests {
             connected: true,
             round_trip_us: Some(120),
             skew_ms: Some(-4_999),
+            trouble: None,
         };
         let waiting = PeerStatus {
             peer: PeerId([0x33; 32]),
@@ -229,6 +233,7 @@ mod tests {
             connected: false,
             round_trip_us: None,
             skew_ms: None,
+            trouble: Some(Cause::new("SW-NETWORK-001", "another node has this node's key")),
         };
         NodeStatus {
             peer: PeerId([0x11; 32]),
@@ -261,7 +266,8 @@ mod tests {
              ready       yes\n\n\
              peer        address         roles     state          round trip  clock\n\
              2222222222  127.0.0.1:7001  operator  connected      120 µs      -\n\
-             3333333333  -               -         not connected  -           -\n\n\
+             3333333333  -               -         not connected  -           -\n\
+             3333333333: another node has this node's key (SW-NETWORK-001)\n\n\
              no shards\n\n\
              and 2 older shards"
         );

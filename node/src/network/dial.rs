@@ -1,6 +1,11 @@
 //! Dialling a peer, for as long as the node runs.
 
-use super::{Node, Router, events::DialFailed, serve};
+use super::{
+    Node, Router,
+    events::DialFailed,
+    serve::{self, Ended},
+    twin::YIELDS,
+};
 use shardwire_host::names::{reaches, resolve};
 use shardwire_model::{Address, PeerId};
 use shardwire_protocols::handshake::{self, Handshake};
@@ -15,11 +20,17 @@ pub(super) async fn keep(router: Arc<Router>, peer: PeerId, address: Address) {
     let links = &router.node.links;
     links.expect(peer, address.clone());
     let mut waits = REDIAL.start(router.node.randomness.clone());
+    let mut yields = YIELDS.start(router.node.randomness.clone());
     let mut complained = false;
     loop {
         links.gone(peer).await;
         match attempt(&router, peer, &address).await {
-            Ok(()) => {
+            Ok(Ended::Yielded) => {
+                tokio::time::sleep(yields.after_failure()).await;
+                continue;
+            }
+            Ok(Ended::Usually) => {
+                yields.reset();
                 waits.reset();
                 complained = false;
             }
@@ -34,7 +45,7 @@ pub(super) async fn keep(router: Arc<Router>, peer: PeerId, address: Address) {
 }
 
 /// Connects and serves the connection to its end.
-async fn attempt(router: &Arc<Router>, peer: PeerId, address: &Address) -> Result<(), String> {
+async fn attempt(router: &Arc<Router>, peer: PeerId, address: &Address) -> Result<Ended, String> {
     let node = &router.node;
     let (connection, address) = connect(node, peer, address).await?;
     let presence = node.host.peers.dialled(peer, address.ip()).map_err(|wait| {
@@ -42,9 +53,8 @@ async fn attempt(router: &Arc<Router>, peer: PeerId, address: &Address) -> Resul
         format!("the peer is shut out here for another {wait:?}")
     })?;
     let session = connection.open::<Handshake>().await.map_err(|error| said(&error))?;
-    let agreed = handshake::greet(session, router.hello()).await.map_err(|error| said(&error))?;
-    serve::connection(router.clone(), connection, agreed, presence.into(), true).await;
-    Ok(())
+    let agreed = handshake::greet(session, router.hello(peer)).await.map_err(|error| said(&error))?;
+    Ok(serve::connection(router.clone(), connection, agreed, presence.into(), true).await)
 }
 
 /// Connects to the first of a peer's addresses at which it answers: one, unless it has a name.

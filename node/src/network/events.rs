@@ -1,8 +1,24 @@
 //! What happens to connections.
 
-use shardwire_model::{Address, PeerId};
-use shardwire_telemetry::events;
+use super::twin::Twin;
+use shardwire_model::{Address, Coded as _, PeerId};
+use shardwire_telemetry::{events, labels};
 use std::{net::SocketAddr, time::Duration};
+
+labels! {
+    /// What a node is to another one with the same key.
+    pub enum Side { Yields = "yields", Prevails = "prevails", Met = "met" }
+}
+
+impl From<Twin> for Side {
+    fn from(twin: Twin) -> Self {
+        match twin {
+            Twin::Yields => Self::Yields,
+            Twin::Prevails => Self::Prevails,
+            Twin::Met => Self::Met,
+        }
+    }
+}
 
 events! {
     pub(crate) room "network";
@@ -14,6 +30,11 @@ events! {
     /// A peer that was connected has gone, or was turned away
     Disconnected = "disconnected" { peer: PeerId, why: String }
         => INFO : (peer = %peer.short(), "disconnected: {why}");
+
+    /// Two nodes have one key, by what this node is to them
+    IdentityShared = "identity_shared" { peer: PeerId, address: SocketAddr, twin: Twin }
+        by { side: Side = (*twin).into() }
+        => WARN, ERROR if (*twin == Twin::Yields) : (peer = %peer.short(), %address, code = twin.code(), "{twin}. {}", twin.next_step());
 
     /// No connection to a configured peer
     DialFailed = "dial_failed" { peer: PeerId, address: Address, again: bool, why: String }

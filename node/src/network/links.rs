@@ -1,14 +1,16 @@
 //! Which peers there are, and the one connection to each.
 
+use super::twin::{Seen, Twin};
 use shardwire_host::Changes;
 use shardwire_model::{Address, PeerId, Role, bounded};
 use shardwire_protocols::{
     administration::PeerStatus,
-    handshake::{Agreed, MAX_NAME, SKEW_NOTICED},
+    handshake::{Agreed, Instance, MAX_NAME, SKEW_NOTICED},
     keepalive::Measured,
 };
 use shardwire_transport::Connection;
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -36,6 +38,8 @@ struct Known {
     link: Option<Link>,
     /// The roles that it had when it was connected last.
     roles: BTreeSet<String>,
+    /// That its key, or this node's, has two nodes.
+    twin: Option<Seen>,
 }
 
 /// How a node knows a peer in a role.
@@ -49,6 +53,17 @@ pub(crate) enum Met {
     Before,
     /// Not at all.
     Never,
+}
+
+/// What becomes of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Adopted {
+    /// It is the peer's, under this number.
+    Taken(u64),
+    /// Both sides have made one at once, and the other one is kept.
+    Redundant,
+    /// The peer's key has another node that began later, and that one has the connection.
+    Yields,
 }
 
 #[derive(Debug, Default)]
@@ -80,26 +95,48 @@ impl Links {
     }
 
     /// Takes up a connection, unless it is to give way to the one there is. Two that were made at once, one by each side, are told apart by
-    /// who dialled, so that both sides keep the same one: that of the peer with the lower id.
-    pub(super) fn adopt(&self, connection: &Connection, agreed: &Agreed, dialled: bool) -> Option<u64> {
+    /// who dialled, so that both sides keep the same one: that of the peer with the lower id. Of two nodes with one key the one that began later has it.
+    pub(super) fn adopt(&self, connection: &Connection, agreed: &Agreed, dialled: bool) -> Adopted {
         let peer = connection.peer();
         let mut table = self.table();
         table.next += 1;
         let number = table.next;
         let known = table.peers.entry(peer).or_default();
         if let Some(link) = known.link.as_ref().filter(|link| !link.connection.is_closed()) {
-            let mine_wins = self.me < peer;
-            if link.since.elapsed() < AT_ONCE && link.dialled != dialled && link.dialled == mine_wins {
-                return None;
+            match Instance::of(&agreed.capabilities).cmp(&Instance::of(&link.agreed.capabilities)) {
+                Ordering::Less => {
+                    known.twin = Some(Seen::now(Twin::Met));
+                    return Adopted::Yields;
+                }
+                Ordering::Equal => {
+                    let mine_wins = self.me < peer;
+                    if link.since.elapsed() < AT_ONCE && link.dialled != dialled && link.dialled == mine_wins {
+                        return Adopted::Redundant;
+                    }
+                    link.connection.close();
+                }
+                // Usually what is left of its last run, which nobody hears any more.
+                Ordering::Greater => link.connection.supersede(),
             }
-            link.connection.close();
         }
         known.roles.clone_from(&agreed.roles);
         let (connection, agreed) = (connection.clone(), agreed.clone());
         known.link = Some(Link { connection, agreed, dialled, since: Instant::now(), measured: None, number });
         drop(table);
         self.changes.announce();
-        Some(number)
+        Adopted::Taken(number)
+    }
+
+    /// Which run of this key is connected.
+    pub(super) fn instance(&self, peer: PeerId) -> Option<Instance> {
+        let table = self.table();
+        let link = table.peers.get(&peer)?.link.as_ref().filter(|link| !link.connection.is_closed())?;
+        Instance::of(&link.agreed.capabilities)
+    }
+
+    /// Notes that a key has two nodes, as seen at this peer.
+    pub(super) fn twin(&self, peer: PeerId, twin: Twin) {
+        self.table().peers.entry(peer).or_default().twin = Some(Seen::now(twin));
     }
 
     /// Lets go of a connection, if it is still the peer's.
@@ -172,7 +209,9 @@ impl Links {
     /// How each peer is.
     pub(crate) fn status(&self) -> Vec<PeerStatus> {
         let table = self.table();
-        let peers = table.peers.iter().filter(|(_, known)| known.address.is_some() || known.link.is_some());
+        let news = |known: &Known| known.twin.as_ref().and_then(Seen::shown);
+        let is_listed = |known: &Known| known.address.is_some() || known.link.is_some() || news(known).is_some();
+        let peers = table.peers.iter().filter(|(_, known)| is_listed(known));
         peers
             .map(|(peer, known)| {
                 let link = known.link.as_ref();
@@ -186,6 +225,7 @@ impl Links {
                     connected: link.is_some(),
                     round_trip_us: measured.map(|it| u64::try_from(it.round_trip.as_micros()).unwrap_or(u64::MAX)),
                     skew_ms: measured.map(|it| it.skew_ms),
+                    trouble: news(known),
                 }
             })
             .collect()

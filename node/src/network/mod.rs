@@ -1,6 +1,6 @@
 //! The node among its peers: connections, handshakes, and the [services](Services), which say what session goes to which role.
 //!
-//! There is one connection to a peer, no matter which side dialled; sessions run on it both ways. Configured peers with an address are dialled,
+//! There is one connection to a peer, no matter which side dialled; sessions run on it both ways. Of two nodes with one key the one that began later has it ([`twin`]). Configured peers with an address are dialled,
 //! again and again with back-off; others dial us. After the handshake each side opens the sessions that its roles consume and the other
 //! announced, and serves those that it announced itself. One session's failure ends that session only; it is opened again after a pause.
 //!
@@ -19,6 +19,7 @@ mod readiness;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod twin;
 
 use events::ClockApart;
 pub(crate) use links::{Links, Met};
@@ -34,7 +35,7 @@ use shardwire_peers::{ConfiguredPeers, load::resident_bytes, receive};
 use shardwire_protocols::{
     ServeError,
     administration::{self, Administration},
-    handshake::Hello,
+    handshake::{Hello, Instance},
     keepalive::{self, Keepalive},
 };
 use shardwire_prover::Prover;
@@ -108,6 +109,8 @@ pub(crate) struct Node {
     pub(crate) since: shardwire_model::Timestamp,
     /// The host's clock, which peers' words are for.
     pub(crate) clock: Arc<NodeClock>,
+    /// Which run of its key it is.
+    pub(crate) instance: Instance,
     /// Reads whom the configuration names again.
     pub(crate) reload: Reload,
     /// Where the seeds of its waits come from.
@@ -131,8 +134,10 @@ impl Router {
         Self { node, services }
     }
 
-    fn hello(&self) -> Hello {
-        let Node { host, roles, .. } = &*self.node;
+    /// What is said to this peer.
+    fn hello(&self, peer: PeerId) -> Hello {
+        let Node { host, roles, instance, links, .. } = &*self.node;
+        let met = links.instance(peer).map(|other| other.met());
         Hello {
             network: host.world.network().to_owned(),
             world: Some(host.world.hash()),
@@ -140,7 +145,7 @@ impl Router {
             roles: roles.names().iter().map(ToString::to_string).collect(),
             serves: self.services.serves(),
             opens: self.services.opens(),
-            capabilities: Vec::new(),
+            capabilities: [instance.capability()].into_iter().chain(met).collect(),
             time: host.clock.wall(),
         }
     }

@@ -2,17 +2,19 @@
 
 use super::{
     Node, Router,
-    events::{Connected, Disconnected, GreetingMissed, HandshakeRefused},
+    events::{Connected, Disconnected, GreetingMissed, HandshakeRefused, IdentityShared},
+    links::Adopted,
+    twin::{self, Twin},
 };
 use shardwire_host::services::Opened;
 use shardwire_model::{Coded as _, Mutation};
 use shardwire_peers::{Presence, sessions};
 use shardwire_protocols::{
     ServeError,
-    handshake::{self, Agreed, Handshake, HandshakeError},
+    handshake::{self, Agreed, Handshake, HandshakeError, Instance},
     timing::GREETING,
 };
-use shardwire_transport::{Backoff, Connection};
+use shardwire_transport::{Backoff, Connection, LostCause, WireCode};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     task::JoinSet,
@@ -29,7 +31,9 @@ pub(super) async fn accepted(router: Arc<Router>, connection: Connection, presen
     let (address, peer) = (connection.address(), connection.peer());
     let events = router.node.events.clone();
     match greeted(&router, &connection).await {
-        Ok(Ok(agreed)) => self::connection(router, connection, agreed, presence, false).await,
+        Ok(Ok(agreed)) => {
+            self::connection(router, connection, agreed, presence, false).await;
+        }
         Ok(Err(error)) => {
             match error {
                 HandshakeError::Session(error) => presence.failed("handshake", &error.into()),
@@ -52,9 +56,25 @@ pub(super) async fn accepted(router: Arc<Router>, connection: Connection, presen
 async fn greeted(router: &Router, connection: &Connection) -> Result<Result<Agreed, HandshakeError>, Elapsed> {
     let greeting = async {
         let incoming = connection.accept().await?;
-        handshake::answer(incoming.serve::<Handshake>().await?, router.hello()).await
+        handshake::answer(incoming.serve::<Handshake>().await?, router.hello(connection.peer())).await
     };
     tokio::time::timeout(GREETING, greeting).await
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// As connections do.
+    Usually,
+    /// The peer keeps the one with another node of this node's key.
+    Yielded,
+}
+
+/// Says that a key has two nodes, and notes it.
+fn shared(node: &Node, connection: &Connection, twin: Twin) {
+    let (peer, address) = (connection.peer(), connection.address());
+    node.links.twin(peer, twin);
+    node.events.emit(IdentityShared { peer, address, twin });
 }
 
 /// Serves a connection to its end. Sessions that are under way then end with it.
@@ -64,18 +84,34 @@ pub(super) async fn connection(
     agreed: Agreed,
     presence: Arc<Presence>,
     dialled: bool,
-) {
+) -> Ended {
     let node = &router.node;
     let peer = connection.peer();
     let own = peer == node.me();
+    let met = Instance::met_by(&agreed.capabilities).filter(|_| !own && !agreed.roles.is_empty());
+    if let Some(twin) = met.and_then(|other| twin::met(node.instance, other)) {
+        shared(node, &connection, twin);
+        if twin == Twin::Yields {
+            connection.close();
+            return Ended::Yielded;
+        }
+    }
     // A peer with a role is kept as one; the command line and clients are only served. Of a node's connection to itself, the
     // dialling end consumes and the other one serves.
     let number = if agreed.roles.is_empty() || (own && !dialled) {
         None
     } else {
         match node.links.adopt(&connection, &agreed, dialled) {
-            None => return connection.close(),
-            number => number,
+            Adopted::Taken(number) => Some(number),
+            Adopted::Redundant => {
+                connection.close();
+                return Ended::Usually;
+            }
+            Adopted::Yields => {
+                shared(node, &connection, Twin::Met);
+                connection.supersede();
+                return Ended::Usually;
+            }
         }
     };
     if number.is_some() {
@@ -98,6 +134,11 @@ pub(super) async fn connection(
         node.links.release(peer, number);
     }
     consumed.shutdown().await;
+    if connection.closed().await == LostCause::Reset(WireCode::Superseded) {
+        shared(node, &connection, Twin::Yields);
+        return Ended::Yielded;
+    }
+    Ended::Usually
 }
 
 /// Opens the sessions that our roles consume of this peer, and that it announced.

@@ -76,6 +76,7 @@ async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
         reload: Reload(Box::new(|| Ok(ConfiguredPeers::default()))),
         since: Timestamp(0),
         clock: NodeClock::begin(host.clock.clone(), false, &host.telemetry),
+        instance: Instance { since: Timestamp(0), nonce: 0 },
         randomness: random,
         stop_asked: CancellationToken::new(),
         stop: CancellationToken::new(),
@@ -86,7 +87,7 @@ async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
 
 /// What the node agrees on with a peer that dials it.
 fn agreed(router: &Router, theirs: Hello) -> Agreed {
-    let terms = agree(&theirs, &router.hello()).unwrap();
+    let terms = agree(&theirs, &router.hello(Identity::from_secret(&[2; 32]).peer())).unwrap();
     let (peer, agent) = (Identity::from_secret(&[2; 32]).peer(), theirs.agent);
     let (roles, capabilities) = (theirs.roles.into_iter().collect(), BTreeSet::new());
     Agreed { peer, agent, roles, opens: terms.accepting, serves: terms.dialling, capabilities, skew_ms: 0 }
@@ -132,7 +133,8 @@ fn combinations() -> impl Iterator<Item = Vec<Role>> {
 async fn announced_is_served_whatever_the_roles() {
     for roles in combinations() {
         let (router, _held) = router(&roles).await;
-        let (announced, agreed) = (router.hello().serves, agreed(&router, curious()));
+        let (announced, agreed) =
+            (router.hello(Identity::from_secret(&[2; 32]).peer()).serves, agreed(&router, curious()));
         let names = |it: &Spoken, entry: &Entry| it.name == entry.name && (it.min..=it.max).contains(&entry.version);
         for entry in catalogue::all().iter().filter(|entry| entry.name != Handshake::NAME) {
             let newest = announced.iter().any(|it| it.name == entry.name && it.max == entry.version);
@@ -177,10 +179,10 @@ async fn a_role_opens_what_others_serve_and_announces_what_it_serves() {
         (Role::Prover, vec!["proof"], vec!["keepalive", "trace"]),
     ] {
         let (router, _held) = router(&[role]).await;
-        let hello = router.hello();
+        let hello = router.hello(Identity::from_secret(&[2; 32]).peer());
         let mut served = names(hello.serves);
         // What every node serves is no role's.
-        let always = names(self::router(&[]).await.0.hello().serves);
+        let always = names(self::router(&[]).await.0.hello(Identity::from_secret(&[2; 32]).peer()).serves);
         served.retain(|it| !always.contains(it));
         assert_eq!(served, serves, "{role}");
         assert_eq!(names(hello.opens), opens, "{role}");

@@ -65,6 +65,12 @@ macro_rules! events {
                         0 $(+ u64::from(self.$amount))?
                     }
 
+                    #[allow(unused_variables, reason = "not every field decides about the level")]
+                    fn level(&self) -> $crate::tracing::Level {
+                        let Self { $($field),* } = self;
+                        $crate::events!(@level $level [$($other if ($when)),*])
+                    }
+
                     #[allow(unused_variables, reason = "not every field is in the line")]
                     fn log(&self) {
                         let Self { $($field),* } = self;
@@ -85,6 +91,16 @@ macro_rules! events {
             $crate::events!(@line $target; $other $line)
         } else {
             $crate::events!(@log $target; $level [$($($others)+)?] $line)
+        }
+    };
+    (@level $level:ident []) => {
+        $crate::tracing::Level::$level
+    };
+    (@level $level:ident [$other:ident if ($when:expr) $(, $($others:tt)+)?]) => {
+        if $when {
+            $crate::tracing::Level::$other
+        } else {
+            $crate::events!(@level $level [$($($others)+)?])
         }
     };
     (@line $target:expr; $level:ident ($($line:tt)*)) => {

@@ -1,6 +1,9 @@
 //! What an event is, and the handle with which a room emits its own.
 
-use crate::MAX_SERIES;
+use crate::{
+    MAX_SERIES,
+    lines::{Line, Lines},
+};
 use std::{
     any::Any,
     fmt,
@@ -88,6 +91,9 @@ pub trait Event: fmt::Debug + Send + Sync + 'static {
     /// What is added up.
     fn amount(&self) -> u64;
 
+    /// The level of its line.
+    fn level(&self) -> tracing::Level;
+
     /// Writes its line.
     fn log(&self);
 }
@@ -149,12 +155,13 @@ pub(crate) struct Counts {
     pub(crate) declared: Declared,
     series: Box<[AtomicU64]>,
     amount: AtomicU64,
+    lines: Lines,
 }
 
 impl Counts {
     pub(crate) fn of(declared: Declared) -> Self {
         let series = (0..declared.series()).map(|_| AtomicU64::new(0)).collect();
-        Self { declared, series, amount: AtomicU64::new(0) }
+        Self { declared, series, amount: AtomicU64::new(0), lines: Lines::default() }
     }
 
     fn add(&self, series: usize, amount: u64) {
@@ -189,6 +196,8 @@ impl Counts {
 /// With what a room emits its events. Cheap to clone: clones count together.
 pub struct Events<R> {
     pub(crate) counts: Arc<[Counts]>,
+    /// Lines of the whole node.
+    pub(crate) held_back: Arc<AtomicU64>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) room: PhantomData<fn() -> R>,
 }
@@ -196,10 +205,24 @@ pub struct Events<R> {
 impl<R: Declares> Events<R> {
     /// Counts the event, logs it, and shows it to the node's observer.
     pub fn emit<E: Event<Room = R>>(&self, event: E) {
-        if let Some(counts) = self.counts.get(E::INDEX) {
+        let counts = self.counts.get(E::INDEX);
+        if let Some(counts) = counts {
             counts.add(event.series(), event.amount());
         }
-        event.log();
+        // Who asks for more than info asks for all of it.
+        match counts.filter(|_| event.level() <= tracing::Level::INFO).map(|counts| counts.lines.next()) {
+            None => event.log(),
+            Some(Line::Written { held_back }) => {
+                if held_back > 0 {
+                    let (room, event) = (E::Room::ROOM, E::DECLARED.name);
+                    tracing::warn!(target: "shardwire_telemetry::held_back", room, event, "{held_back} lines of this event were held back: there were too many");
+                }
+                event.log();
+            }
+            Some(Line::HeldBack) => {
+                self.held_back.fetch_add(1, Ordering::Relaxed);
+            }
+        }
         if let Some(observer) = &self.observer {
             observer.observe(Seen::of(event));
         }
@@ -208,7 +231,12 @@ impl<R: Declares> Events<R> {
 
 impl<R> Clone for Events<R> {
     fn clone(&self) -> Self {
-        Self { counts: self.counts.clone(), observer: self.observer.clone(), room: PhantomData }
+        Self {
+            counts: self.counts.clone(),
+            held_back: self.held_back.clone(),
+            observer: self.observer.clone(),
+            room: PhantomData,
+        }
     }
 }
 

@@ -19,7 +19,9 @@
 //! **Readiness.** What a node needs to do its work is a [condition](Telemetry::condition) that the room registers which knows of it. A node is ready
 //! while [none is unmet](Telemetry::unmet).
 //!
-//! **Bounds:** [`MAX_SERIES`] a family; the number of families is fixed by the code; [`MAX_CONDITIONS`]. Nothing is stored but counters.
+//! **Bounds:** [`MAX_SERIES`] a family; the number of families is fixed by the code; [`MAX_CONDITIONS`]. Nothing is stored but counters. Of one event
+//! [`LINES_AT_ONCE`] lines may come at once and then one every [`LINE_EVERY`], whatever peers do; the rest is counted, in `shardwire_telemetry_lines_held_back_total`,
+//! and the next line says how many there were. Lines below info are only written for who asks for them, and all of them are.
 //!
 //! ```
 //! use shardwire_telemetry::{Telemetry, events, labels};
@@ -50,11 +52,13 @@ mod caught;
 mod conditions;
 mod declare;
 mod event;
+mod lines;
 mod registry;
 
 pub use caught::catch;
 pub use conditions::{MAX_CONDITIONS, Shortfall, Unmet};
 pub use event::{Declared, Declares, Event, Events, Label, Labelled, Observer, Seen};
+pub use lines::{LINE_EVERY, LINES_AT_ONCE};
 pub use prometheus_client::{
     encoding::EncodeGaugeValue,
     metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},

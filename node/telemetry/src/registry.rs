@@ -14,7 +14,10 @@ use std::{
     collections::BTreeMap,
     fmt,
     marker::PhantomData,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// The content type of [`Telemetry::to_text`].
@@ -48,6 +51,8 @@ impl Family {
 pub struct Telemetry {
     registered: Arc<Mutex<Registered>>,
     pub(crate) conditions: Conditions,
+    /// Lines that weren't written because there were too many of their kind.
+    held_back: Arc<AtomicU64>,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -98,9 +103,16 @@ impl Telemetry {
     #[must_use]
     pub fn events<R: Declares>(&self) -> Events<R> {
         let mut registered = self.registered();
+        if registered.rooms.is_empty() {
+            let held_back = self.held_back.clone();
+            let help = "Lines of the log that weren't written, because there were too many of one event";
+            let read = move || vec![([], held_back.load(Ordering::Relaxed))];
+            let family = Family::of("telemetry", "lines_held_back", help);
+            registered.put(family, Read { labels: [], read, kind: MetricType::Counter, put: counter });
+        }
         let known = registered.rooms.get(R::ROOM).cloned();
         let counts = known.unwrap_or_else(|| registered.count::<R>());
-        Events { counts, observer: self.observer.clone(), room: PhantomData }
+        Events { counts, held_back: self.held_back.clone(), observer: self.observer.clone(), room: PhantomData }
     }
 
     /// Takes in a metric that its room keeps. One of the same name is replaced.

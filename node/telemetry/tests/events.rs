@@ -141,6 +141,9 @@ shardwire_post_parcel_sent_total{by=\"sea\",weight=\"huge\"} 1
 # TYPE shardwire_post_parcel_sent_grams counter
 # UNIT shardwire_post_parcel_sent_grams grams
 shardwire_post_parcel_sent_grams_total 20500
+# HELP shardwire_telemetry_lines_held_back Lines of the log that weren't written, because there were too many of one event
+# TYPE shardwire_telemetry_lines_held_back counter
+shardwire_telemetry_lines_held_back_total 0
 # EOF
 "
     );

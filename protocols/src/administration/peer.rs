@@ -8,7 +8,7 @@ use crate::{
     size,
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{PeerId, Timestamp, bounded};
+use shardwire_model::{Cause, PeerId, Timestamp, bounded};
 use shardwire_reputation::{Ban, Components, Listing, Quota, Standing};
 
 /// Most connections in one response: as many as a node accepts.
@@ -139,6 +139,8 @@ pub struct PeerStatus {
     pub round_trip_us: Option<u64>,
     /// How far its wall clock is ahead of ours.
     pub skew_ms: Option<i64>,
+    /// What is wrong between the two: that one key has two nodes.
+    pub trouble: Option<Cause>,
 }
 
 /// What a node thinks of a peer.
@@ -207,7 +209,9 @@ const LINK: u32 = size::PEER
     + size::text(MAX_NAME)
     + size::list(MAX_ROLES, size::text(MAX_NAME))
     + size::TAG
-    + 2 * (size::TAG + size::U64);
+    + 2 * (size::TAG + size::U64)
+    + size::TAG
+    + size::CAUSE;
 pub(super) const LINKS: u32 = size::list(MAX_PEERS_LISTED, LINK);
 const STANDING: u32 = size::TAG + size::U64;
 const BAN: u32 = size::U64 + size::U32;

@@ -65,6 +65,7 @@ fn node_status() -> NodeStatus {
             connected: true,
             round_trip_us: Some(210),
             skew_ms: Some(-1),
+            trouble: None,
         }],
         shards: vec![],
         more_shards: 0,

@@ -1,6 +1,6 @@
 //! The operator's half.
 
-use super::{Acceptance, Answered, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, Nothing, Turn};
+use super::{Acceptance, Answered, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, Judged, Nothing, Told, Turn};
 use crate::{signed::Signed, timing};
 use shardwire_model::{Cause, ShardId};
 use shardwire_transport::{Branch, Identity, Initiator, Session, SessionError};
@@ -26,6 +26,8 @@ pub enum Next {
     Assign(Box<Assign>, Pending),
     /// What became of a shard that was named. It is repeated until the shard is named no longer.
     Closed(Closed, Client),
+    /// What a proof of a shard that was named was found to be.
+    Judged(Judged, Client),
 }
 
 /// An assignment that isn't answered yet.
@@ -47,14 +49,15 @@ impl Client {
         Self { session, not_before }
     }
 
-    /// Asks for work, naming the shards that were accepted and not closed. Waits up to
+    /// Asks for work, naming the shards that were accepted and not closed, and the proofs of them whose judgement was told. Waits up to
     /// [`HOLD`](crate::timing::HOLD) for something to happen. `identity` is this operator's.
     ///
     /// # Errors
-    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the settler's answer contradicts itself. More than [`MAX_KNOWN`](super::MAX_KNOWN) shards can't be named.
-    pub async fn ask(self, identity: &Identity, known: &[ShardId]) -> Result<Next, SessionError> {
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the settler's answer contradicts itself. More than [`MAX_KNOWN`](super::MAX_KNOWN) shards or proofs can't be named.
+    pub async fn ask(self, identity: &Identity, known: &[ShardId], judged: &[Told]) -> Result<Next, SessionError> {
         let asked = timing::wait_until(self.not_before).await;
-        let session: Session<Handoff, Answered, Loop> = self.session.choose(Ask { known: known.to_vec() }).await?;
+        let ask = Ask { known: known.to_vec(), judged: judged.to_vec() };
+        let session: Session<Handoff, Answered, Loop> = self.session.choose(ask).await?;
         match session.offer().await? {
             Branch::First(nothing) => {
                 let (Nothing {}, session) = nothing.recv().await?;
@@ -71,14 +74,31 @@ impl Client {
                         }
                     }
                 }
-                Branch::Second(closed) => {
-                    let (closed, session) = closed.recv::<Closed, _>().await?;
-                    if !known.contains(&closed.shard) {
-                        let detail = format!("shard {} is closed, which wasn't asked about", closed.shard.short());
-                        return Err(session.broken("Closed", "SW-HANDOFF-002", detail));
+                Branch::Second(news) => match news.offer().await? {
+                    Branch::First(closed) => {
+                        let (closed, session) = closed.recv::<Closed, _>().await?;
+                        if !known.contains(&closed.shard) {
+                            let detail = format!("shard {} is closed, which wasn't asked about", closed.shard.short());
+                            return Err(session.broken("Closed", "SW-HANDOFF-002", detail));
+                        }
+                        Ok(Next::Closed(closed, Self::at(session.repeat(), None)))
                     }
-                    Ok(Next::Closed(closed, Self::at(session.repeat(), None)))
-                }
+                    Branch::Second(news) => {
+                        let (news, session) = news.recv::<Judged, _>().await?;
+                        let shard = news.shard.short();
+                        let detail = if !known.contains(&news.shard) {
+                            Some(format!("a proof of shard {shard} is judged, which wasn't asked about"))
+                        } else if judged.contains(&news.told()) {
+                            Some(format!("a proof of shard {shard} is judged of which this was told before"))
+                        } else {
+                            None
+                        };
+                        match detail {
+                            Some(detail) => Err(session.broken("Judged", "SW-HANDOFF-005", detail)),
+                            None => Ok(Next::Judged(news, Self::at(session.repeat(), None))),
+                        }
+                    }
+                },
             },
         }
     }

@@ -17,6 +17,18 @@ pub struct Ask {
     /// The shards that it has accepted and not been told to be closed. An assigned shard that is missing here is assigned again.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_KNOWN>")]
     pub known: Vec<ShardId>,
+    /// What it was told of proofs of these shards: the latest of each shard.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_KNOWN>")]
+    pub judged: Vec<Told>,
+}
+
+/// A judgement that the operator was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The hash of the proof's bytes.
+    pub proof: Hash,
+    /// Whether it was verified; it was disputed otherwise.
+    pub verified: bool,
 }
 
 /// Nothing new for now: ask again.
@@ -59,6 +71,38 @@ pub struct Closed {
     pub outcome: Outcome,
 }
 
+/// What a settler found a proof to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Judgement {
+    /// It holds. The shard is settled as soon as the World has decided.
+    Verified,
+    /// It is disputed, and stays so.
+    Disputed {
+        /// The reason: a stable code, and words for a person.
+        cause: Cause,
+    },
+}
+
+/// A proof of a shard was judged. The shard isn't over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The shard.
+    pub shard: ShardId,
+    /// The hash of the proof's bytes.
+    pub proof: Hash,
+    /// What it was found to be.
+    pub judgement: Judgement,
+}
+
+impl Judged {
+    /// What the operator names once it was told this.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        Told { proof: self.proof, verified: self.judgement == Judgement::Verified }
+    }
+}
+
 /// What the operator signs when it accepts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acceptance {
@@ -88,10 +132,15 @@ pub struct Decline {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bye {}
 
-message!(Ask, max_bytes = size::list(MAX_KNOWN, size::FELT), deadline = timing::NEXT);
+message!(
+    Ask,
+    max_bytes = size::list(MAX_KNOWN, size::FELT) + size::list(MAX_KNOWN, size::HASH + size::TAG),
+    deadline = timing::NEXT
+);
 message!(Nothing, max_bytes = 0, deadline = timing::ANSWER);
 message!(Assign, max_bytes = size::SHARD_START + size::VALUES + 2 * size::U64, deadline = timing::ANSWER);
 message!(Closed, max_bytes = size::FELT + size::TAG + size::HASH, deadline = timing::ANSWER);
+message!(Judged, max_bytes = size::FELT + size::HASH + size::TAG + size::CAUSE, deadline = timing::ANSWER);
 message!(Accept, max_bytes = size::FELT + size::U64 + size::SIGNATURE, deadline = timing::NEXT);
 message!(Decline, max_bytes = size::FELT + size::CAUSE, deadline = timing::NEXT);
 message!(Bye, max_bytes = 0, deadline = timing::NEXT);

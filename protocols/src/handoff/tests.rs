@@ -34,7 +34,7 @@ impl Settler {
 }
 
 impl Handler for Settler {
-    async fn next(&self, _: PeerId, known: &[ShardId]) -> Result<Answer, Failure> {
+    async fn next(&self, _: PeerId, known: &[ShardId], _: &[Told]) -> Result<Answer, Failure> {
         self.note(format!("asked, {} known", known.len()))?;
         let answer = self.answers.lock().unwrap().pop_front();
         match answer {
@@ -78,13 +78,17 @@ async fn a_shard_is_assigned_accepted_and_closed_and_an_idle_settler_answers_not
     let settler = Settler::with([assignment(), Answer::Closed(closed.clone())]);
     let (client, session) = meet();
     let operate = async {
-        let Next::Assign(got, pending) = client.ask(&operator(), &[]).await.unwrap() else { panic!("no assignment") };
+        let Next::Assign(got, pending) = client.ask(&operator(), &[], &[]).await.unwrap() else {
+            panic!("no assignment")
+        };
         assert_eq!(*got, assign());
         let client = pending.accept(&operator()).await.unwrap();
-        let Next::Closed(got, client) = client.ask(&operator(), &[shard]).await.unwrap() else { panic!("not closed") };
+        let Next::Closed(got, client) = client.ask(&operator(), &[shard], &[]).await.unwrap() else {
+            panic!("not closed")
+        };
         assert_eq!(got, closed);
         let asked = Instant::now();
-        let Next::Nothing(client) = client.ask(&operator(), &[]).await.unwrap() else { panic!("something") };
+        let Next::Nothing(client) = client.ask(&operator(), &[], &[]).await.unwrap() else { panic!("something") };
         assert_eq!(asked.elapsed(), HOLD);
         client.close().await.unwrap();
     };
@@ -99,7 +103,9 @@ async fn a_shard_can_be_declined_with_a_reason() {
     let settler = Settler::with([assignment()]);
     let (client, session) = meet();
     let operate = async {
-        let Next::Assign(_, pending) = client.ask(&operator(), &[]).await.unwrap() else { panic!("no assignment") };
+        let Next::Assign(_, pending) = client.ask(&operator(), &[], &[]).await.unwrap() else {
+            panic!("no assignment")
+        };
         let client = pending.decline(DiskFull).await.unwrap();
         client.close().await.unwrap();
     };
@@ -123,7 +129,7 @@ async fn an_assignment_that_contradicts_itself_is_the_settlers_fault() {
         let settler = Settler::with([Answer::Assign(Box::new(bad))]);
         let (client, session) = meet();
         let me = operator();
-        let (asked, served) = tokio::join!(client.ask(&me, &[]), serve(session, &settler));
+        let (asked, served) = tokio::join!(client.ask(&me, &[], &[]), serve(session, &settler));
         assert!(rule(asked).starts_with(text), "{text}");
         assert_eq!(reset(served), WireCode::RuleBroken);
     }
@@ -135,9 +141,37 @@ async fn news_of_a_shard_that_was_not_named_is_the_settlers_fault() {
     let settler = Settler::with([Answer::Closed(closed)]);
     let (client, session) = meet();
     let (me, known) = (operator(), [ShardId(Felt::ONE)]);
-    let (asked, served) = tokio::join!(client.ask(&me, &known), serve(session, &settler));
+    let (asked, served) = tokio::join!(client.ask(&me, &known, &[]), serve(session, &settler));
     assert_eq!(rule(asked), "SW-HANDOFF-002 shard 0x2 is closed, which wasn't asked about");
     assert_eq!(reset(served), WireCode::RuleBroken);
+}
+
+#[tokio::test]
+async fn a_judgement_is_told_once_and_of_shards_that_were_named() {
+    let (shard, proof) = (ShardId(Felt::ONE), Hash::of(b"proof"));
+    let judgement = Judgement::Disputed { cause: Cause::new("SW-TEST-001", "it proves nothing") };
+    let news = Judged { shard, proof, judgement };
+    let told = |proof, verified| Told { proof, verified };
+    let asked = |shard: ShardId, told: Vec<Told>| {
+        let news = news.clone();
+        async move {
+            let settler = Settler::with([Answer::Judged(news)]);
+            let (client, session) = meet();
+            let (me, known) = (operator(), [shard]);
+            tokio::join!(client.ask(&me, &known, &told), serve(session, &settler)).0
+        }
+    };
+    let Ok(Next::Judged(got, _)) = asked(shard, vec![told(Hash::of(b"another"), false), told(proof, true)]).await
+    else {
+        panic!("not judged")
+    };
+    assert_eq!(got, news);
+    for (shard, told, why) in [
+        (ShardId(Felt::TWO), vec![], "a proof of shard 0x1 is judged, which wasn't asked about"),
+        (shard, vec![told(proof, false)], "a proof of shard 0x1 is judged of which this was told before"),
+    ] {
+        assert_eq!(rule(asked(shard, told).await), format!("SW-HANDOFF-005 {why}"));
+    }
 }
 
 #[tokio::test]
@@ -160,7 +194,7 @@ async fn an_acceptance_that_is_forged_or_of_another_assignment_is_the_operators_
         let settler = Settler::with([assignment()]);
         let (a, b) = halves::<Handoff>(&operator(), &identity(2));
         let cheat = async {
-            let answered = a.enter().choose(Ask { known: vec![] }).await.unwrap();
+            let answered = a.enter().choose(Ask { known: vec![], judged: vec![] }).await.unwrap();
             let Branch::Second(more) = answered.offer().await.unwrap() else { panic!("nothing") };
             let Branch::First(assigned) = more.offer().await.unwrap() else { panic!("closed") };
             let (_, assigned) = assigned.recv::<Assign, _>().await.unwrap();
@@ -177,7 +211,7 @@ async fn declining_another_shard_is_the_operators_fault() {
     let settler = Settler::with([assignment()]);
     let (a, b) = halves::<Handoff>(&operator(), &identity(2));
     let cheat = async {
-        let answered = a.enter().choose(Ask { known: vec![] }).await.unwrap();
+        let answered = a.enter().choose(Ask { known: vec![], judged: vec![] }).await.unwrap();
         let Branch::Second(more) = answered.offer().await.unwrap() else { panic!("nothing") };
         let Branch::First(assigned) = more.offer().await.unwrap() else { panic!("closed") };
         let (_, assigned) = assigned.recv::<Assign, _>().await.unwrap();
@@ -192,7 +226,7 @@ async fn a_handler_that_fails_ends_the_session_with_its_own_error() {
     let settler = Settler { broken: true, ..Settler::default() };
     let (client, session) = meet();
     let me = operator();
-    let (asked, served) = tokio::join!(client.ask(&me, &[]), serve(session, &settler));
+    let (asked, served) = tokio::join!(client.ask(&me, &[], &[]), serve(session, &settler));
     let served = served.unwrap_err();
     assert_eq!((served.to_string().as_str(), served.code()), ("the disk is full", "SW-TEST-001"));
     assert_eq!(served.next_step(), "Buy a larger one.");
@@ -224,7 +258,7 @@ async fn a_settler_that_does_not_hold_questions_is_asked_once_a_second() {
         let (me, mut client) = (operator(), Client::new(a));
         let began = Instant::now();
         for _ in 0..10 {
-            let Next::Nothing(next) = client.ask(&me, &[]).await.unwrap() else { panic!("something") };
+            let Next::Nothing(next) = client.ask(&me, &[], &[]).await.unwrap() else { panic!("something") };
             client = next;
         }
         assert!(began.elapsed() >= 9 * ASK_INTERVAL);
@@ -236,8 +270,12 @@ async fn a_settler_that_does_not_hold_questions_is_asked_once_a_second() {
 #[test]
 fn the_largest_messages_fit_and_longer_lists_are_refused() {
     let shard = ShardId(LARGEST);
-    fits(&Ask { known: vec![shard; MAX_KNOWN] });
-    refused_when_read(&Ask { known: vec![shard; MAX_KNOWN + 1] });
+    let judged = |count| vec![Told { proof: Hash([255; 32]), verified: true }; count];
+    fits(&Ask { known: vec![shard; MAX_KNOWN], judged: judged(MAX_KNOWN) });
+    refused_when_read(&Ask { known: vec![shard; MAX_KNOWN + 1], judged: Vec::new() });
+    refused_when_read(&Ask { known: Vec::new(), judged: judged(MAX_KNOWN + 1) });
+    let disputed = Judgement::Disputed { cause: largest_cause() };
+    fits(&Judged { shard, proof: Hash([255; 32]), judgement: disputed });
     let (epoch, expires) = (u64::MAX, Timestamp(u64::MAX));
     let largest = Assign { start: largest_start(), values: vec![LARGEST; MAX_ENTRIES], epoch, expires };
     fits(&largest);

@@ -11,6 +11,9 @@
 //! opens `proof` and doesn't serve it. A session of a protocol that a peer announced as served is never held against the one that
 //! opens it; one that it didn't announce, or in another version, is a violation.
 //!
+//! **Two nodes with one key.** A node names its run in a capability ([`Instance`]), and in another one the run with the key of whom it greets that it
+//! is connected with already. So both sides know it if a key has two nodes, and which of them yields.
+//!
 //! What it refuses: see [`Mismatch`]. Bounds: a Hello has at most [`MAX_ROLES`] roles, [`MAX_PROTOCOLS`] protocols and
 //! [`MAX_CAPABILITIES`] capabilities of [`MAX_NAME`] bytes; each side waits [`GREETING`](crate::timing::GREETING).
 //!
@@ -20,6 +23,7 @@
 mod agree;
 mod client;
 mod error;
+mod instance;
 mod messages;
 mod server;
 #[cfg(test)]
@@ -28,6 +32,7 @@ mod tests;
 pub use agree::{Agreed, Mismatch, SKEW_NOTICED, Side, Terms, agree, announce, spoken};
 pub use client::greet;
 pub use error::HandshakeError;
+pub use instance::Instance;
 pub use messages::{Hello, MAX_CAPABILITIES, MAX_NAME, MAX_PROTOCOLS, MAX_ROLES, RefusalReason, Refused, Spoken};
 pub use server::answer;
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Areas whose codes peers read, and where.
-const TOLD: [(&str, &str); 23] = [
+const TOLD: [(&str, &str); 25] = [
     ("ARTEFACT", "a file of the peer's own: as `STORE`"),
     ("CONFIG", "a `Failed` that answers `reload`"),
     ("CONTROL", "a `Failed` to a peer that may not ask that; the others stay with the one that asked"),
@@ -20,6 +20,7 @@ const TOLD: [(&str, &str); 23] = [
     ("LEDGER", "a settler's World: a `Failed`, a `Dispute`, a shard's `error`"),
     ("LIFE", "a step that a shard can't take: a `Failed`, a `Dispute`, an `Abandon`"),
     ("MERGE", "what the World can't merge: a `Failed` that answers `start`, a `Dispute`, a shard's `error`"),
+    ("NETWORK", "a node: a peer's `trouble`"),
     ("NODE", "a `Failed`"),
     (
         "OPERATOR",
@@ -29,6 +30,7 @@ const TOLD: [(&str, &str); 23] = [
     ("PROGRAM", "a handoff `Decline`, an ingress `Refused`: the operator doesn't have the program"),
     ("PROVE", "a prover's worker: an `Abandon`, a shard's `error`"),
     ("PROVER", "a prover: a trace `Decline` or `Abandon`, a shard's `error`"),
+    ("READY", "a node: what is `unmet`"),
     ("REFUSED", "the outcome in an ingress `Receipt`"),
     ("SETTLE", "a `Dispute`: the proof is of something else than the World's shard"),
     ("SETTLER", "a settler: a `Skip`, a `Dispute`, a `Failed`, a shard's `error`"),

@@ -42,6 +42,7 @@ pub(crate) fn admission() -> String {
         row("longest wait before a handshake", seconds(limits.longest_delay)),
         row("connections from one address (of IPv6 from one /64)", limits.per_host.to_string()),
         row("connections from one network (/24, /48)", limits.per_network.to_string()),
+        row("connections of one key", limits.per_peer.to_string()),
         row("strangers' handshakes a second from one address", limits.host_per_s.to_string()),
         row("strangers' handshakes a second from one network", limits.network_per_s.to_string()),
         row("strangers' handshakes a second in all", limits.strangers_per_s.to_string()),

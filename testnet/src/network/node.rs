@@ -123,6 +123,28 @@ impl Node {
         })
     }
 
+    /// A second node with a copy of this one's data folder, beside it and under this name: with the same key.
+    ///
+    /// # Errors
+    /// [`NetworkError::Folder`] if it can't be copied.
+    pub fn copied(&self, name: &str) -> Result<Self, NetworkError> {
+        let beside = |path: &Path| path.parent().unwrap_or(path).join(name);
+        let data = beside(&self.data);
+        copy(&self.data, &data).map_err(|reason| NetworkError::Folder { path: data.clone(), reason })?;
+        Ok(Self {
+            role: self.role,
+            program: self.program.clone(),
+            worker: self.worker.clone(),
+            log: beside(&self.log).with_extension("log"),
+            data,
+            peer: self.peer,
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            admins: self.admins.clone(),
+            tied: self.tied,
+            child: None,
+        })
+    }
+
     /// Its role.
     #[must_use]
     pub fn role(&self) -> Role {
@@ -272,6 +294,22 @@ impl Node {
         std::mem::forget(child);
         pid
     }
+}
+
+/// Copies a folder with all that is in it.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    std::fs::set_permissions(to, std::fs::metadata(from)?.permissions())?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let there = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &there)?;
+        } else {
+            std::fs::copy(entry.path(), there)?;
+        }
+    }
+    Ok(())
 }
 
 /// The node's program, without settings that were meant for other nodes.

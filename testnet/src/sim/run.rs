@@ -32,8 +32,7 @@ use std::{
 use tokio::{task::JoinSet, time::Instant};
 
 /// How long every shard may take to settle without faults: leases of a minute, time-outs of half a minute, pauses of
-/// a quarter, and ten minutes in which a job isn't offered because its prover announced the proof; some of these one
-/// after the other.
+/// a quarter, and jobs that liars hold for as long as the work takes; some of these one after the other.
 pub const LIVENESS: Duration = Duration::from_secs(30 * 60);
 
 /// The fewest moves of a long shard, and half of the most: a chunk of its witness holds some 155.

@@ -137,6 +137,7 @@ impl Reading {
             self.chosen = true;
         }
         let request = ready!(core.poll_message::<Req>(cx))?;
+        core.reads_ahead();
         self.chosen = false;
         Poll::Ready(Ok(Some(request)))
     }

@@ -19,6 +19,7 @@ use crate::{
     message::{Body, DecodeError, Head, Message},
     wire::{code::WireCode, input::Input, output::Output, varint},
 };
+use arrayvec::ArrayVec;
 use std::{
     borrow::Cow,
     fmt,
@@ -59,6 +60,20 @@ impl fmt::Display for StateName {
     }
 }
 
+/// Most tags that lead to a message and are compared: of more nested choices no credit is counted.
+const MAX_TAGS: usize = 7;
+
+/// How many requests of one kind a peer may send before it has read the answer to the first.
+#[derive(Clone, Debug)]
+struct Credit {
+    /// The branch tags that led to the request that came last.
+    tags: ArrayVec<u8, MAX_TAGS>,
+    /// The depth of its pipeline; 1 if it has none.
+    depth: usize,
+    /// The longest such message, with what is around it, in bytes.
+    longest: usize,
+}
+
 /// How one wait ended.
 enum Progress {
     Wrote,
@@ -87,6 +102,10 @@ pub(crate) struct Core {
     timer: Timer,
     received: u64,
     sent: u64,
+    /// The branch tags that came since the last message.
+    tags: ArrayVec<u8, MAX_TAGS>,
+    /// What the peer may have sent beyond its last request when this side answers it.
+    credit: Option<Credit>,
     /// Counts what the peer uses, if the session is metered.
     pub(super) metered: Option<Metered>,
     /// The peer has ended its side.
@@ -282,6 +301,11 @@ impl Core {
     pub(crate) fn poll_message<M: Message>(&mut self, cx: &mut Context<'_>) -> Poll<Result<M, SessionError>> {
         ready!(self.poll_paid(cx));
         let body = ready!(self.poll_frame(cx, &MessageInfo::of::<M>()))?;
+        let tags = mem::take(&mut self.tags);
+        if !tags.is_empty() && !tags.is_full() {
+            let longest = tags.len() + varint::MAX_LEN + M::MAX_BYTES as usize;
+            self.credit = Some(Credit { tags, depth: M::PIPELINE_DEPTH, longest });
+        }
         Poll::Ready(M::decode(body).map_err(|error: DecodeError| {
             self.violation(StateName::Awaiting(M::NAME), ViolationKind::Malformed { reason: error.to_string() })
         }))
@@ -311,7 +335,11 @@ impl Core {
         ready!(self.poll_paid(cx));
         ready!(self.poll_tag(cx, at, deadline))?;
         self.spoke_last = false;
-        Poll::Ready(match self.input.take_byte() {
+        let tag = self.input.take_byte();
+        if let Some(tag) = tag {
+            let _ = self.tags.try_push(tag); // one that is full counts for nothing
+        }
+        Poll::Ready(match tag {
             Some(crate::algebra::FIRST) => Ok(false),
             Some(crate::algebra::SECOND) => Ok(true),
             tag => Err(self.violation(at, ViolationKind::UnknownBranch { tag: tag.unwrap_or_default() })),
@@ -327,6 +355,34 @@ impl Core {
             }
             _ => Poll::Ready(()),
         }
+    }
+
+    /// Checks that the peer has sent no more requests than its credit allows, now that it is this side's turn to answer one: as many may be on
+    /// their way as its pipeline is deep. Reads what has come, without waiting, up to one request more than that.
+    pub(crate) fn check_turn(&mut self, cx: &mut Context<'_>, at: StateName) -> Result<(), SessionError> {
+        let Some(Credit { tags, depth, longest }) = self.credit.take() else { return Ok(()) };
+        let ahead = depth.saturating_sub(1);
+        while !self.peer_ended && self.input.len() <= ahead * longest {
+            let held = self.input.len();
+            match self.channel.reader.poll_read(cx, &mut self.input, false) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(more)) => self.peer_ended |= !more,
+                Poll::Ready(Err(broken)) => return Err(self.lost(at, broken)),
+            }
+            self.received += (self.input.len() - held) as u64;
+        }
+        self.input.settle();
+        match self.input.len() {
+            bytes if bytes > 0 && self.input.frames(&tags, ahead + 1) > ahead => {
+                Err(self.violation(at, ViolationKind::OutOfTurn { bytes }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves the credit of the request that came last to the one that reads ahead and counts for itself.
+    pub(crate) fn reads_ahead(&mut self) {
+        self.credit = None;
     }
 
     /// Waits for more input, for at most `deadline`. Writes what is queued meanwhile.

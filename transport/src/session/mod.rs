@@ -5,7 +5,8 @@
 //! [`Violation`](error::Violation), which resets the stream with a [code](WireCode) and ends the session.
 //!
 //! The announced length of a message is checked against its byte limit before anything is buffered. Its deadline
-//! bounds the wait for the whole of it. A session that is dropped before its end resets the stream
+//! bounds the wait for the whole of it. A peer that has sent more requests of one kind than its pipeline is deep when this side answers one of them
+//! ([`Message::PIPELINE_DEPTH`], which is 1 unless the protocol says otherwise) was out of turn. A session that is dropped before its end resets the stream
 //! ([`WireCode::Dropped`]); [`Session::abandon`] does it on purpose. It never panics.
 //!
 //! The steps consume the session, so dropping the future of a step ends the session. Only [`Session::arrived`] and
@@ -39,7 +40,12 @@ use crate::algebra::{
 use crate::graph::{MessageInfo, State};
 use crate::message::{MAX_MESSAGE_BYTES, Message};
 use shardwire_model::PeerId;
-use std::{fmt, future::poll_fn, marker::PhantomData, task::ready};
+use std::{
+    fmt,
+    future::poll_fn,
+    marker::PhantomData,
+    task::{Poll, ready},
+};
 
 /// A session of protocol `P` in state `S`, within the loops `E` (innermost first: `(S1, (S2, ()))`).
 #[must_use = "a session runs to its end and is closed, or is abandoned"]
@@ -134,12 +140,14 @@ impl<P, S, E> Session<P, S, E> {
         queued: Result<(), SessionError>,
     ) -> Result<Session<P, N, E>, SessionError> {
         queued?;
+        let at = StateName::Sending(M::NAME);
+        poll_fn(|cx| Poll::Ready(self.core.check_turn(cx, at))).await?;
         if !N::SPEAKS {
             // The end of the stream travels with the last message. Delivery has to be asked about only if no answer
             // shows it.
             self.core.end(N::OVER);
         }
-        self.core.flush(StateName::Sending(M::NAME), M::DEADLINE, 0).await?;
+        self.core.flush(at, M::DEADLINE, 0).await?;
         Ok(self.cast())
     }
 

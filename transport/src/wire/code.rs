@@ -17,6 +17,8 @@ pub enum WireCode {
     Failed,
     /// There is no capacity for this session now.
     Busy,
+    /// The peer is connected with another node that has the same key and began later: this one yields.
+    Superseded,
     /// The peer has used more than it may, and may try again after this time. `0x1_0000_0000` plus the milliseconds.
     RetryAfter {
         /// The time to wait, in milliseconds.
@@ -47,11 +49,12 @@ pub enum WireCode {
 }
 
 /// Each code and its number; the numbers are part of the wire format.
-const CODES: [(WireCode, u64); 14] = [
+const CODES: [(WireCode, u64); 15] = [
     (WireCode::Dropped, 0x01),
     (WireCode::Abandoned, 0x02),
     (WireCode::Failed, 0x03),
     (WireCode::Busy, 0x04),
+    (WireCode::Superseded, 0x05),
     (WireCode::Malformed, 0x10),
     (WireCode::TooLong, 0x11),
     (WireCode::Late, 0x12),
@@ -110,6 +113,7 @@ impl fmt::Display for WireCode {
             Self::Abandoned => "the peer gave the session up",
             Self::Failed => "the peer failed for a reason of its own",
             Self::Busy => "the peer has no capacity for it now",
+            Self::Superseded => "the peer is connected with another node of our key, which began later",
             Self::RetryAfter { ms } => {
                 let wait = Duration::from_millis((*ms).into());
                 return write!(f, "the peer allows us no more now, but again after {wait:?}");

@@ -101,6 +101,22 @@ impl Input {
         self.front.iter().chain(rest).copied()
     }
 
+    /// How many frames with these branch tags before them have come, or begun to, one behind the other. Counts up to `most`.
+    pub(crate) fn frames(&self, tags: &[u8], most: usize) -> usize {
+        let (mut bytes, mut frames) = (self.iter(), 0);
+        while frames < most && tags.iter().all(|tag| bytes.next() == Some(*tag)) {
+            frames += 1;
+            let length = match varint::parse(bytes.by_ref()) {
+                varint::Parsed::Whole { value, .. } => value as usize,
+                varint::Parsed::Partial | varint::Parsed::Malformed => break,
+            };
+            if length > 0 && bytes.nth(length - 1).is_none() {
+                break;
+            }
+        }
+        frames
+    }
+
     /// Consumes one byte.
     #[inline]
     pub(crate) fn take_byte(&mut self) -> Option<u8> {
@@ -188,6 +204,17 @@ mod tests {
             prop_assert_eq!(out, all);
             prop_assert!(input.is_empty());
         }
+    }
+
+    #[test]
+    fn frames_are_counted_as_soon_as_they_begin() {
+        let mut input = Input::default();
+        assert_eq!(input.frames(&[0], 9), 0);
+        for (byte, frames) in [(0, 1), (2, 1), (7, 1), (7, 1), (0, 2), (0, 2), (0, 3), (0x80, 3)] {
+            input.push(Bytes::from(vec![byte]));
+            assert_eq!(input.frames(&[0], 9), frames);
+        }
+        assert_eq!((input.frames(&[0], 2), input.frames(&[1], 9), input.frames(&[0, 2], 9)), (2, 0, 1));
     }
 
     #[test]

@@ -182,11 +182,15 @@ pub(crate) async fn node(session: Responder<Administration>) -> Ended {
 // ---- handoff
 
 impl handoff::Handler for Peer {
-    async fn next(&self, _: PeerId, known: &[ShardId]) -> Result<Answer, Failure> {
+    async fn next(&self, _: PeerId, known: &[ShardId], judged: &[handoff::Told]) -> Result<Answer, Failure> {
         let start = start(INITIATOR);
         let values = vec![Felt::ONE; start.entries.len()];
         Ok(match known.first() {
             None => Answer::Assign(Box::new(Assign { start, values, epoch: 3, expires: self.now() })),
+            Some(shard) if judged.is_empty() => {
+                let judgement = handoff::Judgement::Disputed { cause: cause() };
+                Answer::Judged(handoff::Judged { shard: *shard, proof: Hash::of(b"proof"), judgement })
+            }
             Some(shard) => Answer::Closed(Closed { shard: *shard, outcome: handoff::Outcome::Aborted }),
         })
     }
@@ -202,10 +206,14 @@ impl handoff::Handler for Peer {
 
 pub(crate) async fn take_shards(session: Initiator<Handoff>) -> Ended {
     let mut client = handoff::Client::new(session);
-    let me = identity(INITIATOR);
+    let (me, mut judged) = (identity(INITIATOR), Vec::new());
     for round in 0..ROUNDS {
-        let known = if round == 2 { vec![start(INITIATOR).shard] } else { vec![] };
-        client = match client.ask(&me, &known).await.map_err(boxed)? {
+        let known = if round >= 2 { vec![start(INITIATOR).shard] } else { vec![] };
+        client = match client.ask(&me, &known, &judged).await.map_err(boxed)? {
+            handoff::Next::Judged(news, client) => {
+                judged = vec![news.told()];
+                client
+            }
             handoff::Next::Nothing(client) | handoff::Next::Closed(_, client) => client,
             handoff::Next::Assign(_, pending) if round == 0 => pending.decline(cause()).await.map_err(boxed)?,
             handoff::Next::Assign(_, pending) => pending.accept(&me).await.map_err(boxed)?,

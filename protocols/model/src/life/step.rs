@@ -61,7 +61,7 @@ pub enum Step {
         /// The hash of its chunks' hashes.
         witness: Hash,
     },
-    /// There is a proof. At the operator: the first that it heard of.
+    /// There is a proof. At the operator: the first that a settler found to hold.
     Proven {
         /// The hash of the proof's bytes.
         proof: Hash,

@@ -71,6 +71,7 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
         connected: true,
         round_trip_us: Some(u64::MAX),
         skew_ms: Some(i64::MIN),
+        trouble: Some(largest_cause()),
     };
     let long = "w".repeat(1000);
     let unmet = Unmet::new(&long, &long, &long, &long);

@@ -28,6 +28,7 @@ fn link() -> PeerStatus {
         connected: true,
         round_trip_us: Some(1500),
         skew_ms: Some(-3),
+        trouble: Some(Cause::new("SW-TEST-001", "two nodes have its key")),
     }
 }
 

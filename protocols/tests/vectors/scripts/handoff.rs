@@ -2,28 +2,34 @@ use super::{INITIATOR, Script, script, start, unexpected};
 use shardwire_model::{Cause, Felt, Hash, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
     Failure, Signed,
-    handoff::{Acceptance, Answer, Assign, Client, Closed, Handler, Handoff, Next, Outcome, serve},
+    handoff::{
+        Acceptance, Answer, Assign, Client, Closed, Handler, Handoff, Judged, Judgement, Next, Outcome, Told, serve,
+    },
 };
 use std::{
     future::pending,
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Has nothing at first, then assigns a shard twice, then says that it is settled, and that it was aborted.
+/// Has nothing at first, then assigns a shard twice, then disputes a proof of it, verifies another, and says that it is settled, and that it was aborted.
 #[derive(Default)]
 struct Settler(AtomicU32);
 
 impl Handler for Settler {
-    async fn next(&self, _: PeerId, known: &[ShardId]) -> Result<Answer, Failure> {
+    async fn next(&self, _: PeerId, known: &[ShardId], _: &[Told]) -> Result<Answer, Failure> {
         let start = start(&INITIATOR);
         let values = vec![Felt::ZERO, Felt::MAX];
         let assign = |epoch| Assign { start, values, epoch, expires: Timestamp(1_700_000_060_000) };
         let closed = |outcome| Answer::Closed(Closed { shard: known[0], outcome });
+        let judged =
+            |proof: &[u8], judgement| Answer::Judged(Judged { shard: known[0], proof: Hash::of(proof), judgement });
         Ok(match self.0.fetch_add(1, Ordering::SeqCst) {
             0 => pending().await,
             1 => Answer::Assign(Box::new(assign(1))),
             2 => Answer::Assign(Box::new(assign(2))),
-            3 => closed(Outcome::Settled { proof: Hash::of(b"proof") }),
+            3 => judged(b"no proof", Judgement::Disputed { cause: Cause::new("SW-TEST-001", "it proves nothing") }),
+            4 => judged(b"proof", Judgement::Verified),
+            5 => closed(Outcome::Settled { proof: Hash::of(b"proof") }),
             _ => closed(Outcome::Aborted),
         })
     }
@@ -41,19 +47,28 @@ pub(super) fn scripts() -> Vec<Script> {
     vec![script::<Handoff, _, _>(
         "an operator waits, declines, accepts, and hears the ends",
         |session| async move {
-            let Next::Nothing(client) = Client::new(session).ask(&INITIATOR, &[]).await? else {
+            let Next::Nothing(client) = Client::new(session).ask(&INITIATOR, &[], &[]).await? else {
                 return unexpected("not nothing");
             };
-            let Next::Assign(_, assigned) = client.ask(&INITIATOR, &[]).await? else {
+            let Next::Assign(_, assigned) = client.ask(&INITIATOR, &[], &[]).await? else {
                 return unexpected("no shard");
             };
             let client = assigned.decline(Cause::new("SW-TEST-001", "no room")).await?;
-            let Next::Assign(assign, assigned) = client.ask(&INITIATOR, &[]).await? else {
+            let Next::Assign(assign, assigned) = client.ask(&INITIATOR, &[], &[]).await? else {
                 return unexpected("no shard");
             };
             let mut client = assigned.accept(&INITIATOR).await?;
+            let mut judged = Vec::new();
             for _ in 0..2 {
-                let Next::Closed(_, next) = client.ask(&INITIATOR, &[assign.start.shard]).await? else {
+                let known = [assign.start.shard];
+                let Next::Judged(news, next) = client.ask(&INITIATOR, &known, &judged).await? else {
+                    return unexpected("not judged");
+                };
+                judged = vec![news.told()];
+                client = next;
+            }
+            for _ in 0..2 {
+                let Next::Closed(_, next) = client.ask(&INITIATOR, &[assign.start.shard], &judged).await? else {
                     return unexpected("not closed");
                 };
                 client = next;

@@ -153,11 +153,18 @@ impl LyingOperator {
     /// Takes every shard.
     async fn follow(&self, connection: &Connection) -> Result<(), SessionError> {
         let identity = &self.impostor.identity;
-        let mut client = handoff::Client::new(connection.open::<Handoff>().await?);
+        let (mut client, mut told) = (handoff::Client::new(connection.open::<Handoff>().await?), Vec::new());
         loop {
             let known: Vec<ShardId> = self.frauds().keys().copied().collect();
-            client = match client.ask(identity, &known).await? {
+            client = match client.ask(identity, &known, &told).await? {
                 handoff::Next::Nothing(client) => client,
+                handoff::Next::Judged(judged, client) => {
+                    if told.len() == handoff::MAX_KNOWN {
+                        told.clear();
+                    }
+                    told.push(judged.told());
+                    client
+                }
                 handoff::Next::Assign(assign, pending) => {
                     self.take(*assign);
                     pending.accept(identity).await?

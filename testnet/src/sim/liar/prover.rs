@@ -1,5 +1,5 @@
 //! A prover that lies: it takes jobs and doesn't do them, claims proofs that it doesn't have, keeps a lease as long
-//! as it can and uses it after its end, uses one that it has given back, and offers settlers proofs of nothing.
+//! as it can, silent or with signs of life, and uses it after its end, uses one that it has given back, and offers settlers proofs of nothing.
 
 use super::{AGAIN, Impostor};
 use crate::{
@@ -12,7 +12,10 @@ use shardwire_protocols::{
     Failure,
     keepalive::{self, Keepalive},
     proof::{self, Leased, Proof, StoredProof, Verdict},
-    trace::{Claimed, Client, DeclineReason, Fetch, JobOffer, Lease, Next, ProverStage, Pulled, ResumableJob, Trace},
+    trace::{
+        Claimed, Client, DeclineReason, Fetch, JobOffer, Lease, Next, Progressed, ProverStage, Pulled, ResumableJob,
+        Trace,
+    },
 };
 use shardwire_transport::{Connection, Identity, SessionError, sim::Host};
 use std::{
@@ -111,12 +114,15 @@ impl LyingProver {
         lease: &Lease,
         mut fetch: Fetch,
     ) -> Result<(), SessionError> {
-        let deed = self.impostor.dice(|dice| dice.below(6));
+        let deed = self.impostor.dice(|dice| dice.below(7));
         note(&format!("the lying prover has a lease of job {} and does {deed}", offer.job.short()));
         if deed == 0 {
             // Fetches something and goes away.
             if let Pulled::Lost { .. } = fetch.next().await? {}
             return Ok(());
+        }
+        if deed == 6 {
+            return Self::hold(fetch).await;
         }
         if deed > 3 {
             return self.replay(connection, offer, lease, fetch).await;
@@ -134,6 +140,19 @@ impl LyingProver {
         }
         working.finish(self.lie(offer, lease)).await?;
         Ok(())
+    }
+
+    /// Gives signs of life, and nothing else, for as long as that holds the job.
+    async fn hold(fetch: Fetch) -> Result<(), SessionError> {
+        let mut working = fetch.stop().await?;
+        loop {
+            let (progressed, next) = working.report(ProverStage::Proving, 0, 0).await?;
+            if let Progressed::Lost { .. } = progressed {
+                return next.abandon(Cause::new("SW-PROVER-009", "it has no time")).await;
+            }
+            working = next;
+            sleep(SILENT).await;
+        }
     }
 
     /// Takes the job once more and gives it back, waits until another prover has it, and then claims under the first

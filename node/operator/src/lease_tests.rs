@@ -1,0 +1,270 @@
+//! How long a lease keeps others away, and how long a claim to have a proof holds a job.
+
+use super::{
+    lease::{Asker, Leases, Work, fair},
+    tests::{NEWCOMER, WORKER, claims, operator, worked},
+    *,
+};
+use shardwire_model::{Felt, PeerId, SegmentId};
+use shardwire_protocols::{
+    handoff::{Judged, Judgement},
+    trace::{Finished, Handler as _, Progress, Progressed, ProverStage, ResumableJob},
+};
+use shardwire_reputation::{Breach, Standing, Tier};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+
+const JOB: Hash = Hash([7; 32]);
+const MINUTE: Duration = Duration::from_secs(60);
+/// Of a run of 240,000 steps, which documented machines prove in half a minute, a slow one has three minutes.
+const STEPS: u64 = 240_000;
+const FAIR: Duration = Duration::from_secs(180);
+
+/// Fresh keys.
+fn key(number: u8) -> PeerId {
+    PeerId([number; 32])
+}
+
+/// Leases of one run, as the operator and these provers see them.
+struct Desk {
+    operator: Arc<Operator>,
+    leases: Leases,
+    work: Work,
+}
+
+impl Desk {
+    fn of(operator: Arc<Operator>, work: Work) -> Self {
+        Self { operator, leases: Leases::new(SegmentId { shard: ShardId(Felt::from(7)), segment: 0 }), work }
+    }
+
+    fn asker(&self, prover: PeerId) -> Asker {
+        Asker { prover, tier: self.operator.host.peers.standing(prover).tier(), has_begun: false }
+    }
+
+    /// The epoch under which this prover gets the job, if it does.
+    fn takes(&self, prover: PeerId) -> Option<u64> {
+        let asker = self.asker(prover);
+        let tier = |peer| self.operator.host.peers.standing(peer).tier();
+        let offered = self.leases.is_free(asker, self.work, tier);
+        let granted = self.leases.grant(&self.operator.host, JOB, asker, self.work);
+        assert!(!offered || granted.is_ok(), "what is offered is granted");
+        granted.ok().map(|(lease, _)| lease.statement.epoch)
+    }
+
+    /// Reports every ten seconds for so long.
+    async fn reports(&self, prover: PeerId, epoch: u64, length: Duration) {
+        let began = Instant::now();
+        while began.elapsed() < length {
+            sleep(Duration::from_secs(10)).await;
+            self.leases.renew(prover, epoch, None).expect("the lease goes on");
+        }
+    }
+}
+
+fn ended() -> Work {
+    Work { steps: STEPS, chunks: 15, ended: Some(Instant::now()) }
+}
+
+#[test]
+fn what_is_fair_follows_from_the_steps() {
+    assert_eq!([0, STEPS].map(fair), [MINUTE, FAIR]);
+    assert!(fair(u64::MAX) > FAIR);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_only_signs_of_life_hold_goes_to_a_proven_prover_that_waits_after_the_time_that_the_work_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 0);
+    worked(&operator, WORKER, 2);
+    let desk = Desk::of(operator, ended());
+    assert_eq!(desk.takes(NEWCOMER), Some(1));
+    desk.reports(NEWCOMER, 1, FAIR - Duration::from_secs(10)).await;
+    assert_eq!(desk.takes(WORKER), None, "a slow machine has its time");
+    desk.reports(NEWCOMER, 1, Duration::from_secs(10)).await;
+    assert_eq!(desk.takes(key(5)), None, "to its equals it gives way later");
+    assert_eq!(desk.takes(WORKER), Some(2));
+    assert_eq!(desk.leases.renew(NEWCOMER, 1, None), Err(2), "it is told so");
+    // Nobody takes it from one that is proven, for long.
+    desk.reports(WORKER, 2, FAIR * 15).await;
+    assert_eq!((desk.takes(NEWCOMER), desk.takes(key(5))), (None, None));
+    desk.reports(WORKER, 2, FAIR).await;
+    assert_eq!(desk.takes(key(5)), Some(3), "for ever nobody has it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn provers_in_tier_low_have_a_job_together_as_long_as_one_of_them_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 0);
+    worked(&operator, WORKER, 2);
+    let desk = Desk::of(operator, ended());
+    for (number, epoch) in (10..13).zip(1..) {
+        assert_eq!(desk.takes(key(number)), Some(epoch));
+        assert_eq!(desk.takes(WORKER), None);
+        desk.reports(key(number), epoch, MINUTE).await;
+        if epoch < 3 {
+            desk.leases.end(&desk.operator.host, desk.work).unwrap();
+        }
+    }
+    assert_eq!(desk.takes(WORKER), Some(4), "three keys had a minute each");
+    desk.leases.end(&desk.operator.host, desk.work).unwrap();
+    assert_eq!(desk.takes(key(13)), Some(5));
+    assert_eq!(desk.takes(WORKER), Some(6), "the next key has no time of its own");
+
+    // Nor by claiming a proof just before its time is over.
+    let desk = Desk::of(desk.operator, ended());
+    assert_eq!(desk.takes(key(20)), Some(1));
+    desk.reports(key(20), 1, FAIR - Duration::from_secs(10)).await;
+    desk.leases.claims(&desk.operator.host, Hash::of(b"lie"), desk.work).unwrap();
+    sleep(MINUTE).await;
+    assert_eq!(desk.takes(key(21)), Some(2));
+    desk.reports(key(21), 2, Duration::from_secs(10)).await;
+    assert_eq!(desk.takes(WORKER), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_alone_works_on_beyond_every_bound_and_is_replaced_then_by_whom_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 0);
+    let desk = Desk::of(operator, ended());
+    assert_eq!(desk.takes(NEWCOMER), Some(1));
+    let low = Some(Tier::Low);
+    assert_eq!(desk.leases.lasts(low, desk.work), MINUTE);
+    desk.reports(NEWCOMER, 1, FAIR * 4 - MINUTE / 2).await;
+    assert_eq!(desk.leases.lasts(low, desk.work), MINUTE / 2, "what it is told never goes beyond its bound");
+    assert_eq!(desk.takes(key(5)), None);
+    desk.reports(NEWCOMER, 1, FAIR * 10).await;
+    assert_eq!(desk.leases.lasts(low, desk.work), Duration::ZERO);
+    // A new epoch of the same prover begins no new bound.
+    assert_eq!(desk.takes(NEWCOMER), Some(2));
+    assert_eq!(desk.takes(key(5)), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_run_goes_on_its_prover_keeps_it_by_keeping_up_and_not_by_signs_of_life() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 0);
+    worked(&operator, WORKER, 2);
+    let mut desk = Desk::of(operator, Work { steps: 1 << 14, chunks: 1, ended: None });
+    assert_eq!(desk.takes(NEWCOMER), Some(1));
+    for chunk in 0..20 {
+        desk.work.chunks = chunk + 1;
+        desk.leases.renew(NEWCOMER, 1, Some(chunk)).unwrap();
+        desk.reports(NEWCOMER, 1, MINUTE).await;
+        assert_eq!(desk.takes(key(5)), None, "a game may last");
+    }
+    desk.work.chunks += 1;
+    desk.leases.renew(NEWCOMER, 1, Some(3)).unwrap();
+    desk.reports(NEWCOMER, 1, MINUTE).await;
+    assert_eq!(desk.takes(key(5)), Some(2), "it asks for nothing new, and there is some");
+    // One that has worked needn't wait until a game is over, perhaps nobody ends it.
+    assert_eq!(desk.takes(WORKER), Some(3));
+    let desk = Desk::of(desk.operator, Work::default());
+    assert_eq!(desk.takes(NEWCOMER), Some(1));
+    desk.reports(NEWCOMER, 1, MINUTE - Duration::from_secs(10)).await;
+    assert_eq!(desk.takes(WORKER), None);
+    desk.reports(NEWCOMER, 1, Duration::from_secs(10)).await;
+    assert_eq!(desk.takes(WORKER), Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_holds_a_job_for_a_minute_and_no_fresh_key_makes_that_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 1);
+    let job = operator.runs()[0].job;
+    worked(&operator, WORKER, 2);
+    let lie = |number: u8| Hash::of(&[number]);
+    claims(&operator, key(10), job).await.unwrap();
+    assert!(matches!(operator.finished(key(10), job, 1, lie(1)).await.unwrap(), Finished::Acknowledged));
+    let claimed = Instant::now();
+    assert!(claims(&operator, WORKER, job).await.is_err(), "a settler may be fetching the proof");
+    // It isn't asked again, unless it says that it has none.
+    let nothing = timeout(MINUTE / 2, operator.offer(key(10), &[])).await;
+    assert!(nothing.is_err());
+    assert_eq!(operator.offer(key(11), &[]).await.unwrap().job, job);
+    assert_eq!(claimed.elapsed(), MINUTE);
+    for number in 11..15 {
+        claims(&operator, key(number), job).await.unwrap();
+        let epoch = u64::from(number) - 9;
+        operator.finished(key(number), job, epoch, lie(number)).await.unwrap();
+        // A claim again, of who has claimed and of a lease that is another's.
+        assert!(matches!(operator.finished(key(10), job, 1, lie(1)).await.unwrap(), Finished::Lost { .. }));
+    }
+    assert_eq!(claims(&operator, WORKER, job).await, Ok(6), "all of them together had their minute");
+    // One that has worked has a minute of its own, once.
+    operator.finished(WORKER, job, 6, lie(6)).await.unwrap();
+    assert!(claims(&operator, key(20), job).await.is_err());
+    sleep(MINUTE).await;
+    claims(&operator, WORKER, job).await.unwrap();
+    operator.finished(WORKER, job, 7, lie(7)).await.unwrap();
+    assert_eq!(claims(&operator, key(20), job).await, Ok(8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settlers_dispute_frees_a_job_at_once_and_that_it_holds_keeps_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 1);
+    let (job, shard) = (operator.runs()[0].job, operator.runs()[0].shard);
+    let [lie, proof] = [b"lie", b"tru"].map(|bytes| Hash::of(bytes));
+    let says = |proof, judgement| operator.judged(Judged { shard, proof, judgement }).unwrap();
+    let disputed = || Judgement::Disputed { cause: OperatorError::NoJob.into() };
+    worked(&operator, NEWCOMER, 4);
+    claims(&operator, NEWCOMER, job).await.unwrap();
+    operator.finished(NEWCOMER, job, 1, lie).await.unwrap();
+    says(Hash::of(b"another"), disputed());
+    assert!(claims(&operator, WORKER, job).await.is_err(), "it is another proof");
+    let before = operator.host.peers.view(NEWCOMER).components.broken;
+    let waits = operator.clone();
+    let waiting = tokio::spawn(async move { waits.offer(WORKER, &[]).await.unwrap().job });
+    tokio::task::yield_now().await;
+    let now = Instant::now();
+    says(lie, disputed());
+    assert_eq!(waiting.await.unwrap(), job);
+    assert!(now.elapsed() < Duration::from_secs(1), "at once");
+    assert!(operator.host.peers.view(NEWCOMER).components.broken > before, "who claimed it broke its word");
+    // What was disputed before it is claimed holds nothing.
+    claims(&operator, WORKER, job).await.unwrap();
+    operator.finished(WORKER, job, 2, lie).await.unwrap();
+    claims(&operator, key(5), job).await.unwrap();
+    // And what a settler has verified isn't proven again while its World decides.
+    operator.finished(key(5), job, 3, proof).await.unwrap();
+    says(proof, Judgement::Verified);
+    sleep(MINUTE * 9).await;
+    assert!(claims(&operator, key(6), job).await.is_err());
+    sleep(MINUTE).await;
+    claims(&operator, key(6), job).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_a_banned_prover_holds_or_claims_is_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 1);
+    let job = operator.runs()[0].job;
+    for (liar, epoch) in [(key(10), 1), (key(11), 3)] {
+        claims(&operator, liar, job).await.unwrap();
+        if epoch == 3 {
+            operator.finished(liar, job, epoch, Hash::of(b"lie")).await.unwrap();
+        }
+        assert!(claims(&operator, WORKER, job).await.is_err());
+        let broke = Event::Broke { breach: Breach::Proof, blame: shardwire_reputation::Blame::Peer };
+        operator.host.peers.note(liar, &broke);
+        assert!(matches!(operator.host.peers.standing(liar), Standing::Banned { .. }));
+        assert_eq!(claims(&operator, WORKER, job).await, Ok(epoch + 1));
+        operator.abandoned(WORKER, job, epoch + 1, OperatorError::NoJob.into()).await.unwrap();
+    }
+}
+
+/// A prover that lost its proof says so by naming the job as begun.
+#[tokio::test(start_paused = true)]
+async fn who_claimed_a_proof_and_has_none_after_all_may_have_the_job_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 1);
+    let job = operator.runs()[0].job;
+    claims(&operator, NEWCOMER, job).await.unwrap();
+    operator.finished(NEWCOMER, job, 1, Hash::of(b"proof")).await.unwrap();
+    let begun = [ResumableJob { job, have: 0 }];
+    assert_eq!(operator.offer(NEWCOMER, &begun).await.unwrap().job, job);
+    assert_eq!(claims(&operator, NEWCOMER, job).await, Ok(2));
+    let progress = Progress { epoch: 2, stage: ProverStage::Proving, done: 0, of: 0 };
+    let renewed = operator.progress(NEWCOMER, job, progress).await.unwrap();
+    assert!(matches!(renewed, Progressed::Renewed { .. }));
+}

@@ -1,0 +1,295 @@
+//! Peers that claim what they don't have, hold what they don't do, and take more than their share, against real nodes.
+
+mod stranger;
+
+use serde_json::Value;
+use shardwire::{
+    client::NodeClient,
+    host::{Platform, clock::SystemClock},
+};
+use shardwire_model::{Hash, PeerId, Role};
+use shardwire_protocols::{
+    Failure,
+    handoff::Handoff,
+    handshake::spoken,
+    keepalive::Keepalive,
+    proof::{self, Proof, StoredProof, Verdict},
+    trace::{Claimed, Client, Fetch, JobOffer, Next, Progressed, ProverStage, Trace},
+};
+use shardwire_transport::{Identity, SessionError, WireCode};
+use std::time::Duration;
+use stranger::{PATIENCE, Stranger, dungeon, hello, log_says, programs, settler, shardwire, world};
+use testnet::network::{NetworkFolder, Node};
+use tokio::time::{Instant, sleep, timeout};
+
+/// A settler and an operator that is configured with this prover, and a shard there.
+async fn with_a_shard(folder: &NetworkFolder, configured: PeerId) -> (Node, Node) {
+    let workload = dungeon();
+    let settler = settler(folder, &workload).await;
+    let world = settler.data().join("world.json");
+    let mut operator = Node::init(Role::Operator, &programs(), folder.path(), Some(&world)).await.expect("a folder");
+    let peers = [format!("{}@{}", settler.peer(), settler.listen()), configured.to_string()];
+    operator.start(&peers).await.expect("an operator");
+    let mut control = NodeClient::connect(settler.data(), &Platform::system()).await.expect("control");
+    let request = workload.start_request(operator.peer(), shardwire_program::rules::hash());
+    control.start_shard(request, None).await.expect("a shard");
+    control.close().await;
+    (settler, operator)
+}
+
+/// A prover at an operator.
+async fn prover(identity: Identity, settler: &Node, operator: &Node) -> (Stranger, Client) {
+    let stranger = Stranger::dial_as(identity, operator).await;
+    stranger.greet(hello(&world(settler), Role::Prover, spoken())).await.expect("greeted");
+    let session = stranger.connection.open::<Trace>().await.expect("a session");
+    let client = Client::new(session, stranger.identity.peer());
+    (stranger, client)
+}
+
+/// Asks until there is a job, and takes it.
+async fn take(mut client: Client) -> (JobOffer, Fetch) {
+    loop {
+        client = match client.ready(&[]).await.expect("an answer") {
+            Next::Nothing(client) => client,
+            Next::Offered(offer, offered) => match offered.claim().await.expect("an answer") {
+                Claimed::Leased(_, fetch) => return (*offer, *fetch),
+                Claimed::Refused(_, client) => client,
+            },
+        };
+    }
+}
+
+fn fresh() -> Identity {
+    Identity::generate(&mut rand::rng())
+}
+
+#[tokio::test]
+async fn a_prover_that_only_gives_signs_of_life_loses_its_job_to_a_configured_one_that_waits() {
+    let (folder, configured) = (NetworkFolder::new(None).expect("a place"), fresh());
+    let (mut settler, mut operator) = with_a_shard(&folder, configured.peer()).await;
+    let (holder, client) = prover(fresh(), &settler, &operator).await;
+    let (_, fetch) = timeout(PATIENCE, take(client)).await.expect("a job");
+    let taken = Instant::now();
+    let mut working = fetch.stop().await.expect("it goes on");
+    let holds = async {
+        loop {
+            let (progressed, next) = working.report(ProverStage::Proving, 0, 0).await.expect("an answer");
+            if let Progressed::Lost { epoch } = progressed {
+                return epoch;
+            }
+            working = next;
+            sleep(Duration::from_secs(2)).await;
+        }
+    };
+    let (waiting, client) = prover(configured, &settler, &operator).await;
+    let waits = async {
+        let (_, fetch) = timeout(PATIENCE, take(client)).await.expect("the job");
+        // A minute for a run of no steps, and the question that is held.
+        let had = taken.elapsed();
+        assert!((58..75).contains(&had.as_secs()), "{had:?}");
+        fetch
+    };
+    let (lost, fetch) = tokio::join!(holds, waits);
+    assert_eq!((lost, fetch.epoch()), (2, 2), "fenced");
+    drop(fetch);
+    holder.leave().await;
+    waiting.leave().await;
+    operator.stop().await;
+    settler.stop().await;
+}
+
+/// A prover with bytes that prove nothing.
+struct Liar {
+    offer: JobOffer,
+    bytes: Vec<u8>,
+}
+
+impl proof::Handler for Liar {
+    async fn next(&self, _: PeerId) -> Result<StoredProof, Failure> {
+        let (proof, bytes) = (Hash::of(&self.bytes), self.bytes.clone().into());
+        Ok(StoredProof { shard: self.offer.shard, segment: 0, job: self.offer.job, proof, bytes, leased: None })
+    }
+
+    async fn verdict(&self, _: PeerId, _: Hash, _: Verdict) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_proof_that_a_settler_disputes_frees_the_job_at_once_and_one_that_nobody_sees_within_a_minute() {
+    let folder = NetworkFolder::new(None).expect("a place");
+    let (mut settler, mut operator) = with_a_shard(&folder, fresh().peer()).await;
+    // One that shows its proof to the settler.
+    let (liar, client) = prover(fresh(), &settler, &operator).await;
+    let (offer, fetch) = timeout(PATIENCE, take(client)).await.expect("a job");
+    let lie = Liar { offer, bytes: vec![7; 1000] };
+    fetch.stop().await.expect("it goes on").finish(Hash::of(&lie.bytes)).await.expect("it is noted");
+    let told = Stranger::dial_as(liar.identity.clone(), &settler).await;
+    told.greet(hello(&world(&settler), Role::Prover, spoken())).await.expect("greeted");
+    let lies = async {
+        while let Ok(mut incoming) = told.connection.accept().await {
+            incoming.header().await.expect("a header");
+            if incoming.is::<Proof>() {
+                // Banned for it, it is shut out.
+                let _ = proof::serve(incoming.serve().await.expect("a session"), &told.identity, &lie).await;
+            }
+        }
+    };
+    let (second, client) = prover(fresh(), &settler, &operator).await;
+    let claimed = Instant::now();
+    let next = async { timeout(PATIENCE, take(client)).await.expect("the job").1 };
+    let (fetch, ()) = tokio::join!(next, lies);
+    assert!(claimed.elapsed() < Duration::from_secs(20), "{:?}", claimed.elapsed());
+    log_says(&folder.path().join("operator.log"), "shardwire_operator::claim_disputed").await;
+
+    // Several that show theirs to nobody have a minute together.
+    let began = Instant::now();
+    fetch.stop().await.expect("it goes on").finish(Hash::of(b"one")).await.expect("it is noted");
+    for number in 0..3_u8 {
+        let (again, client) = prover(fresh(), &settler, &operator).await;
+        let (_, fetch) = timeout(PATIENCE, take(client)).await.expect("the job");
+        fetch.stop().await.expect("it goes on").finish(Hash::of(&[number])).await.expect("it is noted");
+        again.leave().await;
+    }
+    let (last, client) = prover(fresh(), &settler, &operator).await;
+    drop(timeout(PATIENCE, take(client)).await.expect("the job"));
+    assert!(began.elapsed() < Duration::from_secs(80), "{:?}", began.elapsed());
+    for stranger in [liar, told, second, last] {
+        stranger.leave().await;
+    }
+    operator.stop().await;
+    settler.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_has_its_connections_and_credit_and_no_peer_makes_a_node_log_errors() {
+    let folder = NetworkFolder::new(None).expect("a place");
+    let mut settler = settler(&folder, &dungeon()).await;
+    let stranger = Stranger::dial(&settler).await;
+    stranger.greet(hello(&world(&settler), Role::Operator, spoken())).await.expect("greeted");
+
+    // Connections without a role: some, and no more.
+    let mut others = Vec::new();
+    let refused = loop {
+        let connection = stranger.endpoint.connect(settler.listen(), Some(settler.peer())).await.expect("a handshake");
+        match timeout(Duration::from_secs(1), connection.closed()).await {
+            Err(_) => others.push(connection),
+            Ok(why) => break why,
+        }
+    };
+    assert_eq!(others.len() + 1, 8);
+    assert!(format!("{refused:?}").contains("RetryAfter"), "{refused:?}");
+
+    // Sessions with long questions beyond those that it may have: refused, and no error of the node's.
+    let mut sessions = Vec::new();
+    let mut busy = 0;
+    for _ in 0..12 {
+        sessions.push(stranger.connection.open::<Handoff>().await.expect("a session").enter());
+    }
+    for session in sessions {
+        let ask = shardwire_protocols::handoff::Ask { known: Vec::new(), judged: Vec::new() };
+        let Ok(asked) = session.choose(ask).await else { continue };
+        if let Ok(Err(SessionError::Lost(lost))) = timeout(Duration::from_millis(300), asked.offer()).await {
+            busy += usize::from(format!("{lost}").contains("no capacity") || format!("{lost}").contains("no more now"));
+        }
+    }
+    assert!(busy > 0, "some were refused");
+
+    // More pings than one without an answer.
+    let (mut send, mut receive) = stranger.connection.quinn().open_bi().await.expect("a stream");
+    let header = [&[11, 9][..], b"keepalive", &[1]].concat();
+    let ping = [0, 1, 0];
+    send.write_all(&[header, ping.repeat(3)].concat()).await.expect("written");
+    let reset = timeout(PATIENCE, receive.read_to_end(1 << 10)).await.expect("an answer").expect_err("a reset");
+    let out_of_turn = WireCode::OutOfTurn.number();
+    assert!(reset.to_string().contains(&out_of_turn.to_string()), "{reset}");
+    drop(stranger.connection.open::<Keepalive>().await.expect("the connection goes on"));
+
+    settler.alive().expect("the settler runs");
+    let log = std::fs::read_to_string(folder.path().join("settler.log")).expect("a log");
+    assert!(!log.contains("ERROR"), "{log}");
+    drop(others);
+    stranger.leave().await;
+    settler.stop().await;
+}
+
+/// The status of a node, as JSON.
+fn status(node: &Node) -> Value {
+    let data = node.data().display().to_string();
+    serde_json::from_str(&shardwire(&["status", "--json", "--data", &data]).expect("a status")).expect("an object")
+}
+
+#[tokio::test]
+async fn of_two_nodes_with_one_key_the_one_that_began_first_yields_and_all_say_so() {
+    let folder = NetworkFolder::new(None).expect("a place");
+    let mut settler = settler(&folder, &dungeon()).await;
+    let world = settler.data().join("world.json");
+    let mut first = Node::init(Role::Operator, &programs(), folder.path(), Some(&world)).await.expect("a folder");
+    let mut second = first.copied("copy").expect("a copy");
+    let peers = [format!("{}@{}", settler.peer(), settler.listen())];
+    first.start(&peers).await.expect("an operator");
+    let [settlers, firsts, seconds] = ["settler.log", "operator.log", "copy.log"].map(|log| folder.path().join(log));
+    log_says(&settlers, "shardwire_network::connected").await;
+    second.start(&peers).await.expect("another one");
+
+    let yields = log_says(&firsts, "SW-NETWORK-001").await;
+    assert!(yields.contains("ERROR") && yields.contains("shardwire_network::identity_shared"), "{yields}");
+    log_says(&seconds, "SW-NETWORK-002").await;
+    // The settler is sure of it when the first one comes again.
+    log_says(&settlers, "SW-NETWORK-003").await;
+    let connected = std::fs::read_to_string(&settlers).expect("a log").matches("network::connected").count();
+    assert!(connected <= 3, "{connected} connections in half a minute");
+    for (node, code) in [(&first, "SW-NETWORK-001"), (&second, "SW-NETWORK-002"), (&settler, "SW-NETWORK-003")] {
+        let shown = status(node);
+        assert_eq!(shown["peers"][0]["trouble"]["code"], code, "{shown}");
+        let data = node.data().display().to_string();
+        assert!(shardwire(&["status", "--data", &data]).expect("a status").contains(code));
+    }
+    assert_eq!(status(&second)["peers"][0]["connected"], true);
+    assert_eq!(status(&first)["peers"][0]["connected"], false);
+    for node in [&mut first, &mut second, &mut settler] {
+        node.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_node_announces_it_serves_also_to_a_peer_that_does_not_wait_for_its_answer() {
+    let (folder, configured) = (NetworkFolder::new(None).expect("a place"), fresh());
+    let (mut settler, mut operator) = with_a_shard(&folder, configured.peer()).await;
+    let world = world(&settler);
+    for (node, log) in [(&settler, "settler.log"), (&operator, "operator.log")] {
+        for role in [Role::Settler, Role::Operator, Role::Prover] {
+            let stranger = Stranger::dial(node).await;
+            // Sessions that are opened while the greeting is under way.
+            let hurry = async {
+                let mut pinged = shardwire_protocols::keepalive::Client::new(
+                    stranger.connection.open::<Keepalive>().await.expect("a session"),
+                );
+                for _ in 0..2 {
+                    pinged = pinged.ping(&SystemClock).await.expect("a pong").1;
+                }
+            };
+            let (agreed, ()) = tokio::join!(biased; stranger.greet(hello(&world, role, spoken())), hurry);
+            // Each that was announced, without a word in it.
+            let mut open = Vec::new();
+            for (name, version) in agreed.expect("greeted").opens {
+                let (mut send, receive) = stranger.connection.quinn().open_bi().await.expect("a stream");
+                let length = u8::try_from(name.len()).expect("a short name");
+                let version = u8::try_from(version).expect("a small version");
+                let header = [&[length + 2, length][..], name.as_bytes(), &[version]].concat();
+                send.write_all(&header).await.expect("written");
+                open.push((name, send, receive));
+            }
+            assert!(open.len() > 1, "{open:?}");
+            for (name, _send, receive) in &mut open {
+                let said = timeout(Duration::from_millis(200), receive.read_to_end(1 << 10)).await;
+                assert!(said.is_err(), "{name} is taken up and waits: {said:?}");
+            }
+            stranger.leave().await;
+        }
+        let log = std::fs::read_to_string(folder.path().join(log)).expect("a log");
+        assert!(!log.contains("protocol_violated"), "{log}");
+    }
+    operator.stop().await;
+    settler.stop().await;
+}
