@@ -66,11 +66,17 @@ const KEPT: [&str; 16] = [
 ];
 
 /// Codes whose words aren't those of an error of their own.
-const OTHER_WORDS: [(&str, &str); 5] = [
+const OTHER_WORDS: [(&str, &str); 11] = [
     ("SW-ARTEFACT-001", "can't … …: … (a file, and the system's reason)"),
     ("SW-CONTROL-001", "peer … may not control this node"),
     ("SW-CONTROL-004", "the response answers another request (a rule, chapter 7)"),
     ("SW-HANDSHAKE-004", "a reason of the peer's own"),
+    ("SW-READY-001", "peers up to tier … are refused"),
+    ("SW-READY-002", "no settler to work with is connected"),
+    ("SW-READY-003", "no operator to work with is connected"),
+    ("SW-READY-004", "no prover to work with is connected"),
+    ("SW-READY-005", "this node's own roles don't reach each other at …"),
+    ("SW-READY-006", "… (what failed at the node's disk, and the system's reason)"),
     ("SW-WORLD-021", "can't … …: … (the file that names the World, and the system's reason)"),
 ];
 
