@@ -46,7 +46,7 @@ const TOLD: [(&str, &str); 25] = [
 const RULES: [&str; 6] = ["HANDOFF", "INGRESS", "KEEPALIVE", "PROOF", "SESSION", "TRACE"];
 
 /// Areas that no peer is told: the command line's, the client's, a file's, an address', this peer's own opinion of others.
-const KEPT: [&str; 16] = [
+const KEPT: [&str; 18] = [
     "CLI",
     "CLIENT",
     "DATA",
@@ -55,10 +55,12 @@ const KEPT: [&str; 16] = [
     "IDENTITY",
     "INIT",
     "METRICS",
+    "NAME",
     "PROTOCOL",
     "REPUTATION",
     "REQUEST",
     "SIGNED",
+    "STDOUT",
     "TRANSPORT",
     "TX",
     "WIRE",
