@@ -132,7 +132,14 @@ async fn one_thing_at_a_time_makes_the_same_log() {
 #[tokio::test]
 async fn a_clients_transactions_have_their_places_before_the_first_of_them_is_logged() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks, start) = assigned(Store::in_memory(&LAYOUT).unwrap().with_work(Work::AtOnce), folder.path());
+    let store = Store::in_memory(&LAYOUT).unwrap().with_work(Work::AtOnce);
+    let (mut host, _tasks) = host(me(), store, folder.path(), Arc::new(SystemClock), "");
+    // Nothing else has its turn until this test waits for something.
+    Arc::get_mut(&mut host).unwrap().work = Work::AtOnce;
+    let operator = Operator::resume(host, Programs::all()).unwrap();
+    let (start, values) = START.clone();
+    let values = values.into_iter().map(WireFelt).collect();
+    operator.assign(Assignment { start: start.clone(), values, settler: PeerId([1; 32]), epoch: 1 }).unwrap();
     let mut under_way = Vec::new();
     for transaction in &ADDITIONS[0] {
         under_way.push(operator.submit(PeerId([0; 32]), start.shard, *transaction).await.unwrap());

@@ -334,8 +334,8 @@ fn a_malformed_witness_is_the_workers_error() {
     std::fs::write(&request.witness, b"SWWITNS1 and then nothing that makes sense").unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let error = runtime.block_on(prove(worker(), &request, std::future::pending(), |_| {})).unwrap_err();
-    assert_eq!(error.code(), "SW-PROVE-002");
-    assert!(error.to_string().starts_with("the prover worker failed: error: malformed witness: "), "{error}");
+    assert_eq!(error.code(), "SW-PROVE-012");
+    assert!(error.to_string().starts_with("the prover worker refuses the witness: malformed witness: "), "{error}");
     assert!(!Path::new(&request.proof).exists());
 }
 

@@ -101,7 +101,8 @@ fn what_no_migration_leads_from_is_refused_as_it_is() {
     let text = "node.redb has names in version 1, this program reads version 3";
     refused(&path, &GAP, "SW-STORE-003", text, "Run the version of shardwire that wrote it");
 
-    std::fs::remove_file(&path).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.redb");
     drop(Store::open(&SystemDisk, &path, &STUCK).unwrap());
     let text = "node.redb has names in version 3, this program reads version 1";
     refused(&path, &OLD, "SW-STORE-003", text, "Use a newer version of shardwire");

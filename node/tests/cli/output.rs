@@ -67,7 +67,10 @@ fn a_shard_that_was_started_is_named_also_if_standard_output_is_full() {
     let mut node = Node::start(&root);
     let request = request.display().to_string();
     let started = ended(
-        shardwire(&["shard", "start", "--json", "--data", &root, "--request", &request]).stdout(out).output().unwrap(),
+        shardwire(&["shard", "start", "--json", "--data", &root, "--request", &request, "--unknown-operator"])
+            .stdout(out)
+            .output()
+            .unwrap(),
     );
     assert_eq!(started.code, 1, "{}", started.err);
     let object: serde_json::Value = serde_json::from_str(started.err.lines().last().unwrap()).unwrap();

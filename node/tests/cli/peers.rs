@@ -54,10 +54,13 @@ fn a_node_says_whether_it_is_ready() {
     let root = folder(place.path(), &["--role", "operator"]);
     let _node = Node::start(&root);
     let status = json_of(&["status", "--data", &root]);
-    assert_eq!((&status["ready"], &status["load"]["refused_tier"]), (&json!(true), &Value::Null));
+    let unmet: Vec<&Value> = status["unmet"].as_array().unwrap().iter().map(|unmet| &unmet["condition"]).collect();
+    assert_eq!((&status["ready"], unmet), (&json!(false), vec![&json!("prover"), &json!("settler")]), "it is alone");
+    assert_eq!(status["load"]["refused_tier"], Value::Null);
     assert!(status["load"]["memory_watermark_bytes"].as_u64() > Some(0));
     let text = run(&["status", "--data", &root]).out;
-    assert!(text.contains("\nready       yes\n"), "{text}");
+    assert!(text.contains("\nready       no\n"), "{text}");
+    assert!(text.contains("\nnot ready: settler: no settler to work with is connected (SW-READY-002). "), "{text}");
 }
 
 #[test]
@@ -68,11 +71,12 @@ fn a_node_beyond_its_memory_watermark_is_not_ready_and_says_why() {
     // It looks every 200 ms.
     let text = loop {
         let text = run(&["status", "--data", &root]).out;
-        if !text.contains("\nready       yes\n") {
+        if text.contains("\nnot ready: load: ") {
             break text;
         }
     };
-    assert!(text.contains("\nready       no, peers up to tier high are refused: "), "{text}");
+    assert!(text.contains("\nready       no\n"), "{text}");
+    assert!(text.contains("\nnot ready: load: peers up to tier high are refused (SW-READY-001)"), "{text}");
     assert!(text.contains("MiB of memory in use, of 0"), "{text}");
     assert_eq!(json_of(&["status", "--data", &root])["ready"], false);
 }
