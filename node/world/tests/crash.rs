@@ -100,28 +100,30 @@ fn a_ledger_whose_disk_was_full_or_failed_once_goes_on_by_itself() {
     let (image, ()) = image(|_| ());
     let medium = disk(image.clone(), None);
     let world = EmbeddedLedger::open_with_backend(medium.storage(NAME), &identity()).unwrap();
+    // Shards that don't get into each other's way.
+    let of = |salt| request(salt, vec![counter(EXPERIENCE)]);
     let mut shard = 0;
     // Until the file has to grow.
     let error = loop {
         medium.set_capacity(Some(medium.used()));
         shard += 1;
-        match world.start(&run(shard, 1, 1), now()) {
+        match world.start(&of(shard), now()) {
             Ok(_) => assert!(shard < 10_000, "it never grows"),
             Err(error) => break error,
         }
     };
     assert_eq!(error.code(), "SW-LEDGER-009", "{error}");
-    assert!(world.start(&run(shard, 1, 1), now()).is_err(), "for as long as it is full");
+    assert!(world.start(&of(shard), now()).is_err(), "for as long as it is full");
     medium.set_capacity(None);
-    world.start(&run(shard, 1, 1), now()).unwrap();
+    world.start(&of(shard), now()).unwrap();
     world.audit().unwrap();
 
     for acts in 0..12 {
         shard += 1;
         medium.fail_once_after(acts);
-        let first = world.start(&run(shard, 1, 1), now());
-        if first.is_err() && world.shard(run(shard, 1, 1).shard_id("dungeon")).unwrap().is_none() {
-            world.start(&run(shard, 1, 1), now()).unwrap();
+        let first = world.start(&of(shard), now());
+        if first.is_err() && world.shard(of(shard).shard_id("dungeon")).unwrap().is_none() {
+            world.start(&of(shard), now()).unwrap();
         }
         world.audit().unwrap();
     }
