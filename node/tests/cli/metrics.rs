@@ -126,7 +126,10 @@ fn every_room_of_a_node_says_what_the_page_says() {
         );
     }
     let rooms: BTreeSet<&str> = families.keys().map(|name| name.split('_').nth(1).unwrap()).collect();
-    assert_eq!(Vec::from_iter(rooms), ["network", "operator", "peers", "prover", "settler", "store", "telemetry", "world"]);
+    assert_eq!(
+        Vec::from_iter(rooms),
+        ["network", "operator", "peers", "prover", "settler", "store", "telemetry", "world"]
+    );
 
     let page = page(&families);
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
