@@ -23,7 +23,7 @@ use tokio::{
 #[tokio::test]
 async fn a_node_of_another_network_is_told_which_side_is_wrong_and_what_to_do() {
     let folder = NetworkFolder::new(None).expect("a place");
-    let mut settler = settler(&folder, &dungeon()).await;
+    let mut settler = settler(&folder, &dungeon(), &[]).await;
     let mut other = Node::init(Role::Operator, &programs(), folder.path(), None).await.expect("a folder");
     let config = format!(
         "network = \"elsewhere\"\nroles = [\"operator\"]\nlisten = \"127.0.0.1:0\"\npeers = [\"{}@{}\"]\n",
@@ -54,7 +54,7 @@ async fn a_node_of_another_network_is_told_which_side_is_wrong_and_what_to_do() 
 #[tokio::test]
 async fn a_peer_without_a_common_version_is_told_who_must_upgrade() {
     let folder = NetworkFolder::new(None).expect("a place");
-    let mut settler = settler(&folder, &dungeon()).await;
+    let mut settler = settler(&folder, &dungeon(), &[]).await;
     let mut newer = spoken();
     newer.iter_mut().filter(|it| it.name == "handoff").for_each(|it| (it.min, it.max) = (7, 9));
 
@@ -123,8 +123,8 @@ fn job(workload: &Workload, start: &ShardStart, program: Felt) -> Hash {
 async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
     let folder = NetworkFolder::new(None).expect("a place");
     let workload = dungeon();
-    let mut settler = settler(&folder, &workload).await;
     let operator = Identity::generate(&mut rand::rng()).peer();
+    let mut settler = settler(&folder, &workload, &[operator.to_string()]).await;
     let mut control = NodeClient::connect(settler.data(), &Platform::system()).await.expect("control");
     let (start, _) = control
         .start_shard(workload.start_request(operator, shardwire_program::rules::hash()), None)

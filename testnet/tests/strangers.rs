@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 /// A settler and an operator that is configured with this prover, and a shard there.
 async fn with_a_shard(folder: &NetworkFolder, configured: PeerId) -> (Node, Node) {
     let workload = dungeon();
-    let settler = settler(folder, &workload).await;
+    let settler = settler(folder, &workload, &[]).await;
     let world = settler.data().join("world.json");
     let mut operator = Node::init(Role::Operator, &programs(), folder.path(), Some(&world)).await.expect("a folder");
     let peers = [format!("{}@{}", settler.peer(), settler.listen()), configured.to_string()];
@@ -163,7 +163,7 @@ async fn a_proof_that_a_settler_disputes_frees_the_job_at_once_and_one_that_nobo
 #[tokio::test]
 async fn a_key_has_its_connections_and_credit_and_no_peer_makes_a_node_log_errors() {
     let folder = NetworkFolder::new(None).expect("a place");
-    let mut settler = settler(&folder, &dungeon()).await;
+    let mut settler = settler(&folder, &dungeon(), &[]).await;
     let stranger = Stranger::dial(&settler).await;
     stranger.greet(hello(&world(&settler), Role::Prover, spoken())).await.expect("greeted");
     // The settler asks it for proofs.
@@ -228,7 +228,7 @@ fn status(node: &Node) -> Value {
 #[tokio::test]
 async fn of_two_nodes_with_one_key_the_one_that_began_first_yields_and_all_say_so() {
     let folder = NetworkFolder::new(None).expect("a place");
-    let mut settler = settler(&folder, &dungeon()).await;
+    let mut settler = settler(&folder, &dungeon(), &[]).await;
     let world = settler.data().join("world.json");
     let mut first = Node::init(Role::Operator, &programs(), folder.path(), Some(&world)).await.expect("a folder");
     let mut second = first.copied("copy").expect("a copy");

@@ -28,11 +28,11 @@ pub fn dungeon() -> Workload {
 }
 
 /// A settler with a World, alone.
-pub async fn settler(folder: &NetworkFolder, workload: &Workload) -> Node {
+pub async fn settler(folder: &NetworkFolder, workload: &Workload, known: &[String]) -> Node {
     let world = folder.path().join("workload.json");
     workload.write(&world).expect("written");
     let mut node = Node::init(Role::Settler, &programs(), folder.path(), Some(&world)).await.expect("a folder");
-    node.start(&[]).await.expect("a settler");
+    node.start(known).await.expect("a settler");
     node
 }
 
