@@ -13,7 +13,7 @@ use testnet::sim::{Failure, Plan, run};
 const SEEDS: u64 = 500;
 
 /// A run that has shown each bug; it is tried first, so that this takes a moment.
-const KNOWN: [(Mutation, u64); 13] = [
+const KNOWN: [(Mutation, u64); 12] = [
     (Mutation::EffectBeforeRecord, 0),
     (Mutation::EpochUnchecked, 125),
     (Mutation::CreditUnbounded, 0),
@@ -25,12 +25,20 @@ const KNOWN: [(Mutation, u64); 13] = [
     (Mutation::LocalEndCounts, 18),
     (Mutation::LogCutShort, 0),
     (Mutation::WallClockDecides, 12),
-    (Mutation::LeaseUnbounded, 0),
     (Mutation::ClaimBelieved, 17),
 ];
 
-fn shows(seed: u64) -> Option<(u64, Failure)> {
-    Some((seed, run(seed, &Plan::of(seed), false).failures.into_iter().next()?))
+/// What a run has to be like for this bug: where there are several provers, another one makes up for what one fetched wrongly.
+fn plan(mutation: Mutation, seed: u64) -> Option<Plan> {
+    let plan = Plan::of(seed);
+    match mutation {
+        Mutation::ResumedOffByOne => plan.long.then_some(Plan { provers: 1, lying_prover: false, ..plan }),
+        _ => Some(plan),
+    }
+}
+
+fn shows(mutation: Mutation, seed: u64) -> Option<(u64, Failure)> {
+    Some((seed, run(seed, &plan(mutation, seed)?, false).failures.into_iter().next()?))
 }
 
 #[test]
@@ -40,7 +48,10 @@ fn every_planted_bug_is_found() {
     for mutation in Mutation::ALL {
         mutation.plant();
         let known = KNOWN.iter().find(|(it, _)| !search && it == mutation).map(|(_, seed)| *seed);
-        match known.and_then(shows).or_else(|| (0..SEEDS).find_map(shows)) {
+        match known
+            .and_then(|seed| shows(*mutation, seed))
+            .or_else(|| (0..SEEDS).find_map(|seed| shows(*mutation, seed)))
+        {
             Some((seed, failure)) => println!("{}: found by seed {seed}, {failure}", mutation.name()),
             None => missed.push(mutation.name()),
         }

@@ -157,9 +157,6 @@ impl Present {
         if held.until <= now {
             return false;
         }
-        if Mutation::LeaseUnbounded.is_planted() && held.record.proof.is_none() {
-            return true;
-        }
         if held.is_stalled(work, now) {
             return false;
         }

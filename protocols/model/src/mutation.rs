@@ -45,8 +45,6 @@ mutations! {
     LogCutShort = "log-cut-short",
     /// The system's clock decides alone what date it is, and what is late.
     WallClockDecides = "wall-clock-decides",
-    /// Signs of life hold a job for ever.
-    LeaseUnbounded = "lease-unbounded",
     /// Who says that it has a proof is believed, whatever a settler says.
     ClaimBelieved = "claim-believed",
 }
