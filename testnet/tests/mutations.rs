@@ -19,7 +19,7 @@ const KNOWN: [(Mutation, u64); 12] = [
     (Mutation::CreditUnbounded, 0),
     (Mutation::AppliedTwice, 0),
     (Mutation::LockKept, 33),
-    (Mutation::ResumedOffByOne, 59),
+    (Mutation::ResumedOffByOne, 428),
     (Mutation::NoBackOff, 0),
     (Mutation::TimerNotCancelled, 12),
     (Mutation::LocalEndCounts, 18),
