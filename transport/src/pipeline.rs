@@ -63,14 +63,19 @@ pub struct Pipeline<P, Req, Resp, Q, E, const DEPTH: usize> {
     outstanding: usize,
 }
 
+/// What the compiler checks of a pipeline of this depth, on either side.
+const fn check_bounds<Req: Message, Resp: Message>(depth: usize) {
+    assert!(depth > 0, "a pipeline has a depth of at least 1");
+    assert!(depth <= Req::PIPELINE_DEPTH, "a pipeline is deeper than its request's PIPELINE_DEPTH");
+    assert!(Req::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES");
+    assert!(Resp::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES");
+}
+
 impl<P, Req: Message, Resp: Message, Q, E> Looping<P, Req, Resp, Q, E> {
     /// Starts a pipeline of up to `DEPTH` requests, at most the request's [`Message::PIPELINE_DEPTH`].
     pub fn pipeline<const DEPTH: usize>(self) -> Pipeline<P, Req, Resp, Q, E, DEPTH> {
         const {
-            assert!(DEPTH > 0, "a pipeline has a depth of at least 1");
-            assert!(DEPTH <= Req::PIPELINE_DEPTH, "a pipeline is deeper than its request's PIPELINE_DEPTH");
-            assert!(Req::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES");
-            assert!(Resp::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES");
+            check_bounds::<Req, Resp>(DEPTH);
             assert!(
                 Resp::MAX_BYTES as u64 * DEPTH as u64 <= MAX_PIPELINE_BYTES,
                 "DEPTH × Resp::MAX_BYTES exceeds MAX_PIPELINE_BYTES"

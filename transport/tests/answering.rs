@@ -42,14 +42,7 @@ where
 async fn pull_all<const DEPTH: usize>(session: Initiator<Bulk>, chunks: u32) -> Outcome<()> {
     let (_, session) = session.send(Request { job: 0 }).await?.recv().await?;
     let mut pipeline = session.enter().pipeline::<DEPTH>();
-    let mut asked = 0;
-    for index in 0..chunks {
-        while asked < chunks && pipeline.has_room() {
-            pipeline.request(Pull { index: asked }).await?;
-            asked += 1;
-        }
-        assert_eq!(pipeline.response().await?, chunk(index));
-    }
+    pull_chunks(&mut pipeline, chunks).await?;
     // Another branch of the choice, then requests again.
     let (_, session) = pipeline.pause()?.choose(Renew).await?.recv().await?;
     let mut pipeline = session.repeat().pipeline::<DEPTH>();

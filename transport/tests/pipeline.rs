@@ -63,14 +63,7 @@ async fn requests_need_no_round_trip() {
 async fn pull_all<const DEPTH: usize>(session: Consumer, chunks: u32) -> Result<(), SessionError> {
     let (_, session) = session.send(Request { job: 0 }).await?.recv().await?;
     let mut pipeline = session.enter().pipeline::<DEPTH>();
-    let mut asked = 0;
-    for index in 0..chunks {
-        while asked < chunks && pipeline.has_room() {
-            pipeline.request(Pull { index: asked }).await?;
-            asked += 1;
-        }
-        assert_eq!(pipeline.response().await?, chunk(index));
-    }
+    pull_chunks(&mut pipeline, chunks).await?;
     // Another branch of the choice, then requests again.
     let (_, session) = pipeline.pause()?.choose(Renew).await?.recv().await?;
     session.repeat().choose(Done).await?.close().await

@@ -15,7 +15,12 @@ use shardwire_protocols::{
 use shardwire_transport::{Bytes, Channel, Incoming, Message, WireCode, message::Body};
 
 /// Chapter 4: 7 bits a byte, the lowest first.
-fn number(mut n: u64) -> Vec<u8> {
+fn number(n: u64) -> Vec<u8> {
+    long_number(n.into())
+}
+
+/// Chapter 4, for a u128.
+fn long_number(mut n: u128) -> Vec<u8> {
     let mut bytes = Vec::new();
     while n >= 0x80 {
         bytes.push((n as u8 & 0x7f) | 0x80);

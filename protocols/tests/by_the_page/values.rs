@@ -1,7 +1,7 @@
 //! What is computed by the page: ids, commitments, chains and outputs, from the fields in `protocols/vectors/shard` alone. Of libraries: Blake2s, and
 //! Starknet's Poseidon and ECDSA.
 
-use crate::number;
+use crate::{long_number, number};
 use blake2::{Blake2s256, Digest};
 use serde_json::Value;
 use starknet_types_core::{
@@ -60,17 +60,6 @@ fn reversed(mut felt: [u8; 32]) -> [u8; 32] {
 /// A number, or its decimal digits as text.
 fn amount(value: &Value) -> u128 {
     value.as_str().map_or_else(|| value.as_u64().unwrap().into(), |digits| digits.parse().unwrap())
-}
-
-/// Chapter 4, for a u128.
-fn long_number(mut n: u128) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while n >= 0x80 {
-        bytes.push((n as u8 & 0x7f) | 0x80);
-        n >>= 7;
-    }
-    bytes.push(n as u8);
-    bytes
 }
 
 fn list_of_felts(felts: &[[u8; 32]]) -> Vec<u8> {

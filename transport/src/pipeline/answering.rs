@@ -13,11 +13,11 @@
 //! **Deadlines.** The peer's deadline for its next message runs while nothing is unanswered, since only then it is the peer's turn. The answers that are
 //! known at one moment are written together, within the deadline of one.
 
-use super::MAX_PIPELINE_BYTES;
+use super::{MAX_PIPELINE_BYTES, check_bounds};
 use crate::{
     algebra::{Offer, Recv, Send, Var, Z},
     graph::State,
-    message::{MAX_MESSAGE_BYTES, Message},
+    message::Message,
     session::{
         Session,
         core::{Core, NO_DEADLINE, StateName},
@@ -66,10 +66,7 @@ where
         X: From<SessionError>,
     {
         const {
-            assert!(DEPTH > 0, "a pipeline has a depth of at least 1");
-            assert!(DEPTH <= Req::PIPELINE_DEPTH, "a pipeline is deeper than its request's PIPELINE_DEPTH");
-            assert!(Req::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES");
-            assert!(Resp::MAX_BYTES <= MAX_MESSAGE_BYTES, "a message's MAX_BYTES exceeds MAX_MESSAGE_BYTES");
+            check_bounds::<Req, Resp>(DEPTH);
             assert!(
                 (Req::MAX_BYTES as u64 + Resp::MAX_BYTES as u64) * DEPTH as u64 <= MAX_PIPELINE_BYTES,
                 "DEPTH × (Req::MAX_BYTES + Resp::MAX_BYTES) exceeds MAX_PIPELINE_BYTES"

@@ -6,9 +6,11 @@
 //! only if the thing isn't there at once.
 
 mod close;
+mod credit;
 
 pub use close::CLOSE_DEADLINE;
 
+use self::credit::{Credit, MAX_TAGS};
 use super::bulk::BulkSlot;
 use super::error::{Local, Lost, LostCause, SessionError, Violation, ViolationKind};
 use super::meter::Metered;
@@ -58,20 +60,6 @@ impl fmt::Display for StateName {
             Self::End => f.write_str("at the end"),
         }
     }
-}
-
-/// Most tags that lead to a message and are compared: of more nested choices no credit is counted.
-const MAX_TAGS: usize = 7;
-
-/// How many requests of one kind a peer may send before it has read the answer to the first.
-#[derive(Clone, Debug)]
-struct Credit {
-    /// The branch tags that led to the request that came last.
-    tags: ArrayVec<u8, MAX_TAGS>,
-    /// The depth of its pipeline; 1 if it has none.
-    depth: usize,
-    /// The longest such message, with what is around it, in bytes.
-    longest: usize,
 }
 
 /// How one wait ended.
@@ -301,11 +289,7 @@ impl Core {
     pub(crate) fn poll_message<M: Message>(&mut self, cx: &mut Context<'_>) -> Poll<Result<M, SessionError>> {
         ready!(self.poll_paid(cx));
         let body = ready!(self.poll_frame(cx, &MessageInfo::of::<M>()))?;
-        let tags = mem::take(&mut self.tags);
-        if !tags.is_empty() && !tags.is_full() {
-            let longest = tags.len() + varint::MAX_LEN + M::MAX_BYTES as usize;
-            self.credit = Some(Credit { tags, depth: M::PIPELINE_DEPTH, longest });
-        }
+        self.note_credit(&MessageInfo::of::<M>(), M::PIPELINE_DEPTH);
         Poll::Ready(M::decode(body).map_err(|error: DecodeError| {
             self.violation(StateName::Awaiting(M::NAME), ViolationKind::Malformed { reason: error.to_string() })
         }))
@@ -357,34 +341,6 @@ impl Core {
         }
     }
 
-    /// Checks that the peer has sent no more requests than its credit allows, now that it is this side's turn to answer one: as many may be on
-    /// their way as its pipeline is deep. Reads what has come, without waiting, up to one request more than that.
-    pub(crate) fn check_turn(&mut self, cx: &mut Context<'_>, at: StateName) -> Result<(), SessionError> {
-        let Some(Credit { tags, depth, longest }) = self.credit.take() else { return Ok(()) };
-        let ahead = depth.saturating_sub(1);
-        while !self.peer_ended && self.input.len() <= ahead * longest {
-            let held = self.input.len();
-            match self.channel.reader.poll_read(cx, &mut self.input, false) {
-                Poll::Pending => break,
-                Poll::Ready(Ok(more)) => self.peer_ended |= !more,
-                Poll::Ready(Err(broken)) => return Err(self.lost(at, broken)),
-            }
-            self.received += (self.input.len() - held) as u64;
-        }
-        self.input.settle();
-        match self.input.len() {
-            bytes if bytes > 0 && self.input.frames(&tags, ahead + 1) > ahead => {
-                Err(self.violation(at, ViolationKind::OutOfTurn { bytes }))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Leaves the credit of the request that came last to the one that reads ahead and counts for itself.
-    pub(crate) fn reads_ahead(&mut self) {
-        self.credit = None;
-    }
-
     /// Waits for more input, for at most `deadline`. Writes what is queued meanwhile.
     fn poll_more(
         &mut self,
@@ -433,7 +389,7 @@ impl Core {
     }
 
     fn poll_channel(&mut self, cx: &mut Context<'_>, missing: usize) -> Poll<Result<Progress, StreamFailure>> {
-        let Self { channel, out, input, last, bulk_slot, .. } = self;
+        let Self { channel, out, last, .. } = self;
         if !out.is_empty() {
             // The end follows right behind the last bytes, so that it nearly always finds room in their datagram.
             let written = channel.writer.poll_write(cx, out);
@@ -448,16 +404,23 @@ impl Core {
             }
         }
         if missing > 0 {
-            let held = input.len();
-            let many = bulk_slot.is_some() || missing > MANY_BYTES;
-            if let Poll::Ready(more) = channel.reader.poll_read(cx, input, many) {
-                self.received += (input.len() - held) as u64;
-                self.peer_ended |= !more?;
+            let many = self.bulk_slot.is_some() || missing > MANY_BYTES;
+            if let Poll::Ready(read) = self.poll_read(cx, many) {
+                read?;
                 return Poll::Ready(Ok(if self.peer_ended { Progress::End } else { Progress::Read }));
             }
-            input.settle();
+            self.input.settle();
         }
         Poll::Pending
+    }
+
+    /// Takes in what has come; `many` says whether to take many pieces at once.
+    fn poll_read(&mut self, cx: &mut Context<'_>, many: bool) -> Poll<Result<(), StreamFailure>> {
+        let held = self.input.len();
+        let more = ready!(self.channel.reader.poll_read(cx, &mut self.input, many));
+        self.received += (self.input.len() - held) as u64;
+        self.peer_ended |= !more?;
+        Poll::Ready(Ok(()))
     }
 
     // ---- failures

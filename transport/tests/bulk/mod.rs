@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use shardwire_transport::algebra::{Choose, Eps, HasDual, Rec, Recv, Send, Var, Z};
 use shardwire_transport::message::{Body, DecodeError, EncodeError, Head};
 use shardwire_transport::{
-    Bytes, Connection, Incoming, Message, Protocol, Responder, SessionError, Shape, message, offer,
+    Bytes, Connection, Incoming, Message, Pipeline, Protocol, Responder, SessionError, Shape, message, offer,
 };
 use std::time::Duration;
 
@@ -114,10 +114,11 @@ pub async fn answer(session: Responder<Bulk>) -> Result<u32, SessionError> {
     }
 }
 
-/// The consumer's half: pulls chunks, eight ahead, and compares them.
-pub async fn consume(connection: Connection, chunks: u32) -> Result<(), SessionError> {
-    let (_, session) = connection.open::<Bulk>().await?.send(Request { job: 1 }).await?.recv().await?;
-    let mut pipeline = session.enter().pipeline::<8>();
+/// Pulls the first chunks, as many ahead as the pipeline is deep, and compares them.
+pub async fn pull_chunks<P, Q, E, const DEPTH: usize>(
+    pipeline: &mut Pipeline<P, Pull, Chunk, Q, E, DEPTH>,
+    chunks: u32,
+) -> Result<(), SessionError> {
     let mut asked = 0;
     for index in 0..chunks {
         while asked < chunks && pipeline.has_room() {
@@ -126,6 +127,14 @@ pub async fn consume(connection: Connection, chunks: u32) -> Result<(), SessionE
         }
         assert_eq!(pipeline.response().await?, chunk(index));
     }
+    Ok(())
+}
+
+/// The consumer's half: pulls chunks, eight ahead, and compares them.
+pub async fn consume(connection: Connection, chunks: u32) -> Result<(), SessionError> {
+    let (_, session) = connection.open::<Bulk>().await?.send(Request { job: 1 }).await?.recv().await?;
+    let mut pipeline = session.enter().pipeline::<8>();
+    pull_chunks(&mut pipeline, chunks).await?;
     pipeline.finish()?.choose(Done).await?.close().await
 }
 
