@@ -116,11 +116,9 @@ pub async fn play(
 /// As [`submit`], and [`ClientError::OtherStart`] if anything but the deadline is other than expected.
 pub async fn started(dialler: &Dialler, operator: Target, expected: ShardStart) -> Result<ShardStart, ClientError> {
     let shard = expected.shard;
-    let mut work = Work::new(operator.peer, &[], |_| {});
-    persevere(dialler, operator, shard, &mut work).await?;
-    let told = work.opened.map(|opened| opened.start);
-    let told = told.filter(|told| ShardStart { deadline: told.deadline, ..expected } == *told);
-    told.ok_or(ClientError::OtherStart { shard })
+    let told = opened(dialler, operator, shard).await?.start;
+    let is_expected = ShardStart { deadline: told.deadline, ..expected } == told;
+    is_expected.then_some(told).ok_or(ClientError::OtherStart { shard })
 }
 
 /// Where a shard stands at its operator.
