@@ -126,11 +126,10 @@ pub async fn resolve(
         Address::Ip(address) => return Ok(vec![*address]),
         Address::Name { host, port } => (host, *port),
     };
-    let host_again = || host.clone();
     let found = match timeout(PATIENCE, names.ask(host, port)).await {
         Ok(Ok(found)) => found,
-        Ok(Err(reason)) => return Err(NameError::Unknown { host: host_again(), reason }),
-        Err(_) => return Err(NameError::Late { host: host_again() }),
+        Ok(Err(reason)) => return Err(NameError::Unknown { host: host.clone(), reason }),
+        Err(_) => return Err(NameError::Late { host: host.clone() }),
     };
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in found.into_iter().filter(|it| usable(it) && !it.ip().is_unspecified()) {
@@ -138,7 +137,7 @@ pub async fn resolve(
             addresses.push(address);
         }
     }
-    if addresses.is_empty() { Err(NameError::Nowhere { host: host_again() }) } else { Ok(addresses) }
+    if addresses.is_empty() { Err(NameError::Nowhere { host: host.clone() }) } else { Ok(addresses) }
 }
 
 /// Where a node that listens here is dialled from its own machine: one that listens at every address is reached over loopback.

@@ -154,10 +154,7 @@ impl Present {
     fn keeps_away(&self, holder: Option<Tier>, other: Option<Tier>, work: Work) -> bool {
         let now = Instant::now();
         let (Some(held), Some(holder)) = (&self.lease, holder) else { return false };
-        if held.until <= now {
-            return false;
-        }
-        if held.is_stalled(work, now) {
+        if held.until <= now || held.is_stalled(work, now) {
             return false;
         }
         if held.record.proof.is_some() {

@@ -165,7 +165,7 @@ async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Answer, Failur
     };
     let (timeout_s, unknown_operator) = (args.timeout, args.unknown_operator);
     let started = ask(root, async move |client| client.start(request, timeout_s, unknown_operator).await).await?;
-    let administration::Started { start, deadline, left_s, operator_connected } = started;
+    let administration::Started { start, left_s, operator_connected, .. } = started;
     let mut text = format!(
         "started shard {}\n  operator {}\n  {} accounts, {} contracts, {} storage addresses\n  aborted unless it is settled within {left_s} s",
         start.shard,
@@ -177,14 +177,13 @@ async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Answer, Failur
     if !operator_connected {
         text.push_str("\n  its operator isn't connected to the settler now: it gets the shard when it comes, and nothing happens until then");
     }
-    Ok(Answer::new(text, &Started { start: &start, deadline, operator_connected }))
+    Ok(Answer::new(text, &Started { start: &start, operator_connected }))
 }
 
 #[derive(Serialize)]
 struct Started<'a> {
     #[serde(flatten)]
     start: &'a ShardStart,
-    deadline: Timestamp,
     operator_connected: bool,
 }
 

@@ -1,6 +1,6 @@
 //! A disk that knows whether it fails.
 //!
-//! Whoever uses it, an error is noted: that of a file as well as that of a database's storage. Only a [probe](WatchedDisk::recovered) that found room to
+//! An error is noted whether it is that of a file or of a database's storage. Only a [probe](WatchedDisk::recovered) that found room to
 //! write forgives it: on a full disk many small writes still succeed. A file that isn't there is no error of the disk.
 //!
 //! It changes nothing of what the disk below answers. Bound: the last error.

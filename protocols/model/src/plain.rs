@@ -15,7 +15,7 @@ pub fn is_plain(c: char) -> bool {
             // Joiners, and isolates of direction.
             | '\u{2060}'..='\u{206f}'
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            // Tags.
+            // Marks of a text's language, which show nothing.
             | '\u{e0000}'..='\u{e007f}')
 }
 
