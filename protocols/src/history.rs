@@ -8,7 +8,7 @@ use shardwire_model::{
     PeerId, Timestamp,
     life::{History, HistoryEntry, HistoryError, Part, Refusal, Step},
 };
-use shardwire_transport::Identity;
+use shardwire_transport::{Identity, PeerKey};
 
 impl Statement for HistoryEntry {
     const CONTEXT: &'static str = Self::CONTEXT;
@@ -40,8 +40,9 @@ pub fn sign(
 /// # Errors
 /// [`HistoryError::Forged`] for the first entry that the signer didn't sign; as [`History::with`] for the first that doesn't follow.
 pub fn verify(signer: &PeerId, part: Part, entries: &[Signed<HistoryEntry>]) -> Result<History, HistoryError> {
+    let key = PeerKey::of(*signer);
     entries.iter().zip(0..).try_fold(History::new(part), |history, (entry, number)| {
-        entry.verify(signer).map_err(|_| HistoryError::Forged { number, signer: *signer })?;
+        entry.verify_with(&key).map_err(|_| HistoryError::Forged { number, signer: *signer })?;
         history.with(&entry.statement)
     })
 }

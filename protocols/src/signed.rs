@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Coded, PeerId};
-use shardwire_transport::{Identity, PeerSignature, identity::verify};
+use shardwire_transport::{Identity, PeerKey, PeerSignature};
 
 /// What can be signed.
 pub trait Statement: Serialize {
@@ -69,11 +69,19 @@ impl<T: Statement> Signed<T> {
     /// # Errors
     /// [`Forged`] if the signer didn't sign it.
     pub fn verify(&self, signer: &PeerId) -> Result<&T, Forged> {
+        self.verify_with(&PeerKey::of(*signer))
+    }
+
+    /// The statement, if the peer of this key signed it: for a caller that has many of one peer.
+    ///
+    /// # Errors
+    /// [`Forged`] if that peer didn't sign it.
+    pub fn verify_with(&self, signer: &PeerKey) -> Result<&T, Forged> {
         let context = self.statement.context();
-        if verify(signer, context, &self.statement.canonical(), &self.signature) {
+        if signer.verifies(context, &self.statement.canonical(), &self.signature) {
             Ok(&self.statement)
         } else {
-            Err(Forged { context, signer: *signer })
+            Err(Forged { context, signer: signer.peer() })
         }
     }
 }

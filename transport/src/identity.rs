@@ -230,12 +230,39 @@ impl Identity {
     }
 }
 
+/// A peer's public key, ready to check signatures with. Its point is computed when it is made, once for all that are checked.
+#[derive(Clone, Debug)]
+pub struct PeerKey {
+    peer: PeerId,
+    /// Nothing if the id is no point of the curve: such a peer can't have signed anything.
+    point: Option<VerifyingKey>,
+}
+
+impl PeerKey {
+    /// The key of a peer.
+    #[must_use]
+    pub fn of(peer: PeerId) -> Self {
+        Self { peer, point: VerifyingKey::from_bytes(&peer.0).ok() }
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub const fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// Whether the peer signed this statement in this context.
+    #[must_use]
+    pub fn verifies(&self, context: &'static str, statement: &[u8], signature: &PeerSignature) -> bool {
+        let signature = DalekSignature::from_bytes(&signature.0);
+        self.point.is_some_and(|key| key.verify_strict(&signed_bytes(context, statement), &signature).is_ok())
+    }
+}
+
 /// Whether `peer` signed this statement in this context.
 #[must_use]
 pub fn verify(peer: &PeerId, context: &'static str, statement: &[u8], signature: &PeerSignature) -> bool {
-    VerifyingKey::from_bytes(&peer.0).is_ok_and(|key| {
-        key.verify_strict(&signed_bytes(context, statement), &DalekSignature::from_bytes(&signature.0)).is_ok()
-    })
+    PeerKey::of(*peer).verifies(context, statement, signature)
 }
 
 fn signed_bytes(context: &'static str, statement: &[u8]) -> Vec<u8> {

@@ -60,7 +60,7 @@ pub use bytes::Bytes;
 pub use channel::Channel;
 pub use connection::{Connection, ConnectionStats};
 pub use endpoint::{ConnectError, Endpoint, EndpointError, IncomingConnection};
-pub use identity::{Identity, IdentityError, PeerSignature};
+pub use identity::{Identity, IdentityError, PeerKey, PeerSignature};
 pub use message::Message;
 pub use pipeline::Pipeline;
 pub use protocol::Protocol;

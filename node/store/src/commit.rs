@@ -27,8 +27,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 /// Most changes that wait or are being committed: some seconds of what a disk takes, and a few megabytes of transactions.
 pub const MAX_WAITING: usize = 2048;
 
-/// How long after a group of several the next one gathers members, at most: a third of a game's frame.
-const GATHERING: Duration = Duration::from_millis(5);
+/// How long after a group of several the next one gathers members, at most: half of a game's frame.
+const GATHERING: Duration = Duration::from_millis(8);
 
 /// Changes that wait for a commit.
 pub(crate) struct Queue {

@@ -4,7 +4,7 @@ use super::{Bye, DEPTH, Ingress, Open, Opened, Receipt, ReceiptContent, Refused,
 use crate::noted_pipeline::NotedPipeline;
 use shardwire_model::{AccountId, Hash, PeerId, ShardId, SignedTransaction};
 use shardwire_transport::{
-    Branch, Initiator, SessionError,
+    Branch, Initiator, PeerKey, SessionError,
     algebra::{Eps, Send},
 };
 
@@ -36,7 +36,7 @@ pub async fn open(session: Initiator<Ingress>, shard: ShardId) -> Result<Opening
                 return Err(session.broken("Opened", "SW-INGRESS-001", detail));
             }
             let submits = NotedPipeline::new(session.enter().pipeline());
-            Ok(Opening::Opened(Box::new(opened), Box::new(Client { submits, shard, operator })))
+            Ok(Opening::Opened(Box::new(opened), Box::new(Client { submits, shard, operator: PeerKey::of(operator) })))
         }
     }
 }
@@ -62,7 +62,7 @@ fn contradiction(opened: &Opened, shard: ShardId, operator: PeerId) -> Option<St
 pub struct Client {
     submits: NotedPipeline<Ingress, Submit, Receipt, Send<Bye, Eps>, (), Due, DEPTH>,
     shard: ShardId,
-    operator: PeerId,
+    operator: PeerKey,
 }
 
 /// What a receipt must be for.
@@ -103,7 +103,7 @@ impl Client {
         let Some((due, receipt)) = self.submits.response().await? else {
             return Ok(None);
         };
-        match receipt.verify(&self.operator) {
+        match receipt.verify_with(&self.operator) {
             Err(forged) => Err(self.submits.broken("SW-INGRESS-002", forged.to_string())),
             Ok(verdict) if !is_for(verdict, &due, self.shard) => {
                 let detail = "the receipt is for another transaction than the next in turn";
