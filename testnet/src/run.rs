@@ -53,7 +53,7 @@ pub async fn play(
     let began = Instant::now();
     let mut watch = Watch::new(network);
     let request = workload.start_request(network.node(Role::Operator).peer(), rules::hash());
-    let (start, _) = watch.settler().await?.start_shard(request, None).await?;
+    let start = watch.settler().await?.start_shard(request, None).await?;
     reporter.say(&format!("shard {} is started, for the operator to execute", start.shard.short()));
     let mut players = Players::send(network, workload, &start);
     let mut said = BTreeSet::new();

@@ -126,7 +126,7 @@ async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
     let operator = Identity::generate(&mut rand::rng()).peer();
     let mut settler = settler(&folder, &workload, &[operator.to_string()]).await;
     let mut control = NodeClient::connect(settler.data(), &Platform::system()).await.expect("control");
-    let (start, _) = control
+    let start = control
         .start_shard(workload.start_request(operator, shardwire_program::rules::hash()), None)
         .await
         .expect("a shard");

@@ -181,7 +181,7 @@ async fn nodes(programs: &Programs, folder: &NetworkFolder, crowd: &Crowd) -> Ou
     known.push(format!("{}@{}", settler.peer(), settler.listen()));
     operator.start(&known).await?;
     let mut control = NodeClient::connect(settler.data(), &Platform::system()).await?;
-    let (start, _) = control.start_shard(crowd.start().request(operator.peer(), rules::hash()), None).await?;
+    let start = control.start_shard(crowd.start().request(operator.peer(), rules::hash()), None).await?;
     Ok((settler, operator, start))
 }
 

@@ -1,7 +1,18 @@
 //! The listener, and the pages.
 #![allow(clippy::disallowed_types, reason = "the only place where a node listens on TCP")]
 
-use crate::http::{self, Response};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
+    routing::get,
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
 use shardwire_model::Coded;
 use shardwire_telemetry::{Telemetry, Unmet};
 use std::{fmt::Write as _, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -12,9 +23,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+/// The longest head of a request: collectors send a few hundred bytes.
+pub const MAX_REQUEST_BYTES: usize = 8 << 10;
+/// Most headers of a request.
+const MAX_HEADERS: usize = 64;
 /// Most connections at a time: a collector or two, and somebody who looks.
 pub const MAX_CONNECTIONS: usize = 8;
-/// The longest that a connection lives: a hundred times what an answer takes.
+/// The longest that a connection lives, and so a request: a hundred times what an answer takes.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 /// How long a failed accept waits: the process has no file left for it.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -62,14 +77,17 @@ impl Metrics {
         self.address
     }
 
-    /// Answers, for as long as it is polled.
+    /// Answers, for as long as it is polled: one request a connection, so that nobody keeps a place.
     pub async fn serve(self, telemetry: Telemetry) {
+        let mut http = http1::Builder::new();
+        http.keep_alive(false).max_buf_size(MAX_REQUEST_BYTES).max_headers(MAX_HEADERS).timer(TokioTimer::new());
+        let pages = TowerToHyperService::new(pages(telemetry));
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
             let place = places.clone().acquire_owned().await;
-            let mut stream = match self.listener.accept().await {
-                Ok((stream, _)) => stream,
+            let stream = match self.listener.accept().await {
+                Ok((stream, _)) => TokioIo::new(stream),
                 Err(error) => {
                     tracing::warn!("a connection for metrics can't be accepted: {error}");
                     sleep(PAUSE).await;
@@ -77,25 +95,34 @@ impl Metrics {
                 }
             };
             while connections.try_join_next().is_some() {}
-            let telemetry = telemetry.clone();
+            let answered = http.serve_connection(stream, pages.clone());
             connections.spawn(async move {
                 // One that is too slow, or goes away, has no answer.
-                let _ = timeout(DEADLINE, http::answer(&mut stream, |path| page(path, &telemetry))).await;
+                let _ = timeout(DEADLINE, answered).await;
                 drop(place);
             });
         }
     }
 }
 
-/// The answer to a GET of this path.
-fn page(path: &str, telemetry: &Telemetry) -> Response {
-    match path {
-        "/metrics" => Response { status: 200, kind: shardwire_telemetry::KIND, body: telemetry.to_text() },
-        "/ready" => match &*telemetry.unmet() {
-            [] => Response::plain(200, "ready\n"),
-            unmet => Response::plain(503, listed(unmet)),
-        },
-        _ => Response::plain(404, "there are /metrics and /ready\n"),
+/// The pages.
+fn pages(telemetry: Telemetry) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/ready", get(ready))
+        .fallback((StatusCode::NOT_FOUND, "there are /metrics and /ready\n"))
+        .method_not_allowed_fallback(|| async { (StatusCode::METHOD_NOT_ALLOWED, "only GET is answered\n") })
+        .with_state(telemetry)
+}
+
+async fn metrics(State(telemetry): State<Telemetry>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, shardwire_telemetry::KIND)], telemetry.to_text())
+}
+
+async fn ready(State(telemetry): State<Telemetry>) -> impl IntoResponse {
+    match &*telemetry.unmet() {
+        [] => (StatusCode::OK, "ready\n".to_owned()),
+        unmet => (StatusCode::SERVICE_UNAVAILABLE, listed(unmet)),
     }
 }
 
@@ -137,12 +164,47 @@ mod tests {
     }
 
     async fn get(address: SocketAddr, path: &str) -> String {
+        ask(address, format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes(), 1000).await
+    }
+
+    /// What is answered to these bytes, which are sent in pieces of so many.
+    async fn ask(address: SocketAddr, request: &[u8], piece: usize) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
+        stream.set_nodelay(true).unwrap();
+        for piece in request.chunks(piece) {
+            // A request that is refused before its end has its answer already.
+            if stream.write_all(piece).await.is_err() {
+                break;
+            }
+        }
+        let mut answer = Vec::new();
+        // Some of an answer may be lost with what was sent and isn't read.
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_get_is_answered_however_it_arrives_and_the_connection_ends() {
+        let address = served(&peers(&Rules::default())).await;
+        for piece in [1, 7, 1000] {
+            let answer = ask(address, b"GET /ready?a=b HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n", piece).await;
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+            assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+            assert!(answer.ends_with("\r\n\r\nready\n"), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_get_is_refused() {
+        let address = served(&peers(&Rules::default())).await;
+        let first_line = async |request: &[u8]| ask(address, request, 1 << 20).await.lines().next().map(str::to_owned);
+        let post = first_line(b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await;
+        assert_eq!(post.as_deref(), Some("HTTP/1.1 405 Method Not Allowed"));
+        assert_eq!(first_line(b"\x16\x03\x01\x02\x00\r\n\r\n").await.as_deref(), Some("HTTP/1.1 400 Bad Request"));
+        let many = [&b"GET / HTTP/1.1\r\n"[..], &b"a: b\r\n".repeat(MAX_HEADERS + 1), b"\r\n"].concat();
+        assert_eq!(first_line(&many).await.as_deref(), Some("HTTP/1.1 431 Request Header Fields Too Large"));
+        let long = [&b"GET / HTTP/1.1\r\na: "[..], &b"b".repeat(MAX_REQUEST_BYTES)].concat();
+        assert_eq!(first_line(&long).await.as_deref(), Some("HTTP/1.1 431 Request Header Fields Too Large"));
     }
 
     #[tokio::test]

@@ -75,7 +75,7 @@ impl NodeClient {
     }
 
     /// Starts a shard that is aborted unless it is settled after so many seconds, or after the node's own time. Says with which start data it
-    /// is started, and when it is aborted. The node must be a settler.
+    /// is started. The node must be a settler.
     ///
     /// # Errors
     /// As [`status`](Self::status).
@@ -83,9 +83,8 @@ impl NodeClient {
         &mut self,
         request: StartRequest,
         timeout_s: Option<u64>,
-    ) -> Result<(ShardStart, Timestamp), ClientError> {
-        let started = self.client.start(request, timeout_s, false).await?;
-        Ok((started.start, started.deadline))
+    ) -> Result<ShardStart, ClientError> {
+        Ok(self.client.start(request, timeout_s, false).await?.start)
     }
 
     /// Aborts a shard: escrow and locks return; since when it is aborted. The node must be the settler that started it.

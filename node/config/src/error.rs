@@ -1,6 +1,6 @@
 //! What can be wrong with a configuration.
 
-use super::{setting::Setting, source::Origin};
+use super::{origin::Origin, setting::Setting};
 use shardwire_files::text::NotText;
 use shardwire_model::{Coded, PeerId};
 use std::path::PathBuf;

@@ -5,8 +5,9 @@
 
 use super::{
     error::ConfigError,
+    origin::Origin,
     setting::{Setting, nearest},
-    source::{Given, Layer, Origin},
+    source::{Given, Layer},
 };
 use shardwire_files::text::{self, TextError};
 use std::path::Path;

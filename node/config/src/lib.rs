@@ -15,6 +15,7 @@
 mod error;
 mod file;
 mod load;
+mod origin;
 mod setting;
 mod source;
 #[cfg(test)]
@@ -22,10 +23,11 @@ mod tests;
 mod value;
 
 pub use error::ConfigError;
+pub use origin::Origin;
 pub use setting::Setting;
 pub use shardwire_model::Role;
 pub use shardwire_transport::Profile;
-pub use source::{Environment, Flags, Origin};
+pub use source::{Environment, Flags};
 pub use value::{LogFormat, ParseValueError, Peer};
 
 use shardwire_model::{Address, PeerId};

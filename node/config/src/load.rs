@@ -205,7 +205,7 @@ impl Values {
     fn refused(&self, setting: Setting) -> ConfigError {
         let given = self.given(setting);
         let origin = given.map_or(Origin::Default, |given| given.origin.clone());
-        ConfigError::value(setting, origin, given.map_or_else(String::new, Given::said))
+        ConfigError::value(setting, origin, given.map_or_else(String::new, Given::shown))
     }
 
     /// A number from 1 to `max`.

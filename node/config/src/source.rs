@@ -2,38 +2,10 @@
 
 use super::{
     error::ConfigError,
+    origin::Origin,
     setting::{Setting, nearest},
 };
-use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
-
-/// Where a value was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Nobody gave it.
-    Default,
-    /// In the configuration file.
-    File {
-        /// The file's path.
-        path: PathBuf,
-        /// Its line, from 1.
-        line: usize,
-    },
-    /// In the environment.
-    Environment(&'static str),
-    /// On the command line.
-    Flag(&'static str),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("the default"),
-            Self::File { path, line } => write!(f, "{}, line {line}", path.display()),
-            Self::Environment(name) => write!(f, "environment variable {name}"),
-            Self::Flag(name) => write!(f, "flag {name}"),
-        }
-    }
-}
+use std::{collections::BTreeMap, ffi::OsString};
 
 /// A value as somebody wrote it, and where each part of it stands.
 #[derive(Clone, Debug)]
@@ -46,7 +18,7 @@ pub(super) struct Given {
 
 impl Given {
     /// As it was written.
-    pub(super) fn said(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         self.texts.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(", ")
     }
 }

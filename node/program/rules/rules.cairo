@@ -4,7 +4,7 @@
 // of the reads, commitment of the transactions, their count, ended, number of updates, then kind, contract, key, value of each
 // update). The program's hash in it is the start data's, so it says which program the World asked for, not which one ran: that the
 // settler takes from the proof. There are no reads from anywhere else, so their commitment is zero. Everything
-// a hint supplies is a guess of whoever runs this; what follows from the output holds whatever they guess:
+// a hint supplies is a guess of the one who runs this; what follows from the output holds whatever they guess:
 //
 // - `before` is the commitment of the start data and the values that this run started from. The settler compares it with the
 //   World's, so a guessed start or value is a collision of Poseidon or is refused.

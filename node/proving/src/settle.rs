@@ -1,7 +1,7 @@
 //! Whether a verified output is the one that a shard's start asks for.
 //!
 //! [`verify`](crate::verify) says which program put this out; here both are compared with the shard: the program, the shard's name, the
-//! slice of its run, the commitment of the state before (which covers the whole start: program, whitelists, end event, deadline,
+//! segment of its run, the commitment of the state before (which covers the whole start: program, whitelists, end event, deadline,
 //! settlement list and values), and that exactly the settlement list was settled. Applying the updates, once, is the ledger's
 //! business.
 //!
@@ -14,7 +14,7 @@ use shardwire_model::{Coded, Felt, Output, ShardId, ShardStart};
 pub struct Expected<'a> {
     /// What the World fixed when the shard started.
     pub start: &'a ShardStart,
-    /// Which slice of the run is next.
+    /// Which segment of the run is next.
     pub segment: u32,
     /// The commitment of the state that it begins from.
     pub before: Felt,

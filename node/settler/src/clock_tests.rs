@@ -58,7 +58,8 @@ async fn a_clock_two_days_ahead_for_three_seconds_aborts_no_live_shard() {
         let (machine, [wall, _]) = (Machine::new(), walls());
         let node = Watched::over(&wall);
         let Run { settler, world, .. } = &machine.settler(&node.clock).await.unwrap();
-        let (start, deadline) = settler.start(&request(1), somebody(), None).await.unwrap();
+        let start = settler.start(&request(1), somebody(), None).await.unwrap();
+        let deadline = start.deadline;
         assert_eq!(deadline, Timestamp(NOON).plus(10 * MINUTE));
         sleep(MINUTE).await;
         wall.jump(by);
@@ -79,7 +80,8 @@ async fn a_shard_that_began_on_a_clock_set_back_has_its_whole_time_when_that_is_
     let node = Watched::over(&wall);
     let Run { settler, .. } = &machine.settler(&node.clock).await.unwrap();
     let hour = Some(60 * 60);
-    let (start, deadline) = settler.start(&request(1), somebody(), hour).await.unwrap();
+    let start = settler.start(&request(1), somebody(), hour).await.unwrap();
+    let deadline = start.deadline;
     assert_eq!(deadline, right.wall().moved(-TWO_DAYS).plus(60 * MINUTE));
     // Corrected, and believed.
     wall.jump(TWO_DAYS);
@@ -99,7 +101,7 @@ async fn a_settler_that_restarts_two_days_ahead_aborts_nothing_while_its_peers_c
         let node = Watched::over(&wall);
         node.hears(3, &right);
         let Run { settler, .. } = &machine.settler(&node.clock).await.unwrap();
-        settler.start(&request(1), somebody(), Some(24 * 60 * 60)).await.unwrap().0.shard
+        settler.start(&request(1), somebody(), Some(24 * 60 * 60)).await.unwrap().shard
     };
     wall.jump(TWO_DAYS);
     let node = Watched::over(&wall);
@@ -130,7 +132,7 @@ async fn a_settler_without_anybody_to_ask_keeps_a_deadline_after_ten_minutes() {
     let shard = {
         let node = Watched::over(&wall);
         let Run { settler, .. } = &machine.settler(&node.clock).await.unwrap();
-        settler.start(&request(1), somebody(), None).await.unwrap().0.shard
+        settler.start(&request(1), somebody(), None).await.unwrap().shard
     };
     sleep(60 * MINUTE).await;
     let node = Watched::over(&wall);
@@ -148,7 +150,7 @@ async fn a_history_never_goes_back_though_the_clock_is_set_back_between_two_live
         let node = Watched::over(&wall);
         let Run { settler, .. } = &machine.settler(&node.clock).await.unwrap();
         sleep(MINUTE).await;
-        (settler.start(&request(1), somebody(), None).await.unwrap().0, node.clock.now())
+        (settler.start(&request(1), somebody(), None).await.unwrap(), node.clock.now())
     };
     wall.jump(-TWO_DAYS);
     let node = Watched::over(&wall);

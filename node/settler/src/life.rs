@@ -146,7 +146,7 @@ impl Settler {
         request: &StartRequest,
         by: PeerId,
         timeout_s: Option<u64>,
-    ) -> Result<(ShardStart, Timestamp), SettlerError> {
+    ) -> Result<ShardStart, SettlerError> {
         let timeout = match timeout_s {
             None => self.timeout,
             Some(seconds) if (1..=MAX_TIMEOUT.as_secs()).contains(&seconds) => Duration::from_secs(seconds),
@@ -164,8 +164,7 @@ impl Settler {
         self.expect(shard, deadline);
         self.conclude(turn, &intent, COMMAND_PATIENCE).await?;
         let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
-        let deadline = record.start.deadline;
-        Ok((record.start, deadline))
+        Ok(record.start)
     }
 
     pub(super) fn network(&self) -> &str {

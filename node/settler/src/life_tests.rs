@@ -187,7 +187,8 @@ pub(super) fn lived(settler: &Settler, shard: ShardId) -> Life {
 async fn an_aborted_shard_gives_back_what_it_took_and_everybody_is_told() {
     let (machine, clock) = (Machine::new(), TestClock::new());
     let Run { settler, world, .. } = &machine.settler(&clock).await.unwrap();
-    let (start, deadline) = settler.start(&request(1), somebody(), Some(60)).await.unwrap();
+    let start = settler.start(&request(1), somebody(), Some(60)).await.unwrap();
+    let deadline = start.deadline;
     assert_eq!((deadline, settler.starter(start.shard)), (Timestamp(60_000), Some(somebody())));
     assert_eq!(gold(&**world).await, (Felt::from(60), 40, Some(start.shard)));
     let Answer::Assign(assigned) = settler.next(start.operator, &[], &[]).await.unwrap() else { panic!("assigned") };
@@ -224,10 +225,10 @@ async fn an_aborted_shard_gives_back_what_it_took_and_everybody_is_told() {
 async fn a_shard_times_out_on_the_clock_of_its_settler_and_one_that_settled_does_not() {
     let (machine, clock) = (Machine::new(), TestClock::new());
     let Run { settler, world, _tasks } = machine.settler(&clock).await.unwrap();
-    let (first, _) = settler.start(&request(1), somebody(), Some(60)).await.unwrap();
+    let first = settler.start(&request(1), somebody(), Some(60)).await.unwrap();
     let applied = settler.settle(first.shard, output(&*world, &first).await, &verdict(PROOF)).await.unwrap();
     assert!(matches!(applied, Applied::Settled(settled) if settled.proof == PROOF));
-    let (second, _) = settler.start(&request(2), somebody(), Some(60)).await.unwrap();
+    let second = settler.start(&request(2), somebody(), Some(60)).await.unwrap();
     sleep(MINUTE - Duration::from_secs(1)).await;
     assert!(!lived(&settler, second.shard).is_over());
     sleep(2 * LOOK).await;
@@ -243,7 +244,7 @@ async fn a_shard_whose_proof_holds_and_cannot_be_merged_is_aborted_and_says_why(
     let (machine, clock) = (Machine::new(), TestClock::new());
     let shard = {
         let Run { settler, world, .. } = &machine.settler(&clock).await.unwrap();
-        let (start, _) = settler.start(&request(1), somebody(), None).await.unwrap();
+        let start = settler.start(&request(1), somebody(), None).await.unwrap();
         // Proven, whatever the program should have said.
         let mut output = output(&**world, &start).await;
         output.updates[0].value = Felt::from(41);
@@ -268,7 +269,7 @@ async fn a_settler_that_crashed_before_the_abort_of_what_cannot_be_merged_goes_o
     let (machine, clock) = (Machine::new(), TestClock::new());
     let shard = {
         let Run { settler, world, .. } = &machine.settler(&clock).await.unwrap();
-        let (start, _) = settler.start(&request(1), somebody(), None).await.unwrap();
+        let start = settler.start(&request(1), somebody(), None).await.unwrap();
         let mut output = output(&**world, &start).await;
         output.updates.truncate(1);
         let step = Step::Verified { proof: PROOF, prover: identity(3).peer() };
@@ -292,7 +293,7 @@ async fn a_deadline_that_passed_while_the_node_was_down_is_kept_when_it_starts()
     let (machine, clock) = (Machine::new(), TestClock::new());
     let shard = {
         let Run { settler, .. } = &machine.settler(&clock).await.unwrap();
-        settler.start(&request(1), somebody(), None).await.unwrap().0.shard
+        settler.start(&request(1), somebody(), None).await.unwrap().shard
     };
     sleep(11 * MINUTE).await;
     let Run { settler, world, _tasks } = machine.settler(&clock).await.unwrap();
@@ -307,7 +308,7 @@ async fn what_was_verified_is_settled_after_a_crash_without_its_proof() {
     let (machine, clock) = (Machine::new(), TestClock::new());
     let start = {
         let Run { settler, world, .. } = &machine.settler(&clock).await.unwrap();
-        let (start, _) = settler.start(&request(1), somebody(), None).await.unwrap();
+        let start = settler.start(&request(1), somebody(), None).await.unwrap();
         // As far as the World's transaction.
         let step = Step::Verified { proof: PROOF, prover: identity(3).peer() };
         let intent = Intent::Settle { proof: PROOF, output: output(&**world, &start).await };
@@ -328,7 +329,7 @@ async fn what_was_verified_is_settled_after_a_crash_without_its_proof() {
 async fn a_start_that_is_refused_leaves_nothing_and_a_timeout_has_bounds() {
     let (machine, clock) = (Machine::new(), TestClock::new());
     let Run { settler, .. } = &machine.settler(&clock).await.unwrap();
-    let (start, _) = settler.start(&request(1), somebody(), None).await.unwrap();
+    let start = settler.start(&request(1), somebody(), None).await.unwrap();
     // The sword is taken.
     let refused = settler.start(&request(2), somebody(), None).await.unwrap_err();
     assert!(matches!(refused, SettlerError::Refused(Refusal::Merge(_))), "{refused}");
@@ -349,7 +350,7 @@ async fn attempt(life: &Run, settles: bool) -> Result<(), SettlerError> {
     let (settler, world) = (&life.settler, &*life.world);
     let start = match settler.start(&request(1), somebody(), None).await {
         Err(SettlerError::Refused(Refusal::AlreadyStarted { shard })) => world.shard(shard).await?.unwrap().start,
-        started => started?.0,
+        started => started?,
     };
     if settles {
         settler.assigned(start.operator, start.shard)?;

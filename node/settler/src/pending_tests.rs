@@ -159,7 +159,7 @@ async fn while_a_start_is_pending_everything_else_goes_on() {
     tokio::task::yield_now().await;
 
     // Another shard starts, is handed off, settles; what is asked is answered: all at once.
-    let (other, _) = settler.start(&gold_alone(2), somebody(), None).await.unwrap();
+    let other = settler.start(&gold_alone(2), somebody(), None).await.unwrap();
     assert!(timeout(MINUTE, settler.next(other.operator, &[], &[])).await.unwrap().is_ok());
     let applied = settler.settle(other.shard, small_output(&*world, &other).await, &verdict(PROOF)).await.unwrap();
     assert!(matches!(applied, Applied::Settled(_)), "{applied:?}");
@@ -208,7 +208,7 @@ async fn a_pending_settlement_survives_a_restart_and_is_applied_once() {
     let (machine, clock, world) = prepared().await;
     let shard = {
         let life = machine.over(world.clone(), &clock).await.unwrap();
-        let (start, _) = life.settler.start(&request(1), somebody(), None).await.unwrap();
+        let start = life.settler.start(&request(1), somebody(), None).await.unwrap();
         world.hold(start.shard);
         let output = output(&*world, &start).await;
         let applied = life.settler.settle(start.shard, output, &verdict(PROOF)).await.unwrap();
@@ -243,7 +243,7 @@ async fn what_is_refused_after_minutes_is_told() {
     let slow = request(1).shard_id("test");
     world.hold(slow);
     assert_eq!(settler.start(&request(1), somebody(), None).await.unwrap_err().code(), "SW-SETTLER-008");
-    let (other, _) = settler.start(&request(2), somebody(), None).await.unwrap();
+    let other = settler.start(&request(2), somebody(), None).await.unwrap();
     world.decide().await;
     sleep(Duration::from_millis(1)).await;
     let status = settler.status(slow).await.unwrap().unwrap();

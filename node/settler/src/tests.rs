@@ -116,7 +116,7 @@ async fn settler_by(folder: &Path, clock: Arc<dyn Clock>) -> (Arc<Settler>, Shar
     let judge = Arc::new(Judge::new(Arc::new(Believer)));
     let day = std::time::Duration::from_secs(24 * 60 * 60);
     let settler = Settler::resume(Arc::new(host), Arc::new(world), judge, day).await.unwrap();
-    let (start, _) = settler.start(&request(1), identity(1).peer(), None).await.unwrap();
+    let start = settler.start(&request(1), identity(1).peer(), None).await.unwrap();
     let before = settler.world.shard(start.shard).await.unwrap().unwrap().before;
     (settler, start, before)
 }

@@ -32,11 +32,10 @@ impl Node {
                     Met::AsAnother if !unknown_operator => return Err(Impossible::NoOperator(request.operator).into()),
                     _ => {}
                 }
-                let (start, deadline) = settler.start(&request, peer, timeout_s).await?;
-                let left_s = deadline.since(self.clock.now()).as_millis().div_ceil(1000);
+                let start = settler.start(&request, peer, timeout_s).await?;
+                let left_s = start.deadline.since(self.clock.now()).as_millis().div_ceil(1000);
                 Response::Started {
                     start: Box::new(start),
-                    deadline,
                     left_s: u64::try_from(left_s).unwrap_or(u64::MAX),
                     operator_connected: met == Met::Connected,
                 }

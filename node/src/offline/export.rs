@@ -33,7 +33,8 @@ impl Lines<'_> {
 /// proves, each entry of its histories. The key of a line's object says what it is. How many lines there are.
 ///
 /// # Errors
-/// If the folder is none or in use, or can't be read; in the inner result, if it can't be written to `out`.
+/// What [`Folder::look`] refuses, or a [`StoreError`](shardwire_store::StoreError) of its databases, each as it is; in the inner result, the
+/// [`io::Error`] of `out`.
 pub(crate) async fn export(root: &Path, out: &mut dyn Write) -> Result<io::Result<u64>, RunError> {
     let folder = Folder::look(root)?;
     let contents = node(&folder.store()?, folder.peer())?;

@@ -213,7 +213,8 @@ impl Assembler {
     /// Writes the flat witness of the chunks, which must be those of the manifest.
     ///
     /// # Errors
-    /// If the closing chunk is missing, if the whole contradicts itself, the program or the manifest, or if `out` can't be written.
+    /// [`AssembleError::Manifest`] or [`AssembleError::OtherManifest`] if the manifest is none or of other chunks, [`AssembleError::Order`] if the closing
+    /// chunk is missing, [`AssembleError::Contradiction`] if the whole contradicts itself or the program, [`AssembleError::Write`] if `out` can't be written.
     pub fn finish(mut self, manifest: &Manifest, out: &mut dyn Write) -> Result<Assembled, AssembleError> {
         manifest.validate()?;
         if manifest.chunks != self.hashes {

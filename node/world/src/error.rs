@@ -138,7 +138,7 @@ pub enum Refusal {
         /// The shard that was aborted.
         shard: ShardId,
     },
-    /// Another slice of the run than the next one.
+    /// Another segment of the run than the next one.
     #[error("the output of shard {shard} is of segment {got}, expected is {expected}")]
     Segment {
         /// The shard that the output names.

@@ -47,7 +47,7 @@ impl Escrow {
     /// That all of a shard's escrows together did not grow is [`settlement`](crate::settlement)'s to see.
     ///
     /// # Errors
-    /// If less than `deposited` is out, or the balance would exceed 2^128 - 1: neither happens to a ledger that obeys these rules and
+    /// [`MergeError::Unbalanced`] if less than `deposited` is out, or the balance would exceed 2^128 - 1: neither happens to a ledger that obeys these rules and
     /// began with balances which together stay below 2^128.
     pub fn settle(self, slot: Slot, deposited: u128, returned: u128) -> Result<Self, MergeError> {
         let in_escrow = self.in_escrow.checked_sub(deposited).ok_or(MergeError::Unbalanced { slot })?;

@@ -54,7 +54,7 @@ pub struct Update {
 pub struct Output {
     /// The shard.
     pub shard: ShardId,
-    /// Which slice of the shard's run.
+    /// Which segment of the shard's run.
     pub segment: u32,
     /// The commitment of the state before.
     #[serde(with = "felt::wire")]

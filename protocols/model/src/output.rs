@@ -43,7 +43,7 @@ pub struct Output {
     pub program: Felt,
     /// The shard.
     pub shard: ShardId,
-    /// Which slice of the shard's run this is, from 0.
+    /// Which segment of the shard's run this is, from 0.
     pub segment: u32,
     /// The commitment of the state before, which covers the start data.
     #[serde(with = "felt::wire")]

@@ -18,9 +18,7 @@ pub type Page = (Vec<PeerView>, bool);
 pub struct Started {
     /// With which start data.
     pub start: ShardStart,
-    /// When it is aborted unless it is settled.
-    pub deadline: Timestamp,
-    /// How many seconds that leaves, by the settler's date.
+    /// How many seconds its deadline leaves, by the settler's date.
     pub left_s: u64,
     /// Whether its operator is connected to the settler.
     pub operator_connected: bool,
@@ -135,8 +133,8 @@ impl Client {
         unknown_operator: bool,
     ) -> Result<Started> {
         match self.about_shards(shard::Request::Start { request, timeout_s, unknown_operator }).await? {
-            shard::Response::Started { start, deadline, left_s, operator_connected } => {
-                Ok(Started { start: *start, deadline, left_s, operator_connected })
+            shard::Response::Started { start, left_s, operator_connected } => {
+                Ok(Started { start: *start, left_s, operator_connected })
             }
             _ => self.unexpected(),
         }

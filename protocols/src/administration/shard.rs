@@ -58,9 +58,7 @@ pub enum Response {
     Started {
         /// With this start data.
         start: Box<ShardStart>,
-        /// When it is aborted unless it is settled.
-        deadline: Timestamp,
-        /// How many seconds that leaves, by the settler's date.
+        /// How many seconds its deadline leaves, by the settler's date.
         left_s: u64,
         /// Whether its operator is connected to the settler. Otherwise nothing happens until it is.
         operator_connected: bool,

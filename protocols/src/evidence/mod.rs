@@ -145,7 +145,7 @@ impl fmt::Display for Shown {
             Self::TwoTransactions => f.write_str("two transactions have one place in the shard's sequence"),
             Self::TwoPlaces => f.write_str("one transaction has two places in the shard's sequence"),
             Self::NoProof(cause) => write!(f, "what was announced as a proof is none: {cause}"),
-            Self::OtherProof => f.write_str("the proof is of another shard, slice or state than was announced"),
+            Self::OtherProof => f.write_str("the proof is of another shard, segment or state than was announced"),
         }
     }
 }

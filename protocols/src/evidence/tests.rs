@@ -144,7 +144,7 @@ fn a_proof_of_nothing_or_of_something_else_shows_its_prover() {
         Output { before: START, ..output() },
     ] {
         let shown = check(&Evidence::Proof(Box::new(proves(&other)))).unwrap();
-        assert_eq!(shown.to_string(), "the proof is of another shard, slice or state than was announced");
+        assert_eq!(shown.to_string(), "the proof is of another shard, segment or state than was announced");
     }
 }
 

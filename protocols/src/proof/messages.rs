@@ -30,7 +30,7 @@ pub struct Nothing {}
 pub struct Ready {
     /// The shard that it settles.
     pub shard: ShardId,
-    /// Which slice of the shard's run, from 0.
+    /// Which segment of the shard's run, from 0.
     pub segment: u32,
     /// The job that it proves.
     pub job: Hash,
@@ -165,11 +165,11 @@ pub struct Skip {
 pub struct Settlement {
     /// The shard.
     pub shard: ShardId,
-    /// Which slice of its run.
+    /// Which segment of its run.
     pub segment: u32,
     /// The proof that was delivered.
     pub proof: Hash,
-    /// When its output was applied (or that of an earlier proof of the same slice).
+    /// When its output was applied (or that of an earlier proof of the same segment).
     pub settled_at: Timestamp,
 }
 
@@ -185,7 +185,7 @@ pub type Receipt = Signed<Settlement>;
 pub struct Objection {
     /// The shard.
     pub shard: ShardId,
-    /// Which slice of its run.
+    /// Which segment of its run.
     pub segment: u32,
     /// The proof that failed.
     pub proof: Hash,

@@ -32,7 +32,7 @@ pub enum Verdict {
 pub struct StoredProof {
     /// The shard that it settles.
     pub shard: ShardId,
-    /// Which slice of the shard's run.
+    /// Which segment of the shard's run.
     pub segment: u32,
     /// The job that it proves.
     pub job: Hash,

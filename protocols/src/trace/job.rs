@@ -3,7 +3,7 @@
 use super::messages::JobOffer;
 use shardwire_model::{Coded, Felt, Hash, StartError, state_commitment};
 
-/// The name of a job: the program, what the shard was started with, the state before, and which slice of the run it is. The same parts
+/// The name of a job: the program, what the shard was started with, the state before, and which segment of the run it is. The same parts
 /// give the same name, so a job that was begun with one operator or before a restart is recognised.
 #[must_use]
 pub fn job_id(program: Felt, start_commitment: Felt, before: Felt, segment: u32) -> Hash {

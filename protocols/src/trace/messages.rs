@@ -49,7 +49,7 @@ pub struct JobOffer {
     pub job: Hash,
     /// The shard.
     pub shard: ShardId,
-    /// Which slice of its run, from 0.
+    /// Which segment of its run, from 0.
     pub segment: u32,
     /// The World's start data.
     pub start: ShardStart,

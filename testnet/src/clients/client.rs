@@ -191,10 +191,10 @@ impl Client {
         let started = control.start_shard(request, timeout).await;
         control.close().await;
         match started {
-            Ok((started, _)) if (ShardStart { deadline: started.deadline, ..self.start.clone() }) != started => {
+            Ok(started) if (ShardStart { deadline: started.deadline, ..self.start.clone() }) != started => {
                 Err("the settler started another shard".into())
             }
-            Ok((started, _)) => Ok(Some(started)),
+            Ok(started) => Ok(Some(started)),
             // The request got through; only the answer was lost.
             Err(error) if error.code() == ALREADY_STARTED || error.to_string().contains(ALREADY_STARTED) => Ok(None),
             Err(error) => Err(described(error)),

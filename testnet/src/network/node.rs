@@ -68,7 +68,7 @@ impl Node {
     /// Makes the data folder, named after the role, and with it the node's identity.
     ///
     /// # Errors
-    /// If `shardwire init` doesn't.
+    /// [`NetworkError::Spawn`] if its program can't be started, [`NetworkError::Init`] if `shardwire init` fails.
     pub async fn init(
         role: Role,
         programs: &Programs,

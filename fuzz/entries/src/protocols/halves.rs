@@ -126,8 +126,7 @@ impl administration::Handler for Peer {
             Request::Shard(request) => match request {
                 shard::Request::Start { .. } => {
                     let start = Box::new(start(RESPONDER));
-                    shard::Response::Started { start, deadline: self.now(), left_s: 60, operator_connected: true }
-                        .into()
+                    shard::Response::Started { start, left_s: 60, operator_connected: true }.into()
                 }
                 shard::Request::Abort { .. } => shard::Response::Aborted { at: self.now() }.into(),
                 shard::Request::Retry { .. } => shard::Response::Retried { jobs: 1 }.into(),

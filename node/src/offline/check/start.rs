@@ -4,17 +4,15 @@
 
 use super::{Report, STORE};
 use crate::{config::FolderContents, offline::Folder, world};
+use shardwire_data::world::WorldFileError;
 use shardwire_model::{
     Role, SegmentId,
     life::{Life, Part},
 };
 use shardwire_operator::examine;
 use shardwire_program::Programs;
-use shardwire_store::{Store, StoreError, records::ASSIGNMENTS};
+use shardwire_store::{Store, StoreError, SystemDisk, records::ASSIGNMENTS};
 use std::collections::BTreeMap;
-
-/// The code of a folder that doesn't say which World it is of.
-const WITHOUT_WORLD: &str = "SW-WORLD-020";
 
 /// What is looked at before any database: the key, the configuration, the World's identity.
 pub(super) fn folder(folder: &Folder, report: &mut Report) {
@@ -28,7 +26,7 @@ pub(super) fn folder(folder: &Folder, report: &mut Report) {
     let programs: Vec<_> = Programs::all().hashes().collect();
     match folder.identity() {
         // A folder of an older layout had none, and is given a copy before a node starts there.
-        Err(error) if error.code() == WITHOUT_WORLD && folder.store().is_ok_and(|store| store.was_older()) => {}
+        Err(_) if lacks_world(folder) && folder.store().is_ok_and(|store| store.was_older()) => {}
         Err(error) => report.error("world.json", &*error),
         Ok(identity) => {
             if let Err(error) = world::admits(&identity, &paths.world(), &folder.config, folder.peer(), &programs) {
@@ -36,6 +34,11 @@ pub(super) fn folder(folder: &Folder, report: &mut Report) {
             }
         }
     }
+}
+
+/// Whether the folder doesn't say which World it is of.
+fn lacks_world(folder: &Folder) -> bool {
+    matches!(world::identity(&SystemDisk, folder.claim.paths()), Err(WorldFileError::Missing { .. }))
 }
 
 /// The open shards of an operator, each of which is taken up.

@@ -11,7 +11,7 @@ pub const MAX_STEPS: usize = 11;
 pub struct Part {
     /// The shard.
     pub shard: ShardId,
-    /// Which slice of the shard's run, from 0.
+    /// Which segment of the shard's run, from 0.
     pub segment: u32,
     /// As what the node sees it.
     pub role: Role,

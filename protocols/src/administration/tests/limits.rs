@@ -98,12 +98,8 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     };
     fits(&Response::Node(node::Response::Status(Box::new(status.clone()))));
     let encodes = |response: &Response| shardwire_transport::message::encode(response).is_ok();
-    let started = shard::Response::Started {
-        start: Box::new(largest_start()),
-        deadline: Timestamp(u64::MAX),
-        left_s: u64::MAX,
-        operator_connected: true,
-    };
+    let started =
+        shard::Response::Started { start: Box::new(largest_start()), left_s: u64::MAX, operator_connected: true };
     assert!(encodes(&started.into()));
     assert!(encodes(&shard::Response::Shards(shards).into()));
     let storage = StorageStatus {

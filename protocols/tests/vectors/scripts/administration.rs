@@ -192,7 +192,6 @@ fn of_shards(request: shard::Request) -> Result<shard::Response, Failed> {
     Ok(match request {
         shard::Request::Start { timeout_s, unknown_operator, .. } => shard::Response::Started {
             start: Box::new(start(&RESPONDER)),
-            deadline: Timestamp(1_700_000_000_000 + 1000 * timeout_s.unwrap_or(600)),
             left_s: timeout_s.unwrap_or(600),
             operator_connected: !unknown_operator,
         },
