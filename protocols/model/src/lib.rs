@@ -62,4 +62,6 @@ pub use start::{
     ABI_VERSION, Entry, EntryRequest, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError,
     StartRequest, finished_selector, state_commitment,
 };
-pub use transaction::{Action, Call, MAX_TRANSACTIONS, SignedTransaction, Transaction, TransactionError};
+pub use transaction::{
+    Action, Call, MAX_INCREMENT, MAX_TRANSACTIONS, SignedTransaction, Transaction, TransactionError,
+};
