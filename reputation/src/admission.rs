@@ -13,7 +13,7 @@
 //! Reserved slots are beyond the hard limit and only for configured peers. A configured peer that comes from its
 //! configured address, or from where it was last seen, is admitted at once. One that comes from elsewhere is known
 //! only after its handshake; any other peer then gives the slot back. Connections from one host (/32, /64) and one
-//! network (/24, /48) are limited for everybody else, and so are those of one peer ([`Limits::per_peer`]), whatever host it comes from. A host from which banned peers came, and none in a better tier,
+//! network (/24, /48) are limited for everybody else, those from a host that the configuration names more generously, and so are those of one peer ([`Limits::per_peer`]), whatever host it comes from. A host from which banned peers came, and none in a better tier,
 //! is treated as banned. The caller enforces the rates of strangers and of answers to refused peers ([`Limits`] has
 //! the numbers): a rate needs memory, which this module doesn't have.
 
@@ -39,6 +39,9 @@ pub struct Limits {
     pub per_host: usize,
     /// The most connections from one network (/24, /48).
     pub per_network: usize,
+    /// The most connections from one host that the configuration names. Several nodes and many clients may live there, so it is four times what a stranger's
+    /// host has, and half of the hard limit: no host alone keeps all others away.
+    pub per_configured_host: usize,
     /// The most connections of one peer, wherever it comes from. A peer that works has one, and for a moment a second that replaces it.
     pub per_peer: usize,
     /// Strangers' handshakes a second from one host. Each costs some 300 µs of a core.
@@ -60,6 +63,7 @@ impl Default for Limits {
             longest_delay: Duration::from_secs(5),
             per_host: 32,
             per_network: 64,
+            per_configured_host: 128,
             per_peer: 8,
             host_per_s: 8,
             network_per_s: 32,
@@ -72,12 +76,13 @@ impl Default for Limits {
 /// Limits that contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the limits of connections are {soft} (soft), {hard} (hard), {per_host} from a host and {per_network} from a network, with handshakes a second of {rates:?} (host, network, all); none may be 0, and none larger than the one after it: host, network, hard; soft, hard; host, network, all"
+    "the limits of connections are {soft} (soft), {hard} (hard), {per_host} from a host, {per_configured_host} from a configured one and {per_network} from a network, with handshakes a second of {rates:?} (host, network, all); none may be 0, and none larger than the one after it: host, network, hard; host, configured host, hard; soft, hard; host, network, all"
 )]
 pub struct LimitsError {
     soft: usize,
     hard: usize,
     per_host: usize,
+    per_configured_host: usize,
     per_network: usize,
     rates: [u32; 3],
 }
@@ -98,15 +103,17 @@ impl Limits {
     /// # Errors
     /// [`LimitsError`] if one is 0, or larger than the limit that includes it.
     pub fn validate(&self) -> Result<(), LimitsError> {
-        let Self { soft, hard, per_host, per_network, per_peer, .. } = *self;
+        let Self { soft, hard, per_host, per_configured_host, per_network, per_peer, .. } = *self;
         let rates = [self.host_per_s, self.network_per_s, self.strangers_per_s];
         let fits = [soft, per_host, per_network, per_peer, hard].iter().all(|limit| *limit > 0)
             && soft <= hard
             && per_host <= per_network
             && per_network <= hard
+            && per_host <= per_configured_host
+            && per_configured_host <= hard
             && rates.iter().chain([&self.answers_per_s]).all(|rate| *rate > 0)
             && rates.is_sorted();
-        if fits { Ok(()) } else { Err(LimitsError { soft, hard, per_host, per_network, rates }) }
+        if fits { Ok(()) } else { Err(LimitsError { soft, hard, per_host, per_configured_host, per_network, rates }) }
     }
 
     /// The delay with this many connections open.
@@ -171,9 +178,13 @@ pub fn before_handshake(limits: &Limits, load: &Load, caller: &Caller) -> Decisi
     let free_slot = load.reserved < limits.reserved;
     let full = load.open >= limits.hard;
     if caller.configured && (!full || free_slot) {
-        // Anybody can claim this address, so under load the caller has to validate it.
-        let claims = load.open >= limits.soft && !caller.validated;
-        return if claims { Decision::Retry } else { at_once(full) };
+        // Anybody can claim this address, so under load, and when the host has used half of its own limit, the caller has to validate it.
+        let crowded = load.open >= limits.soft || load.from_host >= limits.per_configured_host / 2;
+        return match (crowded, caller.validated) {
+            (true, false) => Decision::Retry,
+            _ if load.from_host >= limits.per_configured_host => Decision::Refuse,
+            _ => at_once(full),
+        };
     }
     let tier = caller.best.unwrap_or(Tier::Low);
     if load.shed.is_some_and(|shed| tier <= shed) {
@@ -281,6 +292,7 @@ mod tests {
         longest_delay: Duration::from_secs(5),
         per_host: 4,
         per_network: 8,
+        per_configured_host: 6,
         per_peer: 2,
         host_per_s: 1,
         network_per_s: 1,
@@ -311,7 +323,7 @@ mod tests {
     #[test]
     fn a_flood_cant_cut_configured_peers_off() {
         let reserved = Decision::Admit { after: Duration::ZERO, reserved: true };
-        let flood = Load { open: 20, from_host: 100, from_network: 100, shed: Some(Tier::High), reserved: 0 };
+        let flood = Load { open: 20, from_host: 5, from_network: 100, shed: Some(Tier::High), reserved: 0 };
         assert_eq!(before_handshake(&LIMITS, &flood, &CONFIGURED), reserved);
         assert_eq!(before_handshake(&LIMITS, &flood, &Caller { validated: false, ..CONFIGURED }), Decision::Retry);
         assert_eq!(before_handshake(&LIMITS, &Load { open: 19, ..flood }, &CONFIGURED), admit(0));
@@ -326,6 +338,15 @@ mod tests {
             after_handshake(normal, Some(Listing::Configured), true, 0, &LIMITS, Some(Tier::High)),
             Ok(Tier::Normal)
         );
+    }
+
+    #[test]
+    fn a_configured_host_has_a_limit_too_and_who_only_claims_its_address_half_of_it() {
+        let from = |from_host, validated| {
+            before_handshake(&LIMITS, &Load { from_host, ..load(0) }, &Caller { validated, ..CONFIGURED })
+        };
+        assert_eq!([from(2, false), from(3, false), from(6, false)], [admit(0), Decision::Retry, Decision::Retry]);
+        assert_eq!([from(3, true), from(5, true), from(6, true)], [admit(0), admit(0), Decision::Refuse]);
     }
 
     #[test]
@@ -384,15 +405,17 @@ mod tests {
         let error = Limits { soft: 300, ..Limits::default() }.validate().unwrap_err();
         assert_eq!(
             format!("{}: {error}. {}", error.code(), error.next_step()),
-            "SW-REPUTATION-005: the limits of connections are 300 (soft), 256 (hard), 32 from a host and 64 from a network, with handshakes a \
-             second of [8, 32, 64] (host, network, all); none may be 0, and none larger than the one after it: host, network, hard; soft, \
-             hard; host, network, all. Give limits in that order, or none to get the defaults."
+            "SW-REPUTATION-005: the limits of connections are 300 (soft), 256 (hard), 32 from a host, 128 from a configured one and 64 from a \
+             network, with handshakes a second of [8, 32, 64] (host, network, all); none may be 0, and none larger than the one after it: host, \
+             network, hard; host, configured host, hard; soft, hard; host, network, all. Give limits in that order, or none to get the defaults."
         );
         for limits in [
             Limits { per_host: 0, ..Limits::default() },
             Limits { per_peer: 0, ..Limits::default() },
             Limits { per_network: 31, ..Limits::default() },
             Limits { per_network: 257, ..Limits::default() },
+            Limits { per_configured_host: 31, ..Limits::default() },
+            Limits { per_configured_host: 257, ..Limits::default() },
             Limits { host_per_s: 0, ..Limits::default() },
             Limits { strangers_per_s: 31, ..Limits::default() },
             Limits { answers_per_s: 0, ..Limits::default() },

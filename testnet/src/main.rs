@@ -3,5 +3,9 @@
 use clap::Parser;
 
 fn main() -> std::process::ExitCode {
-    testnet::command::main(&testnet::cli::Cli::parse())
+    match testnet::cli::Cli::try_parse() {
+        Ok(cli) => testnet::command::main(&cli),
+        Err(error) if error.use_stderr() => error.exit(),
+        Err(help) => shardwire_files::output::end_of_text(help.print()),
+    }
 }

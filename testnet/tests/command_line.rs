@@ -138,6 +138,10 @@ fn a_workload_that_cannot_be_printed_is_exit_1_and_a_reader_that_has_gone_is_non
             "{}",
             told(&output)
         );
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("again");
+        let help = Command::new(env!("CARGO_BIN_EXE_testnet")).arg("--help").stdout(full).output().expect("it starts");
+        assert_eq!(help.status.code(), Some(1));
+        assert!(told(&help).starts_with("error[SW-STDOUT-001]"), "{}", told(&help));
     }
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);

@@ -7,13 +7,14 @@
 #![allow(missing_docs)]
 
 use shardwire_model::Mutation;
-use testnet::sim::{Failure, Plan, run};
+use std::time::Duration;
+use testnet::sim::{Failure, Fault, Plan, run};
 
 /// The runs within which a bug has to show.
 const SEEDS: u64 = 500;
 
 /// A run that has shown each bug; it is tried first, so that this takes a moment.
-const KNOWN: [(Mutation, u64); 12] = [
+const KNOWN: [(Mutation, u64); 15] = [
     (Mutation::EffectBeforeRecord, 0),
     (Mutation::EpochUnchecked, 125),
     (Mutation::CreditUnbounded, 0),
@@ -26,13 +27,27 @@ const KNOWN: [(Mutation, u64); 12] = [
     (Mutation::LogCutShort, 0),
     (Mutation::WallClockDecides, 12),
     (Mutation::ClaimBelieved, 17),
+    (Mutation::AnybodySettles, 0),
+    (Mutation::LeaseUnbounded, 0),
+    (Mutation::DiskErrorStays, 1),
 ];
 
-/// What a run has to be like for this bug: where there are several provers, another one makes up for what one fetched wrongly.
+/// What a run has to be like for this bug. Where there are several provers, another one makes up for what one fetched wrongly. A stranger gets a job
+/// that the only prover gave back, because its worker had ended.
 fn plan(mutation: Mutation, seed: u64) -> Option<Plan> {
     let plan = Plan::of(seed);
     match mutation {
         Mutation::ResumedOffByOne => plan.long.then_some(Plan { provers: 1, lying_prover: false, ..plan }),
+        Mutation::AnybodySettles => Some(Plan { presumed_settler: true, ..plan }),
+        Mutation::LeaseUnbounded => {
+            let (faults, quiet) = (vec![Fault::Worker, Fault::Restart], Duration::from_secs(3));
+            let safety = Duration::from_secs(60);
+            Some(Plan { provers: 1, holder: true, faults, quiet, safety, ..Plan::without_faults(seed) })
+        }
+        Mutation::DiskErrorStays => {
+            let (faults, quiet) = (vec![Fault::FullDisk], Duration::from_secs(4));
+            Some(Plan { faults, quiet, ..Plan::without_faults(seed) })
+        }
         _ => Some(plan),
     }
 }

@@ -139,6 +139,19 @@ fn workers_that_end_for_local_reasons_and_disks_that_are_freed_make_no_job_fail(
     }
 }
 
+/// Fixed bugs: a receipt of anybody kept the World's settler from a proof, and signs of life held a job for ever.
+#[test]
+fn strangers_that_settle_and_hold_jobs_keep_no_shard_from_being_settled() {
+    for seed in 0..4 {
+        let (faults, quiet) = (vec![Fault::Worker, Fault::Restart], Duration::from_secs(4));
+        let strangers = Plan { presumed_settler: true, holder: true, ..Plan::without_faults(seed) };
+        let plan = Plan { provers: 1, faults, quiet, safety: Duration::from_secs(60), ..strangers };
+        let outcome = run(seed, &plan, false);
+        assert_eq!(outcome.failures, [], "seed {seed}");
+        assert_eq!(outcome.settled, plan.shards as u64, "seed {seed}");
+    }
+}
+
 /// A fixed bug: a client whose last receipt was lost asked for it for ever if its shard had settled meanwhile.
 #[test]
 fn a_receipt_that_was_lost_is_given_again_when_the_shard_is_over() {

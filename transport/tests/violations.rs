@@ -140,9 +140,9 @@ async fn unread_is_stalled() {
 async fn more_requests_than_the_credit_are_out_of_turn_and_as_many_are_answered() {
     let pulls = |count: usize| {
         let pull = (0..count).flat_map(|index| [0, 1, u8::try_from(index % 100).unwrap()]);
-        in_loop(&pull.chain([1, 1, 0]).collect::<Vec<_>>())
+        in_loop(&pull.collect::<Vec<_>>())
     };
-    let text = "SW-SESSION-012 bulk with peer a1a1a1a1a1, sending Chunk: 213 bytes came that nobody asked for";
+    let text = "SW-SESSION-012 bulk with peer a1a1a1a1a1, sending Chunk: 210 bytes came that nobody asked for";
     expect(&pulls(DEPTH + 1), true, text, WireCode::OutOfTurn).await;
     // A request without a pipeline has a credit of one.
     let text = "SW-SESSION-012 bulk with peer a1a1a1a1a1, sending Renewed: 3 bytes came that nobody asked for";
@@ -155,9 +155,26 @@ async fn more_requests_than_the_credit_are_out_of_turn_and_as_many_are_answered(
 
     let (mut honest, channel) = Channel::pair_between(channel::MEMORY_PEERS, 8 << 20);
     assert!(honest.write_raw(pulls(DEPTH)).await);
-    honest.finish_raw();
-    let answered = answer(Incoming::new(channel).serve::<Bulk>().await.unwrap()).await;
+    let (answered, ()) =
+        tokio::join!(async { answer(Incoming::new(channel).serve::<Bulk>().await.unwrap()).await }, async {
+            // Every answer is there.
+            sleep(Duration::from_millis(1)).await;
+            assert!(honest.write_raw(vec![1, 1, 0]).await);
+            honest.finish_raw();
+        });
     assert_eq!(answered, Ok(u32::try_from(DEPTH).unwrap()));
+}
+
+/// Another branch is taken when every answer is there, and not before.
+#[tokio::test(start_paused = true)]
+async fn another_branch_before_the_answers_is_out_of_turn() {
+    let text = |bytes| {
+        format!("SW-SESSION-012 bulk with peer a1a1a1a1a1, sending Chunk: {bytes} bytes came that nobody asked for")
+    };
+    let (done, renew, pull) = ([1, 1, 0], [1, 0, 0], [0, 1, 5]);
+    expect(&in_loop(&[pull, done].concat()), true, &text(3), WireCode::OutOfTurn).await;
+    expect(&in_loop(&[pull, pull, renew].concat()), true, &text(6), WireCode::OutOfTurn).await;
+    expect(&in_loop(&[&pull[..], &[1]].concat()), true, &text(1), WireCode::OutOfTurn).await;
 }
 
 #[tokio::test(start_paused = true)]

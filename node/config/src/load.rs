@@ -7,7 +7,7 @@ use super::{
     source::{Given, Layer},
     value::{OneQuota, role},
 };
-use shardwire_model::{Address, PeerId, life::MAX_TIMEOUT};
+use shardwire_model::{Address, PeerId, is_of_many, life::MAX_TIMEOUT, socket_address};
 use shardwire_peers::Rules;
 use shardwire_reputation::decay::MAX_HALF_LIFE;
 use std::{
@@ -34,9 +34,7 @@ pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<C
 
     let network = values.one(Setting::Network, network)?.unwrap_or_else(|| DEFAULT_NETWORK.to_owned());
     let (roles, _) = values.list(Setting::Roles, usize::MAX, role)?;
-    let listen = values
-        .one(Setting::Listen, |text| text.parse().ok())?
-        .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let listen = values.one(Setting::Listen, listening)?.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let advertise = values.one(Setting::Advertise, |text| text.parse::<Address>().ok())?;
     let (peers, peer_origins) = values.list(Setting::Peers, MAX_PEERS, |text| text.parse::<Peer>().ok())?;
     let (admins, _) = values.list(Setting::Admins, MAX_ADMINS, |text| text.parse::<PeerId>().ok())?;
@@ -58,7 +56,7 @@ pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<C
             .and_then(NonZeroUsize::new),
     };
     let reputation = reputation(&values)?;
-    let metrics = values.one(Setting::MetricsListen, |text| text.parse().ok())?;
+    let metrics = values.one(Setting::MetricsListen, listening)?;
     let log = Log {
         filter: values.one(Setting::LogLevel, filter)?.unwrap_or_else(|| "info".to_owned()),
         format: values.one(Setting::LogFormat, |text| text.parse().ok())?.unwrap_or(LogFormat::Text),
@@ -151,6 +149,11 @@ fn warnings(
     let nowhere =
         Some(listen).filter(|address| address.ip().is_unspecified() && !advertised).map(Warning::NotAdvertised);
     listener.into_iter().chain(nowhere).chain(metrics).chain(unknown).collect()
+}
+
+/// An address to listen at: perhaps every one of this machine, never one of many machines.
+fn listening(text: &str) -> Option<SocketAddr> {
+    socket_address(text).filter(|address| !is_of_many(address.ip()))
 }
 
 /// The name of a network: short, and the same in a file name, a log line and a shell.

@@ -114,7 +114,7 @@ impl Setting {
                 "listen",
                 "SHARDWIRE_LISTEN",
                 "--listen",
-                "an IP address and a port, such as 127.0.0.1:7000 (port 0: any free one)",
+                "an IP address of this machine and a port, such as 127.0.0.1:7000 (port 0: any free one; never one of many machines)",
             ),
             Self::Advertise => one(
                 "advertise",

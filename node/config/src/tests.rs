@@ -19,6 +19,19 @@ fn refusal(result: Result<Config, ConfigError>) -> String {
 }
 
 #[test]
+fn a_node_listens_at_no_address_of_many_machines_and_ipv4_written_as_ipv6_is_ipv4() {
+    for listen in ["224.0.0.1:7000", "255.255.255.255:7000", "[ff02::1]:7000", "[::ffff:224.0.0.1]:7000"] {
+        let said = refusal(parse(&format!("roles = ['operator']\nlisten = '{listen}'")));
+        assert!(said.contains(&format!("'{listen}' is not an IP address of this machine")), "{said}");
+        assert!(said.contains("never one of many machines"), "{said}");
+        let metrics = parse(&format!("roles = ['operator']\nmetrics = {{ listen = '{listen}' }}"));
+        assert!(refusal(metrics).contains("SW-CONFIG-004"));
+    }
+    let config = parse("roles = ['operator']\nlisten = '[::ffff:127.0.0.1]:7000'").unwrap();
+    assert_eq!((config.listen.to_string(), config.warnings.len()), ("127.0.0.1:7000".into(), 0));
+}
+
+#[test]
 fn defaults_listen_on_loopback_only() {
     let config = parse("roles = ['operator']").unwrap();
     assert_eq!(config.network, "local");
@@ -164,7 +177,7 @@ fn a_bad_value_says_where_it_stands_and_what_is_expected() {
     let message = |text: &str| parse(text).expect_err("refused").to_string();
     assert_eq!(
         message("listen = '0.0.0.0'"),
-        "listen (shardwire.toml, line 1): '0.0.0.0' is not an IP address and a port, such as 127.0.0.1:7000 (port 0: any free one)"
+        "listen (shardwire.toml, line 1): '0.0.0.0' is not an IP address of this machine and a port, such as 127.0.0.1:7000 (port 0: any free one; never one of many machines)"
     );
     assert_eq!(
         message("network = 'My Network'"),

@@ -92,6 +92,14 @@ impl Coded for DataError {
                  stops a node that still runs there.",
                 path.display()
             ),
+            Self::Disk { path, reason, .. } if reason.kind() == io::ErrorKind::IsADirectory => {
+                format!("Move {} away: the node has a file of that name.", path.display())
+            }
+            Self::Disk { reason, .. }
+                if matches!(reason.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists) =>
+            {
+                "Name a folder: something else is there, or a link that leads nowhere.".into()
+            }
             Self::Disk { .. } => {
                 "Check that the folder is on a disk with room and that this user may write there.".into()
             }

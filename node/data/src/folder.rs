@@ -117,6 +117,16 @@ impl Drop for DataFolder {
     }
 }
 
+impl DataPaths {
+    /// What keeps a node from writing the small files that it writes when it starts: a folder that has the name of one.
+    #[must_use]
+    pub fn in_the_way(&self) -> Option<DataError> {
+        let paths = [self.public_identity(), self.announcement()];
+        let path = paths.into_iter().find(|path| path.is_dir())?;
+        Some(DataError::Disk { path, what: "written", reason: io::ErrorKind::IsADirectory.into() })
+    }
+}
+
 /// A data folder that is looked at until dropped: nobody runs there so long, and nothing in it changes. It need not be writable, nor belong to this user.
 #[derive(Debug)]
 pub struct Look {

@@ -338,3 +338,17 @@ fn what_this_user_may_not_read_is_not_said_to_be_missing() {
     };
     assert_eq!(denied.next_step(), "Run the command as the user that owns the folder, or let this user in.");
 }
+
+#[test]
+fn a_path_that_is_no_folder_is_said_to_be_none() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("file");
+    fs::write(&file, "").unwrap();
+    let next = "Name a folder: something else is there, or a link that leads nowhere.";
+    for kind in [std::io::ErrorKind::NotADirectory, std::io::ErrorKind::AlreadyExists] {
+        let error = super::DataError::Disk { path: file.clone(), what: "read", reason: kind.into() };
+        assert_eq!(error.next_step(), next);
+    }
+    let refused = shown(DataPaths::of_running(&file));
+    assert!(refused.starts_with("error[SW-DATA-001]") && refused.ends_with(next), "{refused}");
+}

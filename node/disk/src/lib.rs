@@ -8,6 +8,7 @@
 //!   sectors, as [`Survives`] says. Handles from before stay dead, like the process that had them;
 //! - is full at a chosen size ([`Medium::set_capacity`]): the error is
 //!   [`StorageFull`](std::io::ErrorKind::StorageFull), and nothing has changed;
+//! - refuses what the system refuses when it is read only, when a quota is used up, or when a process has no file left to open ([`Medium::trouble`]);
 //! - reports read errors ([`Medium::fail_reads`]). It never returns wrong bytes by itself; [`Medium::damage`] does
 //!   that.
 //!
@@ -24,5 +25,5 @@ mod storage;
 
 pub use change::{SECTOR_BYTES, Survives};
 pub use disk::SimulatedDisk;
-pub use medium::{MAX_FILE_BYTES, Medium};
+pub use medium::{MAX_FILE_BYTES, Medium, Trouble};
 pub use storage::Storage;

@@ -18,6 +18,33 @@ const PPM: u32 = 1_000_000;
 #[derive(Debug, Clone)]
 pub struct Medium(Arc<Mutex<State>>);
 
+/// What the system refuses on a disk that is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It was mounted again to be read only (EROFS), as after an error: nothing is changed.
+    ReadOnly,
+    /// The user has used up its quota (EDQUOT): no file becomes longer.
+    OverQuota,
+    /// The process has as many files open as it may (EMFILE): none is opened. What is open goes on.
+    NoFilesLeft,
+}
+
+impl Trouble {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::ReadOnly, Self::OverQuota, Self::NoFilesLeft];
+
+    /// What the system says.
+    #[must_use]
+    pub fn error(self) -> Error {
+        // As Linux numbers them.
+        Error::from_raw_os_error(match self {
+            Self::ReadOnly => 30,
+            Self::OverQuota => 122,
+            Self::NoFilesLeft => 24,
+        })
+    }
+}
+
 #[derive(Debug)]
 struct State {
     files: BTreeMap<String, File>,
@@ -31,6 +58,7 @@ struct State {
     errs_at: Option<u64>,
     capacity: Option<usize>,
     failing_reads: u32,
+    trouble: Option<Trouble>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -92,6 +120,10 @@ impl State {
         Ok(())
     }
 
+    fn meets(&self, trouble: Trouble) -> io::Result<()> {
+        if self.trouble == Some(trouble) { Err(trouble.error()) } else { Ok(()) }
+    }
+
     fn used(&self) -> usize {
         self.files.values().filter_map(|file| file.current.as_ref()).map(Vec::len).sum()
     }
@@ -111,6 +143,7 @@ impl Medium {
             errs_at: None,
             capacity: None,
             failing_reads: 0,
+            trouble: None,
         })))
     }
 
@@ -203,6 +236,16 @@ impl Medium {
         self.state().failing_reads = chance;
     }
 
+    /// Makes the system refuse what this trouble refuses, until it is told otherwise.
+    pub fn trouble(&self, trouble: Option<Trouble>) {
+        self.state().trouble = trouble;
+    }
+
+    /// A file is opened.
+    pub(crate) fn open(&self) -> io::Result<()> {
+        self.state().meets(Trouble::NoFilesLeft)
+    }
+
     /// Flips a bit of a file, like a disk that corrupts data; `false` if there is no such place.
     pub fn damage(&self, name: &str, at: usize) -> bool {
         let mut state = self.state();
@@ -247,6 +290,10 @@ impl Medium {
         if full || reached > MAX_FILE_BYTES {
             return Err(ErrorKind::StorageFull.into());
         }
+        state.meets(Trouble::ReadOnly)?;
+        if longer > 0 {
+            state.meets(Trouble::OverQuota)?;
+        }
         let file = state.files.entry(name.to_owned()).or_default();
         change.apply(&mut file.current);
         file.unsynced.push(change);
@@ -266,6 +313,7 @@ impl Medium {
     pub(crate) fn rename(&self, from: &str, to: &str, life: u64) -> io::Result<()> {
         let mut state = self.state();
         state.act(life)?;
+        state.meets(Trouble::ReadOnly)?;
         let file = state.files.remove(from).ok_or(ErrorKind::NotFound)?;
         state.files.insert(to.to_owned(), file);
         Ok(())

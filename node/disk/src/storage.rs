@@ -37,6 +37,7 @@ impl Storage {
     /// # Errors
     /// [`io::Error`](std::io::Error) if the disk has no power or a read fails.
     pub fn content(&self) -> Result<Option<Vec<u8>>> {
+        self.medium.open()?;
         self.medium.read(&self.name, self.life, |bytes| Ok(bytes.map(<[u8]>::to_vec)))
     }
 
@@ -46,6 +47,7 @@ impl Storage {
     /// # Errors
     /// [`io::Error`](std::io::Error) if the disk has no power or no room.
     pub fn replace(&self, content: Vec<u8>, durable: bool) -> Result<()> {
+        self.medium.open()?;
         self.medium.change(&self.name, self.life, Change::Replace(content))?;
         if durable { self.medium.sync(&self.name, self.life) } else { Ok(()) }
     }
@@ -55,6 +57,7 @@ impl Storage {
     /// # Errors
     /// [`io::Error`](std::io::Error) if the disk has no power or a read fails.
     pub fn exists(&self) -> Result<bool> {
+        self.medium.open()?;
         Ok(self.medium.length(&self.name, self.life)?.is_some())
     }
 
@@ -71,6 +74,7 @@ impl Storage {
     /// # Errors
     /// [`io::Error`](std::io::Error) if the disk has no power.
     pub fn remove_all(&self) -> Result<()> {
+        self.medium.open()?;
         for name in self.medium.names(&self.name, self.life)? {
             self.medium.change(&name, self.life, Change::Remove)?;
         }

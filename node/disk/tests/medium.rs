@@ -1,7 +1,7 @@
 //! The simulated disk itself.
 
 use redb::StorageBackend;
-use shardwire_disk::{Medium, SECTOR_BYTES, Survives};
+use shardwire_disk::{Medium, SECTOR_BYTES, Survives, Trouble};
 use std::io::ErrorKind;
 
 const NAME: &str = "file";
@@ -102,6 +102,32 @@ fn a_full_disk_refuses_what_makes_a_file_longer_and_nothing_else() {
     file.write(0, b"abcd").unwrap();
     file.write(4, b"e").unwrap();
     assert_eq!(text(&medium).as_deref(), Some("abcde"));
+}
+
+#[test]
+fn a_disk_in_trouble_refuses_what_the_system_refuses_then_and_nothing_else() {
+    let medium = Medium::new(1);
+    let file = medium.storage(NAME);
+    file.write(0, b"1234").unwrap();
+    let in_trouble = |trouble| {
+        medium.trouble(Some(trouble));
+        let said = |result: std::io::Result<()>| result.err().map(|error| error.to_string());
+        let longer = said(file.write(2, b"xxxx"));
+        let within = said(file.write(0, b"1"));
+        let opened = said(file.content().map(drop));
+        let replaced = said(medium.storage("other").replace(Vec::new(), true));
+        let read = said(file.read(0, &mut [0]));
+        medium.trouble(None);
+        assert_eq!(read, None, "what is open is read");
+        [longer, within, opened, replaced]
+    };
+    let all = |text: &str, which: [bool; 4]| which.map(|it| it.then(|| text.to_owned()));
+    let read_only = all("Read-only file system (os error 30)", [true, true, false, true]);
+    assert_eq!(in_trouble(Trouble::ReadOnly), read_only);
+    assert_eq!(in_trouble(Trouble::OverQuota), all("Disk quota exceeded (os error 122)", [true, false, false, false]));
+    assert_eq!(in_trouble(Trouble::NoFilesLeft)[2..], all("Too many open files (os error 24)", [true; 4])[2..]);
+    file.write(0, b"abcdef").unwrap();
+    assert_eq!(text(&medium).as_deref(), Some("abcdef"));
 }
 
 #[test]

@@ -4,7 +4,10 @@
 //! away (`| head -1`) has had enough: [`line`](fn@line) says so, nothing is reported, and the program ends with the exit code that it had.
 
 use shardwire_model::Coded;
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 /// Standard output can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +66,18 @@ pub fn outcome(written: io::Result<()>) -> Result<Reader, OutputError> {
         Ok(()) => Ok(Reader::There),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
         Err(error) => Err(OutputError(error)),
+    }
+}
+
+/// How a program ends that was asked for a text such as its help, and nothing else: 0 if it was written or its reader has gone, else 1, with why on standard
+/// error.
+pub fn end_of_text(printed: io::Result<()>) -> ExitCode {
+    match outcome(printed.and_then(|()| io::stdout().flush())) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("error[{}]: {error}\n  next: {}", error.code(), error.next_step()));
+            ExitCode::FAILURE
+        }
     }
 }
 

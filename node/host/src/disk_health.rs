@@ -28,7 +28,7 @@ pub fn watch(host: &Arc<Host>, disk: WatchedDisk) {
             code: "SW-READY-006".to_owned(),
             why,
             next_step:
-                "Free space, or make the data folder readable and writable again; the node goes on by itself then."
+                "Free space, make the data folder readable and writable again, or let this user open more files, whichever it is; the node goes on by itself then."
                     .to_owned(),
         })
     });
@@ -66,8 +66,8 @@ async fn probe(host: &Host, disk: &WatchedDisk, bytes: usize) {
 mod tests {
     use super::*;
     use crate::{Tasks, clock::SystemClock, testing};
-    use shardwire_disk::{Medium, SimulatedDisk};
-    use shardwire_model::PeerId;
+    use shardwire_disk::{Medium, SimulatedDisk, Trouble};
+    use shardwire_model::{Coded as _, PeerId};
     use shardwire_store::{
         Artefacts, Store,
         records::{LAYOUT, WORDS},
@@ -108,6 +108,30 @@ mod tests {
         medium.set_capacity(None);
         sleep(TRY_AGAIN.longest).await;
         assert_eq!(unmet(&host), []);
+    }
+
+    /// Read only, no quota, no file left to open: each is a state of this node that says what the system says, and is over when it is.
+    #[tokio::test(start_paused = true)]
+    async fn whatever_the_system_refuses_is_shown_and_forgiven_as_a_full_disk_is() {
+        for trouble in Trouble::ALL {
+            let medium = Medium::new(1);
+            let (host, _tasks) = host(&medium);
+            sleep(LOOK_EVERY * 2).await;
+            assert_eq!(unmet(&host), []);
+            medium.trouble(Some(trouble));
+            sleep(LOOK_EVERY * 2).await;
+            let [(name, why)] = unmet(&host).try_into().unwrap();
+            assert_eq!(name, "disk");
+            assert!(why.contains("os error"), "{why}");
+            let put = |n| host.store.put(&WORDS, &PeerId([n; 32]), &shardwire_reputation::Listing::Allowed);
+            if trouble == Trouble::ReadOnly {
+                assert_eq!(put(1).unwrap_err().code(), "SW-STORE-006");
+            }
+            medium.trouble(None);
+            sleep(TRY_AGAIN.longest).await;
+            assert_eq!(unmet(&host), [], "{trouble:?}");
+            put(2).unwrap();
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@
 //! Refused: a name that nobody knows, or that stands for no address of a family that the node can send from. Bounds: [`MAX_ADDRESSES`] of an answer are
 //! tried, [`MAX_LOOKUPS`] questions are asked at a time, which includes those that were given up and go on below.
 
-use shardwire_model::{Address, Coded};
+use shardwire_model::{Address, Coded, is_of_many};
 use std::{
     fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _},
@@ -132,7 +132,8 @@ pub async fn resolve(
         Err(_) => return Err(NameError::Late { host: host.clone() }),
     };
     let mut addresses: Vec<SocketAddr> = Vec::new();
-    for address in found.into_iter().filter(|it| usable(it) && !it.ip().is_unspecified()) {
+    let is_place = |ip: IpAddr| !ip.to_canonical().is_unspecified() && !is_of_many(ip);
+    for address in found.into_iter().filter(|it| usable(it) && is_place(it.ip())) {
         if addresses.len() < MAX_ADDRESSES && !addresses.contains(&address) {
             addresses.push(address);
         }
@@ -189,8 +190,17 @@ mod tests {
     async fn a_name_is_resolved_within_bounds_and_errors_say_what_to_do() {
         let name: Address = "settler:7001".parse().unwrap();
         let v4 = |address: &SocketAddr| reaches(([0, 0, 0, 0], 0).into(), address);
-        let many =
-            Fixed(vec!["::1", "10.0.0.1", "10.0.0.1", "0.0.0.0", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"]);
+        let many = Fixed(vec![
+            "::1",
+            "10.0.0.1",
+            "10.0.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "10.0.0.2",
+            "10.0.0.3",
+            "10.0.0.4",
+            "10.0.0.5",
+        ]);
         let found = resolve(&many, &name, v4).await.unwrap();
         assert_eq!(
             found,

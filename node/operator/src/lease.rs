@@ -23,8 +23,10 @@
 //! that it holds makes it [`VERIFIED_HOLD`], a dispute ends it at once. Of provers in tier low all claims together hold the job once for that long, and
 //! of any other its first. Then the job is free again. Who claimed isn't offered it any more, unless it says itself that it has begun it and has no proof.
 //!
-//! Identities cost nothing: what is granted to tier low is counted for all of it together. Bounds: [`MAX_DECLINED`] and [`MAX_CLAIMED`] provers of a job
-//! are remembered; a restart forgets them.
+//! Identities cost nothing: what is granted to tier low is counted for all of it together. Among themselves newcomers take turns by the network (/24, /48) that
+//! they come from: one from a network that had the job gets it [`TURN`] later than others, who have asked by then. So keys of one network, however many,
+//! hold a job against a newcomer of another for one bound in all. Bounds: [`MAX_DECLINED`] and [`MAX_CLAIMED`] provers of a job are remembered, and
+//! [`MAX_NETWORKS`]; a restart forgets them.
 
 use super::OperatorError;
 use shardwire_host::Host;
@@ -34,7 +36,7 @@ use shardwire_protocols::{
     handoff::Told,
     trace::{self, DeclineReason, Lease, LeaseTerms},
 };
-use shardwire_reputation::{Blame, Breach, Event, Tier};
+use shardwire_reputation::{AddressRange, Blame, Breach, Event, Tier};
 use shardwire_store::{
     StoreError,
     records::{LEASES, TraceLease},
@@ -60,7 +62,11 @@ const STALL: Duration = Duration::from_secs(120);
 const CLAIM_HOLD: Duration = Duration::from_secs(60);
 /// How long it does from when a settler has verified the proof: a World may take minutes to decide.
 const VERIFIED_HOLD: Duration = Duration::from_secs(600);
+/// How long a free job waits for newcomers of networks that haven't had it: a question is held for 15 s, and looks again each second.
+const TURN: Duration = Duration::from_secs(20);
 
+/// Most networks remembered from which newcomers had a job; then the one that had it first is forgotten.
+const MAX_NETWORKS: usize = 64;
 /// Most provers remembered that declined a job. One that doesn't fit is asked again.
 const MAX_DECLINED: usize = 64;
 /// Most provers remembered that claimed to have a proof of a job; then the one that did so first is forgotten.
@@ -89,12 +95,16 @@ pub(super) struct Asker {
     pub(super) tier: Option<Tier>,
     /// It says that it has begun the job, and has no proof.
     pub(super) has_begun: bool,
+    /// The network that it comes from, if it is in tier low.
+    pub(super) network: Option<AddressRange>,
 }
 
 /// The latest lease, and what its holder did with it.
 #[derive(Debug)]
 struct Held {
     record: TraceLease,
+    /// The network that its holder came from, if that was in tier low.
+    network: Option<AddressRange>,
     /// When it ends unless there is a sign of life; with a proof, how long the claim holds the job.
     until: Instant,
     /// When this prover got the job, without another in between.
@@ -143,6 +153,8 @@ struct Present {
     claimed: VecDeque<(PeerId, Hash)>,
     /// How long provers in tier low have had the job that don't have it any more.
     spent: Duration,
+    /// The networks that these came from.
+    networks: VecDeque<AddressRange>,
     /// Until when claims of provers in tier low hold the job: from the first one on.
     claims_until: Option<Instant>,
     /// What the settler said last of a proof.
@@ -150,11 +162,29 @@ struct Present {
 }
 
 impl Present {
-    /// Whether the present lease keeps a prover of this tier away.
-    fn keeps_away(&self, holder: Option<Tier>, other: Option<Tier>, work: Work) -> bool {
+    /// Whether the present lease keeps this prover away, or its network had its turn and others may still come.
+    fn is_held_against(&self, asker: Asker, holder: Option<Tier>, work: Work) -> bool {
         let now = Instant::now();
+        let had = |network| {
+            let holds = self.lease.as_ref().is_some_and(|held| held.network == Some(network));
+            holds || self.networks.contains(&network)
+        };
+        let waits = asker.tier == Some(Tier::Low) && asker.network.is_some_and(had);
+        let before = now.checked_sub(TURN).filter(|_| waits);
+        self.keeps_away(holder, asker.tier, work, now)
+            || before.is_some_and(|before| self.keeps_away(holder, asker.tier, work, before))
+    }
+
+    /// Whether the present lease keeps a prover of this tier away at this time.
+    fn keeps_away(&self, holder: Option<Tier>, other: Option<Tier>, work: Work, now: Instant) -> bool {
         let (Some(held), Some(holder)) = (&self.lease, holder) else { return false };
-        if held.until <= now || held.is_stalled(work, now) {
+        if held.until <= now {
+            return false;
+        }
+        if Mutation::LeaseUnbounded.is_planted() && held.record.proof.is_none() {
+            return true;
+        }
+        if held.is_stalled(work, now) {
             return false;
         }
         if held.record.proof.is_some() {
@@ -172,6 +202,12 @@ impl Present {
         if let Some(held) = self.lease.as_mut().filter(|_| holder.is_none_or(|tier| tier == Tier::Low)) {
             self.spent = self.spent.saturating_add(held.held(work, now));
             held.since = now;
+            if let Some(network) = held.network.filter(|network| !self.networks.contains(network)) {
+                if self.networks.len() >= MAX_NETWORKS {
+                    self.networks.pop_front();
+                }
+                self.networks.push_back(network);
+            }
         }
     }
 
@@ -216,7 +252,7 @@ impl Leases {
             present.note_claim(record.prover, proof);
             present.claims_until = Some(until);
         }
-        present.lease = Some(Held { record, until, since: now, next: 0, moved: now, over: false });
+        present.lease = Some(Held { record, network: None, until, since: now, next: 0, moved: now, over: false });
         Ok(())
     }
 
@@ -246,7 +282,7 @@ impl Leases {
         }
         present.lease.as_ref().is_none_or(|held| {
             let holder = held.record.prover;
-            holder == asker.prover || !present.keeps_away(tier(holder), asker.tier, work)
+            holder == asker.prover || !present.is_held_against(asker, tier(holder), work)
         })
     }
 
@@ -272,7 +308,7 @@ impl Leases {
         let mut present = self.lock();
         let before = present.lease.as_ref().map(|held| (held.record.prover, held.record.epoch, held.until > now));
         let other = before.filter(|(holder, ..)| *holder != prover);
-        if let Some((holder, ..)) = other.filter(|(holder, ..)| present.keeps_away(tier(*holder), asker.tier, work)) {
+        if let Some((holder, ..)) = other.filter(|(holder, ..)| present.is_held_against(asker, tier(*holder), work)) {
             return Err(OperatorError::Leased { prover: holder.short() });
         }
         let without_proof = present.lease.as_ref().is_some_and(|held| held.record.proof.is_none());
@@ -291,8 +327,8 @@ impl Leases {
         let until = now + trace::LEASE;
         present.lease = Some(match present.lease.take().filter(|_| other.is_none()) {
             // Its bounds go on.
-            Some(held) => Held { record, until, over: false, ..held },
-            None => Held { record, until, since: now, next: 0, moved: now, over: false },
+            Some(held) => Held { record, network: asker.network, until, over: false, ..held },
+            None => Held { record, network: asker.network, until, since: now, next: 0, moved: now, over: false },
         });
         let replaced = other.filter(|(.., alive)| *alive && without_proof).map(|(holder, ..)| holder);
         Ok((Signed::by(&host.identity, LeaseTerms { job, epoch, expires, prover }), replaced))

@@ -10,8 +10,8 @@ use shardwire_protocols::{
     handoff::{Judged, Judgement},
     trace::{Finished, Handler as _, Progress, Progressed, ProverStage, ResumableJob},
 };
-use shardwire_reputation::{Breach, Standing, Tier};
-use std::time::Duration;
+use shardwire_reputation::{AddressRange, Breach, Standing, Tier};
+use std::{net::Ipv4Addr, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
 const JOB: Hash = Hash([7; 32]);
@@ -38,12 +38,22 @@ impl Desk {
     }
 
     fn asker(&self, prover: PeerId) -> Asker {
-        Asker { prover, tier: self.operator.host.peers.standing(prover).tier(), has_begun: false }
+        Asker { prover, tier: self.operator.host.peers.standing(prover).tier(), has_begun: false, network: None }
     }
 
     /// The epoch under which this prover gets the job, if it does.
     fn takes(&self, prover: PeerId) -> Option<u64> {
-        let asker = self.asker(prover);
+        self.takes_as(self.asker(prover))
+    }
+
+    /// As [`takes`](Self::takes), of a newcomer from this network.
+    fn takes_from(&self, network: [u8; 3], prover: PeerId) -> Option<u64> {
+        let [a, b, c] = network;
+        let network = Some(AddressRange::network(Ipv4Addr::new(a, b, c, 9).into()));
+        self.takes_as(Asker { network, ..self.asker(prover) })
+    }
+
+    fn takes_as(&self, asker: Asker) -> Option<u64> {
         let tier = |peer| self.operator.host.peers.standing(peer).tier();
         let offered = self.leases.is_free(asker, self.work, tier);
         let granted = self.leases.grant(&self.operator.host, JOB, asker, self.work);
@@ -137,6 +147,33 @@ async fn who_is_alone_works_on_beyond_every_bound_and_is_replaced_then_by_whom_c
     // A new epoch of the same prover begins no new bound.
     assert_eq!(desk.takes(NEWCOMER), Some(2));
     assert_eq!(desk.takes(key(5)), Some(3));
+}
+
+/// Fresh keys of one network, however many, hold a job against a newcomer of another one for one bound.
+#[tokio::test(start_paused = true)]
+async fn newcomers_take_turns_by_their_networks_and_not_by_their_keys() {
+    const THEIRS: [u8; 3] = [10, 0, 1];
+    const MINE: [u8; 3] = [10, 0, 2];
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 0);
+    let desk = Desk::of(operator, ended());
+    assert_eq!(desk.takes_from(THEIRS, key(10)), Some(1));
+    desk.reports(key(10), 1, FAIR * 4).await;
+    assert_eq!(desk.takes_from(THEIRS, key(11)), None, "its network had its turn");
+    desk.reports(key(10), 1, Duration::from_secs(10)).await;
+    assert_eq!(desk.takes_from(THEIRS, key(12)), None);
+    assert_eq!(desk.takes_from(MINE, key(20)), Some(2));
+    // Nor by letting the lease run out, or by giving it back.
+    sleep(MINUTE).await;
+    assert_eq!((desk.takes_from(THEIRS, key(13)), desk.takes_from(MINE, key(21))), (None, None));
+    assert_eq!(desk.takes_from([10, 0, 3], key(30)), Some(3));
+    desk.leases.end(&desk.operator.host, desk.work).unwrap();
+    assert_eq!(desk.takes_from(THEIRS, key(14)), None);
+    // Nobody of another one has come.
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(desk.takes_from(THEIRS, key(14)), Some(4));
+    desk.leases.end(&desk.operator.host, desk.work).unwrap();
+    assert_eq!(desk.takes_from(THEIRS, key(14)), Some(5), "who gave it back may have it again");
 }
 
 #[tokio::test(start_paused = true)]

@@ -218,7 +218,7 @@ fn leases_and_chunks_of_two_segments_are_not_mixed_up() {
     let host = &operator.host;
     let segments = [0, 1].map(|segment| SegmentId { shard: ShardId(Felt::from(7)), segment });
     let job = |segment: SegmentId| Hash::of(&segment.segment.to_be_bytes());
-    let asker = |prover| lease::Asker { prover, tier: Some(Tier::Low), has_begun: false };
+    let asker = |prover| lease::Asker { prover, tier: Some(Tier::Low), has_begun: false, network: None };
     let leases = segments.map(lease::Leases::new);
     for epoch in 1..=2 {
         let granted = leases[0].grant(host, job(segments[0]), asker(NEWCOMER), lease::Work::default());

@@ -16,6 +16,7 @@ use shardwire_protocols::{
         ResumableJob, Trace,
     },
 };
+use shardwire_reputation::{AddressRange, Tier};
 use shardwire_transport::Protocol as _;
 use std::{
     sync::{Arc, PoisonError},
@@ -39,8 +40,10 @@ impl Operator {
         let named = |run: &Run| begun.iter().any(|it| it.job == run.job);
         let tier_of = |peer| self.host.peers.standing(peer).tier();
         let tier = tier_of(prover);
-        let is_free = |prover, has_begun, run: &Run| {
-            run.leases.is_free(Asker { prover, tier: tier_of(prover), has_begun }, run.work(), tier_of)
+        let network = self.network(prover, tier);
+        let is_free = |other, has_begun, run: &Run| {
+            let network = network.filter(|_| other == prover);
+            run.leases.is_free(Asker { prover: other, tier: tier_of(other), has_begun, network }, run.work(), tier_of)
         };
         let may_have = |other, run: &Run| {
             let has_begun = other == prover && named(run);
@@ -55,6 +58,11 @@ impl Operator {
         let mut jobs: Vec<_> = runs.iter().filter(|run| if run.is_open() { free(run) } else { over(run) }).collect();
         jobs.sort_by_key(|run| (run.is_open() && !run.has_ended(), !named(run)));
         jobs.first().map(|run| run.offer())
+    }
+
+    /// The network that a prover in tier low comes from: keys cost nothing, networks do.
+    fn network(&self, prover: PeerId, tier: Option<Tier>) -> Option<AddressRange> {
+        if tier > Some(Tier::Low) { None } else { self.host.peers.address(prover).map(AddressRange::network) }
     }
 
     /// Whether the prover may have one more lease, of this job, by the quota of the tier that it is in now.
@@ -85,7 +93,8 @@ impl Operator {
             run.leases.declined(prover, DeclineReason::GivenUp, run.work());
             return Ok(Grant::Refused(over.into()));
         }
-        let asker = Asker { prover, tier: self.host.peers.standing(prover).tier(), has_begun: true };
+        let tier = self.host.peers.standing(prover).tier();
+        let asker = Asker { prover, tier, has_begun: true, network: self.network(prover, tier) };
         let granted = self
             .leases_left(prover, &self.runs(), job)
             .and_then(|()| run.leases.grant(&self.host, job, asker, run.work()));

@@ -138,9 +138,19 @@ impl Peers {
 
     /// Replaces the peers that the configuration names. Takes effect at once.
     pub fn configure(&self, configured: ConfiguredPeers) {
-        let hosts = configured.configured.values().flatten().chain(&configured.hosts).copied();
-        self.admission.configure(hosts.collect::<Vec<_>>().into_iter());
-        self.list(|listings| listings.configured = configured);
+        self.list(|listings| listings.configure(configured));
+        self.reserve();
+    }
+
+    /// Notes what the name of a configured peer's host stands for now: it comes from there, and has a reserved slot.
+    pub fn found(&self, peer: PeerId, at: impl IntoIterator<Item = IpAddr>) {
+        lock(&self.listings).found(peer, at);
+        self.reserve();
+    }
+
+    fn reserve(&self) {
+        let hosts = lock(&self.listings).hosts();
+        self.admission.configure(hosts.into_iter());
     }
 
     /// Sets or removes the operator's listing of a peer. Takes effect at once; the caller stores it.
@@ -255,6 +265,12 @@ impl Peers {
     /// How many connections a peer has.
     pub(crate) fn connections(&self, peer: PeerId) -> usize {
         lock(&self.present).get(&peer).map_or(0, |here| here.from.len())
+    }
+
+    /// An address that a peer is connected from.
+    #[must_use]
+    pub fn address(&self, peer: PeerId) -> Option<IpAddr> {
+        lock(&self.present).get(&peer).and_then(|here| here.from.first().copied())
     }
 
     /// Counts one connection of a peer less.

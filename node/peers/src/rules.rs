@@ -57,9 +57,33 @@ pub struct ConfiguredPeers {
 pub(crate) struct Listings {
     pub(crate) configured: ConfiguredPeers,
     pub(crate) run_time: BTreeMap<PeerId, Listing>,
+    /// Where peers were found that are configured by the name of their host: at most [`MAX_FOUND`] addresses of each.
+    found: BTreeMap<PeerId, BTreeSet<IpAddr>>,
 }
 
+/// Most addresses of a peer that is configured by name: as many as are tried when it is dialled.
+const MAX_FOUND: usize = 4;
+
 impl Listings {
+    /// Replaces what the configuration names; what was found of peers that it doesn't name any more is forgotten.
+    pub(crate) fn configure(&mut self, configured: ConfiguredPeers) {
+        self.found.retain(|peer, _| configured.configured.contains_key(peer));
+        self.configured = configured;
+    }
+
+    /// Notes what the name of a configured peer's host stands for now.
+    pub(crate) fn found(&mut self, peer: PeerId, at: impl IntoIterator<Item = IpAddr>) {
+        if self.configured.configured.contains_key(&peer) {
+            self.found.insert(peer, at.into_iter().take(MAX_FOUND).collect());
+        }
+    }
+
+    /// The hosts that have reserved slots.
+    pub(crate) fn hosts(&self) -> Vec<IpAddr> {
+        let named = self.configured.configured.values().flatten().chain(&self.configured.hosts);
+        named.chain(self.found.values().flatten()).copied().collect()
+    }
+
     /// All listings together. The node itself comes last and overrides the others, so that an operator can't lock
     /// itself out.
     pub(crate) fn listed(&self) -> BTreeMap<PeerId, Listing> {

@@ -1,6 +1,6 @@
 //! Why a transaction is refused.
 
-use shardwire_model::{AccountId, Coded, ContractId, Key, Kind, MAX_TRANSACTIONS, Selector, Slot};
+use shardwire_model::{AccountId, Coded, ContractId, Key, Kind, MAX_INCREMENT, MAX_TRANSACTIONS, Selector, Slot};
 
 /// Why a transaction doesn't enter the shard's sequence. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -92,6 +92,16 @@ pub enum Refusal {
         /// What was to be added.
         amount: u128,
     },
+    /// The shard would add more to a counter than the World keeps room for.
+    #[error("{amount} more would make the shard add more than {MAX_INCREMENT} to counter {slot}: it has added {added}")]
+    Increment {
+        /// The counter.
+        slot: Slot,
+        /// What the shard has added.
+        added: u128,
+        /// What was to be added.
+        amount: u128,
+    },
     /// The escrow holds less.
     #[error("escrow {slot} holds {value}, which is less than {amount}")]
     Insufficient {
@@ -143,6 +153,7 @@ impl Coded for Refusal {
             Self::BadSignature(_) => "SW-REFUSED-017",
             Self::Full => "SW-REFUSED-018",
             Self::NoValue(_) => "SW-REFUSED-019",
+            Self::Increment { .. } => "SW-REFUSED-020",
         }
     }
 
@@ -163,6 +174,7 @@ impl Coded for Refusal {
             Self::ZeroAmount => "Give an amount from 1.".into(),
             Self::SameEscrow(_) => "Name another escrow as the receiver.".into(),
             Self::Overflow { .. } => "Add less.".into(),
+            Self::Increment { .. } => "Add less; another shard may add as much again.".into(),
             Self::Insufficient { .. } => "Take less, or have the escrow filled first.".into(),
             Self::WrongEvent { .. } => "Emit the event from the contract that the shard's start data names.".into(),
             Self::BadSignature(_) => {

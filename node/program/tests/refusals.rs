@@ -2,8 +2,8 @@
 #![allow(missing_docs)]
 
 use shardwire_model::{
-    AccountId, AccountKey, Call, Coded, ContractId, Felt, Key, Kind, ShardStart, Signature, SignedTransaction,
-    Transaction,
+    AccountId, AccountKey, Call, Coded, ContractId, Felt, Key, Kind, MAX_INCREMENT, ShardStart, Signature,
+    SignedTransaction, Transaction,
 };
 use shardwire_program::{Acceptance, Admission, Checked, Program as _, Refusal, Rules};
 use shardwire_sample::{Player, Workload, workload};
@@ -197,13 +197,26 @@ fn whose_and_how_much() {
 
     // The edges are allowed, and what moved can be moved on.
     assert!(table.call(0, game, Call::Add { counter: full, amount: 10 }).is_ok());
+    let counter = table.key(0);
+    assert!(table.call(0, game, Call::Add { counter, amount: MAX_INCREMENT - 1 }).is_ok());
+    let text = format!(
+        "2 more would make the shard add more than {MAX_INCREMENT} to counter {game}/{counter}: it has added {}",
+        MAX_INCREMENT - 1
+    );
+    is(table.call(0, game, Call::Add { counter, amount: 2 }), "SW-REFUSED-020", &text);
+    is(
+        table.call(0, game, Call::Add { counter, amount: u128::MAX }),
+        "SW-REFUSED-020",
+        &text.replacen('2', &u128::MAX.to_string(), 1),
+    );
+    assert!(table.call(0, game, Call::Add { counter, amount: 1 }).is_ok());
     assert!(table.call(0, bank, Call::Pass { from: mine, to: yours, amount: 1000 }).is_ok());
     assert!(table.call(1, bank, Call::Spend { escrow: yours, amount: 1005 }).is_ok());
     assert!(table.call(0, game, Call::Give { lock, to: second }).is_ok());
     let refusal = table.call(0, game, Call::Give { lock, to: first });
     is(refusal, "SW-REFUSED-010", &format!("account {first} doesn't hold what lock {game}/{lock} guards"));
     assert!(table.call(1, game, Call::Give { lock, to: first }).is_ok());
-    assert_eq!(table.admission.values()[..4], [0, 0, u128::MAX, 0].map(Felt::from));
+    assert_eq!(table.admission.values()[..4], [MAX_INCREMENT, 0, u128::MAX, 0].map(Felt::from));
 }
 
 #[test]

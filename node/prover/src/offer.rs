@@ -6,7 +6,7 @@ use super::{
 };
 use shardwire_host::signed;
 use shardwire_model::{
-    Coded as _, Hash, MAX_PROOF_BYTES, PeerId, Stage,
+    Coded as _, Hash, MAX_PROOF_BYTES, Mutation, PeerId, Stage,
     life::{AbortCause, Step},
 };
 use shardwire_protocols::{
@@ -27,7 +27,7 @@ impl Prover {
     /// The next proof for this settler, if it is one of the World's: any other peer is offered none, whatever it says that it is. One whose file isn't
     /// there is passed over: the file may be restored.
     pub(super) fn proof_for(&self, settler: PeerId) -> Result<Option<StoredProof>, ProverError> {
-        if !self.host.world.is_settler(settler) {
+        if !self.counts(settler) {
             return Ok(None);
         }
         let wanted: Vec<_> = {
@@ -77,6 +77,11 @@ impl Prover {
         skipped.insert((settler, proof), until);
     }
 
+    /// Whether this peer has a say about proofs: the World lists it as a settler.
+    fn counts(&self, settler: PeerId) -> bool {
+        self.host.world.is_settler(settler) || Mutation::AnybodySettles.is_planted()
+    }
+
     /// What a peer says about a proof that the World doesn't list as a settler: nothing. To sign such a thing is an offence.
     fn presumed(&self, peer: PeerId, proof: Hash, verdict: &Verdict) {
         // It isn't asked once more.
@@ -104,7 +109,7 @@ impl Handler for Prover {
     async fn verdict(&self, settler: PeerId, proof: Hash, verdict: Verdict) -> Result<(), Failure> {
         let job = self.jobs().iter().find(|(_, known)| known.job.proof == Some(proof)).map(|(id, _)| *id);
         let Some(job) = job else { return Ok(()) };
-        if !self.host.world.is_settler(settler) {
+        if !self.counts(settler) {
             self.presumed(settler, proof, &verdict);
             return Ok(());
         }

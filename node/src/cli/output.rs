@@ -5,10 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use shardwire_files::output::{self, Reader, complain};
 pub(super) use shardwire_model::plain::plain;
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 /// What a command has to say.
 #[derive(Clone, Debug)]
@@ -67,16 +64,9 @@ pub(super) fn say(line: &str) -> Result<Reader, Failure> {
 
 /// Prints a help text: to standard error, as misuse, if nothing was asked for.
 pub(super) fn help(error: &clap::Error) -> ExitCode {
-    let printed = error.print().and_then(|()| io::stdout().flush());
-    match output::outcome(printed) {
-        // Nobody reads it if standard error is closed.
-        _ if error.use_stderr() => ExitCode::from(2),
-        Ok(_) => ExitCode::SUCCESS,
-        Err(untold) => {
-            complain(&Failure::of(&untold).to_string());
-            ExitCode::from(1)
-        }
-    }
+    let printed = error.print();
+    // Nobody reads it if standard error is closed.
+    if error.use_stderr() { ExitCode::from(2) } else { output::end_of_text(printed) }
 }
 
 /// Rows with their columns aligned, two spaces between.

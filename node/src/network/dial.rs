@@ -61,6 +61,9 @@ async fn attempt(router: &Arc<Router>, peer: PeerId, address: &Address) -> Resul
 async fn connect(node: &Node, peer: PeerId, address: &Address) -> Result<(Connection, SocketAddr), String> {
     let from = node.endpoint.address();
     let found = resolve(&*node.names, address, |it| reaches(from, it)).await.map_err(|error| said(&error))?;
+    if address.ip().is_none() {
+        node.host.peers.found(peer, found.iter().map(SocketAddr::ip));
+    }
     let mut failure = String::new();
     for address in found {
         match node.endpoint.connect(address, Some(peer)).await {

@@ -412,3 +412,17 @@ fn looking_needs_no_writable_disk() {
     assert!(!root.join("lock").exists(), "looking makes nothing");
     fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
 }
+
+/// A start writes small files, and is refused where it can't.
+#[test]
+fn a_folder_where_a_file_should_be_is_found_as_a_start_finds_it() {
+    for name in ["identity.pub", "running.json"] {
+        let place = tempfile::tempdir().unwrap();
+        let (root, _) = folder(place.path());
+        let _ = fs::remove_file(root.join(name));
+        fs::create_dir(root.join(name)).unwrap();
+        let report = check(&root).unwrap();
+        let text = format!("{report:?}");
+        assert!(text.contains("SW-DATA-001") && text.contains(name), "{text}");
+    }
+}

@@ -87,7 +87,7 @@ impl Coded for StoreError {
             }
             Self::TooLarge { .. } => "This is a fault of shardwire; please report it.",
             Self::Disk(_) => {
-                "Check that the disk has room and that the folder is writable; the node goes on by itself then."
+                "Check that the disk has room and that the data folder is writable. A node that runs goes on by itself then; one that has ended is to be started again."
             }
             Self::Closed => "Start the node again: what wasn't confirmed wasn't kept.",
         }

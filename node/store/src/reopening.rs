@@ -6,6 +6,7 @@
 
 use crate::{Backend, Contradiction, StoreError, database::Database, metrics::Counts};
 use redb::{Builder, StorageError};
+use shardwire_model::Mutation;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// See the module's page.
@@ -56,7 +57,7 @@ impl Reopening {
         E: From<redb::DatabaseError> + From<StorageError> + From<Contradiction>,
     {
         let mut opened = self.opened();
-        if opened.failed {
+        if opened.failed && !Mutation::DiskErrorStays.is_planted() {
             // Closed before it is opened: closing gives up the lock of the file.
             match opened.database.take().map(Arc::try_unwrap) {
                 Some(Err(in_use)) => {

@@ -198,7 +198,7 @@ fn a_full_disk_is_said_to_be_one_and_keeps_what_it_has() {
     assert_eq!(error.code(), "SW-STORE-006");
     assert_eq!(
         error.next_step(),
-        "Check that the disk has room and that the folder is writable; the node goes on by itself then."
+        "Check that the disk has room and that the data folder is writable. A node that runs goes on by itself then; one that has ended is to be started again."
     );
     disk.set_capacity(None);
     assert_eq!(epochs(&store), [1], "the same store goes on");

@@ -248,7 +248,8 @@ impl Coded for WorldError {
             Self::Other { .. } => "Put the world.json back that `shardwire init` wrote beside this ledger.".into(),
             Self::InUse { .. } => "Stop the other process that uses this data folder, or choose another one.".into(),
             Self::Disk { .. } => {
-                "Check the disk and the folder's permissions, then start the node again: nothing that was confirmed is lost.".into()
+                "Check that the disk has room and that the data folder is writable. A node that runs goes on by itself then; one that has ended is to be started again: \
+                 nothing that was confirmed is lost.".into()
             }
             Self::Genesis(error) => error.next_step(),
             Self::Identity(error) => error.next_step(),

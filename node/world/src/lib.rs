@@ -12,7 +12,8 @@
 //!
 //! - [`Start`](Operation::Start) moves escrow from balances, takes locks, and fixes what the shard begins with, the program that it runs and the
 //!   deadline that it has. The same request is the same shard, and starts once. Refused: a program that the [identity](WorldIdentity) doesn't list, a
-//!   deadline in the past or more than [`MAX_TIMEOUT`] ahead.
+//!   deadline in the past or more than [`MAX_TIMEOUT`] ahead, a counter without room for what each open shard and this one
+//!   [may add](shardwire_model::MAX_INCREMENT): so an honest output is never refused because a counter is full.
 //! - [`Settle`](Operation::Settle) takes the output of a run *whose proof the submitter has verified*, checks that it is one of this shard
 //!   from the state that it began with, and merges its updates. Once: the same output with the same proof again is answered with the
 //!   first settlement and changes nothing, another one is refused. It is taken until somebody has aborted the shard, also after the deadline.

@@ -44,7 +44,7 @@ fn missing_and_existing() {
     let error = EmbeddedLedger::create(&SystemDisk, &nowhere, &identity(), &genesis()).unwrap_err();
     let text =
         format!("the ledger at {} can't be read or written: No such file or directory (os error 2)", nowhere.display());
-    reads(&error, "SW-LEDGER-009", &text, "Check the disk");
+    reads(&error, "SW-LEDGER-009", &text, "Check that the disk has room");
 }
 
 #[test]

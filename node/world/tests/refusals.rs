@@ -4,8 +4,8 @@ mod dungeon;
 
 use dungeon::*;
 use redb::backends::InMemoryBackend;
-use shardwire_model::{Coded, ContractId, Felt, Key, Kind, Output, ShardId, StartRequest, Timestamp};
-use shardwire_world::{EmbeddedLedger, Genesis, GenesisEntry, GenesisError, Refusal};
+use shardwire_model::{Coded, ContractId, Felt, Key, Kind, MAX_INCREMENT, Output, ShardId, StartRequest, Timestamp};
+use shardwire_world::{EmbeddedLedger, Genesis, GenesisEntry, GenesisError, GenesisValue, Refusal};
 
 #[track_caller]
 fn reads(error: &impl Coded, code: &str, text: &str, next: &str) {
@@ -98,14 +98,9 @@ fn settlements() {
     reads(&error, "SW-MERGE-009", "lock 0xc1/0x30 was given to 0x1, which is not an account of the shard", "Refuse");
     let error = settle(&|output| output.updates[1].value = Felt::from(81));
     reads(&error, "SW-MERGE-010", "the escrows of contract 0xc1 return 151, but held 150", "Refuse this output");
-    // A counter that is nearly full: refused after other updates were merged in the transaction.
-    let error = settle(&|output| output.updates[0].value = Felt::from(u128::MAX));
-    reads(
-        &error,
-        "SW-MERGE-001",
-        "counter 0xc1/0x10 stands at 5 and can't grow by 340282366920938463463374607431768211455: that is beyond 2^128 - 1",
-        "Abort the shard",
-    );
+    let error = settle(&|output| output.updates[0].value = Felt::from(MAX_INCREMENT + 1));
+    let text = "counter 0xc1/0x10 grew by 79228162514264337593543950337, and a shard adds at most 79228162514264337593543950336";
+    reads(&error, "SW-MERGE-012", text, "Refuse this output");
 
     world.settle(&good, proof(1), now()).unwrap();
     let error = refused(&world, |world| world.settle(&good, proof(2), now()));
@@ -148,6 +143,32 @@ fn value_does_not_cross_contracts() {
     let error = refused(&world, |world| settle(world, Felt::from(9), Felt::from(11)));
     assert_eq!(error.to_string(), "the escrows of contract 0xc2 return 11, but held 10");
     settle(&world, Felt::from(9), Felt::from(10)).unwrap();
+}
+
+/// What shards may add has room, whatever they do: so none of them is ever too much for a counter.
+#[test]
+fn a_start_over_a_counter_without_room_for_what_it_may_add() {
+    let mut genesis = dungeon::genesis();
+    let stands = u128::MAX - 2 * MAX_INCREMENT;
+    genesis.storage.iter_mut().filter(|entry| entry.key == EXPERIENCE).for_each(|entry| {
+        entry.value = GenesisValue::Number(stands);
+    });
+    let identity = of(NETWORK, &genesis);
+    let world = EmbeddedLedger::create_with_backend(InMemoryBackend::new(), &identity, &genesis).unwrap();
+    let start = |salt| world.start(&request(salt, vec![counter(EXPERIENCE)]), now());
+    let open = [start(1).unwrap(), start(2).unwrap()];
+    let error = start_refused(&world, &request(3, vec![escrow(GOLD, ANNA, 5), counter(EXPERIENCE)]));
+    let text = format!(
+        "counter 0xc1/0x10 stands at {stands}: below 2^128 it has no room for 3 open shards, which may add {MAX_INCREMENT} each"
+    );
+    reads(&error, "SW-MERGE-013", &text, "Wait until open shards are settled or aborted");
+    // Both may add all that they may.
+    for (started, number) in open.iter().zip(1..) {
+        world.settle(&output(started, &[Felt::from(MAX_INCREMENT)]), proof(number), now()).unwrap();
+    }
+    let error = start_refused(&world, &request(4, vec![counter(EXPERIENCE)]));
+    assert_eq!(error.next_step(), "List another counter: this one is as good as full.");
+    world.start(&request(5, vec![escrow(GOLD, ANNA, 5)]), now()).unwrap();
 }
 
 #[test]

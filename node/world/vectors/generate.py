@@ -18,6 +18,8 @@ GAME, TOKEN = 0xC1, 0xC2
 ANNA, BERT, CARL = 0xA1, 0xA2, 0xA3
 OPERATOR = bytes(range(32))
 PRIME = 2**251 + 17 * 2**192 + 1
+# The most that a shard adds to a counter.
+MOST = 2**96
 
 
 def be(felt):
@@ -179,7 +181,8 @@ XP, FULL, GOLD, GOLD2, SWORD, SHIELD, NOWHERE = ((GAME, key) for key in (0x10, 0
 COINS = (TOKEN, 0x21)
 STORAGE = {
     XP: ("counter", 5),
-    FULL: ("counter", 2**128 - 3),
+    # With room for what one shard may add, and no more.
+    FULL: ("counter", 2**128 - 1 - MOST),
     GOLD: ("escrow", 1000),
     GOLD2: ("escrow", 300),
     COINS: ("escrow", 2**64),
@@ -215,9 +218,9 @@ h.settle(b.output([600, 1000]), "b", error="SW-LEDGER-015")
 # XP stood at 12 when this one started.
 d = Shard(5, entries(1), [1, 12])
 h.start(d, {GOLD: (599, 401, None)})
-h.settle(a.output([0, 2**128 - 13]), "a", {XP: (2**128 - 1, 0, None), GOLD: (599, 1, None)})
-h.settle(d.output([1, 1]), "d", error="SW-MERGE-001")
-h.abort(d, {GOLD: (600, 0, None)})
+h.settle(a.output([0, MOST + 1]), "a", error="SW-MERGE-012")
+h.settle(a.output([0, MOST]), "a", {XP: (12 + MOST, 0, None), GOLD: (599, 1, None)})
+h.settle(d.output([1, 1]), "d", {XP: (13 + MOST, 0, None), GOLD: (600, 0, None)})
 h.write("parallel-shards")
 
 # Locks.
@@ -265,17 +268,18 @@ two = (GAME, TOKEN)
 a = Shard(
     1,
     [counter(FULL), escrow(GOLD, ANNA, 100), escrow(COINS, BERT, 2**64 - 1), lock(SWORD)],
-    [2**128 - 3, 100, 2**64 - 1, ANNA],
+    [2**128 - 1 - MOST, 100, 2**64 - 1, ANNA],
     contracts=two,
 )
 h.start(a, {GOLD: (900, 100, None), COINS: (1, 2**64 - 1, None), SWORD: (ANNA, 0, a)})
-good = [2, 100, 2**64 - 1, BERT]
+h.start(Shard(2, [escrow(GOLD, ANNA, 1), counter(FULL)], [1, 2**128 - 1 - MOST]), error="SW-MERGE-013")
+good = [MOST, 100, 2**64 - 1, BERT]
 case = lambda error, values=good, **more: h.settle(a.output(values, **more), "a", error=error)
 case("SW-LEDGER-012", shard=0x5)
 case("SW-LEDGER-016", segment=1)
 case("SW-LEDGER-017", before=a.before + 1)
 case("SW-LEDGER-018", ended=0)
-updates = [(1, *FULL, 2), (2, *GOLD, 100), (2, *COINS, 2**64 - 1), (3, *SWORD, BERT)]
+updates = [(1, *FULL, MOST), (2, *GOLD, 100), (2, *COINS, 2**64 - 1), (3, *SWORD, BERT)]
 case("SW-MERGE-006", updates=updates[:3])
 case("SW-MERGE-006", updates=[*updates, (1, *XP, 1)])
 case("SW-MERGE-007", updates=[updates[1], updates[0], *updates[2:]])
@@ -289,7 +293,7 @@ case("SW-MERGE-009", [2, 100, 2**64 - 1, CARL])
 case("SW-MERGE-010", [2, 101, 2**64 - 1, BERT])
 case("SW-MERGE-010", [2, 99, 2**64, BERT])
 case("SW-MERGE-010", [2, 2**128 - 1, 2**64 - 1, BERT])
-case("SW-MERGE-001", [3, 100, 2**64 - 1, BERT])
+case("SW-MERGE-012", [MOST + 1, 100, 2**64 - 1, BERT])
 case("SW-OUTPUT-001", updates=[(4, *FULL, 2), *updates[1:]])
 h.settle(a.output(good)[:-1], "a", error="SW-OUTPUT-001")
 h.settle(

@@ -134,6 +134,17 @@ impl Cell {
         }
     }
 
+    /// Checks that a counter has room for what so many shards may add; anything else has it.
+    ///
+    /// # Errors
+    /// [`MergeError::Room`] if it hasn't.
+    pub fn room(&self, slot: Slot, shards: u64) -> Result<(), MergeError> {
+        match self {
+            Self::Counter(counter) => counter.room(slot, shards),
+            Self::Escrow(_) | Self::Lock(_) => Ok(()),
+        }
+    }
+
     /// Takes in what a shard did.
     ///
     /// # Errors

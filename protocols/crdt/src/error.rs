@@ -1,6 +1,6 @@
 //! Why a claim or a merge is refused.
 
-use shardwire_model::{AccountId, Coded, ContractId, Felt, Kind, ShardId, Slot};
+use shardwire_model::{AccountId, Coded, ContractId, Felt, Kind, MAX_INCREMENT, ShardId, Slot};
 use std::fmt;
 
 /// A sum of amounts: at most 2^32 of them, so nothing is lost.
@@ -121,6 +121,26 @@ pub enum MergeError {
         /// What they return, in sum.
         returned: Sum,
     },
+    /// A shard that added more to a counter than any may.
+    #[error("counter {slot} grew by {increment}, and a shard adds at most {MAX_INCREMENT}")]
+    Increment {
+        /// The counter.
+        slot: Slot,
+        /// What was to be added.
+        increment: u128,
+    },
+    /// A counter that is too full for another shard.
+    #[error(
+        "counter {slot} stands at {value}: below 2^128 it has no room for {shards} open shards, which may add {MAX_INCREMENT} each"
+    )]
+    Room {
+        /// The counter.
+        slot: Slot,
+        /// Where it stands.
+        value: u128,
+        /// How many shards would be open.
+        shards: u64,
+    },
     /// A cell that these rules could not have led to.
     #[error("what is stored for {slot} contradicts what its shards hold")]
     Unbalanced {
@@ -143,6 +163,8 @@ impl Coded for MergeError {
             Self::Owner { .. } => "SW-MERGE-009",
             Self::Created { .. } => "SW-MERGE-010",
             Self::Unbalanced { .. } => "SW-MERGE-011",
+            Self::Increment { .. } => "SW-MERGE-012",
+            Self::Room { .. } => "SW-MERGE-013",
         }
     }
 
@@ -164,8 +186,14 @@ impl Coded for MergeError {
             | Self::Order { .. }
             | Self::Range { .. }
             | Self::Owner { .. }
-            | Self::Created { .. } => {
+            | Self::Created { .. }
+            | Self::Increment { .. } => {
                 "Refuse this output: an honest run of the shard has another one. Ask another operator or prover for it."
+                    .into()
+            }
+            Self::Room { shards: 1, .. } => "List another counter: this one is as good as full.".into(),
+            Self::Room { .. } => {
+                "Wait until open shards are settled or aborted (`shardwire shard status` lists them), or list another counter."
                     .into()
             }
             Self::Unbalanced { .. } => {

@@ -6,7 +6,7 @@
 //!
 //! | kind | at the start | while it runs | at the settlement |
 //! |---|---|---|---|
-//! | counter | nothing moves | any number of shards | the increments of all shards add up |
+//! | counter | nothing moves; there is room for what all open shards may add | any number of shards | the increments of all shards add up |
 //! | escrow | an amount leaves the balance | each shard has its own amount, any number of shards | what is left returns, the rest is spent |
 //! | lock | one shard takes it, with a fencing number | nobody else gets it | its value is the shard's, and it is free |
 //!
@@ -19,7 +19,8 @@
 //!   escrows the ledger closes the shard in the transaction that merges.
 //!
 //! What is refused (see [`MergeError`]): a balance that does not suffice, a lock that another shard holds, a kind that is not the
-//! cell's, updates that are not exactly the settlement list, values out of range, a counter beyond 2^128 - 1, value out of nothing.
+//! cell's, updates that are not exactly the settlement list, values out of range, a counter without [room](Cell::room) for another shard or
+//! beyond 2^128 - 1, value out of nothing.
 //! All functions take values and return new ones, so that a refusal leaves nothing half done.
 //!
 //! ```

@@ -1,7 +1,7 @@
 //! From a shard's output to one delta for each entry of its settlement list: the rules that need the whole list.
 
 use crate::{Claim, Delta, MergeError, Sum};
-use shardwire_model::{AccountId, ContractId, Entry, Felt, ShardStart, Slot, Update};
+use shardwire_model::{AccountId, ContractId, Entry, Felt, MAX_INCREMENT, ShardStart, Slot, Update};
 use std::collections::BTreeMap;
 
 /// What a settlement does to each storage address, in the settlement list's order.
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 ///
 /// # Errors
 /// [`MergeError::Length`] or [`MergeError::Order`] if the updates are not exactly the settlement list (each entry once, in order, with its
-/// kind), [`MergeError::Range`] or [`MergeError::Owner`] if a value is out of its range (a number below 2^128; for a lock a whitelisted account,
+/// kind), [`MergeError::Increment`] if a counter grew by more than a shard adds, [`MergeError::Range`] or [`MergeError::Owner`] if a value is out of its range (a number below 2^128; for a lock a whitelisted account,
 /// or the value it had), [`MergeError::Created`] if the escrows of a contract return more than they had.
 pub fn settlement(start: &ShardStart, claims: &[Claim], updates: &[Update]) -> Result<Vec<(Slot, Delta)>, MergeError> {
     let expected = start.entries.len();
@@ -25,7 +25,10 @@ pub fn settlement(start: &ShardStart, claims: &[Claim], updates: &[Update]) -> R
             return Err(MergeError::Order { index, expected, got });
         }
         let delta = match *claim {
-            Claim::Counter => Delta::Counter { increment: number(update)? },
+            Claim::Counter => match number(update)? {
+                increment @ 0..=MAX_INCREMENT => Delta::Counter { increment },
+                increment => return Err(MergeError::Increment { slot: entry.slot(), increment }),
+            },
             Claim::Escrow { amount } => {
                 let returned = number(update)?;
                 let sum = sums.entry(entry.contract).or_default();

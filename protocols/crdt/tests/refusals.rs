@@ -2,8 +2,8 @@
 
 use shardwire_crdt::{Cell, Claim, Counter, Delta, Escrow, Lock, MergeError, settlement};
 use shardwire_model::{
-    AccountId, Coded, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardId, ShardStart, Slot, Timestamp,
-    Update, finished_selector,
+    AccountId, Coded, ContractId, Entry, EventId, Felt, Key, Kind, MAX_INCREMENT, PeerId, ShardId, ShardStart, Slot,
+    Timestamp, Update, finished_selector,
 };
 
 const GAME: ContractId = ContractId(Felt::ONE);
@@ -61,6 +61,33 @@ fn a_full_counter() {
     let text = "counter 0x1/0x3 stands at 340282366920938463463374607431768211454 and can't grow by 2: that is beyond 2^128 - 1";
     reads(&error, "SW-MERGE-001", text, "Abort the shard");
     assert_eq!(Counter::new(u128::MAX - 1).merge(slot(3), 1).map(Counter::value), Ok(u128::MAX));
+}
+
+#[test]
+fn a_counter_without_room_for_another_shard() {
+    let stands = u128::MAX - 3 * MAX_INCREMENT;
+    let counter = Counter::new(stands);
+    assert_eq!(counter.room(slot(3), 3), Ok(()));
+    let error = counter.room(slot(3), 4).unwrap_err();
+    let text = format!(
+        "counter 0x1/0x3 stands at {stands}: below 2^128 it has no room for 4 open shards, which may add 79228162514264337593543950336 each"
+    );
+    reads(&error, "SW-MERGE-013", &text, "Wait until open shards are settled or aborted");
+    let error = Counter::new(u128::MAX).room(slot(3), 1).unwrap_err();
+    assert_eq!(error.next_step(), "List another counter: this one is as good as full.");
+    assert!(Counter::new(0).room(slot(3), u64::MAX).is_err());
+    assert_eq!(Cell::Escrow(Escrow::new(u128::MAX)).room(slot(3), u64::MAX), Ok(()), "counters alone grow");
+}
+
+#[test]
+fn a_counter_that_grew_by_more_than_a_shard_adds() {
+    let (start, claims) = (start(&[(Kind::Counter, GAME, 3)]), [Claim::Counter]);
+    let settle = |by: u128| settlement(&start, &claims, &[update(Kind::Counter, 3, Felt::from(by))]);
+    assert!(settle(MAX_INCREMENT).is_ok());
+    let error = settle(MAX_INCREMENT + 1).unwrap_err();
+    let text =
+        "counter 0x1/0x3 grew by 79228162514264337593543950337, and a shard adds at most 79228162514264337593543950336";
+    reads(&error, "SW-MERGE-012", text, "Refuse this output");
 }
 
 #[test]
@@ -157,7 +184,7 @@ fn values_out_of_range() {
         "Refuse this output",
     );
     // To an account of the shard, or where it was.
-    assert!(settle(Felt::from(u128::MAX), Felt::from(5), 50).is_ok());
+    assert!(settle(Felt::from(MAX_INCREMENT), Felt::from(5), 50).is_ok());
     assert!(settle(Felt::ZERO, Felt::ZERO, 40).is_ok());
 }
 

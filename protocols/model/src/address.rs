@@ -1,10 +1,14 @@
 //! Where a node is dialled: an IP address or the name of a host, and a port.
 //!
 //! It is never an address to listen at: `0.0.0.0` and `[::]` stand for every address of a machine and are none, and port 0 stands for one that isn't chosen
-//! yet. Names are those of hosts: labels of letters, digits and hyphens. What a name stands for is asked when it is dialled, each time.
+//! yet. An address of many machines (multicast, broadcast) is no node's. An IPv4 address that is written as IPv6 (`[::ffff:127.0.0.1]`) is the IPv4 address. Names are those of hosts: labels of letters, digits and hyphens. What a name stands for is asked when it is dialled, each time.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
 
 /// Longest name of a host, in bytes: what DNS takes.
 pub const MAX_HOST_BYTES: usize = 253;
@@ -34,9 +38,31 @@ pub enum ParseAddressError {
     /// An address that stands for all of a machine.
     #[error("0.0.0.0 and [::] are for listening: nobody can dial them")]
     Wildcard,
+    /// An address of many machines.
+    #[error("a multicast or broadcast address is no node's")]
+    Many,
     /// Port 0.
     #[error("port 0 is for listening: nobody can dial it")]
     Port,
+}
+
+/// The IP address and port that a text says; an IPv4 address that is written as IPv6 is the IPv4 address.
+#[must_use]
+pub fn socket_address(text: &str) -> Option<SocketAddr> {
+    let address = text.parse::<SocketAddr>().ok()?;
+    match address.ip().to_canonical() {
+        ip if ip == address.ip() => Some(address),
+        ip => Some(SocketAddr::new(ip, address.port())),
+    }
+}
+
+/// Whether it is an address of many machines, at which no node is: multicast or broadcast.
+#[must_use]
+pub fn is_of_many(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_multicast() || ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_multicast(),
+    }
 }
 
 impl Address {
@@ -68,9 +94,10 @@ impl fmt::Display for Address {
 impl FromStr for Address {
     type Err = ParseAddressError;
     fn from_str(text: &str) -> Result<Self, ParseAddressError> {
-        if let Ok(address) = text.parse::<SocketAddr>() {
+        if let Some(address) = socket_address(text) {
             return match address {
                 _ if address.ip().is_unspecified() => Err(ParseAddressError::Wildcard),
+                _ if is_of_many(address.ip()) => Err(ParseAddressError::Many),
                 _ if address.port() == 0 => Err(ParseAddressError::Port),
                 _ => Ok(Self::Ip(address)),
             };
@@ -125,9 +152,13 @@ mod tests {
         }
         assert_eq!("Settler:7".parse::<Address>().unwrap().to_string(), "settler:7");
         assert_eq!("settler:7".parse::<Address>().unwrap().ip(), None);
-        for text in ["0.0.0.0:7000", "[::]:7000"] {
+        for text in ["0.0.0.0:7000", "[::]:7000", "[::ffff:0.0.0.0]:7000"] {
             assert_eq!(text.parse::<Address>(), Err(ParseAddressError::Wildcard), "{text}");
         }
+        for text in ["224.0.0.1:7000", "255.255.255.255:7000", "[ff02::1]:7000", "[::ffff:224.0.0.1]:7000"] {
+            assert_eq!(text.parse::<Address>(), Err(ParseAddressError::Many), "{text}");
+        }
+        assert_eq!("[::ffff:127.0.0.1]:7000".parse::<Address>().unwrap().to_string(), "127.0.0.1:7000");
         for text in ["127.0.0.1:0", "settler:0"] {
             assert_eq!(text.parse::<Address>(), Err(ParseAddressError::Port), "{text}");
         }

@@ -42,7 +42,7 @@ mod start;
 mod transaction;
 
 pub use account::{AccountKey, Signature};
-pub use address::{Address, MAX_HOST_BYTES, ParseAddressError};
+pub use address::{Address, MAX_HOST_BYTES, ParseAddressError, is_of_many, socket_address};
 pub use cause::{Cause, MAX_CODE, MAX_REASON};
 pub use chain::{ChainHead, transactions_commitment};
 pub use clock::{Clock, Timestamp, Trust};
@@ -62,4 +62,6 @@ pub use start::{
     ABI_VERSION, Entry, EntryRequest, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError,
     StartRequest, finished_selector, state_commitment,
 };
-pub use transaction::{Action, Call, MAX_TRANSACTIONS, SignedTransaction, Transaction, TransactionError};
+pub use transaction::{
+    Action, Call, MAX_INCREMENT, MAX_TRANSACTIONS, SignedTransaction, Transaction, TransactionError,
+};

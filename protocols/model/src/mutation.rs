@@ -47,6 +47,12 @@ mutations! {
     WallClockDecides = "wall-clock-decides",
     /// Who says that it has a proof is believed, whatever a settler says.
     ClaimBelieved = "claim-believed",
+    /// A receipt, a dispute or a skip counts, whoever signed it.
+    AnybodySettles = "anybody-settles",
+    /// Signs of life hold a job for ever.
+    LeaseUnbounded = "lease-unbounded",
+    /// A database whose disk has failed once fails until its node is started again.
+    DiskErrorStays = "disk-error-stays",
 }
 
 #[cfg(feature = "mutations")]

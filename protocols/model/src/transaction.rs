@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Most transactions in one shard. At 5.6 µs a step and about 250 steps each this is the size of witness (some 8 GB flat) beyond
 /// which one proof stops being practical.
 pub const MAX_TRANSACTIONS: u32 = 1 << 16;
+/// The most that a shard adds to a counter: 2^96. The World keeps room for that much of each open shard in each counter, so that what one shard adds
+/// can't keep another one from being merged; a counter holds 2^32 times as much.
+pub const MAX_INCREMENT: u128 = 1 << 96;
 
 /// What a transaction does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

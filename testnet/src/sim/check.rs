@@ -14,7 +14,7 @@ use shardwire_model::{Hash, PeerId, ShardId, life::AbortReason};
 use shardwire_operator::events::{JobLeased, JobProven};
 use shardwire_peers::events::{Blame, Overloaded, ProtocolViolated, SessionFailed, SessionLost};
 use shardwire_protocols::trace;
-use shardwire_prover::events::{JobFailed, PullEnded};
+use shardwire_prover::events::{JobFailed, ProofDisputed, ProofUnwanted, PullEnded, ReceiptKept};
 use shardwire_settler::events::{ShardAborted, ShardStarted};
 use shardwire_telemetry as telemetry;
 use shardwire_transport::{settings::CONNECTION_WINDOW_BYTES, sim::Counters};
@@ -62,6 +62,11 @@ impl Failure {
     pub(super) fn late(late: usize, of: usize) -> Self {
         Self::of("every_shard_ends", format!("{late} of {of} shards are not over"))
     }
+
+    /// Whatever goes wrong, and whatever strangers say: a shard of an honest operator whose starter waits is settled.
+    pub(super) fn given_up() -> Self {
+        Self::of("no_trouble_ends_a_shard", "a shard was aborted whose starter waits for it")
+    }
 }
 
 /// A run that is over.
@@ -69,6 +74,8 @@ pub(super) struct Played<'a> {
     pub(super) machines: &'a [Machine],
     pub(super) game: &'a Game,
     pub(super) promises: &'a Promises,
+    /// The settlers of the World.
+    pub(super) settlers: BTreeSet<PeerId>,
     /// The peers that lied.
     pub(super) lying: BTreeSet<PeerId>,
     pub(super) events: &'a [Seen],
@@ -76,7 +83,7 @@ pub(super) struct Played<'a> {
 
 /// Runs every check.
 pub(super) async fn all(played: Played<'_>, counters: Counters) -> Vec<Failure> {
-    let (events, lying) = (played.events, played.lying.clone());
+    let (events, lying, settlers) = (played.events, played.lying.clone(), played.settlers.clone());
     let mut failures = on_the_disks(played).await;
     failures.extend(honest_peers_are_not_blamed(&lying, events));
     failures.extend(retries_wait(events));
@@ -85,6 +92,7 @@ pub(super) async fn all(played: Played<'_>, counters: Counters) -> Vec<Failure> 
     failures.extend(one_prover_a_job(events));
     failures.extend(no_local_end_is_a_verdict(events));
     failures.extend(no_clock_ends_a_shard(events));
+    failures.extend(only_settlers_decide(&settlers, events));
     failures
 }
 
@@ -182,6 +190,17 @@ fn one_prover_a_job(events: &[Seen]) -> Option<Failure> {
         }
     }
     None
+}
+
+/// What becomes of a proof is what a settler of the World says of it.
+fn only_settlers_decide(settlers: &BTreeSet<PeerId>, events: &[Seen]) -> Option<Failure> {
+    let said_by = |event: &telemetry::Seen| {
+        let kept = event.get::<ReceiptKept>().map(|it| it.settler);
+        let disputed = || event.get::<ProofDisputed>().map(|it| it.settler);
+        kept.or_else(disputed).or_else(|| event.get::<ProofUnwanted>().map(|it| it.settler))
+    };
+    let presumed = events.iter().find(|seen| said_by(&seen.event).is_some_and(|peer| !settlers.contains(&peer)))?;
+    Some(Failure::of("only_settlers_decide", format!("{:?}", presumed.event)))
 }
 
 /// Every shard has its time, whatever clocks are set to.
@@ -284,6 +303,26 @@ mod tests {
         fires(no_clock_ends_a_shard(&early), "no_clock_ends_a_shard");
         assert_eq!(no_clock_ends_a_shard(&aborted(3_600_000, AbortReason::Deadline)), None);
         assert_eq!(no_clock_ends_a_shard(&aborted(10, AbortReason::Asked { by: ONE })), None);
+    }
+
+    #[test]
+    fn a_receipt_of_who_is_no_settler() {
+        let kept = [seen(1, ReceiptKept { job: JOB, settler: ONE })];
+        fires(only_settlers_decide(&[OTHER].into(), &kept), "only_settlers_decide");
+        assert_eq!(only_settlers_decide(&[ONE].into(), &kept), None);
+        let skipped =
+            ProofUnwanted { shard: ShardId(Felt::ONE), settler: ONE, cause: "SW-SETTLER-001: it is over".to_owned() };
+        fires(only_settlers_decide(&[OTHER].into(), &[seen(1, skipped)]), "only_settlers_decide");
+        let disputed = ProofDisputed { job: JOB, settler: ONE, cause: "SW-VERIFY-001: no".to_owned() };
+        fires(only_settlers_decide(&[OTHER].into(), &[seen(1, disputed)]), "only_settlers_decide");
+    }
+
+    #[test]
+    fn a_shard_that_is_given_up_though_its_starter_waits() {
+        assert_eq!(
+            Failure::given_up().to_string(),
+            "no_trouble_ends_a_shard: a shard was aborted whose starter waits for it"
+        );
     }
 
     #[test]

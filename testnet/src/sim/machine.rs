@@ -204,7 +204,7 @@ impl Machine {
             let ended = run_at(config, home, platform, proofs, stopped, |_| Ok(())).await;
             ended.map_err(|error| {
                 note(&format!("{name} can't run: {error}"));
-                error.to_string()
+                format!("error[{}]: {error}. {}", error.code(), error.next_step())
             })
         }));
         self.life = Some(Life { host, node, stop });
@@ -260,5 +260,63 @@ impl Machine {
     /// Whether the node has ended by itself, for example because its disk failed at start-up.
     pub(super) fn has_ended(&self) -> bool {
         self.life.as_ref().is_some_and(|life| life.node.is_finished())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::Game;
+    use shardwire::world;
+    use shardwire_disk::Trouble;
+    use std::time::Duration;
+    use tokio::time::sleep;
+
+    /// Whatever the system refuses: a node that is started then says which file, what the system says and what to do, and runs once that is over.
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_is_started_on_a_disk_in_trouble_says_so_and_runs_when_it_is_started_later() {
+        for role in [Role::Settler, Role::Operator, Role::Prover] {
+            let (internet, dice) = (Internet::new(1), &mut Dice::of(1, 1));
+            let notary = Notary::new(dice);
+            let game = Game::new(2, dice);
+            let proving = Proving { takes: Duration::from_secs(1), padding: 0, ends: Arc::default() };
+            let ip = IpAddr::from([10, 0, 0, 1]);
+            let parts = Parts { role, number: 0, ip, internet: &internet, notary: &notary, proving, wrong_by: 0, dice };
+            let mut machine = Machine::new(parts);
+            let genesis = game.genesis();
+            let first = genesis.hash().unwrap();
+            let identity = WorldIdentity::new(NETWORK, first, [machine.peer()], [notary.program()]).unwrap();
+            if role == Role::Settler {
+                world::create(&machine.disk(), &machine.paths(), &identity, &genesis).unwrap();
+            }
+            machine.joins(&identity);
+            // Of a folder that was never used, and of one that was.
+            for used in [false, true] {
+                for trouble in [None].into_iter().chain(Trouble::ALL.map(Some)) {
+                    machine.medium.trouble(trouble);
+                    if trouble.is_none() {
+                        machine.medium.set_capacity(Some(machine.medium.used()));
+                    }
+                    machine.start();
+                    sleep(Duration::from_secs(40)).await;
+                    if machine.has_ended() {
+                        let said = machine.life.take().unwrap().node.await.unwrap().unwrap_err();
+                        let codes = ["error[SW-STORE-006]: ", "error[SW-LEDGER-009]: ", "error[SW-WORLD-021]: "];
+                        assert!(codes.iter().any(|code| said.starts_with(code)), "{role} {used} {trouble:?}: {said}");
+                        let system = ["(os error", "no storage space"];
+                        assert!(system.iter().any(|words| said.contains(words)), "{role} {used} {trouble:?}: {said}");
+                        let next = ["one that has ended is to be started again", "Make the file readable"];
+                        assert!(next.iter().any(|words| said.contains(words)), "{role} {used} {trouble:?}: {said}");
+                    }
+                    machine.medium.set_capacity(None);
+                    machine.medium.trouble(None);
+                    machine.stop().await;
+                }
+                machine.recover(Survives::All);
+                sleep(Duration::from_secs(40)).await;
+                assert!(!machine.has_ended(), "{role} {used}");
+                machine.stop().await;
+            }
+        }
     }
 }

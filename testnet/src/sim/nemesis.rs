@@ -8,7 +8,7 @@ use super::{
 };
 use crate::dice::{Dice, PPM};
 use shardwire::config::Role;
-use shardwire_disk::Survives;
+use shardwire_disk::{Survives, Trouble};
 use shardwire_transport::sim::{Internet, Link};
 use std::{net::IpAddr, time::Duration};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -179,6 +179,7 @@ impl<'a> Nemesis<'a> {
                     note(&format!("the disk of {} is mended", machine.name));
                     machine.medium.set_capacity(None);
                     machine.medium.fail_reads(0);
+                    machine.medium.trouble(None);
                     if machine.is_up() && restarts {
                         machine.stop().await;
                         // The node stopped in good order: its disk loses nothing.
@@ -282,10 +283,12 @@ impl<'a> Nemesis<'a> {
                 if let Some(index) = self.victim() {
                     let machine = &self.machines[index];
                     note(&format!("{fault:?} at {}", machine.name));
-                    if fault == Fault::FullDisk {
-                        machine.medium.set_capacity(Some(machine.medium.used()));
-                    } else {
-                        machine.medium.fail_reads(FAILING_READS);
+                    match (fault, self.dice.below(6)) {
+                        (Fault::ReadErrors, _) => machine.medium.fail_reads(FAILING_READS),
+                        (_, 0) => machine.medium.trouble(Some(Trouble::ReadOnly)),
+                        (_, 1) => machine.medium.trouble(Some(Trouble::OverQuota)),
+                        (_, 2) => machine.medium.trouble(Some(Trouble::NoFilesLeft)),
+                        _ => machine.medium.set_capacity(Some(machine.medium.used())),
                     }
                     // Mostly the node has to go on by itself.
                     let restarts = self.dice.chance(PPM / 4);

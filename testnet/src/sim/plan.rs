@@ -33,7 +33,7 @@ pub enum Fault {
     Restart,
     /// A clock is set to another time: by minutes for good, or by days until somebody sets it right.
     ClockJump,
-    /// A disk has no room left.
+    /// A disk has no room left, or refuses otherwise: it is read only, a quota is used up, the process has no file left to open.
     FullDisk,
     /// A disk reports read errors.
     ReadErrors,
@@ -44,7 +44,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Those that are drawn with the plan; [`Worker`](Self::Worker) is drawn after it, so that the plans of older seeds stay.
+    /// Those that are drawn with the plan; [`Worker`](Self::Worker) and strangers are drawn after it, so that the plans of older seeds stay.
     const ALL: [Self; 10] = [
         Self::Partition,
         Self::OneWay,
@@ -82,6 +82,10 @@ pub struct Plan {
     pub lying_prover: bool,
     /// Whether there is an additional operator that lies. Its shards are aborted.
     pub lying_operator: bool,
+    /// Whether a peer that the World doesn't list says that it settles, until all shards are over.
+    pub presumed_settler: bool,
+    /// Whether a prover that nobody knows takes jobs and holds them with signs of life, until all shards are over.
+    pub holder: bool,
     /// Whether some clients give their shards up while they run.
     pub impatient: bool,
     /// How long faults are injected.
@@ -136,10 +140,14 @@ impl Plan {
             proof_bytes: dice.index(most_bytes),
             lying_operator: dice.chance(PPM / 5),
             impatient: dice.chance(PPM / 3),
+            presumed_settler: false,
+            holder: false,
         };
         if dice.chance(PPM / 2) {
             plan.faults.push(Fault::Worker);
         }
+        plan.presumed_settler = dice.chance(PPM / 4);
+        plan.holder = dice.chance(PPM / 6);
         if plan.long { plan.interrupted() } else { plan }
     }
 
@@ -191,6 +199,8 @@ impl Plan {
             faults: Vec::new(),
             lying_prover: false,
             lying_operator: false,
+            presumed_settler: false,
+            holder: false,
             impatient: false,
             skew: Duration::ZERO,
             ..Self::of(seed)

@@ -2,7 +2,7 @@
 
 use super::{
     check::{self, Failure, Played},
-    liar::{LyingOperator, LyingProver},
+    liar::{LyingOperator, LyingProver, PresumedSettler},
     machine::{Machine, NETWORK, PORT, Parts, SimulatedClock},
     nemesis::Nemesis,
     plan::Plan,
@@ -10,7 +10,7 @@ use super::{
     reexecution::{Notary, Proving},
 };
 use crate::{
-    clients::{Client, Game, SharedPromises, SignedObserver, Targets},
+    clients::{Client, Game, Patience, SharedPromises, SignedObserver, Targets},
     dice::{Dice, PPM},
 };
 use shardwire::host::names::NoNames;
@@ -129,7 +129,8 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
         // A long shard takes up most of the time with faults.
         let latest = if long { Duration::from_secs(1) } else { plan.safety / 2 };
         let begins = dice.between(Duration::from_millis(100), latest);
-        clients.spawn(client.run(begins, Dice::of(dice.number(), 0)));
+        let (ends, waits) = (client.run(begins, Dice::of(dice.number(), 0)), patience == Patience::Endless);
+        clients.spawn(async move { (ends.await, waits) });
     }
     if plan.lying_prover {
         let identity = Identity::from_secret(&dice.secret());
@@ -140,6 +141,23 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
         lying.insert(identity.peer());
         liars.spawn(LyingProver::new(identity, world, Dice::of(dice.number(), 0)).run(host, address, peers));
     }
+    let mut strangers = JoinSet::new();
+    let mut stranger = |number, dice: &mut Dice| {
+        let (identity, host) = (Identity::from_secret(&dice.secret()), internet.host(ip(3, number)));
+        let address = SocketAddr::new(host.ip(), PORT);
+        addresses.push(host.ip());
+        lying.insert(identity.peer());
+        (identity, host, address, Dice::of(dice.number(), 0))
+    };
+    if plan.presumed_settler {
+        let (identity, host, address, dice) = stranger(2, dice);
+        strangers.spawn(PresumedSettler::new(identity, world, dice).run(host, address, those(&machines, Role::Prover)));
+    }
+    if plan.holder {
+        let (identity, host, address, dice) = stranger(3, dice);
+        let operators = those(&machines, Role::Operator);
+        strangers.spawn(LyingProver::holder(identity, world, dice).run(host, address, operators));
+    }
     let mut nemesis = Nemesis::new(plan, &internet, &mut machines, addresses, Dice::of(seed, 2));
     nemesis.wire(Dice::of(seed, 3));
     nemesis.machines.iter_mut().for_each(Machine::start);
@@ -147,7 +165,7 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     // The liars' connections are gone now; what they said isn't.
     liars.shutdown().await;
     let deadline = Instant::now() + LIVENESS;
-    let mut ends: Vec<Stage> = Vec::new();
+    let mut ends: Vec<(Stage, bool)> = Vec::new();
     tokio::select! {
         biased;
         () = async { while let Some(end) = clients.join_next().await { ends.extend(end.ok()); } } => {}
@@ -156,19 +174,25 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     let deeds = nemesis.deeds;
     let late = plan.shards - ends.len();
     clients.abort_all();
+    strangers.shutdown().await;
     for machine in &mut machines {
         machine.stop().await;
     }
     let events = recorder.take();
-    let played = Played { machines: &machines, game: &game, promises: &promises.snapshot(), lying, events: &events };
+    let settlers = [settler.peer].into();
+    let promises = promises.snapshot();
+    let played = Played { machines: &machines, game: &game, promises: &promises, settlers, lying, events: &events };
     let mut failures = check::all(played, internet.counters()).await;
+    if ends.contains(&(Stage::Aborted, true)) {
+        failures.insert(0, Failure::given_up());
+    }
     if late > 0 {
         failures.insert(0, Failure::late(late, plan.shards));
     }
     for failure in &failures {
         note(&format!("FAILED {failure}"));
     }
-    let count = |stage| ends.iter().filter(|end| **end == stage).count() as u64;
+    let count = |stage| ends.iter().filter(|(end, _)| *end == stage).count() as u64;
     Outcome {
         failures,
         hash: internet.hash(),
@@ -188,6 +212,12 @@ fn introduced(machines: &mut [Machine], liar: PeerId, role: Role) -> Vec<(Target
         (Target { peer: machine.peer(), address: machine.address() }, machine.role())
     };
     others.map(introduce).collect()
+}
+
+/// The machines of this role.
+fn those(machines: &[Machine], role: Role) -> Vec<(Target, Role)> {
+    let those = machines.iter().filter(|machine| machine.role() == role);
+    those.map(|machine| (Target { peer: machine.peer(), address: machine.address() }, role)).collect()
 }
 
 /// The machines: settler first, then operators, then provers. Each dials those before it.

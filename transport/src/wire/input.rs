@@ -101,20 +101,27 @@ impl Input {
         self.front.iter().chain(rest).copied()
     }
 
-    /// How many frames with these branch tags before them have come, or begun to, one behind the other. Counts up to `most`.
-    pub(crate) fn frames(&self, tags: &[u8], most: usize) -> usize {
-        let (mut bytes, mut frames) = (self.iter(), 0);
-        while frames < most && tags.iter().all(|tag| bytes.next() == Some(*tag)) {
-            frames += 1;
+    /// Whether all that has come is frames with these branch tags before them, one behind the other, and at most so many; the last one may have
+    /// only begun.
+    pub(crate) fn is_frames(&self, tags: &[u8], most: usize) -> bool {
+        let mut bytes = self.iter().peekable();
+        for _ in 0..most {
+            for tag in tags {
+                match bytes.next() {
+                    Some(byte) if byte == *tag => {}
+                    other => return other.is_none(),
+                }
+            }
             let length = match varint::parse(bytes.by_ref()) {
                 varint::Parsed::Whole { value, .. } => value as usize,
-                varint::Parsed::Partial | varint::Parsed::Malformed => break,
+                varint::Parsed::Partial => return true,
+                varint::Parsed::Malformed => return false,
             };
             if length > 0 && bytes.nth(length - 1).is_none() {
-                break;
+                return true;
             }
         }
-        frames
+        bytes.peek().is_none()
     }
 
     /// Consumes one byte.
@@ -207,14 +214,24 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_counted_as_soon_as_they_begin() {
+    fn frames_are_counted_as_soon_as_they_begin_and_nothing_else_is_one() {
         let mut input = Input::default();
-        assert_eq!(input.frames(&[0], 9), 0);
+        assert!(input.is_frames(&[0], 0));
         for (byte, frames) in [(0, 1), (2, 1), (7, 1), (7, 1), (0, 2), (0, 2), (0, 3), (0x80, 3)] {
             input.push(Bytes::from(vec![byte]));
-            assert_eq!(input.frames(&[0], 9), frames);
+            let most = (0..9).find(|most| input.is_frames(&[0], *most));
+            assert_eq!(most, Some(frames));
         }
-        assert_eq!((input.frames(&[0], 2), input.frames(&[1], 9), input.frames(&[0, 2], 9)), (2, 0, 1));
+        assert!(!input.is_frames(&[1], 9), "another branch");
+        assert!(input.is_frames(&[0, 2], 9), "one of seven bytes that has begun");
+        assert!(!input.is_frames(&[0, 1], 9));
+        let mut other = Input::default();
+        other.push(Bytes::from(vec![0, 1, 7, 1]));
+        assert!(!other.is_frames(&[0], 9), "another branch behind one that was due");
+        assert!(!other.is_frames(&[0], 1));
+        let mut begun = Input::default();
+        begun.push(Bytes::from(vec![0]));
+        assert!(begun.is_frames(&[0, 1], 1) && !begun.is_frames(&[0, 1], 0));
     }
 
     #[test]

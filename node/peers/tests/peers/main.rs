@@ -156,6 +156,50 @@ async fn a_flood_cant_cut_a_configured_peer_off() {
     assert!(matches!(peers.before_handshake([192, 168, 0, 1].into(), false), Decision::Admit { .. }));
 }
 
+/// A peer that is configured by the name of its host has a reserved slot where it was found, also before it was ever connected.
+#[tokio::test(start_paused = true)]
+async fn a_flood_cant_cut_a_peer_off_that_is_configured_by_name() {
+    const NAMED: PeerId = PeerId([3; 32]);
+    let peers = peers();
+    let by_name = |named: ConfiguredPeers| {
+        let configured = named.configured.into_iter().chain([(NAMED, None)]).collect();
+        ConfiguredPeers { configured, ..named }
+    };
+    peers.configure(by_name(named()));
+    let here: IpAddr = Ipv4Addr::new(10, 0, 0, 3).into();
+    peers.found(STRANGER, [here]);
+    let mut flood = Vec::new();
+    for n in 0..=255 {
+        sleep(Duration::from_millis(50)).await;
+        for m in 0..=1 {
+            if let Decision::Admit { slot, .. } = peers.before_handshake([192, 168, n, m].into(), true) {
+                flood.push(slot);
+            }
+        }
+    }
+    flood.retain(|slot| !slot.reserved());
+    let there: IpAddr = Ipv4Addr::new(10, 0, 0, 4).into();
+    let admitted = |from| {
+        let slots: Vec<_> = (0..65).map(|_| peers.before_handshake(from, true)).collect();
+        slots.iter().filter(|it| matches!(it, Decision::Admit { .. })).count()
+    };
+    assert!(admitted(here) <= 8, "as its host isn't known, it has a stranger's rate");
+    sleep(Duration::from_secs(1)).await;
+    peers.found(NAMED, [here, there]);
+    assert_eq!((admitted(here), admitted(there)), (64, 64), "every reserved slot");
+    let slot = slot(&peers, here);
+    assert!(slot.reserved() && peers.after_handshake(NAMED, &slot).is_ok());
+    // It moved, and is then not configured any more.
+    let third: IpAddr = Ipv4Addr::new(10, 0, 0, 5).into();
+    peers.found(NAMED, [third]);
+    sleep(Duration::from_secs(1)).await;
+    assert!(admitted(there) <= 8);
+    assert_eq!(admitted(third), 63);
+    peers.configure(named());
+    sleep(Duration::from_secs(1)).await;
+    assert!(admitted(third) <= 8);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_subscriber_and_a_network_of_ipv6_have_limits_whatever_address_they_take() {
     let peers = peers();

@@ -1,11 +1,11 @@
 //! The program's rules, natively: what is refused never enters the sequence, so the program never has to abort a run.
 //!
-//! Everything accepted is a transaction that the program takes; two rules are only here: an amount is not zero, and the last
-//! place in the sequence is kept for the end event.
+//! Everything accepted is a transaction that the program takes; three rules are only here: an amount is not zero, a shard adds at most
+//! [`MAX_INCREMENT`] to a counter, for which the World has room, and the last place in the sequence is kept for the end event.
 
 use crate::{Admission, Change, Checked, Refusal};
 use shardwire_model::{
-    AccountId, Call, ChainHead, Entry, Felt, Key, Kind, MAX_TRANSACTIONS, ShardStart, Slot, Transaction,
+    AccountId, Call, ChainHead, Entry, Felt, Key, Kind, MAX_INCREMENT, MAX_TRANSACTIONS, ShardStart, Slot, Transaction,
     TransactionError, finished_selector,
 };
 
@@ -41,6 +41,8 @@ pub struct RulesAdmission {
     start: ShardStart,
     chains: Vec<Chain>,
     values: Vec<Value>,
+    /// The values of the snapshot.
+    first: Vec<Value>,
     accepted: u32,
     ended: bool,
 }
@@ -57,9 +59,11 @@ impl RulesAdmission {
             (Kind::Lock, Some(value)) => Value::Holder(*value),
             (_, Some(value)) => u128::try_from(*value).map_or(Value::Missing, Value::Amount),
         };
+        let values: Vec<Value> = start.entries.iter().enumerate().map(value).collect();
         Self {
             chains: start.accounts.iter().map(chain).collect(),
-            values: start.entries.iter().enumerate().map(value).collect(),
+            first: values.clone(),
+            values,
             accepted: 0,
             ended: false,
             start,
@@ -73,6 +77,7 @@ impl RulesAdmission {
         match call {
             Call::Add { counter, amount } => {
                 let (index, _) = self.entry(slot(counter), Kind::Counter)?;
+                self.grows(slot(counter), index, amount)?;
                 Ok(Some(vec![self.more(slot(counter), index, amount)?]))
             }
             Call::Spend { escrow, amount } => {
@@ -131,6 +136,19 @@ impl RulesAdmission {
             Some(Value::Amount(_)) if amount == 0 => Err(Refusal::ZeroAmount),
             Some(Value::Amount(value)) => Ok(*value),
             _ => Err(Refusal::NoValue(slot)),
+        }
+    }
+
+    /// Refuses to let a counter grow by more than a shard may add.
+    fn grows(&self, slot: Slot, index: usize, amount: u128) -> Result<(), Refusal> {
+        let (Some(Value::Amount(first)), Some(Value::Amount(value))) = (self.first.get(index), self.values.get(index))
+        else {
+            return Ok(()); // which is refused as such
+        };
+        let added = value.saturating_sub(*first);
+        match added.checked_add(amount) {
+            Some(0..=MAX_INCREMENT) => Ok(()),
+            _ => Err(Refusal::Increment { slot, added, amount }),
         }
     }
 

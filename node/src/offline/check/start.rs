@@ -20,6 +20,9 @@ pub(super) fn folder(folder: &Folder, report: &mut Report) {
     if let Some(refused) = folder.claim.refused() {
         report.error("identity.key", refused);
     }
+    if let Some(error) = paths.in_the_way() {
+        report.error("files", &error);
+    }
     if let Err(error) = folder.config.check(FolderContents { own: folder.peer(), ledger: &paths.ledger() }) {
         report.error("shardwire.toml", &error);
     }

@@ -5,7 +5,7 @@ use super::tables::{self, Fault, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, 
 use crate::{
     Aborted, MAX_TIMEOUT, Operation, Receipt, Refusal, Settlement, ShardStage, Started, Ticket, WorldIdentity,
 };
-use redb::{ReadTransaction, ReadableTable, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, WriteTransaction};
 use shardwire_crdt::{Cell, Delta, settlement, undo};
 use shardwire_model::life::AbortReason;
 use shardwire_model::{Hash, Mutation, Output, SegmentId, ShardId, Slot, StartRequest, Timestamp, state_commitment};
@@ -101,12 +101,14 @@ fn start(
         return Err(Refusal::DeadlineFar { shard, ahead: deadline.since(now) }.into());
     }
     let storage = txn.open_table(STORAGE)?;
+    let shards = txn.open_table(OPEN)?.len()?.saturating_add(1);
     let (mut cells, mut claims, mut values) = (BTreeMap::new(), Vec::new(), Vec::new());
     for entry in &request.entries {
         let slot = entry.slot();
         // The start data lists each slot once.
         let cell: Cell = tables::get(&storage, &slot.to_bytes_be())?.ok_or(Refusal::UnknownStorage { slot })?;
         let claimed = cell.claim(slot, entry.kind, shard, entry.amount)?;
+        cell.room(slot, shards)?;
         cells.insert(slot, claimed.cell);
         claims.push(claimed.claim);
         values.push(claimed.value);

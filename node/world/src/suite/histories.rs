@@ -11,8 +11,8 @@ use crate::{
 };
 use shardwire_model::life::AbortReason;
 use shardwire_model::{
-    AccountId, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, ShardId, StartRequest,
-    Timestamp, Update, finished_selector,
+    AccountId, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, MAX_INCREMENT, Output, PeerId, ShardId,
+    StartRequest, Timestamp, Update, finished_selector,
 };
 use std::{ops::Range, sync::Arc, time::Duration};
 
@@ -26,8 +26,8 @@ const KINDS: [Kind; 7] =
     [Kind::Counter, Kind::Counter, Kind::Escrow, Kind::Escrow, Kind::Escrow, Kind::Lock, Kind::Lock];
 const NOWHERE: u64 = 8;
 const BALANCE: u128 = 500;
-/// Where the nearly full counter stands.
-const FULL: u128 = u128::MAX - 40;
+/// Where the nearly full counter stands: there is room for three open shards, and for a little more.
+const FULL: u128 = u128::MAX - 3 * MAX_INCREMENT - 40;
 const OPERATIONS: usize = 60;
 
 /// SplitMix64: numbers that a seed decides.
@@ -247,6 +247,7 @@ fn settle(dice: &mut Dice, shard: &Shard) -> Operation {
         4 => drop(output.updates.pop()),
         5 => output.updates.reverse(),
         6 => output.updates.iter_mut().take(1).for_each(|it| it.value = Felt::from(u128::MAX) + Felt::ONE),
+        7 => output.updates.iter_mut().take(1).for_each(|it| it.value = Felt::from(MAX_INCREMENT) + Felt::ONE),
         _ => {}
     }
     Operation::Settle { output, proof: Hash([u8::try_from(dice.below(3)).unwrap_or(0); 32]) }

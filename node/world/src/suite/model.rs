@@ -57,6 +57,7 @@ impl Model {
         if deadline > now.plus(MAX_TIMEOUT) {
             return Err("SW-WORLD-003");
         }
+        let open = self.shards.values().filter(|shard| shard.end.is_none()).count() as u128;
         let mut after = self.storage.clone();
         let mut values = Vec::new();
         for entry in &request.entries {
@@ -65,6 +66,9 @@ impl Model {
                 return Err("SW-MERGE-005");
             }
             values.push(match entry.kind {
+                Kind::Counter if number(cell.value).and_then(|it| it.checked_add((open + 1) << 96)).is_none() => {
+                    return Err("SW-MERGE-013");
+                }
                 Kind::Counter => cell.value,
                 Kind::Escrow => {
                     let left = number(cell.value).and_then(|it| it.checked_sub(entry.amount)).ok_or("SW-MERGE-002")?;
@@ -117,7 +121,8 @@ impl Model {
                 return Err("SW-MERGE-007");
             }
             match entry.kind {
-                Kind::Counter => drop(number(update.value).ok_or("SW-MERGE-008")?),
+                Kind::Counter if number(update.value).ok_or("SW-MERGE-008")? > 1 << 96 => return Err("SW-MERGE-012"),
+                Kind::Counter => {}
                 Kind::Escrow => {
                     deposited += amount;
                     returned += number(update.value).ok_or("SW-MERGE-008")?;

@@ -42,14 +42,25 @@ struct Lie {
 #[derive(Debug)]
 pub(in crate::sim) struct LyingProver {
     impostor: Arc<Impostor>,
+    /// It does nothing but hold the jobs that it gets.
+    only_holds: bool,
     lies: Mutex<Vec<Lie>>,
     told: watch::Sender<()>,
 }
 
 impl LyingProver {
     pub(in crate::sim) fn new(identity: Identity, world: Hash, dice: Dice) -> Arc<Self> {
+        Self::of(identity, world, dice, false)
+    }
+
+    /// One that does nothing but hold the jobs that it gets.
+    pub(in crate::sim) fn holder(identity: Identity, world: Hash, dice: Dice) -> Arc<Self> {
+        Self::of(identity, world, dice, true)
+    }
+
+    fn of(identity: Identity, world: Hash, dice: Dice, only_holds: bool) -> Arc<Self> {
         let impostor = Impostor::new(identity, Role::Prover, world, dice);
-        Arc::new(Self { impostor, lies: Mutex::default(), told: watch::Sender::new(()) })
+        Arc::new(Self { impostor, only_holds, lies: Mutex::default(), told: watch::Sender::new(()) })
     }
 
     /// Lies to these peers for as long as it is polled.
@@ -114,7 +125,7 @@ impl LyingProver {
         lease: &Lease,
         mut fetch: Fetch,
     ) -> Result<(), SessionError> {
-        let deed = self.impostor.dice(|dice| dice.below(7));
+        let deed = if self.only_holds { 6 } else { self.impostor.dice(|dice| dice.below(7)) };
         note(&format!("the lying prover has a lease of job {} and does {deed}", offer.job.short()));
         if deed == 0 {
             // Fetches something and goes away.
@@ -148,6 +159,7 @@ impl LyingProver {
         loop {
             let (progressed, next) = working.report(ProverStage::Proving, 0, 0).await?;
             if let Progressed::Lost { .. } = progressed {
+                note("a lease that was only held is lost");
                 return next.abandon(Cause::new("SW-PROVER-009", "it has no time")).await;
             }
             working = next;

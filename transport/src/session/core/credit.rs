@@ -36,8 +36,9 @@ impl Core {
         }
     }
 
-    /// Checks that the peer has sent no more requests than its credit allows, now that it is this side's turn to answer one: as many may be on
-    /// their way as its pipeline is deep. Reads what has come, without waiting, up to one request more than that.
+    /// Checks that the peer has sent no more requests than its credit allows, and nothing else, now that it is this side's turn to answer one: as
+    /// many may be on their way as its pipeline is deep, and it leaves the requests when it has all answers. Reads what has come, without waiting, up to one
+    /// request more than that.
     pub(crate) fn check_turn(&mut self, cx: &mut Context<'_>, at: StateName) -> Result<(), SessionError> {
         let Some(Credit { tags, depth, longest }) = self.credit.take() else { return Ok(()) };
         let ahead = depth.saturating_sub(1);
@@ -49,9 +50,7 @@ impl Core {
         }
         self.input.settle();
         match self.input.len() {
-            bytes if bytes > 0 && self.input.frames(&tags, ahead + 1) > ahead => {
-                Err(self.violation(at, ViolationKind::OutOfTurn { bytes }))
-            }
+            bytes if !self.input.is_frames(&tags, ahead) => Err(self.violation(at, ViolationKind::OutOfTurn { bytes })),
             _ => Ok(()),
         }
     }
