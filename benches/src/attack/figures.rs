@@ -171,7 +171,10 @@ impl Figures {
             ),
             format!("peak memory: {} MiB of {} MiB", self.peak_bytes >> 20, self.peak_bound_bytes >> 20),
             format!("a refused handshake: {:.1} us of a processor", self.refused_handshake_cpu_us),
-            format!("{:<16} {:>5} {:>9} {:>11} {:>9}  in the end", "attackers", "peers", "tries", "connections", "acts"),
+            format!(
+                "{:<16} {:>5} {:>9} {:>11} {:>9}  in the end",
+                "attackers", "peers", "tries", "connections", "acts"
+            ),
         ];
         lines.extend(self.attackers.iter().map(|fate| {
             let Deeds { tries, connections, acts } = fate.deeds;

@@ -182,7 +182,11 @@ impl Ground {
                 deeds.entry(kind).or_insert_with(Deeds::default).add(more);
             }
             if let (Some(alone), Some(attacked)) = (slices.alone.last(), slices.attacked.last()) {
-                eprintln!("round {round}: {:.1} jobs/s alone, {:.1} attacked", alone.jobs_per_s(), attacked.jobs_per_s());
+                eprintln!(
+                    "round {round}: {:.1} jobs/s alone, {:.1} attacked",
+                    alone.jobs_per_s(),
+                    attacked.jobs_per_s()
+                );
             }
         }
         slices.alone.push(self.slice(&honest, length).await?);

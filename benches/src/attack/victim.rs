@@ -14,8 +14,8 @@ use shardwire::{
     host::{Platform, clock::SystemClock},
 };
 use shardwire_model::{
-    Call, Clock as _, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, Role, ShardStart, finished_selector,
-    state_commitment,
+    Call, Clock as _, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, Role, ShardStart,
+    finished_selector, state_commitment,
 };
 use shardwire_peers::Rules;
 use shardwire_program::rules;
@@ -148,12 +148,14 @@ impl Victim {
     pub(super) async fn counts(&self) -> Outcome<Counts> {
         let pages = [self.operator.metrics().await?, self.prover.metrics().await?].concat();
         let sum = |counter: &str, not: &str| -> u64 {
-            let lines = pages.lines().filter(|line| line.starts_with(counter) && (not.is_empty() || !line.contains(not)));
+            let lines =
+                pages.lines().filter(|line| line.starts_with(counter) && (not.is_empty() || !line.contains(not)));
             lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
         };
         Ok(Counts {
             callers: sum("shardwire_peers_callers_total", "admitted"),
-            sessions: sum("shardwire_peers_sessions_refused_total", "") + sum("shardwire_peers_session_refused_total", ""),
+            sessions: sum("shardwire_peers_sessions_refused_total", "")
+                + sum("shardwire_peers_session_refused_total", ""),
             claims: sum("shardwire_operator_claim_refused_total", ""),
             violations: sum("shardwire_peers_protocol_violated_total", ""),
             leases: sum("shardwire_operator_job_leased_total", ""),
@@ -244,9 +246,8 @@ fn idle_worker(folder: &NetworkFolder) -> Outcome<PathBuf> {
 fn settings(metrics: SocketAddr) -> String {
     let fields = [("frames_per_s", 1_000_000), ("kib_per_s", 1_000_000), ("sessions_per_s", 1_000_000)];
     let fields = fields.into_iter().chain([("sessions", 10_000), ("leases", 1_000)]);
-    let quotas = fields.flat_map(|(field, most)| {
-        ["normal", "high"].map(|tier| format!("\"{tier}/others/{field}={most}\""))
-    });
+    let quotas =
+        fields.flat_map(|(field, most)| ["normal", "high"].map(|tier| format!("\"{tier}/others/{field}={most}\"")));
     let quotas: Vec<_> = quotas.collect();
     format!("[reputation]\nquotas = [{}]\n[metrics]\nlisten = \"{metrics}\"\n", quotas.join(", "))
 }
@@ -254,7 +255,8 @@ fn settings(metrics: SocketAddr) -> String {
 /// Some attackers have worked well until today: they come in tier high.
 fn remember(node: &Node) -> Outcome<()> {
     let worked = Event::Worked(Work::Proof);
-    let record = (0..4).fold(Record::default(), |record, _| record.after(&worked, SystemClock.now(), &Rules::default().policy));
+    let record =
+        (0..4).fold(Record::default(), |record, _| record.after(&worked, SystemClock.now(), &Rules::default().policy));
     let store = Store::open(&SystemDisk, &node.data().join("node.redb"), &LAYOUT)?;
     for attacker in ATTACKERS.iter().filter(|attacker| attacker.kind == hostile::Kind::Oversize) {
         store.put(&PEERS, &identity(attacker.number).peer(), &record)?;

@@ -193,9 +193,9 @@ impl Counted {
     }
 }
 
-static COUNTED: [Counted; KINDS.len()] = [const {
-    Counted { tries: AtomicU64::new(0), connections: AtomicU64::new(0), acts: AtomicU64::new(0) }
-}; KINDS.len()];
+static COUNTED: [Counted; KINDS.len()] =
+    [const { Counted { tries: AtomicU64::new(0), connections: AtomicU64::new(0), acts: AtomicU64::new(0) } };
+        KINDS.len()];
 
 fn counted(kind: Kind) -> &'static Counted {
     &COUNTED[kind as usize]
@@ -294,7 +294,9 @@ pub(crate) fn run(orders: &Orders) -> Outcome<()> {
         let deeds: BTreeMap<_, _> = KINDS
             .into_iter()
             .map(|kind| (kind.name(), counted(kind)))
-            .map(|(name, it)| (name, Deeds { tries: read(&it.tries), connections: read(&it.connections), acts: read(&it.acts) }))
+            .map(|(name, it)| {
+                (name, Deeds { tries: read(&it.tries), connections: read(&it.connections), acts: read(&it.acts) })
+            })
             .collect();
         say!("{}", serde_json::to_string(&deeds)?);
         Ok(())

@@ -2,7 +2,10 @@
 //! aren't theirs to sign, and come as somebody new.
 
 use super::{Kind, Meeting, Outcome, counted};
-use crate::attack::{meeting::{host, identity}, victim::JOBS};
+use crate::attack::{
+    meeting::{host, identity},
+    victim::JOBS,
+};
 use shardwire_model::{Cause, Felt, Hash, PeerId, Role, ShardId, Timestamp};
 use shardwire_protocols::{
     Signed,
