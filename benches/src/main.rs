@@ -1,5 +1,5 @@
 //! Measurements. `cargo run --release -p benches -- session` compares sessions with the QUIC streams that carry them;
-//! `cargo run --release -p benches -- attack` says what honest peers keep of their throughput under attack;
+//! `cargo run --release -p benches -- attack` says what honest provers keep of their jobs under attack;
 //! `cargo run --release -p benches -- ingress` says how many transactions an operator accepts, against how many signatures could be checked;
 //! `cargo run --release -p benches -- prove` says what proving a shard costs.
 //!
@@ -36,17 +36,10 @@ enum Command {
     Prove(prove::Options),
     /// Transactions a second at a real operator with 1 and 32 clients, against signatures checked in a bare loop.
     Ingress(ingress::Options),
-    /// Two honest peers' throughput while sixteen others attack the node that they stream from.
+    /// Two honest provers' jobs while thirty others attack the operator that they work for.
     Attack(attack::Options),
-    #[command(name = attack::victim::COMMAND, hide = true)]
-    AttackVictim,
     #[command(name = attack::hostile::COMMAND, hide = true)]
-    AttackHostile {
-        #[arg(value_enum)]
-        part: attack::hostile::Scenario,
-        address: std::net::SocketAddr,
-        peer: String,
-    },
+    AttackHostile(attack::hostile::Orders),
     #[command(name = session::peer::COMMAND, hide = true)]
     SessionPeer {
         #[command(flatten)]
@@ -77,8 +70,7 @@ fn run(command: &Command) -> Result<(), Box<dyn Error + Send + Sync>> {
         Command::Ingress(options) => ingress::measure(options),
         Command::Prove(options) => prove::measure(options).map_err(|error| error.to_string().into()),
         Command::Attack(options) => attack::measure(options),
-        Command::AttackVictim => attack::victim::run(),
-        Command::AttackHostile { part, address, peer } => attack::hostile::run(*part, *address, peer),
+        Command::AttackHostile(orders) => attack::hostile::run(orders),
         Command::SessionPeer { ground, round } => session::peer::run(*ground, *round),
     }
 }

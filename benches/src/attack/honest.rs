@@ -1,21 +1,18 @@
-//! The honest peers: they stream traces with the production client half, without a pause.
+//! The honest peers: two provers that take jobs from the victim with the production client half, without a pause.
+//!
+//! A **job** is what a prover asks of an operator for one proof: it asks, claims, gets the lease, pulls every chunk of the witness, and says which proof it
+//! has. Each prover is at [`LANES`] jobs at a time, each a job of its own that it names when it asks: as a prover does that has begun a job and lost its proof.
+//! Nothing is proven, so a job is over in moments and is done again.
 
 use super::{
-    Outcome, host, identity,
-    meeting::{PeerAddress, SystemClock, hello},
+    Outcome,
+    meeting::{Meeting, host, identity},
 };
-use shardwire_model::Cause;
-use shardwire_protocols::{
-    catalogue,
-    handshake::{Handshake, greet},
-    trace::{Claimed, Client, Next, Pulled, Trace},
-};
-use shardwire_transport::{Connection, Endpoint, Profile};
+use shardwire_model::{Cause, Hash, PeerId, Role};
+use shardwire_protocols::trace::{Claimed, Client, DeclineReason, Fetch, Next, Pulled, ResumableJob, Trace};
+use shardwire_transport::Connection;
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tokio::{
@@ -23,30 +20,43 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Chunks of a lease. Then the next lease is taken, as for another shard.
-const CHUNKS: u32 = 4096;
-/// How long a stream may take to begin.
+/// The provers' numbers.
+pub(super) const PROVERS: [u8; 2] = [201, 202];
+/// Jobs that a prover is at, at a time: half of the bulk sessions that a connection has.
+pub(super) const LANES: usize = 4;
+/// How long the first job may take.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How soon a peer that lost its stream connects again.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How soon a prover that lost its connection, or whose claim was refused, tries again.
+const PAUSE: Duration = Duration::from_millis(50);
 
-/// The two honest peers.
+/// What was done since it was last asked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    /// Jobs from the question to the acknowledged finish.
+    pub(super) jobs: u32,
+    /// How long each lease took, from the question on.
+    pub(super) leases: Vec<Duration>,
+    /// Leases that another prover got before the job was done.
+    pub(super) lost: u32,
+}
+
+/// The honest peers.
 pub(super) struct Peers {
-    received: Arc<AtomicU64>,
+    tally: Arc<Mutex<Tally>>,
     tasks: JoinSet<()>,
 }
 
 impl Peers {
-    pub(super) fn start(victim: &PeerAddress, numbers: [u8; 2]) -> Self {
-        let received = Arc::new(AtomicU64::new(0));
-        let mut tasks = JoinSet::new();
-        for number in numbers {
-            let (victim, received) = (*victim, received.clone());
+    /// Starts them; each has [`LANES`] of these jobs.
+    pub(super) fn start(victim: &Meeting, jobs: &[Hash]) -> Self {
+        let (tally, mut tasks) = (Arc::<Mutex<Tally>>::default(), JoinSet::new());
+        for (number, jobs) in PROVERS.into_iter().zip(jobs.chunks(LANES)) {
+            let (victim, jobs, tally) = (victim.clone(), jobs.to_vec(), tally.clone());
             tasks.spawn(async move {
                 let mut said = String::new();
                 loop {
-                    if let Err(error) = stream(number, victim, &received).await {
-                        let error = format!("an honest peer lost its stream: {error}");
+                    if let Err(error) = work(number, &victim, &jobs, &tally).await {
+                        let error = format!("an honest prover lost its connection or a session: {error}");
                         if error != said {
                             eprintln!("{error}");
                         }
@@ -56,25 +66,22 @@ impl Peers {
                 }
             });
         }
-        Self { received, tasks }
+        Self { tally, tasks }
     }
 
-    /// Waits until both receive chunks.
-    pub(super) async fn streaming(&self) -> Outcome<()> {
+    /// Waits until jobs are done.
+    pub(super) async fn at_work(&self) -> Outcome<()> {
         let begin = async {
-            while self.received.load(Ordering::Relaxed) == 0 {
+            while lock(&self.tally).jobs == 0 {
                 sleep(PAUSE).await;
             }
         };
-        Ok(timeout(PATIENCE, begin).await.map_err(|_| "the honest peers get nothing, although nobody attacks")?)
+        Ok(timeout(PATIENCE, begin).await.map_err(|_| "the honest provers get nothing, although nobody attacks")?)
     }
 
-    /// Bytes a second, measured over this time.
-    #[allow(clippy::cast_precision_loss)] // gigabytes
-    pub(super) async fn throughput(&self, length: Duration) -> f64 {
-        let (began, before) = (Instant::now(), self.received.load(Ordering::Relaxed));
-        sleep(length).await;
-        (self.received.load(Ordering::Relaxed) - before) as f64 / began.elapsed().as_secs_f64()
+    /// What they did since this was last asked.
+    pub(super) fn take(&self) -> Tally {
+        std::mem::take(&mut lock(&self.tally))
     }
 
     pub(super) async fn stop(mut self) {
@@ -82,26 +89,67 @@ impl Peers {
     }
 }
 
-/// Streams until something fails.
-async fn stream(number: u8, victim: PeerAddress, received: &AtomicU64) -> Outcome<()> {
-    let settings = catalogue::settings(Profile::default());
-    let endpoint = Endpoint::bind((host(number), 0).into(), identity(number), &settings, &mut rand::rng())?;
-    let connection = endpoint.connect(victim.address, Some(victim.peer)).await?;
-    greet(connection.open::<Handshake>().await?, hello(&SystemClock)).await?;
-    loop {
-        lease(&connection, number, received).await?;
-    }
+fn lock(tally: &Mutex<Tally>) -> std::sync::MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes a lease and streams its chunks.
-pub(super) async fn lease(connection: &Connection, number: u8, received: &AtomicU64) -> Outcome<()> {
-    let client = Client::new(connection.open::<Trace>().await?, identity(number).peer());
-    let Next::Offered(_, offered) = client.ready(&[]).await? else { return Err("no job".into()) };
-    let Claimed::Leased(_, mut fetch) = offered.claim().await? else { return Err("no lease".into()) };
-    for _ in 0..CHUNKS {
-        let Pulled::Chunk(chunk) = fetch.next().await? else { return Err("no chunk".into()) };
-        received.fetch_add(chunk.body.len() as u64, Ordering::Relaxed);
+/// Works at all of its jobs until something fails.
+async fn work(number: u8, victim: &Meeting, jobs: &[Hash], tally: &Arc<Mutex<Tally>>) -> Outcome<()> {
+    let endpoint = Meeting::endpoint(host(number, 0), identity(number))?;
+    let (connection, me) = (victim.greeted(&endpoint, Role::Prover).await?, identity(number).peer());
+    let mut lanes = JoinSet::new();
+    for &job in jobs {
+        let (connection, tally) = (connection.clone(), tally.clone());
+        lanes.spawn(async move {
+            for round in 0_u64.. {
+                let proof = Hash::of(&[&me.0[..], &job.0[..], &round.to_le_bytes()[..]].concat());
+                one_job(&connection, me, job, proof, &tally).await?;
+            }
+            Outcome::Ok(())
+        });
     }
-    fetch.stop().await?.abandon(Cause::new("SW-BENCH-001", "enough of this one")).await?;
+    while let Some(ended) = lanes.join_next().await {
+        ended??;
+    }
     Ok(())
+}
+
+async fn one_job(connection: &Connection, me: PeerId, job: Hash, proof: Hash, tally: &Mutex<Tally>) -> Outcome<()> {
+    let client = Client::new(connection.open::<Trace>().await?, me);
+    let asked = Instant::now();
+    let mut fetch = leased(client, job).await?;
+    lock(tally).leases.push(asked.elapsed());
+    loop {
+        match fetch.next().await? {
+            Pulled::Chunk(_) => {}
+            Pulled::End(_) => break,
+            Pulled::Lost { .. } => {
+                lock(tally).lost += 1;
+                return Ok(());
+            }
+        }
+    }
+    fetch.stop().await?.finish(proof).await?;
+    lock(tally).jobs += 1;
+    Ok(())
+}
+
+/// Asks for this job until it is leased.
+async fn leased(mut client: Client, job: Hash) -> Outcome<Box<Fetch>> {
+    let begun = [ResumableJob { job, have: 0 }];
+    loop {
+        client = match client.ready(&begun).await? {
+            Next::Nothing(client) => client,
+            Next::Offered(offer, offered) if offer.job == job => match offered.claim().await? {
+                Claimed::Leased(_, fetch) => return Ok(fetch),
+                Claimed::Refused(_, client) => {
+                    sleep(PAUSE).await;
+                    client
+                }
+            },
+            Next::Offered(_, offered) => {
+                offered.decline(DeclineReason::Later, Cause::new("SW-BENCH-001", "it isn't mine")).await?
+            }
+        };
+    }
 }

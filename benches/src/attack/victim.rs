@@ -1,258 +1,315 @@
-//! The process that is attacked. It prints its address, then answers each line on standard input with a line about
-//! itself, and ends with its input.
+//! The nodes that are attacked: real ones, processes with their data folders. The operator has executed [`JOBS`] shards when the attack begins, so every job is
+//! ready to be proven. The prover knows no operator and so takes no jobs; it serves what provers serve.
+//!
+//! Their settler is another real node, which does nothing any more by then.
 
 use super::{
-    HONEST, Outcome, host,
+    Outcome,
+    honest::{LANES, PROVERS},
     hostile::{self, ATTACKERS},
-    identity,
-    meeting::{PeerAddress, SystemClock, hello},
+    meeting::identity,
 };
-use serde::{Deserialize, Serialize};
+use shardwire::{
+    client::{Dialler, NodeClient, Target, submit},
+    host::{Platform, clock::SystemClock},
+};
 use shardwire_model::{
-    AccountId, Cause, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, PeerId, ShardId, ShardStart, Timestamp,
+    Call, Clock as _, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, PeerId, Role, ShardStart,
     finished_selector, state_commitment,
 };
-use shardwire_peers::{AdmissionCounts, ConfiguredPeers, Peers, Rules, load::resident_bytes, receive, sessions};
-use shardwire_protocols::{
-    Failure, ServeError, Signed, catalogue,
-    handshake::{self, Handshake},
-    keepalive::{self, Keepalive},
-    timing::GREETING,
-    trace::{
-        self, Chunk, ChunkAnswer, DeclineReason, Finished, Grant, JobOffer, LeaseTerms, Progress, Progressed,
-        ResumableJob, Trace, job_id,
-    },
+use shardwire_peers::Rules;
+use shardwire_program::rules;
+use shardwire_protocols::{administration::peer, trace::job_id};
+use shardwire_proving::worker::INTERFACE;
+use shardwire_reputation::{Event, Record, Work};
+use shardwire_store::{
+    Store, SystemDisk,
+    records::{LAYOUT, PEERS},
 };
-use shardwire_reputation::{Event, Record, Standing, Work};
-use shardwire_telemetry::Telemetry;
-use shardwire_transport::{Bytes, Connection, Endpoint, Identity, Incoming, Pause, Profile, SessionError};
+use shardwire_transport::Identity;
+use shardwire_workload::{Player, Start, Storage, UnsignedTransaction, Workload, World};
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    io::{BufRead, BufReader, Lines, Write},
-    net::{IpAddr, Ipv4Addr},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
-use tokio::time::timeout;
+use testnet::network::{NETWORK, NetworkFolder, Node, Programs};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task::JoinSet,
+    time::sleep,
+};
 
-/// The hidden command that makes a process the victim.
-pub(crate) const COMMAND: &str = "attack-victim";
-/// Bytes of a chunk on the wire: in the middle of what chunks have.
-const CHUNK_BYTES: usize = 256 << 10;
-const NUMBER: u8 = 200;
+/// Jobs of honest provers, and as many that nobody else wants.
+pub(super) const JOBS: usize = 2 * PROVERS.len() * LANES;
+/// How long the victim may take to execute its shards, and how often it is asked.
+const EXECUTED: (Duration, Duration) = (Duration::from_secs(120), Duration::from_millis(200));
+/// The contract that everybody calls, and its counter.
+const CONTRACT: u64 = 0xa77ac;
+const COUNTER: u64 = 0xc0;
 
-/// What the victim reports about itself.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct VictimReport {
-    /// Processor time so far.
-    pub(super) cpu: Duration,
-    /// The most memory that it ever had, in bytes.
-    pub(super) peak: u64,
-    /// How each attacker stands.
-    pub(super) attackers: Vec<String>,
-    /// Counts of connections admitted and refused.
-    pub(super) admission: AdmissionCounts,
+/// The attacked nodes and their settler.
+pub(super) struct Victim {
+    settler: Node,
+    operator: Attacked,
+    prover: Attacked,
+    /// Which World all of them are of.
+    pub(super) world: PathBuf,
+    /// The jobs that it has.
+    pub(super) jobs: Vec<Hash>,
+    /// Where the data folders are, until this is dropped.
+    _folder: NetworkFolder,
 }
 
-/// An operator whose chunks hold noise. Each prover gets the same job, under its own lease.
-struct Source {
-    identity: Identity,
-    offer: JobOffer,
-    chunk: Chunk,
-    epoch: AtomicU64,
+/// A node that is attacked, and where its metrics are.
+struct Attacked {
+    node: Node,
+    metrics: SocketAddr,
 }
 
-impl Source {
-    fn new(identity: Identity) -> Self {
-        use rand::{RngCore as _, SeedableRng as _};
-        let contract = ContractId(Felt::ONE);
-        let shard = ShardId(Felt::TWO);
-        let end_event = EventId { from: contract, selector: finished_selector() };
-        let (operator, contracts, accounts) = (identity.peer(), vec![contract], vec![AccountId(Felt::ONE)]);
-        let entries = vec![Entry { kind: Kind::Counter, contract, key: Key(Felt::ONE), guard: Felt::ZERO }];
-        let (program, deadline) = (Felt::TWO, Timestamp(u64::MAX));
-        let start = ShardStart { shard, program, operator, contracts, accounts, end_event, deadline, entries };
-        let (program, values) = (Felt::THREE, vec![Felt::ZERO]);
-        let job = job_id(program, start.commitment(), state_commitment(start.commitment(), &values), 0);
-        let mut body = vec![0; CHUNK_BYTES];
-        rand_chacha::ChaCha20Rng::seed_from_u64(1).fill_bytes(&mut body);
-        let hash = Hash::of(&body);
-        #[allow(clippy::cast_possible_truncation)] // 256 KiB
-        let chunk = Chunk { index: 0, hash, raw_bytes: CHUNK_BYTES as u32, body: Bytes::from(body) };
-        let offer = JobOffer { job, shard, segment: 0, start, values, program, ended: true };
-        Self { identity, offer, chunk, epoch: AtomicU64::new(0) }
-    }
+/// What the victims count.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    /// Callers that it turned off before their handshake or right after it.
+    pub(super) callers: u64,
+    /// Sessions beyond a quota.
+    pub(super) sessions: u64,
+    /// Claims of jobs.
+    pub(super) claims: u64,
+    /// Sessions that ended because the peer broke a rule.
+    pub(super) violations: u64,
+    /// Leases that it gave.
+    pub(super) leases: u64,
+    /// Leases that it took back for a better prover.
+    pub(super) taken_back: u64,
+    /// Shards that it has executed, and their steps.
+    executed: (u64, u64),
 }
 
-impl trace::Handler for Source {
-    async fn offer(&self, _: PeerId, _: &[ResumableJob]) -> Result<JobOffer, Failure> {
-        Ok(self.offer.clone())
-    }
-
-    async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
-        let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
-        let expires = SystemClock.now().plus(trace::LEASE);
-        Ok(Grant::Leased(Signed::by(&self.identity, LeaseTerms { job, epoch, expires, prover })))
-    }
-
-    async fn declined(&self, _: PeerId, _: Hash, _: DeclineReason, _: Cause) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn chunk(&self, _: PeerId, _: Hash, _: u64, index: u32) -> Result<ChunkAnswer, Failure> {
-        Ok(ChunkAnswer::Chunk(Chunk { index, ..self.chunk.clone() }))
-    }
-
-    async fn progress(&self, _: PeerId, _: Hash, _: Progress) -> Result<Progressed, Failure> {
-        Ok(Progressed::Renewed { expires: SystemClock.now().plus(trace::LEASE) })
-    }
-
-    async fn finished(&self, _: PeerId, _: Hash, _: u64, _: Hash) -> Result<Finished, Failure> {
-        Ok(Finished::Acknowledged)
-    }
-
-    async fn abandoned(&self, _: PeerId, _: Hash, _: u64, _: Cause) -> Result<(), Failure> {
-        Ok(())
+impl Counts {
+    /// Adds what was counted between two looks.
+    pub(super) fn add(&mut self, after: Self, before: Self) {
+        self.callers += after.callers - before.callers;
+        self.sessions += after.sessions - before.sessions;
+        self.claims += after.claims - before.claims;
+        self.violations += after.violations - before.violations;
+        self.leases += after.leases - before.leases;
+        self.taken_back += after.taken_back - before.taken_back;
     }
 }
 
-/// Runs the victim until its input ends.
-pub(crate) fn run() -> Outcome<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let identity = identity(NUMBER);
-        let settings = catalogue::settings(Profile::default());
-        let here = (Ipv4Addr::LOCALHOST, 0).into();
-        let endpoint = Endpoint::bind(here, identity.clone(), &settings, &mut rand::rng())?;
-        let peers = peers();
-        let tending = peers.clone();
-        tokio::spawn(async move { tending.maintain(drop, resident_bytes).await });
-        let source = Arc::new(Source::new(identity.clone()));
-        tokio::spawn(receive(peers.clone(), endpoint.clone(), move |connection, presence| {
-            let source = source.clone();
-            async move {
-                match timeout(GREETING, greeted(&connection)).await {
-                    Ok(Ok(())) => {
-                        let serving = move |incoming| {
-                            let source = source.clone();
-                            async move { serve(incoming, &source).await }
-                        };
-                        sessions(&connection, &presence, &Pause::default(), serving).await;
-                    }
-                    Ok(Err(error)) => presence.failed("handshake", &error.into()),
-                    Err(_) => connection.close(),
-                }
+impl Victim {
+    /// Starts both nodes, and has the victim execute shards of so many transactions each.
+    pub(super) async fn start(programs: &Programs, transactions: u32) -> Outcome<Self> {
+        let folder = NetworkFolder::new(None)?;
+        let programs = Programs { worker: idle_worker(&folder)?, ..programs.clone() };
+        let genesis = folder.path().join("world.json");
+        workload(1, 0).write(&genesis)?;
+        let mut settler = Node::init(Role::Settler, &programs, folder.path(), Some(&genesis)).await?;
+        let world = settler.data().join("world.json");
+        let mut operator = Attacked::init(Role::Operator, &programs, &folder, &world).await?;
+        let mut prover = Attacked::init(Role::Prover, &programs, &folder, &world).await?;
+        remember(&operator.node)?;
+        settler.start(&[operator.node.peer().to_string(), prover.node.peer().to_string()]).await?;
+        let settles = format!("{}@{}", settler.peer(), settler.listen());
+        let honest = PROVERS.iter().map(|number| identity(*number).peer().to_string());
+        operator.node.start(&honest.chain([settles.clone()]).collect::<Vec<_>>()).await?;
+        prover.node.start(&[settles]).await?;
+        let jobs = executed(&settler, &operator.node, transactions).await?;
+        let victim = Self { settler, operator, prover, world, jobs, _folder: folder };
+        let (within, every) = EXECUTED;
+        let end = Instant::now() + within;
+        while victim.counts().await?.executed.0 < JOBS as u64 {
+            if Instant::now() >= end {
+                return Err(format!("the shards aren't executed after {} s", within.as_secs()).into());
             }
-        }));
-        let address = PeerAddress { address: endpoint.address(), peer: identity.peer() };
-        say!("{}", serde_json::to_string(&address)?);
-        let (done, ended) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || done.send(answer(&peers)));
-        ended.await?
-    })
-}
+            sleep(every).await;
+        }
+        Ok(victim)
+    }
 
-/// Peers under a node's default rules. Two are configured; some attackers have worked well until today.
-fn peers() -> Arc<Peers> {
-    let worked = || {
-        let work = Event::Worked(Work::Proof);
-        (0..4).fold(Record::default(), |record, _| record.after(&work, SystemClock.now(), &Rules::default().policy))
-    };
-    let turncoats = ATTACKERS.iter().zip(0..).filter(|(kind, _)| **kind == hostile::Kind::Oversize);
-    let records = turncoats.map(|(_, number)| (identity(number).peer(), worked()));
-    let configured = HONEST.map(|number| (identity(number).peer(), Some(IpAddr::from(host(number)))));
-    let named = ConfiguredPeers {
-        own: BTreeSet::from([identity(NUMBER).peer()]),
-        configured: configured.into(),
-        hosts: BTreeSet::from([Ipv4Addr::LOCALHOST.into()]),
-        ..ConfiguredPeers::default()
-    };
-    Peers::new(&Rules::default(), named, records, BTreeMap::new(), Arc::new(SystemClock), &Telemetry::default())
-}
+    pub(super) fn operator(&self) -> (SocketAddr, PeerId) {
+        (self.operator.node.listen(), self.operator.node.peer())
+    }
 
-async fn greeted(connection: &Connection) -> Result<(), SessionError> {
-    let session = connection.accept().await?.serve::<Handshake>().await?;
-    match handshake::answer(session, hello(&SystemClock)).await {
-        Err(handshake::HandshakeError::Session(error)) => Err(error),
-        _ => Ok(()),
+    pub(super) fn prover(&self) -> (SocketAddr, PeerId) {
+        (self.prover.node.listen(), self.prover.node.peer())
+    }
+
+    /// Steps of a job.
+    pub(super) async fn steps(&self) -> Outcome<u64> {
+        let (shards, steps) = self.counts().await?.executed;
+        Ok(steps / shards.max(1))
+    }
+
+    /// What they have counted so far.
+    pub(super) async fn counts(&self) -> Outcome<Counts> {
+        let pages = [self.operator.metrics().await?, self.prover.metrics().await?].concat();
+        let sum = |counter: &str, not: &str| -> u64 {
+            let lines =
+                pages.lines().filter(|line| line.starts_with(counter) && (not.is_empty() || !line.contains(not)));
+            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+        };
+        Ok(Counts {
+            callers: sum("shardwire_peers_callers_total", "admitted"),
+            sessions: sum("shardwire_peers_sessions_refused_total", "")
+                + sum("shardwire_peers_session_refused_total", ""),
+            claims: sum("shardwire_operator_claim_refused_total", ""),
+            violations: sum("shardwire_peers_protocol_violated_total", ""),
+            leases: sum("shardwire_operator_job_leased_total", ""),
+            taken_back: sum("shardwire_operator_job_taken_back_total", ""),
+            executed: (
+                sum("shardwire_operator_execution_ended_total", ""),
+                sum("shardwire_operator_execution_ended_steps_total", ""),
+            ),
+        })
+    }
+
+    /// Processor time of both processes so far.
+    pub(super) fn cpu(&self) -> Outcome<Duration> {
+        Ok(self.operator.cpu()? + self.prover.cpu()?)
+    }
+
+    /// The most memory that both ever had in RAM, together.
+    pub(super) fn peak_bytes(&self) -> Outcome<u64> {
+        Ok(self.operator.peak_bytes()? + self.prover.peak_bytes()?)
+    }
+
+    /// How the attackers stand that keep their keys, by their numbers.
+    pub(super) async fn standings(&self) -> Outcome<BTreeMap<u8, String>> {
+        let mut client = NodeClient::connect(self.operator.node.data(), &Platform::system()).await?;
+        let mut standings = BTreeMap::new();
+        for attacker in ATTACKERS.iter().filter(|attacker| !attacker.kind.has_fresh_keys()) {
+            let request = peer::Request::Show { peer: identity(attacker.number).peer() };
+            let view = client.administration().peer(request).await?;
+            standings.insert(attacker.number, view.standing.to_string());
+        }
+        client.close().await;
+        Ok(standings)
+    }
+
+    pub(super) async fn stop(mut self) {
+        tokio::join!(self.operator.node.stop(), self.prover.node.stop());
+        self.settler.stop().await;
     }
 }
 
-async fn serve(incoming: Incoming, source: &Source) -> Result<(), ServeError> {
-    if incoming.is::<Keepalive>() {
-        Ok(keepalive::serve(incoming.serve::<Keepalive>().await?, &SystemClock).await?)
-    } else if incoming.is::<Trace>() {
-        trace::serve(incoming.serve::<Trace>().await?, source).await
-    } else {
-        Err(incoming.unserved().into())
+impl Attacked {
+    async fn init(role: Role, programs: &Programs, folder: &NetworkFolder, world: &Path) -> Outcome<Self> {
+        let metrics = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        let node = Node::init(role, programs, folder.path(), Some(world)).await?;
+        Ok(Self { node: node.with_settings(&settings(metrics)), metrics })
+    }
+
+    async fn metrics(&self) -> Outcome<String> {
+        let mut stream = TcpStream::connect(self.metrics).await?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: victim\r\n\r\n").await?;
+        let mut page = String::new();
+        stream.read_to_string(&mut page).await?;
+        Ok(page)
+    }
+
+    fn cpu(&self) -> Outcome<Duration> {
+        let stat = self.of_process("stat")?;
+        // The name before may contain anything.
+        let (_, rest) = stat.rsplit_once(')').ok_or("no name in /proc/PID/stat")?;
+        let ticks: u64 = rest.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        Ok(Duration::from_micros(ticks * 1_000_000 / rustix::param::clock_ticks_per_second()))
+    }
+
+    fn peak_bytes(&self) -> Outcome<u64> {
+        let status = self.of_process("status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no peak in /proc/PID/status")?;
+        let kib: u64 = line.split_whitespace().next().ok_or("no peak in /proc/PID/status")?.parse()?;
+        Ok(kib * 1024)
+    }
+
+    fn of_process(&self, file: &str) -> Outcome<String> {
+        let pid = self.node.pid().ok_or("a victim has ended")?;
+        Ok(std::fs::read_to_string(format!("/proc/{pid}/{file}"))?)
     }
 }
 
-/// Answers each line of input.
-fn answer(peers: &Arc<Peers>) -> Outcome<()> {
-    for line in std::io::stdin().lines() {
-        line?;
-        let attackers = (0..).zip(ATTACKERS).map(|(number, kind)| stands(peers, number, kind)).collect();
-        let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-        let cpu = Duration::new(u64::try_from(cpu.tv_sec)?, u32::try_from(cpu.tv_nsec)?);
-        let report = VictimReport { cpu, peak: peak_bytes()?, attackers, admission: peers.figures().admission };
-        say!("{}", serde_json::to_string(&report)?);
+/// A program that a prover takes for its worker. It is never asked to prove anything.
+fn idle_worker(folder: &NetworkFolder) -> Outcome<PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = folder.path().join("idle-worker");
+    let described = format!("{{\"worker\":\"idle\",\"version\":\"0\",\"interface\":\"{INTERFACE}\"}}");
+    std::fs::write(&path, format!("#!/bin/sh\nexec echo '{described}'\n"))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700))?;
+    Ok(path)
+}
+
+/// The victims' settings: peers in good standing may use more than the machine can give them. What newcomers may use is as ever.
+fn settings(metrics: SocketAddr) -> String {
+    let fields = [("frames_per_s", 1_000_000), ("kib_per_s", 1_000_000), ("sessions_per_s", 1_000_000)];
+    let fields = fields.into_iter().chain([("sessions", 10_000), ("leases", 1_000)]);
+    let quotas =
+        fields.flat_map(|(field, most)| ["normal", "high"].map(|tier| format!("\"{tier}/others/{field}={most}\"")));
+    let quotas: Vec<_> = quotas.collect();
+    format!("[reputation]\nquotas = [{}]\n[metrics]\nlisten = \"{metrics}\"\n", quotas.join(", "))
+}
+
+/// Some attackers have worked well until today: they come in tier high.
+fn remember(node: &Node) -> Outcome<()> {
+    let worked = Event::Worked(Work::Proof);
+    let record =
+        (0..4).fold(Record::default(), |record, _| record.after(&worked, SystemClock.now(), &Rules::default().policy));
+    let store = Store::open(&SystemDisk, &node.data().join("node.redb"), &LAYOUT)?;
+    for attacker in ATTACKERS.iter().filter(|attacker| attacker.kind == hostile::Kind::Oversize) {
+        store.put(&PEERS, &identity(attacker.number).peer(), &record)?;
     }
     Ok(())
 }
 
-/// An attacker's standing. One that always comes with new identities has the best standing among those connected from
-/// its host, and is refused if none is.
-fn stands(peers: &Peers, number: u8, kind: hostile::Kind) -> String {
-    if kind != hostile::Kind::Reconnect {
-        return peers.standing(identity(number).peer()).to_string();
+/// Starts the shards and plays each to its end; their jobs.
+async fn executed(settler: &Node, node: &Node, transactions: u32) -> Outcome<Vec<Hash>> {
+    let target = Target { peer: node.peer(), address: node.listen() };
+    let mut control = NodeClient::connect(settler.data(), &Platform::system()).await?;
+    let (mut jobs, mut games) = (Vec::new(), JoinSet::new());
+    for salt in 1..=JOBS as u64 {
+        let workload = workload(transactions, salt);
+        let (start, _) = control.start_shard(workload.start_request(node.peer(), rules::hash()), None).await?;
+        jobs.push(job(&start));
+        games.spawn(async move {
+            let identity = Identity::generate(&mut rand::rng());
+            let dialler = Dialler { identity, network: NETWORK.into(), platform: Platform::system() };
+            let signed = workload.sign(&start)?;
+            let report = submit(&dialler, target, start.shard, &signed, |_| {}).await?;
+            if report.refused.is_empty() { Outcome::Ok(()) } else { Err(format!("{report:?}").into()) }
+        });
     }
-    let from = IpAddr::from(host(number));
-    let views = peers.after(None, usize::MAX).into_iter().map(|peer| peers.view(peer));
-    let best = views.filter(|view| view.connected.contains(&from)).filter_map(|view| view.standing.tier()).max();
-    best.map_or_else(|| "refused".to_owned(), |tier| Standing::Admitted(tier).to_string())
+    control.close().await;
+    while let Some(game) = games.join_next().await {
+        game??;
+    }
+    Ok(jobs)
 }
 
-/// The most memory that this process ever had in RAM.
-fn peak_bytes() -> Outcome<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no peak in /proc/self/status")?;
-    let kib: u64 = line.split_whitespace().next().ok_or("no peak in /proc/self/status")?.parse()?;
-    Ok(kib * 1024)
+/// The job that proving a shard is, whose counter begins at zero.
+fn job(start: &ShardStart) -> Hash {
+    let commitment = start.commitment();
+    job_id(start.program, commitment, state_commitment(commitment, &[Felt::ZERO]), 0)
 }
 
-/// The victim's process. It ends when this is dropped.
-pub(super) struct Victim {
-    child: Child,
-    input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
-    pub(super) address: PeerAddress,
-}
-
-impl Victim {
-    pub(super) fn start() -> Outcome<Self> {
-        let mut child =
-            Command::new(std::env::current_exe()?).arg(COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let input = child.stdin.take().ok_or("no input")?;
-        let mut output = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
-        let address = output.next().ok_or("the victim ended at once")??;
-        Ok(Self { child, input, output, address: serde_json::from_str(&address)? })
-    }
-
-    /// What it reports about itself now.
-    pub(super) fn look(&mut self) -> Outcome<VictimReport> {
-        self.input.write_all(b"\n")?;
-        Ok(serde_json::from_str(&self.output.next().ok_or("the victim ended")??)?)
-    }
-}
-
-impl Drop for Victim {
-    fn drop(&mut self) {
-        let _ = self.child.kill(); // it may have ended
-        let _ = self.child.wait();
-    }
+/// A shard in which one player adds to a counter, so often, and then ends it.
+fn workload(transactions: u32, salt: u64) -> Workload {
+    let (contract, key) = (ContractId(Felt::from(CONTRACT)), Key(Felt::from(COUNTER)));
+    let player = Player { name: "Ada".into(), secret: [0xa7; 32] };
+    let by_her = |call| UnsignedTransaction { player: player.name.clone(), contract, call };
+    let add = by_her(Call::Add { counter: key, amount: 1 });
+    let moves = std::iter::repeat_n(add, transactions as usize).chain([by_her(Call::Finish)]).collect();
+    let counter = Storage { contract, key, kind: Kind::Counter, value: Felt::ZERO, name: None, of: None };
+    let start = Start {
+        salt,
+        program: None,
+        contracts: vec![contract],
+        accounts: vec![player.key().id()],
+        end_event: EventId { from: contract, selector: finished_selector() },
+        entries: vec![EntryRequest { kind: Kind::Counter, contract, key, owner: None, amount: 0 }],
+    };
+    let world = World { storage: vec![counter] };
+    Workload { name: "attack".into(), world, start, players: vec![player], transactions: moves }
 }

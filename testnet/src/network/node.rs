@@ -44,6 +44,8 @@ pub struct Node {
     listen: SocketAddr,
     /// Who else may control it.
     admins: Vec<PeerId>,
+    /// The rest of its configuration, as its file has it.
+    settings: String,
     /// Whether it ends with us.
     tied: bool,
     child: Option<Child>,
@@ -118,6 +120,7 @@ impl Node {
             peer,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             admins: Vec::new(),
+            settings: String::new(),
             tied: true,
             child: None,
         })
@@ -140,6 +143,7 @@ impl Node {
             peer: self.peer,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             admins: self.admins.clone(),
+            settings: self.settings.clone(),
             tied: self.tied,
             child: None,
         })
@@ -180,6 +184,12 @@ impl Node {
         self.admins.push(admin);
     }
 
+    /// Gives it further tables of `shardwire.toml`, from its next start on.
+    #[must_use]
+    pub fn with_settings(self, tables: &str) -> Self {
+        Self { settings: tables.to_owned(), ..self }
+    }
+
     /// Lets the next process of it outlive us.
     pub(super) fn untie(&mut self) {
         self.tied = false;
@@ -209,11 +219,12 @@ impl Node {
         let list = |texts: &[String]| texts.iter().map(|it| format!("\"{it}\"")).collect::<Vec<_>>().join(", ");
         let admins: Vec<String> = self.admins.iter().map(ToString::to_string).collect();
         let text = format!(
-            "# Written by testnet.\nnetwork = \"{NETWORK}\"\nroles = [\"{}\"]\nlisten = \"{}\"\npeers = [{}]\nadmins = [{}]\n",
+            "# Written by testnet.\nnetwork = \"{NETWORK}\"\nroles = [\"{}\"]\nlisten = \"{}\"\npeers = [{}]\nadmins = [{}]\n{}",
             self.role,
             self.listen,
             list(peers),
-            list(&admins)
+            list(&admins),
+            self.settings
         );
         std::fs::write(&path, text).map_err(|reason| NetworkError::Folder { path, reason })
     }
