@@ -1,0 +1,137 @@
+//! What native execution finds and the program checks: the words between the two. Plain values, no virtual machine.
+//!
+//! CASM goes on right after a `call_contract`, so what a call answers must be known before the callee has run in the proving machine. So
+//! a transaction is executed natively first, and what came of it is a tree of [`Call`]s. The program runs every call of the tree and
+//! asserts each value in it that it can't compute before; what the program can compute (a contract's class, an old value in storage, the
+//! gas that is left after a syscall) isn't in the tree, or only so that a test or a message can name it.
+
+use shardwire_model::Felt;
+use std::collections::BTreeMap;
+
+/// A short text as Cairo has it: its bytes are the number, the last the lowest. At most 31 bytes; longer ones are cut.
+#[must_use]
+pub fn short(text: &str) -> Felt {
+    Felt::from_bytes_be_slice(text.as_bytes().get(..31).unwrap_or(text.as_bytes()))
+}
+
+/// How a call came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallKind {
+    /// A contract's own code, on its own storage: `call_contract`, or the first call of a transaction.
+    Call,
+    /// Another class's code on the storage, address and caller of the frame that calls: `library_call`.
+    Library,
+}
+
+/// One call of an entry point, and all that happened in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// How it came about.
+    pub kind: CallKind,
+    /// The contract whose storage it works on.
+    pub contract: Felt,
+    /// The class whose code runs.
+    pub class_hash: Felt,
+    /// The entry point. They are all of the type EXTERNAL.
+    pub selector: Felt,
+    /// Who calls, as the contract is told; zero for the first call of a transaction.
+    pub caller: Felt,
+    /// Its arguments.
+    pub calldata: Vec<Felt>,
+    /// The gas it was given, the entry point's initial budget included.
+    pub initial_gas: u64,
+    /// What `StorageRead` answered, in the order of the syscalls; one that ran out of gas has no answer here.
+    pub reads: Vec<Felt>,
+    /// What it returned; for a failed call the reason, without the `ENTRYPOINT_FAILED` that a caller finds appended.
+    pub retdata: Vec<Felt>,
+    /// Whether it panicked, has no such entry point (`ENTRYPOINT_NOT_FOUND`), or lacked the gas to begin (`Out of gas`).
+    pub failed: bool,
+    /// What it used of its gas; zero if no code of it ran.
+    pub gas_consumed: u64,
+    /// The calls that it made, in the order of the syscalls.
+    pub calls: Vec<Call>,
+}
+
+impl Call {
+    /// How many calls it is, with those that it made.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        1 + self.calls.iter().map(Self::count).sum::<u64>()
+    }
+}
+
+/// The most that a transaction may use. The prices are zero, all three.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResourceBounds {
+    /// `l1_gas.max_amount`.
+    pub l1_gas: u64,
+    /// `l2_gas.max_amount`: the limit of what both calls may use together.
+    pub l2_gas: u64,
+    /// `l1_data_gas.max_amount`.
+    pub l1_data_gas: u64,
+}
+
+/// An INVOKE of version 3 as a wallet made it, and what came of it. Tip, paymaster data, account deployment data and proof facts are
+/// empty; both data availability modes are L1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// The account.
+    pub sender: Felt,
+    /// Its number among the account's transactions.
+    pub nonce: Felt,
+    /// What both entry points of the account are called with.
+    pub calldata: Vec<Felt>,
+    /// What the account checks.
+    pub signature: Vec<Felt>,
+    /// The most that it may use.
+    pub bounds: ResourceBounds,
+    /// Its hash. The program computes it anew.
+    pub hash: Felt,
+    /// When it was accepted, in seconds since the Unix epoch.
+    pub time: u64,
+    /// `__validate__`, which returned `VALID`.
+    pub validate: Call,
+    /// `__execute__`. If it failed, the transaction is reverted: nothing of it remains but the nonce that it used.
+    pub execute: Call,
+}
+
+impl Transaction {
+    /// Whether it counts as REVERTED.
+    #[must_use]
+    pub fn reverted(&self) -> bool {
+        self.execute.failed
+    }
+
+    /// How many calls it is.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.validate.count() + self.execute.count()
+    }
+}
+
+/// The state that a shard was forked from, as far as its run looks at it.
+pub trait Snapshot {
+    /// What a contract has under a key; zero if nothing was ever written there.
+    fn storage(&self, contract: Felt, key: Felt) -> Felt;
+    /// The next nonce of an account.
+    fn nonce(&self, account: Felt) -> Felt;
+}
+
+/// A state that is in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// By (contract, key).
+    pub storage: BTreeMap<(Felt, Felt), Felt>,
+    /// By account.
+    pub nonces: BTreeMap<Felt, Felt>,
+}
+
+impl Snapshot for State {
+    fn storage(&self, contract: Felt, key: Felt) -> Felt {
+        self.storage.get(&(contract, key)).copied().unwrap_or_default()
+    }
+
+    fn nonce(&self, account: Felt) -> Felt {
+        self.nonces.get(&account).copied().unwrap_or_default()
+    }
+}
