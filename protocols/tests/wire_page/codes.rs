@@ -46,7 +46,8 @@ const TOLD: [(&str, &str); 25] = [
 const RULES: [&str; 6] = ["HANDOFF", "INGRESS", "KEEPALIVE", "PROOF", "SESSION", "TRACE"];
 
 /// Areas that no peer is told: the command line's, the client's, a file's, an address', this peer's own opinion of others.
-const KEPT: [&str; 18] = [
+const KEPT: [&str; 20] = [
+    "CLASS",
     "CLI",
     "CLIENT",
     "DATA",
@@ -56,6 +57,7 @@ const KEPT: [&str; 18] = [
     "INIT",
     "METRICS",
     "NAME",
+    "NATIVE",
     "PROTOCOL",
     "REPUTATION",
     "REQUEST",

@@ -1,0 +1,325 @@
+//! A shard of contracts as it stands: what may happen next, what happened, and questions to it.
+
+use crate::{
+    Class, ClassError, GenesisError, Ground, GroundError, Invoke, Outcome, Receipt, Refusal, bounds,
+    constants::is_shown_otherwise,
+    execute::{self, Block, Mode},
+    settle::Settle,
+    state::State,
+};
+use shardwire_contracts::{
+    Start,
+    start::chain_id,
+    tree::{self, ResourceBounds},
+};
+use shardwire_model::{ContractId, EventId, Felt, Key, MAX_TRANSACTIONS};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+/// A shard of contracts after all transactions in its log. The same log gives the same state.
+///
+/// Cloning it copies what was written and shares the rest: a clone is where transactions are checked that the log doesn't have yet.
+#[derive(Clone, Debug)]
+pub struct Native {
+    start: Arc<Start>,
+    chain: Arc<str>,
+    settle: Arc<Settle>,
+    state: State,
+    receipts: Vec<Arc<Receipt>>,
+    places: HashMap<Felt, u32>,
+}
+
+/// A transaction that isn't refused.
+#[derive(Debug)]
+pub enum Checked {
+    /// It would be new in the log.
+    New(Change),
+    /// It is in the log already.
+    Duplicate {
+        /// Its place, from 0.
+        index: u32,
+    },
+}
+
+/// What a transaction does. Good for one [`apply`](Native::apply) to the shard that it was checked against, and one to each clone of it.
+#[derive(Clone, Debug)]
+pub struct Change {
+    receipt: Arc<Receipt>,
+    tree: Arc<tree::Transaction>,
+}
+
+impl Change {
+    /// The receipt that it will have.
+    #[must_use]
+    pub fn receipt(&self) -> &Arc<Receipt> {
+        &self.receipt
+    }
+
+    /// What the program replays.
+    #[must_use]
+    pub const fn tree(&self) -> &Arc<tree::Transaction> {
+        &self.tree
+    }
+}
+
+impl Native {
+    /// A shard before its first transaction. `values` are the World's values of the entries that settle, in their order; they go over the ground.
+    ///
+    /// # Errors
+    /// [`GenesisError`]: the start data can't be, lists a contract or a class that the ground doesn't have as it says, or the values don't fit it.
+    pub fn open(ground: Arc<dyn Ground>, start: &Start, values: &[Felt]) -> Result<Self, GenesisError> {
+        start.validate()?;
+        for pair in &start.classes {
+            let class = pair.class_hash;
+            if is_shown_otherwise(class) {
+                return Err(GenesisError::OldAccount(class));
+            }
+            let computed = match ground.class(class)? {
+                Some(found) => found.compiled_hash(),
+                None => return Err(GenesisError::NoClass(class)),
+            };
+            if computed != pair.compiled_class_hash {
+                let error = ClassError::CompiledHash { class, stated: pair.compiled_class_hash, computed };
+                return Err(GenesisError::Class { class: format!("{class:#x}"), error });
+            }
+        }
+        for listed in &start.contracts {
+            let contract = ContractId(listed.address);
+            let class = ground.class_hash_at(contract)?.ok_or(GenesisError::Missing(contract))?;
+            let listed = start.classes.get(listed.class).map_or(Felt::ZERO, |pair| pair.class_hash);
+            if class != listed {
+                return Err(GenesisError::OtherClass { contract, listed, class });
+            }
+        }
+        let settle = Settle::new(start, values)?;
+        let contracts = start.contracts.iter().map(|it| ContractId(it.address)).collect();
+        let classes: BTreeSet<Felt> = start.classes.iter().map(|pair| pair.class_hash).collect();
+        let mut state = State::new(ground, contracts, classes);
+        for (entry, value) in start.settled().zip(values) {
+            if let Some(contract) = start.contracts.get(entry.contract) {
+                state.set(ContractId(contract.address), entry.key, *value);
+            }
+        }
+        Ok(Self {
+            chain: chain_id(start.shard).into(),
+            start: Arc::new(start.clone()),
+            settle: Arc::new(settle),
+            state,
+            receipts: Vec::new(),
+            places: HashMap::new(),
+        })
+    }
+
+    /// Executes a transaction at a time, in seconds since the Unix epoch, and says what it changes. Nothing changes yet.
+    ///
+    /// # Errors
+    /// [`Refusal`]: the first rule that it breaks.
+    pub fn check(&self, invoke: &Invoke, time: u64) -> Result<Checked, Refusal> {
+        invoke.check_bounds()?;
+        let hash = invoke.hash(&self.chain)?;
+        if let Some(index) = self.places.get(&hash) {
+            return Ok(Checked::Duplicate { index: *index });
+        }
+        if self.ended() {
+            return Err(Refusal::Ended);
+        }
+        let (from, to) = (self.time(), self.start.deadline);
+        if !(from..=to).contains(&time) {
+            return Err(Refusal::Time { time, from, to });
+        }
+        self.check_account(invoke)?;
+        let index = self.accepted();
+        if index >= MAX_TRANSACTIONS {
+            return Err(Refusal::Full);
+        }
+        let block = self.block(time);
+        let mode = Mode { validate: true, only_query: false, gas: invoke.bounds.l2_gas };
+        let outcome = execute::transaction(&self.state, &block, invoke, mode)?;
+        self.settle.check(&self.state, &outcome.diff)?;
+        let ends = self.ends(&outcome);
+        if index + 1 == MAX_TRANSACTIONS && !ends {
+            return Err(Refusal::Full);
+        }
+        // A transaction in the log was validated, so its tree is there.
+        let tree = outcome.tree(invoke, hash, time).ok_or_else(|| Refusal::Broken("it was not validated".into()))?;
+        let Outcome { status, events, returned, gas, diff, .. } = outcome;
+        let receipt = Receipt { index, block: block.number, time, hash, status, events, returned, gas, diff, ends };
+        Ok(Checked::New(Change { receipt: Arc::new(receipt), tree: Arc::new(tree) }))
+    }
+
+    /// Takes in what [`check`](Self::check) found, here or in a clone that was where this is. Nothing may have been applied since then.
+    pub fn apply(&mut self, change: &Change) {
+        debug_assert_eq!(change.receipt.index, self.accepted(), "a change is applied where it was checked");
+        self.state.apply(&change.receipt.diff);
+        self.places.insert(change.receipt.hash, change.receipt.index);
+        self.receipts.push(change.receipt.clone());
+    }
+
+    /// What a transaction would do if it came next, at a time. Its rules are those of [`check`](Self::check), with what a simulation leaves out.
+    ///
+    /// # Errors
+    /// [`Refusal`]: the first rule that it breaks.
+    pub fn simulate(&self, invoke: &Invoke, time: u64, simulation: Simulation) -> Result<Outcome, Refusal> {
+        // Wallets estimate with amounts of zero: what then limits the run is the shard's own bound.
+        let unlimited = bounds::MAX_VALIDATE_GAS + bounds::MAX_EXECUTE_GAS;
+        let gas = if invoke.bounds.l2_gas == 0 { unlimited } else { invoke.bounds.l2_gas };
+        let bounded = ResourceBounds { l2_gas: gas, ..invoke.bounds };
+        Invoke { bounds: bounded, ..invoke.clone() }.check_bounds()?;
+        self.check_account(invoke)?;
+        let mode = Mode { validate: !simulation.skip_validate, only_query: simulation.only_query, gas };
+        let outcome = execute::transaction(&self.state, &self.block(time.max(self.time())), invoke, mode)?;
+        self.settle.check(&self.state, &outcome.diff)?;
+        Ok(outcome)
+    }
+
+    /// Calls an entry point to read, at a time. Nothing changes.
+    ///
+    /// # Errors
+    /// [`Refusal`]: the contract isn't the shard's, the call panics, or the machine stops it.
+    pub fn call(
+        &self,
+        contract: ContractId,
+        selector: Felt,
+        calldata: &[Felt],
+        time: u64,
+    ) -> Result<Vec<Felt>, Refusal> {
+        if !self.state.is_listed(contract) {
+            return Err(Refusal::UnknownContract(contract));
+        }
+        if calldata.len() > bounds::MAX_CALLDATA_FELTS {
+            let (got, max) = (calldata.len(), bounds::MAX_CALLDATA_FELTS);
+            return Err(Refusal::TooLong { what: "calldata", got, max });
+        }
+        execute::call(&self.state, &self.block(time.max(self.time())), contract, selector, calldata)
+    }
+
+    /// The value of a slot now; zero if it was never written or the contract isn't the shard's.
+    ///
+    /// # Errors
+    /// [`GroundError`] if this can't be found out at the moment.
+    pub fn storage_at(&self, contract: ContractId, key: Key) -> Result<Felt, GroundError> {
+        self.state.storage_at(contract, key)
+    }
+
+    /// The value of a slot before the first transaction.
+    ///
+    /// # Errors
+    /// [`GroundError`] if this can't be found out at the moment.
+    pub fn first_storage_at(&self, contract: ContractId, key: Key) -> Result<Felt, GroundError> {
+        self.settle.first(contract, key).map_or_else(|| self.state.first(contract, key), Ok)
+    }
+
+    /// The nonce of an account's next transaction; zero if the contract isn't the shard's.
+    ///
+    /// # Errors
+    /// [`GroundError`] if this can't be found out at the moment.
+    pub fn nonce_at(&self, contract: ContractId) -> Result<u64, GroundError> {
+        self.state.nonce_at(contract)
+    }
+
+    /// The class of a contract of the shard.
+    ///
+    /// # Errors
+    /// [`GroundError`] if this can't be found out at the moment.
+    pub fn class_hash_at(&self, contract: ContractId) -> Result<Option<Felt>, GroundError> {
+        self.state.class_hash_at(contract)
+    }
+
+    /// A class of the shard.
+    ///
+    /// # Errors
+    /// [`GroundError`] if this can't be found out at the moment.
+    pub fn class(&self, hash: Felt) -> Result<Option<Arc<Class>>, GroundError> {
+        self.state.class(hash)
+    }
+
+    /// The receipt of the transaction at a place in the log.
+    #[must_use]
+    pub fn receipt(&self, index: u32) -> Option<&Arc<Receipt>> {
+        self.receipts.get(usize::try_from(index).ok()?)
+    }
+
+    /// The place in the log of the transaction with this hash.
+    #[must_use]
+    pub fn place(&self, hash: Felt) -> Option<u32> {
+        self.places.get(&hash).copied()
+    }
+
+    /// Transactions in the log.
+    #[must_use]
+    pub fn accepted(&self) -> u32 {
+        u32::try_from(self.receipts.len()).unwrap_or(u32::MAX) // At most MAX_TRANSACTIONS.
+    }
+
+    /// Whether the end event is in the log.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.receipts.last().is_some_and(|last| last.ends)
+    }
+
+    /// When the next transaction may happen at the earliest, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn time(&self) -> u64 {
+        self.receipts.last().map_or(self.start.begins, |last| last.time)
+    }
+
+    /// The values of the entries that settle, in their order.
+    ///
+    /// # Errors
+    /// [`GroundError`] if they can't be found out at the moment.
+    pub fn values(&self) -> Result<Vec<Felt>, GroundError> {
+        let contract = |place: usize| self.start.contracts.get(place).map_or(Felt::ZERO, |it| it.address);
+        self.start.settled().map(|entry| self.storage_at(ContractId(contract(entry.contract)), entry.key)).collect()
+    }
+
+    /// What the shard was started with.
+    #[must_use]
+    pub fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// The shard's chain id, as text.
+    #[must_use]
+    pub fn chain(&self) -> &str {
+        &self.chain
+    }
+
+    /// The transaction's sender is an account of the shard, and this is its next nonce.
+    fn check_account(&self, invoke: &Invoke) -> Result<(), Refusal> {
+        let account = invoke.sender;
+        let place = self.start.contract_place(account.0).and_then(|place| self.start.contracts.get(place));
+        if !place.is_some_and(|contract| contract.account) {
+            return Err(Refusal::UnknownAccount(account));
+        }
+        let expected = self.nonce_at(account)?;
+        if invoke.nonce != expected {
+            return Err(Refusal::Nonce { account, expected, got: invoke.nonce });
+        }
+        Ok(())
+    }
+
+    fn block(&self, time: u64) -> Block {
+        Block {
+            chain: self.chain.to_string(),
+            number: self.start.first_block.saturating_add(u64::from(self.accepted())),
+            time,
+            sequencer: self.start.sequencer,
+        }
+    }
+
+    fn ends(&self, outcome: &Outcome) -> bool {
+        let EventId { from, selector } = self.start.end_event;
+        outcome.events.iter().any(|event| event.from == from && event.keys.first() == Some(&selector.0))
+    }
+}
+
+/// What a simulation leaves out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Simulation {
+    /// The account doesn't validate the transaction: its signature may be missing.
+    pub skip_validate: bool,
+    /// The transaction is signed as a query, which can't be submitted.
+    pub only_query: bool,
+}

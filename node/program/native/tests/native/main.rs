@@ -1,0 +1,12 @@
+//! Execution of real classes, from outside: what is accepted and what comes of it, and each refusal with its words.
+
+mod classes;
+mod execution;
+mod genesis;
+mod model;
+mod openzeppelin;
+mod random;
+mod refusals;
+mod registry;
+mod settling;
+mod shard;
