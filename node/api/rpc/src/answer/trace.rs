@@ -1,0 +1,133 @@
+//! Estimates and simulations.
+
+use super::{
+    ZERO,
+    events::Emitted,
+    number,
+    state::{StateDiff, state_diff},
+    transaction::Gas,
+};
+use crate::{
+    Version,
+    chain::{self, Simulated},
+};
+use serde::Serialize;
+use shardwire_model::{ContractId, Felt};
+
+/// `FEE_ESTIMATE`.
+#[derive(Serialize)]
+pub(crate) struct Estimate {
+    l1_gas_consumed: &'static str,
+    l1_gas_price: &'static str,
+    l2_gas_consumed: String,
+    l2_gas_price: &'static str,
+    l1_data_gas_consumed: &'static str,
+    l1_data_gas_price: &'static str,
+    overall_fee: &'static str,
+    unit: &'static str,
+}
+
+pub(crate) fn estimate(gas: u64) -> Estimate {
+    Estimate {
+        l1_gas_consumed: ZERO,
+        l1_gas_price: ZERO,
+        l2_gas_consumed: number(gas),
+        l2_gas_price: ZERO,
+        l1_data_gas_consumed: ZERO,
+        l1_data_gas_price: ZERO,
+        overall_fee: ZERO,
+        unit: "FRI",
+    }
+}
+
+/// An element of what `simulateTransactions` answers.
+#[derive(Serialize)]
+pub(crate) struct Simulation {
+    transaction_trace: Trace,
+    fee_estimation: Estimate,
+}
+
+#[derive(Serialize)]
+struct Trace {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validate_invocation: Option<Invocation>,
+    execute_invocation: Executed,
+    state_diff: StateDiff,
+    execution_resources: Gas,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Executed {
+    Stands(Box<Invocation>),
+    Reverted { revert_reason: String },
+}
+
+/// `FUNCTION_INVOCATION`.
+#[derive(Serialize)]
+struct Invocation {
+    contract_address: ContractId,
+    entry_point_selector: Felt,
+    calldata: Vec<Felt>,
+    caller_address: Felt,
+    class_hash: Felt,
+    entry_point_type: &'static str,
+    call_type: &'static str,
+    result: Vec<Felt>,
+    calls: Vec<Self>,
+    events: Vec<OrderedEvent>,
+    messages: [(); 0],
+    execution_resources: CallGas,
+    is_reverted: bool,
+}
+
+#[derive(Serialize)]
+struct OrderedEvent {
+    order: u64,
+    #[serde(flatten)]
+    event: Emitted,
+}
+
+#[derive(Serialize)]
+struct CallGas {
+    l1_gas: u64,
+    l2_gas: u64,
+}
+
+impl From<chain::Invocation> for Invocation {
+    fn from(made: chain::Invocation) -> Self {
+        let events = made.events.iter().map(|(order, event)| OrderedEvent { order: *order, event: event.into() });
+        Self {
+            contract_address: made.call.contract,
+            entry_point_selector: made.call.selector,
+            events: events.collect(),
+            calldata: made.call.calldata,
+            caller_address: made.caller,
+            class_hash: made.class_hash,
+            entry_point_type: "EXTERNAL",
+            call_type: if made.library { "DELEGATE" } else { "CALL" },
+            result: made.result,
+            calls: made.calls.into_iter().map(Self::from).collect(),
+            messages: [],
+            execution_resources: CallGas { l1_gas: 0, l2_gas: made.gas },
+            is_reverted: made.failed,
+        }
+    }
+}
+
+pub(crate) fn simulation(version: Version, simulated: Simulated) -> Simulation {
+    Simulation {
+        fee_estimation: estimate(simulated.gas),
+        transaction_trace: Trace {
+            r#type: "INVOKE",
+            validate_invocation: simulated.validate.map(Invocation::from),
+            execute_invocation: match simulated.execute {
+                Ok(made) => Executed::Stands(Box::new(made.into())),
+                Err(revert_reason) => Executed::Reverted { revert_reason },
+            },
+            state_diff: state_diff(version, &simulated.diff, None),
+            execution_resources: Gas { l1_gas: 0, l1_data_gas: 0, l2_gas: simulated.gas },
+        },
+    }
+}

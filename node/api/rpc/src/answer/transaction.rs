@@ -1,0 +1,169 @@
+//! Transactions, their receipts and states.
+
+use super::{ACCEPTED, Shardwire, ZERO, events::Emitted, number};
+use crate::{
+    block::View,
+    chain,
+    journal::{Entry, Status},
+};
+use serde::Serialize;
+use shardwire_model::{ContractId, Felt};
+
+/// `INVOKE_TXN_V3`.
+#[derive(Serialize)]
+pub(crate) struct Transaction {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction_hash: Option<Felt>,
+    r#type: &'static str,
+    version: &'static str,
+    sender_address: ContractId,
+    calldata: Vec<Felt>,
+    signature: Vec<Felt>,
+    nonce: String,
+    resource_bounds: Resources,
+    tip: &'static str,
+    paymaster_data: [(); 0],
+    account_deployment_data: [(); 0],
+    nonce_data_availability_mode: &'static str,
+    fee_data_availability_mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof_facts: Option<[(); 0]>,
+}
+
+#[derive(Serialize)]
+struct Resources {
+    l1_gas: Bound,
+    l2_gas: Bound,
+    l1_data_gas: Bound,
+}
+
+#[derive(Serialize)]
+struct Bound {
+    max_amount: String,
+    max_price_per_unit: &'static str,
+}
+
+impl Transaction {
+    pub(crate) fn new(entry: &Entry, hashed: bool, proof_facts: bool) -> Self {
+        let bound = |amount| Bound { max_amount: number(amount), max_price_per_unit: ZERO };
+        let chain::Invoke { sender, nonce, calldata, signature, amounts } = entry.transaction.clone();
+        Self {
+            transaction_hash: hashed.then_some(entry.hash),
+            r#type: "INVOKE",
+            version: "0x3",
+            sender_address: sender,
+            calldata,
+            signature,
+            nonce: number(nonce),
+            resource_bounds: Resources {
+                l1_gas: bound(amounts.l1_gas),
+                l2_gas: bound(amounts.l2_gas),
+                l1_data_gas: bound(amounts.l1_data_gas),
+            },
+            tip: ZERO,
+            paymaster_data: [],
+            account_deployment_data: [],
+            nonce_data_availability_mode: "L1",
+            fee_data_availability_mode: "L1",
+            proof_facts: proof_facts.then_some([]),
+        }
+    }
+}
+
+/// `INVOKE_TXN_RECEIPT`.
+#[derive(Serialize)]
+pub(crate) struct Receipt {
+    r#type: &'static str,
+    transaction_hash: Felt,
+    actual_fee: Fee,
+    finality_status: &'static str,
+    messages_sent: [(); 0],
+    events: Vec<Emitted>,
+    execution_resources: Gas,
+    #[serde(flatten)]
+    execution: Execution,
+    shardwire: Shardwire,
+}
+
+/// `TXN_RECEIPT_WITH_BLOCK_INFO`.
+#[derive(Serialize)]
+pub(crate) struct PlacedReceipt {
+    #[serde(flatten)]
+    receipt: Receipt,
+    block_hash: Felt,
+    block_number: u64,
+}
+
+/// `TXN_STATUS_RESULT`.
+#[derive(Serialize)]
+pub(crate) struct TransactionStatus {
+    finality_status: &'static str,
+    execution_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure_reason: Option<String>,
+    shardwire: Shardwire,
+}
+
+#[derive(Serialize)]
+struct Fee {
+    amount: &'static str,
+    unit: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Gas {
+    pub(super) l1_gas: u64,
+    pub(super) l1_data_gas: u64,
+    pub(super) l2_gas: u64,
+}
+
+#[derive(Serialize)]
+struct Execution {
+    execution_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revert_reason: Option<String>,
+}
+
+impl From<&Status> for Execution {
+    fn from(status: &Status) -> Self {
+        match status {
+            Status::Succeeded => Self { execution_status: "SUCCEEDED", revert_reason: None },
+            Status::Reverted { reason } => Self { execution_status: "REVERTED", revert_reason: Some(reason.clone()) },
+        }
+    }
+}
+
+impl Receipt {
+    pub(super) fn new(view: View<'_>, entry: &Entry) -> Self {
+        Self {
+            r#type: "INVOKE",
+            transaction_hash: entry.hash,
+            actual_fee: Fee { amount: ZERO, unit: "FRI" },
+            finality_status: ACCEPTED,
+            messages_sent: [],
+            events: entry.events.iter().map(Emitted::from).collect(),
+            execution_resources: Gas { l1_gas: 0, l1_data_gas: 0, l2_gas: entry.gas },
+            execution: (&entry.status).into(),
+            shardwire: Shardwire::with(view, &entry.receipt),
+        }
+    }
+}
+
+pub(crate) fn receipt(view: View<'_>, place: u32, entry: &Entry) -> PlacedReceipt {
+    let height = place.saturating_add(1);
+    PlacedReceipt {
+        receipt: Receipt::new(view, entry),
+        block_hash: view.journal.block_hash(height).unwrap_or_default(),
+        block_number: view.journal.number(height),
+    }
+}
+
+pub(crate) fn status(view: View<'_>, entry: &Entry) -> TransactionStatus {
+    let Execution { execution_status, revert_reason } = (&entry.status).into();
+    TransactionStatus {
+        finality_status: ACCEPTED,
+        execution_status,
+        failure_reason: revert_reason,
+        shardwire: Shardwire::with(view, &entry.receipt),
+    }
+}
