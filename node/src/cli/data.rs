@@ -4,6 +4,7 @@
 use super::{
     failure::Failure,
     output::{Answer, columns},
+    runtime,
 };
 use crate::offline::{self, Report};
 use clap::{Args, Subcommand};
@@ -57,7 +58,7 @@ fn check(root: Option<PathBuf>) -> Result<Answer, Failure> {
 
 /// Runs what has nothing to wait for but the disk.
 fn alone<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(Failure::no_runtime)?;
+    let runtime = runtime::begin(&mut tokio::runtime::Builder::new_current_thread())?;
     Ok(runtime.block_on(work))
 }
 

@@ -23,6 +23,7 @@ mod progress;
 mod protocol;
 mod request;
 mod run;
+mod runtime;
 mod settings;
 mod shard;
 mod signals;

@@ -1,6 +1,6 @@
 //! Asking the node that runs in a data folder.
 
-use super::failure::Failure;
+use super::{failure::Failure, runtime};
 use crate::client::{ClientError, NodeClient};
 use shardwire_host::Platform;
 use shardwire_protocols::administration::{AdministrationError, Client};
@@ -25,6 +25,6 @@ pub(super) async fn ask<T>(
 
 /// Runs a command that asks others. One thread is enough for a client.
 pub(super) fn wait_for<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no_runtime)?;
+    let runtime = runtime::begin(tokio::runtime::Builder::new_current_thread().enable_all())?;
     runtime.block_on(command)
 }

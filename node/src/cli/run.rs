@@ -4,6 +4,7 @@ use super::{
     failure::Failure,
     logging,
     output::{Answer, say},
+    runtime,
     settings::SettingArgs,
     signals,
 };
@@ -77,7 +78,7 @@ fn run_logging(root: Option<PathBuf>, args: &RunArgs, as_json: bool, log: &mut L
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::no_runtime)?;
+    let runtime = runtime::begin(tokio::runtime::Builder::new_multi_thread().enable_all())?;
     let result = runtime.block_on(serve(config, folder, args.lifeline, as_json));
     runtime.shutdown_timeout(LAST_THREADS);
     result.map(|()| Answer::new("", &json!({ "stopped": true })))

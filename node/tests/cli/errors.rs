@@ -163,3 +163,33 @@ fn a_bad_workload_is_told_with_its_line_before_anybody_is_asked() {
     let (code, text) = refused(&["shard", "submit", "--workload", &file, "--shard", "0x1"]);
     assert!(code == 1 && text.starts_with(&format!("error[SW-WORKLOAD-003]: {file}:3: ")), "{text}");
 }
+
+/// However few files a process may open: it says so, and doesn't panic.
+#[cfg(unix)]
+#[test]
+fn a_process_without_a_file_left_to_open_says_so() {
+    let place = tempfile::tempdir().unwrap();
+    let root = super::folder(place.path(), &["--role", "operator"]);
+    let program = env!("CARGO_BIN_EXE_shardwire");
+    let mut said = Vec::new();
+    for files in 4..20 {
+        for verb in ["status", "run"] {
+            let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+            // A node whose lifeline is cut ends as soon as it runs.
+            let arguments = [verb, "--data", &root, "--lifeline"];
+            let arguments = if verb == "status" { &arguments[..3] } else { &arguments[..] };
+            let mut command = std::process::Command::new("sh");
+            command.args(["-c", &limited, program]).args(arguments).stdin(std::process::Stdio::null());
+            let output = command.output().unwrap();
+            let error = String::from_utf8(output.stderr).unwrap();
+            if verb == "run" && output.status.success() {
+                continue;
+            }
+            assert!(!error.contains("panicked"), "{files} files, {verb}: {error}");
+            assert_eq!(output.status.code(), Some(1), "{files} files, {verb}: {error}");
+            assert!(error.lines().any(|line| line.starts_with("error[SW-")), "{files} files, {verb}: {error}");
+            said.push(error);
+        }
+    }
+    assert!(said.iter().any(|error| error.starts_with("error[SW-CLI-003]: the program can't begin: ")), "{said:#?}");
+}

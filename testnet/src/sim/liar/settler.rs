@@ -50,10 +50,11 @@ impl PresumedSettler {
         while let Ok(mut incoming) = connection.accept().await {
             let clock = self.clock.clone();
             sessions.spawn(async move {
-                if incoming.header().await.is_ok() && incoming.is::<Keepalive>() {
-                    if let Ok(session) = incoming.serve::<Keepalive>().await {
-                        let _ = keepalive::serve(session, &clock).await;
-                    }
+                if incoming.header().await.is_ok()
+                    && incoming.is::<Keepalive>()
+                    && let Ok(session) = incoming.serve::<Keepalive>().await
+                {
+                    let _ = keepalive::serve(session, &clock).await;
                 }
             });
         }
