@@ -50,6 +50,9 @@ pub struct Limits {
     pub network_per_s: u32,
     /// Strangers' handshakes a second in total: a few hundredths of a core.
     pub strangers_per_s: u32,
+    /// First datagrams of handshakes a second from one network that are looked at, unless peers in good standing come from there: what
+    /// [`network_per_s`](Self::network_per_s) handshakes need, each with a token and sent once more. To look at one takes some 20 µs, not to look a tenth of that.
+    pub arrivals_per_s: u32,
     /// Refusals and requests for a token that are sent a second: some 20 µs each. Further callers are ignored.
     pub answers_per_s: u32,
 }
@@ -68,6 +71,7 @@ impl Default for Limits {
             host_per_s: 8,
             network_per_s: 32,
             strangers_per_s: 64,
+            arrivals_per_s: 128,
             answers_per_s: 512,
         }
     }
@@ -111,7 +115,7 @@ impl Limits {
             && per_network <= hard
             && per_host <= per_configured_host
             && per_configured_host <= hard
-            && rates.iter().chain([&self.answers_per_s]).all(|rate| *rate > 0)
+            && rates.iter().chain([&self.arrivals_per_s, &self.answers_per_s]).all(|rate| *rate > 0)
             && rates.is_sorted();
         if fits { Ok(()) } else { Err(LimitsError { soft, hard, per_host, per_configured_host, per_network, rates }) }
     }
@@ -297,6 +301,7 @@ mod tests {
         host_per_s: 1,
         network_per_s: 1,
         strangers_per_s: 1,
+        arrivals_per_s: 1,
         answers_per_s: 1,
     };
     const STRANGER: Caller = Caller { validated: false, configured: false, best: None, banned: false };

@@ -52,17 +52,21 @@ pub struct Quotas {
 
 impl Default for Quotas {
     /// A newcomer gets what one client or one witness stream needs at the speed of a good line (16 MiB/s). Each
-    /// higher tier gets four times as much.
+    /// higher tier gets four times as much. Two protocols need far fewer frames than a client sends transactions, so
+    /// they have quotas of their own: a ping is due every few seconds, and a witness of 16 MiB has some hundred chunks.
     fn default() -> Self {
-        let tier = |times: u32| TierQuotas {
-            others: Quota {
+        let tier = |times: u32| {
+            let others = Quota {
                 frames_per_s: 2_000 * times,
                 kib_per_s: 16_384 * times,
                 sessions_per_s: 8 * times,
                 sessions: 8 * times,
                 leases: 2 * times,
-            },
-            protocols: BTreeMap::new(),
+            };
+            let keepalive = Quota { frames_per_s: 16 * times, kib_per_s: 16 * times, ..others };
+            let trace = Quota { frames_per_s: 256 * times, ..others };
+            let protocols = BTreeMap::from([("keepalive".into(), keepalive), ("trace".into(), trace)]);
+            TierQuotas { others, protocols }
         };
         Self { low: tier(1), normal: tier(4), high: tier(16) }
     }

@@ -9,7 +9,7 @@ use crate::{
     identity::Identity,
     settings::{HANDSHAKE_BUFFER_BYTES, HANDSHAKE_DEADLINE, MAX_HANDSHAKES, Settings, SettingsError},
     socket::{
-        self, AsyncUdpSocket, Network, Pause, QuicRuntime, SystemNetwork,
+        self, AsyncUdpSocket, Door, Network, Pause, QuicRuntime, SystemNetwork,
         seeded::{FirstIds, SeededConfig},
     },
     tls,
@@ -17,7 +17,11 @@ use crate::{
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rand::CryptoRng;
 use shardwire_model::{Coded, PeerId};
-use std::{fmt, io, net::SocketAddr, sync::Arc};
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 use tokio::time::timeout;
 
 /// TLS wants a server name. This one is neither sent nor checked.
@@ -35,6 +39,7 @@ pub struct Endpoint {
     bulk_sessions: u32,
     address: SocketAddr,
     pause: Pause,
+    door: Door,
 }
 
 impl fmt::Debug for Endpoint {
@@ -238,8 +243,9 @@ impl Endpoint {
             .map_err(|error| failed(error.to_string()))?;
         let bound = socket.local_addr();
         let address = bound.as_ref().map_or(SocketAddr::from(([0, 0, 0, 0], 0)), |address| *address);
+        let door = Door::default();
         let inner = bound
-            .and_then(|_| socket::endpoint(socket, runtime, config, server))
+            .and_then(|_| socket::endpoint(socket, door.clone(), runtime, config, server))
             .map_err(|source| EndpointError::Bind { address, source })?;
         Ok(Self {
             inner,
@@ -249,6 +255,7 @@ impl Endpoint {
             first_ids: seeded.first_ids(),
             address,
             pause: Pause::default(),
+            door,
         })
     }
 
@@ -268,6 +275,12 @@ impl Endpoint {
     #[must_use]
     pub fn pause(&self) -> &Pause {
         &self.pause
+    }
+
+    /// Shows each datagram that would begin a connection to this guard, by the address it comes from, before QUIC sees it: where it says no, the datagram is dropped
+    /// unread. It is called for each, so it has to be quick. The first guard of an endpoint stays.
+    pub fn guard(&self, guard: impl Fn(IpAddr) -> bool + Send + Sync + 'static) {
+        self.door.guard(Box::new(guard));
     }
 
     /// Connects to a peer. With `expected`, to that peer and no other.

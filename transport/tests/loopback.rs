@@ -57,6 +57,30 @@ async fn both_sides_know_who_the_other_is() {
 }
 
 #[tokio::test]
+async fn a_guard_keeps_out_what_would_begin_a_connection_and_nothing_of_those_that_there_are() {
+    let (a, b, c) = (endpoint(1), endpoint(2), endpoint(3));
+    let (dialled, accepted) = connected(&a, &b).await;
+    let kept_out = Arc::new(AtomicUsize::new(0));
+    let counted = kept_out.clone();
+    b.guard(move |address| {
+        assert_eq!(address, LOOPBACK.ip());
+        counted.fetch_add(1, Ordering::Relaxed);
+        false
+    });
+    let to = b.address();
+    let dials = tokio::spawn(async move { c.connect(to, None).await.map(drop) });
+    // It is sent again and again: none of them gets an answer.
+    while kept_out.load(Ordering::Relaxed) < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(!dials.is_finished());
+    dials.abort();
+    // Both directions of the other connection go on.
+    dialled.close();
+    assert_eq!(accepted.closed().await, LostCause::Closed);
+}
+
+#[tokio::test]
 async fn a_peer_that_is_turned_away_learns_when_to_come_again() {
     let (a, b) = (endpoint(1), endpoint(2));
     let (dialled, accepted) = connected(&a, &b).await;

@@ -246,9 +246,9 @@ fn idle_worker(folder: &NetworkFolder) -> Outcome<PathBuf> {
 fn settings(metrics: SocketAddr) -> String {
     let fields = [("frames_per_s", 1_000_000), ("kib_per_s", 1_000_000), ("sessions_per_s", 1_000_000)];
     let fields = fields.into_iter().chain([("sessions", 10_000), ("leases", 1_000)]);
-    let quotas =
-        fields.flat_map(|(field, most)| ["normal", "high"].map(|tier| format!("\"{tier}/others/{field}={most}\"")));
-    let quotas: Vec<_> = quotas.collect();
+    let tiers = ["normal/others", "high/others", "normal/trace", "high/trace"];
+    let quotas: Vec<_> =
+        fields.flat_map(|(field, most)| tiers.map(|tier| format!("\"{tier}/{field}={most}\""))).collect();
     format!("[reputation]\nquotas = [{}]\n[metrics]\nlisten = \"{metrics}\"\n", quotas.join(", "))
 }
 

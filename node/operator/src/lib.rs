@@ -41,7 +41,7 @@ use self::{
     events::{ShardAssigned, ShardClosed, ShardResumed},
     interrupted::Interrupted,
     run::Run,
-    waiting::WaitingProvers,
+    waiting::{NewcomersOffers, WaitingProvers},
 };
 pub use chunk_store::chunk_is_whole;
 pub use error::OperatorError;
@@ -79,6 +79,8 @@ pub struct Operator {
     checks: Arc<SignatureChecks>,
     /// Provers that wait for a job.
     waiting: WaitingProvers,
+    /// Jobs that newcomers among them are offered.
+    newcomers: NewcomersOffers,
     /// Held while a lease is granted.
     granting: Mutex<()>,
     interrupted: Interrupted,
@@ -129,8 +131,18 @@ impl Operator {
         }
         let waits = interrupted.clone();
         host.telemetry.condition("execution", move || waits.shortfall());
-        let (waiting, granting) = (WaitingProvers::default(), Mutex::default());
-        Ok(Self { host, programs, runs: Mutex::new(runs), changes, checks, waiting, granting, interrupted, events })
+        Ok(Self {
+            host,
+            programs,
+            runs: Mutex::new(runs),
+            changes,
+            checks,
+            waiting: WaitingProvers::default(),
+            newcomers: NewcomersOffers::default(),
+            granting: Mutex::default(),
+            interrupted,
+            events,
+        })
     }
 
     /// Stores an assignment and begins to execute it. An assignment of a shard that runs already is a new lease of it, nothing more.

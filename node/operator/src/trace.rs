@@ -6,7 +6,7 @@ use super::{
     events::{ChunkServed, ClaimRefused, JobAbandoned, JobDeclined, JobLeased, JobProven, JobTakenBack},
     lease::Asker,
     run::Run,
-    waiting::GIVES_WAY,
+    waiting::{GIVES_WAY, LOOK_AGAIN_SOON},
 };
 use shardwire_model::{Cause, Coded as _, Hash, PeerId};
 use shardwire_protocols::{
@@ -22,7 +22,7 @@ use std::{
     sync::{Arc, PoisonError},
     time::Duration,
 };
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 /// How often it is looked whether a job is free by the passing of time alone, for a prover that waits.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -78,8 +78,13 @@ impl Operator {
     async fn found(&self, prover: PeerId, begun: &[ResumableJob], patient: bool) -> JobOffer {
         loop {
             let changed = self.changes.next();
-            if let Some(offer) = self.free(prover, begun, patient) {
+            let is_newcomer = self.host.peers.standing(prover).tier() <= Some(Tier::Low);
+            let found = self.free(prover, begun, patient);
+            if let Some(offer) = found.filter(|_| !is_newcomer || self.newcomers.take()) {
                 return offer;
+            }
+            if is_newcomer {
+                sleep(LOOK_AGAIN_SOON).await;
             }
             let _ = timeout(LOOK_AGAIN, changed).await;
         }

@@ -5,6 +5,10 @@
 //! most, and a prover that asks on gets its turn as an equal in most of its time. One that holds too many leases is then offered a job
 //! and told at its claim why it doesn't get it.
 //!
+//! Identities cost nothing, but each lease costs a write to disk, and each look at all jobs some time. So newcomers (provers in tier low) look after a change at
+//! most every [`LOOK_AGAIN_SOON`], and all of them together are offered [`OFFERS`] jobs at once and then one every [`OFFER_EVERY`]: more than any number of
+//! honest ones takes, since a job is proven for seconds at least. Those of better tiers are told of a change at once.
+//!
 //! Bound: [`MAX_ASKING`] provers of tier normal and better are known to ask. One that doesn't fit isn't waited for. Provers in tier low aren't
 //! waited for in any case, so identities, which cost nothing, hold nobody up.
 
@@ -19,6 +23,12 @@ use tokio::time::Instant;
 
 /// For how long of a question a prover gives way: a better one that asks claims within a round trip.
 pub(super) const GIVES_WAY: Duration = Duration::from_secs(5);
+/// How soon a newcomer looks again for a job after the last look.
+pub(super) const LOOK_AGAIN_SOON: Duration = Duration::from_millis(100);
+/// How many jobs newcomers are offered at once: a quarter of all that an operator may have.
+const OFFERS: u32 = 16;
+/// How soon after that they are offered another one.
+const OFFER_EVERY: Duration = Duration::from_millis(125);
 /// Most provers that are waited for.
 const MAX_ASKING: usize = 256;
 
@@ -43,6 +53,25 @@ pub(super) struct Question<'a> {
     prover: PeerId,
     counted: bool,
     pub(super) since: Instant,
+}
+
+/// What newcomers are offered, all of them together.
+#[derive(Debug, Default)]
+pub(super) struct NewcomersOffers(Mutex<Option<Instant>>);
+
+impl NewcomersOffers {
+    /// Counts an offer, if another one is due.
+    pub(super) fn take(&self) -> bool {
+        let now = Instant::now();
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // From then on all of them may be had at once.
+        let full = all.map_or(now, |full| full.max(now));
+        let due = full.saturating_duration_since(now) <= OFFER_EVERY * (OFFERS - 1);
+        if due {
+            *all = Some(full + OFFER_EVERY);
+        }
+        due
+    }
 }
 
 impl WaitingProvers {
@@ -116,6 +145,20 @@ mod tests {
         drop(waiting.begin(high, Some(Tier::High)));
         sleep(GIVES_WAY).await;
         assert!(!waiting.better(Some(Tier::Normal), all), "it went away");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn newcomers_are_offered_some_jobs_at_once_and_then_one_after_another() {
+        let offers = NewcomersOffers::default();
+        let at_once = std::iter::repeat_with(|| offers.take()).take_while(|offered| *offered).count();
+        assert_eq!(at_once, 16);
+        for _ in 0..3 {
+            sleep(OFFER_EVERY).await;
+            assert!(offers.take() && !offers.take());
+        }
+        sleep(OFFER_EVERY * 100).await;
+        let at_once = std::iter::repeat_with(|| offers.take()).take_while(|offered| *offered).count();
+        assert_eq!(at_once, 16, "what isn't used isn't saved up");
     }
 
     #[tokio::test(start_paused = true)]

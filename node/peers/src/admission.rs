@@ -7,6 +7,9 @@
 //! stranger is asked for a token first, then refused. Answers to peers that aren't admitted have a rate in total;
 //! beyond it there is no answer.
 //!
+//! Before all of this, first datagrams have a rate for each network ([`ConnectionAdmission::hears`]): those beyond it aren't even decrypted. Configured hosts and those of peers in
+//! good standing are heard in any case. Networks are counted in [`NETWORKS`] places, so that a flood from many addresses takes no memory.
+//!
 //! The best tier seen at a host is remembered for [`REMEMBERED`], for at most [`MAX_HOSTS`] hosts: peers in good
 //! standing are admitted under load. When a peer is banned, its host is shut for as long, and for twice as long each
 //! further time: an identity costs nothing, so the next one would come from there. A host of peers in good standing,
@@ -24,9 +27,13 @@ use shardwire_reputation::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     net::IpAddr,
     num::NonZeroU32,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 use tokio::time::Instant;
@@ -36,6 +43,8 @@ pub const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 /// The most hosts remembered: about 1 MB. When the table is full, those that have been silent longest are forgotten,
 /// an eighth at a time.
 pub const MAX_HOSTS: usize = 8192;
+/// Places in which the first datagrams of networks are counted. Two networks in one share its rate.
+const NETWORKS: usize = 4096;
 /// The longest time that a host is shut: by then other peers may use its address.
 pub const LONGEST_SHUT: Duration = Duration::from_secs(60 * 60);
 
@@ -123,6 +132,8 @@ struct Rates {
 pub(crate) struct ConnectionAdmission {
     limits: Limits,
     rates: Rates,
+    /// First datagrams of this second.
+    arrivals: Box<[AtomicU32]>,
     counts: Mutex<Counts>,
 }
 
@@ -138,7 +149,8 @@ impl ConnectionAdmission {
             all: Direct::direct_with_clock(per_second(limits.strangers_per_s), ticks),
             answers: Direct::direct_with_clock(per_second(limits.answers_per_s), ticks),
         };
-        Self { limits, rates, counts: Mutex::default() }
+        let arrivals = (0..NETWORKS).map(|_| AtomicU32::new(0)).collect();
+        Self { limits, rates, arrivals, counts: Mutex::default() }
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -162,6 +174,24 @@ impl ConnectionAdmission {
     pub(crate) fn open(&self) -> (usize, usize) {
         let counts = self.counts();
         (counts.open, counts.reserved)
+    }
+
+    /// Whether a first datagram from this address is looked at.
+    pub(crate) fn hears(&self, address: IpAddr) -> bool {
+        let mut hasher = DefaultHasher::new();
+        AddressRange::network(address).hash(&mut hasher);
+        let place = usize::try_from(hasher.finish() % NETWORKS as u64).unwrap_or_default();
+        let before = self.arrivals.get(place).map_or(0, |count| count.fetch_add(1, Ordering::Relaxed));
+        if before < self.limits.arrivals_per_s {
+            return true;
+        }
+        let (host, mut counts) = (AddressRange::host(address), self.counts());
+        let seen = counts.seen.get(&host).filter(|seen| !seen.forgotten());
+        let known = counts.configured.contains(&host) || seen.is_some_and(|seen| seen.best >= Some(Tier::Normal));
+        if !known {
+            counts.did.ignored += 1;
+        }
+        known
     }
 
     pub(crate) fn before_handshake(self: &Arc<Self>, address: IpAddr, validated: bool, shed: Option<Tier>) -> Decision {
@@ -249,6 +279,7 @@ impl ConnectionAdmission {
 
     /// Forgets old rates. Call it every second or so.
     pub(crate) fn tidy(&self) {
+        self.arrivals.iter().for_each(|count| count.store(0, Ordering::Relaxed));
         for limiter in [&self.rates.host, &self.rates.network] {
             limiter.retain_recent();
             limiter.shrink_to_fit();

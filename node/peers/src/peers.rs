@@ -248,6 +248,12 @@ impl Peers {
         }
     }
 
+    /// Whether a datagram from this address that would begin a connection is looked at. Called for each.
+    #[must_use]
+    pub fn hears(&self, address: IpAddr) -> bool {
+        self.admission.hears(address)
+    }
+
     /// Decides about a peer that wants to connect, before its handshake.
     pub fn before_handshake(&self, address: IpAddr, validated: bool) -> Decision {
         self.admission.before_handshake(address, validated, self.load.refused())

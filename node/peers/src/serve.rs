@@ -18,8 +18,8 @@ use tokio::{sync::Semaphore, task::JoinSet};
 /// How long a peer that is shut out has to read what was sent to it, a dispute for example. It is served nothing new
 /// meanwhile.
 pub const LAST_WORDS: Duration = Duration::from_millis(500);
-/// Sessions of a connection whose header isn't read yet, or that were refused and wait for their turn. Honest peers
-/// have a few. A flood gets this many answers a second, and the rest of it waits in QUIC.
+/// Sessions of a connection whose header isn't read yet, or that were refused within the last [`LONGEST_WAIT`]. Honest
+/// peers have a few. A flood gets this many answers a second, and the rest of it waits in QUIC.
 pub const BEGINNING: usize = 16;
 
 /// Accepts connections until the endpoint is closed. Admitted ones are given to `serve` and keep their slot until it
@@ -31,6 +31,8 @@ pub async fn receive<S>(
 ) where
     S: Future<Output = ()> + Send + 'static,
 {
+    let arriving = peers.clone();
+    endpoint.guard(move |address| arriving.hears(address));
     let serve = Arc::new(serve);
     // At most as many tasks as there are slots.
     let mut connections = JoinSet::new();
@@ -125,7 +127,8 @@ where
 }
 
 /// Reads which protocol the peer wants, and counts the session if the peer's quota allows it. If not, the peer is
-/// told at once, and this returns when it may try again.
+/// told at once when it may try again, and this returns after a second: a peer that doesn't wait gets so many refusals
+/// a second as may wait.
 async fn begin(presence: &Presence, mut incoming: Incoming) -> Option<(String, Incoming)> {
     let protocol = match incoming.header().await {
         Ok(header) => header.protocol.to_string(),
@@ -140,7 +143,7 @@ async fn begin(presence: &Presence, mut incoming: Incoming) -> Option<(String, I
         Err(wait) => {
             tracing::debug!(peer = %presence.peer().short(), protocol, "session refused for {wait:?}");
             incoming.refuse_for(wait);
-            tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
+            tokio::time::sleep(LONGEST_WAIT).await;
             None
         }
     }

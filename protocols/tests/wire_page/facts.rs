@@ -16,18 +16,23 @@ use std::{fs, path::Path, time::Duration};
 /// What a peer of each tier may use.
 pub(crate) fn quotas() -> String {
     let quotas = Quotas::default();
-    let row = |what: &str, of: fn(&shardwire_reputation::Quota) -> u32| {
-        let [low, normal, high] = Tier::ALL.map(|tier| thousands(of(quotas.of(tier, "any")).into()));
+    let row_of = |protocol: &str, what: &str, of: fn(&shardwire_reputation::Quota) -> u32| {
+        let [low, normal, high] = Tier::ALL.map(|tier| thousands(of(quotas.of(tier, protocol)).into()));
         [what.to_owned(), low, normal, high]
     };
+    let row = |what, of| row_of("any", what, of);
     let rows = [
         row("frames received a second", |quota| quota.frames_per_s),
         row("KiB received and sent a second", |quota| quota.kib_per_s),
         row("sessions that it opens a second", |quota| quota.sessions_per_s),
         row("sessions that it has open at a time", |quota| quota.sessions),
         row("leases that it holds at a time", |quota| quota.leases),
+        row_of("keepalive", "in keepalive: frames received a second", |quota| quota.frames_per_s),
+        row_of("keepalive", "in keepalive: KiB received and sent a second", |quota| quota.kib_per_s),
+        row_of("trace", "in trace: frames received a second", |quota| quota.frames_per_s),
     ];
-    assert!(Tier::ALL.iter().all(|tier| quotas.tier(*tier).protocols.is_empty()), "say which protocols have their own");
+    let own: std::collections::BTreeSet<&str> = quotas.named().collect();
+    assert_eq!(own, ["keepalive", "trace"].into(), "say which protocols have their own");
     markdown(["what a peer may use", "low", "normal", "high"], &rows)
 }
 
@@ -46,6 +51,10 @@ pub(crate) fn admission() -> String {
         row("strangers' handshakes a second from one address", limits.host_per_s.to_string()),
         row("strangers' handshakes a second from one network", limits.network_per_s.to_string()),
         row("strangers' handshakes a second in all", limits.strangers_per_s.to_string()),
+        row(
+            "first datagrams of handshakes a second from one network; the rest is dropped",
+            limits.arrivals_per_s.to_string(),
+        ),
         row("refusals and requests for a token a second; the rest gets no answer", limits.answers_per_s.to_string()),
     ];
     markdown(["by default", "number"], &rows)

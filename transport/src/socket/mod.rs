@@ -5,6 +5,7 @@
 //! ([`sim::Host`](crate::sim::Host)). Everything random about an endpoint comes from one seed ([`seeded`]).
 
 mod datagrams;
+mod guarded;
 mod pause;
 pub(crate) mod seeded;
 mod system;
@@ -13,6 +14,7 @@ use crate::settings::Settings;
 use quinn::{EndpointConfig, Runtime, ServerConfig};
 use std::{fmt, io, net::SocketAddr, sync::Arc};
 
+pub(crate) use guarded::Door;
 pub use pause::Pause;
 pub use quinn::{AsyncUdpSocket, Runtime as QuicRuntime};
 pub use system::SystemNetwork;
@@ -34,12 +36,14 @@ pub trait Network: fmt::Debug + Send + Sync {
     }
 }
 
-/// Makes a QUIC endpoint on a socket. Must be called within a runtime.
+/// Makes a QUIC endpoint on a socket, behind a door. Must be called within a runtime.
 pub(crate) fn endpoint(
     socket: Arc<dyn AsyncUdpSocket>,
+    door: Door,
     runtime: Arc<dyn Runtime>,
     config: EndpointConfig,
     server: ServerConfig,
 ) -> io::Result<quinn::Endpoint> {
-    quinn::Endpoint::new_with_abstract_socket(config, Some(server), socket, runtime)
+    let guarded = Arc::new(guarded::Guarded { socket, door });
+    quinn::Endpoint::new_with_abstract_socket(config, Some(server), guarded, runtime)
 }

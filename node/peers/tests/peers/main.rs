@@ -97,7 +97,7 @@ async fn a_change_of_tier_takes_effect_on_open_sessions_within_a_second() {
         peers.note(STRANGER, &Event::Worked(Work::Proof));
     }
     let presence = peers.after_handshake(STRANGER, &slot(&peers, [10, 0, 0, 1])).unwrap();
-    let meter = presence.session("trace").unwrap().unwrap();
+    let meter = presence.session("ingress").unwrap().unwrap();
     // A second's worth in tier normal, four in tier low.
     assert_eq!(meter.used(8_000, 0), Duration::ZERO);
     peers.note(STRANGER, &violation());
@@ -255,6 +255,28 @@ async fn strangers_who_come_and_go_are_slowed_down_and_known_peers_are_not() {
     assert_eq!([admission.admitted, admission.retried, admission.refused, admission.ignored], did);
     sleep(Duration::from_secs(1)).await;
     assert!(matches!(peers.before_handshake([10, 7, 0, 1].into(), false), Decision::Admit { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_that_sends_too_many_first_datagrams_is_not_heard_for_the_rest_of_the_second_unless_it_is_known() {
+    let peers = peers();
+    let tended = peers.clone();
+    tokio::spawn(async move { tended.maintain(drop, || 0).await });
+    let heard = |peers: &Peers, address: [u8; 4]| (0..1000).filter(|_| peers.hears(address.into())).count();
+    assert_eq!(heard(&peers, [10, 0, 7, 1]), 128);
+    assert_eq!(heard(&peers, [10, 0, 7, 200]), 0, "it is of the same network");
+    assert_eq!(peers.figures().admission.ignored, 1872);
+    assert_eq!(heard(&peers, [10, 0, 8, 1]), 128, "this one isn't");
+    // A configured peer and the node's own command line, and one in good standing.
+    assert_eq!(heard(&peers, [10, 0, 0, 2]), 1000);
+    assert_eq!(heard(&peers, [127, 0, 0, 1]), 1000);
+    for _ in 0..2 {
+        peers.note(STRANGER, &Event::Worked(Work::Proof));
+    }
+    let _here = peers.after_handshake(STRANGER, &slot(&peers, [10, 0, 9, 1])).unwrap();
+    assert_eq!(heard(&peers, [10, 0, 9, 1]), 1000);
+    sleep(Duration::from_millis(1500)).await;
+    assert_eq!(heard(&peers, [10, 0, 7, 1]), 128, "another second");
 }
 
 #[tokio::test(start_paused = true)]
