@@ -130,7 +130,7 @@ pub(crate) fn run() -> Outcome<()> {
         let endpoint = Endpoint::bind(here, identity.clone(), &settings, &mut rand::rng())?;
         let peers = peers();
         let tending = peers.clone();
-        tokio::spawn(async move { tending.maintain(drop, resident_bytes).await });
+        tokio::spawn(async move { tending.maintain(|_| std::future::ready(()), resident_bytes).await });
         let source = Arc::new(Source::new(identity.clone()));
         tokio::spawn(receive(peers.clone(), endpoint.clone(), move |connection, presence| {
             let source = source.clone();

@@ -14,12 +14,13 @@ use super::{
     executor::Executor,
     lease::{Leases, Work},
     sequencer::{Progress, Sequencer},
+    steps::let_go,
 };
-use shardwire_host::{Changes, Host, history::Advance as _};
+use shardwire_host::{Changes, Host};
 use shardwire_model::{
     Cause, Coded as _, Felt, Hash, Mutation, PeerId, Role, SegmentId, ShardId, ShardStart, SignedTransaction, Stage,
     Timestamp,
-    life::{self, Life, Step},
+    life::{Life, Step},
     state_commitment,
 };
 use shardwire_program::{ExecuteError, Execution, Program, Programs};
@@ -29,11 +30,11 @@ use shardwire_protocols::{
     trace::{ChunkAnswer, JobOffer, job_id},
 };
 use shardwire_store::{
-    ArtefactError, DiskError, RecordKey, Store, StoreError, Write,
+    ArtefactError, DiskError, RecordKey, Store, StoreError,
     records::{Assignment, EXECUTIONS, Executed, StoredChunk, TRANSACTIONS, WireFelt},
 };
 use shardwire_telemetry::Events;
-use shardwire_witness::{Chunk, witness_hash};
+use shardwire_witness::Chunk;
 use std::{
     io,
     sync::{Arc, Mutex, PoisonError},
@@ -82,11 +83,6 @@ pub(super) fn replayed(
     Ok((sequencer, log))
 }
 
-/// An operator's part of a shard's life.
-pub(super) fn part(shard: ShardId) -> life::Part {
-    life::Part::of(SegmentId::first(shard), Role::Operator)
-}
-
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) accepted: u32,
@@ -109,7 +105,7 @@ impl Run {
     ) -> Self {
         let run = Self::new(host, assignment, life, changes, checks);
         // A crash may have been faster.
-        run.let_go();
+        let_go(&run.host.artefacts, run.shard);
         run
     }
 
@@ -269,48 +265,6 @@ impl Run {
         self.host.clock.steady().plus(self.leases.lasts(tier, self.work()))
     }
 
-    /// Takes a step that provers report. That another prover was further, or had another proof, is no fault; what is said of a run that goes on
-    /// counts for nothing, since a prover may lie, and its witness isn't whole.
-    pub(super) fn reached(&self, step: Step) -> Result<(), OperatorError> {
-        let mut state = self.state();
-        let counts = state.life.has_reached(Stage::Ended);
-        if counts && state.life.after(&step).is_ok_and(|life| life != state.life) {
-            self.advance(&mut state, vec![step], |_| Ok(()))?;
-        }
-        Ok(())
-    }
-
-    /// Notes that a prover fetches the witness. If the run goes on, the life says so when it ends.
-    pub(super) fn streams(&self) -> Result<(), OperatorError> {
-        self.reached(Step::Streaming { job: self.job })
-    }
-
-    /// Notes that a prover has the whole witness.
-    pub(super) fn proves(&self) -> Result<(), OperatorError> {
-        let chunks: Vec<Hash> = self.chunk_store.chunks().iter().map(|chunk| chunk.hash).collect();
-        self.reached(Step::Proving { witness: witness_hash(&chunks) })
-    }
-
-    /// Takes steps, with the other changes that belong to them: durable first, then seen.
-    fn advance(
-        &self,
-        state: &mut State,
-        steps: Vec<Step>,
-        with: impl FnOnce(&mut Write<'_>) -> Result<(), StoreError>,
-    ) -> Result<(), OperatorError> {
-        let mut life = state.life.clone();
-        let (identity, now) = (&self.host.identity, self.host.clock.now());
-        self.host.store.write(|write| {
-            with(write)?;
-            for step in steps {
-                life = write.advance::<OperatorError>(identity, now, part(self.shard), step)?;
-            }
-            Ok::<_, OperatorError>(())
-        })?;
-        state.life = life;
-        Ok(())
-    }
-
     /// Why no transaction or prover is served any more, if so.
     pub(super) fn stopped(&self) -> Option<OperatorError> {
         let state = self.state();
@@ -322,11 +276,15 @@ impl Run {
     }
 
     pub(super) async fn archive(&self) -> Result<&Archive, StoreError> {
-        self.archive.get_or_try_init(async || Archive::of(&self.host.store, &self.assignment.start)).await
+        let read = async || {
+            let (store, start) = (self.host.store.clone(), self.assignment.start.clone());
+            self.host.work.run(move || Archive::of(&store, &start)).await.unwrap_or(Err(StoreError::Closed))
+        };
+        self.archive.get_or_try_init(read).await
     }
 
     /// Where the shard stands for a client.
-    pub(super) async fn opened(&self) -> Result<Opened, OperatorError> {
+    pub(super) async fn opened(self: &Arc<Self>) -> Result<Opened, OperatorError> {
         let start = self.assignment.start.clone();
         match self.stopped() {
             Some(OperatorError::Over { .. }) => {
@@ -389,30 +347,6 @@ impl Run {
             self.progress.announce();
         }
         Ok(read?)
-    }
-
-    /// Notes how the shard ended, and lets go of what it held.
-    pub(super) fn close(&self, end: Step) -> Result<(), OperatorError> {
-        let mut state = self.state();
-        let proven = match &end {
-            Step::Settled { proof: Some(proof) } => Some(Step::Proven { proof: *proof }),
-            _ => None,
-        };
-        let proven = proven.filter(|step| state.life.after(step).is_ok_and(|life| life != state.life));
-        self.advance(&mut state, proven.into_iter().chain([end]).collect(), |_| Ok(()))?;
-        drop(state);
-        // The execution, if it goes on, ends for want of transactions.
-        *self.executor() = None;
-        self.let_go();
-        self.progress.announce();
-        Ok(())
-    }
-
-    fn let_go(&self) {
-        let artefacts = &self.host.artefacts;
-        if let Err(error) = artefacts.remove_folder(&artefacts.shard(self.shard)) {
-            tracing::warn!(shard = %self.shard.short(), "chunks can't be removed: {error}");
-        }
     }
 
     pub(super) fn settler(&self) -> PeerId {

@@ -153,7 +153,7 @@ async fn a_history_never_goes_back_though_the_clock_is_set_back_between_two_live
     wall.jump(-TWO_DAYS);
     let node = Watched::over(&wall);
     let Run { settler, world, .. } = &machine.settler(&node.clock).await.unwrap();
-    settler.assigned(start.operator, start.shard).unwrap();
+    settler.assigned(start.operator, start.shard).await.unwrap();
     settler.settle(start.shard, output(&**world, &start).await, &verdict(Hash([5; 32]))).await.unwrap();
     let part = Part::of(SegmentId::first(start.shard), Role::Settler);
     let entries = shardwire_host::history::Lives::entries(&settler.host.store, &history_of(&part)).unwrap();

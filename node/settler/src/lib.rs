@@ -27,14 +27,13 @@ mod reachable;
 mod services;
 #[cfg(test)]
 mod tests;
-mod turns;
 
 pub use error::SettlerError;
 #[cfg(test)]
 pub(crate) use error::Unwanted;
 pub use judge::Judge;
 use life::Deadlines;
-use shardwire_host::{Changes, ChangesOf, Host};
+use shardwire_host::{Changes, ChangesOf, Host, Turns};
 use shardwire_model::{
     Cause, PeerId, Role, SegmentId, ShardId, Slot, Stage,
     life::{AbortCause, Step},
@@ -51,7 +50,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use turns::Turns;
 
 /// A settler: its World, and the shards that it started there.
 #[derive(Debug)]
@@ -66,7 +64,7 @@ pub struct Settler {
     /// How long shards have that were started without a time-out.
     timeout: Duration,
     deadlines: Mutex<Deadlines>,
-    turns: Turns,
+    turns: Turns<ShardId>,
     /// What was submitted by this process and isn't decided: one for each note at most.
     submitted: Mutex<BTreeSet<Ticket>>,
     /// What the World refused lately.

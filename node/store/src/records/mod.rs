@@ -26,8 +26,8 @@ mod settler;
 
 use crate::{Layout, RecordKey};
 pub use node::{
-    ACCUSED, EVIDENCE, EntryKey, EvidenceKey, EvidencePart, HISTORY, KeptEvidence, PEERS, SignedEntry, WORDS,
-    history_of,
+    ACCUSED, EVIDENCE, EVIDENCE_PART_BYTES, EntryKey, EvidenceKey, EvidencePart, HISTORY, KeptEvidence, PEERS,
+    SignedEntry, WORDS, history_of,
 };
 pub use operator::{
     ASSIGNMENTS, Assignment, EXECUTIONS, Executed, LEASES, LogKey, StoredChunk, TRANSACTIONS, TraceLease,
