@@ -88,7 +88,7 @@ impl Run {
         let length = sequencer.replayed() as usize;
         let log: Vec<SignedTransaction> = log.into_iter().map(|(_, transaction)| transaction).take(length).collect();
         self.state().interrupted = None;
-        self.chunk_store().begin_again();
+        self.chunk_store.begin_again();
         self.execute(program, log)?;
         if sequencer.ended() || !self.is_open() {
             // It gets nothing more. A shard that was closed meanwhile had no executor to let go of, or the one before.

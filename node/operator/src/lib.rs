@@ -16,10 +16,12 @@ mod error;
 #[cfg(test)]
 mod error_tests;
 pub mod events;
+mod execution;
 mod executor;
 mod handoff;
 mod ingress;
 mod interrupted;
+mod job;
 mod lease;
 #[cfg(test)]
 mod lease_tests;
@@ -30,6 +32,7 @@ mod sequencer;
 #[cfg(test)]
 mod sequencer_tests;
 mod services;
+mod status;
 mod steps;
 mod submit;
 #[cfg(test)]
@@ -41,7 +44,7 @@ use self::{
     checks::SignatureChecks,
     events::{ShardAssigned, ShardResumed},
     interrupted::Interrupted,
-    run::Run,
+    run::{Context, Run},
     steps::part,
     waiting::WaitingProvers,
 };
@@ -55,7 +58,6 @@ use shardwire_model::{
     life::{AbortCause, Step},
 };
 use shardwire_program::Programs;
-use shardwire_protocols::administration::ShardStatus;
 use shardwire_store::{
     Store, StoreError, Write,
     records::{ASSIGNMENTS, Assignment, LEASES},
@@ -74,11 +76,10 @@ pub(crate) const MAX_RUNS: usize = 64;
 #[derive(Debug)]
 pub struct Operator {
     host: Arc<Host>,
-    /// What it can execute.
-    programs: Programs,
     runs: Mutex<BTreeMap<ShardId, Arc<Run>>>,
     changes: Arc<Changes>,
-    checks: Arc<SignatureChecks>,
+    /// What its runs share.
+    context: Context,
     /// Provers that wait for a job.
     waiting: WaitingProvers,
     /// Of each prover, the turn to claim a job.
@@ -116,9 +117,11 @@ impl Operator {
     ///
     /// # Errors
     /// [`OperatorError::Store`] if the store can't be read, [`OperatorError::Log`] if a log doesn't replay.
+    #[allow(clippy::disallowed_methods, reason = "before anything is served")]
     pub fn resume(host: Arc<Host>, programs: Programs) -> Result<Self, OperatorError> {
         let (changes, events) = (Arc::new(Changes::new()), host.telemetry.events());
         let checks = Arc::new(SignatureChecks::of(host.work));
+        let context = Context { host: host.clone(), programs, changes: changes.clone(), checks };
         let interrupted = Interrupted::default();
         let mut runs = BTreeMap::new();
         for (shard, assignment) in host.store.all(&ASSIGNMENTS)? {
@@ -129,15 +132,16 @@ impl Operator {
                 life =
                     host.store.write(|write| write.advance::<OperatorError>(&host.identity, now, part(shard), step))?;
             }
-            let run = if life.is_over() {
-                Run::closed(&host, assignment, life, changes.clone(), checks.clone())
-            } else {
+            if !life.is_over() {
                 events.emit(ShardResumed { shard });
-                Run::open(&host, &programs, assignment, life, changes.clone(), checks.clone())?
-            };
-            let run = Arc::new(run);
+            }
+            let run = Arc::new(Run::of(&context, assignment, life)?);
             if run.is_open() {
-                host.tasks.spawn(interrupted::tend(Arc::downgrade(&run), programs.clone(), interrupted.clone()));
+                host.tasks.spawn(interrupted::tend(
+                    Arc::downgrade(&run),
+                    context.programs.clone(),
+                    interrupted.clone(),
+                ));
             }
             runs.insert(shard, run);
         }
@@ -145,10 +149,9 @@ impl Operator {
         host.telemetry.condition("execution", move || waits.shortfall());
         Ok(Self {
             host,
-            programs,
             runs: Mutex::new(runs),
             changes,
-            checks,
+            context,
             waiting: WaitingProvers::default(),
             claiming: Turns::default(),
             assigning: tokio::sync::Mutex::default(),
@@ -167,7 +170,7 @@ impl Operator {
         if self.runs().iter().filter(|run| run.is_open()).count() >= MAX_RUNS {
             return Err(OperatorError::Full);
         }
-        self.programs.get(assignment.start.program)?;
+        self.context.programs.get(assignment.start.program)?;
         let (host, stored, now) = (self.host.clone(), assignment.clone(), self.host.clock.now());
         let changes = move |write: &mut Write<'_>| {
             write.put(&ASSIGNMENTS, &shard, &stored)?;
@@ -175,12 +178,16 @@ impl Operator {
             write.advance::<OperatorError>(&host.identity, now, part(shard), step)
         };
         let life = self.host.store.commit(changes).await?;
-        let it = self.clone();
-        let open = move || Run::open(&it.host, &it.programs, assignment, life, it.changes.clone(), it.checks.clone());
+        let context = self.context.clone();
+        let open = move || Run::of(&context, assignment, life);
         let run = Arc::new(
             self.host.work.run(open).await.ok_or_else(|| OperatorError::Thread(io::Error::other("it ended")))??,
         );
-        self.host.tasks.spawn(interrupted::tend(Arc::downgrade(&run), self.programs.clone(), self.interrupted.clone()));
+        self.host.tasks.spawn(interrupted::tend(
+            Arc::downgrade(&run),
+            self.context.programs.clone(),
+            self.interrupted.clone(),
+        ));
         self.locked().insert(shard, run);
         self.events.emit(ShardAssigned { shard });
         self.changes.announce();
@@ -201,10 +208,5 @@ impl Operator {
 
     fn job(&self, job: Hash) -> Option<Arc<Run>> {
         self.runs().into_iter().find(|run| run.job == job)
-    }
-
-    /// How each shard is.
-    pub fn shards(&self) -> Vec<ShardStatus> {
-        self.runs().iter().map(|run| run.status()).collect()
     }
 }

@@ -77,7 +77,7 @@ impl Run {
 
     /// Notes that a prover has the whole witness.
     pub(super) async fn proves(self: &Arc<Self>) -> Result<(), OperatorError> {
-        let chunks: Vec<Hash> = self.chunk_store().chunks().iter().map(|chunk| chunk.hash).collect();
+        let chunks: Vec<Hash> = self.chunk_store.chunks().iter().map(|chunk| chunk.hash).collect();
         self.reached(Step::Proving { witness: witness_hash(&chunks) }).await
     }
 

@@ -174,7 +174,7 @@ fn ended(operator: &Operator, shard: usize) {
         ended: true,
         updates: vec![],
     };
-    run.chunk_store().end(Executed { chunks: vec![], steps: 2, output, execute_ms: 1 });
+    run.chunk_store.end(Executed { chunks: vec![], steps: 2, output, execute_ms: 1 });
     operator.changes.announce();
 }
 
