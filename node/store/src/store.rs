@@ -278,6 +278,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::TooLarge`] if the record is, another one if the disk fails.
+    #[allow(clippy::disallowed_methods, reason = "it says the same of itself")]
     pub fn put<K: RecordKey, V: Serialize + DeserializeOwned>(
         &self,
         table: &Table<K, V>,
