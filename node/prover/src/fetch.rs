@@ -23,7 +23,7 @@ use shardwire_protocols::{
 };
 use shardwire_proving::worker::Fault;
 use shardwire_reputation::{Event, Work};
-use shardwire_store::records::{Figures, Job, Manifest, WireFelt};
+use shardwire_store::records::{Figures, Job, KeptCause, Manifest, WireFelt};
 use shardwire_transport::{Connection, Initiator};
 use shardwire_witness::witness_hash;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -337,8 +337,8 @@ impl Prover {
     /// Gives a job back because of this machine, so that another prover may have it.
     async fn give_back(self: &Arc<Self>, id: Hash, working: Working, error: ProverError) -> Result<(), ServeError> {
         let wait = self.trouble(Some(id), &error);
+        self.show(id, |job| job.fault = Some(KeptCause::of(&error))).await;
         let (code, words) = (error.code(), error.to_string());
-        self.show(id, |job| job.fault = Some((code.to_owned(), words.clone()))).await;
         self.events.emit(JobReturned { job: id, code, error: words, wait });
         Ok(working.abandon(error).await?)
     }
@@ -350,7 +350,7 @@ impl Prover {
         let noted = self.job(id).is_some_and(|known| known.life.step(Stage::Failed).is_some());
         self.update(id, (!noted).then_some(Step::Failed { cause }), |job| {
             job.attempts = MAX_ATTEMPTS;
-            job.fault = Some((error.code().to_owned(), error.to_string()));
+            job.fault = Some(KeptCause::of(error));
         })
         .await
     }
@@ -366,7 +366,7 @@ impl Prover {
             }
             if !known.is_fetched() || !self.at_work.is_held(id) {
                 // It failed, or can't be gone on with here for now: others may have it.
-                let cause = known.job.fault.map(|(code, reason)| Cause::new(&code, &reason));
+                let cause = known.job.fault.map(|fault| fault.cause());
                 return Ok(working.abandon(cause.unwrap_or_else(|| ProverError::LeaseEnded.into())).await?);
             }
             let stage = ProverStage::Proving;

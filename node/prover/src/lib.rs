@@ -51,13 +51,13 @@ use shardwire_host::{
     history::{Advance as _, Lives as _},
 };
 use shardwire_model::{
-    Cause, Hash, PeerId, Role, SegmentId, Stage,
+    Hash, PeerId, Role, SegmentId, Stage,
     life::{AbortCause, Life, Part, Step},
 };
 use shardwire_protocols::administration::ShardStatus;
 use shardwire_store::{
     Write,
-    records::{JOB_LEASES, JOBS, Job, SignedBytes},
+    records::{JOB_LEASES, JOBS, Job, KeptCause, SignedBytes},
 };
 use shardwire_telemetry::Events;
 use shardwire_transport::Backoff;
@@ -115,6 +115,7 @@ fn let_go(host: &Arc<Host>, id: Hash) {
 }
 
 /// Ends a job of an older layout: what was fetched is of another ABI, and no settler takes such a proof. Before the prover is at work.
+#[allow(clippy::disallowed_methods, reason = "before anything is served")]
 fn end_outdated(host: &Host, events: &Events<events::Room>, id: Hash, known: Known) -> Result<Known, ProverError> {
     tracing::warn!(job = %id.short(), "aborting the job: it is of an older layout");
     let job = Job { fault: None, ..known.job };
@@ -290,7 +291,7 @@ impl Prover {
             proof: job.proof,
             proof_bytes: figures.proof_bytes,
             program_hash: Some(job.start.program),
-            error: job.fault.as_ref().map(|(code, reason)| Cause::new(code, reason)),
+            error: job.fault.as_ref().map(KeptCause::cause),
             ..ShardStatus::new(job.start.shard, Role::Prover, job.operator)
         }
     }

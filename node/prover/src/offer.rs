@@ -6,7 +6,7 @@ use super::{
 };
 use shardwire_host::signed;
 use shardwire_model::{
-    Coded as _, Hash, MAX_PROOF_BYTES, PeerId, Stage,
+    Hash, MAX_PROOF_BYTES, PeerId, Stage,
     life::{AbortCause, Step},
 };
 use shardwire_protocols::{
@@ -16,7 +16,7 @@ use shardwire_protocols::{
 use shardwire_reputation::{Blame, Breach, Event};
 use shardwire_store::{
     Artefacts,
-    records::{JOB_LEASES, MAX_DISPUTES},
+    records::{JOB_LEASES, KeptCause, MAX_DISPUTES},
 };
 use std::{sync::PoisonError, time::Duration};
 use tokio::time::Instant;
@@ -63,7 +63,7 @@ impl Prover {
     async fn note_lost(&self, job: Hash, proof: Hash) {
         if self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(proof) {
             let error = ProverError::ProofLost;
-            self.show(job, |job| job.fault = Some((error.code().to_owned(), error.to_string()))).await;
+            self.show(job, |job| job.fault = Some(KeptCause::of(&error))).await;
             self.events.emit(ProofLost { job, proof });
         }
     }
@@ -126,7 +126,7 @@ impl Handler for Prover {
         match verdict {
             Verdict::Settled(receipt) => {
                 self.events.emit(ReceiptKept { job, settler });
-                let receipt = postcard::to_allocvec(&receipt).unwrap_or_default();
+                let receipt = signed::stored(&receipt);
                 let kept = self.update(job, Some(Step::Settled { proof: Some(proof) }), |job| {
                     job.receipt = Some(receipt);
                     job.fault = None;
@@ -143,13 +143,13 @@ impl Handler for Prover {
             Verdict::Disputed(dispute) => {
                 let cause = dispute.statement.cause.clone();
                 self.events.emit(ProofDisputed { job, settler, cause: cause.to_string() });
-                let dispute = postcard::to_allocvec(&dispute).unwrap_or_default();
+                let dispute = signed::stored(&dispute);
                 self.refused_by(settler, proof, None);
                 self.update(job, None, |job| {
                     if job.disputes.len() < MAX_DISPUTES {
                         job.disputes.insert(settler, dispute);
                     }
-                    job.fault = Some((cause.code, cause.reason));
+                    job.fault = Some(cause.into());
                 })
                 .await?;
             }

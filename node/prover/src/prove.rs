@@ -12,7 +12,7 @@ use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, Mutation, life::S
 use shardwire_proving::worker::{Fault, ProveError, Proved};
 use shardwire_store::{
     ArtefactError, Artefacts, DiskError,
-    records::{self, Job},
+    records::{self, Job, KeptCause},
 };
 use shardwire_witness::{Assembler, Manifest};
 use std::{path::Path, sync::Arc};
@@ -37,17 +37,17 @@ impl Prover {
                         }
                     }
                     Err(error @ ProverError::Later { .. }) => {
-                        prover.show(id, |job| job.fault = Some((error.code().to_owned(), error.to_string()))).await;
+                        prover.show(id, |job| job.fault = Some(KeptCause::of(&error))).await;
                         prover.at_work.release(id);
                         break;
                     }
                     result => {
                         if let Err(error) = result {
-                            let (code, words) = (error.code(), error.to_string());
                             let wait = prover.trouble(Some(id), &error);
                             // The lease is given back with this.
-                            prover.show(id, |job| job.fault = Some((code.to_owned(), words.clone()))).await;
-                            prover.events.emit(JobReturned { job: id, code, error: words, wait });
+                            prover.show(id, |job| job.fault = Some(KeptCause::of(&error))).await;
+                            let (code, error) = (error.code(), error.to_string());
+                            prover.events.emit(JobReturned { job: id, code, error, wait });
                         }
                         prover.at_work.release(id);
                         break;
@@ -78,7 +78,7 @@ impl Prover {
                     // Chunks needn't survive a crash. What is left of them is found when the job is leased again.
                     self.update(id, None, |job| {
                         job.manifest = None;
-                        job.fault = Some((error.code().to_owned(), error.to_string()));
+                        job.fault = Some(KeptCause::of(&error));
                     })
                     .await?;
                     return Err(error);
@@ -96,7 +96,7 @@ impl Prover {
             }
             self.update(id, None, |job| {
                 job.attempts = attempts;
-                job.fault = Some((error.code().to_owned(), error.to_string()));
+                job.fault = Some(KeptCause::of(&error));
             })
             .await?;
             let wait = waits.after_failure();

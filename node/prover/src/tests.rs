@@ -8,7 +8,7 @@ use shardwire_host::{
     clock::SystemClock,
     testing::{HeldCommits, host, store},
 };
-use shardwire_model::{Felt, Output, ShardId, ShardStart, Timestamp, life::AbortCause, state_commitment};
+use shardwire_model::{Cause, Felt, Output, ShardId, ShardStart, Timestamp, life::AbortCause, state_commitment};
 use shardwire_protocols::{
     Failure, Signed,
     proof::{self, Handler as _, SkipReason, Verdict},

@@ -15,7 +15,10 @@ use shardwire_model::{
 use shardwire_store::records::history_of;
 use shardwire_telemetry::Telemetry;
 use std::{sync::Arc, time::Duration};
-use tokio::{task::JoinHandle, time::sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 
 const NOON: u64 = 1_800_000_000_000;
 const TWO_DAYS: i64 = 2 * 24 * 60 * 60 * 1000;
@@ -122,6 +125,41 @@ async fn a_settler_that_restarts_two_days_ahead_aborts_nothing_while_its_peers_c
     sleep(24 * 60 * MINUTE).await;
     assert_eq!(lived(settler, shard).steps().last(), Some(&Step::Aborted { why: AbortCause::TimedOut }));
     assert_eq!(gold(&**world).await, (Felt::from(100), 0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_waits_for_the_first_peers_date_until_it_comes_and_five_seconds_at_most() {
+    let named = format!("peers = ['{}@127.0.0.1:1']", PeerId([3; 32]));
+    for (says, waits) in
+        [(Some(Duration::from_millis(1234)), Duration::from_millis(1234)), (None, Duration::from_secs(5))]
+    {
+        let (machine, [wall, right]) = (Machine::new(), walls());
+        let node = Watched::over(&wall);
+        let Run { settler, .. } = &machine.configured(&named, &node.clock).await.unwrap();
+        let began = Instant::now();
+        let word = async {
+            if let Some(after) = says {
+                sleep(after).await;
+                node.hears(3, &right);
+            }
+        };
+        let request = request(1);
+        let (started, ()) = tokio::join!(settler.start(&request, somebody(), None), word);
+        started.unwrap();
+        assert_eq!(began.elapsed(), waits);
+    }
+    // A word that contradicts is one as well.
+    let (machine, [wall, right]) = (Machine::new(), walls());
+    wall.jump(TWO_DAYS);
+    let node = Watched::over(&wall);
+    let Run { settler, .. } = &machine.configured(&named, &node.clock).await.unwrap();
+    let word = async {
+        sleep(LOOK_EVERY / 3).await;
+        node.hears(3, &right);
+    };
+    let request = request(1);
+    let (refused, ()) = tokio::join!(settler.start(&request, somebody(), None), word);
+    assert!(matches!(refused, Err(SettlerError::Date)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use shardwire_protocols::{
 };
 use shardwire_store::{
     Write,
-    records::{HANDOFFS, Handoff, VERDICTS},
+    records::{HANDOFFS, Handoff, KeptCause, VERDICTS},
 };
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ impl Settler {
     fn judged(&self, shard: ShardId) -> Result<Option<Judged>, SettlerError> {
         let verdict = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?;
         Ok(verdict.map(|verdict| {
-            let disputed = |(code, reason): (String, String)| Judgement::Disputed { cause: Cause::new(&code, &reason) };
+            let disputed = |fault: KeptCause| Judgement::Disputed { cause: fault.cause() };
             let judgement = verdict.fault.map_or(Judgement::Verified, disputed);
             Judged { shard, proof: verdict.proof, judgement }
         }))

@@ -33,6 +33,7 @@ pub use error::SettlerError;
 pub(crate) use error::Unwanted;
 pub use judge::Judge;
 use life::Deadlines;
+use reachable::Reachable;
 use shardwire_host::{Changes, ChangesOf, Host, Turns};
 use shardwire_model::{
     Cause, PeerId, Role, SegmentId, ShardId, Slot, Stage,
@@ -56,9 +57,11 @@ use std::{
 pub struct Settler {
     host: Arc<Host>,
     world: Arc<dyn World>,
+    /// The same: whether it answers.
+    reachable: Arc<Reachable>,
     judge: Arc<Judge>,
     /// Announced when there is more to tend than before.
-    changes: Changes,
+    changes: Arc<Changes>,
     /// Of each operator: announced when the history of a shard of its changes.
     assignments: ChangesOf<PeerId>,
     /// How long shards have that were started without a time-out.
@@ -85,16 +88,18 @@ impl Settler {
         judge: Arc<Judge>,
         timeout: Duration,
     ) -> Result<Arc<Self>, SettlerError> {
-        let reachable = reachable::Reachable::new(world);
+        let changes = Arc::new(Changes::new());
+        let reachable = Arc::new(Reachable::new(world, changes.clone()));
         host.telemetry.condition("world", reachable.shortfall());
-        let world: Arc<dyn World> = Arc::new(reachable);
+        let world: Arc<dyn World> = reachable.clone();
         let settler = Arc::new(Self {
             events: host.telemetry.events(),
             operations: host.telemetry.events(),
             host,
             world,
+            reachable,
             judge,
-            changes: Changes::new(),
+            changes,
             assignments: ChangesOf::new(),
             timeout,
             deadlines: Mutex::default(),
@@ -152,7 +157,7 @@ impl Settler {
             // What was wrong with a proof is of no interest once the shard is over, unless that ended it.
             let ended_it = matches!(life.step(Stage::Aborted), Some(Step::Aborted { why: AbortCause::Unmergeable }));
             let tells = ended_it || !life.is_over();
-            status.error = verdict.fault.map(|(code, reason)| Cause::new(&code, &reason)).filter(|_| tells);
+            status.error = verdict.fault.map(|fault| fault.cause()).filter(|_| tells);
         }
         status.error = pending.or(status.error);
         if let ShardState::Settled(settlement) = record.state {

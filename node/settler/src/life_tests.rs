@@ -105,13 +105,17 @@ impl Machine {
 
     /// The settler begins, or begins again.
     pub(super) async fn settler(&self, clock: &Arc<impl Clock + 'static>) -> Result<Run, String> {
-        let store = self.store()?;
-        self.settler_of(store, Arc::new(self.ledger(clock)?), clock).await
+        self.configured("", clock).await
     }
 
     /// As [`settler`](Self::settler), over this World.
     pub(super) async fn over(&self, world: Arc<dyn World>, clock: &Arc<impl Clock + 'static>) -> Result<Run, String> {
-        self.settler_of(self.store()?, world, clock).await
+        self.settler_of(self.store()?, world, clock, "").await
+    }
+
+    /// As [`settler`](Self::settler), configured like this.
+    pub(super) async fn configured(&self, config: &str, clock: &Arc<impl Clock + 'static>) -> Result<Run, String> {
+        self.settler_of(self.store()?, Arc::new(self.ledger(clock)?), clock, config).await
     }
 
     async fn settler_of(
@@ -119,8 +123,9 @@ impl Machine {
         store: Store,
         world: Arc<dyn World>,
         clock: &Arc<impl Clock + 'static>,
+        config: &str,
     ) -> Result<Run, String> {
-        let (host, tasks) = host(identity(1), store, self.folder.path(), clock.clone(), "");
+        let (host, tasks) = host(identity(1), store, self.folder.path(), clock.clone(), config);
         let judge = Arc::new(Judge::new(Arc::new(NoVerifier)));
         let settler =
             Settler::resume(host, world.clone(), judge, 10 * MINUTE).await.map_err(|error| error.to_string())?;

@@ -18,7 +18,7 @@ use shardwire_proving::settle::OutputMismatch;
 use shardwire_reputation::{Blame, Breach, Event, Work};
 use shardwire_store::{
     StoreError,
-    records::{VERDICTS, Verdict},
+    records::{KeptCause, VERDICTS, Verdict},
 };
 use shardwire_transport::Initiator;
 use shardwire_world::{Refusal, ShardRecord, ShardState};
@@ -95,7 +95,7 @@ impl Settler {
                     Interest::None(Unwanted::OtherJob { shard })
                 }
                 ShardState::Started => match fault {
-                    Some((code, reason)) => Interest::Disputed(Cause::new(&code, &reason)),
+                    Some(fault) => Interest::Disputed(fault.cause()),
                     None => Interest::Of(Box::new(record)),
                 },
             },
@@ -163,8 +163,7 @@ impl Settler {
                 let (code, error) = (objection.code(), objection.to_string());
                 self.events.emit(ProofDisputed { shard, prover, proof, code, error });
                 let blamed = blame_of(&objection);
-                let fault = Some((objection.code().to_owned(), objection.to_string()));
-                let kept = Verdict { fault, ..verdict };
+                let kept = Verdict { fault: Some(KeptCause::of(&objection)), ..verdict };
                 let accusation = (blamed == Some(Blame::Peer)).then(|| {
                     let announcement = offered.announcement().clone();
                     let proof = BadProof { announcement, start, before, bytes: proof_bytes };

@@ -22,7 +22,7 @@ use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_reputation::{Standing, Tier};
 use shardwire_store::{
     Artefacts, Store, SystemDisk,
-    records::{LAYOUT, history_of},
+    records::{KeptCause, LAYOUT, history_of},
 };
 use shardwire_telemetry::Telemetry;
 use shardwire_transport::{Channel, identity::Identity, session::pair_over};
@@ -255,7 +255,7 @@ async fn a_proof_of_another_segment_decides_nothing_about_the_first() {
         prover: identity(2).peer(),
         bytes: 1,
         verify_us: 1,
-        fault: Some(("SW-X-001".to_owned(), "the second segment's".to_owned())),
+        fault: Some(KeptCause { code: "SW-X-001".to_owned(), reason: "the second segment's".to_owned() }),
     };
     settler.host.store.put(&VERDICTS, &second, &verdict).unwrap();
     let lease = |segment| {
@@ -270,7 +270,7 @@ async fn a_proof_of_another_segment_decides_nothing_about_the_first() {
     let verdict = offers(&settler, 2, held(&start, before, bytes, 2, 1)).await;
     assert!(matches!(&verdict, Verdict::Disputed(it) if it.statement.cause.code == "SW-SETTLE-004"), "{verdict:?}");
     let faults = [first, second].map(|segment| settler.host.store.get(&VERDICTS, &segment).unwrap().unwrap().fault);
-    assert_eq!(faults.map(|fault| fault.unwrap().0), ["SW-SETTLE-004", "SW-X-001"]);
+    assert_eq!(faults.map(|fault| fault.unwrap().code), ["SW-SETTLE-004", "SW-X-001"]);
 }
 
 #[tokio::test(start_paused = true)]

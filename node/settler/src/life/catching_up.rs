@@ -16,7 +16,7 @@ use shardwire_model::{
 };
 use shardwire_store::{
     StoreError, Write,
-    records::{INTENTS, Intent, VERDICTS, Verdict},
+    records::{INTENTS, Intent, KeptCause, VERDICTS, Verdict},
 };
 use shardwire_world::events::{Kind, OperationFinal, OperationPending, OperationRefused, OperationSubmitted};
 use shardwire_world::{MergeError, Receipt, Refusal, Standing, Ticket};
@@ -149,10 +149,9 @@ impl Settler {
     async fn note_refused(&self, shard: ShardId, intent: &Intent, refusal: &Refusal) -> Result<(), SettlerError> {
         let segment = SegmentId::first(shard);
         let ends = is_unsettleable(intent, refusal);
-        let objection = Objection::World(refusal.clone());
         let disputed = match intent {
-            Intent::Settle { proof, .. } => Some((*proof, (objection.code().to_owned(), objection.to_string()))),
-            _ => None,
+            Intent::Settle { proof, .. } => Some((*proof, KeptCause::of(&Objection::World(refusal.clone())))),
+            Intent::Start { .. } | Intent::Abort { .. } | Intent::OlderStart { .. } => None,
         };
         let changes = move |write: &mut Write<'_>| {
             if let Some((proof, fault)) = disputed

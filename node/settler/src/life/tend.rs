@@ -23,7 +23,7 @@ impl Settler {
             let changed = self.changes.next();
             let mut failed = self.catch_up_all().await;
             // A World that didn't answer is asked again, also if nobody else does.
-            failed |= self.world.shards(None, 1).await.is_err();
+            failed |= self.reachable.is_silent() && self.world.shards(None, 1).await.is_err();
             for shard in self.due() {
                 failed |= !self.expire(shard).await;
             }
