@@ -8,7 +8,7 @@ use crate::{
     run::RunError,
     world,
 };
-use shardwire_host::history::Lives as _;
+use shardwire_host::{history::Lives as _, signed};
 use shardwire_model::{Coded, PeerId, Role, SegmentId, Timestamp, life::Part};
 use shardwire_reputation::Policy;
 use shardwire_store::{
@@ -57,14 +57,11 @@ pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeContents, RunError
             ended: life.ended(),
         });
     }
-    let jobs = store.all(&JOBS).map_err(boxed)?.into_iter().map(|(id, job)| ProverJob {
-        job: id,
-        shard: job.start.shard,
-        segment: job.segment,
-        proof: job.proof,
-        receipt: job.receipt.and_then(|receipt| postcard::from_bytes(&receipt).ok()),
+    let jobs = store.all(&JOBS).map_err(boxed)?.into_iter().map(|(id, job)| {
+        let receipt = job.receipt.as_ref().map(signed::read).transpose().map_err(boxed)?;
+        Ok(ProverJob { job: id, shard: job.start.shard, segment: job.segment, proof: job.proof, receipt })
     });
-    let jobs = jobs.collect();
+    let jobs = jobs.collect::<Result<_, RunError>>()?;
     // Nothing decays before a record's own date, so this is how it was kept, whatever the node's half-lives.
     let (kept, policy) = (Timestamp::default(), Policy::default());
     let peers = store.all(&PEERS).map_err(boxed)?.into_iter().map(|(peer, record)| PeerScore {

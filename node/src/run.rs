@@ -190,7 +190,7 @@ pub async fn run_at(
     }
     node.stop.cancel();
     let _ = tokio::time::timeout(DRAIN, network.join_next()).await;
-    peers::keep(&node.host.store, &node.host.peers.take_changed());
+    peers::keep(&node.host.store, node.host.peers.take_changed()).await;
     let _ = tokio::time::timeout(DRAIN, endpoint.close()).await;
     let _ = tokio::time::timeout(DRAIN, tasks.end()).await;
     Ok(())

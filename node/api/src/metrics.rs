@@ -238,7 +238,7 @@ mod tests {
         let address = served(&peers).await;
         assert!(get(address, "/ready").await.starts_with("HTTP/1.1 200 OK\r\n"));
         let tending = peers.1.clone();
-        tokio::spawn(async move { tending.maintain(drop, || 2).await });
+        tokio::spawn(async move { tending.maintain(|_| std::future::ready(()), || 2).await });
         let refused = loop {
             let answer = get(address, "/ready?now").await;
             if !answer.starts_with("HTTP/1.1 200") {

@@ -54,6 +54,7 @@ async fn tend(host: &Host, disk: &WatchedDisk) {
 }
 
 /// Tries whether the disk takes so much now; it is well again if it does.
+#[allow(clippy::disallowed_methods, reason = "beside the async threads")]
 async fn probe(host: &Host, disk: &WatchedDisk, bytes: usize) {
     let (failures, artefacts, store) = (disk.failures(), host.artefacts.clone(), host.store.clone());
     let works = move || artefacts.probe(bytes).is_ok() && store.write(|_| Ok::<_, StoreError>(())).is_ok();

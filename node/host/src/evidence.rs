@@ -9,13 +9,10 @@
 
 use crate::Host;
 use shardwire_model::{Coded as _, Hash, PeerId, Timestamp};
-use shardwire_protocols::{
-    administration::PART_BYTES,
-    evidence::{Accusation, MAX_EVIDENCE_BYTES},
-};
+use shardwire_protocols::evidence::{Accusation, MAX_EVIDENCE_BYTES};
 use shardwire_store::{
     Store, StoreError, Write,
-    records::{ACCUSED, EVIDENCE, EvidenceKey, EvidencePart, KeptEvidence},
+    records::{ACCUSED, EVIDENCE, EVIDENCE_PART_BYTES, EvidenceKey, EvidencePart, KeptEvidence},
 };
 
 /// Most pieces against one peer: one shows it, some more show that it wasn't once.
@@ -43,49 +40,47 @@ pub enum Keeping {
 }
 
 #[allow(clippy::cast_possible_truncation)] // 128 KiB
-const PART: u32 = PART_BYTES as u32;
+const PART: u32 = EVIDENCE_PART_BYTES as u32;
 
 /// Keeps a piece, if there is room. `worked` says who has something to lose.
 ///
 /// # Errors
 /// [`StoreError`] if the disk fails; then everything is as it was.
-pub fn keep(
+pub async fn keep(
     store: &Store,
     piece: &Accusation,
     now: Timestamp,
-    worked: impl Fn(PeerId) -> bool,
+    worked: impl Fn(PeerId) -> bool + Send + 'static,
 ) -> Result<Keeping, StoreError> {
     let (accused, bytes) = (piece.accused, piece.to_bytes());
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let fresh = KeptEvidence { hash: Hash::of(&bytes), bytes: length, at: now };
-    let mut keeping = Keeping::NoRoom;
-    store.write(|write| {
+    let changes = move |write: &mut Write<'_>| {
         // Only one writes at a time: what is read here is as it will be replaced.
-        let mut accused_all = store.all(&ACCUSED)?;
-        let mut kept = store.get(&ACCUSED, &accused)?.unwrap_or_default();
+        let mut accused_all = write.with_prefix(&ACCUSED, &[])?;
+        let mut kept = write.get(&ACCUSED, &accused)?.unwrap_or_default();
         accused_all.retain(|(peer, _)| *peer != accused);
         if kept.iter().any(|it| it.hash == fresh.hash) {
-            keeping = Keeping::Before;
-            return Ok(());
+            return Ok(Keeping::Before);
         }
         let peer_bytes = total(&kept) + u64::from(length);
         if length > MAX_EVIDENCE_BYTES || kept.len() >= MAX_PIECES || peer_bytes > MAX_PEER_BYTES {
-            return Ok(());
+            return Ok(Keeping::NoRoom);
         }
-        let Some(give_way) = give_way(accused_all, peer_bytes, worked) else { return Ok(()) };
+        let Some(give_way) = give_way(accused_all, peer_bytes, worked) else { return Ok(Keeping::NoRoom) };
         for (peer, pieces) in give_way {
             forget(write, peer, &pieces)?;
         }
         let number = u32::try_from(kept.len()).unwrap_or(u32::MAX);
-        for (part, bytes) in (0..).zip(bytes.chunks(PART_BYTES)) {
+        for (part, bytes) in (0..).zip(bytes.chunks(EVIDENCE_PART_BYTES)) {
             let key = EvidenceKey { peer: accused, number, part };
             write.put(&EVIDENCE, &key, &EvidencePart { whole: length, bytes: bytes.to_vec() })?;
         }
         kept.push(fresh);
-        keeping = Keeping::Now;
-        write.put(&ACCUSED, &accused, &kept)
-    })?;
-    Ok(keeping)
+        write.put(&ACCUSED, &accused, &kept)?;
+        Ok(Keeping::Now)
+    };
+    store.commit(changes).await
 }
 
 fn total(kept: &[KeptEvidence]) -> u64 {
@@ -127,7 +122,7 @@ pub fn pieces(store: &Store, peer: PeerId) -> Result<usize, StoreError> {
     Ok(store.get(&ACCUSED, &peer)?.map_or(0, |kept| kept.len()))
 }
 
-/// A part of a piece from this byte on: at most [`PART_BYTES`], nothing past its end; `None` if there is no such piece.
+/// A part of a piece from this byte on: at most as much as is stored together, nothing past its end; `None` if there is no such piece.
 pub fn read(store: &Store, peer: PeerId, number: u32, from: u32) -> Result<Option<EvidencePart>, StoreError> {
     let (part, offset) = (from / PART, (from % PART) as usize);
     if let Some(EvidencePart { whole, bytes }) = store.get(&EVIDENCE, &EvidenceKey { peer, number, part })? {
@@ -140,13 +135,13 @@ pub fn read(store: &Store, peer: PeerId, number: u32, from: u32) -> Result<Optio
 impl Host {
     /// Keeps what can be proven against a peer, and says so. What follows for its score is the caller's to note; `true` if that was not known
     /// before. A disk that fails loses the piece, not what follows from it.
-    pub fn accuse(&self, piece: &Accusation) -> bool {
-        let peer = piece.accused.short();
-        let worked = |peer| {
-            let view = self.peers.view(peer);
+    pub async fn accuse(&self, piece: Accusation) -> bool {
+        let (peer, peers) = (piece.accused.short(), self.peers.clone());
+        let worked = move |peer| {
+            let view = peers.view(peer);
             view.components.work > 0 || view.listing.is_some()
         };
-        match keep(&self.store, piece, self.clock.now(), worked) {
+        match keep(&self.store, &piece, self.clock.now(), worked).await {
             Ok(Keeping::Now) => tracing::warn!(peer, "evidence is kept: `shardwire peer evidence` shows it"),
             Ok(Keeping::Before) => return false,
             Ok(Keeping::NoRoom) => tracing::warn!(peer, "evidence isn't kept: there is no room for more"),
@@ -197,8 +192,8 @@ mod tests {
         Accusation { accused, evidence: Evidence::Proof(Box::new(proof)) }
     }
 
-    fn keeps(store: &Store, piece: &Accusation, at: u64) -> Keeping {
-        keep(store, piece, Timestamp(at), |peer| peer.0[0] == 1).unwrap()
+    async fn keeps(store: &Store, piece: &Accusation, at: u64) -> Keeping {
+        keep(store, piece, Timestamp(at), |peer| peer.0[0] == 1).await.unwrap()
     }
 
     fn whole(store: &Store, peer: PeerId, number: u32) -> Option<Vec<u8>> {
@@ -210,46 +205,45 @@ mod tests {
             if bytes.len() == part.whole as usize {
                 return Some(bytes);
             }
-            assert!(!part.bytes.is_empty() && part.bytes.len() <= PART_BYTES);
+            assert!(!part.bytes.is_empty() && part.bytes.len() <= EVIDENCE_PART_BYTES);
         }
     }
 
-    #[test]
-    fn a_piece_is_kept_whole_and_once() {
+    #[tokio::test]
+    async fn a_piece_is_kept_whole_and_once() {
         let (store, accused) = (store(), peer(1));
         // Just a part, a byte more, much more.
-        for (number, bytes) in (0..).zip([10, PART_BYTES, 3 * PART_BYTES + 5]) {
+        for (number, bytes) in (0..).zip([10, EVIDENCE_PART_BYTES, 3 * EVIDENCE_PART_BYTES + 5]) {
             let piece = piece(accused, bytes, 7);
-            assert_eq!(keeps(&store, &piece, 5), Keeping::Now);
-            assert_eq!(keeps(&store, &piece, 6), Keeping::Before);
+            assert_eq!(keeps(&store, &piece, 5).await, Keeping::Now);
+            assert_eq!(keeps(&store, &piece, 6).await, Keeping::Before);
             assert_eq!(Accusation::from_bytes(&whole(&store, accused, number).unwrap()).unwrap(), piece);
         }
         assert_eq!((pieces(&store, accused).unwrap(), pieces(&store, peer(2)).unwrap()), (3, 0));
         assert_eq!(whole(&store, accused, 3), None);
     }
 
-    #[test]
-    fn one_peer_fills_no_more_than_its_share() {
+    #[tokio::test]
+    async fn one_peer_fills_no_more_than_its_share() {
         let (store, accused) = (store(), peer(1));
         for fill in 0..8 {
-            assert_eq!(keeps(&store, &piece(accused, 10, fill), 5), Keeping::Now);
+            assert_eq!(keeps(&store, &piece(accused, 10, fill), 5).await, Keeping::Now);
         }
-        assert_eq!(keeps(&store, &piece(accused, 10, 8), 5), Keeping::NoRoom, "pieces");
+        assert_eq!(keeps(&store, &piece(accused, 10, 8), 5).await, Keeping::NoRoom, "pieces");
         let long = 7 << 19;
-        assert_eq!(
-            [0, 1, 2].map(|fill| keeps(&store, &piece(peer(2), long, fill), 5)),
-            [Keeping::Now, Keeping::Now, Keeping::NoRoom]
-        );
-        assert_eq!(keeps(&store, &piece(peer(2), 10, 3), 5), Keeping::Now, "a short one still fits");
+        for (fill, keeping) in (0..).zip([Keeping::Now, Keeping::Now, Keeping::NoRoom]) {
+            assert_eq!(keeps(&store, &piece(peer(2), long, fill), 5).await, keeping);
+        }
+        assert_eq!(keeps(&store, &piece(peer(2), 10, 3), 5).await, Keeping::Now, "a short one still fits");
     }
 
-    #[test]
-    fn a_flood_of_identities_displaces_nothing_that_matters() {
+    #[tokio::test]
+    async fn a_flood_of_identities_displaces_nothing_that_matters() {
         let store = store();
         let worker = worker(1);
-        assert_eq!(keeps(&store, &piece(worker, 10, 0), 0), Keeping::Now);
+        assert_eq!(keeps(&store, &piece(worker, 10, 0), 0).await, Keeping::Now);
         for number in 0..300 {
-            assert_eq!(keeps(&store, &piece(peer(number), 10, 1), u64::from(number)), Keeping::Now, "{number}");
+            assert_eq!(keeps(&store, &piece(peer(number), 10, 1), u64::from(number)).await, Keeping::Now, "{number}");
             let accused = store.all(&ACCUSED).unwrap();
             assert!(accused.len() <= MAX_ACCUSED, "{}", accused.len());
         }
@@ -259,17 +253,17 @@ mod tests {
         assert_eq!(pieces(&store, peer(299)).unwrap(), 1);
     }
 
-    #[test]
-    fn bytes_in_all_are_bounded_and_those_with_something_to_lose_stay() {
+    #[tokio::test]
+    async fn bytes_in_all_are_bounded_and_those_with_something_to_lose_stay() {
         let store = store();
         let long = 4 << 20;
         // Thirty-two of the longest but one fit.
         for number in 1..=31 {
-            assert_eq!(keeps(&store, &piece(worker(number), long, 0), 1), Keeping::Now, "{number}");
+            assert_eq!(keeps(&store, &piece(worker(number), long, 0), 1).await, Keeping::Now, "{number}");
         }
-        assert_eq!(keeps(&store, &piece(worker(99), long, 0), 2), Keeping::NoRoom, "nobody has to give way");
-        assert_eq!(keeps(&store, &piece(peer(3), 7 << 19, 0), 2), Keeping::Now);
-        assert_eq!(keeps(&store, &piece(worker(99), 7 << 19, 0), 3), Keeping::Now);
+        assert_eq!(keeps(&store, &piece(worker(99), long, 0), 2).await, Keeping::NoRoom, "nobody has to give way");
+        assert_eq!(keeps(&store, &piece(peer(3), 7 << 19, 0), 2).await, Keeping::Now);
+        assert_eq!(keeps(&store, &piece(worker(99), 7 << 19, 0), 3).await, Keeping::Now);
         assert_eq!((pieces(&store, peer(3)).unwrap(), whole(&store, peer(3), 0)), (0, None));
         let all: u64 = store.all(&ACCUSED).unwrap().iter().map(|(_, kept)| total(kept)).sum();
         assert!(all <= MAX_ALL_BYTES);

@@ -26,9 +26,11 @@ pub mod signed;
 mod tasks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod turns;
 
 pub use changes::{Changes, ChangesOf};
 pub use host::Host;
 pub use platform::{Platform, Randomness};
 pub use services::Services;
 pub use tasks::{Spawner, Tasks};
+pub use turns::{Turn, Turns};

@@ -2,13 +2,13 @@
 //!
 //! Everything else about peers is [`shardwire_peers`]'s.
 
-use crate::clock::Steady;
+use crate::{Host, clock::Steady};
 use shardwire_config::Config;
 use shardwire_model::{Clock, Coded as _, PeerId};
 use shardwire_peers::{ConfiguredPeers, Peers};
 use shardwire_reputation::{Listing, Record};
 use shardwire_store::records::{PEERS, WORDS};
-use shardwire_store::{Store, StoreError};
+use shardwire_store::{Store, StoreError, Write};
 use shardwire_telemetry::Telemetry;
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
@@ -45,15 +45,15 @@ pub fn recall(
 }
 
 /// Keeps the records that changed.
-pub fn keep(store: &Store, changed: &[(PeerId, Option<Record>)]) {
-    let kept = store.write(|write| {
+pub async fn keep(store: &Store, changed: Vec<(PeerId, Option<Record>)>) {
+    let changes = move |write: &mut Write<'_>| {
         changed.iter().try_for_each(|(peer, record)| match record {
             Some(record) => write.put(&PEERS, peer, record),
             None => write.remove(&PEERS, peer),
         })
-    });
+    };
+    let kept: Result<(), StoreError> = store.commit(changes).await;
     if let Err(error) = kept {
-        let error: StoreError = error;
         // What follows is kept again with the next change of each; the node goes on with what it has in memory.
         tracing::error!(code = error.code(), "what is known of peers can't be kept: {error}");
     }
@@ -63,11 +63,18 @@ pub fn keep(store: &Store, changed: &[(PeerId, Option<Record>)]) {
 ///
 /// # Errors
 /// [`StoreError`] if it can't be kept; then it doesn't hold.
-pub fn say(store: &Store, peers: &Peers, peer: PeerId, word: Option<Listing>) -> Result<(), StoreError> {
-    store.write(|write| match &word {
+pub async fn say(host: &Host, peer: PeerId, word: Option<Listing>) -> Result<(), StoreError> {
+    let reserved = host.store.reserve().await?;
+    let (said, peers) = (word.clone(), host.peers.clone());
+    let changes = move |write: &mut Write<'_>| match &said {
         Some(word) => write.put(&WORDS, &peer, word),
         None => write.remove(&WORDS, &peer),
-    })?;
-    peers.set_listing(peer, word);
-    Ok(())
+    };
+    // In the order of the commits, and also if who said it goes away meanwhile.
+    let holds = move |kept: &Result<(), StoreError>| {
+        if kept.is_ok() {
+            peers.set_listing(peer, word);
+        }
+    };
+    reserved.enqueue_then(changes, holds).await
 }

@@ -1,6 +1,7 @@
 //! The tasks of a node that no session owns: they end when the node does, however that ends.
 
 use shardwire_transport::Pause;
+use tokio::sync::oneshot;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -64,12 +65,20 @@ impl Spawner {
             }
         });
     }
+
+    /// Does work that mustn't be left half done: it goes on if who waits for it goes away. None if the node ends before the work does.
+    pub async fn finish<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let (done, result) = oneshot::channel();
+        self.spawn(async move {
+            let _ = done.send(work.await);
+        });
+        result.await.ok()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::sync::oneshot;
 
     #[tokio::test]
     async fn tasks_end_with_their_node() {
@@ -85,6 +94,23 @@ mod tests {
         let (held, released) = oneshot::channel::<()>();
         spawner.spawn(async move { assert!(held.send(()).is_ok()) });
         assert!(released.await.is_err(), "a node that has ended starts nothing");
+    }
+
+    #[tokio::test]
+    async fn work_that_must_not_be_left_half_done_goes_on_without_who_waits_for_it() {
+        let tasks = Tasks::default();
+        assert_eq!(tasks.spawner().finish(async { 7 }).await, Some(7));
+        let ((go, goes), (done, ended)) = (oneshot::channel::<()>(), oneshot::channel());
+        let spawner = tasks.spawner();
+        let waits = spawner.finish(async move {
+            goes.await.unwrap();
+            done.send(()).unwrap();
+        });
+        assert!(tokio::time::timeout(std::time::Duration::ZERO, waits).await.is_err(), "who waited has gone");
+        go.send(()).unwrap();
+        assert_eq!(ended.await, Ok(()));
+        drop(tasks);
+        assert_eq!(spawner.finish(async { 7 }).await, None);
     }
 
     #[tokio::test]

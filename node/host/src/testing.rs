@@ -3,7 +3,7 @@
 use crate::{Host, peers, platform::Work, tasks::Tasks};
 use shardwire_config::{Config, Environment, Flags};
 use shardwire_model::{Clock, Felt, Hash, Timestamp};
-use shardwire_store::{Artefacts, Store, SystemDisk};
+use shardwire_store::{Artefacts, Store, StoreError, SystemDisk, records::LAYOUT};
 use shardwire_telemetry::Telemetry;
 use shardwire_transport::Identity;
 use shardwire_world::WorldIdentity;
@@ -12,7 +12,10 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
+        mpsc::{RecvTimeoutError, SyncSender, sync_channel},
     },
+    thread::{self, JoinHandle},
+    time::Duration,
 };
 use tokio::time::Instant;
 
@@ -61,6 +64,61 @@ impl Clock for SetWall {
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         Timestamp(u64::try_from(self.0.elapsed().as_millis()).unwrap())
+    }
+}
+
+/// The store of a folder. If a host had it before, the thread that made its last commit lets go of it a moment later than the host does.
+///
+/// # Panics
+/// If it can't be opened, for another reason than that.
+#[must_use]
+pub fn store(folder: &Path) -> Store {
+    loop {
+        match Store::open(&SystemDisk, &folder.join("node.redb"), &LAYOUT) {
+            Err(StoreError::InUse) => thread::yield_now(),
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
+/// Holds up every commit of a store until it is dropped, as a disk does that takes its time.
+#[derive(Debug)]
+pub struct HeldCommits {
+    release: Option<SyncSender<()>>,
+    holder: Option<JoinHandle<()>>,
+}
+
+/// Longer than anything that a test does meanwhile: a thread that waits for the disk shows by that.
+const HELD_FOR: Duration = Duration::from_secs(60);
+
+impl HeldCommits {
+    /// Holds them up from now on.
+    #[must_use]
+    pub fn of(store: &Store) -> Self {
+        let (release, released) = sync_channel(0);
+        let (holds, held) = sync_channel(0);
+        let store = store.clone();
+        let holder = thread::spawn(move || {
+            let hold = store.write(|_| {
+                holds.send(()).unwrap();
+                let waited = released.recv_timeout(HELD_FOR);
+                assert_ne!(waited, Err(RecvTimeoutError::Timeout), "the test's own thread waits for the disk");
+                Ok::<_, StoreError>(())
+            });
+            hold.unwrap();
+        });
+        held.recv().unwrap();
+        Self { release: Some(release), holder: Some(holder) }
+    }
+}
+
+impl Drop for HeldCommits {
+    fn drop(&mut self) {
+        self.release = None;
+        let held = self.holder.take().map(JoinHandle::join);
+        if !thread::panicking() {
+            held.unwrap().unwrap();
+        }
     }
 }
 

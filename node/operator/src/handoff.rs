@@ -3,6 +3,7 @@
 use super::{
     Operator, OperatorError,
     events::{ClaimDisputed, ClaimVerified},
+    seen_through,
 };
 use shardwire_model::{
     ShardId,
@@ -15,13 +16,14 @@ use shardwire_protocols::{
 use shardwire_reputation::{Blame, Breach, Event};
 use shardwire_store::records::{Assignment, WireFelt};
 use shardwire_transport::Initiator;
+use std::sync::Arc;
 
 impl Operator {
     /// Takes assignments from a settler until the session fails.
     ///
     /// # Errors
     /// [`ServeError`]: why the session ended.
-    pub(crate) async fn follow(&self, session: Initiator<Handoff>) -> Result<(), ServeError> {
+    pub(crate) async fn follow(self: &Arc<Self>, session: Initiator<Handoff>) -> Result<(), ServeError> {
         let settler = session.peer();
         if !self.host.world.is_settler(settler) {
             // Whatever it says that it is: assignments come from those alone that the World lists. Nothing more is asked of it.
@@ -44,7 +46,8 @@ impl Operator {
                         settler,
                         epoch: assign.epoch,
                     };
-                    match self.assign(assignment) {
+                    let it = self.clone();
+                    match seen_through(&self.host, async move { it.assign(assignment).await }).await {
                         Ok(()) => pending.accept(identity).await?,
                         Err(cannot @ (OperatorError::Full | OperatorError::Program(_))) => {
                             pending.decline(cannot).await?
@@ -53,7 +56,9 @@ impl Operator {
                     }
                 }
                 Next::Judged(judged, client) => {
-                    self.judged(judged).map_err(|error| ServeError::Handler(error.into()))?;
+                    let it = self.clone();
+                    let taken_in = seen_through(&self.host, async move { it.judged(judged).await }).await;
+                    taken_in.map_err(|error| ServeError::Handler(error.into()))?;
                     client
                 }
                 Next::Closed(closed, client) => {
@@ -61,21 +66,24 @@ impl Operator {
                         Outcome::Settled { proof } => Step::Settled { proof: Some(proof) },
                         Outcome::Aborted => Step::Aborted { why: AbortCause::Told { by: settler } },
                     };
-                    self.close(closed.shard, end).map_err(|error| ServeError::Handler(error.into()))?;
+                    let it = self.clone();
+                    let noted = seen_through(&self.host, async move { it.close(closed.shard, end).await }).await;
+                    noted.map_err(|error| ServeError::Handler(error.into()))?;
                     client
                 }
             };
         }
     }
 
-    /// Takes in what a settler of the World found a proof to be: one that holds is one at last, a dispute makes the job free.
-    pub(super) fn judged(&self, judged: Judged) -> Result<(), OperatorError> {
+    /// Takes in what a settler of the World found a proof to be: one that holds is one at last, a dispute makes the job free. To be seen
+    /// through.
+    pub(super) async fn judged(&self, judged: Judged) -> Result<(), OperatorError> {
         let (told, Judged { shard, proof, judgement }) = (judged.told(), judged);
         let Some(run) = self.run(shard) else { return Ok(()) };
-        let disputed = run.leases.judged(&self.host, told)?;
+        let disputed = run.leases.judged(&self.host, told).await?;
         match judgement {
             Judgement::Verified => {
-                run.reached(Step::Proven { proof })?;
+                run.reached(Step::Proven { proof }).await?;
                 self.events.emit(ClaimVerified { job: run.job, proof });
             }
             Judgement::Disputed { cause } => {

@@ -8,7 +8,7 @@
 use super::{OperatorError, run::Run};
 use shardwire_model::{Cause, ShardId, SignedTransaction};
 use shardwire_program::Programs;
-use shardwire_store::{RecordKey as _, records::TRANSACTIONS};
+use shardwire_store::{RecordKey as _, StoreError, records::TRANSACTIONS};
 use shardwire_telemetry::Shortfall;
 use shardwire_transport::{Backoff, backoff::Waits};
 use std::{
@@ -81,15 +81,17 @@ impl Run {
         let sequencer = self.sequencer()?;
         // Nothing is fed meanwhile.
         let _turn = self.feeding.lock().await;
-        let log = self.host.store.with_prefix(&TRANSACTIONS, &self.shard.to_bytes())?;
+        let (store, shard) = (self.host.store.clone(), self.shard);
+        let read = self.host.work.run(move || store.with_prefix(&TRANSACTIONS, &shard.to_bytes())).await;
+        let log = read.unwrap_or(Err(StoreError::Closed))?;
         // What is logged from here on is fed after it. What the log has beyond is logged and not yet known to be.
         let length = sequencer.replayed() as usize;
         let log: Vec<SignedTransaction> = log.into_iter().map(|(_, transaction)| transaction).take(length).collect();
         self.state().interrupted = None;
-        self.chunk_store().begin_again();
+        self.chunk_store.begin_again();
         self.execute(program, log)?;
-        if sequencer.ended() {
-            // It gets nothing more.
+        if sequencer.ended() || !self.is_open() {
+            // It gets nothing more. A shard that was closed meanwhile had no executor to let go of, or the one before.
             let executor = self.executor().take();
             drop(executor);
         }

@@ -225,15 +225,19 @@ impl Present {
 }
 
 /// The leases of one segment of a run.
+///
+/// One change that is stored at a time: it is decided, made durable and only then seen, and `changing` is held meanwhile. `present` is locked to look and
+/// to publish, never across a commit.
 #[derive(Debug)]
 pub(super) struct Leases {
     segment: SegmentId,
+    changing: tokio::sync::Mutex<()>,
     present: Mutex<Present>,
 }
 
 impl Leases {
     pub(super) fn new(segment: SegmentId) -> Self {
-        Self { segment, present: Mutex::default() }
+        Self { segment, changing: tokio::sync::Mutex::default(), present: Mutex::default() }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Present> {
@@ -296,21 +300,34 @@ impl Leases {
     }
 
     /// Leases the job under a new epoch; with whom another prover loses it thereby, though it gave signs of life.
-    pub(super) fn grant(
+    /// To be seen through once it has begun: what is durable is published after that.
+    pub(super) async fn grant(
         &self,
         host: &Host,
         job: Hash,
         asker: Asker,
         work: Work,
     ) -> Result<(Lease, Option<PeerId>), OperatorError> {
-        let (prover, now) = (asker.prover, Instant::now());
+        let _turn = self.changing.lock().await;
+        let prover = asker.prover;
         let tier = |peer| host.peers.standing(peer).tier();
-        let mut present = self.lock();
-        let before = present.lease.as_ref().map(|held| (held.record.prover, held.record.epoch, held.until > now));
-        let other = before.filter(|(holder, ..)| *holder != prover);
-        if let Some((holder, ..)) = other.filter(|(holder, ..)| present.is_held_against(asker, tier(*holder), work)) {
-            return Err(OperatorError::Leased { prover: holder.short() });
-        }
+        let is_other = |(holder, ..): &(PeerId, u64, bool)| *holder != prover;
+        let before = {
+            let (present, now) = (self.lock(), Instant::now());
+            let before = present.lease.as_ref().map(|held| (held.record.prover, held.record.epoch, held.until > now));
+            let kept_away =
+                before.filter(is_other).filter(|(holder, ..)| present.is_held_against(asker, tier(*holder), work));
+            if let Some((holder, ..)) = kept_away {
+                return Err(OperatorError::Leased { prover: holder.short() });
+            }
+            before
+        };
+        let (epoch, expires) = (before.map_or(1, |(_, epoch, _)| epoch + 1), host.clock.steady().plus(trace::LEASE));
+        let record = TraceLease { epoch, prover, expires, proof: None };
+        host.store.keep(&LEASES, self.segment, record.clone()).await?;
+
+        let (mut present, now) = (self.lock(), Instant::now());
+        let other = before.filter(is_other);
         let without_proof = present.lease.as_ref().is_some_and(|held| held.record.proof.is_none());
         let over = present.lease.as_ref().is_some_and(|held| held.over);
         if let Some((holder, _, alive)) = other.filter(|_| without_proof) {
@@ -321,9 +338,6 @@ impl Leases {
                 host.peers.note(holder, &broke);
             }
         }
-        let (epoch, expires) = (before.map_or(1, |(_, epoch, _)| epoch + 1), host.clock.steady().plus(trace::LEASE));
-        let record = TraceLease { epoch, prover, expires, proof: None };
-        host.store.put(&LEASES, &self.segment, &record)?;
         let until = now + trace::LEASE;
         present.lease = Some(match present.lease.take().filter(|_| other.is_none()) {
             // Its bounds go on.
@@ -375,11 +389,26 @@ impl Leases {
         }
     }
 
-    /// Notes that the holder says that it has a proof.
-    pub(super) fn claims(&self, host: &Host, proof: Hash, work: Work) -> Result<(), StoreError> {
-        let mut present = self.lock();
-        let now = Instant::now();
-        let Some(prover) = present.lease.as_ref().map(|held| held.record.prover) else { return Ok(()) };
+    /// Notes that a prover says that it has a proof; the epoch that is valid instead if the lease isn't its own any more. To be seen through.
+    pub(super) async fn claims(
+        &self,
+        host: &Host,
+        (prover, epoch): (PeerId, u64),
+        proof: Hash,
+        work: Work,
+    ) -> Result<Result<(), u64>, StoreError> {
+        let _turn = self.changing.lock().await;
+        if let Err(epoch) = self.renew(prover, epoch, None) {
+            return Ok(Err(epoch));
+        }
+        let until = self.claim_holds(host, proof, work);
+        self.hold(host, Some(proof), until).await.map(Ok)
+    }
+
+    /// Until when the holder's claim to have this proof holds the job.
+    fn claim_holds(&self, host: &Host, proof: Hash, work: Work) -> Instant {
+        let (mut present, now) = (self.lock(), Instant::now());
+        let Some(prover) = present.lease.as_ref().map(|held| held.record.prover) else { return now };
         let tier = host.peers.standing(prover).tier();
         present.spend(tier, work, now);
         let judged = present.judged.filter(|told| told.proof == proof);
@@ -392,20 +421,22 @@ impl Leases {
             None => *present.claims_until.get_or_insert(now + CLAIM_HOLD),
         };
         present.note_claim(prover, proof);
-        self.hold(&mut present, host, Some(proof), until)
+        until
     }
 
-    /// Notes what a settler found a proof to be; who is shown thereby to have none.
-    pub(super) fn judged(&self, host: &Host, told: Told) -> Result<Option<PeerId>, StoreError> {
-        let mut present = self.lock();
-        present.judged = Some(told);
-        let held = present.lease.as_ref().and_then(|held| held.record.proof) == Some(told.proof);
+    /// Notes what a settler found a proof to be; who is shown thereby to have none. To be seen through.
+    pub(super) async fn judged(&self, host: &Host, told: Told) -> Result<Option<PeerId>, StoreError> {
+        let _turn = self.changing.lock().await;
+        let held = self.present().and_then(|lease| lease.proof) == Some(told.proof);
         let now = Instant::now();
         match (held, told.verified) {
-            (true, true) => self.hold(&mut present, host, Some(told.proof), now + VERIFIED_HOLD)?,
-            (true, false) if !Mutation::ClaimBelieved.is_planted() => self.hold(&mut present, host, None, now)?,
+            (true, true) => self.hold(host, Some(told.proof), now + VERIFIED_HOLD).await?,
+            (true, false) if !Mutation::ClaimBelieved.is_planted() => self.hold(host, None, now).await?,
             _ => {}
         }
+        let mut present = self.lock();
+        // The settler is told that this is known, so not before it is durable.
+        present.judged = Some(told);
         Ok(if told.verified { None } else { claimant(&present, told.proof) })
     }
 
@@ -419,22 +450,33 @@ impl Leases {
         self.lock().judged
     }
 
-    /// Ends the lease: the job may be leased again at once.
-    pub(super) fn end(&self, host: &Host, work: Work) -> Result<(), StoreError> {
-        let mut present = self.lock();
+    /// Ends the lease of a prover that gives it back: the job may be leased again at once. Whether the lease was its own. To be seen through.
+    pub(super) async fn end(
+        &self,
+        host: &Host,
+        (prover, epoch): (PeerId, u64),
+        work: Work,
+    ) -> Result<bool, StoreError> {
+        let _turn = self.changing.lock().await;
+        if self.renew(prover, epoch, None).is_err() {
+            return Ok(false);
+        }
         let now = Instant::now();
-        let Some(prover) = present.lease.as_ref().map(|held| held.record.prover) else { return Ok(()) };
-        present.spend(host.peers.standing(prover).tier(), work, now);
-        self.hold(&mut present, host, None, now)
+        self.lock().spend(host.peers.standing(prover).tier(), work, now);
+        self.hold(host, None, now).await?;
+        Ok(true)
     }
 
-    fn hold(&self, present: &mut Present, host: &Host, proof: Option<Hash>, until: Instant) -> Result<(), StoreError> {
-        let Some(held) = &mut present.lease else { return Ok(()) };
+    /// Changes what the present lease is held by, and for how long. Its caller has the turn.
+    async fn hold(&self, host: &Host, proof: Option<Hash>, until: Instant) -> Result<(), StoreError> {
+        let Some(before) = self.present() else { return Ok(()) };
         let expires = host.clock.steady().plus(until.saturating_duration_since(Instant::now()));
-        let record = TraceLease { proof, expires, ..held.record.clone() };
-        host.store.put(&LEASES, &self.segment, &record)?;
-        held.over = proof.is_none();
-        (held.record, held.until) = (record, until);
+        let record = TraceLease { proof, expires, ..before };
+        host.store.keep(&LEASES, self.segment, record.clone()).await?;
+        if let Some(held) = &mut self.lock().lease {
+            held.over = proof.is_none();
+            (held.record, held.until) = (record, until);
+        }
         Ok(())
     }
 }

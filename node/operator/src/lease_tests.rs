@@ -10,7 +10,7 @@ use shardwire_protocols::{
     handoff::{Judged, Judgement},
     trace::{Finished, Handler as _, Progress, Progressed, ProverStage, ResumableJob},
 };
-use shardwire_reputation::{AddressRange, Breach, Standing, Tier};
+use shardwire_reputation::{AddressRange, Breach, Event, Standing, Tier};
 use std::{net::Ipv4Addr, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -42,23 +42,29 @@ impl Desk {
     }
 
     /// The epoch under which this prover gets the job, if it does.
-    fn takes(&self, prover: PeerId) -> Option<u64> {
-        self.takes_as(self.asker(prover))
+    async fn takes(&self, prover: PeerId) -> Option<u64> {
+        self.takes_as(self.asker(prover)).await
     }
 
     /// As [`takes`](Self::takes), of a newcomer from this network.
-    fn takes_from(&self, network: [u8; 3], prover: PeerId) -> Option<u64> {
+    async fn takes_from(&self, network: [u8; 3], prover: PeerId) -> Option<u64> {
         let [a, b, c] = network;
         let network = Some(AddressRange::network(Ipv4Addr::new(a, b, c, 9).into()));
-        self.takes_as(Asker { network, ..self.asker(prover) })
+        self.takes_as(Asker { network, ..self.asker(prover) }).await
     }
 
-    fn takes_as(&self, asker: Asker) -> Option<u64> {
+    async fn takes_as(&self, asker: Asker) -> Option<u64> {
         let tier = |peer| self.operator.host.peers.standing(peer).tier();
         let offered = self.leases.is_free(asker, self.work, tier);
-        let granted = self.leases.grant(&self.operator.host, JOB, asker, self.work);
+        let granted = self.leases.grant(&self.operator.host, JOB, asker, self.work).await;
         assert!(!offered || granted.is_ok(), "what is offered is granted");
         granted.ok().map(|(lease, _)| lease.statement.epoch)
+    }
+
+    /// Its holder gives the job back.
+    async fn ends(&self) {
+        let held = self.leases.present().map(|lease| (lease.prover, lease.epoch)).unwrap();
+        assert!(self.leases.end(&self.operator.host, held, self.work).await.unwrap());
     }
 
     /// Reports every ten seconds for so long.
@@ -84,69 +90,69 @@ fn what_is_fair_follows_from_the_steps() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_only_signs_of_life_hold_goes_to_a_proven_prover_that_waits_after_the_time_that_the_work_takes() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path(), 0);
+    let (operator, _tasks) = operator(folder.path(), 0).await;
     worked(&operator, WORKER, 2);
     let desk = Desk::of(operator, ended());
-    assert_eq!(desk.takes(NEWCOMER), Some(1));
+    assert_eq!(desk.takes(NEWCOMER).await, Some(1));
     desk.reports(NEWCOMER, 1, FAIR - Duration::from_secs(10)).await;
-    assert_eq!(desk.takes(WORKER), None, "a slow machine has its time");
+    assert_eq!(desk.takes(WORKER).await, None, "a slow machine has its time");
     desk.reports(NEWCOMER, 1, Duration::from_secs(10)).await;
-    assert_eq!(desk.takes(key(5)), None, "to its equals it gives way later");
-    assert_eq!(desk.takes(WORKER), Some(2));
+    assert_eq!(desk.takes(key(5)).await, None, "to its equals it gives way later");
+    assert_eq!(desk.takes(WORKER).await, Some(2));
     assert_eq!(desk.leases.renew(NEWCOMER, 1, None), Err(2), "it is told so");
     // Nobody takes it from one that is proven, for long.
     desk.reports(WORKER, 2, FAIR * 15).await;
-    assert_eq!((desk.takes(NEWCOMER), desk.takes(key(5))), (None, None));
+    assert_eq!((desk.takes(NEWCOMER).await, desk.takes(key(5)).await), (None, None));
     desk.reports(WORKER, 2, FAIR).await;
-    assert_eq!(desk.takes(key(5)), Some(3), "for ever nobody has it");
+    assert_eq!(desk.takes(key(5)).await, Some(3), "for ever nobody has it");
 }
 
 #[tokio::test(start_paused = true)]
 async fn provers_in_tier_low_have_a_job_together_as_long_as_one_of_them_has() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path(), 0);
+    let (operator, _tasks) = operator(folder.path(), 0).await;
     worked(&operator, WORKER, 2);
     let desk = Desk::of(operator, ended());
     for (number, epoch) in (10..13).zip(1..) {
-        assert_eq!(desk.takes(key(number)), Some(epoch));
-        assert_eq!(desk.takes(WORKER), None);
+        assert_eq!(desk.takes(key(number)).await, Some(epoch));
+        assert_eq!(desk.takes(WORKER).await, None);
         desk.reports(key(number), epoch, MINUTE).await;
         if epoch < 3 {
-            desk.leases.end(&desk.operator.host, desk.work).unwrap();
+            desk.ends().await;
         }
     }
-    assert_eq!(desk.takes(WORKER), Some(4), "three keys had a minute each");
-    desk.leases.end(&desk.operator.host, desk.work).unwrap();
-    assert_eq!(desk.takes(key(13)), Some(5));
-    assert_eq!(desk.takes(WORKER), Some(6), "the next key has no time of its own");
+    assert_eq!(desk.takes(WORKER).await, Some(4), "three keys had a minute each");
+    desk.ends().await;
+    assert_eq!(desk.takes(key(13)).await, Some(5));
+    assert_eq!(desk.takes(WORKER).await, Some(6), "the next key has no time of its own");
 
     // Nor by claiming a proof just before its time is over.
     let desk = Desk::of(desk.operator, ended());
-    assert_eq!(desk.takes(key(20)), Some(1));
+    assert_eq!(desk.takes(key(20)).await, Some(1));
     desk.reports(key(20), 1, FAIR - Duration::from_secs(10)).await;
-    desk.leases.claims(&desk.operator.host, Hash::of(b"lie"), desk.work).unwrap();
+    desk.leases.claims(&desk.operator.host, (key(20), 1), Hash::of(b"lie"), desk.work).await.unwrap().unwrap();
     sleep(MINUTE).await;
-    assert_eq!(desk.takes(key(21)), Some(2));
+    assert_eq!(desk.takes(key(21)).await, Some(2));
     desk.reports(key(21), 2, Duration::from_secs(10)).await;
-    assert_eq!(desk.takes(WORKER), Some(3));
+    assert_eq!(desk.takes(WORKER).await, Some(3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_is_alone_works_on_beyond_every_bound_and_is_replaced_then_by_whom_comes() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path(), 0);
+    let (operator, _tasks) = operator(folder.path(), 0).await;
     let desk = Desk::of(operator, ended());
-    assert_eq!(desk.takes(NEWCOMER), Some(1));
+    assert_eq!(desk.takes(NEWCOMER).await, Some(1));
     let low = Some(Tier::Low);
     assert_eq!(desk.leases.lasts(low, desk.work), MINUTE);
     desk.reports(NEWCOMER, 1, FAIR * 4 - MINUTE / 2).await;
     assert_eq!(desk.leases.lasts(low, desk.work), MINUTE / 2, "what it is told never goes beyond its bound");
-    assert_eq!(desk.takes(key(5)), None);
+    assert_eq!(desk.takes(key(5)).await, None);
     desk.reports(NEWCOMER, 1, FAIR * 10).await;
     assert_eq!(desk.leases.lasts(low, desk.work), Duration::ZERO);
     // A new epoch of the same prover begins no new bound.
-    assert_eq!(desk.takes(NEWCOMER), Some(2));
-    assert_eq!(desk.takes(key(5)), Some(3));
+    assert_eq!(desk.takes(NEWCOMER).await, Some(2));
+    assert_eq!(desk.takes(key(5)).await, Some(3));
 }
 
 /// Fresh keys of one network, however many, hold a job against a newcomer of another one for one bound.
@@ -155,58 +161,58 @@ async fn newcomers_take_turns_by_their_networks_and_not_by_their_keys() {
     const THEIRS: [u8; 3] = [10, 0, 1];
     const MINE: [u8; 3] = [10, 0, 2];
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path(), 0);
+    let (operator, _tasks) = operator(folder.path(), 0).await;
     let desk = Desk::of(operator, ended());
-    assert_eq!(desk.takes_from(THEIRS, key(10)), Some(1));
+    assert_eq!(desk.takes_from(THEIRS, key(10)).await, Some(1));
     desk.reports(key(10), 1, FAIR * 4).await;
-    assert_eq!(desk.takes_from(THEIRS, key(11)), None, "its network had its turn");
+    assert_eq!(desk.takes_from(THEIRS, key(11)).await, None, "its network had its turn");
     desk.reports(key(10), 1, Duration::from_secs(10)).await;
-    assert_eq!(desk.takes_from(THEIRS, key(12)), None);
-    assert_eq!(desk.takes_from(MINE, key(20)), Some(2));
+    assert_eq!(desk.takes_from(THEIRS, key(12)).await, None);
+    assert_eq!(desk.takes_from(MINE, key(20)).await, Some(2));
     // Nor by letting the lease run out, or by giving it back.
     sleep(MINUTE).await;
-    assert_eq!((desk.takes_from(THEIRS, key(13)), desk.takes_from(MINE, key(21))), (None, None));
-    assert_eq!(desk.takes_from([10, 0, 3], key(30)), Some(3));
-    desk.leases.end(&desk.operator.host, desk.work).unwrap();
-    assert_eq!(desk.takes_from(THEIRS, key(14)), None);
+    assert_eq!((desk.takes_from(THEIRS, key(13)).await, desk.takes_from(MINE, key(21)).await), (None, None));
+    assert_eq!(desk.takes_from([10, 0, 3], key(30)).await, Some(3));
+    desk.ends().await;
+    assert_eq!(desk.takes_from(THEIRS, key(14)).await, None);
     // Nobody of another one has come.
     sleep(Duration::from_secs(20)).await;
-    assert_eq!(desk.takes_from(THEIRS, key(14)), Some(4));
-    desk.leases.end(&desk.operator.host, desk.work).unwrap();
-    assert_eq!(desk.takes_from(THEIRS, key(14)), Some(5), "who gave it back may have it again");
+    assert_eq!(desk.takes_from(THEIRS, key(14)).await, Some(4));
+    desk.ends().await;
+    assert_eq!(desk.takes_from(THEIRS, key(14)).await, Some(5), "who gave it back may have it again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn while_a_run_goes_on_its_prover_keeps_it_by_keeping_up_and_not_by_signs_of_life() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path(), 0);
+    let (operator, _tasks) = operator(folder.path(), 0).await;
     worked(&operator, WORKER, 2);
     let mut desk = Desk::of(operator, Work { steps: 1 << 14, chunks: 1, ended: None });
-    assert_eq!(desk.takes(NEWCOMER), Some(1));
+    assert_eq!(desk.takes(NEWCOMER).await, Some(1));
     for chunk in 0..20 {
         desk.work.chunks = chunk + 1;
         desk.leases.renew(NEWCOMER, 1, Some(chunk)).unwrap();
         desk.reports(NEWCOMER, 1, MINUTE).await;
-        assert_eq!(desk.takes(key(5)), None, "a game may last");
+        assert_eq!(desk.takes(key(5)).await, None, "a game may last");
     }
     desk.work.chunks += 1;
     desk.leases.renew(NEWCOMER, 1, Some(3)).unwrap();
     desk.reports(NEWCOMER, 1, MINUTE).await;
-    assert_eq!(desk.takes(key(5)), Some(2), "it asks for nothing new, and there is some");
+    assert_eq!(desk.takes(key(5)).await, Some(2), "it asks for nothing new, and there is some");
     // One that has worked needn't wait until a game is over, perhaps nobody ends it.
-    assert_eq!(desk.takes(WORKER), Some(3));
+    assert_eq!(desk.takes(WORKER).await, Some(3));
     let desk = Desk::of(desk.operator, Work::default());
-    assert_eq!(desk.takes(NEWCOMER), Some(1));
+    assert_eq!(desk.takes(NEWCOMER).await, Some(1));
     desk.reports(NEWCOMER, 1, MINUTE - Duration::from_secs(10)).await;
-    assert_eq!(desk.takes(WORKER), None);
+    assert_eq!(desk.takes(WORKER).await, None);
     desk.reports(NEWCOMER, 1, Duration::from_secs(10)).await;
-    assert_eq!(desk.takes(WORKER), Some(2));
+    assert_eq!(desk.takes(WORKER).await, Some(2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_claim_holds_a_job_for_a_minute_and_no_fresh_key_makes_that_longer() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path(), 1);
+    let (operator, _tasks) = operator(folder.path(), 1).await;
     let job = operator.runs()[0].job;
     worked(&operator, WORKER, 2);
     let lie = |number: u8| Hash::of(&[number]);
@@ -239,22 +245,22 @@ async fn a_claim_holds_a_job_for_a_minute_and_no_fresh_key_makes_that_longer() {
 #[tokio::test(start_paused = true)]
 async fn a_settlers_dispute_frees_a_job_at_once_and_that_it_holds_keeps_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path(), 1);
+    let (operator, _tasks) = operator(folder.path(), 1).await;
     let (job, shard) = (operator.runs()[0].job, operator.runs()[0].shard);
     let [lie, proof] = [b"lie", b"tru"].map(|bytes| Hash::of(bytes));
-    let says = |proof, judgement| operator.judged(Judged { shard, proof, judgement }).unwrap();
+    let says = async |proof, judgement| operator.judged(Judged { shard, proof, judgement }).await.unwrap();
     let disputed = || Judgement::Disputed { cause: OperatorError::NoJob.into() };
     worked(&operator, NEWCOMER, 4);
     claims(&operator, NEWCOMER, job).await.unwrap();
     operator.finished(NEWCOMER, job, 1, lie).await.unwrap();
-    says(Hash::of(b"another"), disputed());
+    says(Hash::of(b"another"), disputed()).await;
     assert!(claims(&operator, WORKER, job).await.is_err(), "it is another proof");
     let before = operator.host.peers.view(NEWCOMER).components.broken;
     let waits = operator.clone();
     let waiting = tokio::spawn(async move { waits.offer(WORKER, &[]).await.unwrap().job });
     tokio::task::yield_now().await;
     let now = Instant::now();
-    says(lie, disputed());
+    says(lie, disputed()).await;
     assert_eq!(waiting.await.unwrap(), job);
     assert!(now.elapsed() < Duration::from_secs(1), "at once");
     assert!(operator.host.peers.view(NEWCOMER).components.broken > before, "who claimed it broke its word");
@@ -264,7 +270,7 @@ async fn a_settlers_dispute_frees_a_job_at_once_and_that_it_holds_keeps_it() {
     claims(&operator, key(5), job).await.unwrap();
     // And what a settler has verified isn't proven again while its World decides.
     operator.finished(key(5), job, 3, proof).await.unwrap();
-    says(proof, Judgement::Verified);
+    says(proof, Judgement::Verified).await;
     sleep(MINUTE * 9).await;
     assert!(claims(&operator, key(6), job).await.is_err());
     sleep(MINUTE).await;
@@ -274,7 +280,7 @@ async fn a_settlers_dispute_frees_a_job_at_once_and_that_it_holds_keeps_it() {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_a_banned_prover_holds_or_claims_is_free() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path(), 1);
+    let (operator, _tasks) = operator(folder.path(), 1).await;
     let job = operator.runs()[0].job;
     for (liar, epoch) in [(key(10), 1), (key(11), 3)] {
         claims(&operator, liar, job).await.unwrap();
@@ -294,7 +300,7 @@ async fn a_job_that_a_banned_prover_holds_or_claims_is_free() {
 #[tokio::test(start_paused = true)]
 async fn who_claimed_a_proof_and_has_none_after_all_may_have_the_job_again() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path(), 1);
+    let (operator, _tasks) = operator(folder.path(), 1).await;
     let job = operator.runs()[0].job;
     claims(&operator, NEWCOMER, job).await.unwrap();
     operator.finished(NEWCOMER, job, 1, Hash::of(b"proof")).await.unwrap();

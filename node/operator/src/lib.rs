@@ -16,10 +16,12 @@ mod error;
 #[cfg(test)]
 mod error_tests;
 pub mod events;
+mod execution;
 mod executor;
 mod handoff;
 mod ingress;
 mod interrupted;
+mod job;
 mod lease;
 #[cfg(test)]
 mod lease_tests;
@@ -30,6 +32,8 @@ mod sequencer;
 #[cfg(test)]
 mod sequencer_tests;
 mod services;
+mod status;
+mod steps;
 mod submit;
 #[cfg(test)]
 mod tests;
@@ -38,31 +42,31 @@ mod waiting;
 
 use self::{
     checks::SignatureChecks,
-    events::{ShardAssigned, ShardClosed, ShardResumed},
+    events::{ShardAssigned, ShardResumed},
     interrupted::Interrupted,
-    run::Run,
+    run::{Context, Run},
+    steps::part,
     waiting::{NewcomersOffers, WaitingProvers},
 };
 pub use chunk_store::chunk_is_whole;
 pub use error::OperatorError;
 pub use sequencer::extended;
 use shardwire_host::history::{Advance as _, Lives as _};
-use shardwire_host::{Changes, Host};
+use shardwire_host::{Changes, Host, Turns};
 use shardwire_model::{
-    Hash, Role, SegmentId, ShardId,
-    life::{AbortCause, Life, Step},
+    Hash, PeerId, SegmentId, ShardId,
+    life::{AbortCause, Step},
 };
 use shardwire_program::Programs;
-use shardwire_protocols::administration::ShardStatus;
-use shardwire_reputation::{Event, Work};
 use shardwire_store::{
-    Store,
+    Store, StoreError, Write,
     records::{ASSIGNMENTS, Assignment, LEASES},
 };
 use shardwire_telemetry::Events;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// Most shards that run at a time: each has a thread and holds its memory (about 100 MB for 1,000,000 steps).
@@ -72,17 +76,18 @@ pub(crate) const MAX_RUNS: usize = 64;
 #[derive(Debug)]
 pub struct Operator {
     host: Arc<Host>,
-    /// What it can execute.
-    programs: Programs,
     runs: Mutex<BTreeMap<ShardId, Arc<Run>>>,
     changes: Arc<Changes>,
-    checks: Arc<SignatureChecks>,
+    /// What its runs share.
+    context: Context,
     /// Provers that wait for a job.
     waiting: WaitingProvers,
     /// Jobs that newcomers among them are offered.
     newcomers: NewcomersOffers,
-    /// Held while a lease is granted.
-    granting: Mutex<()>,
+    /// Of each prover, the turn to claim a job.
+    claiming: Turns<PeerId>,
+    /// Held while a shard is taken on, so that no two take the last place.
+    assigning: tokio::sync::Mutex<()>,
     interrupted: Interrupted,
     events: Events<events::Room>,
 }
@@ -98,34 +103,47 @@ pub fn examine(store: &Store, programs: &Programs, assignment: &Assignment) -> R
     run::replayed(store, &**program, assignment).map(drop)
 }
 
+/// Does what mustn't be left half done, because a part of it is durable before the rest: it goes on if the session that waits for it ends.
+///
+/// # Errors
+/// Those of the work; [`StoreError::Closed`] if the node ends before it does.
+async fn seen_through<T: Send + 'static>(
+    host: &Host,
+    work: impl Future<Output = Result<T, OperatorError>> + Send + 'static,
+) -> Result<T, OperatorError> {
+    host.tasks.finish(work).await.unwrap_or_else(|| Err(StoreError::Closed.into()))
+}
+
 impl Operator {
     /// Takes up every shard that is not closed, replaying its log. Those of an older layout are aborted: nothing executes or proves them any more.
     ///
     /// # Errors
     /// [`OperatorError::Store`] if the store can't be read, [`OperatorError::Log`] if a log doesn't replay.
+    #[allow(clippy::disallowed_methods, reason = "before anything is served")]
     pub fn resume(host: Arc<Host>, programs: Programs) -> Result<Self, OperatorError> {
         let (changes, events) = (Arc::new(Changes::new()), host.telemetry.events());
         let checks = Arc::new(SignatureChecks::of(host.work));
+        let context = Context { host: host.clone(), programs, changes: changes.clone(), checks };
         let interrupted = Interrupted::default();
         let mut runs = BTreeMap::new();
         for (shard, assignment) in host.store.all(&ASSIGNMENTS)? {
-            let mut life = host.store.life(run::part(shard))?;
+            let mut life = host.store.life(part(shard))?;
             if assignment.start.is_outdated() && !life.is_over() {
                 tracing::warn!(shard = %shard.short(), "aborting the shard: it is of an older layout");
                 let (step, now) = (Step::Aborted { why: AbortCause::Outdated }, host.clock.now());
-                life = host
-                    .store
-                    .write(|write| write.advance::<OperatorError>(&host.identity, now, run::part(shard), step))?;
+                life =
+                    host.store.write(|write| write.advance::<OperatorError>(&host.identity, now, part(shard), step))?;
             }
-            let run = if life.is_over() {
-                Run::closed(&host, assignment, life, changes.clone(), checks.clone())
-            } else {
+            if !life.is_over() {
                 events.emit(ShardResumed { shard });
-                Run::open(&host, &programs, assignment, life, changes.clone(), checks.clone())?
-            };
-            let run = Arc::new(run);
+            }
+            let run = Arc::new(Run::of(&context, assignment, life)?);
             if run.is_open() {
-                host.tasks.spawn(interrupted::tend(Arc::downgrade(&run), programs.clone(), interrupted.clone()));
+                host.tasks.spawn(interrupted::tend(
+                    Arc::downgrade(&run),
+                    context.programs.clone(),
+                    interrupted.clone(),
+                ));
             }
             runs.insert(shard, run);
         }
@@ -133,79 +151,65 @@ impl Operator {
         host.telemetry.condition("execution", move || waits.shortfall());
         Ok(Self {
             host,
-            programs,
             runs: Mutex::new(runs),
             changes,
-            checks,
+            context,
             waiting: WaitingProvers::default(),
             newcomers: NewcomersOffers::default(),
-            granting: Mutex::default(),
+            claiming: Turns::default(),
+            assigning: tokio::sync::Mutex::default(),
             interrupted,
             events,
         })
     }
 
-    /// Stores an assignment and begins to execute it. An assignment of a shard that runs already is a new lease of it, nothing more.
-    fn assign(&self, assignment: Assignment) -> Result<(), OperatorError> {
+    /// Stores an assignment and begins to execute it. An assignment of a shard that runs already is a new lease of it, nothing more. To be seen through.
+    async fn assign(self: &Arc<Self>, assignment: Assignment) -> Result<(), OperatorError> {
+        let _turn = self.assigning.lock().await;
         let shard = assignment.start.shard;
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        if runs.contains_key(&shard) {
+        if self.run(shard).is_some() {
             return Ok(());
         }
-        if runs.values().filter(|run| run.is_open()).count() >= MAX_RUNS {
+        if self.runs().iter().filter(|run| run.is_open()).count() >= MAX_RUNS {
             return Err(OperatorError::Full);
         }
-        self.programs.get(assignment.start.program)?;
-        let mut life = Life::new(Role::Operator);
-        self.host.store.write(|write| {
-            write.put(&ASSIGNMENTS, &shard, &assignment)?;
-            let step = Step::Assigned { commitment: assignment.start.commitment(), peer: assignment.settler };
-            let (identity, now) = (&self.host.identity, self.host.clock.now());
-            life = write.advance::<OperatorError>(identity, now, run::part(shard), step)?;
-            Ok::<_, OperatorError>(())
-        })?;
-        let (changes, checks) = (self.changes.clone(), self.checks.clone());
-        let run = Arc::new(Run::open(&self.host, &self.programs, assignment, life, changes, checks)?);
-        self.host.tasks.spawn(interrupted::tend(Arc::downgrade(&run), self.programs.clone(), self.interrupted.clone()));
-        runs.insert(shard, run);
-        drop(runs);
+        self.context.programs.get(assignment.start.program)?;
+        let (host, stored, now) = (self.host.clone(), assignment.clone(), self.host.clock.now());
+        let changes = move |write: &mut Write<'_>| {
+            write.put(&ASSIGNMENTS, &shard, &stored)?;
+            let step = Step::Assigned { commitment: stored.start.commitment(), peer: stored.settler };
+            write.advance::<OperatorError>(&host.identity, now, part(shard), step)
+        };
+        let life = self.host.store.commit(changes).await?;
+        let context = self.context.clone();
+        let open = move || Run::of(&context, assignment, life);
+        let run = Arc::new(
+            self.host.work.run(open).await.ok_or_else(|| OperatorError::Thread(io::Error::other("it ended")))??,
+        );
+        self.host.tasks.spawn(interrupted::tend(
+            Arc::downgrade(&run),
+            self.context.programs.clone(),
+            self.interrupted.clone(),
+        ));
+        self.locked().insert(shard, run);
         self.events.emit(ShardAssigned { shard });
         self.changes.announce();
         Ok(())
     }
 
-    /// Notes how a shard ended at its settler, stops its execution and lets go of its chunks.
-    fn close(&self, shard: ShardId, end: Step) -> Result<(), OperatorError> {
-        if let Some(run) = self.run(shard) {
-            let how = end.stage();
-            let kept_by = match end {
-                Step::Settled { proof: Some(proof) } => run.leases.claimant(proof),
-                _ => None,
-            };
-            run.close(end)?;
-            if let Some(prover) = kept_by {
-                self.host.peers.note(prover, &Event::Worked(Work::Lease));
-            }
-            self.events.emit(ShardClosed { shard, how });
-            self.changes.announce();
-        }
-        Ok(())
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<ShardId, Arc<Run>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run(&self, shard: ShardId) -> Option<Arc<Run>> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(&shard).cloned()
+        self.locked().get(&shard).cloned()
     }
 
     fn runs(&self) -> Vec<Arc<Run>> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.locked().values().cloned().collect()
     }
 
     fn job(&self, job: Hash) -> Option<Arc<Run>> {
         self.runs().into_iter().find(|run| run.job == job)
-    }
-
-    /// How each shard is.
-    pub fn shards(&self) -> Vec<ShardStatus> {
-        self.runs().iter().map(|run| run.status()).collect()
     }
 }

@@ -2,9 +2,13 @@
 
 use super::*;
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
-use shardwire_host::{Tasks, clock::SystemClock, testing::host};
+use shardwire_host::{
+    Tasks,
+    clock::SystemClock,
+    testing::{HeldCommits, host, store},
+};
 use shardwire_model::{
-    Call, Coded as _, Felt, Key, PeerId, SegmentId, ShardStart, SignedTransaction, Stage, Timestamp,
+    Call, Coded as _, Felt, Key, PeerId, Role, SegmentId, ShardStart, SignedTransaction, Stage, Timestamp,
     life::{AbortCause, Part},
 };
 use shardwire_program::Programs;
@@ -17,7 +21,7 @@ use shardwire_protocols::{
 };
 use shardwire_sample::small_shard;
 use shardwire_store::{
-    Store, SystemDisk,
+    Store,
     records::{LAYOUT, LogKey, TRANSACTIONS, WireFelt},
 };
 use shardwire_transport::Identity;
@@ -35,25 +39,24 @@ fn settler() -> PeerId {
     identity(1).peer()
 }
 
-fn operator(folder: &Path) -> (Operator, Tasks) {
-    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &LAYOUT).unwrap();
-    let (host, tasks) = host(identity(2), store, folder, Arc::new(SystemClock), "");
-    (Operator::resume(host, Programs::all()).unwrap(), tasks)
+fn operator(folder: &Path) -> (Arc<Operator>, Tasks) {
+    let (host, tasks) = host(identity(2), store(folder), folder, Arc::new(SystemClock), "");
+    (Arc::new(Operator::resume(host, Programs::all()).unwrap()), tasks)
 }
 
 /// One that was assigned the small shard, and the transaction that ends it.
-fn with_a_shard(folder: &Path) -> (Operator, Tasks, ShardId, SignedTransaction) {
+async fn with_a_shard(folder: &Path) -> (Arc<Operator>, Tasks, ShardId, SignedTransaction) {
     let (operator, tasks) = operator(folder);
     let (start, values, finish) = small_shard(rules::hash(), identity(2).peer());
     let shard = start.shard;
     let values = values.into_iter().map(WireFelt).collect();
-    operator.assign(Assignment { start, values, settler: settler(), epoch: 1 }).unwrap();
+    operator.assign(Assignment { start, values, settler: settler(), epoch: 1 }).await.unwrap();
     (operator, tasks, shard, finish)
 }
 
 /// One that was assigned the small shard and has its last transaction.
-async fn played(folder: &Path) -> (Operator, Tasks, ShardId) {
-    let (operator, tasks, shard, finish) = with_a_shard(folder);
+async fn played(folder: &Path) -> (Arc<Operator>, Tasks, ShardId) {
+    let (operator, tasks, shard, finish) = with_a_shard(folder).await;
     assert_eq!(operator.shards()[0].stage, Stage::Assigned);
     let outcome = operator.decided(identity(9).peer(), shard, finish).await.unwrap();
     assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: false });
@@ -76,7 +79,7 @@ fn fails_once(operator: &Operator, shard: ShardId, finish: SignedTransaction, wr
         let written = operator.host.store.write(|write| {
             write.put(&TRANSACTIONS, &LogKey { shard, sequence: 0 }, &finish)?;
             for step in [Step::Executing { first }, ended] {
-                write.advance::<OperatorError>(&identity(2), Timestamp(1), run::part(shard), step)?;
+                write.advance::<OperatorError>(&identity(2), Timestamp(1), part(shard), step)?;
             }
             Ok::<_, OperatorError>(())
         });
@@ -103,11 +106,11 @@ async fn each_step_of_a_run_is_signed_and_survives_a_restart() {
         operator.finished(prover(), offer.job, epoch, Hash::of(b"proof")).await.unwrap();
         assert_eq!(operator.shards()[0].stage, Stage::Proving, "that there is a proof, the settler says");
         let judgement = Judgement::Verified;
-        operator.judged(Judged { shard, proof: Hash::of(b"proof"), judgement }).unwrap();
+        operator.judged(Judged { shard, proof: Hash::of(b"proof"), judgement }).await.unwrap();
         assert_eq!(operator.shards()[0].stage, Stage::Proven);
         // A second prover's proof is no contradiction.
         let run = operator.job(offer.job).unwrap();
-        run.reached(Step::Proven { proof: Hash::of(b"another") }).unwrap();
+        run.reached(Step::Proven { proof: Hash::of(b"another") }).await.unwrap();
         drop(run);
         let host = operator.host.clone();
         drop((operator, _tasks));
@@ -127,7 +130,7 @@ async fn each_step_of_a_run_is_signed_and_survives_a_restart() {
 #[tokio::test]
 async fn a_prover_that_says_too_early_that_it_has_a_proof_moves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks, shard, finish) = with_a_shard(folder.path());
+    let (operator, _tasks, shard, finish) = with_a_shard(folder.path()).await;
     let offer = operator.offer(prover(), &[]).await.unwrap();
     let Grant::Leased(lease) = operator.claim(prover(), offer.job).await.unwrap() else { panic!("leased") };
     operator.finished(prover(), offer.job, lease.statement.epoch, Hash::of(b"none")).await.unwrap();
@@ -149,11 +152,11 @@ async fn a_shard_of_a_program_that_is_not_here_is_declined_and_one_taken_before_
         let (operator, _tasks) = operator(folder.path());
         let known = assignment(&start);
         start.program = Felt::TWO;
-        let error = operator.assign(assignment(&start)).unwrap_err();
+        let error = operator.assign(assignment(&start)).await.unwrap_err();
         assert_eq!(error.code(), "SW-PROGRAM-003");
         assert!(error.to_string().starts_with("there is no program 0x2 here, only rules (0x"), "{error}");
         assert!(operator.shards().is_empty());
-        operator.assign(known).unwrap();
+        operator.assign(known).await.unwrap();
         operator.host.clone()
     };
     while Arc::strong_count(&host) > 1 {
@@ -161,7 +164,7 @@ async fn a_shard_of_a_program_that_is_not_here_is_declined_and_one_taken_before_
     }
     drop(host);
     // A release without the program.
-    let store = Store::open(&SystemDisk, &folder.path().join("node.redb"), &LAYOUT).unwrap();
+    let store = store(folder.path());
     let (without, _tasks) = shardwire_host::testing::host(identity(2), store, folder.path(), Arc::new(SystemClock), "");
     let operator = Operator::resume(without, Programs::of([])).unwrap();
     let status = &operator.shards()[0];
@@ -183,12 +186,12 @@ async fn a_write_that_fails_leaves_rules_hash_and_counters_where_the_log_is() {
         let operator = || {
             let store = Store::open(&SimulatedDisk::new(&medium), Path::new("node.redb"), &LAYOUT).unwrap();
             let (host, tasks) = host(identity(2), store, folder.path(), Arc::new(SystemClock), "");
-            (Operator::resume(host, Programs::all()).unwrap(), tasks)
+            (Arc::new(Operator::resume(host, Programs::all()).unwrap()), tasks)
         };
         {
             let (operator, _tasks) = operator();
             let values = values.iter().copied().map(WireFelt).collect();
-            operator.assign(Assignment { start: start.clone(), values, settler: settler(), epoch: 1 }).unwrap();
+            operator.assign(Assignment { start: start.clone(), values, settler: settler(), epoch: 1 }).await.unwrap();
             // The write of the transaction fails at its end: it may be on the disk, or not.
             medium.power_off_after(1);
             assert!(operator.decided(client, shard, finish).await.is_err());
@@ -207,7 +210,7 @@ async fn a_write_that_fails_leaves_rules_hash_and_counters_where_the_log_is() {
 #[tokio::test]
 async fn what_a_failed_write_has_written_after_all_is_taken_in() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks, shard, finish) = with_a_shard(folder.path());
+    let (operator, _tasks, shard, finish) = with_a_shard(folder.path()).await;
     fails_once(&operator, shard, finish, true);
     let opened = operator.open(identity(9).peer(), shard).await.unwrap().unwrap();
     assert_eq!((opened.nonces, opened.accepted, opened.ended), (vec![2], 1, true));
@@ -221,7 +224,7 @@ async fn what_a_failed_write_has_written_after_all_is_taken_in() {
 #[tokio::test]
 async fn a_shard_goes_on_after_a_write_that_failed() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks, shard, finish) = with_a_shard(folder.path());
+    let (operator, _tasks, shard, finish) = with_a_shard(folder.path()).await;
     fails_once(&operator, shard, finish, false);
     assert_eq!(operator.shards()[0].transactions, 0);
     let outcome = operator.decided(identity(9).peer(), shard, finish).await.unwrap();
@@ -247,7 +250,7 @@ async fn what_was_accepted_is_answered_as_before_when_the_shard_is_over() {
     };
     let host = {
         let (operator, _tasks, shard) = played(folder.path()).await;
-        operator.close(shard, Step::Settled { proof: None }).unwrap();
+        operator.close(shard, Step::Settled { proof: None }).await.unwrap();
         again(&operator, shard).await;
         operator.host.clone()
     };
@@ -270,7 +273,7 @@ async fn an_aborted_run_is_closed_its_chunks_are_gone_and_its_prover_is_told_onc
     let chunks = operator.host.artefacts.segment(SegmentId::first(shard));
     assert!(chunks.exists());
 
-    operator.close(shard, Step::Aborted { why: AbortCause::Told { by: settler() } }).unwrap();
+    operator.close(shard, Step::Aborted { why: AbortCause::Told { by: settler() } }).await.unwrap();
     assert!(!chunks.exists());
     assert_eq!(operator.shards()[0].stage, Stage::Aborted);
     let lost = operator.chunk(prover(), offer.job, epoch, 1).await.unwrap();
@@ -300,7 +303,7 @@ async fn an_aborted_run_is_closed_its_chunks_are_gone_and_its_prover_is_told_onc
 #[tokio::test(start_paused = true)]
 async fn a_run_that_this_machine_interrupts_is_executed_again_by_itself_and_has_not_failed() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks, shard, finish) = with_a_shard(folder.path());
+    let (operator, _tasks, shard, finish) = with_a_shard(folder.path()).await;
     // Where the folder of its chunks should be.
     let obstacle = folder.path().join("shards");
     std::fs::write(&obstacle, "in the way").unwrap();
@@ -334,4 +337,54 @@ async fn a_run_that_this_machine_interrupts_is_executed_again_by_itself_and_has_
     run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
     let answer = operator.chunk(prover(), offer.job, lease.statement.epoch, 0).await.unwrap();
     assert!(matches!(answer, ChunkAnswer::Chunk(_)));
+}
+
+/// A fixed bug: leases, assignments and steps were committed on the threads of all sessions, some of them under a lock that every transaction takes.
+#[tokio::test]
+async fn while_the_disk_takes_its_time_others_are_served_and_what_was_begun_is_seen_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks, shard) = played(folder.path()).await;
+    let run = operator.run(shard).unwrap();
+    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
+    let (claims, assigns, job) = (operator.clone(), operator.clone(), run.job);
+
+    let held = HeldCommits::of(&operator.host.store);
+    let claim = tokio::spawn(async move { claims.claim(prover(), job).await });
+    let assign = tokio::spawn(async move {
+        let (mut start, values, _) = small_shard(rules::hash(), identity(2).peer());
+        start.shard = ShardId(Felt::from(1234));
+        let values = values.into_iter().map(WireFelt).collect();
+        let assignment = Assignment { start, values, settler: settler(), epoch: 1 };
+        let it = assigns.clone();
+        seen_through(&assigns.host, async move { it.assign(assignment).await }).await
+    });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!claim.is_finished() && !assign.is_finished());
+    assert_eq!(
+        (operator.shards()[0].stage, operator.shards().len()),
+        (Stage::Ended, 1),
+        "nothing is seen before it is durable"
+    );
+    assert_eq!(run.leases.present(), None);
+    assert!(matches!(operator.open(identity(9).peer(), shard).await, Ok(Ok(opened)) if opened.ended));
+    let (_, _, finish) = small_shard(rules::hash(), identity(2).peer());
+    let again = operator.decided(identity(9).peer(), shard, finish).await.unwrap();
+    assert_eq!(again, Outcome::Accepted { sequence: 0, duplicate: true });
+    assert_eq!(operator.offer(identity(4).peer(), &[]).await.unwrap().job, job);
+
+    // Both sessions end.
+    for session in [claim.abort_handle(), assign.abort_handle()] {
+        session.abort();
+    }
+    assert!(claim.await.unwrap_err().is_cancelled() && assign.await.unwrap_err().is_cancelled());
+    drop(held);
+    operator.changes.until(|| Ok::<_, ()>((operator.runs().len() == 2).then_some(()))).await.unwrap();
+    // Its own lease is in the way of none but others.
+    let other = operator.claim(identity(4).peer(), job).await.unwrap();
+    assert!(matches!(other, Grant::Refused(refused) if refused.reason == RefusalReason::Leased));
+    let Grant::Leased(lease) = operator.claim(prover(), job).await.unwrap() else { panic!("leased") };
+    assert_eq!(lease.statement.epoch, 2);
+    assert_eq!(operator.shards().iter().find(|it| it.shard == shard).unwrap().stage, Stage::Streaming);
 }

@@ -2,42 +2,31 @@
 //!
 //! A transaction is first checked as far as its signature, which is checked beside everything else; the [`Sequencer`] then checks the rules and gives it
 //! its place; it is logged in one commit with those that wait as well; then it is fed to the execution and its client told. After a commit that failed it is
-//! first looked what the disk has of it all the same. The execution is a thread that takes the log's transactions and then waits for further ones; it ends
-//! with the end event, or when the run is closed and its executor with it.
+//! first looked what the disk has of it all the same. What a run does stands in a file each: `submit`, `execution`, `steps`, `job`, `status`.
 
 use super::{
     OperatorError,
     archive::Archive,
     checks::SignatureChecks,
-    chunk_store::{ChunkStore, Extent, Found},
-    events::{self, ExecutionEnded, ExecutionInterrupted, ExecutionStopped},
+    chunk_store::ChunkStore,
+    events,
     executor::Executor,
-    lease::{Leases, Work},
+    lease::Leases,
     sequencer::{Progress, Sequencer},
+    steps::let_go,
 };
-use shardwire_host::{Changes, Host, history::Advance as _};
+use shardwire_host::{Changes, Host};
 use shardwire_model::{
-    Cause, Coded as _, Felt, Hash, Mutation, PeerId, Role, SegmentId, ShardId, ShardStart, SignedTransaction, Stage,
-    Timestamp,
-    life::{self, Life, Step},
-    state_commitment,
+    Cause, Felt, Hash, Mutation, PeerId, SegmentId, ShardId, SignedTransaction, life::Life, state_commitment,
 };
-use shardwire_program::{ExecuteError, Execution, Program, Programs};
-use shardwire_protocols::{
-    administration::ShardStatus,
-    ingress::Opened,
-    trace::{ChunkAnswer, JobOffer, job_id},
-};
+use shardwire_program::{Program, Programs};
+use shardwire_protocols::{ingress::Opened, trace::job_id};
 use shardwire_store::{
-    ArtefactError, DiskError, RecordKey, Store, StoreError, Write,
-    records::{Assignment, EXECUTIONS, Executed, StoredChunk, TRANSACTIONS, WireFelt},
+    RecordKey, Store, StoreError,
+    records::{Assignment, EXECUTIONS, TRANSACTIONS, WireFelt},
 };
 use shardwire_telemetry::Events;
-use shardwire_witness::{Chunk, witness_hash};
-use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One shard at its operator.
 #[derive(Debug)]
@@ -56,13 +45,24 @@ pub(super) struct Run {
     /// Where transactions are looked up that come again once the shard is over.
     archive: tokio::sync::OnceCell<Archive>,
     pub(super) leases: Leases,
-    chunk_store: Arc<ChunkStore>,
-    state: Arc<Mutex<State>>,
+    pub(super) chunk_store: Arc<ChunkStore>,
+    pub(super) state: Arc<Mutex<State>>,
     /// Announced when this run has more of its witness, or has ended: who waits for a chunk of it is woken, and nobody else.
     pub(super) progress: Arc<Changes>,
     /// The operator's: announced when other jobs may be had than before.
     pub(super) changes: Arc<Changes>,
     /// The operator's.
+    pub(super) checks: Arc<SignatureChecks>,
+}
+
+/// What the runs of an operator share.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    pub(super) host: Arc<Host>,
+    /// What can be executed.
+    pub(super) programs: Programs,
+    /// Announced when other jobs may be had than before.
+    pub(super) changes: Arc<Changes>,
     pub(super) checks: Arc<SignatureChecks>,
 }
 
@@ -82,75 +82,55 @@ pub(super) fn replayed(
     Ok((sequencer, log))
 }
 
-/// An operator's part of a shard's life.
-pub(super) fn part(shard: ShardId) -> life::Part {
-    life::Part::of(SegmentId::first(shard), Role::Operator)
-}
-
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) accepted: u32,
     pub(super) refused: u32,
     pub(super) life: Life,
     /// Why the run can't go on.
-    fault: Option<Cause>,
+    pub(super) fault: Option<Cause>,
     /// Why it has to be executed again: this machine couldn't.
     pub(super) interrupted: Option<Cause>,
 }
 
 impl Run {
-    /// A shard that is over.
-    pub(super) fn closed(
-        host: &Arc<Host>,
-        assignment: Assignment,
-        life: Life,
-        changes: Arc<Changes>,
-        checks: Arc<SignatureChecks>,
-    ) -> Self {
-        let run = Self::new(host, assignment, life, changes, checks);
-        // A crash may have been faster.
-        run.let_go();
-        run
-    }
-
-    /// A shard that goes on where its log ends.
-    pub(super) fn open(
-        host: &Arc<Host>,
-        programs: &Programs,
-        assignment: Assignment,
-        life: Life,
-        changes: Arc<Changes>,
-        checks: Arc<SignatureChecks>,
-    ) -> Result<Self, OperatorError> {
-        let mut run = Self::new(host, assignment, life, changes, checks);
-        let shard = run.shard;
-        run.leases.restore(host)?;
-        let program = match programs.get(run.assignment.start.program) {
-            Ok(program) => program.clone(),
-            Err(unknown) => {
-                // A release before this one took it. Others go on.
-                tracing::error!(shard = %shard.short(), "the shard can't be taken up again: {unknown}");
-                run.state().fault = Some(unknown.into());
-                return Ok(run);
-            }
-        };
-        let (sequencer, log) = replayed(&host.store, &*program, &run.assignment)?;
-        run.sequencer = Some(Arc::new(sequencer));
-        run.state().accepted = u32::try_from(log.len()).unwrap_or(u32::MAX);
-        match host.store.get(&EXECUTIONS, &run.segment())? {
-            Some(executed) if run.chunk_store.is_whole(&executed) => run.chunk_store.end(executed),
-            _ => run.execute(program, log)?,
+    /// A shard that was assigned: over, or going on where its log ends. Waits for the disk.
+    pub(super) fn of(context: &Context, assignment: Assignment, life: Life) -> Result<Self, OperatorError> {
+        let is_over = life.is_over();
+        let mut run = Self::new(context, assignment, life);
+        if is_over {
+            // A crash may have been faster.
+            let_go(&run.host.artefacts, run.shard);
+        } else {
+            run.go_on(&context.programs)?;
         }
         Ok(run)
     }
 
-    fn new(
-        host: &Arc<Host>,
-        assignment: Assignment,
-        life: Life,
-        changes: Arc<Changes>,
-        checks: Arc<SignatureChecks>,
-    ) -> Self {
+    /// Goes on where the log ends.
+    fn go_on(&mut self, programs: &Programs) -> Result<(), OperatorError> {
+        let (host, shard) = (self.host.clone(), self.shard);
+        self.leases.restore(&host)?;
+        let program = match programs.get(self.assignment.start.program) {
+            Ok(program) => program.clone(),
+            Err(unknown) => {
+                // A release before this one took it. Others go on.
+                tracing::error!(shard = %shard.short(), "the shard can't be taken up again: {unknown}");
+                self.state().fault = Some(unknown.into());
+                return Ok(());
+            }
+        };
+        let (sequencer, log) = replayed(&host.store, &*program, &self.assignment)?;
+        self.sequencer = Some(Arc::new(sequencer));
+        self.state().accepted = u32::try_from(log.len()).unwrap_or(u32::MAX);
+        match host.store.get(&EXECUTIONS, &self.segment())? {
+            Some(executed) if self.chunk_store.is_whole(&executed) => self.chunk_store.end(executed),
+            _ => self.execute(program, log)?,
+        }
+        Ok(())
+    }
+
+    fn new(Context { host, changes, checks, .. }: &Context, assignment: Assignment, life: Life) -> Self {
         let start = assignment.start.clone();
         let values = felts(&assignment.values);
         let before = state_commitment(start.commitment(), &values);
@@ -170,8 +150,8 @@ impl Run {
             state: Arc::new(Mutex::new(State { accepted: 0, refused: 0, life, fault: None, interrupted: None })),
             assignment,
             progress: Arc::new(Changes::new()),
-            changes,
-            checks,
+            changes: changes.clone(),
+            checks: checks.clone(),
         }
     }
 
@@ -189,126 +169,8 @@ impl Run {
         self.sequencer.as_ref().ok_or_else(over)
     }
 
-    /// Begins to execute: the log first, then what is fed.
-    pub(super) fn execute(&self, program: Arc<dyn Program>, log: Vec<SignedTransaction>) -> Result<(), OperatorError> {
-        let (start, values) = (self.assignment.start.clone(), felts(&self.assignment.values));
-        let (chunk_store, progress, changes) = (self.chunk_store.clone(), self.progress.clone(), self.changes.clone());
-        let mut sink = {
-            let (chunk_store, progress) = (chunk_store.clone(), progress.clone());
-            move |chunk: Chunk| {
-                chunk_store.push(&chunk)?;
-                progress.announce();
-                Ok(())
-            }
-        };
-        let (host, state, began) = (self.host.clone(), self.state.clone(), self.host.clock.steady());
-        let (events, segment) = (self.events.clone(), self.segment());
-        let executor =
-            Executor::start(self.host.work, format!("shard {}", self.shard.short()), log, move |transactions| {
-                let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
-                if let Err(stop) = conclude(&host, &events, &chunk_store, segment, began, result) {
-                    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-                    // A run that is closed loses its executor, and ends for want of transactions: no fault.
-                    if !state.life.is_over() {
-                        let shard = start.shard;
-                        match stop {
-                            Stop::OfRun(cause) => {
-                                let (code, error) = (cause.code.clone(), cause.reason.clone());
-                                events.emit(ExecutionStopped { shard, code, error });
-                                state.fault = Some(cause);
-                            }
-                            Stop::OfMachine(cause) => {
-                                let (code, error) = (cause.code.clone(), cause.reason.clone());
-                                events.emit(ExecutionInterrupted { shard, code, error });
-                                state.interrupted = Some(cause);
-                            }
-                        }
-                    }
-                }
-                progress.announce();
-                changes.announce();
-            });
-        let executor = executor.map_err(OperatorError::Thread)?;
-        // What was there has ended; it is dropped unlocked.
-        let before = self.executor().replace(Arc::new(executor));
-        drop(before);
-        Ok(())
-    }
-
-    pub(super) fn chunk_store(&self) -> &ChunkStore {
-        &self.chunk_store
-    }
-
     pub(super) fn is_open(&self) -> bool {
         !self.state().life.is_over()
-    }
-
-    /// How the shard ended, if it did, for a prover of it.
-    pub(super) fn over(&self) -> Option<OperatorError> {
-        let shard = self.shard;
-        match self.state().life.stage() {
-            Some(Stage::Settled) => Some(OperatorError::Settled { shard }),
-            Some(Stage::Aborted) => Some(OperatorError::Aborted { shard }),
-            _ => None,
-        }
-    }
-
-    /// Renews a prover's lease, at a pull of this chunk if it is one; the epoch that is valid instead if it isn't its own. With the shard every lease has ended.
-    pub(super) fn renew(&self, prover: PeerId, epoch: u64, pulled: Option<u32>) -> Result<(), u64> {
-        if self.is_open() { self.leases.renew(prover, epoch, pulled) } else { Err(epoch.saturating_add(1)) }
-    }
-
-    /// What there is to do for a prover.
-    pub(super) fn work(&self) -> Work {
-        self.chunk_store.work()
-    }
-
-    /// When a prover's lease ends unless there is another sign of life.
-    pub(super) fn expires(&self, prover: PeerId) -> Timestamp {
-        let tier = self.host.peers.standing(prover).tier();
-        self.host.clock.steady().plus(self.leases.lasts(tier, self.work()))
-    }
-
-    /// Takes a step that provers report. That another prover was further, or had another proof, is no fault; what is said of a run that goes on
-    /// counts for nothing, since a prover may lie, and its witness isn't whole.
-    pub(super) fn reached(&self, step: Step) -> Result<(), OperatorError> {
-        let mut state = self.state();
-        let counts = state.life.has_reached(Stage::Ended);
-        if counts && state.life.after(&step).is_ok_and(|life| life != state.life) {
-            self.advance(&mut state, vec![step], |_| Ok(()))?;
-        }
-        Ok(())
-    }
-
-    /// Notes that a prover fetches the witness. If the run goes on, the life says so when it ends.
-    pub(super) fn streams(&self) -> Result<(), OperatorError> {
-        self.reached(Step::Streaming { job: self.job })
-    }
-
-    /// Notes that a prover has the whole witness.
-    pub(super) fn proves(&self) -> Result<(), OperatorError> {
-        let chunks: Vec<Hash> = self.chunk_store.chunks().iter().map(|chunk| chunk.hash).collect();
-        self.reached(Step::Proving { witness: witness_hash(&chunks) })
-    }
-
-    /// Takes steps, with the other changes that belong to them: durable first, then seen.
-    fn advance(
-        &self,
-        state: &mut State,
-        steps: Vec<Step>,
-        with: impl FnOnce(&mut Write<'_>) -> Result<(), StoreError>,
-    ) -> Result<(), OperatorError> {
-        let mut life = state.life.clone();
-        let (identity, now) = (&self.host.identity, self.host.clock.now());
-        self.host.store.write(|write| {
-            with(write)?;
-            for step in steps {
-                life = write.advance::<OperatorError>(identity, now, part(self.shard), step)?;
-            }
-            Ok::<_, OperatorError>(())
-        })?;
-        state.life = life;
-        Ok(())
     }
 
     /// Why no transaction or prover is served any more, if so.
@@ -322,11 +184,15 @@ impl Run {
     }
 
     pub(super) async fn archive(&self) -> Result<&Archive, StoreError> {
-        self.archive.get_or_try_init(async || Archive::of(&self.host.store, &self.assignment.start)).await
+        let read = async || {
+            let (store, start) = (self.host.store.clone(), self.assignment.start.clone());
+            self.host.work.run(move || Archive::of(&store, &start)).await.unwrap_or(Err(StoreError::Closed))
+        };
+        self.archive.get_or_try_init(read).await
     }
 
     /// Where the shard stands for a client.
-    pub(super) async fn opened(&self) -> Result<Opened, OperatorError> {
+    pub(super) async fn opened(self: &Arc<Self>) -> Result<Opened, OperatorError> {
         let start = self.assignment.start.clone();
         match self.stopped() {
             Some(OperatorError::Over { .. }) => {
@@ -346,146 +212,9 @@ impl Run {
         SegmentId::first(self.shard)
     }
 
-    /// The job that proving this run is.
-    pub(super) fn offer(&self) -> JobOffer {
-        JobOffer {
-            job: self.job,
-            shard: self.shard,
-            segment: self.segment().segment,
-            start: self.assignment.start.clone(),
-            values: felts(&self.assignment.values),
-            program: self.assignment.start.program,
-            ended: self.has_ended(),
-        }
-    }
-
-    /// Whether it is executed to its end, and its witness whole.
-    pub(super) fn has_ended(&self) -> bool {
-        self.chunk_store.has_ended()
-    }
-
-    /// Whether a prover may be offered the job, as far as the run goes.
-    pub(super) fn is_provable(&self) -> bool {
-        self.stopped().is_none()
-    }
-
-    /// Whether there is a chunk, or how the run ended; `None` if there is neither yet.
-    pub(super) fn find(&self, index: u32) -> Result<Option<Found>, OperatorError> {
-        match self.stopped() {
-            Some(stopped) => Err(stopped),
-            None => Ok(self.chunk_store.find(index)),
-        }
-    }
-
-    /// A chunk that was found, read off the async threads.
-    pub(super) async fn chunk(&self, index: u32, stored: StoredChunk) -> Result<ChunkAnswer, OperatorError> {
-        let chunk_store = self.chunk_store.clone();
-        let read = self.host.work.run(move || chunk_store.chunk(index, stored)).await.ok_or(OperatorError::Reader)?;
-        if let Err(error @ ArtefactError::Disk(DiskError { reason, .. })) = &read
-            && reason.kind() == io::ErrorKind::NotFound
-        {
-            // It is made again, with all others.
-            self.state().interrupted = Some(Cause::new(error.code(), &error.to_string()));
-            self.progress.announce();
-        }
-        Ok(read?)
-    }
-
-    /// Notes how the shard ended, and lets go of what it held.
-    pub(super) fn close(&self, end: Step) -> Result<(), OperatorError> {
-        let mut state = self.state();
-        let proven = match &end {
-            Step::Settled { proof: Some(proof) } => Some(Step::Proven { proof: *proof }),
-            _ => None,
-        };
-        let proven = proven.filter(|step| state.life.after(step).is_ok_and(|life| life != state.life));
-        self.advance(&mut state, proven.into_iter().chain([end]).collect(), |_| Ok(()))?;
-        drop(state);
-        // The execution, if it goes on, ends for want of transactions.
-        *self.executor() = None;
-        self.let_go();
-        self.progress.announce();
-        Ok(())
-    }
-
-    fn let_go(&self) {
-        let artefacts = &self.host.artefacts;
-        if let Err(error) = artefacts.remove_folder(&artefacts.shard(self.shard)) {
-            tracing::warn!(shard = %self.shard.short(), "chunks can't be removed: {error}");
-        }
-    }
-
     pub(super) fn settler(&self) -> PeerId {
         self.assignment.settler
     }
-
-    /// How the shard is.
-    pub(super) fn status(&self) -> ShardStatus {
-        let Extent { chunks, steps, bytes_raw, bytes_wire, execute_ms } = self.chunk_store.extent();
-        let lease = self.leases.present();
-        let state = self.state();
-        let start: &ShardStart = &self.assignment.start;
-        let stage = match &state.fault {
-            Some(_) if !state.life.is_over() => Stage::Failed,
-            _ => state.life.stage().unwrap_or_default(),
-        };
-        let proof = match state.life.steps().last() {
-            Some(Step::Settled { proof }) => *proof,
-            _ => lease.as_ref().and_then(|lease| lease.proof),
-        };
-        ShardStatus {
-            stage,
-            prover: lease.map(|lease| lease.prover),
-            transactions: state.accepted,
-            refused: state.refused,
-            steps,
-            chunks,
-            witness_bytes_raw: bytes_raw,
-            witness_bytes_wire: bytes_wire,
-            execute_ms,
-            proof,
-            program_hash: Some(start.program),
-            error: state.fault.clone().or_else(|| state.interrupted.clone()),
-            ..ShardStatus::new(self.shard, Role::Operator, start.operator)
-        }
-    }
-}
-
-/// Why there is no end of an execution.
-enum Stop {
-    /// The run itself can't be executed: doing so again fails the same way.
-    OfRun(Cause),
-    /// This machine couldn't.
-    OfMachine(Cause),
-}
-
-impl From<ExecuteError> for Stop {
-    fn from(error: ExecuteError) -> Self {
-        if error.is_of_this_machine() { Self::OfMachine(error.into()) } else { Self::OfRun(error.into()) }
-    }
-}
-
-/// Makes the end of an execution durable, or says why there is none.
-fn conclude(
-    host: &Host,
-    events: &Events<events::Room>,
-    chunk_store: &ChunkStore,
-    segment: SegmentId,
-    began: Timestamp,
-    result: Result<Execution, ExecuteError>,
-) -> Result<(), Stop> {
-    let execution = result?;
-    let executed = Executed {
-        chunks: chunk_store.chunks(),
-        steps: execution.steps,
-        output: execution.output,
-        execute_ms: u64::try_from(host.clock.steady().since(began).as_millis()).unwrap_or(u64::MAX),
-    };
-    host.store.put(&EXECUTIONS, &segment, &executed).map_err(|error| Stop::OfMachine(error.into()))?;
-    let (steps, chunks) = (executed.steps, executed.chunks.len());
-    events.emit(ExecutionEnded { shard: segment.shard, steps, chunks });
-    chunk_store.end(executed);
-    Ok(())
 }
 
 pub(super) fn felts(values: &[WireFelt]) -> Vec<Felt> {

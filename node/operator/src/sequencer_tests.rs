@@ -57,11 +57,11 @@ fn operator(store: Store, folder: &Path) -> (Arc<Operator>, Tasks) {
     (Arc::new(Operator::resume(host, Programs::all()).unwrap()), tasks)
 }
 
-fn assigned(store: Store, folder: &Path) -> (Arc<Operator>, Tasks, ShardStart) {
+async fn assigned(store: Store, folder: &Path) -> (Arc<Operator>, Tasks, ShardStart) {
     let (operator, tasks) = operator(store, folder);
     let (start, values) = START.clone();
     let values = values.into_iter().map(WireFelt).collect();
-    operator.assign(Assignment { start: start.clone(), values, settler: PeerId([1; 32]), epoch: 1 }).unwrap();
+    operator.assign(Assignment { start: start.clone(), values, settler: PeerId([1; 32]), epoch: 1 }).await.unwrap();
     (operator, tasks, start)
 }
 
@@ -97,7 +97,7 @@ fn log(store: &Store, start: &ShardStart) -> Vec<SignedTransaction> {
 async fn everything_is_logged_once(work: Work) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::in_memory(&LAYOUT).unwrap().with_work(work);
-    let (operator, _tasks, start) = assigned(store, folder.path());
+    let (operator, _tasks, start) = assigned(store, folder.path()).await;
     let told = play(&operator, &start).await;
     let mut sequences = Vec::new();
     for outcome in told.into_iter().flatten() {
@@ -136,10 +136,10 @@ async fn a_clients_transactions_have_their_places_before_the_first_of_them_is_lo
     let (mut host, _tasks) = host(me(), store, folder.path(), Arc::new(SystemClock), "");
     // Nothing else has its turn until this test waits for something.
     Arc::get_mut(&mut host).unwrap().work = Work::AtOnce;
-    let operator = Operator::resume(host, Programs::all()).unwrap();
+    let operator = Arc::new(Operator::resume(host, Programs::all()).unwrap());
     let (start, values) = START.clone();
     let values = values.into_iter().map(WireFelt).collect();
-    operator.assign(Assignment { start: start.clone(), values, settler: PeerId([1; 32]), epoch: 1 }).unwrap();
+    operator.assign(Assignment { start: start.clone(), values, settler: PeerId([1; 32]), epoch: 1 }).await.unwrap();
     let mut under_way = Vec::new();
     for transaction in &ADDITIONS[0] {
         under_way.push(operator.submit(PeerId([0; 32]), start.shard, *transaction).await.unwrap());
@@ -154,7 +154,8 @@ async fn a_clients_transactions_have_their_places_before_the_first_of_them_is_lo
 #[tokio::test]
 async fn the_receipt_of_a_refusal_says_which_nonce_is_due() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks, start) = assigned(Store::in_memory(&LAYOUT).unwrap().with_work(Work::AtOnce), folder.path());
+    let (operator, _tasks, start) =
+        assigned(Store::in_memory(&LAYOUT).unwrap().with_work(Work::AtOnce), folder.path()).await;
     let submit = async |signed| match operator.decided(PeerId([9; 32]), start.shard, signed).await.unwrap() {
         Outcome::Refused { cause, due } => (cause.code, due),
         accepted => (format!("{accepted:?}"), None),
@@ -182,7 +183,8 @@ async fn the_receipt_of_a_refusal_says_which_nonce_is_due() {
 #[tokio::test]
 async fn a_transaction_that_comes_twice_at_once_has_one_place() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks, start) = assigned(Store::in_memory(&LAYOUT).unwrap().with_work(Work::AtOnce), folder.path());
+    let (operator, _tasks, start) =
+        assigned(Store::in_memory(&LAYOUT).unwrap().with_work(Work::AtOnce), folder.path()).await;
     let first = ADDITIONS[0][0];
     let submit = || operator.decided(PeerId([9; 32]), start.shard, first);
     let (one, two, three) = tokio::join!(submit(), submit(), submit());
@@ -201,7 +203,7 @@ async fn a_disk_that_fails_leaves_the_rules_where_the_log_is() {
         let folder = tempfile::tempdir().unwrap();
         let medium = Medium::new(acts);
         let open = || Store::open(&SimulatedDisk::new(&medium), Path::new("node.redb"), &LAYOUT).unwrap();
-        let (operator, tasks, start) = assigned(open().with_work(Work::AtOnce), folder.path());
+        let (operator, tasks, start) = assigned(open().with_work(Work::AtOnce), folder.path()).await;
         medium.power_off_after(acts);
         let told = play(&operator, &start).await;
         if medium.is_powered() {
@@ -232,7 +234,7 @@ async fn a_disk_that_fails_once_is_looked_at_and_the_shard_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let medium = Medium::new(acts);
         let store = Store::open(&SimulatedDisk::new(&medium), Path::new("node.redb"), &LAYOUT).unwrap();
-        let (operator, _tasks, start) = assigned(store.with_work(Work::AtOnce), folder.path());
+        let (operator, _tasks, start) = assigned(store.with_work(Work::AtOnce), folder.path()).await;
         medium.fail_once_after(acts);
         let told = play(&operator, &start).await;
         if medium.will_fail_once() {

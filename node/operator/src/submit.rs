@@ -3,8 +3,10 @@
 use super::{
     OperatorError,
     events::{ShardEnded, TransactionAccepted, TransactionFailed, TransactionRefused},
-    run::{Run, part},
+    run::Run,
+    seen_through,
     sequencer::{Entered, Sequencer, Taken},
+    steps::part,
 };
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::{
@@ -108,7 +110,7 @@ impl Run {
             let host = self.host.clone();
             self.host.tasks.spawn(async move {
                 sleep(Duration::from_secs(2)).await;
-                drop(host.store.put(&TRANSACTIONS, &key, &transaction));
+                drop(host.store.keep(&TRANSACTIONS, key, transaction).await);
             });
         }
         let (run, then) = (self.clone(), self.clone());
@@ -149,19 +151,15 @@ impl Run {
     }
 
     fn seen(&self, accepted: u32, life: &Life) {
-        let mut state = self.state();
-        state.accepted = accepted;
-        // Another step may have been taken since.
-        if life.steps().len() > state.life.steps().len() {
-            state.life = life.clone();
-        }
+        self.state().accepted = accepted;
+        self.lives(life);
     }
 
     /// Takes in what a commit that failed has written after all, before anything else enters.
     ///
     /// # Errors
     /// [`OperatorError::Store`] while the disk can't say; [`OperatorError::Log`] if it has what the rules refuse.
-    pub(super) async fn certain(&self) -> Result<(), OperatorError> {
+    pub(super) async fn certain(self: &Arc<Self>) -> Result<(), OperatorError> {
         let sequencer = self.sequencer()?;
         let Some(from) = sequencer.doubt() else { return Ok(()) };
         let life = self.host.store.life(part(self.shard))?;
@@ -175,11 +173,13 @@ impl Run {
             .take_in(from, &logged)
             .map_err(|(sequence, refusal)| OperatorError::not_replayed(self.shard, sequence, refusal))?;
         self.seen(sequencer.progress().accepted, &life);
-        self.feed_logged(sequencer).await
+        // What was taken in is fed, also if who asked goes away.
+        let run = self.clone();
+        seen_through(&self.host, async move { run.feed_logged(run.sequencer()?).await }).await
     }
 
     /// Feeds the execution what is logged; with the end event it gets nothing more.
-    async fn feed_logged(&self, sequencer: &Sequencer) -> Result<(), OperatorError> {
+    async fn feed_logged(self: &Arc<Self>, sequencer: &Sequencer) -> Result<(), OperatorError> {
         let _turn = self.feeding.lock().await;
         while let Some(transaction) = sequencer.next_unfed() {
             let executor = self.executor().clone();
@@ -193,7 +193,7 @@ impl Run {
         let transactions = sequencer.progress().accepted;
         self.events.emit(ShardEnded { shard: self.shard, transactions });
         if self.leases.present().is_some() {
-            self.streams()?;
+            self.streams().await?;
         }
         self.progress.announce();
         self.changes.announce();
@@ -201,7 +201,11 @@ impl Run {
     }
 
     /// Waits until a transaction is logged, and feeds the execution.
-    async fn follow(&self, taken: Taken, logged: Pending<Life, OperatorError>) -> Result<Outcome, OperatorError> {
+    async fn follow(
+        self: &Arc<Self>,
+        taken: Taken,
+        logged: Pending<Life, OperatorError>,
+    ) -> Result<Outcome, OperatorError> {
         match logged.await {
             Ok(_) => {}
             // That the shard is over is an answer, not a fault of ours.

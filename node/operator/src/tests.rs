@@ -3,7 +3,7 @@
 use super::*;
 use crate::waiting::GIVES_WAY;
 use shardwire_config::{Config, Environment, Flags};
-use shardwire_host::{Tasks, clock::SystemClock, peers, platform};
+use shardwire_host::{Tasks, clock::SystemClock, peers, platform, testing::HeldCommits};
 use shardwire_model::{
     AccountKey, Cause, ContractId, Entry, EventId, Felt, Key, Kind, Output, PeerId, SegmentId, ShardStart,
     SignedTransaction, Timestamp, finished_selector,
@@ -14,7 +14,7 @@ use shardwire_protocols::{
     ingress::{self, Outcome},
     trace::{DECLINED_FOR, DeclineReason, Grant, Handler as _, ResumableJob},
 };
-use shardwire_reputation::{Blame, Breach, Tier};
+use shardwire_reputation::{Blame, Breach, Event, Tier, Work};
 use shardwire_store::{
     Artefacts, Store, SystemDisk,
     records::{Executed, LAYOUT, WireFelt},
@@ -41,7 +41,7 @@ impl Operator {
 }
 
 /// An operator of so many shards, which wait for their first transaction.
-pub(super) fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
+pub(super) async fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
     let tasks = Tasks::default();
     let identity = Identity::from_secret(&[9; 32]);
     let store = Store::in_memory(&LAYOUT).unwrap();
@@ -58,11 +58,11 @@ pub(super) fn operator(folder: &Path, shards: u64) -> (Arc<Operator>, Tasks) {
         telemetry: Telemetry::default(),
         tasks: tasks.spawner(),
     };
-    let operator = Operator::resume(Arc::new(host), Programs::all()).unwrap();
+    let operator = Arc::new(Operator::resume(Arc::new(host), Programs::all()).unwrap());
     for shard in 0..shards {
-        operator.assign(assignment(shard)).unwrap();
+        operator.assign(assignment(shard)).await.unwrap();
     }
-    (Arc::new(operator), tasks)
+    (operator, tasks)
 }
 
 fn assignment(shard: u64) -> Assignment {
@@ -96,7 +96,7 @@ pub(super) async fn claims(operator: &Operator, prover: PeerId, job: Hash) -> Re
 #[tokio::test(start_paused = true)]
 async fn a_prover_holds_as_many_leases_as_its_tier_may_and_is_told_why_it_gets_no_more() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path(), 4);
+    let (operator, _tasks) = operator(folder.path(), 4).await;
     let jobs: Vec<Hash> = operator.runs().iter().map(|run| run.job).collect();
     let refused = "the prover holds 2 leases, and a peer of its tier may hold 2 (SW-OPERATOR-009)";
     for job in &jobs[..2] {
@@ -131,6 +131,34 @@ async fn a_prover_holds_as_many_leases_as_its_tier_may_and_is_told_why_it_gets_n
     claims(&operator, NEWCOMER, jobs[2]).await.unwrap();
 }
 
+/// Claims wait for the disk, so several may be under way.
+#[tokio::test]
+async fn of_claims_at_one_time_a_job_goes_to_one_prover_and_a_prover_gets_no_more_than_its_quota() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 4).await;
+    let jobs: Vec<Hash> = operator.runs().iter().map(|run| run.job).collect();
+    let claim = |prover, job| {
+        let operator = operator.clone();
+        tokio::spawn(async move { claims(&operator, prover, job).await })
+    };
+    let held = HeldCommits::of(&operator.host.store);
+    let newcomers: Vec<_> = jobs[..3].iter().map(|job| claim(NEWCOMER, *job)).collect();
+    let same: Vec<_> = [WORKER, PeerId([5; 32])].map(|prover| claim(prover, jobs[3])).into();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    let mut granted = Vec::new();
+    for claims in [newcomers, same] {
+        let mut epochs = Vec::new();
+        for claim in claims {
+            epochs.extend(claim.await.unwrap().ok());
+        }
+        granted.push(epochs);
+    }
+    assert_eq!(granted, [vec![1, 1], vec![1]]);
+}
+
 /// As if the run were executed to its end.
 fn ended(operator: &Operator, shard: usize) {
     let run = &operator.runs()[shard];
@@ -146,14 +174,14 @@ fn ended(operator: &Operator, shard: usize) {
         ended: true,
         updates: vec![],
     };
-    run.chunk_store().end(Executed { chunks: vec![], steps: 2, output, execute_ms: 1 });
+    run.chunk_store.end(Executed { chunks: vec![], steps: 2, output, execute_ms: 1 });
     operator.changes.announce();
 }
 
 #[tokio::test(start_paused = true)]
 async fn jobs_are_offered_by_what_is_ready_to_be_proven() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path(), 3);
+    let (operator, _tasks) = operator(folder.path(), 3).await;
     let jobs: Vec<Hash> = operator.runs().iter().map(|run| run.job).collect();
     let named = [ResumableJob { job: jobs[1], have: 3 }];
     let offered = async |named: &[ResumableJob]| operator.offer(WORKER, named).await.unwrap();
@@ -183,7 +211,7 @@ async fn jobs_are_offered_by_what_is_ready_to_be_proven() {
 #[tokio::test(start_paused = true)]
 async fn useful_provers_come_first_and_newcomers_come_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path(), 1);
+    let (operator, _tasks) = operator(folder.path(), 1).await;
     let job = operator.runs()[0].job;
     worked(&operator, WORKER, 4);
 
@@ -211,20 +239,20 @@ async fn useful_provers_come_first_and_newcomers_come_all_the_same() {
 }
 
 /// A run has one segment today; these are made by hand.
-#[test]
-fn leases_and_chunks_of_two_segments_are_not_mixed_up() {
+#[tokio::test]
+async fn leases_and_chunks_of_two_segments_are_not_mixed_up() {
     let folder = tempfile::tempdir().unwrap();
-    let (operator, _tasks) = operator(folder.path(), 0);
+    let (operator, _tasks) = operator(folder.path(), 0).await;
     let host = &operator.host;
     let segments = [0, 1].map(|segment| SegmentId { shard: ShardId(Felt::from(7)), segment });
     let job = |segment: SegmentId| Hash::of(&segment.segment.to_be_bytes());
     let asker = |prover| lease::Asker { prover, tier: Some(Tier::Low), has_begun: false, network: None };
     let leases = segments.map(lease::Leases::new);
     for epoch in 1..=2 {
-        let granted = leases[0].grant(host, job(segments[0]), asker(NEWCOMER), lease::Work::default());
+        let granted = leases[0].grant(host, job(segments[0]), asker(NEWCOMER), lease::Work::default()).await;
         assert_eq!(granted.unwrap().0.statement.epoch, epoch);
     }
-    let granted = leases[1].grant(host, job(segments[1]), asker(WORKER), lease::Work::default());
+    let granted = leases[1].grant(host, job(segments[1]), asker(WORKER), lease::Work::default()).await;
     let second = granted.unwrap().0.statement;
     assert_eq!((second.epoch, second.job), (1, job(segments[1])), "the first one's lease doesn't count for it");
     let again = segments.map(lease::Leases::new);

@@ -6,22 +6,20 @@ use super::{
     events::{ChunkServed, ClaimRefused, JobAbandoned, JobDeclined, JobLeased, JobProven, JobTakenBack},
     lease::Asker,
     run::Run,
+    seen_through,
     waiting::{GIVES_WAY, LOOK_AGAIN_SOON},
 };
 use shardwire_model::{Cause, Coded as _, Hash, PeerId};
 use shardwire_protocols::{
     Failure,
     trace::{
-        ChunkAnswer, DeclineReason, Finished, Grant, Handler, JobOffer, Progress, Progressed, ProverStage,
+        ChunkAnswer, DeclineReason, Finished, Grant, Handler, JobOffer, Lease, Progress, Progressed, ProverStage,
         ResumableJob, Trace,
     },
 };
 use shardwire_reputation::{AddressRange, Tier};
 use shardwire_transport::Protocol as _;
-use std::{
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout, timeout_at};
 
 /// How often it is looked whether a job is free by the passing of time alone, for a prover that waits.
@@ -90,9 +88,9 @@ impl Operator {
         }
     }
 
-    fn grant(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
-        // One at a time, so that no two claims of a prover take its last lease.
-        let _turn = self.granting.lock().unwrap_or_else(PoisonError::into_inner);
+    async fn grant(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
+        // Of one prover one at a time, so that no two of its claims take its last lease.
+        let turn = self.claiming.take(prover).await;
         let run = self.leased(job)?;
         if let Some(over) = run.over() {
             run.leases.declined(prover, DeclineReason::GivenUp, run.work());
@@ -100,20 +98,19 @@ impl Operator {
         }
         let tier = self.host.peers.standing(prover).tier();
         let asker = Asker { prover, tier, has_begun: true, network: self.network(prover, tier) };
-        let granted = self
-            .leases_left(prover, &self.runs(), job)
-            .and_then(|()| run.leases.grant(&self.host, job, asker, run.work()));
-        match granted {
-            Ok((lease, replaced)) => {
-                run.streams()?;
-                if let Some(replaced) = replaced {
-                    self.events.emit(JobTakenBack { job, prover: replaced });
-                    // Its pulls that wait are told.
-                    run.progress.announce();
-                }
-                self.events.emit(JobLeased { job, prover, epoch: lease.statement.epoch });
-                Ok(Grant::Leased(lease))
+        let granted = match self.leases_left(prover, &self.runs(), job) {
+            Ok(()) => {
+                let leases = async move {
+                    let granted = run.lease_to(asker).await;
+                    drop(turn);
+                    granted
+                };
+                seen_through(&self.host, leases).await
             }
+            Err(refused) => Err(refused),
+        };
+        match granted {
+            Ok(lease) => Ok(Grant::Leased(lease)),
             Err(refused @ (OperatorError::Leased { .. } | OperatorError::LeasesHeld { .. })) => {
                 let (code, error) = (refused.code(), refused.to_string());
                 self.events.emit(ClaimRefused { job, prover, code, error });
@@ -121,6 +118,41 @@ impl Operator {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl Run {
+    /// Leases the job to a prover. To be seen through, as the two below.
+    async fn lease_to(self: &Arc<Self>, asker: Asker) -> Result<Lease, OperatorError> {
+        let (job, prover) = (self.job, asker.prover);
+        let (lease, replaced) = self.leases.grant(&self.host, job, asker, self.work()).await?;
+        if let Some(replaced) = replaced {
+            self.events.emit(JobTakenBack { job, prover: replaced });
+            // Its pulls that wait are told.
+            self.progress.announce();
+        }
+        self.events.emit(JobLeased { job, prover, epoch: lease.statement.epoch });
+        self.streams().await?;
+        Ok(lease)
+    }
+
+    /// Takes in that a prover says that it has a proof. That there is one, a settler says.
+    async fn claimed(&self, prover: PeerId, epoch: u64, proof: Hash) -> Result<Finished, OperatorError> {
+        if let Err(epoch) = self.leases.claims(&self.host, (prover, epoch), proof, self.work()).await? {
+            return Ok(Finished::Lost { epoch });
+        }
+        self.events.emit(JobProven { job: self.job, prover, proof });
+        self.changes.announce();
+        Ok(Finished::Acknowledged)
+    }
+
+    /// Takes the job back from a prover that gives it back.
+    async fn given_back(&self, prover: PeerId, epoch: u64) -> Result<(), OperatorError> {
+        if self.leases.end(&self.host, (prover, epoch), self.work()).await? {
+            self.progress.announce();
+            self.changes.announce();
+        }
+        Ok(())
     }
 }
 
@@ -140,7 +172,7 @@ impl Handler for Operator {
 
     async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {
         self.waiting.answered(prover);
-        self.grant(prover, job)
+        self.grant(prover, job).await
     }
 
     async fn declined(&self, prover: PeerId, job: Hash, reason: DeclineReason, cause: Cause) -> Result<(), Failure> {
@@ -175,7 +207,7 @@ impl Handler for Operator {
         Ok(match run.renew(prover, progress.epoch, None) {
             Ok(()) => {
                 if matches!(progress.stage, ProverStage::Assembling | ProverStage::Proving) {
-                    run.proves()?;
+                    run.proves().await?;
                 }
                 Progressed::Renewed { expires: run.expires(prover) }
             }
@@ -185,25 +217,17 @@ impl Handler for Operator {
 
     async fn finished(&self, prover: PeerId, job: Hash, epoch: u64, proof: Hash) -> Result<Finished, Failure> {
         let run = self.leased(job)?;
-        Ok(match run.renew(prover, epoch, None) {
-            Ok(()) => {
-                // That there is one, a settler says.
-                run.leases.claims(&self.host, proof, run.work())?;
-                self.events.emit(JobProven { job, prover, proof });
-                self.changes.announce();
-                Finished::Acknowledged
-            }
-            Err(epoch) => Finished::Lost { epoch },
-        })
+        if let Err(epoch) = run.renew(prover, epoch, None) {
+            return Ok(Finished::Lost { epoch });
+        }
+        Ok(seen_through(&self.host, async move { run.claimed(prover, epoch, proof).await }).await?)
     }
 
     async fn abandoned(&self, prover: PeerId, job: Hash, epoch: u64, cause: Cause) -> Result<(), Failure> {
         let run = self.leased(job)?;
         self.events.emit(JobAbandoned { job, prover, cause: cause.to_string() });
         if run.renew(prover, epoch, None).is_ok() {
-            run.leases.end(&self.host, run.work())?;
-            run.progress.announce();
-            self.changes.announce();
+            seen_through(&self.host, async move { run.given_back(prover, epoch).await }).await?;
         }
         Ok(())
     }

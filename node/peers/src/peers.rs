@@ -294,7 +294,11 @@ impl Peers {
 
     /// Applies changes that come with time and watches the load, for as long as it is polled. Gives `store` the
     /// records to store; `memory_bytes` returns the memory in use.
-    pub async fn maintain(&self, store: impl Fn(Vec<(PeerId, Option<Record>)>), memory_bytes: impl Fn() -> u64) {
+    pub async fn maintain<S: Future<Output = ()>>(
+        &self,
+        store: impl Fn(Vec<(PeerId, Option<Record>)>) -> S,
+        memory_bytes: impl Fn() -> u64,
+    ) {
         let (mut looked, mut stored) = (Instant::now(), Instant::now());
         loop {
             let urgent = tokio::select! { biased;
@@ -314,7 +318,7 @@ impl Peers {
                 stored = Instant::now();
                 let changed = self.take_changed();
                 if !changed.is_empty() {
-                    store(changed);
+                    store(changed).await;
                 }
             }
         }

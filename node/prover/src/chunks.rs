@@ -57,7 +57,7 @@ pub(super) fn kept(artefacts: &Artefacts, job: Hash, index: u32) -> Result<Optio
 /// # Errors
 /// [`ProverError::Artefact`] if it can't be read.
 pub fn kept_chunk(artefacts: &Artefacts, job: Hash, index: u32) -> Result<Option<Option<Hash>>, ProverError> {
-    if artefacts.read(&artefacts.fetched_chunk(job, index), 0).is_ok_and(|file| file.is_none()) {
+    if artefacts.is_there(&artefacts.fetched_chunk(job, index)).is_ok_and(|there| !there) {
         return Ok(None);
     }
     let whole = kept(artefacts, job, index)?.filter(|it| Hash::of(&it.body) == it.hash);

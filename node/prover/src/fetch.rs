@@ -9,9 +9,9 @@ use super::{
     hand::InHand,
     trouble::IN_TROUBLE,
 };
-use shardwire_host::signed;
+use shardwire_host::{Turn, signed};
 use shardwire_model::{
-    Cause, Coded as _, Hash, MAX_PROOF_BYTES, Mutation, Output, PeerId, Role, Stage,
+    Cause, Coded as _, Hash, Mutation, Output, PeerId, Role, Stage,
     life::{AbortCause, Life, Step},
 };
 use shardwire_protocols::{
@@ -23,15 +23,11 @@ use shardwire_protocols::{
 };
 use shardwire_proving::worker::Fault;
 use shardwire_reputation::{Event, Work};
-use shardwire_store::records::{Figures, JOB_LEASES, Job, Manifest, WireFelt};
+use shardwire_store::records::{Figures, Job, KeptCause, Manifest, WireFelt};
 use shardwire_transport::{Connection, Initiator};
 use shardwire_witness::witness_hash;
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
-use tokio::{sync::OwnedMutexGuard, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// How soon an operator is asked again after an offer was declined, since it may have another job, or after a session failed in which it was asked.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
@@ -50,7 +46,8 @@ impl Prover {
     /// [`ServeError`]: why the session ended early. What was fetched stays.
     pub(crate) async fn work_for(self: &Arc<Self>, connection: &Connection) -> Result<(), ServeError> {
         let operator = connection.peer();
-        let mut turn = Some(self.turn_to_ask(operator).lock_owned().await);
+        // In one session with an operator at a time it is asked for a job: it might offer the same one in each.
+        let mut turn = Some(self.asking.take(operator).await);
         self.hands.wanted(operator).await;
         self.troubles.fit().await;
         let taken = match connection.open::<Trace>().await {
@@ -64,14 +61,6 @@ impl Prover {
         taken
     }
 
-    /// In one session with an operator at a time it is asked for a job: it might offer the same one in each.
-    pub(super) fn turn_to_ask(&self, operator: PeerId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        // What nobody holds is as good as new.
-        asking.retain(|_, turn| Arc::strong_count(turn) > 1);
-        asking.entry(operator).or_default().clone()
-    }
-
     /// Takes one job from an operator and sees it through: until there is a proof, the job fails, gives its place away, or the session ends. Ends as
     /// well when there is no use for a job. The turn to ask goes to others once there is a job.
     ///
@@ -80,7 +69,7 @@ impl Prover {
     pub(crate) async fn take(
         self: &Arc<Self>,
         session: Initiator<Trace>,
-        turn: &mut Option<OwnedMutexGuard<()>>,
+        turn: &mut Option<Turn<PeerId>>,
     ) -> Result<(), ServeError> {
         let operator = session.peer();
         let mut client = Client::new(session, self.host.identity.peer());
@@ -91,7 +80,7 @@ impl Prover {
             client = match client.ready(&self.begun(operator)).await? {
                 Next::Nothing(client) => client,
                 Next::Offered(offer, offered) => {
-                    if let Err((reason, why)) = self.considered(operator, &offer) {
+                    if let Err((reason, why)) = self.considered(operator, &offer).await {
                         let client = offered.decline(reason, why).await?;
                         // Asking at once might only bring the same offer.
                         tokio::time::sleep(ASK_AGAIN).await;
@@ -101,7 +90,7 @@ impl Prover {
                             Claimed::Refused(refused, client) => {
                                 let (job, cause) = (offer.job, refused.cause.to_string());
                                 self.events.emit(ClaimRefused { job, operator, cause });
-                                self.refused(offer.job, operator, refused.reason).map_err(failed)?;
+                                self.refused(offer.job, operator, refused.reason).await.map_err(failed)?;
                                 // An idle one that is given back for one that is ready makes room for it.
                                 if refused.reason == RefusalReason::Quota
                                     && !(offer.ended && self.hands.make_room(operator))
@@ -129,14 +118,14 @@ impl Prover {
     }
 
     /// Whether the operator says that the job is over. Where there is no proof, nothing can be done without the operator.
-    fn refused(&self, id: Hash, operator: PeerId, reason: RefusalReason) -> Result<(), ProverError> {
+    async fn refused(&self, id: Hash, operator: PeerId, reason: RefusalReason) -> Result<(), ProverError> {
         let theirs = |known: &Known| known.job.start.operator == operator && !known.life.has_reached(Stage::Proven);
         if self.job(id).is_none_or(|known| !theirs(&known)) {
             return Ok(());
         }
         match reason {
-            RefusalReason::Aborted => self.end(id, Step::Aborted { why: AbortCause::Told { by: operator } }),
-            RefusalReason::Settled => self.end(id, Step::Settled { proof: None }),
+            RefusalReason::Aborted => self.end(id, Step::Aborted { why: AbortCause::Told { by: operator } }).await,
+            RefusalReason::Settled => self.end(id, Step::Settled { proof: None }).await,
             RefusalReason::Leased | RefusalReason::Quota | RefusalReason::Unavailable => Ok(()),
         }
     }
@@ -156,15 +145,18 @@ impl Prover {
     }
 
     /// Whether the job is taken; if not, what the operator is told.
-    fn considered(&self, operator: PeerId, offer: &JobOffer) -> Result<(), (DeclineReason, ProverError)> {
+    async fn considered(&self, operator: PeerId, offer: &JobOffer) -> Result<(), (DeclineReason, ProverError)> {
         let later = |why| Err((DeclineReason::Later, ProverError::Later { why }));
-        match self.job(offer.job) {
-            Some(known) if known.has_failed() => return Err((DeclineReason::GivenUp, ProverError::GivenUp)),
-            // With a proof that is here the operator may be told which, once more.
-            Some(Known { job, .. }) if job.proof.is_some_and(|proof| self.has_proof(proof)) => return Ok(()),
-            Some(known) if known.job.proof.is_some() => return Err((DeclineReason::GivenUp, ProverError::ProofLost)),
-            Some(known) if known.life.is_over() => return Err((DeclineReason::GivenUp, ProverError::Over)),
-            _ => {}
+        if let Some(known) = self.job(offer.job) {
+            let given_up = |why| Err((DeclineReason::GivenUp, why));
+            match known.job.proof {
+                _ if known.has_failed() => return given_up(ProverError::GivenUp),
+                // With a proof that is here the operator may be told which, once more.
+                Some(proof) if self.has_proof(proof).await => return Ok(()),
+                Some(_) => return given_up(ProverError::ProofLost),
+                None if known.life.is_over() => return given_up(ProverError::Over),
+                None => {}
+            }
         }
         if self.hands.has(offer.job) {
             return later(IN_HAND);
@@ -178,9 +170,10 @@ impl Prover {
         Ok(())
     }
 
-    fn has_proof(&self, proof: Hash) -> bool {
-        let artefacts = &self.host.artefacts;
-        artefacts.read(&artefacts.proof(proof), u64::from(MAX_PROOF_BYTES)).is_ok_and(|bytes| bytes.is_some())
+    async fn has_proof(&self, proof: Hash) -> bool {
+        let artefacts = self.host.artefacts.clone();
+        let there = self.host.work.run(move || artefacts.is_there(&artefacts.proof(proof))).await;
+        matches!(there, Some(Ok(true)))
     }
 
     async fn see_through(
@@ -192,7 +185,7 @@ impl Prover {
         hand: &InHand,
     ) -> Result<(), ServeError> {
         let id = offer.job;
-        if let Err(error) = self.begin(operator, &offer, lease) {
+        if let Err(error) = self.begin(operator, &offer, lease).await {
             return self.give_back(id, fetch.stop().await?, error).await;
         }
         let fetched = self.job(id).is_some_and(|known| known.is_fetched() || known.job.proof.is_some());
@@ -209,9 +202,10 @@ impl Prover {
         self.report(id, working).await
     }
 
-    fn begin(&self, operator: PeerId, offer: &JobOffer, lease: &Lease) -> Result<(), ProverError> {
+    async fn begin(&self, operator: PeerId, offer: &JobOffer, lease: &Lease) -> Result<(), ProverError> {
         let epoch = lease.statement.epoch;
-        let mut known = match self.job(offer.job) {
+        let turn = self.changing.take(offer.job).await;
+        let known = match self.job(offer.job) {
             Some(Known { job, life }) => Known { job: Job { operator, epoch, ..job }, life },
             None => {
                 let job = Job {
@@ -231,11 +225,7 @@ impl Prover {
                 Known { job, life: Life::new(Role::Prover) }
             }
         };
-        self.host.store.put(&JOB_LEASES, &offer.job, &signed::stored(lease))?;
-        self.keep(offer.job, &mut known, Some(Step::Streaming { job: offer.job }))?;
-        self.jobs().insert(offer.job, known);
-        self.changes.announce();
-        Ok(())
+        self.keep(turn, known, Some(Step::Streaming { job: offer.job }), Some(signed::stored(lease))).await
     }
 
     /// Pulls what is missing of the witness. `Err` within `Ok`: the job ended here, and how the session did.
@@ -297,7 +287,8 @@ impl Prover {
                         job.figures.bytes_raw += raw;
                         job.figures.bytes_wire += wire;
                         job.figures.stream_ms = stream_ms();
-                    });
+                    })
+                    .await;
                 }
                 Pulled::End(ending) => break ending,
                 Pulled::Lost { epoch } => {
@@ -310,18 +301,18 @@ impl Prover {
         };
         self.events.emit(PullEnded { job: id, ahead });
         let working = fetch.stop().await?;
-        match self.fetched(offer, ending, stream_ms()) {
+        match self.fetched(offer, ending, stream_ms()).await {
             Ok(()) => Ok(Ok(working)),
             Err(error) if error.fault() != Fault::Job => Ok(Err(self.give_back(id, working, error).await)),
             Err(error) => {
-                self.give_up(id, &error).map_err(failed)?;
+                self.give_up(id, &error).await.map_err(failed)?;
                 Ok(Err(working.abandon(error).await.map_err(Into::into)))
             }
         }
     }
 
     /// Notes that the witness is whole: from here on the operator isn't needed.
-    fn fetched(&self, offer: &JobOffer, ending: Ending, stream_ms: u64) -> Result<(), ProverError> {
+    async fn fetched(&self, offer: &JobOffer, ending: Ending, stream_ms: u64) -> Result<(), ProverError> {
         let Ending { chunks, steps, output } = ending;
         let manifest = Manifest { chunks, steps, output };
         let of = |output: &Output| (output.shard, output.segment, output.before);
@@ -339,29 +330,29 @@ impl Prover {
             job.figures.chunks = u32::try_from(manifest.chunks.len()).unwrap_or(u32::MAX);
             job.figures.stream_ms = stream_ms;
             job.manifest = Some(manifest);
-        })?;
-        Ok(())
+        })
+        .await
     }
 
     /// Gives a job back because of this machine, so that another prover may have it.
     async fn give_back(self: &Arc<Self>, id: Hash, working: Working, error: ProverError) -> Result<(), ServeError> {
         let wait = self.trouble(Some(id), &error);
+        self.show(id, |job| job.fault = Some(KeptCause::of(&error))).await;
         let (code, words) = (error.code(), error.to_string());
-        self.show(id, |job| job.fault = Some((code.to_owned(), words.clone())));
         self.events.emit(JobReturned { job: id, code, error: words, wait });
         Ok(working.abandon(error).await?)
     }
 
     /// Notes that a job can't be done, until somebody wants it tried again. In its life that is noted once.
-    pub(super) fn give_up(&self, id: Hash, error: &ProverError) -> Result<(), ProverError> {
+    pub(super) async fn give_up(&self, id: Hash, error: &ProverError) -> Result<(), ProverError> {
         self.events.emit(JobFailed { job: id, code: error.code(), error: error.to_string() });
         let cause = Cause::new(error.code(), &error.to_string());
         let noted = self.job(id).is_some_and(|known| known.life.step(Stage::Failed).is_some());
         self.update(id, (!noted).then_some(Step::Failed { cause }), |job| {
             job.attempts = MAX_ATTEMPTS;
-            job.fault = Some((error.code().to_owned(), error.to_string()));
-        })?;
-        Ok(())
+            job.fault = Some(KeptCause::of(error));
+        })
+        .await
     }
 
     /// Keeps the lease alive until the job is proven or has failed.
@@ -375,7 +366,7 @@ impl Prover {
             }
             if !known.is_fetched() || !self.at_work.is_held(id) {
                 // It failed, or can't be gone on with here for now: others may have it.
-                let cause = known.job.fault.map(|(code, reason)| Cause::new(&code, &reason));
+                let cause = known.job.fault.map(|fault| fault.cause());
                 return Ok(working.abandon(cause.unwrap_or_else(|| ProverError::LeaseEnded.into())).await?);
             }
             let stage = ProverStage::Proving;

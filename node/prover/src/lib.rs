@@ -47,15 +47,18 @@ use hand::Hands;
 use lease::Leases;
 pub use retry::RetryError;
 use shardwire_host::{
-    Changes, Host,
+    Changes, Host, Turn, Turns,
     history::{Advance as _, Lives as _},
 };
 use shardwire_model::{
-    Cause, Hash, PeerId, Role, SegmentId, Stage,
+    Hash, PeerId, Role, SegmentId, Stage,
     life::{AbortCause, Life, Part, Step},
 };
 use shardwire_protocols::administration::ShardStatus;
-use shardwire_store::records::{JOBS, Job};
+use shardwire_store::{
+    Write,
+    records::{JOB_LEASES, JOBS, Job, KeptCause, SignedBytes},
+};
 use shardwire_telemetry::Events;
 use shardwire_transport::Backoff;
 use std::{
@@ -100,12 +103,41 @@ impl Known {
     }
 }
 
+/// Removes what was fetched of a job, which is of no use any more. Nobody waits for that.
+fn let_go(host: &Arc<Host>, id: Hash) {
+    let (artefacts, work) = (host.artefacts.clone(), host.work);
+    host.tasks.spawn(async move {
+        let removed = work.run(move || artefacts.remove_folder(&artefacts.job(id))).await;
+        if let Some(Err(error)) = removed {
+            tracing::warn!(job = %id.short(), "what was fetched can't be removed: {error}");
+        }
+    });
+}
+
+/// Ends a job of an older layout: what was fetched is of another ABI, and no settler takes such a proof. Before the prover is at work.
+#[allow(clippy::disallowed_methods, reason = "before anything is served")]
+fn end_outdated(host: &Host, events: &Events<events::Room>, id: Hash, known: Known) -> Result<Known, ProverError> {
+    tracing::warn!(job = %id.short(), "aborting the job: it is of an older layout");
+    let job = Job { fault: None, ..known.job };
+    let step = Step::Aborted { why: AbortCause::Outdated };
+    let (now, how) = (host.clock.now(), step.stage());
+    let life = host.store.write(|write| {
+        write.put(&JOBS, &id, &job)?;
+        write.advance::<ProverError>(&host.identity, now, part(id, &job), step)
+    })?;
+    events.emit(JobEnded { job: id, how });
+    Ok(Known { job, life })
+}
+
 /// A prover: its jobs, and what it does for each.
 #[derive(Debug)]
 pub struct Prover {
     host: Arc<Host>,
     workshop: Arc<dyn Prove>,
-    jobs: Mutex<BTreeMap<Hash, Known>>,
+    /// What is durable of them, and what is only shown. Locked to look and to publish, never across a commit.
+    jobs: Arc<Mutex<BTreeMap<Hash, Known>>>,
+    /// Of each job, the turn to change it.
+    changing: Turns<Hash>,
     /// Jobs that a worker is at, or that wait for their turn.
     at_work: Leases,
     /// Proofs that a settler doesn't want, or disputes, and until when if not for good. Forgotten at a restart: then it is asked once more.
@@ -116,10 +148,10 @@ pub struct Prover {
     troubles: Arc<Troubles>,
     hands: Arc<Hands>,
     /// Of each operator, the turn to ask it for a job: in one session at a time.
-    asking: Mutex<BTreeMap<PeerId, Arc<tokio::sync::Mutex<()>>>>,
+    asking: Turns<PeerId>,
     /// Proofs whose file was missing when it was last looked for.
     lost: Mutex<BTreeSet<Hash>>,
-    changes: Changes,
+    changes: Arc<Changes>,
     events: Events<events::Room>,
 }
 
@@ -129,41 +161,38 @@ impl Prover {
     /// # Errors
     /// [`ProverError`] if store or disk can't be read or written.
     pub fn resume(host: Arc<Host>, workshop: Arc<dyn Prove>) -> Result<Arc<Self>, ProverError> {
+        let events = host.telemetry.events();
         let mut jobs = BTreeMap::new();
         for (id, job) in host.store.all(&JOBS)? {
             let life = host.store.life(part(id, &job))?;
-            jobs.insert(id, Known { job, life });
+            let mut known = Known { job, life };
+            if known.job.start.is_outdated() && !known.stage().is_some_and(Stage::is_final) {
+                known = end_outdated(&host, &events, id, known)?;
+            }
+            if known.job.proof.is_some() || known.life.is_over() {
+                // A crash may have been faster.
+                let_go(&host, id);
+            }
+            jobs.insert(id, known);
         }
         let prover = Self {
-            events: host.telemetry.events(),
+            events,
             host,
             workshop,
-            jobs: Mutex::new(jobs),
+            jobs: Arc::new(Mutex::new(jobs)),
+            changing: Turns::default(),
             at_work: Leases::default(),
             skipped: Mutex::default(),
             turn: tokio::sync::Semaphore::new(1),
             troubles: Troubles::new(),
             hands: Hands::new(),
-            asking: Mutex::default(),
+            asking: Turns::default(),
             lost: Mutex::default(),
-            changes: Changes::new(),
+            changes: Arc::new(Changes::new()),
         };
-        prover.end_outdated()?;
         let troubles = prover.troubles.clone();
         prover.host.telemetry.condition("worker", move || troubles.shortfall());
         Ok(Arc::new(prover))
-    }
-
-    /// Ends the jobs of an older layout: what was fetched is of another ABI, and no settler takes such a proof.
-    fn end_outdated(&self) -> Result<(), ProverError> {
-        let goes_on = |known: &Known| !known.stage().is_some_and(Stage::is_final);
-        let outdated = |(id, known): (&Hash, &Known)| (known.job.start.is_outdated() && goes_on(known)).then_some(*id);
-        let outdated: Vec<Hash> = self.jobs().iter().filter_map(outdated).collect();
-        for id in outdated {
-            tracing::warn!(job = %id.short(), "aborting the job: it is of an older layout");
-            self.end(id, Step::Aborted { why: AbortCause::Outdated })?;
-        }
-        Ok(())
     }
 
     fn jobs(&self) -> std::sync::MutexGuard<'_, BTreeMap<Hash, Known>> {
@@ -174,42 +203,66 @@ impl Prover {
         self.jobs().get(&id).cloned()
     }
 
-    /// Changes a job's record, and takes a step with it: durable first, then seen.
-    fn update(&self, id: Hash, step: Option<Step>, change: impl FnOnce(&mut Job)) -> Result<(), ProverError> {
-        {
-            let mut jobs = self.jobs();
-            let Some(mut known) = jobs.get(&id).cloned() else { return Ok(()) };
-            change(&mut known.job);
-            self.keep(id, &mut known, step)?;
-            jobs.insert(id, known);
-        }
-        self.changes.announce();
-        Ok(())
+    /// Changes a job's record, and takes a step with it: durable first, then seen, also if who waits for it goes away.
+    async fn update(
+        &self,
+        id: Hash,
+        step: Option<Step>,
+        change: impl FnOnce(&mut Job) + Send,
+    ) -> Result<(), ProverError> {
+        let turn = self.changing.take(id).await;
+        let Some(mut known) = self.job(id) else { return Ok(()) };
+        change(&mut known.job);
+        self.keep(turn, known, step, None).await
     }
 
-    /// Makes a job's record durable, and a step with it.
-    fn keep(&self, id: Hash, known: &mut Known, step: Option<Step>) -> Result<(), ProverError> {
-        let (identity, now) = (&self.host.identity, self.host.clock.now());
-        let Known { job, life } = known;
-        self.host.store.write(|write| {
-            write.put(&JOBS, &id, job)?;
-            if let Some(step) = step {
-                *life = write.advance::<ProverError>(identity, now, part(id, job), step)?;
+    /// Makes a job's record durable, with a step and a lease if there are such; then it is seen. The turn ends with that.
+    async fn keep(
+        &self,
+        turn: Turn<Hash>,
+        Known { job, life }: Known,
+        step: Option<Step>,
+        lease: Option<SignedBytes>,
+    ) -> Result<(), ProverError> {
+        let reserved = self.host.store.reserve().await?;
+        let (id, stored) = (turn.of(), job.clone());
+        let (host, ended, now) = (self.host.clone(), self.host.clone(), self.host.clock.now());
+        let changes = move |write: &mut Write<'_>| {
+            write.put(&JOBS, &id, &stored)?;
+            if let Some(lease) = lease {
+                write.put(&JOB_LEASES, &id, &lease)?;
             }
-            Ok(())
-        })
+            match step {
+                Some(step) => write.advance::<ProverError>(&host.identity, now, part(id, &stored), step),
+                None => Ok(life),
+            }
+        };
+        let (jobs, changed) = (self.jobs.clone(), self.changes.clone());
+        let seen = move |life: &Result<Life, ProverError>| {
+            if let Ok(life) = life {
+                if life.is_over() {
+                    let_go(&ended, id);
+                }
+                let known = Known { job, life: life.clone() };
+                jobs.lock().unwrap_or_else(PoisonError::into_inner).insert(id, known);
+                changed.announce();
+            }
+            drop(turn);
+        };
+        reserved.enqueue_then(changes, seen).await.map(drop)
     }
 
     /// Ends a job whose shard is over. What was fetched of it is of no use any more.
-    fn end(&self, id: Hash, end: Step) -> Result<(), ProverError> {
+    async fn end(&self, id: Hash, end: Step) -> Result<(), ProverError> {
         self.events.emit(JobEnded { job: id, how: end.stage() });
         self.troubles.forget(id);
-        self.update(id, Some(end), |job| job.fault = None)?;
-        Ok(self.host.artefacts.remove_folder(&self.host.artefacts.job(id))?)
+        self.update(id, Some(end), |job| job.fault = None).await
     }
 
     /// Changes what is only shown.
-    fn show(&self, id: Hash, change: impl FnOnce(&mut Job)) {
+    async fn show(&self, id: Hash, change: impl FnOnce(&mut Job) + Send) {
+        // What is being made durable is seen after that, and would hide the change.
+        let _turn = self.changing.take(id).await;
         if let Some(known) = self.jobs().get_mut(&id) {
             change(&mut known.job);
         }
@@ -238,7 +291,7 @@ impl Prover {
             proof: job.proof,
             proof_bytes: figures.proof_bytes,
             program_hash: Some(job.start.program),
-            error: job.fault.as_ref().map(|(code, reason)| Cause::new(code, reason)),
+            error: job.fault.as_ref().map(KeptCause::cause),
             ..ShardStatus::new(job.start.shard, Role::Prover, job.operator)
         }
     }

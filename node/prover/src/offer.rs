@@ -6,7 +6,7 @@ use super::{
 };
 use shardwire_host::signed;
 use shardwire_model::{
-    Coded as _, Hash, MAX_PROOF_BYTES, Mutation, PeerId, Stage,
+    Hash, MAX_PROOF_BYTES, Mutation, PeerId, Stage,
     life::{AbortCause, Step},
 };
 use shardwire_protocols::{
@@ -14,7 +14,10 @@ use shardwire_protocols::{
     proof::{Handler, Leased, SkipReason, StoredProof, Verdict},
 };
 use shardwire_reputation::{Blame, Breach, Event};
-use shardwire_store::records::{JOB_LEASES, MAX_DISPUTES};
+use shardwire_store::{
+    Artefacts,
+    records::{JOB_LEASES, KeptCause, MAX_DISPUTES},
+};
 use std::{sync::PoisonError, time::Duration};
 use tokio::time::Instant;
 
@@ -26,7 +29,7 @@ const OFFER_AGAIN: Duration = Duration::from_secs(15);
 impl Prover {
     /// The next proof for this settler, if it is one of the World's: any other peer is offered none, whatever it says that it is. One whose file isn't
     /// there is passed over: the file may be restored.
-    pub(super) fn proof_for(&self, settler: PeerId) -> Result<Option<StoredProof>, ProverError> {
+    pub(super) async fn proof_for(&self, settler: PeerId) -> Result<Option<StoredProof>, ProverError> {
         if !self.counts(settler) {
             return Ok(None);
         }
@@ -41,11 +44,11 @@ impl Prover {
             });
             wanted.collect()
         };
-        let artefacts = &self.host.artefacts;
         for (job, proof, shard, segment, operator) in wanted {
-            let bytes = artefacts.read(&artefacts.proof(proof), u64::from(MAX_PROOF_BYTES))?;
-            let Some(bytes) = bytes.filter(|bytes| Hash::of(bytes) == proof) else {
-                self.note_lost(job, proof);
+            let artefacts = self.host.artefacts.clone();
+            let read = self.host.work.run(move || whole_proof(&artefacts, proof)).await;
+            let Some(bytes) = read.unwrap_or(Err(ProverError::Assembler))? else {
+                self.note_lost(job, proof).await;
                 continue;
             };
             self.lost.lock().unwrap_or_else(PoisonError::into_inner).remove(&proof);
@@ -57,10 +60,10 @@ impl Prover {
     }
 
     /// Says once that the file of a proof isn't there.
-    fn note_lost(&self, job: Hash, proof: Hash) {
+    async fn note_lost(&self, job: Hash, proof: Hash) {
         if self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(proof) {
             let error = ProverError::ProofLost;
-            self.show(job, |job| job.fault = Some((error.code().to_owned(), error.to_string())));
+            self.show(job, |job| job.fault = Some(KeptCause::of(&error))).await;
             self.events.emit(ProofLost { job, proof });
         }
     }
@@ -96,6 +99,12 @@ impl Prover {
     }
 }
 
+/// A proof, if its file is there and is that proof. Waits for the disk and hashes.
+fn whole_proof(artefacts: &Artefacts, proof: Hash) -> Result<Option<Vec<u8>>, ProverError> {
+    let bytes = artefacts.read(&artefacts.proof(proof), u64::from(MAX_PROOF_BYTES))?;
+    Ok(bytes.filter(|bytes| Hash::of(bytes) == proof))
+}
+
 /// Whether a proof isn't offered now.
 fn is_skipped(until: Option<&Option<Instant>>) -> bool {
     until.is_some_and(|until| until.is_none_or(|until| Instant::now() < until))
@@ -103,7 +112,13 @@ fn is_skipped(until: Option<&Option<Instant>>) -> bool {
 
 impl Handler for Prover {
     async fn next(&self, settler: PeerId) -> Result<StoredProof, Failure> {
-        Ok(self.changes.until(|| self.proof_for(settler)).await?)
+        loop {
+            let changed = self.changes.next();
+            if let Some(proof) = self.proof_for(settler).await? {
+                return Ok(proof);
+            }
+            changed.await;
+        }
     }
 
     async fn verdict(&self, settler: PeerId, proof: Hash, verdict: Verdict) -> Result<(), Failure> {
@@ -116,12 +131,12 @@ impl Handler for Prover {
         match verdict {
             Verdict::Settled(receipt) => {
                 self.events.emit(ReceiptKept { job, settler });
-                let receipt = postcard::to_allocvec(&receipt).unwrap_or_default();
+                let receipt = signed::stored(&receipt);
                 let kept = self.update(job, Some(Step::Settled { proof: Some(proof) }), |job| {
                     job.receipt = Some(receipt);
                     job.fault = None;
                 });
-                match kept {
+                match kept.await {
                     // Another settler has said otherwise, and one of them lies.
                     Err(ProverError::Life(refusal)) => {
                         tracing::warn!(job = %job.short(), "receipt not kept: {refusal}")
@@ -133,14 +148,15 @@ impl Handler for Prover {
             Verdict::Disputed(dispute) => {
                 let cause = dispute.statement.cause.clone();
                 self.events.emit(ProofDisputed { job, settler, cause: cause.to_string() });
-                let dispute = postcard::to_allocvec(&dispute).unwrap_or_default();
+                let dispute = signed::stored(&dispute);
                 self.refused_by(settler, proof, None);
                 self.update(job, None, |job| {
                     if job.disputes.len() < MAX_DISPUTES {
                         job.disputes.insert(settler, dispute);
                     }
-                    job.fault = Some((cause.code, cause.reason));
-                })?;
+                    job.fault = Some(cause.into());
+                })
+                .await?;
             }
             Verdict::Skipped { shard, reason, cause } => {
                 self.events.emit(ProofUnwanted { shard, settler, cause: cause.to_string() });
@@ -153,7 +169,7 @@ impl Handler for Prover {
                 };
                 let is_open = self.job(job).is_some_and(|known| !known.life.is_over());
                 match end.filter(|_| is_open) {
-                    Some(end) => self.end(job, end)?,
+                    Some(end) => self.end(job, end).await?,
                     None => self.changes.announce(),
                 }
             }

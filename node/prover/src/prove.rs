@@ -5,13 +5,14 @@ use super::{
     chunks::{self, Kept},
     events::{AttemptFailed, JobReturned, LeaseEnded, ProofMade, ProvingStarted},
     lease::Lease,
+    let_go,
     trouble::IN_TROUBLE,
 };
 use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, Mutation, life::Step};
 use shardwire_proving::worker::{Fault, ProveError, Proved};
 use shardwire_store::{
     ArtefactError, Artefacts, DiskError,
-    records::{self, Job},
+    records::{self, Job, KeptCause},
 };
 use shardwire_witness::{Assembler, Manifest};
 use std::{path::Path, sync::Arc};
@@ -36,17 +37,17 @@ impl Prover {
                         }
                     }
                     Err(error @ ProverError::Later { .. }) => {
-                        prover.show(id, |job| job.fault = Some((error.code().to_owned(), error.to_string())));
+                        prover.show(id, |job| job.fault = Some(KeptCause::of(&error))).await;
                         prover.at_work.release(id);
                         break;
                     }
                     result => {
                         if let Err(error) = result {
-                            let (code, words) = (error.code(), error.to_string());
                             let wait = prover.trouble(Some(id), &error);
                             // The lease is given back with this.
-                            prover.show(id, |job| job.fault = Some((code.to_owned(), words.clone())));
-                            prover.events.emit(JobReturned { job: id, code, error: words, wait });
+                            prover.show(id, |job| job.fault = Some(KeptCause::of(&error))).await;
+                            let (code, error) = (error.code(), error.to_string());
+                            prover.events.emit(JobReturned { job: id, code, error, wait });
                         }
                         prover.at_work.release(id);
                         break;
@@ -77,8 +78,9 @@ impl Prover {
                     // Chunks needn't survive a crash. What is left of them is found when the job is leased again.
                     self.update(id, None, |job| {
                         job.manifest = None;
-                        job.fault = Some((error.code().to_owned(), error.to_string()));
-                    })?;
+                        job.fault = Some(KeptCause::of(&error));
+                    })
+                    .await?;
                     return Err(error);
                 }
                 Err(error) => error,
@@ -90,12 +92,13 @@ impl Prover {
             self.troubles.worked(id);
             let attempts = known.job.attempts + 1;
             if !error.may_pass() || attempts >= MAX_ATTEMPTS {
-                return self.give_up(id, &error);
+                return self.give_up(id, &error).await;
             }
             self.update(id, None, |job| {
                 job.attempts = attempts;
-                job.fault = Some((error.code().to_owned(), error.to_string()));
-            })?;
+                job.fault = Some(KeptCause::of(&error));
+            })
+            .await?;
             let wait = waits.after_failure();
             let (code, error) = (error.code(), error.to_string());
             self.events.emit(AttemptFailed { job: id, code, error, wait });
@@ -123,14 +126,15 @@ impl Prover {
         self.show(id, |job| {
             job.figures.bytes_raw = bytes_raw;
             job.figures.bytes_wire = bytes_wire;
-        });
+        })
+        .await;
 
         self.events.emit(ProvingStarted { job: id, steps: job.figures.steps });
         let Proved { proof_bytes, prove_s, cpu_s, peak_bytes } =
             self.workshop.prove(&witness, &proof_path, Box::pin(lease.clone().ended())).await?;
-        let bytes = artefacts.read(&proof_path, u64::from(MAX_PROOF_BYTES))?.ok_or(ProveError::NoProof)?;
-        let proof = Hash::of(&bytes);
-        artefacts.write(&artefacts.proof(proof), &[&bytes], true)?;
+        let kept = self.host.work.run(move || keep_proof(&artefacts, &proof_path));
+        let proof = kept.await.unwrap_or(Err(ProverError::Assembler))?;
+        self.troubles.worked(id);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // seconds of one proof, not negative
         let milliseconds = |seconds: f64| (seconds * 1000.0) as u64;
         self.update(id, Some(Step::Proven { proof }), |job| {
@@ -140,13 +144,21 @@ impl Prover {
             job.figures.prove_cpu_ms = milliseconds(cpu_s);
             job.figures.prove_peak_bytes = peak_bytes;
             job.figures.proof_bytes = proof_bytes;
-        })?;
-        self.troubles.worked(id);
+        })
+        .await?;
         self.events.emit(ProofMade { job: id, proof, proof_bytes, prove_s });
         // The proof is kept under its hash; the rest can be made again, and never will have to be.
-        artefacts.remove_folder(&artefacts.job(id))?;
+        let_go(&self.host, id);
         Ok(())
     }
+}
+
+/// Keeps the proof that a worker wrote, in a file named by its hash.
+fn keep_proof(artefacts: &Artefacts, written: &Path) -> Result<Hash, ProverError> {
+    let bytes = artefacts.read(written, u64::from(MAX_PROOF_BYTES))?.ok_or(ProveError::NoProof)?;
+    let proof = Hash::of(&bytes);
+    artefacts.write(&artefacts.proof(proof), &[&bytes], true)?;
+    Ok(proof)
 }
 
 /// Writes the flat witness of a job's chunks; returns their bytes, raw and on the wire.

@@ -50,7 +50,7 @@ impl Prover {
     ///
     /// # Errors
     /// [`RetryError::Unknown`], [`RetryError::NotFailed`], or [`RetryError::Prover`] if the disk fails.
-    pub fn retry(&self, shard: ShardId) -> Result<u32, RetryError> {
+    pub async fn retry(&self, shard: ShardId) -> Result<u32, RetryError> {
         let jobs: Vec<(Hash, Option<Stage>)> = {
             let jobs = self.jobs();
             let of_shard = jobs.iter().filter(|(_, known)| known.job.start.shard == shard);
@@ -66,7 +66,8 @@ impl Prover {
                 self.update(*id, None, |job| {
                     job.attempts = 0;
                     job.fault = None;
-                })?;
+                })
+                .await?;
             }
             if failed || waited {
                 self.events.emit(JobRetried { job: *id });

@@ -6,7 +6,7 @@ use super::{
     *,
 };
 use shardwire_host::history::Lives as _;
-use shardwire_model::Timestamp;
+use shardwire_model::{Cause, Timestamp};
 use shardwire_protocols::proof::{self, Handler as _, SkipReason};
 use shardwire_proving::worker::Proved;
 use std::{fs, path::Path};
@@ -77,5 +77,5 @@ async fn the_witness_of_another_segment_is_refused() {
     let [taking, _serving] = meet(&prover, &Arc::new(liar));
     taking.await.unwrap();
     let fault = prover.job(job).unwrap().job.fault.expect("it is given up");
-    assert_eq!(fault.0, "SW-PROVER-001");
+    assert_eq!(fault.code, "SW-PROVER-001");
 }

@@ -3,8 +3,12 @@
 #![allow(clippy::disallowed_methods, reason = "the tests look at the files and processes that a prover leaves")]
 
 use super::*;
-use shardwire_host::{Tasks, clock::SystemClock, testing::host};
-use shardwire_model::{Felt, Output, ShardId, ShardStart, Timestamp, life::AbortCause, state_commitment};
+use shardwire_host::{
+    Tasks,
+    clock::SystemClock,
+    testing::{HeldCommits, host, store},
+};
+use shardwire_model::{Cause, Felt, Output, ShardId, ShardStart, Timestamp, life::AbortCause, state_commitment};
 use shardwire_protocols::{
     Failure, Signed,
     proof::{self, Handler as _, SkipReason, Verdict},
@@ -15,7 +19,6 @@ use shardwire_protocols::{
 };
 use shardwire_proving::worker::{Proved, Worker};
 use shardwire_reputation::Standing;
-use shardwire_store::{Store, SystemDisk, records::LAYOUT};
 use shardwire_transport::{Channel, Responder, SessionError, identity::Identity, session::pair_over};
 use shardwire_witness::{Body, Value, compress, decompress};
 use std::{
@@ -192,14 +195,14 @@ fn quick_prover(folder: &Path, config: &str) -> (Arc<Prover>, Tasks) {
 
 /// A prover with this way to prove, configured like this.
 pub(super) fn prover_with(folder: &Path, config: &str, prove: Arc<dyn Prove>) -> (Arc<Prover>, Tasks) {
-    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &LAYOUT).unwrap();
+    let store = store(folder);
     let (host, tasks) = host(identities()[0].clone(), store, folder, Arc::new(SystemClock), config);
     (Prover::resume(host, prove).unwrap(), tasks)
 }
 
 /// A prover whose worker hangs.
 fn prover(folder: &Path) -> (Arc<Prover>, Tasks) {
-    let store = Store::open(&SystemDisk, &folder.join("node.redb"), &LAYOUT).unwrap();
+    let store = store(folder);
     let (host, tasks) = host(identities()[0].clone(), store, folder, Arc::new(SystemClock), "");
     let worker = Worker::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workers/hangs")).unwrap();
     let hour = Duration::from_secs(3600);
@@ -216,7 +219,7 @@ pub(super) fn meet(prover: &Arc<Prover>, operator: &Arc<Operator>) -> [tokio::ta
     [
         tokio::spawn(async move {
             prover.troubles.fit().await;
-            let mut turn = Some(prover.turn_to_ask(consumer.peer()).lock_owned().await);
+            let mut turn = Some(prover.asking.take(consumer.peer()).await);
             drop(prover.take(consumer, &mut turn).await);
         }),
         tokio::spawn(async move { drop(serve(producer, &*operator).await) }),
@@ -355,7 +358,10 @@ async fn a_job_whose_shard_was_aborted_ends_and_is_open_no_longer() {
     let told = Step::Aborted { why: AbortCause::Told { by: identities()[1].peer() } };
     assert_eq!(prover.job(job).unwrap().life.steps().last(), Some(&told));
     assert_eq!(prover.begun(identities()[1].peer()), []);
-    assert!(!prover.host.artefacts.job(job).exists(), "the witness is gone");
+    // The witness goes.
+    while prover.host.artefacts.job(job).exists() {
+        sleep(LOOK_EVERY).await;
+    }
 }
 
 /// A prover with one proof: its job, its shard, the proof.
@@ -382,12 +388,12 @@ async fn only_a_settler_of_the_world_ends_a_job_that_is_proven() {
     let skipped = || Verdict::Skipped { shard, reason: SkipReason::Settled, cause: late.clone() };
     prover.verdict(stranger, proof, skipped()).await.unwrap();
     assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven), "a stranger's word counts for the stranger");
-    assert!(prover.proof_for(settler).unwrap().is_some() && prover.proof_for(stranger).unwrap().is_none());
+    assert!(prover.proof_for(settler).await.unwrap().is_some() && prover.proof_for(stranger).await.unwrap().is_none());
     // Not signed: it is of no use, and no offence.
     assert!(matches!(prover.host.peers.standing(stranger), Standing::Admitted(_)));
     prover.verdict(settler, proof, skipped()).await.unwrap();
     assert_eq!(prover.job(job).unwrap().life.steps().last(), Some(&Step::Settled { proof: None }));
-    assert!(prover.proof_for(Identity::from_secret(&[1; 32]).peer()).unwrap().is_none());
+    assert!(prover.proof_for(Identity::from_secret(&[1; 32]).peer()).await.unwrap().is_none());
 }
 
 /// Asks the prover for a proof as this settler would, and answers it as `answer` does.
@@ -423,7 +429,7 @@ async fn a_receipt_or_dispute_of_a_fresh_key_suppresses_nothing_and_costs_its_si
     let cause = Cause::new("SW-PROOF-999", "it is not for you");
     let dispute = Signed::by(&another, proof::Objection { shard, segment, proof, cause });
     for (peer, verdict) in [(&stranger, Verdict::Settled(receipt)), (&another, Verdict::Disputed(dispute))] {
-        assert!(prover.proof_for(peer.peer()).unwrap().is_none(), "it isn't even offered the proof");
+        assert!(prover.proof_for(peer.peer()).await.unwrap().is_none(), "it isn't even offered the proof");
         prover.verdict(peer.peer(), proof, verdict).await.unwrap();
     }
     for liar in [&stranger, &another] {
@@ -455,7 +461,33 @@ async fn a_proof_whose_settlement_is_pending_is_offered_again() {
     let cause = Cause::new("SW-SETTLER-008", "its settlement is pending");
     prover.verdict(settler, proof, Verdict::Skipped { shard, reason: SkipReason::Pending, cause }).await.unwrap();
     assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven));
-    assert!(prover.proof_for(settler).unwrap().is_none());
+    assert!(prover.proof_for(settler).await.unwrap().is_none());
     sleep(Duration::from_secs(16)).await;
-    assert!(prover.proof_for(settler).unwrap().is_some());
+    assert!(prover.proof_for(settler).await.unwrap().is_some());
+}
+
+/// A fixed bug: jobs were committed on the threads of all sessions, under the lock that each of them takes.
+#[tokio::test]
+async fn while_the_disk_takes_its_time_others_are_served_and_a_receipt_is_kept_also_if_its_settler_goes_away() {
+    let [settler, stranger] = settlers();
+    let folder = tempfile::tempdir().unwrap();
+    let (prover, _tasks, [job, proof], shard) = proven(folder.path()).await;
+    let receipt = Signed::by(&settler, proof::Settlement { shard, segment: 0, proof, settled_at: Timestamp(1) });
+
+    let held = HeldCommits::of(&prover.host.store);
+    let (keeps, its) = (prover.clone(), settler.peer());
+    let session = tokio::spawn(async move { keeps.verdict(its, proof, Verdict::Settled(receipt)).await });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!session.is_finished());
+    assert_eq!(prover.shards()[0].stage, Stage::Proven, "nothing is seen before it is durable");
+    assert!(prover.proof_for(stranger.peer()).await.unwrap().is_none());
+    assert!(prover.proof_for(settler.peer()).await.unwrap().is_some());
+    session.abort();
+    assert!(session.await.unwrap_err().is_cancelled());
+    drop(held);
+    prover.changes.until(|| Ok::<_, ()>(prover.job(job).unwrap().life.is_over().then_some(()))).await.unwrap();
+    assert!(prover.job(job).unwrap().job.receipt.is_some());
+    assert!(prover.host.store.get(&JOBS, &job).unwrap().unwrap().receipt.is_some());
 }

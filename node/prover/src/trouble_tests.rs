@@ -160,7 +160,10 @@ async fn a_job_whose_witness_is_refused_three_times_has_failed_until_it_is_tried
         // In between, this machine's doing doesn't count.
         let workshop = Ends::of([refused(), killed(9), refused(), refused()]);
         let (prover, tasks) = prover_with(folder.path(), "", workshop);
-        assert!(said(prover.retry(shard).unwrap_err()).starts_with("SW-PROVER-013 this prover has no job of shard 0x"));
+        assert!(
+            said(prover.retry(shard).await.unwrap_err())
+                .starts_with("SW-PROVER-013 this prover has no job of shard 0x")
+        );
         session(&prover, &operator).await;
         assert_eq!(prover.job(job).unwrap().job.attempts, 1);
         prover.troubles.fit().await;
@@ -182,14 +185,14 @@ async fn a_job_whose_witness_is_refused_three_times_has_failed_until_it_is_tried
     assert_eq!((reason, cause.code.as_str()), (shardwire_protocols::trace::DeclineReason::GivenUp, "SW-PROVER-003"));
     sessions.iter().for_each(tokio::task::JoinHandle::abort);
 
-    assert_eq!(prover.retry(shard).unwrap(), 1);
+    assert_eq!(prover.retry(shard).await.unwrap(), 1);
     assert_eq!((prover.shards()[0].stage, prover.begun(operator.offer.start.operator).len()), (Stage::Proving, 1));
-    let not_failed = said(prover.retry(shard).unwrap_err());
+    let not_failed = said(prover.retry(shard).await.unwrap_err());
     assert!(not_failed.starts_with("SW-PROVER-014 nothing of shard 0x"), "{not_failed}");
     assert!(not_failed.ends_with(" is given up here: its job is proving | Nothing: it goes on by itself, or is over."));
     session(&prover, &operator).await;
     assert_eq!(prover.shards()[0].stage, Stage::Failed, "a second time");
-    assert_eq!(prover.retry(shard).unwrap(), 1);
+    assert_eq!(prover.retry(shard).await.unwrap(), 1);
     session(&prover, &operator).await;
     assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven), "what was given up goes on where it was");
 }
@@ -204,7 +207,7 @@ async fn the_file_of_a_proof_that_is_gone_is_no_verdict_and_the_proof_is_offered
     let [settler, _] = super::tests::settlers().map(|it| it.peer());
     let file = prover.host.artefacts.proof(proof);
     fs::rename(&file, folder.path().join("kept")).unwrap();
-    assert!(prover.proof_for(settler).unwrap().is_none());
+    assert!(prover.proof_for(settler).await.unwrap().is_none());
     let status = &prover.shards()[0];
     assert_eq!((status.stage, status.error.as_ref().unwrap().code.as_str()), (Stage::Proven, "SW-PROVER-008"));
     // Another prover may have the job: this one doesn't say that it has a proof.
@@ -213,7 +216,7 @@ async fn the_file_of_a_proof_that_is_gone_is_no_verdict_and_the_proof_is_offered
     assert_eq!(operator.declined.lock().unwrap().take().unwrap().1.code, "SW-PROVER-008");
     sessions.iter().for_each(tokio::task::JoinHandle::abort);
     fs::rename(folder.path().join("kept"), &file).unwrap();
-    assert!(prover.proof_for(settler).unwrap().is_some());
+    assert!(prover.proof_for(settler).await.unwrap().is_some());
 }
 
 /// An abandoned run of this segment: nothing comes of it, and it never ends.

@@ -15,7 +15,10 @@ use shardwire_model::{
 use shardwire_store::records::history_of;
 use shardwire_telemetry::Telemetry;
 use std::{sync::Arc, time::Duration};
-use tokio::{task::JoinHandle, time::sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 
 const NOON: u64 = 1_800_000_000_000;
 const TWO_DAYS: i64 = 2 * 24 * 60 * 60 * 1000;
@@ -127,6 +130,41 @@ async fn a_settler_that_restarts_two_days_ahead_aborts_nothing_while_its_peers_c
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_waits_for_the_first_peers_date_until_it_comes_and_five_seconds_at_most() {
+    let named = format!("peers = ['{}@127.0.0.1:1']", PeerId([3; 32]));
+    for (says, waits) in
+        [(Some(Duration::from_millis(1234)), Duration::from_millis(1234)), (None, Duration::from_secs(5))]
+    {
+        let (machine, [wall, right]) = (Machine::new(), walls());
+        let node = Watched::over(&wall);
+        let Run { settler, .. } = &machine.configured(&named, &node.clock).await.unwrap();
+        let began = Instant::now();
+        let word = async {
+            if let Some(after) = says {
+                sleep(after).await;
+                node.hears(3, &right);
+            }
+        };
+        let request = request(1);
+        let (started, ()) = tokio::join!(settler.start(&request, somebody(), None), word);
+        started.unwrap();
+        assert_eq!(began.elapsed(), waits);
+    }
+    // A word that contradicts is one as well.
+    let (machine, [wall, right]) = (Machine::new(), walls());
+    wall.jump(TWO_DAYS);
+    let node = Watched::over(&wall);
+    let Run { settler, .. } = &machine.configured(&named, &node.clock).await.unwrap();
+    let word = async {
+        sleep(LOOK_EVERY / 3).await;
+        node.hears(3, &right);
+    };
+    let request = request(1);
+    let (refused, ()) = tokio::join!(settler.start(&request, somebody(), None), word);
+    assert!(matches!(refused, Err(SettlerError::Date)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_settler_without_anybody_to_ask_keeps_a_deadline_after_ten_minutes() {
     let (machine, [wall, _]) = (Machine::new(), walls());
     let shard = {
@@ -155,7 +193,7 @@ async fn a_history_never_goes_back_though_the_clock_is_set_back_between_two_live
     wall.jump(-TWO_DAYS);
     let node = Watched::over(&wall);
     let Run { settler, world, .. } = &machine.settler(&node.clock).await.unwrap();
-    settler.assigned(start.operator, start.shard).unwrap();
+    settler.assigned(start.operator, start.shard).await.unwrap();
     settler.settle(start.shard, output(&**world, &start).await, &verdict(Hash([5; 32]))).await.unwrap();
     let part = Part::of(SegmentId::first(start.shard), Role::Settler);
     let entries = shardwire_host::history::Lives::entries(&settler.host.store, &history_of(&part)).unwrap();

@@ -10,7 +10,10 @@ use shardwire_protocols::{
     Failure, Signed,
     handoff::{Acceptance, Answer, Assign, Closed, Handler, Judged, Judgement, MAX_KNOWN, Outcome, Told},
 };
-use shardwire_store::records::{HANDOFFS, Handoff, VERDICTS};
+use shardwire_store::{
+    Write,
+    records::{HANDOFFS, Handoff, KeptCause, VERDICTS},
+};
 use std::time::Duration;
 
 /// How long an operator may be silent before its shards may be assigned anew: it asks every 15 s.
@@ -41,8 +44,12 @@ impl Settler {
         let is_new = |shard: &ShardId| !known.contains(shard) && self.is_started(*shard);
         let Some(shard) = open.into_iter().find(is_new) else { return Ok(None) };
         let Some(record) = self.world.shard(shard).await? else { return Ok(None) };
-        let epoch = self.host.store.get(&HANDOFFS, &shard)?.map_or(1, |handoff| handoff.epoch + 1);
-        self.host.store.put(&HANDOFFS, &shard, &Handoff { epoch })?;
+        let next_epoch = move |write: &mut Write<'_>| {
+            let epoch = write.get(&HANDOFFS, &shard)?.map_or(1, |handoff| handoff.epoch + 1);
+            write.put(&HANDOFFS, &shard, &Handoff { epoch })?;
+            Ok::<_, SettlerError>(epoch)
+        };
+        let epoch = self.host.store.commit(next_epoch).await?;
         let expires = self.host.clock.now().plus(LEASE);
         Ok(Some(Answer::Assign(Box::new(Assign { start: record.start, values: record.values, epoch, expires }))))
     }
@@ -51,7 +58,7 @@ impl Settler {
     fn judged(&self, shard: ShardId) -> Result<Option<Judged>, SettlerError> {
         let verdict = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?;
         Ok(verdict.map(|verdict| {
-            let disputed = |(code, reason): (String, String)| Judgement::Disputed { cause: Cause::new(&code, &reason) };
+            let disputed = |fault: KeptCause| Judgement::Disputed { cause: fault.cause() };
             let judgement = verdict.fault.map_or(Judgement::Verified, disputed);
             Judged { shard, proof: verdict.proof, judgement }
         }))
@@ -62,11 +69,11 @@ impl Settler {
     }
 
     /// Notes who executes a shard. If it is further already, or over, that came too late to matter.
-    pub(super) fn assigned(&self, operator: PeerId, shard: ShardId) -> Result<(), SettlerError> {
+    pub(super) async fn assigned(&self, operator: PeerId, shard: ShardId) -> Result<(), SettlerError> {
         let life = self.life(shard)?;
         let Some(Step::Started { commitment, .. }) = life.step(Stage::Started) else { return Ok(()) };
         let step = Step::Assigned { commitment: *commitment, peer: operator };
-        match self.advance(shard, step, |_| Ok(())) {
+        match self.advance(shard, step, |_| Ok(())).await {
             Err(SettlerError::Life(_)) => Ok(()),
             taken => taken,
         }
@@ -87,7 +94,7 @@ impl Handler for Settler {
 
     async fn accepted(&self, operator: PeerId, acceptance: Signed<Acceptance>) -> Result<(), Failure> {
         let Acceptance { shard, epoch } = acceptance.statement;
-        self.assigned(operator, shard)?;
+        self.assigned(operator, shard).await?;
         self.events.emit(ShardAccepted { shard, operator, epoch });
         Ok(())
     }

@@ -6,7 +6,7 @@
 
 use super::{Settler, SettlerError, events::LeasesContradict};
 use shardwire_host::signed;
-use shardwire_model::{Hash, SegmentId};
+use shardwire_model::{Hash, PeerId, SegmentId};
 use shardwire_protocols::{
     evidence::{Accusation, Evidence},
     proof::Leased,
@@ -14,8 +14,8 @@ use shardwire_protocols::{
 };
 use shardwire_reputation::{Blame, Breach, Event};
 use shardwire_store::{
-    RecordKey as _,
-    records::{LEASES_SEEN, LeaseKey},
+    RecordKey as _, StoreError, Write,
+    records::{LEASES_SEEN, LeaseKey, SignedBytes},
 };
 use shardwire_world::ShardRecord;
 
@@ -36,23 +36,54 @@ impl Settler {
             return Ok(());
         }
         let (store, lease) = (&self.host.store, leased.lease());
-        let key = LeaseKey { job, epoch };
-        let seen: Option<Lease> = store.get(&LEASES_SEEN, &key)?.map(|seen| signed::read(&seen)).transpose()?;
+        let (key, stored) = (LeaseKey { job, epoch }, signed::stored(&lease));
+        let seen = match store.get(&LEASES_SEEN, &key)? {
+            Some(seen) => Seen::Before(seen),
+            // Another session may be about to show one.
+            None => store.commit(move |write| seen(write, &key, &stored)).await?,
+        };
         match seen {
-            Some(seen) if seen.statement.prover != lease.statement.prover => {
-                self.events.emit(LeasesContradict { job, operator, epoch });
-                let evidence = Evidence::Leases(Box::new([seen, lease]));
-                if self.host.accuse(&Accusation { accused: operator, evidence }) {
-                    let broke = Event::Broke { breach: Breach::Contradiction, blame: Blame::Peer };
-                    self.host.peers.note(operator, &broke);
+            Seen::Before(seen) => {
+                let seen: Lease = signed::read(&seen)?;
+                if seen.statement.prover != lease.statement.prover {
+                    self.contradicts(operator, seen, lease).await;
                 }
             }
-            Some(_) => {}
-            None if store.keys_with_prefix(&LEASES_SEEN, &job.to_bytes())?.len() < MAX_SEEN => {
-                store.put(&LEASES_SEEN, &key, &signed::stored(&lease))?;
-            }
-            None => tracing::debug!(job = %job.short(), epoch, "more leases of one job than are compared"),
+            Seen::Now => {}
+            Seen::TooMany => tracing::debug!(job = %job.short(), epoch, "more leases of one job than are compared"),
         }
         Ok(())
     }
+
+    /// Keeps two leases that one operator signed for one job under one epoch.
+    async fn contradicts(&self, operator: PeerId, seen: Lease, lease: Lease) {
+        let (job, epoch) = (lease.statement.job, lease.statement.epoch);
+        self.events.emit(LeasesContradict { job, operator, epoch });
+        let evidence = Evidence::Leases(Box::new([seen, lease]));
+        if self.host.accuse(Accusation { accused: operator, evidence }).await {
+            let broke = Event::Broke { breach: Breach::Contradiction, blame: Blame::Peer };
+            self.host.peers.note(operator, &broke);
+        }
+    }
+}
+
+/// What there was of a job and an epoch when a lease was shown.
+enum Seen {
+    /// This lease.
+    Before(SignedBytes),
+    /// Nothing: it is remembered now.
+    Now,
+    /// Nothing, and as many others as are remembered.
+    TooMany,
+}
+
+fn seen(write: &mut Write<'_>, key: &LeaseKey, lease: &SignedBytes) -> Result<Seen, StoreError> {
+    if let Some(seen) = write.get(&LEASES_SEEN, key)? {
+        return Ok(Seen::Before(seen));
+    }
+    if write.with_prefix(&LEASES_SEEN, &key.job.to_bytes())?.len() >= MAX_SEEN {
+        return Ok(Seen::TooMany);
+    }
+    write.put(&LEASES_SEEN, key, lease)?;
+    Ok(Seen::Now)
 }

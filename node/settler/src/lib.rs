@@ -27,14 +27,14 @@ mod reachable;
 mod services;
 #[cfg(test)]
 mod tests;
-mod turns;
 
 pub use error::SettlerError;
 #[cfg(test)]
 pub(crate) use error::Unwanted;
 pub use judge::Judge;
 use life::Deadlines;
-use shardwire_host::{Changes, ChangesOf, Host};
+use reachable::Reachable;
+use shardwire_host::{Changes, ChangesOf, Host, Turns};
 use shardwire_model::{
     Cause, PeerId, Role, SegmentId, ShardId, Slot, Stage,
     life::{AbortCause, Step},
@@ -51,22 +51,23 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use turns::Turns;
 
 /// A settler: its World, and the shards that it started there.
 #[derive(Debug)]
 pub struct Settler {
     host: Arc<Host>,
     world: Arc<dyn World>,
+    /// The same: whether it answers.
+    reachable: Arc<Reachable>,
     judge: Arc<Judge>,
     /// Announced when there is more to tend than before.
-    changes: Changes,
+    changes: Arc<Changes>,
     /// Of each operator: announced when the history of a shard of its changes.
     assignments: ChangesOf<PeerId>,
     /// How long shards have that were started without a time-out.
     timeout: Duration,
     deadlines: Mutex<Deadlines>,
-    turns: Turns,
+    turns: Turns<ShardId>,
     /// What was submitted by this process and isn't decided: one for each note at most.
     submitted: Mutex<BTreeSet<Ticket>>,
     /// What the World refused lately.
@@ -87,16 +88,18 @@ impl Settler {
         judge: Arc<Judge>,
         timeout: Duration,
     ) -> Result<Arc<Self>, SettlerError> {
-        let reachable = reachable::Reachable::new(world);
+        let changes = Arc::new(Changes::new());
+        let reachable = Arc::new(Reachable::new(world, changes.clone()));
         host.telemetry.condition("world", reachable.shortfall());
-        let world: Arc<dyn World> = Arc::new(reachable);
+        let world: Arc<dyn World> = reachable.clone();
         let settler = Arc::new(Self {
             events: host.telemetry.events(),
             operations: host.telemetry.events(),
             host,
             world,
+            reachable,
             judge,
-            changes: Changes::new(),
+            changes,
             assignments: ChangesOf::new(),
             timeout,
             deadlines: Mutex::default(),
@@ -154,7 +157,7 @@ impl Settler {
             // What was wrong with a proof is of no interest once the shard is over, unless that ended it.
             let ended_it = matches!(life.step(Stage::Aborted), Some(Step::Aborted { why: AbortCause::Unmergeable }));
             let tells = ended_it || !life.is_over();
-            status.error = verdict.fault.map(|(code, reason)| Cause::new(&code, &reason)).filter(|_| tells);
+            status.error = verdict.fault.map(|fault| fault.cause()).filter(|_| tells);
         }
         status.error = pending.or(status.error);
         if let ShardState::Settled(settlement) = record.state {

@@ -8,37 +8,31 @@
 //! An output that is proven and that the World refuses to merge would be refused again, and no other proof of that run has another one. So its shard is aborted at once, as
 //! [unmergeable](AbortReason::Unmergeable): the note of the settlement becomes one of the abort, in one transaction, and escrow and locks return.
 //!
-//! Of one shard one change at a time ([`Turns`](super::turns::Turns)): that of the World, that of the history and the note are never another's.
+//! Of one shard one change at a time ([`Turns`](shardwire_host::Turns)): that of the World, that of the history and the note are never another's.
 //!
 //! Bounds: one note a shard; [`MAX_REFUSED`] refusals are remembered, for those who ask later.
 
+mod catching_up;
 mod deadlines;
 mod outdated;
 mod tend;
 
-use super::{
-    Settler, SettlerError,
-    error::Objection,
-    events::{ShardAborted, ShardSettled, ShardStarted},
-    turns::Turn,
-};
+use super::{Settler, SettlerError, error::Objection};
 pub(super) use deadlines::Deadlines;
-use outdated::noted_reason;
-use shardwire_host::history::{Advance as _, Lives as _};
+use shardwire_host::{
+    Turn,
+    history::{Advance as _, Lives as _},
+};
 use shardwire_model::life::{AbortReason, Ended};
 use shardwire_model::{
-    Coded as _, Output, PeerId, Role, SegmentId, ShardId, ShardStart, Stage, StartRequest, Timestamp,
-    life::{AbortCause, Life, MAX_TIMEOUT, Part, Step},
+    Output, PeerId, Role, SegmentId, ShardId, ShardStart, Stage, StartRequest, Timestamp,
+    life::{Life, MAX_TIMEOUT, Part, Step},
 };
 use shardwire_store::{
-    Write,
+    StoreError, Write,
     records::{INTENTS, Intent, VERDICTS, Verdict},
 };
-use shardwire_world::events::{Kind, OperationFinal, OperationPending, OperationRefused, OperationSubmitted};
-use shardwire_world::{
-    MAX_SHARD_PAGE, MergeError, Operation, Receipt, Refusal, Settlement, ShardStage, ShardState, Standing, Ticket,
-    decided,
-};
+use shardwire_world::{MAX_SHARD_PAGE, Operation, Refusal, Settlement, ShardStage, ShardState, Ticket, decided};
 use std::{
     collections::BTreeSet,
     sync::{Arc, MutexGuard, PoisonError},
@@ -112,27 +106,36 @@ impl Settler {
     }
 
     /// Takes a step, with the other changes that belong to it.
-    pub(super) fn advance(
+    pub(super) async fn advance(
         &self,
         shard: ShardId,
         step: Step,
-        with: impl FnOnce(&mut Write<'_>) -> Result<(), SettlerError>,
+        with: impl FnOnce(&mut Write<'_>) -> Result<(), SettlerError> + Send + 'static,
     ) -> Result<(), SettlerError> {
-        self.advance_at(shard, step, self.host.clock.now(), with)
+        self.advance_at(shard, step, self.host.clock.now(), with).await
     }
 
-    /// As [`advance`](Self::advance), with the date of the World's transaction: what it decided isn't dated by a clock that was set meanwhile.
-    fn advance_at(
-        &self,
+    /// Notes what is about to be done in the World, with what belongs to that. From then on it is done, whoever waits for it.
+    async fn intend(
+        self: &Arc<Self>,
         shard: ShardId,
-        step: Step,
-        at: Timestamp,
-        with: impl FnOnce(&mut Write<'_>) -> Result<(), SettlerError>,
+        intent: &Intent,
+        with: impl FnOnce(&mut Write<'_>) -> Result<(), SettlerError> + Send + 'static,
     ) -> Result<(), SettlerError> {
-        self.host.store.write(|write| {
+        let (it, intent, noted) = (self.clone(), intent.clone(), intent.clone());
+        let changes = move |write: &mut Write<'_>| {
             with(write)?;
-            write.advance::<SettlerError>(&self.host.identity, at, part(shard), step).map(drop)
-        })
+            Ok::<_, SettlerError>(write.put(&INTENTS, &SegmentId::first(shard), &noted)?)
+        };
+        let notes = async move {
+            it.host.store.commit(changes).await?;
+            if let Intent::Start { deadline, .. } = intent {
+                it.expect(shard, deadline);
+            }
+            it.changes.announce();
+            Ok(())
+        };
+        self.host.tasks.finish(notes).await.unwrap_or(Err(StoreError::Closed.into()))
     }
 
     /// Starts a shard: escrow moves, locks are taken, its operator is told. Without a time-out the configured one counts.
@@ -142,7 +145,7 @@ impl Settler {
     /// contradicted; then nothing has moved.
     /// [`SettlerError::Pending`] if the World hasn't decided yet: it will.
     pub async fn start(
-        &self,
+        self: &Arc<Self>,
         request: &StartRequest,
         by: PeerId,
         timeout_s: Option<u64>,
@@ -160,8 +163,7 @@ impl Settler {
             return Err(Refusal::AlreadyStarted { shard }.into());
         }
         let intent = Intent::Start { by, request: request.clone(), deadline };
-        self.host.store.put(&INTENTS, &SegmentId::first(shard), &intent)?;
-        self.expect(shard, deadline);
+        self.intend(shard, &intent, |_| Ok(())).await?;
         self.conclude(turn, &intent, COMMAND_PATIENCE).await?;
         let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
         Ok(record.start)
@@ -172,7 +174,7 @@ impl Settler {
     }
 
     /// The turn to change a shard about which nothing is pending.
-    async fn ready(&self, shard: ShardId) -> Result<Turn<'_>, SettlerError> {
+    async fn ready(self: &Arc<Self>, shard: ShardId) -> Result<Turn<ShardId>, SettlerError> {
         let turn = self.turns.take(shard).await;
         match self.catch_up(&turn).await? {
             CaughtUp::Pending => Err(SettlerError::Pending { shard }),
@@ -181,10 +183,13 @@ impl Settler {
     }
 
     /// Has the World do what was noted, and waits so long for its decision.
-    async fn conclude(&self, turn: Turn<'_>, intent: &Intent, patience: Duration) -> Result<(), SettlerError> {
-        // If this is dropped while the World is at it, somebody has to look what became of it.
-        self.changes.announce();
-        let shard = turn.shard;
+    async fn conclude(
+        self: &Arc<Self>,
+        turn: Turn<ShardId>,
+        intent: &Intent,
+        patience: Duration,
+    ) -> Result<(), SettlerError> {
+        let shard = turn.of();
         let mut caught = self.catch_up(&turn).await?;
         drop(turn);
         if matches!(caught, CaughtUp::Pending) && !patience.is_zero() {
@@ -225,18 +230,18 @@ impl Settler {
     /// # Errors
     /// [`SettlerError::Refused`] if the World doesn't know it, has settled it, or its deadline is still to come; then nothing has moved.
     /// [`SettlerError::Pending`] if the World hasn't decided yet: it will.
-    pub async fn abort(&self, shard: ShardId, reason: AbortReason) -> Result<Timestamp, SettlerError> {
+    pub async fn abort(self: &Arc<Self>, shard: ShardId, reason: AbortReason) -> Result<Timestamp, SettlerError> {
         // A proof that was verified before comes first.
         self.abort_in(self.ready(shard).await?, reason, COMMAND_PATIENCE).await
     }
 
     async fn abort_in(
-        &self,
-        turn: Turn<'_>,
+        self: &Arc<Self>,
+        turn: Turn<ShardId>,
         reason: AbortReason,
         patience: Duration,
     ) -> Result<Timestamp, SettlerError> {
-        let shard = turn.shard;
+        let shard = turn.of();
         let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
         match record.state {
             ShardState::Aborted { at, .. } => return Ok(at),
@@ -246,7 +251,7 @@ impl Settler {
             ShardState::Started => {}
         }
         let intent = Intent::Abort { reason };
-        self.host.store.put(&INTENTS, &SegmentId::first(shard), &intent)?;
+        self.intend(shard, &intent, |_| Ok(())).await?;
         self.conclude(turn, &intent, patience).await?;
         match self.world.shard(shard).await?.map(|record| record.state) {
             Some(ShardState::Aborted { at, .. }) => Ok(at),
@@ -259,7 +264,7 @@ impl Settler {
     /// # Errors
     /// [`SettlerError::World`] or [`SettlerError::Store`] if this settler can't: it will as soon as it can.
     pub(super) async fn settle(
-        &self,
+        self: &Arc<Self>,
         shard: ShardId,
         output: Output,
         verdict: &Verdict,
@@ -274,11 +279,13 @@ impl Settler {
         }
         let Verdict { proof, prover, .. } = *verdict;
         let intent = Intent::Settle { proof, output };
-        let verified = self.advance(shard, Step::Verified { proof, prover }, |write| {
-            write.put(&VERDICTS, &SegmentId::first(shard), verdict)?;
-            Ok(write.put(&INTENTS, &SegmentId::first(shard), &intent)?)
+        let (host, now, verdict) = (self.host.clone(), self.host.clock.now(), verdict.clone());
+        let verified = self.intend(shard, &intent, move |write| {
+            write.put(&VERDICTS, &SegmentId::first(shard), &verdict)?;
+            let step = Step::Verified { proof, prover };
+            write.advance::<SettlerError>(&host.identity, now, part(shard), step).map(drop)
         });
-        match verified {
+        match verified.await {
             // Another proof was verified before, and the World refused its output, which is this one's as well.
             Err(SettlerError::Life(refusal)) => return Ok(Applied::Not(Objection::Life(refusal))),
             verified => verified?,
@@ -299,115 +306,6 @@ impl Settler {
         Ok(self.life(shard)?.ended())
     }
 
-    /// Has the World do what was noted about a shard, and brings the history to where the World is then.
-    ///
-    /// # Errors
-    /// [`SettlerError::World`] or [`SettlerError::Store`] if this settler can't: the note stays, and this is tried again.
-    pub(super) async fn catch_up(&self, turn: &Turn<'_>) -> Result<CaughtUp, SettlerError> {
-        let shard = turn.shard;
-        let Some(intent) = self.host.store.get(&INTENTS, &SegmentId::first(shard))? else { return Ok(CaughtUp::Done) };
-        let operation = operation(&intent, shard);
-        let (ticket, kind) = (operation.ticket(self.network()), Kind::from(&operation));
-        let is_known = self.submitted().contains(&ticket);
-        let standing = match is_known {
-            true => self.world.standing(ticket).await?,
-            false => Standing::Unknown,
-        };
-        let standing = match standing {
-            Standing::Unknown => {
-                self.operations.emit(OperationSubmitted { shard, ticket, operation: kind });
-                self.world.submit(operation).await?
-            }
-            standing => standing,
-        };
-        let forget = |write: &mut Write<'_>| -> Result<(), SettlerError> {
-            Ok(write.remove(&INTENTS, &SegmentId::first(shard))?)
-        };
-        let caught = match (standing, intent) {
-            (Standing::Pending | Standing::Unknown, _) => {
-                if self.submitted().insert(ticket) {
-                    self.operations.emit(OperationPending { shard, ticket, operation: kind });
-                }
-                return Ok(CaughtUp::Pending);
-            }
-            (Standing::Refused(refusal), intent) => {
-                let (code, why) = (refusal.code(), refusal.clone());
-                self.operations.emit(OperationRefused { shard, operation: kind, code, refusal: why });
-                let verdict = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?;
-                let of_this =
-                    verdict.filter(|it| matches!(&intent, Intent::Settle { proof, .. } if it.proof == *proof));
-                let ends = matches!(&intent, Intent::Settle { .. }) && is_unmergeable(&refusal);
-                self.host.store.write(|write| {
-                    if let Some(verdict) = of_this {
-                        let objection = Objection::World(refusal.clone());
-                        let fault = Some((objection.code().to_owned(), objection.to_string()));
-                        write.put(&VERDICTS, &SegmentId::first(shard), &Verdict { fault, ..verdict })?;
-                    }
-                    if ends {
-                        let abort = Intent::Abort { reason: AbortReason::Unmergeable };
-                        return Ok(write.put(&INTENTS, &SegmentId::first(shard), &abort)?);
-                    }
-                    forget(write)
-                })?;
-                if matches!(intent, Intent::Start { .. }) && !matches!(refusal, Refusal::AlreadyStarted { .. }) {
-                    self.expect_no_more(shard);
-                }
-                self.note_older_settlement(shard, &intent, &refusal)?;
-                self.remember(shard, ticket, refusal.clone());
-                if ends {
-                    self.submitted().remove(&ticket);
-                    // If that fails, or takes its time, the note is caught up with later.
-                    Box::pin(self.catch_up(turn)).await?;
-                }
-                CaughtUp::Refused(refusal)
-            }
-            (Standing::Final(Receipt::Started(started)), Intent::Start { by, .. }) => {
-                let (commitment, deadline) = (started.start.commitment(), started.start.deadline);
-                self.advance_at(shard, Step::Started { commitment, by, deadline }, started.at, forget)?;
-                self.expect_taken_up(shard, deadline);
-                let (operator, timeout) = (started.start.operator, deadline.since(started.at));
-                self.events.emit(ShardStarted { shard, operator, timeout });
-                CaughtUp::Done
-            }
-            (Standing::Final(Receipt::Settled(settled)), _) => {
-                self.advance_at(shard, Step::Settled { proof: Some(settled.proof) }, settled.at, forget)?;
-                self.expect_no_more(shard);
-                self.events.emit(ShardSettled { shard, updates: settled.output.updates.len() });
-                CaughtUp::Done
-            }
-            (Standing::Final(Receipt::Aborted(_)), Intent::OlderStart { by, deadline }) => {
-                self.give_up_start(shard, by, deadline).await?;
-                self.events.emit(ShardAborted { shard, reason: AbortReason::Outdated });
-                CaughtUp::Done
-            }
-            (Standing::Final(Receipt::Aborted(aborted)), intent) => {
-                let why = why(noted_reason(&intent, aborted.reason));
-                self.advance_at(shard, Step::Aborted { why }, aborted.at, forget)?;
-                self.expect_no_more(shard);
-                self.events.emit(ShardAborted { shard, reason: aborted.reason });
-                CaughtUp::Done
-            }
-            // A receipt of something else than what was asked for.
-            (Standing::Final(Receipt::Started(_)), _) => return Err(SettlerError::Receipt { shard }),
-        };
-        // Either way the operator is told: of the end, or that what was verified is disputed.
-        self.wake_operator(shard).await;
-        if matches!(caught, CaughtUp::Done) {
-            self.operations.emit(OperationFinal { shard, ticket, operation: kind });
-        }
-        self.submitted().remove(&ticket);
-        Ok(caught)
-    }
-
-    /// Wakes the operator of a shard whose history has changed, and no other.
-    pub(super) async fn wake_operator(&self, shard: ShardId) {
-        match self.world.shard(shard).await {
-            Ok(Some(record)) => self.assignments.announce(&record.start.operator),
-            // To look once more costs an operator nothing but that.
-            Ok(None) | Err(_) => self.assignments.announce_all(),
-        }
-    }
-
     fn submitted(&self) -> MutexGuard<'_, BTreeSet<Ticket>> {
         self.submitted.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -419,29 +317,6 @@ impl Settler {
             refused.pop_front();
         }
         refused.push_back((shard, ticket, refusal));
-    }
-}
-
-fn why(reason: AbortReason) -> AbortCause {
-    match reason {
-        AbortReason::Asked { by } => AbortCause::Asked { by },
-        AbortReason::Deadline => AbortCause::TimedOut,
-        AbortReason::Outdated => AbortCause::Outdated,
-        AbortReason::Unmergeable => AbortCause::Unmergeable,
-    }
-}
-
-/// Whether the World, which has refused an output that is proven, would refuse it again: no other proof of the run could settle its shard either. A ledger that
-/// contradicts itself is trouble of this machine, and ends nothing.
-fn is_unmergeable(refusal: &Refusal) -> bool {
-    match refusal {
-        Refusal::Merge(MergeError::Unbalanced { .. }) => false,
-        Refusal::Merge(_)
-        | Refusal::Program { .. }
-        | Refusal::Segment { .. }
-        | Refusal::Before { .. }
-        | Refusal::NotEnded { .. } => true,
-        _ => false,
     }
 }
 

@@ -7,7 +7,7 @@ use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_host::{
     Tasks,
     history::Lives as _,
-    testing::{TestClock, host},
+    testing::{HeldCommits, TestClock, host},
 };
 use shardwire_model::life::AbortReason;
 use shardwire_model::life::Ended;
@@ -105,13 +105,17 @@ impl Machine {
 
     /// The settler begins, or begins again.
     pub(super) async fn settler(&self, clock: &Arc<impl Clock + 'static>) -> Result<Run, String> {
-        let store = self.store()?;
-        self.settler_of(store, Arc::new(self.ledger(clock)?), clock).await
+        self.configured("", clock).await
     }
 
     /// As [`settler`](Self::settler), over this World.
     pub(super) async fn over(&self, world: Arc<dyn World>, clock: &Arc<impl Clock + 'static>) -> Result<Run, String> {
-        self.settler_of(self.store()?, world, clock).await
+        self.settler_of(self.store()?, world, clock, "").await
+    }
+
+    /// As [`settler`](Self::settler), configured like this.
+    pub(super) async fn configured(&self, config: &str, clock: &Arc<impl Clock + 'static>) -> Result<Run, String> {
+        self.settler_of(self.store()?, Arc::new(self.ledger(clock)?), clock, config).await
     }
 
     async fn settler_of(
@@ -119,8 +123,9 @@ impl Machine {
         store: Store,
         world: Arc<dyn World>,
         clock: &Arc<impl Clock + 'static>,
+        config: &str,
     ) -> Result<Run, String> {
-        let (host, tasks) = host(identity(1), store, self.folder.path(), clock.clone(), "");
+        let (host, tasks) = host(identity(1), store, self.folder.path(), clock.clone(), config);
         let judge = Arc::new(Judge::new(Arc::new(NoVerifier)));
         let settler =
             Settler::resume(host, world.clone(), judge, 10 * MINUTE).await.map_err(|error| error.to_string())?;
@@ -274,10 +279,10 @@ async fn a_settler_that_crashed_before_the_abort_of_what_cannot_be_merged_goes_o
         output.updates.truncate(1);
         let step = Step::Verified { proof: PROOF, prover: identity(3).peer() };
         let intent = Intent::Settle { proof: PROOF, output };
-        let note = |write: &mut shardwire_store::Write<'_>| {
-            Ok(write.put(&INTENTS, &SegmentId::first(start.shard), &intent)?)
-        };
-        settler.advance(start.shard, step, note).unwrap();
+        let shard = start.shard;
+        let note =
+            move |write: &mut shardwire_store::Write<'_>| Ok(write.put(&INTENTS, &SegmentId::first(shard), &intent)?);
+        settler.advance(start.shard, step, note).await.unwrap();
         start.shard
     };
     let Run { settler, world, .. } = &machine.settler(&clock).await.unwrap();
@@ -312,8 +317,10 @@ async fn what_was_verified_is_settled_after_a_crash_without_its_proof() {
         // As far as the World's transaction.
         let step = Step::Verified { proof: PROOF, prover: identity(3).peer() };
         let intent = Intent::Settle { proof: PROOF, output: output(&**world, &start).await };
+        let shard = start.shard;
         settler
-            .advance(start.shard, step, |write| Ok(write.put(&INTENTS, &SegmentId::first(start.shard), &intent)?))
+            .advance(shard, step, move |write| Ok(write.put(&INTENTS, &SegmentId::first(shard), &intent)?))
+            .await
             .unwrap();
         start
     };
@@ -322,7 +329,7 @@ async fn what_was_verified_is_settled_after_a_crash_without_its_proof() {
     assert_eq!(gold(&**world).await, (Felt::from(90), 0, None));
     assert_eq!(settler.host.store.all(&INTENTS).unwrap(), []);
     // The operator never got to say that it accepts: too late to matter.
-    settler.assigned(start.operator, start.shard).unwrap();
+    settler.assigned(start.operator, start.shard).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -353,7 +360,7 @@ async fn attempt(life: &Run, settles: bool) -> Result<(), SettlerError> {
         started => started?,
     };
     if settles {
-        settler.assigned(start.operator, start.shard)?;
+        settler.assigned(start.operator, start.shard).await?;
         drop(settler.settle(start.shard, output(world, &start).await, &verdict(PROOF)).await?);
     }
     match settler.abort(start.shard, AbortReason::Asked { by: somebody() }).await {
@@ -396,4 +403,34 @@ proptest! {
             world.audit().await.unwrap();
         });
     }
+}
+
+/// A fixed bug: notes, steps and verdicts were committed on the threads of all sessions.
+#[tokio::test]
+async fn while_the_disk_takes_its_time_others_are_served_and_what_the_world_decided_is_seen_through() {
+    let (machine, clock) = (Machine::new(), TestClock::new());
+    let Run { settler, _tasks, .. } = &machine.settler(&clock).await.unwrap();
+    let (first, _) = settler.start(&request(1), somebody(), None).await.unwrap();
+    let shard = first.shard;
+
+    let held = HeldCommits::of(&settler.host.store);
+    let aborts = settler.clone();
+    let session = tokio::spawn(async move { aborts.abort(shard, AbortReason::Asked { by: somebody() }).await });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!session.is_finished());
+    assert_eq!(settler.shards(None).await.unwrap()[0].stage, Stage::Started, "nothing is seen before it is durable");
+    assert!(matches!(settler.world.shard(shard).await.unwrap().unwrap().state, ShardState::Started));
+    session.abort();
+    assert!(session.await.unwrap_err().is_cancelled());
+    drop(held);
+    // The note is durable, so the abort is done, by the settler itself.
+    let told = settler.assignments.of(first.operator);
+    while !lived(settler, shard).is_over() {
+        let _ = tokio::time::timeout(Duration::from_millis(50), told.next()).await;
+    }
+    assert_eq!(settler.host.store.all(&INTENTS).unwrap(), []);
+    let Answer::Closed(closed) = settler.next(first.operator, &[shard], &[]).await.unwrap() else { panic!("closed") };
+    assert_eq!(closed.outcome, Outcome::Aborted);
 }

@@ -259,7 +259,7 @@ async fn what_is_refused_after_minutes_is_told() {
     world.decide().await;
     sleep(Duration::from_millis(1)).await;
     let verdict = settler.host.store.get(&VERDICTS, &SegmentId::first(other.shard)).unwrap().unwrap();
-    assert_eq!(verdict.fault.unwrap().0, "SW-MERGE-010");
+    assert_eq!(verdict.fault.unwrap().code, "SW-MERGE-010");
     assert_eq!(gold(&*world).await.1, 0, "nothing else could settle the shard, so it is aborted");
 
     // In time, who asked hears it at once.

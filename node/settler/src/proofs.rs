@@ -16,9 +16,13 @@ use shardwire_protocols::{
 };
 use shardwire_proving::settle::OutputMismatch;
 use shardwire_reputation::{Blame, Breach, Event, Work};
-use shardwire_store::records::{VERDICTS, Verdict};
+use shardwire_store::{
+    StoreError,
+    records::{KeptCause, VERDICTS, Verdict},
+};
 use shardwire_transport::Initiator;
 use shardwire_world::{Refusal, ShardRecord, ShardState};
+use std::sync::Arc;
 
 /// What to do with a proof before it is fetched.
 enum Interest {
@@ -46,7 +50,7 @@ impl Settler {
     ///
     /// # Errors
     /// [`ServeError`]: why the session ended.
-    pub(crate) async fn collect(&self, session: Initiator<Proof>) -> Result<(), ServeError> {
+    pub(crate) async fn collect(self: &Arc<Self>, session: Initiator<Proof>) -> Result<(), ServeError> {
         let prover = session.peer();
         let identity = &self.host.identity;
         let mut client = Client::new(session);
@@ -71,7 +75,7 @@ impl Settler {
         }
     }
 
-    async fn interest(&self, ready: &Ready) -> Result<Interest, SettlerError> {
+    async fn interest(self: &Arc<Self>, ready: &Ready) -> Result<Interest, SettlerError> {
         let (shard, segment) = (ready.shard, segment_of(ready));
         // A proof that was verified before is settled now, if it couldn't be then.
         if let CaughtUp::Pending = self.catch_up(&self.turns.take(shard).await).await? {
@@ -91,7 +95,7 @@ impl Settler {
                     Interest::None(Unwanted::OtherJob { shard })
                 }
                 ShardState::Started => match fault {
-                    Some((code, reason)) => Interest::Disputed(Cause::new(&code, &reason)),
+                    Some(fault) => Interest::Disputed(fault.cause()),
                     None => Interest::Of(Box::new(record)),
                 },
             },
@@ -99,7 +103,7 @@ impl Settler {
     }
 
     async fn decide(
-        &self,
+        self: &Arc<Self>,
         prover: PeerId,
         ready: Ready,
         offered: Offered,
@@ -110,16 +114,16 @@ impl Settler {
         let (proof_bytes, offered) = offered.fetch().await?;
         self.events.emit(ProofReceived { shard, prover, proof, bytes: u64::from(bytes) });
         let artefacts = &self.host.artefacts;
-        artefacts.write(&artefacts.proof(proof), &[&proof_bytes], true).map_err(failed)?;
-
-        let (judge, start, before) = (self.judge.clone(), record.start.commitment(), record.before);
+        let (artefacts, judge) = (artefacts.clone(), self.judge.clone());
+        let (start, before) = (record.start.commitment(), record.before);
         let check = move || {
+            artefacts.write(&artefacts.proof(proof), &[&proof_bytes], true)?;
             let began = tokio::time::Instant::now();
             let checked = judge.check(&proof_bytes, &record, segment);
-            (checked, proof_bytes, began.elapsed())
+            Ok::<_, SettlerError>((checked, proof_bytes, began.elapsed()))
         };
         let checked = self.host.work.run(check).await;
-        let (checked, proof_bytes, took) = checked.ok_or_else(|| failed(SettlerError::Verifier))?;
+        let (checked, proof_bytes, took) = checked.unwrap_or(Err(SettlerError::Verifier)).map_err(failed)?;
         // One thread was at it all the time, so that is what of a processor it took at most.
         self.host.peers.note(prover, &Event::Spent { bytes: 0, cpu: took });
         let verify_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -159,15 +163,23 @@ impl Settler {
                 let (code, error) = (objection.code(), objection.to_string());
                 self.events.emit(ProofDisputed { shard, prover, proof, code, error });
                 let blamed = blame_of(&objection);
-                let fault = Some((objection.code().to_owned(), objection.to_string()));
-                let kept = Verdict { fault, ..verdict };
-                self.host.store.put(&VERDICTS, &segment, &kept).map_err(failed)?;
-                self.wake_operator(shard).await;
-                if blamed == Some(Blame::Peer) {
+                let kept = Verdict { fault: Some(KeptCause::of(&objection)), ..verdict };
+                let accusation = (blamed == Some(Blame::Peer)).then(|| {
                     let announcement = offered.announcement().clone();
                     let proof = BadProof { announcement, start, before, bytes: proof_bytes };
-                    self.host.accuse(&Accusation { accused: prover, evidence: Evidence::Proof(Box::new(proof)) });
-                }
+                    Accusation { accused: prover, evidence: Evidence::Proof(Box::new(proof)) }
+                });
+                // Also if the prover goes away now: it isn't asked for this proof again.
+                let it = self.clone();
+                let noted = async move {
+                    it.host.store.keep(&VERDICTS, segment, kept).await?;
+                    it.wake_operator(shard).await;
+                    if let Some(accusation) = accusation {
+                        it.host.accuse(accusation).await;
+                    }
+                    Ok::<_, StoreError>(())
+                };
+                self.host.tasks.finish(noted).await.unwrap_or(Err(StoreError::Closed)).map_err(failed)?;
                 let told = offered.dispute(&self.host.identity, Cause::from(objection)).await;
                 // After the dispute is on its way: what follows may end the connection.
                 if let Some(blame) = blamed {

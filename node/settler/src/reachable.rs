@@ -3,6 +3,7 @@
 //! What was submitted in vain is submitted again by the settler itself, so a failed submission stands until one succeeds; a failed question stands until
 //! one is answered. It changes nothing of what the World says.
 
+use shardwire_host::Changes;
 use shardwire_model::{Coded as _, PeerId, ShardId, Slot};
 use shardwire_telemetry::Shortfall;
 use shardwire_world::{
@@ -11,7 +12,7 @@ use shardwire_world::{
 };
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// What failed last.
@@ -25,6 +26,8 @@ struct Failing {
 pub(super) struct Reachable {
     world: Arc<dyn World>,
     failing: Arc<Mutex<Failing>>,
+    /// Announced when a question isn't answered that was before.
+    fails: Arc<Changes>,
 }
 
 impl fmt::Debug for Reachable {
@@ -34,8 +37,18 @@ impl fmt::Debug for Reachable {
 }
 
 impl Reachable {
-    pub(super) fn new(world: Arc<dyn World>) -> Self {
-        Self { world, failing: Arc::default() }
+    /// A World that hasn't failed yet. `fails` is announced when it stops to answer questions: somebody has to ask again, until it does.
+    pub(super) fn new(world: Arc<dyn World>, fails: Arc<Changes>) -> Self {
+        Self { world, failing: Arc::default(), fails }
+    }
+
+    /// Whether the last question wasn't answered.
+    pub(super) fn is_silent(&self) -> bool {
+        self.failing().to_answer.is_some()
+    }
+
+    fn failing(&self) -> MutexGuard<'_, Failing> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why the World can't be used now.
@@ -56,7 +69,11 @@ impl Reachable {
     ) -> Answering<'a, Result<T, WorldError>> {
         Box::pin(async move {
             let answer = answer.await;
-            *of(&mut self.failing.lock().unwrap_or_else(PoisonError::into_inner)) = answer.as_ref().err().cloned();
+            let was_silent = self.is_silent();
+            *of(&mut self.failing()) = answer.as_ref().err().cloned();
+            if self.is_silent() && !was_silent {
+                self.fails.announce();
+            }
             answer
         })
     }

@@ -22,7 +22,7 @@ use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_reputation::{Standing, Tier};
 use shardwire_store::{
     Artefacts, Store, SystemDisk,
-    records::{LAYOUT, history_of},
+    records::{KeptCause, LAYOUT, history_of},
 };
 use shardwire_telemetry::Telemetry;
 use shardwire_transport::{Channel, identity::Identity, session::pair_over};
@@ -88,18 +88,18 @@ fn request(salt: u64) -> StartRequest {
 }
 
 /// A settler with one shard, and the shard.
-async fn settler(folder: &Path) -> (Arc<Settler>, ShardStart, Felt) {
+async fn settler(folder: &Path) -> (Arc<Settler>, Tasks, ShardStart, Felt) {
     settler_by(folder, Arc::new(SystemClock)).await
 }
 
 /// The same, by this clock, which is its World's, too.
-async fn settler_by(folder: &Path, clock: Arc<dyn Clock>) -> (Arc<Settler>, ShardStart, Felt) {
+async fn settler_by(folder: &Path, clock: Arc<dyn Clock>) -> (Arc<Settler>, Tasks, ShardStart, Felt) {
     let (game, key) = (ContractId(Felt::from(5)), Key(Felt::from(6)));
     let storage = vec![GenesisEntry { contract: game, key, kind: Kind::Counter, value: GenesisValue::Number(3) }];
     let genesis = Genesis { storage };
     let ledger = EmbeddedLedger::create_with_backend(InMemoryBackend::new(), &identity_of(&genesis), &genesis);
     let world = EmbeddedWorld::new(ledger.expect("a World"), clock.clone(), Work::AtOnce);
-    let store = Store::in_memory(&LAYOUT).unwrap();
+    let (store, tasks) = (Store::in_memory(&LAYOUT).unwrap(), Tasks::default());
     let config = Config::parse(Path::new("f"), "", &Environment::default(), Flags::default()).unwrap();
     let host = Host {
         peers: peers::recall(&config, identity(1).peer(), clock.clone(), &store, &Telemetry::default()).unwrap(),
@@ -111,14 +111,14 @@ async fn settler_by(folder: &Path, clock: Arc<dyn Clock>) -> (Arc<Settler>, Shar
         work: Work::AtOnce,
         randomness: shardwire_host::platform::Randomness::from_seed(1),
         telemetry: Telemetry::default(),
-        tasks: Tasks::default().spawner(),
+        tasks: tasks.spawner(),
     };
     let judge = Arc::new(Judge::new(Arc::new(Believer)));
     let day = std::time::Duration::from_secs(24 * 60 * 60);
     let settler = Settler::resume(Arc::new(host), Arc::new(world), judge, day).await.unwrap();
     let start = settler.start(&request(1), identity(1).peer(), None).await.unwrap();
     let before = settler.world.shard(start.shard).await.unwrap().unwrap().before;
-    (settler, start, before)
+    (settler, tasks, start, before)
 }
 
 /// A prover with one proof.
@@ -140,7 +140,7 @@ impl proof::Handler for Prover {
 }
 
 /// What the settler says to a prover with this number that offers this.
-async fn offers(settler: &Settler, prover: u8, held: StoredProof) -> Verdict {
+async fn offers(settler: &Arc<Settler>, prover: u8, held: StoredProof) -> Verdict {
     let prover_s = Prover(Mutex::new(Some(held)), Mutex::default());
     let peers = [settler.host.identity.peer(), identity(prover).peer()];
     let (ours, theirs) = pair_over::<Proof>(Channel::pair_between(peers, 1 << 18));
@@ -195,7 +195,7 @@ fn is_banned(settler: &Settler, peer: PeerId) -> bool {
 #[tokio::test(start_paused = true)]
 async fn bad_proofs_show_their_provers_to_anybody() {
     let folder = tempfile::tempdir().unwrap();
-    let (settler, start, before) = settler(folder.path()).await;
+    let (settler, _tasks, start, before) = settler(folder.path()).await;
     let nothing = held(&start, before, vec![7; 100], 2, 1);
     assert!(matches!(offers(&settler, 2, nothing).await, Verdict::Disputed(_)));
     let other = held(&start, before, proves(&start, Felt::TWO), 3, 2);
@@ -210,7 +210,7 @@ async fn bad_proofs_show_their_provers_to_anybody() {
 #[tokio::test(start_paused = true)]
 async fn a_proof_of_another_program_is_refused_whatever_its_output_says() {
     let folder = tempfile::tempdir().unwrap();
-    let (settler, start, before) = settler(folder.path()).await;
+    let (settler, _tasks, start, before) = settler(folder.path()).await;
     let bytes = [&b"other "[..], &proves(&start, before)].concat();
     let Verdict::Disputed(dispute) = offers(&settler, 2, held(&start, before, bytes, 2, 1)).await else {
         panic!("it is disputed")
@@ -228,7 +228,7 @@ async fn a_proof_of_another_program_is_refused_whatever_its_output_says() {
 #[tokio::test(start_paused = true)]
 async fn a_proof_of_another_job_is_not_fetched_and_nobodys_fault() {
     let folder = tempfile::tempdir().unwrap();
-    let (settler, start, before) = settler(folder.path()).await;
+    let (settler, _tasks, start, before) = settler(folder.path()).await;
     let other = StoredProof { job: Hash::of(b"another"), leased: None, ..held(&start, before, vec![7; 10], 2, 1) };
     let verdict = offers(&settler, 2, other).await;
     assert!(
@@ -242,7 +242,7 @@ async fn a_proof_of_another_job_is_not_fetched_and_nobodys_fault() {
 #[tokio::test(start_paused = true)]
 async fn a_proof_of_another_segment_decides_nothing_about_the_first() {
     let folder = tempfile::tempdir().unwrap();
-    let (settler, start, before) = settler(folder.path()).await;
+    let (settler, _tasks, start, before) = settler(folder.path()).await;
     let job = shardwire_protocols::trace::job_id(PROGRAM, start.commitment(), before, 1);
     let bytes = proves(&start, before);
     let second = StoredProof { segment: 1, job, leased: None, ..held(&start, before, bytes.clone(), 2, 1) };
@@ -255,7 +255,7 @@ async fn a_proof_of_another_segment_decides_nothing_about_the_first() {
         prover: identity(2).peer(),
         bytes: 1,
         verify_us: 1,
-        fault: Some(("SW-X-001".to_owned(), "the second segment's".to_owned())),
+        fault: Some(KeptCause { code: "SW-X-001".to_owned(), reason: "the second segment's".to_owned() }),
     };
     settler.host.store.put(&VERDICTS, &second, &verdict).unwrap();
     let lease = |segment| {
@@ -270,13 +270,13 @@ async fn a_proof_of_another_segment_decides_nothing_about_the_first() {
     let verdict = offers(&settler, 2, held(&start, before, bytes, 2, 1)).await;
     assert!(matches!(&verdict, Verdict::Disputed(it) if it.statement.cause.code == "SW-SETTLE-004"), "{verdict:?}");
     let faults = [first, second].map(|segment| settler.host.store.get(&VERDICTS, &segment).unwrap().unwrap().fault);
-    assert_eq!(faults.map(|fault| fault.unwrap().0), ["SW-SETTLE-004", "SW-X-001"]);
+    assert_eq!(faults.map(|fault| fault.unwrap().code), ["SW-SETTLE-004", "SW-X-001"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_operator_that_leases_a_job_twice_at_once_is_shown_and_its_provers_are_not() {
     let folder = tempfile::tempdir().unwrap();
-    let (settler, start, before) = settler(folder.path()).await;
+    let (settler, _tasks, start, before) = settler(folder.path()).await;
     // An honest operator: each lease has an epoch of its own, and a prover shows its lease again and again.
     let record = |prover: u8, epoch| held(&start, before, vec![7; 10], prover, epoch).leased.unwrap();
     for (prover, epoch) in [(2, 1), (3, 2), (2, 1), (2, 3)] {
@@ -308,7 +308,7 @@ async fn an_operator_that_leases_a_job_twice_at_once_is_shown_and_its_provers_ar
 #[tokio::test(start_paused = true)]
 async fn an_operator_gets_what_is_in_the_history_though_another_shard_is_not_yet() {
     let folder = tempfile::tempdir().unwrap();
-    let (settler, start, _) = settler(folder.path()).await;
+    let (settler, _tasks, start, _) = settler(folder.path()).await;
     // The World has more, of which the history says nothing yet: one before this shard in the order of the ids, one after it.
     let deadline = settler.host.clock.now().plus(std::time::Duration::from_secs(3600));
     for is_before in [true, false] {
@@ -328,7 +328,7 @@ async fn an_operator_gets_what_is_in_the_history_though_another_shard_is_not_yet
 #[tokio::test(start_paused = true)]
 async fn a_change_of_a_shard_wakes_its_operator_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
-    let (settler, start, _) = settler(folder.path()).await;
+    let (settler, _tasks, start, _) = settler(folder.path()).await;
     let (its, another) = (settler.assignments.of(operator().peer()), settler.assignments.of(identity(8).peer()));
     let (its, another) = (its.next(), another.next());
     settler.abort(start.shard, AbortReason::Asked { by: identity(1).peer() }).await.unwrap();
@@ -340,7 +340,7 @@ async fn a_change_of_a_shard_wakes_its_operator_and_no_other() {
 async fn what_the_world_decided_is_dated_by_the_world_though_the_clock_was_set_back() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(SetClock(AtomicU64::new(1_000_000)));
-    let (settler, start, _) = settler_by(folder.path(), clock.clone()).await;
+    let (settler, _tasks, start, _) = settler_by(folder.path(), clock.clone()).await;
     // The World aborts when the deadline has passed; before the settler hears of it, its clock is set back.
     let late = start.deadline.plus(std::time::Duration::from_secs(1));
     clock.0.store(late.0, Ordering::SeqCst);

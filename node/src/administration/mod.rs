@@ -13,6 +13,7 @@ use shardwire_model::{Coded, PeerId, ShardId};
 use shardwire_protocols::administration::{self, Failed, Handler, Request, Response};
 use shardwire_prover::Prover;
 use shardwire_settler::Settler;
+use std::sync::Arc;
 
 /// A request that this node can't do.
 #[derive(Debug, thiserror::Error)]
@@ -97,8 +98,8 @@ impl Node {
         self.roles.prover.as_deref().ok_or(Impossible::NoProver)
     }
 
-    fn settler(&self) -> Result<&Settler, Impossible> {
-        self.roles.settler.as_deref().ok_or(Impossible::NoSettler)
+    fn settler(&self) -> Result<&Arc<Settler>, Impossible> {
+        self.roles.settler.as_ref().ok_or(Impossible::NoSettler)
     }
 }
 
@@ -115,7 +116,7 @@ impl Handler for Node {
             Request::Node(request) => self.about_node(&request).await?.into(),
             Request::Shard(request) => self.about_shards(peer, request).await?.into(),
             Request::World(request) => self.about_world(&request).await?.into(),
-            Request::Peer(request) => self.about_peers(request)?.into(),
+            Request::Peer(request) => self.about_peers(request).await?.into(),
         })
     }
 }

@@ -22,7 +22,7 @@ const LONGEST_BAN: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const OTHERS: &str = "others";
 
 impl Node {
-    pub(super) fn about_peers(&self, request: Request) -> Result<Response, Failed> {
+    pub(super) async fn about_peers(&self, request: Request) -> Result<Response, Failed> {
         let (store, peers) = (&self.host.store, &self.host.peers);
         match request {
             Request::Links => Ok(Response::Links(self.links.status())),
@@ -39,33 +39,33 @@ impl Node {
                     return Err(Impossible::Own(peer).into());
                 }
                 match seconds {
-                    None => say(store, peers, peer, Some(Listing::Denied))?,
+                    None => say(&self.host, peer, Some(Listing::Denied)).await?,
                     Some(seconds) if seconds == 0 || seconds > LONGEST_BAN.as_secs() => {
                         return Err(Impossible::Length(seconds).into());
                     }
                     Some(seconds) => {
                         // The later word counts: an allowance ends with a ban.
                         if peers.run_time_listing(peer).is_some() {
-                            say(store, peers, peer, None)?;
+                            say(&self.host, peer, None).await?;
                         }
                         peers.ban(peer, Duration::from_secs(seconds));
-                        shardwire_host::peers::keep(store, &peers.take_changed());
+                        shardwire_host::peers::keep(store, peers.take_changed()).await;
                     }
                 }
                 self.shown(peer)
             }
             Request::Unban { peer } => {
                 if peers.run_time_listing(peer) == Some(Listing::Denied) {
-                    say(store, peers, peer, None)?;
+                    say(&self.host, peer, None).await?;
                 }
                 peers.unban(peer);
-                shardwire_host::peers::keep(store, &peers.take_changed());
+                shardwire_host::peers::keep(store, peers.take_changed()).await;
                 self.shown(peer)
             }
             Request::Allow { peer, withdraw } => {
                 let word = (!withdraw).then_some(Listing::Allowed);
                 if !withdraw || peers.run_time_listing(peer) == Some(Listing::Allowed) {
-                    say(store, peers, peer, word)?;
+                    say(&self.host, peer, word).await?;
                 }
                 self.shown(peer)
             }

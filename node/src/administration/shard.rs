@@ -44,7 +44,7 @@ impl Node {
                 let at = self.settler()?.abort(shard, AbortReason::Asked { by: peer }).await?;
                 Response::Aborted { at }
             }
-            Request::Retry { shard } => Response::Retried { jobs: self.prover()?.retry(shard)? },
+            Request::Retry { shard } => Response::Retried { jobs: self.prover()?.retry(shard).await? },
             Request::Status { shard } => Response::Shards(self.shards(shard).await?),
             Request::History { shard, after } => self.history(shard, after)?,
         })

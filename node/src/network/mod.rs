@@ -224,7 +224,7 @@ impl Node {
         })));
         let host = self.host.clone();
         tasks.spawn(
-            pause.task(async move { host.peers.maintain(|changed| keep(&host.store, &changed), resident_bytes).await }),
+            pause.task(async move { host.peers.maintain(|changed| keep(&host.store, changed), resident_bytes).await }),
         );
         let node = self.clone();
         tasks.spawn(pause.task(async move { node.tell_readiness().await }));

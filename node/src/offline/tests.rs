@@ -14,7 +14,7 @@ use shardwire_model::{
 use shardwire_prover::ProverError;
 use shardwire_store::{
     Artefacts, RecordKey, SystemDisk, Table,
-    records::{EntryKey, Figures, HISTORY, JOBS, Job, LAYOUT, LogKey, Manifest, TRANSACTIONS},
+    records::{EntryKey, Figures, HISTORY, JOBS, Job, LAYOUT, LogKey, Manifest, SignedBytes, TRANSACTIONS},
 };
 use shardwire_witness::compress;
 use std::{collections::BTreeMap, fs, io, path::PathBuf};
@@ -165,6 +165,20 @@ fn what_is_wrong_is_named_with_its_file() {
     let findings = found(&root);
     assert!(findings[0].contains("SW-LIFE-006: the history of shard"), "{findings:?}");
     assert!(findings[0].contains("as prover: entry 1 is not signed by"), "{findings:?}");
+
+    // A receipt that is none: before, it was shown as if there were none.
+    let store = Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap();
+    let id = part.job.unwrap();
+    let sound = store.get(&JOBS, &id).unwrap().unwrap();
+    let receipt = Some(SignedBytes { statement: vec![1], signature: vec![2; 64] });
+    store.put(&JOBS, &id, &Job { receipt, ..sound.clone() }).unwrap();
+    drop(store);
+    let damaged = "node.redb is damaged: a 'shardwire proof receipt 1' can't be read";
+    assert_eq!(found(&root), [format!("node.redb SW-STORE-004: {damaged}")]);
+    assert_eq!(export(&root, &mut Vec::new()).unwrap_err().to_string(), damaged);
+    let store = Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap();
+    store.put(&JOBS, &id, &sound).unwrap();
+    drop(store);
 
     // A record that is none.
     let store = Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap();

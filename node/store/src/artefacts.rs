@@ -146,6 +146,14 @@ impl Artefacts {
         }
     }
 
+    /// Whether there is such a file. None of it is read.
+    ///
+    /// # Errors
+    /// [`ArtefactError::Disk`] if the disk fails.
+    pub fn is_there(&self, path: &Path) -> Result<bool, ArtefactError> {
+        Ok(self.disk.read(path, 0)?.is_some())
+    }
+
     /// Removes a folder and all in it; does nothing if there is none.
     ///
     /// # Errors
@@ -173,6 +181,7 @@ mod tests {
         artefacts.write(&path, &[b"first"], true).unwrap();
         artefacts.write(&path, &[b"sec", b"ond"], false).unwrap();
         assert_eq!(artefacts.read(&path, 6).unwrap().unwrap(), b"second");
+        assert!(artefacts.is_there(&path).unwrap() && !artefacts.is_there(&folder.path().join("other")).unwrap());
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no partial file is left");
     }
 

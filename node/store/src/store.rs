@@ -262,10 +262,23 @@ impl Store {
         Reservation::of(&self.queue, &self.file, self.work).await
     }
 
-    /// Stores one record, durably.
+    /// Stores one record, durable when this returns, in one commit with what others change. Dropping the future doesn't take it back.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`] if the record is, another one if the disk fails.
+    pub async fn keep<K, V>(&self, table: &'static Table<K, V>, key: K, record: V) -> Result<(), StoreError>
+    where
+        K: RecordKey + Send + 'static,
+        V: Serialize + DeserializeOwned + Send + 'static,
+    {
+        self.commit(move |write| write.put(table, &key, &record)).await
+    }
+
+    /// Stores one record, durably. Waits for the disk on the thread that calls; [`keep`](Self::keep) doesn't.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] if the record is, another one if the disk fails.
+    #[allow(clippy::disallowed_methods, reason = "it says the same of itself")]
     pub fn put<K: RecordKey, V: Serialize + DeserializeOwned>(
         &self,
         table: &Table<K, V>,

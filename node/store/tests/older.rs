@@ -4,7 +4,7 @@ use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition, TableHand
 use serde::Serialize;
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_model::{
-    Coded as _, Hash, PeerId, Role, SegmentId, ShardId, Timestamp, abi_1,
+    Coded as _, Hash, PeerId, Role, SegmentId, ShardId, ShardStart, Timestamp, abi_1,
     life::{AbortCause, AbortReason, EntryForm, Part},
 };
 use shardwire_reputation::Listing;
@@ -12,7 +12,7 @@ use shardwire_store::{
     Layout, Store, SystemDisk, Table,
     older::{self, OPERATOR, OlderFolder, PROVER, SETTLER},
     records::{
-        ACCUSED, ASSIGNMENTS, EVIDENCE, EXECUTIONS, EntryKey, EvidencePart, HISTORY, INTENTS, Intent, JOB_LEASES, JOBS,
+        ACCUSED, ASSIGNMENTS, EVIDENCE, EXECUTIONS, EntryKey, EvidencePart, Figures, HISTORY, INTENTS, Intent, JOB_LEASES, JOBS,
         LAYOUT, LEASES, LEASES_SEEN, SignedBytes, SignedEntry, TRANSACTIONS, VERDICTS, WORDS,
     },
 };
@@ -290,6 +290,63 @@ fn histories_of_version_1_get_their_form() {
     store.put(&HISTORY_1, &key, &signed).unwrap();
     drop(store);
     assert_eq!(open(&path).all(&HISTORY).unwrap(), [(key, SignedEntry { form: EntryForm::Second, signed })]);
+}
+
+/// What settlers signed is kept as the bytes that they signed, not as the message that it came in.
+#[test]
+fn jobs_of_version_1_keep_what_settlers_signed() {
+    #[derive(Serialize, serde::Deserialize)]
+    struct JobOf1 {
+        start: ShardStart,
+        values: Vec<u8>,
+        segment: u32,
+        operator: PeerId,
+        epoch: u64,
+        manifest: Option<()>,
+        attempts: u32,
+        proof: Option<Hash>,
+        figures: Figures,
+        receipt: Option<Vec<u8>>,
+        disputes: BTreeMap<PeerId, Vec<u8>>,
+        fault: Option<(String, String)>,
+    }
+    const JOBS_1: Table<Hash, JobOf1> = Table::new("prover.jobs", 1);
+    const LAYOUT_1: Layout = Layout { tables: &[&[JOBS_1.description()]], migrations: &[], formats: &[] };
+    let (_place, older) = folder(PROVER);
+    let start = open(&older).all(&JOBS).unwrap().remove(0).1.start;
+    let (peer, message) = (PeerId([7; 32]), [&[1, 2, 3][..], &[4; 64]].concat());
+    let job = |receipt| JobOf1 {
+        start: start.clone(),
+        values: vec![],
+        segment: 0,
+        operator: peer,
+        epoch: 5,
+        manifest: None,
+        attempts: 0,
+        proof: None,
+        figures: Figures::default(),
+        receipt: Some(receipt),
+        disputes: BTreeMap::from([(peer, message.clone())]),
+        fault: Some(("SW-TEST-001".into(), "it broke".into())),
+    };
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("node.redb");
+    let store = Store::open(&SystemDisk, &path, &LAYOUT_1).unwrap();
+    let id = Hash::of(b"job");
+    store.put(&JOBS_1, &id, &job(message.clone())).unwrap();
+    drop(store);
+    let kept = open(&path).get(&JOBS, &id).unwrap().unwrap();
+    let signed = SignedBytes { statement: vec![1, 2, 3], signature: vec![4; 64] };
+    assert_eq!((kept.receipt, kept.disputes), (Some(signed.clone()), BTreeMap::from([(peer, signed)])));
+    let fault = kept.fault.unwrap();
+    assert_eq!((fault.code.as_str(), fault.reason.as_str(), kept.epoch), ("SW-TEST-001", "it broke", 5));
+
+    // What is shorter than a signature was never signed.
+    let short = place.path().join("short.redb");
+    let store = Store::open(&SystemDisk, &short, &LAYOUT_1).unwrap();
+    store.put(&JOBS_1, &id, &job(vec![4; 63])).unwrap();
+    drop(store);
+    refused(&short, "SW-STORE-004", "is damaged: a record of 'prover.jobs' can't be read");
 }
 
 /// Whatever act the power fails at while an older file is migrated: afterwards it is the older one or today's, with everything in it.

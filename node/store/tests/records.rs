@@ -16,7 +16,7 @@ use shardwire_store::{
     RecordKey, Store, SystemDisk, Table,
     records::{
         ACCUSED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart, Executed, Figures,
-        HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptEvidence, LAYOUT, LEASES, LEASES_SEEN,
+        HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptCause, KeptEvidence, LAYOUT, LEASES, LEASES_SEEN,
         LeaseKey, LogKey, Manifest, PEERS, SignedBytes, SignedEntry, StoredChunk, TRANSACTIONS, TraceLease, VERDICTS,
         Verdict, WORDS, WireFelt,
     },
@@ -102,7 +102,7 @@ fn samples(path: &Path) -> Samples {
     let (shard, job, peer) = (ShardId(Felt::from(77)), Hash::of(b"job"), PeerId([3; 32]));
     let segment = SegmentId { shard, segment: 1 };
     let signed = SignedBytes { statement: vec![1, 2, 3], signature: vec![4; 64] };
-    let fault = Some(("SW-TEST-001".to_owned(), "it broke".to_owned()));
+    let fault = Some(KeptCause { code: "SW-TEST-001".to_owned(), reason: "it broke".to_owned() });
     let values = vec![WireFelt(Felt::from(3))];
 
     samples.put(
@@ -143,8 +143,8 @@ fn samples(path: &Path) -> Samples {
         attempts: 2,
         proof: Some(Hash::of(b"proof")),
         figures,
-        receipt: Some(vec![1, 2]),
-        disputes: BTreeMap::from([(peer, vec![3, 4])]),
+        receipt: Some(signed.clone()),
+        disputes: BTreeMap::from([(peer, signed.clone())]),
         fault: fault.clone(),
     };
     samples.put(&JOBS, &job, &kept);

@@ -2,7 +2,11 @@
 //! survive a restart.
 
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{
+    future::{Future, pending},
+    pin::Pin,
+    time::Duration,
+};
 
 /// Milliseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,6 +61,11 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     /// How far [`now`](Self::now) is to be relied on for what can't be taken back.
     fn trust(&self) -> Trust {
         Trust::Confirmed
+    }
+
+    /// Completes when [`trust`](Self::trust) changes after this call; never if it doesn't.
+    fn trust_changed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(pending())
     }
 }
 

@@ -1,10 +1,12 @@
 //! The clock of a node: see the [room's page](super).
 
 use super::events::{self, JumpBelieved, JumpContradicted, JumpEnded, Jumped, TrustChanged};
+use crate::Changes;
 use shardwire_model::{Clock, Mutation, PeerId, Timestamp, Trust};
 use shardwire_telemetry::{Events, Telemetry};
 use std::{
     collections::BTreeMap,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -99,6 +101,8 @@ pub struct NodeClock {
     /// How far the believed date is ahead of the steady one, in milliseconds.
     moved: AtomicI64,
     state: Mutex<State>,
+    /// Announced when the date is to be relied on in another way than before.
+    trusts: Changes,
     events: Events<events::Room>,
 }
 
@@ -109,7 +113,8 @@ impl NodeClock {
         let (first, alone_after) = (wall.wall(), if can_ask { ALONE_AFTER } else { NOBODY_AFTER });
         let state = Mutex::new(State { told: Trust::Unconfirmed, ..State::default() });
         let (began, moved) = (Instant::now(), AtomicI64::new(0));
-        Arc::new(Self { wall, alone_after, began, first, moved, state, events: telemetry.events() })
+        let (trusts, events) = (Changes::new(), telemetry.events());
+        Arc::new(Self { wall, alone_after, began, first, moved, state, trusts, events })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -194,6 +199,7 @@ impl NodeClock {
         let trust = self.judge(state);
         if std::mem::replace(&mut state.told, trust) != trust {
             self.events.emit(TrustChanged { trust, agree, apart });
+            self.trusts.announce();
         }
     }
 
@@ -237,5 +243,9 @@ impl Clock for NodeClock {
 
     fn trust(&self) -> Trust {
         self.judge(&self.state())
+    }
+
+    fn trust_changed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.trusts.next())
     }
 }

@@ -319,7 +319,7 @@ async fn above_a_watermark_newcomers_are_refused_and_configured_peers_are_not() 
     let memory = Arc::new(std::sync::atomic::AtomicU64::new(0));
     let used = memory.clone();
     let relaxed = std::sync::atomic::Ordering::Relaxed;
-    tokio::spawn(async move { tending.maintain(|_| {}, move || used.load(relaxed)).await });
+    tokio::spawn(async move { tending.maintain(|_| std::future::ready(()), move || used.load(relaxed)).await });
     let stranger = peers.after_handshake(STRANGER, &slot(&peers, [10, 0, 0, 1])).unwrap();
     let configured = peers.after_handshake(CONFIGURED, &slot(&peers, [10, 0, 0, 2])).unwrap();
     memory.store(Rules::default().watermarks.memory_bytes, relaxed);

@@ -65,7 +65,7 @@ impl World {
         let clock = Arc::new(Moving(Instant::now()));
         let peers = Peers::new(&Rules::default(), named, [], BTreeMap::new(), clock, &Telemetry::default());
         let tending = peers.clone();
-        tokio::spawn(async move { tending.maintain(|_| {}, || 0).await });
+        tokio::spawn(async move { tending.maintain(|_| std::future::ready(()), || 0).await });
         tokio::spawn(receive(peers.clone(), node.clone(), move |connection, presence| async move {
             sessions(&connection, &presence, &Pause::default(), move |incoming| async move {
                 if disk_full {

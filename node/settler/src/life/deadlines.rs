@@ -14,12 +14,10 @@ use std::{
     sync::{MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout};
 
 /// How long a start waits for the first peer's date: two connected peers tell each other at once, and a dial takes no longer.
 const FIRST_WORD: Duration = Duration::from_secs(5);
-/// How often it is looked whether there is one.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// When an open shard is late. Ordered by when it is to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,13 +83,16 @@ impl Settler {
     /// # Errors
     /// [`SettlerError::Date`] if most peers have another one.
     pub(super) async fn has_a_date(&self) -> Result<(), SettlerError> {
-        let began = Instant::now();
-        loop {
-            match self.host.clock.trust() {
-                Trust::Contradicted => return Err(SettlerError::Date),
-                Trust::Unconfirmed if self.host.peers.names_any() && began.elapsed() < FIRST_WORD => sleep(LOOK).await,
-                Trust::Unconfirmed | Trust::Confirmed => return Ok(()),
+        let heard = async {
+            loop {
+                let changed = self.host.clock.trust_changed();
+                match self.host.clock.trust() {
+                    Trust::Contradicted => return Err(SettlerError::Date),
+                    Trust::Unconfirmed if self.host.peers.names_any() => changed.await,
+                    Trust::Unconfirmed | Trust::Confirmed => return Ok(()),
+                }
             }
-        }
+        };
+        timeout(FIRST_WORD, heard).await.unwrap_or(Ok(()))
     }
 }

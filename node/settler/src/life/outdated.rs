@@ -11,12 +11,16 @@ use shardwire_model::{
     PeerId, SegmentId, ShardId, Timestamp,
     life::{AbortCause, AbortReason, Step},
 };
-use shardwire_store::records::{INTENTS, Intent};
+use shardwire_store::{
+    Write,
+    records::{INTENTS, Intent},
+};
 use shardwire_world::Refusal;
+use std::sync::Arc;
 
 impl Settler {
     /// Gives a shard up that is of an older layout; whether it is. The World decides; until then there is a note.
-    pub(super) async fn gives_up(&self, shard: ShardId) -> Result<bool, SettlerError> {
+    pub(super) async fn gives_up(self: &Arc<Self>, shard: ShardId) -> Result<bool, SettlerError> {
         let Some(record) = self.world.shard(shard).await? else { return Ok(false) };
         if !record.start.is_outdated() {
             return Ok(false);
@@ -27,7 +31,7 @@ impl Settler {
             return Ok(true);
         }
         let intent = Intent::Abort { reason: AbortReason::Outdated };
-        self.host.store.put(&INTENTS, &SegmentId::first(shard), &intent)?;
+        self.intend(shard, &intent, |_| Ok(())).await?;
         self.catch_up(&turn).await?;
         Ok(true)
     }
@@ -41,15 +45,17 @@ impl Settler {
     ) -> Result<(), SettlerError> {
         let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
         let commitment = record.start.commitment();
-        self.advance(shard, Step::Aborted { why: AbortCause::Outdated }, |write| {
-            let (identity, now) = (&self.host.identity, self.host.clock.now());
-            write.advance::<SettlerError>(identity, now, part(shard), Step::Started { commitment, by, deadline })?;
+        let (host, now) = (self.host.clone(), self.host.clock.now());
+        let started = move |write: &mut Write<'_>| {
+            let step = Step::Started { commitment, by, deadline };
+            write.advance::<SettlerError>(&host.identity, now, part(shard), step)?;
             Ok(write.remove(&INTENTS, &SegmentId::first(shard))?)
-        })
+        };
+        self.advance(shard, Step::Aborted { why: AbortCause::Outdated }, started).await
     }
 
     /// Brings the history to where the World was before the settler was killed.
-    pub(super) fn note_older_settlement(
+    pub(super) async fn note_older_settlement(
         &self,
         shard: ShardId,
         intent: &Intent,
@@ -57,7 +63,7 @@ impl Settler {
     ) -> Result<(), SettlerError> {
         match (intent, refusal) {
             (Intent::Abort { reason: AbortReason::Outdated }, Refusal::AlreadySettled { proof, .. }) => {
-                self.advance(shard, Step::Settled { proof: Some(*proof) }, |_| Ok(()))
+                self.advance(shard, Step::Settled { proof: Some(*proof) }, |_| Ok(())).await
             }
             _ => Ok(()),
         }

@@ -23,7 +23,7 @@ impl Settler {
             let changed = self.changes.next();
             let mut failed = self.catch_up_all().await;
             // A World that didn't answer is asked again, also if nobody else does.
-            failed |= self.world.shards(None, 1).await.is_err();
+            failed |= self.reachable.is_silent() && self.world.shards(None, 1).await.is_err();
             for shard in self.due() {
                 failed |= !self.expire(shard).await;
             }
@@ -46,7 +46,7 @@ impl Settler {
     }
 
     /// Aborts what has timed out, unless somebody is at it; whether it has no deadline any more.
-    async fn expire(&self, shard: ShardId) -> bool {
+    async fn expire(self: &Arc<Self>, shard: ShardId) -> bool {
         let Some(turn) = self.turns.try_take(shard) else { return false };
         let aborted = match self.catch_up(&turn).await {
             Ok(CaughtUp::Pending) => return false,
@@ -68,7 +68,7 @@ impl Settler {
     }
 
     /// Catches up with what is pending, or was left by a failed disk; whether there is still something.
-    async fn catch_up_all(&self) -> bool {
+    async fn catch_up_all(self: &Arc<Self>) -> bool {
         let Ok(behind) = self.host.store.all(&INTENTS) else { return true };
         let mut left = 0;
         for (SegmentId { shard, .. }, _) in &behind {

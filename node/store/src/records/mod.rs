@@ -24,10 +24,10 @@ mod prover;
 mod schema_2;
 mod settler;
 
-use crate::{Layout, RecordKey};
+use crate::{Layout, RecordKey, StoreError};
 pub use node::{
-    ACCUSED, EVIDENCE, EntryKey, EvidenceKey, EvidencePart, HISTORY, KeptEvidence, PEERS, SignedEntry, WORDS,
-    history_of,
+    ACCUSED, EVIDENCE, EVIDENCE_PART_BYTES, EntryKey, EvidenceKey, EvidencePart, HISTORY, KeptEvidence, PEERS,
+    SignedEntry, WORDS, history_of,
 };
 pub use operator::{
     ASSIGNMENTS, Assignment, EXECUTIONS, Executed, LEASES, LogKey, StoredChunk, TRANSACTIONS, TraceLease,
@@ -35,12 +35,12 @@ pub use operator::{
 pub use prover::{Figures, JOB_LEASES, JOBS, Job, MAX_DISPUTES, Manifest};
 use serde::{Deserialize, Serialize};
 pub use settler::{HANDOFFS, Handoff, INTENTS, Intent, LEASES_SEEN, LeaseKey, VERDICTS, Verdict};
-use shardwire_model::{Felt, SegmentId, ShardId, felt};
+use shardwire_model::{Cause, Coded, Felt, SegmentId, ShardId, felt};
 
 /// What a node's file holds.
 pub const LAYOUT: Layout = Layout {
     tables: &[operator::TABLES, prover::TABLES, settler::TABLES, node::TABLES],
-    migrations: &[node::HISTORY_FROM_1],
+    migrations: &[node::HISTORY_FROM_1, prover::JOBS_FROM_1],
     formats: &[schema_2::MIGRATION],
 };
 
@@ -51,6 +51,47 @@ pub struct SignedBytes {
     pub statement: Vec<u8>,
     /// The signature over them.
     pub signature: Vec<u8>,
+}
+
+/// Bytes of a signature, which stands after its statement without a length in a message.
+const SIGNATURE_BYTES: usize = 64;
+
+impl SignedBytes {
+    /// What older layouts kept as the message that it came in.
+    fn of_message(table: &str, message: &[u8]) -> Result<Self, StoreError> {
+        let (statement, signature) = message
+            .split_last_chunk::<SIGNATURE_BYTES>()
+            .ok_or_else(|| StoreError::Damaged(format!("a record of '{table}' can't be read")))?;
+        Ok(Self { statement: statement.to_vec(), signature: signature.to_vec() })
+    }
+}
+
+/// Why something failed, as it is kept: whole, where what is told of it is cut to the bounds of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptCause {
+    /// Such as `SW-TX-002`.
+    pub code: String,
+    /// A sentence for a person.
+    pub reason: String,
+}
+
+impl KeptCause {
+    /// What an error is kept as.
+    pub fn of(error: &impl Coded) -> Self {
+        Self { code: error.code().to_owned(), reason: error.to_string() }
+    }
+
+    /// What is told of it.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        Cause::new(&self.code, &self.reason)
+    }
+}
+
+impl From<Cause> for KeptCause {
+    fn from(Cause { code, reason }: Cause) -> Self {
+        Self { code, reason }
+    }
 }
 
 impl RecordKey for SegmentId {

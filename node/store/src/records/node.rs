@@ -75,12 +75,16 @@ pub struct EvidenceKey {
     pub part: u32,
 }
 
+/// How many bytes of a piece of evidence stand in one record: a proof is longer than a record may be. Part of the table's layout: where a byte of a piece
+/// is, follows from it.
+pub const EVIDENCE_PART_BYTES: usize = 128 << 10;
+
 /// A part of a piece of evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidencePart {
     /// The length of the whole piece, in bytes.
     pub whole: u32,
-    /// As much of it as a message carries, or the rest.
+    /// [`EVIDENCE_PART_BYTES`] of it, or the rest.
     pub bytes: Vec<u8>,
 }
 

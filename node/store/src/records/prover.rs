@@ -1,13 +1,14 @@
 //! What a prover remembers.
 
-use super::{SignedBytes, WireFelt};
+use super::{KeptCause, SignedBytes, WireFelt};
+use crate::{Migration, StoreError};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Hash, Output, PeerId, ShardStart};
 use std::collections::BTreeMap;
 
 tables! {
     /// Its jobs. A job's name is the hash of what it is about, its segment included.
-    JOBS: Hash => Job = ("prover.jobs", 1);
+    JOBS: Hash => Job = ("prover.jobs", 2);
     /// The latest lease of a job, as its operator signed it.
     JOB_LEASES: Hash => SignedBytes = ("prover.leases", 1);
 }
@@ -36,13 +37,60 @@ pub struct Job {
     pub proof: Option<Hash>,
     /// What it cost and measured.
     pub figures: Figures,
-    /// A settler's signed receipt, as it came.
-    pub receipt: Option<Vec<u8>>,
-    /// Signed disputes, as they came: who disputes is not offered the proof again. At most [`MAX_DISPUTES`].
-    pub disputes: BTreeMap<PeerId, Vec<u8>>,
-    /// What went wrong last, or what the last dispute says: code and text.
-    pub fault: Option<(String, String)>,
+    /// A settler's receipt, as it was signed.
+    pub receipt: Option<SignedBytes>,
+    /// Disputes, as they were signed: who disputes is not offered the proof again. At most [`MAX_DISPUTES`].
+    pub disputes: BTreeMap<PeerId, SignedBytes>,
+    /// What went wrong last, or what the last dispute says.
+    pub fault: Option<KeptCause>,
 }
+
+/// A job of version 1: what settlers signed was kept as the messages in which it came.
+#[derive(Serialize, Deserialize)]
+pub(super) struct JobOf1 {
+    pub(super) start: ShardStart,
+    pub(super) values: Vec<WireFelt>,
+    pub(super) segment: u32,
+    pub(super) operator: PeerId,
+    pub(super) epoch: u64,
+    pub(super) manifest: Option<Manifest>,
+    pub(super) attempts: u32,
+    pub(super) proof: Option<Hash>,
+    pub(super) figures: Figures,
+    pub(super) receipt: Option<Vec<u8>>,
+    pub(super) disputes: BTreeMap<PeerId, Vec<u8>>,
+    pub(super) fault: Option<KeptCause>,
+}
+
+/// What was signed stays the bytes that were signed.
+pub(super) const JOBS_FROM_1: Migration = Migration {
+    table: "prover.jobs",
+    from: 1,
+    run: |rows| {
+        let table = "prover.jobs";
+        let signed = |message: Vec<u8>| SignedBytes::of_message(table, &message);
+        for (key, record) in rows.all(table)? {
+            let job: JobOf1 = crate::table::read(table, &record)?;
+            let disputes = job.disputes.into_iter().map(|(peer, message)| Ok((peer, signed(message)?)));
+            let job = Job {
+                start: job.start,
+                values: job.values,
+                segment: job.segment,
+                operator: job.operator,
+                epoch: job.epoch,
+                manifest: job.manifest,
+                attempts: job.attempts,
+                proof: job.proof,
+                figures: job.figures,
+                receipt: job.receipt.map(signed).transpose()?,
+                disputes: disputes.collect::<Result<_, StoreError>>()?,
+                fault: job.fault,
+            };
+            rows.put_record(table, &key, &job)?;
+        }
+        Ok(())
+    },
+};
 
 /// All chunks of a finished run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

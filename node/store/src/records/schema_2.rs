@@ -14,7 +14,10 @@
 //!
 //! A record that can't be read, and one whose output isn't of its shard's settlement list, is damage; the file is refused and stays as it is.
 
-use super::{Assignment, Executed, Figures, Intent, Job, Manifest, SignedBytes, SignedEntry, StoredChunk, WireFelt};
+use super::{
+    Assignment, Executed, Figures, Intent, KeptCause, Manifest, SignedBytes, SignedEntry, StoredChunk, WireFelt,
+    prover::JobOf1,
+};
 use crate::{FormatMigration, RecordKey as _, Rows, StoreError, table::read};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
@@ -23,8 +26,6 @@ use shardwire_model::{
 };
 use std::collections::BTreeMap;
 
-/// Bytes of a signature, which stood after the statement without a length.
-const SIGNATURE_BYTES: usize = 64;
 /// Bytes of a shard's id.
 const SHARD_BYTES: usize = 32;
 
@@ -79,7 +80,7 @@ struct OlderJob {
     figures: Figures,
     receipt: Option<Vec<u8>>,
     disputes: BTreeMap<PeerId, Vec<u8>>,
-    fault: Option<(String, String)>,
+    fault: Option<KeptCause>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -109,7 +110,7 @@ fn run(rows: &mut Rows<'_>) -> Result<(), StoreError> {
     }
     for table in ["prover.leases", "settler.leases"] {
         for (key, record) in rows.all(table)? {
-            rows.put_record(table, &key, &signed(table, &record)?)?;
+            rows.put_record(table, &key, &SignedBytes::of_message(table, &record)?)?;
         }
     }
     histories(rows)
@@ -148,7 +149,7 @@ fn jobs(rows: &mut Rows<'_>) -> Result<(), StoreError> {
             Ok::<_, StoreError>(Manifest { chunks, steps, output: present(table, output, Some(&start))? })
         });
         let manifest = manifest.transpose()?;
-        let job = Job {
+        let job = JobOf1 {
             start,
             values: job.values,
             segment: job.segment,
@@ -185,7 +186,7 @@ fn intents(rows: &mut Rows<'_>) -> Result<(), StoreError> {
 fn histories(rows: &mut Rows<'_>) -> Result<(), StoreError> {
     let table = "node.history";
     for (key, record) in rows.all(table)? {
-        let entry = SignedEntry { form: EntryForm::First, signed: signed(table, &record)? };
+        let entry = SignedEntry { form: EntryForm::First, signed: SignedBytes::of_message(table, &record)? };
         rows.remove(table, &key)?;
         rows.put_record(table, &in_first_segment(table, &key)?, &entry)?;
     }
@@ -196,14 +197,6 @@ fn histories(rows: &mut Rows<'_>) -> Result<(), StoreError> {
 fn present(table: &str, output: abi_1::Output, start: Option<&ShardStart>) -> Result<Output, StoreError> {
     let present = start.and_then(|start| output.into_present(start));
     present.ok_or_else(|| StoreError::Damaged(format!("an output in '{table}' isn't of its shard's settlement list")))
-}
-
-/// The bytes that were signed, and the signature that followed them.
-fn signed(table: &str, record: &[u8]) -> Result<SignedBytes, StoreError> {
-    let (statement, signature) = record
-        .split_last_chunk::<SIGNATURE_BYTES>()
-        .ok_or_else(|| StoreError::Damaged(format!("a record of '{table}' can't be read")))?;
-    Ok(SignedBytes { statement: statement.to_vec(), signature: signature.to_vec() })
 }
 
 fn shard(table: &str, key: &[u8]) -> Result<ShardId, StoreError> {

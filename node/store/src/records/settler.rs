@@ -1,6 +1,6 @@
 //! What a settler remembers. The World isn't here: it has a file of its own.
 
-use super::SignedBytes;
+use super::{KeptCause, SignedBytes};
 use crate::RecordKey;
 use serde::{Deserialize, Serialize};
 use shardwire_model::{Hash, Output, PeerId, SegmentId, ShardId, StartRequest, Timestamp, life::AbortReason};
@@ -77,8 +77,8 @@ pub struct Verdict {
     pub bytes: u64,
     /// How long verification took, in microseconds.
     pub verify_us: u64,
-    /// `None` if it was accepted, else code and text.
-    pub fault: Option<(String, String)>,
+    /// `None` if it was accepted, else what is wrong with it.
+    pub fault: Option<KeptCause>,
 }
 
 impl RecordKey for LeaseKey {

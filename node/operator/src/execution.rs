@@ -1,0 +1,105 @@
+//! The execution of a run: a thread that takes the log's transactions and then those that are fed, and cuts the witness.
+//!
+//! It ends with the end event, or when the run is closed and its executor with it. What couldn't be executed on this machine is [tried again](super::interrupted); what
+//! can't be executed at all stops the run.
+
+use super::{
+    OperatorError,
+    chunk_store::ChunkStore,
+    events::{self, ExecutionEnded, ExecutionInterrupted, ExecutionStopped},
+    executor::Executor,
+    run::{Run, felts},
+};
+use shardwire_host::Host;
+use shardwire_model::{Cause, SegmentId, SignedTransaction, Timestamp};
+use shardwire_program::{ExecuteError, Execution, Program};
+use shardwire_store::records::{EXECUTIONS, Executed};
+use shardwire_telemetry::Events;
+use shardwire_witness::Chunk;
+use std::sync::{Arc, PoisonError};
+
+impl Run {
+    /// Begins to execute: the log first, then what is fed.
+    pub(super) fn execute(&self, program: Arc<dyn Program>, log: Vec<SignedTransaction>) -> Result<(), OperatorError> {
+        let (start, values) = (self.assignment.start.clone(), felts(&self.assignment.values));
+        let (chunk_store, progress, changes) = (self.chunk_store.clone(), self.progress.clone(), self.changes.clone());
+        let mut sink = {
+            let (chunk_store, progress) = (chunk_store.clone(), progress.clone());
+            move |chunk: Chunk| {
+                chunk_store.push(&chunk)?;
+                progress.announce();
+                Ok(())
+            }
+        };
+        let (host, state, began) = (self.host.clone(), self.state.clone(), self.host.clock.steady());
+        let (events, segment) = (self.events.clone(), self.segment());
+        let executor =
+            Executor::start(self.host.work, format!("shard {}", self.shard.short()), log, move |transactions| {
+                let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
+                if let Err(stop) = conclude(&host, &events, &chunk_store, segment, began, result) {
+                    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                    // A run that is closed loses its executor, and ends for want of transactions: no fault.
+                    if !state.life.is_over() {
+                        let shard = start.shard;
+                        match stop {
+                            Stop::OfRun(cause) => {
+                                let (code, error) = (cause.code.clone(), cause.reason.clone());
+                                events.emit(ExecutionStopped { shard, code, error });
+                                state.fault = Some(cause);
+                            }
+                            Stop::OfMachine(cause) => {
+                                let (code, error) = (cause.code.clone(), cause.reason.clone());
+                                events.emit(ExecutionInterrupted { shard, code, error });
+                                state.interrupted = Some(cause);
+                            }
+                        }
+                    }
+                }
+                progress.announce();
+                changes.announce();
+            });
+        let executor = executor.map_err(OperatorError::Thread)?;
+        // What was there has ended; it is dropped unlocked.
+        let before = self.executor().replace(Arc::new(executor));
+        drop(before);
+        Ok(())
+    }
+}
+
+/// Why there is no end of an execution.
+enum Stop {
+    /// The run itself can't be executed: doing so again fails the same way.
+    OfRun(Cause),
+    /// This machine couldn't.
+    OfMachine(Cause),
+}
+
+impl From<ExecuteError> for Stop {
+    fn from(error: ExecuteError) -> Self {
+        if error.is_of_this_machine() { Self::OfMachine(error.into()) } else { Self::OfRun(error.into()) }
+    }
+}
+
+/// Makes the end of an execution durable, or says why there is none.
+#[allow(clippy::disallowed_methods, reason = "on the execution's own thread")]
+fn conclude(
+    host: &Host,
+    events: &Events<events::Room>,
+    chunk_store: &ChunkStore,
+    segment: SegmentId,
+    began: Timestamp,
+    result: Result<Execution, ExecuteError>,
+) -> Result<(), Stop> {
+    let execution = result?;
+    let executed = Executed {
+        chunks: chunk_store.chunks(),
+        steps: execution.steps,
+        output: execution.output,
+        execute_ms: u64::try_from(host.clock.steady().since(began).as_millis()).unwrap_or(u64::MAX),
+    };
+    host.store.put(&EXECUTIONS, &segment, &executed).map_err(|error| Stop::OfMachine(error.into()))?;
+    let (steps, chunks) = (executed.steps, executed.chunks.len());
+    events.emit(ExecutionEnded { shard: segment.shard, steps, chunks });
+    chunk_store.end(executed);
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! The steps of a shard's life at its operator: each is durable before it is seen.
+//!
+//! What may follow is decided where it is written, by the history as it is then: steps of different sessions go through one queue, so none needs a lock that
+//! is held across a commit. What is seen here is only ever what the history has.
+
+use super::{Operator, OperatorError, events::ShardClosed, run::Run};
+use shardwire_host::history::{Advance as _, Lives as _};
+use shardwire_model::{
+    Hash, Role, SegmentId, ShardId, Stage,
+    life::{Life, Part, Step},
+};
+use shardwire_reputation::{Event, Work};
+use shardwire_store::{Artefacts, Write};
+use shardwire_witness::witness_hash;
+use std::sync::Arc;
+
+/// An operator's part of a shard's life.
+pub(super) fn part(shard: ShardId) -> Part {
+    Part::of(SegmentId::first(shard), Role::Operator)
+}
+
+/// Whether a step that provers report changes a life. That another prover was further, or had another proof, is no fault; what is said of a run that goes on
+/// counts for nothing, since a prover may lie, and its witness isn't whole.
+fn counts(life: &Life, step: &Step) -> bool {
+    life.has_reached(Stage::Ended) && changes(life, step)
+}
+
+/// Whether a step follows and is a new one.
+fn changes(life: &Life, step: &Step) -> bool {
+    life.after(step).is_ok_and(|after| after != *life)
+}
+
+impl Run {
+    /// Takes the steps that follow from the life as it is when its turn comes: durable first, then seen, also if who waits for it goes away.
+    async fn advance(
+        self: &Arc<Self>,
+        steps: impl FnOnce(&Life) -> Vec<Step> + Send + 'static,
+    ) -> Result<(), OperatorError> {
+        let reserved = self.host.store.reserve().await?;
+        let (run, then, now) = (self.clone(), self.clone(), self.host.clock.now());
+        let changes = move |write: &mut Write<'_>| {
+            let mut life = write.life(part(run.shard))?;
+            for step in steps(&life) {
+                life = write.advance::<OperatorError>(&run.host.identity, now, part(run.shard), step)?;
+            }
+            Ok::<_, OperatorError>(life)
+        };
+        let seen = move |taken: &Result<Life, OperatorError>| {
+            if let Ok(life) = taken {
+                then.lives(life);
+            }
+        };
+        reserved.enqueue_then(changes, seen).await.map(drop)
+    }
+
+    /// The history has this life, or a later one.
+    pub(super) fn lives(&self, life: &Life) {
+        let mut state = self.state();
+        // Another step may have been taken since.
+        if life.steps().len() > state.life.steps().len() {
+            state.life = life.clone();
+        }
+    }
+
+    /// Takes a step that provers report, if it [counts].
+    pub(super) async fn reached(self: &Arc<Self>, step: Step) -> Result<(), OperatorError> {
+        if !counts(&self.state().life, &step) {
+            return Ok(());
+        }
+        self.advance(|life| if counts(life, &step) { vec![step] } else { vec![] }).await
+    }
+
+    /// Notes that a prover fetches the witness. If the run goes on, the life says so when it ends.
+    pub(super) async fn streams(self: &Arc<Self>) -> Result<(), OperatorError> {
+        self.reached(Step::Streaming { job: self.job }).await
+    }
+
+    /// Notes that a prover has the whole witness.
+    pub(super) async fn proves(self: &Arc<Self>) -> Result<(), OperatorError> {
+        let chunks: Vec<Hash> = self.chunk_store.chunks().iter().map(|chunk| chunk.hash).collect();
+        self.reached(Step::Proving { witness: witness_hash(&chunks) }).await
+    }
+
+    /// Notes how the shard ended, and lets go of what it held. To be seen through.
+    pub(super) async fn close(self: &Arc<Self>, end: Step) -> Result<(), OperatorError> {
+        let proven = match &end {
+            Step::Settled { proof: Some(proof) } => Some(Step::Proven { proof: *proof }),
+            _ => None,
+        };
+        self.advance(|life| proven.filter(|step| changes(life, step)).into_iter().chain([end]).collect()).await?;
+        // The execution, if it goes on, ends for want of transactions.
+        let executor = self.executor().take();
+        drop(executor);
+        let (artefacts, shard) = (self.host.artefacts.clone(), self.shard);
+        self.host.work.run(move || let_go(&artefacts, shard)).await;
+        self.progress.announce();
+        Ok(())
+    }
+}
+
+/// Removes the chunks of a shard. Waits for the disk.
+pub(super) fn let_go(artefacts: &Artefacts, shard: ShardId) {
+    if let Err(error) = artefacts.remove_folder(&artefacts.shard(shard)) {
+        tracing::warn!(shard = %shard.short(), "chunks can't be removed: {error}");
+    }
+}
+
+impl Operator {
+    /// Notes how a shard ended at its settler, stops its execution and lets go of its chunks. To be seen through.
+    pub(super) async fn close(&self, shard: ShardId, end: Step) -> Result<(), OperatorError> {
+        let Some(run) = self.run(shard) else { return Ok(()) };
+        let how = end.stage();
+        let kept_by = match end {
+            Step::Settled { proof: Some(proof) } => run.leases.claimant(proof),
+            _ => None,
+        };
+        run.close(end).await?;
+        if let Some(prover) = kept_by {
+            self.host.peers.note(prover, &Event::Worked(Work::Lease));
+        }
+        self.events.emit(ShardClosed { shard, how });
+        self.changes.announce();
+        Ok(())
+    }
+}
