@@ -65,8 +65,8 @@ pub async fn keep(store: &Store, changed: Vec<(PeerId, Option<Record>)>) {
 /// [`StoreError`] if it can't be kept; then it doesn't hold.
 pub async fn say(host: &Host, peer: PeerId, word: Option<Listing>) -> Result<(), StoreError> {
     let reserved = host.store.reserve().await?;
-    let (said, peers) = (word.clone(), host.peers.clone());
-    let changes = move |write: &mut Write<'_>| match &said {
+    let peers = host.peers.clone();
+    let changes = move |write: &mut Write<'_>| match &word {
         Some(word) => write.put(&WORDS, &peer, word),
         None => write.remove(&WORDS, &peer),
     };

@@ -94,6 +94,7 @@ const HELD_FOR: Duration = Duration::from_secs(60);
 impl HeldCommits {
     /// Holds them up from now on.
     #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "a thread of its own waits for the disk here")]
     pub fn of(store: &Store) -> Self {
         let (release, released) = sync_channel(0);
         let (holds, held) = sync_channel(0);
