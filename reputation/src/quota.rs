@@ -219,9 +219,9 @@ mod tests {
         assert!(
             refused(|quotas| {
                 let much = Quota { leases: 1000, ..quotas.low.others };
-                quotas.low.protocols.insert("trace".into(), much);
+                quotas.low.protocols.insert("proof".into(), much);
             })
-            .starts_with("SW-REPUTATION-004: the quota leases of trace is smaller in tier normal")
+            .starts_with("SW-REPUTATION-004: the quota leases of proof is smaller in tier normal")
         );
     }
 }

@@ -224,7 +224,9 @@ async fn a_claim_holds_a_job_for_a_minute_and_no_fresh_key_makes_that_longer() {
     let nothing = timeout(MINUTE / 2, operator.offer(key(10), &[])).await;
     assert!(nothing.is_err());
     assert_eq!(operator.offer(key(11), &[]).await.unwrap().job, job);
-    assert_eq!(claimed.elapsed(), MINUTE);
+    // It looks again every second.
+    let held = claimed.elapsed();
+    assert!((MINUTE..MINUTE + Duration::from_secs(1)).contains(&held), "{held:?}");
     for number in 11..15 {
         claims(&operator, key(number), job).await.unwrap();
         let epoch = u64::from(number) - 9;
