@@ -223,6 +223,25 @@ mod tests {
         assert_eq!(whole(&store, accused, 3), None);
     }
 
+    /// How a piece is stored is no business of who asks for it: a message may carry more or less.
+    #[tokio::test]
+    async fn a_piece_is_read_from_whatever_byte_on() {
+        let (store, accused) = (store(), peer(1));
+        let piece = piece(accused, 2 * EVIDENCE_PART_BYTES, 7);
+        assert_eq!(keeps(&store, &piece, 5).await, Keeping::Now);
+        for carried in [1000, EVIDENCE_PART_BYTES - 1, EVIDENCE_PART_BYTES + 1] {
+            let mut bytes = Vec::new();
+            loop {
+                let part = read(&store, accused, 0, u32::try_from(bytes.len()).unwrap()).unwrap().unwrap();
+                bytes.extend(part.bytes.into_iter().take(carried));
+                if bytes.len() == part.whole as usize {
+                    break;
+                }
+            }
+            assert_eq!(bytes, piece.to_bytes(), "{carried}");
+        }
+    }
+
     #[tokio::test]
     async fn one_peer_fills_no_more_than_its_share() {
         let (store, accused) = (store(), peer(1));

@@ -81,16 +81,17 @@ impl Run {
         let sequencer = self.sequencer()?;
         // Nothing is fed meanwhile.
         let _turn = self.feeding.lock().await;
+        // What is logged from here on is fed after it, whether the log that is read has it already or not.
+        let (length, has_ended) = sequencer.replayed();
         let (store, shard) = (self.host.store.clone(), self.shard);
         let read = self.host.work.run(move || store.with_prefix(&TRANSACTIONS, &shard.to_bytes())).await;
         let log = read.unwrap_or(Err(StoreError::Closed))?;
-        // What is logged from here on is fed after it. What the log has beyond is logged and not yet known to be.
-        let length = sequencer.replayed() as usize;
-        let log: Vec<SignedTransaction> = log.into_iter().map(|(_, transaction)| transaction).take(length).collect();
+        let log: Vec<SignedTransaction> =
+            log.into_iter().map(|(_, transaction)| transaction).take(length as usize).collect();
         self.state().interrupted = None;
         self.chunk_store.begin_again();
         self.execute(program, log)?;
-        if sequencer.ended() || !self.is_open() {
+        if has_ended || !self.is_open() {
             // It gets nothing more. A shard that was closed meanwhile had no executor to let go of, or the one before.
             let executor = self.executor().take();
             drop(executor);

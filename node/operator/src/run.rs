@@ -93,6 +93,16 @@ pub(super) struct State {
     pub(super) interrupted: Option<Cause>,
 }
 
+impl State {
+    /// The history has this life, or a later one.
+    pub(super) fn lives(&mut self, life: &Life) {
+        // Another step may have been taken since.
+        if life.steps().len() > self.life.steps().len() {
+            self.life = life.clone();
+        }
+    }
+}
+
 impl Run {
     /// A shard that was assigned: over, or going on where its log ends. Waits for the disk.
     pub(super) fn of(context: &Context, assignment: Assignment, life: Life) -> Result<Self, OperatorError> {

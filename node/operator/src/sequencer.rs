@@ -235,11 +235,11 @@ impl Sequencer {
         Ok(())
     }
 
-    /// The execution begins again with the log: how long that is now. What the log has, isn't fed besides.
-    pub(super) fn replayed(&self) -> u32 {
+    /// The execution begins again with the log: how long that is now, and whether it has its end. What the log has, isn't fed besides.
+    pub(super) fn replayed(&self) -> (u32, bool) {
         let mut rules = self.rules();
         rules.unfed.clear();
-        rules.logged.accepted()
+        (rules.logged.accepted(), rules.logged.ended())
     }
 
     /// Whether the end event is in the log.

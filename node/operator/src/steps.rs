@@ -47,19 +47,10 @@ impl Run {
         };
         let seen = move |taken: &Result<Life, OperatorError>| {
             if let Ok(life) = taken {
-                then.lives(life);
+                then.state().lives(life);
             }
         };
         reserved.enqueue_then(changes, seen).await.map(drop)
-    }
-
-    /// The history has this life, or a later one.
-    pub(super) fn lives(&self, life: &Life) {
-        let mut state = self.state();
-        // Another step may have been taken since.
-        if life.steps().len() > state.life.steps().len() {
-            state.life = life.clone();
-        }
     }
 
     /// Takes a step that provers report, if it [counts].

@@ -151,8 +151,9 @@ impl Run {
     }
 
     fn seen(&self, accepted: u32, life: &Life) {
-        self.state().accepted = accepted;
-        self.lives(life);
+        let mut state = self.state();
+        state.accepted = accepted;
+        state.lives(life);
     }
 
     /// Takes in what a commit that failed has written after all, before anything else enters.

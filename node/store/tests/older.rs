@@ -12,8 +12,8 @@ use shardwire_store::{
     Layout, Store, SystemDisk, Table,
     older::{self, OPERATOR, OlderFolder, PROVER, SETTLER},
     records::{
-        ACCUSED, ASSIGNMENTS, EVIDENCE, EXECUTIONS, EntryKey, EvidencePart, Figures, HISTORY, INTENTS, Intent, JOB_LEASES, JOBS,
-        LAYOUT, LEASES, LEASES_SEEN, SignedBytes, SignedEntry, TRANSACTIONS, VERDICTS, WORDS,
+        ACCUSED, ASSIGNMENTS, EVIDENCE, EXECUTIONS, EntryKey, EvidencePart, Figures, HISTORY, INTENTS, Intent,
+        JOB_LEASES, JOBS, LAYOUT, LEASES, LEASES_SEEN, SignedBytes, SignedEntry, TRANSACTIONS, VERDICTS, WORDS,
     },
 };
 use std::{

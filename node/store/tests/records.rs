@@ -16,9 +16,9 @@ use shardwire_store::{
     RecordKey, Store, SystemDisk, Table,
     records::{
         ACCUSED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart, Executed, Figures,
-        HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptCause, KeptEvidence, LAYOUT, LEASES, LEASES_SEEN,
-        LeaseKey, LogKey, Manifest, PEERS, SignedBytes, SignedEntry, StoredChunk, TRANSACTIONS, TraceLease, VERDICTS,
-        Verdict, WORDS, WireFelt,
+        HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptCause, KeptEvidence, LAYOUT, LEASES,
+        LEASES_SEEN, LeaseKey, LogKey, Manifest, PEERS, SignedBytes, SignedEntry, StoredChunk, TRANSACTIONS,
+        TraceLease, VERDICTS, Verdict, WORDS, WireFelt,
     },
 };
 use std::{
