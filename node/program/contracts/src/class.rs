@@ -19,7 +19,7 @@ pub enum Segments {
     /// A run of that many felts.
     Leaf(usize),
     /// Parts.
-    Node(Vec<Segments>),
+    Node(Vec<Self>),
 }
 
 impl Segments {

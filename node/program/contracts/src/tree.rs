@@ -49,7 +49,7 @@ pub struct Call {
     /// What it used of its gas; zero if no code of it ran.
     pub gas_consumed: u64,
     /// The calls that it made, in the order of the syscalls.
-    pub calls: Vec<Call>,
+    pub calls: Vec<Self>,
 }
 
 impl Call {

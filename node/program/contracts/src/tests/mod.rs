@@ -2,6 +2,5 @@
 
 mod dungeon;
 mod lies;
-mod places;
 mod recorder;
 mod runs;
