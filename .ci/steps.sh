@@ -54,7 +54,7 @@ lint() {
 }
 
 cairo_program() {
-    step "the compiled shard program is what its source compiles to"
+    step "the compiled shard programs and contracts are what their sources compile to"
     # The Cairo compiler's hash library is built from source against GMP.
     if ! printf '#include <gmp.h>\n' | cc -E - >/dev/null 2>&1; then
         local as_root
@@ -63,6 +63,8 @@ cairo_program() {
         $as_root apt-get install -y -qq libgmp-dev >/dev/null
     fi
     SHARDWIRE_CAIRO_CACHE="$cache/cairo" node/program/rules/build.sh --check
+    SHARDWIRE_CAIRO_CACHE="$cache/cairo" node/program/contracts/program/build.sh --check
+    SHARDWIRE_CAIRO_CACHE="$cache/cairo" node/program/contracts/game/build.sh --check
 }
 
 # The worker's largest crate keeps one core busy for minutes, so it is built beside the rest.

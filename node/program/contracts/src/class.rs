@@ -173,6 +173,12 @@ impl Class {
         if segments.felts() != bytecode.len() {
             return Err(malformed("its segments don't cover its bytecode".into()));
         }
+        let flat = |parts: &[Segments]| {
+            !parts.is_empty() && parts.iter().all(|part| matches!(part, Segments::Leaf(n) if *n > 0))
+        };
+        if matches!(&segments, Segments::Node(parts) if !flat(parts)) {
+            return Err(malformed("its segments are nested".into()));
+        }
         let external = casm.entry_points_by_type.external;
         if external.len() > MAX_ENTRY_POINTS {
             return Err(too_many("entry points", external.len(), MAX_ENTRY_POINTS));
@@ -211,6 +217,14 @@ impl Class {
             (other(casm.entry_points_by_type.l1_handler)?, other(casm.entry_points_by_type.constructor)?);
         let hints = casm.hints.into_iter().collect();
         Ok(Self { class_hash: class, bytecode, segments, hints, entry_points, l1_handlers, constructors })
+    }
+
+    /// The lengths of the runs of bytecode that are hashed alone; none if it is hashed in one.
+    pub(crate) fn segment_lengths(&self) -> Vec<usize> {
+        match &self.segments {
+            Segments::Leaf(_) => Vec::new(),
+            Segments::Node(parts) => parts.iter().map(Segments::felts).collect(),
+        }
     }
 
     /// The compiled class hash, version 2: of the list of entry points of each type, and of the bytecode by its segments.

@@ -5,7 +5,6 @@
 
 use shardwire_model::{Coded, EventId, Felt, PeerId, ShardId, felt::Key};
 use starknet_types_core::hash::{Poseidon, StarkHash};
-use std::collections::BTreeSet;
 
 /// The version of the layout of these felts.
 pub const START_VERSION: u64 = 1;
@@ -111,7 +110,7 @@ pub struct Start {
     pub first_block: u64,
     /// What contracts are told as the sequencer's address.
     pub sequencer: Felt,
-    /// The classes.
+    /// The classes, ascending by class hash.
     pub classes: Vec<ClassPair>,
     /// The contracts, ascending by address.
     pub contracts: Vec<Contract>,
@@ -152,8 +151,8 @@ pub enum StartError {
         /// What is missing.
         missing: &'static str,
     },
-    /// A maximum or a guard that doesn't go with the kind, or a maximum that is too large.
-    #[error("entry number {place} has a maximum or a guard that doesn't go with its kind")]
+    /// A maximum, a guard or a contract that doesn't go with the kind, or a maximum that is too large.
+    #[error("entry number {place} has a maximum, a guard or a contract that doesn't go with its kind")]
     Terms {
         /// Which, from 0.
         place: usize,
@@ -189,7 +188,7 @@ impl Coded for StartError {
             Self::Order { .. } => "Sort the list and remove what is there twice.".into(),
             Self::Missing { .. } => "Add it to its list, or correct the place.".into(),
             Self::Terms { .. } => format!(
-                "Give counters and escrows a maximum of 1 to {MAX_AMOUNT} and no guard, locks their shard as a guard, and scratch keys neither."
+                "Give counters and escrows a maximum of 1 to {MAX_AMOUNT} and no guard, locks their shard as a guard, and scratch keys neither; escrows and locks are of closed contracts."
             ),
             Self::Endless(_) => "Add the contract to the list, or name an event of one that is there.".into(),
             Self::Times { .. } => "Give the shard a deadline after its beginning.".into(),
@@ -288,15 +287,22 @@ impl Start {
             ("contracts", self.contracts.len(), 1, MAX_CONTRACTS),
             ("entries", self.entries.len(), 1, MAX_ENTRIES),
         ];
-        if let Some((what, got, least, most)) = sizes.into_iter().find(|(_, got, least, most)| got < least || got > most) {
+        if let Some((what, got, least, most)) =
+            sizes.into_iter().find(|(_, got, least, most)| got < least || got > most)
+        {
             return Err(StartError::Size { what, got, least, most });
         }
-        let mut hashes = BTreeSet::new();
-        if let Some(place) = self.classes.iter().position(|pair| !hashes.insert(pair.class_hash)) {
-            return Err(StartError::Order { what: "class", place });
+        if let Some(at) = self
+            .classes
+            .windows(2)
+            .position(|two| two.first().map(|c| c.class_hash) >= two.last().map(|c| c.class_hash))
+        {
+            return Err(StartError::Order { what: "class", place: at + 1 });
         }
         let not_above = |at: usize| at + 1;
-        if let Some(at) = self.contracts.windows(2).position(|two| two.first().map(|c| c.address) >= two.last().map(|c| c.address)) {
+        if let Some(at) =
+            self.contracts.windows(2).position(|two| two.first().map(|c| c.address) >= two.last().map(|c| c.address))
+        {
             return Err(StartError::Order { what: "contract", place: not_above(at) });
         }
         let slot = |entry: &Entry| (entry.contract, entry.key.0);
@@ -309,11 +315,13 @@ impl Start {
         if let Some(place) = self.entries.iter().position(|entry| entry.contract >= self.contracts.len()) {
             return Err(StartError::Missing { what: "entry", place, missing: "contract" });
         }
+        let closed = |entry: &Entry| self.contracts.get(entry.contract).is_some_and(|it| it.rule == Rule::Closed);
         let fits = |entry: &Entry| match entry.kind {
             EntryKind::Counter | EntryKind::Escrow => {
-                entry.guard == Felt::ZERO && (1..=MAX_AMOUNT).contains(&entry.maximum)
+                let amount = entry.guard == Felt::ZERO && (1..=MAX_AMOUNT).contains(&entry.maximum);
+                amount && (entry.kind == EntryKind::Counter || closed(entry))
             }
-            EntryKind::Lock => entry.maximum == 0,
+            EntryKind::Lock => entry.maximum == 0 && closed(entry),
             EntryKind::Scratch => entry.guard == Felt::ZERO && entry.maximum == 0,
         };
         if let Some(place) = self.entries.iter().position(|entry| !fits(entry)) {

@@ -1,0 +1,131 @@
+// What a transaction may leave behind in closed contracts.
+from starkware.cairo.common.dict_access import DictAccess
+
+from types import ENDED, ESCROW, LOCK, MOVE, UNLISTED, Context, Entry, Note, enter, leave
+
+// Notes a write in a closed contract, unless it changes nothing or what it changes is listed and not an escrow.
+func note_write{rc96: felt*, notes: Note*}(
+    context: Context*, place: felt, key: felt, before: felt, after: felt
+) {
+    alloc_locals;
+    if (after == before) {
+        return ();
+    }
+    // Whether the slot counts as listed. To say no of one that is listed makes the rule stricter, so that it needs no proof.
+    local listed;
+    local index;
+    %{ ids.listed, ids.index = find_entry(ids.place, ids.key) %}
+    if (listed == 0) {
+        assert notes.kind = UNLISTED;
+        assert notes.place = place;
+        assert notes.key = key;
+        assert notes.value = before;
+        let notes = notes + Note.SIZE;
+        return ();
+    }
+    assert [rc96] = index;
+    assert [rc96 + 1] = context.start.n_entries - 1 - index;
+    let rc96 = rc96 + 2;
+    let entry = context.entries + Entry.SIZE * index;
+    assert entry.contract = place;
+    assert entry.key = key;
+    if (entry.kind == ESCROW) {
+        assert notes.kind = MOVE;
+        assert notes.place = place;
+        assert notes.key = after;
+        assert notes.value = before;
+        let notes = notes + Note.SIZE;
+        return ();
+    }
+    if (entry.kind == LOCK) {
+        // A lock that the shard doesn't hold may not change; whoever runs this has to say that it isn't listed.
+        assert entry.guard = context.start.shard;
+        return ();
+    }
+    return ();
+}
+
+// Looks at the notes of a transaction that succeeded, from `note` to `end`. Returns whether the end event was among them, and how
+// many escrows' changes were.
+func close_notes{rc96: felt*, visits: DictAccess*}(
+    begin: Note*, note: Note*, end: Note*, ended: felt, moves: felt
+) -> (ended: felt, moves: felt) {
+    alloc_locals;
+    if (note == end) {
+        return (ended=ended, moves=moves);
+    }
+    if (note.kind == ENDED) {
+        return close_notes(begin, note + Note.SIZE, end, 1, moves);
+    }
+    if (note.kind == MOVE) {
+        assert [rc96] = note.key;
+        let rc96 = rc96 + 1;
+        return close_notes(begin, note + Note.SIZE, end, ended, moves + 1);
+    }
+    assert note.kind = UNLISTED;
+    // A slot that was changed before in this transaction is looked at with that change: the first of a slot's notes has no earlier
+    // one, and its value before is the value at the beginning of the transaction.
+    local is_again;
+    local back;
+    %{ ids.is_again, ids.back = earlier_note(ids.begin, ids.note) %}
+    if (is_again != 0) {
+        // `back` counts from the first note.
+        let earlier = begin + Note.SIZE * back;
+        assert [rc96] = back;
+        assert [rc96 + 1] = (note - begin) / Note.SIZE - 1 - back;
+        let rc96 = rc96 + 2;
+        assert earlier.kind = UNLISTED;
+        assert earlier.place = note.place;
+        assert earlier.key = note.key;
+        return close_notes(begin, note + Note.SIZE, end, ended, moves);
+    }
+    let (visit, storage) = enter(note.place);
+    assert storage.key = note.key;
+    assert storage.prev_value = note.value;
+    assert storage.new_value = note.value;
+    leave(visit, storage + DictAccess.SIZE);
+    return close_notes(begin, note + Note.SIZE, end, ended, moves);
+}
+
+// What the changes of a contract's escrows come to, and how many they are.
+func sum_moves(note: Note*, end: Note*, place: felt, sum: felt, count: felt) -> (
+    sum: felt, count: felt
+) {
+    if (note == end) {
+        return (sum=sum, count=count);
+    }
+    if (note.kind == MOVE) {
+        if (note.place == place) {
+            return sum_moves(note + Note.SIZE, end, place, sum + note.key - note.value, count + 1);
+        }
+        return sum_moves(note + Note.SIZE, end, place, sum, count);
+    }
+    return sum_moves(note + Note.SIZE, end, place, sum, count);
+}
+
+// Asserts of each contract of which escrows changed that all its escrows together don't exceed what they began with. `slacks` has, by
+// contract, how much less they are; it begins with zero. The contracts ascend, so no change is counted twice; all are counted.
+func close_moves{rc96: felt*, slacks: DictAccess*}(
+    begin: Note*, end: Note*, moves: felt, above: felt
+) {
+    alloc_locals;
+    if (moves == 0) {
+        return ();
+    }
+    local place;
+    %{ ids.place = next_mover(ids.begin, ids.end, ids.above) %}
+    assert [rc96] = place - above - 1;
+    let rc96 = rc96 + 1;
+    let (sum, count) = sum_moves(begin, end, place, 0, 0);
+    if (sum != 0) {
+        assert slacks.key = place;
+        %{ slack(ids.slacks, ids.sum) %}
+        tempvar slack = slacks.prev_value - sum;
+        assert slacks.new_value = slack;
+        assert [rc96] = slack;
+        let slacks = slacks + DictAccess.SIZE;
+        let rc96 = rc96 + 1;
+        return close_moves(begin, end, moves - count, place);
+    }
+    return close_moves(begin, end, moves - count, place);
+}

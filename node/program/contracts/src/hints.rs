@@ -1,0 +1,501 @@
+//! What the program's hints do: supply the start data, a transaction each time the program asks for one, and for each call what native
+//! execution found.
+
+use crate::{
+    Class,
+    compiled::{RET, gas, hint},
+    reads::Reads,
+    start::{EntryKind, Start},
+    syscalls::{Answers, Found},
+    tree::{Call, Snapshot, Transaction, short},
+};
+use cairo_lang_casm::hints::{Hint, StarknetHint};
+use cairo_vm::{
+    Felt252,
+    hint_processor::{
+        builtin_hint_processor::{
+            builtin_hint_processor_definition::{BuiltinHintProcessor, HintProcessorData},
+            hint_utils::{get_integer_from_var_name, get_ptr_from_var_name, insert_value_from_var_name},
+        },
+        cairo_1_hint_processor::hint_processor::Cairo1HintProcessor,
+        hint_processor_definition::{HintExtension, HintProcessorLogic, HintReference},
+    },
+    serde::deserialize_program::ApTracking,
+    types::{
+        exec_scope::ExecutionScopes,
+        relocatable::{MaybeRelocatable, Relocatable},
+    },
+    vm::{
+        errors::{hint_errors::HintError, vm_errors::VirtualMachineError},
+        runners::cairo_runner::{ResourceTracker, RunResources},
+        vm_core::VirtualMachine,
+    },
+};
+use shardwire_model::Felt;
+use std::{
+    any::Any,
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+/// Cells of the program's records.
+const NOTE: usize = 4;
+const CLASS: usize = 8;
+/// The kinds of notes that the hints look for.
+const UNLISTED: u64 = 2;
+const MOVE: u64 = 3;
+
+pub(crate) fn custom(text: &str) -> HintError {
+    HintError::CustomHint(text.into())
+}
+
+/// A cell that holds a number.
+pub(crate) fn felt(vm: &VirtualMachine, at: Relocatable, offset: usize) -> Result<Felt, HintError> {
+    Ok(*vm.get_integer((at + offset)?)?)
+}
+
+fn small(number: Felt) -> usize {
+    u64::try_from(number).ok().and_then(|number| usize::try_from(number).ok()).unwrap_or(usize::MAX)
+}
+
+/// How a hint names the program's variables.
+struct Ids<'a> {
+    data: &'a HashMap<String, HintReference>,
+    ap: &'a ApTracking,
+}
+
+impl Ids<'_> {
+    fn felt(&self, name: &str, vm: &VirtualMachine) -> Result<Felt, HintError> {
+        get_integer_from_var_name(name, vm, self.data, self.ap)
+    }
+
+    fn pointer(&self, name: &str, vm: &VirtualMachine) -> Result<Relocatable, HintError> {
+        get_ptr_from_var_name(name, vm, self.data, self.ap)
+    }
+
+    fn set(&self, name: &str, value: impl Into<MaybeRelocatable>, vm: &mut VirtualMachine) -> Result<(), HintError> {
+        insert_value_from_var_name(name, value, vm, self.data, self.ap)
+    }
+}
+
+/// Answers the program's hints and the contracts' syscalls.
+pub(crate) struct Hints<'a> {
+    common: BuiltinHintProcessor,
+    code: Cairo1HintProcessor,
+    start: &'a Start,
+    classes: Vec<&'a Class>,
+    snapshot: &'a dyn Snapshot,
+    transactions: &'a mut dyn Iterator<Item = Transaction>,
+    /// By contract: the end of its storage accesses.
+    contracts: Vec<Option<MaybeRelocatable>>,
+    /// By (contract, key): the last value that the program has met.
+    storage: HashMap<(usize, Felt), Felt>,
+    /// What was taken from the snapshot.
+    pub(crate) reads: Reads,
+    /// By contract: how much less its escrows hold than they did.
+    slacks: HashMap<usize, Felt>,
+    /// The calls of the transaction that runs, in the order in which their frames begin.
+    calls_ahead: VecDeque<Found>,
+    answers: Answers,
+    budget: RunResources,
+    /// How many frames began.
+    pub(crate) calls: u64,
+    /// How many transactions were taken.
+    pub(crate) taken: u64,
+    /// Whether the source of transactions ended before the shard did.
+    pub(crate) dry: bool,
+}
+
+fn frames(call: Call, ahead: &mut VecDeque<Found>) {
+    let answers = call.calls.iter().map(|it| (it.failed, it.gas_consumed, it.retdata.clone())).collect();
+    ahead.push_back(Found { reads: call.reads.into(), calls: answers });
+    for inner in call.calls {
+        frames(inner, ahead);
+    }
+}
+
+impl<'a> Hints<'a> {
+    pub(crate) fn new(
+        start: &'a Start,
+        classes: Vec<&'a Class>,
+        snapshot: &'a dyn Snapshot,
+        transactions: &'a mut dyn Iterator<Item = Transaction>,
+    ) -> Self {
+        Self {
+            common: BuiltinHintProcessor::new_empty(),
+            code: Cairo1HintProcessor::new(&[], RunResources::default(), false),
+            contracts: vec![None; start.contracts.len()],
+            start,
+            classes,
+            snapshot,
+            transactions,
+            storage: HashMap::new(),
+            reads: Reads::default(),
+            slacks: HashMap::new(),
+            calls_ahead: VecDeque::new(),
+            answers: Answers::default(),
+            budget: RunResources::default(),
+            calls: 0,
+            taken: 0,
+            dry: false,
+        }
+    }
+
+    fn place_of(&self, address: Felt) -> Result<usize, HintError> {
+        self.start.contract_place(address).ok_or_else(|| custom("a contract that the shard doesn't list"))
+    }
+
+    fn class_of(&self, vm: &VirtualMachine, class: Relocatable) -> Result<&'a Class, HintError> {
+        let table = self.answers.classes.ok_or_else(|| custom("no classes"))?;
+        let index = (class - table)? / CLASS;
+        self.classes.get(index).copied().ok_or_else(|| custom("no such class")).inspect(|_| {
+            debug_assert!(vm.get_relocatable(class).is_ok());
+        })
+    }
+
+    /// The value that a contract's slot had after its last access.
+    fn value(&mut self, place: usize, key: Felt) -> Felt {
+        let (start, snapshot) = (self.start, self.snapshot);
+        let first = *self.reads.storage.entry((place, key)).or_insert_with(|| {
+            start.contracts.get(place).map_or(Felt::ZERO, |contract| snapshot.storage(contract.address, key))
+        });
+        self.storage.get(&(place, key)).copied().unwrap_or(first)
+    }
+
+    /// Loads start data and classes; the hints of the classes' code come with them.
+    fn start(&mut self, vm: &mut VirtualMachine, ids: &Ids<'_>) -> Result<HintExtension, HintError> {
+        let felts: Vec<MaybeRelocatable> = self.start.to_felts().into_iter().map(Into::into).collect();
+        let base = vm.add_memory_segment();
+        vm.load_data(base, &felts)?;
+        ids.set("start", base, vm)?;
+        let costs = ids.pointer("builtin_costs", vm)?;
+        let table = vm.add_memory_segment();
+        let mut extension = HintExtension::default();
+        let mut cells: Vec<MaybeRelocatable> = Vec::new();
+        for class in &self.classes {
+            let code = vm.add_memory_segment();
+            let mut felts: Vec<MaybeRelocatable> = class.bytecode.iter().map(|felt| (*felt).into()).collect();
+            felts.extend([Felt252::from(RET).into(), costs.into()]);
+            vm.load_data(code, &felts)?;
+            for (offset, hints) in &class.hints {
+                let hints = hints.iter().map(|hint| Box::new(hint.clone()) as Box<dyn Any>).collect();
+                extension.insert((code + *offset)?, hints);
+            }
+            let entry_points = vm.add_memory_segment();
+            let felts: Vec<MaybeRelocatable> = class
+                .entry_points
+                .iter()
+                .flat_map(|it| {
+                    let head = [it.selector, (it.offset as u64).into()];
+                    head.into_iter().chain(it.builtins.map(|has| Felt::from(u64::from(has))))
+                })
+                .map(Into::into)
+                .collect();
+            vm.load_data(entry_points, &felts)?;
+            let segments = vm.add_memory_segment();
+            let lengths = class.segment_lengths();
+            let felts: Vec<MaybeRelocatable> = lengths
+                .iter()
+                .flat_map(|length| [Felt::from(*length as u64), Felt::ONE, Felt::ZERO])
+                .map(Into::into)
+                .collect();
+            vm.load_data(segments, &felts)?;
+            cells.extend([
+                code.into(),
+                class.bytecode.len().into(),
+                entry_points.into(),
+                class.entry_points.len().into(),
+                segments.into(),
+                lengths.len().into(),
+                class.l1_handlers.into(),
+                class.constructors.into(),
+            ]);
+        }
+        vm.load_data(table, &cells)?;
+        ids.set("classes", table, vm)?;
+        self.answers = Answers {
+            syscalls: Some(vm.add_memory_segment()),
+            arrays: Some(vm.add_memory_segment()),
+            classes: Some(table),
+            ..Answers::default()
+        };
+        Ok(extension)
+    }
+
+    /// The next transaction: waits until there is one.
+    fn next_transaction(&mut self, vm: &mut VirtualMachine, ids: &Ids<'_>) -> Result<(), HintError> {
+        let Some(transaction) = self.transactions.next() else {
+            self.dry = true;
+            return Err(custom("no further transaction, and the shard has not ended"));
+        };
+        self.taken += 1;
+        let place = self.place_of(transaction.sender)?;
+        let first = self.snapshot.nonce(transaction.sender);
+        self.reads.nonces.entry(place).or_insert(first);
+        let cells = |felts: &[Felt]| felts.iter().map(|felt| (*felt).into()).collect::<Vec<MaybeRelocatable>>();
+        let calldata = self.answers.arrays.ok_or_else(|| custom("not started"))?;
+        let signature = vm.load_data(calldata, &cells(&transaction.calldata))?;
+        let given = vm.load_data(signature, &cells(&transaction.signature))?;
+        let (log, notes) = (vm.add_memory_segment(), vm.add_memory_segment());
+        let record: [MaybeRelocatable; 12] = [
+            place.into(),
+            transaction.nonce.into(),
+            Felt::from(transaction.bounds.l1_gas).into(),
+            Felt::from(transaction.bounds.l2_gas).into(),
+            Felt::from(transaction.bounds.l1_data_gas).into(),
+            Felt::from(transaction.time).into(),
+            calldata.into(),
+            transaction.calldata.len().into(),
+            signature.into(),
+            transaction.signature.len().into(),
+            log.into(),
+            notes.into(),
+        ];
+        self.answers.arrays = Some(vm.load_data(given, &record)?);
+        self.calls_ahead.clear();
+        frames(transaction.validate, &mut self.calls_ahead);
+        frames(transaction.execute, &mut self.calls_ahead);
+        ids.set("given", given, vm)
+    }
+
+    fn enter_frame(&mut self, vm: &mut VirtualMachine, ids: &Ids<'_>) -> Result<(), HintError> {
+        const RUN: u64 = 0;
+        const NOT_FOUND: u64 = 1;
+        const NO_GAS: u64 = 2;
+        let frame = ids.pointer("frame", vm)?;
+        let class = self.class_of(vm, ids.pointer("class", vm)?)?;
+        let selector = felt(vm, frame, 4)?;
+        let index = class.entry_points.binary_search_by_key(&selector, |it| it.selector);
+        let poor = ids.felt("gas", vm)? < Felt::from(gas::ENTRY);
+        let outcome = match index {
+            Err(_) => NOT_FOUND,
+            Ok(_) if poor => NO_GAS,
+            Ok(_) => RUN,
+        };
+        self.calls += 1;
+        self.answers.found = self.calls_ahead.pop_front().ok_or_else(|| custom("a call that wasn't found"))?;
+        self.answers.frame = Some(frame);
+        ids.set("outcome", Felt::from(outcome), vm)?;
+        ids.set("index", index.unwrap_or_default(), vm)?;
+        let syscalls = self.answers.syscalls.ok_or_else(|| custom("not started"))?;
+        ids.set("syscalls", syscalls, vm)
+    }
+
+    /// Whether a write's slot counts as listed, and where.
+    fn find_entry(&self, place: usize, key: Felt) -> Option<usize> {
+        let slot = |entry: &crate::start::Entry| (entry.contract, entry.key.0);
+        let index = self.start.entries.binary_search_by_key(&(place, key), slot).ok()?;
+        let entry = self.start.entries.get(index)?;
+        (entry.kind != EntryKind::Lock || entry.guard == self.start.shard.0).then_some(index)
+    }
+
+    /// The first note of the same slot, if it comes before this one.
+    fn earlier_note(vm: &VirtualMachine, begin: Relocatable, note: Relocatable) -> Result<Option<usize>, HintError> {
+        let record = |at: Relocatable| -> Result<(Felt, Felt, Felt), HintError> {
+            Ok((felt(vm, at, 0)?, felt(vm, at, 1)?, felt(vm, at, 2)?))
+        };
+        let this = record(note)?;
+        debug_assert_eq!(this.0, Felt::from(UNLISTED));
+        for back in 0..(note - begin)? / NOTE {
+            let at = (begin + NOTE * back)?;
+            if felt(vm, at, 0)? == this.0 && record(at)? == this {
+                return Ok(Some(back));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The lowest contract above `above` of which an escrow changed.
+    fn next_mover(vm: &VirtualMachine, begin: Relocatable, end: Relocatable, above: Felt) -> Result<usize, HintError> {
+        let mut lowest: Option<usize> = None;
+        let above = if above == -Felt::ONE { 0 } else { small(above).saturating_add(1) };
+        for back in 0..(end - begin)? / NOTE {
+            let at = (begin + NOTE * back)?;
+            if felt(vm, at, 0)? == Felt::from(MOVE) {
+                let place = small(felt(vm, at, 1)?);
+                if place >= above && lowest.is_none_or(|lowest| place < lowest) {
+                    lowest = Some(place);
+                }
+            }
+        }
+        lowest.ok_or_else(|| custom("no further contract of which an escrow changed"))
+    }
+
+    #[allow(clippy::too_many_lines)]
+    fn program_hint(&mut self, code: &str, vm: &mut VirtualMachine, ids: &Ids<'_>) -> Result<bool, HintError> {
+        match code {
+            hint::OPEN_ENTRY => {
+                let (access, place) = (ids.pointer("storage", vm)?, small(ids.felt("place", vm)?));
+                let value = self.value(place, felt(vm, access, 0)?);
+                vm.insert_value((access + 1)?, value)?;
+            }
+            hint::OPEN_CONTRACT | hint::LEAVE_CONTRACT => {
+                let visit = ids.pointer("visit", vm)?;
+                let place = small(felt(vm, visit, 0)?);
+                let at: Relocatable = (visit + 2)?;
+                let end = vm.get_maybe(&at);
+                *self.contracts.get_mut(place).ok_or_else(|| custom("no such contract"))? = end;
+            }
+            hint::ENTER_CONTRACT => {
+                let visit = ids.pointer("visit", vm)?;
+                let place = small(felt(vm, visit, 0)?);
+                let end = self.contracts.get(place).cloned().flatten().ok_or_else(|| custom("no such contract"))?;
+                vm.insert_value((visit + 1)?, end)?;
+            }
+            hint::WRITE => {
+                let (access, visit) = (ids.pointer("storage", vm)?, ids.pointer("visit", vm)?);
+                let (place, key) = (small(felt(vm, visit, 0)?), felt(vm, access, 0)?);
+                let before = self.value(place, key);
+                self.storage.insert((place, key), felt(vm, access, 2)?);
+                vm.insert_value((access + 1)?, before)?;
+            }
+            hint::CONTRACT_PLACE => {
+                let place = self.place_of(felt(vm, ids.pointer("p", vm)?, 2)?)?;
+                ids.set("place", place, vm)?;
+            }
+            hint::CALL_CONTRACT => {
+                let p = ids.pointer("p", vm)?;
+                let affordable = felt(vm, p, 1)? >= Felt::from(gas::CALL);
+                // A call that isn't made may name any contract.
+                let place = self.start.contract_place(felt(vm, p, 2)?).unwrap_or_default();
+                ids.set("place", place, vm)?;
+                ids.set("affordable", Felt::from(u64::from(affordable)), vm)?;
+            }
+            hint::LIBRARY_CALL => {
+                let p = ids.pointer("p", vm)?;
+                let affordable = felt(vm, p, 1)? >= Felt::from(gas::LIBRARY);
+                let class = felt(vm, p, 2)?;
+                let index = self.classes.iter().position(|it| it.class_hash == class);
+                if affordable && index.is_none() {
+                    return Err(custom("a class that the shard doesn't list"));
+                }
+                ids.set("index", index.unwrap_or_default(), vm)?;
+                ids.set("affordable", Felt::from(u64::from(affordable)), vm)?;
+            }
+            hint::ENTRY_POINTS_BEFORE => {
+                let class = self.class_of(vm, ids.pointer("class", vm)?)?;
+                let selector = ids.felt("selector", vm)?;
+                ids.set("before", class.entry_points.partition_point(|it| it.selector < selector), vm)?;
+            }
+            hint::ENTER_FRAME => self.enter_frame(vm, ids)?,
+            hint::FAILED_FRAME => {
+                let (log, notes) = (vm.add_memory_segment(), vm.add_memory_segment());
+                ids.set("own_log", log, vm)?;
+                ids.set("own_notes", notes, vm)?;
+            }
+            hint::FIND_ENTRY => {
+                let found = self.find_entry(small(ids.felt("place", vm)?), ids.felt("key", vm)?);
+                ids.set("listed", Felt::from(u64::from(found.is_some())), vm)?;
+                ids.set("index", found.unwrap_or_default(), vm)?;
+            }
+            hint::EARLIER_NOTE => {
+                let earlier = Self::earlier_note(vm, ids.pointer("begin", vm)?, ids.pointer("note", vm)?)?;
+                ids.set("is_again", Felt::from(u64::from(earlier.is_some())), vm)?;
+                ids.set("back", earlier.unwrap_or_default(), vm)?;
+            }
+            hint::NEXT_MOVER => {
+                let (begin, end) = (ids.pointer("begin", vm)?, ids.pointer("end", vm)?);
+                let place = Self::next_mover(vm, begin, end, ids.felt("above", vm)?)?;
+                ids.set("place", place, vm)?;
+            }
+            hint::SLACK => {
+                let access = ids.pointer("slacks", vm)?;
+                let place = small(felt(vm, access, 0)?);
+                // What it becomes follows from the changes, which are noted with this one's.
+                let before = self.slacks.get(&place).copied().unwrap_or_default();
+                vm.insert_value((access + 1)?, before)?;
+                let sum = ids.felt("sum", vm)?;
+                self.slacks.insert(place, before - sum);
+            }
+            hint::ROUND_DOWN => {
+                let (number, unit) = (ids.felt("number", vm)?, ids.felt("unit", vm)?);
+                let unit = unit.try_into().map_err(|_| custom("no unit"))?;
+                ids.set("units", number.floor_div(&unit), vm)?;
+            }
+            hint::MINIMUM => {
+                let first = ids.felt("a", vm)? <= ids.felt("b", vm)?;
+                ids.set("is_first", Felt::from(u64::from(first)), vm)?;
+            }
+            hint::NEXT_TRANSACTION => self.next_transaction(vm, ids)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn answers(&mut self) -> &mut Answers {
+        &mut self.answers
+    }
+}
+
+impl HintProcessorLogic for Hints<'_> {
+    fn compile_hint(
+        &self,
+        code: &str,
+        ap: &ApTracking,
+        ids: &HashMap<String, usize>,
+        references: &[HintReference],
+        scopes: &[String],
+        constants: Arc<HashMap<String, Felt252>>,
+    ) -> Result<Box<dyn Any>, VirtualMachineError> {
+        self.common.compile_hint(code, ap, ids, references, scopes, constants)
+    }
+
+    fn execute_hint(
+        &mut self,
+        vm: &mut VirtualMachine,
+        scopes: &mut ExecutionScopes,
+        data: &Box<dyn Any>,
+    ) -> Result<(), HintError> {
+        self.execute_hint_extensive(vm, scopes, data).map(|_| ())
+    }
+
+    fn execute_hint_extensive(
+        &mut self,
+        vm: &mut VirtualMachine,
+        scopes: &mut ExecutionScopes,
+        data: &Box<dyn Any>,
+    ) -> Result<HintExtension, HintError> {
+        if let Some(hint) = data.downcast_ref::<Hint>() {
+            match hint {
+                Hint::Starknet(StarknetHint::SystemCall { system }) => {
+                    self.answers.answer(vm, system, self.start)?;
+                    while let Some((place, key)) = self.answers.touched.pop() {
+                        self.value(small(place), key);
+                    }
+                }
+                hint => self.code.execute(vm, scopes, hint)?,
+            }
+            return Ok(HintExtension::default());
+        }
+        let hint = data.downcast_ref::<HintProcessorData>().ok_or(HintError::WrongHintData)?;
+        let ids = Ids { data: &hint.ids_data, ap: &hint.ap_tracking };
+        if hint.code == hint::START {
+            return self.start(vm, &ids);
+        }
+        if !self.program_hint(&hint.code, vm, &ids)? {
+            self.common.execute_hint(vm, scopes, data)?;
+        }
+        Ok(HintExtension::default())
+    }
+}
+
+impl ResourceTracker for Hints<'_> {
+    fn consumed(&self) -> bool {
+        false
+    }
+
+    fn run_resources(&self) -> &RunResources {
+        &self.budget
+    }
+}
+
+/// The selector that only a transaction calls.
+pub(crate) fn execute_selector() -> Felt {
+    shardwire_model::felt::starknet_keccak("__execute__")
+}
+
+/// The reason with which a call of [`execute_selector`] fails.
+pub(crate) fn invalid_argument() -> Felt {
+    short("Invalid argument")
+}

@@ -1,0 +1,178 @@
+//! Runs the program on cairo-vm over what native execution found.
+//!
+//! The code of contracts runs in the same machine. Nothing here is trusted by the proof: a wrong answer makes the run fail.
+
+use crate::{
+    Class, StartError, compiled,
+    hints::Hints,
+    reads::Reads,
+    start::Start,
+    tree::{Snapshot, Transaction},
+};
+use cairo_vm::{
+    types::layout_name::LayoutName,
+    vm::{errors::vm_exception::VmException, runners::cairo_runner::CairoRunner},
+};
+use shardwire_model::{Coded, Felt, Output};
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Replay {
+    /// What the program put out.
+    pub output: Output,
+    /// What it took from the snapshot; the output has the commitment to it.
+    pub reads: Reads,
+    /// How many steps it made.
+    pub steps: u64,
+    /// How many of them were the contracts' own.
+    pub contract_steps: u64,
+    /// How many calls ran code or failed before.
+    pub calls: u64,
+}
+
+/// A run that can't begin, or that didn't end.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The start data contradicts itself.
+    #[error("the start data is refused: {0}")]
+    Start(#[from] StartError),
+    /// The start data is of another program.
+    #[error("the start data is of program {started:#x}, and this is {this:#x}")]
+    Program {
+        /// The program that the shard was started with.
+        started: Felt,
+        /// The program that was to run.
+        this: Felt,
+    },
+    /// A class that the start data names isn't there, or is another.
+    #[error("class {class:#x} has the compiled class hash {got:#x}, and the start data names {expected:#x}")]
+    Class {
+        /// The class.
+        class: Felt,
+        /// What its code hashes to; zero if there is none.
+        got: Felt,
+        /// What the start data has.
+        expected: Felt,
+    },
+    /// The transactions ended without the end event.
+    #[error("there is no further transaction, and the shard has not ended")]
+    Dry,
+    /// The program refused what it was given.
+    #[error("the program stopped at transaction {transaction}: {reason}")]
+    Broken {
+        /// Which, from 1; 0 before the first.
+        transaction: u64,
+        /// What the machine says.
+        reason: String,
+    },
+    /// Something that can't be, of the virtual machine.
+    #[error("the virtual machine failed: {0}")]
+    Vm(String),
+}
+
+impl Coded for ReplayError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Start(error) => error.code(),
+            Self::Program { .. } => "SW-CONTRACTS-020",
+            Self::Class { .. } => "SW-CONTRACTS-021",
+            Self::Dry => "SW-CONTRACTS-022",
+            Self::Broken { .. } => "SW-CONTRACTS-023",
+            Self::Vm(_) => "SW-CONTRACTS-024",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Start(error) => error.next_step(),
+            Self::Program { .. } => "Have the shard executed by the program that it was started with.".into(),
+            Self::Class { .. } => "Give the compiled form of each class that the start data names, made by the same compiler.".into(),
+            Self::Dry => {
+                "Submit the transactions that are missing, the one that ends the shard included.".into()
+            }
+            Self::Broken { .. } => {
+                "The log holds what native execution didn't find: execute it again from the snapshot, and report this if it repeats.".into()
+            }
+            Self::Vm(_) => "Report this with the shard's log; running it again fails the same way.".into(),
+        }
+    }
+}
+
+/// Replays a shard to its end event. `transactions` may block until there is a further one.
+///
+/// # Errors
+/// [`ReplayError`], the first that is met.
+pub fn replay(
+    start: &Start,
+    classes: &[Class],
+    snapshot: &dyn Snapshot,
+    transactions: &mut dyn Iterator<Item = Transaction>,
+) -> Result<Replay, ReplayError> {
+    start.validate()?;
+    if start.program != compiled::hash() {
+        return Err(ReplayError::Program { started: start.program, this: compiled::hash() });
+    }
+    let mut ordered = Vec::new();
+    for pair in &start.classes {
+        let class = classes.iter().find(|class| class.class_hash == pair.class_hash);
+        let got = class.map(Class::compiled_class_hash).unwrap_or_default();
+        match class.filter(|_| got == pair.compiled_class_hash) {
+            Some(class) => ordered.push(class),
+            None => {
+                return Err(ReplayError::Class { class: pair.class_hash, got, expected: pair.compiled_class_hash });
+            }
+        }
+    }
+    let mut hints = Hints::new(start, ordered, snapshot, transactions);
+    let runner = run(&mut hints);
+    let (dry, transaction, calls) = (hints.dry, hints.taken, hints.calls);
+    let reads = std::mem::take(&mut hints.reads);
+    let mut runner = match runner {
+        Ok(runner) => runner,
+        Err(ReplayError::Broken { .. }) if dry => return Err(ReplayError::Dry),
+        Err(ReplayError::Broken { reason, .. }) => return Err(ReplayError::Broken { transaction, reason }),
+        Err(other) => return Err(other),
+    };
+    let trace = runner.get_relocatable_trace().map_err(failed)?;
+    let (steps, own) = (trace.len() as u64, trace.iter().filter(|entry| entry.pc.segment_index != 0).count() as u64);
+    Ok(Replay { output: output(&mut runner)?, reads, steps, contract_steps: own, calls })
+}
+
+fn failed(error: impl std::fmt::Display) -> ReplayError {
+    ReplayError::Vm(error.to_string())
+}
+
+/// Runs the program under hints of any kind.
+pub(crate) fn run(
+    hints: &mut dyn cairo_vm::hint_processor::hint_processor_definition::HintProcessor,
+) -> Result<CairoRunner, ReplayError> {
+    // Proof mode, with a trace; the trace is not padded: the prover does that.
+    let mut runner =
+        CairoRunner::new(compiled::program(), LayoutName::all_cairo_stwo, None, true, true, true).map_err(failed)?;
+    // The layout has no ecdsa and no keccak; the program passes their empty pointers through.
+    let end = runner.initialize(true).map_err(failed)?;
+    runner.run_until_pc(end, hints).map_err(|error| ReplayError::Broken {
+        transaction: 0,
+        reason: VmException::from_vm_error(&runner, error).to_string(),
+    })?;
+    // The instruction at the end, which stays there, is the trace's last.
+    runner.run_for_steps(1, hints).map_err(failed)?;
+    runner.end_run(true, false, hints, true).map_err(failed)?;
+    runner.read_return_values(true).map_err(failed)?;
+    runner.finalize_segments().map_err(failed)?;
+    Ok(runner)
+}
+
+fn output(runner: &mut CairoRunner) -> Result<Output, ReplayError> {
+    let malformed = |what: &str| ReplayError::Vm(format!("the output can't be read: {what}"));
+    let (segment, _) = runner
+        .get_builtin_segments()
+        .into_iter()
+        .find(|(_, name)| name.to_str() == "output")
+        .ok_or_else(|| malformed("no segment"))?;
+    let length = *runner.vm.segments.compute_effective_sizes().get(segment).ok_or_else(|| malformed("no length"))?;
+    let base = (isize::try_from(segment).map_err(|_| malformed("no segment"))?, 0);
+    let felts = runner.vm.get_integer_range(base.into(), length).map_err(|e| malformed(&e.to_string()))?;
+    let felts: Vec<Felt> = felts.into_iter().map(|felt| *felt).collect();
+    Output::from_felts(&felts).map_err(|e| malformed(&e.to_string()))
+}

@@ -1,0 +1,172 @@
+//! The contracts of `game/`, deployed in a state, with players that sign.
+
+use super::recorder::{Native, Request};
+use crate::{
+    Class, Start, compiled,
+    start::{ClassPair, Contract, Entry, EntryKind, MAX_AMOUNT, Rule},
+    tree::{ResourceBounds, Snapshot, State, Transaction, short},
+};
+use shardwire_model::{
+    EventId, Felt, PeerId, ShardId,
+    felt::{ContractId, Key, Selector, starknet_keccak},
+};
+use starknet_types_core::hash::{Pedersen, StarkHash};
+
+pub(super) const PLAYERS: u64 = 3;
+pub(super) const SHARD: u64 = 0x5a4d;
+pub(super) const BEGINS: u64 = 1_764_460_805;
+pub(super) const DEADLINE: u64 = BEGINS + 10_000;
+
+pub(super) fn gold() -> Felt {
+    0x601du64.into()
+}
+pub(super) fn arena() -> Felt {
+    0xa7e7au64.into()
+}
+pub(super) fn sword() -> Felt {
+    0x5803du64.into()
+}
+pub(super) fn world() -> Felt {
+    0x303_1du64.into()
+}
+pub(super) fn player(i: u64) -> Felt {
+    (0x1000 + i).into()
+}
+
+/// The address of a variable of a contract's storage, or of what it has under keys.
+pub(super) fn key(name: &str, keys: &[Felt]) -> Felt {
+    let bound = Felt::TWO.pow(251u32) - Felt::from(256);
+    let address = keys.iter().fold(starknet_keccak(name), |address, key| Pedersen::hash(&address, key));
+    if address >= bound { address - bound } else { address }
+}
+
+pub(super) fn selector(name: &str) -> Felt {
+    starknet_keccak(name)
+}
+
+pub(super) struct Dungeon {
+    pub(super) start: Start,
+    pub(super) classes: Vec<Class>,
+    pub(super) state: State,
+}
+
+/// A transaction that is to come: who calls what, and when.
+pub(super) struct Planned {
+    pub(super) player: u64,
+    pub(super) calls: Vec<(Felt, Felt, Vec<Felt>)>,
+    pub(super) l2_gas: u64,
+    pub(super) time: u64,
+}
+
+pub(super) fn plan(player: u64, contract: Felt, name: &str, calldata: &[Felt]) -> Planned {
+    let calls = vec![(contract, selector(name), calldata.to_vec())];
+    Planned { player, calls, l2_gas: 50_000_000, time: BEGINS }
+}
+
+pub(super) fn finish() -> Planned {
+    plan(0, world(), "finish", &[])
+}
+
+impl Dungeon {
+    pub(super) fn new() -> Self {
+        let casm: [(&str, &[u8]); 6] = [
+            ("Account", include_bytes!("../../game/account.casm.json")),
+            ("Arena", include_bytes!("../../game/arena.casm.json")),
+            ("Dice", include_bytes!("../../game/dice.casm.json")),
+            ("Gold", include_bytes!("../../game/gold.casm.json")),
+            ("Sword", include_bytes!("../../game/sword.casm.json")),
+            ("World", include_bytes!("../../game/world.casm.json")),
+        ];
+        let mut classes: Vec<Class> =
+            casm.iter().map(|(name, json)| Class::from_casm(short(name), json).unwrap()).collect();
+        classes.sort_by_key(|class| class.class_hash);
+        let class = |name: &str| classes.iter().position(|class| class.class_hash == short(name)).unwrap();
+        let listed = |address, name, rule, account| Contract { address, class: class(name), rule, account };
+        let mut contracts = vec![
+            listed(gold(), "Gold", Rule::Closed, false),
+            listed(arena(), "Arena", Rule::Scratch, false),
+            listed(sword(), "Sword", Rule::Closed, false),
+            listed(world(), "World", Rule::Scratch, false),
+        ];
+        contracts.extend((0..PLAYERS).map(|i| listed(player(i), "Account", Rule::Scratch, true)));
+        contracts.sort_by_key(|contract| contract.address);
+        let place = |address| contracts.iter().position(|contract| contract.address == address).unwrap();
+        let shard = Felt::from(SHARD);
+        let entry = |kind, address, key, guard| {
+            let maximum = if matches!(kind, EntryKind::Counter | EntryKind::Escrow) { MAX_AMOUNT } else { 0 };
+            Entry { kind, contract: place(address), key: Key(key), guard, maximum }
+        };
+        let mut entries = vec![
+            entry(EntryKind::Escrow, gold(), key("balances", &[arena()]), Felt::ZERO),
+            entry(EntryKind::Scratch, gold(), key("allowances", &[player(0), player(1)]), Felt::ZERO),
+            entry(EntryKind::Lock, sword(), key("owners", &[Felt::from(7)]), shard),
+            entry(EntryKind::Lock, sword(), key("owners", &[Felt::from(8)]), Felt::ONE),
+        ];
+        let mut state = State::default();
+        let mut put = |contract, name: &str, keys: &[Felt], value| {
+            state.storage.insert((contract, key(name, keys)), value);
+        };
+        put(gold(), "balances", &[arena()], 1_000u64.into());
+        put(gold(), "minter", &[], player(0));
+        put(arena(), "gold", &[], gold());
+        put(world(), "arena", &[], arena());
+        put(world(), "dice", &[], short("Dice"));
+        put(world(), "master", &[], player(0));
+        for i in 0..PLAYERS {
+            entries.push(entry(EntryKind::Counter, world(), key("xp", &[player(i)]), Felt::ZERO));
+            entries.push(entry(EntryKind::Escrow, gold(), key("balances", &[player(i)]), Felt::ZERO));
+            put(player(i), "public_key", &[], starknet_crypto::get_public_key(&(0x1234 + i).into()));
+            put(gold(), "balances", &[player(i)], 10u64.into());
+            put(world(), "xp", &[player(i)], (5 * i).into());
+        }
+        put(sword(), "owners", &[Felt::from(7)], player(1));
+        put(sword(), "owners", &[Felt::from(8)], player(1));
+        state.nonces.insert(player(1), 41u64.into());
+        entries.sort_by_key(|entry| (entry.contract, entry.key.0));
+        let pair = |class: &Class| ClassPair {
+            class_hash: class.class_hash,
+            compiled_class_hash: class.compiled_class_hash(),
+        };
+        let start = Start {
+            shard: ShardId(shard),
+            program: compiled::hash(),
+            operator: PeerId([7; 32]),
+            end_event: EventId { from: ContractId(world()), selector: Selector(starknet_keccak("Finished")) },
+            begins: BEGINS,
+            deadline: DEADLINE,
+            first_block: 1_234,
+            sequencer: 0x5e9u64.into(),
+            classes: classes.iter().map(pair).collect(),
+            contracts,
+            entries,
+        };
+        Self { start, classes, state }
+    }
+
+    /// Executes what is planned natively. Also what the state is afterwards.
+    pub(super) fn play(&self, planned: Vec<Planned>) -> (Vec<Transaction>, State) {
+        let mut native = Native::new(&self.start, &self.classes, self.state.clone());
+        let transactions =
+            planned.into_iter().map(|planned| run(&mut native, planned, self.start.chain_id())).collect();
+        (transactions, native.state)
+    }
+}
+
+pub(super) fn run(native: &mut Native<'_>, planned: Planned, chain_id: Felt) -> Transaction {
+    let mut calldata = vec![Felt::from(planned.calls.len() as u64)];
+    for (to, selector, arguments) in planned.calls {
+        calldata.extend([to, selector, (arguments.len() as u64).into()]);
+        calldata.extend(arguments);
+    }
+    let sender = player(planned.player);
+    let request = Request {
+        sender,
+        nonce: u64::try_from(native.state.nonce(sender)).unwrap(),
+        calldata,
+        bounds: ResourceBounds { l1_gas: 3, l2_gas: planned.l2_gas, l1_data_gas: 7 },
+        time: planned.time,
+    };
+    let hash = request.hash(chain_id);
+    let signed = starknet_crypto::sign(&(0x1234 + planned.player).into(), &hash, &0x777u64.into()).unwrap();
+    native.invoke(request, vec![signed.r, signed.s])
+}

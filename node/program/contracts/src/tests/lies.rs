@@ -1,0 +1,409 @@
+//! Whoever runs the program supplies something else than what happened: the program stops.
+
+use super::dungeon::{
+    BEGINS, DEADLINE, Dungeon, Planned, arena, finish, gold, key, plan, player, selector, sword, world,
+};
+use crate::{
+    Class, ReplayError,
+    compiled::hint,
+    hints::Hints,
+    replay,
+    replay::run,
+    tree::{Call, State, Transaction},
+};
+use cairo_lang_casm::hints::{Hint, StarknetHint};
+use cairo_vm::{
+    Felt252,
+    hint_processor::{
+        builtin_hint_processor::{
+            builtin_hint_processor_definition::HintProcessorData,
+            hint_utils::{get_ptr_from_var_name, insert_value_from_var_name},
+        },
+        hint_processor_definition::{HintExtension, HintProcessorLogic, HintReference},
+    },
+    serde::deserialize_program::ApTracking,
+    types::{
+        exec_scope::ExecutionScopes,
+        relocatable::{MaybeRelocatable, Relocatable},
+    },
+    vm::{
+        errors::{hint_errors::HintError, vm_errors::VirtualMachineError},
+        runners::cairo_runner::{ResourceTracker, RunResources},
+        vm_core::VirtualMachine,
+    },
+};
+use shardwire_model::Felt;
+use std::{any::Any, collections::HashMap, sync::Arc};
+
+fn felt(number: u64) -> Felt {
+    number.into()
+}
+
+/// One transaction with calls four deep, one with an inner failure, one that reads what it is told, the end.
+fn planned() -> Vec<Planned> {
+    vec![
+        plan(1, world(), "adventure", &[felt(20)]),
+        plan(1, world(), "try_adventure", &[felt(5_000)]),
+        plan(2, world(), "try_call", &[gold(), selector("missing"), felt(0)]),
+        plan(2, world(), "look", &[]),
+        finish(),
+    ]
+}
+
+fn refused(dungeon: &Dungeon, state: &State, transactions: Vec<Transaction>) -> String {
+    match replay(&dungeon.start, &dungeon.classes, state, &mut transactions.into_iter()) {
+        Err(ReplayError::Broken { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What is told otherwise of the transactions that were executed.
+#[test]
+fn a_tree_that_is_not_what_happened_is_refused() {
+    let dungeon = Dungeon::new();
+    let (honest, _) = dungeon.play(planned());
+    replay(&dungeon.start, &dungeon.classes, &dungeon.state, &mut honest.clone().into_iter()).unwrap();
+    fn world_call(transactions: &mut [Transaction], i: usize) -> &mut Call {
+        &mut transactions[i].execute.calls[0]
+    }
+    type Lie = (&'static str, fn(&mut Vec<Transaction>));
+    let lies: [Lie; 17] = [
+        ("a read", |t| world_call(t, 0).reads[0] += Felt::ONE),
+        ("a read of a failed frame", |t| world_call(t, 1).calls[0].reads[0] += Felt::ONE),
+        ("what an inner call returned", |t| world_call(t, 0).calls[0].retdata[0] += Felt::ONE),
+        ("how much it returned", |t| world_call(t, 0).calls[0].retdata.push(Felt::ONE)),
+        ("the reason of a failure", |t| world_call(t, 1).calls[0].retdata[0] += Felt::ONE),
+        ("that a call failed", |t| world_call(t, 0).calls[0].failed = true),
+        ("that a call didn't fail", |t| world_call(t, 1).calls[0].failed = false),
+        ("that there is such an entry point", |t| world_call(t, 2).calls[0].failed = false),
+        ("less gas than was used", |t| world_call(t, 0).calls[0].gas_consumed -= 1),
+        ("more gas than was used", |t| world_call(t, 0).calls[0].gas_consumed += 1),
+        ("gas used without a run", |t| world_call(t, 2).calls[0].gas_consumed = 1),
+        ("a nonce", |t| t[0].nonce += Felt::ONE),
+        ("a nonce again", |t| t[1].nonce -= Felt::ONE),
+        ("a signature", |t| t[0].signature[0] += Felt::ONE),
+        ("what was called", |t| *t[0].calldata.last_mut().unwrap() += Felt::ONE),
+        ("the limit of gas", |t| t[0].bounds.l2_gas += 1),
+        ("the order of transactions", |t| t.swap(0, 1)),
+    ];
+    for (what, lie) in lies {
+        let mut transactions = honest.clone();
+        lie(&mut transactions);
+        let reason = refused(&dungeon, &dungeon.state, transactions);
+        println!("{what}: {}", reason.lines().last().unwrap_or_default());
+    }
+}
+
+#[test]
+fn the_order_of_inner_calls_is_the_order_of_the_syscalls() {
+    let dungeon = Dungeon::new();
+    let calls = vec![(world(), selector("train"), vec![felt(3)]), (world(), selector("train"), vec![felt(4)])];
+    let twice = Planned { player: 1, calls, l2_gas: 50_000_000, time: BEGINS };
+    let (mut transactions, _) = dungeon.play(vec![twice, finish()]);
+    transactions[0].execute.calls.swap(0, 1);
+    refused(&dungeon, &dungeon.state, transactions);
+}
+
+#[test]
+fn time_neither_runs_back_nor_beyond_the_deadline_nor_begins_early() {
+    let dungeon = Dungeon::new();
+    for times in [[BEGINS + 1, BEGINS], [BEGINS, DEADLINE + 1], [BEGINS - 1, BEGINS]] {
+        let mut planned = vec![plan(1, world(), "train", &[felt(1)]), finish()];
+        for (planned, time) in planned.iter_mut().zip(times) {
+            planned.time = time;
+        }
+        let (transactions, _) = dungeon.play(planned);
+        refused(&dungeon, &dungeon.state, transactions);
+    }
+}
+
+#[test]
+fn what_is_signed_for_one_shard_is_not_valid_in_another() {
+    let mut other = Dungeon::new();
+    other.start.shard.0 += Felt::ONE;
+    let (transactions, _) = other.play(planned());
+    let dungeon = Dungeon::new();
+    assert_ne!(other.start.chain_id(), dungeon.start.chain_id());
+    refused(&dungeon, &dungeon.state, transactions);
+}
+
+#[test]
+fn only_accounts_send() {
+    let mut dungeon = Dungeon::new();
+    let (transactions, _) = dungeon.play(planned());
+    let place = dungeon.start.contract_place(player(1)).unwrap();
+    dungeon.start.contracts[place].account = false;
+    refused(&dungeon, &dungeon.state, transactions);
+}
+
+#[test]
+fn a_foreign_first_value_is_in_the_commitment_of_the_reads() {
+    let dungeon = Dungeon::new();
+    let mut foreign = Dungeon::new();
+    foreign.state.storage.insert((arena(), key("fights", &[])), felt(99));
+    let (transactions, _) = foreign.play(planned());
+    // Nobody can tell from the run alone; a settler compares the list with the state that the shard was forked from.
+    let replayed = replay(&dungeon.start, &dungeon.classes, &foreign.state, &mut transactions.into_iter()).unwrap();
+    let place = dungeon.start.contract_place(arena()).unwrap();
+    assert_eq!(replayed.reads.storage[&(place, key("fights", &[]))], felt(99));
+    assert_eq!(replayed.output.reads, replayed.reads.commitment(&dungeon.start));
+    let mut honest = replayed.reads.clone();
+    honest.storage.insert((place, key("fights", &[])), felt(0));
+    assert_ne!(replayed.output.reads, honest.commitment(&dungeon.start));
+    // The value of a listed slot is in the commitment before, which is compared with the World's.
+    let mut listed = Dungeon::new();
+    listed.state.storage.insert((world(), key("xp", &[player(1)])), felt(1_000));
+    let (transactions, _) = listed.play(planned());
+    let other = replay(&dungeon.start, &dungeon.classes, &listed.state, &mut transactions.into_iter()).unwrap();
+    assert_ne!(other.output.before, replayed.output.before);
+}
+
+#[test]
+fn a_closed_contract_keeps_every_slot_that_is_not_listed() {
+    let dungeon = Dungeon::new();
+    let stranger = felt(0xbad);
+    // One coin to an address that isn't listed; gold out of nothing; a lock that the shard doesn't hold.
+    for planned in [
+        plan(1, gold(), "transfer", &[stranger, felt(1), felt(0)]),
+        plan(0, gold(), "mint", &[player(0), felt(1), felt(0)]),
+        plan(1, gold(), "approve", &[player(2), felt(1), felt(0)]),
+        plan(1, sword(), "give", &[felt(8), player(2)]),
+    ] {
+        let (transactions, _) = dungeon.play(vec![planned, finish()]);
+        assert!(!transactions[0].reverted());
+        refused(&dungeon, &dungeon.state, transactions);
+    }
+}
+
+#[test]
+fn what_a_closed_contract_takes_back_in_the_same_transaction_counts_for_nothing() {
+    let dungeon = Dungeon::new();
+    let stranger = felt(0xbad);
+    let transfer = |to: Felt, amount: u64| (gold(), selector("transfer"), vec![to, felt(amount), felt(0)]);
+    let approve = |amount: u64| (gold(), selector("approve"), vec![player(2), felt(amount), felt(0)]);
+    let many = |calls| Planned { player: 1, calls, l2_gas: 50_000_000, time: BEGINS };
+    let failing = vec![transfer(stranger, 1), (world(), selector("doom"), vec![])];
+    let planned = vec![
+        many(vec![approve(3), approve(5), approve(0)]),
+        many(failing),
+        // An inner failure: the gold pays nobody.
+        plan(1, world(), "try_call", &[gold(), selector("transfer"), felt(3), stranger, felt(9_999), felt(0)]),
+        finish(),
+    ];
+    let (transactions, _) = dungeon.play(planned);
+    replay(&dungeon.start, &dungeon.classes, &dungeon.state, &mut transactions.into_iter()).unwrap();
+}
+
+#[test]
+fn code_that_is_not_the_class_is_refused() {
+    let dungeon = Dungeon::new();
+    let mut other = Dungeon::new();
+    // An instruction that no transaction reaches.
+    *other.classes[0].bytecode.last_mut().unwrap() += Felt::ONE;
+    let (transactions, _) = dungeon.play(planned());
+    let error =
+        replay(&dungeon.start, &other.classes, &dungeon.state, &mut transactions.clone().into_iter()).unwrap_err();
+    assert!(matches!(error, ReplayError::Class { .. }), "{error}");
+    // A prover would not look.
+    for spoil in [
+        (|class: &mut Class| *class.bytecode.last_mut().unwrap() += Felt::ONE) as fn(&mut Class),
+        |class| class.entry_points.last_mut().unwrap().selector += Felt::ONE,
+        |class| class.entry_points[0].builtins[2] ^= true,
+        |class| class.constructors += Felt::ONE,
+    ] {
+        let mut classes = Dungeon::new().classes;
+        let spoilt = classes.iter_mut().find(|class| class.class_hash == crate::tree::short("Sword")).unwrap();
+        spoil(spoilt);
+        let mut transactions = transactions.clone().into_iter();
+        let mut hints = Hints::new(&dungeon.start, classes.iter().collect(), &dungeon.state, &mut transactions);
+        assert!(matches!(run(&mut hints), Err(ReplayError::Broken { .. })));
+    }
+}
+
+/// What a dishonest prover answers a hint with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lie {
+    Nothing,
+    /// An inner call is of another contract.
+    Contract,
+    /// Another entry point of the class runs.
+    EntryPoint,
+    /// There is no such entry point.
+    NoEntryPoint,
+    /// A caller that didn't call, in what a contract is told.
+    Caller,
+    /// There isn't enough gas for a call.
+    Poor,
+    /// What a write overwrote.
+    Overwritten,
+    /// A failed frame's storage is left as it is: the old value counts as what was there.
+    Undo,
+    /// A contract's storage ends where it ended before.
+    Storage,
+    /// A write to an escrow is to another slot that is listed.
+    Listed,
+}
+
+struct Liar<'a> {
+    honest: Hints<'a>,
+    lie: Lie,
+    asked: usize,
+    budget: RunResources,
+}
+
+impl HintProcessorLogic for Liar<'_> {
+    fn compile_hint(
+        &self,
+        code: &str,
+        ap: &ApTracking,
+        ids: &HashMap<String, usize>,
+        references: &[HintReference],
+        scopes: &[String],
+        constants: Arc<HashMap<String, Felt252>>,
+    ) -> Result<Box<dyn Any>, VirtualMachineError> {
+        self.honest.compile_hint(code, ap, ids, references, scopes, constants)
+    }
+
+    fn execute_hint(
+        &mut self,
+        _: &mut VirtualMachine,
+        _: &mut ExecutionScopes,
+        _: &Box<dyn Any>,
+    ) -> Result<(), HintError> {
+        unreachable!("the extensive form is called")
+    }
+
+    fn execute_hint_extensive(
+        &mut self,
+        vm: &mut VirtualMachine,
+        scopes: &mut ExecutionScopes,
+        data: &Box<dyn Any>,
+    ) -> Result<HintExtension, HintError> {
+        if let Some(Hint::Starknet(StarknetHint::SystemCall { .. })) = data.downcast_ref::<Hint>() {
+            if self.lie == Lie::Caller && self.asked == 0 {
+                let frame = self.honest.answers().frame.unwrap();
+                let forged = vm.add_memory_segment();
+                let mut cells: Vec<MaybeRelocatable> = (0..7)
+                    .map(|i: usize| {
+                        let at: Relocatable = (frame + i).unwrap();
+                        vm.get_maybe(&at).unwrap()
+                    })
+                    .collect();
+                if cells[2] != Felt::ZERO.into() {
+                    self.asked += 1;
+                    cells[2] = player(2).into();
+                    vm.load_data(forged, &cells)?;
+                    self.honest.answers().frame = Some(forged);
+                }
+            }
+            return self.honest.execute_hint_extensive(vm, scopes, data);
+        }
+        let Some(hint) = data.downcast_ref::<HintProcessorData>() else {
+            return self.honest.execute_hint_extensive(vm, scopes, data);
+        };
+        let (ids, ap) = (&hint.ids_data, &hint.ap_tracking);
+        let told = match self.lie {
+            Lie::Nothing | Lie::Caller => "",
+            Lie::Contract | Lie::Poor => hint::CALL_CONTRACT,
+            Lie::EntryPoint | Lie::NoEntryPoint => hint::ENTER_FRAME,
+            Lie::Overwritten | Lie::Undo => hint::WRITE,
+            Lie::Storage => hint::ENTER_CONTRACT,
+            Lie::Listed => hint::FIND_ENTRY,
+        };
+        if hint.code != told {
+            return self.honest.execute_hint_extensive(vm, scopes, data);
+        }
+        self.asked += 1;
+        let mut set = |name: &str, value: MaybeRelocatable| insert_value_from_var_name(name, value, vm, ids, ap);
+        match (self.lie, self.asked) {
+            (Lie::Contract, 1) => {
+                set("place", 0.into())?;
+                set("affordable", 1.into())?;
+            }
+            (Lie::Poor, 1) => {
+                set("place", 0.into())?;
+                set("affordable", 0.into())?;
+            }
+            (Lie::EntryPoint, 3) => {
+                let syscalls = self.honest.answers().syscalls.unwrap();
+                set("outcome", 0.into())?;
+                set("index", 0.into())?;
+                set("syscalls", syscalls.into())?;
+            }
+            (Lie::NoEntryPoint, 3) => {
+                set("outcome", 1.into())?;
+                set("index", 0.into())?;
+                set("syscalls", 0.into())?;
+            }
+            (Lie::Listed, 1) => {
+                set("listed", 1.into())?;
+                set("index", 0.into())?;
+            }
+            (Lie::Overwritten, 2) => {
+                let access = get_ptr_from_var_name("storage", vm, ids, ap)?;
+                vm.insert_value((access + 1)?, felt(77))?;
+            }
+            (Lie::Undo, n) => {
+                // An undoing write writes what an earlier one overwrote: it is told that nothing had been written.
+                let access = get_ptr_from_var_name("storage", vm, ids, ap)?;
+                let value = vm.get_integer((access + 2)?)?.into_owned();
+                if n > 12 {
+                    vm.insert_value((access + 1)?, value)?;
+                } else {
+                    return self.honest.execute_hint_extensive(vm, scopes, data);
+                }
+            }
+            (Lie::Storage, 8) => {
+                let visit = get_ptr_from_var_name("visit", vm, ids, ap)?;
+                let base = vm.add_memory_segment();
+                vm.insert_value((visit + 1)?, base)?;
+            }
+            _ => return self.honest.execute_hint_extensive(vm, scopes, data),
+        }
+        Ok(HintExtension::default())
+    }
+}
+
+impl ResourceTracker for Liar<'_> {
+    fn consumed(&self) -> bool {
+        false
+    }
+
+    fn run_resources(&self) -> &RunResources {
+        &self.budget
+    }
+}
+
+#[test]
+fn a_guess_that_is_not_so_is_refused() {
+    let dungeon = Dungeon::new();
+    let (transactions, _) = dungeon.play(planned());
+    let classes = || dungeon.classes.iter().collect::<Vec<&Class>>();
+    let lies = [
+        Lie::Nothing,
+        Lie::Contract,
+        Lie::EntryPoint,
+        Lie::NoEntryPoint,
+        Lie::Caller,
+        Lie::Poor,
+        Lie::Overwritten,
+        Lie::Undo,
+        Lie::Storage,
+        Lie::Listed,
+    ];
+    for lie in lies {
+        let mut transactions = transactions.clone().into_iter();
+        let honest = Hints::new(&dungeon.start, classes(), &dungeon.state, &mut transactions);
+        let mut liar = Liar { honest, lie, asked: 0, budget: RunResources::default() };
+        let result = run(&mut liar);
+        match result {
+            Ok(_) => assert_eq!(lie, Lie::Nothing),
+            Err(ReplayError::Broken { reason, .. }) => {
+                assert_ne!(lie, Lie::Nothing, "{reason}");
+                assert!(liar.asked > 0, "{lie:?} was never told: {reason}");
+                println!("{lie:?}: {}", reason.lines().last().unwrap_or_default());
+            }
+            Err(other) => panic!("{lie:?}: {other}"),
+        }
+    }
+}
