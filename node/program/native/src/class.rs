@@ -19,19 +19,17 @@ use std::{collections::BTreeSet, sync::Arc, thread};
 /// The builtins that a proof covers.
 const BUILTINS: [&str; 5] = ["pedersen", "range_check", "bitwise", "ec_op", "poseidon"];
 /// The system calls that a proof covers, as Sierra names them.
-const SYSCALLS: [&str; 8] = [
+const SYSCALLS: [&str; 9] = [
     "call_contract_syscall",
     "emit_event_syscall",
     "get_class_hash_at_syscall",
     "get_execution_info_syscall",
     "get_execution_info_v2_syscall",
+    "get_execution_info_v3_syscall",
     "library_call_syscall",
     "storage_read_syscall",
     "storage_write_syscall",
 ];
-/// A system call that can't be told from its older versions when it is made, so a class that has it is refused.
-const EXECUTION_INFO_V3: &str = "get_execution_info_v3_syscall";
-
 /// An entry point of a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryPoint {
@@ -182,8 +180,8 @@ impl Sierra {
             sierra_program: Vec<Felt>,
             #[serde(default)]
             contract_class_version: String,
-            #[serde(default)]
-            entry_points_by_type: ContractEntryPoints,
+            #[serde(borrow)]
+            entry_points_by_type: Option<&'a RawValue>,
             #[serde(borrow)]
             abi: Option<&'a RawValue>,
         }
@@ -197,7 +195,10 @@ impl Sierra {
             return Err(ClassError::File("it has no 'sierra_program'".into()));
         }
         bounded("Sierra program", "felts", file.sierra_program.len(), bounds::MAX_SIERRA_FELTS)?;
-        let points = &file.entry_points_by_type;
+        // Read after what tells a Cairo 0 class, whose entry points are others.
+        let points = file.entry_points_by_type.map_or("{}", RawValue::get);
+        let points: ContractEntryPoints =
+            serde_json::from_str(points).map_err(|error| ClassError::File(cut(&error.to_string())))?;
         let count = points.external.len() + points.constructor.len() + points.l1_handler.len();
         bounded("list of entry points", "entries", count, bounds::MAX_ENTRY_POINTS)?;
         let abi = match file.abi.map(RawValue::get) {
@@ -213,7 +214,7 @@ impl Sierra {
             entry_points_by_type: points.clone().into(),
             abi,
         };
-        Ok(Self { class, entry_points: file.entry_points_by_type })
+        Ok(Self { class, entry_points: points })
     }
 }
 
@@ -239,9 +240,6 @@ fn compiled(sierra: &Sierra) -> Result<(CasmContractClass, SierraVersion, BTreeS
         let names = program.program.libfunc_declarations.iter().map(|it| it.long_id.generic_id.to_string());
         let beyond: BTreeSet<_> =
             names.filter(|name| name.ends_with("_syscall") && !SYSCALLS.contains(&name.as_str())).collect();
-        if beyond.contains(EXECUTION_INFO_V3) {
-            return Err(ClassError::Syscall(EXECUTION_INFO_V3));
-        }
         // One more than fits, so that the bound is told from a mistake in the class.
         let casm = CasmContractClass::from_contract_class(class, program, false, bounds::MAX_BYTECODE_FELTS + 1);
         let casm = casm.map_err(|error| match error {
@@ -319,9 +317,6 @@ pub enum ClassError {
         /// The entry point.
         selector: Felt,
     },
-    /// The class has a system call that no proof covers, and that can't be refused when it is made.
-    #[error("the class has system call {0}, which no proof covers yet")]
-    Syscall(&'static str),
     /// The class hash stated isn't the class'.
     #[error("the class hashes to {computed:#x}, not to {stated:#x}")]
     Hash {
@@ -356,10 +351,9 @@ impl Coded for ClassError {
             Self::Casm(_) => "SW-CLASS-006",
             Self::OtherCasm { .. } => "SW-CLASS-007",
             Self::Builtin { .. } => "SW-CLASS-008",
-            Self::Syscall(_) => "SW-CLASS-009",
-            Self::Hash { .. } => "SW-CLASS-010",
-            Self::CompiledHash { .. } => "SW-CLASS-011",
-            Self::NoThread(_) => "SW-CLASS-012",
+            Self::Hash { .. } => "SW-CLASS-009",
+            Self::CompiledHash { .. } => "SW-CLASS-010",
+            Self::NoThread(_) => "SW-CLASS-011",
         }
     }
 
@@ -377,7 +371,6 @@ impl Coded for ClassError {
                 "segment_arena" => "Do without dictionaries (Felt252Dict) in what the shard runs.".into(),
                 _ => "Do without circuits (core::circuit) in what the shard runs.".into(),
             },
-            Self::Syscall(_) => "Use get_execution_info_v2_syscall instead.".into(),
             Self::Hash { .. } => "Correct the class hash, or give the file of that class.".into(),
             Self::CompiledHash { .. } => {
                 "Correct the compiled class hash: it is version 2 (Blake2s), of what this release's compiler makes of the class.".into()

@@ -42,6 +42,6 @@ pub use class::{Class, ClassError, EntryPoint};
 pub use genesis::{Genesis, GenesisError};
 pub use ground::{Ground, GroundError};
 pub use native::{Change, Checked, Native, Simulation};
-pub use outcome::{Diff, Event, Gas, Outcome, Receipt, Status};
+pub use outcome::{Diff, Event, Gas, Outcome, Receipt, Status, Trace};
 pub use refusal::Refusal;
 pub use transaction::Invoke;

@@ -48,6 +48,7 @@ pub enum Checked {
 pub struct Change {
     receipt: Arc<Receipt>,
     tree: Arc<tree::Transaction>,
+    outcome: Arc<Outcome>,
 }
 
 impl Change {
@@ -61,6 +62,12 @@ impl Change {
     #[must_use]
     pub const fn tree(&self) -> &Arc<tree::Transaction> {
         &self.tree
+    }
+
+    /// All that its execution found.
+    #[must_use]
+    pub const fn outcome(&self) -> &Arc<Outcome> {
+        &self.outcome
     }
 }
 
@@ -144,9 +151,20 @@ impl Native {
         }
         // A transaction in the log was validated, so its tree is there.
         let tree = outcome.tree(invoke, hash, time).ok_or_else(|| Refusal::Broken("it was not validated".into()))?;
-        let Outcome { status, events, returned, gas, diff, .. } = outcome;
-        let receipt = Receipt { index, block: block.number, time, hash, status, events, returned, gas, diff, ends };
-        Ok(Checked::New(Change { receipt: Arc::new(receipt), tree: Arc::new(tree) }))
+        let Outcome { status, events, returned, gas, diff, .. } = &outcome;
+        let receipt = Receipt {
+            index,
+            block: block.number,
+            time,
+            hash,
+            status: status.clone(),
+            events: events.clone(),
+            returned: returned.clone(),
+            gas: *gas,
+            diff: diff.clone(),
+            ends,
+        };
+        Ok(Checked::New(Change { receipt: Arc::new(receipt), tree: Arc::new(tree), outcome: Arc::new(outcome) }))
     }
 
     /// Takes in what [`check`](Self::check) found, here or in a clone that was where this is. Nothing may have been applied since then.

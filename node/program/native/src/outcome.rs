@@ -1,6 +1,7 @@
 //! What an execution did.
 
 use blockifier::execution::call_info::CallInfo;
+use shardwire_contracts::tree::CallKind;
 use shardwire_model::{ContractId, Felt, Key};
 
 /// Whether what a transaction did stands.
@@ -71,6 +72,33 @@ pub struct Outcome {
     pub(crate) validate: Option<CallInfo>,
     /// The calls of `__execute__`, whether it stands or not.
     pub(crate) execute: CallInfo,
+}
+
+/// One call, with its events and the calls that it made: for people and their tools. What a failed call emitted isn't in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// How it came about.
+    pub kind: CallKind,
+    /// The contract whose storage it worked on.
+    pub contract: ContractId,
+    /// The class whose code ran.
+    pub class: Felt,
+    /// The entry point.
+    pub selector: Felt,
+    /// Who called; zero for the first call of a transaction.
+    pub caller: ContractId,
+    /// Its arguments.
+    pub calldata: Vec<Felt>,
+    /// What it returned, or what it panicked with.
+    pub returned: Vec<Felt>,
+    /// Whether it panicked.
+    pub failed: bool,
+    /// The L2 gas that it used.
+    pub gas: u64,
+    /// Its events, each with its place among the transaction's.
+    pub events: Vec<(usize, Event)>,
+    /// The calls that it made, in order.
+    pub calls: Vec<Self>,
 }
 
 /// What became of a transaction in the log.

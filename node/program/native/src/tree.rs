@@ -1,9 +1,9 @@
 //! The record of an execution, in the words of the program that replays it.
 
-use crate::{Invoke, Outcome};
+use crate::{Event, Invoke, Outcome, Trace};
 use blockifier::execution::{call_info::CallInfo, entry_point::CallType};
 use shardwire_contracts::tree::{Call, CallKind, Transaction};
-use shardwire_model::Felt;
+use shardwire_model::{ContractId, Felt};
 
 impl Outcome {
     /// What the program replays: the transaction, and all calls of it with what each found. None if the account didn't validate the transaction,
@@ -22,16 +22,55 @@ impl Outcome {
             execute: call(&self.execute),
         })
     }
+
+    /// The calls of `__validate__`, unless it was left out.
+    #[must_use]
+    pub fn validation(&self) -> Option<Trace> {
+        self.validate.as_ref().map(trace)
+    }
+
+    /// The calls of `__execute__`.
+    #[must_use]
+    pub fn execution(&self) -> Trace {
+        trace(&self.execute)
+    }
+}
+
+const fn kind(call: CallType) -> CallKind {
+    match call {
+        CallType::Call => CallKind::Call,
+        CallType::Delegate => CallKind::Library,
+    }
+}
+
+/// As [`call`], with what isn't proven from the record.
+fn trace(info: &CallInfo) -> Trace {
+    let CallInfo { call: entry, execution, inner_calls, .. } = info;
+    let contract = ContractId(entry.storage_address.into());
+    let events = execution.events.iter().map(|ordered| {
+        let keys = ordered.event.keys.iter().map(|key| key.0).collect();
+        (ordered.order, Event { from: contract, keys, data: ordered.event.data.0.clone() })
+    });
+    Trace {
+        kind: kind(entry.call_type),
+        contract,
+        class: entry.class_hash.map_or(Felt::ZERO, |hash| hash.0), // Set by execution.
+        selector: entry.entry_point_selector.0,
+        caller: ContractId(entry.caller_address.into()),
+        calldata: entry.calldata.0.to_vec(),
+        returned: execution.retdata.0.clone(),
+        failed: execution.failed,
+        gas: execution.gas_consumed,
+        events: if execution.failed { Vec::new() } else { events.collect() },
+        calls: inner_calls.iter().map(trace).collect(),
+    }
 }
 
 /// At most [`MAX_CALL_DEPTH`](crate::bounds::MAX_CALL_DEPTH) deep: nothing deeper was executed.
 fn call(info: &CallInfo) -> Call {
     let CallInfo { call: entry, execution, storage_access_tracker, inner_calls, .. } = info;
     Call {
-        kind: match entry.call_type {
-            CallType::Call => CallKind::Call,
-            CallType::Delegate => CallKind::Library,
-        },
+        kind: kind(entry.call_type),
         contract: entry.storage_address.into(),
         class_hash: entry.class_hash.map_or(Felt::ZERO, |hash| hash.0), // Set by execution.
         selector: entry.entry_point_selector.0,

@@ -113,12 +113,11 @@ fn bytecode_beside_a_class_must_be_its_own() {
 }
 
 #[test]
-fn builtins_and_system_calls_are_named() {
+fn builtins_are_named() {
     let (selector, name) = (Felt::from(5), "segment_arena".to_string());
     let errors = [
         ClassError::Builtin { builtin: name, selector },
         ClassError::Builtin { builtin: "add_mod".into(), selector },
-        ClassError::Syscall("get_execution_info_v3_syscall"),
         ClassError::NoThread("…".into()),
     ];
     let read: Vec<_> = errors.iter().map(|it| format!("{} {it}. {}", it.code(), it.next_step())).collect();
@@ -127,8 +126,7 @@ fn builtins_and_system_calls_are_named() {
         [
             "SW-CLASS-008 entry point 0x5 needs builtin segment_arena, which no proof covers yet. Do without dictionaries (Felt252Dict) in what the shard runs.",
             "SW-CLASS-008 entry point 0x5 needs builtin add_mod, which no proof covers yet. Do without circuits (core::circuit) in what the shard runs.",
-            "SW-CLASS-009 the class has system call get_execution_info_v3_syscall, which no proof covers yet. Use get_execution_info_v2_syscall instead.",
-            "SW-CLASS-012 no thread can be started to compile it: …. Free memory or raise the limit on threads, and try again.",
+            "SW-CLASS-011 no thread can be started to compile it: …. Free memory or raise the limit on threads, and try again.",
         ]
     );
 }

@@ -5,7 +5,7 @@ use super::shard::{
 };
 use shardwire_contracts::tree::CallKind;
 use shardwire_model::{ContractId, Felt, Key, starknet_keccak};
-use shardwire_native::{Checked, Event, Refusal, Simulation, Status};
+use shardwire_native::{Checked, Event, Refusal, Simulation, Status, Trace};
 
 const A: u64 = CONTRACTS[0];
 const B: u64 = CONTRACTS[1];
@@ -86,7 +86,7 @@ fn a_failure_at_the_top_is_reverted_and_logged() {
     let mut shard = Shard::open();
     let receipt = shard.run(A, &felts(&[1, 9, 5, 3, 1, 1, 0, 6, 30])).unwrap();
     let Status::Reverted { reason } = &receipt.status else { panic!("{receipt:?}") };
-    assert!(reason.contains("0x1e") && reason.contains("ENTRYPOINT_FAILED"), "{reason}");
+    assert!(reason.contains("0x1e") && reason.contains(&format!("{:#066x}", Felt::from(A))), "{reason}");
     assert_eq!(receipt.returned, [Felt::from(30), short("ENTRYPOINT_FAILED")]);
     assert!(receipt.events.is_empty() && receipt.diff.storage.is_empty());
     assert_eq!((shard.native.accepted(), receipt.diff.nonce), (1, 1), "its nonce is used");
@@ -143,6 +143,26 @@ fn the_tree_has_every_call_with_what_it_found() {
     let [failed] = &called.calls[..] else { panic!("{called:?}") };
     assert!(failed.failed && failed.calls.is_empty());
     assert_eq!(failed.retdata, felts(&[1]), "without what the caller finds appended");
+}
+
+#[test]
+fn a_trace_has_each_calls_events_in_their_place() {
+    let shard = Shard::open();
+    let inner = [3, 1, 1, 0, 4, C, 1, 6, 3, 1, 2, 0, 6, 1];
+    let script = [&[3, 1, 3, 0, 4, B, 0, inner.len() as u64][..], &inner, &[3, 1, 4, 0]].concat();
+    let invoke = shard.script(A, &felts(&script));
+    let Checked::New(change) = shard.native.check(&invoke, shard.time).unwrap() else { panic!("it is new") };
+    let outcome = change.outcome();
+    assert_eq!(outcome.validation().unwrap().returned, [short("VALID")]);
+    let execution = outcome.execution();
+    let places = |trace: &Trace| trace.events.iter().map(|(place, event)| (*place, event.keys[0])).collect::<Vec<_>>();
+    let [first] = &execution.calls[..] else { panic!("{execution:?}") };
+    assert_eq!(places(first), [(0, Felt::THREE), (2, Felt::from(4))]);
+    let [second] = &first.calls[..] else { panic!("{first:?}") };
+    assert_eq!((places(second), second.caller), (vec![(1, Felt::ONE)], ContractId(A.into())));
+    let [failed] = &second.calls[..] else { panic!("{second:?}") };
+    assert!(failed.failed && failed.events.is_empty());
+    assert_eq!(change.receipt().events.len(), 3);
 }
 
 #[test]

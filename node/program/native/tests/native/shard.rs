@@ -35,7 +35,15 @@ pub(crate) fn end_event() -> Felt {
 /// A slot that has a value in the genesis: of every contract, 100.
 pub(crate) const FULL_SLOT: u64 = 7;
 
+/// The slot that settles: of the last contract.
+pub(crate) const SETTLED_SLOT: u64 = 11;
+
 static GENESIS: LazyLock<Arc<Genesis>> = LazyLock::new(|| Arc::new(read(&genesis_json(""))));
+
+/// The probes' genesis.
+pub(crate) fn genesis() -> Arc<Genesis> {
+    GENESIS.clone()
+}
 
 /// Reads a genesis that names no files.
 pub(crate) fn read(json: &str) -> Genesis {
@@ -64,7 +72,7 @@ pub(crate) fn genesis_json(more: &str) -> String {
 }
 
 /// The class file of another class that does the same: it states no ABI.
-fn twin() -> String {
+pub(crate) fn twin() -> String {
     let mut file: serde_json::Value = serde_json::from_str(PROBE).unwrap();
     file["abi"] = "[]".into();
     file.to_string()
@@ -123,7 +131,7 @@ pub(crate) fn start() -> Start {
         entries: vec![Entry {
             kind: EntryKind::Counter,
             contract: 5,
-            key: Key(Felt::ONE),
+            key: Key(SETTLED_SLOT.into()),
             guard: Felt::ZERO,
             maximum: 1_000_000,
         }],
