@@ -1,5 +1,5 @@
 //! The listener, and the pages.
-#![allow(clippy::disallowed_types, reason = "the only place where a node listens on TCP")]
+#![allow(clippy::disallowed_types, reason = "a place where a node listens on TCP")]
 
 use axum::{
     Router,

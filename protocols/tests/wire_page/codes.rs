@@ -46,7 +46,7 @@ const TOLD: [(&str, &str); 25] = [
 const RULES: [&str; 6] = ["HANDOFF", "INGRESS", "KEEPALIVE", "PROOF", "SESSION", "TRACE"];
 
 /// Areas that no peer is told: the command line's, the client's, a file's, an address', this peer's own opinion of others.
-const KEPT: [&str; 20] = [
+const KEPT: [&str; 21] = [
     "CLASS",
     "CLI",
     "CLIENT",
@@ -61,6 +61,7 @@ const KEPT: [&str; 20] = [
     "PROTOCOL",
     "REPUTATION",
     "REQUEST",
+    "RPC",
     "SIGNED",
     "STDOUT",
     "TRANSPORT",

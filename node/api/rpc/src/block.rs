@@ -119,7 +119,8 @@ impl<'a> View<'a> {
     /// [`RpcError::NoTransaction`], or [`RpcError::Undone`] if an abort undid it.
     pub(crate) fn transaction(self, hash: Felt) -> Result<(u32, Arc<Entry>), RpcError> {
         let place = self.journal.place(hash);
-        let entry = place.filter(|place| *place < self.height).and_then(|place| Some((place, self.journal.entry(place)?)));
+        let entry =
+            place.filter(|place| *place < self.height).and_then(|place| Some((place, self.journal.entry(place)?)));
         match entry {
             Some(found) => Ok(found),
             None if place.is_some() && self.stage == Stage::Aborted => Err(RpcError::Undone(hash)),

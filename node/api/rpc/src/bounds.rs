@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Connections at a time, over all shards. Wallets and tools keep one or two open; further ones wait to be accepted. Each may hold a body while it
-/// arrives and an answer while it leaves: with one address' share, 32 × 5 MiB.
+/// arrives and an answer while it leaves: with one address' share, 32 × 25 MiB at worst.
 pub const MAX_CONNECTIONS: usize = 256;
 /// Connections of one address that isn't this machine's.
 pub const MAX_ADDRESS_CONNECTIONS: usize = 32;
@@ -31,8 +31,8 @@ pub const MAX_ADDRESS_EXECUTIONS: usize = 2;
 pub const EXECUTION_CALLS: u32 = 20;
 /// Calls of one batch. Indexers send up to 1,024.
 pub const MAX_BATCH: usize = 1_024;
-/// Bytes of an answer: the longest class, or half of the pages of events that a batch could ask for. A call that would go beyond has an error instead.
-pub const MAX_ANSWER_BYTES: usize = 8 << 20;
+/// Bytes of an answer: the receipt of a transaction with the most events and data. A call that would go beyond has an error instead.
+pub const MAX_ANSWER_BYTES: usize = 24 << 20;
 /// Bytes of a call's id.
 pub const MAX_ID_BYTES: usize = 256;
 /// Events of one page of `getEvents`.

@@ -28,6 +28,9 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 
+/// The answer to a transaction is shorter, with the operator's signed receipt.
+const SHORT_BYTES: usize = 16 << 10;
+
 /// Where a door listens, and what each address may do.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -165,6 +168,7 @@ impl Hall {
 
     async fn answer(&self, request: Request<IncomingBody>, visit: &Visit) -> Result<String, HttpError> {
         let (shard, version) = self.called(request.uri().path())?;
+        let Some(chain) = self.shards.shard(shard) else { return Err(HttpError::NoShard(shard, self.shards.ids())) };
         if request.method() != Method::POST {
             return Err(HttpError::Method);
         }
@@ -180,7 +184,6 @@ impl Hall {
             Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(HttpError::TooLong),
             Ok(Err(error)) => return Err(HttpError::Broken(error.to_string())),
         };
-        let Some(chain) = self.shards.shard(shard) else { return Err(HttpError::NoShard(shard, self.shards.ids())) };
         let executions = [visit.executions(), self.executions.clone()];
         let endpoint = Endpoint { chain, version, executions };
 
@@ -230,6 +233,7 @@ async fn one(endpoint: &Endpoint, shard: ShardId, incoming: &Incoming<'_>, deadl
         Ok(called) if incoming.id == Id::Absent && !methods::acts(&called.method) => return String::new(),
         Ok(called) => match timeout_at(deadline, endpoint.result(called)).await {
             Ok(result) => result,
+            Err(_) if methods::acts(&called.method) => Err(RpcError::Unanswered),
             Err(_) => Err(RpcError::TooSlow),
         },
     };
@@ -251,7 +255,8 @@ async fn several(endpoint: &Endpoint, shard: ShardId, batch: &[Incoming<'_>], de
         } else {
             envelope::answer(incoming.id, Some(shard), Err(&RpcError::TooLong))
         };
-        if answers.len().saturating_add(answer.len()) > bounds::MAX_ANSWER_BYTES {
+        // A short one is kept: what it tells may have been done.
+        if answer.len() > SHORT_BYTES && answers.len().saturating_add(answer.len()) > bounds::MAX_ANSWER_BYTES {
             answer = envelope::answer(incoming.id, Some(shard), Err(&RpcError::TooLong));
         }
         if !answer.is_empty() {

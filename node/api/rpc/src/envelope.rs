@@ -200,7 +200,9 @@ mod tests {
     fn what_is_no_call_is_told() {
         let error = |id: &str, why: &str| {
             let why = format!("this is no call of JSON-RPC 2.0: {why} (SW-RPC-102). {STEP}");
-            format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32600,"message":"Invalid Request","data":"{why}"}}}}"#)
+            format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32600,"message":"Invalid Request","data":"{why}"}}}}"#
+            )
         };
         for (body, id, why) in [
             ("1", "null", "it isn't an object"),
@@ -228,8 +230,9 @@ mod tests {
             ("{} {}", "trailing characters at line 1 column 4"),
         ] {
             let why = format!("the request isn't JSON: {why} (SW-RPC-101). {STEP}");
-            let wanted =
-                format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":-32700,"message":"Parse error","data":"{why}"}}}}"#);
+            let wanted = format!(
+                r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":-32700,"message":"Parse error","data":"{why}"}}}}"#
+            );
             assert_eq!(refused(body), wanted);
         }
         assert!(matches!(read(&[0xff]), Err(RpcError::Parse(why)) if why == "it isn't UTF-8"));

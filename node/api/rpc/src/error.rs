@@ -49,6 +49,9 @@ pub(crate) enum RpcError {
     /// It took too long.
     #[error("the request took longer than {} s", bounds::ANSWER_DEADLINE.as_secs())]
     TooSlow,
+    /// A transaction was submitted, and what became of it isn't known yet.
+    #[error("the shard didn't answer within {} s: the transaction may still be accepted", bounds::ANSWER_DEADLINE.as_secs())]
+    Unanswered,
     /// Something here failed, which says nothing about the call.
     #[error("the node failed to answer: {0}")]
     Internal(String),
@@ -98,6 +101,9 @@ pub(crate) enum RpcError {
     /// Not the account's next nonce, because no account's is so high.
     #[error("nonce {0:#x} is not the account's next")]
     Nonce(Felt),
+    /// A transaction whose cost is asked for would be reverted.
+    #[error("the transaction would be reverted: {0}")]
+    Reverted(String),
     /// The shard refuses a transaction.
     #[error("{0}")]
     Submit(Refusal),
@@ -138,6 +144,8 @@ impl Coded for RpcError {
             Self::TransactionVersion(_) => "SW-RPC-119",
             Self::Unsupported { .. } => "SW-RPC-120",
             Self::Nonce(_) => "SW-RPC-121",
+            Self::Reverted(_) => "SW-RPC-122",
+            Self::Unanswered => "SW-RPC-123",
             Self::Submit(refusal) | Self::Read(refusal) => refusal.code(),
             Self::Simulate { reason, .. } => reason.code(),
         }
@@ -146,13 +154,15 @@ impl Coded for RpcError {
     fn next_step(&self) -> String {
         match self {
             Self::Parse(_) | Self::Request(_) => {
-                r#"Send {"jsonrpc":"2.0","id":1,"method":"starknet_blockNumber","params":[]}, or a list of such."#.into()
+                r#"Send {"jsonrpc":"2.0","id":1,"method":"starknet_blockNumber","params":[]}, or a list of such."#
+                    .into()
             }
             Self::Batch => "Send several batches.".into(),
             Self::Params { .. } => "Give the arguments of Starknet's JSON-RPC 0.9 or 0.10, by name or in order.".into(),
             Self::NoMethod(_) => "Call a method of Starknet's JSON-RPC; websocket subscriptions are not served.".into(),
             Self::NotHere { .. } => "Do this on the chain, before the shard starts or after it has settled.".into(),
             Self::TooLong | Self::TooSlow => "Ask for less in one request.".into(),
+            Self::Unanswered => "Ask for the transaction's status before you submit it again.".into(),
             Self::Internal(_) => "Try again; if this lasts, read the operator's log.".into(),
             Self::NoBlock(_) => "Ask for 'latest', or for a number from starknet_blockNumber downwards.".into(),
             Self::NoContract(_) | Self::NoClass(_) => "Use what the shard was started with.".into(),
@@ -165,6 +175,7 @@ impl Coded for RpcError {
             Self::TransactionVersion(_) => "Sign the transaction as INVOKE of version 3.".into(),
             Self::Unsupported { .. } => "A shard takes no fee: sign the transaction again without it.".into(),
             Self::Nonce(_) => "Ask for the account's nonce at 'pre_confirmed', and sign the transaction again.".into(),
+            Self::Reverted(_) => "Correct the calls, or set l2_gas.max_amount and submit it as it is.".into(),
             Self::Submit(refusal) | Self::Read(refusal) => refusal.next_step(),
             Self::Simulate { reason, .. } => reason.next_step(),
         }
@@ -181,7 +192,7 @@ impl RpcError {
             Self::NoMethod(_) => (-32_601, "Method not found"),
             Self::NotHere { .. } => (-32_601, "Method not available in a shard"),
             Self::TooLong => (LIMIT_EXCEEDED, "Limit exceeded"),
-            Self::TooSlow => (UNAVAILABLE, "Unavailable at the moment"),
+            Self::TooSlow | Self::Unanswered => (UNAVAILABLE, "Unavailable at the moment"),
             Self::Internal(_) => (-32_603, "Internal error"),
             Self::NoBlock(_) => (24, "Block not found"),
             Self::NoContract(_) => (20, "Contract not found"),
@@ -194,6 +205,7 @@ impl RpcError {
             Self::TransactionVersion(_) => (61, "The transaction version is not supported"),
             Self::Unsupported { .. } => (63, "An unexpected error occurred"),
             Self::Nonce(_) => (52, "Invalid transaction nonce"),
+            Self::Reverted(_) => (41, "Transaction execution error"),
             Self::Submit(refusal) => submit(refusal.kind()),
             Self::Read(refusal) => read(refusal.kind()),
             Self::Simulate { reason, .. } => match &**reason {
@@ -236,9 +248,7 @@ const fn submit(kind: RefusalKind) -> (i64, &'static str) {
         RefusalKind::Duplicate => (59, "A transaction with the same hash already exists in the mempool"),
         RefusalKind::Nonce => (52, "Invalid transaction nonce"),
         RefusalKind::Validation => (55, "Account validation failed"),
-        RefusalKind::Gas => {
-            (53, "The transaction's resources don't cover validation or the minimal transaction fee")
-        }
+        RefusalKind::Gas => (53, "The transaction's resources don't cover validation or the minimal transaction fee"),
         RefusalKind::NoAccount => (58, "Sender address is not an account contract"),
         RefusalKind::Unavailable => (UNAVAILABLE, "Unavailable at the moment"),
         _ => (63, "An unexpected error occurred"),
@@ -309,7 +319,8 @@ mod tests {
 
     #[test]
     fn every_error_of_the_door_has_its_text() {
-        let call = "Send {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"starknet_blockNumber\",\"params\":[]}, or a list of such.";
+        let call =
+            "Send {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"starknet_blockNumber\",\"params\":[]}, or a list of such.";
         let params = "Give the arguments of Starknet's JSON-RPC 0.9 or 0.10, by name or in order.";
         let method = || "starknet_x".to_owned();
         for (error, code, text) in [
@@ -334,9 +345,14 @@ mod tests {
             (
                 RpcError::TooLong,
                 -32_005,
-                "the answers of this request would exceed 8388608 bytes (SW-RPC-107). Ask for less in one request.".into(),
+                "the answers of this request would exceed 25165824 bytes (SW-RPC-107). Ask for less in one request.".into(),
             ),
             (RpcError::TooSlow, -32_000, "the request took longer than 30 s (SW-RPC-108). Ask for less in one request.".into()),
+            (
+                RpcError::Unanswered,
+                -32_000,
+                "the shard didn't answer within 30 s: the transaction may still be accepted (SW-RPC-123). Ask for the transaction's status before you submit it again.".into(),
+            ),
             (
                 RpcError::Internal("why".into()),
                 -32_603,
@@ -406,6 +422,14 @@ mod tests {
             let (found, _, data) = object(&error);
             assert_eq!((found, data), (code, Value::String(text)));
         }
+    }
+
+    #[test]
+    fn what_would_be_reverted_has_no_estimate() {
+        let reason = Box::new(RpcError::Reverted("no gold".into()));
+        let (code, _, data) = object(&RpcError::Simulate { place: 1, reason });
+        let text = "the transaction would be reverted: no gold (SW-RPC-122). Correct the calls, or set l2_gas.max_amount and submit it as it is.";
+        assert_eq!((code, data), (41, json!({ "transaction_index": 1, "execution_error": text })));
     }
 
     #[test]

@@ -159,7 +159,11 @@ mod tests {
     }
 
     fn limits() -> impl Strategy<Value = PageBounds> {
-        (1..9u64, 1..40usize, 1..5u32).prop_map(|(events, felts, transactions)| PageBounds { events, felts, transactions })
+        (1..9u64, 1..40usize, 1..5u32).prop_map(|(events, felts, transactions)| PageBounds {
+            events,
+            felts,
+            transactions,
+        })
     }
 
     proptest! {

@@ -48,7 +48,10 @@ pub(crate) enum HttpError {
     #[error("too many calls from this address")]
     Limited(Duration),
     /// A batch of more calls than any address may make at once.
-    #[error("the batch has more calls than an address may make at once; an execution counts {}", bounds::EXECUTION_CALLS)]
+    #[error(
+        "the batch has more calls than an address may make at once; an execution counts {}",
+        bounds::EXECUTION_CALLS
+    )]
     TooMany,
     /// The node answers others.
     #[error("the node is answering {} other requests", bounds::MAX_REQUESTS)]

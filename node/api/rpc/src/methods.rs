@@ -50,7 +50,7 @@ impl Endpoint {
             "getTransactionByBlockIdAndIndex" => self.transaction_at(&params::read(method, params)?),
             "getTransactionReceipt" => self.receipt(&params::read(method, params)?),
             "getTransactionStatus" => self.status(&params::read(method, params)?),
-            "getEvents" => self.events(method, params::read::<params::Events>(method, params)?.filter),
+            "getEvents" => self.events(method, params::read::<params::Events>(method, params)?.filter).await,
             "getNonce" => self.nonce(params::read(method, params)?).await,
             "getStorageAt" => self.storage(params::read(method, params)?).await,
             "getClassHashAt" => self.class_hash(params::read(method, params)?).await,
@@ -145,7 +145,7 @@ impl Endpoint {
         json(&answer::status(view, &entry))
     }
 
-    fn events(&self, method: &str, asked: params::Filter) -> Result<Box<RawValue>, RpcError> {
+    async fn events(&self, method: &str, asked: params::Filter) -> Result<Box<RawValue>, RpcError> {
         let params = |reason: &str| RpcError::Params { method: method.into(), reason: reason.into() };
         if asked.chunk_size == 0 {
             return Err(params("chunk_size is at least 1"));
@@ -171,9 +171,14 @@ impl Endpoint {
             keys: keys.into_iter().map(|keys| keys.0.into_iter().map(|key| key.0).collect()).collect(),
         };
         let token = asked.continuation_token.as_deref().map(Token::read).transpose()?;
-        let view = self.view();
-        let (found, next) = events::page(view, &filter, token, PageBounds::of(asked.chunk_size)?)?;
-        json(&answer::chunk(view, self.version, &found, next.map(Token::to_text)))
+        let (limits, version) = (PageBounds::of(asked.chunk_size)?, self.version);
+        // Some thousand events, or transactions without one, take a while.
+        self.blocking(move |chain| {
+            let view = View::new(chain.journal(), chain.stage());
+            let (found, next) = events::page(view, &filter, token, limits)?;
+            json(&answer::chunk(view, version, &found, next.map(Token::to_text)))
+        })
+        .await?
     }
 
     async fn nonce(&self, asked: params::ContractAt) -> Result<Box<RawValue>, RpcError> {
@@ -255,7 +260,11 @@ impl Endpoint {
     async fn estimate(&self, method: &str, asked: params::Estimate<'_>) -> Result<Box<RawValue>, RpcError> {
         let params::Estimate { request, simulation_flags, block_id } = asked;
         let simulated = self.simulated(method, &request, &simulation_flags, block_id).await?;
-        json(&simulated.into_iter().map(|simulated| answer::estimate(simulated.gas)).collect::<Vec<_>>())
+        let estimates = simulated.into_iter().enumerate().map(|(place, simulated)| match simulated.execute {
+            Ok(_) => Ok(answer::estimate(simulated.gas)),
+            Err(reason) => Err(RpcError::Simulate { place, reason: Box::new(RpcError::Reverted(reason)) }),
+        });
+        json(&estimates.collect::<Result<Vec<_>, _>>()?)
     }
 
     async fn simulate(&self, method: &str, asked: params::Simulation<'_>) -> Result<Box<RawValue>, RpcError> {
