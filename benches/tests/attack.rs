@@ -19,10 +19,16 @@ fn attackers_meet_a_real_operator_and_prover() {
         assert!(figures[count].as_u64().unwrap() > 0, "{count}: {figures}");
     }
     assert!(figures["ok"].is_boolean(), "{figures}");
-    // Each kind got at the victim, and did what it does; a flood only sends.
+    // Each kind got at a victim, and did what it does; a flood only sends. Which of those that take jobs gets one is chance: there are few, and honest provers have half.
+    let mut taken = 0;
     for fate in figures["attackers"].as_array().unwrap() {
-        assert!(fate["tries"].as_u64().unwrap() > 0, "{fate}");
-        let is_flood = fate["kind"] == "handshake_flood";
-        assert!(is_flood || fate["acts"].as_u64().unwrap() > 0, "{fate}");
+        let (tries, acts) = (fate["tries"].as_u64().unwrap(), fate["acts"].as_u64().unwrap());
+        assert!(tries > 0, "{fate}");
+        match fate["kind"].as_str().unwrap() {
+            "handshake_flood" => {}
+            "pull" | "hold_lease" | "false_finish" | "claim_and_go" => taken += acts,
+            _ => assert!(acts > 0, "{fate}"),
+        }
     }
+    assert!(taken > 0, "{figures}");
 }
