@@ -15,8 +15,8 @@ fn file() -> Value {
 }
 
 fn refused(file: &[u8], code: &str, words: &str, step: &str) -> GenesisError {
-    let missing = |_: &str| Err(io::Error::new(io::ErrorKind::NotFound, "no such file"));
-    let error = Genesis::read(file, &mut { missing }).unwrap_err();
+    let mut missing = |_: &str| Err(io::Error::new(io::ErrorKind::NotFound, "no such file"));
+    let error = Genesis::read(file, &mut missing).unwrap_err();
     assert_eq!(error.code(), code, "{error}");
     assert!(error.to_string().contains(words), "{error}");
     assert!(error.next_step().contains(step), "{}", error.next_step());

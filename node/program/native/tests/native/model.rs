@@ -13,12 +13,12 @@ pub(crate) enum Op {
     Call {
         contract: u64,
         caught: bool,
-        script: Vec<Op>,
+        script: Vec<Self>,
     },
     Library {
         class: Felt,
         caught: bool,
-        script: Vec<Op>,
+        script: Vec<Self>,
     },
     Panic(Felt),
     Info,
