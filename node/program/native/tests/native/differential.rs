@@ -99,7 +99,6 @@ fn the_program_repeats_random_transactions() {
 }
 
 #[test]
-#[ignore = "some minutes: two thousand transactions"]
 fn the_program_repeats_two_thousand_random_transactions() {
     for seed in 100..110 {
         play(seed, 200);
