@@ -410,7 +410,7 @@ proptest! {
 async fn while_the_disk_takes_its_time_others_are_served_and_what_the_world_decided_is_seen_through() {
     let (machine, clock) = (Machine::new(), TestClock::new());
     let Run { settler, _tasks, .. } = &machine.settler(&clock).await.unwrap();
-    let (first, _) = settler.start(&request(1), somebody(), None).await.unwrap();
+    let first = settler.start(&request(1), somebody(), None).await.unwrap();
     let shard = first.shard;
 
     let held = HeldCommits::of(&settler.host.store);
