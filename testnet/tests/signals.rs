@@ -120,7 +120,7 @@ async fn a_job_goes_on_whatever_signals_end_its_prover_and_its_worker() {
 
     let mut control = NodeClient::connect(settler.data(), &Platform::system()).await.expect("control");
     let request = workload.start_request(operator.peer(), shardwire_program::rules::hash());
-    let shard = control.start_shard(request, None).await.expect("a shard").0.shard.to_string();
+    let shard = control.start_shard(request, None).await.expect("a shard").shard.to_string();
     control.close().await;
     log_says(&folder.path().join("operator.log"), "shardwire_operator::shard_assigned").await;
     let (data, moves) = (operator.data().display().to_string(), folder.path().join("workload.json"));

@@ -271,7 +271,7 @@ async fn executed(settler: &Node, node: &Node, transactions: u32) -> Outcome<Vec
     let (mut jobs, mut games) = (Vec::new(), JoinSet::new());
     for salt in 1..=JOBS as u64 {
         let workload = workload(transactions, salt);
-        let (start, _) = control.start_shard(workload.start_request(node.peer(), rules::hash()), None).await?;
+        let start = control.start_shard(workload.start_request(node.peer(), rules::hash()), None).await?;
         jobs.push(job(&start));
         games.spawn(async move {
             let identity = Identity::generate(&mut rand::rng());

@@ -261,7 +261,7 @@ async fn strangers_who_come_and_go_are_slowed_down_and_known_peers_are_not() {
 async fn a_network_that_sends_too_many_first_datagrams_is_not_heard_for_the_rest_of_the_second_unless_it_is_known() {
     let peers = peers();
     let tended = peers.clone();
-    tokio::spawn(async move { tended.maintain(drop, || 0).await });
+    tokio::spawn(async move { tended.maintain(|_| std::future::ready(()), || 0).await });
     let heard = |peers: &Peers, address: [u8; 4]| (0..1000).filter(|_| peers.hears(address.into())).count();
     assert_eq!(heard(&peers, [10, 0, 7, 1]), 128);
     assert_eq!(heard(&peers, [10, 0, 7, 200]), 0, "it is of the same network");

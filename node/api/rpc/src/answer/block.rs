@@ -18,7 +18,7 @@ struct Price {
 #[serde(untagged)]
 pub(crate) enum Block {
     Confirmed(Box<Confirmed>),
-    PreConfirmed(PreConfirmed),
+    PreConfirmed(Box<PreConfirmed>),
 }
 
 #[derive(Serialize)]
@@ -147,5 +147,5 @@ pub(crate) fn block(view: View<'_>, version: Version, height: u32, form: Form, p
 /// The block that comes next.
 pub(crate) fn pre_confirmed(view: View<'_>) -> Block {
     let head = head(view, view.height.saturating_add(1), time(view, view.height));
-    Block::PreConfirmed(PreConfirmed { head, transactions: [], shardwire: Shardwire::of(view) })
+    Block::PreConfirmed(Box::new(PreConfirmed { head, transactions: [], shardwire: Shardwire::of(view) }))
 }
