@@ -3,9 +3,10 @@
 use super::*;
 use crate::waiting::GIVES_WAY;
 use shardwire_config::{Config, Environment, Flags};
+use shardwire_disk::{Medium, SimulatedDisk, Trouble};
 use shardwire_host::{Tasks, clock::SystemClock, peers, platform, testing::HeldCommits};
 use shardwire_model::{
-    AccountKey, Cause, ContractId, Entry, EventId, Felt, Key, Kind, Output, PeerId, SegmentId, ShardStart,
+    AccountKey, Cause, Coded as _, ContractId, Entry, EventId, Felt, Key, Kind, Output, PeerId, SegmentId, ShardStart,
     SignedTransaction, Timestamp, finished_selector,
 };
 use shardwire_program::{Programs, rules};
@@ -276,4 +277,36 @@ async fn leases_and_chunks_of_two_segments_are_not_mixed_up() {
         let body = shardwire_witness::decompress(&chunk.body, found.raw_bytes as usize).unwrap();
         assert_eq!(Hash::of(&body), found.hash, "each has its own file");
     }
+}
+
+/// Whatever the system refuses with a chunk's file is this machine's trouble: the chunk is as it was, and is served again once that is over.
+#[test]
+fn a_chunk_whose_file_the_system_refuses_is_served_when_it_does_not_any_more() {
+    let medium = Medium::new(1);
+    let artefacts = Artefacts::new("/node".into(), Arc::new(SimulatedDisk::new(&medium)));
+    let store = chunk_store::ChunkStore::new(artefacts, SegmentId { shard: ShardId(Felt::ONE), segment: 0 });
+    let chunk = |index| {
+        let body = vec![1; 100];
+        Chunk { index, steps: 1, closing: false, hash: Hash::of(&body), body }
+    };
+    store.push(&chunk(0)).unwrap();
+    for trouble in Trouble::ALL {
+        medium.trouble(Some(trouble));
+        let refused = store.push(&chunk(1)).unwrap_err().to_string();
+        assert!(refused.contains(&trouble.error().to_string()), "{refused}");
+        assert!(store.find(1).is_none(), "it isn't there");
+        let Some(chunk_store::Found::Chunk(found)) = store.find(0) else { panic!("it is there") };
+        let read = store.chunk(0, found);
+        if trouble == Trouble::NoFilesLeft {
+            let error = read.unwrap_err();
+            assert_eq!(error.code(), "SW-ARTEFACT-001");
+            assert!(error.to_string().ends_with("can't be read: Too many open files (os error 24)"), "{error}");
+        } else {
+            read.unwrap();
+        }
+        medium.trouble(None);
+        store.chunk(0, found).unwrap();
+    }
+    store.push(&chunk(1)).unwrap();
+    assert!(store.find(1).is_some());
 }

@@ -125,7 +125,9 @@ impl Coded for LocateError {
             ),
             Self::Named { .. } => format!("Correct {VARIABLE}, or unset it to look in the usual places."),
             Self::NoWorker { .. } => {
-                format!("Remove it, or set {VARIABLE} to a worker; docs/prover-worker.md says what one is.")
+                format!(
+                    "Name a worker instead: by `worker.path` (--worker) if that named this one, else by {VARIABLE}; docs/prover-worker.md says what one is."
+                )
             }
             Self::Stale { .. } => {
                 "Install the worker of this node's release, or build it again from the same checkout.".into()
