@@ -18,7 +18,7 @@ struct Price {
 #[serde(untagged)]
 pub(crate) enum Block {
     Confirmed(Box<Confirmed>),
-    PreConfirmed(PreConfirmed),
+    PreConfirmed(Box<PreConfirmed>),
 }
 
 #[derive(Serialize)]
@@ -124,13 +124,15 @@ pub(crate) fn block(view: View<'_>, version: Version, height: u32, form: Form, p
         Form::Whole => {
             Transactions::Whole(entry.iter().map(|entry| Transaction::new(entry, true, proof_facts)).collect())
         }
-        Form::Receipts => {
-            let both = |entry| WithReceipt {
-                transaction: Transaction::new(entry, false, proof_facts),
-                receipt: Receipt::new(view, entry),
-            };
-            Transactions::Receipts(entry.iter().map(|entry| both(entry)).collect())
-        }
+        Form::Receipts => Transactions::Receipts(
+            entry
+                .iter()
+                .map(|entry| WithReceipt {
+                    transaction: Transaction::new(entry, false, proof_facts),
+                    receipt: Receipt::new(view, entry),
+                })
+                .collect(),
+        ),
     };
     Block::Confirmed(Box::new(Confirmed {
         status: ACCEPTED,
@@ -147,5 +149,5 @@ pub(crate) fn block(view: View<'_>, version: Version, height: u32, form: Form, p
 /// The block that comes next.
 pub(crate) fn pre_confirmed(view: View<'_>) -> Block {
     let head = head(view, view.height.saturating_add(1), time(view, view.height));
-    Block::PreConfirmed(PreConfirmed { head, transactions: [], shardwire: Shardwire::of(view) })
+    Block::PreConfirmed(Box::new(PreConfirmed { head, transactions: [], shardwire: Shardwire::of(view) }))
 }
