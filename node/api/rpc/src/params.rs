@@ -39,7 +39,7 @@ pub(crate) struct BlockIndex {
 #[derive(Deserialize)]
 pub(crate) struct StateUpdate {
     pub(crate) block_id: BlockId,
-    #[serde(default, deserialize_with = "addresses")]
+    #[serde(default)]
     pub(crate) contract_addresses: Option<Vec<ContractId>>,
 }
 
@@ -172,10 +172,6 @@ pub(crate) enum Address {
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Keys(pub(crate) Vec<Hash>);
-
-fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<ContractId>>, D::Error> {
-    Option::<Vec<ContractId>>::deserialize(deserializer)
-}
 
 fn simulated<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<&'a RawValue>, D::Error> {
     bounded::list::<_, _, { bounds::MAX_SIMULATED }>(deserializer)

@@ -124,13 +124,15 @@ pub(crate) fn block(view: View<'_>, version: Version, height: u32, form: Form, p
         Form::Whole => {
             Transactions::Whole(entry.iter().map(|entry| Transaction::new(entry, true, proof_facts)).collect())
         }
-        Form::Receipts => {
-            let both = |entry| WithReceipt {
-                transaction: Transaction::new(entry, false, proof_facts),
-                receipt: Receipt::new(view, entry),
-            };
-            Transactions::Receipts(entry.iter().map(|entry| both(entry)).collect())
-        }
+        Form::Receipts => Transactions::Receipts(
+            entry
+                .iter()
+                .map(|entry| WithReceipt {
+                    transaction: Transaction::new(entry, false, proof_facts),
+                    receipt: Receipt::new(view, entry),
+                })
+                .collect(),
+        ),
     };
     Block::Confirmed(Box::new(Confirmed {
         status: ACCEPTED,

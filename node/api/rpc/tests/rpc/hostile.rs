@@ -146,7 +146,7 @@ async fn ids_come_back_as_they_were() {
     let address = opened(vec![player::shard(7, 1).0]).await;
     let mut client = Client::connect(address).await;
     for id in ["1", "\"a\"", "null", "-7", "123456789012345678901234567890", "1.5"] {
-        let answer = client.post("/", &NUMBER.replacen('1', id, 0).replace("\"id\":1", &format!("\"id\":{id}"))).await;
+        let answer = client.post("/", &NUMBER.replace("\"id\":1", &format!("\"id\":{id}"))).await;
         assert!(answer.body.contains(&format!("\"id\":{id},")), "{answer:?}");
     }
     for id in ["{}", "[1]", "true"] {
