@@ -16,7 +16,7 @@ use serde::Serialize;
 use shardwire_files::output::{self, OutputError, complain};
 use shardwire_model::Coded;
 use shardwire_workload::Workload;
-use std::{fmt::Display, path::Path, process::ExitCode};
+use std::{fmt::Display, path::Path, pin::pin, process::ExitCode};
 
 /// Does what the flags say.
 #[must_use]
@@ -155,10 +155,15 @@ fn run(flags: &Run) -> Result<bool, TestnetError> {
         let mut interruptions = Interruptions::new()?;
         // From here on nothing ends this program but its end, so that a folder which isn't kept goes with it.
         let folder = NetworkFolder::new(flags.data.as_deref())?;
+        let mut made = pin!(Network::init(folder, &programs, &workload));
         let mut network = tokio::select! {
             biased;
-            () = interruptions.next() => return Err(TestnetError::Interrupted),
-            network = Network::init(folder, &programs, &workload) => network?,
+            () = interruptions.next() => {
+                // A node's folder that is being made is made first: removed meanwhile, some of it would be left.
+                drop(made.await);
+                return Err(TestnetError::Interrupted);
+            }
+            network = &mut made => network?,
         };
         let title = format!(
             "{} of {} players and {} transactions",

@@ -46,10 +46,11 @@ const TOLD: [(&str, &str); 25] = [
 const RULES: [&str; 6] = ["HANDOFF", "INGRESS", "KEEPALIVE", "PROOF", "SESSION", "TRACE"];
 
 /// Areas that no peer is told: the command line's, the client's, a file's, an address', this peer's own opinion of others.
-const KEPT: [&str; 21] = [
+const KEPT: [&str; 22] = [
     "CLASS",
     "CLI",
     "CLIENT",
+    "CONTRACTS",
     "DATA",
     "EVIDENCE",
     "GENESIS",
