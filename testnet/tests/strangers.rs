@@ -138,7 +138,7 @@ async fn a_proof_that_a_settler_disputes_frees_the_job_at_once_and_one_that_nobo
     let claimed = Instant::now();
     let next = async { timeout(PATIENCE, take(client)).await.expect("the job").1 };
     let (fetch, ()) = tokio::join!(next, lies);
-    assert!(claimed.elapsed() < Duration::from_secs(20), "{:?}", claimed.elapsed());
+    assert!(claimed.elapsed() < Duration::from_secs(45), "{:?}", claimed.elapsed());
     log_says(&folder.path().join("operator.log"), "shardwire_operator::claim_disputed").await;
 
     // Several that show theirs to nobody have a minute together.

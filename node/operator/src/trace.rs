@@ -58,9 +58,10 @@ impl Operator {
         jobs.first().map(|run| run.offer())
     }
 
-    /// The network that a prover in tier low comes from: keys cost nothing, networks do.
+    /// The network that a prover in tier low comes from: keys cost nothing, networks do. This machine is none: those on it are all of one person.
     fn network(&self, prover: PeerId, tier: Option<Tier>) -> Option<AddressRange> {
-        if tier > Some(Tier::Low) { None } else { self.host.peers.address(prover).map(AddressRange::network) }
+        let address = self.host.peers.address(prover).filter(|address| !address.is_loopback());
+        if tier > Some(Tier::Low) { None } else { address.map(AddressRange::network) }
     }
 
     /// Whether the prover may have one more lease, of this job, by the quota of the tier that it is in now.
