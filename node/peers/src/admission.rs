@@ -28,12 +28,10 @@ use shardwire_reputation::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    iter::repeat_with,
     net::IpAddr,
     num::NonZeroU32,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -43,7 +41,7 @@ pub const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 /// The most hosts remembered: about 1 MB. When the table is full, those that have been silent longest are forgotten,
 /// an eighth at a time.
 pub const MAX_HOSTS: usize = 8192;
-/// Places in which the first datagrams of networks are counted. Two networks in one share its rate.
+/// Places in which the first datagrams of networks are counted, some 250 kB in all. Two networks in one share its rate.
 const NETWORKS: usize = 4096;
 /// The longest time that a host is shut: by then other peers may use its address.
 pub const LONGEST_SHUT: Duration = Duration::from_secs(60 * 60);
@@ -125,6 +123,8 @@ struct Rates {
     network: Keyed,
     all: Direct,
     answers: Direct,
+    /// Of first datagrams, by the network's place.
+    arrivals: Box<[Direct]>,
 }
 
 /// Counts connections and decides about new ones.
@@ -132,8 +132,6 @@ struct Rates {
 pub(crate) struct ConnectionAdmission {
     limits: Limits,
     rates: Rates,
-    /// First datagrams of this second.
-    arrivals: Box<[AtomicU32]>,
     counts: Mutex<Counts>,
 }
 
@@ -148,9 +146,11 @@ impl ConnectionAdmission {
             network: Keyed::hashmap_with_clock(per_second(limits.network_per_s), ticks),
             all: Direct::direct_with_clock(per_second(limits.strangers_per_s), ticks),
             answers: Direct::direct_with_clock(per_second(limits.answers_per_s), ticks),
+            arrivals: repeat_with(|| Direct::direct_with_clock(per_second(limits.arrivals_per_s), ticks))
+                .take(NETWORKS)
+                .collect(),
         };
-        let arrivals = (0..NETWORKS).map(|_| AtomicU32::new(0)).collect();
-        Self { limits, rates, arrivals, counts: Mutex::default() }
+        Self { limits, rates, counts: Mutex::default() }
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -181,8 +181,7 @@ impl ConnectionAdmission {
         let mut hasher = DefaultHasher::new();
         AddressRange::network(address).hash(&mut hasher);
         let place = usize::try_from(hasher.finish() % NETWORKS as u64).unwrap_or_default();
-        let before = self.arrivals.get(place).map_or(0, |count| count.fetch_add(1, Ordering::Relaxed));
-        if before < self.limits.arrivals_per_s {
+        if self.rates.arrivals.get(place).is_none_or(|rate| rate.check().is_ok()) {
             return true;
         }
         let (host, mut counts) = (AddressRange::host(address), self.counts());
@@ -279,7 +278,6 @@ impl ConnectionAdmission {
 
     /// Forgets old rates. Call it every second or so.
     pub(crate) fn tidy(&self) {
-        self.arrivals.iter().for_each(|count| count.store(0, Ordering::Relaxed));
         for limiter in [&self.rates.host, &self.rates.network] {
             limiter.retain_recent();
             limiter.shrink_to_fit();

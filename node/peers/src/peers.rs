@@ -300,9 +300,15 @@ impl Peers {
         memory_bytes: impl Fn() -> u64,
     ) {
         let (mut looked, mut stored) = (Instant::now(), Instant::now());
+        // A disk that is slow holds up nothing else, and no two stores are under way at once.
+        let mut storing = None;
         loop {
             let urgent = tokio::select! { biased;
-                () = self.urgent.notified() => true,
+                () = async { if let Some(storing) = &mut storing { storing.await } }, if storing.is_some() => {
+                    storing = None;
+                    continue;
+                }
+                () = self.urgent.notified(), if storing.is_none() => true,
                 late = load::tick() => {
                     if let Some(refused) = self.load.look(late, memory_bytes()) {
                         self.tell_load(refused);
@@ -314,12 +320,10 @@ impl Peers {
                 looked = Instant::now();
                 self.look();
             }
-            if urgent || stored.elapsed() >= STORE_EVERY {
+            if storing.is_none() && (urgent || stored.elapsed() >= STORE_EVERY) {
                 stored = Instant::now();
                 let changed = self.take_changed();
-                if !changed.is_empty() {
-                    store(changed).await;
-                }
+                storing = (!changed.is_empty()).then(|| Box::pin(store(changed)));
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Datagrams that would begin a connection are shown to a [`Guard`] before QUIC sees them.
 //!
 //! QUIC derives keys for each and decrypts it before anybody can say that it isn't wanted: some 10 µs. Those that the guard refuses are dropped for the price of
-//! reading them, without an answer. Datagrams of connections that there are, and of handshakes that go on, don't pass it. Nothing passes a guard that isn't set.
+//! reading them, without an answer. Datagrams of connections that there are don't pass it; what a handshake sends first does, also the answer to a connection that this side began. Nothing passes a
+//! guard that isn't set.
 
 #![allow(clippy::disallowed_types, reason = "the trait is of the system's sockets")]
 
@@ -62,10 +63,10 @@ impl AsyncUdpSocket for Guarded {
     ) -> Poll<io::Result<usize>> {
         let received = ready!(self.socket.poll_recv(cx, buffers, metas))?;
         if let Some(guard) = self.door.0.get() {
-            for (meta, buffer) in metas.iter_mut().zip(&*buffers).take(received) {
-                // Several that came together are of one sender, and so is what the first one says of them.
-                if begins_connection(buffer) && !guard(meta.addr.ip()) {
-                    meta.len = 0;
+            for (meta, buffer) in metas.iter_mut().zip(buffers).take(received) {
+                let wanted = |it: &[u8]| !begins_connection(it) || guard(meta.addr.ip());
+                if let Some(together) = buffer.get_mut(..meta.len) {
+                    meta.len = keep(together, meta.stride, wanted);
                 }
             }
         }
@@ -89,6 +90,23 @@ impl AsyncUdpSocket for Guarded {
     }
 }
 
+/// Drops from datagrams that came together, each `stride` long but for the last, those that aren't wanted; the length of what is left, which begins where it began.
+fn keep(together: &mut [u8], stride: usize, wanted: impl Fn(&[u8]) -> bool) -> usize {
+    let (mut at, mut kept) = (0, 0);
+    while let Some(rest) = together.len().checked_sub(at).filter(|rest| *rest > 0) {
+        let end = at + stride.clamp(1, rest);
+        if wanted(&together[at..end]) {
+            // Nothing is moved before something was dropped.
+            if kept < at {
+                together.copy_within(at..end, kept);
+            }
+            kept += end - at;
+        }
+        at = end;
+    }
+    kept
+}
+
 /// Whether a datagram begins with a packet of type Initial, or with one of a version that isn't spoken: both have a long header.
 fn begins_connection(datagram: &[u8]) -> bool {
     match datagram {
@@ -100,6 +118,24 @@ fn begins_connection(datagram: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The kernel may hand over many of one sender at once: each is looked at, and the others stay whole and in order.
+    #[test]
+    fn of_datagrams_that_came_together_each_is_looked_at() {
+        let together = |kinds: &[u8]| -> Vec<u8> { kinds.iter().flat_map(|kind| [*kind, 1, 2, *kind]).collect() };
+        let kept = |kinds: &[u8], last: usize, stride: usize| {
+            let mut bytes = together(kinds);
+            bytes.truncate(bytes.len() - last);
+            let length = keep(&mut bytes, stride, |it| it[0] != 9);
+            bytes.truncate(length);
+            bytes
+        };
+        assert_eq!(kept(&[1, 9, 9, 2], 0, 4), together(&[1, 2]));
+        assert_eq!(kept(&[9, 1, 2], 1, 4), together(&[1, 2])[..7]);
+        assert_eq!(kept(&[1, 2, 9], 1, 4), together(&[1, 2]));
+        assert_eq!(kept(&[1, 2], 0, 4), together(&[1, 2]));
+        assert_eq!((kept(&[9], 0, 4), kept(&[], 0, 4), kept(&[9], 0, 0)), (vec![], vec![], vec![1, 2]));
+    }
 
     #[test]
     fn what_begins_a_connection_is_told_from_what_goes_on() {
