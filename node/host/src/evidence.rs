@@ -57,9 +57,7 @@ pub async fn keep(
     let fresh = KeptEvidence { hash: Hash::of(&bytes), bytes: length, at: now };
     let changes = move |write: &mut Write<'_>| {
         // Only one writes at a time: what is read here is as it will be replaced.
-        let mut accused_all = write.with_prefix(&ACCUSED, &[])?;
         let mut kept = write.get(&ACCUSED, &accused)?.unwrap_or_default();
-        accused_all.retain(|(peer, _)| *peer != accused);
         if kept.iter().any(|it| it.hash == fresh.hash) {
             return Ok(Keeping::Before);
         }
@@ -67,7 +65,9 @@ pub async fn keep(
         if length > MAX_EVIDENCE_BYTES || kept.len() >= MAX_PIECES || peer_bytes > MAX_PEER_BYTES {
             return Ok(Keeping::NoRoom);
         }
-        let Some(give_way) = give_way(accused_all, peer_bytes, worked) else { return Ok(Keeping::NoRoom) };
+        let mut others = write.with_prefix(&ACCUSED, &[])?;
+        others.retain(|(peer, _)| *peer != accused);
+        let Some(give_way) = give_way(others, peer_bytes, worked) else { return Ok(Keeping::NoRoom) };
         for (peer, pieces) in give_way {
             forget(write, peer, &pieces)?;
         }

@@ -6,7 +6,7 @@ use crate::{
 };
 use shardwire_model::Clock;
 use shardwire_peers::Peers;
-use shardwire_store::{Artefacts, Store};
+use shardwire_store::{Artefacts, Store, StoreError};
 use shardwire_telemetry::Telemetry;
 use shardwire_transport::identity::Identity;
 use shardwire_world::WorldIdentity;
@@ -35,4 +35,17 @@ pub struct Host {
     pub telemetry: Telemetry,
     /// Where tasks begin that no session owns.
     pub tasks: Spawner,
+}
+
+impl Host {
+    /// Does what mustn't be left half done, because a part of it is durable before the rest: it goes on if the session that waits for it ends.
+    ///
+    /// # Errors
+    /// Those of the work; [`StoreError::Closed`] if the node ends before it does.
+    pub async fn see_through<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E> {
+        self.tasks.finish(work).await.unwrap_or_else(|| Err(StoreError::Closed.into()))
+    }
 }

@@ -3,7 +3,6 @@
 use super::{
     Operator, OperatorError,
     events::{ClaimDisputed, ClaimVerified},
-    seen_through,
 };
 use shardwire_model::{
     ShardId,
@@ -47,7 +46,7 @@ impl Operator {
                         epoch: assign.epoch,
                     };
                     let it = self.clone();
-                    match seen_through(&self.host, async move { it.assign(assignment).await }).await {
+                    match self.host.see_through(async move { it.assign(assignment).await }).await {
                         Ok(()) => pending.accept(identity).await?,
                         Err(cannot @ (OperatorError::Full | OperatorError::Program(_))) => {
                             pending.decline(cannot).await?
@@ -57,7 +56,7 @@ impl Operator {
                 }
                 Next::Judged(judged, client) => {
                     let it = self.clone();
-                    let taken_in = seen_through(&self.host, async move { it.judged(judged).await }).await;
+                    let taken_in = self.host.see_through(async move { it.judged(judged).await }).await;
                     taken_in.map_err(|error| ServeError::Handler(error.into()))?;
                     client
                 }
@@ -67,7 +66,7 @@ impl Operator {
                         Outcome::Aborted => Step::Aborted { why: AbortCause::Told { by: settler } },
                     };
                     let it = self.clone();
-                    let noted = seen_through(&self.host, async move { it.close(closed.shard, end).await }).await;
+                    let noted = self.host.see_through(async move { it.close(closed.shard, end).await }).await;
                     noted.map_err(|error| ServeError::Handler(error.into()))?;
                     client
                 }

@@ -70,7 +70,7 @@ pub(super) async fn tend(run: Weak<Run>, programs: Programs, interrupted: Interr
         sleep(waits.get_or_insert_with(|| WAITS.start(randomness)).after_failure()).await;
         let Some(now) = run.upgrade().filter(|run| run.is_open()) else { continue };
         if let Err(error) = now.execute_again(&programs).await {
-            now.state().interrupted = Some(error.into());
+            now.state().interrupt(error.into());
         }
     }
 }

@@ -51,7 +51,7 @@ impl Run {
             && reason.kind() == io::ErrorKind::NotFound
         {
             // It is made again, with all others.
-            self.state().interrupted = Some(Cause::new(error.code(), &error.to_string()));
+            self.state().interrupt(Cause::new(error.code(), &error.to_string()));
             self.progress.announce();
         }
         Ok(read?)

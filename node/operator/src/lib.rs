@@ -59,7 +59,7 @@ use shardwire_model::{
 };
 use shardwire_program::Programs;
 use shardwire_store::{
-    Store, StoreError, Write,
+    Store, Write,
     records::{ASSIGNMENTS, Assignment, LEASES},
 };
 use shardwire_telemetry::Events;
@@ -101,17 +101,6 @@ pub fn examine(store: &Store, programs: &Programs, assignment: &Assignment) -> R
     store.get(&LEASES, &SegmentId::first(assignment.start.shard))?;
     let program = programs.get(assignment.start.program)?;
     run::replayed(store, &**program, assignment).map(drop)
-}
-
-/// Does what mustn't be left half done, because a part of it is durable before the rest: it goes on if the session that waits for it ends.
-///
-/// # Errors
-/// Those of the work; [`StoreError::Closed`] if the node ends before it does.
-async fn seen_through<T: Send + 'static>(
-    host: &Host,
-    work: impl Future<Output = Result<T, OperatorError>> + Send + 'static,
-) -> Result<T, OperatorError> {
-    host.tasks.finish(work).await.unwrap_or_else(|| Err(StoreError::Closed.into()))
 }
 
 impl Operator {

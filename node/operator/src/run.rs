@@ -84,7 +84,6 @@ pub(super) fn replayed(
 
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) accepted: u32,
     pub(super) refused: u32,
     pub(super) life: Life,
     /// Why the run can't go on.
@@ -99,6 +98,13 @@ impl State {
         // Another step may have been taken since.
         if life.steps().len() > self.life.steps().len() {
             self.life = life.clone();
+        }
+    }
+
+    /// This machine couldn't execute, or has lost what came of it: that is done again, unless the shard is over.
+    pub(super) fn interrupt(&mut self, why: Cause) {
+        if !self.life.is_over() {
+            self.interrupted = Some(why);
         }
     }
 }
@@ -132,7 +138,6 @@ impl Run {
         };
         let (sequencer, log) = replayed(&host.store, &*program, &self.assignment)?;
         self.sequencer = Some(Arc::new(sequencer));
-        self.state().accepted = u32::try_from(log.len()).unwrap_or(u32::MAX);
         match host.store.get(&EXECUTIONS, &self.segment())? {
             Some(executed) if self.chunk_store.is_whole(&executed) => self.chunk_store.end(executed),
             _ => self.execute(program, log)?,
@@ -157,7 +162,7 @@ impl Run {
             archive: tokio::sync::OnceCell::new(),
             leases: Leases::new(segment),
             chunk_store: Arc::new(ChunkStore::new(host.artefacts.clone(), segment)),
-            state: Arc::new(Mutex::new(State { accepted: 0, refused: 0, life, fault: None, interrupted: None })),
+            state: Arc::new(Mutex::new(State { refused: 0, life, fault: None, interrupted: None })),
             assignment,
             progress: Arc::new(Changes::new()),
             changes: changes.clone(),
@@ -177,6 +182,11 @@ impl Run {
     pub(super) fn sequencer(&self) -> Result<&Arc<Sequencer>, OperatorError> {
         let over = || self.stopped().unwrap_or(OperatorError::Over { shard: self.shard });
         self.sequencer.as_ref().ok_or_else(over)
+    }
+
+    /// How many transactions are in the log.
+    pub(super) fn accepted(&self) -> u32 {
+        self.sequencer.as_ref().map_or(0, |sequencer| sequencer.progress().accepted)
     }
 
     pub(super) fn is_open(&self) -> bool {

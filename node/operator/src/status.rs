@@ -15,7 +15,7 @@ impl Run {
     /// How the shard is.
     pub(super) fn status(&self) -> ShardStatus {
         let Extent { chunks, steps, bytes_raw, bytes_wire, execute_ms } = self.chunk_store.extent();
-        let lease = self.leases.present();
+        let (lease, transactions) = (self.leases.present(), self.accepted());
         let state = self.state();
         let start: &ShardStart = &self.assignment.start;
         let stage = match &state.fault {
@@ -29,7 +29,7 @@ impl Run {
         ShardStatus {
             stage,
             prover: lease.map(|lease| lease.prover),
-            transactions: state.accepted,
+            transactions,
             refused: state.refused,
             steps,
             chunks,

@@ -4,7 +4,6 @@ use super::{
     OperatorError,
     events::{ShardEnded, TransactionAccepted, TransactionFailed, TransactionRefused},
     run::Run,
-    seen_through,
     sequencer::{Entered, Sequencer, Taken},
     steps::part,
 };
@@ -139,21 +138,12 @@ impl Run {
             Ok(life)
         };
         reserved.enqueue_then(changes, move |logged| match logged {
-            Ok(life) => then.logged(&sequencer, sequence, life),
+            Ok(life) => {
+                then.state().lives(life);
+                sequencer.logged();
+            }
             Err(_) => sequencer.failed(round),
         })
-    }
-
-    /// A transaction is in the log: seen from now on.
-    fn logged(&self, sequencer: &Sequencer, sequence: u32, life: &Life) {
-        self.seen(sequence + 1, life);
-        sequencer.logged();
-    }
-
-    fn seen(&self, accepted: u32, life: &Life) {
-        let mut state = self.state();
-        state.accepted = accepted;
-        state.lives(life);
     }
 
     /// Takes in what a commit that failed has written after all, before anything else enters.
@@ -173,10 +163,10 @@ impl Run {
         sequencer
             .take_in(from, &logged)
             .map_err(|(sequence, refusal)| OperatorError::not_replayed(self.shard, sequence, refusal))?;
-        self.seen(sequencer.progress().accepted, &life);
+        self.state().lives(&life);
         // What was taken in is fed, also if who asked goes away.
         let run = self.clone();
-        seen_through(&self.host, async move { run.feed_logged(run.sequencer()?).await }).await
+        self.host.see_through(async move { run.feed_logged(run.sequencer()?).await }).await
     }
 
     /// Feeds the execution what is logged; with the end event it gets nothing more.
@@ -193,11 +183,11 @@ impl Run {
         }
         let transactions = sequencer.progress().accepted;
         self.events.emit(ShardEnded { shard: self.shard, transactions });
+        self.progress.announce();
+        self.changes.announce();
         if self.leases.present().is_some() {
             self.streams().await?;
         }
-        self.progress.announce();
-        self.changes.announce();
         Ok(())
     }
 

@@ -6,7 +6,6 @@ use super::{
     events::{ChunkServed, ClaimRefused, JobAbandoned, JobDeclined, JobLeased, JobProven, JobTakenBack},
     lease::Asker,
     run::Run,
-    seen_through,
     waiting::{GIVES_WAY, LOOK_AGAIN_SOON},
 };
 use shardwire_model::{Cause, Coded as _, Hash, PeerId};
@@ -60,7 +59,12 @@ impl Operator {
 
     /// The network that a prover in tier low comes from: keys cost nothing, networks do. This machine is none: those on it are all of one person.
     fn network(&self, prover: PeerId, tier: Option<Tier>) -> Option<AddressRange> {
-        let address = self.host.peers.address(prover).filter(|address| !address.is_loopback());
+        let address = self
+            .host
+            .peers
+            .address(prover)
+            .map(|address| address.to_canonical())
+            .filter(|address| !address.is_loopback());
         if tier > Some(Tier::Low) { None } else { address.map(AddressRange::network) }
     }
 
@@ -106,7 +110,7 @@ impl Operator {
                     drop(turn);
                     granted
                 };
-                seen_through(&self.host, leases).await
+                self.host.see_through(leases).await
             }
             Err(refused) => Err(refused),
         };
@@ -221,14 +225,14 @@ impl Handler for Operator {
         if let Err(epoch) = run.renew(prover, epoch, None) {
             return Ok(Finished::Lost { epoch });
         }
-        Ok(seen_through(&self.host, async move { run.claimed(prover, epoch, proof).await }).await?)
+        Ok(self.host.see_through(async move { run.claimed(prover, epoch, proof).await }).await?)
     }
 
     async fn abandoned(&self, prover: PeerId, job: Hash, epoch: u64, cause: Cause) -> Result<(), Failure> {
         let run = self.leased(job)?;
         self.events.emit(JobAbandoned { job, prover, cause: cause.to_string() });
         if run.renew(prover, epoch, None).is_ok() {
-            seen_through(&self.host, async move { run.given_back(prover, epoch).await }).await?;
+            self.host.see_through(async move { run.given_back(prover, epoch).await }).await?;
         }
         Ok(())
     }

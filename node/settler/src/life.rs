@@ -29,7 +29,7 @@ use shardwire_model::{
     life::{Life, MAX_TIMEOUT, Part, Step},
 };
 use shardwire_store::{
-    StoreError, Write,
+    Write,
     records::{INTENTS, Intent, VERDICTS, Verdict},
 };
 use shardwire_world::{MAX_SHARD_PAGE, Operation, Refusal, Settlement, ShardStage, ShardState, Ticket, decided};
@@ -115,14 +115,16 @@ impl Settler {
         self.advance_at(shard, step, self.host.clock.now(), with).await
     }
 
-    /// Notes what is about to be done in the World, with what belongs to that. From then on it is done, whoever waits for it.
+    /// Notes what is about to be done in the World, with what belongs to that. From then on it is done, whoever waits for it; nobody else has the turn
+    /// before the note is durable.
     async fn intend(
         self: &Arc<Self>,
-        shard: ShardId,
+        turn: &Turn<ShardId>,
         intent: &Intent,
         with: impl FnOnce(&mut Write<'_>) -> Result<(), SettlerError> + Send + 'static,
     ) -> Result<(), SettlerError> {
         let (it, intent, noted) = (self.clone(), intent.clone(), intent.clone());
+        let (has_turn, shard) = (turn.clone(), turn.of());
         let changes = move |write: &mut Write<'_>| {
             with(write)?;
             Ok::<_, SettlerError>(write.put(&INTENTS, &SegmentId::first(shard), &noted)?)
@@ -133,9 +135,10 @@ impl Settler {
                 it.expect(shard, deadline);
             }
             it.changes.announce();
+            drop(has_turn);
             Ok(())
         };
-        self.host.tasks.finish(notes).await.unwrap_or(Err(StoreError::Closed.into()))
+        self.host.see_through(notes).await
     }
 
     /// Starts a shard: escrow moves, locks are taken, its operator is told. Without a time-out the configured one counts.
@@ -163,7 +166,7 @@ impl Settler {
             return Err(Refusal::AlreadyStarted { shard }.into());
         }
         let intent = Intent::Start { by, request: request.clone(), deadline };
-        self.intend(shard, &intent, |_| Ok(())).await?;
+        self.intend(&turn, &intent, |_| Ok(())).await?;
         self.conclude(turn, &intent, COMMAND_PATIENCE).await?;
         let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
         Ok(record.start)
@@ -251,7 +254,7 @@ impl Settler {
             ShardState::Started => {}
         }
         let intent = Intent::Abort { reason };
-        self.intend(shard, &intent, |_| Ok(())).await?;
+        self.intend(&turn, &intent, |_| Ok(())).await?;
         self.conclude(turn, &intent, patience).await?;
         match self.world.shard(shard).await?.map(|record| record.state) {
             Some(ShardState::Aborted { at, .. }) => Ok(at),
@@ -280,7 +283,7 @@ impl Settler {
         let Verdict { proof, prover, .. } = *verdict;
         let intent = Intent::Settle { proof, output };
         let (host, now, verdict) = (self.host.clone(), self.host.clock.now(), verdict.clone());
-        let verified = self.intend(shard, &intent, move |write| {
+        let verified = self.intend(&turn, &intent, move |write| {
             write.put(&VERDICTS, &SegmentId::first(shard), &verdict)?;
             let step = Step::Verified { proof, prover };
             write.advance::<SettlerError>(&host.identity, now, part(shard), step).map(drop)

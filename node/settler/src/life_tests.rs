@@ -434,3 +434,31 @@ async fn while_the_disk_takes_its_time_others_are_served_and_what_the_world_deci
     let Answer::Closed(closed) = settler.next(first.operator, &[shard], &[]).await.unwrap() else { panic!("closed") };
     assert_eq!(closed.outcome, Outcome::Aborted);
 }
+
+/// A fixed bug: a session that went away gave the turn to others while its note was on its way to the disk, so an abort could take its place.
+#[tokio::test]
+async fn a_proof_whose_session_goes_while_it_is_noted_comes_before_an_abort_that_is_asked_for_then() {
+    let (machine, clock) = (Machine::new(), TestClock::new());
+    let Run { settler, _tasks, .. } = &machine.settler(&clock).await.unwrap();
+    let start = settler.start(&request(1), somebody(), None).await.unwrap();
+    let (shard, proven) = (start.shard, output(&*settler.world, &start).await);
+    let waits = async || {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    };
+
+    let held = HeldCommits::of(&settler.host.store);
+    let settles = settler.clone();
+    let session = tokio::spawn(async move { settles.settle(shard, proven, &verdict(PROOF)).await });
+    waits().await;
+    session.abort();
+    assert!(session.await.unwrap_err().is_cancelled());
+    let aborts = settler.clone();
+    let abort = tokio::spawn(async move { aborts.abort(shard, AbortReason::Asked { by: somebody() }).await });
+    waits().await;
+    drop(held);
+    let refused = abort.await.unwrap().unwrap_err();
+    assert!(matches!(refused, SettlerError::Refused(Refusal::AlreadySettled { .. })), "{refused}");
+    assert_eq!(lived(settler, shard).steps().last(), Some(&Step::Settled { proof: Some(PROOF) }));
+}

@@ -179,7 +179,7 @@ impl Settler {
                     }
                     Ok::<_, StoreError>(())
                 };
-                self.host.tasks.finish(noted).await.unwrap_or(Err(StoreError::Closed)).map_err(failed)?;
+                self.host.see_through(noted).await.map_err(failed)?;
                 let told = offered.dispute(&self.host.identity, Cause::from(objection)).await;
                 // After the dispute is on its way: what follows may end the connection.
                 if let Some(blame) = blamed {

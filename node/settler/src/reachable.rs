@@ -69,9 +69,13 @@ impl Reachable {
     ) -> Answering<'a, Result<T, WorldError>> {
         Box::pin(async move {
             let answer = answer.await;
-            let was_silent = self.is_silent();
-            *of(&mut self.failing()) = answer.as_ref().err().cloned();
-            if self.is_silent() && !was_silent {
+            let falls_silent = {
+                let mut failing = self.failing();
+                let was_silent = failing.to_answer.is_some();
+                *of(&mut failing) = answer.as_ref().err().cloned();
+                failing.to_answer.is_some() && !was_silent
+            };
+            if falls_silent {
                 self.fails.announce();
             }
             answer

@@ -3,7 +3,11 @@
 //! The World is asked by the session or task that has the turn, which may go away meanwhile: the note stays. What it has decided ends the note, so that is
 //! seen through, in a task of its own that has the turn as well.
 
-use super::{CaughtUp, operation, outdated::noted_reason, part};
+use super::{
+    CaughtUp, operation,
+    outdated::{noted_reason, older_settlement},
+    part,
+};
 use crate::{
     Settler, SettlerError,
     error::Objection,
@@ -15,7 +19,7 @@ use shardwire_model::{
     life::{AbortCause, AbortReason, Step},
 };
 use shardwire_store::{
-    StoreError, Write,
+    Write,
     records::{INTENTS, Intent, KeptCause, VERDICTS, Verdict},
 };
 use shardwire_world::events::{Kind, OperationFinal, OperationPending, OperationRefused, OperationSubmitted};
@@ -58,7 +62,7 @@ impl Settler {
             drop(has_turn);
             caught.map(|caught| (caught, ends))
         };
-        let (caught, ends) = self.host.tasks.finish(decided).await.unwrap_or(Err(StoreError::Closed.into()))?;
+        let (caught, ends) = self.host.see_through(decided).await?;
         if ends {
             // If that fails, or takes its time, the note is caught up with later.
             Box::pin(self.catch_up(turn)).await?;
@@ -86,7 +90,6 @@ impl Settler {
                 if matches!(intent, Intent::Start { .. }) && !matches!(refusal, Refusal::AlreadyStarted { .. }) {
                     self.expect_no_more(shard);
                 }
-                self.note_older_settlement(shard, &intent, &refusal).await?;
                 self.remember(shard, ticket, refusal.clone());
                 CaughtUp::Refused(refusal)
             }
@@ -153,18 +156,23 @@ impl Settler {
             Intent::Settle { proof, .. } => Some((*proof, KeptCause::of(&Objection::World(refusal.clone())))),
             Intent::Start { .. } | Intent::Abort { .. } | Intent::OlderStart { .. } => None,
         };
+        let (host, now, settled) = (self.host.clone(), self.host.clock.now(), older_settlement(intent, refusal));
         let changes = move |write: &mut Write<'_>| {
+            if let Some(step) = settled {
+                write.advance::<SettlerError>(&host.identity, now, part(shard), step)?;
+            }
             if let Some((proof, fault)) = disputed
                 && let Some(verdict) = write.get(&VERDICTS, &segment)?.filter(|verdict| verdict.proof == proof)
             {
                 write.put(&VERDICTS, &segment, &Verdict { fault: Some(fault), ..verdict })?;
             }
             match ends {
-                true => write.put(&INTENTS, &segment, &Intent::Abort { reason: AbortReason::Unmergeable }),
-                false => write.remove(&INTENTS, &segment),
+                true => write.put(&INTENTS, &segment, &Intent::Abort { reason: AbortReason::Unmergeable })?,
+                false => write.remove(&INTENTS, &segment)?,
             }
+            Ok(())
         };
-        Ok(self.host.store.commit(changes).await?)
+        self.host.store.commit(changes).await
     }
 
     /// Wakes the operator of a shard whose history has changed, and no other.

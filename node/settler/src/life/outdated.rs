@@ -31,7 +31,7 @@ impl Settler {
             return Ok(true);
         }
         let intent = Intent::Abort { reason: AbortReason::Outdated };
-        self.intend(shard, &intent, |_| Ok(())).await?;
+        self.intend(&turn, &intent, |_| Ok(())).await?;
         self.catch_up(&turn).await?;
         Ok(true)
     }
@@ -53,20 +53,15 @@ impl Settler {
         };
         self.advance(shard, Step::Aborted { why: AbortCause::Outdated }, started).await
     }
+}
 
-    /// Brings the history to where the World was before the settler was killed.
-    pub(super) async fn note_older_settlement(
-        &self,
-        shard: ShardId,
-        intent: &Intent,
-        refusal: &Refusal,
-    ) -> Result<(), SettlerError> {
-        match (intent, refusal) {
-            (Intent::Abort { reason: AbortReason::Outdated }, Refusal::AlreadySettled { proof, .. }) => {
-                self.advance(shard, Step::Settled { proof: Some(*proof) }, |_| Ok(())).await
-            }
-            _ => Ok(()),
+/// The step that brings the history to where the World was before the settler was killed, if that is what the refusal shows.
+pub(super) fn older_settlement(intent: &Intent, refusal: &Refusal) -> Option<Step> {
+    match (intent, refusal) {
+        (Intent::Abort { reason: AbortReason::Outdated }, Refusal::AlreadySettled { proof, .. }) => {
+            Some(Step::Settled { proof: Some(*proof) })
         }
+        _ => None,
     }
 }
 
