@@ -44,11 +44,19 @@ pub(super) struct Slices {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Fate {
     pub(super) kind: &'static str,
-    pub(super) peers: usize,
+    pub(super) peers: u8,
     #[serde(flatten)]
     pub(super) deeds: Deeds,
     /// How many stood how; nothing of those that came with a new key each time.
     pub(super) standings: BTreeMap<String, usize>,
+}
+
+/// What the victims need, whatever the slices.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Prices {
+    pub(super) peak_bytes: u64,
+    pub(super) peak_bound_bytes: u64,
+    pub(super) refused_handshake_cpu_us: f64,
 }
 
 /// What the bench says.
@@ -71,24 +79,19 @@ pub(super) struct Figures {
     pub(super) victim_busy_attacked: f64,
     /// Leases that honest provers lost to others before they were done.
     pub(super) honest_leases_lost: u32,
-    pub(super) refused_callers: u64,
-    pub(super) refused_sessions: u64,
-    pub(super) refused_claims: u64,
-    pub(super) violations: u64,
-    /// Leases that the victim gave while attacked, and those that it took back for better provers.
-    pub(super) leases: u64,
-    pub(super) taken_back: u64,
-    pub(super) peak_bytes: u64,
-    pub(super) peak_bound_bytes: u64,
-    pub(super) refused_handshake_cpu_us: f64,
+    /// What the victims counted while attacked.
+    #[serde(flatten)]
+    pub(super) did: Counts,
+    #[serde(flatten)]
+    pub(super) prices: Prices,
     pub(super) attackers: Vec<Fate>,
     /// Whether both bars are met.
     pub(super) ok: bool,
 }
 
 impl Slices {
-    /// The figures of time; the rest is filled in by the caller.
-    pub(super) fn figures(&self, did: Counts, attackers: Vec<Fate>) -> Figures {
+    /// What the slices come to, beside what was counted.
+    pub(super) fn figures(&self, did: Counts, attackers: Vec<Fate>, prices: Prices) -> Figures {
         let ratios = self.attacked.iter().zip(self.alone.windows(2)).map(|(attacked, around)| {
             let alone = around.iter().map(Slice::jobs_per_s).sum::<f64>() / around.len() as f64;
             attacked.jobs_per_s() / alone.max(f64::MIN_POSITIVE)
@@ -115,15 +118,8 @@ impl Slices {
             victim_busy_alone: of(&self.alone, Slice::busy),
             victim_busy_attacked: of(&self.attacked, Slice::busy),
             honest_leases_lost: self.attacked.iter().map(|slice| slice.tally.lost).sum(),
-            refused_callers: did.callers,
-            refused_sessions: did.sessions,
-            refused_claims: did.claims,
-            violations: did.violations,
-            leases: did.leases,
-            taken_back: did.taken_back,
-            peak_bytes: 0,
-            peak_bound_bytes: 0,
-            refused_handshake_cpu_us: 0.0,
+            did,
+            prices,
             attackers,
             ok: jobs_ratio >= JOBS_BAR && !attacked.is_empty() && lease_p99_ratio <= LEASE_BAR,
         }
@@ -161,16 +157,16 @@ impl Figures {
             row("victim's part of its core", self.victim_busy_alone, self.victim_busy_attacked, String::new()),
             format!(
                 "while attacked: {} callers turned off, {} sessions refused, {} claims refused, {} violations; {} leases given, {} taken back, {} lost by honest provers",
-                self.refused_callers,
-                self.refused_sessions,
-                self.refused_claims,
-                self.violations,
-                self.leases,
-                self.taken_back,
+                self.did.refused_callers,
+                self.did.refused_sessions,
+                self.did.refused_claims,
+                self.did.violations,
+                self.did.leases,
+                self.did.taken_back,
                 self.honest_leases_lost
             ),
-            format!("peak memory: {} MiB of {} MiB", self.peak_bytes >> 20, self.peak_bound_bytes >> 20),
-            format!("a refused handshake: {:.1} us of a processor", self.refused_handshake_cpu_us),
+            format!("peak memory: {} MiB of {} MiB", self.prices.peak_bytes >> 20, self.prices.peak_bound_bytes >> 20),
+            format!("a refused handshake: {:.1} us of a processor", self.prices.refused_handshake_cpu_us),
             format!(
                 "{:<16} {:>5} {:>9} {:>11} {:>9}  in the end",
                 "attackers", "peers", "tries", "connections", "acts"

@@ -48,15 +48,16 @@ mod victim;
 
 use clap::Args;
 use cores::Cores;
-use figures::{Fate, Figures, Slice, Slices};
-use hostile::{ATTACKERS, Attackers, Deeds, Orders, Scenario};
+use figures::{Fate, Figures, Prices, Slice, Slices};
+use hostile::{Attackers, Deeds, KINDS, Orders, Scenario, attackers};
 use meeting::Meeting;
 use std::{
     collections::BTreeMap,
     error::Error,
+    path::PathBuf,
     time::{Duration, Instant},
 };
-use testnet::network::{Programs, binary};
+use testnet::network::binary;
 use tokio::{runtime::Builder, time::sleep};
 use victim::{Counts, JOBS, Victim};
 
@@ -69,12 +70,10 @@ const PEAK_BOUND_BYTES: u64 = 192 << 20;
 const SETTLE: Duration = Duration::from_secs(2);
 /// How long refused handshakes are measured for their price.
 const PRICED: Duration = Duration::from_secs(4);
-/// How often the victim's counts are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long newcomers may keep a job: so much, and a second for so many steps (`node/operator/src/lease.rs`); a claim of theirs holds it no longer.
 const NEWCOMERS: (Duration, u64) = (Duration::from_secs(60), 2_000);
-/// How long the spenders may take to have all jobs.
-const SPENDING: Duration = Duration::from_secs(30);
+/// How long attackers may take to get at their work, and how often it is asked.
+const BEGUN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_millis(200));
 
 /// What to measure.
 #[derive(Debug, Clone, Args)]
@@ -100,12 +99,10 @@ pub(crate) struct Options {
 pub(crate) fn measure(options: &Options) -> Outcome<()> {
     let cores = cores::two()?;
     let node = binary::locate(&mut |line| eprintln!("{line}"))?;
-    // No node here proves.
-    let programs = Programs { node, worker: "/nonexistent".into() };
     // Before any thread or process begins.
     cores::pin(cores.victim)?;
     let runtime = Builder::new_multi_thread().enable_all().build()?;
-    let figures = runtime.block_on(runtime.spawn(run(options.clone(), programs, cores)))??;
+    let figures = runtime.block_on(runtime.spawn(run(options.clone(), node, cores)))??;
     for line in figures.lines() {
         say!("{line}");
     }
@@ -115,9 +112,9 @@ pub(crate) fn measure(options: &Options) -> Outcome<()> {
     Ok(())
 }
 
-async fn run(options: Options, programs: Programs, cores: Cores) -> Outcome<Figures> {
+async fn run(options: Options, node: PathBuf, cores: Cores) -> Outcome<Figures> {
     eprintln!("{JOBS} shards of {} transactions are executed", options.transactions);
-    let victim = Victim::start(&programs, options.transactions).await?;
+    let victim = Victim::start(node, options.transactions).await?;
     let ground = Ground { victim, cores };
     if !options.impatient {
         ground.spend().await?;
@@ -127,8 +124,11 @@ async fn run(options: Options, programs: Programs, cores: Cores) -> Outcome<Figu
     let refused_handshake_cpu_us = ground.price().await?;
     let peak_bytes = ground.victim.peak_bytes()?;
     ground.victim.stop().await;
-    let figures = slices.figures(did, attackers);
-    Ok(Figures { peak_bytes, peak_bound_bytes: PEAK_BOUND_BYTES, refused_handshake_cpu_us, ..figures })
+    Ok(slices.figures(
+        did,
+        attackers,
+        Prices { peak_bytes, peak_bound_bytes: PEAK_BOUND_BYTES, refused_handshake_cpu_us },
+    ))
 }
 
 /// The victim, and where everybody runs.
@@ -150,14 +150,8 @@ impl Ground {
         let length = base + Duration::from_secs(self.victim.steps().await?.div_ceil(steps_per_s) + 1);
         eprintln!("newcomers use up what all of them together may keep jobs from others, {} s", length.as_secs());
         let spenders = self.attackers(Scenario::Spend, 0)?;
-        let end = Instant::now() + SPENDING;
         // Each is taken, claimed and taken again.
-        while self.victim.counts().await?.leases < 2 * JOBS as u64 {
-            if Instant::now() >= end {
-                return Err(format!("the jobs aren't taken after {} s", SPENDING.as_secs()).into());
-            }
-            sleep(LOOK_EVERY).await;
-        }
+        self.victim.counted("the jobs aren't taken", BEGUN, |it| it.leases >= 2 * JOBS as u64).await?;
         sleep(length).await;
         spenders.end().await.map(drop)
     }
@@ -212,14 +206,12 @@ impl Ground {
         let idle = self.victim.cpu()? - first;
         let flood = self.attackers(Scenario::Price, 0)?;
         // Its host is shut first, and it makes its datagrams.
-        let shut = self.victim.counts().await?;
-        while self.victim.counts().await?.callers < shut.callers + 100 {
-            sleep(LOOK_EVERY).await;
-        }
-        let (count, cpu) = (self.victim.counts().await?.callers, self.victim.cpu()?);
+        let shut = self.victim.counts().await?.refused_callers;
+        self.victim.counted("no caller is refused", BEGUN, |it| it.refused_callers >= shut + 100).await?;
+        let (count, cpu) = (self.victim.counts().await?.refused_callers, self.victim.cpu()?);
         sleep(PRICED).await;
         let cpu = (self.victim.cpu()? - cpu).saturating_sub(idle);
-        let count = self.victim.counts().await?.callers - count;
+        let count = self.victim.counts().await?.refused_callers - count;
         drop(flood);
         Ok(cpu.as_secs_f64() * 1e6 / count.max(1) as f64)
     }
@@ -227,19 +219,15 @@ impl Ground {
 
 /// What became of the attackers, by kind.
 fn fates(deeds: &BTreeMap<String, Deeds>, standings: &BTreeMap<u8, String>) -> Vec<Fate> {
-    let mut fates = Vec::<Fate>::new();
-    for attacker in ATTACKERS {
-        let kind = attacker.kind.name();
-        if fates.last().is_none_or(|fate| fate.kind != kind) {
-            let deeds = deeds.get(kind).copied().unwrap_or_default();
-            fates.push(Fate { kind, peers: 0, deeds, standings: BTreeMap::new() });
-        }
-        if let Some(fate) = fates.last_mut() {
-            fate.peers += 1;
+    let fate = |(kind, peers): (hostile::Kind, u8)| {
+        let mut stood = BTreeMap::<_, usize>::new();
+        for attacker in attackers().filter(|attacker| attacker.kind == kind) {
             if let Some(standing) = standings.get(&attacker.number) {
-                *fate.standings.entry(standing.clone()).or_default() += 1;
+                *stood.entry(standing.clone()).or_default() += 1;
             }
         }
-    }
-    fates
+        let deeds = deeds.get(kind.name()).copied().unwrap_or_default();
+        Fate { kind: kind.name(), peers, deeds, standings: stood }
+    };
+    KINDS.into_iter().map(fate).collect()
 }

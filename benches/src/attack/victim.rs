@@ -6,9 +6,10 @@
 use super::{
     Outcome,
     honest::{LANES, PROVERS},
-    hostile::{self, ATTACKERS},
+    hostile::{self, attackers},
     meeting::identity,
 };
+use serde::Serialize;
 use shardwire::{
     client::{Dialler, NodeClient, Target, submit},
     host::{Platform, clock::SystemClock},
@@ -70,30 +71,31 @@ struct Attacked {
 }
 
 /// What the victims count.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct Counts {
-    /// Callers that it turned off before their handshake or right after it.
-    pub(super) callers: u64,
+    /// Callers that they turned off before their handshake or right after it.
+    pub(super) refused_callers: u64,
     /// Sessions beyond a quota.
-    pub(super) sessions: u64,
+    pub(super) refused_sessions: u64,
     /// Claims of jobs.
-    pub(super) claims: u64,
+    pub(super) refused_claims: u64,
     /// Sessions that ended because the peer broke a rule.
     pub(super) violations: u64,
-    /// Leases that it gave.
+    /// Leases that the operator gave.
     pub(super) leases: u64,
     /// Leases that it took back for a better prover.
     pub(super) taken_back: u64,
     /// Shards that it has executed, and their steps.
+    #[serde(skip)]
     executed: (u64, u64),
 }
 
 impl Counts {
     /// Adds what was counted between two looks.
     pub(super) fn add(&mut self, after: Self, before: Self) {
-        self.callers += after.callers - before.callers;
-        self.sessions += after.sessions - before.sessions;
-        self.claims += after.claims - before.claims;
+        self.refused_callers += after.refused_callers - before.refused_callers;
+        self.refused_sessions += after.refused_sessions - before.refused_sessions;
+        self.refused_claims += after.refused_claims - before.refused_claims;
         self.violations += after.violations - before.violations;
         self.leases += after.leases - before.leases;
         self.taken_back += after.taken_back - before.taken_back;
@@ -101,10 +103,11 @@ impl Counts {
 }
 
 impl Victim {
-    /// Starts both nodes, and has the victim execute shards of so many transactions each.
-    pub(super) async fn start(programs: &Programs, transactions: u32) -> Outcome<Self> {
+    /// Starts all nodes with this program, and has the operator execute shards of so many transactions each.
+    pub(super) async fn start(node: PathBuf, transactions: u32) -> Outcome<Self> {
         let folder = NetworkFolder::new(None)?;
-        let programs = Programs { worker: idle_worker(&folder)?, ..programs.clone() };
+        // No node here proves.
+        let programs = Programs { node, worker: idle_worker(&folder)? };
         let genesis = folder.path().join("world.json");
         workload(1, 0).write(&genesis)?;
         let mut settler = Node::init(Role::Settler, &programs, folder.path(), Some(&genesis)).await?;
@@ -119,14 +122,7 @@ impl Victim {
         prover.node.start(&[settles]).await?;
         let jobs = executed(&settler, &operator.node, transactions).await?;
         let victim = Self { settler, operator, prover, world, jobs, _folder: folder };
-        let (within, every) = EXECUTED;
-        let end = Instant::now() + within;
-        while victim.counts().await?.executed.0 < JOBS as u64 {
-            if Instant::now() >= end {
-                return Err(format!("the shards aren't executed after {} s", within.as_secs()).into());
-            }
-            sleep(every).await;
-        }
+        victim.counted("the shards aren't executed", EXECUTED, |it| it.executed.0 >= JOBS as u64).await?;
         Ok(victim)
     }
 
@@ -153,10 +149,10 @@ impl Victim {
             lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
         };
         Ok(Counts {
-            callers: sum("shardwire_peers_callers_total", "admitted"),
-            sessions: sum("shardwire_peers_sessions_refused_total", "")
+            refused_callers: sum("shardwire_peers_callers_total", "admitted"),
+            refused_sessions: sum("shardwire_peers_sessions_refused_total", "")
                 + sum("shardwire_peers_session_refused_total", ""),
-            claims: sum("shardwire_operator_claim_refused_total", ""),
+            refused_claims: sum("shardwire_operator_claim_refused_total", ""),
             violations: sum("shardwire_peers_protocol_violated_total", ""),
             leases: sum("shardwire_operator_job_leased_total", ""),
             taken_back: sum("shardwire_operator_job_taken_back_total", ""),
@@ -165,6 +161,23 @@ impl Victim {
                 sum("shardwire_operator_execution_ended_steps_total", ""),
             ),
         })
+    }
+
+    /// Waits until they have counted what is looked for: at most so long, asking so often.
+    pub(super) async fn counted(
+        &self,
+        otherwise: &str,
+        (within, every): (Duration, Duration),
+        enough: impl Fn(Counts) -> bool,
+    ) -> Outcome<()> {
+        let end = Instant::now() + within;
+        while !enough(self.counts().await?) {
+            if Instant::now() >= end {
+                return Err(format!("{otherwise} after {} s", within.as_secs()).into());
+            }
+            sleep(every).await;
+        }
+        Ok(())
     }
 
     /// Processor time of both processes so far.
@@ -181,7 +194,7 @@ impl Victim {
     pub(super) async fn standings(&self) -> Outcome<BTreeMap<u8, String>> {
         let mut client = NodeClient::connect(self.operator.node.data(), &Platform::system()).await?;
         let mut standings = BTreeMap::new();
-        for attacker in ATTACKERS.iter().filter(|attacker| !attacker.kind.has_fresh_keys()) {
+        for attacker in attackers().filter(|attacker| !attacker.kind.has_fresh_keys()) {
             let request = peer::Request::Show { peer: identity(attacker.number).peer() };
             let view = client.administration().peer(request).await?;
             standings.insert(attacker.number, view.standing.to_string());
@@ -258,7 +271,7 @@ fn remember(node: &Node) -> Outcome<()> {
     let record =
         (0..4).fold(Record::default(), |record, _| record.after(&worked, SystemClock.now(), &Rules::default().policy));
     let store = Store::open(&SystemDisk, &node.data().join("node.redb"), &LAYOUT)?;
-    for attacker in ATTACKERS.iter().filter(|attacker| attacker.kind == hostile::Kind::Oversize) {
+    for attacker in attackers().filter(|attacker| attacker.kind == hostile::Kind::Oversize) {
         store.put(&PEERS, &identity(attacker.number).peer(), &record)?;
     }
     Ok(())

@@ -16,6 +16,7 @@ use shardwire_model::{PeerId, Role};
 use shardwire_transport::Identity;
 use std::{
     collections::BTreeMap,
+    iter::repeat_n,
     net::SocketAddr,
     path::PathBuf,
     process::Stdio,
@@ -61,19 +62,19 @@ use Kind::{
     StreamFlood,
 };
 
-/// All kinds.
-const KINDS: [Kind; 11] = [
-    HandshakeFlood,
-    StreamFlood,
-    Oversize,
-    SlowLoris,
-    Ping,
-    Pull,
-    Reconnect,
-    HoldLease,
-    FalseFinish,
-    FalseReceipt,
-    ClaimAndGo,
+/// All kinds, and how many attackers are of each.
+pub(super) const KINDS: [(Kind, u8); 11] = [
+    (HandshakeFlood, 2),
+    (StreamFlood, 3),
+    (Oversize, 3),
+    (SlowLoris, 3),
+    (Ping, 2),
+    (Pull, 1),
+    (Reconnect, 2),
+    (HoldLease, 4),
+    (FalseFinish, 4),
+    (FalseReceipt, 3),
+    (ClaimAndGo, 3),
 ];
 
 /// An attacker: its number says which key it has and from where it comes.
@@ -83,43 +84,12 @@ pub(crate) struct Attacker {
     pub(super) kind: Kind,
 }
 
-const fn attacker(number: u8, kind: Kind) -> Attacker {
-    Attacker { number, kind }
+/// The attackers. Number 0 would come from where the victim and its owner are.
+pub(super) fn attackers() -> impl Iterator<Item = Attacker> {
+    let kinds = KINDS.into_iter().flat_map(|(kind, peers)| repeat_n(kind, peers.into()));
+    (1..).zip(kinds).map(|(number, kind)| Attacker { number, kind })
 }
 
-/// The attackers. Number 0 would come from where the victim and its owner are.
-pub(super) const ATTACKERS: [Attacker; 30] = [
-    attacker(1, HandshakeFlood),
-    attacker(2, HandshakeFlood),
-    attacker(3, StreamFlood),
-    attacker(4, StreamFlood),
-    attacker(5, StreamFlood),
-    attacker(6, Oversize),
-    attacker(7, Oversize),
-    attacker(8, Oversize),
-    attacker(9, SlowLoris),
-    attacker(10, SlowLoris),
-    attacker(11, SlowLoris),
-    attacker(12, Ping),
-    attacker(13, Ping),
-    attacker(14, Pull),
-    attacker(15, Reconnect),
-    attacker(16, Reconnect),
-    attacker(17, HoldLease),
-    attacker(18, HoldLease),
-    attacker(19, HoldLease),
-    attacker(20, HoldLease),
-    attacker(21, FalseFinish),
-    attacker(22, FalseFinish),
-    attacker(23, FalseFinish),
-    attacker(24, FalseFinish),
-    attacker(25, FalseReceipt),
-    attacker(26, FalseReceipt),
-    attacker(27, FalseReceipt),
-    attacker(28, ClaimAndGo),
-    attacker(29, ClaimAndGo),
-    attacker(30, ClaimAndGo),
-];
 /// The first of those that use up what all newcomers together may have.
 const FIRST_SPENDER: u8 = 100;
 /// The one whose host is shut when the price of a refused handshake is measured.
@@ -279,7 +249,7 @@ pub(crate) fn run(orders: &Orders) -> Outcome<()> {
                 }
             }
             Scenario::Attack => {
-                for attacker in ATTACKERS {
+                for attacker in attackers() {
                     let victim = if attacker.kind == FalseReceipt { &prover } else { &victim };
                     tasks.spawn(attack(attacker, victim.clone(), round));
                 }
@@ -293,7 +263,7 @@ pub(crate) fn run(orders: &Orders) -> Outcome<()> {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let deeds: BTreeMap<_, _> = KINDS
             .into_iter()
-            .map(|kind| (kind.name(), counted(kind)))
+            .map(|(kind, _)| (kind.name(), counted(kind)))
             .map(|(name, it)| {
                 (name, Deeds { tries: read(&it.tries), connections: read(&it.connections), acts: read(&it.acts) })
             })

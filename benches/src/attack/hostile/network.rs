@@ -2,7 +2,7 @@
 
 use super::{IMPATIENT, Kind, Meeting, Outcome, counted};
 use shardwire_transport::{Connection, Identity};
-use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
+use std::{net::Ipv4Addr, time::Duration};
 use tokio::{
     net::UdpSocket,
     task::JoinSet,
@@ -51,20 +51,14 @@ pub(super) async fn dawdle(connection: &Connection) -> Outcome<()> {
             counted(Kind::SlowLoris).acted();
         }
         let begun = held.len() == HELD;
-        let (first, rest) = if begun { (0, held.len()) } else { (held.len() - 1, held.len()) };
-        let mut over = BTreeSet::new();
-        for (at, ((send, _), said)) in held.iter_mut().enumerate().take(rest).skip(first) {
-            let byte = HEADER.get(*said).copied().unwrap_or(0);
-            *said += 1;
-            if send.write_all(&[byte]).await.is_err() {
-                over.insert(at); // refused: another takes its place
+        let first = if begun { 0 } else { held.len() - 1 };
+        for ((mut send, recv), said) in held.split_off(first) {
+            let byte = HEADER.get(said).copied().unwrap_or(0);
+            // In the place of one that is refused another one comes.
+            if send.write_all(&[byte]).await.is_ok() {
+                held.push(((send, recv), said + 1));
             }
         }
-        let mut at = 0;
-        held.retain(|_| {
-            at += 1;
-            !over.contains(&(at - 1))
-        });
         if begun {
             sleep(Duration::from_secs(1)).await;
         }
