@@ -43,6 +43,14 @@ done_with() {
     [ ${#skipped[@]} = 0 ] || printf 'SKIPPED here: %s\n' "${skipped[@]}"
 }
 
+# Installs packages of a Debian.
+packages() {
+    local as_root
+    as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+    $as_root apt-get update -qq
+    $as_root apt-get install -y -qq "$@" >/dev/null
+}
+
 format() {
     step "format"
     cargo fmt --all --check
@@ -57,14 +65,12 @@ cairo_program() {
     step "the compiled shard programs and contracts are what their sources compile to"
     # The Cairo compiler's hash library is built from source against GMP.
     if ! printf '#include <gmp.h>\n' | cc -E - >/dev/null 2>&1; then
-        local as_root
-        as_root=$([ "$(id -u)" = 0 ] || echo sudo)
-        $as_root apt-get update -qq
-        $as_root apt-get install -y -qq libgmp-dev >/dev/null
+        packages libgmp-dev
     fi
-    SHARDWIRE_CAIRO_CACHE="$cache/cairo" node/program/rules/build.sh --check
-    SHARDWIRE_CAIRO_CACHE="$cache/cairo" node/program/contracts/program/build.sh --check
-    SHARDWIRE_CAIRO_CACHE="$cache/cairo" node/program/contracts/game/build.sh --check
+    export SHARDWIRE_CAIRO_CACHE="$cache/cairo"
+    node/program/build.sh node/program/rules/rules.cairo --check
+    node/program/build.sh node/program/contracts/program/contracts.cairo --check
+    node/program/contracts/game/build.sh --check
 }
 
 # The worker's largest crate keeps one core busy for minutes, so it is built beside the rest.
@@ -119,10 +125,7 @@ tests() {
 foreign_wallet() {
     step "starknet.js plays whole shards against the door for wallets"
     if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-        local as_root
-        as_root=$([ "$(id -u)" = 0 ] || echo sudo)
-        $as_root apt-get update -qq
-        $as_root apt-get install -y -qq nodejs npm >/dev/null
+        packages nodejs npm
     fi
     node/api/rpc/tests/starknet-js/run.sh "$cache/starknet-js" "${all[@]}"
 }

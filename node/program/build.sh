@@ -1,8 +1,8 @@
 #!/bin/sh
-# Compiles rules.cairo to rules.json.
+# Compiles a program in Cairo 0, with the files beside it.
 #
-#   build.sh           writes rules.json beside this script
-#   build.sh --check   compiles elsewhere and fails unless rules.json is byte for byte what comes out
+#   build.sh SOURCE.cairo           writes SOURCE.json beside the source
+#   build.sh SOURCE.cairo --check   compiles elsewhere and fails unless SOURCE.json is byte for byte what comes out
 #
 # Needs python3 (3.9 to 3.12), a C compiler and the headers of gmp (Debian: libgmp-dev). The compiler is installed from PyPI into
 # a virtual environment in $SHARDWIRE_CAIRO_CACHE, which is kept, or in a temporary folder, which is not. Another python is named
@@ -12,12 +12,18 @@ set -eu
 # Any other version compiles to another program, with another hash.
 version=0.14.3a3
 
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+usage() {
+    echo "usage: build.sh SOURCE.cairo [--check]" >&2
+    exit 2
+}
+[ $# -ge 1 ] && [ -f "$1" ] || usage
+here=$(CDPATH='' cd -- "$(dirname -- "$1")" && pwd)
+name=$(basename -- "$1" .cairo)
 check=no
-case "${1-}" in
+case "${2-}" in
     '') ;;
     --check) check=yes ;;
-    *) echo "usage: build.sh [--check]" >&2; exit 2 ;;
+    *) usage ;;
 esac
 
 work=$(mktemp -d)
@@ -37,19 +43,19 @@ if [ ! -x "$venv/bin/cairo-compile" ]; then
 fi
 
 # In proof mode; without debug information, which would hold this folder's path. Compacted: the compiler indents.
-"$venv/bin/cairo-compile" --proof_mode --no_debug_info "$here/rules.cairo" --output "$work/indented.json"
+"$venv/bin/cairo-compile" --proof_mode --no_debug_info --cairo_path "$here" "$here/$name.cairo" --output "$work/indented.json"
 "$venv/bin/python" -c '
 import json, sys
 json.dump(json.load(sys.stdin), sys.stdout, separators=(",", ":"))
 print()
-' < "$work/indented.json" > "$work/rules.json"
+' < "$work/indented.json" > "$work/$name.json"
 
 if [ "$check" = no ]; then
-    cp "$work/rules.json" "$here/rules.json"
-    echo "wrote $here/rules.json" >&2
-elif cmp "$work/rules.json" "$here/rules.json"; then
-    echo "rules.json is what rules.cairo compiles to" >&2
+    cp "$work/$name.json" "$here/$name.json"
+    echo "wrote $here/$name.json" >&2
+elif cmp "$work/$name.json" "$here/$name.json"; then
+    echo "$name.json is what $name.cairo compiles to" >&2
 else
-    echo "rules.json is not what rules.cairo compiles to: run node/program/rules/build.sh and commit the result" >&2
+    echo "$name.json is not what $name.cairo compiles to: run node/program/build.sh $1 and commit the result" >&2
     exit 1
 fi

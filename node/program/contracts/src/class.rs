@@ -18,7 +18,7 @@ pub const MAX_ENTRY_POINTS: usize = 1024;
 pub enum Segments {
     /// A run of that many felts.
     Leaf(usize),
-    /// Parts.
+    /// Parts that are cut again.
     Node(Vec<Self>),
 }
 
@@ -45,9 +45,14 @@ pub struct EntryPoint {
 }
 
 impl EntryPoint {
-    /// The names of the builtins that it takes, as they are hashed.
+    /// The builtins that it takes, in their order.
+    fn takes(&self) -> impl Iterator<Item = &'static str> {
+        BUILTINS.into_iter().zip(self.builtins).filter(|(_, has)| *has).map(|(name, _)| name)
+    }
+
+    /// Their names, as they are hashed.
     pub(crate) fn names(&self) -> Vec<Felt> {
-        BUILTINS.iter().zip(self.builtins).filter(|(_, has)| *has).map(|(name, _)| crate::tree::short(name)).collect()
+        self.takes().map(crate::tree::short).collect()
     }
 }
 
@@ -197,9 +202,7 @@ impl Class {
             }
             let builtins = BUILTINS.map(|name| listed.builtins.iter().any(|listed| listed == name));
             let entry_point = EntryPoint { selector, offset: listed.offset, builtins };
-            if entry_point.names().len() != listed.builtins.len()
-                || !entry_point.names().iter().zip(&listed.builtins).all(|(a, b)| *a == crate::tree::short(b))
-            {
+            if !entry_point.takes().eq(listed.builtins.iter().map(String::as_str)) {
                 return Err(malformed("an entry point takes its builtins in another order".into()));
             }
             entry_points.push(entry_point);

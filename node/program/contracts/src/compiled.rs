@@ -1,10 +1,11 @@
 //! The compiled form, embedded, and the numbers that its source and this crate share.
 //!
-//! `program/contracts.cairo` is the source, says what a proof of it means, and why; `program/build.sh` compiles it, and
-//! `program/build.sh --check` shows that the compiled form is that source's.
+//! `program/contracts.cairo` is the source, says what a proof of it means, and why; `node/program/build.sh` compiles it, and with
+//! `--check` shows that the compiled form is that source's.
 
-use cairo_vm::types::{program::Program, relocatable::MaybeRelocatable};
-use shardwire_model::{Felt, program_hash};
+use cairo_vm::types::program::Program;
+use shardwire_machine::Compiled;
+use shardwire_model::Felt;
 use std::sync::LazyLock;
 
 /// The compiled program, as the Cairo compiler wrote it.
@@ -56,33 +57,23 @@ pub(crate) mod hint {
     pub(crate) const NEXT_TRANSACTION: &str = "ids.given = next_transaction()";
 }
 
-/// The program, parsed once.
+/// The program, read once.
+static PROGRAM: LazyLock<Compiled> = LazyLock::new(|| Compiled::read(COMPILED));
+
 pub(crate) fn program() -> &'static Program {
-    static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
-        // It is part of this binary: a test reads it, so it can't fail in the field.
-        Program::from_bytes(COMPILED, Some("main")).expect("the embedded program is readable")
-    });
-    &PROGRAM
+    &PROGRAM.program
 }
 
 /// The program's felts, in order: what the program hash is a hash of.
 #[must_use]
 pub fn data() -> &'static [Felt] {
-    static DATA: LazyLock<Vec<Felt>> = LazyLock::new(|| {
-        let felt = |cell: &MaybeRelocatable| match cell {
-            MaybeRelocatable::Int(felt) => Some(*felt),
-            MaybeRelocatable::RelocatableValue(_) => None,
-        };
-        program().iter_data().filter_map(felt).collect()
-    });
-    &DATA
+    &PROGRAM.data
 }
 
 /// What stands for the program in start data, records and messages.
 #[must_use]
 pub fn hash() -> Felt {
-    static HASH: LazyLock<Felt> = LazyLock::new(|| program_hash(data()));
-    *HASH
+    PROGRAM.hash
 }
 
 #[cfg(test)]

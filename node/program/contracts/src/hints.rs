@@ -26,7 +26,7 @@ use cairo_vm::{
         relocatable::{MaybeRelocatable, Relocatable},
     },
     vm::{
-        errors::{hint_errors::HintError, vm_errors::VirtualMachineError},
+        errors::hint_errors::HintError,
         runners::cairo_runner::{ResourceTracker, RunResources},
         vm_core::VirtualMachine,
     },
@@ -35,14 +35,12 @@ use shardwire_model::Felt;
 use std::{
     any::Any,
     collections::{HashMap, VecDeque},
-    sync::Arc,
 };
 
 /// Cells of the program's records.
 const NOTE: usize = 4;
 const CLASS: usize = 8;
-/// The kinds of notes that the hints look for.
-const UNLISTED: u64 = 2;
+/// The kind of notes that the hints look for.
 const MOVE: u64 = 3;
 
 pub(crate) fn custom(text: &str) -> HintError {
@@ -97,7 +95,8 @@ pub(crate) struct Hints<'a> {
     /// The calls of the transaction that runs, in the order in which their frames begin.
     calls_ahead: VecDeque<Found>,
     answers: Answers,
-    budget: RunResources,
+    /// By slot: the first note of it in the transaction that ends, counted from its first note.
+    first_notes: HashMap<(Felt, Felt), usize>,
     /// How many frames began.
     pub(crate) calls: u64,
     /// How many transactions were taken.
@@ -134,7 +133,7 @@ impl<'a> Hints<'a> {
             slacks: HashMap::new(),
             calls_ahead: VecDeque::new(),
             answers: Answers::default(),
-            budget: RunResources::default(),
+            first_notes: HashMap::new(),
             calls: 0,
             taken: 0,
             dry: false,
@@ -145,12 +144,10 @@ impl<'a> Hints<'a> {
         self.start.contract_place(address).ok_or_else(|| custom("a contract that the shard doesn't list"))
     }
 
-    fn class_of(&self, vm: &VirtualMachine, class: Relocatable) -> Result<&'a Class, HintError> {
+    fn class_of(&self, class: Relocatable) -> Result<&'a Class, HintError> {
         let table = self.answers.classes.ok_or_else(|| custom("no classes"))?;
         let index = (class - table)? / CLASS;
-        self.classes.get(index).copied().ok_or_else(|| custom("no such class")).inspect(|_| {
-            debug_assert!(vm.get_relocatable(class).is_ok());
-        })
+        self.classes.get(index).copied().ok_or_else(|| custom("no such class"))
     }
 
     /// The value that a contract's slot had after its last access.
@@ -253,6 +250,7 @@ impl<'a> Hints<'a> {
         ];
         self.answers.arrays = Some(vm.load_data(given, &record)?);
         self.calls_ahead.clear();
+        self.first_notes.clear();
         frames(transaction.validate, &mut self.calls_ahead);
         frames(transaction.execute, &mut self.calls_ahead);
         ids.set("given", given, vm)
@@ -263,7 +261,7 @@ impl<'a> Hints<'a> {
         const NOT_FOUND: u64 = 1;
         const NO_GAS: u64 = 2;
         let frame = ids.pointer("frame", vm)?;
-        let class = self.class_of(vm, ids.pointer("class", vm)?)?;
+        let class = self.class_of(ids.pointer("class", vm)?)?;
         let selector = felt(vm, frame, 4)?;
         let index = class.entry_points.binary_search_by_key(&selector, |it| it.selector);
         let poor = ids.felt("gas", vm)? < Felt::from(gas::ENTRY);
@@ -287,22 +285,6 @@ impl<'a> Hints<'a> {
         let index = self.start.entries.binary_search_by_key(&(place, key), slot).ok()?;
         let entry = self.start.entries.get(index)?;
         (entry.kind != EntryKind::Lock || entry.guard == self.start.shard.0).then_some(index)
-    }
-
-    /// The first note of the same slot, if it comes before this one.
-    fn earlier_note(vm: &VirtualMachine, begin: Relocatable, note: Relocatable) -> Result<Option<usize>, HintError> {
-        let record = |at: Relocatable| -> Result<(Felt, Felt, Felt), HintError> {
-            Ok((felt(vm, at, 0)?, felt(vm, at, 1)?, felt(vm, at, 2)?))
-        };
-        let this = record(note)?;
-        debug_assert_eq!(this.0, Felt::from(UNLISTED));
-        for back in 0..(note - begin)? / NOTE {
-            let at = (begin + NOTE * back)?;
-            if felt(vm, at, 0)? == this.0 && record(at)? == this {
-                return Ok(Some(back));
-            }
-        }
-        Ok(None)
     }
 
     /// The lowest contract above `above` of which an escrow changed.
@@ -373,7 +355,7 @@ impl<'a> Hints<'a> {
                 ids.set("affordable", Felt::from(u64::from(affordable)), vm)?;
             }
             hint::ENTRY_POINTS_BEFORE => {
-                let class = self.class_of(vm, ids.pointer("class", vm)?)?;
+                let class = self.class_of(ids.pointer("class", vm)?)?;
                 let selector = ids.felt("selector", vm)?;
                 ids.set("before", class.entry_points.partition_point(|it| it.selector < selector), vm)?;
             }
@@ -389,9 +371,12 @@ impl<'a> Hints<'a> {
                 ids.set("index", found.unwrap_or_default(), vm)?;
             }
             hint::EARLIER_NOTE => {
-                let earlier = Self::earlier_note(vm, ids.pointer("begin", vm)?, ids.pointer("note", vm)?)?;
-                ids.set("is_again", Felt::from(u64::from(earlier.is_some())), vm)?;
-                ids.set("back", earlier.unwrap_or_default(), vm)?;
+                // It is asked of each note in turn, so the first of a slot is met first.
+                let (begin, note) = (ids.pointer("begin", vm)?, ids.pointer("note", vm)?);
+                let this = (note - begin)? / NOTE;
+                let first = *self.first_notes.entry((felt(vm, note, 1)?, felt(vm, note, 2)?)).or_insert(this);
+                ids.set("is_again", Felt::from(u64::from(first != this)), vm)?;
+                ids.set("back", if first == this { 0 } else { first }, vm)?;
             }
             hint::NEXT_MOVER => {
                 let (begin, end) = (ids.pointer("begin", vm)?, ids.pointer("end", vm)?);
@@ -429,18 +414,6 @@ impl<'a> Hints<'a> {
 }
 
 impl HintProcessorLogic for Hints<'_> {
-    fn compile_hint(
-        &self,
-        code: &str,
-        ap: &ApTracking,
-        ids: &HashMap<String, usize>,
-        references: &[HintReference],
-        scopes: &[String],
-        constants: Arc<HashMap<String, Felt252>>,
-    ) -> Result<Box<dyn Any>, VirtualMachineError> {
-        self.common.compile_hint(code, ap, ids, references, scopes, constants)
-    }
-
     fn execute_hint(
         &mut self,
         vm: &mut VirtualMachine,
@@ -459,8 +432,7 @@ impl HintProcessorLogic for Hints<'_> {
         if let Some(hint) = data.downcast_ref::<Hint>() {
             match hint {
                 Hint::Starknet(StarknetHint::SystemCall { system }) => {
-                    self.answers.answer(vm, system, self.start)?;
-                    while let Some((place, key)) = self.answers.touched.pop() {
+                    if let Some((place, key)) = self.answers.answer(vm, system, self.start)? {
                         self.value(small(place), key);
                     }
                 }
@@ -480,15 +452,7 @@ impl HintProcessorLogic for Hints<'_> {
     }
 }
 
-impl ResourceTracker for Hints<'_> {
-    fn consumed(&self) -> bool {
-        false
-    }
-
-    fn run_resources(&self) -> &RunResources {
-        &self.budget
-    }
-}
+impl ResourceTracker for Hints<'_> {}
 
 /// The selector that only a transaction calls.
 pub(crate) fn execute_selector() -> Felt {

@@ -9,10 +9,8 @@ use crate::{
     start::Start,
     tree::{Snapshot, Transaction},
 };
-use cairo_vm::{
-    types::layout_name::LayoutName,
-    vm::{errors::vm_exception::VmException, runners::cairo_runner::CairoRunner},
-};
+use cairo_vm::vm::{errors::vm_exception::VmException, runners::cairo_runner::CairoRunner};
+use shardwire_machine as machine;
 use shardwire_model::{Coded, Felt, Output};
 
 /// A finished run.
@@ -24,8 +22,6 @@ pub struct Replay {
     pub reads: Reads,
     /// How many steps it made.
     pub steps: u64,
-    /// How many of them were the contracts' own.
-    pub contract_steps: u64,
     /// How many calls ran code or failed before.
     pub calls: u64,
 }
@@ -133,9 +129,8 @@ pub fn replay(
         Err(ReplayError::Broken { reason, .. }) => return Err(ReplayError::Broken { transaction, reason }),
         Err(other) => return Err(other),
     };
-    let trace = runner.get_relocatable_trace().map_err(failed)?;
-    let (steps, own) = (trace.len() as u64, trace.iter().filter(|entry| entry.pc.segment_index != 0).count() as u64);
-    Ok(Replay { output: output(&mut runner)?, reads, steps, contract_steps: own, calls })
+    let steps = runner.get_relocatable_trace().map_err(failed)?.len() as u64;
+    Ok(Replay { output: machine::output(&mut runner).map_err(failed)?, reads, steps, calls })
 }
 
 fn failed(error: impl std::fmt::Display) -> ReplayError {
@@ -146,33 +141,11 @@ fn failed(error: impl std::fmt::Display) -> ReplayError {
 pub(crate) fn run(
     hints: &mut dyn cairo_vm::hint_processor::hint_processor_definition::HintProcessor,
 ) -> Result<CairoRunner, ReplayError> {
-    // Proof mode, with a trace; the trace is not padded: the prover does that.
-    let mut runner =
-        CairoRunner::new(compiled::program(), LayoutName::all_cairo_stwo, None, true, true, true).map_err(failed)?;
-    // The layout has no ecdsa and no keccak; the program passes their empty pointers through.
-    let end = runner.initialize(true).map_err(failed)?;
+    let (mut runner, end) = machine::begin(compiled::program()).map_err(failed)?;
     runner.run_until_pc(end, hints).map_err(|error| ReplayError::Broken {
         transaction: 0,
         reason: VmException::from_vm_error(&runner, error).to_string(),
     })?;
-    // The instruction at the end, which stays there, is the trace's last.
-    runner.run_for_steps(1, hints).map_err(failed)?;
-    runner.end_run(true, false, hints, true).map_err(failed)?;
-    runner.read_return_values(true).map_err(failed)?;
-    runner.finalize_segments().map_err(failed)?;
+    machine::finish(&mut runner, hints).map_err(failed)?;
     Ok(runner)
-}
-
-fn output(runner: &mut CairoRunner) -> Result<Output, ReplayError> {
-    let malformed = |what: &str| ReplayError::Vm(format!("the output can't be read: {what}"));
-    let (segment, _) = runner
-        .get_builtin_segments()
-        .into_iter()
-        .find(|(_, name)| name.to_str() == "output")
-        .ok_or_else(|| malformed("no segment"))?;
-    let length = *runner.vm.segments.compute_effective_sizes().get(segment).ok_or_else(|| malformed("no length"))?;
-    let base = (isize::try_from(segment).map_err(|_| malformed("no segment"))?, 0);
-    let felts = runner.vm.get_integer_range(base.into(), length).map_err(|e| malformed(&e.to_string()))?;
-    let felts: Vec<Felt> = felts.into_iter().map(|felt| *felt).collect();
-    Output::from_felts(&felts).map_err(|e| malformed(&e.to_string()))
 }

@@ -208,6 +208,12 @@ pub fn chain_id(shard: ShardId) -> String {
     "SW_".chars().chain(characters).collect()
 }
 
+/// The first that isn't above the one before it.
+fn unordered<T, K: Ord>(list: &[T], key: impl Fn(&T) -> K) -> Option<usize> {
+    let pairs = list.iter().zip(list.iter().skip(1));
+    pairs.into_iter().position(|(one, next)| key(one) >= key(next)).map(|at| at + 1)
+}
+
 impl Start {
     /// The chain id as transactions and contracts have it.
     #[must_use]
@@ -292,22 +298,13 @@ impl Start {
         {
             return Err(StartError::Size { what, got, least, most });
         }
-        if let Some(at) = self
-            .classes
-            .windows(2)
-            .position(|two| two.first().map(|c| c.class_hash) >= two.last().map(|c| c.class_hash))
-        {
-            return Err(StartError::Order { what: "class", place: at + 1 });
-        }
-        let not_above = |at: usize| at + 1;
-        if let Some(at) =
-            self.contracts.windows(2).position(|two| two.first().map(|c| c.address) >= two.last().map(|c| c.address))
-        {
-            return Err(StartError::Order { what: "contract", place: not_above(at) });
-        }
-        let slot = |entry: &Entry| (entry.contract, entry.key.0);
-        if let Some(at) = self.entries.windows(2).position(|two| two.first().map(slot) >= two.last().map(slot)) {
-            return Err(StartError::Order { what: "entry", place: not_above(at) });
+        let orders = [
+            ("class", unordered(&self.classes, |pair| pair.class_hash)),
+            ("contract", unordered(&self.contracts, |contract| contract.address)),
+            ("entry", unordered(&self.entries, |entry| (entry.contract, entry.key.0))),
+        ];
+        if let Some((what, place)) = orders.into_iter().find_map(|(what, place)| Some((what, place?))) {
+            return Err(StartError::Order { what, place });
         }
         if let Some(place) = self.contracts.iter().position(|contract| contract.class >= self.classes.len()) {
             return Err(StartError::Missing { what: "contract", place, missing: "class" });

@@ -14,6 +14,17 @@ use cairo_vm::{
 use shardwire_model::Felt;
 use std::collections::VecDeque;
 
+/// The syscalls that can be proven: name, where the response begins, what it costs beyond what the code has charged already.
+pub(crate) const SYSCALLS: [(&str, usize, u64); 7] = [
+    ("StorageRead", 4, gas::READ),
+    ("StorageWrite", 5, gas::WRITE),
+    ("CallContract", 6, gas::CALL),
+    ("LibraryCall", 6, gas::LIBRARY),
+    ("GetExecutionInfo", 2, gas::INFO),
+    ("EmitEvent", 6, gas::EVENT),
+    ("GetClassHashAt", 3, gas::CLASS_HASH),
+];
+
 /// What native execution found of a frame.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Found {
@@ -37,8 +48,6 @@ pub(crate) struct Answers {
     pub(crate) classes: Option<Relocatable>,
     /// The frame that runs.
     pub(crate) frame: Option<Relocatable>,
-    /// The slots that contracts read since somebody looked: place of the contract, key.
-    pub(crate) touched: Vec<(Felt, Felt)>,
     /// What was found of it.
     pub(crate) found: Found,
 }
@@ -70,30 +79,22 @@ impl Answers {
         Ok([begin.into(), end.into()])
     }
 
-    /// Writes the response to the syscall that an operand names.
+    /// Writes the response to the syscall that an operand names. The slot that it read, if it read one: place of the contract, key.
     pub(crate) fn answer(
         &mut self,
         vm: &mut VirtualMachine,
         operand: &ResOperand,
         start: &Start,
-    ) -> Result<(), HintError> {
+    ) -> Result<Option<(Felt, Felt)>, HintError> {
         let p = operand_address(vm, operand)?;
         let (name, given) = (felt(vm, p, 0)?, felt(vm, p, 1)?);
-        let known = [
-            ("StorageRead", 4, gas::READ),
-            ("StorageWrite", 5, gas::WRITE),
-            ("CallContract", 6, gas::CALL),
-            ("LibraryCall", 6, gas::LIBRARY),
-            ("GetExecutionInfo", 2, gas::INFO),
-            ("EmitEvent", 6, gas::EVENT),
-            ("GetClassHashAt", 3, gas::CLASS_HASH),
-        ];
-        let Some((name, at, cost)) = known.into_iter().find(|(known, ..)| short(known) == name) else {
+        let Some((name, at, cost)) = SYSCALLS.into_iter().find(|(known, ..)| short(known) == name) else {
             return Err(custom("a syscall that a shard can't prove"));
         };
         let cost = Felt::from(cost);
         let zero = || MaybeRelocatable::from(Felt::ZERO);
         let mut response: Vec<MaybeRelocatable> = Vec::with_capacity(4);
+        let mut slot = None;
         if given < cost {
             response.extend([given.into(), Felt::ONE.into()]);
             response.extend(self.array(vm, &[short("Out of gas")])?);
@@ -104,7 +105,7 @@ impl Answers {
                     let value = self.found.reads.pop_front().ok_or_else(|| custom("a read that wasn't found"))?;
                     response.extend([left.into(), zero(), value.into()]);
                     let frame = self.frame.ok_or_else(|| custom("not started"))?;
-                    self.touched.push((felt(vm, frame, PLACE)?, felt(vm, p, 3)?));
+                    slot = Some((felt(vm, frame, PLACE)?, felt(vm, p, 3)?));
                 }
                 "GetExecutionInfo" => {
                     let frame = self.frame.ok_or_else(|| custom("not started"))?;
@@ -135,6 +136,6 @@ impl Answers {
             }
         }
         self.syscalls = Some(vm.load_data((p + at)?, &response)?);
-        Ok(())
+        Ok(slot)
     }
 }

@@ -30,7 +30,7 @@ fn small(number: usize) -> Result<u32, ExecuteError> {
 }
 
 /// The length of each segment. The VM would remember what it computed, and the segments still grow.
-pub(super) fn lengths(runner: &mut CairoRunner) -> Vec<usize> {
+fn lengths(runner: &mut CairoRunner) -> Vec<usize> {
     let remembered = runner.vm.segments.segment_used_sizes.take();
     let lengths = runner.vm.segments.compute_effective_sizes().clone();
     runner.vm.segments.segment_used_sizes = remembered;

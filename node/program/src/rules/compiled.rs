@@ -1,11 +1,11 @@
 //! The compiled form, embedded, and the numbers that its source and this crate share.
 //!
-//! `rules/rules.cairo` is the source and the specification of what a proof of it means; `rules/build.sh` compiles it, and
-//! `rules/build.sh --check` shows that the compiled form is that source's. The program's [`hash`] is
-//! that of its [`data`], as the verifier computes it.
+//! `rules/rules.cairo` is the source and the specification of what a proof of it means; `build.sh` compiles it, and with
+//! `--check` shows that the compiled form is that source's. The program's [`hash`] is that of its [`data`], as the verifier computes it.
 
-use cairo_vm::types::{program::Program, relocatable::MaybeRelocatable};
-use shardwire_model::{Felt, program_hash};
+use cairo_vm::types::program::Program;
+use shardwire_machine::Compiled;
+use shardwire_model::Felt;
 use std::sync::LazyLock;
 
 /// The compiled program, as the Cairo compiler wrote it.
@@ -25,33 +25,23 @@ pub(crate) mod hint {
     pub(crate) const LAST_SIGNATURE: &str = "ids.r, ids.s = last_signature(ids.index)";
 }
 
-/// The program, parsed once.
+/// The program, read once.
+static PROGRAM: LazyLock<Compiled> = LazyLock::new(|| Compiled::read(COMPILED));
+
 pub(crate) fn program() -> &'static Program {
-    static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
-        // It is part of this binary: a test reads it, so it can't fail in the field.
-        Program::from_bytes(COMPILED, Some("main")).expect("the embedded shard program is readable")
-    });
-    &PROGRAM
+    &PROGRAM.program
 }
 
 /// The program's felts, in order: what the program hash is a hash of, and the beginning of every witness's memory.
 #[must_use]
 pub fn data() -> &'static [Felt] {
-    static DATA: LazyLock<Vec<Felt>> = LazyLock::new(|| {
-        let felt = |cell: &MaybeRelocatable| match cell {
-            MaybeRelocatable::Int(felt) => Some(*felt),
-            MaybeRelocatable::RelocatableValue(_) => None,
-        };
-        program().iter_data().filter_map(felt).collect()
-    });
-    &DATA
+    &PROGRAM.data
 }
 
 /// What stands for the program in start data, records and messages.
 #[must_use]
 pub fn hash() -> Felt {
-    static HASH: LazyLock<Felt> = LazyLock::new(|| program_hash(data()));
-    *HASH
+    PROGRAM.hash
 }
 
 #[cfg(test)]

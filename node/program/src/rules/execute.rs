@@ -8,19 +8,18 @@
 //! ([`ExecuteError::Broken`]), never a wrong output.
 
 use super::{
-    capture::{self, Capture},
+    capture::Capture,
     compiled,
     hints::{ProgramTransaction, ShardHints},
 };
 use crate::{ExecuteError, Execution};
-use cairo_vm::{
-    types::layout_name::LayoutName,
-    vm::{
-        errors::vm_errors::VirtualMachineError, errors::vm_exception::VmException, runners::cairo_runner::CairoRunner,
-    },
+use cairo_vm::vm::{
+    errors::{vm_errors::VirtualMachineError, vm_exception::VmException},
+    runners::cairo_runner::CairoRunner,
 };
-use shardwire_model::{Entry, Felt, Hash, Kind, Output, ShardStart, SignedTransaction};
-use shardwire_witness::{BUILTINS, Body, CHUNK_STEPS, Chunk, MAX_CHUNK_BYTES, MAX_CHUNKS, Manifest};
+use shardwire_machine as machine;
+use shardwire_model::{Entry, Felt, Hash, Kind, ShardStart, SignedTransaction};
+use shardwire_witness::{Body, CHUNK_STEPS, Chunk, MAX_CHUNK_BYTES, MAX_CHUNKS, Manifest};
 use std::io;
 
 /// Runs a shard to its end event. Calls `sink` with each chunk as soon as it is complete; what the sink returns as an error
@@ -87,7 +86,7 @@ pub(crate) fn execute_transactions(
         Err(Stop::Machine(_)) if dry => return Err(ExecuteError::Dry),
         Err(Stop::Machine(reason)) => return Err(ExecuteError::Broken { transaction, reason }),
     };
-    let output = output(&mut runner)?;
+    let output = machine::output(&mut runner).map_err(|error| ExecuteError::Vm(error.to_string()))?;
     let manifest = Manifest { chunks: cutter.hashes, steps: cutter.steps, output: output.clone() };
     Ok(Execution { output, steps: cutter.steps, manifest })
 }
@@ -113,11 +112,7 @@ pub(super) fn run(
     cutter: &mut Cutter,
     sink: &mut dyn FnMut(Chunk) -> io::Result<()>,
 ) -> Result<CairoRunner, Stop> {
-    // Proof mode, with a trace; the trace is not padded: the prover does that.
-    let mut runner =
-        CairoRunner::new(compiled::program(), LayoutName::all_cairo_stwo, None, true, true, true).map_err(failed)?;
-    // The layout has no ecdsa and no keccak; the program passes their empty pointers through.
-    let end = runner.initialize(true).map_err(failed)?;
+    let (mut runner, end) = machine::begin(compiled::program()).map_err(failed)?;
     let mut capture = Capture::default();
     loop {
         hints.grant(CHUNK_STEPS);
@@ -129,11 +124,7 @@ pub(super) fn run(
         let body = capture.slice(&mut runner)?;
         cutter.cut(&body, sink)?;
     }
-    // The instruction at the end, which stays there, is the trace's last.
-    runner.run_for_steps(1, hints).map_err(failed)?;
-    runner.end_run(true, false, hints, true).map_err(failed)?;
-    runner.read_return_values(true).map_err(failed)?;
-    runner.finalize_segments().map_err(failed)?;
+    machine::finish(&mut runner, hints).map_err(failed)?;
     let body = capture.close(&mut runner)?;
     cutter.cut(&body, sink)?;
     Ok(runner)
@@ -162,18 +153,4 @@ impl Cutter {
         self.hashes.push(hash);
         Ok(sink(Chunk { index, steps: self.steps, closing, hash, body })?)
     }
-}
-
-fn output(runner: &mut CairoRunner) -> Result<Output, ExecuteError> {
-    let malformed = |what: &str| ExecuteError::Vm(format!("the output can't be read: {what}"));
-    let (segment, _) = runner
-        .get_builtin_segments()
-        .into_iter()
-        .find(|(_, name)| name.to_str() == BUILTINS[0])
-        .ok_or_else(|| malformed("no segment"))?;
-    let length = *capture::lengths(runner).get(segment).ok_or_else(|| malformed("no length"))?;
-    let base = (isize::try_from(segment).map_err(|_| malformed("no segment"))?, 0);
-    let felts = runner.vm.get_integer_range(base.into(), length).map_err(|e| malformed(&e.to_string()))?;
-    let felts: Vec<Felt> = felts.into_iter().map(|felt| *felt).collect();
-    Output::from_felts(&felts).map_err(|e| malformed(&e.to_string()))
 }

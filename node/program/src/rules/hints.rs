@@ -18,13 +18,13 @@ use cairo_vm::{
         relocatable::{MaybeRelocatable, Relocatable},
     },
     vm::{
-        errors::{hint_errors::HintError, vm_errors::VirtualMachineError},
+        errors::hint_errors::HintError,
         runners::cairo_runner::{ResourceTracker, RunResources},
         vm_core::VirtualMachine,
     },
 };
 use shardwire_model::{Felt, ShardStart, Signature};
-use std::{any::Any, collections::HashMap, sync::Arc};
+use std::{any::Any, collections::HashMap};
 
 /// A transaction as the program takes it.
 #[derive(Clone, Copy, Debug)]
@@ -187,18 +187,6 @@ struct Ids<'a> {
 }
 
 impl HintProcessorLogic for ShardHints<'_> {
-    fn compile_hint(
-        &self,
-        code: &str,
-        ap: &ApTracking,
-        ids: &HashMap<String, usize>,
-        references: &[HintReference],
-        scopes: &[String],
-        constants: Arc<HashMap<String, Felt252>>,
-    ) -> Result<Box<dyn Any>, VirtualMachineError> {
-        self.common.compile_hint(code, ap, ids, references, scopes, constants)
-    }
-
     fn execute_hint(
         &mut self,
         vm: &mut VirtualMachine,

@@ -13,27 +13,21 @@ use crate::{
 };
 use cairo_lang_casm::hints::{Hint, StarknetHint};
 use cairo_vm::{
-    Felt252,
     hint_processor::{
         builtin_hint_processor::{
             builtin_hint_processor_definition::HintProcessorData,
             hint_utils::{get_ptr_from_var_name, insert_value_from_var_name},
         },
-        hint_processor_definition::{HintExtension, HintProcessorLogic, HintReference},
+        hint_processor_definition::{HintExtension, HintProcessorLogic},
     },
-    serde::deserialize_program::ApTracking,
     types::{
         exec_scope::ExecutionScopes,
         relocatable::{MaybeRelocatable, Relocatable},
     },
-    vm::{
-        errors::{hint_errors::HintError, vm_errors::VirtualMachineError},
-        runners::cairo_runner::{ResourceTracker, RunResources},
-        vm_core::VirtualMachine,
-    },
+    vm::{errors::hint_errors::HintError, runners::cairo_runner::ResourceTracker, vm_core::VirtualMachine},
 };
 use shardwire_model::Felt;
-use std::{any::Any, collections::HashMap, sync::Arc};
+use std::any::Any;
 
 fn felt(number: u64) -> Felt {
     number.into()
@@ -248,22 +242,9 @@ struct Liar<'a> {
     honest: Hints<'a>,
     lie: Lie,
     asked: usize,
-    budget: RunResources,
 }
 
 impl HintProcessorLogic for Liar<'_> {
-    fn compile_hint(
-        &self,
-        code: &str,
-        ap: &ApTracking,
-        ids: &HashMap<String, usize>,
-        references: &[HintReference],
-        scopes: &[String],
-        constants: Arc<HashMap<String, Felt252>>,
-    ) -> Result<Box<dyn Any>, VirtualMachineError> {
-        self.honest.compile_hint(code, ap, ids, references, scopes, constants)
-    }
-
     fn execute_hint(
         &mut self,
         _: &mut VirtualMachine,
@@ -364,15 +345,7 @@ impl HintProcessorLogic for Liar<'_> {
     }
 }
 
-impl ResourceTracker for Liar<'_> {
-    fn consumed(&self) -> bool {
-        false
-    }
-
-    fn run_resources(&self) -> &RunResources {
-        &self.budget
-    }
-}
+impl ResourceTracker for Liar<'_> {}
 
 #[test]
 fn a_guess_that_is_not_so_is_refused() {
@@ -394,7 +367,7 @@ fn a_guess_that_is_not_so_is_refused() {
     for lie in lies {
         let mut transactions = transactions.clone().into_iter();
         let honest = Hints::new(&dungeon.start, classes(), &dungeon.state, &mut transactions);
-        let mut liar = Liar { honest, lie, asked: 0, budget: RunResources::default() };
+        let mut liar = Liar { honest, lie, asked: 0 };
         let result = run(&mut liar);
         match result {
             Ok(_) => assert_eq!(lie, Lie::Nothing),

@@ -5,7 +5,7 @@ use crate::{
     Class, Start,
     class::BUILTINS,
     compiled::{RET, gas},
-    syscalls::operand_address,
+    syscalls::{SYSCALLS, operand_address},
     tree::{Call, CallKind, ResourceBounds, Snapshot, State, Transaction, short},
 };
 use cairo_lang_casm::hints::{Hint, StarknetHint};
@@ -270,7 +270,6 @@ impl<'a> Native<'a> {
             tx,
             info: frame,
             call: &mut call,
-            budget: RunResources::default(),
         };
         runner
             .run_from_entrypoint(entry_point.offset, &args.iter().collect::<Vec<_>>(), false, Some(size), &mut hints)
@@ -301,7 +300,6 @@ struct Frame<'f, 'a> {
     tx: &'f TxInfo,
     info: Relocatable,
     call: &'f mut Call,
-    budget: RunResources,
 }
 
 impl Frame<'_, '_> {
@@ -314,16 +312,8 @@ impl Frame<'_, '_> {
         let (name, given) = (int(vm, 0), int(vm, 1));
         let name = texts(&[name]).remove(0);
         let zero = MaybeRelocatable::from(Felt::ZERO);
-        let (at, cost) = match name.as_str() {
-            "StorageRead" => (4, gas::READ),
-            "StorageWrite" => (5, gas::WRITE),
-            "CallContract" => (6, gas::CALL),
-            "LibraryCall" => (6, gas::LIBRARY),
-            "GetExecutionInfo" => (2, gas::INFO),
-            "EmitEvent" => (6, gas::EVENT),
-            "GetClassHashAt" => (3, gas::CLASS_HASH),
-            _ => panic!("syscall {name}"),
-        };
+        let known = SYSCALLS.into_iter().find(|(known, ..)| *known == name);
+        let (_, at, cost) = known.unwrap_or_else(|| panic!("syscall {name}"));
         let array = |felts: &[Felt], vm: &mut VirtualMachine| -> [MaybeRelocatable; 2] {
             let base = vm.add_memory_segment();
             let end = vm.load_data(base, &felts.iter().map(|it| (*it).into()).collect::<Vec<_>>()).unwrap();
@@ -392,15 +382,7 @@ impl Frame<'_, '_> {
     }
 }
 
-impl ResourceTracker for Frame<'_, '_> {
-    fn consumed(&self) -> bool {
-        false
-    }
-
-    fn run_resources(&self) -> &RunResources {
-        &self.budget
-    }
-}
+impl ResourceTracker for Frame<'_, '_> {}
 
 impl HintProcessorLogic for Frame<'_, '_> {
     fn compile_hint(

@@ -12,17 +12,16 @@ use cairo_vm::{
             builtin_hint_processor_definition::HintProcessorData,
             hint_utils::{get_integer_from_var_name, get_ptr_from_var_name, insert_value_from_var_name},
         },
-        hint_processor_definition::{HintProcessorLogic, HintReference},
+        hint_processor_definition::HintProcessorLogic,
     },
-    serde::deserialize_program::ApTracking,
     types::{exec_scope::ExecutionScopes, layout_name::LayoutName, relocatable::Relocatable},
     vm::{
-        errors::{hint_errors::HintError, vm_errors::VirtualMachineError},
-        runners::cairo_runner::{CairoRunner, ResourceTracker, RunResources},
+        errors::hint_errors::HintError,
+        runners::cairo_runner::{CairoRunner, ResourceTracker},
         vm_core::VirtualMachine,
     },
 };
-use std::{any::Any, collections::HashMap, sync::Arc};
+use std::any::Any;
 
 /// What a dishonest prover supplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,22 +44,9 @@ struct Liar<'a> {
     lie: Lie,
     asked: usize,
     chains: Vec<Relocatable>,
-    budget: RunResources,
 }
 
 impl HintProcessorLogic for Liar<'_> {
-    fn compile_hint(
-        &self,
-        code: &str,
-        ap: &ApTracking,
-        ids: &HashMap<String, usize>,
-        references: &[HintReference],
-        scopes: &[String],
-        constants: Arc<HashMap<String, Felt252>>,
-    ) -> Result<Box<dyn Any>, VirtualMachineError> {
-        self.honest.compile_hint(code, ap, ids, references, scopes, constants)
-    }
-
     fn execute_hint(
         &mut self,
         vm: &mut VirtualMachine,
@@ -139,11 +125,7 @@ impl HintProcessorLogic for Liar<'_> {
     }
 }
 
-impl ResourceTracker for Liar<'_> {
-    fn run_resources(&self) -> &RunResources {
-        &self.budget
-    }
-}
+impl ResourceTracker for Liar<'_> {}
 
 #[test]
 fn it_refuses_a_lying_prover() {
@@ -154,7 +136,7 @@ fn it_refuses_a_lying_prover() {
     let run = |lie: Lie| {
         let mut steps = table.transactions.iter().copied();
         let honest = ShardHints::new(&table.work.start, &table.work.values, &mut steps);
-        let mut liar = Liar { honest, lie, asked: 0, chains: vec![], budget: RunResources::default() };
+        let mut liar = Liar { honest, lie, asked: 0, chains: vec![] };
         let mut runner =
             CairoRunner::new(compiled::program(), LayoutName::all_cairo_stwo, None, true, true, true).unwrap();
         let end = runner.initialize(true).unwrap();
