@@ -3,13 +3,10 @@
 //! A body is read in place: what a call's arguments are is decided by its method. Nesting is bounded by the reader of JSON (128), lengths by the body's.
 
 use crate::{bounds, error::RpcError};
-use serde::{
-    Deserialize, Deserializer,
-    de::{SeqAccess, Visitor},
-};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use shardwire_model::ShardId;
-use std::{borrow::Cow, fmt};
+use shardwire_model::{ShardId, bounded};
+use std::borrow::Cow;
 
 /// A call of a body: one that is none has a reason, and an id if there was one.
 #[derive(Debug)]
@@ -56,40 +53,13 @@ pub(crate) fn read(body: &[u8]) -> Result<Body<'_>, RpcError> {
     if !whole.get().starts_with('[') {
         return Ok(Body::One(incoming(whole)));
     }
-    let calls: Bounded<'_> = serde_json::from_str(whole.get()).map_err(|error| RpcError::Parse(error.to_string()))?;
-    match calls.0 {
-        None => Err(RpcError::Batch),
-        Some(calls) if calls.is_empty() => Err(RpcError::Request("the batch is empty".into())),
-        Some(calls) => Ok(Body::Batch(calls.into_iter().map(incoming).collect())),
+    // It was read as JSON already and is a list, so nothing but its length can be wrong.
+    let mut list = serde_json::Deserializer::from_str(whole.get());
+    let calls: Vec<&RawValue> = bounded::list::<_, _, { bounds::MAX_BATCH }>(&mut list).map_err(|_| RpcError::Batch)?;
+    if calls.is_empty() {
+        return Err(RpcError::Request("the batch is empty".into()));
     }
-}
-
-/// At most [`bounds::MAX_BATCH`] values, or nothing if there are more.
-struct Bounded<'a>(Option<Vec<&'a RawValue>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Bounded<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Values;
-        impl<'de> Visitor<'de> for Values {
-            type Value = Bounded<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of calls")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut values = Some(Vec::new());
-                while let Some(value) = seq.next_element::<&'de RawValue>()? {
-                    match &mut values {
-                        Some(list) if list.len() < bounds::MAX_BATCH => list.push(value),
-                        _ => values = None,
-                    }
-                }
-                Ok(Bounded(values))
-            }
-        }
-        deserializer.deserialize_seq(Values)
-    }
+    Ok(Body::Batch(calls.into_iter().map(incoming).collect()))
 }
 
 fn incoming(value: &RawValue) -> Incoming<'_> {

@@ -29,7 +29,7 @@ pub(crate) enum RpcError {
     Params {
         /// The method.
         method: String,
-        /// Why.
+        /// What the reader of JSON says.
         reason: String,
     },
     /// Starknet has no such method, or none that is a call.
@@ -40,7 +40,7 @@ pub(crate) enum RpcError {
     NotHere {
         /// The method.
         method: String,
-        /// Why.
+        /// What a shard has instead, or why it has none.
         why: &'static str,
     },
     /// The answer would be too long.
@@ -115,7 +115,7 @@ pub(crate) enum RpcError {
     Simulate {
         /// The transaction's place in the list.
         place: usize,
-        /// Why.
+        /// The error that the transaction alone would have.
         reason: Box<Self>,
     },
 }

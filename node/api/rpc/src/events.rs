@@ -21,7 +21,7 @@ pub(crate) struct Filter {
     /// The contracts whose events are wanted; all if empty.
     pub(crate) addresses: HashSet<ContractId>,
     /// What the key at each place may be; anything if empty.
-    pub(crate) keys: Vec<Vec<Felt>>,
+    pub(crate) keys: Vec<HashSet<Felt>>,
 }
 
 impl Filter {

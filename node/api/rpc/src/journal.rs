@@ -41,7 +41,7 @@ pub enum Status {
     Succeeded,
     /// It panicked: all that it did is undone, its nonce is used.
     Reverted {
-        /// Why.
+        /// What the contracts say.
         reason: String,
     },
 }
@@ -121,7 +121,7 @@ pub(crate) enum Held {
 /// What an account's nonce was at a height.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counted {
-    /// This.
+    /// The nonce of its next transaction then.
     Nonce(u64),
     /// What it was before the first transaction, and still is.
     First,

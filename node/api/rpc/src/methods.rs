@@ -19,7 +19,6 @@ use std::sync::Arc;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 /// A shard as one caller sees it.
-#[derive(Clone)]
 pub(crate) struct Endpoint {
     pub(crate) chain: Arc<dyn Chain>,
     pub(crate) version: Version,

@@ -8,7 +8,7 @@ use crate::{
 };
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
-use shardwire_model::{ContractId, Felt, Key, bounded, felt};
+use shardwire_model::{ContractId, Felt, Key, amount, bounded, felt};
 
 /// Reads the arguments of a method.
 ///
@@ -297,8 +297,7 @@ struct Number(u128);
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let digits = text.strip_prefix("0x").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let number = digits.and_then(|digits| u128::from_str_radix(digits, 16).ok());
+        let number = Some(&text).filter(|text| text.starts_with("0x")).and_then(|text| amount::parse(text).ok());
         number.map(Self).ok_or_else(|| D::Error::custom("a number is 0x and up to 32 hexadecimal digits"))
     }
 }

@@ -3,14 +3,14 @@
 /// A version of the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// 0.9.
+    /// Version 0.9 of the specification.
     V0_9,
-    /// 0.10.
+    /// Version 0.10 of the specification.
     V0_10,
 }
 
 impl Version {
-    /// Both.
+    /// The versions that are served.
     pub const ALL: [Self; 2] = [Self::V0_9, Self::V0_10];
 
     /// The last part of its path.

@@ -16,8 +16,8 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-/// Addresses are forgotten that have made no call for a while, each time so many new ones have come.
-const SWEEP: usize = 1_024;
+/// How often addresses are forgotten that have made no call for a while.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// The clock for governor: the runtime's, so that a test moves it.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +36,8 @@ impl Clock for Ticks {
 pub(crate) struct Visitors {
     clock: Ticks,
     calls: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, Ticks, NoOpMiddleware<Duration>>,
-    /// Addresses after which the next sweep is due.
-    sweep: Mutex<usize>,
+    /// When addresses are forgotten again.
+    sweep: Mutex<Duration>,
     here: Mutex<HashMap<IpAddr, Here>>,
 }
 
@@ -70,7 +70,7 @@ impl Visitors {
         let clock = Ticks(Instant::now());
         let quota = Quota::per_second(settings.calls_per_s).allow_burst(settings.burst_calls);
         let calls = RateLimiter::hashmap_with_clock(quota, clock);
-        Arc::new(Self { clock, calls, sweep: Mutex::new(SWEEP), here: Mutex::default() })
+        Arc::new(Self { clock, calls, sweep: Mutex::new(SWEEP_EVERY), here: Mutex::default() })
     }
 
     /// Counts a connection, unless its address has too many.
@@ -99,9 +99,10 @@ impl Visitors {
     /// The address that pays: those beyond the bound share one.
     fn payer(&self, address: IpAddr) -> IpAddr {
         let mut sweep = self.sweep.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.calls.len() >= *sweep {
+        let now = self.clock.now();
+        if now >= *sweep {
             self.calls.retain_recent();
-            *sweep = self.calls.len() + SWEEP;
+            *sweep = now + SWEEP_EVERY;
         }
         if self.calls.len() < bounds::MAX_ADDRESSES { address } else { Ipv6Addr::UNSPECIFIED.into() }
     }
@@ -216,5 +217,19 @@ mod tests {
         assert!(visitors.calls.len() <= bounds::MAX_ADDRESSES + 1);
         let late = visitors.enter(number(99_999)).unwrap();
         assert!(matches!(late.charge(calls(20)), Err(Limited::Wait(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_the_crowd_has_gone_each_address_is_counted_by_itself_again() {
+        let visitors = visitors();
+        let number = |i: u32| IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + i));
+        for i in 0..u32::try_from(bounds::MAX_ADDRESSES).unwrap() + 10 {
+            let _ = visitors.enter(number(i)).unwrap().charge(calls(20));
+        }
+        let late = visitors.enter(number(99_999)).unwrap();
+        assert!(matches!(late.charge(calls(20)), Err(Limited::Wait(_))));
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(late.charge(calls(20)), Ok(()));
+        assert_eq!(visitors.enter(FAR).unwrap().charge(calls(20)), Ok(()));
     }
 }

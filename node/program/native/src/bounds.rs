@@ -1,5 +1,7 @@
 //! The bounds of a shard of contracts, each with its unit and reason.
 
+use shardwire_contracts::class;
+
 /// Bytes of a genesis file: its storage, and classes that are written into it.
 pub const MAX_GENESIS_BYTES: usize = 64 << 20;
 /// Classes of a shard.
@@ -9,9 +11,9 @@ pub const MAX_CLASS_BYTES: usize = 8 << 20;
 /// Felts of a Sierra program, as it is declared (compressed).
 pub const MAX_SIERRA_FELTS: usize = 81_920;
 /// Felts of a class' bytecode: Starknet's own bound.
-pub const MAX_BYTECODE_FELTS: usize = 81_920;
+pub const MAX_BYTECODE_FELTS: usize = class::MAX_BYTECODE;
 /// Entry points of a class.
-pub const MAX_ENTRY_POINTS: usize = 1_024;
+pub const MAX_ENTRY_POINTS: usize = class::MAX_ENTRY_POINTS;
 /// Stack of the thread that compiles one class, in bytes: the compiler recurses over types.
 pub const COMPILER_STACK_BYTES: usize = 64 << 20;
 /// Slots that a genesis gives a value, over all contracts.

@@ -12,12 +12,11 @@ use cairo_lang_starknet_classes::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use shardwire_contracts::class::BUILTINS;
 use shardwire_model::{Coded, Felt};
 use starknet_api::{contract_class::SierraVersion, state::SierraContractClass};
 use std::{collections::BTreeSet, sync::Arc, thread};
 
-/// The builtins that a proof covers.
-const BUILTINS: [&str; 5] = ["pedersen", "range_check", "bitwise", "ec_op", "poseidon"];
 /// The system calls that a proof covers, as Sierra names them.
 const SYSCALLS: [&str; 9] = [
     "call_contract_syscall",

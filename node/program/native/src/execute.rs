@@ -92,10 +92,16 @@ fn address(contract: ContractId) -> Result<ContractAddress, Refusal> {
     ContractAddress::try_from(contract.0).map_err(|_| Refusal::UnknownContract(contract))
 }
 
-/// Executes a transaction on a state, which doesn't change.
-pub(crate) fn transaction(state: &State, block: &Block, invoke: &Invoke, mode: Mode) -> Result<Outcome, Refusal> {
+/// Executes a transaction with this hash on a state, which doesn't change.
+pub(crate) fn transaction(
+    state: &State,
+    block: &Block,
+    invoke: &Invoke,
+    hash: Felt,
+    mode: Mode,
+) -> Result<Outcome, Refusal> {
     in_thread(|| {
-        let (hash, given) = (invoke.hash_as(&block.chain, mode.only_query)?, invoke.to_starknet()?);
+        let given = invoke.to_starknet()?;
         let account = CommonAccountFields {
             transaction_hash: TransactionHash(hash),
             version: TransactionVersion::THREE,

@@ -229,7 +229,7 @@ pub enum GenesisError {
     Class {
         /// The class' file, or its place in the list.
         class: String,
-        /// Why.
+        /// What is wrong with the class.
         error: ClassError,
     },
     /// A contract of a class that isn't there.

@@ -143,7 +143,7 @@ impl Native {
         }
         let block = self.block(time);
         let mode = Mode { validate: true, only_query: false, gas: invoke.bounds.l2_gas };
-        let outcome = execute::transaction(&self.state, &block, invoke, mode)?;
+        let outcome = execute::transaction(&self.state, &block, invoke, hash, mode)?;
         self.settle.check(&self.state, &outcome.diff)?;
         let ends = self.ends(&outcome);
         if index + 1 == MAX_TRANSACTIONS && !ends {
@@ -187,7 +187,8 @@ impl Native {
         Invoke { bounds: bounded, ..invoke.clone() }.check_bounds()?;
         self.check_account(invoke)?;
         let mode = Mode { validate: !simulation.skip_validate, only_query: simulation.only_query, gas };
-        let outcome = execute::transaction(&self.state, &self.block(time.max(self.time())), invoke, mode)?;
+        let hash = invoke.hash_as(&self.chain, simulation.only_query)?;
+        let outcome = execute::transaction(&self.state, &self.block(time.max(self.time())), invoke, hash, mode)?;
         self.settle.check(&self.state, &outcome.diff)?;
         Ok(outcome)
     }

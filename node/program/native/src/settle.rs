@@ -99,10 +99,13 @@ impl Settle {
 
     fn check_escrows(&self, contract: ContractId, state: &State, diff: &Diff) -> Result<(), Refusal> {
         let Some((keys, first)) = self.escrows.get(&contract) else { return Ok(()) };
-        let changed: HashMap<_, _> =
-            diff.storage.iter().map(|(contract, key, now)| ((*contract, *key), *now)).collect();
+        // A diff is in order.
         let value = |key: &Key| -> Result<Felt, GroundError> {
-            changed.get(&(contract, *key)).map_or_else(|| state.storage_at(contract, *key), |now| Ok(*now))
+            let changed = diff.storage.binary_search_by_key(&(contract, *key), |(at, key, _)| (*at, *key)).ok();
+            match changed.and_then(|place| diff.storage.get(place)) {
+                Some((.., now)) => Ok(*now),
+                None => state.storage_at(contract, *key),
+            }
         };
         let mut now = Felt::ZERO;
         for key in keys {

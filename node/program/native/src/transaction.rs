@@ -41,14 +41,7 @@ impl Invoke {
         self.hash_as(chain, false)
     }
 
-    /// The same for a transaction that is only estimated or simulated: wallets sign those as another version.
-    ///
-    /// # Errors
-    /// [`Refusal::Sender`] if no contract can have the sender's address.
-    pub fn query_hash(&self, chain: &str) -> Result<Felt, Refusal> {
-        self.hash_as(chain, true)
-    }
-
+    /// The same, also of a transaction that is only estimated or simulated: wallets sign those as another version.
     pub(crate) fn hash_as(&self, chain: &str, only_query: bool) -> Result<Felt, Refusal> {
         let transaction = self.to_starknet()?;
         let version = signed_tx_version(&TransactionVersion::THREE, &TransactionOptions { only_query });

@@ -76,8 +76,8 @@ pub(crate) fn state_update(
     only: Option<&[ContractId]>,
 ) -> StateUpdate {
     let entry = height.and_then(|height| view.entry_of(height));
-    let diff = entry.map(|entry| entry.diff.clone()).unwrap_or_default();
-    let state_diff = state_diff(version, &diff, only);
+    let nothing = Diff::default();
+    let state_diff = state_diff(version, entry.as_ref().map_or(&nothing, |entry| &entry.diff), only);
     match height {
         Some(height) => StateUpdate {
             block_hash: view.journal.block_hash(height),
