@@ -50,7 +50,7 @@ pub struct Limits {
     pub network_per_s: u32,
     /// Strangers' handshakes a second in total: a few hundredths of a core.
     pub strangers_per_s: u32,
-    /// First datagrams of handshakes a second from one network that are looked at, unless peers in good standing come from there: what
+    /// First datagrams of handshakes a second from one network that are looked at, unless they come from the host of a peer in good standing: what
     /// [`network_per_s`](Self::network_per_s) handshakes need, each with a token and sent once more. To look at one takes some 20 µs, not to look a tenth of that.
     pub arrivals_per_s: u32,
     /// Refusals and requests for a token that are sent a second: some 20 µs each. Further callers are ignored.
