@@ -144,8 +144,8 @@ impl Settler {
     /// Starts a shard: escrow moves, locks are taken, its operator is told. Without a time-out the configured one counts.
     ///
     /// # Errors
-    /// [`SettlerError::Refused`] if the World refuses, [`SettlerError::Timeout`] if the time-out is none, [`SettlerError::Date`] if this settler's date is
-    /// contradicted; then nothing has moved.
+    /// [`SettlerError::Refused`] if the World refuses, [`SettlerError::Timeout`] if the time-out is none, [`SettlerError::Date`] or
+    /// [`SettlerError::Unconfirmed`] if this settler's date is not to be relied on; then nothing has moved.
     /// [`SettlerError::Pending`] if the World hasn't decided yet: it will.
     pub async fn start(
         self: &Arc<Self>,

@@ -4,8 +4,8 @@
 //! that was taken up from the disk has nothing but that date, and an abort can't be taken back: so it waits until the node's date is
 //! [confirmed](Trust::Confirmed). Who asks for an abort doesn't wait.
 //!
-//! A date that is contradicted when a shard starts would be in its start data for ever, so none starts then. Nor does one start in the moment after a node began, before it
-//! has heard a peer: it waits for that, [`FIRST_WORD`] at most, if the configuration names any.
+//! A wrong date would be in a shard's start data for ever, so none starts by one that is contradicted, or that nobody has confirmed yet though the configuration names peers who
+//! could: in the moment after a node began a start waits for the first peer's date, [`FIRST_WORD`] at most, and is refused then.
 
 use crate::{Settler, SettlerError};
 use shardwire_model::{Mutation, ShardId, Timestamp, Trust};
@@ -81,7 +81,7 @@ impl Settler {
     /// Whether a deadline may be fixed by the date that this node has.
     ///
     /// # Errors
-    /// [`SettlerError::Date`] if most peers have another one.
+    /// [`SettlerError::Date`] if most peers have another one, [`SettlerError::Unconfirmed`] if none has told its own that could.
     pub(super) async fn has_a_date(&self) -> Result<(), SettlerError> {
         let heard = async {
             loop {
@@ -93,6 +93,6 @@ impl Settler {
                 }
             }
         };
-        timeout(FIRST_WORD, heard).await.unwrap_or(Ok(()))
+        timeout(FIRST_WORD, heard).await.unwrap_or(Err(SettlerError::Unconfirmed))
     }
 }
