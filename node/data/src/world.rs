@@ -7,7 +7,7 @@
 
 use crate::DataPaths;
 use shardwire_config::Config;
-use shardwire_files::text;
+use shardwire_files::text::{self, TextError};
 use shardwire_model::{Clock, Coded, Felt, PeerId, Role};
 use shardwire_store::{Disk, DiskError, Work};
 use shardwire_world::{
@@ -26,6 +26,14 @@ pub enum WorldFileError {
     Missing {
         /// Where it should be said.
         path: PathBuf,
+    },
+    /// The file that somebody gave as a World's can't be read.
+    #[error("{path} can't be read as a World's file: {error}", path = path.display())]
+    Given {
+        /// The file that was given.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: TextError,
     },
     /// The file can't be read or written.
     #[error(transparent)]
@@ -83,6 +91,7 @@ impl Coded for WorldFileError {
             Self::Network { .. } => "SW-WORLD-022",
             Self::NoSettler { .. } => "SW-WORLD-023",
             Self::NoProgram { .. } => "SW-WORLD-024",
+            Self::Given { .. } => "SW-WORLD-025",
         }
     }
 
@@ -92,6 +101,9 @@ impl Coded for WorldFileError {
                 "Copy world.json from the settler's data folder to {}; `shardwire init --join FILE` does so for a new folder.",
                 path.display()
             ),
+            Self::Given { .. } => {
+                "Give --join the path of the `world.json` in the settler's data folder, or of a copy of it.".into()
+            }
             Self::Disk(_) => "Make the file readable for the user that runs the node.".into(),
             Self::Ledger(error) => error.next_step(),
             Self::Invalid { error, .. } => error.next_step(),
@@ -113,20 +125,22 @@ impl Coded for WorldFileError {
 /// # Errors
 /// [`WorldFileError::Missing`], [`WorldFileError::Disk`] or [`WorldFileError::Invalid`].
 pub fn identity(disk: &dyn Disk, paths: &DataPaths) -> Result<WorldIdentity, WorldFileError> {
-    read(disk, &paths.world())
-}
-
-/// Reads a `world.json`.
-///
-/// # Errors
-/// As [`identity`].
-pub fn read(disk: &dyn Disk, path: &Path) -> Result<WorldIdentity, WorldFileError> {
-    let path = path.to_owned();
+    let path = paths.world();
     let Some(bytes) = disk.read(&path, MAX_IDENTITY_BYTES as u64 + 1)? else {
         return Err(WorldFileError::Missing { path });
     };
     let identity = text::decode(bytes).map_err(|error| IdentityError::Syntax(error.to_string()));
     identity.and_then(|text| WorldIdentity::from_json(&text)).map_err(|error| WorldFileError::Invalid { path, error })
+}
+
+/// Which World a file says that somebody gives, which may also be a pipe.
+///
+/// # Errors
+/// [`WorldFileError::Given`] or [`WorldFileError::Invalid`].
+pub fn given(path: &Path) -> Result<WorldIdentity, WorldFileError> {
+    let text = text::read(path, MAX_IDENTITY_BYTES as u64)
+        .map_err(|error| WorldFileError::Given { path: path.to_owned(), error })?;
+    WorldIdentity::from_json(&text).map_err(|error| WorldFileError::Invalid { path: path.to_owned(), error })
 }
 
 /// Refuses a World of another network, or in which none of these programs can settle.

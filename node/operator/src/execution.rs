@@ -33,31 +33,34 @@ impl Run {
         };
         let (host, state, began) = (self.host.clone(), self.state.clone(), self.host.clock.steady());
         let (events, segment) = (self.events.clone(), self.segment());
-        let executor =
-            Executor::start(self.host.work, format!("shard {}", self.shard.short()), log, move |transactions| {
-                let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
-                if let Err(stop) = conclude(&host, &events, &chunk_store, segment, began, result) {
-                    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-                    // A run that is closed loses its executor, and ends for want of transactions: no fault.
-                    if !state.life.is_over() {
-                        let shard = start.shard;
-                        match stop {
-                            Stop::OfRun(cause) => {
-                                let (code, error) = (cause.code.clone(), cause.reason.clone());
-                                events.emit(ExecutionStopped { shard, code, error });
-                                state.fault = Some(cause);
-                            }
-                            Stop::OfMachine(cause) => {
-                                let (code, error) = (cause.code.clone(), cause.reason.clone());
-                                events.emit(ExecutionInterrupted { shard, code, error });
-                                state.interrupted = Some(cause);
-                            }
+        let name = format!("shard {}", self.shard.short());
+        let executor = Executor::start(self.host.work, name, log, move |transactions, superseded| {
+            let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
+            if superseded.is_so() {
+                return;
+            }
+            if let Err(stop) = conclude(&host, &events, &chunk_store, segment, began, result) {
+                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                // A run that is closed loses its executor, and ends for want of transactions: no fault.
+                if !state.life.is_over() {
+                    let shard = start.shard;
+                    match stop {
+                        Stop::OfRun(cause) => {
+                            let (code, error) = (cause.code.clone(), cause.reason.clone());
+                            events.emit(ExecutionStopped { shard, code, error });
+                            state.fault = Some(cause);
+                        }
+                        Stop::OfMachine(cause) => {
+                            let (code, error) = (cause.code.clone(), cause.reason.clone());
+                            events.emit(ExecutionInterrupted { shard, code, error });
+                            state.interrupted = Some(cause);
                         }
                     }
                 }
-                progress.announce();
-                changes.announce();
-            });
+            }
+            progress.announce();
+            changes.announce();
+        });
         let executor = executor.map_err(OperatorError::Thread)?;
         // What was there has ended; it is dropped unlocked.
         let before = self.executor().replace(Arc::new(executor));

@@ -88,6 +88,11 @@ impl Run {
         let log = read.unwrap_or(Err(StoreError::Closed))?;
         let log: Vec<SignedTransaction> =
             log.into_iter().map(|(_, transaction)| transaction).take(length as usize).collect();
+        // It may still run: what it lost, such as a chunk's file, is no end of it.
+        let before = self.executor().take();
+        if let Some(before) = before {
+            before.supersede().await;
+        }
         self.state().interrupted = None;
         self.chunk_store.begin_again();
         self.execute(program, log)?;

@@ -401,27 +401,31 @@ impl Leases {
         if let Err(epoch) = self.renew(prover, epoch, None) {
             return Ok(Err(epoch));
         }
-        let until = self.claim_holds(host, proof, work);
-        self.hold(host, Some(proof), until).await.map(Ok)
+        let now = Instant::now();
+        let tier = host.peers.standing(prover).tier();
+        let until = self.claim_holds(prover, tier, proof, now);
+        self.hold(host, Some(proof), until).await?;
+        // Not before it is durable: a claim that this disk couldn't take may come again, and holds the job then.
+        let mut present = self.lock();
+        present.spend(tier, work, now);
+        present.note_claim(prover, proof);
+        if tier <= Some(Tier::Low) {
+            present.claims_until.get_or_insert(until);
+        }
+        Ok(Ok(()))
     }
 
     /// Until when the holder's claim to have this proof holds the job.
-    fn claim_holds(&self, host: &Host, proof: Hash, work: Work) -> Instant {
-        let (mut present, now) = (self.lock(), Instant::now());
-        let Some(prover) = present.lease.as_ref().map(|held| held.record.prover) else { return now };
-        let tier = host.peers.standing(prover).tier();
-        present.spend(tier, work, now);
-        let verdict = present.verdict.filter(|verdict| verdict.proof == proof);
-        let until = match verdict {
+    fn claim_holds(&self, prover: PeerId, tier: Option<Tier>, proof: Hash, now: Instant) -> Instant {
+        let present = self.lock();
+        match present.verdict.filter(|verdict| verdict.proof == proof) {
             _ if Mutation::ClaimBelieved.is_planted() => now + VERIFIED_HOLD * 100,
             Some(verdict) if verdict.verified => now + VERIFIED_HOLD,
             Some(_) => now,
             None if tier > Some(Tier::Low) && present.has_claimed(prover) => now,
             None if tier > Some(Tier::Low) => now + CLAIM_HOLD,
-            None => *present.claims_until.get_or_insert(now + CLAIM_HOLD),
-        };
-        present.note_claim(prover, proof);
-        until
+            None => present.claims_until.unwrap_or(now + CLAIM_HOLD),
+        }
     }
 
     /// Notes a settler's verdict on a proof. Gives the prover that it shows to have none. To be seen through.
