@@ -7,7 +7,7 @@ use shardwire_model::{Felt, Hash, Kind, PeerId, Role, ShardId, ShardStart, Stage
 use shardwire_protocols::{
     Failure,
     handshake::{Spoken, spoken},
-    proof::{self, Proof, StoredProof, Verdict},
+    proof::{self, Proof, Reply, StoredProof},
     trace::job_id,
 };
 use shardwire_transport::Identity;
@@ -84,7 +84,7 @@ struct Liar {
     shard: ShardId,
     job: Hash,
     bytes: Vec<u8>,
-    verdicts: mpsc::Sender<Verdict>,
+    replies: mpsc::Sender<Reply>,
     offered: Mutex<bool>,
 }
 
@@ -99,8 +99,8 @@ impl proof::Handler for Liar {
         Ok(StoredProof { shard, segment: 0, job, proof, bytes, leased: None })
     }
 
-    async fn verdict(&self, _: PeerId, _: Hash, verdict: Verdict) -> Result<(), Failure> {
-        self.verdicts.send(verdict).await.expect("the test listens");
+    async fn replied(&self, _: PeerId, _: Hash, reply: Reply) -> Result<(), Failure> {
+        self.replies.send(reply).await.expect("the test listens");
         Ok(())
     }
 }
@@ -135,9 +135,9 @@ async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
 
     let stranger = Stranger::dial(&settler).await;
     stranger.greet(hello(&world(&settler), Role::Prover, spoken())).await.expect("greeted");
-    let (verdicts, mut heard) = mpsc::channel(1);
+    let (replies, mut heard) = mpsc::channel(1);
     let job = job(&workload, &start, program);
-    let liar = Liar { shard: start.shard, job, bytes: vec![7; 300_000], verdicts, offered: Mutex::new(false) };
+    let liar = Liar { shard: start.shard, job, bytes: vec![7; 300_000], replies, offered: Mutex::new(false) };
     let serve = async {
         loop {
             let mut incoming = stranger.connection.accept().await.expect("the connection stays");
@@ -149,12 +149,12 @@ async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
             }
         }
     };
-    let verdict = tokio::select! {
-        verdict = heard.recv() => verdict.expect("a verdict"),
+    let reply = tokio::select! {
+        reply = heard.recv() => reply.expect("a reply"),
         () = serve => unreachable!("it serves for ever"),
-        () = sleep(PATIENCE) => panic!("no verdict within {PATIENCE:?}"),
+        () = sleep(PATIENCE) => panic!("no reply within {PATIENCE:?}"),
     };
-    let Verdict::Disputed(dispute) = verdict else { panic!("no dispute but {verdict:?}") };
+    let Reply::Disputed(dispute) = reply else { panic!("no dispute but {reply:?}") };
     // Anybody can check who says so.
     let objection = dispute.verify(&settler.peer()).expect("signed by the settler");
     assert_eq!((objection.shard, objection.proof), (start.shard, Hash::of(&liar.bytes)));

@@ -12,7 +12,7 @@ use shardwire_protocols::{
     Failure,
     handshake::spoken,
     keepalive::Keepalive,
-    proof::{self, Proof, StoredProof, Verdict},
+    proof::{self, Proof, Reply, StoredProof},
     trace::{Claimed, Client, Fetch, JobOffer, Next, Progressed, ProverStage, Trace},
 };
 use shardwire_transport::{Identity, WireCode};
@@ -109,7 +109,7 @@ impl proof::Handler for Liar {
         Ok(StoredProof { shard: self.offer.shard, segment: 0, job: self.offer.job, proof, bytes, leased: None })
     }
 
-    async fn verdict(&self, _: PeerId, _: Hash, _: Verdict) -> Result<(), Failure> {
+    async fn replied(&self, _: PeerId, _: Hash, _: Reply) -> Result<(), Failure> {
         Ok(())
     }
 }

@@ -160,7 +160,7 @@ pub fn fits(world: &WorldIdentity, path: &Path, network: &str, programs: &[Felt]
 /// this build. None if the folder says it, or isn't such a one.
 ///
 /// # Errors
-/// [`WorldFileError`] if the ledger can't be read.
+/// [`WorldFileError::Ledger`] if the ledger can't be read.
 pub fn of_older(
     disk: &dyn Disk,
     paths: &DataPaths,
@@ -180,7 +180,7 @@ pub fn of_older(
 /// Which World a node that is configured like this works in. A settler's folder of an older layout is told it here: its `world.json` is written.
 ///
 /// # Errors
-/// [`WorldFileError`] if the folder doesn't say, or this node has no place there.
+/// [`WorldFileError::Missing`], [`WorldFileError::Invalid`], [`WorldFileError::Ledger`] or [`WorldFileError::Disk`] if the folder doesn't say, and as [`admits`].
 pub fn of_node(
     disk: &dyn Disk,
     paths: &DataPaths,
@@ -222,7 +222,7 @@ pub fn admits(
 /// Makes a settler's World: its identity and what it begins with.
 ///
 /// # Errors
-/// [`WorldError`] if there is one already, the genesis isn't the identity's, or the disk fails.
+/// [`WorldError::Exists`] if there is one already, [`WorldError::Identity`] or [`WorldError::Genesis`] if the genesis isn't the identity's, [`WorldError::Disk`] if the disk fails.
 pub fn create(
     disk: &dyn Disk,
     paths: &DataPaths,
@@ -235,7 +235,7 @@ pub fn create(
 /// Opens a settler's World to work in it.
 ///
 /// # Errors
-/// [`WorldError`] if there is none, it is in use, damaged or another one, or the disk fails.
+/// [`WorldError::Missing`], [`WorldError::InUse`], [`WorldError::Damaged`], [`WorldError::Other`] if it is another World's, [`WorldError::Disk`] if the disk fails.
 pub fn open(
     disk: &dyn Disk,
     paths: &DataPaths,

@@ -57,7 +57,7 @@ pub fn read(path: &Path, max: u64) -> Result<String, TextError> {
 /// The text that these bytes are, without a byte order mark.
 ///
 /// # Errors
-/// [`NotText`].
+/// [`NotText::Encoding`] if a mark says that it is in another encoding, [`NotText::Bytes`] if it isn't UTF-8.
 pub fn decode(bytes: Vec<u8>) -> Result<String, NotText> {
     let mut text = match String::from_utf8(bytes) {
         // Where each second byte is zero, all of them may be characters of UTF-8.

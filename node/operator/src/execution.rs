@@ -4,8 +4,8 @@
 //! can't be executed at all stops the run.
 
 use super::{
-    OperatorError,
     chunk_store::ChunkStore,
+    error::OperatorError,
     events::{self, ExecutionEnded, ExecutionInterrupted, ExecutionStopped},
     executor::Executor,
     run::{Run, felts},

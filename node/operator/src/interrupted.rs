@@ -5,7 +5,7 @@
 //!
 //! Bound: [`WAITS`] between two tries.
 
-use super::{OperatorError, run::Run};
+use super::{error::OperatorError, run::Run};
 use shardwire_model::{Cause, ShardId, SignedTransaction};
 use shardwire_program::Programs;
 use shardwire_store::{RecordKey as _, StoreError, records::TRANSACTIONS};

@@ -14,7 +14,7 @@ use shardwire_model::{
 use shardwire_program::Programs;
 use shardwire_program::rules;
 use shardwire_protocols::{
-    handoff::{Judged, Judgement},
+    handoff::{ProofVerdict, Verdict},
     history::verify,
     ingress::{Handler as _, Outcome, transaction_hash},
     trace::{
@@ -107,8 +107,8 @@ async fn each_step_of_a_run_is_signed_and_survives_a_restart() {
         assert!(matches!(renewed, Progressed::Renewed { .. }));
         operator.finished(prover(), offer.job, epoch, Hash::of(b"proof")).await.unwrap();
         assert_eq!(operator.shards()[0].stage, Stage::Proving, "that there is a proof, the settler says");
-        let judgement = Judgement::Verified;
-        operator.judged(Judged { shard, proof: Hash::of(b"proof"), judgement }).await.unwrap();
+        let verdict = Verdict::Verified;
+        operator.take_in(ProofVerdict { shard, proof: Hash::of(b"proof"), verdict }).await.unwrap();
         assert_eq!(operator.shards()[0].stage, Stage::Proven);
         // A second prover's proof is no contradiction.
         let run = operator.job(offer.job).unwrap();

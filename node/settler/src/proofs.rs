@@ -49,7 +49,7 @@ impl Settler {
     /// Takes proofs from a prover until the session fails.
     ///
     /// # Errors
-    /// [`ServeError`]: why the session ended.
+    /// [`ServeError::Session`] when the session ends, [`ServeError::Handler`] if this node can't go on.
     pub(crate) async fn collect(self: &Arc<Self>, session: Initiator<Proof>) -> Result<(), ServeError> {
         let prover = session.peer();
         let identity = &self.host.identity;

@@ -4,14 +4,17 @@ use super::{
     evidence,
     failure::Failure,
     history::{self, HistoryArgs},
-    named::{PeerName, ShardName},
+    named::{PeerName, ProgramName, ShardName},
     node::{ask, connect, wait_for},
     output::{Answer, columns, plain},
     progress::Progress,
     request,
 };
 use crate::{
-    client::{ClientError, Dialler, EndReport, NodeClient, Place, SubmitReport, Target, end as end_at, play, started},
+    client::{
+        ClientError, Dialler, EndReport, NodeAddress, NodeClient, SubmitReport, Target, end as end_at, started,
+        submit_and_resign,
+    },
     config::{Config, DEFAULT_NETWORK, Environment, Flags},
     data::DataPaths,
 };
@@ -91,6 +94,9 @@ pub(super) struct StartArgs {
     /// Who shall execute the shard of a workload: the operator's id, or its beginning if the node knows it
     #[arg(long, value_name = "ID")]
     operator: Option<PeerName>,
+    /// The program that executes it, by name or hash [default: what the file says, or else rules]
+    #[arg(long, value_name = "PROGRAM")]
+    program: Option<ProgramName>,
     /// Until when it has to be settled, from now; then it is aborted [default: the settler's shard_timeout_s]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
@@ -116,7 +122,10 @@ pub(super) struct SubmitArgs {
     shard: ShardName,
     /// The shard's operator
     #[arg(long, value_name = "ID@HOST:PORT")]
-    operator: Option<Place>,
+    operator: Option<NodeAddress>,
+    /// The program that it was started with, as for `shard start`
+    #[arg(long, value_name = "PROGRAM")]
+    program: Option<ProgramName>,
     /// The network's name, if not the data folder's
     #[arg(long, value_name = "NAME", env = "SHARDWIRE_NETWORK", hide_env_values = true)]
     network: Option<String>,
@@ -147,7 +156,7 @@ impl ShardCommand {
 const SHOWN_REFUSALS: usize = 10;
 
 async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Answer, Failure> {
-    let request = match (&args.request, &args.workload, &args.operator) {
+    let mut request = match (&args.request, &args.workload, &args.operator) {
         (Some(file), _, _) => request::read(file)?,
         (None, Some(file), Some(operator)) => {
             let workload = Workload::read(file)?;
@@ -163,6 +172,9 @@ async fn start(root: Option<PathBuf>, args: &StartArgs) -> Result<Answer, Failur
             .misuse(true));
         }
     };
+    if let Some(program) = args.program {
+        request.program = program.hash;
+    }
     let (timeout_s, unknown_operator) = (args.timeout, args.unknown_operator);
     let started = ask(root, async move |client| client.start(request, timeout_s, unknown_operator).await).await?;
     let administration::Started { start, left_s, operator_connected, .. } = started;
@@ -223,7 +235,7 @@ struct Submitted<'a> {
 }
 
 /// A shard of a workload, and who talks to its operator.
-struct Played {
+struct PlayedShard {
     workload: Workload,
     dialler: Dialler,
     operator: Target,
@@ -231,7 +243,7 @@ struct Played {
 }
 
 /// The shard that the arguments name, as it was started.
-async fn played(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Played, Failure> {
+async fn played_shard(root: Option<PathBuf>, args: &SubmitArgs) -> Result<PlayedShard, Failure> {
     let workload = Workload::read(&args.workload)?;
     let mut platform = Platform::system();
     let (operator, network) = match &args.operator {
@@ -251,7 +263,10 @@ async fn played(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Played, Fail
     // The start data follows from the workload, its operator and the network; taken from the operator, it could be any shard's, and the
     // signatures would be for that. Only the deadline is the World's to give, and signatures for a deadline that it didn't give are
     // good for nothing.
-    let request = workload.start_request(operator.peer, rules::hash());
+    let mut request = workload.start_request(operator.peer, rules::hash());
+    if let Some(program) = args.program {
+        request.program = program.hash;
+    }
     let shard = request.shard_id(&network);
     if !args.shard.is(shard) {
         return Err(Failure::new(
@@ -262,14 +277,14 @@ async fn played(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Played, Fail
                 operator.peer.short(),
                 shard
             ),
-            "Name the shard as `shardwire shard start` has printed it, and the workload, operator and network that it was started with.",
+            "Name the shard as `shardwire shard start` has printed it, and the workload, program, operator and network that it was started with.",
         ));
     }
     // Nobody needs to know who submits: the accounts' signatures count, not the client's.
     let identity = Identity::generate(&mut platform.randomness);
     let dialler = Dialler { identity, network, platform };
     let start = started(&dialler, operator, request.to_start(&dialler.network, Timestamp::default())).await?;
-    Ok(Played { workload, dialler, operator, start })
+    Ok(PlayedShard { workload, dialler, operator, start })
 }
 
 /// The keys of a workload's players.
@@ -278,11 +293,11 @@ fn keys(workload: &Workload) -> Vec<AccountKey> {
 }
 
 async fn submit(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Answer, Failure> {
-    let Played { workload, dialler, operator, start } = played(root, args).await?;
+    let PlayedShard { workload, dialler, operator, start } = played_shard(root, args).await?;
     let transactions = workload.sign(&start)?;
     let mut progress = Progress::new("receipts", transactions.len());
     let heard = |it: crate::client::Progress<'_>| progress.at(it.done, it.of);
-    let report = play(&dialler, operator, &start, &transactions, &keys(&workload), heard).await;
+    let report = submit_and_resign(&dialler, operator, &start, &transactions, &keys(&workload), heard).await;
     progress.done();
     let report = match report {
         Err(error @ ClientError::Contradiction { .. }) => return Err(kept(&error)),
@@ -305,7 +320,7 @@ struct EndedNow<'a> {
 }
 
 async fn end(root: Option<PathBuf>, args: &SubmitArgs) -> Result<Answer, Failure> {
-    let Played { workload, dialler, operator, start } = played(root, args).await?;
+    let PlayedShard { workload, dialler, operator, start } = played_shard(root, args).await?;
     let planned = workload.sign(&start)?;
     let report = end_at(&dialler, operator, &start, &planned, &keys(&workload)).await?;
     let shard = start.shard;
@@ -374,7 +389,7 @@ async fn find_operator(client: &mut NodeClient, shard: ShardId, names: &dyn Name
             "Check that the operator runs and knows this node, or add --operator ID@HOST:PORT.",
         )
     })?;
-    Ok(Place { peer, address }.target(names).await?)
+    Ok(NodeAddress { peer, address }.target(names).await?)
 }
 
 fn describe_report(report: &SubmitReport) -> String {

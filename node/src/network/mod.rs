@@ -13,7 +13,7 @@
 //! time, a protocol that no role here serves, control by strangers.
 
 mod dial;
-mod events;
+pub(crate) mod events;
 mod links;
 mod readiness;
 mod serve;
@@ -224,7 +224,7 @@ impl Node {
         })));
         let host = self.host.clone();
         tasks.spawn(
-            pause.task(async move { host.peers.maintain(|changed| keep(&host.store, changed), resident_bytes).await }),
+            pause.task(async move { host.peers.maintain(|changed| keep(&host, changed), resident_bytes).await }),
         );
         let node = self.clone();
         tasks.spawn(pause.task(async move { node.tell_readiness().await }));

@@ -117,7 +117,7 @@ pub fn transaction_hash(transaction: &SignedTransaction) -> Hash {
 /// Account, nonce, contract, call (its tag, two keys, an amount), signature.
 const SIGNED_TRANSACTION: u32 =
     size::FELT + size::U32 + size::FELT + (size::TAG + 2 * size::FELT + size::U128) + 2 * size::FELT;
-const VERDICT: u32 = size::FELT + size::HASH + size::FELT + size::U32 + size::TAG + size::CAUSE + size::TAG + size::U32;
+const CONTENT: u32 = size::FELT + size::HASH + size::FELT + size::U32 + size::TAG + size::CAUSE + size::TAG + size::U32;
 
 message!(Open, max_bytes = size::FELT, deadline = timing::GREETING);
 message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = timing::ANSWER);
@@ -127,5 +127,5 @@ message!(
     deadline = timing::ANSWER
 );
 message!(Submit, max_bytes = SIGNED_TRANSACTION, deadline = timing::IDLE, pipeline_depth = super::DEPTH);
-message!(Receipt, max_bytes = VERDICT + size::SIGNATURE, deadline = timing::ANSWER);
+message!(Receipt, max_bytes = CONTENT + size::SIGNATURE, deadline = timing::ANSWER);
 message!(Bye, max_bytes = 0, deadline = timing::IDLE);

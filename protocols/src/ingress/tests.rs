@@ -223,7 +223,7 @@ async fn a_receipt_that_is_forged_or_for_another_transaction_is_the_operators_fa
         ReceiptContent { shard: shard(), transaction, account: submitted.account, nonce: 1, outcome }
     };
     type Forge<'a> = Box<dyn Fn(Hash) -> Receipt + 'a>;
-    let by_operator = |verdict| Signed::by(&operator_identity(), verdict);
+    let by_operator = |content| Signed::by(&operator_identity(), content);
     let cases: [(Forge<'_>, &str); 5] = [
         (
             Box::new(|hash| Signed::by(&identity(9), honest(hash))),
@@ -265,13 +265,13 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     refused_when_read(&Opened { nonces: vec![0; MAX_ACCOUNTS + 1], ..largest });
     let transaction = transaction(u32::MAX);
     fits(&Submit { transaction });
-    let verdict = ReceiptContent {
+    let content = ReceiptContent {
         shard,
         transaction: transaction_hash(&transaction),
         account: AccountId(LARGEST),
         nonce: u32::MAX,
         outcome: Outcome::Refused { cause: largest_cause(), due: Some(u32::MAX) },
     };
-    fits(&Signed::by(&identity(1), verdict));
+    fits(&Signed::by(&identity(1), content));
     fits(&Bye {});
 }

@@ -101,14 +101,14 @@ fn made() -> RunOutcome {
         let shard = it.start.shard;
         let operator = &operator;
         it.log.iter().zip(0..).map(move |(signed, sequence)| {
-            let verdict = ReceiptContent {
+            let content = ReceiptContent {
                 shard,
                 transaction: transaction_hash(signed),
                 account: signed.transaction.account,
                 nonce: signed.transaction.nonce,
                 outcome: Outcome::Accepted { sequence, duplicate: false },
             };
-            (operator.peer(), Signed::by(operator, verdict))
+            (operator.peer(), Signed::by(operator, content))
         })
     });
     let settlement = Settlement { shard: starts[SETTLED].shard, segment: 0, proof: PROOF, settled_at: Timestamp(20) };

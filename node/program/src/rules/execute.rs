@@ -26,7 +26,7 @@ use std::io;
 /// stops the run.
 ///
 /// # Errors
-/// See [`ExecuteError`].
+/// As [`Program::execute`](crate::Program::execute).
 pub fn execute(
     start: &ShardStart,
     values: &[Felt],
