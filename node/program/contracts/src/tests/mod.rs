@@ -3,6 +3,7 @@
 mod chunks;
 mod dungeon;
 mod lies;
+mod proof;
 mod recorder;
 mod runs;
 
