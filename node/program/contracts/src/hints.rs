@@ -97,6 +97,8 @@ pub(crate) struct Hints<'a> {
     answers: Answers,
     /// By slot: the first note of it in the transaction that ends, counted from its first note.
     first_notes: HashMap<(Felt, Felt), usize>,
+    /// The segments with the code of classes.
+    code_segments: Vec<usize>,
     /// How many frames began.
     pub(crate) calls: u64,
     /// How many transactions were taken.
@@ -134,6 +136,7 @@ impl<'a> Hints<'a> {
             calls_ahead: VecDeque::new(),
             answers: Answers::default(),
             first_notes: HashMap::new(),
+            code_segments: Vec::new(),
             calls: 0,
             taken: 0,
             dry: false,
@@ -171,6 +174,7 @@ impl<'a> Hints<'a> {
         let mut cells: Vec<MaybeRelocatable> = Vec::new();
         for class in &self.classes {
             let code = vm.add_memory_segment();
+            self.code_segments.extend(usize::try_from(code.segment_index));
             let mut felts: Vec<MaybeRelocatable> = class.bytecode.iter().map(|felt| (*felt).into()).collect();
             felts.extend([Felt252::from(RET).into(), costs.into()]);
             vm.load_data(code, &felts)?;
@@ -453,6 +457,12 @@ impl HintProcessorLogic for Hints<'_> {
 }
 
 impl ResourceTracker for Hints<'_> {}
+
+impl shardwire_machine::Hints for Hints<'_> {
+    fn code(&self) -> &[usize] {
+        &self.code_segments
+    }
+}
 
 /// The selector that only a transaction calls.
 pub(crate) fn execute_selector() -> Felt {

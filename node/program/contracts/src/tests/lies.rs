@@ -1,14 +1,13 @@
 //! Whoever runs the program supplies something else than what happened: the program stops.
 
-use super::dungeon::{
-    BEGINS, DEADLINE, Dungeon, Planned, arena, finish, gold, key, plan, player, selector, sword, world,
+use super::{
+    dungeon::{BEGINS, DEADLINE, Dungeon, Planned, arena, finish, gold, key, plan, player, selector, sword, world},
+    replay, run,
 };
 use crate::{
     Class, ReplayError,
     compiled::hint,
     hints::Hints,
-    replay,
-    replay::run,
     tree::{Call, State, Transaction},
 };
 use cairo_lang_casm::hints::{Hint, StarknetHint};
@@ -346,6 +345,8 @@ impl HintProcessorLogic for Liar<'_> {
 }
 
 impl ResourceTracker for Liar<'_> {}
+
+impl shardwire_machine::Hints for Liar<'_> {}
 
 #[test]
 fn a_guess_that_is_not_so_is_refused() {

@@ -1,10 +1,10 @@
 //! Honest runs: what is proven is what was executed.
 
-use super::dungeon::{
-    BEGINS, Dungeon, PLAYERS, Planned, arena, finish, gold, key, plan, player, selector, sword, world,
+use super::{
+    dungeon::{BEGINS, Dungeon, PLAYERS, Planned, arena, finish, gold, key, plan, player, selector, sword, world},
+    replay,
 };
 use crate::{
-    replay,
     start::EntryKind,
     tree::{Snapshot, short},
 };

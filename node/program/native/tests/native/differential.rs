@@ -48,8 +48,8 @@ fn repeat(shard: &Shard, genesis: &Genesis, trees: Vec<Transaction>) {
     let classes: Vec<_> = classes.map(|class| Class::from_casm(class.hash(), &casm(class)).unwrap()).collect();
     let start = shard.native.start();
     let count = trees.len();
-    let replayed =
-        replay(start, &classes, &snapshot(genesis), &mut trees.into_iter()).unwrap_or_else(|error| panic!("{error}"));
+    let replayed = replay(start, &classes, &snapshot(genesis), &mut trees.into_iter(), &mut |_| Ok(()))
+        .unwrap_or_else(|error| panic!("{error}"));
     let settled: Vec<_> = replayed.output.updates.iter().map(|update| update.value).collect();
     assert_eq!(settled, shard.native.values().unwrap());
     assert_eq!(replayed.output.count as usize, count);
