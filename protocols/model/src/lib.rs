@@ -8,6 +8,7 @@
 //! - [`ShardStart`] is the World's start data: what a shard may touch, and when it ends. It has a
 //!   [commitment](ShardStart::commitment) that everything else is bound to.
 //! - [`Transaction`] is a signed step of a shard; its [words](Transaction::words) are what is hashed and proven.
+//! - [`Invoke`] is a transaction of a shard of contracts, as wallets make it.
 //! - [`Role`] and [`Stage`] say what a node does and how far a shard is; [`life`] says what may happen to a shard, and in which order.
 //! - [`Cause`] is a [`Coded`] error that goes to somebody else; [`bounded`] reads lists and texts that can't be longer than they may;
 //!   [`plain`] is what of a text a person may be shown.
@@ -28,6 +29,7 @@ mod clock;
 mod error;
 pub mod felt;
 mod hash;
+mod invoke;
 pub mod life;
 mod mutation;
 mod output;
@@ -49,6 +51,7 @@ pub use clock::{Clock, Timestamp, Trust};
 pub use error::Coded;
 pub use felt::{AccountId, ContractId, Felt, Key, Selector, ShardId, starknet_keccak};
 pub use hash::Hash;
+pub use invoke::{Invoke, MAX_CALLDATA_FELTS, MAX_SIGNATURE_FELTS, ResourceBounds};
 pub use life::Stage;
 pub use mutation::Mutation;
 pub use output::{HEADER_FELTS, Output, OutputError, UPDATE_FELTS, Update};

@@ -1,0 +1,69 @@
+//! An INVOKE of version 3, as wallets make it: what an account asks a shard of contracts to do.
+
+use crate::{ContractId, Felt, bounded};
+use serde::{Deserialize, Serialize};
+
+/// Felts of a transaction's, or a call's, calldata: Starknet's own bound.
+pub const MAX_CALLDATA_FELTS: usize = 5_000;
+/// Felts of a transaction's signature. A wallet with several signers needs some dozens.
+pub const MAX_SIGNATURE_FELTS: usize = 256;
+
+/// The most that a transaction may use of each resource. The prices are zero, all three.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceBounds {
+    /// `l1_gas.max_amount`.
+    pub l1_gas: u64,
+    /// `l2_gas.max_amount`: the limit of what the account's two entry points may use together.
+    pub l2_gas: u64,
+    /// `l1_data_gas.max_amount`.
+    pub l1_data_gas: u64,
+}
+
+/// An INVOKE of version 3. What wallets leave zero or empty in a shard has no place here: prices, tip, paymaster data, account deployment data, proof
+/// facts; both data availability modes are L1. The chain id is the shard's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invoke {
+    /// The account.
+    pub sender: ContractId,
+    /// How many transactions the account had before.
+    pub nonce: u64,
+    /// What both entry points of the account are called with: the calls.
+    #[serde(serialize_with = "bounded::serialize_felts", deserialize_with = "bounded::felts::<_, MAX_CALLDATA_FELTS>")]
+    pub calldata: Vec<Felt>,
+    /// What the account contract checks.
+    #[serde(serialize_with = "bounded::serialize_felts", deserialize_with = "bounded::felts::<_, MAX_SIGNATURE_FELTS>")]
+    pub signature: Vec<Felt>,
+    /// The most that it may use.
+    pub bounds: ResourceBounds,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn invoke(calldata: usize, signature: usize) -> Invoke {
+        Invoke {
+            sender: ContractId(Felt::from(0xacc)),
+            nonce: 3,
+            calldata: vec![Felt::MAX; calldata],
+            signature: vec![Felt::ONE; signature],
+            bounds: ResourceBounds { l1_gas: 0, l2_gas: 1 << 40, l1_data_gas: 1 },
+        }
+    }
+
+    #[test]
+    fn an_invoke_comes_back_from_the_wire_and_from_json_and_is_refused_beyond_its_bounds() {
+        for (calldata, signature, fits) in [
+            (2, 2, true),
+            (MAX_CALLDATA_FELTS, MAX_SIGNATURE_FELTS, true),
+            (MAX_CALLDATA_FELTS + 1, 2, false),
+            (2, MAX_SIGNATURE_FELTS + 1, false),
+        ] {
+            let invoke = invoke(calldata, signature);
+            let wire = postcard::from_bytes::<Invoke>(&postcard::to_allocvec(&invoke).unwrap());
+            let json = serde_json::from_str::<Invoke>(&serde_json::to_string(&invoke).unwrap());
+            assert_eq!(wire.ok(), fits.then(|| invoke.clone()));
+            assert_eq!(json.ok(), fits.then_some(invoke));
+        }
+    }
+}
