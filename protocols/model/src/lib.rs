@@ -1,13 +1,15 @@
 //! The vocabulary that messages and domain share: identities, a shard's start, its transactions, its output.
 //!
 //! Everything here is data and pure functions on data: no I/O, no clock, no randomness. A type is in this crate if a
-//! protocol message *and* a room without a network (execution, proving, ledger) both speak of it.
+//! protocol message *and* a room without a network (execution, proving, ledger) both speak of it, or if two rooms do that know nothing of each other
+//! (what executes contracts, and what answers wallets).
 //!
 //! - [`Felt`]s are elements of the Stark field. On the wire a felt is exactly 32 bytes, big-endian and canonical
 //!   (below the prime); in JSON it is `0x…`. [`felt`] holds the identities made of one.
 //! - [`ShardStart`] is the World's start data: what a shard may touch, and when it ends. It has a
 //!   [commitment](ShardStart::commitment) that everything else is bound to.
 //! - [`Transaction`] is a signed step of a shard; its [words](Transaction::words) are what is hashed and proven.
+//! - [`Invoke`] is a transaction of a shard of contracts, as wallets make it; [`execution`] is what came of it, [`sierra`] a class as it is declared.
 //! - [`Role`] and [`Stage`] say what a node does and how far a shard is; [`life`] says what may happen to a shard, and in which order.
 //! - [`Cause`] is a [`Coded`] error that goes to somebody else; [`bounded`] reads lists and texts that can't be longer than they may;
 //!   [`plain`] is what of a text a person may be shown.
@@ -26,8 +28,10 @@ mod cause;
 mod chain;
 mod clock;
 mod error;
+pub mod execution;
 pub mod felt;
 mod hash;
+mod invoke;
 pub mod life;
 mod mutation;
 mod output;
@@ -37,6 +41,7 @@ mod program;
 mod proof;
 mod role;
 mod segment;
+pub mod sierra;
 mod slot;
 mod start;
 mod transaction;
@@ -49,6 +54,7 @@ pub use clock::{Clock, Timestamp, Trust};
 pub use error::Coded;
 pub use felt::{AccountId, ContractId, Felt, Key, Selector, ShardId, starknet_keccak};
 pub use hash::Hash;
+pub use invoke::{Invoke, MAX_CALLDATA_FELTS, MAX_SIGNATURE_FELTS, ResourceBounds};
 pub use life::Stage;
 pub use mutation::Mutation;
 pub use output::{HEADER_FELTS, Output, OutputError, UPDATE_FELTS, Update};

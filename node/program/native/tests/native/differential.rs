@@ -15,8 +15,8 @@ use shardwire_contracts::{
     start::{Entry, EntryKind, Rule},
     tree::{State, Transaction},
 };
-use shardwire_model::{Felt, Key, Selector, starknet_keccak};
-use shardwire_native::{Checked, Genesis, Status};
+use shardwire_model::{Felt, Key, Selector, execution::Status, starknet_keccak};
+use shardwire_native::{Checked, Genesis};
 use std::sync::Arc;
 
 /// Every contract is closed, and every slot that a script can touch is listed, as a lock, which may have any value.
