@@ -27,7 +27,7 @@ pub(super) fn sword() -> Felt {
     0x5803du64.into()
 }
 pub(super) fn world() -> Felt {
-    0x303_1du64.into()
+    0x3031du64.into()
 }
 pub(super) fn player(i: u64) -> Felt {
     (0x1000 + i).into()
