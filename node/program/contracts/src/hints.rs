@@ -41,6 +41,7 @@ use std::{
 /// Cells of the program's records.
 const NOTE: usize = 4;
 const CLASS: usize = 8;
+const VISIT: usize = 3;
 /// The kinds of notes that the hints look for.
 const UNLISTED: u64 = 2;
 const MOVE: u64 = 3;
@@ -343,7 +344,9 @@ impl<'a> Hints<'a> {
                 vm.insert_value((visit + 1)?, end)?;
             }
             hint::WRITE => {
-                let (access, visit) = (ids.pointer("storage", vm)?, ids.pointer("visit", vm)?);
+                let (access, visits) = (ids.pointer("storage", vm)?, ids.pointer("visits", vm)?);
+                // The stay that lasts is the last.
+                let visit = (visits - VISIT)?;
                 let (place, key) = (small(felt(vm, visit, 0)?), felt(vm, access, 0)?);
                 let before = self.value(place, key);
                 self.storage.insert((place, key), felt(vm, access, 2)?);
