@@ -12,24 +12,8 @@ from answers import (
 )
 from closing import note_write
 from types import (
-    CALL_GAS,
-    CHANGE,
-    CLASS_HASH_GAS,
-    ENTRY_GAS,
-    EVENT_GAS,
-    EXECUTE,
-    INFO_GAS,
-    LIBRARY_GAS,
-    READ_GAS,
-    WRITE_GAS,
-    Builtins,
-    Class,
-    Contract,
-    EntryPoint,
-    Frame,
-    Note,
-    Pair,
-    Undo,
+    CALL_GAS, CHANGE, CLASS_HASH_GAS, ENTRY_GAS, EVENT_GAS, EXECUTE, INFO_GAS, LIBRARY_GAS,
+    READ_GAS, WRITE_GAS, Builtins, Class, Contract, EntryPoint, Frame, Note, Pair, Undo,
 )
 
 // Checks a frame's syscalls from `p` to `end`, in order. A response begins with the gas that is left and the failure flag.

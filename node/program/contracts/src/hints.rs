@@ -7,7 +7,7 @@ use crate::{
     reads::Reads,
     start::{EntryKind, Start},
     syscalls::{Answers, Found},
-    tree::{Call, Snapshot, Transaction, short},
+    tree::{Call, Snapshot, Transaction},
 };
 use cairo_lang_casm::hints::{Hint, StarknetHint};
 use cairo_vm::{
@@ -491,14 +491,4 @@ impl ResourceTracker for Hints<'_> {
     fn run_resources(&self) -> &RunResources {
         &self.budget
     }
-}
-
-/// The selector that only a transaction calls.
-pub(crate) fn execute_selector() -> Felt {
-    shardwire_model::felt::starknet_keccak("__execute__")
-}
-
-/// The reason with which a call of [`execute_selector`] fails.
-pub(crate) fn invalid_argument() -> Felt {
-    short("Invalid argument")
 }
