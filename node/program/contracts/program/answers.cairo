@@ -13,19 +13,19 @@ func assert_equal_ranges(a: felt*, b: felt*, n: felt) {
 }
 
 // Walks a failed frame's log back and writes the old values again. It ends in the contract in which the log began.
-func undo{visits: DictAccess*, visit: DictAccess*, storage: DictAccess*}(log: Undo*, begin: Undo*) {
+func undo{visits: DictAccess*, storage: DictAccess*}(log: Undo*, begin: Undo*) {
     if (log == begin) {
         return ();
     }
     let entry = log - Undo.SIZE;
     if (entry.key == CHANGE) {
-        leave(visit, storage);
-        let (visit, storage) = enter(entry.value);
+        leave(storage);
+        let (storage) = enter(entry.value);
         return undo(log - Undo.SIZE, begin);
     }
     assert storage.key = entry.key;
     assert storage.new_value = entry.value;
-    %{ write(ids.storage, ids.visit) %}
+    %{ write(ids.storage, ids.visits) %}
     let storage = storage + DictAccess.SIZE;
     return undo(log - Undo.SIZE, begin);
 }
@@ -46,15 +46,6 @@ func out_of_gas{rc96: felt*}(gas: felt, cost: felt, response: felt*) {
     assert [rc96 + 1] = cost - 1 - gas;
     let rc96 = rc96 + 2;
     fail(response, gas, 'Out of gas');
-    return ();
-}
-
-// Asserts that a syscall was answered, and that its answer leaves what it doesn't cost.
-func charge{rc96: felt*}(gas: felt, cost: felt, response: felt*) {
-    assert response[1] = 0;
-    assert gas = response[0] + cost;
-    assert [rc96] = response[0];
-    let rc96 = rc96 + 1;
     return ();
 }
 

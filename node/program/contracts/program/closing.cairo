@@ -79,11 +79,11 @@ func close_notes{rc96: felt*, visits: DictAccess*}(
         assert earlier.key = note.key;
         return close_notes(begin, note + Note.SIZE, end, ended, moves);
     }
-    let (visit, storage) = enter(note.place);
+    let (storage) = enter(note.place);
     assert storage.key = note.key;
     assert storage.prev_value = note.value;
     assert storage.new_value = note.value;
-    leave(visit, storage + DictAccess.SIZE);
+    leave(storage + DictAccess.SIZE);
     return close_notes(begin, note + Note.SIZE, end, ended, moves);
 }
 

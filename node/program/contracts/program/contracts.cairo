@@ -8,6 +8,10 @@
 // and `reads` with the state that the shard was forked from. Then it says: there is a list of transactions, with that commitment, that
 // executed one after the other as Starknet executes them, each signed as its account demands, and these are the updates.
 //
+// It does not say that they kept to the limits that Starknet has for a sequencer's sake: how deep calls nest, how many and how large events
+// are, how many steps, that `__validate__` calls no other contract. Admission refuses what exceeds them. Nor does it know the accounts that
+// Starknet tells an older version or fewer bounds than there are (`v1_bound_accounts_cairo1`, `data_gas_accounts`): their classes are refused too.
+//
 // ## What is assumed of the contracts' code
 //
 // Code is fixed by its hash (`classes.cairo`), and that hash is in the start data beside its class's. Whoever votes for a start has
@@ -34,7 +38,8 @@
 //
 // ## Why range checks hold
 //
-// The cells from a builtin's first to its end are constrained, and both ends are public. A check is one only if its cell lies between.
+// The cells from a builtin's first to its end are constrained, and both ends are public (cairo-air 1.3.0, `check_builtin`: the segment of the
+// claim begins where the public range does and reaches to its end at least). A check is one only if its cell lies between.
 // - `rc96`, the range-check builtin of 96 bits, begins at its public beginning and ends at its public end (`main` takes and returns it).
 //   No entry point can name that builtin (`EntryPoint` has no flag for it, and the flags are what is hashed), so code never gets the
 //   pointer; by 1. the text of this program alone moves it, always forward, by as many cells as it has used. So every `[rc96]` lies

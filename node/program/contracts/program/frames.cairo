@@ -4,7 +4,6 @@ from starkware.cairo.common.registers import get_ap
 
 from answers import (
     assert_no_entry_point,
-    charge,
     check_answer,
     fail,
     note_event,
@@ -13,132 +12,198 @@ from answers import (
 )
 from closing import note_write
 from types import (
-    CALL_GAS,
-    CHANGE,
-    CLASS_HASH_GAS,
-    ENTRY_GAS,
-    EVENT_GAS,
-    EXECUTE,
-    INFO_GAS,
-    LIBRARY_GAS,
-    READ_GAS,
-    WRITE_GAS,
-    Builtins,
-    Class,
-    Context,
-    Contract,
-    EntryPoint,
-    Frame,
-    Note,
-    Pair,
-    Undo,
-    enter,
-    leave,
+    CALL_GAS, CHANGE, CLASS_HASH_GAS, ENTRY_GAS, EVENT_GAS, EXECUTE, INFO_GAS, LIBRARY_GAS,
+    READ_GAS, WRITE_GAS, Builtins, Class, Contract, EntryPoint, Frame, Note, Pair, Undo,
 )
 
-// Checks a frame's syscalls from `p` to `end`, in order. Where `response[1]` is asserted to be zero or one, that is the failure flag.
+// Checks a frame's syscalls from `p` to `end`, in order. A response begins with the gas that is left and the failure flag.
 func check_syscalls{
     rc96: felt*,
     builtins: Builtins*,
     visits: DictAccess*,
-    visit: DictAccess*,
     storage: DictAccess*,
     log: Undo*,
     notes: Note*,
-}(context: Context*, frame: Frame*, p: felt*, end: felt*) {
-    alloc_locals;
+}(frame: Frame*, p: felt*, end: felt*) {
+    // The usual ones change these four values only, and so don't recurse. (There are no locals: they would be the first round's.)
+    tempvar rc96 = rc96;
+    tempvar storage = storage;
+    tempvar log = log;
+    tempvar p = p;
+
+    next:
+    let rc96 = cast([ap - 4], felt*);
+    let storage = cast([ap - 3], DictAccess*);
+    let log = cast([ap - 2], Undo*);
+    let p = cast([ap - 1], felt*);
     if (p == end) {
         return ();
     }
     if (p[0] == 'StorageRead') {
         assert p[2] = 0;
         if (p[5] != 0) {
-            out_of_gas(p[1], READ_GAS, p + 4);
-            return check_syscalls(context, frame, p + 8, end);
+            return go_on_without_gas(frame, p, p + 4, READ_GAS, end);
         }
-        assert p[1] = p[4] + READ_GAS;
-        assert [rc96] = p[4];
-        let rc96 = rc96 + 1;
+        tempvar left = p[4];
+        assert p[1] = left + READ_GAS;
+        assert [rc96] = left;
+        tempvar value = p[6];
         assert storage.key = p[3];
-        assert storage.prev_value = p[6];
-        assert storage.new_value = p[6];
-        let storage = storage + DictAccess.SIZE;
-        return check_syscalls(context, frame, p + 7, end);
+        assert storage.prev_value = value;
+        assert storage.new_value = value;
+        tempvar rc96 = rc96 + 1;
+        tempvar storage = storage + DictAccess.SIZE;
+        tempvar log = log;
+        tempvar p = p + 7;
+        jmp next;
     }
     if (p[0] == 'StorageWrite') {
         assert p[2] = 0;
         if (p[6] != 0) {
-            out_of_gas(p[1], WRITE_GAS, p + 5);
-            return check_syscalls(context, frame, p + 9, end);
+            return go_on_without_gas(frame, p, p + 5, WRITE_GAS, end);
         }
-        assert p[1] = p[5] + WRITE_GAS;
-        assert [rc96] = p[5];
-        let rc96 = rc96 + 1;
-        assert storage.key = p[3];
+        tempvar left = p[5];
+        assert p[1] = left + WRITE_GAS;
+        assert [rc96] = left;
+        tempvar key = p[3];
+        assert storage.key = key;
         assert storage.new_value = p[4];
-        %{ write(ids.storage, ids.visit) %}
-        assert log.key = p[3];
-        assert log.value = storage.prev_value;
-        let log = log + Undo.SIZE;
-        let before = storage.prev_value;
-        let storage = storage + DictAccess.SIZE;
+        %{ write(ids.storage, ids.visits) %}
+        assert log.key = key;
+        tempvar before = storage.prev_value;
+        assert log.value = before;
         if (frame.closed != 0) {
-            note_write(context, frame.place, p[3], before, p[4]);
-            return check_syscalls(context, frame, p + 7, end);
+            let rc96 = rc96 + 1;
+            let log = log + Undo.SIZE;
+            let storage = storage + DictAccess.SIZE;
+            return go_on_after_write(frame, p, before, end);
         }
-        return check_syscalls(context, frame, p + 7, end);
-    }
-    if (p[0] == 'CallContract') {
-        check_call(context, frame, p);
-        return check_syscalls(context, frame, p + 10, end);
+        tempvar rc96 = rc96 + 1;
+        tempvar storage = storage + DictAccess.SIZE;
+        tempvar log = log + Undo.SIZE;
+        tempvar p = p + 7;
+        jmp next;
     }
     if (p[0] == 'GetExecutionInfo') {
         if (p[3] != 0) {
-            out_of_gas(p[1], INFO_GAS, p + 2);
-            return check_syscalls(context, frame, p + 6, end);
+            return go_on_without_gas(frame, p, p + 2, INFO_GAS, end);
         }
-        assert p[1] = p[2] + INFO_GAS;
-        assert [rc96] = p[2];
-        let rc96 = rc96 + 1;
+        tempvar left = p[2];
+        assert p[1] = left + INFO_GAS;
+        assert [rc96] = left;
         assert p[4] = cast(frame, felt);
-        return check_syscalls(context, frame, p + 5, end);
+        tempvar rc96 = rc96 + 1;
+        tempvar storage = storage;
+        tempvar log = log;
+        tempvar p = p + 5;
+        jmp next;
     }
     if (p[0] == 'EmitEvent') {
         // It costs no more than what is charged already, so it can't lack gas.
-        charge(p[1], EVENT_GAS, p + 6);
-        if (frame.contract == context.start.end_from) {
-            note_event(context, cast(p[2], felt*), p[3] - p[2]);
-            return check_syscalls(context, frame, p + 8, end);
+        assert p[7] = 0;
+        tempvar left = p[6];
+        assert p[1] = left + EVENT_GAS;
+        assert [rc96] = left;
+        if (frame.contract == frame.context.start.end_from) {
+            let rc96 = rc96 + 1;
+            return go_on_after_event(frame, p, end);
         }
-        return check_syscalls(context, frame, p + 8, end);
+        tempvar rc96 = rc96 + 1;
+        tempvar storage = storage;
+        tempvar log = log;
+        tempvar p = p + 8;
+        jmp next;
+    }
+    return go_on_after_call(frame, p, end);
+}
+
+func go_on_without_gas{
+    rc96: felt*,
+    builtins: Builtins*,
+    visits: DictAccess*,
+    storage: DictAccess*,
+    log: Undo*,
+    notes: Note*,
+}(frame: Frame*, p: felt*, response: felt*, cost: felt, end: felt*) {
+    out_of_gas(p[1], cost, response);
+    return check_syscalls(frame, response + 4, end);
+}
+
+func go_on_after_write{
+    rc96: felt*,
+    builtins: Builtins*,
+    visits: DictAccess*,
+    storage: DictAccess*,
+    log: Undo*,
+    notes: Note*,
+}(frame: Frame*, p: felt*, before: felt, end: felt*) {
+    alloc_locals;
+    local storage: DictAccess* = storage;
+    note_write(frame.context, frame.place, p[3], before, p[4]);
+    return check_syscalls(frame, p + 7, end);
+}
+
+func go_on_after_event{
+    rc96: felt*,
+    builtins: Builtins*,
+    visits: DictAccess*,
+    storage: DictAccess*,
+    log: Undo*,
+    notes: Note*,
+}(frame: Frame*, p: felt*, end: felt*) {
+    alloc_locals;
+    note_event(frame.context, cast(p[2], felt*), p[3] - p[2]);
+    return check_syscalls(frame, p + 8, end);
+}
+
+func go_on_after_call{
+    rc96: felt*,
+    builtins: Builtins*,
+    visits: DictAccess*,
+    storage: DictAccess*,
+    log: Undo*,
+    notes: Note*,
+}(frame: Frame*, p: felt*, end: felt*) {
+    alloc_locals;
+    if (p[0] == 'CallContract') {
+        check_call(frame, p);
+        return check_syscalls(frame, p + 10, end);
     }
     if (p[0] == 'LibraryCall') {
-        check_library_call(context, frame, p);
-        return check_syscalls(context, frame, p + 10, end);
+        check_library_call(frame, p);
+        return check_syscalls(frame, p + 10, end);
     }
     assert p[0] = 'GetClassHashAt';
-    charge(p[1], CLASS_HASH_GAS, p + 3);
+    check_class_hash(frame, p);
+    return check_syscalls(frame, p + 6, end);
+}
+
+func check_class_hash{rc96: felt*}(frame: Frame*, p: felt*) {
+    alloc_locals;
+    // It costs no more than what is charged already, so it can't lack gas.
+    assert p[4] = 0;
+    assert p[1] = p[3] + CLASS_HASH_GAS;
+    assert [rc96] = p[3];
     local place;
     %{ ids.place = contract_place(ids.p) %}
-    assert [rc96] = place;
-    assert [rc96 + 1] = context.start.n_contracts - 1 - place;
-    let rc96 = rc96 + 2;
-    let contract = context.contracts + Contract.SIZE * place;
+    assert [rc96 + 1] = place;
+    assert [rc96 + 2] = frame.context.start.n_contracts - 1 - place;
+    let rc96 = rc96 + 3;
+    let contract = frame.context.contracts + Contract.SIZE * place;
     assert contract.address = p[2];
-    let pair = context.pairs + Pair.SIZE * contract.class;
+    let pair = frame.context.pairs + Pair.SIZE * contract.class;
     assert p[5] = pair.class_hash;
-    return check_syscalls(context, frame, p + 6, end);
+    return ();
 }
 
 func check_call{
     rc96: felt*,
     builtins: Builtins*,
     visits: DictAccess*,
-    visit: DictAccess*,
     storage: DictAccess*,
     log: Undo*,
     notes: Note*,
-}(context: Context*, frame: Frame*, p: felt*) {
+}(frame: Frame*, p: felt*) {
     alloc_locals;
     // The place is the key of a dictionary access, and that dictionary's keys are asserted to be the contracts' places.
     local place;
@@ -157,9 +222,9 @@ func check_call{
         fail(p + 6, gas, 'Invalid argument');
         return ();
     }
-    let contract = context.contracts + Contract.SIZE * place;
+    let contract = frame.context.contracts + Contract.SIZE * place;
     assert contract.address = p[2];
-    local class: Class* = context.classes + Class.SIZE * contract.class;
+    local class: Class* = frame.context.classes + Class.SIZE * contract.class;
     tempvar inner = new Frame(
         block=frame.block,
         tx=frame.tx,
@@ -168,23 +233,37 @@ func check_call{
         selector=p[3],
         place=place,
         closed=contract.closed,
+        context=frame.context,
     );
     assert log.key = CHANGE;
     assert log.value = frame.place;
     let log = log + Undo.SIZE;
-    leave(visit, storage);
-    let (visit, storage) = enter(place);
+    // Leave this contract, enter that one.
+    let visit = visits - DictAccess.SIZE;
+    assert visit.new_value = cast(storage, felt);
+    %{ leave_contract(ids.visit) %}
+    let visit = visits;
+    assert visit.key = place;
+    %{ enter_contract(ids.visit) %}
+    let storage = cast(visit.prev_value, DictAccess*);
+    let visits = visits + DictAccess.SIZE;
     let (failed, gas, retdata, retdata_end) = run(
-        context, inner, class, cast(p[4], felt*), cast(p[5], felt*), gas
+        inner, class, cast(p[4], felt*), cast(p[5], felt*), gas
     );
     local rc96: felt* = rc96;
     local builtins: Builtins* = builtins;
     local notes: Note* = notes;
     local log: Undo* = log;
     local failed = failed;
-    leave(visit, storage);
-    let (local visit: DictAccess*, local storage: DictAccess*) = enter(frame.place);
-    local visits: DictAccess* = visits;
+    // And back.
+    let visit = visits - DictAccess.SIZE;
+    assert visit.new_value = cast(storage, felt);
+    %{ leave_contract(ids.visit) %}
+    let visit = visits;
+    assert visit.key = frame.place;
+    %{ enter_contract(ids.visit) %}
+    local storage: DictAccess* = cast(visit.prev_value, DictAccess*);
+    local visits: DictAccess* = visits + DictAccess.SIZE;
     check_answer(p, failed, gas, retdata, retdata_end);
     if (failed != 0) {
         // What the frame wrote to the log stands elsewhere.
@@ -200,11 +279,10 @@ func check_library_call{
     rc96: felt*,
     builtins: Builtins*,
     visits: DictAccess*,
-    visit: DictAccess*,
     storage: DictAccess*,
     log: Undo*,
     notes: Note*,
-}(context: Context*, frame: Frame*, p: felt*) {
+}(frame: Frame*, p: felt*) {
     alloc_locals;
     local index;
     local affordable;
@@ -216,9 +294,9 @@ func check_library_call{
     tempvar gas = p[1] - LIBRARY_GAS;
     assert [rc96] = gas;
     assert [rc96 + 1] = index;
-    assert [rc96 + 2] = context.start.n_classes - 1 - index;
+    assert [rc96 + 2] = frame.context.start.n_classes - 1 - index;
     let rc96 = rc96 + 3;
-    let pair = context.pairs + Pair.SIZE * index;
+    let pair = frame.context.pairs + Pair.SIZE * index;
     assert pair.class_hash = p[2];
     tempvar inner = new Frame(
         block=frame.block,
@@ -228,11 +306,11 @@ func check_library_call{
         selector=p[3],
         place=frame.place,
         closed=frame.closed,
+        context=frame.context,
     );
     let (failed, gas, retdata, retdata_end) = run(
-        context,
         inner,
-        context.classes + Class.SIZE * index,
+        frame.context.classes + Class.SIZE * index,
         cast(p[4], felt*),
         cast(p[5], felt*),
         gas,
@@ -251,12 +329,11 @@ func run{
     rc96: felt*,
     builtins: Builtins*,
     visits: DictAccess*,
-    visit: DictAccess*,
     storage: DictAccess*,
     log: Undo*,
     notes: Note*,
 }(
-    context: Context*, frame: Frame*, class: Class*, calldata: felt*, calldata_end: felt*, gas: felt
+    frame: Frame*, class: Class*, calldata: felt*, calldata_end: felt*, gas: felt
 ) -> (failed: felt, gas: felt, retdata: felt*, retdata_end: felt*) {
     alloc_locals;
     local outcome;
@@ -286,14 +363,8 @@ func run{
     local has_bitwise = entry_point.has_bitwise;
     local has_ec_op = entry_point.has_ec_op;
     local has_poseidon = entry_point.has_poseidon;
-    local pedersen = builtins.pedersen;
-    local range_check = builtins.range_check;
-    local bitwise = builtins.bitwise;
-    local ec_op = builtins.ec_op;
-    local poseidon = builtins.poseidon;
     local rc96: felt* = rc96 + 3;
     local visits: DictAccess* = visits;
-    local old_visit: DictAccess* = visit;
     local old_storage: DictAccess* = storage;
     local old_log: Undo* = log;
     local old_notes: Note* = notes;
@@ -302,27 +373,27 @@ func run{
     jmp push_pedersen if has_pedersen != 0;
     jmp after_pedersen;
     push_pedersen:
-    [ap] = pedersen, ap++;
+    [ap] = builtins.pedersen, ap++;
     after_pedersen:
     jmp push_range_check if has_range_check != 0;
     jmp after_range_check;
     push_range_check:
-    [ap] = range_check, ap++;
+    [ap] = builtins.range_check, ap++;
     after_range_check:
     jmp push_bitwise if has_bitwise != 0;
     jmp after_bitwise;
     push_bitwise:
-    [ap] = bitwise, ap++;
+    [ap] = builtins.bitwise, ap++;
     after_bitwise:
     jmp push_ec_op if has_ec_op != 0;
     jmp after_ec_op;
     push_ec_op:
-    [ap] = ec_op, ap++;
+    [ap] = builtins.ec_op, ap++;
     after_ec_op:
     jmp push_poseidon if has_poseidon != 0;
     jmp after_poseidon;
     push_poseidon:
-    [ap] = poseidon, ap++;
+    [ap] = builtins.poseidon, ap++;
     after_poseidon:
     [ap] = remaining, ap++;
     [ap] = cast(syscalls, felt), ap++;
@@ -345,39 +416,49 @@ func run{
     local new_bitwise;
     local new_ec_op;
     local new_poseidon;
+    // Builtin pointers only go forward, by whole instances; the gas is a number.
     if (has_pedersen != 0) {
         assert new_pedersen = [pedersen_cell];
+        assert [rc96] = (new_pedersen - builtins.pedersen) / 3;
+        tempvar rc96 = rc96 + 1;
     } else {
-        assert new_pedersen = pedersen;
+        assert new_pedersen = builtins.pedersen;
+        tempvar rc96 = rc96;
     }
     if (has_range_check != 0) {
         assert new_range_check = [range_check_cell];
+        assert [rc96] = new_range_check - builtins.range_check;
+        tempvar rc96 = rc96 + 1;
     } else {
-        assert new_range_check = range_check;
+        assert new_range_check = builtins.range_check;
+        tempvar rc96 = rc96;
     }
     if (has_bitwise != 0) {
         assert new_bitwise = [bitwise_cell];
+        assert [rc96] = (new_bitwise - builtins.bitwise) / 5;
+        tempvar rc96 = rc96 + 1;
     } else {
-        assert new_bitwise = bitwise;
+        assert new_bitwise = builtins.bitwise;
+        tempvar rc96 = rc96;
     }
     if (has_ec_op != 0) {
         assert new_ec_op = [ec_op_cell];
+        assert [rc96] = (new_ec_op - builtins.ec_op) / 7;
+        tempvar rc96 = rc96 + 1;
     } else {
-        assert new_ec_op = ec_op;
+        assert new_ec_op = builtins.ec_op;
+        tempvar rc96 = rc96;
     }
     if (has_poseidon != 0) {
         assert new_poseidon = [poseidon_cell];
+        assert [rc96] = (new_poseidon - builtins.poseidon) / 6;
+        tempvar rc96 = rc96 + 1;
     } else {
-        assert new_poseidon = poseidon;
+        assert new_poseidon = builtins.poseidon;
+        tempvar rc96 = rc96;
     }
-    // Builtin pointers only go forward, by whole instances; the gas is a number.
-    assert [rc96] = (new_pedersen - pedersen) / 3;
-    assert [rc96 + 1] = new_range_check - range_check;
-    assert [rc96 + 2] = (new_bitwise - bitwise) / 5;
-    assert [rc96 + 3] = (new_ec_op - ec_op) / 7;
-    assert [rc96 + 4] = (new_poseidon - poseidon) / 6;
-    assert [rc96 + 5] = gas_left;
-    let rc96 = rc96 + 6;
+    assert [rc96] = gas_left;
+    let rc96 = rc96 + 1;
     tempvar builtins = new Builtins(
         pedersen=new_pedersen,
         range_check=new_range_check,
@@ -385,12 +466,11 @@ func run{
         ec_op=new_ec_op,
         poseidon=new_poseidon,
     );
-    let visit = old_visit;
     let storage = old_storage;
     if (failed == 0) {
         let log = old_log;
         let notes = old_notes;
-        check_syscalls(context, frame, syscalls, cast(out[1], felt*));
+        check_syscalls(frame, syscalls, cast(out[1], felt*));
         return (
             failed=0,
             gas=gas_left,
@@ -405,7 +485,7 @@ func run{
     %{ ids.own_log, ids.own_notes = failed_frame() %}
     let log = own_log;
     let notes = own_notes;
-    check_syscalls(context, frame, syscalls, cast(out[1], felt*));
+    check_syscalls(frame, syscalls, cast(out[1], felt*));
     local rc96: felt* = rc96;
     local builtins: Builtins* = builtins;
     undo(log, own_log);

@@ -204,21 +204,21 @@ func run_transaction{
         selector=VALIDATE,
         place=place,
         closed=contract.closed,
+        context=context,
     );
     local frame: Frame* = frame;
 
     let (local gas) = minimum(given.l2_gas, VALIDATE_MAX_GAS);
-    let (visit, storage) = enter(place);
+    let (storage) = enter(place);
     let log = given.log;
     let notes = given.notes;
     let (failed, gas_left, retdata, retdata_end) = run{
-        visit=visit, storage=storage, log=log, notes=notes
-    }(context, frame, class, given.calldata, given.calldata + given.calldata_size, gas);
+        storage=storage, log=log, notes=notes
+    }(frame, class, given.calldata, given.calldata + given.calldata_size, gas);
     // It returned VALID and nothing else.
     assert failed = 0;
     assert retdata_end = retdata + 1;
     assert retdata[0] = 'VALID';
-    local visit: DictAccess* = visit;
     local storage: DictAccess* = storage;
     local log: Undo* = log;
     local notes: Note* = notes;
@@ -235,11 +235,12 @@ func run_transaction{
         selector=EXECUTE,
         place=place,
         closed=contract.closed,
+        context=context,
     );
-    let (_, _, _, _) = run{visit=visit, storage=storage, log=log, notes=notes}(
-        context, frame, class, given.calldata, given.calldata + given.calldata_size, gas
+    let (_, _, _, _) = run{storage=storage, log=log, notes=notes}(
+        frame, class, given.calldata, given.calldata + given.calldata_size, gas
     );
-    leave(visit, storage);
+    leave(storage);
     if (notes == given.notes) {
         return (ended=0, time=given.time);
     }

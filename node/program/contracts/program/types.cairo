@@ -165,6 +165,7 @@ struct Frame {
     // The contract's place in the start data.
     place: felt,
     closed: felt,
+    context: Context*,
 }
 
 // A write, or a change to another contract, to be undone if the frame fails.
@@ -195,16 +196,18 @@ const UNLISTED = 2;
 // An escrow was changed.
 const MOVE = 3;
 
-// A stay in a contract: the dictionary of contracts has an access for each, with the end of the contract's storage accesses before and after.
-func enter{visits: DictAccess*}(place: felt) -> (visit: DictAccess*, storage: DictAccess*) {
+// A stay in a contract: the dictionary of contracts has an access for each, with the end of the contract's storage accesses before and
+// after. The stay that lasts is always the last access of `visits`.
+func enter{visits: DictAccess*}(place: felt) -> (storage: DictAccess*) {
     let visit = visits;
     assert visit.key = place;
     %{ enter_contract(ids.visit) %}
     let visits = visits + DictAccess.SIZE;
-    return (visit=visit, storage=cast(visit.prev_value, DictAccess*));
+    return (storage=cast(visit.prev_value, DictAccess*));
 }
 
-func leave{visits: DictAccess*}(visit: DictAccess*, storage: DictAccess*) {
+func leave{visits: DictAccess*}(storage: DictAccess*) {
+    let visit = visits - DictAccess.SIZE;
     assert visit.new_value = cast(storage, felt);
     %{ leave_contract(ids.visit) %}
     return ();

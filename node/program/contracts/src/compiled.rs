@@ -40,7 +40,7 @@ pub(crate) mod hint {
     pub(crate) const OPEN_CONTRACT: &str = "open_contract(ids.visit)";
     pub(crate) const ENTER_CONTRACT: &str = "enter_contract(ids.visit)";
     pub(crate) const LEAVE_CONTRACT: &str = "leave_contract(ids.visit)";
-    pub(crate) const WRITE: &str = "write(ids.storage, ids.visit)";
+    pub(crate) const WRITE: &str = "write(ids.storage, ids.visits)";
     pub(crate) const CONTRACT_PLACE: &str = "ids.place = contract_place(ids.p)";
     pub(crate) const CALL_CONTRACT: &str = "ids.place, ids.affordable = call_contract(ids.p)";
     pub(crate) const LIBRARY_CALL: &str = "ids.index, ids.affordable = library_call(ids.p)";

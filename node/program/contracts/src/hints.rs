@@ -7,7 +7,7 @@ use crate::{
     reads::Reads,
     start::{EntryKind, Start},
     syscalls::{Answers, Found},
-    tree::{Call, Snapshot, Transaction, short},
+    tree::{Call, Snapshot, Transaction},
 };
 use cairo_lang_casm::hints::{Hint, StarknetHint};
 use cairo_vm::{
@@ -40,6 +40,7 @@ use std::{
 /// Cells of the program's records.
 const NOTE: usize = 4;
 const CLASS: usize = 8;
+const VISIT: usize = 3;
 /// The kind of notes that the hints look for.
 const MOVE: u64 = 3;
 
@@ -325,7 +326,9 @@ impl<'a> Hints<'a> {
                 vm.insert_value((visit + 1)?, end)?;
             }
             hint::WRITE => {
-                let (access, visit) = (ids.pointer("storage", vm)?, ids.pointer("visit", vm)?);
+                let (access, visits) = (ids.pointer("storage", vm)?, ids.pointer("visits", vm)?);
+                // The stay that lasts is the last.
+                let visit = (visits - VISIT)?;
                 let (place, key) = (small(felt(vm, visit, 0)?), felt(vm, access, 0)?);
                 let before = self.value(place, key);
                 self.storage.insert((place, key), felt(vm, access, 2)?);
@@ -453,13 +456,3 @@ impl HintProcessorLogic for Hints<'_> {
 }
 
 impl ResourceTracker for Hints<'_> {}
-
-/// The selector that only a transaction calls.
-pub(crate) fn execute_selector() -> Felt {
-    shardwire_model::felt::starknet_keccak("__execute__")
-}
-
-/// The reason with which a call of [`execute_selector`] fails.
-pub(crate) fn invalid_argument() -> Felt {
-    short("Invalid argument")
-}

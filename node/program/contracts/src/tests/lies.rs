@@ -3,6 +3,7 @@
 use super::dungeon::{
     BEGINS, DEADLINE, Dungeon, Planned, arena, finish, gold, key, plan, player, selector, sword, world,
 };
+use super::places::stopped;
 use crate::{
     Class, ReplayError,
     compiled::hint,
@@ -46,7 +47,7 @@ fn planned() -> Vec<Planned> {
 
 fn refused(dungeon: &Dungeon, state: &State, transactions: Vec<Transaction>) -> String {
     match replay(&dungeon.start, &dungeon.classes, state, &mut transactions.into_iter()) {
-        Err(ReplayError::Broken { reason, .. }) => reason,
+        Err(ReplayError::Broken { reason, .. }) => stopped(&reason).to_owned(),
         other => panic!("{other:?}"),
     }
 }
@@ -60,32 +61,41 @@ fn a_tree_that_is_not_what_happened_is_refused() {
     fn world_call(transactions: &mut [Transaction], i: usize) -> &mut Call {
         &mut transactions[i].execute.calls[0]
     }
-    type Lie = (&'static str, fn(&mut Vec<Transaction>));
+    type Lie = (&'static str, &'static str, fn(&mut Vec<Transaction>));
     let lies: [Lie; 17] = [
-        ("a read", |t| world_call(t, 0).reads[0] += Felt::ONE),
-        ("a read of a failed frame", |t| world_call(t, 1).calls[0].reads[0] += Felt::ONE),
-        ("what an inner call returned", |t| world_call(t, 0).calls[0].retdata[0] += Felt::ONE),
-        ("how much it returned", |t| world_call(t, 0).calls[0].retdata.push(Felt::ONE)),
-        ("the reason of a failure", |t| world_call(t, 1).calls[0].retdata[0] += Felt::ONE),
-        ("that a call failed", |t| world_call(t, 0).calls[0].failed = true),
-        ("that a call didn't fail", |t| world_call(t, 1).calls[0].failed = false),
-        ("that there is such an entry point", |t| world_call(t, 2).calls[0].failed = false),
-        ("less gas than was used", |t| world_call(t, 0).calls[0].gas_consumed -= 1),
-        ("more gas than was used", |t| world_call(t, 0).calls[0].gas_consumed += 1),
-        ("gas used without a run", |t| world_call(t, 2).calls[0].gas_consumed = 1),
-        ("a nonce", |t| t[0].nonce += Felt::ONE),
-        ("a nonce again", |t| t[1].nonce -= Felt::ONE),
-        ("a signature", |t| t[0].signature[0] += Felt::ONE),
-        ("what was called", |t| *t[0].calldata.last_mut().unwrap() += Felt::ONE),
-        ("the limit of gas", |t| t[0].bounds.l2_gas += 1),
-        ("the order of transactions", |t| t.swap(0, 1)),
+        ("a read", "answers.assert_equal_ranges", |t| world_call(t, 0).reads[0] += Felt::ONE),
+        ("a read of a failed frame", "starkware.cairo.common.squash_dict.squash_dict_inner", |t| {
+            world_call(t, 1).calls[0].reads[0] += Felt::ONE
+        }),
+        ("what an inner call returned", "answers.assert_equal_ranges", |t| {
+            world_call(t, 0).calls[0].retdata[0] += Felt::ONE
+        }),
+        ("how much it returned", "answers.check_answer", |t| world_call(t, 0).calls[0].retdata.push(Felt::ONE)),
+        ("the reason of a failure", "answers.assert_equal_ranges", |t| {
+            world_call(t, 1).calls[0].retdata[0] += Felt::ONE
+        }),
+        ("that a call failed", "answers.check_answer", |t| world_call(t, 0).calls[0].failed = true),
+        ("that a call didn't fail", "answers.check_answer", |t| world_call(t, 1).calls[0].failed = false),
+        ("that there is such an entry point", "answers.check_answer", |t| world_call(t, 2).calls[0].failed = false),
+        ("less gas than was used", "answers.check_answer", |t| world_call(t, 0).calls[0].gas_consumed -= 1),
+        ("more gas than was used", "answers.check_answer", |t| world_call(t, 0).calls[0].gas_consumed += 1),
+        ("gas used without a run", "answers.check_answer", |t| world_call(t, 2).calls[0].gas_consumed = 1),
+        ("a nonce", "transactions.run_transaction", |t| t[0].nonce += Felt::ONE),
+        ("a nonce again", "transactions.run_transaction", |t| t[1].nonce -= Felt::ONE),
+        ("a signature", "transactions.run_transaction", |t| t[0].signature[0] += Felt::ONE),
+        ("what was called", "transactions.run_transaction", |t| *t[0].calldata.last_mut().unwrap() += Felt::ONE),
+        ("the limit of gas", "transactions.run_transaction", |t| t[0].bounds.l2_gas += 1),
+        ("the order of transactions", "starkware.cairo.common.squash_dict.squash_dict_inner", |t| t.swap(0, 1)),
     ];
-    for (what, lie) in lies {
-        let mut transactions = honest.clone();
-        lie(&mut transactions);
-        let reason = refused(&dungeon, &dungeon.state, transactions);
-        println!("{what}: {}", reason.lines().last().unwrap_or_default());
-    }
+    let (expected, stopped): (Vec<_>, Vec<_>) = lies
+        .into_iter()
+        .map(|(what, place, lie)| {
+            let mut transactions = honest.clone();
+            lie(&mut transactions);
+            ((what, place.to_owned()), (what, refused(&dungeon, &dungeon.state, transactions)))
+        })
+        .unzip();
+    assert_eq!(expected, stopped);
 }
 
 #[test]
@@ -353,30 +363,85 @@ fn a_guess_that_is_not_so_is_refused() {
     let (transactions, _) = dungeon.play(planned());
     let classes = || dungeon.classes.iter().collect::<Vec<&Class>>();
     let lies = [
-        Lie::Nothing,
-        Lie::Contract,
-        Lie::EntryPoint,
-        Lie::NoEntryPoint,
-        Lie::Caller,
-        Lie::Poor,
-        Lie::Overwritten,
-        Lie::Undo,
-        Lie::Storage,
-        Lie::Listed,
+        (Lie::Nothing, ""),
+        (Lie::Contract, "frames.check_call"),
+        (Lie::EntryPoint, "frames.run"),
+        (Lie::NoEntryPoint, "starkware.cairo.common.math.assert_lt_felt"),
+        (Lie::Caller, "frames.check_syscalls"),
+        (Lie::Poor, "answers.out_of_gas"),
+        (Lie::Overwritten, "starkware.cairo.common.squash_dict.squash_dict_inner"),
+        (Lie::Undo, "starkware.cairo.common.squash_dict.squash_dict_inner"),
+        (Lie::Storage, "starkware.cairo.common.squash_dict.squash_dict_inner"),
+        (Lie::Listed, "closing.note_write"),
     ];
-    for lie in lies {
+    let mut places = Vec::new();
+    for (lie, _) in lies {
         let mut transactions = transactions.clone().into_iter();
         let honest = Hints::new(&dungeon.start, classes(), &dungeon.state, &mut transactions);
         let mut liar = Liar { honest, lie, asked: 0 };
-        let result = run(&mut liar);
-        match result {
-            Ok(_) => assert_eq!(lie, Lie::Nothing),
+        match run(&mut liar) {
+            Ok(_) => places.push((lie, "")),
             Err(ReplayError::Broken { reason, .. }) => {
-                assert_ne!(lie, Lie::Nothing, "{reason}");
                 assert!(liar.asked > 0, "{lie:?} was never told: {reason}");
-                println!("{lie:?}: {}", reason.lines().last().unwrap_or_default());
+                places.push((lie, stopped(&reason)));
             }
             Err(other) => panic!("{lie:?}: {other}"),
         }
+    }
+    assert_eq!(places, lies);
+}
+
+/// Code written by hand, which no compiler made: it returns its range-check pointer, or its Poseidon pointer, moved by `by`.
+fn moving(builtin: usize, by: Felt) -> Class {
+    let mut class =
+        Dungeon::new().classes.into_iter().find(|class| class.class_hash == crate::tree::short("Dice")).unwrap();
+    class.bytecode = vec![
+        // [ap] = [fp - 7] + by: the builtin's pointer.
+        felt(0x4826_8001_7ff9_8000),
+        by,
+        // [ap] = [fp - 6], [ap] = [fp - 5]: gas and syscalls as they came.
+        felt(0x480a_7ffa_7fff_8000),
+        felt(0x480a_7ffb_7fff_8000),
+        // [ap] = 0, twice [ap] = [fp - 4]: it didn't panic and returns nothing.
+        felt(0x4806_8001_7fff_8000),
+        felt(0),
+        felt(0x480a_7ffc_7fff_8000),
+        felt(0x480a_7ffc_7fff_8000),
+        felt(0x208b_7fff_7fff_7ffe),
+    ];
+    class.segments = crate::class::Segments::Leaf(class.bytecode.len());
+    class.hints.clear();
+    for entry_point in &mut class.entry_points {
+        entry_point.offset = 0;
+        entry_point.builtins = [false; 5];
+        entry_point.builtins[builtin] = true;
+    }
+    class
+}
+
+#[test]
+fn builtin_pointers_only_go_forward_by_whole_instances() {
+    const RANGE_CHECK: usize = 1;
+    const POSEIDON: usize = 4;
+    let honest = Dungeon::new();
+    let (transactions, _) = honest.play(vec![plan(1, world(), "gamble", &[felt(6)]), finish()]);
+    // What it returns isn't what was found either: whoever gets past the pointers is stopped there.
+    for (builtin, by, place) in [
+        (RANGE_CHECK, felt(0), "answers.check_answer"),
+        (RANGE_CHECK, felt(5), "answers.check_answer"),
+        (RANGE_CHECK, -felt(1), "frames.run"),
+        (POSEIDON, felt(6), "answers.check_answer"),
+        (POSEIDON, felt(1), "frames.run"),
+        (POSEIDON, -felt(6), "frames.run"),
+    ] {
+        let mut dungeon = Dungeon::new();
+        let class = moving(builtin, by);
+        let compiled_class_hash = class.compiled_class_hash();
+        for pair in dungeon.start.classes.iter_mut().filter(|pair| pair.class_hash == class.class_hash) {
+            pair.compiled_class_hash = compiled_class_hash;
+        }
+        let name = class.class_hash;
+        *dungeon.classes.iter_mut().find(|it| it.class_hash == name).unwrap() = class;
+        assert_eq!(refused(&dungeon, &dungeon.state, transactions.clone()), place, "{builtin} by {by}");
     }
 }

@@ -2,5 +2,6 @@
 
 mod dungeon;
 mod lies;
+mod places;
 mod recorder;
 mod runs;
