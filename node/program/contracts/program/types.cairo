@@ -77,7 +77,7 @@ struct EntryPoint {
     has_poseidon: felt,
 }
 
-// A run of bytecode that is hashed alone. One that isn't used is not looked at, and can't be entered.
+// A run of bytecode that is hashed alone. Of one that isn't used the hash is given, and it can't be entered.
 struct Segment {
     length: felt,
     used: felt,
@@ -96,6 +96,15 @@ struct Class {
     constructors: felt,
 }
 
+// What a call of a contract needs of it, worked out once.
+struct Callee {
+    address: felt,
+    class: Class*,
+    closed: felt,
+    // The first key of the end event if it is this contract's, otherwise zero.
+    ends: felt,
+}
+
 // What does not change during the run.
 struct Context {
     start: Start*,
@@ -103,6 +112,8 @@ struct Context {
     contracts: Contract*,
     entries: Entry*,
     classes: Class*,
+    // In the order of the contracts.
+    callees: Callee*,
 }
 
 // The builtins that contracts may use, each with its next free instance.
@@ -164,7 +175,9 @@ struct Frame {
     selector: felt,
     // The contract's place in the start data.
     place: felt,
+    // As its callee has them.
     closed: felt,
+    ends: felt,
     context: Context*,
 }
 

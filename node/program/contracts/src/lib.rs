@@ -13,6 +13,9 @@
 //! Starknet's versioned constants 0.14.4, closed contracts after each transaction, time that goes on, the end event. What is refused: every other
 //! syscall, and classes with builtins other than those of [`class::BUILTINS`].
 //!
+//! Of a class that its compiler cut in segments, only those that were used stay in memory and are hashed; of the others, their hash. Which they are is known
+//! when the last transaction has run.
+//!
 //! Bounds are the `MAX_…` constants of [`start`](mod@start) and [`class`].
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
@@ -20,6 +23,7 @@
 pub mod class;
 mod compiled;
 mod hints;
+mod loading;
 mod reads;
 mod replay;
 pub mod start;
