@@ -2,10 +2,13 @@
 
 mod chunks;
 mod dungeon;
+mod liar;
 mod lies;
+mod places;
 mod proof;
 mod recorder;
 mod runs;
+mod segments;
 
 use crate::{
     Class, Replay, ReplayError, Start,
