@@ -238,6 +238,8 @@ impl HintProcessorLogic for Liar<'_> {
 
 impl ResourceTracker for Liar<'_> {}
 
+impl shardwire_machine::Hints for Liar<'_> {}
+
 /// Lists a class's segments, of which the first alone wasn't used: the others neither, or it with another hash.
 fn misjudge(vm: &mut VirtualMachine, record: Relocatable, class: &Class, lie: Lie) -> Result<(), HintError> {
     let (code, list) = (vm.get_relocatable(record)?, vm.get_relocatable((record + 4)?)?);

@@ -1,7 +1,10 @@
 //! Code that no transaction uses isn't loaded to the end, and can't be run.
 
-use super::dungeon::{Dungeon, finish, plan, world};
-use crate::{Class, ReplayError, class::Segments, hints::Hints, replay, replay::run};
+use super::{
+    dungeon::{Dungeon, finish, plan, world},
+    replay, run,
+};
+use crate::{Class, ReplayError, class::Segments, hints::Hints};
 use shardwire_model::Felt;
 
 const UNUSED: usize = 3_000;
