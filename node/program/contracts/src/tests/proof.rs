@@ -7,13 +7,13 @@ use crate::{hash, replay, tree::short};
 use shardwire_model::{Felt, Output};
 use shardwire_proving::{
     verify::{Proven, Verifier},
-    worker::{LocateError, Places, ProveRequest, Worker, locate_in, prove},
+    worker::{LocateError, ProveRequest, Worker, WorkerPaths, locate_in, prove},
 };
 use shardwire_witness::Assembler;
 use std::{fs, io, time::Duration};
 
 fn worker() -> Worker {
-    match locate_in(&Places { built: None, ..Places::of_process() }) {
+    match locate_in(&WorkerPaths { built: None, ..WorkerPaths::of_process() }) {
         Err(LocateError::Missing) => {
             let checkout = shardwire_worker_build::checkout().unwrap();
             Worker::at(&shardwire_worker_build::build(&checkout, &mut |line| eprintln!("{line}")).unwrap()).unwrap()
