@@ -187,7 +187,7 @@ pub(super) fn publish(paths: &DataPaths, peer: PeerId) -> Result<(), DataError> 
         return Ok(());
     }
     let path = paths.public_identity();
-    let written = fs::write(&path, format!("{peer}\n"));
+    let written = no_pipe(&path).and_then(|()| fs::write(&path, format!("{peer}\n")));
     written.map_err(|reason| DataError::Disk { path, what: "written", reason })
 }
 
@@ -286,11 +286,16 @@ pub(super) fn write_file(path: &Path, bytes: &[u8], existing: Existing) -> io::R
     file.sync_all()
 }
 
-fn open_private(path: &Path, existing: Existing) -> io::Result<File> {
+/// What is to be written is a file, or isn't there yet.
+fn no_pipe(path: &Path) -> io::Result<()> {
     match refuse_special(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
+}
+
+fn open_private(path: &Path, existing: Existing) -> io::Result<File> {
+    no_pipe(path)?;
     let mut options = OpenOptions::new();
     options.write(true);
     match existing {

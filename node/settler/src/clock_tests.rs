@@ -118,6 +118,8 @@ async fn a_settler_that_restarts_two_days_ahead_aborts_nothing_while_its_peers_c
     assert!(!lived(settler, shard).is_over());
     let refused = settler.start(&request(2), somebody(), None).await.unwrap_err();
     assert!(matches!(refused, SettlerError::Date));
+    let unmet: Vec<_> = settler.host.telemetry.unmet().into_iter().map(|it| it.condition).collect();
+    assert!(unmet.contains(&"date"), "it isn't ready: {unmet:?}");
     assert_eq!(gold(&**world).await.1, 40, "nothing more is locked");
     // Somebody sets the clock. The shard ends when its time is over.
     wall.jump(-TWO_DAYS);

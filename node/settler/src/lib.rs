@@ -37,9 +37,9 @@ pub(crate) use error::Unwanted;
 pub use judge::Judge;
 use reachable::Reachable;
 use shardwire_host::{Changes, ChangesOf, Host, Turns};
-use shardwire_model::{PeerId, ShardId};
+use shardwire_model::{Clock as _, Coded as _, PeerId, ShardId, Trust};
 use shardwire_store::StoreError;
-use shardwire_telemetry::Events;
+use shardwire_telemetry::{Events, Shortfall};
 use shardwire_world::{Refusal, Ticket, World};
 pub use status::SettlementStatus;
 use std::{
@@ -87,6 +87,14 @@ impl Settler {
         let changes = Arc::new(Changes::new());
         let reachable = Arc::new(Reachable::new(world, changes.clone()));
         host.telemetry.condition("world", reachable.shortfall());
+        let clock = host.clock.clone();
+        host.telemetry.condition("date", move || {
+            (clock.trust() == Trust::Contradicted).then(|| Shortfall {
+                code: SettlerError::Date.code().to_owned(),
+                why: SettlerError::Date.to_string(),
+                next_step: SettlerError::Date.next_step(),
+            })
+        });
         let world: Arc<dyn World> = reachable.clone();
         let settler = Arc::new(Self {
             events: host.telemetry.events(),

@@ -206,6 +206,15 @@ async fn bad_proofs_show_their_provers_to_anybody() {
     assert_eq!(shown(&settler, identity(3).peer()), [Shown::OtherProof]);
     assert!([2, 3].iter().all(|prover| is_banned(&settler, identity(*prover).peer())));
     assert!(!is_banned(&settler, operator().peer()) && shown(&settler, operator().peer()).is_empty());
+    // Found by strangers: each fresh key left a file of four megabytes.
+    let artefacts = &settler.host.artefacts;
+    for bytes in [vec![7; 100], proves(&start, Felt::TWO)] {
+        assert!(!artefacts.is_there(&artefacts.proof(Hash::of(&bytes))).unwrap(), "evidence is kept, no file");
+    }
+    let good = proves(&start, before);
+    let settled = offers(&settler, 4, held(&start, before, good.clone(), 4, 3)).await;
+    assert!(matches!(settled, Reply::Settled(_)), "{settled:?}");
+    assert!(artefacts.is_there(&artefacts.proof(Hash::of(&good))).unwrap());
 }
 
 /// The output says what the settler wants to read: it is the proof's own program that is compared.

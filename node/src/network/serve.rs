@@ -88,7 +88,9 @@ pub(super) async fn connection(
     let node = &router.node;
     let peer = connection.peer();
     let own = peer == node.me();
-    let met = Instance::met_by(&agreed.capabilities).filter(|_| !own && !agreed.roles.is_empty());
+    // That this node's key has another node says only who was asked, or counts: anybody else could cry it all day.
+    let believed = !own && !agreed.roles.is_empty() && (dialled || node.counts(peer).await);
+    let met = Instance::met_by(&agreed.capabilities).filter(|_| believed);
     if let Some(twin) = met.and_then(|other| twin::met(node.instance, other)) {
         shared(node, &connection, twin);
         if twin == Twin::Yields {
