@@ -37,7 +37,7 @@ pub(crate) use error::Unwanted;
 pub use judge::Judge;
 use reachable::Reachable;
 use shardwire_host::{Changes, ChangesOf, Host, Turns};
-use shardwire_model::{Clock as _, Coded as _, PeerId, ShardId, Trust};
+use shardwire_model::{Coded as _, PeerId, ShardId, Trust};
 use shardwire_store::StoreError;
 use shardwire_telemetry::{Events, Shortfall};
 use shardwire_world::{Refusal, Ticket, World};
