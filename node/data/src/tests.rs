@@ -374,7 +374,7 @@ fn a_pipe_in_the_place_of_a_file_is_refused_and_waits_for_nobody() {
     assert!(claimed.ends_with("it is a pipe, a socket or a device, not a file"), "{claimed}");
     fs::remove_file(made.paths.lock()).unwrap();
     pipe(&made.paths.public_identity());
-    let published = DataFolder::open(&root).unwrap_err().to_string();
+    let published = DataFolder::open(&root).unwrap().announce(&running(made.peer)).unwrap_err().to_string();
     assert!(published.ends_with("it is a pipe, a socket or a device, not a file"), "{published}");
     fs::remove_file(made.paths.public_identity()).unwrap();
     pipe(&made.paths.identity());
