@@ -191,7 +191,7 @@ impl Node {
     }
 
     /// Whether it counts what a peer says of this node, such as that its date is wrong: the configuration or the World names the peer, or the operator trusts it. Not this node itself.
-    pub(super) async fn counts(&self, peer: PeerId) -> bool {
+    async fn counts(&self, peer: PeerId) -> bool {
         if peer == self.me() {
             return false;
         }

@@ -88,10 +88,11 @@ pub(super) async fn connection(
     let node = &router.node;
     let peer = connection.peer();
     let own = peer == node.me();
-    // That this node's key has another node says only who was asked, or counts: anybody else could cry it all day.
-    let believed = !own && !agreed.roles.is_empty() && (dialled || node.counts(peer).await);
-    let met = Instance::met_by(&agreed.capabilities).filter(|_| believed);
-    if let Some(twin) = met.and_then(|other| twin::met(node.instance, other)) {
+    let met = Instance::met_by(&agreed.capabilities).filter(|_| !own && !agreed.roles.is_empty());
+    // Of a peer that wasn't asked and doesn't count, this is no news: anybody could cry it all day.
+    if let Some(twin) = met.and_then(|other| twin::met(node.instance, other))
+        && (dialled || node.counts(peer).await)
+    {
         shared(node, &connection, twin);
         if twin == Twin::Yields {
             connection.close();
