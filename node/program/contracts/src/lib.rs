@@ -1,8 +1,8 @@
 //! The program `contracts`: real Starknet contracts, executed natively elsewhere, replayed and checked here in a Cairo program whose run can be
 //! proven. No network, no storage, no native execution.
 //!
-//! `program/contracts.cairo` is the program. Its head says what a proof of it means, what is assumed of the contracts' code, and why each guess
-//! of whoever runs it can't lie. `game/` has a dungeon as contracts, with their compiled forms, for tests.
+//! `program/contracts.cairo` is the program. Its head says what a proof of it means, what is assumed of the contracts' code, and why no guess
+//! of its prover can lie. `game/` has a dungeon as contracts, with their compiled forms, for tests.
 //!
 //! - [`replay`](replay()): runs the program on cairo-vm over what native execution found, to the end event.
 //! - [`tree`]: what native execution found, call by call. [`Start`]: what the shard was started with. [`Class`]: compiled code.

@@ -285,7 +285,7 @@ fn builtin_pointers_only_go_forward_by_whole_instances() {
     const POSEIDON: usize = 4;
     let honest = Dungeon::new();
     let (transactions, _) = honest.play(vec![plan(1, world(), "gamble", &[felt(6)]), finish()]);
-    // What it returns isn't what was found either: whoever gets past the pointers is stopped there.
+    // What it returns isn't what was found either: a liar that gets past the pointers is stopped there.
     for (builtin, by, place) in [
         (RANGE_CHECK, felt(0), "frames.go_on_after_library_call"),
         (RANGE_CHECK, felt(5), "frames.go_on_after_library_call"),
