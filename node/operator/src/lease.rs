@@ -409,7 +409,8 @@ impl Leases {
         let mut present = self.lock();
         present.spend(tier, work, now);
         present.note_claim(prover, proof);
-        if tier <= Some(Tier::Low) {
+        // A proof of which more is known than the claim takes nothing of the newcomers' time.
+        if tier <= Some(Tier::Low) && present.verdict.is_none_or(|verdict| verdict.proof != proof) {
             present.claims_until.get_or_insert(until);
         }
         Ok(Ok(()))

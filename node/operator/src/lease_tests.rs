@@ -279,6 +279,25 @@ async fn a_settlers_dispute_frees_a_job_at_once_and_that_it_holds_keeps_it() {
     claims(&operator, key(6), job).await.unwrap();
 }
 
+/// Found by reading: the minute that newcomers' claims have together began, and ended, with the claim of a proof that was disputed before.
+#[tokio::test(start_paused = true)]
+async fn a_claim_of_a_disputed_proof_takes_nothing_of_the_newcomers_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 1).await;
+    let (job, shard) = (operator.runs()[0].job, operator.runs()[0].shard);
+    let [lie, proof] = [b"lie", b"tru"].map(|bytes| Hash::of(bytes));
+    worked(&operator, WORKER, 2);
+    let verdict = Verdict::Disputed { cause: OperatorError::NoJob.into() };
+    operator.take_in(ProofVerdict { shard, proof: lie, verdict }).await.unwrap();
+    claims(&operator, key(10), job).await.unwrap();
+    operator.finished(key(10), job, 1, lie).await.unwrap();
+    assert_eq!(claims(&operator, key(11), job).await, Ok(2), "it holds nothing");
+    operator.finished(key(11), job, 2, proof).await.unwrap();
+    assert!(claims(&operator, WORKER, job).await.is_err(), "a settler may be fetching the proof");
+    sleep(MINUTE).await;
+    claims(&operator, WORKER, job).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_job_that_a_banned_prover_holds_or_claims_is_free() {
     let folder = tempfile::tempdir().unwrap();
