@@ -316,7 +316,10 @@ async fn a_run_that_this_machine_interrupts_is_executed_again_by_itself_and_has_
         run.progress.until(|| Ok::<_, ()>(run.state().interrupted.is_some().then_some(()))).await.unwrap();
         let status = &operator.shards()[0];
         assert_eq!((status.stage, status.error.as_ref().unwrap().code.as_str()), (Stage::Ended, "SW-EXEC-007"));
-        tokio::task::yield_now().await;
+        // The execution's thread says so a moment after it has noted why.
+        while unmet().is_empty() {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(unmet(), ["execution"]);
         // It is tried again, in vain.
         tokio::time::sleep(Duration::from_secs(31)).await;
