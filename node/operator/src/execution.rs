@@ -19,7 +19,7 @@ use shardwire_witness::Chunk;
 use std::sync::{Arc, PoisonError};
 
 impl Run {
-    /// Begins to execute: the log first, then what is fed.
+    /// Begins to execute, where nothing is executing: the log first, then what is fed.
     pub(super) fn execute(&self, program: Arc<dyn Program>, log: Vec<SignedTransaction>) -> Result<(), OperatorError> {
         let (start, values) = (self.assignment.start.clone(), felts(&self.assignment.values));
         let (chunk_store, progress, changes) = (self.chunk_store.clone(), self.progress.clone(), self.changes.clone());
@@ -62,9 +62,7 @@ impl Run {
             changes.announce();
         });
         let executor = executor.map_err(OperatorError::Thread)?;
-        // What was there has ended; it is dropped unlocked.
-        let before = self.executor().replace(Arc::new(executor));
-        drop(before);
+        *self.executor() = Some(Arc::new(executor));
         Ok(())
     }
 }

@@ -60,13 +60,11 @@ impl Operator {
 
     /// The network that a prover in tier low comes from: keys cost nothing, networks do. This machine is none: those on it are all of one person.
     fn network(&self, prover: PeerId, tier: Option<Tier>) -> Option<AddressRange> {
-        let address = self
-            .host
-            .peers
-            .address(prover)
-            .map(|address| address.to_canonical())
-            .filter(|address| !address.is_loopback());
-        if tier > Some(Tier::Low) { None } else { address.map(AddressRange::network) }
+        if tier > Some(Tier::Low) {
+            return None;
+        }
+        let address = self.host.peers.address(prover)?;
+        (!address.to_canonical().is_loopback()).then(|| AddressRange::network(address))
     }
 
     /// Whether the prover may have one more lease, of this job, by the quota of the tier that it is in now.

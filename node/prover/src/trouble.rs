@@ -77,20 +77,14 @@ impl Troubles {
     }
 
     /// Notes that an attempt ended by no fault of the job; how long the prover, or the job, waits now.
-    pub(super) fn note(
-        &self,
-        job: Option<Hash>,
-        due_to: DueTo,
-        trouble: &ProverError,
-        randomness: &Randomness,
-    ) -> Duration {
+    pub(super) fn note(&self, job: Option<Hash>, trouble: &ProverError, randomness: &Randomness) -> Duration {
         let shortfall =
             Shortfall { code: trouble.code().to_owned(), why: trouble.to_string(), next_step: trouble.next_step() };
         let state = &mut *self.state();
         // That the worker can't be used at all has nothing to do with the job.
         let with = job.filter(|_| !trouble.is_of_the_worker_itself());
         state.present = Some(Trouble { shortfall, job: with, of_disk: trouble.is_of_disk() });
-        if let (DueTo::Limit, Some(job)) = (due_to, job)
+        if let (DueTo::Limit, Some(job)) = (trouble.due_to(), job)
             && (state.limited.len() < MAX_LIMITED || state.limited.contains_key(&job))
         {
             let limited = state
@@ -198,7 +192,7 @@ mod tests {
 
     fn note(troubles: &Troubles, job: Hash, error: ProveError) -> Duration {
         let error = ProverError::Worker(error);
-        troubles.note(Some(job), error.due_to(), &error, &Randomness::from_seed(1))
+        troubles.note(Some(job), &error, &Randomness::from_seed(1))
     }
 
     fn killed() -> ProveError {
