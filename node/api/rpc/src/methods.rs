@@ -273,36 +273,42 @@ impl Endpoint {
     async fn call(&self, asked: params::Calling) -> Result<Box<RawValue>, RpcError> {
         let at = self.view().state_at(asked.block_id)?;
         let call = asked.request.into();
-        let returned = self.blocking(move |chain| chain.call(&call, at)).await?;
-        json(&returned.map_err(RpcError::Read)?)
+        self.blocking(move |chain| json(&chain.call(&call, at).map_err(RpcError::Read)?)).await?
     }
 
     async fn estimate(&self, method: &str, asked: params::Estimate<'_>) -> Result<Box<RawValue>, RpcError> {
         let params::Estimate { request, simulation_flags, block_id } = asked;
-        let simulated = self.simulated(method, &request, &simulation_flags, block_id).await?;
-        let estimates = simulated.into_iter().enumerate().map(|(place, simulated)| match simulated.status {
-            Status::Succeeded => Ok(answer::estimate(simulated.gas.total())),
-            Status::Reverted { reason } => {
-                Err(RpcError::Simulate { place, reason: Box::new(RpcError::Reverted(reason)) })
-            }
-        });
-        json(&estimates.collect::<Result<Vec<_>, _>>()?)
+        self.simulated(method, &request, &simulation_flags, block_id, |simulated| {
+            let estimates = simulated.into_iter().enumerate().map(|(place, simulated)| match simulated.status {
+                Status::Succeeded => Ok(answer::estimate(simulated.gas.total())),
+                Status::Reverted { reason } => {
+                    Err(RpcError::Simulate { place, reason: Box::new(RpcError::Reverted(reason)) })
+                }
+            });
+            json(&estimates.collect::<Result<Vec<_>, _>>()?)
+        })
+        .await
     }
 
     async fn simulate(&self, method: &str, asked: params::Simulation<'_>) -> Result<Box<RawValue>, RpcError> {
         let params::Simulation { block_id, transactions, simulation_flags } = asked;
-        let simulated = self.simulated(method, &transactions, &simulation_flags, block_id).await?;
-        let answers = simulated.into_iter().map(|simulated| answer::simulation(self.version, simulated));
-        json(&answers.collect::<Vec<_>>())
+        let version = self.version;
+        self.simulated(method, &transactions, &simulation_flags, block_id, move |simulated| {
+            let answers = simulated.into_iter().map(|simulated| answer::simulation(version, simulated));
+            json(&answers.collect::<Vec<_>>())
+        })
+        .await
     }
 
+    /// Simulates transactions, and writes the answer where they ran: it has all of their calls.
     async fn simulated(
         &self,
         method: &str,
         transactions: &[&RawValue],
         flags: &[params::SimulationFlag],
         block: BlockId,
-    ) -> Result<Vec<Simulated>, RpcError> {
+        answer: impl FnOnce(Vec<Simulated>) -> Result<Box<RawValue>, RpcError> + Send + 'static,
+    ) -> Result<Box<RawValue>, RpcError> {
         let at = self.view().state_at(block)?;
         let skip_validate = flags.contains(&params::SimulationFlag::SkipValidate);
         let mut read = Vec::new();
@@ -314,8 +320,8 @@ impl Endpoint {
                 })?;
             read.push(Simulate { transaction: invoke, skip_validate, only_query });
         }
-        let simulated = self.blocking(move |chain| chain.simulate(&read, at)).await?;
-        simulated.map_err(|(place, refusal)| RpcError::Simulate { place, reason: Box::new(RpcError::Submit(refusal)) })
+        let refused = |(place, refusal)| RpcError::Simulate { place, reason: Box::new(RpcError::Submit(refusal)) };
+        self.blocking(move |chain| answer(chain.simulate(&read, at).map_err(refused)?)).await?
     }
 
     async fn add_invoke(&self, method: &str, asked: &params::AddInvoke<'_>) -> Result<Box<RawValue>, RpcError> {

@@ -60,8 +60,8 @@ fn sierra(name: &str) -> &'static str {
 /// The classes' hashes by name, and the genesis of all contracts: compiled once.
 static GENESIS: LazyLock<(BTreeMap<&str, Felt>, Arc<Genesis>)> = LazyLock::new(|| {
     let names = ["account", "arena", "gold", "world"];
-    let hashes: BTreeMap<_, _> =
-        names.into_iter().map(|name| (name, Class::compile(sierra(name).as_bytes()).unwrap().hash())).collect();
+    let compiled = names.map(|name| Class::compile(sierra(name).as_bytes()).unwrap());
+    let hashes: BTreeMap<_, _> = names.into_iter().zip(compiled.iter().map(Class::hash)).collect();
     let contract = |address: Felt, name: &str, storage: &[(Felt, Felt)]| {
         let slots: Vec<_> = storage.iter().map(|(key, value)| format!(r#""{key:#x}": "{value:#x}""#)).collect();
         let (class, slots) = (hashes[name], slots.join(","));
@@ -83,7 +83,10 @@ static GENESIS: LazyLock<(BTreeMap<&str, Felt>, Arc<Genesis>)> = LazyLock::new(|
     let (classes, contracts) = (classes.join(","), contracts.join(","));
     let file = format!(r#"{{"version": 1, "classes": [{classes}], "contracts": [{contracts}]}}"#);
     let mut open = |name: &str| panic!("no file is named, and {name} is asked for");
-    (hashes, Arc::new(Genesis::read(file.as_bytes(), &mut open, &mut Class::compile).unwrap()))
+    // The genesis asks for its classes in their order.
+    let mut compiled = compiled.into_iter();
+    let genesis = Genesis::read(file.as_bytes(), &mut open, &mut |_| Ok(compiled.next().unwrap())).unwrap();
+    (hashes, Arc::new(genesis))
 });
 
 /// A class file, and the hash of its class.
