@@ -4,7 +4,7 @@
 //! time](Work::AtOnce), its caller waits until the thread has nothing to do.
 
 use shardwire_host::platform::Work;
-use shardwire_model::SignedTransaction;
+use shardwire_model::Logged;
 use std::{
     io, iter,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -19,7 +19,7 @@ const DEPTH: usize = 256;
 #[derive(Debug)]
 pub(super) struct Executor {
     /// None when it is being dropped.
-    transactions: Option<mpsc::Sender<SignedTransaction>>,
+    transactions: Option<mpsc::Sender<Logged>>,
     turn: Option<Arc<Turn>>,
 }
 
@@ -61,8 +61,8 @@ impl Executor {
     pub(super) fn start(
         work: Work,
         name: String,
-        log: Vec<SignedTransaction>,
-        run: impl FnOnce(&mut dyn Iterator<Item = SignedTransaction>) + Send + 'static,
+        log: Vec<Logged>,
+        run: impl FnOnce(&mut dyn Iterator<Item = Logged>) + Send + 'static,
     ) -> io::Result<Self> {
         let (transactions, fed) = mpsc::channel(DEPTH);
         let turn = (work == Work::AtOnce).then(|| Arc::new(Turn { at_work: Mutex::new(true), ..Turn::default() }));
@@ -86,7 +86,7 @@ impl Executor {
     }
 
     /// Hands a transaction over. An execution that is gone has noted why.
-    pub(super) async fn send(&self, transaction: SignedTransaction) {
+    pub(super) async fn send(&self, transaction: Logged) {
         let Some(transactions) = &self.transactions else { return };
         let Ok(room) = transactions.reserve().await else { return };
         if let Some(turn) = &self.turn {

@@ -31,7 +31,10 @@ pub struct Invoke {
     #[serde(serialize_with = "bounded::serialize_felts", deserialize_with = "bounded::felts::<_, MAX_CALLDATA_FELTS>")]
     pub calldata: Vec<Felt>,
     /// What the account contract checks.
-    #[serde(serialize_with = "bounded::serialize_felts", deserialize_with = "bounded::felts::<_, MAX_SIGNATURE_FELTS>")]
+    #[serde(
+        serialize_with = "bounded::serialize_felts",
+        deserialize_with = "bounded::felts::<_, MAX_SIGNATURE_FELTS>"
+    )]
     pub signature: Vec<Felt>,
     /// The most that it may use.
     pub bounds: ResourceBounds,

@@ -6,7 +6,7 @@
 //! - [`replay`](replay()): runs it on cairo-vm over what native execution found.
 //! - [`tree`]: what native execution found, call by call. [`Start`]: what the shard was started with. [`Class`]: compiled code.
 //!
-//! Bounds are the `MAX_…` constants of [`start`] and [`class`].
+//! Bounds are the `MAX_…` constants of [`start`], which is of the vocabulary, and of [`class`].
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
@@ -15,7 +15,6 @@ mod compiled;
 mod hints;
 mod reads;
 mod replay;
-pub mod start;
 mod syscalls;
 #[cfg(test)]
 mod tests;
@@ -25,4 +24,4 @@ pub use class::{Class, ClassError};
 pub use compiled::{COMPILED, data, hash};
 pub use reads::Reads;
 pub use replay::{Replay, ReplayError, replay};
-pub use start::{Start, StartError};
+pub use shardwire_model::contracts::{self as start, Start, StartError};

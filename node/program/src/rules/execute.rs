@@ -12,13 +12,13 @@ use super::{
     compiled,
     hints::{ProgramTransaction, ShardHints},
 };
-use crate::{ExecuteError, Execution};
+use crate::{ExecuteError, Execution, Program as _, Rules};
 use cairo_vm::vm::{
     errors::{vm_errors::VirtualMachineError, vm_exception::VmException},
     runners::cairo_runner::CairoRunner,
 };
 use shardwire_machine as machine;
-use shardwire_model::{Entry, Felt, Hash, Kind, ShardStart, SignedTransaction};
+use shardwire_model::{Entry, Felt, Hash, Kind, ShardStart, SignedTransaction, Terms};
 use shardwire_witness::{Body, CHUNK_STEPS, Chunk, MAX_CHUNK_BYTES, MAX_CHUNKS, Manifest};
 use std::io;
 
@@ -63,6 +63,9 @@ pub(crate) fn execute_transactions(
     mut sink: impl FnMut(Chunk) -> io::Result<()>,
 ) -> Result<Execution, ExecuteError> {
     start.validate()?;
+    if start.terms != Terms::Rules {
+        return Err(ExecuteError::Terms { program: Rules.name() });
+    }
     if start.program != compiled::hash() {
         return Err(ExecuteError::Program { started: start.program, this: compiled::hash() });
     }
