@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
-    Felt, Hash, Output, PeerId, ShardId, ShardStart, SignedTransaction, Timestamp, felt,
+    Felt, Hash, Logged, Output, PeerId, ShardId, ShardStart, Timestamp, felt,
     life::{Ended, HistoryEntry, Part},
 };
 use shardwire_protocols::{Signed, proof};
@@ -88,7 +88,7 @@ pub struct OperatedShard {
     /// The World's start data.
     pub start: ShardStart,
     /// Every accepted transaction, in its sequence.
-    pub log: Vec<SignedTransaction>,
+    pub log: Vec<Logged>,
     /// How it ended at its settler, if the operator has heard of an end.
     pub ended: Option<Ended>,
 }

@@ -53,7 +53,7 @@ pub(crate) fn node(store: &Store, peer: PeerId) -> Result<NodeContents, RunError
         let log = store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard)).map_err(boxed)?;
         operated.push(OperatedShard {
             start: assignment.start,
-            log: log.into_iter().map(|(_, transaction)| transaction).collect(),
+            log: log.into_iter().map(|(_, entry)| entry).collect(),
             ended: life.ended(),
         });
     }

@@ -3,7 +3,10 @@
 //! Limits are derived from the model's bounds instead of being typed in, so that a limit is never smaller than a legal
 //! message; `tests` in each protocol encode the largest legal value of each message to prove it.
 
-use shardwire_model::{MAX_ACCOUNTS, MAX_CODE, MAX_CONTRACTS, MAX_ENTRIES, MAX_REASON};
+use shardwire_model::{
+    MAX_ACCOUNTS, MAX_CODE, MAX_CONTRACTS, MAX_ENTRIES, MAX_REASON,
+    contracts::{MAX_CLASSES, MAX_SCRATCH},
+};
 
 /// A tag of an enum or an option, a bool.
 pub(crate) const TAG: u32 = 1;
@@ -40,25 +43,37 @@ pub(crate) const fn text(max: usize) -> u32 {
     list(max, 1)
 }
 
+/// [`Terms`](shardwire_model::Terms), of contracts: genesis, begins, first block, sequencer, classes (two hashes), instances (class, rule), maxima,
+/// scratch keys (contract, key).
+const TERMS: u32 = TAG
+    + HASH
+    + 2 * U64
+    + FELT
+    + list(MAX_CLASSES, 2 * FELT)
+    + list(MAX_CONTRACTS, FELT + TAG)
+    + list(MAX_ENTRIES, U128)
+    + list(MAX_SCRATCH, 2 * FELT);
 /// A [`ShardStart`](shardwire_model::ShardStart): shard, program, operator, contracts, accounts, end event, deadline,
-/// entries (kind, contract, key, guard).
+/// entries (kind, contract, key, guard), terms.
 pub(crate) const SHARD_START: u32 = 2 * FELT
     + PEER
     + list(MAX_CONTRACTS, FELT)
     + list(MAX_ACCOUNTS, FELT)
     + 2 * FELT
     + U64
-    + list(MAX_ENTRIES, TAG + 3 * FELT);
+    + list(MAX_ENTRIES, TAG + 3 * FELT)
+    + TERMS;
 /// The value of each entry of the settlement list.
 pub(crate) const VALUES: u32 = list(MAX_ENTRIES, FELT);
 /// A [`Cause`](shardwire_model::Cause).
 pub(crate) const CAUSE: u32 = text(MAX_CODE) + text(MAX_REASON);
 /// A [`StartRequest`](shardwire_model::StartRequest): salt, program, operator, contracts, accounts, end event, entries (kind,
-/// contract, key, owner, amount).
+/// contract, key, owner, amount), terms.
 pub(crate) const START_REQUEST: u32 = U64
     + FELT
     + PEER
     + list(MAX_CONTRACTS, FELT)
     + list(MAX_ACCOUNTS, FELT)
     + 2 * FELT
-    + list(MAX_ENTRIES, TAG + 2 * FELT + (TAG + FELT) + U128);
+    + list(MAX_ENTRIES, TAG + 2 * FELT + (TAG + FELT) + U128)
+    + TERMS;

@@ -2,8 +2,10 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_model::{
-    AccountId, AccountKey, Call, Clock, Coded, ContractId, Entry, EventId, Felt, Key, Kind, MAX_ACCOUNTS,
-    MAX_CONTRACTS, MAX_ENTRIES, PeerId, ShardId, ShardStart, Signature, SignedTransaction, Timestamp, Transaction,
+    AccountId, AccountKey, Call, Clock, Coded, ContractId, ContractTerms, Entry, EventId, Felt, Hash, Instance, Key,
+    Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, Maximum, PeerId, ShardId, ShardStart, Signature, SignedTransaction,
+    Slot, Terms, Timestamp, Transaction,
+    contracts::{ClassPair, MAX_CLASSES, MAX_SCRATCH, Rule},
     finished_selector,
 };
 use shardwire_transport::{
@@ -154,7 +156,23 @@ pub(crate) fn start(operator: PeerId, contracts: usize, accounts: usize, entries
         entries: (0..entries)
             .map(|n| Entry { kind: Kind::Counter, contract, key: Key(number(n)), guard: Felt::ZERO })
             .collect(),
+        terms: Terms::Rules,
     }
+}
+
+/// The largest terms there can be. They fit no start data.
+pub(crate) fn largest_terms() -> Terms {
+    let pair = ClassPair { class_hash: LARGEST, compiled_class_hash: LARGEST };
+    Terms::Contracts(Box::new(ContractTerms {
+        genesis: Hash([255; 32]),
+        begins: u64::MAX,
+        first_block: u64::MAX,
+        sequencer: ContractId(LARGEST),
+        classes: vec![pair; MAX_CLASSES],
+        instances: vec![Instance { class: LARGEST, rule: Rule::Scratch }; MAX_CONTRACTS],
+        maxima: vec![Maximum(u128::MAX); MAX_ENTRIES],
+        scratch: vec![Slot::new(ContractId(LARGEST), Key(LARGEST)); MAX_SCRATCH],
+    }))
 }
 
 /// Small start data.
@@ -162,9 +180,10 @@ pub(crate) fn small_start(operator: PeerId) -> ShardStart {
     start(operator, 1, 2, 3)
 }
 
-/// The largest start data there can be.
+/// The largest start data that can be said. It isn't valid.
 pub(crate) fn largest_start() -> ShardStart {
-    start(PeerId([255; 32]), MAX_CONTRACTS, MAX_ACCOUNTS, MAX_ENTRIES)
+    let start = start(PeerId([255; 32]), MAX_CONTRACTS, MAX_ACCOUNTS, MAX_ENTRIES);
+    ShardStart { terms: largest_terms(), ..start }
 }
 
 /// The largest cause there can be.

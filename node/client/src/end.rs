@@ -62,7 +62,8 @@ pub async fn end(
 }
 
 /// The transaction with this nonce that ends the shard, over the account's chain as it was planned; none if no such chain is.
-fn last(start: &ShardStart, planned: &[SignedTransaction], key: &AccountKey, due: u32) -> Option<SignedTransaction> {
+fn last(start: &ShardStart, planned: &[SignedTransaction], key: &AccountKey, due: u64) -> Option<SignedTransaction> {
+    let due = u32::try_from(due).ok()?;
     let account = key.id();
     let before = due.checked_sub(1)?;
     let mut own = planned.iter().map(|signed| signed.transaction).filter(|it| it.account == account);

@@ -50,7 +50,7 @@ impl<'a> Signers<'a> {
                 Some(Outcome::Refused { due: Some(due), .. }) => {
                     last = Some(*due);
                     // One that had the nonce that was due broke another rule.
-                    if signed.transaction.nonce > *due {
+                    if u64::from(signed.transaction.nonce) > *due {
                         follow.push((*index, signed.transaction));
                     }
                 }
@@ -66,7 +66,7 @@ impl<'a> Signers<'a> {
             head = head.extend(transaction.words(self.start).ok()?);
         }
         let mut nonce = u32::try_from(accepted.len()).ok()?.checked_add(1)?;
-        if last != Some(nonce) {
+        if last != Some(nonce.into()) {
             return None;
         }
         let mut signed = Vec::with_capacity(follow.len());

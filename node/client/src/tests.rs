@@ -9,8 +9,8 @@ use shardwire_data::{self as data, DataFolder, Running};
 use shardwire_host::{Platform, Randomness};
 use shardwire_model::{
     AccountId, AccountKey, Call, Cause, ChainHead, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind,
-    Output, PeerId, Role, ShardId, ShardStart, SignedTransaction, StartRequest, Timestamp, Transaction,
-    finished_selector,
+    Output, PeerId, Role, ShardId, ShardStart, ShardTransaction, SignedTransaction, StartRequest, Terms, Timestamp,
+    Transaction, finished_selector,
 };
 use shardwire_protocols::{
     Failure,
@@ -65,6 +65,7 @@ fn start(operator: PeerId) -> ShardStart {
         accounts: vec![AccountKey::from_secret([7; 32]).id()],
         end_event: EventId { from: contract, selector: finished_selector() },
         entries: vec![EntryRequest { kind: Kind::Counter, contract, key: Key(Felt::TWO), owner: None, amount: 0 }],
+        terms: Terms::Rules,
     };
     request.validate("local", Timestamp(1 << 50)).unwrap()
 }

@@ -2,33 +2,47 @@
 //!
 //! The log stays in the store. Of each transaction only its place is held, four bytes, from the first question on.
 
-use shardwire_model::{ShardStart, SignedTransaction};
+use shardwire_model::{ShardStart, ShardTransaction, Terms};
 use shardwire_protocols::ingress::Outcome;
 use shardwire_store::records::{LogKey, TRANSACTIONS};
 use shardwire_store::{RecordKey as _, Store, StoreError};
 
-/// The places in the log of each account's transactions, in the order of the whitelist and of the nonces.
+/// What each account did, in the order of the whitelist.
 #[derive(Debug)]
-pub(super) struct Archive(Vec<Vec<u32>>);
+pub(super) struct Archive(Vec<Account>);
+
+/// What an account did.
+#[derive(Clone, Debug)]
+struct Account {
+    /// The nonce of its first transaction.
+    first: u64,
+    /// The places in the log of its transactions, in the order of their nonces.
+    places: Vec<u32>,
+}
 
 impl Archive {
     pub(super) fn of(store: &Store, start: &ShardStart) -> Result<Self, StoreError> {
-        let mut places = vec![Vec::new(); start.accounts.len()];
-        for (key, signed) in store.with_prefix(&TRANSACTIONS, &start.shard.to_bytes())? {
-            let account = start.account_index(signed.transaction.account);
-            if let Some(places) = account.and_then(|index| places.get_mut(index)) {
-                places.push(key.sequence);
+        // In a shard of contracts an account that did nothing goes on from what the state has, which isn't looked up any more.
+        let first = if start.terms == Terms::Rules { 1 } else { 0 };
+        let mut accounts = vec![Account { first, places: Vec::new() }; start.accounts.len()];
+        for (key, logged) in store.with_prefix(&TRANSACTIONS, &start.shard.to_bytes())? {
+            let index = start.account_index(logged.transaction.account());
+            if let Some(account) = index.and_then(|index| accounts.get_mut(index)) {
+                if account.places.is_empty() {
+                    account.first = logged.transaction.nonce();
+                }
+                account.places.push(key.sequence);
             }
         }
-        Ok(Self(places))
+        Ok(Self(accounts))
     }
 
     pub(super) fn accepted(&self) -> u32 {
-        self.0.iter().map(|places| count(places)).sum()
+        self.0.iter().map(|account| count(&account.places)).sum()
     }
 
-    pub(super) fn next_nonces(&self) -> Vec<u32> {
-        self.0.iter().map(|places| count(places).saturating_add(1)).collect()
+    pub(super) fn next_nonces(&self) -> Vec<u64> {
+        self.0.iter().map(|account| account.first.saturating_add(count(&account.places).into())).collect()
     }
 
     /// What the receipt of this transaction says, if it was accepted.
@@ -36,15 +50,29 @@ impl Archive {
         &self,
         store: &Store,
         start: &ShardStart,
-        signed: &SignedTransaction,
+        transaction: &ShardTransaction,
     ) -> Result<Option<Outcome>, StoreError> {
-        let transaction = &signed.transaction;
-        let places = start.account_index(transaction.account).and_then(|index| self.0.get(index));
-        let place = transaction.nonce.checked_sub(1).and_then(|nonce| places?.get(nonce as usize));
+        let account = start.account_index(transaction.account()).and_then(|index| self.0.get(index));
+        let place = account.and_then(|account| {
+            let behind = transaction.nonce().checked_sub(account.first)?;
+            account.places.get(usize::try_from(behind).ok()?)
+        });
         let Some(&sequence) = place else { return Ok(None) };
         let logged = store.get(&TRANSACTIONS, &LogKey { shard: start.shard, sequence })?;
-        let is_that = logged.is_some_and(|logged| logged.transaction == *transaction);
+        let is_that = logged.is_some_and(|logged| is_the_same(&logged.transaction, transaction));
         Ok(is_that.then_some(Outcome::Accepted { sequence, duplicate: true }))
+    }
+}
+
+/// Whether two transactions are one, whatever their signatures.
+fn is_the_same(one: &ShardTransaction, other: &ShardTransaction) -> bool {
+    match (one, other) {
+        (ShardTransaction::Rules(one), ShardTransaction::Rules(other)) => one.transaction == other.transaction,
+        (ShardTransaction::Invoke(one), ShardTransaction::Invoke(other)) => {
+            (one.sender, one.nonce, &one.calldata, one.bounds)
+                == (other.sender, other.nonce, &other.calldata, other.bounds)
+        }
+        _ => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an operator can't do.
 
 use shardwire_model::{Cause, Coded, ShardId, life::Refusal};
-use shardwire_program::UnknownProgram;
+use shardwire_program::{ExecuteError, UnknownProgram};
 use shardwire_protocols::{ingress, trace};
 use shardwire_store::{ArtefactError, StoreError};
 
@@ -17,6 +17,9 @@ pub enum OperatorError {
     /// A shard of a program that isn't here.
     #[error(transparent)]
     Program(#[from] UnknownProgram),
+    /// A shard that its program can't execute.
+    #[error(transparent)]
+    Execution(#[from] ExecuteError),
     /// The store can't be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -138,6 +141,7 @@ impl Coded for OperatorError {
     fn code(&self) -> &'static str {
         match self {
             Self::Program(error) => error.code(),
+            Self::Execution(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Artefact(error) => error.code(),
             Self::Full { .. } => "SW-OPERATOR-001",
@@ -160,6 +164,7 @@ impl Coded for OperatorError {
     fn next_step(&self) -> String {
         match self {
             Self::Program(error) => error.next_step(),
+            Self::Execution(error) => error.next_step(),
             Self::Store(error) => error.next_step(),
             Self::Artefact(error) => error.next_step(),
             Self::Full { .. } => {

@@ -11,7 +11,7 @@ use super::{
     run::{Run, felts},
 };
 use shardwire_host::Host;
-use shardwire_model::{Cause, SegmentId, SignedTransaction, Timestamp};
+use shardwire_model::{Cause, Logged, SegmentId, Timestamp};
 use shardwire_program::{ExecuteError, Execution, Program};
 use shardwire_store::records::{EXECUTIONS, Executed};
 use shardwire_telemetry::Events;
@@ -20,7 +20,7 @@ use std::sync::{Arc, PoisonError};
 
 impl Run {
     /// Begins to execute, where nothing is executing: the log first, then what is fed.
-    pub(super) fn execute(&self, program: Arc<dyn Program>, log: Vec<SignedTransaction>) -> Result<(), OperatorError> {
+    pub(super) fn execute(&self, program: Arc<dyn Program>, log: Vec<Logged>) -> Result<(), OperatorError> {
         let (start, values) = (self.assignment.start.clone(), felts(&self.assignment.values));
         let (chunk_store, progress, changes) = (self.chunk_store.clone(), self.progress.clone(), self.changes.clone());
         let mut sink = {

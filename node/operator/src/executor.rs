@@ -4,7 +4,7 @@
 //! Where a node does [one thing at a time](Work::AtOnce), its caller waits until the thread has nothing to do.
 
 use shardwire_host::platform::Work;
-use shardwire_model::SignedTransaction;
+use shardwire_model::Logged;
 use std::{
     io, iter,
     sync::{
@@ -22,7 +22,7 @@ const DEPTH: usize = 256;
 #[derive(Debug)]
 pub(super) struct Executor {
     /// None when it is being dropped. An element without a transaction only wakes the thread.
-    transactions: Option<mpsc::Sender<Option<SignedTransaction>>>,
+    transactions: Option<mpsc::Sender<Option<Logged>>>,
     turn: Option<Arc<Turn>>,
     superseded: Arc<Superseded>,
 }
@@ -75,8 +75,8 @@ impl Executor {
     pub(super) fn start(
         work: Work,
         name: String,
-        log: Vec<SignedTransaction>,
-        run: impl FnOnce(&mut dyn Iterator<Item = SignedTransaction>, &Superseded) + Send + 'static,
+        log: Vec<Logged>,
+        run: impl FnOnce(&mut dyn Iterator<Item = Logged>, &Superseded) + Send + 'static,
     ) -> io::Result<Self> {
         let (transactions, fed) = mpsc::channel(DEPTH);
         let superseded = Arc::new(Superseded::default());
@@ -103,7 +103,7 @@ impl Executor {
     }
 
     /// Hands a transaction over. An execution that is gone has noted why.
-    pub(super) async fn send(&self, transaction: SignedTransaction) {
+    pub(super) async fn send(&self, transaction: Logged) {
         self.hand_over(Some(transaction)).await;
     }
 
@@ -116,7 +116,7 @@ impl Executor {
         }
     }
 
-    async fn hand_over(&self, transaction: Option<SignedTransaction>) {
+    async fn hand_over(&self, transaction: Option<Logged>) {
         let Some(transactions) = &self.transactions else { return };
         let Ok(room) = transactions.reserve().await else { return };
         if let Some(turn) = &self.turn {

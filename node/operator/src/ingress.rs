@@ -1,7 +1,7 @@
 //! The operator serves clients: transactions in, receipts out.
 
 use super::{Operator, error::OperatorError, events::ShardOpened};
-use shardwire_model::{PeerId, ShardId, SignedTransaction};
+use shardwire_model::{PeerId, ShardId, ShardTransaction};
 use shardwire_protocols::{
     Failure,
     ingress::{Handler, Opened, Outcome, Refused},
@@ -22,7 +22,7 @@ impl Handler for Operator {
         &self,
         client: PeerId,
         shard: ShardId,
-        transaction: SignedTransaction,
+        transaction: ShardTransaction,
     ) -> Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure> {
         let run = self.run(shard).ok_or(OperatorError::Unknown { shard })?;
         let submitted = run.submit(transaction).await?;

@@ -6,7 +6,7 @@
 //! Bound: [`WAITS`] between two tries.
 
 use super::{error::OperatorError, run::Run};
-use shardwire_model::{Cause, ShardId, SignedTransaction};
+use shardwire_model::{Cause, Logged, ShardId};
 use shardwire_program::Programs;
 use shardwire_store::{RecordKey as _, StoreError, records::TRANSACTIONS};
 use shardwire_telemetry::Shortfall;
@@ -86,8 +86,7 @@ impl Run {
         let (store, shard) = (self.host.store.clone(), self.shard);
         let read = self.host.work.run(move || store.with_prefix(&TRANSACTIONS, &shard.to_bytes())).await;
         let log = read.unwrap_or(Err(StoreError::Closed))?;
-        let log: Vec<SignedTransaction> =
-            log.into_iter().map(|(_, transaction)| transaction).take(length as usize).collect();
+        let log: Vec<Logged> = log.into_iter().map(|(_, entry)| entry).take(length as usize).collect();
         // It may still run: what it lost, such as a chunk's file, is no end of it.
         let before = self.executor().take();
         if let Some(before) = before {

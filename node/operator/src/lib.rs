@@ -50,7 +50,6 @@ use self::{
 };
 pub use chunk_store::{Extent, chunk_is_whole};
 pub use error::OperatorError;
-pub use sequencer::extended;
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_host::{Changes, Host, Turns};
 use shardwire_model::{
@@ -97,7 +96,7 @@ pub struct Operator {
 /// [`Operator::resume`] begins with the same.
 ///
 /// # Errors
-/// [`OperatorError::Store`] if the store can't be read, [`OperatorError::Program`] if the program isn't here, [`OperatorError::Log`] if the log doesn't replay.
+/// [`OperatorError::Store`] if the store can't be read, [`OperatorError::Program`] if the program isn't here, [`OperatorError::Execution`] if it can't execute the shard, [`OperatorError::Log`] if the log doesn't replay.
 pub fn examine(store: &Store, programs: &Programs, assignment: &Assignment) -> Result<(), OperatorError> {
     store.get(&LEASES, &SegmentId::first(assignment.start.shard))?;
     let program = programs.get(assignment.start.program)?;
@@ -163,7 +162,10 @@ impl Operator {
         if self.runs().iter().filter(|run| run.is_open()).count() >= MAX_RUNS {
             return Err(OperatorError::Full { most: MAX_RUNS });
         }
-        self.context.programs.get(assignment.start.program)?;
+        let program = self.context.programs.get(assignment.start.program)?.clone();
+        let (begun, values) = (assignment.start.clone(), run::felts(&assignment.values));
+        let can = self.host.work.run(move || program.admission(begun, &values).map(drop)).await;
+        can.ok_or_else(|| OperatorError::Thread(io::Error::other("it ended")))??;
         let (host, stored, now) = (self.host.clone(), assignment.clone(), self.host.clock.now());
         let changes = move |write: &mut Write<'_>| {
             write.put(&ASSIGNMENTS, &shard, &stored)?;

@@ -8,7 +8,7 @@ use shardwire_host::{
     testing::{HeldCommits, host, store},
 };
 use shardwire_model::{
-    Call, Coded as _, Felt, Key, PeerId, Role, SegmentId, ShardStart, SignedTransaction, Stage, Timestamp,
+    Call, Coded as _, Felt, Key, Logged, PeerId, Role, SegmentId, ShardStart, SignedTransaction, Stage, Timestamp,
     life::{AbortCause, Part},
 };
 use shardwire_program::Programs;
@@ -16,7 +16,7 @@ use shardwire_program::rules;
 use shardwire_protocols::{
     handoff::{ProofVerdict, Verdict},
     history::verify,
-    ingress::{Handler as _, Outcome, transaction_hash},
+    ingress::{Handler as _, Outcome},
     trace::{
         ChunkAnswer, Finished, Grant, Handler as _, Progress, Progressed, ProverStage, RefusalReason, ResumableJob,
     },
@@ -76,10 +76,11 @@ fn stages(operator: &Operator, shard: ShardId) -> Vec<Stage> {
 fn fails_once(operator: &Operator, shard: ShardId, finish: SignedTransaction, written: bool) {
     let run = operator.run(shard).unwrap();
     if written {
-        let first = transaction_hash(&finish);
-        let ended = Step::Ended { transactions: 1, log: extended(Hash::default(), &finish) };
+        let entry = Logged { transaction: finish.into(), time: 0 };
+        let first = entry.transaction.hash();
+        let ended = Step::Ended { transactions: 1, log: entry.extend(Hash::default()) };
         let written = operator.host.store.write(|write| {
-            write.put(&TRANSACTIONS, &LogKey { shard, sequence: 0 }, &finish)?;
+            write.put(&TRANSACTIONS, &LogKey { shard, sequence: 0 }, &entry)?;
             for step in [Step::Executing { first }, ended] {
                 write.advance::<OperatorError>(&identity(2), Timestamp(1), part(shard), step)?;
             }

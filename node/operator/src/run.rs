@@ -9,15 +9,14 @@ use super::{
     checks::SignatureChecks,
     chunk_store::ChunkStore,
     error::OperatorError,
-    events::{self, ChunksLeft, ProgramMissing},
+    events::{self, ChunksLeft, ExecutionStopped, ProgramMissing},
     executor::Executor,
     lease::Leases,
     sequencer::{Progress, Sequencer},
 };
 use shardwire_host::{Changes, Host};
 use shardwire_model::{
-    Cause, Coded as _, Felt, Hash, Mutation, PeerId, SegmentId, ShardId, SignedTransaction, life::Life,
-    state_commitment,
+    Cause, Coded as _, Felt, Hash, Logged, Mutation, PeerId, SegmentId, ShardId, life::Life, state_commitment,
 };
 use shardwire_program::{Program, Programs};
 use shardwire_protocols::{ingress::Opened, trace::job_id};
@@ -71,12 +70,12 @@ pub(super) fn replayed(
     store: &Store,
     program: &dyn Program,
     assignment: &Assignment,
-) -> Result<(Sequencer, Vec<SignedTransaction>), OperatorError> {
+) -> Result<(Sequencer, Vec<Logged>), OperatorError> {
     let shard = assignment.start.shard;
-    let admission = program.admission(assignment.start.clone(), &felts(&assignment.values));
+    let admission = program.admission(assignment.start.clone(), &felts(&assignment.values))?;
     let log = store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard))?;
     let kept = log.len() - usize::from(Mutation::LogCutShort.is_planted() && !log.is_empty());
-    let log: Vec<SignedTransaction> = log.into_iter().map(|(_, it)| it).take(kept).collect();
+    let log: Vec<Logged> = log.into_iter().map(|(_, it)| it).take(kept).collect();
     let sequencer = Sequencer::of(admission, &log)
         .map_err(|(sequence, refusal)| OperatorError::not_replayed(shard, sequence, refusal))?;
     Ok((sequencer, log))
@@ -137,7 +136,15 @@ impl Run {
                 return Ok(());
             }
         };
-        let (sequencer, log) = replayed(&host.store, &*program, &self.assignment)?;
+        let (sequencer, log) = match replayed(&host.store, &*program, &self.assignment) {
+            Err(OperatorError::Execution(error)) => {
+                let cause = Cause::from(error);
+                self.events.emit(ExecutionStopped { shard, code: cause.code.clone(), error: cause.reason.clone() });
+                self.state().fault = Some(cause);
+                return Ok(());
+            }
+            replayed => replayed?,
+        };
         self.sequencer = Some(Arc::new(sequencer));
         match host.store.get(&EXECUTIONS, &self.segment())? {
             Some(executed) if self.chunk_store.is_whole(&executed) => self.chunk_store.end(executed),

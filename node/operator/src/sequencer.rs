@@ -5,12 +5,13 @@
 //! commit fails, the second state becomes the first one again, and what was checked against it is refused: its round is over. The sequencer is
 //! in doubt then, because the disk may have got all of it the same: nothing enters until [`Sequencer::take_in`] was told what the log has.
 //!
+//! A transaction's time is the operator's when it gets its place, and never before the one before it.
+//!
 //! Bound: as many transactions are on their way as the store has room for ([`MAX_WAITING`](shardwire_store::MAX_WAITING)).
 
 use shardwire_host::Changes;
-use shardwire_model::{AccountId, Felt, Hash, SignedTransaction, Transaction};
+use shardwire_model::{AccountId, Felt, Hash, Logged, ShardTransaction};
 use shardwire_program::{Admission, Change, Checked, Refusal};
-use shardwire_protocols::ingress::transaction_hash;
 use std::{
     collections::VecDeque,
     sync::{
@@ -35,12 +36,14 @@ struct Rules {
     logged: Box<dyn Admission>,
     /// The log's hash.
     log: Hash,
+    /// The time of the log's last transaction.
+    time: u64,
     /// After those, too, that are on their way to it.
     ahead: Box<dyn Admission>,
     /// Those that are on their way, in their order.
     under_way: VecDeque<UnderWay>,
     /// Those that are logged and that the execution hasn't got yet.
-    unfed: VecDeque<SignedTransaction>,
+    unfed: VecDeque<Logged>,
     /// A commit failed, and may have been done all the same.
     in_doubt: bool,
 }
@@ -48,7 +51,7 @@ struct Rules {
 /// A transaction on its way to the log.
 #[derive(Debug)]
 struct UnderWay {
-    transaction: SignedTransaction,
+    logged: Logged,
     /// The change that it makes to the rules' state.
     change: Change,
     /// The hash of the log that ends with it.
@@ -75,6 +78,8 @@ pub(super) enum Entered<P> {
 /// A transaction's place in the log.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken {
+    /// The transaction's time, in seconds since the Unix epoch.
+    pub(super) time: u64,
     /// The transaction's place in the log, from 0.
     pub(super) sequence: u32,
     /// The hash of the log that ends with it.
@@ -88,9 +93,16 @@ pub(super) struct Taken {
 /// How far a log is, as clients are told.
 #[derive(Debug)]
 pub(super) struct Progress {
-    pub(super) next_nonces: Vec<u32>,
+    pub(super) next_nonces: Vec<u64>,
     pub(super) accepted: u32,
     pub(super) ended: bool,
+}
+
+impl Rules {
+    /// The time of a transaction that is checked now.
+    fn time(&self, now: u64) -> u64 {
+        now.max(self.under_way.back().map_or(self.time, |before| before.logged.time))
+    }
 }
 
 impl Sequencer {
@@ -98,17 +110,14 @@ impl Sequencer {
     ///
     /// # Errors
     /// The place of the first transaction that the rules refuse, and the [`Refusal`].
-    pub(super) fn of(
-        mut logged: Box<dyn Admission>,
-        transactions: &[SignedTransaction],
-    ) -> Result<Self, (u32, Refusal)> {
-        let mut log = Hash::default();
-        for (transaction, sequence) in transactions.iter().zip(0..) {
-            logged.accept(transaction).map_err(|refusal| (sequence, refusal))?;
-            log = extended(log, transaction);
+    pub(super) fn of(mut logged: Box<dyn Admission>, transactions: &[Logged]) -> Result<Self, (u32, Refusal)> {
+        let (mut log, mut time) = (Hash::default(), 0);
+        for (entry, sequence) in transactions.iter().zip(0..) {
+            logged.accept(&entry.transaction, entry.time).map_err(|refusal| (sequence, refusal))?;
+            (log, time) = (entry.extend(log), entry.time);
         }
-        let ahead = logged.fork();
-        let rules = Rules { logged, log, ahead, under_way: VecDeque::new(), unfed: VecDeque::new(), in_doubt: false };
+        let (ahead, under_way, unfed) = (logged.fork(), VecDeque::new(), VecDeque::new());
+        let rules = Rules { logged, log, time, ahead, under_way, unfed, in_doubt: false };
         Ok(Self { rules: Mutex::new(rules), round: AtomicU64::new(0), changes: Changes::new() })
     }
 
@@ -124,16 +133,17 @@ impl Sequencer {
     }
 
     /// The nonce that an account's next transaction must have; none if it has no say in the shard, or the end event was emitted.
-    pub(super) fn due(&self, account: AccountId) -> Option<u32> {
+    pub(super) fn due(&self, account: AccountId) -> Option<u64> {
         let rules = self.rules();
         let index = rules.ahead.start().account_index(account)?;
         if rules.ahead.ended() { None } else { rules.ahead.next_nonces().get(index).copied() }
     }
 
-    /// What the signature of a transaction has to be of; none if it isn't new, or something else is wrong with it.
-    pub(super) fn message(&self, transaction: &Transaction) -> Option<Felt> {
-        match self.rules().ahead.check_rules(transaction) {
-            Ok(Checked::New(change)) => Some(change.message()),
+    /// What the signature of a transaction that comes now has to be of; none if it isn't new, needs no check, or something else is wrong with it.
+    pub(super) fn message(&self, transaction: &ShardTransaction, now: u64) -> Option<Felt> {
+        let rules = self.rules();
+        match rules.ahead.check_rules(transaction, rules.time(now)) {
+            Ok(Checked::New(change)) => change.message(),
             Ok(Checked::Duplicate { .. }) | Err(_) => None,
         }
     }
@@ -143,13 +153,14 @@ impl Sequencer {
         self.changes.next()
     }
 
-    /// Gives a transaction its place, and hands it to `queue` in the order of the places. `good` says whether its signature is one of `message`.
+    /// Gives a transaction that comes now its place, and hands it to `queue` in the order of the places. `good` says whether its signature is one of `message`.
     ///
     /// # Errors
     /// [`Refusal`]: the first rule that it breaks.
     pub(super) fn enter<P>(
         &self,
-        transaction: &SignedTransaction,
+        transaction: &ShardTransaction,
+        now: u64,
         message: Option<Felt>,
         good: bool,
         queue: impl FnOnce(Taken) -> P,
@@ -158,25 +169,27 @@ impl Sequencer {
         if rules.in_doubt {
             return Ok(Entered::InDoubt);
         }
-        let change = match rules.ahead.check_rules(&transaction.transaction)? {
+        let time = rules.time(now);
+        let change = match rules.ahead.check_rules(transaction, time)? {
             Checked::Duplicate { sequence } if sequence >= rules.logged.accepted() => return Ok(Entered::UnderWay),
             Checked::Duplicate { sequence } => return Ok(Entered::Duplicate { sequence }),
             Checked::New(change) => change,
         };
-        if message != Some(change.message()) {
+        if message != change.message() {
             return Ok(Entered::Unchecked);
         }
-        if !good {
-            return Err(Refusal::BadSignature(transaction.transaction.account));
+        if message.is_some() && !good {
+            return Err(Refusal::BadSignature(transaction.account()));
         }
         let (sequence, ends) = (change.sequence(), change.ends());
         let before = rules.under_way.back().map_or(rules.log, |before| before.log);
-        let log = extended(before, transaction);
+        let logged = Logged { transaction: transaction.clone(), time };
+        let log = logged.extend(before);
         rules.ahead.apply(change.clone());
-        rules.under_way.push_back(UnderWay { transaction: *transaction, change, log });
+        rules.under_way.push_back(UnderWay { logged, change, log });
         let round = self.round();
         // Still locked: the queue has the order of the places.
-        Ok(Entered::New(queue(Taken { sequence, log, ends, round })))
+        Ok(Entered::New(queue(Taken { time, sequence, log, ends, round })))
     }
 
     /// Which round it is.
@@ -187,10 +200,10 @@ impl Sequencer {
     /// The first transaction that was on its way is in the log.
     pub(super) fn logged(&self) {
         let mut rules = self.rules();
-        if let Some(UnderWay { transaction, change, log }) = rules.under_way.pop_front() {
+        if let Some(UnderWay { logged, change, log }) = rules.under_way.pop_front() {
             rules.logged.apply(change);
-            rules.log = log;
-            rules.unfed.push_back(transaction);
+            (rules.log, rules.time) = (log, logged.time);
+            rules.unfed.push_back(logged);
         }
         drop(rules);
         self.changes.announce();
@@ -218,15 +231,15 @@ impl Sequencer {
     ///
     /// # Errors
     /// The place of the first transaction that the rules refuse, and the [`Refusal`]; the sequencer stays in doubt.
-    pub(super) fn take_in(&self, from: u32, transactions: &[SignedTransaction]) -> Result<(), (u32, Refusal)> {
+    pub(super) fn take_in(&self, from: u32, transactions: &[Logged]) -> Result<(), (u32, Refusal)> {
         let mut rules = self.rules();
         if !rules.in_doubt || rules.logged.accepted() != from {
             return Ok(());
         }
-        for (transaction, sequence) in transactions.iter().zip(from..) {
-            rules.logged.accept(transaction).map_err(|refusal| (sequence, refusal))?;
-            rules.log = extended(rules.log, transaction);
-            rules.unfed.push_back(*transaction);
+        for (entry, sequence) in transactions.iter().zip(from..) {
+            rules.logged.accept(&entry.transaction, entry.time).map_err(|refusal| (sequence, refusal))?;
+            (rules.log, rules.time) = (entry.extend(rules.log), entry.time);
+            rules.unfed.push_back(entry.clone());
         }
         rules.ahead = rules.logged.fork();
         rules.in_doubt = false;
@@ -248,12 +261,7 @@ impl Sequencer {
     }
 
     /// The next transaction that the execution has to get.
-    pub(super) fn next_unfed(&self) -> Option<SignedTransaction> {
+    pub(super) fn next_unfed(&self) -> Option<Logged> {
         self.rules().unfed.pop_front()
     }
-}
-
-/// The hash of a log with one more transaction.
-pub fn extended(log: Hash, transaction: &SignedTransaction) -> Hash {
-    Hash::of_parts("shardwire log 1", &[&log.0, &transaction_hash(transaction).0])
 }

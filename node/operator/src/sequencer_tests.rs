@@ -3,7 +3,9 @@
 use super::{sequencer::Sequencer, *};
 use shardwire_disk::{Medium, SimulatedDisk};
 use shardwire_host::{Tasks, clock::SystemClock, testing::host};
-use shardwire_model::{AccountKey, Call, ChainHead, Felt, PeerId, ShardStart, SignedTransaction, Transaction};
+use shardwire_model::{
+    AccountKey, Call, ChainHead, Felt, Logged, PeerId, ShardStart, ShardTransaction, SignedTransaction, Transaction,
+};
 use shardwire_program::rules;
 use shardwire_protocols::ingress::{Handler as _, Outcome};
 use shardwire_sample::small_shard;
@@ -89,9 +91,20 @@ async fn play(operator: &Arc<Operator>, start: &ShardStart) -> Vec<Vec<Result<Ou
     told
 }
 
-fn log(store: &Store, start: &ShardStart) -> Vec<SignedTransaction> {
+fn log(store: &Store, start: &ShardStart) -> Vec<Logged> {
     let log = store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&start.shard)).unwrap();
-    log.into_iter().map(|(_, transaction)| transaction).collect()
+    let log: Vec<Logged> = log.into_iter().map(|(_, entry)| entry).collect();
+    assert!(log.is_sorted_by_key(|entry| entry.time), "times don't run back");
+    log
+}
+
+/// The transactions of a log.
+fn signed(log: &[Logged]) -> Vec<SignedTransaction> {
+    let signed = log.iter().map(|entry| match entry.transaction {
+        ShardTransaction::Rules(signed) => signed,
+        ShardTransaction::Invoke(_) => panic!("an INVOKE"),
+    });
+    signed.collect()
 }
 
 async fn everything_is_logged_once(work: Work) {
@@ -110,7 +123,7 @@ async fn everything_is_logged_once(work: Work) {
     let log = log(&operator.host.store, &start);
     assert_eq!(log.len(), all as usize);
     // The log replays: its order is the one in which the rules took them.
-    let rules = Programs::all().get(start.program).unwrap().admission(start.clone(), &[Felt::from(3)]);
+    let rules = Programs::all().get(start.program).unwrap().admission(start.clone(), &[Felt::from(3)]).unwrap();
     assert_eq!(Sequencer::of(rules, &log).unwrap().progress().accepted, all);
     // All of it again, at once: told as before, and nothing changes.
     let again = play(&operator, &start).await;
@@ -142,13 +155,13 @@ async fn a_clients_transactions_have_their_places_before_the_first_of_them_is_lo
     operator.assign(Assignment { start: start.clone(), values, settler: PeerId([1; 32]), epoch: 1 }).await.unwrap();
     let mut under_way = Vec::new();
     for transaction in &ADDITIONS[0] {
-        under_way.push(operator.submit(PeerId([0; 32]), start.shard, *transaction).await.unwrap());
+        under_way.push(operator.submit(PeerId([0; 32]), start.shard, transaction.into()).await.unwrap());
     }
     assert_eq!(log(&operator.host.store, &start), []);
     for (outcome, sequence) in under_way.into_iter().zip(0..) {
         assert_eq!(outcome.await.unwrap(), Outcome::Accepted { sequence, duplicate: false });
     }
-    assert_eq!(log(&operator.host.store, &start), ADDITIONS[0]);
+    assert_eq!(signed(&log(&operator.host.store, &start)), ADDITIONS[0]);
 }
 
 #[tokio::test]
@@ -156,10 +169,11 @@ async fn the_receipt_of_a_refusal_says_which_nonce_is_due() {
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks, start) =
         assigned(Store::in_memory(&LAYOUT).unwrap().with_work(Work::AtOnce), folder.path()).await;
-    let submit = async |signed| match operator.decided(PeerId([9; 32]), start.shard, signed).await.unwrap() {
-        Outcome::Refused { cause, due } => (cause.code, due),
-        accepted => (format!("{accepted:?}"), None),
-    };
+    let submit =
+        async |signed: SignedTransaction| match operator.decided(PeerId([9; 32]), start.shard, signed).await.unwrap() {
+            Outcome::Refused { cause, due } => (cause.code, due),
+            accepted => (format!("{accepted:?}"), None),
+        };
     let first = ADDITIONS[0][0];
     let mut nothing = first;
     nothing.transaction.call = Call::Add { counter: start.entries[0].key, amount: 0 };
@@ -193,7 +207,7 @@ async fn a_transaction_that_comes_twice_at_once_has_one_place() {
     let count =
         |duplicate| outcomes.iter().filter(|outcome| **outcome == Outcome::Accepted { sequence: 0, duplicate }).count();
     assert_eq!((count(false), count(true)), (1, 2), "{outcomes:?}");
-    assert_eq!(log(&operator.host.store, &start), [first]);
+    assert_eq!(signed(&log(&operator.host.store, &start)), [first]);
 }
 
 /// Whatever act the disk fails at: all of the group are told so, the rules are where the log is, and what was accepted is there.

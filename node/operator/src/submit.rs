@@ -9,10 +9,10 @@ use super::{
 };
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::{
-    Coded as _, Mutation, SignedTransaction,
+    Coded as _, Logged, Mutation, ShardTransaction,
     life::{Life, Step},
 };
-use shardwire_protocols::ingress::{Outcome, transaction_hash};
+use shardwire_protocols::ingress::Outcome;
 use shardwire_store::{
     Pending, Reservation, StoreError, Write,
     records::{LogKey, TRANSACTIONS},
@@ -41,7 +41,7 @@ impl Submitted {
 impl Run {
     /// Checks a transaction and gives it its place on the way to the log. It is logged and fed to the execution without being waited for. If
     /// the shard is over, what it had accepted is answered as before.
-    pub(super) async fn submit(self: &Arc<Self>, transaction: SignedTransaction) -> Result<Submitted, OperatorError> {
+    pub(super) async fn submit(self: &Arc<Self>, transaction: ShardTransaction) -> Result<Submitted, OperatorError> {
         let pending = loop {
             match self.stopped() {
                 Some(over @ OperatorError::Over { .. }) => {
@@ -55,18 +55,18 @@ impl Run {
             self.certain().await?;
             let sequencer = self.sequencer()?;
             let changed = sequencer.changed();
-            let message = sequencer.message(&transaction.transaction);
-            let good = match message {
-                None => false,
-                Some(message) => self.checks.is_good(transaction, message).await,
+            let message = sequencer.message(&transaction, self.seconds());
+            let good = match (&transaction, message) {
+                (ShardTransaction::Rules(signed), Some(message)) => self.checks.is_good(*signed, message).await,
+                _ => false,
             };
             let reserved = self.host.store.reserve().await?;
-            let queue = |taken| (taken, self.log(sequencer, reserved, taken, transaction));
-            match sequencer.enter(&transaction, message, good, queue) {
+            let queue = |taken| (taken, self.log(sequencer, reserved, taken, transaction.clone()));
+            match sequencer.enter(&transaction, self.seconds(), message, good, queue) {
                 Err(refusal) => {
                     self.state().refused += 1;
                     self.events.emit(TransactionRefused { shard: self.shard, code: refusal.code() });
-                    let due = sequencer.due(transaction.transaction.account);
+                    let due = sequencer.due(transaction.account());
                     return Ok(Submitted::Decided(Outcome::Refused { cause: refusal.into(), due }));
                 }
                 Ok(Entered::Duplicate { sequence }) => {
@@ -86,30 +86,35 @@ impl Run {
         Ok(Submitted::UnderWay(outcome))
     }
 
+    /// The operator's date, in seconds since the Unix epoch.
+    fn seconds(&self) -> u64 {
+        self.host.clock.now().0 / 1000
+    }
+
     /// Queues a transaction up for the log, with the steps that it makes.
     fn log(
         self: &Arc<Self>,
         sequencer: &Arc<Sequencer>,
         reserved: Reservation,
         taken: Taken,
-        transaction: SignedTransaction,
+        transaction: ShardTransaction,
     ) -> Pending<Life, OperatorError> {
-        let Taken { sequence, log, ends, round } = taken;
+        let Taken { time, sequence, log, ends, round } = taken;
         let mut steps = Vec::new();
         if sequence == 0 {
-            steps.push(Step::Executing { first: transaction_hash(&transaction) });
+            steps.push(Step::Executing { first: transaction.hash() });
         }
         if ends {
             steps.push(Step::Ended { transactions: sequence + 1, log });
         }
         let (shard, now) = (self.shard, self.host.clock.now());
-        let key = LogKey { shard, sequence };
+        let (key, logged) = (LogKey { shard, sequence }, Logged { transaction, time });
         let late = Mutation::EffectBeforeRecord.is_planted();
         if late {
-            let host = self.host.clone();
+            let (host, logged) = (self.host.clone(), logged.clone());
             self.host.tasks.spawn(async move {
                 sleep(Duration::from_secs(2)).await;
-                drop(host.store.keep(&TRANSACTIONS, key, transaction).await);
+                drop(host.store.keep(&TRANSACTIONS, key, logged).await);
             });
         }
         let (run, then) = (self.clone(), self.clone());
@@ -130,7 +135,7 @@ impl Run {
                 {
                     return Err(OperatorError::Behind { shard });
                 }
-                write.put(&TRANSACTIONS, &key, &transaction)?;
+                write.put(&TRANSACTIONS, &key, &logged)?;
             }
             for step in steps {
                 life = write.advance::<OperatorError>(&run.host.identity, now, part(shard), step)?;
@@ -157,8 +162,8 @@ impl Run {
         let mut logged = Vec::new();
         for sequence in from.. {
             let key = LogKey { shard: self.shard, sequence };
-            let Some(transaction) = self.host.store.get(&TRANSACTIONS, &key)? else { break };
-            logged.push(transaction);
+            let Some(entry) = self.host.store.get(&TRANSACTIONS, &key)? else { break };
+            logged.push(entry);
         }
         sequencer
             .take_in(from, &logged)
@@ -172,10 +177,10 @@ impl Run {
     /// Feeds the execution what is logged; with the end event it gets nothing more.
     async fn feed_logged(self: &Arc<Self>, sequencer: &Sequencer) -> Result<(), OperatorError> {
         let _turn = self.feeding.lock().await;
-        while let Some(transaction) = sequencer.next_unfed() {
+        while let Some(logged) = sequencer.next_unfed() {
             let executor = self.executor().clone();
             if let Some(executor) = executor {
-                executor.send(transaction).await;
+                executor.send(logged).await;
             }
         }
         if !sequencer.ended() || self.executor().take().is_none() {

@@ -7,7 +7,7 @@ use shardwire_disk::{Medium, SimulatedDisk, Trouble};
 use shardwire_host::{Tasks, clock::SystemClock, peers, platform, testing::HeldCommits};
 use shardwire_model::{
     AccountKey, Cause, Coded as _, ContractId, Entry, EventId, Felt, Key, Kind, Output, PeerId, SegmentId, ShardStart,
-    SignedTransaction, Timestamp, finished_selector,
+    ShardTransaction, Terms, Timestamp, finished_selector,
 };
 use shardwire_program::{Programs, rules};
 use shardwire_protocols::{
@@ -35,9 +35,9 @@ impl Operator {
         &self,
         client: PeerId,
         shard: ShardId,
-        transaction: SignedTransaction,
+        transaction: impl Into<ShardTransaction>,
     ) -> Result<Outcome, Failure> {
-        <Self as ingress::Handler>::submit(self, client, shard, transaction).await?.await
+        <Self as ingress::Handler>::submit(self, client, shard, transaction.into()).await?.await
     }
 }
 
@@ -77,6 +77,7 @@ fn assignment(shard: u64) -> Assignment {
         end_event: EventId { from: game, selector: finished_selector() },
         deadline: Timestamp(1 << 50),
         entries: vec![Entry { kind: Kind::Counter, contract: game, key: Key(Felt::from(6)), guard: Felt::ZERO }],
+        terms: Terms::Rules,
     };
     Assignment { start, values: vec![WireFelt(Felt::ONE)], settler: PeerId([3; 32]), epoch: 1 }
 }

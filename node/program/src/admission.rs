@@ -1,6 +1,6 @@
 //! What enters a shard's sequence: checked first, applied when the log has it.
 //!
-//! Checking changes nothing: it says what a transaction would change, or why it is refused. The caller makes the transaction durable
+//! Checking changes nothing: it says what a transaction would change at a time, or why it is refused. The caller makes the transaction durable
 //! and then calls [`Admission::apply`], which can't fail. So the rules are always where the log is: a log that couldn't be written
 //! leaves them as they were, and the next transaction is checked as if nothing had come.
 //!
@@ -10,31 +10,32 @@
 //! a [`fork`](Admission::fork), which it gives up if they can't be logged.
 
 use crate::Refusal;
-use shardwire_model::{ChainHead, Felt, ShardStart, SignedTransaction, Transaction};
-use std::fmt;
+use shardwire_model::{Felt, ShardStart, ShardTransaction};
+use std::{any::Any, fmt, sync::Arc};
 
 /// The state of a shard after all accepted transactions, and what may happen next in it.
 ///
 /// Accepting is idempotent: the same transaction again is a duplicate and keeps its place, whatever its signature. After a restart a
 /// new admission is given the log; the same log gives the same state.
 pub trait Admission: Send + fmt::Debug {
-    /// What a transaction would change if its signature is good. The caller checks that it is one of the change's
-    /// [`message`](Change::message), by the transaction's account, before it applies the change.
+    /// What a transaction would change at a time, in seconds since the Unix epoch, if its signature is good. The caller checks that it is one of the change's
+    /// [`message`](Change::message), by the transaction's account, before it applies the change. Times don't run back.
     ///
     /// # Errors
     /// [`Refusal`]: the first rule that it breaks.
-    fn check_rules(&self, transaction: &Transaction) -> Result<Checked, Refusal>;
+    fn check_rules(&self, transaction: &ShardTransaction, time: u64) -> Result<Checked, Refusal>;
 
     /// What a transaction would change. Its signature is checked last, because it costs the most.
     ///
     /// # Errors
     /// [`Refusal`]: the first rule that it breaks.
-    fn check(&self, signed: &SignedTransaction) -> Result<Checked, Refusal> {
-        let SignedTransaction { transaction, signature } = signed;
-        let checked = self.check_rules(transaction)?;
-        match &checked {
-            Checked::New(change) if !signature.verifies(transaction.account, change.message()) => {
-                Err(Refusal::BadSignature(transaction.account))
+    fn check(&self, transaction: &ShardTransaction, time: u64) -> Result<Checked, Refusal> {
+        let checked = self.check_rules(transaction, time)?;
+        match (&checked, transaction) {
+            (Checked::New(Change { message: Some(message), .. }), ShardTransaction::Rules(signed))
+                if !signed.signature.verifies(signed.transaction.account, *message) =>
+            {
+                Err(Refusal::BadSignature(signed.transaction.account))
             }
             _ => Ok(checked),
         }
@@ -54,7 +55,7 @@ pub trait Admission: Send + fmt::Debug {
     fn ended(&self) -> bool;
 
     /// The nonce that each account's next transaction has, in the whitelist's order.
-    fn next_nonces(&self) -> Vec<u32>;
+    fn next_nonces(&self) -> Vec<u64>;
 
     /// The value of each entry now, in the settlement list's order; zero where the snapshot had none.
     fn values(&self) -> Vec<Felt>;
@@ -66,8 +67,8 @@ pub trait Admission: Send + fmt::Debug {
     ///
     /// # Errors
     /// [`Refusal`]: the first rule that it breaks.
-    fn accept(&mut self, signed: &SignedTransaction) -> Result<Acceptance, Refusal> {
-        match self.check(signed)? {
+    fn accept(&mut self, transaction: &ShardTransaction, time: u64) -> Result<Acceptance, Refusal> {
+        match self.check(transaction, time)? {
             Checked::Duplicate { sequence } => Ok(Acceptance::Duplicate { sequence }),
             Checked::New(change) => {
                 let sequence = change.sequence;
@@ -93,37 +94,52 @@ pub enum Checked {
 /// What a transaction changes. Good for one [`apply`](Admission::apply) to the state that it was checked against, and one to each fork of it.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// The transaction's place in the sequence, from 0.
-    pub(crate) sequence: u32,
-    /// Its account's place in the whitelist.
-    pub(crate) account: usize,
-    /// The account's chain with it.
-    pub(crate) head: ChainHead,
-    /// What the chain was extended by.
-    pub(crate) words: [u32; 8],
-    /// The new values of entries, by their place in the settlement list.
-    pub(crate) values: Vec<(usize, Felt)>,
-    /// Whether it ends the shard.
-    pub(crate) ends: bool,
+    sequence: u32,
+    ends: bool,
+    message: Option<Felt>,
+    /// What only its program understands.
+    inside: Arc<dyn Inside>,
 }
 
+/// What a change is to its program.
+trait Inside: Any + fmt::Debug + Send + Sync {}
+impl<T: Any + fmt::Debug + Send + Sync> Inside for T {}
+
 impl Change {
+    /// A transaction's change, for its place in the sequence: whether it ends the shard, what its signature has to be of if that isn't checked yet, and what
+    /// its program [applies](Self::inside).
+    pub fn new<T: Any + fmt::Debug + Send + Sync>(
+        sequence: u32,
+        ends: bool,
+        message: Option<Felt>,
+        inside: Arc<T>,
+    ) -> Self {
+        Self { sequence, ends, message, inside }
+    }
+
     /// The transaction's place in the sequence, from 0.
     #[must_use]
     pub const fn sequence(&self) -> u32 {
         self.sequence
     }
 
-    /// What the signature of the transaction has to be of.
+    /// What the signature of the transaction has to be of; none if nothing is left to check.
     #[must_use]
-    pub fn message(&self) -> Felt {
-        self.head.message()
+    pub const fn message(&self) -> Option<Felt> {
+        self.message
     }
 
     /// Whether the transaction ends the shard.
     #[must_use]
     pub const fn ends(&self) -> bool {
         self.ends
+    }
+
+    /// What its program applies; none if that is of another type.
+    #[must_use]
+    pub fn inside<T: Any>(&self) -> Option<&T> {
+        let inside: &dyn Any = &*self.inside;
+        inside.downcast_ref()
     }
 }
 

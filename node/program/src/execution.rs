@@ -35,6 +35,12 @@ pub enum ExecuteError {
         /// The program that was to execute it.
         this: Felt,
     },
+    /// The start data's terms are of shards of another kind.
+    #[error("the start data has other terms than program {program} takes")]
+    Terms {
+        /// What people call the program.
+        program: &'static str,
+    },
     /// The transactions ended without the end event.
     #[error("there is no further transaction, and the shard has not ended")]
     Dry,
@@ -76,6 +82,7 @@ impl Coded for ExecuteError {
             Self::Vm(_) => "SW-EXEC-006",
             Self::Sink(_) => "SW-EXEC-007",
             Self::Program { .. } => "SW-EXEC-008",
+            Self::Terms { .. } => "SW-EXEC-009",
         }
     }
 
@@ -84,6 +91,9 @@ impl Coded for ExecuteError {
             Self::Start(error) => error.next_step(),
             Self::Values { .. } | Self::Value { .. } => "Take start data and snapshot from the World together.".into(),
             Self::Program { .. } => "Have the shard executed by the program that it was started with.".into(),
+            Self::Terms { .. } => {
+                "Start the shard with the program that its terms are of, or with the terms that its program takes.".into()
+            }
             Self::Dry => "Submit the transactions that are missing, the one that ends the shard included; execution goes on from the log.".into(),
             Self::Broken { .. } => {
                 "The log holds a transaction that was never accepted: restore it from a copy, or hand the shard back.".into()

@@ -1,7 +1,7 @@
 //! What a program is.
 
 use crate::{Admission, ExecuteError, Execution};
-use shardwire_model::{Felt, ShardStart, SignedTransaction};
+use shardwire_model::{Felt, Logged, ShardStart};
 use shardwire_witness::Chunk;
 use std::{fmt, io};
 
@@ -19,7 +19,10 @@ pub trait Program: Send + Sync + fmt::Debug {
 
     /// The state of a shard before its first transaction. `start` has been validated; where the snapshot has no usable value for an
     /// entry, transactions that touch it are refused (and execution refuses the snapshot).
-    fn admission(&self, start: ShardStart, values: &[Felt]) -> Box<dyn Admission>;
+    ///
+    /// # Errors
+    /// [`ExecuteError`] if this program can't execute such a shard, as [`ExecuteError::Terms`].
+    fn admission(&self, start: ShardStart, values: &[Felt]) -> Result<Box<dyn Admission>, ExecuteError>;
 
     /// Runs a shard to its end event, live: `transactions` may block until there is a further one, and ends the run when it ends. What
     /// it yields was accepted by this program's [`admission`](Self::admission), in that order.
@@ -31,7 +34,7 @@ pub trait Program: Send + Sync + fmt::Debug {
         &self,
         start: &ShardStart,
         values: &[Felt],
-        transactions: &mut dyn Iterator<Item = SignedTransaction>,
+        transactions: &mut dyn Iterator<Item = Logged>,
         sink: &mut Sink<'_>,
     ) -> Result<Execution, ExecuteError>;
 }

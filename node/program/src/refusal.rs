@@ -126,6 +126,9 @@ pub enum Refusal {
     /// Only the end event still fits.
     #[error("the shard is full: of its {MAX_TRANSACTIONS} transactions only the one that ends it is left")]
     Full,
+    /// A transaction in the form of another program.
+    #[error("the shard is one of the fixed rules, and takes no INVOKE")]
+    OtherForm,
     /// The snapshot has no usable value for the entry.
     #[error("the snapshot has no usable value for storage slot {0}")]
     NoValue(Slot),
@@ -154,6 +157,7 @@ impl Coded for Refusal {
             Self::Full => "SW-REFUSED-018",
             Self::NoValue(_) => "SW-REFUSED-019",
             Self::Increment { .. } => "SW-REFUSED-020",
+            Self::OtherForm => "SW-REFUSED-021",
         }
     }
 
@@ -180,6 +184,7 @@ impl Coded for Refusal {
             Self::BadSignature(_) => {
                 "Sign the head of the account's chain after this transaction; the chain begins with the start's commitment.".into()
             }
+            Self::OtherForm => "Submit it to a shard of contracts; `shardwire shard submit` sends what this one takes.".into(),
             Self::NoValue(_) => "Take start data and snapshot from the World together.".into(),
         }
     }

@@ -131,11 +131,11 @@ fn the_output_is_that_of_a_recomputation() {
 fn what_runs_is_admitted_and_ends_in_the_same_state() {
     for seed in 100..104 {
         let work = workload(4, 60, seed);
-        let mut admission = Rules.admission(work.start.clone(), &work.values);
+        let mut admission = Rules.admission(work.start.clone(), &work.values).unwrap();
         for (transaction, sequence) in work.transactions.iter().zip(0..) {
             assert!(!admission.ended());
-            assert_eq!(admission.accept(transaction), Ok(Acceptance::Accepted { sequence }));
-            assert_eq!(admission.accept(transaction), Ok(Acceptance::Duplicate { sequence }));
+            assert_eq!(admission.accept(&transaction.into(), 0), Ok(Acceptance::Accepted { sequence }));
+            assert_eq!(admission.accept(&transaction.into(), 0), Ok(Acceptance::Duplicate { sequence }));
         }
         assert!(admission.ended());
         let commitment = Poseidon::hash_array(&start_felts(&work.start));

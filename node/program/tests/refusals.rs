@@ -2,8 +2,8 @@
 #![allow(missing_docs)]
 
 use shardwire_model::{
-    AccountId, AccountKey, Call, Coded, ContractId, Felt, Key, Kind, MAX_INCREMENT, ShardStart, Signature,
-    SignedTransaction, Transaction,
+    AccountId, AccountKey, Call, Coded, ContractId, ContractTerms, Felt, Hash, Invoke, Key, Kind, Logged,
+    MAX_INCREMENT, ResourceBounds, ShardStart, ShardTransaction, Signature, SignedTransaction, Terms, Transaction,
 };
 use shardwire_program::{Acceptance, Admission, Checked, Program as _, Refusal, Rules};
 use shardwire_sample::{Player, Workload, workload};
@@ -21,7 +21,7 @@ impl Table {
         let values = [0u128, 1000, u128::MAX - 10, 5].map(Felt::from);
         let values = [&values[..], &[keys[0].id().0]].concat();
         let players = keys.iter().map(|key| Player::new(&start, key)).collect();
-        Self { admission: Rules.admission(start.clone(), &values), start, players }
+        Self { admission: Rules.admission(start.clone(), &values).unwrap(), start, players }
     }
     fn bank(&self) -> ContractId {
         self.start.contracts[0]
@@ -45,7 +45,7 @@ impl Table {
     fn submit(&mut self, signed: &SignedTransaction) -> Result<Acceptance, Refusal> {
         let state = |it: &dyn Admission| (it.values(), it.next_nonces(), it.accepted(), it.ended());
         let before = state(&*self.admission);
-        let result = self.admission.accept(signed);
+        let result = self.admission.accept(&signed.into(), 0);
         if result.is_err() {
             assert_eq!(state(&*self.admission), before, "a refused transaction changed something");
         }
@@ -157,14 +157,14 @@ fn what_is_checked_and_not_applied_leaves_everything_as_it_was() {
     let (game, counter) = (table.game(), table.key(0));
     let mut signer = table.players[0].clone();
     let signed = signer.sign(&table.start, game, Call::Add { counter, amount: 9 });
-    let Ok(Checked::New(first)) = table.admission.check(&signed) else { panic!("it is new") };
+    let Ok(Checked::New(first)) = table.admission.check(&signed.into(), 0) else { panic!("it is new") };
     assert_eq!((first.sequence(), first.ends()), (0, false));
     drop(first);
     assert_eq!((table.admission.accepted(), table.admission.values()[0]), (0, Felt::ZERO));
-    let Ok(Checked::New(again)) = table.admission.check(&signed) else { panic!("it is still new") };
+    let Ok(Checked::New(again)) = table.admission.check(&signed.into(), 0) else { panic!("it is still new") };
     table.admission.apply(again);
     assert_eq!((table.admission.accepted(), table.admission.values()[0]), (1, Felt::from(9)));
-    assert!(matches!(table.admission.check(&signed), Ok(Checked::Duplicate { sequence: 0 })));
+    assert!(matches!(table.admission.check(&signed.into(), 0), Ok(Checked::Duplicate { sequence: 0 })));
 }
 
 #[test]
@@ -223,11 +223,54 @@ fn whose_and_how_much() {
 fn a_snapshot_without_usable_values() {
     let Workload { start, keys, .. } = workload(1, 1, 3);
     // The counter is too large, the escrow and the lock are missing.
-    let mut admission = Rules.admission(start.clone(), &[Felt::from(u128::MAX) + Felt::ONE]);
+    let mut admission = Rules.admission(start.clone(), &[Felt::from(u128::MAX) + Felt::ONE]).unwrap();
     let mut player = Player::new(&start, &keys[0]);
     assert_eq!(start.entries[0].kind, Kind::Counter);
     let (key, slot) = (start.entries[0].key, start.entries[0].slot());
     let signed = player.sign(&start, start.contracts[1], Call::Add { counter: key, amount: 1 });
     let text = format!("the snapshot has no usable value for storage slot {slot}");
-    is(admission.accept(&signed), "SW-REFUSED-019", &text);
+    is(admission.accept(&signed.into(), 0), "SW-REFUSED-019", &text);
+}
+
+#[test]
+fn a_transaction_in_the_form_of_another_program() {
+    let mut table = Table::new();
+    let account = table.start.accounts[0];
+    let invoke = Invoke {
+        sender: ContractId(account.0),
+        nonce: 1,
+        calldata: vec![],
+        signature: vec![],
+        bounds: ResourceBounds::default(),
+    };
+    let refusal = table.admission.accept(&invoke.clone().into(), 0);
+    is(refusal, "SW-REFUSED-021", "the shard is one of the fixed rules, and takes no INVOKE");
+
+    let (start, game, call) = (table.start.clone(), table.game(), Call::Add { counter: table.key(0), amount: 1 });
+    let signed = table.players[0].sign(&start, game, call);
+    let log = [ShardTransaction::from(signed), invoke.into()].map(|transaction| Logged { transaction, time: 0 });
+    let values = table.admission.values();
+    let error = Rules.execute(&start, &values, &mut log.into_iter(), &mut |_| Ok(())).unwrap_err();
+    let text = "the shard program stopped at transaction 2: the shard is one of the fixed rules, and takes no INVOKE";
+    assert_eq!((error.code(), error.to_string().as_str()), ("SW-EXEC-004", text));
+}
+
+#[test]
+fn start_data_with_the_terms_of_another_program() {
+    let Workload { mut start, values, .. } = workload(1, 1, 3);
+    start.terms = Terms::Contracts(Box::new(ContractTerms {
+        genesis: Hash::default(),
+        begins: 0,
+        first_block: 1,
+        sequencer: ContractId::default(),
+        classes: vec![],
+        instances: vec![],
+        maxima: vec![],
+        scratch: vec![],
+    }));
+    let error = Rules.admission(start, &values).unwrap_err();
+    assert_eq!(
+        format!("{} {error} | {}", error.code(), error.next_step()),
+        "SW-EXEC-009 the start data has other terms than program rules takes | Start the shard with the program that its terms are of, or with the terms that its program takes."
+    );
 }

@@ -5,11 +5,11 @@
 
 use serde_json::{Value, json};
 use shardwire_model::{
-    AccountKey, Call, ContractId, EntryRequest, EventId, Felt, Key, Kind, PeerId, ShardStart, SignedTransaction,
-    StartRequest, Timestamp, finished_selector, program_hash, state_commitment,
+    AccountKey, Call, ContractId, EntryRequest, EventId, Felt, Key, Kind, PeerId, ShardStart, ShardTransaction,
+    SignedTransaction, StartRequest, Terms, Timestamp, finished_selector, program_hash, state_commitment,
 };
 use shardwire_program::rules;
-use shardwire_protocols::{ingress::transaction_hash, trace::job_id};
+use shardwire_protocols::trace::job_id;
 use shardwire_sample::Player;
 use shardwire_witness::compress;
 use std::{fs, path::Path};
@@ -63,6 +63,7 @@ fn request() -> StartRequest {
             entry(Kind::Escrow, bank(), 0x21, Some(anna), 1),
             entry(Kind::Lock, game(), 0x30, None, 0),
         ],
+        terms: Terms::Rules,
     }
 }
 
@@ -139,7 +140,7 @@ fn the_transactions_the_output_and_the_chunk_that_are_kept_are_those_of_a_run() 
                 "account": account,
                 "transaction": signed,
                 "bytes": bytes(signed),
-                "hash": transaction_hash(signed),
+                "hash": ShardTransaction::from(signed).hash(),
                 "words": signed.transaction.words(&start).unwrap(),
                 "head": hex::encode(player.head.0),
                 "message": format!("{:#x}", player.head.message()),

@@ -13,7 +13,7 @@ use shardwire_model::life::AbortReason;
 use shardwire_model::life::Ended;
 use shardwire_model::{
     AccountId, AccountKey, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Output, PeerId, Role,
-    SegmentId, ShardStart, Stage, StartRequest, Timestamp, Update, finished_selector,
+    SegmentId, ShardStart, Stage, StartRequest, Terms, Timestamp, Update, finished_selector,
     life::{AbortCause, Life, MAX_TIMEOUT, Part, Step},
 };
 use shardwire_protocols::{
@@ -149,6 +149,7 @@ pub(super) fn request(salt: u64) -> StartRequest {
             entry(shardwire_model::Kind::Escrow, GOLD, Some(account()), 40),
             entry(shardwire_model::Kind::Lock, SWORD, None, 0),
         ],
+        terms: Terms::Rules,
     }
 }
 

@@ -7,7 +7,7 @@ use shardwire_config::{Config, Environment, Flags};
 use shardwire_host::{Tasks, clock::SystemClock, evidence, history::Lives as _, peers, platform::Work};
 use shardwire_model::{
     AccountKey, Clock, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, Role, SegmentId,
-    ShardStart, StartRequest, Timestamp, finished_selector,
+    ShardStart, StartRequest, Terms, Timestamp, finished_selector,
     life::{AbortCause, AbortReason, Part, Step},
 };
 use shardwire_protocols::{
@@ -86,6 +86,7 @@ fn request(salt: u64) -> StartRequest {
         accounts: vec![AccountKey::from_secret([7; 32]).id()],
         end_event: EventId { from: game, selector: finished_selector() },
         entries: vec![EntryRequest { kind: Kind::Counter, contract: game, key, owner: None, amount: 0 }],
+        terms: Terms::Rules,
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use shardwire_files::text::{self, NotText, TextError};
 use shardwire_model::{
-    AccountId, Coded, ContractId, EntryRequest, EventId, Felt, PeerId, StartError, StartRequest, Timestamp, felt,
+    AccountId, Coded, ContractId, EntryRequest, EventId, Felt, PeerId, StartError, StartRequest, Terms, Timestamp, felt,
 };
 use shardwire_program::rules;
 use std::{
@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Largest file that is read: a request with all bounds exhausted is about 400 kB.
+/// Largest file that is read: a request with all bounds exhausted is about 600 kB.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// A file that is no start request.
@@ -74,6 +74,8 @@ struct Form {
     accounts: Vec<AccountId>,
     end_event: EventId,
     entries: Vec<EntryRequest>,
+    #[serde(default)]
+    terms: Terms,
 }
 
 #[derive(Deserialize)]
@@ -81,9 +83,9 @@ struct Program(#[serde(with = "felt::wire")] Felt);
 
 impl From<Form> for StartRequest {
     fn from(form: Form) -> Self {
-        let Form { salt, program, operator, contracts, accounts, end_event, entries } = form;
+        let Form { salt, program, operator, contracts, accounts, end_event, entries, terms } = form;
         let program = program.map_or_else(rules::hash, |program| program.0);
-        Self { salt, program, operator, contracts, accounts, end_event, entries }
+        Self { salt, program, operator, contracts, accounts, end_event, entries, terms }
     }
 }
 

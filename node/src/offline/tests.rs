@@ -8,7 +8,7 @@ use crate::{
 use rand::{SeedableRng, rngs::StdRng};
 use shardwire_host::{history::Advance as _, signed};
 use shardwire_model::{
-    ContractId, EventId, Felt, Hash, Output, SegmentId, ShardStart, Timestamp, finished_selector,
+    ContractId, EventId, Felt, Hash, Output, SegmentId, ShardStart, Terms, Timestamp, finished_selector,
     life::{Part, Step},
 };
 use shardwire_prover::ProverError;
@@ -76,6 +76,7 @@ fn job() -> Job {
         end_event: EventId { from: contract, selector: finished_selector() },
         deadline: Timestamp(1 << 50),
         entries: vec![],
+        terms: Terms::Rules,
     };
     Job {
         start,
@@ -183,7 +184,7 @@ fn what_is_wrong_is_named_with_its_file() {
     // A record that is none.
     let store = Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap();
     store
-        .put(&Table::<LogKey, u8>::new("operator.transactions", 1), &LogKey { shard: part.shard, sequence: 0 }, &7)
+        .put(&Table::<LogKey, u8>::new("operator.transactions", 2), &LogKey { shard: part.shard, sequence: 0 }, &7)
         .unwrap();
     assert!(store.all(&TRANSACTIONS).is_err());
     drop(store);

@@ -6,6 +6,7 @@ use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_model::{
     Coded as _, Hash, PeerId, Role, SegmentId, ShardId, ShardStart, Timestamp, abi_1,
     life::{AbortCause, AbortReason, EntryForm, Part},
+    without_terms,
 };
 use shardwire_reputation::Listing;
 use shardwire_store::{
@@ -297,7 +298,7 @@ fn histories_of_version_1_get_their_form() {
 fn jobs_of_version_1_keep_what_settlers_signed() {
     #[derive(Serialize, serde::Deserialize)]
     struct JobOf1 {
-        start: ShardStart,
+        start: without_terms::Start,
         values: Vec<u8>,
         segment: u32,
         operator: PeerId,
@@ -313,7 +314,9 @@ fn jobs_of_version_1_keep_what_settlers_signed() {
     const JOBS_1: Table<Hash, JobOf1> = Table::new("prover.jobs", 1);
     const LAYOUT_1: Layout = Layout { tables: &[&[JOBS_1.description()]], migrations: &[], formats: &[] };
     let (_place, older) = folder(PROVER);
-    let start = open(&older).all(&JOBS).unwrap().remove(0).1.start;
+    let ShardStart { shard, program, operator, contracts, accounts, end_event, deadline, entries, terms: _ } =
+        open(&older).all(&JOBS).unwrap().remove(0).1.start;
+    let start = without_terms::Start { shard, program, operator, contracts, accounts, end_event, deadline, entries };
     let (peer, message) = (PeerId([7; 32]), [&[1, 2, 3][..], &[4; 64]].concat());
     let job = |receipt| JobOf1 {
         start: start.clone(),

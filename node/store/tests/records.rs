@@ -4,12 +4,13 @@
 //! --test records` add the bytes of the new version. Bytes of a version that is pinned are only ever rewritten before the first release, by
 //! deleting them first.
 
-use redb::{ReadableDatabase as _, TableHandle as _};
+use redb::{ReadableDatabase as _, ReadableTable as _, TableHandle as _};
 use serde::{Serialize, de::DeserializeOwned};
 use shardwire_model::{
-    AccountKey, Call, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Output, PeerId, SegmentId, ShardId,
-    ShardStart, Signature, SignedTransaction, Timestamp, Transaction, Update, finished_selector,
+    AccountKey, Call, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Logged, Output, PeerId, SegmentId, ShardId,
+    ShardStart, Signature, SignedTransaction, Terms, Timestamp, Transaction, Update, finished_selector,
     life::{EntryForm, Part},
+    without_terms,
 };
 use shardwire_reputation::{Blame, Breach, Event, Listing, Policy, Record};
 use shardwire_store::{
@@ -45,6 +46,7 @@ fn start() -> ShardStart {
         end_event: EventId { from: contract, selector: finished_selector() },
         deadline: Timestamp(400_000),
         entries: vec![Entry { kind: Kind::Escrow, contract, key: Key(Felt::from(6)), guard: Felt::from(7) }],
+        terms: Terms::Rules,
     }
 }
 
@@ -110,7 +112,8 @@ fn samples(path: &Path) -> Samples {
         &shard,
         &Assignment { start: start(), values: values.clone(), settler: peer, epoch: 300 },
     );
-    samples.put(&TRANSACTIONS, &LogKey { shard, sequence: 300 }, &transaction());
+    let logged = Logged { transaction: transaction().into(), time: 400 };
+    samples.put(&TRANSACTIONS, &LogKey { shard, sequence: 300 }, &logged);
     let stored = StoredChunk { hash: Hash::of(b"chunk"), raw_bytes: 300, wire_bytes: 200 };
     samples.put(
         &EXECUTIONS,
@@ -229,4 +232,85 @@ fn segments_are_not_mixed_up() {
     );
     assert_eq!(store.with_prefix(&LEASES, &RecordKey::to_bytes(&ShardId(Felt::ONE))).unwrap().len(), 3);
     assert_eq!(SegmentId::from_bytes(&[0; 35]), None);
+}
+
+/// A file with one row of a table in some version; all other tables are empty ones of today.
+fn older(path: &Path, table: &str, version: u64, Bytes { key, record }: &Bytes) -> Store {
+    let database = redb::Database::create(path).unwrap();
+    let write = database.begin_write().unwrap();
+    {
+        let mut meta = write.open_table(redb::TableDefinition::<&str, u64>::new("meta")).unwrap();
+        meta.insert("shardwire node", 3).unwrap();
+        for it in LAYOUT.tables() {
+            meta.insert(it.name, if it.name == table { version } else { it.version }).unwrap();
+            write.open_table(redb::TableDefinition::<&[u8], &[u8]>::new(it.name)).unwrap();
+        }
+        let mut rows = write.open_table(redb::TableDefinition::<&[u8], &[u8]>::new(table)).unwrap();
+        rows.insert(&*hex::decode(key).unwrap(), &*hex::decode(record).unwrap()).unwrap();
+    }
+    write.commit().unwrap();
+    drop(database);
+    Store::open(&SystemDisk, path, &LAYOUT).unwrap()
+}
+
+/// The bytes of the version before today's that are pinned become those of today, whose samples say the same.
+#[test]
+fn what_the_version_before_has_written_is_found() {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors/records.json");
+    let pinned: Pinned = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let mut migrated = 0;
+    for table in LAYOUT.tables() {
+        let versions = &pinned[table.name];
+        for (version, bytes) in versions.iter().filter(|(version, _)| **version + 1 == table.version) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("node.redb");
+            let store = older(&path, table.name, *version, bytes);
+            assert!(store.was_older());
+            if table.name == TRANSACTIONS.description().name {
+                // When it was accepted wasn't noted.
+                let logged = Logged { transaction: transaction().into(), time: 0 };
+                assert!(store.all(&TRANSACTIONS).unwrap().into_iter().map(|(_, it)| it).eq([logged]));
+            } else {
+                drop(store);
+                let database = redb::Database::open(&path).unwrap();
+                let read = database.begin_read().unwrap();
+                let rows = read.open_table(redb::TableDefinition::<&[u8], &[u8]>::new(table.name)).unwrap();
+                let row = rows.iter().unwrap().next().unwrap().unwrap();
+                let found = Bytes { key: hex::encode(row.0.value()), record: hex::encode(row.1.value()) };
+                assert_eq!(found, versions[&table.version], "{} {version}", table.name);
+            }
+            migrated += 1;
+        }
+    }
+    assert_eq!(migrated, 5, "of each table that has changed");
+}
+
+/// What was about to be started before there were terms is started as it was asked for.
+#[test]
+fn a_start_that_was_noted_without_terms_is_of_the_fixed_rules() {
+    #[derive(Serialize)]
+    enum Noted {
+        Start { by: PeerId, request: without_terms::Request, deadline: Timestamp },
+    }
+    let contract = ContractId(Felt::from(5));
+    let request = without_terms::Request {
+        salt: 1,
+        program: Felt::from(78),
+        operator: PeerId([2; 32]),
+        contracts: vec![contract],
+        accounts: vec![AccountKey::from_secret([9; 32]).id()],
+        end_event: EventId { from: contract, selector: finished_selector() },
+        entries: vec![],
+    };
+    let (by, deadline, segment) = (PeerId([3; 32]), Timestamp(9), SegmentId::first(ShardId(Felt::from(77))));
+    let noted = Noted::Start { by, request: request.clone(), deadline };
+    let bytes = Bytes {
+        key: hex::encode(RecordKey::to_bytes(&segment)),
+        record: hex::encode(postcard::to_allocvec(&noted).unwrap()),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let store = older(&folder.path().join("node.redb"), "settler.intents", 1, &bytes);
+    let request = request.into_present();
+    assert_eq!(request.terms, Terms::Rules);
+    assert_eq!(store.get(&INTENTS, &segment).unwrap(), Some(Intent::Start { by, request, deadline }));
 }

@@ -28,7 +28,7 @@ pub use error::{Problem, WorkloadError};
 use serde::{Deserialize, Serialize};
 use shardwire_model::{
     AccountId, AccountKey, Call, ContractId, EntryRequest, EventId, Felt, Key, Kind, MAX_ENTRIES, PeerId, Slot,
-    StartRequest,
+    StartRequest, Terms,
 };
 use std::fmt;
 
@@ -158,6 +158,7 @@ impl Start {
             accounts: self.accounts.clone(),
             end_event: self.end_event,
             entries: self.entries.clone(),
+            terms: Terms::Rules,
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::Refusal;
 use serde::{Deserialize, Serialize};
 use shardwire_model::life::AbortReason;
-use shardwire_model::{Felt, Hash, Output, ShardId, ShardStart, StartRequest, Timestamp};
+use shardwire_model::{Felt, Hash, Output, ShardId, ShardStart, StartRequest, Terms, Timestamp, without_terms};
 use std::fmt;
 
 /// A change of the World. Its content names it ([`ticket`](Self::ticket)): the same operation twice is one operation.
@@ -32,6 +32,12 @@ pub enum Operation {
     },
 }
 
+/// What the name of a start is a hash of: the operation without its terms.
+#[derive(Serialize)]
+enum Content {
+    Start { request: without_terms::Request, deadline: Timestamp },
+}
+
 /// The name of an operation in a World of one network: a hash of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Ticket(pub Hash);
@@ -43,12 +49,25 @@ impl fmt::Display for Ticket {
 }
 
 impl Operation {
-    /// Its name in the World of this network.
+    /// Its name in the World of this network: a hash of its encoding. The terms of a start are a part of their own, and those of the fixed rules none: ledgers have
+    /// operations from before there were terms.
     #[must_use]
     pub fn ticket(&self, network: &str) -> Ticket {
         // Plain structs and enums: they always encode, and in one way.
-        let content = postcard::to_stdvec(self).unwrap_or_default();
-        Ticket(Hash::of_parts("shardwire operation", &[network.as_bytes(), &content]))
+        let terms = match self {
+            Self::Start { request, .. } if request.terms != Terms::Rules => postcard::to_stdvec(&request.terms).ok(),
+            _ => None,
+        };
+        let content = match self {
+            Self::Start { request, deadline } => {
+                let started = Content::Start { request: without_terms::Request::from(request), deadline: *deadline };
+                postcard::to_stdvec(&started)
+            }
+            _ => postcard::to_stdvec(self),
+        };
+        let content = content.unwrap_or_default();
+        let parts: Vec<&[u8]> = [network.as_bytes(), &content].into_iter().chain(terms.as_deref()).collect();
+        Ticket(Hash::of_parts("shardwire operation", &parts))
     }
 
     /// The shard that it is about.

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use shardwire_crdt::{Cell, Claim, Counter, Delta, Escrow, Lock, MergeError, settlement, undo};
 use shardwire_model::{
-    AccountId, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardId, ShardStart, Slot, Timestamp, Update,
-    finished_selector,
+    AccountId, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardId, ShardStart, Slot, Terms, Timestamp,
+    Update, finished_selector,
 };
 use std::collections::BTreeMap;
 
@@ -80,6 +80,7 @@ fn start_data(n: usize, plan: &Plan) -> ShardStart {
         end_event: EventId { from: CONTRACT, selector: finished_selector() },
         deadline: Timestamp(1),
         entries: plan.entries.iter().map(|(i, _)| entry(*i)).collect(),
+        terms: Terms::Rules,
     }
 }
 

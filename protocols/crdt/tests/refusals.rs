@@ -3,7 +3,7 @@
 use shardwire_crdt::{Cell, Claim, Counter, Delta, Escrow, Lock, MergeError, settlement};
 use shardwire_model::{
     AccountId, Coded, ContractId, Entry, EventId, Felt, Key, Kind, MAX_INCREMENT, PeerId, ShardId, ShardStart, Slot,
-    Timestamp, Update, finished_selector,
+    Terms, Timestamp, Update, finished_selector,
 };
 
 const GAME: ContractId = ContractId(Felt::ONE);
@@ -43,6 +43,7 @@ fn start(entries: &[(Kind, ContractId, u64)]) -> ShardStart {
         end_event: EventId { from: GAME, selector: finished_selector() },
         deadline: Timestamp(1),
         entries: entries.iter().map(entry).collect(),
+        terms: Terms::Rules,
     }
 }
 

@@ -1,10 +1,12 @@
-//! ABI 1: start data and outputs as data folders of that time keep them, and what they are today.
+//! ABI 1: start data and outputs as data folders of that time keep them, and what they became.
 //!
 //! Start data named neither a program nor a deadline, and storage was known by its address alone: an output's updates were those of the
 //! settlement list, in its order, which is where their contracts are found. Nothing of ABI 1 is executed, proven or settled any more; these
 //! types are read by the migrations of records and of the World, and by nothing else.
 
-use crate::{AccountId, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardId, ShardStart, Timestamp, felt};
+use crate::{
+    AccountId, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardId, ShardStart, Timestamp, felt, without_terms,
+};
 use serde::{Deserialize, Serialize};
 
 /// Its number.
@@ -28,12 +30,12 @@ pub struct Start {
 }
 
 impl Start {
-    /// As start data is today: no program ([`ShardStart::is_outdated`]), and a deadline that has passed.
+    /// As start data was after it: no program ([`ShardStart::is_outdated`]), and a deadline that has passed.
     #[must_use]
-    pub fn into_present(self) -> ShardStart {
+    pub fn into_next(self) -> without_terms::Start {
         let Self { shard, operator, contracts, accounts, end_event, entries } = self;
         let (program, deadline) = (Felt::ZERO, Timestamp(0));
-        ShardStart { shard, program, operator, contracts, accounts, end_event, deadline, entries }
+        without_terms::Start { shard, program, operator, contracts, accounts, end_event, deadline, entries }
     }
 }
 

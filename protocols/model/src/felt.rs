@@ -143,3 +143,9 @@ pub fn starknet_keccak(text: &str) -> Felt {
     bytes[0] &= 0x03;
     Felt::from_bytes_be(&bytes)
 }
+
+/// A short text as Cairo has it: its bytes are the number, the last the lowest. At most 31 bytes; longer ones are cut.
+#[must_use]
+pub fn short(text: &str) -> Felt {
+    Felt::from_bytes_be_slice(text.as_bytes().get(..31).unwrap_or(text.as_bytes()))
+}

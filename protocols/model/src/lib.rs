@@ -7,13 +7,16 @@
 //! - [`Felt`]s are elements of the Stark field. On the wire a felt is exactly 32 bytes, big-endian and canonical
 //!   (below the prime); in JSON it is `0x…`. [`felt`] holds the identities made of one.
 //! - [`ShardStart`] is the World's start data: what a shard may touch, and when it ends. It has a
-//!   [commitment](ShardStart::commitment) that everything else is bound to.
+//!   [commitment](ShardStart::commitment) that everything else is bound to. Its [`Terms`] are what shards of one kind have beyond that; [`contracts`] is
+//!   the start data of a shard of contracts in its program's order.
 //! - [`Transaction`] is a signed step of a shard; its [words](Transaction::words) are what is hashed and proven.
-//! - [`Invoke`] is a transaction of a shard of contracts, as wallets make it; [`execution`] is what came of it, [`sierra`] a class as it is declared.
+//! - [`Invoke`] is a transaction of a shard of contracts, as wallets make it. [`ShardTransaction`] is either.
+//!   [`execution`] is what came of it, [`sierra`] a class as it is declared.
 //! - [`Role`] and [`Stage`] say what a node does and how far a shard is; [`life`] says what may happen to a shard, and in which order.
 //! - [`Cause`] is a [`Coded`] error that goes to somebody else; [`bounded`] reads lists and texts that can't be longer than they may;
 //!   [`plain`] is what of a text a person may be shown.
-//! - [`Output`] is the public output of the shard program, and all that settlement believes. [`abi_1`] is what older data folders have of both.
+//! - [`Output`] is the public output of the shard program, and all that settlement believes. [`abi_1`] is what older data folders have of both,
+//!   [`without_terms`] what later ones have of starts.
 //!
 //! Bounds are the `MAX_…` constants; [`ShardStart::validate`] refuses what exceeds them.
 #![forbid(unsafe_code)]
@@ -27,6 +30,7 @@ pub mod bounded;
 mod cause;
 mod chain;
 mod clock;
+pub mod contracts;
 mod error;
 pub mod execution;
 pub mod felt;
@@ -39,12 +43,15 @@ mod peer;
 pub mod plain;
 mod program;
 mod proof;
+mod request;
 mod role;
 mod segment;
 pub mod sierra;
 mod slot;
 mod start;
+mod terms;
 mod transaction;
+pub mod without_terms;
 
 pub use account::{AccountKey, Signature};
 pub use address::{Address, MAX_HOST_BYTES, ParseAddressError, is_of_many, socket_address};
@@ -61,13 +68,16 @@ pub use output::{HEADER_FELTS, Output, OutputError, UPDATE_FELTS, Update};
 pub use peer::PeerId;
 pub use program::program_hash;
 pub use proof::MAX_PROOF_BYTES;
+pub use request::{EntryRequest, StartRequest};
 pub use role::Role;
 pub use segment::SegmentId;
 pub use slot::{ParseSlotError, Slot};
 pub use start::{
-    ABI_VERSION, Entry, EntryRequest, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError,
-    StartRequest, finished_selector, state_commitment,
+    ABI_VERSION, Entry, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError,
+    finished_selector, state_commitment,
 };
+pub use terms::{ContractTerms, Instance, Maximum, Terms};
 pub use transaction::{
-    Action, Call, MAX_INCREMENT, MAX_TRANSACTIONS, SignedTransaction, Transaction, TransactionError,
+    Action, Call, Logged, MAX_INCREMENT, MAX_TRANSACTIONS, ShardTransaction, SignedTransaction, Transaction,
+    TransactionError,
 };

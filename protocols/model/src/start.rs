@@ -1,11 +1,13 @@
 //! What a shard is started with, and the commitments to it.
 //!
-//! A [`StartRequest`] is what somebody asks the World for; a [`ShardStart`] is what the World fixed. Both are refused by
-//! [`ShardStart::validate`] where they contradict themselves, before anything moves.
+//! A [`StartRequest`](crate::StartRequest) is what somebody asks the World for; a [`ShardStart`] is what the World fixed. Both are refused by
+//! [`ShardStart::validate`] where they contradict themselves, before anything moves. What holds for shards of one kind alone is in their
+//! [`Terms`].
 
 use crate::{
-    Coded, Hash, PeerId, Slot, Timestamp, abi_1, bounded,
+    Coded, PeerId, Slot, Timestamp, abi_1, bounded, contracts,
     felt::{AccountId, ContractId, Felt, Key, Selector, ShardId, starknet_keccak},
+    terms::Terms,
 };
 use serde::{Deserialize, Serialize};
 use starknet_types_core::hash::{Poseidon, StarkHash};
@@ -15,8 +17,8 @@ use std::{collections::BTreeSet, fmt};
 pub const ABI_VERSION: u64 = 2;
 /// Most accounts a shard may whitelist. Each that acts costs the prover one signature (about 65 ms).
 pub const MAX_ACCOUNTS: usize = 256;
-/// Most contracts a shard may whitelist.
-pub const MAX_CONTRACTS: usize = 64;
+/// Most contracts a shard may whitelist: as many accounts as there may be, which in a shard of contracts are contracts, and 64 others.
+pub const MAX_CONTRACTS: usize = 320;
 /// Most storage addresses a shard may settle.
 pub const MAX_ENTRIES: usize = 1024;
 
@@ -84,7 +86,8 @@ pub struct Entry {
     pub contract: ContractId,
     /// The storage address.
     pub key: Key,
-    /// Whose it is: for an escrow the account that may spend it, for a lock the shard that holds it, for a counter zero.
+    /// Whose it is: for an escrow the account that may spend it (zero in a shard of contracts, which decide that), for a lock the shard that holds
+    /// it, for a counter zero.
     #[serde(with = "crate::felt::wire")]
     pub guard: Felt,
 }
@@ -94,113 +97,6 @@ impl Entry {
     #[must_use]
     pub const fn slot(&self) -> Slot {
         Slot::new(self.contract, self.key)
-    }
-}
-
-/// One storage address that somebody asks a shard to be started over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EntryRequest {
-    /// How it merges.
-    pub kind: Kind,
-    /// The contract whose storage it is.
-    pub contract: ContractId,
-    /// The storage address.
-    pub key: Key,
-    /// For an escrow: the account that may spend it. Absent otherwise.
-    #[serde(default)]
-    pub owner: Option<AccountId>,
-    /// For an escrow: how much moves from the balance to the shard. Zero otherwise.
-    #[serde(default, with = "crate::amount")]
-    pub amount: u128,
-}
-
-impl EntryRequest {
-    /// Which storage slot it is of.
-    #[must_use]
-    pub const fn slot(&self) -> Slot {
-        Slot::new(self.contract, self.key)
-    }
-}
-
-/// What somebody asks the World for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StartRequest {
-    /// Chosen by the requester: the same request with the same salt is the same shard, and starts once.
-    pub salt: u64,
-    /// The hash of the program that will execute it.
-    #[serde(with = "crate::felt::wire")]
-    pub program: Felt,
-    /// Who will execute it.
-    pub operator: PeerId,
-    /// The contracts whose storage it may touch.
-    #[serde(deserialize_with = "bounded::wire_list::<_, _, MAX_CONTRACTS>")]
-    pub contracts: Vec<ContractId>,
-    /// The accounts whose transactions it takes.
-    #[serde(deserialize_with = "bounded::wire_list::<_, _, MAX_ACCOUNTS>")]
-    pub accounts: Vec<AccountId>,
-    /// The event that ends it.
-    pub end_event: EventId,
-    /// What it may touch.
-    #[serde(deserialize_with = "bounded::wire_list::<_, _, MAX_ENTRIES>")]
-    pub entries: Vec<EntryRequest>,
-}
-
-impl StartRequest {
-    /// The shard that this request starts in the network of this name: a hash of all of it, so that a request repeated is
-    /// the same shard, and no two networks share one.
-    #[must_use]
-    pub fn shard_id(&self, network: &str) -> ShardId {
-        let felts = |it: &mut dyn Iterator<Item = Felt>| it.flat_map(|felt| felt.to_bytes_be()).collect::<Vec<u8>>();
-        let entries: Vec<u8> = self
-            .entries
-            .iter()
-            .flat_map(|entry| {
-                let owner = entry.owner.unwrap_or_default().0;
-                let head =
-                    [Felt::from(entry.kind.number()), entry.contract.0, entry.key.0, owner, Felt::from(entry.amount)];
-                head.into_iter().flat_map(|felt| felt.to_bytes_be())
-            })
-            .collect();
-        let mut hash = Hash::of_parts(
-            "shardwire shard",
-            &[
-                network.as_bytes(),
-                &self.salt.to_le_bytes(),
-                &self.program.to_bytes_be(),
-                &self.operator.0,
-                &felts(&mut self.contracts.iter().map(|c| c.0)),
-                &felts(&mut self.accounts.iter().map(|a| a.0)),
-                &felts(&mut [self.end_event.from.0, self.end_event.selector.0].into_iter()),
-                &entries,
-            ],
-        );
-        hash.0[0] &= 0x03; // 250 bits: always below the prime.
-        ShardId(Felt::from_bytes_be(&hash.0))
-    }
-
-    /// The start data that follows from this request and a deadline, which is the World's to give.
-    #[must_use]
-    pub fn to_start(&self, network: &str, deadline: Timestamp) -> ShardStart {
-        let shard = self.shard_id(network);
-        let guard = |entry: &EntryRequest| match entry.kind {
-            Kind::Counter => Felt::ZERO,
-            Kind::Escrow => entry.owner.unwrap_or_default().0,
-            Kind::Lock => shard.0,
-        };
-        ShardStart {
-            shard,
-            program: self.program,
-            operator: self.operator,
-            contracts: self.contracts.clone(),
-            accounts: self.accounts.clone(),
-            end_event: self.end_event,
-            deadline,
-            entries: self
-                .entries
-                .iter()
-                .map(|e| Entry { kind: e.kind, contract: e.contract, key: e.key, guard: guard(e) })
-                .collect(),
-        }
     }
 }
 
@@ -227,6 +123,9 @@ pub struct ShardStart {
     /// The settlement list, at most [`MAX_ENTRIES`]: nothing else appears in the output.
     #[serde(deserialize_with = "bounded::wire_list::<_, _, MAX_ENTRIES>")]
     pub entries: Vec<Entry>,
+    /// What its program needs to know beyond that.
+    #[serde(default)]
+    pub terms: Terms,
 }
 
 /// A start that can't be.
@@ -282,6 +181,9 @@ pub enum StartError {
         /// The entry.
         slot: Slot,
     },
+    /// The terms of a shard of contracts contradict themselves or the rest.
+    #[error(transparent)]
+    Contracts(#[from] contracts::StartError),
     /// The event can't be emitted by any transaction.
     #[error("the end event's selector {selector} is none that a transaction can emit, so the shard could never end")]
     Endless {
@@ -299,6 +201,7 @@ impl Coded for StartError {
             Self::ForeignOwner { .. } => "SW-START-004",
             Self::NotEscrow { .. } => "SW-START-005",
             Self::Guard { .. } => "SW-START-006",
+            Self::Contracts(error) => error.code(),
             Self::Endless { .. } => "SW-START-007",
         }
     }
@@ -311,6 +214,7 @@ impl Coded for StartError {
             Self::ForeignOwner { .. } => "Add the account to the whitelist, or correct the owner.".into(),
             Self::NotEscrow { .. } => "Remove the owner and the amount, or make it an escrow.".into(),
             Self::Guard { .. } => "Take the start data from the World as it is.".into(),
+            Self::Contracts(error) => error.next_step(),
             Self::Endless { .. } => {
                 format!("Use the selector of the event 'Finished': {}.", finished_selector())
             }
@@ -326,21 +230,6 @@ fn listed<T: Ord + fmt::Display + Copy>(what: &'static str, list: &[T], max: usi
     match list.iter().find(|it| !set.insert(**it)) {
         Some(again) => Err(StartError::Twice { what, which: again.to_string() }),
         None => Ok(set),
-    }
-}
-
-impl StartRequest {
-    /// Refuses what [`ShardStart::validate`] refuses, and owners or amounts where they have no meaning.
-    ///
-    /// # Errors
-    /// [`StartError`]: the first contradiction.
-    pub fn validate(&self, network: &str, deadline: Timestamp) -> Result<ShardStart, StartError> {
-        let misplaced = |e: &&EntryRequest| e.kind != Kind::Escrow && (e.owner.is_some() || e.amount != 0);
-        if let Some(entry) = self.entries.iter().find(misplaced) {
-            return Err(StartError::NotEscrow { kind: entry.kind, slot: entry.slot() });
-        }
-        let start = self.to_start(network, deadline);
-        start.validate().map(|()| start)
     }
 }
 
@@ -363,27 +252,48 @@ impl ShardStart {
         if !contracts.contains(&self.end_event.from) {
             return Err(StartError::ForeignContract { what: "the end event".into(), contract: self.end_event.from });
         }
-        if self.end_event.selector != finished_selector() {
-            return Err(StartError::Endless { selector: self.end_event.selector });
-        }
         for entry in &self.entries {
             let (Entry { kind, contract, guard, .. }, slot) = (entry, entry.slot());
             if !contracts.contains(contract) {
                 return Err(StartError::ForeignContract { what: format!("{kind} {slot}"), contract: *contract });
             }
             match kind {
-                Kind::Escrow if !accounts.contains(&AccountId(*guard)) => {
-                    return Err(StartError::ForeignOwner { slot, owner: *guard });
-                }
                 Kind::Lock if *guard != self.shard.0 => return Err(StartError::Guard { kind: *kind, slot }),
                 Kind::Counter if *guard != Felt::ZERO => return Err(StartError::Guard { kind: *kind, slot }),
                 _ => {}
             }
         }
-        Ok(())
+        match &self.terms {
+            Terms::Contracts(terms) => Ok(contracts::Start::of(self, terms)?.validate()?),
+            Terms::Rules => self.validate_rules(&accounts),
+        }
     }
 
-    /// The felts that the [commitment](Self::commitment) hashes and the shard program reads, in this order: abi version,
+    /// What only a shard of the fixed rules must be.
+    fn validate_rules(&self, accounts: &BTreeSet<AccountId>) -> Result<(), StartError> {
+        if self.end_event.selector != finished_selector() {
+            return Err(StartError::Endless { selector: self.end_event.selector });
+        }
+        let foreign = |it: &&Entry| it.kind == Kind::Escrow && !accounts.contains(&AccountId(it.guard));
+        match self.entries.iter().find(foreign) {
+            Some(entry) => Err(StartError::ForeignOwner { slot: entry.slot(), owner: entry.guard }),
+            None => Ok(()),
+        }
+    }
+
+    /// The start data as the program of contracts reads it.
+    ///
+    /// # Errors
+    /// [`contracts::StartError::Rules`] if the shard is none of contracts; others as from [`validate`](Self::validate).
+    pub fn for_contracts(&self) -> Result<contracts::Start, contracts::StartError> {
+        match &self.terms {
+            Terms::Contracts(terms) => contracts::Start::of(self, terms),
+            Terms::Rules => Err(contracts::StartError::Rules),
+        }
+    }
+
+    /// The felts that the [commitment](Self::commitment) hashes and the shard program reads. In a shard of contracts they are
+    /// [those](contracts::Start::to_felts) of the start data in the program's order; where it contradicts itself, none. In a shard of rules, in this order: abi version,
     /// shard, program, operator (low 128 bits, high 128 bits of its id as a big-endian number), end event (from, selector), deadline
     /// (milliseconds), number of contracts, of accounts, of entries; the contracts; the accounts; (kind, contract's index, key, guard) of each entry.
     ///
@@ -391,10 +301,11 @@ impl ShardStart {
     /// program](Self::is_outdated) is of ABI 1, which has neither program nor deadline, so its commitment is what it was.
     #[must_use]
     pub fn to_felts(&self) -> Vec<Felt> {
-        let half = |bytes: &[u8]| Felt::from_bytes_be_slice(bytes);
-        let (high, low) = self.operator.0.split_at(16);
+        if let Terms::Contracts(terms) = &self.terms {
+            return contracts::Start::of(self, terms).map(|start| start.to_felts()).unwrap_or_default();
+        }
         let count = |n: usize| Felt::from(n as u64);
-        let (operator, end) = ([half(low), half(high)], [self.end_event.from.0, self.end_event.selector.0]);
+        let (operator, end) = (operator_felts(self.operator), [self.end_event.from.0, self.end_event.selector.0]);
         let mut felts = if self.is_outdated() {
             [&[Felt::from(abi_1::VERSION), self.shard.0], &operator[..], &end].concat()
         } else {
@@ -434,6 +345,12 @@ impl ShardStart {
     pub fn entry_index(&self, slot: Slot) -> Option<usize> {
         self.entries.iter().position(|it| it.slot() == slot)
     }
+}
+
+/// An operator's id as programs read it: its low 128 bits and its high 128 bits as a big-endian number.
+pub(crate) fn operator_felts(operator: PeerId) -> [Felt; 2] {
+    let (high, low) = operator.0.split_at(16);
+    [low, high].map(Felt::from_bytes_be_slice)
 }
 
 /// The commitment to a state of a shard: Poseidon of the start commitment and the value of each entry, in the settlement list's order.

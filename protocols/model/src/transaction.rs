@@ -1,7 +1,7 @@
-//! Transactions: what an account asks a shard to do, and the eight words that are hashed, signed and proven.
+//! Transactions: what an account asks a shard to do, and the eight words of one of rules that are hashed, signed and proven.
 
 use crate::{
-    Coded, ShardStart, Signature, Slot,
+    Coded, Hash, Invoke, ShardStart, Signature, Slot,
     felt::{AccountId, ContractId, Key},
 };
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,91 @@ pub struct SignedTransaction {
     pub signature: Signature,
 }
 
+/// A transaction as it is submitted and logged, in the form that the shard's program takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShardTransaction {
+    /// One of the fixed rules.
+    Rules(SignedTransaction),
+    /// An INVOKE of a shard of contracts.
+    Invoke(Invoke),
+}
+
+impl ShardTransaction {
+    /// Whose it is.
+    #[must_use]
+    pub const fn account(&self) -> AccountId {
+        match self {
+            Self::Rules(signed) => signed.transaction.account,
+            Self::Invoke(invoke) => AccountId(invoke.sender.0),
+        }
+    }
+
+    /// Its number among the account's: from 1 in a shard of rules, from what the state has in one of contracts.
+    #[must_use]
+    pub fn nonce(&self) -> u64 {
+        match self {
+            Self::Rules(signed) => signed.transaction.nonce.into(),
+            Self::Invoke(invoke) => invoke.nonce,
+        }
+    }
+
+    /// The hash by which receipts and histories name it: of its encoding, signature included.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        // Numbers and lists of numbers: postcard always encodes them.
+        match self {
+            Self::Rules(signed) => {
+                Hash::of_parts("shardwire transaction 1", &[&postcard::to_allocvec(signed).unwrap_or_default()])
+            }
+            Self::Invoke(invoke) => {
+                Hash::of_parts("shardwire invoke 1", &[&postcard::to_allocvec(invoke).unwrap_or_default()])
+            }
+        }
+    }
+}
+
+impl From<SignedTransaction> for ShardTransaction {
+    fn from(signed: SignedTransaction) -> Self {
+        Self::Rules(signed)
+    }
+}
+
+impl From<&SignedTransaction> for ShardTransaction {
+    fn from(signed: &SignedTransaction) -> Self {
+        Self::Rules(*signed)
+    }
+}
+
+impl From<Invoke> for ShardTransaction {
+    fn from(invoke: Invoke) -> Self {
+        Self::Invoke(invoke)
+    }
+}
+
+/// A transaction in a shard's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logged {
+    /// The transaction.
+    pub transaction: ShardTransaction,
+    /// When the operator accepted it, in seconds since the Unix epoch; not before the one before it. The fixed rules don't look at it. Logs of before it was noted have 0.
+    pub time: u64,
+}
+
+impl Logged {
+    /// The hash of a log with this one more; that of an empty log is all zeros. The time is part of what a shard of contracts executes, and of no shard of rules.
+    #[must_use]
+    pub fn extend(&self, log: Hash) -> Hash {
+        let hash = self.transaction.hash();
+        match self.transaction {
+            ShardTransaction::Rules(_) => Hash::of_parts("shardwire log 1", &[&log.0, &hash.0]),
+            ShardTransaction::Invoke(_) => {
+                Hash::of_parts("shardwire log 2", &[&log.0, &hash.0, &self.time.to_le_bytes()])
+            }
+        }
+    }
+}
+
 /// A transaction that names something which the shard's start data does not list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransactionError {
@@ -151,5 +236,49 @@ impl Transaction {
         #[allow(clippy::cast_possible_truncation)]
         let part = |place: u32| (amount >> (32 * place)) as u32;
         Ok([self.nonce, action as u32, index, other, part(0), part(1), part(2), part(3)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Felt, ResourceBounds};
+
+    #[test]
+    fn a_transaction_of_rules_is_named_as_before_there_were_others() {
+        let signed = SignedTransaction {
+            transaction: Transaction {
+                account: AccountId(Felt::ONE),
+                nonce: 3,
+                contract: ContractId(Felt::TWO),
+                call: Call::Finish,
+            },
+            signature: Signature { r: Felt::ONE, s: Felt::TWO },
+        };
+        let transaction = ShardTransaction::from(signed);
+        let encoded = postcard::to_allocvec(&signed).unwrap();
+        assert_eq!(transaction.hash(), Hash::of_parts("shardwire transaction 1", &[&encoded]));
+        assert_eq!((transaction.account(), transaction.nonce()), (AccountId(Felt::ONE), 3));
+        let log = Logged { transaction, time: 5 };
+        let extended = Hash::of_parts("shardwire log 1", &[&[0; 32], &log.transaction.hash().0]);
+        assert_eq!(log.extend(Hash::default()), extended);
+        assert_eq!(Logged { time: 6, ..log }.extend(Hash::default()), extended);
+    }
+
+    #[test]
+    fn a_log_of_invokes_has_their_times() {
+        let invoke = |signature: u64| Invoke {
+            sender: ContractId(Felt::THREE),
+            nonce: 1 << 40,
+            calldata: vec![Felt::ONE],
+            signature: vec![signature.into()],
+            bounds: ResourceBounds::default(),
+        };
+        let transaction = ShardTransaction::from(invoke(1));
+        assert_eq!((transaction.account(), transaction.nonce()), (AccountId(Felt::THREE), 1 << 40));
+        assert_ne!(transaction.hash(), ShardTransaction::from(invoke(2)).hash());
+        let log = Logged { transaction, time: 5 };
+        assert_ne!(log.extend(Hash::default()), Logged { time: 6, ..log.clone() }.extend(Hash::default()));
+        assert_eq!(postcard::from_bytes::<Logged>(&postcard::to_allocvec(&log).unwrap()).unwrap(), log);
     }
 }

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use shardwire_model::{
     AccountId, AccountKey, ChainHead, ContractId, EntryRequest, EventId, Felt, Key, Kind, PeerId, ShardStart,
-    Signature, StartRequest, Timestamp, felt, finished_selector, state_commitment, transactions_commitment,
+    Signature, StartRequest, Terms, Timestamp, felt, finished_selector, state_commitment, transactions_commitment,
 };
 
 fn hex(text: &str) -> Felt {
@@ -36,6 +36,7 @@ fn start() -> ShardStart {
             entry(Kind::Escrow, 0xc2, 0x20, Some(0xa2), 100),
             entry(Kind::Lock, 0xc1, 0x30, None, 0),
         ],
+        terms: Terms::Rules,
     };
     request.validate("test", Timestamp(1_800_000_000_000)).unwrap()
 }

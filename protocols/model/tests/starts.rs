@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use shardwire_model::{
     AccountId, Call, Coded, ContractId, EntryRequest, EventId, Felt, Key, Kind, MAX_ACCOUNTS, MAX_CONTRACTS,
-    MAX_ENTRIES, PeerId, Selector, ShardId, ShardStart, Slot, StartError, StartRequest, Timestamp, Transaction,
+    MAX_ENTRIES, PeerId, Selector, ShardId, ShardStart, Slot, StartError, StartRequest, Terms, Timestamp, Transaction,
     finished_selector,
 };
 use std::collections::BTreeSet;
@@ -35,6 +35,7 @@ fn request() -> StartRequest {
             entry(Kind::Escrow, 0xc2, 0x20, Some(0xa2), 100),
             entry(Kind::Lock, 0xc1, 0x30, None, 0),
         ],
+        terms: Terms::Rules,
     }
 }
 
@@ -55,14 +56,14 @@ fn reads(error: &StartError, code: &str, text: &str, next: &str) {
 #[test]
 fn every_refusal() {
     let split = "Split the work";
-    refused(|it| it.contracts.clear(), "SW-START-001", "contract: 0 given, 1 to 64 allowed", split);
+    refused(|it| it.contracts.clear(), "SW-START-001", "contract: 0 given, 1 to 320 allowed", split);
     refused(|it| it.accounts.clear(), "SW-START-001", "account: 0 given, 1 to 256 allowed", split);
     refused(|it| it.entries.clear(), "SW-START-001", "storage slot: 0 given, 1 to 1024 allowed", split);
     let many = |n: usize| (0..=n as u64).map(|n| n + 0xa1);
     refused(
         |it| it.contracts = many(MAX_CONTRACTS).map(contract).collect(),
         "SW-START-001",
-        "contract: 65 given, 1 to 64 allowed",
+        "contract: 321 given, 1 to 320 allowed",
         split,
     );
     refused(

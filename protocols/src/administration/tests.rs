@@ -1,7 +1,9 @@
 use super::*;
 use crate::{
     Signed,
-    testing::{DiskFull, LARGEST, fits, halves, identity, largest_cause, largest_start, refused_when_read, rule},
+    testing::{
+        DiskFull, LARGEST, fits, halves, identity, largest_cause, largest_start, largest_terms, refused_when_read, rule,
+    },
 };
 use shardwire_model::{
     AccountId, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, MAX_ACCOUNTS, MAX_CONTRACTS,
@@ -117,6 +119,7 @@ fn request() -> StartRequest {
             };
             MAX_ENTRIES
         ],
+        terms: largest_terms(),
     }
 }
 

@@ -184,7 +184,7 @@ fn what_is_no_piece_of_evidence_is_refused_and_the_longest_fits() {
     };
     let bytes = longest.to_bytes();
     assert_eq!(Accusation::from_bytes(&bytes).unwrap().check(&Reader).unwrap(), longest.check(&Reader).unwrap());
-    let cause = Outcome::Refused { cause: largest_cause(), due: Some(u32::MAX) };
+    let cause = Outcome::Refused { cause: largest_cause(), due: Some(u64::MAX) };
     let refusals = Evidence::Receipts(Box::new([receipt(1, 8, cause.clone()), receipt(1, 9, cause)]));
     assert!(Accusation { accused: identity(1).peer(), evidence: refusals }.to_bytes().len() < 4096);
 

@@ -1,8 +1,8 @@
 //! The client's half.
 
-use super::{Bye, DEPTH, Ingress, Open, Opened, Receipt, ReceiptContent, Refused, Submit, transaction_hash};
+use super::{Bye, DEPTH, Ingress, Open, Opened, Receipt, ReceiptContent, Refused, Submit};
 use crate::noted_pipeline::NotedPipeline;
-use shardwire_model::{AccountId, Hash, PeerId, ShardId, SignedTransaction};
+use shardwire_model::{AccountId, Hash, PeerId, ShardId, ShardTransaction};
 use shardwire_transport::{
     Branch, Initiator, PeerKey, SessionError,
     algebra::{Eps, Send},
@@ -70,7 +70,7 @@ pub struct Client {
 struct Due {
     transaction: Hash,
     account: AccountId,
-    nonce: u32,
+    nonce: u64,
 }
 
 impl Client {
@@ -86,11 +86,11 @@ impl Client {
     /// # Errors
     /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the operator breaks the protocol or one of
     /// its rules. Further calls return the same.
-    pub async fn submit(&mut self, transaction: &SignedTransaction) -> Result<Option<Receipt>, SessionError> {
+    pub async fn submit(&mut self, transaction: impl Into<ShardTransaction>) -> Result<Option<Receipt>, SessionError> {
+        let transaction = transaction.into();
         let receipt = if self.submits.has_room() { None } else { self.receipt().await? };
-        let (account, nonce) = (transaction.transaction.account, transaction.transaction.nonce);
-        let due = Due { transaction: transaction_hash(transaction), account, nonce };
-        self.submits.request(Submit { transaction: *transaction }, due).await?;
+        let due = Due { transaction: transaction.hash(), account: transaction.account(), nonce: transaction.nonce() };
+        self.submits.request(Submit { transaction }, due).await?;
         Ok(receipt)
     }
 

@@ -5,7 +5,10 @@ use crate::{
     size, timing,
 };
 use serde::{Deserialize, Serialize};
-use shardwire_model::{AccountId, Cause, Hash, MAX_ACCOUNTS, ShardId, ShardStart, SignedTransaction, bounded};
+use shardwire_model::{
+    AccountId, Cause, Hash, MAX_ACCOUNTS, MAX_CALLDATA_FELTS, MAX_SIGNATURE_FELTS, ShardId, ShardStart,
+    ShardTransaction, bounded,
+};
 use shardwire_transport::message;
 
 /// Which shard the client wants to send transactions to.
@@ -46,7 +49,7 @@ pub struct Opened {
     pub start: ShardStart,
     /// The nonce that each account's next transaction has, in the order of the whitelist.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_ACCOUNTS>")]
-    pub nonces: Vec<u32>,
+    pub nonces: Vec<u64>,
     /// Transactions accepted so far.
     pub accepted: u32,
     /// Whether no further transaction is accepted, because the end event was emitted or the shard is over. What was accepted before is
@@ -58,7 +61,7 @@ pub struct Opened {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Submit {
     /// The transaction, with its account's signature.
-    pub transaction: SignedTransaction,
+    pub transaction: ShardTransaction,
 }
 
 /// What became of a transaction.
@@ -77,7 +80,7 @@ pub enum Outcome {
         /// The rule: a stable code, and words for a person.
         cause: Cause,
         /// The nonce that the account's next transaction must have; none if the shard takes no more of it.
-        due: Option<u32>,
+        due: Option<u64>,
     },
 }
 
@@ -86,12 +89,12 @@ pub enum Outcome {
 pub struct ReceiptContent {
     /// The shard.
     pub shard: ShardId,
-    /// The transaction, by [`transaction_hash`]: an account may have signed several with one nonce.
+    /// The transaction, by its [hash](ShardTransaction::hash): an account may have signed several with one nonce.
     pub transaction: Hash,
     /// Its account.
     pub account: AccountId,
     /// Its nonce.
-    pub nonce: u32,
+    pub nonce: u64,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -107,25 +110,25 @@ pub type Receipt = Signed<ReceiptContent>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bye {}
 
-/// The hash by which receipts name a signed transaction: of its encoding, signature included.
-#[must_use]
-pub fn transaction_hash(transaction: &SignedTransaction) -> Hash {
-    // A plain struct of numbers: postcard always encodes it.
-    Hash::of_parts("shardwire transaction 1", &[&postcard::to_allocvec(transaction).unwrap_or_default()])
-}
-
 /// Account, nonce, contract, call (its tag, two keys, an amount), signature.
 const SIGNED_TRANSACTION: u32 =
     size::FELT + size::U32 + size::FELT + (size::TAG + 2 * size::FELT + size::U128) + 2 * size::FELT;
-const CONTENT: u32 = size::FELT + size::HASH + size::FELT + size::U32 + size::TAG + size::CAUSE + size::TAG + size::U32;
+/// Sender, nonce, calldata, signature, bounds of three resources.
+const INVOKE: u32 = size::FELT
+    + size::U64
+    + size::list(MAX_CALLDATA_FELTS, size::FELT)
+    + size::list(MAX_SIGNATURE_FELTS, size::FELT)
+    + 3 * size::U64;
+const TRANSACTION: u32 = size::TAG + size::max(SIGNED_TRANSACTION, INVOKE);
+const CONTENT: u32 = size::FELT + size::HASH + size::FELT + size::U64 + size::TAG + size::CAUSE + size::TAG + size::U64;
 
 message!(Open, max_bytes = size::FELT, deadline = timing::GREETING);
 message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = timing::ANSWER);
 message!(
     Opened,
-    max_bytes = size::SHARD_START + size::list(MAX_ACCOUNTS, size::U32) + size::U32 + size::TAG,
+    max_bytes = size::SHARD_START + size::list(MAX_ACCOUNTS, size::U64) + size::U32 + size::TAG,
     deadline = timing::ANSWER
 );
-message!(Submit, max_bytes = SIGNED_TRANSACTION, deadline = timing::IDLE, pipeline_depth = super::DEPTH);
+message!(Submit, max_bytes = TRANSACTION, deadline = timing::IDLE, pipeline_depth = super::DEPTH);
 message!(Receipt, max_bytes = CONTENT + size::SIGNATURE, deadline = timing::ANSWER);
 message!(Bye, max_bytes = 0, deadline = timing::IDLE);

@@ -17,9 +17,7 @@ mod server;
 mod tests;
 
 pub use client::{Client, Opening, open};
-pub use messages::{
-    Bye, Open, Opened, Outcome, Receipt, ReceiptContent, RefusalReason, Refused, Submit, transaction_hash,
-};
+pub use messages::{Bye, Open, Opened, Outcome, Receipt, ReceiptContent, RefusalReason, Refused, Submit};
 pub use server::{Handler, serve};
 
 use shardwire_transport::{
@@ -27,8 +25,8 @@ use shardwire_transport::{
     algebra::{Choose, Eps, HasDual, Offer, Rec, Recv, Send, Var, Z},
 };
 
-/// Most transactions without a receipt: 64 × 270 bytes on the wire, and enough that signatures are checked back to back at any
-/// round trip below 64 × 1 ms.
+/// Most transactions without a receipt: 64 × 270 bytes on the wire for those of rules, and enough that signatures are checked back to back at any
+/// round trip below 64 × 1 ms. The longest INVOKEs have 168 kB each; what of them isn't read waits in the session's window.
 pub const DEPTH: usize = 64;
 
 /// The protocol: the client is the initiator.

@@ -1,10 +1,8 @@
 //! The operator's half.
 
-use super::{
-    Bye, DEPTH, Ingress, Open, Opened, Outcome, Receipt, ReceiptContent, Refused, Submit, Turn, transaction_hash,
-};
+use super::{Bye, DEPTH, Ingress, Open, Opened, Outcome, Receipt, ReceiptContent, Refused, Submit, Turn};
 use crate::{Failure, ServeError, signed::Signed};
-use shardwire_model::{PeerId, ShardId, SignedTransaction};
+use shardwire_model::{AccountId, Hash, PeerId, ShardId, ShardTransaction};
 use shardwire_transport::{Identity, Responder, Session, algebra::HasDual};
 use std::future::Future;
 
@@ -23,7 +21,7 @@ pub trait Handler: Sync {
         &self,
         client: PeerId,
         shard: ShardId,
-        transaction: SignedTransaction,
+        transaction: ShardTransaction,
     ) -> impl Future<Output = Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure>> + Send;
 }
 
@@ -44,15 +42,19 @@ pub async fn serve<H: Handler>(
     };
     let session: Session<Ingress, <Turn as HasDual>::Dual, _> = session.choose(opened).await?.enter();
     let submit = async |Submit { transaction }| {
+        let of = (transaction.hash(), transaction.account(), transaction.nonce());
         let decided = handler.submit(client, shard, transaction).await?;
-        Ok::<_, ServeError>(async move { Ok(receipt(identity, shard, &transaction, decided.await?)) })
+        Ok::<_, ServeError>(async move { Ok(receipt(identity, shard, of, decided.await?)) })
     };
     let (Bye {}, end) = session.answer_ahead::<DEPTH, _, _, _>(submit).await?.recv().await?;
     Ok(end.close().await?)
 }
 
-fn receipt(identity: &Identity, shard: ShardId, transaction: &SignedTransaction, outcome: Outcome) -> Receipt {
-    let hash = transaction_hash(transaction);
-    let (account, nonce) = (transaction.transaction.account, transaction.transaction.nonce);
-    Signed::by(identity, ReceiptContent { shard, transaction: hash, account, nonce, outcome })
+fn receipt(
+    identity: &Identity,
+    shard: ShardId,
+    (transaction, account, nonce): (Hash, AccountId, u64),
+    outcome: Outcome,
+) -> Receipt {
+    Signed::by(identity, ReceiptContent { shard, transaction, account, nonce, outcome })
 }

@@ -6,7 +6,10 @@ use crate::{
         small_start, transaction,
     },
 };
-use shardwire_model::{AccountId, Cause, Felt, Hash, MAX_ACCOUNTS, PeerId, ShardId, SignedTransaction};
+use shardwire_model::{
+    AccountId, Cause, ContractId, Felt, Hash, Invoke, MAX_ACCOUNTS, MAX_CALLDATA_FELTS, MAX_SIGNATURE_FELTS, PeerId,
+    ResourceBounds, ShardId, ShardTransaction,
+};
 use shardwire_transport::{Branch, Identity, Initiator, Responder, WireCode};
 use std::{
     future::{Future, ready},
@@ -19,7 +22,7 @@ use tokio::{sync::watch, time::Instant};
 /// Accepts nonces in turn; a nonce that was accepted is a duplicate, one above 1,000 is refused.
 struct Operator {
     opened: Result<Opened, Refused>,
-    sequence: Mutex<Vec<u32>>,
+    sequence: Mutex<Vec<u64>>,
     /// How many transactions it may deal with.
     may: watch::Receiver<usize>,
 }
@@ -33,11 +36,11 @@ impl Handler for Operator {
         &self,
         _: PeerId,
         _: ShardId,
-        transaction: SignedTransaction,
+        transaction: ShardTransaction,
     ) -> Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure> {
         let done = self.sequence.lock().unwrap().len();
         self.may.clone().wait_for(|may| *may > done).await.unwrap();
-        let nonce = transaction.transaction.nonce;
+        let nonce = transaction.nonce();
         let mut sequence = self.sequence.lock().unwrap();
         if nonce > 1000 {
             return Ok(ready(Ok(Outcome::Refused {
@@ -211,7 +214,7 @@ async fn cheat(session: Responder<Ingress>, receipt: impl FnOnce(Hash) -> Receip
     let session = session.choose(opened()).await.unwrap().enter();
     let Branch::First(session) = session.offer().await.unwrap() else { panic!("bye") };
     let (submit, session) = session.recv::<Submit, _>().await.unwrap();
-    let session = session.send(receipt(transaction_hash(&submit.transaction))).await.unwrap();
+    let session = session.send(receipt(submit.transaction.hash())).await.unwrap();
     assert!(session.repeat().offer().await.is_err());
 }
 
@@ -260,17 +263,25 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     fits(&Open { shard });
     fits(&Refused { reason: RefusalReason::Stopped, cause: largest_cause() });
     let largest =
-        Opened { start: largest_start(), nonces: vec![u32::MAX; MAX_ACCOUNTS], accepted: u32::MAX, ended: true };
+        Opened { start: largest_start(), nonces: vec![u64::MAX; MAX_ACCOUNTS], accepted: u32::MAX, ended: true };
     fits(&largest);
     refused_when_read(&Opened { nonces: vec![0; MAX_ACCOUNTS + 1], ..largest });
-    let transaction = transaction(u32::MAX);
-    fits(&Submit { transaction });
+    let invoke = |calldata| Invoke {
+        sender: ContractId(LARGEST),
+        nonce: u64::MAX,
+        calldata: vec![LARGEST; calldata],
+        signature: vec![LARGEST; MAX_SIGNATURE_FELTS],
+        bounds: ResourceBounds { l1_gas: u64::MAX, l2_gas: u64::MAX, l1_data_gas: u64::MAX },
+    };
+    let transaction = ShardTransaction::from(invoke(MAX_CALLDATA_FELTS));
+    fits(&Submit { transaction: transaction.clone() });
+    refused_when_read(&Submit { transaction: invoke(MAX_CALLDATA_FELTS + 1).into() });
     let content = ReceiptContent {
         shard,
-        transaction: transaction_hash(&transaction),
+        transaction: transaction.hash(),
         account: AccountId(LARGEST),
-        nonce: u32::MAX,
-        outcome: Outcome::Refused { cause: largest_cause(), due: Some(u32::MAX) },
+        nonce: u64::MAX,
+        outcome: Outcome::Refused { cause: largest_cause(), due: Some(u64::MAX) },
     };
     fits(&Signed::by(&identity(1), content));
     fits(&Bye {});

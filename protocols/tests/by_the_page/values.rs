@@ -134,6 +134,8 @@ fn a_shards_id_is_made_of_its_request() {
         end.concat(),
         number(entries.len() as u64),
         entries.iter().flat_map(encoded).collect(),
+        // The terms: those of the fixed rules.
+        vec![0],
     ];
     assert_eq!(bytes.concat(), hex(&file["request_bytes"]));
 
@@ -181,6 +183,7 @@ fn a_start_commitment_is_of_all_that_the_page_lists() {
         number(deadline),
         number(entries.len() as u64),
         entries.iter().flat_map(encoded).collect(),
+        vec![0],
     ];
     assert_eq!(bytes.concat(), hex(&file["start_bytes"]));
 

@@ -11,9 +11,10 @@ use std::{
 };
 
 /// Areas whose codes peers read, and where.
-const TOLD: [(&str, &str); 25] = [
+const TOLD: [(&str, &str); 26] = [
     ("ARTEFACT", "a file of the peer's own: as `STORE`"),
     ("CONFIG", "a `Failed` that answers `reload`"),
+    ("CONTRACTS", "a `Failed` that answers `start`, of a shard of contracts; of its run a shard's `error`"),
     ("CONTROL", "a `Failed` to a peer that may not ask that; the others stay with the one that asked"),
     ("EXEC", "an operator's run: the cause in an ingress `Refused`, and a shard's `error`"),
     ("HANDSHAKE", "the cause in the handshake's `Refused`"),
@@ -46,11 +47,10 @@ const TOLD: [(&str, &str); 25] = [
 const RULES: [&str; 6] = ["HANDOFF", "INGRESS", "KEEPALIVE", "PROOF", "SESSION", "TRACE"];
 
 /// Areas that no peer is told: the command line's, the client's, a file's, an address', this peer's own opinion of others.
-const KEPT: [&str; 22] = [
+const KEPT: [&str; 21] = [
     "CLASS",
     "CLI",
     "CLIENT",
-    "CONTRACTS",
     "DATA",
     "EVIDENCE",
     "GENESIS",

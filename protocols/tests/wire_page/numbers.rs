@@ -2,6 +2,7 @@
 
 use shardwire_model::{
     MAX_ACCOUNTS, MAX_CODE, MAX_CONTRACTS, MAX_ENTRIES, MAX_PROOF_BYTES, MAX_REASON, MAX_TRANSACTIONS,
+    contracts::{MAX_AMOUNT, MAX_CLASSES, MAX_SCRATCH},
     finished_selector,
 };
 use shardwire_protocols::{describe::markdown, evidence, handshake, keepalive, proof, timing, trace};
@@ -98,6 +99,8 @@ fn numbers_that_are_written_by_hand_are_those_of_the_constants() {
         format!("held by the responder for at most {}", seconds(timing::HOLD)),
         format!("at the earliest {} after it asked", seconds(timing::ASK_INTERVAL)),
         format!("{MAX_CONTRACTS} contracts, {MAX_ACCOUNTS} accounts, {} entries", thousands(MAX_ENTRIES as u64)),
+        format!("{MAX_CLASSES} classes, {} scratch keys", thousands(MAX_SCRATCH as u64)),
+        format!("of 1 to {MAX_AMOUNT}"),
         format!("at most {} transactions", bytes(MAX_TRANSACTIONS)),
         format!("`{}`", finished_selector()),
         format!("The lease lasts {}", seconds(trace::LEASE)),

@@ -2,7 +2,7 @@
 
 use crate::recompute::{State, Value};
 use shardwire::contents::{WorldContents, WorldShard};
-use shardwire_model::{Call, Felt, Key, Kind, SignedTransaction, Slot};
+use shardwire_model::{Call, Felt, Key, Kind, Logged, ShardTransaction, SignedTransaction, Slot};
 use std::collections::BTreeMap;
 
 /// A felt as a whole number; one that doesn't fit is larger than every amount.
@@ -10,10 +10,18 @@ pub(super) fn amount(value: Felt) -> u128 {
     u128::try_from(value).unwrap_or(u128::MAX >> 1)
 }
 
+/// A log's transactions of the fixed rules; what others do isn't in these books.
+fn of_rules(log: &[Logged]) -> impl Iterator<Item = &SignedTransaction> {
+    log.iter().filter_map(|logged| match &logged.transaction {
+        ShardTransaction::Rules(signed) => Some(signed),
+        ShardTransaction::Invoke(_) => None,
+    })
+}
+
 /// The total that the transactions of a log spent.
-pub(super) fn spent(log: &[SignedTransaction]) -> u128 {
-    let spent = log.iter().map(|it| if let Call::Spend { amount, .. } = it.transaction.call { amount } else { 0 });
-    spent.sum()
+pub(super) fn spent(log: &[Logged]) -> u128 {
+    let spent = |it: &SignedTransaction| if let Call::Spend { amount, .. } = it.transaction.call { amount } else { 0 };
+    of_rules(log).map(spent).sum()
 }
 
 /// The storage that a World should have.
@@ -29,11 +37,7 @@ impl Books {
     }
 
     /// Applies a shard's transactions. Returns what each entry of its settlement list must say.
-    pub(super) fn settle(
-        &mut self,
-        shard: &WorldShard,
-        log: &[SignedTransaction],
-    ) -> Result<Vec<(Kind, Felt)>, String> {
+    pub(super) fn settle(&mut self, shard: &WorldShard, log: &[Logged]) -> Result<Vec<(Kind, Felt)>, String> {
         let mut grown = BTreeMap::<Slot, u128>::new();
         let mut purse = BTreeMap::<Slot, u128>::new();
         let mut given = BTreeMap::<Slot, Felt>::new();
@@ -46,7 +50,7 @@ impl Books {
         }
         let took = purse.clone();
         let mut ended = false;
-        for (signed, number) in log.iter().zip(1..) {
+        for (signed, number) in of_rules(log).zip(1..) {
             if ended {
                 return Err(format!("transaction {number} comes after the end"));
             }

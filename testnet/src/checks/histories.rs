@@ -7,7 +7,7 @@ use shardwire_model::{
     Role, ShardId, Stage,
     life::{AbortCause, HistoryEntry, Life, Part, Step},
 };
-use shardwire_protocols::{Signed, history::verify, ingress::transaction_hash};
+use shardwire_protocols::{Signed, history::verify};
 use std::collections::BTreeMap;
 
 /// Each history verifies, and what it says of a start, a log or an end agrees with the World and the log.
@@ -81,7 +81,7 @@ fn of_the_log(node: &NodeContents, part: Part, life: &Life) -> Option<String> {
         return Some("is of a shard that it doesn't operate".into());
     };
     life.steps().iter().find_map(|step| match step {
-        Step::Executing { first } => (operated.log.first().map(transaction_hash) != Some(*first))
+        Step::Executing { first } => (operated.log.first().map(|logged| logged.transaction.hash()) != Some(*first))
             .then(|| "begins with another transaction than the log".to_owned()),
         Step::Ended { transactions, .. } => (usize::try_from(*transactions) != Ok(operated.log.len()))
             .then(|| format!("ends after {transactions} transactions, and the log has {}", operated.log.len())),

@@ -17,7 +17,7 @@ use books::Books;
 use shardwire::contents::{Fate, NodeContents, OperatedShard, PeerScore, WorldContents, WorldShard};
 use shardwire_model::life::Ended;
 use shardwire_model::{Felt, Hash, Kind, PeerId, ShardId};
-use shardwire_protocols::ingress::{Outcome, Receipt, transaction_hash};
+use shardwire_protocols::ingress::{Outcome, Receipt};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -315,7 +315,7 @@ fn receipts_kept(outcome: &RunOutcome) -> Vec<Violation> {
         let node = outcome.nodes.iter().find(|node| node.peer == *operator);
         let log = node.and_then(|node| node.operated.iter().find(|it| it.start.shard == content.shard));
         let kept = log.and_then(|it| it.log.get(usize::try_from(sequence).unwrap_or(usize::MAX)));
-        if kept.map(transaction_hash) != Some(content.transaction) {
+        if kept.map(|logged| logged.transaction.hash()) != Some(content.transaction) {
             let (shard, transaction) = (content.shard, content.transaction.short());
             found
                 .add(format!("transaction {transaction} has receipt {sequence} of shard {shard} and isn't in its log"));

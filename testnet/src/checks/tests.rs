@@ -5,7 +5,7 @@ use crate::{
 };
 use shardwire::contents::{self, PeerScore, ProverJob};
 use shardwire_model::{
-    Felt, Output, Role, SegmentId, ShardStart, Slot, StartRequest, Timestamp, Update,
+    Felt, Logged, Output, Role, SegmentId, ShardStart, ShardTransaction, Slot, StartRequest, Timestamp, Update,
     life::{AbortCause, History, HistoryEntry, Part, Step},
 };
 use shardwire_protocols::{Signed, history::sign, ingress::ReceiptContent, proof::Settlement};
@@ -42,7 +42,9 @@ fn made() -> RunOutcome {
     let request = workload.start_request(operator.peer(), Felt::ONE);
     let starts: Vec<ShardStart> =
         [1, 2, 3].map(|salt| StartRequest { salt, ..request.clone() }.to_start("test", Timestamp(1 << 50))).to_vec();
-    let logs: Vec<_> = starts.iter().map(|start| workload.sign(start).expect("it signs")).collect();
+    let logged = |signed| Logged { transaction: ShardTransaction::Rules(signed), time: 0 };
+    let logs: Vec<Vec<Logged>> =
+        starts.iter().map(|start| workload.sign(start).expect("it signs").into_iter().map(logged).collect()).collect();
     let values = |state: &State| -> Vec<contents::Value> {
         let entry = |it: &shardwire_model::EntryRequest| match it.kind {
             Kind::Escrow => Felt::from(it.amount),
@@ -100,12 +102,12 @@ fn made() -> RunOutcome {
     let receipts = operated.iter().flat_map(|it| {
         let shard = it.start.shard;
         let operator = &operator;
-        it.log.iter().zip(0..).map(move |(signed, sequence)| {
+        it.log.iter().zip(0..).map(move |(logged, sequence)| {
             let content = ReceiptContent {
                 shard,
-                transaction: transaction_hash(signed),
-                account: signed.transaction.account,
-                nonce: signed.transaction.nonce,
+                transaction: logged.transaction.hash(),
+                account: logged.transaction.account(),
+                nonce: logged.transaction.nonce(),
                 outcome: Outcome::Accepted { sequence, duplicate: false },
             };
             (operator.peer(), Signed::by(operator, content))
@@ -162,7 +164,7 @@ fn histories(
         vec![Step::Started { commitment, by, deadline: Timestamp(29) }, assigned]
     };
     let run = |it: &OperatedShard| {
-        let first = transaction_hash(it.log.first().expect("a log"));
+        let first = it.log.first().expect("a log").transaction.hash();
         vec![
             Step::Assigned { commitment: it.start.commitment(), peer: settler.peer() },
             Step::Executing { first },

@@ -6,7 +6,7 @@ use super::{
 };
 use shardwire_model::{
     AccountId, AccountKey, Call, Cause, Clock, ContractId, Entry, EventId, Felt, Hash, Key, Kind, Output, PeerId, Role,
-    ShardId, ShardStart, SignedTransaction, Timestamp, Transaction, finished_selector,
+    ShardId, ShardStart, ShardTransaction, SignedTransaction, Terms, Timestamp, Transaction, finished_selector,
     life::{History, HistoryEntry, Step},
     state_commitment,
 };
@@ -47,6 +47,7 @@ fn start(operator: u8) -> ShardStart {
         entries: (1..3_u64)
             .map(|n| Entry { kind: Kind::Counter, contract, key: Key(Felt::from(n)), guard: Felt::ZERO })
             .collect(),
+        terms: Terms::Rules,
     }
 }
 
@@ -254,9 +255,9 @@ impl ingress::Handler for Peer {
         &self,
         _: PeerId,
         _: ShardId,
-        it: SignedTransaction,
+        it: ShardTransaction,
     ) -> Result<impl Future<Output = Result<ingress::Outcome, Failure>> + Send, Failure> {
-        Ok(ready(Ok(match it.transaction.nonce {
+        Ok(ready(Ok(match it.nonce() {
             0 => ingress::Outcome::Accepted { sequence: 0, duplicate: false },
             _ => ingress::Outcome::Refused { cause: cause(), due: Some(1) },
         })))

@@ -120,7 +120,8 @@ impl ingress::Handler for StandIn {
         }
         let accepted = u32::try_from(self.sequence.lock().unwrap().len()).unwrap();
         let start = start(self.identity.peer());
-        let due = |account| self.chains.as_ref().and_then(|chains| chains.lock().unwrap().get(account).map(|it| it.0));
+        let due =
+            |account| self.chains.as_ref().and_then(|chains| chains.lock().unwrap().get(account).map(|it| it.0.into()));
         let nonces = start.accounts.iter().map(|account| due(account).unwrap_or(1)).collect();
         let ended = self.chains.is_some() && self.sequence.lock().unwrap().contains(&0);
         Ok(Ok(Opened { nonces, start, accepted, ended }))
@@ -130,8 +131,9 @@ impl ingress::Handler for StandIn {
         &self,
         _: PeerId,
         _: ShardId,
-        transaction: SignedTransaction,
+        transaction: ShardTransaction,
     ) -> Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure> {
+        let ShardTransaction::Rules(transaction) = transaction else { panic!("an INVOKE") };
         if let Some(chains) = &self.chains {
             return Ok(ready(Ok(self.next_of_its_chain(&mut chains.lock().unwrap(), &transaction))));
         }
@@ -171,7 +173,7 @@ impl StandIn {
         let start = start(self.identity.peer());
         let first = (1, ChainHead::start(start.commitment(), transaction.account));
         let (due, head) = chains.entry(transaction.account).or_insert(first);
-        let refused = |code, words| Outcome::Refused { cause: Cause::new(code, words), due: Some(*due) };
+        let refused = |code, words| Outcome::Refused { cause: Cause::new(code, words), due: Some((*due).into()) };
         if transaction.nonce != *due {
             return refused("SW-REFUSED-004", "another nonce is due");
         }

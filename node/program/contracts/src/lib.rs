@@ -26,7 +26,6 @@ mod hints;
 mod loading;
 mod reads;
 mod replay;
-pub mod start;
 mod syscalls;
 #[cfg(test)]
 mod tests;
@@ -36,4 +35,4 @@ pub use class::{Class, ClassError};
 pub use compiled::{COMPILED, data, hash};
 pub use reads::Reads;
 pub use replay::{Replay, ReplayError, replay};
-pub use start::{Start, StartError};
+pub use shardwire_model::contracts::{self as start, Start, StartError};

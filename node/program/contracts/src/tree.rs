@@ -6,14 +6,8 @@
 //! gas that is left after a syscall) isn't in the tree, or only so that a test or a message can name it.
 
 use shardwire_model::Felt;
-pub use shardwire_model::{ResourceBounds, execution::CallKind};
+pub use shardwire_model::{ResourceBounds, execution::CallKind, felt::short};
 use std::collections::BTreeMap;
-
-/// A short text as Cairo has it: its bytes are the number, the last the lowest. At most 31 bytes; longer ones are cut.
-#[must_use]
-pub fn short(text: &str) -> Felt {
-    Felt::from_bytes_be_slice(text.as_bytes().get(..31).unwrap_or(text.as_bytes()))
-}
 
 /// One call of an entry point, and all that happened in it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use shardwire_model::{
     AccountKey, Call, ChainHead, ContractId, Entry, EventId, Felt, Key, Kind, PeerId, ShardId, ShardStart,
-    SignedTransaction, Timestamp, Transaction, finished_selector,
+    SignedTransaction, Terms, Timestamp, Transaction, finished_selector,
 };
 
 /// A shard and what is done in it.
@@ -56,6 +56,7 @@ pub fn small_shard(program: Felt, operator: PeerId) -> (ShardStart, Vec<Felt>, S
         end_event: EventId { from: game, selector: finished_selector() },
         deadline: Timestamp(1 << 50),
         entries: vec![Entry { kind: Kind::Counter, contract: game, key: Key(Felt::from(6)), guard: Felt::ZERO }],
+        terms: Terms::Rules,
     };
     let finish = Player::new(&start, &key).sign(&start, game, Call::Finish);
     (start, vec![Felt::from(3)], finish)
@@ -91,6 +92,7 @@ pub fn workload(players: usize, n: usize, seed: u64) -> Workload {
         end_event: EventId { from: game, selector: finished_selector() },
         deadline: Timestamp(1_800_000_000_000),
         entries,
+        terms: Terms::Rules,
     };
     let mut signers: Vec<Player> = keys.iter().map(|key| Player::new(&start, key)).collect();
     let mut gold: Vec<u64> = (0..players).map(|i| u64::try_from(values[2 * i + 1]).expect("below 10,000")).collect();

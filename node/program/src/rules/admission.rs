@@ -5,9 +5,10 @@
 
 use crate::{Admission, Change, Checked, Refusal};
 use shardwire_model::{
-    AccountId, Call, ChainHead, Entry, Felt, Key, Kind, MAX_INCREMENT, MAX_TRANSACTIONS, ShardStart, Slot, Transaction,
-    TransactionError, finished_selector,
+    AccountId, Call, ChainHead, Entry, Felt, Key, Kind, MAX_INCREMENT, MAX_TRANSACTIONS, ShardStart, ShardTransaction,
+    Slot, Transaction, TransactionError, finished_selector,
 };
+use std::sync::Arc;
 
 /// One account's chain so far.
 #[derive(Clone, Debug)]
@@ -22,6 +23,19 @@ impl Chain {
         // As many as transactions, and those are bounded.
         u32::try_from(self.accepted.len()).unwrap_or(u32::MAX).saturating_add(1)
     }
+}
+
+/// What a transaction changes.
+#[derive(Debug)]
+struct RulesChange {
+    /// Its account's place in the whitelist.
+    account: usize,
+    /// The account's chain with it.
+    head: ChainHead,
+    /// What the chain was extended by.
+    words: [u32; 8],
+    /// The new values of entries, by their place in the settlement list.
+    values: Vec<(usize, Felt)>,
 }
 
 /// The value of an entry.
@@ -166,7 +180,9 @@ impl RulesAdmission {
 }
 
 impl Admission for RulesAdmission {
-    fn check_rules(&self, transaction: &Transaction) -> Result<Checked, Refusal> {
+    fn check_rules(&self, transaction: &ShardTransaction, _: u64) -> Result<Checked, Refusal> {
+        let ShardTransaction::Rules(signed) = transaction else { return Err(Refusal::OtherForm) };
+        let transaction = &signed.transaction;
         let account = transaction.account;
         let index = self.start.account_index(account).ok_or(Refusal::UnknownAccount(account))?;
         let chain = self.chains.get(index).ok_or(Refusal::UnknownAccount(account))?;
@@ -198,22 +214,27 @@ impl Admission for RulesAdmission {
         }
         let head = chain.head.extend(words);
         let values = change.unwrap_or_default();
-        Ok(Checked::New(Change { sequence: self.accepted, account: index, head, words, values, ends }))
+        let inside = Arc::new(RulesChange { account: index, head, words, values });
+        Ok(Checked::New(Change::new(self.accepted, ends, Some(head.message()), inside)))
     }
 
-    fn apply(&mut self, Change { sequence, account, head, words, values, ends }: Change) {
+    fn apply(&mut self, change: Change) {
+        let sequence = change.sequence();
         debug_assert_eq!(sequence, self.accepted, "a change is good for the state that it was checked against");
-        if let Some(chain) = self.chains.get_mut(account) {
-            chain.head = head;
-            chain.accepted.push((sequence, words));
+        let inside = change.inside::<RulesChange>();
+        debug_assert!(inside.is_some(), "a change is good for the program that it is of");
+        let Some(RulesChange { account, head, words, values }) = inside else { return };
+        if let Some(chain) = self.chains.get_mut(*account) {
+            chain.head = *head;
+            chain.accepted.push((sequence, *words));
         }
         self.accepted = sequence.saturating_add(1);
-        self.ended |= ends;
+        self.ended |= change.ends();
         for (index, felt) in values {
-            if let Some(value) = self.values.get_mut(index) {
+            if let Some(value) = self.values.get_mut(*index) {
                 *value = match value {
-                    Value::Holder(_) => Value::Holder(felt),
-                    Value::Amount(_) | Value::Missing => u128::try_from(felt).map_or(Value::Missing, Value::Amount),
+                    Value::Holder(_) => Value::Holder(*felt),
+                    Value::Amount(_) | Value::Missing => u128::try_from(*felt).map_or(Value::Missing, Value::Amount),
                 };
             }
         }
@@ -231,8 +252,8 @@ impl Admission for RulesAdmission {
         self.ended
     }
 
-    fn next_nonces(&self) -> Vec<u32> {
-        self.chains.iter().map(Chain::next_nonce).collect()
+    fn next_nonces(&self) -> Vec<u64> {
+        self.chains.iter().map(|chain| chain.next_nonce().into()).collect()
     }
 
     fn values(&self) -> Vec<Felt> {
@@ -266,13 +287,13 @@ mod tests {
         let add = Call::Add { counter: start.entries[0].key, amount: 1 };
         let mut player = Player::new(start, &work.keys[0]);
         admission.accepted = MAX_TRANSACTIONS - 2;
-        assert!(admission.accept(&player.sign(start, game, add)).is_ok());
-        let refusal = admission.accept(&player.clone().sign(start, game, add)).expect_err("full");
+        assert!(admission.accept(&player.sign(start, game, add).into(), 0).is_ok());
+        let refusal = admission.accept(&player.clone().sign(start, game, add).into(), 0).expect_err("full");
         assert_eq!(
             refusal.to_string(),
             "the shard is full: of its 65536 transactions only the one that ends it is left"
         );
-        assert!(admission.accept(&player.sign(start, game, Call::Finish)).is_ok());
+        assert!(admission.accept(&player.sign(start, game, Call::Finish).into(), 0).is_ok());
         assert_eq!(admission.accepted(), MAX_TRANSACTIONS);
     }
 }

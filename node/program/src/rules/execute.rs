@@ -11,9 +11,9 @@ use super::{
     compiled,
     hints::{ProgramTransaction, ShardHints},
 };
-use crate::{ExecuteError, Execution};
+use crate::{ExecuteError, Execution, Program as _, Rules};
 use shardwire_machine::{self as machine, Stopped};
-use shardwire_model::{Entry, Felt, Kind, ShardStart, SignedTransaction};
+use shardwire_model::{Entry, Felt, Kind, ShardStart, SignedTransaction, Terms};
 use shardwire_witness::Chunk;
 use std::io;
 
@@ -58,6 +58,9 @@ pub(crate) fn execute_transactions(
     mut sink: impl FnMut(Chunk) -> io::Result<()>,
 ) -> Result<Execution, ExecuteError> {
     start.validate()?;
+    if start.terms != Terms::Rules {
+        return Err(ExecuteError::Terms { program: Rules.name() });
+    }
     if start.program != compiled::hash() {
         return Err(ExecuteError::Program { started: start.program, this: compiled::hash() });
     }

@@ -15,8 +15,9 @@ pub use admission::RulesAdmission;
 pub use compiled::{COMPILED, data, hash};
 pub use execute::execute;
 
-use crate::{Admission, ExecuteError, Execution, Program, Sink};
-use shardwire_model::{Felt, ShardStart, SignedTransaction};
+use crate::{Admission, ExecuteError, Execution, Program, Refusal, Sink};
+use shardwire_model::{Felt, Logged, ShardStart, ShardTransaction, Terms};
+use std::cell::Cell;
 
 /// The fixed program of counters, escrows and locks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,17 +32,36 @@ impl Program for Rules {
         hash()
     }
 
-    fn admission(&self, start: ShardStart, values: &[Felt]) -> Box<dyn Admission> {
-        Box::new(RulesAdmission::new(start, values))
+    fn admission(&self, start: ShardStart, values: &[Felt]) -> Result<Box<dyn Admission>, ExecuteError> {
+        if start.terms != Terms::Rules {
+            return Err(ExecuteError::Terms { program: self.name() });
+        }
+        Ok(Box::new(RulesAdmission::new(start, values)))
     }
 
     fn execute(
         &self,
         start: &ShardStart,
         values: &[Felt],
-        transactions: &mut dyn Iterator<Item = SignedTransaction>,
+        transactions: &mut dyn Iterator<Item = Logged>,
         sink: &mut Sink<'_>,
     ) -> Result<Execution, ExecuteError> {
-        execute(start, values, transactions, sink)
+        let (taken, foreign) = (Cell::new(0), Cell::new(false));
+        let signed = transactions.map_while(|logged| {
+            taken.set(taken.get() + 1);
+            match logged.transaction {
+                ShardTransaction::Rules(signed) => Some(signed),
+                ShardTransaction::Invoke(_) => {
+                    foreign.set(true);
+                    None
+                }
+            }
+        });
+        match execute(start, values, signed, sink) {
+            Err(ExecuteError::Dry) if foreign.get() => {
+                Err(ExecuteError::Broken { transaction: taken.get(), reason: Refusal::OtherForm.to_string() })
+            }
+            result => result,
+        }
     }
 }

@@ -18,7 +18,6 @@ use shardwire_model::{
     life::{Life, Part, Step},
     state_commitment,
 };
-use shardwire_operator::extended;
 use shardwire_protocols::{history::verify, trace::job_id};
 use shardwire_store::{
     RecordKey as _, Store, StoreError, SystemDisk,
@@ -195,7 +194,7 @@ fn compare(folder: &Folder, store: &Store, world: Option<&WorldContents>, report
             report.contradiction(STORE, format!("the log of shard {} has no transaction {missing}", part.shard));
         }
         if let Some(Step::Ended { transactions, log }) = life.step(Stage::Ended) {
-            let hash = shard.log.iter().fold(Hash::default(), extended);
+            let hash = shard.log.iter().fold(Hash::default(), |log, entry| entry.extend(log));
             if usize::try_from(*transactions) != Ok(shard.log.len()) || hash != *log {
                 let what = format!("the log of shard {} isn't the one that its history ends with", part.shard);
                 report.contradiction(STORE, what);

@@ -40,7 +40,14 @@ use shardwire_model::{Cause, Coded, Felt, SegmentId, ShardId, felt};
 /// What a node's file holds.
 pub const LAYOUT: Layout = Layout {
     tables: &[operator::TABLES, prover::TABLES, settler::TABLES, node::TABLES],
-    migrations: &[node::HISTORY_FROM_1, prover::JOBS_FROM_1],
+    migrations: &[
+        node::HISTORY_FROM_1,
+        prover::JOBS_FROM_1,
+        prover::JOBS_FROM_2,
+        operator::ASSIGNMENTS_FROM_1,
+        operator::TRANSACTIONS_FROM_1,
+        settler::INTENTS_FROM_1,
+    ],
     formats: &[schema_2::MIGRATION],
 };
 

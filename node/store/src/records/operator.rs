@@ -1,15 +1,17 @@
 //! What an operator remembers.
 
 use super::WireFelt;
-use crate::RecordKey;
+use crate::{Migration, RecordKey};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Hash, Output, PeerId, SegmentId, ShardId, ShardStart, SignedTransaction, Timestamp};
+use shardwire_model::{
+    Hash, Logged, Output, PeerId, SegmentId, ShardId, ShardStart, SignedTransaction, Timestamp, without_terms,
+};
 
 tables! {
     /// The shards assigned to it.
-    ASSIGNMENTS: ShardId => Assignment = ("operator.assignments", 1);
+    ASSIGNMENTS: ShardId => Assignment = ("operator.assignments", 2);
     /// Accepted transactions in their sequence. The log *is* the shard: execution is replayed from it.
-    TRANSACTIONS: LogKey => SignedTransaction = ("operator.transactions", 1);
+    TRANSACTIONS: LogKey => Logged = ("operator.transactions", 2);
     /// How a run's execution ended, once it did.
     EXECUTIONS: SegmentId => Executed = ("operator.executions", 1);
     /// The latest trace lease of a segment.
@@ -28,6 +30,43 @@ pub struct Assignment {
     /// The handoff lease's epoch.
     pub epoch: u64,
 }
+
+/// An assignment of version 1: start data had no terms.
+#[derive(Serialize, Deserialize)]
+pub(super) struct AssignmentOf1 {
+    pub(super) start: without_terms::Start,
+    pub(super) values: Vec<WireFelt>,
+    pub(super) settler: PeerId,
+    pub(super) epoch: u64,
+}
+
+/// All shards were of the fixed rules.
+pub(super) const ASSIGNMENTS_FROM_1: Migration = Migration {
+    table: "operator.assignments",
+    from: 1,
+    run: |rows| {
+        let table = "operator.assignments";
+        for (key, record) in rows.all(table)? {
+            let AssignmentOf1 { start, values, settler, epoch } = crate::table::read(table, &record)?;
+            rows.put_record(table, &key, &Assignment { start: start.into_present(), values, settler, epoch })?;
+        }
+        Ok(())
+    },
+};
+
+/// Version 1 had transactions of the fixed rules, and not when they were accepted.
+pub(super) const TRANSACTIONS_FROM_1: Migration = Migration {
+    table: "operator.transactions",
+    from: 1,
+    run: |rows| {
+        let table = "operator.transactions";
+        for (key, record) in rows.all(table)? {
+            let signed: SignedTransaction = crate::table::read(table, &record)?;
+            rows.put_record(table, &key, &Logged { transaction: signed.into(), time: 0 })?;
+        }
+        Ok(())
+    },
+};
 
 /// The place of a transaction in a shard's sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

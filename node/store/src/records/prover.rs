@@ -3,12 +3,12 @@
 use super::{KeptCause, SignedBytes, WireFelt};
 use crate::{Migration, StoreError};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Hash, Output, PeerId, ShardStart};
+use shardwire_model::{Hash, Output, PeerId, ShardStart, without_terms};
 use std::collections::BTreeMap;
 
 tables! {
     /// Its jobs. A job's name is the hash of what it is about, its segment included.
-    JOBS: Hash => Job = ("prover.jobs", 2);
+    JOBS: Hash => Job = ("prover.jobs", 3);
     /// The latest lease of a job, as its operator signed it.
     JOB_LEASES: Hash => SignedBytes = ("prover.leases", 1);
 }
@@ -48,7 +48,7 @@ pub struct Job {
 /// A job of version 1: what settlers signed was kept as the messages in which it came.
 #[derive(Serialize, Deserialize)]
 pub(super) struct JobOf1 {
-    pub(super) start: ShardStart,
+    pub(super) start: without_terms::Start,
     pub(super) values: Vec<WireFelt>,
     pub(super) segment: u32,
     pub(super) operator: PeerId,
@@ -72,7 +72,7 @@ pub(super) const JOBS_FROM_1: Migration = Migration {
         for (key, record) in rows.all(table)? {
             let job: JobOf1 = crate::table::read(table, &record)?;
             let disputes = job.disputes.into_iter().map(|(peer, message)| Ok((peer, signed(message)?)));
-            let job = Job {
+            let job = JobOf2 {
                 start: job.start,
                 values: job.values,
                 segment: job.segment,
@@ -84,6 +84,51 @@ pub(super) const JOBS_FROM_1: Migration = Migration {
                 figures: job.figures,
                 receipt: job.receipt.map(signed).transpose()?,
                 disputes: disputes.collect::<Result<_, StoreError>>()?,
+                fault: job.fault,
+            };
+            rows.put_record(table, &key, &job)?;
+        }
+        Ok(())
+    },
+};
+
+/// A job of version 2: start data had no terms.
+#[derive(Serialize, Deserialize)]
+struct JobOf2 {
+    start: without_terms::Start,
+    values: Vec<WireFelt>,
+    segment: u32,
+    operator: PeerId,
+    epoch: u64,
+    manifest: Option<Manifest>,
+    attempts: u32,
+    proof: Option<Hash>,
+    figures: Figures,
+    receipt: Option<SignedBytes>,
+    disputes: BTreeMap<PeerId, SignedBytes>,
+    fault: Option<KeptCause>,
+}
+
+/// All shards were of the fixed rules.
+pub(super) const JOBS_FROM_2: Migration = Migration {
+    table: "prover.jobs",
+    from: 2,
+    run: |rows| {
+        let table = "prover.jobs";
+        for (key, record) in rows.all(table)? {
+            let job: JobOf2 = crate::table::read(table, &record)?;
+            let job = Job {
+                start: job.start.into_present(),
+                values: job.values,
+                segment: job.segment,
+                operator: job.operator,
+                epoch: job.epoch,
+                manifest: job.manifest,
+                attempts: job.attempts,
+                proof: job.proof,
+                figures: job.figures,
+                receipt: job.receipt,
+                disputes: job.disputes,
                 fault: job.fault,
             };
             rows.put_record(table, &key, &job)?;

@@ -2,7 +2,7 @@
 //!
 //! | table | what it becomes |
 //! |---|---|
-//! | `operator.assignments`, `prover.jobs` | start data and outputs as today's; start data [names no program](ShardStart::is_outdated), and that is the mark of an outdated shard |
+//! | `operator.assignments`, `prover.jobs` | start data and outputs as of version 1; start data [names no program](ShardStart::is_outdated), and that is the mark of an outdated shard |
 //! | `operator.executions`, `operator.leases`, `settler.verdicts`, `settler.intents` | under the first segment of their shards |
 //! | `prover.leases`, `settler.leases` | the bytes that were signed, and the signature over them |
 //! | `node.history` | under the first segment; the bytes that were signed, as entries of the [first form](EntryForm::First) |
@@ -15,8 +15,8 @@
 //! A record that can't be read, and one whose output isn't of its shard's settlement list, is damage; the file is refused and stays as it is.
 
 use super::{
-    Assignment, Executed, Figures, Intent, KeptCause, Manifest, SignedBytes, SignedEntry, StoredChunk, WireFelt,
-    prover::JobOf1,
+    Executed, Figures, KeptCause, Manifest, SignedBytes, SignedEntry, StoredChunk, WireFelt, operator::AssignmentOf1,
+    prover::JobOf1, settler::IntentOf1,
 };
 use crate::{FormatMigration, RecordKey as _, Rows, StoreError, table::read};
 use serde::{Deserialize, Serialize};
@@ -121,9 +121,9 @@ fn assignments(rows: &mut Rows<'_>) -> Result<BTreeMap<ShardId, ShardStart>, Sto
     let mut starts = BTreeMap::new();
     for (key, record) in rows.all(table)? {
         let OlderAssignment { start, values, settler, epoch } = read(table, &record)?;
-        let start = start.into_present();
-        starts.insert(start.shard, start.clone());
-        rows.put_record(table, &key, &Assignment { start, values, settler, epoch })?;
+        let start = start.into_next();
+        starts.insert(start.shard, start.clone().into_present());
+        rows.put_record(table, &key, &AssignmentOf1 { start, values, settler, epoch })?;
     }
     Ok(starts)
 }
@@ -144,9 +144,10 @@ fn jobs(rows: &mut Rows<'_>) -> Result<(), StoreError> {
     let table = "prover.jobs";
     for (key, record) in rows.all(table)? {
         let job: OlderJob = read(table, &record)?;
-        let start = job.start.into_present();
+        let start = job.start.into_next();
+        let known = start.clone().into_present();
         let manifest = job.manifest.map(|OlderManifest { chunks, steps, output }| {
-            Ok::<_, StoreError>(Manifest { chunks, steps, output: present(table, output, Some(&start))? })
+            Ok::<_, StoreError>(Manifest { chunks, steps, output: present(table, output, Some(&known))? })
         });
         let manifest = manifest.transpose()?;
         let job = JobOf1 {
@@ -172,10 +173,14 @@ fn intents(rows: &mut Rows<'_>) -> Result<(), StoreError> {
     let table = "settler.intents";
     for (key, record) in rows.all(table)? {
         let intent = match read(table, &record)? {
-            OlderIntent::Start { by, deadline } => Intent::OlderStart { by, deadline },
-            OlderIntent::Abort { why: AbortCause::Asked { by } } => Intent::Abort { reason: AbortReason::Asked { by } },
-            OlderIntent::Abort { why: AbortCause::TimedOut } => Intent::Abort { reason: AbortReason::Deadline },
-            OlderIntent::Abort { .. } | OlderIntent::Settle { .. } => Intent::Abort { reason: AbortReason::Outdated },
+            OlderIntent::Start { by, deadline } => IntentOf1::OlderStart { by, deadline },
+            OlderIntent::Abort { why: AbortCause::Asked { by } } => {
+                IntentOf1::Abort { reason: AbortReason::Asked { by } }
+            }
+            OlderIntent::Abort { why: AbortCause::TimedOut } => IntentOf1::Abort { reason: AbortReason::Deadline },
+            OlderIntent::Abort { .. } | OlderIntent::Settle { .. } => {
+                IntentOf1::Abort { reason: AbortReason::Outdated }
+            }
         };
         rows.remove(table, &key)?;
         rows.put_record(table, &in_first_segment(table, &key)?, &intent)?;

@@ -1,15 +1,17 @@
 //! What a settler remembers. The World isn't here: it has a file of its own.
 
 use super::{KeptCause, SignedBytes};
-use crate::RecordKey;
+use crate::{Migration, RecordKey};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Hash, Output, PeerId, SegmentId, ShardId, StartRequest, Timestamp, life::AbortReason};
+use shardwire_model::{
+    Hash, Output, PeerId, SegmentId, ShardId, StartRequest, Timestamp, life::AbortReason, without_terms,
+};
 
 tables! {
     /// Assignments handed to operators.
     HANDOFFS: ShardId => Handoff = ("settler.handoffs", 1);
     /// What is about to be done in the World.
-    INTENTS: SegmentId => Intent = ("settler.intents", 1);
+    INTENTS: SegmentId => Intent = ("settler.intents", 2);
     /// Verdicts on proofs.
     VERDICTS: SegmentId => Verdict = ("settler.verdicts", 1);
     /// Leases that provers showed, to be compared.
@@ -65,6 +67,37 @@ pub enum Intent {
         deadline: Timestamp,
     },
 }
+
+/// What version 1 had: requests had no terms.
+#[allow(clippy::large_enum_variant, reason = "written and read one at a time")]
+#[derive(Serialize, Deserialize)]
+pub(super) enum IntentOf1 {
+    Start { by: PeerId, request: without_terms::Request, deadline: Timestamp },
+    Settle { proof: Hash, output: Output },
+    Abort { reason: AbortReason },
+    OlderStart { by: PeerId, deadline: Timestamp },
+}
+
+/// All requests were for shards of the fixed rules. What they are called in the World stays the same.
+pub(super) const INTENTS_FROM_1: Migration = Migration {
+    table: "settler.intents",
+    from: 1,
+    run: |rows| {
+        let table = "settler.intents";
+        for (key, record) in rows.all(table)? {
+            let intent = match crate::table::read(table, &record)? {
+                IntentOf1::Start { by, request, deadline } => {
+                    Intent::Start { by, request: request.into_present(), deadline }
+                }
+                IntentOf1::Settle { proof, output } => Intent::Settle { proof, output },
+                IntentOf1::Abort { reason } => Intent::Abort { reason },
+                IntentOf1::OlderStart { by, deadline } => Intent::OlderStart { by, deadline },
+            };
+            rows.put_record(table, &key, &intent)?;
+        }
+        Ok(())
+    },
+};
 
 /// What a settler found a proof to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

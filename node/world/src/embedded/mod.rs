@@ -6,11 +6,12 @@
 //! that does it beside the async threads.
 //!
 //! A file that is something else, of another schema or network, damaged, or in use is refused and stays as it was
-//! ([`shardwire_store::database`]). One of [schema 1](schema_1) becomes one of today's when it is opened. When it is opened the checksums of all pages are verified too, up to [`CHECKED_BYTES`].
+//! ([`shardwire_store::database`]). One of [schema 1](schema_1) or [2](schema_2) becomes one of today's when it is opened. When it is opened the checksums of all pages are verified too, up to [`CHECKED_BYTES`].
 
 mod audit;
 mod read;
 mod schema_1;
+mod schema_2;
 mod tables;
 mod transition;
 mod world;
@@ -221,8 +222,10 @@ impl EmbeddedLedger {
         let storage = Backend::new(backend);
         let database = Self::held(storage.clone(), place, check)?;
         let meta = guarded(|| {
-            if Self::schema(&database, place)? == schema_1::SCHEMA {
-                schema_1::migrate(database.get()?, identity, place)?;
+            match Self::schema(&database, place)? {
+                schema_1::SCHEMA => schema_1::migrate(database.get()?, identity, place)?,
+                schema_2::SCHEMA => schema_2::migrate(database.get()?)?,
+                _ => {}
             }
             Meta::load(&database.get()?.begin_read()?.open_table(META)?, place)
         })

@@ -41,7 +41,7 @@ struct ShardRow1 {
 impl ShardRow1 {
     fn into_present(self) -> ShardRow {
         let Self { start, values, before, claims } = self;
-        ShardRow { ticket: NO_TICKET, start: start.into_present(), values, before, claims }
+        ShardRow { ticket: NO_TICKET, start: start.into_next().into_present(), values, before, claims }
     }
 }
 

@@ -23,7 +23,7 @@ use shardwire_store::{Contradiction, DiskError};
 use std::{io::ErrorKind, ops::Bound};
 
 /// The version of tables and rows.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 /// What every redb file begins with.
 pub(super) const MAGIC: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
 /// Bytes of hash after a row: against damage, not against forgery, for which 8 are plenty.

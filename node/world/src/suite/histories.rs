@@ -12,7 +12,7 @@ use crate::{
 use shardwire_model::life::AbortReason;
 use shardwire_model::{
     AccountId, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, MAX_INCREMENT, Output, PeerId, ShardId,
-    StartRequest, Timestamp, Update, finished_selector,
+    StartRequest, Terms, Timestamp, Update, finished_selector,
 };
 use std::{ops::Range, sync::Arc, time::Duration};
 
@@ -198,6 +198,7 @@ fn start(dice: &mut Dice, now: Timestamp) -> Operation {
         accounts: ACCOUNTS.to_vec(),
         end_event: EventId { from: GAME, selector: finished_selector() },
         entries,
+        terms: Terms::Rules,
     };
     let deadline = match dice.below(20) {
         0 => now,

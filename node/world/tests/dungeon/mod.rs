@@ -4,7 +4,7 @@
 use shardwire_model::life::AbortReason;
 use shardwire_model::{
     AccountId, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, ShardId, StartRequest,
-    Timestamp, Update, finished_selector,
+    Terms, Timestamp, Update, finished_selector,
 };
 use shardwire_world::{
     Aborted, EmbeddedLedger, Genesis, Operation, Receipt, Refusal, Settlement, ShardRecord, Started, StorageEntry,
@@ -150,6 +150,7 @@ pub fn request(salt: u64, entries: Vec<EntryRequest>) -> StartRequest {
         accounts: vec![ANNA, BERT],
         end_event: EventId { from: GAME, selector: finished_selector() },
         entries,
+        terms: Terms::Rules,
     }
 }
 

@@ -256,6 +256,7 @@ fn request() -> StartRequest {
         accounts: start.accounts,
         end_event: EventId { ..start.end_event },
         entries: vec![entry],
+        terms: start.terms,
     }
 }
 

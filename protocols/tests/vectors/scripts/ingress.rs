@@ -1,6 +1,7 @@
 use super::{INITIATOR, RESPONDER, Script, script, start, unexpected};
 use shardwire_model::{
-    AccountId, Call, Cause, ContractId, Felt, Key, PeerId, ShardId, Signature, SignedTransaction, Transaction,
+    AccountId, Call, Cause, ContractId, Felt, Invoke, Key, PeerId, ResourceBounds, ShardId, ShardTransaction,
+    Signature, SignedTransaction, Transaction,
 };
 use shardwire_protocols::{
     Failure,
@@ -18,16 +19,16 @@ impl Handler for Operator {
             let cause = Cause::new("SW-TEST-002", "no such shard");
             return Ok(Err(Refused { reason: RefusalReason::Unknown, cause }));
         }
-        Ok(Ok(Opened { start, nonces: vec![1, u32::MAX], accepted: 7, ended: false }))
+        Ok(Ok(Opened { start, nonces: vec![1, u64::MAX], accepted: 7, ended: false }))
     }
 
     async fn submit(
         &self,
         _: PeerId,
         _: ShardId,
-        signed: SignedTransaction,
+        transaction: ShardTransaction,
     ) -> Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure> {
-        Ok(ready(Ok(match signed.transaction.nonce {
+        Ok(ready(Ok(match transaction.nonce() {
             1 => Outcome::Accepted { sequence: 7, duplicate: false },
             2 => Outcome::Accepted { sequence: 7, duplicate: true },
             _ => Outcome::Refused { cause: Cause::new("SW-TEST-003", "another nonce is due"), due: Some(2) },
@@ -41,10 +42,16 @@ fn transaction(nonce: u32, call: Call) -> SignedTransaction {
     SignedTransaction { transaction: Transaction { account, nonce, contract, call }, signature }
 }
 
+fn invoke() -> Invoke {
+    let bounds = ResourceBounds { l1_gas: 0, l2_gas: 1 << 40, l1_data_gas: 1 };
+    let (sender, calldata) = (ContractId(Felt::from(0xa1)), vec![Felt::ONE, Felt::MAX]);
+    Invoke { sender, nonce: u64::MAX, calldata, signature: vec![Felt::TWO], bounds }
+}
+
 pub(super) fn scripts() -> Vec<Script> {
     vec![
         script::<Ingress, _, _>(
-            "three transactions ahead of their receipts",
+            "four transactions ahead of their receipts",
             |session| async move {
                 let Opening::Opened(opened, mut client) = open(session, start(&RESPONDER).shard).await? else {
                     return unexpected("refused");
@@ -54,6 +61,7 @@ pub(super) fn scripts() -> Vec<Script> {
                 client.submit(&transaction(1, Call::Add { counter: key(1), amount: 1 })).await?;
                 client.submit(&transaction(2, Call::Pass { from: key(1), to: key(2), amount: u128::MAX })).await?;
                 client.submit(&transaction(3, Call::Finish)).await?;
+                client.submit(invoke()).await?;
                 Ok(client.close().await?)
             },
             |session| async move { Ok(serve(session, &Operator, &RESPONDER).await?) },

@@ -11,7 +11,7 @@ mod proof;
 mod trace;
 
 use shardwire_model::{
-    AccountId, Clock, ContractId, Entry as Settled, EventId, Felt, Key, Kind, ShardId, ShardStart, Timestamp,
+    AccountId, Clock, ContractId, Entry as Settled, EventId, Felt, Key, Kind, ShardId, ShardStart, Terms, Timestamp,
     finished_selector,
 };
 use shardwire_protocols::catalogue::Entry;
@@ -95,6 +95,7 @@ fn start(operator: &Identity) -> ShardStart {
         end_event: EventId { from: contract, selector: finished_selector() },
         deadline: Timestamp(1_800_000_000_000),
         entries: vec![entry(1), entry(2)],
+        terms: Terms::Rules,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 use shardwire::{client::Target, config::Role};
 use shardwire_model::{
-    Cause, Clock as _, Coded as _, Felt, Hash, Output, PeerId, ShardId, SignedTransaction, state_commitment,
+    Cause, Clock as _, Coded as _, Felt, Hash, Output, PeerId, ShardId, ShardTransaction, state_commitment,
 };
 use shardwire_program::{Acceptance, Admission, Program as _, Rules};
 use shardwire_protocols::{
@@ -183,7 +183,8 @@ impl LyingOperator {
         note(&format!("the lying operator has shard {} and does {deed:?}", shard.short()));
         let before = state_commitment(start.commitment(), &values);
         let job = job_id(self.program, start.commitment(), before, 0);
-        let admission = Rules.admission(start.clone(), &values);
+        // Shards of the simulator are of the fixed rules.
+        let Ok(admission) = Rules.admission(start.clone(), &values) else { return };
         let offer = JobOffer { job, shard, segment: 0, start, values, program: self.program, ended: true };
         let fraud = Fraud { deed, offer, admission, epoch: 0, first: None, declined: BTreeSet::new() };
         self.frauds().entry(shard).or_insert(fraud);
@@ -236,19 +237,19 @@ impl ingress::Handler for LyingOperator {
         &self,
         _: PeerId,
         shard: ShardId,
-        transaction: SignedTransaction,
+        transaction: ShardTransaction,
     ) -> Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure> {
         let mut frauds = self.frauds();
         let Some(fraud) = frauds.get_mut(&shard) else {
             return Ok(ready(Ok(Outcome::Refused { cause: unknown(), due: None })));
         };
         let place = |sequence| if fraud.deed == Deed::OnePlace { 0 } else { sequence };
-        Ok(ready(Ok(match fraud.admission.accept(&transaction) {
+        Ok(ready(Ok(match fraud.admission.accept(&transaction, 0) {
             Ok(Acceptance::Accepted { sequence }) => Outcome::Accepted { sequence: place(sequence), duplicate: false },
             Ok(Acceptance::Duplicate { sequence }) => Outcome::Accepted { sequence: place(sequence), duplicate: true },
             Err(refusal) => {
                 let cause = Cause::new(refusal.code(), &refusal.to_string());
-                let index = fraud.offer.start.account_index(transaction.transaction.account);
+                let index = fraud.offer.start.account_index(transaction.account());
                 let due = index.and_then(|index| fraud.admission.next_nonces().get(index).copied());
                 Outcome::Refused { cause, due }
             }

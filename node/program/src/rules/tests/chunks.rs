@@ -10,7 +10,7 @@ use crate::{
     },
 };
 use shardwire_machine as machine;
-use shardwire_model::{Hash, ShardStart};
+use shardwire_model::{Hash, Logged, ShardStart};
 use shardwire_sample::{Workload, workload};
 use shardwire_witness::{Assembler, Chunk};
 use std::{io, time::Duration};
@@ -50,7 +50,8 @@ fn chunks_are_the_same_however_the_transactions_come() {
     }
     assert_eq!(all.last().expect("chunks").steps, run.steps);
     // As any program, too.
-    let any = Rules.execute(&work.start, &work.values, &mut work.transactions.into_iter(), &mut |_| Ok(()));
+    let mut logged = work.transactions.into_iter().map(|signed| Logged { transaction: signed.into(), time: 9 });
+    let any = Rules.execute(&work.start, &work.values, &mut logged, &mut |_| Ok(()));
     assert_eq!(any.expect("it runs"), run);
 }
 

@@ -1,35 +1,49 @@
-//! What a shard of contracts is started with: all that the program takes as given.
+//! The start data of a shard of contracts in the order of its program, which takes all of it as given.
 //!
-//! The program hashes these felts; the commitment to them is in every output. What it takes from elsewhere (storage, nonces) is in the
-//! commitment of the reads.
+//! [`ShardStart`](crate::ShardStart) is what the World fixes and everybody passes on: contracts by their addresses, entries by their slots. The program looks
+//! things up by their place in ascending lists, so that what isn't listed is provably not, and has keys that don't settle among those that do:
+//! that is [`Start`], and [`ShardStart::for_contracts`](crate::ShardStart::for_contracts) makes it. The program hashes [its felts](Start::to_felts); the commitment to them is in every
+//! output. What the program takes from elsewhere (storage, nonces) is in the commitment of the reads. The genesis file isn't among the felts: the shard's name is a
+//! hash of it.
+//!
+//! Bounds are the constants below; [`Start::validate`] refuses what exceeds them.
 
-use shardwire_model::{Coded, EventId, Felt, PeerId, ShardId, felt::Key};
+use crate::{
+    AccountId, Coded, ContractId, EventId, Felt, Kind, PeerId, ShardId, ShardStart, Slot,
+    felt::{self, Key},
+    start::{MAX_CONTRACTS, MAX_ENTRIES as MAX_SETTLED, operator_felts},
+    terms::ContractTerms,
+};
+use serde::{Deserialize, Serialize};
 use starknet_types_core::hash::{Poseidon, StarkHash};
 
 /// The version of the layout of these felts.
 pub const START_VERSION: u64 = 1;
 /// Most classes of a shard.
 pub const MAX_CLASSES: usize = 64;
-/// Most contracts of a shard, accounts included.
-pub const MAX_CONTRACTS: usize = 320;
+/// Most keys that may change and don't settle.
+pub const MAX_SCRATCH: usize = 1024;
 /// Most listed storage addresses of a shard, scratch keys included.
-pub const MAX_ENTRIES: usize = 2048;
-/// Amounts are below this: the program checks them with range checks of 96 bits.
+pub const MAX_ENTRIES: usize = MAX_SETTLED + MAX_SCRATCH;
+/// Amounts are at most this: the program checks them with range checks of 96 bits.
 pub const MAX_AMOUNT: u128 = (1 << 96) - 1;
 /// Felts of the fixed part.
-pub(crate) const HEADER: usize = 16;
+const HEADER: usize = 16;
 
 /// A class, and the compiled form that stands for it. Settlers check that the one is what the other compiles to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassPair {
     /// The hash of the Sierra.
+    #[serde(with = "felt::wire")]
     pub class_hash: Felt,
     /// The hash of the CASM, version 2 (Blake).
+    #[serde(with = "felt::wire")]
     pub compiled_class_hash: Felt,
 }
 
 /// Which slots of a contract may differ after a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Rule {
     /// Listed ones alone: every other slot has its first value again when a transaction ends.
     Closed,
@@ -76,6 +90,16 @@ impl EntryKind {
     }
 }
 
+impl From<Kind> for EntryKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Counter => Self::Counter,
+            Kind::Escrow => Self::Escrow,
+            Kind::Lock => Self::Lock,
+        }
+    }
+}
+
 /// A listed storage address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -91,7 +115,7 @@ pub struct Entry {
     pub maximum: u128,
 }
 
-/// The start data.
+/// The start data, in the program's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
     /// The shard.
@@ -134,40 +158,46 @@ pub enum StartError {
         most: usize,
     },
     /// A list isn't in ascending order, or names something twice.
-    #[error("{what} number {place} isn't above the one before it")]
+    #[error("{what} {which} isn't above the one before it")]
     Order {
-        /// What the list is of.
+        /// What the list is of, such as "contract".
         what: &'static str,
-        /// Which, from 0.
-        place: usize,
+        /// The element, as it is written.
+        which: String,
     },
     /// Something names a class or contract that isn't listed.
-    #[error("{what} number {place} names a {missing} that isn't listed")]
+    #[error("{what} {which} needs a {missing} that isn't listed")]
     Missing {
         /// What names it.
         what: &'static str,
-        /// Which, from 0.
-        place: usize,
+        /// Which, as it is written.
+        which: String,
         /// What is missing.
         missing: &'static str,
     },
     /// A maximum, a guard or a contract that doesn't go with the kind, or a maximum that is too large.
-    #[error("entry number {place} has a maximum, a guard or a contract that doesn't go with its kind")]
+    #[error("storage slot {slot} has a maximum, a guard or a contract that doesn't go with its kind")]
     Terms {
-        /// Which, from 0.
-        place: usize,
+        /// Which.
+        slot: Slot,
     },
     /// The end event's contract isn't whitelisted.
     #[error("the end event is one of {0:#x}, which isn't a listed contract, so the shard could never end")]
     Endless(Felt),
     /// The deadline is before the beginning.
-    #[error("the shard begins at {begins} and its deadline is {deadline}")]
+    #[error("the shard begins at {begins} and its deadline is {deadline}, in seconds since 1970")]
     Times {
         /// When it begins.
         begins: u64,
         /// When it must have ended.
         deadline: u64,
     },
+    /// The number of the first block is that of the state before it.
+    #[error("the first transaction's block can't have the number 0: that is the block of the state before it")]
+    Block,
+    /// The shard is one of the fixed rules.
+    #[error("the start data has no terms of contracts: it is of a shard of rules")]
+    Rules,
 }
 
 impl Coded for StartError {
@@ -179,6 +209,8 @@ impl Coded for StartError {
             Self::Terms { .. } => "SW-CONTRACTS-004",
             Self::Endless(_) => "SW-CONTRACTS-005",
             Self::Times { .. } => "SW-CONTRACTS-006",
+            Self::Block => "SW-CONTRACTS-007",
+            Self::Rules => "SW-CONTRACTS-008",
         }
     }
 
@@ -186,12 +218,14 @@ impl Coded for StartError {
         match self {
             Self::Size { .. } => "Split the work over several shards, or list what is missing.".into(),
             Self::Order { .. } => "Sort the list and remove what is there twice.".into(),
-            Self::Missing { .. } => "Add it to its list, or correct the place.".into(),
+            Self::Missing { .. } => "Add it to its list, or correct what names it.".into(),
             Self::Terms { .. } => format!(
-                "Give counters and escrows a maximum of 1 to {MAX_AMOUNT} and no guard, locks their shard as a guard, and scratch keys neither; escrows and locks are of closed contracts."
+                "Give counters and escrows a maximum of 1 to {MAX_AMOUNT} and no guard or owner, locks their shard as a guard and the maximum 0, and scratch keys neither; escrows and locks are of closed contracts."
             ),
             Self::Endless(_) => "Add the contract to the list, or name an event of one that is there.".into(),
             Self::Times { .. } => "Give the shard a deadline after its beginning.".into(),
+            Self::Block => "Give the block after the one that the state is of, from 1.".into(),
+            Self::Rules => "Ask for the shard with `terms` of contracts, or with the program `rules`.".into(),
         }
     }
 }
@@ -208,30 +242,94 @@ pub fn chain_id(shard: ShardId) -> String {
     "SW_".chars().chain(characters).collect()
 }
 
-/// The first that isn't above the one before it.
-fn unordered<T, K: Ord>(list: &[T], key: impl Fn(&T) -> K) -> Option<usize> {
-    let pairs = list.iter().zip(list.iter().skip(1));
-    pairs.into_iter().position(|(one, next)| key(one) >= key(next)).map(|at| at + 1)
+/// Refuses a list with an element that isn't above the one before it.
+fn ascending<T, K: Ord>(
+    what: &'static str,
+    list: &[T],
+    key: impl Fn(&T) -> K,
+    written: impl Fn(&T) -> String,
+) -> Result<(), StartError> {
+    let unordered = list.iter().zip(list.iter().skip(1)).find(|(one, next)| key(one) >= key(next));
+    unordered.map_or(Ok(()), |(_, next)| Err(StartError::Order { what, which: written(next) }))
+}
+
+fn size(what: &'static str, got: usize, least: usize, most: usize) -> Result<(), StartError> {
+    if (least..=most).contains(&got) { Ok(()) } else { Err(StartError::Size { what, got, least, most }) }
 }
 
 impl Start {
+    /// The start data in the program's order. What [`validate`](Self::validate) can see isn't looked at.
+    ///
+    /// # Errors
+    /// [`StartError::Size`], [`StartError::Order`] or [`StartError::Missing`]: lists that don't fit each other have no such order.
+    pub(crate) fn of(start: &ShardStart, terms: &ContractTerms) -> Result<Self, StartError> {
+        let ContractTerms { begins, first_block, sequencer, classes, instances, maxima, scratch, .. } = terms;
+        let (contracts, settled) = (start.contracts.len(), start.entries.len());
+        size("instances", instances.len(), contracts, contracts)?;
+        size("maxima", maxima.len(), settled, settled)?;
+        size("scratch keys", scratch.len(), 0, MAX_SCRATCH)?;
+        ascending("class", classes, |pair| pair.class_hash, |pair| format!("{:#x}", pair.class_hash))?;
+        ascending("contract", &start.contracts, |it| *it, ToString::to_string)?;
+        ascending("account", &start.accounts, |it| *it, ToString::to_string)?;
+        ascending("storage slot", &start.entries, |it| it.slot(), |it| it.slot().to_string())?;
+        ascending("scratch key", scratch, |it| *it, ToString::to_string)?;
+        let missing =
+            |what, which: &dyn ToString, missing| StartError::Missing { what, which: which.to_string(), missing };
+        let listed = |contract| start.contracts.binary_search(&contract);
+        if let Some(account) = start.accounts.iter().find(|it| listed(ContractId(it.0)).is_err()) {
+            return Err(missing("account", account, "contract"));
+        }
+        let contracts = start.contracts.iter().zip(instances).map(|(address, instance)| {
+            let class = classes.binary_search_by_key(&instance.class, |pair| pair.class_hash);
+            let class = class.map_err(|_| missing("contract", address, "class"))?;
+            let account = start.accounts.binary_search(&AccountId(address.0)).is_ok();
+            Ok(Contract { address: address.0, class, rule: instance.rule, account })
+        });
+        let settled = start.entries.iter().zip(maxima).map(|(it, maximum)| {
+            let kind = EntryKind::from(it.kind);
+            (it.slot(), Entry { kind, contract: 0, key: it.key, guard: it.guard, maximum: maximum.0 })
+        });
+        let scratch = scratch.iter().map(|slot| {
+            let entry = Entry { kind: EntryKind::Scratch, contract: 0, key: slot.key, guard: Felt::ZERO, maximum: 0 };
+            (*slot, entry)
+        });
+        let entries = settled.chain(scratch).map(|(slot, entry)| {
+            let contract = listed(slot.contract).map_err(|_| missing("storage slot", &slot, "contract"))?;
+            Ok(Entry { contract, ..entry })
+        });
+        let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
+        entries.sort_by_key(|entry| (entry.contract, entry.key));
+        Ok(Self {
+            shard: start.shard,
+            program: start.program,
+            operator: start.operator,
+            end_event: start.end_event,
+            begins: *begins,
+            deadline: start.deadline.0 / 1000,
+            first_block: *first_block,
+            sequencer: sequencer.0,
+            classes: classes.clone(),
+            contracts: contracts.collect::<Result<_, _>>()?,
+            entries,
+        })
+    }
+
     /// The chain id as transactions and contracts have it.
     #[must_use]
     pub fn chain_id(&self) -> Felt {
-        crate::tree::short(&chain_id(self.shard))
+        felt::short(&chain_id(self.shard))
     }
 
     /// The felts, as the program reads and hashes them: a fixed part, the classes, the contracts, the entries.
     #[must_use]
     pub fn to_felts(&self) -> Vec<Felt> {
-        let (low, high) = self.operator.0.split_at(16);
-        let half = |bytes: &[u8]| bytes.iter().rev().fold(0u128, |number, byte| number << 8 | u128::from(*byte));
+        let [operator_low, operator_high] = operator_felts(self.operator);
         let mut felts = vec![
             START_VERSION.into(),
             self.shard.0,
             self.program,
-            half(low).into(),
-            half(high).into(),
+            operator_low,
+            operator_high,
             self.end_event.from.0,
             self.end_event.selector.0,
             self.chain_id(),
@@ -272,6 +370,13 @@ impl Start {
         Poseidon::hash_array(&self.to_felts())
     }
 
+    /// Where an entry is in the storage of the World.
+    #[must_use]
+    pub fn slot(&self, entry: &Entry) -> Slot {
+        let contract = self.contracts.get(entry.contract).map(|contract| contract.address).unwrap_or_default();
+        Slot::new(ContractId(contract), entry.key)
+    }
+
     /// The entries that settle, in order.
     pub fn settled(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.kind != EntryKind::Scratch)
@@ -288,29 +393,18 @@ impl Start {
     /// # Errors
     /// [`StartError`], the first that is found.
     pub fn validate(&self) -> Result<(), StartError> {
-        let sizes = [
-            ("classes", self.classes.len(), 1, MAX_CLASSES),
-            ("contracts", self.contracts.len(), 1, MAX_CONTRACTS),
-            ("entries", self.entries.len(), 1, MAX_ENTRIES),
-        ];
-        if let Some((what, got, least, most)) =
-            sizes.into_iter().find(|(_, got, least, most)| got < least || got > most)
-        {
-            return Err(StartError::Size { what, got, least, most });
+        size("classes", self.classes.len(), 1, MAX_CLASSES)?;
+        size("contracts", self.contracts.len(), 1, MAX_CONTRACTS)?;
+        size("entries", self.entries.len(), 1, MAX_ENTRIES)?;
+        let hex = |felt: Felt| format!("{felt:#x}");
+        ascending("class", &self.classes, |pair| pair.class_hash, |pair| hex(pair.class_hash))?;
+        ascending("contract", &self.contracts, |contract| contract.address, |contract| hex(contract.address))?;
+        ascending("storage slot", &self.entries, |it| (it.contract, it.key), |it| self.slot(it).to_string())?;
+        if let Some(contract) = self.contracts.iter().find(|contract| contract.class >= self.classes.len()) {
+            return Err(StartError::Missing { what: "contract", which: hex(contract.address), missing: "class" });
         }
-        let orders = [
-            ("class", unordered(&self.classes, |pair| pair.class_hash)),
-            ("contract", unordered(&self.contracts, |contract| contract.address)),
-            ("entry", unordered(&self.entries, |entry| (entry.contract, entry.key.0))),
-        ];
-        if let Some((what, place)) = orders.into_iter().find_map(|(what, place)| Some((what, place?))) {
-            return Err(StartError::Order { what, place });
-        }
-        if let Some(place) = self.contracts.iter().position(|contract| contract.class >= self.classes.len()) {
-            return Err(StartError::Missing { what: "contract", place, missing: "class" });
-        }
-        if let Some(place) = self.entries.iter().position(|entry| entry.contract >= self.contracts.len()) {
-            return Err(StartError::Missing { what: "entry", place, missing: "contract" });
+        if let Some(entry) = self.entries.iter().find(|entry| entry.contract >= self.contracts.len()) {
+            return Err(StartError::Missing { what: "storage key", which: entry.key.to_string(), missing: "contract" });
         }
         let closed = |entry: &Entry| self.contracts.get(entry.contract).is_some_and(|it| it.rule == Rule::Closed);
         let fits = |entry: &Entry| match entry.kind {
@@ -321,14 +415,17 @@ impl Start {
             EntryKind::Lock => entry.maximum == 0 && closed(entry),
             EntryKind::Scratch => entry.guard == Felt::ZERO && entry.maximum == 0,
         };
-        if let Some(place) = self.entries.iter().position(|entry| !fits(entry)) {
-            return Err(StartError::Terms { place });
+        if let Some(entry) = self.entries.iter().find(|entry| !fits(entry)) {
+            return Err(StartError::Terms { slot: self.slot(entry) });
         }
         if self.contract_place(self.end_event.from.0).is_none() {
             return Err(StartError::Endless(self.end_event.from.0));
         }
         if self.deadline <= self.begins {
             return Err(StartError::Times { begins: self.begins, deadline: self.deadline });
+        }
+        if self.first_block == 0 {
+            return Err(StartError::Block);
         }
         Ok(())
     }
