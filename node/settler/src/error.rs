@@ -3,11 +3,11 @@
 use shardwire_host::clock::ALONE_AFTER;
 use shardwire_model::life::Ended;
 use shardwire_model::{
-    Coded, OutputError, ShardId,
+    Coded, ShardId,
     life::{self, MAX_TIMEOUT},
 };
 use shardwire_protocols::proof::SkipReason;
-use shardwire_proving::{settle::OutputMismatch, verify::VerifyError};
+use shardwire_proving::settle::Disbelief;
 use shardwire_store::{ArtefactError, StoreError};
 use shardwire_world::{Refusal, WorldError};
 
@@ -98,15 +98,9 @@ impl Coded for SettlerError {
 /// Why a proof is not believed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Objection {
-    /// A check of the proof itself failed.
+    /// A check of the proof failed.
     #[error(transparent)]
-    Verify(#[from] VerifyError),
-    /// It proves no output of ours.
-    #[error(transparent)]
-    Output(#[from] OutputError),
-    /// It proves another shard, or another state.
-    #[error(transparent)]
-    Mismatch(#[from] OutputMismatch),
+    Proof(#[from] Disbelief),
     /// The World refuses its output.
     #[error("the World refuses the output: {0}")]
     World(Refusal),
@@ -121,9 +115,7 @@ pub(crate) enum Objection {
 impl Coded for Objection {
     fn code(&self) -> &'static str {
         match self {
-            Self::Verify(error) => error.code(),
-            Self::Output(error) => error.code(),
-            Self::Mismatch(error) => error.code(),
+            Self::Proof(error) => error.code(),
             Self::World(error) => error.code(),
             Self::Life(refusal) => refusal.code(),
             Self::Ended(_) => "SW-SETTLER-006",

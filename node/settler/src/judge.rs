@@ -2,10 +2,9 @@
 
 use super::error::Objection;
 use shardwire_model::{Output, SegmentId};
-use shardwire_proving::verify::Verify;
 use shardwire_proving::{
-    settle::{Expected, check_output},
-    verify::Proven,
+    settle::{Expected, believe},
+    verify::Verify,
 };
 use shardwire_world::ShardRecord;
 use std::sync::Arc;
@@ -27,16 +26,14 @@ impl Judge {
     /// off the async threads.
     ///
     /// # Errors
-    /// [`Objection::Verify`], [`Objection::Output`] or [`Objection::Mismatch`]: which check failed.
+    /// [`Objection::Proof`]: which check failed.
     pub(crate) fn check(
         &self,
         bytes: &[u8],
         record: &ShardRecord,
         SegmentId { segment, .. }: SegmentId,
     ) -> Result<Output, Objection> {
-        let Proven { program, output } = self.verifier.verify(bytes)?;
-        let output = Output::from_felts(&output)?;
-        check_output(program, &output, &Expected { start: &record.start, segment, before: record.before })?;
-        Ok(output)
+        let expected = Expected { start: &record.start, segment, before: record.before };
+        Ok(believe(&*self.verifier, bytes, &expected)?)
     }
 }

@@ -14,7 +14,7 @@ use shardwire_protocols::{
     evidence::{Accusation, BadProof, Evidence},
     proof::{Client, Next, Offered, Proof, Ready},
 };
-use shardwire_proving::settle::OutputMismatch;
+use shardwire_proving::settle::{Disbelief, OutputMismatch};
 use shardwire_reputation::{Blame, Breach, Event, Work};
 use shardwire_store::{
     StoreError,
@@ -199,9 +199,8 @@ impl Settler {
 /// right job are others than the settlement list's would be the program's doing; and what the World refuses was proven all the same.
 fn blame_of(objection: &Objection) -> Option<Blame> {
     match objection {
-        Objection::Verify(_) | Objection::Output(_) => Some(Blame::Peer),
-        Objection::Mismatch(OutputMismatch::Update { .. }) => Some(Blame::Unclear),
-        Objection::Mismatch(_) => Some(Blame::Peer),
+        Objection::Proof(Disbelief::Mismatch(OutputMismatch::Update { .. })) => Some(Blame::Unclear),
+        Objection::Proof(_) => Some(Blame::Peer),
         Objection::World(_) | Objection::Life(_) | Objection::Ended(_) => None,
     }
 }
