@@ -18,6 +18,8 @@ mod error_tests;
 pub mod events;
 mod execution;
 mod executor;
+#[cfg(test)]
+mod full_disk_tests;
 mod handoff;
 mod ingress;
 mod interrupted;
