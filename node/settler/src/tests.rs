@@ -21,7 +21,7 @@ use shardwire_proving::verify::Verify;
 use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_reputation::{Standing, Tier};
 use shardwire_store::{
-    Artefacts, Store, SystemDisk,
+    Artefacts, Store, SystemDisk, Write,
     records::{INTENTS, Intent, KeptCause, LAYOUT, VERDICTS, history_of},
 };
 use shardwire_telemetry::Telemetry;
@@ -211,6 +211,26 @@ async fn bad_proofs_show_their_provers_to_anybody() {
     for bytes in [vec![7; 100], proves(&start, Felt::TWO)] {
         assert!(!artefacts.is_there(&artefacts.proof(Hash::of(&bytes))).unwrap(), "evidence is kept, no file");
     }
+}
+
+/// A fixed bug: what a stranger had sent was shown as the shard's error, prover and proof, and took the place of the verdict on a proof that holds.
+#[tokio::test(start_paused = true)]
+async fn a_strangers_bad_proof_is_not_the_shards_error_and_hides_no_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settler, _tasks, start, before) = settler(folder.path()).await;
+    let shown = async || {
+        let status = settler.status(start.shard).await.unwrap().unwrap();
+        (status.error, status.verdict.map(|verdict| verdict.proof))
+    };
+    let lie = |prover: u8| held(&start, before, vec![prover; 100], prover, prover.into());
+    assert!(matches!(offers(&settler, 2, lie(2)).await, Reply::Disputed(_)));
+    assert_eq!(shown().await, (None, None));
+    let (proof, prover, segment) = (Hash::of(b"it holds"), identity(4).peer(), SegmentId::first(start.shard));
+    let verdict = shardwire_store::records::Verdict { proof, prover, bytes: 1, verify_us: 1, fault: None };
+    let put = move |write: &mut Write<'_>| Ok(write.put(&VERDICTS, &segment, &verdict)?);
+    settler.advance(start.shard, Step::Verified { proof, prover }, put).await.unwrap();
+    assert!(matches!(offers(&settler, 3, lie(3)).await, Reply::Disputed(_)));
+    assert_eq!(shown().await, (None, Some(proof)));
 }
 
 /// The output says what the settler wants to read: it is the proof's own program that is compared.
