@@ -207,7 +207,7 @@ async fn take_up(
     let mut roles = Roles::default();
     if config.has_role(Role::Settler) {
         let world = world::open(disk, paths, &host.world, host.clock.clone(), host.work).map_err(boxed)?;
-        let (judge, timeout) = (Arc::new(Judge::new(proofs.verify)), config.settler.shard_timeout);
+        let (judge, timeout) = (Arc::new(Judge::new(proofs.verify.clone())), config.settler.shard_timeout);
         roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).await.map_err(boxed)?);
     }
     if config.has_role(Role::Operator) {
@@ -223,7 +223,7 @@ async fn take_up(
                 threads: config.worker.threads.map(|threads| u16::try_from(threads.get()).unwrap_or(u16::MAX)),
             }),
         };
-        roles.prover = Some(Prover::resume(host.clone(), workshop).map_err(boxed)?);
+        roles.prover = Some(Prover::resume(host.clone(), workshop, proofs.verify).map_err(boxed)?);
     }
     Ok(roles)
 }

@@ -164,7 +164,8 @@ async fn a_proof_that_does_not_verify_is_disputed_and_nothing_is_applied() {
     let status = control.shard_status(Some(start.shard)).await.expect("a status");
     let [status] = &status[..] else { panic!("one status, not {status:?}") };
     assert!(status.stage < Stage::Settled && status.updates.is_empty(), "{status:?}");
-    assert_eq!(status.error.as_ref(), Some(&objection.cause));
+    // Anybody can send such a thing: it is the sender's, and the shard's status doesn't show it as its own.
+    assert_eq!((&status.error, status.prover, status.proof), (&None, None, None));
     assert_eq!(control.world().await.expect("storage"), before);
     // No file is kept of what proves nothing: strangers could fill the disk.
     assert!(!DataPaths::existing(settler.data()).expect("a folder").root().join("proofs").exists());

@@ -179,7 +179,7 @@ async fn a_dropped_session_is_reset_and_its_connection_goes_on() {
     assert_eq!(
         error.to_string(),
         format!(
-            "bulk with peer {} was lost, awaiting Manifest: the peer's program let go of the session",
+            "bulk with peer {} was lost, awaiting Manifest: the peer failed for a reason of its own",
             b.identity().peer().short()
         )
     );

@@ -245,8 +245,20 @@ async fn a_dropped_session_is_reset_and_an_abandoned_one_too() {
     let error = initiator.send(Request { job: 1 }).await.unwrap_err();
     assert_eq!(
         format!("{} {error}", error.code()),
-        "SW-SESSION-020 bulk with peer b2b2b2b2b2 was lost, sending Request: the peer's program let go of the session"
+        "SW-SESSION-020 bulk with peer b2b2b2b2b2 was lost, sending Request: the peer failed for a reason of its own"
     );
+    assert_eq!(error.next_step(), "It is the peer's own trouble: try again later. Its log says what failed.");
+    assert!(error.is_transient());
+
+    // A panic is told from that.
+    let (initiator, responder) = pair::<Bulk>();
+    let panics = tokio::spawn(async move {
+        let _held = responder;
+        panic!("on purpose");
+    });
+    assert!(panics.await.unwrap_err().is_panic());
+    let error = initiator.send(Request { job: 1 }).await.unwrap_err();
+    assert!(error.to_string().ends_with("sending Request: the peer's program let go of the session"), "{error}");
     assert!(error.is_transient());
 
     let (initiator, responder) = pair::<Bulk>();

@@ -97,8 +97,8 @@ impl ClientError {
                 !matches!(error, ConnectError::WrongPeer { .. } | ConnectError::WrongProtocol { .. })
             }
             Self::Session(error) | Self::Handshake(HandshakeError::Session(error)) => session(error),
-            // Perhaps the settler has not assigned it yet.
-            Self::Refused { reason, .. } => *reason == RefusalReason::Unknown,
+            // Perhaps the settler has not assigned it yet; or the operator's disk is full.
+            Self::Refused { reason, .. } => matches!(reason, RefusalReason::Unknown | RefusalReason::Later),
             _ => false,
         }
     }
@@ -132,6 +132,9 @@ impl Coded for ClientError {
             Self::Session(error) => error.next_step(),
             Self::Administration(error) => error.next_step(),
             Self::Unserved { .. } => "Use the same version of shardwire on both sides.".into(),
+            Self::Refused { reason: RefusalReason::Later, .. } => {
+                "Try again later: it is the operator's own trouble, and what was accepted is kept.".into()
+            }
             Self::Refused { .. } => {
                 "Check the shard's id and its operator: `shardwire shard status` lists both.".into()
             }

@@ -8,7 +8,7 @@
 
 use super::{ClientError, Dialler, Target, link::Link, receipts::Receipts, resign::Signers};
 use shardwire_model::{AccountKey, Call, Cause, PeerId, ShardId, ShardStart, SignedTransaction};
-use shardwire_protocols::ingress::{self, Ingress, Opened, Opening, Outcome, Receipt, Refused};
+use shardwire_protocols::ingress::{self, Ingress, Opened, Opening, Outcome, Receipt, RefusalReason, Refused};
 use shardwire_transport::Backoff;
 use std::{borrow::Cow, collections::VecDeque, time::Duration};
 use tokio::time::sleep;
@@ -151,7 +151,7 @@ async fn persevere<F: FnMut(Progress<'_>)>(
             waits.reset();
         }
         attempts += 1;
-        if matches!(error, ClientError::Refused { .. }) {
+        if matches!(error, ClientError::Refused { reason: RefusalReason::Unknown, .. }) {
             refusals += 1;
             if refusals == MAX_REFUSALS {
                 return Err(error);

@@ -209,6 +209,24 @@ async fn a_shard_that_is_not_assigned_yet_is_waited_for() {
 }
 
 #[tokio::test]
+async fn an_operator_that_says_later_is_asked_again_and_who_gives_up_is_told_what_to_do() {
+    let (_, target) = StandIn { refuses: Mutex::new((2, RefusalReason::Later)), ..StandIn::new(identity(2)) }.start();
+    let shard = start(target.peer).shard;
+    let report = submit(&dialler(), target, shard, &transactions(3), |_| {}).await.unwrap();
+    assert_eq!((report.accepted, report.reconnections), (3, 2));
+    let cause = Cause::new("SW-OPERATOR-012", "its disk fails");
+    let refused = |reason| ClientError::Refused { shard, reason, cause: cause.clone() };
+    assert_eq!(
+        shown(&refused(RefusalReason::Later)),
+        format!(
+            "error[SW-CLIENT-002]: the operator takes no transactions for shard {}: its disk fails (SW-OPERATOR-012)\n  next: Try again \
+             later: it is the operator's own trouble, and what was accepted is kept.",
+            shard.short()
+        )
+    );
+}
+
+#[tokio::test]
 async fn a_refused_shard_is_an_error() {
     let (_, target) = StandIn { refuses: Mutex::new((1, RefusalReason::Over)), ..StandIn::new(identity(2)) }.start();
     let shard = start(target.peer).shard;

@@ -14,6 +14,8 @@ use shardwire_transport::Backoff;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
+/// The name of the condition.
+pub const CONDITION: &str = "disk";
 /// How often a disk that doesn't fail is probed.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// Between probes of a disk that fails.
@@ -26,7 +28,7 @@ const ROOM: usize = 1 << 20;
 /// Takes in the condition, and looks after the disk for as long as the node runs.
 pub fn watch(host: &Arc<Host>, disk: WatchedDisk) {
     let watched = disk.clone();
-    host.telemetry.condition("disk", move || {
+    host.telemetry.condition(CONDITION, move || {
         watched.failing().map(|why| Shortfall {
             code: "SW-READY-006".to_owned(),
             why,

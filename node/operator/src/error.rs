@@ -42,10 +42,22 @@ pub enum OperatorError {
     /// This program's own part ended without an answer.
     #[error("a chunk couldn't be read: its reader ended")]
     Reader,
+    /// This program's own part that executes a run.
+    #[error("the execution ended without an answer: it stopped at '{panic}'")]
+    Panicked {
+        /// What it stopped at.
+        panic: String,
+    },
     /// No such shard here.
     #[error("this operator doesn't run shard {shard}")]
     Unknown {
         /// The id that was asked for.
+        shard: ShardId,
+    },
+    /// What is submitted couldn't be made durable, because this machine's disk fails.
+    #[error("this operator's disk fails, and shard {} takes nothing until it works again", shard.short())]
+    Disk {
+        /// The shard that was to be opened.
         shard: ShardId,
     },
     /// What was accepted before it couldn't be logged.
@@ -103,6 +115,11 @@ pub enum OperatorError {
 }
 
 impl OperatorError {
+    /// Whether it is this machine's disk: others are told no more of it than that.
+    pub(super) const fn is_of_disk(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Artefact(_) | Self::Behind { .. })
+    }
+
     /// A shard's log has a transaction that the rules refuse.
     pub(super) fn not_replayed(shard: ShardId, sequence: u32, refusal: shardwire_program::Refusal) -> Self {
         Self::Log { shard, sequence, cause: refusal.into() }
@@ -131,6 +148,7 @@ impl From<OperatorError> for ingress::Refused {
             OperatorError::Over { .. } | OperatorError::Aborted { .. } | OperatorError::Settled { .. } => {
                 ingress::RefusalReason::Over
             }
+            OperatorError::Disk { .. } => ingress::RefusalReason::Later,
             _ => ingress::RefusalReason::Stopped,
         };
         Self { reason, cause: error.into() }
@@ -155,6 +173,8 @@ impl Coded for OperatorError {
             Self::LeasesHeld { .. } => "SW-OPERATOR-009",
             Self::Reader => "SW-OPERATOR-010",
             Self::Behind { .. } => "SW-OPERATOR-011",
+            Self::Disk { .. } => "SW-OPERATOR-012",
+            Self::Panicked { .. } => "SW-OPERATOR-013",
             Self::Aborted { .. } => "SW-OPERATOR-020",
             Self::Settled { .. } => "SW-OPERATOR-021",
             Self::Life(refusal) => refusal.code(),
@@ -177,6 +197,12 @@ impl Coded for OperatorError {
             }
             Self::Behind { .. } => {
                 "Submit it again; if that fails as well, the operator's log says what its disk has.".into()
+            }
+            Self::Panicked { .. } => {
+                "Nothing: it is executed again from the log by itself. Report it if it repeats, or test this machine's memory.".into()
+            }
+            Self::Disk { .. } => {
+                "Submit again later: what was accepted is kept. At the operator `shardwire status` says what its disk lacks.".into()
             }
             Self::Over { .. } => "Start another shard.".into(),
             Self::Aborted { .. } | Self::Settled { .. } => "Forget the job: no proof of it is of use any more.".into(),

@@ -85,7 +85,7 @@ events! {
     JobTakenBack = "job_taken_back" { job: Hash, prover: PeerId }
         => INFO : (job = %job.short(), prover = %prover.short(), "the prover had the job for long enough: another has it now");
 
-    /// A settler disputes the proof that a prover said it has, or another peer's of that job
+    /// A settler disputes the proof that a prover said it has
     ClaimDisputed = "claim_disputed" { job: Hash, proof: Hash, cause: String }
         => WARN : (job = %job.short(), proof = %proof.short(), "a settler disputes a proof, and the job is free: {cause}");
 

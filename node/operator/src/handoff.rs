@@ -27,7 +27,7 @@ impl Operator {
         let settler = session.peer();
         if !self.host.world.is_settler(settler) {
             // Whatever it says that it is: assignments come from those alone that the World lists. Nothing more is asked of it.
-            drop(session);
+            session.abandon();
             return std::future::pending().await;
         }
         let identity = &self.host.identity;
@@ -88,11 +88,10 @@ impl Operator {
                 self.events.emit(ClaimVerified { job: run.job, proof });
             }
             Verdict::Disputed { cause } => {
+                // A proof that nobody claimed here is a stranger's, and changes nothing.
+                let Some(prover) = disputed else { return Ok(()) };
                 self.events.emit(ClaimDisputed { job: run.job, proof, cause: cause.to_string() });
-                if let Some(prover) = disputed {
-                    let broke = Event::Broke { breach: Breach::Lease, blame: Blame::Peer };
-                    self.host.peers.note(prover, &broke);
-                }
+                self.host.peers.note(prover, &Event::Broke { breach: Breach::Lease, blame: Blame::Peer });
                 self.changes.announce();
             }
         }

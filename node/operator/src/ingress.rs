@@ -1,6 +1,7 @@
 //! The operator serves clients: transactions in, receipts out.
 
 use super::{Operator, error::OperatorError, events::ShardOpened};
+use shardwire_host::disk_health;
 use shardwire_model::{PeerId, ShardId, ShardTransaction};
 use shardwire_protocols::{
     Failure,
@@ -13,7 +14,13 @@ impl Handler for Operator {
         let Some(run) = self.run(shard) else {
             return Ok(Err(OperatorError::Unknown { shard }.into()));
         };
-        let opened = run.opened().await;
+        let disk = || Err(OperatorError::Disk { shard });
+        let opened = match run.opened().await {
+            // What was accepted of a shard that is over is answered whatever the disk does.
+            Ok(opened) if !opened.ended && !self.host.telemetry.is_met(disk_health::CONDITION) => disk(),
+            Err(error) if error.is_of_disk() => disk(),
+            opened => opened,
+        };
         self.events.emit(ShardOpened { shard, client, accepted: opened.is_ok() });
         Ok(opened.map_err(Into::into))
     }

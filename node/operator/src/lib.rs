@@ -27,6 +27,8 @@ mod lease;
 mod lease_tests;
 #[cfg(test)]
 mod life_tests;
+#[cfg(test)]
+mod local_trouble_tests;
 mod run;
 mod sequencer;
 #[cfg(test)]

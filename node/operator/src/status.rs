@@ -20,7 +20,7 @@ pub struct RunStatus {
     pub refused: u32,
     /// Its witness, as far as it goes.
     pub witness: Extent,
-    /// The proof that settled it; until then, the one that a prover claims to have.
+    /// The proof that settled it; until then, the one that a settler has found to hold. That a prover has one, it may only say.
     pub proof: Option<Hash>,
     /// The program that it executes.
     pub program: Felt,
@@ -45,9 +45,10 @@ impl Run {
             Some(_) if !state.life.is_over() => Stage::Failed,
             _ => state.life.stage().unwrap_or_default(),
         };
-        let proof = match state.life.steps().last() {
-            Some(Step::Settled { proof }) => *proof,
-            _ => lease.as_ref().and_then(|lease| lease.proof),
+        let proof = match (state.life.steps().last(), state.life.step(Stage::Proven)) {
+            (Some(Step::Settled { proof }), _) => *proof,
+            (_, Some(Step::Proven { proof })) => Some(*proof),
+            _ => None,
         };
         RunStatus {
             shard: self.shard,

@@ -2,7 +2,10 @@
 
 use shardwire_model::{Coded, life::Refusal};
 use shardwire_protocols::trace;
-use shardwire_proving::worker::{DueTo, LocateError, ProveError};
+use shardwire_proving::{
+    settle::Disbelief,
+    worker::{DueTo, LocateError, ProveError},
+};
 use shardwire_store::{ArtefactError, StoreError};
 use shardwire_witness::AssembleError;
 
@@ -24,8 +27,14 @@ pub enum ProverError {
     /// What makes proofs isn't there.
     #[error("no proof can be made: {0}")]
     NoWorker(LocateError),
+    /// What the worker wrote proves nothing of the job, by the checks of a settler.
+    #[error("the proof that the worker made doesn't hold: {0}")]
+    Unsound(Disbelief),
+    /// It proves the job by another run than the one that was fetched.
+    #[error("the proof that the worker made is of another run than its witness")]
+    OtherProof,
     /// The witness is of another run than the job.
-    #[error("the witness is of another shard or begins from another state than the job")]
+    #[error("the witness is of another shard, state or settlement list than the job")]
     OtherRun,
     /// The job failed before.
     #[error("this prover has given the job up")]
@@ -77,6 +86,8 @@ impl ProverError {
             | Self::Artefact(_)
             | Self::Assemble(AssembleError::Write(_))
             | Self::NoWorker(_)
+            | Self::Unsound(_)
+            | Self::OtherProof
             | Self::Chunk { .. }
             | Self::ProofLost
             | Self::LeaseEnded
@@ -110,6 +121,11 @@ impl ProverError {
         )
     }
 
+    /// Whether a proof was made and doesn't hold. It is this machine's, or that of a witness that looks whole and isn't: nobody here can tell.
+    pub(crate) const fn is_of_a_proof(&self) -> bool {
+        matches!(self, Self::Unsound(_) | Self::OtherProof)
+    }
+
     /// Whether the worker can't be used, for whatever job.
     pub(crate) const fn is_of_the_worker_itself(&self) -> bool {
         matches!(self, Self::NoWorker(_) | Self::Worker(ProveError::Start { .. }))
@@ -136,6 +152,8 @@ impl Coded for ProverError {
             Self::Later { .. } => "SW-PROVER-011",
             Self::GivesWay => "SW-PROVER-012",
             Self::Life(refusal) => refusal.code(),
+            Self::Unsound(_) => "SW-PROVER-015",
+            Self::OtherProof => "SW-PROVER-016",
         }
     }
 
@@ -155,8 +173,11 @@ impl Coded for ProverError {
             Self::Later { .. } => "Nothing: it is taken when there is room; another prover may have it meanwhile.".into(),
             Self::GivesWay => "Nothing: it is taken again when there is room; what was fetched is kept.".into(),
             Self::Chunk { .. } => "The chunk is fetched again; check the disk if this repeats.".into(),
+            Self::Unsound(_) | Self::OtherProof => {
+                "Nothing was offered, and it is tried again by itself. If it repeats, build the worker anew, and test this machine's memory and disk.".into()
+            }
             Self::ProofLost => {
-                "Restore the file from a copy, and it is offered again; or let another prover prove the shard.".into()
+                "Nothing: the job is fetched and proven again when its operator leases it; or restore the file from a copy.".into()
             }
             Self::LeaseEnded => "Nothing: the job goes on when its operator leases it to this prover again.".into(),
             Self::Over => "Nothing: its shard needs no further proof.".into(),

@@ -2,7 +2,7 @@
 
 use super::ProverError;
 use shardwire_model::Coded;
-use shardwire_proving::worker::LocateError;
+use shardwire_proving::{verify::VerifyError, worker::LocateError};
 
 fn shown(error: impl Coded) -> String {
     format!("{} {error} | {}", error.code(), error.next_step())
@@ -14,7 +14,7 @@ fn a_prover_says_what_to_do() {
     assert_eq!(
         shown(ProverError::OtherRun),
         format!(
-            "SW-PROVER-001 the witness is of another shard or begins from another state than the job | {wrong_operator}"
+            "SW-PROVER-001 the witness is of another shard, state or settlement list than the job | {wrong_operator}"
         )
     );
     assert_eq!(
@@ -39,8 +39,8 @@ fn a_prover_says_what_to_do() {
     );
     assert_eq!(
         shown(ProverError::ProofLost),
-        "SW-PROVER-008 the file of the proof is missing or damaged | Restore the file from a copy, and it is offered again; or let another \
-         prover prove the shard."
+        "SW-PROVER-008 the file of the proof is missing or damaged | Nothing: the job is fetched and proven again when its operator leases \
+         it; or restore the file from a copy."
     );
     assert_eq!(shown(ProverError::Over), "SW-PROVER-009 the job is over | Nothing: its shard needs no further proof.");
     assert_eq!(
@@ -56,6 +56,15 @@ fn a_prover_says_what_to_do() {
         shown(ProverError::GivesWay),
         "SW-PROVER-012 the run goes on, and the job gives its place to one that is ready to be proven | Nothing: it is taken again when there \
          is room; what was fetched is kept."
+    );
+    let mend = "Nothing was offered, and it is tried again by itself. If it repeats, build the worker anew, and test this machine's memory and disk.";
+    assert_eq!(
+        shown(ProverError::Unsound(VerifyError::Rejected("invalid signature".into()).into())),
+        format!("SW-PROVER-015 the proof that the worker made doesn't hold: the proof doesn't verify: invalid signature | {mend}")
+    );
+    assert_eq!(
+        shown(ProverError::OtherProof),
+        format!("SW-PROVER-016 the proof that the worker made is of another run than its witness | {mend}")
     );
     let no_worker = shown(ProverError::NoWorker(LocateError::Missing));
     assert!(no_worker.starts_with("SW-WORKER-101 no proof can be made: there is no prover worker | "), "{no_worker}");

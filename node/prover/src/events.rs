@@ -81,10 +81,14 @@ events! {
 
     /// The file of a proof that no settler has taken yet is missing or damaged
     ProofLost = "proof_lost" { job: Hash, proof: Hash }
-        => ERROR : (job = %job.short(), proof = %proof.short(), "the file of the proof is missing or damaged; it is offered again once it is restored");
+        => ERROR : (job = %job.short(), proof = %proof.short(), "the file of the proof is missing or damaged: the job is proven again, unless the file is restored");
+
+    /// A settler disputed a proof that doesn't hold by this prover's own check either
+    ProofDropped = "proof_dropped" { job: Hash, proof: Hash, code: &'static str, error: String }
+        => ERROR : (job = %job.short(), proof = %proof.short(), code, "the proof is dropped, and the job proven again: {error}");
 
     /// A job can't be proven, and isn't tried again
-    JobFailed = "job_failed" { job: Hash, code: &'static str, error: String }
+    JobFailed = "job_failed" { job: Hash, code: String, error: String }
         => ERROR : (job = %job.short(), code, "the job has failed: {error}");
 
     /// A job's shard is over

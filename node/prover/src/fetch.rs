@@ -11,7 +11,7 @@ use super::{
 };
 use shardwire_host::{Turn, signed};
 use shardwire_model::{
-    Cause, Coded as _, Hash, Mutation, Output, PeerId, Role, Stage,
+    Cause, Coded as _, Hash, Mutation, PeerId, Role, Stage,
     life::{AbortCause, Life, Step},
 };
 use shardwire_protocols::{
@@ -21,7 +21,10 @@ use shardwire_protocols::{
         Pulled, REPORT_EVERY, RefusalReason, ResumableJob, Trace, Working,
     },
 };
-use shardwire_proving::worker::DueTo;
+use shardwire_proving::{
+    settle::{Expected, check_output},
+    worker::DueTo,
+};
 use shardwire_reputation::{Event, Work};
 use shardwire_store::records::{Figures, Job, KeptCause, Manifest, WireFelt};
 use shardwire_transport::{Connection, Initiator};
@@ -119,7 +122,7 @@ impl Prover {
 
     /// Whether the operator says that the job is over. Where there is no proof, nothing can be done without the operator.
     async fn refused(&self, id: Hash, operator: PeerId, reason: RefusalReason) -> Result<(), ProverError> {
-        let theirs = |known: &Known| known.job.start.operator == operator && !known.life.has_reached(Stage::Proven);
+        let theirs = |known: &Known| known.job.start.operator == operator && known.is_unproven();
         if self.job(id).is_none_or(|known| !theirs(&known)) {
             return Ok(());
         }
@@ -133,10 +136,8 @@ impl Prover {
     /// Jobs of this operator that aren't proven, and that may be gone on with now.
     pub(super) fn resumable_jobs(&self, operator: PeerId) -> Vec<ResumableJob> {
         let jobs = self.jobs();
-        let open = |known: &Known| {
-            known.job.operator == operator && !known.life.has_reached(Stage::Proven) && !known.has_failed()
-        };
-        let may = |id: Hash| !self.hands.has(id) && !self.troubles.is_limited(id);
+        let open = |known: &Known| known.job.operator == operator && known.is_unproven() && !known.has_failed();
+        let may = |id: Hash| !self.hands.has(id) && !self.troubles.is_apart(id);
         jobs.iter()
             .filter(|(id, known)| open(known) && may(**id))
             .map(|(id, known)| ResumableJob { job: *id, have: known.job.figures.chunks })
@@ -149,19 +150,19 @@ impl Prover {
         let later = |why| Err((DeclineReason::Later, ProverError::Later { why }));
         if let Some(known) = self.job(offer.job) {
             let given_up = |why| Err((DeclineReason::GivenUp, why));
-            match known.job.proof {
+            match known.proof() {
                 _ if known.has_failed() => return given_up(ProverError::GivenUp),
                 // With a proof that is here the operator may be told which, once more.
                 Some(proof) if self.has_proof(proof).await => return Ok(()),
-                Some(_) => return given_up(ProverError::ProofLost),
-                None if known.life.is_over() => return given_up(ProverError::Over),
+                _ if known.life.is_over() => return given_up(ProverError::Over),
+                Some(proof) => self.note_lost(offer.job, proof).await,
                 None => {}
             }
         }
         if self.hands.has(offer.job) {
             return later(IN_HAND);
         }
-        if !self.troubles.is_fit() || self.troubles.is_limited(offer.job) {
+        if !self.troubles.is_fit() || self.troubles.is_apart(offer.job) {
             return later(IN_TROUBLE);
         }
         if !self.hands.wants(operator) || (!offer.ended && !self.hands.has_room(operator)) {
@@ -188,7 +189,7 @@ impl Prover {
         if let Err(error) = self.begin(operator, &offer, lease).await {
             return self.give_back(id, fetch.stop().await?, error).await;
         }
-        let fetched = self.job(id).is_some_and(|known| known.is_fetched() || known.job.proof.is_some());
+        let fetched = self.job(id).is_some_and(|known| known.is_fetched() || known.proof().is_some());
         let working = if fetched {
             fetch.stop().await?
         } else {
@@ -206,7 +207,7 @@ impl Prover {
         let epoch = lease.statement.epoch;
         let turn = self.changing.take(offer.job).await;
         let known = match self.job(offer.job) {
-            Some(Known { job, life }) => Known { job: Job { operator, epoch, ..job }, life },
+            Some(Known { job, life, is_lost }) => Known { job: Job { operator, epoch, ..job }, life, is_lost },
             None => {
                 let job = Job {
                     start: offer.start.clone(),
@@ -222,7 +223,7 @@ impl Prover {
                     disputes: BTreeMap::new(),
                     fault: None,
                 };
-                Known { job, life: Life::new(Role::Prover) }
+                Known { job, life: Life::new(Role::Prover), is_lost: false }
             }
         };
         self.keep(turn, known, Some(Step::Streaming { job: offer.job }), Some(signed::stored(lease))).await
@@ -315,10 +316,9 @@ impl Prover {
     async fn fetched(&self, offer: &JobOffer, ending: Ending, stream_ms: u64) -> Result<(), ProverError> {
         let Ending { chunks, steps, output } = ending;
         let manifest = Manifest { chunks, steps, output };
-        let of = |output: &Output| (output.shard, output.segment, output.before);
-        if of(&manifest.output) != (offer.shard, offer.segment, offer.before()) {
-            return Err(ProverError::OtherRun);
-        }
+        // What is proven of such a witness would be disputed, and it would be the operator's doing.
+        let expected = Expected { start: &offer.start, segment: offer.segment, before: offer.before() };
+        check_output(offer.start.program, &manifest.output, &expected).map_err(|_| ProverError::OtherRun)?;
         self.events.emit(WitnessFetched { job: offer.job, chunks: manifest.chunks.len(), steps });
         let proving = Step::Proving { witness: witness_hash(&manifest.chunks) };
         let before = self.job(offer.job).and_then(|known| known.life.step(Stage::Proving).cloned());
@@ -345,12 +345,17 @@ impl Prover {
 
     /// Notes that a job can't be done, until somebody wants it tried again. In its life that is noted once.
     pub(super) async fn give_up(&self, id: Hash, error: &ProverError) -> Result<(), ProverError> {
-        self.events.emit(JobFailed { job: id, code: error.code(), error: error.to_string() });
-        let cause = Cause::new(error.code(), &error.to_string());
+        self.note_failed(id, KeptCause::of(error)).await
+    }
+
+    /// The same, for a reason that may be a settler's.
+    pub(super) async fn note_failed(&self, id: Hash, fault: KeptCause) -> Result<(), ProverError> {
+        self.events.emit(JobFailed { job: id, code: fault.code.clone(), error: fault.reason.clone() });
         let noted = self.job(id).is_some_and(|known| known.life.step(Stage::Failed).is_some());
-        self.update(id, (!noted).then_some(Step::Failed { cause }), |job| {
+        let failed = (!noted).then(|| Step::Failed { cause: fault.cause() });
+        self.update(id, failed, |job| {
             job.attempts = MAX_ATTEMPTS;
-            job.fault = Some(KeptCause::of(error));
+            job.fault = Some(fault);
         })
         .await
     }
@@ -360,7 +365,7 @@ impl Prover {
         loop {
             let changed = self.changes.next();
             let Some(known) = self.job(id) else { return Ok(()) };
-            if let Some(proof) = known.job.proof {
+            if let Some(proof) = known.proof() {
                 working.finish(proof).await?;
                 return Ok(());
             }

@@ -12,6 +12,8 @@
 //! memory, a signal, a limit, the disk) is a [trouble](trouble) of this machine: the lease is given back at once, the prover waits, says why, and goes on
 //! by itself. A job that has failed can be [tried again](Prover::retry) by hand.
 //!
+//! **Its own proof** it believes as little as a stranger's: nobody is offered one that doesn't [hold](sound) by a settler's checks.
+//!
 //! **Which job.** Several of an operator are [in hand](hand) at a time; those that are ready to be proven come first.
 //!
 //! Bounds: one witness is proven at a time (a proof takes every core and gigabytes); a worker refuses a job's witness [`MAX_ATTEMPTS`] times before
@@ -25,6 +27,8 @@ mod error;
 mod error_tests;
 pub mod events;
 mod fetch;
+#[cfg(test)]
+mod full_disk_tests;
 mod hand;
 mod lease;
 mod mend;
@@ -34,6 +38,9 @@ mod retry;
 #[cfg(test)]
 mod segment_tests;
 mod services;
+mod sound;
+#[cfg(test)]
+mod sound_tests;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -44,7 +51,7 @@ mod workshop;
 
 pub use chunks::kept_chunk;
 pub use error::ProverError;
-use events::{FetchedLeft, JobEnded};
+use events::{FetchedLeft, JobEnded, ProofLost};
 use hand::Hands;
 use lease::Leases;
 pub use retry::RetryError;
@@ -56,6 +63,7 @@ use shardwire_model::{
     Hash, PeerId, SegmentId, Stage,
     life::{AbortCause, Life, Part, Step},
 };
+use shardwire_proving::verify::Verify;
 use shardwire_store::{
     Write,
     records::{JOB_LEASES, JOBS, Job, SignedBytes},
@@ -64,7 +72,7 @@ use shardwire_telemetry::Events;
 use shardwire_transport::Backoff;
 pub use status::JobStatus;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -87,16 +95,29 @@ const fn part(id: Hash, job: &Job) -> Part {
 struct Known {
     job: Job,
     life: Life,
+    /// Whether the file of its proof was missing or damaged when it was last looked for.
+    is_lost: bool,
 }
 
 impl Known {
-    /// Where it stands. That it has failed is so until it is tried again, and isn't of the life's course.
+    /// Where it stands. That it has failed is so until it is tried again, and isn't of the life's course; nor is that its proof was lost or dropped.
     fn stage(&self) -> Option<Stage> {
-        if self.has_failed() { Some(Stage::Failed) } else { self.life.reached() }
+        match self.life.reached() {
+            _ if self.has_failed() => Some(Stage::Failed),
+            Some(Stage::Proven) if self.is_unproven() && self.job.manifest.is_some() => Some(Stage::Proving),
+            Some(Stage::Proven) if self.is_unproven() => Some(Stage::Streaming),
+            reached => reached,
+        }
     }
 
+    /// Given up by this prover: the witness was refused, or nobody wants the proof.
     fn has_failed(&self) -> bool {
-        self.job.attempts >= MAX_ATTEMPTS && self.job.proof.is_none() && !self.life.is_over()
+        self.job.attempts >= MAX_ATTEMPTS && !self.life.is_over()
+    }
+
+    /// Whether settlers are offered its proof, as far as the file is there.
+    fn is_on_offer(&self) -> bool {
+        self.job.proof.is_some() && !self.has_failed() && !self.life.is_over()
     }
 
     /// Whether the whole witness is here, and no proof.
@@ -119,7 +140,7 @@ fn let_go(host: &Arc<Host>, id: Hash) {
 /// Ends a job of an older layout: what was fetched is of another ABI, and no settler takes such a proof. Before the prover is at work.
 #[allow(clippy::disallowed_methods, reason = "before anything is served")]
 fn end_outdated(host: &Host, events: &Events<events::Room>, id: Hash, known: Known) -> Result<Known, ProverError> {
-    let job = Job { fault: None, ..known.job };
+    let job = Job { fault: None, ..known.job.clone() };
     let end = Step::Aborted { why: AbortCause::Outdated };
     let (now, step) = (host.clock.now(), end.clone());
     let life = host.store.write(|write| {
@@ -127,7 +148,7 @@ fn end_outdated(host: &Host, events: &Events<events::Room>, id: Hash, known: Kno
         write.advance::<ProverError>(&host.identity, now, part(id, &job), step)
     })?;
     events.emit(JobEnded { job: id, end });
-    Ok(Known { job, life })
+    Ok(Known { job, life, ..known })
 }
 
 /// A prover: its jobs, and what it does for each.
@@ -135,6 +156,8 @@ fn end_outdated(host: &Host, events: &Events<events::Room>, id: Hash, known: Kno
 pub struct Prover {
     host: Arc<Host>,
     workshop: Arc<dyn Prove>,
+    /// How proofs are believed: as settlers do.
+    verifier: Arc<dyn Verify>,
     /// What is durable of them, and what is only shown. Locked to look and to publish, never across a commit.
     jobs: Arc<Mutex<BTreeMap<Hash, Known>>>,
     /// Of each job, the turn to change it.
@@ -150,8 +173,6 @@ pub struct Prover {
     hands: Arc<Hands>,
     /// Of each operator, the turn to ask it for a job: in one session at a time.
     job_turns: Turns<PeerId>,
-    /// Proofs whose file was missing when it was last looked for.
-    lost: Mutex<BTreeSet<Hash>>,
     changes: Arc<Changes>,
     events: Events<events::Room>,
 }
@@ -161,16 +182,26 @@ impl Prover {
     ///
     /// # Errors
     /// [`ProverError::Store`] if the store can't be read or written, [`ProverError::Life`] if a job's history contradicts its record.
-    pub fn resume(host: Arc<Host>, workshop: Arc<dyn Prove>) -> Result<Arc<Self>, ProverError> {
+    pub fn resume(
+        host: Arc<Host>,
+        workshop: Arc<dyn Prove>,
+        verifier: Arc<dyn Verify>,
+    ) -> Result<Arc<Self>, ProverError> {
         let events = host.telemetry.events();
         let mut jobs = BTreeMap::new();
         for (id, job) in host.store.all(&JOBS)? {
             let life = host.store.life(part(id, &job))?;
-            let mut known = Known { job, life };
+            let mut known = Known { job, life, is_lost: false };
             if known.job.start.is_outdated() && !known.stage().is_some_and(Stage::is_final) {
                 known = end_outdated(&host, &events, id, known)?;
             }
-            if known.job.proof.is_some() || known.life.is_over() {
+            if let Some(proof) = known.job.proof.filter(|_| !known.life.is_over())
+                && host.artefacts.is_there(&host.artefacts.proof(proof)).is_ok_and(|there| !there)
+            {
+                events.emit(ProofLost { job: id, proof });
+                known.lose();
+            }
+            if !known.is_unproven() {
                 // A crash may have been faster.
                 let_go(&host, id);
             }
@@ -180,6 +211,7 @@ impl Prover {
             events,
             host,
             workshop,
+            verifier,
             jobs: Arc::new(Mutex::new(jobs)),
             changing: Turns::default(),
             at_work: Leases::default(),
@@ -188,7 +220,6 @@ impl Prover {
             troubles: Troubles::new(),
             hands: Hands::new(),
             job_turns: Turns::default(),
-            lost: Mutex::default(),
             changes: Arc::new(Changes::new()),
         };
         let troubles = prover.troubles.clone();
@@ -211,9 +242,19 @@ impl Prover {
         step: Option<Step>,
         change: impl FnOnce(&mut Job) + Send,
     ) -> Result<(), ProverError> {
+        self.update_known(id, step, |known| change(&mut known.job)).await
+    }
+
+    /// The same, with what is known of it beside the record.
+    async fn update_known(
+        &self,
+        id: Hash,
+        step: Option<Step>,
+        change: impl FnOnce(&mut Known) + Send,
+    ) -> Result<(), ProverError> {
         let turn = self.changing.take(id).await;
         let Some(mut known) = self.job(id) else { return Ok(()) };
-        change(&mut known.job);
+        change(&mut known);
         self.keep(turn, known, step, None).await
     }
 
@@ -221,7 +262,7 @@ impl Prover {
     async fn keep(
         &self,
         turn: Turn<Hash>,
-        Known { job, life }: Known,
+        Known { job, life, is_lost }: Known,
         step: Option<Step>,
         lease: Option<SignedBytes>,
     ) -> Result<(), ProverError> {
@@ -244,7 +285,7 @@ impl Prover {
                 if life.is_over() {
                     let_go(&ended, id);
                 }
-                let known = Known { job, life: life.clone() };
+                let known = Known { job, life: life.clone(), is_lost };
                 jobs.lock().unwrap_or_else(PoisonError::into_inner).insert(id, known);
                 changed.announce();
             }

@@ -2,11 +2,12 @@
 
 use super::{
     Prover, ProverError,
-    events::{ProofDisputed, ProofLost, ProofUnwanted, ReceiptKept, ReceiptNotKept, VerdictPresumed},
+    events::{ProofDisputed, ProofUnwanted, ReceiptKept, ReceiptNotKept, VerdictPresumed},
+    sound,
 };
 use shardwire_host::signed;
 use shardwire_model::{
-    Coded as _, Hash, MAX_PROOF_BYTES, Mutation, PeerId, Stage,
+    Coded as _, Hash, Mutation, PeerId,
     life::{AbortCause, Step},
 };
 use shardwire_protocols::{
@@ -14,10 +15,7 @@ use shardwire_protocols::{
     proof::{Handler, Leased, Reply, SkipReason, StoredProof},
 };
 use shardwire_reputation::{Blame, Breach, Event};
-use shardwire_store::{
-    Artefacts,
-    records::{JOB_LEASES, KeptCause, MAX_DISPUTES},
-};
+use shardwire_store::records::{JOB_LEASES, MAX_DISPUTES};
 use std::{sync::PoisonError, time::Duration};
 use tokio::time::Instant;
 
@@ -38,7 +36,7 @@ impl Prover {
             let jobs = self.jobs();
             let wanted = jobs.iter().filter_map(|(id, known)| {
                 let job = &known.job;
-                let proof = job.proof.filter(|_| known.stage() == Some(Stage::Proven))?;
+                let proof = job.proof.filter(|_| known.is_on_offer())?;
                 let wanted = !is_skipped(skipped.get(&(settler, proof))) && !job.disputes.contains_key(&settler);
                 wanted.then_some((*id, proof, job.start.shard, job.segment, job.operator))
             });
@@ -46,26 +44,17 @@ impl Prover {
         };
         for (job, proof, shard, segment, operator) in wanted {
             let artefacts = self.host.artefacts.clone();
-            let read = self.host.work.run(move || whole_proof(&artefacts, proof)).await;
+            let read = self.host.work.run(move || sound::whole(&artefacts, proof)).await;
             let Some(bytes) = read.unwrap_or(Err(ProverError::Assembler))? else {
                 self.note_lost(job, proof).await;
                 continue;
             };
-            self.lost.lock().unwrap_or_else(PoisonError::into_inner).remove(&proof);
+            self.note_found(job, proof).await;
             let lease = self.host.store.get(&JOB_LEASES, &job)?.map(|lease| signed::read(&lease)).transpose()?;
             let leased = lease.map(|lease| Leased::by(operator, &lease));
             return Ok(Some(StoredProof { shard, segment, job, proof, bytes: bytes.into(), leased }));
         }
         Ok(None)
-    }
-
-    /// Says once that the file of a proof isn't there.
-    async fn note_lost(&self, job: Hash, proof: Hash) {
-        if self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(proof) {
-            let error = ProverError::ProofLost;
-            self.show(job, |job| job.fault = Some(KeptCause::of(&error))).await;
-            self.events.emit(ProofLost { job, proof });
-        }
     }
 }
 
@@ -78,6 +67,19 @@ impl Prover {
             skipped.clear();
         }
         skipped.insert((settler, proof), until);
+    }
+
+    /// Whether a settler doesn't want a proof for as long as this process runs.
+    pub(super) fn is_refused_by(&self, settler: PeerId, proof: Hash) -> bool {
+        self.skipped.lock().unwrap_or_else(PoisonError::into_inner).get(&(settler, proof)) == Some(&None)
+    }
+
+    /// Forgets who doesn't want a proof; whether anybody didn't.
+    pub(super) fn ask_again(&self, proof: Hash) -> bool {
+        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = skipped.len();
+        skipped.retain(|(_, refused), _| *refused != proof);
+        skipped.len() < before
     }
 
     /// Whether this peer has a say about proofs: the World lists it as a settler.
@@ -97,12 +99,6 @@ impl Prover {
         self.events.emit(VerdictPresumed { peer, proof, signed });
         self.host.peers.note(peer, &Event::Broke { breach: Breach::Presumption, blame: Blame::Peer });
     }
-}
-
-/// A proof, if its file is there and is that proof. Waits for the disk and hashes.
-fn whole_proof(artefacts: &Artefacts, proof: Hash) -> Result<Option<Vec<u8>>, ProverError> {
-    let bytes = artefacts.read(&artefacts.proof(proof), u64::from(MAX_PROOF_BYTES))?;
-    Ok(bytes.filter(|bytes| Hash::of(bytes) == proof))
 }
 
 /// Whether a proof isn't offered now.
@@ -150,7 +146,6 @@ impl Handler for Prover {
                 let cause = dispute.statement.cause.clone();
                 self.events.emit(ProofDisputed { job, settler, cause: cause.to_string() });
                 let dispute = signed::stored(&dispute);
-                self.refused_by(settler, proof, None);
                 self.update(job, None, |job| {
                     if job.disputes.len() < MAX_DISPUTES {
                         job.disputes.insert(settler, dispute);
@@ -158,20 +153,30 @@ impl Handler for Prover {
                     job.fault = Some(cause.into());
                 })
                 .await?;
+                // Not before it is durable: what the disk didn't take is asked for again.
+                self.refused_by(settler, proof, None);
+                self.look_again(job, proof).await?;
+                self.give_up_unwanted(job, proof).await?;
             }
             Reply::Skipped { shard, reason, cause } => {
                 self.events.emit(ProofUnwanted { shard, settler, cause: cause.to_string() });
-                let until = (reason == SkipReason::Pending).then(|| Instant::now() + OFFER_AGAIN);
-                self.refused_by(settler, proof, until);
-                let end = match reason {
-                    SkipReason::Aborted => Some(Step::Aborted { why: AbortCause::Told { by: settler } }),
-                    SkipReason::Settled => Some(Step::Settled { proof: None }),
-                    SkipReason::Unknown | SkipReason::OtherJob | SkipReason::Pending => None,
-                };
-                let is_open = self.job(job).is_some_and(|known| !known.life.is_over());
-                match end.filter(|_| is_open) {
-                    Some(end) => self.end(job, end).await?,
-                    None => self.changes.announce(),
+                if self.job(job).is_none_or(|known| known.life.is_over()) {
+                    return Ok(());
+                }
+                match reason {
+                    SkipReason::Aborted => {
+                        self.end(job, Step::Aborted { why: AbortCause::Told { by: settler } }).await?;
+                    }
+                    SkipReason::Settled => self.end(job, Step::Settled { proof: None }).await?,
+                    SkipReason::Pending => {
+                        self.refused_by(settler, proof, Some(Instant::now() + OFFER_AGAIN));
+                        self.changes.announce();
+                    }
+                    SkipReason::Unknown | SkipReason::OtherJob => {
+                        self.update(job, None, |job| job.fault = Some(cause.into())).await?;
+                        self.refused_by(settler, proof, None);
+                        self.give_up_unwanted(job, proof).await?;
+                    }
                 }
             }
         }

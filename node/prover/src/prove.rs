@@ -1,18 +1,18 @@
-//! From a whole witness to a proof in a file.
+//! From a whole witness to a proof in a file, which [holds](super::sound).
 
 use super::{
-    MAX_ATTEMPTS, Prover, ProverError, RETRY,
+    Known, MAX_ATTEMPTS, Prover, ProverError, RETRY,
     chunks::{self, Kept},
     events::{AttemptFailed, JobReturned, LeaseEnded, ProofMade, ProvingStarted},
     lease::Lease,
-    let_go,
+    let_go, sound,
     trouble::IN_TROUBLE,
 };
-use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, Mutation, life::Step};
+use shardwire_model::{Coded as _, Felt, Hash, Mutation, Stage, life::Step};
 use shardwire_proving::worker::{DueTo, ProveError, Proved};
 use shardwire_store::{
     ArtefactError, Artefacts, DiskError,
-    records::{self, Job, KeptCause},
+    records::{self, KeptCause},
 };
 use shardwire_witness::{Assembler, Manifest};
 use std::{path::Path, sync::Arc};
@@ -70,8 +70,8 @@ impl Prover {
         }
         let mut waits = RETRY.start(self.host.randomness.clone());
         loop {
-            let Some(known) = self.job(id).filter(super::Known::is_fetched) else { return Ok(()) };
-            let error = match self.attempt(id, &known.job, lease).await {
+            let Some(known) = self.job(id).filter(Known::is_fetched) else { return Ok(()) };
+            let error = match self.attempt(id, &known, lease).await {
                 Ok(()) => return Ok(()),
                 Err(ProverError::Worker(ProveError::Cancelled)) => return Err(ProverError::LeaseEnded),
                 Err(error @ ProverError::Chunk { .. }) => {
@@ -108,13 +108,14 @@ impl Prover {
         }
     }
 
-    async fn attempt(&self, id: Hash, job: &Job, lease: &Lease) -> Result<(), ProverError> {
+    async fn attempt(&self, id: Hash, Known { job, life, .. }: &Known, lease: &Lease) -> Result<(), ProverError> {
         let artefacts = self.host.artefacts.clone();
         let (witness, proof_path) = (artefacts.witness(id), artefacts.worker_proof(id));
         let Some(records::Manifest { chunks, steps, output }) = job.manifest.clone() else {
             return Err(ProverError::Chunk { index: 0 });
         };
         let manifest = Manifest { chunks, steps, output };
+        let of_witness = manifest.output.clone();
         let assembled = {
             let (artefacts, witness) = (artefacts.clone(), witness.clone());
             let program = job.start.program;
@@ -132,18 +133,27 @@ impl Prover {
         self.events.emit(ProvingStarted { job: id, steps: job.figures.steps });
         let Proved { proof_bytes, prove_s, cpu_s, peak_bytes } =
             self.workshop.prove(&witness, &proof_path, Box::pin(lease.clone().ended())).await?;
-        let kept = self.host.work.run(move || keep_proof(&artefacts, &proof_path));
-        let proof = kept.await.unwrap_or(Err(ProverError::Assembler))?;
+        let (verifier, of) = (self.verifier.clone(), job.clone());
+        let keep = move || sound::keep(&artefacts, &*verifier, &of, &of_witness, &proof_path);
+        let proof = self.host.work.run(keep).await.unwrap_or(Err(ProverError::Assembler))?;
         self.troubles.worked(id);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // seconds of one proof, not negative
         let milliseconds = |seconds: f64| (seconds * 1000.0) as u64;
-        self.update(id, Some(Step::Proven { proof }), |job| {
+        // What settlers said is of the proof before, if there was one.
+        self.ask_again(proof);
+        // The first is in the history, and one that is made in its place in the record.
+        let step = life.step(Stage::Proven).is_none().then_some(Step::Proven { proof });
+        self.update_known(id, step, |known| {
+            let job = &mut known.job;
             job.proof = Some(proof);
             job.fault = None;
+            job.attempts = 0;
+            job.disputes.clear();
             job.figures.prove_ms = milliseconds(prove_s);
             job.figures.prove_cpu_ms = milliseconds(cpu_s);
             job.figures.prove_peak_bytes = peak_bytes;
             job.figures.proof_bytes = proof_bytes;
+            known.is_lost = false;
         })
         .await?;
         self.events.emit(ProofMade { job: id, proof, proof_bytes, prove_s });
@@ -151,14 +161,6 @@ impl Prover {
         let_go(&self.host, id);
         Ok(())
     }
-}
-
-/// Keeps the proof that a worker wrote, in a file named by its hash.
-fn keep_proof(artefacts: &Artefacts, written: &Path) -> Result<Hash, ProverError> {
-    let bytes = artefacts.read(written, u64::from(MAX_PROOF_BYTES))?.ok_or(ProveError::NoProof)?;
-    let proof = Hash::of(&bytes);
-    artefacts.write(&artefacts.proof(proof), &[&bytes], true)?;
-    Ok(proof)
 }
 
 /// Writes the flat witness of a job's chunks; returns their bytes, raw and on the wire.

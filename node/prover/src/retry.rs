@@ -1,6 +1,6 @@
 //! Trying again what this prover has given up, by hand.
 
-use super::{Prover, ProverError, events::JobRetried};
+use super::{Known, Prover, ProverError, events::JobRetried};
 use shardwire_model::{Coded, Hash, ShardId, Stage};
 
 /// Nothing of a shard is to be tried again.
@@ -46,36 +46,42 @@ impl Coded for RetryError {
 }
 
 impl Prover {
-    /// Tries again the jobs of a shard that were given up here, and ends the wait of those that were to be tried again later. How many.
+    /// Tries again the jobs of a shard that were given up here, and ends the wait of those that were to be tried again later. A proof that settlers
+    /// dispute is made anew, one that they don't want is offered to them again. How many.
     ///
     /// # Errors
     /// [`RetryError::Unknown`], [`RetryError::NotFailed`], or [`RetryError::Prover`] if the disk fails.
     pub async fn retry(&self, shard: ShardId) -> Result<u32, RetryError> {
-        let jobs: Vec<(Hash, Option<Stage>)> = {
+        let jobs: Vec<(Hash, Known)> = {
             let jobs = self.jobs();
             let of_shard = jobs.iter().filter(|(_, known)| known.job.start.shard == shard);
-            of_shard.map(|(id, known)| (*id, known.stage())).collect()
+            of_shard.map(|(id, known)| (*id, known.clone())).collect()
         };
         let Some((_, first)) = jobs.first() else { return Err(RetryError::Unknown { shard }) };
         let mut retried = 0;
-        for (id, stage) in &jobs {
-            let failed = *stage == Some(Stage::Failed);
-            let is_open = failed || matches!(stage, Some(Stage::Streaming | Stage::Proving));
-            let waited = is_open && self.troubles.end_waits(*id);
-            if failed {
+        for (id, known) in &jobs {
+            let (failed, is_open) = (known.has_failed(), !known.life.is_over());
+            let waited = is_open && known.proof().is_none() && self.troubles.end_waits(*id);
+            let asked = known.job.proof.is_some_and(|proof| is_open && self.ask_again(proof));
+            let disputed = is_open && !known.job.disputes.is_empty();
+            if failed || disputed || asked {
                 self.update(*id, None, |job| {
+                    if disputed {
+                        (job.proof, job.manifest) = (None, None);
+                        job.disputes.clear();
+                    }
                     job.attempts = 0;
                     job.fault = None;
                 })
                 .await?;
             }
-            if failed || waited {
+            if failed || waited || disputed || asked {
                 self.events.emit(JobRetried { job: *id });
                 retried += 1;
             }
         }
         match retried {
-            0 => Err(RetryError::NotFailed { shard, stage: first.unwrap_or_default() }),
+            0 => Err(RetryError::NotFailed { shard, stage: first.stage().unwrap_or_default() }),
             retried => Ok(retried),
         }
     }

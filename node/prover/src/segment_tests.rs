@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "the tests look at the files that a prover leaves")]
 
 use super::{
+    sound_tests::PROOF,
     tests::{Operator, ask, meet, prover_with, settlers},
     *,
 };
@@ -9,17 +10,21 @@ use shardwire_host::history::Lives as _;
 use shardwire_model::{Cause, Timestamp};
 use shardwire_protocols::proof::{self, Handler as _, SkipReason};
 use shardwire_proving::worker::Proved;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicU8, Ordering},
+};
 
-/// The proof is the hash of the witness.
-#[derive(Debug)]
-struct OfWitness;
+/// What it proves for the first time is of the first segment, and so on.
+#[derive(Debug, Default)]
+struct InOrder(AtomicU8);
 
-impl Prove for OfWitness {
-    fn prove<'a>(&'a self, witness: &'a Path, proof: &'a Path, _: Cancelled<'a>) -> Proving<'a> {
+impl Prove for InOrder {
+    fn prove<'a>(&'a self, _: &'a Path, proof: &'a Path, _: Cancelled<'a>) -> Proving<'a> {
         Box::pin(async move {
-            fs::write(proof, Hash::of(&fs::read(witness).unwrap()).0).unwrap();
-            Ok(Proved { proof_bytes: 32, prove_s: 1.0, cpu_s: 1.0, peak_bytes: 1 })
+            fs::write(proof, [PROOF, &[self.0.fetch_add(1, Ordering::SeqCst)]].concat()).unwrap();
+            Ok(Proved { proof_bytes: 8, prove_s: 1.0, cpu_s: 1.0, peak_bytes: 1 })
         })
     }
 }
@@ -27,7 +32,7 @@ impl Prove for OfWitness {
 #[tokio::test(start_paused = true)]
 async fn two_segments_of_a_shard_are_two_jobs_with_a_life_and_a_receipt_each() {
     let folder = tempfile::tempdir().unwrap();
-    let (prover, _tasks) = prover_with(folder.path(), "", Arc::new(OfWitness));
+    let (prover, _tasks) = prover_with(folder.path(), "", Arc::new(InOrder::default()));
     let segments = [Operator::of_segment(0), Operator::of_segment(1)].map(Arc::new);
     let [first, second] = [0, 1].map(|segment| segments[segment].offer.job);
     assert_ne!(first, second);
@@ -37,7 +42,7 @@ async fn two_segments_of_a_shard_are_two_jobs_with_a_life_and_a_receipt_each() {
         taking.await.unwrap();
         proofs.push(operator.finished.lock().unwrap().take().expect("the operator is told"));
     }
-    assert_ne!(proofs[0], proofs[1], "each was proven of its own witness");
+    assert_ne!(proofs[0], proofs[1], "each has a proof of its own");
     for (job, (proof, segment)) in [first, second].into_iter().zip(proofs.iter().zip(0..)) {
         let known = prover.job(job).unwrap();
         assert_eq!((known.job.segment, known.job.proof.as_ref()), (segment, Some(proof)));
@@ -69,7 +74,7 @@ async fn two_segments_of_a_shard_are_two_jobs_with_a_life_and_a_receipt_each() {
 #[tokio::test(start_paused = true)]
 async fn the_witness_of_another_segment_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let (prover, _tasks) = prover_with(folder.path(), "", Arc::new(OfWitness));
+    let (prover, _tasks) = prover_with(folder.path(), "", Arc::new(InOrder::default()));
     let mut liar = Operator::of_segment(1);
     let offer = Operator::of_segment(0).offer;
     let job = offer.job;

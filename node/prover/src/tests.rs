@@ -2,7 +2,10 @@
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "the tests look at the files and processes that a prover leaves")]
 
-use super::*;
+use super::{
+    sound_tests::{Believer, PROOF},
+    *,
+};
 use shardwire_host::{
     Tasks,
     clock::SystemClock,
@@ -34,7 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Longer than starting or ending a process takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn identities() -> [Identity; 2] {
+pub(super) fn identities() -> [Identity; 2] {
     [1, 2].map(|number| Identity::from_secret(&[number; 32]))
 }
 
@@ -75,7 +78,7 @@ impl ShortChunk {
 pub(super) struct Operator {
     pub(super) offer: JobOffer,
     chunks: Vec<Chunk>,
-    ending: Ending,
+    pub(super) ending: Ending,
     epoch: AtomicU64,
     /// Whether another prover has the lease.
     taken: AtomicBool,
@@ -182,7 +185,7 @@ struct AtOnce;
 impl Prove for AtOnce {
     fn prove<'a>(&'a self, _: &'a Path, proof: &'a Path, _: Cancelled<'a>) -> Proving<'a> {
         Box::pin(async move {
-            fs::write(proof, "a proof").unwrap();
+            fs::write(proof, PROOF).unwrap();
             Ok(Proved { proof_bytes: 7, prove_s: 1.0, cpu_s: 1.0, peak_bytes: 1 })
         })
     }
@@ -197,7 +200,7 @@ fn quick_prover(folder: &Path, config: &str) -> (Arc<Prover>, Tasks) {
 pub(super) fn prover_with(folder: &Path, config: &str, prove: Arc<dyn Prove>) -> (Arc<Prover>, Tasks) {
     let store = store(folder);
     let (host, tasks) = host(identities()[0].clone(), store, folder, Arc::new(SystemClock), config);
-    (Prover::resume(host, prove).unwrap(), tasks)
+    (Prover::resume(host, prove, Arc::new(Believer::default())).unwrap(), tasks)
 }
 
 /// A prover whose worker hangs.
@@ -207,7 +210,7 @@ fn prover(folder: &Path) -> (Arc<Prover>, Tasks) {
     let worker = Worker::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workers/hangs")).unwrap();
     let hour = Duration::from_secs(3600);
     let workshop = Workshop { worker, memory_limit: 1 << 30, deadline: hour, threads: None };
-    (Prover::resume(host, Arc::new(workshop)).unwrap(), tasks)
+    (Prover::resume(host, Arc::new(workshop), Arc::new(Believer::default())).unwrap(), tasks)
 }
 
 /// A session between the two, served until it ends.

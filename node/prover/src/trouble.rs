@@ -4,10 +4,14 @@
 //! job until a wait has passed that is longer after each further trouble in a row ([`WAITS`]), and looks then whether its worker answers. A
 //! [limit](DueTo::Limit) that a job exceeds keeps that job away alone, and for longer ([`LIMIT_WAITS`]).
 //!
+//! A proof that was made and doesn't hold is taken for this machine's (its memory, its disk, a broken build of the worker), though the witness may be
+//! it: a worker proves what it is given. So the job waits as well, longer each time ([`UNSOUND_WAITS`]), and others are tried before it; once one of
+//! them is proven, the machine is fit, and what is wrong keeps nothing but that job away.
+//!
 //! Until the worker has done its work, or the job that it happened with is over, the node isn't ready: [`Troubles::shortfall`] says why. A worker that couldn't
 //! be used is forgiven as soon as it answers. Nothing of this is stored: a restarted prover tries again at once.
 //!
-//! Bounds: one trouble is known at a time; [`MAX_LIMITED`] jobs wait.
+//! Bounds: one trouble is known at a time; [`MAX_APART`] jobs wait by themselves.
 
 use super::error::ProverError;
 use shardwire_host::{Changes, Randomness};
@@ -26,10 +30,12 @@ use tokio::time::{Instant, sleep_until};
 pub(super) const WAITS: Backoff = Backoff::between(Duration::from_secs(2), Duration::from_secs(60));
 /// Between two tries of a job that exceeded a limit: the next one takes as long, and a higher limit needs a restart, which forgets this.
 const LIMIT_WAITS: Backoff = Backoff::between(Duration::from_secs(60), Duration::from_secs(60 * 60));
+/// Between two tries of a job whose proof didn't hold, beside the machine's own wait: once is a flipped bit, again and again is its witness.
+const UNSOUND_WAITS: Backoff = Backoff::between(Duration::from_secs(2), Duration::from_secs(60 * 60));
 /// What an operator is told meanwhile.
 pub(super) const IN_TROUBLE: &str = "its last attempt failed because of this machine, and the next one is to come";
-/// Most jobs that wait because of a limit. One that doesn't fit is tried with the others.
-const MAX_LIMITED: usize = 256;
+/// Most jobs that wait by themselves. One that doesn't fit is tried with the others.
+const MAX_APART: usize = 256;
 
 /// What happened last.
 #[derive(Clone, Debug)]
@@ -41,8 +47,9 @@ struct Trouble {
     of_disk: bool,
 }
 
+/// A job that waits by itself.
 #[derive(Debug)]
-struct Limited {
+struct Apart {
     waits: Waits,
     until: Instant,
 }
@@ -56,7 +63,21 @@ struct State {
     until: Option<Instant>,
     /// Whether somebody waits for that, to look then.
     is_tended: bool,
-    limited: BTreeMap<Hash, Limited>,
+    apart: BTreeMap<Hash, Apart>,
+}
+
+impl State {
+    /// Has a job wait by itself, for longer each time; none if there is no room for it.
+    fn keep_apart(&mut self, job: Hash, waits: Backoff, randomness: &Randomness) -> Option<Duration> {
+        if self.apart.len() >= MAX_APART && !self.apart.contains_key(&job) {
+            return None;
+        }
+        let begin = || Apart { waits: waits.start(randomness.clone()), until: Instant::now() };
+        let apart = self.apart.entry(job).or_insert_with(begin);
+        let wait = apart.waits.after_failure();
+        apart.until = Instant::now() + wait;
+        Some(wait)
+    }
 }
 
 /// See the module's page.
@@ -84,39 +105,37 @@ impl Troubles {
         // That the worker can't be used at all has nothing to do with the job.
         let with = job.filter(|_| !trouble.is_of_the_worker_itself());
         state.present = Some(Trouble { shortfall, job: with, of_disk: trouble.is_of_disk() });
-        if let (DueTo::Limit, Some(job)) = (trouble.due_to(), job)
-            && (state.limited.len() < MAX_LIMITED || state.limited.contains_key(&job))
-        {
-            let limited = state
-                .limited
-                .entry(job)
-                .or_insert_with(|| Limited { waits: LIMIT_WAITS.start(randomness.clone()), until: Instant::now() });
-            let wait = limited.waits.after_failure();
-            limited.until = Instant::now() + wait;
+        let waits = match trouble {
+            _ if trouble.due_to() == DueTo::Limit => Some(LIMIT_WAITS),
+            _ if trouble.is_of_a_proof() => Some(UNSOUND_WAITS),
+            _ => None,
+        };
+        let of_job = job.zip(waits).and_then(|(job, waits)| state.keep_apart(job, waits, randomness));
+        if let Some(wait) = of_job.filter(|_| trouble.due_to() == DueTo::Limit) {
             return wait;
         }
         let wait = state.waits.get_or_insert_with(|| WAITS.start(randomness.clone())).after_failure();
         state.until = Some(Instant::now() + wait);
-        wait
+        of_job.map_or(wait, |of_job| of_job.max(wait))
     }
 
     /// The worker has done its work at a job, whether there is a proof of it or not: whatever was in its way is over.
     pub(super) fn worked(&self, job: Hash) {
         let state = &mut *self.state();
-        state.limited.remove(&job);
+        state.apart.remove(&job);
         (state.present, state.waits) = (None, None);
     }
 
     /// A job is over: what happened with it is forgotten. Whether something had.
     pub(super) fn forget(&self, job: Hash) -> bool {
         let state = &mut *self.state();
-        let limited = state.limited.remove(&job).is_some();
+        let was_apart = state.apart.remove(&job).is_some();
         let of_job = state.present.take_if(|trouble| trouble.job == Some(job)).is_some();
         if of_job {
             (state.waits, state.until) = (None, None);
         }
         self.changes.announce();
-        limited || of_job
+        was_apart || of_job
     }
 
     /// A person wants a job tried again: no wait stands in its way. Whether one did.
@@ -140,9 +159,9 @@ impl Troubles {
         let Ok(()) = self.changes.until(look).await;
     }
 
-    /// Whether this job waits because it exceeded a limit.
-    pub(super) fn is_limited(&self, job: Hash) -> bool {
-        self.state().limited.get(&job).is_some_and(|limited| Instant::now() < limited.until)
+    /// Whether this job waits by itself: it exceeded a limit, or a proof of it didn't hold.
+    pub(super) fn is_apart(&self, job: Hash) -> bool {
+        self.state().apart.get(&job).is_some_and(|apart| Instant::now() < apart.until)
     }
 
     /// Whether somebody has to look after the worker from now on, and nobody does yet.
@@ -218,7 +237,7 @@ mod tests {
         let troubles = Troubles::new();
         let wait = note(&troubles, JOBS[0], ProveError::TimedOut { limit: Duration::from_secs(2) });
         assert!(wait >= LIMIT_WAITS.first);
-        assert!(troubles.is_fit() && troubles.is_limited(JOBS[0]) && !troubles.is_limited(JOBS[1]));
+        assert!(troubles.is_fit() && troubles.is_apart(JOBS[0]) && !troubles.is_apart(JOBS[1]));
         let shown = troubles.shortfall().unwrap();
         assert_eq!(
             (shown.code.as_str(), shown.why.as_str()),
@@ -226,8 +245,28 @@ mod tests {
         );
         assert!(shown.next_step.contains("raise worker.deadline_s"), "{}", shown.next_step);
         tokio::time::sleep(wait).await;
-        assert!(!troubles.is_limited(JOBS[0]), "it is tried again");
+        assert!(!troubles.is_apart(JOBS[0]), "it is tried again");
         assert!(troubles.forget(JOBS[0]) && troubles.shortfall().is_none(), "its shard is over");
         assert!(!troubles.forget(JOBS[0]));
+    }
+
+    /// A worker proves what it is given, so a witness that is no run's gives such a proof as well: that must not keep a machine that is sound from working.
+    #[tokio::test(start_paused = true)]
+    async fn a_proof_that_does_not_hold_keeps_its_job_away_longer_each_time_and_the_machine_until_another_is_proven() {
+        let troubles = Troubles::new();
+        let unsound = || ProverError::OtherProof;
+        let note = || troubles.note(Some(JOBS[0]), &unsound(), &Randomness::from_seed(1));
+        let waits: Vec<_> = (0..16).map(|_| note()).collect();
+        assert!(waits[0] < Duration::from_secs(3) && waits[15] > Duration::from_secs(40 * 60), "{waits:?}");
+        assert!(waits.iter().all(|wait| *wait <= UNSOUND_WAITS.longest));
+        assert!(!troubles.is_fit() && troubles.is_apart(JOBS[0]) && !troubles.is_apart(JOBS[1]));
+        assert_eq!(troubles.shortfall().unwrap().code, "SW-PROVER-016");
+        tokio::time::sleep(WAITS.longest).await;
+        assert!(troubles.end() && troubles.is_fit() && troubles.is_apart(JOBS[0]));
+        assert_eq!(troubles.shortfall().unwrap().code, "SW-PROVER-016", "nothing was proven since");
+        troubles.worked(JOBS[1]);
+        assert!(troubles.shortfall().is_none() && troubles.is_apart(JOBS[0]), "the machine is sound");
+        troubles.worked(JOBS[0]);
+        assert!(!troubles.is_apart(JOBS[0]));
     }
 }

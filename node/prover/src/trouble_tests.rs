@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the tests look at the files that a prover leaves")]
 
 use super::{
+    sound_tests::PROOF,
     tests::{Operator, meet, prover_with},
     *,
 };
@@ -34,7 +35,7 @@ impl Prove for Ends {
             if let Some(error) = self.ends.lock().unwrap().pop_front() {
                 return Err(error);
             }
-            fs::write(proof, "a proof").unwrap();
+            fs::write(proof, PROOF).unwrap();
             Ok(Proved { proof_bytes: 7, prove_s: 1.0, cpu_s: 1.0, peak_bytes: 1 })
         })
     }
@@ -75,13 +76,13 @@ fn of_this_machine() -> Vec<ProveError> {
     ]
 }
 
-async fn session(prover: &Arc<Prover>, operator: &Arc<Operator>) {
+pub(super) async fn session(prover: &Arc<Prover>, operator: &Arc<Operator>) {
     let [taking, serving] = meet(prover, operator);
     taking.await.unwrap();
     serving.await.unwrap();
 }
 
-fn unmet(prover: &Prover) -> Vec<&'static str> {
+pub(super) fn unmet(prover: &Prover) -> Vec<&'static str> {
     prover.host.telemetry.unmet().iter().map(|it| it.condition).collect()
 }
 
@@ -107,10 +108,10 @@ async fn no_local_end_of_a_worker_counts_against_a_job_and_the_job_is_given_back
         assert_eq!((known.stage(), known.job.attempts), (Some(Stage::Proving), 0), "{code}");
         assert_eq!(unmet(&prover), if of_disk { vec![] } else { vec!["worker"] }, "{code}");
         // A limit is the job's alone; anything else keeps the prover from taking any.
-        assert_eq!(prover.troubles.is_fit(), prover.troubles.is_limited(job), "{code}");
+        assert_eq!(prover.troubles.is_fit(), prover.troubles.is_apart(job), "{code}");
         while operator.finished.lock().unwrap().is_none() {
             prover.troubles.fit().await;
-            while prover.troubles.is_limited(job) {
+            while prover.troubles.is_apart(job) {
                 tokio::time::sleep(Duration::from_secs(10)).await;
             }
             session(&prover, &operator).await;
@@ -198,28 +199,6 @@ async fn a_job_whose_witness_is_refused_three_times_has_failed_until_it_is_tried
     assert_eq!(prover.retry(shard).await.unwrap(), 1);
     session(&prover, &operator).await;
     assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven), "what was given up goes on where it was");
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_file_of_a_proof_that_is_gone_is_no_verdict_and_the_proof_is_offered_again_once_it_is_restored() {
-    let folder = tempfile::tempdir().unwrap();
-    let (prover, _tasks) = prover_with(folder.path(), "", Ends::of([]));
-    let operator = Arc::new(Operator::new());
-    session(&prover, &operator).await;
-    let proof = operator.finished.lock().unwrap().take().unwrap();
-    let [settler, _] = super::tests::settlers().map(|it| it.peer());
-    let file = prover.host.artefacts.proof(proof);
-    fs::rename(&file, folder.path().join("kept")).unwrap();
-    assert!(prover.proof_for(settler).await.unwrap().is_none());
-    let status = &prover.shards()[0];
-    assert_eq!((status.stage, status.error.as_ref().unwrap().code.as_str()), (Stage::Proven, "SW-PROVER-008"));
-    // Another prover may have the job: this one doesn't say that it has a proof.
-    let sessions = meet(&prover, &operator);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(operator.declined.lock().unwrap().take().unwrap().1.code, "SW-PROVER-008");
-    sessions.iter().for_each(tokio::task::JoinHandle::abort);
-    fs::rename(folder.path().join("kept"), &file).unwrap();
-    assert!(prover.proof_for(settler).await.unwrap().is_some());
 }
 
 /// An abandoned run of this segment: nothing comes of it, and it never ends.

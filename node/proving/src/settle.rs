@@ -6,8 +6,11 @@
 //! business.
 //!
 //! The program that counts is the *proof's own*. What the output says of it is the program's word: any program can put out any hash.
+//!
+//! [`believe`] is all of that for bytes. A settler decides by it, and a prover looks at its own proof with it before anybody is offered it.
 
-use shardwire_model::{Coded, Felt, Output, ShardId, ShardStart};
+use crate::verify::{Proven, Verify, VerifyError};
+use shardwire_model::{Coded, Felt, Output, OutputError, ShardId, ShardStart};
 
 /// What a settler knows of the shard before it sees any output.
 #[derive(Clone, Copy, Debug)]
@@ -123,4 +126,47 @@ pub fn check_output(program: Felt, output: &Output, expected: &Expected<'_>) -> 
     let longest = start.entries.len().max(output.updates.len());
     let agreeing = start.entries.iter().zip(&output.updates).take_while(|pair| same(*pair)).count();
     if agreeing < longest { Err(OutputMismatch::Update { index: agreeing }) } else { Ok(()) }
+}
+
+/// Why bytes aren't believed to prove a segment of a shard.
+#[derive(Debug, thiserror::Error)]
+pub enum Disbelief {
+    /// A check of the proof itself failed.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// It proves no output of ours.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// It proves another shard, or another state.
+    #[error(transparent)]
+    Mismatch(#[from] OutputMismatch),
+}
+
+impl Coded for Disbelief {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Verify(error) => error.code(),
+            Self::Output(error) => error.code(),
+            Self::Mismatch(error) => error.code(),
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Verify(error) => error.next_step(),
+            Self::Output(error) => error.next_step(),
+            Self::Mismatch(error) => error.next_step(),
+        }
+    }
+}
+
+/// The output that the bytes prove, if they prove what is expected. Takes some 15 ms of a CPU: call it off the async threads.
+///
+/// # Errors
+/// [`Disbelief::Verify`], [`Disbelief::Output`] or [`Disbelief::Mismatch`]: which check failed.
+pub fn believe(verifier: &dyn Verify, bytes: &[u8], expected: &Expected<'_>) -> Result<Output, Disbelief> {
+    let Proven { program, output } = verifier.verify(bytes)?;
+    let output = Output::from_felts(&output)?;
+    check_output(program, &output, expected)?;
+    Ok(output)
 }

@@ -1,11 +1,10 @@
 //! Whether a proof is believed.
 
-use super::error::Objection;
-use shardwire_model::{Output, SegmentId};
-use shardwire_proving::verify::Verify;
+use super::error::{Objection, SettlerError};
+use shardwire_model::{Hash, Output, SegmentId};
 use shardwire_proving::{
-    settle::{Expected, check_output},
-    verify::Proven,
+    settle::{Expected, believe},
+    verify::Verify,
 };
 use shardwire_world::ShardRecord;
 use std::sync::Arc;
@@ -23,20 +22,37 @@ impl Judge {
         Self { verifier }
     }
 
+    /// What becomes of the bytes with this hash. What doesn't hold bans its prover, so that isn't said on one word of a machine whose memory may err: it
+    /// is checked twice.
+    ///
+    /// # Errors
+    /// [`SettlerError::Wavers`] if the second check says otherwise, or the bytes aren't what they were.
+    pub(crate) fn decide(
+        &self,
+        bytes: &[u8],
+        hash: Hash,
+        record: &ShardRecord,
+        segment: SegmentId,
+    ) -> Result<Result<Output, Objection>, SettlerError> {
+        let stands = || Hash::of(bytes) == hash && self.check(bytes, record, segment).is_err();
+        match self.check(bytes, record, segment) {
+            Err(_) if !stands() => Err(SettlerError::Wavers),
+            checked => Ok(checked),
+        }
+    }
+
     /// The output that the bytes prove, if they prove this segment of this shard from the state that the World fixed. Takes some 15 ms of a CPU: call it
     /// off the async threads.
     ///
     /// # Errors
-    /// [`Objection::Verify`], [`Objection::Output`] or [`Objection::Mismatch`]: which check failed.
+    /// [`Objection::Proof`]: which check failed.
     pub(crate) fn check(
         &self,
         bytes: &[u8],
         record: &ShardRecord,
         SegmentId { segment, .. }: SegmentId,
     ) -> Result<Output, Objection> {
-        let Proven { program, output } = self.verifier.verify(bytes)?;
-        let output = Output::from_felts(&output)?;
-        check_output(program, &output, &Expected { start: &record.start, segment, before: record.before })?;
-        Ok(output)
+        let expected = Expected { start: &record.start, segment, before: record.before };
+        Ok(believe(&*self.verifier, bytes, &expected)?)
     }
 }

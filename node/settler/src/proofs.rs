@@ -5,19 +5,22 @@ use super::{
     error::{Objection, Unwanted},
     events::{ProofDisputed, ProofReceived, ProofUnwanted, ProofVerified},
     leases::job,
-    life::{Applied, CaughtUp},
+    life::{Applied, CaughtUp, part},
 };
-use shardwire_model::life::Ended;
-use shardwire_model::{Cause, Coded as _, PeerId, SegmentId, Timestamp};
+use shardwire_host::history::Lives as _;
+use shardwire_model::{
+    Cause, Coded as _, Hash, PeerId, SegmentId, Stage, Timestamp,
+    life::{Ended, Life, Step},
+};
 use shardwire_protocols::{
     Failure, ServeError,
     evidence::{Accusation, BadProof, Evidence},
     proof::{Client, Next, Offered, Proof, Ready},
 };
-use shardwire_proving::settle::OutputMismatch;
+use shardwire_proving::settle::{Disbelief, OutputMismatch};
 use shardwire_reputation::{Blame, Breach, Event, Work};
 use shardwire_store::{
-    StoreError,
+    StoreError, Write,
     records::{KeptCause, VERDICTS, Verdict},
 };
 use shardwire_transport::Initiator;
@@ -118,7 +121,7 @@ impl Settler {
         let (start, before) = (record.start.commitment(), record.before);
         let check = move || {
             let began = tokio::time::Instant::now();
-            let checked = judge.check(&proof_bytes, &record, segment);
+            let checked = judge.decide(&proof_bytes, proof, &record, segment)?;
             let took = began.elapsed();
             // What proves nothing is kept as evidence alone, of which there is a bounded number: anybody can make more.
             if checked.is_ok() {
@@ -176,7 +179,13 @@ impl Settler {
                 // Also if the prover goes away now: it isn't asked for this proof again.
                 let it = self.clone();
                 let noted = async move {
-                    it.host.store.keep(&VERDICTS, segment, kept).await?;
+                    let keep = move |write: &mut Write<'_>| {
+                        // A proof that holds isn't hidden by one that doesn't, which anybody can send.
+                        let life = write.life(part(shard))?;
+                        let holds = life.step(Stage::Verified).is_some() && !verifies(&life, kept.proof);
+                        if holds { Ok(()) } else { write.put(&VERDICTS, &segment, &kept) }
+                    };
+                    it.host.store.commit(keep).await?;
                     it.wake_operator(shard).await;
                     if let Some(accusation) = accusation {
                         it.host.accuse(accusation).await;
@@ -195,13 +204,17 @@ impl Settler {
     }
 }
 
+/// Whether this is the proof that was found to hold.
+pub(super) fn verifies(life: &Life, proof: Hash) -> bool {
+    matches!(life.step(Stage::Verified), Some(Step::Verified { proof: verified, .. }) if *verified == proof)
+}
+
 /// Whether the prover is to blame. For a proof that proves nothing, or another job than the announced one, it is. That the updates of the
 /// right job are others than the settlement list's would be the program's doing; and what the World refuses was proven all the same.
 fn blame_of(objection: &Objection) -> Option<Blame> {
     match objection {
-        Objection::Verify(_) | Objection::Output(_) => Some(Blame::Peer),
-        Objection::Mismatch(OutputMismatch::Update { .. }) => Some(Blame::Unclear),
-        Objection::Mismatch(_) => Some(Blame::Peer),
+        Objection::Proof(Disbelief::Mismatch(OutputMismatch::Update { .. })) => Some(Blame::Unclear),
+        Objection::Proof(_) => Some(Blame::Peer),
         Objection::World(_) | Objection::Life(_) | Objection::Ended(_) => None,
     }
 }

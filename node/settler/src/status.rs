@@ -1,6 +1,6 @@
 //! How shards and the World's storage are, for people.
 
-use super::{Settler, SettlerError};
+use super::{Settler, SettlerError, proofs::verifies};
 use shardwire_model::{
     Cause, Felt, PeerId, SegmentId, ShardId, Slot, Stage,
     life::{AbortCause, Step},
@@ -20,7 +20,7 @@ pub struct SettlementStatus {
     pub operator: PeerId,
     /// The program that is to be proven, once the World has started the shard.
     pub program: Option<Felt>,
-    /// The verdict on the latest proof of it.
+    /// The verdict on the proof of it that holds, if one was verified. Anybody can send one that doesn't: that is its sender's, and not told of the shard.
     pub verdict: Option<Verdict>,
     /// What the World settled.
     pub settlement: Option<Settlement>,
@@ -71,7 +71,8 @@ impl Settler {
             }));
         };
         let life = self.life(shard)?;
-        let verdict = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?;
+        let verified = |verdict: &Verdict| verifies(&life, verdict.proof);
+        let verdict = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?.filter(verified);
         // What was wrong with a proof is of no interest once the shard is over, unless that ended it.
         let ended_it = matches!(life.step(Stage::Aborted), Some(Step::Aborted { why: AbortCause::Unmergeable }));
         let tells = ended_it || !life.is_over();

@@ -33,8 +33,11 @@ pub(super) enum ShardCommand {
     Abort(ShardArgs),
     /// Tell the running prover to try a job again that it has given up, or that waits for a later try
     #[command(
-        after_help = "A job fails when its worker has refused the witness three times, or when what its operator sent is no witness.\n\
-        What this machine causes (a missing worker, too little memory, a limit, a full disk) never makes a job fail.\n\n\
+        after_help = "A job fails when its worker has refused the witness three times, when what its operator sent is no witness, or when\n\
+        every settler of the World disputes the proof or doesn't want it. A proof that is disputed is made anew; one that a settler\n\
+        doesn't want is offered again.\n\
+        What this machine causes (a missing worker, too little memory, a limit, a full disk, a proof that is lost or doesn't hold)\n\
+        never makes a job fail.\n\n\
         Example:\n  shardwire shard retry --data ./prover 0x1234"
     )]
     Retry(ShardArgs),

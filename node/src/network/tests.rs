@@ -61,7 +61,7 @@ async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
         taken.operator = Some(Arc::new(Operator::resume(host.clone(), Programs::all()).unwrap()));
     }
     if roles.contains(&Role::Prover) {
-        taken.prover = Some(Prover::resume(host.clone(), Arc::new(Idle)).unwrap());
+        taken.prover = Some(Prover::resume(host.clone(), Arc::new(Idle), Arc::new(Idle)).unwrap());
     }
     let here = ([127, 0, 0, 1], 0).into();
     let mut random = shardwire_host::Randomness::from_seed(1);

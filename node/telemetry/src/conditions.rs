@@ -56,6 +56,12 @@ impl Conditions {
         first
     }
 
+    /// Why a condition isn't met, if it isn't. Read unlocked, too.
+    pub(crate) fn read(&self, name: &str) -> Option<Shortfall> {
+        let read = self.known().get(name).cloned()?;
+        read()
+    }
+
     /// Each condition, and why it isn't met. They are read unlocked: a room may hold locks of its own when it registers.
     pub(crate) fn look(&self) -> Vec<(&'static str, Option<Shortfall>)> {
         let all: Vec<_> = self.known().iter().map(|(name, read)| (*name, read.clone())).collect();

@@ -25,6 +25,12 @@ impl Telemetry {
         found.filter_map(|(condition, why)| why.map(|shortfall| Unmet { condition, shortfall })).collect()
     }
 
+    /// Whether a condition is met; one that nobody has registered is.
+    #[must_use]
+    pub fn is_met(&self, condition: &str) -> bool {
+        self.conditions.read(condition).is_none()
+    }
+
     fn register_readiness(&self) {
         let conditions = self.conditions.clone();
         self.read_gauges(Family::of(ROOM, "ready", "Whether the node is ready: 1 or 0"), [], move || {

@@ -28,6 +28,8 @@ pub enum RefusalReason {
     Over,
     /// The operator can't go on with it.
     Stopped,
+    /// The operator takes nothing now, because of its own machine: its disk is full, say. Asking again later helps.
+    Later,
 }
 
 /// The operator takes no transactions for that shard.

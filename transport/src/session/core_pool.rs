@@ -94,7 +94,8 @@ impl DerefMut for PooledCore {
 impl Drop for PooledCore {
     fn drop(&mut self) {
         let Some(mut core) = self.core.take() else { return };
-        core.give_up(WireCode::Dropped);
+        // Who lets go of a session early does it because something else failed (its disk, say), or has panicked.
+        core.give_up(if std::thread::panicking() { WireCode::Dropped } else { WireCode::Failed });
         if let Some(shared) = self.shared.take() {
             *core = core.emptied();
             shared.cores.keep(core);

@@ -6,8 +6,8 @@
 //!
 //! The announced length of a message is checked against its byte limit before anything is buffered. Its deadline
 //! bounds the wait for the whole of it. A peer that has sent more requests of one kind than its pipeline is deep when this side answers one of them
-//! ([`Message::PIPELINE_DEPTH`], which is 1 unless the protocol says otherwise) was out of turn. A session that is dropped before its end resets the stream
-//! ([`WireCode::Dropped`]); [`Session::abandon`] does it on purpose. It never panics.
+//! ([`Message::PIPELINE_DEPTH`], which is 1 unless the protocol says otherwise) was out of turn. A session that is dropped before its end resets the stream:
+//! this side has failed for a reason of its own ([`WireCode::Failed`]), or panics ([`WireCode::Dropped`]); [`Session::abandon`] does it on purpose. It never panics.
 //!
 //! The steps consume the session, so dropping the future of a step ends the session. Only [`Session::arrived`] and
 //! the [pipeline](crate::pipeline) borrow it: those are cancel safe.

@@ -9,11 +9,11 @@ const RETRY_AFTER: u64 = 1 << 32;
 /// The code with which a session's stream is reset and stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WireCode {
-    /// The program dropped the session before its end: a bug or a crash on that side.
+    /// The program panicked within the session: a bug on that side.
     Dropped,
     /// The session was given up on purpose.
     Abandoned,
-    /// The side that resets the stream failed for a reason of its own.
+    /// The side that resets the stream failed for a reason of its own, its disk say. The same may succeed later.
     Failed,
     /// There is no capacity for this session now.
     Busy,

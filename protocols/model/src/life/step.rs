@@ -61,7 +61,7 @@ pub enum Step {
         /// The hash of its chunks' hashes.
         witness: Hash,
     },
-    /// There is a proof. At the operator: the first that a settler found to hold.
+    /// There is a proof. At the operator: the first that a settler found to hold. At a prover: the first that it made, which may have been lost since.
     Proven {
         /// The hash of the proof's bytes.
         proof: Hash,
@@ -297,14 +297,11 @@ impl Life {
         Ok(Self { role, steps: self.steps.iter().chain([step]).cloned().collect() })
     }
 
-    /// Whether a proof is the one that was seen before. At the operator it needn't be: several provers may have one.
+    /// Whether a proof is the one that was verified before. One that was only made needn't be: several provers may have one, and a prover that has lost
+    /// its own makes another.
     fn agrees(&self, step: &Step) -> bool {
         let Step::Settled { proof: Some(by) } = step else { return true };
-        self.steps.iter().all(|seen| match seen {
-            Step::Verified { proof, .. } => proof == by,
-            Step::Proven { proof } => proof == by || self.role == Role::Operator,
-            _ => true,
-        })
+        self.steps.iter().all(|seen| !matches!(seen, Step::Verified { proof, .. } if proof != by))
     }
 }
 

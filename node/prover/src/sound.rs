@@ -1,0 +1,145 @@
+//! Whether a proof of this prover holds: it looks itself, with the checks of a settler, before anybody hears of the proof.
+//!
+//! A worker is a program that others may have built, on a machine whose memory and disk may be bad; and to offer a proof that doesn't hold is an
+//! offence. So what a worker wrote is believed as little as what a peer sends. A proof that doesn't hold is never recorded, kept or offered; that is a
+//! [trouble](super::trouble) of this machine. Nor does a recorded proof hold a job for ever:
+//!
+//! | what happens | what follows |
+//! |---|---|
+//! | its file is missing or damaged, found at the start, or when a settler or an operator asks for it | the job is fetched and proven again; once the file is restored it is offered |
+//! | a settler of the World disputes it, and it doesn't hold here either | it is dropped, and the job is fetched and proven again |
+//! | every settler of the World disputes it or doesn't want it | the job is given up, until [`shard retry`](Prover::retry) |
+//!
+//! Bounds: a proof has at most [`MAX_PROOF_BYTES`]; one is checked after it is made, and one for each dispute of a settler, of which each has one a proof.
+
+use super::{
+    Known, Prover, ProverError,
+    events::{ProofDropped, ProofLost},
+};
+use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, Output, state_commitment};
+use shardwire_proving::{
+    settle::{Disbelief, Expected, believe},
+    verify::Verify,
+    worker::ProveError,
+};
+use shardwire_store::{
+    Artefacts,
+    records::{Job, KeptCause},
+};
+use std::path::Path;
+
+/// The output that these bytes prove of a job.
+fn proven(verifier: &dyn Verify, job: &Job, bytes: &[u8]) -> Result<Output, Disbelief> {
+    let values: Vec<Felt> = job.values.iter().map(|value| value.0).collect();
+    let before = state_commitment(job.start.commitment(), &values);
+    believe(verifier, bytes, &Expected { start: &job.start, segment: job.segment, before })
+}
+
+/// Keeps the proof that a worker wrote, in a file named by its hash, if it proves the witness's run. Waits for the disk, and computes.
+pub(super) fn keep(
+    artefacts: &Artefacts,
+    verifier: &dyn Verify,
+    job: &Job,
+    of_witness: &Output,
+    written: &Path,
+) -> Result<Hash, ProverError> {
+    let bytes = artefacts.read(written, u64::from(MAX_PROOF_BYTES))?.ok_or(ProveError::NoProof)?;
+    if proven(verifier, job, &bytes).map_err(ProverError::Unsound)? != *of_witness {
+        return Err(ProverError::OtherProof);
+    }
+    let proof = Hash::of(&bytes);
+    artefacts.write(&artefacts.proof(proof), &[&bytes], true)?;
+    Ok(proof)
+}
+
+/// A proof, if its file is there and is that proof. Waits for the disk and hashes.
+pub(super) fn whole(artefacts: &Artefacts, proof: Hash) -> Result<Option<Vec<u8>>, ProverError> {
+    let bytes = artefacts.read(&artefacts.proof(proof), u64::from(MAX_PROOF_BYTES))?;
+    Ok(bytes.filter(|bytes| Hash::of(bytes) == proof))
+}
+
+impl Known {
+    /// The proof, unless its file was missing or damaged when it was last looked for.
+    pub(super) fn proof(&self) -> Option<Hash> {
+        self.job.proof.filter(|_| !self.is_lost)
+    }
+
+    /// Whether there is no proof, and one is still of use.
+    pub(super) fn is_unproven(&self) -> bool {
+        self.proof().is_none() && !self.life.is_over()
+    }
+
+    /// The file of its proof isn't there: what was fetched went when the proof was made, so all of it is fetched again.
+    pub(super) fn lose(&mut self) {
+        self.is_lost = true;
+        self.job.manifest = None;
+        self.job.fault = Some(KeptCause::of(&ProverError::ProofLost));
+    }
+}
+
+impl Prover {
+    /// Says once that the file of a proof isn't there. From then on the job is fetched and proven again.
+    pub(super) async fn note_lost(&self, id: Hash, proof: Hash) {
+        let _turn = self.changing.take(id).await;
+        {
+            let mut jobs = self.jobs();
+            let Some(known) = jobs.get_mut(&id).filter(|known| known.proof() == Some(proof)) else { return };
+            known.lose();
+        }
+        self.events.emit(ProofLost { job: id, proof });
+        self.changes.announce();
+    }
+
+    /// Notes that the file of a proof is there, if it wasn't.
+    pub(super) async fn note_found(&self, id: Hash, proof: Hash) {
+        if self.job(id).is_none_or(|known| !known.is_lost) {
+            return;
+        }
+        let _turn = self.changing.take(id).await;
+        {
+            let mut jobs = self.jobs();
+            let lost = |known: &&mut Known| known.is_lost && known.job.proof == Some(proof);
+            let Some(known) = jobs.get_mut(&id).filter(lost) else { return };
+            known.is_lost = false;
+            known.job.fault = None;
+        }
+        self.changes.announce();
+    }
+
+    /// Looks again at a proof that a settler disputes. One that doesn't hold here either is dropped: the job is fetched and proven again.
+    pub(super) async fn look_again(&self, id: Hash, proof: Hash) -> Result<(), ProverError> {
+        let on_offer = |known: &Known| known.proof() == Some(proof) && known.is_on_offer();
+        let Some(Known { job, .. }) = self.job(id).filter(on_offer) else { return Ok(()) };
+        let (artefacts, verifier) = (self.host.artefacts.clone(), self.verifier.clone());
+        let look = move || Ok::<_, ProverError>(whole(&artefacts, proof)?.map(|bytes| proven(&*verifier, &job, &bytes)));
+        match self.host.work.run(look).await.unwrap_or(Err(ProverError::Assembler))? {
+            None => self.note_lost(id, proof).await,
+            Some(Ok(_)) => {}
+            Some(Err(disbelief)) => {
+                let error = ProverError::Unsound(disbelief);
+                let (code, words) = (error.code(), error.to_string());
+                self.update(id, None, |job| {
+                    (job.proof, job.manifest) = (None, None);
+                    job.fault = Some(KeptCause::of(&error));
+                })
+                .await?;
+                self.events.emit(ProofDropped { job: id, proof, code, error: words });
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a job up whose proof nobody wants: every settler of the World disputes it, or wants none of it.
+    pub(super) async fn give_up_unwanted(&self, id: Hash, proof: Hash) -> Result<(), ProverError> {
+        let wanted = |known: &Known| {
+            let wants = |settler| !known.job.disputes.contains_key(settler) && !self.is_refused_by(*settler, proof);
+            self.host.world.settlers().iter().any(wants)
+        };
+        let on_offer = |known: &Known| known.job.proof == Some(proof) && known.is_on_offer();
+        let Some(known) = self.job(id).filter(|known| on_offer(known) && !wanted(known)) else { return Ok(()) };
+        match known.job.fault {
+            Some(fault) => self.note_failed(id, fault).await,
+            None => Ok(()),
+        }
+    }
+}
