@@ -128,8 +128,7 @@ pub async fn run_at(
     let peer = identity.peer();
     let programs: Vec<_> = Programs::all().hashes().collect();
     let world = world::of_node(&*disk, &paths, &config, peer, &programs).map_err(boxed)?;
-    let can_ask = world.settlers().iter().chain(config.peers.iter().map(|it| &it.id)).any(|it| *it != peer);
-    let clock = NodeClock::begin(wall, can_ask, &telemetry);
+    let clock = NodeClock::begin(wall, &telemetry);
     let store = Store::open(&*disk, &paths.store(), &LAYOUT).map_err(boxed)?.with_work(work);
     store.register(&telemetry);
     let peers = peers::recall(&config, peer, clock.clone(), &store, &telemetry).map_err(boxed)?;

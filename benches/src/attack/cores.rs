@@ -2,6 +2,7 @@
 //! the others, and what the victim does for them shows.
 
 use super::Outcome;
+use std::time::Duration;
 
 /// Two cores of this machine.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,19 @@ pub(super) fn pin(core: usize) -> Outcome<()> {
     let mut only = CpuSet::new();
     only.set(core);
     Ok(sched_setaffinity(None, &only)?)
+}
+
+/// The processor time of a process, by its `/proc/PID/stat`.
+pub(super) fn used(stat: &str) -> Outcome<Duration> {
+    // The name before may contain anything.
+    let (_, rest) = stat.rsplit_once(')').ok_or("no name in /proc/PID/stat")?;
+    let ticks: u64 = rest.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Ok(Duration::from_micros(ticks * 1_000_000 / rustix::param::clock_ticks_per_second()))
+}
+
+/// The processor time of this process: of the honest provers, beside the clock that stops the slices.
+pub(super) fn used_here() -> Outcome<Duration> {
+    used(&std::fs::read_to_string("/proc/self/stat")?)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -6,6 +6,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// What honest peers keep of their jobs, at least.
 const JOBS_BAR: f64 = 0.9;
+/// What part of their core victims and honest provers use alone, at least: with less they wait for something else, and attackers could take from what nobody uses.
+const CAPACITY_BAR: f64 = 0.9;
 /// How many times as long their leases may take, the slowest hundredth of them.
 const LEASE_BAR: f64 = 2.0;
 
@@ -16,6 +18,8 @@ pub(super) struct Slice {
     pub(super) tally: Tally,
     /// The victim's processor time.
     pub(super) cpu: Duration,
+    /// The honest provers'.
+    pub(super) honest_cpu: Duration,
 }
 
 impl Slice {
@@ -30,6 +34,10 @@ impl Slice {
 
     fn busy(&self) -> f64 {
         self.cpu.as_secs_f64() / self.length.as_secs_f64()
+    }
+
+    fn core_busy(&self) -> f64 {
+        (self.cpu + self.honest_cpu).as_secs_f64() / self.length.as_secs_f64()
     }
 }
 
@@ -77,6 +85,9 @@ pub(super) struct Figures {
     /// What part of its core the victim used.
     pub(super) victim_busy_alone: f64,
     pub(super) victim_busy_attacked: f64,
+    /// What part of it victim and honest provers used.
+    pub(super) core_busy_alone: f64,
+    pub(super) core_busy_attacked: f64,
     /// Leases that honest provers lost to others before they were done.
     pub(super) honest_leases_lost: u32,
     /// What the victims counted while attacked.
@@ -85,6 +96,8 @@ pub(super) struct Figures {
     #[serde(flatten)]
     pub(super) prices: Prices,
     pub(super) attackers: Vec<Fate>,
+    /// Whether that was nearly all of it, alone: else the figures say nothing.
+    pub(super) at_capacity: bool,
     /// Whether both bars are met.
     pub(super) ok: bool,
 }
@@ -102,6 +115,7 @@ impl Slices {
         let [alone_p50, alone_p99] = [0.5, 0.99].map(|share| percentile(&alone, share));
         let [attacked_p50, attacked_p99] = [0.5, 0.99].map(|share| percentile(&attacked, share));
         let (jobs_ratio, lease_p99_ratio) = (median(&ratios), attacked_p99 / alone_p99.max(f64::MIN_POSITIVE));
+        let core_busy_alone = of(&self.alone, Slice::core_busy);
         Figures {
             jobs_per_s_alone: of(&self.alone, Slice::jobs_per_s),
             jobs_per_s_attacked: of(&self.attacked, Slice::jobs_per_s),
@@ -117,10 +131,13 @@ impl Slices {
             victim_cpu_ms_a_job_attacked: of(&self.attacked, Slice::cpu_ms_a_job),
             victim_busy_alone: of(&self.alone, Slice::busy),
             victim_busy_attacked: of(&self.attacked, Slice::busy),
+            core_busy_alone,
+            core_busy_attacked: of(&self.attacked, Slice::core_busy),
             honest_leases_lost: self.attacked.iter().map(|slice| slice.tally.lost).sum(),
             did,
             prices,
             attackers,
+            at_capacity: core_busy_alone >= CAPACITY_BAR,
             ok: jobs_ratio >= JOBS_BAR && !attacked.is_empty() && lease_p99_ratio <= LEASE_BAR,
         }
     }
@@ -155,6 +172,15 @@ impl Figures {
                 format!("{:.3}", self.victim_cpu_ms_a_job_attacked / self.victim_cpu_ms_a_job_alone),
             ),
             row("victim's part of its core", self.victim_busy_alone, self.victim_busy_attacked, String::new()),
+            row(
+                "with the honest provers'",
+                self.core_busy_alone,
+                self.core_busy_attacked,
+                format!(
+                    "alone at least {CAPACITY_BAR:.2}, or they waited for something else: {}",
+                    if self.at_capacity { "at capacity" } else { "NOT at capacity" }
+                ),
+            ),
             format!(
                 "while attacked: {} callers turned off, {} sessions refused, {} claims refused, {} violations; {} leases given, {} taken back, {} lost by honest provers",
                 self.did.refused_callers,

@@ -1,8 +1,11 @@
-//! The honest peers: two provers that take jobs from the victim with the production client half, without a pause.
+//! The honest peers: provers that take jobs from the victim with the production client half, without a pause.
 //!
 //! A **job** is what a prover asks of an operator for one proof: it asks, claims, gets the lease, pulls every chunk of the witness, and says which proof it
 //! has. Each prover is at [`LANES`] jobs at a time, each a job of its own that it names when it asks: as a prover does that has begun a job and lost its proof.
 //! Nothing is proven, so a job is over in moments and is done again.
+//!
+//! A lease and a finish are answered when they are on the disk, and what comes meanwhile is written at once with the next ones. So a prover waits most of the time, and only many jobs at a
+//! time fill a core: [`PROVERS`] times [`LANES`] of them.
 
 use super::{
     Outcome,
@@ -21,9 +24,9 @@ use tokio::{
 };
 
 /// The provers' numbers.
-pub(super) const PROVERS: [u8; 2] = [201, 202];
-/// Jobs that a prover is at, at a time: half of the bulk sessions that a connection has.
-pub(super) const LANES: usize = 4;
+pub(super) const PROVERS: [u8; 4] = [201, 202, 203, 204];
+/// Jobs that a prover is at, at a time: the bulk sessions that a connection has.
+pub(super) const LANES: usize = 8;
 /// How long the first job may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How soon a prover that lost its connection, or whose claim was refused, tries again.

@@ -1,7 +1,7 @@
-//! `benches attack`: what two honest provers keep of their jobs while thirty others attack the operator that they work for.
+//! `benches attack`: what four honest provers keep of their jobs while thirty others attack the operator that they work for.
 //!
 //! The **victims** are real nodes, an operator and a prover, with their data folders on a real disk; a settler has assigned shards to the operator, which has executed them.
-//! Two **honest** provers take jobs from it with the production client half, several at a time: they ask, claim, pull every chunk and finish, without a pause.
+//! Four **honest** provers take jobs from it with the production client half, eight at a time each: they ask, claim, pull every chunk and finish, without a pause.
 //! They are configured peers, and the operator's configuration gives them quotas above what the machine can do. So what holds them up is the processor
 //! and the disk, and whatever the victims do for others takes it from them. The **attackers** are a process of their own, each at an address and in a network of its own:
 //!
@@ -32,7 +32,9 @@
 //! | `jobs_ratio`, `_min`, `_max` | honest jobs a second, attacked / alone: the median of the slices, and the extremes |
 //! | `lease_p99_ratio` | the slowest hundredth of honest leases, from the question to the lease, attacked / alone |
 //! | `victim_cpu_ms_a_job_alone`, `_attacked` | processor time of the victims for each honest job, in milliseconds: all that they do |
-//! | `victim_busy_alone`, `_attacked` | what part of their core the victims used: with what the honest provers use it is near 1 |
+//! | `victim_busy_alone`, `_attacked` | what part of their core the victims used |
+//! | `core_busy_alone`, `_attacked` | what part of it victims and honest provers used |
+//! | `at_capacity` | whether that was at least 0.9 alone: else they waited for something else, and attackers could take what nobody uses |
 //! | `refused_…`, `violations`, `leases`, `taken_back` | what the victims counted while they were attacked |
 //! | `peak_bytes`, `peak_bound_bytes` | the most memory that the victims' processes ever had, and [`PEAK_BOUND_BYTES`] |
 //! | `refused_handshake_cpu_us` | processor time of the victims for a caller from a shut host, at 2,000 a second: all that they do, less what they do idle |
@@ -63,9 +65,9 @@ use victim::{Counts, JOBS, Victim};
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// What the victims' memory stays under: a node with its programs and sixteen executed shards has 60 MiB, a full send window for each of two streaming peers is 32 MiB, the
+/// What the victims' memory stays under: a node with its programs and 48 executed shards has 70 MiB, a full send window for each of four streaming peers is 64 MiB, the
 /// admission lets 256 strangers in at 225 KiB each (56 MiB), and the rest is the allocator's.
-const PEAK_BOUND_BYTES: u64 = 192 << 20;
+const PEAK_BOUND_BYTES: u64 = 256 << 20;
 /// The time for work to reach its speed, and for the machine to settle.
 const SETTLE: Duration = Duration::from_secs(2);
 /// How long refused handshakes are measured for their price.
@@ -192,10 +194,10 @@ impl Ground {
     async fn slice(&self, honest: &honest::Peers, length: Duration) -> Outcome<Slice> {
         sleep(SETTLE).await;
         honest.take();
-        let (began, before) = (Instant::now(), self.victim.cpu()?);
+        let (began, before, here) = (Instant::now(), self.victim.cpu()?, cores::used_here()?);
         sleep(length).await;
-        let (length, cpu) = (began.elapsed(), self.victim.cpu()? - before);
-        Ok(Slice { length, tally: honest.take(), cpu })
+        let (length, cpu, honest_cpu) = (began.elapsed(), self.victim.cpu()? - before, cores::used_here()? - here);
+        Ok(Slice { length, tally: honest.take(), cpu, honest_cpu })
     }
 
     /// Processor time for a caller that is refused before its handshake, in microseconds.

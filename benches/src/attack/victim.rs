@@ -4,7 +4,7 @@
 //! Their settler is another real node, which does nothing any more by then.
 
 use super::{
-    Outcome,
+    Outcome, cores,
     honest::{LANES, PROVERS},
     hostile::{self, attackers},
     meeting::identity,
@@ -43,8 +43,10 @@ use tokio::{
     time::sleep,
 };
 
-/// Jobs of honest provers, and as many that nobody else wants.
-pub(super) const JOBS: usize = 2 * PROVERS.len() * LANES;
+/// Jobs that no honest prover wants: a third of all, so that attackers take honest ones as well.
+const OTHER_JOBS: usize = 16;
+/// Jobs in all. An operator has 64 runs at most.
+pub(super) const JOBS: usize = PROVERS.len() * LANES + OTHER_JOBS;
 /// How long the victim may take to execute its shards, and how often it is asked.
 const EXECUTED: (Duration, Duration) = (Duration::from_secs(120), Duration::from_millis(200));
 /// The contract that everybody calls, and its counter.
@@ -225,11 +227,7 @@ impl Attacked {
     }
 
     fn cpu(&self) -> Outcome<Duration> {
-        let stat = self.of_process("stat")?;
-        // The name before may contain anything.
-        let (_, rest) = stat.rsplit_once(')').ok_or("no name in /proc/PID/stat")?;
-        let ticks: u64 = rest.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-        Ok(Duration::from_micros(ticks * 1_000_000 / rustix::param::clock_ticks_per_second()))
+        cores::used(&self.of_process("stat")?)
     }
 
     fn peak_bytes(&self) -> Outcome<u64> {

@@ -8,7 +8,8 @@
 //! beyond it there is no answer.
 //!
 //! Before all of this, first datagrams have a rate for each network ([`ConnectionAdmission::hears`]): those beyond it aren't even decrypted. Configured hosts and those of peers in
-//! good standing are heard in any case. Networks are counted in [`NETWORKS`] places, so that a flood from many addresses takes no memory.
+//! good standing are heard in any case. Networks are counted in [`NETWORKS`] places, so that a flood from many addresses takes no memory. Of the others that are heard, the rates of
+//! [`MAX_RATED`] hosts and as many networks are kept; those beyond share one.
 //!
 //! The best tier seen at a host is remembered for [`REMEMBERED`], for at most [`MAX_HOSTS`] hosts: peers in good
 //! standing are admitted under load. When a peer is banned, its host is shut for as long, and for twice as long each
@@ -43,6 +44,8 @@ pub const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 pub const MAX_HOSTS: usize = 8192;
 /// Places in which the first datagrams of networks are counted, some 250 kB in all. Two networks in one share its rate.
 const NETWORKS: usize = 4096;
+/// Most hosts, and networks, whose rates are kept, some 1 MB: a hundred times what strangers may come in a second, so more only where addresses are made up.
+const MAX_RATED: usize = 8192;
 /// The longest time that a host is shut: by then other peers may use its address.
 pub const LONGEST_SHUT: Duration = Duration::from_secs(60 * 60);
 
@@ -133,6 +136,11 @@ pub(crate) struct ConnectionAdmission {
     limits: Limits,
     rates: Rates,
     counts: Mutex<Counts>,
+}
+
+/// Who pays for a caller from here: itself, or one for all while there are too many.
+fn rated(rates: &Keyed, from: AddressRange) -> AddressRange {
+    if rates.len() < MAX_RATED { from } else { AddressRange::host(IpAddr::from([0; 4])) }
 }
 
 fn per_second(count: u32) -> Quota {
@@ -246,8 +254,8 @@ impl ConnectionAdmission {
 
     /// Whether strangers come too fast, from this host, from this network or in total.
     fn hasty(&self, host: AddressRange, network: AddressRange) -> bool {
-        self.rates.host.check_key(&host).is_err()
-            || self.rates.network.check_key(&network).is_err()
+        self.rates.host.check_key(&rated(&self.rates.host, host)).is_err()
+            || self.rates.network.check_key(&rated(&self.rates.network, network)).is_err()
             || self.rates.all.check().is_err()
     }
 
@@ -322,5 +330,25 @@ impl Counts {
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.admission.leave(self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::sleep;
+
+    #[tokio::test(start_paused = true)]
+    async fn addresses_that_are_made_up_fill_no_memory() {
+        let admission = Arc::new(ConnectionAdmission::new(Limits::default(), Ticks::begin()));
+        let made_up = (0..).map(|number: u32| IpAddr::from((0x0100_0001 + (number << 8)).to_be_bytes()));
+        for address in made_up.take(4 * MAX_RATED) {
+            drop(admission.before_handshake(address, false, None));
+        }
+        let kept = || [&admission.rates.host, &admission.rates.network].map(Keyed::len);
+        assert!(kept().iter().all(|kept| (MAX_RATED..=MAX_RATED + 1).contains(kept)), "{:?}", kept());
+        sleep(Duration::from_secs(2)).await;
+        admission.tidy();
+        assert_eq!(kept(), [0, 0]);
     }
 }

@@ -22,6 +22,8 @@ pub(super) const PLACES: usize = 4;
 pub(super) const MAX_WHOLE: usize = 2;
 /// How long nothing has come of a run that gives its place away. A game in which people think is streamed again soon enough.
 const IDLE_AFTER: Duration = Duration::from_secs(10);
+/// Most operators that are taken at their word at a time: more than a prover works for. One that doesn't fit is asked once more.
+const MAX_QUOTAS: usize = 64;
 /// How long an operator that said that this prover holds as many leases as it may is taken at its word.
 const QUOTA_HOLDS: Duration = Duration::from_secs(60);
 
@@ -133,7 +135,9 @@ impl Hands {
         let now = Instant::now();
         table.quotas.retain(|_, (_, until)| now < *until);
         let held = table.held.values().filter(|held| held.operator == operator).count();
-        table.quotas.insert(operator, (held, now + QUOTA_HOLDS));
+        if table.quotas.len() < MAX_QUOTAS || table.quotas.contains_key(&operator) {
+            table.quotas.insert(operator, (held, now + QUOTA_HOLDS));
+        }
     }
 }
 
@@ -194,6 +198,14 @@ mod tests {
         held[1].asked_back().await;
         drop(held.remove(1));
         assert!(hands.has_room(OPERATORS[0]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_operators_are_taken_at_their_word_than_there_is_room_for() {
+        let hands = Hands::new();
+        (0..=u8::MAX).for_each(|number| hands.quota_reached(PeerId([number; 32])));
+        assert_eq!(hands.table().quotas.len(), MAX_QUOTAS);
+        assert!(!hands.has_room(PeerId([0; 32])) && hands.has_room(PeerId([u8::MAX; 32])));
     }
 
     #[tokio::test(start_paused = true)]

@@ -34,7 +34,7 @@ struct Watched {
 impl Watched {
     /// A node begins: it reads the system's clock.
     fn over(wall: &Arc<SetWall>) -> Self {
-        let clock = NodeClock::begin(wall.clone(), true, &Telemetry::default());
+        let clock = NodeClock::begin(wall.clone(), &Telemetry::default());
         let watch = tokio::spawn(clock.clone().watch());
         Self { clock, watch }
     }
@@ -187,6 +187,34 @@ async fn a_settler_without_anybody_to_ask_keeps_a_deadline_after_ten_minutes() {
     assert!(!lived(settler, shard).is_over());
     sleep(2 * LOOK).await;
     assert_eq!(lived(settler, shard).steps().last(), Some(&Step::Aborted { why: AbortCause::TimedOut }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settler_that_names_nobody_and_restarts_two_days_ahead_aborts_nothing_before_its_clock_is_set_or_its_operator_comes()
+ {
+    for operator_comes in [false, true] {
+        let (machine, [wall, right]) = (Machine::new(), walls());
+        let shard = {
+            let node = Watched::over(&wall);
+            let Run { settler, .. } = &machine.settler(&node.clock).await.unwrap();
+            settler.start(&request(1), somebody(), Some(24 * 60 * 60)).await.unwrap().shard
+        };
+        wall.jump(TWO_DAYS);
+        let node = Watched::over(&wall);
+        let Run { settler, .. } = &machine.settler(&node.clock).await.unwrap();
+        // It did after half a minute.
+        sleep(5 * MINUTE).await;
+        assert!(!lived(settler, shard).is_over());
+        if operator_comes {
+            node.hears(3, &right);
+        } else {
+            wall.jump(-TWO_DAYS);
+        }
+        sleep(2 * ALONE_AFTER).await;
+        let trust = if operator_comes { Trust::Contradicted } else { Trust::Confirmed };
+        assert_eq!(node.clock.trust(), trust);
+        assert!(!lived(settler, shard).is_over());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,6 @@
 //! Which peers there are, and the one connection to each.
+//!
+//! Bounds: the admission bounds who is connected, the configuration who is dialled. Of the others, who came and went, [`MAX_GONE`] are remembered: keys cost nothing.
 
 use super::twin::{Seen, Twin};
 use shardwire_host::Changes;
@@ -21,6 +23,10 @@ use tokio::time::Instant;
 /// means that the peer has lost the earlier one, by a crash say.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
+/// Most peers that are remembered though they aren't connected and this node doesn't dial them; then the one that went first is forgotten. They and all that may be connected
+/// fit in an answer of `status`. Who fills this gains that a start of a shard names such an operator as one that was never met.
+const MAX_GONE: usize = 128;
+
 #[derive(Debug)]
 struct Link {
     connection: Connection,
@@ -40,6 +46,14 @@ struct Known {
     roles: BTreeSet<String>,
     /// That its key, or this node's, has two nodes.
     twin: Option<Seen>,
+    /// When it was noted last, among all notes.
+    noted: u64,
+}
+
+impl Known {
+    fn is_gone(&self) -> bool {
+        self.address.is_none() && self.link.is_none()
+    }
 }
 
 /// How a node knows a peer in a role.
@@ -49,7 +63,7 @@ pub(crate) enum Met {
     Connected,
     /// It is connected, and has other roles.
     AsAnother,
-    /// It was connected with that role since this node began, or is known by name.
+    /// It was connected with that role since this node began, not long ago, or is known by name.
     Before,
     /// Not at all.
     Never,
@@ -70,6 +84,26 @@ pub(super) enum Adopted {
 struct Table {
     peers: BTreeMap<PeerId, Known>,
     next: u64,
+}
+
+impl Table {
+    /// The row of a peer about which there is news.
+    fn note(&mut self, peer: PeerId) -> &mut Known {
+        self.next += 1;
+        let known = self.peers.entry(peer).or_default();
+        known.noted = self.next;
+        known
+    }
+
+    /// Forgets the peer that went first, if more are gone than are remembered. To be called whenever one may have become one that is gone.
+    fn forget(&mut self) {
+        let gone = || self.peers.iter().filter(|(_, known)| known.is_gone());
+        if gone().count() > MAX_GONE
+            && let Some((_, first)) = gone().map(|(peer, known)| (known.noted, *peer)).min()
+        {
+            self.peers.remove(&first);
+        }
+    }
 }
 
 /// The peers that are connected, one connection each.
@@ -99,9 +133,8 @@ impl Links {
     pub(super) fn adopt(&self, connection: &Connection, agreed: &Agreed, dialled: bool) -> Adopted {
         let peer = connection.peer();
         let mut table = self.table();
-        table.next += 1;
-        let number = table.next;
-        let known = table.peers.entry(peer).or_default();
+        let known = table.note(peer);
+        let number = known.noted;
         if let Some(link) = known.link.as_ref().filter(|link| !link.connection.is_closed()) {
             match Instance::of(&agreed.capabilities).cmp(&Instance::of(&link.agreed.capabilities)) {
                 Ordering::Less => {
@@ -136,16 +169,19 @@ impl Links {
 
     /// Notes that a key has two nodes, as seen at this peer.
     pub(super) fn twin(&self, peer: PeerId, twin: Twin) {
-        self.table().peers.entry(peer).or_default().twin = Some(Seen::now(twin));
+        let mut table = self.table();
+        table.note(peer).twin = Some(Seen::now(twin));
+        table.forget();
     }
 
     /// Lets go of a connection, if it is still the peer's.
     pub(super) fn release(&self, peer: PeerId, number: u64) {
-        if let Some(known) = self.table().peers.get_mut(&peer)
-            && known.link.as_ref().is_some_and(|link| link.number == number)
-        {
-            known.link = None;
+        let mut table = self.table();
+        if table.peers.get(&peer).and_then(|known| known.link.as_ref()).is_some_and(|link| link.number == number) {
+            table.note(peer).link = None;
+            table.forget();
         }
+        drop(table);
         self.changes.announce();
     }
 
@@ -229,5 +265,39 @@ impl Links {
                 }
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(number: usize) -> PeerId {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&number.to_le_bytes());
+        PeerId(id)
+    }
+
+    #[test]
+    fn of_strangers_that_came_and_went_the_last_ones_are_remembered() {
+        let (links, dialled) = (Links::new(peer(0)), peer(1));
+        links.expect(dialled, "127.0.0.1:1".parse().unwrap());
+        let strangers = 100..100 + 10 * MAX_GONE;
+        for stranger in strangers.clone() {
+            let mut table = links.table();
+            table.note(peer(stranger)).roles = [Role::Operator.to_string()].into();
+            table.forget();
+        }
+        assert_eq!(links.table().peers.len(), MAX_GONE + 1);
+        let met = |stranger| links.met(peer(stranger), Role::Operator);
+        assert_eq!([met(strangers.end - 1), met(strangers.end - MAX_GONE)], [Met::Before; 2]);
+        assert_eq!([met(strangers.start), met(strangers.end - MAX_GONE - 1)], [Met::Never; 2]);
+        // So it is with those of whose key there are two nodes, and nobody's place is taken that is dialled.
+        for stranger in strangers {
+            links.twin(peer(stranger), Twin::Met);
+        }
+        assert_eq!(links.table().peers.len(), MAX_GONE + 1);
+        assert!(links.status().iter().any(|it| it.peer == dialled));
+        assert!(links.status().len() <= MAX_GONE + 1);
     }
 }

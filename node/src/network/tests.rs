@@ -75,7 +75,7 @@ async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
         admins: BTreeSet::new(),
         reload: Reload(Box::new(|| Ok(ConfiguredPeers::default()))),
         since: Timestamp(0),
-        clock: NodeClock::begin(host.clock.clone(), false, &host.telemetry),
+        clock: NodeClock::begin(host.clock.clone(), &host.telemetry),
         instance: Instance { since: Timestamp(0), nonce: 0 },
         randomness: random,
         stop_asked: CancellationToken::new(),

@@ -16,7 +16,7 @@
 //! Peers say what their clocks show with each keepalive. The word counts of those that the configuration names or the operator allows, of the World's
 //! settlers, and of the operators of a settler's open shards; strangers get no say. More than half of them being apart by more than [`APART`] contradict: our date, or what our system's clock shows. The last word of each is
 //! kept while the node runs, of at most [`MAX_WORDS`] peers. [`trust`](Clock::trust) is what follows: a date that nobody was asked about is [unconfirmed](Trust::Unconfirmed) for
-//! [`ALONE_AFTER`] after the start, or [`NOBODY_AFTER`] if nobody is named who could be asked; then the node goes on alone, and says so.
+//! [`ALONE_AFTER`] after the start, also where nobody is named who could be asked, and for as long as a jump isn't decided on; then the node goes on alone, and says so.
 //!
 //! What can't be taken back waits for that: no settler aborts a shard that it took up from its disk by a date which isn't confirmed, and none starts a shard, whose
 //! deadline is fixed for ever, by a date that is contradicted, or unconfirmed while there are peers who could be asked.
@@ -33,8 +33,7 @@ mod system;
 mod tests;
 
 pub use node::{
-    ALONE_AFTER, APART, BELIEVED_AFTER, FOLLOWED, JUMP, LOOK_EVERY, MAX_WORDS, NOBODY_AFTER, NodeClock, Reading,
-    TOLD_EVERY,
+    ALONE_AFTER, APART, BELIEVED_AFTER, FOLLOWED, JUMP, LOOK_EVERY, MAX_WORDS, NodeClock, Reading, TOLD_EVERY,
 };
 pub use system::SystemClock;
 

@@ -27,10 +27,9 @@ const AT_ONCE: Duration = Duration::from_millis(10);
 pub const BELIEVED_AFTER: Duration = Duration::from_secs(600);
 /// How far a peer's clock may be apart and still agree: what machines without a time service lose in months.
 pub const APART: Duration = Duration::from_secs(120);
-/// After how long a node goes on by its own date though nobody could be asked: peers that run are connected by then.
+/// After how long a node goes on by its own date though nobody could be asked: peers that run are connected by then, and a time service that starts late has
+/// set the clock. A node that names no peers waits as long: operators of its shards dial it.
 pub const ALONE_AFTER: Duration = Duration::from_secs(600);
-/// The same of a node whose configuration and World name nobody who could be asked: operators of its shards may still dial it, which they do every 15 s at least.
-pub const NOBODY_AFTER: Duration = Duration::from_secs(30);
 /// Most peers whose word is kept: far more than anybody configures.
 pub const MAX_WORDS: usize = 64;
 /// How often a clock that goes on jumping is logged.
@@ -60,7 +59,7 @@ struct State {
     jump: Option<Jump>,
     /// How far the clock of each peer was ahead of the steady date, in milliseconds, when it was heard last.
     words: BTreeMap<PeerId, i64>,
-    /// Whether peers have agreed with the date since the start.
+    /// Whether peers have agreed with the date since the start, or nobody could be asked for long enough.
     confirmed: bool,
     /// What was logged of that.
     told: Trust,
@@ -93,8 +92,6 @@ pub struct Reading {
 #[derive(Debug)]
 pub struct NodeClock {
     wall: Arc<dyn Clock>,
-    /// After how long it goes on alone.
-    alone_after: Duration,
     began: Instant,
     /// What the system's clock showed then.
     first: Timestamp,
@@ -107,14 +104,14 @@ pub struct NodeClock {
 }
 
 impl NodeClock {
-    /// One that begins with what the system's clock shows. Somebody has to [look](Self::look) after it. `can_ask`: whether there are peers whose word would count.
+    /// One that begins with what the system's clock shows. Somebody has to [look](Self::look) after it.
     #[must_use]
-    pub fn begin(wall: Arc<dyn Clock>, can_ask: bool, telemetry: &Telemetry) -> Arc<Self> {
-        let (first, alone_after) = (wall.wall(), if can_ask { ALONE_AFTER } else { NOBODY_AFTER });
+    pub fn begin(wall: Arc<dyn Clock>, telemetry: &Telemetry) -> Arc<Self> {
+        let first = wall.wall();
         let state = Mutex::new(State { told: Trust::Unconfirmed, ..State::default() });
         let (began, moved) = (Instant::now(), AtomicI64::new(0));
         let (trusts, events) = (Changes::new(), telemetry.events());
-        Arc::new(Self { wall, alone_after, began, first, moved, state, trusts, events })
+        Arc::new(Self { wall, began, first, moved, state, trusts, events })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -195,7 +192,9 @@ impl NodeClock {
     /// Notes and logs how far the date is to be relied on, if that has changed.
     fn tell(&self, state: &mut State) {
         let (agree, apart) = state.judged(self.moved());
-        state.confirmed |= agree > 0 && agree >= apart;
+        // While the system's clock says otherwise, time alone confirms nothing: it may be right again, and not be believed yet.
+        let is_alone = self.began.elapsed() >= ALONE_AFTER && state.jump.is_none();
+        state.confirmed |= is_alone || (agree > 0 && agree >= apart);
         let trust = self.judge(state);
         if std::mem::replace(&mut state.told, trust) != trust {
             self.events.emit(TrustChanged { trust, agree, apart });
@@ -207,7 +206,7 @@ impl NodeClock {
         let (agree, apart) = state.judged(self.moved());
         if apart > agree {
             Trust::Contradicted
-        } else if state.confirmed || self.began.elapsed() >= self.alone_after {
+        } else if state.confirmed {
             Trust::Confirmed
         } else {
             Trust::Unconfirmed

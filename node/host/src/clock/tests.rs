@@ -13,7 +13,7 @@ fn peer(number: u8) -> PeerId {
 
 fn clock() -> (Arc<NodeClock>, Arc<SetWall>) {
     let wall = SetWall::at(Timestamp(NOON));
-    (NodeClock::begin(wall.clone(), true, &Telemetry::default()), wall)
+    (NodeClock::begin(wall.clone(), &Telemetry::default()), wall)
 }
 
 /// Looks once a second, for so many seconds.
@@ -101,13 +101,10 @@ async fn a_jump_that_peers_contradict_is_not_believed_however_long_it_holds() {
 async fn a_date_is_relied_on_when_most_peers_have_it_or_nobody_could_be_asked_for_long_enough() {
     let (clock, _) = clock();
     assert_eq!(clock.trust(), Trust::Unconfirmed);
-    pass(&clock, ALONE_AFTER.as_secs()).await;
-    assert_eq!(clock.trust(), Trust::Confirmed, "alone");
-    let clock = NodeClock::begin(SetWall::at(Timestamp(NOON)), false, &Telemetry::default());
-    pass(&clock, NOBODY_AFTER.as_secs() - 1).await;
+    pass(&clock, ALONE_AFTER.as_secs() - 1).await;
     assert_eq!(clock.trust(), Trust::Unconfirmed);
     pass(&clock, 1).await;
-    assert_eq!(clock.trust(), Trust::Confirmed, "there is nobody to ask");
+    assert_eq!(clock.trust(), Trust::Confirmed, "alone");
     let (clock, wall) = self::clock();
     // It starts two days ahead.
     clock.heard(peer(1), -2 * DAY);
@@ -123,6 +120,23 @@ async fn a_date_is_relied_on_when_most_peers_have_it_or_nobody_could_be_asked_fo
     (1..=3).for_each(|number| clock.heard(peer(number), -2 * DAY));
     assert_eq!(clock.trust(), Trust::Contradicted);
     pass(&clock, BELIEVED_AFTER.as_secs() + 1).await;
+    assert_eq!(clock.trust(), Trust::Confirmed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_date_from_which_the_system_clock_has_gone_is_not_confirmed_by_time_alone() {
+    // It starts two days ahead, and a time service sets it right half a minute later: ten minutes after the start that isn't believed yet.
+    let wall = SetWall::at(Timestamp(NOON).moved(2 * DAY));
+    let clock = NodeClock::begin(wall.clone(), &Telemetry::default());
+    pass(&clock, 30).await;
+    wall.jump(-2 * DAY);
+    pass(&clock, BELIEVED_AFTER.as_secs()).await;
+    assert_eq!((passed(&clock), clock.trust()), (2 * DAY + 630_000, Trust::Unconfirmed));
+    pass(&clock, 1).await;
+    assert_eq!((passed(&clock), clock.trust()), (631_000, Trust::Confirmed));
+    // What is confirmed stays so when the clock jumps later.
+    wall.jump(DAY);
+    pass(&clock, 10).await;
     assert_eq!(clock.trust(), Trust::Confirmed);
 }
 
