@@ -46,13 +46,14 @@ const TOLD: [(&str, &str); 25] = [
 const RULES: [&str; 6] = ["HANDOFF", "INGRESS", "KEEPALIVE", "PROOF", "SESSION", "TRACE"];
 
 /// Areas that no peer is told: the command line's, the client's, a file's, an address', this peer's own opinion of others.
-const KEPT: [&str; 22] = [
+const KEPT: [&str; 24] = [
     "CLASS",
     "CLI",
     "CLIENT",
     "CONTRACTS",
     "DATA",
     "EVIDENCE",
+    "FORK",
     "GENESIS",
     "IDENTITY",
     "INIT",
@@ -64,6 +65,7 @@ const KEPT: [&str; 22] = [
     "REQUEST",
     "RPC",
     "SIGNED",
+    "STARKNET",
     "STDOUT",
     "TRANSPORT",
     "TX",
