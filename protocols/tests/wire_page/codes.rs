@@ -47,12 +47,13 @@ const TOLD: [(&str, &str); 26] = [
 const RULES: [&str; 6] = ["HANDOFF", "INGRESS", "KEEPALIVE", "PROOF", "SESSION", "TRACE"];
 
 /// Areas that no peer is told: the command line's, the client's, a file's, an address', this peer's own opinion of others.
-const KEPT: [&str; 21] = [
+const KEPT: [&str; 23] = [
     "CLASS",
     "CLI",
     "CLIENT",
     "DATA",
     "EVIDENCE",
+    "FORK",
     "GENESIS",
     "IDENTITY",
     "INIT",
@@ -64,6 +65,7 @@ const KEPT: [&str; 21] = [
     "REQUEST",
     "RPC",
     "SIGNED",
+    "STARKNET",
     "STDOUT",
     "TRANSPORT",
     "TX",

@@ -105,6 +105,15 @@ fn settled() -> BTreeMap<Slot, (EntryKind, u64)> {
     settled
 }
 
+/// The start data of a shard that begins from the state after a block of another, in which these were the first players' balances; with the first values.
+pub(crate) fn start_after(id: u64, first_block: u64, balances: &[u64]) -> (Start, Vec<Felt>) {
+    let mut settled = settled();
+    for (player, held) in players().iter().zip(balances) {
+        settled.insert(Slot::new(ContractId(GOLD.into()), balance(player.address)), (EntryKind::Escrow, *held));
+    }
+    (Start { first_block, ..start(id) }, settled.values().map(|(_, value)| Felt::from(*value)).collect())
+}
+
 fn start(id: u64) -> Start {
     let genesis = &*GENESIS.1;
     let pair = |(hash, class): (&Felt, &Arc<Class>)| ClassPair {

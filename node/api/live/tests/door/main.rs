@@ -2,6 +2,7 @@
 
 mod client;
 mod dungeon;
+mod fork;
 mod hostile;
 mod indexer;
 mod methods;
