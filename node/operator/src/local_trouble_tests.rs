@@ -4,7 +4,7 @@
 use super::*;
 use shardwire_disk::{Medium, SimulatedDisk, Trouble};
 use shardwire_host::{Tasks, clock::SystemClock, disk_health, testing};
-use shardwire_model::{Felt, PeerId, ShardStart, SignedTransaction, Stage};
+use shardwire_model::{Felt, Logged, PeerId, ShardStart, SignedTransaction, Stage};
 use shardwire_program::{Admission, ExecuteError, Execution, Program, Rules, Sink, rules};
 use shardwire_protocols::{
     ServeError,
@@ -36,10 +36,7 @@ fn client() -> PeerId {
 }
 
 /// An operator on this disk with these programs that was assigned the small shard, and the transaction that ends it.
-async fn with_a_shard(
-    medium: &Medium,
-    programs: Programs,
-) -> (Arc<Operator>, Tasks, ShardId, SignedTransaction) {
+async fn with_a_shard(medium: &Medium, programs: Programs) -> (Arc<Operator>, Tasks, ShardId, SignedTransaction) {
     let disk = WatchedDisk::new(Arc::new(SimulatedDisk::new(medium)));
     let store = Store::open(&disk, Path::new("/node/node.redb"), &LAYOUT).unwrap().with_work(Work::AtOnce);
     let (host, tasks) = testing::host(identity(2), store, Path::new("/node"), Arc::new(SystemClock), "");
@@ -91,7 +88,10 @@ async fn a_client_of_an_operator_whose_disk_takes_nothing_is_told_to_come_later_
     assert_eq!(refused.reason, RefusalReason::Later);
     assert_eq!(
         refused.cause.to_string(),
-        format!("this operator's disk fails, and shard {} takes nothing until it works again (SW-OPERATOR-012)", shard.short())
+        format!(
+            "this operator's disk fails, and shard {} takes nothing until it works again (SW-OPERATOR-012)",
+            shard.short()
+        )
     );
     served.unwrap();
     let status = &operator.shards()[0];
@@ -160,7 +160,7 @@ impl Program for PanicsOnce {
         Rules.hash()
     }
 
-    fn admission(&self, start: ShardStart, values: &[Felt]) -> Box<dyn Admission> {
+    fn admission(&self, start: ShardStart, values: &[Felt]) -> Result<Box<dyn Admission>, ExecuteError> {
         Rules.admission(start, values)
     }
 
@@ -168,7 +168,7 @@ impl Program for PanicsOnce {
         &self,
         start: &ShardStart,
         values: &[Felt],
-        transactions: &mut dyn Iterator<Item = SignedTransaction>,
+        transactions: &mut dyn Iterator<Item = Logged>,
         sink: &mut Sink<'_>,
     ) -> Result<Execution, ExecuteError> {
         assert!(self.0.swap(true, Ordering::SeqCst), "on purpose");
@@ -185,7 +185,10 @@ async fn an_execution_that_panics_is_shown_and_begins_again() {
     let run = operator.run(shard).unwrap();
     run.progress.until(|| Ok::<_, ()>(run.state().interrupted.is_some().then_some(()))).await.unwrap();
     let error = operator.shards()[0].error.clone().unwrap();
-    assert_eq!(error.to_string(), "the execution ended without an answer: it stopped at 'on purpose' (SW-OPERATOR-013)");
+    assert_eq!(
+        error.to_string(),
+        "the execution ended without an answer: it stopped at 'on purpose' (SW-OPERATOR-013)"
+    );
     operator.decided(client(), shard, finish).await.unwrap();
     run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
     assert_eq!((operator.shards()[0].stage, &operator.shards()[0].error), (Stage::Ended, &None));

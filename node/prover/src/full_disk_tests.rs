@@ -111,9 +111,8 @@ async fn a_receipt_that_the_disk_does_not_take_is_asked_for_again() {
     let settler = settlers()[0].clone();
     let offered = prover.proof_for(settler.peer()).await.unwrap().expect("it is offered");
     let (shard, proof) = (offered.shard, offered.proof);
-    let receipt = || {
-        Reply::Settled(Signed::by(&settler, Settlement { shard, segment: 0, proof, settled_at: Timestamp(1) }))
-    };
+    let receipt =
+        || Reply::Settled(Signed::by(&settler, Settlement { shard, segment: 0, proof, settled_at: Timestamp(1) }));
     let skip = || Reply::Skipped { shard, reason: SkipReason::Settled, cause: Cause::new("SW-SETTLER-004", "late") };
     medium.trouble(Some(Trouble::ReadOnly));
     assert!(prover.replied(settler.peer(), proof, receipt()).await.is_err());

@@ -111,7 +111,8 @@ impl Prover {
         let on_offer = |known: &Known| known.proof() == Some(proof) && known.is_on_offer();
         let Some(Known { job, .. }) = self.job(id).filter(on_offer) else { return Ok(()) };
         let (artefacts, verifier) = (self.host.artefacts.clone(), self.verifier.clone());
-        let look = move || Ok::<_, ProverError>(whole(&artefacts, proof)?.map(|bytes| proven(&*verifier, &job, &bytes)));
+        let look =
+            move || Ok::<_, ProverError>(whole(&artefacts, proof)?.map(|bytes| proven(&*verifier, &job, &bytes)));
         match self.host.work.run(look).await.unwrap_or(Err(ProverError::Assembler))? {
             None => self.note_lost(id, proof).await,
             Some(Ok(_)) => {}

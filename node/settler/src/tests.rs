@@ -6,8 +6,8 @@ use redb::backends::InMemoryBackend;
 use shardwire_config::{Config, Environment, Flags};
 use shardwire_host::{Tasks, clock::SystemClock, evidence, history::Lives as _, peers, platform::Work};
 use shardwire_model::{
-    AccountKey, Clock, ContractId, Entry, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, Role, SegmentId,
-    ShardStart, StartRequest, Terms, Timestamp, Update, finished_selector,
+    AccountKey, Clock, ContractId, Entry, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, Role,
+    SegmentId, ShardStart, StartRequest, Terms, Timestamp, Update, finished_selector,
     life::{AbortCause, AbortReason, Part, Step},
 };
 use shardwire_protocols::{
@@ -243,7 +243,11 @@ struct Wavering(AtomicBool);
 
 impl Verify for Wavering {
     fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError> {
-        if self.0.swap(true, Ordering::SeqCst) { Believer.verify(bytes) } else { Err(VerifyError::Rejected("no".into())) }
+        if self.0.swap(true, Ordering::SeqCst) {
+            Believer.verify(bytes)
+        } else {
+            Err(VerifyError::Rejected("no".into()))
+        }
     }
 }
 
@@ -252,7 +256,8 @@ async fn a_machine_that_contradicts_itself_gives_no_verdict() {
     let folder = tempfile::tempdir().unwrap();
     let (settler, _tasks, start, before) = settler(folder.path()).await;
     let record = settler.world.shard(start.shard).await.unwrap().unwrap();
-    let updates = |entry: &Entry| Update { kind: entry.kind, contract: entry.contract, key: entry.key, value: Felt::ONE };
+    let updates =
+        |entry: &Entry| Update { kind: entry.kind, contract: entry.contract, key: entry.key, value: Felt::ONE };
     let output = Output { updates: start.entries.iter().map(updates).collect(), ..output(&start, before) };
     let bytes = [&b"proof"[..], &postcard::to_allocvec(&output).unwrap()].concat();
     let segment = SegmentId::first(start.shard);

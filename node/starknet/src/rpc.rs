@@ -5,7 +5,7 @@ use reqwest::{Client, Response, Url, redirect};
 use rustls::{ClientConfig, crypto::ring};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
-use std::{error::Error as _, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// How long a connection may take.
 pub const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -73,7 +73,10 @@ impl Rpc {
     pub fn new(address: &str) -> Result<Self, RpcError> {
         let url: Url = address.parse().map_err(|error| RpcError::Address(format!("{error}")))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(RpcError::Address(format!("its scheme is {}, not http or https", RpcError::words(url.scheme()))));
+            return Err(RpcError::Address(format!(
+                "its scheme is {}, not http or https",
+                RpcError::words(url.scheme())
+            )));
         }
         // No proxy of the environment: what is asked goes where it was sent.
         let client = Client::builder()
@@ -97,7 +100,11 @@ impl Rpc {
     ///
     /// # Errors
     /// [`RpcError::Refused`] if the node refuses; any other [`RpcError`] but [`RpcError::Address`] if there is no answer.
-    pub async fn ask<T: DeserializeOwned>(&self, method: &'static str, params: serde_json::Value) -> Result<T, RpcError> {
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: serde_json::Value,
+    ) -> Result<T, RpcError> {
         let question = Question { method, params };
         let body = self.send(method, &Request { jsonrpc: "2.0", id: 0, question: &question }).await?;
         let answer = serde_json::from_slice(&body).map_err(|error| self.unreadable(method, &error))?;
@@ -120,7 +127,8 @@ impl Rpc {
         if let Ok(whole) = serde_json::from_slice::<Answer<'_>>(&body) {
             return self.read::<serde::de::IgnoredAny>(method, whole).and_then(|_| Err(self.missing(method)));
         }
-        let answers: Vec<Answer<'_>> = serde_json::from_slice(&body).map_err(|error| self.unreadable(method, &error))?;
+        let answers: Vec<Answer<'_>> =
+            serde_json::from_slice(&body).map_err(|error| self.unreadable(method, &error))?;
         let mut placed: Vec<Option<Answer<'_>>> = questions.iter().map(|_| None).collect();
         for answer in answers {
             // Two of one place, or one of none: not what was asked.

@@ -137,7 +137,7 @@ fn no_local_end_is_a_verdict(events: &[Seen]) -> Option<Failure> {
         let proving = code.starts_with("SW-PROVE-") && code != REFUSED;
         proving || ["SW-STORE-", "SW-ARTEFACT-", "SW-WORKER-"].iter().any(|area| code.starts_with(area))
     };
-    let blamed = failed.into_iter().find(|failed| local(failed.code))?;
+    let blamed = failed.into_iter().find(|failed| local(&failed.code))?;
     Some(Failure::of("no_local_end_is_a_verdict", format!("{blamed:?}")))
 }
 

@@ -223,8 +223,7 @@ pub(super) enum LocalEnd {
 }
 
 impl LocalEnd {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Missing, Self::Killed, Self::TooSlow, Self::Silent, Self::Damages];
+    pub(super) const ALL: [Self; 5] = [Self::Missing, Self::Killed, Self::TooSlow, Self::Silent, Self::Damages];
 
     /// What the node sees of it; none if there is a proof.
     fn error(self) -> Option<ProveError> {

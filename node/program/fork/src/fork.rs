@@ -109,7 +109,10 @@ impl Ground for Fork {
             Some(file) => {
                 let class = (self.compile)(&file).map_err(|error| unusable(error.to_string()))?;
                 if class.hash() != hash {
-                    return Err(unusable(format!("what the network has under this name hashes to {:#x}", class.hash())));
+                    return Err(unusable(format!(
+                        "what the network has under this name hashes to {:#x}",
+                        class.hash()
+                    )));
                 }
                 Some(Arc::new(class))
             }

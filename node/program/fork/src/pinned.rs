@@ -104,8 +104,10 @@ impl Pinned {
         let block: Value = rpc.ask("starknet_getBlockWithTxHashes", json!({ "block_id": id })).await?;
         let method = "starknet_getBlockWithTxHashes";
         let Block { status, block_hash, block_number: number, timestamp, sequencer_address } =
-            serde_json::from_value(block).map_err(|error| {
-                RpcError::Answer { host: rpc.host(), method, reason: error.to_string() }
+            serde_json::from_value(block).map_err(|error| RpcError::Answer {
+                host: rpc.host(),
+                method,
+                reason: error.to_string(),
             })?;
         if !matches!(status.as_str(), "ACCEPTED_ON_L2" | "ACCEPTED_ON_L1") {
             return Err(PinError::NotAccepted { number, status: status.chars().take(32).collect() });

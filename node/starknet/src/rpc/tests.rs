@@ -61,7 +61,12 @@ async fn what_is_no_answer_is_told_with_a_code_and_never_with_the_whole_address(
         (http("429 Too Many Requests", ""), "SW-STARKNET-004", "the HTTP status 429", true),
         (http("503 Service Unavailable", ""), "SW-STARKNET-004", "503", true),
         (http("404 Not Found", "nothing"), "SW-STARKNET-004", "404", false),
-        (b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".to_vec(), "SW-STARKNET-004", "302", false),
+        (
+            b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".to_vec(),
+            "SW-STARKNET-004",
+            "302",
+            false,
+        ),
         (http("200 OK", &long), "SW-STARKNET-005", "an answer of more than 16777216 bytes", false),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n{".to_vec(), "SW-STARKNET-003", "didn't answer", true),
         (Vec::new(), "SW-STARKNET-003", "didn't answer", true),

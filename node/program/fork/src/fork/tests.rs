@@ -64,8 +64,7 @@ fn read(fork: &Fork) -> (Vec<Felt>, Vec<u64>, Vec<Option<Felt>>) {
 fn each_question_is_asked_once_and_its_answer_outlives_the_network() {
     let (network, answers) = (Counting::default(), Shared::default());
     let first = fork(&network, &answers);
-    let expected =
-        ([2, 3, 2].map(Felt::from).to_vec(), vec![7, 0], vec![Some(Felt::from(0xc1a55)), None]);
+    let expected = ([2, 3, 2].map(Felt::from).to_vec(), vec![7, 0], vec![Some(Felt::from(0xc1a55)), None]);
     for _ in 0..2 {
         assert_eq!(read(&first), expected);
     }
