@@ -127,7 +127,7 @@ foreign_wallet() {
     if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
         packages nodejs npm
     fi
-    node/api/rpc/tests/starknet-js/run.sh "$cache/starknet-js" "${all[@]}"
+    node/api/live/tests/starknet-js/run.sh "$cache/starknet-js" "${all[@]}"
 }
 
 # The simulator's runs from $1 up to $2, in slices, one a core.

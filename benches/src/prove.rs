@@ -29,7 +29,7 @@ pub(crate) struct Options {
     /// Transactions of each run.
     #[arg(long, value_delimiter = ',', default_value = "1,1000,2000")]
     transactions: Vec<usize>,
-    /// Players.
+    /// How many players take part.
     #[arg(long, default_value_t = 8)]
     players: usize,
     /// How often each is proven; the median is printed, with the range.

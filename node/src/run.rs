@@ -3,7 +3,7 @@
 use crate::{
     config::Config,
     data::{DataFolder, DataPaths, Running},
-    network::{Links, Node, Reload, Roles},
+    network::{Links, Node, Reload, Roles, events::ListsNotRead},
     proofs::Proofs,
     world,
 };
@@ -190,7 +190,7 @@ pub async fn run_at(
     }
     node.stop.cancel();
     let _ = tokio::time::timeout(DRAIN, network.join_next()).await;
-    peers::keep(&node.host.store, node.host.peers.take_changed()).await;
+    peers::keep(&node.host, node.host.peers.take_changed()).await;
     let _ = tokio::time::timeout(DRAIN, endpoint.close()).await;
     let _ = tokio::time::timeout(DRAIN, tasks.end()).await;
     Ok(())
@@ -233,11 +233,8 @@ async fn reloads(node: &Node, ordered: &Notify) {
     loop {
         ordered.notified().await;
         if let Err(error) = node.reload() {
-            tracing::error!(
-                code = error.code(),
-                "the lists of peers stay as they were: {error}. {}",
-                error.next_step()
-            );
+            let (code, next_step) = (error.code(), error.next_step());
+            node.events.emit(ListsNotRead { code, error: error.to_string(), next_step });
         }
     }
 }

@@ -9,12 +9,11 @@ use crate::{
     progress::Reporter,
     recompute::recompute,
     report::{self, Report},
-    run::play,
+    run::run_workload,
     sim::{Seeds, campaign},
 };
 use serde::Serialize;
-use shardwire_files::output::{self, OutputError, complain};
-use shardwire_model::Coded;
+use shardwire_files::output::{self, OutputError, complain, complain_of};
 use shardwire_workload::Workload;
 use std::{fmt::Display, path::Path, pin::pin, process::ExitCode};
 
@@ -31,7 +30,7 @@ pub fn main(cli: &Cli) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            complain(&format!("error[{}]: {error}\n  next: {}", error.code(), error.next_step()));
+            complain_of(&error);
             if cli.command.is_none() && cli.run.json {
                 // Where nobody reads the object, the exit code tells.
                 let _ = print(&format!("{}\n", report::failure(&error)));
@@ -180,7 +179,7 @@ fn run(flags: &Run) -> Result<bool, TestnetError> {
             () = interruptions.next() => Err(TestnetError::Interrupted),
             played = async {
                 network.start(&mut |line| reporter.say(line)).await?;
-                play(&mut network, &workload, &expected, &mut Vec::new(), &mut reporter).await
+                run_workload(&mut network, &workload, &expected, &mut Vec::new(), &mut reporter).await
             } => played,
         };
         reporter.finish();

@@ -13,7 +13,7 @@ use crate::{
     report::Report,
 };
 use shardwire::{
-    client::{ClientError, Dialler, NodeClient, SubmitReport, Target, play as play_all},
+    client::{ClientError, Dialler, NodeClient, SubmitReport, Target, submit_and_resign},
     host::{Platform, Randomness},
 };
 use shardwire_model::{Kind, Role, ShardId, ShardStart, Stage};
@@ -41,9 +41,9 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Plays the workload on the network and checks the result. Faults are removed from the list when they happen.
 ///
 /// # Errors
-/// [`TestnetError`] if the shard isn't settled. A shard that settles wrongly is not an error but a difference in the
+/// [`TestnetError::Late`], [`TestnetError::Shard`] or another variant if the shard isn't settled. A shard that settles wrongly is not an error but a difference in the
 /// [report](Report::is_ok).
-pub async fn play(
+pub async fn run_workload(
     network: &mut Network,
     workload: &Workload,
     expected: &Expected,
@@ -56,7 +56,7 @@ pub async fn play(
     let start = watch.settler().await?.start_shard(request, None).await?;
     reporter.say(&format!("shard {} is started, for the operator to execute", start.shard.short()));
     let mut players = Players::send(network, workload, &start);
-    let mut said = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     let mut proving_since = None;
     let mut known = Figures::of(start.shard, &[]);
     let mut ticks = interval(LOOK_EVERY);
@@ -67,7 +67,7 @@ pub async fn play(
         players.check().await?;
         let statuses = watch.look(start.shard).await?;
         for status in &statuses {
-            complain(status, &mut said, reporter)?;
+            complain(status, &mut reported, reporter)?;
         }
         let figures = Figures::of(start.shard, &statuses).or_before(&known);
         known = figures.clone();
@@ -132,7 +132,7 @@ fn judge(
 /// Reports each trouble once. Returns an error if the shard can't go on.
 fn complain(
     status: &ShardStatus,
-    said: &mut BTreeSet<(Role, String)>,
+    reported: &mut BTreeSet<(Role, String)>,
     reporter: &mut Reporter,
 ) -> Result<(), TestnetError> {
     let reason = status.error.as_ref().map(|cause| format!("{}: {}", cause.code, cause.reason));
@@ -146,7 +146,7 @@ fn complain(
         });
     }
     if let Some(reason) = reason
-        && said.insert((status.role, reason.clone()))
+        && reported.insert((status.role, reason.clone()))
     {
         reporter.say(&format!("trouble at the {}: {reason}", status.role));
     }
@@ -184,7 +184,7 @@ impl Players {
             let count = |progress: shardwire::client::Progress<'_>| {
                 counter.store(u32::try_from(progress.done).unwrap_or(u32::MAX), Ordering::Relaxed);
             };
-            Ok(play_all(&dialler, target, &start, &signed, &keys, count).await?)
+            Ok(submit_and_resign(&dialler, target, &start, &signed, &keys, count).await?)
         });
         Self { receipts, began: Instant::now(), took: None, task: Some(task) }
     }

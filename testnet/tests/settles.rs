@@ -10,7 +10,7 @@ use testnet::{
     network::{Network, NetworkFolder, Programs, binary, worker},
     progress::Reporter,
     recompute::recompute,
-    run::play,
+    run::run_workload,
 };
 use tokio::sync::Mutex;
 
@@ -107,7 +107,7 @@ async fn killed_nodes_that_are_started_again_settle_the_same() {
     ];
     network.start(&mut |line| println!("{line}")).await.expect("a network");
     let mut reporter = Reporter::for_this_process();
-    let report = play(&mut network, &workload, &expected, &mut crashes, &mut reporter).await;
+    let report = run_workload(&mut network, &workload, &expected, &mut crashes, &mut reporter).await;
     network.stop().await;
     let report = report.expect("settled");
     assert!(crashes.is_empty(), "the moment of {crashes:?} was missed");

@@ -6,6 +6,7 @@ mod stranger;
 
 use shardwire::{client::NodeClient, host::Platform};
 use shardwire_model::Role;
+use shardwire_proving::worker::INTERFACE;
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command, time::Duration};
 use stranger::{PATIENCE, dungeon, log_says, programs, settler, shardwire};
 use testnet::network::{NetworkFolder, Node, Programs};
@@ -15,7 +16,7 @@ use tokio::time::{Instant, sleep};
 const WORKER: &str = r#"#!/bin/sh
 here=$(dirname "$0")
 if [ "$1" = version ]; then
-    echo '{"worker":"a test","version":"1","interface":"shardwire-prover/1"}'
+    echo '{"worker":"a test","version":"1","interface":"INTERFACE"}'
     exit 0
 fi
 while [ "$1" != --proof ]; do shift; done
@@ -45,7 +46,7 @@ impl Workshop {
     /// Puts the worker where it belongs, whole.
     fn install(&self) {
         let beside = self.0.join("worker.new");
-        fs::write(&beside, WORKER).expect("written");
+        fs::write(&beside, WORKER.replace("INTERFACE", INTERFACE)).expect("written");
         fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).expect("executable");
         fs::rename(beside, self.program()).expect("in its place");
     }

@@ -180,11 +180,12 @@ impl Identity {
             _ => IdentityError::Io { path: path.to_owned(), source },
         };
         let malformed = |reason| IdentityError::Malformed { path: path.to_owned(), reason };
-        let file = File::open(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
+        // Before it is opened: the opening of a pipe waits for somebody at its other end.
+        if !fs::metadata(path).map_err(failed)?.is_file() {
             return Err(malformed("not a file"));
         }
+        let file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
         let exposed = exposed(&metadata).map(|mode| IdentityError::Exposed { path: path.to_owned(), mode });
         if metadata.len() > MAX_FILE_BYTES {
             return Err(malformed("too long"));

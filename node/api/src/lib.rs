@@ -8,7 +8,7 @@
 //! Nothing can be changed here, and nothing is said of single peers. Refused: other methods than GET, other paths, a request whose head is longer than
 //! [`MAX_REQUEST_BYTES`] or that is slower than [`DEADLINE`]. Bound: [`MAX_CONNECTIONS`] at a time; further ones wait to be accepted.
 //!
-//! Beside the door for wallets (`rpc/`, a crate of its own), this is the only place where a node listens on TCP. It is no part of a node in simulation: `run` of the `shardwire` crate opens it beside the node.
+//! The door for wallets is a crate of its own (`rpc/`), and so is the loop that accepts both's connections (`listener/`). This is no part of a node in simulation: `run` of the `shardwire` crate opens it beside the node.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 

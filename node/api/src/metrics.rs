@@ -1,5 +1,4 @@
-//! The listener, and the pages.
-#![allow(clippy::disallowed_types, reason = "a place where a node listens on TCP")]
+//! The pages, and the connections that ask for them.
 
 use axum::{
     Router,
@@ -9,19 +8,12 @@ use axum::{
     routing::get,
 };
 use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::{rt::TokioTimer, service::TowerToHyperService};
+use shardwire_listener::{Connection, Listener};
 use shardwire_model::Coded;
 use shardwire_telemetry::{Telemetry, Unmet};
-use std::{fmt::Write as _, io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{
-    net::TcpListener,
-    sync::Semaphore,
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use std::{fmt::Write as _, io, net::SocketAddr, time::Duration};
+use tokio::time::timeout;
 
 /// The longest head of a request: collectors send a few hundred bytes.
 pub const MAX_REQUEST_BYTES: usize = 8 << 10;
@@ -31,8 +23,6 @@ const MAX_HEADERS: usize = 64;
 pub const MAX_CONNECTIONS: usize = 8;
 /// The longest that a connection lives, and so a request: a hundred times what an answer takes.
 pub const DEADLINE: Duration = Duration::from_secs(10);
-/// How long a failed accept waits: the process has no file left for it.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// The metrics can't be served.
 #[derive(Debug, thiserror::Error)]
@@ -54,10 +44,7 @@ impl Coded for MetricsError {
 
 /// An open port, on which nothing is answered yet.
 #[derive(Debug)]
-pub struct Metrics {
-    listener: TcpListener,
-    address: SocketAddr,
-}
+pub struct Metrics(Listener);
 
 impl Metrics {
     /// Takes the port.
@@ -65,16 +52,13 @@ impl Metrics {
     /// # Errors
     /// [`MetricsError`] if the address is taken, or not this machine's.
     pub async fn open(address: SocketAddr) -> Result<Self, MetricsError> {
-        let failed = |reason| MetricsError { address, reason };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address })
+        Listener::open(address).await.map(Self).map_err(|reason| MetricsError { address, reason })
     }
 
     /// The address that it listens at.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub const fn address(&self) -> SocketAddr {
+        self.0.address()
     }
 
     /// Answers, for as long as it is polled: one request a connection, so that nobody keeps a place.
@@ -82,26 +66,12 @@ impl Metrics {
         let mut http = http1::Builder::new();
         http.keep_alive(false).max_buf_size(MAX_REQUEST_BYTES).max_headers(MAX_HEADERS).timer(TokioTimer::new());
         let pages = TowerToHyperService::new(pages(telemetry));
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        let mut connections = JoinSet::new();
-        loop {
-            let place = places.clone().acquire_owned().await;
-            let stream = match self.listener.accept().await {
-                Ok((stream, _)) => TokioIo::new(stream),
-                Err(error) => {
-                    tracing::warn!("a connection for metrics can't be accepted: {error}");
-                    sleep(PAUSE).await;
-                    continue;
-                }
-            };
-            while connections.try_join_next().is_some() {}
-            let answered = http.serve_connection(stream, pages.clone());
-            connections.spawn(async move {
-                // One that is too slow, or goes away, has no answer.
-                let _ = timeout(DEADLINE, answered).await;
-                drop(place);
-            });
-        }
+        let answer = |connection: Connection, _: SocketAddr| {
+            let answered = http.serve_connection(connection, pages.clone());
+            // One that is too slow, or goes away, has no answer.
+            Some(async move { drop(timeout(DEADLINE, answered).await) })
+        };
+        self.0.serve("metrics", MAX_CONNECTIONS, answer).await;
     }
 }
 
@@ -144,7 +114,7 @@ mod tests {
     use shardwire_peers::{ConfiguredPeers, Peers, Rules};
     use shardwire_reputation::{Event, Work};
     use shardwire_telemetry::Shortfall;
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, sync::Arc};
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpStream,

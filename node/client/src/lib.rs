@@ -24,6 +24,6 @@ mod tests;
 
 pub use end::{EndReport, end};
 pub use error::ClientError;
-pub use link::{Dialler, ParsePlaceError, Place, Target};
+pub use link::{Dialler, NodeAddress, ParseNodeAddressError, Target};
 pub use node::NodeClient;
-pub use submit::{MAX_ATTEMPTS, MAX_ROUNDS, Progress, Refusal, SubmitReport, play, started, submit};
+pub use submit::{MAX_ATTEMPTS, MAX_ROUNDS, Progress, Refusal, SubmitReport, started, submit, submit_and_resign};

@@ -29,14 +29,14 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A node, and where it is dialled, written `ID@IP:PORT` or `ID@NAME:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct NodeAddress {
     /// Who: nobody else is believed.
     pub peer: PeerId,
     /// Where it is dialled.
     pub address: Address,
 }
 
-impl Place {
+impl NodeAddress {
     /// The node at what its name stands for now.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for NodeAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.peer, self.address)
     }
@@ -72,7 +72,7 @@ impl fmt::Display for Target {
 
 /// A text that is no place to dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParsePlaceError {
+pub enum ParseNodeAddressError {
     /// Not the form.
     #[error("expected ID@IP:PORT or ID@NAME:PORT, with an id of 64 hexadecimal digits")]
     Form,
@@ -81,11 +81,11 @@ pub enum ParsePlaceError {
     Address(#[from] ParseAddressError),
 }
 
-impl FromStr for Place {
-    type Err = ParsePlaceError;
+impl FromStr for NodeAddress {
+    type Err = ParseNodeAddressError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (peer, address) = text.split_once('@').ok_or(ParsePlaceError::Form)?;
-        let peer = peer.parse().map_err(|_| ParsePlaceError::Form)?;
+        let (peer, address) = text.split_once('@').ok_or(ParseNodeAddressError::Form)?;
+        let peer = peer.parse().map_err(|_| ParseNodeAddressError::Form)?;
         Ok(Self { peer, address: address.parse()? })
     }
 }
@@ -178,20 +178,20 @@ mod tests {
     #[tokio::test]
     async fn an_operator_is_named_by_address_or_by_name_and_never_by_a_wildcard() {
         let id = "11".repeat(32);
-        let place: Place = format!("{id}@127.0.0.1:7").parse().unwrap();
+        let place: NodeAddress = format!("{id}@127.0.0.1:7").parse().unwrap();
         assert_eq!(place.target(&NoNames).await.unwrap().to_string(), format!("{id}@127.0.0.1:7"));
-        let named: Place = format!("{id}@operator:7").parse().unwrap();
+        let named: NodeAddress = format!("{id}@operator:7").parse().unwrap();
         let error = named.target(&NoNames).await.unwrap_err();
         assert_eq!(
             (error.code(), error.to_string()),
             ("SW-NAME-001", "the host name operator can't be resolved: this network has no names".into())
         );
         assert_eq!(
-            format!("{id}@0.0.0.0:7").parse::<Place>().unwrap_err().to_string(),
+            format!("{id}@0.0.0.0:7").parse::<NodeAddress>().unwrap_err().to_string(),
             "0.0.0.0 and [::] are for listening: nobody can dial them"
         );
         assert_eq!(
-            "operator:7".parse::<Place>().unwrap_err().to_string(),
+            "operator:7".parse::<NodeAddress>().unwrap_err().to_string(),
             "expected ID@IP:PORT or ID@NAME:PORT, with an id of 64 hexadecimal digits"
         );
     }

@@ -17,16 +17,16 @@ pub(super) struct Receipts {
 impl Receipts {
     /// Takes up a receipt whose signature is verified. If it contradicts an earlier one: what both show, and the piece of evidence.
     pub(super) fn add(&mut self, operator: PeerId, receipt: &Receipt) -> Option<(Shown, Accusation)> {
-        let verdict = &receipt.statement;
-        let Outcome::Accepted { sequence, .. } = verdict.outcome else { return None };
-        let elsewhere = self.places.get(&verdict.transaction).and_then(|place| self.by_place.get(place));
+        let content = &receipt.statement;
+        let Outcome::Accepted { sequence, .. } = content.outcome else { return None };
+        let elsewhere = self.places.get(&content.transaction).and_then(|place| self.by_place.get(place));
         for earlier in [self.by_place.get(&sequence), elsewhere].into_iter().flatten() {
-            if let Some(shown) = forked(&earlier.statement, verdict) {
+            if let Some(shown) = forked(&earlier.statement, content) {
                 let evidence = Evidence::Receipts(Box::new([earlier.clone(), receipt.clone()]));
                 return Some((shown, Accusation { accused: operator, evidence }));
             }
         }
-        self.places.insert(verdict.transaction, sequence);
+        self.places.insert(content.transaction, sequence);
         self.by_place.insert(sequence, receipt.clone());
         None
     }

@@ -67,8 +67,9 @@ pub struct SubmitReport {
 /// Submits transactions to a shard's operator; `on_progress` hears of each receipt, whose signature is verified by then.
 ///
 /// # Errors
-/// If the operator can't be reached for [`MAX_ATTEMPTS`] attempts, takes no transactions for the shard, breaks a rule, or signs receipts that
-/// contradict each other.
+/// [`ClientError::GaveUp`] after [`MAX_ATTEMPTS`] attempts in a row, [`ClientError::Refused`] if the operator takes no transactions for the shard,
+/// [`ClientError::OtherStart`] if it runs another one under that id, [`ClientError::Contradiction`] if it signs receipts that contradict each other,
+/// [`ClientError::Session`] if it breaks a rule.
 pub async fn submit(
     dialler: &Dialler,
     operator: Target,
@@ -86,7 +87,7 @@ pub async fn submit(
 ///
 /// # Errors
 /// As [`submit`].
-pub async fn play(
+pub async fn submit_and_resign(
     dialler: &Dialler,
     operator: Target,
     start: &ShardStart,

@@ -147,7 +147,7 @@ async fn what_follows_a_refused_transaction_is_signed_anew_and_the_shard_ends() 
     let [one, two] = &keys;
     let moves = [(one, 1), (one, 13), (two, 2), (one, 3), (one, 13), (two, 4), (one, 5), (one, 0)];
     let transactions = signed(&start, &moves);
-    let report = play(&dialler(), target, &start, &transactions, &keys, |_| {}).await.unwrap();
+    let report = submit_and_resign(&dialler(), target, &start, &transactions, &keys, |_| {}).await.unwrap();
     let unlucky = |index| Refusal { index, code: "SW-REFUSED-014".into(), reason: "unlucky".into() };
     assert_eq!(report.refused, [unlucky(1), unlucky(4)]);
     // Of the one account: 3, 13 and 5, then 5; at last the end.
@@ -162,9 +162,9 @@ async fn what_cannot_be_signed_anew_stays_refused_with_its_reason() {
     let (start, keys) = (start(target.peer), [AccountKey::from_secret([7; 32])]);
     let transactions = signed(&start, &[(&keys[0], 1), (&keys[0], 13), (&keys[0], 3)]);
     // Without the key; and for an account that another client plays for, too.
-    let report = play(&dialler(), target, &start, &transactions, &[], |_| {}).await.unwrap();
+    let report = submit_and_resign(&dialler(), target, &start, &transactions, &[], |_| {}).await.unwrap();
     assert_eq!((report.accepted, report.refused.len(), report.resigned), (1, 2, 0));
-    let report = play(&dialler(), target, &start, &transactions[1..], &keys, |_| {}).await.unwrap();
+    let report = submit_and_resign(&dialler(), target, &start, &transactions[1..], &keys, |_| {}).await.unwrap();
     assert_eq!((report.accepted, report.refused.len(), report.resigned), (0, 2, 0));
     assert_eq!(report.refused[1].code, "SW-REFUSED-004");
     assert_eq!(*node.sequence.lock().unwrap(), [1]);
@@ -189,7 +189,7 @@ async fn a_player_ends_its_shard_over_what_it_played_and_nobody_over_what_is_not
     let (node, target) = StandIn { chains, ..StandIn::new(identity(2)) }.start();
     let (start, keys) = (start(target.peer), [AccountKey::from_secret([7; 32])]);
     let planned = signed(&start, &[(&keys[0], 1), (&keys[0], 2)]);
-    assert_eq!(play(&dialler(), target, &start, &planned, &keys, |_| {}).await.unwrap().accepted, 2);
+    assert_eq!(submit_and_resign(&dialler(), target, &start, &planned, &keys, |_| {}).await.unwrap().accepted, 2);
     // Planned otherwise, or not at all: the signature would be good for nothing.
     let other = signed(&start, &[(&keys[0], 1), (&keys[0], 3)]);
     let report = end(&dialler(), target, &start, &other, &keys).await.unwrap();
@@ -289,9 +289,9 @@ fn giving_up_says_what_is_left_and_that_repeating_is_safe() {
 #[test]
 fn targets_are_read_and_written() {
     let text = format!("{}@127.0.0.1:7000", identity(2).peer());
-    assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
+    assert_eq!(text.parse::<NodeAddress>().unwrap().to_string(), text);
     for bad in ["", "@", "127.0.0.1:7000", "12@127.0.0.1:7000", &text[..70]] {
-        assert!(bad.parse::<Place>().is_err(), "{bad}");
+        assert!(bad.parse::<NodeAddress>().is_err(), "{bad}");
     }
 }
 

@@ -1,20 +1,27 @@
 //! The sources meet: the strongest value of each setting is parsed, and what contradicts itself is refused.
 
 use super::{
-    Config, ConfigError, DEFAULT_NETWORK, DEFAULT_SHARD_TIMEOUT, DEFAULT_WORKER_DEADLINE, DEFAULT_WORKER_MEMORY_BYTES,
-    Environment, Log, LogFormat, MAX_ADMINS, MAX_LISTED, MAX_NETWORK_BYTES, MAX_PEERS, MAX_QUOTAS, Origin, Peer,
-    Profile, Reputation, Setting, Settler, Warning, Worker,
-    source::{Given, Layer},
-    value::{OneQuota, role},
+    config::{
+        Config, DEFAULT_NETWORK, DEFAULT_SHARD_TIMEOUT, DEFAULT_WORKER_DEADLINE, DEFAULT_WORKER_MEMORY_BYTES, Log,
+        MAX_ADMINS, MAX_LISTED, MAX_NETWORK_BYTES, MAX_PEERS, MAX_QUOTAS, Reputation, Settler, Sources, Warning,
+        Worker,
+    },
+    error::ConfigError,
+    file,
+    origin::Origin,
+    setting::Setting,
+    source::{Environment, Flags, Given, Layer},
+    value::{LogFormat, OneQuota, Peer, role},
 };
 use shardwire_model::{Address, PeerId, is_of_many, life::MAX_TIMEOUT, socket_address};
 use shardwire_peers::Rules;
 use shardwire_reputation::decay::MAX_HALF_LIFE;
+use shardwire_transport::Profile;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 use tracing_subscriber::EnvFilter;
@@ -24,8 +31,48 @@ const MAX_WORKER_DEADLINE_S: u64 = 7 * 24 * 60 * 60;
 /// Most threads of a proof.
 const MAX_WORKER_THREADS: usize = 1024;
 
+impl Config {
+    /// Reads the file at `path`, adds environment and flags, and checks every value by itself;
+    /// [`check`](Self::check) looks at the whole.
+    ///
+    /// # Errors
+    /// The first bad value, in the order of [`Setting::ALL`], or a file that can't be read.
+    pub fn load(path: &Path, environment: &Environment, flags: Flags) -> Result<Self, ConfigError> {
+        let sources = Sources { path: path.to_owned(), environment: environment.clone(), flags: flags.clone() };
+        let layers = [file::read(path)?, environment.to_layer()?, flags.into_layer()];
+        Ok(Self { sources: Some(sources), ..resolve(layers, environment)? })
+    }
+
+    /// Reads the file again, with the environment and the flags as they were. One that was made otherwise stays what it is.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn reload(&self) -> Result<Self, ConfigError> {
+        match self.sources.clone() {
+            Some(Sources { path, environment, flags }) => Self::load(&path, &environment, flags),
+            None => Ok(self.clone()),
+        }
+    }
+
+    /// As [`load`](Self::load), of a file's text.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn parse(path: &Path, text: &str, environment: &Environment, flags: Flags) -> Result<Self, ConfigError> {
+        resolve([file::parse(path, text)?, environment.to_layer()?, flags.into_layer()], environment)
+    }
+
+    /// What environment and flags say, without a file: for a new one. A role may still be missing.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn draft(environment: &Environment, flags: Flags) -> Result<Self, ConfigError> {
+        resolve([BTreeMap::new(), environment.to_layer()?, flags.into_layer()], environment)
+    }
+}
+
 /// The configuration that the layers, weakest first, make together.
-pub(super) fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<Config, ConfigError> {
+fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<Config, ConfigError> {
     let mut given = Layer::new();
     for layer in layers {
         given.extend(layer);

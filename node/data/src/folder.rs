@@ -4,6 +4,7 @@ use super::{DataError, DataPaths};
 use serde::{Deserialize, Serialize};
 use shardwire_host::names::from_here;
 use shardwire_model::{Address, PeerId};
+use shardwire_store::refuse_special;
 use shardwire_transport::Identity;
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -146,7 +147,7 @@ impl Look {
     /// [`DataError::Identity`] if nothing says whose folder it is, [`DataError::Disk`] if this user may not read it.
     pub fn at(root: &Path) -> Result<Self, DataError> {
         let paths = DataPaths::existing(root)?;
-        let lock = match File::open(paths.lock()) {
+        let lock = match opened(&paths.lock()) {
             // No node ever ran here, or this user can't see.
             Err(_) => None,
             Ok(file) => Some(locked(&paths, file, File::try_lock_shared)?),
@@ -186,7 +187,7 @@ pub(super) fn publish(paths: &DataPaths, peer: PeerId) -> Result<(), DataError> 
         return Ok(());
     }
     let path = paths.public_identity();
-    let written = fs::write(&path, format!("{peer}\n"));
+    let written = no_pipe(&path).and_then(|()| fs::write(&path, format!("{peer}\n")));
     written.map_err(|reason| DataError::Disk { path, what: "written", reason })
 }
 
@@ -224,7 +225,7 @@ impl DataPaths {
     fn is_claimed(&self) -> Result<bool, DataError> {
         let path = self.lock();
         let failed = |reason| DataError::Disk { path: path.clone(), what: "locked", reason };
-        let file = match File::open(&path) {
+        let file = match opened(&path) {
             Err(reason) if reason.kind() == io::ErrorKind::NotFound => return Ok(false),
             file => file.map_err(failed)?,
         };
@@ -259,9 +260,14 @@ fn locked(paths: &DataPaths, file: File, lock: fn(&File) -> Result<(), TryLockEr
     Err(DataError::InUse { path: paths.0.clone(), pid })
 }
 
+fn opened(path: &Path) -> io::Result<File> {
+    refuse_special(path)?;
+    File::open(path)
+}
+
 fn read_bounded(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(MAX_ANNOUNCEMENT_BYTES).read_to_string(&mut text)?;
+    opened(path)?.take(MAX_ANNOUNCEMENT_BYTES).read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -280,7 +286,16 @@ pub(super) fn write_file(path: &Path, bytes: &[u8], existing: Existing) -> io::R
     file.sync_all()
 }
 
+/// What is to be written is a file, or isn't there yet.
+fn no_pipe(path: &Path) -> io::Result<()> {
+    match refuse_special(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn open_private(path: &Path, existing: Existing) -> io::Result<File> {
+    no_pipe(path)?;
     let mut options = OpenOptions::new();
     options.write(true);
     match existing {

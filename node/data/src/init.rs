@@ -82,7 +82,7 @@ pub fn init(
         }
         (true, _) => return Err(InitError::NoWorld),
         (false, Belongs::To { .. }) => return Err(InitError::WorldUnused),
-        (false, Belongs::Joins(file)) => (None, Some(world::read(&SystemDisk, file)?)),
+        (false, Belongs::Joins(file)) => (None, Some(world::given(file)?)),
         (false, Belongs::Unknown) => (None, None),
     };
     let mut config = config.clone();

@@ -126,7 +126,8 @@ fn other_nodes_join_the_world_of_a_file_and_take_its_network() {
     assert!(shown(elsewhere).starts_with("error[SW-WORLD-022]"));
     assert!(shown(join("b", &[], Felt::ONE, &file)).starts_with("error[SW-WORLD-024]"));
     let missing = shown(join("b", &[], PROGRAM, &place.path().join("none.json")));
-    assert!(missing.starts_with("error[SW-WORLD-020]") && missing.contains("world.json"), "{missing}");
+    assert!(missing.starts_with("error[SW-WORLD-025]") && missing.contains("none.json"), "{missing}");
+    assert!(missing.contains("Give --join the path of the `world.json` in the settler's data folder"), "{missing}");
     let genesis = shown(join("b", &[], PROGRAM, &genesis));
     assert!(genesis.starts_with("error[SW-WORLD-010]"), "{genesis}");
     assert!(!place.path().join("b").exists());
@@ -351,4 +352,32 @@ fn a_path_that_is_no_folder_is_said_to_be_none() {
     }
     let refused = shown(DataPaths::of_running(&file));
     assert!(refused.starts_with("error[SW-DATA-001]") && refused.ends_with(next), "{refused}");
+}
+
+/// A fixed bug: a pipe in the place of a file of the folder made the node wait for somebody at its other end, for ever.
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_refused_and_waits_for_nobody() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("node");
+    let made = operator(&root);
+    let pipe = |path: &Path| {
+        let _ = fs::remove_file(path);
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    pipe(&made.paths.world());
+    let world = crate::world::identity(&SystemDisk, &made.paths).unwrap_err();
+    assert_eq!(world.code(), "SW-WORLD-021");
+    assert!(world.to_string().ends_with("it is a pipe, a socket or a device, not a file"), "{world}");
+    pipe(&made.paths.lock());
+    let claimed = DataFolder::open(&root).unwrap_err().to_string();
+    assert!(claimed.ends_with("it is a pipe, a socket or a device, not a file"), "{claimed}");
+    fs::remove_file(made.paths.lock()).unwrap();
+    pipe(&made.paths.public_identity());
+    let published = DataFolder::open(&root).unwrap().announce(&running(made.peer)).unwrap_err().to_string();
+    assert!(published.ends_with("it is a pipe, a socket or a device, not a file"), "{published}");
+    fs::remove_file(made.paths.public_identity()).unwrap();
+    pipe(&made.paths.identity());
+    let identity = DataFolder::open(&root).unwrap_err().to_string();
+    assert!(identity.contains("not a file"), "{identity}");
 }

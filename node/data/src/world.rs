@@ -7,7 +7,7 @@
 
 use crate::DataPaths;
 use shardwire_config::Config;
-use shardwire_files::text;
+use shardwire_files::text::{self, TextError};
 use shardwire_model::{Clock, Coded, Felt, PeerId, Role};
 use shardwire_store::{Disk, DiskError, Work};
 use shardwire_world::{
@@ -26,6 +26,14 @@ pub enum WorldFileError {
     Missing {
         /// Where it should be said.
         path: PathBuf,
+    },
+    /// The file that somebody gave as a World's can't be read.
+    #[error("{path} can't be read as a World's file: {error}", path = path.display())]
+    Given {
+        /// The file that was given.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: TextError,
     },
     /// The file can't be read or written.
     #[error(transparent)]
@@ -83,6 +91,7 @@ impl Coded for WorldFileError {
             Self::Network { .. } => "SW-WORLD-022",
             Self::NoSettler { .. } => "SW-WORLD-023",
             Self::NoProgram { .. } => "SW-WORLD-024",
+            Self::Given { .. } => "SW-WORLD-025",
         }
     }
 
@@ -92,6 +101,9 @@ impl Coded for WorldFileError {
                 "Copy world.json from the settler's data folder to {}; `shardwire init --join FILE` does so for a new folder.",
                 path.display()
             ),
+            Self::Given { .. } => {
+                "Give --join the path of the `world.json` in the settler's data folder, or of a copy of it.".into()
+            }
             Self::Disk(_) => "Make the file readable for the user that runs the node.".into(),
             Self::Ledger(error) => error.next_step(),
             Self::Invalid { error, .. } => error.next_step(),
@@ -113,20 +125,22 @@ impl Coded for WorldFileError {
 /// # Errors
 /// [`WorldFileError::Missing`], [`WorldFileError::Disk`] or [`WorldFileError::Invalid`].
 pub fn identity(disk: &dyn Disk, paths: &DataPaths) -> Result<WorldIdentity, WorldFileError> {
-    read(disk, &paths.world())
-}
-
-/// Reads a `world.json`.
-///
-/// # Errors
-/// As [`identity`].
-pub fn read(disk: &dyn Disk, path: &Path) -> Result<WorldIdentity, WorldFileError> {
-    let path = path.to_owned();
+    let path = paths.world();
     let Some(bytes) = disk.read(&path, MAX_IDENTITY_BYTES as u64 + 1)? else {
         return Err(WorldFileError::Missing { path });
     };
     let identity = text::decode(bytes).map_err(|error| IdentityError::Syntax(error.to_string()));
     identity.and_then(|text| WorldIdentity::from_json(&text)).map_err(|error| WorldFileError::Invalid { path, error })
+}
+
+/// Which World a file says that somebody gives, which may also be a pipe.
+///
+/// # Errors
+/// [`WorldFileError::Given`] or [`WorldFileError::Invalid`].
+pub fn given(path: &Path) -> Result<WorldIdentity, WorldFileError> {
+    let text = text::read(path, MAX_IDENTITY_BYTES as u64)
+        .map_err(|error| WorldFileError::Given { path: path.to_owned(), error })?;
+    WorldIdentity::from_json(&text).map_err(|error| WorldFileError::Invalid { path: path.to_owned(), error })
 }
 
 /// Refuses a World of another network, or in which none of these programs can settle.
@@ -146,7 +160,7 @@ pub fn fits(world: &WorldIdentity, path: &Path, network: &str, programs: &[Felt]
 /// this build. None if the folder says it, or isn't such a one.
 ///
 /// # Errors
-/// [`WorldFileError`] if the ledger can't be read.
+/// [`WorldFileError::Ledger`] if the ledger can't be read.
 pub fn of_older(
     disk: &dyn Disk,
     paths: &DataPaths,
@@ -166,7 +180,7 @@ pub fn of_older(
 /// Which World a node that is configured like this works in. A settler's folder of an older layout is told it here: its `world.json` is written.
 ///
 /// # Errors
-/// [`WorldFileError`] if the folder doesn't say, or this node has no place there.
+/// [`WorldFileError::Missing`], [`WorldFileError::Invalid`], [`WorldFileError::Ledger`] or [`WorldFileError::Disk`] if the folder doesn't say, and as [`admits`].
 pub fn of_node(
     disk: &dyn Disk,
     paths: &DataPaths,
@@ -208,7 +222,7 @@ pub fn admits(
 /// Makes a settler's World: its identity and what it begins with.
 ///
 /// # Errors
-/// [`WorldError`] if there is one already, the genesis isn't the identity's, or the disk fails.
+/// [`WorldError::Exists`] if there is one already, [`WorldError::Identity`] or [`WorldError::Genesis`] if the genesis isn't the identity's, [`WorldError::Disk`] if the disk fails.
 pub fn create(
     disk: &dyn Disk,
     paths: &DataPaths,
@@ -221,7 +235,7 @@ pub fn create(
 /// Opens a settler's World to work in it.
 ///
 /// # Errors
-/// [`WorldError`] if there is none, it is in use, damaged or another one, or the disk fails.
+/// [`WorldError::Missing`], [`WorldError::InUse`], [`WorldError::Damaged`], [`WorldError::Other`] if it is another World's, [`WorldError::Disk`] if the disk fails.
 pub fn open(
     disk: &dyn Disk,
     paths: &DataPaths,

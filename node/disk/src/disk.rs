@@ -37,7 +37,7 @@ impl Disk for SimulatedDisk {
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn Write + Send>, DiskError> {
-        Ok(Box::new(Pieces { file: self.file(path), content: Vec::new() }))
+        Ok(Box::new(BufferedFile { file: self.file(path), content: Vec::new() }))
     }
 
     fn read(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>, DiskError> {
@@ -74,13 +74,13 @@ impl Disk for SimulatedDisk {
     }
 }
 
-/// A file that is written piece by piece.
-struct Pieces {
+/// A file whose bytes are kept until they are flushed.
+struct BufferedFile {
     file: Storage,
     content: Vec<u8>,
 }
 
-impl Write for Pieces {
+impl Write for BufferedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.content.extend_from_slice(bytes);
         Ok(bytes.len())

@@ -57,6 +57,11 @@ pub fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// Writes an error to standard error, for a person: its code, what is wrong, and the next step.
+pub fn complain_of(error: &dyn Coded) {
+    complain(&format!("error[{}]: {error}\n  next: {}", error.code(), error.next_step()));
+}
+
 /// What became of writing to standard output.
 ///
 /// # Errors
@@ -75,7 +80,7 @@ pub fn end_of_text(printed: io::Result<()>) -> ExitCode {
     match outcome(printed.and_then(|()| io::stdout().flush())) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("error[{}]: {error}\n  next: {}", error.code(), error.next_step()));
+            complain_of(&error);
             ExitCode::FAILURE
         }
     }

@@ -57,7 +57,7 @@ pub fn read(path: &Path, max: u64) -> Result<String, TextError> {
 /// The text that these bytes are, without a byte order mark.
 ///
 /// # Errors
-/// [`NotText`].
+/// [`NotText::Encoding`] if a mark says that it is in another encoding, [`NotText::Bytes`] if it isn't UTF-8.
 pub fn decode(bytes: Vec<u8>) -> Result<String, NotText> {
     let mut text = match String::from_utf8(bytes) {
         // Where each second byte is zero, all of them may be characters of UTF-8.
@@ -87,7 +87,7 @@ fn line(bytes: &[u8], at: Option<usize>) -> usize {
 /// The other encoding that these bytes are in, if they are: by their mark, or by the zeros that characters of ASCII have there.
 fn encoding(bytes: &[u8]) -> Option<NotText> {
     let name = match bytes {
-        [0xff, 0xfe, 0, 0, ..] | [_, 0, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] | [0, 0, 0, _, ..] => "UTF-32",
+        [0xff, 0xfe, 0, 0, ..] | [1..=0xff, 0, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] | [0, 0, 0, 1..=0xff, ..] => "UTF-32",
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [1..=0xff, 0, 1..=0xff, 0, ..] | [0, 1..=0xff, 0, 1..=0xff, ..] => {
             "UTF-16"
         }
@@ -105,6 +105,8 @@ mod tests {
         assert_eq!(decode(b"\xef\xbb\xbf{}".to_vec()).as_deref(), Ok("{}"));
         assert_eq!(decode("{\"ä\"}".into()).as_deref(), Ok("{\"ä\"}"));
         assert_eq!(decode(Vec::new()).as_deref(), Ok(""));
+        // What a file system leaves of a file after a crash.
+        assert_eq!(decode(vec![0; 64]), Err(NotText::Bytes { line: 1 }));
         let utf16 = |bom: bool, little: bool| {
             let text = if bom { "\u{feff}{\"a\":1}" } else { "{\"a\":1}" };
             let bytes = |unit: u16| if little { unit.to_le_bytes() } else { unit.to_be_bytes() };

@@ -4,9 +4,12 @@
 //! room for [`ROOM`] and the store takes a commit, it is forgiven. While nothing fails a small probe is made every [`LOOK_EVERY`], so that a node that
 //! has nothing to write notices, too.
 
-use crate::Host;
+use crate::{
+    Host,
+    events::{self, DiskRecovered},
+};
 use shardwire_store::{StoreError, WatchedDisk};
-use shardwire_telemetry::Shortfall;
+use shardwire_telemetry::{Events, Shortfall};
 use shardwire_transport::Backoff;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
@@ -32,11 +35,11 @@ pub fn watch(host: &Arc<Host>, disk: WatchedDisk) {
                     .to_owned(),
         })
     });
-    let tended = host.clone();
-    host.tasks.spawn(async move { tend(&tended, &disk).await });
+    let (tended, events) = (host.clone(), host.telemetry.events());
+    host.tasks.spawn(async move { tend(&tended, &disk, &events).await });
 }
 
-async fn tend(host: &Host, disk: &WatchedDisk) {
+async fn tend(host: &Host, disk: &WatchedDisk, events: &Events<events::Room>) {
     loop {
         let _ = timeout(LOOK_EVERY, disk.failed()).await;
         if disk.failing().is_none() {
@@ -48,7 +51,7 @@ async fn tend(host: &Host, disk: &WatchedDisk) {
                 sleep(waits.after_failure()).await;
                 probe(host, disk, ROOM).await;
             }
-            tracing::info!("the disk can be used again");
+            events.emit(DiskRecovered {});
         }
     }
 }

@@ -7,7 +7,10 @@
 //! [`MAX_ACCUSED`] peers and [`MAX_ALL_BYTES`]. When that is full, everything against a peer that has nothing to lose gives way, beginning
 //! with the peer that was accused longest ago: identities cost nothing, so a flood of them displaces its own like, and never what is known of somebody who has worked.
 
-use crate::Host;
+use crate::{
+    Host,
+    events::{EvidenceDropped, EvidenceKept, EvidenceNotKept},
+};
 use shardwire_model::{Coded as _, Hash, PeerId, Timestamp};
 use shardwire_protocols::evidence::{Accusation, MAX_EVIDENCE_BYTES};
 use shardwire_store::{
@@ -45,7 +48,7 @@ const PART: u32 = EVIDENCE_PART_BYTES as u32;
 /// Keeps a piece, if there is room. `worked` says who has something to lose.
 ///
 /// # Errors
-/// [`StoreError`] if the disk fails; then everything is as it was.
+/// [`StoreError::Disk`] if the disk fails; then everything is as it was.
 pub async fn keep(
     store: &Store,
     piece: &Accusation,
@@ -136,16 +139,16 @@ impl Host {
     /// Keeps what can be proven against a peer, and says so. What follows for its score is the caller's to note; `true` if that was not known
     /// before. A disk that fails loses the piece, not what follows from it.
     pub async fn accuse(&self, piece: Accusation) -> bool {
-        let (peer, peers) = (piece.accused.short(), self.peers.clone());
+        let (peer, peers, events) = (piece.accused, self.peers.clone(), self.telemetry.events());
         let worked = move |peer| {
             let view = peers.view(peer);
             view.components.work > 0 || view.listing.is_some()
         };
         match keep(&self.store, &piece, self.clock.now(), worked).await {
-            Ok(Keeping::Now) => tracing::warn!(peer, "evidence is kept: `shardwire peer evidence` shows it"),
+            Ok(Keeping::Now) => events.emit(EvidenceKept { peer }),
             Ok(Keeping::Before) => return false,
-            Ok(Keeping::NoRoom) => tracing::warn!(peer, "evidence isn't kept: there is no room for more"),
-            Err(error) => tracing::error!(peer, code = error.code(), "evidence can't be kept: {error}"),
+            Ok(Keeping::NoRoom) => events.emit(EvidenceDropped { peer }),
+            Err(error) => events.emit(EvidenceNotKept { peer, code: error.code(), error: error.to_string() }),
         }
         true
     }

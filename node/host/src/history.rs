@@ -61,7 +61,7 @@ pub trait Advance {
     /// Takes a step of a shard's life, signed and dated; the life after it. One that was taken before changes nothing.
     ///
     /// # Errors
-    /// [`Refusal`] if the step can't follow; [`StoreError`] if the disk fails, or the entries are no history.
+    /// [`Refusal`], whose variant says why the step can't follow; [`StoreError::Disk`] if the disk fails, [`StoreError::Damaged`] if the entries are no history.
     fn advance<E: From<StoreError> + From<Refusal>>(
         &mut self,
         identity: &Identity,

@@ -15,6 +15,7 @@
 mod changes;
 pub mod clock;
 pub mod disk_health;
+pub mod events;
 pub mod evidence;
 pub mod history;
 mod host;

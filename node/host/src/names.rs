@@ -116,7 +116,7 @@ impl Coded for NameError {
 /// Where to dial, from a socket that can send to addresses of which `usable` holds. At least one address.
 ///
 /// # Errors
-/// [`NameError`] if it is a name and stands for no such address.
+/// [`NameError::Unknown`] if the name stands for nothing, [`NameError::Late`] if nobody answers in time, [`NameError::Nowhere`] if it stands for no usable address.
 pub async fn resolve(
     names: &dyn Names,
     address: &Address,

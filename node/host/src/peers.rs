@@ -2,7 +2,7 @@
 //!
 //! Everything else about peers is [`shardwire_peers`]'s.
 
-use crate::{Host, clock::Steady};
+use crate::{Host, clock::Steady, events::PeersNotKept};
 use shardwire_config::Config;
 use shardwire_model::{Clock, Coded as _, PeerId};
 use shardwire_peers::{ConfiguredPeers, Peers};
@@ -30,7 +30,7 @@ pub fn named(config: &Config, own: PeerId) -> ConfiguredPeers {
 /// With what the store remembers. What has a length, bans and the decay of scores, goes by the clock's steady reading.
 ///
 /// # Errors
-/// [`StoreError`] if the store can't be read.
+/// [`StoreError::Disk`] or [`StoreError::Damaged`] if the store can't be read.
 pub fn recall(
     config: &Config,
     own: PeerId,
@@ -45,24 +45,24 @@ pub fn recall(
 }
 
 /// Keeps the records that changed.
-pub async fn keep(store: &Store, changed: Vec<(PeerId, Option<Record>)>) {
+pub async fn keep(host: &Host, changed: Vec<(PeerId, Option<Record>)>) {
     let changes = move |write: &mut Write<'_>| {
         changed.iter().try_for_each(|(peer, record)| match record {
             Some(record) => write.put(&PEERS, peer, record),
             None => write.remove(&PEERS, peer),
         })
     };
-    let kept: Result<(), StoreError> = store.commit(changes).await;
+    let kept: Result<(), StoreError> = host.store.commit(changes).await;
     if let Err(error) = kept {
         // What follows is kept again with the next change of each; the node goes on with what it has in memory.
-        tracing::error!(code = error.code(), "what is known of peers can't be kept: {error}");
+        host.telemetry.events().emit(PeersNotKept { code: error.code(), error: error.to_string() });
     }
 }
 
 /// Takes or withdraws the operator's word on a peer: durable first, then it holds.
 ///
 /// # Errors
-/// [`StoreError`] if it can't be kept; then it doesn't hold.
+/// [`StoreError::Disk`] if it can't be kept; then it doesn't hold.
 pub async fn say(host: &Host, peer: PeerId, word: Option<Listing>) -> Result<(), StoreError> {
     let reserved = host.store.reserve().await?;
     let peers = host.peers.clone();

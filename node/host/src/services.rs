@@ -167,7 +167,7 @@ impl Services {
     /// Serves a session that a peer opened.
     ///
     /// # Errors
-    /// `ServeError::Session` with a violation if it wasn't announced to this peer, and as its handler says.
+    /// [`ServeError::Session`] with a violation if it wasn't announced to this peer, [`ServeError::Handler`] as its handler says.
     pub async fn dispatch(&self, agreed: &Agreed, mut incoming: Incoming) -> Result<(), ServeError> {
         let header = incoming.header().await?;
         let served = self.served.iter().find(|it| {

@@ -48,14 +48,19 @@ pub(super) struct ChunkStore {
     contents: Mutex<Contents>,
 }
 
-/// How far a chunk store is, for people.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Extent {
-    pub(super) chunks: u32,
-    pub(super) steps: u64,
-    pub(super) bytes_raw: u64,
-    pub(super) bytes_wire: u64,
-    pub(super) execute_ms: u64,
+/// How far a run's witness is, for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Chunks that were cut.
+    pub chunks: u32,
+    /// Steps that they cover.
+    pub steps: u64,
+    /// Their size before compression, in bytes.
+    pub bytes_raw: u64,
+    /// Their size compressed, in bytes.
+    pub bytes_wire: u64,
+    /// How long the run was executed, in milliseconds; zero until it has ended.
+    pub execute_ms: u64,
 }
 
 impl ChunkStore {
@@ -147,6 +152,11 @@ impl ChunkStore {
         Ok(trace::ChunkAnswer::Chunk(trace::Chunk { index, hash, raw_bytes, body: wire.into() }))
     }
 
+    /// Removes the files of the shard's chunks. Waits for the disk.
+    pub(super) fn remove(&self) -> Result<(), ArtefactError> {
+        self.artefacts.remove_folder(&self.artefacts.shard(self.segment.shard))
+    }
+
     pub(super) fn extent(&self) -> Extent {
         let contents = self.contents();
         let sum = |bytes: fn(&StoredChunk) -> u32| contents.chunks.iter().map(|chunk| u64::from(bytes(chunk))).sum();
@@ -163,7 +173,7 @@ impl ChunkStore {
 /// Whether a chunk's file holds what it should; none if there is no such file.
 ///
 /// # Errors
-/// [`ArtefactError`] if it can't be read.
+/// [`ArtefactError::Disk`] or [`ArtefactError::TooLarge`] if it can't be read.
 pub fn chunk_is_whole(
     artefacts: &Artefacts,
     segment: SegmentId,

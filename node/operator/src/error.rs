@@ -9,8 +9,11 @@ use shardwire_store::{ArtefactError, StoreError};
 #[derive(Debug, thiserror::Error)]
 pub enum OperatorError {
     /// Too many at a time.
-    #[error("this operator already runs {} shards", super::MAX_RUNS)]
-    Full,
+    #[error("this operator already runs {most} shards")]
+    Full {
+        /// How many it runs at most.
+        most: usize,
+    },
     /// A shard of a program that isn't here.
     #[error(transparent)]
     Program(#[from] UnknownProgram),
@@ -141,7 +144,7 @@ impl Coded for OperatorError {
             Self::Execution(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Artefact(error) => error.code(),
-            Self::Full => "SW-OPERATOR-001",
+            Self::Full { .. } => "SW-OPERATOR-001",
             Self::Log { .. } => "SW-OPERATOR-002",
             Self::Thread(_) => "SW-OPERATOR-003",
             Self::Unknown { .. } => "SW-OPERATOR-004",
@@ -164,7 +167,9 @@ impl Coded for OperatorError {
             Self::Execution(error) => error.next_step(),
             Self::Store(error) => error.next_step(),
             Self::Artefact(error) => error.next_step(),
-            Self::Full => "Wait until one of its shards is settled, or start the shard with another operator.".into(),
+            Self::Full { .. } => {
+                "Wait until one of its shards is settled, or start the shard with another operator.".into()
+            }
             Self::Log { .. } => "Restore the data folder from a copy; the log was left as it is.".into(),
             Self::Thread(_) => "Raise the limit of processes for this user, then start the node again.".into(),
             Self::Unknown { .. } => {

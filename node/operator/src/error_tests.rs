@@ -19,7 +19,7 @@ fn cause() -> Cause {
 fn an_operator_says_what_to_do() {
     let (id, short) = (shard(), shard().short());
     assert_eq!(
-        shown(OperatorError::Full),
+        shown(OperatorError::Full { most: super::MAX_RUNS }),
         "SW-OPERATOR-001 this operator already runs 64 shards | Wait until one of its shards is settled, or start the shard with \
          another operator."
     );

@@ -23,6 +23,18 @@ events! {
     ShardResumed = "shard_resumed" { shard: ShardId }
         => INFO : (shard = %shard.short(), "taking up the shard again");
 
+    /// A shard can't be taken up again: its program isn't here
+    ProgramMissing = "program_missing" { shard: ShardId, code: &'static str, error: String }
+        => ERROR : (shard = %shard.short(), code, "the shard can't be taken up again: {error}");
+
+    /// A shard that was open in a data folder of an older layout is aborted
+    ShardOutdated = "shard_outdated" { shard: ShardId }
+        => WARN : (shard = %shard.short(), "the shard is of an older layout, and aborted");
+
+    /// The chunks of a shard that is over couldn't be removed
+    ChunksLeft = "chunks_left" { shard: ShardId, error: String }
+        => WARN : (shard = %shard.short(), "chunks can't be removed: {error}");
+
     /// A shard's settler said how it ended
     ShardClosed = "shard_closed" { shard: ShardId, how: Stage }
         by { how: End = end(*how) }

@@ -4,8 +4,8 @@
 //! can't be executed at all stops the run.
 
 use super::{
-    OperatorError,
     chunk_store::ChunkStore,
+    error::OperatorError,
     events::{self, ExecutionEnded, ExecutionInterrupted, ExecutionStopped},
     executor::Executor,
     run::{Run, felts},
@@ -19,7 +19,7 @@ use shardwire_witness::Chunk;
 use std::sync::{Arc, PoisonError};
 
 impl Run {
-    /// Begins to execute: the log first, then what is fed.
+    /// Begins to execute, where nothing is executing: the log first, then what is fed.
     pub(super) fn execute(&self, program: Arc<dyn Program>, log: Vec<Logged>) -> Result<(), OperatorError> {
         let (start, values) = (self.assignment.start.clone(), felts(&self.assignment.values));
         let (chunk_store, progress, changes) = (self.chunk_store.clone(), self.progress.clone(), self.changes.clone());
@@ -33,35 +33,36 @@ impl Run {
         };
         let (host, state, began) = (self.host.clone(), self.state.clone(), self.host.clock.steady());
         let (events, segment) = (self.events.clone(), self.segment());
-        let executor =
-            Executor::start(self.host.work, format!("shard {}", self.shard.short()), log, move |transactions| {
-                let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
-                if let Err(stop) = conclude(&host, &events, &chunk_store, segment, began, result) {
-                    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-                    // A run that is closed loses its executor, and ends for want of transactions: no fault.
-                    if !state.life.is_over() {
-                        let shard = start.shard;
-                        match stop {
-                            Stop::OfRun(cause) => {
-                                let (code, error) = (cause.code.clone(), cause.reason.clone());
-                                events.emit(ExecutionStopped { shard, code, error });
-                                state.fault = Some(cause);
-                            }
-                            Stop::OfMachine(cause) => {
-                                let (code, error) = (cause.code.clone(), cause.reason.clone());
-                                events.emit(ExecutionInterrupted { shard, code, error });
-                                state.interrupted = Some(cause);
-                            }
+        let name = format!("shard {}", self.shard.short());
+        let executor = Executor::start(self.host.work, name, log, move |transactions, superseded| {
+            let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
+            if superseded.is_so() {
+                return;
+            }
+            if let Err(stop) = conclude(&host, &events, &chunk_store, segment, began, result) {
+                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                // A run that is closed loses its executor, and ends for want of transactions: no fault.
+                if !state.life.is_over() {
+                    let shard = start.shard;
+                    match stop {
+                        Stop::OfRun(cause) => {
+                            let (code, error) = (cause.code.clone(), cause.reason.clone());
+                            events.emit(ExecutionStopped { shard, code, error });
+                            state.fault = Some(cause);
+                        }
+                        Stop::OfMachine(cause) => {
+                            let (code, error) = (cause.code.clone(), cause.reason.clone());
+                            events.emit(ExecutionInterrupted { shard, code, error });
+                            state.interrupted = Some(cause);
                         }
                     }
                 }
-                progress.announce();
-                changes.announce();
-            });
+            }
+            progress.announce();
+            changes.announce();
+        });
         let executor = executor.map_err(OperatorError::Thread)?;
-        // What was there has ended; it is dropped unlocked.
-        let before = self.executor().replace(Arc::new(executor));
-        drop(before);
+        *self.executor() = Some(Arc::new(executor));
         Ok(())
     }
 }

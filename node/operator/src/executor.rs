@@ -1,13 +1,16 @@
 //! The thread that executes a run, and how transactions get there.
 //!
-//! The thread takes the log, then what is fed, and ends when the run does or when its executor is dropped. Where a node does [one thing at a
-//! time](Work::AtOnce), its caller waits until the thread has nothing to do.
+//! The thread takes the log, then what is fed, and ends when the run does, when its executor is dropped, or when another one [supersedes](Executor::superseded) it.
+//! Where a node does [one thing at a time](Work::AtOnce), its caller waits until the thread has nothing to do.
 
 use shardwire_host::platform::Work;
 use shardwire_model::Logged;
 use std::{
     io, iter,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 use tokio::sync::mpsc;
@@ -18,9 +21,20 @@ const DEPTH: usize = 256;
 /// The way to a run's thread.
 #[derive(Debug)]
 pub(super) struct Executor {
-    /// None when it is being dropped.
-    transactions: Option<mpsc::Sender<Logged>>,
+    /// None when it is being dropped. An element without a transaction only wakes the thread.
+    transactions: Option<mpsc::Sender<Option<Logged>>>,
     turn: Option<Arc<Turn>>,
+    superseded: Arc<Superseded>,
+}
+
+/// Whether another execution of the same run takes the place of this one: what becomes of this one says nothing then.
+#[derive(Debug, Default)]
+pub(super) struct Superseded(AtomicBool);
+
+impl Superseded {
+    pub(super) fn is_so(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 /// Whether the thread is at work.
@@ -62,9 +76,11 @@ impl Executor {
         work: Work,
         name: String,
         log: Vec<Logged>,
-        run: impl FnOnce(&mut dyn Iterator<Item = Logged>) + Send + 'static,
+        run: impl FnOnce(&mut dyn Iterator<Item = Logged>, &Superseded) + Send + 'static,
     ) -> io::Result<Self> {
         let (transactions, fed) = mpsc::channel(DEPTH);
+        let superseded = Arc::new(Superseded::default());
+        let by_another = superseded.clone();
         let turn = (work == Work::AtOnce).then(|| Arc::new(Turn { at_work: Mutex::new(true), ..Turn::default() }));
         let ended = Ended(turn.clone());
         thread::Builder::new().name(name).spawn(move || {
@@ -75,18 +91,32 @@ impl Executor {
                 if let Some(turn) = &ended.0 {
                     turn.set(false);
                 }
-                fed.blocking_recv()
+                fed.blocking_recv().flatten()
             };
-            run(&mut log.into_iter().chain(iter::from_fn(next)));
+            let all = log.into_iter().chain(iter::from_fn(next));
+            run(&mut all.take_while(|_| !by_another.is_so()), &by_another);
         })?;
         if let Some(turn) = &turn {
             turn.wait();
         }
-        Ok(Self { transactions: Some(transactions), turn })
+        Ok(Self { transactions: Some(transactions), turn, superseded })
     }
 
     /// Hands a transaction over. An execution that is gone has noted why.
     pub(super) async fn send(&self, transaction: Logged) {
+        self.hand_over(Some(transaction)).await;
+    }
+
+    /// Ends the execution, for another one that takes its place, and waits until it has. It takes no further transaction and notes nothing any more.
+    pub(super) async fn supersede(&self) {
+        self.superseded.0.store(true, Ordering::SeqCst);
+        self.hand_over(None).await;
+        if let Some(transactions) = &self.transactions {
+            transactions.closed().await;
+        }
+    }
+
+    async fn hand_over(&self, transaction: Option<Logged>) {
         let Some(transactions) = &self.transactions else { return };
         let Ok(room) = transactions.reserve().await else { return };
         if let Some(turn) = &self.turn {

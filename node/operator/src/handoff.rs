@@ -1,8 +1,9 @@
 //! The operator consumes assignments.
 
 use super::{
-    Operator, OperatorError,
-    events::{ClaimDisputed, ClaimVerified},
+    Operator,
+    error::OperatorError,
+    events::{ClaimDisputed, ClaimVerified, ShardClosed},
 };
 use shardwire_model::{
     ShardId,
@@ -10,9 +11,9 @@ use shardwire_model::{
 };
 use shardwire_protocols::{
     Failure, ServeError,
-    handoff::{Client, Handoff, Judged, Judgement, Next, Outcome, Told},
+    handoff::{Client, Handoff, KnownVerdict, Next, Outcome, ProofVerdict, Verdict},
 };
-use shardwire_reputation::{Blame, Breach, Event};
+use shardwire_reputation::{Blame, Breach, Event, Work};
 use shardwire_store::records::{Assignment, WireFelt};
 use shardwire_transport::Initiator;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ impl Operator {
     /// Takes assignments from a settler until the session fails.
     ///
     /// # Errors
-    /// [`ServeError`]: why the session ended.
+    /// [`ServeError::Session`] when the session ends, [`ServeError::Handler`] if this node can't go on.
     pub(crate) async fn follow(self: &Arc<Self>, session: Initiator<Handoff>) -> Result<(), ServeError> {
         let settler = session.peer();
         if !self.host.world.is_settler(settler) {
@@ -35,8 +36,8 @@ impl Operator {
             let runs = self.runs();
             let its: Vec<_> = runs.iter().filter(|run| run.is_open() && run.settler() == settler).collect();
             let known: Vec<ShardId> = its.iter().map(|run| run.shard).collect();
-            let judged: Vec<Told> = its.iter().filter_map(|run| run.leases.told()).collect();
-            client = match client.ask(identity, &known, &judged).await? {
+            let verdicts: Vec<KnownVerdict> = its.iter().filter_map(|run| run.leases.verdict()).collect();
+            client = match client.ask(identity, &known, &verdicts).await? {
                 Next::Nothing(client) => client,
                 Next::Assign(assign, pending) => {
                     let assignment = Assignment {
@@ -49,14 +50,16 @@ impl Operator {
                     match self.host.see_through(async move { it.assign(assignment).await }).await {
                         Ok(()) => pending.accept(identity).await?,
                         Err(
-                            cannot @ (OperatorError::Full | OperatorError::Program(_) | OperatorError::Execution(_)),
+                            cannot @ (OperatorError::Full { .. }
+                            | OperatorError::Program(_)
+                            | OperatorError::Execution(_)),
                         ) => pending.decline(cannot).await?,
                         Err(error) => return Err(ServeError::Handler(Failure::from(error))),
                     }
                 }
-                Next::Judged(judged, client) => {
+                Next::Verdict(verdict, client) => {
                     let it = self.clone();
-                    let taken_in = self.host.see_through(async move { it.judged(judged).await }).await;
+                    let taken_in = self.host.see_through(async move { it.take_in(verdict).await }).await;
                     taken_in.map_err(|error| ServeError::Handler(error.into()))?;
                     client
                 }
@@ -74,18 +77,17 @@ impl Operator {
         }
     }
 
-    /// Takes in what a settler of the World found a proof to be: one that holds is one at last, a dispute makes the job free. To be seen
-    /// through.
-    pub(super) async fn judged(&self, judged: Judged) -> Result<(), OperatorError> {
-        let (told, Judged { shard, proof, judgement }) = (judged.told(), judged);
+    /// Takes in the verdict of a settler of the World: a verified proof is one at last, a dispute makes the job free. To be seen through.
+    pub(super) async fn take_in(&self, news: ProofVerdict) -> Result<(), OperatorError> {
+        let (known, ProofVerdict { shard, proof, verdict }) = (news.known(), news);
         let Some(run) = self.run(shard) else { return Ok(()) };
-        let disputed = run.leases.judged(&self.host, told).await?;
-        match judgement {
-            Judgement::Verified => {
+        let disputed = run.leases.note_verdict(&self.host, known).await?;
+        match verdict {
+            Verdict::Verified => {
                 run.reached(Step::Proven { proof }).await?;
                 self.events.emit(ClaimVerified { job: run.job, proof });
             }
-            Judgement::Disputed { cause } => {
+            Verdict::Disputed { cause } => {
                 self.events.emit(ClaimDisputed { job: run.job, proof, cause: cause.to_string() });
                 if let Some(prover) = disputed {
                     let broke = Event::Broke { breach: Breach::Lease, blame: Blame::Peer };
@@ -94,6 +96,23 @@ impl Operator {
                 self.changes.announce();
             }
         }
+        Ok(())
+    }
+
+    /// Notes how a shard ended at its settler, stops its execution and lets go of its chunks. To be seen through.
+    pub(super) async fn close(&self, shard: ShardId, end: Step) -> Result<(), OperatorError> {
+        let Some(run) = self.run(shard) else { return Ok(()) };
+        let how = end.stage();
+        let kept_by = match end {
+            Step::Settled { proof: Some(proof) } => run.leases.claimant(proof),
+            _ => None,
+        };
+        run.close(end).await?;
+        if let Some(prover) = kept_by {
+            self.host.peers.note(prover, &Event::Worked(Work::Lease));
+        }
+        self.events.emit(ShardClosed { shard, how });
+        self.changes.announce();
         Ok(())
     }
 }

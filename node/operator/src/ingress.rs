@@ -1,6 +1,6 @@
 //! The operator serves clients: transactions in, receipts out.
 
-use super::{Operator, OperatorError, events::ShardOpened};
+use super::{Operator, error::OperatorError, events::ShardOpened};
 use shardwire_model::{PeerId, ShardId, ShardTransaction};
 use shardwire_protocols::{
     Failure,

@@ -5,7 +5,7 @@
 //!
 //! Bound: [`WAITS`] between two tries.
 
-use super::{OperatorError, run::Run};
+use super::{error::OperatorError, run::Run};
 use shardwire_model::{Cause, Logged, ShardId};
 use shardwire_program::Programs;
 use shardwire_store::{RecordKey as _, StoreError, records::TRANSACTIONS};
@@ -87,6 +87,11 @@ impl Run {
         let read = self.host.work.run(move || store.with_prefix(&TRANSACTIONS, &shard.to_bytes())).await;
         let log = read.unwrap_or(Err(StoreError::Closed))?;
         let log: Vec<Logged> = log.into_iter().map(|(_, entry)| entry).take(length as usize).collect();
+        // It may still run: what it lost, such as a chunk's file, is no end of it.
+        let before = self.executor().take();
+        if let Some(before) = before {
+            before.supersede().await;
+        }
         self.state().interrupted = None;
         self.chunk_store.begin_again();
         self.execute(program, log)?;

@@ -1,8 +1,8 @@
 //! A run as provers see it: its job, for how long a lease of it lasts, and the chunks of its witness.
 
 use super::{
-    OperatorError,
     chunk_store::Found,
+    error::OperatorError,
     lease::Work,
     run::{Run, felts},
 };

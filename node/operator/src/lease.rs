@@ -28,12 +28,12 @@
 //! hold a job against a newcomer of another for one bound in all. Bounds: [`MAX_DECLINED`] and [`MAX_CLAIMED`] provers of a job are remembered, and
 //! [`MAX_NETWORKS`]; a restart forgets them.
 
-use super::OperatorError;
+use super::error::OperatorError;
 use shardwire_host::Host;
 use shardwire_model::{Hash, Mutation, PeerId, SegmentId};
 use shardwire_protocols::{
     Signed,
-    handoff::Told,
+    handoff::KnownVerdict,
     trace::{self, DeclineReason, Lease, LeaseTerms},
 };
 use shardwire_reputation::{AddressRange, Blame, Breach, Event, Tier};
@@ -101,7 +101,7 @@ pub(super) struct Asker {
 
 /// The latest lease, and what its holder did with it.
 #[derive(Debug)]
-struct Held {
+struct HeldLease {
     record: TraceLease,
     /// The network that its holder came from, if that was in tier low.
     network: Option<AddressRange>,
@@ -117,7 +117,7 @@ struct Held {
     over: bool,
 }
 
-impl Held {
+impl HeldLease {
     /// For how long its holder has had the job; once the run has ended, since then.
     fn held(&self, work: Work, now: Instant) -> Duration {
         now.min(self.until).saturating_duration_since(work.ended.map_or(self.since, |ended| ended.max(self.since)))
@@ -146,7 +146,7 @@ enum Declined {
 
 #[derive(Debug, Default)]
 struct Present {
-    lease: Option<Held>,
+    lease: Option<HeldLease>,
     /// Who doesn't want the job, or was told that it is over: they are offered others.
     declined: BTreeMap<PeerId, Declined>,
     /// Who said that it has a proof, and which.
@@ -157,8 +157,8 @@ struct Present {
     networks: VecDeque<AddressRange>,
     /// Until when claims of provers in tier low hold the job: from the first one on.
     claims_until: Option<Instant>,
-    /// What the settler said last of a proof.
-    judged: Option<Told>,
+    /// The settler's latest verdict on a proof.
+    verdict: Option<KnownVerdict>,
 }
 
 impl Present {
@@ -256,7 +256,7 @@ impl Leases {
             present.note_claim(record.prover, proof);
             present.claims_until = Some(until);
         }
-        present.lease = Some(Held { record, network: None, until, since: now, next: 0, moved: now, over: false });
+        present.lease = Some(HeldLease { record, network: None, until, since: now, next: 0, moved: now, over: false });
         Ok(())
     }
 
@@ -341,8 +341,8 @@ impl Leases {
         let until = now + trace::LEASE;
         present.lease = Some(match present.lease.take().filter(|_| other.is_none()) {
             // Its bounds go on.
-            Some(held) => Held { record, network: asker.network, until, over: false, ..held },
-            None => Held { record, network: asker.network, until, since: now, next: 0, moved: now, over: false },
+            Some(held) => HeldLease { record, network: asker.network, until, over: false, ..held },
+            None => HeldLease { record, network: asker.network, until, since: now, next: 0, moved: now, over: false },
         });
         let replaced = other.filter(|(.., alive)| *alive && without_proof).map(|(holder, ..)| holder);
         Ok((Signed::by(&host.identity, LeaseTerms { job, epoch, expires, prover }), replaced))
@@ -401,43 +401,48 @@ impl Leases {
         if let Err(epoch) = self.renew(prover, epoch, None) {
             return Ok(Err(epoch));
         }
-        let until = self.claim_holds(host, proof, work);
-        self.hold(host, Some(proof), until).await.map(Ok)
+        let now = Instant::now();
+        let tier = host.peers.standing(prover).tier();
+        let until = self.claim_holds(prover, tier, proof, now);
+        self.hold(host, Some(proof), until).await?;
+        // Not before it is durable: a claim that this disk couldn't take may come again, and holds the job then.
+        let mut present = self.lock();
+        present.spend(tier, work, now);
+        present.note_claim(prover, proof);
+        // A proof of which more is known than the claim takes nothing of the newcomers' time.
+        if tier <= Some(Tier::Low) && present.verdict.is_none_or(|verdict| verdict.proof != proof) {
+            present.claims_until.get_or_insert(until);
+        }
+        Ok(Ok(()))
     }
 
     /// Until when the holder's claim to have this proof holds the job.
-    fn claim_holds(&self, host: &Host, proof: Hash, work: Work) -> Instant {
-        let (mut present, now) = (self.lock(), Instant::now());
-        let Some(prover) = present.lease.as_ref().map(|held| held.record.prover) else { return now };
-        let tier = host.peers.standing(prover).tier();
-        present.spend(tier, work, now);
-        let judged = present.judged.filter(|told| told.proof == proof);
-        let until = match judged {
+    fn claim_holds(&self, prover: PeerId, tier: Option<Tier>, proof: Hash, now: Instant) -> Instant {
+        let present = self.lock();
+        match present.verdict.filter(|verdict| verdict.proof == proof) {
             _ if Mutation::ClaimBelieved.is_planted() => now + VERIFIED_HOLD * 100,
-            Some(told) if told.verified => now + VERIFIED_HOLD,
+            Some(verdict) if verdict.verified => now + VERIFIED_HOLD,
             Some(_) => now,
             None if tier > Some(Tier::Low) && present.has_claimed(prover) => now,
             None if tier > Some(Tier::Low) => now + CLAIM_HOLD,
-            None => *present.claims_until.get_or_insert(now + CLAIM_HOLD),
-        };
-        present.note_claim(prover, proof);
-        until
+            None => present.claims_until.unwrap_or(now + CLAIM_HOLD),
+        }
     }
 
-    /// Notes what a settler found a proof to be; who is shown thereby to have none. To be seen through.
-    pub(super) async fn judged(&self, host: &Host, told: Told) -> Result<Option<PeerId>, StoreError> {
+    /// Notes a settler's verdict on a proof. Gives the prover that it shows to have none. To be seen through.
+    pub(super) async fn note_verdict(&self, host: &Host, verdict: KnownVerdict) -> Result<Option<PeerId>, StoreError> {
         let _turn = self.changing.lock().await;
-        let held = self.present().and_then(|lease| lease.proof) == Some(told.proof);
+        let held = self.present().and_then(|lease| lease.proof) == Some(verdict.proof);
         let now = Instant::now();
-        match (held, told.verified) {
-            (true, true) => self.hold(host, Some(told.proof), now + VERIFIED_HOLD).await?,
+        match (held, verdict.verified) {
+            (true, true) => self.hold(host, Some(verdict.proof), now + VERIFIED_HOLD).await?,
             (true, false) if !Mutation::ClaimBelieved.is_planted() => self.hold(host, None, now).await?,
             _ => {}
         }
         let mut present = self.lock();
         // The settler is told that this is known, so not before it is durable.
-        present.judged = Some(told);
-        Ok(if told.verified { None } else { claimant(&present, told.proof) })
+        present.verdict = Some(verdict);
+        Ok(if verdict.verified { None } else { claimant(&present, verdict.proof) })
     }
 
     /// Who was the first to say that it has this proof.
@@ -445,9 +450,9 @@ impl Leases {
         claimant(&self.lock(), proof)
     }
 
-    /// The latest judgement of a proof that was told.
-    pub(super) fn told(&self) -> Option<Told> {
-        self.lock().judged
+    /// The latest verdict on a proof that was told.
+    pub(super) fn verdict(&self) -> Option<KnownVerdict> {
+        self.lock().verdict
     }
 
     /// Ends the lease of a prover that gives it back: the job may be leased again at once. Whether the lease was its own. To be seen through.

@@ -7,7 +7,7 @@ use super::{
 };
 use shardwire_model::{Felt, PeerId, SegmentId};
 use shardwire_protocols::{
-    handoff::{Judged, Judgement},
+    handoff::{ProofVerdict, Verdict},
     trace::{Finished, Handler as _, Progress, Progressed, ProverStage, ResumableJob},
 };
 use shardwire_reputation::{AddressRange, Breach, Event, Standing, Tier};
@@ -26,13 +26,13 @@ fn key(number: u8) -> PeerId {
 }
 
 /// Leases of one run, as the operator and these provers see them.
-struct Desk {
+struct LeasedRun {
     operator: Arc<Operator>,
     leases: Leases,
     work: Work,
 }
 
-impl Desk {
+impl LeasedRun {
     fn of(operator: Arc<Operator>, work: Work) -> Self {
         Self { operator, leases: Leases::new(SegmentId { shard: ShardId(Felt::from(7)), segment: 0 }), work }
     }
@@ -92,19 +92,19 @@ async fn a_lease_that_only_signs_of_life_hold_goes_to_a_proven_prover_that_waits
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks) = operator(folder.path(), 0).await;
     worked(&operator, WORKER, 2);
-    let desk = Desk::of(operator, ended());
-    assert_eq!(desk.takes(NEWCOMER).await, Some(1));
-    desk.reports(NEWCOMER, 1, FAIR - Duration::from_secs(10)).await;
-    assert_eq!(desk.takes(WORKER).await, None, "a slow machine has its time");
-    desk.reports(NEWCOMER, 1, Duration::from_secs(10)).await;
-    assert_eq!(desk.takes(key(5)).await, None, "to its equals it gives way later");
-    assert_eq!(desk.takes(WORKER).await, Some(2));
-    assert_eq!(desk.leases.renew(NEWCOMER, 1, None), Err(2), "it is told so");
+    let run = LeasedRun::of(operator, ended());
+    assert_eq!(run.takes(NEWCOMER).await, Some(1));
+    run.reports(NEWCOMER, 1, FAIR - Duration::from_secs(10)).await;
+    assert_eq!(run.takes(WORKER).await, None, "a slow machine has its time");
+    run.reports(NEWCOMER, 1, Duration::from_secs(10)).await;
+    assert_eq!(run.takes(key(5)).await, None, "to its equals it gives way later");
+    assert_eq!(run.takes(WORKER).await, Some(2));
+    assert_eq!(run.leases.renew(NEWCOMER, 1, None), Err(2), "it is told so");
     // Nobody takes it from one that is proven, for long.
-    desk.reports(WORKER, 2, FAIR * 15).await;
-    assert_eq!((desk.takes(NEWCOMER).await, desk.takes(key(5)).await), (None, None));
-    desk.reports(WORKER, 2, FAIR).await;
-    assert_eq!(desk.takes(key(5)).await, Some(3), "for ever nobody has it");
+    run.reports(WORKER, 2, FAIR * 15).await;
+    assert_eq!((run.takes(NEWCOMER).await, run.takes(key(5)).await), (None, None));
+    run.reports(WORKER, 2, FAIR).await;
+    assert_eq!(run.takes(key(5)).await, Some(3), "for ever nobody has it");
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,47 +112,47 @@ async fn provers_in_tier_low_have_a_job_together_as_long_as_one_of_them_has() {
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks) = operator(folder.path(), 0).await;
     worked(&operator, WORKER, 2);
-    let desk = Desk::of(operator, ended());
+    let run = LeasedRun::of(operator, ended());
     for (number, epoch) in (10..13).zip(1..) {
-        assert_eq!(desk.takes(key(number)).await, Some(epoch));
-        assert_eq!(desk.takes(WORKER).await, None);
-        desk.reports(key(number), epoch, MINUTE).await;
+        assert_eq!(run.takes(key(number)).await, Some(epoch));
+        assert_eq!(run.takes(WORKER).await, None);
+        run.reports(key(number), epoch, MINUTE).await;
         if epoch < 3 {
-            desk.ends().await;
+            run.ends().await;
         }
     }
-    assert_eq!(desk.takes(WORKER).await, Some(4), "three keys had a minute each");
-    desk.ends().await;
-    assert_eq!(desk.takes(key(13)).await, Some(5));
-    assert_eq!(desk.takes(WORKER).await, Some(6), "the next key has no time of its own");
+    assert_eq!(run.takes(WORKER).await, Some(4), "three keys had a minute each");
+    run.ends().await;
+    assert_eq!(run.takes(key(13)).await, Some(5));
+    assert_eq!(run.takes(WORKER).await, Some(6), "the next key has no time of its own");
 
     // Nor by claiming a proof just before its time is over.
-    let desk = Desk::of(desk.operator, ended());
-    assert_eq!(desk.takes(key(20)).await, Some(1));
-    desk.reports(key(20), 1, FAIR - Duration::from_secs(10)).await;
-    desk.leases.claims(&desk.operator.host, (key(20), 1), Hash::of(b"lie"), desk.work).await.unwrap().unwrap();
+    let run = LeasedRun::of(run.operator, ended());
+    assert_eq!(run.takes(key(20)).await, Some(1));
+    run.reports(key(20), 1, FAIR - Duration::from_secs(10)).await;
+    run.leases.claims(&run.operator.host, (key(20), 1), Hash::of(b"lie"), run.work).await.unwrap().unwrap();
     sleep(MINUTE).await;
-    assert_eq!(desk.takes(key(21)).await, Some(2));
-    desk.reports(key(21), 2, Duration::from_secs(10)).await;
-    assert_eq!(desk.takes(WORKER).await, Some(3));
+    assert_eq!(run.takes(key(21)).await, Some(2));
+    run.reports(key(21), 2, Duration::from_secs(10)).await;
+    assert_eq!(run.takes(WORKER).await, Some(3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_is_alone_works_on_beyond_every_bound_and_is_replaced_then_by_whom_comes() {
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks) = operator(folder.path(), 0).await;
-    let desk = Desk::of(operator, ended());
-    assert_eq!(desk.takes(NEWCOMER).await, Some(1));
+    let run = LeasedRun::of(operator, ended());
+    assert_eq!(run.takes(NEWCOMER).await, Some(1));
     let low = Some(Tier::Low);
-    assert_eq!(desk.leases.lasts(low, desk.work), MINUTE);
-    desk.reports(NEWCOMER, 1, FAIR * 4 - MINUTE / 2).await;
-    assert_eq!(desk.leases.lasts(low, desk.work), MINUTE / 2, "what it is told never goes beyond its bound");
-    assert_eq!(desk.takes(key(5)).await, None);
-    desk.reports(NEWCOMER, 1, FAIR * 10).await;
-    assert_eq!(desk.leases.lasts(low, desk.work), Duration::ZERO);
+    assert_eq!(run.leases.lasts(low, run.work), MINUTE);
+    run.reports(NEWCOMER, 1, FAIR * 4 - MINUTE / 2).await;
+    assert_eq!(run.leases.lasts(low, run.work), MINUTE / 2, "what it is told never goes beyond its bound");
+    assert_eq!(run.takes(key(5)).await, None);
+    run.reports(NEWCOMER, 1, FAIR * 10).await;
+    assert_eq!(run.leases.lasts(low, run.work), Duration::ZERO);
     // A new epoch of the same prover begins no new bound.
-    assert_eq!(desk.takes(NEWCOMER).await, Some(2));
-    assert_eq!(desk.takes(key(5)).await, Some(3));
+    assert_eq!(run.takes(NEWCOMER).await, Some(2));
+    assert_eq!(run.takes(key(5)).await, Some(3));
 }
 
 /// Fresh keys of one network, however many, hold a job against a newcomer of another one for one bound.
@@ -162,24 +162,24 @@ async fn newcomers_take_turns_by_their_networks_and_not_by_their_keys() {
     const MINE: [u8; 3] = [10, 0, 2];
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks) = operator(folder.path(), 0).await;
-    let desk = Desk::of(operator, ended());
-    assert_eq!(desk.takes_from(THEIRS, key(10)).await, Some(1));
-    desk.reports(key(10), 1, FAIR * 4).await;
-    assert_eq!(desk.takes_from(THEIRS, key(11)).await, None, "its network had its turn");
-    desk.reports(key(10), 1, Duration::from_secs(10)).await;
-    assert_eq!(desk.takes_from(THEIRS, key(12)).await, None);
-    assert_eq!(desk.takes_from(MINE, key(20)).await, Some(2));
+    let run = LeasedRun::of(operator, ended());
+    assert_eq!(run.takes_from(THEIRS, key(10)).await, Some(1));
+    run.reports(key(10), 1, FAIR * 4).await;
+    assert_eq!(run.takes_from(THEIRS, key(11)).await, None, "its network had its turn");
+    run.reports(key(10), 1, Duration::from_secs(10)).await;
+    assert_eq!(run.takes_from(THEIRS, key(12)).await, None);
+    assert_eq!(run.takes_from(MINE, key(20)).await, Some(2));
     // Nor by letting the lease run out, or by giving it back.
     sleep(MINUTE).await;
-    assert_eq!((desk.takes_from(THEIRS, key(13)).await, desk.takes_from(MINE, key(21)).await), (None, None));
-    assert_eq!(desk.takes_from([10, 0, 3], key(30)).await, Some(3));
-    desk.ends().await;
-    assert_eq!(desk.takes_from(THEIRS, key(14)).await, None);
+    assert_eq!((run.takes_from(THEIRS, key(13)).await, run.takes_from(MINE, key(21)).await), (None, None));
+    assert_eq!(run.takes_from([10, 0, 3], key(30)).await, Some(3));
+    run.ends().await;
+    assert_eq!(run.takes_from(THEIRS, key(14)).await, None);
     // Nobody of another one has come.
     sleep(Duration::from_secs(20)).await;
-    assert_eq!(desk.takes_from(THEIRS, key(14)).await, Some(4));
-    desk.ends().await;
-    assert_eq!(desk.takes_from(THEIRS, key(14)).await, Some(5), "who gave it back may have it again");
+    assert_eq!(run.takes_from(THEIRS, key(14)).await, Some(4));
+    run.ends().await;
+    assert_eq!(run.takes_from(THEIRS, key(14)).await, Some(5), "who gave it back may have it again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,26 +187,26 @@ async fn while_a_run_goes_on_its_prover_keeps_it_by_keeping_up_and_not_by_signs_
     let folder = tempfile::tempdir().unwrap();
     let (operator, _tasks) = operator(folder.path(), 0).await;
     worked(&operator, WORKER, 2);
-    let mut desk = Desk::of(operator, Work { steps: 1 << 14, chunks: 1, ended: None });
-    assert_eq!(desk.takes(NEWCOMER).await, Some(1));
+    let mut run = LeasedRun::of(operator, Work { steps: 1 << 14, chunks: 1, ended: None });
+    assert_eq!(run.takes(NEWCOMER).await, Some(1));
     for chunk in 0..20 {
-        desk.work.chunks = chunk + 1;
-        desk.leases.renew(NEWCOMER, 1, Some(chunk)).unwrap();
-        desk.reports(NEWCOMER, 1, MINUTE).await;
-        assert_eq!(desk.takes(key(5)).await, None, "a game may last");
+        run.work.chunks = chunk + 1;
+        run.leases.renew(NEWCOMER, 1, Some(chunk)).unwrap();
+        run.reports(NEWCOMER, 1, MINUTE).await;
+        assert_eq!(run.takes(key(5)).await, None, "a game may last");
     }
-    desk.work.chunks += 1;
-    desk.leases.renew(NEWCOMER, 1, Some(3)).unwrap();
-    desk.reports(NEWCOMER, 1, MINUTE).await;
-    assert_eq!(desk.takes(key(5)).await, Some(2), "it asks for nothing new, and there is some");
+    run.work.chunks += 1;
+    run.leases.renew(NEWCOMER, 1, Some(3)).unwrap();
+    run.reports(NEWCOMER, 1, MINUTE).await;
+    assert_eq!(run.takes(key(5)).await, Some(2), "it asks for nothing new, and there is some");
     // One that has worked needn't wait until a game is over, perhaps nobody ends it.
-    assert_eq!(desk.takes(WORKER).await, Some(3));
-    let desk = Desk::of(desk.operator, Work::default());
-    assert_eq!(desk.takes(NEWCOMER).await, Some(1));
-    desk.reports(NEWCOMER, 1, MINUTE - Duration::from_secs(10)).await;
-    assert_eq!(desk.takes(WORKER).await, None);
-    desk.reports(NEWCOMER, 1, Duration::from_secs(10)).await;
-    assert_eq!(desk.takes(WORKER).await, Some(2));
+    assert_eq!(run.takes(WORKER).await, Some(3));
+    let run = LeasedRun::of(run.operator, Work::default());
+    assert_eq!(run.takes(NEWCOMER).await, Some(1));
+    run.reports(NEWCOMER, 1, MINUTE - Duration::from_secs(10)).await;
+    assert_eq!(run.takes(WORKER).await, None);
+    run.reports(NEWCOMER, 1, Duration::from_secs(10)).await;
+    assert_eq!(run.takes(WORKER).await, Some(2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,8 +250,8 @@ async fn a_settlers_dispute_frees_a_job_at_once_and_that_it_holds_keeps_it() {
     let (operator, _tasks) = operator(folder.path(), 1).await;
     let (job, shard) = (operator.runs()[0].job, operator.runs()[0].shard);
     let [lie, proof] = [b"lie", b"tru"].map(|bytes| Hash::of(bytes));
-    let says = async |proof, judgement| operator.judged(Judged { shard, proof, judgement }).await.unwrap();
-    let disputed = || Judgement::Disputed { cause: OperatorError::NoJob.into() };
+    let says = async |proof, verdict| operator.take_in(ProofVerdict { shard, proof, verdict }).await.unwrap();
+    let disputed = || Verdict::Disputed { cause: OperatorError::NoJob.into() };
     worked(&operator, NEWCOMER, 4);
     claims(&operator, NEWCOMER, job).await.unwrap();
     operator.finished(NEWCOMER, job, 1, lie).await.unwrap();
@@ -272,11 +272,30 @@ async fn a_settlers_dispute_frees_a_job_at_once_and_that_it_holds_keeps_it() {
     claims(&operator, key(5), job).await.unwrap();
     // And what a settler has verified isn't proven again while its World decides.
     operator.finished(key(5), job, 3, proof).await.unwrap();
-    says(proof, Judgement::Verified).await;
+    says(proof, Verdict::Verified).await;
     sleep(MINUTE * 9).await;
     assert!(claims(&operator, key(6), job).await.is_err());
     sleep(MINUTE).await;
     claims(&operator, key(6), job).await.unwrap();
+}
+
+/// Found by reading: the minute that newcomers' claims have together began, and ended, with the claim of a proof that was disputed before.
+#[tokio::test(start_paused = true)]
+async fn a_claim_of_a_disputed_proof_takes_nothing_of_the_newcomers_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 1).await;
+    let (job, shard) = (operator.runs()[0].job, operator.runs()[0].shard);
+    let [lie, proof] = [b"lie", b"tru"].map(|bytes| Hash::of(bytes));
+    worked(&operator, WORKER, 2);
+    let verdict = Verdict::Disputed { cause: OperatorError::NoJob.into() };
+    operator.take_in(ProofVerdict { shard, proof: lie, verdict }).await.unwrap();
+    claims(&operator, key(10), job).await.unwrap();
+    operator.finished(key(10), job, 1, lie).await.unwrap();
+    assert_eq!(claims(&operator, key(11), job).await, Ok(2), "it holds nothing");
+    operator.finished(key(11), job, 2, proof).await.unwrap();
+    assert!(claims(&operator, WORKER, job).await.is_err(), "a settler may be fetching the proof");
+    sleep(MINUTE).await;
+    claims(&operator, WORKER, job).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -42,13 +42,13 @@ mod waiting;
 
 use self::{
     checks::SignatureChecks,
-    events::{ShardAssigned, ShardResumed},
+    events::{ShardAssigned, ShardOutdated, ShardResumed},
     interrupted::Interrupted,
     run::{Context, Run},
     steps::part,
     waiting::{NewcomersOffers, WaitingProvers},
 };
-pub use chunk_store::chunk_is_whole;
+pub use chunk_store::{Extent, chunk_is_whole};
 pub use error::OperatorError;
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_host::{Changes, Host, Turns};
@@ -62,6 +62,7 @@ use shardwire_store::{
     records::{ASSIGNMENTS, Assignment, LEASES},
 };
 use shardwire_telemetry::Events;
+pub use status::RunStatus;
 use std::{
     collections::BTreeMap,
     io,
@@ -69,7 +70,7 @@ use std::{
 };
 
 /// Most shards that run at a time: each has a thread and holds its memory (about 100 MB for 1,000,000 steps).
-pub(crate) const MAX_RUNS: usize = 64;
+const MAX_RUNS: usize = 64;
 
 /// An operator: the shards that it executes, and the provers that wait for their jobs.
 #[derive(Debug)]
@@ -117,10 +118,10 @@ impl Operator {
         for (shard, assignment) in host.store.all(&ASSIGNMENTS)? {
             let mut life = host.store.life(part(shard))?;
             if assignment.start.is_outdated() && !life.is_over() {
-                tracing::warn!(shard = %shard.short(), "aborting the shard: it is of an older layout");
                 let (step, now) = (Step::Aborted { why: AbortCause::Outdated }, host.clock.now());
                 life =
                     host.store.write(|write| write.advance::<OperatorError>(&host.identity, now, part(shard), step))?;
+                events.emit(ShardOutdated { shard });
             }
             if !life.is_over() {
                 events.emit(ShardResumed { shard });
@@ -159,7 +160,7 @@ impl Operator {
             return Ok(());
         }
         if self.runs().iter().filter(|run| run.is_open()).count() >= MAX_RUNS {
-            return Err(OperatorError::Full);
+            return Err(OperatorError::Full { most: MAX_RUNS });
         }
         let program = self.context.programs.get(assignment.start.program)?.clone();
         let (begun, values) = (assignment.start.clone(), run::felts(&assignment.values));

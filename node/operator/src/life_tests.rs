@@ -1,6 +1,6 @@
 //! An operator of one small shard: the steps of its life, its end, and what provers are told of it.
 
-use super::*;
+use super::{tests::worked, *};
 use shardwire_disk::{Medium, SimulatedDisk, Survives};
 use shardwire_host::{
     Tasks,
@@ -14,14 +14,16 @@ use shardwire_model::{
 use shardwire_program::Programs;
 use shardwire_program::rules;
 use shardwire_protocols::{
-    handoff::{Judged, Judgement},
+    handoff::{ProofVerdict, Verdict},
     history::verify,
     ingress::{Handler as _, Outcome},
-    trace::{ChunkAnswer, Grant, Handler as _, Progress, Progressed, ProverStage, RefusalReason, ResumableJob},
+    trace::{
+        ChunkAnswer, Finished, Grant, Handler as _, Progress, Progressed, ProverStage, RefusalReason, ResumableJob,
+    },
 };
 use shardwire_sample::small_shard;
 use shardwire_store::{
-    Store,
+    Store, Work,
     records::{LAYOUT, LogKey, TRANSACTIONS, WireFelt},
 };
 use shardwire_transport::Identity;
@@ -106,8 +108,8 @@ async fn each_step_of_a_run_is_signed_and_survives_a_restart() {
         assert!(matches!(renewed, Progressed::Renewed { .. }));
         operator.finished(prover(), offer.job, epoch, Hash::of(b"proof")).await.unwrap();
         assert_eq!(operator.shards()[0].stage, Stage::Proving, "that there is a proof, the settler says");
-        let judgement = Judgement::Verified;
-        operator.judged(Judged { shard, proof: Hash::of(b"proof"), judgement }).await.unwrap();
+        let verdict = Verdict::Verified;
+        operator.take_in(ProofVerdict { shard, proof: Hash::of(b"proof"), verdict }).await.unwrap();
         assert_eq!(operator.shards()[0].stage, Stage::Proven);
         // A second prover's proof is no contradiction.
         let run = operator.job(offer.job).unwrap();
@@ -315,7 +317,10 @@ async fn a_run_that_this_machine_interrupts_is_executed_again_by_itself_and_has_
         run.progress.until(|| Ok::<_, ()>(run.state().interrupted.is_some().then_some(()))).await.unwrap();
         let status = &operator.shards()[0];
         assert_eq!((status.stage, status.error.as_ref().unwrap().code.as_str()), (Stage::Ended, "SW-EXEC-007"));
-        tokio::task::yield_now().await;
+        // The execution's thread says so a moment after it has noted why.
+        while unmet().is_empty() {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(unmet(), ["execution"]);
         // It is tried again, in vain.
         tokio::time::sleep(Duration::from_secs(31)).await;
@@ -338,6 +343,46 @@ async fn a_run_that_this_machine_interrupts_is_executed_again_by_itself_and_has_
     run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
     let answer = operator.chunk(prover(), offer.job, lease.statement.epoch, 0).await.unwrap();
     assert!(matches!(answer, ChunkAnswer::Chunk(_)));
+}
+
+/// A fixed bug: a claim that the disk couldn't take counted all the same, so that it held the job for no time when it came again.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_could_not_be_noted_holds_the_job_when_it_comes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let medium = Medium::new(1);
+    let store = Store::open(&SimulatedDisk::new(&medium), Path::new("node.redb"), &LAYOUT).unwrap();
+    let (host, _tasks) = host(identity(2), store.with_work(Work::AtOnce), folder.path(), Arc::new(SystemClock), "");
+    let operator = Arc::new(Operator::resume(host, Programs::all()).unwrap());
+    let (start, values, _) = small_shard(rules::hash(), identity(2).peer());
+    let values = values.into_iter().map(WireFelt).collect();
+    operator.assign(Assignment { start, values, settler: settler(), epoch: 1 }).await.unwrap();
+    let (job, proof) = (operator.runs()[0].job, Hash::of(b"proof"));
+    worked(&operator, prover(), 2);
+    let Grant::Leased(lease) = operator.claim(prover(), job).await.unwrap() else { panic!("leased") };
+    let epoch = lease.statement.epoch;
+    medium.fail_once_after(0);
+    assert!(operator.finished(prover(), job, epoch, proof).await.is_err());
+    assert!(matches!(operator.finished(prover(), job, epoch, proof).await.unwrap(), Finished::Acknowledged));
+    let other = operator.claim(identity(4).peer(), job).await.unwrap();
+    assert!(matches!(other, Grant::Refused(refused) if refused.reason == RefusalReason::Leased));
+}
+
+/// A fixed bug: the execution that was still waiting for transactions ended for want of them, and that stopped the run.
+#[tokio::test(start_paused = true)]
+async fn an_execution_that_begins_again_while_the_one_before_still_runs_takes_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks, shard, finish) = with_a_shard(folder.path()).await;
+    let run = operator.run(shard).unwrap();
+    let before = Arc::downgrade(run.executor().as_ref().unwrap());
+    run.state().interrupt(OperatorError::Reader.into());
+    run.progress.announce();
+    while before.upgrade().is_some() || run.executor().is_none() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert!(run.stopped().is_none(), "{:?}", run.stopped());
+    operator.decided(identity(9).peer(), shard, finish).await.unwrap();
+    run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
+    assert_eq!((operator.shards()[0].stage, operator.shards()[0].error.clone()), (Stage::Ended, None));
 }
 
 /// A fixed bug: leases, assignments and steps were committed on the threads of all sessions, some of them under a lock that every transaction takes.

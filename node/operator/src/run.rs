@@ -5,18 +5,19 @@
 //! first looked what the disk has of it all the same. What a run does stands in a file each: `submit`, `execution`, `steps`, `job`, `status`.
 
 use super::{
-    OperatorError,
     archive::Archive,
     checks::SignatureChecks,
     chunk_store::ChunkStore,
-    events,
+    error::OperatorError,
+    events::{self, ChunksLeft, ExecutionStopped, ProgramMissing},
     executor::Executor,
     lease::Leases,
     sequencer::{Progress, Sequencer},
-    steps::let_go,
 };
 use shardwire_host::{Changes, Host};
-use shardwire_model::{Cause, Felt, Hash, Logged, Mutation, PeerId, SegmentId, ShardId, life::Life, state_commitment};
+use shardwire_model::{
+    Cause, Coded as _, Felt, Hash, Logged, Mutation, PeerId, SegmentId, ShardId, life::Life, state_commitment,
+};
 use shardwire_program::{Program, Programs};
 use shardwire_protocols::{ingress::Opened, trace::job_id};
 use shardwire_store::{
@@ -114,7 +115,7 @@ impl Run {
         let mut run = Self::new(context, assignment, life);
         if is_over {
             // A crash may have been faster.
-            let_go(&run.host.artefacts, run.shard);
+            run.let_go();
         } else {
             run.go_on(&context.programs)?;
         }
@@ -129,15 +130,17 @@ impl Run {
             Ok(program) => program.clone(),
             Err(unknown) => {
                 // A release before this one took it. Others go on.
-                tracing::error!(shard = %shard.short(), "the shard can't be taken up again: {unknown}");
+                let (code, error) = (unknown.code(), unknown.to_string());
+                self.events.emit(ProgramMissing { shard, code, error });
                 self.state().fault = Some(unknown.into());
                 return Ok(());
             }
         };
         let (sequencer, log) = match replayed(&host.store, &*program, &self.assignment) {
             Err(OperatorError::Execution(error)) => {
-                tracing::error!(shard = %shard.short(), "the shard can't be taken up again: {error}");
-                self.state().fault = Some(error.into());
+                let cause = Cause::from(error);
+                self.events.emit(ExecutionStopped { shard, code: cause.code.clone(), error: cause.reason.clone() });
+                self.state().fault = Some(cause);
                 return Ok(());
             }
             replayed => replayed?,
@@ -181,6 +184,13 @@ impl Run {
 
     pub(super) fn executor(&self) -> std::sync::MutexGuard<'_, Option<Arc<Executor>>> {
         self.executor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes its chunks, which are of no use any more. Waits for the disk.
+    pub(super) fn let_go(&self) {
+        if let Err(error) = self.chunk_store.remove() {
+            self.events.emit(ChunksLeft { shard: self.shard, error: error.to_string() });
+        }
     }
 
     /// The part that takes transactions.

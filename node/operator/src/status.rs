@@ -1,23 +1,46 @@
-//! How a shard is, for people.
+//! How a shard's run is, for people.
 
 use super::{Operator, chunk_store::Extent, run::Run};
-use shardwire_model::{Role, ShardStart, Stage, life::Step};
-use shardwire_protocols::administration::ShardStatus;
+use shardwire_model::{Cause, Felt, Hash, PeerId, ShardId, Stage, life::Step};
+
+/// How a shard's run is at its operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunStatus {
+    /// The shard.
+    pub shard: ShardId,
+    /// How far it is.
+    pub stage: Stage,
+    /// Who executes it: the operator that the start data names.
+    pub operator: PeerId,
+    /// Who holds the lease of its job.
+    pub prover: Option<PeerId>,
+    /// Transactions in its log.
+    pub transactions: u32,
+    /// Transactions that a rule refused.
+    pub refused: u32,
+    /// Its witness, as far as it goes.
+    pub witness: Extent,
+    /// The proof that settled it; until then, the one that a prover claims to have.
+    pub proof: Option<Hash>,
+    /// The program that it executes.
+    pub program: Felt,
+    /// Why it has stopped, or waits to be executed again.
+    pub error: Option<Cause>,
+}
 
 impl Operator {
-    /// How each shard is.
-    pub fn shards(&self) -> Vec<ShardStatus> {
+    /// How the run of each shard is.
+    pub fn shards(&self) -> Vec<RunStatus> {
         self.runs().iter().map(|run| run.status()).collect()
     }
 }
 
 impl Run {
-    /// How the shard is.
-    pub(super) fn status(&self) -> ShardStatus {
-        let Extent { chunks, steps, bytes_raw, bytes_wire, execute_ms } = self.chunk_store.extent();
+    fn status(&self) -> RunStatus {
+        let witness = self.chunk_store.extent();
         let (lease, transactions) = (self.leases.present(), self.accepted());
         let state = self.state();
-        let start: &ShardStart = &self.assignment.start;
+        let start = &self.assignment.start;
         let stage = match &state.fault {
             Some(_) if !state.life.is_over() => Stage::Failed,
             _ => state.life.stage().unwrap_or_default(),
@@ -26,20 +49,17 @@ impl Run {
             Some(Step::Settled { proof }) => *proof,
             _ => lease.as_ref().and_then(|lease| lease.proof),
         };
-        ShardStatus {
+        RunStatus {
+            shard: self.shard,
             stage,
+            operator: start.operator,
             prover: lease.map(|lease| lease.prover),
             transactions,
             refused: state.refused,
-            steps,
-            chunks,
-            witness_bytes_raw: bytes_raw,
-            witness_bytes_wire: bytes_wire,
-            execute_ms,
+            witness,
             proof,
-            program_hash: Some(start.program),
+            program: start.program,
             error: state.fault.clone().or_else(|| state.interrupted.clone()),
-            ..ShardStatus::new(self.shard, Role::Operator, start.operator)
         }
     }
 }

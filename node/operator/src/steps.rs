@@ -3,14 +3,13 @@
 //! What may follow is decided where it is written, by the history as it is then: steps of different sessions go through one queue, so none needs a lock that
 //! is held across a commit. What is seen here is only ever what the history has.
 
-use super::{Operator, OperatorError, events::ShardClosed, run::Run};
+use super::{error::OperatorError, run::Run};
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::{
     Hash, Role, SegmentId, ShardId, Stage,
     life::{Life, Part, Step},
 };
-use shardwire_reputation::{Event, Work};
-use shardwire_store::{Artefacts, Write};
+use shardwire_store::Write;
 use shardwire_witness::witness_hash;
 use std::sync::Arc;
 
@@ -82,35 +81,9 @@ impl Run {
         // The execution, if it goes on, ends for want of transactions.
         let executor = self.executor().take();
         drop(executor);
-        let (artefacts, shard) = (self.host.artefacts.clone(), self.shard);
-        self.host.work.run(move || let_go(&artefacts, shard)).await;
+        let run = self.clone();
+        self.host.work.run(move || run.let_go()).await;
         self.progress.announce();
-        Ok(())
-    }
-}
-
-/// Removes the chunks of a shard. Waits for the disk.
-pub(super) fn let_go(artefacts: &Artefacts, shard: ShardId) {
-    if let Err(error) = artefacts.remove_folder(&artefacts.shard(shard)) {
-        tracing::warn!(shard = %shard.short(), "chunks can't be removed: {error}");
-    }
-}
-
-impl Operator {
-    /// Notes how a shard ended at its settler, stops its execution and lets go of its chunks. To be seen through.
-    pub(super) async fn close(&self, shard: ShardId, end: Step) -> Result<(), OperatorError> {
-        let Some(run) = self.run(shard) else { return Ok(()) };
-        let how = end.stage();
-        let kept_by = match end {
-            Step::Settled { proof: Some(proof) } => run.leases.claimant(proof),
-            _ => None,
-        };
-        run.close(end).await?;
-        if let Some(prover) = kept_by {
-            self.host.peers.note(prover, &Event::Worked(Work::Lease));
-        }
-        self.events.emit(ShardClosed { shard, how });
-        self.changes.announce();
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! A transaction's way into a shard: checked, logged in one commit with others, fed to the execution, answered.
 
 use super::{
-    OperatorError,
+    error::OperatorError,
     events::{ShardEnded, TransactionAccepted, TransactionFailed, TransactionRefused},
     run::Run,
     sequencer::{Entered, Sequencer, Taken},

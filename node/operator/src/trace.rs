@@ -1,8 +1,9 @@
 //! The operator serves provers: jobs, leases, chunks.
 
 use super::{
-    Operator, OperatorError,
+    Operator,
     chunk_store::Found,
+    error::OperatorError,
     events::{ChunkServed, ClaimRefused, JobAbandoned, JobDeclined, JobLeased, JobProven, JobTakenBack},
     lease::Asker,
     run::Run,
@@ -32,9 +33,9 @@ impl Operator {
     /// The job that this prover is offered now: one that is ready to be proven before those whose runs go on, and then one that it has begun before
     /// others. While it is patient it gives way, to better provers that ask and if it holds all the leases that it may. One that it holds it is offered
     /// only if it names it: it asks for another one then.
-    fn free(&self, prover: PeerId, begun: &[ResumableJob], patient: bool) -> Option<JobOffer> {
+    fn free(&self, prover: PeerId, resumable: &[ResumableJob], patient: bool) -> Option<JobOffer> {
         let runs = self.runs();
-        let named = |run: &Run| begun.iter().any(|it| it.job == run.job);
+        let named = |run: &Run| resumable.iter().any(|it| it.job == run.job);
         let tier_of = |peer| self.host.peers.standing(peer).tier();
         let tier = tier_of(prover);
         let network = self.network(prover, tier);
@@ -59,13 +60,11 @@ impl Operator {
 
     /// The network that a prover in tier low comes from: keys cost nothing, networks do. This machine is none: those on it are all of one person.
     fn network(&self, prover: PeerId, tier: Option<Tier>) -> Option<AddressRange> {
-        let address = self
-            .host
-            .peers
-            .address(prover)
-            .map(|address| address.to_canonical())
-            .filter(|address| !address.is_loopback());
-        if tier > Some(Tier::Low) { None } else { address.map(AddressRange::network) }
+        if tier > Some(Tier::Low) {
+            return None;
+        }
+        let address = self.host.peers.address(prover)?;
+        (!address.to_canonical().is_loopback()).then(|| AddressRange::network(address))
     }
 
     /// Whether the prover may have one more lease, of this job, by the quota of the tier that it is in now.
@@ -78,11 +77,11 @@ impl Operator {
     }
 
     /// Waits until there is a job for this prover.
-    async fn found(&self, prover: PeerId, begun: &[ResumableJob], patient: bool) -> JobOffer {
+    async fn found(&self, prover: PeerId, resumable: &[ResumableJob], patient: bool) -> JobOffer {
         loop {
             let changed = self.changes.next();
             let is_newcomer = self.host.peers.standing(prover).tier() <= Some(Tier::Low);
-            let found = self.free(prover, begun, patient);
+            let found = self.free(prover, resumable, patient);
             if let Some(offer) = found.filter(|_| !is_newcomer || self.newcomers.take()) {
                 return offer;
             }
@@ -162,17 +161,17 @@ impl Run {
 }
 
 impl Handler for Operator {
-    async fn offer(&self, prover: PeerId, begun: &[ResumableJob]) -> Result<JobOffer, Failure> {
+    async fn offer(&self, prover: PeerId, resumable: &[ResumableJob]) -> Result<JobOffer, Failure> {
         let runs = self.runs();
-        for run in runs.iter().filter(|run| run.is_open() && begun.iter().any(|it| it.job == run.job)) {
+        for run in runs.iter().filter(|run| run.is_open() && resumable.iter().any(|it| it.job == run.job)) {
             run.leases.named_by(prover);
         }
         let question = self.waiting.begin(prover, self.host.peers.standing(prover).tier());
         let gives_way = question.since + GIVES_WAY;
-        if let Ok(offer) = timeout_at(gives_way, self.found(prover, begun, true)).await {
+        if let Ok(offer) = timeout_at(gives_way, self.found(prover, resumable, true)).await {
             return Ok(offer);
         }
-        Ok(self.found(prover, begun, false).await)
+        Ok(self.found(prover, resumable, false).await)
     }
 
     async fn claim(&self, prover: PeerId, job: Hash) -> Result<Grant, Failure> {

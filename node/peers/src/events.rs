@@ -1,7 +1,7 @@
 //! What happens between the node and its peers.
 
-use shardwire_model::PeerId;
-use shardwire_reputation::{Standing, Tier};
+use shardwire_model::{Coded as _, PeerId};
+use shardwire_reputation::{Standing, Tier, admission::NotAdmitted};
 use shardwire_telemetry::{events, labels};
 use std::time::Duration;
 
@@ -46,6 +46,14 @@ events! {
     /// A session that a peer opened was refused because the peer has as many of that kind as it may
     SessionRefused = "session_refused" { peer: PeerId, protocol: String, code: &'static str, error: String }
         => DEBUG : (peer = %peer.short(), protocol, code, "session refused: {error}");
+
+    /// A session that a peer opened was refused because the peer opens more than its quota allows; it is told when to come again
+    SessionDelayed = "session_delayed" { peer: PeerId, protocol: String, wait: Duration }
+        => DEBUG : (peer = %peer.short(), protocol, "session refused for {wait:?}");
+
+    /// A peer was turned away after its handshake
+    TurnedAway = "turned_away" { peer: PeerId, why: NotAdmitted }
+        => DEBUG : (peer = %peer.short(), code = why.code(), "turned away: {why}");
 
     /// A peer's standing changed
     StandingChanged = "standing_changed" { peer: PeerId, from: Standing, to: Standing, cause: String, by_time: bool }

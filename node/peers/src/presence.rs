@@ -2,10 +2,11 @@
 
 use crate::{
     admission::ConnectionSlot,
+    events::TurnedAway,
     peers::{DENIED_FOR, Peers},
     totals::count,
 };
-use shardwire_model::{Coded as _, PeerId};
+use shardwire_model::PeerId;
 use shardwire_reputation::{
     Debt, Event, Permit, Standing, Tier,
     admission::{self, NotAdmitted},
@@ -50,7 +51,7 @@ impl Peers {
         match admission::after_handshake(standing, listing, slot.reserved(), open, limits, self.load.refused()) {
             Ok(_) => Ok(self.present(peer, standing, slot.address())),
             Err(away) => {
-                tracing::debug!(peer = %peer.short(), code = away.code(), "turned away: {away}");
+                self.events.emit(TurnedAway { peer, why: away });
                 self.admission.turned_away();
                 let wait = match away {
                     NotAdmitted::Denied | NotAdmitted::Banned { .. } => self.stay_away(standing),

@@ -2,7 +2,7 @@
 
 use crate::{
     admission::{ConnectionSlot, Decision},
-    events::{Blame, ProtocolViolated, SessionFailed, SessionLost, SessionRefused},
+    events::{Blame, ProtocolViolated, SessionDelayed, SessionFailed, SessionLost, SessionRefused},
     peers::Peers,
     presence::Presence,
 };
@@ -141,7 +141,7 @@ async fn begin(presence: &Presence, mut incoming: Incoming) -> Option<(String, I
         Ok(None) => Some((protocol, incoming)),
         Ok(Some(meter)) => Some((protocol, incoming.metered(meter))),
         Err(wait) => {
-            tracing::debug!(peer = %presence.peer().short(), protocol, "session refused for {wait:?}");
+            presence.peers.events.emit(SessionDelayed { peer: presence.peer(), protocol, wait });
             incoming.refuse_for(wait);
             tokio::time::sleep(LONGEST_WAIT).await;
             None

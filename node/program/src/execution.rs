@@ -1,19 +1,9 @@
 //! What comes of a live execution, whatever the program.
 
-use shardwire_model::{Coded, Felt, Kind, Output, Slot, StartError};
-use shardwire_witness::{CHUNK_STEPS, MAX_CHUNKS, Manifest};
+pub use shardwire_machine::Execution;
+use shardwire_model::{Coded, Felt, Kind, Slot, StartError};
+use shardwire_witness::{CHUNK_STEPS, MAX_CHUNKS};
 use std::io;
-
-/// A finished run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Execution {
-    /// What the program put out.
-    pub output: Output,
-    /// How many steps it made.
-    pub steps: u64,
-    /// All chunks of its witness.
-    pub manifest: Manifest,
-}
 
 /// A run that can't begin, or that didn't end.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,11 @@
 //! The programs that a node has.
 
 use crate::{Program, Rules};
-use shardwire_model::{Coded, Felt};
+use shardwire_model::{Coded, Felt, felt};
 use std::sync::Arc;
+
+/// Most characters that an error shows of what was asked for: as many as a hash has.
+const MAX_SHOWN: usize = 66;
 
 /// The programs that a node has, by their hashes. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -26,16 +29,21 @@ impl Programs {
     /// # Errors
     /// [`UnknownProgram`] if none of them has it.
     pub fn get(&self, hash: Felt) -> Result<&Arc<dyn Program>, UnknownProgram> {
-        self.0.iter().find(|it| it.hash() == hash).ok_or_else(|| UnknownProgram {
-            hash,
-            known: self.0.iter().map(|it| format!("{} ({:#x})", it.name(), it.hash())).collect(),
-        })
+        self.0.iter().find(|it| it.hash() == hash).ok_or_else(|| self.unknown(format!("{hash:#x}")))
     }
 
-    /// The program of this name.
-    #[must_use]
-    pub fn named(&self, name: &str) -> Option<&Arc<dyn Program>> {
-        self.0.iter().find(|it| it.name() == name)
+    /// The program of this name, or with this hash, written `0x…`.
+    ///
+    /// # Errors
+    /// [`UnknownProgram`] if none of them has either.
+    pub fn find(&self, text: &str) -> Result<&Arc<dyn Program>, UnknownProgram> {
+        let hash = felt::parse(text).ok();
+        let found = self.0.iter().find(|it| it.name() == text || Some(it.hash()) == hash);
+        found.ok_or_else(|| self.unknown(text.chars().take(MAX_SHOWN).collect()))
+    }
+
+    fn unknown(&self, asked: String) -> UnknownProgram {
+        UnknownProgram { asked, known: self.0.iter().map(|it| format!("{} ({:#x})", it.name(), it.hash())).collect() }
     }
 
     /// Their hashes.
@@ -46,10 +54,10 @@ impl Programs {
 
 /// A shard of a program that this node doesn't have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no program {hash:#x} here, only {}", known.join(", "))]
+#[error("there is no program {asked} here, only {}", known.join(", "))]
 pub struct UnknownProgram {
-    /// The hash that was asked for.
-    pub hash: Felt,
+    /// The name or the hash that was asked for.
+    pub asked: String,
     /// Name and hash of each program that there is.
     pub known: Vec<String>,
 }
@@ -71,11 +79,15 @@ mod tests {
     #[test]
     fn programs_are_found_by_hash_and_by_name() {
         let programs = Programs::all();
-        let rules = programs.named("rules").unwrap();
+        let rules = programs.find("rules").unwrap();
+        assert_eq!(programs.find(&format!("{:#x}", rules.hash())).unwrap().name(), "rules");
         assert_eq!(programs.get(rules.hash()).unwrap().name(), "rules");
         assert_eq!(programs.hashes().collect::<Vec<_>>(), [rules.hash()]);
         let error = programs.get(Felt::TWO).unwrap_err();
         assert_eq!(error.to_string(), format!("there is no program 0x2 here, only rules ({:#x})", rules.hash()));
+        assert_eq!(programs.find("0x2").unwrap_err(), error);
+        let error = programs.find("rulse").unwrap_err();
+        assert_eq!(error.to_string(), format!("there is no program rulse here, only rules ({:#x})", rules.hash()));
         assert_eq!(error.code(), "SW-PROGRAM-003");
         assert!(error.next_step().starts_with("Start the shard"));
     }

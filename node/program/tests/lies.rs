@@ -7,7 +7,8 @@ use shardwire_model::{Felt, Hash};
 use shardwire_program::rules::{self, execute};
 use shardwire_sample::workload;
 use shardwire_witness::{
-    AssembleError, Assembled, Assembler, Body, CHUNK_STEPS, Closing, MAX_CHUNK_BYTES, Manifest, Run, Value,
+    AssembleError, Assembled, Assembler, Body, CHUNK_STEPS, Closing, MAX_CHUNK_BYTES, MAX_CHUNK_CELLS, Manifest,
+    Registers, Run, Value,
 };
 use std::{fmt::Debug, sync::LazyLock};
 
@@ -28,7 +29,8 @@ fn body() -> impl Strategy<Value = Body> {
     let run = run.prop_map(|(segment, offset, cells)| Run { segment, offset, cells });
     let closing = (list(any::<u32>(), 0..9), list(any::<(u8, u32)>(), 0..9), list(any::<(u32, u32, u32)>(), 0..9));
     let closing = closing.prop_map(|(lengths, builtins, public)| Closing { lengths, builtins, public });
-    (any::<u64>(), list(any::<[u32; 3]>(), 0..50), list(run, 0..9), closing)
+    let registers = (0..3u32, any::<[u32; 3]>()).prop_map(|(code, [pc, ap, fp])| Registers { code, pc, ap, fp });
+    (any::<u64>(), list(registers, 0..50), list(run, 0..9), closing)
         .prop_map(|(first_step, trace, runs, closing)| Body { first_step, trace, runs, closing: Some(closing) })
 }
 
@@ -163,14 +165,51 @@ fn lies_about_the_trace() {
         body.trace.pop();
     };
     assert_eq!(lie(shorter), "the manifest lists other chunks: the number of steps differs");
-    for register in 0..3 {
-        let text = lie(|body| body.trace[9][register] = 1 << 24);
+    let registers: [fn(&mut Registers); 6] = [
+        |it| it.pc = 1 << 24,
+        |it| it.ap = 1 << 24,
+        |it| it.fp = 1 << 24,
+        // Code in a segment that is empty, in one that isn't there, in one that can't be.
+        |it| it.code = 5,
+        |it| it.code = 999,
+        |it| it.code = u32::MAX,
+    ];
+    for change in registers {
+        let text = lie(|body| change(&mut body.trace[9]));
         assert_eq!(text, "the witness contradicts itself: step 9 has a register outside of its segment");
     }
     let open = |body: &mut Body| body.closing = None;
     assert_eq!(lie(open), "chunk 0 is malformed: a wrong number of steps");
-    let long = |body: &mut Body| body.trace.resize(CHUNK_STEPS + 2, [0; 3]);
+    let long = |body: &mut Body| body.trace.resize(CHUNK_STEPS + 2, Registers::default());
     assert_eq!(lie(long), "chunk 0 is malformed: a wrong number of steps");
+    let nothing = |body: &mut Body| *body = Body::default();
+    assert_eq!(lie(nothing), "chunk 0 is malformed: neither steps nor cells");
+    let cells = vec![Value::Felt(Felt::ZERO); MAX_CHUNK_CELLS + 1];
+    let many = |body: &mut Body| *body = Body { runs: vec![Run { segment: 0, offset: 0, cells }], ..Body::default() };
+    assert_eq!(lie(many), "chunk 0 is malformed: more cells than a chunk may have");
+}
+
+#[test]
+fn lies_about_the_code_that_ran() {
+    // The kind, the first step, the number of steps, then the stretches: one, of the program, as long as there are steps.
+    let steps = Body::decode(&SHORT.0).expect("it is a chunk").trace.len();
+    let [low, high] = [(steps & 0x7f) as u8 | 0x80, (steps >> 7) as u8];
+    assert_eq!(SHORT.0[..8], [1, 0, low, high, 1, 0, low, high], "{steps} steps");
+    let told = |stretches: &[u8]| {
+        let bytes = [&SHORT.0[..4], stretches, &SHORT.0[8..]].concat();
+        assemble(&bytes).expect_err("it is refused").to_string()
+    };
+    let wrong = "chunk 0 is malformed: stretches of code that aren't those of its steps";
+    for stretches in [
+        &[0][..],
+        &[1, 0, low - 1, high],
+        &[1, 0, low, high + 1],
+        &[2, 0, low, high, 1, 0],
+        &[2, 0, 1, 0, low - 1, high],
+        &[2, 0, low, high, 1, 1],
+    ] {
+        assert_eq!(told(stretches), wrong, "{stretches:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! All of this unpacks, hashes or waits for the disk: call it off the async threads. A chunk is hashed when it comes, to see whether the
 //! operator sent what it said, and when it is read again, to see whether the disk kept it; the assembler's own hash serves for that.
 
-use super::ProverError;
+use super::error::ProverError;
 use shardwire_model::Hash;
 use shardwire_protocols::trace::{Chunk, MAX_CHUNK_RAW, MAX_CHUNK_WIRE};
 use shardwire_store::Artefacts;

@@ -2,7 +2,7 @@
 
 use shardwire_model::{Coded, life::Refusal};
 use shardwire_protocols::trace;
-use shardwire_proving::worker::{Fault, LocateError, ProveError};
+use shardwire_proving::worker::{DueTo, LocateError, ProveError};
 use shardwire_store::{ArtefactError, StoreError};
 use shardwire_witness::AssembleError;
 
@@ -70,9 +70,9 @@ pub enum ProverError {
 
 impl ProverError {
     /// Whose doing it is: the job's, or this machine's, which says nothing about the job.
-    pub(crate) const fn fault(&self) -> Fault {
+    pub(crate) const fn due_to(&self) -> DueTo {
         match self {
-            Self::Worker(error) => error.fault(),
+            Self::Worker(error) => error.due_to(),
             Self::Store(_)
             | Self::Artefact(_)
             | Self::Assemble(AssembleError::Write(_))
@@ -82,14 +82,14 @@ impl ProverError {
             | Self::LeaseEnded
             | Self::Later { .. }
             | Self::GivesWay
-            | Self::Life(_) => Fault::Machine,
+            | Self::Life(_) => DueTo::Machine,
             Self::Assemble(_)
             | Self::OtherRun
             | Self::GivenUp
             | Self::ChunkSize
             | Self::Over
             | Self::OtherWitness
-            | Self::Assembler => Fault::Job,
+            | Self::Assembler => DueTo::Job,
         }
     }
 

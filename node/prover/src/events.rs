@@ -1,8 +1,15 @@
 //! What happens at a prover.
 
-use shardwire_model::{Hash, PeerId, ShardId, Stage};
+use shardwire_model::{
+    Hash, PeerId, ShardId,
+    life::{AbortCause, Step},
+};
 use shardwire_telemetry::events;
 use std::time::Duration;
+
+fn is_outdated(end: &Step) -> bool {
+    *end == Step::Aborted { why: AbortCause::Outdated }
+}
 
 events! {
     pub room "prover";
@@ -52,6 +59,14 @@ events! {
     JobReturned = "job_returned" { job: Hash, code: &'static str, error: String, wait: Duration }
         => ERROR : (job = %job.short(), code, "the job is given back, it isn't to blame; trying again in {wait:?}: {error}");
 
+    /// The worker was asked whether it can be used again, and can't
+    WorkerMissing = "worker_missing" { code: &'static str, error: String, next_step: String, wait: Duration }
+        => WARN : (code, "looking again in {wait:?}: {error}. {next_step}");
+
+    /// What was fetched of a job that is over couldn't be removed
+    FetchedLeft = "fetched_left" { job: Hash, error: String }
+        => WARN : (job = %job.short(), "what was fetched can't be removed: {error}");
+
     /// Jobs are taken again after a trouble of this machine
     TroubleOver = "trouble_over" {}
         => INFO : ("taking jobs again");
@@ -73,12 +88,16 @@ events! {
         => ERROR : (job = %job.short(), code, "the job has failed: {error}");
 
     /// A job's shard is over
-    JobEnded = "job_ended" { job: Hash, how: Stage }
-        => INFO : (job = %job.short(), "the job is over: {how}");
+    JobEnded = "job_ended" { job: Hash, end: Step }
+        => INFO, WARN if (is_outdated(end)) : (job = %job.short(), "the job is over: {}{}", end.stage(), if is_outdated(end) { ", it is of an older layout" } else { "" });
 
     /// A settler settled a proof of this prover, and signed a receipt
     ReceiptKept = "receipt_kept" { job: Hash, settler: PeerId }
         => INFO : (job = %job.short(), settler = %settler.short(), "settled: receipt kept");
+
+    /// A settler signed a receipt for a proof of this prover, after another had said otherwise
+    ReceiptNotKept = "receipt_not_kept" { job: Hash, settler: PeerId, code: &'static str, error: String }
+        => WARN : (job = %job.short(), settler = %settler.short(), code, "receipt not kept: {error}");
 
     /// A settler disputed a proof of this prover
     ProofDisputed = "proof_disputed" { job: Hash, settler: PeerId, cause: String }

@@ -21,7 +21,7 @@ use shardwire_protocols::{
         Pulled, REPORT_EVERY, RefusalReason, ResumableJob, Trace, Working,
     },
 };
-use shardwire_proving::worker::Fault;
+use shardwire_proving::worker::DueTo;
 use shardwire_reputation::{Event, Work};
 use shardwire_store::records::{Figures, Job, KeptCause, Manifest, WireFelt};
 use shardwire_transport::{Connection, Initiator};
@@ -43,11 +43,11 @@ impl Prover {
     /// time: one of them asks, the others are at work.
     ///
     /// # Errors
-    /// [`ServeError`]: why the session ended early. What was fetched stays.
+    /// [`ServeError::Session`] if the session ends early, [`ServeError::Handler`] if this node can't go on. What was fetched stays.
     pub(crate) async fn work_for(self: &Arc<Self>, connection: &Connection) -> Result<(), ServeError> {
         let operator = connection.peer();
         // In one session with an operator at a time it is asked for a job: it might offer the same one in each.
-        let mut turn = Some(self.asking.take(operator).await);
+        let mut turn = Some(self.job_turns.take(operator).await);
         self.hands.wanted(operator).await;
         self.troubles.fit().await;
         let taken = match connection.open::<Trace>().await {
@@ -65,7 +65,7 @@ impl Prover {
     /// well when there is no use for a job. The turn to ask goes to others once there is a job.
     ///
     /// # Errors
-    /// [`ServeError`]: why the session ended early. What was fetched stays.
+    /// [`ServeError::Session`] if the session ends early, [`ServeError::Handler`] if this node can't go on. What was fetched stays.
     pub(crate) async fn take(
         self: &Arc<Self>,
         session: Initiator<Trace>,
@@ -77,7 +77,7 @@ impl Prover {
             if !self.troubles.is_fit() || !self.hands.wants(operator) {
                 return Ok(client.close().await?);
             }
-            client = match client.ready(&self.begun(operator)).await? {
+            client = match client.ready(&self.resumable_jobs(operator)).await? {
                 Next::Nothing(client) => client,
                 Next::Offered(offer, offered) => {
                     if let Err((reason, why)) = self.considered(operator, &offer).await {
@@ -131,7 +131,7 @@ impl Prover {
     }
 
     /// Jobs of this operator that aren't proven, and that may be gone on with now.
-    pub(super) fn begun(&self, operator: PeerId) -> Vec<ResumableJob> {
+    pub(super) fn resumable_jobs(&self, operator: PeerId) -> Vec<ResumableJob> {
         let jobs = self.jobs();
         let open = |known: &Known| {
             known.job.operator == operator && !known.life.has_reached(Stage::Proven) && !known.has_failed()
@@ -303,7 +303,7 @@ impl Prover {
         let working = fetch.stop().await?;
         match self.fetched(offer, ending, stream_ms()).await {
             Ok(()) => Ok(Ok(working)),
-            Err(error) if error.fault() != Fault::Job => Ok(Err(self.give_back(id, working, error).await)),
+            Err(error) if error.due_to() != DueTo::Job => Ok(Err(self.give_back(id, working, error).await)),
             Err(error) => {
                 self.give_up(id, &error).await.map_err(failed)?;
                 Ok(Err(working.abandon(error).await.map_err(Into::into)))

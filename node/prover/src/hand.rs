@@ -26,7 +26,7 @@ const IDLE_AFTER: Duration = Duration::from_secs(10);
 const QUOTA_HOLDS: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
-struct Held {
+struct HeldJob {
     operator: PeerId,
     /// When the last chunk came; none once the witness is whole.
     fetching: Option<Instant>,
@@ -36,7 +36,7 @@ struct Held {
 
 #[derive(Debug, Default)]
 struct Table {
-    held: BTreeMap<Hash, Held>,
+    held: BTreeMap<Hash, HeldJob>,
     /// Operators that lease no more than so many for now.
     quotas: BTreeMap<PeerId, (usize, Instant)>,
 }
@@ -73,7 +73,7 @@ impl Hands {
         }
         let asked_back = Arc::new(Notify::new());
         let held =
-            Held { operator, fetching: Some(Instant::now()), asked_back: asked_back.clone(), is_asked_back: false };
+            HeldJob { operator, fetching: Some(Instant::now()), asked_back: asked_back.clone(), is_asked_back: false };
         table.held.insert(job, held);
         Some(InHand { hands: self.clone(), job, asked_back })
     }

@@ -27,12 +27,14 @@ pub mod events;
 mod fetch;
 mod hand;
 mod lease;
+mod mend;
 mod offer;
 mod prove;
 mod retry;
 #[cfg(test)]
 mod segment_tests;
 mod services;
+mod status;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -42,7 +44,7 @@ mod workshop;
 
 pub use chunks::kept_chunk;
 pub use error::ProverError;
-use events::JobEnded;
+use events::{FetchedLeft, JobEnded};
 use hand::Hands;
 use lease::Leases;
 pub use retry::RetryError;
@@ -51,16 +53,16 @@ use shardwire_host::{
     history::{Advance as _, Lives as _},
 };
 use shardwire_model::{
-    Hash, PeerId, Role, SegmentId, Stage,
+    Hash, PeerId, SegmentId, Stage,
     life::{AbortCause, Life, Part, Step},
 };
-use shardwire_protocols::administration::ShardStatus;
 use shardwire_store::{
     Write,
-    records::{JOB_LEASES, JOBS, Job, KeptCause, SignedBytes},
+    records::{JOB_LEASES, JOBS, Job, SignedBytes},
 };
 use shardwire_telemetry::Events;
 use shardwire_transport::Backoff;
+pub use status::JobStatus;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
@@ -105,11 +107,11 @@ impl Known {
 
 /// Removes what was fetched of a job, which is of no use any more. Nobody waits for that.
 fn let_go(host: &Arc<Host>, id: Hash) {
-    let (artefacts, work) = (host.artefacts.clone(), host.work);
+    let (artefacts, work, events) = (host.artefacts.clone(), host.work, host.telemetry.events());
     host.tasks.spawn(async move {
         let removed = work.run(move || artefacts.remove_folder(&artefacts.job(id))).await;
         if let Some(Err(error)) = removed {
-            tracing::warn!(job = %id.short(), "what was fetched can't be removed: {error}");
+            events.emit(FetchedLeft { job: id, error: error.to_string() });
         }
     });
 }
@@ -117,15 +119,14 @@ fn let_go(host: &Arc<Host>, id: Hash) {
 /// Ends a job of an older layout: what was fetched is of another ABI, and no settler takes such a proof. Before the prover is at work.
 #[allow(clippy::disallowed_methods, reason = "before anything is served")]
 fn end_outdated(host: &Host, events: &Events<events::Room>, id: Hash, known: Known) -> Result<Known, ProverError> {
-    tracing::warn!(job = %id.short(), "aborting the job: it is of an older layout");
     let job = Job { fault: None, ..known.job };
-    let step = Step::Aborted { why: AbortCause::Outdated };
-    let (now, how) = (host.clock.now(), step.stage());
+    let end = Step::Aborted { why: AbortCause::Outdated };
+    let (now, step) = (host.clock.now(), end.clone());
     let life = host.store.write(|write| {
         write.put(&JOBS, &id, &job)?;
         write.advance::<ProverError>(&host.identity, now, part(id, &job), step)
     })?;
-    events.emit(JobEnded { job: id, how });
+    events.emit(JobEnded { job: id, end });
     Ok(Known { job, life })
 }
 
@@ -148,7 +149,7 @@ pub struct Prover {
     troubles: Arc<Troubles>,
     hands: Arc<Hands>,
     /// Of each operator, the turn to ask it for a job: in one session at a time.
-    asking: Turns<PeerId>,
+    job_turns: Turns<PeerId>,
     /// Proofs whose file was missing when it was last looked for.
     lost: Mutex<BTreeSet<Hash>>,
     changes: Arc<Changes>,
@@ -159,7 +160,7 @@ impl Prover {
     /// Reads every job; each goes on when its operator leases it again.
     ///
     /// # Errors
-    /// [`ProverError`] if store or disk can't be read or written.
+    /// [`ProverError::Store`] if the store can't be read or written, [`ProverError::Life`] if a job's history contradicts its record.
     pub fn resume(host: Arc<Host>, workshop: Arc<dyn Prove>) -> Result<Arc<Self>, ProverError> {
         let events = host.telemetry.events();
         let mut jobs = BTreeMap::new();
@@ -186,7 +187,7 @@ impl Prover {
             turn: tokio::sync::Semaphore::new(1),
             troubles: Troubles::new(),
             hands: Hands::new(),
-            asking: Turns::default(),
+            job_turns: Turns::default(),
             lost: Mutex::default(),
             changes: Arc::new(Changes::new()),
         };
@@ -254,7 +255,7 @@ impl Prover {
 
     /// Ends a job whose shard is over. What was fetched of it is of no use any more.
     async fn end(&self, id: Hash, end: Step) -> Result<(), ProverError> {
-        self.events.emit(JobEnded { job: id, how: end.stage() });
+        self.events.emit(JobEnded { job: id, end: end.clone() });
         self.troubles.forget(id);
         self.update(id, Some(end), |job| job.fault = None).await
     }
@@ -265,34 +266,6 @@ impl Prover {
         let _turn = self.changing.take(id).await;
         if let Some(known) = self.jobs().get_mut(&id) {
             change(&mut known.job);
-        }
-    }
-
-    /// How each shard is.
-    pub fn shards(&self) -> Vec<ShardStatus> {
-        let jobs: Vec<Known> = self.jobs().values().cloned().collect();
-        jobs.iter().map(|known| self.status(known)).collect()
-    }
-
-    fn status(&self, known: &Known) -> ShardStatus {
-        let job = &known.job;
-        let figures = &job.figures;
-        ShardStatus {
-            stage: known.stage().unwrap_or_default(),
-            prover: Some(self.host.identity.peer()),
-            steps: figures.steps,
-            chunks: figures.chunks,
-            witness_bytes_raw: figures.bytes_raw,
-            witness_bytes_wire: figures.bytes_wire,
-            stream_ms: figures.stream_ms,
-            prove_ms: figures.prove_ms,
-            prove_cpu_ms: figures.prove_cpu_ms,
-            prove_peak_bytes: figures.prove_peak_bytes,
-            proof: job.proof,
-            proof_bytes: figures.proof_bytes,
-            program_hash: Some(job.start.program),
-            error: job.fault.as_ref().map(KeptCause::cause),
-            ..ShardStatus::new(job.start.shard, Role::Prover, job.operator)
         }
     }
 }

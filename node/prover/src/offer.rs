@@ -1,17 +1,17 @@
-//! The prover offers its proofs to settlers, and keeps their verdicts.
+//! The prover offers its proofs to settlers, and keeps what they reply.
 
 use super::{
     Prover, ProverError,
-    events::{ProofDisputed, ProofLost, ProofUnwanted, ReceiptKept, VerdictPresumed},
+    events::{ProofDisputed, ProofLost, ProofUnwanted, ReceiptKept, ReceiptNotKept, VerdictPresumed},
 };
 use shardwire_host::signed;
 use shardwire_model::{
-    Hash, MAX_PROOF_BYTES, Mutation, PeerId, Stage,
+    Coded as _, Hash, MAX_PROOF_BYTES, Mutation, PeerId, Stage,
     life::{AbortCause, Step},
 };
 use shardwire_protocols::{
     Failure,
-    proof::{Handler, Leased, SkipReason, StoredProof, Verdict},
+    proof::{Handler, Leased, Reply, SkipReason, StoredProof},
 };
 use shardwire_reputation::{Blame, Breach, Event};
 use shardwire_store::{
@@ -86,13 +86,13 @@ impl Prover {
     }
 
     /// What a peer says about a proof that the World doesn't list as a settler: nothing. To sign such a thing is an offence.
-    fn presumed(&self, peer: PeerId, proof: Hash, verdict: &Verdict) {
+    fn presumed(&self, peer: PeerId, proof: Hash, reply: &Reply) {
         // It isn't asked once more.
         self.refused_by(peer, proof, None);
-        let signed = match verdict {
-            Verdict::Settled(_) => "receipt",
-            Verdict::Disputed(_) => "dispute",
-            Verdict::Skipped { .. } => return,
+        let signed = match reply {
+            Reply::Settled(_) => "receipt",
+            Reply::Disputed(_) => "dispute",
+            Reply::Skipped { .. } => return,
         };
         self.events.emit(VerdictPresumed { peer, proof, signed });
         self.host.peers.note(peer, &Event::Broke { breach: Breach::Presumption, blame: Blame::Peer });
@@ -121,31 +121,32 @@ impl Handler for Prover {
         }
     }
 
-    async fn verdict(&self, settler: PeerId, proof: Hash, verdict: Verdict) -> Result<(), Failure> {
+    async fn replied(&self, settler: PeerId, proof: Hash, reply: Reply) -> Result<(), Failure> {
         let job = self.jobs().iter().find(|(_, known)| known.job.proof == Some(proof)).map(|(id, _)| *id);
         let Some(job) = job else { return Ok(()) };
         if !self.counts(settler) {
-            self.presumed(settler, proof, &verdict);
+            self.presumed(settler, proof, &reply);
             return Ok(());
         }
-        match verdict {
-            Verdict::Settled(receipt) => {
-                self.events.emit(ReceiptKept { job, settler });
+        match reply {
+            Reply::Settled(receipt) => {
                 let receipt = signed::stored(&receipt);
                 let kept = self.update(job, Some(Step::Settled { proof: Some(proof) }), |job| {
                     job.receipt = Some(receipt);
                     job.fault = None;
                 });
                 match kept.await {
+                    Ok(()) => self.events.emit(ReceiptKept { job, settler }),
                     // Another settler has said otherwise, and one of them lies.
                     Err(ProverError::Life(refusal)) => {
-                        tracing::warn!(job = %job.short(), "receipt not kept: {refusal}")
+                        let (code, error) = (refusal.code(), refusal.to_string());
+                        self.events.emit(ReceiptNotKept { job, settler, code, error });
                     }
-                    kept => kept?,
+                    Err(error) => return Err(error.into()),
                 }
             }
             // One settler's word, and it may lie: the proof stays on offer to every other one.
-            Verdict::Disputed(dispute) => {
+            Reply::Disputed(dispute) => {
                 let cause = dispute.statement.cause.clone();
                 self.events.emit(ProofDisputed { job, settler, cause: cause.to_string() });
                 let dispute = signed::stored(&dispute);
@@ -158,7 +159,7 @@ impl Handler for Prover {
                 })
                 .await?;
             }
-            Verdict::Skipped { shard, reason, cause } => {
+            Reply::Skipped { shard, reason, cause } => {
                 self.events.emit(ProofUnwanted { shard, settler, cause: cause.to_string() });
                 let until = (reason == SkipReason::Pending).then(|| Instant::now() + OFFER_AGAIN);
                 self.refused_by(settler, proof, until);

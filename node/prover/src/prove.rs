@@ -9,7 +9,7 @@ use super::{
     trouble::IN_TROUBLE,
 };
 use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, Mutation, life::Step};
-use shardwire_proving::worker::{Fault, ProveError, Proved};
+use shardwire_proving::worker::{DueTo, ProveError, Proved};
 use shardwire_store::{
     ArtefactError, Artefacts, DiskError,
     records::{self, Job, KeptCause},
@@ -85,7 +85,7 @@ impl Prover {
                 }
                 Err(error) => error,
             };
-            if error.fault() != Fault::Job && !Mutation::LocalEndCounts.is_planted() {
+            if error.due_to() != DueTo::Job && !Mutation::LocalEndCounts.is_planted() {
                 return Err(error);
             }
             // It was asked and has answered: whatever was in its way is over.

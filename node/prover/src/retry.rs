@@ -61,7 +61,7 @@ impl Prover {
         for (id, stage) in &jobs {
             let failed = *stage == Some(Stage::Failed);
             let is_open = failed || matches!(stage, Some(Stage::Streaming | Stage::Proving));
-            let waited = is_open && self.troubles.again(*id);
+            let waited = is_open && self.troubles.end_waits(*id);
             if failed {
                 self.update(*id, None, |job| {
                     job.attempts = 0;

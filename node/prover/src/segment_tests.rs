@@ -46,8 +46,8 @@ async fn two_segments_of_a_shard_are_two_jobs_with_a_life_and_a_receipt_each() {
     // A receipt for the second one.
     let [settler, _] = settlers();
     let skipped = Cause::new("SW-SETTLER-005", "it is another job's");
-    let skip = proof::Verdict::Skipped { shard: segments[0].offer.shard, reason: SkipReason::OtherJob, cause: skipped };
-    prover.verdict(settler.peer(), proofs[0], skip).await.unwrap();
+    let skip = proof::Reply::Skipped { shard: segments[0].offer.shard, reason: SkipReason::OtherJob, cause: skipped };
+    prover.replied(settler.peer(), proofs[0], skip).await.unwrap();
     let signs = settler.clone();
     ask(&prover, &settler, |offered| async move {
         assert_eq!(offered.announcement().statement.ready.segment, 1);

@@ -11,7 +11,7 @@ use shardwire_host::{
 use shardwire_model::{Cause, Felt, Output, ShardId, ShardStart, Timestamp, life::AbortCause, state_commitment};
 use shardwire_protocols::{
     Failure, Signed,
-    proof::{self, Handler as _, SkipReason, Verdict},
+    proof::{self, Handler as _, Reply, SkipReason},
     trace::{
         Chunk, ChunkAnswer, DeclineReason, Ending, Finished, Grant, Handler, JobOffer, LeaseTerms, Progress,
         Progressed, RefusalReason, Refused, ResumableJob, Trace, job_id, serve,
@@ -219,7 +219,7 @@ pub(super) fn meet(prover: &Arc<Prover>, operator: &Arc<Operator>) -> [tokio::ta
     [
         tokio::spawn(async move {
             prover.troubles.fit().await;
-            let mut turn = Some(prover.asking.take(consumer.peer()).await);
+            let mut turn = Some(prover.job_turns.take(consumer.peer()).await);
             drop(prover.take(consumer, &mut turn).await);
         }),
         tokio::spawn(async move { drop(serve(producer, &*operator).await) }),
@@ -349,7 +349,7 @@ async fn a_job_whose_shard_was_aborted_ends_and_is_open_no_longer() {
     sessions.iter().for_each(tokio::task::JoinHandle::abort);
     prover.at_work.set(job, tokio::time::Instant::now());
     worker_ends(&pid).await;
-    assert_eq!(prover.begun(identities()[1].peer()).len(), 1);
+    assert_eq!(prover.resumable_jobs(identities()[1].peer()).len(), 1);
 
     operator.aborted.store(true, Ordering::SeqCst);
     let sessions = meet(&prover, &operator);
@@ -357,7 +357,7 @@ async fn a_job_whose_shard_was_aborted_ends_and_is_open_no_longer() {
     sessions.iter().for_each(tokio::task::JoinHandle::abort);
     let told = Step::Aborted { why: AbortCause::Told { by: identities()[1].peer() } };
     assert_eq!(prover.job(job).unwrap().life.steps().last(), Some(&told));
-    assert_eq!(prover.begun(identities()[1].peer()), []);
+    assert_eq!(prover.resumable_jobs(identities()[1].peer()), []);
     // The witness goes.
     while prover.host.artefacts.job(job).exists() {
         sleep(LOOK_EVERY).await;
@@ -385,13 +385,13 @@ async fn only_a_settler_of_the_world_ends_a_job_that_is_proven() {
     let folder = tempfile::tempdir().unwrap();
     let (prover, _tasks, [job, proof], shard) = proven(folder.path()).await;
     let late = Cause::new("SW-SETTLER-004", "the shard is settled by another proof");
-    let skipped = || Verdict::Skipped { shard, reason: SkipReason::Settled, cause: late.clone() };
-    prover.verdict(stranger, proof, skipped()).await.unwrap();
+    let skipped = || Reply::Skipped { shard, reason: SkipReason::Settled, cause: late.clone() };
+    prover.replied(stranger, proof, skipped()).await.unwrap();
     assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven), "a stranger's word counts for the stranger");
     assert!(prover.proof_for(settler).await.unwrap().is_some() && prover.proof_for(stranger).await.unwrap().is_none());
     // Not signed: it is of no use, and no offence.
     assert!(matches!(prover.host.peers.standing(stranger), Standing::Admitted(_)));
-    prover.verdict(settler, proof, skipped()).await.unwrap();
+    prover.replied(settler, proof, skipped()).await.unwrap();
     assert_eq!(prover.job(job).unwrap().life.steps().last(), Some(&Step::Settled { proof: None }));
     assert!(prover.proof_for(Identity::from_secret(&[1; 32]).peer()).await.unwrap().is_none());
 }
@@ -428,9 +428,9 @@ async fn a_receipt_or_dispute_of_a_fresh_key_suppresses_nothing_and_costs_its_si
     let receipt = Signed::by(&stranger, proof::Settlement { shard, segment, proof, settled_at });
     let cause = Cause::new("SW-PROOF-999", "it is not for you");
     let dispute = Signed::by(&another, proof::Objection { shard, segment, proof, cause });
-    for (peer, verdict) in [(&stranger, Verdict::Settled(receipt)), (&another, Verdict::Disputed(dispute))] {
+    for (peer, reply) in [(&stranger, Reply::Settled(receipt)), (&another, Reply::Disputed(dispute))] {
         assert!(prover.proof_for(peer.peer()).await.unwrap().is_none(), "it isn't even offered the proof");
-        prover.verdict(peer.peer(), proof, verdict).await.unwrap();
+        prover.replied(peer.peer(), proof, reply).await.unwrap();
     }
     for liar in [&stranger, &another] {
         assert!(matches!(prover.host.peers.standing(liar.peer()), Standing::Banned { .. }));
@@ -459,7 +459,7 @@ async fn a_proof_whose_settlement_is_pending_is_offered_again() {
     let folder = tempfile::tempdir().unwrap();
     let (prover, _tasks, [job, proof], shard) = proven(folder.path()).await;
     let cause = Cause::new("SW-SETTLER-008", "its settlement is pending");
-    prover.verdict(settler, proof, Verdict::Skipped { shard, reason: SkipReason::Pending, cause }).await.unwrap();
+    prover.replied(settler, proof, Reply::Skipped { shard, reason: SkipReason::Pending, cause }).await.unwrap();
     assert_eq!(prover.job(job).unwrap().stage(), Some(Stage::Proven));
     assert!(prover.proof_for(settler).await.unwrap().is_none());
     sleep(Duration::from_secs(16)).await;
@@ -476,7 +476,7 @@ async fn while_the_disk_takes_its_time_others_are_served_and_a_receipt_is_kept_a
 
     let held = HeldCommits::of(&prover.host.store);
     let (keeps, its) = (prover.clone(), settler.peer());
-    let session = tokio::spawn(async move { keeps.verdict(its, proof, Verdict::Settled(receipt)).await });
+    let session = tokio::spawn(async move { keeps.replied(its, proof, Reply::Settled(receipt)).await });
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }

@@ -2,17 +2,17 @@
 //!
 //! Each ends an attempt, and never a job. The lease is given back at once, so that another prover may have the job meanwhile. This prover takes no
 //! job until a wait has passed that is longer after each further trouble in a row ([`WAITS`]), and looks then whether its worker answers. A
-//! [limit](Fault::Limit) that a job exceeds keeps that job away alone, and for longer ([`LIMIT_WAITS`]).
+//! [limit](DueTo::Limit) that a job exceeds keeps that job away alone, and for longer ([`LIMIT_WAITS`]).
 //!
 //! Until the worker has done its work, or the job that it happened with is over, the node isn't ready: [`Troubles::shortfall`] says why. A worker that couldn't
 //! be used is forgiven as soon as it answers. Nothing of this is stored: a restarted prover tries again at once.
 //!
 //! Bounds: one trouble is known at a time; [`MAX_LIMITED`] jobs wait.
 
-use super::{Prover, ProverError, events::TroubleOver};
+use super::error::ProverError;
 use shardwire_host::{Changes, Randomness};
 use shardwire_model::{Coded, Hash};
-use shardwire_proving::worker::Fault;
+use shardwire_proving::worker::DueTo;
 use shardwire_telemetry::Shortfall;
 use shardwire_transport::{Backoff, backoff::Waits};
 use std::{
@@ -77,14 +77,14 @@ impl Troubles {
     }
 
     /// Notes that an attempt ended by no fault of the job; how long the prover, or the job, waits now.
-    fn note(&self, job: Option<Hash>, fault: Fault, trouble: &ProverError, randomness: &Randomness) -> Duration {
+    pub(super) fn note(&self, job: Option<Hash>, trouble: &ProverError, randomness: &Randomness) -> Duration {
         let shortfall =
             Shortfall { code: trouble.code().to_owned(), why: trouble.to_string(), next_step: trouble.next_step() };
         let state = &mut *self.state();
         // That the worker can't be used at all has nothing to do with the job.
         let with = job.filter(|_| !trouble.is_of_the_worker_itself());
         state.present = Some(Trouble { shortfall, job: with, of_disk: trouble.is_of_disk() });
-        if let (Fault::Limit, Some(job)) = (fault, job)
+        if let (DueTo::Limit, Some(job)) = (trouble.due_to(), job)
             && (state.limited.len() < MAX_LIMITED || state.limited.contains_key(&job))
         {
             let limited = state
@@ -120,7 +120,7 @@ impl Troubles {
     }
 
     /// A person wants a job tried again: no wait stands in its way. Whether one did.
-    pub(super) fn again(&self, job: Hash) -> bool {
+    pub(super) fn end_waits(&self, job: Hash) -> bool {
         let forgotten = self.forget(job);
         let state = &mut *self.state();
         state.waits = None;
@@ -145,60 +145,41 @@ impl Troubles {
         self.state().limited.get(&job).is_some_and(|limited| Instant::now() < limited.until)
     }
 
+    /// Whether somebody has to look after the worker from now on, and nobody does yet.
+    pub(super) fn is_to_be_tended(&self) -> bool {
+        let mut state = self.state();
+        state.until.is_some() && !std::mem::replace(&mut state.is_tended, true)
+    }
+
+    /// Waits until it is time to look whether the worker answers.
+    pub(super) async fn wait(&self) {
+        loop {
+            let changed = self.changes.next();
+            let Some(until) = self.state().until else { return };
+            tokio::select! { biased;
+                () = changed => {}
+                () = sleep_until(until) => return,
+            }
+        }
+    }
+
+    /// The worker answers: jobs are taken again, unless another trouble came while it was asked. Whether they are.
+    pub(super) fn end(&self) -> bool {
+        let state = &mut *self.state();
+        if state.until.is_some_and(|until| Instant::now() < until) {
+            return false;
+        }
+        (state.until, state.is_tended) = (None, false);
+        // The worker itself was it, and it is here.
+        state.present.take_if(|trouble| trouble.job.is_none());
+        self.changes.announce();
+        true
+    }
+
     /// What isn't told by another condition.
     pub(super) fn shortfall(&self) -> Option<Shortfall> {
         let state = self.state();
         state.present.as_ref().filter(|trouble| !trouble.of_disk).map(|trouble| trouble.shortfall.clone())
-    }
-}
-
-impl Prover {
-    /// Notes an attempt that ended by no fault of its job, and looks after the worker from now on. How long the prover, or the job, waits.
-    pub(super) fn trouble(self: &Arc<Self>, job: Option<Hash>, error: &ProverError) -> Duration {
-        let wait = self.troubles.note(job, error.fault(), error, &self.host.randomness);
-        let first = {
-            let mut state = self.troubles.state();
-            state.until.is_some() && !std::mem::replace(&mut state.is_tended, true)
-        };
-        if first {
-            let prover = self.clone();
-            self.host.tasks.spawn(async move { prover.mend().await });
-        }
-        wait
-    }
-
-    /// Waits, looks whether the worker answers, and lets jobs be taken again once it does.
-    async fn mend(self: Arc<Self>) {
-        loop {
-            let until = self.troubles.state().until;
-            if let Some(until) = until {
-                let changed = self.troubles.changes.next();
-                tokio::select! { biased;
-                    () = changed => continue,
-                    () = sleep_until(until) => {}
-                }
-            }
-            if let Err(error) = self.workshop.answers().await {
-                let error = ProverError::NoWorker(error);
-                let wait = self.troubles.note(None, Fault::Machine, &error, &self.host.randomness);
-                tracing::warn!(code = error.code(), "looking again in {wait:?}: {error}. {}", error.next_step());
-                continue;
-            }
-            {
-                let state = &mut *self.troubles.state();
-                // Another trouble may have come while the worker was asked.
-                if state.until.is_some_and(|until| Instant::now() < until) {
-                    continue;
-                }
-                (state.until, state.is_tended) = (None, false);
-                // The worker itself was it, and it is here.
-                state.present.take_if(|trouble| trouble.job.is_none());
-            }
-            self.events.emit(TroubleOver {});
-            self.troubles.changes.announce();
-            self.changes.announce();
-            return;
-        }
     }
 }
 
@@ -211,7 +192,7 @@ mod tests {
 
     fn note(troubles: &Troubles, job: Hash, error: ProveError) -> Duration {
         let error = ProverError::Worker(error);
-        troubles.note(Some(job), error.fault(), &error, &Randomness::from_seed(1))
+        troubles.note(Some(job), &error, &Randomness::from_seed(1))
     }
 
     fn killed() -> ProveError {

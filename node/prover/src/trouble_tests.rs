@@ -186,7 +186,10 @@ async fn a_job_whose_witness_is_refused_three_times_has_failed_until_it_is_tried
     sessions.iter().for_each(tokio::task::JoinHandle::abort);
 
     assert_eq!(prover.retry(shard).await.unwrap(), 1);
-    assert_eq!((prover.shards()[0].stage, prover.begun(operator.offer.start.operator).len()), (Stage::Proving, 1));
+    assert_eq!(
+        (prover.shards()[0].stage, prover.resumable_jobs(operator.offer.start.operator).len()),
+        (Stage::Proving, 1)
+    );
     let not_failed = said(prover.retry(shard).await.unwrap_err());
     assert!(not_failed.starts_with("SW-PROVER-014 nothing of shard 0x"), "{not_failed}");
     assert!(not_failed.ends_with(" is given up here: its job is proving | Nothing: it goes on by itself, or is over."));

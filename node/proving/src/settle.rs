@@ -98,7 +98,8 @@ impl Coded for OutputMismatch {
 /// Compares a verified output, and the program that the proof is of, with the shard that was started.
 ///
 /// # Errors
-/// [`OutputMismatch`] if it is of another program, shard, segment or state, or settles anything but the settlement list, entry by entry.
+/// [`OutputMismatch::Program`], [`OutputMismatch::Echo`], [`OutputMismatch::Shard`], [`OutputMismatch::Segment`] or [`OutputMismatch::Before`] if it is of another program,
+/// shard, segment or state; [`OutputMismatch::Update`] if it settles anything but the settlement list, entry by entry.
 pub fn check_output(program: Felt, output: &Output, expected: &Expected<'_>) -> Result<(), OutputMismatch> {
     let start = expected.start;
     if program != start.program {

@@ -4,13 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use shardwire_model::Coded;
-use shardwire_proving::worker::{LocateError, Places, Worker, locate_in};
+use shardwire_proving::worker::{LocateError, Worker, WorkerPaths, locate_in};
 
 fn workers() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workers")
 }
 
-fn find(places: &Places) -> Result<Worker, LocateError> {
+fn find(places: &WorkerPaths) -> Result<Worker, LocateError> {
     locate_in(places)
 }
 
@@ -21,24 +21,25 @@ fn path_of(folders: &[&Path]) -> Option<std::ffi::OsString> {
 #[test]
 fn the_named_one_comes_first_then_beside_then_the_path() {
     let good = workers();
-    let named = Places {
+    let named = WorkerPaths {
         named: Some(good.join("stwo-worker")),
         beside: Some(good.join("stale")),
         path: path_of(&[&good.join("other")]),
         built: None,
     };
     assert_eq!(find(&named).unwrap().path(), good.join("stwo-worker"));
-    let beside = Places { named: None, beside: Some(good.clone()), ..named };
+    let beside = WorkerPaths { named: None, beside: Some(good.clone()), ..named };
     assert_eq!(find(&beside).unwrap().path(), good.join("stwo-worker"));
     let empty = tempfile::tempdir().unwrap();
-    let on_path = Places { beside: Some(empty.path().into()), path: path_of(&[empty.path(), &good]), ..beside };
+    let on_path = WorkerPaths { beside: Some(empty.path().into()), path: path_of(&[empty.path(), &good]), ..beside };
     let found = find(&on_path).unwrap();
     assert_eq!((found.name(), found.version()), ("fake", "0.0.0"));
 }
 
 #[test]
 fn a_name_that_leads_nowhere_is_not_passed_over() {
-    let places = Places { named: Some("/nowhere/stwo-worker".into()), beside: Some(workers()), ..Places::default() };
+    let places =
+        WorkerPaths { named: Some("/nowhere/stwo-worker".into()), beside: Some(workers()), ..WorkerPaths::default() };
     let error = find(&places).unwrap_err();
     assert_eq!(error.code(), "SW-WORKER-102");
     assert_eq!(error.to_string(), "SHARDWIRE_STWO_WORKER names /nowhere/stwo-worker, and there is no such file");
@@ -47,7 +48,7 @@ fn a_name_that_leads_nowhere_is_not_passed_over() {
 
 #[test]
 fn no_worker_anywhere_says_what_to_do() {
-    let error = find(&Places::default()).unwrap_err();
+    let error = find(&WorkerPaths::default()).unwrap_err();
     assert_eq!((error.code(), error.to_string().as_str()), ("SW-WORKER-101", "there is no prover worker"));
     assert!(error.next_step().contains("set SHARDWIRE_STWO_WORKER"), "{}", error.next_step());
     let command = "`cargo run --release -p shardwire-worker-build` builds it";
@@ -57,21 +58,21 @@ fn no_worker_anywhere_says_what_to_do() {
 #[test]
 fn in_a_checkout_the_built_one_comes_last_and_it_lies_where_it_is_built() {
     let good = workers();
-    let built = Places { built: Some(good.join("stwo-worker")), ..Places::default() };
+    let built = WorkerPaths { built: Some(good.join("stwo-worker")), ..WorkerPaths::default() };
     assert_eq!(find(&built).unwrap().path(), good.join("stwo-worker"));
-    let beside = Places { beside: Some(good.join("stale")), ..built };
+    let beside = WorkerPaths { beside: Some(good.join("stale")), ..built };
     assert_eq!(find(&beside).unwrap_err().code(), "SW-WORKER-104");
-    let unbuilt = Places { built: Some(good.join("none")), ..Places::default() };
+    let unbuilt = WorkerPaths { built: Some(good.join("none")), ..WorkerPaths::default() };
     assert_eq!(find(&unbuilt).unwrap_err().code(), "SW-WORKER-101");
 
     let checkout = shardwire_worker_build::checkout().unwrap();
-    assert_eq!(Places::of_process().built, Some(shardwire_worker_build::place(&checkout).unwrap()));
+    assert_eq!(WorkerPaths::of_process().built, Some(shardwire_worker_build::place(&checkout).unwrap()));
 }
 
 #[test]
 fn another_program_of_that_name_is_no_worker() {
     let folder = workers().join("other");
-    let error = find(&Places { beside: Some(folder.clone()), ..Places::default() }).unwrap_err();
+    let error = find(&WorkerPaths { beside: Some(folder.clone()), ..WorkerPaths::default() }).unwrap_err();
     assert_eq!(error.code(), "SW-WORKER-103");
     let program = folder.join("stwo-worker");
     assert_eq!(
@@ -86,7 +87,7 @@ fn another_program_of_that_name_is_no_worker() {
 #[test]
 fn a_worker_of_another_release_is_refused() {
     let folder = workers().join("stale");
-    let error = find(&Places { beside: Some(folder.clone()), ..Places::default() }).unwrap_err();
+    let error = find(&WorkerPaths { beside: Some(folder.clone()), ..WorkerPaths::default() }).unwrap_err();
     assert_eq!(error.code(), "SW-WORKER-104");
     assert_eq!(
         error.to_string(),

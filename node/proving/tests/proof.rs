@@ -12,7 +12,7 @@ use shardwire_program::rules::{self, execute};
 use shardwire_proving::{
     settle::{Expected, check_output},
     verify::{Proven, Verifier, VerifyError},
-    worker::{LocateError, Places, ProveRequest, Worker, locate_in, prove},
+    worker::{LocateError, ProveRequest, Worker, WorkerPaths, locate_in, prove},
 };
 use shardwire_witness as witness;
 use std::{path::Path, sync::OnceLock, time::Duration};
@@ -59,7 +59,7 @@ fn real() -> &'static Real {
 
 fn worker() -> &'static Worker {
     static WORKER: OnceLock<Worker> = OnceLock::new();
-    WORKER.get_or_init(|| match locate_in(&Places { built: None, ..Places::of_process() }) {
+    WORKER.get_or_init(|| match locate_in(&WorkerPaths { built: None, ..WorkerPaths::of_process() }) {
         Err(LocateError::Missing) => {
             let checkout = shardwire_worker_build::checkout().unwrap();
             Worker::at(&shardwire_worker_build::build(&checkout, &mut |line| eprintln!("{line}")).unwrap()).unwrap()

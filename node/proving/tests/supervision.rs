@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use shardwire_model::Coded;
-use shardwire_proving::worker::{Fault, ProveError, ProveRequest, Proved, Worker, WorkerEvent, prove};
+use shardwire_proving::worker::{DueTo, ProveError, ProveRequest, Proved, Worker, WorkerEvent, prove};
 
 /// Longer than any of the scripts takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -100,8 +100,8 @@ async fn a_worker_that_gives_up_is_quoted() {
 async fn only_a_refusal_in_so_many_words_is_the_jobs_and_all_else_is_this_machines() {
     let text = "the prover worker refuses the witness: the run is too large for one proof (SW-WORKER-004)";
     ends_in("refuses", "SW-PROVE-012", text).await;
-    let fault = async |name| job(name).run().await.unwrap_err().fault();
-    assert_eq!(fault("refuses").await, Fault::Job);
+    let due_to = async |name| job(name).run().await.unwrap_err().due_to();
+    assert_eq!(due_to("refuses").await, DueTo::Job);
     for name in [
         "refuses-and-is-killed",
         "refuses-half",
@@ -117,9 +117,9 @@ async fn only_a_refusal_in_so_many_words_is_the_jobs_and_all_else_is_this_machin
         "writes-nothing",
         "writes-too-much",
     ] {
-        assert_eq!(fault(name).await, Fault::Machine, "{name}");
+        assert_eq!(due_to(name).await, DueTo::Machine, "{name}");
     }
-    assert_eq!(fault("runs-out-of-memory").await, Fault::Limit);
+    assert_eq!(due_to("runs-out-of-memory").await, DueTo::Limit);
 }
 
 /// A fixed bug: Ctrl-C in a terminal, or a service manager's signal to the group, ended the proof with the node's, as if the job were to blame.
@@ -241,8 +241,8 @@ async fn a_worker_that_hangs_is_ended_at_its_deadline() {
     let job = job("hangs");
     let error = job.run().await.unwrap_err();
     assert_eq!(
-        (error.code(), error.to_string().as_str(), error.fault()),
-        ("SW-PROVE-006", "the prover worker wasn't done within 120 s", Fault::Limit)
+        (error.code(), error.to_string().as_str(), error.due_to()),
+        ("SW-PROVE-006", "the prover worker wasn't done within 120 s", DueTo::Limit)
     );
     assert!(error.next_step().contains("raise worker.deadline_s"), "{}", error.next_step());
 }

@@ -1,5 +1,6 @@
 //! What a settler can't do, and what it refuses of a proof.
 
+use shardwire_host::clock::ALONE_AFTER;
 use shardwire_model::life::Ended;
 use shardwire_model::{
     Coded, OutputError, ShardId,
@@ -49,6 +50,9 @@ pub enum SettlerError {
     /// A shard's deadline would be by a wrong date, and fixed for ever.
     #[error("most peers of this settler contradict its date, and the shard's deadline would be by it")]
     Date,
+    /// The same, of a date that nobody has confirmed who could.
+    #[error("no peer that this settler names has confirmed its date yet, and the shard's deadline would be by it")]
+    Unconfirmed,
     /// A shard can't get there.
     #[error(transparent)]
     Life(#[from] life::Refusal),
@@ -66,6 +70,7 @@ impl Coded for SettlerError {
             Self::Verifier => "SW-SETTLER-001",
             Self::Timeout { .. } => "SW-SETTLER-007",
             Self::Date => "SW-SETTLER-010",
+            Self::Unconfirmed => "SW-SETTLER-011",
             Self::Life(refusal) => refusal.code(),
         }
     }
@@ -81,6 +86,10 @@ impl Coded for SettlerError {
             Self::Verifier => "Nothing was applied; the proof is fetched again. Report it if it repeats.".into(),
             Self::Timeout { .. } => "Give a time within these bounds, or none for the node's own.".into(),
             Self::Date => "Set the clock of the settler's system, or of its peers: `shardwire status` shows which is apart. Nothing was started.".into(),
+            Self::Unconfirmed => format!(
+                "Start the shard again when one of them is connected, or {} minutes after this settler was started: it goes by its own date then. Nothing was started.",
+                ALONE_AFTER.as_secs() / 60
+            ),
             Self::Life(refusal) => refusal.next_step(),
         }
     }

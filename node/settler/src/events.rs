@@ -36,6 +36,14 @@ events! {
         by { reason: Reason = (*reason).into() }
         => WARN : (shard = %shard.short(), ?reason, "shard aborted");
 
+    /// A shard whose deadline has passed couldn't be aborted; it is tried again
+    AbortFailed = "abort_failed" { shard: ShardId, code: &'static str, error: String }
+        => ERROR : (shard = %shard.short(), code, "can't abort what has timed out, trying again: {error}");
+
+    /// What the World decided about a shard couldn't be taken in; it is tried again
+    CatchUpFailed = "catch_up_failed" { shard: ShardId, code: &'static str, error: String }
+        => WARN : (shard = %shard.short(), code, "can't catch up with the World, trying again: {error}");
+
     /// An operator accepted a shard
     ShardAccepted = "shard_accepted" { shard: ShardId, operator: PeerId, epoch: u64 }
         => INFO : (shard = %shard.short(), operator = %operator.short(), epoch, "operator accepts the shard");
@@ -47,6 +55,10 @@ events! {
     /// An operator leased one job to two provers under one epoch
     LeasesContradict = "leases_contradict" { job: Hash, operator: PeerId, epoch: u64 }
         => WARN : (job = %job.short(), operator = %operator.short(), epoch, "the operator leased one job to two provers at once");
+
+    /// A lease isn't compared with others of its job: as many as are remembered were shown before
+    LeaseNotCompared = "lease_not_compared" { job: Hash, epoch: u64 }
+        => DEBUG : (job = %job.short(), epoch, "more leases of one job than are compared");
 
     /// A proof that is announced isn't fetched: its shard is over, unknown, or another one's
     ProofUnwanted = "proof_unwanted" { shard: ShardId, prover: PeerId, why: String }

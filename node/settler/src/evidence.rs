@@ -35,7 +35,7 @@ impl Verifier for Checking<'_> {
 /// What a piece shows, if it is about a job of one of these programs.
 ///
 /// # Errors
-/// [`NoEvidence`], as a check with the last of them says it.
+/// [`NoEvidence::OtherJob`] if it is about a job of none of them, else as [`Accusation::check`] says it.
 pub fn check(
     piece: &Accusation,
     verify: &dyn Verify,

@@ -8,7 +8,7 @@ use shardwire_model::life::Ended;
 use shardwire_model::{Cause, PeerId, SegmentId, ShardId, Stage, life::Step};
 use shardwire_protocols::{
     Failure, Signed,
-    handoff::{Acceptance, Answer, Assign, Closed, Handler, Judged, Judgement, MAX_KNOWN, Outcome, Told},
+    handoff::{Acceptance, Answer, Assign, Closed, Handler, KnownVerdict, MAX_KNOWN, Outcome, ProofVerdict, Verdict},
 };
 use shardwire_store::{
     Write,
@@ -24,7 +24,7 @@ impl Settler {
         &self,
         operator: PeerId,
         known: &[ShardId],
-        judged: &[Told],
+        verdicts: &[KnownVerdict],
     ) -> Result<Option<Answer>, SettlerError> {
         for shard in known {
             let outcome = match self.ended(*shard)? {
@@ -35,8 +35,8 @@ impl Settler {
             return Ok(Some(Answer::Closed(Closed { shard: *shard, outcome })));
         }
         for shard in known {
-            if let Some(news) = self.judged(*shard)?.filter(|news| !judged.contains(&news.told())) {
-                return Ok(Some(Answer::Judged(news)));
+            if let Some(news) = self.verdict(*shard)?.filter(|news| !verdicts.contains(&news.known())) {
+                return Ok(Some(Answer::Verdict(news)));
             }
         }
         let open = self.world.open_shards(operator, None, MAX_KNOWN).await?;
@@ -54,13 +54,13 @@ impl Settler {
         Ok(Some(Answer::Assign(Box::new(Assign { start: record.start, values: record.values, epoch, expires }))))
     }
 
-    /// What the latest proof of a shard was found to be.
-    fn judged(&self, shard: ShardId) -> Result<Option<Judged>, SettlerError> {
-        let verdict = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?;
-        Ok(verdict.map(|verdict| {
-            let disputed = |fault: KeptCause| Judgement::Disputed { cause: fault.cause() };
-            let judgement = verdict.fault.map_or(Judgement::Verified, disputed);
-            Judged { shard, proof: verdict.proof, judgement }
+    /// The verdict on the latest proof of a shard.
+    fn verdict(&self, shard: ShardId) -> Result<Option<ProofVerdict>, SettlerError> {
+        let kept = self.host.store.get(&VERDICTS, &SegmentId::first(shard))?;
+        Ok(kept.map(|kept| {
+            let disputed = |fault: KeptCause| Verdict::Disputed { cause: fault.cause() };
+            let verdict = kept.fault.map_or(Verdict::Verified, disputed);
+            ProofVerdict { shard, proof: kept.proof, verdict }
         }))
     }
 
@@ -81,11 +81,11 @@ impl Settler {
 }
 
 impl Handler for Settler {
-    async fn next(&self, operator: PeerId, known: &[ShardId], judged: &[Told]) -> Result<Answer, Failure> {
+    async fn next(&self, operator: PeerId, known: &[ShardId], verdicts: &[KnownVerdict]) -> Result<Answer, Failure> {
         let changes = self.assignments.of(operator);
         loop {
             let changed = changes.next();
-            if let Some(answer) = self.answer(operator, known, judged).await? {
+            if let Some(answer) = self.answer(operator, known, verdicts).await? {
                 return Ok(answer);
             }
             changed.await;

@@ -27,7 +27,7 @@ impl Judge {
     /// off the async threads.
     ///
     /// # Errors
-    /// [`Objection`]: which check failed.
+    /// [`Objection::Verify`], [`Objection::Output`] or [`Objection::Mismatch`]: which check failed.
     pub(crate) fn check(
         &self,
         bytes: &[u8],

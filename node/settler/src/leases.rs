@@ -4,7 +4,10 @@
 //! Only leases of the World's own jobs by their own operators are looked at, so only the operator of the shard could fill this. Bound:
 //! [`MAX_SEEN`] a job; those that don't fit are not compared.
 
-use super::{Settler, SettlerError, events::LeasesContradict};
+use super::{
+    Settler, SettlerError,
+    events::{LeaseNotCompared, LeasesContradict},
+};
 use shardwire_host::signed;
 use shardwire_model::{Hash, PeerId, SegmentId};
 use shardwire_protocols::{
@@ -50,7 +53,7 @@ impl Settler {
                 }
             }
             Seen::Now => {}
-            Seen::TooMany => tracing::debug!(job = %job.short(), epoch, "more leases of one job than are compared"),
+            Seen::TooMany => self.events.emit(LeaseNotCompared { job, epoch }),
         }
         Ok(())
     }

@@ -13,12 +13,11 @@
 //! Bounds: one note a shard; [`MAX_REFUSED`] refusals are remembered, for those who ask later.
 
 mod catching_up;
-mod deadlines;
+mod date;
 mod outdated;
 mod tend;
 
 use super::{Settler, SettlerError, error::Objection};
-pub(super) use deadlines::Deadlines;
 use shardwire_host::{
     Turn,
     history::{Advance as _, Lives as _},
@@ -91,7 +90,7 @@ impl Settler {
                     continue;
                 }
                 if let Some(Step::Started { deadline, .. }) = self.life(open.shard)?.step(Stage::Started) {
-                    self.expect_taken_up(open.shard, *deadline);
+                    self.deadlines.note_taken_up(open.shard, *deadline);
                 }
             }
         }
@@ -115,7 +114,7 @@ impl Settler {
         self.advance_at(shard, step, self.host.clock.now(), with).await
     }
 
-    /// Notes what is about to be done in the World, with what belongs to that. From then on it is done, whoever waits for it; nobody else has the turn
+    /// Notes what is about to be done in the World, with what belongs to that. From then on it is done, also if nobody waits for it any more; nobody else has the turn
     /// before the note is durable.
     async fn intend(
         self: &Arc<Self>,
@@ -132,7 +131,7 @@ impl Settler {
         let notes = async move {
             it.host.store.commit(changes).await?;
             if let Intent::Start { deadline, .. } = intent {
-                it.expect(shard, deadline);
+                it.note_deadline(shard, deadline);
             }
             it.changes.announce();
             drop(has_turn);
@@ -144,8 +143,8 @@ impl Settler {
     /// Starts a shard: escrow moves, locks are taken, its operator is told. Without a time-out the configured one counts.
     ///
     /// # Errors
-    /// [`SettlerError::Refused`] if the World refuses, [`SettlerError::Timeout`] if the time-out is none, [`SettlerError::Date`] if this settler's date is
-    /// contradicted; then nothing has moved.
+    /// [`SettlerError::Refused`] if the World refuses, [`SettlerError::Timeout`] if the time-out is none, [`SettlerError::Date`] or
+    /// [`SettlerError::Unconfirmed`] if this settler's date is not to be relied on; then nothing has moved.
     /// [`SettlerError::Pending`] if the World hasn't decided yet: it will.
     pub async fn start(
         self: &Arc<Self>,

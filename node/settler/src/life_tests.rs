@@ -12,8 +12,8 @@ use shardwire_host::{
 use shardwire_model::life::AbortReason;
 use shardwire_model::life::Ended;
 use shardwire_model::{
-    AccountId, AccountKey, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Output, PeerId,
-    ShardStart, Stage, StartRequest, Terms, Timestamp, Update, finished_selector,
+    AccountId, AccountKey, Clock, Coded, ContractId, EntryRequest, EventId, Felt, Hash, Key, Output, PeerId, Role,
+    SegmentId, ShardStart, Stage, StartRequest, Terms, Timestamp, Update, finished_selector,
     life::{AbortCause, Life, MAX_TIMEOUT, Part, Step},
 };
 use shardwire_protocols::{
@@ -27,7 +27,9 @@ use shardwire_store::{
     records::{INTENTS, Intent, LAYOUT, Verdict},
 };
 use shardwire_transport::Identity;
-use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, ShardRecord, WorldIdentity};
+use shardwire_world::{
+    EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, ShardRecord, ShardState, WorldIdentity,
+};
 use std::path::Path;
 use tokio::time::sleep;
 
@@ -258,7 +260,7 @@ async fn a_shard_whose_proof_holds_and_cannot_be_merged_is_aborted_and_says_why(
         assert!(matches!(&applied, Applied::Not(Objection::World(Refusal::Merge(_)))), "{applied:?}");
         assert_eq!(lived(settler, start.shard).steps().last(), Some(&Step::Aborted { why: AbortCause::Unmergeable }));
         assert_eq!(gold(&**world).await, (Felt::from(100), 0, None), "escrow and lock are back");
-        let status = settler.shards(Some(start.shard)).await.unwrap().remove(0);
+        let status = settler.shards(Some(start.shard), 1).await.unwrap().remove(0);
         assert_eq!((status.stage, status.error.unwrap().code.as_str()), (Stage::Aborted, "SW-MERGE-010"));
         assert_eq!(settler.host.store.all(&INTENTS).unwrap(), []);
         world.audit().await.unwrap();
@@ -421,7 +423,11 @@ async fn while_the_disk_takes_its_time_others_are_served_and_what_the_world_deci
         tokio::task::yield_now().await;
     }
     assert!(!session.is_finished());
-    assert_eq!(settler.shards(None).await.unwrap()[0].stage, Stage::Started, "nothing is seen before it is durable");
+    assert_eq!(
+        settler.shards(None, 10).await.unwrap()[0].stage,
+        Stage::Started,
+        "nothing is seen before it is durable"
+    );
     assert!(matches!(settler.world.shard(shard).await.unwrap().unwrap().state, ShardState::Started));
     session.abort();
     assert!(session.await.unwrap_err().is_cancelled());

@@ -9,7 +9,7 @@ use shardwire_host::testing::TestClock;
 use shardwire_model::life::AbortReason;
 use shardwire_model::{Coded, Felt, PeerId, SegmentId, ShardId, Slot, Stage, life::Step};
 use shardwire_protocols::handoff::Handler as _;
-use shardwire_store::records::INTENTS;
+use shardwire_store::records::{INTENTS, VERDICTS};
 use shardwire_world::{
     Answering, Audit, EmbeddedWorld, Operation, ShardRecord, ShardSummary, Standing, StorageEntry, Ticket, WorldError,
     WorldIdentity,
@@ -163,7 +163,7 @@ async fn while_a_start_is_pending_everything_else_goes_on() {
     assert!(timeout(MINUTE, settler.next(other.operator, &[], &[])).await.unwrap().is_ok());
     let applied = settler.settle(other.shard, small_output(&*world, &other).await, &verdict(PROOF)).await.unwrap();
     assert!(matches!(applied, Applied::Settled(_)), "{applied:?}");
-    assert_eq!(settler.storage(None).await.unwrap().0.len(), 2);
+    assert_eq!(settler.storage(None, 10).await.unwrap().len(), 2);
     assert_eq!(began.elapsed(), Duration::ZERO);
 
     // Who asked is told that it is pending, and so is who looks; nobody is told that it has started.
@@ -172,7 +172,7 @@ async fn while_a_start_is_pending_everything_else_goes_on() {
     assert!(pending.next_step().contains("shardwire shard status"), "{}", pending.next_step());
     let again = settler.start(&gold_alone(1), somebody(), None).await.unwrap_err();
     assert_eq!(again.code(), "SW-SETTLER-008");
-    let statuses = settler.shards(None).await.unwrap();
+    let statuses = settler.shards(None, 10).await.unwrap();
     let status = statuses.iter().find(|status| status.shard == slow).unwrap();
     assert_eq!(status.error.as_ref().unwrap().code, "SW-SETTLER-008");
     assert!(

@@ -49,7 +49,7 @@ impl Settler {
     /// Takes proofs from a prover until the session fails.
     ///
     /// # Errors
-    /// [`ServeError`]: why the session ended.
+    /// [`ServeError::Session`] when the session ends, [`ServeError::Handler`] if this node can't go on.
     pub(crate) async fn collect(self: &Arc<Self>, session: Initiator<Proof>) -> Result<(), ServeError> {
         let prover = session.peer();
         let identity = &self.host.identity;
@@ -117,10 +117,14 @@ impl Settler {
         let (artefacts, judge) = (artefacts.clone(), self.judge.clone());
         let (start, before) = (record.start.commitment(), record.before);
         let check = move || {
-            artefacts.write(&artefacts.proof(proof), &[&proof_bytes], true)?;
             let began = tokio::time::Instant::now();
             let checked = judge.check(&proof_bytes, &record, segment);
-            Ok::<_, SettlerError>((checked, proof_bytes, began.elapsed()))
+            let took = began.elapsed();
+            // What proves nothing is kept as evidence alone, of which there is a bounded number: anybody can make more.
+            if checked.is_ok() {
+                artefacts.write(&artefacts.proof(proof), &[&proof_bytes], true)?;
+            }
+            Ok::<_, SettlerError>((checked, proof_bytes, took))
         };
         let checked = self.host.work.run(check).await;
         let (checked, proof_bytes, took) = checked.unwrap_or(Err(SettlerError::Verifier)).map_err(failed)?;

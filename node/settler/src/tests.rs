@@ -6,15 +6,15 @@ use redb::backends::InMemoryBackend;
 use shardwire_config::{Config, Environment, Flags};
 use shardwire_host::{Tasks, clock::SystemClock, evidence, history::Lives as _, peers, platform::Work};
 use shardwire_model::{
-    AccountKey, Clock, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, ShardStart,
-    StartRequest, Terms, Timestamp, finished_selector,
+    AccountKey, Clock, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, Role, SegmentId,
+    ShardStart, StartRequest, Terms, Timestamp, finished_selector,
     life::{AbortCause, AbortReason, Part, Step},
 };
 use shardwire_protocols::{
     Failure, Signed,
     evidence::{Accusation, Shown},
     handoff::{self, Answer},
-    proof::{self, Leased, Proof, SkipReason, StoredProof, Verdict},
+    proof::{self, Leased, Proof, Reply, SkipReason, StoredProof},
     trace::LeaseTerms,
 };
 use shardwire_proving::verify::Verify;
@@ -22,11 +22,13 @@ use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_reputation::{Standing, Tier};
 use shardwire_store::{
     Artefacts, Store, SystemDisk,
-    records::{KeptCause, LAYOUT, history_of},
+    records::{INTENTS, Intent, KeptCause, LAYOUT, VERDICTS, history_of},
 };
 use shardwire_telemetry::Telemetry;
 use shardwire_transport::{Channel, identity::Identity, session::pair_over};
-use shardwire_world::{EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, Operation, WorldIdentity};
+use shardwire_world::{
+    EmbeddedLedger, EmbeddedWorld, Genesis, GenesisEntry, GenesisValue, Operation, ShardState, WorldIdentity,
+};
 use std::{
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
@@ -123,7 +125,7 @@ async fn settler_by(folder: &Path, clock: Arc<dyn Clock>) -> (Arc<Settler>, Task
 }
 
 /// A prover with one proof.
-struct Prover(Mutex<Option<StoredProof>>, Mutex<Vec<Verdict>>);
+struct Prover(Mutex<Option<StoredProof>>, Mutex<Vec<Reply>>);
 
 impl proof::Handler for Prover {
     async fn next(&self, _: PeerId) -> Result<StoredProof, Failure> {
@@ -134,26 +136,26 @@ impl proof::Handler for Prover {
         }
     }
 
-    async fn verdict(&self, _: PeerId, _: Hash, verdict: Verdict) -> Result<(), Failure> {
-        self.1.lock().unwrap().push(verdict);
+    async fn replied(&self, _: PeerId, _: Hash, reply: Reply) -> Result<(), Failure> {
+        self.1.lock().unwrap().push(reply);
         Ok(())
     }
 }
 
 /// What the settler says to a prover with this number that offers this.
-async fn offers(settler: &Arc<Settler>, prover: u8, held: StoredProof) -> Verdict {
-    let prover_s = Prover(Mutex::new(Some(held)), Mutex::default());
+async fn offers(settler: &Arc<Settler>, prover: u8, held: StoredProof) -> Reply {
+    let offering = Prover(Mutex::new(Some(held)), Mutex::default());
     let peers = [settler.host.identity.peer(), identity(prover).peer()];
     let (ours, theirs) = pair_over::<Proof>(Channel::pair_between(peers, 1 << 18));
     let signer = identity(prover);
-    let serve = proof::serve(theirs, &signer, &prover_s);
+    let serve = proof::serve(theirs, &signer, &offering);
     // The next question stays open; what became of this one is known by then.
     tokio::select! { biased;
         ended = settler.collect(ours) => panic!("the settler ended it: {ended:?}"),
         ended = serve => panic!("the prover ended it: {ended:?}"),
         () = tokio::time::sleep(std::time::Duration::from_secs(5)) => {}
     }
-    prover_s.1.into_inner().unwrap().pop().expect("a verdict")
+    offering.1.into_inner().unwrap().pop().expect("a reply")
 }
 
 /// Bytes offered as a proof of this shard, under a lease with this epoch.
@@ -198,13 +200,18 @@ async fn bad_proofs_show_their_provers_to_anybody() {
     let folder = tempfile::tempdir().unwrap();
     let (settler, _tasks, start, before) = settler(folder.path()).await;
     let nothing = held(&start, before, vec![7; 100], 2, 1);
-    assert!(matches!(offers(&settler, 2, nothing).await, Verdict::Disputed(_)));
+    assert!(matches!(offers(&settler, 2, nothing).await, Reply::Disputed(_)));
     let other = held(&start, before, proves(&start, Felt::TWO), 3, 2);
-    assert!(matches!(offers(&settler, 3, other).await, Verdict::Disputed(_)));
+    assert!(matches!(offers(&settler, 3, other).await, Reply::Disputed(_)));
     assert!(matches!(shown(&settler, identity(2).peer())[..], [Shown::NoProof(_)]));
     assert_eq!(shown(&settler, identity(3).peer()), [Shown::OtherProof]);
     assert!([2, 3].iter().all(|prover| is_banned(&settler, identity(*prover).peer())));
     assert!(!is_banned(&settler, operator().peer()) && shown(&settler, operator().peer()).is_empty());
+    // Found by strangers: each fresh key left a file of four megabytes.
+    let artefacts = &settler.host.artefacts;
+    for bytes in [vec![7; 100], proves(&start, Felt::TWO)] {
+        assert!(!artefacts.is_there(&artefacts.proof(Hash::of(&bytes))).unwrap(), "evidence is kept, no file");
+    }
 }
 
 /// The output says what the settler wants to read: it is the proof's own program that is compared.
@@ -213,7 +220,7 @@ async fn a_proof_of_another_program_is_refused_whatever_its_output_says() {
     let folder = tempfile::tempdir().unwrap();
     let (settler, _tasks, start, before) = settler(folder.path()).await;
     let bytes = [&b"other "[..], &proves(&start, before)].concat();
-    let Verdict::Disputed(dispute) = offers(&settler, 2, held(&start, before, bytes, 2, 1)).await else {
+    let Reply::Disputed(dispute) = offers(&settler, 2, held(&start, before, bytes, 2, 1)).await else {
         panic!("it is disputed")
     };
     assert_eq!(dispute.statement.cause.code, "SW-SETTLE-005");
@@ -231,10 +238,10 @@ async fn a_proof_of_another_job_is_not_fetched_and_nobodys_fault() {
     let folder = tempfile::tempdir().unwrap();
     let (settler, _tasks, start, before) = settler(folder.path()).await;
     let other = StoredProof { job: Hash::of(b"another"), leased: None, ..held(&start, before, vec![7; 10], 2, 1) };
-    let verdict = offers(&settler, 2, other).await;
+    let reply = offers(&settler, 2, other).await;
     assert!(
-        matches!(&verdict, Verdict::Skipped { reason: SkipReason::OtherJob, cause, .. } if cause.code == "SW-SETTLER-005"),
-        "{verdict:?}"
+        matches!(&reply, Reply::Skipped { reason: SkipReason::OtherJob, cause, .. } if cause.code == "SW-SETTLER-005"),
+        "{reply:?}"
     );
     assert_eq!(settler.host.peers.view(identity(2).peer()).components, shardwire_reputation::Components::default());
 }
@@ -247,8 +254,8 @@ async fn a_proof_of_another_segment_decides_nothing_about_the_first() {
     let job = shardwire_protocols::trace::job_id(PROGRAM, start.commitment(), before, 1);
     let bytes = proves(&start, before);
     let second = StoredProof { segment: 1, job, leased: None, ..held(&start, before, bytes.clone(), 2, 1) };
-    let verdict = offers(&settler, 2, second).await;
-    assert!(matches!(verdict, Verdict::Skipped { reason: SkipReason::OtherJob, .. }), "{verdict:?}");
+    let reply = offers(&settler, 2, second).await;
+    assert!(matches!(reply, Reply::Skipped { reason: SkipReason::OtherJob, .. }), "{reply:?}");
     let [first, second] = [0, 1].map(|segment| SegmentId { shard: start.shard, segment });
     // What is noted of the second one isn't the first one's.
     let verdict = shardwire_store::records::Verdict {
@@ -268,8 +275,8 @@ async fn a_proof_of_another_segment_decides_nothing_about_the_first() {
     settler.compare(second, &lease(1)[1]).await.unwrap();
     assert!(shown(&settler, operator().peer()).is_empty(), "one epoch of two jobs");
     // It is judged itself: `proves` names an update that isn't in the list.
-    let verdict = offers(&settler, 2, held(&start, before, bytes, 2, 1)).await;
-    assert!(matches!(&verdict, Verdict::Disputed(it) if it.statement.cause.code == "SW-SETTLE-004"), "{verdict:?}");
+    let reply = offers(&settler, 2, held(&start, before, bytes, 2, 1)).await;
+    assert!(matches!(&reply, Reply::Disputed(it) if it.statement.cause.code == "SW-SETTLE-004"), "{reply:?}");
     let faults = [first, second].map(|segment| settler.host.store.get(&VERDICTS, &segment).unwrap().unwrap().fault);
     assert_eq!(faults.map(|fault| fault.unwrap().code), ["SW-SETTLE-004", "SW-X-001"]);
 }

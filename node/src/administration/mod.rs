@@ -1,12 +1,14 @@
 //! The node answers its command line: how it is, what it does with shards, what it thinks of its peers; and does as it is told.
 //!
-//! A file a topic, as in [`shardwire_protocols::administration`]: [`node`], [`shard`] (and the World that a settler keeps), [`peer`]. What is refused:
+//! A file a topic, as in [`shardwire_protocols::administration`]: [`node`], [`shard`] (and the World that a settler keeps), [`peer`]; [`status`] makes
+//! messages of what the roles know, who know none. What is refused:
 //! a peer that is neither this node nor one of its administrators, but for a shard's starter, who may abort it; what another role's node would have
 //! to do, or isn't known here ([`Impossible`]). Bounds are those of the protocol's lists; nothing is kept between two requests.
 
 mod node;
 mod peer;
 mod shard;
+mod status;
 
 use crate::network::Node;
 use shardwire_model::{Coded, PeerId, ShardId};

@@ -1,6 +1,6 @@
 //! The node itself: how it is and how loaded, reading its lists of peers again, stopping.
 
-use crate::network::{AGENT, Node};
+use crate::network::{AGENT, Node, events::ListsRead};
 use shardwire_model::{Clock as _, Coded};
 use shardwire_peers::{ConfiguredPeers, TierCounts};
 use shardwire_protocols::administration::{
@@ -93,7 +93,7 @@ impl Node {
         let named = (self.reload.0)()?;
         self.host.peers.configure(named.clone());
         let (allowed, denied) = (named.allowed.len(), named.denied.len());
-        tracing::info!(configured = named.configured.len(), allowed, denied, "lists of peers read again");
+        self.events.emit(ListsRead { configured: named.configured.len(), allowed, denied });
         Ok(named)
     }
 }

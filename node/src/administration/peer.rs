@@ -49,7 +49,7 @@ impl Node {
                             say(&self.host, peer, None).await?;
                         }
                         peers.ban(peer, Duration::from_secs(seconds));
-                        shardwire_host::peers::keep(store, peers.take_changed()).await;
+                        shardwire_host::peers::keep(&self.host, peers.take_changed()).await;
                     }
                 }
                 self.shown(peer)
@@ -59,7 +59,7 @@ impl Node {
                     say(&self.host, peer, None).await?;
                 }
                 peers.unban(peer);
-                shardwire_host::peers::keep(store, peers.take_changed()).await;
+                shardwire_host::peers::keep(&self.host, peers.take_changed()).await;
                 self.shown(peer)
             }
             Request::Allow { peer, withdraw } => {

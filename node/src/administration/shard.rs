@@ -1,12 +1,12 @@
 //! Shards: starting and aborting them, trying again what was given up, how they are, what this node has signed about them; and the World that they change.
 
-use super::Impossible;
+use super::{Impossible, status};
 use crate::network::{Met, Node};
 use shardwire_host::history::Lives as _;
 use shardwire_model::life::AbortReason;
 use shardwire_model::{Clock as _, PeerId, Role, ShardId};
 use shardwire_protocols::administration::{
-    Failed, HistoryCursor, MAX_ENTRIES_LISTED, ShardStatus,
+    Failed, HistoryCursor, MAX_ENTRIES_LISTED, MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus,
     shard::{Request, Response},
     world,
 };
@@ -64,21 +64,21 @@ impl Node {
 
     pub(super) async fn about_world(&self, request: &world::Request) -> Result<world::Response, Failed> {
         let world::Request::Storage { after } = request;
-        let (storage, more) = self.settler()?.storage(*after).await?;
-        Ok(world::Response::Storage { storage, more })
+        let entries = self.settler()?.storage(*after, MAX_STORAGE_LISTED).await?;
+        Ok(status::storage_page(entries, MAX_STORAGE_LISTED))
     }
 
     /// One shard, or all that a role of this node knows.
     pub(super) async fn shards(&self, only: Option<ShardId>) -> Result<Vec<ShardStatus>, Failed> {
         let mut shards = Vec::new();
         if let Some(settler) = &self.roles.settler {
-            shards.extend(settler.shards(only).await?);
+            shards.extend(settler.shards(only, MAX_SHARDS_LISTED).await?.into_iter().map(status::of_settlement));
         }
         if let Some(operator) = &self.roles.operator {
-            shards.extend(operator.shards());
+            shards.extend(operator.shards().into_iter().map(status::of_run));
         }
         if let Some(prover) = &self.roles.prover {
-            shards.extend(prover.shards());
+            shards.extend(prover.shards().into_iter().map(status::of_job));
         }
         if let Some(only) = only {
             shards.retain(|status| status.shard == only);

@@ -98,7 +98,7 @@ async fn entries(
 fn describe(told: &Histories, now: Timestamp) -> String {
     let parts = told.histories.iter().map(|it| {
         let job = it.part.job.map(|job| format!(", job {job}")).unwrap_or_default();
-        let verdict = match (it.verified, &it.error) {
+        let signature = match (it.verified, &it.error) {
             (None, _) => String::new(),
             (Some(true), _) => ": whole and unchanged".to_owned(),
             (Some(false), error) => format!(": NOT WHOLE: {}", error.as_deref().unwrap_or_default()),
@@ -112,7 +112,7 @@ fn describe(told: &Histories, now: Timestamp) -> String {
                 content(step, *at),
             ]
         });
-        format!("as {}{job}{verdict}\n{}", it.part.role, columns(&rows.collect::<Vec<_>>()))
+        format!("as {}{job}{signature}\n{}", it.part.role, columns(&rows.collect::<Vec<_>>()))
     });
     let head = format!("shard {}, signed by {}", told.shard, told.peer);
     std::iter::once(head).chain(parts).collect::<Vec<_>>().join("\n\n")

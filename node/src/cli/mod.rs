@@ -29,6 +29,7 @@ mod shard;
 mod signals;
 mod status;
 mod stop;
+mod submit;
 mod version;
 mod wire;
 mod world;

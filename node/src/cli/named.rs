@@ -1,10 +1,11 @@
-//! Shards and peers as people name them: by the whole id, or by its beginning, as logs and lists print it.
+//! Shards, peers and programs as people name them: shards and peers by the whole id, or by its beginning, as logs and lists print it; programs by name or hash.
 //!
 //! A beginning is looked up at the node that is asked, among all that it lists: its [newest shards](shardwire_protocols::administration::MAX_SHARDS_LISTED), the peers that it knows or is connected to.
 //! It has to be that of one alone. A whole id is never looked up.
 
 use super::{failure::Failure, node::ask};
-use shardwire_model::{PeerId, ShardId};
+use shardwire_model::{Felt, PeerId, ShardId};
+use shardwire_program::{Programs, UnknownProgram};
 use shardwire_protocols::administration::{AdministrationError, Client};
 use shardwire_reputation::MAX_RECORDS;
 use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr};
@@ -108,6 +109,19 @@ impl PeerName {
                 "Give the whole id, 64 hexadecimal digits; `shardwire peer list --json` has those that the node knows.",
             )
         })
+    }
+}
+
+/// A program of this release, by its name or its hash.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProgramName {
+    pub(super) hash: Felt,
+}
+
+impl FromStr for ProgramName {
+    type Err = UnknownProgram;
+    fn from_str(text: &str) -> Result<Self, UnknownProgram> {
+        Ok(Self { hash: Programs::all().find(text)?.hash() })
     }
 }
 

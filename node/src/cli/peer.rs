@@ -127,21 +127,21 @@ async fn show(root: Root, args: &PeerArgs) -> Result<Answer, Failure> {
 
 async fn ban(root: Root, args: &BanArgs) -> Result<Answer, Failure> {
     let peer = args.peer.find(root.as_ref()).await?;
-    said(one(root, Request::Ban { peer, seconds: args.seconds }).await?)
+    as_it_stands(one(root, Request::Ban { peer, seconds: args.seconds }).await?)
 }
 
 async fn unban(root: Root, args: &PeerArgs) -> Result<Answer, Failure> {
     let peer = args.peer.find(root.as_ref()).await?;
-    said(one(root, Request::Unban { peer }).await?)
+    as_it_stands(one(root, Request::Unban { peer }).await?)
 }
 
 async fn allow(root: Root, args: &AllowArgs) -> Result<Answer, Failure> {
     let peer = args.peer.find(root.as_ref()).await?;
-    said(one(root, Request::Allow { peer, withdraw: args.withdraw }).await?)
+    as_it_stands(one(root, Request::Allow { peer, withdraw: args.withdraw }).await?)
 }
 
 /// What was done about a peer, as how it stands now.
-fn said(peer: PeerView) -> Result<Answer, Failure> {
+fn as_it_stands(peer: PeerView) -> Result<Answer, Failure> {
     let text = format!("peer {} is now {}", peer.peer.short(), stands(&peer));
     Ok(Answer::new(text, &peer))
 }

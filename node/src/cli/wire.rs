@@ -138,7 +138,7 @@ impl From<RecordingError> for Failure {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
-    from: Said,
+    from: Sender,
     bytes: String,
     /// What somebody took it for; not looked at.
     #[serde(default, rename = "message")]
@@ -147,7 +147,7 @@ struct Line {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Said {
+enum Sender {
     Initiator,
     Responder,
 }
@@ -157,7 +157,7 @@ enum Said {
 struct Numbered<'a> {
     frame: u64,
     #[serde(flatten)]
-    facts: &'a Frame,
+    content: &'a Frame,
 }
 
 /// Says each frame, and counts them.
@@ -176,7 +176,7 @@ impl Output {
         self.frames += 1;
         let text = match self.json {
             true => {
-                let numbered = Numbered { frame: self.frames, facts: frame };
+                let numbered = Numbered { frame: self.frames, content: frame };
                 serde_json::to_string(&numbered).unwrap_or_default() // plain fields: they always encode
             }
             false => frame.to_string(),
@@ -286,8 +286,8 @@ fn recording(
         let bytes = hex::decode(&piece.bytes).map_err(|error| malformed(error.to_string()))?;
         both.push(
             match piece.from {
-                Said::Initiator => Speaker::Initiator,
-                Said::Responder => Speaker::Responder,
+                Sender::Initiator => Speaker::Initiator,
+                Sender::Responder => Speaker::Responder,
             },
             &bytes,
         );

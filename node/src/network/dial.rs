@@ -52,15 +52,15 @@ async fn attempt(router: &Arc<Router>, peer: PeerId, address: &Address) -> Resul
         connection.turn_away(wait);
         format!("the peer is shut out here for another {wait:?}")
     })?;
-    let session = connection.open::<Handshake>().await.map_err(|error| said(&error))?;
-    let agreed = handshake::greet(session, router.hello(peer)).await.map_err(|error| said(&error))?;
+    let session = connection.open::<Handshake>().await.map_err(|error| described(&error))?;
+    let agreed = handshake::greet(session, router.hello(peer)).await.map_err(|error| described(&error))?;
     Ok(serve::connection(router.clone(), connection, agreed, presence.into(), true).await)
 }
 
 /// Connects to the first of a peer's addresses at which it answers: one, unless it has a name.
 async fn connect(node: &Node, peer: PeerId, address: &Address) -> Result<(Connection, SocketAddr), String> {
     let from = node.endpoint.address();
-    let found = resolve(&*node.names, address, |it| reaches(from, it)).await.map_err(|error| said(&error))?;
+    let found = resolve(&*node.names, address, |it| reaches(from, it)).await.map_err(|error| described(&error))?;
     if address.ip().is_none() {
         node.host.peers.found(peer, found.iter().map(SocketAddr::ip));
     }
@@ -68,12 +68,12 @@ async fn connect(node: &Node, peer: PeerId, address: &Address) -> Result<(Connec
     for address in found {
         match node.endpoint.connect(address, Some(peer)).await {
             Ok(connection) => return Ok((connection, address)),
-            Err(error) => failure = said(&error),
+            Err(error) => failure = described(&error),
         }
     }
     Err(failure)
 }
 
-fn said(error: &dyn shardwire_model::Coded) -> String {
+fn described(error: &dyn shardwire_model::Coded) -> String {
     format!("{error} ({}). {}", error.code(), error.next_step())
 }

@@ -56,6 +56,14 @@ events! {
     ClockApart = "clock_apart" { peer: PeerId, ahead_ms: i64, counts: bool }
         => WARN, DEBUG if (!*counts) : (peer = peer.short(), ahead_ms, "a peer's clock is apart from this system's: one of the two is wrong");
 
+    /// Whom the configuration names was read again
+    ListsRead = "lists_read" { configured: usize, allowed: usize, denied: usize }
+        => INFO : (configured, allowed, denied, "lists of peers read again");
+
+    /// Whom the configuration names couldn't be read again, so it is as it was
+    ListsNotRead = "lists_not_read" { code: &'static str, error: String, next_step: String }
+        => ERROR : (code, "the lists of peers stay as they were: {error}. {next_step}");
+
     /// A peer that dialled didn't greet in time
     GreetingMissed = "greeting_missed" { peer: PeerId, address: SocketAddr, within: Duration }
         => WARN : (%address, peer = peer.short(), "no greeting within {within:?}");

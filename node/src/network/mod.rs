@@ -13,7 +13,7 @@
 //! time, a protocol that no role here serves, control by strangers.
 
 mod dial;
-mod events;
+pub(crate) mod events;
 mod links;
 mod readiness;
 mod serve;
@@ -176,7 +176,7 @@ impl Node {
         loop {
             let wall_ahead = self.clock.wall().ahead_of(self.clock.steady());
             let (measured, next) = client.ping(&*self.clock).await?;
-            let counts = self.date_counts(peer).await;
+            let counts = self.counts(peer).await;
             if counts {
                 self.clock.heard(peer, measured.skew_ms.saturating_add(wall_ahead));
             } else {
@@ -190,8 +190,8 @@ impl Node {
         }
     }
 
-    /// Whether it counts what date a peer has: the configuration or the World names it, or the operator trusts it. Not this node's own.
-    async fn date_counts(&self, peer: PeerId) -> bool {
+    /// Whether it counts what a peer says of this node, such as that its date is wrong: the configuration or the World names the peer, or the operator trusts it. Not this node itself.
+    async fn counts(&self, peer: PeerId) -> bool {
         if peer == self.me() {
             return false;
         }
@@ -224,7 +224,7 @@ impl Node {
         })));
         let host = self.host.clone();
         tasks.spawn(
-            pause.task(async move { host.peers.maintain(|changed| keep(&host.store, changed), resident_bytes).await }),
+            pause.task(async move { host.peers.maintain(|changed| keep(&host, changed), resident_bytes).await }),
         );
         let node = self.clone();
         tasks.spawn(pause.task(async move { node.tell_readiness().await }));

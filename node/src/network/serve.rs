@@ -89,7 +89,10 @@ pub(super) async fn connection(
     let peer = connection.peer();
     let own = peer == node.me();
     let met = Instance::met_by(&agreed.capabilities).filter(|_| !own && !agreed.roles.is_empty());
-    if let Some(twin) = met.and_then(|other| twin::met(node.instance, other)) {
+    // Of a peer that wasn't asked and doesn't count, this is no news: anybody could cry it all day.
+    if let Some(twin) = met.and_then(|other| twin::met(node.instance, other))
+        && (dialled || node.counts(peer).await)
+    {
         shared(node, &connection, twin);
         if twin == Twin::Yields {
             connection.close();

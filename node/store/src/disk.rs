@@ -159,13 +159,25 @@ impl StorageBackend for Backend {
     }
 }
 
+/// Refuses what is neither a file nor a folder: to open a pipe would be to wait for somebody at its other end.
+///
+/// # Errors
+/// The system's error if there is nothing or it can't be looked at, [`io::ErrorKind::InvalidInput`] for a pipe, a socket or a device.
+pub fn refuse_special(path: &Path) -> io::Result<()> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_file() || kind.is_dir() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device, not a file"))
+}
+
 /// The system's file system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemDisk;
 
 impl SystemDisk {
     fn opened(path: &Path, options: &mut fs::OpenOptions) -> Result<Option<File>, DiskError> {
-        match options.open(path) {
+        match refuse_special(path).and_then(|()| options.open(path)) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(DiskError::of(path, "opened")(error)),

@@ -189,7 +189,7 @@ impl Rows<'_> {
     /// Every row of a table, in the order of the keys: key and record.
     ///
     /// # Errors
-    /// [`StoreError`] if the disk fails.
+    /// [`StoreError::Disk`] if the disk fails.
     pub fn all(&self, table: &str) -> Result<Vec<Row>, StoreError> {
         let open = self.0.open_table(rows(table))?;
         let mut all = Vec::new();
@@ -203,7 +203,7 @@ impl Rows<'_> {
     /// Puts a row in a table.
     ///
     /// # Errors
-    /// [`StoreError`] if the disk fails.
+    /// [`StoreError::Disk`] if the disk fails.
     pub fn put(&mut self, table: &str, key: &[u8], record: &[u8]) -> Result<(), StoreError> {
         self.0.open_table(rows(table))?.insert(key, record)?;
         Ok(())
@@ -212,7 +212,7 @@ impl Rows<'_> {
     /// Puts a record in a table.
     ///
     /// # Errors
-    /// [`StoreError`] if it can't be encoded or the disk fails.
+    /// [`StoreError::TooLarge`] if it exceeds its bound, [`StoreError::Disk`] if the disk fails.
     pub(crate) fn put_record(
         &mut self,
         table: &'static str,
@@ -227,7 +227,7 @@ impl Rows<'_> {
     /// Removes a row of a table, if it is there.
     ///
     /// # Errors
-    /// [`StoreError`] if the disk fails.
+    /// [`StoreError::Disk`] if the disk fails.
     pub fn remove(&mut self, table: &str, key: &[u8]) -> Result<(), StoreError> {
         self.0.open_table(rows(table))?.remove(key)?;
         Ok(())

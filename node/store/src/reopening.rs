@@ -37,7 +37,7 @@ impl Reopening {
     /// The database in this storage, or a new one if the storage is empty. With `every_page` it is refused if the checksum of any page is wrong.
     ///
     /// # Errors
-    /// [`StoreError`] if it can't be opened.
+    /// [`StoreError::Disk`] if it can't be opened, [`StoreError::Damaged`] if it can't be read.
     pub(crate) fn over(storage: Backend, every_page: bool) -> Result<Self, StoreError> {
         let mut builder = Builder::new();
         let database = Database::over::<StoreError>(builder.set_check_integrity_on_open(every_page), storage.clone())?;

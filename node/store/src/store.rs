@@ -36,7 +36,8 @@ impl Store {
     /// Opens the store in this file, or makes it if there is none and never was one. Groups are committed beside everything else.
     ///
     /// # Errors
-    /// [`StoreError`] if it is in use, damaged, gone, not a node's or of a layout that doesn't lead to this one. The file is as it was then.
+    /// [`StoreError::InUse`], [`StoreError::Damaged`], [`StoreError::Lost`] if it is gone, [`StoreError::Foreign`] if it isn't a node's, [`StoreError::Version`] or
+    /// [`StoreError::UnknownTable`] if its layout doesn't lead to this one, [`StoreError::Disk`]. The file is as it was then.
     pub fn open(disk: &dyn Disk, path: &Path, layout: &Layout) -> Result<Self, StoreError> {
         let admit = |backend: Backend, opening| {
             let length = length(&backend)?;
@@ -85,7 +86,7 @@ impl Store {
     /// An empty store that ends with this process.
     ///
     /// # Errors
-    /// [`StoreError`] if there is no memory for it.
+    /// [`StoreError::Disk`] if there is no memory for it.
     pub fn in_memory(layout: &Layout) -> Result<Self, StoreError> {
         Self::made(Backend::new(InMemoryBackend::new()), layout, false)
     }
@@ -123,7 +124,7 @@ impl Store {
     /// The record with this key.
     ///
     /// # Errors
-    /// [`StoreError`] if the disk fails or the record is damaged.
+    /// [`StoreError::Disk`] if the disk fails, [`StoreError::Damaged`] if the record can't be read.
     pub fn get<K: RecordKey, V: Serialize + DeserializeOwned>(
         &self,
         table: &Table<K, V>,
@@ -137,7 +138,7 @@ impl Store {
     /// All records whose key begins with `prefix`, in the order of their keys.
     ///
     /// # Errors
-    /// [`StoreError`] if the disk fails or a record is damaged.
+    /// [`StoreError::Disk`] if the disk fails, [`StoreError::Damaged`] if a record can't be read.
     pub fn with_prefix<K: RecordKey, V: Serialize + DeserializeOwned>(
         &self,
         table: &Table<K, V>,
@@ -149,7 +150,7 @@ impl Store {
     /// The keys that begin with `prefix`, in their order: where the records are long and only counted.
     ///
     /// # Errors
-    /// [`StoreError`] if the disk fails or a key is damaged.
+    /// [`StoreError::Disk`] if the disk fails, [`StoreError::Damaged`] if a key can't be read.
     pub fn keys_with_prefix<K: RecordKey, V: Serialize + DeserializeOwned>(
         &self,
         table: &Table<K, V>,
@@ -172,7 +173,7 @@ impl Store {
     /// Hands over each record of a table, or why it can't be read.
     ///
     /// # Errors
-    /// [`StoreError`] if the table itself can't be read.
+    /// [`StoreError::Disk`] or [`StoreError::Damaged`] if the table itself can't be read.
     pub fn each<K: RecordKey, V: Serialize + DeserializeOwned>(
         &self,
         table: &Table<K, V>,
@@ -184,7 +185,7 @@ impl Store {
     /// Hands over for each record of a table whether it can be read; `expected` first hears how many the table says that it has.
     ///
     /// # Errors
-    /// [`StoreError`] if the table itself can't be read.
+    /// [`StoreError::Disk`] or [`StoreError::Damaged`] if the table itself can't be read.
     pub fn check(
         &self,
         table: &Description,
@@ -201,7 +202,7 @@ impl Store {
     /// All records of a table.
     ///
     /// # Errors
-    /// [`StoreError`] if the disk fails or a record is damaged.
+    /// [`StoreError::Disk`] if the disk fails, [`StoreError::Damaged`] if a record can't be read.
     pub fn all<K: RecordKey, V: Serialize + DeserializeOwned>(
         &self,
         table: &Table<K, V>,
@@ -234,7 +235,7 @@ impl Store {
     /// [`commit`](Self::commit) doesn't.
     ///
     /// # Errors
-    /// [`StoreError`] if the disk fails, or what `changes` returns.
+    /// [`StoreError::Disk`] if the disk fails, or what `changes` returns.
     pub fn write<T, E: From<StoreError>>(&self, changes: impl FnOnce(&mut Write<'_>) -> Result<T, E>) -> Result<T, E> {
         let done = self.file.write(changes)?;
         self.file.counts().committed(1);
@@ -244,7 +245,8 @@ impl Store {
     /// Changes that are durable when this returns, in one commit with those of others. Dropping the future doesn't take them back.
     ///
     /// # Errors
-    /// What `changes` returns, or the [`StoreError`] of the whole group; nothing of `changes` is kept then.
+    /// What `changes` returns, or [`StoreError::Disk`] if the commit of the whole group fails, [`StoreError::Closed`] if the node ends before it. Nothing of
+    /// `changes` is kept then.
     pub async fn commit<T, E, F>(&self, changes: F) -> Result<T, E>
     where
         T: Send + 'static,

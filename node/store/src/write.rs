@@ -61,7 +61,7 @@ impl<'t> Write<'t> {
     /// As [`Store::get`](crate::Store::get), with what was changed so far. Nobody else changes anything meanwhile.
     ///
     /// # Errors
-    /// [`StoreError`] if the disk fails or the record is damaged.
+    /// [`StoreError::Disk`] if the disk fails, [`StoreError::Damaged`] if the record can't be read.
     pub fn get<K: RecordKey, V: Serialize + DeserializeOwned>(
         &self,
         table: &Table<K, V>,
@@ -75,7 +75,7 @@ impl<'t> Write<'t> {
     /// As [`Store::with_prefix`](crate::Store::with_prefix), with what was changed so far. Nobody else changes anything meanwhile.
     ///
     /// # Errors
-    /// [`StoreError`] if the disk fails or a record is damaged.
+    /// [`StoreError::Disk`] if the disk fails, [`StoreError::Damaged`] if a record can't be read.
     pub fn with_prefix<K: RecordKey, V: Serialize + DeserializeOwned>(
         &self,
         table: &Table<K, V>,
@@ -113,7 +113,7 @@ impl<'t> Write<'t> {
     /// Removes a record, if it is there.
     ///
     /// # Errors
-    /// [`StoreError`] if the disk fails.
+    /// [`StoreError::Disk`] if the disk fails.
     pub fn remove<K: RecordKey, V: Serialize + DeserializeOwned>(
         &mut self,
         table: &Table<K, V>,

@@ -1,9 +1,6 @@
 //! What an event is, and the handle with which a room emits its own.
 
-use crate::{
-    MAX_SERIES,
-    lines::{Line, Lines},
-};
+use crate::lines::{Line, Lines};
 use std::{
     any::Any,
     fmt,
@@ -13,6 +10,9 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
+
+/// Most series (combinations of labels' values) of one family. The largest that there is has 25.
+pub const MAX_SERIES: usize = 64;
 
 /// The values of a label, all known beforehand: see [`labels!`](crate::labels).
 pub trait Label: Copy {

@@ -53,11 +53,12 @@ mod conditions;
 mod declare;
 mod event;
 mod lines;
+mod readiness;
 mod registry;
 
 pub use caught::catch;
 pub use conditions::{MAX_CONDITIONS, Shortfall, Unmet};
-pub use event::{Declared, Declares, Event, Events, Label, Labelled, Observer, Seen};
+pub use event::{Declared, Declares, Event, Events, Label, Labelled, MAX_SERIES, Observer, Seen};
 pub use lines::{LINE_EVERY, LINES_AT_ONCE};
 pub use prometheus_client::{
     encoding::EncodeGaugeValue,
@@ -67,6 +68,3 @@ pub use prometheus_client::{
 pub use registry::{Family, KIND, Telemetry};
 #[doc(hidden)]
 pub use tracing;
-
-/// Most series (combinations of labels' values) of one family. The largest that there is has 25.
-pub const MAX_SERIES: usize = 64;

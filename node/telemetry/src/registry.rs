@@ -1,13 +1,14 @@
 //! The registry: every family of metrics of a node, and their text.
 
 use crate::{
-    Declares, EncodeGaugeValue, Events, MAX_SERIES, Metric, Observer, Unit, conditions::Conditions, event::Counts,
+    conditions::Conditions,
+    event::{Counts, Declares, Events, MAX_SERIES, Observer},
 };
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text::encode},
+    encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric, MetricEncoder, NoLabelSet, text::encode},
     metrics::MetricType,
-    registry::Registry,
+    registry::{Metric, Registry, Unit},
 };
 use std::{
     borrow::Cow,

@@ -48,6 +48,20 @@ fn misuse_is_told_with_the_command_to_ask() {
     assert!(code == 2 && text.contains("--request <FILE>"), "{text}");
     let (code, text) = refused(&["shard", "start", "--data", "x", "--workload", "w.json"]);
     assert!(code == 2 && text.contains("not provided: --operator <ID>"), "{text}");
+    let start =
+        |program: &str| refused(&["shard", "start", "--data", "x", "--request", "r.json", "--program", program]);
+    let rules = shardwire_program::rules::hash();
+    for unknown in ["rulse", "0x2"] {
+        let (code, text) = start(unknown);
+        assert!(
+            code == 2 && text.contains(&format!("there is no program {unknown} here, only rules ({rules:#x})")),
+            "{text}"
+        );
+    }
+    for known in ["rules".to_owned(), format!("{rules:#x}")] {
+        let (code, text) = start(&known);
+        assert!(code != 2 && !text.contains("program"), "{text}");
+    }
     let (code, text) = refused(&["shard", "status", "--data", "x", "17"]);
     assert!(code == 2 && text.contains("is not a field element"), "{text}");
 }

@@ -128,7 +128,7 @@ fn every_room_of_a_node_says_what_the_page_says() {
     let rooms: BTreeSet<&str> = families.keys().map(|name| name.split('_').nth(1).unwrap()).collect();
     assert_eq!(
         Vec::from_iter(rooms),
-        ["clock", "network", "node", "operator", "peers", "prover", "settler", "store", "telemetry", "world"]
+        ["clock", "host", "network", "node", "operator", "peers", "prover", "settler", "store", "telemetry", "world"]
     );
 
     let page = page(&families);

@@ -1,6 +1,6 @@
 //! From chunks to the flat witness: what a prover does with what an operator says, believing nothing.
 //!
-//! Memory needed: 32 bytes a cell and 12 a step, so at most 1.3 GiB ([`MAX_CELLS`], [`MAX_STEPS`]); the file is written as a stream.
+//! Memory needed: 32 bytes a cell, 24 a segment and 16 a step, so at most 1.3 GiB ([`MAX_CELLS`], [`MAX_STEPS`]); the file is written as a stream.
 
 use super::{
     BUILTINS, Body, CHUNK_STEPS, Closing, MAX_CELLS, MAX_SEGMENTS, MAX_STEPS, Manifest, ManifestError, Registers, Run,
@@ -306,10 +306,10 @@ impl Assembler {
 
     fn check_trace(&self) -> Result<(), AssembleError> {
         let length = |index: usize| self.segments.get(index).map_or(0, Vec::len);
-        let (program, execution) = (length(PROGRAM), length(EXECUTION));
+        let execution = length(EXECUTION);
         // The registers ap and fp may point behind the last cell that was written.
-        let inside = |[pc, ap, fp]: &Registers| {
-            (*pc as usize) < program && *ap as usize <= execution && *fp as usize <= execution
+        let inside = |Registers { code, pc, ap, fp }: &Registers| {
+            (*pc as usize) < length(*code as usize) && *ap as usize <= execution && *fp as usize <= execution
         };
         match self.trace.iter().position(|registers| !inside(registers)) {
             Some(step) => Err(contradiction(format!("step {step} has a register outside of its segment"))),
@@ -344,13 +344,13 @@ impl Assembler {
     fn write_trace(&self, layout: &Layout, out: &mut dyn Write) -> Result<(), AssembleError> {
         let base =
             |index: usize| u32::try_from(layout.range(index).0).map_err(|_| contradiction("an address above 32 bits"));
-        let (program, execution) = (base(PROGRAM)?, base(EXECUTION)?);
+        let execution = base(EXECUTION)?;
         let mut buffer = Vec::with_capacity(CHUNK_STEPS * 12);
         for slice in self.trace.chunks(CHUNK_STEPS) {
             buffer.clear();
-            for [pc, ap, fp] in slice {
+            for Registers { code, pc, ap, fp } in slice {
                 // Offsets and bases are below MAX_CELLS, so sums fit.
-                for register in [program + pc, execution + ap, execution + fp] {
+                for register in [base(*code as usize)? + pc, execution + ap, execution + fp] {
                     buffer.extend_from_slice(&register.to_le_bytes());
                 }
             }

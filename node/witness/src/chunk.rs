@@ -3,11 +3,15 @@
 //! The body, in order, numbers 7 bits a byte where nothing else is said:
 //! 1. a byte: 0, or 1 in the closing chunk;
 //! 2. the first step, the number of steps;
-//! 3. the registers before each step as offsets, `pc` in the program's segment (0), `ap` and `fp` in the execution's (1): for
-//!    each register the difference to the step before (to 0 for the first) as 32 bits, in four planes, the lowest bytes of all
-//!    steps first. That way the repetition of loops is visible to the compressor;
-//! 4. the number of runs of cells, then each: segment, offset, number of cells (not 0), the cells as [`Value`] has them;
-//! 5. in the closing chunk: see [`Closing`].
+//! 3. which code ran: the number of stretches of steps whose code is in one segment, then each: segment, number of steps (not 0). Neighbours
+//!    differ in their segment;
+//! 4. the registers before each step as offsets, `pc` in that segment, `ap` and `fp` in the execution's (1): for each register the
+//!    difference to the step before (to 0 for the first) as 32 bits, in four planes, the lowest bytes of all steps first. That way
+//!    the repetition of loops is visible to the compressor;
+//! 5. the number of runs of cells, then each: segment, offset, number of cells (not 0), the cells as [`Value`] has them;
+//! 6. in the closing chunk: see [`Closing`].
+//!
+//! A chunk other than the closing one has [`CHUNK_STEPS`] steps, or none: then it only has cells, more than fitted into the one that follows it.
 
 use super::{
     CHUNK_STEPS, MAX_CHUNK_CELLS, MAX_SEGMENTS,
@@ -31,8 +35,18 @@ pub struct Chunk {
     pub body: Vec<u8>,
 }
 
-/// The registers before a step, as offsets.
-pub type Registers = [u32; 3];
+/// The registers before a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Registers {
+    /// The segment of the code that runs: the program's (0), or one that the program loaded.
+    pub code: u32,
+    /// The program counter, an offset in that segment.
+    pub pc: u32,
+    /// The allocation pointer, an offset in the execution's segment (1).
+    pub ap: u32,
+    /// The frame pointer, an offset in the same segment.
+    pub fp: u32,
+}
 
 /// Cells at consecutive addresses of one segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,12 +87,50 @@ pub struct Body {
 /// Bytes of a register's difference.
 const PLANES: usize = 4;
 
+/// How many registers are kept in planes.
+const OFFSETS: usize = 3;
+
+impl Registers {
+    /// What is kept in planes, in this order.
+    fn offsets(&self) -> [u32; OFFSETS] {
+        [self.pc, self.ap, self.fp]
+    }
+
+    fn offsets_mut(&mut self) -> [&mut u32; OFFSETS] {
+        [&mut self.pc, &mut self.ap, &mut self.fp]
+    }
+}
+
+fn put_code(out: &mut Vec<u8>, trace: &[Registers]) {
+    let stretches = || trace.chunk_by(|a, b| a.code == b.code);
+    put_number(out, stretches().count() as u64);
+    for (stretch, first) in stretches().filter_map(|stretch| Some((stretch, stretch.first()?))) {
+        put_number(out, u64::from(first.code));
+        put_number(out, stretch.len() as u64);
+    }
+}
+
+fn read_code(reader: &mut Reader<'_>, trace: &mut [Registers]) -> Result<(), Malformed> {
+    const WRONG: Malformed = Malformed("stretches of code that aren't those of its steps");
+    let (mut rest, mut before) = (trace, None);
+    for _ in 0..reader.count(2)? {
+        let (code, steps) = (reader.small()?, reader.small()? as usize);
+        let (stretch, after) = rest.split_at_mut_checked(steps).ok_or(WRONG)?;
+        if steps == 0 || before == Some(code) {
+            return Err(WRONG);
+        }
+        stretch.iter_mut().for_each(|registers| registers.code = code);
+        (rest, before) = (after, Some(code));
+    }
+    if rest.is_empty() { Ok(()) } else { Err(WRONG) }
+}
+
 fn put_planes(out: &mut Vec<u8>, trace: &[Registers], register: usize) {
     let mut before = 0u32;
     let differences: Vec<[u8; PLANES]> = trace
         .iter()
         .map(|registers| {
-            let now = registers[register];
+            let now = registers.offsets()[register];
             let difference = now.wrapping_sub(before);
             before = now;
             difference.to_le_bytes()
@@ -96,7 +148,7 @@ fn read_planes(reader: &mut Reader<'_>, trace: &mut [Registers], register: usize
     let mut value = 0u32;
     for (registers, (((a, b), c), d)) in trace.iter_mut().zip(a.zip(b).zip(c).zip(d)) {
         value = value.wrapping_add(u32::from_le_bytes([*a, *b, *c, *d]));
-        registers[register] = value;
+        *registers.offsets_mut()[register] = value;
     }
     Ok(())
 }
@@ -106,11 +158,12 @@ impl Body {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let cells: usize = self.runs.iter().map(|run| run.cells.len()).sum();
-        let mut out = Vec::with_capacity(self.trace.len() * 3 * PLANES + cells * 8);
+        let mut out = Vec::with_capacity(self.trace.len() * OFFSETS * PLANES + cells * 8);
         out.push(u8::from(self.closing.is_some()));
         put_number(&mut out, self.first_step);
         put_number(&mut out, self.trace.len() as u64);
-        for register in 0..3 {
+        put_code(&mut out, &self.trace);
+        for register in 0..OFFSETS {
             put_planes(&mut out, &self.trace, register);
         }
         put_number(&mut out, self.runs.len() as u64);
@@ -154,17 +207,21 @@ impl Body {
             _ => return Err(Malformed("an unknown kind of chunk")),
         };
         let first_step = reader.number()?;
-        let steps = reader.count(3 * PLANES)?;
+        let steps = reader.count(OFFSETS * PLANES)?;
         // The closing chunk has the last step, the one that stays at the end, in addition.
-        if steps > CHUNK_STEPS + usize::from(closing) || (!closing && steps != CHUNK_STEPS) {
+        if steps > CHUNK_STEPS + usize::from(closing) || (!closing && steps != CHUNK_STEPS && steps != 0) {
             return Err(Malformed("a wrong number of steps"));
         }
-        let mut trace = vec![[0; 3]; steps];
-        for register in 0..3 {
+        let mut trace = vec![Registers::default(); steps];
+        read_code(&mut reader, &mut trace)?;
+        for register in 0..OFFSETS {
             read_planes(&mut reader, &mut trace, register)?;
         }
         let mut cells_left = MAX_CHUNK_CELLS;
         let n_runs = reader.count(4)?;
+        if !closing && n_runs == 0 && steps == 0 {
+            return Err(Malformed("neither steps nor cells"));
+        }
         let mut runs = Vec::with_capacity(n_runs.min(MAX_CHUNK_CELLS));
         for _ in 0..n_runs {
             let (segment, offset) = (reader.small()?, reader.small()?);

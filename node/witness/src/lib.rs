@@ -1,9 +1,13 @@
 //! The witness: what a prover needs of a run, in chunks while it runs, as one flat file when it has ended.
 //!
-//! A [`Chunk`] holds the registers of [`CHUNK_STEPS`] steps and the memory cells that became known in them. Chunks are cut by the
-//! number of steps alone, so the same transactions give the same chunks, with the same hashes, however fast they came; a
-//! restarted operator goes on where the stream stopped. The last one, the closing chunk, holds the rest: how long each
-//! segment became, where the builtins are, what is public. A [`Manifest`] lists all of a run's chunks.
+//! A [`Chunk`] holds the registers of [`CHUNK_STEPS`] steps and the memory cells that became known in them. Where cells are more than
+//! [`MAX_CHUNK_CELLS`], chunks that have cells only come before it. Chunks are cut by the numbers of steps and cells alone, so the same
+//! transactions give the same chunks, with the same hashes, however fast they came; a restarted operator goes on where the stream
+//! stopped. The last one, the closing chunk, holds the rest: how long each segment became, where the builtins are, what is public.
+//! A [`Manifest`] lists all of a run's chunks.
+//!
+//! Code may run in any segment: the program's, or one that the program loaded. The cells of the latter come in the last chunks, because what
+//! of them counts is known only when the run has ended.
 //!
 //! An [`Assembler`] takes the chunks of a run, in order, and writes the flat witness file that a proving worker reads
 //! (docs/prover-worker.md): memory relocated to addresses from 1, without holes, and the trace. It runs no VM and believes
@@ -39,15 +43,16 @@ pub const BUILTINS: [&str; 9] =
 /// Steps in a chunk. About 150 transactions and 0.3 MB: small enough to stream a run while it goes on, large enough that
 /// a chunk's own costs vanish.
 pub const CHUNK_STEPS: usize = 1 << 14;
-/// Most bytes of a chunk's body: several times what 2^14 steps of the shard program fill.
+/// Most bytes of a chunk's body: 16 a step, 44 for each of [`MAX_CHUNK_CELLS`] if no two are neighbours, and in the closing one the lengths of
+/// [`MAX_SEGMENTS`] segments, which take 1.4 MB if they have [`MAX_CELLS`] together. So an honest chunk never exceeds it.
 pub const MAX_CHUNK_BYTES: usize = 4 << 20;
-/// Most cells in a chunk. A step writes at most 11 (three operands, eight words of a hash); the rest is for what hints load.
-pub const MAX_CHUNK_CELLS: usize = 32 * CHUNK_STEPS;
+/// Most cells in a chunk: three times what 2^14 steps fill in the mean.
+pub const MAX_CHUNK_CELLS: usize = 3 * CHUNK_STEPS;
 /// Most chunks of a run. With it a run has at most 2^24 steps, more than twice what the most transactions of a shard make.
 pub const MAX_CHUNKS: usize = 1 << 10;
 /// Most steps of a run.
 pub const MAX_STEPS: usize = MAX_CHUNKS * CHUNK_STEPS;
-/// Most memory segments of a run: one an account, and some 30.
-pub const MAX_SEGMENTS: usize = 1024;
+/// Most memory segments of a run. `rules` has one an account and some 30; a contract makes one with each array, some 40 a transaction.
+pub const MAX_SEGMENTS: usize = 1 << 20;
 /// Most memory cells of a run, holes included: 1 GiB as a flat file.
 pub const MAX_CELLS: usize = 1 << 25;

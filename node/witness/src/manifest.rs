@@ -18,7 +18,7 @@ pub struct Manifest {
 /// A manifest that can't be one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a manifest of {chunks} chunks for {steps} steps: a chunk has {CHUNK_STEPS} steps, a run at most {MAX_CHUNKS} chunks"
+    "a manifest of {chunks} chunks for {steps} steps: a chunk has at most {CHUNK_STEPS} steps, a run at most {MAX_CHUNKS} chunks"
 )]
 pub struct ManifestError {
     chunks: usize,
@@ -42,10 +42,9 @@ impl Manifest {
     /// [`ManifestError`] if the chunks can't have that many steps, or are more than [`MAX_CHUNKS`].
     pub fn validate(&self) -> Result<(), ManifestError> {
         let chunks = self.chunks.len();
-        let full = (chunks as u64).saturating_sub(1) * CHUNK_STEPS as u64;
-        // The closing chunk has one step more at most.
-        let last = self.steps.checked_sub(full).filter(|last| (1..=CHUNK_STEPS as u64 + 1).contains(last));
-        if chunks == 0 || chunks > MAX_CHUNKS || last.is_none() {
+        // The closing chunk has one step more at most. Chunks of cells only have none.
+        let most = chunks as u64 * CHUNK_STEPS as u64 + 1;
+        if chunks == 0 || chunks > MAX_CHUNKS || !(1..=most).contains(&self.steps) {
             return Err(ManifestError { chunks, steps: self.steps });
         }
         Ok(())
@@ -83,17 +82,17 @@ mod tests {
             steps: steps as u64,
             output: output.clone(),
         };
-        for (chunks, steps) in [(1, 1), (1, CHUNK_STEPS), (1, CHUNK_STEPS + 1), (3, 2 * CHUNK_STEPS + 7)] {
+        for (chunks, steps) in [(1, 1), (1, CHUNK_STEPS), (1, CHUNK_STEPS + 1), (3, 2 * CHUNK_STEPS + 7), (3, 3)] {
             assert_eq!(manifest(chunks, steps).validate(), Ok(()));
         }
         for (chunks, steps) in
-            [(0, 0), (1, 0), (1, CHUNK_STEPS + 2), (3, 2 * CHUNK_STEPS), (3, 3), (MAX_CHUNKS + 1, 1 << 24)]
+            [(0, 0), (1, 0), (1, CHUNK_STEPS + 2), (2, 2 * CHUNK_STEPS + 2), (MAX_CHUNKS + 1, 1 << 24)]
         {
             assert!(manifest(chunks, steps).validate().is_err(), "{chunks} chunks, {steps} steps");
         }
         assert_eq!(
             manifest(0, 0).validate().expect_err("empty").to_string(),
-            "a manifest of 0 chunks for 0 steps: a chunk has 16384 steps, a run at most 1024 chunks"
+            "a manifest of 0 chunks for 0 steps: a chunk has at most 16384 steps, a run at most 1024 chunks"
         );
     }
 }

@@ -16,7 +16,8 @@ impl Workload {
     /// The transactions in order, each with its nonce and the signature over its account's chain.
     ///
     /// # Errors
-    /// If `start` is not of this workload: it lacks a contract, storage or account that a transaction names.
+    /// [`Problem::Unlisted`] if `start` lacks a contract, storage or account that a transaction names, so is not of this workload; [`Problem::UnknownPlayer`] if nobody
+    /// is named as a transaction's player is; [`Problem::Unsignable`] if a player's key can't sign one.
     pub fn sign(&self, start: &ShardStart) -> Result<Vec<SignedTransaction>, WorkloadError> {
         let commitment = start.commitment();
         let wallet = |player: &super::Player| {

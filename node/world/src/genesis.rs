@@ -166,7 +166,7 @@ impl Genesis {
     /// Reads and validates a genesis.
     ///
     /// # Errors
-    /// See [`GenesisError`].
+    /// [`GenesisError::Size`] if it is too long, [`GenesisError::Syntax`] if it isn't the JSON that it should be, and as [`validate`](Self::validate).
     pub fn from_json(text: &str) -> Result<Self, GenesisError> {
         if text.len() > MAX_GENESIS_BYTES {
             return Err(GenesisError::Size { what: "bytes", got: text.len(), max: MAX_GENESIS_BYTES });
@@ -178,7 +178,7 @@ impl Genesis {
     /// Refuses what no World can begin with.
     ///
     /// # Errors
-    /// See [`GenesisError`].
+    /// [`GenesisError::Size`], [`GenesisError::Twice`], [`GenesisError::Value`] or [`GenesisError::Total`]: the first entry that breaks a rule.
     pub fn validate(&self) -> Result<(), GenesisError> {
         self.cells().map(drop)
     }
@@ -186,7 +186,7 @@ impl Genesis {
     /// Its hash: of every slot in order, with its kind and value. How the file was written doesn't matter.
     ///
     /// # Errors
-    /// See [`GenesisError`].
+    /// As [`validate`](Self::validate).
     pub fn hash(&self) -> Result<Hash, GenesisError> {
         let cells = self.cells()?;
         let bytes = |(slot, cell): (&Slot, &Cell)| {

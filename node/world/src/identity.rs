@@ -111,7 +111,7 @@ impl WorldIdentity {
     /// The World of this network that began with a genesis of this hash.
     ///
     /// # Errors
-    /// [`IdentityError`] if a name or a list isn't within its bounds, or a list repeats itself.
+    /// [`IdentityError::NetworkName`] or [`IdentityError::Count`] if the name or a list isn't within its bounds, [`IdentityError::Twice`] if a list repeats itself.
     pub fn new(
         network: &str,
         genesis: Hash,
@@ -139,7 +139,7 @@ impl WorldIdentity {
     /// Reads a `world.json`.
     ///
     /// # Errors
-    /// [`IdentityError`] if it is too long, not the JSON that it should be, or of no World.
+    /// [`IdentityError::Syntax`] if it is too long or not the JSON that it should be, and as [`new`](Self::new).
     pub fn from_json(text: &str) -> Result<Self, IdentityError> {
         if text.len() > MAX_IDENTITY_BYTES {
             return Err(IdentityError::Syntax(format!("it has more than {MAX_IDENTITY_BYTES} bytes")));

@@ -26,13 +26,13 @@ pub trait World: Send + Sync + fmt::Debug {
     /// One that was refused is judged anew.
     ///
     /// # Errors
-    /// [`WorldError`] if the World can't be reached, read or written. It is unknown then whether the operation was noted: submit it again.
+    /// [`WorldError::Disk`] or [`WorldError::Damaged`] if the World can't be reached, read or written. It is unknown then whether the operation was noted: submit it again.
     fn submit(&self, operation: Operation) -> Answering<'_, Result<Standing, WorldError>>;
 
     /// Where an operation stands.
     ///
     /// # Errors
-    /// [`WorldError`] if the World can't be reached or read.
+    /// [`WorldError::Disk`] or [`WorldError::Damaged`] if the World can't be reached or read.
     fn standing(&self, ticket: Ticket) -> Answering<'_, Result<Standing, WorldError>>;
 
     /// A number that differs after each change of anything that this World says. An operation that is handed in again changes nothing.
@@ -44,20 +44,20 @@ pub trait World: Send + Sync + fmt::Debug {
     /// Everything about a shard.
     ///
     /// # Errors
-    /// [`WorldError`] if the World can't be reached or read.
+    /// [`WorldError::Disk`] or [`WorldError::Damaged`] if the World can't be reached or read.
     fn shard(&self, shard: ShardId) -> Answering<'_, Result<Option<ShardRecord>, WorldError>>;
 
     /// Shards in the order of their ids, from after the given one; at most `limit` and [`MAX_SHARD_PAGE`].
     ///
     /// # Errors
-    /// [`WorldError`] if the World can't be reached or read.
+    /// [`WorldError::Disk`] or [`WorldError::Damaged`] if the World can't be reached or read.
     fn shards(&self, after: Option<ShardId>, limit: usize) -> Answering<'_, Result<Vec<ShardSummary>, WorldError>>;
 
     /// The open shards of an operator, in the order of their ids, from after the given one; at most `limit` and
     /// [`MAX_SHARD_PAGE`].
     ///
     /// # Errors
-    /// [`WorldError`] if the World can't be reached or read.
+    /// [`WorldError::Disk`] or [`WorldError::Damaged`] if the World can't be reached or read.
     fn open_shards(
         &self,
         operator: PeerId,
@@ -68,7 +68,7 @@ pub trait World: Send + Sync + fmt::Debug {
     /// Storage in the order of its addresses, from after the given one; at most `limit` and [`MAX_STORAGE_PAGE`].
     ///
     /// # Errors
-    /// [`WorldError`] if the World can't be reached or read.
+    /// [`WorldError::Disk`] or [`WorldError::Damaged`] if the World can't be reached or read.
     fn storage(&self, after: Option<Slot>, limit: usize) -> Answering<'_, Result<Vec<StorageEntry>, WorldError>>;
 
     /// Reads everything that this node has of the World and checks that it agrees.
@@ -81,7 +81,7 @@ pub trait World: Send + Sync + fmt::Debug {
 /// Waits until an operation isn't pending any more, for as long as that takes, and says what became of it.
 ///
 /// # Errors
-/// [`WorldError`] if the World can't be reached or read.
+/// [`WorldError::Disk`] or [`WorldError::Damaged`] if the World can't be reached or read.
 pub async fn decided(world: &dyn World, ticket: Ticket) -> Result<Standing, WorldError> {
     loop {
         let revision = world.revision();

@@ -2,6 +2,7 @@
 
 use crate::{ContractId, Felt, bounded};
 use serde::{Deserialize, Serialize};
+use starknet_types_core::hash::{Poseidon, StarkHash as _};
 
 /// Felts of a transaction's, or a call's, calldata: Starknet's own bound.
 pub const MAX_CALLDATA_FELTS: usize = 5_000;
@@ -40,6 +41,50 @@ pub struct Invoke {
     pub bounds: ResourceBounds,
 }
 
+/// The version of a transaction.
+const VERSION: Felt = Felt::THREE;
+/// 2^128 + 3: the version of one that is only asked about.
+const QUERY: Felt = Felt::from_hex_unchecked("0x100000000000000000000000000000003");
+
+impl Invoke {
+    /// The transaction's hash in the chain with this id: what the account signs.
+    #[must_use]
+    pub fn hash(&self, chain: Felt) -> Felt {
+        self.hash_of(VERSION, chain)
+    }
+
+    /// The hash of the same as a query, which can't be submitted: what wallets sign who only estimate or simulate.
+    #[must_use]
+    pub fn query_hash(&self, chain: Felt) -> Felt {
+        self.hash_of(QUERY, chain)
+    }
+
+    fn hash_of(&self, version: Felt, chain: Felt) -> Felt {
+        let ResourceBounds { l1_gas, l2_gas, l1_data_gas } = self.bounds;
+        let nothing = Poseidon::hash_array(&[]);
+        let tip = Felt::ZERO;
+        let fee = [tip, bound(b"L1_GAS", l1_gas), bound(b"L2_GAS", l2_gas), bound(b"L1_DATA", l1_data_gas)];
+        let (paymaster_data, availability, deployment_data) = (nothing, Felt::ZERO, nothing);
+        Poseidon::hash_array(&[
+            Felt::from_bytes_be_slice(b"invoke"),
+            version,
+            self.sender.0,
+            Poseidon::hash_array(&fee),
+            paymaster_data,
+            chain,
+            self.nonce.into(),
+            availability,
+            deployment_data,
+            Poseidon::hash_array(&self.calldata),
+        ])
+    }
+}
+
+/// The name of a resource, its amount in 64 bits, and its price in 128: zero.
+fn bound(name: &[u8], amount: u64) -> Felt {
+    (Felt::from_bytes_be_slice(name) * Felt::TWO.pow(64u32) + Felt::from(amount)) * Felt::TWO.pow(128u32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +113,27 @@ mod tests {
             assert_eq!(wire.ok(), fits.then(|| invoke.clone()));
             assert_eq!(json.ok(), fits.then_some(invoke));
         }
+    }
+
+    #[test]
+    fn every_field_but_the_signature_is_in_the_hash() {
+        let (first, chain) = (invoke(2, 2), Felt::from_bytes_be_slice(b"SW_TEST"));
+        let changes: [fn(&mut Invoke); 6] = [
+            |it| it.sender = ContractId(Felt::ONE),
+            |it| it.nonce += 1,
+            |it| it.calldata[1] = Felt::ONE,
+            |it| it.bounds.l1_gas = 1,
+            |it| it.bounds.l2_gas += 1,
+            |it| it.bounds.l1_data_gas += 1,
+        ];
+        let changed = changes.map(|change| {
+            let mut other = first.clone();
+            change(&mut other);
+            other.hash(chain)
+        });
+        let mut hashes = vec![first.hash(chain), first.query_hash(chain), first.hash(Felt::ONE)];
+        hashes.extend(changed);
+        assert!((0..hashes.len()).all(|i| !hashes[..i].contains(&hashes[i])), "{hashes:?}");
+        assert_eq!(Invoke { signature: Vec::new(), ..first.clone() }.hash(chain), first.hash(chain));
     }
 }

@@ -1,7 +1,8 @@
 //! The vocabulary that messages and domain share: identities, a shard's start, its transactions, its output.
 //!
 //! Everything here is data and pure functions on data: no I/O, no clock, no randomness. A type is in this crate if a
-//! protocol message *and* a room without a network (execution, proving, ledger) both speak of it.
+//! protocol message *and* a room without a network (execution, proving, ledger) both speak of it, or if two rooms do that know nothing of each other
+//! (what executes contracts, and what answers wallets).
 //!
 //! - [`Felt`]s are elements of the Stark field. On the wire a felt is exactly 32 bytes, big-endian and canonical
 //!   (below the prime); in JSON it is `0x…`. [`felt`] holds the identities made of one.
@@ -10,6 +11,7 @@
 //!   the start data of a shard of contracts in its program's order.
 //! - [`Transaction`] is a signed step of a shard; its [words](Transaction::words) are what is hashed and proven.
 //! - [`Invoke`] is a transaction of a shard of contracts, as wallets make it. [`ShardTransaction`] is either.
+//!   [`execution`] is what came of it, [`sierra`] a class as it is declared.
 //! - [`Role`] and [`Stage`] say what a node does and how far a shard is; [`life`] says what may happen to a shard, and in which order.
 //! - [`Cause`] is a [`Coded`] error that goes to somebody else; [`bounded`] reads lists and texts that can't be longer than they may;
 //!   [`plain`] is what of a text a person may be shown.
@@ -30,6 +32,7 @@ mod chain;
 mod clock;
 pub mod contracts;
 mod error;
+pub mod execution;
 pub mod felt;
 mod hash;
 mod invoke;
@@ -43,6 +46,7 @@ mod proof;
 mod request;
 mod role;
 mod segment;
+pub mod sierra;
 mod slot;
 mod start;
 mod terms;

@@ -47,7 +47,7 @@ mutations! {
     WallClockDecides = "wall-clock-decides",
     /// Who says that it has a proof is believed, whatever a settler says.
     ClaimBelieved = "claim-believed",
-    /// A receipt, a dispute or a skip counts, whoever signed it.
+    /// A receipt, a dispute or a skip of any peer counts.
     AnybodySettles = "anybody-settles",
     /// Signs of life hold a job for ever.
     LeaseUnbounded = "lease-unbounded",

@@ -1,6 +1,6 @@
 //! A protocol as a Mermaid state diagram.
 
-use super::{Description, Speaker, StateFacts};
+use super::{Description, Speaker, StateSummary};
 use std::fmt::Write as _;
 
 impl Description {
@@ -8,7 +8,7 @@ impl Description {
     #[must_use]
     pub fn mermaid(&self) -> String {
         let mut text = String::from("stateDiagram-v2\n");
-        let speaking = |state: &&StateFacts| state.speaks.is_some();
+        let speaking = |state: &&StateSummary| state.speaks.is_some();
         // Writing to a String doesn't fail.
         for state in self.states.iter().filter(speaking) {
             let speaker = state.speaks.unwrap_or(Speaker::Initiator);

@@ -91,14 +91,14 @@ pub struct Description {
     /// The most bytes of each side that the other one may have to hold unread; the stream's header is among the initiator's.
     pub unread_bytes: Sides<Option<u64>>,
     /// Its states; the first is the beginning.
-    pub states: Vec<StateFacts>,
+    pub states: Vec<StateSummary>,
     /// Its messages, in the order in which the states name them.
     pub messages: Vec<MessageSummary>,
 }
 
 /// A state of the session: who speaks in it, and what may follow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StateFacts {
+pub struct StateSummary {
     /// Its name: `s` and its number.
     pub state: String,
     /// Who speaks; nobody at the end.
@@ -151,13 +151,13 @@ impl Description {
                 initiator: unread(Side::Here).zip(opening).map(|(later, first)| later.max(first)),
                 responder: unread(Side::There),
             },
-            states: (0..graph.states.len()).map(|state| StateFacts::of(graph, state)).collect(),
+            states: (0..graph.states.len()).map(|state| StateSummary::of(graph, state)).collect(),
             messages: messages(graph),
         }
     }
 }
 
-impl StateFacts {
+impl StateSummary {
     fn of(graph: &Graph, state: usize) -> Self {
         let node = graph.states.get(state);
         let may_send = |side| Unread::bytes(graph.may_send(state, side));

@@ -198,7 +198,7 @@ impl BadProof {
     }
 }
 
-/// How two verdicts of one signer contradict each other, if they do.
+/// How two receipts of one signer contradict each other, if they do.
 #[must_use]
 pub fn forked(first: &ingress::ReceiptContent, second: &ingress::ReceiptContent) -> Option<Shown> {
     let (here, there) = (place(first)?, place(second)?);
@@ -210,6 +210,6 @@ pub fn forked(first: &ingress::ReceiptContent, second: &ingress::ReceiptContent)
 }
 
 /// Where a receipt puts its transaction.
-fn place(verdict: &ingress::ReceiptContent) -> Option<u32> {
-    if let ingress::Outcome::Accepted { sequence, .. } = verdict.outcome { Some(sequence) } else { None }
+fn place(content: &ingress::ReceiptContent) -> Option<u32> {
+    if let ingress::Outcome::Accepted { sequence, .. } = content.outcome { Some(sequence) } else { None }
 }

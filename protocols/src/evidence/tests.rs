@@ -66,14 +66,14 @@ fn lease(signer: u8, epoch: u64, prover: u8) -> Signed<trace::LeaseTerms> {
 }
 
 fn receipt(shard: u64, transaction: u8, outcome: Outcome) -> Signed<ingress::ReceiptContent> {
-    let verdict = ingress::ReceiptContent {
+    let content = ingress::ReceiptContent {
         shard: ShardId(Felt::from(shard)),
         transaction: Hash([transaction; 32]),
         account: AccountId(Felt::ONE),
         nonce: 3,
         outcome,
     };
-    Signed::by(&identity(1), verdict)
+    Signed::by(&identity(1), content)
 }
 
 fn at(sequence: u32) -> Outcome {

@@ -1,6 +1,9 @@
 //! The operator's half.
 
-use super::{Acceptance, Answered, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, Judged, Nothing, Told, Turn};
+use super::{
+    Acceptance, Answered, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, KnownVerdict, Nothing, ProofVerdict,
+    Turn,
+};
 use crate::{signed::Signed, timing};
 use shardwire_model::{Cause, ShardId};
 use shardwire_transport::{Branch, Identity, Initiator, Session, SessionError};
@@ -26,8 +29,8 @@ pub enum Next {
     Assign(Box<Assign>, Pending),
     /// What became of a shard that was named. It is repeated until the shard is named no longer.
     Closed(Closed, Client),
-    /// What a proof of a shard that was named was found to be.
-    Judged(Judged, Client),
+    /// The verdict on a proof of a shard that was named.
+    Verdict(ProofVerdict, Client),
 }
 
 /// An assignment that isn't answered yet.
@@ -49,14 +52,19 @@ impl Client {
         Self { session, not_before }
     }
 
-    /// Asks for work, naming the shards that were accepted and not closed, and the proofs of them whose judgement was told. Waits up to
+    /// Asks for work, naming the shards that were accepted and not closed, and the verdicts on proofs of them that were told. Waits up to
     /// [`HOLD`](crate::timing::HOLD) for something to happen. `identity` is this operator's.
     ///
     /// # Errors
-    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the settler's answer contradicts itself. More than [`MAX_KNOWN`](super::MAX_KNOWN) shards or proofs can't be named.
-    pub async fn ask(self, identity: &Identity, known: &[ShardId], judged: &[Told]) -> Result<Next, SessionError> {
+    /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the settler's answer contradicts itself. More than [`MAX_KNOWN`](super::MAX_KNOWN) shards or verdicts can't be named.
+    pub async fn ask(
+        self,
+        identity: &Identity,
+        known: &[ShardId],
+        verdicts: &[KnownVerdict],
+    ) -> Result<Next, SessionError> {
         let asked = timing::wait_until(self.not_before).await;
-        let ask = Ask { known: known.to_vec(), judged: judged.to_vec() };
+        let ask = Ask { known: known.to_vec(), verdicts: verdicts.to_vec() };
         let session: Session<Handoff, Answered, Loop> = self.session.choose(ask).await?;
         match session.offer().await? {
             Branch::First(nothing) => {
@@ -84,18 +92,18 @@ impl Client {
                         Ok(Next::Closed(closed, Self::at(session.repeat(), None)))
                     }
                     Branch::Second(news) => {
-                        let (news, session) = news.recv::<Judged, _>().await?;
+                        let (news, session) = news.recv::<ProofVerdict, _>().await?;
                         let shard = news.shard.short();
                         let detail = if !known.contains(&news.shard) {
-                            Some(format!("a proof of shard {shard} is judged, which wasn't asked about"))
-                        } else if judged.contains(&news.told()) {
-                            Some(format!("a proof of shard {shard} is judged of which this was told before"))
+                            Some(format!("it is on a proof of shard {shard}, which wasn't asked about"))
+                        } else if verdicts.contains(&news.known()) {
+                            Some(format!("it is on a proof of shard {shard}, and was told before"))
                         } else {
                             None
                         };
                         match detail {
-                            Some(detail) => Err(session.broken("Judged", "SW-HANDOFF-005", detail)),
-                            None => Ok(Next::Judged(news, Self::at(session.repeat(), None))),
+                            Some(detail) => Err(session.broken("ProofVerdict", "SW-HANDOFF-005", detail)),
+                            None => Ok(Next::Verdict(news, Self::at(session.repeat(), None))),
                         }
                     }
                 },
@@ -135,7 +143,7 @@ impl Pending {
         Ok(Client::at(self.session.choose(accept).await?.repeat(), None))
     }
 
-    /// Declines.
+    /// Refuses the assignment, and says why.
     ///
     /// # Errors
     /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the settler breaks the protocol.

@@ -17,14 +17,14 @@ pub struct Ask {
     /// The shards that it has accepted and not been told to be closed. An assigned shard that is missing here is assigned again.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_KNOWN>")]
     pub known: Vec<ShardId>,
-    /// What it was told of proofs of these shards: the latest of each shard.
+    /// The latest verdict on a proof of each of these shards that it was told.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_KNOWN>")]
-    pub judged: Vec<Told>,
+    pub verdicts: Vec<KnownVerdict>,
 }
 
-/// A judgement that the operator was told.
+/// A verdict that the operator was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct KnownVerdict {
     /// The hash of the proof's bytes.
     pub proof: Hash,
     /// Whether it was verified; it was disputed otherwise.
@@ -74,7 +74,7 @@ pub struct Closed {
 /// What a settler found a proof to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Judgement {
+pub enum Verdict {
     /// It holds. The shard is settled as soon as the World has decided.
     Verified,
     /// It is disputed, and stays so.
@@ -84,22 +84,22 @@ pub enum Judgement {
     },
 }
 
-/// A proof of a shard was judged. The shard isn't over.
+/// The verdict on a proof of a shard. The shard isn't over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Judged {
+pub struct ProofVerdict {
     /// The shard.
     pub shard: ShardId,
     /// The hash of the proof's bytes.
     pub proof: Hash,
     /// What it was found to be.
-    pub judgement: Judgement,
+    pub verdict: Verdict,
 }
 
-impl Judged {
+impl ProofVerdict {
     /// What the operator names once it was told this.
     #[must_use]
-    pub fn told(&self) -> Told {
-        Told { proof: self.proof, verified: self.judgement == Judgement::Verified }
+    pub fn known(&self) -> KnownVerdict {
+        KnownVerdict { proof: self.proof, verified: self.verdict == Verdict::Verified }
     }
 }
 
@@ -140,7 +140,7 @@ message!(
 message!(Nothing, max_bytes = 0, deadline = timing::ANSWER);
 message!(Assign, max_bytes = size::SHARD_START + size::VALUES + 2 * size::U64, deadline = timing::ANSWER);
 message!(Closed, max_bytes = size::FELT + size::TAG + size::HASH, deadline = timing::ANSWER);
-message!(Judged, max_bytes = size::FELT + size::HASH + size::TAG + size::CAUSE, deadline = timing::ANSWER);
+message!(ProofVerdict, max_bytes = size::FELT + size::HASH + size::TAG + size::CAUSE, deadline = timing::ANSWER);
 message!(Accept, max_bytes = size::FELT + size::U64 + size::SIGNATURE, deadline = timing::NEXT);
 message!(Decline, max_bytes = size::FELT + size::CAUSE, deadline = timing::NEXT);
 message!(Bye, max_bytes = 0, deadline = timing::NEXT);

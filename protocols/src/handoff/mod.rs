@@ -1,18 +1,18 @@
 //! handoff: an operator takes shards from a settler.
 //!
 //! The operator drives. It asks, naming the shards that it holds, and the settler answers: nothing for now (after at most
-//! [`HOLD`](crate::timing::HOLD)), a shard to execute, what became of one, or what the settler found a proof of one to be. An assigned
+//! [`HOLD`](crate::timing::HOLD)), a shard to execute, what became of one, or the verdict on a proof of one. An assigned
 //! shard is accepted with a signature, after it was made durable, or declined with a reason.
 //!
-//! **Proofs.** A prover tells the operator that it has a proof, and the settler whether that is so. [`Judged`] is the settler's latest finding on a
-//! proof of a shard in `known`, unless `judged` has it. An operator that hears of a dispute leases the job again at once.
+//! **Proofs.** A prover tells the operator that it has a proof, and the settler whether that is so. [`ProofVerdict`] is the settler's latest [`Verdict`] on a
+//! proof of a shard in `known`, unless `verdicts` has it. An operator that hears of a dispute leases the job again at once.
 //!
 //! **Lost connections.** Asking is idempotent. A shard that the settler assigned and that `known` doesn't name is assigned again; one that
 //! `known` names but for which the settler has no acceptance is assigned again as well, and accepting it again is harmless.
 //! [`Closed`] is repeated until `known` no longer names the shard. The lease of each shard in `known` is renewed by asking.
 //!
 //! What the client half refuses: start data that contradicts itself or is for another operator, another number of values than
-//! entries, news of a shard that it doesn't hold, or a judgement that it was told before. What the server half refuses: an acceptance that isn't for the shard and epoch
+//! entries, news of a shard that it doesn't hold, or a verdict that it was told before. What the server half refuses: an acceptance that isn't for the shard and epoch
 //! just assigned or isn't signed by the peer. Each is a fault of the peer and ends the session. Bounds: [`MAX_KNOWN`].
 
 mod client;
@@ -23,7 +23,8 @@ mod tests;
 
 pub use client::{Client, Next, Pending};
 pub use messages::{
-    Accept, Acceptance, Ask, Assign, Bye, Closed, Decline, Judged, Judgement, MAX_KNOWN, Nothing, Outcome, Told,
+    Accept, Acceptance, Ask, Assign, Bye, Closed, Decline, KnownVerdict, MAX_KNOWN, Nothing, Outcome, ProofVerdict,
+    Verdict,
 };
 pub use server::{Answer, Handler, serve};
 
@@ -39,8 +40,10 @@ pub enum Handoff {}
 /// The operator's turn.
 type Turn = Choose<Send<Ask, Answered>, Send<Bye, Eps>>;
 /// After a question.
-type Answered =
-    Offer<Recv<Nothing, Var<Z>>, Offer<Recv<Assign, Assigned>, Offer<Recv<Closed, Var<Z>>, Recv<Judged, Var<Z>>>>>;
+type Answered = Offer<
+    Recv<Nothing, Var<Z>>,
+    Offer<Recv<Assign, Assigned>, Offer<Recv<Closed, Var<Z>>, Recv<ProofVerdict, Var<Z>>>>,
+>;
 /// With an assignment in hand.
 type Assigned = Choose<Send<Accept, Var<Z>>, Send<Decline, Var<Z>>>;
 

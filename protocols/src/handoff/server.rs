@@ -1,6 +1,8 @@
 //! The settler's half.
 
-use super::{Accept, Acceptance, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, Judged, Nothing, Told, Turn};
+use super::{
+    Accept, Acceptance, Ask, Assign, Assigned, Bye, Closed, Decline, Handoff, KnownVerdict, Nothing, ProofVerdict, Turn,
+};
 use crate::{Failure, ServeError, signed::Signed, timing};
 use shardwire_model::{Cause, PeerId, ShardId};
 use shardwire_transport::{Responder, Session, algebra::HasDual, offer};
@@ -13,19 +15,19 @@ pub enum Answer {
     Assign(Box<Assign>),
     /// What became of one.
     Closed(Closed),
-    /// What a proof of one was found to be.
-    Judged(Judged),
+    /// The verdict on a proof of one.
+    Verdict(ProofVerdict),
 }
 
 /// The settler's side: what is there for an operator, and what it answered.
 pub trait Handler: Sync {
-    /// Waits until there is something for this operator, which holds the shards in `known`, and was told of the proofs in `judged`; renews
+    /// Waits until there is something for this operator, which holds the shards in `known`, and was told the verdicts in `verdicts`; renews
     /// their leases. May be dropped while it waits, and is called again with each question.
     fn next(
         &self,
         operator: PeerId,
         known: &[ShardId],
-        judged: &[Told],
+        verdicts: &[KnownVerdict],
     ) -> impl Future<Output = Result<Answer, Failure>> + Send;
 
     /// Makes durable that the operator accepted. The signature is the operator's, shard and epoch are those just assigned.
@@ -55,12 +57,12 @@ pub async fn serve<H: Handler>(session: Responder<Handoff>, handler: &H) -> Resu
     let mut session: Session<Handoff, There, Loop> = session.enter();
     loop {
         session = offer!(session => {
-            Ask(Ask { known, judged }), answer => {
-                let next = handler.next(answer.peer(), &known, &judged);
+            Ask(Ask { known, verdicts }), answer => {
+                let next = handler.next(answer.peer(), &known, &verdicts);
                 match timing::hold(next).await.transpose()? {
                     None => answer.choose(Nothing {}).await?.repeat(),
                     Some(Answer::Closed(closed)) => answer.choose(closed).await?.repeat(),
-                    Some(Answer::Judged(judged)) => answer.choose(judged).await?.repeat(),
+                    Some(Answer::Verdict(verdict)) => answer.choose(verdict).await?.repeat(),
                     Some(Answer::Assign(assign)) => {
                         let (shard, epoch) = (assign.start.shard, assign.epoch);
                         let assigned = answer.choose(*assign).await?;

@@ -34,7 +34,7 @@ impl Settler {
 }
 
 impl Handler for Settler {
-    async fn next(&self, _: PeerId, known: &[ShardId], _: &[Told]) -> Result<Answer, Failure> {
+    async fn next(&self, _: PeerId, known: &[ShardId], _: &[KnownVerdict]) -> Result<Answer, Failure> {
         self.note(format!("asked, {} known", known.len()))?;
         let answer = self.answers.lock().unwrap().pop_front();
         match answer {
@@ -147,28 +147,28 @@ async fn news_of_a_shard_that_was_not_named_is_the_settlers_fault() {
 }
 
 #[tokio::test]
-async fn a_judgement_is_told_once_and_of_shards_that_were_named() {
+async fn a_verdict_is_told_once_and_of_shards_that_were_named() {
     let (shard, proof) = (ShardId(Felt::ONE), Hash::of(b"proof"));
-    let judgement = Judgement::Disputed { cause: Cause::new("SW-TEST-001", "it proves nothing") };
-    let news = Judged { shard, proof, judgement };
-    let told = |proof, verified| Told { proof, verified };
-    let asked = |shard: ShardId, told: Vec<Told>| {
+    let verdict = Verdict::Disputed { cause: Cause::new("SW-TEST-001", "it proves nothing") };
+    let news = ProofVerdict { shard, proof, verdict };
+    let told = |proof, verified| KnownVerdict { proof, verified };
+    let asked = |shard: ShardId, told: Vec<KnownVerdict>| {
         let news = news.clone();
         async move {
-            let settler = Settler::with([Answer::Judged(news)]);
+            let settler = Settler::with([Answer::Verdict(news)]);
             let (client, session) = meet();
             let (me, known) = (operator(), [shard]);
             tokio::join!(client.ask(&me, &known, &told), serve(session, &settler)).0
         }
     };
-    let Ok(Next::Judged(got, _)) = asked(shard, vec![told(Hash::of(b"another"), false), told(proof, true)]).await
+    let Ok(Next::Verdict(got, _)) = asked(shard, vec![told(Hash::of(b"another"), false), told(proof, true)]).await
     else {
-        panic!("not judged")
+        panic!("no verdict")
     };
     assert_eq!(got, news);
     for (shard, told, why) in [
-        (ShardId(Felt::TWO), vec![], "a proof of shard 0x1 is judged, which wasn't asked about"),
-        (shard, vec![told(proof, false)], "a proof of shard 0x1 is judged of which this was told before"),
+        (ShardId(Felt::TWO), vec![], "it is on a proof of shard 0x1, which wasn't asked about"),
+        (shard, vec![told(proof, false)], "it is on a proof of shard 0x1, and was told before"),
     ] {
         assert_eq!(rule(asked(shard, told).await), format!("SW-HANDOFF-005 {why}"));
     }
@@ -194,7 +194,7 @@ async fn an_acceptance_that_is_forged_or_of_another_assignment_is_the_operators_
         let settler = Settler::with([assignment()]);
         let (a, b) = halves::<Handoff>(&operator(), &identity(2));
         let cheat = async {
-            let answered = a.enter().choose(Ask { known: vec![], judged: vec![] }).await.unwrap();
+            let answered = a.enter().choose(Ask { known: vec![], verdicts: vec![] }).await.unwrap();
             let Branch::Second(more) = answered.offer().await.unwrap() else { panic!("nothing") };
             let Branch::First(assigned) = more.offer().await.unwrap() else { panic!("closed") };
             let (_, assigned) = assigned.recv::<Assign, _>().await.unwrap();
@@ -211,7 +211,7 @@ async fn declining_another_shard_is_the_operators_fault() {
     let settler = Settler::with([assignment()]);
     let (a, b) = halves::<Handoff>(&operator(), &identity(2));
     let cheat = async {
-        let answered = a.enter().choose(Ask { known: vec![], judged: vec![] }).await.unwrap();
+        let answered = a.enter().choose(Ask { known: vec![], verdicts: vec![] }).await.unwrap();
         let Branch::Second(more) = answered.offer().await.unwrap() else { panic!("nothing") };
         let Branch::First(assigned) = more.offer().await.unwrap() else { panic!("closed") };
         let (_, assigned) = assigned.recv::<Assign, _>().await.unwrap();
@@ -270,12 +270,12 @@ async fn a_settler_that_does_not_hold_questions_is_asked_once_a_second() {
 #[test]
 fn the_largest_messages_fit_and_longer_lists_are_refused() {
     let shard = ShardId(LARGEST);
-    let judged = |count| vec![Told { proof: Hash([255; 32]), verified: true }; count];
-    fits(&Ask { known: vec![shard; MAX_KNOWN], judged: judged(MAX_KNOWN) });
-    refused_when_read(&Ask { known: vec![shard; MAX_KNOWN + 1], judged: Vec::new() });
-    refused_when_read(&Ask { known: Vec::new(), judged: judged(MAX_KNOWN + 1) });
-    let disputed = Judgement::Disputed { cause: largest_cause() };
-    fits(&Judged { shard, proof: Hash([255; 32]), judgement: disputed });
+    let verdicts = |count| vec![KnownVerdict { proof: Hash([255; 32]), verified: true }; count];
+    fits(&Ask { known: vec![shard; MAX_KNOWN], verdicts: verdicts(MAX_KNOWN) });
+    refused_when_read(&Ask { known: vec![shard; MAX_KNOWN + 1], verdicts: Vec::new() });
+    refused_when_read(&Ask { known: Vec::new(), verdicts: verdicts(MAX_KNOWN + 1) });
+    let disputed = Verdict::Disputed { cause: largest_cause() };
+    fits(&ProofVerdict { shard, proof: Hash([255; 32]), verdict: disputed });
     let (epoch, expires) = (u64::MAX, Timestamp(u64::MAX));
     let largest = Assign { start: largest_start(), values: vec![LARGEST; MAX_ENTRIES], epoch, expires };
     fits(&largest);

@@ -224,8 +224,8 @@ fn common(dialling: &Ranges<'_>, accepting: &Ranges<'_>) -> Result<BTreeMap<Stri
 /// What each side may open, from what the dialling and the accepting peer say. Both compute the same.
 ///
 /// # Errors
-/// `Mismatch::Network` if they belong to different networks, `Mismatch::World` if to different Worlds, `Mismatch::Contradiction` if one side's list contradicts itself,
-/// `Mismatch::Version` if one side opens what the other serves and they have no version in common.
+/// [`Mismatch::Network`] if they belong to different networks, [`Mismatch::World`] if to different Worlds, [`Mismatch::Contradiction`] if one side's list contradicts itself,
+/// [`Mismatch::Version`] if one side opens what the other serves and they have no version in common.
 pub fn agree(dialling: &Hello, accepting: &Hello) -> Result<Terms, Mismatch> {
     if dialling.network != accepting.network {
         return Err(Mismatch::Network { dialling: dialling.network.clone(), accepting: accepting.network.clone() });

@@ -105,7 +105,7 @@ impl Client {
         };
         match receipt.verify_with(&self.operator) {
             Err(forged) => Err(self.submits.broken("SW-INGRESS-002", forged.to_string())),
-            Ok(verdict) if !is_for(verdict, &due, self.shard) => {
+            Ok(content) if !is_for(content, &due, self.shard) => {
                 let detail = "the receipt is for another transaction than the next in turn";
                 Err(self.submits.broken("SW-INGRESS-003", detail))
             }
@@ -123,9 +123,9 @@ impl Client {
     }
 }
 
-fn is_for(verdict: &ReceiptContent, due: &Due, shard: ShardId) -> bool {
-    verdict.shard == shard
-        && verdict.transaction == due.transaction
-        && verdict.account == due.account
-        && verdict.nonce == due.nonce
+fn is_for(content: &ReceiptContent, due: &Due, shard: ShardId) -> bool {
+    content.shard == shard
+        && content.transaction == due.transaction
+        && content.account == due.account
+        && content.nonce == due.nonce
 }

@@ -120,7 +120,7 @@ const INVOKE: u32 = size::FELT
     + size::list(MAX_SIGNATURE_FELTS, size::FELT)
     + 3 * size::U64;
 const TRANSACTION: u32 = size::TAG + size::max(SIGNED_TRANSACTION, INVOKE);
-const VERDICT: u32 = size::FELT + size::HASH + size::FELT + size::U64 + size::TAG + size::CAUSE + size::TAG + size::U64;
+const CONTENT: u32 = size::FELT + size::HASH + size::FELT + size::U64 + size::TAG + size::CAUSE + size::TAG + size::U64;
 
 message!(Open, max_bytes = size::FELT, deadline = timing::GREETING);
 message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = timing::ANSWER);
@@ -130,5 +130,5 @@ message!(
     deadline = timing::ANSWER
 );
 message!(Submit, max_bytes = TRANSACTION, deadline = timing::IDLE, pipeline_depth = super::DEPTH);
-message!(Receipt, max_bytes = VERDICT + size::SIGNATURE, deadline = timing::ANSWER);
+message!(Receipt, max_bytes = CONTENT + size::SIGNATURE, deadline = timing::ANSWER);
 message!(Bye, max_bytes = 0, deadline = timing::IDLE);

@@ -226,7 +226,7 @@ async fn a_receipt_that_is_forged_or_for_another_transaction_is_the_operators_fa
         ReceiptContent { shard: shard(), transaction, account: submitted.account, nonce: 1, outcome }
     };
     type Forge<'a> = Box<dyn Fn(Hash) -> Receipt + 'a>;
-    let by_operator = |verdict| Signed::by(&operator_identity(), verdict);
+    let by_operator = |content| Signed::by(&operator_identity(), content);
     let cases: [(Forge<'_>, &str); 5] = [
         (
             Box::new(|hash| Signed::by(&identity(9), honest(hash))),
@@ -276,13 +276,13 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     let transaction = ShardTransaction::from(invoke(MAX_CALLDATA_FELTS));
     fits(&Submit { transaction: transaction.clone() });
     refused_when_read(&Submit { transaction: invoke(MAX_CALLDATA_FELTS + 1).into() });
-    let verdict = ReceiptContent {
+    let content = ReceiptContent {
         shard,
         transaction: transaction.hash(),
         account: AccountId(LARGEST),
         nonce: u64::MAX,
         outcome: Outcome::Refused { cause: largest_cause(), due: Some(u64::MAX) },
     };
-    fits(&Signed::by(&identity(1), verdict));
+    fits(&Signed::by(&identity(1), content));
     fits(&Bye {});
 }

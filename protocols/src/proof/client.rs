@@ -30,7 +30,7 @@ pub enum Next {
     Ready(Ready, Offered),
 }
 
-/// A proof without a verdict: fetch it, then settle or dispute it; or skip it, or say at once that it is settled.
+/// A proof that waits for a reply: fetch it, then settle or dispute it; or skip it, or say at once that it is settled.
 #[derive(Debug)]
 #[must_use = "a proof is settled, disputed or skipped"]
 pub struct Offered {

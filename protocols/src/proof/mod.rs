@@ -25,7 +25,7 @@ pub use messages::{
     Announced, Announcement, Ask, Bye, Dispute, Leased, Nothing, Objection, PROOF_CHUNK_BYTES, ProofChunk, Pull, Ready,
     Receipt, Settlement, Skip, SkipReason,
 };
-pub use server::{Handler, StoredProof, Verdict, serve};
+pub use server::{Handler, Reply, StoredProof, serve};
 
 use shardwire_transport::{
     Protocol,

@@ -9,9 +9,9 @@ use shardwire_model::{Cause, Hash, PeerId, ShardId};
 use shardwire_transport::{Bytes, Identity, Responder, Session, algebra::HasDual, offer};
 use std::future::Future;
 
-/// What a settler made of a proof.
+/// What a settler replies to a proof that it was offered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Reply {
     /// Its output is settled. Signed by the settler: keep it.
     Settled(Receipt),
     /// A check failed. Signed by the settler: keep it with the proof.
@@ -56,18 +56,13 @@ impl StoredProof {
     }
 }
 
-/// The prover's side: proofs, and what settlers made of them.
+/// The prover's side: proofs, and what settlers reply.
 pub trait Handler: Sync {
-    /// Waits until there is a proof for this settler without a verdict. May be dropped while it waits.
+    /// Waits until there is a proof for this settler to which it hasn't replied. May be dropped while it waits.
     fn next(&self, settler: PeerId) -> impl Future<Output = Result<StoredProof, Failure>> + Send;
 
-    /// Makes the settler's verdict durable: the proof isn't offered to it again.
-    fn verdict(
-        &self,
-        settler: PeerId,
-        proof: Hash,
-        verdict: Verdict,
-    ) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Makes the settler's reply durable: the proof isn't offered to it again.
+    fn replied(&self, settler: PeerId, proof: Hash, reply: Reply) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
 type There<P> = <P as HasDual>::Dual;
@@ -100,7 +95,7 @@ async fn deliver<H: Handler>(
     stored: &StoredProof,
 ) -> Result<Session<Proof, There<Turn>, Outer>, ServeError> {
     let settler = session.peer();
-    let (next, verdict) = loop {
+    let (next, reply) = loop {
         session = offer!(session => {
             Pull(Pull { index }), answer => match chunk(&stored.bytes, index) {
                 Some(body) => answer.send(ProofChunk { index, body }).await?.repeat(),
@@ -115,7 +110,7 @@ async fn deliver<H: Handler>(
                     let detail = about.err().map_or("it is for another proof".into(), |forged| forged.to_string());
                     return Err(next.broken("Receipt", "SW-PROOF-002", detail).into());
                 }
-                break (next.outer().repeat(), Verdict::Settled(receipt));
+                break (next.outer().repeat(), Reply::Settled(receipt));
             },
             Dispute(dispute), next => {
                 let about = dispute.verify(&settler).map(|it| (it.shard, it.segment, it.proof));
@@ -123,17 +118,17 @@ async fn deliver<H: Handler>(
                     let detail = about.err().map_or("it is of another proof".into(), |forged| forged.to_string());
                     return Err(next.broken("Dispute", "SW-PROOF-003", detail).into());
                 }
-                break (next.outer().repeat(), Verdict::Disputed(dispute));
+                break (next.outer().repeat(), Reply::Disputed(dispute));
             },
             Skip(Skip { shard, reason, cause }), next => {
                 if shard != stored.shard {
                     return Err(next.broken("Skip", "SW-PROOF-004", "it skips another shard").into());
                 }
-                break (next.outer().repeat(), Verdict::Skipped { shard, reason, cause });
+                break (next.outer().repeat(), Reply::Skipped { shard, reason, cause });
             },
         });
     };
-    handler.verdict(settler, stored.proof, verdict).await?;
+    handler.replied(settler, stored.proof, reply).await?;
     Ok(next)
 }
 

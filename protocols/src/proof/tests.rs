@@ -13,7 +13,7 @@ use tokio::time::Instant;
 #[derive(Default)]
 struct Prover {
     proofs: Mutex<VecDeque<StoredProof>>,
-    verdicts: Mutex<Vec<(Hash, Verdict)>>,
+    replies: Mutex<Vec<(Hash, Reply)>>,
 }
 
 impl Handler for Prover {
@@ -25,8 +25,8 @@ impl Handler for Prover {
         }
     }
 
-    async fn verdict(&self, _: PeerId, proof: Hash, verdict: Verdict) -> Result<(), Failure> {
-        self.verdicts.lock().unwrap().push((proof, verdict));
+    async fn replied(&self, _: PeerId, proof: Hash, reply: Reply) -> Result<(), Failure> {
+        self.replies.lock().unwrap().push((proof, reply));
         Ok(())
     }
 }
@@ -83,7 +83,7 @@ async fn proofs_are_fetched_settled_disputed_and_skipped_and_an_idle_prover_answ
     let prover = prover(proofs.clone());
     let (mut client, session) = meet();
     let settle = async {
-        let mut verdicts = Vec::new();
+        let mut replies = Vec::new();
         for (at, proof) in proofs.iter().enumerate() {
             let (ready, offered) = ready(client).await;
             assert_eq!((ready.proof, ready.bytes as usize), (proof.proof, proof.bytes.len()));
@@ -92,25 +92,25 @@ async fn proofs_are_fetched_settled_disputed_and_skipped_and_an_idle_prover_answ
                     let (bytes, offered) = offered.fetch().await.unwrap();
                     assert!(bytes == proof.bytes);
                     let (receipt, client) = offered.settled(&settler(), Timestamp(9)).await.unwrap();
-                    verdicts.push(Verdict::Settled(receipt));
+                    replies.push(Reply::Settled(receipt));
                     client
                 }
                 2 => {
                     let (bytes, offered) = offered.fetch().await.unwrap();
                     assert!(bytes == proof.bytes);
                     let (dispute, client) = offered.dispute(&settler(), DiskFull).await.unwrap();
-                    verdicts.push(Verdict::Disputed(dispute));
+                    replies.push(Reply::Disputed(dispute));
                     client
                 }
                 3 => {
                     // Settled before: no need to fetch it again.
                     let (receipt, client) = offered.settled(&settler(), Timestamp(9)).await.unwrap();
-                    verdicts.push(Verdict::Settled(receipt));
+                    replies.push(Reply::Settled(receipt));
                     client
                 }
                 _ => {
                     let (_, offered) = offered.fetch().await.unwrap();
-                    verdicts.push(Verdict::Skipped {
+                    replies.push(Reply::Skipped {
                         shard: ready.shard,
                         reason: SkipReason::OtherJob,
                         cause: DiskFull.into(),
@@ -123,13 +123,13 @@ async fn proofs_are_fetched_settled_disputed_and_skipped_and_an_idle_prover_answ
         let Next::Nothing(client) = client.ask().await.unwrap() else { panic!("something") };
         assert_eq!(asked.elapsed(), HOLD);
         client.close().await.unwrap();
-        verdicts
+        replies
     };
-    let (verdicts, served) = tokio::join!(settle, served(session, &prover));
+    let (replies, served) = tokio::join!(settle, served(session, &prover));
     served.unwrap();
-    let expected: Vec<(Hash, Verdict)> = proofs.iter().map(|it| it.proof).zip(verdicts).collect();
-    assert_eq!(*prover.verdicts.lock().unwrap(), expected);
-    let Verdict::Disputed(dispute) = &expected[2].1 else { panic!("no dispute") };
+    let expected: Vec<(Hash, Reply)> = proofs.iter().map(|it| it.proof).zip(replies).collect();
+    assert_eq!(*prover.replies.lock().unwrap(), expected);
+    let Reply::Disputed(dispute) = &expected[2].1 else { panic!("no dispute") };
     let objection = dispute.verify(&settler().peer()).unwrap();
     assert_eq!((objection.proof, objection.cause.code.as_str()), (proofs[2].proof, "SW-TEST-001"));
 }
@@ -200,7 +200,7 @@ async fn a_piece_that_was_not_asked_for_is_the_provers_fault() {
 }
 
 #[tokio::test]
-async fn a_verdict_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
+async fn a_reply_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
     let settlement = |proof| Settlement { shard: held(1).shard, segment: 0, proof, settled_at: Timestamp(1) };
     let objection = |proof| Objection { shard: held(1).shard, segment: 0, proof, cause: DiskFull.into() };
     let (right, wrong) = (held(1).proof, Hash::of(b"other"));
@@ -255,7 +255,7 @@ async fn a_verdict_that_is_forged_or_on_another_proof_is_the_settlers_fault() {
         };
         let (_held, served) = tokio::join!(cheat, served(session, &prover));
         assert!(served_rule(served).starts_with(text), "{text}");
-        assert!(prover.verdicts.lock().unwrap().is_empty());
+        assert!(prover.replies.lock().unwrap().is_empty());
     }
 }
 

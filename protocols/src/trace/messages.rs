@@ -261,7 +261,7 @@ pub enum ProverStage {
     Fetching,
     /// Assembling the witness.
     Assembling,
-    /// Proving.
+    /// Proving the witness.
     Proving,
     /// It has a proof.
     Proven,

@@ -65,6 +65,8 @@ fn a_chunk_is_read_to_its_last_byte() {
     let last = take(bytes, 1)[0];
     let (first, steps) = (take_number(bytes), take_number(bytes));
     assert_eq!((last, first, Value::from(steps)), (1, 0, file["steps"].clone()));
+    // All of it ran in one segment, the program's.
+    assert_eq!([take_number(bytes), take_number(bytes), take_number(bytes)], [1, 0, steps]);
     let planes: [&[u8]; 12] = std::array::from_fn(|_| take(bytes, steps));
     // The frame pointer and the allocation pointer begin at the same cell.
     let first_of = |register: usize| u32::from_le_bytes(std::array::from_fn(|plane| planes[4 * register + plane][0]));

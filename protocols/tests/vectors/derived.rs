@@ -34,14 +34,14 @@ impl Driver for Part {
 }
 
 /// An edge of a graph: the number of its state, and its own there.
-type Step = (usize, usize);
+type EdgeId = (usize, usize);
 
-fn edge(graph: &Graph, (state, number): Step) -> &Edge {
+fn edge(graph: &Graph, (state, number): EdgeId) -> &Edge {
     &graph.states[state].edges[number]
 }
 
 /// The shortest way from a state to the end of an edge that is `wanted`; to the end of the session if there is none.
-fn way(graph: &Graph, from: usize, wanted: &BTreeSet<Step>) -> Vec<Step> {
+fn way(graph: &Graph, from: usize, wanted: &BTreeSet<EdgeId>) -> Vec<EdgeId> {
     let mut queue = VecDeque::from([(from, Vec::new())]);
     let (mut seen, mut to_end) = (BTreeSet::from([from]), None);
     while let Some((state, way)) = queue.pop_front() {
@@ -64,9 +64,9 @@ fn way(graph: &Graph, from: usize, wanted: &BTreeSet<Step>) -> Vec<Step> {
 }
 
 /// Sessions that have each edge of the graph.
-fn sessions(graph: &Graph) -> Vec<Vec<Step>> {
+fn sessions(graph: &Graph) -> Vec<Vec<EdgeId>> {
     let states = graph.states.iter().enumerate();
-    let mut wanted: BTreeSet<Step> =
+    let mut wanted: BTreeSet<EdgeId> =
         states.flat_map(|(state, node)| (0..node.edges.len()).map(move |number| (state, number))).collect();
     let mut sessions = Vec::new();
     while !wanted.is_empty() {
@@ -86,7 +86,7 @@ fn sessions(graph: &Graph) -> Vec<Vec<Step>> {
 /// The scripts of a protocol, from its type alone.
 pub(crate) fn scripts(entry: &Entry) -> Vec<Script> {
     let graph = entry.initiator();
-    let script = |session: Vec<Step>| {
+    let script = |session: Vec<EdgeId>| {
         let (mut initiator, mut responder) = (Part::default(), Part::default());
         for step in &session {
             let taken = edge(&graph, *step);

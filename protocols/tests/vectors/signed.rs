@@ -101,7 +101,7 @@ fn statements() -> Vec<Kept> {
 
 /// A file of evidence, and what it shows.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Piece {
+struct EvidenceFile {
     shows: Shown,
     accused: PeerId,
     bytes: String,
@@ -120,7 +120,7 @@ impl Verifier for Nobody {
     }
 }
 
-fn pieces() -> Vec<Piece> {
+fn pieces() -> Vec<EvidenceFile> {
     let (start, before) = (Felt::from(5), Felt::from(6));
     let proof = b"these bytes prove nothing".to_vec();
     let job = trace::job_id(Nobody.program(), start, before, 0);
@@ -136,7 +136,7 @@ fn pieces() -> Vec<Piece> {
             let accused = signer().peer();
             let file = Accusation { accused, evidence }.to_bytes();
             let shows = Accusation::from_bytes(&file).unwrap().check(&Nobody).unwrap();
-            Piece { shows, accused, bytes: hex::encode(file) }
+            EvidenceFile { shows, accused, bytes: hex::encode(file) }
         })
         .collect()
 }

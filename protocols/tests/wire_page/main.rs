@@ -1,9 +1,9 @@
 //! `docs/wire.md` says what the types say: its generated parts are made again here and compared.
 //!
-//! `UPDATE_SNAPSHOTS=1 cargo test -p shardwire-protocols --test wire_page` writes them. Numbers in what is written by hand are compared, too: [`facts`].
+//! `UPDATE_SNAPSHOTS=1 cargo test -p shardwire-protocols --test wire_page` writes them. Numbers in what is written by hand are compared, too: [`numbers`].
 
 mod codes;
-mod facts;
+mod numbers;
 
 use shardwire_model::life::HistoryEntry;
 use shardwire_protocols::{
@@ -108,8 +108,8 @@ fn the_page_says_what_the_types_say() {
         ("contexts", contexts()),
         ("types", derived.types),
         ("resets", resets()),
-        ("quotas", facts::quotas()),
-        ("admission", facts::admission()),
+        ("quotas", numbers::quotas()),
+        ("admission", numbers::admission()),
         ("codes", codes::chapter()),
         ("protocols", derived.protocols),
     ];

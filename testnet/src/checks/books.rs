@@ -116,9 +116,11 @@ impl Books {
             let wanted = (*kind, *value - away);
             match there.remove(key) {
                 Some(found) if found == wanted => {}
-                found => {
-                    differences.push(format!("{kind} {key} is {}, and should be {}", said(found), said(Some(wanted))))
-                }
+                found => differences.push(format!(
+                    "{kind} {key} is {}, and should be {}",
+                    described(found),
+                    described(Some(wanted))
+                )),
             }
         }
         differences.extend(there.keys().map(|key| format!("{key} is in the World, and wasn't when it began")));
@@ -132,6 +134,6 @@ fn withdraw(purse: &mut BTreeMap<Slot, u128>, escrow: Slot, amount: u128) -> Opt
     Some(())
 }
 
-fn said(value: Option<(Kind, Felt)>) -> String {
+fn described(value: Option<(Kind, Felt)>) -> String {
     value.map_or_else(|| "missing".into(), |(kind, value)| format!("{kind} {value:#x}"))
 }

@@ -306,17 +306,17 @@ fn one_proof(outcome: &RunOutcome) -> Vec<Violation> {
 fn receipts_kept(outcome: &RunOutcome) -> Vec<Violation> {
     let mut found = Found(Check::ReceiptsKept, Vec::new());
     for (operator, receipt) in outcome.receipts.iter().filter(|(operator, _)| !outcome.liars.contains(operator)) {
-        let verdict = &receipt.statement;
+        let content = &receipt.statement;
         if receipt.verify(operator).is_err() {
-            found.add(format!("a receipt for shard {} is not signed by operator {}", verdict.shard, operator.short()));
+            found.add(format!("a receipt for shard {} is not signed by operator {}", content.shard, operator.short()));
             continue;
         }
-        let Outcome::Accepted { sequence, .. } = verdict.outcome else { continue };
+        let Outcome::Accepted { sequence, .. } = content.outcome else { continue };
         let node = outcome.nodes.iter().find(|node| node.peer == *operator);
-        let log = node.and_then(|node| node.operated.iter().find(|it| it.start.shard == verdict.shard));
+        let log = node.and_then(|node| node.operated.iter().find(|it| it.start.shard == content.shard));
         let kept = log.and_then(|it| it.log.get(usize::try_from(sequence).unwrap_or(usize::MAX)));
-        if kept.map(|logged| logged.transaction.hash()) != Some(verdict.transaction) {
-            let (shard, transaction) = (verdict.shard, verdict.transaction.short());
+        if kept.map(|logged| logged.transaction.hash()) != Some(content.transaction) {
+            let (shard, transaction) = (content.shard, content.transaction.short());
             found
                 .add(format!("transaction {transaction} has receipt {sequence} of shard {shard} and isn't in its log"));
         }

@@ -103,14 +103,14 @@ fn made() -> RunOutcome {
         let shard = it.start.shard;
         let operator = &operator;
         it.log.iter().zip(0..).map(move |(logged, sequence)| {
-            let verdict = ReceiptContent {
+            let content = ReceiptContent {
                 shard,
                 transaction: logged.transaction.hash(),
                 account: logged.transaction.account(),
                 nonce: logged.transaction.nonce(),
                 outcome: Outcome::Accepted { sequence, duplicate: false },
             };
-            (operator.peer(), Signed::by(operator, verdict))
+            (operator.peer(), Signed::by(operator, content))
         })
     });
     let settlement = Settlement { shard: starts[SETTLED].shard, segment: 0, proof: PROOF, settled_at: Timestamp(20) };

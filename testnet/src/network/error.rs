@@ -26,12 +26,12 @@ pub enum NetworkError {
         reason: io::Error,
     },
     /// `shardwire init` failed.
-    #[error("the {role}'s data folder can't be made: {said}")]
+    #[error("the {role}'s data folder can't be made: {output}")]
     Init {
         /// The role of the node.
         role: Role,
-        /// What it said.
-        said: String,
+        /// What it wrote to standard error.
+        output: String,
     },
     /// It doesn't come up.
     #[error("the {role} doesn't listen {} s after its start", within.as_secs())]
@@ -44,14 +44,14 @@ pub enum NetworkError {
         log: PathBuf,
     },
     /// It has ended.
-    #[error("the {role} has ended ({status}){}{said}", if said.is_empty() { "" } else { ":\n" })]
+    #[error("the {role} has ended ({status}){}{output}", if output.is_empty() { "" } else { ":\n" })]
     Ended {
         /// The role of the node.
         role: Role,
         /// How the process ended.
         status: ExitStatus,
         /// The end of its log.
-        said: String,
+        output: String,
         /// Where it logs.
         log: PathBuf,
     },

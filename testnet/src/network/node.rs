@@ -105,12 +105,12 @@ impl Node {
         }
         let output =
             command.stdin(Stdio::null()).output().await.map_err(|reason| NetworkError::Spawn { role, reason })?;
-        let said = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let complaint = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
         if !output.status.success() {
-            return Err(NetworkError::Init { role, said: said() });
+            return Err(NetworkError::Init { role, output: complaint() });
         }
         let Initialised { peer } = serde_json::from_slice(&output.stdout)
-            .map_err(|reason| NetworkError::Init { role, said: format!("unexpected output: {reason}") })?;
+            .map_err(|reason| NetworkError::Init { role, output: format!("unexpected output: {reason}") })?;
         Ok(Self {
             role,
             program: programs.node.clone(),
@@ -198,7 +198,7 @@ impl Node {
     /// Writes its configuration and starts it; returns when it listens.
     ///
     /// # Errors
-    /// If it ends instead, or takes longer than [`START_TIME`].
+    /// [`NetworkError::Ended`] if it ends instead, [`NetworkError::Silent`] if it takes longer than [`START_TIME`], [`NetworkError::Spawn`] if it can't be started.
     pub async fn start(&mut self, peers: &[String]) -> Result<(), NetworkError> {
         self.configure(peers)?;
         self.spawn().await?;
@@ -273,8 +273,8 @@ impl Node {
             Ok(None) => Ok(()),
             Ok(Some(status)) => {
                 self.child = None;
-                let said = end_of(&self.log).unwrap_or_default();
-                Err(NetworkError::Ended { role, status, said, log: self.log.clone() })
+                let output = end_of(&self.log).unwrap_or_default();
+                Err(NetworkError::Ended { role, status, output, log: self.log.clone() })
             }
             Err(reason) => Err(NetworkError::Spawn { role, reason }),
         }

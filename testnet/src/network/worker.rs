@@ -1,7 +1,7 @@
 //! Where the proving worker is: where a node looks for it. In a checkout where none of those places has one, it is built.
 
 use shardwire_model::Coded;
-use shardwire_proving::worker::{LocateError, Places, Worker, locate_in};
+use shardwire_proving::worker::{LocateError, Worker, WorkerPaths, locate_in};
 use shardwire_worker_build::{BuildError, build, checkout};
 
 /// No worker to prove with.
@@ -37,7 +37,7 @@ impl Coded for WorkerError {
 /// [`WorkerError::Locate`] if there is none and no checkout to build it in, or if what was found is none for these nodes;
 /// [`WorkerError::Build`] if it doesn't build.
 pub fn locate(say: &mut dyn FnMut(&str)) -> Result<Worker, WorkerError> {
-    match (locate_in(&Places { built: None, ..Places::of_process() }), checkout()) {
+    match (locate_in(&WorkerPaths { built: None, ..WorkerPaths::of_process() }), checkout()) {
         (Err(LocateError::Missing), Some(checkout)) => Ok(Worker::at(&build(&checkout, say)?)?),
         (found, _) => Ok(found?),
     }

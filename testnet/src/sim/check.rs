@@ -70,7 +70,7 @@ impl Failure {
 }
 
 /// A run that is over.
-pub(super) struct Played<'a> {
+pub(super) struct FinishedRun<'a> {
     pub(super) machines: &'a [Machine],
     pub(super) game: &'a Game,
     pub(super) promises: &'a Promises,
@@ -82,9 +82,9 @@ pub(super) struct Played<'a> {
 }
 
 /// Runs every check.
-pub(super) async fn all(played: Played<'_>, counters: Counters) -> Vec<Failure> {
-    let (events, lying, settlers) = (played.events, played.lying.clone(), played.settlers.clone());
-    let mut failures = on_the_disks(played).await;
+pub(super) async fn all(finished: FinishedRun<'_>, counters: Counters) -> Vec<Failure> {
+    let (events, lying, settlers) = (finished.events, finished.lying.clone(), finished.settlers.clone());
+    let mut failures = on_the_disks(finished).await;
     failures.extend(honest_peers_are_not_blamed(&lying, events));
     failures.extend(retries_wait(events));
     failures.extend(buffers_stay_within_bounds(events));
@@ -96,7 +96,7 @@ pub(super) async fn all(played: Played<'_>, counters: Counters) -> Vec<Failure> 
     failures
 }
 
-async fn on_the_disks(Played { machines, game, promises, lying, .. }: Played<'_>) -> Vec<Failure> {
+async fn on_the_disks(FinishedRun { machines, game, promises, lying, .. }: FinishedRun<'_>) -> Vec<Failure> {
     let (started, receipts) = (promises.started.clone(), promises.receipts.clone());
     let mut outcome = RunOutcome { started, receipts, liars: lying, ..RunOutcome::default() };
     for machine in machines {

@@ -1,7 +1,7 @@
 //! One run: a network from a seed, a time with faults, a time without, and the checks.
 
 use super::{
-    check::{self, Failure, Played},
+    check::{self, Failure, FinishedRun},
     liar::{LyingOperator, LyingProver, PresumedSettler},
     machine::{Machine, NETWORK, PORT, Parts, SimulatedClock},
     nemesis::Nemesis,
@@ -181,8 +181,9 @@ async fn simulate(seed: u64, plan: &Plan, aloud: bool) -> Outcome {
     let events = recorder.take();
     let settlers = [settler.peer].into();
     let promises = promises.snapshot();
-    let played = Played { machines: &machines, game: &game, promises: &promises, settlers, lying, events: &events };
-    let mut failures = check::all(played, internet.counters()).await;
+    let finished =
+        FinishedRun { machines: &machines, game: &game, promises: &promises, settlers, lying, events: &events };
+    let mut failures = check::all(finished, internet.counters()).await;
     if ends.contains(&(Stage::Aborted, true)) {
         failures.insert(0, Failure::given_up());
     }

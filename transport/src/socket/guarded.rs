@@ -93,8 +93,8 @@ impl AsyncUdpSocket for Guarded {
 /// Drops from datagrams that came together, each `stride` long but for the last, those that aren't wanted; the length of what is left, which begins where it began.
 fn keep(together: &mut [u8], stride: usize, wanted: impl Fn(&[u8]) -> bool) -> usize {
     let (mut at, mut kept) = (0, 0);
-    while let Some(rest) = together.len().checked_sub(at).filter(|rest| *rest > 0) {
-        let end = at + stride.clamp(1, rest);
+    while at < together.len() {
+        let end = at.saturating_add(stride.max(1)).min(together.len());
         if wanted(&together[at..end]) {
             // Nothing is moved before something was dropped.
             if kept < at {

@@ -20,7 +20,7 @@ use shardwire_protocols::{
     history::sign,
     ingress::{self, Ingress, Opened, Opening},
     keepalive::{self, Keepalive},
-    proof::{self, Leased, Proof, SkipReason, StoredProof, Verdict},
+    proof::{self, Leased, Proof, Reply, SkipReason, StoredProof},
     trace::{
         self, Chunk, ChunkAnswer, Claimed, DeclineReason, Ending, Finished, Grant, JobOffer, LeaseTerms, Pulled,
         ResumableJob, Trace,
@@ -182,14 +182,14 @@ pub(crate) async fn node(session: Responder<Administration>) -> Ended {
 // ---- handoff
 
 impl handoff::Handler for Peer {
-    async fn next(&self, _: PeerId, known: &[ShardId], judged: &[handoff::Told]) -> Result<Answer, Failure> {
+    async fn next(&self, _: PeerId, known: &[ShardId], verdicts: &[handoff::KnownVerdict]) -> Result<Answer, Failure> {
         let start = start(INITIATOR);
         let values = vec![Felt::ONE; start.entries.len()];
         Ok(match known.first() {
             None => Answer::Assign(Box::new(Assign { start, values, epoch: 3, expires: self.now() })),
-            Some(shard) if judged.is_empty() => {
-                let judgement = handoff::Judgement::Disputed { cause: cause() };
-                Answer::Judged(handoff::Judged { shard: *shard, proof: Hash::of(b"proof"), judgement })
+            Some(shard) if verdicts.is_empty() => {
+                let verdict = handoff::Verdict::Disputed { cause: cause() };
+                Answer::Verdict(handoff::ProofVerdict { shard: *shard, proof: Hash::of(b"proof"), verdict })
             }
             Some(shard) => Answer::Closed(Closed { shard: *shard, outcome: handoff::Outcome::Aborted }),
         })
@@ -206,12 +206,12 @@ impl handoff::Handler for Peer {
 
 pub(crate) async fn take_shards(session: Initiator<Handoff>) -> Ended {
     let mut client = handoff::Client::new(session);
-    let (me, mut judged) = (identity(INITIATOR), Vec::new());
+    let (me, mut verdicts) = (identity(INITIATOR), Vec::new());
     for round in 0..ROUNDS {
         let known = if round >= 2 { vec![start(INITIATOR).shard] } else { vec![] };
-        client = match client.ask(&me, &known, &judged).await.map_err(boxed)? {
-            handoff::Next::Judged(news, client) => {
-                judged = vec![news.told()];
+        client = match client.ask(&me, &known, &verdicts).await.map_err(boxed)? {
+            handoff::Next::Verdict(news, client) => {
+                verdicts = vec![news.known()];
                 client
             }
             handoff::Next::Nothing(client) | handoff::Next::Closed(_, client) => client,
@@ -295,7 +295,7 @@ impl proof::Handler for Peer {
         Ok(held())
     }
 
-    async fn verdict(&self, _: PeerId, _: Hash, _: Verdict) -> Result<(), Failure> {
+    async fn replied(&self, _: PeerId, _: Hash, _: Reply) -> Result<(), Failure> {
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //! A block is named by its height: how many transactions the shard had then. `latest` is the last transaction's. `pre_confirmed` is the block after it,
 //! which is empty: a transaction is confirmed at once. `l1_accepted` is the state that the shard began from, which is the chain's.
 
-use crate::{Journal, error::RpcError, journal::Entry};
+use crate::{Journal, chain::At, error::RpcError, journal::Entry};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use shardwire_model::{Felt, Stage, felt};
 use std::sync::Arc;
@@ -113,6 +113,18 @@ impl<'a> View<'a> {
         })
     }
 
+    /// The state of the block that is meant.
+    ///
+    /// # Errors
+    /// [`RpcError::NoBlock`] if there is none.
+    pub(crate) fn state_at(self, id: BlockId) -> Result<At, RpcError> {
+        match id {
+            // Transactions that come meanwhile are of no harm; of an aborted shard the first state is left.
+            BlockId::Latest | BlockId::PreConfirmed if self.stage != Stage::Aborted => Ok(At::Now),
+            id => self.height_at(id).map(At::After),
+        }
+    }
+
     /// The place and the entry of the transaction with this hash.
     ///
     /// # Errors
@@ -188,7 +200,7 @@ mod tests {
     #[test]
     fn an_abort_undoes_all_blocks_but_the_first() {
         let journal = sample::journal(3);
-        let (second, hash) = (journal.block_hash(2).unwrap(), journal.entry(1).unwrap().hash);
+        let (second, hash) = (journal.block_hash(2).unwrap(), journal.entry(1).unwrap().receipt.hash);
         assert!(View::new(&journal, Stage::Ended).transaction(hash).is_ok());
         let view = View::new(&journal, Stage::Aborted);
         assert_eq!(view.height_at(BlockId::Latest), Ok(0));

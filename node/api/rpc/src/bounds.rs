@@ -19,11 +19,9 @@ pub const BODY_DEADLINE: Duration = Duration::from_secs(10);
 pub const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a connection lives, so that one that reads its answers slowly gives its place back.
 pub const CONNECTION_DEADLINE: Duration = Duration::from_secs(120);
-/// How long a failed accept waits: the process has no file left for it.
-pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Requests that are answered at a time, over all connections: one for each connection of eight addresses.
 pub const MAX_REQUESTS: usize = 256;
-/// Executions at a time (calls, estimates, simulations, classes), over all shards: they take a core each.
+/// Executions at a time (calls, estimates, simulations, classes, pages of events, long answers), over all shards: they take a core each.
 pub const MAX_EXECUTIONS: usize = 4;
 /// Executions at a time for one address that isn't this machine's.
 pub const MAX_ADDRESS_EXECUTIONS: usize = 2;
@@ -47,10 +45,8 @@ pub const MAX_FILTER_KEYS: usize = 1_024;
 pub const MAX_FILTER_ADDRESSES: usize = 1_024;
 /// Transactions of one estimate or simulation.
 pub const MAX_SIMULATED: usize = 32;
-/// Felts of a transaction's, or a call's, calldata: Starknet's own bound.
-pub const MAX_CALLDATA_FELTS: usize = 5_000;
-/// Felts of a transaction's signature. A wallet with several signers needs some dozens.
-pub const MAX_SIGNATURE_FELTS: usize = 256;
+/// Felts of an answer that is written where it is asked for, in some 0.3 ms. A longer one takes a place among the executions, and their thread.
+pub const MAX_SHORT_FELTS: usize = 4_096;
 /// Characters of what a contract or a library says in an error.
 pub const MAX_REASON_CHARS: usize = 2_000;
 /// Addresses that are counted for their own limit. Those beyond share one.

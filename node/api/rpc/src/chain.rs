@@ -1,7 +1,11 @@
 //! What the door asks of a shard. The room that executes implements it; this crate has no virtual machine.
 
-use crate::{Journal, journal::Diff, journal::Event};
-use shardwire_model::{Coded, ContractId, Felt, Key, ShardId, Stage};
+use crate::Journal;
+use shardwire_model::{
+    Coded, ContractId, Felt, Invoke, Key, ShardId, Stage,
+    execution::{Simulate, Simulated},
+    sierra::Sierra,
+};
 use std::{future::Future, pin::Pin, sync::Arc};
 
 /// The shards of a node that have a door.
@@ -50,19 +54,19 @@ pub trait Chain: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Refusal`] if it can't be read at the moment.
-    fn class(&self, hash: Felt) -> Result<Option<Arc<Class>>, Refusal>;
+    fn class(&self, hash: Felt) -> Result<Option<Arc<Sierra>>, Refusal>;
 
-    /// Calls an entry point on the state after so many transactions. Nothing changes.
+    /// Calls an entry point. Nothing changes.
     ///
     /// # Errors
     /// [`Refusal`]: the call fails, or that state isn't kept ([`RefusalKind::Past`]).
-    fn call(&self, call: &Call, after: u32) -> Result<Vec<Felt>, Refusal>;
+    fn call(&self, call: &Call, at: At) -> Result<Vec<Felt>, Refusal>;
 
-    /// What transactions would do if they came next, one after the other, after so many that are there. Nothing changes.
+    /// What transactions would do if they came next, one after the other. Nothing changes.
     ///
     /// # Errors
     /// The place in the list and the [`Refusal`] of the first that would be refused.
-    fn simulate(&self, transactions: &[Simulate], after: u32) -> Result<Vec<Simulated>, (usize, Refusal)>;
+    fn simulate(&self, transactions: &[Simulate], at: At) -> Result<Vec<Simulated>, (usize, Refusal)>;
 
     /// Executes a transaction. Once this answers, it is durable and in the journal. Transactions that are submitted one after the other are
     /// taken in that order. What was submitted goes on if nobody waits for the answer.
@@ -70,32 +74,6 @@ pub trait Chain: Send + Sync + 'static {
     /// # Errors
     /// [`Refusal`]: it isn't in the log.
     fn submit(&self, transaction: Invoke) -> Answering<'_, Result<Accepted, Refusal>>;
-}
-
-/// The most that a transaction may use of each resource.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Amounts {
-    /// L1 gas.
-    pub l1_gas: u64,
-    /// L2 gas: what limits an execution.
-    pub l2_gas: u64,
-    /// L1 data gas.
-    pub l1_data_gas: u64,
-}
-
-/// An INVOKE v3. Prices, tip, paymaster and the like are zero or empty in a shard; the door refuses the others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invoke {
-    /// The account.
-    pub sender: ContractId,
-    /// The account's nonce.
-    pub nonce: u64,
-    /// What `__execute__` is given: the calls.
-    pub calldata: Vec<Felt>,
-    /// What the account contract checks.
-    pub signature: Vec<Felt>,
-    /// What it may use.
-    pub amounts: Amounts,
 }
 
 /// A read-only call.
@@ -109,68 +87,13 @@ pub struct Call {
     pub calldata: Vec<Felt>,
 }
 
-/// A transaction to be simulated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Simulate {
-    /// The transaction.
-    pub transaction: Invoke,
-    /// The account doesn't validate it: its signature may be missing.
-    pub skip_validate: bool,
-    /// It is signed as a query, which can't be submitted.
-    pub only_query: bool,
-}
-
-/// What a simulated transaction does.
-#[derive(Clone, Debug)]
-pub struct Simulated {
-    /// L2 gas that it used.
-    pub gas: u64,
-    /// The call of `__validate__`, unless it was left out.
-    pub validate: Option<Invocation>,
-    /// The call of `__execute__`, or why it is reverted.
-    pub execute: Result<Invocation, String>,
-    /// What it changes.
-    pub diff: Diff,
-}
-
-/// A call that was made, with those that it made.
-#[derive(Clone, Debug)]
-pub struct Invocation {
-    /// What was called.
-    pub call: Call,
-    /// Who called it; zero for the first call of a transaction.
-    pub caller: Felt,
-    /// The class whose code ran.
-    pub class_hash: Felt,
-    /// It was a library call: that class' code on the caller's storage.
-    pub library: bool,
-    /// What it returned, or what it panicked with.
-    pub result: Vec<Felt>,
-    /// The calls that it made.
-    pub calls: Vec<Self>,
-    /// Its own events, each with its place among all of the transaction.
-    pub events: Vec<(u64, Event)>,
-    /// L2 gas that it used, with the calls that it made.
-    pub gas: u64,
-    /// It panicked.
-    pub failed: bool,
-}
-
-/// A Sierra class, as it is declared.
-#[derive(Clone, Debug, Default)]
-pub struct Class {
-    /// The program.
-    pub sierra_program: Vec<Felt>,
-    /// The version of the class' format.
-    pub version: String,
-    /// Entry points that can be called: selector, and place of the function.
-    pub external: Vec<(Felt, usize)>,
-    /// The constructor.
-    pub constructor: Vec<(Felt, usize)>,
-    /// Entry points for messages from L1.
-    pub l1_handler: Vec<(Felt, usize)>,
-    /// The ABI's text.
-    pub abi: String,
+/// Which state is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// That of the moment at which it is asked, whatever came meanwhile.
+    Now,
+    /// That after so many transactions.
+    After(u32),
 }
 
 /// A transaction that is in the log.
@@ -178,10 +101,8 @@ pub struct Class {
 pub struct Accepted {
     /// Its hash.
     pub hash: Felt,
-    /// Its place in the log, from 0.
-    pub index: u32,
-    /// The operator's signed receipt.
-    pub receipt: Vec<u8>,
+    /// The operator's signed receipt; empty if there is none.
+    pub signed: Vec<u8>,
 }
 
 /// What kind of refusal it is: which of Starknet's errors a wallet gets.
@@ -219,19 +140,19 @@ pub struct Refusal {
     code: &'static str,
     reason: String,
     next_step: String,
-    receipt: Vec<u8>,
+    signed: Vec<u8>,
 }
 
 impl Refusal {
     /// What an error of the room that executes is to a wallet.
     pub fn new(kind: RefusalKind, error: &impl Coded) -> Self {
-        Self { kind, code: error.code(), reason: error.to_string(), next_step: error.next_step(), receipt: Vec::new() }
+        Self { kind, code: error.code(), reason: error.to_string(), next_step: error.next_step(), signed: Vec::new() }
     }
 
     /// The same with the operator's signed refusal.
     #[must_use]
-    pub fn with_receipt(mut self, receipt: Vec<u8>) -> Self {
-        self.receipt = receipt;
+    pub fn with_signed(mut self, signed: Vec<u8>) -> Self {
+        self.signed = signed;
         self
     }
 
@@ -243,8 +164,8 @@ impl Refusal {
 
     /// The operator's signed refusal; empty if there is none.
     #[must_use]
-    pub fn receipt(&self) -> &[u8] {
-        &self.receipt
+    pub fn signed(&self) -> &[u8] {
+        &self.signed
     }
 }
 

@@ -1,9 +1,8 @@
-//! The listener and its connections: what of HTTP is answered, within which bounds.
-#![allow(clippy::disallowed_types, reason = "a place where a node listens on TCP")]
+//! The door's connections: what of HTTP is answered, within which bounds.
 
 use crate::{
     Shards, Version,
-    bounds::{self, ACCEPT_PAUSE, ANSWER_DEADLINE, BODY_DEADLINE, CONNECTION_DEADLINE, HEAD_DEADLINE},
+    bounds::{self, ANSWER_DEADLINE, BODY_DEADLINE, CONNECTION_DEADLINE, HEAD_DEADLINE},
     envelope::{self, Body, Id, Incoming},
     error::RpcError,
     http::{self, HttpError},
@@ -18,14 +17,13 @@ use hyper::{
     server::conn::http1,
     service::service_fn,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
+use shardwire_listener::{Connection, Listener};
 use shardwire_model::{Coded, ShardId};
 use std::{convert::Infallible, io, net::SocketAddr, num::NonZeroU32, sync::Arc};
 use tokio::{
-    net::{TcpListener, TcpStream},
     sync::Semaphore,
-    task::JoinSet,
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
 /// The answer to a transaction is shorter, with the operator's signed receipt.
@@ -74,8 +72,7 @@ impl Coded for DoorError {
 /// An open port, on which nothing is answered yet.
 #[derive(Debug)]
 pub struct Door {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Listener,
     settings: Settings,
 }
 
@@ -92,16 +89,15 @@ impl Door {
     /// # Errors
     /// [`DoorError`] if the address is taken, or not this machine's.
     pub async fn open(settings: Settings) -> Result<Self, DoorError> {
-        let failed = |reason| DoorError { address: settings.listen, reason };
-        let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, settings })
+        let listener = Listener::open(settings.listen).await;
+        let listener = listener.map_err(|reason| DoorError { address: settings.listen, reason })?;
+        Ok(Self { listener, settings })
     }
 
     /// The address that it listens at.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// Answers, for as long as it is polled.
@@ -111,34 +107,18 @@ impl Door {
             requests: Semaphore::new(bounds::MAX_REQUESTS),
             executions: Arc::new(Semaphore::new(bounds::MAX_EXECUTIONS)),
         });
-        let (places, visitors) = (Arc::new(Semaphore::new(bounds::MAX_CONNECTIONS)), Visitors::new(&self.settings));
-        let mut connections = JoinSet::new();
-        loop {
-            let place = places.clone().acquire_owned().await;
-            let (stream, from) = match self.listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!("a connection for JSON-RPC can't be accepted: {error}");
-                    sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            };
-            while connections.try_join_next().is_some() {}
-            // One too many of an address is closed.
-            let Some(visit) = visitors.enter(from.ip()) else { continue };
-            let hall = hall.clone();
-            connections.spawn(async move {
-                hall.connection(stream, Arc::new(visit)).await;
-                drop(place);
-            });
-        }
+        let visitors = Visitors::new(&self.settings);
+        // One too many of an address is closed.
+        let answer = |connection: Connection, from: SocketAddr| {
+            let visit = visitors.enter(from.ip())?;
+            Some(hall.clone().connection(connection, Arc::new(visit)))
+        };
+        self.listener.serve("JSON-RPC", bounds::MAX_CONNECTIONS, answer).await;
     }
 }
 
 impl Hall {
-    async fn connection(self: Arc<Self>, stream: TcpStream, visit: Arc<Visit>) {
-        // Answers are small and whole: waiting for more of them helps nobody. If this fails, so does what follows.
-        let _ = stream.set_nodelay(true);
+    async fn connection(self: Arc<Self>, connection: Connection, visit: Arc<Visit>) {
         let service = service_fn(|request| {
             let (hall, visit) = (self.clone(), visit.clone());
             async move { Ok::<_, Infallible>(hall.response(request, &visit).await) }
@@ -147,7 +127,7 @@ impl Hall {
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_DEADLINE)
             .max_buf_size(bounds::MAX_HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(connection, service);
         tokio::pin!(connection);
         // What goes wrong in a connection is its caller's business.
         if timeout(CONNECTION_DEADLINE, connection.as_mut()).await.is_err() {

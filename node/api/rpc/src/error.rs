@@ -233,8 +233,8 @@ impl RpcError {
             _ => Value::String(text),
         };
         let refusal = match self {
-            Self::Submit(refusal) if !refusal.receipt().is_empty() => {
-                shard.map(|shard| SignedRefusal { shard, receipt: format!("0x{}", hex::encode(refusal.receipt())) })
+            Self::Submit(refusal) if !refusal.signed().is_empty() => {
+                shard.map(|shard| SignedRefusal { shard, receipt: format!("0x{}", hex::encode(refusal.signed())) })
             }
             _ => None,
         };
@@ -466,7 +466,7 @@ mod tests {
 
     #[test]
     fn a_signed_refusal_comes_with_the_error() {
-        let refusal = Refusal::new(RefusalKind::Nonce, &Why).with_receipt(vec![0xab, 0xcd]);
+        let refusal = Refusal::new(RefusalKind::Nonce, &Why).with_signed(vec![0xab, 0xcd]);
         let object = RpcError::Submit(refusal).object(Some(ShardId(7.into())));
         let value = serde_json::to_value(&object).unwrap();
         assert_eq!(value["shardwire"], json!({ "shard": "0x7", "receipt": "0xabcd" }));

@@ -8,9 +8,9 @@ use crate::{
     block::{BlockId, Place, View},
     bounds,
     error::RpcError,
-    journal::{Entry, Event},
+    journal::Entry,
 };
-use shardwire_model::{ContractId, Felt};
+use shardwire_model::{ContractId, Felt, execution::Event};
 use std::{collections::HashSet, sync::Arc};
 
 /// What is asked for.
@@ -118,14 +118,14 @@ pub(crate) fn page(
     let (mut found, mut felts) = (Vec::new(), 0usize);
     while at.place < stop {
         let Some(entry) = view.journal.entry(at.place) else { break };
-        for (event, emitted) in entry.events.iter().enumerate().skip(at.event) {
+        for (event, emitted) in entry.receipt.events.iter().enumerate().skip(at.event) {
             if !filter.matches(emitted) {
                 continue;
             }
             if u64::try_from(found.len()).is_ok_and(|count| count >= limits.events) || felts >= limits.felts {
                 return Ok((found, Some(Token { event, ..at })));
             }
-            felts = felts.saturating_add(emitted.keys.len() + emitted.data.len());
+            felts = felts.saturating_add(emitted.felts());
             found.push(Found { entry: entry.clone(), place: at.place, event });
         }
         at = Token { place: at.place + 1, event: 0 };
@@ -183,7 +183,7 @@ mod tests {
             };
             let wanted: Vec<(u32, usize)> = (from.saturating_sub(1)..to)
                 .flat_map(|place| {
-                    let events = journal.entry(place).unwrap().events.clone();
+                    let events = journal.entry(place).unwrap().receipt.events.clone();
                     let matching: Vec<_> = events.iter().enumerate().filter(|(_, event)| {
                         (addressed.is_empty() || addressed.iter().any(|it| event.from.0 == (*it).into()))
                             && keyed.iter().enumerate().all(|(i, keys)| {

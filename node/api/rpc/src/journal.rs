@@ -4,15 +4,16 @@
 //! [`MAX_TRANSACTIONS`](shardwire_model::MAX_TRANSACTIONS). The block before the first transaction is the state that the shard began from. Hashes of blocks
 //! derive from the log, so a journal that is made again from the log has the same.
 
-use shardwire_model::{ContractId, Felt, Key, ShardId};
+use shardwire_model::{
+    ContractId, Felt, Invoke, Key, ShardId, Slot,
+    execution::{Event, Receipt},
+};
 use starknet_types_core::hash::{Poseidon, StarkHash as _};
 use std::{
     collections::HashMap,
     num::NonZeroU64,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
-
-use crate::chain::Invoke;
 
 /// What makes the hash of a block another than that of anything else.
 const DOMAIN: &[u8] = b"SHARDWIRE_BLOCK_1";
@@ -34,57 +35,24 @@ pub struct Origin {
     pub starknet_version: String,
 }
 
-/// Whether what a transaction did stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It does.
-    Succeeded,
-    /// It panicked: all that it did is undone, its nonce is used.
-    Reverted {
-        /// What the contracts say.
-        reason: String,
-    },
-}
-
-/// An event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// The contract that emitted it.
-    pub from: ContractId,
-    /// Its keys; the first is the selector of its name.
-    pub keys: Vec<Felt>,
-    /// Its data.
-    pub data: Vec<Felt>,
-}
-
-/// What a transaction changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Diff {
-    /// Slots with their new values.
-    pub storage: Vec<(ContractId, Key, Felt)>,
-    /// Accounts with their next nonces.
-    pub nonces: Vec<(ContractId, u64)>,
-}
-
 /// A transaction in the log, and what became of it.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The transaction's hash.
-    pub hash: Felt,
     /// The transaction.
     pub transaction: Invoke,
-    /// When it happened, in seconds since the Unix epoch, as the operator logged it.
-    pub time: u64,
-    /// Whether what it did stands.
-    pub status: Status,
-    /// The events of what stands, in order.
-    pub events: Vec<Event>,
-    /// L2 gas that it used.
-    pub gas: u64,
-    /// What it changed.
-    pub diff: Diff,
-    /// The operator's signed receipt.
-    pub receipt: Vec<u8>,
+    /// What became of it.
+    pub receipt: Arc<Receipt>,
+    /// The operator's signed receipt; empty if there is none.
+    pub signed: Vec<u8>,
+}
+
+impl Entry {
+    /// Felts of the transaction and of all that it did: what an answer about it costs.
+    pub(crate) fn felts(&self) -> usize {
+        let Invoke { calldata, signature, .. } = &self.transaction;
+        let events: usize = self.receipt.events.iter().map(Event::felts).sum();
+        calldata.len() + signature.len() + events + 2 * self.receipt.diff.storage.len()
+    }
 }
 
 /// See the [module](self).
@@ -104,7 +72,7 @@ struct Log {
     /// Heights by block hash.
     heights: HashMap<Felt, u32>,
     /// The values of each slot, with the place of the transaction that wrote it, ascending.
-    values: HashMap<(ContractId, Key), Vec<(u32, Felt)>>,
+    values: HashMap<Slot, Vec<(u32, Felt)>>,
     /// Places of the transactions of each account, ascending.
     sent: HashMap<ContractId, Vec<u32>>,
 }
@@ -140,12 +108,13 @@ impl Journal {
     pub fn push(&self, entry: Entry) {
         let mut log = self.log.write().unwrap_or_else(PoisonError::into_inner);
         let parent = log.entries.last().map_or(self.begin, |(hash, _)| *hash);
-        let hash = Poseidon::hash_array(&[Felt::from_bytes_be_slice(DOMAIN), parent, entry.hash, entry.time.into()]);
-        let place = length(&log.entries);
-        log.places.insert(entry.hash, place);
+        let receipt = &entry.receipt;
+        let felts = [Felt::from_bytes_be_slice(DOMAIN), parent, receipt.hash, receipt.time.into()];
+        let (hash, place) = (Poseidon::hash_array(&felts), length(&log.entries));
+        log.places.insert(receipt.hash, place);
         log.heights.insert(hash, place + 1);
-        for (contract, key, value) in &entry.diff.storage {
-            log.values.entry((*contract, *key)).or_default().push((place, *value));
+        for (slot, value) in &receipt.diff.storage {
+            log.values.entry(*slot).or_default().push((place, *value));
         }
         log.sent.entry(entry.transaction.sender).or_default().push(place);
         log.entries.push((hash, Arc::new(entry)));
@@ -198,7 +167,7 @@ impl Journal {
     /// What a slot held after so many transactions.
     pub(crate) fn value(&self, contract: ContractId, key: Key, height: u32) -> Held {
         let log = self.read();
-        let Some(values) = log.values.get(&(contract, key)) else { return Held::First };
+        let Some(values) = log.values.get(&Slot::new(contract, key)) else { return Held::First };
         let until = values.partition_point(|(place, _)| *place < height);
         match until.checked_sub(1).and_then(|last| values.get(last)) {
             Some((place, value)) => Held::Written(*place, *value),
@@ -243,7 +212,9 @@ mod tests {
         let hashes = |times: &[u64]| {
             let journal = Journal::new(sample::origin());
             for (i, time) in (0..).zip(times) {
-                journal.push(Entry { time: *time, ..sample::entry(1, i, Vec::new()) });
+                let mut entry = sample::entry(1, i, Vec::new());
+                Arc::make_mut(&mut entry.receipt).time = *time;
+                journal.push(entry);
             }
             (0..=journal.height()).filter_map(|height| journal.block_hash(height)).collect::<Vec<_>>()
         };
@@ -262,8 +233,10 @@ mod tests {
         let journal = Journal::new(sample::origin());
         let (contract, key) = (ContractId(Felt::ONE), Key(Felt::TWO));
         for (nonce, value) in [(5, Some(10u64)), (6, None), (7, Some(30))] {
-            let storage = value.map(|value| (contract, key, value.into())).into_iter().collect();
-            journal.push(Entry { diff: Diff { storage, nonces: Vec::new() }, ..sample::entry(9, nonce, Vec::new()) });
+            let mut entry = sample::entry(9, nonce, Vec::new());
+            let storage = value.map(|value| (Slot::new(contract, key), value.into()));
+            Arc::make_mut(&mut entry.receipt).diff.storage = storage.into_iter().collect();
+            journal.push(entry);
         }
         let at = |height| journal.value(contract, key, height);
         assert_eq!(

@@ -37,7 +37,7 @@ mod sample;
 mod version;
 mod visitors;
 
-pub use chain::{Chain, Refusal, RefusalKind, Shards};
+pub use chain::{At, Chain, Refusal, RefusalKind, Shards};
 pub use door::{Door, DoorError, Settings};
 pub use journal::Journal;
 pub use version::Version;

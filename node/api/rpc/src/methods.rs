@@ -5,16 +5,19 @@ use crate::{
     answer::{self, Form, Shardwire},
     block::{BlockId, Place, View},
     bounds,
-    chain::{Chain, Simulate, Simulated},
+    chain::Chain,
     envelope::Called,
     error::RpcError,
     events::{self, Filter, PageBounds, Token},
-    journal::{Counted, Held},
+    journal::{Counted, Entry, Held},
     params,
 };
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-use shardwire_model::{ContractId, Felt, Key};
+use shardwire_model::{
+    ContractId, Felt, Key,
+    execution::{Simulate, Simulated, Status},
+};
 use std::sync::Arc;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
@@ -40,14 +43,14 @@ impl Endpoint {
             "syncing" => json(&false),
             "blockNumber" => json(&self.number()),
             "blockHashAndNumber" => self.hash_and_number(),
-            "getBlockWithTxHashes" => self.block(params::read(method, params)?, Form::Hashes),
-            "getBlockWithTxs" => self.block(params::read(method, params)?, Form::Whole),
-            "getBlockWithReceipts" => self.block(params::read(method, params)?, Form::Receipts),
+            "getBlockWithTxHashes" => self.block(params::read(method, params)?, Form::Hashes).await,
+            "getBlockWithTxs" => self.block(params::read(method, params)?, Form::Whole).await,
+            "getBlockWithReceipts" => self.block(params::read(method, params)?, Form::Receipts).await,
             "getBlockTransactionCount" => self.count(params::read(method, params)?),
-            "getStateUpdate" => self.state_update(&params::read(method, params)?),
-            "getTransactionByHash" => self.transaction(&params::read(method, params)?),
-            "getTransactionByBlockIdAndIndex" => self.transaction_at(&params::read(method, params)?),
-            "getTransactionReceipt" => self.receipt(&params::read(method, params)?),
+            "getStateUpdate" => self.state_update(params::read(method, params)?).await,
+            "getTransactionByHash" => self.transaction(params::read(method, params)?).await,
+            "getTransactionByBlockIdAndIndex" => self.transaction_at(params::read(method, params)?).await,
+            "getTransactionReceipt" => self.receipt(params::read(method, params)?).await,
             "getTransactionStatus" => self.status(&params::read(method, params)?),
             "getEvents" => self.events(method, params::read::<params::Events>(method, params)?.filter).await,
             "getNonce" => self.nonce(params::read(method, params)?).await,
@@ -86,12 +89,15 @@ impl Endpoint {
         json(&Answer { block_hash, block_number: view.journal.number(view.height) })
     }
 
-    fn block(&self, asked: params::Block, form: Form) -> Result<Box<RawValue>, RpcError> {
+    async fn block(&self, asked: params::Block, form: Form) -> Result<Box<RawValue>, RpcError> {
         let view = self.view();
-        json(&match view.place(asked.block_id)? {
-            Place::Block(height) => answer::block(view, self.version, height, form, proof_facts(&asked.response_flags)),
-            Place::PreConfirmed => answer::pre_confirmed(view),
-        })
+        let height = match view.place(asked.block_id)? {
+            Place::Block(height) => height,
+            Place::PreConfirmed => return json(&answer::pre_confirmed(view)),
+        };
+        let entry = if form == Form::Hashes { None } else { view.entry_of(height) };
+        let (version, proof_facts) = (self.version, proof_facts(&asked.response_flags));
+        self.written(view, entry.as_deref(), move |view| answer::block(view, version, height, form, proof_facts)).await
     }
 
     fn count(&self, asked: params::Block) -> Result<Box<RawValue>, RpcError> {
@@ -101,30 +107,44 @@ impl Endpoint {
         })
     }
 
-    fn state_update(&self, asked: &params::StateUpdate) -> Result<Box<RawValue>, RpcError> {
+    async fn state_update(&self, asked: params::StateUpdate) -> Result<Box<RawValue>, RpcError> {
         let view = self.view();
         let height = match view.place(asked.block_id)? {
             Place::Block(height) => Some(height),
             Place::PreConfirmed => None,
         };
-        json(&answer::state_update(view, self.version, height, asked.contract_addresses.as_deref()))
+        let (version, entry) = (self.version, height.and_then(|height| view.entry_of(height)));
+        self.written(view, entry.as_deref(), move |view| {
+            answer::state_update(view, version, height, asked.contract_addresses.as_deref())
+        })
+        .await
     }
 
-    fn transaction(&self, asked: &params::Transaction) -> Result<Box<RawValue>, RpcError> {
-        let (_, entry) = self.view().transaction(asked.transaction_hash.0)?;
-        json(&answer::Transaction::new(&entry, true, proof_facts(&asked.response_flags)))
+    async fn transaction(&self, asked: params::Transaction) -> Result<Box<RawValue>, RpcError> {
+        let view = self.view();
+        let (_, entry) = view.transaction(asked.transaction_hash.0)?;
+        self.sent(view, entry, &asked.response_flags).await
     }
 
-    fn transaction_at(&self, asked: &params::BlockIndex) -> Result<Box<RawValue>, RpcError> {
+    /// The answer with a transaction.
+    async fn sent(
+        &self,
+        view: View<'_>,
+        entry: Arc<Entry>,
+        flags: &[params::TransactionFlag],
+    ) -> Result<Box<RawValue>, RpcError> {
+        let (sent, proof_facts) = (entry.clone(), proof_facts(flags));
+        self.written(view, Some(&entry), move |_| answer::Transaction::new(&sent, true, proof_facts)).await
+    }
+
+    async fn transaction_at(&self, asked: params::BlockIndex) -> Result<Box<RawValue>, RpcError> {
         let view = self.view();
         let (height, entry) = match view.place(asked.block_id)? {
             Place::Block(height) => (height, view.entry_of(height)),
             Place::PreConfirmed => (view.height.saturating_add(1), None),
         };
         match entry {
-            Some(entry) if asked.index == 0 => {
-                json(&answer::Transaction::new(&entry, true, proof_facts(&asked.response_flags)))
-            }
+            Some(entry) if asked.index == 0 => self.sent(view, entry, &asked.response_flags).await,
             entry => {
                 let count = entry.map_or(0, |_| 1);
                 Err(RpcError::NoIndex { number: view.journal.number(height), count })
@@ -132,10 +152,11 @@ impl Endpoint {
         }
     }
 
-    fn receipt(&self, asked: &params::Transaction) -> Result<Box<RawValue>, RpcError> {
+    async fn receipt(&self, asked: params::Transaction) -> Result<Box<RawValue>, RpcError> {
         let view = self.view();
         let (place, entry) = view.transaction(asked.transaction_hash.0)?;
-        json(&answer::receipt(view, place, &entry))
+        let received = entry.clone();
+        self.written(view, Some(&entry), move |view| answer::receipt(view, place, &received)).await
     }
 
     fn status(&self, asked: &params::Transaction) -> Result<Box<RawValue>, RpcError> {
@@ -250,37 +271,45 @@ impl Endpoint {
     }
 
     async fn call(&self, asked: params::Calling) -> Result<Box<RawValue>, RpcError> {
-        let height = self.view().height_at(asked.block_id)?;
+        let at = self.view().state_at(asked.block_id)?;
         let call = asked.request.into();
-        let returned = self.blocking(move |chain| chain.call(&call, height)).await?;
-        json(&returned.map_err(RpcError::Read)?)
+        self.blocking(move |chain| json(&chain.call(&call, at).map_err(RpcError::Read)?)).await?
     }
 
     async fn estimate(&self, method: &str, asked: params::Estimate<'_>) -> Result<Box<RawValue>, RpcError> {
         let params::Estimate { request, simulation_flags, block_id } = asked;
-        let simulated = self.simulated(method, &request, &simulation_flags, block_id).await?;
-        let estimates = simulated.into_iter().enumerate().map(|(place, simulated)| match simulated.execute {
-            Ok(_) => Ok(answer::estimate(simulated.gas)),
-            Err(reason) => Err(RpcError::Simulate { place, reason: Box::new(RpcError::Reverted(reason)) }),
-        });
-        json(&estimates.collect::<Result<Vec<_>, _>>()?)
+        self.simulated(method, &request, &simulation_flags, block_id, |simulated| {
+            let estimates = simulated.into_iter().enumerate().map(|(place, simulated)| match simulated.status {
+                Status::Succeeded => Ok(answer::estimate(simulated.gas.total())),
+                Status::Reverted { reason } => {
+                    Err(RpcError::Simulate { place, reason: Box::new(RpcError::Reverted(reason)) })
+                }
+            });
+            json(&estimates.collect::<Result<Vec<_>, _>>()?)
+        })
+        .await
     }
 
     async fn simulate(&self, method: &str, asked: params::Simulation<'_>) -> Result<Box<RawValue>, RpcError> {
         let params::Simulation { block_id, transactions, simulation_flags } = asked;
-        let simulated = self.simulated(method, &transactions, &simulation_flags, block_id).await?;
-        let answers = simulated.into_iter().map(|simulated| answer::simulation(self.version, simulated));
-        json(&answers.collect::<Vec<_>>())
+        let version = self.version;
+        self.simulated(method, &transactions, &simulation_flags, block_id, move |simulated| {
+            let answers = simulated.into_iter().map(|simulated| answer::simulation(version, simulated));
+            json(&answers.collect::<Vec<_>>())
+        })
+        .await
     }
 
+    /// Simulates transactions, and writes the answer where they ran: it has all of their calls.
     async fn simulated(
         &self,
         method: &str,
         transactions: &[&RawValue],
         flags: &[params::SimulationFlag],
         block: BlockId,
-    ) -> Result<Vec<Simulated>, RpcError> {
-        let height = self.view().height_at(block)?;
+        answer: impl FnOnce(Vec<Simulated>) -> Result<Box<RawValue>, RpcError> + Send + 'static,
+    ) -> Result<Box<RawValue>, RpcError> {
+        let at = self.view().state_at(block)?;
         let skip_validate = flags.contains(&params::SimulationFlag::SkipValidate);
         let mut read = Vec::new();
         for (place, transaction) in transactions.iter().enumerate() {
@@ -291,8 +320,8 @@ impl Endpoint {
                 })?;
             read.push(Simulate { transaction: invoke, skip_validate, only_query });
         }
-        let simulated = self.blocking(move |chain| chain.simulate(&read, height)).await?;
-        simulated.map_err(|(place, refusal)| RpcError::Simulate { place, reason: Box::new(RpcError::Submit(refusal)) })
+        let refused = |(place, refusal)| RpcError::Simulate { place, reason: Box::new(RpcError::Submit(refusal)) };
+        self.blocking(move |chain| answer(chain.simulate(&read, at).map_err(refused)?)).await?
     }
 
     async fn add_invoke(&self, method: &str, asked: &params::AddInvoke<'_>) -> Result<Box<RawValue>, RpcError> {
@@ -306,7 +335,21 @@ impl Endpoint {
             return Err(RpcError::TransactionVersion("a query of version 3, which is for estimates".into()));
         }
         let accepted = self.chain.submit(invoke).await.map_err(RpcError::Submit)?;
-        json(&Answer { transaction_hash: accepted.hash, shardwire: Shardwire::with(self.view(), &accepted.receipt) })
+        json(&Answer { transaction_hash: accepted.hash, shardwire: Shardwire::with(self.view(), &accepted.signed) })
+    }
+
+    /// Writes an answer about a transaction: a long one on a thread that may wait.
+    async fn written<T: Serialize>(
+        &self,
+        view: View<'_>,
+        entry: Option<&Entry>,
+        answer: impl FnOnce(View<'_>) -> T + Send + 'static,
+    ) -> Result<Box<RawValue>, RpcError> {
+        if entry.is_none_or(|entry| entry.felts() <= bounds::MAX_SHORT_FELTS) {
+            return json(&answer(view));
+        }
+        let View { height, stage, .. } = view;
+        self.blocking(move |chain| json(&answer(View { journal: chain.journal(), height, stage }))).await?
     }
 
     /// Asks the shard on a thread that may wait. Once begun it ends, and keeps its place until then, even if nobody waits for it.

@@ -1,14 +1,11 @@
 //! The arguments of Starknet's methods, by name or in order, each list with its bound.
 
-use crate::{
-    block::BlockId,
-    bounds,
-    chain::{Amounts, Call, Invoke},
-    error::RpcError,
-};
+use crate::{block::BlockId, bounds, chain::Call, error::RpcError};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
-use shardwire_model::{ContractId, Felt, Key, amount, bounded, felt};
+use shardwire_model::{
+    ContractId, Felt, Invoke, Key, MAX_CALLDATA_FELTS, MAX_SIGNATURE_FELTS, ResourceBounds, amount, bounded, felt,
+};
 
 /// Reads the arguments of a method.
 ///
@@ -134,7 +131,7 @@ pub(crate) enum SimulationFlag {
 pub(crate) struct Calls {
     contract_address: ContractId,
     entry_point_selector: Hash,
-    #[serde(deserialize_with = "bounded::felts::<_, { bounds::MAX_CALLDATA_FELTS }>")]
+    #[serde(deserialize_with = "bounded::felts::<_, MAX_CALLDATA_FELTS>")]
     calldata: Vec<Felt>,
 }
 
@@ -202,9 +199,9 @@ pub(crate) fn broadcast(method: &str, transaction: &RawValue) -> Result<Broadcas
     #[derive(Deserialize)]
     struct Fields<'a> {
         sender_address: ContractId,
-        #[serde(deserialize_with = "bounded::felts::<_, { bounds::MAX_CALLDATA_FELTS }>")]
+        #[serde(deserialize_with = "bounded::felts::<_, MAX_CALLDATA_FELTS>")]
         calldata: Vec<Felt>,
-        #[serde(deserialize_with = "bounded::felts::<_, { bounds::MAX_SIGNATURE_FELTS }>")]
+        #[serde(deserialize_with = "bounded::felts::<_, MAX_SIGNATURE_FELTS>")]
         signature: Vec<Felt>,
         nonce: Hash,
         resource_bounds: Resources,
@@ -282,7 +279,7 @@ pub(crate) fn broadcast(method: &str, transaction: &RawValue) -> Result<Broadcas
         nonce: u64::try_from(fields.nonce.0).map_err(|_| RpcError::Nonce(fields.nonce.0))?,
         calldata: fields.calldata,
         signature: fields.signature,
-        amounts: Amounts {
+        bounds: ResourceBounds {
             l1_gas: amount("l1_gas", &l1_gas.max_amount)?,
             l2_gas: amount("l2_gas", &l2_gas.max_amount)?,
             l1_data_gas: amount("l1_data_gas", &l1_data_gas.max_amount)?,

@@ -2,11 +2,13 @@
 
 use crate::{
     Journal,
-    chain::{Amounts, Invoke},
-    journal::{Diff, Entry, Event, Origin, Status},
+    journal::{Entry, Origin},
 };
-use shardwire_model::{ContractId, Felt, ShardId};
-use std::num::NonZeroU64;
+use shardwire_model::{
+    ContractId, Felt, Invoke, ResourceBounds, ShardId,
+    execution::{Diff, Event, Gas, Receipt, Status},
+};
+use std::{num::NonZeroU64, sync::Arc};
 
 pub(crate) fn origin() -> Origin {
     Origin {
@@ -22,20 +24,26 @@ pub(crate) fn origin() -> Origin {
 pub(crate) fn entry(sender: u64, nonce: u64, events: Vec<Event>) -> Entry {
     let sender = ContractId(sender.into());
     Entry {
-        hash: Felt::from(1_000_000 + nonce),
         transaction: Invoke {
             sender,
             nonce,
             calldata: vec![Felt::ONE],
             signature: vec![Felt::TWO],
-            amounts: Amounts { l1_gas: 0, l2_gas: 500, l1_data_gas: 0 },
+            bounds: ResourceBounds { l1_gas: 0, l2_gas: 500, l1_data_gas: 0 },
         },
-        time: 1_000 + nonce,
-        status: Status::Succeeded,
-        events,
-        gas: 77,
-        diff: Diff { storage: Vec::new(), nonces: vec![(sender, nonce + 1)] },
-        receipt: vec![0xab],
+        receipt: Arc::new(Receipt {
+            index: u32::try_from(nonce).unwrap(),
+            block: 100 + nonce,
+            time: 1_000 + nonce,
+            hash: Felt::from(1_000_000 + nonce),
+            status: Status::Succeeded,
+            events,
+            returned: Vec::new(),
+            gas: Gas { validate: 7, execute: 70 },
+            diff: Diff { storage: Vec::new(), account: sender, nonce: nonce + 1 },
+            ends: false,
+        }),
+        signed: vec![0xab],
     }
 }
 

@@ -25,6 +25,9 @@ mod Account {
     };
     use zeroable::Zeroable;
 
+    // 2^128 + 3: what a wallet signs that only asks what a transaction would do. It can't be submitted.
+    const QUERY: felt252 = 0x100000000000000000000000000000003;
+
     #[storage]
     struct Storage {
         public_key: felt252,
@@ -44,7 +47,8 @@ mod Account {
 
         fn __execute__(ref self: ContractState, mut calls: Array<Call>) -> Array<Span<felt252>> {
             assert(get_caller_address().is_zero(), 'not from outside');
-            assert(get_tx_info().unbox().version == 3, 'not version 3');
+            let version = get_tx_info().unbox().version;
+            assert(version == 3 || version == QUERY, 'not version 3');
             let mut answers = ArrayTrait::new();
             loop {
                 match calls.pop_front() {

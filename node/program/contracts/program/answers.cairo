@@ -2,7 +2,7 @@
 from starkware.cairo.common.dict_access import DictAccess
 from starkware.cairo.common.math import assert_lt_felt
 
-from types import CHANGE, ENDED, Builtins, Class, Context, EntryPoint, Note, Undo, enter, leave
+from types import CHANGE, CLASS_HASH_GAS, Builtins, Class, Contract, EntryPoint, Frame, Pair, Undo, enter, leave
 
 func assert_equal_ranges(a: felt*, b: felt*, n: felt) {
     if (n == 0) {
@@ -13,19 +13,19 @@ func assert_equal_ranges(a: felt*, b: felt*, n: felt) {
 }
 
 // Walks a failed frame's log back and writes the old values again. It ends in the contract in which the log began.
-func undo{visits: DictAccess*, visit: DictAccess*, storage: DictAccess*}(log: Undo*, begin: Undo*) {
+func undo{visits: DictAccess*, storage: DictAccess*}(log: Undo*, begin: Undo*) {
     if (log == begin) {
         return ();
     }
     let entry = log - Undo.SIZE;
     if (entry.key == CHANGE) {
-        leave(visit, storage);
-        let (visit, storage) = enter(entry.value);
+        leave(storage);
+        let (storage) = enter(entry.value);
         return undo(log - Undo.SIZE, begin);
     }
     assert storage.key = entry.key;
     assert storage.new_value = entry.value;
-    %{ write(ids.storage, ids.visit) %}
+    %{ write(ids.storage, ids.visits) %}
     let storage = storage + DictAccess.SIZE;
     return undo(log - Undo.SIZE, begin);
 }
@@ -49,41 +49,24 @@ func out_of_gas{rc96: felt*}(gas: felt, cost: felt, response: felt*) {
     return ();
 }
 
-// Asserts that a syscall was answered, and that its answer leaves what it doesn't cost.
-func charge{rc96: felt*}(gas: felt, cost: felt, response: felt*) {
-    assert response[1] = 0;
-    assert gas = response[0] + cost;
-    assert [rc96] = response[0];
-    let rc96 = rc96 + 1;
+// What GetClassHashAt was answered.
+func check_class_hash{rc96: felt*}(frame: Frame*, p: felt*) {
+    alloc_locals;
+    assert p[0] = 'GetClassHashAt';
+    // It costs no more than what is charged already, so it can't lack gas.
+    assert p[4] = 0;
+    assert p[1] = p[3] + CLASS_HASH_GAS;
+    assert [rc96] = p[3];
+    local place;
+    %{ ids.place = contract_place(ids.p) %}
+    assert [rc96 + 1] = place;
+    assert [rc96 + 2] = frame.context.start.n_contracts - 1 - place;
+    let rc96 = rc96 + 3;
+    let contract = frame.context.contracts + Contract.SIZE * place;
+    assert contract.address = p[2];
+    let pair = frame.context.pairs + Pair.SIZE * contract.class;
+    assert p[5] = pair.class_hash;
     return ();
-}
-
-// Notes the end event.
-func note_event{notes: Note*}(context: Context*, keys: felt*, n_keys: felt) {
-    if (n_keys == 0) {
-        return ();
-    }
-    if (keys[0] != context.start.end_selector) {
-        return ();
-    }
-    assert notes.kind = ENDED;
-    let notes = notes + Note.SIZE;
-    return ();
-}
-
-// What an inner call returned is what its caller was answered.
-func check_answer(p: felt*, failed: felt, gas: felt, retdata: felt*, retdata_end: felt*) {
-    tempvar size = retdata_end - retdata;
-    assert p[6] = gas;
-    assert p[7] = failed;
-    let answer = cast(p[8], felt*);
-    if (failed != 0) {
-        assert answer[size] = 'ENTRYPOINT_FAILED';
-        assert p[9] = p[8] + size + 1;
-        return assert_equal_ranges(answer, retdata, size);
-    }
-    assert p[9] = p[8] + size;
-    return assert_equal_ranges(answer, retdata, size);
 }
 
 // Asserts that a selector lies after that many entry points of a list, and before the next.

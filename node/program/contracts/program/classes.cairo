@@ -65,7 +65,7 @@ func write_segments{range_check_ptr}(bytecode: felt*, segment: Segment*, n: felt
     }
     assert felts[0] = segment.length;
     if (segment.used == 0) {
-        // No instruction is -1, and compiled code enters a segment at its first cell only, be it for the data in it.
+        // No instruction is -1, and compiled code enters a segment by executing its first cell, be it for the data in it.
         assert bytecode[0] = -1;
         assert felts[1] = segment.hash;
         return write_segments(bytecode + segment.length, segment + Segment.SIZE, n - 1, felts + 2);
@@ -89,6 +89,8 @@ func bytecode_hash{range_check_ptr}(class: Class*) -> (hash: felt) {
 
 func check_class{range_check_ptr}(class: Class*, compiled_class_hash: felt, builtin_costs: felt*) {
     alloc_locals;
+    // Now it is known which segments were used.
+    %{ use_segments(ids.class) %}
     // Code finds the costs of builtins through what follows it.
     assert class.bytecode[class.length] = RET;
     assert class.bytecode[class.length + 1] = cast(builtin_costs, felt);

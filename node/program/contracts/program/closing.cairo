@@ -1,49 +1,7 @@
 // What a transaction may leave behind in closed contracts.
 from starkware.cairo.common.dict_access import DictAccess
 
-from types import ENDED, ESCROW, LOCK, MOVE, UNLISTED, Context, Entry, Note, enter, leave
-
-// Notes a write in a closed contract, unless it changes nothing or what it changes is listed and not an escrow.
-func note_write{rc96: felt*, notes: Note*}(
-    context: Context*, place: felt, key: felt, before: felt, after: felt
-) {
-    alloc_locals;
-    if (after == before) {
-        return ();
-    }
-    // Whether the slot counts as listed. To say no of one that is listed makes the rule stricter, so that it needs no proof.
-    local listed;
-    local index;
-    %{ ids.listed, ids.index = find_entry(ids.place, ids.key) %}
-    if (listed == 0) {
-        assert notes.kind = UNLISTED;
-        assert notes.place = place;
-        assert notes.key = key;
-        assert notes.value = before;
-        let notes = notes + Note.SIZE;
-        return ();
-    }
-    assert [rc96] = index;
-    assert [rc96 + 1] = context.start.n_entries - 1 - index;
-    let rc96 = rc96 + 2;
-    let entry = context.entries + Entry.SIZE * index;
-    assert entry.contract = place;
-    assert entry.key = key;
-    if (entry.kind == ESCROW) {
-        assert notes.kind = MOVE;
-        assert notes.place = place;
-        assert notes.key = after;
-        assert notes.value = before;
-        let notes = notes + Note.SIZE;
-        return ();
-    }
-    if (entry.kind == LOCK) {
-        // A lock that the shard doesn't hold may not change; whoever runs this has to say that it isn't listed.
-        assert entry.guard = context.start.shard;
-        return ();
-    }
-    return ();
-}
+from types import ENDED, MOVE, UNLISTED, Note, enter, leave
 
 // Looks at the notes of a transaction that succeeded, from `note` to `end`. Returns whether the end event was among them, and how
 // many escrows' changes were.
@@ -79,11 +37,11 @@ func close_notes{rc96: felt*, visits: DictAccess*}(
         assert earlier.key = note.key;
         return close_notes(begin, note + Note.SIZE, end, ended, moves);
     }
-    let (visit, storage) = enter(note.place);
+    let (storage) = enter(note.place);
     assert storage.key = note.key;
     assert storage.prev_value = note.value;
     assert storage.new_value = note.value;
-    leave(visit, storage + DictAccess.SIZE);
+    leave(storage + DictAccess.SIZE);
     return close_notes(begin, note + Note.SIZE, end, ended, moves);
 }
 

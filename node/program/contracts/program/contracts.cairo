@@ -8,6 +8,10 @@
 // and `reads` with the state that the shard was forked from. Then it says: there is a list of transactions, with that commitment, that
 // executed one after the other as Starknet executes them, each signed as its account demands, and these are the updates.
 //
+// It does not say that they kept to the limits that Starknet has for a sequencer's sake: how deep calls nest, how many and how large events
+// are, how many steps, that `__validate__` calls no other contract. Admission refuses what exceeds them. Nor does it know the accounts that
+// Starknet tells an older version or fewer bounds than there are (`v1_bound_accounts_cairo1`, `data_gas_accounts`): their classes are refused too.
+//
 // ## What is assumed of the contracts' code
 //
 // Code is fixed by its hash (`classes.cairo`), and that hash is in the start data beside its class's. Whoever votes for a start has
@@ -19,6 +23,9 @@
 //    returned array. Builtin pointers only go forward, and it uses each instance that it takes as its libfuncs say, from a pointer that it got.
 // 3. A syscall is written where the last one ended; the request's cells are asserted by the code, the response's are read.
 // 4. It reads only what it was given, between the two ends of an array, or what it has asserted.
+// 5. Its bytecode is cut for its hash where its functions and constants begin (`compute_bytecode_segment_lengths` of the compiler refuses a
+//    jump out of a function). So whatever runs in such a segment or is read of it, the segment's first cell was executed before: the function
+//    was called, or the `ret` before the constants, for their address.
 //
 // These hold whatever a prover puts into memory and into hints: each libfunc is sound against that. They do not hold for CASM written by
 // hand, which is why a pair that nobody checked must never get into start data. What is *not* assumed, and asserted here although 2. says
@@ -34,7 +41,8 @@
 //
 // ## Why range checks hold
 //
-// The cells from a builtin's first to its end are constrained, and both ends are public. A check is one only if its cell lies between.
+// The cells from a builtin's first to its end are constrained, and both ends are public (cairo-air 1.3.0, `check_builtin`: the segment of the
+// claim begins where the public range does and reaches to its end at least). A check is one only if its cell lies between.
 // - `rc96`, the range-check builtin of 96 bits, begins at its public beginning and ends at its public end (`main` takes and returns it).
 //   No entry point can name that builtin (`EntryPoint` has no flag for it, and the flags are what is hashed), so code never gets the
 //   pointer; by 1. the text of this program alone moves it, always forward, by as many cells as it has used. So every `[rc96]` lies
@@ -46,20 +54,28 @@
 // ## Why each guess can't lie
 //
 // - *Start data, values before*: hashed into `before`.
-// - *Class* (bytecode, entry points, builtins): hashed, and compared with the start data. An unused segment of bytecode can't be entered.
+// - *Class* (bytecode, entry points, builtins): hashed, and compared with the start data.
+// - *That a segment of bytecode wasn't used*: then its cells aren't hashed but its hash is given, and hashed with the others', so it is the one that
+//   the class has. Its first cell is asserted to be -1, which the machine's constraints take for no instruction: nothing of it ran or was read (5.).
 // - *A value read or overwritten*: each contract's accesses form one dictionary; `squash_dict` shows that every access finds what the last
 //   one left, and that the first found is what `reads` has. A frame that calls leaves its contract, and the callee's accesses are in
-//   between: the dictionary of contracts (`visits`) chains the lists' ends the same way.
+//   between: the dictionary of contracts (`visits`) chains the lists' ends the same way. Each stay in a contract is an access of it, and its
+//   last access is the stay that lasts: stays are only ever begun behind it, and each is left (its end is asserted) before the next begins.
 // - *An entry point's index*: range-checked, its selector compared. *That there is none*: it lies in a gap of an ascending list.
 // - *What a call returned, its failure flag, its gas*: compared with what the frame that ran left. The gas of each syscall is asserted,
-//   and which of the two happened, enough or not enough, is range-checked.
+//   and which of the two happened, enough or not enough, is range-checked: what is left is a number, or what is missing is. The gas of a call is
+//   such a number where its frame begins (`run`), also where no code of it runs.
+// - *How far a syscall reaches*: its name, which the code wrote, and the failure flag say it, to the code and here, so both walk from
+//   one to the next alike and end at the same cell. The flag is asserted to be the one or the other.
 // - *Caller, contract, selector, block, transaction*: this program builds the cells and asserts that the answer points to them.
 // - *Order*: syscalls are checked in the order in which they stand, inner calls run when they are met.
 // - *Where a failed frame keeps its log and notes*: only this frame's entries are read from there. Undoing writes old values as new accesses.
 // - *A transaction*: its fields are hashed as Starknet hashes them, its account's code checks the signature over that hash. Its nonce is the
 //   account's next. Its time isn't before the last one's, and the last isn't after the deadline. The lengths of its arrays are below 2^32,
 //   as compiled code takes for granted.
-// - *Whether a write in a closed contract is listed*: yes needs the entry, no makes the rule stricter. See `closing.cairo`.
+// - *Whether a change in a closed contract is listed*: yes needs the entry, no makes the rule stricter. A write that changes nothing needs no rule.
+//   What is noted, and by whom it is looked at: `closing.cairo`.
+// - *What calls of a contract need* (`Callee`): written by this program from the start data, once, before the first transaction.
 // - *A contract's place*: it is a key of `visits`, whose squashed list has the keys 0, 1, …, n - 1 and no other; elsewhere range-checked.
 //
 // ## Why nothing wraps
@@ -81,7 +97,7 @@ from starkware.cairo.common.squash_dict import squash_dict
 from classes import check_classes
 from settlement import UPDATE, close_contracts, close_nonces, close_slacks, open_contracts
 from transactions import run_transactions
-from types import Builtins, Class, Context, Contract, Entry, Pair, Start
+from types import Builtins, Callee, Class, Context, Contract, Entry, Pair, Start
 
 const ABI_VERSION = 2;
 const START_VERSION = 1;
@@ -116,12 +132,14 @@ func main{
     );
     local pairs: Pair* = cast(start + Start.SIZE, Pair*);
     local contracts: Contract* = cast(pairs + Pair.SIZE * start.n_classes, Contract*);
+    let (local callees: Callee*) = alloc();
     local context: Context = Context(
         start=start,
         pairs=pairs,
         contracts=contracts,
         entries=cast(contracts + Contract.SIZE * start.n_contracts, Entry*),
         classes=classes,
+        callees=callees,
     );
 
     let (local visits_begin: DictAccess*) = alloc();

@@ -4,12 +4,12 @@ from starkware.cairo.common.dict_access import DictAccess
 from starkware.cairo.common.math import assert_lt_felt
 from starkware.cairo.common.squash_dict import squash_dict
 
-from types import COUNTER, ESCROW, LOCK, SCRATCH, Context, Contract, Entry, Pair
+from types import COUNTER, ESCROW, LOCK, SCRATCH, Callee, Class, Context, Contract, Entry, Pair
 
 // Felts of an update.
 const UPDATE = 4;
 
-// Opens each contract: its storage begins with an access to each of its entries.
+// Opens each contract: its storage begins with an access to each of its entries. Writes what calls of it need.
 func open_contracts{range_check_ptr, rc96: felt*, visits: DictAccess*}(
     context: Context*, place: felt, index: felt, values: felt*
 ) -> (index: felt, values: felt*) {
@@ -19,6 +19,15 @@ func open_contracts{range_check_ptr, rc96: felt*, visits: DictAccess*}(
     assert [rc96] = contract.class;
     assert [rc96 + 1] = context.start.n_classes - 1 - contract.class;
     let rc96 = rc96 + 2;
+    let callee = context.callees + Callee.SIZE * place;
+    assert callee.address = contract.address;
+    assert callee.class = context.classes + Class.SIZE * contract.class;
+    assert callee.closed = contract.closed;
+    if (contract.address == context.start.end_from) {
+        assert callee.ends = context.start.end_selector;
+    } else {
+        assert callee.ends = 0;
+    }
     let (local begin: DictAccess*) = alloc();
     let (index, values, end) = open_entries(context, place, contract.closed, index, values, begin);
     local values: felt* = values;

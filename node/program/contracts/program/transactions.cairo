@@ -18,7 +18,7 @@ from types import (
     Bound,
     Bounds,
     Builtins,
-    Class,
+    Callee,
     Context,
     Contract,
     Frame,
@@ -30,7 +30,7 @@ from types import (
     leave,
 )
 
-// What whoever runs this says that the next transaction is.
+// What the prover says that the next transaction is.
 struct Given {
     place: felt,
     nonce: felt,
@@ -134,8 +134,8 @@ func run_transaction{
     local place = given.place;
     local contract: Contract* = context.contracts + Contract.SIZE * place;
     assert contract.account = 1;
-    local sender = contract.address;
-    local class: Class* = context.classes + Class.SIZE * contract.class;
+    local callee: Callee* = context.callees + Callee.SIZE * place;
+    local sender = callee.address;
     assert nonces.key = place;
     assert nonces.prev_value = given.nonce;
     assert nonces.new_value = given.nonce + 1;
@@ -203,22 +203,23 @@ func run_transaction{
         contract=sender,
         selector=VALIDATE,
         place=place,
-        closed=contract.closed,
+        closed=callee.closed,
+        ends=callee.ends,
+        context=context,
     );
     local frame: Frame* = frame;
 
     let (local gas) = minimum(given.l2_gas, VALIDATE_MAX_GAS);
-    let (visit, storage) = enter(place);
+    let (storage) = enter(place);
     let log = given.log;
     let notes = given.notes;
     let (failed, gas_left, retdata, retdata_end) = run{
-        visit=visit, storage=storage, log=log, notes=notes
-    }(context, frame, class, given.calldata, given.calldata + given.calldata_size, gas);
+        storage=storage, log=log, notes=notes
+    }(frame, callee.class, given.calldata, given.calldata + given.calldata_size, gas);
     // It returned VALID and nothing else.
     assert failed = 0;
     assert retdata_end = retdata + 1;
     assert retdata[0] = 'VALID';
-    local visit: DictAccess* = visit;
     local storage: DictAccess* = storage;
     local log: Undo* = log;
     local notes: Note* = notes;
@@ -234,12 +235,14 @@ func run_transaction{
         contract=sender,
         selector=EXECUTE,
         place=place,
-        closed=contract.closed,
+        closed=callee.closed,
+        ends=callee.ends,
+        context=context,
     );
-    let (_, _, _, _) = run{visit=visit, storage=storage, log=log, notes=notes}(
-        context, frame, class, given.calldata, given.calldata + given.calldata_size, gas
+    let (_, _, _, _) = run{storage=storage, log=log, notes=notes}(
+        frame, callee.class, given.calldata, given.calldata + given.calldata_size, gas
     );
-    leave(visit, storage);
+    leave(storage);
     if (notes == given.notes) {
         return (ended=0, time=given.time);
     }

@@ -77,7 +77,7 @@ struct EntryPoint {
     has_poseidon: felt,
 }
 
-// A run of bytecode that is hashed alone. One that isn't used is not looked at, and can't be entered.
+// A run of bytecode that is hashed alone. Of one that isn't used the hash is given, and it can't be entered.
 struct Segment {
     length: felt,
     used: felt,
@@ -96,6 +96,15 @@ struct Class {
     constructors: felt,
 }
 
+// What a call of a contract needs of it, worked out once.
+struct Callee {
+    address: felt,
+    class: Class*,
+    closed: felt,
+    // The first key of the end event if it is this contract's, otherwise zero.
+    ends: felt,
+}
+
 // What does not change during the run.
 struct Context {
     start: Start*,
@@ -103,6 +112,8 @@ struct Context {
     contracts: Contract*,
     entries: Entry*,
     classes: Class*,
+    // In the order of the contracts.
+    callees: Callee*,
 }
 
 // The builtins that contracts may use, each with its next free instance.
@@ -164,7 +175,10 @@ struct Frame {
     selector: felt,
     // The contract's place in the start data.
     place: felt,
+    // As its callee has them.
     closed: felt,
+    ends: felt,
+    context: Context*,
 }
 
 // A write, or a change to another contract, to be undone if the frame fails.
@@ -195,16 +209,18 @@ const UNLISTED = 2;
 // An escrow was changed.
 const MOVE = 3;
 
-// A stay in a contract: the dictionary of contracts has an access for each, with the end of the contract's storage accesses before and after.
-func enter{visits: DictAccess*}(place: felt) -> (visit: DictAccess*, storage: DictAccess*) {
+// A stay in a contract: the dictionary of contracts has an access for each, with the end of the contract's storage accesses before and
+// after. The stay that lasts is always the last access of `visits`.
+func enter{visits: DictAccess*}(place: felt) -> (storage: DictAccess*) {
     let visit = visits;
     assert visit.key = place;
     %{ enter_contract(ids.visit) %}
     let visits = visits + DictAccess.SIZE;
-    return (visit=visit, storage=cast(visit.prev_value, DictAccess*));
+    return (storage=cast(visit.prev_value, DictAccess*));
 }
 
-func leave{visits: DictAccess*}(visit: DictAccess*, storage: DictAccess*) {
+func leave{visits: DictAccess*}(storage: DictAccess*) {
+    let visit = visits - DictAccess.SIZE;
     assert visit.new_value = cast(storage, felt);
     %{ leave_contract(ids.visit) %}
     return ();

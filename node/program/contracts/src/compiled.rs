@@ -40,11 +40,12 @@ pub(crate) mod hint {
     pub(crate) const OPEN_CONTRACT: &str = "open_contract(ids.visit)";
     pub(crate) const ENTER_CONTRACT: &str = "enter_contract(ids.visit)";
     pub(crate) const LEAVE_CONTRACT: &str = "leave_contract(ids.visit)";
-    pub(crate) const WRITE: &str = "write(ids.storage, ids.visit)";
+    pub(crate) const WRITE: &str = "write(ids.storage, ids.visits)";
     pub(crate) const CONTRACT_PLACE: &str = "ids.place = contract_place(ids.p)";
     pub(crate) const CALL_CONTRACT: &str = "ids.place, ids.affordable = call_contract(ids.p)";
     pub(crate) const LIBRARY_CALL: &str = "ids.index, ids.affordable = library_call(ids.p)";
     pub(crate) const ENTRY_POINTS_BEFORE: &str = "ids.before = entry_points_before(ids.class, ids.selector)";
+    pub(crate) const USE_SEGMENTS: &str = "use_segments(ids.class)";
     pub(crate) const ENTER_FRAME: &str =
         "ids.outcome, ids.index, ids.syscalls = enter_frame(ids.frame, ids.class, ids.gas)";
     pub(crate) const FAILED_FRAME: &str = "ids.own_log, ids.own_notes = failed_frame()";

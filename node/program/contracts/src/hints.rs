@@ -3,15 +3,15 @@
 
 use crate::{
     Class,
-    compiled::{RET, gas, hint},
+    compiled::{gas, hint},
+    loading::{CLASS, list_segments, load},
     reads::Reads,
     start::{EntryKind, Start},
     syscalls::{Answers, Found},
-    tree::{Call, Snapshot, Transaction, short},
+    tree::{Call, Snapshot, Transaction},
 };
 use cairo_lang_casm::hints::{Hint, StarknetHint};
 use cairo_vm::{
-    Felt252,
     hint_processor::{
         builtin_hint_processor::{
             builtin_hint_processor_definition::{BuiltinHintProcessor, HintProcessorData},
@@ -39,7 +39,7 @@ use std::{
 
 /// Cells of the program's records.
 const NOTE: usize = 4;
-const CLASS: usize = 8;
+const VISIT: usize = 3;
 /// The kind of notes that the hints look for.
 const MOVE: u64 = 3;
 
@@ -97,6 +97,8 @@ pub(crate) struct Hints<'a> {
     answers: Answers,
     /// By slot: the first note of it in the transaction that ends, counted from its first note.
     first_notes: HashMap<(Felt, Felt), usize>,
+    /// The segments with the code of classes.
+    code_segments: Vec<usize>,
     /// How many frames began.
     pub(crate) calls: u64,
     /// How many transactions were taken.
@@ -134,6 +136,7 @@ impl<'a> Hints<'a> {
             calls_ahead: VecDeque::new(),
             answers: Answers::default(),
             first_notes: HashMap::new(),
+            code_segments: Vec::new(),
             calls: 0,
             taken: 0,
             dry: false,
@@ -144,7 +147,7 @@ impl<'a> Hints<'a> {
         self.start.contract_place(address).ok_or_else(|| custom("a contract that the shard doesn't list"))
     }
 
-    fn class_of(&self, class: Relocatable) -> Result<&'a Class, HintError> {
+    pub(crate) fn class_of(&self, class: Relocatable) -> Result<&'a Class, HintError> {
         let table = self.answers.classes.ok_or_else(|| custom("no classes"))?;
         let index = (class - table)? / CLASS;
         self.classes.get(index).copied().ok_or_else(|| custom("no such class"))
@@ -166,49 +169,11 @@ impl<'a> Hints<'a> {
         vm.load_data(base, &felts)?;
         ids.set("start", base, vm)?;
         let costs = ids.pointer("builtin_costs", vm)?;
-        let table = vm.add_memory_segment();
-        let mut extension = HintExtension::default();
-        let mut cells: Vec<MaybeRelocatable> = Vec::new();
-        for class in &self.classes {
-            let code = vm.add_memory_segment();
-            let mut felts: Vec<MaybeRelocatable> = class.bytecode.iter().map(|felt| (*felt).into()).collect();
-            felts.extend([Felt252::from(RET).into(), costs.into()]);
-            vm.load_data(code, &felts)?;
-            for (offset, hints) in &class.hints {
-                let hints = hints.iter().map(|hint| Box::new(hint.clone()) as Box<dyn Any>).collect();
-                extension.insert((code + *offset)?, hints);
-            }
-            let entry_points = vm.add_memory_segment();
-            let felts: Vec<MaybeRelocatable> = class
-                .entry_points
-                .iter()
-                .flat_map(|it| {
-                    let head = [it.selector, (it.offset as u64).into()];
-                    head.into_iter().chain(it.builtins.map(|has| Felt::from(u64::from(has))))
-                })
-                .map(Into::into)
-                .collect();
-            vm.load_data(entry_points, &felts)?;
-            let segments = vm.add_memory_segment();
-            let lengths = class.segment_lengths();
-            let felts: Vec<MaybeRelocatable> = lengths
-                .iter()
-                .flat_map(|length| [Felt::from(*length as u64), Felt::ONE, Felt::ZERO])
-                .map(Into::into)
-                .collect();
-            vm.load_data(segments, &felts)?;
-            cells.extend([
-                code.into(),
-                class.bytecode.len().into(),
-                entry_points.into(),
-                class.entry_points.len().into(),
-                segments.into(),
-                lengths.len().into(),
-                class.l1_handlers.into(),
-                class.constructors.into(),
-            ]);
+        let (table, extension) = load(vm, &self.classes, costs)?;
+        for place in 0..self.classes.len() {
+            let code = vm.get_relocatable((table + CLASS * place)?)?;
+            self.code_segments.extend(usize::try_from(code.segment_index));
         }
-        vm.load_data(table, &cells)?;
         ids.set("classes", table, vm)?;
         self.answers = Answers {
             syscalls: Some(vm.add_memory_segment()),
@@ -325,7 +290,9 @@ impl<'a> Hints<'a> {
                 vm.insert_value((visit + 1)?, end)?;
             }
             hint::WRITE => {
-                let (access, visit) = (ids.pointer("storage", vm)?, ids.pointer("visit", vm)?);
+                let (access, visits) = (ids.pointer("storage", vm)?, ids.pointer("visits", vm)?);
+                // The stay that lasts is the last.
+                let visit = (visits - VISIT)?;
                 let (place, key) = (small(felt(vm, visit, 0)?), felt(vm, access, 0)?);
                 let before = self.value(place, key);
                 self.storage.insert((place, key), felt(vm, access, 2)?);
@@ -360,6 +327,10 @@ impl<'a> Hints<'a> {
                 ids.set("before", class.entry_points.partition_point(|it| it.selector < selector), vm)?;
             }
             hint::ENTER_FRAME => self.enter_frame(vm, ids)?,
+            hint::USE_SEGMENTS => {
+                let record = ids.pointer("class", vm)?;
+                list_segments(vm, record, self.class_of(record)?)?;
+            }
             hint::FAILED_FRAME => {
                 let (log, notes) = (vm.add_memory_segment(), vm.add_memory_segment());
                 ids.set("own_log", log, vm)?;
@@ -454,12 +425,8 @@ impl HintProcessorLogic for Hints<'_> {
 
 impl ResourceTracker for Hints<'_> {}
 
-/// The selector that only a transaction calls.
-pub(crate) fn execute_selector() -> Felt {
-    shardwire_model::felt::starknet_keccak("__execute__")
-}
-
-/// The reason with which a call of [`execute_selector`] fails.
-pub(crate) fn invalid_argument() -> Felt {
-    short("Invalid argument")
+impl shardwire_machine::Hints for Hints<'_> {
+    fn code(&self) -> &[usize] {
+        &self.code_segments
+    }
 }

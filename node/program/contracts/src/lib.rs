@@ -1,18 +1,29 @@
-//! The program `contracts`: real Starknet contracts, executed natively elsewhere, replayed and checked here in a Cairo program that is proven.
-//! No network, no storage, no native execution.
+//! The program `contracts`: real Starknet contracts, executed natively elsewhere, replayed and checked here in a Cairo program whose run can be
+//! proven. No network, no storage, no native execution.
 //!
-//! `program/contracts.cairo` is the program; its head says what a proof of it means and why each guess of whoever runs it can't lie.
+//! `program/contracts.cairo` is the program. Its head says what a proof of it means, what is assumed of the contracts' code, and why no guess
+//! of its prover can lie. `game/` has a dungeon as contracts, with their compiled forms, for tests.
 //!
-//! - [`replay`](replay()): runs it on cairo-vm over what native execution found.
+//! - [`replay`](replay()): runs the program on cairo-vm over what native execution found, to the end event.
 //! - [`tree`]: what native execution found, call by call. [`Start`]: what the shard was started with. [`Class`]: compiled code.
+//! - [`Reads`]: what the run took from the state that it was forked from; a settler compares it.
 //!
-//! Bounds are the `MAX_…` constants of [`start`], which is of the vocabulary, and of [`class`].
+//! What is proven: INVOKE v3 at zero prices (hash, nonce, `__validate__`, `__execute__`, REVERTED), calls and library calls with their failures
+//! undone, the syscalls StorageRead, StorageWrite, GetExecutionInfo, EmitEvent, CallContract, LibraryCall, GetClassHashAt with the gas of
+//! Starknet's versioned constants 0.14.4, closed contracts after each transaction, time that goes on, the end event. What is refused: every other
+//! syscall, and classes with builtins other than those of [`class::BUILTINS`].
+//!
+//! Of a class that its compiler cut in segments, only those that were used stay in memory and are hashed; of the others, their hash. Which they are is known
+//! when the last transaction has run.
+//!
+//! Bounds are the `MAX_…` constants of [`start`](mod@start) and [`class`].
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod class;
 mod compiled;
 mod hints;
+mod loading;
 mod reads;
 mod replay;
 mod syscalls;

@@ -1,6 +1,7 @@
-//! Runs the program on cairo-vm over what native execution found.
+//! Runs the program on cairo-vm over what native execution found, while transactions come in, and cuts the witness as it goes.
 //!
-//! The code of contracts runs in the same machine. Nothing here is trusted by the proof: a wrong answer makes the run fail.
+//! The code of contracts runs in the same machine. Nothing here is trusted by the proof: a wrong answer makes the run fail. A replay that is repeated gives
+//! the same chunks, so a restarted operator goes on where the stream stopped.
 
 use crate::{
     Class, StartError, compiled,
@@ -9,9 +10,11 @@ use crate::{
     start::Start,
     tree::{Snapshot, Transaction},
 };
-use cairo_vm::vm::{errors::vm_exception::VmException, runners::cairo_runner::CairoRunner};
-use shardwire_machine as machine;
+use cairo_vm::vm::runners::cairo_runner::CairoRunner;
+use shardwire_machine::{self as machine, Execution, Sink, Stopped};
 use shardwire_model::{Coded, Felt, Output};
+use shardwire_witness::{CHUNK_STEPS, MAX_CHUNKS, Manifest};
+use std::io;
 
 /// A finished run.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub struct Replay {
     pub steps: u64,
     /// How many calls ran code or failed before.
     pub calls: u64,
+    /// All chunks of its witness.
+    pub manifest: Manifest,
 }
 
 /// A run that can't begin, or that didn't end.
@@ -64,6 +69,32 @@ pub enum ReplayError {
     /// Something that can't be, of the virtual machine.
     #[error("the virtual machine failed: {0}")]
     Vm(String),
+    /// The run exceeds what a witness can hold.
+    #[error("the run is longer than a witness can be ({MAX_CHUNKS} chunks of {CHUNK_STEPS} steps)")]
+    TooLong,
+    /// A chunk could not be stored.
+    #[error("a witness chunk can't be stored: {0}")]
+    Sink(io::Error),
+}
+
+/// Which transaction the program refused isn't known here.
+impl From<Stopped> for ReplayError {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Program(reason) => Self::Broken { transaction: 0, reason },
+            Stopped::TooLong => Self::TooLong,
+            Stopped::Machine(error) => Self::Vm(error.to_string()),
+            Stopped::Sink(error) => Self::Sink(error),
+        }
+    }
+}
+
+impl ReplayError {
+    /// Whether this machine couldn't, which says nothing about the run: replaying it again may do.
+    #[must_use]
+    pub const fn is_of_this_machine(&self) -> bool {
+        matches!(self, Self::Sink(_))
+    }
 }
 
 impl Coded for ReplayError {
@@ -75,6 +106,8 @@ impl Coded for ReplayError {
             Self::Dry => "SW-CONTRACTS-022",
             Self::Broken { .. } => "SW-CONTRACTS-023",
             Self::Vm(_) => "SW-CONTRACTS-024",
+            Self::TooLong => "SW-CONTRACTS-025",
+            Self::Sink(_) => "SW-CONTRACTS-026",
         }
     }
 
@@ -90,11 +123,14 @@ impl Coded for ReplayError {
                 "The log holds what native execution didn't find: execute it again from the snapshot, and report this if it repeats.".into()
             }
             Self::Vm(_) => "Report this with the shard's log; running it again fails the same way.".into(),
+            Self::TooLong => "Settle the shard earlier: start shards with fewer transactions.".into(),
+            Self::Sink(_) => "Free space on the disk of the data folder, and replay the shard from its log.".into(),
         }
     }
 }
 
-/// Replays a shard to its end event. `transactions` may block until there is a further one.
+/// Replays a shard to its end event. `transactions` may block until there is a further one. Calls `sink` with each chunk of the witness as soon
+/// as it is complete; what it returns as an error stops the run.
 ///
 /// # Errors
 /// [`ReplayError`], the first that is met.
@@ -103,6 +139,7 @@ pub fn replay(
     classes: &[Class],
     snapshot: &dyn Snapshot,
     transactions: &mut dyn Iterator<Item = Transaction>,
+    sink: &mut Sink<'_>,
 ) -> Result<Replay, ReplayError> {
     start.validate()?;
     if start.program != compiled::hash() {
@@ -120,32 +157,21 @@ pub fn replay(
         }
     }
     let mut hints = Hints::new(start, ordered, snapshot, transactions);
-    let runner = run(&mut hints);
+    let result = run(&mut hints, sink);
     let (dry, transaction, calls) = (hints.dry, hints.taken, hints.calls);
     let reads = std::mem::take(&mut hints.reads);
-    let mut runner = match runner {
-        Ok(runner) => runner,
-        Err(ReplayError::Broken { .. }) if dry => return Err(ReplayError::Dry),
-        Err(ReplayError::Broken { reason, .. }) => return Err(ReplayError::Broken { transaction, reason }),
-        Err(other) => return Err(other),
-    };
-    let steps = runner.get_relocatable_trace().map_err(failed)?.len() as u64;
-    Ok(Replay { output: machine::output(&mut runner).map_err(failed)?, reads, steps, calls })
-}
-
-fn failed(error: impl std::fmt::Display) -> ReplayError {
-    ReplayError::Vm(error.to_string())
+    match result {
+        Ok((Execution { output, steps, manifest }, _)) => Ok(Replay { output, reads, steps, calls, manifest }),
+        Err(ReplayError::Broken { .. }) if dry => Err(ReplayError::Dry),
+        Err(ReplayError::Broken { reason, .. }) => Err(ReplayError::Broken { transaction, reason }),
+        Err(other) => Err(other),
+    }
 }
 
 /// Runs the program under hints of any kind.
 pub(crate) fn run(
-    hints: &mut dyn cairo_vm::hint_processor::hint_processor_definition::HintProcessor,
-) -> Result<CairoRunner, ReplayError> {
-    let (mut runner, end) = machine::begin(compiled::program()).map_err(failed)?;
-    runner.run_until_pc(end, hints).map_err(|error| ReplayError::Broken {
-        transaction: 0,
-        reason: VmException::from_vm_error(&runner, error).to_string(),
-    })?;
-    machine::finish(&mut runner, hints).map_err(failed)?;
-    Ok(runner)
+    hints: &mut dyn machine::Hints,
+    sink: &mut Sink<'_>,
+) -> Result<(Execution, CairoRunner), ReplayError> {
+    Ok(machine::run(compiled::program(), hints, sink)?)
 }

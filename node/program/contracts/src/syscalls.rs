@@ -2,7 +2,7 @@
 
 use crate::{
     compiled::gas,
-    hints::{custom, execute_selector, felt, invalid_argument},
+    hints::{custom, felt},
     start::Start,
     tree::short,
 };
@@ -138,4 +138,14 @@ impl Answers {
         self.syscalls = Some(vm.load_data((p + at)?, &response)?);
         Ok(slot)
     }
+}
+
+/// The selector that only a transaction calls.
+fn execute_selector() -> Felt {
+    shardwire_model::felt::starknet_keccak("__execute__")
+}
+
+/// The reason with which a call of [`execute_selector`] fails.
+fn invalid_argument() -> Felt {
+    short("Invalid argument")
 }

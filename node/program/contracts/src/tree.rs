@@ -6,17 +6,8 @@
 //! gas that is left after a syscall) isn't in the tree, or only so that a test or a message can name it.
 
 use shardwire_model::Felt;
-pub use shardwire_model::felt::short;
+pub use shardwire_model::{ResourceBounds, execution::CallKind, felt::short};
 use std::collections::BTreeMap;
-
-/// How a call came about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallKind {
-    /// A contract's own code, on its own storage: `call_contract`, or the first call of a transaction.
-    Call,
-    /// Another class's code on the storage, address and caller of the frame that calls: `library_call`.
-    Library,
-}
 
 /// One call of an entry point, and all that happened in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,17 +44,6 @@ impl Call {
     pub fn count(&self) -> u64 {
         1 + self.calls.iter().map(Self::count).sum::<u64>()
     }
-}
-
-/// The most that a transaction may use. The prices are zero, all three.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ResourceBounds {
-    /// `l1_gas.max_amount`.
-    pub l1_gas: u64,
-    /// `l2_gas.max_amount`: the limit of what both calls may use together.
-    pub l2_gas: u64,
-    /// `l1_data_gas.max_amount`.
-    pub l1_data_gas: u64,
 }
 
 /// An INVOKE of version 3 as a wallet made it, and what came of it. Tip, paymaster data, account deployment data and proof facts are

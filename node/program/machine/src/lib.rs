@@ -1,9 +1,16 @@
-//! What programs in Cairo share on cairo-vm: how a compiled one is read, begun and ended, and what it put out.
+//! What programs in Cairo share on cairo-vm: how a compiled one is read, how it runs while its transactions come in, how its witness is cut, and what it put out.
 //!
-//! A program runs in proof mode, with the trace that its prover needs. Between [`begin`] and [`finish`] it runs to its end, in one go or in steps: that is its
-//! caller's business, and so are its hints. Refused: a program without `main`, and an output that is none.
+//! [`run`](run()) takes a program to its end in proof mode, with the trace that its prover needs, and gives a chunk of the witness every
+//! [`CHUNK_STEPS`](shardwire_witness::CHUNK_STEPS) steps. What the program asks for is answered by its [`Hints`], which are its own business. A hint may wait; then the run waits.
+//!
+//! Refused: a program without `main`, a run that is longer than a witness may be, and an output that is none. Its bounds are the `MAX_…` constants of `shardwire-witness`.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
+
+mod capture;
+mod run;
+
+pub use run::{Execution, Hints, Sink, Stopped, run};
 
 use cairo_vm::{
     hint_processor::hint_processor_definition::HintProcessor,
@@ -55,10 +62,7 @@ fn failed(error: impl std::fmt::Display) -> MachineError {
 }
 
 /// A run that begins, and where it ends.
-///
-/// # Errors
-/// [`MachineError`] if the machine can't take the program.
-pub fn begin(program: &Program) -> Result<(CairoRunner, Relocatable), MachineError> {
+fn begin(program: &Program) -> Result<(CairoRunner, Relocatable), MachineError> {
     // Proof mode, with a trace; the trace is not padded: the prover does that.
     let mut runner = CairoRunner::new(program, LayoutName::all_cairo_stwo, None, true, true, true).map_err(failed)?;
     // The layout has no ecdsa and no keccak; programs pass their empty pointers through.
@@ -67,10 +71,7 @@ pub fn begin(program: &Program) -> Result<(CairoRunner, Relocatable), MachineErr
 }
 
 /// Ends a run that is where it ends: its segments are final then.
-///
-/// # Errors
-/// [`MachineError`] if the machine finds it incomplete.
-pub fn finish(runner: &mut CairoRunner, hints: &mut dyn HintProcessor) -> Result<(), MachineError> {
+fn finish(runner: &mut CairoRunner, hints: &mut dyn HintProcessor) -> Result<(), MachineError> {
     // The instruction at the end, which stays there, is the trace's last.
     runner.run_for_steps(1, hints).map_err(failed)?;
     runner.end_run(true, false, hints, true).map_err(failed)?;
@@ -79,10 +80,7 @@ pub fn finish(runner: &mut CairoRunner, hints: &mut dyn HintProcessor) -> Result
 }
 
 /// What a run that is [finished](finish) put out.
-///
-/// # Errors
-/// [`MachineError`] if that is no output.
-pub fn output(runner: &mut CairoRunner) -> Result<Output, MachineError> {
+fn output(runner: &mut CairoRunner) -> Result<Output, MachineError> {
     let malformed = |what: &str| MachineError(format!("the output can't be read: {what}"));
     let (segment, _) = runner
         .get_builtin_segments()

@@ -21,10 +21,6 @@ pub const MAX_STORAGE_SLOTS: usize = 1 << 18;
 /// Contracts of a genesis, accounts included. A shard lists fewer.
 pub const MAX_GENESIS_CONTRACTS: usize = 1 << 14;
 
-/// Felts of a transaction's calldata: Starknet's own bound.
-pub const MAX_CALLDATA_FELTS: usize = 5_000;
-/// Felts of a transaction's signature. A wallet with several signers needs some dozens.
-pub const MAX_SIGNATURE_FELTS: usize = 256;
 /// L2 gas that `__validate__` may use: Starknet's own bound. A step costs 100, so this is a million steps at most.
 pub const MAX_VALIDATE_GAS: u64 = 100_000_000;
 /// L2 gas that `__execute__` may use: Starknet's own bound. Eleven million steps, some seconds.

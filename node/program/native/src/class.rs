@@ -10,10 +10,13 @@ use cairo_lang_starknet_classes::{
     casm_contract_class::{CasmContractClass, StarknetSierraCompilationError},
     contract_class::{ContractClass, ContractEntryPoints},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shardwire_contracts::class::BUILTINS;
-use shardwire_model::{Coded, Felt};
+use shardwire_model::{
+    Coded, Felt,
+    sierra::{EntryPoint, Sierra},
+};
 use starknet_api::{contract_class::SierraVersion, state::SierraContractClass};
 use std::{collections::BTreeSet, sync::Arc, thread};
 
@@ -29,34 +32,37 @@ const SYSCALLS: [&str; 9] = [
     "storage_read_syscall",
     "storage_write_syscall",
 ];
-/// An entry point of a class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EntryPoint {
-    /// The selector of its name.
-    pub selector: Felt,
-    /// Which function of the Sierra program it is.
-    pub function: usize,
-}
 
 /// A compiled class.
 #[derive(Clone, Debug)]
 pub struct Class {
     hash: Felt,
     compiled_hash: Felt,
-    sierra: Arc<SierraContractClass>,
+    sierra: Arc<Sierra>,
     casm: Arc<CasmContractClass>,
     runnable: RunnableCompiledClass,
     beyond: BTreeSet<String>,
 }
 
 impl Class {
-    /// Compiles the class of a Sierra file, as compilers write it or as JSON-RPC passes it.
+    /// Compiles the class of a Sierra file, as compilers write it or as JSON-RPC passes it. In this process, which a class of a stranger's may take along:
+    /// `shardwire-compiler` does it in another one.
     ///
     /// # Errors
     /// [`ClassError`]: the file is none, exceeds a bound, can't be compiled, or needs a builtin that no proof covers.
     pub fn compile(file: &[u8]) -> Result<Self, ClassError> {
-        let sierra = Sierra::read(file)?;
-        let (casm, version, beyond) = compiled(&sierra)?;
+        Self::with(file, compile)
+    }
+
+    /// The class of a Sierra file that something else compiles, which is believed: the pinned compiler, in a process of its own.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn with(file: &[u8], compile: impl FnOnce(&[u8]) -> Result<Compiled, ClassError>) -> Result<Self, ClassError> {
+        let sierra = File::read(file)?;
+        let version = SierraVersion::extract_from_program(&sierra.class.sierra_program)
+            .map_err(|error| ClassError::File(cut(&error.to_string())))?;
+        let Compiled { casm, beyond } = compile(file)?;
         for point in &casm.entry_points_by_type.external {
             if let Some(builtin) = point.builtins.iter().find(|builtin| !BUILTINS.contains(&builtin.as_str())) {
                 let selector = Felt::from(&point.selector);
@@ -70,7 +76,7 @@ impl Class {
         Ok(Self {
             hash,
             compiled_hash,
-            sierra: Arc::new(sierra.class),
+            sierra: Arc::new(declared(sierra.class)),
             casm: Arc::new(casm),
             runnable: RunnableCompiledClass::V1(runnable),
             beyond,
@@ -111,40 +117,10 @@ impl Class {
         &self.casm
     }
 
-    /// The Sierra program, as it is declared.
+    /// The class as it is declared. A shard calls its external entry points alone: a genesis has contracts as they are after their constructors.
     #[must_use]
-    pub fn sierra_program(&self) -> &[Felt] {
-        &self.sierra.sierra_program
-    }
-
-    /// The ABI's text, as the class hash covers it.
-    #[must_use]
-    pub fn abi(&self) -> &str {
-        &self.sierra.abi
-    }
-
-    /// The version of the class' format.
-    #[must_use]
-    pub fn version(&self) -> &str {
-        &self.sierra.contract_class_version
-    }
-
-    /// The entry points that can be called.
-    #[must_use]
-    pub fn external(&self) -> Vec<EntryPoint> {
-        listed(&self.sierra.entry_points_by_type.external)
-    }
-
-    /// The constructor. No shard calls it: a genesis has contracts as they are after it.
-    #[must_use]
-    pub fn constructor(&self) -> Vec<EntryPoint> {
-        listed(&self.sierra.entry_points_by_type.constructor)
-    }
-
-    /// The entry points for messages from L1. No shard calls them.
-    #[must_use]
-    pub fn l1_handlers(&self) -> Vec<EntryPoint> {
-        listed(&self.sierra.entry_points_by_type.l1handler)
+    pub const fn sierra(&self) -> &Arc<Sierra> {
+        &self.sierra
     }
 
     /// System calls that the class has and no proof covers, such as `replace_class_syscall`. A transaction that gets to one of them is refused.
@@ -159,21 +135,33 @@ impl Class {
     }
 }
 
-fn listed(points: &[starknet_api::state::EntryPoint]) -> Vec<EntryPoint> {
-    points.iter().map(|point| EntryPoint { selector: point.selector.0, function: point.function_idx.0 }).collect()
+/// A class in the model's words.
+fn declared(class: SierraContractClass) -> Sierra {
+    let listed = |points: Vec<starknet_api::state::EntryPoint>| {
+        points.iter().map(|it| EntryPoint { selector: it.selector.0, function: it.function_idx.0 }).collect()
+    };
+    let points = class.entry_points_by_type;
+    Sierra {
+        program: class.sierra_program,
+        version: class.contract_class_version,
+        external: listed(points.external),
+        constructor: listed(points.constructor),
+        l1_handler: listed(points.l1handler),
+        abi: class.abi,
+    }
 }
 
 /// A class file, read and within its bounds.
-struct Sierra {
+struct File {
     class: SierraContractClass,
     entry_points: ContractEntryPoints,
 }
 
-impl Sierra {
+impl File {
     fn read(file: &[u8]) -> Result<Self, ClassError> {
         /// Fields of a class file that count. A Cairo 0 class has a `program`.
         #[derive(Deserialize)]
-        struct File<'a> {
+        struct Fields<'a> {
             program: Option<serde::de::IgnoredAny>,
             #[serde(default)]
             sierra_program: Vec<Felt>,
@@ -186,7 +174,8 @@ impl Sierra {
         }
 
         bounded("class file", "bytes", file.len(), bounds::MAX_CLASS_BYTES)?;
-        let file: File<'_> = serde_json::from_slice(file).map_err(|error| ClassError::File(cut(&error.to_string())))?;
+        let file: Fields<'_> =
+            serde_json::from_slice(file).map_err(|error| ClassError::File(cut(&error.to_string())))?;
         if file.program.is_some() {
             return Err(ClassError::Cairo0);
         }
@@ -217,16 +206,26 @@ impl Sierra {
     }
 }
 
-/// What the compiler makes of a class, and the system calls in it that no proof covers. The compiler runs in a thread of its own, because
-/// it recurses and, of Sierra that no compiler made, may panic.
-fn compiled(sierra: &Sierra) -> Result<(CasmContractClass, SierraVersion, BTreeSet<String>), ClassError> {
-    let version = SierraVersion::extract_from_program(&sierra.class.sierra_program)
-        .map_err(|error| ClassError::File(cut(&error.to_string())))?;
+/// What the compiler makes of a class.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Compiled {
+    /// The bytecode, its entry points and its hints.
+    casm: CasmContractClass,
+    /// The system calls in the class that no proof covers.
+    beyond: BTreeSet<String>,
+}
+
+/// Compiles a Sierra file. The compiler runs in a thread of its own, because it recurses and, of Sierra that no compiler made, may panic.
+///
+/// # Errors
+/// [`ClassError`]: the file is none, exceeds a bound, or can't be compiled.
+pub fn compile(file: &[u8]) -> Result<Compiled, ClassError> {
+    let sierra = File::read(file)?;
     let class = ContractClass {
         sierra_program: sierra.class.sierra_program.iter().map(|felt| felt.to_biguint().into()).collect(),
         sierra_program_debug_info: None,
-        contract_class_version: sierra.class.contract_class_version.clone(),
-        entry_points_by_type: sierra.entry_points.clone(),
+        contract_class_version: sierra.class.contract_class_version,
+        entry_points_by_type: sierra.entry_points,
         abi: None,
     };
     let compile = move || {
@@ -248,12 +247,11 @@ fn compiled(sierra: &Sierra) -> Result<(CasmContractClass, SierraVersion, BTreeS
             other => ClassError::Sierra(cut(&other.to_string())),
         })?;
         bounded("bytecode", "felts", casm.bytecode.len(), bounds::MAX_BYTECODE_FELTS)?;
-        Ok((casm, beyond))
+        Ok(Compiled { casm, beyond })
     };
     let thread = thread::Builder::new().name("compile".into()).stack_size(bounds::COMPILER_STACK_BYTES);
-    let compiler = thread.spawn(compile).map_err(|error| ClassError::NoThread(error.to_string()))?;
-    let (casm, beyond) = compiler.join().map_err(|_| ClassError::Sierra("the compiler gave up on it".into()))??;
-    Ok((casm, version, beyond))
+    let compiler = thread.spawn(compile).map_err(|error| ClassError::Machine(error.to_string()))?;
+    compiler.join().map_err(|_| ClassError::Sierra("the compiler gave up on it".into()))?
 }
 
 fn bounded(what: &'static str, unit: &'static str, got: usize, max: usize) -> Result<(), ClassError> {
@@ -334,9 +332,17 @@ pub enum ClassError {
         /// What it is.
         computed: Felt,
     },
-    /// This machine has no thread to spare.
-    #[error("no thread can be started to compile it: {0}")]
-    NoThread(String),
+    /// Compiling it takes more than it may.
+    #[error("compiling the class takes more than {most} {what}")]
+    Heavy {
+        /// What it takes.
+        what: &'static str,
+        /// How many of it it may take.
+        most: u64,
+    },
+    /// This machine can't compile at the moment, which says nothing about the class.
+    #[error("the class can't be compiled at the moment: {0}")]
+    Machine(String),
 }
 
 impl Coded for ClassError {
@@ -352,7 +358,8 @@ impl Coded for ClassError {
             Self::Builtin { .. } => "SW-CLASS-008",
             Self::Hash { .. } => "SW-CLASS-009",
             Self::CompiledHash { .. } => "SW-CLASS-010",
-            Self::NoThread(_) => "SW-CLASS-011",
+            Self::Heavy { .. } => "SW-CLASS-011",
+            Self::Machine(_) => "SW-CLASS-012",
         }
     }
 
@@ -374,7 +381,8 @@ impl Coded for ClassError {
             Self::CompiledHash { .. } => {
                 "Correct the compiled class hash: it is version 2 (Blake2s), of what this release's compiler makes of the class.".into()
             }
-            Self::NoThread(_) => "Free memory or raise the limit on threads, and try again.".into(),
+            Self::Heavy { .. } => "Split the contract into several, or compile it again with a released compiler.".into(),
+            Self::Machine(_) => "Free memory or raise the limits on threads and processes, and try again.".into(),
         }
     }
 }

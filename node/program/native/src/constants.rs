@@ -3,7 +3,9 @@
 use crate::bounds;
 use blockifier::blockifier_versioned_constants::VersionedConstants;
 use shardwire_model::Felt;
-use starknet_api::{contract_class::SierraVersion, versioned_constants_logic::VersionedConstantsTrait};
+use starknet_api::{
+    block::StarknetVersion, contract_class::SierraVersion, versioned_constants_logic::VersionedConstantsTrait,
+};
 use std::sync::LazyLock;
 
 static CONSTANTS: LazyLock<VersionedConstants> = LazyLock::new(|| {
@@ -22,6 +24,12 @@ pub(crate) fn is_shown_otherwise(class: Felt) -> bool {
     let os = &constants().os_constants;
     let lists = [&os.v1_bound_accounts_cairo1, &os.data_gas_accounts];
     lists.into_iter().flatten().any(|listed| listed.0 == class)
+}
+
+/// The version of Starknet whose rules execute.
+#[must_use]
+pub fn starknet_version() -> String {
+    StarknetVersion::LATEST.to_string()
 }
 
 /// The constants of every shard of contracts.

@@ -5,16 +5,17 @@
 //! limits, and the rest is left out.
 
 use crate::{
-    Diff, Event, Gas, Invoke, Outcome, Refusal, Status, bounds,
+    Outcome, Refusal, bounds,
     class::cut,
     constants::constants,
     state::{State, View},
+    transaction::to_starknet,
 };
 use blockifier::{
     bouncer::BouncerConfig,
     context::{BlockContext, ChainInfo, TransactionContext},
     execution::{
-        call_info::CallInfo,
+        call_info::{CallExecution, CallInfo},
         deprecated_syscalls::DeprecatedSyscallSelector as Syscall,
         entry_point::{CallEntryPoint, CallType, EntryPointExecutionContext, SierraGasRevertTracker},
         stack_trace::{Cairo1RevertHeader, extract_trailing_cairo1_revert_trace},
@@ -26,7 +27,11 @@ use blockifier::{
     transaction::objects::{CommonAccountFields, CurrentTransactionInfo, TransactionInfo},
 };
 use shardwire_contracts::tree::short;
-use shardwire_model::{ContractId, Felt, Key, starknet_keccak};
+use shardwire_model::{
+    ContractId, Felt, Invoke, Key, Slot,
+    execution::{Diff, Event, Gas, Status},
+    starknet_keccak,
+};
 use starknet_api::{
     block::{BlockInfo, BlockNumber, BlockTimestamp, GasPriceVector, GasPrices, NonzeroGasPrice, StarknetVersion},
     contract_class::EntryPointType,
@@ -101,7 +106,7 @@ pub(crate) fn transaction(
     mode: Mode,
 ) -> Result<Outcome, Refusal> {
     in_thread(|| {
-        let given = invoke.to_starknet()?;
+        let given = to_starknet(invoke)?;
         let account = CommonAccountFields {
             transaction_hash: TransactionHash(hash),
             version: TransactionVersion::THREE,
@@ -153,10 +158,14 @@ pub(crate) fn call(
         let calldata = Calldata(Arc::new(calldata.to_vec()));
         let call =
             run.execute(Entry { contract: address(contract)?, selector, calldata, gas: bounds::MAX_CALL_GAS })?;
-        if call.execution.failed {
-            return Err(Refusal::CallFailed(reason(&call, Cairo1RevertHeader::Execution)));
+        match &call.execution {
+            CallExecution { failed: false, retdata, .. } => Ok(retdata.0.clone()),
+            // What blockifier answers for a class; one that says so by itself means the same.
+            CallExecution { retdata, .. } if retdata.0 == [short("ENTRYPOINT_NOT_FOUND")] => {
+                Err(Refusal::NoEntryPoint { contract, selector })
+            }
+            _ => Err(Refusal::CallFailed(reason(&call, Cairo1RevertHeader::Execution))),
         }
-        Ok(call.execution.retdata.0)
     })
 }
 
@@ -291,7 +300,7 @@ fn reason(call: &CallInfo, header: Cairo1RevertHeader) -> String {
 fn diff(invoke: &Invoke, changes: &StateMaps) -> Diff {
     let slots = changes.storage.iter();
     let mut storage: Vec<_> =
-        slots.map(|((at, key), value)| (ContractId((*at).into()), Key(*key.0.key()), *value)).collect();
+        slots.map(|((at, key), value)| (Slot::new(ContractId((*at).into()), Key(*key.0.key())), *value)).collect();
     storage.sort_unstable();
     Diff { storage, account: invoke.sender, nonce: invoke.nonce + 1 }
 }

@@ -11,12 +11,15 @@
 //! more than a shard lists. A misspelt field is an error.
 
 use crate::{Class, ClassError, Ground, GroundError, bounds, class::cut};
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 use shardwire_contracts::StartError;
 use shardwire_model::{Coded, ContractId, Felt, Key, Slot};
 use starknet_api::core::{ContractAddress, PatriciaKey};
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{collections::BTreeMap, fmt, io, sync::Arc};
 
 /// The version of the file's format.
 const VERSION: u64 = 1;
@@ -37,11 +40,16 @@ pub struct Genesis {
 }
 
 impl Genesis {
-    /// Reads a genesis file, compiles its classes, and checks what it says of them. `open` gives the content of a file that the genesis names.
+    /// Reads a genesis file and checks what it says of its classes. `open` gives the content of a file that the genesis names, `compile` the class of a file
+    /// ([`Class::compile`], in this process or in another).
     ///
     /// # Errors
     /// [`GenesisError`]: the file is none or exceeds a bound, a class is refused, a contract's class is missing, or something is given twice.
-    pub fn read(file: &[u8], open: &mut dyn FnMut(&str) -> io::Result<Vec<u8>>) -> Result<Self, GenesisError> {
+    pub fn read(
+        file: &[u8],
+        open: &mut dyn FnMut(&str) -> io::Result<Vec<u8>>,
+        compile: &mut dyn FnMut(&[u8]) -> Result<Class, ClassError>,
+    ) -> Result<Self, GenesisError> {
         bounded("bytes", file.len(), bounds::MAX_GENESIS_BYTES)?;
         let file: File<'_> =
             serde_json::from_slice(file).map_err(|error| GenesisError::File(cut(&error.to_string())))?;
@@ -51,14 +59,14 @@ impl Genesis {
         bounded("classes", file.classes.len(), bounds::MAX_CLASSES)?;
         let mut genesis = Self::default();
         for (at, given) in file.classes.iter().enumerate() {
-            let class = given.compile(at, open)?;
+            let class = given.compile(at, open, compile)?;
             let hash = class.hash();
             if genesis.classes.insert(hash, Arc::new(class)).is_some() {
                 return Err(GenesisError::Twice { what: "class", which: hash });
             }
         }
         bounded("contracts", file.contracts.len(), bounds::MAX_GENESIS_CONTRACTS)?;
-        bounded("storage slots", file.contracts.iter().map(|it| it.storage.len()).sum(), bounds::MAX_STORAGE_SLOTS)?;
+        bounded("storage slots", file.contracts.iter().map(|it| it.storage.0.len()).sum(), bounds::MAX_STORAGE_SLOTS)?;
         for given in file.contracts {
             let (address, contract) = given.read()?;
             if !genesis.classes.contains_key(&contract.class) {
@@ -128,11 +136,16 @@ struct GivenClass<'a> {
 
 impl GivenClass<'_> {
     /// The class, the `at`-th of the file, compiled and compared with what is said of it.
-    fn compile(&self, at: usize, open: &mut dyn FnMut(&str) -> io::Result<Vec<u8>>) -> Result<Class, GenesisError> {
+    fn compile(
+        &self,
+        at: usize,
+        open: &mut dyn FnMut(&str) -> io::Result<Vec<u8>>,
+        compile: &mut dyn FnMut(&[u8]) -> Result<Class, ClassError>,
+    ) -> Result<Class, GenesisError> {
         let (name, sierra) = content(self.sierra, open)?;
         let name = name.unwrap_or_else(|| format!("classes[{at}]"));
         let refused = |error| GenesisError::Class { class: name.clone(), error };
-        let class = Class::compile(&sierra).map_err(refused)?;
+        let class = compile(&sierra).map_err(refused)?;
         if let Some(stated) = self.class_hash.filter(|it| it.0 != class.hash()) {
             return Err(refused(ClassError::Hash { stated: stated.0, computed: class.hash() }));
         }
@@ -169,7 +182,7 @@ struct GivenContract {
     address: ContractId,
     class_hash: Hex,
     #[serde(default)]
-    storage: BTreeMap<Key, Hex>,
+    storage: Slots,
     #[serde(default)]
     nonce: u64,
 }
@@ -181,11 +194,44 @@ impl GivenContract {
         if ContractAddress::try_from(contract.0).is_err() || contract.0 <= Felt::THREE {
             return Err(GenesisError::Address(contract));
         }
-        if let Some(key) = self.storage.keys().find(|key| PatriciaKey::try_from(key.0).is_err()) {
-            return Err(GenesisError::Key { contract, key: *key });
+        let mut storage = BTreeMap::new();
+        for (key, value) in self.storage.0 {
+            if PatriciaKey::try_from(key.0).is_err() {
+                return Err(GenesisError::Key { contract, key });
+            }
+            if storage.insert(key, value.0).is_some() {
+                return Err(GenesisError::TwiceSlot(Slot::new(contract, key)));
+            }
         }
-        let storage = self.storage.into_iter().map(|(key, value)| (key, value.0)).collect();
         Ok((contract, Contract { class: self.class_hash.0, storage, nonce: self.nonce }))
+    }
+}
+
+/// Slots in the order of the file: one that is there twice is told.
+#[derive(Default)]
+struct Slots(Vec<(Key, Hex)>);
+
+impl<'de> Deserialize<'de> for Slots {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+
+        impl<'de> Visitor<'de> for Read {
+            type Value = Slots;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("values by key")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Slots, A::Error> {
+                let mut slots = Vec::new(); // The file is bounded.
+                while let Some(slot) = map.next_entry()? {
+                    slots.push(slot);
+                }
+                Ok(Slots(slots))
+            }
+        }
+
+        deserializer.deserialize_map(Read)
     }
 }
 
@@ -248,6 +294,9 @@ pub enum GenesisError {
         /// Which one.
         which: Felt,
     },
+    /// A slot is there twice.
+    #[error("slot {0} is given twice")]
+    TwiceSlot(Slot),
     /// No contract can have this address.
     #[error("{0} can't be the address of a contract")]
     Address(ContractId),
@@ -262,6 +311,9 @@ pub enum GenesisError {
     /// The start data can't be, or lists what is not as the state has it.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// There is no block before the first transaction's.
+    #[error("the first transaction's block has number 0, and the state before it is a block, too")]
+    FirstBlock,
     /// The start data lists a class that isn't declared.
     #[error("the start data lists class {0:#x}, which isn't there")]
     NoClass(Felt),
@@ -323,6 +375,8 @@ impl Coded for GenesisError {
             Self::FirstValue { .. } => "SW-NATIVE-012",
             Self::NoClass(_) => "SW-NATIVE-013",
             Self::OldAccount(_) => "SW-NATIVE-014",
+            Self::TwiceSlot(_) => "SW-NATIVE-015",
+            Self::FirstBlock => "SW-NATIVE-016",
             Self::Ground(error) => error.code(),
         }
     }
@@ -335,10 +389,11 @@ impl Coded for GenesisError {
             Self::Open { .. } => "Put the file beside the genesis, or correct its name.".into(),
             Self::Class { error, .. } => error.next_step(),
             Self::UnknownClass { .. } => "Add the class, or correct the contract's class hash.".into(),
-            Self::Twice { .. } => "Remove one of the two.".into(),
+            Self::Twice { .. } | Self::TwiceSlot(_) => "Remove one of the two.".into(),
             Self::Address(_) => "Give the contract's address on its network: above 3 and below 2^251 - 256.".into(),
             Self::Key { .. } => "Correct the key.".into(),
             Self::Start(error) => error.next_step(),
+            Self::FirstBlock => "Give the start data a first block of 1 or more.".into(),
             Self::NoClass(_) | Self::Missing(_) => "Add it to the genesis, or take it out of the start data.".into(),
             Self::OldAccount(_) => "Upgrade the accounts on their network, or use others.".into(),
             Self::OtherClass { .. } => "Write the start data from the genesis that the shard begins from.".into(),

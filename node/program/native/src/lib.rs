@@ -38,10 +38,10 @@ mod state;
 mod transaction;
 mod tree;
 
-pub use class::{Class, ClassError, EntryPoint};
+pub use class::{Class, ClassError, Compiled, compile};
+pub use constants::starknet_version;
 pub use genesis::{Genesis, GenesisError};
 pub use ground::{Ground, GroundError};
-pub use native::{Change, Checked, Native, Simulation};
-pub use outcome::{Diff, Event, Gas, Outcome, Receipt, Status, Trace};
+pub use native::{Change, Checked, Native};
+pub use outcome::Outcome;
 pub use refusal::Refusal;
-pub use transaction::Invoke;

@@ -1,22 +1,19 @@
 //! A shard of contracts as it stands: what may happen next, what happened, and questions to it.
 
 use crate::{
-    Class, ClassError, GenesisError, Ground, GroundError, Invoke, Outcome, Receipt, Refusal, bounds,
+    Class, ClassError, GenesisError, Ground, GroundError, Outcome, Refusal, bounds,
     constants::is_shown_otherwise,
     execute::{self, Block, Mode},
     settle::Settle,
     state::State,
+    transaction::{bounded, check_bounds},
 };
-use shardwire_contracts::{
-    Start,
-    start::chain_id,
-    tree::{self, ResourceBounds},
+use shardwire_contracts::{Start, start::chain_id, tree};
+use shardwire_model::{
+    ContractId, EventId, Felt, Invoke, Key, MAX_CALLDATA_FELTS, MAX_TRANSACTIONS,
+    execution::{Receipt, Simulate, Simulated},
 };
-use shardwire_model::{ContractId, EventId, Felt, Key, MAX_TRANSACTIONS};
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::HashMap, num::NonZeroU64, sync::Arc};
 
 /// A shard of contracts after all transactions in its log. The same log gives the same state.
 ///
@@ -25,6 +22,7 @@ use std::{
 pub struct Native {
     start: Arc<Start>,
     chain: Arc<str>,
+    first_block: NonZeroU64,
     settle: Arc<Settle>,
     state: State,
     receipts: Vec<Arc<Receipt>>,
@@ -78,6 +76,7 @@ impl Native {
     /// [`GenesisError`]: the start data can't be, lists a contract or a class that the ground doesn't have as it says, or the values don't fit it.
     pub fn open(ground: Arc<dyn Ground>, start: &Start, values: &[Felt]) -> Result<Self, GenesisError> {
         start.validate()?;
+        let first_block = NonZeroU64::new(start.first_block).ok_or(GenesisError::FirstBlock)?;
         for pair in &start.classes {
             let class = pair.class_hash;
             if is_shown_otherwise(class) {
@@ -101,9 +100,8 @@ impl Native {
             }
         }
         let settle = Settle::new(start, values)?;
-        let contracts = start.contracts.iter().map(|it| ContractId(it.address)).collect();
-        let classes: BTreeSet<Felt> = start.classes.iter().map(|pair| pair.class_hash).collect();
-        let mut state = State::new(ground, contracts, classes);
+        let start = Arc::new(start.clone());
+        let mut state = State::new(ground, start.clone());
         for (entry, value) in start.settled().zip(values) {
             if let Some(contract) = start.contracts.get(entry.contract) {
                 state.set(ContractId(contract.address), entry.key, *value);
@@ -111,7 +109,8 @@ impl Native {
         }
         Ok(Self {
             chain: chain_id(start.shard).into(),
-            start: Arc::new(start.clone()),
+            first_block,
+            start,
             settle: Arc::new(settle),
             state,
             receipts: Vec::new(),
@@ -124,8 +123,11 @@ impl Native {
     /// # Errors
     /// [`Refusal`]: the first rule that it breaks.
     pub fn check(&self, invoke: &Invoke, time: u64) -> Result<Checked, Refusal> {
-        invoke.check_bounds()?;
-        let hash = invoke.hash(&self.chain)?;
+        check_bounds(invoke)?;
+        if invoke.bounds.l2_gas == 0 {
+            return Err(Refusal::ZeroGas);
+        }
+        let hash = invoke.hash(self.chain_id());
         if let Some(index) = self.places.get(&hash) {
             return Ok(Checked::Duplicate { index: *index });
         }
@@ -136,12 +138,12 @@ impl Native {
         if !(from..=to).contains(&time) {
             return Err(Refusal::Time { time, from, to });
         }
-        self.check_account(invoke)?;
+        self.check_account(&self.state, invoke)?;
         let index = self.accepted();
         if index >= MAX_TRANSACTIONS {
             return Err(Refusal::Full);
         }
-        let block = self.block(time);
+        let block = self.block(index, time);
         let mode = Mode { validate: true, only_query: false, gas: invoke.bounds.l2_gas };
         let outcome = execute::transaction(&self.state, &block, invoke, hash, mode)?;
         self.settle.check(&self.state, &outcome.diff)?;
@@ -175,21 +177,42 @@ impl Native {
         self.receipts.push(change.receipt.clone());
     }
 
-    /// What a transaction would do if it came next, at a time. Its rules are those of [`check`](Self::check), with what a simulation leaves out.
+    /// What transactions would do if they came next, one after the other, at a time. Their rules are those of [`check`](Self::check), with what a
+    /// simulation leaves out. Nothing changes.
     ///
     /// # Errors
-    /// [`Refusal`]: the first rule that it breaks.
-    pub fn simulate(&self, invoke: &Invoke, time: u64, simulation: Simulation) -> Result<Outcome, Refusal> {
+    /// The place in the list, from 0, and the [`Refusal`] of the first that breaks a rule.
+    pub fn simulate(&self, transactions: &[Simulate], time: u64) -> Result<Vec<Simulated>, (usize, Refusal)> {
+        let (mut state, mut all) = (Cow::Borrowed(&self.state), Vec::with_capacity(transactions.len()));
+        for (index, (place, simulate)) in (self.accepted()..).zip(transactions.iter().enumerate()) {
+            let block = self.block(index, time.max(self.time()));
+            let outcome = self.simulate_one(&state, &block, simulate).map_err(|refusal| (place, refusal))?;
+            if place + 1 < transactions.len() {
+                state.to_mut().apply(&outcome.diff);
+            }
+            all.push(Simulated {
+                validate: outcome.validation(),
+                execute: outcome.execution(),
+                status: outcome.status,
+                gas: outcome.gas,
+                diff: outcome.diff,
+            });
+        }
+        Ok(all)
+    }
+
+    fn simulate_one(&self, state: &State, block: &Block, simulate: &Simulate) -> Result<Outcome, Refusal> {
+        let Simulate { transaction: invoke, skip_validate, only_query } = simulate;
+        check_bounds(invoke)?;
+        self.check_account(state, invoke)?;
         // Wallets estimate with amounts of zero: what then limits the run is the shard's own bound.
         let unlimited = bounds::MAX_VALIDATE_GAS + bounds::MAX_EXECUTE_GAS;
         let gas = if invoke.bounds.l2_gas == 0 { unlimited } else { invoke.bounds.l2_gas };
-        let bounded = ResourceBounds { l2_gas: gas, ..invoke.bounds };
-        Invoke { bounds: bounded, ..invoke.clone() }.check_bounds()?;
-        self.check_account(invoke)?;
-        let mode = Mode { validate: !simulation.skip_validate, only_query: simulation.only_query, gas };
-        let hash = invoke.hash_as(&self.chain, simulation.only_query)?;
-        let outcome = execute::transaction(&self.state, &self.block(time.max(self.time())), invoke, hash, mode)?;
-        self.settle.check(&self.state, &outcome.diff)?;
+        let mode = Mode { validate: !skip_validate, only_query: *only_query, gas };
+        let chain = self.chain_id();
+        let hash = if *only_query { invoke.query_hash(chain) } else { invoke.hash(chain) };
+        let outcome = execute::transaction(state, block, invoke, hash, mode)?;
+        self.settle.check(state, &outcome.diff)?;
         Ok(outcome)
     }
 
@@ -207,11 +230,9 @@ impl Native {
         if !self.state.is_listed(contract) {
             return Err(Refusal::UnknownContract(contract));
         }
-        if calldata.len() > bounds::MAX_CALLDATA_FELTS {
-            let (got, max) = (calldata.len(), bounds::MAX_CALLDATA_FELTS);
-            return Err(Refusal::TooLong { what: "calldata", got, max });
-        }
-        execute::call(&self.state, &self.block(time.max(self.time())), contract, selector, calldata)
+        bounded("calldata", calldata.len(), MAX_CALLDATA_FELTS)?;
+        let block = self.block(self.accepted(), time.max(self.time()));
+        execute::call(&self.state, &block, contract, selector, calldata)
     }
 
     /// The value of a slot now; zero if it was never written or the contract isn't the shard's.
@@ -299,6 +320,18 @@ impl Native {
         &self.start
     }
 
+    /// The number of the first transaction's block.
+    #[must_use]
+    pub const fn first_block(&self) -> NonZeroU64 {
+        self.first_block
+    }
+
+    /// The shard's chain id.
+    #[must_use]
+    pub fn chain_id(&self) -> Felt {
+        tree::short(&self.chain)
+    }
+
     /// The shard's chain id, as text.
     #[must_use]
     pub fn chain(&self) -> &str {
@@ -306,23 +339,24 @@ impl Native {
     }
 
     /// The transaction's sender is an account of the shard, and this is its next nonce.
-    fn check_account(&self, invoke: &Invoke) -> Result<(), Refusal> {
+    fn check_account(&self, state: &State, invoke: &Invoke) -> Result<(), Refusal> {
         let account = invoke.sender;
         let place = self.start.contract_place(account.0).and_then(|place| self.start.contracts.get(place));
         if !place.is_some_and(|contract| contract.account) {
             return Err(Refusal::UnknownAccount(account));
         }
-        let expected = self.nonce_at(account)?;
+        let expected = state.nonce_at(account)?;
         if invoke.nonce != expected {
             return Err(Refusal::Nonce { account, expected, got: invoke.nonce });
         }
         Ok(())
     }
 
-    fn block(&self, time: u64) -> Block {
+    /// The block of the transaction at a place in the log.
+    fn block(&self, index: u32, time: u64) -> Block {
         Block {
             chain: self.chain.to_string(),
-            number: self.start.first_block.saturating_add(u64::from(self.accepted())),
+            number: self.first_block.get().saturating_add(index.into()),
             time,
             sequencer: self.start.sequencer,
         }
@@ -332,13 +366,4 @@ impl Native {
         let EventId { from, selector } = self.start.end_event;
         outcome.events.iter().any(|event| event.from == from && event.keys.first() == Some(&selector.0))
     }
-}
-
-/// What a simulation leaves out.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Simulation {
-    /// The account doesn't validate the transaction: its signature may be missing.
-    pub skip_validate: bool,
-    /// The transaction is signed as a query, which can't be submitted.
-    pub only_query: bool,
 }

@@ -12,9 +12,6 @@ pub enum Refusal {
     /// No contract can have the sender's address.
     #[error("{0} can't be the address of an account")]
     Sender(ContractId),
-    /// The transaction has what a shard has no use for.
-    #[error("a shard takes no {0}")]
-    Unsupported(&'static str),
     /// Something in the transaction is too long.
     #[error("the {what} has {got} felts, and {max} are allowed")]
     TooLong {
@@ -135,6 +132,14 @@ pub enum Refusal {
         /// Who holds it.
         holder: ShardId,
     },
+    /// A read-only call of an entry point that isn't there.
+    #[error("contract {contract} has no entry point {selector:#x}")]
+    NoEntryPoint {
+        /// The contract.
+        contract: ContractId,
+        /// What was called.
+        selector: Felt,
+    },
     /// A read-only call panicked.
     #[error("the call fails: {0}")]
     CallFailed(String),
@@ -159,7 +164,7 @@ impl Coded for Refusal {
         match self {
             Self::UnknownAccount(_) => "SW-NATIVE-101",
             Self::Sender(_) => "SW-NATIVE-102",
-            Self::Unsupported(_) => "SW-NATIVE-103",
+            Self::NoEntryPoint { .. } => "SW-NATIVE-103",
             Self::TooLong { .. } => "SW-NATIVE-104",
             Self::ZeroGas => "SW-NATIVE-105",
             Self::Nonce { .. } => "SW-NATIVE-106",
@@ -188,7 +193,6 @@ impl Coded for Refusal {
         match self {
             Self::UnknownAccount(_) => "Use an account that the shard was started with.".into(),
             Self::Sender(_) => "Give the account's address: below 2^251 - 256.".into(),
-            Self::Unsupported(_) => "Leave it zero or empty; a shard takes INVOKE of version 3, at no price.".into(),
             Self::TooLong { .. } => "Make fewer calls in one transaction.".into(),
             Self::ZeroGas => "Estimate the transaction and set l2_gas.max_amount, with a price of 0.".into(),
             Self::Nonce { .. } => {
@@ -219,6 +223,7 @@ impl Coded for Refusal {
             Self::CounterFalls { .. } => "Settle what can fall as an escrow.".into(),
             Self::AboveMaximum { .. } => "Settle the shard, and start the next with a higher maximum.".into(),
             Self::NotHeld { .. } => "Start a shard that takes the lock.".into(),
+            Self::NoEntryPoint { .. } => "Call what the contract's class has: starknet_getClassAt lists it.".into(),
             Self::CallFailed(_) => "Correct the call's arguments.".into(),
             Self::Ground(error) => error.next_step(),
             Self::Machine(_) => {

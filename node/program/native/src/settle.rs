@@ -2,9 +2,9 @@
 //!
 //! Between transactions every slot of a closed contract that isn't listed has its first value, so only what a transaction changed needs a look.
 
-use crate::{Diff, GenesisError, GroundError, Refusal, state::State};
+use crate::{GenesisError, GroundError, Refusal, state::State};
 use shardwire_contracts::start::{EntryKind, Rule, Start};
-use shardwire_model::{ContractId, Felt, Key, ShardId, Slot};
+use shardwire_model::{ContractId, Felt, Key, ShardId, Slot, execution::Diff};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A listed slot.
@@ -20,7 +20,7 @@ struct Listed {
 #[derive(Debug)]
 pub(crate) struct Settle {
     shard: ShardId,
-    listed: HashMap<(ContractId, Key), Listed>,
+    listed: HashMap<Slot, Listed>,
     closed: BTreeSet<ContractId>,
     /// Of each contract with escrows: their keys, and what they hold together at the start.
     escrows: BTreeMap<ContractId, (Vec<Key>, Felt)>,
@@ -62,33 +62,33 @@ impl Settle {
                 *sum += first; // At most 2,048 amounts below 2^96: far below the prime.
             }
             let listed = Listed { kind: entry.kind, guard: entry.guard, maximum: entry.maximum, first };
-            settle.listed.insert((contract, entry.key), listed);
+            settle.listed.insert(Slot::new(contract, entry.key), listed);
         }
         Ok(settle)
     }
 
     /// The first value of a slot that settles.
     pub(crate) fn first(&self, contract: ContractId, key: Key) -> Option<Felt> {
-        let listed = self.listed.get(&(contract, key)).filter(|listed| listed.kind != EntryKind::Scratch);
+        let listed = self.listed.get(&Slot::new(contract, key)).filter(|listed| listed.kind != EntryKind::Scratch);
         listed.map(|listed| listed.first)
     }
 
     /// Refuses changes, to a state that keeps the rules, that would break them.
     pub(crate) fn check(&self, state: &State, diff: &Diff) -> Result<(), Refusal> {
         let mut spent = BTreeSet::new();
-        for (contract, key, now) in &diff.storage {
-            let slot = Slot::new(*contract, *key);
-            match self.listed.get(&(*contract, *key)) {
+        for (slot, now) in &diff.storage {
+            let (slot, now) = (*slot, *now);
+            match self.listed.get(&slot) {
                 Some(listed) => {
-                    listed.check(slot, *now, self.shard)?;
+                    listed.check(slot, now, self.shard)?;
                     if listed.kind == EntryKind::Escrow {
-                        spent.insert(*contract);
+                        spent.insert(slot.contract);
                     }
                 }
-                None if self.closed.contains(contract) => {
-                    let first = state.first(*contract, *key)?;
-                    if *now != first {
-                        return Err(Refusal::ClosedSlot { slot, first, now: *now });
+                None if self.closed.contains(&slot.contract) => {
+                    let first = state.first(slot.contract, slot.key)?;
+                    if now != first {
+                        return Err(Refusal::ClosedSlot { slot, first, now });
                     }
                 }
                 None => {}
@@ -101,9 +101,9 @@ impl Settle {
         let Some((keys, first)) = self.escrows.get(&contract) else { return Ok(()) };
         // A diff is in order.
         let value = |key: &Key| -> Result<Felt, GroundError> {
-            let changed = diff.storage.binary_search_by_key(&(contract, *key), |(at, key, _)| (*at, *key)).ok();
+            let changed = diff.storage.binary_search_by_key(&Slot::new(contract, *key), |(slot, _)| *slot).ok();
             match changed.and_then(|place| diff.storage.get(place)) {
-                Some((.., now)) => Ok(*now),
+                Some((_, now)) => Ok(*now),
                 None => state.storage_at(contract, *key),
             }
         };

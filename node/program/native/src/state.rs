@@ -1,6 +1,6 @@
 //! The state after all transactions that were applied: the ground, and what was written over it.
 
-use crate::{Class, Diff, Ground, GroundError, Refusal};
+use crate::{Class, Ground, GroundError, Refusal};
 use blockifier::{
     execution::contract_class::RunnableCompiledClass,
     state::{
@@ -8,37 +8,32 @@ use blockifier::{
         state_api::{StateReader, StateResult},
     },
 };
-use shardwire_model::{ContractId, Felt, Key};
+use shardwire_contracts::Start;
+use shardwire_model::{ContractId, Felt, Key, Slot, execution::Diff};
 use starknet_api::{
     core::{ClassHash, CompiledClassHash, ContractAddress, Nonce},
     state::StorageKey,
 };
-use std::{
-    cell::RefCell,
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 /// The state now. Cloning it copies what was written, not the ground.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     ground: Arc<dyn Ground>,
-    /// The contracts and accounts that the start data lists: no other exists here.
-    listed: Arc<BTreeSet<ContractId>>,
-    /// The classes that it lists.
-    classes: Arc<BTreeSet<Felt>>,
-    slots: HashMap<(ContractId, Key), Felt>,
+    /// What contracts, accounts and classes there are: no other exists here.
+    start: Arc<Start>,
+    slots: HashMap<Slot, Felt>,
     nonces: HashMap<ContractId, u64>,
 }
 
 impl State {
-    pub(crate) fn new(ground: Arc<dyn Ground>, listed: BTreeSet<ContractId>, classes: BTreeSet<Felt>) -> Self {
-        let (listed, classes) = (Arc::new(listed), Arc::new(classes));
-        Self { ground, listed, classes, slots: HashMap::new(), nonces: HashMap::new() }
+    /// The ground as it is. The start has been validated: its lists are in order.
+    pub(crate) fn new(ground: Arc<dyn Ground>, start: Arc<Start>) -> Self {
+        Self { ground, start, slots: HashMap::new(), nonces: HashMap::new() }
     }
 
     pub(crate) fn storage_at(&self, contract: ContractId, key: Key) -> Result<Felt, GroundError> {
-        match self.slots.get(&(contract, key)) {
+        match self.slots.get(&Slot::new(contract, key)) {
             Some(value) => Ok(*value),
             None => self.first(contract, key),
         }
@@ -62,20 +57,21 @@ impl State {
     }
 
     pub(crate) fn class(&self, hash: Felt) -> Result<Option<Arc<Class>>, GroundError> {
-        if self.classes.contains(&hash) { self.ground.class(hash) } else { Ok(None) }
+        let listed = self.start.classes.binary_search_by_key(&hash, |pair| pair.class_hash).is_ok();
+        if listed { self.ground.class(hash) } else { Ok(None) }
     }
 
     pub(crate) fn is_listed(&self, contract: ContractId) -> bool {
-        self.listed.contains(&contract)
+        self.start.contract_place(contract.0).is_some()
     }
 
     /// Sets a slot, before the first transaction: the World's snapshot goes over the ground.
     pub(crate) fn set(&mut self, contract: ContractId, key: Key, value: Felt) {
-        self.slots.insert((contract, key), value);
+        self.slots.insert(Slot::new(contract, key), value);
     }
 
     pub(crate) fn apply(&mut self, diff: &Diff) {
-        self.slots.extend(diff.storage.iter().map(|(contract, key, value)| ((*contract, *key), *value)));
+        self.slots.extend(diff.storage.iter().copied());
         self.nonces.insert(diff.account, diff.nonce);
     }
 }

@@ -1,89 +1,85 @@
-//! INVOKE v3, as wallets make it.
+//! An [`Invoke`] as Starknet's own crates have it, and what of it no state could make good.
 
-use crate::{Refusal, bounds};
-use shardwire_contracts::tree::ResourceBounds;
-use shardwire_model::{ContractId, Felt};
+use crate::Refusal;
+use shardwire_model::{ContractId, Felt, Invoke, MAX_CALLDATA_FELTS, MAX_SIGNATURE_FELTS};
 use starknet_api::{
     block::GasPrice,
-    core::{ChainId, ContractAddress, Nonce},
+    core::{ContractAddress, Nonce},
     data_availability::DataAvailabilityMode,
     execution_resources::GasAmount,
     transaction::{
-        InvokeTransactionV3, TransactionHasher, TransactionOptions, TransactionVersion,
+        InvokeTransactionV3,
         fields::{self as starknet, AllResourceBounds, Calldata, TransactionSignature, ValidResourceBounds},
-        signed_tx_version,
     },
 };
 use std::sync::Arc;
 
-/// An INVOKE v3. What wallets leave zero or empty in a shard has no place here: prices, tip, paymaster, account deployment, proof facts, data
-/// availability on L2. What speaks to wallets refuses it with [`Refusal::Unsupported`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invoke {
-    /// The account.
-    pub sender: ContractId,
-    /// How many transactions the account had before.
-    pub nonce: u64,
-    /// What `__execute__` is given: the calls.
-    pub calldata: Vec<Felt>,
-    /// What the account contract checks.
-    pub signature: Vec<Felt>,
-    /// The most that it may use. Prices are zero.
-    pub bounds: ResourceBounds,
+/// Refuses what no state could make good. Any gas will do for a simulation.
+pub(crate) fn check_bounds(invoke: &Invoke) -> Result<(), Refusal> {
+    bounded("calldata", invoke.calldata.len(), MAX_CALLDATA_FELTS)?;
+    bounded("signature", invoke.signature.len(), MAX_SIGNATURE_FELTS)?;
+    address(invoke.sender).map(drop)
 }
 
-impl Invoke {
-    /// The transaction's hash in the chain of this name: what the account signs.
-    ///
-    /// # Errors
-    /// [`Refusal::Sender`] if no contract can have the sender's address.
-    pub fn hash(&self, chain: &str) -> Result<Felt, Refusal> {
-        self.hash_as(chain, false)
-    }
+/// Refuses a list of felts that is too long.
+pub(crate) fn bounded(what: &'static str, got: usize, max: usize) -> Result<(), Refusal> {
+    if got > max { Err(Refusal::TooLong { what, got, max }) } else { Ok(()) }
+}
 
-    /// The same, also of a transaction that is only estimated or simulated: wallets sign those as another version.
-    pub(crate) fn hash_as(&self, chain: &str, only_query: bool) -> Result<Felt, Refusal> {
-        let transaction = self.to_starknet()?;
-        let version = signed_tx_version(&TransactionVersion::THREE, &TransactionOptions { only_query });
-        let hash = transaction.calculate_transaction_hash(&ChainId::Other(chain.into()), &version);
-        hash.map(|hash| hash.0).map_err(|_| Refusal::Sender(self.sender))
-    }
+fn address(sender: ContractId) -> Result<ContractAddress, Refusal> {
+    ContractAddress::try_from(sender.0).map_err(|_| Refusal::Sender(sender))
+}
 
-    /// Refuses what no state could make good.
-    pub(crate) fn check_bounds(&self) -> Result<(), Refusal> {
-        let (calldata, signature) = (self.calldata.len(), self.signature.len());
-        if calldata > bounds::MAX_CALLDATA_FELTS {
-            return Err(Refusal::TooLong { what: "calldata", got: calldata, max: bounds::MAX_CALLDATA_FELTS });
-        }
-        if signature > bounds::MAX_SIGNATURE_FELTS {
-            return Err(Refusal::TooLong { what: "signature", got: signature, max: bounds::MAX_SIGNATURE_FELTS });
-        }
-        if self.bounds.l2_gas == 0 {
-            return Err(Refusal::ZeroGas);
-        }
-        Ok(())
-    }
+/// As Starknet's own crates have it.
+pub(crate) fn to_starknet(invoke: &Invoke) -> Result<InvokeTransactionV3, Refusal> {
+    let bound = |amount| starknet::ResourceBounds { max_amount: GasAmount(amount), max_price_per_unit: GasPrice(0) };
+    Ok(InvokeTransactionV3 {
+        resource_bounds: ValidResourceBounds::AllResources(AllResourceBounds {
+            l1_gas: bound(invoke.bounds.l1_gas),
+            l2_gas: bound(invoke.bounds.l2_gas),
+            l1_data_gas: bound(invoke.bounds.l1_data_gas),
+        }),
+        tip: starknet::Tip(0),
+        signature: TransactionSignature(Arc::new(invoke.signature.clone())),
+        nonce: Nonce(Felt::from(invoke.nonce)),
+        sender_address: address(invoke.sender)?,
+        calldata: Calldata(Arc::new(invoke.calldata.clone())),
+        nonce_data_availability_mode: DataAvailabilityMode::L1,
+        fee_data_availability_mode: DataAvailabilityMode::L1,
+        paymaster_data: Default::default(),
+        account_deployment_data: Default::default(),
+        proof_facts: Default::default(),
+    })
+}
 
-    /// As Starknet's own crates have it.
-    pub(crate) fn to_starknet(&self) -> Result<InvokeTransactionV3, Refusal> {
-        let bound =
-            |amount| starknet::ResourceBounds { max_amount: GasAmount(amount), max_price_per_unit: GasPrice(0) };
-        Ok(InvokeTransactionV3 {
-            resource_bounds: ValidResourceBounds::AllResources(AllResourceBounds {
-                l1_gas: bound(self.bounds.l1_gas),
-                l2_gas: bound(self.bounds.l2_gas),
-                l1_data_gas: bound(self.bounds.l1_data_gas),
-            }),
-            tip: starknet::Tip(0),
-            signature: TransactionSignature(Arc::new(self.signature.clone())),
-            nonce: Nonce(Felt::from(self.nonce)),
-            sender_address: ContractAddress::try_from(self.sender.0).map_err(|_| Refusal::Sender(self.sender))?,
-            calldata: Calldata(Arc::new(self.calldata.clone())),
-            nonce_data_availability_mode: DataAvailabilityMode::L1,
-            fee_data_availability_mode: DataAvailabilityMode::L1,
-            paymaster_data: Default::default(),
-            account_deployment_data: Default::default(),
-            proof_facts: Default::default(),
-        })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shardwire_model::ResourceBounds;
+    use starknet_api::{
+        core::ChainId,
+        transaction::{TransactionHasher as _, TransactionOptions, TransactionVersion, signed_tx_version},
+    };
+
+    #[test]
+    fn the_models_hash_is_starknets() {
+        let bounds = [(0, 0, 0), (1, 2, 3), (u64::MAX, u64::MAX, u64::MAX)];
+        for (i, (l1_gas, l2_gas, l1_data_gas)) in (0u64..).zip(bounds) {
+            let invoke = Invoke {
+                sender: ContractId(Felt::from(0xacc + i)),
+                nonce: i,
+                calldata: (0..i).map(Felt::from).collect(),
+                signature: vec![Felt::ONE],
+                bounds: ResourceBounds { l1_gas, l2_gas, l1_data_gas },
+            };
+            let chain = "SW_ABCDEFGHIJKLMNOPQRSTUVWXYZ23";
+            let theirs = |only_query| {
+                let version = signed_tx_version(&TransactionVersion::THREE, &TransactionOptions { only_query });
+                let given = to_starknet(&invoke).unwrap();
+                given.calculate_transaction_hash(&ChainId::Other(chain.into()), &version).unwrap().0
+            };
+            let chain = shardwire_contracts::tree::short(chain);
+            assert_eq!([invoke.hash(chain), invoke.query_hash(chain)], [theirs(false), theirs(true)]);
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! The record of an execution, in the words of the program that replays it.
 
-use crate::{Event, Invoke, Outcome, Trace};
+use crate::Outcome;
 use blockifier::execution::{call_info::CallInfo, entry_point::CallType};
-use shardwire_contracts::tree::{Call, CallKind, Transaction};
-use shardwire_model::{ContractId, Felt};
+use shardwire_contracts::tree::{Call, Transaction};
+use shardwire_model::{
+    ContractId, Felt, Invoke,
+    execution::{CallKind, Event, Invocation},
+};
 
 impl Outcome {
     /// What the program replays: the transaction, and all calls of it with what each found. None if the account didn't validate the transaction,
@@ -25,14 +28,14 @@ impl Outcome {
 
     /// The calls of `__validate__`, unless it was left out.
     #[must_use]
-    pub fn validation(&self) -> Option<Trace> {
-        self.validate.as_ref().map(trace)
+    pub fn validation(&self) -> Option<Invocation> {
+        self.validate.as_ref().map(invocation)
     }
 
     /// The calls of `__execute__`.
     #[must_use]
-    pub fn execution(&self) -> Trace {
-        trace(&self.execute)
+    pub fn execution(&self) -> Invocation {
+        invocation(&self.execute)
     }
 }
 
@@ -44,14 +47,14 @@ const fn kind(call: CallType) -> CallKind {
 }
 
 /// As [`call`], with what isn't proven from the record.
-fn trace(info: &CallInfo) -> Trace {
+fn invocation(info: &CallInfo) -> Invocation {
     let CallInfo { call: entry, execution, inner_calls, .. } = info;
     let contract = ContractId(entry.storage_address.into());
     let events = execution.events.iter().map(|ordered| {
         let keys = ordered.event.keys.iter().map(|key| key.0).collect();
         (ordered.order, Event { from: contract, keys, data: ordered.event.data.0.clone() })
     });
-    Trace {
+    Invocation {
         kind: kind(entry.call_type),
         contract,
         class: entry.class_hash.map_or(Felt::ZERO, |hash| hash.0), // Set by execution.
@@ -62,7 +65,7 @@ fn trace(info: &CallInfo) -> Trace {
         failed: execution.failed,
         gas: execution.gas_consumed,
         events: if execution.failed { Vec::new() } else { events.collect() },
-        calls: inner_calls.iter().map(trace).collect(),
+        calls: inner_calls.iter().map(invocation).collect(),
     }
 }
 

@@ -1,8 +1,10 @@
-//! A dungeon run from a seed: start data, snapshot and signed transactions that the rules allow. For tests and examples of several rooms; nothing
-//! that runs depends on it.
+//! A dungeon run from a seed: start data, snapshot and signed transactions that the rules allow; and whether a [`flat`] witness is the run's. For tests and examples
+//! of several rooms; nothing that runs depends on it.
 //!
 //! It refuses nothing: what can't be signed or isn't listed is a fault of the test, and panics.
 #![allow(missing_docs, clippy::missing_panics_doc)]
+
+pub mod flat;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -8,25 +8,20 @@
 //! ([`ExecuteError::Broken`]), never a wrong output.
 
 use super::{
-    capture::Capture,
     compiled,
     hints::{ProgramTransaction, ShardHints},
 };
 use crate::{ExecuteError, Execution, Program as _, Rules};
-use cairo_vm::vm::{
-    errors::{vm_errors::VirtualMachineError, vm_exception::VmException},
-    runners::cairo_runner::CairoRunner,
-};
-use shardwire_machine as machine;
-use shardwire_model::{Entry, Felt, Hash, Kind, ShardStart, SignedTransaction, Terms};
-use shardwire_witness::{Body, CHUNK_STEPS, Chunk, MAX_CHUNK_BYTES, MAX_CHUNKS, Manifest};
+use shardwire_machine::{self as machine, Stopped};
+use shardwire_model::{Entry, Felt, Kind, ShardStart, SignedTransaction, Terms};
+use shardwire_witness::Chunk;
 use std::io;
 
 /// Runs a shard to its end event. Calls `sink` with each chunk as soon as it is complete; what the sink returns as an error
 /// stops the run.
 ///
 /// # Errors
-/// See [`ExecuteError`].
+/// As [`Program::execute`](crate::Program::execute).
 pub fn execute(
     start: &ShardStart,
     values: &[Felt],
@@ -79,81 +74,15 @@ pub(crate) fn execute_transactions(
     let mut transaction = 0;
     let mut counted = transactions.inspect(|_| transaction += 1);
     let mut hints = ShardHints::new(start, values, &mut counted);
-    let mut cutter = Cutter::default();
-    let result = run(&mut hints, &mut cutter, &mut sink);
+    let result = machine::run(compiled::program(), &mut hints, &mut sink);
     let dry = hints.dry;
     drop(hints);
-    let mut runner = match result {
-        Ok(runner) => runner,
-        Err(Stop::Error(error)) => return Err(error),
-        Err(Stop::Machine(_)) if dry => return Err(ExecuteError::Dry),
-        Err(Stop::Machine(reason)) => return Err(ExecuteError::Broken { transaction, reason }),
-    };
-    let output = machine::output(&mut runner).map_err(|error| ExecuteError::Vm(error.to_string()))?;
-    let manifest = Manifest { chunks: cutter.hashes, steps: cutter.steps, output: output.clone() };
-    Ok(Execution { output, steps: cutter.steps, manifest })
-}
-
-/// Why a run stopped: our own reason, or what the machine says.
-pub(super) enum Stop {
-    Error(ExecuteError),
-    Machine(String),
-}
-
-impl From<ExecuteError> for Stop {
-    fn from(error: ExecuteError) -> Self {
-        Self::Error(error)
-    }
-}
-
-fn failed(error: impl std::fmt::Display) -> Stop {
-    Stop::Error(ExecuteError::Vm(error.to_string()))
-}
-
-pub(super) fn run(
-    hints: &mut ShardHints<'_>,
-    cutter: &mut Cutter,
-    sink: &mut dyn FnMut(Chunk) -> io::Result<()>,
-) -> Result<CairoRunner, Stop> {
-    let (mut runner, end) = machine::begin(compiled::program()).map_err(failed)?;
-    let mut capture = Capture::default();
-    loop {
-        hints.grant(CHUNK_STEPS);
-        match runner.run_until_pc(end, hints) {
-            Ok(()) => break,
-            Err(VirtualMachineError::UnfinishedExecution) => {}
-            Err(error) => return Err(Stop::Machine(VmException::from_vm_error(&runner, error).to_string())),
-        }
-        let body = capture.slice(&mut runner)?;
-        cutter.cut(&body, sink)?;
-    }
-    machine::finish(&mut runner, hints).map_err(failed)?;
-    let body = capture.close(&mut runner)?;
-    cutter.cut(&body, sink)?;
-    Ok(runner)
-}
-
-/// Makes chunks of slices.
-#[derive(Default)]
-pub(super) struct Cutter {
-    hashes: Vec<Hash>,
-    steps: u64,
-}
-
-impl Cutter {
-    fn cut(&mut self, body: &Body, sink: &mut dyn FnMut(Chunk) -> io::Result<()>) -> Result<(), ExecuteError> {
-        let index = u32::try_from(self.hashes.len())
-            .ok()
-            .filter(|i| (*i as usize) < MAX_CHUNKS)
-            .ok_or(ExecuteError::TooLong)?;
-        self.steps += body.trace.len() as u64;
-        let closing = body.closing.is_some();
-        let body = body.encode();
-        if body.len() > MAX_CHUNK_BYTES {
-            return Err(ExecuteError::TooLong);
-        }
-        let hash = Hash::of(&body);
-        self.hashes.push(hash);
-        Ok(sink(Chunk { index, steps: self.steps, closing, hash, body })?)
+    match result {
+        Ok((execution, _)) => Ok(execution),
+        Err(Stopped::Program(_)) if dry => Err(ExecuteError::Dry),
+        Err(Stopped::Program(reason)) => Err(ExecuteError::Broken { transaction, reason }),
+        Err(Stopped::TooLong) => Err(ExecuteError::TooLong),
+        Err(Stopped::Machine(error)) => Err(ExecuteError::Vm(error.to_string())),
+        Err(Stopped::Sink(error)) => Err(ExecuteError::Sink(error)),
     }
 }

@@ -17,12 +17,9 @@ use cairo_vm::{
         exec_scope::ExecutionScopes,
         relocatable::{MaybeRelocatable, Relocatable},
     },
-    vm::{
-        errors::hint_errors::HintError,
-        runners::cairo_runner::{ResourceTracker, RunResources},
-        vm_core::VirtualMachine,
-    },
+    vm::{errors::hint_errors::HintError, runners::cairo_runner::ResourceTracker, vm_core::VirtualMachine},
 };
+use shardwire_machine as machine;
 use shardwire_model::{Felt, ShardStart, Signature};
 use std::{any::Any, collections::HashMap};
 
@@ -45,7 +42,7 @@ struct Chain {
     signature: Option<Signature>,
 }
 
-/// Answers the program's hints, and counts steps down to the next chunk's boundary.
+/// Answers the program's hints.
 pub(crate) struct ShardHints<'a> {
     common: BuiltinHintProcessor,
     start: &'a ShardStart,
@@ -55,8 +52,6 @@ pub(crate) struct ShardHints<'a> {
     chains: Vec<Chain>,
     /// Each entry's last access by the program.
     accesses: Vec<Option<Relocatable>>,
-    /// Steps until the chunk is full.
-    budget: RunResources,
     /// Whether the source of transactions ended before the shard did.
     pub(crate) dry: bool,
 }
@@ -90,14 +85,8 @@ impl<'a> ShardHints<'a> {
             commitment: start.commitment(),
             chains: Vec::new(),
             accesses: vec![None; values.len()],
-            budget: RunResources::new(0),
             dry: false,
         }
-    }
-
-    /// Lets the run go on for this many steps.
-    pub(crate) fn grant(&mut self, steps: usize) {
-        self.budget = RunResources::new(steps);
     }
 
     #[cfg(test)]
@@ -206,20 +195,6 @@ impl HintProcessorLogic for ShardHints<'_> {
     }
 }
 
-impl ResourceTracker for ShardHints<'_> {
-    fn consumed(&self) -> bool {
-        self.budget.consumed()
-    }
+impl ResourceTracker for ShardHints<'_> {}
 
-    fn consume_step(&mut self) {
-        self.budget.consume_step();
-    }
-
-    fn get_n_steps(&self) -> Option<usize> {
-        self.budget.get_n_steps()
-    }
-
-    fn run_resources(&self) -> &RunResources {
-        &self.budget
-    }
-}
+impl machine::Hints for ShardHints<'_> {}

@@ -5,7 +5,6 @@
 //! end, over all that it did.
 
 mod admission;
-mod capture;
 mod compiled;
 mod execute;
 mod hints;

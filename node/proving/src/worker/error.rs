@@ -7,7 +7,7 @@ use shardwire_model::{Coded, MAX_PROOF_BYTES};
 
 /// Whose doing it is that there is no proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum DueTo {
     /// The job's: of its witness, or of the program that it is a run of, there is no proof. Elsewhere there would be none either.
     Job,
     /// A limit of this machine, which the job exceeds: with a higher one, or elsewhere, it may be proven.
@@ -98,10 +98,10 @@ pub enum ProveError {
 impl ProveError {
     /// Whose doing it is. Only what the worker says of the witness in so many words is the job's: whatever else ends a worker can be this machine's.
     #[must_use]
-    pub const fn fault(&self) -> Fault {
+    pub const fn due_to(&self) -> DueTo {
         match self {
-            Self::Refused { .. } => Fault::Job,
-            Self::Memory { .. } | Self::TimedOut { .. } => Fault::Limit,
+            Self::Refused { .. } => DueTo::Job,
+            Self::Memory { .. } | Self::TimedOut { .. } => DueTo::Limit,
             Self::Start { .. }
             | Self::Failed { .. }
             | Self::Misuse { .. }
@@ -110,7 +110,7 @@ impl ProveError {
             | Self::BadOutput { .. }
             | Self::NoProof
             | Self::TooLarge { .. }
-            | Self::Io { .. } => Fault::Machine,
+            | Self::Io { .. } => DueTo::Machine,
         }
     }
 }

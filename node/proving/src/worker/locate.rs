@@ -138,7 +138,7 @@ impl Coded for LocateError {
 
 /// Where to look.
 #[derive(Clone, Debug, Default)]
-pub struct Places {
+pub struct WorkerPaths {
     /// The file that `SHARDWIRE_STWO_WORKER` names.
     pub named: Option<PathBuf>,
     /// The folder of the running executable.
@@ -149,7 +149,7 @@ pub struct Places {
     pub built: Option<PathBuf>,
 }
 
-impl Places {
+impl WorkerPaths {
     /// Those of this process.
     #[must_use]
     pub fn of_process() -> Self {
@@ -185,14 +185,14 @@ fn built() -> Option<PathBuf> {
 /// [`LocateError::Missing`] if there is none, [`LocateError::Named`] if the variable names no file; [`LocateError::NoWorker`] and
 /// [`LocateError::Stale`] if what was found isn't one for this node.
 pub fn locate() -> Result<Worker, LocateError> {
-    locate_in(&Places::of_process())
+    locate_in(&WorkerPaths::of_process())
 }
 
 /// [`locate`] with the places given.
 ///
 /// # Errors
 /// Those of [`locate`].
-pub fn locate_in(places: &Places) -> Result<Worker, LocateError> {
+pub fn locate_in(places: &WorkerPaths) -> Result<Worker, LocateError> {
     if let Some(path) = &places.named {
         if !path.is_file() {
             return Err(LocateError::Named { path: path.clone() });

@@ -13,7 +13,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Whose doing a failure is, is a type ([`Fault`]): the job's only if the worker says so by the event `refused`, this machine's otherwise. What the process reports is bounded and checked ([`MAX_LINE_BYTES`], [`MAX_EVENTS`]); what it writes is counted before anyone reads it
+//! Whose doing a failure is, is a type ([`DueTo`]): the job's only if the worker says so by the event `refused`, this machine's otherwise. What the process reports is bounded and checked ([`MAX_LINE_BYTES`], [`MAX_EVENTS`]); what it writes is counted before anyone reads it
 //! ([`MAX_PROOF_BYTES`](shardwire_model::MAX_PROOF_BYTES)). [`verify`](crate::verify) decides whether the proof is valid: a worker is
 //! not trusted either. Dropping the future of [`prove`] kills the process, and so does the end of this one (its standard input closes).
 #![allow(
@@ -27,7 +27,7 @@ mod event;
 mod locate;
 mod supervise;
 
-pub use error::{Fault, ProveError};
+pub use error::{DueTo, ProveError};
 pub use event::{MAX_EVENTS, MAX_LINE_BYTES, WorkerEvent};
-pub use locate::{INTERFACE, LocateError, Places, Worker, locate, locate_in};
+pub use locate::{INTERFACE, LocateError, Worker, WorkerPaths, locate, locate_in};
 pub use supervise::{ProveRequest, Proved, prove};

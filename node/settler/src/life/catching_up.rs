@@ -54,7 +54,7 @@ impl Settler {
             }
             return Ok(CaughtUp::Pending);
         }
-        // The note ends with what the World decided, so what follows from that is seen through, whoever waits for it; nobody else has the turn meanwhile.
+        // The note ends with what the World decided, so what follows from that is seen through, also if nobody waits for it any more; nobody else has the turn meanwhile.
         let (it, has_turn) = (self.clone(), turn.clone());
         let decided = async move {
             let ends = matches!(&standing, Standing::Refused(refusal) if is_unsettleable(&intent, refusal));
@@ -88,7 +88,7 @@ impl Settler {
                 self.operations.emit(OperationRefused { shard, operation: kind, code, refusal: why });
                 self.note_refused(shard, &intent, &refusal).await?;
                 if matches!(intent, Intent::Start { .. }) && !matches!(refusal, Refusal::AlreadyStarted { .. }) {
-                    self.expect_no_more(shard);
+                    self.deadlines.forget(shard);
                 }
                 self.remember(shard, ticket, refusal.clone());
                 CaughtUp::Refused(refusal)
@@ -96,14 +96,14 @@ impl Settler {
             (Standing::Final(Receipt::Started(started)), Intent::Start { by, .. }) => {
                 let (commitment, deadline) = (started.start.commitment(), started.start.deadline);
                 self.advance_at(shard, Step::Started { commitment, by, deadline }, started.at, forget).await?;
-                self.expect_taken_up(shard, deadline);
+                self.deadlines.note_taken_up(shard, deadline);
                 let (operator, timeout) = (started.start.operator, deadline.since(started.at));
                 self.events.emit(ShardStarted { shard, operator, timeout });
                 CaughtUp::Done
             }
             (Standing::Final(Receipt::Settled(settled)), _) => {
                 self.advance_at(shard, Step::Settled { proof: Some(settled.proof) }, settled.at, forget).await?;
-                self.expect_no_more(shard);
+                self.deadlines.forget(shard);
                 self.events.emit(ShardSettled { shard, updates: settled.output.updates.len() });
                 CaughtUp::Done
             }
@@ -115,7 +115,7 @@ impl Settler {
             (Standing::Final(Receipt::Aborted(aborted)), intent) => {
                 let why = why(noted_reason(&intent, aborted.reason));
                 self.advance_at(shard, Step::Aborted { why }, aborted.at, forget).await?;
-                self.expect_no_more(shard);
+                self.deadlines.forget(shard);
                 self.events.emit(ShardAborted { shard, reason: aborted.reason });
                 CaughtUp::Done
             }

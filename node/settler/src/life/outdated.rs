@@ -25,7 +25,6 @@ impl Settler {
         if !record.start.is_outdated() {
             return Ok(false);
         }
-        tracing::warn!(shard = %shard.short(), "aborting the shard: it is of an older layout");
         let turn = self.turns.take(shard).await;
         if matches!(self.catch_up(&turn).await?, CaughtUp::Pending) {
             return Ok(true);

@@ -1,7 +1,10 @@
-//! What a settler does on its own: it catches up with what the World decides, and aborts shards that are [late](super::deadlines).
+//! What a settler does on its own: it catches up with what the World decides, and aborts shards that are [late](crate::deadlines).
 
 use super::CaughtUp;
-use crate::{Settler, SettlerError};
+use crate::{
+    Settler, SettlerError,
+    events::{AbortFailed, CatchUpFailed},
+};
 use shardwire_model::{Coded as _, SegmentId, ShardId, life::AbortReason};
 use shardwire_store::records::INTENTS;
 use shardwire_transport::Backoff;
@@ -38,7 +41,7 @@ impl Settler {
                 continue;
             }
             waits.reset();
-            match self.left() {
+            match self.deadlines.left(self.host.clock.now()) {
                 None => wake.await,
                 Some(left) => drop(timeout(left.min(LOOK_EVERY), wake).await),
             }
@@ -56,12 +59,12 @@ impl Settler {
         match aborted {
             // It settled meanwhile, or is aborted.
             Ok(_) | Err(SettlerError::Refused(Refusal::AlreadySettled { .. })) => {
-                self.expect_no_more(shard);
+                self.deadlines.forget(shard);
                 true
             }
             Err(SettlerError::Pending { .. }) => false,
             Err(error) => {
-                tracing::error!(shard = %shard.short(), code = error.code(), "can't abort what has timed out, trying again: {error}");
+                self.events.emit(AbortFailed { shard, code: error.code(), error: error.to_string() });
                 false
             }
         }
@@ -82,7 +85,8 @@ impl Settler {
                 Ok(CaughtUp::Pending) => left += 1,
                 Err(error) => {
                     left += 1;
-                    tracing::warn!(shard = %shard.short(), code = error.code(), "can't catch up with the World, trying again: {error}");
+                    let (code, error) = (error.code(), error.to_string());
+                    self.events.emit(CatchUpFailed { shard: *shard, code, error });
                 }
             }
         }

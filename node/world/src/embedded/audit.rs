@@ -2,7 +2,9 @@
 
 use super::{
     EmbeddedLedger,
-    tables::{self, Fault, META, Meta, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE, ShardRow, StageRow},
+    tables::{
+        self, LedgerError, META, Meta, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE, ShardRow, StageRow,
+    },
 };
 use crate::{Audit, Settlement, ShardStage, WorldError};
 use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata};
@@ -23,7 +25,7 @@ impl EmbeddedLedger {
     }
 }
 
-fn audit(txn: &ReadTransaction, place: &str) -> Result<Audit, Fault> {
+fn audit(txn: &ReadTransaction, place: &str) -> Result<Audit, LedgerError> {
     let meta = Meta::load(&txn.open_table(META)?, place)?;
     let mut audit = Audit::default();
     let mut escrows = BTreeMap::<Slot, Sum>::new();
@@ -104,6 +106,6 @@ fn audit(txn: &ReadTransaction, place: &str) -> Result<Audit, Fault> {
     Ok(audit)
 }
 
-fn agree(agrees: bool, what: &str, which: impl std::fmt::Display) -> Result<(), Fault> {
-    if agrees { Ok(()) } else { Err(Fault::Damaged(format!("rows contradict each other about {what} {which}"))) }
+fn agree(agrees: bool, what: &str, which: impl std::fmt::Display) -> Result<(), LedgerError> {
+    if agrees { Ok(()) } else { Err(LedgerError::Damaged(format!("rows contradict each other about {what} {which}"))) }
 }

@@ -27,7 +27,7 @@ use std::{
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
 };
-use tables::{Fault, MAGIC, META, Meta, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE};
+use tables::{LedgerError, MAGIC, META, Meta, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE};
 
 pub use tables::SCHEMA;
 pub use world::{EmbeddedWorld, MAX_REFUSALS};
@@ -64,12 +64,12 @@ impl EmbeddedLedger {
     ) -> Result<Self, WorldError> {
         let place = path.display().to_string();
         let meta = Meta::of(identity, genesis)?;
-        if disk.database(path).map_err(|error| Fault::from(error).at(&place))?.is_some() {
+        if disk.database(path).map_err(|error| LedgerError::from(error).at(&place))?.is_some() {
             return Err(WorldError::Exists { place });
         }
         // The data folder belongs to one process, so nobody else creates the file meanwhile.
         database::create(disk, path, |backend| Ok(Self::fill(backend, &meta, genesis, &place).map(drop)?))
-            .map_err(|fault: Fault| fault.at(&place))?;
+            .map_err(|error: LedgerError| error.at(&place))?;
         Self::open(disk, path, identity)
     }
 
@@ -87,7 +87,7 @@ impl EmbeddedLedger {
         match backend.len() {
             Ok(0) => Self::fill(backend, &meta, genesis, NO_PLACE),
             Ok(_) => Err(WorldError::Exists { place: NO_PLACE.into() }),
-            Err(error) => Err(Fault::Disk(error.to_string()).at(NO_PLACE)),
+            Err(error) => Err(LedgerError::Disk(error.to_string()).at(NO_PLACE)),
         }
     }
 
@@ -135,11 +135,11 @@ impl EmbeddedLedger {
                 Ok(Some(identity.map_err(WorldError::from)?))
             })
         });
-        looked.map_err(|fault: Fault| fault.at(&place))?.ok_or(WorldError::Missing { place })
+        looked.map_err(|error: LedgerError| error.at(&place))?.ok_or(WorldError::Missing { place })
     }
 
-    fn found(opened: Result<Option<Self>, Fault>, place: String) -> Result<Self, WorldError> {
-        opened.map_err(|fault| fault.at(&place))?.ok_or(WorldError::Missing { place })
+    fn found(opened: Result<Option<Self>, LedgerError>, place: String) -> Result<Self, WorldError> {
+        opened.map_err(|error| error.at(&place))?.ok_or(WorldError::Missing { place })
     }
 
     fn admit(
@@ -147,7 +147,7 @@ impl EmbeddedLedger {
         opening: Opening,
         identity: &WorldIdentity,
         place: &str,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, LedgerError> {
         let check = opening == Opening::OnView && backend.len()? <= CHECKED_BYTES;
         Ok(Self::attach(backend, identity, place, check)?)
     }
@@ -163,10 +163,10 @@ impl EmbeddedLedger {
     fn fill(backend: impl StorageBackend, meta: &Meta, genesis: &Genesis, place: &str) -> Result<Self, WorldError> {
         let cells = genesis.cells()?;
         let storage = Backend::new(backend);
-        let database = Database::over(&builder(), storage.clone()).map_err(|fault: Fault| fault.at(place))?;
+        let database = Database::over(&builder(), storage.clone()).map_err(|error: LedgerError| error.at(place))?;
         let ledger = Self::over(storage, database, meta.identity.clone(), place);
         guarded(|| {
-            let database = ledger.database.get::<Fault>()?;
+            let database = ledger.database.get::<LedgerError>()?;
             let mut txn = database.get()?.begin_write()?;
             txn.set_quick_repair(true);
             meta.store(&txn)?;
@@ -182,7 +182,7 @@ impl EmbeddedLedger {
             txn.open_table(OPEN)?;
             Ok(txn.commit()?)
         })
-        .map_err(|fault: Fault| fault.at(place))?;
+        .map_err(|error: LedgerError| error.at(place))?;
         Ok(ledger)
     }
 
@@ -190,18 +190,19 @@ impl EmbeddedLedger {
     fn held(backend: impl StorageBackend, place: &str, check: bool) -> Result<Database, WorldError> {
         let foreign = |why: &str| WorldError::Foreign { place: place.into(), why: why.into() };
         let mut magic = [0; MAGIC.len()];
-        let length = backend.len().map_err(|error| Fault::Disk(error.to_string()).at(place))?;
+        let length = backend.len().map_err(|error| LedgerError::Disk(error.to_string()).at(place))?;
         if length < MAGIC.len() as u64 {
             return Err(foreign("it is empty or too short"));
         }
-        backend.read(0, &mut magic).map_err(|error| Fault::Disk(error.to_string()).at(place))?;
+        backend.read(0, &mut magic).map_err(|error| LedgerError::Disk(error.to_string()).at(place))?;
         if magic != MAGIC {
             return Err(foreign("it is no redb file"));
         }
-        Database::over(builder().set_check_integrity_on_open(check), backend).map_err(|fault: Fault| fault.at(place))
+        Database::over(builder().set_check_integrity_on_open(check), backend)
+            .map_err(|error: LedgerError| error.at(place))
     }
 
-    fn schema(database: &Database, place: &str) -> Result<u32, Fault> {
+    fn schema(database: &Database, place: &str) -> Result<u32, LedgerError> {
         match database.get()?.begin_read()?.open_table(META) {
             Ok(meta) => Meta::schema(&meta, place),
             Err(redb::TableError::Storage(error)) => Err(error.into()),
@@ -228,7 +229,7 @@ impl EmbeddedLedger {
             }
             Meta::load(&database.get()?.begin_read()?.open_table(META)?, place)
         })
-        .map_err(|fault: Fault| fault.at(place))?;
+        .map_err(|error: LedgerError| error.at(place))?;
         if meta.identity.network() != identity.network() {
             let (found, asked) = (meta.identity.network().into(), identity.network().into());
             return Err(WorldError::Network { place: place.into(), found, asked });
@@ -262,17 +263,17 @@ impl EmbeddedLedger {
     /// [`WorldError::Disk`] or [`WorldError::Damaged`]; then the operation may have been applied, and applying it again finds out.
     pub fn apply(&self, operation: &Operation, now: Timestamp) -> Result<Result<Receipt, Refusal>, WorldError> {
         let applied = guarded(|| {
-            let database = self.database.get::<Fault>()?;
+            let database = self.database.get::<LedgerError>()?;
             let mut txn = database.get()?.begin_write()?;
             // Durability is immediate by default. This adds two-phase commit, and makes opening after a crash instant.
             txn.set_quick_repair(true);
             let (receipt, change) = match transition::judge(&txn, &self.identity, operation, now) {
                 Ok(answer) => answer,
-                Err(Fault::Refused(refusal)) => {
+                Err(LedgerError::Refused(refusal)) => {
                     txn.abort()?;
                     return Ok(Err(refusal));
                 }
-                Err(fault) => return Err(fault),
+                Err(error) => return Err(error),
             };
             match change {
                 None => txn.abort()?,
@@ -288,23 +289,23 @@ impl EmbeddedLedger {
     }
 
     /// Notes if the disk has failed: the next use opens the file again.
-    fn noted<T>(&self, result: Result<T, Fault>) -> Result<T, WorldError> {
-        if matches!(result, Err(Fault::Disk(_))) {
+    fn noted<T>(&self, result: Result<T, LedgerError>) -> Result<T, WorldError> {
+        if matches!(result, Err(LedgerError::Disk(_))) {
             self.database.failed();
         }
-        result.map_err(|fault| fault.at(&self.place))
+        result.map_err(|error| error.at(&self.place))
     }
 
     /// What a final operation came to; none if no such operation is final.
     ///
     /// # Errors
-    /// [`WorldError`] if the ledger can't be read.
+    /// [`WorldError::Disk`] or [`WorldError::Damaged`] if the ledger can't be read.
     pub fn recall(&self, ticket: Ticket) -> Result<Option<Receipt>, WorldError> {
         self.read(|txn| transition::recall(txn, ticket))
     }
 
-    fn read<T>(&self, question: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, WorldError> {
-        let answered = guarded(|| question(&self.database.get::<Fault>()?.get()?.begin_read()?));
+    fn read<T>(&self, question: impl FnOnce(&ReadTransaction) -> Result<T, LedgerError>) -> Result<T, WorldError> {
+        let answered = guarded(|| question(&self.database.get::<LedgerError>()?.get()?.begin_read()?));
         self.noted(answered)
     }
 }

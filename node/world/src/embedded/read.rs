@@ -16,7 +16,7 @@ impl EmbeddedLedger {
     /// As [`World::shard`](crate::World::shard), here and now.
     ///
     /// # Errors
-    /// [`WorldError`] if the ledger can't be read.
+    /// [`WorldError::Disk`] or [`WorldError::Damaged`] if the ledger can't be read.
     pub fn shard(&self, shard: ShardId) -> Result<Option<ShardRecord>, WorldError> {
         self.read(|txn| {
             let at = shard.0.to_bytes_be();
@@ -37,7 +37,7 @@ impl EmbeddedLedger {
     /// As [`World::shards`](crate::World::shards), here and now.
     ///
     /// # Errors
-    /// [`WorldError`] if the ledger can't be read.
+    /// [`WorldError::Disk`] or [`WorldError::Damaged`] if the ledger can't be read.
     pub fn shards(&self, after: Option<ShardId>, limit: usize) -> Result<Vec<ShardSummary>, WorldError> {
         self.read(|txn| {
             let table = txn.open_table(STAGES)?;
@@ -53,7 +53,7 @@ impl EmbeddedLedger {
     /// As [`World::open_shards`](crate::World::open_shards), here and now.
     ///
     /// # Errors
-    /// [`WorldError`] if the ledger can't be read.
+    /// [`WorldError::Disk`] or [`WorldError::Damaged`] if the ledger can't be read.
     pub fn open_shards(
         &self,
         operator: PeerId,
@@ -79,7 +79,7 @@ impl EmbeddedLedger {
     /// As [`World::storage`](crate::World::storage), here and now.
     ///
     /// # Errors
-    /// [`WorldError`] if the ledger can't be read.
+    /// [`WorldError::Disk`] or [`WorldError::Damaged`] if the ledger can't be read.
     pub fn storage(&self, after: Option<Slot>, limit: usize) -> Result<Vec<StorageEntry>, WorldError> {
         self.read(|txn| {
             let table = txn.open_table(STORAGE)?;

@@ -12,7 +12,7 @@
 //! All of it is one transaction; shards are changed one at a time. A damaged file is refused, and so is an identity of another network or genesis.
 
 use super::tables::{
-    self, Fault, META, Meta, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE, ShardRow, StageRow, Value, name,
+    self, LedgerError, META, Meta, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE, ShardRow, StageRow, Value, name,
 };
 use crate::{
     Genesis, GenesisEntry, GenesisValue, IdentityError, Settlement, ShardStage, Ticket, WorldError, WorldIdentity,
@@ -67,9 +67,9 @@ struct Settlement1 {
 }
 
 impl Settlement1 {
-    fn into_present(self, start: &ShardStart) -> Result<Settlement, Fault> {
+    fn into_present(self, start: &ShardStart) -> Result<Settlement, LedgerError> {
         let Self { output, proof, at } = self;
-        let other = || Fault::Damaged(format!("the settlement of shard {} isn't of its list", start.shard));
+        let other = || LedgerError::Damaged(format!("the settlement of shard {} isn't of its list", start.shard));
         Ok(Settlement { output: output.into_present(start).ok_or_else(other)?, proof, at })
     }
 }
@@ -84,7 +84,7 @@ pub(super) struct Older {
 
 impl Older {
     /// Reads all of it, and takes back what its shards did.
-    pub(super) fn read(txn: &ReadTransaction, place: &str) -> Result<Self, Fault> {
+    pub(super) fn read(txn: &ReadTransaction, place: &str) -> Result<Self, LedgerError> {
         let meta = txn.open_table(META)?;
         let (network, balances) =
             (tables::need::<32, _>(&meta, &name("network"))?, tables::need::<32, u128>(&meta, &name("balances"))?);
@@ -110,7 +110,7 @@ impl Older {
 }
 
 /// Whose each storage address is that a shard used.
-fn contracts(txn: &ReadTransaction, place: &str) -> Result<BTreeMap<Key, ContractId>, Fault> {
+fn contracts(txn: &ReadTransaction, place: &str) -> Result<BTreeMap<Key, ContractId>, LedgerError> {
     let mut contracts = BTreeMap::new();
     for row in tables::rows::<ShardRow1>(&txn.open_table(SHARDS)?, None)? {
         for entry in row?.1.start.entries {
@@ -123,8 +123,8 @@ fn contracts(txn: &ReadTransaction, place: &str) -> Result<BTreeMap<Key, Contrac
 }
 
 /// The hash of what the World began with.
-fn genesis(txn: &ReadTransaction, cells: &BTreeMap<Slot, Cell>, balances: u128) -> Result<Hash, Fault> {
-    let disagree = |what: &str| Fault::Damaged(format!("rows contradict each other about {what}"));
+fn genesis(txn: &ReadTransaction, cells: &BTreeMap<Slot, Cell>, balances: u128) -> Result<Hash, LedgerError> {
+    let disagree = |what: &str| LedgerError::Damaged(format!("rows contradict each other about {what}"));
     let now = |cell: &Cell| match cell {
         Cell::Counter(counter) => Some(GenesisValue::Number(counter.value())),
         Cell::Escrow(escrow) => escrow.balance().checked_add(escrow.in_escrow()).map(GenesisValue::Number),
@@ -169,11 +169,11 @@ fn genesis(txn: &ReadTransaction, cells: &BTreeMap<Slot, Cell>, balances: u128) 
     }
     let entry = |(slot, (kind, value)): (Slot, _)| GenesisEntry { contract: slot.contract, key: slot.key, kind, value };
     let genesis = Genesis { storage: begun.into_iter().map(entry).collect() };
-    genesis.hash().map_err(|error| Fault::Damaged(error.to_string()))
+    genesis.hash().map_err(|error| LedgerError::Damaged(error.to_string()))
 }
 
 /// Makes the file one of today's schema, of the World with this identity.
-pub(super) fn migrate(database: &redb::Database, identity: &WorldIdentity, place: &str) -> Result<(), Fault> {
+pub(super) fn migrate(database: &redb::Database, identity: &WorldIdentity, place: &str) -> Result<(), LedgerError> {
     // What is read stays as it was while it is written over.
     let read = database.begin_read()?;
     let Older { network, balances, cells, genesis } = Older::read(&read, place)?;

@@ -3,7 +3,7 @@
 //! Nothing else changes: the names of shards and of operations of the fixed rules are what they were, and so are the commitments. All of it is one
 //! transaction; shards are changed one at a time. A damaged file is refused and stays as it is.
 
-use super::tables::{self, Fault, META, SCHEMA as PRESENT, SHARDS, ShardRow, Value, name};
+use super::tables::{self, LedgerError, META, SCHEMA as PRESENT, SHARDS, ShardRow, Value, name};
 use crate::Ticket;
 use redb::ReadableDatabase as _;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ impl ShardRow2 {
 }
 
 /// Makes the file one of today's schema.
-pub(super) fn migrate(database: &redb::Database) -> Result<(), Fault> {
+pub(super) fn migrate(database: &redb::Database) -> Result<(), LedgerError> {
     // What is read stays as it was while it is written over.
     let read = database.begin_read()?;
     let mut txn = database.begin_write()?;
@@ -86,7 +86,7 @@ mod tests {
         let Receipt::Started(started) = &receipt else { panic!("{receipt:?}") };
 
         // As the file was before there were terms.
-        let held = ledger.database.get::<Fault>().unwrap();
+        let held = ledger.database.get::<LedgerError>().unwrap();
         let database = held.get().unwrap();
         let rows = |wanted: u32| {
             let read = database.begin_read().unwrap();

@@ -89,7 +89,7 @@ impl Meta {
         Ok(Self { identity: identity.clone(), balances })
     }
 
-    pub(super) fn store(&self, txn: &WriteTransaction) -> Result<(), Fault> {
+    pub(super) fn store(&self, txn: &WriteTransaction) -> Result<(), LedgerError> {
         let mut table = txn.open_table(META)?;
         put(&mut table, &name("format"), &FORMAT)?;
         put(&mut table, &name("schema"), &SCHEMA)?;
@@ -98,20 +98,20 @@ impl Meta {
     }
 
     /// The schema of a ledger.
-    pub(super) fn schema(table: &impl Rows, place: &str) -> Result<u32, Fault> {
+    pub(super) fn schema(table: &impl Rows, place: &str) -> Result<u32, LedgerError> {
         match get::<32, String>(table, &name("format"))? {
             Some(format) if format == FORMAT => need(table, &name("schema")),
             _ => Err(WorldError::Foreign { place: place.into(), why: "it does not say that it is one".into() }.into()),
         }
     }
 
-    pub(super) fn load(table: &impl Rows, place: &str) -> Result<Self, Fault> {
+    pub(super) fn load(table: &impl Rows, place: &str) -> Result<Self, LedgerError> {
         let found = Self::schema(table, place)?;
         if found != SCHEMA {
             return Err(WorldError::Schema { place: place.into(), found, known: SCHEMA }.into());
         }
         let identity: String = need(table, &name("identity"))?;
-        let identity = WorldIdentity::from_json(&identity).map_err(|error| Fault::Damaged(error.to_string()))?;
+        let identity = WorldIdentity::from_json(&identity).map_err(|error| LedgerError::Damaged(error.to_string()))?;
         Ok(Self { identity, balances: need(table, &name("balances"))? })
     }
 }
@@ -141,21 +141,21 @@ fn seal(key: &[u8], row: &[u8]) -> Hash {
     Hash::of_parts("shardwire ledger row", &[key, row])
 }
 
-fn unseal<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Fault> {
-    let damaged = || Fault::Damaged(format!("the row of {} does not match its seal", shown(key)));
+fn unseal<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, LedgerError> {
+    let damaged = || LedgerError::Damaged(format!("the row of {} does not match its seal", shown(key)));
     let (row, mark) = bytes.split_last_chunk::<SEAL>().ok_or_else(damaged)?;
     if !seal(key, row).0.starts_with(mark) {
         return Err(damaged());
     }
-    postcard::from_bytes(row).map_err(|error| Fault::Damaged(error.to_string()))
+    postcard::from_bytes(row).map_err(|error| LedgerError::Damaged(error.to_string()))
 }
 
 pub(super) fn put<const N: usize, T: Serialize>(
     table: &mut Table<'_, &'static [u8; N], &'static [u8]>,
     key: &[u8; N],
     row: &T,
-) -> Result<(), Fault> {
-    let mut bytes = postcard::to_stdvec(row).map_err(|error| Fault::Disk(error.to_string()))?;
+) -> Result<(), LedgerError> {
+    let mut bytes = postcard::to_stdvec(row).map_err(|error| LedgerError::Disk(error.to_string()))?;
     let hash = seal(key, &bytes);
     bytes.extend(hash.0.iter().take(SEAL));
     table.insert(key, bytes.as_slice())?;
@@ -165,13 +165,13 @@ pub(super) fn put<const N: usize, T: Serialize>(
 pub(super) fn get<const N: usize, T: DeserializeOwned>(
     table: &impl Rows<N>,
     key: &[u8; N],
-) -> Result<Option<T>, Fault> {
+) -> Result<Option<T>, LedgerError> {
     table.get(key)?.map(|row| unseal(key, row.value())).transpose()
 }
 
 /// A row that has to be there.
-pub(super) fn need<const N: usize, T: DeserializeOwned>(table: &impl Rows<N>, key: &[u8; N]) -> Result<T, Fault> {
-    get(table, key)?.ok_or_else(|| Fault::Damaged(format!("the row of {} is missing", shown(key))))
+pub(super) fn need<const N: usize, T: DeserializeOwned>(table: &impl Rows<N>, key: &[u8; N]) -> Result<T, LedgerError> {
+    get(table, key)?.ok_or_else(|| LedgerError::Damaged(format!("the row of {} is missing", shown(key))))
 }
 
 /// A key, for people: the felts that it is made of.
@@ -184,7 +184,7 @@ fn shown(key: &[u8]) -> String {
 pub(super) fn rows<T: DeserializeOwned>(
     table: &impl Rows,
     after: Option<Felt>,
-) -> Result<impl Iterator<Item = Result<(Felt, T), Fault>>, Fault> {
+) -> Result<impl Iterator<Item = Result<(Felt, T), LedgerError>>, LedgerError> {
     keyed_rows(table, after.map(|felt| felt.to_bytes_be()), from_canonical)
 }
 
@@ -192,7 +192,7 @@ pub(super) fn rows<T: DeserializeOwned>(
 pub(super) fn storage_rows<T: DeserializeOwned>(
     table: &impl Rows<64>,
     after: Option<Slot>,
-) -> Result<impl Iterator<Item = Result<(Slot, T), Fault>>, Fault> {
+) -> Result<impl Iterator<Item = Result<(Slot, T), LedgerError>>, LedgerError> {
     keyed_rows(table, after.map(Slot::to_bytes_be), Slot::from_bytes_be)
 }
 
@@ -200,19 +200,19 @@ fn keyed_rows<const N: usize, K, T: DeserializeOwned>(
     table: &impl Rows<N>,
     after: Option<[u8; N]>,
     read: fn(&[u8; N]) -> Option<K>,
-) -> Result<impl Iterator<Item = Result<(K, T), Fault>>, Fault> {
+) -> Result<impl Iterator<Item = Result<(K, T), LedgerError>>, LedgerError> {
     let first = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
     let range = table.range::<&[u8; N]>((first, Bound::Unbounded))?;
     Ok(range.map(move |row| {
         let (key, row) = row?;
-        let it = read(key.value()).ok_or_else(|| Fault::Damaged("a key is no felt".into()))?;
+        let it = read(key.value()).ok_or_else(|| LedgerError::Damaged("a key is no felt".into()))?;
         Ok((it, unseal(key.value(), row.value())?))
     }))
 }
 
 /// Why a transaction did not happen, before it is known where.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum LedgerError {
     Refused(Refusal),
     Error(WorldError),
     Damaged(String),
@@ -220,7 +220,7 @@ pub(super) enum Fault {
     InUse,
 }
 
-impl Fault {
+impl LedgerError {
     pub(super) fn at(self, place: &str) -> WorldError {
         let place = place.to_owned();
         match self {
@@ -234,43 +234,43 @@ impl Fault {
     }
 }
 
-impl From<WorldError> for Fault {
+impl From<WorldError> for LedgerError {
     fn from(error: WorldError) -> Self {
         Self::Error(error)
     }
 }
 
-impl From<Refusal> for Fault {
+impl From<Refusal> for LedgerError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
 }
 
-impl From<MergeError> for Fault {
+impl From<MergeError> for LedgerError {
     fn from(error: MergeError) -> Self {
         Self::Refused(error.into())
     }
 }
 
-impl From<std::io::Error> for Fault {
+impl From<std::io::Error> for LedgerError {
     fn from(error: std::io::Error) -> Self {
         Self::Disk(error.to_string())
     }
 }
 
-impl From<DiskError> for Fault {
+impl From<DiskError> for LedgerError {
     fn from(error: DiskError) -> Self {
         error.reason.into()
     }
 }
 
-impl From<Contradiction> for Fault {
+impl From<Contradiction> for LedgerError {
     fn from(contradiction: Contradiction) -> Self {
         Self::Damaged(contradiction.to_string())
     }
 }
 
-impl From<redb::Error> for Fault {
+impl From<redb::Error> for LedgerError {
     fn from(error: redb::Error) -> Self {
         match error {
             redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => Self::InUse,
@@ -289,7 +289,7 @@ impl From<redb::Error> for Fault {
 
 macro_rules! from_redb {
     ($($error:ident),*) => {$(
-        impl From<redb::$error> for Fault {
+        impl From<redb::$error> for LedgerError {
             fn from(error: redb::$error) -> Self {
                 redb::Error::from(error).into()
             }

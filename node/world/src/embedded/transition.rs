@@ -1,7 +1,9 @@
 //! The three operations on a shard. What each changes is computed first, from what is there, with every check; then it is written. So one that is
 //! refused has written nothing, also where several share a transaction.
 
-use super::tables::{self, Fault, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE, ShardRow, StageRow, Value};
+use super::tables::{
+    self, LedgerError, OPEN, OPERATIONS, SETTLEMENTS, SHARDS, STAGES, STORAGE, ShardRow, StageRow, Value,
+};
 use crate::{
     Aborted, MAX_TIMEOUT, Operation, Receipt, Refusal, Settlement, ShardStage, Started, Ticket, WorldIdentity,
 };
@@ -26,7 +28,7 @@ pub(super) struct Change {
 }
 
 /// What an operation comes to: its receipt, and what it writes unless that was done before.
-type Answer = Result<(Receipt, Option<Change>), Fault>;
+type Answer = Result<(Receipt, Option<Change>), LedgerError>;
 
 /// Judges an operation at this time; nothing is written.
 pub(super) fn judge(txn: &WriteTransaction, world: &WorldIdentity, operation: &Operation, now: Timestamp) -> Answer {
@@ -52,7 +54,7 @@ impl StageRow {
 }
 
 impl Change {
-    pub(super) fn write(self, txn: &WriteTransaction) -> Result<(), Fault> {
+    pub(super) fn write(self, txn: &WriteTransaction) -> Result<(), LedgerError> {
         let at = self.shard.0.to_bytes_be();
         {
             let mut storage = txn.open_table(STORAGE)?;
@@ -198,13 +200,13 @@ fn abort(txn: &WriteTransaction, shard: ShardId, reason: AbortReason, (ticket, n
     Ok((Receipt::Aborted(Aborted { shard, reason, at }), Some(change)))
 }
 
-fn stage(txn: &WriteTransaction, shard: ShardId) -> Result<StageRow, Fault> {
+fn stage(txn: &WriteTransaction, shard: ShardId) -> Result<StageRow, LedgerError> {
     let row = tables::get(&txn.open_table(STAGES)?, &shard.0.to_bytes_be())?;
     Ok(row.ok_or(Refusal::UnknownShard { shard })?)
 }
 
 /// The cells as they are with these deltas.
-fn merged(txn: &WriteTransaction, deltas: &[(Slot, Delta)]) -> Result<BTreeMap<Slot, Cell>, Fault> {
+fn merged(txn: &WriteTransaction, deltas: &[(Slot, Delta)]) -> Result<BTreeMap<Slot, Cell>, LedgerError> {
     let storage = txn.open_table(STORAGE)?;
     let mut cells = BTreeMap::new();
     for (slot, delta) in deltas {
@@ -218,7 +220,7 @@ fn merged(txn: &WriteTransaction, deltas: &[(Slot, Delta)]) -> Result<BTreeMap<S
 }
 
 /// What a start came to that is final.
-fn started(txn: &WriteTransaction, shard: ShardId) -> Result<Started, Fault> {
+fn started(txn: &WriteTransaction, shard: ShardId) -> Result<Started, LedgerError> {
     let at = shard.0.to_bytes_be();
     let row: ShardRow = tables::need(&txn.open_table(SHARDS)?, &at)?;
     let stage: StageRow = tables::need(&txn.open_table(STAGES)?, &at)?;
@@ -226,7 +228,7 @@ fn started(txn: &WriteTransaction, shard: ShardId) -> Result<Started, Fault> {
 }
 
 /// What a final operation came to; none if there is no such one.
-pub(super) fn recall(txn: &ReadTransaction, ticket: Ticket) -> Result<Option<Receipt>, Fault> {
+pub(super) fn recall(txn: &ReadTransaction, ticket: Ticket) -> Result<Option<Receipt>, LedgerError> {
     let Some(shard) = tables::get::<32, ShardId>(&txn.open_table(OPERATIONS)?, &ticket.0.0)? else { return Ok(None) };
     let at = shard.0.to_bytes_be();
     let stage: StageRow = tables::need(&txn.open_table(STAGES)?, &at)?;
@@ -238,6 +240,6 @@ pub(super) fn recall(txn: &ReadTransaction, ticket: Ticket) -> Result<Option<Rec
     Ok(Some(match stage.stage {
         ShardStage::Aborted { reason, at } => Receipt::Aborted(Aborted { shard, reason, at }),
         ShardStage::Settled { .. } => Receipt::Settled(Box::new(tables::need(&txn.open_table(SETTLEMENTS)?, &at)?)),
-        ShardStage::Started => return Err(Fault::Damaged(format!("shard {shard} has an end and is open"))),
+        ShardStage::Started => return Err(LedgerError::Damaged(format!("shard {shard} has an end and is open"))),
     }))
 }

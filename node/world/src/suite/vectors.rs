@@ -23,12 +23,12 @@ const ASKS: PeerId = PeerId([0xa5; 32]);
 struct History {
     network: String,
     genesis: Genesis,
-    steps: Vec<Step>,
+    steps: Vec<Case>,
     root: Hash,
 }
 
 #[derive(Deserialize)]
-struct Step {
+struct Case {
     #[serde(flatten)]
     act: Act,
     /// When it happens; at its number if nothing is said.

@@ -3,7 +3,8 @@ use shardwire_model::{Cause, Felt, Hash, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
     Failure, Signed,
     handoff::{
-        Acceptance, Answer, Assign, Client, Closed, Handler, Handoff, Judged, Judgement, Next, Outcome, Told, serve,
+        Acceptance, Answer, Assign, Client, Closed, Handler, Handoff, KnownVerdict, Next, Outcome, ProofVerdict,
+        Verdict, serve,
     },
 };
 use std::{
@@ -16,19 +17,19 @@ use std::{
 struct Settler(AtomicU32);
 
 impl Handler for Settler {
-    async fn next(&self, _: PeerId, known: &[ShardId], _: &[Told]) -> Result<Answer, Failure> {
+    async fn next(&self, _: PeerId, known: &[ShardId], _: &[KnownVerdict]) -> Result<Answer, Failure> {
         let start = start(&INITIATOR);
         let values = vec![Felt::ZERO, Felt::MAX];
         let assign = |epoch| Assign { start, values, epoch, expires: Timestamp(1_700_000_060_000) };
         let closed = |outcome| Answer::Closed(Closed { shard: known[0], outcome });
-        let judged =
-            |proof: &[u8], judgement| Answer::Judged(Judged { shard: known[0], proof: Hash::of(proof), judgement });
+        let on_proof =
+            |proof: &[u8], verdict| Answer::Verdict(ProofVerdict { shard: known[0], proof: Hash::of(proof), verdict });
         Ok(match self.0.fetch_add(1, Ordering::SeqCst) {
             0 => pending().await,
             1 => Answer::Assign(Box::new(assign(1))),
             2 => Answer::Assign(Box::new(assign(2))),
-            3 => judged(b"no proof", Judgement::Disputed { cause: Cause::new("SW-TEST-001", "it proves nothing") }),
-            4 => judged(b"proof", Judgement::Verified),
+            3 => on_proof(b"no proof", Verdict::Disputed { cause: Cause::new("SW-TEST-001", "it proves nothing") }),
+            4 => on_proof(b"proof", Verdict::Verified),
             5 => closed(Outcome::Settled { proof: Hash::of(b"proof") }),
             _ => closed(Outcome::Aborted),
         })
@@ -58,17 +59,17 @@ pub(super) fn scripts() -> Vec<Script> {
                 return unexpected("no shard");
             };
             let mut client = assigned.accept(&INITIATOR).await?;
-            let mut judged = Vec::new();
+            let mut verdicts = Vec::new();
             for _ in 0..2 {
                 let known = [assign.start.shard];
-                let Next::Judged(news, next) = client.ask(&INITIATOR, &known, &judged).await? else {
-                    return unexpected("not judged");
+                let Next::Verdict(news, next) = client.ask(&INITIATOR, &known, &verdicts).await? else {
+                    return unexpected("no verdict");
                 };
-                judged = vec![news.told()];
+                verdicts = vec![news.known()];
                 client = next;
             }
             for _ in 0..2 {
-                let Next::Closed(_, next) = client.ask(&INITIATOR, &[assign.start.shard], &judged).await? else {
+                let Next::Closed(_, next) = client.ask(&INITIATOR, &[assign.start.shard], &verdicts).await? else {
                     return unexpected("not closed");
                 };
                 client = next;

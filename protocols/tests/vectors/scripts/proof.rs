@@ -3,7 +3,7 @@ use bytes::Bytes;
 use shardwire_model::{Cause, Felt, Hash, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
     Failure, Signed,
-    proof::{Client, Handler, Leased, Next, Offered, Proof, SkipReason, StoredProof, Verdict, serve},
+    proof::{Client, Handler, Leased, Next, Offered, Proof, Reply, SkipReason, StoredProof, serve},
     trace::LeaseTerms,
 };
 use shardwire_transport::{Identity, Initiator, Responder};
@@ -36,7 +36,7 @@ impl Handler for Prover {
         Ok(StoredProof { shard: ShardId(Felt::from(0x5a)), segment: 3, job, proof, bytes, leased })
     }
 
-    async fn verdict(&self, _: PeerId, proof: Hash, _: Verdict) -> Result<(), Failure> {
+    async fn replied(&self, _: PeerId, proof: Hash, _: Reply) -> Result<(), Failure> {
         assert_eq!(proof, Hash::of(PROOF));
         Ok(())
     }

@@ -65,7 +65,7 @@ fn unknown() -> Cause {
 struct Fraud {
     deed: Deed,
     offer: JobOffer,
-    desk: Box<dyn Admission>,
+    admission: Box<dyn Admission>,
     epoch: u64,
     /// The first lease.
     first: Option<Lease>,
@@ -158,11 +158,11 @@ impl LyingOperator {
             let known: Vec<ShardId> = self.frauds().keys().copied().collect();
             client = match client.ask(identity, &known, &told).await? {
                 handoff::Next::Nothing(client) => client,
-                handoff::Next::Judged(judged, client) => {
+                handoff::Next::Verdict(news, client) => {
                     if told.len() == handoff::MAX_KNOWN {
                         told.clear();
                     }
-                    told.push(judged.told());
+                    told.push(news.known());
                     client
                 }
                 handoff::Next::Assign(assign, pending) => {
@@ -184,9 +184,9 @@ impl LyingOperator {
         let before = state_commitment(start.commitment(), &values);
         let job = job_id(self.program, start.commitment(), before, 0);
         // Shards of the simulator are of the fixed rules.
-        let Ok(desk) = Rules.admission(start.clone(), &values) else { return };
+        let Ok(admission) = Rules.admission(start.clone(), &values) else { return };
         let offer = JobOffer { job, shard, segment: 0, start, values, program: self.program, ended: true };
-        let fraud = Fraud { deed, offer, desk, epoch: 0, first: None, declined: BTreeSet::new() };
+        let fraud = Fraud { deed, offer, admission, epoch: 0, first: None, declined: BTreeSet::new() };
         self.frauds().entry(shard).or_insert(fraud);
     }
 
@@ -225,9 +225,9 @@ impl ingress::Handler for LyingOperator {
     async fn open(&self, _: PeerId, shard: ShardId) -> Result<Result<Opened, ingress::Refused>, Failure> {
         let opened = self.frauds().get(&shard).map(|fraud| Opened {
             start: fraud.offer.start.clone(),
-            nonces: fraud.desk.next_nonces(),
-            accepted: fraud.desk.accepted(),
-            ended: fraud.desk.ended(),
+            nonces: fraud.admission.next_nonces(),
+            accepted: fraud.admission.accepted(),
+            ended: fraud.admission.ended(),
         });
         let (reason, cause) = (ingress::RefusalReason::Unknown, unknown());
         Ok(opened.ok_or(ingress::Refused { reason, cause }))
@@ -244,13 +244,13 @@ impl ingress::Handler for LyingOperator {
             return Ok(ready(Ok(Outcome::Refused { cause: unknown(), due: None })));
         };
         let place = |sequence| if fraud.deed == Deed::OnePlace { 0 } else { sequence };
-        Ok(ready(Ok(match fraud.desk.accept(&transaction, 0) {
+        Ok(ready(Ok(match fraud.admission.accept(&transaction, 0) {
             Ok(Acceptance::Accepted { sequence }) => Outcome::Accepted { sequence: place(sequence), duplicate: false },
             Ok(Acceptance::Duplicate { sequence }) => Outcome::Accepted { sequence: place(sequence), duplicate: true },
             Err(refusal) => {
                 let cause = Cause::new(refusal.code(), &refusal.to_string());
                 let index = fraud.offer.start.account_index(transaction.account());
-                let due = index.and_then(|index| fraud.desk.next_nonces().get(index).copied());
+                let due = index.and_then(|index| fraud.admission.next_nonces().get(index).copied());
                 Outcome::Refused { cause, due }
             }
         })))

@@ -11,7 +11,7 @@ use shardwire_model::{Cause, Hash, PeerId};
 use shardwire_protocols::{
     Failure,
     keepalive::{self, Keepalive},
-    proof::{self, Leased, Proof, StoredProof, Verdict},
+    proof::{self, Leased, Proof, Reply, StoredProof},
     trace::{
         Claimed, Client, DeclineReason, Fetch, JobOffer, Lease, Next, Progressed, ProverStage, Pulled, ResumableJob,
         Trace,
@@ -223,7 +223,7 @@ impl proof::Handler for LyingProver {
         }
     }
 
-    async fn verdict(&self, _: PeerId, _: Hash, _: Verdict) -> Result<(), Failure> {
+    async fn replied(&self, _: PeerId, _: Hash, _: Reply) -> Result<(), Failure> {
         Ok(())
     }
 }

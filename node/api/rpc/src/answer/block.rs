@@ -103,7 +103,7 @@ fn head(view: View<'_>, height: u32, time: u64) -> Head {
 }
 
 fn time(view: View<'_>, height: u32) -> u64 {
-    view.entry_of(height).map_or(view.journal.origin().begins, |entry| entry.time)
+    view.entry_of(height).map_or(view.journal.origin().begins, |entry| entry.receipt.time)
 }
 
 /// The block at a height.
@@ -115,12 +115,12 @@ pub(crate) fn block(view: View<'_>, version: Version, height: u32, form: Form, p
         transaction_commitment: ZERO,
         receipt_commitment: ZERO,
         state_diff_commitment: ZERO,
-        event_count: entry.as_ref().map_or(0, |entry| entry.events.len()),
+        event_count: entry.as_ref().map_or(0, |entry| entry.receipt.events.len()),
         transaction_count: entry.iter().count(),
-        state_diff_length: entry.as_ref().map_or(0, |entry| entry.diff.storage.len() + entry.diff.nonces.len()),
+        state_diff_length: entry.as_ref().map_or(0, |entry| entry.receipt.diff.storage.len() + 1),
     });
     let transactions = match form {
-        Form::Hashes => Transactions::Hashes(entry.iter().map(|entry| entry.hash).collect()),
+        Form::Hashes => Transactions::Hashes(entry.iter().map(|entry| entry.receipt.hash).collect()),
         Form::Whole => {
             Transactions::Whole(entry.iter().map(|entry| Transaction::new(entry, true, proof_facts)).collect())
         }

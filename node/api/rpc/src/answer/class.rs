@@ -1,8 +1,10 @@
 //! Classes.
 
-use crate::chain::Class;
 use serde::Serialize;
-use shardwire_model::Felt;
+use shardwire_model::{
+    Felt,
+    sierra::{self, Sierra},
+};
 
 /// `CONTRACT_CLASS`.
 #[derive(Serialize)]
@@ -27,13 +29,13 @@ struct EntryPoint {
     function_idx: usize,
 }
 
-impl<'a> From<&'a Class> for ContractClass<'a> {
-    fn from(class: &'a Class) -> Self {
-        let points = |points: &[(Felt, usize)]| {
-            points.iter().map(|(selector, place)| EntryPoint { selector: *selector, function_idx: *place }).collect()
+impl<'a> From<&'a Sierra> for ContractClass<'a> {
+    fn from(class: &'a Sierra) -> Self {
+        let points = |points: &[sierra::EntryPoint]| {
+            points.iter().map(|it| EntryPoint { selector: it.selector, function_idx: it.function }).collect()
         };
         Self {
-            sierra_program: &class.sierra_program,
+            sierra_program: &class.program,
             contract_class_version: &class.version,
             entry_points_by_type: EntryPoints {
                 constructor: points(&class.constructor),

@@ -1,8 +1,8 @@
 //! Events.
 
-use crate::{Version, block::View, events::Found, journal::Event};
+use crate::{Version, block::View, events::Found};
 use serde::Serialize;
-use shardwire_model::{ContractId, Felt};
+use shardwire_model::{ContractId, Felt, execution::Event};
 
 /// `EVENT`.
 #[derive(Serialize)]
@@ -43,10 +43,10 @@ pub(crate) fn chunk(view: View<'_>, version: Version, found: &[Found], token: Op
     let placed = |found: &Found| {
         let height = found.place.saturating_add(1);
         Some(PlacedEvent {
-            event: found.entry.events.get(found.event)?.into(),
+            event: found.entry.receipt.events.get(found.event)?.into(),
             block_hash: view.journal.block_hash(height).unwrap_or_default(),
             block_number: view.journal.number(height),
-            transaction_hash: found.entry.hash,
+            transaction_hash: found.entry.receipt.hash,
             transaction_index: version.since_0_10(0),
             event_index: version.since_0_10(found.event),
         })

@@ -35,8 +35,8 @@ impl Shardwire {
         Self { shard: view.journal.origin().shard, stage: view.stage, receipt: None }
     }
 
-    pub(crate) fn with(view: View<'_>, receipt: &[u8]) -> Self {
-        let receipt = (!receipt.is_empty()).then(|| format!("0x{}", hex::encode(receipt)));
+    pub(crate) fn with(view: View<'_>, signed: &[u8]) -> Self {
+        let receipt = (!signed.is_empty()).then(|| format!("0x{}", hex::encode(signed)));
         Self { receipt, ..Self::of(view) }
     }
 }

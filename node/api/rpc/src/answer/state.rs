@@ -1,9 +1,9 @@
 //! What blocks and simulations change.
 
 use super::{ZERO, number};
-use crate::{Version, block::View, journal::Diff};
+use crate::{Version, block::View};
 use serde::Serialize;
-use shardwire_model::{ContractId, Felt, Key};
+use shardwire_model::{ContractId, Felt, Key, execution::Diff};
 use std::collections::BTreeMap;
 
 /// `STATE_UPDATE`, or that of the block that comes next.
@@ -48,11 +48,13 @@ struct Nonce {
     nonce: String,
 }
 
-pub(super) fn state_diff(version: Version, diff: &Diff, only: Option<&[ContractId]>) -> StateDiff {
-    let wanted = |contract: &ContractId| only.is_none_or(|only| only.contains(contract));
+/// What changed, of all contracts or of these; nothing, where there was no transaction.
+pub(super) fn state_diff(version: Version, diff: Option<&Diff>, only: Option<&[ContractId]>) -> StateDiff {
+    let wanted = |contract: ContractId| only.is_none_or(|only| only.contains(&contract));
+    let slots = diff.into_iter().flat_map(|diff| &diff.storage).filter(|(slot, _)| wanted(slot.contract));
     let mut storage = BTreeMap::<ContractId, Vec<StorageEntry>>::new();
-    for (contract, key, value) in diff.storage.iter().filter(|(contract, ..)| wanted(contract)) {
-        storage.entry(*contract).or_default().push(StorageEntry { key: *key, value: *value });
+    for (slot, value) in slots {
+        storage.entry(slot.contract).or_default().push(StorageEntry { key: slot.key, value: *value });
     }
     let storage = storage.into_iter();
     StateDiff {
@@ -62,8 +64,8 @@ pub(super) fn state_diff(version: Version, diff: &Diff, only: Option<&[ContractI
         migrated_compiled_classes: version.since_0_10([]),
         deployed_contracts: [],
         replaced_classes: [],
-        nonces: (diff.nonces.iter().filter(|(contract, _)| wanted(contract)))
-            .map(|(contract, nonce)| Nonce { contract_address: *contract, nonce: number(*nonce) })
+        nonces: (diff.into_iter().filter(|diff| wanted(diff.account)))
+            .map(|diff| Nonce { contract_address: diff.account, nonce: number(diff.nonce) })
             .collect(),
     }
 }
@@ -76,8 +78,7 @@ pub(crate) fn state_update(
     only: Option<&[ContractId]>,
 ) -> StateUpdate {
     let entry = height.and_then(|height| view.entry_of(height));
-    let nothing = Diff::default();
-    let state_diff = state_diff(version, entry.as_ref().map_or(&nothing, |entry| &entry.diff), only);
+    let state_diff = state_diff(version, entry.as_ref().map(|entry| &entry.receipt.diff), only);
     match height {
         Some(height) => StateUpdate {
             block_hash: view.journal.block_hash(height),

@@ -7,12 +7,12 @@ use super::{
     state::{StateDiff, state_diff},
     transaction::Gas,
 };
-use crate::{
-    Version,
-    chain::{self, Simulated},
-};
+use crate::Version;
 use serde::Serialize;
-use shardwire_model::{ContractId, Felt};
+use shardwire_model::{
+    ContractId, Felt,
+    execution::{self, CallKind, Simulated, Status},
+};
 
 /// `FEE_ESTIMATE`.
 #[derive(Serialize)]
@@ -70,7 +70,7 @@ struct Invocation {
     contract_address: ContractId,
     entry_point_selector: Felt,
     calldata: Vec<Felt>,
-    caller_address: Felt,
+    caller_address: ContractId,
     class_hash: Felt,
     entry_point_type: &'static str,
     call_type: &'static str,
@@ -84,7 +84,7 @@ struct Invocation {
 
 #[derive(Serialize)]
 struct OrderedEvent {
-    order: u64,
+    order: usize,
     #[serde(flatten)]
     event: Emitted,
 }
@@ -95,19 +95,22 @@ struct CallGas {
     l2_gas: u64,
 }
 
-impl From<chain::Invocation> for Invocation {
-    fn from(made: chain::Invocation) -> Self {
+impl From<execution::Invocation> for Invocation {
+    fn from(made: execution::Invocation) -> Self {
         let events = made.events.iter().map(|(order, event)| OrderedEvent { order: *order, event: event.into() });
         Self {
-            contract_address: made.call.contract,
-            entry_point_selector: made.call.selector,
+            contract_address: made.contract,
+            entry_point_selector: made.selector,
             events: events.collect(),
-            calldata: made.call.calldata,
+            calldata: made.calldata,
             caller_address: made.caller,
-            class_hash: made.class_hash,
+            class_hash: made.class,
             entry_point_type: "EXTERNAL",
-            call_type: if made.library { "DELEGATE" } else { "CALL" },
-            result: made.result,
+            call_type: match made.kind {
+                CallKind::Call => "CALL",
+                CallKind::Library => "DELEGATE",
+            },
+            result: made.returned,
             calls: made.calls.into_iter().map(Self::from).collect(),
             messages: [],
             execution_resources: CallGas { l1_gas: 0, l2_gas: made.gas },
@@ -117,17 +120,18 @@ impl From<chain::Invocation> for Invocation {
 }
 
 pub(crate) fn simulation(version: Version, simulated: Simulated) -> Simulation {
+    let gas = simulated.gas.total();
     Simulation {
-        fee_estimation: estimate(simulated.gas),
+        fee_estimation: estimate(gas),
         transaction_trace: Trace {
             r#type: "INVOKE",
             validate_invocation: simulated.validate.map(Invocation::from),
-            execute_invocation: match simulated.execute {
-                Ok(made) => Executed::Stands(Box::new(made.into())),
-                Err(revert_reason) => Executed::Reverted { revert_reason },
+            execute_invocation: match simulated.status {
+                Status::Succeeded => Executed::Stands(Box::new(simulated.execute.into())),
+                Status::Reverted { reason } => Executed::Reverted { revert_reason: reason },
             },
-            state_diff: state_diff(version, &simulated.diff, None),
-            execution_resources: Gas { l1_gas: 0, l1_data_gas: 0, l2_gas: simulated.gas },
+            state_diff: state_diff(version, Some(&simulated.diff), None),
+            execution_resources: Gas { l1_gas: 0, l1_data_gas: 0, l2_gas: gas },
         },
     }
 }

@@ -1,13 +1,9 @@
 //! Transactions, their receipts and states.
 
 use super::{ACCEPTED, Shardwire, ZERO, events::Emitted, number};
-use crate::{
-    block::View,
-    chain,
-    journal::{Entry, Status},
-};
+use crate::{block::View, journal::Entry};
 use serde::Serialize;
-use shardwire_model::{ContractId, Felt};
+use shardwire_model::{ContractId, Felt, Invoke, execution::Status};
 
 /// `INVOKE_TXN_V3`.
 #[derive(Serialize)]
@@ -46,9 +42,9 @@ struct Bound {
 impl Transaction {
     pub(crate) fn new(entry: &Entry, hashed: bool, proof_facts: bool) -> Self {
         let bound = |amount| Bound { max_amount: number(amount), max_price_per_unit: ZERO };
-        let chain::Invoke { sender, nonce, calldata, signature, amounts } = entry.transaction.clone();
+        let Invoke { sender, nonce, calldata, signature, bounds } = entry.transaction.clone();
         Self {
-            transaction_hash: hashed.then_some(entry.hash),
+            transaction_hash: hashed.then_some(entry.receipt.hash),
             r#type: "INVOKE",
             version: "0x3",
             sender_address: sender,
@@ -56,9 +52,9 @@ impl Transaction {
             signature,
             nonce: number(nonce),
             resource_bounds: Resources {
-                l1_gas: bound(amounts.l1_gas),
-                l2_gas: bound(amounts.l2_gas),
-                l1_data_gas: bound(amounts.l1_data_gas),
+                l1_gas: bound(bounds.l1_gas),
+                l2_gas: bound(bounds.l2_gas),
+                l1_data_gas: bound(bounds.l1_data_gas),
             },
             tip: ZERO,
             paymaster_data: [],
@@ -135,16 +131,17 @@ impl From<&Status> for Execution {
 
 impl Receipt {
     pub(super) fn new(view: View<'_>, entry: &Entry) -> Self {
+        let receipt = &entry.receipt;
         Self {
             r#type: "INVOKE",
-            transaction_hash: entry.hash,
+            transaction_hash: receipt.hash,
             actual_fee: Fee { amount: ZERO, unit: "FRI" },
             finality_status: ACCEPTED,
             messages_sent: [],
-            events: entry.events.iter().map(Emitted::from).collect(),
-            execution_resources: Gas { l1_gas: 0, l1_data_gas: 0, l2_gas: entry.gas },
-            execution: (&entry.status).into(),
-            shardwire: Shardwire::with(view, &entry.receipt),
+            events: receipt.events.iter().map(Emitted::from).collect(),
+            execution_resources: Gas { l1_gas: 0, l1_data_gas: 0, l2_gas: receipt.gas.total() },
+            execution: (&receipt.status).into(),
+            shardwire: Shardwire::with(view, &entry.signed),
         }
     }
 }
@@ -159,11 +156,30 @@ pub(crate) fn receipt(view: View<'_>, place: u32, entry: &Entry) -> PlacedReceip
 }
 
 pub(crate) fn status(view: View<'_>, entry: &Entry) -> TransactionStatus {
-    let Execution { execution_status, revert_reason } = (&entry.status).into();
+    let Execution { execution_status, revert_reason } = (&entry.receipt.status).into();
     TransactionStatus {
         finality_status: ACCEPTED,
         execution_status,
         failure_reason: revert_reason,
-        shardwire: Shardwire::with(view, &entry.receipt),
+        shardwire: Shardwire::with(view, &entry.signed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use serde_json::{json, to_value};
+    use shardwire_model::Stage;
+
+    #[test]
+    fn the_operators_signed_receipt_comes_with_receipt_and_state() {
+        let journal = sample::journal(1);
+        let (view, entry) = (View::new(&journal, Stage::Executing), journal.entry(0).unwrap());
+        let answers = [to_value(receipt(view, 0, &entry)).unwrap(), to_value(status(view, &entry)).unwrap()];
+        for answer in &answers {
+            assert_eq!(answer["shardwire"], json!({ "shard": "0x7", "stage": "executing", "receipt": "0xab" }));
+        }
+        assert_eq!(answers[0]["execution_resources"], json!({ "l1_gas": 0, "l1_data_gas": 0, "l2_gas": 77 }));
     }
 }

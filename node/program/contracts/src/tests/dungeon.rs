@@ -2,7 +2,9 @@
 
 use super::recorder::{Native, Request};
 use crate::{
-    Class, Start, compiled,
+    Class, Start,
+    class::Segments,
+    compiled,
     start::{ClassPair, Contract, Entry, EntryKind, MAX_AMOUNT, Rule},
     tree::{ResourceBounds, Snapshot, State, Transaction, short},
 };
@@ -141,6 +143,32 @@ impl Dungeon {
             entries,
         };
         Self { start, classes, state }
+    }
+
+    /// Another class instead of the one that is so named.
+    pub(super) fn with(mut self, class: Class) -> Self {
+        let compiled_class_hash = class.compiled_class_hash();
+        for pair in self.start.classes.iter_mut().filter(|pair| pair.class_hash == class.class_hash) {
+            pair.compiled_class_hash = compiled_class_hash;
+        }
+        let name = class.class_hash;
+        *self.classes.iter_mut().find(|it| it.class_hash == name).unwrap() = class;
+        self
+    }
+
+    pub(super) fn class(&self, name: &str) -> &Class {
+        self.classes.iter().find(|class| class.class_hash == short(name)).unwrap()
+    }
+
+    /// The world's code stands behind so many felts that nothing uses, and which are hashed alone.
+    pub(super) fn with_unused(unused: usize) -> Self {
+        let dungeon = Self::new();
+        let mut class = dungeon.class("World").clone();
+        class.segments = Segments::Node(vec![Segments::Leaf(unused), Segments::Leaf(class.bytecode.len())]);
+        class.bytecode.splice(0..0, (0..unused).map(|_| Felt::from(compiled::RET)));
+        class.hints = class.hints.into_iter().map(|(offset, hints)| (offset + unused, hints)).collect();
+        class.entry_points.iter_mut().for_each(|entry_point| entry_point.offset += unused);
+        dungeon.with(class)
     }
 
     /// Executes what is planned natively. Also what the state is afterwards.

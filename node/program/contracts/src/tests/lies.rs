@@ -3,31 +3,16 @@
 use super::dungeon::{
     BEGINS, DEADLINE, Dungeon, Planned, arena, finish, gold, key, plan, player, selector, sword, world,
 };
+use super::liar::{Liar, Lie};
+use super::places::stopped;
+use super::{replay, run};
 use crate::{
     Class, ReplayError,
-    compiled::hint,
+    class::Segments,
     hints::Hints,
-    replay,
-    replay::run,
     tree::{Call, State, Transaction},
 };
-use cairo_lang_casm::hints::{Hint, StarknetHint};
-use cairo_vm::{
-    hint_processor::{
-        builtin_hint_processor::{
-            builtin_hint_processor_definition::HintProcessorData,
-            hint_utils::{get_ptr_from_var_name, insert_value_from_var_name},
-        },
-        hint_processor_definition::{HintExtension, HintProcessorLogic},
-    },
-    types::{
-        exec_scope::ExecutionScopes,
-        relocatable::{MaybeRelocatable, Relocatable},
-    },
-    vm::{errors::hint_errors::HintError, runners::cairo_runner::ResourceTracker, vm_core::VirtualMachine},
-};
 use shardwire_model::Felt;
-use std::any::Any;
 
 fn felt(number: u64) -> Felt {
     number.into()
@@ -46,7 +31,7 @@ fn planned() -> Vec<Planned> {
 
 fn refused(dungeon: &Dungeon, state: &State, transactions: Vec<Transaction>) -> String {
     match replay(&dungeon.start, &dungeon.classes, state, &mut transactions.into_iter()) {
-        Err(ReplayError::Broken { reason, .. }) => reason,
+        Err(ReplayError::Broken { reason, .. }) => stopped(&reason).to_owned(),
         other => panic!("{other:?}"),
     }
 }
@@ -60,32 +45,41 @@ fn a_tree_that_is_not_what_happened_is_refused() {
     fn world_call(transactions: &mut [Transaction], i: usize) -> &mut Call {
         &mut transactions[i].execute.calls[0]
     }
-    type Lie = (&'static str, fn(&mut Vec<Transaction>));
+    type Lie = (&'static str, &'static str, fn(&mut Vec<Transaction>));
     let lies: [Lie; 17] = [
-        ("a read", |t| world_call(t, 0).reads[0] += Felt::ONE),
-        ("a read of a failed frame", |t| world_call(t, 1).calls[0].reads[0] += Felt::ONE),
-        ("what an inner call returned", |t| world_call(t, 0).calls[0].retdata[0] += Felt::ONE),
-        ("how much it returned", |t| world_call(t, 0).calls[0].retdata.push(Felt::ONE)),
-        ("the reason of a failure", |t| world_call(t, 1).calls[0].retdata[0] += Felt::ONE),
-        ("that a call failed", |t| world_call(t, 0).calls[0].failed = true),
-        ("that a call didn't fail", |t| world_call(t, 1).calls[0].failed = false),
-        ("that there is such an entry point", |t| world_call(t, 2).calls[0].failed = false),
-        ("less gas than was used", |t| world_call(t, 0).calls[0].gas_consumed -= 1),
-        ("more gas than was used", |t| world_call(t, 0).calls[0].gas_consumed += 1),
-        ("gas used without a run", |t| world_call(t, 2).calls[0].gas_consumed = 1),
-        ("a nonce", |t| t[0].nonce += Felt::ONE),
-        ("a nonce again", |t| t[1].nonce -= Felt::ONE),
-        ("a signature", |t| t[0].signature[0] += Felt::ONE),
-        ("what was called", |t| *t[0].calldata.last_mut().unwrap() += Felt::ONE),
-        ("the limit of gas", |t| t[0].bounds.l2_gas += 1),
-        ("the order of transactions", |t| t.swap(0, 1)),
+        ("a read", "frames.check_syscalls", |t| world_call(t, 0).reads[0] += Felt::ONE),
+        ("a read of a failed frame", "starkware.cairo.common.squash_dict.squash_dict_inner", |t| {
+            world_call(t, 1).calls[0].reads[0] += Felt::ONE
+        }),
+        ("what an inner call returned", "frames.check_syscalls", |t| world_call(t, 0).calls[0].retdata[0] += Felt::ONE),
+        ("how much it returned", "frames.check_syscalls", |t| world_call(t, 0).calls[0].retdata.push(Felt::ONE)),
+        ("the reason of a failure", "answers.assert_equal_ranges", |t| {
+            world_call(t, 1).calls[0].retdata[0] += Felt::ONE
+        }),
+        ("that a call failed", "frames.check_syscalls", |t| world_call(t, 0).calls[0].failed = true),
+        ("that a call didn't fail", "frames.go_on_after_answer", |t| world_call(t, 1).calls[0].failed = false),
+        ("that there is such an entry point", "frames.go_on_after_answer", |t| {
+            world_call(t, 2).calls[0].failed = false
+        }),
+        ("less gas than was used", "frames.check_syscalls", |t| world_call(t, 0).calls[0].gas_consumed -= 1),
+        ("more gas than was used", "frames.check_syscalls", |t| world_call(t, 0).calls[0].gas_consumed += 1),
+        ("gas used without a run", "frames.check_syscalls", |t| world_call(t, 2).calls[0].gas_consumed = 1),
+        ("a nonce", "transactions.run_transaction", |t| t[0].nonce += Felt::ONE),
+        ("a nonce again", "transactions.run_transaction", |t| t[1].nonce -= Felt::ONE),
+        ("a signature", "transactions.run_transaction", |t| t[0].signature[0] += Felt::ONE),
+        ("what was called", "transactions.run_transaction", |t| *t[0].calldata.last_mut().unwrap() += Felt::ONE),
+        ("the limit of gas", "transactions.run_transaction", |t| t[0].bounds.l2_gas += 1),
+        ("the order of transactions", "starkware.cairo.common.squash_dict.squash_dict_inner", |t| t.swap(0, 1)),
     ];
-    for (what, lie) in lies {
-        let mut transactions = honest.clone();
-        lie(&mut transactions);
-        let reason = refused(&dungeon, &dungeon.state, transactions);
-        println!("{what}: {}", reason.lines().last().unwrap_or_default());
-    }
+    let (expected, stopped): (Vec<_>, Vec<_>) = lies
+        .into_iter()
+        .map(|(what, place, lie)| {
+            let mut transactions = honest.clone();
+            lie(&mut transactions);
+            ((what, place.to_owned()), (what, refused(&dungeon, &dungeon.state, transactions)))
+        })
+        .unzip();
+    assert_eq!(expected, stopped);
 }
 
 #[test]
@@ -214,169 +208,93 @@ fn code_that_is_not_the_class_is_refused() {
     }
 }
 
-/// What a dishonest prover answers a hint with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lie {
-    Nothing,
-    /// An inner call is of another contract.
-    Contract,
-    /// Another entry point of the class runs.
-    EntryPoint,
-    /// There is no such entry point.
-    NoEntryPoint,
-    /// A caller that didn't call, in what a contract is told.
-    Caller,
-    /// There isn't enough gas for a call.
-    Poor,
-    /// What a write overwrote.
-    Overwritten,
-    /// A failed frame's storage is left as it is: the old value counts as what was there.
-    Undo,
-    /// A contract's storage ends where it ended before.
-    Storage,
-    /// A write to an escrow is to another slot that is listed.
-    Listed,
-}
-
-struct Liar<'a> {
-    honest: Hints<'a>,
-    lie: Lie,
-    asked: usize,
-}
-
-impl HintProcessorLogic for Liar<'_> {
-    fn execute_hint(
-        &mut self,
-        _: &mut VirtualMachine,
-        _: &mut ExecutionScopes,
-        _: &Box<dyn Any>,
-    ) -> Result<(), HintError> {
-        unreachable!("the extensive form is called")
-    }
-
-    fn execute_hint_extensive(
-        &mut self,
-        vm: &mut VirtualMachine,
-        scopes: &mut ExecutionScopes,
-        data: &Box<dyn Any>,
-    ) -> Result<HintExtension, HintError> {
-        if let Some(Hint::Starknet(StarknetHint::SystemCall { .. })) = data.downcast_ref::<Hint>() {
-            if self.lie == Lie::Caller && self.asked == 0 {
-                let frame = self.honest.answers().frame.unwrap();
-                let forged = vm.add_memory_segment();
-                let mut cells: Vec<MaybeRelocatable> = (0..7)
-                    .map(|i: usize| {
-                        let at: Relocatable = (frame + i).unwrap();
-                        vm.get_maybe(&at).unwrap()
-                    })
-                    .collect();
-                if cells[2] != Felt::ZERO.into() {
-                    self.asked += 1;
-                    cells[2] = player(2).into();
-                    vm.load_data(forged, &cells)?;
-                    self.honest.answers().frame = Some(forged);
-                }
-            }
-            return self.honest.execute_hint_extensive(vm, scopes, data);
-        }
-        let Some(hint) = data.downcast_ref::<HintProcessorData>() else {
-            return self.honest.execute_hint_extensive(vm, scopes, data);
-        };
-        let (ids, ap) = (&hint.ids_data, &hint.ap_tracking);
-        let told = match self.lie {
-            Lie::Nothing | Lie::Caller => "",
-            Lie::Contract | Lie::Poor => hint::CALL_CONTRACT,
-            Lie::EntryPoint | Lie::NoEntryPoint => hint::ENTER_FRAME,
-            Lie::Overwritten | Lie::Undo => hint::WRITE,
-            Lie::Storage => hint::ENTER_CONTRACT,
-            Lie::Listed => hint::FIND_ENTRY,
-        };
-        if hint.code != told {
-            return self.honest.execute_hint_extensive(vm, scopes, data);
-        }
-        self.asked += 1;
-        let mut set = |name: &str, value: MaybeRelocatable| insert_value_from_var_name(name, value, vm, ids, ap);
-        match (self.lie, self.asked) {
-            (Lie::Contract, 1) => {
-                set("place", 0.into())?;
-                set("affordable", 1.into())?;
-            }
-            (Lie::Poor, 1) => {
-                set("place", 0.into())?;
-                set("affordable", 0.into())?;
-            }
-            (Lie::EntryPoint, 3) => {
-                let syscalls = self.honest.answers().syscalls.unwrap();
-                set("outcome", 0.into())?;
-                set("index", 0.into())?;
-                set("syscalls", syscalls.into())?;
-            }
-            (Lie::NoEntryPoint, 3) => {
-                set("outcome", 1.into())?;
-                set("index", 0.into())?;
-                set("syscalls", 0.into())?;
-            }
-            (Lie::Listed, 1) => {
-                set("listed", 1.into())?;
-                set("index", 0.into())?;
-            }
-            (Lie::Overwritten, 2) => {
-                let access = get_ptr_from_var_name("storage", vm, ids, ap)?;
-                vm.insert_value((access + 1)?, felt(77))?;
-            }
-            (Lie::Undo, n) => {
-                // An undoing write writes what an earlier one overwrote: it is told that nothing had been written.
-                let access = get_ptr_from_var_name("storage", vm, ids, ap)?;
-                let value = vm.get_integer((access + 2)?)?.into_owned();
-                if n > 12 {
-                    vm.insert_value((access + 1)?, value)?;
-                } else {
-                    return self.honest.execute_hint_extensive(vm, scopes, data);
-                }
-            }
-            (Lie::Storage, 8) => {
-                let visit = get_ptr_from_var_name("visit", vm, ids, ap)?;
-                let base = vm.add_memory_segment();
-                vm.insert_value((visit + 1)?, base)?;
-            }
-            _ => return self.honest.execute_hint_extensive(vm, scopes, data),
-        }
-        Ok(HintExtension::default())
-    }
-}
-
-impl ResourceTracker for Liar<'_> {}
-
 #[test]
 fn a_guess_that_is_not_so_is_refused() {
-    let dungeon = Dungeon::new();
+    let dungeon = Dungeon::with_unused(64);
     let (transactions, _) = dungeon.play(planned());
     let classes = || dungeon.classes.iter().collect::<Vec<&Class>>();
     let lies = [
-        Lie::Nothing,
-        Lie::Contract,
-        Lie::EntryPoint,
-        Lie::NoEntryPoint,
-        Lie::Caller,
-        Lie::Poor,
-        Lie::Overwritten,
-        Lie::Undo,
-        Lie::Storage,
-        Lie::Listed,
+        (Lie::Nothing, ""),
+        (Lie::Contract, "frames.check_syscalls"),
+        (Lie::EntryPoint, "frames.run"),
+        (Lie::NoEntryPoint, "starkware.cairo.common.math.assert_lt_felt"),
+        (Lie::Caller, "frames.check_syscalls"),
+        (Lie::Poor, "answers.out_of_gas"),
+        (Lie::Overwritten, "starkware.cairo.common.squash_dict.squash_dict_inner"),
+        (Lie::Undo, "starkware.cairo.common.squash_dict.squash_dict_inner"),
+        (Lie::Storage, "starkware.cairo.common.squash_dict.squash_dict_inner"),
+        (Lie::Listed, "frames.go_on_after_change"),
+        (Lie::RichRead, "frames.check_syscalls"),
+        (Lie::PoorRead, "answers.out_of_gas"),
+        (Lie::RichWrite, "frames.check_syscalls"),
+        (Lie::PoorWrite, "answers.out_of_gas"),
+        (Lie::RichEvent, "frames.check_syscalls"),
+        (Lie::PoorEvent, "frames.check_syscalls"),
+        (Lie::RichInfo, "frames.check_syscalls"),
+        (Lie::PoorInfo, "answers.out_of_gas"),
+        (Lie::Unused, "classes.write_segments"),
+        (Lie::Unhashed, "classes.check_class"),
     ];
-    for lie in lies {
+    let mut places = Vec::new();
+    for (lie, _) in lies {
         let mut transactions = transactions.clone().into_iter();
         let honest = Hints::new(&dungeon.start, classes(), &dungeon.state, &mut transactions);
         let mut liar = Liar { honest, lie, asked: 0 };
-        let result = run(&mut liar);
-        match result {
-            Ok(_) => assert_eq!(lie, Lie::Nothing),
+        match run(&mut liar) {
+            Ok(_) => places.push((lie, "")),
             Err(ReplayError::Broken { reason, .. }) => {
-                assert_ne!(lie, Lie::Nothing, "{reason}");
                 assert!(liar.asked > 0, "{lie:?} was never told: {reason}");
-                println!("{lie:?}: {}", reason.lines().last().unwrap_or_default());
+                places.push((lie, stopped(&reason)));
             }
             Err(other) => panic!("{lie:?}: {other}"),
         }
+    }
+    assert_eq!(places, lies);
+}
+
+/// Code written by hand, which no compiler made: it returns its range-check pointer, or its Poseidon pointer, moved by `by`.
+fn moving(builtin: usize, by: Felt) -> Class {
+    let mut class = Dungeon::new().class("Dice").clone();
+    class.bytecode = vec![
+        // [ap] = [fp - 7] + by: the builtin's pointer.
+        felt(0x4826_8001_7ff9_8000),
+        by,
+        // [ap] = [fp - 6], [ap] = [fp - 5]: gas and syscalls as they came.
+        felt(0x480a_7ffa_7fff_8000),
+        felt(0x480a_7ffb_7fff_8000),
+        // [ap] = 0, twice [ap] = [fp - 4]: it didn't panic and returns nothing.
+        felt(0x4806_8001_7fff_8000),
+        felt(0),
+        felt(0x480a_7ffc_7fff_8000),
+        felt(0x480a_7ffc_7fff_8000),
+        felt(0x208b_7fff_7fff_7ffe),
+    ];
+    class.segments = Segments::Leaf(class.bytecode.len());
+    class.hints.clear();
+    for entry_point in &mut class.entry_points {
+        entry_point.offset = 0;
+        entry_point.builtins = [false; 5];
+        entry_point.builtins[builtin] = true;
+    }
+    class
+}
+
+#[test]
+fn builtin_pointers_only_go_forward_by_whole_instances() {
+    const RANGE_CHECK: usize = 1;
+    const POSEIDON: usize = 4;
+    let honest = Dungeon::new();
+    let (transactions, _) = honest.play(vec![plan(1, world(), "gamble", &[felt(6)]), finish()]);
+    // What it returns isn't what was found either: a liar that gets past the pointers is stopped there.
+    for (builtin, by, place) in [
+        (RANGE_CHECK, felt(0), "frames.go_on_after_library_call"),
+        (RANGE_CHECK, felt(5), "frames.go_on_after_library_call"),
+        (RANGE_CHECK, -felt(1), "frames.run"),
+        (POSEIDON, felt(6), "frames.go_on_after_library_call"),
+        (POSEIDON, felt(1), "frames.run"),
+        (POSEIDON, -felt(6), "frames.run"),
+    ] {
+        let dungeon = Dungeon::new().with(moving(builtin, by));
+        assert_eq!(refused(&dungeon, &dungeon.state, transactions.clone()), place, "{builtin} by {by}");
     }
 }

@@ -20,15 +20,15 @@ fn refused(file: &[u8], code: &str, words: &str, step: &str) -> ClassError {
 #[test]
 fn a_class_has_its_hashes() {
     let class = Class::compile(PROBE.as_bytes()).unwrap();
-    assert_eq!(class.external().len(), 3);
-    assert_eq!(class.version(), "0.1.0");
+    assert_eq!(class.sierra().external.len(), 3);
+    assert_eq!(class.sierra().version, "0.1.0");
     // Computed by another implementation of each: the contracts' own reader of bytecode.
     let casm = serde_json::to_vec(class.casm()).unwrap();
     let other = shardwire_contracts::Class::from_casm(class.hash(), &casm).unwrap();
     assert_eq!(other.compiled_class_hash(), class.compiled_hash());
     // The ABI as JSON-RPC passes it, as text, is the same class.
     let mut passed = file();
-    passed["abi"] = json!(class.abi());
+    passed["abi"] = json!(class.sierra().abi);
     assert_eq!(Class::compile(passed.to_string().as_bytes()).unwrap().hash(), class.hash());
     passed["abi"] = json!("[]");
     assert_ne!(Class::compile(passed.to_string().as_bytes()).unwrap().hash(), class.hash());
@@ -118,7 +118,8 @@ fn builtins_are_named() {
     let errors = [
         ClassError::Builtin { builtin: name, selector },
         ClassError::Builtin { builtin: "add_mod".into(), selector },
-        ClassError::NoThread("…".into()),
+        ClassError::Heavy { what: "bytes of memory", most: 9 },
+        ClassError::Machine("…".into()),
     ];
     let read: Vec<_> = errors.iter().map(|it| format!("{} {it}. {}", it.code(), it.next_step())).collect();
     assert_eq!(
@@ -126,7 +127,8 @@ fn builtins_are_named() {
         [
             "SW-CLASS-008 entry point 0x5 needs builtin segment_arena, which no proof covers yet. Do without dictionaries (Felt252Dict) in what the shard runs.",
             "SW-CLASS-008 entry point 0x5 needs builtin add_mod, which no proof covers yet. Do without circuits (core::circuit) in what the shard runs.",
-            "SW-CLASS-011 no thread can be started to compile it: …. Free memory or raise the limit on threads, and try again.",
+            "SW-CLASS-011 compiling the class takes more than 9 bytes of memory. Split the contract into several, or compile it again with a released compiler.",
+            "SW-CLASS-012 the class can't be compiled at the moment: …. Free memory or raise the limits on threads and processes, and try again.",
         ]
     );
 }

@@ -15,8 +15,8 @@ use shardwire_contracts::{
     start::{Entry, EntryKind, Rule},
     tree::{State, Transaction},
 };
-use shardwire_model::{Felt, Key, Selector, starknet_keccak};
-use shardwire_native::{Checked, Genesis, Status};
+use shardwire_model::{Felt, Key, Selector, execution::Status, starknet_keccak};
+use shardwire_native::{Checked, Genesis};
 use std::sync::Arc;
 
 /// Every contract is closed, and every slot that a script can touch is listed, as a lock, which may have any value.
@@ -48,8 +48,8 @@ fn repeat(shard: &Shard, genesis: &Genesis, trees: Vec<Transaction>) {
     let classes: Vec<_> = classes.map(|class| Class::from_casm(class.hash(), &casm(class)).unwrap()).collect();
     let start = shard.native.start();
     let count = trees.len();
-    let replayed =
-        replay(start, &classes, &snapshot(genesis), &mut trees.into_iter()).unwrap_or_else(|error| panic!("{error}"));
+    let replayed = replay(start, &classes, &snapshot(genesis), &mut trees.into_iter(), &mut |_| Ok(()))
+        .unwrap_or_else(|error| panic!("{error}"));
     let settled: Vec<_> = replayed.output.updates.iter().map(|update| update.value).collect();
     assert_eq!(settled, shard.native.values().unwrap());
     assert_eq!(replayed.output.count as usize, count);

@@ -3,9 +3,12 @@
 use super::shard::{
     ACCOUNTS, CONTRACTS, DEADLINE, FIRST_BLOCK, FULL_SLOT, Shard, end_event, felts, probe_hash, run, short, start,
 };
-use shardwire_contracts::tree::CallKind;
-use shardwire_model::{ContractId, Felt, Key, starknet_keccak};
-use shardwire_native::{Checked, Event, Refusal, Simulation, Status, Trace};
+use shardwire_model::{
+    Coded as _, ContractId, Felt, Invoke, Key, Slot,
+    execution::{CallKind, Event, Invocation, Simulate, Status},
+    starknet_keccak,
+};
+use shardwire_native::{Checked, Refusal};
 
 const A: u64 = CONTRACTS[0];
 const B: u64 = CONTRACTS[1];
@@ -20,7 +23,7 @@ fn a_transaction_has_a_receipt_with_all_that_it_did() {
     assert_eq!(receipt.returned, felts(&[1, 1, 105]), "one answer, of one felt");
     let event = Event { from: ContractId(A.into()), keys: felts(&[11, 12]), data: felts(&[13]) };
     assert_eq!(receipt.events, [event]);
-    assert_eq!(receipt.diff.storage, [(ContractId(A.into()), Key(Felt::from(9)), Felt::from(105))]);
+    assert_eq!(receipt.diff.storage, [(Slot::new(ContractId(A.into()), Key(Felt::from(9))), Felt::from(105))]);
     assert_eq!((receipt.diff.account, receipt.diff.nonce), (ContractId(ACCOUNTS[0].into()), 1));
     assert!(receipt.gas.validate > 10_000 && receipt.gas.execute > receipt.gas.validate);
     assert_eq!(shard.slot(A, 9), Felt::from(105));
@@ -155,7 +158,8 @@ fn a_trace_has_each_calls_events_in_their_place() {
     let outcome = change.outcome();
     assert_eq!(outcome.validation().unwrap().returned, [short("VALID")]);
     let execution = outcome.execution();
-    let places = |trace: &Trace| trace.events.iter().map(|(place, event)| (*place, event.keys[0])).collect::<Vec<_>>();
+    let places =
+        |call: &Invocation| call.events.iter().map(|(place, event)| (*place, event.keys[0])).collect::<Vec<_>>();
     let [first] = &execution.calls[..] else { panic!("{execution:?}") };
     assert_eq!(places(first), [(0, Felt::THREE), (2, Felt::from(4))]);
     let [second] = &first.calls[..] else { panic!("{first:?}") };
@@ -186,22 +190,45 @@ fn a_reading_call_answers_and_changes_nothing() {
     assert_eq!(shard.slot(A, 9), Felt::ZERO);
     let refusal = read(&[6, 30]).unwrap_err();
     assert!(matches!(&refusal, Refusal::CallFailed(reason) if reason.contains("0x1e")), "{refusal}");
+    let refusal = shard.native.call(ContractId(A.into()), Felt::ONE, &[], shard.time).unwrap_err();
+    assert_eq!(refusal.code(), "SW-NATIVE-103");
+    assert_eq!(refusal.to_string(), "contract 0x101 has no entry point 0x1");
+    assert!(refusal.next_step().contains("starknet_getClassAt"), "{}", refusal.next_step());
 }
 
 #[test]
 fn a_simulation_needs_neither_gas_nor_signature() {
     let shard = Shard::open();
     let mut invoke = shard.invoke(ACCOUNTS[2], &[run(A, &felts(&[1, 9, 5]))]);
-    let signed = shard.native.simulate(&invoke, shard.time, Simulation::default()).unwrap();
+    let simulate = |transaction: &Invoke, leaving_out: bool| {
+        let (skip_validate, only_query) = (leaving_out, leaving_out);
+        let simulate = Simulate { transaction: transaction.clone(), skip_validate, only_query };
+        shard.native.simulate(&[simulate], shard.time)
+    };
+    let signed = simulate(&invoke, false).unwrap().remove(0);
     (invoke.signature, invoke.bounds.l2_gas) = (Vec::new(), 0);
-    let unsigned = Simulation { skip_validate: true, only_query: true };
-    let outcome = shard.native.simulate(&invoke, shard.time, unsigned).unwrap();
-    assert_eq!((outcome.gas.validate, outcome.gas.execute), (0, signed.gas.execute));
-    assert_eq!((outcome.diff.storage.len(), shard.native.accepted()), (1, 0));
-    assert!(
-        shard.native.simulate(&invoke, shard.time, Simulation::default()).is_err(),
-        "unsigned, but to be validated"
-    );
+    let unsigned = simulate(&invoke, true).unwrap().remove(0);
+    assert_eq!((unsigned.gas.validate, unsigned.gas.execute), (0, signed.gas.execute));
+    assert_eq!((unsigned.validate, unsigned.execute.calls.len()), (None, 1));
+    assert_eq!((unsigned.diff.storage.len(), shard.native.accepted()), (1, 0));
+    assert_eq!(simulate(&invoke, false).unwrap_err().0, 0, "unsigned, but to be validated");
+}
+
+#[test]
+fn transactions_are_simulated_one_after_the_other() {
+    let shard = Shard::open();
+    let simulate = |nonce: u64, script: &[u64]| {
+        let transaction = Invoke { nonce, ..shard.script(A, &felts(script)) };
+        Simulate { transaction, skip_validate: false, only_query: false }
+    };
+    // One writes, one reverts, one reads what the first wrote.
+    let all = [simulate(0, &[1, 9, 5]), simulate(1, &[6, 30]), simulate(2, &[0, 9]), simulate(5, &[7])];
+    let simulated = shard.native.simulate(&all[..3], shard.time).unwrap();
+    assert!(matches!(simulated[1].status, Status::Reverted { .. }) && simulated[1].execute.failed);
+    assert_eq!(simulated[2].execute.returned.last(), Some(&Felt::from(5)));
+    let (place, refusal) = shard.native.simulate(&all, shard.time).unwrap_err();
+    assert!(place == 3 && matches!(refusal, Refusal::Nonce { expected: 3, got: 5, .. }), "{refusal}");
+    assert_eq!((shard.slot(A, 9), shard.native.accepted()), (Felt::ZERO, 0));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::shard::{CONTRACTS, PROBE, SETTLED_SLOT, Shard, genesis_json, probe_hash, start, twin};
 use serde_json::{Value, json};
 use shardwire_model::{Coded, ContractId, Felt, Key};
-use shardwire_native::{Genesis, GenesisError, Native, bounds};
+use shardwire_native::{Class, Genesis, GenesisError, Native, bounds};
 use std::{io, sync::Arc};
 
 /// The classes' place while a genesis is edited: a class hash covers the order of its ABI's fields, which an edit would lose.
@@ -16,7 +16,7 @@ fn file() -> Value {
 
 fn refused(file: &[u8], code: &str, words: &str, step: &str) -> GenesisError {
     let mut missing = |_: &str| Err(io::Error::new(io::ErrorKind::NotFound, "no such file"));
-    let error = Genesis::read(file, &mut missing).unwrap_err();
+    let error = Genesis::read(file, &mut missing, &mut Class::compile).unwrap_err();
     assert_eq!(error.code(), code, "{error}");
     assert!(error.to_string().contains(words), "{error}");
     assert!(error.next_step().contains(step), "{}", error.next_step());
@@ -33,11 +33,11 @@ fn edited(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
 fn classes_may_be_files_beside_it() {
     let named = edited(|it| it["classes"][0]["sierra"] = json!("probe.json"));
     let mut asked = Vec::new();
-    let genesis = Genesis::read(&named, &mut |name| {
+    let mut open = |name: &str| {
         asked.push(name.to_string());
         Ok(PROBE.as_bytes().to_vec())
-    })
-    .unwrap();
+    };
+    let genesis = Genesis::read(&named, &mut open, &mut Class::compile).unwrap();
     assert_eq!(asked, ["probe.json"]);
     assert!(genesis.classes().contains_key(&probe_hash()));
     assert_eq!(genesis.contracts().count(), 9);
@@ -83,6 +83,10 @@ fn what_is_no_genesis() {
     );
     let twice = edited(|it| it["contracts"][1]["address"] = json!("0x101"));
     refused(&twice, "SW-NATIVE-006", "address 0x101 is given twice", "Remove one");
+    // The same key, written in two ways: what a reader of JSON into a map would forget.
+    let slots = r#""0x7":"0x64","0x07":"0x1""#;
+    let twice = String::from_utf8(edited(|_| ())).unwrap().replacen(r#""0x7":"0x64""#, slots, 1);
+    refused(twice.as_bytes(), "SW-NATIVE-015", "slot 0x101/0x7 is given twice", "Remove one");
     let low = edited(|it| it["contracts"][0]["address"] = json!("0x1"));
     refused(&low, "SW-NATIVE-007", "0x1 can't be the address of a contract", "above 3");
     let key = format!("{:#x}", Felt::from(-1));
@@ -103,6 +107,9 @@ fn what_does_not_go_with_the_start_data() {
     let mut bad = good.clone();
     bad.classes.clear();
     refused(&bad, &[Felt::ZERO], "SW-CONTRACTS-001", "classes: 0 given");
+    bad = good.clone();
+    bad.first_block = 0;
+    refused(&bad, &[Felt::ZERO], "SW-NATIVE-016", "the first transaction's block has number 0");
     bad = good.clone();
     bad.contracts[8].address = Felt::from(0xbad0);
     refused(

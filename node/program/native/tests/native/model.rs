@@ -81,7 +81,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Runs a script in a contract. A failure leaves storage and events to whoever catches it.
+    /// Runs a script in a contract. A failure leaves storage and events to the call that catches it.
     pub(crate) fn run(&mut self, told: &Told, caller: u64, contract: u64, script: &[Op]) -> Result<Felt, Vec<Felt>> {
         let mut sum = Felt::ZERO;
         for op in script {

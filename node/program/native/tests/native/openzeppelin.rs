@@ -8,8 +8,8 @@ use shardwire_contracts::{
     Start,
     start::{ClassPair, Contract, Entry, EntryKind, Rule},
 };
-use shardwire_model::{Coded, ContractId, Felt, Key, starknet_keccak};
-use shardwire_native::{Class, ClassError, Genesis, Invoke, Refusal, Status};
+use shardwire_model::{Coded, ContractId, Felt, Invoke, Key, execution::Status, starknet_keccak};
+use shardwire_native::{Class, ClassError, Genesis, Refusal};
 use starknet_types_core::hash::{Pedersen, StarkHash};
 use std::{
     collections::BTreeMap,
@@ -41,7 +41,7 @@ static CLASSES: LazyLock<Classes> = LazyLock::new(|| {
     let contracts = [account_json(ALICE), account_json(BOB), token_json].join(",");
     let classes = r#"[{"sierra": "account"}, {"sierra": "token"}]"#;
     let json = format!(r#"{{"version": 1, "classes": {classes}, "contracts": [{contracts}]}}"#);
-    let genesis = Genesis::read(json.as_bytes(), &mut |name| Ok(files[name].clone())).unwrap();
+    let genesis = Genesis::read(json.as_bytes(), &mut |name| Ok(files[name].clone()), &mut Class::compile).unwrap();
     Classes { account, token, genesis: genesis.into() }
 });
 
@@ -101,7 +101,7 @@ pub(crate) fn token(shard: &Shard, account: u64, name: &str, arguments: &[u64]) 
 
 fn signed(shard: &Shard, account: u64, to: u64, name: &str, arguments: Vec<Felt>) -> Invoke {
     let mut invoke = shard.invoke(account, &[(to, starknet_keccak(name), arguments)]);
-    let hash = invoke.hash(shard.native.chain()).unwrap();
+    let hash = invoke.hash(shard.native.chain_id());
     let signature = starknet_crypto::sign(&account.into(), &hash, &Felt::from(0x77)).unwrap();
     invoke.signature = vec![signature.r, signature.s];
     invoke
@@ -157,7 +157,7 @@ fn an_allowance_of_a_closed_token_must_be_listed() {
 fn another_key_or_another_shard_is_not_accepted() {
     let mut shard = open();
     let mut invoke = token(&shard, ALICE, "transfer", &[BOB, 300, 0]);
-    let hash = invoke.hash("SN_MAIN").unwrap();
+    let hash = invoke.hash(super::shard::short("SN_MAIN"));
     let signature = starknet_crypto::sign(&ALICE.into(), &hash, &Felt::from(0x77)).unwrap();
     invoke.signature = vec![signature.r, signature.s];
     let refusal = shard.submit(&invoke).unwrap_err();

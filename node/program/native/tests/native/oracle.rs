@@ -19,8 +19,11 @@ use blockifier::{
         transactions::ExecutableTransaction,
     },
 };
-use shardwire_model::{ContractId, Felt, Key};
-use shardwire_native::{Invoke, Native, Receipt, Status};
+use shardwire_model::{
+    ContractId, Felt, Invoke, Key, Slot,
+    execution::{Receipt, Status},
+};
+use shardwire_native::Native;
 use starknet_api::{
     block::{
         BlockInfo, BlockNumber, BlockTimestamp, GasPrice, GasPriceVector, GasPrices, NonzeroGasPrice, StarknetVersion,
@@ -67,7 +70,7 @@ impl StateReader for Now<'_> {
 }
 
 /// What blockifier makes of a transaction, with the changes.
-fn whole(native: &Native, invoke: &Invoke, time: u64) -> (TransactionExecutionInfo, Vec<(ContractId, Key, Felt)>) {
+fn whole(native: &Native, invoke: &Invoke, time: u64) -> (TransactionExecutionInfo, Vec<(Slot, Felt)>) {
     let price = NonzeroGasPrice::MIN;
     let prices = GasPriceVector { l1_gas_price: price, l1_data_gas_price: price, l2_gas_price: price };
     let start = native.start();
@@ -114,9 +117,9 @@ fn whole(native: &Native, invoke: &Invoke, time: u64) -> (TransactionExecutionIn
     };
     let mut state = CachedState::new(Now(native));
     let info = transaction.execute(&mut state, &block).unwrap();
+    let slot = |at: ContractAddress, key: StorageKey| Slot::new(ContractId(at.into()), Key(*key.0.key()));
     let changes = state.to_state_diff().unwrap().state_maps.storage;
-    let mut changes: Vec<_> =
-        changes.iter().map(|((at, key), value)| (ContractId((*at).into()), Key(*key.0.key()), *value)).collect();
+    let mut changes: Vec<_> = changes.iter().map(|((at, key), value)| (slot(*at, *key), *value)).collect();
     changes.sort_unstable();
     (info, changes)
 }

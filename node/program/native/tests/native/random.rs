@@ -7,8 +7,8 @@ use super::{
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use shardwire_contracts::start::chain_id;
-use shardwire_model::Felt;
-use shardwire_native::{Checked, Status};
+use shardwire_model::{Felt, execution::Status};
+use shardwire_native::Checked;
 
 /// Calls within calls that a script may have, the account's `__execute__` aside.
 const DEPTH: u32 = 3;

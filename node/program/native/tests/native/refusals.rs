@@ -1,8 +1,8 @@
 //! Every refusal of a transaction, with its code, its words and its next step; and that nothing changes.
 
 use super::shard::{BEGINS, CONTRACTS, DEADLINE, Shard, felts, genesis_json, read, run, short, start};
-use shardwire_model::{Coded, ContractId, Felt, starknet_keccak};
-use shardwire_native::{Invoke, Refusal, bounds};
+use shardwire_model::{Coded, ContractId, Felt, Invoke, MAX_SIGNATURE_FELTS, starknet_keccak};
+use shardwire_native::Refusal;
 use std::time::Instant;
 
 const A: u64 = CONTRACTS[0];
@@ -44,7 +44,7 @@ fn more_than_its_bounds() {
     let words = "the calldata has 1048576 felts, and 5000 are allowed";
     refused(&shard, &invoke, "SW-NATIVE-104", words, "fewer calls");
     let mut invoke = shard.script(A, &[]);
-    invoke.signature = vec![Felt::ZERO; bounds::MAX_SIGNATURE_FELTS + 1];
+    invoke.signature = vec![Felt::ZERO; MAX_SIGNATURE_FELTS + 1];
     refused(&shard, &invoke, "SW-NATIVE-104", "the signature has 257 felts, and 256 are allowed", "fewer calls");
 }
 
@@ -152,18 +152,11 @@ fn calldata_that_is_no_list_of_calls() {
 
 #[test]
 fn each_refusal_has_a_code_of_its_own() {
-    let refusals = [
-        Refusal::Unsupported("tip"),
-        Refusal::Ended,
-        Refusal::Full,
-        Refusal::Broken("…".into()),
-        Refusal::Machine("no thread".into()),
-    ];
+    let refusals = [Refusal::Ended, Refusal::Full, Refusal::Broken("…".into()), Refusal::Machine("no thread".into())];
     let read: Vec<_> = refusals.iter().map(|it| format!("{} {it}. {}", it.code(), it.next_step())).collect();
     assert_eq!(
         read,
         [
-            "SW-NATIVE-103 a shard takes no tip. Leave it zero or empty; a shard takes INVOKE of version 3, at no price.",
             "SW-NATIVE-107 the shard has ended: nothing happens after its end event. Start another shard, or read the result of this one.",
             "SW-NATIVE-108 the shard is full: of its 65536 transactions only one that ends it is left. End the shard and start another one.",
             "SW-NATIVE-111 the run breaks a rule of the machine: …. Correct the calls, or the contract; simulate the transaction to see where it stops.",

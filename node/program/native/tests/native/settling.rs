@@ -5,8 +5,8 @@ use shardwire_contracts::{
     Start,
     start::{Entry, EntryKind, Rule},
 };
-use shardwire_model::{Coded, Felt, Key};
-use shardwire_native::{Refusal, Status};
+use shardwire_model::{Coded, Felt, Key, execution::Status};
+use shardwire_native::Refusal;
 
 const A: u64 = CONTRACTS[0];
 const B: u64 = CONTRACTS[1];

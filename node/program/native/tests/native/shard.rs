@@ -3,10 +3,12 @@
 use shardwire_contracts::{
     Start,
     start::{ClassPair, Contract, Entry, EntryKind, Rule},
-    tree::ResourceBounds,
 };
-use shardwire_model::{ContractId, EventId, Felt, Key, PeerId, Selector, ShardId, starknet_keccak};
-use shardwire_native::{Checked, Class, Genesis, Invoke, Native, Receipt, Refusal};
+use shardwire_model::{
+    ContractId, EventId, Felt, Invoke, Key, PeerId, ResourceBounds, Selector, ShardId, execution::Receipt,
+    starknet_keccak,
+};
+use shardwire_native::{Checked, Class, Genesis, Native, Refusal};
 use std::{
     fmt::Write as _,
     sync::{Arc, LazyLock},
@@ -47,7 +49,8 @@ pub(crate) fn genesis() -> Arc<Genesis> {
 
 /// Reads a genesis that names no files.
 pub(crate) fn read(json: &str) -> Genesis {
-    Genesis::read(json.as_bytes(), &mut |name| panic!("no file is named, and {name} is asked for")).unwrap()
+    let mut open = |name: &str| panic!("no file is named, and {name} is asked for");
+    Genesis::read(json.as_bytes(), &mut open, &mut Class::compile).unwrap()
 }
 
 /// A genesis of all probes. `more` is storage of every account.
@@ -184,7 +187,7 @@ impl Shard {
 
     /// Signs with the last account's key.
     pub(crate) fn sign(&self, invoke: &mut Invoke) {
-        let hash = invoke.hash(self.native.chain()).unwrap();
+        let hash = invoke.hash(self.native.chain_id());
         let signature = starknet_crypto::sign(&SECRET, &hash, &Felt::from(0x77)).unwrap();
         invoke.signature = vec![signature.r, signature.s];
     }

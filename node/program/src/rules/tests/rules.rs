@@ -223,7 +223,6 @@ fn a_transaction_that_is_not_listed_and_a_full_disk_stop_the_run() {
 fn unchecked(table: &Table) -> Result<(), VirtualMachineError> {
     let mut steps = table.transactions.iter().copied();
     let mut hints = ShardHints::new(&table.work.start, &table.work.values, &mut steps);
-    hints.grant(1 << 20);
     let mut runner = CairoRunner::new(compiled::program(), LayoutName::all_cairo_stwo, None, true, true, true).unwrap();
     let end = runner.initialize(true).unwrap();
     runner.run_until_pc(end, &mut hints)

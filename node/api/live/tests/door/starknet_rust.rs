@@ -1,7 +1,13 @@
 //! starknet-rust, a client that others wrote, plays a whole shard.
 
-use crate::{Game, opened, player::Player, toy::selector};
+use crate::{
+    dungeon::{self, ARENA, FIRST_BLOCK, FUNDS, GOLD, WORLD, selector},
+    opened,
+    player::Player,
+};
+use shardwire_live::InMemory;
 use shardwire_model::{Felt, Stage};
+use shardwire_rpc::Chain as _;
 use starknet_rust_accounts::{
     Account as _, AccountError, ConnectedAccount as _, ExecutionEncoding, SingleOwnerAccount,
 };
@@ -27,19 +33,14 @@ async fn account(client: Client, player: &Player) -> SingleOwnerAccount<Client, 
     SingleOwnerAccount::new(client, signer, player.address, chain, ExecutionEncoding::New)
 }
 
-fn transfer(token: Felt, to: Felt, amount: u64) -> Call {
-    Call { to: token, selector: selector("transfer"), calldata: vec![to, amount.into(), Felt::ZERO] }
+fn transfer(to: Felt, amount: u64) -> Call {
+    Call { to: GOLD.into(), selector: selector("transfer"), calldata: vec![to, amount.into(), Felt::ZERO] }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_plays_a_whole_shard() {
-    plays(Game::toy()).await;
-}
-
-async fn plays(game: Game) {
-    let Game { chain, players, token, finisher, funds } = &game;
+    let (chain, players) = (dungeon::shard(7), dungeon::players());
     let address = opened(vec![chain.clone()]).await;
-    let transfer = |to: Felt, amount: u64| transfer(*token, to, amount);
     let provider = client(address, "/shard/0x7/rpc/v0_10");
     assert_eq!(provider.spec_version().await.unwrap(), "0.10.0");
     let accounts = [
@@ -57,7 +58,7 @@ async fn plays(game: Game) {
         }
     }
     // One that reverts has no estimate; with amounts of its own it is in the log.
-    let reverting = accounts[0].execute_v3(vec![transfer(Felt::ONE, 2 * funds)]);
+    let reverting = accounts[0].execute_v3(vec![transfer(players[1].address, 2 * FUNDS)]);
     let told = reverting.estimate_fee().await.unwrap_err().to_string();
     assert!(told.contains("the transaction would be reverted: ") && told.contains("not enough gold"), "{told}");
     let reverting = reverting.l2_gas(100_000_000).l2_gas_price(0).l1_gas(0).l1_gas_price(0);
@@ -65,18 +66,18 @@ async fn plays(game: Game) {
     hashes.push(reverting.send().await.unwrap().transaction_hash);
 
     assert_eq!(accounts[0].get_nonce().await.unwrap(), Felt::from(5u64));
-    reads(&provider, &game, &hashes).await;
-    mistakes(&accounts[1], *token).await;
+    reads(&provider, &chain, &players, &hashes).await;
+    mistakes(&accounts[1], players[0].address).await;
+    nested(&accounts[2]).await;
 
-    let finish = Call { to: *finisher, selector: selector("finish"), calldata: Vec::new() };
+    let finish = Call { to: WORLD.into(), selector: selector("finish"), calldata: Vec::new() };
     accounts[0].execute_v3(vec![finish]).send().await.unwrap();
-    assert_eq!((chain.stage(), chain.journal().height()), (Stage::Ended, 14));
+    assert_eq!((chain.stage(), chain.journal().height()), (Stage::Ended, 15));
 }
 
 /// What the client understands of each answer.
-async fn reads(provider: &Client, game: &Game, hashes: &[Felt]) {
-    let Game { players, token, funds, .. } = game;
-    let first = game.chain.journal().number(1);
+async fn reads(provider: &Client, chain: &InMemory, players: &[Player], hashes: &[Felt]) {
+    let (first, token) = (FIRST_BLOCK, Felt::from(GOLD));
     let latest = BlockId::Tag(BlockTag::Latest);
     assert_eq!(provider.block_number().await.unwrap(), first + 12);
     let receipt = provider.get_transaction_receipt(hashes[0]).await.unwrap();
@@ -103,27 +104,28 @@ async fn reads(provider: &Client, game: &Game, hashes: &[Felt]) {
     provider.get_state_update(latest).await.unwrap();
     provider.syncing().await.unwrap();
     // The slot that the first transaction wrote, then and before.
-    let entry = game.chain.journal().entry(0).unwrap();
-    let (contract, key, value) = entry.diff.storage[0];
-    let held = provider.get_storage_at(contract.0, key.0, BlockId::Number(first), None).await.unwrap();
+    let entry = chain.journal().entry(0).unwrap();
+    let (slot, value) = entry.receipt.diff.storage[0];
+    let (contract, key) = (slot.contract.0, slot.key.0);
+    let held = provider.get_storage_at(contract, key, BlockId::Number(first), None).await.unwrap();
     assert_eq!(held, GetStorageAtResult::Value(value));
-    let before = provider.get_storage_at(contract.0, key.0, BlockId::Number(first - 1), None).await.unwrap();
+    let before = provider.get_storage_at(contract, key, BlockId::Number(first - 1), None).await.unwrap();
     assert_ne!(before, held);
-    let hash = provider.get_class_hash_at(latest, *token).await.unwrap();
-    let class = provider.get_class_at(latest, *token).await.unwrap();
+    let hash = provider.get_class_hash_at(latest, token).await.unwrap();
+    let class = provider.get_class_at(latest, token).await.unwrap();
     assert_eq!(class, provider.get_class(latest, hash).await.unwrap());
     assert!(matches!(class, ContractClass::Sierra(class) if !class.sierra_program.is_empty()));
     let call = FunctionCall {
-        contract_address: *token,
+        contract_address: token,
         entry_point_selector: selector("balance_of"),
         calldata: vec![players[1].address],
     };
-    assert_eq!(provider.call(&call, latest).await.unwrap(), [Felt::from(*funds), Felt::ZERO]);
+    assert_eq!(provider.call(&call, latest).await.unwrap(), [Felt::from(FUNDS), Felt::ZERO]);
     // Pages of five, of one contract.
     let filter = EventFilter {
         from_block: Some(BlockId::Number(first)),
         to_block: Some(latest),
-        address: Some(AddressFilter::Single(*token)),
+        address: Some(AddressFilter::Single(token)),
         keys: Some(vec![vec![selector("Transfer")]]),
     };
     let (mut next, mut events) = (None, Vec::new());
@@ -145,10 +147,9 @@ async fn reads(provider: &Client, game: &Game, hashes: &[Felt]) {
 }
 
 /// What the client takes each refusal for.
-async fn mistakes(account: &SingleOwnerAccount<Client, LocalWallet>, token: Felt) {
-    let transfer = |to: Felt, amount: u64| transfer(token, to, amount);
+async fn mistakes(account: &SingleOwnerAccount<Client, LocalWallet>, other: Felt) {
     let provider = account.provider();
-    let simulated = account.execute_v3(vec![transfer(Felt::ONE, 1)]).simulate(false, false).await.unwrap();
+    let simulated = account.execute_v3(vec![transfer(other, 1)]).simulate(false, false).await.unwrap();
     let TransactionTrace::Invoke(trace) = simulated.transaction_trace else { panic!() };
     assert!(matches!(trace.execute_invocation, ExecuteInvocation::Success(made) if made.calls.len() == 1));
     let starknet = |error: ProviderError| match error {
@@ -156,7 +157,7 @@ async fn mistakes(account: &SingleOwnerAccount<Client, LocalWallet>, token: Felt
         other => panic!("{other:?}"),
     };
     let refused = async |nonce: u64| {
-        let sent = account.execute_v3(vec![transfer(Felt::ONE, 1)]).nonce(Felt::from(nonce)).l2_gas(9).l2_gas_price(0);
+        let sent = account.execute_v3(vec![transfer(other, 1)]).nonce(Felt::from(nonce)).l2_gas(9).l2_gas_price(0);
         match sent.l1_gas(0).l1_gas_price(0).l1_data_gas(0).l1_data_gas_price(0).send().await {
             Err(AccountError::Provider(error)) => starknet(error),
             other => panic!("{other:?}"),
@@ -171,9 +172,36 @@ async fn mistakes(account: &SingleOwnerAccount<Client, LocalWallet>, token: Felt
     assert_eq!(starknet(unknown), StarknetError::ContractNotFound);
     let unknown = provider.get_block_with_txs(BlockId::Number(7), None).await.unwrap_err();
     assert_eq!(starknet(unknown), StarknetError::BlockNotFound);
-    let call = FunctionCall { contract_address: token, entry_point_selector: selector("balance_of"), calldata: vec![] };
-    let failed = starknet(provider.call(&call, BlockId::Tag(BlockTag::Latest)).await.unwrap_err());
-    assert!(matches!(failed, StarknetError::ContractError(_)), "{failed:?}");
+    let call = async |name: &str| {
+        let call =
+            FunctionCall { contract_address: GOLD.into(), entry_point_selector: selector(name), calldata: vec![] };
+        starknet(provider.call(&call, BlockId::Tag(BlockTag::Latest)).await.unwrap_err())
+    };
+    assert!(matches!(call("balance_of").await, StarknetError::ContractError(_)));
+    assert_eq!(call("burn").await, StarknetError::EntrypointNotFound);
+    // Gold is closed: what isn't listed in it can't be given to.
+    let stranger = account.execute_v3(vec![transfer(Felt::ONE, 1)]).estimate_fee().await.unwrap_err().to_string();
+    assert!(stranger.contains("of a closed contract would be 0x1"), "{stranger}");
     let simulated = provider.simulate_transactions(BlockId::Tag(BlockTag::Latest), [], []).await.unwrap();
     assert!(matches!(simulated, SimulateTransactionsResult::Transactions(all) if all.is_empty()));
+}
+
+/// Calls within calls: the client reads the whole tree, and the events of all of them.
+async fn nested(account: &SingleOwnerAccount<Client, LocalWallet>) {
+    let call = || Call { to: WORLD.into(), selector: selector("adventure"), calldata: vec![Felt::from(30)] };
+    let simulated = account.execute_v3(vec![call()]).simulate(false, false).await.unwrap();
+    let TransactionTrace::Invoke(trace) = simulated.transaction_trace else { panic!() };
+    let ExecuteInvocation::Success(execute) = trace.execute_invocation else { panic!() };
+    let (world, hero) = (&execute.calls[0], account.address());
+    let (arena, gold) = (&world.calls[0], &world.calls[0].calls[0]);
+    assert_eq!([world, arena, gold].map(|it| it.contract_address), [WORLD, ARENA, GOLD].map(Felt::from));
+    assert_eq!([world, arena, gold].map(|it| it.caller_address), [hero, WORLD.into(), ARENA.into()]);
+    let orders = [world, arena, gold].map(|it| it.events.iter().map(|event| event.order).collect::<Vec<_>>());
+    assert_eq!(orders, [vec![0], vec![1], vec![2]]);
+    let sent = account.execute_v3(vec![call()]).send().await.unwrap();
+    let receipt = account.provider().get_transaction_receipt(sent.transaction_hash).await.unwrap();
+    let TransactionReceipt::Invoke(receipt) = receipt.receipt else { panic!() };
+    let names = receipt.events.iter().map(|event| event.keys[0]).collect::<Vec<_>>();
+    assert_eq!(names, ["Gained", "Fought", "Transfer"].map(selector));
+    assert_eq!(receipt.execution_resources.l2_gas, simulated.fee_estimation.l2_gas_consumed);
 }

@@ -86,7 +86,7 @@ fn numbers_that_are_written_by_hand_are_those_of_the_constants() {
     let alpn: Vec<String> = ALPN.iter().map(|byte| format!("{byte:02x}")).collect();
     let bytes = |number: u32| thousands(number.into());
     assert_eq!(BULK_SESSIONS, 8, "the page says eight");
-    let facts = [
+    let numbers = [
         format!("`{}` ({} bytes, `{}`)", std::str::from_utf8(ALPN).unwrap(), ALPN.len(), alpn.join(" ")),
         format!("Datagrams of {} bytes to begin with, at most {}", internet.initial_mtu, internet.max_mtu),
         format!("at most {} where both ends", datacentre.max_mtu),
@@ -117,7 +117,7 @@ fn numbers_that_are_written_by_hand_are_those_of_the_constants() {
         format!("waits {} at most", seconds(LONGEST_WAIT)),
     ];
     let page = page();
-    let missing: Vec<&String> = facts.iter().filter(|fact| !page.contains(fact.as_str())).collect();
+    let missing: Vec<&String> = numbers.iter().filter(|number| !page.contains(number.as_str())).collect();
     assert!(missing.is_empty(), "docs/wire.md doesn't say {missing:#?}");
 }
 
@@ -126,7 +126,7 @@ fn numbers_that_are_written_by_hand_are_those_of_the_constants() {
 fn what_nodes_decide_is_what_their_sources_say() {
     let said = [
         ("node/settler/src/handoff.rs", "LEASE: Duration = Duration::from_secs(120)", "An assignment lasts 120 s"),
-        ("node/config/src/lib.rs", "DEFAULT_NETWORK: &str = \"local\"", "the network is `local`"),
+        ("node/config/src/config.rs", "DEFAULT_NETWORK: &str = \"local\"", "the network is `local`"),
         ("node/src/network/links.rs", "AT_ONCE: Duration = Duration::from_secs(5)", "dial each other within 5 s"),
         (
             "node/peers/src/presence.rs",

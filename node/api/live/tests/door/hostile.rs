@@ -1,6 +1,6 @@
 //! What a stranger may send over HTTP, and what it costs nobody else.
 
-use crate::{client::Client, opened, player};
+use crate::{client::Client, dungeon, opened};
 use serde_json::{Value, json};
 use shardwire_rpc::{Chain, bounds};
 use std::sync::Arc;
@@ -10,8 +10,7 @@ const NUMBER: &str = r#"{"jsonrpc":"2.0","id":1,"method":"starknet_blockNumber"}
 
 #[tokio::test]
 async fn only_json_by_post_is_answered_and_browsers_may_ask() {
-    let (toy, _) = player::shard(7, 1);
-    let address = opened(vec![toy]).await;
+    let address = opened(vec![dungeon::shard(7)]).await;
     let mut client = Client::connect(address).await;
     let mut refused = async |method: &str, path: &str, headers: &str, status: u16, code: &str| {
         let answer = client.request(method, path, headers, NUMBER).await;
@@ -45,7 +44,7 @@ async fn only_json_by_post_is_answered_and_browsers_may_ask() {
 async fn the_default_path_is_the_only_shard() {
     let number =
         async |address, path| Client::connect(address).await.call(path, "starknet_blockNumber", json!([])).await;
-    let one = opened(vec![player::shard(7, 1).0]).await;
+    let one = opened(vec![dungeon::shard(7)]).await;
     for path in ["/", "/rpc", "/rpc/v0_9", "/rpc/v0_10", "/shard/0x7/rpc/v0_9", "/shard/0x07/rpc/v0_10/"] {
         assert_eq!(number(one, path).await.unwrap(), 999, "{path}");
     }
@@ -55,11 +54,11 @@ async fn the_default_path_is_the_only_shard() {
             "the path names no shard, and this node has 0 (SW-RPC-203). Start a shard of contracts at this node first.",
         ),
         (
-            vec![player::shard(7, 1).0, player::shard(8, 1).0],
+            vec![dungeon::shard(7), dungeon::shard(8)],
             "the path names no shard, and this node has 2 (SW-RPC-203). POST to /shard/<id>/rpc/v0_10 or /shard/<id>/rpc/v0_9; there is /shard/0x7 /shard/0x8.",
         ),
     ] {
-        let address = opened(shards.into_iter().map(|toy| toy as Arc<dyn Chain>).collect()).await;
+        let address = opened(shards.into_iter().map(|shard| shard as Arc<dyn Chain>).collect()).await;
         let refused = Client::connect(address).await.post("/", NUMBER).await;
         assert_eq!((refused.status, &refused.json()["error"]["data"]), (404, &json!(text)));
     }
@@ -67,7 +66,7 @@ async fn the_default_path_is_the_only_shard() {
 
 #[tokio::test]
 async fn a_body_is_bounded_whether_it_is_announced_or_not() {
-    let address = opened(vec![player::shard(7, 1).0]).await;
+    let address = opened(vec![dungeon::shard(7)]).await;
     let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
     let mut client = Client::connect(address).await;
     // Announced: refused before any of it arrives.
@@ -94,7 +93,7 @@ async fn a_body_is_bounded_whether_it_is_announced_or_not() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_caller_is_told_or_cut_off() {
-    let address = opened(vec![player::shard(7, 1).0]).await;
+    let address = opened(vec![dungeon::shard(7)]).await;
     let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
     let mut client = Client::connect(address).await;
     client.write(format!("{head}content-length: 100\r\n\r\n{{").as_bytes()).await.unwrap();
@@ -105,7 +104,7 @@ async fn a_slow_caller_is_told_or_cut_off() {
 
 #[tokio::test]
 async fn deep_json_and_batches_of_batches_are_errors_of_their_own() {
-    let address = opened(vec![player::shard(7, 1).0]).await;
+    let address = opened(vec![dungeon::shard(7)]).await;
     let mut client = Client::connect(address).await;
     let deep = "[".repeat(200_000) + &"]".repeat(200_000);
     let answer = client.post("/", &deep).await;
@@ -127,7 +126,7 @@ async fn deep_json_and_batches_of_batches_are_errors_of_their_own() {
 
 #[tokio::test]
 async fn batches_are_bounded_and_notifications_have_no_answer() {
-    let address = opened(vec![player::shard(7, 1).0]).await;
+    let address = opened(vec![dungeon::shard(7)]).await;
     let mut client = Client::connect(address).await;
     let batch = |count: usize| format!("[{}]", vec![NUMBER; count].join(","));
     let full = client.post("/", &batch(bounds::MAX_BATCH)).await.json();
@@ -143,7 +142,7 @@ async fn batches_are_bounded_and_notifications_have_no_answer() {
 
 #[tokio::test]
 async fn ids_come_back_as_they_were() {
-    let address = opened(vec![player::shard(7, 1).0]).await;
+    let address = opened(vec![dungeon::shard(7)]).await;
     let mut client = Client::connect(address).await;
     for id in ["1", "\"a\"", "null", "-7", "123456789012345678901234567890", "1.5"] {
         let answer = client.post("/", &NUMBER.replace("\"id\":1", &format!("\"id\":{id}"))).await;
@@ -157,7 +156,7 @@ async fn ids_come_back_as_they_were() {
 
 #[tokio::test]
 async fn silent_connections_keep_nobody_out() {
-    let address = opened(vec![player::shard(7, 1).0]).await;
+    let address = opened(vec![dungeon::shard(7)]).await;
     let mut silent = Vec::new();
     for _ in 0..bounds::MAX_CONNECTIONS - 1 {
         silent.push(Client::connect(address).await);

@@ -3,16 +3,15 @@
 
 use crate::{
     client::Client,
+    dungeon::{self, FIRST_BLOCK, FUNDS, GOLD, PLAYERS, selector},
     opened,
-    player::{self, wire},
-    toy::selector,
+    player::wire,
 };
 use serde_json::{Value, json};
 use shardwire_rpc::Chain as _;
 use std::collections::{BTreeMap, BTreeSet};
 
 const PATH: &str = "/shard/0x7/rpc/v0_9";
-const PLAYERS: u64 = 4;
 const TRANSFERS: u64 = 60;
 
 /// Posts a batch of calls and gives their results in the calls' order.
@@ -32,25 +31,24 @@ async fn batch(client: &mut Client, calls: &[(&str, Value)]) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_batched_reader_misses_no_event_at_full_speed() {
-    let (toy, players) = player::shard(7, PLAYERS);
-    let address = opened(vec![toy.clone()]).await;
+    let (shard, players) = (dungeon::shard(7), dungeon::players());
+    let address = opened(vec![shard.clone()]).await;
     let mut playing = tokio::task::JoinSet::new();
     for (i, player) in (0u64..).zip(players.clone()) {
-        let (toy, to) = (toy.clone(), players[usize::try_from((i + 1) % PLAYERS).unwrap()].address);
+        let (shard, to) = (shard.clone(), players[usize::try_from((i + 1) % PLAYERS).unwrap()].address);
         playing.spawn(async move {
             let mut client = Client::connect(address).await;
             for nonce in 0..TRANSFERS {
-                let invoke = player.transfer(&toy, nonce, to, 1 + nonce);
+                let invoke = player.transfer(&shard, nonce, to, 1 + nonce);
                 client.call(PATH, "starknet_addInvokeTransaction", json!([wire(&invoke)])).await.unwrap();
             }
         });
     }
     let finishing = tokio::spawn({
-        let (toy, player) = (toy.clone(), players[0]);
+        let (shard, player) = (shard.clone(), players[0]);
         async move {
             while playing.join_next().await.transpose().unwrap().is_some() {}
-            let calls = [1u64.into(), crate::toy::TOKEN.into(), selector("finish"), 0u64.into()];
-            let invoke = player.sign(&toy, TRANSFERS, calls.to_vec());
+            let invoke = player.finish(&shard, TRANSFERS);
             Client::connect(address)
                 .await
                 .call(PATH, "starknet_addInvokeTransaction", json!([wire(&invoke)]))
@@ -61,7 +59,7 @@ async fn a_batched_reader_misses_no_event_at_full_speed() {
 
     let finished = format!("{:#x}", selector("Finished"));
     let mut client = Client::connect(address).await;
-    let (mut next, mut seen) = (999u64, Vec::new());
+    let (mut next, mut seen) = (FIRST_BLOCK - 1, Vec::new());
     'reading: loop {
         let head = client.call(PATH, "starknet_blockNumber", json!([])).await.unwrap().as_u64().unwrap();
         if head < next {
@@ -107,9 +105,39 @@ async fn a_batched_reader_misses_no_event_at_full_speed() {
     }
     finishing.await.unwrap();
     // Each transaction has one event; the last has the one that ends the shard.
-    let all = u64::from(toy.journal().height());
+    let all = u64::from(shard.journal().height());
     assert_eq!(all, PLAYERS * TRANSFERS + 1);
     let numbers: Vec<_> = seen.iter().map(|event| event["block_number"].as_u64().unwrap()).collect();
-    assert_eq!(numbers, (1_000..1_000 + all).collect::<Vec<_>>());
+    assert_eq!(numbers, (FIRST_BLOCK..FIRST_BLOCK + all).collect::<Vec<_>>());
     assert_eq!(seen.last().unwrap()["keys"][0], finished);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_asks_for_the_latest_is_answered_while_transactions_come() {
+    let (shard, players) = (dungeon::shard(7), dungeon::players());
+    let address = opened(vec![shard.clone()]).await;
+    let (giver, taker) = (players[0], players[1].address);
+    let mut client = Client::connect(address).await;
+    let playing = tokio::spawn({
+        let shard = shard.clone();
+        async move {
+            let mut client = Client::connect(address).await;
+            for nonce in 0..TRANSFERS {
+                let invoke = giver.transfer(&shard, nonce, taker, 1);
+                client.call(PATH, "starknet_addInvokeTransaction", json!([wire(&invoke)])).await.unwrap();
+            }
+        }
+    });
+    let request = json!({ "contract_address": format!("{GOLD:#x}"), "entry_point_selector": format!("{:#x}", selector("balance_of")), "calldata": [format!("{taker:#x}")] });
+    let simulated = wire(&players[2].transfer(&shard, 0, taker, 1));
+    let mut balances = Vec::new();
+    while !playing.is_finished() {
+        let balance = client.call(PATH, "starknet_call", json!([request, "latest"])).await.unwrap();
+        balances.push(u64::from_str_radix(&balance[0].as_str().unwrap()[2..], 16).unwrap());
+        client.call(PATH, "starknet_estimateFee", json!([[simulated], [], "pre_confirmed"])).await.unwrap();
+    }
+    playing.await.unwrap();
+    assert!(!balances.is_empty() && balances.is_sorted(), "{balances:?}");
+    let after = client.call(PATH, "starknet_call", json!([request, "latest"])).await.unwrap();
+    assert_eq!(after[0], format!("{:#x}", FUNDS + TRANSFERS));
 }

@@ -12,4 +12,4 @@ if [ "$(cat "$folder/installed" 2>/dev/null)" != "$version" ]; then
     echo "$version" >"$folder/installed"
 fi
 cd "$(dirname "$0")/../../../../.."
-SHARDWIRE_STARKNET_JS="$folder" cargo test "${@:---package=shardwire-rpc}" --test rpc starknet_js -- --ignored
+SHARDWIRE_STARKNET_JS="$folder" cargo test "${@:---package=shardwire-live}" --test door starknet_js -- --ignored

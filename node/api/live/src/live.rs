@@ -1,0 +1,143 @@
+//! The state of the moment and the journal.
+
+use crate::{
+    LiveError,
+    error::{refused, unreadable},
+};
+use shardwire_model::{
+    Clock, ContractId, Felt, Invoke, Key,
+    execution::{Simulate, Simulated},
+    sierra::Sierra,
+};
+use shardwire_native::{Change, Checked, Native, starknet_version};
+use shardwire_rpc::{
+    At, Journal, Refusal,
+    chain::Call,
+    journal::{Entry, Origin},
+};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// See the [crate](crate).
+#[derive(Debug)]
+pub struct Live {
+    now: RwLock<Arc<Native>>,
+    journal: Journal,
+    clock: Arc<dyn Clock>,
+}
+
+impl Live {
+    /// A shard before its first transaction.
+    #[must_use]
+    pub fn new(native: Native, clock: Arc<dyn Clock>) -> Self {
+        let start = native.start();
+        let journal = Journal::new(Origin {
+            shard: start.shard,
+            commitment: start.commitment(),
+            first_block: native.first_block(),
+            begins: start.begins,
+            sequencer: start.sequencer,
+            starknet_version: starknet_version(),
+        });
+        Self { now: RwLock::new(Arc::new(native)), journal, clock }
+    }
+
+    /// The state of the moment. It stays as it is while it is held.
+    #[must_use]
+    pub fn now(&self) -> Arc<Native> {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What has happened.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Executes a transaction on the state of the moment, by the clock. Nothing changes.
+    ///
+    /// # Errors
+    /// [`Refusal`]: it can't be in the log, or it is ([`LiveError::Duplicate`]).
+    pub fn check(&self, invoke: &Invoke) -> Result<Change, Refusal> {
+        let native = self.now();
+        match native.check(invoke, self.time(&native)).map_err(|refusal| refused(&refusal))? {
+            Checked::New(change) => Ok(change),
+            Checked::Duplicate { index } => Err(LiveError::Duplicate { index }.into()),
+        }
+    }
+
+    /// Takes in a transaction that is durable. It was checked where this is: transactions come one after the other.
+    pub fn include(&self, transaction: Invoke, change: &Change, signed: Vec<u8>) {
+        let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
+        // Who asked has its state; otherwise nothing is copied.
+        Arc::make_mut(&mut now).apply(change);
+        // Under the lock: the journal never shows more than the state.
+        self.journal.push(Entry { transaction, receipt: change.receipt().clone(), signed });
+    }
+
+    /// The value of a slot before the first transaction.
+    ///
+    /// # Errors
+    /// [`Refusal`] if it can't be read at the moment.
+    pub fn first_storage(&self, contract: ContractId, key: Key) -> Result<Felt, Refusal> {
+        self.now().first_storage_at(contract, key).map_err(unreadable)
+    }
+
+    /// The nonce that a contract has now.
+    ///
+    /// # Errors
+    /// [`Refusal`] if it can't be read at the moment.
+    pub fn nonce(&self, contract: ContractId) -> Result<Felt, Refusal> {
+        self.now().nonce_at(contract).map(Felt::from).map_err(unreadable)
+    }
+
+    /// The class of a contract of the shard.
+    ///
+    /// # Errors
+    /// [`Refusal`] if it can't be read at the moment.
+    pub fn class_hash(&self, contract: ContractId) -> Result<Option<Felt>, Refusal> {
+        self.now().class_hash_at(contract).map_err(unreadable)
+    }
+
+    /// A class of the shard, as it is declared.
+    ///
+    /// # Errors
+    /// [`Refusal`] if it can't be read at the moment.
+    pub fn class(&self, hash: Felt) -> Result<Option<Arc<Sierra>>, Refusal> {
+        let class = self.now().class(hash).map_err(unreadable)?;
+        Ok(class.map(|class| class.sierra().clone()))
+    }
+
+    /// Calls an entry point. Nothing changes.
+    ///
+    /// # Errors
+    /// [`Refusal`]: the call fails, or that state isn't kept ([`LiveError::Past`]).
+    pub fn call(&self, call: &Call, at: At) -> Result<Vec<Felt>, Refusal> {
+        let native = self.at(at)?;
+        let Call { contract, selector, calldata } = call;
+        native.call(*contract, *selector, calldata, self.time(&native)).map_err(|refusal| refused(&refusal))
+    }
+
+    /// What transactions would do if they came next, one after the other. Nothing changes.
+    ///
+    /// # Errors
+    /// The place in the list and the [`Refusal`] of the first that would be refused, or that state isn't kept ([`LiveError::Past`]).
+    pub fn simulate(&self, transactions: &[Simulate], at: At) -> Result<Vec<Simulated>, (usize, Refusal)> {
+        let native = self.at(at).map_err(|refusal| (0, refusal))?;
+        let simulated = native.simulate(transactions, self.time(&native));
+        simulated.map_err(|(place, refusal)| (place, refused(&refusal)))
+    }
+
+    fn at(&self, at: At) -> Result<Arc<Native>, Refusal> {
+        let native = self.now();
+        let accepted = native.accepted();
+        match at {
+            At::After(after) if after != accepted => Err(LiveError::Past { after, accepted }.into()),
+            At::After(_) | At::Now => Ok(native),
+        }
+    }
+
+    /// The time in seconds, which never runs back.
+    fn time(&self, native: &Native) -> u64 {
+        native.time().max(self.clock.now().0 / 1_000)
+    }
+}
