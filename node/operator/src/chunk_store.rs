@@ -126,8 +126,13 @@ impl ChunkStore {
         executed.chunks.iter().zip(0..).all(|chunk| matches!(whole(chunk), Ok(Some(true))))
     }
 
-    fn read(&self, index: u32) -> Result<Option<Vec<u8>>, ArtefactError> {
-        self.artefacts.read(&self.artefacts.operator_chunk(self.segment, index), u64::from(trace::MAX_CHUNK_WIRE))
+    /// A chunk's file, if it holds what it should. What doesn't isn't sent: that would be the operator's offence, and is its disk's.
+    fn read(&self, index: u32, stored: &StoredChunk) -> Result<Option<Vec<u8>>, ArtefactError> {
+        let path = self.artefacts.operator_chunk(self.segment, index);
+        match self.artefacts.read(&path, u64::from(trace::MAX_CHUNK_WIRE)) {
+            Err(ArtefactError::TooLarge { .. }) => Ok(None),
+            read => Ok(read?.filter(|wire| holds(wire, stored))),
+        }
     }
 
     /// Whether there is a chunk, or how the run ended; `None` if there is neither yet. Reads no file.
@@ -139,16 +144,13 @@ impl ChunkStore {
         }
     }
 
-    /// A chunk that was found. Waits for the disk: call it off the async threads.
-    pub(super) fn chunk(
-        &self,
-        index: u32,
-        StoredChunk { hash, raw_bytes, .. }: StoredChunk,
-    ) -> Result<trace::ChunkAnswer, ArtefactError> {
+    /// A chunk that was found; one whose file is damaged counts as missing. Waits for the disk, unpacks and hashes: call it off the async threads.
+    pub(super) fn chunk(&self, index: u32, stored: StoredChunk) -> Result<trace::ChunkAnswer, ArtefactError> {
         let missing = || {
             DiskError::of(&self.artefacts.operator_chunk(self.segment, index), "read")(io::ErrorKind::NotFound.into())
         };
-        let wire = self.read(index)?.ok_or_else(missing)?;
+        let wire = self.read(index, &stored)?.ok_or_else(missing)?;
+        let StoredChunk { hash, raw_bytes, .. } = stored;
         Ok(trace::ChunkAnswer::Chunk(trace::Chunk { index, hash, raw_bytes, body: wire.into() }))
     }
 
@@ -181,10 +183,12 @@ pub fn chunk_is_whole(
     stored: &StoredChunk,
 ) -> Result<Option<bool>, ArtefactError> {
     let wire = artefacts.read(&artefacts.operator_chunk(segment, index), u64::from(trace::MAX_CHUNK_WIRE))?;
-    Ok(wire.map(|wire| {
-        let body = witness::decompress(&wire, stored.raw_bytes as usize);
-        body.is_ok_and(|body| Hash::of(&body) == stored.hash)
-    }))
+    Ok(wire.map(|wire| holds(&wire, stored)))
+}
+
+/// Whether this is the chunk, compressed.
+fn holds(wire: &[u8], stored: &StoredChunk) -> bool {
+    witness::decompress(wire, stored.raw_bytes as usize).is_ok_and(|body| Hash::of(&body) == stored.hash)
 }
 
 fn ending(executed: &Executed) -> trace::Ending {

@@ -39,6 +39,12 @@ pub enum OperatorError {
     /// This program's own part ended without an answer.
     #[error("a chunk couldn't be read: its reader ended")]
     Reader,
+    /// This program's own part that executes a run.
+    #[error("the execution ended without an answer: it stopped at '{panic}'")]
+    Panicked {
+        /// What it stopped at.
+        panic: String,
+    },
     /// No such shard here.
     #[error("this operator doesn't run shard {shard}")]
     Unknown {
@@ -164,6 +170,7 @@ impl Coded for OperatorError {
             Self::Reader => "SW-OPERATOR-010",
             Self::Behind { .. } => "SW-OPERATOR-011",
             Self::Disk { .. } => "SW-OPERATOR-012",
+            Self::Panicked { .. } => "SW-OPERATOR-013",
             Self::Aborted { .. } => "SW-OPERATOR-020",
             Self::Settled { .. } => "SW-OPERATOR-021",
             Self::Life(refusal) => refusal.code(),
@@ -185,6 +192,9 @@ impl Coded for OperatorError {
             }
             Self::Behind { .. } => {
                 "Submit it again; if that fails as well, the operator's log says what its disk has.".into()
+            }
+            Self::Panicked { .. } => {
+                "Nothing: it is executed again from the log by itself. Report it if it repeats, or test this machine's memory.".into()
             }
             Self::Disk { .. } => {
                 "Submit again later: what was accepted is kept. At the operator `shardwire status` says what its disk lacks.".into()

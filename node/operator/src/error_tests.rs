@@ -43,6 +43,11 @@ fn an_operator_says_what_to_do() {
         )
     );
     assert_eq!(
+        shown(OperatorError::Panicked { panic: "index out of bounds".into() }),
+        "SW-OPERATOR-013 the execution ended without an answer: it stopped at 'index out of bounds' | Nothing: it is executed again from the \
+         log by itself. Report it if it repeats, or test this machine's memory."
+    );
+    assert_eq!(
         shown(OperatorError::Disk { shard: id }),
         format!(
             "SW-OPERATOR-012 this operator's disk fails, and shard {short} takes nothing until it works again | Submit again later: what was \

@@ -14,9 +14,12 @@ use shardwire_host::Host;
 use shardwire_model::{Cause, SegmentId, SignedTransaction, Timestamp};
 use shardwire_program::{ExecuteError, Execution, Program};
 use shardwire_store::records::{EXECUTIONS, Executed};
-use shardwire_telemetry::Events;
+use shardwire_telemetry::{Events, catch};
 use shardwire_witness::Chunk;
-use std::sync::{Arc, PoisonError};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, PoisonError},
+};
 
 impl Run {
     /// Begins to execute, where nothing is executing: the log first, then what is fed.
@@ -35,11 +38,17 @@ impl Run {
         let (events, segment) = (self.events.clone(), self.segment());
         let name = format!("shard {}", self.shard.short());
         let executor = Executor::start(self.host.work, name, log, move |transactions, superseded| {
-            let result = program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
+            let execute = || program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
+            let result = catch(AssertUnwindSafe(execute));
             if superseded.is_so() {
                 return;
             }
-            if let Err(stop) = conclude(&host, &events, &chunk_store, segment, began, result) {
+            let concluded = match result {
+                Ok(result) => conclude(&host, &events, &chunk_store, segment, began, result),
+                // Nobody can tell whose fault that is, so it is no verdict on the run.
+                Err(panic) => Err(Stop::OfMachine(OperatorError::Panicked { panic }.into())),
+            };
+            if let Err(stop) = concluded {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 // A run that is closed loses its executor, and ends for want of transactions: no fault.
                 if !state.life.is_over() {

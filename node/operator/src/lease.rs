@@ -292,11 +292,14 @@ impl Leases {
 
     /// Whether this prover holds the job and has no proof of it yet.
     pub(super) fn is_at_work(&self, prover: PeerId) -> bool {
+        self.at_work(prover).is_some()
+    }
+
+    /// The epoch under which this prover holds the job, if it does and has no proof of it yet.
+    pub(super) fn at_work(&self, prover: PeerId) -> Option<u64> {
         let (present, now) = (self.lock(), Instant::now());
-        present
-            .lease
-            .as_ref()
-            .is_some_and(|it| it.record.prover == prover && it.until > now && it.record.proof.is_none())
+        let held = present.lease.as_ref().filter(|it| it.record.prover == prover && it.until > now)?;
+        held.record.proof.is_none().then_some(held.record.epoch)
     }
 
     /// Leases the job under a new epoch; with whom another prover loses it thereby, though it gave signs of life.

@@ -18,8 +18,6 @@ mod error_tests;
 pub mod events;
 mod execution;
 mod executor;
-#[cfg(test)]
-mod full_disk_tests;
 mod handoff;
 mod ingress;
 mod interrupted;
@@ -29,6 +27,8 @@ mod lease;
 mod lease_tests;
 #[cfg(test)]
 mod life_tests;
+#[cfg(test)]
+mod local_trouble_tests;
 mod run;
 mod sequencer;
 #[cfg(test)]

@@ -133,6 +133,26 @@ async fn a_prover_holds_as_many_leases_as_its_tier_may_and_is_told_why_it_gets_n
 }
 
 /// Claims wait for the disk, so several may be under way.
+/// A fixed bug: a prover whose session was lost, and that couldn't go on with the job, kept it from others until its lease ran out.
+#[tokio::test(start_paused = true)]
+async fn a_prover_that_declines_a_job_which_it_still_holds_hands_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (operator, _tasks) = operator(folder.path(), 1).await;
+    let job = operator.runs()[0].job;
+    let cause = || Cause::new("SW-PROVER-011", "this prover takes the job later");
+    for (reason, epoch) in [(DeclineReason::Later, 1), (DeclineReason::GivenUp, 3)] {
+        assert_eq!(claims(&operator, NEWCOMER, job).await, Ok(epoch));
+        assert!(claims(&operator, WORKER, job).await.is_err(), "it is leased");
+        operator.declined(NEWCOMER, job, reason, cause()).await.unwrap();
+        assert_eq!(claims(&operator, WORKER, job).await, Ok(epoch + 1));
+        // Who doesn't hold it hands nothing back.
+        operator.declined(NEWCOMER, job, reason, cause()).await.unwrap();
+        assert!(operator.runs()[0].leases.is_at_work(WORKER));
+        operator.declined(WORKER, job, DeclineReason::Later, cause()).await.unwrap();
+        operator.runs()[0].leases.named_by(NEWCOMER);
+    }
+}
+
 #[tokio::test]
 async fn of_claims_at_one_time_a_job_goes_to_one_prover_and_a_prover_gets_no_more_than_its_quota() {
     let folder = tempfile::tempdir().unwrap();

@@ -184,6 +184,10 @@ impl Handler for Operator {
         self.waiting.answered(prover);
         let run = self.leased(job)?;
         run.leases.declined(prover, reason, run.work());
+        // Its lease may have outlived a session that was lost. What it doesn't go on with, others may have at once.
+        if let Some(epoch) = run.leases.at_work(prover) {
+            self.host.see_through(async move { run.given_back(prover, epoch).await }).await?;
+        }
         Ok(())
     }
 

@@ -60,7 +60,9 @@ fn a_prover_says_what_to_do() {
     let mend = "Nothing was offered, and it is tried again by itself. If it repeats, build the worker anew, and test this machine's memory and disk.";
     assert_eq!(
         shown(ProverError::Unsound(VerifyError::Rejected("invalid signature".into()).into())),
-        format!("SW-PROVER-015 the proof that the worker made doesn't hold: the proof doesn't verify: invalid signature | {mend}")
+        format!(
+            "SW-PROVER-015 the proof that the worker made doesn't hold: the proof doesn't verify: invalid signature | {mend}"
+        )
     );
     assert_eq!(
         shown(ProverError::OtherProof),

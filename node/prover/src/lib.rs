@@ -27,6 +27,8 @@ mod error;
 mod error_tests;
 pub mod events;
 mod fetch;
+#[cfg(test)]
+mod full_disk_tests;
 mod hand;
 mod lease;
 mod mend;

@@ -146,7 +146,6 @@ impl Handler for Prover {
                 let cause = dispute.statement.cause.clone();
                 self.events.emit(ProofDisputed { job, settler, cause: cause.to_string() });
                 let dispute = signed::stored(&dispute);
-                self.refused_by(settler, proof, None);
                 self.update(job, None, |job| {
                     if job.disputes.len() < MAX_DISPUTES {
                         job.disputes.insert(settler, dispute);
@@ -154,25 +153,28 @@ impl Handler for Prover {
                     job.fault = Some(cause.into());
                 })
                 .await?;
+                // Not before it is durable: what the disk didn't take is asked for again.
+                self.refused_by(settler, proof, None);
                 self.look_again(job, proof).await?;
                 self.give_up_unwanted(job, proof).await?;
             }
             Reply::Skipped { shard, reason, cause } => {
                 self.events.emit(ProofUnwanted { shard, settler, cause: cause.to_string() });
-                let until = (reason == SkipReason::Pending).then(|| Instant::now() + OFFER_AGAIN);
-                self.refused_by(settler, proof, until);
-                let end = match reason {
-                    SkipReason::Aborted => Some(Step::Aborted { why: AbortCause::Told { by: settler } }),
-                    SkipReason::Settled => Some(Step::Settled { proof: None }),
-                    SkipReason::Unknown | SkipReason::OtherJob | SkipReason::Pending => None,
-                };
-                let is_open = self.job(job).is_some_and(|known| !known.life.is_over());
-                match end {
-                    Some(end) if is_open => self.end(job, end).await?,
-                    // It goes on at the settler's, or it is over.
-                    _ if reason == SkipReason::Pending || !is_open => self.changes.announce(),
-                    _ => {
+                if self.job(job).is_none_or(|known| known.life.is_over()) {
+                    return Ok(());
+                }
+                match reason {
+                    SkipReason::Aborted => {
+                        self.end(job, Step::Aborted { why: AbortCause::Told { by: settler } }).await?;
+                    }
+                    SkipReason::Settled => self.end(job, Step::Settled { proof: None }).await?,
+                    SkipReason::Pending => {
+                        self.refused_by(settler, proof, Some(Instant::now() + OFFER_AGAIN));
+                        self.changes.announce();
+                    }
+                    SkipReason::Unknown | SkipReason::OtherJob => {
                         self.update(job, None, |job| job.fault = Some(cause.into())).await?;
+                        self.refused_by(settler, proof, None);
                         self.give_up_unwanted(job, proof).await?;
                     }
                 }

@@ -108,9 +108,11 @@ impl Prover {
 
     /// Looks again at a proof that a settler disputes. One that doesn't hold here either is dropped: the job is fetched and proven again.
     pub(super) async fn look_again(&self, id: Hash, proof: Hash) -> Result<(), ProverError> {
-        let Some(Known { job, .. }) = self.job(id).filter(|known| known.proof() == Some(proof)) else { return Ok(()) };
+        let on_offer = |known: &Known| known.proof() == Some(proof) && known.is_on_offer();
+        let Some(Known { job, .. }) = self.job(id).filter(on_offer) else { return Ok(()) };
         let (artefacts, verifier) = (self.host.artefacts.clone(), self.verifier.clone());
-        let look = move || Ok::<_, ProverError>(whole(&artefacts, proof)?.map(|bytes| proven(&*verifier, &job, &bytes)));
+        let look =
+            move || Ok::<_, ProverError>(whole(&artefacts, proof)?.map(|bytes| proven(&*verifier, &job, &bytes)));
         match self.host.work.run(look).await.unwrap_or(Err(ProverError::Assembler))? {
             None => self.note_lost(id, proof).await,
             Some(Ok(_)) => {}

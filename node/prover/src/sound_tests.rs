@@ -154,7 +154,11 @@ async fn a_proof_that_does_not_hold_is_never_offered_and_its_job_is_given_back_a
         (flipped, "SW-PROVER-015", "the proof doesn't verify: it is no text of a test"),
         (PROOF[..4].to_vec(), "SW-PROVER-015", "the proof doesn't verify: it is no text of a test"),
         ([PROOF, &[1]].concat(), "SW-PROVER-015", "the output is of segment 1, and segment 0 is next"),
-        ([PROOF, &[0, 1]].concat(), "SW-PROVER-016", "the proof that the worker made is of another run than its witness"),
+        (
+            [PROOF, &[0, 1]].concat(),
+            "SW-PROVER-016",
+            "the proof that the worker made is of another run than its witness",
+        ),
     ];
     for (bytes, code, words) in bad {
         let folder = tempfile::tempdir().unwrap();
@@ -171,7 +175,11 @@ async fn a_proof_that_does_not_hold_is_never_offered_and_its_job_is_given_back_a
             assert!(!folder.path().join("proofs").exists(), "it isn't even kept");
             let why = &it.prover.host.telemetry.unmet()[0];
             assert_eq!((why.condition, why.shortfall.code.as_str()), ("worker", code));
-            assert!(why.shortfall.next_step.contains("test this machine's memory and disk"), "{}", why.shortfall.next_step);
+            assert!(
+                why.shortfall.next_step.contains("test this machine's memory and disk"),
+                "{}",
+                why.shortfall.next_step
+            );
             assert!(!it.prover.troubles.is_fit() && it.prover.troubles.is_apart(it.operator.offer.job));
         }
         session(&it.prover, &it.operator).await;

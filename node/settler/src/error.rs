@@ -41,6 +41,9 @@ pub enum SettlerError {
     /// This program's verifier ended without an answer.
     #[error("verification ended without an answer")]
     Verifier,
+    /// This machine computes one thing and then another.
+    #[error("a proof was found not to hold, and then to hold: this machine's memory or processor errs")]
+    Wavers,
     /// A shard that could never settle, or holds its escrow too long.
     #[error("a time-out of {seconds} s is not between one second and {} days", MAX_TIMEOUT.as_secs() / (24 * 60 * 60))]
     Timeout {
@@ -71,6 +74,7 @@ impl Coded for SettlerError {
             Self::Timeout { .. } => "SW-SETTLER-007",
             Self::Date => "SW-SETTLER-010",
             Self::Unconfirmed => "SW-SETTLER-011",
+            Self::Wavers => "SW-SETTLER-012",
             Self::Life(refusal) => refusal.code(),
         }
     }
@@ -84,6 +88,7 @@ impl Coded for SettlerError {
             Self::Store(error) => error.next_step(),
             Self::Artefact(error) => error.next_step(),
             Self::Verifier => "Nothing was applied; the proof is fetched again. Report it if it repeats.".into(),
+            Self::Wavers => "Nothing was applied and nobody is to blame; the proof is fetched again. Test this machine's memory.".into(),
             Self::Timeout { .. } => "Give a time within these bounds, or none for the node's own.".into(),
             Self::Date => "Set the clock of the settler's system, or of its peers: `shardwire status` shows which is apart. Nothing was started.".into(),
             Self::Unconfirmed => format!(

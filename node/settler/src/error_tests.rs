@@ -19,6 +19,11 @@ fn a_settler_says_what_to_do() {
         "SW-SETTLER-001 verification ended without an answer | Nothing was applied; the proof is fetched again. Report it if it \
          repeats."
     );
+    assert_eq!(
+        shown(SettlerError::Wavers),
+        "SW-SETTLER-012 a proof was found not to hold, and then to hold: this machine's memory or processor errs | Nothing was applied and \
+         nobody is to blame; the proof is fetched again. Test this machine's memory."
+    );
     let useless = "The proof is of no use to this settler; it may be deleted.";
     assert_eq!(
         shown(Unwanted::Unknown { shard }),

@@ -4,8 +4,10 @@ use super::{
     Settler, SettlerError,
     events::{ShardAccepted, ShardDeclined},
 };
-use shardwire_model::life::Ended;
-use shardwire_model::{Cause, PeerId, SegmentId, ShardId, Stage, life::Step};
+use shardwire_model::{
+    Cause, PeerId, SegmentId, ShardId, Stage,
+    life::{Ended, Life, Step},
+};
 use shardwire_protocols::{
     Failure, Signed,
     handoff::{Acceptance, Answer, Assign, Closed, Handler, KnownVerdict, MAX_KNOWN, Outcome, ProofVerdict, Verdict},
@@ -14,8 +16,11 @@ use shardwire_store::{
     Write,
     records::{HANDOFFS, Handoff, KeptCause, VERDICTS},
 };
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
+/// How many shards an operator may name that aren't noted as its own before no further one is looked at, each of which costs a reading of its history. It has
+/// accepted some that this settler hadn't noted yet, perhaps; whoever names more makes work.
+pub(super) const MAX_FOREIGN: usize = 16;
 /// How long an operator may be silent before its shards may be assigned anew: it asks every 15 s.
 const LEASE: Duration = Duration::from_secs(120);
 
@@ -26,18 +31,27 @@ impl Settler {
         known: &[ShardId],
         verdicts: &[KnownVerdict],
     ) -> Result<Option<Answer>, SettlerError> {
-        for shard in known {
-            let outcome = match self.ended(*shard)? {
-                None => continue,
-                Some(Ended::Aborted) => Outcome::Aborted,
-                Some(Ended::Settled { proof }) => Outcome::Settled { proof },
+        let (mut news, mut foreign) = (None, 0);
+        for shard in known.iter().collect::<BTreeSet<_>>() {
+            let life = self.life(*shard)?;
+            let outcome = match life.ended() {
+                None => None,
+                Some(Ended::Aborted) => Some(Outcome::Aborted),
+                Some(Ended::Settled { proof }) => Some(Outcome::Settled { proof }),
             };
-            return Ok(Some(Answer::Closed(Closed { shard: *shard, outcome })));
-        }
-        for shard in known {
-            if let Some(news) = self.verdict(*shard)?.filter(|news| !verdicts.contains(&news.known())) {
-                return Ok(Some(Answer::Verdict(news)));
+            if let Some(outcome) = outcome {
+                return Ok(Some(Answer::Closed(Closed { shard: *shard, outcome })));
             }
+            foreign += usize::from(!is_of(&life, operator));
+            if foreign > MAX_FOREIGN {
+                break;
+            }
+            if news.is_none() {
+                news = self.verdict(*shard)?.filter(|news| !verdicts.contains(&news.known()));
+            }
+        }
+        if let Some(news) = news {
+            return Ok(Some(Answer::Verdict(news)));
         }
         let open = self.world.open_shards(operator, None, MAX_KNOWN).await?;
         // What the World has started, and the history doesn't say yet, nobody is told.
@@ -78,6 +92,11 @@ impl Settler {
             taken => taken,
         }
     }
+}
+
+/// Whether the operator of a shard with this life is this peer, as far as that is noted.
+fn is_of(life: &Life, operator: PeerId) -> bool {
+    matches!(life.step(Stage::Assigned), Some(Step::Assigned { peer, .. }) if *peer == operator)
 }
 
 impl Handler for Settler {

@@ -1,7 +1,7 @@
 //! Whether a proof is believed.
 
-use super::error::Objection;
-use shardwire_model::{Output, SegmentId};
+use super::error::{Objection, SettlerError};
+use shardwire_model::{Hash, Output, SegmentId};
 use shardwire_proving::{
     settle::{Expected, believe},
     verify::Verify,
@@ -20,6 +20,25 @@ impl Judge {
     #[must_use]
     pub fn new(verifier: Arc<dyn Verify>) -> Self {
         Self { verifier }
+    }
+
+    /// What becomes of the bytes with this hash. What doesn't hold bans its prover, so that isn't said on one word of a machine whose memory may err: it
+    /// is checked twice.
+    ///
+    /// # Errors
+    /// [`SettlerError::Wavers`] if the second check says otherwise, or the bytes aren't what they were.
+    pub(crate) fn decide(
+        &self,
+        bytes: &[u8],
+        hash: Hash,
+        record: &ShardRecord,
+        segment: SegmentId,
+    ) -> Result<Result<Output, Objection>, SettlerError> {
+        let stands = || Hash::of(bytes) == hash && self.check(bytes, record, segment).is_err();
+        match self.check(bytes, record, segment) {
+            Err(_) if !stands() => Err(SettlerError::Wavers),
+            checked => Ok(checked),
+        }
     }
 
     /// The output that the bytes prove, if they prove this segment of this shard from the state that the World fixed. Takes some 15 ms of a CPU: call it

@@ -121,7 +121,7 @@ impl Settler {
         let (start, before) = (record.start.commitment(), record.before);
         let check = move || {
             let began = tokio::time::Instant::now();
-            let checked = judge.check(&proof_bytes, &record, segment);
+            let checked = judge.decide(&proof_bytes, proof, &record, segment)?;
             let took = began.elapsed();
             // What proves nothing is kept as evidence alone, of which there is a bounded number: anybody can make more.
             if checked.is_ok() {

@@ -6,8 +6,8 @@ use redb::backends::InMemoryBackend;
 use shardwire_config::{Config, Environment, Flags};
 use shardwire_host::{Tasks, clock::SystemClock, evidence, history::Lives as _, peers, platform::Work};
 use shardwire_model::{
-    AccountKey, Clock, ContractId, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, Role, SegmentId,
-    ShardStart, StartRequest, Timestamp, finished_selector,
+    AccountKey, Clock, ContractId, Entry, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, Role,
+    SegmentId, ShardStart, StartRequest, Timestamp, Update, finished_selector,
     life::{AbortCause, AbortReason, Part, Step},
 };
 use shardwire_protocols::{
@@ -31,7 +31,7 @@ use shardwire_world::{
 };
 use std::{
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 const PROGRAM: Felt = Felt::THREE;
@@ -165,8 +165,8 @@ fn held(start: &ShardStart, before: Felt, bytes: Vec<u8>, prover: u8, epoch: u64
     StoredProof { shard: start.shard, segment: 0, job, proof: Hash::of(&bytes), bytes: bytes.into(), leased }
 }
 
-fn proves(start: &ShardStart, before: Felt) -> Vec<u8> {
-    let output = Output {
+fn output(start: &ShardStart, before: Felt) -> Output {
+    Output {
         program: PROGRAM,
         shard: start.shard,
         segment: 0,
@@ -177,8 +177,11 @@ fn proves(start: &ShardStart, before: Felt) -> Vec<u8> {
         count: 1,
         ended: true,
         updates: vec![],
-    };
-    [&b"proof"[..], &postcard::to_allocvec(&output).unwrap()].concat()
+    }
+}
+
+fn proves(start: &ShardStart, before: Felt) -> Vec<u8> {
+    [&b"proof"[..], &postcard::to_allocvec(&output(start, before)).unwrap()].concat()
 }
 
 /// What is kept against a peer, and what it shows.
@@ -231,6 +234,39 @@ async fn a_strangers_bad_proof_is_not_the_shards_error_and_hides_no_verdict() {
     settler.advance(start.shard, Step::Verified { proof, prover }, put).await.unwrap();
     assert!(matches!(offers(&settler, 3, lie(3)).await, Reply::Disputed(_)));
     assert_eq!(shown().await, (None, Some(proof)));
+}
+
+/// Says no once, as memory that errs may make any verifier do.
+#[derive(Debug, Default)]
+struct Wavering(AtomicBool);
+
+impl Verify for Wavering {
+    fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError> {
+        if self.0.swap(true, Ordering::SeqCst) {
+            Believer.verify(bytes)
+        } else {
+            Err(VerifyError::Rejected("no".into()))
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_contradicts_itself_gives_no_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settler, _tasks, start, before) = settler(folder.path()).await;
+    let record = settler.world.shard(start.shard).await.unwrap().unwrap();
+    let updates =
+        |entry: &Entry| Update { kind: entry.kind, contract: entry.contract, key: entry.key, value: Felt::ONE };
+    let output = Output { updates: start.entries.iter().map(updates).collect(), ..output(&start, before) };
+    let bytes = [&b"proof"[..], &postcard::to_allocvec(&output).unwrap()].concat();
+    let segment = SegmentId::first(start.shard);
+    let decide = |judge: &Judge, hash| judge.decide(&bytes, hash, &record, segment);
+    let judge = Judge::new(Arc::new(Wavering::default()));
+    assert!(matches!(decide(&judge, Hash::of(&bytes)), Err(SettlerError::Wavers)));
+    assert_eq!(decide(&judge, Hash::of(&bytes)).unwrap().unwrap(), output);
+    // The bytes have changed since they came.
+    let judge = Judge::new(Arc::new(Wavering::default()));
+    assert!(matches!(decide(&judge, Hash::of(b"others")), Err(SettlerError::Wavers)));
 }
 
 /// The output says what the settler wants to read: it is the proof's own program that is compared.
@@ -330,6 +366,24 @@ async fn an_operator_that_leases_a_job_twice_at_once_is_shown_and_its_provers_ar
             .unwrap();
     }
     assert!(shown(&settler, other.peer()).is_empty() && !is_banned(&settler, other.peer()));
+}
+
+/// Each name costs a reading of a history, and anybody may name a thousand in every question.
+#[tokio::test(start_paused = true)]
+async fn of_shards_that_are_not_an_operators_a_few_are_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settler, _tasks, start, _) = settler(folder.path()).await;
+    settler.assigned(start.operator, start.shard).await.unwrap();
+    settler.abort(start.shard, AbortReason::Asked { by: identity(1).peer() }).await.unwrap();
+    let told = async |foreign: u64, repeated: usize| {
+        // Before its own in the order in which they are looked at.
+        let others = (0..foreign).map(|number| ShardId(Felt::from(number)));
+        let known: Vec<ShardId> = others.chain(vec![start.shard; repeated]).collect();
+        let asked = handoff::Handler::next(&*settler, start.operator, &known, &[]);
+        tokio::time::timeout(std::time::Duration::from_secs(15), asked).await.is_ok()
+    };
+    let most = super::handoff::MAX_FOREIGN as u64;
+    assert_eq!([told(0, 1).await, told(most, 100).await, told(most + 1, 1).await], [true, true, false]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -218,20 +218,24 @@ pub(super) enum LocalEnd {
     TooSlow,
     /// It ends without a word.
     Silent,
+    /// It proves, and a bit of the proof is wrong.
+    Damages,
 }
 
 impl LocalEnd {
-    pub(super) const ALL: [Self; 4] = [Self::Missing, Self::Killed, Self::TooSlow, Self::Silent];
+    pub(super) const ALL: [Self; 5] = [Self::Missing, Self::Killed, Self::TooSlow, Self::Silent, Self::Damages];
 
-    fn error(self) -> ProveError {
-        match self {
+    /// What the node sees of it; none if there is a proof.
+    fn error(self) -> Option<ProveError> {
+        Some(match self {
+            Self::Damages => return None,
             Self::Missing => {
                 ProveError::Start { worker: "stwo-worker".into(), source: std::io::ErrorKind::NotFound.into() }
             }
             Self::Killed => ProveError::Killed { signal: 9, reason: "it gave no reason".into() },
             Self::TooSlow => ProveError::TimedOut { limit: Duration::from_secs(1) },
             Self::Silent => ProveError::Failed { reason: "it gave no reason".into() },
-        }
+        })
     }
 }
 
@@ -258,22 +262,27 @@ impl Prove for Worker {
 
     fn prove<'a>(&'a self, witness: &'a Path, proof: &'a Path, cancelled: Cancelled<'a>) -> ProofInTheMaking<'a> {
         Box::pin(async move {
-            if self.proving.end() == Some(LocalEnd::Missing) {
-                return Err(LocalEnd::Missing.error());
+            let fails = |end: &LocalEnd| *end == LocalEnd::Missing;
+            if let Some(error) = self.proving.end().filter(fails).and_then(LocalEnd::error) {
+                return Err(error);
             }
             tokio::select! {
                 biased;
                 () = cancelled => return Err(ProveError::Cancelled),
                 () = sleep(self.proving.takes) => {}
             }
-            if let Some(end) = self.proving.end() {
-                return Err(end.error());
+            let end = self.proving.end();
+            if let Some(error) = end.and_then(LocalEnd::error) {
+                return Err(error);
             }
             let failed = |reason: String| ProveError::Refused { code: "SW-SIM-001".into(), reason };
             let disk = |error: DiskError| ProveError::Io { what: "use the disk", source: error.reason };
             let bytes = self.disk.read(witness, u64::MAX).map_err(disk)?;
             let bytes = bytes.ok_or_else(|| ProveError::Failed { reason: "no witness".into() })?;
-            let signed = self.notary.sign(&bytes, self.prover, self.proving.padding).map_err(failed)?;
+            let mut signed = self.notary.sign(&bytes, self.prover, self.proving.padding).map_err(failed)?;
+            if let Some(last) = signed.last_mut().filter(|_| end == Some(LocalEnd::Damages)) {
+                *last ^= 1;
+            }
             self.disk.write(proof, &[&signed], false).map_err(disk)?;
             let seconds = self.proving.takes.as_secs_f64();
             Ok(Proved { proof_bytes: signed.len() as u64, prove_s: seconds, cpu_s: seconds, peak_bytes: 0 })

@@ -262,7 +262,9 @@ impl Coded for Lost {
                 "Check which versions both sides run; the older one must upgrade."
             }
             LostCause::Reset(WireCode::Busy | WireCode::RetryAfter { .. }) => "Try again later, or another peer.",
-            LostCause::Reset(WireCode::Failed) => "It is the peer's own trouble: try again later. Its log says what failed.",
+            LostCause::Reset(WireCode::Failed) => {
+                "It is the peer's own trouble: try again later. Its log says what failed."
+            }
             LostCause::Reset(_) => "Look at the peer's log for the reason; the session can be opened again.",
             LostCause::Closed => "Connect again when the peer is back.",
             LostCause::Connection(_) => "Check that the peer runs and is reachable, then connect again.",
