@@ -135,7 +135,10 @@ fn no_local_end_is_a_verdict(events: &[Seen]) -> Option<Failure> {
     let failed = events.iter().filter_map(|seen| seen.event.get::<JobFailed>());
     let local = |code: &str| {
         let proving = code.starts_with("SW-PROVE-") && code != REFUSED;
-        proving || ["SW-STORE-", "SW-ARTEFACT-", "SW-WORKER-"].iter().any(|area| code.starts_with(area))
+        // A proof that is lost, or that doesn't hold.
+        let of_proof = ["SW-PROVER-008", "SW-PROVER-015", "SW-PROVER-016"].contains(&code);
+        let of_disk = ["SW-STORE-", "SW-ARTEFACT-", "SW-WORKER-"].iter().any(|area| code.starts_with(area));
+        proving || of_proof || of_disk
     };
     let blamed = failed.into_iter().find(|failed| local(&failed.code))?;
     Some(Failure::of("no_local_end_is_a_verdict", format!("{blamed:?}")))
