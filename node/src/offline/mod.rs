@@ -14,7 +14,7 @@
 mod check;
 mod export;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use check::{Report, check};
 pub(crate) use export::export;

@@ -22,7 +22,7 @@ use std::{collections::BTreeMap, fs, io, path::PathBuf};
 const WORLD: &str = r#"{"storage":[{"contract":"0x1","key":"0x1","kind":"counter","value":0},{"contract":"0x1","key":"0x2","kind":"escrow","value":1000}]}"#;
 
 /// A settler's folder whose node has begun one job as a prover, too.
-fn folder(place: &Path) -> (PathBuf, DataPaths) {
+pub(crate) fn folder(place: &Path) -> (PathBuf, DataPaths) {
     let root = place.join("node");
     fs::write(place.join("world.json"), WORLD).unwrap();
     let roles = Flags::default().with(Setting::Roles, ["settler", "prover"]);
@@ -94,7 +94,7 @@ fn job() -> Job {
 }
 
 /// Stores a proven job with its history and its proof.
-fn proven(root: &Path, paths: &DataPaths) -> (Part, Hash) {
+pub(crate) fn proven(root: &Path, paths: &DataPaths) -> (Part, Hash) {
     let store = Store::open(&SystemDisk, &paths.store(), &LAYOUT).unwrap();
     let identity = DataFolder::open(root).unwrap().identity().clone();
     let job = job();
