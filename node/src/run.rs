@@ -1,4 +1,10 @@
 //! A running node: from its configuration and data folder until it is told to stop.
+//!
+//! It can be told so from its first moment on. What it does before it listens (opening databases and migrating them, taking up shards and jobs) waits for the disk on threads of their own; told to stop
+//! meanwhile, the node ends at once. What it had taken up is on the disk as it was, or further: each step is repeated by the next start.
+
+#[cfg(test)]
+mod tests;
 
 use crate::{
     config::Config,
@@ -9,7 +15,7 @@ use crate::{
 };
 use rand::RngCore as _;
 use shardwire_api::Metrics;
-use shardwire_host::{Host, Platform, Tasks, clock::NodeClock, disk_health, peers};
+use shardwire_host::{Host, Platform, Tasks, clock::NodeClock, disk_health, peers, platform::Work};
 use shardwire_model::{Clock as _, Coded, PeerId, Role};
 use shardwire_operator::Operator;
 use shardwire_program::Programs;
@@ -19,10 +25,10 @@ use shardwire_proving::worker::{self, LocateError, Worker};
 use shardwire_settler::{Judge, Settler};
 use shardwire_store::{Artefacts, Disk, Store, WatchedDisk, records::LAYOUT};
 use shardwire_transport::{Endpoint, Identity};
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, panic::resume_unwind, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, oneshot},
-    task::JoinSet,
+    task::{JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -122,58 +128,13 @@ pub async fn run_at(
     announce: impl FnOnce(Ready) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let Orders { stop, reload } = orders.into();
-    let Platform { clock: wall, network: sockets, names, disk, work, mut randomness, telemetry } = platform;
-    let watched = WatchedDisk::new(disk);
-    let disk: Arc<dyn Disk> = Arc::new(watched.clone());
-    let peer = identity.peer();
-    let programs: Vec<_> = Programs::all().hashes().collect();
-    let world = world::of_node(&*disk, &paths, &config, peer, &programs).map_err(boxed)?;
-    let clock = NodeClock::begin(wall, &telemetry);
-    let store = Store::open(&*disk, &paths.store(), &LAYOUT).map_err(boxed)?.with_work(work);
-    store.register(&telemetry);
-    let peers = peers::recall(&config, peer, clock.clone(), &store, &telemetry).map_err(boxed)?;
-    let tasks = Tasks::new(sockets.pause());
-    tasks.spawner().spawn(clock.clone().watch());
-    let host = Arc::new(Host {
-        identity: identity.clone(),
-        world,
-        clock: clock.clone(),
-        store,
-        artefacts: Artefacts::new(paths.root().to_owned(), disk.clone()),
-        peers,
-        work,
-        randomness: randomness.clone(),
-        telemetry,
-        tasks: tasks.spawner(),
-    });
-    disk_health::watch(&host, watched);
-    // The port is taken before work is taken up: a second node on it would only do it twice.
-    let endpoint =
-        Endpoint::open(&*sockets, config.listen, identity, &catalogue::settings(config.profile), &mut randomness)
-            .map_err(boxed)?;
-    let since = clock.now();
-    let roles = take_up(&config, &paths, &host, &*disk, proofs).await?;
-    let node = Arc::new(Node {
-        links: Links::new(peer),
-        events: host.telemetry.events(),
-        endpoint: endpoint.clone(),
-        names,
-        roles,
-        admins: config.admins.clone(),
-        reload: {
-            let config = config.clone();
-            let again = move || config.reload().map(|config| peers::named(&config, peer)).map_err(boxed);
-            Reload(Box::new(again))
-        },
-        since: clock.steady(),
-        clock,
-        instance: Instance { since, nonce: randomness.next_u64() },
-        randomness,
-        stop_asked: CancellationToken::new(),
-        stop: CancellationToken::new(),
-        host,
-    });
-    node.register_readiness();
+    let begun = tokio::select! {
+        biased;
+        () = stop.cancelled() => return Ok(()),
+        begun = begin(&config, Home { identity, paths }, platform, proofs) => begun?,
+    };
+    let Begun { node, tasks } = begun;
+    let (peer, endpoint) = (node.host.identity.peer(), node.endpoint.clone());
     let listen = endpoint.address();
     let dialled = config.peers.iter().filter_map(|peer| Some((peer.id, peer.addr.clone()?))).collect();
     let mut network = JoinSet::new();
@@ -195,22 +156,116 @@ pub async fn run_at(
     Ok(())
 }
 
+/// A node that is about to listen.
+struct Begun {
+    node: Arc<Node>,
+    /// Held for as long as it runs.
+    tasks: Tasks,
+}
+
+/// Does all that comes before a node listens.
+async fn begin(
+    config: &Config,
+    Home { identity, paths }: Home,
+    platform: Platform,
+    proofs: Proofs,
+) -> Result<Begun, RunError> {
+    let Platform { clock: wall, network: sockets, names, disk, work, mut randomness, telemetry } = platform;
+    let watched = WatchedDisk::new(disk);
+    let disk: Arc<dyn Disk> = Arc::new(watched.clone());
+    let peer = identity.peer();
+    let clock = NodeClock::begin(wall, &telemetry);
+    let opened = {
+        let (disk, paths, config) = (disk.clone(), paths.clone(), config.clone());
+        move || {
+            let programs: Vec<_> = Programs::all().hashes().collect();
+            let world = world::of_node(&*disk, &paths, &config, peer, &programs).map_err(boxed)?;
+            let store = Store::open(&*disk, &paths.store(), &LAYOUT).map_err(boxed)?;
+            Ok::<_, RunError>((world, store))
+        }
+    };
+    let (world, store) = aside(work, opened).await?;
+    let store = store.with_work(work);
+    store.register(&telemetry);
+    let peers = peers::recall(config, peer, clock.clone(), &store, &telemetry).map_err(boxed)?;
+    let tasks = Tasks::new(sockets.pause());
+    tasks.spawner().spawn(clock.clone().watch());
+    let host = Arc::new(Host {
+        identity: identity.clone(),
+        world,
+        clock: clock.clone(),
+        store,
+        artefacts: Artefacts::new(paths.root().to_owned(), disk.clone()),
+        peers,
+        work,
+        randomness: randomness.clone(),
+        telemetry,
+        tasks: tasks.spawner(),
+    });
+    disk_health::watch(&host, watched);
+    // The port is taken before work is taken up: a second node on it would only do it twice.
+    let endpoint =
+        Endpoint::open(&*sockets, config.listen, identity, &catalogue::settings(config.profile), &mut randomness)
+            .map_err(boxed)?;
+    let since = clock.now();
+    let roles = take_up(config, &paths, &host, &disk, proofs).await?;
+    let node = Arc::new(Node {
+        links: Links::new(peer),
+        events: host.telemetry.events(),
+        endpoint,
+        names,
+        roles,
+        admins: config.admins.clone(),
+        reload: {
+            let config = config.clone();
+            let again = move || config.reload().map(|config| peers::named(&config, peer)).map_err(boxed);
+            Reload(Box::new(again))
+        },
+        since: clock.steady(),
+        clock,
+        instance: Instance { since, nonce: randomness.next_u64() },
+        randomness,
+        stop_asked: CancellationToken::new(),
+        stop: CancellationToken::new(),
+        host,
+    });
+    node.register_readiness();
+    Ok(Begun { node, tasks })
+}
+
+/// Does what waits for the disk where nobody else has to wait for it, so that a node which begins can be told to stop meanwhile. A panic goes on here.
+async fn aside<T: Send + 'static>(work: Work, what: impl FnOnce() -> T + Send + 'static) -> T {
+    if work == Work::AtOnce {
+        return what();
+    }
+    match tokio::task::spawn_blocking(what).await.map_err(JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => resume_unwind(panic),
+        // The runtime ends, and this with it.
+        Err(Err(_)) => std::future::pending().await,
+    }
+}
+
 /// Makes the roles, each of which takes up the work that it left.
 async fn take_up(
     config: &Config,
     paths: &DataPaths,
     host: &Arc<Host>,
-    disk: &dyn Disk,
+    disk: &Arc<dyn Disk>,
     proofs: Proofs,
 ) -> Result<Roles, RunError> {
     let mut roles = Roles::default();
     if config.has_role(Role::Settler) {
-        let world = world::open(disk, paths, &host.world, host.clock.clone(), host.work).map_err(boxed)?;
+        let (disk, paths, it) = (disk.clone(), paths.clone(), host.clone());
+        let open = move || world::open(&*disk, &paths, &it.world, it.clock.clone(), it.work);
+        let world = aside(host.work, open).await.map_err(boxed)?;
         let (judge, timeout) = (Arc::new(Judge::new(proofs.verify.clone())), config.settler.shard_timeout);
         roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).await.map_err(boxed)?);
     }
     if config.has_role(Role::Operator) {
-        roles.operator = Some(Arc::new(Operator::resume(host.clone(), Programs::all()).map_err(boxed)?));
+        let it = host.clone();
+        let operator = aside(host.work, move || Operator::resume(it, Programs::all())).await;
+        roles.operator = Some(Arc::new(operator.map_err(boxed)?));
     }
     if config.has_role(Role::Prover) {
         let workshop: Arc<dyn Prove> = match proofs.prove {
@@ -222,7 +277,9 @@ async fn take_up(
                 threads: config.worker.threads.map(|threads| u16::try_from(threads.get()).unwrap_or(u16::MAX)),
             }),
         };
-        roles.prover = Some(Prover::resume(host.clone(), workshop, proofs.verify).map_err(boxed)?);
+        let it = host.clone();
+        let prover = aside(host.work, move || Prover::resume(it, workshop, proofs.verify)).await;
+        roles.prover = Some(prover.map_err(boxed)?);
     }
     Ok(roles)
 }

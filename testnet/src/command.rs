@@ -12,7 +12,9 @@ use crate::{
     run::run_workload,
     sim::{Seeds, campaign},
 };
+use clap::error::ErrorKind;
 use serde::Serialize;
+use serde_json::json;
 use shardwire_files::output::{self, OutputError, complain, complain_of};
 use shardwire_workload::Workload;
 use std::{fmt::Display, path::Path, pin::pin, process::ExitCode};
@@ -35,6 +37,34 @@ pub fn main(cli: &Cli) -> ExitCode {
                 // Where nobody reads the object, the exit code tells.
                 let _ = print(&format!("{}\n", report::failure(&error)));
             }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Ends where the flags ask for a text, or can't be read; with `--json` in one object.
+#[must_use]
+pub fn without(told: &clap::Error, as_json: bool) -> ExitCode {
+    if !as_json {
+        let printed = told.print();
+        // Nobody reads it if standard error is closed.
+        return if told.use_stderr() { ExitCode::from(2) } else { output::end_of_text(printed) };
+    }
+    let text = told.to_string();
+    let (object, code) = match told.kind() {
+        ErrorKind::DisplayHelp => (json!({ "help": text }), ExitCode::SUCCESS),
+        ErrorKind::DisplayVersion => (json!({ "version": env!("CARGO_PKG_VERSION") }), ExitCode::SUCCESS),
+        _ => {
+            let first = text.split("\n\n").next().unwrap_or_default();
+            let words: Vec<&str> = first.trim_start_matches("error: ").split_whitespace().collect();
+            let error = TestnetError::Flags(words.join(" "));
+            (report::failure(&error), ExitCode::from(error.exit_code()))
+        }
+    };
+    match print(&format!("{object}\n")) {
+        Ok(()) => code,
+        Err(error) => {
+            complain_of(&error);
             ExitCode::from(error.exit_code())
         }
     }

@@ -100,13 +100,16 @@ pub enum TestnetError {
     /// What came out can't be said.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// The flags can't be read.
+    #[error("{0}")]
+    Flags(String),
 }
 
 impl TestnetError {
     /// The exit code: 2 for misuse, otherwise 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Dungeon(_)) { 2 } else { 1 }
+        if matches!(self, Self::Dungeon(_) | Self::Flags(_)) { 2 } else { 1 }
     }
 }
 
@@ -128,6 +131,7 @@ impl Coded for TestnetError {
             Self::System { .. } => "SW-TESTNET-012",
             Self::Output(error) => error.code(),
             Self::Unreadable { .. } => "SW-TESTNET-013",
+            Self::Flags(_) => "SW-TESTNET-014",
         }
     }
 
@@ -145,6 +149,7 @@ impl Coded for TestnetError {
             Self::Refused { .. } => "Run it again with --data DIR and read DIR/operator.log.".into(),
             Self::Late { .. } => "Try fewer transactions, or read the logs of the one that is behind.".into(),
             Self::Unreadable { reason, .. } => reason.next_step(),
+            Self::Flags(_) => "`testnet --help` shows what there is.".into(),
             Self::Interrupted => "Start it again: every run begins anew.".into(),
             Self::System { .. } => "Check the limits and the free space of this machine.".into(),
         }

@@ -3,9 +3,9 @@
 use clap::Parser;
 
 fn main() -> std::process::ExitCode {
+    let as_json = std::env::args_os().any(|argument| argument == "--json");
     match testnet::cli::Cli::try_parse() {
         Ok(cli) => testnet::command::main(&cli),
-        Err(error) if error.use_stderr() => error.exit(),
-        Err(help) => shardwire_files::output::end_of_text(help.print()),
+        Err(told) => testnet::command::without(&told, as_json),
     }
 }

@@ -127,6 +127,46 @@ fn a_testnet_whose_terminal_goes_takes_its_folder_with_it() {
 }
 
 #[test]
+fn help_version_and_misuse_are_an_object_with_json() {
+    let asked = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_testnet")).args(arguments).output().expect("testnet starts");
+        let object: serde_json::Value = serde_json::from_slice(&output.stdout).expect("an object");
+        (output.status.code(), output.stderr.is_empty(), object)
+    };
+    let (code, is_quiet, help) = asked(&["--help", "--json"]);
+    assert!(help["help"].as_str().is_some_and(|text| text.contains("Usage: testnet")), "{help}");
+    assert_eq!((code, is_quiet), (Some(0), true));
+    let version = (Some(0), true, serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
+    assert_eq!(asked(&["--version", "--json"]), version);
+    let (code, is_quiet, error) = asked(&["chaos", "--minutes", "0", "--json"]);
+    assert_eq!((code, is_quiet, &error["ok"]), (Some(2), true, &false.into()));
+    assert_eq!(error["error"]["code"], "SW-TESTNET-014");
+    assert_eq!(error["error"]["next_step"], "`testnet --help` shows what there is.");
+    let reason = error["error"]["reason"].as_str().expect("a reason");
+    assert!(reason.starts_with("invalid value '0' for '--minutes <M>'"), "{reason}");
+}
+
+/// A limit on the size of files stands for a disk that is full.
+#[test]
+#[cfg(unix)]
+fn a_workload_that_cannot_be_written_leaves_the_file_from_before() {
+    let place = tempfile::tempdir().expect("a place");
+    let file = place.path().join("workload.json");
+    let write = |limit: &str| {
+        let command = format!("trap '' XFSZ; {limit} exec \"$0\" workload --players 3 --transactions 20 --out \"$1\"");
+        let output = Command::new("sh").args(["-c", &command, env!("CARGO_BIN_EXE_testnet")]).arg(&file).output();
+        output.expect("testnet starts")
+    };
+    assert_eq!(write("").status.code(), Some(0));
+    let before = std::fs::read(&file).expect("it is there");
+    let failed = write("ulimit -f 0;");
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(told(&failed).starts_with("error[SW-WORKLOAD-001]"), "{}", told(&failed));
+    assert_eq!(std::fs::read(&file).expect("it is there"), before);
+    assert_eq!(std::fs::read_dir(place.path()).expect("the folder").count(), 1);
+}
+
+#[test]
 fn a_workload_that_cannot_be_printed_is_exit_1_and_a_reader_that_has_gone_is_none() {
     let arguments = ["workload", "--players", "3", "--transactions", "20"];
     if let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") {

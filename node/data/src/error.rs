@@ -92,8 +92,16 @@ impl Coded for DataError {
                  stops a node that still runs there.",
                 path.display()
             ),
-            Self::Disk { path, reason, .. } if reason.kind() == io::ErrorKind::IsADirectory => {
+            Self::Disk { path, reason, .. }
+                if matches!(reason.kind(), io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput) =>
+            {
                 format!("Move {} away: the node has a file of that name.", path.display())
+            }
+            Self::Disk { path, what: "written", reason } if reason.kind() == io::ErrorKind::NotADirectory => {
+                format!("Move {} away: the node has a folder of that name.", path.display())
+            }
+            Self::Disk { reason, .. } if reason.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                "Mount the disk so that it can be written, or use a copy of the folder on another one.".into()
             }
             Self::Disk { reason, .. }
                 if matches!(reason.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists) =>

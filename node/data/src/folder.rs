@@ -4,13 +4,13 @@ use super::{DataError, DataPaths};
 use serde::{Deserialize, Serialize};
 use shardwire_host::names::from_here;
 use shardwire_model::{Address, PeerId};
-use shardwire_store::refuse_special;
+use shardwire_store::{Artefacts, refuse_special, refuse_unwritable};
 use shardwire_transport::Identity;
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read as _, Write as _},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -88,7 +88,7 @@ impl DataFolder {
     pub fn announce(&self, running: &Running) -> Result<(), DataError> {
         publish(&self.paths, self.identity.peer())?;
         let path = self.paths.announcement();
-        let partial = path.with_extension("json.partial");
+        let partial = partial_announcement(&path);
         // A struct of plain fields: it always encodes.
         let text = serde_json::to_string(running).unwrap_or_default() + "\n";
         write_file(&partial, text.as_bytes(), Existing::Replaced)
@@ -119,13 +119,74 @@ impl Drop for DataFolder {
 }
 
 impl DataPaths {
-    /// What keeps a node from writing the small files that it writes when it starts: a folder that has the name of one.
+    /// What keeps a node of this user from starting in the folder, or from working there, though all in it may be sound: what it can't write, and what stands where it has a file or a folder.
+    /// Nothing is changed or made.
     #[must_use]
-    pub fn in_the_way(&self) -> Option<DataError> {
-        let paths = [self.public_identity(), self.announcement()];
-        let path = paths.into_iter().find(|path| path.is_dir())?;
-        Some(DataError::Disk { path, what: "written", reason: io::ErrorKind::IsADirectory.into() })
+    pub fn hindrances(&self, own: PeerId) -> Vec<(PathBuf, DataError)> {
+        let found = |path: PathBuf, what, able: io::Result<()>| {
+            let reason = able.err()?;
+            Some((path.clone(), DataError::Disk { path, what, reason }))
+        };
+        let file = |path: PathBuf, what| {
+            let able = writable(&path, Kind::File);
+            found(path, what, able)
+        };
+        let folder = |path: PathBuf| {
+            let able = writable(&path, Kind::Folder);
+            found(path, "written", able)
+        };
+        let root = folder(self.0.clone());
+        if let Some((_, DataError::Disk { reason, .. })) = &root
+            && reason.kind() == io::ErrorKind::ReadOnlyFilesystem
+        {
+            // It is so with all in it.
+            return root.into_iter().collect();
+        }
+        let mut all = vec![root, file(self.lock(), "locked")];
+        all.extend([self.store(), self.ledger()].map(|path| file(path, "written")));
+        if published(self) != Some(own) {
+            all.push(file(self.public_identity(), "written"));
+        }
+        // The announcement itself is removed, and renamed over.
+        let announcement = self.announcement();
+        all.push(file(partial_announcement(&announcement), "written"));
+        if announcement.is_dir() {
+            all.push(found(announcement, "removed", Err(io::ErrorKind::IsADirectory.into())));
+        }
+        all.extend(Artefacts::FOLDERS.map(|name| folder(self.0.join(name))));
+        all.into_iter().flatten().collect()
     }
+}
+
+/// What a node has at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    File,
+    Folder,
+}
+
+/// Whether this user may write what is there; what isn't there yet is no hindrance.
+fn writable(path: &Path, kind: Kind) -> io::Result<()> {
+    refuse_unwritable(path)?;
+    match (fs::metadata(path), kind) {
+        (Err(reason), _) if reason.kind() == io::ErrorKind::NotFound => return Ok(()),
+        (Err(reason), _) => return Err(reason),
+        (Ok(found), Kind::File) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        (Ok(found), Kind::Folder) if !found.is_dir() => return Err(io::ErrorKind::NotADirectory.into()),
+        (Ok(_), _) => {}
+    }
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Access, access};
+        let needed = if kind == Kind::Folder { Access::WRITE_OK | Access::EXEC_OK } else { Access::WRITE_OK };
+        access(path, needed)?;
+    }
+    Ok(())
+}
+
+/// What an announcement is called until it is complete.
+fn partial_announcement(path: &Path) -> PathBuf {
+    path.with_extension("json.partial")
 }
 
 /// A data folder that is looked at until dropped: nobody runs there so long, and nothing in it changes. It need not be writable, nor belong to this user.
@@ -187,7 +248,7 @@ pub(super) fn publish(paths: &DataPaths, peer: PeerId) -> Result<(), DataError> 
         return Ok(());
     }
     let path = paths.public_identity();
-    let written = no_pipe(&path).and_then(|()| fs::write(&path, format!("{peer}\n")));
+    let written = refuse_unwritable(&path).and_then(|()| fs::write(&path, format!("{peer}\n")));
     written.map_err(|reason| DataError::Disk { path, what: "written", reason })
 }
 
@@ -286,16 +347,8 @@ pub(super) fn write_file(path: &Path, bytes: &[u8], existing: Existing) -> io::R
     file.sync_all()
 }
 
-/// What is to be written is a file, or isn't there yet.
-fn no_pipe(path: &Path) -> io::Result<()> {
-    match refuse_special(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 fn open_private(path: &Path, existing: Existing) -> io::Result<File> {
-    no_pipe(path)?;
+    refuse_unwritable(path)?;
     let mut options = OpenOptions::new();
     options.write(true);
     match existing {

@@ -1,7 +1,7 @@
 //! `shardwire init`: a new data folder.
 //!
 //! Everything that can be refused is refused before anything is created. `shardwire.toml` is written last: a folder that has
-//! one is complete, and what an interruption leaves is never taken for a data folder.
+//! one is complete, and what an interruption leaves is never taken for a data folder. What a failure leaves is removed.
 
 use super::{
     DataError, DataPaths, InitError,
@@ -12,7 +12,7 @@ use crate::world;
 use rand::CryptoRng;
 use shardwire_config::{Config, Origin, Role, Setting};
 use shardwire_model::{Felt, PeerId};
-use shardwire_store::SystemDisk;
+use shardwire_store::{SystemDisk, partial};
 use shardwire_transport::Identity;
 use shardwire_workload::World;
 use shardwire_world::{Genesis, WorldError, WorldIdentity};
@@ -93,27 +93,68 @@ pub fn init(
         world::fits(world, file, &config.network, programs)?;
     }
 
-    let failed = |what| move |reason| DataError::Disk { path: root.to_owned(), what, reason };
-    create_private(root).map_err(failed("created"))?;
-    let identity = Identity::create(&paths.identity(), rng).map_err(DataError::from)?;
-    publish(&paths, identity.peer())?;
-    let world = match &genesis {
-        Some((genesis, [])) => Some(identity_of(genesis, vec![identity.peer()])?),
-        Some((genesis, settlers)) => Some(identity_of(genesis, settlers.to_vec())?),
-        None => joined,
-    };
-    if let (Some((genesis, _)), Some(world)) = (&genesis, &world) {
-        world::create(&SystemDisk, &paths, world, genesis)?;
+    let was_there = root.is_dir();
+    let created = create(&paths, rng).map_err(InitError::from).and_then(|peer| {
+        let filled = match &genesis {
+            Some((genesis, [])) => identity_of(genesis, vec![peer]).map(Some),
+            Some((genesis, settlers)) => identity_of(genesis, settlers.to_vec()).map(Some),
+            None => Ok(joined),
+        };
+        let filled = filled.map_err(InitError::from).and_then(|world| {
+            fill(&paths, &config, peer, genesis.as_ref().map(|it| &it.0), world.as_ref())?;
+            Ok(world)
+        });
+        if filled.is_err() {
+            remove(&paths);
+        }
+        let storage = genesis.as_ref().map(|(genesis, _)| genesis.storage.len());
+        Ok(Created { paths: paths.clone(), peer, storage, world: filled? })
+    });
+    if created.is_err() && !was_there {
+        // Not if somebody else has put something there.
+        let _ = fs::remove_dir(root);
     }
-    if let Some(world) = &world {
+    created
+}
+
+/// Makes the folder and its key: from then on nobody else makes one there.
+fn create(paths: &DataPaths, rng: &mut impl CryptoRng) -> Result<PeerId, DataError> {
+    let root = paths.root();
+    create_private(root).map_err(|reason| DataError::Disk { path: root.to_owned(), what: "created", reason })?;
+    Ok(Identity::create(&paths.identity(), rng)?.peer())
+}
+
+/// Makes all else that is in it.
+fn fill(
+    paths: &DataPaths,
+    config: &Config,
+    peer: PeerId,
+    genesis: Option<&Genesis>,
+    world: Option<&WorldIdentity>,
+) -> Result<(), InitError> {
+    let root = paths.root();
+    let failed = |what| move |reason| DataError::Disk { path: root.to_owned(), what, reason };
+    publish(paths, peer)?;
+    if let (Some(genesis), Some(world)) = (genesis, world) {
+        world::create(&SystemDisk, paths, world, genesis)?;
+    }
+    if let Some(world) = world {
         write_file(&paths.world(), world.to_json().as_bytes(), Existing::Refused).map_err(failed("written"))?;
     }
-    let text = template::shardwire_toml(&config, identity.peer());
+    let text = template::shardwire_toml(config, peer);
     write_file(&paths.config(), text.as_bytes(), Existing::Refused)
         .and_then(|()| sync_folder(root))
         .map_err(failed("written"))?;
-    let storage = genesis.map(|(genesis, _)| genesis.storage.len());
-    Ok(Created { paths, peer: identity.peer(), storage, world })
+    Ok(())
+}
+
+/// Removes what was made in the folder: nobody has used the key yet. What can't be removed stays.
+fn remove(paths: &DataPaths) {
+    let ledger = paths.ledger();
+    let made = [paths.config(), paths.world(), partial(&ledger), ledger, paths.public_identity(), paths.identity()];
+    for file in made {
+        let _ = fs::remove_file(file);
+    }
 }
 
 fn refuse_existing(paths: &DataPaths) -> Result<(), InitError> {

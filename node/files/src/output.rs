@@ -1,7 +1,8 @@
 //! Standard output: where results go. Every program here writes its results with this.
 //!
 //! A program that couldn't say what it did has failed, even if it did it: the caller gets an [`OutputError`] and ends with exit code 1. A reader that has gone
-//! away (`| head -1`) has had enough: [`line`](fn@line) says so, nothing is reported, and the program ends with the exit code that it had.
+//! away (`| head -1`) has had enough: [`line`](fn@line) says so, nothing is reported, and the program ends with the exit code that it had. Output that was closed when the program was started
+//! (`>&-`) can't be written.
 
 use shardwire_model::Coded;
 use std::{
@@ -11,8 +12,14 @@ use std::{
 
 /// Standard output can't be written.
 #[derive(Debug, thiserror::Error)]
-#[error("standard output can't be written: {0}")]
-pub struct OutputError(#[from] pub io::Error);
+pub enum OutputError {
+    /// The system says why not.
+    #[error("standard output can't be written: {0}")]
+    Failed(#[from] io::Error),
+    /// There is none.
+    #[error("standard output can't be written: it was closed when the program was started")]
+    Closed,
+}
 
 impl Coded for OutputError {
     fn code(&self) -> &'static str {
@@ -20,7 +27,13 @@ impl Coded for OutputError {
     }
 
     fn next_step(&self) -> String {
-        "Make room where the output goes. What was done stays done: look before doing it again.".into()
+        match self {
+            Self::Failed(_) => "Make room where the output goes. What was done stays done: look before doing it again.",
+            Self::Closed => {
+                "Leave standard output open, or send it to /dev/null if nobody needs it. What was done stays done: look before doing it again."
+            }
+        }
+        .into()
     }
 }
 
@@ -67,10 +80,14 @@ pub fn complain_of(error: &dyn Coded) {
 /// # Errors
 /// As [`line`](fn@line).
 pub fn outcome(written: io::Result<()>) -> Result<Reader, OutputError> {
+    #[cfg(unix)]
+    if crate::closed::output_was() {
+        return Err(OutputError::Closed);
+    }
     match written {
         Ok(()) => Ok(Reader::There),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
-        Err(error) => Err(OutputError(error)),
+        Err(error) => Err(OutputError::Failed(error)),
     }
 }
 
@@ -99,6 +116,12 @@ mod tests {
             format!("error[{}]: {error}\n  next: {}", error.code(), error.next_step()),
             "error[SW-STDOUT-001]: standard output can't be written: no storage space\n  next: Make room where the output goes. What was done \
              stays done: look before doing it again."
+        );
+        let error = OutputError::Closed;
+        assert_eq!(
+            format!("error[{}]: {error}\n  next: {}", error.code(), error.next_step()),
+            "error[SW-STDOUT-001]: standard output can't be written: it was closed when the program was started\n  next: Leave standard output \
+             open, or send it to /dev/null if nobody needs it. What was done stays done: look before doing it again."
         );
     }
 }

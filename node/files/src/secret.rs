@@ -1,44 +1,28 @@
 //! A file with keys in it.
 
+use crate::whole::{Existing, Readers, Whole};
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, OpenOptions},
     io::{self, Write as _},
     path::Path,
 };
 
-/// Writes a file that its owner alone may read, over what was there. The mode is right before the first byte is written: a file that is there
-/// already is closed to others, then emptied, then filled. What isn't a file, such as a pipe, is written as it is.
+/// Writes a file that its owner alone may read, in the place of what was there, by whatever name: a link leads to the new file, too. It appears whole or not at all: if it can't be written, the one from
+/// before is there. What isn't a file, such as a pipe, is written as it is.
 ///
 /// # Errors
-/// [`io::Error`] if it can't be written, or belongs to somebody else, who could read it.
+/// [`io::Error`] if it can't be written, or its folder takes no file.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    close_to_others(&file)?;
-    let is_file = file.metadata()?.is_file();
-    if is_file {
-        file.set_len(0)?;
+    let place = match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        place => place?,
+    };
+    if fs::metadata(&place).is_ok_and(|found| !found.is_file()) {
+        return OpenOptions::new().write(true).open(&place)?.write_all(bytes);
     }
+    let mut file = Whole::begin(&place, Existing::Replaced, Readers::Owner)?;
     file.write_all(bytes)?;
-    if is_file { file.sync_all() } else { Ok(()) }
-}
-
-#[cfg(unix)]
-fn close_to_others(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let metadata = file.metadata()?;
-    if metadata.is_file() && metadata.permissions().mode() & 0o077 != 0 {
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn close_to_others(_: &File) -> io::Result<()> {
-    Ok(())
+    file.finish()
 }
 
 #[cfg(all(test, unix))]
@@ -57,12 +41,27 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         write(&path, b"over").unwrap();
         assert_eq!((mode(), fs::read(&path).unwrap()), (0o600, b"over".to_vec()));
-        // By whatever name.
+        // By whatever name; the link stays one.
         let link = place.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
         write(&link, b"linked").unwrap();
         assert_eq!((mode(), fs::read(&path).unwrap()), (0o600, b"linked".to_vec()));
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         write(Path::new("/dev/null"), b"nothing").unwrap();
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_written_leaves_the_one_from_before() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("keys.json");
+        write(&path, b"before").unwrap();
+        // Where the new one is written a folder is.
+        let mut beside = path.clone().into_os_string();
+        beside.push(format!(".{}.partial", std::process::id()));
+        fs::create_dir(&beside).unwrap();
+        assert!(write(&path, b"after").is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"before");
+        assert!(write(place.path(), b"a folder").is_err());
     }
 }

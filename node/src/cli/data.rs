@@ -1,18 +1,20 @@
 //! `shardwire data check` and `data export`: a folder that no node uses.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an export is a file")]
 
 use super::{
     failure::Failure,
-    output::{Answer, columns},
+    output::{Answer, columns, plain},
     runtime,
 };
 use crate::offline::{self, Report};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use shardwire_files::{output, path::Exact};
+use shardwire_files::{
+    output,
+    path::Exact,
+    whole::{Existing, Readers, Whole},
+};
 use std::{
-    fs::OpenOptions,
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter},
     path::{Path, PathBuf},
 };
 
@@ -20,7 +22,8 @@ use std::{
 pub(super) enum DataCommand {
     /// Read everything and compare it: what a start reads, records, histories with their signatures, proofs, chunks, the World
     #[command(
-        after_help = "The folder and its disk need not be writable. What is wrong is named with its file and ends with exit code 1.\n\nExample:\n  shardwire data check --data ./settler"
+        after_help = "What is wrong is named with its file and what to do, and ends with exit code 1. The folder and its disk need\n\
+        not be writable; that no node of this user can write there is a finding, too.\n\nExample:\n  shardwire data check --data ./settler"
     )]
     Check,
     /// Write what the folder holds, a JSON object a line
@@ -83,7 +86,14 @@ fn describe(report: &Report) -> String {
     }
     let rows: Vec<_> = findings.iter().map(|it| [it.file.clone(), it.code.clone(), it.what.clone()]).collect();
     let rest = if *more > 0 { format!("\nand {more} more") } else { String::new() };
-    format!("{}{rest}\n\nNOT SOUND: {} findings in {read}", columns(&rows), findings.len() as u64 + more)
+    let mut steps: Vec<String> = Vec::new();
+    for step in findings.iter().map(|it| format!("next, {}: {}", it.code, plain(&it.next_step))) {
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+    }
+    let (found, steps) = (findings.len() as u64 + more, steps.join("\n"));
+    format!("{}{rest}\n\n{steps}\n\nNOT SOUND: {found} findings in {read}", columns(&rows))
 }
 
 fn export(root: Option<PathBuf>, args: &ExportArgs) -> Result<Answer, Failure> {
@@ -102,10 +112,9 @@ fn export(root: Option<PathBuf>, args: &ExportArgs) -> Result<Answer, Failure> {
         let _ = output::outcome(written.map(|_| ())).map_err(|error| Failure::of(&error))?;
         return Ok(Answer::new("", &json!({ "lines": lines, "out": "-" })));
     }
-    let file = OpenOptions::new().write(true).create_new(true).open(&args.out).map_err(|reason| unwritable(&reason))?;
-    let mut out = BufWriter::new(file);
+    let mut out = Whole::begin(&args.out, Existing::Refused, Readers::Usual).map_err(|reason| unwritable(&reason))?;
     let lines = alone(offline::export(&root, &mut out))??.map_err(|reason| unwritable(&reason))?;
+    out.finish().map_err(|reason| unwritable(&reason))?;
     let text = format!("{lines} lines in {}", args.out.display());
-    out.flush().map_err(|reason| unwritable(&reason))?;
     Ok(Answer::new(text, &json!({ "lines": lines, "out": Exact(&args.out) })))
 }

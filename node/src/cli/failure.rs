@@ -85,6 +85,8 @@ impl Failure {
                     .join(" ");
             } else if let Some(tip) = text.strip_prefix("tip: ") {
                 tips.push(sentence(tip));
+            } else if is_help(error) {
+                "a command is missing".clone_into(&mut message);
             } else if message.is_empty() {
                 message = text.strip_prefix("error: ").unwrap_or(&text).to_owned();
             }

@@ -3,7 +3,7 @@
 //! What a command prints for people goes to standard output, or with `--json` one object on its last line; logs and progress go to
 //! standard error. Exit codes: 0 done, 1 failed, 2 misuse. Output that can't be written is a failure, and goes to standard error then; a reader that has
 //! gone (`| head`) is none. A path that isn't text in UTF-8 is `{"hex":"…"}` in JSON: its bytes. An error is `error[SW-…]: what is wrong` and `  next: what to do`, with
-//! `--json` `{"error":{"code","message","next_step"}}`.
+//! `--json` `{"error":{"code","message","next_step"}}`. `--help --json` is `{"help":"…"}`, `--version --json` what `version --json` is.
 //!
 //! A noun has a file, with its verbs, their arguments and their help; `Command` is the list of the nouns. Each verb returns what it has to say
 //! as an `Answer` and prints nothing itself, except `run`, which says where the node is before it ends, `submit`, which
@@ -34,7 +34,7 @@ mod version;
 mod wire;
 mod world;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
 use data::DataCommand;
 use evidence::EvidenceCommand;
 use failure::Failure;
@@ -44,6 +44,7 @@ use output::Answer;
 use peer::PeerCommand;
 use protocol::ProtocolCommand;
 use run::RunArgs;
+use serde_json::json;
 use shard::ShardCommand;
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use wire::WireCommand;
@@ -135,7 +136,11 @@ pub fn main() -> ExitCode {
             json |= cli.command.is_json();
             cli.command.run(cli.data, cli.json)
         }
-        Err(error) if failure::is_help(&error) => return output::help(&error),
+        Err(error) if failure::is_help(&error) && !json => return output::help(&error),
+        Err(error) if error.kind() == ErrorKind::DisplayVersion => Ok(version::version()),
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            Ok(Answer::new("", &json!({ "help": error.to_string() })))
+        }
         Err(error) => Err(Failure::of_arguments(&error)),
     };
     output::finish(result, json)

@@ -15,6 +15,8 @@
 mod dial;
 pub(crate) mod events;
 mod links;
+#[cfg(test)]
+mod names_tests;
 mod readiness;
 mod serve;
 #[cfg(test)]

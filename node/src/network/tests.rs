@@ -43,6 +43,11 @@ impl Prove for Idle {
 
 /// A node with these roles, and what belongs to it.
 async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
+    router_naming(roles, Arc::new(NoNames)).await
+}
+
+/// As [`router`], which asks for names there.
+pub(super) async fn router_naming(roles: &[Role], names: Arc<dyn Names>) -> (Arc<Router>, impl Sized + use<>) {
     let (folder, identity) = (tempfile::tempdir().unwrap(), Identity::from_secret(&[1; 32]));
     let store = Store::in_memory(&shardwire_store::records::LAYOUT).unwrap();
     let (host, tasks) = host(identity.clone(), store, folder.path(), TestClock::new(), "");
@@ -70,7 +75,7 @@ async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
         links: Links::new(host.identity.peer()),
         events: host.telemetry.events(),
         endpoint,
-        names: Arc::new(NoNames),
+        names,
         roles: taken,
         admins: BTreeSet::new(),
         reload: Reload(Box::new(|| Ok(ConfiguredPeers::default()))),
@@ -94,7 +99,7 @@ fn agreed(router: &Router, theirs: Hello) -> Agreed {
 }
 
 /// A peer that opens every protocol there is, and serves them all.
-fn curious() -> Hello {
+pub(super) fn curious() -> Hello {
     Hello {
         network: "test".into(),
         world: Some(shardwire_host::testing::world().hash()),

@@ -14,7 +14,9 @@
 mod check;
 mod export;
 #[cfg(test)]
-mod tests;
+mod hindrance_tests;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub(crate) use check::{Report, check};
 pub(crate) use export::export;

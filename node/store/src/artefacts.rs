@@ -52,6 +52,9 @@ pub struct Artefacts {
 }
 
 impl Artefacts {
+    /// The folders in a data folder that artefacts are in.
+    pub const FOLDERS: [&str; 4] = ["shards", "jobs", "proofs", "probe"];
+
     /// Those below this folder.
     #[must_use]
     pub fn new(root: PathBuf, disk: Arc<dyn Disk>) -> Self {

@@ -171,6 +171,23 @@ pub fn refuse_special(path: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device, not a file"))
 }
 
+/// Refuses a place where no file can be written though the system would try: as [`refuse_special`], and a link that leads nowhere, which would make a file somewhere else.
+/// Where nothing is yet, all is well.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`], or the system's error if the place can't be looked at.
+pub fn refuse_unwritable(path: &Path) -> io::Result<()> {
+    match refuse_special(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if fs::symlink_metadata(path).is_ok() {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a link that leads nowhere"));
+            }
+            Ok(())
+        }
+        refused => refused,
+    }
+}
+
 /// The system's file system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemDisk;
@@ -182,6 +199,17 @@ impl SystemDisk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(DiskError::of(path, "opened")(error)),
         }
+    }
+
+    fn made(path: &Path) -> Result<File, DiskError> {
+        refuse_unwritable(path).and_then(|()| File::create(path)).map_err(DiskError::of(path, "made"))
+    }
+
+    fn fill(mut file: File, path: &Path, parts: &[&[u8]], durable: bool) -> Result<(), DiskError> {
+        for part in parts {
+            file.write_all(part).map_err(DiskError::of(path, "written"))?;
+        }
+        if durable { file.sync_all().map_err(DiskError::of(path, "synced")) } else { Ok(()) }
     }
 
     fn backend(path: &Path, file: File) -> Result<Backend, DiskError> {
@@ -205,19 +233,17 @@ impl Disk for SystemDisk {
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(DiskError::of(folder, "made"))?;
         let partial = partial(path);
-        let mut file = File::create(&partial).map_err(DiskError::of(&partial, "made"))?;
-        for part in parts {
-            file.write_all(part).map_err(DiskError::of(&partial, "written"))?;
+        let written = Self::fill(Self::made(&partial)?, &partial, parts, durable);
+        let written = written.and_then(|()| Self::appear(&partial, path, durable));
+        if written.is_err() {
+            // It would only take room. One that has its name by now is whole.
+            let _ = fs::remove_file(&partial);
         }
-        if durable {
-            file.sync_all().map_err(DiskError::of(&partial, "synced"))?;
-        }
-        drop(file);
-        Self::appear(&partial, path, durable)
+        written
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn Write + Send>, DiskError> {
-        Ok(Box::new(BufWriter::new(File::create(path).map_err(DiskError::of(path, "made"))?)))
+        Ok(Box::new(BufWriter::new(Self::made(path)?)))
     }
 
     fn read(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>, DiskError> {
@@ -255,5 +281,41 @@ impl Disk for SystemDisk {
         }
         let file = File::options().read(true).write(true).create_new(true).open(path);
         Self::backend(path, file.map_err(DiskError::of(path, "made"))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_have_its_name_leaves_nothing_beside_it() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("it");
+        fs::create_dir_all(path.join("full")).unwrap();
+        let error = SystemDisk.write(&path, &[b"some"], true).unwrap_err();
+        assert_eq!(error.what, "renamed");
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    }
+
+    /// To open a pipe would be to wait for somebody at its other end, and a link that leads nowhere would make a file somewhere else.
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_not_written_and_nobody_is_waited_for() {
+        let place = tempfile::tempdir().unwrap();
+        let [pipe, link, elsewhere] = ["pipe", "link", "elsewhere"].map(|name| place.path().join(name));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+        for (path, why) in
+            [(&pipe, "it is a pipe, a socket or a device, not a file"), (&link, "it is a link that leads nowhere")]
+        {
+            let Err(refused) = SystemDisk.create(path) else { panic!("{}", path.display()) };
+            assert_eq!(refused.to_string(), format!("{} can't be made: {why}", path.display()));
+            fs::rename(path, partial(&elsewhere)).unwrap();
+            let refused = SystemDisk.write(&elsewhere, &[b"some"], true).unwrap_err();
+            assert!(refused.to_string().ends_with(why), "{refused}");
+            fs::remove_file(partial(&elsewhere)).unwrap();
+        }
+        assert!(!elsewhere.exists());
     }
 }

@@ -42,7 +42,7 @@ mod write;
 pub use artefacts::{ArtefactError, Artefacts};
 pub use commit::{MAX_WAITING, Pending, Reservation};
 pub use database::Contradiction;
-pub use disk::{Backend, Disk, DiskError, SystemDisk, partial, refuse_special};
+pub use disk::{Backend, Disk, DiskError, SystemDisk, partial, refuse_special, refuse_unwritable};
 pub use error::StoreError;
 pub use layout::{FormatMigration, Layout, Migration, Row, Rows};
 pub use reopening::Reopening;

@@ -53,10 +53,18 @@ impl Store {
             }
         };
         // From here on its absence is a loss, not a beginning. A crash before this line has left a file that is opened the next time.
-        if disk.read(&mark(path), 1)?.is_none() {
+        if !Self::was_used(disk, path)? {
             disk.write(&mark(path), &[MARK], true)?;
         }
         Ok(store)
+    }
+
+    /// Whether a store in this file has been used, as the mark beside it says.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`] if the mark can't be read, which no store is opened without.
+    pub fn was_used(disk: &dyn Disk, path: &Path) -> Result<bool, StoreError> {
+        Ok(disk.read(&mark(path), 1)?.is_some())
     }
 
     /// The store in this file, to look at: what would be written stays in memory, so the file is left as it is. An empty one if there is none and
@@ -301,10 +309,7 @@ fn mark(path: &Path) -> PathBuf {
 
 /// Refuses a place whose file has been used and is gone.
 fn refuse_lost(disk: &dyn Disk, path: &Path) -> Result<(), StoreError> {
-    match disk.read(&mark(path), 1)? {
-        Some(_) => Err(StoreError::Lost),
-        None => Ok(()),
-    }
+    if Store::was_used(disk, path)? { Err(StoreError::Lost) } else { Ok(()) }
 }
 
 fn length(backend: &Backend) -> Result<u64, StoreError> {

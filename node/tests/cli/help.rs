@@ -49,6 +49,28 @@ fn help_is_what_it_was() {
 }
 
 #[test]
+fn help_and_version_are_an_object_with_json() {
+    for command in COMMANDS {
+        let asked = [command, &["--help"]].concat();
+        let told = run(&[&asked[..], &["--json"]].concat());
+        assert_eq!((told.code, told.err.as_str(), told.out.lines().count()), (0, "", 1), "{asked:?}");
+        let object: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+        assert_eq!(object["help"].as_str().unwrap(), run(&asked).out, "{asked:?}");
+    }
+    assert_eq!(run(&["--version", "--json"]).out, run(&["version", "--json"]).out);
+    for command in ["shard", "world", "wire"] {
+        let empty = run(&["--json", command]);
+        let object: serde_json::Value = serde_json::from_str(&empty.out).unwrap();
+        let expected = serde_json::json!({
+            "code": "SW-CLI-001",
+            "message": "a command is missing",
+            "next_step": format!("`shardwire {command} --help` shows what it takes.")
+        });
+        assert_eq!((empty.code, empty.err.as_str(), &object["error"]), (2, "", &expected));
+    }
+}
+
+#[test]
 fn an_empty_command_shows_the_help_as_misuse() {
     for command in [&[][..], &["shard"], &["world"], &["protocol"], &["wire"]] {
         let empty = run(command);

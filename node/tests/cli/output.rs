@@ -1,6 +1,6 @@
 //! What is written where nobody can read it, or where nobody reads on; and how paths and last words look to programs.
 
-use super::{ended, folder, lifecycle::Node, run, shardwire};
+use super::{Ended, ended, folder, lifecycle::Node, run, shardwire};
 use std::{
     fs::{File, OpenOptions},
     process::{Command, Stdio},
@@ -48,6 +48,84 @@ fn output_that_cannot_be_written_is_exit_1_and_what_was_done_is_on_standard_erro
     // Misuse stays misuse.
     let ended = ended(shardwire(&["stauts", "--json"]).stdout(full().unwrap()).output().unwrap());
     assert!(ended.code == 2 && ended.err.contains("error[SW-CLI-001]"), "{}", ended.err);
+}
+
+/// Rust opens `/dev/null` where a program is started without standard output, and all that it says would be lost without a word.
+#[test]
+#[cfg(target_os = "linux")]
+fn output_that_was_closed_is_exit_1_and_output_that_is_thrown_away_is_none() {
+    let place = tempfile::tempdir().unwrap();
+    let root = folder(place.path(), &["--role", "operator"]);
+    for arguments in [
+        &["version", "--json"][..],
+        &["--help"],
+        &["protocol", "list"],
+        &["data", "check", "--data", &root],
+        &["data", "export", "--data", &root, "--out", "-"],
+        &["run", "--data", &root, "--log", "off"],
+    ] {
+        let to = |output: &str| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("exec \"$0\" \"$@\" {output}"), env!("CARGO_BIN_EXE_shardwire")]);
+            ended(shell.args(arguments).stdin(Stdio::null()).output().unwrap())
+        };
+        let closed = to(">&-");
+        assert_eq!(closed.code, 1, "{arguments:?}: {}", closed.err);
+        let expected = "error[SW-STDOUT-001]: standard output can't be written: it was closed when the program was started\n  next: Leave \
+            standard output open, or send it to /dev/null if nobody needs it. ";
+        assert!(closed.err.starts_with(expected), "{arguments:?}: {}", closed.err);
+        if arguments[0] != "run" {
+            for nowhere in [">/dev/null", "1<>/dev/null"] {
+                let thrown_away = to(nowhere);
+                assert_eq!((thrown_away.code, thrown_away.err.as_str()), (0, ""), "{arguments:?} {nowhere}");
+            }
+        }
+    }
+}
+
+/// A limit on the size of files stands for a disk that is full: what is written then fails.
+#[test]
+#[cfg(unix)]
+fn what_cannot_be_written_whole_leaves_nothing() {
+    let limited = |blocks: u32, arguments: &[&str]| {
+        let command = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        ended(
+            Command::new("sh")
+                .args(["-c", &command, env!("CARGO_BIN_EXE_shardwire")])
+                .args(arguments)
+                .output()
+                .unwrap(),
+        )
+    };
+    let place = tempfile::tempdir().unwrap();
+    let root = folder(place.path(), &["--role", "operator"]);
+    let names = || {
+        let mut names: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let out = place.path().join("out.jsonl").display().to_string();
+    let export = limited(0, &["data", "export", "--data", &root, "--out", &out]);
+    assert!(
+        export.code == 1
+            && export.err.starts_with(&format!("error[SW-CLI-010]: {out} can't be written: File too large")),
+        "{}",
+        export.err
+    );
+    assert_eq!(names(), before);
+    // A settler's World is larger than its key.
+    let genesis = place.path().join("genesis.json").display().to_string();
+    let new = place.path().join("new").display().to_string();
+    let init = ["init", "--data", &new, "--role", "settler", "--world", &genesis];
+    let made = limited(2, &init);
+    assert!(made.code == 1 && made.err.starts_with("error[SW-"), "{}", made.err);
+    assert_eq!(names(), before);
+    // A folder that was there stays, empty.
+    std::fs::create_dir(place.path().join("new")).unwrap();
+    assert_eq!(limited(2, &init).code, 1);
+    assert_eq!(std::fs::read_dir(place.path().join("new")).unwrap().count(), 0);
+    assert_eq!(run(&init).code, 0);
 }
 
 #[test]
@@ -188,11 +266,55 @@ fn another_users_folder_is_read_if_it_may_be_and_never_called_none() {
     assert!(history.err.starts_with("error[SW-NODE-002]"), "{}", history.err);
     let checked = other(&["data", "check"]).unwrap();
     assert!(
-        checked.code == 1 && checked.out.contains("identity.key") && checked.out.contains("NOT SOUND: 1 findings"),
-        "this user could not start a node here, and nothing else is wrong: {}{}",
+        checked.code == 1 && checked.out.contains("identity.key") && checked.out.contains("NOT SOUND: "),
+        "this user could not start a node here: {}{}",
         checked.out,
         checked.err
     );
+    let next = "next, SW-DATA-001: Run the command as the user that owns the folder, or let this user in.\n";
+    assert!(checked.out.contains(next), "{}", checked.out);
+    let object = |ended: Ended| serde_json::from_str::<serde_json::Value>(&ended.out).unwrap();
+    let findings = object(other(&["data", "check", "--json"]).unwrap())["findings"].clone();
+    let denied = |it: &serde_json::Value| it["what"].as_str().unwrap().ends_with("Permission denied (os error 13)");
+    assert!(findings.as_array().unwrap().iter().all(denied), "nothing else is wrong: {findings}");
+
+    // The user's own, where nothing can be made.
+    std::os::unix::fs::chown(&root, Some(NOBODY), None).unwrap();
+    for file in fs::read_dir(&root).unwrap().map(|it| it.unwrap().path()) {
+        std::os::unix::fs::chown(file, Some(NOBODY), None).unwrap();
+    }
+    open(Path::new(&root), 0o555);
+    let findings = object(other(&["data", "check", "--json"]).unwrap())["findings"].clone();
+    let expected = serde_json::json!([{
+        "file": ".",
+        "code": "SW-DATA-001",
+        "what": format!("{root} can't be written: Permission denied (os error 13)"),
+        "next_step": "Run the command as the user that owns the folder, or let this user in."
+    }]);
+    assert_eq!(findings, expected);
+    let refused = other(&["run", "--log", "off"]).unwrap();
+    assert!(refused.code == 1 && refused.err.starts_with("error[SW-DATA-001]"), "{}", refused.err);
+}
+
+/// As the system does it when a disk fails: remounted so that it can only be read. Only who may mount can see this.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_folder_on_a_disk_that_is_read_only_can_be_looked_at_and_is_said_to_take_no_node() {
+    let place = tempfile::tempdir().unwrap();
+    let root = folder(place.path(), &["--role", "operator"]);
+    assert_eq!(Node::start(&root).stop().code(), Some(0));
+    let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" || exit 77; exec \"$0\" data check --json --data \"$1\"";
+    let program = env!("CARGO_BIN_EXE_shardwire");
+    let Ok(output) = Command::new("unshare").args(["-m", "sh", "-c", script, program, &root]).output() else { return };
+    let checked = ended(output);
+    let Ok(report) = serde_json::from_str::<serde_json::Value>(&checked.out) else { return };
+    let expected = serde_json::json!([{
+        "file": ".",
+        "code": "SW-DATA-001",
+        "what": format!("{root} can't be written: Read-only file system (os error 30)"),
+        "next_step": "Mount the disk so that it can be written, or use a copy of the folder on another one."
+    }]);
+    assert_eq!((checked.code, &report["findings"]), (1, &expected));
 }
 
 #[test]

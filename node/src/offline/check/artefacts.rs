@@ -12,13 +12,12 @@ use shardwire_model::{
 use shardwire_operator::chunk_is_whole;
 use shardwire_prover::kept_chunk;
 use shardwire_store::{
-    Artefacts, Store, StoreError, SystemDisk,
+    ArtefactError, Artefacts, Disk as _, Store, StoreError, SystemDisk,
     records::{ASSIGNMENTS, EXECUTIONS, JOBS},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::Read as _,
     path::Path,
     sync::Arc,
 };
@@ -32,14 +31,13 @@ pub(super) fn proofs(folder: &Folder, report: &mut Report) -> BTreeSet<Hash> {
         // What a crash left half written has another ending, and is written over.
         let Ok(hash) = name.parse::<Hash>() else { continue };
         report.proofs += 1;
-        let mut bytes = Vec::new();
-        let read = fs::File::open(file.path())
-            .and_then(|file| file.take(u64::from(MAX_PROOF_BYTES) + 1).read_to_end(&mut bytes));
         let at = format!("proofs/{name}");
-        match read {
-            Err(reason) => report.add(&at, "SW-ARTEFACT-001", format!("it can't be read: {reason}")),
-            Ok(_) if Hash::of(&bytes) != hash => report.contradiction(&at, "its content doesn't have its hash"),
-            Ok(_) => drop(whole.insert(hash)),
+        match SystemDisk.read(&file.path(), u64::from(MAX_PROOF_BYTES) + 1) {
+            Err(error) => report.error(&at, &ArtefactError::from(error)),
+            Ok(Some(bytes)) if Hash::of(&bytes) == hash => drop(whole.insert(hash)),
+            Ok(Some(_)) => report.contradiction(&at, "its content doesn't have its hash"),
+            // It was there a moment ago.
+            Ok(None) => {}
         }
     }
     whole

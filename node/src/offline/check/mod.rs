@@ -19,6 +19,7 @@ use shardwire_model::{
     state_commitment,
 };
 use shardwire_protocols::{history::verify, trace::job_id};
+use shardwire_prover::ProverError;
 use shardwire_store::{
     RecordKey as _, Store, StoreError, SystemDisk,
     records::{ASSIGNMENTS, INTENTS, JOBS, Job, LAYOUT, TRANSACTIONS},
@@ -40,6 +41,8 @@ pub(crate) struct Finding {
     pub(crate) code: String,
     /// What is wrong.
     pub(crate) what: String,
+    /// What to do about it.
+    pub(crate) next_step: String,
 }
 
 /// What was read, and what was found.
@@ -73,22 +76,26 @@ const STORE: &str = "node.redb";
 const LEDGER: &str = "ledger.redb";
 /// What contradicts something else in the folder.
 const CONTRADICTION: &str = "SW-DATA-006";
+/// What to do about that.
+const RESTORE: &str =
+    "Start no node here: restore the folder from a copy. `shardwire data export` shows what can be read of this one.";
 
 impl Report {
-    fn add(&mut self, file: &str, code: &str, what: impl Into<String>) {
+    fn add(&mut self, file: &str, code: &str, what: impl Into<String>, next_step: impl Into<String>) {
         if self.findings.len() < MAX_FINDINGS {
-            self.findings.push(Finding { file: file.into(), code: code.into(), what: what.into() });
+            let (file, code, what, next_step) = (file.into(), code.into(), what.into(), next_step.into());
+            self.findings.push(Finding { file, code, what, next_step });
         } else {
             self.more += 1;
         }
     }
 
     fn contradiction(&mut self, file: &str, what: impl Into<String>) {
-        self.add(file, CONTRADICTION, what);
+        self.add(file, CONTRADICTION, what, RESTORE);
     }
 
     fn error(&mut self, file: &str, error: &(impl Coded + ?Sized)) {
-        self.add(file, error.code(), error.to_string());
+        self.add(file, error.code(), error.to_string(), error.next_step());
     }
 }
 
@@ -218,7 +225,8 @@ fn compare(folder: &Folder, store: &Store, world: Option<&WorldContents>, report
         };
         let proven = matches!(life.stage(), Some(Stage::Proven));
         if let Some(proof) = job.proof.filter(|proof| proven && !proofs.contains(proof)) {
-            report.add(&format!("proofs/{proof}"), "SW-PROVER-008", format!("the proof of job {} is missing", job.job));
+            let (lost, what) = (ProverError::ProofLost, format!("the proof of job {} is missing", job.job));
+            report.add(&format!("proofs/{proof}"), lost.code(), what, lost.next_step());
         }
     }
     if let Some(world) = world {
@@ -252,7 +260,7 @@ fn histories(contents: &NodeContents, report: &mut Report) -> BTreeMap<Part, Lif
             Ok(history) => drop(lives.insert(part, history.life().clone())),
             Err(error) => {
                 let what = format!("the history of shard {} as {}: {error}", part.shard, part.role);
-                report.add(STORE, error.code(), what);
+                report.add(STORE, error.code(), what, error.next_step());
             }
         }
     }

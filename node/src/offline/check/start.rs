@@ -1,6 +1,7 @@
 //! What a node looks at when it starts in a folder, and would refuse.
 //!
-//! Each of these is the function that a start calls, over the folder as it is; the databases themselves are opened by the caller.
+//! Each of these is the function that a start calls, over the folder as it is; the databases themselves are opened by the caller. What a start would write isn't written: it is
+//! looked at whether this user could.
 
 use super::{Report, STORE};
 use crate::{config::FolderContents, offline::Folder, world};
@@ -14,14 +15,21 @@ use shardwire_program::Programs;
 use shardwire_store::{Store, StoreError, SystemDisk, records::ASSIGNMENTS};
 use std::collections::BTreeMap;
 
+/// The mark that the store has been used.
+const MARK: &str = "node.used";
+
 /// What is looked at before any database: the key, the configuration, the World's identity.
 pub(super) fn folder(folder: &Folder, report: &mut Report) {
     let paths = folder.claim.paths();
     if let Some(refused) = folder.claim.refused() {
         report.error("identity.key", refused);
     }
-    if let Some(error) = paths.in_the_way() {
-        report.error("files", &error);
+    for (path, error) in paths.hindrances(folder.peer()) {
+        let name = path.strip_prefix(paths.root()).unwrap_or(&path).display().to_string();
+        report.error(if name.is_empty() { "." } else { &name }, &error);
+    }
+    if let Err(error) = Store::was_used(&SystemDisk, &paths.store()) {
+        report.error(MARK, &error);
     }
     if let Err(error) = folder.config.check(FolderContents { own: folder.peer(), ledger: &paths.ledger() }) {
         report.error("shardwire.toml", &error);
