@@ -12,6 +12,8 @@
 mod archive;
 mod checks;
 mod chunk_store;
+#[cfg(test)]
+mod contracts_tests;
 mod error;
 #[cfg(test)]
 mod error_tests;

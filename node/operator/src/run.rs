@@ -137,7 +137,7 @@ impl Run {
             }
         };
         let (sequencer, log) = match replayed(&host.store, &*program, &self.assignment) {
-            Err(OperatorError::Execution(error)) => {
+            Err(error @ (OperatorError::Execution(_) | OperatorError::Unable(_))) => {
                 let cause = Cause::from(error);
                 self.events.emit(ExecutionStopped { shard, code: cause.code.clone(), error: cause.reason.clone() });
                 self.state().fault = Some(cause);

@@ -5,6 +5,9 @@
 //! commit fails, the second state becomes the first one again, and what was checked against it is refused: its round is over. The sequencer is
 //! in doubt then, because the disk may have got all of it the same: nothing enters until [`Sequencer::take_in`] was told what the log has.
 //!
+//! Where a check executes the transaction, it is made on a thread that may wait, in [turn](Sequencer::turn): nothing enters between a check and what it led to.
+//! The second state has a lock of its own, so that who only asks how far the log is waits for no execution.
+//!
 //! A transaction's time is the operator's when it gets its place, and never before the one before it.
 //!
 //! Bound: as many transactions are on their way as the store has room for ([`MAX_WAITING`](shardwire_store::MAX_WAITING)).
@@ -15,7 +18,7 @@ use shardwire_program::{Admission, Change, Checked, Refusal};
 use std::{
     collections::VecDeque,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -25,9 +28,21 @@ use tokio::sync::futures::Notified;
 #[derive(Debug)]
 pub(super) struct Sequencer {
     rules: Mutex<Rules>,
+    /// Whether a check executes the transaction.
+    executes: bool,
+    /// Whose transaction is executed, until it has its place. Others wait in the order in which they came.
+    turn: Arc<tokio::sync::Mutex<()>>,
     /// Counts the commits that failed.
     round: AtomicU64,
     changes: Changes,
+}
+
+/// The state of the rules after what is on its way, too.
+type Ahead = Arc<RwLock<Box<dyn Admission>>>;
+
+/// A fork of the state of the rules after the log.
+fn forked(logged: &dyn Admission) -> Ahead {
+    Arc::new(RwLock::new(logged.fork()))
 }
 
 #[derive(Debug)]
@@ -39,7 +54,7 @@ struct Rules {
     /// The time of the log's last transaction.
     time: u64,
     /// After those, too, that are on their way to it.
-    ahead: Box<dyn Admission>,
+    ahead: Ahead,
     /// Those that are on their way, in their order.
     under_way: VecDeque<UnderWay>,
     /// Those that are logged and that the execution hasn't got yet.
@@ -73,6 +88,33 @@ pub(super) enum Entered<P> {
     Unchecked,
     /// A commit has failed: what the log has is looked at first.
     InDoubt,
+}
+
+/// The turn to have a transaction executed.
+pub(super) type Turn = tokio::sync::OwnedMutexGuard<()>;
+
+/// What is known of a transaction before it gets its place.
+pub(super) enum Examined {
+    /// Its rules are looked up now, in seconds since the Unix epoch; its signature was found to be one of this message, or not.
+    Signed { now: u64, message: Option<Felt>, good: bool },
+    /// It was executed against a state of the rules, for a time, and nothing else was since.
+    Executed { checked: Result<Checked, Refusal>, ahead: Ahead, time: u64, turn: Turn },
+}
+
+/// What a transaction is executed against.
+pub(super) struct Ground {
+    ahead: Ahead,
+    time: u64,
+    turn: Turn,
+}
+
+impl Ground {
+    /// Executes it. Takes its time: it belongs on a thread that may wait.
+    pub(super) fn execute(self, transaction: &ShardTransaction) -> Examined {
+        let Self { ahead, time, turn } = self;
+        let checked = ahead.read().unwrap_or_else(PoisonError::into_inner).check(transaction, time);
+        Examined::Executed { checked, ahead, time, turn }
+    }
 }
 
 /// A transaction's place in the log.
@@ -116,9 +158,11 @@ impl Sequencer {
             logged.accept(&entry.transaction, entry.time).map_err(|refusal| (sequence, refusal))?;
             (log, time) = (entry.extend(log), entry.time);
         }
-        let (ahead, under_way, unfed) = (logged.fork(), VecDeque::new(), VecDeque::new());
+        let executes = logged.executes();
+        let (ahead, under_way, unfed) = (forked(&*logged), VecDeque::new(), VecDeque::new());
         let rules = Rules { logged, log, time, ahead, under_way, unfed, in_doubt: false };
-        Ok(Self { rules: Mutex::new(rules), round: AtomicU64::new(0), changes: Changes::new() })
+        let (turn, round) = (Arc::default(), AtomicU64::new(0));
+        Ok(Self { rules: Mutex::new(rules), executes, turn, round, changes: Changes::new() })
     }
 
     fn rules(&self) -> MutexGuard<'_, Rules> {
@@ -135,17 +179,30 @@ impl Sequencer {
     /// The nonce that an account's next transaction must have; none if it has no say in the shard, or the end event was emitted.
     pub(super) fn due(&self, account: AccountId) -> Option<u64> {
         let rules = self.rules();
-        let index = rules.ahead.start().account_index(account)?;
-        if rules.ahead.ended() { None } else { rules.ahead.next_nonces().get(index).copied() }
+        let ahead = rules.ahead.read().unwrap_or_else(PoisonError::into_inner);
+        let index = ahead.start().account_index(account)?;
+        if ahead.ended() { None } else { ahead.next_nonces().get(index).copied() }
     }
 
     /// What the signature of a transaction that comes now has to be of; none if it isn't new, needs no check, or something else is wrong with it.
     pub(super) fn message(&self, transaction: &ShardTransaction, now: u64) -> Option<Felt> {
         let rules = self.rules();
-        match rules.ahead.check_rules(transaction, rules.time(now)) {
+        let ahead = rules.ahead.read().unwrap_or_else(PoisonError::into_inner);
+        match ahead.check_rules(transaction, rules.time(now)) {
             Ok(Checked::New(change)) => change.message(),
             Ok(Checked::Duplicate { .. }) | Err(_) => None,
         }
+    }
+
+    /// The turn to have a transaction executed, if that is how it is checked.
+    pub(super) async fn turn(&self) -> Option<Turn> {
+        if self.executes { Some(self.turn.clone().lock_owned().await) } else { None }
+    }
+
+    /// What a transaction is executed against that comes now.
+    pub(super) fn ground(&self, turn: Turn, now: u64) -> Ground {
+        let rules = self.rules();
+        Ground { ahead: rules.ahead.clone(), time: rules.time(now), turn }
     }
 
     /// Completes when what was on its way is decided, after this call.
@@ -153,39 +210,48 @@ impl Sequencer {
         self.changes.next()
     }
 
-    /// Gives a transaction that comes now its place, and hands it to `queue` in the order of the places. `good` says whether its signature is one of `message`.
+    /// Gives a transaction its place, and hands it to `queue` in the order of the places.
     ///
     /// # Errors
     /// [`Refusal`]: the first rule that it breaks.
     pub(super) fn enter<P>(
         &self,
         transaction: &ShardTransaction,
-        now: u64,
-        message: Option<Felt>,
-        good: bool,
+        examined: Examined,
         queue: impl FnOnce(Taken) -> P,
     ) -> Result<Entered<P>, Refusal> {
         let mut rules = self.rules();
         if rules.in_doubt {
             return Ok(Entered::InDoubt);
         }
-        let time = rules.time(now);
-        let change = match rules.ahead.check_rules(transaction, time)? {
+        let (checked, time, signed, _turn) = match examined {
+            Examined::Signed { now, message, good } => {
+                let time = rules.time(now);
+                let ahead = rules.ahead.read().unwrap_or_else(PoisonError::into_inner);
+                (ahead.check_rules(transaction, time), time, Some((message, good)), None)
+            }
+            // A commit has failed since: what it was executed against isn't there any more.
+            Examined::Executed { ahead, .. } if !Arc::ptr_eq(&ahead, &rules.ahead) => return Ok(Entered::Unchecked),
+            Examined::Executed { checked, time, turn, .. } => (checked, time, None, Some(turn)),
+        };
+        let change = match checked? {
             Checked::Duplicate { sequence } if sequence >= rules.logged.accepted() => return Ok(Entered::UnderWay),
             Checked::Duplicate { sequence } => return Ok(Entered::Duplicate { sequence }),
             Checked::New(change) => change,
         };
-        if message != change.message() {
-            return Ok(Entered::Unchecked);
-        }
-        if message.is_some() && !good {
-            return Err(Refusal::BadSignature(transaction.account()));
+        if let Some((message, good)) = signed {
+            if message != change.message() {
+                return Ok(Entered::Unchecked);
+            }
+            if message.is_some() && !good {
+                return Err(Refusal::BadSignature(transaction.account()));
+            }
         }
         let (sequence, ends) = (change.sequence(), change.ends());
         let before = rules.under_way.back().map_or(rules.log, |before| before.log);
         let logged = Logged { transaction: transaction.clone(), time };
         let log = logged.extend(before);
-        rules.ahead.apply(change.clone());
+        rules.ahead.write().unwrap_or_else(PoisonError::into_inner).apply(change.clone());
         rules.under_way.push_back(UnderWay { logged, change, log });
         let round = self.round();
         // Still locked: the queue has the order of the places.
@@ -213,7 +279,7 @@ impl Sequencer {
     pub(super) fn failed(&self, round: u64) {
         let mut rules = self.rules();
         if self.round.compare_exchange(round, round + 1, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            rules.ahead = rules.logged.fork();
+            rules.ahead = forked(&*rules.logged);
             rules.under_way.clear();
             rules.in_doubt = true;
         }
@@ -232,16 +298,26 @@ impl Sequencer {
     /// # Errors
     /// The place of the first transaction that the rules refuse, and the [`Refusal`]; the sequencer stays in doubt.
     pub(super) fn take_in(&self, from: u32, transactions: &[Logged]) -> Result<(), (u32, Refusal)> {
+        let doubtful = |rules: &Rules| rules.in_doubt && rules.logged.accepted() == from;
+        let (mut logged, mut log, mut time) = {
+            let rules = self.rules();
+            if !doubtful(&rules) {
+                return Ok(());
+            }
+            (rules.logged.fork(), rules.log, rules.time)
+        };
+        // Unlocked: it may take its time.
+        for (entry, sequence) in transactions.iter().zip(from..) {
+            logged.accept(&entry.transaction, entry.time).map_err(|refusal| (sequence, refusal))?;
+            (log, time) = (entry.extend(log), entry.time);
+        }
         let mut rules = self.rules();
-        if !rules.in_doubt || rules.logged.accepted() != from {
+        if !doubtful(&rules) {
             return Ok(());
         }
-        for (entry, sequence) in transactions.iter().zip(from..) {
-            rules.logged.accept(&entry.transaction, entry.time).map_err(|refusal| (sequence, refusal))?;
-            (rules.log, rules.time) = (entry.extend(rules.log), entry.time);
-            rules.unfed.push_back(entry.clone());
-        }
-        rules.ahead = rules.logged.fork();
+        (rules.logged, rules.log, rules.time) = (logged, log, time);
+        rules.unfed.extend(transactions.iter().cloned());
+        rules.ahead = forked(&*rules.logged);
         rules.in_doubt = false;
         drop(rules);
         self.changes.announce();

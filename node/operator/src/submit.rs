@@ -4,7 +4,7 @@ use super::{
     error::OperatorError,
     events::{ShardEnded, TransactionAccepted, TransactionFailed, TransactionRefused},
     run::Run,
-    sequencer::{Entered, Sequencer, Taken},
+    sequencer::{Entered, Examined, Sequencer, Taken},
     steps::part,
 };
 use shardwire_host::history::{Advance as _, Lives as _};
@@ -55,14 +55,12 @@ impl Run {
             self.certain().await?;
             let sequencer = self.sequencer()?;
             let changed = sequencer.changed();
-            let message = sequencer.message(&transaction, self.seconds());
-            let good = match (&transaction, message) {
-                (ShardTransaction::Rules(signed), Some(message)) => self.checks.is_good(*signed, message).await,
-                _ => false,
-            };
+            let examined = self.examine(sequencer, &transaction).await?;
             let reserved = self.host.store.reserve().await?;
             let queue = |taken| (taken, self.log(sequencer, reserved, taken, transaction.clone()));
-            match sequencer.enter(&transaction, self.seconds(), message, good, queue) {
+            match sequencer.enter(&transaction, examined, queue) {
+                // Of a transaction that couldn't be looked at nothing is said.
+                Err(refusal) if refusal.is_of_this_machine() => return Err(OperatorError::Unable(refusal)),
                 Err(refusal) => {
                     self.state().refused += 1;
                     self.events.emit(TransactionRefused { shard: self.shard, code: refusal.code() });
@@ -84,6 +82,21 @@ impl Run {
             let _ = told.send(run.follow(taken, logged).await);
         });
         Ok(Submitted::UnderWay(outcome))
+    }
+
+    /// Has a transaction executed, or its signature checked, as its program wants it.
+    async fn examine(&self, sequencer: &Sequencer, transaction: &ShardTransaction) -> Result<Examined, OperatorError> {
+        if let Some(turn) = sequencer.turn().await {
+            let (ground, transaction) = (sequencer.ground(turn, self.seconds()), transaction.clone());
+            let examined = self.host.work.run(move || ground.execute(&transaction)).await;
+            return examined.ok_or_else(|| OperatorError::Thread(std::io::Error::other("it ended")));
+        }
+        let message = sequencer.message(transaction, self.seconds());
+        let good = match (transaction, message) {
+            (ShardTransaction::Rules(signed), Some(message)) => self.checks.is_good(*signed, message).await,
+            _ => false,
+        };
+        Ok(Examined::Signed { now: self.seconds(), message, good })
     }
 
     /// The operator's date, in seconds since the Unix epoch.
@@ -165,9 +178,10 @@ impl Run {
             let Some(entry) = self.host.store.get(&TRANSACTIONS, &key)? else { break };
             logged.push(entry);
         }
-        sequencer
-            .take_in(from, &logged)
-            .map_err(|(sequence, refusal)| OperatorError::not_replayed(self.shard, sequence, refusal))?;
+        let taking = sequencer.clone();
+        let taken = self.host.work.run(move || taking.take_in(from, &logged)).await;
+        let taken = taken.ok_or_else(|| OperatorError::Thread(std::io::Error::other("it ended")))?;
+        taken.map_err(|(sequence, refusal)| OperatorError::not_replayed(self.shard, sequence, refusal))?;
         self.state().lives(&life);
         // What was taken in is fed, also if who asked goes away.
         let run = self.clone();
