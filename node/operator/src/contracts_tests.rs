@@ -70,8 +70,9 @@ async fn executed(operator: &Operator, shard: ShardId) -> Executed {
     operator.host.store.get(&EXECUTIONS, &run.segment()).unwrap().unwrap()
 }
 
+/// What a transaction is answered that is in the log; the third one fails.
 fn in_the_log(sequence: u32) -> Outcome {
-    Outcome::Accepted { sequence, duplicate: false }
+    Outcome::Accepted { sequence, duplicate: false, reverted: sequence == 2 }
 }
 
 #[tokio::test]
@@ -93,8 +94,10 @@ async fn a_game_of_contracts_is_executed_logged_and_cut_in_the_same_chunks_after
     // The log is executed again, and the game goes on.
     let (running, tasks) = operator(folder.path());
     let again = running.decided(client(), shard, train).await.unwrap();
-    assert_eq!(again, Outcome::Accepted { sequence: 0, duplicate: true });
-    assert_eq!(running.decided(client(), shard, doom).await.unwrap(), in_the_log(2));
+    assert_eq!(again, Outcome::Accepted { sequence: 0, duplicate: true, reverted: false });
+    assert_eq!(running.decided(client(), shard, doom.clone()).await.unwrap(), in_the_log(2));
+    let again = running.decided(client(), shard, doom).await.unwrap();
+    assert_eq!(again, Outcome::Accepted { sequence: 2, duplicate: true, reverted: true });
     // A commit fails: what was executed ahead of the log isn't there any more.
     let run = running.run(shard).unwrap();
     let sequencer = run.sequencer().unwrap();
@@ -154,5 +157,5 @@ async fn a_shard_whose_genesis_is_gone_stops_until_it_is_back_and_loses_nothing(
     gone(running, tasks).await;
     let (running, _tasks) = operator(folder.path());
     let again = running.decided(client(), start.shard, train).await.unwrap();
-    assert_eq!(again, Outcome::Accepted { sequence: 0, duplicate: true });
+    assert_eq!(again, Outcome::Accepted { sequence: 0, duplicate: true, reverted: false });
 }

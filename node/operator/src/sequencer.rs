@@ -122,6 +122,8 @@ impl Ground {
 pub(super) struct Taken {
     /// The transaction's time, in seconds since the Unix epoch.
     pub(super) time: u64,
+    /// Whether what it did is undone.
+    pub(super) reverted: bool,
     /// The transaction's place in the log, from 0.
     pub(super) sequence: u32,
     /// The hash of the log that ends with it.
@@ -249,13 +251,14 @@ impl Sequencer {
         }
         let (sequence, ends) = (change.sequence(), change.ends());
         let before = rules.under_way.back().map_or(rules.log, |before| before.log);
-        let logged = Logged { transaction: transaction.clone(), time };
+        let (reverted, transaction) = (change.reverted(), transaction.clone());
+        let logged = Logged { transaction, time, reverted };
         let log = logged.extend(before);
         rules.ahead.write().unwrap_or_else(PoisonError::into_inner).apply(change.clone());
         rules.under_way.push_back(UnderWay { logged, change, log });
         let round = self.round();
         // Still locked: the queue has the order of the places.
-        Ok(Entered::New(queue(Taken { time, sequence, log, ends, round })))
+        Ok(Entered::New(queue(Taken { time, reverted, sequence, log, ends, round })))
     }
 
     /// Which round it is.

@@ -9,7 +9,7 @@ use super::{
 };
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::{
-    Coded as _, Logged, Mutation, ShardTransaction,
+    Coded as _, Logged, Mutation, ShardTransaction, Terms,
     life::{Life, Step},
 };
 use shardwire_protocols::ingress::Outcome;
@@ -68,7 +68,8 @@ impl Run {
                     return Ok(Submitted::Decided(Outcome::Refused { cause: refusal.into(), due }));
                 }
                 Ok(Entered::Duplicate { sequence }) => {
-                    return Ok(Submitted::Decided(Outcome::Accepted { sequence, duplicate: true }));
+                    let reverted = self.was_reverted(sequence)?;
+                    return Ok(Submitted::Decided(Outcome::Accepted { sequence, duplicate: true, reverted }));
                 }
                 Ok(Entered::New(pending)) => break pending,
                 Ok(Entered::UnderWay) => changed.await,
@@ -99,6 +100,15 @@ impl Run {
         Ok(Examined::Signed { now: self.seconds(), message, good })
     }
 
+    /// Whether a logged transaction was reverted.
+    fn was_reverted(&self, sequence: u32) -> Result<bool, StoreError> {
+        if self.assignment.start.terms == Terms::Rules {
+            return Ok(false);
+        }
+        let logged = self.host.store.get(&TRANSACTIONS, &LogKey { shard: self.shard, sequence })?;
+        Ok(logged.is_some_and(|logged| logged.reverted))
+    }
+
     /// The operator's date, in seconds since the Unix epoch.
     fn seconds(&self) -> u64 {
         self.host.clock.now().0 / 1000
@@ -112,7 +122,7 @@ impl Run {
         taken: Taken,
         transaction: ShardTransaction,
     ) -> Pending<Life, OperatorError> {
-        let Taken { time, sequence, log, ends, round } = taken;
+        let Taken { time, reverted, sequence, log, ends, round } = taken;
         let mut steps = Vec::new();
         if sequence == 0 {
             steps.push(Step::Executing { first: transaction.hash() });
@@ -121,7 +131,7 @@ impl Run {
             steps.push(Step::Ended { transactions: sequence + 1, log });
         }
         let (shard, now) = (self.shard, self.host.clock.now());
-        let (key, logged) = (LogKey { shard, sequence }, Logged { transaction, time });
+        let (key, logged) = (LogKey { shard, sequence }, Logged { transaction, time, reverted });
         let late = Mutation::EffectBeforeRecord.is_planted();
         if late {
             let (host, logged) = (self.host.clone(), logged.clone());
@@ -228,7 +238,8 @@ impl Run {
         }
         self.events.emit(TransactionAccepted { shard: self.shard, sequence: taken.sequence });
         self.feed_logged(self.sequencer()?).await?;
-        Ok(Outcome::Accepted { sequence: taken.sequence, duplicate: false })
+        let Taken { sequence, reverted, .. } = taken;
+        Ok(Outcome::Accepted { sequence, duplicate: false, reverted })
     }
 }
 

@@ -103,6 +103,7 @@ pub enum Checked {
 pub struct Change {
     sequence: u32,
     ends: bool,
+    reverted: bool,
     message: Option<Felt>,
     /// What only its program understands.
     inside: Arc<dyn Inside>,
@@ -121,7 +122,14 @@ impl Change {
         message: Option<Felt>,
         inside: Arc<T>,
     ) -> Self {
-        Self { sequence, ends, message, inside }
+        Self { sequence, ends, reverted: false, message, inside }
+    }
+
+    /// The same of a transaction that fails when it is executed: what it did is undone, and it has its place all the same.
+    #[must_use]
+    pub fn with_reverted(mut self, reverted: bool) -> Self {
+        self.reverted = reverted;
+        self
     }
 
     /// The transaction's place in the sequence, from 0.
@@ -140,6 +148,12 @@ impl Change {
     #[must_use]
     pub const fn ends(&self) -> bool {
         self.ends
+    }
+
+    /// Whether what the transaction did is undone.
+    #[must_use]
+    pub const fn reverted(&self) -> bool {
+        self.reverted
     }
 
     /// What its program applies; none if that is of another type.

@@ -1,6 +1,6 @@
 //! What enters a shard of contracts.
 
-use shardwire_model::{Coded, ContractId, Felt, ShardStart, ShardTransaction};
+use shardwire_model::{Coded, ContractId, Felt, ShardStart, ShardTransaction, execution::Status};
 use shardwire_native::{self as native, Native};
 use shardwire_program::{Admission, Change, Checked, Refusal};
 use std::sync::Arc;
@@ -41,7 +41,9 @@ impl Admission for ContractsAdmission {
             native::Checked::Duplicate { index } => Checked::Duplicate { sequence: index },
             native::Checked::New(change) => {
                 let receipt = change.receipt();
-                Checked::New(Change::new(receipt.index, receipt.ends, None, Arc::new(change.clone())))
+                let reverted = matches!(receipt.status, Status::Reverted { .. });
+                let (index, ends) = (receipt.index, receipt.ends);
+                Checked::New(Change::new(index, ends, None, Arc::new(change)).with_reverted(reverted))
             }
         })
     }

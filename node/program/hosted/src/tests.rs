@@ -28,7 +28,7 @@ fn shard() -> (ShardStart, Vec<Felt>) {
 
 /// A whole game, a second a transaction.
 fn log(start: &ShardStart) -> Vec<Logged> {
-    let logged = |(invoke, time): (Invoke, u64)| Logged { transaction: invoke.into(), time };
+    let logged = |(invoke, time): (Invoke, u64)| Logged { transaction: invoke.into(), time, reverted: false };
     dungeon::game(start).into_iter().zip(BEGINS..).map(logged).collect()
 }
 
