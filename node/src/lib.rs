@@ -12,6 +12,7 @@ pub mod contents;
 mod inspect;
 mod network;
 mod offline;
+mod programs;
 pub mod proofs;
 pub mod run;
 

@@ -4,6 +4,7 @@ use crate::{
     config::Config,
     data::{DataFolder, DataPaths, Running},
     network::{Links, Node, Reload, Roles, events::ListsNotRead},
+    programs,
     proofs::Proofs,
     world,
 };
@@ -153,7 +154,7 @@ pub async fn run_at(
         Endpoint::open(&*sockets, config.listen, identity, &catalogue::settings(config.profile), &mut randomness)
             .map_err(boxed)?;
     let since = clock.now();
-    let roles = take_up(&config, &paths, &host, &*disk, proofs).await?;
+    let roles = take_up(&config, &paths, &host, &disk, proofs).await?;
     let node = Arc::new(Node {
         links: Links::new(peer),
         events: host.telemetry.events(),
@@ -201,17 +202,18 @@ async fn take_up(
     config: &Config,
     paths: &DataPaths,
     host: &Arc<Host>,
-    disk: &dyn Disk,
+    disk: &Arc<dyn Disk>,
     proofs: Proofs,
 ) -> Result<Roles, RunError> {
     let mut roles = Roles::default();
     if config.has_role(Role::Settler) {
-        let world = world::open(disk, paths, &host.world, host.clock.clone(), host.work).map_err(boxed)?;
+        let world = world::open(&**disk, paths, &host.world, host.clock.clone(), host.work).map_err(boxed)?;
         let (judge, timeout) = (Arc::new(Judge::new(proofs.verify)), config.settler.shard_timeout);
         roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).await.map_err(boxed)?);
     }
     if config.has_role(Role::Operator) {
-        roles.operator = Some(Arc::new(Operator::resume(host.clone(), Programs::all()).map_err(boxed)?));
+        roles.operator =
+            Some(Arc::new(Operator::resume(host.clone(), programs::of_operator(paths, disk.clone())).map_err(boxed)?));
     }
     if config.has_role(Role::Prover) {
         let workshop: Arc<dyn Prove> = match proofs.prove {

@@ -196,11 +196,11 @@ impl Settler {
 }
 
 /// Whether the prover is to blame. For a proof that proves nothing, or another job than the announced one, it is. That the updates of the
-/// right job are others than the settlement list's would be the program's doing; and what the World refuses was proven all the same.
+/// right job are others than the settlement list's would be the program's doing, and so would that it read a state; and what the World refuses was proven all the same.
 fn blame_of(objection: &Objection) -> Option<Blame> {
     match objection {
         Objection::Verify(_) | Objection::Output(_) => Some(Blame::Peer),
-        Objection::Mismatch(OutputMismatch::Update { .. }) => Some(Blame::Unclear),
+        Objection::Mismatch(OutputMismatch::Update { .. } | OutputMismatch::Reads { .. }) => Some(Blame::Unclear),
         Objection::Mismatch(_) => Some(Blame::Peer),
         Objection::World(_) | Objection::Life(_) | Objection::Ended(_) => None,
     }

@@ -9,7 +9,10 @@ use shardwire_model::{
 };
 use shardwire_native::{Class, ClassError};
 use starknet_types_core::hash::{Pedersen, StarkHash as _};
-use std::{path::Path, sync::LazyLock};
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
 /// When the shard begins, in seconds since the Unix epoch.
 pub const BEGINS: u64 = 1_764_460_800;
@@ -73,6 +76,13 @@ pub fn genesis() -> String {
     ];
     let classes = ["account", "gold", "world"].map(|name| format!(r#"{{"sierra": "{name}.sierra.json"}}"#));
     format!(r#"{{"version": 1, "classes": [{}], "contracts": [{}]}}"#, classes.join(","), contracts.join(","))
+}
+
+/// The names of the files in the folder of a node that has this genesis.
+#[must_use]
+pub fn names() -> [PathBuf; 4] {
+    let genesis = format!("{}.json", Hash::of(genesis().as_bytes()));
+    [genesis.as_str(), "account.sierra.json", "gold.sierra.json", "world.sierra.json"].map(PathBuf::from)
 }
 
 /// A file of the folder of a node that has this genesis.
