@@ -9,6 +9,7 @@
 mod administration;
 pub mod cli;
 pub mod contents;
+mod door;
 mod inspect;
 mod network;
 mod offline;

@@ -17,6 +17,7 @@ use shardwire_model::{AccountId, Felt, Hash, Logged, ShardTransaction};
 use shardwire_program::{Admission, Change, Checked, Refusal};
 use std::{
     collections::VecDeque,
+    fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -25,7 +26,6 @@ use std::{
 use tokio::sync::futures::Notified;
 
 /// See the module's page.
-#[derive(Debug)]
 pub(super) struct Sequencer {
     rules: Mutex<Rules>,
     /// Whether a check executes the transaction.
@@ -45,7 +45,9 @@ fn forked(logged: &dyn Admission) -> Ahead {
     Arc::new(RwLock::new(logged.fork()))
 }
 
-#[derive(Debug)]
+/// Tells what is logged, in the order of the log, with what it changed.
+pub(super) type Told = Box<dyn Fn(&Logged, &Change) + Send + Sync>;
+
 struct Rules {
     /// After the whole log.
     logged: Box<dyn Admission>,
@@ -61,6 +63,8 @@ struct Rules {
     unfed: VecDeque<Logged>,
     /// A commit failed, and may have been done all the same.
     in_doubt: bool,
+    /// Who is told what is logged.
+    told: Option<Told>,
 }
 
 /// A transaction on its way to the log.
@@ -142,10 +146,30 @@ pub(super) struct Progress {
     pub(super) ended: bool,
 }
 
+/// Takes in a transaction that is in the log. What it changes; none if it is there twice.
+fn accept(rules: &mut dyn Admission, entry: &Logged) -> Result<Option<Change>, Refusal> {
+    match rules.check(&entry.transaction, entry.time)? {
+        Checked::New(change) => {
+            rules.apply(change.clone());
+            Ok(Some(change))
+        }
+        Checked::Duplicate { .. } => Ok(None),
+    }
+}
+
 impl Rules {
     /// The time of a transaction that is checked now.
     fn time(&self, now: u64) -> u64 {
         now.max(self.under_way.back().map_or(self.time, |before| before.logged.time))
+    }
+}
+
+impl fmt::Debug for Sequencer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sequencer")
+            .field("executes", &self.executes)
+            .field("round", &self.round())
+            .finish_non_exhaustive()
     }
 }
 
@@ -154,15 +178,22 @@ impl Sequencer {
     ///
     /// # Errors
     /// The place of the first transaction that the rules refuse, and the [`Refusal`].
-    pub(super) fn of(mut logged: Box<dyn Admission>, transactions: &[Logged]) -> Result<Self, (u32, Refusal)> {
+    pub(super) fn of(
+        mut logged: Box<dyn Admission>,
+        transactions: &[Logged],
+        told: Option<Told>,
+    ) -> Result<Self, (u32, Refusal)> {
         let (mut log, mut time) = (Hash::default(), 0);
         for (entry, sequence) in transactions.iter().zip(0..) {
-            logged.accept(&entry.transaction, entry.time).map_err(|refusal| (sequence, refusal))?;
+            let change = accept(&mut *logged, entry).map_err(|refusal| (sequence, refusal))?;
+            if let (Some(told), Some(change)) = (&told, change) {
+                told(entry, &change);
+            }
             (log, time) = (entry.extend(log), entry.time);
         }
         let executes = logged.executes();
         let (ahead, under_way, unfed) = (forked(&*logged), VecDeque::new(), VecDeque::new());
-        let rules = Rules { logged, log, time, ahead, under_way, unfed, in_doubt: false };
+        let rules = Rules { logged, log, time, ahead, under_way, unfed, in_doubt: false, told };
         let (turn, round) = (Arc::default(), AtomicU64::new(0));
         Ok(Self { rules: Mutex::new(rules), executes, turn, round, changes: Changes::new() })
     }
@@ -270,6 +301,9 @@ impl Sequencer {
     pub(super) fn logged(&self) {
         let mut rules = self.rules();
         if let Some(UnderWay { logged, change, log }) = rules.under_way.pop_front() {
+            if let Some(told) = &rules.told {
+                told(&logged, &change);
+            }
             rules.logged.apply(change);
             (rules.log, rules.time) = (log, logged.time);
             rules.unfed.push_back(logged);
@@ -310,13 +344,18 @@ impl Sequencer {
             (rules.logged.fork(), rules.log, rules.time)
         };
         // Unlocked: it may take its time.
+        let mut changes = Vec::with_capacity(transactions.len());
         for (entry, sequence) in transactions.iter().zip(from..) {
-            logged.accept(&entry.transaction, entry.time).map_err(|refusal| (sequence, refusal))?;
+            let change = accept(&mut *logged, entry).map_err(|refusal| (sequence, refusal))?;
+            changes.extend(change.map(|change| (entry, change)));
             (log, time) = (entry.extend(log), entry.time);
         }
         let mut rules = self.rules();
         if !doubtful(&rules) {
             return Ok(());
+        }
+        if let Some(told) = &rules.told {
+            changes.iter().for_each(|(entry, change)| told(entry, change));
         }
         (rules.logged, rules.log, rules.time) = (logged, log, time);
         rules.unfed.extend(transactions.iter().cloned());

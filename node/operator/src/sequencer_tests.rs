@@ -124,7 +124,7 @@ async fn everything_is_logged_once(work: Work) {
     assert_eq!(log.len(), all as usize);
     // The log replays: its order is the one in which the rules took them.
     let rules = Programs::all().get(start.program).unwrap().admission(start.clone(), &[Felt::from(3)]).unwrap();
-    assert_eq!(Sequencer::of(rules, &log).unwrap().progress().accepted, all);
+    assert_eq!(Sequencer::of(rules, &log, None).unwrap().progress().accepted, all);
     // All of it again, at once: told as before, and nothing changes.
     let again = play(&operator, &start).await;
     let known = |outcome: &Result<Outcome, String>| matches!(outcome, Ok(Outcome::Accepted { duplicate: true, .. }));

@@ -1,6 +1,7 @@
 //! A transaction's way into a shard: checked, logged in one commit with others, fed to the execution, answered.
 
 use super::{
+    Operator,
     error::OperatorError,
     events::{ShardEnded, TransactionAccepted, TransactionFailed, TransactionRefused},
     run::Run,
@@ -9,21 +10,93 @@ use super::{
 };
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::{
-    Coded as _, Logged, Mutation, ShardTransaction, Terms,
+    Coded as _, Logged, Mutation, ShardId, ShardTransaction, Terms,
     life::{Life, Step},
 };
-use shardwire_protocols::ingress::Outcome;
+use shardwire_program::Refusal;
+use shardwire_protocols::{
+    Signed,
+    ingress::{Outcome, Receipt, ReceiptContent},
+};
 use shardwire_store::{
     Pending, Reservation, StoreError, Write,
     records::{LogKey, TRANSACTIONS},
 };
+use shardwire_transport::Identity;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::sleep};
+
+/// The operator's word on a transaction.
+pub(super) fn receipt(
+    identity: &Identity,
+    shard: ShardId,
+    transaction: &ShardTransaction,
+    outcome: Outcome,
+) -> Receipt {
+    let (hash, account, nonce) = (transaction.hash(), transaction.account(), transaction.nonce());
+    Signed::by(identity, ReceiptContent { shard, transaction: hash, account, nonce, outcome })
+}
+
+/// Why a transaction isn't in a shard's log, or not by this.
+#[derive(Debug, thiserror::Error)]
+pub enum NotIncluded {
+    /// It breaks a rule.
+    #[error("{0}")]
+    Refused(Refusal, Receipt),
+    /// It was there before.
+    #[error("the transaction is in the log, at place {0}")]
+    Duplicate(u32, Receipt),
+    /// The operator can't, or not any more.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+}
+
+impl From<StoreError> for NotIncluded {
+    fn from(error: StoreError) -> Self {
+        Self::Operator(error.into())
+    }
+}
+
+impl Operator {
+    /// Has a transaction included, for who has no session here. What it gives is the receipt, once the transaction is durable and its watcher told. It
+    /// goes on if nobody waits for it.
+    ///
+    /// # Errors
+    /// [`NotIncluded`] if it isn't, or was before.
+    pub async fn include(&self, shard: ShardId, transaction: ShardTransaction) -> Result<Receipt, NotIncluded> {
+        let run = self.run(shard).ok_or(OperatorError::Unknown { shard })?;
+        let identity = self.host.identity.clone();
+        let included = async move {
+            let submitted = run.submit(transaction.clone()).await?;
+            let refusal = match &submitted {
+                Submitted::Refused(refusal, _) => Some(refusal.clone()),
+                _ => None,
+            };
+            let outcome = submitted.outcome().await?;
+            let duplicate = match outcome {
+                Outcome::Accepted { sequence, duplicate: true, .. } => Some(sequence),
+                _ => None,
+            };
+            let is_accepted = matches!(outcome, Outcome::Accepted { .. });
+            let receipt = receipt(&identity, shard, &transaction, outcome);
+            match (refusal, duplicate) {
+                (Some(refusal), _) => Err(NotIncluded::Refused(refusal, receipt)),
+                (None, Some(sequence)) => Err(NotIncluded::Duplicate(sequence, receipt)),
+                (None, None) if is_accepted => Ok(receipt),
+                // Only what is over refuses without a rule.
+                (None, None) => Err(OperatorError::Over { shard }.into()),
+            }
+        };
+        self.host.see_through(included).await
+    }
+}
 
 /// A transaction that was submitted.
 pub(super) enum Submitted {
     /// It is decided.
     Decided(Outcome),
+    /// It breaks a rule, and this nonce is due.
+    Refused(Refusal, Option<u64>),
     /// It has its place, and is on its way to the log.
     UnderWay(oneshot::Receiver<Result<Outcome, OperatorError>>),
 }
@@ -33,6 +106,7 @@ impl Submitted {
     pub(super) async fn outcome(self) -> Result<Outcome, OperatorError> {
         match self {
             Self::Decided(outcome) => Ok(outcome),
+            Self::Refused(refusal, due) => Ok(Outcome::Refused { cause: refusal.into(), due }),
             Self::UnderWay(outcome) => outcome.await.unwrap_or_else(|_| Err(StoreError::Closed.into())),
         }
     }
@@ -65,7 +139,7 @@ impl Run {
                     self.state().refused += 1;
                     self.events.emit(TransactionRefused { shard: self.shard, code: refusal.code() });
                     let due = sequencer.due(transaction.account());
-                    return Ok(Submitted::Decided(Outcome::Refused { cause: refusal.into(), due }));
+                    return Ok(Submitted::Refused(refusal, due));
                 }
                 Ok(Entered::Duplicate { sequence }) => {
                     let reverted = self.was_reverted(sequence)?;

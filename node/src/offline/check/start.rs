@@ -51,7 +51,7 @@ pub(super) fn shards(
     lives: &BTreeMap<Part, Life>,
     report: &mut Report,
 ) -> Result<(), StoreError> {
-    let programs = programs::of_operator(paths, Arc::new(SystemDisk));
+    let programs = programs::of_operator(programs::contracts(paths, Arc::new(SystemDisk)));
     for (shard, assignment) in store.all(&ASSIGNMENTS)? {
         let life = lives.get(&Part::of(SegmentId::first(shard), Role::Operator));
         // A shard that is over isn't replayed; one of an older layout is aborted.
