@@ -20,7 +20,7 @@ use shardwire_host::{Changes, Host};
 use shardwire_model::{
     Cause, Coded as _, Felt, Hash, Logged, Mutation, PeerId, SegmentId, ShardId, life::Life, state_commitment,
 };
-use shardwire_program::{Program, Programs};
+use shardwire_program::{Change, Program, Programs};
 use shardwire_protocols::{
     ingress::{Opened, Outcome},
     trace::job_id,
@@ -166,7 +166,7 @@ impl Run {
     fn told(&self, watch: &dyn Watch) -> Option<Told> {
         let (shard, identity) = (self.shard, self.host.identity.clone());
         let watcher = watch.shard(&self.assignment.start, &felts(&self.assignment.values))?;
-        Some(Box::new(move |logged, change| {
+        Some(Box::new(move |logged: &Logged, change: &Change| {
             let outcome =
                 Outcome::Accepted { sequence: change.sequence(), duplicate: false, reverted: change.reverted() };
             watcher.logged(logged, change, receipt(&identity, shard, &logged.transaction, outcome));

@@ -33,9 +33,7 @@ impl Operator {
     pub fn shards(&self) -> Vec<RunStatus> {
         self.runs().iter().map(|run| run.status()).collect()
     }
-}
 
-impl Operator {
     /// How far a shard is; none if it isn't here.
     pub fn stage(&self, shard: ShardId) -> Option<Stage> {
         Some(self.run(shard)?.stage())

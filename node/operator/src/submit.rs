@@ -42,10 +42,10 @@ pub(super) fn receipt(
 pub enum NotIncluded {
     /// It breaks a rule.
     #[error("{0}")]
-    Refused(Refusal, Receipt),
+    Refused(Refusal, Box<Receipt>),
     /// It was there before.
     #[error("the transaction is in the log, at place {0}")]
-    Duplicate(u32, Receipt),
+    Duplicate(u32, Box<Receipt>),
     /// The operator can't, or not any more.
     #[error(transparent)]
     Operator(#[from] OperatorError),
@@ -80,8 +80,8 @@ impl Operator {
             let is_accepted = matches!(outcome, Outcome::Accepted { .. });
             let receipt = receipt(&identity, shard, &transaction, outcome);
             match (refusal, duplicate) {
-                (Some(refusal), _) => Err(NotIncluded::Refused(refusal, receipt)),
-                (None, Some(sequence)) => Err(NotIncluded::Duplicate(sequence, receipt)),
+                (Some(refusal), _) => Err(NotIncluded::Refused(refusal, Box::new(receipt))),
+                (None, Some(sequence)) => Err(NotIncluded::Duplicate(sequence, Box::new(receipt))),
                 (None, None) if is_accepted => Ok(receipt),
                 // Only what is over refuses without a rule.
                 (None, None) => Err(OperatorError::Over { shard }.into()),

@@ -93,7 +93,7 @@ pub fn file(name: &Path) -> Option<Vec<u8>> {
         "account.sierra.json" => ACCOUNT_CLASS,
         "gold.sierra.json" => GOLD_CLASS,
         "world.sierra.json" => WORLD_CLASS,
-        name if name == format!("{}.json", Hash::of(genesis.as_bytes())) => &genesis,
+        name if name == format!("{}.json", Hash::of(genesis.as_bytes())) => genesis.as_str(),
         _ => return None,
     };
     Some(content.as_bytes().to_vec())

@@ -240,15 +240,19 @@ fn a_class_file_is_one_of_the_folder_of_the_genesis() {
         assert_eq!(text, wanted);
     }
     let file = br#"{"version": 1, "classes": [{"sierra": "a.json"}], "contracts": []}"#;
-    let read = |name: &Path| if name == "a.json" { Err(io::Error::other("no")) } else { Ok(Some(file.to_vec())) };
+    let read = |name: &Path| if name == Path::new("a.json") { Err(io::Error::other("no")) } else { Ok(Some(file.to_vec())) };
     let (error, text) = not_found(read, Hash::of(file));
     assert!(error.is_of_this_machine() && text.starts_with("SW-PROGRAM-008 file a.json of the genesis"), "{text}");
 }
 
 #[test]
 fn geneses_are_held_while_shards_have_them_and_are_bounded() {
-    let file = |number: usize| format!("{{\"version\": 1, \"classes\": [], \"contracts\": []}}{}", " ".repeat(number));
-    let hash = |number: usize| Hash::of(file(number).as_bytes());
+    fn file(number: usize) -> String {
+        format!("{{\"version\": 1, \"classes\": [], \"contracts\": []}}{}", " ".repeat(number))
+    }
+    fn hash(number: usize) -> Hash {
+        Hash::of(file(number).as_bytes())
+    }
     let read = move |name: &Path, _| {
         let number = (0..=MAX_GENESES).find(|number| name == Path::new(&format!("{}.json", hash(*number))));
         Ok(number.map(|number| file(number).into_bytes()))
