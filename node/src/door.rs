@@ -213,10 +213,7 @@ mod tests {
         life::{Part, Step},
     };
     use shardwire_protocols::ingress::Outcome;
-    use shardwire_store::{
-        StoreError,
-        records::{ASSIGNMENTS, Assignment, WireFelt},
-    };
+    use shardwire_store::records::{ASSIGNMENTS, Assignment, WireFelt};
     use shardwire_transport::Identity;
     use std::path::Path;
 

@@ -9,7 +9,7 @@ use shardwire_model::{
     SignedTransaction, Terms, Transaction, state_commitment,
 };
 use shardwire_native::{Class, bounds};
-use shardwire_program::{Acceptance, Admission as _, Checked, ExecuteError, Program as _};
+use shardwire_program::{Acceptance, Checked, ExecuteError, Program as _};
 use std::{
     io,
     path::Path,
@@ -41,9 +41,10 @@ fn a_shard_of_contracts_is_admitted_executed_and_put_out() {
     assert!(admission.executes());
     assert_eq!((admission.next_nonces(), admission.values()), (vec![0, 0], values.clone()));
     let log = log(&start);
-    for (Logged { transaction, time }, sequence) in log.iter().zip(0..) {
+    for (Logged { transaction, time, .. }, sequence) in log.iter().zip(0..) {
         let Checked::New(change) = admission.check(transaction, *time).unwrap() else { panic!("it is new") };
         assert_eq!((change.sequence(), change.message(), change.ends()), (sequence, None, sequence == 3));
+        assert_eq!(change.reverted(), sequence == 2, "what panics is in the log, and undone");
         let mut fork = admission.fork();
         fork.apply(change.clone());
         assert_eq!((fork.accepted(), admission.accepted()), (sequence + 1, sequence), "a fork is another one");
@@ -240,7 +241,8 @@ fn a_class_file_is_one_of_the_folder_of_the_genesis() {
         assert_eq!(text, wanted);
     }
     let file = br#"{"version": 1, "classes": [{"sierra": "a.json"}], "contracts": []}"#;
-    let read = |name: &Path| if name == Path::new("a.json") { Err(io::Error::other("no")) } else { Ok(Some(file.to_vec())) };
+    let read =
+        |name: &Path| if name == Path::new("a.json") { Err(io::Error::other("no")) } else { Ok(Some(file.to_vec())) };
     let (error, text) = not_found(read, Hash::of(file));
     assert!(error.is_of_this_machine() && text.starts_with("SW-PROGRAM-008 file a.json of the genesis"), "{text}");
 }
