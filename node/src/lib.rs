@@ -9,9 +9,11 @@
 mod administration;
 pub mod cli;
 pub mod contents;
+mod door;
 mod inspect;
 mod network;
 mod offline;
+mod programs;
 pub mod proofs;
 pub mod run;
 

@@ -9,7 +9,9 @@ mod tests;
 use crate::{
     config::Config,
     data::{DataFolder, DataPaths, Running},
+    door::Chains,
     network::{Links, Node, Reload, Roles, events::ListsNotRead},
+    programs,
     proofs::Proofs,
     world,
 };
@@ -17,11 +19,12 @@ use rand::RngCore as _;
 use shardwire_api::Metrics;
 use shardwire_host::{Host, Platform, Tasks, clock::NodeClock, disk_health, peers, platform::Work};
 use shardwire_model::{Clock as _, Coded, PeerId, Role};
-use shardwire_operator::Operator;
+use shardwire_operator::{Operator, Watch};
 use shardwire_program::Programs;
 use shardwire_protocols::{catalogue, handshake::Instance};
 use shardwire_prover::{Prove, Prover, Workshop};
 use shardwire_proving::worker::{self, LocateError, Worker};
+use shardwire_rpc::{Door, Settings};
 use shardwire_settler::{Judge, Settler};
 use shardwire_store::{Artefacts, Disk, Store, WatchedDisk, records::LAYOUT};
 use shardwire_transport::{Endpoint, Identity};
@@ -50,6 +53,8 @@ pub struct Ready {
     pub listen: SocketAddr,
     /// Where its metrics are.
     pub metrics: Option<SocketAddr>,
+    /// Where wallets find its shards.
+    pub rpc: Option<SocketAddr>,
 }
 
 /// What a node is told from outside while it runs.
@@ -75,7 +80,8 @@ fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
 /// `ready` is told, and the folder announced, as soon as the node listens.
 ///
 /// # Errors
-/// What keeps it from beginning: [`MetricsError`](shardwire_api::MetricsError) if the address of the metrics is taken, and as [`run_at`].
+/// What keeps it from beginning: [`MetricsError`](shardwire_api::MetricsError) if the address of the metrics is taken,
+/// [`DoorError`](shardwire_rpc::DoorError) if that of the door for wallets is, and as [`run_at`].
 pub async fn run(
     config: Config,
     folder: DataFolder,
@@ -90,18 +96,27 @@ pub async fn run(
         Some(address) => Some(Metrics::open(address).await.map_err(boxed)?),
         None => None,
     };
-    let mut collected = JoinSet::new();
-    let announce = |Ready { peer, listen, .. }| {
+    let door = match config.rpc.filter(|_| config.has_role(Role::Operator)) {
+        Some(listen) => Some(Door::open(Settings { listen, ..Settings::recommended() }).await.map_err(boxed)?),
+        None => None,
+    };
+    // What is served over HTTP ends when this does.
+    let mut served = JoinSet::new();
+    let announce = |Ready { peer, listen, .. }, chains: Option<Arc<Chains>>| {
         folder.announce(&Running { pid: std::process::id(), listen, advertise, peer, network }).map_err(boxed)?;
         let address = metrics.as_ref().map(Metrics::address);
         if let Some(metrics) = metrics {
-            collected.spawn(metrics.serve(telemetry));
+            served.spawn(metrics.serve(telemetry));
+        }
+        let rpc = door.as_ref().map(Door::address);
+        if let (Some(door), Some(chains)) = (door, chains) {
+            served.spawn(door.serve(chains));
         }
         // The caller may have gone already; the node runs all the same.
-        let _ = ready.send(Ready { peer, listen, metrics: address });
+        let _ = ready.send(Ready { peer, listen, metrics: address, rpc });
         Ok(())
     };
-    run_at(config, home, platform, Proofs::stark(), orders, announce).await
+    live(config, home, platform, Proofs::stark(), orders.into(), announce).await
 }
 
 /// Where a node is at home, when nobody else can be.
@@ -121,25 +136,36 @@ pub struct Home {
 /// [`EndpointError`](shardwire_transport::EndpointError), [`LocateError`] of the worker, and what a role can't take up again.
 pub async fn run_at(
     config: Config,
-    Home { identity, paths }: Home,
+    home: Home,
     platform: Platform,
     proofs: Proofs,
     orders: impl Into<Orders>,
     announce: impl FnOnce(Ready) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
-    let Orders { stop, reload } = orders.into();
+    live(config, home, platform, proofs, orders.into(), |ready, _| announce(ready)).await
+}
+
+/// As [`run_at`]; `announce` is given the operator's chains as well, if they are to be served.
+async fn live(
+    config: Config,
+    home: Home,
+    platform: Platform,
+    proofs: Proofs,
+    Orders { stop, reload }: Orders,
+    announce: impl FnOnce(Ready, Option<Arc<Chains>>) -> Result<(), RunError>,
+) -> Result<(), RunError> {
     let begun = tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(()),
-        begun = begin(&config, Home { identity, paths }, platform, proofs) => begun?,
+        begun = begin(&config, home, platform, proofs) => begun?,
     };
-    let Begun { node, tasks } = begun;
+    let Begun { node, chains, tasks } = begun;
     let (peer, endpoint) = (node.host.identity.peer(), node.endpoint.clone());
     let listen = endpoint.address();
     let dialled = config.peers.iter().filter_map(|peer| Some((peer.id, peer.addr.clone()?))).collect();
     let mut network = JoinSet::new();
     network.spawn(endpoint.pause().task(node.clone().run(dialled)));
-    announce(Ready { peer, listen, metrics: None })?;
+    announce(Ready { peer, listen, metrics: None, rpc: None }, chains)?;
 
     tokio::select! {
         biased;
@@ -159,6 +185,8 @@ pub async fn run_at(
 /// A node that is about to listen.
 struct Begun {
     node: Arc<Node>,
+    /// An operator's, if they are to be served.
+    chains: Option<Arc<Chains>>,
     /// Held for as long as it runs.
     tasks: Tasks,
 }
@@ -208,7 +236,7 @@ async fn begin(
         Endpoint::open(&*sockets, config.listen, identity, &catalogue::settings(config.profile), &mut randomness)
             .map_err(boxed)?;
     let since = clock.now();
-    let roles = take_up(config, &paths, &host, &disk, proofs).await?;
+    let (roles, chains) = take_up(config, &paths, &host, &disk, proofs).await?;
     let node = Arc::new(Node {
         links: Links::new(peer),
         events: host.telemetry.events(),
@@ -230,7 +258,7 @@ async fn begin(
         host,
     });
     node.register_readiness();
-    Ok(Begun { node, tasks })
+    Ok(Begun { node, chains, tasks })
 }
 
 /// Does what waits for the disk where nobody else has to wait for it, so that a node which begins can be told to stop meanwhile. A panic goes on here.
@@ -246,15 +274,15 @@ async fn aside<T: Send + 'static>(work: Work, what: impl FnOnce() -> T + Send + 
     }
 }
 
-/// Makes the roles, each of which takes up the work that it left.
+/// Makes the roles, each of which takes up the work that it left; and an operator's chains, if they are to be served.
 async fn take_up(
     config: &Config,
     paths: &DataPaths,
     host: &Arc<Host>,
     disk: &Arc<dyn Disk>,
     proofs: Proofs,
-) -> Result<Roles, RunError> {
-    let mut roles = Roles::default();
+) -> Result<(Roles, Option<Arc<Chains>>), RunError> {
+    let (mut roles, mut chains) = (Roles::default(), None);
     if config.has_role(Role::Settler) {
         let (disk, paths, it) = (disk.clone(), paths.clone(), host.clone());
         let open = move || world::open(&*disk, &paths, &it.world, it.clock.clone(), it.work);
@@ -263,9 +291,15 @@ async fn take_up(
         roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).await.map_err(boxed)?);
     }
     if config.has_role(Role::Operator) {
-        let it = host.clone();
-        let operator = aside(host.work, move || Operator::resume(it, Programs::all())).await;
-        roles.operator = Some(Arc::new(operator.map_err(boxed)?));
+        let contracts = programs::contracts(paths, disk.clone());
+        chains = config.rpc.map(|_| Arc::new(Chains::new(contracts.clone(), host.clock.clone())));
+        let (it, watch) = (host.clone(), chains.clone().map(|chains| chains as Arc<dyn Watch>));
+        let resume = move || Operator::resume_watched(it, programs::of_operator(contracts), watch);
+        let operator = Arc::new(aside(host.work, resume).await.map_err(boxed)?);
+        if let Some(chains) = &chains {
+            chains.serve(&operator);
+        }
+        roles.operator = Some(operator);
     }
     if config.has_role(Role::Prover) {
         let workshop: Arc<dyn Prove> = match proofs.prove {
@@ -281,7 +315,7 @@ async fn take_up(
         let prover = aside(host.work, move || Prover::resume(it, workshop, proofs.verify)).await;
         roles.prover = Some(prover.map_err(boxed)?);
     }
-    Ok(roles)
+    Ok((roles, chains))
 }
 
 /// Reads the lists again whenever that is ordered; never ends. If they can't be read they stay as they were.

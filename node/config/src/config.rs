@@ -64,6 +64,8 @@ pub struct Config {
     pub reputation: Reputation,
     /// Where metrics are served; nowhere if absent.
     pub metrics: Option<SocketAddr>,
+    /// Where an operator serves its shards of contracts as Starknet JSON-RPC; nowhere if absent.
+    pub rpc: Option<SocketAddr>,
     /// What is logged, and how.
     pub log: Log,
     /// What is allowed and probably not meant.
@@ -133,6 +135,10 @@ pub enum Warning {
     NotAdvertised(SocketAddr),
     /// Others can read this node's metrics.
     PublicMetrics(SocketAddr),
+    /// Others can read and play this operator's shards.
+    PublicRpc(SocketAddr),
+    /// A door for wallets, and no operator behind it.
+    RpcWithoutOperator,
     /// A variable that nothing reads.
     UnknownVariable {
         /// Its name.
@@ -159,6 +165,14 @@ impl fmt::Display for Warning {
                 f,
                 "serving metrics on {addr}, which other machines can reach and read; use 127.0.0.1 to keep them to this machine"
             ),
+            Self::PublicRpc(addr) => write!(
+                f,
+                "serving shards of contracts on {addr}, which other machines can reach: anybody there may read them and submit transactions; \
+                 use 127.0.0.1 to keep them to this machine"
+            ),
+            Self::RpcWithoutOperator => {
+                f.write_str("`rpc.listen` is given and this node is no operator: it has no shards to serve there")
+            }
             Self::UnknownVariable { name, hint } => {
                 write!(f, "environment variable {name} is no setting and is ignored")?;
                 hint.map_or(Ok(()), |hint| write!(f, "; did you mean {hint}?"))

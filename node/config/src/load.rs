@@ -13,7 +13,7 @@ use super::{
     source::{Environment, Flags, Given, Layer},
     value::{LogFormat, OneQuota, Peer, role},
 };
-use shardwire_model::{Address, PeerId, is_of_many, life::MAX_TIMEOUT, socket_address};
+use shardwire_model::{Address, PeerId, Role, is_of_many, life::MAX_TIMEOUT, socket_address};
 use shardwire_peers::Rules;
 use shardwire_reputation::decay::MAX_HALF_LIFE;
 use shardwire_transport::Profile;
@@ -104,15 +104,22 @@ fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<Config, Conf
     };
     let reputation = reputation(&values)?;
     let metrics = values.one(Setting::MetricsListen, listening)?;
+    let rpc = values.one(Setting::RpcListen, listening)?;
     let log = Log {
         filter: values.one(Setting::LogLevel, filter)?.unwrap_or_else(|| "info".to_owned()),
         format: values.one(Setting::LogFormat, |text| text.parse().ok())?.unwrap_or(LogFormat::Text),
     };
 
     refuse_twins(&peers, &peer_origins)?;
+    let roles: BTreeSet<Role> = roles.into_iter().collect();
+    let mut warnings = warnings(listen, advertise.is_some(), metrics, environment);
+    warnings.extend(rpc.filter(|address| !address.ip().is_loopback()).map(Warning::PublicRpc));
+    if rpc.is_some() && !roles.contains(&Role::Operator) {
+        warnings.push(Warning::RpcWithoutOperator);
+    }
     Ok(Config {
         network,
-        roles: roles.into_iter().collect(),
+        roles,
         listen,
         advertise: advertise.clone(),
         peers,
@@ -122,8 +129,9 @@ fn resolve(layers: [Layer; 3], environment: &Environment) -> Result<Config, Conf
         worker,
         reputation,
         metrics,
+        rpc,
         log,
-        warnings: warnings(listen, advertise.is_some(), metrics, environment),
+        warnings,
         origins: values.0.into_iter().map(|(setting, given)| (setting, given.origin)).collect::<BTreeMap<_, _>>(),
         peer_origins,
         sources: None,

@@ -47,6 +47,8 @@ pub enum Setting {
     MemoryWatermark,
     /// Where metrics are served.
     MetricsListen,
+    /// Where wallets find the shards.
+    RpcListen,
     /// What is logged.
     LogLevel,
     /// How it is logged.
@@ -69,7 +71,7 @@ pub(super) struct Names {
 
 impl Setting {
     /// All of them, in the order in which a file lists them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Network,
         Self::Roles,
         Self::Listen,
@@ -91,6 +93,7 @@ impl Setting {
         Self::Quotas,
         Self::MemoryWatermark,
         Self::MetricsListen,
+        Self::RpcListen,
         Self::LogLevel,
         Self::LogFormat,
     ];
@@ -203,6 +206,12 @@ impl Setting {
                 "SHARDWIRE_METRICS_LISTEN",
                 "--metrics-listen",
                 "an IP address and a port (TCP), such as 127.0.0.1:9464",
+            ),
+            Self::RpcListen => one(
+                "rpc.listen",
+                "SHARDWIRE_RPC_LISTEN",
+                "--rpc-listen",
+                "an IP address and a port (TCP), such as 127.0.0.1:5050",
             ),
             Self::LogLevel => one(
                 "log.level",

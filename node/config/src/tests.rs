@@ -33,6 +33,24 @@ fn a_node_listens_at_no_address_of_many_machines_and_ipv4_written_as_ipv6_is_ipv
 }
 
 #[test]
+fn a_door_for_wallets_that_is_public_or_has_no_operator_is_warned_of() {
+    let warned = |text: &str| {
+        let config = parse(text).unwrap();
+        assert_eq!(config.rpc.unwrap().port(), 5050);
+        config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(warned("roles = ['operator']\nrpc.listen = '127.0.0.1:5050'"), Vec::<String>::new());
+    assert_eq!(
+        warned("roles = ['prover']\nrpc.listen = '0.0.0.0:5050'"),
+        [
+            "serving shards of contracts on 0.0.0.0:5050, which other machines can reach: anybody there may read them and submit transactions; \
+             use 127.0.0.1 to keep them to this machine",
+            "`rpc.listen` is given and this node is no operator: it has no shards to serve there"
+        ]
+    );
+}
+
+#[test]
 fn defaults_listen_on_loopback_only() {
     let config = parse("roles = ['operator']").unwrap();
     assert_eq!(config.network, "local");
@@ -149,7 +167,7 @@ fn a_misspelt_setting_is_named_with_what_was_meant() {
         "error[SW-CONFIG-003]: shardwire.toml, line 2: there is no setting 'worker.nice'\n  next: Remove it. The settings are \
          network, roles, listen, advertise, peers, admins, profile, settler.shard_timeout_s, worker.path, worker.memory_limit_bytes, worker.deadline_s, worker.threads, \
          reputation.allow, reputation.deny, reputation.work_half_life_s, reputation.fault_half_life_s, reputation.first_ban_s, \
-         reputation.longest_ban_s, reputation.quotas, reputation.memory_watermark_bytes, metrics.listen, log.level, \
+         reputation.longest_ban_s, reputation.quotas, reputation.memory_watermark_bytes, metrics.listen, rpc.listen, log.level, \
          log.format."
     );
     assert!(next("worker.memory_limit = 1").ends_with("Did you mean 'worker.memory_limit_bytes'?"));

@@ -9,6 +9,7 @@
 //!   node.used          that there was a node.redb: without one the folder is refused then
 //!   world.json         which World the node belongs to: its genesis' hash, its settlers, its programs
 //!   ledger.redb        a settler's World
+//!   genesis/           an operator's genesis files of shards of contracts, HASH.json, and their class files: put there by a person
 //!   shards/ jobs/      artefacts: witness chunks, witnesses, proofs
 //!   lock               held by the one process that uses the folder
 //!   running.json       {"pid","listen","peer","network"}: how to reach that process
@@ -120,6 +121,12 @@ impl DataPaths {
     #[must_use]
     pub fn ledger(&self) -> PathBuf {
         self.0.join("ledger.redb")
+    }
+
+    /// The genesis files of shards of contracts, each by its content hash, with the class files that they name.
+    #[must_use]
+    pub fn geneses(&self) -> PathBuf {
+        self.0.join("genesis")
     }
 
     fn lock(&self) -> PathBuf {

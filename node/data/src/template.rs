@@ -129,6 +129,11 @@ fn line(setting: Setting, config: &Config) -> Line {
             config.metrics.map(quoted).unwrap_or_default(),
             "\"127.0.0.1:9464\"",
         ),
+        Setting::RpcListen => shown(
+            "Where an operator's shards of contracts are served as Starknet JSON-RPC over HTTP (TCP), for wallets; nowhere if not given.",
+            config.rpc.map(quoted).unwrap_or_default(),
+            "\"127.0.0.1:5050\"",
+        ),
         Setting::LogLevel => own("error, warn, info, debug, trace, or a filter.", quoted(&config.log.filter)),
         Setting::LogFormat => own("text, or json: one object a line.", quoted(config.log.format)),
     }

@@ -59,8 +59,8 @@ impl Archive {
         });
         let Some(&sequence) = place else { return Ok(None) };
         let logged = store.get(&TRANSACTIONS, &LogKey { shard: start.shard, sequence })?;
-        let is_that = logged.is_some_and(|logged| is_the_same(&logged.transaction, transaction));
-        Ok(is_that.then_some(Outcome::Accepted { sequence, duplicate: true }))
+        let that = logged.filter(|logged| is_the_same(&logged.transaction, transaction));
+        Ok(that.map(|logged| Outcome::Accepted { sequence, duplicate: true, reverted: logged.reverted }))
     }
 }
 

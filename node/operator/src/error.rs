@@ -20,6 +20,9 @@ pub enum OperatorError {
     /// A shard that its program can't execute.
     #[error(transparent)]
     Execution(#[from] ExecuteError),
+    /// A transaction can't be looked at on this machine at the moment.
+    #[error(transparent)]
+    Unable(shardwire_program::Refusal),
     /// The store can't be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -120,9 +123,22 @@ impl OperatorError {
         matches!(self, Self::Store(_) | Self::Artefact(_) | Self::Behind { .. })
     }
 
+    /// Whether a shard is declined for it: this operator can't execute it, now or later. A fault of this machine's is no such word.
+    pub(super) const fn declines(&self) -> bool {
+        match self {
+            Self::Full { .. } | Self::Program(_) => true,
+            Self::Execution(error) => !error.is_of_this_machine(),
+            _ => false,
+        }
+    }
+
     /// A shard's log has a transaction that the rules refuse.
     pub(super) fn not_replayed(shard: ShardId, sequence: u32, refusal: shardwire_program::Refusal) -> Self {
-        Self::Log { shard, sequence, cause: refusal.into() }
+        if refusal.is_of_this_machine() {
+            Self::Unable(refusal)
+        } else {
+            Self::Log { shard, sequence, cause: refusal.into() }
+        }
     }
 }
 
@@ -160,6 +176,7 @@ impl Coded for OperatorError {
         match self {
             Self::Program(error) => error.code(),
             Self::Execution(error) => error.code(),
+            Self::Unable(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Artefact(error) => error.code(),
             Self::Full { .. } => "SW-OPERATOR-001",
@@ -185,6 +202,7 @@ impl Coded for OperatorError {
         match self {
             Self::Program(error) => error.next_step(),
             Self::Execution(error) => error.next_step(),
+            Self::Unable(error) => error.next_step(),
             Self::Store(error) => error.next_step(),
             Self::Artefact(error) => error.next_step(),
             Self::Full { .. } => {

@@ -49,11 +49,7 @@ impl Operator {
                     let it = self.clone();
                     match self.host.see_through(async move { it.assign(assignment).await }).await {
                         Ok(()) => pending.accept(identity).await?,
-                        Err(
-                            cannot @ (OperatorError::Full { .. }
-                            | OperatorError::Program(_)
-                            | OperatorError::Execution(_)),
-                        ) => pending.decline(cannot).await?,
+                        Err(cannot) if cannot.declines() => pending.decline(cannot).await?,
                         Err(error) => return Err(ServeError::Handler(Failure::from(error))),
                     }
                 }

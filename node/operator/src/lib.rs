@@ -12,6 +12,8 @@
 mod archive;
 mod checks;
 mod chunk_store;
+#[cfg(test)]
+mod contracts_tests;
 mod error;
 #[cfg(test)]
 mod error_tests;
@@ -41,6 +43,7 @@ mod submit;
 mod tests;
 mod trace;
 mod waiting;
+mod watch;
 
 use self::{
     checks::SignatureChecks,
@@ -70,6 +73,8 @@ use std::{
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+pub use submit::NotIncluded;
+pub use watch::{Watch, Watcher};
 
 /// Most shards that run at a time: each has a thread and holds its memory (about 100 MB for 1,000,000 steps).
 const MAX_RUNS: usize = 64;
@@ -102,7 +107,7 @@ pub struct Operator {
 pub fn examine(store: &Store, programs: &Programs, assignment: &Assignment) -> Result<(), OperatorError> {
     store.get(&LEASES, &SegmentId::first(assignment.start.shard))?;
     let program = programs.get(assignment.start.program)?;
-    run::replayed(store, &**program, assignment).map(drop)
+    run::replayed(store, &**program, assignment, || None).map(drop)
 }
 
 impl Operator {
@@ -110,11 +115,23 @@ impl Operator {
     ///
     /// # Errors
     /// [`OperatorError::Store`] if the store can't be read, [`OperatorError::Log`] if a log doesn't replay.
-    #[allow(clippy::disallowed_methods, reason = "before anything is served")]
     pub fn resume(host: Arc<Host>, programs: Programs) -> Result<Self, OperatorError> {
+        Self::resume_watched(host, programs, None)
+    }
+
+    /// As [`resume`](Self::resume), and `watch` is told what enters the shards.
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume).
+    #[allow(clippy::disallowed_methods, reason = "before anything is served")]
+    pub fn resume_watched(
+        host: Arc<Host>,
+        programs: Programs,
+        watch: Option<Arc<dyn Watch>>,
+    ) -> Result<Self, OperatorError> {
         let (changes, events) = (Arc::new(Changes::new()), host.telemetry.events());
         let checks = Arc::new(SignatureChecks::of(host.work));
-        let context = Context { host: host.clone(), programs, changes: changes.clone(), checks };
+        let context = Context { host: host.clone(), programs, watch, changes: changes.clone(), checks };
         let interrupted = Interrupted::default();
         let mut runs = BTreeMap::new();
         for (shard, assignment) in host.store.all(&ASSIGNMENTS)? {

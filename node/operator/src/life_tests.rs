@@ -61,7 +61,7 @@ async fn played(folder: &Path) -> (Arc<Operator>, Tasks, ShardId) {
     let (operator, tasks, shard, finish) = with_a_shard(folder).await;
     assert_eq!(operator.shards()[0].stage, Stage::Assigned);
     let outcome = operator.decided(identity(9).peer(), shard, finish).await.unwrap();
-    assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: false });
+    assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: false, reverted: false });
     (operator, tasks, shard)
 }
 
@@ -76,7 +76,7 @@ fn stages(operator: &Operator, shard: ShardId) -> Vec<Stage> {
 fn fails_once(operator: &Operator, shard: ShardId, finish: SignedTransaction, written: bool) {
     let run = operator.run(shard).unwrap();
     if written {
-        let entry = Logged { transaction: finish.into(), time: 0 };
+        let entry = Logged { transaction: finish.into(), time: 0, reverted: false };
         let first = entry.transaction.hash();
         let ended = Step::Ended { transactions: 1, log: entry.extend(Hash::default()) };
         let written = operator.host.store.write(|write| {
@@ -219,7 +219,7 @@ async fn what_a_failed_write_has_written_after_all_is_taken_in() {
     assert_eq!((opened.nonces, opened.accepted, opened.ended), (vec![2], 1, true));
     assert_eq!(operator.shards()[0].transactions, 1);
     let outcome = operator.decided(identity(9).peer(), shard, finish).await.unwrap();
-    assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: true });
+    assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: true, reverted: false });
     assert_eq!(stages(&operator, shard), [Stage::Assigned, Stage::Executing, Stage::Ended]);
 }
 
@@ -231,7 +231,7 @@ async fn a_shard_goes_on_after_a_write_that_failed() {
     fails_once(&operator, shard, finish, false);
     assert_eq!(operator.shards()[0].transactions, 0);
     let outcome = operator.decided(identity(9).peer(), shard, finish).await.unwrap();
-    assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: false });
+    assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: false, reverted: false });
     assert_eq!(stages(&operator, shard), [Stage::Assigned, Stage::Executing, Stage::Ended]);
 }
 
@@ -247,7 +247,7 @@ async fn what_was_accepted_is_answered_as_before_when_the_shard_is_over() {
         let opened = operator.open(client, shard).await.unwrap().unwrap();
         assert_eq!((opened.nonces, opened.accepted, opened.ended), (vec![2], 1, true));
         let outcome = operator.decided(client, shard, finish).await.unwrap();
-        assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: true });
+        assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: true, reverted: false });
         // One of that nonce isn't that one.
         assert!(matches!(operator.decided(client, shard, other).await.unwrap(), Outcome::Refused { due: None, .. }));
     };
@@ -326,7 +326,7 @@ async fn a_run_that_this_machine_interrupts_is_executed_again_by_itself_and_has_
         tokio::time::sleep(Duration::from_secs(31)).await;
     }
     let outcome = operator.decided(identity(9).peer(), shard, finish).await.unwrap();
-    assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: true }, "clients are served");
+    assert_eq!(outcome, Outcome::Accepted { sequence: 0, duplicate: true, reverted: false }, "clients are served");
     std::fs::remove_file(&obstacle).unwrap();
     run.progress.until(|| Ok::<_, ()>(run.has_ended().then_some(()))).await.unwrap();
     let offer = operator.offer(prover(), &[]).await.unwrap();
@@ -417,7 +417,7 @@ async fn while_the_disk_takes_its_time_others_are_served_and_what_was_begun_is_s
     assert!(matches!(operator.open(identity(9).peer(), shard).await, Ok(Ok(opened)) if opened.ended));
     let (_, _, finish) = small_shard(rules::hash(), identity(2).peer());
     let again = operator.decided(identity(9).peer(), shard, finish).await.unwrap();
-    assert_eq!(again, Outcome::Accepted { sequence: 0, duplicate: true });
+    assert_eq!(again, Outcome::Accepted { sequence: 0, duplicate: true, reverted: false });
     assert_eq!(operator.offer(identity(4).peer(), &[]).await.unwrap().job, job);
 
     // Both sessions end.

@@ -12,14 +12,19 @@ use super::{
     events::{self, ChunksLeft, ExecutionStopped, ProgramMissing},
     executor::Executor,
     lease::Leases,
-    sequencer::{Progress, Sequencer},
+    sequencer::{Progress, Sequencer, Told},
+    submit::receipt,
+    watch::Watch,
 };
 use shardwire_host::{Changes, Host};
 use shardwire_model::{
     Cause, Coded as _, Felt, Hash, Logged, Mutation, PeerId, SegmentId, ShardId, life::Life, state_commitment,
 };
-use shardwire_program::{Program, Programs};
-use shardwire_protocols::{ingress::Opened, trace::job_id};
+use shardwire_program::{Change, Program, Programs};
+use shardwire_protocols::{
+    ingress::{Opened, Outcome},
+    trace::job_id,
+};
 use shardwire_store::{
     RecordKey, Store, StoreError,
     records::{Assignment, EXECUTIONS, TRANSACTIONS, WireFelt},
@@ -60,6 +65,8 @@ pub(super) struct Context {
     pub(super) host: Arc<Host>,
     /// What can be executed.
     pub(super) programs: Programs,
+    /// Who is told what enters the shards.
+    pub(super) watch: Option<Arc<dyn Watch>>,
     /// Announced when other jobs may be had than before.
     pub(super) changes: Arc<Changes>,
     pub(super) checks: Arc<SignatureChecks>,
@@ -70,13 +77,14 @@ pub(super) fn replayed(
     store: &Store,
     program: &dyn Program,
     assignment: &Assignment,
+    told: impl FnOnce() -> Option<Told>,
 ) -> Result<(Sequencer, Vec<Logged>), OperatorError> {
     let shard = assignment.start.shard;
     let admission = program.admission(assignment.start.clone(), &felts(&assignment.values))?;
     let log = store.with_prefix(&TRANSACTIONS, &RecordKey::to_bytes(&shard))?;
     let kept = log.len() - usize::from(Mutation::LogCutShort.is_planted() && !log.is_empty());
     let log: Vec<Logged> = log.into_iter().map(|(_, it)| it).take(kept).collect();
-    let sequencer = Sequencer::of(admission, &log)
+    let sequencer = Sequencer::of(admission, &log, told())
         .map_err(|(sequence, refusal)| OperatorError::not_replayed(shard, sequence, refusal))?;
     Ok((sequencer, log))
 }
@@ -117,13 +125,13 @@ impl Run {
             // A crash may have been faster.
             run.let_go();
         } else {
-            run.go_on(&context.programs)?;
+            run.go_on(context)?;
         }
         Ok(run)
     }
 
     /// Goes on where the log ends.
-    fn go_on(&mut self, programs: &Programs) -> Result<(), OperatorError> {
+    fn go_on(&mut self, Context { programs, watch, .. }: &Context) -> Result<(), OperatorError> {
         let (host, shard) = (self.host.clone(), self.shard);
         self.leases.restore(&host)?;
         let program = match programs.get(self.assignment.start.program) {
@@ -136,8 +144,9 @@ impl Run {
                 return Ok(());
             }
         };
-        let (sequencer, log) = match replayed(&host.store, &*program, &self.assignment) {
-            Err(OperatorError::Execution(error)) => {
+        let told = || watch.as_ref().and_then(|watch| self.told(&**watch));
+        let (sequencer, log) = match replayed(&host.store, &*program, &self.assignment, told) {
+            Err(error @ (OperatorError::Execution(_) | OperatorError::Unable(_))) => {
                 let cause = Cause::from(error);
                 self.events.emit(ExecutionStopped { shard, code: cause.code.clone(), error: cause.reason.clone() });
                 self.state().fault = Some(cause);
@@ -151,6 +160,17 @@ impl Run {
             _ => self.execute(program, log)?,
         }
         Ok(())
+    }
+
+    /// Tells the shard's watcher what is logged, if it has one.
+    fn told(&self, watch: &dyn Watch) -> Option<Told> {
+        let (shard, identity) = (self.shard, self.host.identity.clone());
+        let watcher = watch.shard(&self.assignment.start, &felts(&self.assignment.values))?;
+        Some(Box::new(move |logged: &Logged, change: &Change| {
+            let outcome =
+                Outcome::Accepted { sequence: change.sequence(), duplicate: false, reverted: change.reverted() };
+            watcher.logged(logged, change, receipt(&identity, shard, &logged.transaction, outcome));
+        }))
     }
 
     fn new(Context { host, changes, checks, .. }: &Context, assignment: Assignment, life: Life) -> Self {

@@ -5,6 +5,9 @@
 //! commit fails, the second state becomes the first one again, and what was checked against it is refused: its round is over. The sequencer is
 //! in doubt then, because the disk may have got all of it the same: nothing enters until [`Sequencer::take_in`] was told what the log has.
 //!
+//! Where a check executes the transaction, it is made on a thread that may wait, in [turn](Sequencer::turn): nothing enters between a check and what it led to.
+//! The second state has a lock of its own, so that who only asks how far the log is waits for no execution.
+//!
 //! A transaction's time is the operator's when it gets its place, and never before the one before it.
 //!
 //! Bound: as many transactions are on their way as the store has room for ([`MAX_WAITING`](shardwire_store::MAX_WAITING)).
@@ -14,23 +17,37 @@ use shardwire_model::{AccountId, Felt, Hash, Logged, ShardTransaction};
 use shardwire_program::{Admission, Change, Checked, Refusal};
 use std::{
     collections::VecDeque,
+    fmt,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
 use tokio::sync::futures::Notified;
 
 /// See the module's page.
-#[derive(Debug)]
 pub(super) struct Sequencer {
     rules: Mutex<Rules>,
+    /// Whether a check executes the transaction.
+    executes: bool,
+    /// Whose transaction is executed, until it has its place. Others wait in the order in which they came.
+    turn: Arc<tokio::sync::Mutex<()>>,
     /// Counts the commits that failed.
     round: AtomicU64,
     changes: Changes,
 }
 
-#[derive(Debug)]
+/// The state of the rules after what is on its way, too.
+type Ahead = Arc<RwLock<Box<dyn Admission>>>;
+
+/// A fork of the state of the rules after the log.
+fn forked(logged: &dyn Admission) -> Ahead {
+    Arc::new(RwLock::new(logged.fork()))
+}
+
+/// Tells what is logged, in the order of the log, with what it changed.
+pub(super) type Told = Box<dyn Fn(&Logged, &Change) + Send + Sync>;
+
 struct Rules {
     /// After the whole log.
     logged: Box<dyn Admission>,
@@ -39,13 +56,15 @@ struct Rules {
     /// The time of the log's last transaction.
     time: u64,
     /// After those, too, that are on their way to it.
-    ahead: Box<dyn Admission>,
+    ahead: Ahead,
     /// Those that are on their way, in their order.
     under_way: VecDeque<UnderWay>,
     /// Those that are logged and that the execution hasn't got yet.
     unfed: VecDeque<Logged>,
     /// A commit failed, and may have been done all the same.
     in_doubt: bool,
+    /// Who is told what is logged.
+    told: Option<Told>,
 }
 
 /// A transaction on its way to the log.
@@ -75,11 +94,40 @@ pub(super) enum Entered<P> {
     InDoubt,
 }
 
+/// The turn to have a transaction executed.
+pub(super) type Turn = tokio::sync::OwnedMutexGuard<()>;
+
+/// What is known of a transaction before it gets its place.
+pub(super) enum Examined {
+    /// Its rules are looked up now, in seconds since the Unix epoch; its signature was found to be one of this message, or not.
+    Signed { now: u64, message: Option<Felt>, good: bool },
+    /// It was executed against a state of the rules, for a time, and nothing else was since.
+    Executed { checked: Result<Checked, Refusal>, ahead: Ahead, time: u64, turn: Turn },
+}
+
+/// What a transaction is executed against.
+pub(super) struct Ground {
+    ahead: Ahead,
+    time: u64,
+    turn: Turn,
+}
+
+impl Ground {
+    /// Executes it. Takes its time: it belongs on a thread that may wait.
+    pub(super) fn execute(self, transaction: &ShardTransaction) -> Examined {
+        let Self { ahead, time, turn } = self;
+        let checked = ahead.read().unwrap_or_else(PoisonError::into_inner).check(transaction, time);
+        Examined::Executed { checked, ahead, time, turn }
+    }
+}
+
 /// A transaction's place in the log.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken {
     /// The transaction's time, in seconds since the Unix epoch.
     pub(super) time: u64,
+    /// Whether what it did is undone.
+    pub(super) reverted: bool,
     /// The transaction's place in the log, from 0.
     pub(super) sequence: u32,
     /// The hash of the log that ends with it.
@@ -98,10 +146,30 @@ pub(super) struct Progress {
     pub(super) ended: bool,
 }
 
+/// Takes in a transaction that is in the log. What it changes; none if it is there twice.
+fn accept(rules: &mut dyn Admission, entry: &Logged) -> Result<Option<Change>, Refusal> {
+    match rules.check(&entry.transaction, entry.time)? {
+        Checked::New(change) => {
+            rules.apply(change.clone());
+            Ok(Some(change))
+        }
+        Checked::Duplicate { .. } => Ok(None),
+    }
+}
+
 impl Rules {
     /// The time of a transaction that is checked now.
     fn time(&self, now: u64) -> u64 {
         now.max(self.under_way.back().map_or(self.time, |before| before.logged.time))
+    }
+}
+
+impl fmt::Debug for Sequencer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sequencer")
+            .field("executes", &self.executes)
+            .field("round", &self.round())
+            .finish_non_exhaustive()
     }
 }
 
@@ -110,15 +178,24 @@ impl Sequencer {
     ///
     /// # Errors
     /// The place of the first transaction that the rules refuse, and the [`Refusal`].
-    pub(super) fn of(mut logged: Box<dyn Admission>, transactions: &[Logged]) -> Result<Self, (u32, Refusal)> {
+    pub(super) fn of(
+        mut logged: Box<dyn Admission>,
+        transactions: &[Logged],
+        told: Option<Told>,
+    ) -> Result<Self, (u32, Refusal)> {
         let (mut log, mut time) = (Hash::default(), 0);
         for (entry, sequence) in transactions.iter().zip(0..) {
-            logged.accept(&entry.transaction, entry.time).map_err(|refusal| (sequence, refusal))?;
+            let change = accept(&mut *logged, entry).map_err(|refusal| (sequence, refusal))?;
+            if let (Some(told), Some(change)) = (&told, change) {
+                told(entry, &change);
+            }
             (log, time) = (entry.extend(log), entry.time);
         }
-        let (ahead, under_way, unfed) = (logged.fork(), VecDeque::new(), VecDeque::new());
-        let rules = Rules { logged, log, time, ahead, under_way, unfed, in_doubt: false };
-        Ok(Self { rules: Mutex::new(rules), round: AtomicU64::new(0), changes: Changes::new() })
+        let executes = logged.executes();
+        let (ahead, under_way, unfed) = (forked(&*logged), VecDeque::new(), VecDeque::new());
+        let rules = Rules { logged, log, time, ahead, under_way, unfed, in_doubt: false, told };
+        let (turn, round) = (Arc::default(), AtomicU64::new(0));
+        Ok(Self { rules: Mutex::new(rules), executes, turn, round, changes: Changes::new() })
     }
 
     fn rules(&self) -> MutexGuard<'_, Rules> {
@@ -135,17 +212,30 @@ impl Sequencer {
     /// The nonce that an account's next transaction must have; none if it has no say in the shard, or the end event was emitted.
     pub(super) fn due(&self, account: AccountId) -> Option<u64> {
         let rules = self.rules();
-        let index = rules.ahead.start().account_index(account)?;
-        if rules.ahead.ended() { None } else { rules.ahead.next_nonces().get(index).copied() }
+        let ahead = rules.ahead.read().unwrap_or_else(PoisonError::into_inner);
+        let index = ahead.start().account_index(account)?;
+        if ahead.ended() { None } else { ahead.next_nonces().get(index).copied() }
     }
 
     /// What the signature of a transaction that comes now has to be of; none if it isn't new, needs no check, or something else is wrong with it.
     pub(super) fn message(&self, transaction: &ShardTransaction, now: u64) -> Option<Felt> {
         let rules = self.rules();
-        match rules.ahead.check_rules(transaction, rules.time(now)) {
+        let ahead = rules.ahead.read().unwrap_or_else(PoisonError::into_inner);
+        match ahead.check_rules(transaction, rules.time(now)) {
             Ok(Checked::New(change)) => change.message(),
             Ok(Checked::Duplicate { .. }) | Err(_) => None,
         }
+    }
+
+    /// The turn to have a transaction executed, if that is how it is checked.
+    pub(super) async fn turn(&self) -> Option<Turn> {
+        if self.executes { Some(self.turn.clone().lock_owned().await) } else { None }
+    }
+
+    /// What a transaction is executed against that comes now.
+    pub(super) fn ground(&self, turn: Turn, now: u64) -> Ground {
+        let rules = self.rules();
+        Ground { ahead: rules.ahead.clone(), time: rules.time(now), turn }
     }
 
     /// Completes when what was on its way is decided, after this call.
@@ -153,43 +243,53 @@ impl Sequencer {
         self.changes.next()
     }
 
-    /// Gives a transaction that comes now its place, and hands it to `queue` in the order of the places. `good` says whether its signature is one of `message`.
+    /// Gives a transaction its place, and hands it to `queue` in the order of the places.
     ///
     /// # Errors
     /// [`Refusal`]: the first rule that it breaks.
     pub(super) fn enter<P>(
         &self,
         transaction: &ShardTransaction,
-        now: u64,
-        message: Option<Felt>,
-        good: bool,
+        examined: Examined,
         queue: impl FnOnce(Taken) -> P,
     ) -> Result<Entered<P>, Refusal> {
         let mut rules = self.rules();
         if rules.in_doubt {
             return Ok(Entered::InDoubt);
         }
-        let time = rules.time(now);
-        let change = match rules.ahead.check_rules(transaction, time)? {
+        let (checked, time, signed, _turn) = match examined {
+            Examined::Signed { now, message, good } => {
+                let time = rules.time(now);
+                let ahead = rules.ahead.read().unwrap_or_else(PoisonError::into_inner);
+                (ahead.check_rules(transaction, time), time, Some((message, good)), None)
+            }
+            // A commit has failed since: what it was executed against isn't there any more.
+            Examined::Executed { ahead, .. } if !Arc::ptr_eq(&ahead, &rules.ahead) => return Ok(Entered::Unchecked),
+            Examined::Executed { checked, time, turn, .. } => (checked, time, None, Some(turn)),
+        };
+        let change = match checked? {
             Checked::Duplicate { sequence } if sequence >= rules.logged.accepted() => return Ok(Entered::UnderWay),
             Checked::Duplicate { sequence } => return Ok(Entered::Duplicate { sequence }),
             Checked::New(change) => change,
         };
-        if message != change.message() {
-            return Ok(Entered::Unchecked);
-        }
-        if message.is_some() && !good {
-            return Err(Refusal::BadSignature(transaction.account()));
+        if let Some((message, good)) = signed {
+            if message != change.message() {
+                return Ok(Entered::Unchecked);
+            }
+            if message.is_some() && !good {
+                return Err(Refusal::BadSignature(transaction.account()));
+            }
         }
         let (sequence, ends) = (change.sequence(), change.ends());
         let before = rules.under_way.back().map_or(rules.log, |before| before.log);
-        let logged = Logged { transaction: transaction.clone(), time };
+        let (reverted, transaction) = (change.reverted(), transaction.clone());
+        let logged = Logged { transaction, time, reverted };
         let log = logged.extend(before);
-        rules.ahead.apply(change.clone());
+        rules.ahead.write().unwrap_or_else(PoisonError::into_inner).apply(change.clone());
         rules.under_way.push_back(UnderWay { logged, change, log });
         let round = self.round();
         // Still locked: the queue has the order of the places.
-        Ok(Entered::New(queue(Taken { time, sequence, log, ends, round })))
+        Ok(Entered::New(queue(Taken { time, reverted, sequence, log, ends, round })))
     }
 
     /// Which round it is.
@@ -201,6 +301,9 @@ impl Sequencer {
     pub(super) fn logged(&self) {
         let mut rules = self.rules();
         if let Some(UnderWay { logged, change, log }) = rules.under_way.pop_front() {
+            if let Some(told) = &rules.told {
+                told(&logged, &change);
+            }
             rules.logged.apply(change);
             (rules.log, rules.time) = (log, logged.time);
             rules.unfed.push_back(logged);
@@ -213,7 +316,7 @@ impl Sequencer {
     pub(super) fn failed(&self, round: u64) {
         let mut rules = self.rules();
         if self.round.compare_exchange(round, round + 1, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            rules.ahead = rules.logged.fork();
+            rules.ahead = forked(&*rules.logged);
             rules.under_way.clear();
             rules.in_doubt = true;
         }
@@ -232,16 +335,31 @@ impl Sequencer {
     /// # Errors
     /// The place of the first transaction that the rules refuse, and the [`Refusal`]; the sequencer stays in doubt.
     pub(super) fn take_in(&self, from: u32, transactions: &[Logged]) -> Result<(), (u32, Refusal)> {
+        let doubtful = |rules: &Rules| rules.in_doubt && rules.logged.accepted() == from;
+        let (mut logged, mut log, mut time) = {
+            let rules = self.rules();
+            if !doubtful(&rules) {
+                return Ok(());
+            }
+            (rules.logged.fork(), rules.log, rules.time)
+        };
+        // Unlocked: it may take its time.
+        let mut changes = Vec::with_capacity(transactions.len());
+        for (entry, sequence) in transactions.iter().zip(from..) {
+            let change = accept(&mut *logged, entry).map_err(|refusal| (sequence, refusal))?;
+            changes.extend(change.map(|change| (entry, change)));
+            (log, time) = (entry.extend(log), entry.time);
+        }
         let mut rules = self.rules();
-        if !rules.in_doubt || rules.logged.accepted() != from {
+        if !doubtful(&rules) {
             return Ok(());
         }
-        for (entry, sequence) in transactions.iter().zip(from..) {
-            rules.logged.accept(&entry.transaction, entry.time).map_err(|refusal| (sequence, refusal))?;
-            (rules.log, rules.time) = (entry.extend(rules.log), entry.time);
-            rules.unfed.push_back(entry.clone());
+        if let Some(told) = &rules.told {
+            changes.iter().for_each(|(entry, change)| told(entry, change));
         }
-        rules.ahead = rules.logged.fork();
+        (rules.logged, rules.log, rules.time) = (logged, log, time);
+        rules.unfed.extend(transactions.iter().cloned());
+        rules.ahead = forked(&*rules.logged);
         rules.in_doubt = false;
         drop(rules);
         self.changes.announce();

@@ -114,7 +114,7 @@ async fn everything_is_logged_once(work: Work) {
     let told = play(&operator, &start).await;
     let mut sequences = Vec::new();
     for outcome in told.into_iter().flatten() {
-        let Ok(Outcome::Accepted { sequence, duplicate: false }) = outcome else { panic!("{outcome:?}") };
+        let Ok(Outcome::Accepted { sequence, duplicate: false, .. }) = outcome else { panic!("{outcome:?}") };
         sequences.push(sequence);
     }
     sequences.sort_unstable();
@@ -124,7 +124,7 @@ async fn everything_is_logged_once(work: Work) {
     assert_eq!(log.len(), all as usize);
     // The log replays: its order is the one in which the rules took them.
     let rules = Programs::all().get(start.program).unwrap().admission(start.clone(), &[Felt::from(3)]).unwrap();
-    assert_eq!(Sequencer::of(rules, &log).unwrap().progress().accepted, all);
+    assert_eq!(Sequencer::of(rules, &log, None).unwrap().progress().accepted, all);
     // All of it again, at once: told as before, and nothing changes.
     let again = play(&operator, &start).await;
     let known = |outcome: &Result<Outcome, String>| matches!(outcome, Ok(Outcome::Accepted { duplicate: true, .. }));
@@ -159,7 +159,7 @@ async fn a_clients_transactions_have_their_places_before_the_first_of_them_is_lo
     }
     assert_eq!(log(&operator.host.store, &start), []);
     for (outcome, sequence) in under_way.into_iter().zip(0..) {
-        assert_eq!(outcome.await.unwrap(), Outcome::Accepted { sequence, duplicate: false });
+        assert_eq!(outcome.await.unwrap(), Outcome::Accepted { sequence, duplicate: false, reverted: false });
     }
     assert_eq!(signed(&log(&operator.host.store, &start)), ADDITIONS[0]);
 }
@@ -204,8 +204,12 @@ async fn a_transaction_that_comes_twice_at_once_has_one_place() {
     let (one, two, three) = tokio::join!(submit(), submit(), submit());
     let outcomes = [one.unwrap(), two.unwrap(), three.unwrap()];
     // Whichever was first: its signature is checked beside those of the others.
-    let count =
-        |duplicate| outcomes.iter().filter(|outcome| **outcome == Outcome::Accepted { sequence: 0, duplicate }).count();
+    let count = |duplicate| {
+        outcomes
+            .iter()
+            .filter(|outcome| **outcome == Outcome::Accepted { sequence: 0, duplicate, reverted: false })
+            .count()
+    };
     assert_eq!((count(false), count(true)), (1, 2), "{outcomes:?}");
     assert_eq!(signed(&log(&operator.host.store, &start)), [first]);
 }

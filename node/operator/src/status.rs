@@ -33,18 +33,28 @@ impl Operator {
     pub fn shards(&self) -> Vec<RunStatus> {
         self.runs().iter().map(|run| run.status()).collect()
     }
+
+    /// How far a shard is; none if it isn't here.
+    pub fn stage(&self, shard: ShardId) -> Option<Stage> {
+        Some(self.run(shard)?.stage())
+    }
 }
 
 impl Run {
+    fn stage(&self) -> Stage {
+        let state = self.state();
+        match &state.fault {
+            Some(_) if !state.life.is_over() => Stage::Failed,
+            _ => state.life.stage().unwrap_or_default(),
+        }
+    }
+
     fn status(&self) -> RunStatus {
         let witness = self.chunk_store.extent();
         let (lease, transactions) = (self.leases.present(), self.accepted());
+        let stage = self.stage();
         let state = self.state();
         let start = &self.assignment.start;
-        let stage = match &state.fault {
-            Some(_) if !state.life.is_over() => Stage::Failed,
-            _ => state.life.stage().unwrap_or_default(),
-        };
         let proof = match (state.life.steps().last(), state.life.step(Stage::Proven)) {
             (Some(Step::Settled { proof }), _) => *proof,
             (_, Some(Step::Proven { proof })) => Some(*proof),

@@ -1,29 +1,102 @@
 //! A transaction's way into a shard: checked, logged in one commit with others, fed to the execution, answered.
 
 use super::{
+    Operator,
     error::OperatorError,
     events::{ShardEnded, TransactionAccepted, TransactionFailed, TransactionRefused},
     run::Run,
-    sequencer::{Entered, Sequencer, Taken},
+    sequencer::{Entered, Examined, Sequencer, Taken},
     steps::part,
 };
 use shardwire_host::history::{Advance as _, Lives as _};
 use shardwire_model::{
-    Coded as _, Logged, Mutation, ShardTransaction,
+    Coded as _, Logged, Mutation, ShardId, ShardTransaction, Terms,
     life::{Life, Step},
 };
-use shardwire_protocols::ingress::Outcome;
+use shardwire_program::Refusal;
+use shardwire_protocols::{
+    Signed,
+    ingress::{Outcome, Receipt, ReceiptContent},
+};
 use shardwire_store::{
     Pending, Reservation, StoreError, Write,
     records::{LogKey, TRANSACTIONS},
 };
+use shardwire_transport::Identity;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::sleep};
+
+/// The operator's word on a transaction.
+pub(super) fn receipt(
+    identity: &Identity,
+    shard: ShardId,
+    transaction: &ShardTransaction,
+    outcome: Outcome,
+) -> Receipt {
+    let (hash, account, nonce) = (transaction.hash(), transaction.account(), transaction.nonce());
+    Signed::by(identity, ReceiptContent { shard, transaction: hash, account, nonce, outcome })
+}
+
+/// Why a transaction isn't in a shard's log, or not by this.
+#[derive(Debug, thiserror::Error)]
+pub enum NotIncluded {
+    /// It breaks a rule.
+    #[error("{0}")]
+    Refused(Refusal, Box<Receipt>),
+    /// It was there before.
+    #[error("the transaction is in the log, at place {0}")]
+    Duplicate(u32, Box<Receipt>),
+    /// The operator can't, or not any more.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+}
+
+impl From<StoreError> for NotIncluded {
+    fn from(error: StoreError) -> Self {
+        Self::Operator(error.into())
+    }
+}
+
+impl Operator {
+    /// Has a transaction included, for who has no session here. What it gives is the receipt, once the transaction is durable and its watcher told. It
+    /// goes on if nobody waits for it.
+    ///
+    /// # Errors
+    /// [`NotIncluded`] if it isn't, or was before.
+    pub async fn include(&self, shard: ShardId, transaction: ShardTransaction) -> Result<Receipt, NotIncluded> {
+        let run = self.run(shard).ok_or(OperatorError::Unknown { shard })?;
+        let identity = self.host.identity.clone();
+        let included = async move {
+            let submitted = run.submit(transaction.clone()).await?;
+            let refusal = match &submitted {
+                Submitted::Refused(refusal, _) => Some(refusal.clone()),
+                _ => None,
+            };
+            let outcome = submitted.outcome().await?;
+            let duplicate = match outcome {
+                Outcome::Accepted { sequence, duplicate: true, .. } => Some(sequence),
+                _ => None,
+            };
+            let is_accepted = matches!(outcome, Outcome::Accepted { .. });
+            let receipt = receipt(&identity, shard, &transaction, outcome);
+            match (refusal, duplicate) {
+                (Some(refusal), _) => Err(NotIncluded::Refused(refusal, Box::new(receipt))),
+                (None, Some(sequence)) => Err(NotIncluded::Duplicate(sequence, Box::new(receipt))),
+                (None, None) if is_accepted => Ok(receipt),
+                // Only what is over refuses without a rule.
+                (None, None) => Err(OperatorError::Over { shard }.into()),
+            }
+        };
+        self.host.see_through(included).await
+    }
+}
 
 /// A transaction that was submitted.
 pub(super) enum Submitted {
     /// It is decided.
     Decided(Outcome),
+    /// It breaks a rule, and this nonce is due.
+    Refused(Refusal, Option<u64>),
     /// It has its place, and is on its way to the log.
     UnderWay(oneshot::Receiver<Result<Outcome, OperatorError>>),
 }
@@ -33,6 +106,7 @@ impl Submitted {
     pub(super) async fn outcome(self) -> Result<Outcome, OperatorError> {
         match self {
             Self::Decided(outcome) => Ok(outcome),
+            Self::Refused(refusal, due) => Ok(Outcome::Refused { cause: refusal.into(), due }),
             Self::UnderWay(outcome) => outcome.await.unwrap_or_else(|_| Err(StoreError::Closed.into())),
         }
     }
@@ -55,22 +129,21 @@ impl Run {
             self.certain().await?;
             let sequencer = self.sequencer()?;
             let changed = sequencer.changed();
-            let message = sequencer.message(&transaction, self.seconds());
-            let good = match (&transaction, message) {
-                (ShardTransaction::Rules(signed), Some(message)) => self.checks.is_good(*signed, message).await,
-                _ => false,
-            };
+            let examined = self.examine(sequencer, &transaction).await?;
             let reserved = self.host.store.reserve().await?;
             let queue = |taken| (taken, self.log(sequencer, reserved, taken, transaction.clone()));
-            match sequencer.enter(&transaction, self.seconds(), message, good, queue) {
+            match sequencer.enter(&transaction, examined, queue) {
+                // Of a transaction that couldn't be looked at nothing is said.
+                Err(refusal) if refusal.is_of_this_machine() => return Err(OperatorError::Unable(refusal)),
                 Err(refusal) => {
                     self.state().refused += 1;
                     self.events.emit(TransactionRefused { shard: self.shard, code: refusal.code() });
                     let due = sequencer.due(transaction.account());
-                    return Ok(Submitted::Decided(Outcome::Refused { cause: refusal.into(), due }));
+                    return Ok(Submitted::Refused(refusal, due));
                 }
                 Ok(Entered::Duplicate { sequence }) => {
-                    return Ok(Submitted::Decided(Outcome::Accepted { sequence, duplicate: true }));
+                    let reverted = self.was_reverted(sequence)?;
+                    return Ok(Submitted::Decided(Outcome::Accepted { sequence, duplicate: true, reverted }));
                 }
                 Ok(Entered::New(pending)) => break pending,
                 Ok(Entered::UnderWay) => changed.await,
@@ -86,6 +159,30 @@ impl Run {
         Ok(Submitted::UnderWay(outcome))
     }
 
+    /// Has a transaction executed, or its signature checked, as its program wants it.
+    async fn examine(&self, sequencer: &Sequencer, transaction: &ShardTransaction) -> Result<Examined, OperatorError> {
+        if let Some(turn) = sequencer.turn().await {
+            let (ground, transaction) = (sequencer.ground(turn, self.seconds()), transaction.clone());
+            let examined = self.host.work.run(move || ground.execute(&transaction)).await;
+            return examined.ok_or_else(|| OperatorError::Thread(std::io::Error::other("it ended")));
+        }
+        let message = sequencer.message(transaction, self.seconds());
+        let good = match (transaction, message) {
+            (ShardTransaction::Rules(signed), Some(message)) => self.checks.is_good(*signed, message).await,
+            _ => false,
+        };
+        Ok(Examined::Signed { now: self.seconds(), message, good })
+    }
+
+    /// Whether a logged transaction was reverted.
+    fn was_reverted(&self, sequence: u32) -> Result<bool, StoreError> {
+        if self.assignment.start.terms == Terms::Rules {
+            return Ok(false);
+        }
+        let logged = self.host.store.get(&TRANSACTIONS, &LogKey { shard: self.shard, sequence })?;
+        Ok(logged.is_some_and(|logged| logged.reverted))
+    }
+
     /// The operator's date, in seconds since the Unix epoch.
     fn seconds(&self) -> u64 {
         self.host.clock.now().0 / 1000
@@ -99,7 +196,7 @@ impl Run {
         taken: Taken,
         transaction: ShardTransaction,
     ) -> Pending<Life, OperatorError> {
-        let Taken { time, sequence, log, ends, round } = taken;
+        let Taken { time, reverted, sequence, log, ends, round } = taken;
         let mut steps = Vec::new();
         if sequence == 0 {
             steps.push(Step::Executing { first: transaction.hash() });
@@ -108,7 +205,7 @@ impl Run {
             steps.push(Step::Ended { transactions: sequence + 1, log });
         }
         let (shard, now) = (self.shard, self.host.clock.now());
-        let (key, logged) = (LogKey { shard, sequence }, Logged { transaction, time });
+        let (key, logged) = (LogKey { shard, sequence }, Logged { transaction, time, reverted });
         let late = Mutation::EffectBeforeRecord.is_planted();
         if late {
             let (host, logged) = (self.host.clone(), logged.clone());
@@ -165,9 +262,10 @@ impl Run {
             let Some(entry) = self.host.store.get(&TRANSACTIONS, &key)? else { break };
             logged.push(entry);
         }
-        sequencer
-            .take_in(from, &logged)
-            .map_err(|(sequence, refusal)| OperatorError::not_replayed(self.shard, sequence, refusal))?;
+        let taking = sequencer.clone();
+        let taken = self.host.work.run(move || taking.take_in(from, &logged)).await;
+        let taken = taken.ok_or_else(|| OperatorError::Thread(std::io::Error::other("it ended")))?;
+        taken.map_err(|(sequence, refusal)| OperatorError::not_replayed(self.shard, sequence, refusal))?;
         self.state().lives(&life);
         // What was taken in is fed, also if who asked goes away.
         let run = self.clone();
@@ -214,7 +312,8 @@ impl Run {
         }
         self.events.emit(TransactionAccepted { shard: self.shard, sequence: taken.sequence });
         self.feed_logged(self.sequencer()?).await?;
-        Ok(Outcome::Accepted { sequence: taken.sequence, duplicate: false })
+        let Taken { sequence, reverted, .. } = taken;
+        Ok(Outcome::Accepted { sequence, duplicate: false, reverted })
     }
 }
 

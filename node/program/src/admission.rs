@@ -4,10 +4,14 @@
 //! and then calls [`Admission::apply`], which can't fail. So the rules are always where the log is: a log that couldn't be written
 //! leaves them as they were, and the next transaction is checked as if nothing had come.
 //!
-//! A signature costs more than all other rules. A caller that has many transactions at once asks [`Admission::check_rules`], which
+//! A program either looks its rules up, or [executes](Admission::executes) a transaction to check it.
+//!
+//! *Looked up*, a signature costs more than all other rules. A caller that has many transactions at once asks [`Admission::check_rules`], which
 //! looks at everything else, checks the signature on another thread, asks again, and applies the change if its
 //! [`message`](Change::message) is still the one that was signed. To check transactions against some that aren't logged yet, it applies those to
 //! a [`fork`](Admission::fork), which it gives up if they can't be logged.
+//!
+//! *Executed*, a check takes milliseconds and has no [`message`](Change::message): it is made beside everything else, one after the other.
 
 use crate::Refusal;
 use shardwire_model::{Felt, ShardStart, ShardTransaction};
@@ -17,13 +21,16 @@ use std::{any::Any, fmt, sync::Arc};
 ///
 /// Accepting is idempotent: the same transaction again is a duplicate and keeps its place, whatever its signature. After a restart a
 /// new admission is given the log; the same log gives the same state.
-pub trait Admission: Send + fmt::Debug {
+pub trait Admission: Send + Sync + fmt::Debug {
     /// What a transaction would change at a time, in seconds since the Unix epoch, if its signature is good. The caller checks that it is one of the change's
     /// [`message`](Change::message), by the transaction's account, before it applies the change. Times don't run back.
     ///
     /// # Errors
     /// [`Refusal`]: the first rule that it breaks.
     fn check_rules(&self, transaction: &ShardTransaction, time: u64) -> Result<Checked, Refusal>;
+
+    /// Whether a check executes the transaction, so that it belongs on a thread that may wait.
+    fn executes(&self) -> bool;
 
     /// What a transaction would change. Its signature is checked last, because it costs the most.
     ///
@@ -96,6 +103,7 @@ pub enum Checked {
 pub struct Change {
     sequence: u32,
     ends: bool,
+    reverted: bool,
     message: Option<Felt>,
     /// What only its program understands.
     inside: Arc<dyn Inside>,
@@ -114,7 +122,14 @@ impl Change {
         message: Option<Felt>,
         inside: Arc<T>,
     ) -> Self {
-        Self { sequence, ends, message, inside }
+        Self { sequence, ends, reverted: false, message, inside }
+    }
+
+    /// The same of a transaction that fails when it is executed: what it did is undone, and it has its place all the same.
+    #[must_use]
+    pub fn with_reverted(mut self, reverted: bool) -> Self {
+        self.reverted = reverted;
+        self
     }
 
     /// The transaction's place in the sequence, from 0.
@@ -133,6 +148,12 @@ impl Change {
     #[must_use]
     pub const fn ends(&self) -> bool {
         self.ends
+    }
+
+    /// Whether what the transaction did is undone.
+    #[must_use]
+    pub const fn reverted(&self) -> bool {
+        self.reverted
     }
 
     /// What its program applies; none if that is of another type.

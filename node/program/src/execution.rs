@@ -41,6 +41,12 @@ pub enum ExecuteError {
         /// What people call the program.
         program: &'static str,
     },
+    /// What the program has of its own to say against such a shard.
+    #[error("{0}")]
+    Other(Box<dyn Coded + Send + Sync>),
+    /// This machine can't execute it at the moment.
+    #[error("{0}")]
+    Unable(Box<dyn Coded + Send + Sync>),
     /// The transactions ended without the end event.
     #[error("there is no further transaction, and the shard has not ended")]
     Dry,
@@ -67,7 +73,7 @@ impl ExecuteError {
     /// Whether this machine couldn't, which says nothing about the run: executing it again may do.
     #[must_use]
     pub const fn is_of_this_machine(&self) -> bool {
-        matches!(self, Self::Sink(_))
+        matches!(self, Self::Sink(_) | Self::Unable(_))
     }
 }
 
@@ -83,6 +89,7 @@ impl Coded for ExecuteError {
             Self::Sink(_) => "SW-EXEC-007",
             Self::Program { .. } => "SW-EXEC-008",
             Self::Terms { .. } => "SW-EXEC-009",
+            Self::Other(error) | Self::Unable(error) => error.code(),
         }
     }
 
@@ -91,6 +98,7 @@ impl Coded for ExecuteError {
             Self::Start(error) => error.next_step(),
             Self::Values { .. } | Self::Value { .. } => "Take start data and snapshot from the World together.".into(),
             Self::Program { .. } => "Have the shard executed by the program that it was started with.".into(),
+            Self::Other(error) | Self::Unable(error) => error.next_step(),
             Self::Terms { .. } => {
                 "Start the shard with the program that its terms are of, or with the terms that its program takes.".into()
             }

@@ -12,10 +12,16 @@ const MAX_SHOWN: usize = 66;
 pub struct Programs(Arc<[Arc<dyn Program>]>);
 
 impl Programs {
-    /// Those that this release contains.
+    /// Those whose proofs a World of this release takes.
     #[must_use]
     pub fn all() -> Self {
         Self::of([Arc::new(Rules) as Arc<dyn Program>])
+    }
+
+    /// These and one more.
+    #[must_use]
+    pub fn with(&self, program: Arc<dyn Program>) -> Self {
+        Self::of(self.0.iter().cloned().chain([program]))
     }
 
     /// A list of these programs.

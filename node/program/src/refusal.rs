@@ -129,9 +129,40 @@ pub enum Refusal {
     /// A transaction in the form of another program.
     #[error("the shard is one of the fixed rules, and takes no INVOKE")]
     OtherForm,
+    /// A transaction of the fixed rules.
+    #[error("the shard is one of contracts, and takes INVOKEs alone")]
+    NoInvoke,
+    /// A rule of a program with rules of its own.
+    #[error("{reason}")]
+    Other {
+        /// The rule's stable code.
+        code: &'static str,
+        /// What it says.
+        reason: String,
+        /// What to do.
+        next_step: String,
+    },
+    /// This machine can't check it at the moment, which says nothing about the transaction.
+    #[error("{reason}")]
+    Machine {
+        /// The stable code of what failed.
+        code: &'static str,
+        /// What failed.
+        reason: String,
+        /// What to do.
+        next_step: String,
+    },
     /// The snapshot has no usable value for the entry.
     #[error("the snapshot has no usable value for storage slot {0}")]
     NoValue(Slot),
+}
+
+impl Refusal {
+    /// Whether this machine couldn't check the transaction: no verdict, and no refusal of it.
+    #[must_use]
+    pub const fn is_of_this_machine(&self) -> bool {
+        matches!(self, Self::Machine { .. })
+    }
 }
 
 impl Coded for Refusal {
@@ -158,6 +189,8 @@ impl Coded for Refusal {
             Self::NoValue(_) => "SW-REFUSED-019",
             Self::Increment { .. } => "SW-REFUSED-020",
             Self::OtherForm => "SW-REFUSED-021",
+            Self::NoInvoke => "SW-REFUSED-022",
+            Self::Other { code, .. } | Self::Machine { code, .. } => code,
         }
     }
 
@@ -184,6 +217,8 @@ impl Coded for Refusal {
             Self::BadSignature(_) => {
                 "Sign the head of the account's chain after this transaction; the chain begins with the start's commitment.".into()
             }
+            Self::Other { next_step, .. } | Self::Machine { next_step, .. } => next_step.clone(),
+            Self::NoInvoke => "Submit it to a shard of the fixed rules; this one takes what wallets send.".into(),
             Self::OtherForm => "Submit it to a shard of contracts; `shardwire shard submit` sends what this one takes.".into(),
             Self::NoValue(_) => "Take start data and snapshot from the World together.".into(),
         }

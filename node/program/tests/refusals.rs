@@ -248,7 +248,11 @@ fn a_transaction_in_the_form_of_another_program() {
 
     let (start, game, call) = (table.start.clone(), table.game(), Call::Add { counter: table.key(0), amount: 1 });
     let signed = table.players[0].sign(&start, game, call);
-    let log = [ShardTransaction::from(signed), invoke.into()].map(|transaction| Logged { transaction, time: 0 });
+    let log = [ShardTransaction::from(signed), invoke.into()].map(|transaction| Logged {
+        transaction,
+        time: 0,
+        reverted: false,
+    });
     let values = table.admission.values();
     let error = Rules.execute(&start, &values, &mut log.into_iter(), &mut |_| Ok(())).unwrap_err();
     let text = "the shard program stopped at transaction 2: the shard is one of the fixed rules, and takes no INVOKE";

@@ -2,7 +2,7 @@
 //!
 //! [`verify`](crate::verify) says which program put this out; here both are compared with the shard: the program, the shard's name, the
 //! segment of its run, the commitment of the state before (which covers the whole start: program, whitelists, end event, deadline,
-//! settlement list and values), and that exactly the settlement list was settled. Applying the updates, once, is the ledger's
+//! settlement list and values), that it read no state besides (which no settler compares yet), and that exactly the settlement list was settled. Applying the updates, once, is the ledger's
 //! business.
 //!
 //! The program that counts is the *proof's own*. What the output says of it is the program's word: any program can put out any hash.
@@ -68,6 +68,12 @@ pub enum OutputMismatch {
         /// The state in the output.
         actual: Felt,
     },
+    /// It depends on a state that nothing here compares.
+    #[error("the run read a state with commitment {reads:#x}, and there is nothing here to compare it with")]
+    Reads {
+        /// The commitment of what it read.
+        reads: Felt,
+    },
     /// Updates of something else than the settlement list.
     #[error("update {index} is not of that entry of the settlement list")]
     Update {
@@ -85,6 +91,7 @@ impl Coded for OutputMismatch {
             Self::Update { .. } => "SW-SETTLE-004",
             Self::Program { .. } => "SW-SETTLE-005",
             Self::Echo { .. } => "SW-SETTLE-006",
+            Self::Reads { .. } => "SW-SETTLE-007",
         }
     }
 
@@ -102,7 +109,7 @@ impl Coded for OutputMismatch {
 ///
 /// # Errors
 /// [`OutputMismatch::Program`], [`OutputMismatch::Echo`], [`OutputMismatch::Shard`], [`OutputMismatch::Segment`] or [`OutputMismatch::Before`] if it is of another program,
-/// shard, segment or state; [`OutputMismatch::Update`] if it settles anything but the settlement list, entry by entry.
+/// shard, segment or state; [`OutputMismatch::Reads`] if it depends on one that can't be compared; [`OutputMismatch::Update`] if it settles anything but the settlement list, entry by entry.
 pub fn check_output(program: Felt, output: &Output, expected: &Expected<'_>) -> Result<(), OutputMismatch> {
     let start = expected.start;
     if program != start.program {
@@ -119,6 +126,9 @@ pub fn check_output(program: Felt, output: &Output, expected: &Expected<'_>) -> 
     }
     if output.before != expected.before {
         return Err(OutputMismatch::Before { expected: expected.before, actual: output.before });
+    }
+    if output.reads != Felt::ZERO {
+        return Err(OutputMismatch::Reads { reads: output.reads });
     }
     let same = |(entry, update): (&shardwire_model::Entry, &shardwire_model::Update)| {
         entry.kind == update.kind && entry.slot() == update.slot()

@@ -140,6 +140,13 @@ fn the_output_of_another_shard_segment_state_or_list_is_refused() {
     let (code, text) = refused(&|o| o.before = Felt::TWO);
     assert_eq!(code, "SW-SETTLE-003");
     assert!(text.starts_with("the run began from state 0x2, not from 0x"), "{text}");
+    assert_eq!(
+        refused(&|o| o.reads = Felt::TWO),
+        (
+            "SW-SETTLE-007",
+            "the run read a state with commitment 0x2, and there is nothing here to compare it with".into()
+        )
+    );
     let last = real.output.updates.len() - 1;
     let not_the_list =
         |index: usize| ("SW-SETTLE-004", format!("update {index} is not of that entry of the settlement list"));

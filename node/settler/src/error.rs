@@ -3,7 +3,7 @@
 use shardwire_host::clock::ALONE_AFTER;
 use shardwire_model::life::Ended;
 use shardwire_model::{
-    Coded, ShardId,
+    Coded, Felt, ShardId,
     life::{self, MAX_TIMEOUT},
 };
 use shardwire_protocols::proof::SkipReason;
@@ -56,6 +56,12 @@ pub enum SettlerError {
     /// The same, of a date that nobody has confirmed who could.
     #[error("no peer that this settler names has confirmed its date yet, and the shard's deadline would be by it")]
     Unconfirmed,
+    /// A shard that could never settle, because of what its terms are of.
+    #[error("no shard with terms of contracts can be settled here, and program {program:#x} was asked for with such")]
+    Terms {
+        /// The program that was asked for.
+        program: Felt,
+    },
     /// A shard can't get there.
     #[error(transparent)]
     Life(#[from] life::Refusal),
@@ -75,6 +81,7 @@ impl Coded for SettlerError {
             Self::Date => "SW-SETTLER-010",
             Self::Unconfirmed => "SW-SETTLER-011",
             Self::Wavers => "SW-SETTLER-012",
+            Self::Terms { .. } => "SW-SETTLER-013",
             Self::Life(refusal) => refusal.code(),
         }
     }
@@ -95,6 +102,9 @@ impl Coded for SettlerError {
                 "Start the shard again when one of them is connected, or {} minutes after this settler was started: it goes by its own date then. Nothing was started.",
                 ALONE_AFTER.as_secs() / 60
             ),
+            Self::Terms { .. } => {
+                "Ask for a shard of the fixed rules, without terms; this release settles no other. Nothing was started.".into()
+            }
             Self::Life(refusal) => refusal.next_step(),
         }
     }

@@ -28,6 +28,8 @@ mod reachable;
 mod services;
 mod status;
 #[cfg(test)]
+mod terms_tests;
+#[cfg(test)]
 mod tests;
 
 use deadlines::Deadlines;

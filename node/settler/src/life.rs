@@ -24,7 +24,7 @@ use shardwire_host::{
 };
 use shardwire_model::life::{AbortReason, Ended};
 use shardwire_model::{
-    Output, PeerId, Role, SegmentId, ShardId, ShardStart, Stage, StartRequest, Timestamp,
+    Output, PeerId, Role, SegmentId, ShardId, ShardStart, Stage, StartRequest, Terms, Timestamp,
     life::{Life, MAX_TIMEOUT, Part, Step},
 };
 use shardwire_store::{
@@ -144,7 +144,7 @@ impl Settler {
     ///
     /// # Errors
     /// [`SettlerError::Refused`] if the World refuses, [`SettlerError::Timeout`] if the time-out is none, [`SettlerError::Date`] or
-    /// [`SettlerError::Unconfirmed`] if this settler's date is not to be relied on; then nothing has moved.
+    /// [`SettlerError::Unconfirmed`] if this settler's date is not to be relied on, [`SettlerError::Terms`] if such a shard can't be settled; then nothing has moved.
     /// [`SettlerError::Pending`] if the World hasn't decided yet: it will.
     pub async fn start(
         self: &Arc<Self>,
@@ -160,6 +160,10 @@ impl Settler {
         self.has_a_date().await?;
         let deadline = self.host.clock.now().plus(timeout);
         let shard = request.validate(self.network(), deadline).map_err(Refusal::from)?.shard;
+        // What a run of contracts read is in its proof's output, and nothing here compares it.
+        if request.terms != Terms::Rules {
+            return Err(SettlerError::Terms { program: request.program });
+        }
         let turn = self.ready(shard).await?;
         if self.world.shard(shard).await?.is_some() {
             return Err(Refusal::AlreadyStarted { shard }.into());

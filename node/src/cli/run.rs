@@ -52,6 +52,8 @@ struct Started<'a> {
     pid: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rpc: Option<SocketAddr>,
 }
 
 pub(super) fn run(root: Option<PathBuf>, args: &RunArgs, as_json: bool) -> Result<Answer, Failure> {
@@ -91,10 +93,10 @@ async fn serve(config: Config, folder: DataFolder, lifeline: bool, as_json: bool
     let (network, advertise) = (config.network.clone(), config.advertise.clone());
     let (stop, untold) = (orders.stop.clone(), Cell::new(None));
     let announce = async {
-        if let Ok(Ready { peer, listen, metrics }) = is_ready.await {
+        if let Ok(Ready { peer, listen, metrics, rpc }) = is_ready.await {
             let pid = std::process::id();
-            let started =
-                Started { peer, listen, advertise: advertise.as_ref(), roles: &roles, network: &network, pid, metrics };
+            let (advertise, roles, network) = (advertise.as_ref(), &roles[..], &*network);
+            let started = Started { peer, listen, advertise, roles, network, pid, metrics, rpc };
             if let Err(failure) = say(&first_line(&started, as_json)) {
                 // Who started it waits for this line.
                 untold.set(Some(failure));
@@ -130,9 +132,10 @@ fn first_line(started: &Started<'_>, as_json: bool) -> String {
     }
     let roles: Vec<String> = started.roles.iter().map(ToString::to_string).collect();
     let metrics = started.metrics.map_or_else(String::new, |address| format!(", metrics at http://{address}/metrics"));
+    let rpc = started.rpc.map_or_else(String::new, |address| format!(", wallets at http://{address}/rpc"));
     let advertise = started.advertise.map_or_else(String::new, |address| format!(", dialled at {address},"));
     format!(
-        "shardwire node {} listens on {}{advertise} as {} (network {}){metrics}",
+        "shardwire node {} listens on {}{advertise} as {} (network {}){metrics}{rpc}",
         started.peer,
         started.listen,
         roles.join(", "),

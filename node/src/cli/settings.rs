@@ -70,6 +70,9 @@ pub(in crate::cli) struct SettingArgs {
     /// Where /metrics and /ready are served over HTTP (TCP) [default: nowhere]
     #[arg(long, value_name = "IP:PORT")]
     metrics_listen: Option<String>,
+    /// Where an operator's shards of contracts are served to wallets, as Starknet JSON-RPC over HTTP (TCP) [default: nowhere]
+    #[arg(long, value_name = "IP:PORT")]
+    rpc_listen: Option<String>,
     /// error, warn, info, debug, trace, or a filter such as info,shardwire=debug [default: info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
@@ -107,6 +110,7 @@ impl SettingArgs {
             .with(Setting::Quotas, &self.quotas)
             .with(Setting::MemoryWatermark, &self.memory_watermark_bytes)
             .with(Setting::MetricsListen, &self.metrics_listen)
+            .with(Setting::RpcListen, &self.rpc_listen)
             .with(Setting::LogLevel, &self.log)
             .with(Setting::LogFormat, &self.log_format)
     }

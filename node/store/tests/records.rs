@@ -112,7 +112,7 @@ fn samples(path: &Path) -> Samples {
         &shard,
         &Assignment { start: start(), values: values.clone(), settler: peer, epoch: 300 },
     );
-    let logged = Logged { transaction: transaction().into(), time: 400 };
+    let logged = Logged { transaction: transaction().into(), time: 400, reverted: true };
     samples.put(&TRANSACTIONS, &LogKey { shard, sequence: 300 }, &logged);
     let stored = StoredChunk { hash: Hash::of(b"chunk"), raw_bytes: 300, wire_bytes: 200 };
     samples.put(
@@ -268,7 +268,7 @@ fn what_the_version_before_has_written_is_found() {
             assert!(store.was_older());
             if table.name == TRANSACTIONS.description().name {
                 // When it was accepted wasn't noted.
-                let logged = Logged { transaction: transaction().into(), time: 0 };
+                let logged = Logged { transaction: transaction().into(), time: 0, reverted: false };
                 assert!(store.all(&TRANSACTIONS).unwrap().into_iter().map(|(_, it)| it).eq([logged]));
             } else {
                 drop(store);

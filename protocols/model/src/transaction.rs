@@ -162,6 +162,8 @@ pub struct Logged {
     pub transaction: ShardTransaction,
     /// When the operator accepted it, in seconds since the Unix epoch; not before the one before it. The fixed rules don't look at it. Logs of before it was noted have 0.
     pub time: u64,
+    /// Whether what it did is undone, because it failed when it was executed. Never of the fixed rules. It follows from the log, and isn't in its hash.
+    pub reverted: bool,
 }
 
 impl Logged {
@@ -259,7 +261,7 @@ mod tests {
         let encoded = postcard::to_allocvec(&signed).unwrap();
         assert_eq!(transaction.hash(), Hash::of_parts("shardwire transaction 1", &[&encoded]));
         assert_eq!((transaction.account(), transaction.nonce()), (AccountId(Felt::ONE), 3));
-        let log = Logged { transaction, time: 5 };
+        let log = Logged { transaction, time: 5, reverted: false };
         let extended = Hash::of_parts("shardwire log 1", &[&[0; 32], &log.transaction.hash().0]);
         assert_eq!(log.extend(Hash::default()), extended);
         assert_eq!(Logged { time: 6, ..log }.extend(Hash::default()), extended);
@@ -277,7 +279,7 @@ mod tests {
         let transaction = ShardTransaction::from(invoke(1));
         assert_eq!((transaction.account(), transaction.nonce()), (AccountId(Felt::THREE), 1 << 40));
         assert_ne!(transaction.hash(), ShardTransaction::from(invoke(2)).hash());
-        let log = Logged { transaction, time: 5 };
+        let log = Logged { transaction, time: 5, reverted: false };
         assert_ne!(log.extend(Hash::default()), Logged { time: 6, ..log.clone() }.extend(Hash::default()));
         assert_eq!(postcard::from_bytes::<Logged>(&postcard::to_allocvec(&log).unwrap()).unwrap(), log);
     }

@@ -77,7 +77,7 @@ fn receipt(shard: u64, transaction: u8, outcome: Outcome) -> Signed<ingress::Rec
 }
 
 fn at(sequence: u32) -> Outcome {
-    Outcome::Accepted { sequence, duplicate: false }
+    Outcome::Accepted { sequence, duplicate: false, reverted: false }
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_sequence_that_forks_is_shown_by_two_receipts() {
     let check = |first, second| check(&Evidence::Receipts(Box::new([first, second])));
     assert_eq!(check(receipt(1, 8, at(4)), receipt(1, 9, at(4))), Ok(Shown::TwoTransactions));
     assert_eq!(check(receipt(1, 8, at(4)), receipt(1, 8, at(5))), Ok(Shown::TwoPlaces));
-    let duplicate = Outcome::Accepted { sequence: 4, duplicate: true };
+    let duplicate = Outcome::Accepted { sequence: 4, duplicate: true, reverted: false };
     let refused = Outcome::Refused { cause: Cause::new("SW-TX-002", "the nonce is 4, not 3"), due: Some(3) };
     for (second, why) in [
         (receipt(1, 8, duplicate), "asked again"),

@@ -76,6 +76,8 @@ pub enum Outcome {
         sequence: u32,
         /// It was there already: the same transaction was submitted before.
         duplicate: bool,
+        /// What it did is undone, because `__execute__` failed: its nonce is used. Never of the fixed rules.
+        reverted: bool,
     },
     /// It breaks a rule and is not in the sequence. It has used up no nonce: the account's later transactions have to be signed anew from the one that is due.
     Refused {

@@ -53,7 +53,11 @@ impl Handler for Operator {
             sequence.push(nonce);
         }
         let position = place.unwrap_or(sequence.len() - 1);
-        Ok(ready(Ok(Outcome::Accepted { sequence: u32::try_from(position).unwrap(), duplicate: place.is_some() })))
+        Ok(ready(Ok(Outcome::Accepted {
+            sequence: u32::try_from(position).unwrap(),
+            duplicate: place.is_some(),
+            reverted: false,
+        })))
     }
 }
 
@@ -116,11 +120,14 @@ async fn each_transaction_gets_its_receipt_in_order_and_a_refused_one_ends_nothi
     let outcomes: Vec<Outcome> =
         receipts.into_iter().map(|it| it.verify(&me.peer()).unwrap().outcome.clone()).collect();
     for (at, outcome) in outcomes[..200].iter().enumerate() {
-        assert_eq!(*outcome, Outcome::Accepted { sequence: u32::try_from(at).unwrap(), duplicate: false });
+        assert_eq!(
+            *outcome,
+            Outcome::Accepted { sequence: u32::try_from(at).unwrap(), duplicate: false, reverted: false }
+        );
     }
     assert!(matches!(&outcomes[200], Outcome::Refused { cause, due: Some(1) } if cause.code == "SW-ADMISSION-003"));
-    assert_eq!(outcomes[201], Outcome::Accepted { sequence: 6, duplicate: true });
-    assert_eq!(outcomes[202], Outcome::Accepted { sequence: 200, duplicate: false });
+    assert_eq!(outcomes[201], Outcome::Accepted { sequence: 6, duplicate: true, reverted: false });
+    assert_eq!(outcomes[202], Outcome::Accepted { sequence: 200, duplicate: false, reverted: false });
 }
 
 #[tokio::test]
@@ -175,7 +182,7 @@ async fn so_many_transactions_are_sent_ahead_and_no_more() {
         // One more waits for the oldest receipt, which the operator gives only now.
         gate.send(1).unwrap();
         let receipt = client.submit(&transaction(65)).await.unwrap();
-        assert_eq!(outcome(receipt), Outcome::Accepted { sequence: 0, duplicate: false });
+        assert_eq!(outcome(receipt), Outcome::Accepted { sequence: 0, duplicate: false, reverted: false });
         assert_eq!(client.outstanding(), DEPTH);
         gate.send(usize::MAX).unwrap();
         client.close().await.unwrap();
@@ -222,7 +229,7 @@ async fn cheat(session: Responder<Ingress>, receipt: impl FnOnce(Hash) -> Receip
 async fn a_receipt_that_is_forged_or_for_another_transaction_is_the_operators_fault() {
     let honest = |transaction: Hash| {
         let submitted = self::transaction(1).transaction;
-        let outcome = Outcome::Accepted { sequence: 0, duplicate: false };
+        let outcome = Outcome::Accepted { sequence: 0, duplicate: false, reverted: false };
         ReceiptContent { shard: shard(), transaction, account: submitted.account, nonce: 1, outcome }
     };
     type Forge<'a> = Box<dyn Fn(Hash) -> Receipt + 'a>;

@@ -42,7 +42,7 @@ fn made() -> RunOutcome {
     let request = workload.start_request(operator.peer(), Felt::ONE);
     let starts: Vec<ShardStart> =
         [1, 2, 3].map(|salt| StartRequest { salt, ..request.clone() }.to_start("test", Timestamp(1 << 50))).to_vec();
-    let logged = |signed| Logged { transaction: ShardTransaction::Rules(signed), time: 0 };
+    let logged = |signed| Logged { transaction: ShardTransaction::Rules(signed), time: 0, reverted: false };
     let logs: Vec<Vec<Logged>> =
         starts.iter().map(|start| workload.sign(start).expect("it signs").into_iter().map(logged).collect()).collect();
     let values = |state: &State| -> Vec<contents::Value> {
@@ -108,7 +108,7 @@ fn made() -> RunOutcome {
                 transaction: logged.transaction.hash(),
                 account: logged.transaction.account(),
                 nonce: logged.transaction.nonce(),
-                outcome: Outcome::Accepted { sequence, duplicate: false },
+                outcome: Outcome::Accepted { sequence, duplicate: false, reverted: false },
             };
             (operator.peer(), Signed::by(operator, content))
         })

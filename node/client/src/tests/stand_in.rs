@@ -153,7 +153,11 @@ impl ingress::Handler for StandIn {
             }
             let position = place.unwrap_or(sequence.len() - 1);
             let position = if self.forks == Some(nonce) { 0 } else { position };
-            Outcome::Accepted { sequence: u32::try_from(position).unwrap(), duplicate: place.is_some() }
+            Outcome::Accepted {
+                sequence: u32::try_from(position).unwrap(),
+                duplicate: place.is_some(),
+                reverted: false,
+            }
         };
         if self.breaks.contains(&count) {
             self.cut.notify_one();
@@ -190,6 +194,6 @@ impl StandIn {
             Call::Add { amount, .. } => u32::try_from(amount).unwrap(),
             _ => 0,
         });
-        Outcome::Accepted { sequence: u32::try_from(sequence.len() - 1).unwrap(), duplicate: false }
+        Outcome::Accepted { sequence: u32::try_from(sequence.len() - 1).unwrap(), duplicate: false, reverted: false }
     }
 }

@@ -311,9 +311,6 @@ pub enum GenesisError {
     /// The start data can't be, or lists what is not as the state has it.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// There is no block before the first transaction's.
-    #[error("the first transaction's block has number 0, and the state before it is a block, too")]
-    FirstBlock,
     /// The start data lists a class that isn't declared.
     #[error("the start data lists class {0:#x}, which isn't there")]
     NoClass(Felt),
@@ -376,7 +373,6 @@ impl Coded for GenesisError {
             Self::NoClass(_) => "SW-NATIVE-013",
             Self::OldAccount(_) => "SW-NATIVE-014",
             Self::TwiceSlot(_) => "SW-NATIVE-015",
-            Self::FirstBlock => "SW-NATIVE-016",
             Self::Ground(error) => error.code(),
         }
     }
@@ -393,7 +389,6 @@ impl Coded for GenesisError {
             Self::Address(_) => "Give the contract's address on its network: above 3 and below 2^251 - 256.".into(),
             Self::Key { .. } => "Correct the key.".into(),
             Self::Start(error) => error.next_step(),
-            Self::FirstBlock => "Give the start data a first block of 1 or more.".into(),
             Self::NoClass(_) | Self::Missing(_) => "Add it to the genesis, or take it out of the start data.".into(),
             Self::OldAccount(_) => "Upgrade the accounts on their network, or use others.".into(),
             Self::OtherClass { .. } => "Write the start data from the genesis that the shard begins from.".into(),

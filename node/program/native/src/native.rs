@@ -8,7 +8,7 @@ use crate::{
     state::State,
     transaction::{bounded, check_bounds},
 };
-use shardwire_contracts::{Start, start::chain_id, tree};
+use shardwire_contracts::{Start, StartError, start::chain_id, tree};
 use shardwire_model::{
     ContractId, EventId, Felt, Invoke, Key, MAX_CALLDATA_FELTS, MAX_TRANSACTIONS,
     execution::{Receipt, Simulate, Simulated},
@@ -76,7 +76,7 @@ impl Native {
     /// [`GenesisError`]: the start data can't be, lists a contract or a class that the ground doesn't have as it says, or the values don't fit it.
     pub fn open(ground: Arc<dyn Ground>, start: &Start, values: &[Felt]) -> Result<Self, GenesisError> {
         start.validate()?;
-        let first_block = NonZeroU64::new(start.first_block).ok_or(GenesisError::FirstBlock)?;
+        let first_block = NonZeroU64::new(start.first_block).ok_or(StartError::Block)?;
         for pair in &start.classes {
             let class = pair.class_hash;
             if is_shown_otherwise(class) {

@@ -218,6 +218,10 @@ impl Admission for RulesAdmission {
         Ok(Checked::New(Change::new(self.accepted, ends, Some(head.message()), inside)))
     }
 
+    fn executes(&self) -> bool {
+        false
+    }
+
     fn apply(&mut self, change: Change) {
         let sequence = change.sequence();
         debug_assert_eq!(sequence, self.accepted, "a change is good for the state that it was checked against");

@@ -4,8 +4,8 @@
 //! looked at whether this user could.
 
 use super::{Report, STORE};
-use crate::{config::FolderContents, offline::Folder, world};
-use shardwire_data::world::WorldFileError;
+use crate::{config::FolderContents, offline::Folder, programs, world};
+use shardwire_data::{DataPaths, world::WorldFileError};
 use shardwire_model::{
     Role, SegmentId,
     life::{Life, Part},
@@ -13,7 +13,7 @@ use shardwire_model::{
 use shardwire_operator::examine;
 use shardwire_program::Programs;
 use shardwire_store::{Store, StoreError, SystemDisk, records::ASSIGNMENTS};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The mark that the store has been used.
 const MARK: &str = "node.used";
@@ -53,8 +53,13 @@ fn lacks_world(folder: &Folder) -> bool {
 }
 
 /// The open shards of an operator, each of which is taken up.
-pub(super) fn shards(store: &Store, lives: &BTreeMap<Part, Life>, report: &mut Report) -> Result<(), StoreError> {
-    let programs = Programs::all();
+pub(super) fn shards(
+    paths: &DataPaths,
+    store: &Store,
+    lives: &BTreeMap<Part, Life>,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let programs = programs::of_operator(programs::contracts(paths, Arc::new(SystemDisk)));
     for (shard, assignment) in store.all(&ASSIGNMENTS)? {
         let life = lives.get(&Part::of(SegmentId::first(shard), Role::Operator));
         // A shard that is over isn't replayed; one of an older layout is aborted.

@@ -62,7 +62,7 @@ pub(super) const TRANSACTIONS_FROM_1: Migration = Migration {
         let table = "operator.transactions";
         for (key, record) in rows.all(table)? {
             let signed: SignedTransaction = crate::table::read(table, &record)?;
-            rows.put_record(table, &key, &Logged { transaction: signed.into(), time: 0 })?;
+            rows.put_record(table, &key, &Logged { transaction: signed.into(), time: 0, reverted: false })?;
         }
         Ok(())
     },

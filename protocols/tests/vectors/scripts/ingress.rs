@@ -29,8 +29,8 @@ impl Handler for Operator {
         transaction: ShardTransaction,
     ) -> Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure> {
         Ok(ready(Ok(match transaction.nonce() {
-            1 => Outcome::Accepted { sequence: 7, duplicate: false },
-            2 => Outcome::Accepted { sequence: 7, duplicate: true },
+            1 => Outcome::Accepted { sequence: 7, duplicate: false, reverted: false },
+            2 => Outcome::Accepted { sequence: 7, duplicate: true, reverted: false },
             _ => Outcome::Refused { cause: Cause::new("SW-TEST-003", "another nonce is due"), due: Some(2) },
         })))
     }

@@ -245,8 +245,12 @@ impl ingress::Handler for LyingOperator {
         };
         let place = |sequence| if fraud.deed == Deed::OnePlace { 0 } else { sequence };
         Ok(ready(Ok(match fraud.admission.accept(&transaction, 0) {
-            Ok(Acceptance::Accepted { sequence }) => Outcome::Accepted { sequence: place(sequence), duplicate: false },
-            Ok(Acceptance::Duplicate { sequence }) => Outcome::Accepted { sequence: place(sequence), duplicate: true },
+            Ok(Acceptance::Accepted { sequence }) => {
+                Outcome::Accepted { sequence: place(sequence), duplicate: false, reverted: false }
+            }
+            Ok(Acceptance::Duplicate { sequence }) => {
+                Outcome::Accepted { sequence: place(sequence), duplicate: true, reverted: false }
+            }
             Err(refusal) => {
                 let cause = Cause::new(refusal.code(), &refusal.to_string());
                 let index = fraud.offer.start.account_index(transaction.account());

@@ -109,7 +109,7 @@ fn what_does_not_go_with_the_start_data() {
     refused(&bad, &[Felt::ZERO], "SW-CONTRACTS-001", "classes: 0 given");
     bad = good.clone();
     bad.first_block = 0;
-    refused(&bad, &[Felt::ZERO], "SW-NATIVE-016", "the first transaction's block has number 0");
+    refused(&bad, &[Felt::ZERO], "SW-CONTRACTS-007", "the first transaction's block can't have the number 0");
     bad = good.clone();
     bad.contracts[8].address = Felt::from(0xbad0);
     refused(

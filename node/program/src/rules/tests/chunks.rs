@@ -50,7 +50,8 @@ fn chunks_are_the_same_however_the_transactions_come() {
     }
     assert_eq!(all.last().expect("chunks").steps, run.steps);
     // As any program, too.
-    let mut logged = work.transactions.into_iter().map(|signed| Logged { transaction: signed.into(), time: 9 });
+    let mut logged =
+        work.transactions.into_iter().map(|signed| Logged { transaction: signed.into(), time: 9, reverted: false });
     let any = Rules.execute(&work.start, &work.values, &mut logged, &mut |_| Ok(()));
     assert_eq!(any.expect("it runs"), run);
 }

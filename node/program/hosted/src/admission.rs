@@ -1,0 +1,88 @@
+//! What enters a shard of contracts.
+
+use shardwire_model::{Coded, ContractId, Felt, ShardStart, ShardTransaction, execution::Status};
+use shardwire_native::{self as native, Native};
+use shardwire_program::{Admission, Change, Checked, Refusal};
+use std::sync::Arc;
+
+/// The state of a shard of contracts.
+#[derive(Clone, Debug)]
+pub(crate) struct ContractsAdmission {
+    start: Arc<ShardStart>,
+    native: Native,
+}
+
+impl ContractsAdmission {
+    pub(crate) fn new(start: ShardStart, native: Native) -> Self {
+        Self { start: Arc::new(start), native }
+    }
+}
+
+/// What native execution refuses, in the words of every program's admission.
+fn refused(refusal: native::Refusal) -> Refusal {
+    let (code, reason, next_step) = (refusal.code(), refusal.to_string(), refusal.next_step());
+    match refusal.is_of_this_machine() {
+        true => Refusal::Machine { code, reason, next_step },
+        false => Refusal::Other { code, reason, next_step },
+    }
+}
+
+/// Executes a transaction, and says what it changes.
+pub(crate) fn checked(native: &Native, transaction: &ShardTransaction, time: u64) -> Result<native::Checked, Refusal> {
+    match transaction {
+        ShardTransaction::Invoke(invoke) => native.check(invoke, time).map_err(refused),
+        ShardTransaction::Rules(_) => Err(Refusal::NoInvoke),
+    }
+}
+
+impl Admission for ContractsAdmission {
+    fn check_rules(&self, transaction: &ShardTransaction, time: u64) -> Result<Checked, Refusal> {
+        Ok(match checked(&self.native, transaction, time)? {
+            native::Checked::Duplicate { index } => Checked::Duplicate { sequence: index },
+            native::Checked::New(change) => {
+                let receipt = change.receipt();
+                let reverted = matches!(receipt.status, Status::Reverted { .. });
+                let (index, ends) = (receipt.index, receipt.ends);
+                Checked::New(Change::new(index, ends, None, Arc::new(change)).with_reverted(reverted))
+            }
+        })
+    }
+
+    fn executes(&self) -> bool {
+        true
+    }
+
+    fn apply(&mut self, change: Change) {
+        let inside = change.inside::<native::Change>();
+        debug_assert!(inside.is_some(), "a change is good for the program that it is of");
+        if let Some(change) = inside {
+            self.native.apply(change);
+        }
+    }
+
+    fn fork(&self) -> Box<dyn Admission> {
+        Box::new(self.clone())
+    }
+
+    fn accepted(&self) -> u32 {
+        self.native.accepted()
+    }
+
+    fn ended(&self) -> bool {
+        self.native.ended()
+    }
+
+    fn next_nonces(&self) -> Vec<u64> {
+        // What can't be read at the moment is said to be 0: who signs for that is told the nonce that is due.
+        let nonce = |account: &shardwire_model::AccountId| self.native.nonce_at(ContractId(account.0)).unwrap_or(0);
+        self.start.accounts.iter().map(nonce).collect()
+    }
+
+    fn values(&self) -> Vec<Felt> {
+        self.native.values().unwrap_or_else(|_| vec![Felt::ZERO; self.start.entries.len()])
+    }
+
+    fn start(&self) -> &ShardStart {
+        &self.start
+    }
+}

@@ -1,0 +1,200 @@
+//! A shard over the dungeon's contracts (`node/program/contracts/game`), for tests: its genesis file, start data, values and transactions.
+
+use crate::Geneses;
+use shardwire_model::{
+    AccountId, ContractId, ContractTerms, EntryRequest, EventId, Felt, Hash, Instance, Invoke, Key, Kind, Maximum,
+    PeerId, ResourceBounds, Selector, ShardStart, Slot, StartRequest, Terms, Timestamp,
+    contracts::{ClassPair, Rule},
+    starknet_keccak,
+};
+use shardwire_native::{Class, ClassError};
+use starknet_types_core::hash::{Pedersen, StarkHash as _};
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
+
+/// When the shard begins, in seconds since the Unix epoch.
+pub const BEGINS: u64 = 1_764_460_800;
+/// Until when it may be played, in the same unit.
+pub const DEADLINE: u64 = BEGINS + 3_600;
+/// An account, and the master of the dungeon: who may end the shard.
+pub const ANNA: u64 = 0x1001;
+/// Another account.
+pub const BERT: u64 = 0x1002;
+/// The contract of gold: closed, its purses are escrows.
+pub const GOLD: u64 = 0x601d;
+/// The contract of the dungeon: its counters are the players' experience.
+pub const WORLD: u64 = 0x3031d;
+/// The secret key of both accounts.
+const SECRET: u64 = 0x1234;
+
+const ACCOUNT_CLASS: &str = include_str!("../../contracts/game/account.sierra.json");
+const GOLD_CLASS: &str = include_str!("../../contracts/game/gold.sierra.json");
+const WORLD_CLASS: &str = include_str!("../../contracts/game/world.sierra.json");
+
+/// Compiled once.
+static CLASSES: LazyLock<[Result<Class, ClassError>; 3]> =
+    LazyLock::new(|| [ACCOUNT_CLASS, GOLD_CLASS, WORLD_CLASS].map(|file| Class::compile(file.as_bytes())));
+
+/// The pairs of account, gold and world.
+fn pairs() -> [ClassPair; 3] {
+    let pair = |class: &Result<Class, ClassError>| match class {
+        Ok(class) => ClassPair { class_hash: class.hash(), compiled_class_hash: class.compiled_hash() },
+        Err(error) => panic!("a class of the game doesn't compile: {error}"),
+    };
+    CLASSES.each_ref().map(pair)
+}
+
+/// The class of a file of the game, compiled once.
+fn compile(file: &[u8]) -> Result<Class, ClassError> {
+    let place = [ACCOUNT_CLASS, GOLD_CLASS, WORLD_CLASS].iter().position(|known| known.as_bytes() == file);
+    place.and_then(|place| CLASSES.get(place).cloned()).unwrap_or_else(|| Class::compile(file))
+}
+
+/// Where a contract keeps what a variable has, under keys where it has any.
+#[must_use]
+pub fn key(variable: &str, keys: &[u64]) -> Key {
+    Key(keys.iter().fold(starknet_keccak(variable), |address, key| Pedersen::hash(&address, &Felt::from(*key))))
+}
+
+/// The genesis file.
+#[must_use]
+pub fn genesis() -> String {
+    let [account, gold, world] = pairs().map(|pair| pair.class_hash);
+    let public = starknet_crypto::get_public_key(&SECRET.into());
+    let contract = |address: u64, class: Felt, storage: &[(Key, Felt)]| {
+        let slots: Vec<_> = storage.iter().map(|(key, value)| format!(r#""{key}": "{value:#x}""#)).collect();
+        let slots = slots.join(",");
+        format!(r#"{{"address": "{address:#x}", "class_hash": "{class:#x}", "storage": {{{slots}}}}}"#)
+    };
+    let contracts = [
+        contract(ANNA, account, &[(key("public_key", &[]), public)]),
+        contract(BERT, account, &[(key("public_key", &[]), public)]),
+        contract(GOLD, gold, &[]),
+        contract(WORLD, world, &[(key("master", &[]), ANNA.into())]),
+    ];
+    let classes = ["account", "gold", "world"].map(|name| format!(r#"{{"sierra": "{name}.sierra.json"}}"#));
+    format!(r#"{{"version": 1, "classes": [{}], "contracts": [{}]}}"#, classes.join(","), contracts.join(","))
+}
+
+/// The names of the files in the folder of a node that has this genesis.
+#[must_use]
+pub fn names() -> [PathBuf; 4] {
+    let genesis = format!("{}.json", Hash::of(genesis().as_bytes()));
+    [genesis.as_str(), "account.sierra.json", "gold.sierra.json", "world.sierra.json"].map(PathBuf::from)
+}
+
+/// A file of the folder of a node that has this genesis.
+#[must_use]
+pub fn file(name: &Path) -> Option<Vec<u8>> {
+    let genesis = genesis();
+    let content = match name.to_str()? {
+        "account.sierra.json" => ACCOUNT_CLASS,
+        "gold.sierra.json" => GOLD_CLASS,
+        "world.sierra.json" => WORLD_CLASS,
+        name if name == format!("{}.json", Hash::of(genesis.as_bytes())) => genesis.as_str(),
+        _ => return None,
+    };
+    Some(content.as_bytes().to_vec())
+}
+
+/// The genesis files of a node that has this one.
+#[must_use]
+pub fn geneses() -> Geneses {
+    Geneses::new(|name, _| Ok(file(name)), compile)
+}
+
+/// The start data of a shard in which both purses and Anna's experience settle, and the World's values: 50 gold each, and 7.
+///
+/// # Panics
+/// If the game's classes don't compile, or the start data contradicts itself: the tests of this crate would show it.
+#[must_use]
+pub fn shard(operator: PeerId) -> (ShardStart, Vec<Felt>) {
+    let contract = |n: u64| ContractId(n.into());
+    let pairs = pairs();
+    let [account, gold, world] = pairs.map(|pair| pair.class_hash);
+    let mut classes = pairs.to_vec();
+    classes.sort_by_key(|pair| pair.class_hash);
+    let mut purses = [ANNA, BERT].map(|account| key("balances", &[account]));
+    purses.sort();
+    let entry = |kind, at, key, amount| EntryRequest { kind, contract: contract(at), key, owner: None, amount };
+    let instance = |class, rule| Instance { class, rule };
+    let request = StartRequest {
+        salt: 1,
+        program: shardwire_contracts::hash(),
+        operator,
+        contracts: [ANNA, BERT, GOLD, WORLD].map(contract).to_vec(),
+        accounts: [ANNA, BERT].map(|n| AccountId(n.into())).to_vec(),
+        end_event: EventId { from: contract(WORLD), selector: Selector(starknet_keccak("Finished")) },
+        entries: vec![
+            entry(Kind::Escrow, GOLD, purses[0], 50),
+            entry(Kind::Escrow, GOLD, purses[1], 50),
+            entry(Kind::Counter, WORLD, key("xp", &[ANNA]), 0),
+        ],
+        terms: Terms::Contracts(Box::new(ContractTerms {
+            genesis: Hash::of(genesis().as_bytes()),
+            begins: BEGINS,
+            first_block: 1,
+            sequencer: contract(0x5e9),
+            classes,
+            instances: vec![
+                instance(account, Rule::Scratch),
+                instance(account, Rule::Scratch),
+                instance(gold, Rule::Closed),
+                instance(world, Rule::Scratch),
+            ],
+            maxima: [1_000, 1_000, 1 << 40].map(Maximum).to_vec(),
+            scratch: Vec::new(),
+        })),
+    };
+    let start = request.validate("test", Timestamp(DEADLINE * 1_000));
+    (start.unwrap_or_else(|error| panic!("{error}")), [50_u64, 50, 7].map(Felt::from).to_vec())
+}
+
+/// The values of what settles, by contract, variable and key, in the start data's order.
+///
+/// # Panics
+/// If one isn't given.
+#[must_use]
+pub fn values(start: &ShardStart, given: &[(u64, &str, u64, u64)]) -> Vec<Felt> {
+    let of = |slot: Slot| {
+        let is_it = |(contract, variable, of, _): &&(u64, &str, u64, u64)| {
+            slot == Slot::new(ContractId(Felt::from(*contract)), key(variable, &[*of]))
+        };
+        given.iter().find(is_it).map_or_else(|| panic!("{slot} has no value"), |given| Felt::from(given.3))
+    };
+    start.entries.iter().map(|entry| of(entry.slot())).collect()
+}
+
+/// A signed INVOKE that makes one call.
+///
+/// # Panics
+/// If the start data is none of contracts.
+#[must_use]
+pub fn invoke(start: &ShardStart, account: u64, nonce: u64, to: u64, name: &str, arguments: &[u64]) -> Invoke {
+    let count = Felt::from(arguments.len() as u64);
+    // The number of calls; of the only one the contract, the entry point and its arguments.
+    let mut calldata = vec![Felt::ONE, to.into(), starknet_keccak(name), count];
+    calldata.extend(arguments.iter().map(|it| Felt::from(*it)));
+    let bounds = ResourceBounds { l1_gas: 0, l2_gas: 100_000_000, l1_data_gas: 0 };
+    let mut invoke = Invoke { sender: ContractId(account.into()), nonce, calldata, signature: Vec::new(), bounds };
+    let ordered = start.for_contracts().unwrap_or_else(|error| panic!("{error}"));
+    let hash = invoke.hash(ordered.chain_id());
+    match starknet_crypto::sign(&SECRET.into(), &hash, &Felt::from(0x77)) {
+        Ok(signature) => invoke.signature = vec![signature.r, signature.s],
+        Err(error) => panic!("{error}"),
+    }
+    invoke
+}
+
+/// A whole game: Anna trains, Bert pays her 30 gold, then has a transaction that is reverted; Anna ends it.
+#[must_use]
+pub fn game(start: &ShardStart) -> [Invoke; 4] {
+    [
+        invoke(start, ANNA, 0, WORLD, "train", &[5]),
+        invoke(start, BERT, 0, GOLD, "transfer", &[ANNA, 30, 0]),
+        invoke(start, BERT, 1, WORLD, "doom", &[]),
+        invoke(start, ANNA, 1, WORLD, "finish", &[]),
+    ]
+}

@@ -1,0 +1,169 @@
+//! The program, for a node's list of programs.
+
+use crate::{
+    Geneses,
+    admission::{ContractsAdmission, checked},
+    geneses::is_of_this_machine,
+};
+use shardwire_contracts::{Class, ReplayError, replay, tree};
+use shardwire_model::{Coded, ContractId, Felt, Key, Logged, ShardStart, StartError, Terms};
+use shardwire_native::{self as native, GroundError, Native};
+use shardwire_program::{Admission, ExecuteError, Execution, Program, Refusal, Sink};
+use std::{cell::RefCell, sync::Arc};
+
+const NAME: &str = "contracts";
+
+/// The program of real Starknet contracts. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Contracts(Arc<Geneses>);
+
+impl Contracts {
+    /// The program, with these genesis files. What is added to them later is found, too.
+    #[must_use]
+    pub const fn new(geneses: Arc<Geneses>) -> Self {
+        Self(geneses)
+    }
+
+    /// A shard before its first transaction. Reads and compiles its genesis where no other shard has it: call it on a thread that may wait.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Terms`], [`ExecuteError::Start`]; [`ExecuteError::Other`] if the genesis isn't here or isn't what the start data says;
+    /// [`ExecuteError::Unable`] if this machine can't read it.
+    pub fn open(&self, start: &ShardStart, values: &[Felt]) -> Result<Native, ExecuteError> {
+        let Terms::Contracts(terms) = &start.terms else { return Err(ExecuteError::Terms { program: NAME }) };
+        let ordered = start.for_contracts().map_err(StartError::from)?;
+        let genesis = self.0.find(terms.genesis).map_err(|error| cannot(error.is_of_this_machine(), error))?;
+        Native::open(genesis, &ordered, values).map_err(|error| cannot(is_of_this_machine(&error), error))
+    }
+}
+
+/// Why a shard can't be executed: because of what it is, or because of this machine.
+fn cannot(of_this_machine: bool, error: impl Coded + Send + Sync + 'static) -> ExecuteError {
+    match of_this_machine {
+        true => ExecuteError::Unable(Box::new(error)),
+        false => ExecuteError::Other(Box::new(error)),
+    }
+}
+
+/// The state that a run begins from.
+struct First<'a> {
+    native: &'a Native,
+    /// What couldn't be read: the run is worth nothing then.
+    failed: RefCell<Option<GroundError>>,
+}
+
+impl First<'_> {
+    fn read<T: Default>(&self, value: Result<T, GroundError>) -> T {
+        value.unwrap_or_else(|error| {
+            self.failed.replace(Some(error));
+            T::default()
+        })
+    }
+}
+
+impl tree::Snapshot for First<'_> {
+    fn storage(&self, contract: Felt, key: Felt) -> Felt {
+        self.read(self.native.first_storage_at(ContractId(contract), Key(key)))
+    }
+
+    fn nonce(&self, account: Felt) -> Felt {
+        self.read(self.native.nonce_at(ContractId(account))).into()
+    }
+}
+
+/// What the proving machine runs of each class.
+fn classes(native: &Native) -> Result<Vec<Class>, ExecuteError> {
+    let class = |hash: Felt| {
+        let class = native
+            .class(hash)
+            .map_err(|error| cannot(true, error))?
+            .ok_or_else(|| vm(&format!("class {hash:#x} is gone")))?;
+        let casm = serde_json::to_vec(class.casm()).map_err(|error| vm(&error.to_string()))?;
+        Class::from_casm(hash, &casm).map_err(|error| cannot(false, error))
+    };
+    native.start().classes.iter().map(|pair| class(pair.class_hash)).collect()
+}
+
+fn vm(what: &str) -> ExecuteError {
+    ExecuteError::Vm(what.to_owned())
+}
+
+/// Why a log can't be executed on.
+enum Stop {
+    Refused(Refusal),
+    Twice,
+}
+
+/// Executes a logged transaction natively, for what the program replays.
+fn executed(native: &mut Native, logged: &Logged) -> Result<tree::Transaction, Stop> {
+    match checked(native, &logged.transaction, logged.time).map_err(Stop::Refused)? {
+        native::Checked::New(change) => {
+            native.apply(&change);
+            Ok((**change.tree()).clone())
+        }
+        native::Checked::Duplicate { .. } => Err(Stop::Twice),
+    }
+}
+
+impl Program for Contracts {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn hash(&self) -> Felt {
+        shardwire_contracts::hash()
+    }
+
+    fn admission(&self, start: ShardStart, values: &[Felt]) -> Result<Box<dyn Admission>, ExecuteError> {
+        let native = self.open(&start, values)?;
+        Ok(Box::new(ContractsAdmission::new(start, native)))
+    }
+
+    fn execute(
+        &self,
+        start: &ShardStart,
+        values: &[Felt],
+        transactions: &mut dyn Iterator<Item = Logged>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Execution, ExecuteError> {
+        let mut native = self.open(start, values)?;
+        let begun = native.clone();
+        let first = First { native: &begun, failed: RefCell::default() };
+        let classes = classes(&begun)?;
+        let (mut taken, mut stopped) = (0, None);
+        let mut trees = transactions.map_while(|logged| {
+            taken += 1;
+            executed(&mut native, &logged).map_err(|refusal| stopped = Some(refusal)).ok()
+        });
+        let replayed = replay(begun.start(), &classes, &first, &mut trees, sink);
+        if let Some(error) = first.failed.take() {
+            return Err(cannot(true, error));
+        }
+        match (replayed, stopped) {
+            (Ok(run), _) => Ok(Execution { output: run.output, steps: run.steps, manifest: run.manifest }),
+            (Err(ReplayError::Dry), Some(Stop::Refused(refusal))) if refusal.is_of_this_machine() => {
+                Err(cannot(true, refusal))
+            }
+            (Err(ReplayError::Dry), Some(Stop::Refused(refusal))) => {
+                Err(ExecuteError::Broken { transaction: taken, reason: refusal.to_string() })
+            }
+            (Err(ReplayError::Dry), Some(Stop::Twice)) => {
+                Err(ExecuteError::Broken { transaction: taken, reason: "it is in the log twice".to_owned() })
+            }
+            (Err(error), _) => Err(run_error(error)),
+        }
+    }
+}
+
+fn run_error(error: ReplayError) -> ExecuteError {
+    match error {
+        ReplayError::Start(error) => ExecuteError::Start(error.into()),
+        ReplayError::Program { started, this } => ExecuteError::Program { started, this },
+        ReplayError::Dry => ExecuteError::Dry,
+        ReplayError::Broken { transaction, reason } => ExecuteError::Broken { transaction, reason },
+        ReplayError::TooLong => ExecuteError::TooLong,
+        ReplayError::Vm(what) => ExecuteError::Vm(what),
+        ReplayError::Sink(error) => ExecuteError::Sink(error),
+        error @ ReplayError::Class { .. } => cannot(false, error),
+    }
+}

@@ -1,0 +1,322 @@
+//! The door for wallets: an operator's shards of contracts, each as a Starknet chain (`shardwire-rpc`).
+//!
+//! [`Chains`] watches what enters the shards, and so has the state of each after what is durable, and its journal. A transaction that comes through the door
+//! goes the way of all others, through the operator's log; the wallet gets the operator's signed receipt with its answer.
+//!
+//! Bound: [`MAX_CHAINS`]. Beyond it, those are let go of that are over.
+
+use shardwire_hosted::Contracts;
+use shardwire_live::{Live, LiveError};
+use shardwire_model::{
+    Clock, Coded as _, ContractId, Felt, Invoke, Key, Logged, ShardId, ShardStart, ShardTransaction, Stage, Terms,
+    execution::{Simulate, Simulated},
+    sierra::Sierra,
+};
+use shardwire_native::Change as Executed;
+use shardwire_operator::{NotIncluded, Operator, OperatorError, Watch, Watcher};
+use shardwire_program::Change;
+use shardwire_protocols::ingress::Receipt;
+use shardwire_rpc::{
+    At, Chain, Journal, Refusal, RefusalKind, Shards,
+    chain::{Accepted, Answering, Call},
+};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock, PoisonError, RwLock, Weak},
+};
+
+/// Most shards that have a chain: as many as an operator runs, and as many again that are over and that wallets may still look at.
+const MAX_CHAINS: usize = 128;
+
+/// The chains of an operator's shards.
+pub(crate) struct Chains {
+    contracts: Contracts,
+    clock: Arc<dyn Clock>,
+    operator: Arc<OnceLock<Weak<Operator>>>,
+    chains: RwLock<BTreeMap<ShardId, Arc<ShardChain>>>,
+}
+
+impl fmt::Debug for Chains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chains").field("shards", &self.ids()).finish_non_exhaustive()
+    }
+}
+
+impl Chains {
+    /// Those of an operator that executes this program. Nothing is submitted before [`serve`](Self::serve).
+    pub(crate) fn new(contracts: Contracts, clock: Arc<dyn Clock>) -> Self {
+        Self { contracts, clock, operator: Arc::default(), chains: RwLock::default() }
+    }
+
+    /// Has this operator take what wallets submit.
+    pub(crate) fn serve(&self, operator: &Arc<Operator>) {
+        let _ = self.operator.set(Arc::downgrade(operator));
+    }
+}
+
+impl Watch for Chains {
+    fn shard(&self, start: &ShardStart, values: &[Felt]) -> Option<Box<dyn Watcher>> {
+        if start.terms == Terms::Rules {
+            return None;
+        }
+        // If it can't be opened the operator doesn't run it either, and says why.
+        let native = self.contracts.open(start, values).ok()?;
+        let live = Arc::new(Live::new(native, self.clock.clone()));
+        let chain = ShardChain { shard: start.shard, live: live.clone(), operator: self.operator.clone() };
+        let mut chains = self.chains.write().unwrap_or_else(PoisonError::into_inner);
+        if chains.len() >= MAX_CHAINS {
+            chains.retain(|_, chain| !chain.is_over());
+        }
+        chains.insert(start.shard, Arc::new(chain));
+        Some(Box::new(Shown(live)))
+    }
+}
+
+impl Shards for Chains {
+    fn shard(&self, id: ShardId) -> Option<Arc<dyn Chain>> {
+        let chain = self.chains.read().unwrap_or_else(PoisonError::into_inner).get(&id)?.clone();
+        Some(chain)
+    }
+
+    fn ids(&self) -> Vec<ShardId> {
+        self.chains.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+}
+
+/// Notes what is logged.
+struct Shown(Arc<Live>);
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shown")
+    }
+}
+
+impl Watcher for Shown {
+    fn logged(&self, logged: &Logged, change: &Change, receipt: Receipt) {
+        if let (ShardTransaction::Invoke(invoke), Some(executed)) = (&logged.transaction, change.inside::<Executed>()) {
+            self.0.include(invoke.clone(), executed, encoded(&receipt));
+        }
+    }
+}
+
+/// A receipt as the protocol `ingress` encodes it: what a wallet shows somebody who checks it.
+fn encoded(receipt: &Receipt) -> Vec<u8> {
+    postcard::to_allocvec(receipt).unwrap_or_default()
+}
+
+/// A shard as a chain.
+struct ShardChain {
+    shard: ShardId,
+    live: Arc<Live>,
+    operator: Arc<OnceLock<Weak<Operator>>>,
+}
+
+impl ShardChain {
+    /// The operator; none while the node starts or stops.
+    fn operator(&self) -> Option<Arc<Operator>> {
+        self.operator.get()?.upgrade()
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.stage(), Stage::Settled | Stage::Aborted)
+    }
+
+    async fn include(&self, transaction: Invoke) -> Result<Accepted, Refusal> {
+        let stopping = || Refusal::from(LiveError::Interrupted("the node starts or stops".into()));
+        let operator = self.operator().ok_or_else(stopping)?;
+        let hash = transaction.hash(self.chain_id());
+        match operator.include(self.shard, transaction.into()).await {
+            Ok(receipt) => Ok(Accepted { hash, signed: encoded(&receipt) }),
+            Err(NotIncluded::Duplicate(index, receipt)) => {
+                Err(Refusal::from(LiveError::Duplicate { index }).with_signed(encoded(&receipt)))
+            }
+            Err(NotIncluded::Refused(refusal, receipt)) => {
+                Err(Refusal::new(kind(refusal.code()), &refusal).with_signed(encoded(&receipt)))
+            }
+            Err(NotIncluded::Operator(error @ OperatorError::Over { .. })) => {
+                Err(Refusal::new(RefusalKind::Rule, &error))
+            }
+            Err(NotIncluded::Operator(error)) => Err(Refusal::new(RefusalKind::Unavailable, &error)),
+        }
+    }
+}
+
+/// Which of Starknet's errors a wallet gets for a rule of native execution.
+fn kind(code: &str) -> RefusalKind {
+    match code {
+        "SW-NATIVE-101" | "SW-NATIVE-102" => RefusalKind::NoAccount,
+        "SW-NATIVE-105" => RefusalKind::Gas,
+        "SW-NATIVE-106" => RefusalKind::Nonce,
+        "SW-NATIVE-110" => RefusalKind::Validation,
+        "SW-NATIVE-115" => RefusalKind::NoContract,
+        _ => RefusalKind::Rule,
+    }
+}
+
+impl Chain for ShardChain {
+    fn journal(&self) -> &Journal {
+        self.live.journal()
+    }
+
+    fn chain_id(&self) -> Felt {
+        self.live.now().chain_id()
+    }
+
+    fn stage(&self) -> Stage {
+        self.operator().and_then(|operator| operator.stage(self.shard)).unwrap_or_default()
+    }
+
+    fn first_storage(&self, contract: ContractId, key: Key) -> Result<Felt, Refusal> {
+        self.live.first_storage(contract, key)
+    }
+
+    fn nonce(&self, contract: ContractId) -> Result<Felt, Refusal> {
+        self.live.nonce(contract)
+    }
+
+    fn class_hash(&self, contract: ContractId) -> Result<Option<Felt>, Refusal> {
+        self.live.class_hash(contract)
+    }
+
+    fn class(&self, hash: Felt) -> Result<Option<Arc<Sierra>>, Refusal> {
+        self.live.class(hash)
+    }
+
+    fn call(&self, call: &Call, at: At) -> Result<Vec<Felt>, Refusal> {
+        self.live.call(call, at)
+    }
+
+    fn simulate(&self, transactions: &[Simulate], at: At) -> Result<Vec<Simulated>, (usize, Refusal)> {
+        self.live.simulate(transactions, at)
+    }
+
+    fn submit(&self, transaction: Invoke) -> Answering<'_, Result<Accepted, Refusal>> {
+        Box::pin(self.include(transaction))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::programs::of_operator;
+    use shardwire_host::{
+        Tasks,
+        history::Advance as _,
+        testing::{SetWall, host, store},
+    };
+    use shardwire_hosted::dungeon::{self, ANNA, BEGINS, GOLD, WORLD};
+    use shardwire_model::{
+        PeerId, Role, SegmentId, Timestamp,
+        execution::Status,
+        life::{Part, Step},
+    };
+    use shardwire_protocols::ingress::Outcome;
+    use shardwire_store::records::{ASSIGNMENTS, Assignment, WireFelt};
+    use shardwire_transport::Identity;
+    use std::path::Path;
+
+    fn me() -> Identity {
+        Identity::from_secret(&[2; 32])
+    }
+
+    fn start() -> ShardStart {
+        dungeon::shard(me().peer()).0
+    }
+
+    /// An operator to which the dungeon's shard was assigned, and its chain.
+    fn operator(folder: &Path) -> (Arc<Operator>, Arc<dyn Chain>, Tasks) {
+        let clock = SetWall::at(Timestamp(BEGINS * 1_000));
+        let (host, tasks) = host(me(), store(folder), folder, clock, "");
+        let (start, values) = dungeon::shard(me().peer());
+        let shard = start.shard;
+        let (commitment, peer) = (start.commitment(), PeerId([1; 32]));
+        let values = values.into_iter().map(WireFelt).collect();
+        let assignment = Assignment { start, values, settler: peer, epoch: 1 };
+        let assigned = host.store.write(|write| {
+            write.put(&ASSIGNMENTS, &shard, &assignment)?;
+            let part = Part::of(SegmentId::first(shard), Role::Operator);
+            write.advance::<OperatorError>(&me(), Timestamp(1), part, Step::Assigned { commitment, peer })
+        });
+        assigned.unwrap();
+        let contracts = Contracts::new(Arc::new(dungeon::geneses()));
+        let chains = Arc::new(Chains::new(contracts.clone(), host.clock.clone()));
+        let operator = Operator::resume_watched(host, of_operator(contracts), Some(chains.clone())).unwrap();
+        let operator = Arc::new(operator);
+        chains.serve(&operator);
+        assert_eq!(chains.ids(), [shard]);
+        (operator, Shards::shard(&*chains, shard).unwrap(), tasks)
+    }
+
+    fn signed(bytes: &[u8]) -> Outcome {
+        let receipt: Receipt = postcard::from_bytes(bytes).unwrap();
+        receipt.verify(&me().peer()).unwrap().outcome.clone()
+    }
+
+    #[tokio::test]
+    async fn what_a_wallet_submits_is_logged_and_shown_also_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let (running, chain, tasks) = operator(folder.path());
+        let start = start();
+        let [train, pay, doom, finish] = dungeon::game(&start);
+        assert_eq!(chain.stage(), Stage::Assigned);
+        let accepted = chain.submit(train.clone()).await.unwrap();
+        assert_eq!(accepted.hash, train.hash(chain.chain_id()));
+        let outcome = Outcome::Accepted { sequence: 0, duplicate: false, reverted: false };
+        assert_eq!(signed(&accepted.signed), outcome);
+        let entry = chain.journal().entry(0).unwrap();
+        assert_eq!((&entry.transaction, &entry.signed), (&train, &accepted.signed));
+        assert_eq!((chain.stage(), chain.journal().height()), (Stage::Executing, 1));
+
+        let again = chain.submit(train.clone()).await.unwrap_err();
+        assert_eq!((again.kind(), again.code()), (RefusalKind::Duplicate, "SW-RPC-302"));
+        assert!(matches!(signed(again.signed()), Outcome::Accepted { sequence: 0, duplicate: true, .. }));
+        let early = chain.submit(dungeon::invoke(&start, ANNA, 7, WORLD, "train", &[1])).await.unwrap_err();
+        assert_eq!((early.kind(), early.code()), (RefusalKind::Nonce, "SW-NATIVE-106"));
+        assert!(matches!(signed(early.signed()), Outcome::Refused { due: Some(1), .. }));
+        let unsigned = Invoke { signature: Vec::new(), ..pay.clone() };
+        assert_eq!(chain.submit(unsigned).await.unwrap_err().kind(), RefusalKind::Validation);
+
+        chain.submit(pay).await.unwrap();
+        chain.submit(doom).await.unwrap();
+        assert!(matches!(chain.journal().entry(2).unwrap().receipt.status, Status::Reverted { .. }));
+        let purse = ContractId(GOLD.into());
+        let balance = Call {
+            contract: purse,
+            selector: shardwire_model::starknet_keccak("balance_of"),
+            calldata: vec![ANNA.into()],
+        };
+        assert_eq!(chain.call(&balance, At::Now).unwrap(), [Felt::from(80), Felt::ZERO]);
+        let blocks: Vec<_> = (0..=3).map(|height| chain.journal().block_hash(height)).collect();
+        drop((running, tasks));
+        assert_eq!(chain.submit(finish.clone()).await.unwrap_err().kind(), RefusalKind::Unavailable);
+        drop(chain);
+
+        let (_running, chain, _tasks) = operator(folder.path());
+        let shown: Vec<_> = (0..=3).map(|height| chain.journal().block_hash(height)).collect();
+        assert_eq!((shown, chain.journal().entry(0).unwrap().signed.clone()), (blocks, accepted.signed));
+        chain.submit(finish).await.unwrap();
+        assert_eq!(chain.stage(), Stage::Ended);
+        let late = chain.submit(dungeon::invoke(&start, ANNA, 2, WORLD, "train", &[1])).await.unwrap_err();
+        assert_eq!((late.kind(), late.code()), (RefusalKind::Rule, "SW-NATIVE-107"));
+    }
+
+    #[test]
+    fn a_rule_has_the_kind_that_the_door_gives_it_elsewhere() {
+        use shardwire_native::Refusal as Native;
+        let (contract, zero) = (ContractId(Felt::ONE), Felt::ZERO);
+        for (refusal, wanted) in [
+            (Native::UnknownAccount(contract), RefusalKind::NoAccount),
+            (Native::Sender(contract), RefusalKind::NoAccount),
+            (Native::ZeroGas, RefusalKind::Gas),
+            (Native::Nonce { account: contract, expected: 0, got: 1 }, RefusalKind::Nonce),
+            (Native::Invalid { account: contract, reason: String::new() }, RefusalKind::Validation),
+            (Native::UnknownContract(contract), RefusalKind::NoContract),
+            (Native::UnknownClass(zero), RefusalKind::Rule),
+            (Native::Ended, RefusalKind::Rule),
+        ] {
+            assert_eq!(kind(refusal.code()), wanted, "{refusal}");
+        }
+    }
+}
