@@ -36,7 +36,7 @@ enum Command {
     Prove(prove::Options),
     /// Transactions a second at a real operator with 1 and 32 clients, against signatures checked in a bare loop.
     Ingress(ingress::Options),
-    /// Four honest provers' jobs while thirty others attack the operator that they work for.
+    /// Sixteen honest provers' jobs while thirty others attack the operator that they work for.
     Attack(attack::Options),
     #[command(name = attack::hostile::COMMAND, hide = true)]
     AttackHostile(attack::hostile::Orders),

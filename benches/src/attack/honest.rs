@@ -4,8 +4,8 @@
 //! has. Each prover is at [`LANES`] jobs at a time, each a job of its own that it names when it asks: as a prover does that has begun a job and lost its proof.
 //! Nothing is proven, so a job is over in moments and is done again.
 //!
-//! A lease and a finish are answered when they are on the disk, and what comes meanwhile is written at once with the next ones. So a prover waits most of the time, and only many jobs at a
-//! time fill a core: [`PROVERS`] times [`LANES`] of them.
+//! A lease and a finish are answered when they are on the disk; what comes meanwhile is written at once with the next ones, and of one prover's claims one at a time is decided on. So a prover
+//! waits most of the time, and only many provers fill a core: [`PROVERS`] times [`LANES`] jobs.
 
 use super::{
     Outcome,
@@ -24,9 +24,9 @@ use tokio::{
 };
 
 /// The provers' numbers.
-pub(super) const PROVERS: [u8; 4] = [201, 202, 203, 204];
-/// Jobs that a prover is at, at a time: the bulk sessions that a connection has.
-pub(super) const LANES: usize = 8;
+pub(super) const PROVERS: [u8; 16] = [201, 202, 203, 204, 205, 206, 207, 208, 209, 210, 211, 212, 213, 214, 215, 216];
+/// Jobs that a prover is at, at a time: while the claim of one is written, it pulls another.
+pub(super) const LANES: usize = 2;
 /// How long the first job may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How soon a prover that lost its connection, or whose claim was refused, tries again.

@@ -1,7 +1,7 @@
-//! `benches attack`: what four honest provers keep of their jobs while thirty others attack the operator that they work for.
+//! `benches attack`: what sixteen honest provers keep of their jobs while thirty others attack the operator that they work for.
 //!
 //! The **victims** are real nodes, an operator and a prover, with their data folders on a real disk; a settler has assigned shards to the operator, which has executed them.
-//! Four **honest** provers take jobs from it with the production client half, eight at a time each: they ask, claim, pull every chunk and finish, without a pause.
+//! Sixteen **honest** provers take jobs from it with the production client half, two at a time each: they ask, claim, pull every chunk and finish, without a pause.
 //! They are configured peers, and the operator's configuration gives them quotas above what the machine can do. So what holds them up is the processor
 //! and the disk, and whatever the victims do for others takes it from them. The **attackers** are a process of their own, each at an address and in a network of its own:
 //!
@@ -65,9 +65,9 @@ use victim::{Counts, JOBS, Victim};
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// What the victims' memory stays under: a node with its programs and 48 executed shards has 70 MiB, a full send window for each of four streaming peers is 64 MiB, the
+/// What the victims' memory stays under: nodes with their programs and 48 executed shards have 100 MiB, a chunk of 4 MiB at most under way for each of 32 honest jobs is 128 MiB, the
 /// admission lets 256 strangers in at 225 KiB each (56 MiB), and the rest is the allocator's.
-const PEAK_BOUND_BYTES: u64 = 256 << 20;
+const PEAK_BOUND_BYTES: u64 = 320 << 20;
 /// The time for work to reach its speed, and for the machine to settle.
 const SETTLE: Duration = Duration::from_secs(2);
 /// How long refused handshakes are measured for their price.

@@ -152,6 +152,14 @@ fn what_is_wrong_is_named_with_its_file() {
     let of_proof = format!("proofs/{proof}");
     let missing = format!("{of_proof} SW-PROVER-008: the proof of job {} is missing", part.job.unwrap());
     assert_eq!(found(&root), [format!("{of_proof} SW-DATA-006: its content doesn't have its hash"), missing.clone()]);
+    let next: Vec<_> = check(&root).unwrap().findings.into_iter().map(|it| it.next_step).collect();
+    assert_eq!(
+        next,
+        [
+            "Start no node here: restore the folder from a copy. `shardwire data export` shows what can be read of this one.".to_owned(),
+            ProverError::ProofLost.next_step()
+        ]
+    );
     fs::remove_file(&file).unwrap();
     assert_eq!(found(&root), [missing]);
     fs::write(&file, b"the proof").unwrap();
