@@ -10,6 +10,7 @@
 //!   [commitment](ShardStart::commitment) that everything else is bound to.
 //! - [`Transaction`] is a signed step of a shard; its [words](Transaction::words) are what is hashed and proven.
 //! - [`Invoke`] is a transaction of a shard of contracts, as wallets make it; [`execution`] is what came of it, [`sierra`] a class as it is declared.
+//! - [`SessionCall`] is one of the same kind of shard that a key signs which an account allowed to make that call.
 //! - [`Role`] and [`Stage`] say what a node does and how far a shard is; [`life`] says what may happen to a shard, and in which order.
 //! - [`Cause`] is a [`Coded`] error that goes to somebody else; [`bounded`] reads lists and texts that can't be longer than they may;
 //!   [`plain`] is what of a text a person may be shown.
@@ -41,6 +42,7 @@ mod program;
 mod proof;
 mod role;
 mod segment;
+mod session;
 pub mod sierra;
 mod slot;
 mod start;
@@ -63,6 +65,7 @@ pub use program::program_hash;
 pub use proof::MAX_PROOF_BYTES;
 pub use role::Role;
 pub use segment::SegmentId;
+pub use session::SessionCall;
 pub use slot::{ParseSlotError, Slot};
 pub use start::{
     ABI_VERSION, Entry, EntryRequest, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError,

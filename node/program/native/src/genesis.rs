@@ -16,7 +16,7 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
-use shardwire_contracts::StartError;
+use shardwire_contracts::{StartError, sessions::TwoSessions};
 use shardwire_model::{Coded, ContractId, Felt, Key, Slot};
 use starknet_api::core::{ContractAddress, PatriciaKey};
 use std::{collections::BTreeMap, fmt, io, sync::Arc};
@@ -333,6 +333,9 @@ pub enum GenesisError {
         /// The contract's class.
         class: Felt,
     },
+    /// The start data lists more than one contract that keeps sessions.
+    #[error(transparent)]
+    Sessions(#[from] TwoSessions),
     /// Not one first value an entry.
     #[error("there are {got} first values for {expected} entries that settle")]
     Values {
@@ -377,6 +380,7 @@ impl Coded for GenesisError {
             Self::OldAccount(_) => "SW-NATIVE-014",
             Self::TwiceSlot(_) => "SW-NATIVE-015",
             Self::FirstBlock => "SW-NATIVE-016",
+            Self::Sessions(_) => "SW-NATIVE-017",
             Self::Ground(error) => error.code(),
         }
     }
@@ -393,6 +397,7 @@ impl Coded for GenesisError {
             Self::Address(_) => "Give the contract's address on its network: above 3 and below 2^251 - 256.".into(),
             Self::Key { .. } => "Correct the key.".into(),
             Self::Start(error) => error.next_step(),
+            Self::Sessions(_) => "List one of them.".into(),
             Self::FirstBlock => "Give the start data a first block of 1 or more.".into(),
             Self::NoClass(_) | Self::Missing(_) => "Add it to the genesis, or take it out of the start data.".into(),
             Self::OldAccount(_) => "Upgrade the accounts on their network, or use others.".into(),
