@@ -118,7 +118,7 @@ mod tests {
             |it| it.contract = ContractId(Felt::ONE),
             |it| it.selector += Felt::ONE,
             |it| it.calldata[1] = Felt::ONE,
-            |it| drop(it.calldata.pop()),
+            |it| it.calldata.truncate(1),
             |it| it.calldata.push(Felt::ZERO),
         ];
         let mut links = vec![signed.link()];
