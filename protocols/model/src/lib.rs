@@ -12,6 +12,7 @@
 //! - [`Transaction`] is a signed step of a shard; its [words](Transaction::words) are what is hashed and proven.
 //! - [`Invoke`] is a transaction of a shard of contracts, as wallets make it. [`ShardTransaction`] is either.
 //!   [`execution`] is what came of it, [`sierra`] a class as it is declared.
+//! - [`SessionCall`] is one of the same kind of shard that a key signs which an account allowed to make that call.
 //! - [`Role`] and [`Stage`] say what a node does and how far a shard is; [`life`] says what may happen to a shard, and in which order.
 //! - [`Cause`] is a [`Coded`] error that goes to somebody else; [`bounded`] reads lists and texts that can't be longer than they may;
 //!   [`plain`] is what of a text a person may be shown.
@@ -46,6 +47,7 @@ mod proof;
 mod request;
 mod role;
 mod segment;
+mod session;
 pub mod sierra;
 mod slot;
 mod start;
@@ -71,6 +73,7 @@ pub use proof::MAX_PROOF_BYTES;
 pub use request::{EntryRequest, StartRequest};
 pub use role::Role;
 pub use segment::SegmentId;
+pub use session::SessionCall;
 pub use slot::{ParseSlotError, Slot};
 pub use start::{
     ABI_VERSION, Entry, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError,

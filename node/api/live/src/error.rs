@@ -65,8 +65,8 @@ impl From<LiveError> for Refusal {
 pub(crate) fn refused(refusal: &Native) -> Refusal {
     let kind = match refusal {
         Native::UnknownAccount(_) | Native::Sender(_) => Kind::NoAccount,
-        Native::Nonce { .. } => Kind::Nonce,
-        Native::Invalid { .. } => Kind::Validation,
+        Native::Nonce { .. } | Native::Link { .. } => Kind::Nonce,
+        Native::Invalid { .. } | Native::Unsigned(_) => Kind::Validation,
         Native::ZeroGas => Kind::Gas,
         Native::UnknownContract(_) => Kind::NoContract,
         Native::NoEntryPoint { .. } => Kind::NoEntryPoint,
@@ -85,7 +85,10 @@ pub(crate) fn refused(refusal: &Native) -> Refusal {
         | Native::Escrows { .. }
         | Native::CounterFalls { .. }
         | Native::AboveMaximum { .. }
-        | Native::NotHeld { .. } => Kind::Rule,
+        | Native::NotHeld { .. }
+        | Native::NoSessions
+        | Native::BeyondSessions
+        | Native::NotAllowed { .. } => Kind::Rule,
     };
     Refusal::new(kind, refusal)
 }

@@ -1,4 +1,4 @@
-// Account: one key signs its transactions; session keys, each with what it may call and until when, are kept for others to read.
+// Account: one key signs its transactions.
 use starknet::account::Call;
 
 #[starknet::interface]
@@ -7,9 +7,6 @@ trait IAccount<T> {
     fn __execute__(ref self: T, calls: Array<Call>) -> Array<Span<felt252>>;
     fn is_valid_signature(self: @T, hash: felt252, signature: Array<felt252>) -> felt252;
     fn public_key(self: @T) -> felt252;
-    fn allow_session(ref self: T, key: felt252, expires: u64, contracts: Array<felt252>, selectors: Array<felt252>);
-    fn end_session(ref self: T, key: felt252);
-    fn session(self: @T, key: felt252, contract: felt252, selector: felt252) -> u64;
 }
 
 #[starknet::contract]
@@ -20,9 +17,7 @@ mod Account {
     use option::OptionTrait;
     use super::Call;
     use starknet::syscalls::call_contract_syscall;
-    use starknet::{
-        ContractAddress, contract_address_to_felt252, get_caller_address, get_contract_address, get_tx_info
-    };
+    use starknet::{get_caller_address, get_tx_info};
     use zeroable::Zeroable;
 
     // 2^128 + 3: what a wallet signs that only asks what a transaction would do. It can't be submitted.
@@ -31,10 +26,6 @@ mod Account {
     #[storage]
     struct Storage {
         public_key: felt252,
-        // By (session key, contract, selector): until when it may be called, in seconds.
-        sessions: LegacyMap<(felt252, felt252, felt252), u64>,
-        // By session key: how often sessions of this key were ended. It is part of what a session is kept under.
-        ended: LegacyMap<felt252, felt252>,
     }
 
     #[external(v0)]
@@ -78,52 +69,10 @@ mod Account {
         fn public_key(self: @ContractState) -> felt252 {
             self.public_key.read()
         }
-
-        // Allows a key to call these contracts' selectors; the account itself is never among them.
-        fn allow_session(
-            ref self: ContractState,
-            key: felt252,
-            expires: u64,
-            mut contracts: Array<felt252>,
-            mut selectors: Array<felt252>
-        ) {
-            self.only_itself();
-            assert(contracts.len() == selectors.len(), 'not as many selectors');
-            let me = contract_address_to_felt252(get_contract_address());
-            loop {
-                match contracts.pop_front() {
-                    Option::Some(contract) => {
-                        assert(contract != me, 'never the account itself');
-                        let selector = selectors.pop_front().unwrap();
-                        self.sessions.write((key, contract, selector), expires);
-                    },
-                    Option::None(_) => {
-                        break ();
-                    },
-                };
-            };
-        }
-
-        fn end_session(ref self: ContractState, key: felt252) {
-            self.only_itself();
-            self.ended.write(key, self.ended.read(key) + 1);
-        }
-
-        fn session(self: @ContractState, key: felt252, contract: felt252, selector: felt252) -> u64 {
-            if self.ended.read(key) == 0 {
-                self.sessions.read((key, contract, selector))
-            } else {
-                0
-            }
-        }
     }
 
     #[generate_trait]
     impl Inside of InsideTrait {
-        fn only_itself(self: @ContractState) {
-            assert(get_caller_address() == get_contract_address(), 'only the account itself');
-        }
-
         fn signed(self: @ContractState, hash: felt252, signature: Span<felt252>) -> bool {
             if signature.len() != 2 {
                 return false;

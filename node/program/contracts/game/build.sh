@@ -1,7 +1,7 @@
 #!/bin/sh
-# Compiles the contracts of the dungeon: NAME.cairo to NAME.sierra.json and NAME.casm.json.
+# Compiles the contracts of the dungeon, and the one in ../sessions: NAME.cairo to NAME.sierra.json and NAME.casm.json.
 #
-#   build.sh           writes them beside this script
+#   build.sh           writes them beside their sources
 #   build.sh --check   compiles elsewhere and fails unless they are byte for byte what comes out
 #
 # Needs python3 with pip. The compilers are static programs in two releases of cairo-lang on PyPI: 0.12.3 has the last one that comes with
@@ -48,15 +48,16 @@ print()
 '
 }
 
-for source in "$here"/*.cairo; do
+for source in "$here"/*.cairo "$here"/../sessions/*.cairo; do
     name=$(basename "$source" .cairo)
+    beside=$(dirname "$source")
     "$tools/bin/starknet-compile" --single-file "$source" "$work/$name.sierra"
     "$tools/bin/starknet-sierra-compile" "$work/$name.sierra" "$work/$name.casm"
     for form in sierra casm; do
         compact < "$work/$name.$form" > "$work/$name.$form.json"
         if [ "$check" = no ]; then
-            cp "$work/$name.$form.json" "$here/$name.$form.json"
-        elif ! cmp "$work/$name.$form.json" "$here/$name.$form.json"; then
+            cp "$work/$name.$form.json" "$beside/$name.$form.json"
+        elif ! cmp "$work/$name.$form.json" "$beside/$name.$form.json"; then
             echo "$name.$form.json is not what $name.cairo compiles to: run node/program/contracts/game/build.sh and commit the result" >&2
             exit 1
         fi

@@ -87,3 +87,17 @@ func close_moves{rc96: felt*, slacks: DictAccess*}(
     }
     return close_moves(begin, end, moves - count, place);
 }
+
+// Asserts that a transaction with these notes may end as it did. Returns whether the end event was among them.
+func close_transaction{rc96: felt*, visits: DictAccess*, slacks: DictAccess*}(
+    begin: Note*, end: Note*
+) -> (ended: felt) {
+    alloc_locals;
+    if (begin == end) {
+        return (ended=0);
+    }
+    let (local ended, moves) = close_notes(begin, begin, end, 0, 0);
+    local visits: DictAccess* = visits;
+    close_moves(begin, end, moves, -1);
+    return (ended=ended);
+}

@@ -6,7 +6,8 @@
 // the reads, commitment of the transactions, their count, ended, number of updates, then kind, contract, key, value of each update.
 // Whoever verifies it compares `before` with the commitment of the start data and the values of the listed slots as the World has them,
 // and `reads` with the state that the shard was forked from. Then it says: there is a list of transactions, with that commitment, that
-// executed one after the other as Starknet executes them, each signed as its account demands, and these are the updates.
+// executed one after the other as Starknet executes them, each signed as its account demands or by a key that its account allowed to make that
+// call (`sessions.cairo`), and these are the updates.
 //
 // It does not say that they kept to the limits that Starknet has for a sequencer's sake: how deep calls nest, how many and how large events
 // are, how many steps, that `__validate__` calls no other contract. Admission refuses what exceeds them. Nor does it know the accounts that
@@ -73,6 +74,7 @@
 // - *A transaction*: its fields are hashed as Starknet hashes them, its account's code checks the signature over that hash. Its nonce is the
 //   account's next. Its time isn't before the last one's, and the last isn't after the deadline. The lengths of its arrays are below 2^32,
 //   as compiled code takes for granted.
+// - *A session call*: `sessions.cairo`.
 // - *Whether a change in a closed contract is listed*: yes needs the entry, no makes the rule stricter. A write that changes nothing needs no rule.
 //   What is noted, and by whom it is looked at: `closing.cairo`.
 // - *What calls of a contract need* (`Callee`): written by this program from the start data, once, before the first transaction.
@@ -89,15 +91,18 @@ from starkware.cairo.common.builtin_poseidon.poseidon import poseidon_hash_many
 from starkware.cairo.common.cairo_blake2s.blake2s import (
     encode_felt252_data_and_calc_blake_hash as blake,
 )
-from starkware.cairo.common.cairo_builtins import PoseidonBuiltin
+from starkware.cairo.common.cairo_builtins import EcOpBuiltin, PoseidonBuiltin
 from starkware.cairo.common.dict_access import DictAccess
 from starkware.cairo.common.registers import get_fp_and_pc
 from starkware.cairo.common.squash_dict import squash_dict
 
 from classes import check_classes
+from sessions import close_chains
 from settlement import UPDATE, close_contracts, close_nonces, close_slacks, open_contracts
 from transactions import run_transactions
-from types import Builtins, Callee, Class, Context, Contract, Entry, Pair, Start
+from types import (
+    SESSION_MAX_GAS, Bound, Bounds, Builtins, Callee, Class, Context, Contract, Entry, Pair, Start
+)
 
 const ABI_VERSION = 2;
 const START_VERSION = 1;
@@ -110,7 +115,7 @@ func main{
     range_check_ptr,
     ecdsa_ptr,
     bitwise_ptr,
-    ec_op_ptr,
+    ec_op_ptr: EcOpBuiltin*,
     keccak_ptr,
     poseidon_ptr: PoseidonBuiltin*,
     range_check96_ptr: felt*,
@@ -123,7 +128,9 @@ func main{
     local builtin_costs: felt* = new (4050, 583, 4085, 491, 230, 604, 3334);
     local start: Start*;
     local classes: Class*;
-    %{ ids.start, ids.classes = start_shard(ids.builtin_costs) %}
+    // The place of the contract that keeps sessions.
+    local sessions;
+    %{ ids.start, ids.classes, ids.sessions = start_shard(ids.builtin_costs) %}
     assert start.version = START_VERSION;
     let (local start_commitment) = poseidon_hash_many(
         Start.SIZE + Pair.SIZE * start.n_classes + Contract.SIZE * start.n_contracts +
@@ -133,6 +140,11 @@ func main{
     local pairs: Pair* = cast(start + Start.SIZE, Pair*);
     local contracts: Contract* = cast(pairs + Pair.SIZE * start.n_classes, Contract*);
     let (local callees: Callee*) = alloc();
+    local session_bounds: Bounds* = new Bounds(
+        l1_gas=Bound(resource='L1_GAS', max_amount=0, max_price=0),
+        l2_gas=Bound(resource='L2_GAS', max_amount=SESSION_MAX_GAS, max_price=0),
+        l1_data_gas=Bound(resource='L1_DATA', max_amount=0, max_price=0),
+    );
     local context: Context = Context(
         start=start,
         pairs=pairs,
@@ -140,10 +152,13 @@ func main{
         entries=cast(contracts + Contract.SIZE * start.n_contracts, Entry*),
         classes=classes,
         callees=callees,
+        sessions=sessions,
+        session_bounds=session_bounds,
     );
 
     let (local visits_begin: DictAccess*) = alloc();
     let (local nonces_begin: DictAccess*) = alloc();
+    let (local chains_begin: DictAccess*) = alloc();
     let (local slacks_begin: DictAccess*) = alloc();
     let (local order_begin: felt*) = alloc();
     // The start's commitment, then the value of each entry that settles.
@@ -156,6 +171,7 @@ func main{
     let rc96 = range_check96_ptr;
     let visits = visits_begin;
     let nonces = nonces_begin;
+    let chains = chains_begin;
     let slacks = slacks_begin;
     let order = order_begin;
     with rc96, visits {
@@ -171,10 +187,10 @@ func main{
         pedersen=pedersen_ptr,
         range_check=range_check_ptr,
         bitwise=bitwise_ptr,
-        ec_op=ec_op_ptr,
+        ec_op=cast(ec_op_ptr, felt),
         poseidon=cast(poseidon_ptr, felt),
     );
-    with rc96, builtins, visits, nonces, slacks, order {
+    with rc96, builtins, visits, nonces, chains, slacks, order {
         let (local count, time) = run_transactions(&context, 0, start.begins);
     }
     // The last is the latest.
@@ -182,11 +198,12 @@ func main{
     local rc96: felt* = rc96 + 1;
     local visits: DictAccess* = visits;
     local nonces: DictAccess* = nonces;
+    local chains: DictAccess* = chains;
     local slacks: DictAccess* = slacks;
     local order: felt* = order;
     local pedersen_ptr = builtins.pedersen;
     local bitwise_ptr = builtins.bitwise;
-    local ec_op_ptr = builtins.ec_op;
+    local ec_op_ptr: EcOpBuiltin* = cast(builtins.ec_op, EcOpBuiltin*);
     let range_check_ptr = builtins.range_check;
     local poseidon_ptr: PoseidonBuiltin* = cast(builtins.poseidon, PoseidonBuiltin*);
 
@@ -211,6 +228,10 @@ func main{
     let (local squashed_slacks: DictAccess*) = alloc();
     let (slacks_end) = squash_dict(slacks_begin, slacks, squashed_slacks);
     close_slacks(squashed_slacks, slacks_end);
+    let (local squashed_chains: DictAccess*) = alloc();
+    let (chains_end) = squash_dict(chains_begin, chains, squashed_chains);
+    close_chains(&context, squashed_chains, chains_end);
+    local ec_op_ptr: EcOpBuiltin* = ec_op_ptr;
     local range_check_ptr = range_check_ptr;
     close_nonces{reads=reads}(&context, squashed_nonces, nonces_end);
     let (local reads_commitment) = blake(reads - reads_begin, reads_begin);

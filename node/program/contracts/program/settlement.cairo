@@ -4,7 +4,9 @@ from starkware.cairo.common.dict_access import DictAccess
 from starkware.cairo.common.math import assert_lt_felt
 from starkware.cairo.common.squash_dict import squash_dict
 
-from types import COUNTER, ESCROW, LOCK, SCRATCH, Callee, Class, Context, Contract, Entry, Pair
+from types import (
+    COUNTER, ESCROW, LOCK, SCRATCH, SESSIONS_CLASS, Callee, Class, Context, Contract, Entry, Pair
+)
 
 // Felts of an update.
 const UPDATE = 4;
@@ -27,6 +29,15 @@ func open_contracts{range_check_ptr, rc96: felt*, visits: DictAccess*}(
         assert callee.ends = context.start.end_selector;
     } else {
         assert callee.ends = 0;
+    }
+    // The contract that keeps sessions is where the context says, and nowhere else.
+    tempvar pair = context.pairs + Pair.SIZE * contract.class;
+    if (pair.class_hash == SESSIONS_CLASS) {
+        assert context.sessions = place;
+    } else {
+        if (context.sessions == place) {
+            assert 1 = 0;
+        }
     }
     let (local begin: DictAccess*) = alloc();
     let (index, values, end) = open_entries(context, place, contract.closed, index, values, begin);

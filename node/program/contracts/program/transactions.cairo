@@ -1,10 +1,11 @@
-// A transaction: INVOKE of version 3. Its hash, its nonce, its time, its two calls.
+// Transactions: an INVOKE of version 3 (its hash, its nonce, its time, its two calls), or a session call.
 from starkware.cairo.common.builtin_poseidon.poseidon import poseidon_hash_many
 from starkware.cairo.common.cairo_builtins import PoseidonBuiltin
 from starkware.cairo.common.dict_access import DictAccess
 
-from closing import close_moves, close_notes
+from closing import close_transaction
 from frames import run
+from sessions import GivenCall, run_session_call
 from types import (
     AMOUNT_BOUND,
     ARRAY_BOUND,
@@ -30,8 +31,10 @@ from types import (
     leave,
 )
 
-// What the prover says that the next transaction is.
+// What the prover says that the next transaction is. A session call is a `GivenCall`.
 struct Given {
+    // Zero: no key is.
+    key: felt,
     place: felt,
     nonce: felt,
     l1_gas: felt,
@@ -122,6 +125,7 @@ func run_transaction{
     builtins: Builtins*,
     visits: DictAccess*,
     nonces: DictAccess*,
+    chains: DictAccess*,
     slacks: DictAccess*,
     order: felt*,
 }(context: Context*, index: felt, time: felt) -> (ended: felt, time: felt) {
@@ -129,6 +133,10 @@ func run_transaction{
     local given: Given*;
     // Waits for the next transaction.
     %{ ids.given = next_transaction() %}
+    if (given.key != 0) {
+        let (ended, time) = run_session_call(context, cast(given, GivenCall*), index, time);
+        return (ended=ended, time=time);
+    }
 
     // The place is the key of a dictionary access, and that dictionary's keys are asserted to be the contracts' places.
     local place = given.place;
@@ -243,14 +251,7 @@ func run_transaction{
         frame, callee.class, given.calldata, given.calldata + given.calldata_size, gas
     );
     leave(storage);
-    if (notes == given.notes) {
-        return (ended=0, time=given.time);
-    }
-    local builtins: Builtins* = builtins;
-    local notes: Note* = notes;
-    let (local ended, moves) = close_notes(given.notes, given.notes, notes, 0, 0);
-    local visits: DictAccess* = visits;
-    close_moves(given.notes, notes, moves, -1);
+    let (ended) = close_transaction(given.notes, notes);
     return (ended=ended, time=given.time);
 }
 
@@ -260,6 +261,7 @@ func run_transactions{
     builtins: Builtins*,
     visits: DictAccess*,
     nonces: DictAccess*,
+    chains: DictAccess*,
     slacks: DictAccess*,
     order: felt*,
 }(context: Context*, index: felt, time: felt) -> (count: felt, time: felt) {

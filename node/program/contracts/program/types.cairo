@@ -19,6 +19,12 @@ const TIME_ROUNDING = 3600;
 const ARRAY_BOUND = 2 ** 32;
 const AMOUNT_BOUND = 2 ** 64;
 
+// What a session call may use: its key doesn't say, so it is little.
+const SESSION_MAX_GAS = 100000000;
+// The class of `sessions/sessions.cairo`, and the name of its map, hashed: sn_keccak("allowed").
+const SESSIONS_CLASS = 0x43c0b2e7d4899834d7f8ce8f3e6a8862de5dd13dd864179a452fbe98c6ad3da;
+const ALLOWED = 0x26dde72d78cdcb5cbb6678be64735040d7e8bffe5b7e08f7e2813239f71b125;
+
 const VALIDATE = 0x162da33a4585851fe8d3af3c2a9c60b557814e221e0d4f30ff0b2189d9c7775;
 const EXECUTE = 0x15d40a3d6ca2ac30f4031e42be28da9b056fef9bb7357ac5e85627ee876e5ad;
 
@@ -114,6 +120,10 @@ struct Context {
     classes: Class*,
     // In the order of the contracts.
     callees: Callee*,
+    // The place of the one contract of the class SESSIONS_CLASS. Where there is none, no contract's.
+    sessions: felt,
+    // What every session call is told of its limits.
+    session_bounds: Bounds*,
 }
 
 // The builtins that contracts may use, each with its next free instance.

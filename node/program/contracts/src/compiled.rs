@@ -35,9 +35,12 @@ pub(crate) const RET: u64 = 0x208b_7fff_7fff_7ffe;
 
 /// The texts of the program's own hints, as its source has them.
 pub(crate) mod hint {
-    pub(crate) const START: &str = "ids.start, ids.classes = start_shard(ids.builtin_costs)";
+    pub(crate) const START: &str = "ids.start, ids.classes, ids.sessions = start_shard(ids.builtin_costs)";
     pub(crate) const OPEN_ENTRY: &str = "open_entry(ids.storage, ids.place)";
     pub(crate) const OPEN_CONTRACT: &str = "open_contract(ids.visit)";
+    pub(crate) const READ_SLOT: &str = "read_slot(ids.storage, ids.place)";
+    pub(crate) const LAST_LINK: &str = "last_link(ids.chains)";
+    pub(crate) const LAST_SIGNATURE: &str = "ids.r, ids.s = last_signature(ids.key)";
     pub(crate) const ENTER_CONTRACT: &str = "enter_contract(ids.visit)";
     pub(crate) const LEAVE_CONTRACT: &str = "leave_contract(ids.visit)";
     pub(crate) const WRITE: &str = "write(ids.storage, ids.visits)";

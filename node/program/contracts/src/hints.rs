@@ -4,8 +4,10 @@
 use crate::{
     Class,
     compiled::{gas, hint},
+    given::Chains,
     loading::{CLASS, list_segments, load},
     reads::Reads,
+    sessions,
     start::{EntryKind, Start},
     syscalls::{Answers, Found},
     tree::{Call, Snapshot, Transaction},
@@ -57,21 +59,26 @@ fn small(number: Felt) -> usize {
 }
 
 /// How a hint names the program's variables.
-struct Ids<'a> {
+pub(crate) struct Ids<'a> {
     data: &'a HashMap<String, HintReference>,
     ap: &'a ApTracking,
 }
 
 impl Ids<'_> {
-    fn felt(&self, name: &str, vm: &VirtualMachine) -> Result<Felt, HintError> {
+    pub(crate) fn felt(&self, name: &str, vm: &VirtualMachine) -> Result<Felt, HintError> {
         get_integer_from_var_name(name, vm, self.data, self.ap)
     }
 
-    fn pointer(&self, name: &str, vm: &VirtualMachine) -> Result<Relocatable, HintError> {
+    pub(crate) fn pointer(&self, name: &str, vm: &VirtualMachine) -> Result<Relocatable, HintError> {
         get_ptr_from_var_name(name, vm, self.data, self.ap)
     }
 
-    fn set(&self, name: &str, value: impl Into<MaybeRelocatable>, vm: &mut VirtualMachine) -> Result<(), HintError> {
+    pub(crate) fn set(
+        &self,
+        name: &str,
+        value: impl Into<MaybeRelocatable>,
+        vm: &mut VirtualMachine,
+    ) -> Result<(), HintError> {
         insert_value_from_var_name(name, value, vm, self.data, self.ap)
     }
 }
@@ -80,10 +87,10 @@ impl Ids<'_> {
 pub(crate) struct Hints<'a> {
     common: BuiltinHintProcessor,
     code: Cairo1HintProcessor,
-    start: &'a Start,
+    pub(crate) start: &'a Start,
     classes: Vec<&'a Class>,
-    snapshot: &'a dyn Snapshot,
-    transactions: &'a mut dyn Iterator<Item = Transaction>,
+    pub(crate) snapshot: &'a dyn Snapshot,
+    pub(crate) transactions: &'a mut dyn Iterator<Item = Transaction>,
     /// By contract: the end of its storage accesses.
     contracts: Vec<Option<MaybeRelocatable>>,
     /// By (contract, key): the last value that the program has met.
@@ -93,10 +100,14 @@ pub(crate) struct Hints<'a> {
     /// By contract: how much less its escrows hold than they did.
     slacks: HashMap<usize, Felt>,
     /// The calls of the transaction that runs, in the order in which their frames begin.
-    calls_ahead: VecDeque<Found>,
-    answers: Answers,
+    pub(crate) calls_ahead: VecDeque<Found>,
+    pub(crate) answers: Answers,
+    /// The place of the contract that keeps sessions.
+    pub(crate) sessions: Option<usize>,
+    /// The chains of session keys.
+    pub(crate) chains: Chains,
     /// By slot: the first note of it in the transaction that ends, counted from its first note.
-    first_notes: HashMap<(Felt, Felt), usize>,
+    pub(crate) first_notes: HashMap<(Felt, Felt), usize>,
     /// The segments with the code of classes.
     code_segments: Vec<usize>,
     /// How many frames began.
@@ -107,7 +118,7 @@ pub(crate) struct Hints<'a> {
     pub(crate) dry: bool,
 }
 
-fn frames(call: Call, ahead: &mut VecDeque<Found>) {
+pub(crate) fn frames(call: Call, ahead: &mut VecDeque<Found>) {
     let answers = call.calls.iter().map(|it| (it.failed, it.gas_consumed, it.retdata.clone())).collect();
     ahead.push_back(Found { reads: call.reads.into(), calls: answers });
     for inner in call.calls {
@@ -135,6 +146,8 @@ impl<'a> Hints<'a> {
             slacks: HashMap::new(),
             calls_ahead: VecDeque::new(),
             answers: Answers::default(),
+            sessions: sessions::place(start).ok().flatten(),
+            chains: Chains::default(),
             first_notes: HashMap::new(),
             code_segments: Vec::new(),
             calls: 0,
@@ -143,7 +156,7 @@ impl<'a> Hints<'a> {
         }
     }
 
-    fn place_of(&self, address: Felt) -> Result<usize, HintError> {
+    pub(crate) fn place_of(&self, address: Felt) -> Result<usize, HintError> {
         self.start.contract_place(address).ok_or_else(|| custom("a contract that the shard doesn't list"))
     }
 
@@ -175,6 +188,8 @@ impl<'a> Hints<'a> {
             self.code_segments.extend(usize::try_from(code.segment_index));
         }
         ids.set("classes", table, vm)?;
+        // Where there is none, no contract has this place.
+        ids.set("sessions", self.sessions.map_or(-Felt::ONE, Felt::from), vm)?;
         self.answers = Answers {
             syscalls: Some(vm.add_memory_segment()),
             arrays: Some(vm.add_memory_segment()),
@@ -182,43 +197,6 @@ impl<'a> Hints<'a> {
             ..Answers::default()
         };
         Ok(extension)
-    }
-
-    /// The next transaction: waits until there is one.
-    fn next_transaction(&mut self, vm: &mut VirtualMachine, ids: &Ids<'_>) -> Result<(), HintError> {
-        let Some(transaction) = self.transactions.next() else {
-            self.dry = true;
-            return Err(custom("no further transaction, and the shard has not ended"));
-        };
-        self.taken += 1;
-        let place = self.place_of(transaction.sender)?;
-        let first = self.snapshot.nonce(transaction.sender);
-        self.reads.nonces.entry(place).or_insert(first);
-        let cells = |felts: &[Felt]| felts.iter().map(|felt| (*felt).into()).collect::<Vec<MaybeRelocatable>>();
-        let calldata = self.answers.arrays.ok_or_else(|| custom("not started"))?;
-        let signature = vm.load_data(calldata, &cells(&transaction.calldata))?;
-        let given = vm.load_data(signature, &cells(&transaction.signature))?;
-        let (log, notes) = (vm.add_memory_segment(), vm.add_memory_segment());
-        let record: [MaybeRelocatable; 12] = [
-            place.into(),
-            transaction.nonce.into(),
-            Felt::from(transaction.bounds.l1_gas).into(),
-            Felt::from(transaction.bounds.l2_gas).into(),
-            Felt::from(transaction.bounds.l1_data_gas).into(),
-            Felt::from(transaction.time).into(),
-            calldata.into(),
-            transaction.calldata.len().into(),
-            signature.into(),
-            transaction.signature.len().into(),
-            log.into(),
-            notes.into(),
-        ];
-        self.answers.arrays = Some(vm.load_data(given, &record)?);
-        self.calls_ahead.clear();
-        self.first_notes.clear();
-        frames(transaction.validate, &mut self.calls_ahead);
-        frames(transaction.execute, &mut self.calls_ahead);
-        ids.set("given", given, vm)
     }
 
     fn enter_frame(&mut self, vm: &mut VirtualMachine, ids: &Ids<'_>) -> Result<(), HintError> {
@@ -271,7 +249,7 @@ impl<'a> Hints<'a> {
     #[allow(clippy::too_many_lines)]
     fn program_hint(&mut self, code: &str, vm: &mut VirtualMachine, ids: &Ids<'_>) -> Result<bool, HintError> {
         match code {
-            hint::OPEN_ENTRY => {
+            hint::OPEN_ENTRY | hint::READ_SLOT => {
                 let (access, place) = (ids.pointer("storage", vm)?, small(ids.felt("place", vm)?));
                 let value = self.value(place, felt(vm, access, 0)?);
                 vm.insert_value((access + 1)?, value)?;
@@ -373,6 +351,8 @@ impl<'a> Hints<'a> {
                 ids.set("is_first", Felt::from(u64::from(first)), vm)?;
             }
             hint::NEXT_TRANSACTION => self.next_transaction(vm, ids)?,
+            hint::LAST_LINK => self.last_link(vm, ids)?,
+            hint::LAST_SIGNATURE => self.last_signature(vm, ids)?,
             _ => return Ok(false),
         }
         Ok(true)

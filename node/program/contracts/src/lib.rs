@@ -6,9 +6,10 @@
 //!
 //! - [`replay`](replay()): runs the program on cairo-vm over what native execution found, to the end event.
 //! - [`tree`]: what native execution found, call by call. [`Start`]: what the shard was started with. [`Class`]: compiled code.
+//! - [`sessions`]: the contract in which accounts allow keys to call in their name.
 //! - [`Reads`]: what the run took from the state that it was forked from; a settler compares it.
 //!
-//! What is proven: INVOKE v3 at zero prices (hash, nonce, `__validate__`, `__execute__`, REVERTED), calls and library calls with their failures
+//! What is proven: INVOKE v3 at zero prices (hash, nonce, `__validate__`, `__execute__`, REVERTED), session calls (one signature a key), calls and library calls with their failures
 //! undone, the syscalls StorageRead, StorageWrite, GetExecutionInfo, EmitEvent, CallContract, LibraryCall, GetClassHashAt with the gas of
 //! Starknet's versioned constants 0.14.4, closed contracts after each transaction, time that goes on, the end event. What is refused: every other
 //! syscall, and classes with builtins other than those of [`class::BUILTINS`].
@@ -22,10 +23,12 @@
 
 pub mod class;
 mod compiled;
+mod given;
 mod hints;
 mod loading;
 mod reads;
 mod replay;
+pub mod sessions;
 mod syscalls;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use crate::{
     Class, StartError, compiled,
     hints::Hints,
     reads::Reads,
+    sessions::{self, TwoSessions},
     start::Start,
     tree::{Snapshot, Transaction},
 };
@@ -37,6 +38,9 @@ pub enum ReplayError {
     /// The start data contradicts itself.
     #[error("the start data is refused: {0}")]
     Start(#[from] StartError),
+    /// The start data lists more than one contract that keeps sessions.
+    #[error("the start data is refused: {0}")]
+    Sessions(#[from] TwoSessions),
     /// The start data is of another program.
     #[error("the start data is of program {started:#x}, and this is {this:#x}")]
     Program {
@@ -108,12 +112,14 @@ impl Coded for ReplayError {
             Self::Vm(_) => "SW-CONTRACTS-024",
             Self::TooLong => "SW-CONTRACTS-025",
             Self::Sink(_) => "SW-CONTRACTS-026",
+            Self::Sessions(_) => "SW-CONTRACTS-027",
         }
     }
 
     fn next_step(&self) -> String {
         match self {
             Self::Start(error) => error.next_step(),
+            Self::Sessions(_) => "List one of them.".into(),
             Self::Program { .. } => "Have the shard executed by the program that it was started with.".into(),
             Self::Class { .. } => "Give the compiled form of each class that the start data names, made by the same compiler.".into(),
             Self::Dry => {
@@ -156,6 +162,7 @@ pub fn replay(
             }
         }
     }
+    sessions::place(start)?;
     let mut hints = Hints::new(start, ordered, snapshot, transactions);
     let result = run(&mut hints, sink);
     let (dry, transaction, calls) = (hints.dry, hints.taken, hints.calls);

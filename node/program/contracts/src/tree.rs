@@ -5,7 +5,7 @@
 //! asserts each value in it that it can't compute before; what the program can compute (a contract's class, an old value in storage, the
 //! gas that is left after a syscall) isn't in the tree, or only so that a test or a message can name it.
 
-use shardwire_model::Felt;
+use shardwire_model::{Felt, SessionCall};
 pub use shardwire_model::{ResourceBounds, execution::CallKind, felt::short};
 use std::collections::BTreeMap;
 
@@ -46,10 +46,19 @@ impl Call {
     }
 }
 
+/// A transaction in the log, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transaction {
+    /// One that its account validates.
+    Invoke(Invoke),
+    /// One that a key signed which its account allowed to make this call.
+    Session(Session),
+}
+
 /// An INVOKE of version 3 as a wallet made it, and what came of it. Tip, paymaster data, account deployment data and proof facts are
 /// empty; both data availability modes are L1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transaction {
+pub struct Invoke {
     /// The account.
     pub sender: Felt,
     /// Its number among the account's transactions.
@@ -70,17 +79,59 @@ pub struct Transaction {
     pub execute: Call,
 }
 
+/// A session call as a client made it, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// What was signed. The program computes its link anew.
+    pub call: SessionCall,
+    /// When it was accepted, in seconds since the Unix epoch.
+    pub time: u64,
+    /// The call. If it failed, the transaction is reverted: nothing of it remains but its link.
+    pub execute: Call,
+}
+
 impl Transaction {
+    /// Its hash.
+    #[must_use]
+    pub fn hash(&self) -> Felt {
+        match self {
+            Self::Invoke(invoke) => invoke.hash,
+            Self::Session(session) => session.call.link(),
+        }
+    }
+
+    /// When it was accepted, in seconds since the Unix epoch.
+    #[must_use]
+    pub const fn time(&self) -> u64 {
+        match self {
+            Self::Invoke(invoke) => invoke.time,
+            Self::Session(session) => session.time,
+        }
+    }
+
+    /// The call that its account wanted: `__execute__`, or that of the session.
+    #[must_use]
+    pub const fn execute(&self) -> &Call {
+        match self {
+            Self::Invoke(invoke) => &invoke.execute,
+            Self::Session(session) => &session.execute,
+        }
+    }
+
     /// Whether it counts as REVERTED.
     #[must_use]
-    pub fn reverted(&self) -> bool {
-        self.execute.failed
+    pub const fn reverted(&self) -> bool {
+        self.execute().failed
     }
 
     /// How many calls it is.
     #[must_use]
     pub fn calls(&self) -> u64 {
-        self.validate.count() + self.execute.count()
+        let validate = match self {
+            Self::Invoke(invoke) => invoke.validate.count(),
+            Self::Session(_) => 0,
+        };
+        validate + self.execute().count()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     class::cut,
     constants::constants,
     state::{State, View},
-    transaction::to_starknet,
+    transaction::{resource_bounds, to_starknet},
 };
 use blockifier::{
     bouncer::BouncerConfig,
@@ -28,16 +28,20 @@ use blockifier::{
 };
 use shardwire_contracts::tree::short;
 use shardwire_model::{
-    ContractId, Felt, Invoke, Key, Slot,
+    ContractId, Felt, Invoke, Key, ResourceBounds, SessionCall, Slot,
     execution::{Diff, Event, Gas, Status},
     starknet_keccak,
 };
 use starknet_api::{
     block::{BlockInfo, BlockNumber, BlockTimestamp, GasPriceVector, GasPrices, NonzeroGasPrice, StarknetVersion},
     contract_class::EntryPointType,
-    core::{ChainId, ContractAddress, EntryPointSelector},
+    core::{ChainId, ContractAddress, EntryPointSelector, Nonce},
+    data_availability::DataAvailabilityMode,
     execution_resources::GasAmount,
-    transaction::{TransactionHash, TransactionVersion, fields::Calldata},
+    transaction::{
+        TransactionHash, TransactionVersion,
+        fields::{Calldata, Tip, TransactionSignature, ValidResourceBounds},
+    },
 };
 use std::{
     sync::{Arc, LazyLock},
@@ -72,8 +76,21 @@ pub(crate) struct Mode {
 struct Entry {
     contract: ContractAddress,
     selector: Felt,
+    caller: ContractAddress,
     calldata: Calldata,
     gas: u64,
+}
+
+/// A session call that may happen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Session<'a> {
+    pub(crate) call: &'a SessionCall,
+    /// Its link.
+    pub(crate) link: Felt,
+    /// How many calls its key made before.
+    pub(crate) before: u64,
+    /// The account's next nonce.
+    pub(crate) nonce: u64,
 }
 
 impl Block {
@@ -115,21 +132,12 @@ pub(crate) fn transaction(
             sender_address: given.sender_address,
             only_query: mode.only_query,
         };
-        let info = TransactionInfo::Current(CurrentTransactionInfo {
-            common_fields: account,
-            resource_bounds: given.resource_bounds,
-            tip: given.tip,
-            nonce_data_availability_mode: given.nonce_data_availability_mode,
-            fee_data_availability_mode: given.fee_data_availability_mode,
-            paymaster_data: given.paymaster_data,
-            account_deployment_data: given.account_deployment_data,
-            proof_facts: given.proof_facts,
-        });
-        let context = Arc::new(TransactionContext { block_context: Arc::new(block.context()?), tx_info: info });
-        let mut run = Run { state: CachedState::new(View::new(state)), context };
+        let mut run = Run::new(state, block, told(account, given.resource_bounds))?;
         let sender = given.sender_address;
         run.state.increment_nonce(sender).map_err(|error| run.refusal(&error.to_string()))?;
-        let entry = |selector, gas| Entry { contract: sender, selector, calldata: given.calldata.clone(), gas };
+        let nobody = ContractAddress::default();
+        let entry =
+            |selector, gas| Entry { contract: sender, selector, caller: nobody, calldata: given.calldata.clone(), gas };
         let validate = if mode.validate {
             let gas = mode.gas.min(bounds::MAX_VALIDATE_GAS);
             Some(run.validate(invoke.sender, entry(*VALIDATE, gas))?)
@@ -139,7 +147,47 @@ pub(crate) fn transaction(
         let validate_gas = validate.as_ref().map_or(0, |it| it.execution.gas_consumed);
         let gas = mode.gas.saturating_sub(validate_gas).min(bounds::MAX_EXECUTE_GAS);
         let execute = run.execute(entry(*EXECUTE, gas))?;
-        run.outcome(invoke, validate, execute)
+        run.outcome(invoke.sender, invoke.nonce + 1, validate, execute)
+    })
+}
+
+/// Executes a session call on a state, which doesn't change: one call, whose caller is the account. What contracts are told is in the program's
+/// `sessions.cairo`.
+pub(crate) fn session(state: &State, block: &Block, session: Session<'_>) -> Result<Outcome, Refusal> {
+    in_thread(|| {
+        let Session { call, link, before, nonce } = session;
+        let account = CommonAccountFields {
+            transaction_hash: TransactionHash(link),
+            version: TransactionVersion::THREE,
+            signature: TransactionSignature::default(),
+            nonce: Nonce(Felt::from(before)),
+            sender_address: address(call.account)?,
+            only_query: false,
+        };
+        let limits = ResourceBounds { l2_gas: bounds::MAX_SESSION_GAS, ..ResourceBounds::default() };
+        let mut run = Run::new(state, block, told(account, resource_bounds(limits)))?;
+        let execute = run.execute(Entry {
+            contract: address(call.contract)?,
+            selector: call.selector,
+            caller: address(call.account)?,
+            calldata: Calldata(Arc::new(call.calldata.clone())),
+            gas: bounds::MAX_SESSION_GAS,
+        })?;
+        run.outcome(call.account, nonce, None, execute)
+    })
+}
+
+/// What contracts are told of a transaction that leaves empty what wallets leave empty in a shard.
+fn told(account: CommonAccountFields, resource_bounds: ValidResourceBounds) -> TransactionInfo {
+    TransactionInfo::Current(CurrentTransactionInfo {
+        common_fields: account,
+        resource_bounds,
+        tip: Tip(0),
+        nonce_data_availability_mode: DataAvailabilityMode::L1,
+        fee_data_availability_mode: DataAvailabilityMode::L1,
+        paymaster_data: Default::default(),
+        account_deployment_data: Default::default(),
+        proof_facts: Default::default(),
     })
 }
 
@@ -152,12 +200,14 @@ pub(crate) fn call(
     calldata: &[Felt],
 ) -> Result<Vec<Felt>, Refusal> {
     in_thread(|| {
-        let context =
-            TransactionContext { block_context: Arc::new(block.context()?), tx_info: TransactionInfo::default() };
-        let mut run = Run { state: CachedState::new(View::new(state)), context: Arc::new(context) };
-        let calldata = Calldata(Arc::new(calldata.to_vec()));
-        let call =
-            run.execute(Entry { contract: address(contract)?, selector, calldata, gas: bounds::MAX_CALL_GAS })?;
+        let mut run = Run::new(state, block, TransactionInfo::default())?;
+        let call = run.execute(Entry {
+            contract: address(contract)?,
+            selector,
+            caller: ContractAddress::default(),
+            calldata: Calldata(Arc::new(calldata.to_vec())),
+            gas: bounds::MAX_CALL_GAS,
+        })?;
         match &call.execution {
             CallExecution { failed: false, retdata, .. } => Ok(retdata.0.clone()),
             // What blockifier answers for a class; one that says so by itself means the same.
@@ -184,7 +234,12 @@ struct Run<'a> {
     context: Arc<TransactionContext>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(state: &'a State, block: &Block, tx_info: TransactionInfo) -> Result<Self, Refusal> {
+        let context = TransactionContext { block_context: Arc::new(block.context()?), tx_info };
+        Ok(Self { state: CachedState::new(View::new(state)), context: Arc::new(context) })
+    }
+
     fn validate(&mut self, account: ContractId, entry: Entry) -> Result<CallInfo, Refusal> {
         let tracker = SierraGasRevertTracker::new(GasAmount(entry.gas));
         let mut context = EntryPointExecutionContext::new_validate(self.context.clone(), false, tracker);
@@ -248,7 +303,14 @@ impl Run<'_> {
         }
     }
 
-    fn outcome(mut self, invoke: &Invoke, validate: Option<CallInfo>, execute: CallInfo) -> Result<Outcome, Refusal> {
+    /// What came of a transaction of this account, whose next nonce is then this one.
+    fn outcome(
+        mut self,
+        account: ContractId,
+        nonce: u64,
+        validate: Option<CallInfo>,
+        execute: CallInfo,
+    ) -> Result<Outcome, Refusal> {
         let changes = self.state.to_state_diff().map_err(|error| self.refusal(&error.to_string()))?.state_maps;
         let status = if execute.execution.failed {
             Status::Reverted { reason: reason(&execute, Cairo1RevertHeader::Execution) }
@@ -269,7 +331,7 @@ impl Run<'_> {
             events: events.collect(),
             returned: execute.execution.retdata.0.clone(),
             gas,
-            diff: diff(invoke, &changes),
+            diff: Diff { storage: slots(&changes), account, nonce },
             status,
             validate,
             execute,
@@ -286,7 +348,7 @@ impl Entry {
             entry_point_selector: EntryPointSelector(self.selector),
             calldata: self.calldata,
             storage_address: self.contract,
-            caller_address: ContractAddress::default(),
+            caller_address: self.caller,
             call_type: CallType::Call,
             initial_gas: self.gas,
         }
@@ -297,12 +359,12 @@ fn reason(call: &CallInfo, header: Cairo1RevertHeader) -> String {
     cut(&extract_trailing_cairo1_revert_trace(call, header).to_string())
 }
 
-fn diff(invoke: &Invoke, changes: &StateMaps) -> Diff {
+fn slots(changes: &StateMaps) -> Vec<(Slot, Felt)> {
     let slots = changes.storage.iter();
     let mut storage: Vec<_> =
         slots.map(|((at, key), value)| (Slot::new(ContractId((*at).into()), Key(*key.0.key())), *value)).collect();
     storage.sort_unstable();
-    Diff { storage, account: invoke.sender, nonce: invoke.nonce + 1 }
+    storage
 }
 
 /// The name of a system call that no proof covers.

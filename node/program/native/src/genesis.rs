@@ -16,7 +16,7 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
-use shardwire_contracts::StartError;
+use shardwire_contracts::{StartError, sessions::TwoSessions};
 use shardwire_model::{Coded, ContractId, Felt, Key, Slot};
 use starknet_api::core::{ContractAddress, PatriciaKey};
 use std::{collections::BTreeMap, fmt, io, sync::Arc};
@@ -330,6 +330,9 @@ pub enum GenesisError {
         /// The contract's class.
         class: Felt,
     },
+    /// The start data lists more than one contract that keeps sessions.
+    #[error(transparent)]
+    Sessions(#[from] TwoSessions),
     /// Not one first value an entry.
     #[error("there are {got} first values for {expected} entries that settle")]
     Values {
@@ -373,6 +376,7 @@ impl Coded for GenesisError {
             Self::NoClass(_) => "SW-NATIVE-013",
             Self::OldAccount(_) => "SW-NATIVE-014",
             Self::TwiceSlot(_) => "SW-NATIVE-015",
+            Self::Sessions(_) => "SW-NATIVE-017",
             Self::Ground(error) => error.code(),
         }
     }
@@ -389,6 +393,7 @@ impl Coded for GenesisError {
             Self::Address(_) => "Give the contract's address on its network: above 3 and below 2^251 - 256.".into(),
             Self::Key { .. } => "Correct the key.".into(),
             Self::Start(error) => error.next_step(),
+            Self::Sessions(_) => "List one of them.".into(),
             Self::NoClass(_) | Self::Missing(_) => "Add it to the genesis, or take it out of the start data.".into(),
             Self::OldAccount(_) => "Upgrade the accounts on their network, or use others.".into(),
             Self::OtherClass { .. } => "Write the start data from the genesis that the shard begins from.".into(),

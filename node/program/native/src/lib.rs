@@ -2,7 +2,7 @@
 //!
 //! A shard of contracts begins from a [`Genesis`] (classes, contracts, their storage) and the [`Start`](shardwire_contracts::Start) that the World fixed.
 //! [`Native::open`] checks both against each other; [`Native::check`] executes one INVOKE v3 and says what it changes, or why it is refused;
-//! [`Native::apply`] takes the change in once the log has it. What is checked is done by `blockifier`, the crate that executes Starknet itself:
+//! [`Native::check_session`] does so for a session call; [`Native::apply`] takes the change in once the log has it. What is checked is done by `blockifier`, the crate that executes Starknet itself:
 //! account contracts validate, gas is counted as on Starknet, a transaction that panics is reverted and in the log too.
 //!
 //! - [`Class`]: a Sierra class, compiled here; what it may use, and what a shard refuses.
@@ -15,6 +15,7 @@
 //! - an account or a contract that the start data doesn't list, another version than INVOKE v3, zero gas, a wrong nonce, a time that runs back;
 //! - an account's `__validate__` that panics, doesn't answer `VALID`, or runs out of its gas; a run that the machine stops (recursion, an event
 //!   beyond its bound, bytecode that breaks a rule of Cairo);
+//! - a session call that its account doesn't allow now, that its key didn't sign, or that doesn't follow the key's last one;
 //! - a system call that no proof covers: deploy, replace class, messages, keccak, SHA-256, secp, block hashes, meta transactions;
 //! - what would leave the shard unsettleable: a change of an unlisted slot of a *closed* contract, more in an asset's escrows than it began
 //!   with, a counter that falls, a lock that another shard holds.
@@ -33,6 +34,7 @@ mod json;
 mod native;
 mod outcome;
 mod refusal;
+mod session;
 mod settle;
 mod state;
 mod transaction;

@@ -4,11 +4,12 @@ use crate::{
     Class, ClassError, GenesisError, Ground, GroundError, Outcome, Refusal, bounds,
     constants::is_shown_otherwise,
     execute::{self, Block, Mode},
+    session::Chain,
     settle::Settle,
     state::State,
     transaction::{bounded, check_bounds},
 };
-use shardwire_contracts::{Start, StartError, start::chain_id, tree};
+use shardwire_contracts::{Start, StartError, sessions, start::chain_id, tree};
 use shardwire_model::{
     ContractId, EventId, Felt, Invoke, Key, MAX_CALLDATA_FELTS, MAX_TRANSACTIONS,
     execution::{Receipt, Simulate, Simulated},
@@ -24,9 +25,13 @@ pub struct Native {
     chain: Arc<str>,
     first_block: NonZeroU64,
     settle: Arc<Settle>,
-    state: State,
+    pub(crate) state: State,
     receipts: Vec<Arc<Receipt>>,
     places: HashMap<Felt, u32>,
+    /// The contract that keeps sessions.
+    pub(crate) sessions: Option<ContractId>,
+    /// By session key.
+    pub(crate) chains: HashMap<Felt, Chain>,
 }
 
 /// A transaction that isn't refused.
@@ -47,6 +52,8 @@ pub struct Change {
     receipt: Arc<Receipt>,
     tree: Arc<tree::Transaction>,
     outcome: Arc<Outcome>,
+    /// Of a session call: its key, and how far the key's chain is with it.
+    chain: Option<(Felt, Chain)>,
 }
 
 impl Change {
@@ -99,6 +106,7 @@ impl Native {
                 return Err(GenesisError::OtherClass { contract, listed, class });
             }
         }
+        let keeper = sessions::place(start)?.and_then(|place| start.contracts.get(place));
         let settle = Settle::new(start, values)?;
         let start = Arc::new(start.clone());
         let mut state = State::new(ground, start.clone());
@@ -110,11 +118,13 @@ impl Native {
         Ok(Self {
             chain: chain_id(start.shard).into(),
             first_block,
+            sessions: keeper.map(|contract| ContractId(contract.address)),
             start,
             settle: Arc::new(settle),
             state,
             receipts: Vec::new(),
             places: HashMap::new(),
+            chains: HashMap::new(),
         })
     }
 
@@ -131,34 +141,52 @@ impl Native {
         if let Some(index) = self.places.get(&hash) {
             return Ok(Checked::Duplicate { index: *index });
         }
+        self.check_time(time)?;
+        self.check_account(&self.state, invoke)?;
+        let index = self.next_place()?;
+        let block = self.block(index, time);
+        let mode = Mode { validate: true, only_query: false, gas: invoke.bounds.l2_gas };
+        let outcome = execute::transaction(&self.state, &block, invoke, hash, mode)?;
+        // A transaction in the log was validated, so its tree is there.
+        let tree = outcome.tree(invoke, hash, time).ok_or_else(|| Refusal::Broken("it was not validated".into()))?;
+        self.change(index, &block, outcome, tree, None)
+    }
+
+    /// Refuses a time at which nothing can happen any more, or not yet.
+    pub(crate) fn check_time(&self, time: u64) -> Result<(), Refusal> {
         if self.ended() {
             return Err(Refusal::Ended);
         }
         let (from, to) = (self.time(), self.start.deadline);
-        if !(from..=to).contains(&time) {
-            return Err(Refusal::Time { time, from, to });
-        }
-        self.check_account(&self.state, invoke)?;
+        if (from..=to).contains(&time) { Ok(()) } else { Err(Refusal::Time { time, from, to }) }
+    }
+
+    /// The place in the log of the next transaction.
+    pub(crate) fn next_place(&self) -> Result<u32, Refusal> {
         let index = self.accepted();
-        if index >= MAX_TRANSACTIONS {
-            return Err(Refusal::Full);
-        }
-        let block = self.block(index, time);
-        let mode = Mode { validate: true, only_query: false, gas: invoke.bounds.l2_gas };
-        let outcome = execute::transaction(&self.state, &block, invoke, hash, mode)?;
+        if index < MAX_TRANSACTIONS { Ok(index) } else { Err(Refusal::Full) }
+    }
+
+    /// What an execution in this block comes to, if the shard can settle after it.
+    pub(crate) fn change(
+        &self,
+        index: u32,
+        block: &Block,
+        outcome: Outcome,
+        tree: tree::Transaction,
+        chain: Option<(Felt, Chain)>,
+    ) -> Result<Checked, Refusal> {
         self.settle.check(&self.state, &outcome.diff)?;
         let ends = self.ends(&outcome);
         if index + 1 == MAX_TRANSACTIONS && !ends {
             return Err(Refusal::Full);
         }
-        // A transaction in the log was validated, so its tree is there.
-        let tree = outcome.tree(invoke, hash, time).ok_or_else(|| Refusal::Broken("it was not validated".into()))?;
         let Outcome { status, events, returned, gas, diff, .. } = &outcome;
         let receipt = Receipt {
             index,
             block: block.number,
-            time,
-            hash,
+            time: block.time,
+            hash: tree.hash(),
             status: status.clone(),
             events: events.clone(),
             returned: returned.clone(),
@@ -166,7 +194,8 @@ impl Native {
             diff: diff.clone(),
             ends,
         };
-        Ok(Checked::New(Change { receipt: Arc::new(receipt), tree: Arc::new(tree), outcome: Arc::new(outcome) }))
+        let (receipt, tree, outcome) = (Arc::new(receipt), Arc::new(tree), Arc::new(outcome));
+        Ok(Checked::New(Change { receipt, tree, outcome, chain }))
     }
 
     /// Takes in what [`check`](Self::check) found, here or in a clone that was where this is. Nothing may have been applied since then.
@@ -175,6 +204,7 @@ impl Native {
         self.state.apply(&change.receipt.diff);
         self.places.insert(change.receipt.hash, change.receipt.index);
         self.receipts.push(change.receipt.clone());
+        self.chains.extend(change.chain);
     }
 
     /// What transactions would do if they came next, one after the other, at a time. Their rules are those of [`check`](Self::check), with what a
@@ -338,13 +368,16 @@ impl Native {
         &self.chain
     }
 
+    /// Refuses what isn't an account of the shard.
+    pub(crate) fn check_is_account(&self, account: ContractId) -> Result<(), Refusal> {
+        let place = self.start.contract_place(account.0).and_then(|place| self.start.contracts.get(place));
+        if place.is_some_and(|contract| contract.account) { Ok(()) } else { Err(Refusal::UnknownAccount(account)) }
+    }
+
     /// The transaction's sender is an account of the shard, and this is its next nonce.
     fn check_account(&self, state: &State, invoke: &Invoke) -> Result<(), Refusal> {
         let account = invoke.sender;
-        let place = self.start.contract_place(account.0).and_then(|place| self.start.contracts.get(place));
-        if !place.is_some_and(|contract| contract.account) {
-            return Err(Refusal::UnknownAccount(account));
-        }
+        self.check_is_account(account)?;
         let expected = state.nonce_at(account)?;
         if invoke.nonce != expected {
             return Err(Refusal::Nonce { account, expected, got: invoke.nonce });
@@ -353,7 +386,7 @@ impl Native {
     }
 
     /// The block of the transaction at a place in the log.
-    fn block(&self, index: u32, time: u64) -> Block {
+    pub(crate) fn block(&self, index: u32, time: u64) -> Block {
         Block {
             chain: self.chain.to_string(),
             number: self.first_block.get().saturating_add(index.into()),

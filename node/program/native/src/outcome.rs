@@ -13,14 +13,14 @@ pub struct Outcome {
     pub status: Status,
     /// The events of what stands, in order.
     pub events: Vec<Event>,
-    /// What `__execute__` returned, or what it panicked with.
+    /// What `__execute__`, or the call of a session, returned or panicked with.
     pub returned: Vec<Felt>,
     /// The gas.
     pub gas: Gas,
     /// What changed.
     pub diff: Diff,
-    /// The calls of `__validate__`, unless it was left out.
+    /// The calls of `__validate__`, unless it was left out or it is a session's.
     pub(crate) validate: Option<CallInfo>,
-    /// The calls of `__execute__`, whether it stands or not.
+    /// The calls of `__execute__`, or of the session, whether it stands or not.
     pub(crate) execute: CallInfo,
 }

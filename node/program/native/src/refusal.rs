@@ -132,6 +132,45 @@ pub enum Refusal {
         /// Who holds it.
         holder: ShardId,
     },
+    /// A session call in a shard that lists no contract that keeps sessions.
+    #[error("the shard has no contract that keeps sessions")]
+    NoSessions,
+    /// A session call of what no session may call.
+    #[error("a session calls neither its account, nor the contract that keeps sessions, nor __execute__")]
+    BeyondSessions,
+    /// A session call that the account doesn't allow, or not any more.
+    #[error(
+        "account {account} doesn't allow key {key:#x} to call {selector:#x} of {contract} at {time} s: it may until {expires} s"
+    )]
+    NotAllowed {
+        /// The account.
+        account: ContractId,
+        /// The session key.
+        key: Felt,
+        /// The contract.
+        contract: ContractId,
+        /// The entry point.
+        selector: Felt,
+        /// When the call was to happen.
+        time: u64,
+        /// When it expired; zero if it was never allowed, or was taken back.
+        expires: u64,
+    },
+    /// A session call that follows another link than the key's last one.
+    #[error("the last of the {calls} calls of key {key:#x} has link {last:#x}, and this one follows {got:#x}")]
+    Link {
+        /// The session key.
+        key: Felt,
+        /// How many calls it made.
+        calls: u64,
+        /// The link of the last one, or the first link.
+        last: Felt,
+        /// The link that the call follows.
+        got: Felt,
+    },
+    /// The session key didn't sign this call.
+    #[error("the signature isn't that of key {0:#x} over this call")]
+    Unsigned(Felt),
     /// A read-only call of an entry point that isn't there.
     #[error("contract {contract} has no entry point {selector:#x}")]
     NoEntryPoint {
@@ -186,6 +225,11 @@ impl Coded for Refusal {
             Self::CallFailed(_) => "SW-NATIVE-122",
             Self::Ground(error) => error.code(),
             Self::Machine(_) => "SW-NATIVE-123",
+            Self::NoSessions => "SW-NATIVE-124",
+            Self::BeyondSessions => "SW-NATIVE-125",
+            Self::NotAllowed { .. } => "SW-NATIVE-126",
+            Self::Link { .. } => "SW-NATIVE-127",
+            Self::Unsigned(_) => "SW-NATIVE-128",
         }
     }
 
@@ -223,6 +267,15 @@ impl Coded for Refusal {
             Self::CounterFalls { .. } => "Settle what can fall as an escrow.".into(),
             Self::AboveMaximum { .. } => "Settle the shard, and start the next with a higher maximum.".into(),
             Self::NotHeld { .. } => "Start a shard that takes the lock.".into(),
+            Self::NoSessions => "Send INVOKEs, and list the contract in the start of the next shard.".into(),
+            Self::BeyondSessions => "Send an INVOKE of the account.".into(),
+            Self::NotAllowed { .. } => {
+                "Have the account allow it: an INVOKE that calls open of the contract that keeps sessions.".into()
+            }
+            Self::Link { .. } => {
+                "Sign the call again after the last one that this key signed; if that one is lost, have the account allow another key.".into()
+            }
+            Self::Unsigned(_) => "Sign the call's link with the session key, for this shard's chain id.".into(),
             Self::NoEntryPoint { .. } => "Call what the contract's class has: starknet_getClassAt lists it.".into(),
             Self::CallFailed(_) => "Correct the call's arguments.".into(),
             Self::Ground(error) => error.next_step(),

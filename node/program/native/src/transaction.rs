@@ -1,7 +1,7 @@
 //! An [`Invoke`] as Starknet's own crates have it, and what of it no state could make good.
 
 use crate::Refusal;
-use shardwire_model::{ContractId, Felt, Invoke, MAX_CALLDATA_FELTS, MAX_SIGNATURE_FELTS};
+use shardwire_model::{ContractId, Felt, Invoke, MAX_CALLDATA_FELTS, MAX_SIGNATURE_FELTS, ResourceBounds};
 use starknet_api::{
     block::GasPrice,
     core::{ContractAddress, Nonce},
@@ -26,19 +26,24 @@ pub(crate) fn bounded(what: &'static str, got: usize, max: usize) -> Result<(), 
     if got > max { Err(Refusal::TooLong { what, got, max }) } else { Ok(()) }
 }
 
+/// As Starknet's own crates have them, at prices of zero.
+pub(crate) fn resource_bounds(bounds: ResourceBounds) -> ValidResourceBounds {
+    let bound = |amount| starknet::ResourceBounds { max_amount: GasAmount(amount), max_price_per_unit: GasPrice(0) };
+    ValidResourceBounds::AllResources(AllResourceBounds {
+        l1_gas: bound(bounds.l1_gas),
+        l2_gas: bound(bounds.l2_gas),
+        l1_data_gas: bound(bounds.l1_data_gas),
+    })
+}
+
 fn address(sender: ContractId) -> Result<ContractAddress, Refusal> {
     ContractAddress::try_from(sender.0).map_err(|_| Refusal::Sender(sender))
 }
 
 /// As Starknet's own crates have it.
 pub(crate) fn to_starknet(invoke: &Invoke) -> Result<InvokeTransactionV3, Refusal> {
-    let bound = |amount| starknet::ResourceBounds { max_amount: GasAmount(amount), max_price_per_unit: GasPrice(0) };
     Ok(InvokeTransactionV3 {
-        resource_bounds: ValidResourceBounds::AllResources(AllResourceBounds {
-            l1_gas: bound(invoke.bounds.l1_gas),
-            l2_gas: bound(invoke.bounds.l2_gas),
-            l1_data_gas: bound(invoke.bounds.l1_data_gas),
-        }),
+        resource_bounds: resource_bounds(invoke.bounds),
         tip: starknet::Tip(0),
         signature: TransactionSignature(Arc::new(invoke.signature.clone())),
         nonce: Nonce(Felt::from(invoke.nonce)),
@@ -55,7 +60,6 @@ pub(crate) fn to_starknet(invoke: &Invoke) -> Result<InvokeTransactionV3, Refusa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shardwire_model::ResourceBounds;
     use starknet_api::{
         core::ChainId,
         transaction::{TransactionHasher as _, TransactionOptions, TransactionVersion, signed_tx_version},

@@ -2,9 +2,9 @@
 
 use crate::Outcome;
 use blockifier::execution::{call_info::CallInfo, entry_point::CallType};
-use shardwire_contracts::tree::{Call, Transaction};
+use shardwire_contracts::tree::{self, Call, Session, Transaction};
 use shardwire_model::{
-    ContractId, Felt, Invoke,
+    ContractId, Felt, Invoke, SessionCall,
     execution::{CallKind, Event, Invocation},
 };
 
@@ -13,7 +13,7 @@ impl Outcome {
     /// which is so of simulations only.
     #[must_use]
     pub fn tree(&self, invoke: &Invoke, hash: Felt, time: u64) -> Option<Transaction> {
-        Some(Transaction {
+        Some(Transaction::Invoke(tree::Invoke {
             sender: invoke.sender.0,
             nonce: Felt::from(invoke.nonce),
             calldata: invoke.calldata.clone(),
@@ -23,7 +23,13 @@ impl Outcome {
             time,
             validate: call(self.validate.as_ref()?),
             execute: call(&self.execute),
-        })
+        }))
+    }
+
+    /// What the program replays of a session call.
+    #[must_use]
+    pub fn session_tree(&self, made: &SessionCall, time: u64) -> Transaction {
+        Transaction::Session(Session { call: made.clone(), time, execute: call(&self.execute) })
     }
 
     /// The calls of `__validate__`, unless it was left out.
@@ -32,7 +38,7 @@ impl Outcome {
         self.validate.as_ref().map(invocation)
     }
 
-    /// The calls of `__execute__`.
+    /// The calls of `__execute__`, or the session call.
     #[must_use]
     pub fn execution(&self) -> Invocation {
         invocation(&self.execute)

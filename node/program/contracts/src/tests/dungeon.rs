@@ -31,6 +31,9 @@ pub(super) fn sword() -> Felt {
 pub(super) fn world() -> Felt {
     0x3031du64.into()
 }
+pub(super) fn sessions() -> Felt {
+    0x5e55_1035u64.into()
+}
 pub(super) fn player(i: u64) -> Felt {
     (0x1000 + i).into()
 }
@@ -81,6 +84,8 @@ impl Dungeon {
         ];
         let mut classes: Vec<Class> =
             casm.iter().map(|(name, json)| Class::from_casm(short(name), json).unwrap()).collect();
+        let json = include_bytes!("../../sessions/sessions.casm.json");
+        classes.push(Class::from_casm(crate::sessions::CLASS, json).unwrap());
         classes.sort_by_key(|class| class.class_hash);
         let class = |name: &str| classes.iter().position(|class| class.class_hash == short(name)).unwrap();
         let listed = |address, name, rule, account| Contract { address, class: class(name), rule, account };
@@ -90,6 +95,8 @@ impl Dungeon {
             listed(sword(), "Sword", Rule::Closed, false),
             listed(world(), "World", Rule::Scratch, false),
         ];
+        let last = classes.iter().position(|class| class.class_hash == crate::sessions::CLASS).unwrap();
+        contracts.push(Contract { address: sessions(), class: last, rule: Rule::Scratch, account: false });
         contracts.extend((0..PLAYERS).map(|i| listed(player(i), "Account", Rule::Scratch, true)));
         contracts.sort_by_key(|contract| contract.address);
         let place = |address| contracts.iter().position(|contract| contract.address == address).unwrap();

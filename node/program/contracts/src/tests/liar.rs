@@ -26,7 +26,7 @@ use cairo_vm::{
     },
     vm::{errors::hint_errors::HintError, runners::cairo_runner::ResourceTracker, vm_core::VirtualMachine},
 };
-use shardwire_model::{Felt, program_hash};
+use shardwire_model::{Felt, SessionCall, program_hash};
 use std::any::Any;
 
 /// What a dishonest prover answers a hint with.
@@ -60,11 +60,24 @@ pub(super) enum Lie {
     PoorEvent,
     RichInfo,
     PoorInfo,
+    /// A key was allowed to make a call.
+    Allowed,
+    /// Sessions are kept where no contract is.
+    Nowhere,
+    /// A key's chain begins anew at its second call.
+    Anew,
+    /// A key's chain begins with another link.
+    Origin,
+    /// A key's chain begins with more calls than none.
+    Calls,
     /// A segment of code that was used counts as one that wasn't.
     Unused,
     /// A segment that wasn't used has another hash.
     Unhashed,
 }
+
+/// A link that no chain begins with.
+pub(super) const FOREIGN_LINK: Felt = Felt::from_hex_unchecked("0xbad");
 
 pub(super) struct Liar<'a> {
     pub(super) honest: Hints<'a>,
@@ -123,6 +136,31 @@ impl Liar<'_> {
     }
 }
 
+impl Liar<'_> {
+    /// Keeps sessions in a contract of the place -1: all of them are allowed.
+    fn nowhere(&mut self, vm: &mut VirtualMachine, hint: &HintProcessorData) -> Result<bool, HintError> {
+        let name = match hint.code.as_str() {
+            hint::ENTER_CONTRACT | hint::LEAVE_CONTRACT => "visit",
+            hint::READ_SLOT => "storage",
+            _ => return Ok(false),
+        };
+        let at = get_ptr_from_var_name(name, vm, &hint.ids_data, &hint.ap_tracking)?;
+        if name == "visit" && vm.get_integer(at)?.into_owned() != -Felt::ONE {
+            return Ok(false);
+        }
+        self.asked += 1;
+        match hint.code.as_str() {
+            hint::ENTER_CONTRACT => {
+                let base = vm.add_memory_segment();
+                vm.insert_value((at + 1)?, base)?;
+            }
+            hint::READ_SLOT => vm.insert_value((at + 1)?, Felt::from(u64::MAX))?,
+            _ => {}
+        }
+        Ok(true)
+    }
+}
+
 impl HintProcessorLogic for Liar<'_> {
     fn execute_hint(
         &mut self,
@@ -165,6 +203,9 @@ impl HintProcessorLogic for Liar<'_> {
             return self.honest.execute_hint_extensive(vm, scopes, data);
         };
         let (ids, ap) = (&hint.ids_data, &hint.ap_tracking);
+        if self.lie == Lie::Nowhere && self.nowhere(vm, hint)? {
+            return Ok(HintExtension::default());
+        }
         let told = match self.lie {
             Lie::Unused | Lie::Unhashed => hint::USE_SEGMENTS,
             Lie::Contract | Lie::Poor => hint::CALL_CONTRACT,
@@ -172,6 +213,8 @@ impl HintProcessorLogic for Liar<'_> {
             Lie::Overwritten | Lie::Undo => hint::WRITE,
             Lie::Storage => hint::ENTER_CONTRACT,
             Lie::Listed => hint::FIND_ENTRY,
+            Lie::Allowed => hint::READ_SLOT,
+            Lie::Anew | Lie::Origin | Lie::Calls => hint::LAST_LINK,
             _ => "",
         };
         if hint.code != told {
@@ -216,6 +259,24 @@ impl HintProcessorLogic for Liar<'_> {
                 } else {
                     return self.honest.execute_hint_extensive(vm, scopes, data);
                 }
+            }
+            (Lie::Allowed, 1) => {
+                let access = get_ptr_from_var_name("storage", vm, ids, ap)?;
+                vm.insert_value((access + 1)?, Felt::from(u64::MAX))?;
+            }
+            (Lie::Anew, 2) | (Lie::Origin | Lie::Calls, 1) => {
+                let access = get_ptr_from_var_name("chains", vm, ids, ap)?;
+                let key = vm.get_integer(access)?.into_owned();
+                let (first, calls) = match self.lie {
+                    Lie::Origin => (FOREIGN_LINK, Felt::ZERO),
+                    lie => (
+                        SessionCall::first_link(self.honest.start.chain_id(), key),
+                        Felt::from(u64::from(lie == Lie::Calls)),
+                    ),
+                };
+                let record = vm.add_memory_segment();
+                vm.load_data(record, &[first.into(), calls.into()])?;
+                vm.insert_value((access + 1)?, record)?;
             }
             (Lie::Storage, 8) => {
                 let visit = get_ptr_from_var_name("visit", vm, ids, ap)?;

@@ -10,7 +10,7 @@ use crate::{
     Class, ReplayError,
     class::Segments,
     hints::Hints,
-    tree::{Call, State, Transaction},
+    tree::{Call, Invoke, State, Transaction},
 };
 use shardwire_model::Felt;
 
@@ -29,7 +29,12 @@ fn planned() -> Vec<Planned> {
     ]
 }
 
-fn refused(dungeon: &Dungeon, state: &State, transactions: Vec<Transaction>) -> String {
+fn invoke(transaction: &mut Transaction) -> &mut Invoke {
+    let Transaction::Invoke(invoke) = transaction else { panic!("{transaction:?}") };
+    invoke
+}
+
+pub(super) fn refused(dungeon: &Dungeon, state: &State, transactions: Vec<Transaction>) -> String {
     match replay(&dungeon.start, &dungeon.classes, state, &mut transactions.into_iter()) {
         Err(ReplayError::Broken { reason, .. }) => stopped(&reason).to_owned(),
         other => panic!("{other:?}"),
@@ -43,7 +48,7 @@ fn a_tree_that_is_not_what_happened_is_refused() {
     let (honest, _) = dungeon.play(planned());
     replay(&dungeon.start, &dungeon.classes, &dungeon.state, &mut honest.clone().into_iter()).unwrap();
     fn world_call(transactions: &mut [Transaction], i: usize) -> &mut Call {
-        &mut transactions[i].execute.calls[0]
+        &mut invoke(&mut transactions[i]).execute.calls[0]
     }
     type Lie = (&'static str, &'static str, fn(&mut Vec<Transaction>));
     let lies: [Lie; 17] = [
@@ -64,11 +69,13 @@ fn a_tree_that_is_not_what_happened_is_refused() {
         ("less gas than was used", "frames.check_syscalls", |t| world_call(t, 0).calls[0].gas_consumed -= 1),
         ("more gas than was used", "frames.check_syscalls", |t| world_call(t, 0).calls[0].gas_consumed += 1),
         ("gas used without a run", "frames.check_syscalls", |t| world_call(t, 2).calls[0].gas_consumed = 1),
-        ("a nonce", "transactions.run_transaction", |t| t[0].nonce += Felt::ONE),
-        ("a nonce again", "transactions.run_transaction", |t| t[1].nonce -= Felt::ONE),
-        ("a signature", "transactions.run_transaction", |t| t[0].signature[0] += Felt::ONE),
-        ("what was called", "transactions.run_transaction", |t| *t[0].calldata.last_mut().unwrap() += Felt::ONE),
-        ("the limit of gas", "transactions.run_transaction", |t| t[0].bounds.l2_gas += 1),
+        ("a nonce", "transactions.run_transaction", |t| invoke(&mut t[0]).nonce += Felt::ONE),
+        ("a nonce again", "transactions.run_transaction", |t| invoke(&mut t[1]).nonce -= Felt::ONE),
+        ("a signature", "transactions.run_transaction", |t| invoke(&mut t[0]).signature[0] += Felt::ONE),
+        ("what was called", "transactions.run_transaction", |t| {
+            *invoke(&mut t[0]).calldata.last_mut().unwrap() += Felt::ONE
+        }),
+        ("the limit of gas", "transactions.run_transaction", |t| invoke(&mut t[0]).bounds.l2_gas += 1),
         ("the order of transactions", "starkware.cairo.common.squash_dict.squash_dict_inner", |t| t.swap(0, 1)),
     ];
     let (expected, stopped): (Vec<_>, Vec<_>) = lies
@@ -88,7 +95,7 @@ fn the_order_of_inner_calls_is_the_order_of_the_syscalls() {
     let calls = vec![(world(), selector("train"), vec![felt(3)]), (world(), selector("train"), vec![felt(4)])];
     let twice = Planned { player: 1, calls, l2_gas: 50_000_000, time: BEGINS };
     let (mut transactions, _) = dungeon.play(vec![twice, finish()]);
-    transactions[0].execute.calls.swap(0, 1);
+    invoke(&mut transactions[0]).execute.calls.swap(0, 1);
     refused(&dungeon, &dungeon.state, transactions);
 }
 

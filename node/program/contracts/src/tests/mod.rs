@@ -9,6 +9,8 @@ mod proof;
 mod recorder;
 mod runs;
 mod segments;
+mod session_lies;
+mod sessions;
 
 use crate::{
     Class, Replay, ReplayError, Start,

@@ -36,7 +36,7 @@ fn a_game_of_contracts_is_proven() {
     ]);
     let reverted: Vec<bool> = transactions.iter().map(crate::tree::Transaction::reverted).collect();
     assert_eq!(reverted, [false, false, true, false, false]);
-    let inner = &transactions[1].execute.calls[0];
+    let inner = &transactions[1].execute().calls[0];
     assert!(!inner.failed && inner.calls.iter().any(|call| call.failed), "{inner:?}");
     assert_eq!(inner.retdata.first(), Some(&short("ENTRYPOINT_FAILED")));
 

@@ -5,8 +5,9 @@ use crate::{
     Class, Start,
     class::BUILTINS,
     compiled::{RET, gas},
+    sessions,
     syscalls::{SYSCALLS, operand_address},
-    tree::{Call, CallKind, ResourceBounds, Snapshot, State, Transaction, short},
+    tree::{Call, CallKind, Invoke, ResourceBounds, Session, Snapshot, State, Transaction, short},
 };
 use cairo_lang_casm::hints::{Hint, StarknetHint};
 use cairo_vm::{
@@ -29,7 +30,7 @@ use cairo_vm::{
         vm_core::VirtualMachine,
     },
 };
-use shardwire_model::Felt;
+use shardwire_model::{Felt, SessionCall};
 use starknet_types_core::hash::{Poseidon, StarkHash};
 use std::{any::Any, collections::HashMap, sync::Arc};
 
@@ -88,6 +89,8 @@ pub(super) struct Native<'a> {
     programs: HashMap<Felt, Program>,
     pub(super) state: State,
     index: u64,
+    /// By session key: how many calls it made.
+    called: HashMap<Felt, u64>,
     /// Events of the transaction that ran last: contract and first key.
     pub(super) events: Vec<(Felt, Felt)>,
 }
@@ -119,6 +122,7 @@ impl<'a> Native<'a> {
             programs: classes.iter().map(|class| (class.class_hash, program(class))).collect(),
             state,
             index: 0,
+            called: HashMap::new(),
             events: Vec::new(),
         }
     }
@@ -159,7 +163,7 @@ impl<'a> Native<'a> {
         tx.block = [Felt::from(number), Felt::from(request.time), self.start.sequencer];
         let limit = (request.bounds.l2_gas - validate.gas_consumed).min(gas::EXECUTE_MAX);
         let execute = call(self, &tx, "__execute__", limit);
-        Transaction {
+        Transaction::Invoke(Invoke {
             sender: request.sender,
             nonce: request.nonce.into(),
             calldata: request.calldata,
@@ -169,7 +173,29 @@ impl<'a> Native<'a> {
             time: request.time,
             validate,
             execute,
-        }
+        })
+    }
+
+    /// Makes a session call, whether it is allowed or not.
+    pub(super) fn session(&mut self, call: SessionCall, time: u64) -> Transaction {
+        let number = self.start.first_block + self.index;
+        self.index += 1;
+        self.events.clear();
+        let before = self.called.entry(call.key).or_default();
+        let tx = TxInfo {
+            sender: call.account.0,
+            signature: vec![],
+            hash: call.link(),
+            chain_id: self.start.chain_id(),
+            nonce: *before,
+            bounds: ResourceBounds { l2_gas: sessions::MAX_GAS, ..ResourceBounds::default() },
+            block: [Felt::from(number), Felt::from(time), self.start.sequencer],
+        };
+        *before += 1;
+        let (contract, class, account) = (call.contract.0, self.class_hash(call.contract.0), call.account.0);
+        let execute =
+            self.call(&tx, CallKind::Call, contract, class, call.selector, account, &call.calldata, sessions::MAX_GAS);
+        Transaction::Session(Session { call, time, execute })
     }
 
     #[allow(clippy::too_many_arguments)]

@@ -3,6 +3,7 @@
 use super::shard::{
     ACCOUNTS, CONTRACTS, DEADLINE, FIRST_BLOCK, FULL_SLOT, Shard, end_event, felts, probe_hash, run, short, start,
 };
+use shardwire_contracts::tree::Transaction;
 use shardwire_model::{
     Coded as _, ContractId, Felt, Invoke, Key, Slot,
     execution::{CallKind, Event, Invocation, Simulate, Status},
@@ -127,8 +128,9 @@ fn the_tree_has_every_call_with_what_it_found() {
     script.extend(felts(&library));
     let invoke = shard.script(A, &script);
     let Checked::New(change) = shard.native.check(&invoke, shard.time).unwrap() else { panic!("it is new") };
-    let tree = change.tree();
-    assert_eq!((tree.sender, tree.nonce, tree.calls()), (Felt::from(ACCOUNTS[0]), Felt::ZERO, 6));
+    let calls = change.tree().calls();
+    let Transaction::Invoke(tree) = &**change.tree() else { panic!("{:?}", change.tree()) };
+    assert_eq!((tree.sender, tree.nonce, calls), (Felt::from(ACCOUNTS[0]), Felt::ZERO, 6));
     assert_eq!(tree.validate.retdata, [short("VALID")]);
     assert_eq!(tree.validate.reads.len(), 2, "the manner and the key");
     let execute = &tree.execute;

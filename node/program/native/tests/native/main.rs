@@ -10,5 +10,6 @@ mod oracle;
 mod random;
 mod refusals;
 mod registry;
+mod sessions;
 mod settling;
 mod shard;

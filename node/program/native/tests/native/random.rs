@@ -53,8 +53,13 @@ pub(crate) fn calls(random: &mut ChaCha8Rng) -> Vec<(u64, Felt, Vec<Felt>)> {
     scripts(random).iter().map(|(to, script)| run(*to, &model::felts(script))).collect()
 }
 
+/// A contract, and what it is to do.
+pub(crate) fn script_of(random: &mut ChaCha8Rng) -> (u64, Vec<Op>) {
+    (*CONTRACTS.choose(random).unwrap(), script(random, DEPTH))
+}
+
 fn scripts(random: &mut ChaCha8Rng) -> Vec<(u64, Vec<Op>)> {
-    (0..random.random_range(1..=2)).map(|_| (*CONTRACTS.choose(random).unwrap(), script(random, DEPTH))).collect()
+    (0..random.random_range(1..=2)).map(|_| script_of(random)).collect()
 }
 
 /// Transactions of a seed, submitted one after the other and each compared with the model. Gives the receipts' fingerprint.
@@ -108,8 +113,8 @@ fn play(seed: u64, transactions: u32) -> Vec<String> {
                 "slot {key} of {contract:#x}, transaction {number} of seed {seed}"
             );
         }
-        failed_inside += failures(&tree.execute) - u64::from(tree.execute.failed);
-        deepest = deepest.max(depth(&tree.execute));
+        failed_inside += failures(tree.execute()) - u64::from(tree.execute().failed);
+        deepest = deepest.max(depth(tree.execute()));
         seen.push(format!("{receipt:?}{tree:?}"));
     }
     if transactions >= 100 {
