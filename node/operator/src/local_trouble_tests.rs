@@ -101,7 +101,7 @@ async fn a_client_of_an_operator_whose_disk_takes_nothing_is_told_to_come_later_
     while !operator.host.telemetry.is_met(disk_health::CONDITION) {
         sleep(Duration::from_secs(1)).await;
     }
-    let accepted = |duplicate| Ok(Outcome::Accepted { sequence: 0, duplicate });
+    let accepted = |duplicate| Ok(Outcome::Accepted { sequence: 0, duplicate, reverted: false });
     assert_eq!(session(&operator, shard, &finish).await.0.unwrap(), accepted(false));
     // What was accepted of a run that takes no more is answered whatever the disk does.
     medium.trouble(Some(Trouble::ReadOnly));

@@ -164,6 +164,6 @@ fn run_error(error: ReplayError) -> ExecuteError {
         ReplayError::TooLong => ExecuteError::TooLong,
         ReplayError::Vm(what) => ExecuteError::Vm(what),
         ReplayError::Sink(error) => ExecuteError::Sink(error),
-        error @ ReplayError::Class { .. } => cannot(false, error),
+        error @ (ReplayError::Class { .. } | ReplayError::Sessions(_)) => cannot(false, error),
     }
 }
