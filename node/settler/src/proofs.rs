@@ -213,7 +213,9 @@ pub(super) fn verifies(life: &Life, proof: Hash) -> bool {
 /// right job are others than the settlement list's would be the program's doing, and so would that it read a state; and what the World refuses was proven all the same.
 fn blame_of(objection: &Objection) -> Option<Blame> {
     match objection {
-        Objection::Proof(Disbelief::Mismatch(OutputMismatch::Update { .. } | OutputMismatch::Reads { .. })) => Some(Blame::Unclear),
+        Objection::Proof(Disbelief::Mismatch(OutputMismatch::Update { .. } | OutputMismatch::Reads { .. })) => {
+            Some(Blame::Unclear)
+        }
         Objection::Proof(_) => Some(Blame::Peer),
         Objection::World(_) | Objection::Life(_) | Objection::Ended(_) => None,
     }
