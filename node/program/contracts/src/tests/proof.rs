@@ -2,7 +2,10 @@
 //!
 //! Where there is no worker the test builds one, which takes minutes.
 
-use super::dungeon::{Dungeon, finish, gold, plan, player, world};
+use super::{
+    dungeon::{DEADLINE, Dungeon, finish, gold, plan, player, world},
+    sessions::{Game, step},
+};
 use crate::{hash, replay, tree::short};
 use shardwire_model::{Felt, Output};
 use shardwire_proving::{
@@ -22,20 +25,22 @@ fn worker() -> Worker {
     }
 }
 
-/// Signatures of real accounts, calls three deep, an inner failure that is undone, a transaction that is reverted, a balance that moves.
+/// Signatures of real accounts and of a session key, calls three deep, an inner failure that is undone, a transaction that is reverted, a balance that moves.
 #[test]
 fn a_game_of_contracts_is_proven() {
     let dungeon = Dungeon::new();
     let felt = |number: u64| Felt::from(number);
-    let (transactions, _) = dungeon.play(vec![
-        plan(1, world(), "adventure", &[felt(20)]),
-        plan(2, world(), "try_adventure", &[felt(5_000)]),
-        plan(1, world(), "doom", &[]),
-        plan(2, gold(), "transfer", &[player(1), felt(4), felt(0)]),
-        finish(),
-    ]);
+    let mut game = Game::new(&dungeon);
+    game.invoke(plan(1, world(), "adventure", &[felt(20)]));
+    game.invoke(plan(2, world(), "try_adventure", &[felt(5_000)]));
+    game.invoke(plan(1, world(), "doom", &[]));
+    game.open(2, 1, DEADLINE, &[(gold(), "transfer"), (world(), "train")]);
+    game.step(step(2, 1, gold(), "transfer", &[player(1), felt(4), felt(0)]));
+    game.step(step(2, 1, world(), "train", &[felt(1)]));
+    game.invoke(finish());
+    let (transactions, _) = game.over();
     let reverted: Vec<bool> = transactions.iter().map(crate::tree::Transaction::reverted).collect();
-    assert_eq!(reverted, [false, false, true, false, false]);
+    assert_eq!(reverted, [false, false, true, false, false, false, false]);
     let inner = &transactions[1].execute().calls[0];
     assert!(!inner.failed && inner.calls.iter().any(|call| call.failed), "{inner:?}");
     assert_eq!(inner.retdata.first(), Some(&short("ENTRYPOINT_FAILED")));
