@@ -148,7 +148,8 @@ async fn a_start_waits_for_the_first_peers_date_and_is_refused_if_none_comes_in_
             }
         };
         let request = request(1);
-        let (started, ()) = tokio::join!(settler.start(&request, somebody(), None), word);
+        // Over, and its lock free, long before the node goes on alone.
+        let (started, ()) = tokio::join!(settler.start(&request, somebody(), Some(60)), word);
         assert_eq!(began.elapsed(), waits);
         match says {
             Some(_) => drop(started.unwrap()),
