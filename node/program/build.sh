@@ -30,7 +30,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 cache=${SHARDWIRE_CAIRO_CACHE:-$work}
 venv=$cache/cairo-lang-$version
-if [ ! -x "$venv/bin/cairo-compile" ]; then
+# One that was moved, or whose python is gone, is there and doesn't run.
+if ! "$venv/bin/cairo-compile" --version >/dev/null 2>&1; then
     echo "installing cairo-lang $version into $venv" >&2
     rm -rf "$venv"
     mkdir -p "$cache"
