@@ -6,19 +6,15 @@
 //! Bound: [`MAX_CHAINS`]. Beyond it, those are let go of that are over.
 
 use shardwire_hosted::Contracts;
-use shardwire_live::{Live, LiveError};
-use shardwire_model::{
-    Clock, Coded as _, ContractId, Felt, Invoke, Key, Logged, ShardId, ShardStart, ShardTransaction, Stage, Terms,
-    execution::{Simulate, Simulated},
-    sierra::Sierra,
-};
+use shardwire_live::{Live, LiveChain, LiveError, Log};
+use shardwire_model::{Clock, Coded as _, Felt, Invoke, Logged, ShardId, ShardStart, ShardTransaction, Stage, Terms};
 use shardwire_native::Change as Executed;
 use shardwire_operator::{NotIncluded, Operator, OperatorError, Watch, Watcher};
 use shardwire_program::Change;
 use shardwire_protocols::ingress::Receipt;
 use shardwire_rpc::{
-    At, Chain, Journal, Refusal, RefusalKind, Shards,
-    chain::{Accepted, Answering, Call},
+    Chain, Refusal, RefusalKind, Shards,
+    chain::{Accepted, Answering},
 };
 use std::{
     collections::BTreeMap,
@@ -34,7 +30,7 @@ pub(crate) struct Chains {
     contracts: Contracts,
     clock: Arc<dyn Clock>,
     operator: Arc<OnceLock<Weak<Operator>>>,
-    chains: RwLock<BTreeMap<ShardId, Arc<ShardChain>>>,
+    chains: RwLock<BTreeMap<ShardId, Arc<LiveChain<OperatorLog>>>>,
 }
 
 impl fmt::Debug for Chains {
@@ -63,10 +59,11 @@ impl Watch for Chains {
         // If it can't be opened the operator doesn't run it either, and says why.
         let native = self.contracts.open(start, values).ok()?;
         let live = Arc::new(Live::new(native, self.clock.clone()));
-        let chain = ShardChain { shard: start.shard, live: live.clone(), operator: self.operator.clone() };
+        let log = OperatorLog { shard: start.shard, operator: self.operator.clone() };
+        let chain = LiveChain::with_log(live.clone(), log);
         let mut chains = self.chains.write().unwrap_or_else(PoisonError::into_inner);
         if chains.len() >= MAX_CHAINS {
-            chains.retain(|_, chain| !chain.is_over());
+            chains.retain(|_, chain| !matches!(chain.stage(), Stage::Settled | Stage::Aborted));
         }
         chains.insert(start.shard, Arc::new(chain));
         Some(Box::new(Shown(live)))
@@ -106,27 +103,22 @@ fn encoded(receipt: &Receipt) -> Vec<u8> {
     postcard::to_allocvec(receipt).unwrap_or_default()
 }
 
-/// A shard as a chain.
-struct ShardChain {
+/// The log of a shard that an operator keeps.
+#[derive(Debug)]
+struct OperatorLog {
     shard: ShardId,
-    live: Arc<Live>,
     operator: Arc<OnceLock<Weak<Operator>>>,
 }
 
-impl ShardChain {
+impl OperatorLog {
     /// The operator; none while the node starts or stops.
     fn operator(&self) -> Option<Arc<Operator>> {
         self.operator.get()?.upgrade()
     }
 
-    fn is_over(&self) -> bool {
-        matches!(self.stage(), Stage::Settled | Stage::Aborted)
-    }
-
-    async fn include(&self, transaction: Invoke) -> Result<Accepted, Refusal> {
+    async fn include(&self, hash: Felt, transaction: Invoke) -> Result<Accepted, Refusal> {
         let stopping = || Refusal::from(LiveError::Interrupted("the node starts or stops".into()));
         let operator = self.operator().ok_or_else(stopping)?;
-        let hash = transaction.hash(self.chain_id());
         match operator.include(self.shard, transaction.into()).await {
             Ok(receipt) => Ok(Accepted { hash, signed: encoded(&receipt) }),
             Err(NotIncluded::Duplicate(index, receipt)) => {
@@ -155,45 +147,14 @@ fn kind(code: &str) -> RefusalKind {
     }
 }
 
-impl Chain for ShardChain {
-    fn journal(&self) -> &Journal {
-        self.live.journal()
-    }
-
-    fn chain_id(&self) -> Felt {
-        self.live.now().chain_id()
-    }
-
-    fn stage(&self) -> Stage {
+impl Log for OperatorLog {
+    fn stage(&self, _: &Live) -> Stage {
         self.operator().and_then(|operator| operator.stage(self.shard)).unwrap_or_default()
     }
 
-    fn first_storage(&self, contract: ContractId, key: Key) -> Result<Felt, Refusal> {
-        self.live.first_storage(contract, key)
-    }
-
-    fn nonce(&self, contract: ContractId) -> Result<Felt, Refusal> {
-        self.live.nonce(contract)
-    }
-
-    fn class_hash(&self, contract: ContractId) -> Result<Option<Felt>, Refusal> {
-        self.live.class_hash(contract)
-    }
-
-    fn class(&self, hash: Felt) -> Result<Option<Arc<Sierra>>, Refusal> {
-        self.live.class(hash)
-    }
-
-    fn call(&self, call: &Call, at: At) -> Result<Vec<Felt>, Refusal> {
-        self.live.call(call, at)
-    }
-
-    fn simulate(&self, transactions: &[Simulate], at: At) -> Result<Vec<Simulated>, (usize, Refusal)> {
-        self.live.simulate(transactions, at)
-    }
-
-    fn submit(&self, transaction: Invoke) -> Answering<'_, Result<Accepted, Refusal>> {
-        Box::pin(self.include(transaction))
+    fn submit<'a>(&'a self, live: &'a Arc<Live>, transaction: Invoke) -> Answering<'a, Result<Accepted, Refusal>> {
+        let hash = transaction.hash(live.now().chain_id());
+        Box::pin(self.include(hash, transaction))
     }
 }
 
@@ -208,11 +169,12 @@ mod tests {
     };
     use shardwire_hosted::dungeon::{self, ANNA, BEGINS, GOLD, WORLD};
     use shardwire_model::{
-        PeerId, Role, SegmentId, Timestamp,
+        ContractId, PeerId, Role, SegmentId, Timestamp,
         execution::Status,
         life::{Part, Step},
     };
     use shardwire_protocols::ingress::Outcome;
+    use shardwire_rpc::{At, chain::Call};
     use shardwire_store::records::{ASSIGNMENTS, Assignment, WireFelt};
     use shardwire_transport::Identity;
     use std::path::Path;
