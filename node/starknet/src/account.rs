@@ -1,9 +1,7 @@
 //! An account with one key, as the contracts of most wallets check it.
 
 use serde_json::{Value, json};
-use shardwire_model::{ContractId, Felt, Invoke, ResourceBounds, Selector};
-use starknet_crypto::{rfc6979_generate_k, sign};
-use std::fmt;
+use shardwire_model::{AccountKey, ContractId, Felt, Invoke, ResourceBounds, Selector, Signature};
 
 /// A call of a contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,23 +15,18 @@ pub struct Call {
 }
 
 /// An account and its key.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Account {
     address: ContractId,
-    secret: Felt,
-}
-
-impl fmt::Debug for Account {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Account").field("address", &self.address).finish_non_exhaustive()
-    }
+    /// None if the secret is none that can sign.
+    key: Option<AccountKey>,
 }
 
 impl Account {
     /// The account at this address, with this secret key.
     #[must_use]
-    pub const fn new(address: ContractId, secret: Felt) -> Self {
-        Self { address, secret }
+    pub fn new(address: ContractId, secret: Felt) -> Self {
+        Self { address, key: AccountKey::from_scalar(secret) }
     }
 
     /// Where it is.
@@ -53,16 +46,8 @@ impl Account {
         }
         let bounds = ResourceBounds { l1_gas: 0, l2_gas, l1_data_gas: 0 };
         let mut invoke = Invoke { sender: self.address, nonce, calldata, signature: Vec::new(), bounds };
-        let hash = invoke.hash(chain);
-        if self.secret == Felt::ZERO {
-            return None;
-        }
-        // Some numbers make no signature; the next seed gives another.
-        let signed = (0..8_u64).find_map(|attempt| {
-            let seed = (attempt > 0).then(|| Felt::from(attempt));
-            sign(&self.secret, &hash, &rfc6979_generate_k(&hash, &self.secret, seed.as_ref())).ok()
-        })?;
-        invoke.signature = vec![signed.r, signed.s];
+        let Signature { r, s } = self.key.as_ref()?.sign(invoke.hash(chain))?;
+        invoke.signature = vec![r, s];
         Some(invoke)
     }
 }

@@ -43,6 +43,12 @@ impl AccountKey {
         Self(if secret == Felt::ZERO { Felt::ONE } else { secret })
     }
 
+    /// The key with this secret, as a wallet has it; none if it is zero, which signs nothing.
+    #[must_use]
+    pub fn from_scalar(secret: Felt) -> Option<Self> {
+        (secret != Felt::ZERO).then_some(Self(secret))
+    }
+
     /// The account that this key signs for.
     #[must_use]
     pub fn id(&self) -> AccountId {

@@ -10,7 +10,7 @@ use shardwire_fork::{Fork, InMemory as Kept, Network, PinError, Pinned, Wanted};
 use shardwire_model::{Coded as _, ContractId, Felt, Key};
 use shardwire_native::{Checked, Class, Ground as _, Native};
 use shardwire_rpc::Chain as _;
-use shardwire_starknet::{Account, Call, Rpc, to_json};
+use shardwire_starknet::{Call, Rpc, to_json};
 use std::sync::Arc;
 use tokio::{runtime::Handle, task::spawn_blocking};
 
@@ -30,7 +30,7 @@ async fn a_shard_begins_from_a_block_of_another() {
     let address = opened(vec![chain.clone()]).await;
     let rpc = Rpc::new(&format!("http://{address}/rpc/v0_10")).unwrap();
     for nonce in 0..2 {
-        let account = Account::new(ContractId(players[0].address), players[0].secret);
+        let account = players[0].account();
         let calls = [pay(players[1].address, 10 + nonce)];
         let invoke = account.invoke(chain.chain_id(), nonce, &calls, 100_000_000).unwrap();
         let params = serde_json::json!({ "invoke_transaction": to_json(&invoke) });
@@ -60,7 +60,7 @@ async fn a_shard_begins_from_a_block_of_another() {
     spawn_blocking(move || {
         let native = Native::open(fork, &start, &values).unwrap();
         let players = dungeon::players();
-        let account = Account::new(ContractId(players[0].address), players[0].secret);
+        let account = players[0].account();
         let calls = [pay(players[1].address, 5)];
         let invoke = account.invoke(start.chain_id(), 1, &calls, 100_000_000).unwrap();
         let Checked::New(change) = native.check(&invoke, dungeon::BEGINS).unwrap() else { panic!("it is new") };

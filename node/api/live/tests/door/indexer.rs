@@ -5,10 +5,10 @@ use crate::{
     client::Client,
     dungeon::{self, FIRST_BLOCK, FUNDS, GOLD, PLAYERS, selector},
     opened,
-    player::wire,
 };
 use serde_json::{Value, json};
 use shardwire_rpc::Chain as _;
+use shardwire_starknet::to_json;
 use std::collections::{BTreeMap, BTreeSet};
 
 const PATH: &str = "/shard/0x7/rpc/v0_9";
@@ -40,7 +40,7 @@ async fn a_batched_reader_misses_no_event_at_full_speed() {
             let mut client = Client::connect(address).await;
             for nonce in 0..TRANSFERS {
                 let invoke = player.transfer(&shard, nonce, to, 1 + nonce);
-                client.call(PATH, "starknet_addInvokeTransaction", json!([wire(&invoke)])).await.unwrap();
+                client.call(PATH, "starknet_addInvokeTransaction", json!([to_json(&invoke)])).await.unwrap();
             }
         });
     }
@@ -51,7 +51,7 @@ async fn a_batched_reader_misses_no_event_at_full_speed() {
             let invoke = player.finish(&shard, TRANSFERS);
             Client::connect(address)
                 .await
-                .call(PATH, "starknet_addInvokeTransaction", json!([wire(&invoke)]))
+                .call(PATH, "starknet_addInvokeTransaction", json!([to_json(&invoke)]))
                 .await
                 .unwrap();
         }
@@ -124,12 +124,12 @@ async fn who_asks_for_the_latest_is_answered_while_transactions_come() {
             let mut client = Client::connect(address).await;
             for nonce in 0..TRANSFERS {
                 let invoke = giver.transfer(&shard, nonce, taker, 1);
-                client.call(PATH, "starknet_addInvokeTransaction", json!([wire(&invoke)])).await.unwrap();
+                client.call(PATH, "starknet_addInvokeTransaction", json!([to_json(&invoke)])).await.unwrap();
             }
         }
     });
     let request = json!({ "contract_address": format!("{GOLD:#x}"), "entry_point_selector": format!("{:#x}", selector("balance_of")), "calldata": [format!("{taker:#x}")] });
-    let simulated = wire(&players[2].transfer(&shard, 0, taker, 1));
+    let simulated = to_json(&players[2].transfer(&shard, 0, taker, 1));
     let mut balances = Vec::new();
     while !playing.is_finished() {
         let balance = client.call(PATH, "starknet_call", json!([request, "latest"])).await.unwrap();

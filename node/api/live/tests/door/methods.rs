@@ -4,12 +4,13 @@ use crate::{
     client::Client,
     dungeon::{self, BEGINS, FUNDS, GOLD, WORLD, balance, class, selector},
     opened,
-    player::{Player, wire},
+    player::Player,
 };
 use serde_json::{Value, json};
 use shardwire_live::InMemory;
 use shardwire_model::{Felt, execution::Status};
 use shardwire_rpc::{Chain as _, bounds};
+use shardwire_starknet::to_json;
 use std::sync::Arc;
 
 const V0_10: &str = "/shard/0x7/rpc/v0_10";
@@ -26,7 +27,7 @@ async fn played() -> (Arc<InMemory>, Vec<Player>, Client, [String; 2]) {
     let mut hashes = Vec::new();
     for (nonce, amount) in [(0, 10), (1, FUNDS)] {
         let invoke = players[0].transfer(&shard, nonce, players[1].address, amount);
-        let added = client.call(V0_10, "starknet_addInvokeTransaction", json!([wire(&invoke)])).await.unwrap();
+        let added = client.call(V0_10, "starknet_addInvokeTransaction", json!([to_json(&invoke)])).await.unwrap();
         assert_eq!(added["shardwire"], json!({ "shard": "0x7", "stage": "executing" }));
         hashes.push(added["transaction_hash"].as_str().unwrap().to_owned());
     }
@@ -86,7 +87,7 @@ async fn each_transaction_is_a_block() {
         ]
     );
     let whole = block(&mut client, V0_9, "Txs", json!("latest")).await;
-    let mut wanted = wire(&players[0].transfer(&shard, 1, players[1].address, FUNDS));
+    let mut wanted = to_json(&players[0].transfer(&shard, 1, players[1].address, FUNDS));
     wanted["transaction_hash"] = json!(hashes[1]);
     assert_eq!(whole["transactions"], json!([wanted]));
     let receipts = block(&mut client, V0_10, "Receipts", json!("latest")).await;
@@ -177,7 +178,7 @@ async fn a_transaction_has_a_receipt_and_a_status() {
     assert_eq!(client.call(V0_10, "starknet_blockNumber", json!([])).await.unwrap(), 999);
     let nonce = client.call(V0_10, "starknet_getNonce", json!(["latest", from])).await.unwrap();
     assert_eq!(nonce, "0x0");
-    let next = wire(&players[0].transfer(&shard, 2, players[1].address, 1));
+    let next = to_json(&players[0].transfer(&shard, 2, players[1].address, 1));
     let error = client.call(V0_10, "starknet_addInvokeTransaction", json!([next])).await.unwrap_err();
     assert!(error["data"].as_str().unwrap().contains("the shard was aborted"), "{error}");
     let last = json!({ "request": { "contract_address": hex(GOLD), "entry_point_selector": hex(selector("total_supply")), "calldata": [] }, "block_id": "latest" });
@@ -260,8 +261,8 @@ async fn calls_estimates_and_simulations_change_nothing() {
     );
     assert_eq!((&error["code"], &error["data"]), (&json!(21), &json!(data)));
     let two = [
-        wire(&players[0].transfer(&shard, 2, players[1].address, 1)),
-        wire(&players[0].transfer(&shard, 3, players[1].address, FUNDS)),
+        to_json(&players[0].transfer(&shard, 2, players[1].address, 1)),
+        to_json(&players[0].transfer(&shard, 3, players[1].address, FUNDS)),
     ];
     let estimates = client.call(V0_9, "starknet_estimateFee", json!([[two[0]], [], "pre_confirmed"])).await.unwrap();
     let gas = estimates[0]["l2_gas_consumed"].as_str().unwrap();
@@ -301,7 +302,7 @@ async fn a_wallets_mistakes_are_starknets_errors() {
     let (shard, players, mut client, _) = played().await;
     let good = players[0].transfer(&shard, 2, players[1].address, 1);
     let changed = |change: &dyn Fn(&mut Value)| {
-        let mut value = wire(&good);
+        let mut value = to_json(&good);
         change(&mut value);
         value
     };
@@ -313,7 +314,7 @@ async fn a_wallets_mistakes_are_starknets_errors() {
         (set("nonce", json!("0xffffffffffffffffffff")), 52, "is not the account's next"),
         (set("signature", json!(["0x1", "0x2"])), 55, "doesn't accept the transaction"),
         (set("sender_address", json!("0x1")), 58, "is not one of this shard's"),
-        (wire(&players[0].transfer(&shard, 1, players[1].address, FUNDS)), 59, "is in the log, at place 1"),
+        (to_json(&players[0].transfer(&shard, 1, players[1].address, FUNDS)), 59, "is in the log, at place 1"),
         (bound("max_amount", json!("0x0")), 53, "l2_gas.max_amount is 0"),
         (bound("max_price_per_unit", json!("0x1")), 63, "max_price_per_unit of a transaction must be 0"),
         (set("tip", json!("0x1")), 63, "tip of a transaction must be 0"),
@@ -337,8 +338,10 @@ async fn a_wallets_mistakes_are_starknets_errors() {
         assert!(error["code"] == code && data.contains(text), "{text}: {error}");
     }
     // Nothing of it happened, and what is good is taken.
-    let added =
-        client.call(V0_9, "starknet_addInvokeTransaction", json!({ "invoke_transaction": wire(&good) })).await.unwrap();
+    let added = client
+        .call(V0_9, "starknet_addInvokeTransaction", json!({ "invoke_transaction": to_json(&good) }))
+        .await
+        .unwrap();
     assert_eq!(added["transaction_hash"], hex(good.hash(shard.chain_id())));
     assert_eq!(shard.journal().height(), 3);
 }
@@ -423,10 +426,10 @@ async fn a_long_transaction_is_answered_like_a_short_one() {
     let length = bounds::MAX_SHORT_FELTS + 1;
     let calldata = [vec![GOLD.into(), Felt::ONE, length.into()], vec![Felt::TWO; length]].concat();
     let long = players[0].call(&shard, 2, WORLD, "try_call", &calldata);
-    let added = client.call(V0_10, "starknet_addInvokeTransaction", json!([wire(&long)])).await.unwrap();
+    let added = client.call(V0_10, "starknet_addInvokeTransaction", json!([to_json(&long)])).await.unwrap();
     let hash = added["transaction_hash"].clone();
     assert_eq!(shard.journal().entry(2).unwrap().receipt.status, Status::Succeeded);
-    let mut wanted = wire(&long);
+    let mut wanted = to_json(&long);
     wanted["transaction_hash"] = hash.clone();
     let mut ask = async |method: &str, params: Value| client.call(V0_10, method, params).await.unwrap();
     assert_eq!(ask("starknet_getTransactionByHash", json!([hash])).await, wanted);
