@@ -146,17 +146,6 @@ pub(super) struct Progress {
     pub(super) ended: bool,
 }
 
-/// Takes in a transaction that is in the log. What it changes; none if it is there twice.
-fn accept(rules: &mut dyn Admission, entry: &Logged) -> Result<Option<Change>, Refusal> {
-    match rules.check(&entry.transaction, entry.time)? {
-        Checked::New(change) => {
-            rules.apply(change.clone());
-            Ok(Some(change))
-        }
-        Checked::Duplicate { .. } => Ok(None),
-    }
-}
-
 impl Rules {
     /// The time of a transaction that is checked now.
     fn time(&self, now: u64) -> u64 {
@@ -185,8 +174,8 @@ impl Sequencer {
     ) -> Result<Self, (u32, Refusal)> {
         let (mut log, mut time) = (Hash::default(), 0);
         for (entry, sequence) in transactions.iter().zip(0..) {
-            let change = accept(&mut *logged, entry).map_err(|refusal| (sequence, refusal))?;
-            if let (Some(told), Some(change)) = (&told, change) {
+            let taken = logged.take_in(&entry.transaction, entry.time).map_err(|refusal| (sequence, refusal))?;
+            if let (Some(told), Checked::New(change)) = (&told, taken) {
                 told(entry, &change);
             }
             (log, time) = (entry.extend(log), entry.time);
@@ -346,8 +335,10 @@ impl Sequencer {
         // Unlocked: it may take its time.
         let mut changes = Vec::with_capacity(transactions.len());
         for (entry, sequence) in transactions.iter().zip(from..) {
-            let change = accept(&mut *logged, entry).map_err(|refusal| (sequence, refusal))?;
-            changes.extend(change.map(|change| (entry, change)));
+            let taken = logged.take_in(&entry.transaction, entry.time).map_err(|refusal| (sequence, refusal))?;
+            if let Checked::New(change) = taken {
+                changes.push((entry, change));
+            }
             (log, time) = (entry.extend(log), entry.time);
         }
         let mut rules = self.rules();

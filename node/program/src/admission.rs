@@ -74,15 +74,23 @@ pub trait Admission: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`Refusal`]: the first rule that it breaks.
-    fn accept(&mut self, transaction: &ShardTransaction, time: u64) -> Result<Acceptance, Refusal> {
-        match self.check(transaction, time)? {
-            Checked::Duplicate { sequence } => Ok(Acceptance::Duplicate { sequence }),
-            Checked::New(change) => {
-                let sequence = change.sequence;
-                self.apply(change);
-                Ok(Acceptance::Accepted { sequence })
-            }
+    fn take_in(&mut self, transaction: &ShardTransaction, time: u64) -> Result<Checked, Refusal> {
+        let checked = self.check(transaction, time)?;
+        if let Checked::New(change) = &checked {
+            self.apply(change.clone());
         }
+        Ok(checked)
+    }
+
+    /// The same, for a caller that wants to know its place alone.
+    ///
+    /// # Errors
+    /// [`Refusal`]: the first rule that it breaks.
+    fn accept(&mut self, transaction: &ShardTransaction, time: u64) -> Result<Acceptance, Refusal> {
+        Ok(match self.take_in(transaction, time)? {
+            Checked::Duplicate { sequence } => Acceptance::Duplicate { sequence },
+            Checked::New(change) => Acceptance::Accepted { sequence: change.sequence },
+        })
     }
 }
 

@@ -227,7 +227,7 @@ async fn a_lost_proof_is_noticed_at_the_start_and_when_it_is_leased_again_and_on
         let proof = it.known().job.proof.unwrap();
         let (file, kept) = (it.prover.host.artefacts.proof(proof), folder.path().join("kept"));
         fs::rename(&file, &kept).unwrap();
-        // No settler has asked: the operator has, which leases the job to whoever says that it has no proof.
+        // No settler has asked. The operator has: it leases the job to a prover that says it has no proof.
         session(&it.prover, &it.operator).await;
         assert_eq!((it.stage(), it.worker.proofs()), (Stage::Proven, 2), "it is proven again, and not claimed to be");
         fs::remove_file(it.prover.host.artefacts.proof(it.known().job.proof.unwrap())).unwrap();

@@ -18,8 +18,8 @@ use shardwire_store::{
 };
 use std::{collections::BTreeSet, time::Duration};
 
-/// How many shards an operator may name that aren't noted as its own before no further one is looked at, each of which costs a reading of its history. It has
-/// accepted some that this settler hadn't noted yet, perhaps; whoever names more makes work.
+/// How many shards an operator may name that aren't noted as its own; after that no further one is looked at, because each costs a reading of its history. A few
+/// are honest: it has accepted them, and this settler hasn't noted that yet.
 pub(super) const MAX_FOREIGN: usize = 16;
 /// How long an operator may be silent before its shards may be assigned anew: it asks every 15 s.
 const LEASE: Duration = Duration::from_secs(120);
@@ -34,12 +34,11 @@ impl Settler {
         let (mut news, mut foreign) = (None, 0);
         for shard in known.iter().collect::<BTreeSet<_>>() {
             let life = self.life(*shard)?;
-            let outcome = match life.ended() {
-                None => None,
-                Some(Ended::Aborted) => Some(Outcome::Aborted),
-                Some(Ended::Settled { proof }) => Some(Outcome::Settled { proof }),
-            };
-            if let Some(outcome) = outcome {
+            if let Some(ended) = life.ended() {
+                let outcome = match ended {
+                    Ended::Aborted => Outcome::Aborted,
+                    Ended::Settled { proof } => Outcome::Settled { proof },
+                };
                 return Ok(Some(Answer::Closed(Closed { shard: *shard, outcome })));
             }
             foreign += usize::from(!is_of(&life, operator));

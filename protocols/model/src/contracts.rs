@@ -178,7 +178,7 @@ pub enum StartError {
     /// A maximum, a guard or a contract that doesn't go with the kind, or a maximum that is too large.
     #[error("storage slot {slot} has a maximum, a guard or a contract that doesn't go with its kind")]
     Terms {
-        /// Which.
+        /// The slot.
         slot: Slot,
     },
     /// The end event's contract isn't whitelisted.

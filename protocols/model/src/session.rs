@@ -5,7 +5,7 @@
 //!
 //! The calls of a key form a chain. Its first link binds the key to one shard; each further one is a hash of the link before, of what is called, and of the
 //! calldata. The key signs the link, so that its last signature stands for all calls before. A call has the link before it instead of a number: it is its
-//! place among the key's calls, and what is hashed and signed is known from the call alone, to whoever holds it.
+//! place among the key's calls, and the call alone says what is hashed and signed.
 //!
 //! **A key vouches for every link before the one that it signs.** So a client adds to links that it signed itself, and never to one that a node tells it.
 //! One that has lost them has its account allow another key.
