@@ -52,8 +52,10 @@ packages() {
 }
 
 format() {
-    step "format"
+    step "format, and the fuzz targets' versions"
     cargo fmt --all --check
+    # A workspace of its own, which .ci/full alone compiles: its lock file falls behind whenever a crate gets another dependency.
+    cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 }
 
 lint() {
