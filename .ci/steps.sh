@@ -70,8 +70,7 @@ cairo_program() {
         packages libgmp-dev
     fi
     export SHARDWIRE_CAIRO_CACHE="$cache/cairo"
-    node/program/build.sh node/program/rules/rules.cairo --check
-    node/program/build.sh node/program/contracts/program/contracts.cairo --check
+    node/program/build.sh --check
     node/program/contracts/game/build.sh --check
 }
 

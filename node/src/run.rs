@@ -10,7 +10,10 @@ use crate::{
     config::Config,
     data::{DataFolder, DataPaths, Running},
     door::Chains,
-    network::{Links, Node, Reload, Roles, events::ListsNotRead},
+    network::{
+        Links, Node, Reload, Roles,
+        events::{ListsNotRead, Room, WorkerFound},
+    },
     programs,
     proofs::Proofs,
     world,
@@ -27,6 +30,7 @@ use shardwire_proving::worker::{self, LocateError, Worker};
 use shardwire_rpc::{Door, Settings};
 use shardwire_settler::{Judge, Settler};
 use shardwire_store::{Artefacts, Disk, Store, WatchedDisk, records::LAYOUT};
+use shardwire_telemetry::Events;
 use shardwire_transport::{Endpoint, Identity};
 use std::{net::SocketAddr, panic::resume_unwind, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
@@ -305,7 +309,7 @@ async fn take_up(
         let workshop: Arc<dyn Prove> = match proofs.prove {
             Some(given) => given,
             None => Arc::new(Workshop {
-                worker: find_worker(config.worker.path.clone()).await?,
+                worker: find_worker(config.worker.path.clone(), &host.telemetry.events()).await?,
                 memory_limit: config.worker.memory_limit_bytes,
                 deadline: config.worker.deadline,
                 threads: config.worker.threads.map(|threads| u16::try_from(threads.get()).unwrap_or(u16::MAX)),
@@ -330,7 +334,7 @@ async fn reloads(node: &Node, ordered: &Notify) {
 }
 
 /// Finds the prover worker: before the node listens, so that a prover which couldn't prove takes no job.
-async fn find_worker(path: Option<PathBuf>) -> Result<Worker, RunError> {
+async fn find_worker(path: Option<PathBuf>, events: &Events<Room>) -> Result<Worker, RunError> {
     let find = move || match path {
         Some(path) => Worker::at(&path),
         None => worker::locate(),
@@ -338,6 +342,6 @@ async fn find_worker(path: Option<PathBuf>) -> Result<Worker, RunError> {
     let found: Result<Worker, LocateError> =
         tokio::task::spawn_blocking(find).await.unwrap_or(Err(LocateError::Missing));
     let worker = found.map_err(boxed)?;
-    tracing::info!(worker = worker.name(), version = worker.version(), "prover worker found");
+    events.emit(WorkerFound { name: worker.name().to_owned(), version: worker.version().to_owned() });
     Ok(worker)
 }

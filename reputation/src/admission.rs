@@ -264,7 +264,8 @@ impl Coded for NotAdmitted {
 /// Decides after the handshake, when the peer is known. `reserved` says whether the connection has a reserved slot, `open` how many others the peer has.
 ///
 /// # Errors
-/// [`NotAdmitted`] with the reason why the peer is turned away.
+/// [`NotAdmitted::Denied`] or [`NotAdmitted::Banned`] by its standing, [`NotAdmitted::TooMany`] if it has as many connections as it may, [`NotAdmitted::Full`] if no place is left,
+/// [`NotAdmitted::Overloaded`] if its tier is refused for the load.
 pub fn after_handshake(
     standing: Standing,
     listing: Option<Listing>,

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt};
 /// A storage address's kind and value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value {
-    /// How it merges.
+    /// Whether it is a counter, an escrow or a lock.
     pub kind: Kind,
     /// What is there.
     pub value: Felt,

@@ -309,7 +309,8 @@ impl Settings {
     /// Refuses settings with which connections would crawl, hang or be lost.
     ///
     /// # Errors
-    /// [`SettingsError`], one variant for each rule.
+    /// [`SettingsError::Mtu`], [`SettingsError::WriteTooLarge`], [`SettingsError::WindowTooSmall`], [`SettingsError::Windows`], [`SettingsError::TooManySessions`],
+    /// [`SettingsError::TooFewSessions`], [`SettingsError::ReceiveBuffer`] or [`SettingsError::KeepAlive`]: the first rule that they break.
     pub fn validate(&self) -> Result<(), SettingsError> {
         let Self { max_mtu, initial_mtu, .. } = *self;
         if initial_mtu < MIN_MTU || initial_mtu > max_mtu {

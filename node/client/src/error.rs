@@ -4,7 +4,7 @@ use shardwire_data::DataError;
 use shardwire_host::names::NameError;
 use shardwire_model::{Cause, Coded, PeerId, ShardId};
 use shardwire_protocols::{
-    administration::AdministrationError,
+    administration::{AdministrationError, FailedReason},
     evidence::{Accusation, Shown},
     handshake::HandshakeError,
     ingress::RefusalReason,
@@ -85,6 +85,15 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// For which reason the node says that it can't do what was asked; none where anything else is wrong.
+    #[must_use]
+    pub const fn reason(&self) -> Option<FailedReason> {
+        match self {
+            Self::Administration(error) => error.reason(),
+            _ => None,
+        }
+    }
+
     /// Whether the same may succeed later: the peer or the network was gone or slow, and nobody broke a rule.
     pub(super) fn is_passing(&self) -> bool {
         let session = |error: &SessionError| match error {

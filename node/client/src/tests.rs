@@ -331,12 +331,12 @@ async fn the_node_of_a_data_folder_is_asked_as_itself() {
     let mut client = connect().await.unwrap();
     assert_eq!(client.status().await.unwrap().peer, target.peer);
     let refused = client.shard_status(None).await.unwrap_err();
-    assert_eq!(shown(&refused), "error[SW-CONTROL-002]: no (SW-TEST-001)\n  next: Go home.");
+    assert_eq!(shown(&refused), "error[SW-ADMIN-002]: no (SW-TEST-001)\n  next: Go home.");
     client.stop().await.unwrap();
     client.close().await;
 
     let mut stranger = NodeClient::dial(&dialler(), target).await.unwrap();
     let refused = stranger.status().await.unwrap_err().to_string();
-    assert_eq!(refused, format!("peer {} may not control this node (SW-CONTROL-001)", identity(1).peer()));
+    assert_eq!(refused, format!("peer {} may not control this node (SW-ADMIN-001)", identity(1).peer()));
     stranger.close().await;
 }

@@ -15,7 +15,7 @@ use std::{
     fmt,
     net::SocketAddr,
     num::NonZeroUsize,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -182,12 +182,12 @@ impl fmt::Display for Warning {
 }
 
 /// What the configuration is checked against: what the data folder holds.
-#[derive(Clone, Copy, Debug)]
-pub struct FolderContents<'a> {
+#[derive(Clone, Debug)]
+pub struct FolderContents {
     /// The node's own id.
     pub own: PeerId,
-    /// Where a settler's ledger is.
-    pub ledger: &'a Path,
+    /// What should keep a settler's World in the folder, and isn't there.
+    pub missing_world: Option<PathBuf>,
 }
 
 impl Config {
@@ -195,9 +195,8 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError::NoRole`] without a role, [`ConfigError::Oneself`] if a peer is the node itself, [`ConfigError::NoLedger`] for a settler
-    /// without a ledger.
-    #[allow(clippy::disallowed_methods, reason = "a settler's ledger is a file")]
-    pub fn check(&self, contents: FolderContents<'_>) -> Result<(), ConfigError> {
+    /// whose folder keeps no World.
+    pub fn check(&self, contents: FolderContents) -> Result<(), ConfigError> {
         if self.roles.is_empty() {
             return Err(ConfigError::NoRole);
         }
@@ -205,10 +204,10 @@ impl Config {
         if let Some((peer, origin)) = own {
             return Err(ConfigError::Oneself { peer: peer.id, origin: origin.clone() });
         }
-        if self.has_role(Role::Settler) && !contents.ledger.exists() {
-            return Err(ConfigError::NoLedger { path: contents.ledger.into() });
+        match contents.missing_world.filter(|_| self.has_role(Role::Settler)) {
+            Some(path) => Err(ConfigError::NoLedger { path }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether the node has this role.

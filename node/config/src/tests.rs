@@ -262,7 +262,7 @@ fn a_bad_value_of_the_environment_or_a_flag_names_it() {
 fn a_node_without_a_role_is_refused() {
     for text in ["", "roles = []"] {
         let config = parse(text).unwrap();
-        let contents = FolderContents { own: A.parse().unwrap(), ledger: Path::new("none") };
+        let contents = FolderContents { own: A.parse().unwrap(), missing_world: Some("none".into()) };
         assert_eq!(
             refusal(config.check(contents).map(|()| config.clone())),
             "error[SW-CONFIG-005]: this node has no role\n  next: Give at least one of settler, operator, prover: `roles` in \
@@ -313,10 +313,8 @@ fn too_long_a_list_is_refused() {
 
 #[test]
 fn the_data_folder_may_contradict() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = folder.path().join("ledger.redb");
     let config = parse(&format!("roles = ['settler']\npeers = ['{A}']")).unwrap();
-    let oneself = config.check(FolderContents { own: A.parse().unwrap(), ledger: &ledger });
+    let oneself = config.check(FolderContents { own: A.parse().unwrap(), missing_world: None });
     assert_eq!(
         refusal(oneself.map(|()| config.clone())),
         format!(
@@ -324,18 +322,14 @@ fn the_data_folder_may_contradict() {
              `shardwire run` print a node's own id."
         )
     );
-    let contents = FolderContents { own: B.parse().unwrap(), ledger: &ledger };
+    let missing = |path: Option<&str>| FolderContents { own: B.parse().unwrap(), missing_world: path.map(Into::into) };
     assert_eq!(
-        refusal(config.check(contents).map(|()| config.clone())),
-        format!(
-            "error[SW-CONFIG-008]: the role settler needs a World, and {} doesn't exist\n  next: If it was there, restore it from a \
-             copy: what the World holds is in that file. Else create a data folder with `shardwire init --data DIR --role settler \
-             --world FILE`, or remove the role.",
-            ledger.display()
-        )
+        refusal(config.check(missing(Some("node/ledger.redb"))).map(|()| config.clone())),
+        "error[SW-CONFIG-008]: the role settler needs a World, and node/ledger.redb doesn't exist\n  next: If it was there, restore it from a \
+         copy: what the World holds is in that file. Else create a data folder with `shardwire init --data DIR --role settler \
+         --world FILE`, or remove the role."
     );
-    std::fs::write(&ledger, b"").unwrap();
-    assert!(config.check(contents).is_ok());
+    assert!(config.check(missing(None)).is_ok());
 }
 
 #[test]

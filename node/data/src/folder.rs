@@ -1,6 +1,6 @@
 //! A data folder in use: the claim on it, and the announcement of the process that has it.
 
-use super::{DataError, DataPaths};
+use super::{DataError, DataPaths, world};
 use serde::{Deserialize, Serialize};
 use shardwire_host::names::from_here;
 use shardwire_model::{Address, PeerId};
@@ -143,7 +143,7 @@ impl DataPaths {
             return root.into_iter().collect();
         }
         let mut all = vec![root, file(self.lock(), "locked")];
-        all.extend([self.store(), self.ledger()].map(|path| file(path, "written")));
+        all.extend([self.store(), world::kept_in(self)].map(|path| file(path, "written")));
         if published(self) != Some(own) {
             all.push(file(self.public_identity(), "written"));
         }

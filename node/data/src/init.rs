@@ -12,7 +12,7 @@ use crate::world;
 use rand::CryptoRng;
 use shardwire_config::{Config, Origin, Role, Setting};
 use shardwire_model::{Felt, PeerId};
-use shardwire_store::{SystemDisk, partial};
+use shardwire_store::SystemDisk;
 use shardwire_transport::Identity;
 use shardwire_workload::World;
 use shardwire_world::{Genesis, WorldError, WorldIdentity};
@@ -150,9 +150,8 @@ fn fill(
 
 /// Removes what was made in the folder: nobody has used the key yet. What can't be removed stays.
 fn remove(paths: &DataPaths) {
-    let ledger = paths.ledger();
-    let made = [paths.config(), paths.world(), partial(&ledger), ledger, paths.public_identity(), paths.identity()];
-    for file in made {
+    let made = [paths.config(), paths.world(), paths.public_identity(), paths.identity()];
+    for file in made.into_iter().chain(world::made(paths)) {
         let _ = fs::remove_file(file);
     }
 }

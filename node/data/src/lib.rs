@@ -117,12 +117,6 @@ impl DataPaths {
         self.0.join("world.json")
     }
 
-    /// The World, if the node settles.
-    #[must_use]
-    pub fn ledger(&self) -> PathBuf {
-        self.0.join("ledger.redb")
-    }
-
     /// The genesis files of shards of contracts, each by its content hash, with the class files that they name.
     #[must_use]
     pub fn geneses(&self) -> PathBuf {

@@ -1,4 +1,4 @@
-use super::{Belongs, Created, DataFolder, DataPaths, InitError, Look, Running};
+use super::{Belongs, Created, DataFolder, DataPaths, InitError, Look, Running, world::kept_in};
 use rand::{SeedableRng, rngs::StdRng};
 use shardwire_config::{Config, Environment, Flags, Setting};
 use shardwire_model::{Coded, Felt, PeerId};
@@ -57,7 +57,7 @@ fn a_new_folder_is_private_and_its_file_says_what_was_given() {
     assert!(text.contains(&created.peer.to_string()));
     assert!(text.contains("\nnetwork = \"devnet\"\n") && text.contains("\nlisten = \"127.0.0.1:7000\"\n"), "{text}");
     assert!(text.contains("\n# profile = \"internet\"\n") && text.contains("\n# deadline_s = 1800\n"), "{text}");
-    assert!(!created.paths.ledger().exists());
+    assert!(!kept_in(&created.paths).exists());
     let again = Config::load(&created.paths.config(), &Environment::default(), Flags::default()).unwrap();
     assert_eq!((again.network, again.roles, again.listen), (config.network, config.roles, config.listen));
 }
@@ -96,7 +96,7 @@ fn a_settler_gets_its_world() {
     assert_eq!(WorldIdentity::from_json(&fs::read_to_string(created.paths.world()).unwrap()), Ok(world.clone()));
     assert!(world.is_settler(created.peer) && world.programs().contains(&PROGRAM));
     assert_eq!((world.network(), world.settlers().len()), ("local", 1));
-    let ledger = EmbeddedLedger::open(&SystemDisk, &created.paths.ledger(), &world).unwrap();
+    let ledger = EmbeddedLedger::open(&SystemDisk, &kept_in(&created.paths), &world).unwrap();
     assert_eq!(ledger.storage(None, 10).unwrap().len(), 3);
 }
 

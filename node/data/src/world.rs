@@ -1,6 +1,7 @@
 //! The World of a data folder: which one it is (`world.json`), and the one place where it is made and opened.
 //!
-//! What keeps it is this module's business: today the embedded ledger, of a settler alone. Everybody else holds an `Arc<dyn World>`.
+//! What keeps it is this module's business: today the embedded ledger, of a settler alone. Everybody else holds an `Arc<dyn World>`, asks here whether
+//! there is one ([`missing`]), and names it by its [file](KEPT_IN) in what a person reads.
 //!
 //! Refused: a folder without a `world.json`, one of another network than the configuration's, a settler that it doesn't list, a build none of whose
 //! programs it lists.
@@ -9,7 +10,7 @@ use crate::DataPaths;
 use shardwire_config::Config;
 use shardwire_files::text::{self, TextError};
 use shardwire_model::{Clock, Coded, Felt, PeerId, Role};
-use shardwire_store::{Disk, DiskError, Work};
+use shardwire_store::{Disk, DiskError, Work, partial};
 use shardwire_world::{
     EmbeddedLedger, EmbeddedWorld, Genesis, IdentityError, MAX_IDENTITY_BYTES, World, WorldError, WorldIdentity,
 };
@@ -17,6 +18,9 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// The file, in a settler's folder, that keeps the World.
+pub const KEPT_IN: &str = "ledger.redb";
 
 /// A folder's World isn't one that this node can work in.
 #[derive(Debug, thiserror::Error)]
@@ -171,7 +175,7 @@ pub fn of_older(
     if !config.has_role(Role::Settler) || disk.read(&paths.world(), 0)?.is_some() {
         return Ok(None);
     }
-    match EmbeddedLedger::older_identity(disk, &paths.ledger(), &[peer], programs) {
+    match EmbeddedLedger::older_identity(disk, &kept_in(paths), &[peer], programs) {
         Err(WorldError::Missing { .. }) => Ok(None),
         identity => Ok(identity?),
     }
@@ -219,6 +223,23 @@ pub fn admits(
     Ok(())
 }
 
+/// Where a settler's folder keeps the World.
+pub(crate) fn kept_in(paths: &DataPaths) -> PathBuf {
+    paths.root().join(KEPT_IN)
+}
+
+/// What should keep a settler's World in this folder, if it isn't there.
+#[must_use]
+pub fn missing(paths: &DataPaths) -> Option<PathBuf> {
+    Some(kept_in(paths)).filter(|path| !path.exists())
+}
+
+/// The files that [`create`] makes, also where it was interrupted.
+pub(crate) fn made(paths: &DataPaths) -> [PathBuf; 2] {
+    let file = kept_in(paths);
+    [partial(&file), file]
+}
+
 /// Makes a settler's World: its identity and what it begins with.
 ///
 /// # Errors
@@ -229,7 +250,7 @@ pub fn create(
     identity: &WorldIdentity,
     genesis: &Genesis,
 ) -> Result<(), WorldError> {
-    EmbeddedLedger::create(disk, &paths.ledger(), identity, genesis).map(drop)
+    EmbeddedLedger::create(disk, &kept_in(paths), identity, genesis).map(drop)
 }
 
 /// Opens a settler's World to work in it.
@@ -243,7 +264,7 @@ pub fn open(
     clock: Arc<dyn Clock>,
     work: Work,
 ) -> Result<Arc<dyn World>, WorldError> {
-    let ledger = EmbeddedLedger::open(disk, &paths.ledger(), identity)?;
+    let ledger = EmbeddedLedger::open(disk, &kept_in(paths), identity)?;
     Ok(Arc::new(EmbeddedWorld::new(ledger, clock, work)))
 }
 
@@ -252,7 +273,7 @@ pub fn open(
 /// # Errors
 /// As [`open`].
 pub fn view(disk: &dyn Disk, paths: &DataPaths, identity: &WorldIdentity) -> Result<Arc<dyn World>, WorldError> {
-    let ledger = EmbeddedLedger::view(disk, &paths.ledger(), identity)?;
+    let ledger = EmbeddedLedger::view(disk, &kept_in(paths), identity)?;
     // Nothing is submitted to a view, so its clock is never read.
     Ok(Arc::new(EmbeddedWorld::new(ledger, Arc::new(shardwire_host::clock::SystemClock), Work::AtOnce)))
 }

@@ -13,10 +13,10 @@ use std::{
 /// Standard output can't be written.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// The system says why not.
+    /// The system refused the write.
     #[error("standard output can't be written: {0}")]
     Failed(#[from] io::Error),
-    /// There is none.
+    /// The program was started without a standard output.
     #[error("standard output can't be written: it was closed when the program was started")]
     Closed,
 }
@@ -50,7 +50,7 @@ pub enum Reader {
 /// Writes a text and the end of its line, at once.
 ///
 /// # Errors
-/// [`OutputError`] if it can't be written for another reason than that the reader has gone.
+/// [`OutputError::Closed`] if the program was started without a standard output, [`OutputError::Failed`] if it can't be written for another reason than that the reader has gone.
 pub fn line(text: &str) -> Result<Reader, OutputError> {
     let mut out = io::stdout().lock();
     outcome(out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))

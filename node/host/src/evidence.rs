@@ -1,6 +1,6 @@
-//! What can be proven against peers, kept whole in the store: a piece can be checked without anything else of this node.
+//! What can be proven against peers, kept whole in the store: an accusation can be checked without anything else of this node.
 //!
-//! A piece ([`Accusation`]) is kept as the bytes that are exported, in parts, because a proof is longer than a record may be; an index says which pieces
+//! An accusation ([`Accusation`]) is kept as the bytes that are exported, in parts, because a proof is longer than a record may be; an index says which accusations
 //! there are against whom. Index and parts change in one transaction.
 //!
 //! Bounds: against one peer [`MAX_PIECES`] and [`MAX_PEER_BYTES`], whatever is over it isn't kept, since enough is shown; in all
@@ -18,9 +18,9 @@ use shardwire_store::{
     records::{ACCUSED, EVIDENCE, EVIDENCE_PART_BYTES, EvidenceKey, EvidencePart, KeptEvidence},
 };
 
-/// Most pieces against one peer: one shows it, some more show that it wasn't once.
+/// Most accusations against one peer: one shows it, some more show that it wasn't once.
 const MAX_PIECES: usize = 8;
-/// Most bytes against one peer: two of the longest pieces, or four of the usual two megabytes.
+/// Most bytes against one peer: two of the longest accusations, or four of the usual two megabytes.
 const MAX_PEER_BYTES: u64 = 2 * MAX_EVIDENCE_BYTES as u64;
 /// Most peers against whom something is kept.
 const MAX_ACCUSED: usize = 256;
@@ -31,7 +31,7 @@ fn parts(kept: &KeptEvidence) -> u32 {
     kept.bytes.div_ceil(PART)
 }
 
-/// What became of a piece.
+/// What became of an accusation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeping {
     /// It is kept now.
@@ -45,17 +45,17 @@ pub enum Keeping {
 #[allow(clippy::cast_possible_truncation)] // 128 KiB
 const PART: u32 = EVIDENCE_PART_BYTES as u32;
 
-/// Keeps a piece, if there is room. `worked` says who has something to lose.
+/// Keeps an accusation, if there is room. `worked` says who has something to lose.
 ///
 /// # Errors
 /// [`StoreError::Disk`] if the disk fails; then everything is as it was.
 pub async fn keep(
     store: &Store,
-    piece: &Accusation,
+    accusation: &Accusation,
     now: Timestamp,
     worked: impl Fn(PeerId) -> bool + Send + 'static,
 ) -> Result<Keeping, StoreError> {
-    let (accused, bytes) = (piece.accused, piece.to_bytes());
+    let (accused, bytes) = (accusation.accused, accusation.to_bytes());
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let fresh = KeptEvidence { hash: Hash::of(&bytes), bytes: length, at: now };
     let changes = move |write: &mut Write<'_>| {
@@ -71,8 +71,8 @@ pub async fn keep(
         let mut others = write.with_prefix(&ACCUSED, &[])?;
         others.retain(|(peer, _)| *peer != accused);
         let Some(give_way) = give_way(others, peer_bytes, worked) else { return Ok(Keeping::NoRoom) };
-        for (peer, pieces) in give_way {
-            forget(write, peer, &pieces)?;
+        for (peer, accusations) in give_way {
+            forget(write, peer, &accusations)?;
         }
         let number = u32::try_from(kept.len()).unwrap_or(u32::MAX);
         for (part, bytes) in (0..).zip(bytes.chunks(EVIDENCE_PART_BYTES)) {
@@ -112,20 +112,20 @@ fn give_way(
 }
 
 fn forget(write: &mut Write<'_>, peer: PeerId, kept: &[KeptEvidence]) -> Result<(), StoreError> {
-    for (number, piece) in (0..).zip(kept) {
-        for part in 0..parts(piece) {
+    for (number, accusation) in (0..).zip(kept) {
+        for part in 0..parts(accusation) {
             write.remove(&EVIDENCE, &EvidenceKey { peer, number, part })?;
         }
     }
     write.remove(&ACCUSED, &peer)
 }
 
-/// How many pieces are kept against a peer.
-pub fn pieces(store: &Store, peer: PeerId) -> Result<usize, StoreError> {
+/// How many accusations are kept against a peer.
+pub fn accusations(store: &Store, peer: PeerId) -> Result<usize, StoreError> {
     Ok(store.get(&ACCUSED, &peer)?.map_or(0, |kept| kept.len()))
 }
 
-/// A part of a piece from this byte on: at most as much as is stored together, nothing past its end; `None` if there is no such piece.
+/// A part of an accusation from this byte on: at most as much as is stored together, nothing past its end; `None` if there is no such accusation.
 pub fn read(store: &Store, peer: PeerId, number: u32, from: u32) -> Result<Option<EvidencePart>, StoreError> {
     let (part, offset) = (from / PART, (from % PART) as usize);
     if let Some(EvidencePart { whole, bytes }) = store.get(&EVIDENCE, &EvidenceKey { peer, number, part })? {
@@ -137,14 +137,14 @@ pub fn read(store: &Store, peer: PeerId, number: u32, from: u32) -> Result<Optio
 
 impl Host {
     /// Keeps what can be proven against a peer, and says so. What follows for its score is the caller's to note; `true` if that was not known
-    /// before. A disk that fails loses the piece, not what follows from it.
-    pub async fn accuse(&self, piece: Accusation) -> bool {
-        let (peer, peers, events) = (piece.accused, self.peers.clone(), self.telemetry.events());
+    /// before. A disk that fails loses the accusation, not what follows from it.
+    pub async fn accuse(&self, accusation: Accusation) -> bool {
+        let (peer, peers, events) = (accusation.accused, self.peers.clone(), self.telemetry.events());
         let worked = move |peer| {
             let view = peers.view(peer);
             view.components.work > 0 || view.listing.is_some()
         };
-        match keep(&self.store, &piece, self.clock.now(), worked).await {
+        match keep(&self.store, &accusation, self.clock.now(), worked).await {
             Ok(Keeping::Now) => events.emit(EvidenceKept { peer }),
             Ok(Keeping::Before) => return false,
             Ok(Keeping::NoRoom) => events.emit(EvidenceDropped { peer }),
@@ -185,8 +185,8 @@ mod tests {
         PeerId(id)
     }
 
-    /// A piece of a proof of so many bytes.
-    fn piece(accused: PeerId, bytes: usize, fill: u8) -> Accusation {
+    /// An accusation of a proof of so many bytes.
+    fn accusation(accused: PeerId, bytes: usize, fill: u8) -> Accusation {
         let bytes = vec![fill; bytes];
         let (job, proof) = (Hash::of(b"job"), Hash::of(&bytes));
         let ready = Ready { shard: ShardId(Felt::ONE), segment: 0, job, proof, bytes: 1 };
@@ -195,8 +195,8 @@ mod tests {
         Accusation { accused, evidence: Evidence::Proof(Box::new(proof)) }
     }
 
-    async fn keeps(store: &Store, piece: &Accusation, at: u64) -> Keeping {
-        keep(store, piece, Timestamp(at), |peer| peer.0[0] == 1).await.unwrap()
+    async fn keeps(store: &Store, accusation: &Accusation, at: u64) -> Keeping {
+        keep(store, accusation, Timestamp(at), |peer| peer.0[0] == 1).await.unwrap()
     }
 
     fn whole(store: &Store, peer: PeerId, number: u32) -> Option<Vec<u8>> {
@@ -213,25 +213,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_piece_is_kept_whole_and_once() {
+    async fn an_accusation_is_kept_whole_and_once() {
         let (store, accused) = (store(), peer(1));
         // Just a part, a byte more, much more.
         for (number, bytes) in (0..).zip([10, EVIDENCE_PART_BYTES, 3 * EVIDENCE_PART_BYTES + 5]) {
-            let piece = piece(accused, bytes, 7);
-            assert_eq!(keeps(&store, &piece, 5).await, Keeping::Now);
-            assert_eq!(keeps(&store, &piece, 6).await, Keeping::Before);
-            assert_eq!(Accusation::from_bytes(&whole(&store, accused, number).unwrap()).unwrap(), piece);
+            let accusation = accusation(accused, bytes, 7);
+            assert_eq!(keeps(&store, &accusation, 5).await, Keeping::Now);
+            assert_eq!(keeps(&store, &accusation, 6).await, Keeping::Before);
+            assert_eq!(Accusation::from_bytes(&whole(&store, accused, number).unwrap()).unwrap(), accusation);
         }
-        assert_eq!((pieces(&store, accused).unwrap(), pieces(&store, peer(2)).unwrap()), (3, 0));
+        assert_eq!((accusations(&store, accused).unwrap(), accusations(&store, peer(2)).unwrap()), (3, 0));
         assert_eq!(whole(&store, accused, 3), None);
     }
 
-    /// How a piece is stored is no business of who asks for it: a message may carry more or less.
+    /// How an accusation is stored is no business of who asks for it: a message may carry more or less.
     #[tokio::test]
-    async fn a_piece_is_read_from_whatever_byte_on() {
+    async fn an_accusation_is_read_from_whatever_byte_on() {
         let (store, accused) = (store(), peer(1));
-        let piece = piece(accused, 2 * EVIDENCE_PART_BYTES, 7);
-        assert_eq!(keeps(&store, &piece, 5).await, Keeping::Now);
+        let accusation = accusation(accused, 2 * EVIDENCE_PART_BYTES, 7);
+        assert_eq!(keeps(&store, &accusation, 5).await, Keeping::Now);
         for carried in [1000, EVIDENCE_PART_BYTES - 1, EVIDENCE_PART_BYTES + 1] {
             let mut bytes = Vec::new();
             loop {
@@ -241,7 +241,7 @@ mod tests {
                     break;
                 }
             }
-            assert_eq!(bytes, piece.to_bytes(), "{carried}");
+            assert_eq!(bytes, accusation.to_bytes(), "{carried}");
         }
     }
 
@@ -249,30 +249,34 @@ mod tests {
     async fn one_peer_fills_no_more_than_its_share() {
         let (store, accused) = (store(), peer(1));
         for fill in 0..8 {
-            assert_eq!(keeps(&store, &piece(accused, 10, fill), 5).await, Keeping::Now);
+            assert_eq!(keeps(&store, &accusation(accused, 10, fill), 5).await, Keeping::Now);
         }
-        assert_eq!(keeps(&store, &piece(accused, 10, 8), 5).await, Keeping::NoRoom, "pieces");
+        assert_eq!(keeps(&store, &accusation(accused, 10, 8), 5).await, Keeping::NoRoom, "accusations");
         let long = 7 << 19;
         for (fill, keeping) in (0..).zip([Keeping::Now, Keeping::Now, Keeping::NoRoom]) {
-            assert_eq!(keeps(&store, &piece(peer(2), long, fill), 5).await, keeping);
+            assert_eq!(keeps(&store, &accusation(peer(2), long, fill), 5).await, keeping);
         }
-        assert_eq!(keeps(&store, &piece(peer(2), 10, 3), 5).await, Keeping::Now, "a short one still fits");
+        assert_eq!(keeps(&store, &accusation(peer(2), 10, 3), 5).await, Keeping::Now, "a short one still fits");
     }
 
     #[tokio::test]
     async fn a_flood_of_identities_displaces_nothing_that_matters() {
         let store = store();
         let worker = worker(1);
-        assert_eq!(keeps(&store, &piece(worker, 10, 0), 0).await, Keeping::Now);
+        assert_eq!(keeps(&store, &accusation(worker, 10, 0), 0).await, Keeping::Now);
         for number in 0..300 {
-            assert_eq!(keeps(&store, &piece(peer(number), 10, 1), u64::from(number)).await, Keeping::Now, "{number}");
+            assert_eq!(
+                keeps(&store, &accusation(peer(number), 10, 1), u64::from(number)).await,
+                Keeping::Now,
+                "{number}"
+            );
             let accused = store.all(&ACCUSED).unwrap();
             assert!(accused.len() <= MAX_ACCUSED, "{}", accused.len());
         }
-        assert_eq!(pieces(&store, worker).unwrap(), 1);
+        assert_eq!(accusations(&store, worker).unwrap(), 1);
         // The longest accused gave way, wholly.
-        assert_eq!((pieces(&store, peer(0)).unwrap(), whole(&store, peer(0), 0)), (0, None));
-        assert_eq!(pieces(&store, peer(299)).unwrap(), 1);
+        assert_eq!((accusations(&store, peer(0)).unwrap(), whole(&store, peer(0), 0)), (0, None));
+        assert_eq!(accusations(&store, peer(299)).unwrap(), 1);
     }
 
     #[tokio::test]
@@ -281,12 +285,12 @@ mod tests {
         let long = 4 << 20;
         // Thirty-two of the longest but one fit.
         for number in 1..=31 {
-            assert_eq!(keeps(&store, &piece(worker(number), long, 0), 1).await, Keeping::Now, "{number}");
+            assert_eq!(keeps(&store, &accusation(worker(number), long, 0), 1).await, Keeping::Now, "{number}");
         }
-        assert_eq!(keeps(&store, &piece(worker(99), long, 0), 2).await, Keeping::NoRoom, "nobody has to give way");
-        assert_eq!(keeps(&store, &piece(peer(3), 7 << 19, 0), 2).await, Keeping::Now);
-        assert_eq!(keeps(&store, &piece(worker(99), 7 << 19, 0), 3).await, Keeping::Now);
-        assert_eq!((pieces(&store, peer(3)).unwrap(), whole(&store, peer(3), 0)), (0, None));
+        assert_eq!(keeps(&store, &accusation(worker(99), long, 0), 2).await, Keeping::NoRoom, "nobody has to give way");
+        assert_eq!(keeps(&store, &accusation(peer(3), 7 << 19, 0), 2).await, Keeping::Now);
+        assert_eq!(keeps(&store, &accusation(worker(99), 7 << 19, 0), 3).await, Keeping::Now);
+        assert_eq!((accusations(&store, peer(3)).unwrap(), whole(&store, peer(3), 0)), (0, None));
         let all: u64 = store.all(&ACCUSED).unwrap().iter().map(|(_, kept)| total(kept)).sum();
         assert!(all <= MAX_ALL_BYTES);
     }

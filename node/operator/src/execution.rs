@@ -40,7 +40,7 @@ impl Run {
         let executor = Executor::start(self.host.work, name, log, move |transactions, superseded| {
             let execute = || program.execute(&start, &values, &mut transactions.into_iter(), &mut sink);
             let result = catch(AssertUnwindSafe(execute));
-            if superseded.is_so() {
+            if superseded.is_cancelled() {
                 return;
             }
             let concluded = match result {

@@ -7,13 +7,11 @@ use shardwire_host::platform::Work;
 use shardwire_model::Logged;
 use std::{
     io, iter,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// Transactions that are logged and not yet executed. Execution is a hundred times faster than logging, so this only bridges a pause.
 const DEPTH: usize = 256;
@@ -24,17 +22,8 @@ pub(super) struct Executor {
     /// None when it is being dropped. An element without a transaction only wakes the thread.
     transactions: Option<mpsc::Sender<Option<Logged>>>,
     turn: Option<Arc<Turn>>,
-    superseded: Arc<Superseded>,
-}
-
-/// Whether another execution of the same run takes the place of this one: what becomes of this one says nothing then.
-#[derive(Debug, Default)]
-pub(super) struct Superseded(AtomicBool);
-
-impl Superseded {
-    pub(super) fn is_so(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
+    /// Cancelled when another execution of the same run takes the place of this one: what becomes of this one says nothing then.
+    superseded: CancellationToken,
 }
 
 /// Whether the thread is at work.
@@ -76,10 +65,10 @@ impl Executor {
         work: Work,
         name: String,
         log: Vec<Logged>,
-        run: impl FnOnce(&mut dyn Iterator<Item = Logged>, &Superseded) + Send + 'static,
+        run: impl FnOnce(&mut dyn Iterator<Item = Logged>, &CancellationToken) + Send + 'static,
     ) -> io::Result<Self> {
         let (transactions, fed) = mpsc::channel(DEPTH);
-        let superseded = Arc::new(Superseded::default());
+        let superseded = CancellationToken::new();
         let by_another = superseded.clone();
         let turn = (work == Work::AtOnce).then(|| Arc::new(Turn { at_work: Mutex::new(true), ..Turn::default() }));
         let ended = Ended(turn.clone());
@@ -94,7 +83,7 @@ impl Executor {
                 fed.blocking_recv().flatten()
             };
             let all = log.into_iter().chain(iter::from_fn(next));
-            run(&mut all.take_while(|_| !by_another.is_so()), &by_another);
+            run(&mut all.take_while(|_| !by_another.is_cancelled()), &by_another);
         })?;
         if let Some(turn) = &turn {
             turn.wait();
@@ -109,7 +98,7 @@ impl Executor {
 
     /// Ends the execution, for another one that takes its place, and waits until it has. It takes no further transaction and notes nothing any more.
     pub(super) async fn supersede(&self) {
-        self.superseded.0.store(true, Ordering::SeqCst);
+        self.superseded.cancel();
         self.hand_over(None).await;
         if let Some(transactions) = &self.transactions {
             transactions.closed().await;

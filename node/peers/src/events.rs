@@ -3,11 +3,16 @@
 use shardwire_model::{Coded as _, PeerId};
 use shardwire_reputation::{Standing, Tier, admission::NotAdmitted};
 use shardwire_telemetry::{events, labels};
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 labels! {
     /// Whose fault a violation is.
     pub enum Blame { Peer = "peer", Unclear = "unclear" }
+}
+
+labels! {
+    /// What of this node ended a session: what its role does there, a pipeline that was asked to hold more than it may, or another fault of the program's.
+    pub enum Failing { Handler = "handler", Pipeline = "pipeline", Session = "session" }
 }
 
 labels! {
@@ -30,6 +35,14 @@ impl From<Standing> for StandingKind {
 events! {
     pub room "peers";
 
+    /// A connection was refused before its handshake, by its address: no place is left for it, or it comes too often
+    ConnectionRefused = "connection_refused" { address: SocketAddr }
+        => DEBUG : (%address, "refused before the handshake");
+
+    /// The handshake of a connection failed
+    ConnectionFailed = "connection_failed" { address: SocketAddr, code: &'static str, error: String }
+        => DEBUG : (%address, code, "no connection: {error}");
+
     /// A session ended because the peer broke its protocol, by whether that is the peer's fault or may be the network's
     ProtocolViolated = "protocol_violated" { peer: PeerId, protocol: String, blame: Blame, code: &'static str, error: String }
         by { blame: Blame = *blame }
@@ -39,8 +52,9 @@ events! {
     SessionLost = "session_lost" { peer: PeerId, protocol: String, code: &'static str, error: String }
         => DEBUG : (peer = %peer.short(), protocol, code, "session lost: {error}");
 
-    /// A session ended because of this node
-    SessionFailed = "session_failed" { peer: PeerId, protocol: String, code: &'static str, error: String }
+    /// A session ended because of this node, by what failed
+    SessionFailed = "session_failed" { peer: PeerId, protocol: String, failing: Failing, code: &'static str, error: String }
+        by { failing: Failing = *failing }
         => ERROR : (peer = %peer.short(), protocol, code, "session failed on our side: {error}");
 
     /// A session that a peer opened was refused because the peer has as many of that kind as it may

@@ -29,7 +29,7 @@ impl Rules {
     /// Checks all rules.
     ///
     /// # Errors
-    /// [`PolicyError`], [`QuotaError`] or [`LimitsError`], from the first rule that wouldn't work.
+    /// [`PolicyError`] if the scores' rules wouldn't work, [`QuotaError`] if the quotas', [`LimitsError`] if the limits on connections.
     pub fn validate(&self) -> Result<(), Box<dyn Coded + Send + Sync>> {
         self.policy.validate().map_err(|error: PolicyError| Box::new(error) as Box<_>)?;
         self.quotas.validate().map_err(|error: QuotaError| Box::new(error) as Box<_>)?;

@@ -2,7 +2,10 @@
 
 use crate::{
     admission::{ConnectionSlot, Decision},
-    events::{Blame, ProtocolViolated, SessionDelayed, SessionFailed, SessionLost, SessionRefused},
+    events::{
+        Blame, ConnectionFailed, ConnectionRefused, Failing, ProtocolViolated, SessionDelayed, SessionFailed,
+        SessionLost, SessionRefused,
+    },
     peers::Peers,
     presence::Presence,
 };
@@ -45,7 +48,7 @@ pub async fn receive<S>(
             }
             Decision::Retry => incoming.retry(),
             Decision::Refuse => {
-                tracing::debug!(address = %incoming.address(), "refused before the handshake");
+                peers.events.emit(ConnectionRefused { address: incoming.address() });
                 incoming.refuse();
             }
             Decision::Ignore => incoming.ignore(),
@@ -66,7 +69,10 @@ async fn admit<S: Future<Output = ()> + Send>(
     tokio::time::sleep(after).await;
     let connection = match incoming.admit().await {
         Ok(connection) => connection,
-        Err(error) => return tracing::debug!(%address, code = error.code(), "no connection: {error}"),
+        Err(error) => {
+            let (code, error) = (error.code(), error.to_string());
+            return peers.events.emit(ConnectionFailed { address, code, error });
+        }
     };
     drop(waiting);
     match peers.after_handshake(connection.peer(), &slot) {
@@ -175,8 +181,13 @@ impl Peers {
             ServeError::Session(SessionError::Local(local)) if matches!(**local, Local::NoBulkSlot { .. }) => {
                 self.events.emit(SessionRefused { peer, protocol, code, error: words });
             }
-            ServeError::Session(SessionError::Local(_)) | ServeError::Handler(_) => {
-                self.events.emit(SessionFailed { peer, protocol, code, error: words });
+            ServeError::Session(SessionError::Local(local)) => {
+                let is_full = matches!(**local, Local::PipelineFull { .. });
+                let failing = if is_full { Failing::Pipeline } else { Failing::Session };
+                self.events.emit(SessionFailed { peer, protocol, failing, code, error: words });
+            }
+            ServeError::Handler(_) => {
+                self.events.emit(SessionFailed { peer, protocol, failing: Failing::Handler, code, error: words });
             }
         }
         if let Some(event) = crate::session_event(error) {

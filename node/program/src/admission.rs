@@ -26,7 +26,8 @@ pub trait Admission: Send + Sync + fmt::Debug {
     /// [`message`](Change::message), by the transaction's account, before it applies the change. Times don't run back.
     ///
     /// # Errors
-    /// [`Refusal`]: the first rule that it breaks.
+    /// The [`Refusal`] of the first rule that it breaks; [`Refusal::OtherForm`] or [`Refusal::NoInvoke`] if it is no transaction of this program, [`Refusal::Machine`] if this machine
+    /// can't check it now.
     fn check_rules(&self, transaction: &ShardTransaction, time: u64) -> Result<Checked, Refusal>;
 
     /// Whether a check executes the transaction, so that it belongs on a thread that may wait.
@@ -35,7 +36,7 @@ pub trait Admission: Send + Sync + fmt::Debug {
     /// What a transaction would change. Its signature is checked last, because it costs the most.
     ///
     /// # Errors
-    /// [`Refusal`]: the first rule that it breaks.
+    /// As [`check_rules`](Self::check_rules), and [`Refusal::BadSignature`] if the account didn't sign it.
     fn check(&self, transaction: &ShardTransaction, time: u64) -> Result<Checked, Refusal> {
         let checked = self.check_rules(transaction, time)?;
         match (&checked, transaction) {
@@ -73,7 +74,7 @@ pub trait Admission: Send + Sync + fmt::Debug {
     /// Checks and applies: for a caller without a log, such as one that reads the log itself.
     ///
     /// # Errors
-    /// [`Refusal`]: the first rule that it breaks.
+    /// As [`check`](Self::check).
     fn take_in(&mut self, transaction: &ShardTransaction, time: u64) -> Result<Checked, Refusal> {
         let checked = self.check(transaction, time)?;
         if let Checked::New(change) = &checked {
@@ -85,7 +86,7 @@ pub trait Admission: Send + Sync + fmt::Debug {
     /// The same, for a caller that wants to know its place alone.
     ///
     /// # Errors
-    /// [`Refusal`]: the first rule that it breaks.
+    /// As [`check`](Self::check).
     fn accept(&mut self, transaction: &ShardTransaction, time: u64) -> Result<Acceptance, Refusal> {
         Ok(match self.take_in(transaction, time)? {
             Checked::Duplicate { sequence } => Acceptance::Duplicate { sequence },

@@ -21,15 +21,16 @@ pub trait Program: Send + Sync + fmt::Debug {
     /// entry, transactions that touch it are refused (and execution refuses the snapshot).
     ///
     /// # Errors
-    /// [`ExecuteError`] if this program can't execute such a shard, as [`ExecuteError::Terms`].
+    /// [`ExecuteError::Terms`], [`ExecuteError::Other`] or [`ExecuteError::Unable`] if this program, or this machine, can't execute such a shard.
     fn admission(&self, start: ShardStart, values: &[Felt]) -> Result<Box<dyn Admission>, ExecuteError>;
 
     /// Runs a shard to its end event, live: `transactions` may block until there is a further one, and ends the run when it ends. What
     /// it yields was accepted by this program's [`admission`](Self::admission), in that order.
     ///
     /// # Errors
-    /// [`ExecuteError`] if the start data or snapshot can't be executed, the transactions end before the shard does, one breaks a rule,
-    /// or the sink fails.
+    /// [`ExecuteError::Start`], [`ExecuteError::Values`], [`ExecuteError::Value`], [`ExecuteError::Program`], [`ExecuteError::Terms`] or [`ExecuteError::Other`] if the start data or
+    /// the snapshot can't be executed, [`ExecuteError::Dry`] if the transactions end before the shard does, [`ExecuteError::Broken`] if one breaks a rule, [`ExecuteError::TooLong`] if the
+    /// run exceeds a witness, [`ExecuteError::Vm`], [`ExecuteError::Sink`] or [`ExecuteError::Unable`] if this machine can't go on.
     fn execute(
         &self,
         start: &ShardStart,

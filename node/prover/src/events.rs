@@ -4,11 +4,27 @@ use shardwire_model::{
     Hash, PeerId, ShardId,
     life::{AbortCause, Step},
 };
-use shardwire_telemetry::events;
+use shardwire_proving::worker::DueTo;
+use shardwire_telemetry::{events, labels};
 use std::time::Duration;
 
 fn is_outdated(end: &Step) -> bool {
     *end == Step::Aborted { why: AbortCause::Outdated }
+}
+
+labels! {
+    /// Why a job is given up: as [`DueTo`], or because no settler of the World takes its proof.
+    pub enum GivenUp { Job = "job", Limit = "limit", Machine = "machine", Unwanted = "unwanted" }
+}
+
+impl From<DueTo> for GivenUp {
+    fn from(due_to: DueTo) -> Self {
+        match due_to {
+            DueTo::Job => Self::Job,
+            DueTo::Limit => Self::Limit,
+            DueTo::Machine => Self::Machine,
+        }
+    }
 }
 
 events! {
@@ -87,8 +103,9 @@ events! {
     ProofDropped = "proof_dropped" { job: Hash, proof: Hash, code: &'static str, error: String }
         => ERROR : (job = %job.short(), proof = %proof.short(), code, "the proof is dropped, and the job proven again: {error}");
 
-    /// A job can't be proven, and isn't tried again
-    JobFailed = "job_failed" { job: Hash, code: String, error: String }
+    /// A job can't be proven, and isn't tried again, by what it is due to
+    JobFailed = "job_failed" { job: Hash, why: GivenUp, code: String, error: String }
+        by { why: GivenUp = *why }
         => ERROR : (job = %job.short(), code, "the job has failed: {error}");
 
     /// A job's shard is over

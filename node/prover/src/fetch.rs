@@ -3,8 +3,8 @@
 use super::{
     Known, MAX_ATTEMPTS, Prover, ProverError, chunks,
     events::{
-        ChunkFetched, ClaimRefused, FetchStarted, JobFailed, JobReturned, LeaseLost, PlaceGivenAway, PullEnded,
-        WitnessFetched,
+        ChunkFetched, ClaimRefused, FetchStarted, GivenUp, JobFailed, JobReturned, LeaseLost, PlaceGivenAway,
+        PullEnded, WitnessFetched,
     },
     hand::InHand,
     trouble::IN_TROUBLE,
@@ -345,12 +345,12 @@ impl Prover {
 
     /// Notes that a job can't be done, until somebody wants it tried again. In its life that is noted once.
     pub(super) async fn give_up(&self, id: Hash, error: &ProverError) -> Result<(), ProverError> {
-        self.note_failed(id, KeptCause::of(error)).await
+        self.note_failed(id, error.due_to().into(), KeptCause::of(error)).await
     }
 
     /// The same, for a reason that may be a settler's.
-    pub(super) async fn note_failed(&self, id: Hash, fault: KeptCause) -> Result<(), ProverError> {
-        self.events.emit(JobFailed { job: id, code: fault.code.clone(), error: fault.reason.clone() });
+    pub(super) async fn note_failed(&self, id: Hash, why: GivenUp, fault: KeptCause) -> Result<(), ProverError> {
+        self.events.emit(JobFailed { job: id, why, code: fault.code.clone(), error: fault.reason.clone() });
         let noted = self.job(id).is_some_and(|known| known.life.step(Stage::Failed).is_some());
         let failed = (!noted).then(|| Step::Failed { cause: fault.cause() });
         self.update(id, failed, |job| {

@@ -14,7 +14,7 @@
 
 use super::{
     Known, Prover, ProverError,
-    events::{ProofDropped, ProofLost},
+    events::{GivenUp, ProofDropped, ProofLost},
 };
 use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, Output, state_commitment};
 use shardwire_proving::{
@@ -139,7 +139,7 @@ impl Prover {
         let on_offer = |known: &Known| known.job.proof == Some(proof) && known.is_on_offer();
         let Some(known) = self.job(id).filter(|known| on_offer(known) && !wanted(known)) else { return Ok(()) };
         match known.job.fault {
-            Some(fault) => self.note_failed(id, fault).await,
+            Some(fault) => self.note_failed(id, GivenUp::Unwanted, fault).await,
             None => Ok(()),
         }
     }

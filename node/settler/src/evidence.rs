@@ -1,4 +1,4 @@
-//! What a piece of evidence shows, with the checks of a proof that evidence may rest on.
+//! What an accusation shows, with the checks of a proof that evidence may rest on.
 
 use shardwire_model::{Cause, Felt, Output};
 use shardwire_protocols::evidence::{Accusation, NoEvidence, Shown, Verifier};
@@ -32,18 +32,18 @@ impl Verifier for Checking<'_> {
     }
 }
 
-/// What a piece shows, if it is about a job of one of these programs.
+/// What an accusation shows, if it is about a job of one of these programs.
 ///
 /// # Errors
 /// [`NoEvidence::OtherJob`] if it is about a job of none of them, else as [`Accusation::check`] says it.
 pub fn check(
-    piece: &Accusation,
+    accusation: &Accusation,
     verify: &dyn Verify,
     programs: impl IntoIterator<Item = Felt>,
 ) -> Result<Shown, NoEvidence> {
     let mut shown = Err(NoEvidence::OtherJob { program: Felt::ZERO });
     for program in programs {
-        shown = piece.check(&Checking { verify, program });
+        shown = accusation.check(&Checking { verify, program });
         if !matches!(shown, Err(NoEvidence::OtherJob { .. })) {
             break;
         }

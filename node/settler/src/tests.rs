@@ -188,7 +188,7 @@ fn proves(start: &ShardStart, before: Felt) -> Vec<u8> {
 /// What is kept against a peer, and what it shows.
 fn shown(settler: &Settler, peer: PeerId) -> Vec<Shown> {
     let store = &settler.host.store;
-    let count = u32::try_from(evidence::pieces(store, peer).unwrap()).unwrap();
+    let count = u32::try_from(evidence::accusations(store, peer).unwrap()).unwrap();
     let piece =
         |number| Accusation::from_bytes(&evidence::read(store, peer, number, 0).unwrap().unwrap().bytes).unwrap();
     (0..count).map(|number| piece(number).check(&Checking { verify: &Believer, program: PROGRAM }).unwrap()).collect()

@@ -1,6 +1,9 @@
 //! The node itself: how it is and how loaded, reading its lists of peers again, stopping.
 
-use crate::network::{AGENT, Node, events::ListsRead};
+use crate::network::{
+    AGENT, Node,
+    events::{ListsRead, StopAsked},
+};
 use shardwire_model::{Clock as _, Coded};
 use shardwire_peers::{ConfiguredPeers, TierCounts};
 use shardwire_protocols::administration::{
@@ -22,7 +25,7 @@ impl Node {
                 Response::Reloaded { configured: count(named.configured.len()), allowed, denied }
             }
             Request::Stop => {
-                tracing::info!("told to stop");
+                self.events.emit(StopAsked {});
                 self.stop_asked.cancel();
                 Response::Stopping
             }

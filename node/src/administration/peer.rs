@@ -3,7 +3,7 @@
 use super::Impossible;
 use crate::network::Node;
 use shardwire_host::{
-    evidence::{self, pieces},
+    evidence::{self, accusations},
     peers::say,
 };
 use shardwire_model::PeerId;
@@ -84,7 +84,7 @@ impl Node {
     fn peer(&self, peer: PeerId) -> Result<PeerView, StoreError> {
         let View { peer, standing, listing, components, score, ban, connected } = self.host.peers.view(peer);
         let changes = self.host.peers.changes(peer).into_iter();
-        let evidence = pieces(&self.host.store, peer)?;
+        let evidence = accusations(&self.host.store, peer)?;
         Ok(PeerView {
             peer,
             now: self.host.clock.steady(),

@@ -6,11 +6,13 @@ use shardwire_host::history::Lives as _;
 use shardwire_model::life::AbortReason;
 use shardwire_model::{Clock as _, PeerId, Role, ShardId};
 use shardwire_protocols::administration::{
-    Failed, HistoryCursor, MAX_ENTRIES_LISTED, MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus,
+    Failed, FailedReason, HistoryCursor, MAX_ENTRIES_LISTED, MAX_SHARDS_LISTED, MAX_STORAGE_LISTED, ShardStatus,
     shard::{Request, Response},
     world,
 };
 use shardwire_reputation::Listing;
+use shardwire_settler::SettlerError;
+use shardwire_world::Refusal;
 use std::time::Duration;
 
 /// How long a start waits for an operator that this node has never met: one that has just been started dials in a moment.
@@ -32,7 +34,7 @@ impl Node {
                     Met::AsAnother if !unknown_operator => return Err(Impossible::NoOperator(request.operator).into()),
                     _ => {}
                 }
-                let start = settler.start(&request, peer, timeout_s).await?;
+                let start = settler.start(&request, peer, timeout_s).await.map_err(|error| failed(&error))?;
                 let left_s = start.deadline.since(self.clock.now()).as_millis().div_ceil(1000);
                 Response::Started {
                     start: Box::new(start),
@@ -41,7 +43,8 @@ impl Node {
                 }
             }
             Request::Abort { shard } => {
-                let at = self.settler()?.abort(shard, AbortReason::Asked { by: peer }).await?;
+                let aborted = self.settler()?.abort(shard, AbortReason::Asked { by: peer }).await;
+                let at = aborted.map_err(|error| failed(&error))?;
                 Response::Aborted { at }
             }
             Request::Retry { shard } => Response::Retried { jobs: self.prover()?.retry(shard).await? },
@@ -98,5 +101,36 @@ impl Node {
         let more = entries.len() > MAX_ENTRIES_LISTED;
         entries.truncate(MAX_ENTRIES_LISTED);
         Ok(Response::History { entries, more })
+    }
+}
+
+/// What a settler's error is to a client: two of the World's refusals say that an earlier attempt got through.
+fn failed(error: &SettlerError) -> Failed {
+    let reason = match error {
+        SettlerError::Refused(Refusal::AlreadyStarted { .. }) => FailedReason::AlreadyStarted,
+        SettlerError::Refused(Refusal::AlreadySettled { .. }) => FailedReason::AlreadySettled,
+        _ => FailedReason::Other,
+    };
+    Failed::of(error).because(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shardwire_model::{Felt, Hash};
+
+    #[test]
+    fn what_an_earlier_attempt_did_is_a_reason_that_a_client_acts_on() {
+        let shard = ShardId(Felt::ONE);
+        let told = |error: SettlerError| {
+            let Failed { reason, cause, .. } = failed(&error);
+            (reason, cause.code)
+        };
+        let started = SettlerError::Refused(Refusal::AlreadyStarted { shard });
+        assert_eq!(told(started), (FailedReason::AlreadyStarted, "SW-LEDGER-011".to_owned()));
+        let settled = SettlerError::Refused(Refusal::AlreadySettled { shard, proof: Hash([7; 32]) });
+        assert_eq!(told(settled), (FailedReason::AlreadySettled, "SW-LEDGER-013".to_owned()));
+        let unknown = SettlerError::Refused(Refusal::UnknownShard { shard });
+        assert_eq!(told(unknown), (FailedReason::Other, "SW-LEDGER-012".to_owned()));
     }
 }

@@ -84,7 +84,7 @@ impl Coded for FileError {
     }
 }
 
-/// A piece, as it is shown.
+/// An accusation, as it is shown.
 #[derive(Serialize)]
 struct Seen {
     peer: PeerId,
@@ -96,19 +96,20 @@ struct Seen {
 #[derive(Serialize)]
 struct All {
     peer: PeerId,
-    pieces: Vec<Seen>,
+    #[serde(rename = "pieces")]
+    accusations: Vec<Seen>,
 }
 
-/// What a piece shows.
+/// What an accusation shows.
 fn see(bytes: &[u8]) -> Result<Seen, Failure> {
-    let piece = Accusation::from_bytes(bytes).map_err(|error| Failure::of(&error))?;
+    let accusation = Accusation::from_bytes(bytes).map_err(|error| Failure::of(&error))?;
     let (proofs, programs) = (Proofs::stark(), Programs::all());
-    let shows = shardwire_settler::evidence::check(&piece, &*proofs.verify, programs.hashes())
+    let shows = shardwire_settler::evidence::check(&accusation, &*proofs.verify, programs.hashes())
         .map_err(|error| Failure::of(&error))?;
-    Ok(Seen { peer: piece.accused, shows, file: None })
+    Ok(Seen { peer: accusation.accused, shows, file: None })
 }
 
-/// Writes a piece to a file of its own in a folder; the same piece to the same file.
+/// Writes an accusation to a file of its own in a folder; the same one to the same file.
 pub(super) fn save(accused: PeerId, bytes: &[u8], folder: &Path) -> Result<PathBuf, Failure> {
     let path = folder.join(format!("{}-{}.evidence", accused.short(), Hash::of(bytes).short()));
     SystemDisk.write(&path, &[bytes], true).map_err(|error| Failure::of(&FileError::from(error)))?;
@@ -126,23 +127,23 @@ fn check(args: &EvidenceCheckArgs) -> Result<Answer, Failure> {
 
 pub(super) async fn export(root: Option<PathBuf>, args: &EvidenceArgs) -> Result<Answer, Failure> {
     let peer = args.peer.find(root.as_ref()).await?;
-    let pieces = ask(root, async move |client| fetch(client, peer).await).await?;
+    let accusations = ask(root, async move |client| fetch(client, peer).await).await?;
     let mut seen = Vec::new();
-    for bytes in pieces {
+    for bytes in accusations {
         let file = args.to.as_deref().map(|folder| save(peer, &bytes, folder)).transpose()?;
         seen.push(Seen { file, ..see(&bytes)? });
     }
-    Ok(Answer::new(describe(peer, &seen), &All { peer, pieces: seen }))
+    Ok(Answer::new(describe(peer, &seen), &All { peer, accusations: seen }))
 }
 
 /// All that the node has against a peer, whole.
 async fn fetch(client: &mut Client, peer: PeerId) -> Result<Vec<Vec<u8>>, AdministrationError> {
     let count = client.peer(Request::Show { peer }).await?.evidence;
-    let mut pieces = Vec::new();
+    let mut accusations = Vec::new();
     for number in 0..count {
-        pieces.push(client.evidence(peer, number).await?);
+        accusations.push(client.evidence(peer, number).await?);
     }
-    Ok(pieces)
+    Ok(accusations)
 }
 
 fn describe(peer: PeerId, seen: &[Seen]) -> String {

@@ -170,7 +170,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match &error {
             // The node's own words, under its own code.
-            ClientError::Administration(AdministrationError::Failed { cause, next_step }) => {
+            ClientError::Administration(AdministrationError::Failed { cause, next_step, .. }) => {
                 Self::new(&cause.code, cause.reason.as_str(), next_step.as_str())
             }
             error => Self::of(error),

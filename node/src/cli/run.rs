@@ -12,6 +12,7 @@ use crate::{
     config::{Config, Environment, FolderContents, LogFormat},
     data::{DataFolder, DataPaths},
     run::{Ready, run as node},
+    world,
 };
 use clap::Args;
 use serde::Serialize;
@@ -75,7 +76,7 @@ fn run_logging(root: Option<PathBuf>, args: &RunArgs, as_json: bool, log: &mut L
     let config = Config::load(&paths.config(), &Environment::of_process(), args.settings.flags())?;
     *log = config.log.format;
     let folder = DataFolder::open(&root)?;
-    config.check(FolderContents { own: folder.identity().peer(), ledger: &paths.ledger() })?;
+    config.check(FolderContents { own: folder.identity().peer(), missing_world: world::missing(&paths) })?;
     logging::begin(&config.log);
     for warning in &config.warnings {
         tracing::warn!("{warning}");

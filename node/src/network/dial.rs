@@ -21,7 +21,7 @@ pub(super) async fn keep(router: Arc<Router>, peer: PeerId, address: Address) {
     links.expect(peer, address.clone());
     let mut waits = REDIAL.start(router.node.randomness.clone());
     let mut yields = YIELDS.start(router.node.randomness.clone());
-    let mut complained = false;
+    let mut has_failed = false;
     loop {
         links.gone(peer).await;
         match attempt(&router, peer, &address).await {
@@ -32,12 +32,17 @@ pub(super) async fn keep(router: Arc<Router>, peer: PeerId, address: Address) {
             Ok(Ended::Usually) => {
                 yields.reset();
                 waits.reset();
-                complained = false;
+                has_failed = false;
             }
             Err(reason) => {
                 // Once loudly: a peer that is down is down.
-                router.node.events.emit(DialFailed { peer, address: address.clone(), again: complained, why: reason });
-                complained = true;
+                router.node.events.emit(DialFailed {
+                    peer,
+                    address: address.clone(),
+                    repeated: has_failed,
+                    why: reason,
+                });
+                has_failed = true;
             }
         }
         tokio::time::sleep(waits.after_failure()).await;

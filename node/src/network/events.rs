@@ -37,8 +37,8 @@ events! {
         => WARN, ERROR if (*twin == Twin::Yields) : (peer = %peer.short(), %address, code = twin.code(), "{twin}. {}", twin.next_step());
 
     /// No connection to a configured peer
-    DialFailed = "dial_failed" { peer: PeerId, address: Address, again: bool, why: String }
-        => WARN, DEBUG if (*again) : (peer = %peer.short(), %address, "{}: {why}", if *again { "no connection" } else { "no connection yet, trying on" });
+    DialFailed = "dial_failed" { peer: PeerId, address: Address, repeated: bool, why: String }
+        => WARN, DEBUG if (*repeated) : (peer = %peer.short(), %address, "{}: {why}", if *repeated { "no connection" } else { "no connection yet, trying on" });
 
     /// A peer that dialled belongs elsewhere, or has no version in common
     HandshakeRefused = "handshake_refused" { peer: PeerId, address: SocketAddr, code: &'static str, error: String }
@@ -63,6 +63,14 @@ events! {
     /// Whom the configuration names couldn't be read again, so it is as it was
     ListsNotRead = "lists_not_read" { code: &'static str, error: String, next_step: String }
         => ERROR : (code, "the lists of peers stay as they were: {error}. {next_step}");
+
+    /// The node was told to drain and stop
+    StopAsked = "stop_asked" {}
+        => INFO : ("told to stop");
+
+    /// The program that proves was found, before the node listens
+    WorkerFound = "worker_found" { name: String, version: String }
+        => INFO : (worker = name, version, "prover worker found");
 
     /// A peer that dialled didn't greet in time
     GreetingMissed = "greeting_missed" { peer: PeerId, address: SocketAddr, within: Duration }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     config::Setting,
-    data::{Belongs, DataFolder, DataPaths, init},
+    data::{Belongs, DataFolder, DataPaths, init, world::KEPT_IN},
 };
 use rand::{SeedableRng, rngs::StdRng};
 use shardwire_host::{history::Advance as _, signed};
@@ -206,7 +206,7 @@ fn what_is_wrong_is_named_with_its_file() {
 
     // Files that aren't databases.
     fs::write(paths.store(), "not a database, but long enough to look like one".repeat(400)).unwrap();
-    fs::write(paths.ledger(), "nor this one".repeat(400)).unwrap();
+    fs::write(paths.root().join(KEPT_IN), "nor this one".repeat(400)).unwrap();
     let findings = found(&root);
     assert!(findings[0].starts_with("ledger.redb SW-LEDGER-003"), "{findings:?}");
     assert_eq!(findings[1], "node.redb SW-STORE-004: node.redb is damaged: it is not a redb file");
@@ -340,12 +340,12 @@ fn check_finds_what_a_start_refuses() {
         assert!(export(&root, &mut Vec::new()).unwrap().is_ok(), "to look needs no secret");
         fs::set_permissions(paths.identity(), fs::Permissions::from_mode(0o600)).unwrap();
     }
-    let ledger = fs::read(paths.ledger()).unwrap();
-    fs::remove_file(paths.ledger()).unwrap();
+    let ledger = fs::read(paths.root().join(KEPT_IN)).unwrap();
+    fs::remove_file(paths.root().join(KEPT_IN)).unwrap();
     assert!(found(&root).iter().any(|it| it.starts_with("shardwire.toml SW-CONFIG-008")));
-    fs::write(paths.ledger(), &ledger[..ledger.len() / 2]).unwrap();
+    fs::write(paths.root().join(KEPT_IN), &ledger[..ledger.len() / 2]).unwrap();
     assert!(found(&root).iter().any(|it| it.starts_with("ledger.redb SW-LEDGER-004")));
-    fs::write(paths.ledger(), ledger).unwrap();
+    fs::write(paths.root().join(KEPT_IN), ledger).unwrap();
     assert_eq!(found(&root), [""; 0]);
 }
 

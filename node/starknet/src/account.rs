@@ -6,11 +6,11 @@ use shardwire_model::{AccountKey, ContractId, Felt, Invoke, ResourceBounds, Sele
 /// A call of a contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Whom it calls.
+    /// The contract that it calls.
     pub to: ContractId,
-    /// What it calls there.
+    /// The entry point of that contract.
     pub selector: Selector,
-    /// With what.
+    /// The arguments, as the contract reads them.
     pub calldata: Vec<Felt>,
 }
 

@@ -89,8 +89,8 @@ impl Queue {
 
     /// Waits until a whole group does, for at most [`GATHERING`].
     fn gather(&self) {
-        let few = |waiting: &mut Waiting| waiting.members.len() < MAX_GROUP;
-        drop(self.full.wait_timeout_while(self.lock(), GATHERING, few).unwrap_or_else(PoisonError::into_inner));
+        let has_room = |waiting: &mut Waiting| waiting.members.len() < MAX_GROUP;
+        drop(self.full.wait_timeout_while(self.lock(), GATHERING, has_room).unwrap_or_else(PoisonError::into_inner));
     }
 }
 

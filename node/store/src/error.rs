@@ -1,6 +1,6 @@
 //! What can go wrong with the node's file.
 
-use crate::{Contradiction, DiskError};
+use crate::{Contradiction, DatabaseFailure, DiskError};
 use shardwire_model::Coded;
 
 /// The node's durable memory failed.
@@ -107,51 +107,23 @@ impl From<Contradiction> for StoreError {
     }
 }
 
-impl From<redb::StorageError> for StoreError {
-    fn from(error: redb::StorageError) -> Self {
-        match error {
-            redb::StorageError::Corrupted(what) => Self::Damaged(what),
-            redb::StorageError::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => {
-                Self::Damaged("it is not a redb file".into())
+impl From<DatabaseFailure> for StoreError {
+    fn from(failure: DatabaseFailure) -> Self {
+        match failure {
+            DatabaseFailure::InUse => Self::InUse,
+            DatabaseFailure::Damaged(what) => Self::Damaged(what),
+            DatabaseFailure::Disk(why) => Self::Disk(why),
+        }
+    }
+}
+
+macro_rules! from_redb {
+    ($($error:ident),*) => {$(
+        impl From<redb::$error> for StoreError {
+            fn from(error: redb::$error) -> Self {
+                DatabaseFailure::of(error).into()
             }
-            error => Self::Disk(error.to_string()),
         }
-    }
+    )*};
 }
-
-impl From<redb::DatabaseError> for StoreError {
-    fn from(error: redb::DatabaseError) -> Self {
-        match error {
-            redb::DatabaseError::DatabaseAlreadyOpen => Self::InUse,
-            redb::DatabaseError::Storage(error) => error.into(),
-            error => Self::Damaged(error.to_string()),
-        }
-    }
-}
-
-impl From<redb::TransactionError> for StoreError {
-    fn from(error: redb::TransactionError) -> Self {
-        match error {
-            redb::TransactionError::Storage(error) => error.into(),
-            error => Self::Disk(error.to_string()),
-        }
-    }
-}
-
-impl From<redb::TableError> for StoreError {
-    fn from(error: redb::TableError) -> Self {
-        match error {
-            redb::TableError::Storage(error) => error.into(),
-            error => Self::Damaged(error.to_string()),
-        }
-    }
-}
-
-impl From<redb::CommitError> for StoreError {
-    fn from(error: redb::CommitError) -> Self {
-        match error {
-            redb::CommitError::Storage(error) => error.into(),
-            error => Self::Disk(error.to_string()),
-        }
-    }
-}
+from_redb!(DatabaseError, TransactionError, TableError, StorageError, CommitError);

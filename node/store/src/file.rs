@@ -68,7 +68,7 @@ impl File {
         match self.database.noted(begin()) {
             // What failed may have been a change of an earlier transaction, which only its caller was told.
             Err(StoreError::Disk(_)) => self.database.noted(begin()),
-            begun => begun,
+            outcome => outcome,
         }
     }
 

@@ -71,7 +71,7 @@ pub struct Storage {
     pub contract: ContractId,
     /// The storage address.
     pub key: Key,
-    /// How it merges.
+    /// Whether it is a counter, an escrow or a lock.
     pub kind: Kind,
     /// Its value: below 2^128 unless it is a lock.
     #[serde(deserialize_with = "value::deserialize")]

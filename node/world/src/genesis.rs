@@ -32,7 +32,7 @@ pub struct GenesisEntry {
     pub contract: ContractId,
     /// The address in it.
     pub key: Key,
-    /// How it merges.
+    /// Whether it is a counter, an escrow or a lock.
     pub kind: Kind,
     /// What is there.
     pub value: GenesisValue,

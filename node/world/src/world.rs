@@ -182,7 +182,7 @@ pub struct StorageEntry {
     pub contract: ContractId,
     /// The address in it.
     pub key: Key,
-    /// How it merges.
+    /// Whether it is a counter, an escrow or a lock.
     pub kind: Kind,
     /// Where the counter stands, the balance (without what is in escrow), the lock's value.
     #[serde(with = "shardwire_model::felt::wire")]

@@ -72,7 +72,7 @@ pub struct Claimed {
 }
 
 impl Cell {
-    /// How it merges.
+    /// Whether it is a counter, an escrow or a lock.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {

@@ -42,7 +42,7 @@ impl Start {
 /// What became of an entry of the settlement list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
-    /// How it merges.
+    /// Whether it is a counter, an escrow or a lock.
     pub kind: Kind,
     /// The storage address.
     pub key: Key,

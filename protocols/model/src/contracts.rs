@@ -391,7 +391,8 @@ impl Start {
     /// The contradictions in it that the program relies on not being there are refused by the program as well; here a person is told.
     ///
     /// # Errors
-    /// [`StartError`], the first that is found.
+    /// [`StartError::Size`], [`StartError::Order`], [`StartError::Missing`], [`StartError::Terms`], [`StartError::Endless`], [`StartError::Times`] or [`StartError::Block`]: the first that
+    /// is found.
     pub fn validate(&self) -> Result<(), StartError> {
         size("classes", self.classes.len(), 1, MAX_CLASSES)?;
         size("contracts", self.contracts.len(), 1, MAX_CONTRACTS)?;

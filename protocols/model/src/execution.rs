@@ -5,7 +5,7 @@ use crate::{ContractId, Felt, Invoke, Slot};
 /// Whether what a transaction did stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It does.
+    /// All that the transaction did stands.
     Succeeded,
     /// `__execute__` panicked or ran out of gas: all that it did is undone, its nonce is used.
     Reverted {

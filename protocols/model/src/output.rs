@@ -16,7 +16,7 @@ pub const UPDATE_FELTS: usize = 4;
 /// What became of one entry of the settlement list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
-    /// How it merges.
+    /// Whether it is a counter, an escrow or a lock.
     pub kind: Kind,
     /// The contract whose storage it is.
     pub contract: ContractId,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// One storage address that somebody asks a shard to be started over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryRequest {
-    /// How it merges.
+    /// Whether it is a counter, an escrow or a lock.
     pub kind: Kind,
     /// The contract whose storage it is.
     pub contract: ContractId,
@@ -117,7 +117,7 @@ impl StartRequest {
     /// Refuses what [`ShardStart::validate`] refuses, and owners or amounts where they have no meaning.
     ///
     /// # Errors
-    /// [`StartError`]: the first contradiction.
+    /// [`StartError::NotEscrow`] for an owner or an amount of what is no escrow; the others as [`ShardStart::validate`].
     pub fn validate(&self, network: &str, deadline: Timestamp) -> Result<ShardStart, StartError> {
         let misplaced = |e: &&EntryRequest| e.kind != Kind::Escrow && (e.owner.is_some() || e.amount != 0);
         if let Some(entry) = self.entries.iter().find(misplaced) {

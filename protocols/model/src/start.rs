@@ -80,7 +80,7 @@ pub fn finished_selector() -> Selector {
 /// One storage address that a shard may touch and will settle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// How it merges.
+    /// Whether it is a counter, an escrow or a lock.
     pub kind: Kind,
     /// The contract whose storage it is; only transactions to that contract touch it.
     pub contract: ContractId,

@@ -40,7 +40,7 @@ impl Client {
     /// Asks anything.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn request(&mut self, request: Request) -> Result<Response> {
         let session = self.0.take().ok_or(AdministrationError::Over)?;
         let (response, session) = session.choose(request).await?.recv::<Response, _>().await?;
@@ -81,7 +81,7 @@ impl Client {
     /// How the node is.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn status(&mut self) -> Result<NodeStatus> {
         match self.about_node(node::Request::Status).await? {
             node::Response::Status(status) => Ok(*status),
@@ -92,7 +92,7 @@ impl Client {
     /// How many peers there are of which tier, and how loaded the node is.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn overview(&mut self) -> Result<Overview> {
         match self.about_node(node::Request::Overview).await? {
             node::Response::Overview(overview) => Ok(*overview),
@@ -103,7 +103,7 @@ impl Client {
     /// Has the node read the lists of peers in its configuration again; how many peers it names to work with, allows and denies.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn reload(&mut self) -> Result<[u32; 3]> {
         match self.about_node(node::Request::Reload).await? {
             node::Response::Reloaded { configured, allowed, denied } => Ok([configured, allowed, denied]),
@@ -114,7 +114,7 @@ impl Client {
     /// Drains and stops the node.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn stop(&mut self) -> Result<()> {
         match self.about_node(node::Request::Stop).await? {
             node::Response::Stopping => Ok(()),
@@ -125,7 +125,7 @@ impl Client {
     /// Starts a shard, also with an operator that the settler has never met if that is said.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn start(
         &mut self,
         request: StartRequest,
@@ -143,7 +143,7 @@ impl Client {
     /// Aborts a shard; since when it is.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn abort(&mut self, shard: ShardId) -> Result<Timestamp> {
         match self.about_shards(shard::Request::Abort { shard }).await? {
             shard::Response::Aborted { at } => Ok(at),
@@ -154,7 +154,7 @@ impl Client {
     /// Has a shard's jobs tried again that the node has given up; how many there are.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn retry(&mut self, shard: ShardId) -> Result<u32> {
         match self.about_shards(shard::Request::Retry { shard }).await? {
             shard::Response::Retried { jobs } => Ok(jobs),
@@ -165,7 +165,7 @@ impl Client {
     /// How one shard is, or all are.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn shards(&mut self, shard: Option<ShardId>) -> Result<Vec<ShardStatus>> {
         match self.about_shards(shard::Request::Status { shard }).await? {
             shard::Response::Shards(shards) => Ok(shards),
@@ -176,7 +176,7 @@ impl Client {
     /// What the node has signed about a shard, all pages. Pages must go forward, so this ends.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn history(&mut self, shard: ShardId) -> Result<Vec<Signed<HistoryEntry>>> {
         let mut all: Vec<Signed<HistoryEntry>> = Vec::new();
         loop {
@@ -202,7 +202,7 @@ impl Client {
     /// A page of the World's storage after a key, and whether there is another.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn storage_page(&mut self, after: Option<Slot>) -> Result<(Vec<StorageStatus>, bool)> {
         match self.request(Request::World(world::Request::Storage { after })).await? {
             Response::World(world::Response::Storage { storage, more }) => Ok((storage, more)),
@@ -213,7 +213,7 @@ impl Client {
     /// The World's storage, all pages. Pages must go forward, so this ends.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn storage(&mut self) -> Result<Vec<StorageStatus>> {
         let mut all: Vec<StorageStatus> = Vec::new();
         loop {
@@ -233,7 +233,7 @@ impl Client {
     /// How the connections with its peers are.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn links(&mut self) -> Result<Vec<PeerStatus>> {
         match self.about_peers(peer::Request::Links).await? {
             peer::Response::Links(links) => Ok(links),
@@ -244,7 +244,7 @@ impl Client {
     /// A page of peers after an id.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn peers_page(&mut self, after: Option<PeerId>) -> Result<Page> {
         match self.about_peers(peer::Request::List { after }).await? {
             peer::Response::Peers { peers, more } => {
@@ -258,7 +258,7 @@ impl Client {
     /// What is asked or told about one peer: shows it, after that was done.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn peer(&mut self, request: peer::Request) -> Result<PeerView> {
         match self.about_peers(request).await? {
             peer::Response::Peer(peer) => Ok(*peer),
@@ -269,7 +269,7 @@ impl Client {
     /// A piece of evidence against a peer, whole. Parts must go forward, so this ends.
     ///
     /// # Errors
-    /// As every request: see [`Client`].
+    /// [`AdministrationError::Session`] or [`AdministrationError::Over`] if the session is over, [`AdministrationError::Failed`] if the node says why it can't.
     pub async fn evidence(&mut self, peer: PeerId, number: u32) -> Result<Vec<u8>> {
         let mut evidence = Vec::new();
         loop {

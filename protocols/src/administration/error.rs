@@ -1,13 +1,13 @@
 //! Why a request has no answer.
 
-use super::Failed;
+use super::{Failed, FailedReason};
 use shardwire_model::{Cause, Coded};
 use shardwire_transport::SessionError;
 
 /// The code of the answer to a peer that may not control the node.
-pub(super) const NOT_ALLOWED: &str = "SW-CONTROL-001";
+pub(super) const NOT_ALLOWED: &str = "SW-ADMIN-001";
 /// The rule that a response breaks which answers another request.
-pub(super) const UNEXPECTED: &str = "SW-CONTROL-004";
+pub(super) const UNEXPECTED: &str = "SW-ADMIN-004";
 
 /// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,9 +18,11 @@ pub enum AdministrationError {
     /// The node says why.
     #[error("{cause}")]
     Failed {
-        /// Its reason.
+        /// What a client acts on.
+        reason: FailedReason,
+        /// The same for a person.
         cause: Cause,
-        /// What it says to do next.
+        /// What that person should do next.
         next_step: String,
     },
     /// An earlier request has failed with the session.
@@ -29,8 +31,19 @@ pub enum AdministrationError {
 }
 
 impl From<Failed> for AdministrationError {
-    fn from(Failed { code, reason, next_step }: Failed) -> Self {
-        Self::Failed { cause: Cause { code, reason }, next_step }
+    fn from(Failed { reason, cause, next_step }: Failed) -> Self {
+        Self::Failed { reason, cause, next_step }
+    }
+}
+
+impl AdministrationError {
+    /// For which reason the node says that it can't; none where the session failed.
+    #[must_use]
+    pub const fn reason(&self) -> Option<FailedReason> {
+        match self {
+            Self::Failed { reason, .. } => Some(*reason),
+            Self::Session(_) | Self::Over => None,
+        }
     }
 }
 
@@ -38,8 +51,8 @@ impl Coded for AdministrationError {
     fn code(&self) -> &'static str {
         match self {
             Self::Session(error) => error.code(),
-            Self::Failed { .. } => "SW-CONTROL-002",
-            Self::Over => "SW-CONTROL-003",
+            Self::Failed { .. } => "SW-ADMIN-002",
+            Self::Over => "SW-ADMIN-003",
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{node, peer, shard, world};
 use crate::{size, timing};
 use serde::{Deserialize, Serialize};
-use shardwire_model::{Cause, Coded, MAX_CODE, MAX_REASON, bounded};
+use shardwire_model::{Cause, Coded, MAX_REASON, bounded};
 use shardwire_transport::message;
 
 /// What a node may be asked.
@@ -74,32 +74,53 @@ impl From<peer::Response> for Response {
     }
 }
 
-/// Why a request can't be done. Any [`Coded`] error becomes one with `?`.
+/// Why a request can't be done: what a client acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailedReason {
+    /// The peer may not ask for that.
+    NotAllowed,
+    /// The World has started a shard from this request before: the answer to an earlier attempt was lost.
+    AlreadyStarted,
+    /// The shard is settled, so it can't be aborted.
+    AlreadySettled,
+    /// Anything else: it is for a person.
+    Other,
+}
+
+/// A request can't be done. Any [`Coded`] error becomes one with `?`, for a reason that is for a person alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
-    /// A stable code.
-    #[serde(deserialize_with = "bounded::text::<_, MAX_CODE>")]
-    pub code: String,
-    /// What is wrong.
-    #[serde(deserialize_with = "bounded::text::<_, MAX_REASON>")]
-    pub reason: String,
-    /// What to do next.
+    /// What the client acts on.
+    pub reason: FailedReason,
+    /// The same for a person.
+    pub cause: Cause,
+    /// What that person should do next.
     #[serde(deserialize_with = "bounded::text::<_, MAX_REASON>")]
     pub next_step: String,
 }
 
 impl Failed {
-    /// Of its words. What is longer than its bound is cut.
+    /// Of its words, which are for a person. What is longer than its bound is cut.
     #[must_use]
-    pub fn new(code: &str, reason: &str, next_step: &str) -> Self {
-        let Cause { code, reason } = Cause::new(code, reason);
-        Self { code, reason, next_step: bounded::cut(next_step, MAX_REASON) }
+    pub fn new(code: &str, words: &str, next_step: &str) -> Self {
+        Self {
+            reason: FailedReason::Other,
+            cause: Cause::new(code, words),
+            next_step: bounded::cut(next_step, MAX_REASON),
+        }
     }
 
-    /// Of an error.
+    /// Of an error, whose words are for a person.
     #[must_use]
     pub fn of(error: &(dyn Coded + '_)) -> Self {
         Self::new(error.code(), &error.to_string(), &error.next_step())
+    }
+
+    /// The same for a reason that a client acts on.
+    #[must_use]
+    pub fn because(self, reason: FailedReason) -> Self {
+        Self { reason, ..self }
     }
 }
 
@@ -115,7 +136,7 @@ pub struct Bye {}
 
 const REQUEST: u32 =
     size::TAG + size::max(size::max(node::REQUEST, shard::REQUEST), size::max(world::REQUEST, peer::REQUEST));
-const FAILED: u32 = size::CAUSE + size::text(MAX_REASON);
+const FAILED: u32 = size::TAG + size::CAUSE + size::text(MAX_REASON);
 const RESPONSE: u32 = size::TAG
     + size::max(
         FAILED,

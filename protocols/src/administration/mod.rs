@@ -1,7 +1,8 @@
 //! administration: the command line, or an administrator's tool, asks a node, or tells it to do something.
 //!
 //! One request, one response, until goodbye. Requests are grouped by what they are about: the [`node`], its [`shard`]s, the [`world`] that a
-//! settler keeps, its [`peer`]s. A request that can't be done is answered with code, reason and next step ([`Failed`]), and the session goes on.
+//! settler keeps, its [`peer`]s. A request that can't be done is answered with [`Failed`], and the session goes on: it has a reason that a client acts on
+//! ([`FailedReason`]), and words and the next step for a person.
 //! The types of the responses are also what `--json` prints.
 //!
 //! The [`Handler`] says who may ask what: the node's own identity (everybody who can read its key file) and those listed as administrators may
@@ -26,7 +27,7 @@ pub mod world;
 
 pub use client::{Client, Page, Started};
 pub use error::AdministrationError;
-pub use messages::{Bye, Failed, Request, Response};
+pub use messages::{Bye, Failed, FailedReason, Request, Response};
 pub use node::{ClockStatus, Counts, MAX_UNMET, NodeStatus, Overview, Unmet};
 pub use peer::{
     Changed, MAX_ADDRESSES, MAX_CHANGES, MAX_PEERS_LISTED, MAX_QUOTAS, MAX_VIEWS_LISTED, PART_BYTES, PeerStatus,

@@ -1,6 +1,6 @@
 //! The node's half.
 
-use super::{Administration, Bye, Failed, Request, Response, Turn, error::NOT_ALLOWED};
+use super::{Administration, Bye, Failed, FailedReason, Request, Response, Turn, error::NOT_ALLOWED};
 use crate::ServeError;
 use shardwire_model::PeerId;
 use shardwire_transport::{Responder, Session, algebra::HasDual, offer};
@@ -37,6 +37,7 @@ pub async fn serve<H: Handler>(session: Responder<Administration>, handler: &H) 
 }
 
 fn not_allowed(peer: PeerId) -> Failed {
-    let reason = format!("peer {peer} may not control this node");
-    Failed::new(NOT_ALLOWED, &reason, "Use the node's own data folder, or add the peer to the node's administrators.")
+    let words = format!("peer {peer} may not control this node");
+    let next_step = "Use the node's own data folder, or add the peer to the node's administrators.";
+    Failed::new(NOT_ALLOWED, &words, next_step).because(FailedReason::NotAllowed)
 }

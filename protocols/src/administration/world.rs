@@ -48,7 +48,7 @@ pub struct StorageStatus {
     pub contract: ContractId,
     /// The storage address.
     pub key: Key,
-    /// How it merges.
+    /// Whether it is a counter, an escrow or a lock.
     pub kind: Kind,
     /// Its value; of an escrow, what isn't in any shard.
     #[serde(with = "felt::wire")]

@@ -12,10 +12,10 @@ use std::{
 
 /// Areas whose codes peers read, and where.
 const TOLD: [(&str, &str); 26] = [
+    ("ADMIN", "a `Failed` to a peer that may not ask that; the others stay with the one that asked"),
     ("ARTEFACT", "a file of the peer's own: as `STORE`"),
     ("CONFIG", "a `Failed` that answers `reload`"),
     ("CONTRACTS", "a `Failed` that answers `start`, of a shard of contracts; of its run a shard's `error`"),
-    ("CONTROL", "a `Failed` to a peer that may not ask that; the others stay with the one that asked"),
     ("EXEC", "an operator's run: the cause in an ingress `Refused`, and a shard's `error`"),
     ("HANDSHAKE", "the cause in the handshake's `Refused`"),
     ("LEDGER", "a settler's World: a `Failed`, a `Dispute`, a shard's `error`"),
@@ -75,9 +75,9 @@ const KEPT: [&str; 23] = [
 
 /// Codes whose words aren't those of an error of their own.
 const OTHER_WORDS: [(&str, &str); 11] = [
+    ("SW-ADMIN-001", "peer … may not control this node"),
+    ("SW-ADMIN-004", "the response answers another request (a rule, chapter 7)"),
     ("SW-ARTEFACT-001", "can't … …: … (a file, and the system's reason)"),
-    ("SW-CONTROL-001", "peer … may not control this node"),
-    ("SW-CONTROL-004", "the response answers another request (a rule, chapter 7)"),
     ("SW-HANDSHAKE-004", "a reason of the peer's own"),
     ("SW-READY-001", "peers up to tier … are refused"),
     ("SW-READY-002", "no settler to work with is connected"),

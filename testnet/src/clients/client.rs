@@ -7,7 +7,7 @@ use crate::dice::Dice;
 use shardwire::client::{ClientError, Dialler, NodeClient, Progress, Target, started, submit};
 use shardwire_model::{Coded as _, PeerId, ShardId, ShardStart, SignedTransaction, Stage, StartRequest, Timestamp};
 use shardwire_program::rules;
-use shardwire_protocols::ingress::Receipt;
+use shardwire_protocols::{administration::FailedReason, ingress::Receipt};
 use shardwire_transport::Backoff;
 use shardwire_workload::Workload;
 use std::{
@@ -25,10 +25,6 @@ const TRY_AGAIN: Backoff = Backoff::between(Duration::from_secs(1), Duration::fr
 /// The most portions in which moves are sent, and the pause between two.
 const MOST_PORTIONS: usize = 4;
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-/// The code with which a settler refuses to start a shard twice.
-const ALREADY_STARTED: &str = "SW-LEDGER-011";
-/// The code with which it refuses to abort a settled shard.
-const ALREADY_SETTLED: &str = "SW-LEDGER-013";
 
 /// What nodes promised to clients: whatever happens later, it has to stay true. Shared by all clients of a run.
 #[derive(Clone, Debug, Default)]
@@ -196,7 +192,7 @@ impl Client {
             }
             Ok(started) => Ok(Some(started)),
             // The request got through; only the answer was lost.
-            Err(error) if error.code() == ALREADY_STARTED || error.to_string().contains(ALREADY_STARTED) => Ok(None),
+            Err(error) if error.reason() == Some(FailedReason::AlreadyStarted) => Ok(None),
             Err(error) => Err(described(error)),
         }
     }
@@ -220,7 +216,7 @@ impl Client {
         match aborted {
             Ok(_) => Ok(()),
             // A proof settled the shard first.
-            Err(error) if error.to_string().contains(ALREADY_SETTLED) => Ok(()),
+            Err(error) if error.reason() == Some(FailedReason::AlreadySettled) => Ok(()),
             Err(error) => Err(described(error)),
         }
     }

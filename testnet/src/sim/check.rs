@@ -12,9 +12,9 @@ use shardwire::config::Role;
 use shardwire_disk::Survives;
 use shardwire_model::{Hash, PeerId, ShardId, life::AbortReason};
 use shardwire_operator::events::{JobLeased, JobProven};
-use shardwire_peers::events::{Blame, Overloaded, ProtocolViolated, SessionFailed, SessionLost};
+use shardwire_peers::events::{Blame, Failing, Overloaded, ProtocolViolated, SessionFailed, SessionLost};
 use shardwire_protocols::trace;
-use shardwire_prover::events::{JobFailed, ProofDisputed, ProofUnwanted, PullEnded, ReceiptKept};
+use shardwire_prover::events::{GivenUp, JobFailed, ProofDisputed, ProofUnwanted, PullEnded, ReceiptKept};
 use shardwire_settler::events::{ShardAborted, ShardStarted};
 use shardwire_telemetry as telemetry;
 use shardwire_transport::{settings::CONNECTION_WINDOW_BYTES, sim::Counters};
@@ -24,12 +24,8 @@ use std::{
     time::Duration,
 };
 
-/// The code of a witness that a worker refuses.
-const REFUSED: &str = "SW-PROVE-012";
 /// How much later than the World a settler may say that a shard started: it may have lost its power in between.
 const LATE_START: Duration = Duration::from_secs(180);
-/// The code of a node that makes more requests at once than its pipeline holds.
-const PIPELINE_FULL: &str = "SW-SESSION-031";
 /// The most failed sessions of one protocol with one peer in [`WINDOW`]: four other nodes, and a pause of half a
 /// second after each failure. More means a retry that doesn't wait.
 const MAX_FAILURES: usize = 44;
@@ -132,15 +128,8 @@ fn failed(event: &telemetry::Seen) -> Option<(PeerId, &str)> {
 
 /// What ends a worker on its machine, or fails on its disk, makes no job fail.
 fn no_local_end_is_a_verdict(events: &[Seen]) -> Option<Failure> {
-    let failed = events.iter().filter_map(|seen| seen.event.get::<JobFailed>());
-    let local = |code: &str| {
-        let proving = code.starts_with("SW-PROVE-") && code != REFUSED;
-        // A proof that is lost, or that doesn't hold.
-        let of_proof = ["SW-PROVER-008", "SW-PROVER-015", "SW-PROVER-016"].contains(&code);
-        let of_disk = ["SW-STORE-", "SW-ARTEFACT-", "SW-WORKER-"].iter().any(|area| code.starts_with(area));
-        proving || of_proof || of_disk
-    };
-    let blamed = failed.into_iter().find(|failed| local(&failed.code))?;
+    let mut failed = events.iter().filter_map(|seen| seen.event.get::<JobFailed>());
+    let blamed = failed.find(|failed| matches!(failed.why, GivenUp::Machine | GivenUp::Limit))?;
     Some(Failure::of("no_local_end_is_a_verdict", format!("{blamed:?}")))
 }
 
@@ -165,7 +154,7 @@ fn retries_wait(events: &[Seen]) -> Option<Failure> {
 /// protocol allows, and no node was so busy that it turned its peers away.
 fn buffers_stay_within_bounds(events: &[Seen]) -> Option<Failure> {
     let too_much = |event: &telemetry::Seen| {
-        event.get::<SessionFailed>().is_some_and(|it| it.code == PIPELINE_FULL)
+        event.get::<SessionFailed>().is_some_and(|it| it.failing == Failing::Pipeline)
             || event.get::<PullEnded>().is_some_and(|it| it.ahead > trace::DEPTH)
             || event.get::<Overloaded>().is_some()
     };
@@ -257,8 +246,9 @@ mod tests {
         assert_eq!(honest_peers_are_not_blamed(&BTreeSet::new(), &silent), None, "that may be the network");
     }
 
-    fn failed_with(code: &'static str) -> SessionFailed {
-        SessionFailed { peer: ONE, protocol: "trace".to_owned(), code, error: String::new() }
+    fn failed_with(failing: Failing) -> SessionFailed {
+        let (protocol, code, error) = ("trace".to_owned(), "SW-SESSION-002", String::new());
+        SessionFailed { peer: ONE, protocol, failing, code, error }
     }
 
     #[test]
@@ -266,7 +256,7 @@ mod tests {
         let lost =
             || SessionLost { peer: ONE, protocol: "trace".to_owned(), code: "SW-SESSION-001", error: String::new() };
         let failures = |every: u64| -> Vec<Seen> {
-            let pair = |number| [seen(number * every, lost()), seen(number * every, failed_with("SW-STORE-001"))];
+            let pair = |number| [seen(number * every, lost()), seen(number * every, failed_with(Failing::Handler))];
             (0..30).flat_map(pair).collect()
         };
         fires(retries_wait(&failures(40)), "retries_wait");
@@ -276,8 +266,8 @@ mod tests {
     #[test]
     fn a_buffer_that_is_overrun() {
         let check = "buffers_stay_within_bounds";
-        fires(buffers_stay_within_bounds(&[seen(1, failed_with(PIPELINE_FULL))]), check);
-        assert_eq!(buffers_stay_within_bounds(&[seen(1, failed_with("SW-STORE-001"))]), None);
+        fires(buffers_stay_within_bounds(&[seen(1, failed_with(Failing::Pipeline))]), check);
+        assert_eq!(buffers_stay_within_bounds(&[seen(1, failed_with(Failing::Handler))]), None);
         let overloaded = Overloaded { tier: Tier::Low, waiting: 9, late: Duration::ZERO, memory: 1 };
         fires(buffers_stay_within_bounds(&[seen(1, overloaded)]), check);
         let pulled = |ahead| [seen(1, PullEnded { job: JOB, ahead })];
@@ -286,6 +276,16 @@ mod tests {
         let waited = |most_waiting| nothing_floods(Counters { most_waiting, ..Counters::default() });
         fires(waited(MOST_WAITING + 1), check);
         assert_eq!(waited(MOST_WAITING), None);
+    }
+
+    #[test]
+    fn a_job_that_failed_because_of_the_machine() {
+        let failed =
+            |why| [seen(1, JobFailed { job: JOB, why, code: "SW-PROVE-005".to_owned(), error: String::new() })];
+        fires(no_local_end_is_a_verdict(&failed(GivenUp::Machine)), "no_local_end_is_a_verdict");
+        fires(no_local_end_is_a_verdict(&failed(GivenUp::Limit)), "no_local_end_is_a_verdict");
+        assert_eq!(no_local_end_is_a_verdict(&failed(GivenUp::Job)), None);
+        assert_eq!(no_local_end_is_a_verdict(&failed(GivenUp::Unwanted)), None);
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Answer {
     /// What was compiled.
     ///
     /// # Errors
-    /// [`ClassError`], as compiling in this process would have given it.
+    /// [`ClassError::TooNew`], [`ClassError::Size`], [`ClassError::Sierra`] or [`ClassError::Machine`], as compiling in this process would have given it.
     pub fn compiled(self) -> Result<Compiled, ClassError> {
         match self {
             Self::Compiled(compiled) => Ok(*compiled),

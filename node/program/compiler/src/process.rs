@@ -48,9 +48,9 @@ impl Compiler {
         command.env("RUST_BACKTRACE", "0");
         let child = command.spawn().map_err(|error| trouble("can't be started", &error))?;
         let mut process = Process { child, ended: false };
-        let said = process.listen(file, &self.bounds);
+        let written = process.listen(file, &self.bounds);
         let status = process.end().map_err(|error| trouble("can't be waited for", &error))?;
-        let Said { answer, complaint } = said?;
+        let Written { answer, complaint } = written?;
         if status.success() {
             return serde_json::from_slice(&answer).map_err(|error| trouble("gives no answer", &error));
         }
@@ -77,9 +77,11 @@ fn trouble(what: &str, why: &dyn std::fmt::Display) -> ClassError {
     ClassError::Machine(format!("the compiler {what}: {why}"))
 }
 
-/// What a process said until its pipes closed.
-struct Said {
+/// What a process wrote until its pipes closed.
+struct Written {
+    /// On standard output.
     answer: Vec<u8>,
+    /// The end of its standard error.
     complaint: String,
 }
 
@@ -92,7 +94,7 @@ struct Process {
 
 impl Process {
     /// Gives it a class, and hears what it says. It is being ended when this returns.
-    fn listen(&mut self, file: &[u8], bounds: &Bounds) -> Result<Said, ClassError> {
+    fn listen(&mut self, file: &[u8], bounds: &Bounds) -> Result<Written, ClassError> {
         let (stdin, stdout, stderr) = (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take());
         let answered = |heard: SyncSender<_>| {
             // Who waited for it may have given up.
@@ -116,7 +118,7 @@ impl Process {
                 Ok(Ok(answer)) if answer.len() > MAX_ANSWER_BYTES => {
                     Err(ClassError::Heavy { what: "bytes of bytecode as text", most: MAX_ANSWER_BYTES as u64 })
                 }
-                Ok(Ok(answer)) => Ok(Said { answer, complaint }),
+                Ok(Ok(answer)) => Ok(Written { answer, complaint }),
                 Ok(Err(error)) => Err(trouble("can't be heard", &error)),
                 Err(_) => Err(trouble("is too slow", &format!("it took longer than {} s", bounds.wall.as_secs()))),
             }

@@ -3,11 +3,6 @@
 //! `program/contracts.cairo` is the source, says what a proof of it means, and why; `node/program/build.sh` compiles it, and with
 //! `--check` shows that the compiled form is that source's.
 
-use cairo_vm::types::program::Program;
-use shardwire_machine::Compiled;
-use shardwire_model::Felt;
-use std::sync::LazyLock;
-
 /// The compiled program, as the Cairo compiler wrote it.
 pub const COMPILED: &[u8] = include_bytes!("../program/contracts.json");
 
@@ -61,24 +56,7 @@ pub(crate) mod hint {
     pub(crate) const NEXT_TRANSACTION: &str = "ids.given = next_transaction()";
 }
 
-/// The program, read once.
-static PROGRAM: LazyLock<Compiled> = LazyLock::new(|| Compiled::read(COMPILED));
-
-pub(crate) fn program() -> &'static Program {
-    &PROGRAM.program
-}
-
-/// The program's felts, in order: what the program hash is a hash of.
-#[must_use]
-pub fn data() -> &'static [Felt] {
-    &PROGRAM.data
-}
-
-/// What stands for the program in start data, records and messages.
-#[must_use]
-pub fn hash() -> Felt {
-    PROGRAM.hash
-}
+shardwire_machine::embedded!(COMPILED);
 
 #[cfg(test)]
 mod tests {

@@ -12,11 +12,12 @@ mod run;
 
 pub use run::{Execution, Hints, Sink, Stopped, run};
 
+pub use cairo_vm::types::program::Program;
+
 use cairo_vm::{
     hint_processor::hint_processor_definition::HintProcessor,
     types::{
         layout_name::LayoutName,
-        program::Program,
         relocatable::{MaybeRelocatable, Relocatable},
     },
     vm::runners::cairo_runner::CairoRunner,
@@ -50,6 +51,32 @@ impl Compiled {
         let hash = program_hash(&data);
         Self { program, data, hash }
     }
+}
+
+/// Embeds a compiled program, given the constant that has what the compiler wrote: `program()` to run it, `data()` and `hash()` to name it. It is read once, when it is first
+/// asked for.
+#[macro_export]
+macro_rules! embedded {
+    ($COMPILED:ident) => {
+        static EMBEDDED: ::std::sync::LazyLock<$crate::Compiled> =
+            ::std::sync::LazyLock::new(|| $crate::Compiled::read($COMPILED));
+
+        pub(crate) fn program() -> &'static $crate::Program {
+            &EMBEDDED.program
+        }
+
+        /// The program's felts, in order: what the program hash is a hash of, and the beginning of every witness's memory.
+        #[must_use]
+        pub fn data() -> &'static [::shardwire_model::Felt] {
+            &EMBEDDED.data
+        }
+
+        /// What stands for the program in start data, records and messages.
+        #[must_use]
+        pub fn hash() -> ::shardwire_model::Felt {
+            EMBEDDED.hash
+        }
+    };
 }
 
 /// What the machine says of a run that it can't begin, end or read.

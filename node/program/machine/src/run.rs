@@ -53,7 +53,8 @@ pub enum Stopped {
 /// Runs a program to its end. Calls `sink` with each chunk as soon as it is complete. Returns the machine too, as it is after the run.
 ///
 /// # Errors
-/// [`Stopped`]: of the program's own reasons, of one that is too long, of the machine's, of the sink's.
+/// [`Stopped::Program`] for a reason of the program's own, [`Stopped::TooLong`] if the run exceeds a witness, [`Stopped::Machine`] if the machine can't go on, [`Stopped::Sink`] if a
+/// chunk can't be stored.
 pub fn run(program: &Program, hints: &mut dyn Hints, sink: &mut Sink<'_>) -> Result<(Execution, CairoRunner), Stopped> {
     let (mut runner, end) = begin(program)?;
     let (mut capture, mut cutter) = (Capture::default(), Cutter { hashes: Vec::new(), steps: 0, sink });

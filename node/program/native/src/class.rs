@@ -49,7 +49,8 @@ impl Class {
     /// `shardwire-compiler` does it in another one.
     ///
     /// # Errors
-    /// [`ClassError`]: the file is none, exceeds a bound, can't be compiled, or needs a builtin that no proof covers.
+    /// [`ClassError::File`] or [`ClassError::Cairo0`] if the file is no Sierra class, [`ClassError::Size`] if it exceeds a bound, [`ClassError::TooNew`], [`ClassError::Sierra`] or
+    /// [`ClassError::Casm`] if it can't be compiled, [`ClassError::Builtin`] if it needs a builtin that no proof covers, [`ClassError::Machine`] if no thread can be started.
     pub fn compile(file: &[u8]) -> Result<Self, ClassError> {
         Self::with(file, compile)
     }
@@ -218,7 +219,8 @@ pub struct Compiled {
 /// Compiles a Sierra file. The compiler runs in a thread of its own, because it recurses and, of Sierra that no compiler made, may panic.
 ///
 /// # Errors
-/// [`ClassError`]: the file is none, exceeds a bound, or can't be compiled.
+/// [`ClassError::File`] or [`ClassError::Cairo0`] if the file is no Sierra class, [`ClassError::Size`] if it exceeds a bound, [`ClassError::TooNew`] or [`ClassError::Sierra`] if it
+/// can't be compiled, [`ClassError::Machine`] if no thread can be started.
 pub fn compile(file: &[u8]) -> Result<Compiled, ClassError> {
     let sierra = File::read(file)?;
     let class = ContractClass {

@@ -44,7 +44,9 @@ impl Genesis {
     /// ([`Class::compile`], in this process or in another).
     ///
     /// # Errors
-    /// [`GenesisError`]: the file is none or exceeds a bound, a class is refused, a contract's class is missing, or something is given twice.
+    /// [`GenesisError::File`] or [`GenesisError::Version`] if the file is none that this program reads, [`GenesisError::Size`] if it exceeds a bound, [`GenesisError::Open`] or
+    /// [`GenesisError::Class`] if a class can't be used, [`GenesisError::UnknownClass`] if a contract's class is missing, [`GenesisError::Twice`] or
+    /// [`GenesisError::TwiceSlot`] if something is given twice, [`GenesisError::Address`] or [`GenesisError::Key`] if something can't be in Starknet's state.
     pub fn read(
         file: &[u8],
         open: &mut dyn FnMut(&str) -> io::Result<Vec<u8>>,

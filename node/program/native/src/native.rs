@@ -80,7 +80,9 @@ impl Native {
     /// A shard before its first transaction. `values` are the World's values of the entries that settle, in their order; they go over the ground.
     ///
     /// # Errors
-    /// [`GenesisError`]: the start data can't be, lists a contract or a class that the ground doesn't have as it says, or the values don't fit it.
+    /// [`GenesisError::Start`] if the start data contradicts itself; [`GenesisError::NoClass`], [`GenesisError::Class`], [`GenesisError::OldAccount`], [`GenesisError::Missing`] or
+    /// [`GenesisError::OtherClass`] if it lists a class or a contract that the ground doesn't have as it says; [`GenesisError::Values`], [`GenesisError::FirstValue`] or
+    /// [`GenesisError::Sessions`] if the values don't fit it; [`GenesisError::Ground`] if the ground can't be read.
     pub fn open(ground: Arc<dyn Ground>, start: &Start, values: &[Felt]) -> Result<Self, GenesisError> {
         start.validate()?;
         let first_block = NonZeroU64::new(start.first_block).ok_or(StartError::Block)?;
@@ -131,7 +133,8 @@ impl Native {
     /// Executes a transaction at a time, in seconds since the Unix epoch, and says what it changes. Nothing changes yet.
     ///
     /// # Errors
-    /// [`Refusal`]: the first rule that it breaks.
+    /// The [`Refusal`] of the first rule that it breaks, of the transaction ([`Refusal::Nonce`], [`Refusal::TooLong`], …), its execution ([`Refusal::Invalid`], [`Refusal::Syscall`], …)
+    /// or what it would settle ([`Refusal::ClosedSlot`], [`Refusal::Escrows`], …); [`Refusal::Ground`] or [`Refusal::Machine`] if this machine can't check it now.
     pub fn check(&self, invoke: &Invoke, time: u64) -> Result<Checked, Refusal> {
         check_bounds(invoke)?;
         if invoke.bounds.l2_gas == 0 {
@@ -211,7 +214,7 @@ impl Native {
     /// simulation leaves out. Nothing changes.
     ///
     /// # Errors
-    /// The place in the list, from 0, and the [`Refusal`] of the first that breaks a rule.
+    /// The place in the list, from 0, and the [`Refusal`] of the first that breaks a rule, as [`check`](Self::check) has it.
     pub fn simulate(&self, transactions: &[Simulate], time: u64) -> Result<Vec<Simulated>, (usize, Refusal)> {
         let (mut state, mut all) = (Cow::Borrowed(&self.state), Vec::with_capacity(transactions.len()));
         for (index, (place, simulate)) in (self.accepted()..).zip(transactions.iter().enumerate()) {
@@ -249,7 +252,8 @@ impl Native {
     /// Calls an entry point to read, at a time. Nothing changes.
     ///
     /// # Errors
-    /// [`Refusal`]: the contract isn't the shard's, the call panics, or the machine stops it.
+    /// [`Refusal::UnknownContract`] if the contract isn't the shard's, [`Refusal::NoEntryPoint`] if it has no such entry point, [`Refusal::CallFailed`] if the call panics,
+    /// [`Refusal::Broken`], [`Refusal::TooDeep`] or [`Refusal::Syscall`] if the machine stops it, [`Refusal::Ground`] or [`Refusal::Machine`] if this machine can't run it now.
     pub fn call(
         &self,
         contract: ContractId,

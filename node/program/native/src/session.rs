@@ -35,7 +35,8 @@ impl Native {
     /// Executes a session call at a time, in seconds since the Unix epoch, and says what it changes. Nothing changes yet.
     ///
     /// # Errors
-    /// [`Refusal`]: the first rule that it breaks.
+    /// The [`Refusal`] of the first rule that it breaks, of sessions ([`Refusal::NoSessions`], [`Refusal::BeyondSessions`], [`Refusal::NotAllowed`], [`Refusal::Link`],
+    /// [`Refusal::Unsigned`]) or as [`check`](Native::check) has it.
     pub fn check_session(&self, call: &SessionCall, time: u64) -> Result<Checked, Refusal> {
         bounded("calldata", call.calldata.len(), MAX_CALLDATA_FELTS)?;
         let link = call.link();

@@ -3,11 +3,6 @@
 //! `rules/rules.cairo` is the source and the specification of what a proof of it means; `build.sh` compiles it, and with
 //! `--check` shows that the compiled form is that source's. The program's [`hash`] is that of its [`data`], as the verifier computes it.
 
-use cairo_vm::types::program::Program;
-use shardwire_machine::Compiled;
-use shardwire_model::Felt;
-use std::sync::LazyLock;
-
 /// The compiled program, as the Cairo compiler wrote it.
 pub const COMPILED: &[u8] = include_bytes!("../../rules/rules.json");
 
@@ -25,24 +20,7 @@ pub(crate) mod hint {
     pub(crate) const LAST_SIGNATURE: &str = "ids.r, ids.s = last_signature(ids.index)";
 }
 
-/// The program, read once.
-static PROGRAM: LazyLock<Compiled> = LazyLock::new(|| Compiled::read(COMPILED));
-
-pub(crate) fn program() -> &'static Program {
-    &PROGRAM.program
-}
-
-/// The program's felts, in order: what the program hash is a hash of, and the beginning of every witness's memory.
-#[must_use]
-pub fn data() -> &'static [Felt] {
-    &PROGRAM.data
-}
-
-/// What stands for the program in start data, records and messages.
-#[must_use]
-pub fn hash() -> Felt {
-    PROGRAM.hash
-}
+shardwire_machine::embedded!(COMPILED);
 
 #[cfg(test)]
 mod tests {

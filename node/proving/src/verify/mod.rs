@@ -105,7 +105,9 @@ impl Verifier {
     /// Takes some 15 ms of CPU: call it off the async threads.
     ///
     /// # Errors
-    /// [`VerifyError`] if the bytes are no such proof; it says which check failed.
+    /// [`VerifyError::TooLong`], [`VerifyError::Undecodable`] or [`VerifyError::NotCanonical`] if the bytes are no proof, [`VerifyError::Parameters`], [`VerifyError::Preprocessed`],
+    /// [`VerifyError::Program`], [`VerifyError::Output`] or [`VerifyError::Claim`] if the proof is of something else than a run of a program here, [`VerifyError::Rejected`] or
+    /// [`VerifyError::Panicked`] if it doesn't verify.
     pub fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError> {
         let proof = decode(bytes)?;
         canonical::check(&proof)?;
@@ -126,7 +128,7 @@ pub trait Verify: fmt::Debug + Send + Sync {
     /// As [`Verifier::verify`].
     ///
     /// # Errors
-    /// [`VerifyError`] if the bytes prove no run. It says which check failed.
+    /// As [`Verifier::verify`]; a simulation gives [`VerifyError::Rejected`] alone.
     fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError>;
 }
 

@@ -65,7 +65,9 @@ pub struct Proved {
 /// dropping the returned future. `on_event` is called for each event between waits, and must not block.
 ///
 /// # Errors
-/// [`ProveError`]; its variant says how the process ended instead. No proof file is left then.
+/// [`ProveError::Start`] if the process can't be started; [`ProveError::Refused`], [`ProveError::Failed`], [`ProveError::Misuse`], [`ProveError::Memory`], [`ProveError::Killed`],
+/// [`ProveError::TimedOut`] or [`ProveError::Cancelled`] by how it ended; [`ProveError::BadOutput`], [`ProveError::NoProof`] or [`ProveError::TooLarge`] if it ended well and gave no
+/// proof; [`ProveError::Io`] if a file or a pipe fails here. No proof file is left then.
 pub async fn prove(
     worker: &Worker,
     request: &ProveRequest,
@@ -170,7 +172,7 @@ impl Session {
         on_event: &mut impl FnMut(&WorkerEvent),
     ) -> Result<ExitStatus, ProveError> {
         let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
-        let (mut said, mut complained) = ([0; READ_BYTES], [0; READ_BYTES]);
+        let (mut read_out, mut read_err) = ([0; READ_BYTES], [0; READ_BYTES]);
         let mut until = Instant::now() + request.time_limit;
         let mut status = None;
         tokio::pin!(cancelled);
@@ -183,7 +185,7 @@ impl Session {
                     Some(_) => break,
                     None => return Err(ProveError::TimedOut { limit: request.time_limit }),
                 },
-                read = read_open(&mut stdout, &mut said) => {
+                read = read_open(&mut stdout, &mut read_out) => {
                     let bytes = read.map_err(|source| ProveError::Io { what: "read the worker's events", source })?;
                     let (done, refused) = (&mut self.done, &mut self.refused);
                     let heard = self.events.push(bytes, |event| {
@@ -200,7 +202,7 @@ impl Session {
                     });
                     heard.map_err(bad)?;
                 }
-                read = read_open(&mut stderr, &mut complained) => {
+                read = read_open(&mut stderr, &mut read_err) => {
                     let bytes = read.map_err(|source| ProveError::Io { what: "read the worker's errors", source })?;
                     self.keep(bytes);
                 }

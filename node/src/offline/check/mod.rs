@@ -9,8 +9,9 @@ mod start;
 use super::Folder;
 use crate::{
     contents::{Fate, NodeContents, WorldContents},
-    inspect::{node, of_world as facts_of},
+    inspect,
     run::RunError,
+    world,
 };
 use serde::Serialize;
 use shardwire_model::{
@@ -73,7 +74,6 @@ pub(crate) struct Report {
 }
 
 const STORE: &str = "node.redb";
-const LEDGER: &str = "ledger.redb";
 /// What contradicts something else in the folder.
 const CONTRADICTION: &str = "SW-DATA-006";
 /// What to do about that.
@@ -110,7 +110,7 @@ pub(crate) async fn check(root: &Path) -> Result<Report, RunError> {
     start::folder(&folder, &mut report);
     let world = if folder.is_settler() { of_world(&folder, &mut report).await } else { None };
     if matches!(folder.older_world(), Ok(Some(_))) {
-        report.older.push(LEDGER);
+        report.older.push(world::KEPT_IN);
     }
     let verified = Store::verify(&SystemDisk, &folder.claim.paths().store(), &LAYOUT);
     if let Err(error) = &verified {
@@ -138,7 +138,7 @@ async fn of_world(folder: &Folder, report: &mut Report) -> Option<WorldContents>
     let read = async {
         let world = folder.world()?;
         world.audit().await.map_err(super::boxed)?;
-        facts_of(&*world).await
+        inspect::of_world(&*world).await
     };
     match read.await {
         Ok(world) => {
@@ -146,7 +146,7 @@ async fn of_world(folder: &Folder, report: &mut Report) -> Option<WorldContents>
             Some(world)
         }
         Err(error) => {
-            report.error(LEDGER, &*error);
+            report.error(world::KEPT_IN, &*error);
             None
         }
     }
@@ -176,7 +176,7 @@ fn of_store(store: &Store, report: &mut Report) {
 }
 
 fn compare(folder: &Folder, store: &Store, world: Option<&WorldContents>, report: &mut Report) -> Result<(), RunError> {
-    let contents = match node(store, folder.peer()) {
+    let contents = match inspect::node(store, folder.peer()) {
         Ok(contents) => contents,
         Err(error) => {
             report.error(STORE, &*error);

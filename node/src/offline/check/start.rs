@@ -31,7 +31,8 @@ pub(super) fn folder(folder: &Folder, report: &mut Report) {
     if let Err(error) = Store::was_used(&SystemDisk, &paths.store()) {
         report.error(MARK, &error);
     }
-    if let Err(error) = folder.config.check(FolderContents { own: folder.peer(), ledger: &paths.ledger() }) {
+    let contents = FolderContents { own: folder.peer(), missing_world: world::missing(paths) };
+    if let Err(error) = folder.config.check(contents) {
         report.error("shardwire.toml", &error);
     }
     let programs: Vec<_> = Programs::all().hashes().collect();

@@ -99,7 +99,7 @@ pub(super) const INTENTS_FROM_1: Migration = Migration {
     },
 };
 
-/// What a settler found a proof to be.
+/// What a settler keeps of a proof that it has verified: whether the proof holds, and what that took.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The content hash of the proof.

@@ -19,8 +19,8 @@ use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use shardwire_crdt::{Cell, Claim, MergeError};
 use shardwire_model::{Felt, Hash, PeerId, ShardStart, Slot, Timestamp, felt::from_canonical};
-use shardwire_store::{Contradiction, DiskError};
-use std::{io::ErrorKind, ops::Bound};
+use shardwire_store::{Contradiction, DatabaseFailure, DiskError};
+use std::ops::Bound;
 
 /// The version of tables and rows.
 pub const SCHEMA: u32 = 3;
@@ -270,19 +270,12 @@ impl From<Contradiction> for LedgerError {
     }
 }
 
-impl From<redb::Error> for LedgerError {
-    fn from(error: redb::Error) -> Self {
-        match error {
-            redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => Self::InUse,
-            redb::Error::Io(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData) => {
-                Self::Damaged(error.to_string())
-            }
-            error @ (redb::Error::Io(_)
-            | redb::Error::Backend(_)
-            | redb::Error::PreviousIo
-            | redb::Error::DatabaseClosed
-            | redb::Error::LockPoisoned(_)) => Self::Disk(error.to_string()),
-            error => Self::Damaged(error.to_string()),
+impl From<DatabaseFailure> for LedgerError {
+    fn from(failure: DatabaseFailure) -> Self {
+        match failure {
+            DatabaseFailure::InUse => Self::InUse,
+            DatabaseFailure::Damaged(what) => Self::Damaged(what),
+            DatabaseFailure::Disk(why) => Self::Disk(why),
         }
     }
 }
@@ -291,7 +284,7 @@ macro_rules! from_redb {
     ($($error:ident),*) => {$(
         impl From<redb::$error> for LedgerError {
             fn from(error: redb::$error) -> Self {
-                redb::Error::from(error).into()
+                DatabaseFailure::of(error).into()
             }
         }
     )*};

@@ -26,8 +26,7 @@ fn json_has_the_names_that_the_command_line_prints() {
     });
     assert_eq!(status["unmet"], serde_json::json!([unmet]));
     let failed = serde_json::to_value(Failed::of(&DiskFull)).unwrap();
-    let expected =
-        serde_json::json!({"code": "SW-TEST-001", "reason": "the disk is full", "next_step": "Buy a larger one."});
+    let expected = serde_json::json!({"reason": "other", "cause": {"code": "SW-TEST-001", "reason": "the disk is full"}, "next_step": "Buy a larger one."});
     assert_eq!(failed, expected);
 }
 
@@ -123,7 +122,8 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     status.network.push('n');
     refused_when_read(&status);
     let code = "C".repeat(shardwire_model::MAX_CODE + 1);
-    refused_when_read(&Response::Failed(Failed { code, reason: String::new(), next_step: String::new() }));
+    let cause = shardwire_model::Cause { code, reason: String::new() };
+    refused_when_read(&Response::Failed(Failed { reason: FailedReason::Other, cause, next_step: String::new() }));
 }
 
 #[test]

@@ -33,7 +33,7 @@ async fn peers_and_entries_come_in_pages_and_evidence_in_parts() {
 
 #[tokio::test]
 async fn pages_and_parts_that_go_nowhere_or_elsewhere_are_the_nodes_fault() {
-    let text = "SW-CONTROL-004 the response answers another request";
+    let text = "SW-ADMIN-004 the response answers another request";
     let mut elsewhere = listed(1);
     elsewhere.statement.part.shard = ShardId(Felt::TWO);
     for (entries, more) in [(vec![], true), (vec![listed(1), listed(1)], false), (vec![elsewhere], false)] {

@@ -314,7 +314,7 @@ impl<'a> Native<'a> {
     }
 }
 
-/// For messages.
+/// Felts as the short texts that they spell.
 pub(super) fn texts(felts: &[Felt]) -> Vec<String> {
     felts.iter().map(|felt| String::from_utf8_lossy(&felt.to_bytes_be()).trim_start_matches('\0').to_owned()).collect()
 }
