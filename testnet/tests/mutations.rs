@@ -14,7 +14,7 @@ use testnet::sim::{Failure, Fault, Plan, run};
 const SEEDS: u64 = 500;
 
 /// A run that has shown each bug; it is tried first, so that this takes a moment.
-const KNOWN: [(Mutation, u64); 15] = [
+const KNOWN: [(Mutation, u64); 17] = [
     (Mutation::EffectBeforeRecord, 0),
     (Mutation::EpochUnchecked, 125),
     (Mutation::CreditUnbounded, 0),
@@ -28,6 +28,8 @@ const KNOWN: [(Mutation, u64); 15] = [
     (Mutation::WallClockDecides, 12),
     (Mutation::ClaimBelieved, 17),
     (Mutation::AnybodySettles, 0),
+    (Mutation::AnybodyOperates, 0),
+    (Mutation::OwnProofBelieved, 0),
     (Mutation::LeaseUnbounded, 0),
     (Mutation::DiskErrorStays, 1),
 ];
@@ -39,6 +41,11 @@ fn plan(mutation: Mutation, seed: u64) -> Option<Plan> {
     match mutation {
         Mutation::ResumedOffByOne => plan.long.then_some(Plan { provers: 1, lying_prover: false, ..plan }),
         Mutation::AnybodySettles => Some(Plan { presumed_settler: true, ..plan }),
+        Mutation::AnybodyOperates => Some(Plan { inventor: true, ..plan }),
+        Mutation::OwnProofBelieved => {
+            let (faults, quiet) = (vec![Fault::Worker], Duration::from_secs(3));
+            Some(Plan { faults, quiet, ..Plan::without_faults(seed) })
+        }
         Mutation::LeaseUnbounded => {
             let (faults, quiet) = (vec![Fault::Worker, Fault::Restart], Duration::from_secs(3));
             let safety = Duration::from_secs(60);

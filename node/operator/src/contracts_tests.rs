@@ -1,6 +1,6 @@
 //! An operator of a shard of contracts, the dungeon's: from its genesis to the chunks of its witness, with a restart between.
 
-use super::*;
+use super::{tests::assign, *};
 use shardwire_host::{
     Tasks,
     testing::{SetWall, host, store},
@@ -45,7 +45,7 @@ fn assignment() -> Assignment {
 async fn assigned(folder: &Path) -> (Arc<Operator>, Tasks, ShardStart) {
     let (operator, tasks) = operator(folder);
     let assignment = assignment();
-    operator.assign(assignment.clone()).await.unwrap();
+    assign(&operator, assignment.clone()).await.unwrap();
     (operator, tasks, assignment.start)
 }
 
