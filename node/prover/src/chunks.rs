@@ -2,7 +2,7 @@
 //! what didn't.
 //!
 //! All of this unpacks, hashes or waits for the disk: call it off the async threads. A chunk is hashed when it comes, to see whether the
-//! operator sent what it said, and when it is read again, to see whether the disk kept it; the assembler's own hash serves for that.
+//! operator sent what it said, and when it is read again, to see whether the disk kept it.
 
 use super::error::ProverError;
 use shardwire_model::Hash;

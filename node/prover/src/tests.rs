@@ -78,7 +78,7 @@ impl ShortChunk {
 #[derive(Debug)]
 pub(super) struct Operator {
     pub(super) offer: JobOffer,
-    chunks: Vec<Chunk>,
+    pub(super) chunks: Vec<Chunk>,
     pub(super) ending: Ending,
     epoch: AtomicU64,
     /// Whether another prover has the lease.

@@ -9,6 +9,7 @@ use super::{
 };
 use shardwire_model::Coded as _;
 use shardwire_proving::worker::{LocateError, ProveError, Proved};
+use shardwire_witness::{compress, decompress};
 use std::{
     collections::VecDeque,
     fs,
@@ -246,4 +247,32 @@ async fn an_idle_job_gives_its_place_to_one_that_is_ready_and_costs_one_only_whi
     assert_eq!(idle[0].0.abandoned.lock().unwrap().as_ref().unwrap().code, "SW-PROVER-012");
     assert_eq!(prover.job(idle[0].0.offer.job).unwrap().stage(), Some(Stage::Streaming), "it is no verdict");
     idle.iter().flat_map(|(_, sessions)| sessions).for_each(tokio::task::JoinHandle::abort);
+}
+
+/// A fixed bug: a chunk that the disk had changed was taken for the operator's, since it was decoded before its hash was compared, and the job had failed for ever.
+#[tokio::test(start_paused = true)]
+async fn a_flipped_bit_in_a_fetched_chunk_has_it_fetched_again_and_fails_no_job() {
+    for at in [0, 40, 400] {
+        let folder = tempfile::tempdir().unwrap();
+        let (prover, _tasks) = prover_with(folder.path(), "", Ends::of([killed(9)]));
+        let operator = Arc::new(Operator::new());
+        let job = operator.offer.job;
+        session(&prover, &operator).await;
+        assert!(prover.job(job).unwrap().is_fetched());
+        let file = prover.host.artefacts.fetched_chunk(job, 0);
+        let chunk = &operator.chunks[0];
+        let mut body = decompress(&chunk.body, chunk.raw_bytes as usize).unwrap();
+        body[at] ^= 1;
+        let flipped = [&chunk.raw_bytes.to_le_bytes()[..], &chunk.hash.0, &compress(&body)].concat();
+        fs::write(&file, flipped).unwrap();
+
+        operator.abandoned.lock().unwrap().take();
+        session(&prover, &operator).await;
+        let told = operator.abandoned.lock().unwrap().take().expect("the lease is given back at once");
+        assert_eq!(told.to_string(), "chunk 0 is missing or damaged (SW-PROVER-004)");
+        let known = prover.job(job).unwrap();
+        assert_eq!((known.stage(), known.job.attempts), (Some(Stage::Streaming), 0));
+        session(&prover, &operator).await;
+        assert_eq!((prover.job(job).unwrap().stage(), unmet(&prover)), (Some(Stage::Proven), vec![]));
+    }
 }
