@@ -262,7 +262,7 @@ impl Prover {
             let artefacts = artefacts.clone();
             self.host.work.run(move || chunks::whole(&artefacts, id)).await
         };
-        let have = match have.unwrap_or(Err(ProverError::Assembler)) {
+        let have = match have.unwrap_or(Err(ProverError::Panicked)) {
             Ok(have) => have,
             Err(error) => return Ok(Err(self.give_back(id, fetch.stop().await?, error).await)),
         };
@@ -293,13 +293,10 @@ impl Prover {
                         let chunk = Chunk { index: index + too_far, ..chunk };
                         Ok::<_, String>(chunks::keep(&artefacts, id, &chunk))
                     };
-                    match self.host.work.run(keep).await {
-                        Some(Ok(Ok(()))) => hand.fetched(),
-                        Some(Ok(Err(error))) => {
-                            return Ok(Err(self.give_back(id, fetch.stop().await?, error).await));
-                        }
-                        Some(Err(why)) => return Err(fetch.reject(index, &why).into()),
-                        None => return Err(failed(ProverError::Assembler)),
+                    match self.host.work.run(keep).await.unwrap_or(Ok(Err(ProverError::Panicked))) {
+                        Ok(Ok(())) => hand.fetched(),
+                        Ok(Err(error)) => return Ok(Err(self.give_back(id, fetch.stop().await?, error).await)),
+                        Err(why) => return Err(fetch.reject(index, &why).into()),
                     }
                     self.events.emit(ChunkFetched { job: id, index, bytes: wire });
                     self.host.peers.note(operator, &Event::Worked(Work::Bytes(wire)));

@@ -123,7 +123,7 @@ impl Prover {
                 assemble(program, &manifest, &artefacts, &witness, |index| chunks::kept(&artefacts, id, index))
             })
         };
-        let (bytes_raw, bytes_wire) = assembled.await.ok_or(ProverError::Assembler)??;
+        let (bytes_raw, bytes_wire) = assembled.await.ok_or(ProverError::Panicked)??;
         self.show(id, |job| {
             job.figures.bytes_raw = bytes_raw;
             job.figures.bytes_wire = bytes_wire;
@@ -135,7 +135,7 @@ impl Prover {
             self.workshop.prove(&witness, &proof_path, Box::pin(lease.clone().ended())).await?;
         let (verifier, of) = (self.verifier.clone(), job.clone());
         let keep = move || sound::keep(&artefacts, &*verifier, &of, &of_witness, &proof_path);
-        let proof = self.host.work.run(keep).await.unwrap_or(Err(ProverError::Assembler))?;
+        let proof = self.host.work.run(keep).await.unwrap_or(Err(ProverError::Panicked))?;
         self.troubles.worked(id);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // seconds of one proof, not negative
         let milliseconds = |seconds: f64| (seconds * 1000.0) as u64;

@@ -114,7 +114,7 @@ impl Prover {
         let (artefacts, verifier) = (self.host.artefacts.clone(), self.verifier.clone());
         let look =
             move || Ok::<_, ProverError>(whole(&artefacts, proof)?.map(|bytes| proven(&*verifier, &job, &bytes)));
-        match self.host.work.run(look).await.unwrap_or(Err(ProverError::Assembler))? {
+        match self.host.work.run(look).await.unwrap_or(Err(ProverError::Panicked))? {
             None => self.note_lost(id, proof).await,
             Some(Ok(_)) => {}
             Some(Err(disbelief)) => {

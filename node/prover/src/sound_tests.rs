@@ -27,7 +27,7 @@ use std::{
     collections::VecDeque,
     fs,
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 /// Believes [`PROOF`], which proves the short run. What may follow it says which segment it is of, and how far its state after is from the run's.
@@ -35,12 +35,16 @@ use std::{
 pub(super) struct Believer {
     /// Whether it believes nothing any more.
     pub(super) doubts: AtomicBool,
+    /// How often it panics first.
+    panics: AtomicU32,
 }
 
 pub(super) const PROOF: &[u8] = b"a proof";
 
 impl Verify for Believer {
     fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError> {
+        let left = self.panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        assert!(left.is_err(), "it panics, as it was told");
         let said = bytes.strip_prefix(PROOF).filter(|_| !self.doubts.load(Ordering::SeqCst));
         let said = said.ok_or(VerifyError::Rejected("it is no text of a test".into()))?;
         let of = |place: usize| said.get(place).copied().unwrap_or_default();
@@ -186,6 +190,24 @@ async fn a_proof_that_does_not_hold_is_never_offered_and_its_job_is_given_back_a
         assert_eq!((it.stage(), unmet(&it.prover)), (Stage::Proven, vec![]), "{code}");
         assert!(it.offered(&settlers()[0]).await.is_some() && it.told().is_some());
     }
+}
+
+/// A fixed bug: three panics of this program, in the verifier say, and the job had failed for ever.
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_this_program_counts_against_no_job_and_keeps_it_away_longer_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let it = AtProver::new(folder.path(), Writes::first([]));
+    it.believer.panics.store(MAX_ATTEMPTS + 1, Ordering::SeqCst);
+    for _ in 0..=MAX_ATTEMPTS {
+        session(&it.prover, &it.operator).await;
+        let told = it.operator.abandoned.lock().unwrap().take().expect("the lease is given back at once");
+        assert_eq!(told.to_string(), "a part of this program panicked at the job (SW-PROVER-006)");
+        assert_eq!((it.stage(), it.known().job.attempts), (Stage::Proving, 0));
+        assert_eq!(it.prover.host.telemetry.unmet()[0].shortfall.code, "SW-PROVER-006");
+        assert!(!it.prover.troubles.is_fit() && it.prover.troubles.is_apart(it.operator.offer.job));
+    }
+    session(&it.prover, &it.operator).await;
+    assert_eq!((it.stage(), unmet(&it.prover)), (Stage::Proven, vec![]));
 }
 
 /// A fixed bug: a job whose proof's file was gone stayed `proven` for ever.
