@@ -5,7 +5,8 @@ use super::{
     chunks::{self, Kept},
     events::{AttemptFailed, JobReturned, LeaseEnded, ProofMade, ProvingStarted},
     lease::Lease,
-    let_go, sound,
+    let_go,
+    sound::{self, ProofFile},
     trouble::IN_TROUBLE,
 };
 use shardwire_model::{Coded as _, Felt, Hash, Mutation, Stage, life::Step};
@@ -153,7 +154,7 @@ impl Prover {
             job.figures.prove_cpu_ms = milliseconds(cpu_s);
             job.figures.prove_peak_bytes = peak_bytes;
             job.figures.proof_bytes = proof_bytes;
-            known.is_lost = false;
+            known.file = ProofFile::There;
         })
         .await?;
         self.events.emit(ProofMade { job: id, proof, proof_bytes, prove_s });
@@ -169,12 +170,12 @@ fn assemble(
     manifest: &Manifest,
     artefacts: &Artefacts,
     witness: &Path,
-    mut chunk: impl FnMut(u32) -> Result<Option<Kept>, ProverError>,
+    mut chunk: impl FnMut(u32) -> Option<Kept>,
 ) -> Result<(u64, u64), ProverError> {
     let mut assembler = Assembler::new(program);
     let (mut bytes_raw, mut bytes_wire) = (0, 0);
     for (expected, index) in manifest.chunks.iter().zip(0..) {
-        let Kept { body, wire, .. } = chunk(index)?.ok_or(ProverError::Chunk { index })?;
+        let Kept { body, wire, .. } = chunk(index).ok_or(ProverError::Chunk { index })?;
         if Hash::of(&body) != *expected {
             return Err(ProverError::Chunk { index });
         }

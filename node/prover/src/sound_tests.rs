@@ -12,7 +12,7 @@ use shardwire_host::{
     clock::SystemClock,
     testing::{host, store},
 };
-use shardwire_model::{Cause, Coded as _, Felt, Output, Timestamp};
+use shardwire_model::{Cause, Coded as _, Felt, MAX_PROOF_BYTES, Output, Timestamp};
 use shardwire_protocols::{
     Signed,
     proof::{Handler as _, Objection, Reply, Settlement, SkipReason},
@@ -267,6 +267,46 @@ async fn a_lost_proof_is_noticed_at_the_start_and_when_it_is_leased_again_and_on
     fs::write(it.prover.host.artefacts.proof(lost), [PROOF, &[0, 0, 0, 0]].concat()).unwrap();
     assert_eq!(it.offered(&settlers()[0]).await, Some(lost), "somebody has restored it");
     assert_eq!((it.stage(), it.fault()), (Stage::Proven, String::new()));
+}
+
+/// A fixed bug: a proof that the disk didn't give out ended every settler's session, so none that came after it was ever offered.
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_cannot_be_read_is_shown_and_keeps_no_other_one_from_being_offered() {
+    let [settler, _] = settlers();
+    let folder = tempfile::tempdir().unwrap();
+    let proofs = [0, 1].map(|segment| [PROOF, &[segment]].concat());
+    let it = AtProver::new(folder.path(), Writes::first(proofs.clone()));
+    session(&it.prover, &it.operator).await;
+    session(&it.prover, &Arc::new(Operator::of_segment(1))).await;
+    let bad = it.offered(&settler).await.unwrap();
+    let other = proofs.iter().map(|bytes| Hash::of(bytes)).find(|proof| *proof != bad);
+    let shown = || {
+        let of_it = it.prover.shards().into_iter().find(|job| job.proof == Some(bad)).unwrap();
+        (of_it.stage, of_it.error.map_or_else(String::new, |error| error.code))
+    };
+    let (file, kept) = (it.prover.host.artefacts.proof(bad), folder.path().join("kept"));
+    fs::rename(&file, &kept).unwrap();
+
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    assert_eq!(it.offered(&settler).await, other);
+    assert_eq!(shown(), (Stage::Proven, "SW-ARTEFACT-001".to_owned()), "it may be read later");
+    fs::rename(&kept, &file).unwrap();
+    assert_eq!((it.offered(&settler).await, shown()), (Some(bad), (Stage::Proven, String::new())));
+
+    // What this node didn't write is as good as no file: the proof is made again.
+    fs::File::options().write(true).open(&file).unwrap().set_len(u64::from(MAX_PROOF_BYTES) + 1).unwrap();
+    assert_eq!(it.offered(&settler).await, other);
+    assert_eq!(shown(), (Stage::Streaming, "SW-PROVER-008".to_owned()));
+    fs::remove_file(&file).unwrap();
+    fs::create_dir_all(file.join("full")).unwrap();
+    assert_eq!(it.offered(&settler).await, other);
+    let (bytes, operator) = match proofs.iter().position(|bytes| Hash::of(bytes) == bad).unwrap() {
+        0 => (proofs[0].clone(), it.operator.clone()),
+        _ => (proofs[1].clone(), Arc::new(Operator::of_segment(1))),
+    };
+    it.worker.first.lock().unwrap().push_back(bytes);
+    session(&it.prover, &operator).await;
+    assert_eq!((it.offered(&settler).await, shown()), (Some(bad), (Stage::Proven, String::new())));
 }
 
 /// A fixed bug: once its settler had disputed it, a proof was offered to nobody, and its job was `proven` for ever.

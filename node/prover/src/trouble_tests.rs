@@ -249,6 +249,35 @@ async fn an_idle_job_gives_its_place_to_one_that_is_ready_and_costs_one_only_whi
     idle.iter().flat_map(|(_, sessions)| sessions).for_each(tokio::task::JoinHandle::abort);
 }
 
+/// A fixed bug: a chunk in whose place something else was, or that the disk didn't give out, kept every job of its prover waiting for ever.
+#[tokio::test(start_paused = true)]
+async fn whatever_is_in_the_place_of_a_fetched_chunk_it_is_fetched_again() {
+    let folder = |file: &Path| fs::create_dir_all(file.join("full")).unwrap();
+    let link = |file: &Path| std::os::unix::fs::symlink(file, file).unwrap();
+    let large = |file: &Path| fs::File::create(file).unwrap().set_len(1 << 30).unwrap();
+    let pipe = |file: &Path| assert!(std::process::Command::new("mkfifo").arg(file).status().unwrap().success());
+    let puts: [(fn(&Path), bool); 4] = [(folder, false), (link, true), (large, false), (pipe, false)];
+    for (put, is_a_link) in puts {
+        let folder = tempfile::tempdir().unwrap();
+        let (prover, _tasks) = prover_with(folder.path(), "", Ends::of([killed(9)]));
+        let operator = Arc::new(Operator::new());
+        let job = operator.offer.job;
+        session(&prover, &operator).await;
+        let artefacts = &prover.host.artefacts;
+        // The witness isn't renamed to its place, and through a link it would be made somewhere else.
+        let witness = (!is_a_link).then(|| artefacts.witness(job));
+        for place in [artefacts.fetched_chunk(job, 0)].into_iter().chain(witness) {
+            fs::remove_file(&place).unwrap();
+            put(&place);
+        }
+        while operator.finished.lock().unwrap().is_none() {
+            session(&prover, &operator).await;
+        }
+        let known = prover.job(job).unwrap();
+        assert_eq!((known.stage(), known.job.attempts, unmet(&prover)), (Some(Stage::Proven), 0, vec![]));
+    }
+}
+
 /// A fixed bug: a chunk that the disk had changed was taken for the operator's, since it was decoded before its hash was compared, and the job had failed for ever.
 #[tokio::test(start_paused = true)]
 async fn a_flipped_bit_in_a_fetched_chunk_has_it_fetched_again_and_fails_no_job() {

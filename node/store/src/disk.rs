@@ -29,6 +29,12 @@ pub struct DiskError {
 }
 
 impl DiskError {
+    /// Whether something else is in the file's place: a folder, a pipe, a device, a link that leads nowhere.
+    #[must_use]
+    pub fn is_no_file(&self) -> bool {
+        matches!(self.reason.kind(), io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput)
+    }
+
     /// Makes the error of what the system said, for `map_err`.
     pub fn of(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
@@ -195,6 +201,10 @@ pub struct SystemDisk;
 impl SystemDisk {
     fn opened(path: &Path, options: &mut fs::OpenOptions) -> Result<Option<File>, DiskError> {
         match refuse_special(path).and_then(|()| options.open(path)) {
+            // To be opened, and none of it read, a folder is as good as an empty file.
+            Ok(file) if file.metadata().is_ok_and(|found| found.is_dir()) => {
+                Err(DiskError::of(path, "opened")(io::ErrorKind::IsADirectory.into()))
+            }
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(DiskError::of(path, "opened")(error)),

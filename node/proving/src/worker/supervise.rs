@@ -284,10 +284,12 @@ fn partial(proof: &Path) -> PathBuf {
     name.into()
 }
 
+/// Removes what is in the place of a proof, whatever it is.
 fn remove(path: &Path) -> std::io::Result<()> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(_) if path.is_dir() => std::fs::remove_dir_all(path),
+        removed => removed,
     }
 }
 
