@@ -247,7 +247,7 @@ async fn begin(
         reload: {
             let config = config.clone();
             let again = move || config.reload().map(|config| peers::named(&config, peer)).map_err(boxed);
-            Reload(Box::new(again))
+            Reload(Arc::new(again))
         },
         since: clock.steady(),
         clock,
@@ -261,8 +261,8 @@ async fn begin(
     Ok(Begun { node, chains, tasks })
 }
 
-/// Does what waits for the disk where nobody else has to wait for it, so that a node which begins can be told to stop meanwhile. A panic goes on here.
-async fn aside<T: Send + 'static>(work: Work, what: impl FnOnce() -> T + Send + 'static) -> T {
+/// Does what waits for the disk where nobody else has to wait for it, so that a node can be told to stop meanwhile. A panic goes on here.
+pub(crate) async fn aside<T: Send + 'static>(work: Work, what: impl FnOnce() -> T + Send + 'static) -> T {
     if work == Work::AtOnce {
         return what();
     }
@@ -322,7 +322,7 @@ async fn take_up(
 async fn reloads(node: &Node, ordered: &Notify) {
     loop {
         ordered.notified().await;
-        if let Err(error) = node.reload() {
+        if let Err(error) = node.reload().await {
             let (code, next_step) = (error.code(), error.next_step());
             node.events.emit(ListsNotRead { code, error: error.to_string(), next_step });
         }

@@ -86,8 +86,9 @@ impl Roles {
 }
 
 /// Reads whom the configuration names again.
+#[derive(Clone)]
 pub(crate) struct Reload(
-    pub(crate) Box<dyn Fn() -> Result<ConfiguredPeers, Box<dyn Coded + Send + Sync>> + Send + Sync>,
+    pub(crate) Arc<dyn Fn() -> Result<ConfiguredPeers, Box<dyn Coded + Send + Sync>> + Send + Sync>,
 );
 
 impl fmt::Debug for Reload {
@@ -204,6 +205,15 @@ impl Node {
         match &self.roles.settler {
             Some(settler) => settler.has_shard_of(peer).await,
             None => false,
+        }
+    }
+
+    /// Forgets what those said of the date whose word doesn't count any more.
+    pub(crate) async fn forget_words(&self) {
+        for peer in self.clock.heard_of() {
+            if !self.counts(peer).await {
+                self.clock.forget(peer);
+            }
         }
     }
 

@@ -6,6 +6,8 @@
 //! What has to appear whole is written beside its place, under the name that [`partial`] gives it, and renamed when it is complete.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the system's disk")]
 
+pub use shardwire_files::special::refuse as refuse_special;
+
 use redb::{BackendError, StorageBackend, backends::FileBackend};
 use std::{
     fmt,
@@ -163,18 +165,6 @@ impl StorageBackend for Backend {
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.0.query_lock_range(start, end)
     }
-}
-
-/// Refuses what is neither a file nor a folder: to open a pipe would be to wait for somebody at its other end.
-///
-/// # Errors
-/// The system's error if there is nothing or it can't be looked at, [`io::ErrorKind::InvalidInput`] for a pipe, a socket or a device.
-pub fn refuse_special(path: &Path) -> io::Result<()> {
-    let kind = fs::metadata(path)?.file_type();
-    if kind.is_file() || kind.is_dir() {
-        return Ok(());
-    }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device, not a file"))
 }
 
 /// Refuses a place where no file can be written though the system would try: as [`refuse_special`], and a link that leads nowhere, which would make a file somewhere else.
