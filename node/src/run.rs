@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     data::{DataFolder, DataPaths, Running},
     door::Chains,
-    network::{Links, Node, Reload, Roles, events::ListsNotRead},
+    network::{Links, Node, Reload, Roles, begins, events::ListsNotRead},
     programs,
     proofs::Proofs,
     world,
@@ -235,7 +235,7 @@ async fn begin(
     let endpoint =
         Endpoint::open(&*sockets, config.listen, identity, &catalogue::settings(config.profile), &mut randomness)
             .map_err(boxed)?;
-    let since = clock.now();
+    let since = begins(&host).await.map_err(boxed)?;
     let (roles, chains) = take_up(config, &paths, &host, &disk, proofs).await?;
     let node = Arc::new(Node {
         links: Links::new(peer),

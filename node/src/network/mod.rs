@@ -25,6 +25,7 @@ mod twin;
 
 use events::ClockApart;
 pub(crate) use links::{Links, Met};
+pub(crate) use twin::begins;
 use shardwire_host::{
     Host, Randomness, Services,
     clock::NodeClock,
