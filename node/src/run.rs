@@ -11,7 +11,7 @@ use crate::{
     data::{DataFolder, DataPaths, Running},
     door::Chains,
     network::{
-        Links, Node, Reload, Roles,
+        Links, Node, Reload, Roles, begins,
         events::{ListsNotRead, Room, WorkerFound},
     },
     programs,
@@ -239,7 +239,7 @@ async fn begin(
     let endpoint =
         Endpoint::open(&*sockets, config.listen, identity, &catalogue::settings(config.profile), &mut randomness)
             .map_err(boxed)?;
-    let since = clock.now();
+    let since = begins(&host).await.map_err(boxed)?;
     let (roles, chains) = take_up(config, &paths, &host, &disk, proofs).await?;
     let node = Arc::new(Node {
         links: Links::new(peer),
@@ -251,7 +251,7 @@ async fn begin(
         reload: {
             let config = config.clone();
             let again = move || config.reload().map(|config| peers::named(&config, peer)).map_err(boxed);
-            Reload(Box::new(again))
+            Reload(Arc::new(again))
         },
         since: clock.steady(),
         clock,
@@ -265,8 +265,8 @@ async fn begin(
     Ok(Begun { node, chains, tasks })
 }
 
-/// Does what waits for the disk where nobody else has to wait for it, so that a node which begins can be told to stop meanwhile. A panic goes on here.
-async fn aside<T: Send + 'static>(work: Work, what: impl FnOnce() -> T + Send + 'static) -> T {
+/// Does what waits for the disk where nobody else has to wait for it, so that a node can be told to stop meanwhile. A panic goes on here.
+pub(crate) async fn aside<T: Send + 'static>(work: Work, what: impl FnOnce() -> T + Send + 'static) -> T {
     if work == Work::AtOnce {
         return what();
     }
@@ -326,7 +326,7 @@ async fn take_up(
 async fn reloads(node: &Node, ordered: &Notify) {
     loop {
         ordered.notified().await;
-        if let Err(error) = node.reload() {
+        if let Err(error) = node.reload().await {
             let (code, next_step) = (error.code(), error.next_step());
             node.events.emit(ListsNotRead { code, error: error.to_string(), next_step });
         }

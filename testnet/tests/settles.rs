@@ -1,9 +1,27 @@
 //! The whole path: three processes, a real proof, a settled World that is the recomputed one.
 
+mod stranger;
+
 use serde_json::Value;
-use shardwire::data::DataPaths;
-use shardwire_model::{Role, Stage};
-use std::{collections::BTreeMap, process::Command, sync::LazyLock};
+use shardwire::{data::DataPaths, host::clock::SystemClock};
+use shardwire_model::{Clock as _, PeerId, Role, Stage};
+use shardwire_protocols::{
+    handshake::{Handshake, Hello, greet, spoken},
+    proof::{Client, Next, Proof},
+};
+use shardwire_transport::{Endpoint, Identity, Settings};
+use shardwire_world::WorldIdentity;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    process::Command,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use stranger::{hello, world};
 use testnet::{
     crashes::PlannedCrash,
     dungeon::{Options, generate},
@@ -12,7 +30,7 @@ use testnet::{
     recompute::recompute,
     run::run_workload,
 };
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::sleep};
 
 /// One proof at a time: each takes gigabytes.
 static TURN: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
@@ -86,6 +104,50 @@ async fn the_program_settles_what_the_recomputation_says_and_leaves_the_network_
     assert!(!["settler", "operator", "prover"].into_iter().any(runs));
 }
 
+/// A fresh key in the role of a settler, at a prover that may be started again meanwhile.
+#[derive(Default)]
+struct Presumes {
+    /// How often it was told that there is no proof.
+    nothing: AtomicUsize,
+    /// How often it was offered one, and said that it had settled it.
+    offered: AtomicUsize,
+}
+
+impl Presumes {
+    async fn at(&self, prover: PeerId, listen: SocketAddr, world: WorldIdentity) {
+        let identity = Identity::generate(&mut rand::rng());
+        let here = SocketAddr::from(([127, 0, 0, 1], 0));
+        let endpoint =
+            Endpoint::bind(here, identity.clone(), &Settings::default(), &mut rand::rng()).expect("a socket");
+        // It serves nothing, so nothing is asked of it.
+        let asks = || Hello { serves: Vec::new(), ..hello(&world, Role::Settler, spoken()) };
+        loop {
+            if let Ok(connection) = endpoint.connect(listen, Some(prover)).await
+                && let Ok(session) = connection.open::<Handshake>().await
+                && greet(session, asks()).await.is_ok()
+                && let Ok(session) = connection.open::<Proof>().await
+            {
+                let mut client = Client::new(session);
+                while let Ok(next) = client.ask().await {
+                    client = match next {
+                        Next::Nothing(client) => {
+                            self.nothing.fetch_add(1, Ordering::SeqCst);
+                            client
+                        }
+                        Next::Ready(_, offered) => {
+                            self.offered.fetch_add(1, Ordering::SeqCst);
+                            let Ok((_, client)) = offered.settled(&identity, SystemClock.now()).await else { break };
+                            client
+                        }
+                    };
+                }
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+}
+
+/// Meanwhile a fresh key with the role of a settler says of every proof that it is offered that it has settled it: it is offered none, and the settler of the World gets them all.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_nodes_that_are_started_again_settle_the_same() {
     let _turn = TURN.lock().await;
@@ -107,8 +169,15 @@ async fn killed_nodes_that_are_started_again_settle_the_same() {
     ];
     network.start(&mut |line| println!("{line}")).await.expect("a network");
     let mut reporter = Reporter::for_this_process();
+    let presumes = Arc::new(Presumes::default());
+    let (prover, world) = (network.node(Role::Prover), world(network.node(Role::Settler)));
+    let (peer, listen, it) = (prover.peer(), prover.listen(), presumes.clone());
+    let stranger = tokio::spawn(async move { it.at(peer, listen, world).await });
     let report = run_workload(&mut network, &workload, &expected, &mut crashes, &mut reporter).await;
+    stranger.abort();
     network.stop().await;
+    assert_eq!(presumes.offered.load(Ordering::SeqCst), 0, "a stranger has no say about proofs");
+    assert!(presumes.nothing.load(Ordering::SeqCst) > 0, "it was answered");
     let report = report.expect("settled");
     assert!(crashes.is_empty(), "the moment of {crashes:?} was missed");
     assert!(report.is_ok(), "{:?}", report.differences);

@@ -164,6 +164,9 @@ impl Coded for ConfigError {
             Self::Unreadable { reason, .. } if reason.kind() == std::io::ErrorKind::NotFound => {
                 "Create the data folder with `shardwire init --data DIR`, or correct --data.".into()
             }
+            Self::Unreadable { reason, .. } if reason.kind() == std::io::ErrorKind::InvalidInput => {
+                "Put a file in its place.".into()
+            }
             Self::Unreadable { .. } => "Make the file readable for the user that runs the node.".into(),
             Self::Syntax { .. } => "Correct the line; `shardwire init` writes a file with every setting in it.".into(),
             Self::Unknown { hint: Some(hint), .. } => format!("Did you mean '{hint}'?"),

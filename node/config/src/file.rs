@@ -21,7 +21,7 @@ const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 /// Reads and checks the file's shape; the values are checked where all sources meet.
 pub(super) fn read(path: &Path) -> Result<Layer, ConfigError> {
-    let text = text::read(path, MAX_FILE_BYTES).map_err(|error| match error {
+    let text = text::read_file(path, MAX_FILE_BYTES).map_err(|error| match error {
         TextError::Unreadable(reason) => ConfigError::Unreadable { path: path.into(), reason },
         TextError::TooLarge { max } => ConfigError::FileSize { path: path.into(), max },
         TextError::NotText(reason) => ConfigError::NotText { path: path.into(), reason },

@@ -332,6 +332,22 @@ fn the_data_folder_may_contradict() {
     assert!(config.check(missing(None)).is_ok());
 }
 
+/// A fixed bug: it was opened, so who read it again waited for somebody at the pipe's other end.
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_the_file_is_refused_and_nobody_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("shardwire.toml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert_eq!(
+        refusal(Config::load(&pipe, &Environment::default(), Flags::default())),
+        format!(
+            "error[SW-CONFIG-001]: can't read {}: it is a pipe, a socket or a device, not a file\n  next: Put a file in its place.",
+            pipe.display()
+        )
+    );
+}
+
 #[test]
 fn an_unreadable_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@
 //! Editors save JSON and TOML as UTF-8, some with a byte order mark before it, some as UTF-16. The mark says nothing and is skipped. UTF-16 is
 //! refused by its name: a parser would complain about its first byte.
 
+use crate::special;
 use std::{
     fs::File,
     io::{self, Read as _},
@@ -52,6 +53,15 @@ pub fn read(path: &Path, max: u64) -> Result<String, TextError> {
         return Err(TextError::TooLarge { max });
     }
     Ok(decode(bytes)?)
+}
+
+/// The same, of a file that is read while others wait: a pipe, a socket or a device is refused.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_file(path: &Path, max: u64) -> Result<String, TextError> {
+    special::refuse(path)?;
+    read(path, max)
 }
 
 /// The text that these bytes are, without a byte order mark.

@@ -2,7 +2,7 @@
 //! what didn't.
 //!
 //! All of this unpacks, hashes or waits for the disk: call it off the async threads. A chunk is hashed when it comes, to see whether the
-//! operator sent what it said, and when it is read again, to see whether the disk kept it; the assembler's own hash serves for that.
+//! operator sent what it said, and when it is read again, to see whether the disk kept it.
 
 use super::error::ProverError;
 use shardwire_model::Hash;
@@ -12,6 +12,8 @@ use shardwire_witness::decompress;
 
 /// Length (4 bytes, little-endian) and hash before the compressed body.
 const HEAD_BYTES: usize = 4 + 32;
+/// Most bytes of a chunk's file.
+const MAX_FILE_BYTES: u64 = MAX_CHUNK_WIRE as u64 + HEAD_BYTES as u64;
 
 /// The body of a chunk that just came, if it is what its hash says.
 pub(super) fn unpack(chunk: &Chunk) -> Result<Vec<u8>, String> {
@@ -37,19 +39,25 @@ pub(super) struct Kept {
     pub(super) wire: u64,
 }
 
-/// A chunk that was kept, if it unpacks.
-pub(super) fn kept(artefacts: &Artefacts, job: Hash, index: u32) -> Result<Option<Kept>, ProverError> {
-    let most = u64::from(MAX_CHUNK_WIRE) + HEAD_BYTES as u64;
-    let Some(file) = artefacts.read(&artefacts.fetched_chunk(job, index), most)? else { return Ok(None) };
-    let whole = || {
+impl Kept {
+    /// What a file holds, if it is a chunk's and unpacks.
+    fn of(file: &[u8]) -> Option<Self> {
         let (length, rest) = file.split_at_checked(4)?;
         let (hash, wire) = rest.split_at_checked(32)?;
         let length = u32::from_le_bytes(length.try_into().ok()?);
         let hash = Hash(hash.try_into().ok()?);
         let body = (length <= MAX_CHUNK_RAW).then(|| decompress(wire, length as usize).ok()).flatten()?;
-        Some(Kept { hash, body, wire: wire.len() as u64 })
-    };
-    Ok(whole())
+        Some(Self { hash, body, wire: wire.len() as u64 })
+    }
+
+    fn is_whole(&self) -> bool {
+        Hash::of(&self.body) == self.hash
+    }
+}
+
+/// A chunk that was kept, if the disk gives it out and it unpacks. Whatever is wrong with the file, it is fetched again into a new one: if the disk takes none, that is said then.
+pub(super) fn kept(artefacts: &Artefacts, job: Hash, index: u32) -> Option<Kept> {
+    Kept::of(&artefacts.read(&artefacts.fetched_chunk(job, index), MAX_FILE_BYTES).ok()??)
 }
 
 /// The hash of a chunk that was kept, if its content has it; the outer none: there is no such file.
@@ -57,23 +65,14 @@ pub(super) fn kept(artefacts: &Artefacts, job: Hash, index: u32) -> Result<Optio
 /// # Errors
 /// [`ProverError::Artefact`] if it can't be read.
 pub fn kept_chunk(artefacts: &Artefacts, job: Hash, index: u32) -> Result<Option<Option<Hash>>, ProverError> {
-    if artefacts.is_there(&artefacts.fetched_chunk(job, index)).is_ok_and(|there| !there) {
-        return Ok(None);
-    }
-    let whole = kept(artefacts, job, index)?.filter(|it| Hash::of(&it.body) == it.hash);
-    Ok(Some(whole.map(|it| it.hash)))
+    let file = artefacts.read(&artefacts.fetched_chunk(job, index), MAX_FILE_BYTES)?;
+    Ok(file.map(|file| Kept::of(&file).filter(Kept::is_whole).map(|it| it.hash)))
 }
 
 /// The chunks from the first on that are whole: the hash of each.
-pub(super) fn whole(artefacts: &Artefacts, job: Hash) -> Result<Vec<Hash>, ProverError> {
-    let mut hashes = Vec::new();
-    for index in 0.. {
-        match kept(artefacts, job, index)? {
-            Some(Kept { hash, body, .. }) if Hash::of(&body) == hash => hashes.push(hash),
-            _ => break,
-        }
-    }
-    Ok(hashes)
+pub(super) fn whole(artefacts: &Artefacts, job: Hash) -> Vec<Hash> {
+    let kept = (0..).map_while(|index| kept(artefacts, job, index).filter(Kept::is_whole));
+    kept.map(|it| it.hash).collect()
 }
 
 #[cfg(test)]
@@ -94,13 +93,13 @@ mod tests {
             assert_eq!(unpack(&chunk).as_ref(), Ok(body));
             keep(&artefacts, job, &chunk).unwrap();
         }
-        assert_eq!(whole(&artefacts, job).unwrap().len(), 4);
+        assert_eq!(whole(&artefacts, job).len(), 4);
         let path = artefacts.fetched_chunk(job, 2);
         let mut torn = std::fs::read(&path).unwrap();
         torn.truncate(torn.len() - 3);
         std::fs::write(&path, torn).unwrap();
         let hashes: Vec<Hash> = bodies[..2].iter().map(|body| Hash::of(body)).collect();
-        assert_eq!(whole(&artefacts, job).unwrap(), hashes);
+        assert_eq!(whole(&artefacts, job), hashes);
     }
 
     #[test]

@@ -75,9 +75,9 @@ pub enum ProverError {
     /// A job can't get there.
     #[error(transparent)]
     Life(#[from] Refusal),
-    /// This program's own part ended without an answer.
-    #[error("assembling ended without an answer")]
-    Assembler,
+    /// A part of this program ended without an answer.
+    #[error("a part of this program panicked at the job")]
+    Panicked,
 }
 
 impl ProverError {
@@ -96,21 +96,21 @@ impl ProverError {
             | Self::LeaseEnded
             | Self::Later { .. }
             | Self::GivesWay
-            | Self::Life(_) => DueTo::Machine,
+            | Self::Life(_)
+            | Self::Panicked => DueTo::Machine,
             Self::Assemble(_)
             | Self::OtherRun
             | Self::Unassigned
             | Self::GivenUp
             | Self::ChunkSize
             | Self::Over
-            | Self::OtherWitness
-            | Self::Assembler => DueTo::Job,
+            | Self::OtherWitness => DueTo::Job,
         }
     }
 
     /// Whether trying again may help a job whose own fault it is: not where the witness itself is wrong.
     pub(crate) const fn may_pass(&self) -> bool {
-        matches!(self, Self::Assembler | Self::Worker(_))
+        matches!(self, Self::Worker(_))
     }
 
     /// Whether this node's disk failed, or has lost something.
@@ -125,9 +125,9 @@ impl ProverError {
         )
     }
 
-    /// Whether a proof was made and doesn't hold. It is this machine's, or that of a witness that looks whole and isn't: nobody here can tell.
-    pub(crate) const fn is_of_a_proof(&self) -> bool {
-        matches!(self, Self::Unsound(_) | Self::OtherProof)
+    /// Whether a proof was made and doesn't hold, or this program panicked. It is this machine's, or that of a witness that looks whole and isn't: nobody here can tell.
+    pub(crate) const fn is_anybodys(&self) -> bool {
+        matches!(self, Self::Unsound(_) | Self::OtherProof | Self::Panicked)
     }
 
     /// Whether the worker can't be used, for whatever job.
@@ -147,7 +147,7 @@ impl Coded for ProverError {
             Self::GivenUp => "SW-PROVER-003",
             Self::Chunk { .. } => "SW-PROVER-004",
             Self::ChunkSize => "SW-PROVER-005",
-            Self::Assembler => "SW-PROVER-006",
+            Self::Panicked => "SW-PROVER-006",
             Self::LeaseEnded => "SW-PROVER-007",
             Self::ProofLost => "SW-PROVER-008",
             Self::Over => "SW-PROVER-009",
@@ -190,7 +190,9 @@ impl Coded for ProverError {
             Self::LeaseEnded => "Nothing: the job goes on when its operator leases it to this prover again.".into(),
             Self::Over => "Nothing: its shard needs no further proof.".into(),
             Self::Life(refusal) => refusal.next_step(),
-            Self::Assembler => "Report it if it repeats.".into(),
+            Self::Panicked => {
+                "Nothing: the job is tried again by itself, less often each time. If it repeats, report it with what the log says of the panic.".into()
+            },
         }
     }
 }

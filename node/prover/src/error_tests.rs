@@ -35,8 +35,9 @@ fn a_prover_says_what_to_do() {
         format!("SW-PROVER-005 a chunk of more than 4194304 bytes | {wrong_operator}")
     );
     assert_eq!(
-        shown(ProverError::Assembler),
-        "SW-PROVER-006 assembling ended without an answer | Report it if it repeats."
+        shown(ProverError::Panicked),
+        "SW-PROVER-006 a part of this program panicked at the job | Nothing: the job is tried again by itself, less often each time. If it repeats, report it with what the log \
+         says of the panic."
     );
     assert_eq!(
         shown(ProverError::LeaseEnded),

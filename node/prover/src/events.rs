@@ -119,6 +119,10 @@ events! {
     ProofLost = "proof_lost" { job: Hash, proof: Hash }
         => ERROR : (job = %job.short(), proof = %proof.short(), "the file of the proof is missing or damaged: the job is proven again, unless the file is restored");
 
+    /// The disk doesn't give out the file of a proof
+    ProofUnread = "proof_unread" { job: Hash, proof: Hash, code: &'static str, error: String }
+        => ERROR : (job = %job.short(), proof = %proof.short(), code, "the proof can't be offered for now; others are: {error}");
+
     /// A settler disputed a proof that doesn't hold by this prover's own check either
     ProofDropped = "proof_dropped" { job: Hash, proof: Hash, code: &'static str, error: String }
         => ERROR : (job = %job.short(), proof = %proof.short(), code, "the proof is dropped, and the job proven again: {error}");

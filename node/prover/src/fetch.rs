@@ -8,6 +8,7 @@ use super::{
     },
     hand::InHand,
     keeping::is_long_past,
+    sound::ProofFile,
     trouble::IN_TROUBLE,
 };
 use shardwire_host::{Turn, signed};
@@ -151,7 +152,11 @@ impl Prover {
     }
 
     /// Whether the job is taken; if not, what the operator is told.
-    pub(super) async fn considered(&self, operator: PeerId, offer: &JobOffer) -> Result<(), (DeclineReason, ProverError)> {
+    pub(super) async fn considered(
+        &self,
+        operator: PeerId,
+        offer: &JobOffer,
+    ) -> Result<(), (DeclineReason, ProverError)> {
         if !self.is_assigned(operator, offer) {
             return Err((DeclineReason::Unassigned, ProverError::Unassigned));
         }
@@ -227,7 +232,7 @@ impl Prover {
         let epoch = lease.statement.epoch;
         let turn = self.changing.take(offer.job).await;
         let known = match self.job(offer.job) {
-            Some(Known { job, life, is_lost }) => Known { job: Job { operator, epoch, ..job }, life, is_lost },
+            Some(Known { job, life, file }) => Known { job: Job { operator, epoch, ..job }, life, file },
             None => {
                 let job = Job {
                     start: offer.start.clone(),
@@ -243,7 +248,7 @@ impl Prover {
                     disputes: BTreeMap::new(),
                     fault: None,
                 };
-                Known { job, life: Life::new(Role::Prover), is_lost: false }
+                Known { job, life: Life::new(Role::Prover), file: ProofFile::There }
             }
         };
         self.keep(turn, known, Some(Step::Streaming { job: offer.job }), Some(signed::stored(lease))).await
@@ -262,9 +267,8 @@ impl Prover {
             let artefacts = artefacts.clone();
             self.host.work.run(move || chunks::whole(&artefacts, id)).await
         };
-        let have = match have.unwrap_or(Err(ProverError::Assembler)) {
-            Ok(have) => have,
-            Err(error) => return Ok(Err(self.give_back(id, fetch.stop().await?, error).await)),
+        let Some(have) = have else {
+            return Ok(Err(self.give_back(id, fetch.stop().await?, ProverError::Panicked).await));
         };
         self.events.emit(FetchStarted { job: id, shard: offer.shard, have: have.len() });
         let too_far = u32::from(Mutation::ResumedOffByOne.is_planted() && !have.is_empty());
@@ -293,13 +297,10 @@ impl Prover {
                         let chunk = Chunk { index: index + too_far, ..chunk };
                         Ok::<_, String>(chunks::keep(&artefacts, id, &chunk))
                     };
-                    match self.host.work.run(keep).await {
-                        Some(Ok(Ok(()))) => hand.fetched(),
-                        Some(Ok(Err(error))) => {
-                            return Ok(Err(self.give_back(id, fetch.stop().await?, error).await));
-                        }
-                        Some(Err(why)) => return Err(fetch.reject(index, &why).into()),
-                        None => return Err(failed(ProverError::Assembler)),
+                    match self.host.work.run(keep).await.unwrap_or(Ok(Err(ProverError::Panicked))) {
+                        Ok(Ok(())) => hand.fetched(),
+                        Ok(Err(error)) => return Ok(Err(self.give_back(id, fetch.stop().await?, error).await)),
+                        Err(why) => return Err(fetch.reject(index, &why).into()),
                     }
                     self.events.emit(ChunkFetched { job: id, index, bytes: wire });
                     self.host.peers.note(operator, &Event::Worked(Work::Bytes(wire)));

@@ -93,9 +93,8 @@ impl Prover {
             return Ok(());
         }
         let now = self.host.clock.now();
-        let past = |(id, known): (&Hash, &Known)| {
-            (is_long_past(&known.job.start, now) && !self.is_busy(*id)).then_some(*id)
-        };
+        let past =
+            |(id, known): (&Hash, &Known)| (is_long_past(&known.job.start, now) && !self.is_busy(*id)).then_some(*id);
         let past: Vec<Hash> = self.jobs().iter().filter_map(past).collect();
         for id in past {
             if let Err(error) = self.forget(id).await {

@@ -121,7 +121,8 @@ async fn long_after_its_deadline_all_of_a_job_is_forgotten_and_it_is_not_taken_a
     assert!(prover.jobs().is_empty());
     assert_eq!(kept(), ((false, false), true, false));
     let told = considers(&prover, peer, &operator.offer).await;
-    let why = "SW-PROVER-011 this prover takes the job later: the deadline of its shard is long past by this node's date";
+    let why =
+        "SW-PROVER-011 this prover takes the job later: the deadline of its shard is long past by this node's date";
     assert_eq!(told, Some((DeclineReason::Later, why.to_owned())));
 }
 

@@ -74,6 +74,7 @@ use shardwire_store::{
 };
 use shardwire_telemetry::Events;
 use shardwire_transport::Backoff;
+use sound::ProofFile;
 pub use status::JobStatus;
 use std::{
     collections::BTreeMap,
@@ -99,8 +100,8 @@ const fn part(id: Hash, job: &Job) -> Part {
 struct Known {
     job: Job,
     life: Life,
-    /// Whether the file of its proof was missing or damaged when it was last looked for.
-    is_lost: bool,
+    /// How the file of its proof is.
+    file: ProofFile,
 }
 
 impl Known {
@@ -195,7 +196,7 @@ impl Prover {
         let mut jobs = BTreeMap::new();
         for (id, job) in host.store.all(&JOBS)? {
             let life = host.store.life(part(id, &job))?;
-            let mut known = Known { job, life, is_lost: false };
+            let mut known = Known { job, life, file: ProofFile::There };
             if known.job.start.is_outdated() && !known.stage().is_some_and(Stage::is_final) {
                 known = end_outdated(&host, &events, id, known)?;
             }
@@ -266,7 +267,7 @@ impl Prover {
     async fn keep(
         &self,
         turn: Turn<Hash>,
-        Known { job, life, is_lost }: Known,
+        Known { job, life, file }: Known,
         step: Option<Step>,
         lease: Option<SignedBytes>,
     ) -> Result<(), ProverError> {
@@ -289,7 +290,7 @@ impl Prover {
                 if life.is_over() {
                     let_go(&ended, id);
                 }
-                let known = Known { job, life: life.clone(), is_lost };
+                let known = Known { job, life: life.clone(), file };
                 jobs.lock().unwrap_or_else(PoisonError::into_inner).insert(id, known);
                 changed.announce();
             }

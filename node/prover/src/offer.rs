@@ -26,7 +26,7 @@ const OFFER_AGAIN: Duration = Duration::from_secs(15);
 
 impl Prover {
     /// The next proof for this settler, if it is one of the World's: any other peer is offered none, whatever it says that it is. One whose file isn't
-    /// there is passed over: the file may be restored.
+    /// there, or can't be read, is passed over: the file may be restored, and the disk may give it out later.
     pub(super) async fn proof_for(&self, settler: PeerId) -> Result<Option<StoredProof>, ProverError> {
         if !self.counts(settler) {
             return Ok(None);
@@ -45,9 +45,16 @@ impl Prover {
         for (job, proof, shard, segment, operator) in wanted {
             let artefacts = self.host.artefacts.clone();
             let read = self.host.work.run(move || sound::whole(&artefacts, proof)).await;
-            let Some(bytes) = read.unwrap_or(Err(ProverError::Assembler))? else {
-                self.note_lost(job, proof).await;
-                continue;
+            let bytes = match read.unwrap_or(Err(ProverError::Panicked)) {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => {
+                    self.note_lost(job, proof).await;
+                    continue;
+                }
+                Err(error) => {
+                    self.note_unread(job, proof, &error).await;
+                    continue;
+                }
             };
             self.note_found(job, proof).await;
             let lease = self.host.store.get(&JOB_LEASES, &job)?.map(|lease| signed::read(&lease)).transpose()?;

@@ -5,7 +5,8 @@ use super::{
     chunks::{self, Kept},
     events::{AttemptFailed, JobReturned, LeaseEnded, ProofMade, ProvingStarted},
     lease::Lease,
-    let_go, sound,
+    let_go,
+    sound::{self, ProofFile},
     trouble::IN_TROUBLE,
 };
 use shardwire_model::{Coded as _, Felt, Hash, Mutation, Stage, life::Step};
@@ -123,7 +124,7 @@ impl Prover {
                 assemble(program, &manifest, &artefacts, &witness, |index| chunks::kept(&artefacts, id, index))
             })
         };
-        let (bytes_raw, bytes_wire) = assembled.await.ok_or(ProverError::Assembler)??;
+        let (bytes_raw, bytes_wire) = assembled.await.ok_or(ProverError::Panicked)??;
         self.show(id, |job| {
             job.figures.bytes_raw = bytes_raw;
             job.figures.bytes_wire = bytes_wire;
@@ -135,7 +136,7 @@ impl Prover {
             self.workshop.prove(&witness, &proof_path, Box::pin(lease.clone().ended())).await?;
         let (verifier, of) = (self.verifier.clone(), job.clone());
         let keep = move || sound::keep(&artefacts, &*verifier, &of, &of_witness, &proof_path);
-        let proof = self.host.work.run(keep).await.unwrap_or(Err(ProverError::Assembler))?;
+        let proof = self.host.work.run(keep).await.unwrap_or(Err(ProverError::Panicked))?;
         self.troubles.worked(id);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // seconds of one proof, not negative
         let milliseconds = |seconds: f64| (seconds * 1000.0) as u64;
@@ -153,7 +154,7 @@ impl Prover {
             job.figures.prove_cpu_ms = milliseconds(cpu_s);
             job.figures.prove_peak_bytes = peak_bytes;
             job.figures.proof_bytes = proof_bytes;
-            known.is_lost = false;
+            known.file = ProofFile::There;
         })
         .await?;
         self.events.emit(ProofMade { job: id, proof, proof_bytes, prove_s });
@@ -163,21 +164,22 @@ impl Prover {
     }
 }
 
-/// Writes the flat witness of a job's chunks; returns their bytes, raw and on the wire.
+/// Writes the flat witness of a job's chunks; returns their bytes, raw and on the wire. What the disk hasn't kept is told from what the operator sent: by its hash, before anything is made of it.
 fn assemble(
     program: Felt,
     manifest: &Manifest,
     artefacts: &Artefacts,
     witness: &Path,
-    mut chunk: impl FnMut(u32) -> Result<Option<Kept>, ProverError>,
+    mut chunk: impl FnMut(u32) -> Option<Kept>,
 ) -> Result<(u64, u64), ProverError> {
     let mut assembler = Assembler::new(program);
     let (mut bytes_raw, mut bytes_wire) = (0, 0);
     for (expected, index) in manifest.chunks.iter().zip(0..) {
-        let Kept { body, wire, .. } = chunk(index)?.ok_or(ProverError::Chunk { index })?;
-        if assembler.push(&body)? != *expected {
+        let Kept { body, wire, .. } = chunk(index).ok_or(ProverError::Chunk { index })?;
+        if Hash::of(&body) != *expected {
             return Err(ProverError::Chunk { index });
         }
+        assembler.push(&body)?;
         bytes_raw += body.len() as u64;
         bytes_wire += wire;
     }

@@ -7,6 +7,7 @@
 //! | what happens | what follows |
 //! |---|---|
 //! | its file is missing or damaged, found at the start, or when a settler or an operator asks for it | the job is fetched and proven again; once the file is restored it is offered |
+//! | the disk doesn't give its file out, when a settler asks for it | that is shown and tried again at each question; other proofs are offered meanwhile |
 //! | a settler of the World disputes it, and it doesn't hold here either | it is dropped, and the job is fetched and proven again |
 //! | every settler of the World disputes it or doesn't want it | the job is given up, until [`shard retry`](Prover::retry) |
 //!
@@ -14,7 +15,7 @@
 
 use super::{
     Known, Prover, ProverError,
-    events::{GivenUp, ProofDropped, ProofLost},
+    events::{GivenUp, ProofDropped, ProofLost, ProofUnread},
 };
 use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, Mutation, Output, state_commitment};
 use shardwire_proving::{
@@ -53,16 +54,28 @@ pub(super) fn keep(
     Ok(proof)
 }
 
+/// What was found of the file of a job's proof when it was last looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum ProofFile {
+    /// It is there, as far as is known.
+    #[default]
+    There,
+    /// It is missing or damaged.
+    Lost,
+    /// The disk doesn't give it out.
+    Unread,
+}
+
 /// A proof, if its file is there and is that proof. Waits for the disk and hashes.
 pub(super) fn whole(artefacts: &Artefacts, proof: Hash) -> Result<Option<Vec<u8>>, ProverError> {
-    let bytes = artefacts.read(&artefacts.proof(proof), u64::from(MAX_PROOF_BYTES))?;
+    let bytes = artefacts.read_own(&artefacts.proof(proof), u64::from(MAX_PROOF_BYTES))?;
     Ok(bytes.filter(|bytes| Hash::of(bytes) == proof))
 }
 
 impl Known {
     /// The proof, unless its file was missing or damaged when it was last looked for.
     pub(super) fn proof(&self) -> Option<Hash> {
-        self.job.proof.filter(|_| !self.is_lost)
+        self.job.proof.filter(|_| self.file != ProofFile::Lost)
     }
 
     /// Whether there is no proof, and one is still of use.
@@ -72,7 +85,7 @@ impl Known {
 
     /// The file of its proof isn't there: what was fetched went when the proof was made, so all of it is fetched again.
     pub(super) fn lose(&mut self) {
-        self.is_lost = true;
+        self.file = ProofFile::Lost;
         self.job.manifest = None;
         self.job.fault = Some(KeptCause::of(&ProverError::ProofLost));
     }
@@ -91,17 +104,31 @@ impl Prover {
         self.changes.announce();
     }
 
+    /// Says once that the disk doesn't give out the file of a proof, and why. That is this proof's alone: it stays, and is looked for again with the next question.
+    pub(super) async fn note_unread(&self, id: Hash, proof: Hash, error: &ProverError) {
+        let _turn = self.changing.take(id).await;
+        {
+            let mut jobs = self.jobs();
+            let there = |known: &&mut Known| known.job.proof == Some(proof) && known.file == ProofFile::There;
+            let Some(known) = jobs.get_mut(&id).filter(there) else { return };
+            known.file = ProofFile::Unread;
+            known.job.fault = Some(KeptCause::of(error));
+        }
+        let (code, error) = (error.code(), error.to_string());
+        self.events.emit(ProofUnread { job: id, proof, code, error });
+    }
+
     /// Notes that the file of a proof is there, if it wasn't.
     pub(super) async fn note_found(&self, id: Hash, proof: Hash) {
-        if self.job(id).is_none_or(|known| !known.is_lost) {
+        if self.job(id).is_none_or(|known| known.file == ProofFile::There) {
             return;
         }
         let _turn = self.changing.take(id).await;
         {
             let mut jobs = self.jobs();
-            let lost = |known: &&mut Known| known.is_lost && known.job.proof == Some(proof);
-            let Some(known) = jobs.get_mut(&id).filter(lost) else { return };
-            known.is_lost = false;
+            let away = |known: &&mut Known| known.file != ProofFile::There && known.job.proof == Some(proof);
+            let Some(known) = jobs.get_mut(&id).filter(away) else { return };
+            known.file = ProofFile::There;
             known.job.fault = None;
         }
         self.changes.announce();
@@ -114,7 +141,14 @@ impl Prover {
         let (artefacts, verifier) = (self.host.artefacts.clone(), self.verifier.clone());
         let look =
             move || Ok::<_, ProverError>(whole(&artefacts, proof)?.map(|bytes| proven(&*verifier, &job, &bytes)));
-        match self.host.work.run(look).await.unwrap_or(Err(ProverError::Assembler))? {
+        let looked = match self.host.work.run(look).await.unwrap_or(Err(ProverError::Panicked)) {
+            Ok(looked) => looked,
+            Err(error) => {
+                self.note_unread(id, proof, &error).await;
+                return Ok(());
+            }
+        };
+        match looked {
             None => self.note_lost(id, proof).await,
             Some(Ok(_)) => {}
             Some(Err(disbelief)) => {

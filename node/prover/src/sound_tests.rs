@@ -12,7 +12,7 @@ use shardwire_host::{
     clock::SystemClock,
     testing::{host, store},
 };
-use shardwire_model::{Cause, Coded as _, Felt, Output, Timestamp};
+use shardwire_model::{Cause, Coded as _, Felt, MAX_PROOF_BYTES, Output, Timestamp};
 use shardwire_protocols::{
     Signed,
     proof::{Handler as _, Objection, Reply, Settlement, SkipReason},
@@ -27,7 +27,7 @@ use std::{
     collections::VecDeque,
     fs,
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 /// Believes [`PROOF`], which proves the short run. What may follow it says which segment it is of, and how far its state after is from the run's.
@@ -35,12 +35,16 @@ use std::{
 pub(super) struct Believer {
     /// Whether it believes nothing any more.
     pub(super) doubts: AtomicBool,
+    /// How often it panics first.
+    panics: AtomicU32,
 }
 
 pub(super) const PROOF: &[u8] = b"a proof";
 
 impl Verify for Believer {
     fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError> {
+        let left = self.panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        assert!(left.is_err(), "it panics, as it was told");
         let said = bytes.strip_prefix(PROOF).filter(|_| !self.doubts.load(Ordering::SeqCst));
         let said = said.ok_or(VerifyError::Rejected("it is no text of a test".into()))?;
         let of = |place: usize| said.get(place).copied().unwrap_or_default();
@@ -188,6 +192,24 @@ async fn a_proof_that_does_not_hold_is_never_offered_and_its_job_is_given_back_a
     }
 }
 
+/// A fixed bug: three panics of this program, in the verifier say, and the job had failed for ever.
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_this_program_counts_against_no_job_and_keeps_it_away_longer_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let it = AtProver::new(folder.path(), Writes::first([]));
+    it.believer.panics.store(MAX_ATTEMPTS + 1, Ordering::SeqCst);
+    for _ in 0..=MAX_ATTEMPTS {
+        session(&it.prover, &it.operator).await;
+        let told = it.operator.abandoned.lock().unwrap().take().expect("the lease is given back at once");
+        assert_eq!(told.to_string(), "a part of this program panicked at the job (SW-PROVER-006)");
+        assert_eq!((it.stage(), it.known().job.attempts), (Stage::Proving, 0));
+        assert_eq!(it.prover.host.telemetry.unmet()[0].shortfall.code, "SW-PROVER-006");
+        assert!(!it.prover.troubles.is_fit() && it.prover.troubles.is_apart(it.operator.offer.job));
+    }
+    session(&it.prover, &it.operator).await;
+    assert_eq!((it.stage(), unmet(&it.prover)), (Stage::Proven, vec![]));
+}
+
 /// A fixed bug: a job whose proof's file was gone stayed `proven` for ever.
 #[tokio::test(start_paused = true)]
 async fn a_job_whose_proof_is_lost_or_damaged_is_fetched_and_proven_again_and_settled_by_the_second_proof() {
@@ -245,6 +267,46 @@ async fn a_lost_proof_is_noticed_at_the_start_and_when_it_is_leased_again_and_on
     fs::write(it.prover.host.artefacts.proof(lost), [PROOF, &[0, 0, 0, 0]].concat()).unwrap();
     assert_eq!(it.offered(&settlers()[0]).await, Some(lost), "somebody has restored it");
     assert_eq!((it.stage(), it.fault()), (Stage::Proven, String::new()));
+}
+
+/// A fixed bug: a proof that the disk didn't give out ended every settler's session, so none that came after it was ever offered.
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_cannot_be_read_is_shown_and_keeps_no_other_one_from_being_offered() {
+    let [settler, _] = settlers();
+    let folder = tempfile::tempdir().unwrap();
+    let proofs = [0, 1].map(|segment| [PROOF, &[segment]].concat());
+    let it = AtProver::new(folder.path(), Writes::first(proofs.clone()));
+    session(&it.prover, &it.operator).await;
+    session(&it.prover, &Arc::new(Operator::of_segment(1))).await;
+    let bad = it.offered(&settler).await.unwrap();
+    let other = proofs.iter().map(|bytes| Hash::of(bytes)).find(|proof| *proof != bad);
+    let shown = || {
+        let of_it = it.prover.shards().into_iter().find(|job| job.proof == Some(bad)).unwrap();
+        (of_it.stage, of_it.error.map_or_else(String::new, |error| error.code))
+    };
+    let (file, kept) = (it.prover.host.artefacts.proof(bad), folder.path().join("kept"));
+    fs::rename(&file, &kept).unwrap();
+
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    assert_eq!(it.offered(&settler).await, other);
+    assert_eq!(shown(), (Stage::Proven, "SW-ARTEFACT-001".to_owned()), "it may be read later");
+    fs::rename(&kept, &file).unwrap();
+    assert_eq!((it.offered(&settler).await, shown()), (Some(bad), (Stage::Proven, String::new())));
+
+    // What this node didn't write is as good as no file: the proof is made again.
+    fs::File::options().write(true).open(&file).unwrap().set_len(u64::from(MAX_PROOF_BYTES) + 1).unwrap();
+    assert_eq!(it.offered(&settler).await, other);
+    assert_eq!(shown(), (Stage::Streaming, "SW-PROVER-008".to_owned()));
+    fs::remove_file(&file).unwrap();
+    fs::create_dir_all(file.join("full")).unwrap();
+    assert_eq!(it.offered(&settler).await, other);
+    let (bytes, operator) = match proofs.iter().position(|bytes| Hash::of(bytes) == bad).unwrap() {
+        0 => (proofs[0].clone(), it.operator.clone()),
+        _ => (proofs[1].clone(), Arc::new(Operator::of_segment(1))),
+    };
+    it.worker.first.lock().unwrap().push_back(bytes);
+    session(&it.prover, &operator).await;
+    assert_eq!((it.offered(&settler).await, shown()), (Some(bad), (Stage::Proven, String::new())));
 }
 
 /// A fixed bug: once its settler had disputed it, a proof was offered to nobody, and its job was `proven` for ever.

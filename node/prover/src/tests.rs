@@ -78,7 +78,7 @@ impl ShortChunk {
 #[derive(Debug)]
 pub(super) struct Operator {
     pub(super) offer: JobOffer,
-    chunks: Vec<Chunk>,
+    pub(super) chunks: Vec<Chunk>,
     pub(super) ending: Ending,
     epoch: AtomicU64,
     /// Whether another prover has the lease.
@@ -122,7 +122,17 @@ impl Operator {
         let terms = AssignmentTerms { shard: start.shard, segment, operator: operator.peer(), before };
         let (assigned, settler) = (Signed::by(&settler, terms).signature, settler.peer());
         Self {
-            offer: JobOffer { job, shard: start.shard, segment, start, values, program, ended: true, settler, assigned },
+            offer: JobOffer {
+                job,
+                shard: start.shard,
+                segment,
+                start,
+                values,
+                program,
+                ended: true,
+                settler,
+                assigned,
+            },
             chunks,
             ending: Ending { chunks: hashes, steps, output },
             epoch: AtomicU64::new(0),

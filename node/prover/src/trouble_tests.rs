@@ -9,6 +9,7 @@ use super::{
 };
 use shardwire_model::Coded as _;
 use shardwire_proving::worker::{LocateError, ProveError, Proved};
+use shardwire_witness::{compress, decompress};
 use std::{
     collections::VecDeque,
     fs,
@@ -246,4 +247,61 @@ async fn an_idle_job_gives_its_place_to_one_that_is_ready_and_costs_one_only_whi
     assert_eq!(idle[0].0.abandoned.lock().unwrap().as_ref().unwrap().code, "SW-PROVER-012");
     assert_eq!(prover.job(idle[0].0.offer.job).unwrap().stage(), Some(Stage::Streaming), "it is no verdict");
     idle.iter().flat_map(|(_, sessions)| sessions).for_each(tokio::task::JoinHandle::abort);
+}
+
+/// A fixed bug: a chunk in whose place something else was, or that the disk didn't give out, kept every job of its prover waiting for ever.
+#[tokio::test(start_paused = true)]
+async fn whatever_is_in_the_place_of_a_fetched_chunk_it_is_fetched_again() {
+    let folder = |file: &Path| fs::create_dir_all(file.join("full")).unwrap();
+    let link = |file: &Path| std::os::unix::fs::symlink(file, file).unwrap();
+    let large = |file: &Path| fs::File::create(file).unwrap().set_len(1 << 30).unwrap();
+    let pipe = |file: &Path| assert!(std::process::Command::new("mkfifo").arg(file).status().unwrap().success());
+    let puts: [(fn(&Path), bool); 4] = [(folder, false), (link, true), (large, false), (pipe, false)];
+    for (put, is_a_link) in puts {
+        let folder = tempfile::tempdir().unwrap();
+        let (prover, _tasks) = prover_with(folder.path(), "", Ends::of([killed(9)]));
+        let operator = Arc::new(Operator::new());
+        let job = operator.offer.job;
+        session(&prover, &operator).await;
+        let artefacts = &prover.host.artefacts;
+        // The witness isn't renamed to its place, and through a link it would be made somewhere else.
+        let witness = (!is_a_link).then(|| artefacts.witness(job));
+        for place in [artefacts.fetched_chunk(job, 0)].into_iter().chain(witness) {
+            fs::remove_file(&place).unwrap();
+            put(&place);
+        }
+        while operator.finished.lock().unwrap().is_none() {
+            session(&prover, &operator).await;
+        }
+        let known = prover.job(job).unwrap();
+        assert_eq!((known.stage(), known.job.attempts, unmet(&prover)), (Some(Stage::Proven), 0, vec![]));
+    }
+}
+
+/// A fixed bug: a chunk that the disk had changed was taken for the operator's, since it was decoded before its hash was compared, and the job had failed for ever.
+#[tokio::test(start_paused = true)]
+async fn a_flipped_bit_in_a_fetched_chunk_has_it_fetched_again_and_fails_no_job() {
+    for at in [0, 40, 400] {
+        let folder = tempfile::tempdir().unwrap();
+        let (prover, _tasks) = prover_with(folder.path(), "", Ends::of([killed(9)]));
+        let operator = Arc::new(Operator::new());
+        let job = operator.offer.job;
+        session(&prover, &operator).await;
+        assert!(prover.job(job).unwrap().is_fetched());
+        let file = prover.host.artefacts.fetched_chunk(job, 0);
+        let chunk = &operator.chunks[0];
+        let mut body = decompress(&chunk.body, chunk.raw_bytes as usize).unwrap();
+        body[at] ^= 1;
+        let flipped = [&chunk.raw_bytes.to_le_bytes()[..], &chunk.hash.0, &compress(&body)].concat();
+        fs::write(&file, flipped).unwrap();
+
+        operator.abandoned.lock().unwrap().take();
+        session(&prover, &operator).await;
+        let told = operator.abandoned.lock().unwrap().take().expect("the lease is given back at once");
+        assert_eq!(told.to_string(), "chunk 0 is missing or damaged (SW-PROVER-004)");
+        let known = prover.job(job).unwrap();
+        assert_eq!((known.stage(), known.job.attempts), (Some(Stage::Streaming), 0));
+        session(&prover, &operator).await;
+        assert_eq!((prover.job(job).unwrap().stage(), unmet(&prover)), (Some(Stage::Proven), vec![]));
+    }
 }

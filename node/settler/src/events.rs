@@ -49,8 +49,8 @@ events! {
         => INFO : (shard = %shard.short(), operator = %operator.short(), epoch, "operator accepts the shard");
 
     /// An operator declined a shard
-    ShardDeclined = "shard_declined" { shard: ShardId, operator: PeerId, cause: String }
-        => WARN : (shard = %shard.short(), operator = %operator.short(), "operator declines the shard: {cause}");
+    ShardDeclined = "shard_declined" { shard: ShardId, operator: PeerId, cause: String, wait: Duration }
+        => WARN : (shard = %shard.short(), operator = %operator.short(), "operator declines the shard, which is assigned again in {wait:?} at the earliest: {cause}");
 
     /// An operator leased one job to two provers under one epoch
     LeasesContradict = "leases_contradict" { job: Hash, operator: PeerId, epoch: u64 }

@@ -10,13 +10,17 @@ use shardwire_model::{
 };
 use shardwire_protocols::{
     Failure, Signed,
-    handoff::{Acceptance, Answer, Assign, AssignmentTerms, Closed, Handler, KnownVerdict, MAX_KNOWN, Outcome, ProofVerdict, Verdict},
+    handoff::{
+        Acceptance, Answer, Assign, AssignmentTerms, Closed, Handler, KnownVerdict, MAX_KNOWN, Outcome, ProofVerdict,
+        Verdict,
+    },
 };
 use shardwire_store::{
     Write,
     records::{HANDOFFS, Handoff, KeptCause, VERDICTS},
 };
 use std::{collections::BTreeSet, time::Duration};
+use tokio::time::timeout_at;
 
 /// How many shards an operator may name that aren't noted as its own; after that no further one is looked at, because each costs a reading of its history. A few
 /// are honest: it has accepted them, and this settler hasn't noted that yet.
@@ -54,19 +58,32 @@ impl Settler {
         }
         let open = self.world.open_shards(operator, None, MAX_KNOWN).await?;
         // What the World has started, and the history doesn't say yet, nobody is told.
-        let is_new = |shard: &ShardId| !known.contains(shard) && self.is_started(*shard);
+        let is_new = |shard: &ShardId| {
+            !known.contains(shard) && !self.declined.waits_for(operator, *shard) && self.is_started(*shard)
+        };
         let Some(shard) = open.into_iter().find(is_new) else { return Ok(None) };
         let Some(record) = self.world.shard(shard).await? else { return Ok(None) };
-        let next_epoch = move |write: &mut Write<'_>| {
-            let epoch = write.get(&HANDOFFS, &shard)?.map_or(1, |handoff| handoff.epoch + 1);
-            write.put(&HANDOFFS, &shard, &Handoff { epoch })?;
-            Ok::<_, SettlerError>(epoch)
-        };
-        let epoch = self.host.store.commit(next_epoch).await?;
+        let epoch = self.epoch_for(operator, shard).await?;
         let expires = self.host.clock.now().plus(LEASE);
         let (start, values) = (record.start, record.values);
         let signature = Signed::by(&self.host.identity, AssignmentTerms::of(&start, &values)).signature;
         Ok(Some(Answer::Assign(Box::new(Assign { start, values, epoch, expires, signature }))))
+    }
+
+    /// Under which epoch a shard is assigned: the next one, made durable, if it was accepted under the last. Nobody holds one that wasn't, so that is assigned again, and nothing is written.
+    async fn epoch_for(&self, operator: PeerId, shard: ShardId) -> Result<u64, SettlerError> {
+        let last = self.host.store.get(&HANDOFFS, &shard)?;
+        if let Some(Handoff { epoch }) = last
+            && !is_of(&self.life(shard)?, operator)
+        {
+            return Ok(epoch);
+        }
+        let next = move |write: &mut Write<'_>| {
+            let epoch = write.get(&HANDOFFS, &shard)?.map_or(1, |handoff| handoff.epoch + 1);
+            write.put(&HANDOFFS, &shard, &Handoff { epoch })?;
+            Ok::<_, SettlerError>(epoch)
+        };
+        self.host.store.commit(next).await
     }
 
     /// The verdict on the latest proof of a shard.
@@ -108,19 +125,24 @@ impl Handler for Settler {
             if let Some(answer) = self.answer(operator, known, verdicts).await? {
                 return Ok(answer);
             }
-            changed.await;
+            match self.declined.next_of(operator) {
+                Some(due) => drop(timeout_at(due, changed).await),
+                None => changed.await,
+            }
         }
     }
 
     async fn accepted(&self, operator: PeerId, acceptance: Signed<Acceptance>) -> Result<(), Failure> {
         let Acceptance { shard, epoch } = acceptance.statement;
         self.assigned(operator, shard).await?;
+        self.declined.forget(operator, shard);
         self.events.emit(ShardAccepted { shard, operator, epoch });
         Ok(())
     }
 
     async fn declined(&self, operator: PeerId, shard: ShardId, cause: Cause) -> Result<(), Failure> {
-        self.events.emit(ShardDeclined { shard, operator, cause: cause.to_string() });
+        let wait = self.declined.note(operator, shard, &self.host.randomness);
+        self.events.emit(ShardDeclined { shard, operator, cause: cause.to_string(), wait });
         Ok(())
     }
 }

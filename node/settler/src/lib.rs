@@ -10,6 +10,7 @@
 #[cfg(test)]
 mod clock_tests;
 mod deadlines;
+mod declined;
 mod error;
 #[cfg(test)]
 mod error_tests;
@@ -33,6 +34,7 @@ mod terms_tests;
 mod tests;
 
 use deadlines::Deadlines;
+use declined::Declined;
 pub use error::SettlerError;
 #[cfg(test)]
 pub(crate) use error::Unwanted;
@@ -62,6 +64,7 @@ pub struct Settler {
     changes: Arc<Changes>,
     /// Of each operator: announced when the history of a shard of its changes.
     assignments: ChangesOf<PeerId>,
+    declined: Declined,
     /// How long shards have that were started without a time-out.
     timeout: Duration,
     deadlines: Deadlines,
@@ -107,6 +110,7 @@ impl Settler {
             judge,
             changes,
             assignments: ChangesOf::new(),
+            declined: Declined::default(),
             timeout,
             deadlines: Deadlines::default(),
             turns: Turns::default(),

@@ -6,7 +6,7 @@ use redb::backends::InMemoryBackend;
 use shardwire_config::{Config, Environment, Flags};
 use shardwire_host::{Tasks, clock::SystemClock, evidence, history::Lives as _, peers, platform::Work};
 use shardwire_model::{
-    AccountKey, Clock, ContractId, Entry, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, Role,
+    AccountKey, Cause, Clock, ContractId, Entry, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, Role,
     SegmentId, ShardStart, StartRequest, Terms, Timestamp, Update, finished_selector,
     life::{AbortCause, AbortReason, Part, Step},
 };
@@ -405,6 +405,44 @@ async fn an_operator_gets_what_is_in_the_history_though_another_shard_is_not_yet
     let known = [start.shard];
     let asks = handoff::Handler::next(&*settler, operator().peer(), &known, &[]);
     assert!(tokio::time::timeout(std::time::Duration::from_secs(60), asks).await.is_err(), "there is nothing else yet");
+}
+
+/// A fixed bug: the open shard with the lowest id was assigned again at once after each decline, under an epoch more each time, and no other one before it was accepted.
+#[tokio::test(start_paused = true)]
+async fn a_declined_shard_waits_and_stands_in_no_other_ones_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settler, _tasks, one, _) = settler(folder.path()).await;
+    let two = settler.start(&request(2), identity(1).peer(), None).await.unwrap();
+    let (first, second) = (one.shard.min(two.shard), one.shard.max(two.shard));
+    let me = operator().peer();
+    let assigned = async |known: &[ShardId]| {
+        let asked = handoff::Handler::next(&*settler, me, known, &[]);
+        match tokio::time::timeout(super::declined::WAITS.longest, asked).await {
+            Ok(Ok(Answer::Assign(assign))) => (assign.start.shard, assign.epoch),
+            other => panic!("{other:?}"),
+        }
+    };
+    let decline = async |shard| {
+        let cause = Cause::new("SW-TEST-001", "no room");
+        handoff::Handler::declined(&*settler, me, shard, cause).await.unwrap();
+    };
+    assert_eq!(assigned(&[]).await, (first, 1));
+    decline(first).await;
+    assert_eq!(assigned(&[]).await, (second, 1), "the other one comes next");
+    let accepted = Signed::by(&operator(), handoff::Acceptance { shard: second, epoch: 1 });
+    handoff::Handler::accepted(&*settler, me, accepted).await.unwrap();
+    for times in 1..4 {
+        let began = tokio::time::Instant::now();
+        assert_eq!(assigned(&[second]).await, (first, 1), "nobody held it, so its epoch stays");
+        let most = super::declined::WAITS.first * 2_u32.pow(times);
+        assert!((super::declined::WAITS.first..most).contains(&began.elapsed()), "{:?}", began.elapsed());
+        decline(first).await;
+    }
+    assert_eq!(
+        assigned(&[]).await,
+        (second, 2),
+        "an operator that has lost what it accepted gets it under the next epoch"
+    );
 }
 
 #[tokio::test(start_paused = true)]

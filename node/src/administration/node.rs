@@ -1,8 +1,11 @@
 //! The node itself: how it is and how loaded, reading its lists of peers again, stopping.
 
-use crate::network::{
-    AGENT, Node,
-    events::{ListsRead, StopAsked},
+use crate::{
+    network::{
+        AGENT, Node,
+        events::{ListsRead, StopAsked},
+    },
+    run::aside,
 };
 use shardwire_model::{Clock as _, Coded};
 use shardwire_peers::{ConfiguredPeers, TierCounts};
@@ -19,7 +22,7 @@ impl Node {
             Request::Status => Response::Status(Box::new(self.status().await?)),
             Request::Overview => Response::Overview(Box::new(self.overview())),
             Request::Reload => {
-                let named = self.reload().map_err(|error| Failed::of(&*error))?;
+                let named = self.reload().await.map_err(|error| Failed::of(&*error))?;
                 let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
                 let (allowed, denied) = (count(named.allowed.len()), count(named.denied.len()));
                 Response::Reloaded { configured: count(named.configured.len()), allowed, denied }
@@ -92,9 +95,11 @@ impl Node {
     }
 
     /// Reads whom the configuration names again. If it can't be read everything stays as it was.
-    pub(crate) fn reload(&self) -> Result<ConfiguredPeers, Box<dyn Coded + Send + Sync>> {
-        let named = (self.reload.0)()?;
+    pub(crate) async fn reload(&self) -> Result<ConfiguredPeers, Box<dyn Coded + Send + Sync>> {
+        let read = self.reload.clone();
+        let named = aside(self.host.work, move || (read.0)()).await?;
         self.host.peers.configure(named.clone());
+        self.forget_words().await;
         let (allowed, denied) = (named.allowed.len(), named.denied.len());
         self.events.emit(ListsRead { configured: named.configured.len(), allowed, denied });
         Ok(named)

@@ -48,6 +48,7 @@ use shardwire_transport::{Endpoint, Initiator, Responder};
 use std::{collections::BTreeSet, fmt, sync::Arc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+pub(crate) use twin::begins;
 
 /// What this program calls itself in a handshake.
 pub(crate) const AGENT: &str = concat!("shardwire/", env!("CARGO_PKG_VERSION"));
@@ -86,8 +87,9 @@ impl Roles {
 }
 
 /// Reads whom the configuration names again.
+#[derive(Clone)]
 pub(crate) struct Reload(
-    pub(crate) Box<dyn Fn() -> Result<ConfiguredPeers, Box<dyn Coded + Send + Sync>> + Send + Sync>,
+    pub(crate) Arc<dyn Fn() -> Result<ConfiguredPeers, Box<dyn Coded + Send + Sync>> + Send + Sync>,
 );
 
 impl fmt::Debug for Reload {
@@ -204,6 +206,15 @@ impl Node {
         match &self.roles.settler {
             Some(settler) => settler.has_shard_of(peer).await,
             None => false,
+        }
+    }
+
+    /// Forgets what those said of the date whose word doesn't count any more.
+    pub(crate) async fn forget_words(&self) {
+        for peer in self.clock.heard_of() {
+            if !self.counts(peer).await {
+                self.clock.forget(peer);
+            }
         }
     }
 

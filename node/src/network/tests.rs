@@ -48,6 +48,11 @@ async fn router(roles: &[Role]) -> (Arc<Router>, impl Sized + use<>) {
 
 /// As [`router`], which asks for names there.
 pub(super) async fn router_naming(roles: &[Role], names: Arc<dyn Names>) -> (Arc<Router>, impl Sized + use<>) {
+    router_reading(roles, names, Reload(Arc::new(|| Ok(ConfiguredPeers::default())))).await
+}
+
+/// As [`router_naming`], which reads so whom the configuration names.
+async fn router_reading(roles: &[Role], names: Arc<dyn Names>, reload: Reload) -> (Arc<Router>, impl Sized + use<>) {
     let (folder, identity) = (tempfile::tempdir().unwrap(), Identity::from_secret(&[1; 32]));
     let store = Store::in_memory(&shardwire_store::records::LAYOUT).unwrap();
     let (host, tasks) = host(identity.clone(), store, folder.path(), TestClock::new(), "");
@@ -78,7 +83,7 @@ pub(super) async fn router_naming(roles: &[Role], names: Arc<dyn Names>) -> (Arc
         names,
         roles: taken,
         admins: BTreeSet::new(),
-        reload: Reload(Box::new(|| Ok(ConfiguredPeers::default()))),
+        reload,
         since: Timestamp(0),
         clock: NodeClock::begin(host.clock.clone(), &host.telemetry),
         instance: Instance { since: Timestamp(0), nonce: 0 },
@@ -200,6 +205,26 @@ async fn a_role_opens_what_others_serve_and_announces_what_it_serves() {
         assert!(asked(Hello { serves: Vec::new(), ..curious() }).is_empty(), "{role}");
         assert_eq!(asked(Hello { roles: Vec::new(), ..curious() }), ["keepalive"].into(), "{role}");
     }
+}
+
+/// A fixed bug: the configuration was read on the thread that everything else runs on, so a node whose file was a pipe could neither work nor be stopped.
+#[tokio::test]
+async fn reading_the_configuration_again_holds_nothing_up_and_who_is_not_named_any_more_has_no_say() {
+    let (go, waits) = std::sync::mpsc::channel();
+    let waits = std::sync::Mutex::new(waits);
+    let reload = Reload(Arc::new(move || {
+        waits.lock().unwrap().recv().unwrap();
+        Ok(ConfiguredPeers::default())
+    }));
+    let (router, _held) = router_reading(&[], Arc::new(NoNames), reload).await;
+    let node = router.node.clone();
+    node.clock.heard(Identity::from_secret(&[2; 32]).peer(), 0);
+    let reloads = tokio::spawn(async move { node.reload().await.is_ok() });
+    tokio::task::yield_now().await;
+    assert!(!reloads.is_finished());
+    go.send(()).unwrap();
+    assert!(reloads.await.unwrap());
+    assert_eq!(router.node.clock.heard_of(), []);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,8 @@
 //!
 //! A file appears whole or not at all (written beside its place, synced, renamed), and is never believed: who reads one checks
 //! its hash. Reading is bounded by the caller's limit, so a damaged length can't fill the memory. What can be made again (a
-//! chunk, by executing; a witness, from its chunks) may be deleted at any time; a proof is kept until it is settled.
+//! chunk, by executing; a witness, from its chunks) may be deleted at any time; a proof is kept until it is settled. All that is here is the node's own: what else
+//! is in the place of a file that is written (a folder, a pipe) is removed.
 
 use crate::{Disk, DiskError};
 use shardwire_model::{Coded, Hash, SegmentId, ShardId};
@@ -127,7 +128,18 @@ impl Artefacts {
     /// # Errors
     /// [`ArtefactError::Disk`] if the disk fails; then there is no such file, or the earlier one.
     pub fn write(&self, path: &Path, parts: &[&[u8]], durable: bool) -> Result<(), ArtefactError> {
-        Ok(self.disk.write(path, parts, durable)?)
+        self.clearing(|| self.disk.write(path, parts, durable))
+    }
+
+    /// Makes a file; what is in its place, or in that of the unfinished one, and is none, is removed first.
+    fn clearing<T>(&self, make: impl Fn() -> Result<T, DiskError>) -> Result<T, ArtefactError> {
+        for _place in 0..2 {
+            match make() {
+                Err(error) if error.is_no_file() => self.disk.remove(&error.path)?,
+                made => return Ok(made?),
+            }
+        }
+        Ok(make()?)
     }
 
     /// Begins a file that is written piece by piece and flushed at its end.
@@ -135,7 +147,7 @@ impl Artefacts {
     /// # Errors
     /// [`ArtefactError::Disk`] if the disk fails.
     pub fn create(&self, path: &Path) -> Result<Box<dyn Write + Send>, ArtefactError> {
-        Ok(self.disk.create(path)?)
+        self.clearing(|| self.disk.create(path))
     }
 
     /// Reads a file of at most `max` bytes; `None` if there is none.
@@ -149,12 +161,27 @@ impl Artefacts {
         }
     }
 
+    /// The same, of a file that is made again if it isn't whole: what can't be one that this node wrote, because it is larger, a folder or a pipe, is as good as none.
+    ///
+    /// # Errors
+    /// [`ArtefactError::Disk`] if the disk fails.
+    pub fn read_own(&self, path: &Path, max: u64) -> Result<Option<Vec<u8>>, ArtefactError> {
+        match self.read(path, max) {
+            Err(ArtefactError::TooLarge { .. }) => Ok(None),
+            Err(ArtefactError::Disk(error)) if error.is_no_file() => Ok(None),
+            read => read,
+        }
+    }
+
     /// Whether there is such a file. None of it is read.
     ///
     /// # Errors
     /// [`ArtefactError::Disk`] if the disk fails.
     pub fn is_there(&self, path: &Path) -> Result<bool, ArtefactError> {
-        Ok(self.disk.read(path, 0)?.is_some())
+        match self.disk.read(path, 0) {
+            Err(error) if error.is_no_file() => Ok(false),
+            read => Ok(read?.is_some()),
+        }
     }
 
     /// Removes a file, or a folder and all in it; does nothing if there is neither.
@@ -190,6 +217,34 @@ mod tests {
             artefacts.remove(gone).unwrap();
             assert!(!gone.exists() && folder.path().exists());
         }
+    }
+
+    /// A fixed bug: a chunk or a proof in whose place there was a folder could neither be read nor written any more.
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_of_this_nodes_counts_as_none_and_gives_way_to_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let artefacts = artefacts(folder.path());
+        let fill = |place: &Path, what: &str| match what {
+            "a folder" => fs::create_dir_all(place.join("full")).unwrap(),
+            "a pipe" => assert!(std::process::Command::new("mkfifo").arg(place).status().unwrap().success()),
+            _ => std::os::unix::fs::symlink(folder.path().join("nowhere"), place).unwrap(),
+        };
+        for what in ["a folder", "a pipe", "a link"] {
+            let path = folder.path().join(format!("written over {what}"));
+            fill(&path, what);
+            fill(&crate::partial(&path), what);
+            assert_eq!(artefacts.read_own(&path, 10).unwrap(), None, "{what}");
+            assert!(!artefacts.is_there(&path).unwrap(), "{what}");
+            artefacts.write(&path, &[b"seven!!"], true).unwrap();
+            assert_eq!(artefacts.read_own(&path, 7).unwrap().unwrap(), b"seven!!", "{what}");
+            assert_eq!(artefacts.read_own(&path, 6).unwrap(), None, "it is larger than one of this node's");
+            let path = folder.path().join(format!("created over {what}"));
+            fill(&path, what);
+            artefacts.create(&path).unwrap().flush().unwrap();
+            assert!(artefacts.is_there(&path).unwrap(), "{what}");
+        }
+        assert!(!folder.path().join("nowhere").exists());
     }
 
     #[test]

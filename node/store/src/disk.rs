@@ -6,6 +6,8 @@
 //! What has to appear whole is written beside its place, under the name that [`partial`] gives it, and renamed when it is complete.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the system's disk")]
 
+pub use shardwire_files::special::refuse as refuse_special;
+
 use redb::{BackendError, StorageBackend, backends::FileBackend};
 use std::{
     fmt,
@@ -29,6 +31,12 @@ pub struct DiskError {
 }
 
 impl DiskError {
+    /// Whether something else is in the file's place: a folder, a pipe, a device, a link that leads nowhere.
+    #[must_use]
+    pub fn is_no_file(&self) -> bool {
+        matches!(self.reason.kind(), io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput)
+    }
+
     /// Makes the error of what the system said, for `map_err`.
     pub fn of(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
@@ -159,18 +167,6 @@ impl StorageBackend for Backend {
     }
 }
 
-/// Refuses what is neither a file nor a folder: to open a pipe would be to wait for somebody at its other end.
-///
-/// # Errors
-/// The system's error if there is nothing or it can't be looked at, [`io::ErrorKind::InvalidInput`] for a pipe, a socket or a device.
-pub fn refuse_special(path: &Path) -> io::Result<()> {
-    let kind = fs::metadata(path)?.file_type();
-    if kind.is_file() || kind.is_dir() {
-        return Ok(());
-    }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device, not a file"))
-}
-
 /// Refuses a place where no file can be written though the system would try: as [`refuse_special`], and a link that leads nowhere, which would make a file somewhere else.
 /// Where nothing is yet, all is well.
 ///
@@ -195,6 +191,10 @@ pub struct SystemDisk;
 impl SystemDisk {
     fn opened(path: &Path, options: &mut fs::OpenOptions) -> Result<Option<File>, DiskError> {
         match refuse_special(path).and_then(|()| options.open(path)) {
+            // To be opened, and none of it read, a folder is as good as an empty file.
+            Ok(file) if file.metadata().is_ok_and(|found| found.is_dir()) => {
+                Err(DiskError::of(path, "opened")(io::ErrorKind::IsADirectory.into()))
+            }
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(DiskError::of(path, "opened")(error)),

@@ -1,7 +1,7 @@
 //! A disk that knows whether it fails.
 //!
 //! An error is noted whether it is that of a file or of a database's storage. Only a [probe](WatchedDisk::recovered) that found room to
-//! write forgives it: on a full disk many small writes still succeed. A file that isn't there is no error of the disk.
+//! write forgives it: on a full disk many small writes still succeed. A file that isn't there is no error of the disk, nor is a folder or a pipe in its place that was to be read.
 //!
 //! It changes nothing of what the disk below answers. Bound: the last error.
 
@@ -105,7 +105,10 @@ impl Disk for WatchedDisk {
     }
 
     fn read(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>, DiskError> {
-        self.noted(self.below.read(path, most))
+        match self.below.read(path, most) {
+            Err(error) if error.is_no_file() => Err(error),
+            read => self.noted(read),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError> {

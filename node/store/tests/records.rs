@@ -16,10 +16,10 @@ use shardwire_reputation::{Blame, Breach, Event, Listing, Policy, Record};
 use shardwire_store::{
     RecordKey, Store, SystemDisk, Table,
     records::{
-        ACCUSED, ASSIGNED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart, Executed, Figures,
-        HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptCause, KeptEvidence, LAYOUT, LEASES,
-        LEASES_SEEN, LeaseKey, LogKey, Manifest, PEERS, SignedBytes, SignedEntry, StoredChunk, TRANSACTIONS,
-        TraceLease, VERDICTS, Verdict, WORDS, WireFelt,
+        ACCUSED, ASSIGNED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart,
+        Executed, Figures, HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptCause, KeptEvidence,
+        LAYOUT, LEASES, LEASES_SEEN, LeaseKey, LogKey, Manifest, PEERS, RUNS, SignedBytes, SignedEntry, StoredChunk,
+        TRANSACTIONS, TraceLease, VERDICTS, Verdict, WORDS, WireFelt,
     },
 };
 use std::{
@@ -168,6 +168,7 @@ fn samples(path: &Path) -> Samples {
     let broke = Event::Broke { breach: Breach::Contradiction, blame: Blame::Peer };
     samples.put(&PEERS, &peer, &Record::default().after(&broke, Timestamp(400_000), &Policy::default()));
     samples.put(&WORDS, &peer, &Listing::Denied);
+    samples.put(&RUNS, &peer, &Timestamp(400));
     samples
 }
 

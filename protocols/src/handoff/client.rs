@@ -1,8 +1,8 @@
 //! The operator's half.
 
 use super::{
-    Acceptance, Answered, Ask, Assign, Assigned, AssignmentTerms, Bye, Closed, Decline, Handoff, KnownVerdict, Nothing, ProofVerdict,
-    Turn,
+    Acceptance, Answered, Ask, Assign, Assigned, AssignmentTerms, Bye, Closed, Decline, Handoff, KnownVerdict, Nothing,
+    ProofVerdict, Turn,
 };
 use crate::{signed::Signed, timing};
 use shardwire_model::{Cause, ShardId};
@@ -15,7 +15,7 @@ type Loop = (Turn, ());
 #[derive(Debug)]
 pub struct Client {
     session: Session<Handoff, Turn, Loop>,
-    /// When it may ask again, after it was told that there is nothing.
+    /// When it may ask again, after it was told that there is nothing, or declined what there was.
     not_before: Option<Instant>,
 }
 
@@ -40,6 +40,7 @@ pub struct Pending {
     session: Session<Handoff, Assigned, Loop>,
     shard: ShardId,
     epoch: u64,
+    asked: Instant,
 }
 
 impl Client {
@@ -80,7 +81,8 @@ impl Client {
                     match broken.or_else(|| Some(("SW-HANDOFF-006", forged()?))) {
                         Some((rule, detail)) => Err(session.broken("Assign", rule, detail)),
                         None => {
-                            let pending = Pending { session, shard: assign.start.shard, epoch: assign.epoch };
+                            let (shard, epoch) = (assign.start.shard, assign.epoch);
+                            let pending = Pending { session, shard, epoch, asked };
                             Ok(Next::Assign(Box::new(assign), pending))
                         }
                     }
@@ -154,12 +156,13 @@ impl Pending {
         Ok(Client::at(self.session.choose(accept).await?.repeat(), None))
     }
 
-    /// Refuses the assignment, and says why.
+    /// Refuses the assignment, and says why. The next question waits a little, since the settler may have another shard that is declined.
     ///
     /// # Errors
     /// [`SessionError::Lost`] if the connection is lost, [`SessionError::Violation`] if the settler breaks the protocol.
     pub async fn decline(self, cause: impl Into<Cause>) -> Result<Client, SessionError> {
         let decline = Decline { shard: self.shard, cause: cause.into() };
-        Ok(Client::at(self.session.choose(decline).await?.repeat(), None))
+        let session = self.session.choose(decline).await?.repeat();
+        Ok(Client::at(session, Some(self.asked + timing::ASK_INTERVAL)))
     }
 }

@@ -276,6 +276,25 @@ async fn a_settler_that_does_not_hold_questions_is_asked_once_a_second() {
     tokio::join!(hasty, ask);
 }
 
+/// A fixed bug: the next question came at once, so a settler with a shard that is always declined was asked as fast as the network allowed.
+#[tokio::test(start_paused = true)]
+async fn who_declines_asks_again_once_a_second() {
+    let settler = Settler::with([assignment(), assignment(), assignment()]);
+    let (client, session) = meet();
+    let decline = async {
+        let (me, mut client) = (operator(), client);
+        let began = Instant::now();
+        for _ in 0..3 {
+            let Next::Assign(_, pending) = client.ask(&me, &[], &[]).await.unwrap() else { panic!("no assignment") };
+            client = pending.decline(DiskFull).await.unwrap();
+        }
+        assert_eq!(began.elapsed(), 2 * ASK_INTERVAL);
+        client.close().await.unwrap();
+    };
+    let ((), served) = tokio::join!(decline, serve(session, &settler));
+    served.unwrap();
+}
+
 #[test]
 fn the_largest_messages_fit_and_longer_lists_are_refused() {
     let shard = ShardId(LARGEST);
@@ -286,7 +305,13 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     let disputed = Verdict::Disputed { cause: largest_cause() };
     fits(&ProofVerdict { shard, proof: Hash([255; 32]), verdict: disputed });
     let (epoch, expires) = (u64::MAX, Timestamp(u64::MAX));
-    let largest = Assign { start: largest_start(), values: vec![LARGEST; MAX_ENTRIES], epoch, expires, signature: PeerSignature([255; 64]) };
+    let largest = Assign {
+        start: largest_start(),
+        values: vec![LARGEST; MAX_ENTRIES],
+        epoch,
+        expires,
+        signature: PeerSignature([255; 64]),
+    };
     fits(&largest);
     refused_when_read(&Assign { values: vec![LARGEST; MAX_ENTRIES + 1], ..largest });
     fits(&Closed { shard, outcome: Outcome::Settled { proof: Hash([255; 32]) } });

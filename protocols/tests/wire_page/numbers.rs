@@ -126,6 +126,11 @@ fn numbers_that_are_written_by_hand_are_those_of_the_constants() {
 fn what_nodes_decide_is_what_their_sources_say() {
     let said = [
         ("node/settler/src/handoff.rs", "LEASE: Duration = Duration::from_secs(120)", "An assignment lasts 120 s"),
+        (
+            "node/settler/src/declined.rs",
+            "Backoff::between(Duration::from_secs(15), Duration::from_secs(5 * 60))",
+            "isn't assigned again for 15 s, longer after each further time, 5 min at most",
+        ),
         ("node/config/src/config.rs", "DEFAULT_NETWORK: &str = \"local\"", "the network is `local`"),
         ("node/src/network/links.rs", "AT_ONCE: Duration = Duration::from_secs(5)", "dial each other within 5 s"),
         (

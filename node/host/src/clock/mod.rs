@@ -14,9 +14,10 @@
 //! the node goes by its own date; a jump that ends before has changed nothing. A clock that runs too fast or too slow never holds, and is never believed.
 //!
 //! Peers say what their clocks show with each keepalive. The word counts of those that the configuration names or the operator allows, of the World's
-//! settlers, and of the operators of a settler's open shards; strangers get no say. More than half of them being apart by more than [`APART`] contradict: our date, or what our system's clock shows. The last word of each is
-//! kept while the node runs, of at most [`MAX_WORDS`] peers. [`trust`](Clock::trust) is what follows: a date that nobody was asked about is [unconfirmed](Trust::Unconfirmed) for
-//! [`ALONE_AFTER`] after the start, also where nobody is named who could be asked, and for as long as a jump isn't decided on; then the node goes on alone, and says so.
+//! settlers, and of the operators of a settler's open shards; strangers get no say. More than half of them being apart by more than [`APART`] contradict: our date, or what our system's clock shows. The last word of each counts for
+//! [`HEARD_FOR`], so that who is gone has no say any more; of at most [`MAX_WORDS`] peers. [`trust`](Clock::trust) is what follows: a date that nobody was asked about is [unconfirmed](Trust::Unconfirmed) for
+//! [`ALONE_AFTER`] after the start, or after peers contradicted it last, also where nobody is named who could be asked, and for as long as a jump isn't decided on; then the node goes on
+//! alone, and says so.
 //!
 //! What can't be taken back waits for that: no settler aborts a shard that it took up from its disk by a date which isn't confirmed, and none starts a shard, whose
 //! deadline is fixed for ever, by a date that is contradicted, or unconfirmed while there are peers who could be asked.
@@ -33,7 +34,8 @@ mod system;
 mod tests;
 
 pub use node::{
-    ALONE_AFTER, APART, BELIEVED_AFTER, FOLLOWED, JUMP, LOOK_EVERY, MAX_WORDS, NodeClock, Reading, TOLD_EVERY,
+    ALONE_AFTER, APART, BELIEVED_AFTER, FOLLOWED, HEARD_FOR, JUMP, LOOK_EVERY, MAX_WORDS, NodeClock, Reading,
+    TOLD_EVERY,
 };
 pub use system::SystemClock;
 

@@ -27,16 +27,33 @@ const AT_ONCE: Duration = Duration::from_millis(10);
 pub const BELIEVED_AFTER: Duration = Duration::from_secs(600);
 /// How far a peer's clock may be apart and still agree: what machines without a time service lose in months.
 pub const APART: Duration = Duration::from_secs(120);
-/// After how long a node goes on by its own date though nobody could be asked: peers that run are connected by then, and a time service that starts late has
+/// After how long a node goes on by its own date though nobody can be asked, or nobody any more of those who contradicted it: peers that run are connected by then, and a time service that starts late has
 /// set the clock. A node that names no peers waits as long: operators of its shards dial it.
 pub const ALONE_AFTER: Duration = Duration::from_secs(600);
-/// Most peers whose word is kept: far more than anybody configures.
+/// Most peers whose word is kept: far more than anybody configures. To one more the one that was heard longest ago gives way.
 pub const MAX_WORDS: usize = 64;
+/// How long a peer's word counts after it was heard last: each that is connected is heard every few seconds, and one that comes back is again.
+pub const HEARD_FOR: Duration = Duration::from_secs(300);
 /// How often a clock that goes on jumping is logged.
 pub const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 fn ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What a peer's clock showed.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    /// How far it was ahead of the steady date, in milliseconds.
+    ahead: i64,
+    /// When it was heard.
+    at: Instant,
+}
+
+impl Word {
+    fn counts(&self) -> bool {
+        self.at.elapsed() < HEARD_FOR
+    }
 }
 
 /// A jump of the system's clock that isn't believed.
@@ -57,9 +74,11 @@ struct Jump {
 #[derive(Debug, Default)]
 struct State {
     jump: Option<Jump>,
-    /// How far the clock of each peer was ahead of the steady date, in milliseconds, when it was heard last.
-    words: BTreeMap<PeerId, i64>,
-    /// Whether peers have agreed with the date since the start, or nobody could be asked for long enough.
+    /// What each peer said last.
+    words: BTreeMap<PeerId, Word>,
+    /// When peers contradicted the date last.
+    contradicted: Option<Instant>,
+    /// Whether peers have agreed with the date since then, or since the start, or nobody could be asked for long enough.
     confirmed: bool,
     /// What was logged of that.
     told: Trust,
@@ -68,8 +87,10 @@ struct State {
 impl State {
     /// How many peers' clocks agree with one that is so far ahead of the steady date, and how many don't.
     fn judged(&self, ahead: i64) -> (usize, usize) {
-        let apart = self.words.values().filter(|word| word.saturating_sub(ahead).saturating_abs() > ms(APART)).count();
-        (self.words.len() - apart, apart)
+        let is_apart = |word: &&Word| word.ahead.saturating_sub(ahead).saturating_abs() > ms(APART);
+        let counting = || self.words.values().filter(|word| word.counts());
+        let apart = counting().filter(is_apart).count();
+        (counting().count() - apart, apart)
     }
 }
 
@@ -178,23 +199,38 @@ impl NodeClock {
     /// Notes how far a peer's clock is ahead of the [steady](Clock::steady) date, in milliseconds. The caller says whose word counts.
     pub fn heard(&self, peer: PeerId, ahead_ms: i64) {
         let mut state = self.state();
-        if state.words.len() < MAX_WORDS || state.words.contains_key(&peer) {
-            state.words.insert(peer, ahead_ms);
+        state.words.insert(peer, Word { ahead: ahead_ms, at: Instant::now() });
+        if state.words.len() > MAX_WORDS
+            && let Some(first) = state.words.iter().min_by_key(|(_, word)| word.at).map(|(peer, _)| *peer)
+        {
+            state.words.remove(&first);
         }
         self.tell(&mut state);
     }
 
+    /// Whose word is kept.
+    pub fn heard_of(&self) -> Vec<PeerId> {
+        self.state().words.keys().copied().collect()
+    }
+
     /// Forgets what a peer said, whose word doesn't count any more.
     pub fn forget(&self, peer: PeerId) {
-        self.state().words.remove(&peer);
+        let mut state = self.state();
+        if state.words.remove(&peer).is_some() {
+            self.tell(&mut state);
+        }
     }
 
     /// Notes and logs how far the date is to be relied on, if that has changed.
     fn tell(&self, state: &mut State) {
         let (agree, apart) = state.judged(self.moved());
-        // While the system's clock says otherwise, time alone confirms nothing: it may be right again, and not be believed yet.
-        let is_alone = self.began.elapsed() >= ALONE_AFTER && state.jump.is_none();
-        state.confirmed |= is_alone || (agree > 0 && agree >= apart);
+        if apart > agree {
+            (state.contradicted, state.confirmed) = (Some(Instant::now()), false);
+        } else {
+            // While the system's clock says otherwise, time alone confirms nothing: it may be right again, and not be believed yet.
+            let alone_for = state.contradicted.unwrap_or(self.began).elapsed();
+            state.confirmed |= agree > 0 || (alone_for >= ALONE_AFTER && state.jump.is_none());
+        }
         let trust = self.judge(state);
         if std::mem::replace(&mut state.told, trust) != trust {
             self.events.emit(TrustChanged { trust, agree, apart });

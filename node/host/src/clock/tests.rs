@@ -24,6 +24,14 @@ async fn pass(clock: &NodeClock, seconds: u64) {
     }
 }
 
+/// The same, while peers with these numbers say that their clocks are so far ahead of the steady date.
+async fn pass_hearing(clock: &NodeClock, words: &[(u8, i64)], seconds: u64) {
+    for _ in 0..seconds {
+        words.iter().for_each(|(number, ahead)| clock.heard(peer(*number), *ahead));
+        pass(clock, 1).await;
+    }
+}
+
 fn passed(clock: &NodeClock) -> i64 {
     clock.now().ahead_of(Timestamp(NOON))
 }
@@ -89,7 +97,7 @@ async fn a_jump_that_peers_contradict_is_not_believed_however_long_it_holds() {
     let (clock, wall) = clock();
     clock.heard(peer(1), 300);
     wall.jump(2 * DAY);
-    pass(&clock, 10_000).await;
+    pass_hearing(&clock, &[(1, 300)], 10_000).await;
     assert_eq!((passed(&clock), clock.trust()), (10_000_000, Trust::Confirmed));
     // Our clock is as theirs: it was the peers' date all the time.
     clock.heard(peer(1), 2 * DAY);
@@ -109,7 +117,7 @@ async fn a_date_is_relied_on_when_most_peers_have_it_or_nobody_could_be_asked_fo
     // It starts two days ahead.
     clock.heard(peer(1), -2 * DAY);
     assert_eq!(clock.trust(), Trust::Contradicted);
-    pass(&clock, 10 * ALONE_AFTER.as_secs()).await;
+    pass_hearing(&clock, &[(1, -2 * DAY)], 10 * ALONE_AFTER.as_secs()).await;
     assert_eq!(clock.trust(), Trust::Contradicted, "time alone doesn't make it right");
     clock.heard(peer(2), 1000);
     assert_eq!(clock.trust(), Trust::Confirmed, "one against one");
@@ -117,9 +125,10 @@ async fn a_date_is_relied_on_when_most_peers_have_it_or_nobody_could_be_asked_fo
     assert_eq!(clock.trust(), Trust::Contradicted);
     // The clock is corrected, and the other peer's as well.
     wall.jump(-2 * DAY);
-    (1..=3).for_each(|number| clock.heard(peer(number), -2 * DAY));
+    let right = [1, 2, 3].map(|number| (number, -2 * DAY));
+    pass_hearing(&clock, &right, 1).await;
     assert_eq!(clock.trust(), Trust::Contradicted);
-    pass(&clock, BELIEVED_AFTER.as_secs() + 1).await;
+    pass_hearing(&clock, &right, BELIEVED_AFTER.as_secs()).await;
     assert_eq!(clock.trust(), Trust::Confirmed);
 }
 
@@ -145,6 +154,34 @@ async fn no_more_peers_are_heard_than_there_is_room_for() {
     let (clock, _) = clock();
     (0..=u8::MAX).for_each(|number| clock.heard(peer(number), 0));
     assert_eq!(clock.reading().agree, MAX_WORDS);
-    clock.forget(peer(0));
+    clock.forget(peer(u8::MAX));
     assert_eq!(clock.reading().agree, MAX_WORDS - 1);
+}
+
+/// A fixed bug: the word of a peer that was gone for good counted until a restart, so a settler started nothing any more; and 64 of them kept everybody else's from being heard.
+#[tokio::test(start_paused = true)]
+async fn who_is_gone_has_no_say_any_more_and_takes_nobodys_place() {
+    let (clock, wall) = clock();
+    pass(&clock, ALONE_AFTER.as_secs()).await;
+    clock.heard(peer(1), 3_600_000);
+    pass(&clock, HEARD_FOR.as_secs() - 1).await;
+    assert_eq!(clock.trust(), Trust::Contradicted);
+    pass(&clock, 1).await;
+    let reading = clock.reading();
+    assert_eq!((reading.trust, reading.agree, reading.apart), (Trust::Unconfirmed, 0, 0), "it may have been right");
+    pass(&clock, ALONE_AFTER.as_secs()).await;
+    assert_eq!(clock.trust(), Trust::Confirmed);
+    // So it is if the word was right, and the clock is set while nobody can be asked: the date isn't relied on before that is believed.
+    clock.heard(peer(1), 3_600_000);
+    pass(&clock, 1).await;
+    wall.jump(3_600_000);
+    pass(&clock, BELIEVED_AFTER.as_secs() - 1).await;
+    assert_eq!(clock.trust(), Trust::Unconfirmed);
+    pass(&clock, ALONE_AFTER.as_secs()).await;
+    assert_eq!((clock.trust(), clock.reading().jumped_ms), (Trust::Confirmed, None));
+
+    (2..=u8::MAX).for_each(|number| clock.heard(peer(number), 0));
+    pass(&clock, 1).await;
+    clock.heard(peer(1), 3_600_000);
+    assert!(clock.heard_of().contains(&peer(1)) && clock.heard_of().len() == MAX_WORDS);
 }

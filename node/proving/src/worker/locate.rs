@@ -15,6 +15,7 @@ use serde::Deserialize;
 use shardwire_model::Coded;
 
 use super::event::printable;
+use super::group::Group;
 
 /// The contract between node and worker that this node speaks.
 pub const INTERFACE: &str = "shardwire-prover/1";
@@ -61,7 +62,7 @@ impl Worker {
     /// # Errors
     /// [`LocateError::NoWorker`] if it doesn't answer as a worker does, [`LocateError::Stale`] if it speaks another interface.
     pub fn at(path: &Path) -> Result<Self, LocateError> {
-        let described = describe(path)?;
+        let described = describe(path, VERSION_TIME)?;
         if described.interface != INTERFACE {
             return Err(LocateError::Stale { path: path.to_owned(), interface: described.interface });
         }
@@ -206,11 +207,13 @@ pub fn locate_in(places: &WorkerPaths) -> Result<Worker, LocateError> {
     Worker::at(&candidates.find(|path| path.is_file()).ok_or(LocateError::Missing)?)
 }
 
-fn describe(path: &Path) -> Result<Described, LocateError> {
+fn describe(path: &Path, within: Duration) -> Result<Described, LocateError> {
     let refuse = |reason: String| LocateError::NoWorker { path: path.to_owned(), reason };
     let mut command = Command::new(path);
     command.args(["version", "--json"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    Group::of_its_own(&mut command);
     let mut child = command.spawn().map_err(|e| refuse(format!("it can't be started: {e}")))?;
+    let group = Group::led_by(Some(child.id()));
     let Some(stdout) = child.stdout.take() else { return Err(refuse("it has no output".into())) };
     let (tell, told) = mpsc::sync_channel(1);
     std::thread::spawn(move || {
@@ -218,17 +221,52 @@ fn describe(path: &Path) -> Result<Described, LocateError> {
         let read = stdout.take(MAX_VERSION_BYTES).read_to_end(&mut answer);
         let _ = tell.send(read.map(|_| answer));
     });
-    let answer = told.recv_timeout(VERSION_TIME);
-    // It has answered, or it won't: either way it is asked no more.
+    let answer = told.recv_timeout(within);
+    // It has answered, or it won't: either way it is asked no more. The thread ends with the pipe, which nobody holds then.
+    drop(group);
     let _ = child.kill();
     let _ = child.wait();
     let answer = match answer {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => return Err(refuse(format!("its answer can't be read: {error}"))),
         Err(_) => {
-            return Err(refuse(format!("asked for its version, it didn't answer within {} s", VERSION_TIME.as_secs())));
+            return Err(refuse(format!("asked for its version, it didn't answer within {} s", within.as_secs())));
         }
     };
     serde_json::from_slice(&answer)
         .map_err(|_| refuse(format!("asked for its version, it answered '{}'", printable(&answer, 80))))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::{fs, thread::yield_now};
+
+    /// Whether a process runs. One that has ended and wasn't waited for yet doesn't.
+    fn runs(pid: &str) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with('Z')))
+    }
+
+    /// A fixed bug: the worker alone was ended, so what it had started stayed, and a thread that read from it: once a minute, for as long as the worker hung.
+    #[test]
+    fn a_worker_that_hangs_is_ended_with_all_that_it_has_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let (worker, pid) = (folder.path().join("worker"), folder.path().join("worker.pid"));
+        let hangs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workers/hangs");
+        std::os::unix::fs::symlink(hangs, &worker).unwrap();
+        let mut within = Duration::from_secs(1);
+        let started = loop {
+            let error = describe(&worker, within).err().expect("it doesn't answer").to_string();
+            assert!(error.contains("asked for its version, it didn't answer within"), "{error}");
+            match fs::read_to_string(&pid) {
+                Ok(started) if started.ends_with('\n') => break started,
+                // The machine was too busy for it to begin.
+                _ => within *= 2,
+            }
+        };
+        while runs(started.trim()) {
+            yield_now();
+        }
+    }
 }

@@ -24,6 +24,7 @@
 
 mod error;
 mod event;
+mod group;
 mod locate;
 mod supervise;
 

@@ -1,9 +1,7 @@
 //! Runs one job in one process until it ends.
 //!
 //! It waits for four things at once: what the process reports, its end, the deadline, and cancellation. Whichever
-//! comes first, the process is gone when [`prove`] returns, with all that it has started, and a failed job leaves no file.
-//!
-//! The process leads a group of its own: a Ctrl-C in a terminal, or a signal to the node's group, is the node's to act on, and doesn't end its proofs.
+//! comes first, the process is gone when [`prove`] returns, with all of its [group](super::group), and a failed job leaves no file.
 
 use shardwire_model::MAX_PROOF_BYTES;
 use std::future::Future;
@@ -16,6 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep_until};
 
 use super::event::{Events, printable};
+use super::group::Group;
 use super::{ProveError, Worker, WorkerEvent};
 
 /// The bytes of a worker's standard error that are kept: its last lines, for the error's text.
@@ -92,7 +91,7 @@ async fn attempt(
 ) -> Result<Proved, ProveError> {
     let mut child = start(worker, request)?;
     // Ended before the child is let go of, however this ends.
-    let group = Group::of(&child);
+    let group = Group::led_by(child.id());
     // Its standard input is the lifeline. It is taken out, because `Child::wait` would close it.
     let _lifeline = child.stdin.take();
     let mut session = Session::default();
@@ -118,38 +117,8 @@ fn start(worker: &Worker, request: &ProveRequest) -> Result<Child, ProveError> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     // A backtrace would push the reason out of the tail that is kept.
     command.env("RUST_BACKTRACE", "0");
-    #[cfg(unix)]
-    command.process_group(0);
+    Group::of_its_own(command.as_std_mut());
     command.spawn().map_err(|source| ProveError::Start { worker: worker.path().to_owned(), source })
-}
-
-/// A worker and all that it has started: ended when this is dropped.
-struct Group {
-    #[cfg(unix)]
-    leader: Option<rustix::process::Pid>,
-}
-
-impl Group {
-    #[cfg(unix)]
-    fn of(child: &Child) -> Self {
-        let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-        Self { leader }
-    }
-
-    #[cfg(not(unix))]
-    fn of(_: &Child) -> Self {
-        Self {}
-    }
-}
-
-#[cfg(unix)]
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(leader) = self.leader {
-            // It fails if all of them have ended.
-            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
-        }
-    }
 }
 
 /// What a process has reported so far.
@@ -286,10 +255,12 @@ fn partial(proof: &Path) -> PathBuf {
     name.into()
 }
 
+/// Removes what is in the place of a proof, whatever it is.
 fn remove(path: &Path) -> std::io::Result<()> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(_) if path.is_dir() => std::fs::remove_dir_all(path),
+        removed => removed,
     }
 }
 

@@ -26,7 +26,7 @@ mod settler;
 
 use crate::{Layout, RecordKey, StoreError};
 pub use node::{
-    ACCUSED, EVIDENCE, EVIDENCE_PART_BYTES, EntryKey, EvidenceKey, EvidencePart, HISTORY, KeptEvidence, PEERS,
+    ACCUSED, EVIDENCE, EVIDENCE_PART_BYTES, EntryKey, EvidenceKey, EvidencePart, HISTORY, KeptEvidence, PEERS, RUNS,
     SignedEntry, WORDS, history_of,
 };
 pub use operator::{

@@ -20,6 +20,8 @@ tables! {
     PEERS: PeerId => Record = ("node.peers", 1);
     /// What the node's administrators have said of peers while it ran: allowed, or denied until a date.
     WORDS: PeerId => Listing = ("node.words", 1);
+    /// When the last run of this node's key began, as peers were told.
+    RUNS: PeerId => Timestamp = ("node.runs", 1);
 }
 
 /// The place of an entry among all histories.
