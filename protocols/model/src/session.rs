@@ -90,7 +90,7 @@ mod tests {
             contract: ContractId(Felt::from(0xc0)),
             selector: Felt::from(0x5e1),
             calldata: vec![Felt::MAX; calldata],
-            signature: Signature { r: Felt::ZERO, s: Felt::ZERO },
+            signature: Signature::NONE,
         };
         assert!(!unsigned.is_signed());
         unsigned.sign(&key).unwrap()

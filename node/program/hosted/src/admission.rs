@@ -31,7 +31,7 @@ fn refused(refusal: native::Refusal) -> Refusal {
 pub(crate) fn checked(native: &Native, transaction: &ShardTransaction, time: u64) -> Result<native::Checked, Refusal> {
     match transaction {
         ShardTransaction::Invoke(invoke) => native.check(invoke, time).map_err(refused),
-        ShardTransaction::Rules(_) => Err(Refusal::NoInvoke),
+        ShardTransaction::Rules(_) | ShardTransaction::Session(_) => Err(Refusal::NoInvoke),
     }
 }
 
