@@ -18,6 +18,6 @@ mod live;
 mod memory;
 
 pub use chain::{LiveChain, Log};
-pub use error::LiveError;
+pub use error::{LiveError, refused};
 pub use live::Live;
 pub use memory::{InMemory, Memory};

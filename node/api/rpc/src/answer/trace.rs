@@ -130,7 +130,7 @@ pub(crate) fn simulation(version: Version, simulated: Simulated) -> Simulation {
                 Status::Succeeded => Executed::Stands(Box::new(simulated.execute.into())),
                 Status::Reverted { reason } => Executed::Reverted { revert_reason: reason },
             },
-            state_diff: state_diff(version, Some(&simulated.diff), None),
+            state_diff: state_diff(version, Some(&simulated.diff), true, None),
             execution_resources: Gas { l1_gas: 0, l1_data_gas: 0, l2_gas: gas },
         },
     }
