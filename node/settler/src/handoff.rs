@@ -10,7 +10,10 @@ use shardwire_model::{
 };
 use shardwire_protocols::{
     Failure, Signed,
-    handoff::{Acceptance, Answer, Assign, AssignmentTerms, Closed, Handler, KnownVerdict, MAX_KNOWN, Outcome, ProofVerdict, Verdict},
+    handoff::{
+        Acceptance, Answer, Assign, AssignmentTerms, Closed, Handler, KnownVerdict, MAX_KNOWN, Outcome, ProofVerdict,
+        Verdict,
+    },
 };
 use shardwire_store::{
     Write,

@@ -16,10 +16,10 @@ use shardwire_reputation::{Blame, Breach, Event, Listing, Policy, Record};
 use shardwire_store::{
     RecordKey, Store, SystemDisk, Table,
     records::{
-        ACCUSED, ASSIGNED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart, Executed, Figures,
-        HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptCause, KeptEvidence, LAYOUT, LEASES,
-        LEASES_SEEN, LeaseKey, LogKey, Manifest, PEERS, SignedBytes, SignedEntry, StoredChunk, TRANSACTIONS,
-        TraceLease, VERDICTS, Verdict, WORDS, WireFelt,
+        ACCUSED, ASSIGNED, ASSIGNMENTS, Assignment, EVIDENCE, EXECUTIONS, EntryKey, EvidenceKey, EvidencePart,
+        Executed, Figures, HANDOFFS, HISTORY, Handoff, INTENTS, Intent, JOB_LEASES, JOBS, Job, KeptCause, KeptEvidence,
+        LAYOUT, LEASES, LEASES_SEEN, LeaseKey, LogKey, Manifest, PEERS, SignedBytes, SignedEntry, StoredChunk,
+        TRANSACTIONS, TraceLease, VERDICTS, Verdict, WORDS, WireFelt,
     },
 };
 use std::{

@@ -1,8 +1,8 @@
 //! The operator's half.
 
 use super::{
-    Acceptance, Answered, Ask, Assign, Assigned, AssignmentTerms, Bye, Closed, Decline, Handoff, KnownVerdict, Nothing, ProofVerdict,
-    Turn,
+    Acceptance, Answered, Ask, Assign, Assigned, AssignmentTerms, Bye, Closed, Decline, Handoff, KnownVerdict, Nothing,
+    ProofVerdict, Turn,
 };
 use crate::{signed::Signed, timing};
 use shardwire_model::{Cause, ShardId};

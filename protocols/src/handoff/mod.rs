@@ -26,8 +26,8 @@ mod tests;
 
 pub use client::{Client, Next, Pending};
 pub use messages::{
-    Accept, Acceptance, Ask, Assign, AssignmentTerms, Bye, Closed, Decline, KnownVerdict, MAX_KNOWN, Nothing, Outcome, ProofVerdict,
-    Verdict,
+    Accept, Acceptance, Ask, Assign, AssignmentTerms, Bye, Closed, Decline, KnownVerdict, MAX_KNOWN, Nothing, Outcome,
+    ProofVerdict, Verdict,
 };
 pub use server::{Answer, Handler, serve};
 

@@ -286,7 +286,13 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     let disputed = Verdict::Disputed { cause: largest_cause() };
     fits(&ProofVerdict { shard, proof: Hash([255; 32]), verdict: disputed });
     let (epoch, expires) = (u64::MAX, Timestamp(u64::MAX));
-    let largest = Assign { start: largest_start(), values: vec![LARGEST; MAX_ENTRIES], epoch, expires, signature: PeerSignature([255; 64]) };
+    let largest = Assign {
+        start: largest_start(),
+        values: vec![LARGEST; MAX_ENTRIES],
+        epoch,
+        expires,
+        signature: PeerSignature([255; 64]),
+    };
     fits(&largest);
     refused_when_read(&Assign { values: vec![LARGEST; MAX_ENTRIES + 1], ..largest });
     fits(&Closed { shard, outcome: Outcome::Settled { proof: Hash([255; 32]) } });

@@ -3,8 +3,8 @@ use shardwire_model::{Cause, Felt, Hash, PeerId, ShardId, Timestamp};
 use shardwire_protocols::{
     Failure, Signed,
     handoff::{
-        Acceptance, Answer, Assign, AssignmentTerms, Client, Closed, Handler, Handoff, KnownVerdict, Next, Outcome, ProofVerdict,
-        Verdict, serve,
+        Acceptance, Answer, Assign, AssignmentTerms, Client, Closed, Handler, Handoff, KnownVerdict, Next, Outcome,
+        ProofVerdict, Verdict, serve,
     },
 };
 use std::{
