@@ -46,7 +46,7 @@ impl Operator {
                     client
                 }
                 Next::Assign(assign, pending) => {
-                    let signed = assign.terms();
+                    let (shard, signed) = (assign.start.shard, assign.terms());
                     let assignment = Assignment {
                         values: assign.values.iter().copied().map(WireFelt).collect(),
                         start: assign.start,
@@ -55,7 +55,11 @@ impl Operator {
                     };
                     let it = self.clone();
                     match self.host.see_through(async move { it.assign(assignment, signed).await }).await {
-                        Ok(()) => pending.accept(identity).await?,
+                        Ok(()) => {
+                            // What was signed of another assignment than the one that is kept is of no use, and not asked for at once again.
+                            names_all = self.run(shard).is_some_and(|run| !run.is_assigned());
+                            pending.accept(identity).await?
+                        }
                         Err(cannot) if cannot.declines() => pending.decline(cannot).await?,
                         Err(error) => return Err(ServeError::Handler(Failure::from(error))),
                     }

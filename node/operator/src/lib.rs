@@ -13,6 +13,8 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod archive;
+#[cfg(test)]
+mod assigned_tests;
 mod checks;
 mod chunk_store;
 #[cfg(test)]
@@ -151,11 +153,7 @@ impl Operator {
             }
             let run = Arc::new(Run::of(&context, assignment, life)?);
             if run.is_open() {
-                host.tasks.spawn(interrupted::tend(
-                    Arc::downgrade(&run),
-                    context.programs.clone(),
-                    interrupted.clone(),
-                ));
+                host.tasks.spawn(interrupted::tend(Arc::downgrade(&run), context.clone(), interrupted.clone()));
             }
             runs.insert(shard, run);
         }
@@ -212,11 +210,8 @@ impl Operator {
         let run = Arc::new(
             self.host.work.run(open).await.ok_or_else(|| OperatorError::Thread(io::Error::other("it ended")))??,
         );
-        self.host.tasks.spawn(interrupted::tend(
-            Arc::downgrade(&run),
-            self.context.programs.clone(),
-            self.interrupted.clone(),
-        ));
+        let tended = interrupted::tend(Arc::downgrade(&run), self.context.clone(), self.interrupted.clone());
+        self.host.tasks.spawn(tended);
         self.locked().insert(shard, run);
         self.events.emit(ShardAssigned { shard });
         self.changes.announce();

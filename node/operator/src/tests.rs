@@ -74,7 +74,7 @@ pub(super) async fn assign(operator: &Arc<Operator>, assignment: Assignment) -> 
     operator.assign(assignment, Signed::by(&settler, terms)).await
 }
 
-fn assignment(shard: u64) -> Assignment {
+pub(super) fn assignment(shard: u64) -> Assignment {
     let game = ContractId(Felt::from(5));
     let start = ShardStart {
         shard: ShardId(Felt::from(77 + shard)),

@@ -40,6 +40,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 const LONG_PAST: &str = "the deadline of its shard is long past by this node's date";
 /// Why a job isn't taken that would be one too many.
 const TOO_MANY: &str = "it has as many jobs of this operator that aren't over as it keeps";
+/// What an operator is told of a job that is given back, beside the code.
+const NOT_NOW: &str = "this prover can't go on with the job for now";
 /// Why a job isn't taken that another session has.
 const IN_HAND: &str = "it is in hand already";
 
@@ -90,7 +92,12 @@ impl Prover {
                 Next::Nothing(client) => client,
                 Next::Offered(offer, offered) => {
                     if let Err((reason, why)) = self.considered(operator, &offer).await {
-                        let client = offered.decline(reason, why).await?;
+                        let declined = offered.decline(reason, why).await;
+                        if reason == DeclineReason::Unassigned {
+                            // After it is on its way.
+                            self.note_unassigned(operator, &offer);
+                        }
+                        let client = declined?;
                         // Asking at once might only bring the same offer.
                         tokio::time::sleep(ASK_AGAIN).await;
                         client
@@ -392,7 +399,8 @@ impl Prover {
             }
             if !known.is_fetched() || !self.at_work.is_held(id) {
                 // It failed, or can't be gone on with here for now: others may have it.
-                let cause = known.job.fault.map(|fault| fault.cause());
+                // The words of it are for this prover's people.
+                let cause = known.job.fault.map(|fault| Cause::new(&fault.code, NOT_NOW));
                 return Ok(working.abandon(cause.unwrap_or_else(|| ProverError::LeaseEnded.into())).await?);
             }
             let stage = ProverStage::Proving;

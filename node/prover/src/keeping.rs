@@ -39,15 +39,16 @@ pub(super) fn is_long_past(start: &ShardStart, now: Timestamp) -> bool {
 }
 
 impl Prover {
-    /// Whether a settler of the World has assigned the job to the peer that offers it. If not, that is noted against that peer.
+    /// Whether a settler of the World has assigned the job to the peer that offers it.
     pub(super) fn is_assigned(&self, operator: PeerId, offer: &JobOffer) -> bool {
         let listed = self.host.world.is_settler(offer.settler);
-        if (listed && offer.is_assigned_to(operator)) || Mutation::AnybodyOperates.is_planted() {
-            return true;
-        }
+        (listed && offer.is_assigned_to(operator)) || Mutation::AnybodyOperates.is_planted()
+    }
+
+    /// Notes against a peer that it offers a job which nobody has assigned to it. That may end the connection.
+    pub(super) fn note_unassigned(&self, operator: PeerId, offer: &JobOffer) {
         self.events.emit(JobUnassigned { job: offer.job, operator, settler: offer.settler });
         self.host.peers.note(operator, &Event::Broke { breach: Breach::Job, blame: Blame::Peer });
-        false
     }
 
     /// Whether as many jobs of this operator are kept as may be.

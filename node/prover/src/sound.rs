@@ -7,7 +7,7 @@
 //! | what happens | what follows |
 //! |---|---|
 //! | its file is missing or damaged, found at the start, or when a settler or an operator asks for it | the job is fetched and proven again; once the file is restored it is offered |
-//! | the disk doesn't give its file out, when a settler asks for it | that is shown and tried again at each question; other proofs are offered meanwhile |
+//! | the disk doesn't give its file out, when a settler asks for it | that is shown and tried again at the next questions, [`MAX_READINGS`] in a row; then it counts as missing. Other proofs are offered meanwhile |
 //! | a settler of the World disputes it, and it doesn't hold here either | it is dropped, and the job is fetched and proven again |
 //! | every settler of the World disputes it or doesn't want it | the job is given up, until [`shard retry`](Prover::retry) |
 //!
@@ -62,9 +62,12 @@ pub(super) enum ProofFile {
     There,
     /// It is missing or damaged.
     Lost,
-    /// The disk doesn't give it out.
-    Unread,
+    /// The disk didn't give it out, so often in a row.
+    Unread(u32),
 }
+
+/// How often in a row the disk may not give out the file of a proof before it counts as missing: a sector that is worn out is never read again, and the proof can be made again.
+pub(super) const MAX_READINGS: u32 = 3;
 
 /// A proof, if its file is there and is that proof. Waits for the disk and hashes.
 pub(super) fn whole(artefacts: &Artefacts, proof: Hash) -> Result<Option<Vec<u8>>, ProverError> {
@@ -104,18 +107,24 @@ impl Prover {
         self.changes.announce();
     }
 
-    /// Says once that the disk doesn't give out the file of a proof, and why. That is this proof's alone: it stays, and is looked for again with the next question.
+    /// Says once that the disk doesn't give out the file of a proof, and why; at the last of [`MAX_READINGS`] that it is missing. That is this proof's alone.
     pub(super) async fn note_unread(&self, id: Hash, proof: Hash, error: &ProverError) {
-        let _turn = self.changing.take(id).await;
         {
+            let _turn = self.changing.take(id).await;
             let mut jobs = self.jobs();
-            let there = |known: &&mut Known| known.job.proof == Some(proof) && known.file == ProofFile::There;
-            let Some(known) = jobs.get_mut(&id).filter(there) else { return };
-            known.file = ProofFile::Unread;
-            known.job.fault = Some(KeptCause::of(error));
+            let Some(known) = jobs.get_mut(&id).filter(|known| known.proof() == Some(proof)) else { return };
+            let before = if let ProofFile::Unread(times) = known.file { times } else { 0 };
+            if before + 1 < MAX_READINGS {
+                known.file = ProofFile::Unread(before + 1);
+                known.job.fault = Some(KeptCause::of(error));
+                if before == 0 {
+                    let (code, error) = (error.code(), error.to_string());
+                    self.events.emit(ProofUnread { job: id, proof, code, error });
+                }
+                return;
+            }
         }
-        let (code, error) = (error.code(), error.to_string());
-        self.events.emit(ProofUnread { job: id, proof, code, error });
+        self.note_lost(id, proof).await;
     }
 
     /// Notes that the file of a proof is there, if it wasn't.

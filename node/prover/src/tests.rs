@@ -116,11 +116,9 @@ impl Operator {
         };
         let chunks = bodies.iter().zip(0..).map(chunk).collect();
         let (program, commitment) = (start.program, start.commitment());
-        let before = state_commitment(commitment, &values);
-        let job = job_id(program, commitment, before, segment);
-        let [settler, operator] = identities();
-        let terms = AssignmentTerms { shard: start.shard, segment, operator: operator.peer(), before };
-        let (assigned, settler) = (Signed::by(&settler, terms).signature, settler.peer());
+        let job = job_id(program, commitment, state_commitment(commitment, &values), segment);
+        let terms = AssignmentTerms { segment, ..AssignmentTerms::of(&start, &values) };
+        let (assigned, settler) = (Signed::by(&identities()[0], terms).signature, identities()[0].peer());
         Self {
             offer: JobOffer {
                 job,
