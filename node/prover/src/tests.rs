@@ -80,11 +80,11 @@ pub(super) struct Operator {
     pub(super) offer: JobOffer,
     pub(super) chunks: Vec<Chunk>,
     pub(super) ending: Ending,
-    epoch: AtomicU64,
+    pub(super) epoch: AtomicU64,
     /// Whether another prover has the lease.
-    taken: AtomicBool,
+    pub(super) taken: AtomicBool,
     /// Whether the shard was aborted.
-    aborted: AtomicBool,
+    pub(super) aborted: AtomicBool,
     /// Whether its run goes on, and nothing comes of it.
     pub(super) idle: AtomicBool,
     pub(super) finished: Mutex<Option<Hash>>,

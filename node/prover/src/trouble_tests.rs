@@ -256,7 +256,7 @@ async fn whatever_is_in_the_place_of_a_fetched_chunk_it_is_fetched_again() {
     let link = |file: &Path| std::os::unix::fs::symlink(file, file).unwrap();
     let large = |file: &Path| fs::File::create(file).unwrap().set_len(1 << 30).unwrap();
     let pipe = |file: &Path| assert!(std::process::Command::new("mkfifo").arg(file).status().unwrap().success());
-    let puts: [(fn(&Path), bool); 4] = [(folder, false), (link, true), (large, false), (pipe, false)];
+    let puts = [(folder as fn(&Path), false), (link, true), (large, false), (pipe, false)];
     for (put, is_a_link) in puts {
         let folder = tempfile::tempdir().unwrap();
         let (prover, _tasks) = prover_with(folder.path(), "", Ends::of([killed(9)]));
