@@ -17,8 +17,8 @@ use shardwire_protocols::{
     proof::{self, Leased, Proof, Reply, SkipReason, StoredProof},
     trace::LeaseTerms,
 };
-use shardwire_proving::verify::Verify;
 use shardwire_proving::verify::{Proven, VerifyError};
+use shardwire_proving::{settle::Believed, verify::Verify};
 use shardwire_reputation::{Standing, Tier};
 use shardwire_store::{
     Artefacts, Store, SystemDisk, Write,
@@ -264,7 +264,7 @@ async fn a_machine_that_contradicts_itself_gives_no_verdict() {
     let decide = |judge: &Judge, hash| judge.decide(&bytes, hash, &record, segment);
     let judge = Judge::new(Arc::new(Wavering::default()));
     assert!(matches!(decide(&judge, Hash::of(&bytes)), Err(SettlerError::Wavers)));
-    assert_eq!(decide(&judge, Hash::of(&bytes)).unwrap().unwrap(), output);
+    assert_eq!(decide(&judge, Hash::of(&bytes)).unwrap().unwrap(), Believed { output, reads: None });
     // The bytes have changed since they came.
     let judge = Judge::new(Arc::new(Wavering::default()));
     assert!(matches!(decide(&judge, Hash::of(b"others")), Err(SettlerError::Wavers)));
