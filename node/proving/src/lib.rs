@@ -14,5 +14,7 @@
 compile_error!("shardwire-proving needs panic = \"unwind\": a malformed proof must not end the node");
 
 pub mod settle;
+#[cfg(test)]
+mod settle_tests;
 pub mod verify;
 pub mod worker;

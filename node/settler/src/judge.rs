@@ -1,9 +1,9 @@
 //! Whether a proof is believed.
 
 use super::error::{Objection, SettlerError};
-use shardwire_model::{Hash, Output, SegmentId};
+use shardwire_model::{Hash, SegmentId};
 use shardwire_proving::{
-    settle::{Expected, believe},
+    settle::{Believed, Expected, believe},
     verify::Verify,
 };
 use shardwire_world::ShardRecord;
@@ -33,7 +33,7 @@ impl Judge {
         hash: Hash,
         record: &ShardRecord,
         segment: SegmentId,
-    ) -> Result<Result<Output, Objection>, SettlerError> {
+    ) -> Result<Result<Believed, Objection>, SettlerError> {
         let stands = || Hash::of(bytes) == hash && self.check(bytes, record, segment).is_err();
         match self.check(bytes, record, segment) {
             Err(_) if !stands() => Err(SettlerError::Wavers),
@@ -41,7 +41,7 @@ impl Judge {
         }
     }
 
-    /// The output that the bytes prove, if they prove this segment of this shard from the state that the World fixed. Takes some 15 ms of a CPU: call it
+    /// What the bytes prove, if they prove this segment of this shard from the state that the World fixed. Takes some 15 ms of a CPU: call it
     /// off the async threads.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Judge {
         bytes: &[u8],
         record: &ShardRecord,
         SegmentId { segment, .. }: SegmentId,
-    ) -> Result<Output, Objection> {
+    ) -> Result<Believed, Objection> {
         let expected = Expected { start: &record.start, segment, before: record.before };
         Ok(believe(&*self.verifier, bytes, &expected)?)
     }

@@ -17,7 +17,7 @@ use shardwire_protocols::{
     evidence::{Accusation, BadProof, Evidence},
     proof::{Client, Next, Offered, Proof, Ready},
 };
-use shardwire_proving::settle::{Disbelief, OutputMismatch};
+use shardwire_proving::settle::{Believed, Disbelief, OutputMismatch};
 use shardwire_reputation::{Blame, Breach, Event, Work};
 use shardwire_store::{
     StoreError, Write,
@@ -139,8 +139,8 @@ impl Settler {
         let applied = match checked {
             Err(objection) => Applied::Not(objection),
             // Nothing that the World is going to refuse counts as verified.
-            Ok(output) if !output.ended => Applied::Not(Objection::World(Refusal::NotEnded { shard })),
-            Ok(output) => {
+            Ok(Believed { output, .. }) if !output.ended => Applied::Not(Objection::World(Refusal::NotEnded { shard })),
+            Ok(Believed { output, reads: _ }) => {
                 self.events.emit(ProofVerified { shard, proof, verify_us });
                 // If the disk fails, nobody is to blame: it is settled as soon as that is possible.
                 self.settle(shard, output, &verdict).await.map_err(failed)?
@@ -210,10 +210,10 @@ pub(super) fn verifies(life: &Life, proof: Hash) -> bool {
 }
 
 /// Whether the prover is to blame. For a proof that proves nothing, or another job than the announced one, it is. That the updates of the
-/// right job are others than the settlement list's would be the program's doing, and so would that it read a state; and what the World refuses was proven all the same.
+/// right job are others than the settlement list's would be the program's doing, and so would that it read no list of such a shard; and what the World refuses was proven all the same.
 fn blame_of(objection: &Objection) -> Option<Blame> {
     match objection {
-        Objection::Proof(Disbelief::Mismatch(OutputMismatch::Update { .. } | OutputMismatch::Reads { .. })) => {
+        Objection::Proof(Disbelief::Mismatch(OutputMismatch::Update { .. } | OutputMismatch::List(_))) => {
             Some(Blame::Unclear)
         }
         Objection::Proof(_) => Some(Blame::Peer),

@@ -9,6 +9,7 @@ use shardwire_model::{
     AccountKey, Cause, Clock, ContractId, Entry, EntryRequest, EventId, Felt, Hash, Key, Kind, Output, PeerId, Role,
     SegmentId, ShardStart, StartRequest, Terms, Timestamp, Update, finished_selector,
     life::{AbortCause, AbortReason, Part, Step},
+    reads::join,
 };
 use shardwire_protocols::{
     Failure, Signed,
@@ -17,8 +18,10 @@ use shardwire_protocols::{
     proof::{self, Leased, Proof, Reply, SkipReason, StoredProof},
     trace::LeaseTerms,
 };
-use shardwire_proving::verify::Verify;
-use shardwire_proving::verify::{Proven, VerifyError};
+use shardwire_proving::{
+    settle::Believed,
+    verify::{Proven, Verify, VerifyError},
+};
 use shardwire_reputation::{Standing, Tier};
 use shardwire_store::{
     Artefacts, Store, SystemDisk, Write,
@@ -206,9 +209,14 @@ async fn bad_proofs_show_their_provers_to_anybody() {
     assert!(matches!(offers(&settler, 2, nothing).await, Reply::Disputed(_)));
     let other = held(&start, before, proves(&start, Felt::TWO), 3, 2);
     assert!(matches!(offers(&settler, 3, other).await, Reply::Disputed(_)));
+    // A proof that holds, after a list that it doesn't commit to.
+    let listed = held(&start, before, join(&[Felt::ONE], &proves(&start, before)), 4, 3);
+    assert!(matches!(offers(&settler, 4, listed).await, Reply::Disputed(_)));
     assert!(matches!(shown(&settler, identity(2).peer())[..], [Shown::NoProof(_)]));
     assert_eq!(shown(&settler, identity(3).peer()), [Shown::OtherProof]);
-    assert!([2, 3].iter().all(|prover| is_banned(&settler, identity(*prover).peer())));
+    let other_list = &shown(&settler, identity(4).peer())[..];
+    assert!(matches!(other_list, [Shown::NoProof(cause)] if cause.code == "SW-SETTLE-007"), "{other_list:?}");
+    assert!([2, 3, 4].iter().all(|prover| is_banned(&settler, identity(*prover).peer())));
     assert!(!is_banned(&settler, operator().peer()) && shown(&settler, operator().peer()).is_empty());
     // Found by strangers: each fresh key left a file of four megabytes.
     let artefacts = &settler.host.artefacts;
@@ -264,7 +272,7 @@ async fn a_machine_that_contradicts_itself_gives_no_verdict() {
     let decide = |judge: &Judge, hash| judge.decide(&bytes, hash, &record, segment);
     let judge = Judge::new(Arc::new(Wavering::default()));
     assert!(matches!(decide(&judge, Hash::of(&bytes)), Err(SettlerError::Wavers)));
-    assert_eq!(decide(&judge, Hash::of(&bytes)).unwrap().unwrap(), output);
+    assert_eq!(decide(&judge, Hash::of(&bytes)).unwrap().unwrap(), Believed { output, reads: None });
     // The bytes have changed since they came.
     let judge = Judge::new(Arc::new(Wavering::default()));
     assert!(matches!(decide(&judge, Hash::of(b"others")), Err(SettlerError::Wavers)));
