@@ -59,7 +59,7 @@ impl Outcome {
 pub(crate) fn permission(keeper: Option<ContractId>, transaction: &tree::Transaction) -> Option<Slot> {
     match transaction {
         tree::Transaction::Invoke(_) => None,
-        tree::Transaction::Session(session) => Some(Slot::new(keeper?, session.call.permission())),
+        tree::Transaction::Session(session) => Some(Slot::new(keeper?, session.hashes.permission)),
     }
 }
 
