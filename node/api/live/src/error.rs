@@ -86,6 +86,7 @@ pub(crate) fn refused(refusal: &Native) -> Refusal {
         | Native::CounterFalls { .. }
         | Native::AboveMaximum { .. }
         | Native::NotHeld { .. }
+        | Native::Slots { .. }
         | Native::NoSessions
         | Native::BeyondSessions
         | Native::NotAllowed { .. } => Kind::Rule,
