@@ -352,7 +352,7 @@ impl Prover {
             check_output(of.start.program, &output, &reads, &expected).map_err(|_| ProverError::OtherRun)?;
             Ok(artefacts.write_list(&artefacts.fetched_reads(id), &reads, true)?)
         };
-        self.host.work.run(keep).await.unwrap_or(Err(ProverError::Assembler))?;
+        self.host.work.run(keep).await.unwrap_or(Err(ProverError::Panicked))?;
         self.events.emit(WitnessFetched { job: offer.job, chunks: manifest.chunks.len(), steps });
         let proving = Step::Proving { witness: witness_hash(&manifest.chunks) };
         let before = self.job(offer.job).and_then(|known| known.life.step(Stage::Proving).cloned());

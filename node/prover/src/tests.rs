@@ -134,7 +134,7 @@ impl Operator {
                 settler,
                 assigned,
             },
-            chunks,
+            chunks: bodies.iter().zip(0..).map(chunk).collect(),
             ending: Ending { chunks: hashes, steps, output, reads: Vec::new() },
             epoch: AtomicU64::new(0),
             taken: AtomicBool::new(false),
