@@ -68,6 +68,9 @@ pub trait Chain: Send + Sync + 'static {
     /// The place in the list and the [`Refusal`] of the first that would be refused.
     fn simulate(&self, transactions: &[Simulate], at: At) -> Result<Vec<Simulated>, (usize, Refusal)>;
 
+    /// What the transaction at a place in the log did, call by call; none if that isn't kept.
+    fn trace(&self, place: u32) -> Option<Simulated>;
+
     /// Executes a transaction. Once this answers, it is durable and in the journal. Transactions that are submitted one after the other are
     /// taken in that order. What was submitted goes on if nobody waits for the answer.
     ///
