@@ -6,12 +6,12 @@
 //! Bound: [`MAX_CHAINS`]. Beyond it, those are let go of that are over.
 
 use shardwire_hosted::Contracts;
-use shardwire_live::{Live, LiveChain, LiveError, Log};
-use shardwire_model::{Clock, Coded as _, Felt, Invoke, Logged, ShardId, ShardStart, ShardTransaction, Stage, Terms};
-use shardwire_native::Change as Executed;
+use shardwire_live::{Live, LiveChain, LiveError, Log, refused};
+use shardwire_model::{Clock, Felt, Logged, ShardId, ShardStart, Stage, Terms, execution::Sent};
+use shardwire_native::{Change as Executed, Refusal as Broken};
 use shardwire_operator::{NotIncluded, Operator, OperatorError, Watch, Watcher};
 use shardwire_program::Change;
-use shardwire_protocols::ingress::Receipt;
+use shardwire_protocols::ingress::{Outcome, Receipt};
 use shardwire_rpc::{
     Chain, Refusal, RefusalKind, Shards,
     chain::{Accepted, Answering},
@@ -92,8 +92,8 @@ impl fmt::Debug for Shown {
 
 impl Watcher for Shown {
     fn logged(&self, logged: &Logged, change: &Change, receipt: Receipt) {
-        if let (ShardTransaction::Invoke(invoke), Some(executed)) = (&logged.transaction, change.inside::<Executed>()) {
-            self.0.include(invoke.clone(), executed, encoded(&receipt));
+        if let (Some(sent), Some(executed)) = (Sent::of(&logged.transaction), change.inside::<Executed>()) {
+            self.0.include(sent, executed, encoded(&receipt));
         }
     }
 }
@@ -116,16 +116,24 @@ impl OperatorLog {
         self.operator.get()?.upgrade()
     }
 
-    async fn include(&self, hash: Felt, transaction: Invoke) -> Result<Accepted, Refusal> {
-        let stopping = || Refusal::from(LiveError::Interrupted("the node starts or stops".into()));
-        let operator = self.operator().ok_or_else(stopping)?;
+    async fn include(&self, live: &Live, transaction: Sent) -> Result<Accepted, Refusal> {
+        let interrupted = |why: &str| Refusal::from(LiveError::Interrupted(why.into()));
+        let operator = self.operator().ok_or_else(|| interrupted("the node starts or stops"))?;
         match operator.include(self.shard, transaction.into()).await {
-            Ok(receipt) => Ok(Accepted { hash, signed: encoded(&receipt) }),
+            Ok(receipt) => {
+                // The journal was told of it before.
+                let hash = hash_of(live, &receipt).ok_or_else(|| interrupted("it isn't in the journal"))?;
+                Ok(Accepted { hash, signed: encoded(&receipt) })
+            }
             Err(NotIncluded::Duplicate(index, receipt)) => {
                 Err(Refusal::from(LiveError::Duplicate { index }).with_signed(encoded(&receipt)))
             }
             Err(NotIncluded::Refused(refusal, receipt)) => {
-                Err(Refusal::new(kind(refusal.code()), &refusal).with_signed(encoded(&receipt)))
+                // What isn't a rule of execution is one of every program.
+                let told = refusal
+                    .inside()
+                    .map_or_else(|| Refusal::new(RefusalKind::Rule, &refusal), |it: &Broken| refused(it));
+                Err(told.with_signed(encoded(&receipt)))
             }
             Err(NotIncluded::Operator(error @ OperatorError::Over { .. })) => {
                 Err(Refusal::new(RefusalKind::Rule, &error))
@@ -135,16 +143,10 @@ impl OperatorLog {
     }
 }
 
-/// Which of Starknet's errors a wallet gets for a rule of native execution.
-fn kind(code: &str) -> RefusalKind {
-    match code {
-        "SW-NATIVE-101" | "SW-NATIVE-102" => RefusalKind::NoAccount,
-        "SW-NATIVE-105" => RefusalKind::Gas,
-        "SW-NATIVE-106" => RefusalKind::Nonce,
-        "SW-NATIVE-110" => RefusalKind::Validation,
-        "SW-NATIVE-115" => RefusalKind::NoContract,
-        _ => RefusalKind::Rule,
-    }
+/// The hash of the transaction that was given a place.
+fn hash_of(live: &Live, receipt: &Receipt) -> Option<Felt> {
+    let Outcome::Accepted { sequence, .. } = receipt.statement.outcome else { return None };
+    Some(live.journal().entry(sequence)?.receipt.hash)
 }
 
 impl Log for OperatorLog {
@@ -152,9 +154,8 @@ impl Log for OperatorLog {
         self.operator().and_then(|operator| operator.stage(self.shard)).unwrap_or_default()
     }
 
-    fn submit<'a>(&'a self, live: &'a Arc<Live>, transaction: Invoke) -> Answering<'a, Result<Accepted, Refusal>> {
-        let hash = transaction.hash(live.now().chain_id());
-        Box::pin(self.include(hash, transaction))
+    fn submit<'a>(&'a self, live: &'a Arc<Live>, transaction: Sent) -> Answering<'a, Result<Accepted, Refusal>> {
+        Box::pin(self.include(live, transaction))
     }
 }
 
@@ -167,13 +168,12 @@ mod tests {
         history::Advance as _,
         testing::{SetWall, host, store},
     };
-    use shardwire_hosted::dungeon::{self, ANNA, BEGINS, GOLD, WORLD};
+    use shardwire_hosted::dungeon::{self, ANNA, BEGINS, BERT, DEADLINE, GOLD, SESSIONS, WORLD};
     use shardwire_model::{
-        ContractId, PeerId, Role, SegmentId, Timestamp,
+        AccountKey, Coded as _, ContractId, Invoke, PeerId, Role, SegmentId, SessionCall, Timestamp,
         execution::Status,
         life::{Part, Step},
     };
-    use shardwire_protocols::ingress::Outcome;
     use shardwire_rpc::{At, chain::Call};
     use shardwire_store::records::{ASSIGNMENTS, Assignment, WireFelt};
     use shardwire_transport::Identity;
@@ -223,25 +223,25 @@ mod tests {
         let start = start();
         let [train, pay, doom, finish] = dungeon::game(&start);
         assert_eq!(chain.stage(), Stage::Assigned);
-        let accepted = chain.submit(train.clone()).await.unwrap();
+        let accepted = chain.submit(train.clone().into()).await.unwrap();
         assert_eq!(accepted.hash, train.hash(chain.chain_id()));
         let outcome = Outcome::Accepted { sequence: 0, duplicate: false, reverted: false };
         assert_eq!(signed(&accepted.signed), outcome);
         let entry = chain.journal().entry(0).unwrap();
-        assert_eq!((&entry.transaction, &entry.signed), (&train, &accepted.signed));
+        assert_eq!((&entry.transaction, &entry.signed), (&train.clone().into(), &accepted.signed));
         assert_eq!((chain.stage(), chain.journal().height()), (Stage::Executing, 1));
 
-        let again = chain.submit(train.clone()).await.unwrap_err();
+        let again = chain.submit(train.clone().into()).await.unwrap_err();
         assert_eq!((again.kind(), again.code()), (RefusalKind::Duplicate, "SW-RPC-302"));
         assert!(matches!(signed(again.signed()), Outcome::Accepted { sequence: 0, duplicate: true, .. }));
-        let early = chain.submit(dungeon::invoke(&start, ANNA, 7, WORLD, "train", &[1])).await.unwrap_err();
+        let early = chain.submit(dungeon::invoke(&start, ANNA, 7, WORLD, "train", &[1]).into()).await.unwrap_err();
         assert_eq!((early.kind(), early.code()), (RefusalKind::Nonce, "SW-NATIVE-106"));
         assert!(matches!(signed(early.signed()), Outcome::Refused { due: Some(1), .. }));
         let unsigned = Invoke { signature: Vec::new(), ..pay.clone() };
-        assert_eq!(chain.submit(unsigned).await.unwrap_err().kind(), RefusalKind::Validation);
+        assert_eq!(chain.submit(unsigned.into()).await.unwrap_err().kind(), RefusalKind::Validation);
 
-        chain.submit(pay).await.unwrap();
-        chain.submit(doom).await.unwrap();
+        chain.submit(pay.into()).await.unwrap();
+        chain.submit(doom.into()).await.unwrap();
         assert!(matches!(chain.journal().entry(2).unwrap().receipt.status, Status::Reverted { .. }));
         let purse = ContractId(GOLD.into());
         let balance = Call {
@@ -252,33 +252,55 @@ mod tests {
         assert_eq!(chain.call(&balance, At::Now).unwrap(), [Felt::from(80), Felt::ZERO]);
         let blocks: Vec<_> = (0..=3).map(|height| chain.journal().block_hash(height)).collect();
         drop((running, tasks));
-        assert_eq!(chain.submit(finish.clone()).await.unwrap_err().kind(), RefusalKind::Unavailable);
+        assert_eq!(chain.submit(finish.clone().into()).await.unwrap_err().kind(), RefusalKind::Unavailable);
         drop(chain);
 
         let (_running, chain, _tasks) = operator(folder.path());
         let shown: Vec<_> = (0..=3).map(|height| chain.journal().block_hash(height)).collect();
         assert_eq!((shown, chain.journal().entry(0).unwrap().signed.clone()), (blocks, accepted.signed));
-        chain.submit(finish).await.unwrap();
+        chain.submit(finish.into()).await.unwrap();
         assert_eq!(chain.stage(), Stage::Ended);
-        let late = chain.submit(dungeon::invoke(&start, ANNA, 2, WORLD, "train", &[1])).await.unwrap_err();
+        let late = chain.submit(dungeon::invoke(&start, ANNA, 2, WORLD, "train", &[1]).into()).await.unwrap_err();
         assert_eq!((late.kind(), late.code()), (RefusalKind::Rule, "SW-NATIVE-107"));
     }
 
-    #[test]
-    fn a_rule_has_the_kind_that_the_door_gives_it_elsewhere() {
-        use shardwire_native::Refusal as Native;
-        let (contract, zero) = (ContractId(Felt::ONE), Felt::ZERO);
-        for (refusal, wanted) in [
-            (Native::UnknownAccount(contract), RefusalKind::NoAccount),
-            (Native::Sender(contract), RefusalKind::NoAccount),
-            (Native::ZeroGas, RefusalKind::Gas),
-            (Native::Nonce { account: contract, expected: 0, got: 1 }, RefusalKind::Nonce),
-            (Native::Invalid { account: contract, reason: String::new() }, RefusalKind::Validation),
-            (Native::UnknownContract(contract), RefusalKind::NoContract),
-            (Native::UnknownClass(zero), RefusalKind::Rule),
-            (Native::Ended, RefusalKind::Rule),
-        ] {
-            assert_eq!(kind(refusal.code()), wanted, "{refusal}");
-        }
+    #[tokio::test]
+    async fn a_session_call_goes_the_same_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let (running, chain, tasks) = operator(folder.path());
+        let (start, key) = (start(), AccountKey::from_secret([5; 32]));
+        let call = |previous, name: &str| dungeon::session_call(BERT, &key, previous, name, &[]);
+        let first = dungeon::first_link(&start, &key);
+        let told = chain.session(key.id().0).unwrap();
+        assert_eq!((told.keeper, told.link, told.calls), (ContractId(SESSIONS.into()), first, 0));
+        let look = call(first, "look");
+        let early = chain.submit(look.clone().into()).await.unwrap_err();
+        assert_eq!((early.kind(), early.code()), (RefusalKind::Rule, "SW-NATIVE-126"));
+        assert!(matches!(signed(early.signed()), Outcome::Refused { due: Some(0), .. }));
+        let allow = dungeon::allow(&start, BERT, 0, &key, DEADLINE, &["look", "doom"]);
+        chain.submit(allow.into()).await.unwrap();
+        let accepted = chain.submit(look.clone().into()).await.unwrap();
+        assert_eq!(accepted.hash, look.link());
+        assert_eq!(signed(&accepted.signed), Outcome::Accepted { sequence: 1, duplicate: false, reverted: false });
+        assert_eq!(chain.journal().entry(1).unwrap().transaction, look.clone().into());
+        // Who tells a wallet why is the type of the refusal.
+        let lost = chain.submit(call(first, "doom").into()).await.unwrap_err();
+        assert_eq!((lost.kind(), lost.code()), (RefusalKind::Nonce, "SW-NATIVE-127"));
+        let doom = call(look.link(), "doom");
+        let unsigned = SessionCall { signature: look.signature, ..doom.clone() };
+        let unsigned = chain.submit(unsigned.into()).await.unwrap_err();
+        assert_eq!((unsigned.kind(), unsigned.code()), (RefusalKind::Validation, "SW-NATIVE-128"));
+        let again = chain.submit(look.clone().into()).await.unwrap_err();
+        assert_eq!(again.kind(), RefusalKind::Duplicate);
+        assert!(matches!(signed(again.signed()), Outcome::Accepted { sequence: 1, duplicate: true, .. }));
+        drop((running, tasks, chain));
+
+        let (_running, chain, _tasks) = operator(folder.path());
+        let told = chain.session(key.id().0).unwrap();
+        assert_eq!((told.link, told.calls), (look.link(), 1));
+        let accepted = chain.submit(doom.clone().into()).await.unwrap();
+        assert_eq!((accepted.hash, chain.journal().height()), (doom.link(), 3));
+        assert_eq!(signed(&accepted.signed), Outcome::Accepted { sequence: 2, duplicate: false, reverted: true });
+        assert!(matches!(chain.journal().entry(2).unwrap().receipt.status, Status::Reverted { .. }));
     }
 }

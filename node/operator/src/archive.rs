@@ -1,82 +1,71 @@
 //! What a shard that is over had accepted, for those who ask again: a receipt may be lost, and the shard settle meanwhile.
 //!
-//! The log stays in the store. Of each transaction only its place is held, four bytes, from the first question on.
+//! The log stays in the store. Of each transaction only its place and a part of its hash are held, eight bytes, from the first question on.
 
-use shardwire_model::{ShardStart, ShardTransaction, Terms};
+use shardwire_model::{Hash, ShardStart, ShardTransaction, Terms};
 use shardwire_protocols::ingress::Outcome;
 use shardwire_store::records::{LogKey, TRANSACTIONS};
 use shardwire_store::{RecordKey as _, Store, StoreError};
 
-/// What each account did, in the order of the whitelist.
+/// What a shard had accepted.
 #[derive(Debug)]
-pub(super) struct Archive(Vec<Account>);
+pub(super) struct Archive {
+    /// Of each account, in the order of the whitelist.
+    next_nonces: Vec<u64>,
+    /// Of each transaction the first bytes of its hash, and its place; ascending.
+    places: Vec<([u8; 4], u32)>,
+}
 
-/// What an account did.
-#[derive(Clone, Debug)]
-struct Account {
-    /// The nonce of its first transaction.
-    first: u64,
-    /// The places in the log of its transactions, in the order of their nonces.
-    places: Vec<u32>,
+/// The part of a hash that is held.
+fn part(hash: Hash) -> [u8; 4] {
+    let [a, b, c, d, ..] = hash.0;
+    [a, b, c, d]
 }
 
 impl Archive {
     pub(super) fn of(store: &Store, start: &ShardStart) -> Result<Self, StoreError> {
         // In a shard of contracts an account that did nothing goes on from what the state has, which isn't looked up any more.
         let first = if start.terms == Terms::Rules { 1 } else { 0 };
-        let mut accounts = vec![Account { first, places: Vec::new() }; start.accounts.len()];
+        let (mut next_nonces, mut places) = (vec![first; start.accounts.len()], Vec::new());
         for (key, logged) in store.with_prefix(&TRANSACTIONS, &start.shard.to_bytes())? {
-            let index = start.account_index(logged.transaction.account());
-            if let Some(account) = index.and_then(|index| accounts.get_mut(index)) {
-                if account.places.is_empty() {
-                    account.first = logged.transaction.nonce();
-                }
-                account.places.push(key.sequence);
+            let account = start.account_index(logged.transaction.account());
+            if let (Some(next), Some(nonce)) =
+                (account.and_then(|index| next_nonces.get_mut(index)), logged.transaction.nonce())
+            {
+                *next = nonce.saturating_add(1);
             }
+            places.push((part(logged.transaction.hash()), key.sequence));
         }
-        Ok(Self(accounts))
+        places.sort_unstable();
+        Ok(Self { next_nonces, places })
     }
 
     pub(super) fn accepted(&self) -> u32 {
-        self.0.iter().map(|account| count(&account.places)).sum()
+        // A log has at most `MAX_TRANSACTIONS`.
+        u32::try_from(self.places.len()).unwrap_or(u32::MAX)
     }
 
     pub(super) fn next_nonces(&self) -> Vec<u64> {
-        self.0.iter().map(|account| account.first.saturating_add(count(&account.places).into())).collect()
+        self.next_nonces.clone()
     }
 
-    /// What the receipt of this transaction says, if it was accepted.
+    /// What the receipt of this transaction says, if it was accepted, whatever its signature.
     pub(super) fn outcome(
         &self,
         store: &Store,
         start: &ShardStart,
         transaction: &ShardTransaction,
     ) -> Result<Option<Outcome>, StoreError> {
-        let account = start.account_index(transaction.account()).and_then(|index| self.0.get(index));
-        let place = account.and_then(|account| {
-            let behind = transaction.nonce().checked_sub(account.first)?;
-            account.places.get(usize::try_from(behind).ok()?)
-        });
-        let Some(&sequence) = place else { return Ok(None) };
-        let logged = store.get(&TRANSACTIONS, &LogKey { shard: start.shard, sequence })?;
-        let that = logged.filter(|logged| is_the_same(&logged.transaction, transaction));
-        Ok(that.map(|logged| Outcome::Accepted { sequence, duplicate: true, reverted: logged.reverted }))
-    }
-}
-
-/// Whether two transactions are one, whatever their signatures.
-fn is_the_same(one: &ShardTransaction, other: &ShardTransaction) -> bool {
-    match (one, other) {
-        (ShardTransaction::Rules(one), ShardTransaction::Rules(other)) => one.transaction == other.transaction,
-        (ShardTransaction::Invoke(one), ShardTransaction::Invoke(other)) => {
-            (one.sender, one.nonce, &one.calldata, one.bounds)
-                == (other.sender, other.nonce, &other.calldata, other.bounds)
+        let hash = transaction.hash();
+        let from = self.places.partition_point(|(of, _)| *of < part(hash));
+        let same = self.places.iter().skip(from).take_while(|(of, _)| *of == part(hash));
+        for (_, sequence) in same {
+            let sequence = *sequence;
+            let logged = store.get(&TRANSACTIONS, &LogKey { shard: start.shard, sequence })?;
+            if let Some(logged) = logged.filter(|logged| logged.transaction.hash() == hash) {
+                return Ok(Some(Outcome::Accepted { sequence, duplicate: true, reverted: logged.reverted }));
+            }
         }
-        _ => false,
+        Ok(None)
     }
-}
-
-fn count(places: &[u32]) -> u32 {
-    // A log has at most `MAX_TRANSACTIONS`.
-    u32::try_from(places.len()).unwrap_or(u32::MAX)
 }

@@ -1,6 +1,6 @@
 //! An operator of a shard of contracts, the dungeon's: from its genesis to the chunks of its witness, with a restart between.
 
-use super::*;
+use super::{archive::Archive, *};
 use shardwire_host::{
     Tasks,
     testing::{SetWall, host, store},
@@ -9,9 +9,11 @@ use shardwire_hosted::{
     Contracts, Geneses,
     dungeon::{self, ANNA, BEGINS, BERT, GOLD, WORLD},
 };
-use shardwire_model::{Coded as _, Invoke, ShardStart, Stage, Terms, Timestamp};
+use shardwire_model::{
+    AccountKey, Coded as _, Invoke, SessionCall, ShardStart, ShardTransaction, Stage, Terms, Timestamp,
+};
 use shardwire_program::{Program, Rules};
-use shardwire_protocols::ingress::{Handler as _, Outcome};
+use shardwire_protocols::ingress::{Handler as _, Outcome, ReceiptContent};
 use shardwire_store::records::{EXECUTIONS, Executed, LogKey, TRANSACTIONS, WireFelt};
 use shardwire_transport::Identity;
 use std::path::Path;
@@ -120,6 +122,93 @@ async fn a_game_of_contracts_is_executed_logged_and_cut_in_the_same_chunks_after
     let (running, _tasks) = operator(folder.path());
     let second = executed(&running, shard).await;
     assert_eq!((first.chunks, first.steps, first.output), (second.chunks, second.steps, second.output));
+}
+
+/// What the operator signs for a transaction.
+async fn receipt(operator: &Operator, shard: ShardId, transaction: impl Into<ShardTransaction>) -> ReceiptContent {
+    let receipt = match operator.include(shard, transaction.into()).await {
+        Ok(receipt) => receipt,
+        Err(NotIncluded::Refused(_, receipt) | NotIncluded::Duplicate(_, receipt)) => *receipt,
+        Err(NotIncluded::Operator(error)) => panic!("{error}"),
+    };
+    receipt.verify(&identity(2).peer()).unwrap().clone()
+}
+
+#[tokio::test]
+async fn session_calls_among_invokes_are_logged_answered_again_and_cut_in_the_same_chunks() {
+    let folder = tempfile::tempdir().unwrap();
+    let (running, tasks, start) = assigned(folder.path()).await;
+    let (shard, key) = (start.shard, AccountKey::from_secret([5; 32]));
+    let call = |previous, name: &str, arguments: &[u64]| dungeon::session_call(ANNA, &key, previous, name, arguments);
+    let first = call(dungeon::first_link(&start, &key), "train", &[5]);
+    let second = call(first.link(), "train", &[2]);
+    let third = call(second.link(), "doom", &[]);
+    let fourth = call(third.link(), "train", &[1]);
+    let last = call(fourth.link(), "finish", &[]);
+    let allow = dungeon::allow(&start, ANNA, 0, &key, dungeon::DEADLINE, &["train", "doom", "finish"]);
+    assert_eq!(running.decided(client(), shard, allow).await.unwrap(), in_the_log(0));
+    // A key's calls at once: each is checked after those that are on their way to the log.
+    let [_, pay, ..] = dungeon::game(&start);
+    let at_once = tokio::join!(
+        running.decided(client(), shard, first.clone()),
+        running.decided(client(), shard, second.clone()),
+        running.decided(client(), shard, third.clone()),
+        running.decided(client(), shard, pay),
+    );
+    let accepted = |sequence, reverted| Outcome::Accepted { sequence, duplicate: false, reverted };
+    assert_eq!(
+        [at_once.0.unwrap(), at_once.1.unwrap(), at_once.2.unwrap(), at_once.3.unwrap()],
+        [accepted(1, false), accepted(2, false), accepted(3, true), accepted(4, false)]
+    );
+    let told = receipt(&running, shard, third.clone()).await;
+    assert_eq!(told.outcome, Outcome::Accepted { sequence: 3, duplicate: true, reverted: true });
+    assert_eq!(
+        (told.account, told.nonce, told.transaction),
+        (start.accounts[0], None, ShardTransaction::from(third.clone()).hash())
+    );
+    // With another signature it is the same: two receipts of it contradict each other in nothing.
+    let anew = SessionCall { signature: first.signature, ..third.clone() };
+    assert_eq!(receipt(&running, shard, anew.clone()).await, told);
+    for (refused, code) in [
+        (call(second.link(), "train", &[9]), "SW-NATIVE-127"),
+        (call(third.link(), "gamble", &[6]), "SW-NATIVE-126"),
+        (SessionCall { signature: third.signature, ..fourth.clone() }, "SW-NATIVE-128"),
+    ] {
+        let told = receipt(&running, shard, refused).await;
+        let Outcome::Refused { cause, due } = told.outcome else { panic!("{code}") };
+        assert_eq!((cause.code.as_str(), due), (code, Some(1)));
+    }
+    gone(running, tasks).await;
+
+    // The log is executed again, and the key's chain goes on.
+    let (running, tasks) = operator(folder.path());
+    assert_eq!(receipt(&running, shard, third.clone()).await, told);
+    // A commit fails: the chain is where the log is.
+    assert_eq!(running.decided(client(), shard, fourth.clone()).await.unwrap(), accepted(5, false));
+    let run = running.run(shard).unwrap();
+    let sequencer = run.sequencer().unwrap();
+    sequencer.failed(sequencer.round());
+    assert_eq!(running.decided(client(), shard, last.clone()).await.unwrap(), accepted(6, false));
+    let late = receipt(&running, shard, anew).await;
+    assert_eq!(late, told, "also after the end");
+    let whole = executed(&running, shard).await;
+    assert_eq!((whole.output.count, whole.output.ended), (7, true));
+    let values = [(GOLD, "balances", ANNA, 80), (GOLD, "balances", BERT, 20), (WORLD, "xp", ANNA, 8)];
+    assert!(whole.output.updates.iter().map(|update| update.value).eq(dungeon::values(&start, &values)));
+    // What a shard that is over had accepted is found in its archive.
+    let archive = Archive::of(&running.host.store, &start).unwrap();
+    assert_eq!((archive.accepted(), archive.next_nonces()), (7, vec![1, 1]));
+    let known = |call: &SessionCall| archive.outcome(&running.host.store, &start, &call.clone().into()).unwrap();
+    let again = |sequence, reverted| Some(Outcome::Accepted { sequence, duplicate: true, reverted });
+    assert_eq!([known(&first), known(&third), known(&last)], [again(1, false), again(3, true), again(6, false)]);
+    assert_eq!(known(&call(third.link(), "train", &[7])), None);
+    drop(run);
+    gone(running, tasks).await;
+
+    std::fs::remove_dir_all(folder.path().join("shards")).unwrap();
+    let (running, _tasks) = operator(folder.path());
+    let second = executed(&running, shard).await;
+    assert_eq!((whole.chunks, whole.steps, whole.output), (second.chunks, second.steps, second.output));
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ fn log(store: &Store, start: &ShardStart) -> Vec<Logged> {
 fn signed(log: &[Logged]) -> Vec<SignedTransaction> {
     let signed = log.iter().map(|entry| match entry.transaction {
         ShardTransaction::Rules(signed) => signed,
-        ShardTransaction::Invoke(_) => panic!("an INVOKE"),
+        ShardTransaction::Invoke(_) | ShardTransaction::Session(_) => panic!("of contracts"),
     });
     signed.collect()
 }

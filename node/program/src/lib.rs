@@ -22,5 +22,5 @@ pub use admission::{Acceptance, Admission, Change, Checked};
 pub use execution::{ExecuteError, Execution};
 pub use program::{Program, Sink};
 pub use programs::{Programs, UnknownProgram};
-pub use refusal::Refusal;
+pub use refusal::{Foreign, Refusal};
 pub use rules::Rules;

@@ -1,6 +1,7 @@
 //! Why a transaction is refused.
 
 use shardwire_model::{AccountId, Coded, ContractId, Key, Kind, MAX_INCREMENT, MAX_TRANSACTIONS, Selector, Slot};
+use std::{any::Any, fmt, sync::Arc};
 
 /// Why a transaction doesn't enter the shard's sequence. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -127,31 +128,17 @@ pub enum Refusal {
     #[error("the shard is full: of its {MAX_TRANSACTIONS} transactions only the one that ends it is left")]
     Full,
     /// A transaction in the form of another program.
-    #[error("the shard is one of the fixed rules, and takes no INVOKE")]
+    #[error("the shard is one of the fixed rules, and takes neither INVOKEs nor session calls")]
     OtherForm,
     /// A transaction of the fixed rules.
-    #[error("the shard is one of contracts, and takes INVOKEs alone")]
+    #[error("the shard is one of contracts, and takes INVOKEs and session calls alone")]
     NoInvoke,
     /// A rule of a program with rules of its own.
-    #[error("{reason}")]
-    Other {
-        /// The rule's stable code.
-        code: &'static str,
-        /// What it says.
-        reason: String,
-        /// What to do.
-        next_step: String,
-    },
+    #[error("{0}")]
+    Other(Foreign),
     /// This machine can't check it at the moment, which says nothing about the transaction.
-    #[error("{reason}")]
-    Machine {
-        /// The stable code of what failed.
-        code: &'static str,
-        /// What failed.
-        reason: String,
-        /// What to do.
-        next_step: String,
-    },
+    #[error("{0}")]
+    Machine(Foreign),
     /// The snapshot has no usable value for the entry.
     #[error("the snapshot has no usable value for storage slot {0}")]
     NoValue(Slot),
@@ -161,9 +148,46 @@ impl Refusal {
     /// Whether this machine couldn't check the transaction: no verdict, and no refusal of it.
     #[must_use]
     pub const fn is_of_this_machine(&self) -> bool {
-        matches!(self, Self::Machine { .. })
+        matches!(self, Self::Machine(_))
+    }
+
+    /// What a program with rules of its own says; none if that is of another type, or a rule of every program.
+    #[must_use]
+    pub fn inside<T: Any>(&self) -> Option<&T> {
+        let (Self::Other(foreign) | Self::Machine(foreign)) = self else { return None };
+        let inside: &dyn Any = &*foreign.0;
+        inside.downcast_ref()
     }
 }
+
+/// Why a program with rules of its own refuses a transaction: its own error, by its type. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Foreign(Arc<dyn Inside>);
+
+/// What a refusal is to its program.
+trait Inside: Any + Coded + Send + Sync {}
+impl<T: Any + Coded + Send + Sync> Inside for T {}
+
+impl Foreign {
+    /// This error.
+    pub fn new(error: impl Coded + Send + Sync + 'static) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl PartialEq for Foreign {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0.code(), self.to_string()) == (other.0.code(), other.to_string())
+    }
+}
+
+impl Eq for Foreign {}
 
 impl Coded for Refusal {
     fn code(&self) -> &'static str {
@@ -190,7 +214,7 @@ impl Coded for Refusal {
             Self::Increment { .. } => "SW-REFUSED-020",
             Self::OtherForm => "SW-REFUSED-021",
             Self::NoInvoke => "SW-REFUSED-022",
-            Self::Other { code, .. } | Self::Machine { code, .. } => code,
+            Self::Other(foreign) | Self::Machine(foreign) => foreign.0.code(),
         }
     }
 
@@ -217,7 +241,7 @@ impl Coded for Refusal {
             Self::BadSignature(_) => {
                 "Sign the head of the account's chain after this transaction; the chain begins with the start's commitment.".into()
             }
-            Self::Other { next_step, .. } | Self::Machine { next_step, .. } => next_step.clone(),
+            Self::Other(foreign) | Self::Machine(foreign) => foreign.0.next_step(),
             Self::NoInvoke => "Submit it to a shard of the fixed rules; this one takes what wallets send.".into(),
             Self::OtherForm => "Submit it to a shard of contracts; `shardwire shard submit` sends what this one takes.".into(),
             Self::NoValue(_) => "Take start data and snapshot from the World together.".into(),

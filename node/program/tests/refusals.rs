@@ -244,7 +244,7 @@ fn a_transaction_in_the_form_of_another_program() {
         bounds: ResourceBounds::default(),
     };
     let refusal = table.admission.accept(&invoke.clone().into(), 0);
-    is(refusal, "SW-REFUSED-021", "the shard is one of the fixed rules, and takes no INVOKE");
+    is(refusal, "SW-REFUSED-021", "the shard is one of the fixed rules, and takes neither INVOKEs nor session calls");
 
     let (start, game, call) = (table.start.clone(), table.game(), Call::Add { counter: table.key(0), amount: 1 });
     let signed = table.players[0].sign(&start, game, call);
@@ -255,7 +255,7 @@ fn a_transaction_in_the_form_of_another_program() {
     });
     let values = table.admission.values();
     let error = Rules.execute(&start, &values, &mut log.into_iter(), &mut |_| Ok(())).unwrap_err();
-    let text = "the shard program stopped at transaction 2: the shard is one of the fixed rules, and takes no INVOKE";
+    let text = "the shard program stopped at transaction 2: the shard is one of the fixed rules, and takes neither INVOKEs nor session calls";
     assert_eq!((error.code(), error.to_string().as_str()), ("SW-EXEC-004", text));
 }
 

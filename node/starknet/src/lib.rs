@@ -2,6 +2,7 @@
 //!
 //! - [`Rpc`]: one question and its answer, or many in one request.
 //! - [`Account`]: signs what an account asks for, at zero prices, as shards take it.
+//! - [`Session`]: signs calls with a key that an account allowed, and keeps their links.
 //!
 //! Questions aren't repeated here: [`RpcError::is_passing`] says whether asking again may help, and who asks knows how long it can wait.
 //!
@@ -13,7 +14,9 @@
 mod account;
 mod error;
 mod rpc;
+mod session;
 
 pub use account::{Account, Call, to_json};
 pub use error::RpcError;
 pub use rpc::{ANSWER_TIME, CONNECT_TIME, MAX_ANSWER_BYTES, MAX_BATCH, Question, Rpc};
+pub use session::{Added, AddedTo, MAX_AHEAD, Session, add_session_call, allow, forbid};

@@ -16,6 +16,9 @@ pub struct Signature {
 }
 
 impl Signature {
+    /// What stands in the place of a signature that isn't made yet, or doesn't matter.
+    pub const NONE: Self = Self { r: Felt::ZERO, s: Felt::ZERO };
+
     /// Whether `account` signed `message`. False for every value outside the ranges ECDSA allows; never panics.
     #[must_use]
     pub fn verifies(&self, account: AccountId, message: Felt) -> bool {

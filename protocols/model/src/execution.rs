@@ -1,13 +1,73 @@
-//! What the execution of an [`Invoke`](crate::Invoke) did, as plain values: what executes says it, what proves and what shows it to wallets take it.
+//! What a shard of contracts executes, and what that did, as plain values: what executes says it, what proves and what shows it to wallets take it.
 
-use crate::{ContractId, Felt, Invoke, Slot};
+use crate::{ContractId, Felt, Invoke, SessionCall, ShardTransaction, Slot};
+
+/// A transaction of a shard of contracts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// One that its account validates.
+    Invoke(Invoke),
+    /// A call that a key signed which the account allowed to make it.
+    Session(SessionCall),
+}
+
+impl Sent {
+    /// The one that is in a log; none of the fixed rules.
+    #[must_use]
+    pub fn of(logged: &ShardTransaction) -> Option<Self> {
+        match logged {
+            ShardTransaction::Invoke(invoke) => Some(Self::Invoke(invoke.clone())),
+            ShardTransaction::Session(call) => Some(Self::Session(call.clone())),
+            ShardTransaction::Rules(_) => None,
+        }
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub const fn account(&self) -> ContractId {
+        match self {
+            Self::Invoke(invoke) => invoke.sender,
+            Self::Session(call) => call.account,
+        }
+    }
+
+    /// Felts of its calldata and its signature.
+    #[must_use]
+    pub fn felts(&self) -> usize {
+        match self {
+            Self::Invoke(invoke) => invoke.calldata.len().saturating_add(invoke.signature.len()),
+            Self::Session(call) => call.calldata.len().saturating_add(2),
+        }
+    }
+}
+
+impl From<Invoke> for Sent {
+    fn from(invoke: Invoke) -> Self {
+        Self::Invoke(invoke)
+    }
+}
+
+impl From<SessionCall> for Sent {
+    fn from(call: SessionCall) -> Self {
+        Self::Session(call)
+    }
+}
+
+impl From<Sent> for ShardTransaction {
+    fn from(sent: Sent) -> Self {
+        match sent {
+            Sent::Invoke(invoke) => Self::Invoke(invoke),
+            Sent::Session(call) => Self::Session(call),
+        }
+    }
+}
 
 /// Whether what a transaction did stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It does.
     Succeeded,
-    /// `__execute__` panicked or ran out of gas: all that it did is undone, its nonce is used.
+    /// `__execute__`, or the call of a session, panicked or ran out of gas: all that it did is undone, its nonce, or its link, is used.
     Reverted {
         /// What the contracts say.
         reason: String,
@@ -70,13 +130,15 @@ pub struct Receipt {
     pub block: u64,
     /// When it happened, in seconds since the Unix epoch, as the operator logged it.
     pub time: u64,
-    /// Its hash.
+    /// Its hash; of a session call its link.
     pub hash: Felt,
+    /// The nonce that contracts were told: the account's, or how many calls the session key had made before.
+    pub nonce: u64,
     /// Whether what it did stands.
     pub status: Status,
     /// The events of what stands, in order.
     pub events: Vec<Event>,
-    /// What `__execute__` returned, or what it panicked with.
+    /// What `__execute__`, or the call of a session, returned, or what it panicked with.
     pub returned: Vec<Felt>,
     /// The gas that it used.
     pub gas: Gas,

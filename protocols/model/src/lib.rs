@@ -73,7 +73,7 @@ pub use proof::MAX_PROOF_BYTES;
 pub use request::{EntryRequest, StartRequest};
 pub use role::Role;
 pub use segment::SegmentId;
-pub use session::SessionCall;
+pub use session::{SESSION_GAS, SessionCall, SessionHashes};
 pub use slot::{ParseSlotError, Slot};
 pub use start::{
     ABI_VERSION, Entry, EventId, Kind, MAX_ACCOUNTS, MAX_CONTRACTS, MAX_ENTRIES, ShardStart, StartError,

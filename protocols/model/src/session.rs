@@ -17,6 +17,13 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use starknet_types_core::hash::{Pedersen, StarkHash as _};
+use std::sync::LazyLock;
+
+/// The selector of the variable in which the contract that keeps sessions has what is allowed.
+static ALLOWED: LazyLock<Felt> = LazyLock::new(|| starknet_keccak("allowed"));
+
+/// The L2 gas that a session call may use. Its key doesn't say how much it may, so it is little: a million steps.
+pub const SESSION_GAS: u64 = 100_000_000;
 
 /// A call in an account's name, with the signature of a session key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +48,15 @@ pub struct SessionCall {
     pub signature: Signature,
 }
 
+/// What is hashed of a session call. The permission is four Pedersen hashes, so who needs both computes them once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionHashes {
+    /// The slot, of the contract that keeps sessions, with the time from which the call isn't allowed any more; zero if it never was.
+    pub permission: Key,
+    /// The call's link: H(link before, permission, calldata). It is what the key signs, and the transaction's hash.
+    pub link: Felt,
+}
+
 impl SessionCall {
     /// What the chain of a key begins with in the chain with this id: H('SESSION', chain id, key). H is [`program_hash`].
     #[must_use]
@@ -48,19 +64,20 @@ impl SessionCall {
         program_hash(&[Felt::from_bytes_be_slice(b"SESSION"), chain, key])
     }
 
-    /// The slot, of the contract that keeps sessions, with the time from which this isn't allowed any more; zero if it never was.
+    /// What is hashed of it.
     #[must_use]
-    pub fn permission(&self) -> Key {
+    pub fn hashes(&self) -> SessionHashes {
         let names = [self.account.0, self.key, self.contract.0, self.selector];
-        Key(names.iter().fold(starknet_keccak("allowed"), |slot, name| Pedersen::hash(&slot, name)))
+        let permission = names.iter().fold(*ALLOWED, |slot, name| Pedersen::hash(&slot, name));
+        let mut felts = vec![self.previous, permission];
+        felts.extend(&self.calldata);
+        SessionHashes { permission: Key(permission), link: program_hash(&felts) }
     }
 
-    /// The call's link: H(link before, permission, calldata). It is what the key signs, and the transaction's hash.
+    /// Its [link](SessionHashes::link).
     #[must_use]
     pub fn link(&self) -> Felt {
-        let mut felts = vec![self.previous, self.permission().0];
-        felts.extend(&self.calldata);
-        program_hash(&felts)
+        self.hashes().link
     }
 
     /// Signs it. `None` with a probability of 2^-55; then call with other arguments.
@@ -90,7 +107,7 @@ mod tests {
             contract: ContractId(Felt::from(0xc0)),
             selector: Felt::from(0x5e1),
             calldata: vec![Felt::MAX; calldata],
-            signature: Signature { r: Felt::ZERO, s: Felt::ZERO },
+            signature: Signature::NONE,
         };
         assert!(!unsigned.is_signed());
         unsigned.sign(&key).unwrap()

@@ -1,7 +1,7 @@
 //! Transactions: what an account asks a shard to do, and the eight words of one of rules that are hashed, signed and proven.
 
 use crate::{
-    Coded, Hash, Invoke, ShardStart, Signature, Slot,
+    Coded, Hash, Invoke, SessionCall, ShardStart, Signature, Slot,
     felt::{AccountId, ContractId, Key},
 };
 use serde::{Deserialize, Serialize};
@@ -101,6 +101,8 @@ pub enum ShardTransaction {
     Rules(SignedTransaction),
     /// An INVOKE of a shard of contracts.
     Invoke(Invoke),
+    /// A call of a shard of contracts that a session key signed.
+    Session(SessionCall),
 }
 
 impl ShardTransaction {
@@ -110,31 +112,47 @@ impl ShardTransaction {
         match self {
             Self::Rules(signed) => signed.transaction.account,
             Self::Invoke(invoke) => AccountId(invoke.sender.0),
+            Self::Session(call) => AccountId(call.account.0),
         }
     }
 
-    /// Its number among the account's: from 1 in a shard of rules, from what the state has in one of contracts.
+    /// Its number among the account's: from 1 in a shard of rules, from what the state has in one of contracts. None of a session call, which uses no
+    /// nonce: its place is the link before it.
     #[must_use]
-    pub fn nonce(&self) -> u64 {
+    pub fn nonce(&self) -> Option<u64> {
         match self {
-            Self::Rules(signed) => signed.transaction.nonce.into(),
-            Self::Invoke(invoke) => invoke.nonce,
+            Self::Rules(signed) => Some(signed.transaction.nonce.into()),
+            Self::Invoke(invoke) => Some(invoke.nonce),
+            Self::Session(_) => None,
         }
     }
 
-    /// The hash by which receipts and histories name it: of its encoding, signature included.
+    /// The hash by which receipts and histories name it: of what it does, not of its signature. The same with another signature has the same place, so two
+    /// receipts of it don't contradict each other.
     #[must_use]
     pub fn hash(&self) -> Hash {
-        // Numbers and lists of numbers: postcard always encodes them.
-        match self {
-            Self::Rules(signed) => {
-                Hash::of_parts("shardwire transaction 1", &[&postcard::to_allocvec(signed).unwrap_or_default()])
-            }
-            Self::Invoke(invoke) => {
-                Hash::of_parts("shardwire invoke 1", &[&postcard::to_allocvec(invoke).unwrap_or_default()])
-            }
-        }
+        let unsigned = match self.clone() {
+            Self::Rules(signed) => Self::Rules(SignedTransaction { signature: Signature::NONE, ..signed }),
+            Self::Invoke(invoke) => Self::Invoke(Invoke { signature: Vec::new(), ..invoke }),
+            Self::Session(call) => Self::Session(SessionCall { signature: Signature::NONE, ..call }),
+        };
+        Hash::of_parts("shardwire transaction 2", &[&encoded(&unsigned)])
     }
+
+    /// The hash by which a log's commits to it: of its encoding, signature included.
+    fn signed_hash(&self) -> Hash {
+        let (context, encoding) = match self {
+            Self::Rules(signed) => ("shardwire transaction 1", encoded(signed)),
+            Self::Invoke(invoke) => ("shardwire invoke 1", encoded(invoke)),
+            Self::Session(call) => ("shardwire session 1", encoded(call)),
+        };
+        Hash::of_parts(context, &[&encoding])
+    }
+}
+
+/// Numbers and lists of numbers: postcard always encodes them.
+fn encoded(value: &impl Serialize) -> Vec<u8> {
+    postcard::to_allocvec(value).unwrap_or_default()
 }
 
 impl From<SignedTransaction> for ShardTransaction {
@@ -155,6 +173,12 @@ impl From<Invoke> for ShardTransaction {
     }
 }
 
+impl From<SessionCall> for ShardTransaction {
+    fn from(call: SessionCall) -> Self {
+        Self::Session(call)
+    }
+}
+
 /// A transaction in a shard's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logged {
@@ -170,10 +194,10 @@ impl Logged {
     /// The hash of a log with this one more; that of an empty log is all zeros. The time is part of what a shard of contracts executes, and of no shard of rules.
     #[must_use]
     pub fn extend(&self, log: Hash) -> Hash {
-        let hash = self.transaction.hash();
+        let hash = self.transaction.signed_hash();
         match self.transaction {
             ShardTransaction::Rules(_) => Hash::of_parts("shardwire log 1", &[&log.0, &hash.0]),
-            ShardTransaction::Invoke(_) => {
+            ShardTransaction::Invoke(_) | ShardTransaction::Session(_) => {
                 Hash::of_parts("shardwire log 2", &[&log.0, &hash.0, &self.time.to_le_bytes()])
             }
         }
@@ -247,7 +271,7 @@ mod tests {
     use crate::{Felt, ResourceBounds};
 
     #[test]
-    fn a_transaction_of_rules_is_named_as_before_there_were_others() {
+    fn a_log_of_rules_has_the_hash_that_it_had_before_there_were_others() {
         let signed = SignedTransaction {
             transaction: Transaction {
                 account: AccountId(Felt::ONE),
@@ -258,29 +282,93 @@ mod tests {
             signature: Signature { r: Felt::ONE, s: Felt::TWO },
         };
         let transaction = ShardTransaction::from(signed);
-        let encoded = postcard::to_allocvec(&signed).unwrap();
-        assert_eq!(transaction.hash(), Hash::of_parts("shardwire transaction 1", &[&encoded]));
-        assert_eq!((transaction.account(), transaction.nonce()), (AccountId(Felt::ONE), 3));
+        assert_eq!((transaction.account(), transaction.nonce()), (AccountId(Felt::ONE), Some(3)));
         let log = Logged { transaction, time: 5, reverted: false };
-        let extended = Hash::of_parts("shardwire log 1", &[&[0; 32], &log.transaction.hash().0]);
+        let hash = Hash::of_parts("shardwire transaction 1", &[&postcard::to_allocvec(&signed).unwrap()]);
+        let extended = Hash::of_parts("shardwire log 1", &[&[0; 32], &hash.0]);
         assert_eq!(log.extend(Hash::default()), extended);
         assert_eq!(Logged { time: 6, ..log }.extend(Hash::default()), extended);
     }
 
-    #[test]
-    fn a_log_of_invokes_has_their_times() {
-        let invoke = |signature: u64| Invoke {
+    /// One of each form.
+    fn all() -> [ShardTransaction; 3] {
+        let transaction = Transaction {
+            account: AccountId(Felt::THREE),
+            nonce: 3,
+            contract: ContractId(Felt::TWO),
+            call: Call::Finish,
+        };
+        let invoke = Invoke {
             sender: ContractId(Felt::THREE),
             nonce: 1 << 40,
             calldata: vec![Felt::ONE],
-            signature: vec![signature.into()],
+            signature: vec![Felt::ONE],
             bounds: ResourceBounds::default(),
         };
-        let transaction = ShardTransaction::from(invoke(1));
-        assert_eq!((transaction.account(), transaction.nonce()), (AccountId(Felt::THREE), 1 << 40));
-        assert_ne!(transaction.hash(), ShardTransaction::from(invoke(2)).hash());
-        let log = Logged { transaction, time: 5, reverted: false };
-        assert_ne!(log.extend(Hash::default()), Logged { time: 6, ..log.clone() }.extend(Hash::default()));
-        assert_eq!(postcard::from_bytes::<Logged>(&postcard::to_allocvec(&log).unwrap()).unwrap(), log);
+        let session = SessionCall {
+            account: ContractId(Felt::THREE),
+            key: Felt::from(0x7e),
+            previous: Felt::ONE,
+            contract: ContractId(Felt::TWO),
+            selector: Felt::from(9),
+            calldata: vec![Felt::ONE],
+            signature: Signature { r: Felt::ONE, s: Felt::ONE },
+        };
+        let signature = Signature { r: Felt::ONE, s: Felt::ONE };
+        [SignedTransaction { transaction, signature }.into(), invoke.into(), session.into()]
+    }
+
+    /// The same with another signature.
+    fn signed_anew(transaction: &ShardTransaction) -> ShardTransaction {
+        let mut transaction = transaction.clone();
+        match &mut transaction {
+            ShardTransaction::Rules(signed) => signed.signature.s = Felt::TWO,
+            ShardTransaction::Invoke(invoke) => invoke.signature.push(Felt::TWO),
+            ShardTransaction::Session(call) => call.signature.s = Felt::TWO,
+        }
+        transaction
+    }
+
+    #[test]
+    fn receipts_name_what_a_transaction_does_and_the_log_commits_to_its_signature() {
+        let log = |transaction: &ShardTransaction| {
+            Logged { transaction: transaction.clone(), time: 5, reverted: false }.extend(Hash::default())
+        };
+        let mut names = Vec::new();
+        for transaction in all() {
+            let anew = signed_anew(&transaction);
+            assert_eq!((transaction.account(), transaction.hash()), (AccountId(Felt::THREE), anew.hash()));
+            assert_ne!(log(&transaction), log(&anew));
+            names.push(transaction.hash());
+        }
+        let [_, invoke, session] = all();
+        assert_eq!([invoke.nonce(), session.nonce()], [Some(1 << 40), None]);
+        let ShardTransaction::Session(call) = session else { panic!("it is a session call") };
+        let changes: [fn(&mut SessionCall); 6] = [
+            |it| it.account = ContractId(Felt::ONE),
+            |it| it.key = Felt::ONE,
+            |it| it.previous = Felt::TWO,
+            |it| it.contract = ContractId(Felt::ONE),
+            |it| it.selector = Felt::ONE,
+            |it| it.calldata.push(Felt::ONE),
+        ];
+        for change in changes {
+            let mut other = call.clone();
+            change(&mut other);
+            names.push(ShardTransaction::from(other).hash());
+        }
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 9);
+    }
+
+    #[test]
+    fn a_log_of_contracts_has_the_times() {
+        for transaction in all().into_iter().skip(1) {
+            let log = Logged { transaction, time: 5, reverted: false };
+            assert_ne!(log.extend(Hash::default()), Logged { time: 6, ..log.clone() }.extend(Hash::default()));
+            assert_eq!(postcard::from_bytes::<Logged>(&postcard::to_allocvec(&log).unwrap()).unwrap(), log);
+            assert_eq!(serde_json::from_str::<Logged>(&serde_json::to_string(&log).unwrap()).unwrap(), log);
+        }
     }
 }

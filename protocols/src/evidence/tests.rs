@@ -70,7 +70,7 @@ fn receipt(shard: u64, transaction: u8, outcome: Outcome) -> Signed<ingress::Rec
         shard: ShardId(Felt::from(shard)),
         transaction: Hash([transaction; 32]),
         account: AccountId(Felt::ONE),
-        nonce: 3,
+        nonce: Some(3),
         outcome,
     };
     Signed::by(&identity(1), content)

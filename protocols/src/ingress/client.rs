@@ -70,7 +70,7 @@ pub struct Client {
 struct Due {
     transaction: Hash,
     account: AccountId,
-    nonce: u64,
+    nonce: Option<u64>,
 }
 
 impl Client {

@@ -76,14 +76,15 @@ pub enum Outcome {
         sequence: u32,
         /// It was there already: the same transaction was submitted before.
         duplicate: bool,
-        /// What it did is undone, because `__execute__` failed: its nonce is used. Never of the fixed rules.
+        /// What it did is undone, because `__execute__`, or the call of a session, failed: its nonce, or its link, is used. Never of the fixed rules.
         reverted: bool,
     },
     /// It breaks a rule and is not in the sequence. It has used up no nonce: the account's later transactions have to be signed anew from the one that is due.
+    /// So have the later session calls of a key, from the last link of its that is in the sequence, which its client knows.
     Refused {
         /// The rule: a stable code, and words for a person.
         cause: Cause,
-        /// The nonce that the account's next transaction must have; none if the shard takes no more of it.
+        /// The nonce that the account's next transaction must have, session calls aside; none if the shard takes no more of it.
         due: Option<u64>,
     },
 }
@@ -93,18 +94,18 @@ pub enum Outcome {
 pub struct ReceiptContent {
     /// The shard.
     pub shard: ShardId,
-    /// The transaction, by its [hash](ShardTransaction::hash): an account may have signed several with one nonce.
+    /// The transaction, by its [hash](ShardTransaction::hash): an account may have asked for several with one nonce. Its signature isn't in it.
     pub transaction: Hash,
     /// Its account.
     pub account: AccountId,
-    /// Its nonce.
-    pub nonce: u64,
+    /// Its nonce; none of a session call.
+    pub nonce: Option<u64>,
     /// What became of it.
     pub outcome: Outcome,
 }
 
 impl Statement for ReceiptContent {
-    const CONTEXT: &'static str = "shardwire ingress receipt 1";
+    const CONTEXT: &'static str = "shardwire ingress receipt 2";
 }
 
 /// The receipt of a transaction, signed by the shard's operator.
@@ -123,8 +124,11 @@ const INVOKE: u32 = size::FELT
     + size::list(MAX_CALLDATA_FELTS, size::FELT)
     + size::list(MAX_SIGNATURE_FELTS, size::FELT)
     + 3 * size::U64;
-const TRANSACTION: u32 = size::TAG + size::max(SIGNED_TRANSACTION, INVOKE);
-const CONTENT: u32 = size::FELT + size::HASH + size::FELT + size::U64 + size::TAG + size::CAUSE + size::TAG + size::U64;
+/// Account, key, link before, contract, selector, calldata, signature.
+const SESSION_CALL: u32 = 5 * size::FELT + size::list(MAX_CALLDATA_FELTS, size::FELT) + 2 * size::FELT;
+const TRANSACTION: u32 = size::TAG + size::max(SIGNED_TRANSACTION, size::max(INVOKE, SESSION_CALL));
+const CONTENT: u32 =
+    size::FELT + size::HASH + size::FELT + (size::TAG + size::U64) + size::TAG + size::CAUSE + size::TAG + size::U64;
 
 message!(Open, max_bytes = size::FELT, deadline = timing::GREETING);
 message!(Refused, max_bytes = size::TAG + size::CAUSE, deadline = timing::ANSWER);

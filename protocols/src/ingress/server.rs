@@ -53,7 +53,7 @@ pub async fn serve<H: Handler>(
 fn receipt(
     identity: &Identity,
     shard: ShardId,
-    (transaction, account, nonce): (Hash, AccountId, u64),
+    (transaction, account, nonce): (Hash, AccountId, Option<u64>),
     outcome: Outcome,
 ) -> Receipt {
     Signed::by(identity, ReceiptContent { shard, transaction, account, nonce, outcome })

@@ -8,7 +8,7 @@ use crate::{
 };
 use shardwire_model::{
     AccountId, Cause, ContractId, Felt, Hash, Invoke, MAX_ACCOUNTS, MAX_CALLDATA_FELTS, MAX_SIGNATURE_FELTS, PeerId,
-    ResourceBounds, ShardId, ShardTransaction,
+    ResourceBounds, SessionCall, ShardId, ShardTransaction, Signature,
 };
 use shardwire_transport::{Branch, Identity, Initiator, Responder, WireCode};
 use std::{
@@ -40,7 +40,7 @@ impl Handler for Operator {
     ) -> Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure> {
         let done = self.sequence.lock().unwrap().len();
         self.may.clone().wait_for(|may| *may > done).await.unwrap();
-        let nonce = transaction.nonce();
+        let nonce = transaction.nonce().expect("a nonce");
         let mut sequence = self.sequence.lock().unwrap();
         if nonce > 1000 {
             return Ok(ready(Ok(Outcome::Refused {
@@ -230,20 +230,20 @@ async fn a_receipt_that_is_forged_or_for_another_transaction_is_the_operators_fa
     let honest = |transaction: Hash| {
         let submitted = self::transaction(1).transaction;
         let outcome = Outcome::Accepted { sequence: 0, duplicate: false, reverted: false };
-        ReceiptContent { shard: shard(), transaction, account: submitted.account, nonce: 1, outcome }
+        ReceiptContent { shard: shard(), transaction, account: submitted.account, nonce: Some(1), outcome }
     };
     type Forge<'a> = Box<dyn Fn(Hash) -> Receipt + 'a>;
     let by_operator = |content| Signed::by(&operator_identity(), content);
     let cases: [(Forge<'_>, &str); 5] = [
         (
             Box::new(|hash| Signed::by(&identity(9), honest(hash))),
-            "SW-INGRESS-002 the signature on the 'shardwire ingress receipt 1' is not by peer",
+            "SW-INGRESS-002 the signature on the 'shardwire ingress receipt 2' is not by peer",
         ),
         (
             Box::new(|_| by_operator(honest(Hash::of(b"other")))),
             "SW-INGRESS-003 the receipt is for another transaction",
         ),
-        (Box::new(|hash| by_operator(ReceiptContent { nonce: 2, ..honest(hash) })), "SW-INGRESS-003"),
+        (Box::new(|hash| by_operator(ReceiptContent { nonce: None, ..honest(hash) })), "SW-INGRESS-003"),
         (
             Box::new(|hash| by_operator(ReceiptContent { account: AccountId(Felt::ONE), ..honest(hash) })),
             "SW-INGRESS-003",
@@ -283,11 +283,21 @@ fn the_largest_messages_fit_and_longer_lists_are_refused() {
     let transaction = ShardTransaction::from(invoke(MAX_CALLDATA_FELTS));
     fits(&Submit { transaction: transaction.clone() });
     refused_when_read(&Submit { transaction: invoke(MAX_CALLDATA_FELTS + 1).into() });
+    let session = |calldata| SessionCall {
+        account: ContractId(LARGEST),
+        key: LARGEST,
+        previous: LARGEST,
+        contract: ContractId(LARGEST),
+        selector: LARGEST,
+        calldata: vec![LARGEST; calldata],
+        signature: Signature { r: LARGEST, s: LARGEST },
+    };
+    refused_when_read(&Submit { transaction: session(MAX_CALLDATA_FELTS + 1).into() });
     let content = ReceiptContent {
         shard,
         transaction: transaction.hash(),
         account: AccountId(LARGEST),
-        nonce: u64::MAX,
+        nonce: Some(u64::MAX),
         outcome: Outcome::Refused { cause: largest_cause(), due: Some(u64::MAX) },
     };
     fits(&Signed::by(&identity(1), content));

@@ -49,8 +49,8 @@ fn evidence_is_read_by_the_page() {
         match number {
             // Job, epoch 300, expires, prover; twice.
             0 => (0..2).for_each(|_| signed(&mut rest, "shardwire trace lease 1", 32 + 2 + 6 + 32)),
-            // Shard, transaction, account, nonce, accepted, at 0, no duplicate, not reverted; twice.
-            1 => (0..2).for_each(|_| signed(&mut rest, "shardwire ingress receipt 1", 32 + 32 + 32 + 1 + 4)),
+            // Shard, transaction, account, a nonce, accepted, at 0, no duplicate, not reverted; twice.
+            1 => (0..2).for_each(|_| signed(&mut rest, "shardwire ingress receipt 2", 32 + 32 + 32 + 2 + 4)),
             _ => {
                 let ready = 32 + 1 + 32 + 32 + 1;
                 let leased = 1 + 32 + (32 + 1 + 6 + 32) + 64;

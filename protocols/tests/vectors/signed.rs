@@ -60,7 +60,7 @@ fn receipt(transaction: u8) -> Signed<ingress::ReceiptContent> {
         shard: SHARD,
         transaction: Hash([transaction; 32]),
         account: AccountId(Felt::TWO),
-        nonce: 1,
+        nonce: Some(1),
         outcome: ingress::Outcome::Accepted { sequence: 0, duplicate: false, reverted: false },
     };
     Signed::by(&signer(), content)

@@ -14,7 +14,7 @@ pub(super) fn amount(value: Felt) -> u128 {
 fn of_rules(log: &[Logged]) -> impl Iterator<Item = &SignedTransaction> {
     log.iter().filter_map(|logged| match &logged.transaction {
         ShardTransaction::Rules(signed) => Some(signed),
-        ShardTransaction::Invoke(_) => None,
+        ShardTransaction::Invoke(_) | ShardTransaction::Session(_) => None,
     })
 }
 

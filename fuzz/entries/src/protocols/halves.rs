@@ -258,7 +258,7 @@ impl ingress::Handler for Peer {
         it: ShardTransaction,
     ) -> Result<impl Future<Output = Result<ingress::Outcome, Failure>> + Send, Failure> {
         Ok(ready(Ok(match it.nonce() {
-            0 => ingress::Outcome::Accepted { sequence: 0, duplicate: false, reverted: false },
+            Some(0) => ingress::Outcome::Accepted { sequence: 0, duplicate: false, reverted: false },
             _ => ingress::Outcome::Refused { cause: cause(), due: Some(1) },
         })))
     }

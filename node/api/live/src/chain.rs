@@ -2,13 +2,13 @@
 
 use crate::Live;
 use shardwire_model::{
-    ContractId, Felt, Invoke, Key, Stage,
-    execution::{Simulate, Simulated},
+    ContractId, Felt, Key, Stage,
+    execution::{Sent, Simulate, Simulated},
     sierra::Sierra,
 };
 use shardwire_rpc::{
     At, Chain, Journal, Refusal,
-    chain::{Accepted, Answering, Call},
+    chain::{Accepted, Answering, Call, Session},
 };
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub trait Log: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Refusal`]: it isn't in the log.
-    fn submit<'a>(&'a self, live: &'a Arc<Live>, transaction: Invoke) -> Answering<'a, Result<Accepted, Refusal>>;
+    fn submit<'a>(&'a self, live: &'a Arc<Live>, transaction: Sent) -> Answering<'a, Result<Accepted, Refusal>>;
 }
 
 /// A live shard and its log.
@@ -80,7 +80,11 @@ impl<L: Log> Chain for LiveChain<L> {
         self.live.trace(place)
     }
 
-    fn submit(&self, transaction: Invoke) -> Answering<'_, Result<Accepted, Refusal>> {
+    fn session(&self, key: Felt) -> Result<Session, Refusal> {
+        self.live.session(key)
+    }
+
+    fn submit(&self, transaction: Sent) -> Answering<'_, Result<Accepted, Refusal>> {
         self.log.submit(&self.live, transaction)
     }
 }

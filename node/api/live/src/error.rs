@@ -62,7 +62,8 @@ impl From<LiveError> for Refusal {
 }
 
 /// A refusal of execution, as one of Starknet's errors.
-pub(crate) fn refused(refusal: &Native) -> Refusal {
+#[must_use]
+pub fn refused(refusal: &Native) -> Refusal {
     let kind = match refusal {
         Native::UnknownAccount(_) | Native::Sender(_) => Kind::NoAccount,
         Native::Nonce { .. } | Native::Link { .. } => Kind::Nonce,
@@ -101,6 +102,32 @@ pub(crate) fn unreadable(error: GroundError) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shardwire_model::{ContractId, Felt};
+
+    #[test]
+    fn a_rule_of_execution_is_one_of_starknets_errors() {
+        let (contract, zero) = (ContractId(Felt::ONE), Felt::ZERO);
+        for (rule, kind) in [
+            (Native::UnknownAccount(contract), Kind::NoAccount),
+            (Native::Sender(contract), Kind::NoAccount),
+            (Native::ZeroGas, Kind::Gas),
+            (Native::Nonce { account: contract, expected: 0, got: 1 }, Kind::Nonce),
+            (Native::Link { key: zero, calls: 0, last: zero, got: zero }, Kind::Nonce),
+            (Native::Invalid { account: contract, reason: String::new() }, Kind::Validation),
+            (Native::Unsigned(zero), Kind::Validation),
+            (Native::UnknownContract(contract), Kind::NoContract),
+            (Native::NoEntryPoint { contract, selector: zero }, Kind::NoEntryPoint),
+            (Native::CallFailed(String::new()), Kind::Failed),
+            (Native::Machine(String::new()), Kind::Unavailable),
+            (Native::UnknownClass(zero), Kind::Rule),
+            (Native::Ended, Kind::Rule),
+            (Native::NoSessions, Kind::Rule),
+            (Native::BeyondSessions, Kind::Rule),
+        ] {
+            let refusal = refused(&rule);
+            assert_eq!((refusal.kind(), refusal.code()), (kind, rule.code()), "{rule}");
+        }
+    }
 
     #[test]
     fn every_error_has_its_text_and_its_kind() {

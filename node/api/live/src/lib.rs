@@ -19,6 +19,6 @@ mod memory;
 mod traces;
 
 pub use chain::{LiveChain, Log};
-pub use error::LiveError;
+pub use error::{LiveError, refused};
 pub use live::Live;
 pub use memory::{InMemory, Memory};

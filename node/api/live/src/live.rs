@@ -6,14 +6,14 @@ use crate::{
     traces::Traces,
 };
 use shardwire_model::{
-    Clock, ContractId, Felt, Invoke, Key,
-    execution::{Simulate, Simulated},
+    Clock, ContractId, Felt, Key,
+    execution::{Sent, Simulate, Simulated},
     sierra::Sierra,
 };
-use shardwire_native::{Change, Checked, Native, Outcome, starknet_version};
+use shardwire_native::{Change, Checked, Native, Outcome, Refusal as Rule, starknet_version};
 use shardwire_rpc::{
     At, Journal, Refusal,
-    chain::Call,
+    chain::{Call, Session},
     journal::{Entry, Origin},
 };
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -59,16 +59,21 @@ impl Live {
     ///
     /// # Errors
     /// [`Refusal`]: it can't be in the log, or it is ([`LiveError::Duplicate`]).
-    pub fn check(&self, invoke: &Invoke) -> Result<Change, Refusal> {
+    pub fn check(&self, transaction: &Sent) -> Result<Change, Refusal> {
         let native = self.now();
-        match native.check(invoke, self.time(&native)).map_err(|refusal| refused(&refusal))? {
+        let time = self.time(&native);
+        let checked = match transaction {
+            Sent::Invoke(invoke) => native.check(invoke, time),
+            Sent::Session(call) => native.check_session(call, time),
+        };
+        match checked.map_err(|refusal| refused(&refusal))? {
             Checked::New(change) => Ok(change),
             Checked::Duplicate { index } => Err(LiveError::Duplicate { index }.into()),
         }
     }
 
     /// Takes in a transaction that is durable. It was checked where this is: transactions come one after the other.
-    pub fn include(&self, transaction: Invoke, change: &Change, signed: Vec<u8>) {
+    pub fn include(&self, transaction: Sent, change: &Change, signed: Vec<u8>) {
         let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
         // Who asked has its state; otherwise nothing is copied.
         Arc::make_mut(&mut now).apply(change);
@@ -94,6 +99,17 @@ impl Live {
     /// [`Refusal`] if it can't be read at the moment.
     pub fn nonce(&self, contract: ContractId) -> Result<Felt, Refusal> {
         self.now().nonce_at(contract).map(Felt::from).map_err(unreadable)
+    }
+
+    /// How far the chain of a session key is.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the shard has no contract that keeps sessions.
+    pub fn session(&self, key: Felt) -> Result<Session, Refusal> {
+        let native = self.now();
+        let keeper = native.sessions().ok_or_else(|| refused(&Rule::NoSessions))?;
+        let (link, calls) = native.last_link(key);
+        Ok(Session { keeper, link, calls })
     }
 
     /// The class of a contract of the shard.

@@ -1,7 +1,7 @@
 //! A chain whose log is memory alone.
 
 use crate::{Live, LiveChain, LiveError, Log};
-use shardwire_model::{Clock, Invoke, Stage};
+use shardwire_model::{Clock, Stage, execution::Sent};
 use shardwire_native::Native;
 use shardwire_rpc::{
     Refusal,
@@ -38,7 +38,7 @@ impl InMemory {
 }
 
 /// Executes a transaction and takes it in.
-fn submit(live: &Live, transaction: Invoke) -> Result<Accepted, Refusal> {
+fn submit(live: &Live, transaction: Sent) -> Result<Accepted, Refusal> {
     let change = live.check(&transaction)?;
     live.include(transaction, &change, Vec::new());
     Ok(Accepted { hash: change.receipt().hash, signed: Vec::new() })
@@ -53,7 +53,7 @@ impl Log for Memory {
         }
     }
 
-    fn submit<'a>(&'a self, live: &'a Arc<Live>, transaction: Invoke) -> Answering<'a, Result<Accepted, Refusal>> {
+    fn submit<'a>(&'a self, live: &'a Arc<Live>, transaction: Sent) -> Answering<'a, Result<Accepted, Refusal>> {
         Box::pin(async move {
             if self.aborted.load(Ordering::Relaxed) {
                 return Err(LiveError::Aborted.into());

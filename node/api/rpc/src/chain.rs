@@ -2,8 +2,8 @@
 
 use crate::Journal;
 use shardwire_model::{
-    Coded, ContractId, Felt, Invoke, Key, ShardId, Stage,
-    execution::{Simulate, Simulated},
+    Coded, ContractId, Felt, Key, ShardId, Stage,
+    execution::{Sent, Simulate, Simulated},
     sierra::Sierra,
 };
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -71,12 +71,18 @@ pub trait Chain: Send + Sync + 'static {
     /// What the transaction at a place in the log did, call by call; none if that isn't kept.
     fn trace(&self, place: u32) -> Option<Simulated>;
 
+    /// How far the chain of a session key is here.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the shard has no sessions.
+    fn session(&self, key: Felt) -> Result<Session, Refusal>;
+
     /// Executes a transaction. Once this answers, it is durable and in the journal. Transactions that are submitted one after the other are
     /// taken in that order. What was submitted goes on if nobody waits for the answer.
     ///
     /// # Errors
     /// [`Refusal`]: it isn't in the log.
-    fn submit(&self, transaction: Invoke) -> Answering<'_, Result<Accepted, Refusal>>;
+    fn submit(&self, transaction: Sent) -> Answering<'_, Result<Accepted, Refusal>>;
 }
 
 /// A read-only call.
@@ -88,6 +94,17 @@ pub struct Call {
     pub selector: Felt,
     /// Its arguments.
     pub calldata: Vec<Felt>,
+}
+
+/// How far the chain of a session key is, as this shard's log has it. A client keeps the links that it signed itself, and signs on no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The contract that keeps sessions: where accounts allow keys.
+    pub keeper: ContractId,
+    /// The link of the key's last call, or the first link.
+    pub link: Felt,
+    /// How many calls it made.
+    pub calls: u64,
 }
 
 /// Which state is asked.
@@ -113,9 +130,9 @@ pub struct Accepted {
 pub enum RefusalKind {
     /// The transaction is in the log already.
     Duplicate,
-    /// Not the account's next nonce.
+    /// Not the account's next nonce; not the next link of the session key.
     Nonce,
-    /// The account doesn't accept the transaction.
+    /// The account doesn't accept the transaction; the session key didn't sign it.
     Validation,
     /// The transaction may use no gas, or not enough to be validated.
     Gas,

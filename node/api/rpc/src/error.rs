@@ -162,6 +162,9 @@ impl Coded for RpcError {
                     .into()
             }
             Self::Batch => "Send several batches.".into(),
+            Self::Params { method, .. } if method.starts_with("shardwire_") => {
+                "Give the arguments of the page of crate shardwire-rpc, by name or in order.".into()
+            }
             Self::Params { .. } => "Give the arguments of Starknet's JSON-RPC 0.9 or 0.10, by name or in order.".into(),
             Self::NoMethod(_) => "Call a method of Starknet's JSON-RPC; websocket subscriptions are not served.".into(),
             Self::NotHere { .. } => "Do this on the chain, before the shard starts or after it has settled.".into(),
@@ -339,6 +342,11 @@ mod tests {
                 RpcError::Params { method: method(), reason: "why".into() },
                 -32_602,
                 format!("the arguments don't fit starknet_x: why (SW-RPC-104). {params}"),
+            ),
+            (
+                RpcError::Params { method: "shardwire_x".into(), reason: "why".into() },
+                -32_602,
+                "the arguments don't fit shardwire_x: why (SW-RPC-104). Give the arguments of the page of crate shardwire-rpc, by name or in order.".into(),
             ),
             (
                 RpcError::NoMethod(method()),

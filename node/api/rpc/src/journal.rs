@@ -5,8 +5,8 @@
 //! derive from the log, so a journal that is made again from the log has the same.
 
 use shardwire_model::{
-    ContractId, Felt, Invoke, Key, ShardId, Slot,
-    execution::{Event, Receipt},
+    ContractId, Felt, Key, ShardId, Slot,
+    execution::{Event, Receipt, Sent},
 };
 use starknet_types_core::hash::{Poseidon, StarkHash as _};
 use std::{
@@ -39,7 +39,7 @@ pub struct Origin {
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The transaction.
-    pub transaction: Invoke,
+    pub transaction: Sent,
     /// What became of it.
     pub receipt: Arc<Receipt>,
     /// The operator's signed receipt; empty if there is none.
@@ -47,11 +47,15 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whether it uses a nonce of its account.
+    pub(crate) const fn uses_nonce(&self) -> bool {
+        matches!(self.transaction, Sent::Invoke(_))
+    }
+
     /// Felts of the transaction and of all that it did: what an answer about it costs.
     pub(crate) fn felts(&self) -> usize {
-        let Invoke { calldata, signature, .. } = &self.transaction;
         let events: usize = self.receipt.events.iter().map(Event::felts).sum();
-        calldata.len() + signature.len() + events + 2 * self.receipt.diff.storage.len()
+        self.transaction.felts() + events + 2 * self.receipt.diff.storage.len()
     }
 }
 
@@ -73,7 +77,7 @@ struct Log {
     heights: HashMap<Felt, u32>,
     /// The values of each slot, with the place of the transaction that wrote it, ascending.
     values: HashMap<Slot, Vec<(u32, Felt)>>,
-    /// Places of the transactions of each account, ascending.
+    /// Places of the transactions of each account that used a nonce, ascending.
     sent: HashMap<ContractId, Vec<u32>>,
 }
 
@@ -116,7 +120,9 @@ impl Journal {
         for (slot, value) in &receipt.diff.storage {
             log.values.entry(*slot).or_default().push((place, *value));
         }
-        log.sent.entry(entry.transaction.sender).or_default().push(place);
+        if let Sent::Invoke(invoke) = &entry.transaction {
+            log.sent.entry(invoke.sender).or_default().push(place);
+        }
         log.entries.push((hash, Arc::new(entry)));
     }
 
@@ -179,7 +185,7 @@ impl Journal {
     pub(crate) fn nonce(&self, contract: ContractId, height: u32) -> Counted {
         let log = self.read();
         let Some(sent) = log.sent.get(&contract) else { return Counted::First };
-        let nonce = |place: u32| log.entries.get(index(place)).map(|(_, entry)| entry.transaction.nonce);
+        let nonce = |place: u32| log.entries.get(index(place)).map(|(_, entry)| entry.receipt.nonce);
         let until = sent.partition_point(|place| *place < height);
         // The nonce of the next transaction, or one more than that of the last.
         match sent.get(until).copied().and_then(nonce) {
@@ -226,6 +232,18 @@ mod tests {
         assert!(first.iter().skip(2).all(|hash| !second.contains(hash)));
         let other = Journal::new(Origin { commitment: Felt::TWO, ..sample::origin() });
         assert_ne!(other.block_hash(0), Some(first[0]));
+    }
+
+    #[test]
+    fn a_session_call_uses_no_nonce_of_its_account() {
+        let journal = Journal::new(sample::origin());
+        for entry in [sample::entry(9, 5, Vec::new()), sample::session(9, 6), sample::entry(9, 6, Vec::new())] {
+            journal.push(entry);
+        }
+        journal.push(sample::session(8, 8));
+        let nonce = |account: u64, height| journal.nonce(ContractId(account.into()), height);
+        assert_eq!([0, 1, 2, 3, 4].map(|height| nonce(9, height)), [5, 6, 6, 7, 7].map(Counted::Nonce));
+        assert_eq!(nonce(8, 4), Counted::First);
     }
 
     #[test]

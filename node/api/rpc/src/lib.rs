@@ -13,6 +13,22 @@
 //! `ACCEPTED_ON_L2` means accepted by this shard, durable in its operator's log; the field `shardwire` beside it has the operator's signed receipt and
 //! the shard's stage. An abort undoes all of it: then only the first block is left.
 //!
+//! **Session calls** are the shard's own: a call in an account's name, signed by a key that the account allowed, with an INVOKE to the contract that keeps
+//! sessions, to make it ([`SessionCall`](shardwire_model::SessionCall)). Two methods are for them; both take their arguments by name or in order.
+//!
+//! | method | arguments | answer |
+//! |---|---|---|
+//! | `shardwire_addSessionCall` | `session_call`: `account`, `key`, `previous`, `contract`, `selector`, `calldata` (a list), `signature` (`r`, `s`), all felts | `transaction_hash`, the call's link, and `shardwire`. The same call again is answered so again |
+//! | `shardwire_sessionLink` | `session_key`, a felt | `sessions`, the contract that keeps them; `link`, that of the key's last call, or the first; `calls`, how many there were; `shardwire` |
+//!
+//! A client **never signs on a link that a node told it**: who signs a link vouches for all links before it, also for calls that the node made up. It keeps
+//! those that it signed; what a node says is good for seeing that they are the same.
+//!
+//! Readers that know nothing of them see a session call as an INVOKE of version 3 of its account that makes this one call: `calldata` is that of `__execute__`,
+//! `nonce` is how many calls the key made before, `signature` is empty, `resource_bounds` are the fixed ones. That is also what contracts are told. The hash is
+//! the link, not that of such an INVOKE. The field `shardwire.session` of the transaction has the rest: key, link before, the key's signature. The
+//! account's nonce stays as it is: what `starknet_getNonce` says counts INVOKEs alone.
+//!
 //! What a door needs of a shard is the trait [`Chain`]; this crate has no virtual machine and no storage.
 //!
 //! Refused: transactions that aren't INVOKE v3 or that offer a price; declaring and deploying; storage proofs, traces of older transactions, messages of L1,

@@ -5,7 +5,7 @@ use crate::{
     answer::{self, Form, Shardwire},
     block::{BlockId, Place, View},
     bounds,
-    chain::Chain,
+    chain::{Chain, RefusalKind, Session},
     envelope::Called,
     error::RpcError,
     events::{self, Filter, PageBounds, Token},
@@ -20,6 +20,11 @@ use shardwire_model::{
 };
 use std::sync::Arc;
 use tokio::{sync::Semaphore, task::spawn_blocking};
+
+/// Submits a session call.
+pub(crate) const ADD_SESSION_CALL: &str = "shardwire_addSessionCall";
+/// How far a session key's chain is here.
+pub(crate) const SESSION_LINK: &str = "shardwire_sessionLink";
 
 /// A shard as one caller sees it.
 pub(crate) struct Endpoint {
@@ -36,6 +41,11 @@ impl Endpoint {
     /// [`RpcError`]: Starknet's own, or that a shard doesn't do this.
     pub(crate) async fn result(&self, called: &Called<'_>) -> Result<Box<RawValue>, RpcError> {
         let (method, params) = (&*called.method, called.params);
+        match method {
+            ADD_SESSION_CALL => return self.add_session_call(params::read(method, params)?).await,
+            SESSION_LINK => return self.session_link(params::read(method, params)?).await,
+            _ => {}
+        }
         let Some(name) = method.strip_prefix("starknet_") else { return Err(RpcError::NoMethod(cut(method))) };
         match name {
             "specVersion" => json(&self.version.specification()),
@@ -168,11 +178,11 @@ impl Endpoint {
 
     async fn trace(&self, asked: params::Transaction) -> Result<Box<RawValue>, RpcError> {
         let hash = asked.transaction_hash.0;
-        let (place, _) = self.view().transaction(hash)?;
+        let (place, entry) = self.view().transaction(hash)?;
         let version = self.version;
         self.blocking(move |chain| {
             let traced = chain.trace(place).ok_or(RpcError::NoTrace(hash))?;
-            json(&answer::trace(version, traced))
+            json(&answer::trace(version, traced, entry.uses_nonce()))
         })
         .await?
     }
@@ -337,17 +347,46 @@ impl Endpoint {
     }
 
     async fn add_invoke(&self, method: &str, asked: &params::AddInvoke<'_>) -> Result<Box<RawValue>, RpcError> {
+        let params::Broadcast { invoke, only_query } = params::broadcast(method, asked.invoke_transaction)?;
+        if only_query {
+            return Err(RpcError::TransactionVersion("a query of version 3, which is for estimates".into()));
+        }
+        let accepted = self.chain.submit(invoke.into()).await.map_err(RpcError::Submit)?;
+        self.added(accepted.hash, &accepted.signed)
+    }
+
+    async fn add_session_call(&self, asked: params::AddSessionCall) -> Result<Box<RawValue>, RpcError> {
+        let call = asked.session_call;
+        match self.chain.submit(call.clone().into()).await {
+            Ok(accepted) => self.added(accepted.hash, &accepted.signed),
+            // Who lost the answer gets it again: the receipt says that it is a duplicate.
+            Err(refusal) if refusal.kind() == RefusalKind::Duplicate => self.added(call.link(), refusal.signed()),
+            Err(refusal) => Err(RpcError::Submit(refusal)),
+        }
+    }
+
+    /// The answer for a transaction that is in the log.
+    fn added(&self, transaction_hash: Felt, signed: &[u8]) -> Result<Box<RawValue>, RpcError> {
         #[derive(Serialize)]
         struct Answer {
             transaction_hash: Felt,
             shardwire: Shardwire,
         }
-        let params::Broadcast { invoke, only_query } = params::broadcast(method, asked.invoke_transaction)?;
-        if only_query {
-            return Err(RpcError::TransactionVersion("a query of version 3, which is for estimates".into()));
+        json(&Answer { transaction_hash, shardwire: Shardwire::with(self.view(), signed) })
+    }
+
+    async fn session_link(&self, asked: params::SessionLink) -> Result<Box<RawValue>, RpcError> {
+        #[derive(Serialize)]
+        struct Answer {
+            sessions: ContractId,
+            link: Felt,
+            calls: u64,
+            shardwire: Shardwire,
         }
-        let accepted = self.chain.submit(invoke).await.map_err(RpcError::Submit)?;
-        json(&Answer { transaction_hash: accepted.hash, shardwire: Shardwire::with(self.view(), &accepted.signed) })
+        let key = asked.session_key.0;
+        let session = self.blocking(move |chain| chain.session(key)).await?;
+        let Session { keeper: sessions, link, calls } = session.map_err(RpcError::Read)?;
+        json(&Answer { sessions, link, calls, shardwire: Shardwire::of(self.view()) })
     }
 
     /// Writes an answer about a transaction: a long one on a thread that may wait.
@@ -396,13 +435,14 @@ pub(crate) fn cost(method: &str) -> u32 {
             | "getClassAt"
             | "traceTransaction",
         ) => bounds::EXECUTION_CALLS,
+        None if method == ADD_SESSION_CALL => bounds::EXECUTION_CALLS,
         _ => 1,
     }
 }
 
 /// Whether a call does something, so that it also has a sense as a notification.
 pub(crate) fn acts(method: &str) -> bool {
-    method == "starknet_addInvokeTransaction"
+    matches!(method, "starknet_addInvokeTransaction" | ADD_SESSION_CALL)
 }
 
 /// Why a method of Starknet's isn't served.

@@ -4,7 +4,8 @@ use crate::{block::BlockId, bounds, chain::Call, error::RpcError};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
 use shardwire_model::{
-    ContractId, Felt, Invoke, Key, MAX_CALLDATA_FELTS, MAX_SIGNATURE_FELTS, ResourceBounds, amount, bounded, felt,
+    ContractId, Felt, Invoke, Key, MAX_CALLDATA_FELTS, MAX_SIGNATURE_FELTS, ResourceBounds, SessionCall, amount,
+    bounded, felt,
 };
 
 /// Reads the arguments of a method.
@@ -99,6 +100,17 @@ pub(crate) struct Simulation<'a> {
 pub(crate) struct AddInvoke<'a> {
     #[serde(borrow)]
     pub(crate) invoke_transaction: &'a RawValue,
+}
+
+/// A call that a session key signed, as the door's page has it.
+#[derive(Deserialize)]
+pub(crate) struct AddSessionCall {
+    pub(crate) session_call: SessionCall,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct SessionLink {
+    pub(crate) session_key: Hash,
 }
 
 /// A felt on its own.

@@ -5,8 +5,8 @@ use crate::{
     journal::{Entry, Origin},
 };
 use shardwire_model::{
-    ContractId, Felt, Invoke, ResourceBounds, ShardId,
-    execution::{Diff, Event, Gas, Receipt, Status},
+    ContractId, Felt, Invoke, ResourceBounds, SessionCall, ShardId, Signature,
+    execution::{Diff, Event, Gas, Receipt, Sent, Status},
 };
 use std::{num::NonZeroU64, sync::Arc};
 
@@ -24,18 +24,19 @@ pub(crate) fn origin() -> Origin {
 pub(crate) fn entry(sender: u64, nonce: u64, events: Vec<Event>) -> Entry {
     let sender = ContractId(sender.into());
     Entry {
-        transaction: Invoke {
+        transaction: Sent::Invoke(Invoke {
             sender,
             nonce,
             calldata: vec![Felt::ONE],
             signature: vec![Felt::TWO],
             bounds: ResourceBounds { l1_gas: 0, l2_gas: 500, l1_data_gas: 0 },
-        },
+        }),
         receipt: Arc::new(Receipt {
             index: u32::try_from(nonce).unwrap(),
             block: 100 + nonce,
             time: 1_000 + nonce,
             hash: Felt::from(1_000_000 + nonce),
+            nonce,
             status: Status::Succeeded,
             events,
             returned: Vec::new(),
@@ -45,6 +46,23 @@ pub(crate) fn entry(sender: u64, nonce: u64, events: Vec<Event>) -> Entry {
         }),
         signed: vec![0xab],
     }
+}
+
+/// The fourth call of a session key of an account with this next nonce.
+pub(crate) fn session(account: u64, next: u64) -> Entry {
+    let mut entry = entry(account, next, Vec::new());
+    entry.transaction = Sent::Session(SessionCall {
+        account: ContractId(account.into()),
+        key: Felt::from(0x7e),
+        previous: Felt::from(0x11),
+        contract: ContractId(Felt::from(0xc0)),
+        selector: Felt::from(0x5e1),
+        calldata: vec![Felt::ONE, Felt::TWO],
+        signature: Signature { r: Felt::THREE, s: Felt::from(4) },
+    });
+    let receipt = Arc::make_mut(&mut entry.receipt);
+    (receipt.hash, receipt.nonce, receipt.diff.nonce) = (Felt::from(2_000_000 + next), 3, next);
+    entry
 }
 
 /// A journal whose transactions have so many events each, of few contracts and keys.

@@ -85,7 +85,7 @@ impl Hints<'_> {
     fn session(&mut self, vm: &mut VirtualMachine, session: Session) -> Result<Relocatable, HintError> {
         let call = session.call;
         let (account, place) = (self.place_of(call.account.0)?, self.place_of(call.contract.0)?);
-        let message = self.write(vm, &cells(&[call.previous, call.permission().0]))?;
+        let message = self.write(vm, &cells(&[call.previous, session.hashes.permission.0]))?;
         self.write(vm, &cells(&call.calldata))?;
         let (log, notes) = (vm.add_memory_segment(), vm.add_memory_segment());
         let record: [MaybeRelocatable; 9] = [

@@ -5,7 +5,7 @@
 //! asserts each value in it that it can't compute before; what the program can compute (a contract's class, an old value in storage, the
 //! gas that is left after a syscall) isn't in the tree, or only so that a test or a message can name it.
 
-use shardwire_model::{Felt, SessionCall};
+use shardwire_model::{Felt, SessionCall, SessionHashes};
 pub use shardwire_model::{ResourceBounds, execution::CallKind, felt::short};
 use std::collections::BTreeMap;
 
@@ -82,8 +82,10 @@ pub struct Invoke {
 /// A session call as a client made it, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// What was signed. The program computes its link anew.
+    /// What was signed.
     pub call: SessionCall,
+    /// Its permission and its link. The program computes both anew.
+    pub hashes: SessionHashes,
     /// When it was accepted, in seconds since the Unix epoch.
     pub time: u64,
     /// The call. If it failed, the transaction is reverted: nothing of it remains but its link.
@@ -93,10 +95,10 @@ pub struct Session {
 impl Transaction {
     /// Its hash.
     #[must_use]
-    pub fn hash(&self) -> Felt {
+    pub const fn hash(&self) -> Felt {
         match self {
             Self::Invoke(invoke) => invoke.hash,
-            Self::Session(session) => session.call.link(),
+            Self::Session(session) => session.hashes.link,
         }
     }
 

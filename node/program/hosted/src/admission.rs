@@ -1,8 +1,8 @@
 //! What enters a shard of contracts.
 
-use shardwire_model::{Coded, ContractId, Felt, ShardStart, ShardTransaction, execution::Status};
+use shardwire_model::{ContractId, Felt, ShardStart, ShardTransaction, execution::Status};
 use shardwire_native::{self as native, Native};
-use shardwire_program::{Admission, Change, Checked, Refusal};
+use shardwire_program::{Admission, Change, Checked, Foreign, Refusal};
 use std::sync::Arc;
 
 /// The state of a shard of contracts.
@@ -20,10 +20,9 @@ impl ContractsAdmission {
 
 /// What native execution refuses, in the words of every program's admission.
 fn refused(refusal: native::Refusal) -> Refusal {
-    let (code, reason, next_step) = (refusal.code(), refusal.to_string(), refusal.next_step());
     match refusal.is_of_this_machine() {
-        true => Refusal::Machine { code, reason, next_step },
-        false => Refusal::Other { code, reason, next_step },
+        true => Refusal::Machine(Foreign::new(refusal)),
+        false => Refusal::Other(Foreign::new(refusal)),
     }
 }
 
@@ -31,6 +30,7 @@ fn refused(refusal: native::Refusal) -> Refusal {
 pub(crate) fn checked(native: &Native, transaction: &ShardTransaction, time: u64) -> Result<native::Checked, Refusal> {
     match transaction {
         ShardTransaction::Invoke(invoke) => native.check(invoke, time).map_err(refused),
+        ShardTransaction::Session(call) => native.check_session(call, time).map_err(refused),
         ShardTransaction::Rules(_) => Err(Refusal::NoInvoke),
     }
 }

@@ -1,9 +1,11 @@
 //! A shard over the dungeon's contracts (`node/program/contracts/game`), for tests: its genesis file, start data, values and transactions.
 
 use crate::Geneses;
+use shardwire_contracts::sessions;
 use shardwire_model::{
-    AccountId, ContractId, ContractTerms, EntryRequest, EventId, Felt, Hash, Instance, Invoke, Key, Kind, Maximum,
-    PeerId, ResourceBounds, Selector, ShardStart, Slot, StartRequest, Terms, Timestamp,
+    AccountId, AccountKey, ContractId, ContractTerms, EntryRequest, EventId, Felt, Hash, Instance, Invoke, Key, Kind,
+    Maximum, PeerId, ResourceBounds, Selector, SessionCall, ShardStart, Signature, Slot, StartRequest, Terms,
+    Timestamp,
     contracts::{ClassPair, Rule},
     starknet_keccak,
 };
@@ -26,6 +28,8 @@ pub const BERT: u64 = 0x1002;
 pub const GOLD: u64 = 0x601d;
 /// The contract of the dungeon: its counters are the players' experience.
 pub const WORLD: u64 = 0x3031d;
+/// The contract that keeps sessions.
+pub const SESSIONS: u64 = 0x5e_5510;
 /// The secret key of both accounts.
 const SECRET: u64 = 0x1234;
 
@@ -33,12 +37,20 @@ const ACCOUNT_CLASS: &str = include_str!("../../contracts/game/account.sierra.js
 const GOLD_CLASS: &str = include_str!("../../contracts/game/gold.sierra.json");
 const WORLD_CLASS: &str = include_str!("../../contracts/game/world.sierra.json");
 
-/// Compiled once.
-static CLASSES: LazyLock<[Result<Class, ClassError>; 3]> =
-    LazyLock::new(|| [ACCOUNT_CLASS, GOLD_CLASS, WORLD_CLASS].map(|file| Class::compile(file.as_bytes())));
+/// The class files, with their names.
+const FILES: [(&str, &[u8]); 4] = [
+    ("account.sierra.json", ACCOUNT_CLASS.as_bytes()),
+    ("gold.sierra.json", GOLD_CLASS.as_bytes()),
+    ("world.sierra.json", WORLD_CLASS.as_bytes()),
+    ("sessions.sierra.json", sessions::SIERRA),
+];
 
-/// The pairs of account, gold and world.
-fn pairs() -> [ClassPair; 3] {
+/// Compiled once.
+static CLASSES: LazyLock<[Result<Class, ClassError>; 4]> =
+    LazyLock::new(|| FILES.map(|(_, file)| Class::compile(file)));
+
+/// The pairs of account, gold, world and what keeps sessions.
+fn pairs() -> [ClassPair; 4] {
     let pair = |class: &Result<Class, ClassError>| match class {
         Ok(class) => ClassPair { class_hash: class.hash(), compiled_class_hash: class.compiled_hash() },
         Err(error) => panic!("a class of the game doesn't compile: {error}"),
@@ -48,7 +60,7 @@ fn pairs() -> [ClassPair; 3] {
 
 /// The class of a file of the game, compiled once.
 fn compile(file: &[u8]) -> Result<Class, ClassError> {
-    let place = [ACCOUNT_CLASS, GOLD_CLASS, WORLD_CLASS].iter().position(|known| known.as_bytes() == file);
+    let place = FILES.iter().position(|(_, known)| *known == file);
     place.and_then(|place| CLASSES.get(place).cloned()).unwrap_or_else(|| Class::compile(file))
 }
 
@@ -61,7 +73,7 @@ pub fn key(variable: &str, keys: &[u64]) -> Key {
 /// The genesis file.
 #[must_use]
 pub fn genesis() -> String {
-    let [account, gold, world] = pairs().map(|pair| pair.class_hash);
+    let [account, gold, world, keeper] = pairs().map(|pair| pair.class_hash);
     let public = starknet_crypto::get_public_key(&SECRET.into());
     let contract = |address: u64, class: Felt, storage: &[(Key, Felt)]| {
         let slots: Vec<_> = storage.iter().map(|(key, value)| format!(r#""{key}": "{value:#x}""#)).collect();
@@ -73,30 +85,27 @@ pub fn genesis() -> String {
         contract(BERT, account, &[(key("public_key", &[]), public)]),
         contract(GOLD, gold, &[]),
         contract(WORLD, world, &[(key("master", &[]), ANNA.into())]),
+        contract(SESSIONS, keeper, &[]),
     ];
-    let classes = ["account", "gold", "world"].map(|name| format!(r#"{{"sierra": "{name}.sierra.json"}}"#));
+    let classes = FILES.map(|(name, _)| format!(r#"{{"sierra": "{name}"}}"#));
     format!(r#"{{"version": 1, "classes": [{}], "contracts": [{}]}}"#, classes.join(","), contracts.join(","))
 }
 
 /// The names of the files in the folder of a node that has this genesis.
 #[must_use]
-pub fn names() -> [PathBuf; 4] {
+pub fn names() -> Vec<PathBuf> {
     let genesis = format!("{}.json", Hash::of(genesis().as_bytes()));
-    [genesis.as_str(), "account.sierra.json", "gold.sierra.json", "world.sierra.json"].map(PathBuf::from)
+    FILES.iter().map(|(name, _)| *name).chain([genesis.as_str()]).map(PathBuf::from).collect()
 }
 
 /// A file of the folder of a node that has this genesis.
 #[must_use]
 pub fn file(name: &Path) -> Option<Vec<u8>> {
-    let genesis = genesis();
-    let content = match name.to_str()? {
-        "account.sierra.json" => ACCOUNT_CLASS,
-        "gold.sierra.json" => GOLD_CLASS,
-        "world.sierra.json" => WORLD_CLASS,
-        name if name == format!("{}.json", Hash::of(genesis.as_bytes())) => genesis.as_str(),
-        _ => return None,
-    };
-    Some(content.as_bytes().to_vec())
+    let (name, genesis) = (name.to_str()?, genesis());
+    if name == format!("{}.json", Hash::of(genesis.as_bytes())) {
+        return Some(genesis.into_bytes());
+    }
+    FILES.iter().find(|(known, _)| *known == name).map(|(_, content)| content.to_vec())
 }
 
 /// The genesis files of a node that has this one.
@@ -113,7 +122,7 @@ pub fn geneses() -> Geneses {
 pub fn shard(operator: PeerId) -> (ShardStart, Vec<Felt>) {
     let contract = |n: u64| ContractId(n.into());
     let pairs = pairs();
-    let [account, gold, world] = pairs.map(|pair| pair.class_hash);
+    let [account, gold, world, keeper] = pairs.map(|pair| pair.class_hash);
     let mut classes = pairs.to_vec();
     classes.sort_by_key(|pair| pair.class_hash);
     let mut purses = [ANNA, BERT].map(|account| key("balances", &[account]));
@@ -124,7 +133,7 @@ pub fn shard(operator: PeerId) -> (ShardStart, Vec<Felt>) {
         salt: 1,
         program: shardwire_contracts::hash(),
         operator,
-        contracts: [ANNA, BERT, GOLD, WORLD].map(contract).to_vec(),
+        contracts: [ANNA, BERT, GOLD, WORLD, SESSIONS].map(contract).to_vec(),
         accounts: [ANNA, BERT].map(|n| AccountId(n.into())).to_vec(),
         end_event: EventId { from: contract(WORLD), selector: Selector(starknet_keccak("Finished")) },
         entries: vec![
@@ -143,6 +152,7 @@ pub fn shard(operator: PeerId) -> (ShardStart, Vec<Felt>) {
                 instance(account, Rule::Scratch),
                 instance(gold, Rule::Closed),
                 instance(world, Rule::Scratch),
+                instance(keeper, Rule::Scratch),
             ],
             maxima: [1_000, 1_000, 1 << 40].map(Maximum).to_vec(),
             scratch: Vec::new(),
@@ -173,10 +183,56 @@ pub fn values(start: &ShardStart, given: &[(u64, &str, u64, u64)]) -> Vec<Felt> 
 /// If the start data is none of contracts.
 #[must_use]
 pub fn invoke(start: &ShardStart, account: u64, nonce: u64, to: u64, name: &str, arguments: &[u64]) -> Invoke {
-    let count = Felt::from(arguments.len() as u64);
+    let arguments: Vec<_> = arguments.iter().map(|it| Felt::from(*it)).collect();
+    calls(start, account, nonce, to, name, &arguments)
+}
+
+/// A signed INVOKE by which an account allows a session key, until that time, to call these entry points of the dungeon.
+///
+/// # Panics
+/// If the start data is none of contracts.
+#[must_use]
+pub fn allow(start: &ShardStart, account: u64, nonce: u64, key: &AccountKey, expires: u64, names: &[&str]) -> Invoke {
+    let count = Felt::from(names.len());
+    let mut arguments = vec![key.id().0, expires.into(), count];
+    arguments.extend(names.iter().map(|_| Felt::from(WORLD)));
+    arguments.push(count);
+    arguments.extend(names.iter().map(|name| starknet_keccak(name)));
+    calls(start, account, nonce, SESSIONS, "open", &arguments)
+}
+
+/// A call of the dungeon in an account's name, signed by a session key, that follows this link.
+///
+/// # Panics
+/// If it can't be signed.
+#[must_use]
+pub fn session_call(account: u64, key: &AccountKey, previous: Felt, name: &str, arguments: &[u64]) -> SessionCall {
+    let call = SessionCall {
+        account: ContractId(account.into()),
+        key: key.id().0,
+        previous,
+        contract: ContractId(WORLD.into()),
+        selector: starknet_keccak(name),
+        calldata: arguments.iter().map(|it| Felt::from(*it)).collect(),
+        signature: Signature::NONE,
+    };
+    call.sign(key).unwrap_or_else(|| panic!("a link of 2^251 or more"))
+}
+
+/// The link that a session key's first call follows.
+///
+/// # Panics
+/// If the start data is none of contracts.
+#[must_use]
+pub fn first_link(start: &ShardStart, key: &AccountKey) -> Felt {
+    let ordered = start.for_contracts().unwrap_or_else(|error| panic!("{error}"));
+    SessionCall::first_link(ordered.chain_id(), key.id().0)
+}
+
+fn calls(start: &ShardStart, account: u64, nonce: u64, to: u64, name: &str, arguments: &[Felt]) -> Invoke {
     // The number of calls; of the only one the contract, the entry point and its arguments.
-    let mut calldata = vec![Felt::ONE, to.into(), starknet_keccak(name), count];
-    calldata.extend(arguments.iter().map(|it| Felt::from(*it)));
+    let mut calldata = vec![Felt::ONE, to.into(), starknet_keccak(name), arguments.len().into()];
+    calldata.extend(arguments);
     let bounds = ResourceBounds { l1_gas: 0, l2_gas: 100_000_000, l1_data_gas: 0 };
     let mut invoke = Invoke { sender: ContractId(account.into()), nonce, calldata, signature: Vec::new(), bounds };
     let ordered = start.for_contracts().unwrap_or_else(|error| panic!("{error}"));

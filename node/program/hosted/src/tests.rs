@@ -5,11 +5,11 @@ use crate::{
     dungeon::{self, ANNA, BEGINS, BERT, DEADLINE, GOLD, WORLD},
 };
 use shardwire_model::{
-    Call, Coded, ContractId, Felt, Hash, Invoke, Logged, PeerId, ShardStart, ShardTransaction, Signature,
-    SignedTransaction, Terms, Transaction, state_commitment,
+    AccountKey, Call, Coded, ContractId, Felt, Hash, Invoke, Logged, PeerId, SessionCall, ShardStart, ShardTransaction,
+    Signature, SignedTransaction, Terms, Transaction, state_commitment,
 };
 use shardwire_native::{Class, bounds};
-use shardwire_program::{Acceptance, Checked, ExecuteError, Program as _};
+use shardwire_program::{Acceptance, Admission, Checked, ExecuteError, Program as _};
 use std::{
     io,
     path::Path,
@@ -108,7 +108,71 @@ fn what_breaks_a_rule_is_refused_in_the_words_of_native_execution() {
     };
     assert_eq!(
         refused(signed.into(), BEGINS),
-        "SW-REFUSED-022 the shard is one of contracts, and takes INVOKEs alone Submit it to a shard of the fixed rules; this one takes what wallets send."
+        "SW-REFUSED-022 the shard is one of contracts, and takes INVOKEs and session calls alone Submit it to a shard of the fixed rules; this one takes what wallets send."
+    );
+}
+
+#[test]
+fn session_calls_are_admitted_in_the_order_of_their_links_executed_and_put_out() {
+    let (start, values) = shard();
+    let program = program();
+    let mut admission = program.admission(start.clone(), &values).unwrap();
+    let key = AccountKey::from_secret([5; 32]);
+    let call = |previous, name: &str, arguments: &[u64]| dungeon::session_call(ANNA, &key, previous, name, arguments);
+    let expires = BEGINS + 10;
+    let allow = dungeon::allow(&start, ANNA, 0, &key, expires, &["train", "doom", "finish"]);
+    let first = call(dungeon::first_link(&start, &key), "train", &[5]);
+    let second = call(first.link(), "doom", &[]);
+    let third = call(second.link(), "train", &[2]);
+    let refused = |admission: &dyn Admission, call: &SessionCall, time| {
+        let refusal = admission.check(&call.clone().into(), time).unwrap_err();
+        // The type travels with the refusal, not its code alone.
+        assert_eq!(refusal.code(), refusal.inside::<shardwire_native::Refusal>().unwrap().code());
+        refusal.code()
+    };
+    assert_eq!(refused(&*admission, &first, BEGINS), "SW-NATIVE-126", "not allowed yet");
+    let mut log = Vec::new();
+    let mut take = |admission: &mut Box<dyn Admission>, transaction: ShardTransaction, time, reverted| {
+        let sequence = admission.accepted();
+        let Checked::New(change) = admission.take_in(&transaction, time).unwrap() else { panic!("it is new") };
+        assert_eq!((change.sequence(), change.reverted(), change.message()), (sequence, reverted, None));
+        log.push(Logged { transaction, time, reverted });
+    };
+    take(&mut admission, allow.into(), BEGINS, false);
+    assert_eq!(refused(&*admission, &second, BEGINS), "SW-NATIVE-127", "it follows a link that isn't there");
+    // A fork has the link of what isn't logged yet.
+    let mut ahead = admission.fork();
+    ahead.accept(&first.clone().into(), BEGINS).unwrap();
+    assert!(ahead.check(&second.clone().into(), BEGINS).is_ok());
+    assert_eq!(refused(&*admission, &second, BEGINS), "SW-NATIVE-127", "a fork is another one");
+    take(&mut admission, first.clone().into(), BEGINS, false);
+    assert_eq!(refused(&*admission, &call(first.link(), "adventure", &[1]), BEGINS), "SW-NATIVE-126", "out of scope");
+    assert_eq!(refused(&*admission, &third, expires), "SW-NATIVE-126", "expired");
+    let forged = SessionCall { signature: third.signature, ..second.clone() };
+    assert_eq!(refused(&*admission, &forged, BEGINS), "SW-NATIVE-128");
+    assert_eq!(admission.next_nonces(), [1, 0], "a session call uses no nonce");
+    take(&mut admission, second.clone().into(), BEGINS + 1, true);
+    let bert = dungeon::invoke(&start, BERT, 0, GOLD, "transfer", &[ANNA, 30, 0]);
+    take(&mut admission, bert.into(), BEGINS + 1, false);
+    take(&mut admission, third.clone().into(), BEGINS + 2, false);
+    take(&mut admission, call(third.link(), "finish", &[]).into(), BEGINS + 3, false);
+    // The same again, also with another signature, and after the end.
+    let anew = SessionCall { signature: third.signature, ..second.clone() };
+    for (call, sequence) in [(&first, 1), (&second, 2), (&anew, 2), (&third, 4)] {
+        assert_eq!(admission.accept(&call.clone().into(), expires), Ok(Acceptance::Duplicate { sequence }));
+    }
+    let after = [(GOLD, "balances", ANNA, 80), (GOLD, "balances", BERT, 20), (WORLD, "xp", ANNA, 14)];
+    assert_eq!((admission.ended(), admission.values()), (true, dungeon::values(&start, &after)));
+
+    let run = |log: Vec<Logged>| program.execute(&start, &values, &mut log.into_iter(), &mut |_| Ok(()));
+    let output = run(log.clone()).unwrap().output;
+    assert_eq!((output.count, output.ended), (6, true));
+    assert_eq!(output.after, state_commitment(start.commitment(), &admission.values()));
+    log.swap(1, 2);
+    let error = run(log).unwrap_err();
+    assert!(
+        error.to_string().starts_with("the shard program stopped at transaction 2: the last of the 0 calls of key"),
+        "{error}"
     );
 }
 

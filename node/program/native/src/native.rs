@@ -187,6 +187,8 @@ impl Native {
             block: block.number,
             time: block.time,
             hash: tree.hash(),
+            // Who sent an INVOKE has the next nonce now.
+            nonce: chain.map_or_else(|| diff.nonce.saturating_sub(1), |(_, chain)| chain.before()),
             status: status.clone(),
             events: events.clone(),
             returned: returned.clone(),

@@ -8,7 +8,7 @@ use crate::{
     execute::{self, Session},
     transaction::bounded,
 };
-use shardwire_model::{AccountId, Felt, MAX_CALLDATA_FELTS, SessionCall, starknet_keccak};
+use shardwire_model::{AccountId, ContractId, Felt, MAX_CALLDATA_FELTS, SessionCall, SessionHashes, starknet_keccak};
 use std::sync::LazyLock;
 
 static EXECUTE: LazyLock<Felt> = LazyLock::new(|| starknet_keccak("__execute__"));
@@ -22,7 +22,20 @@ pub(crate) struct Chain {
     calls: u64,
 }
 
+impl Chain {
+    /// How many calls were before the last one.
+    pub(crate) const fn before(&self) -> u64 {
+        self.calls.saturating_sub(1)
+    }
+}
+
 impl Native {
+    /// The contract that keeps sessions, if the shard has it.
+    #[must_use]
+    pub const fn sessions(&self) -> Option<ContractId> {
+        self.sessions
+    }
+
     /// The link that the next call of a session key follows, and how many calls it made before.
     ///
     /// It is for the one who operates the shard. A client keeps the links that it signed: see [`SessionCall`].
@@ -38,7 +51,7 @@ impl Native {
     /// [`Refusal`]: the first rule that it breaks.
     pub fn check_session(&self, call: &SessionCall, time: u64) -> Result<Checked, Refusal> {
         bounded("calldata", call.calldata.len(), MAX_CALLDATA_FELTS)?;
-        let link = call.link();
+        let hashes @ SessionHashes { permission, link } = call.hashes();
         if let Some(index) = self.place(link) {
             return Ok(Checked::Duplicate { index });
         }
@@ -53,7 +66,7 @@ impl Native {
         }
         let &SessionCall { account, key, previous: got, contract, selector, .. } = call;
         // What isn't a time was not written by the contract, and the program wouldn't take it either.
-        let expires = u64::try_from(self.state.storage_at(keeper, call.permission())?).unwrap_or(0);
+        let expires = u64::try_from(self.state.storage_at(keeper, permission)?).unwrap_or(0);
         if time >= expires {
             return Err(Refusal::NotAllowed { account, key, contract, selector, time, expires });
         }
@@ -68,7 +81,7 @@ impl Native {
         let block = self.block(index, time);
         let session = Session { call, link, before: calls, nonce: self.state.nonce_at(account)? };
         let outcome = execute::session(&self.state, &block, session)?;
-        let tree = outcome.session_tree(call, time);
+        let tree = outcome.session_tree(call, hashes, time);
         self.change(index, &block, outcome, tree, Some((key, Chain { link, calls: calls + 1 })))
     }
 }

@@ -4,7 +4,7 @@ use crate::Outcome;
 use blockifier::execution::{call_info::CallInfo, entry_point::CallType};
 use shardwire_contracts::tree::{self, Call, Session, Transaction};
 use shardwire_model::{
-    ContractId, Felt, Invoke, SessionCall,
+    ContractId, Felt, Invoke, SessionCall, SessionHashes,
     execution::{CallKind, Event, Invocation, Simulated},
 };
 
@@ -28,8 +28,8 @@ impl Outcome {
 
     /// What the program replays of a session call.
     #[must_use]
-    pub fn session_tree(&self, made: &SessionCall, time: u64) -> Transaction {
-        Transaction::Session(Session { call: made.clone(), time, execute: call(&self.execute) })
+    pub fn session_tree(&self, made: &SessionCall, hashes: SessionHashes, time: u64) -> Transaction {
+        Transaction::Session(Session { call: made.clone(), hashes, time, execute: call(&self.execute) })
     }
 
     /// The calls of `__validate__`, unless it was left out.

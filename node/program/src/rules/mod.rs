@@ -51,7 +51,7 @@ impl Program for Rules {
             taken.set(taken.get() + 1);
             match logged.transaction {
                 ShardTransaction::Rules(signed) => Some(signed),
-                ShardTransaction::Invoke(_) => {
+                ShardTransaction::Invoke(_) | ShardTransaction::Session(_) => {
                     foreign.set(true);
                     None
                 }

@@ -1,7 +1,7 @@
 use super::{INITIATOR, RESPONDER, Script, script, start, unexpected};
 use shardwire_model::{
-    AccountId, Call, Cause, ContractId, Felt, Invoke, Key, PeerId, ResourceBounds, ShardId, ShardTransaction,
-    Signature, SignedTransaction, Transaction,
+    AccountId, Call, Cause, ContractId, Felt, Invoke, Key, PeerId, ResourceBounds, SessionCall, ShardId,
+    ShardTransaction, Signature, SignedTransaction, Transaction,
 };
 use shardwire_protocols::{
     Failure,
@@ -29,9 +29,10 @@ impl Handler for Operator {
         transaction: ShardTransaction,
     ) -> Result<impl Future<Output = Result<Outcome, Failure>> + Send, Failure> {
         Ok(ready(Ok(match transaction.nonce() {
-            1 => Outcome::Accepted { sequence: 7, duplicate: false, reverted: false },
-            2 => Outcome::Accepted { sequence: 7, duplicate: true, reverted: false },
-            _ => Outcome::Refused { cause: Cause::new("SW-TEST-003", "another nonce is due"), due: Some(2) },
+            Some(1) => Outcome::Accepted { sequence: 7, duplicate: false, reverted: false },
+            Some(2) => Outcome::Accepted { sequence: 7, duplicate: true, reverted: false },
+            None => Outcome::Accepted { sequence: 8, duplicate: false, reverted: true },
+            Some(_) => Outcome::Refused { cause: Cause::new("SW-TEST-003", "another nonce is due"), due: Some(2) },
         })))
     }
 }
@@ -48,10 +49,22 @@ fn invoke() -> Invoke {
     Invoke { sender, nonce: u64::MAX, calldata, signature: vec![Felt::TWO], bounds }
 }
 
+fn session_call() -> SessionCall {
+    SessionCall {
+        account: ContractId(Felt::from(0xa1)),
+        key: Felt::from(0x7e),
+        previous: Felt::MAX,
+        contract: ContractId(Felt::from(0xc0)),
+        selector: Felt::THREE,
+        calldata: vec![Felt::ONE],
+        signature: Signature { r: Felt::from(0x12), s: Felt::MAX },
+    }
+}
+
 pub(super) fn scripts() -> Vec<Script> {
     vec![
         script::<Ingress, _, _>(
-            "four transactions ahead of their receipts",
+            "five transactions ahead of their receipts",
             |session| async move {
                 let Opening::Opened(opened, mut client) = open(session, start(&RESPONDER).shard).await? else {
                     return unexpected("refused");
@@ -62,6 +75,7 @@ pub(super) fn scripts() -> Vec<Script> {
                 client.submit(&transaction(2, Call::Pass { from: key(1), to: key(2), amount: u128::MAX })).await?;
                 client.submit(&transaction(3, Call::Finish)).await?;
                 client.submit(invoke()).await?;
+                client.submit(session_call()).await?;
                 Ok(client.close().await?)
             },
             |session| async move { Ok(serve(session, &Operator, &RESPONDER).await?) },

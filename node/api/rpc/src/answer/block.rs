@@ -117,7 +117,9 @@ pub(crate) fn block(view: View<'_>, version: Version, height: u32, form: Form, p
         state_diff_commitment: ZERO,
         event_count: entry.as_ref().map_or(0, |entry| entry.receipt.events.len()),
         transaction_count: entry.iter().count(),
-        state_diff_length: entry.as_ref().map_or(0, |entry| entry.receipt.diff.storage.len() + 1),
+        state_diff_length: entry
+            .as_ref()
+            .map_or(0, |entry| entry.receipt.diff.storage.len() + usize::from(entry.uses_nonce())),
     });
     let transactions = match form {
         Form::Hashes => Transactions::Hashes(entry.iter().map(|entry| entry.receipt.hash).collect()),

@@ -48,8 +48,13 @@ struct Nonce {
     nonce: String,
 }
 
-/// What changed, of all contracts or of these; nothing, where there was no transaction.
-pub(super) fn state_diff(version: Version, diff: Option<&Diff>, only: Option<&[ContractId]>) -> StateDiff {
+/// What changed, of all contracts or of these; nothing, where there was no transaction. The account's nonce, unless it was a session call.
+pub(super) fn state_diff(
+    version: Version,
+    diff: Option<&Diff>,
+    uses_nonce: bool,
+    only: Option<&[ContractId]>,
+) -> StateDiff {
     let wanted = |contract: ContractId| only.is_none_or(|only| only.contains(&contract));
     let slots = diff.into_iter().flat_map(|diff| &diff.storage).filter(|(slot, _)| wanted(slot.contract));
     let mut storage = BTreeMap::<ContractId, Vec<StorageEntry>>::new();
@@ -64,7 +69,7 @@ pub(super) fn state_diff(version: Version, diff: Option<&Diff>, only: Option<&[C
         migrated_compiled_classes: version.since_0_10([]),
         deployed_contracts: [],
         replaced_classes: [],
-        nonces: (diff.into_iter().filter(|diff| wanted(diff.account)))
+        nonces: (diff.into_iter().filter(|diff| uses_nonce && wanted(diff.account)))
             .map(|diff| Nonce { contract_address: diff.account, nonce: number(diff.nonce) })
             .collect(),
     }
@@ -78,7 +83,8 @@ pub(crate) fn state_update(
     only: Option<&[ContractId]>,
 ) -> StateUpdate {
     let entry = height.and_then(|height| view.entry_of(height));
-    let state_diff = state_diff(version, entry.as_ref().map(|entry| &entry.receipt.diff), only);
+    let uses_nonce = entry.as_ref().is_some_and(|entry| entry.uses_nonce());
+    let state_diff = state_diff(version, entry.as_ref().map(|entry| &entry.receipt.diff), uses_nonce, only);
     match height {
         Some(height) => StateUpdate {
             block_hash: view.journal.block_hash(height),

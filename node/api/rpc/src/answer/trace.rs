@@ -121,10 +121,11 @@ impl From<execution::Invocation> for Invocation {
 }
 
 pub(crate) fn simulation(version: Version, simulated: Simulated) -> Simulation {
-    Simulation { fee_estimation: estimate(simulated.gas.total()), transaction_trace: trace(version, simulated) }
+    Simulation { fee_estimation: estimate(simulated.gas.total()), transaction_trace: trace(version, simulated, true) }
 }
 
-pub(crate) fn trace(version: Version, simulated: Simulated) -> Trace {
+/// Of a transaction that used a nonce of its account, or of one that didn't.
+pub(crate) fn trace(version: Version, simulated: Simulated, uses_nonce: bool) -> Trace {
     let gas = simulated.gas.total();
     Trace {
         r#type: "INVOKE",
@@ -133,7 +134,7 @@ pub(crate) fn trace(version: Version, simulated: Simulated) -> Trace {
             Status::Succeeded => Executed::Stands(Box::new(simulated.execute.into())),
             Status::Reverted { reason } => Executed::Reverted { revert_reason: reason },
         },
-        state_diff: state_diff(version, Some(&simulated.diff), None),
+        state_diff: state_diff(version, Some(&simulated.diff), uses_nonce, None),
         execution_resources: Gas { l1_gas: 0, l1_data_gas: 0, l2_gas: gas },
     }
 }

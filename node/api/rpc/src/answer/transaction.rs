@@ -3,9 +3,12 @@
 use super::{ACCEPTED, Shardwire, ZERO, events::Emitted, number};
 use crate::{block::View, journal::Entry};
 use serde::Serialize;
-use shardwire_model::{ContractId, Felt, Invoke, execution::Status};
+use shardwire_model::{
+    ContractId, Felt, Invoke, ResourceBounds, SESSION_GAS, SessionCall, Signature,
+    execution::{Sent, Status},
+};
 
-/// `INVOKE_TXN_V3`.
+/// `INVOKE_TXN_V3`. A session call is shown as an INVOKE of its account that makes this one call, with what contracts are told of it.
 #[derive(Serialize)]
 pub(crate) struct Transaction {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,6 +27,29 @@ pub(crate) struct Transaction {
     fee_data_availability_mode: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     proof_facts: Option<[(); 0]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shardwire: Option<OfSession>,
+}
+
+/// What no other chain has in a transaction.
+#[derive(Serialize)]
+struct OfSession {
+    session: Signed,
+}
+
+/// What a session call is signed with. The rest of it is its sender and the one call in its calldata.
+#[derive(Serialize)]
+struct Signed {
+    key: Felt,
+    previous: Felt,
+    signature: Signature,
+}
+
+/// The calldata of an account's `__execute__` that makes one call.
+fn one_call(call: &SessionCall) -> Vec<Felt> {
+    let mut calldata = vec![Felt::ONE, call.contract.0, call.selector, call.calldata.len().into()];
+    calldata.extend(&call.calldata);
+    calldata
 }
 
 #[derive(Serialize)]
@@ -42,15 +68,24 @@ struct Bound {
 impl Transaction {
     pub(crate) fn new(entry: &Entry, hashed: bool, proof_facts: bool) -> Self {
         let bound = |amount| Bound { max_amount: number(amount), max_price_per_unit: ZERO };
-        let Invoke { sender, nonce, calldata, signature, bounds } = entry.transaction.clone();
+        let (calldata, signature, bounds, session) = match &entry.transaction {
+            Sent::Invoke(Invoke { calldata, signature, bounds, .. }) => {
+                (calldata.clone(), signature.clone(), *bounds, None)
+            }
+            Sent::Session(call) => {
+                let bounds = ResourceBounds { l2_gas: SESSION_GAS, ..ResourceBounds::default() };
+                let SessionCall { key, previous, signature, .. } = *call;
+                (one_call(call), Vec::new(), bounds, Some(Signed { key, previous, signature }))
+            }
+        };
         Self {
             transaction_hash: hashed.then_some(entry.receipt.hash),
             r#type: "INVOKE",
             version: "0x3",
-            sender_address: sender,
+            sender_address: entry.transaction.account(),
             calldata,
             signature,
-            nonce: number(nonce),
+            nonce: number(entry.receipt.nonce),
             resource_bounds: Resources {
                 l1_gas: bound(bounds.l1_gas),
                 l2_gas: bound(bounds.l2_gas),
@@ -62,6 +97,7 @@ impl Transaction {
             nonce_data_availability_mode: "L1",
             fee_data_availability_mode: "L1",
             proof_facts: proof_facts.then_some([]),
+            shardwire: session.map(|session| OfSession { session }),
         }
     }
 }
@@ -171,6 +207,21 @@ mod tests {
     use crate::sample;
     use serde_json::{json, to_value};
     use shardwire_model::Stage;
+
+    #[test]
+    fn a_session_call_is_shown_as_an_invoke_of_its_account() {
+        let entry = sample::session(9, 6);
+        let bound = |amount: &str| json!({ "max_amount": amount, "max_price_per_unit": "0x0" });
+        let shown = json!({
+            "transaction_hash": "0x1e8486", "type": "INVOKE", "version": "0x3", "sender_address": "0x9", "nonce": "0x3",
+            "calldata": ["0x1", "0xc0", "0x5e1", "0x2", "0x1", "0x2"], "signature": [],
+            "resource_bounds": { "l1_gas": bound("0x0"), "l2_gas": bound("0x5f5e100"), "l1_data_gas": bound("0x0") },
+            "tip": "0x0", "paymaster_data": [], "account_deployment_data": [],
+            "nonce_data_availability_mode": "L1", "fee_data_availability_mode": "L1",
+            "shardwire": { "session": { "key": "0x7e", "previous": "0x11", "signature": { "r": "0x3", "s": "0x4" } } },
+        });
+        assert_eq!(to_value(Transaction::new(&entry, true, false)).unwrap(), shown);
+    }
 
     #[test]
     fn the_operators_signed_receipt_comes_with_receipt_and_state() {

@@ -181,11 +181,12 @@ impl<'a> Native<'a> {
         let number = self.start.first_block + self.index;
         self.index += 1;
         self.events.clear();
+        let hashes = call.hashes();
         let before = self.called.entry(call.key).or_default();
         let tx = TxInfo {
             sender: call.account.0,
             signature: vec![],
-            hash: call.link(),
+            hash: hashes.link,
             chain_id: self.start.chain_id(),
             nonce: *before,
             bounds: ResourceBounds { l2_gas: sessions::MAX_GAS, ..ResourceBounds::default() },
@@ -195,7 +196,7 @@ impl<'a> Native<'a> {
         let (contract, class, account) = (call.contract.0, self.class_hash(call.contract.0), call.account.0);
         let execute =
             self.call(&tx, CallKind::Call, contract, class, call.selector, account, &call.calldata, sessions::MAX_GAS);
-        Transaction::Session(Session { call, time, execute })
+        Transaction::Session(Session { call, hashes, time, execute })
     }
 
     #[allow(clippy::too_many_arguments)]

@@ -90,7 +90,7 @@ fn call(shard: &Shard, account: u64, number: u8, contract: u64, script: &[Felt])
         contract: ContractId(contract.into()),
         selector,
         calldata,
-        signature: Signature { r: Felt::ZERO, s: Felt::ZERO },
+        signature: Signature::NONE,
     };
     call.sign(&key).unwrap()
 }
@@ -140,7 +140,7 @@ fn a_session_call_is_a_call_of_its_account() {
         let nonce = shard.native.nonce_at(ContractId(ACCOUNTS[0].into())).unwrap();
         let call = call(&shard, ACCOUNTS[0], 1, A, &felts(&[7, 2, 9, 5]));
         let receipt = submit(&mut shard, &call).unwrap();
-        assert_eq!((receipt.hash, receipt.gas.validate), (call.link(), 0));
+        assert_eq!((receipt.hash, receipt.nonce, receipt.gas.validate), (call.link(), before, 0));
         let told = Felt::from(ACCOUNTS[0] + A + receipt.block + 1_000 * shard.time + before) + receipt.hash + chain;
         assert_eq!(receipt.returned, [told + Felt::from(5)]);
         assert_eq!(shard.slot(A, 9), told + Felt::from(5));
