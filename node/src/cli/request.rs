@@ -56,14 +56,14 @@ impl Coded for RequestError {
             Self::Size(error) => error.next_step(),
             Self::NotText { .. } => "Save it as UTF-8 in an editor.".into(),
             Self::Malformed { .. } | Self::UnknownField { .. } => {
-                "Give it the fields of a workload's `start` part (docs/workload.md), and `operator`: the operator's id."
+                "Give it the fields of a workload's `start` part (docs/workload.md), `operator`: the operator's id, and for a shard of contracts its `terms`."
                     .into()
             }
         }
     }
 }
 
-/// A [`StartRequest`] as people write it: the program may be left out.
+/// A [`StartRequest`] as people write it: the program may be left out, and is the one of its terms then.
 #[derive(Deserialize)]
 struct Form {
     salt: u64,
@@ -84,7 +84,8 @@ struct Program(#[serde(with = "felt::wire")] Felt);
 impl From<Form> for StartRequest {
     fn from(form: Form) -> Self {
         let Form { salt, program, operator, contracts, accounts, end_event, entries, terms } = form;
-        let program = program.map_or_else(rules::hash, |program| program.0);
+        let default = if terms == Terms::Rules { rules::hash } else { shardwire_hosted::hash };
+        let program = program.map_or_else(default, |program| program.0);
         Self { salt, program, operator, contracts, accounts, end_event, entries, terms }
     }
 }
