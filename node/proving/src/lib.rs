@@ -16,5 +16,7 @@ compile_error!("shardwire-proving needs panic = \"unwind\": a malformed proof mu
 
 pub mod origin;
 pub mod settle;
+#[cfg(test)]
+mod settle_tests;
 pub mod verify;
 pub mod worker;

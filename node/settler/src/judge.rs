@@ -1,7 +1,7 @@
 //! Whether a proof is believed.
 
 use super::error::{Objection, SettlerError};
-use shardwire_model::{Felt, Hash, Output, SegmentId};
+use shardwire_model::{Hash, Output, ReadsError, SegmentId};
 use shardwire_proving::{
     origin::{Compared, OriginError, Origins, compare},
     settle::{Believed, Disbelief, Expected, OutputMismatch, believe},
@@ -70,10 +70,7 @@ impl Judge {
                 Err(Compared::Origin(error)) => Err(error),
             },
             // It read what it had no state for, or nothing of the one that it had.
-            (reads, _) => {
-                let (proven, listed) = (output.reads, reads.map_or(Felt::ZERO, |_| output.reads));
-                Ok(Err(Disbelief::from(OutputMismatch::Reads { proven, listed }).into()))
-            }
+            (Some(_), None) | (None, Some(_)) => Ok(Err(Disbelief::from(OutputMismatch::from(ReadsError::Length)).into())),
         }
     }
 }

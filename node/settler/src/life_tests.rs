@@ -128,7 +128,7 @@ impl Machine {
         config: &str,
     ) -> Result<Run, String> {
         let (host, tasks) = host(identity(1), store, self.folder.path(), clock.clone(), config);
-        let judge = Arc::new(Judge::new(Arc::new(NoVerifier)));
+        let judge = Arc::new(Judge::new(Arc::new(NoVerifier), Arc::new(super::tests::NoOrigins)));
         let settler =
             Settler::resume(host, world.clone(), judge, 10 * MINUTE).await.map_err(|error| error.to_string())?;
         Ok(Run { settler, world, _tasks: tasks })

@@ -220,11 +220,11 @@ pub(super) fn verifies(life: &Life, proof: Hash) -> bool {
 }
 
 /// Whether the prover is to blame. For a proof that proves nothing, or another job than the announced one, it is. That the updates of the
-/// right job are others than the settlement list's would be the program's doing, and what the World refuses was proven all the same. That the run began from another state than it had to may be its operator's doing: a
-/// prover doesn't have that state.
+/// right job are others than the settlement list's would be the program's doing, and so would that it read no list of such a shard; and what the World refuses was proven all the same. That the run began from
+/// another state than it had to may be its operator's doing: a prover doesn't have that state.
 fn blame_of(objection: &Objection) -> Option<Blame> {
     match objection {
-        Objection::Proof(Disbelief::Mismatch(OutputMismatch::Update { .. } | OutputMismatch::Reads { .. })) => {
+        Objection::Proof(Disbelief::Mismatch(OutputMismatch::Update { .. } | OutputMismatch::List(_))) => {
             Some(Blame::Unclear)
         }
         Objection::Proof(_) => Some(Blame::Peer),

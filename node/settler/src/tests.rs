@@ -17,8 +17,11 @@ use shardwire_protocols::{
     proof::{self, Leased, Proof, Reply, SkipReason, StoredProof},
     trace::LeaseTerms,
 };
+use shardwire_proving::{
+    origin::{Origin, OriginError, Origins},
+    verify::{Proven, VerifyError},
+};
 use shardwire_proving::verify::Verify;
-use shardwire_proving::verify::{Proven, VerifyError};
 use shardwire_reputation::{Standing, Tier};
 use shardwire_store::{
     Artefacts, Store, SystemDisk, Write,
@@ -58,6 +61,16 @@ impl Verify for Believer {
         let output = bytes.strip_prefix(b"proof").and_then(|output| postcard::from_bytes::<Output>(output).ok());
         let proven = output.map(|output| Proven { program, output: output.to_felts() });
         proven.ok_or_else(|| VerifyError::Undecodable("not this one".into()))
+    }
+}
+
+/// For shards that read nothing but the World's values.
+#[derive(Debug)]
+pub(super) struct NoOrigins;
+
+impl Origins for NoOrigins {
+    fn open(&self, _: &ShardStart) -> Result<Option<Box<dyn Origin>>, OriginError> {
+        Ok(None)
     }
 }
 
@@ -116,7 +129,7 @@ async fn settler_by(folder: &Path, clock: Arc<dyn Clock>) -> (Arc<Settler>, Task
         telemetry: Telemetry::default(),
         tasks: tasks.spawner(),
     };
-    let judge = Arc::new(Judge::new(Arc::new(Believer)));
+    let judge = Arc::new(Judge::new(Arc::new(Believer), Arc::new(NoOrigins)));
     let day = std::time::Duration::from_secs(24 * 60 * 60);
     let settler = Settler::resume(Arc::new(host), Arc::new(world), judge, day).await.unwrap();
     let start = settler.start(&request(1), identity(1).peer(), None).await.unwrap();
@@ -262,11 +275,11 @@ async fn a_machine_that_contradicts_itself_gives_no_verdict() {
     let bytes = [&b"proof"[..], &postcard::to_allocvec(&output).unwrap()].concat();
     let segment = SegmentId::first(start.shard);
     let decide = |judge: &Judge, hash| judge.decide(&bytes, hash, &record, segment);
-    let judge = Judge::new(Arc::new(Wavering::default()));
+    let judge = Judge::new(Arc::new(Wavering::default()), Arc::new(NoOrigins));
     assert!(matches!(decide(&judge, Hash::of(&bytes)), Err(SettlerError::Wavers)));
     assert_eq!(decide(&judge, Hash::of(&bytes)).unwrap().unwrap(), output);
     // The bytes have changed since they came.
-    let judge = Judge::new(Arc::new(Wavering::default()));
+    let judge = Judge::new(Arc::new(Wavering::default()), Arc::new(NoOrigins));
     assert!(matches!(decide(&judge, Hash::of(b"others")), Err(SettlerError::Wavers)));
 }
 

@@ -14,7 +14,10 @@ use std::{
 const TOLD: [(&str, &str); 26] = [
     ("ARTEFACT", "a file of the peer's own: as `STORE`"),
     ("CONFIG", "a `Failed` that answers `reload`"),
-    ("CONTRACTS", "a `Failed` that answers `start`, of a shard of contracts; of its run a shard's `error`"),
+    (
+        "CONTRACTS",
+        "a `Failed` that answers `start`, of a shard of contracts; of its run a shard's `error`; of what it read a `Dispute`",
+    ),
     ("CONTROL", "a `Failed` to a peer that may not ask that; the others stay with the one that asked"),
     ("EXEC", "an operator's run: the cause in an ingress `Refused`, and a shard's `error`"),
     ("HANDSHAKE", "the cause in the handshake's `Refused`"),
