@@ -15,14 +15,14 @@ pub(crate) fn geneses(paths: &DataPaths, disk: Arc<dyn Disk>, proofs: &Proofs) -
     Arc::new(Geneses::new(read, move |file| compile(file)))
 }
 
-/// Those of this release, with these genesis files.
-pub(crate) fn with(geneses: Arc<Geneses>) -> Programs {
-    Programs::all().with(Arc::new(Contracts::new(geneses)))
+/// Those of this release, with this one of contracts.
+pub(crate) fn with(contracts: Contracts) -> Programs {
+    Programs::all().with(Arc::new(contracts))
 }
 
 /// Those of this release, to name them: without a genesis file no shard of contracts is executed.
 pub(crate) fn all() -> Programs {
-    with(Arc::new(Geneses::new(|_, _| Ok(None), Class::compile)))
+    with(Contracts::new(Arc::new(Geneses::new(|_, _| Ok(None), Class::compile))))
 }
 
 /// The hashes of those of this release: a World that is made by it takes their proofs.
@@ -41,7 +41,7 @@ mod tests {
     fn a_genesis_is_found_by_its_hash_in_the_data_folder() {
         let folder = tempfile::tempdir().unwrap();
         let paths = DataPaths::below(folder.path().to_owned());
-        let programs = with(geneses(&paths, Arc::new(SystemDisk), &Proofs::stark()));
+        let programs = with(Contracts::new(geneses(&paths, Arc::new(SystemDisk), &Proofs::stark())));
         let (start, values) = dungeon::shard(PeerId([7; 32]));
         let program = programs.get(start.program).unwrap();
         assert_eq!(program.name(), "contracts");

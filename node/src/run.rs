@@ -292,10 +292,10 @@ async fn take_up(
         roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).await.map_err(boxed)?);
     }
     if config.has_role(Role::Operator) {
-        let contracts = Contracts::new(geneses.clone());
-        chains = config.rpc.map(|_| Arc::new(Chains::new(contracts, host.clock.clone())));
+        let contracts = Contracts::new(geneses);
+        chains = config.rpc.map(|_| Arc::new(Chains::new(contracts.clone(), host.clock.clone())));
         let (it, watch) = (host.clone(), chains.clone().map(|chains| chains as Arc<dyn Watch>));
-        let resume = move || Operator::resume_watched(it, programs::with(geneses), watch);
+        let resume = move || Operator::resume_watched(it, programs::with(contracts), watch);
         let operator = Arc::new(aside(host.work, resume).await.map_err(boxed)?);
         if let Some(chains) = &chains {
             chains.serve(&operator);

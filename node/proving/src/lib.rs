@@ -15,6 +15,8 @@
 compile_error!("shardwire-proving needs panic = \"unwind\": a malformed proof must not end the node");
 
 pub mod origin;
+#[cfg(test)]
+mod origin_tests;
 pub mod settle;
 #[cfg(test)]
 mod settle_tests;

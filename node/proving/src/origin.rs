@@ -129,7 +129,8 @@ pub enum Compared {
 /// [`Compared::Mismatch`]: the first slot or nonce that differs; [`Compared::Origin`] if that can't be said.
 pub fn compare(reads: &Reads, start: &ShardStart, values: &[Felt], origin: &dyn Origin) -> Result<(), Compared> {
     let contracts = start.for_contracts().map_err(OriginError::refused)?.contracts;
-    let settled: BTreeMap<Slot, Felt> = start.entries.iter().map(|entry| entry.slot()).zip(values.iter().copied()).collect();
+    let settled: BTreeMap<Slot, Felt> =
+        start.entries.iter().map(|entry| entry.slot()).zip(values.iter().copied()).collect();
     // A place that isn't in the list has no address, and no list has it: see Reads::from_felts.
     let address = |place: &usize| contracts.get(*place).map(|contract| contract.address).unwrap_or_default();
     for ((place, key), actual) in &reads.storage {

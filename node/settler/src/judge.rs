@@ -70,7 +70,9 @@ impl Judge {
                 Err(Compared::Origin(error)) => Err(error),
             },
             // It read what it had no state for, or nothing of the one that it had.
-            (Some(_), None) | (None, Some(_)) => Ok(Err(Disbelief::from(OutputMismatch::from(ReadsError::Length)).into())),
+            (Some(_), None) | (None, Some(_)) => {
+                Ok(Err(Disbelief::from(OutputMismatch::from(ReadsError::Length)).into()))
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The states that shards of contracts begin from, at their settler.
 //!
-//! One is [opened](Origins::open) before its shard is started, when the settler begins and the shard is open, and when a proof is decided on. Each time its classes are compared with
+//! One is [opened](shardwire_proving::origin::Origins::open) before its shard is started, when the settler begins and the shard is open, and when a proof is decided on. Each time its classes are compared with
 //! what the start data says they compile to. Before the start a state that can't be opened is a refusal, and nothing has moved. Afterwards it is this machine's trouble, whatever is wrong: the shard was
 //! started because it could be opened. So no proof is disputed for it. Provers are told to come again, without their proofs being fetched; the node has the unmet condition `origin`; and the state
 //! is opened again after [waits](TRY_AGAIN), until it can be or the shard is over.
@@ -14,9 +14,9 @@ use super::{
 };
 use shardwire_host::Changes;
 use shardwire_model::{Cause, Coded as _, ShardId, ShardStart, Terms};
-use shardwire_proving::origin::{OriginError, Origins};
+use shardwire_proving::origin::OriginError;
 use shardwire_telemetry::Shortfall;
-use shardwire_transport::Backoff;
+use shardwire_transport::{Backoff, backoff::Waits};
 use shardwire_world::ShardState;
 use std::{
     collections::BTreeMap,
@@ -40,7 +40,7 @@ pub(super) struct Unopened {
     /// Announced when there is one more.
     changes: Changes,
     /// Held while one is opened for a start.
-    opening: Arc<tokio::sync::Mutex<()>>,
+    pub(super) opening: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Unopened {
@@ -79,15 +79,17 @@ impl Settler {
             for shard in open {
                 settler.look_at_origin(shard).await;
             }
-            let mut waits = TRY_AGAIN.start(settler.host.randomness.clone());
+            // Drawn from the node's randomness when there is something to wait for.
+            let mut waits: Option<Waits> = None;
             loop {
                 let changed = settler.unopened.changes.next();
                 let unopened: Vec<ShardId> = settler.unopened.shards().keys().copied().collect();
                 if unopened.is_empty() {
-                    waits.reset();
+                    waits = None;
                     changed.await;
                     continue;
                 }
+                let waits = waits.get_or_insert_with(|| TRY_AGAIN.start(settler.host.randomness.clone()));
                 sleep(waits.after_failure()).await;
                 for shard in unopened {
                     settler.look_at_origin(shard).await;
@@ -105,20 +107,18 @@ impl Settler {
             return;
         };
         let origins = self.judge.origins().clone();
-        match self.host.work.run(move || origins.open(&record.start).map(drop)).await {
-            None => {}
-            Some(Err(error)) => self.note_unopened(shard, &error),
-            Some(Ok(())) => {
-                if self.unopened.shards().remove(&shard).is_some() {
-                    self.events.emit(OriginOpened { shard });
-                }
-            }
+        let Some(opened) = self.host.work.run(move || origins.open(&record.start).map(drop)).await else { return };
+        if let Err(error) = opened {
+            self.note_unopened(shard, &error);
+        } else if self.unopened.shards().remove(&shard).is_some() {
+            self.events.emit(OriginOpened { shard });
         }
     }
 
     /// Notes that a shard's proof can't be decided on.
     pub(super) fn note_unopened(&self, shard: ShardId, error: &OriginError) {
-        let shortfall = Shortfall { code: error.code().to_owned(), why: error.to_string(), next_step: error.next_step() };
+        let shortfall =
+            Shortfall { code: error.code().to_owned(), why: error.to_string(), next_step: error.next_step() };
         let known = {
             let mut shards = self.unopened.shards();
             if shards.len() >= MAX_UNOPENED && !shards.contains_key(&shard) {

@@ -127,6 +127,29 @@ mod tests {
     }
 
     #[test]
+    fn the_page_shows_a_shard_of_contracts_that_can_be_asked_for() {
+        let page = include_str!("../../../docs/workload.md");
+        let section = page.split_once("## A start request").unwrap().1;
+        let example = section.split_once("```json\n").unwrap().1.split_once("```").unwrap().0;
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("request.json");
+        std::fs::write(&path, example).unwrap();
+        let request = read(&path).unwrap();
+        assert_eq!(request.program, shardwire_hosted::hash(), "its terms say which program it is of");
+        let Terms::Contracts(terms) = &request.terms else { panic!("terms of contracts") };
+        assert_eq!((terms.classes.len(), terms.maxima[0].0), (2, 1_000_000));
+        request.validate("test", Timestamp((terms.begins + 60) * 1_000)).unwrap();
+        assert_eq!(
+            shown(&example.replace("begins", "began")),
+            "error[SW-REQUEST-003]: FILE is no start request: missing field `begins` at line 28 column 5"
+        );
+        assert_eq!(
+            shown(&example.replace("\"sequencer\"", "\"sequence\": 1, \"sequencer\"")),
+            "error[SW-REQUEST-004]: FILE has the unknown field 'terms.contracts.sequence'"
+        );
+    }
+
+    #[test]
     fn a_request_is_read_and_what_is_not_one_is_refused() {
         let id = "11".repeat(32);
         let text = format!(

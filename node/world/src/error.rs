@@ -309,7 +309,9 @@ impl Coded for Refusal {
             Self::Program { .. } => "Run the version of shardwire whose program `programs` in world.json names.".into(),
             Self::DeadlinePassed { .. } => "Start it again, with more time.".into(),
             Self::DeadlineFar { .. } => "Start it again, with less time.".into(),
-            Self::AboveMaximum { .. } => "Ask for it with a larger maximum of that entry, or with a smaller amount.".into(),
+            Self::AboveMaximum { .. } => {
+                "Ask for it with a larger maximum of that entry, or with a smaller amount.".into()
+            }
             Self::NotOutdated { .. } => "Wait for its deadline, or ask the peer that started it to abort it.".into(),
             Self::TooEarly { .. } => "Wait until then, or ask the peer that started it to abort it.".into(),
             Self::Start(error) => error.next_step(),

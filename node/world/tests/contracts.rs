@@ -39,10 +39,7 @@ fn what_would_begin_above_its_maximum_is_refused() {
         let error = world.start(&contracts(1, gold, most), now()).unwrap_err();
         assert_eq!(dump(&world), before);
         assert_eq!(error.code(), "SW-WORLD-006");
-        assert_eq!(
-            error.next_step(),
-            "Ask for it with a larger maximum of that entry, or with a smaller amount."
-        );
+        assert_eq!(error.next_step(), "Ask for it with a larger maximum of that entry, or with a smaller amount.");
         error.to_string()
     };
     assert_eq!(refused(101, 100), "slot 0xc1/0x20 would begin with 0x65, above its maximum 100");

@@ -101,9 +101,11 @@ impl Geneses {
                 }
             }
         };
-        Genesis::read(&file, &mut beside, &mut |class| self.compiled(class, classes)).map_err(|error| match broken.take() {
-            Some((name, reason)) => GenesisFileError::Unreadable { name, reason },
-            None => GenesisFileError::Content { name, error },
+        Genesis::read(&file, &mut beside, &mut |class| self.compiled(class, classes)).map_err(|error| {
+            match broken.take() {
+                Some((name, reason)) => GenesisFileError::Unreadable { name, reason },
+                None => GenesisFileError::Content { name, error },
+            }
         })
     }
 

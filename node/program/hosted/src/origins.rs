@@ -15,7 +15,9 @@ impl Origins for Geneses {
         let terms = match &start.terms {
             Terms::Contracts(terms) if is_ours => terms,
             Terms::Rules if !is_ours => return Ok(None),
-            Terms::Contracts(_) | Terms::Rules => return Err(OriginError::refused(OtherTerms { program: start.program })),
+            Terms::Contracts(_) | Terms::Rules => {
+                return Err(OriginError::refused(OtherTerms { program: start.program }));
+            }
         };
         let ordered = start.for_contracts().map_err(OriginError::refused)?;
         let genesis = self.find(terms.genesis).map_err(OriginError::unable)?;
@@ -44,7 +46,9 @@ impl Origin for Begun {
 
 /// A program that doesn't take such terms.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("program {program:#x} takes no shard with these terms: program contracts takes those of contracts, every other one none")]
+#[error(
+    "program {program:#x} takes no shard with these terms: program contracts takes those of contracts, every other one none"
+)]
 struct OtherTerms {
     /// The program that was asked for.
     program: Felt,
@@ -56,6 +60,7 @@ impl Coded for OtherTerms {
     }
 
     fn next_step(&self) -> String {
-        "Name the program that goes with the request's `terms`: `contracts` with terms of contracts, `rules` without.".into()
+        "Name the program that goes with the request's `terms`: `contracts` with terms of contracts, `rules` without."
+            .into()
     }
 }

@@ -6,6 +6,7 @@
 use super::{Report, STORE};
 use crate::{config::FolderContents, offline::Folder, programs, proofs::Proofs, world};
 use shardwire_data::{DataPaths, world::WorldFileError};
+use shardwire_hosted::Contracts;
 use shardwire_model::{
     Role, SegmentId,
     life::{Life, Part},
@@ -59,7 +60,7 @@ pub(super) fn shards(
     report: &mut Report,
 ) -> Result<(), StoreError> {
     let geneses = programs::geneses(paths, Arc::new(SystemDisk), &Proofs::of_program());
-    let programs = programs::with(geneses);
+    let programs = programs::with(Contracts::new(geneses));
     for (shard, assignment) in store.all(&ASSIGNMENTS)? {
         let life = lives.get(&Part::of(SegmentId::first(shard), Role::Operator));
         // A shard that is over isn't replayed; one of an older layout is aborted.

@@ -132,7 +132,8 @@ fn start(
 fn within_maxima(start: &ShardStart, values: &[Felt]) -> Result<(), Refusal> {
     let Terms::Contracts(terms) = &start.terms else { return Ok(()) };
     let listed = start.entries.iter().zip(&terms.maxima).zip(values);
-    let mut above = listed.filter(|((entry, maximum), value)| entry.kind != Kind::Lock && **value > Felt::from(maximum.0));
+    let mut above =
+        listed.filter(|((entry, maximum), value)| entry.kind != Kind::Lock && **value > Felt::from(maximum.0));
     match above.next() {
         None => Ok(()),
         Some(((entry, maximum), value)) => {
