@@ -162,7 +162,7 @@ impl Log for OperatorLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::programs::of_operator;
+    use crate::programs;
     use shardwire_host::{
         Tasks,
         history::Advance as _,
@@ -204,7 +204,7 @@ mod tests {
         assigned.unwrap();
         let contracts = Contracts::new(Arc::new(dungeon::geneses()));
         let chains = Arc::new(Chains::new(contracts.clone(), host.clock.clone()));
-        let operator = Operator::resume_watched(host, of_operator(contracts), Some(chains.clone())).unwrap();
+        let operator = Operator::resume_watched(host, programs::with(contracts), Some(chains.clone())).unwrap();
         let operator = Arc::new(operator);
         chains.serve(&operator);
         assert_eq!(chains.ids(), [shard]);

@@ -1,24 +1,33 @@
-//! The programs that an operator executes: those that settle, and that of contracts with the genesis files of the data folder.
-//!
-//! No World of this release takes proofs of contracts, since no settler compares what their runs read; so who makes or names a World's programs takes
-//! [`Programs::all`].
+//! The programs of a node: that of the fixed rules, and that of contracts with the genesis files of the data folder, which an operator executes from and a settler looks at.
 
+use crate::proofs::Proofs;
 use shardwire_data::DataPaths;
 use shardwire_hosted::{Class, Contracts, Geneses};
+use shardwire_model::Felt;
 use shardwire_program::Programs;
 use shardwire_store::Disk;
 use std::{io, path::Path, sync::Arc};
 
-/// The program of contracts, with the genesis files of this data folder, on this disk.
-pub(crate) fn contracts(paths: &DataPaths, disk: Arc<dyn Disk>) -> Contracts {
-    let folder = paths.geneses();
+/// The genesis files of this data folder, on this disk, with their classes as these proofs have them compiled.
+pub(crate) fn geneses(paths: &DataPaths, disk: Arc<dyn Disk>, proofs: &Proofs) -> Arc<Geneses> {
+    let (folder, compile) = (paths.geneses(), proofs.compile.clone());
     let read = move |name: &Path, most: u64| disk.read(&folder.join(name), most).map_err(io::Error::other);
-    Contracts::new(Arc::new(Geneses::new(read, Class::compile)))
+    Arc::new(Geneses::new(read, move |file| compile(file)))
 }
 
-/// The programs of an operator.
-pub(crate) fn of_operator(contracts: Contracts) -> Programs {
+/// Those of this release, with this one of contracts.
+pub(crate) fn with(contracts: Contracts) -> Programs {
     Programs::all().with(Arc::new(contracts))
+}
+
+/// Those of this release, to name them: without a genesis file no shard of contracts is executed.
+pub(crate) fn all() -> Programs {
+    with(Contracts::new(Arc::new(Geneses::new(|_, _| Ok(None), Class::compile))))
+}
+
+/// The hashes of those of this release: a World that is made by it takes their proofs.
+pub(crate) fn hashes() -> Vec<Felt> {
+    all().hashes().collect()
 }
 
 #[cfg(test)]
@@ -32,7 +41,7 @@ mod tests {
     fn a_genesis_is_found_by_its_hash_in_the_data_folder() {
         let folder = tempfile::tempdir().unwrap();
         let paths = DataPaths::below(folder.path().to_owned());
-        let programs = of_operator(contracts(&paths, Arc::new(SystemDisk)));
+        let programs = with(Contracts::new(geneses(&paths, Arc::new(SystemDisk), &Proofs::stark())));
         let (start, values) = dungeon::shard(PeerId([7; 32]));
         let program = programs.get(start.program).unwrap();
         assert_eq!(program.name(), "contracts");
@@ -43,5 +52,13 @@ mod tests {
             SystemDisk.write(&path, &[&dungeon::file(&name).unwrap()], false).unwrap();
         }
         assert!(program.admission(start, &values).is_ok());
+    }
+
+    #[test]
+    fn both_programs_of_this_release_have_a_name() {
+        let named = |name| all().find(name).unwrap().hash();
+        assert_eq!(hashes(), [named("rules"), named("contracts")]);
+        let (start, values) = dungeon::shard(PeerId([7; 32]));
+        assert_eq!(all().get(start.program).unwrap().admission(start, &values).unwrap_err().code(), "SW-PROGRAM-004");
     }
 }

@@ -18,9 +18,9 @@ use crate::{
 use rand::RngCore as _;
 use shardwire_api::Metrics;
 use shardwire_host::{Host, Platform, Tasks, clock::NodeClock, disk_health, peers, platform::Work};
+use shardwire_hosted::Contracts;
 use shardwire_model::{Clock as _, Coded, PeerId, Role};
 use shardwire_operator::{Operator, Watch};
-use shardwire_program::Programs;
 use shardwire_protocols::{catalogue, handshake::Instance};
 use shardwire_prover::{Prove, Prover, Workshop};
 use shardwire_proving::worker::{self, LocateError, Worker};
@@ -77,7 +77,7 @@ fn boxed(error: impl Coded + Send + Sync + 'static) -> RunError {
 }
 
 /// Runs a node until its orders, or the command line, say that it shall stop, then drains and returns.
-/// `ready` is told, and the folder announced, as soon as the node listens.
+/// `ready` is told, and the folder announced, as soon as the node listens. For the `shardwire` program: see [`Proofs::of_program`].
 ///
 /// # Errors
 /// What keeps it from beginning: [`MetricsError`](shardwire_api::MetricsError) if the address of the metrics is taken,
@@ -116,7 +116,7 @@ pub async fn run(
         let _ = ready.send(Ready { peer, listen, metrics: address, rpc });
         Ok(())
     };
-    live(config, home, platform, Proofs::stark(), orders.into(), announce).await
+    live(config, home, platform, Proofs::of_program(), orders.into(), announce).await
 }
 
 /// Where a node is at home, when nobody else can be.
@@ -206,8 +206,7 @@ async fn begin(
     let opened = {
         let (disk, paths, config) = (disk.clone(), paths.clone(), config.clone());
         move || {
-            let programs: Vec<_> = Programs::all().hashes().collect();
-            let world = world::of_node(&*disk, &paths, &config, peer, &programs).map_err(boxed)?;
+            let world = world::of_node(&*disk, &paths, &config, peer, &programs::hashes()).map_err(boxed)?;
             let store = Store::open(&*disk, &paths.store(), &LAYOUT).map_err(boxed)?;
             Ok::<_, RunError>((world, store))
         }
@@ -283,18 +282,20 @@ async fn take_up(
     proofs: Proofs,
 ) -> Result<(Roles, Option<Arc<Chains>>), RunError> {
     let (mut roles, mut chains) = (Roles::default(), None);
+    let geneses = programs::geneses(paths, disk.clone(), &proofs);
     if config.has_role(Role::Settler) {
         let (disk, paths, it) = (disk.clone(), paths.clone(), host.clone());
         let open = move || world::open(&*disk, &paths, &it.world, it.clock.clone(), it.work);
         let world = aside(host.work, open).await.map_err(boxed)?;
-        let (judge, timeout) = (Arc::new(Judge::new(proofs.verify.clone())), config.settler.shard_timeout);
+        let judge = Arc::new(Judge::new(proofs.verify.clone(), geneses.clone()));
+        let timeout = config.settler.shard_timeout;
         roles.settler = Some(Settler::resume(host.clone(), world, judge, timeout).await.map_err(boxed)?);
     }
     if config.has_role(Role::Operator) {
-        let contracts = programs::contracts(paths, disk.clone());
+        let contracts = Contracts::new(geneses);
         chains = config.rpc.map(|_| Arc::new(Chains::new(contracts.clone(), host.clock.clone())));
         let (it, watch) = (host.clone(), chains.clone().map(|chains| chains as Arc<dyn Watch>));
-        let resume = move || Operator::resume_watched(it, programs::of_operator(contracts), watch);
+        let resume = move || Operator::resume_watched(it, programs::with(contracts), watch);
         let operator = Arc::new(aside(host.work, resume).await.map_err(boxed)?);
         if let Some(chains) = &chains {
             chains.serve(&operator);

@@ -4,7 +4,7 @@
 //! that cuts the witness in chunks and ends with an [`Output`](shardwire_model::Output). At the prover `shardwire_witness` makes the
 //! flat witness of the chunks, without this room.
 //!
-//! - [`rules`]: the one program of this release.
+//! - [`rules`]: the program of the fixed rules.
 //! - [`Programs`]: those that a node has. A shard of another one is refused ([`UnknownProgram`]).
 //!
 //! Bounds are the `MAX_…` constants of `shardwire-witness` and of `shardwire-model`.

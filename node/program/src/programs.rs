@@ -12,7 +12,7 @@ const MAX_SHOWN: usize = 66;
 pub struct Programs(Arc<[Arc<dyn Program>]>);
 
 impl Programs {
-    /// Those whose proofs a World of this release takes.
+    /// Those of this room. That of contracts is added where there is what executes them.
     #[must_use]
     pub fn all() -> Self {
         Self::of([Arc::new(Rules) as Arc<dyn Program>])

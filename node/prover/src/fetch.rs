@@ -318,7 +318,7 @@ impl Prover {
         let manifest = Manifest { chunks, steps, output };
         // What is proven of such a witness would be disputed, and it would be the operator's doing.
         let expected = Expected { start: &offer.start, segment: offer.segment, before: offer.before() };
-        check_output(offer.start.program, &manifest.output, &expected).map_err(|_| ProverError::OtherRun)?;
+        check_output(offer.start.program, &manifest.output, &[], &expected).map_err(|_| ProverError::OtherRun)?;
         self.events.emit(WitnessFetched { job: offer.job, chunks: manifest.chunks.len(), steps });
         let proving = Step::Proving { witness: witness_hash(&manifest.chunks) };
         let before = self.job(offer.job).and_then(|known| known.life.step(Stage::Proving).cloned());

@@ -18,7 +18,7 @@ use super::{
 };
 use shardwire_model::{Coded as _, Felt, Hash, MAX_PROOF_BYTES, Output, state_commitment};
 use shardwire_proving::{
-    settle::{Disbelief, Expected, believe},
+    settle::{Believed, Disbelief, Expected, believe},
     verify::Verify,
     worker::ProveError,
 };
@@ -28,8 +28,8 @@ use shardwire_store::{
 };
 use std::path::Path;
 
-/// The output that these bytes prove of a job.
-fn proven(verifier: &dyn Verify, job: &Job, bytes: &[u8]) -> Result<Output, Disbelief> {
+/// What these bytes prove of a job.
+fn proven(verifier: &dyn Verify, job: &Job, bytes: &[u8]) -> Result<Believed, Disbelief> {
     let values: Vec<Felt> = job.values.iter().map(|value| value.0).collect();
     let before = state_commitment(job.start.commitment(), &values);
     believe(verifier, bytes, &Expected { start: &job.start, segment: job.segment, before })
@@ -44,7 +44,7 @@ pub(super) fn keep(
     written: &Path,
 ) -> Result<Hash, ProverError> {
     let bytes = artefacts.read(written, u64::from(MAX_PROOF_BYTES))?.ok_or(ProveError::NoProof)?;
-    if proven(verifier, job, &bytes).map_err(ProverError::Unsound)? != *of_witness {
+    if proven(verifier, job, &bytes).map_err(ProverError::Unsound)?.output != *of_witness {
         return Err(ProverError::OtherProof);
     }
     let proof = Hash::of(&bytes);

@@ -2,15 +2,16 @@
 //!
 //! [`verify`](crate::verify) says which program put this out; here both are compared with the shard: the program, the shard's name, the
 //! segment of its run, the commitment of the state before (which covers the whole start: program, whitelists, end event, deadline,
-//! settlement list and values), that it read no state besides (which no settler compares yet), and that exactly the settlement list was settled. Applying the updates, once, is the ledger's
-//! business.
+//! settlement list and values), and that exactly the settlement list was settled. A run of contracts read a state besides: the list of what it read stands before
+//! the proof ([`shardwire_model::reads`]), and here it is seen that the proof commits to it. Whether the values are those of the state that was meant is the settler's business, and so is
+//! applying the updates, once.
 //!
 //! The program that counts is the *proof's own*. What the output says of it is the program's word: any program can put out any hash.
 //!
 //! [`believe`] is all of that for bytes. A settler decides by it, and a prover looks at its own proof with it before anybody is offered it.
 
 use crate::verify::{Proven, Verify, VerifyError};
-use shardwire_model::{Coded, Felt, Output, OutputError, ShardId, ShardStart};
+use shardwire_model::{Coded, Felt, Output, OutputError, Reads, ReadsError, ShardId, ShardStart, Terms, reads};
 
 /// What a settler knows of the shard before it sees any output.
 #[derive(Clone, Copy, Debug)]
@@ -68,12 +69,17 @@ pub enum OutputMismatch {
         /// The state in the output.
         actual: Felt,
     },
-    /// It depends on a state that nothing here compares.
-    #[error("the run read a state with commitment {reads:#x}, and there is nothing here to compare it with")]
+    /// The list beside it is another one than the run read, or there is none.
+    #[error("the list of what the run read has commitment {listed:#x}, and the proof commits to {proven:#x}")]
     Reads {
-        /// The commitment of what it read.
-        reads: Felt,
+        /// The commitment in the output.
+        proven: Felt,
+        /// That of the list; zero for none.
+        listed: Felt,
     },
+    /// The run read the list, and it is none of this shard: its program isn't one for such start data.
+    #[error(transparent)]
+    List(#[from] ReadsError),
     /// Updates of something else than the settlement list.
     #[error("update {index} is not of that entry of the settlement list")]
     Update {
@@ -92,11 +98,13 @@ impl Coded for OutputMismatch {
             Self::Program { .. } => "SW-SETTLE-005",
             Self::Echo { .. } => "SW-SETTLE-006",
             Self::Reads { .. } => "SW-SETTLE-007",
+            Self::List(error) => error.code(),
         }
     }
 
     fn next_step(&self) -> String {
         match self {
+            Self::List(error) => error.next_step(),
             Self::Segment { .. } => {
                 "Ask for the proof of the next segment; one that was settled needs no second.".into()
             }
@@ -105,12 +113,28 @@ impl Coded for OutputMismatch {
     }
 }
 
-/// Compares a verified output, and the program that the proof is of, with the shard that was started.
+/// Compares a verified output with the list of what its run read, as felts; none of them for a run that read nothing.
+///
+/// # Errors
+/// [`OutputMismatch::Reads`] if it is of another list.
+pub fn check_reads(output: &Output, felts: &[Felt]) -> Result<(), OutputMismatch> {
+    let (proven, listed) = (output.reads, reads::commitment(felts));
+    if proven == listed { Ok(()) } else { Err(OutputMismatch::Reads { proven, listed }) }
+}
+
+/// Compares a verified output, the program that the proof is of, and the list of what the run read, as felts, with the shard that was started. Gives the list; none where
+/// the start data's terms have none.
 ///
 /// # Errors
 /// [`OutputMismatch::Program`], [`OutputMismatch::Echo`], [`OutputMismatch::Shard`], [`OutputMismatch::Segment`] or [`OutputMismatch::Before`] if it is of another program,
-/// shard, segment or state; [`OutputMismatch::Reads`] if it depends on one that can't be compared; [`OutputMismatch::Update`] if it settles anything but the settlement list, entry by entry.
-pub fn check_output(program: Felt, output: &Output, expected: &Expected<'_>) -> Result<(), OutputMismatch> {
+/// shard, segment or state; [`OutputMismatch::Reads`] or [`OutputMismatch::List`] if the list is another one; [`OutputMismatch::Update`] if it settles anything but the settlement
+/// list, entry by entry.
+pub fn check_output(
+    program: Felt,
+    output: &Output,
+    felts: &[Felt],
+    expected: &Expected<'_>,
+) -> Result<Option<Reads>, OutputMismatch> {
     let start = expected.start;
     if program != start.program {
         return Err(OutputMismatch::Program { shard: start.shard, expected: start.program, actual: program });
@@ -127,15 +151,20 @@ pub fn check_output(program: Felt, output: &Output, expected: &Expected<'_>) -> 
     if output.before != expected.before {
         return Err(OutputMismatch::Before { expected: expected.before, actual: output.before });
     }
-    if output.reads != Felt::ZERO {
-        return Err(OutputMismatch::Reads { reads: output.reads });
-    }
+    check_reads(output, felts)?;
+    let reads = match start.terms {
+        Terms::Rules if felts.is_empty() => None,
+        Terms::Rules | Terms::Contracts(_) => {
+            let start = start.for_contracts().map_err(ReadsError::from)?;
+            Some(Reads::from_felts(&start, felts)?)
+        }
+    };
     let same = |(entry, update): (&shardwire_model::Entry, &shardwire_model::Update)| {
         entry.kind == update.kind && entry.slot() == update.slot()
     };
     let longest = start.entries.len().max(output.updates.len());
     let agreeing = start.entries.iter().zip(&output.updates).take_while(|pair| same(*pair)).count();
-    if agreeing < longest { Err(OutputMismatch::Update { index: agreeing }) } else { Ok(()) }
+    if agreeing < longest { Err(OutputMismatch::Update { index: agreeing }) } else { Ok(reads) }
 }
 
 /// Why bytes aren't believed to prove a segment of a shard.
@@ -144,6 +173,9 @@ pub enum Disbelief {
     /// A check of the proof itself failed.
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    /// What stands before the proof is no list.
+    #[error(transparent)]
+    List(#[from] ReadsError),
     /// It proves no output of ours.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -156,6 +188,7 @@ impl Coded for Disbelief {
     fn code(&self) -> &'static str {
         match self {
             Self::Verify(error) => error.code(),
+            Self::List(error) => error.code(),
             Self::Output(error) => error.code(),
             Self::Mismatch(error) => error.code(),
         }
@@ -164,19 +197,50 @@ impl Coded for Disbelief {
     fn next_step(&self) -> String {
         match self {
             Self::Verify(error) => error.next_step(),
+            Self::List(error) => error.next_step(),
             Self::Output(error) => error.next_step(),
             Self::Mismatch(error) => error.next_step(),
         }
     }
 }
 
-/// The output that the bytes prove, if they prove what is expected. Takes some 15 ms of a CPU: call it off the async threads.
+/// What bytes prove of a shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Believed {
+    /// The output.
+    pub output: Output,
+    /// What the run read, as the proof commits to it; none where the start data's terms have no such list.
+    pub reads: Option<Reads>,
+}
+
+/// A proof's output, the program that it is of, and the list that stands before it, of whatever shard they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The proof's own program.
+    pub program: Felt,
+    /// What it put out.
+    pub output: Output,
+    /// The list, as felts, which nobody has [compared](check_reads) with the output yet; empty if there is none.
+    pub felts: Vec<Felt>,
+}
+
+/// What the bytes prove, of whatever shard. Takes some 15 ms of a CPU: call it off the async threads.
 ///
 /// # Errors
-/// [`Disbelief::Verify`], [`Disbelief::Output`] or [`Disbelief::Mismatch`]: which check failed.
-pub fn believe(verifier: &dyn Verify, bytes: &[u8], expected: &Expected<'_>) -> Result<Output, Disbelief> {
-    let Proven { program, output } = verifier.verify(bytes)?;
+/// [`Disbelief::List`], [`Disbelief::Verify`] or [`Disbelief::Output`].
+pub fn show(verifier: &dyn Verify, bytes: &[u8]) -> Result<Shown, Disbelief> {
+    let (felts, proof) = reads::split(bytes)?;
+    let Proven { program, output } = verifier.verify(proof)?;
     let output = Output::from_felts(&output)?;
-    check_output(program, &output, expected)?;
-    Ok(output)
+    Ok(Shown { program, output, felts })
+}
+
+/// What the bytes prove, if they prove what is expected. Takes some 15 ms of a CPU: call it off the async threads.
+///
+/// # Errors
+/// [`Disbelief::List`], [`Disbelief::Verify`], [`Disbelief::Output`] or [`Disbelief::Mismatch`]: which check failed.
+pub fn believe(verifier: &dyn Verify, bytes: &[u8], expected: &Expected<'_>) -> Result<Believed, Disbelief> {
+    let Shown { program, output, felts } = show(verifier, bytes)?;
+    let reads = check_output(program, &output, &felts, expected)?;
+    Ok(Believed { output, reads })
 }

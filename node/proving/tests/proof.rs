@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use shardwire_model::{Coded, Felt, MAX_PROOF_BYTES, Output, state_commitment};
 use shardwire_program::rules::{self, execute};
 use shardwire_proving::{
-    settle::{Expected, check_output},
+    settle::{Believed, Expected, believe, check_output},
     verify::{Proven, Verifier, VerifyError},
     worker::{LocateError, ProveRequest, Worker, WorkerPaths, locate_in, prove},
 };
@@ -113,7 +113,9 @@ fn the_proof_of_a_run_yields_its_output_and_settles_its_shard() {
     assert_eq!(output, real.output);
     let before = state_commitment(real.work.start.commitment(), &real.work.values);
     let expected = Expected { start: &real.work.start, segment: 0, before };
-    assert_eq!(check_output(program, &output, &expected), Ok(()));
+    assert_eq!(check_output(program, &output, &[], &expected), Ok(None));
+    let believed = believe(&real.verifier, &real.proof, &expected).unwrap();
+    assert_eq!(believed, Believed { output, reads: None });
 }
 
 #[test]
@@ -124,7 +126,7 @@ fn the_output_of_another_shard_segment_state_or_list_is_refused() {
     let refused = |change: &dyn Fn(&mut Output)| {
         let mut output = real.output.clone();
         change(&mut output);
-        let error = check_output(rules::hash(), &output, &expected).unwrap_err();
+        let error = check_output(rules::hash(), &output, &[], &expected).unwrap_err();
         (error.code(), error.to_string())
     };
     let (code, text) = refused(&|o| o.program += Felt::ONE);
@@ -142,10 +144,7 @@ fn the_output_of_another_shard_segment_state_or_list_is_refused() {
     assert!(text.starts_with("the run began from state 0x2, not from 0x"), "{text}");
     assert_eq!(
         refused(&|o| o.reads = Felt::TWO),
-        (
-            "SW-SETTLE-007",
-            "the run read a state with commitment 0x2, and there is nothing here to compare it with".into()
-        )
+        ("SW-SETTLE-007", "the list of what the run read has commitment 0x0, and the proof commits to 0x2".into())
     );
     let last = real.output.updates.len() - 1;
     let not_the_list =
@@ -187,7 +186,7 @@ fn a_proof_of_another_program_is_refused_whatever_its_output_says() {
     assert_ne!(program, rules::hash());
     let before = state_commitment(real.work.start.commitment(), &real.work.values);
     let expected = Expected { start: &real.work.start, segment: 0, before };
-    let error = check_output(program, &output, &expected).unwrap_err();
+    let error = check_output(program, &output, &[], &expected).unwrap_err();
     assert_eq!(error.code(), "SW-SETTLE-005");
     let text = format!("the proof is of program {program:#x}, and shard {} was started with", real.work.start.shard);
     assert!(error.to_string().starts_with(&text), "{error}");

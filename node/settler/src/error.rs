@@ -3,11 +3,14 @@
 use shardwire_host::clock::ALONE_AFTER;
 use shardwire_model::life::Ended;
 use shardwire_model::{
-    Coded, Felt, ShardId,
+    Cause, Coded, ShardId,
     life::{self, MAX_TIMEOUT},
 };
 use shardwire_protocols::proof::SkipReason;
-use shardwire_proving::settle::Disbelief;
+use shardwire_proving::{
+    origin::{OriginError, OriginMismatch},
+    settle::Disbelief,
+};
 use shardwire_store::{ArtefactError, StoreError};
 use shardwire_world::{Refusal, WorldError};
 
@@ -56,11 +59,14 @@ pub enum SettlerError {
     /// The same, of a date that nobody has confirmed who could.
     #[error("no peer that this settler names has confirmed its date yet, and the shard's deadline would be by it")]
     Unconfirmed,
-    /// A shard that could never settle, because of what its terms are of.
-    #[error("no shard with terms of contracts can be settled here, and program {program:#x} was asked for with such")]
-    Terms {
-        /// The program that was asked for.
-        program: Felt,
+    /// The state that a shard is to begin from can't be opened, or isn't what the shard is asked for with.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// That isn't known yet.
+    #[error("the state that shard {shard} is to begin from is still being read, and its classes compiled")]
+    Opening {
+        /// The shard that was asked for.
+        shard: ShardId,
     },
     /// A shard can't get there.
     #[error(transparent)]
@@ -81,7 +87,8 @@ impl Coded for SettlerError {
             Self::Date => "SW-SETTLER-010",
             Self::Unconfirmed => "SW-SETTLER-011",
             Self::Wavers => "SW-SETTLER-012",
-            Self::Terms { .. } => "SW-SETTLER-013",
+            Self::Origin(error) => error.code(),
+            Self::Opening { .. } => "SW-SETTLER-014",
             Self::Life(refusal) => refusal.code(),
         }
     }
@@ -102,9 +109,8 @@ impl Coded for SettlerError {
                 "Start the shard again when one of them is connected, or {} minutes after this settler was started: it goes by its own date then. Nothing was started.",
                 ALONE_AFTER.as_secs() / 60
             ),
-            Self::Terms { .. } => {
-                "Ask for a shard of the fixed rules, without terms; this release settles no other. Nothing was started.".into()
-            }
+            Self::Origin(error) => format!("{} Nothing was started.", error.next_step()),
+            Self::Opening { .. } => "Ask for the same shard again in a minute. Nothing was started.".into(),
             Self::Life(refusal) => refusal.next_step(),
         }
     }
@@ -116,6 +122,9 @@ pub(crate) enum Objection {
     /// A check of the proof failed.
     #[error(transparent)]
     Proof(#[from] Disbelief),
+    /// The run began from another state than it had to.
+    #[error(transparent)]
+    Origin(#[from] OriginMismatch),
     /// The World refuses its output.
     #[error("the World refuses the output: {0}")]
     World(Refusal),
@@ -131,6 +140,7 @@ impl Coded for Objection {
     fn code(&self) -> &'static str {
         match self {
             Self::Proof(error) => error.code(),
+            Self::Origin(mismatch) => mismatch.code(),
             Self::World(error) => error.code(),
             Self::Life(refusal) => refusal.code(),
             Self::Ended(_) => "SW-SETTLER-006",
@@ -169,6 +179,14 @@ pub(crate) enum Unwanted {
         /// The shard that an operation is pending for.
         shard: ShardId,
     },
+    /// Whether its run began from the right state can't be looked at now.
+    #[error("what shard {shard} began from can't be looked at: {why}")]
+    Unopened {
+        /// The shard that the proof names.
+        shard: ShardId,
+        /// What this settler lacks.
+        why: Cause,
+    },
     /// Another proof was first.
     #[error("shard {shard} is settled by another proof")]
     Late {
@@ -185,7 +203,7 @@ impl Unwanted {
             Self::Aborted { .. } => SkipReason::Aborted,
             Self::OtherJob { .. } => SkipReason::OtherJob,
             Self::Late { .. } => SkipReason::Settled,
-            Self::Pending { .. } => SkipReason::Pending,
+            Self::Pending { .. } | Self::Unopened { .. } => SkipReason::Pending,
         }
     }
 }
@@ -198,12 +216,13 @@ impl Coded for Unwanted {
             Self::Late { .. } => "SW-SETTLER-004",
             Self::Pending { .. } => "SW-SETTLER-008",
             Self::OtherJob { .. } => "SW-SETTLER-005",
+            Self::Unopened { .. } => "SW-SETTLER-015",
         }
     }
 
     fn next_step(&self) -> String {
         match self {
-            Self::Pending { .. } => "Offer the proof again in a while.".into(),
+            Self::Pending { .. } | Self::Unopened { .. } => "Offer the proof again in a while.".into(),
             _ => "The proof is of no use to this settler; it may be deleted.".into(),
         }
     }

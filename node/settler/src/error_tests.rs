@@ -24,11 +24,6 @@ fn a_settler_says_what_to_do() {
         "SW-SETTLER-012 a proof was found not to hold, and then to hold: this machine's memory or processor errs | Nothing was applied and \
          nobody is to blame; the proof is fetched again. Test this machine's memory."
     );
-    assert_eq!(
-        shown(SettlerError::Terms { program: Felt::TWO }),
-        "SW-SETTLER-013 no shard with terms of contracts can be settled here, and program 0x2 was asked for with such | Ask for a \
-         shard of the fixed rules, without terms; this release settles no other. Nothing was started."
-    );
     let useless = "The proof is of no use to this settler; it may be deleted.";
     assert_eq!(
         shown(Unwanted::Unknown { shard }),

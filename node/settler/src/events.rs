@@ -73,6 +73,14 @@ events! {
     ProofVerified = "proof_verified" { shard: ShardId, proof: Hash, verify_us: u64 }
         => INFO : (shard = %shard.short(), proof = %proof.short(), verify_us, "proof verified");
 
+    /// The state that a shard began from can't be opened: its proofs wait, and it is tried again
+    OriginUnopened = "origin_unopened" { shard: ShardId, code: &'static str, error: String }
+        => WARN : (shard = %shard.short(), code, "can't open the state that the shard began from, trying again: {error}");
+
+    /// The state that a shard began from can be opened again
+    OriginOpened = "origin_opened" { shard: ShardId }
+        => INFO : (shard = %shard.short(), "the state that the shard began from can be opened again");
+
     /// A proof was disputed
     ProofDisputed = "proof_disputed" { shard: ShardId, prover: PeerId, proof: Hash, code: &'static str, error: String }
         => WARN : (shard = %shard.short(), prover = %prover.short(), proof = %proof.short(), code, "proof disputed: {error}");

@@ -3,8 +3,8 @@
 use shardwire_model::{Cause, Felt, Output};
 use shardwire_protocols::evidence::{Accusation, NoEvidence, Shown, Verifier};
 use shardwire_proving::{
-    settle::OutputMismatch,
-    verify::{Proven, Verify},
+    settle::{OutputMismatch, Shown as Proven, check_reads, show},
+    verify::Verify,
 };
 
 /// What a node believes a proof of this program by, as those need it who check evidence.
@@ -22,13 +22,14 @@ impl Verifier for Checking<'_> {
     }
 
     fn output(&self, proof: &[u8]) -> Result<Output, Cause> {
-        let Proven { program, output } = self.verify.verify(proof).map_err(Cause::from)?;
-        let output = Output::from_felts(&output).map_err(Cause::from)?;
-        if program == self.program {
-            return Ok(output);
+        let Proven { program, output, felts } = show(self.verify, proof)?;
+        if program != self.program {
+            let (shard, expected) = (output.shard, self.program);
+            return Err(OutputMismatch::Program { shard, expected, actual: program }.into());
         }
-        let (shard, expected) = (output.shard, self.program);
-        Err(OutputMismatch::Program { shard, expected, actual: program }.into())
+        // With another list than the proof's the bytes prove nothing, and the list needs no start data to be compared.
+        check_reads(&output, &felts)?;
+        Ok(output)
     }
 }
 

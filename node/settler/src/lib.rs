@@ -1,7 +1,8 @@
 //! The settler: keeps the World, hands shards to their operators, and settles what is proven.
 //!
 //! It serves `handoff` to operators and consumes `proof` from provers. A proof is believed only after [`Judge::check`](judge): every
-//! check that the verifier leaves to its caller, then program, shard and state before against what the World fixed. The World applies an
+//! check that the verifier leaves to its caller, then program, shard and state before against what the World fixed, and what a run of contracts read against the
+//! state that it had to begin from ([`origins`]). The World applies an
 //! output once, in one transaction; a receipt is signed after that, a dispute after the verdict is durable. A shard that isn't settled when its
 //! deadline passes is aborted ([`life`]).
 #![forbid(unsafe_code)]
@@ -21,14 +22,15 @@ mod leases;
 mod life;
 #[cfg(test)]
 mod life_tests;
+mod origins;
+#[cfg(test)]
+mod origins_tests;
 #[cfg(test)]
 mod pending_tests;
 mod proofs;
 mod reachable;
 mod services;
 mod status;
-#[cfg(test)]
-mod terms_tests;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +39,7 @@ pub use error::SettlerError;
 #[cfg(test)]
 pub(crate) use error::Unwanted;
 pub use judge::Judge;
+use origins::Unopened;
 use reachable::Reachable;
 use shardwire_host::{Changes, ChangesOf, Host, Turns};
 use shardwire_model::{Coded as _, PeerId, ShardId, Trust};
@@ -65,6 +68,7 @@ pub struct Settler {
     /// How long shards have that were started without a time-out.
     timeout: Duration,
     deadlines: Deadlines,
+    unopened: Unopened,
     turns: Turns<ShardId>,
     /// What was submitted by this process and isn't decided: one for each note at most.
     submitted: Mutex<BTreeSet<Ticket>>,
@@ -109,6 +113,7 @@ impl Settler {
             assignments: ChangesOf::new(),
             timeout,
             deadlines: Deadlines::default(),
+            unopened: Unopened::new(),
             turns: Turns::default(),
             submitted: Mutex::default(),
             refused: Mutex::default(),

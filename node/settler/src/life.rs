@@ -17,14 +17,14 @@ mod date;
 mod outdated;
 mod tend;
 
-use super::{Settler, SettlerError, error::Objection};
+use super::{Settler, SettlerError, error::Objection, origins::has_origin};
 use shardwire_host::{
     Turn,
     history::{Advance as _, Lives as _},
 };
 use shardwire_model::life::{AbortReason, Ended};
 use shardwire_model::{
-    Output, PeerId, Role, SegmentId, ShardId, ShardStart, Stage, StartRequest, Terms, Timestamp,
+    Output, PeerId, Role, SegmentId, ShardId, ShardStart, Stage, StartRequest, Timestamp,
     life::{Life, MAX_TIMEOUT, Part, Step},
 };
 use shardwire_store::{
@@ -37,9 +37,9 @@ use std::{
     sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-/// How long a command waits for the World's decision before it is told that this is pending. Below what the command line waits for an answer.
+/// How long a command waits, for the state that a shard is to begin from and the World's decision, before it is told that this is pending. Below what the command line waits for an answer.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a session with a prover waits for it: other proofs of that prover wait as long.
 const PROOF_PATIENCE: Duration = Duration::from_secs(2);
@@ -80,7 +80,7 @@ impl Settler {
             let turn = self.turns.take(shard).await;
             self.catch_up(&turn).await?;
         }
-        let mut last = None;
+        let (mut last, mut begun) = (None, Vec::new());
         loop {
             let page = self.world.shards(last, MAX_SHARD_PAGE).await?;
             let Some(end) = page.last() else { break };
@@ -89,11 +89,15 @@ impl Settler {
                 if self.gives_up(open.shard).await? {
                     continue;
                 }
+                if self.world.shard(open.shard).await?.is_some_and(|it| has_origin(&it.start)) {
+                    begun.push(open.shard);
+                }
                 if let Some(Step::Started { deadline, .. }) = self.life(open.shard)?.step(Stage::Started) {
                     self.deadlines.note_taken_up(open.shard, *deadline);
                 }
             }
         }
+        self.tend_origins(begun);
         let settler = self.clone();
         self.host.tasks.spawn(async move { settler.tend().await });
         Ok(())
@@ -144,7 +148,8 @@ impl Settler {
     ///
     /// # Errors
     /// [`SettlerError::Refused`] if the World refuses, [`SettlerError::Timeout`] if the time-out is none, [`SettlerError::Date`] or
-    /// [`SettlerError::Unconfirmed`] if this settler's date is not to be relied on, [`SettlerError::Terms`] if such a shard can't be settled; then nothing has moved.
+    /// [`SettlerError::Unconfirmed`] if this settler's date is not to be relied on, [`SettlerError::Origin`] or [`SettlerError::Opening`] if the state that the shard is to begin from can't be opened, or
+    /// not yet; then nothing has moved.
     /// [`SettlerError::Pending`] if the World hasn't decided yet: it will.
     pub async fn start(
         self: &Arc<Self>,
@@ -159,18 +164,17 @@ impl Settler {
         };
         self.has_a_date().await?;
         let deadline = self.host.clock.now().plus(timeout);
-        let shard = request.validate(self.network(), deadline).map_err(Refusal::from)?.shard;
-        // What a run of contracts read is in its proof's output, and nothing here compares it.
-        if request.terms != Terms::Rules {
-            return Err(SettlerError::Terms { program: request.program });
-        }
+        let start = request.validate(self.network(), deadline).map_err(Refusal::from)?;
+        let shard = start.shard;
+        let asked = Instant::now();
+        self.can_begin(start, COMMAND_PATIENCE).await?;
         let turn = self.ready(shard).await?;
         if self.world.shard(shard).await?.is_some() {
             return Err(Refusal::AlreadyStarted { shard }.into());
         }
         let intent = Intent::Start { by, request: request.clone(), deadline };
         self.intend(&turn, &intent, |_| Ok(())).await?;
-        self.conclude(turn, &intent, COMMAND_PATIENCE).await?;
+        self.conclude(turn, &intent, COMMAND_PATIENCE.saturating_sub(asked.elapsed())).await?;
         let record = self.world.shard(shard).await?.ok_or(Refusal::UnknownShard { shard })?;
         Ok(record.start)
     }

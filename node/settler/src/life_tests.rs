@@ -33,8 +33,8 @@ use shardwire_world::{
 use std::path::Path;
 use tokio::time::sleep;
 
-const PROGRAM: Felt = Felt::ONE;
-const GOLD: u64 = 0x20;
+const PROGRAM: Felt = super::tests::PROGRAM;
+pub(super) const GOLD: u64 = 0x20;
 const SWORD: u64 = 0x30;
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const PROOF: Hash = Hash([5; 32]);
@@ -127,8 +127,24 @@ impl Machine {
         clock: &Arc<impl Clock + 'static>,
         config: &str,
     ) -> Result<Run, String> {
+        let judge = Arc::new(Judge::new(Arc::new(NoVerifier), Arc::new(super::tests::NoOrigins)));
+        self.judged(store, world, clock, config, judge).await
+    }
+
+    /// As [`settler`](Self::settler), with this judge.
+    pub(super) async fn with_judge(&self, clock: &Arc<impl Clock + 'static>, judge: Judge) -> Result<Run, String> {
+        self.judged(self.store()?, Arc::new(self.ledger(clock)?), clock, "", Arc::new(judge)).await
+    }
+
+    async fn judged(
+        &self,
+        store: Store,
+        world: Arc<dyn World>,
+        clock: &Arc<impl Clock + 'static>,
+        config: &str,
+        judge: Arc<Judge>,
+    ) -> Result<Run, String> {
         let (host, tasks) = host(identity(1), store, self.folder.path(), clock.clone(), config);
-        let judge = Arc::new(Judge::new(Arc::new(NoVerifier)));
         let settler =
             Settler::resume(host, world.clone(), judge, 10 * MINUTE).await.map_err(|error| error.to_string())?;
         Ok(Run { settler, world, _tasks: tasks })

@@ -97,9 +97,10 @@ impl Settler {
                 ShardState::Started if !segment.is_first() || ready.job != job(&record, segment) => {
                     Interest::None(Unwanted::OtherJob { shard })
                 }
-                ShardState::Started => match fault {
-                    Some(fault) => Interest::Disputed(fault.cause()),
-                    None => Interest::Of(Box::new(record)),
+                ShardState::Started => match (fault, self.unopened.why(shard)) {
+                    (Some(fault), _) => Interest::Disputed(fault.cause()),
+                    (None, Some(why)) => Interest::None(Unwanted::Unopened { shard, why }),
+                    (None, None) => Interest::Of(Box::new(record)),
                 },
             },
         })
@@ -129,8 +130,17 @@ impl Settler {
             }
             Ok::<_, SettlerError>((checked, proof_bytes, took))
         };
-        let checked = self.host.work.run(check).await;
-        let (checked, proof_bytes, took) = checked.unwrap_or(Err(SettlerError::Verifier)).map_err(failed)?;
+        let checked = match self.host.work.run(check).await.unwrap_or(Err(SettlerError::Verifier)) {
+            // Nobody's fault but this machine's: the proof waits until it is known.
+            Err(SettlerError::Origin(error)) => {
+                self.note_unopened(shard, &error);
+                let unwanted = Unwanted::Unopened { shard, why: Cause::from(error) };
+                self.events.emit(ProofUnwanted { shard, prover, why: unwanted.to_string() });
+                return Ok(offered.skip(unwanted.reason(), unwanted).await?);
+            }
+            checked => checked,
+        };
+        let (checked, proof_bytes, took) = checked.map_err(failed)?;
         // One thread was at it all the time, so that is what of a processor it took at most.
         self.host.peers.note(prover, &Event::Spent { bytes: 0, cpu: took });
         let verify_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -210,13 +220,15 @@ pub(super) fn verifies(life: &Life, proof: Hash) -> bool {
 }
 
 /// Whether the prover is to blame. For a proof that proves nothing, or another job than the announced one, it is. That the updates of the
-/// right job are others than the settlement list's would be the program's doing, and so would that it read a state; and what the World refuses was proven all the same.
+/// right job are others than the settlement list's would be the program's doing, and so would that it read no list of such a shard; and what the World refuses was proven all the same. That the run began from
+/// another state than it had to may be its operator's doing: a prover doesn't have that state.
 fn blame_of(objection: &Objection) -> Option<Blame> {
     match objection {
-        Objection::Proof(Disbelief::Mismatch(OutputMismatch::Update { .. } | OutputMismatch::Reads { .. })) => {
+        Objection::Proof(Disbelief::Mismatch(OutputMismatch::Update { .. } | OutputMismatch::List(_))) => {
             Some(Blame::Unclear)
         }
         Objection::Proof(_) => Some(Blame::Peer),
+        Objection::Origin(_) => Some(Blame::Unclear),
         Objection::World(_) | Objection::Life(_) | Objection::Ended(_) => None,
     }
 }

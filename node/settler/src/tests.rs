@@ -18,7 +18,10 @@ use shardwire_protocols::{
     trace::LeaseTerms,
 };
 use shardwire_proving::verify::Verify;
-use shardwire_proving::verify::{Proven, VerifyError};
+use shardwire_proving::{
+    origin::{Origin, OriginError, Origins},
+    verify::{Proven, VerifyError},
+};
 use shardwire_reputation::{Standing, Tier};
 use shardwire_store::{
     Artefacts, Store, SystemDisk, Write,
@@ -34,10 +37,10 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-const PROGRAM: Felt = Felt::THREE;
+pub(super) const PROGRAM: Felt = Felt::THREE;
 const OTHER_PROGRAM: Felt = Felt::TWO;
 
-fn identity(number: u8) -> Identity {
+pub(super) fn identity(number: u8) -> Identity {
     Identity::from_secret(&[number; 32])
 }
 
@@ -47,17 +50,27 @@ fn operator() -> Identity {
 
 /// Believes bytes that say so, and what they say.
 #[derive(Debug)]
-struct Believer;
+pub(super) struct Believer;
 
 impl Verify for Believer {
     fn verify(&self, bytes: &[u8]) -> Result<Proven, VerifyError> {
         let (program, bytes) = match bytes.strip_prefix(b"other ") {
-            Some(bytes) => (OTHER_PROGRAM, bytes),
-            None => (PROGRAM, bytes),
+            Some(bytes) => (Some(OTHER_PROGRAM), bytes),
+            None => (None, bytes),
         };
         let output = bytes.strip_prefix(b"proof").and_then(|output| postcard::from_bytes::<Output>(output).ok());
-        let proven = output.map(|output| Proven { program, output: output.to_felts() });
+        let proven = output.map(|it| Proven { program: program.unwrap_or(it.program), output: it.to_felts() });
         proven.ok_or_else(|| VerifyError::Undecodable("not this one".into()))
+    }
+}
+
+/// For shards that read nothing but the World's values.
+#[derive(Debug)]
+pub(super) struct NoOrigins;
+
+impl Origins for NoOrigins {
+    fn open(&self, _: &ShardStart) -> Result<Option<Box<dyn Origin>>, OriginError> {
+        Ok(None)
     }
 }
 
@@ -116,7 +129,7 @@ async fn settler_by(folder: &Path, clock: Arc<dyn Clock>) -> (Arc<Settler>, Task
         telemetry: Telemetry::default(),
         tasks: tasks.spawner(),
     };
-    let judge = Arc::new(Judge::new(Arc::new(Believer)));
+    let judge = Arc::new(Judge::new(Arc::new(Believer), Arc::new(NoOrigins)));
     let day = std::time::Duration::from_secs(24 * 60 * 60);
     let settler = Settler::resume(Arc::new(host), Arc::new(world), judge, day).await.unwrap();
     let start = settler.start(&request(1), identity(1).peer(), None).await.unwrap();
@@ -143,7 +156,7 @@ impl proof::Handler for Prover {
 }
 
 /// What the settler says to a prover with this number that offers this.
-async fn offers(settler: &Arc<Settler>, prover: u8, held: StoredProof) -> Reply {
+pub(super) async fn offers(settler: &Arc<Settler>, prover: u8, held: StoredProof) -> Reply {
     let offering = Prover(Mutex::new(Some(held)), Mutex::default());
     let peers = [settler.host.identity.peer(), identity(prover).peer()];
     let (ours, theirs) = pair_over::<Proof>(Channel::pair_between(peers, 1 << 18));
@@ -159,8 +172,8 @@ async fn offers(settler: &Arc<Settler>, prover: u8, held: StoredProof) -> Reply 
 }
 
 /// Bytes offered as a proof of this shard, under a lease with this epoch.
-fn held(start: &ShardStart, before: Felt, bytes: Vec<u8>, prover: u8, epoch: u64) -> StoredProof {
-    let job = shardwire_protocols::trace::job_id(PROGRAM, start.commitment(), before, 0);
+pub(super) fn held(start: &ShardStart, before: Felt, bytes: Vec<u8>, prover: u8, epoch: u64) -> StoredProof {
+    let job = shardwire_protocols::trace::job_id(start.program, start.commitment(), before, 0);
     let terms = LeaseTerms { job, epoch, expires: Timestamp(1), prover: identity(prover).peer() };
     let leased = Some(Leased::by(operator().peer(), &Signed::by(&operator(), terms)));
     StoredProof { shard: start.shard, segment: 0, job, proof: Hash::of(&bytes), bytes: bytes.into(), leased }
@@ -186,7 +199,7 @@ fn proves(start: &ShardStart, before: Felt) -> Vec<u8> {
 }
 
 /// What is kept against a peer, and what it shows.
-fn shown(settler: &Settler, peer: PeerId) -> Vec<Shown> {
+pub(super) fn shown(settler: &Settler, peer: PeerId) -> Vec<Shown> {
     let store = &settler.host.store;
     let count = u32::try_from(evidence::pieces(store, peer).unwrap()).unwrap();
     let piece =
@@ -194,7 +207,7 @@ fn shown(settler: &Settler, peer: PeerId) -> Vec<Shown> {
     (0..count).map(|number| piece(number).check(&Checking { verify: &Believer, program: PROGRAM }).unwrap()).collect()
 }
 
-fn is_banned(settler: &Settler, peer: PeerId) -> bool {
+pub(super) fn is_banned(settler: &Settler, peer: PeerId) -> bool {
     matches!(settler.host.peers.standing(peer), Standing::Banned { .. })
 }
 
@@ -262,11 +275,11 @@ async fn a_machine_that_contradicts_itself_gives_no_verdict() {
     let bytes = [&b"proof"[..], &postcard::to_allocvec(&output).unwrap()].concat();
     let segment = SegmentId::first(start.shard);
     let decide = |judge: &Judge, hash| judge.decide(&bytes, hash, &record, segment);
-    let judge = Judge::new(Arc::new(Wavering::default()));
+    let judge = Judge::new(Arc::new(Wavering::default()), Arc::new(NoOrigins));
     assert!(matches!(decide(&judge, Hash::of(&bytes)), Err(SettlerError::Wavers)));
     assert_eq!(decide(&judge, Hash::of(&bytes)).unwrap().unwrap(), output);
     // The bytes have changed since they came.
-    let judge = Judge::new(Arc::new(Wavering::default()));
+    let judge = Judge::new(Arc::new(Wavering::default()), Arc::new(NoOrigins));
     assert!(matches!(decide(&judge, Hash::of(b"others")), Err(SettlerError::Wavers)));
 }
 

@@ -9,11 +9,10 @@ use super::{
     node::ask,
     output::{Answer, columns},
 };
-use crate::proofs::Proofs;
+use crate::{programs, proofs::Proofs};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use shardwire_model::{Coded, Hash, PeerId};
-use shardwire_program::Programs;
 use shardwire_protocols::{
     administration::{AdministrationError, Client, peer::Request},
     evidence::{Accusation, MAX_EVIDENCE_BYTES, Shown},
@@ -102,7 +101,7 @@ struct All {
 /// What a piece shows.
 fn see(bytes: &[u8]) -> Result<Seen, Failure> {
     let piece = Accusation::from_bytes(bytes).map_err(|error| Failure::of(&error))?;
-    let (proofs, programs) = (Proofs::stark(), Programs::all());
+    let (proofs, programs) = (Proofs::stark(), programs::all());
     let shows = shardwire_settler::evidence::check(&piece, &*proofs.verify, programs.hashes())
         .map_err(|error| Failure::of(&error))?;
     Ok(Seen { peer: piece.accused, shows, file: None })

@@ -8,12 +8,12 @@ use super::{
 use crate::{
     config::{Config, Environment},
     data::{self, Belongs},
+    programs,
 };
 use clap::Args;
 use serde::Serialize;
 use shardwire_host::Randomness;
 use shardwire_model::{Hash, PeerId, Role};
-use shardwire_program::Programs;
 use shardwire_world::WorldIdentity;
 use std::path::{Path, PathBuf};
 
@@ -51,8 +51,7 @@ pub(super) fn init(root: Option<PathBuf>, args: &InitArgs) -> Result<Answer, Fai
         (None, Some(file)) => Belongs::Joins(file),
         (None, None) => Belongs::Unknown,
     };
-    let programs: Vec<_> = Programs::all().hashes().collect();
-    let created = data::init(&root, &config, belongs, &programs, &mut Randomness::system())?;
+    let created = data::init(&root, &config, belongs, &programs::hashes(), &mut Randomness::system())?;
     let network = created.world.as_ref().map_or(&*config.network, WorldIdentity::network);
     let roles: Vec<Role> = config.roles.iter().copied().collect();
     let words: Vec<String> = roles.iter().map(ToString::to_string).collect();

@@ -4,8 +4,9 @@
 //! It has to be that of one alone. A whole id is never looked up.
 
 use super::{failure::Failure, node::ask};
+use crate::programs;
 use shardwire_model::{Felt, PeerId, ShardId};
-use shardwire_program::{Programs, UnknownProgram};
+use shardwire_program::UnknownProgram;
 use shardwire_protocols::administration::{AdministrationError, Client};
 use shardwire_reputation::MAX_RECORDS;
 use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr};
@@ -121,7 +122,7 @@ pub(super) struct ProgramName {
 impl FromStr for ProgramName {
     type Err = UnknownProgram;
     fn from_str(text: &str) -> Result<Self, UnknownProgram> {
-        Ok(Self { hash: Programs::all().find(text)?.hash() })
+        Ok(Self { hash: programs::all().find(text)?.hash() })
     }
 }
 

@@ -56,14 +56,14 @@ impl Coded for RequestError {
             Self::Size(error) => error.next_step(),
             Self::NotText { .. } => "Save it as UTF-8 in an editor.".into(),
             Self::Malformed { .. } | Self::UnknownField { .. } => {
-                "Give it the fields of a workload's `start` part (docs/workload.md), and `operator`: the operator's id."
+                "Give it the fields of a workload's `start` part (docs/workload.md), `operator`: the operator's id, and for a shard of contracts its `terms`."
                     .into()
             }
         }
     }
 }
 
-/// A [`StartRequest`] as people write it: the program may be left out.
+/// A [`StartRequest`] as people write it: the program may be left out, and is the one of its terms then.
 #[derive(Deserialize)]
 struct Form {
     salt: u64,
@@ -84,7 +84,8 @@ struct Program(#[serde(with = "felt::wire")] Felt);
 impl From<Form> for StartRequest {
     fn from(form: Form) -> Self {
         let Form { salt, program, operator, contracts, accounts, end_event, entries, terms } = form;
-        let program = program.map_or_else(rules::hash, |program| program.0);
+        let default = if terms == Terms::Rules { rules::hash } else { shardwire_hosted::hash };
+        let program = program.map_or_else(default, |program| program.0);
         Self { salt, program, operator, contracts, accounts, end_event, entries, terms }
     }
 }
@@ -123,6 +124,29 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let error = read(&path).unwrap_err();
         format!("error[{}]: {error}", error.code()).replace(&path.display().to_string(), "FILE")
+    }
+
+    #[test]
+    fn the_page_shows_a_shard_of_contracts_that_can_be_asked_for() {
+        let page = include_str!("../../../docs/workload.md");
+        let section = page.split_once("## A start request").unwrap().1;
+        let example = section.split_once("```json\n").unwrap().1.split_once("```").unwrap().0;
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("request.json");
+        std::fs::write(&path, example).unwrap();
+        let request = read(&path).unwrap();
+        assert_eq!(request.program, shardwire_hosted::hash(), "its terms say which program it is of");
+        let Terms::Contracts(terms) = &request.terms else { panic!("terms of contracts") };
+        assert_eq!((terms.classes.len(), terms.maxima[0].0), (2, 1_000_000));
+        request.validate("test", Timestamp((terms.begins + 60) * 1_000)).unwrap();
+        assert_eq!(
+            shown(&example.replace("begins", "began")),
+            "error[SW-REQUEST-003]: FILE is no start request: missing field `begins` at line 28 column 5"
+        );
+        assert_eq!(
+            shown(&example.replace("\"sequencer\"", "\"sequence\": 1, \"sequencer\"")),
+            "error[SW-REQUEST-004]: FILE has the unknown field 'terms.contracts.sequence'"
+        );
     }
 
     #[test]

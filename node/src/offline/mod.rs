@@ -24,12 +24,12 @@ pub(crate) use export::export;
 use crate::{
     config::{Config, Environment, Flags, Role},
     data::Look,
+    programs,
     run::RunError,
     world,
 };
 use shardwire_host::history::Lives as _;
 use shardwire_model::{Coded, PeerId, ShardId, life::HistoryEntry};
-use shardwire_program::Programs;
 use shardwire_protocols::Signed;
 use shardwire_store::records::{HISTORY, LAYOUT};
 use shardwire_store::{RecordKey as _, Store, SystemDisk};
@@ -90,8 +90,8 @@ impl Folder {
 
     /// Which World the folder is of, if its layout is an older one, which didn't say so.
     fn older_world(&self) -> Result<Option<WorldIdentity>, RunError> {
-        let (paths, programs) = (self.claim.paths(), Programs::all().hashes().collect::<Vec<_>>());
-        world::of_older(&SystemDisk, paths, &self.config, self.peer(), &programs).map_err(boxed)
+        let paths = self.claim.paths();
+        world::of_older(&SystemDisk, paths, &self.config, self.peer(), &programs::hashes()).map_err(boxed)
     }
 
     /// Which World the folder is of.

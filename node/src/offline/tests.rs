@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     config::Setting,
     data::{Belongs, DataFolder, DataPaths, init},
+    programs,
 };
 use rand::{SeedableRng, rngs::StdRng};
 use shardwire_host::{history::Advance as _, signed};
@@ -28,8 +29,7 @@ pub(crate) fn folder(place: &Path) -> (PathBuf, DataPaths) {
     let roles = Flags::default().with(Setting::Roles, ["settler", "prover"]);
     let config = Config::draft(&Environment::default(), roles).unwrap();
     let belongs = Belongs::To { genesis: &place.join("world.json"), settlers: &[] };
-    let programs: Vec<Felt> = Programs::all().hashes().collect();
-    let created = init(&root, &config, belongs, &programs, &mut StdRng::seed_from_u64(7)).unwrap();
+    let created = init(&root, &config, belongs, &programs::hashes(), &mut StdRng::seed_from_u64(7)).unwrap();
     (root, created.paths)
 }
 

@@ -58,7 +58,7 @@ fn misuse_is_told_with_the_command_to_ask() {
             "{text}"
         );
     }
-    for known in ["rules".to_owned(), format!("{rules:#x}")] {
+    for known in ["rules".to_owned(), format!("{rules:#x}"), "contracts".to_owned()] {
         let (code, text) = start(&known);
         assert!(code != 2 && !text.contains("program"), "{text}");
     }

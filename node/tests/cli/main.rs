@@ -1,5 +1,6 @@
 //! The command line as people and programs see it: the binary is run, its output and exit code are read.
 
+mod contracts;
 mod errors;
 mod help;
 mod lifecycle;

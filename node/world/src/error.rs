@@ -194,6 +194,16 @@ pub enum Refusal {
         /// How far ahead it is.
         ahead: Duration,
     },
+    /// A counter or an escrow that would begin with more than the shard's terms let it have.
+    #[error("slot {slot} would begin with {value:#x}, above its maximum {maximum}")]
+    AboveMaximum {
+        /// The slot.
+        slot: Slot,
+        /// What the World has for it: what a counter is at, what moves to an escrow.
+        value: Felt,
+        /// The most that the terms let it have.
+        maximum: u128,
+    },
     /// An abort for an older layout, of a shard of today's.
     #[error("shard {shard} is not of an older layout")]
     NotOutdated {
@@ -274,6 +284,7 @@ impl Coded for Refusal {
             Self::DeadlineFar { .. } => "SW-WORLD-003",
             Self::TooEarly { .. } => "SW-WORLD-004",
             Self::NotOutdated { .. } => "SW-WORLD-005",
+            Self::AboveMaximum { .. } => "SW-WORLD-006",
             Self::Start(error) => error.code(),
             Self::Merge(error) => error.code(),
         }
@@ -298,6 +309,9 @@ impl Coded for Refusal {
             Self::Program { .. } => "Run the version of shardwire whose program `programs` in world.json names.".into(),
             Self::DeadlinePassed { .. } => "Start it again, with more time.".into(),
             Self::DeadlineFar { .. } => "Start it again, with less time.".into(),
+            Self::AboveMaximum { .. } => {
+                "Ask for it with a larger maximum of that entry, or with a smaller amount.".into()
+            }
             Self::NotOutdated { .. } => "Wait for its deadline, or ask the peer that started it to abort it.".into(),
             Self::TooEarly { .. } => "Wait until then, or ask the peer that started it to abort it.".into(),
             Self::Start(error) => error.next_step(),

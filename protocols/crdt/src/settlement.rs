@@ -1,7 +1,7 @@
 //! From a shard's output to one delta for each entry of its settlement list: the rules that need the whole list.
 
 use crate::{Claim, Delta, MergeError, Sum};
-use shardwire_model::{AccountId, ContractId, Entry, Felt, MAX_INCREMENT, ShardStart, Slot, Update};
+use shardwire_model::{AccountId, ContractId, Entry, Felt, MAX_INCREMENT, ShardStart, Slot, Terms, Update};
 use std::collections::BTreeMap;
 
 /// What a settlement does to each storage address, in the settlement list's order.
@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 ///
 /// # Errors
 /// [`MergeError::Length`] or [`MergeError::Order`] if the updates are not exactly the settlement list (each entry once, in order, with its
-/// kind), [`MergeError::Increment`] if a counter grew by more than a shard adds, [`MergeError::Range`] or [`MergeError::Owner`] if a value is out of its range (a number below 2^128; for a lock a whitelisted account,
-/// or the value it had), [`MergeError::Created`] if the escrows of a contract return more than they had.
+/// kind), [`MergeError::Increment`] if a counter grew by more than a shard adds, [`MergeError::Range`] or [`MergeError::Owner`] if a value is out of its range (a number below 2^128; for a lock of a shard of rules a
+/// whitelisted account, or the value it had: contracts decide what their locks hold), [`MergeError::Created`] if the escrows of a contract return more than they had.
 pub fn settlement(start: &ShardStart, claims: &[Claim], updates: &[Update]) -> Result<Vec<(Slot, Delta)>, MergeError> {
     let expected = start.entries.len();
     if updates.len() != expected || claims.len() != expected {
@@ -37,7 +37,8 @@ pub fn settlement(start: &ShardStart, claims: &[Claim], updates: &[Update]) -> R
             }
             Claim::Lock { fence, value } => {
                 let new = AccountId(update.value);
-                if new != value && !start.accounts.contains(&new) {
+                // A lock of contracts could be given to a stranger, and then nothing of the shard would settle.
+                if start.terms == Terms::Rules && new != value && !start.accounts.contains(&new) {
                     return Err(MergeError::Owner { slot: entry.slot(), account: new });
                 }
                 Delta::Lock { shard: start.shard, fence, value: new }

@@ -8,7 +8,7 @@
 //!   (below the prime); in JSON it is `0x…`. [`felt`] holds the identities made of one.
 //! - [`ShardStart`] is the World's start data: what a shard may touch, and when it ends. It has a
 //!   [commitment](ShardStart::commitment) that everything else is bound to. Its [`Terms`] are what shards of one kind have beyond that; [`contracts`] is
-//!   the start data of a shard of contracts in its program's order.
+//!   the start data of a shard of contracts in its program's order, [`reads`] what its run took from elsewhere.
 //! - [`Transaction`] is a signed step of a shard; its [words](Transaction::words) are what is hashed and proven.
 //! - [`Invoke`] is a transaction of a shard of contracts, as wallets make it. [`ShardTransaction`] is either.
 //!   [`execution`] is what came of it, [`sierra`] a class as it is declared.
@@ -44,6 +44,7 @@ mod peer;
 pub mod plain;
 mod program;
 mod proof;
+pub mod reads;
 mod request;
 mod role;
 mod segment;
@@ -70,6 +71,7 @@ pub use output::{HEADER_FELTS, Output, OutputError, UPDATE_FELTS, Update};
 pub use peer::PeerId;
 pub use program::program_hash;
 pub use proof::MAX_PROOF_BYTES;
+pub use reads::{MAX_READ_SLOTS, MAX_READS, Reads, ReadsError};
 pub use request::{EntryRequest, StartRequest};
 pub use role::Role;
 pub use segment::SegmentId;

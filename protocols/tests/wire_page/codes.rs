@@ -11,16 +11,24 @@ use std::{
 };
 
 /// Areas whose codes peers read, and where.
-const TOLD: [(&str, &str); 26] = [
+const TOLD: [(&str, &str); 28] = [
     ("ARTEFACT", "a file of the peer's own: as `STORE`"),
+    ("CLASS", "a class of the genesis: a `Failed` that answers `start`, a handoff `Decline`, a `Skip`"),
     ("CONFIG", "a `Failed` that answers `reload`"),
-    ("CONTRACTS", "a `Failed` that answers `start`, of a shard of contracts; of its run a shard's `error`"),
+    (
+        "CONTRACTS",
+        "a `Failed` that answers `start`, of a shard of contracts; of its run a shard's `error`; of what it read a `Dispute`",
+    ),
     ("CONTROL", "a `Failed` to a peer that may not ask that; the others stay with the one that asked"),
     ("EXEC", "an operator's run: the cause in an ingress `Refused`, and a shard's `error`"),
     ("HANDSHAKE", "the cause in the handshake's `Refused`"),
     ("LEDGER", "a settler's World: a `Failed`, a `Dispute`, a shard's `error`"),
     ("LIFE", "a step that a shard can't take: a `Failed`, a `Dispute`, an `Abandon`"),
     ("MERGE", "what the World can't merge: a `Failed` that answers `start`, a `Dispute`, a shard's `error`"),
+    (
+        "NATIVE",
+        "a shard of contracts: a `Failed` that answers `start`, a handoff `Decline`, a `Skip`, the outcome in an ingress `Receipt`",
+    ),
     ("NETWORK", "a node: a peer's `trouble`"),
     ("NODE", "a `Failed`"),
     (
@@ -28,7 +36,10 @@ const TOLD: [(&str, &str); 26] = [
         "an operator: a handoff `Decline`, ingress `Refused` and `Receipt`, a trace `Refused`, a shard's `error`",
     ),
     ("OUTPUT", "a `Dispute`: the proof's output is none"),
-    ("PROGRAM", "a handoff `Decline`, an ingress `Refused`: the operator doesn't have the program"),
+    (
+        "PROGRAM",
+        "a handoff `Decline`, an ingress `Refused`: the operator doesn't have the program or the genesis; a `Failed` that answers `start`, a `Skip`: the settler doesn't",
+    ),
     ("PROVE", "a prover's worker: an `Abandon`, a shard's `error`"),
     ("PROVER", "a prover: a trace `Decline` or `Abandon`, a shard's `error`"),
     ("READY", "a node: what is `unmet`"),
@@ -47,8 +58,7 @@ const TOLD: [(&str, &str); 26] = [
 const RULES: [&str; 6] = ["HANDOFF", "INGRESS", "KEEPALIVE", "PROOF", "SESSION", "TRACE"];
 
 /// Areas that no peer is told: the command line's, the client's, a file's, an address', this peer's own opinion of others.
-const KEPT: [&str; 23] = [
-    "CLASS",
+const KEPT: [&str; 21] = [
     "CLI",
     "CLIENT",
     "DATA",
@@ -59,7 +69,6 @@ const KEPT: [&str; 23] = [
     "INIT",
     "METRICS",
     "NAME",
-    "NATIVE",
     "PROTOCOL",
     "REPUTATION",
     "REQUEST",

@@ -1,7 +1,8 @@
 //! Numbers on the page that are written by hand, or that a newcomer meets: each is compared with the constant that it is.
 
 use shardwire_model::{
-    MAX_ACCOUNTS, MAX_CODE, MAX_CONTRACTS, MAX_ENTRIES, MAX_PROOF_BYTES, MAX_REASON, MAX_TRANSACTIONS,
+    MAX_ACCOUNTS, MAX_CODE, MAX_CONTRACTS, MAX_ENTRIES, MAX_PROOF_BYTES, MAX_READ_SLOTS, MAX_READS, MAX_REASON,
+    MAX_TRANSACTIONS,
     contracts::{MAX_AMOUNT, MAX_CLASSES, MAX_SCRATCH},
     finished_selector,
 };
@@ -108,6 +109,9 @@ fn numbers_that_are_written_by_hand_are_those_of_the_constants() {
         format!("The initiator pings every {}", seconds(keepalive::EVERY)),
         format!("pieces of {} bytes", bytes(proof::PROOF_CHUNK_BYTES)),
         format!("a proof has 1 to {} bytes", bytes(MAX_PROOF_BYTES)),
+        format!("Both together have at most {} bytes", bytes(MAX_PROOF_BYTES)),
+        format!("at most {} felts", thousands(MAX_READS as u64)),
+        format!("touches at most {} slots", thousands(MAX_READ_SLOTS as u64)),
         format!("A file has at most {} bytes", bytes(evidence::MAX_EVIDENCE_BYTES)),
         format!("there are at most {}", thousands(trace::MAX_CHUNKS as u64)),
         format!("at most {} bytes when decompressed", bytes(trace::MAX_CHUNK_RAW)),

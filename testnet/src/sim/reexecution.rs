@@ -75,7 +75,7 @@ impl Notary {
     /// The proofs of a prover whose worker is like this.
     pub(super) fn proofs(self: &Arc<Self>, prover: PeerId, disk: SimulatedDisk, proving: &Proving) -> Proofs {
         let worker = Worker { notary: self.clone(), prover, disk, proving: proving.clone() };
-        Proofs { verify: Arc::new(Believer(self.clone())), prove: Some(Arc::new(worker)) }
+        Proofs { verify: Arc::new(Believer(self.clone())), prove: Some(Arc::new(worker)), ..Proofs::stark() }
     }
 
     fn sign(&self, witness: &[u8], prover: PeerId, padding: usize) -> Result<Vec<u8>, String> {

@@ -1,9 +1,10 @@
 //! One process for one class.
 
-use crate::{Answer, Bounds, MAX_ANSWER_BYTES, MAX_COMPLAINT_BYTES};
+use crate::{Answer, Bounds, COMMAND, MAX_ANSWER_BYTES, MAX_COMPLAINT_BYTES};
 use rustix::process::{Pid, Signal, kill_process_group};
 use shardwire_native::{Class, ClassError};
 use std::{
+    env,
     io::{self, Read, Write as _},
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
     path::PathBuf,
@@ -17,6 +18,9 @@ const OUT_OF_MEMORY: &str = "memory allocation of";
 /// What it prints when a stack overflows, before it ends the process in the same way.
 const OUT_OF_STACK: &str = "has overflowed its stack";
 
+/// The program that runs, as Linux knows it: also if its file was replaced meanwhile.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
 /// Compiles classes, each in a process of its own.
 #[derive(Clone, Debug)]
 pub struct Compiler {
@@ -25,7 +29,16 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// One that starts this program: `shardwire-compiler` of the same release.
+    /// One that starts the program that runs again, which has to begin with [`asked`](crate::asked).
+    #[must_use]
+    pub fn this_program(bounds: Bounds) -> Self {
+        let linux = cfg!(target_os = "linux");
+        // Elsewhere by its path; where that isn't known, none can be started, which is said then.
+        let program = if linux { PathBuf::from(THIS_PROGRAM) } else { env::current_exe().unwrap_or_default() };
+        Self::at(program, bounds)
+    }
+
+    /// One that starts this program, which has to begin with [`asked`](crate::asked) and be of the same release.
     #[must_use]
     pub const fn at(program: PathBuf, bounds: Bounds) -> Self {
         Self { program, bounds }
@@ -42,7 +55,7 @@ impl Compiler {
     fn answer(&self, file: &[u8]) -> Result<Answer, ClassError> {
         let Bounds { memory_bytes, cpu_s, .. } = self.bounds;
         let mut command = Command::new(&self.program);
-        command.arg(memory_bytes.to_string()).arg(cpu_s.to_string()).process_group(0);
+        command.arg(COMMAND).arg(memory_bytes.to_string()).arg(cpu_s.to_string()).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A backtrace would push the reason out of the tail that is kept.
         command.env("RUST_BACKTRACE", "0");

@@ -6,7 +6,6 @@ use crate::{
     compiled::{gas, hint},
     given::Chains,
     loading::{CLASS, list_segments, load},
-    reads::Reads,
     sessions,
     start::{EntryKind, Start},
     syscalls::{Answers, Found},
@@ -33,7 +32,7 @@ use cairo_vm::{
         vm_core::VirtualMachine,
     },
 };
-use shardwire_model::Felt;
+use shardwire_model::{Felt, Reads};
 use std::{
     any::Any,
     collections::{HashMap, VecDeque},

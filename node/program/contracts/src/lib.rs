@@ -26,7 +26,6 @@ mod compiled;
 mod given;
 mod hints;
 mod loading;
-mod reads;
 mod replay;
 pub mod sessions;
 mod syscalls;
@@ -36,6 +35,8 @@ pub mod tree;
 
 pub use class::{Class, ClassError};
 pub use compiled::{COMPILED, data, hash};
-pub use reads::Reads;
 pub use replay::{Replay, ReplayError, replay};
-pub use shardwire_model::contracts::{self as start, Start, StartError};
+pub use shardwire_model::{
+    Reads,
+    contracts::{self as start, Start, StartError},
+};

@@ -6,14 +6,13 @@
 use crate::{
     Class, StartError, compiled,
     hints::Hints,
-    reads::Reads,
     sessions::{self, TwoSessions},
     start::Start,
     tree::{Snapshot, Transaction},
 };
 use cairo_vm::vm::runners::cairo_runner::CairoRunner;
 use shardwire_machine::{self as machine, Execution, Sink, Stopped};
-use shardwire_model::{Coded, Felt, Output};
+use shardwire_model::{Coded, Felt, Output, Reads};
 use shardwire_witness::{CHUNK_STEPS, MAX_CHUNKS, Manifest};
 use std::io;
 

@@ -114,12 +114,12 @@ pub fn geneses() -> Geneses {
     Geneses::new(|name, _| Ok(file(name)), compile)
 }
 
-/// The start data of a shard in which both purses and Anna's experience settle, and the World's values: 50 gold each, and 7.
+/// The request of a shard in which both purses, with 50 gold each, and Anna's experience settle.
 ///
 /// # Panics
-/// If the game's classes don't compile, or the start data contradicts itself: the tests of this crate would show it.
+/// If the game's classes don't compile: the tests of this crate would show it.
 #[must_use]
-pub fn shard(operator: PeerId) -> (ShardStart, Vec<Felt>) {
+pub fn request(operator: PeerId) -> StartRequest {
     let contract = |n: u64| ContractId(n.into());
     let pairs = pairs();
     let [account, gold, world, keeper] = pairs.map(|pair| pair.class_hash);
@@ -129,7 +129,7 @@ pub fn shard(operator: PeerId) -> (ShardStart, Vec<Felt>) {
     purses.sort();
     let entry = |kind, at, key, amount| EntryRequest { kind, contract: contract(at), key, owner: None, amount };
     let instance = |class, rule| Instance { class, rule };
-    let request = StartRequest {
+    StartRequest {
         salt: 1,
         program: shardwire_contracts::hash(),
         operator,
@@ -157,8 +157,16 @@ pub fn shard(operator: PeerId) -> (ShardStart, Vec<Felt>) {
             maxima: [1_000, 1_000, 1 << 40].map(Maximum).to_vec(),
             scratch: Vec::new(),
         })),
-    };
-    let start = request.validate("test", Timestamp(DEADLINE * 1_000));
+    }
+}
+
+/// The start data of the shard that this [request] asks for, and the World's values: 50 gold each, and 7.
+///
+/// # Panics
+/// If the game's classes don't compile, or the start data contradicts itself: the tests of this crate would show it.
+#[must_use]
+pub fn shard(operator: PeerId) -> (ShardStart, Vec<Felt>) {
+    let start = request(operator).validate("test", Timestamp(DEADLINE * 1_000));
     (start.unwrap_or_else(|error| panic!("{error}")), [50_u64, 50, 7].map(Felt::from).to_vec())
 }
 

@@ -1,14 +1,15 @@
 //! The genesis files that a node has.
 //!
 //! A genesis is a file `<content hash>.json`; the class files that it names lie beside it. It is looked for when a shard begins from it, and held with its compiled
-//! classes for as long as a shard has it. Refused: a file with another content than its name says, a longer one than
+//! classes for as long as a shard has it. A class file is compiled once: what came of the last [`MAX_KEPT_CLASSES`] is kept by their content, since a game's
+//! next genesis has other storage and the same classes. Refused: a file with another content than its name says, a longer one than
 //! [`MAX_GENESIS_BYTES`](bounds::MAX_GENESIS_BYTES), the name of a class file that isn't one of that folder.
 
 use shardwire_model::{Coded, Hash};
 use shardwire_native::{Class, ClassError, Genesis, GenesisError, bounds};
 use std::{
     cell::Cell,
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fmt, io,
     path::{Component, Path},
     sync::{Arc, Mutex, PoisonError},
@@ -16,6 +17,8 @@ use std::{
 
 /// Most genesis files that shards have at the same time: each is held with its compiled classes, some tens of megabytes.
 pub const MAX_GENESES: usize = 16;
+/// Most compiled classes that are kept beyond the genesis files that have them: as many as one shard has, some megabytes each.
+pub const MAX_KEPT_CLASSES: usize = bounds::MAX_CLASSES;
 
 /// Gives the first bytes of a file of the node's folder of genesis files, at most so many; none if there is no such file.
 pub type ReadFile = dyn Fn(&Path, u64) -> io::Result<Option<Vec<u8>>> + Send + Sync;
@@ -26,7 +29,14 @@ pub struct Geneses {
     read: Box<ReadFile>,
     compile: Box<Compile>,
     /// Locked while one is read and compiled, so that no two shards do that at the same time.
-    held: Mutex<BTreeMap<Hash, Arc<Genesis>>>,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    geneses: BTreeMap<Hash, Arc<Genesis>>,
+    /// By the hash of the class file; the oldest first.
+    classes: VecDeque<(Hash, Class)>,
 }
 
 impl fmt::Debug for Geneses {
@@ -50,21 +60,22 @@ impl Geneses {
     /// [`GenesisFileError`] if it isn't here, isn't what it is called, or can't be read.
     pub fn find(&self, hash: Hash) -> Result<Arc<Genesis>, GenesisFileError> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(genesis) = held.get(&hash) {
+        let Held { geneses, classes } = &mut *held;
+        if let Some(genesis) = geneses.get(&hash) {
             return Ok(genesis.clone());
         }
-        if held.len() >= MAX_GENESES {
-            held.retain(|_, genesis| Arc::strong_count(genesis) > 1);
+        if geneses.len() >= MAX_GENESES {
+            geneses.retain(|_, genesis| Arc::strong_count(genesis) > 1);
         }
-        if held.len() >= MAX_GENESES {
+        if geneses.len() >= MAX_GENESES {
             return Err(GenesisFileError::Full);
         }
-        let genesis = Arc::new(self.open(hash)?);
-        held.insert(hash, genesis.clone());
+        let genesis = Arc::new(self.load(hash, classes)?);
+        geneses.insert(hash, genesis.clone());
         Ok(genesis)
     }
 
-    fn open(&self, hash: Hash) -> Result<Genesis, GenesisFileError> {
+    fn load(&self, hash: Hash, classes: &mut VecDeque<(Hash, Class)>) -> Result<Genesis, GenesisFileError> {
         let name = format!("{hash}.json");
         let file = (self.read)(Path::new(&name), bounds::MAX_GENESIS_BYTES as u64 + 1)
             .map_err(|error| GenesisFileError::Unreadable { name: name.clone(), reason: error.to_string() })?
@@ -90,10 +101,26 @@ impl Geneses {
                 }
             }
         };
-        Genesis::read(&file, &mut beside, &mut |class| (self.compile)(class)).map_err(|error| match broken.take() {
-            Some((name, reason)) => GenesisFileError::Unreadable { name, reason },
-            None => GenesisFileError::Content { name, error },
+        Genesis::read(&file, &mut beside, &mut |class| self.compiled(class, classes)).map_err(|error| {
+            match broken.take() {
+                Some((name, reason)) => GenesisFileError::Unreadable { name, reason },
+                None => GenesisFileError::Content { name, error },
+            }
         })
+    }
+
+    /// What a class file compiles to.
+    fn compiled(&self, file: &[u8], classes: &mut VecDeque<(Hash, Class)>) -> Result<Class, ClassError> {
+        let hash = Hash::of(file);
+        if let Some((_, class)) = classes.iter().find(|(known, _)| *known == hash) {
+            return Ok(class.clone());
+        }
+        let class = (self.compile)(file)?;
+        if classes.len() >= MAX_KEPT_CLASSES {
+            classes.pop_front();
+        }
+        classes.push_back((hash, class.clone()));
+        Ok(class)
     }
 }
 
@@ -180,7 +207,7 @@ impl Coded for GenesisFileError {
         match self {
             Self::Missing { hash } => {
                 format!(
-                    "Put the genesis into the operator's data folder, as genesis/{hash}.json, with the class files that it names beside it, before the shard is started."
+                    "Put the genesis into the data folders of settler and operator, as genesis/{hash}.json, with the class files that it names beside it."
                 )
             }
             Self::TooLong { .. } => {
@@ -190,7 +217,7 @@ impl Coded for GenesisFileError {
                 format!("Put the file there that the shard was started with; this one would be called {found}.json.")
             }
             Self::Full => {
-                "Wait until a shard of another genesis is settled, or start the shard with another operator.".into()
+                "Wait until a shard of another genesis is settled, or start the shard with other nodes.".into()
             }
             Self::Unreadable { .. } => "Mend the disk, or the rights to the file; the node tries again.".into(),
             Self::Content { error, .. } => error.next_step(),

@@ -1,4 +1,5 @@
-//! The program `contracts` as an operator runs it. No network, no storage: files are read, and classes compiled, by what the caller gives.
+//! The program `contracts` as an operator runs it, and the states that its shards begin from, as a settler looks at them. No network, no storage: files are read, and classes
+//! compiled, by what the caller gives.
 //!
 //! [`Contracts`] is a [`Program`](shardwire_program::Program): what enters a shard is executed natively (`shardwire_native`) and refused there if
 //! it breaks a rule; what is logged is executed once more beside its replay on cairo-vm (`shardwire_contracts`), which cuts the witness while the game
@@ -8,7 +9,9 @@
 //! ([`GenesisFileError`]), doesn't have what the start data lists, or if the World's values don't fit it. What can't be read or compiled at the moment
 //! refuses nothing: it is this machine's trouble.
 //!
-//! Bounds: those of the two rooms, and [`MAX_GENESES`].
+//! A settler executes nothing. [`Geneses`] are its [`Origins`](shardwire_proving::origin::Origins): what a run read is compared with the genesis, whose classes it compiles itself.
+//!
+//! Bounds: those of the two rooms, [`MAX_GENESES`] and [`MAX_KEPT_CLASSES`].
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
@@ -16,10 +19,13 @@ mod admission;
 #[cfg(any(test, feature = "testing"))]
 pub mod dungeon;
 mod geneses;
+mod origins;
+#[cfg(test)]
+mod origins_tests;
 mod program;
 #[cfg(test)]
 mod tests;
 
-pub use geneses::{Geneses, GenesisFileError, MAX_GENESES, ReadFile};
-pub use program::Contracts;
+pub use geneses::{Geneses, GenesisFileError, MAX_GENESES, MAX_KEPT_CLASSES, ReadFile};
+pub use program::{Contracts, hash};
 pub use shardwire_native::{Class, ClassError};

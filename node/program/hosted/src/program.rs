@@ -17,6 +17,12 @@ const NAME: &str = "contracts";
 #[derive(Clone, Debug)]
 pub struct Contracts(Arc<Geneses>);
 
+/// The program's hash.
+#[must_use]
+pub fn hash() -> Felt {
+    shardwire_contracts::hash()
+}
+
 impl Contracts {
     /// The program, with these genesis files. What is added to them later is found, too.
     #[must_use]
@@ -111,7 +117,7 @@ impl Program for Contracts {
     }
 
     fn hash(&self) -> Felt {
-        shardwire_contracts::hash()
+        hash()
     }
 
     fn admission(&self, start: ShardStart, values: &[Felt]) -> Result<Box<dyn Admission>, ExecuteError> {

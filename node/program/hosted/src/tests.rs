@@ -246,7 +246,7 @@ fn what_is_wrong_with_a_genesis_file_is_said_with_the_next_step() {
     assert_eq!(
         text,
         format!(
-            "SW-PROGRAM-004 genesis {} isn't here Put the genesis into the operator's data folder, as genesis/{its_name}, with the class files that it names beside it, before the shard is started.",
+            "SW-PROGRAM-004 genesis {} isn't here Put the genesis into the data folders of settler and operator, as genesis/{its_name}, with the class files that it names beside it.",
             hash()
         )
     );
@@ -329,7 +329,7 @@ fn geneses_are_held_while_shards_have_them_and_are_bounded() {
     let error = geneses.find(hash(MAX_GENESES)).unwrap_err();
     assert_eq!(
         format!("{} {error} {}", error.code(), error.next_step()),
-        "SW-PROGRAM-007 shards have 16 other genesis files Wait until a shard of another genesis is settled, or start the shard with another operator."
+        "SW-PROGRAM-007 shards have 16 other genesis files Wait until a shard of another genesis is settled, or start the shard with other nodes."
     );
     held.pop();
     assert!(geneses.find(hash(MAX_GENESES)).is_ok());

@@ -1,7 +1,7 @@
 //! Executes compiled Starknet contracts natively, live. No network, no storage.
 //!
 //! A shard of contracts begins from a [`Genesis`] (classes, contracts, their storage) and the [`Start`](shardwire_contracts::Start) that the World fixed.
-//! [`Native::open`] checks both against each other; [`Native::check`] executes one INVOKE v3 and says what it changes, or why it is refused;
+//! [`Native::open`] checks both against each other ([`fit()`]); [`Native::check`] executes one INVOKE v3 and says what it changes, or why it is refused;
 //! [`Native::check_session`] does so for a session call; [`Native::apply`] takes the change in once the log has it. What is checked is done by `blockifier`, the crate that executes Starknet itself:
 //! account contracts validate, gas is counted as on Starknet, a transaction that panics is reverted and in the log too.
 //!
@@ -28,6 +28,7 @@ pub mod bounds;
 mod class;
 mod constants;
 mod execute;
+mod fit;
 mod genesis;
 mod ground;
 mod json;
@@ -42,6 +43,7 @@ mod tree;
 
 pub use class::{Class, ClassError, Compiled, compile};
 pub use constants::starknet_version;
+pub use fit::fit;
 pub use genesis::{Genesis, GenesisError};
 pub use ground::{Ground, GroundError};
 pub use native::{Change, Checked, Native};

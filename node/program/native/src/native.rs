@@ -1,9 +1,9 @@
 //! A shard of contracts as it stands: what may happen next, what happened, and questions to it.
 
 use crate::{
-    Class, ClassError, GenesisError, Ground, GroundError, Outcome, Refusal, bounds,
-    constants::is_shown_otherwise,
+    Class, GenesisError, Ground, GroundError, Outcome, Refusal, bounds,
     execute::{self, Block, Mode},
+    fit::fit,
     session::Chain,
     settle::Settle,
     state::State,
@@ -82,30 +82,8 @@ impl Native {
     /// # Errors
     /// [`GenesisError`]: the start data can't be, lists a contract or a class that the ground doesn't have as it says, or the values don't fit it.
     pub fn open(ground: Arc<dyn Ground>, start: &Start, values: &[Felt]) -> Result<Self, GenesisError> {
-        start.validate()?;
+        fit(&*ground, start)?;
         let first_block = NonZeroU64::new(start.first_block).ok_or(StartError::Block)?;
-        for pair in &start.classes {
-            let class = pair.class_hash;
-            if is_shown_otherwise(class) {
-                return Err(GenesisError::OldAccount(class));
-            }
-            let computed = match ground.class(class)? {
-                Some(found) => found.compiled_hash(),
-                None => return Err(GenesisError::NoClass(class)),
-            };
-            if computed != pair.compiled_class_hash {
-                let error = ClassError::CompiledHash { class, stated: pair.compiled_class_hash, computed };
-                return Err(GenesisError::Class { class: format!("{class:#x}"), error });
-            }
-        }
-        for listed in &start.contracts {
-            let contract = ContractId(listed.address);
-            let class = ground.class_hash_at(contract)?.ok_or(GenesisError::Missing(contract))?;
-            let listed = start.classes.get(listed.class).map_or(Felt::ZERO, |pair| pair.class_hash);
-            if class != listed {
-                return Err(GenesisError::OtherClass { contract, listed, class });
-            }
-        }
         let keeper = sessions::place(start)?.and_then(|place| start.contracts.get(place));
         let settle = Settle::new(start, values)?;
         let start = Arc::new(start.clone());

@@ -221,6 +221,7 @@ fn is_unmergeable(refusal: &Refusal) -> bool {
         | Refusal::Start(_)
         | Refusal::DeadlinePassed { .. }
         | Refusal::DeadlineFar { .. }
+        | Refusal::AboveMaximum { .. }
         | Refusal::NotOutdated { .. }
         | Refusal::TooEarly { .. } => false,
     }

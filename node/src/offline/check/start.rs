@@ -4,14 +4,14 @@
 //! looked at whether this user could.
 
 use super::{Report, STORE};
-use crate::{config::FolderContents, offline::Folder, programs, world};
+use crate::{config::FolderContents, offline::Folder, programs, proofs::Proofs, world};
 use shardwire_data::{DataPaths, world::WorldFileError};
+use shardwire_hosted::Contracts;
 use shardwire_model::{
     Role, SegmentId,
     life::{Life, Part},
 };
 use shardwire_operator::examine;
-use shardwire_program::Programs;
 use shardwire_store::{Store, StoreError, SystemDisk, records::ASSIGNMENTS};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -34,7 +34,7 @@ pub(super) fn folder(folder: &Folder, report: &mut Report) {
     if let Err(error) = folder.config.check(FolderContents { own: folder.peer(), ledger: &paths.ledger() }) {
         report.error("shardwire.toml", &error);
     }
-    let programs: Vec<_> = Programs::all().hashes().collect();
+    let programs = programs::hashes();
     match folder.identity() {
         // A folder of an older layout had none, and is given a copy before a node starts there.
         Err(_) if lacks_world(folder) && folder.store().is_ok_and(|store| store.was_older()) => {}
@@ -59,7 +59,8 @@ pub(super) fn shards(
     lives: &BTreeMap<Part, Life>,
     report: &mut Report,
 ) -> Result<(), StoreError> {
-    let programs = programs::of_operator(programs::contracts(paths, Arc::new(SystemDisk)));
+    let geneses = programs::geneses(paths, Arc::new(SystemDisk), &Proofs::of_program());
+    let programs = programs::with(Contracts::new(geneses));
     for (shard, assignment) in store.all(&ASSIGNMENTS)? {
         let life = lives.get(&Part::of(SegmentId::first(shard), Role::Operator));
         // A shard that is over isn't replayed; one of an older layout is aborted.

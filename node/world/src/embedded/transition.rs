@@ -10,7 +10,10 @@ use crate::{
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, WriteTransaction};
 use shardwire_crdt::{Cell, Delta, settlement, undo};
 use shardwire_model::life::AbortReason;
-use shardwire_model::{Hash, Mutation, Output, SegmentId, ShardId, Slot, StartRequest, Timestamp, state_commitment};
+use shardwire_model::{
+    Felt, Hash, Kind, Mutation, Output, SegmentId, ShardId, ShardStart, Slot, StartRequest, Terms, Timestamp,
+    state_commitment,
+};
 use std::collections::BTreeMap;
 
 /// What an operation writes.
@@ -115,6 +118,7 @@ fn start(
         claims.push(claimed.claim);
         values.push(claimed.value);
     }
+    within_maxima(&start, &values)?;
     let before = state_commitment(start.commitment(), &values);
     let stage = StageRow { operator: start.operator, started_at: now, stage: ShardStage::Started };
     let receipt = Started { start: start.clone(), values: values.clone(), before, at: now };
@@ -122,6 +126,20 @@ fn start(
     let row = ShardRow { ticket, start, values, before: Value(before), claims };
     let change = Change { shard, ticket, cells, stage: Some(stage), row: Some(row), settlement: None };
     Ok((Receipt::Started(Box::new(receipt)), Some(change)))
+}
+
+/// Refuses a shard of contracts in which a counter or an escrow would begin above its maximum: no run of it could be proven.
+fn within_maxima(start: &ShardStart, values: &[Felt]) -> Result<(), Refusal> {
+    let Terms::Contracts(terms) = &start.terms else { return Ok(()) };
+    let listed = start.entries.iter().zip(&terms.maxima).zip(values);
+    let mut above =
+        listed.filter(|((entry, maximum), value)| entry.kind != Kind::Lock && **value > Felt::from(maximum.0));
+    match above.next() {
+        None => Ok(()),
+        Some(((entry, maximum), value)) => {
+            Err(Refusal::AboveMaximum { slot: entry.slot(), value: *value, maximum: maximum.0 })
+        }
+    }
 }
 
 fn settle(txn: &WriteTransaction, output: &Output, proof: Hash, (ticket, now): (Ticket, Timestamp)) -> Answer {
