@@ -1,8 +1,10 @@
 //! The dungeon as contracts: who plays, and what everybody does.
 //!
-//! Four contracts: Gold (balances), Arena (pays prizes in gold), Sword (one sword, one owner) and World, which players call: it counts experience and
-//! calls the arena, which calls the gold. Each player has an account contract and a plan of its own; the plans run side by side, and the shard's log decides their
+//! Five contracts: Gold (balances), Arena (pays prizes in gold), Sword (one sword, one owner) and World, which players call: it counts experience and
+//! calls the arena, which calls the gold; and Sessions, where accounts allow keys. Each player has an account contract and a plan of its own; the plans run side by side, and the shard's log decides their
 //! order. The first player is the master and ends the game when the others are through.
+//!
+//! Each begins by allowing a session key all that there is to do. Most of what follows this key calls; each eighth transaction is one of the account, which may do two things at once.
 //!
 //! The first deeds of each plan are one of each sort, so that a short run has them all; after those the dice decide. Some fail inside, which the World forgives and
 //! counts; some fail at the top and are reverted.
@@ -14,7 +16,7 @@ use crate::dice::Dice;
 use shardwire_model::{AccountKey, ContractId, Felt, Key, Selector, starknet_keccak};
 use shardwire_starknet::{Account, Call};
 use starknet_types_core::hash::{Pedersen, StarkHash as _};
-use std::fmt;
+use std::{fmt, slice};
 
 /// Most players.
 pub const MAX_PLAYERS: usize = 64;
@@ -65,12 +67,19 @@ pub(crate) struct Addresses {
     pub(crate) arena: ContractId,
     pub(crate) sword: ContractId,
     pub(crate) world: ContractId,
+    pub(crate) sessions: ContractId,
 }
 
 /// They have no deployer, so these are as good as any: short, for people.
 pub(crate) fn addresses() -> Addresses {
     let at = |address: u64| ContractId(address.into());
-    Addresses { gold: at(0x601d), arena: at(0xa7e7a), sword: at(0x5803d), world: at(0x3031d) }
+    Addresses {
+        gold: at(0x601d),
+        arena: at(0xa7e7a),
+        sword: at(0x5803d),
+        world: at(0x3031d),
+        sessions: at(0x5e55_1035),
+    }
 }
 
 /// The first player's account; the others' follow it.
@@ -85,6 +94,8 @@ pub(crate) struct Player {
     pub(crate) secret: Felt,
     /// The public key that the account contract has.
     pub(crate) public: Felt,
+    /// The key that it allows to call in its name.
+    pub(crate) session: AccountKey,
     /// Experience at first.
     pub(crate) experience: u128,
     /// Gold that the World has of it.
@@ -122,8 +133,35 @@ pub(crate) enum Deed {
     Finish,
 }
 
-/// A transaction that is to come: one or two deeds, all or nothing.
-pub(crate) type Planned = Vec<Deed>;
+/// A transaction that is to come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Planned {
+    /// The account allows its session key to do everything.
+    Allow,
+    /// The account does one or two things, all or nothing.
+    Account(Vec<Deed>),
+    /// The session key does something in its name.
+    Session(Deed),
+}
+
+impl Planned {
+    /// What it does to what settles.
+    pub(crate) fn deeds(&self) -> &[Deed] {
+        match self {
+            Self::Allow => &[],
+            Self::Account(deeds) => deeds,
+            Self::Session(deed) => slice::from_ref(deed),
+        }
+    }
+
+    /// Whether it uses a nonce of its account.
+    pub(crate) const fn is_of_account(&self) -> bool {
+        !matches!(self, Self::Session(_))
+    }
+}
+
+/// How many rounds an account leaves to its session key for each that it plays itself.
+const ROUNDS_A_SIGNATURE: usize = 8;
 
 /// Who plays, and what everybody does, in each one's own order.
 #[derive(Clone, Debug)]
@@ -196,17 +234,21 @@ impl Game {
         let mut plans: Vec<Vec<Planned>> = vec![Vec::new(); count];
         for number in 0..transactions - 1 {
             let me = number % count;
-            let round = number / count;
-            let mut deeds = vec![match OPENING.get(round) {
+            let Some(round) = (number / count).checked_sub(1) else {
+                plans[me].push(Planned::Allow);
+                continue;
+            };
+            let deed = match OPENING.get(round) {
                 Some(deed) => deed(&mut dice, me, count),
                 None => drawn(&mut dice, me, count),
-            }];
-            if dice.below(6) == 0 {
-                deeds.push(drawn(&mut dice, me, count));
-            }
-            plans[me].push(deeds);
+            };
+            plans[me].push(match round % ROUNDS_A_SIGNATURE {
+                0 if dice.below(2) == 0 => Planned::Account(vec![deed, drawn(&mut dice, me, count)]),
+                0 => Planned::Account(vec![deed]),
+                _ => Planned::Session(deed),
+            });
         }
-        plans[0].push(vec![Deed::Finish]);
+        plans[0].push(Planned::Account(vec![Deed::Finish]));
         Self { players, plans, holder }
     }
 }
@@ -225,6 +267,7 @@ fn player(index: usize, dice: &mut Dice) -> Player {
         account: Account::new(address, secret),
         secret,
         public,
+        session: AccountKey::from_secret(dice.secret()),
         experience: dice.below(2_000).into(),
         gold: (1_000 + dice.below(2_000)).into(),
         purse: (300 + dice.below(600)).into(),
@@ -286,4 +329,12 @@ impl Deed {
         };
         Call { to, selector: Selector(starknet_keccak(name)), calldata }
     }
+}
+
+/// What a session key may call: all but the end of the game.
+pub(crate) fn allowed() -> Vec<(ContractId, Selector)> {
+    let Addresses { gold, sword, world, .. } = addresses();
+    let of_world = ["train", "adventure", "try_adventure", "gamble", "try_library", "doom"].map(|name| (world, name));
+    let calls = of_world.into_iter().chain([(gold, "transfer"), (sword, "give")]);
+    calls.map(|(contract, name)| (contract, Selector(starknet_keccak(name)))).collect()
 }

@@ -1,16 +1,16 @@
 //! The players, each with a wallet: they sign, send and wait for what came of it, side by side.
 //!
-//! A player sends its next transaction when the one before is accepted. The bounds are those of a question to
+//! A player sends its next transaction when the one before is accepted, from its account or with its session key. The bounds are those of a question to
 //! [`Rpc`].
 
 use super::{
     ContractsError,
-    game::{Game, addresses, variable},
+    game::{Game, Planned, addresses, allowed, variable},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shardwire_model::{Felt, felt};
-use shardwire_starknet::{Call, MAX_BATCH, Question, Rpc, to_json};
+use shardwire_starknet::{Call, MAX_BATCH, Question, Rpc, Session, add_session_call, allow, to_json};
 use std::{
     collections::BTreeMap,
     ops::Range,
@@ -70,6 +70,8 @@ pub(crate) struct Table {
     pub(crate) chain: Felt,
     /// The block of the first transaction.
     pub(crate) first_block: u64,
+    /// Until when session keys are allowed, in seconds since the Unix epoch.
+    pub(crate) expires: u64,
 }
 
 /// Plays all plans, and what ends the game after the others; then reads the shard's blocks.
@@ -114,6 +116,8 @@ struct Client {
     me: usize,
     /// The account's next nonce.
     nonce: u64,
+    session: Session,
+    expires: u64,
     counter: Arc<AtomicU32>,
     sent: BTreeMap<Felt, (usize, usize)>,
     waits: Vec<Duration>,
@@ -121,12 +125,16 @@ struct Client {
 
 impl Client {
     fn new(table: &Table, game: &Arc<Game>, me: usize, counter: Arc<AtomicU32>) -> Self {
+        let player = &game.players[me];
+        let session = Session::new(table.chain, player.account.address(), player.session.clone());
         Self {
             rpc: table.rpc.clone(),
             chain: table.chain,
             game: game.clone(),
             me,
             nonce: 0,
+            session,
+            expires: table.expires,
             counter,
             sent: BTreeMap::new(),
             waits: Vec::new(),
@@ -138,14 +146,28 @@ impl Client {
         let game = self.game.clone();
         for place in places {
             let began = Instant::now();
-            let deeds = &game.plans[self.me][place];
-            let calls: Vec<_> = deeds.iter().map(|deed| deed.call(&game.players)).collect();
-            let hash = self.invoke(&calls).await?;
+            let hash = match &game.plans[self.me][place] {
+                Planned::Allow => {
+                    let scope = allowed();
+                    self.invoke(&[allow(addresses().sessions, self.session.key(), self.expires, &scope)]).await?
+                }
+                Planned::Account(deeds) => {
+                    self.invoke(&deeds.iter().map(|deed| deed.call(&game.players)).collect::<Vec<_>>()).await?
+                }
+                Planned::Session(deed) => self.session_call(deed.call(&game.players)).await?,
+            };
             self.waits.push(began.elapsed());
             self.sent.insert(hash, (self.me, place));
             self.counter.fetch_add(1, Ordering::Relaxed);
         }
         Ok(self)
+    }
+
+    /// Signs a call with the session key, and sends it. Returns the transaction's hash.
+    async fn session_call(&mut self, call: Call) -> Result<Felt, ContractsError> {
+        let signed = self.session.sign(call);
+        let signed = signed.ok_or_else(|| ContractsError::Key(self.game.players[self.me].name.clone()))?;
+        Ok(add_session_call(&self.rpc, &signed).await?.transaction_hash)
     }
 
     /// Signs and sends calls of the account. Returns the transaction's hash.

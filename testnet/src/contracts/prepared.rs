@@ -22,11 +22,12 @@ use shardwire_workload::{Storage, World};
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// The contracts' classes, as their compiler wrote them.
-const SIERRA: [(&str, &str); 6] = [
+const SIERRA: [(&str, &str); 7] = [
     ("account", include_str!("../../../node/program/contracts/game/account.sierra.json")),
     ("arena", include_str!("../../../node/program/contracts/game/arena.sierra.json")),
     ("dice", include_str!("../../../node/program/contracts/game/dice.sierra.json")),
     ("gold", include_str!("../../../node/program/contracts/game/gold.sierra.json")),
+    ("sessions", include_str!("../../../node/program/contracts/sessions/sessions.sierra.json")),
     ("sword", include_str!("../../../node/program/contracts/game/sword.sierra.json")),
     ("world", include_str!("../../../node/program/contracts/game/world.sierra.json")),
 ];
@@ -172,13 +173,13 @@ fn felt(value: Felt) -> Json {
 
 /// Each contract's class, by address.
 fn contracts(game: &Game) -> BTreeMap<ContractId, &'static str> {
-    let Addresses { gold, arena, sword, world } = addresses();
-    let fixed = [(gold, "gold"), (arena, "arena"), (sword, "sword"), (world, "world")];
+    let Addresses { gold, arena, sword, world, sessions } = addresses();
+    let fixed = [(gold, "gold"), (arena, "arena"), (sword, "sword"), (world, "world"), (sessions, "sessions")];
     fixed.into_iter().chain(game.players.iter().map(|it| (it.account.address(), "account"))).collect()
 }
 
 fn settled(game: &Game) -> Vec<Settled> {
-    let Addresses { gold, arena, sword, world } = addresses();
+    let Addresses { gold, arena, sword, world, .. } = addresses();
     let of = |whose, contract, key: Key, value: Felt, amount: u128| {
         let player = |index: usize| game.players.get(index).map(|it| it.name.clone());
         let (kind, name, of) = match whose {

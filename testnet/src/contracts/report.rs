@@ -19,6 +19,8 @@ const MAX_ROWS: usize = 64;
 /// What a recomputation counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
+    /// Transactions of accounts; the others are session calls.
+    pub(crate) invokes: u64,
     /// Calls that the players' deeds made, nested ones included.
     pub(crate) calls: u64,
     /// Calls inside that failed and were forgiven.
@@ -52,6 +54,8 @@ struct Object<'a> {
     ok: bool,
     shard_id: ShardId,
     transactions: u32,
+    invokes: u64,
+    session_calls: u64,
     calls: u64,
     inner_failures: u64,
     reverted: u64,
@@ -82,6 +86,8 @@ impl Report {
             ok: self.is_ok(),
             shard_id: self.figures.shard,
             transactions: self.figures.transactions,
+            invokes: self.counts.invokes,
+            session_calls: u64::from(self.figures.transactions) - self.counts.invokes,
             calls: self.counts.calls,
             inner_failures: self.counts.inner_failures,
             reverted: self.counts.reverted,
@@ -136,8 +142,9 @@ impl Report {
             (
                 "transactions",
                 format!(
-                    "{}, {} of them reverted",
+                    "{}: {} INVOKEs, the others session calls; {} reverted",
                     units::count(figures.transactions.into()),
+                    units::count(counts.invokes),
                     units::count(counts.reverted)
                 ),
             ),

@@ -104,7 +104,8 @@ pub async fn run(network: &mut Network, playing: &Playing, reporter: &mut Report
     reporter.say(&format!("shard {} is started; wallets find it at {address}", start.shard.short()));
     let rpc = Rpc::new(&address).map_err(ContractsError::from)?;
     let chain = opened(&rpc, start.shard).await?;
-    let (table, it) = (Table { rpc, chain, first_block: FIRST_BLOCK }, game.clone());
+    let expires = start.deadline.0 / 1_000;
+    let (table, it) = (Table { rpc, chain, first_block: FIRST_BLOCK, expires }, game.clone());
     let players =
         Players::send(playing.transactions(), |receipts| async move { Ok(play::play(&table, &it, receipts).await?) });
     let Followed { figures, storage, took, came: played } =
@@ -152,7 +153,8 @@ fn recomputed(game: &Game, played: &Played) -> (Books, Counts, Vec<String>) {
             continue;
         };
         next[player] += 1;
-        let Came { reverted, inner_failures, calls } = books.play(player, &game.plans[player][place]);
+        let Came { reverted, inner_failures, calls } = books.play(player, game.plans[player][place].deeds());
+        counts.invokes += u64::from(game.plans[player][place].is_of_account());
         if reverted != logged.reverted {
             let say = |it| if it { "reverted" } else { "not reverted" };
             wrong.push(format!("transaction {number} is {}, recomputed {}", say(logged.reverted), say(reverted)));

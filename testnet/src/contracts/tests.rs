@@ -1,14 +1,18 @@
 //! The game against its contracts: what native execution makes of the plans is what the recomputation says, and its replay fits a proof.
 
 use super::{
-    game::{Deed, Game, Options},
+    game::{Deed, Game, Options, Planned, Player, addresses, allowed},
+    play::{L2_GAS, Played},
     prepared::{self, Prepared},
     recompute::{Books, Came},
+    report::{Counts, Report},
 };
+use crate::{figures::Figures, report::Outcome as _};
 use shardwire_hosted::{Class, Contracts, Geneses};
-use shardwire_model::{Felt, Hash, Kind, Logged, PeerId, ShardStart, Slot, Timestamp};
+use shardwire_model::{Felt, Hash, Kind, Logged, PeerId, ShardId, ShardStart, ShardTransaction, Slot, Timestamp};
 use shardwire_program::{Admission, Checked, Program as _};
-use std::{path::Path, sync::Arc};
+use shardwire_starknet::{Call, Session, allow};
+use std::{path::Path, sync::Arc, time::Duration};
 
 const BEGINS: u64 = 1_764_460_800;
 
@@ -43,6 +47,9 @@ impl Shard {
 fn played(game: &Game, shard: &Shard) -> (Vec<Logged>, Box<dyn Admission>, Books, Vec<Came>) {
     let chain = shard.start.for_contracts().unwrap().chain_id();
     let mut admission = shard.program.admission(shard.start.clone(), &shard.values).unwrap();
+    let of = |player: &Player| Session::new(chain, player.account.address(), player.session.clone());
+    let mut sessions: Vec<_> = game.players.iter().map(of).collect();
+    let mut nonces = vec![0; game.players.len()];
     let (mut log, mut books, mut came) = (Vec::new(), Books::first(game), Vec::new());
     let rounds = game.plans.iter().map(Vec::len).max().unwrap_or_default();
     let turns = (0..rounds).flat_map(|round| (0..game.players.len()).map(move |player| (round, player)));
@@ -52,10 +59,19 @@ fn played(game: &Game, shard: &Shard) -> (Vec<Logged>, Box<dyn Admission>, Books
     let finish = turns.remove(finish);
     turns.push(finish);
     for ((round, player), time) in turns.into_iter().zip(BEGINS..) {
-        let deeds = &game.plans[player][round];
+        let planned = &game.plans[player][round];
+        let deeds = planned.deeds();
         let calls: Vec<_> = deeds.iter().map(|deed| deed.call(&game.players)).collect();
-        let invoke = game.players[player].account.invoke(chain, round as u64, &calls, super::play::L2_GAS).unwrap();
-        let transaction = invoke.into();
+        let mut invoke = |calls: &[Call]| -> ShardTransaction {
+            nonces[player] += 1;
+            game.players[player].account.invoke(chain, nonces[player] - 1, calls, L2_GAS).unwrap().into()
+        };
+        let session = &mut sessions[player];
+        let transaction: ShardTransaction = match planned {
+            Planned::Allow => invoke(&[allow(addresses().sessions, session.key(), BEGINS + 3_600, &allowed())]),
+            Planned::Account(_) => invoke(&calls),
+            Planned::Session(_) => session.sign(calls[0].clone()).unwrap().into(),
+        };
         let Checked::New(change) = admission.check(&transaction, time).unwrap() else { panic!("it is new") };
         let reverted = change.reverted();
         let now = books.play(player, deeds);
@@ -111,7 +127,7 @@ fn a_game_is_executed_for_its_proof() {
 fn a_game_is_the_same_for_its_seed_and_has_all_sorts_of_deeds() {
     let options = Options { players: 8, transactions: 500, seed: 7 };
     let game = Game::of(options);
-    let deeds = |game: &Game| -> Vec<Deed> { game.plans.iter().flatten().flatten().copied().collect() };
+    let deeds = |game: &Game| -> Vec<Deed> { game.plans.iter().flatten().flat_map(Planned::deeds).copied().collect() };
     assert_eq!(deeds(&game), deeds(&Game::of(options)));
     assert_ne!(deeds(&game), deeds(&Game::of(Options { seed: 8, ..options })));
     assert_eq!(game.plans.iter().map(Vec::len).sum::<usize>(), 500);
@@ -119,5 +135,68 @@ fn a_game_is_the_same_for_its_seed_and_has_all_sorts_of_deeds() {
     assert!(has(|it| matches!(it, Deed::Fight(_))) && has(|it| matches!(it, Deed::TryToFight(1_000_000))));
     assert!(has(|it| matches!(it, Deed::Pay { amount: 1_000_000, .. })) && has(|it| matches!(it, Deed::Doom)));
     assert!(has(|it| matches!(it, Deed::Give { .. })) && has(|it| matches!(it, Deed::Roll(_))));
-    assert_eq!(game.plans[0].last().map(Vec::as_slice), Some(&[Deed::Finish][..]));
+    assert_eq!(game.plans[0].last(), Some(&Planned::Account(vec![Deed::Finish])));
+    let invokes = game.plans.iter().flatten().filter(|planned| planned.is_of_account()).count();
+    assert!((50..250).contains(&invokes), "{invokes} INVOKEs: most are session calls");
+}
+
+#[test]
+fn what_came_out_is_told_to_people_and_to_programs() {
+    let game = Game::of(Options { players: 2, transactions: 9, seed: 3 });
+    let expected = prepared::expected(&game, &Books::first(&game));
+    let mut figures = Figures::of(ShardId(Felt::from(0x5a)), &[]);
+    figures.transactions = 9;
+    figures.prove_cpu = Duration::from_millis(1_250);
+    let waits = (1..=100).map(Duration::from_millis).collect();
+    let played = Played { waits, took: Duration::from_secs(3), ..Played::default() };
+    let counts = Counts { invokes: 4, calls: 17, inner_failures: 1, reverted: 2 };
+    let names = game.players.iter().map(|it| (it.account.address().0, it.name.clone())).collect();
+    let mut report = Report {
+        figures,
+        segments: 1,
+        counts,
+        world: prepared::world(&game),
+        names,
+        settled: expected.state,
+        differences: Vec::new(),
+        took: Duration::from_secs(40),
+        played,
+    };
+    let object = report.object();
+    let fields: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut promised = [
+        "ok",
+        "shard_id",
+        "transactions",
+        "invokes",
+        "session_calls",
+        "calls",
+        "inner_failures",
+        "reverted",
+        "steps",
+        "segments",
+        "prove_cpu_s",
+        "proof_bytes",
+        "updates",
+        "tx_per_s",
+        "receipt_p50_ms",
+        "receipt_p99_ms",
+    ];
+    promised.sort_unstable();
+    assert_eq!(fields, promised);
+    let number = |field: &str| object[field].as_f64().unwrap();
+    assert_eq!((number("session_calls"), number("prove_cpu_s"), number("tx_per_s")), (5.0, 1.25, 3.0));
+    assert_eq!((number("receipt_p50_ms"), number("receipt_p99_ms")), (50.0, 99.0));
+    let text = report.text();
+    let sword = format!("{0} → {0}", game.players[game.holder].name);
+    assert!(text.contains(&sword) && text.contains("9: 4 INVOKEs, the others session calls; 2 reverted"), "{text}");
+    assert!(text.ends_with("✓ The settled World equals the recomputation of the game.\n"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+
+    report.differences.push("the sword is lost".into());
+    assert!(report.text().ends_with("✗ 1 difference from the recomputation of the game:\n  the sword is lost\n"));
+    assert_eq!(
+        (&report.object()["ok"], &report.object()["differences"][0]),
+        (&false.into(), &"the sword is lost".into())
+    );
 }
